@@ -1,0 +1,192 @@
+// Package bond knows the bonds of a host, their slaves, hash policies and NIC
+// counters: netlink, sysfs, ethtool and OVSDB in, values out. It does not judge them.
+package bond
+
+// A Bond is one bond, of the kernel's bonding driver or of Open vSwitch.
+// Texts are empty, and pointers nil, where the kernel does not say.
+type Bond struct {
+	Name       string     `json:"name"`
+	Index      int        `json:"index"`          // ifindex; 0 for an Open vSwitch bond
+	Kind       Kind       `json:"kind"`           // who makes it
+	Mode       Mode       `json:"mode"`           // IFLA_BOND_MODE, or OVSDB Port.bond_mode
+	HashPolicy HashPolicy `json:"hash_policy"`    // IFLA_BOND_XMIT_HASH_POLICY; empty for Open vSwitch, where the mode decides
+	Up         bool       `json:"up"`             // IFF_UP and carrier
+	MTU        int        `json:"mtu"`            // bytes
+	MAC        string     `json:"mac"`            // lower-case, colons
+	Miimon     int        `json:"miimon"`         // IFLA_BOND_MIIMON, milliseconds; 0 off, -1 not said
+	LACPRate   string     `json:"lacp_rate"`      // IFLA_BOND_AD_LACP_RATE: slow, fast; only in 802.3ad
+	LACPActive string     `json:"lacp_active"`    // IFLA_BOND_AD_LACP_ACTIVE: off, on; since Linux 5.15
+	ADSelect   string     `json:"ad_select"`      // IFLA_BOND_AD_SELECT: stable, bandwidth, count, actor_port_prio
+	DynamicLB  *bool      `json:"tlb_dynamic_lb"` // IFLA_BOND_TLB_DYNAMIC_LB; nil: not said
+	AD         *AD        `json:"ad,omitempty"`   // IFLA_BOND_AD_INFO; nil outside 802.3ad or without an active aggregator
+	Active     string     `json:"active_slave"`   // name of the active slave in active-backup, balance-tlb, balance-alb
+	Slaves     []Slave    `json:"slaves"`         // in enslave order where Ordered, else by ifindex
+	Ordered    bool       `json:"ordered"`        // the enslave order could be read from bonding/slaves
+	Ports      []string   `json:"ports,omitempty"`
+	// Ports names the internal ports of an Open vSwitch bridge that reach the
+	// network through this bond. Empty for kernel bonds.
+}
+
+// AD is what 802.3ad says of the active aggregator (IFLA_BOND_AD_INFO).
+type AD struct {
+	Aggregator uint16 `json:"aggregator"`
+	Ports      uint16 `json:"ports"`
+	ActorKey   uint16 `json:"actor_key"`
+	PartnerKey uint16 `json:"partner_key"`
+	PartnerMAC string `json:"partner_mac"` // 00:00:00:00:00:00: the switch does not speak LACP
+}
+
+// A Slave is one NIC of a bond.
+type Slave struct {
+	Name         string     `json:"name"`
+	Index        int        `json:"index"`
+	State        string     `json:"state"`      // IFLA_BOND_SLAVE_STATE: ACTIVE, BACKUP
+	MIIStatus    string     `json:"mii_status"` // IFLA_BOND_SLAVE_MII_STATUS: UP, GOING_DOWN, DOWN, GOING_BACK
+	Carrier      bool       `json:"carrier"`    // IFF_LOWER_UP
+	LinkFailures uint32     `json:"link_failures"`
+	PermMAC      string     `json:"perm_mac"`      // IFLA_BOND_SLAVE_PERM_HWADDR
+	Aggregator   uint16     `json:"aggregator_id"` // 0: not 802.3ad
+	Actor        *PortState `json:"actor_state"`   // IFLA_BOND_SLAVE_AD_ACTOR_OPER_PORT_STATE; nil: not said
+	Partner      *PortState `json:"partner_state"` // IFLA_BOND_SLAVE_AD_PARTNER_OPER_PORT_STATE; nil: not said
+	ActorChurn   string     `json:"actor_churn"`   // monitoring, churned, none; empty: not said
+	PartnerChurn string     `json:"partner_churn"`
+	Speed        int        `json:"speed_mbps"` // Mbit/s; 0: unknown, as on a link that is down
+	Duplex       string     `json:"duplex"`     // full, half; empty: unknown
+	MTU          int        `json:"mtu"`
+	Driver       string     `json:"driver,omitempty"` // kernel driver's name; empty: not read
+	Bus          string     `json:"bus,omitempty"`    // PCI address or other bus id of the device
+}
+
+// A Kind says who makes a bond.
+type Kind string
+
+// The kinds of bond.
+const (
+	Kernel Kind = "bonding"
+	OVS    Kind = "openvswitch"
+)
+
+// A Mode is a bond's mode as the kernel spells it in bonding/mode, an Open
+// vSwitch bond_mode, or, for a number this package does not know, that number.
+type Mode string
+
+// The kernel's modes, and Open vSwitch's own (active-backup is in both).
+const (
+	BalanceRR    Mode = "balance-rr"
+	ActiveBackup Mode = "active-backup"
+	BalanceXOR   Mode = "balance-xor"
+	Broadcast    Mode = "broadcast"
+	LACP         Mode = "802.3ad"
+	BalanceTLB   Mode = "balance-tlb"
+	BalanceALB   Mode = "balance-alb"
+	BalanceSLB   Mode = "balance-slb" // Open vSwitch: source MAC and VLAN
+	BalanceTCP   Mode = "balance-tcp" // Open vSwitch: layers 2 to 4
+)
+
+// A HashPolicy is an xmit_hash_policy as the kernel spells it, or, for a number
+// this package does not know, that number.
+type HashPolicy string
+
+// The hash policies.
+const (
+	Layer2     HashPolicy = "layer2"
+	Layer34    HashPolicy = "layer3+4"
+	Layer23    HashPolicy = "layer2+3"
+	Encap23    HashPolicy = "encap2+3"
+	Encap34    HashPolicy = "encap3+4"
+	VLANSrcMAC HashPolicy = "vlan+srcmac"
+)
+
+// A PortState is the LACP state octet of a port (IEEE 802.1AX, section 6.4.2.3).
+type PortState uint8
+
+// The bits of a PortState.
+const (
+	PortActive PortState = 1 << iota
+	PortShortTimeout
+	PortAggregating
+	PortInSync
+	PortCollecting
+	PortDistributing
+	PortDefaulted
+	PortExpired
+)
+
+// Links is what rtnetlink says of the links that matter to storage traffic:
+// bonds, NICs, and the VLANs and bridges on them. Taps, veths and other guests'
+// ends are left out.
+type Links struct {
+	Bonds     []Bond    `json:"bonds"`     // by name
+	NICs      []NIC     `json:"nics"`      // links with a device of their own that are in no bond, by name
+	Uppers    []Upper   `json:"uppers"`    // VLANs, bridges and macvlans that end in a bond or a NIC, by name
+	Addresses []Address `json:"addresses"` // addresses on any of these, by address
+}
+
+// A NIC is a network device with hardware (or virtio) behind it, outside of any bond.
+type NIC struct {
+	Name    string `json:"name"`
+	Index   int    `json:"index"`
+	MAC     string `json:"mac"`
+	Up      bool   `json:"up"` // IFF_UP and carrier
+	Speed   int    `json:"speed_mbps"`
+	Duplex  string `json:"duplex"`
+	MTU     int    `json:"mtu"`
+	Driver  string `json:"driver,omitempty"`
+	Bus     string `json:"bus,omitempty"`
+	Virtual bool   `json:"virtual"` // a virtual function, or virtio
+}
+
+// An Upper is a link on top of others.
+type Upper struct {
+	Name   string `json:"name"`
+	Index  int    `json:"index"`
+	Kind   string `json:"kind"`           // vlan, bridge, macvlan: IFLA_INFO_KIND
+	VLAN   int    `json:"vlan,omitempty"` // VLAN id
+	Lowers []int  `json:"lowers"`         // ifindexes it stands on, sorted; a bridge's taps are left out
+}
+
+// An Address is an IP address of a link.
+type Address struct {
+	IP    string `json:"ip"` // without prefix length
+	Bits  int    `json:"bits"`
+	Index int    `json:"index"`
+}
+
+// Counters are the 64-bit counters of one link (struct rtnl_link_stats64,
+// include/uapi/linux/if_link.h). Names are the kernel's.
+type Counters struct {
+	Name  string `json:"name"`
+	Index int    `json:"index"`
+	Speed int    `json:"speed_mbps"` // Mbit/s at the same moment; 0: unknown
+
+	RxPackets   uint64 `json:"rx_packets"`
+	TxPackets   uint64 `json:"tx_packets"`
+	RxBytes     uint64 `json:"rx_bytes"`
+	TxBytes     uint64 `json:"tx_bytes"`
+	RxErrors    uint64 `json:"rx_errors"`
+	TxErrors    uint64 `json:"tx_errors"`
+	RxDropped   uint64 `json:"rx_dropped"`
+	TxDropped   uint64 `json:"tx_dropped"`
+	RxOver      uint64 `json:"rx_over_errors"`
+	RxCRC       uint64 `json:"rx_crc_errors"`
+	RxFrame     uint64 `json:"rx_frame_errors"`
+	RxFIFO      uint64 `json:"rx_fifo_errors"`
+	RxMissed    uint64 `json:"rx_missed_errors"`
+	TxCarrier   uint64 `json:"tx_carrier_errors"`
+	TxFIFO      uint64 `json:"tx_fifo_errors"`
+	RxNoHandler uint64 `json:"rx_nohandler"`
+}
+
+// Overload is how many frames the device dropped for lack of buffers:
+// rx_missed_errors, rx_fifo_errors and rx_over_errors together, as drivers
+// differ in which of them they use.
+func (c Counters) Overload() uint64 { return c.RxMissed + c.RxFIFO + c.RxOver }
+
+// Drops are the driver's own counters of frames dropped for lack of buffers,
+// by ethtool's names, of one NIC.
+type Drops struct {
+	Name   string            `json:"name"`
+	Index  int               `json:"index"`
+	Driver string            `json:"driver"`
+	Counts map[string]uint64 `json:"counts"` // only the names that mean a drop for lack of buffer, or a pause frame
+}

@@ -1,0 +1,79 @@
+// Package ceph knows what a Ceph cluster says of itself, as values, and how to
+// read the document in which the nodewatch-ceph child prints them. It links no Ceph library.
+package ceph
+
+import "time"
+
+// A Cluster is what one cluster said.
+type Cluster struct {
+	FSID      string        `json:"fsid"`
+	Release   string        `json:"release,omitempty"` // librados' version, as it names itself
+	Health    Health        `json:"health"`
+	OSDMap    OSDMap        `json:"osdmap"`
+	Blocklist []Entry       `json:"blocklist"`          // entries for addresses that were asked for
+	Watchers  []Watcher     `json:"watchers,omitempty"` // of the images that were asked for
+	Scrubs    *Scrubs       `json:"scrubs,omitempty"`   // nil: no manager answered
+	Took      time.Duration `json:"took"`               // from connect to the last answer
+	Errors    []string      `json:"errors,omitempty"`   // parts that could not be had, for people
+}
+
+// Health is `health detail`.
+type Health struct {
+	Status  string   `json:"status"`             // HEALTH_OK, HEALTH_WARN, HEALTH_ERR
+	Checks  []Check  `json:"checks"`             // by code
+	SlowOps []string `json:"slow_ops,omitempty"` // daemons that have slow ops: osd.1, mon.a
+}
+
+// A Check is one health code.
+type Check struct {
+	Code     string `json:"code"` // SLOW_OPS, OSD_DOWN, ...
+	Severity string `json:"severity"`
+	Summary  string `json:"summary"`
+	Count    int    `json:"count"`
+	Muted    bool   `json:"muted,omitempty"`
+}
+
+// OSDMap is what `osd dump` says that matters to a client.
+type OSDMap struct {
+	Epoch int    `json:"epoch"`
+	Flags string `json:"flags"` // comma separated: full, pauserd, noout, ...
+	OSDs  []OSD  `json:"osds"`  // by ID
+}
+
+// An OSD is one OSD of the map.
+type OSD struct {
+	ID    int      `json:"id"`
+	Up    bool     `json:"up"`
+	In    bool     `json:"in"`
+	Addrs []string `json:"addrs"` // public ADDR:PORT, v1 and v2
+}
+
+// An Entry is one entry of the blocklist.
+type Entry struct {
+	Addr  string    `json:"addr"` // IP:0/NONCE
+	Until time.Time `json:"until"`
+}
+
+// A Watcher watches an image's header.
+type Watcher struct {
+	Pool      string `json:"pool"`
+	Namespace string `json:"namespace,omitempty"`
+	Image     string `json:"image"`
+	Addr      string `json:"addr"`
+	ClientID  int64  `json:"client_id"`
+	Cookie    uint64 `json:"cookie"`
+}
+
+// lingerStart is the first linger id a kernel client gives
+// (CEPH_LINGER_ID_START, include/linux/ceph/osd_client.h).
+const lingerStart = 0xffff000000000000
+
+// Kernel reports whether the watcher is a kernel client: its cookies are linger
+// ids, librbd's are addresses of its process.
+func (w Watcher) Kernel() bool { return w.Cookie >= lingerStart }
+
+// Scrubs are the scrubs running now.
+type Scrubs struct {
+	Scrubbing int `json:"scrubbing"` // placement groups
+	Deep      int `json:"deep"`      // of them deep
+}

@@ -1,0 +1,45 @@
+// Package host knows how the machine itself is: kernel release, boot id, load,
+// pressure, tasks that wait, the network stack's own drops. It does not judge it.
+package host
+
+import "time"
+
+// A State is the host at one instant. Pointers are nil where the kernel does not say.
+type State struct {
+	Release string     `json:"release"` // /proc/sys/kernel/osrelease
+	BootID  string     `json:"boot_id"` // /proc/sys/kernel/random/boot_id
+	Boot    time.Time  `json:"boot"`    // btime of /proc/stat
+	CPUs    int        `json:"cpus"`    // online
+	Load    [3]float64 `json:"load"`    // /proc/loadavg: 1, 5, 15 minutes
+	IO      *Pressure  `json:"io"`      // /proc/pressure/io
+	CPU     *Pressure  `json:"cpu"`     // /proc/pressure/cpu
+	Memory  *Pressure  `json:"memory"`  // /proc/pressure/memory
+	Waiting *Waiting   `json:"waiting"` // nil: not looked for, as pressure and load are low
+	Hung    *uint64    `json:"hung"`    // /proc/sys/kernel/hung_task_detect_count, where the kernel has it
+	Softnet Softnet    `json:"softnet"`
+	CephFS  bool       `json:"cephfs"` // a kernel CephFS mount is in /proc/self/mounts
+}
+
+// A Pressure is one file of /proc/pressure, in percent and, for the totals,
+// since boot.
+type Pressure struct {
+	Some10    float64       `json:"some_avg10"`
+	Some60    float64       `json:"some_avg60"`
+	Full10    float64       `json:"full_avg10"`
+	Full60    float64       `json:"full_avg60"`
+	SomeTotal time.Duration `json:"some_total"`
+	FullTotal time.Duration `json:"full_total"`
+}
+
+// Waiting are the tasks in uninterruptible sleep (state D), threads included.
+type Waiting struct {
+	Total  int            `json:"total"`
+	ByComm map[string]int `json:"by_comm"`          // at most 20 names, the most frequent; the rest under "other"
+	Partly bool           `json:"partly,omitempty"` // the look was cut short by its limit
+}
+
+// A Softnet is the sum of /proc/net/softnet_stat over CPUs, since boot.
+type Softnet struct {
+	Dropped  uint64 `json:"dropped"`
+	Squeezed uint64 `json:"squeezed"`
+}

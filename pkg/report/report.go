@@ -1,0 +1,175 @@
+// Package report is the vocabulary in which nodewatch speaks of a node: the
+// Report, its Components, the Findings with their Evidence, and the Reporter
+// that delivers it. It holds values only and reaches no network.
+package report
+
+import (
+	"context"
+	"time"
+)
+
+// A Severity says how soon on-call must look.
+type Severity string
+
+// The severities, lowest first.
+const (
+	Info     Severity = "info"
+	Warning  Severity = "warning"
+	Critical Severity = "critical"
+)
+
+// Rank orders severities: 0 for none, 1 for info, 3 for critical.
+func (s Severity) Rank() int {
+	switch s {
+	case Info:
+		return 1
+	case Warning:
+		return 2
+	case Critical:
+		return 3
+	}
+	return 0
+}
+
+// An Impact says what customers feel. The words are Statuspage's component
+// states, plus "unknown".
+type Impact string
+
+// The impacts, least first.
+const (
+	Operational         Impact = "operational"
+	UnderMaintenance    Impact = "under_maintenance"
+	Unknown             Impact = "unknown"
+	DegradedPerformance Impact = "degraded_performance"
+	PartialOutage       Impact = "partial_outage"
+	MajorOutage         Impact = "major_outage"
+)
+
+// Impacts are all impacts, least first.
+func Impacts() []Impact {
+	return []Impact{Operational, UnderMaintenance, Unknown, DegradedPerformance, PartialOutage, MajorOutage}
+}
+
+// Rank orders impacts: 0 for operational, 5 for a major outage. An impact this
+// package does not know ranks as unknown.
+func (i Impact) Rank() int {
+	for n, known := range Impacts() {
+		if i == known {
+			return n
+		}
+	}
+	return Unknown.Rank()
+}
+
+// Worse returns the worse of two impacts.
+func Worse(a, b Impact) Impact {
+	if b.Rank() > a.Rank() {
+		return b
+	}
+	return a
+}
+
+// A Sight says whether a raised finding is still being seen.
+type Sight string
+
+// The two sights of a raised finding.
+const (
+	Seen  Sight = "seen"  // its sources see it now
+	Blind Sight = "blind" // its sources went blind while it was raised; see Finding.LastSeen
+)
+
+// Evidence is one observed fact.
+type Evidence struct {
+	Source  string    `json:"source"`            // the source that saw it, as `nodewatch sources` names it
+	Subject string    `json:"subject,omitempty"` // what it was seen on: a bond, a slave, a disk, an OSD
+	Fact    string    `json:"fact"`              // the fact, with its number and unit
+	At      time.Time `json:"at"`                // when it was seen
+}
+
+// Advice is one next step. Command is ready to paste and never harmful without
+// saying so in Do.
+type Advice struct {
+	Do      string `json:"do"`
+	Command string `json:"command,omitempty"`
+}
+
+// A Finding is a failure pattern raised on this node.
+type Finding struct {
+	Rule      string     `json:"rule"`
+	Subject   string     `json:"subject,omitempty"` // what it is about; empty for the node itself
+	Component string     `json:"component"`
+	Severity  Severity   `json:"severity"`
+	Impact    Impact     `json:"impact"`
+	State     Sight      `json:"state"`
+	Since     time.Time  `json:"since"`     // when the pattern was first seen, hold time included
+	LastSeen  time.Time  `json:"last_seen"` // when it was last seen; the report's time while State is Seen
+	Summary   string     `json:"summary"`   // one line for on-call
+	Evidence  []Evidence `json:"evidence"`
+	Against   []Evidence `json:"against"`
+	Advice    []Advice   `json:"advice"`
+	Runbook   string     `json:"runbook"`
+}
+
+// A Component is one part of the node, and how it is.
+type Component struct {
+	Name    string    `json:"name"`
+	Status  Impact    `json:"status"`
+	Since   time.Time `json:"since"`
+	Summary string    `json:"summary"` // the worst finding's summary, or why it is unknown
+}
+
+// A Transition is one change of one finding.
+type Transition struct {
+	N         uint64    `json:"n"` // counts up by one; a gap means older ones left the ring
+	At        time.Time `json:"at"`
+	Rule      string    `json:"rule"`
+	Subject   string    `json:"subject,omitempty"`
+	Component string    `json:"component"`
+	From      string    `json:"from"` // a severity, or "clear"
+	To        string    `json:"to"`   // a severity, or "clear"
+	Impact    Impact    `json:"impact"`
+	State     Sight     `json:"state,omitempty"`
+	Summary   string    `json:"summary"`
+}
+
+// A SourceState is how one source is.
+type SourceState struct {
+	Name     string    `json:"name"`
+	State    string    `json:"state"` // ok, starting, stalled, stale, failed, denied, absent
+	Last     time.Time `json:"last"`  // when the latest good reading began; zero if there was none
+	Since    time.Time `json:"since"` // since when it is in State
+	Error    string    `json:"error,omitempty"`
+	Remedy   string    `json:"remedy,omitempty"` // how to give it sight
+	Failures uint64    `json:"failures"`         // readings that gave no value, since the start
+}
+
+// A Report is everything nodewatch says of this node at one instant. Its lists
+// are sorted: findings worst first, the rest by name.
+type Report struct {
+	Node        string        `json:"node"`
+	At          time.Time     `json:"at"`
+	Status      Impact        `json:"status"`
+	Components  []Component   `json:"components"`
+	Findings    []Finding     `json:"findings"`
+	Transitions []Transition  `json:"transitions"`
+	Sources     []SourceState `json:"sources"`
+	Version     string        `json:"version"`
+}
+
+// Worst returns the highest severity raised, and "" if nothing is.
+func (r Report) Worst() Severity {
+	var worst Severity
+	for _, f := range r.Findings {
+		if f.Severity.Rank() > worst.Rank() {
+			worst = f.Severity
+		}
+	}
+	return worst
+}
+
+// A Reporter delivers Reports to one backend. It may be slow and it may fail;
+// the caller gives it a deadline and its own goroutine.
+type Reporter interface {
+	Name() string
+	Report(context.Context, Report) error
+}
