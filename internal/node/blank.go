@@ -1,0 +1,73 @@
+package node
+
+import "fmt"
+
+// Name is what a tape calls the observation.
+func Name(o Observation) string {
+	switch o.(type) {
+	case Started, *Started:
+		return "start"
+	case Settings, *Settings:
+		return "settings"
+	case SawLinks, *SawLinks:
+		return SourceBond
+	case SawCounters, *SawCounters:
+		return SourceNIC
+	case SawDrops, *SawDrops:
+		return SourceDrops
+	case SawOVS, *SawOVS:
+		return SourceOVS
+	case SawMapped, *SawMapped:
+		return SourceKrbd
+	case SawIO, *SawIO:
+		return SourceIO
+	case SawPending, *SawPending:
+		return SourceOSDC
+	case SawLibvirt, *SawLibvirt:
+		return SourceLibvirt
+	case SawQEMU, *SawQEMU:
+		return SourceQEMU
+	case SawKernel, *SawKernel:
+		return SourceKmsg
+	case SawHost, *SawHost:
+		return SourceHost
+	case SawCluster, *SawCluster:
+		return SourceCeph
+	}
+	return ""
+}
+
+// Blank returns a pointer to an empty observation of the given name, to decode into.
+func Blank(name string) (Observation, error) {
+	switch name {
+	case "start":
+		return &Started{}, nil
+	case "settings":
+		return &Settings{}, nil
+	case SourceBond:
+		return &SawLinks{}, nil
+	case SourceNIC:
+		return &SawCounters{}, nil
+	case SourceDrops:
+		return &SawDrops{}, nil
+	case SourceOVS:
+		return &SawOVS{}, nil
+	case SourceKrbd:
+		return &SawMapped{}, nil
+	case SourceIO:
+		return &SawIO{}, nil
+	case SourceOSDC:
+		return &SawPending{}, nil
+	case SourceLibvirt:
+		return &SawLibvirt{}, nil
+	case SourceQEMU:
+		return &SawQEMU{}, nil
+	case SourceKmsg:
+		return &SawKernel{}, nil
+	case SourceHost:
+		return &SawHost{}, nil
+	case SourceCeph:
+		return &SawCluster{}, nil
+	}
+	return nil, fmt.Errorf("no observation is called %q", name)
+}

@@ -1,0 +1,100 @@
+package node
+
+import (
+	"math"
+	"slices"
+	"strings"
+	"time"
+
+	"github.com/nodewatch/nodewatch/pkg/rbd"
+)
+
+// The spans over which a device's latency is averaged: what it is, and what is
+// usual for it.
+const (
+	latencyNow   = 10 * time.Second
+	latencyUsual = 10 * time.Minute
+)
+
+// A DiskIO is what one krbd device does.
+type DiskIO struct {
+	Device     string
+	Last       rbd.IO
+	At         time.Time // of Last
+	Moved      time.Time // when a request last completed or none was in flight; at first sight, that reading
+	IOPS       float64   // completed a second, between the two latest readings
+	ReadBytes  float64   // bytes a second
+	WriteBytes float64
+	Latency    float64 // ms a completed request took, over about 10 s; 0: none completed yet
+	Usual      float64 // the same over about 10 min
+}
+
+// Stuck is for how long requests have been in flight without one completing.
+func (d DiskIO) Stuck() time.Duration { return d.At.Sub(d.Moved) }
+
+// SawIO is a reading of the block layer's counters of krbd's devices.
+type SawIO struct{ Reading[[]rbd.IO] }
+
+// Apply implements Observation.
+func (o SawIO) Apply(s Snapshot) Snapshot {
+	s = s.heard(SourceIO, o.At, o.Every, o.after(Reading[[]rbd.IO]{Err: s.sourceErr(SourceIO)}).Err)
+	if o.Err != nil {
+		return s
+	}
+	list := make([]DiskIO, 0, len(o.Value))
+	for _, io := range o.Value {
+		old, found := s.DiskIO(io.Device)
+		list = append(list, old.read(io, o.At, found))
+	}
+	slices.SortFunc(list, func(a, b DiskIO) int { return strings.Compare(a.Device, b.Device) })
+	s.IO = list
+	return s
+}
+
+// DiskIO returns what the named krbd device does, and whether it is known.
+func (s Snapshot) DiskIO(device string) (DiskIO, bool) {
+	i, found := slices.BinarySearchFunc(s.IO, device, func(d DiskIO, device string) int { return strings.Compare(d.Device, device) })
+	if !found {
+		return DiskIO{}, false
+	}
+	return s.IO[i], true
+}
+
+// read returns the device once io has been read at. Counters that went down mean
+// another device of the same name: it starts afresh.
+func (d DiskIO) read(io rbd.IO, at time.Time, known bool) DiskIO {
+	done := io.Done() - d.Last.Done()
+	seconds := at.Sub(d.At).Seconds()
+	if !known || io.Done() < d.Last.Done() || seconds <= 0 {
+		return DiskIO{Device: io.Device, Last: io, At: at, Moved: at}
+	}
+	ticks := float64(io.ReadTicks+io.WriteTicks) - float64(d.Last.ReadTicks+d.Last.WriteTicks)
+	if done > 0 || io.InFlight() == 0 {
+		d.Moved = at
+	}
+	if done > 0 && ticks >= 0 {
+		d.Latency = eased(d.Latency, ticks/float64(done), seconds, latencyNow)
+		d.Usual = eased(d.Usual, ticks/float64(done), seconds, latencyUsual)
+	}
+	d.IOPS = float64(done) / seconds
+	d.ReadBytes = 512 * grown(d.Last.ReadSectors, io.ReadSectors) / seconds
+	d.WriteBytes = 512 * grown(d.Last.WriteSectors, io.WriteSectors) / seconds
+	d.Last, d.At = io, at
+	return d
+}
+
+// eased moves an average over about span towards value, seconds after it was last moved.
+func eased(average, value, seconds float64, span time.Duration) float64 {
+	if average == 0 {
+		return value
+	}
+	return average + (value-average)*(1-math.Exp(-seconds/span.Seconds()))
+}
+
+// grown is by how much a counter rose; 0 if it went down.
+func grown(before, after uint64) float64 {
+	if after < before {
+		return 0
+	}
+	return float64(after - before)
+}

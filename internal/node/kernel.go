@@ -1,0 +1,200 @@
+package node
+
+import (
+	"cmp"
+	"slices"
+	"time"
+
+	"github.com/nodewatch/nodewatch/pkg/kmsg"
+)
+
+// The most series a Log keeps: 1,820 OSDs in four classes each. Lines beyond it
+// are counted by class all the same.
+const maxSeries = 8192
+
+// How long a series is kept after its last line, unless its class latches.
+const keepSeries = time.Hour
+
+// A Log is what the kernel log has said. Counts are of live records unless they
+// say otherwise.
+type Log struct {
+	Series     []*Series // by key; what it points to never changes
+	Classes    []Total   // by class
+	Records    uint64    // read, of facility 0
+	Foreign    uint64    // read, of another facility: not believed
+	Lost       uint64
+	Malformed  uint64
+	Suppressed uint64
+	Unsorted   uint64    // of interest, but beyond what is kept
+	LostAt     time.Time // when records were last found lost; zero: never
+	LostLately Ring      // records lost, by when that was found
+	Since      time.Time // when the log was first read
+}
+
+// A Key names one series of kernel lines.
+type Key struct {
+	Class  kmsg.Class
+	Peer   string
+	Device string
+	Errno  int
+	Detail string
+}
+
+// A Series is one kind of line about one peer or device.
+type Series struct {
+	Key
+	Addr    string
+	Text    string    // of the latest first of a second
+	Total   uint64    // live
+	History uint64    // logged before nodewatch started
+	First   time.Time // live or history, whichever was first
+	Last    time.Time
+	Seconds Ring // live, of the last minute
+	Tens    Ring // live, in tens of seconds, of the last ten minutes
+}
+
+// A Total is the sum of a class.
+type Total struct {
+	Class   kmsg.Class
+	N       uint64 // live
+	History uint64
+	Last    time.Time
+	Text    string
+}
+
+// SawKernel is a batch of kernel lines, or why none could be read.
+type SawKernel struct{ Reading[kmsg.Batch] }
+
+// Apply implements Observation.
+func (o SawKernel) Apply(s Snapshot) Snapshot {
+	s = s.heard(SourceKmsg, o.At, o.Every, o.after(Reading[kmsg.Batch]{Err: s.sourceErr(SourceKmsg)}).Err)
+	if o.Err == nil {
+		s.Kernel = s.Kernel.read(o.Value, s.Now)
+	}
+	return s
+}
+
+// read returns the log once batch b has been read.
+func (l Log) read(b kmsg.Batch, now time.Time) Log {
+	if l.Since.IsZero() {
+		l.Since = now
+	}
+	l.Records += b.Records
+	l.Foreign += b.Foreign
+	l.Lost += b.Lost
+	l.Malformed += b.Malformed
+	l.Suppressed += b.Suppressed
+	l.Unsorted += b.Unsorted
+	if b.Lost > 0 {
+		l.LostAt = now
+		l.LostLately = l.LostLately.add(now.Unix(), b.Lost)
+	}
+	if len(b.Counts) == 0 {
+		return l
+	}
+	l.Series, l.Classes = slices.Clone(l.Series), slices.Clone(l.Classes)
+	for _, c := range b.Counts {
+		l = l.count(c, b.History, now)
+	}
+	return l
+}
+
+// count folds one count into the log, whose lists are its own by now.
+func (l Log) count(c kmsg.Count, history bool, now time.Time) Log {
+	t := slices.IndexFunc(l.Classes, func(t Total) bool { return t.Class == c.Class })
+	if t < 0 {
+		t = len(l.Classes)
+		l.Classes = append(l.Classes, Total{Class: c.Class})
+		slices.SortFunc(l.Classes, func(a, b Total) int { return cmp.Compare(a.Class, b.Class) })
+		t = slices.IndexFunc(l.Classes, func(t Total) bool { return t.Class == c.Class })
+	}
+	l.Classes[t] = l.Classes[t].add(c, history)
+	key := Key{c.Class, c.Peer, c.Device, c.Errno, c.Detail}
+	i, found := slices.BinarySearchFunc(l.Series, key, func(s *Series, k Key) int { return s.Key.compare(k) })
+	if !found {
+		if len(l.Series) >= maxSeries {
+			l.Series = slices.DeleteFunc(l.Series, func(s *Series) bool { return !s.latches() && now.Sub(s.Last) > keepSeries })
+			if len(l.Series) >= maxSeries {
+				l.Unsorted += c.N
+				return l
+			}
+			i, _ = slices.BinarySearchFunc(l.Series, key, func(s *Series, k Key) int { return s.Key.compare(k) })
+		}
+		l.Series = slices.Insert(l.Series, i, &Series{Key: key, First: c.First})
+	}
+	next := l.Series[i].add(c, history)
+	l.Series[i] = &next
+	return l
+}
+
+func (t Total) add(c kmsg.Count, history bool) Total {
+	if history {
+		t.History += c.N
+	} else {
+		t.N += c.N
+	}
+	if !c.Last.Before(t.Last) {
+		t.Last, t.Text = c.Last, c.Text
+	}
+	return t
+}
+
+func (s Series) add(c kmsg.Count, history bool) Series {
+	if history {
+		s.History += c.N
+	} else {
+		s.Total += c.N
+		s.Seconds = s.Seconds.add(c.First.Unix(), c.N)
+		s.Tens = s.Tens.add(c.First.Unix()/10, c.N)
+	}
+	if c.First.Before(s.First) {
+		s.First = c.First
+	}
+	if !c.Last.Before(s.Last) {
+		s.Last, s.Text, s.Addr = c.Last, c.Text, c.Addr
+	}
+	return s
+}
+
+// latches reports whether the class tells of a state that lasts until it is
+// undone, so that its series must not be forgotten.
+func (s Series) latches() bool {
+	switch s.Class {
+	case kmsg.RBDResult, kmsg.RBDWatch, kmsg.RBDMapped, kmsg.FSError, kmsg.FSReadOnly, kmsg.FSMounted, kmsg.BlockError, kmsg.MonLost, kmsg.MonFound, kmsg.OSDDown, kmsg.OSDUp:
+		return true
+	}
+	return false
+}
+
+func (k Key) compare(o Key) int {
+	return cmp.Or(cmp.Compare(k.Class, o.Class), cmp.Compare(k.Peer, o.Peer), cmp.Compare(k.Device, o.Device),
+		cmp.Compare(k.Errno, o.Errno), cmp.Compare(k.Detail, o.Detail))
+}
+
+// Of returns the series of a class, by peer and device. The list is the log's own.
+func (l Log) Of(class kmsg.Class) []*Series {
+	i, _ := slices.BinarySearchFunc(l.Series, class, func(s *Series, c kmsg.Class) int { return cmp.Compare(s.Class, c) })
+	j := i
+	for j < len(l.Series) && l.Series[j].Class == class {
+		j++
+	}
+	return l.Series[i:j:j]
+}
+
+// Within is how many live lines of the series there were in the last d before
+// now: to the second up to a minute, to ten seconds up to ten minutes.
+func (s Series) Within(now time.Time, d time.Duration) uint64 {
+	if d <= ringLen*time.Second {
+		return s.Seconds.sum(now.Unix(), int64(d/time.Second))
+	}
+	return s.Tens.sum(now.Unix()/10, int64(d/(10*time.Second)))
+}
+
+// Onset is when, within the last d (at most ten minutes) before now, the series'
+// first live line fell, to ten seconds; zero if there was none.
+func (s Series) Onset(now time.Time, d time.Duration) time.Time {
+	if slot, found := s.Tens.first(now.Unix()/10, int64(d/(10*time.Second))); found {
+		return time.Unix(10*slot, 0).UTC()
+	}
+	return time.Time{}
+}

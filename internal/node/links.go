@@ -1,0 +1,80 @@
+package node
+
+import (
+	"slices"
+
+	"github.com/nodewatch/nodewatch/pkg/bond"
+)
+
+// SawLinks is a full reading of bonds, NICs and what stands on them.
+type SawLinks struct{ Reading[bond.Links] }
+
+// Apply implements Observation.
+func (o SawLinks) Apply(s Snapshot) Snapshot {
+	s.Links = o.after(s.Links)
+	s = s.heard(SourceBond, o.At, o.Every, s.Links.Err)
+	return s.routed()
+}
+
+// SawOVS is a reading of Open vSwitch's bonds.
+type SawOVS struct{ Reading[[]bond.Bond] }
+
+// Apply implements Observation.
+func (o SawOVS) Apply(s Snapshot) Snapshot {
+	s.OVS = o.after(s.OVS)
+	s = s.heard(SourceOVS, o.At, o.Every, s.OVS.Err)
+	return s.routed()
+}
+
+// Bonds are the bonds of the kernel and of Open vSwitch, in this order.
+func (s Snapshot) Bonds() []bond.Bond {
+	if len(s.OVS.Value) == 0 {
+		return s.Links.Value.Bonds
+	}
+	return slices.Concat(s.Links.Value.Bonds, s.OVS.Value)
+}
+
+// A Path is how the traffic of one krbd client address leaves this node.
+type Path struct {
+	IP       string   // the client's address on this node
+	Carriers []string // the bonds or NICs at the bottom, by name; none: not found
+	Clients  []uint64 // client ids that use it, sorted
+	Devices  int      // krbd devices behind them
+}
+
+// routed works out anew which bond or NIC carries the traffic of each krbd client.
+func (s Snapshot) routed() Snapshot {
+	byIP := map[string]*Path{}
+	for _, m := range s.Mapped.Value {
+		if m.ClientAddr == "" {
+			continue
+		}
+		p := byIP[m.ClientAddr]
+		if p == nil {
+			p = &Path{IP: m.ClientAddr, Carriers: s.Links.Value.Carriers(m.ClientAddr, s.OVS.Value)}
+			byIP[m.ClientAddr] = p
+		}
+		p.Devices++
+		if !slices.Contains(p.Clients, m.ClientID) {
+			p.Clients = append(p.Clients, m.ClientID)
+		}
+	}
+	s.Storage = nil
+	for _, ip := range sortedKeys(byIP) {
+		slices.Sort(byIP[ip].Clients)
+		s.Storage = append(s.Storage, *byIP[ip])
+	}
+	return s
+}
+
+// CarriesStorage reports whether the named bond or NIC carries krbd's traffic,
+// and how many krbd devices are behind it.
+func (s Snapshot) CarriesStorage(name string) (devices int, carries bool) {
+	for _, p := range s.Storage {
+		if slices.Contains(p.Carriers, name) {
+			devices += p.Devices
+			carries = true
+		}
+	}
+	return devices, carries
+}

@@ -1,0 +1,44 @@
+// Package node is the picture of this node: one immutable Snapshot, and one file
+// for each observation that is folded into it. It does no I/O and reads no clock.
+package node
+
+import (
+	"time"
+
+	"github.com/nodewatch/nodewatch/pkg/bond"
+	"github.com/nodewatch/nodewatch/pkg/ceph"
+	"github.com/nodewatch/nodewatch/pkg/host"
+	"github.com/nodewatch/nodewatch/pkg/rbd"
+)
+
+// A Snapshot is this node at one instant. It is never changed once made.
+type Snapshot struct {
+	Now     time.Time
+	Node    string    // the node's name
+	Version string    // of nodewatch
+	Started time.Time // when nodewatch started
+	Sources []Source  // by name
+
+	Links   Reading[bond.Links]
+	OVS     Reading[[]bond.Bond]
+	NICs    []NIC // what each watched NIC carries, by name
+	Storage []Path
+
+	Mapped  Reading[[]rbd.Mapped]
+	IO      []DiskIO // by device
+	Waits   []Wait   // requests in flight as osdc lists them, by FSID, client, TID
+	Pending Reading[[]rbd.Pending]
+
+	Libvirt Reading[rbd.Guests]
+	QEMU    Reading[rbd.Guests]
+	Guests  []rbd.Guest // of the better view, by name, with the krbd disks resolved
+	Uses    []rbd.Use   // which guests sit on which krbd device, by device
+
+	Kernel Log
+
+	Host    Reading[host.State]
+	Before  Reading[host.State] // one reading ago, for rates
+	Cluster Reading[ceph.Cluster]
+
+	mappedSince []since // since when each device is the mapping it is
+}

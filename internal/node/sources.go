@@ -1,0 +1,127 @@
+package node
+
+import (
+	"slices"
+	"strings"
+	"time"
+)
+
+// The names of the sources.
+const (
+	SourceBond    = "bond"
+	SourceNIC     = "nic"
+	SourceDrops   = "nic-drops"
+	SourceOVS     = "ovs"
+	SourceKrbd    = "krbd"
+	SourceIO      = "krbd-io"
+	SourceOSDC    = "osdc"
+	SourceLibvirt = "libvirt"
+	SourceQEMU    = "qemu"
+	SourceKmsg    = "kmsg"
+	SourceHost    = "host"
+	SourceCeph    = "ceph"
+)
+
+// A Source is what is known of one source's sight.
+type Source struct {
+	Name     string        `json:"name"`
+	Every    time.Duration `json:"every"` // how often it means to speak
+	Last     time.Time     `json:"-"`     // when its latest good reading began
+	Heard    time.Time     `json:"-"`     // when it last said anything
+	First    time.Time     `json:"-"`     // when it first said anything
+	Err      *Error        `json:"-"`
+	Failures uint64        `json:"-"`
+}
+
+// Started is the first observation of all: who watches, and by which sources.
+type Started struct {
+	Node    string   `json:"node"`
+	Version string   `json:"version"`
+	Sources []Source `json:"sources"`
+}
+
+// Apply implements Observation.
+func (o Started) Apply(s Snapshot) Snapshot {
+	s.Node, s.Version, s.Started = o.Node, o.Version, s.Now
+	s.Sources = slices.Clone(o.Sources)
+	slices.SortFunc(s.Sources, func(a, b Source) int { return strings.Compare(a.Name, b.Name) })
+	return s
+}
+
+// heard notes that a source has spoken.
+func (s Snapshot) heard(name string, at time.Time, every time.Duration, err *Error) Snapshot {
+	s.Sources = slices.Clone(s.Sources)
+	i, found := slices.BinarySearchFunc(s.Sources, name, func(a Source, name string) int { return strings.Compare(a.Name, name) })
+	if !found {
+		s.Sources = slices.Insert(s.Sources, i, Source{Name: name})
+	}
+	src := &s.Sources[i]
+	if src.First.IsZero() {
+		src.First = s.Now
+	}
+	src.Heard = s.Now
+	if every > 0 {
+		src.Every = every
+	}
+	src.Err = err
+	if err == nil {
+		src.Last = at
+	} else {
+		src.Failures++
+	}
+	return s
+}
+
+// Source returns what is known of the named source, and whether it is one at all.
+func (s Snapshot) Source(name string) (Source, bool) {
+	i, found := slices.BinarySearchFunc(s.Sources, name, func(a Source, name string) int { return strings.Compare(a.Name, name) })
+	if !found {
+		return Source{Name: name}, false
+	}
+	return s.Sources[i], true
+}
+
+// Blind returns why the named source cannot tell now, and nil if it can.
+func (s Snapshot) Blind(name string) *Error {
+	src, found := s.Source(name)
+	switch {
+	case !found:
+		return &Error{Kind: Absent, Text: "no such source is configured", Since: s.Started}
+	case src.Err != nil:
+		return src.Err
+	case src.Last.IsZero():
+		return &Error{Kind: Failed, Text: "has not been read yet", Since: s.Started}
+	case src.Stale(s.Now):
+		return &Error{Kind: Stalled, Text: "last read " + s.Now.Sub(src.Last).Round(time.Second).String() + " ago", Since: src.Last}
+	}
+	return nil
+}
+
+// Stale reports whether the source has been silent for longer than three of its
+// rounds and five seconds.
+func (s Source) Stale(now time.Time) bool {
+	return s.Every > 0 && !s.Heard.IsZero() && now.Sub(s.Heard) > 3*s.Every+5*time.Second
+}
+
+// State is the source's state in one word, and since when.
+func (s Source) State(started, now time.Time) (string, time.Time) {
+	switch {
+	case s.Err != nil:
+		return string(s.Err.Kind), s.Err.Since
+	case s.Heard.IsZero():
+		return "starting", started
+	case s.Stale(now):
+		return "stale", s.Heard
+	}
+	return "ok", s.First
+}
+
+// Complete reports whether every source has said something, be it that it is blind.
+func (s Snapshot) Complete() bool {
+	for _, src := range s.Sources {
+		if src.Heard.IsZero() {
+			return false
+		}
+	}
+	return len(s.Sources) > 0
+}

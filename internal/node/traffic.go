@@ -1,0 +1,157 @@
+package node
+
+import (
+	"slices"
+	"strings"
+	"time"
+
+	"github.com/nodewatch/nodewatch/pkg/bond"
+)
+
+// How far back a NIC's traffic is remembered.
+const (
+	flowSeconds = 60 // single readings
+	flowTens    = 90 // peaks of ten seconds: a quarter of an hour
+)
+
+// A NIC is what one watched NIC carries: a slave of a bond, or a NIC without one.
+type NIC struct {
+	Name    string
+	Index   int
+	Speed   int // Mbit/s; 0: unknown
+	Last    bond.Counters
+	At      time.Time  // of Last
+	Rates   bond.Rates // between the two latest readings
+	Known   bool       // Rates could be told
+	Seconds []Flow     // one a reading, oldest first, at most 60
+	Tens    []Flow     // the peaks of each ten seconds, oldest first, at most 90
+
+	Drops     bond.Drops // the driver's own drop counters; zero: not read
+	DropRate  float64    // frames a second dropped for lack of buffer, by the driver's count
+	DropsAt   time.Time
+	DropSince time.Time // since when DropRate has been above 0; zero: it is not
+}
+
+// A Flow is what a NIC carried in a second, or at most in ten.
+type Flow struct {
+	At       time.Time // the end of the second, or the start of the ten
+	Rx, Tx   float64   // bit/s
+	Overload float64   // frames a second
+	RxCRC    float64   // frames a second
+	Speed    int       // Mbit/s at the time
+}
+
+// Share returns which part of the line rate the flow fills in each direction; 0
+// where the speed is unknown.
+func (f Flow) Share() (rx, tx float64) {
+	if f.Speed <= 0 {
+		return 0, 0
+	}
+	line := float64(f.Speed) * 1e6
+	return f.Rx / line, f.Tx / line
+}
+
+// SawCounters is a reading of the watched NICs' counters.
+type SawCounters struct{ Reading[[]bond.Counters] }
+
+// Apply implements Observation.
+func (o SawCounters) Apply(s Snapshot) Snapshot {
+	s = s.heard(SourceNIC, o.At, o.Every, o.after(Reading[[]bond.Counters]{Err: s.sourceErr(SourceNIC)}).Err)
+	if o.Err != nil {
+		return s
+	}
+	nics := make([]NIC, 0, len(o.Value))
+	for _, c := range o.Value {
+		old, _ := s.NIC(c.Name)
+		nics = append(nics, old.read(c, o.At))
+	}
+	slices.SortFunc(nics, func(a, b NIC) int { return strings.Compare(a.Name, b.Name) })
+	s.NICs = nics
+	return s
+}
+
+// sourceErr is the error the named source has now.
+func (s Snapshot) sourceErr(name string) *Error {
+	src, _ := s.Source(name)
+	return src.Err
+}
+
+// NIC returns what the named NIC carries, and whether it is watched.
+func (s Snapshot) NIC(name string) (NIC, bool) {
+	i, found := slices.BinarySearchFunc(s.NICs, name, func(n NIC, name string) int { return strings.Compare(n.Name, name) })
+	if !found {
+		return NIC{}, false
+	}
+	return s.NICs[i], true
+}
+
+// read returns the NIC once c has been read at.
+func (n NIC) read(c bond.Counters, at time.Time) NIC {
+	before, was := n.Last, n.At
+	n.Name, n.Index, n.Last, n.At, n.Speed = c.Name, c.Index, c, at, c.Speed
+	n.Rates, n.Known = bond.Rates{}, false
+	if was.IsZero() {
+		return n
+	}
+	n.Rates, n.Known = bond.Between(before, c, at.Sub(was))
+	if !n.Known {
+		return n
+	}
+	f := Flow{At: at, Rx: n.Rates.RxBits, Tx: n.Rates.TxBits, Overload: n.Rates.Overload, RxCRC: n.Rates.RxCRC, Speed: c.Speed}
+	n.Seconds = pushed(n.Seconds, f, flowSeconds)
+	n.Tens = peaked(n.Tens, f, flowTens)
+	return n
+}
+
+// pushed returns the list with one more at its end and at most limit in all. The
+// list itself is left alone.
+func pushed(list []Flow, f Flow, limit int) []Flow {
+	if len(list) >= limit {
+		list = list[len(list)-limit+1:]
+	}
+	out := make([]Flow, 0, len(list)+1)
+	return append(append(out, list...), f)
+}
+
+// peaked returns the list with f folded into the peak of its ten seconds.
+func peaked(list []Flow, f Flow, limit int) []Flow {
+	start := f.At.Truncate(10 * time.Second)
+	if len(list) == 0 || list[len(list)-1].At.Before(start) {
+		f.At = start
+		return pushed(list, f, limit)
+	}
+	out := slices.Clone(list)
+	last := &out[len(out)-1]
+	last.Rx, last.Tx = max(last.Rx, f.Rx), max(last.Tx, f.Tx)
+	last.Overload, last.RxCRC = max(last.Overload, f.Overload), max(last.RxCRC, f.RxCRC)
+	last.Speed = f.Speed
+	return out
+}
+
+// Lately returns the readings of the last d, and whether they cover it: the
+// oldest began no later than d ago and no second of it is missing by more than two.
+func (n NIC) Lately(now time.Time, d time.Duration) ([]Flow, bool) {
+	i := len(n.Seconds)
+	for i > 0 && now.Sub(n.Seconds[i-1].At) < d {
+		i--
+	}
+	flows := n.Seconds[i:]
+	return flows, len(flows) > 0 && float64(len(flows))+2 > d.Seconds()
+}
+
+// Mean returns the mean of flows; the zero Flow for none.
+func Mean(flows []Flow) Flow {
+	var m Flow
+	for _, f := range flows {
+		m.Rx += f.Rx
+		m.Tx += f.Tx
+		m.Overload += f.Overload
+		m.RxCRC += f.RxCRC
+		m.Speed = f.Speed
+		m.At = f.At
+	}
+	if n := float64(len(flows)); n > 0 {
+		m.Rx, m.Tx, m.Overload, m.RxCRC = m.Rx/n, m.Tx/n, m.Overload/n, m.RxCRC/n
+	}
+	return m
+}

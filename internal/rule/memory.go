@@ -1,0 +1,66 @@
+package rule
+
+import (
+	"time"
+
+	"github.com/nodewatch/nodewatch/pkg/report"
+)
+
+// A memory is what the Judge remembers of one finding.
+type memory struct {
+	finding report.Finding // as it is shown
+	first   time.Time      // since when it has been seen without a break
+	raised  bool
+	peakAt  time.Time // when it was last seen at the severity and impact it is shown with
+}
+
+// see returns the memory once finding f has been seen now.
+func (m memory) see(f report.Finding, now time.Time, r Rule) memory {
+	if m.first.IsZero() {
+		m.first = now
+	}
+	if !m.raised && now.Sub(m.first) < r.Hold {
+		m.finding = f
+		return m
+	}
+	since := m.first
+	if m.raised {
+		since = m.finding.Since
+	} else if !f.Since.IsZero() && f.Since.Before(since) {
+		since = f.Since
+	}
+	if m.raised && milder(f, m.finding) && now.Sub(m.peakAt) < r.Keep {
+		f = m.finding
+	} else {
+		m.peakAt = now
+	}
+	f.State, f.Since, f.LastSeen = report.Seen, since, now
+	m.finding, m.raised = f, true
+	return m
+}
+
+// miss returns the memory once the finding has not been seen now. Losing sight
+// is not recovery: while the rule is blind a raised finding stays as it was. The
+// zero memory means that it is gone.
+func (m memory) miss(now time.Time, r Rule, blind string) memory {
+	switch {
+	case !m.raised:
+		return memory{}
+	case blind != "":
+		m.finding.State = report.Blind
+		m.peakAt = now
+		return m
+	case now.Sub(m.finding.LastSeen) < r.Keep:
+		m.finding.State = report.Seen
+		return m
+	}
+	return memory{}
+}
+
+// milder reports whether a is less than b in severity or, that being equal, in impact.
+func milder(a, b report.Finding) bool {
+	if a.Severity != b.Severity {
+		return a.Severity.Rank() < b.Severity.Rank()
+	}
+	return a.Impact.Rank() < b.Impact.Rank()
+}

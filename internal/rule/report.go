@@ -1,0 +1,115 @@
+package rule
+
+import (
+	"fmt"
+	"slices"
+	"strings"
+
+	"github.com/nodewatch/nodewatch/internal/node"
+	"github.com/nodewatch/nodewatch/pkg/report"
+)
+
+// report renders what is remembered.
+func (j *Judge) report() report.Report {
+	s := j.snapshot
+	r := report.Report{
+		Node: s.Node, At: s.Now, Version: s.Version,
+		Findings: []report.Finding{}, Transitions: slices.Clone(j.transitions), Sources: []report.SourceState{},
+	}
+	if r.Transitions == nil {
+		r.Transitions = []report.Transition{}
+	}
+	for _, m := range j.memory {
+		if m.raised {
+			r.Findings = append(r.Findings, m.finding)
+		}
+	}
+	sortFindings(r.Findings, j.book)
+	for _, src := range s.Sources {
+		r.Sources = append(r.Sources, sourceState(s, src))
+	}
+	r.Status = report.Operational
+	for _, c := range Components() {
+		done := j.component(c, r.Findings)
+		r.Components = append(r.Components, done)
+		if !c.optional(s) {
+			r.Status = report.Worse(r.Status, done.Status)
+		}
+	}
+	return r
+}
+
+func sourceState(s node.Snapshot, src node.Source) report.SourceState {
+	state, since := src.State(s.Started, s.Now)
+	st := report.SourceState{Name: src.Name, State: state, Last: src.Last, Since: since, Failures: src.Failures}
+	if src.Err != nil {
+		st.Error, st.Remedy = src.Err.Text, src.Err.Remedy
+	}
+	return st
+}
+
+// Components are all components, in the order they are shown.
+func Components() []Component {
+	return []Component{Storage, Network, Guests, Cluster, Host, Nodewatch}
+}
+
+// sight returns why the component cannot be seen; nil if it can.
+func (c Component) sight(s node.Snapshot) *node.Error {
+	var needs []string
+	switch c {
+	case Storage:
+		needs = []string{node.SourceKrbd, node.SourceIO, node.SourceKmsg}
+	case Network:
+		needs = []string{node.SourceBond, node.SourceNIC}
+	case Guests:
+		return s.GuestsKnown()
+	case Host:
+		needs = []string{node.SourceHost}
+	case Cluster:
+		needs = []string{node.SourceCeph}
+	}
+	for _, name := range needs {
+		if err := s.Blind(name); err != nil {
+			named := *err
+			named.Text = name + ": " + err.Text
+			return &named
+		}
+	}
+	return nil
+}
+
+// optional reports whether the component's being unknown says nothing of the
+// node: the cluster is asked only where somebody has given nodewatch a key.
+func (c Component) optional(s node.Snapshot) bool {
+	err := c.sight(s)
+	return c == Cluster && err != nil && (err.Kind == node.Absent || err.Kind == node.Denied)
+}
+
+// component says how one component is, and since when. It becomes unknown only
+// when nothing raised holds it.
+func (j *Judge) component(c Component, findings []report.Finding) report.Component {
+	now := report.Component{Name: string(c), Status: report.Operational, Since: j.snapshot.Now}
+	var others []string
+	for _, f := range findings {
+		if f.Component != string(c) {
+			continue
+		}
+		others = append(others, f.Rule)
+		if now.Summary == "" || report.Worse(now.Status, f.Impact) != now.Status {
+			now.Summary = f.Summary
+		}
+		now.Status = report.Worse(now.Status, f.Impact)
+	}
+	if err := c.sight(j.snapshot); err != nil && now.Status == report.Operational {
+		now.Status = report.Unknown
+		now.Summary = fmt.Sprintf("cannot be seen: %s", err.Text)
+	}
+	if len(others) > 1 {
+		now.Summary += fmt.Sprintf(" (and %s)", strings.Join(others[1:], ", "))
+	}
+	if old, found := j.components[c]; found && old.Status == now.Status {
+		now.Since = old.Since
+	}
+	j.components[c] = now
+	return now
+}

@@ -1,0 +1,81 @@
+// Package watch has every goroutine of the daemon and its only clock: sources
+// that may block for ever, the one loop that nothing may block, and reporters.
+package watch
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"io/fs"
+	"time"
+
+	"github.com/nodewatch/nodewatch/internal/node"
+)
+
+// A Source tells what it sees until ctx ends. It may block for ever: nothing waits for it.
+type Source struct {
+	Name  string
+	Every time.Duration // how often it means to speak
+	About string        // what it reads, for `nodewatch sources`
+	run   func(ctx context.Context, c clock, see func(node.Observation))
+}
+
+// A Polling is how one source is polled.
+type Polling[T any] struct {
+	Name     string
+	About    string
+	Every    time.Duration
+	Deadline time.Duration   // a read that takes longer is late: the source is stalled until it is back
+	Wake     <-chan struct{} // read at once when it receives, but at most once a second; may be nil
+	Read     func(context.Context) (T, error)
+	As       func(node.Reading[T]) node.Observation
+	Remedy   func(node.ErrorKind) string // how to give the source sight; may be nil
+}
+
+// Poll returns the Source that reads as p says. At most one read is under way at
+// any time: a late one is left alone and waited for, and its value, when it
+// comes, is used with the time it began. A read that panics is an error.
+func Poll[T any](p Polling[T]) Source {
+	return Source{Name: p.Name, Every: p.Every, About: p.About, run: func(ctx context.Context, c clock, see func(node.Observation)) {
+		(&poller[T]{Polling: p, clock: c, see: see, done: make(chan node.Reading[T], 1)}).run(ctx)
+	}}
+}
+
+// errPanic marks a read that panicked.
+var errPanic = errors.New("the read panicked")
+
+// reading makes a Reading of what a read returned.
+func reading[T any](p Polling[T], at time.Time, value T, err error) node.Reading[T] {
+	if err == nil {
+		return node.Reading[T]{Value: value, At: at, Every: p.Every}
+	}
+	kind := node.Failed
+	switch {
+	case errors.Is(err, context.DeadlineExceeded):
+		kind = node.Stalled
+	case errors.Is(err, fs.ErrPermission):
+		kind = node.Denied
+	case errors.Is(err, fs.ErrNotExist), errors.Is(err, errors.ErrUnsupported):
+		kind = node.Absent
+	}
+	return blind[T](p, kind, at, err.Error())
+}
+
+// blind makes a Reading that has no value.
+func blind[T any](p Polling[T], kind node.ErrorKind, since time.Time, text string) node.Reading[T] {
+	e := &node.Error{Kind: kind, Text: text, Since: since}
+	if p.Remedy != nil {
+		e.Remedy = p.Remedy(kind)
+	}
+	return node.Reading[T]{Every: p.Every, Err: e}
+}
+
+// guarded calls read and turns a panic into an error.
+func guarded[T any](ctx context.Context, read func(context.Context) (T, error)) (value T, err error) {
+	defer func() {
+		if r := recover(); r != nil {
+			err = fmt.Errorf("%w: %v", errPanic, r)
+		}
+	}()
+	return read(ctx)
+}
