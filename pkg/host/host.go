@@ -18,6 +18,11 @@ type State struct {
 	Hung    *uint64    `json:"hung"`    // /proc/sys/kernel/hung_task_detect_count, where the kernel has it
 	Softnet Softnet    `json:"softnet"`
 	CephFS  bool       `json:"cephfs"` // a kernel CephFS mount is in /proc/self/mounts
+
+	Version   string `json:"version,omitempty"`   // /proc/version, at most 4 KiB
+	Signature string `json:"signature,omitempty"` // /proc/version_signature, which only Ubuntu has
+
+	Errors []string `json:"errors,omitempty"` // parts that the kernel has and could not be read, for people
 }
 
 // A Pressure is one file of /proc/pressure, in percent and, for the totals,

@@ -1,0 +1,214 @@
+package host
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"io"
+	"io/fs"
+	"strings"
+	"syscall"
+)
+
+// When waiting tasks are looked for, and how far. A look costs an open, a read
+// and a close for each thread (some 45 ms of CPU for 3,000 threads), which a
+// calm machine should not pay.
+const (
+	// IOPressure is the share of time, in percent, that some task waits for I/O.
+	// It stays near nothing while disks answer, and is near 100 when one hangs.
+	IOPressure = 5
+	// LoadPerCPU is the load of one minute per CPU. It counts tasks in
+	// uninterruptible sleep, so it sees them on kernels without pressure too.
+	LoadPerCPU = 1.5
+	// Threads is how many a look reads at most: some 20 times those of a hypervisor
+	// with 65 guests, and less than a second of CPU.
+	Threads = 50_000
+)
+
+// Limits say when and how far waiting tasks are looked for. A zero field means
+// the constant of its name.
+type Limits struct {
+	IOPressure float64 // percent of time some task waits for I/O, over 10 s, from which on to look
+	LoadPerCPU float64 // load of one minute per CPU from which on to look
+	Threads    int     // read at most
+}
+
+// Sizes that no such file has, in bytes: what is longer is not read.
+const (
+	small = 4 << 10 // one number or one line
+	large = 1 << 20 // a line for each CPU, interrupt or mount
+)
+
+// A Reader reads the host's state. It keeps nothing between reads and is safe
+// for concurrent use.
+type Reader struct {
+	proc   fs.FS
+	limits Limits
+}
+
+// NewReader returns a Reader of proc, which is the root of a procfs:
+// os.DirFS("/proc"). Open directories must be [fs.ReadDirFile].
+func NewReader(proc fs.FS, limits Limits) *Reader {
+	if limits.IOPressure == 0 {
+		limits.IOPressure = IOPressure
+	}
+	if limits.LoadPerCPU == 0 {
+		limits.LoadPerCPU = LoadPerCPU
+	}
+	if limits.Threads == 0 {
+		limits.Threads = Threads
+	}
+	return &Reader{proc: proc, limits: limits}
+}
+
+// Read reads the state. None of the files it opens waits for storage, memory or
+// network locks. What this kernel does not have is nil; what it has and would not
+// show is named in Errors. It fails only without release, time of boot, CPUs and load.
+// When ctx ends, the look for waiting tasks stops and is partial.
+func (r *Reader) Read(ctx context.Context) (State, error) {
+	var s State
+	threads, err := r.base(&s)
+	if err != nil {
+		return State{}, fmt.Errorf("host: %w", err)
+	}
+	note := func(err error) {
+		if err != nil {
+			s.Errors = append(s.Errors, err.Error())
+		}
+	}
+	s.BootID, err = r.line("sys/kernel/random/boot_id")
+	note(err)
+	s.Version, err = r.line("version")
+	note(err)
+	s.Signature, err = r.line("version_signature")
+	note(absent(err))
+	s.IO, err = r.pressure("pressure/io")
+	note(err)
+	s.CPU, err = r.pressure("pressure/cpu")
+	note(err)
+	s.Memory, err = r.pressure("pressure/memory")
+	note(err)
+	s.Hung, err = r.hung()
+	note(err)
+	s.Softnet, err = read(r, "net/softnet_stat", large, parseSoftnet)
+	note(err)
+	s.CephFS, err = r.cephFS()
+	note(err)
+	if r.raised(s) {
+		s.Waiting = findWaiting(ctx, r.proc, r.limits.Threads, threads)
+	}
+	return s, nil
+}
+
+// base reads what every Linux has, and returns how many threads there are.
+func (r *Reader) base(s *State) (threads int, err error) {
+	if s.Release, err = r.line("sys/kernel/osrelease"); err != nil {
+		return 0, err
+	}
+	b, err := r.file("stat", large)
+	if err != nil {
+		return 0, err
+	}
+	if s.Boot, s.CPUs, err = parseStat(b); err != nil {
+		return 0, fmt.Errorf("stat: %w", err)
+	}
+	if b, err = r.file("loadavg", small); err != nil {
+		return 0, err
+	}
+	if s.Load, threads, err = parseLoad(b); err != nil {
+		return 0, fmt.Errorf("loadavg: %w", err)
+	}
+	return threads, nil
+}
+
+// raised reports whether tasks may be waiting.
+func (r *Reader) raised(s State) bool {
+	return s.IO != nil && s.IO.Some10 >= r.limits.IOPressure ||
+		s.Load[0] >= r.limits.LoadPerCPU*float64(s.CPUs)
+}
+
+// pressure reads a file of /proc/pressure: nil where the kernel is built without
+// (no file) or started without (psi=0: it cannot be read).
+func (r *Reader) pressure(name string) (*Pressure, error) {
+	p, err := read(r, name, small, parsePressure)
+	if errors.Is(err, syscall.EOPNOTSUPP) {
+		return nil, nil
+	}
+	return p, absent(err)
+}
+
+// hung reads how many hung tasks the kernel has found since boot, in Linux 6.13
+// and later (kernel/hung_task.c).
+func (r *Reader) hung() (*uint64, error) {
+	n, err := read(r, "sys/kernel/hung_task_detect_count", small, parseCount)
+	if err != nil {
+		return nil, absent(err)
+	}
+	return &n, nil
+}
+
+// cephFS looks for a mount of CephFS, also in the part that fits when there are
+// more mounts than are read.
+func (r *Reader) cephFS() (bool, error) {
+	b, err := r.file("self/mounts", large)
+	found := hasCephFS(b)
+	if found {
+		return true, nil
+	}
+	return false, err
+}
+
+// read reads and parses one file.
+func read[T any](r *Reader, name string, limit int, parse func([]byte) (T, error)) (T, error) {
+	var none T
+	b, err := r.file(name, limit)
+	if err != nil {
+		return none, err
+	}
+	v, err := parse(b)
+	if err != nil {
+		return none, fmt.Errorf("%s: %w", name, err)
+	}
+	return v, nil
+}
+
+// line reads a file of one line.
+func (r *Reader) line(name string) (string, error) {
+	b, err := r.file(name, small)
+	if err != nil {
+		return "", err
+	}
+	return cleanLine(b), nil
+}
+
+// file reads a file of at most limit bytes; of a longer one it returns the
+// first limit bytes and an error.
+func (r *Reader) file(name string, limit int) ([]byte, error) {
+	f, err := r.proc.Open(name)
+	if err != nil {
+		return nil, err
+	}
+	defer f.Close()
+	b, err := io.ReadAll(io.LimitReader(f, int64(limit)+1))
+	if err != nil {
+		return nil, fmt.Errorf("%s: %w", name, err)
+	}
+	if len(b) > limit {
+		return b[:limit], fmt.Errorf("%s: longer than %d bytes", name, limit)
+	}
+	return b, nil
+}
+
+// absent makes an error that says "not there" no error.
+func absent(err error) error {
+	if errors.Is(err, fs.ErrNotExist) {
+		return nil
+	}
+	return err
+}
+
+// cleanLine is the first line, without its end and without what is not text.
+func cleanLine(b []byte) string {
+	line, _, _ := strings.Cut(string(b), "\n")
+	return strings.ToValidUTF8(strings.TrimSpace(line), "?")
+}

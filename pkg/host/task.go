@@ -1,0 +1,40 @@
+package host
+
+import (
+	"bytes"
+	"strings"
+	"unicode"
+	"unicode/utf8"
+)
+
+// maxComm bounds a name in bytes. The kernel's own limit is 15, and 63 for a
+// worker that carries its work queue's name (WQ_WORKER comm, kernel/workqueue.c).
+const maxComm = 64
+
+// parseTask takes name and state from the front of a stat file of /proc,
+// "1234 (CPU 0/KVM) D 1 1234 ...". The name may hold blanks and parentheses, and
+// only numbers follow it, so it ends at the last parenthesis.
+func parseTask(b []byte) (comm string, state byte, ok bool) {
+	open := bytes.IndexByte(b, '(')
+	end := bytes.LastIndexByte(b, ')')
+	if open < 0 || end < open || end+2 >= len(b) || b[end+1] != ' ' {
+		return "", 0, false
+	}
+	return cleanComm(b[open+1 : end]), b[end+2], true
+}
+
+// cleanComm makes a name fit for people's eyes: any process can name itself as
+// it likes, terminal escapes included.
+func cleanComm(b []byte) string {
+	clean := strings.Map(func(r rune) rune {
+		if r == utf8.RuneError || !unicode.IsPrint(r) {
+			return '?'
+		}
+		return r
+	}, string(b))
+	for len(clean) > maxComm {
+		_, size := utf8.DecodeLastRuneInString(clean)
+		clean = clean[:len(clean)-size]
+	}
+	return clean
+}
