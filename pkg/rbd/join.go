@@ -1,0 +1,131 @@
+package rbd
+
+import (
+	"slices"
+	"strings"
+)
+
+// A Use is which guests sit on one krbd device.
+type Use struct {
+	Device string   `json:"device"`           // rbdN
+	Guests []string `json:"guests,omitempty"` // their names, sorted; "NAME (ID)" where two guests share a name
+	At     []int    `json:"-"`                // their places in the guests given to Join, in the order of Guests
+	Owner  string   `json:"owner,omitempty"`  // the VMID in the image's name, where no guest is known to use the device
+}
+
+// Join returns for each of the mapped devices the guests that use it, by device
+// name. The device number decides, of the device itself or of what stands on it;
+// then the path; then, for a device that nobody is seen to use, the VMID that
+// Proxmox writes into the image's name. It changes nothing that it is given.
+func Join(mapped []Mapped, guests []Guest) []Use {
+	x := newJoinIndex(mapped)
+	users := make([][]int, len(mapped))
+	for g := range guests {
+		for d := range guests[g].Disks {
+			for _, m := range x.find(guests[g].Disks[d]) {
+				if n := len(users[m]); n == 0 || users[m][n-1] != g {
+					users[m] = append(users[m], g)
+				}
+			}
+		}
+	}
+	label, byID := joinLabels(guests), joinIDs(guests)
+	uses := make([]Use, len(mapped))
+	for m := range mapped {
+		at, owner := users[m], ""
+		if len(at) == 0 {
+			at, owner = joinOwner(mapped[m], guests, byID)
+		}
+		uses[m] = joinUse(mapped[m].Device, owner, at, label)
+	}
+	slices.SortFunc(uses, func(a, b Use) int { return strings.Compare(a.Device, b.Device) })
+	return uses
+}
+
+// Resolve returns the guests with the krbd disks that are found among the mapped
+// devices filled in: client, pool, namespace, image, snapshot. A disk whose
+// device or link is that of several images is said to be krbd's, and no more. It
+// changes nothing that it is given.
+func Resolve(guests []Guest, mapped []Mapped) []Guest {
+	x := newJoinIndex(mapped)
+	resolved := slices.Clone(guests)
+	for g := range resolved {
+		own := false // whether resolved[g].Disks is a copy already
+		for d := range resolved[g].Disks {
+			found := x.find(resolved[g].Disks[d])
+			if len(found) == 0 {
+				continue
+			}
+			if !own {
+				resolved[g].Disks, own = slices.Clone(resolved[g].Disks), true
+			}
+			joinFill(&resolved[g].Disks[d], found, mapped)
+		}
+	}
+	return resolved
+}
+
+// joinFill fills a disk in from the devices it lies on.
+func joinFill(d *Disk, found []int, mapped []Mapped) {
+	d.Client = KRBD
+	if len(found) == 1 {
+		m := mapped[found[0]]
+		d.Pool, d.Namespace, d.Image, d.Snapshot = m.Pool, m.Namespace, m.Image, m.Snapshot
+	}
+}
+
+// joinUse makes a Use with the guests sorted by name.
+func joinUse(device, owner string, at []int, label []string) Use {
+	u := Use{Device: device, Owner: owner, At: at}
+	slices.SortFunc(u.At, func(a, b int) int { return strings.Compare(label[a], label[b]) })
+	for _, g := range u.At {
+		u.Guests = append(u.Guests, label[g])
+	}
+	return u
+}
+
+// joinOwner returns the guest whose VMID is in the name of the image, or else
+// that VMID. A base image is not its guest's disk but what clones are made of;
+// and a guest that has the image open by librbd does not use the device.
+func joinOwner(m Mapped, guests []Guest, byID map[string]int) (at []int, owner string) {
+	vmid, ok := ImageVMID(m.Image)
+	if !ok || strings.HasPrefix(m.Image, "base-") {
+		return nil, ""
+	}
+	g, known := byID[vmid]
+	if !known {
+		return nil, vmid
+	}
+	for _, d := range guests[g].Disks {
+		if d.Client == LibRBD && d.Pool == m.Pool && d.Namespace == m.Namespace && d.Image == m.Image {
+			return nil, vmid
+		}
+	}
+	return []int{g}, ""
+}
+
+// joinIDs indexes guests by ID.
+func joinIDs(guests []Guest) map[string]int {
+	byID := make(map[string]int, len(guests))
+	for i := range guests {
+		byID[guests[i].ID] = i
+	}
+	return byID
+}
+
+// joinLabels returns what each guest is called: its name, and its ID too where
+// the name is another's as well (Proxmox allows that).
+func joinLabels(guests []Guest) []string {
+	count := make(map[string]int, len(guests))
+	for i := range guests {
+		count[guests[i].Name]++
+	}
+	label := make([]string, len(guests))
+	for i, g := range guests {
+		label[i] = g.Name
+		if count[g.Name] > 1 {
+			label[i] = g.Name + " (" + g.ID + ")"
+		}
+	}
+	return label
+}
