@@ -1,0 +1,61 @@
+# nodewatch. The two commands that matter: make run, make test.
+SHELL    := /bin/sh
+GO       ?= go
+VERSION  ?= $(shell git describe --tags --always --dirty 2>/dev/null || echo unknown)
+LDFLAGS  := -s -w -X main.version=$(VERSION)
+CEPHTAGS := ceph,pacific
+FUZZTIME ?= 10s
+
+# What the tests use besides Go. The daemon needs none of it.
+TESTPACKAGES := gcc libc6-dev libcap2-bin iproute2 librados-dev librbd-dev ceph-mon ceph-osd ceph-mgr ceph-common \
+	openvswitch-switch libvirt-daemon libvirt-daemon-system libvirt-daemon-driver-qemu systemd
+
+.PHONY: run build build-ceph test check bench fuzz docs fmt clean help
+
+help: ## what there is to make
+	@grep -E '^[a-z-]+:.*##' $(MAKEFILE_LIST) | sed 's/:.*##/\t/' | expand -t 14
+
+run: build ## build, run the daemon on this machine, print the address of its page
+	./bin/nodewatch run
+
+build: build-ceph ## bin/nodewatch (static, no cgo), and bin/nodewatch-ceph where Ceph's headers are
+	CGO_ENABLED=0 $(GO) build -trimpath -ldflags '$(LDFLAGS)' -o bin/nodewatch ./cmd/nodewatch
+
+build-ceph:
+	@if [ -e /usr/include/rados/librados.h ] && [ -e /usr/include/rbd/librbd.h ] && command -v gcc >/dev/null; then \
+		echo "$(GO) build -tags $(CEPHTAGS) -o bin/nodewatch-ceph ./cmd/nodewatch-ceph"; \
+		CGO_ENABLED=1 $(GO) build -trimpath -tags $(CEPHTAGS) -ldflags '$(LDFLAGS)' -o bin/nodewatch-ceph ./cmd/nodewatch-ceph; \
+	else \
+		echo "nodewatch-ceph is not built, as librados-dev, librbd-dev or gcc is not installed: the cluster view will be unknown, all else works"; \
+	fi
+
+test: ## install what is missing and run every test that needs no virtual machine
+	@./tools/need $(TESTPACKAGES)
+	CGO_ENABLED=1 $(GO) test -race -tags $(CEPHTAGS) ./...
+
+check: ## format, vet, staticcheck, import rules, docs fresh
+	@test -z "$$(gofmt -l .)" || { echo "not gofmt-ed:"; gofmt -l .; exit 1; }
+	CGO_ENABLED=0 $(GO) vet ./...
+	CGO_ENABLED=0 $(GO) tool -modfile=tools/go.mod staticcheck ./...
+	$(GO) mod tidy -diff
+	CGO_ENABLED=0 $(GO) test -count=1 -run 'Rooms|Package|Goroutines|Lumber|Licence|Docs|Golden|Fresh|Changelog' . ./internal/... ./cmd/nodewatch
+
+docs: ## write the generated documents anew
+	CGO_ENABLED=0 $(GO) test -count=1 ./internal/... ./cmd/nodewatch -run 'Docs|Golden|Fresh' -update
+
+bench: ## the numbers of docs/performance.md
+	CGO_ENABLED=0 $(GO) test -run '^$$' -bench . -benchmem ./internal/... ./pkg/...
+
+fuzz: ## fuzz every parser, $(FUZZTIME) each
+	@for package in $$($(GO) list ./...); do \
+		for target in $$(CGO_ENABLED=0 $(GO) test -list '^Fuzz' $$package 2>/dev/null | grep '^Fuzz'); do \
+			echo "$$package $$target"; \
+			CGO_ENABLED=0 $(GO) test -run '^$$' -fuzz "^$$target$$" -fuzztime $(FUZZTIME) $$package || exit 1; \
+		done; \
+	done
+
+fmt:
+	gofmt -w .
+
+clean:
+	rm -rf bin

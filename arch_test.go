@@ -1,0 +1,215 @@
+// Package nodewatch holds no code of its own: here are the tests that keep the
+// tree as docs/architecture.md draws it.
+package nodewatch
+
+import (
+	"bytes"
+	"encoding/json"
+	"errors"
+	"go/ast"
+	"go/parser"
+	"go/token"
+	"io"
+	"io/fs"
+	"os"
+	"os/exec"
+	"path/filepath"
+	"slices"
+	"strings"
+	"testing"
+)
+
+const module = "github.com/nodewatch/nodewatch/"
+
+// A room is a package and what its own files may import of ours.
+var rooms = map[string][]string{
+	"pkg/bond":           {},
+	"pkg/rbd":            {},
+	"pkg/ceph":           {},
+	"pkg/kmsg":           {},
+	"pkg/host":           {},
+	"pkg/report":         {},
+	"internal/node":      {"pkg/bond", "pkg/rbd", "pkg/ceph", "pkg/kmsg", "pkg/host"},
+	"internal/rule":      {"internal/node", "pkg/bond", "pkg/rbd", "pkg/ceph", "pkg/kmsg", "pkg/host", "pkg/report"},
+	"internal/tape":      {"internal/node", "pkg/bond", "pkg/rbd", "pkg/ceph", "pkg/kmsg", "pkg/host"},
+	"internal/watch":     {"internal/node", "internal/rule", "internal/tape", "pkg/report"},
+	"internal/metrics":   {"internal/node", "internal/rule", "pkg/bond", "pkg/rbd", "pkg/ceph", "pkg/kmsg", "pkg/host", "pkg/report"},
+	"internal/page":      {"internal/node", "internal/rule", "pkg/bond", "pkg/rbd", "pkg/ceph", "pkg/kmsg", "pkg/host", "pkg/report"},
+	"internal/config":    {"internal/rule"},
+	"cmd/nodewatch-ceph": {"pkg/ceph"},
+	"cmd/nodewatch":      {"*"},
+}
+
+// A ban is an import that some rooms must not have, and why.
+type ban struct {
+	path    string
+	allowed []string // rooms, or prefixes of rooms, that may
+	why     string
+}
+
+var bans = []ban{
+	{"os/exec", []string{"internal/watch", "cmd/"}, "a child process in the hot path hangs when the root disk does"},
+	{"log/slog", []string{"internal/watch", "cmd/"}, "what a package has to say is a value; logging may block"},
+	{"log", nil, "slog, through the queue that never blocks"},
+	{"net/http", []string{"cmd/nodewatch"}, "the views are pure; serving them is the command's"},
+	{"github.com/ceph/go-ceph/rados", []string{"cmd/nodewatch-ceph"}, "cgo and librados live in a child that can be left behind"},
+	{"github.com/ceph/go-ceph/rbd", []string{"cmd/nodewatch-ceph"}, "cgo and librados live in a child that can be left behind"},
+	{"github.com/vishvananda/netlink", []string{"pkg/bond"}, "the wire ends in pkg/bond"},
+	{"github.com/digitalocean/go-libvirt", []string{"pkg/rbd"}, "libvirt ends in pkg/rbd"},
+	{"github.com/prometheus/client_golang/prometheus", []string{"internal/metrics", "cmd/nodewatch"}, "metrics are a view"},
+	{"os", []string{"pkg/", "internal/watch", "cmd/"}, "nothing between the sources and the command touches the machine"},
+	{"net", []string{"pkg/bond", "pkg/rbd", "cmd/"}, "nothing resolves or dials but the readers that must"},
+	{"unsafe", []string{"pkg/bond", "pkg/rbd"}, "values, not memory"},
+}
+
+// A listed is what `go list` says of a package.
+type listed struct {
+	ImportPath string
+	Dir        string
+	Doc        string
+	Imports    []string
+	GoFiles    []string
+	CgoFiles   []string
+}
+
+func list(t *testing.T) []listed {
+	t.Helper()
+	cmd := exec.Command("go", "list", "-json", "./...")
+	var stderr bytes.Buffer
+	cmd.Stderr = &stderr
+	out, err := cmd.Output()
+	if err != nil {
+		t.Fatalf("go list: %v\n%s", err, &stderr)
+	}
+	var all []listed
+	for dec := json.NewDecoder(bytes.NewReader(out)); ; {
+		var p listed
+		if err := dec.Decode(&p); errors.Is(err, io.EOF) {
+			return all
+		} else if err != nil {
+			t.Fatal(err)
+		}
+		if p.ImportPath+"/" != module {
+			all = append(all, p)
+		}
+	}
+}
+
+func TestRoomsImportOnlyWhatTheyMay(t *testing.T) {
+	seen := map[string]bool{}
+	for _, p := range list(t) {
+		room := strings.TrimPrefix(p.ImportPath, module)
+		may, known := rooms[room]
+		if !known && strings.HasPrefix(room, "pkg/report/") {
+			may, known = []string{"pkg/report"}, true
+		}
+		if !known {
+			t.Errorf("%s is not a room of docs/architecture.md: name it there and here, with what it may import", room)
+			continue
+		}
+		seen[room] = true
+		for _, imp := range p.Imports {
+			if own, ours := strings.CutPrefix(imp, module); ours && !slices.Contains(may, own) && !slices.Contains(may, "*") {
+				t.Errorf("%s must not import %s: it may import %v", room, own, may)
+			}
+			for _, b := range bans {
+				if imp == b.path && !slices.ContainsFunc(b.allowed, func(a string) bool { return room == a || strings.HasSuffix(a, "/") && strings.HasPrefix(room, a) }) {
+					t.Errorf("%s must not import %s: %s", room, imp, b.why)
+				}
+			}
+		}
+	}
+	for room := range rooms {
+		if !seen[room] {
+			t.Errorf("the room %s is not there", room)
+		}
+	}
+}
+
+func TestEveryPackageSaysWhatItKnows(t *testing.T) {
+	for _, p := range list(t) {
+		if p.Doc == "" {
+			t.Errorf("%s has no package comment", p.ImportPath)
+		}
+	}
+}
+
+// sources calls f for every Go file of ours that is not a test.
+func sources(t *testing.T, f func(path string, file *ast.File, set *token.FileSet)) {
+	t.Helper()
+	err := filepath.WalkDir(".", func(path string, d fs.DirEntry, err error) error {
+		switch {
+		case err != nil:
+			return err
+		case d.IsDir() && (d.Name() == "testdata" || d.Name() == ".git" || d.Name() == "bin"):
+			return filepath.SkipDir
+		case d.IsDir() || !strings.HasSuffix(path, ".go") || strings.HasSuffix(path, "_test.go"):
+			return nil
+		}
+		set := token.NewFileSet()
+		file, err := parser.ParseFile(set, path, nil, parser.ParseComments)
+		if err != nil {
+			return err
+		}
+		f(filepath.ToSlash(path), file, set)
+		return nil
+	})
+	if err != nil {
+		t.Fatal(err)
+	}
+}
+
+// mayRun reports whether the file's room may start goroutines and read the clock.
+func mayRun(path string) bool {
+	return strings.HasPrefix(path, "internal/watch/") || strings.HasPrefix(path, "cmd/") || strings.HasPrefix(path, "test/")
+}
+
+func TestTimeAndGoroutinesLiveInWatchAndCmd(t *testing.T) {
+	files := 0
+	sources(t, func(path string, file *ast.File, set *token.FileSet) {
+		files++
+		ast.Inspect(file, func(n ast.Node) bool {
+			at := func() token.Position { return set.Position(n.Pos()) }
+			switch n := n.(type) {
+			case *ast.GoStmt:
+				if !mayRun(path) {
+					t.Errorf("%s: a go statement: goroutines live in internal/watch and cmd", at())
+				}
+			case *ast.SelectorExpr:
+				if x, ok := n.X.(*ast.Ident); ok && x.Name == "time" && (n.Sel.Name == "Now" || n.Sel.Name == "Sleep" || n.Sel.Name == "Since") && !mayRun(path) {
+					t.Errorf("%s: time.%s: the only clock is in internal/watch", at(), n.Sel.Name)
+				}
+			case *ast.FuncDecl:
+				if n.Name.Name == "init" && n.Recv == nil {
+					t.Errorf("%s: an init function: what is set up is set up in cmd", at())
+				}
+				if lines := set.Position(n.End()).Line - at().Line + 1; lines > 60 {
+					t.Errorf("%s: %s has %d lines: at most 60", at(), n.Name.Name, lines)
+				}
+			}
+			return true
+		})
+		if lines := set.Position(file.End()).Line; lines > 400 {
+			t.Errorf("%s has %d lines: at most 400", path, lines)
+		}
+	})
+	if files < 50 {
+		t.Errorf("only %d files were looked at: is the walk broken?", files)
+	}
+}
+
+func TestNoRoomIsALumberRoom(t *testing.T) {
+	for _, p := range list(t) {
+		switch name := filepath.Base(p.Dir); name {
+		case "util", "utils", "common", "helpers", "types", "manager", "misc":
+			t.Errorf("%s: %q says nothing of what is in it", p.ImportPath, name)
+		}
+	}
+}
+
+func TestLicence(t *testing.T) {
+	raw, err := os.ReadFile("LICENSE")
+	if err != nil || !strings.Contains(string(raw), "Apache License") {
+		t.Errorf("LICENSE is not the Apache License: %v", err)
+	}
+}

@@ -1,0 +1,107 @@
+// Package config turns the configuration file into a validated Config. A mistake
+// is one line: file, line, field, and what is allowed.
+package config
+
+import (
+	"fmt"
+	"io"
+	"time"
+
+	"github.com/nodewatch/nodewatch/internal/rule"
+)
+
+// A Config is everything that can be set in the file. Its zero value is not
+// valid: start from Default.
+type Config struct {
+	Node    string  `yaml:"node" doc:"name of this node in reports; empty: the host name"`
+	Runtime string  `yaml:"runtime_directory" doc:"directory for the position in the kernel log; empty: $RUNTIME_DIRECTORY, and none without it"`
+	Runbook string  `yaml:"runbook" doc:"base URL of the rules' documentation; a rule's id is appended as the anchor"`
+	Web     Web     `yaml:"web" doc:"the page, /metrics and the API"`
+	Tape    Tape    `yaml:"tape" doc:"the flight recorder"`
+	Libvirt Libvirt `yaml:"libvirt" doc:"guests, by libvirt"`
+	OVS     OVS     `yaml:"ovs" doc:"Open vSwitch bonds"`
+	Ceph    Ceph    `yaml:"ceph" doc:"the cluster, by the nodewatch-ceph child"`
+	Book    rule.Book
+}
+
+// Web says where the views are served.
+type Web struct {
+	Listen []string `yaml:"listen" doc:"addresses to serve on; --web.listen-address wins"`
+	Config string   `yaml:"config_file" doc:"file for TLS and basic authentication, in exporter-toolkit's format; --web.config.file wins"`
+}
+
+// Tape says where what is seen is recorded.
+type Tape struct {
+	File string `yaml:"file" doc:"file to record to, on a RAM disk; .zst compresses; empty: none"`
+	Max  int    `yaml:"max_megabytes" doc:"the recording ends at this size, in MiB" min:"1" max:"65536"`
+}
+
+// Libvirt says how libvirt is asked.
+type Libvirt struct {
+	Off     bool     `yaml:"off" doc:"do not ask libvirt"`
+	Sockets []string `yaml:"sockets" doc:"read-only sockets; the first that is there is asked"`
+}
+
+// OVS says how Open vSwitch is asked.
+type OVS struct {
+	Off    bool   `yaml:"off" doc:"do not ask Open vSwitch"`
+	Socket string `yaml:"socket" doc:"ovsdb-server's socket"`
+}
+
+// Ceph says how the cluster is asked.
+type Ceph struct {
+	Off     bool          `yaml:"off" doc:"do not ask the cluster"`
+	Child   string        `yaml:"child" doc:"the nodewatch-ceph binary; empty: beside nodewatch"`
+	Conf    string        `yaml:"conf" doc:"Ceph configuration file; empty: librados' default"`
+	Name    string        `yaml:"name" doc:"Ceph user"`
+	Keyring string        `yaml:"keyring" doc:"keyring file of that user; without it the cluster is not asked"`
+	Every   time.Duration `yaml:"every" doc:"how often to ask" min:"10s" max:"1h"`
+}
+
+// Default is the configuration without a file.
+func Default() Config {
+	return Config{
+		Web:     Web{Listen: []string{"127.0.0.1:10090"}},
+		Tape:    Tape{Max: 1024},
+		Libvirt: Libvirt{Sockets: []string{"/run/libvirt/libvirt-sock-ro", "/run/libvirt/virtqemud-sock-ro"}},
+		OVS:     OVS{Socket: "/run/openvswitch/db.sock"},
+		Ceph:    Ceph{Name: "client.nodewatch", Keyring: "/etc/ceph/ceph.client.nodewatch.keyring", Every: time.Minute},
+		Book:    rule.Default(),
+	}
+}
+
+// maxSize is the largest file that is read, in bytes.
+const maxSize = 1 << 20
+
+// An Error is a mistake in the file.
+type Error struct {
+	File  string
+	Line  int    // from 1; 0: the file as a whole
+	Field string // dotted path; empty: the file as a whole
+	Text  string // what is wrong, and what is allowed
+}
+
+// Error implements error.
+func (e *Error) Error() string {
+	s := e.File
+	if e.Line > 0 {
+		s += fmt.Sprintf(":%d", e.Line)
+	}
+	if e.Field != "" {
+		s += ": " + e.Field
+	}
+	return s + ": " + e.Text
+}
+
+// Read reads the file's content from r; name is used in errors. Every error is an *Error.
+func Read(name string, r io.Reader) (Config, error) {
+	raw, err := io.ReadAll(io.LimitReader(r, maxSize+1))
+	if err != nil {
+		return Config{}, &Error{File: name, Text: err.Error()}
+	}
+	if len(raw) > maxSize {
+		return Config{}, &Error{File: name, Text: "is larger than 1 MiB"}
+	}
+	d := decoder{file: name}
+	return d.config(raw)
+}

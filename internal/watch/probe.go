@@ -1,0 +1,199 @@
+package watch
+
+import (
+	"bufio"
+	"context"
+	"encoding/json"
+	"errors"
+	"fmt"
+	"os"
+	"os/exec"
+	"sync"
+	"syscall"
+	"time"
+)
+
+// probeAgain is the least time between two starts of a probe: a stuck one cannot
+// be ended, and a row of them would fill the machine.
+const probeAgain = 10 * time.Minute
+
+// maxAnswer is the longest answer of a probe that is read, in bytes.
+const maxAnswer = 8 << 20
+
+// A Probe is a child process that is asked for reads which may never come back.
+// It answers one question at a time; one that does not answer in time is
+// abandoned, and replaced at most once in ten minutes.
+type Probe struct {
+	Command func() *exec.Cmd // makes the child's command; it reads questions and writes answers, a line of JSON each
+
+	mu      sync.Mutex // one question at a time
+	child   *probeChild
+	started time.Time
+}
+
+type probeChild struct {
+	cmd     *exec.Cmd
+	in      *os.File
+	answers chan answer
+}
+
+type answer struct {
+	line []byte
+	err  error
+}
+
+// A Question is what a Probe is asked.
+type Question struct {
+	Do  string `json:"do"`            // osdc, cmdline
+	PID int    `json:"pid,omitempty"` // for cmdline
+}
+
+// An Answer is what a Probe says.
+type Answer struct {
+	Value json.RawMessage `json:"value,omitempty"`
+	Error string          `json:"error,omitempty"`
+	Kind  string          `json:"kind,omitempty"` // denied, absent; empty: another error
+}
+
+// ErrNoProbe says that there is no probe now.
+var ErrNoProbe = errors.New("the probe is stuck in an earlier read")
+
+// Ask puts the question and decodes the answer into value. It returns ctx's
+// error when the answer is late; the probe is then left behind.
+func (p *Probe) Ask(ctx context.Context, q Question, value any) error {
+	if !p.mu.TryLock() {
+		return fmt.Errorf("probe: %w", ErrNoProbe)
+	}
+	defer p.mu.Unlock()
+	if err := p.start(); err != nil {
+		return err
+	}
+	raw, err := json.Marshal(q)
+	if err != nil {
+		return fmt.Errorf("probe: %w", err)
+	}
+	if deadline, has := ctx.Deadline(); has {
+		_ = p.child.in.SetWriteDeadline(deadline)
+	}
+	if _, err := p.child.in.Write(append(raw, '\n')); err != nil {
+		p.abandon()
+		return fmt.Errorf("probe: %w", err)
+	}
+	select {
+	case a := <-p.child.answers:
+		if a.err != nil {
+			p.abandon()
+			return fmt.Errorf("probe: %w", a.err)
+		}
+		return decodeAnswer(a.line, value)
+	case <-ctx.Done():
+		p.abandon()
+		return fmt.Errorf("probe: %s: %w", q.Do, ctx.Err())
+	}
+}
+
+func decodeAnswer(line []byte, value any) error {
+	var a Answer
+	if err := json.Unmarshal(line, &a); err != nil {
+		return fmt.Errorf("probe: %w", err)
+	}
+	switch {
+	case a.Kind == "denied":
+		return fmt.Errorf("probe: %s: %w", a.Error, os.ErrPermission)
+	case a.Kind == "absent":
+		return fmt.Errorf("probe: %s: %w", a.Error, os.ErrNotExist)
+	case a.Error != "":
+		return fmt.Errorf("probe: %s", a.Error)
+	}
+	if err := json.Unmarshal(a.Value, value); err != nil {
+		return fmt.Errorf("probe: %w", err)
+	}
+	return nil
+}
+
+// start starts a child if there is none, unless the last start was too recent.
+func (p *Probe) start() error {
+	if p.child != nil {
+		return nil
+	}
+	if since := time.Since(p.started); !p.started.IsZero() && since < probeAgain {
+		return fmt.Errorf("probe: %w; the next is started in %s", ErrNoProbe, (probeAgain - since).Round(time.Second))
+	}
+	p.started = time.Now()
+	cmd := p.Command()
+	in, out, err := pipes(cmd)
+	if err != nil {
+		return fmt.Errorf("probe: %w", err)
+	}
+	p.child = &probeChild{cmd: cmd, in: in, answers: make(chan answer, 1)}
+	go p.child.read(out)
+	return nil
+}
+
+// pipes starts the command with pipes on both ends.
+func pipes(cmd *exec.Cmd) (in, out *os.File, err error) {
+	childIn, in, err := os.Pipe()
+	if err != nil {
+		return nil, nil, err
+	}
+	out, childOut, err := os.Pipe()
+	if err != nil {
+		return nil, nil, errors.Join(err, childIn.Close(), in.Close())
+	}
+	cmd.Stdin, cmd.Stdout = childIn, childOut
+	err = cmd.Start()
+	_, _ = childIn.Close(), childOut.Close()
+	if err != nil {
+		return nil, nil, errors.Join(err, in.Close(), out.Close())
+	}
+	return in, out, nil
+}
+
+// read passes on each line of the child's output until it ends, and reaps the child.
+func (c *probeChild) read(out *os.File) {
+	in := bufio.NewReaderSize(out, 64<<10)
+	for {
+		line, err := readLine(in)
+		c.answers <- answer{line, err}
+		if err != nil {
+			_ = out.Close()
+			_ = c.cmd.Wait()
+			return
+		}
+	}
+}
+
+// readLine reads one line of at most maxAnswer bytes.
+func readLine(in *bufio.Reader) ([]byte, error) {
+	var line []byte
+	for {
+		part, err := in.ReadSlice('\n')
+		line = append(line, part...)
+		switch {
+		case len(line) > maxAnswer:
+			return nil, errors.New("an answer is longer than 8 MiB")
+		case err == nil:
+			return line, nil
+		case !errors.Is(err, bufio.ErrBufferFull):
+			return nil, err
+		}
+	}
+}
+
+// abandon leaves the child behind: it is killed, which one that sleeps in the
+// kernel does not feel, and nobody waits for it.
+func (p *Probe) abandon() {
+	_ = p.child.cmd.Process.Signal(syscall.SIGKILL)
+	_ = p.child.in.Close()
+	go drain(p.child.answers)
+	p.child = nil
+}
+
+// drain takes what a child that was left behind still says, so that its reader can end.
+func drain(answers <-chan answer) {
+	for a := range answers {
+		if a.err != nil {
+			return
+		}
+	}
+}
