@@ -2,6 +2,7 @@ package node
 
 import (
 	"slices"
+	"strings"
 	"time"
 
 	"github.com/nodewatch/nodewatch/pkg/bond"
@@ -33,7 +34,7 @@ func (n NIC) dropped(d bond.Drops, r Reading[[]bond.Drops]) NIC {
 	rate := 0.0
 	seconds := r.At.Sub(n.DropsAt).Seconds()
 	if !n.DropsAt.IsZero() && seconds > 0 && d.Index == n.Drops.Index {
-		if before, after := n.Drops.Overload(), d.Overload(); after >= before {
+		if before, after := overload(n.Drops), overload(d); after >= before {
 			rate = float64(after-before) / seconds
 		}
 	}
@@ -45,4 +46,16 @@ func (n NIC) dropped(d bond.Drops, r Reading[[]bond.Drops]) NIC {
 	}
 	n.Drops, n.DropRate, n.DropsAt = d, rate, r.At
 	return n
+}
+
+// overload sums what the driver dropped for lack of buffers. Pause frames are
+// counted beside it but are no drops.
+func overload(d bond.Drops) uint64 {
+	var sum uint64
+	for name, n := range d.Counts {
+		if !strings.Contains(name, "pause") && !strings.Contains(name, "xon") && !strings.Contains(name, "xoff") {
+			sum += n
+		}
+	}
+	return sum
 }

@@ -37,6 +37,7 @@ func (s Snapshot) Bonds() []bond.Bond {
 // A Path is how the traffic of one krbd client address leaves this node.
 type Path struct {
 	IP       string   // the client's address on this node
+	Link     string   // the interface that holds it; empty: none does
 	Carriers []string // the bonds or NICs at the bottom, by name; none: not found
 	Clients  []uint64 // client ids that use it, sorted
 	Devices  int      // krbd devices behind them
@@ -51,7 +52,8 @@ func (s Snapshot) routed() Snapshot {
 		}
 		p := byIP[m.ClientAddr]
 		if p == nil {
-			p = &Path{IP: m.ClientAddr, Carriers: s.Links.Value.Carriers(m.ClientAddr, s.OVS.Value)}
+			p = &Path{IP: m.ClientAddr}
+			p.Link, p.Carriers = s.Links.Value.Carriers(m.ClientAddr, s.OVS.Value)
 			byIP[m.ClientAddr] = p
 		}
 		p.Devices++
