@@ -1,0 +1,140 @@
+package rbd
+
+import (
+	"bytes"
+	"errors"
+	"io"
+	"io/fs"
+	"os"
+	"path/filepath"
+
+	"golang.org/x/sys/unix"
+)
+
+// sysfsMax is the longest attribute that is read. A sysfs attribute has at most
+// one page; client_options of debugfs is as long as the map options.
+const sysfsMax = 64 << 10
+
+// errSysfsLong says that a file goes on after the limit.
+var errSysfsLong = errors.New("longer than an attribute may be")
+
+// SysFS returns the tree below root, which is meant to be /sys, as a file system
+// that follows symbolic links and tells them (fs.ReadLinkFS).
+//
+// Files are read by plain system calls. Some drivers answer a read of an
+// attribute with EAGAIN; Go's poller, which os.Open would put the file into,
+// then waits for ever, and here the caller gets the error. ReadFile refuses a
+// file of 64 KiB or more. Errors are *fs.PathError with the path on the machine.
+func SysFS(root string) fs.FS { return sysFS(root) }
+
+// A sysFS is the path of its root.
+type sysFS string
+
+func (s sysFS) path(op, name string) (string, error) {
+	if !fs.ValidPath(name) {
+		return "", &fs.PathError{Op: op, Path: name, Err: fs.ErrInvalid}
+	}
+	return filepath.Join(string(s), name), nil
+}
+
+// open opens a file for plain system calls.
+func (s sysFS) open(name string) (int, error) {
+	path, err := s.path("open", name)
+	if err != nil {
+		return -1, err
+	}
+	for {
+		fd, err := unix.Open(path, unix.O_RDONLY|unix.O_CLOEXEC, 0)
+		switch {
+		case err == nil:
+			return fd, nil
+		case !errors.Is(err, unix.EINTR):
+			return -1, &fs.PathError{Op: "open", Path: path, Err: err}
+		}
+	}
+}
+
+// Open implements fs.FS. What it returns is an *os.File outside the poller.
+func (s sysFS) Open(name string) (fs.File, error) {
+	fd, err := s.open(name)
+	if err != nil {
+		return nil, err
+	}
+	return os.NewFile(uintptr(fd), filepath.Join(string(s), name)), nil // outside the poller: fd blocks
+}
+
+// readInto reads a whole file into buf, which limits it.
+func (s sysFS) readInto(name string, buf []byte) ([]byte, error) {
+	fd, err := s.open(name)
+	if err != nil {
+		return nil, err
+	}
+	defer unix.Close(fd)
+	n, err := sysfsFill(buf, func(p []byte) (int, error) { return unix.Read(fd, p) })
+	if err != nil {
+		return nil, &fs.PathError{Op: "read", Path: filepath.Join(string(s), name), Err: err}
+	}
+	return buf[:n], nil
+}
+
+// sysfsFill reads until there is no more. A full buf is an error.
+func sysfsFill(buf []byte, read func([]byte) (int, error)) (int, error) {
+	for n := 0; n < len(buf); {
+		m, err := read(buf[n:])
+		n += max(m, 0)
+		switch {
+		case errors.Is(err, unix.EINTR):
+		case err != nil && !errors.Is(err, io.EOF):
+			return 0, err
+		case m <= 0:
+			return n, nil
+		}
+	}
+	return 0, errSysfsLong
+}
+
+// ReadFile implements fs.ReadFileFS.
+func (s sysFS) ReadFile(name string) ([]byte, error) {
+	var page [4096]byte
+	b, err := s.readInto(name, page[:])
+	if errors.Is(err, errSysfsLong) {
+		b, err = s.readInto(name, make([]byte, sysfsMax))
+	}
+	return bytes.Clone(b), err
+}
+
+// ReadDir implements fs.ReadDirFS.
+func (s sysFS) ReadDir(name string) ([]fs.DirEntry, error) {
+	path, err := s.path("open", name)
+	if err != nil {
+		return nil, err
+	}
+	return os.ReadDir(path)
+}
+
+// Stat implements fs.StatFS. It does not open the file.
+func (s sysFS) Stat(name string) (fs.FileInfo, error) {
+	path, err := s.path("stat", name)
+	if err != nil {
+		return nil, err
+	}
+	return os.Stat(path)
+}
+
+// Lstat implements fs.ReadLinkFS.
+func (s sysFS) Lstat(name string) (fs.FileInfo, error) {
+	path, err := s.path("lstat", name)
+	if err != nil {
+		return nil, err
+	}
+	return os.Lstat(path)
+}
+
+// ReadLink implements fs.ReadLinkFS.
+func (s sysFS) ReadLink(name string) (string, error) {
+	path, err := s.path("readlink", name)
+	if err != nil {
+		return "", err
+	}
+	return os.Readlink(path)
+}
