@@ -25,6 +25,9 @@ type Mapped struct {
 	Options    *Options `json:"options"`           // nil: could not be read
 	Holders    []Holder `json:"holders,omitempty"` // what stands on it and its partitions
 	ReadOnly   bool     `json:"read_only,omitempty"`
+	Parents    []string `json:"parents,omitempty"`     // image ids of parent, the nearest first: a clone reads from their objects too
+	OptionsErr string   `json:"options_err,omitempty"` // why Options is nil, for people
+	Partly     string   `json:"partly,omitempty"`      // which attributes could not be understood, for people; they are empty or 0
 }
 
 // Spec names the image as rbd(8) does: pool[/namespace]/image[@snapshot].
@@ -47,17 +50,18 @@ func Spec(pool, namespace, image, snapshot string) string {
 // A secret is never kept.
 type Options struct {
 	RxBounce       bool          `json:"rxbounce"`
-	MSMode         string        `json:"ms_mode,omitempty"`   // legacy, crc, secure, prefer-crc, prefer-secure; empty: the kernel's default
+	MSMode         string        `json:"ms_mode,omitempty"`   // legacy, crc, secure, prefer-crc, prefer-secure, other; empty: the kernel's default
 	RequestTimeout time.Duration `json:"osd_request_timeout"` // 0: never
 	NoCRC          bool          `json:"nocrc,omitempty"`     // payload checksums off (msgr1)
 	NoShare        bool          `json:"noshare,omitempty"`   // a client of its own
-	ReadFrom       string        `json:"read_from,omitempty"` // read_from_replica
+	ReadFrom       string        `json:"read_from,omitempty"` // read_from_replica: no, balance, localize, other; empty: the kernel's default, no
 	AbortOnFull    bool          `json:"abort_on_full,omitempty"`
 }
 
-// A Holder is a device on top of a krbd device or one of its partitions.
+// A Holder is a device on top of a krbd device: a partition of it, or what holds
+// the device, a partition or another holder (/sys/block/DEVICE/holders).
 type Holder struct {
-	Device string `json:"device"`         // dm-3
+	Device string `json:"device"`         // rbd0p1, dm-3, md127
 	Name   string `json:"name,omitempty"` // dm/name
 	Kind   string `json:"kind"`           // lvm, crypt, multipath, partition, other
 	Major  uint32 `json:"major"`
@@ -79,6 +83,7 @@ type IO struct {
 	Ticks        uint64 `json:"io_ticks"` // ms with I/O in flight
 	InFlightR    uint64 `json:"in_flight_reads"`
 	InFlightW    uint64 `json:"in_flight_writes"`
+	Partly       string `json:"partly,omitempty"` // what could not be understood, for people; the numbers are 0 then
 }
 
 // InFlight is how many requests are under way.
@@ -91,11 +96,16 @@ func (io IO) Done() uint64 { return io.Reads + io.Writes + io.Discards + io.Flus
 type Pending struct {
 	FSID     string    `json:"fsid"`
 	ClientID uint64    `json:"client_id"`
-	Total    int       `json:"total"`    // requests in flight
+	Total    int       `json:"total"`    // requests in flight; Requests may hold fewer
 	Homeless int       `json:"homeless"` // of them without an OSD to go to
 	Lingers  int       `json:"lingers"`  // watches
 	Backoffs int       `json:"backoffs"`
 	Requests []Request `json:"requests"` // the oldest and the most often sent, by TID; at most 64
+
+	Malformed int    `json:"malformed,omitempty"` // lines that could not be understood
+	Truncated bool   `json:"truncated,omitempty"` // the file was longer than what is read of it: the counts are of its beginning
+	Partly    string `json:"partly,omitempty"`    // why this client's osdc could not be read, for people; the counts are 0 then
+	LeftOut   int    `json:"left_out,omitempty"`  // in the first of a list: how many more clients there are, none of them worse
 }
 
 // A Request is one line of osdc.
@@ -104,7 +114,7 @@ type Request struct {
 	OSD      int    `json:"osd"` // -1: homeless
 	Object   string `json:"object"`
 	Attempts int    `json:"attempts"` // 1: sent once
-	Ops      string `json:"ops"`      // read, write, watch-ping, ...; comma separated
+	Ops      string `json:"ops"`      // read, write, watch-ping, call-CLASS/METHOD, ...; comma separated
 	Paused   bool   `json:"paused,omitempty"`
 }
 

@@ -1,0 +1,105 @@
+package rbd
+
+import (
+	"context"
+	"fmt"
+	"io/fs"
+)
+
+// How often a Lister reads a device in full: in its first calls, because the
+// block device, its partitions and what holds them come up after the mapping,
+// and then now and then, because size and holders change without a sign.
+const (
+	krbdYoung = 3
+	krbdRenew = 30
+)
+
+// A Lister reads the krbd devices of a host again and again. It is for one
+// goroutine.
+type Lister struct {
+	reader  krbdReader
+	devices map[int]krbdDevice
+	calls   int
+}
+
+type krbdDevice struct {
+	mapped Mapped
+	inode  uint64 // of its directory: another one is another mapping. 0: not known, nothing may be kept
+	reads  int
+}
+
+// NewLister returns a Lister for sys, which is rooted at /sys.
+func NewLister(sys fs.FS) *Lister {
+	return &Lister{reader: krbdReader{sys: sys, buf: make([]byte, sysfsMax)}}
+}
+
+// Read does what ReadMapped does. It lists the devices each time and asks whether
+// each is still the same mapping by the same client, but reads a device in full
+// only in its first calls and then on every 30th, each device in its turn. The
+// lists it returns share their parts: they are not to be changed.
+func (l *Lister) Read(ctx context.Context) ([]Mapped, error) {
+	ids, err := krbdIDs(l.reader.sys)
+	if err != nil {
+		return nil, fmt.Errorf("rbd: list the mapped devices: %w", err)
+	}
+	l.calls++
+	l.reader.options = map[string]krbdOptions{}
+	devices := make(map[int]krbdDevice, len(ids))
+	var list []Mapped
+	clients := map[uint64]bool{}
+	for _, id := range ids {
+		if err := ctx.Err(); err != nil {
+			return nil, fmt.Errorf("rbd: list the mapped devices: %w", err)
+		}
+		d, err := l.device(id, clients)
+		if sysfsGone(err) {
+			continue
+		}
+		if err != nil {
+			return nil, fmt.Errorf("rbd: read rbd%d: %w", id, err)
+		}
+		devices[id] = d
+		list = append(list, d.mapped)
+	}
+	l.devices = devices
+	return list, nil
+}
+
+// device returns what is known of a device, or reads it.
+func (l *Lister) device(id int, clients map[uint64]bool) (krbdDevice, error) {
+	inode, err := krbdInode(l.reader.sys, id)
+	if err != nil {
+		return krbdDevice{}, err
+	}
+	d, known := l.devices[id]
+	if !known || inode == 0 || d.inode != inode {
+		d = krbdDevice{inode: inode}
+	}
+	due := (l.calls+id)%krbdRenew == 0
+	if d.reads >= krbdYoung && !due && l.sameClient(d.mapped, clients) {
+		return d, nil
+	}
+	if d.mapped, err = l.reader.mapped(id); err != nil {
+		return krbdDevice{}, err
+	}
+	d.reads++
+	// A mapping that came or went meanwhile would be half of one and half of another.
+	if again, err := krbdInode(l.reader.sys, id); err != nil || again != inode {
+		return krbdDevice{}, fs.ErrNotExist
+	}
+	return d, nil
+}
+
+// sameClient reports whether the device's client still has its number: it gets
+// another one when it connects anew after it was blocklisted. A device keeps its
+// client for its whole life, so one device a client is asked in a call.
+func (l *Lister) sameClient(m Mapped, clients map[uint64]bool) bool {
+	same, asked := clients[m.ClientID]
+	if !asked {
+		a := krbdAttrs{krbdReader: &l.reader, dir: fmt.Sprintf("%s/%d/", krbdDevices, m.ID)}
+		id := a.number("client_id", "client", 10, 64)
+		same = a.err == nil && id == m.ClientID
+		clients[m.ClientID] = same
+	}
+	return same
+}
