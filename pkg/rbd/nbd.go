@@ -1,0 +1,58 @@
+package rbd
+
+import (
+	"fmt"
+	"io/fs"
+	"strings"
+)
+
+// An NBDDevice is a network block device in use: rbd-nbd's, if its process is rbd-nbd.
+type NBDDevice struct {
+	Device string `json:"device"` // nbdN
+	PID    int    `json:"pid"`    // of the process that serves it (/sys/block/nbdN/pid); 0: not said
+	Major  uint32 `json:"major"`
+	Minor  uint32 `json:"minor"`
+}
+
+// ReadNBD lists the network block devices in use, in the order of their names. sys
+// is rooted at /sys. The driver makes its devices in advance and gives pid only to
+// those in use (drivers/block/nbd.c). One that goes away while it is read is left
+// out; what cannot be read is an error.
+func ReadNBD(sys fs.FS) ([]NBDDevice, error) {
+	entries, err := fs.ReadDir(sys, "block")
+	if err != nil && !sysfsGone(err) {
+		return nil, fmt.Errorf("rbd: list block devices: %w", err)
+	}
+	var list []NBDDevice
+	buf := make([]byte, 256)
+	for _, e := range entries {
+		number, ok := strings.CutPrefix(e.Name(), "nbd")
+		if !ok || !krbdIsNumber(number) {
+			continue
+		}
+		d, err := nbdDevice(sys, e.Name(), buf)
+		switch {
+		case err == nil:
+			list = append(list, d)
+		case !sysfsGone(err):
+			return nil, fmt.Errorf("rbd: read %s: %w", e.Name(), err)
+		}
+	}
+	return list, nil
+}
+
+func nbdDevice(sys fs.FS, name string, buf []byte) (NBDDevice, error) {
+	pid, err := sysfsText(sys, "block/"+name+"/pid", buf)
+	if err != nil {
+		return NBDDevice{}, err
+	}
+	dev, err := sysfsText(sys, "block/"+name+"/dev", buf)
+	if err != nil {
+		return NBDDevice{}, err
+	}
+	d := NBDDevice{Device: name}
+	n, _ := krbdNumber(pid, "", 10, 31)
+	d.PID = int(n)
+	d.Major, d.Minor, _ = sysfsDev(dev)
+	return d, nil
+}
