@@ -55,6 +55,9 @@ type Slave struct {
 	MTU          int        `json:"mtu"`
 	Driver       string     `json:"driver,omitempty"` // kernel driver's name; empty: not read
 	Bus          string     `json:"bus,omitempty"`    // PCI address or other bus id of the device
+	LACPCurrent  *bool      `json:"lacp_current,omitempty"`
+	// LACPCurrent is Open vSwitch's Interface.lacp_current: the partner's state
+	// is known and fresh. nil: not said, or a kernel bond.
 }
 
 // A Kind says who makes a bond.
@@ -120,6 +123,9 @@ type Links struct {
 	NICs      []NIC     `json:"nics"`      // links with a device of their own that are in no bond, by name
 	Uppers    []Upper   `json:"uppers"`    // VLANs, bridges and macvlans that end in a bond or a NIC, by name
 	Addresses []Address `json:"addresses"` // addresses on any of these, by address
+	Damaged   int       `json:"damaged,omitempty"`
+	// Damaged counts messages of the kernel, or attributes nested in them, that
+	// ended too early. What they say is left out.
 }
 
 // A NIC is a network device with hardware (or virtio) behind it, outside of any bond.
@@ -136,11 +142,13 @@ type NIC struct {
 	Virtual bool   `json:"virtual"` // a virtual function, or virtio
 }
 
-// An Upper is a link on top of others.
+// An Upper is a link on top of others. Of an internal port of Open vSwitch the
+// kernel only says which bonds and NICs Open vSwitch has at all: it stands on one
+// of its Lowers, and Bond.Ports says whether on an Open vSwitch bond.
 type Upper struct {
 	Name   string `json:"name"`
 	Index  int    `json:"index"`
-	Kind   string `json:"kind"`           // vlan, bridge, macvlan: IFLA_INFO_KIND
+	Kind   string `json:"kind"`           // vlan, bridge, macvlan, ipvlan, team, openvswitch: IFLA_INFO_KIND
 	VLAN   int    `json:"vlan,omitempty"` // VLAN id
 	Lowers []int  `json:"lowers"`         // ifindexes it stands on, sorted; a bridge's taps are left out
 }
@@ -183,7 +191,8 @@ type Counters struct {
 func (c Counters) Overload() uint64 { return c.RxMissed + c.RxFIFO + c.RxOver }
 
 // Drops are the driver's own counters of frames dropped for lack of buffers,
-// by ethtool's names, of one NIC.
+// by ethtool's names, of one NIC. Do not add them up: a driver may count one
+// frame under several names, and some are pause frames (see Pause).
 type Drops struct {
 	Name   string            `json:"name"`
 	Index  int               `json:"index"`

@@ -1,0 +1,50 @@
+package bond
+
+import (
+	"encoding/binary"
+	"net"
+
+	"golang.org/x/sys/unix"
+)
+
+// attrs calls each with the type, its flag bits removed, and the value of every
+// netlink attribute in b (struct rtattr, include/uapi/linux/rtnetlink.h). It
+// returns false if b ends inside an attribute; those before it have been given.
+//
+// nl.ParseRouteAttr does the same but panics on a last attribute whose padding
+// is cut off, and netlink.LinkDeserialize on values that are too short.
+func attrs(b []byte, each func(typ uint16, v []byte)) bool {
+	const typeMask = ^uint16(unix.NLA_F_NESTED | unix.NLA_F_NET_BYTEORDER)
+	for len(b) >= unix.SizeofRtAttr {
+		n := int(binary.NativeEndian.Uint16(b))
+		if n < unix.SizeofRtAttr || n > len(b) {
+			return false
+		}
+		each(binary.NativeEndian.Uint16(b[2:])&typeMask, b[unix.SizeofRtAttr:n])
+		b = b[min((n+3)&^3, len(b)):]
+	}
+	return len(b) == 0
+}
+
+// number reads an unsigned number of one, two or four bytes, in the machine's
+// order. It is -1 for any other length: a kernel that does not say.
+func number(v []byte) int {
+	switch len(v) {
+	case 1:
+		return int(v[0])
+	case 2:
+		return int(binary.NativeEndian.Uint16(v))
+	case 4:
+		return int(binary.NativeEndian.Uint32(v))
+	}
+	return -1
+}
+
+// count is number for values that are zero when the kernel does not say.
+func count(v []byte) int { return max(number(v), 0) }
+
+// text reads a name up to its terminating zero byte.
+func text(v []byte) string { return unix.ByteSliceToString(v) }
+
+// mac spells a hardware address of any length, lower-case, with colons.
+func mac(v []byte) string { return net.HardwareAddr(v).String() }
