@@ -1,0 +1,83 @@
+package rbd
+
+import (
+	"path"
+	"strings"
+
+	"golang.org/x/sys/unix"
+)
+
+// guestLinks bounds the symbolic links followed for one path.
+const guestLinks = 16
+
+// DeviceNumber returns the device number of the block device at an absolute path
+// under /dev/, the strongest sign of which krbd device a disk is: names differ
+// (udev's links, LVM), the number does not. It looks a device node up, which does
+// no I/O on the device; and it follows symbolic links itself and never out of
+// /dev/, as a path elsewhere may lie on a mount that hangs. It looks in this
+// process's own /dev: a guest's private one has the same nodes.
+func DeviceNumber(device string) (major, minor uint32, ok bool) {
+	node, ok := guestNode(device, unix.Readlink)
+	if !ok {
+		return 0, 0, false
+	}
+	var st unix.Stat_t
+	if err := unix.Lstat(node, &st); err != nil || st.Mode&unix.S_IFMT != unix.S_IFBLK {
+		return 0, 0, false
+	}
+	return unix.Major(st.Rdev), unix.Minor(st.Rdev), true
+}
+
+// guestNode resolves the links in a path under /dev/, part by part.
+func guestNode(device string, readlink func(string, []byte) (int, error)) (string, bool) {
+	done, rest := "/dev", path.Clean(device)
+	for range guestLinks {
+		var ok bool
+		if rest, ok = strings.CutPrefix(rest, "/dev/"); !ok || len(rest) > unix.PathMax {
+			return "", false
+		}
+		done = "/dev"
+		target := ""
+		for target == "" && rest != "" {
+			var part string
+			part, rest, _ = strings.Cut(rest, "/")
+			target = guestLink(done+"/"+part, readlink)
+			if target == "" {
+				done += "/" + part
+			}
+		}
+		if target == "" {
+			return done, true
+		}
+		if !path.IsAbs(target) {
+			target = done + "/" + target
+		}
+		rest = path.Join(target, rest)
+	}
+	return "", false
+}
+
+// guestLink returns what a symbolic link holds, or "" for what is none.
+func guestLink(name string, readlink func(string, []byte) (int, error)) string {
+	var buf [512]byte
+	n, err := readlink(name, buf[:])
+	if err != nil || n == len(buf) {
+		return ""
+	}
+	return string(buf[:n])
+}
+
+// guestNumbers returns the disks with the device numbers of those that are a
+// device filled in.
+func guestNumbers(disks []Disk, number func(string) (major, minor uint32, ok bool)) []Disk {
+	for i := range disks {
+		d := &disks[i]
+		if number == nil || d.Major != 0 || !strings.HasPrefix(d.Path, "/dev/") {
+			continue
+		}
+		if major, minor, ok := number(d.Path); ok {
+			d.Major, d.Minor = major, minor
+		}
+	}
+	return disks
+}
