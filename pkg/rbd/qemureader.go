@@ -1,0 +1,188 @@
+package rbd
+
+import (
+	"cmp"
+	"context"
+	"errors"
+	"fmt"
+	"io/fs"
+	"path"
+	"slices"
+	"strings"
+)
+
+// qemuAskAgain is after how many reads a process is asked again that did not
+// answer: each time may cost a probe.
+const qemuAskAgain = 20
+
+// Processes reads the guests of a host from its processes, for hosts without
+// libvirt: QEMU's and, with Proxmox, containers'. It is not safe for concurrent use.
+type Processes struct {
+	proc   fs.FS
+	ask    func(context.Context, Process) (Guest, error)
+	number func(path string) (major, minor uint32, ok bool)
+	known  map[qemuKey]qemuKnown
+	turn   int
+}
+
+type qemuKey struct {
+	pid   int
+	start uint64
+}
+
+// qemuKnown is what came of asking for a process.
+type qemuKnown struct {
+	guest Guest
+	err   error
+	again int // the turn to ask again; 0: never
+}
+
+// NewProcesses returns a reader of a file system rooted at /proc. ask gets what
+// ReadQEMU makes of a process, from the probe, and is called once for each
+// process; one that fails, again after 20 reads. number is DeviceNumber; nil: no
+// device numbers, and no hot-plugged disks.
+func NewProcesses(proc fs.FS, ask func(context.Context, Process) (Guest, error), number func(path string) (major, minor uint32, ok bool)) *Processes {
+	return &Processes{proc: proc, ask: ask, number: number, known: map[qemuKey]qemuKnown{}}
+}
+
+// Read returns the guests there are, by name. A QEMU that has not answered yet is
+// in the list, without disks, and Partly says so. Disks that were plugged in
+// later are found by the devices that the process has open; their Target is the
+// device's name.
+func (r *Processes) Read(ctx context.Context) (Guests, error) {
+	processes, err := ListQEMU(r.proc)
+	if err != nil {
+		return Guests{}, err
+	}
+	found, err := ListContainers(r.proc)
+	if err != nil {
+		return Guests{}, err
+	}
+	r.turn++
+	var partly guestPartly
+	partly.add(found.Partly)
+	alive := make(map[qemuKey]qemuKnown, len(processes))
+	for _, p := range processes {
+		key := qemuKey{p.PID, p.Start}
+		k := r.guest(ctx, p)
+		alive[key] = k
+		if k.err != nil {
+			partly.of(k.guest.Name, k.err)
+		}
+		g, err := r.open(k.guest)
+		if err != nil {
+			partly.add("disks plugged in after the start are not seen: " + guestReason(err))
+		}
+		found.Guests = append(found.Guests, g)
+	}
+	r.known = alive
+	guestSort(found.Guests)
+	found.Partly = partly.String()
+	return found, nil
+}
+
+// guest returns what is known of a process, and asks if it is time to.
+func (r *Processes) guest(ctx context.Context, p Process) qemuKnown {
+	k, ok := r.known[qemuKey{p.PID, p.Start}]
+	if ok && (k.again == 0 || r.turn < k.again) {
+		return k
+	}
+	if ctx.Err() != nil {
+		return qemuKnown{guest: Guest{}.of(p), err: errQEMUNotAsked, again: r.turn + 1}
+	}
+	g, err := r.ask(ctx, p)
+	k = qemuKnown{guest: g.of(p), err: err}
+	if err != nil && g.Name == "" {
+		k.again = r.turn + qemuAskAgain
+	}
+	k.guest.Disks = guestNumbers(k.guest.Disks, r.number)
+	return k
+}
+
+var errQEMUNotAsked = errors.New("not asked yet")
+
+// open adds the disks that the process has open and its command line lacks.
+func (r *Processes) open(g Guest) (Guest, error) {
+	if r.number == nil {
+		return g, nil
+	}
+	devices, err := OpenDevices(r.proc, g.PID)
+	if err != nil {
+		if errors.Is(err, fs.ErrNotExist) {
+			err = nil // it has ended
+		}
+		return g, err
+	}
+	disks := slices.Clone(g.Disks)
+	for _, device := range devices {
+		major, minor, ok := r.number(device)
+		if !ok || len(disks) >= guestDisksMax || slices.ContainsFunc(disks, func(d Disk) bool { return d.Major == major && d.Minor == minor }) {
+			continue
+		}
+		d := guestPathDisk(device)
+		d.Target, d.Major, d.Minor = path.Base(device), major, minor
+		disks = append(disks, d)
+	}
+	g.Disks = disks
+	return g, nil
+}
+
+// guestSort sorts guests by name, and by ID where names are the same.
+func guestSort(guests []Guest) {
+	slices.SortFunc(guests, func(a, b Guest) int { return cmp.Or(strings.Compare(a.Name, b.Name), strings.Compare(a.ID, b.ID)) })
+}
+
+// guestPartly gathers what of a view could not be read, for people: each thing
+// once, and of the guests that share a reason the first three by name.
+type guestPartly struct {
+	reasons []string
+	names   map[string][]string
+}
+
+// add adds a reason that is no guest's in particular.
+func (p *guestPartly) add(reason string) {
+	if reason != "" && !slices.Contains(p.reasons, reason) {
+		p.reasons = append(p.reasons, reason)
+	}
+}
+
+// of adds a reason for one guest.
+func (p *guestPartly) of(name string, err error) {
+	if p.names == nil {
+		p.names = map[string][]string{}
+	}
+	reason := guestReason(err)
+	p.add(reason)
+	p.names[reason] = append(p.names[reason], name)
+}
+
+// String is empty if all could be read.
+func (p *guestPartly) String() string {
+	texts := make([]string, 0, len(p.reasons))
+	for _, reason := range p.reasons {
+		switch names := p.names[reason]; {
+		case len(names) == 0:
+			texts = append(texts, reason)
+		case len(names) <= 3:
+			texts = append(texts, strings.Join(names, ", ")+": "+reason)
+		default:
+			texts = append(texts, fmt.Sprintf("%s and %d more: %s", strings.Join(names[:3], ", "), len(names)-3, reason))
+		}
+	}
+	if len(texts) > 8 {
+		texts = append(texts[:8], fmt.Sprintf("and %d more reasons", len(texts)-8))
+	}
+	return strings.Join(texts, "; ")
+}
+
+// guestReason is an error without the name of the package and of what differs
+// from guest to guest, so that like reasons are said once.
+func guestReason(err error) string {
+	switch {
+	case errors.Is(err, fs.ErrPermission):
+		return "permission denied"
+	case errors.Is(err, context.DeadlineExceeded), errors.Is(err, context.Canceled):
+		return "did not answer in time"
+	}
+	return guestText(strings.TrimPrefix(err.Error(), "rbd: "))
+}
