@@ -1,0 +1,163 @@
+package rbd
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"io/fs"
+	"net"
+	"time"
+
+	"github.com/digitalocean/go-libvirt"
+	"github.com/digitalocean/go-libvirt/socket/dialers"
+)
+
+// LibvirtSockets returns the read-only sockets of libvirt's daemons: the
+// monolithic one's (also virtproxyd's), and the modular one's for QEMU.
+func LibvirtSockets() []string {
+	return []string{"/run/libvirt/libvirt-sock-ro", "/run/libvirt/virtqemud-sock-ro"}
+}
+
+// Libvirt reads the active domains of a host from libvirt's daemon, over its
+// read-only socket and one connection that is kept. It asks one thing at a time.
+// It is not safe for concurrent use.
+//
+// The XML of a domain is asked for once, again when the disks that the statistics
+// name have changed, and every 30th reading, a thirtieth of the domains at a
+// time. Events would say no more, and go-libvirt's need a reader that never
+// stops.
+type Libvirt struct {
+	sockets  []string
+	number   func(path string) (major, minor uint32, ok bool)
+	uri      libvirt.ConnectURI
+	dial     func(ctx context.Context, socket string) (net.Conn, error)
+	patience func(context.Context) (context.Context, context.CancelFunc) // for one domain's XML
+	conn     *virtConn
+	rpc      *libvirt.Libvirt // over conn; nil: not connected
+	known    map[virtKey]virtKnown
+	turn     int
+}
+
+// virtPatience is how long one domain's XML may take: the call may wait for the
+// domain, and one stuck domain must not hide the others.
+const virtPatience = 2 * time.Second
+
+// NewLibvirt returns a reader of the first of the sockets that answers. number is
+// DeviceNumber; nil: no device numbers.
+func NewLibvirt(sockets []string, number func(path string) (major, minor uint32, ok bool)) *Libvirt {
+	return &Libvirt{
+		sockets: sockets, number: number, uri: libvirt.QEMUSystem,
+		dial: func(ctx context.Context, socket string) (net.Conn, error) {
+			return new(net.Dialer).DialContext(ctx, "unix", socket)
+		},
+		patience: func(ctx context.Context) (context.Context, context.CancelFunc) {
+			return context.WithTimeout(ctx, virtPatience)
+		},
+		known: map[virtKey]virtKnown{},
+	}
+}
+
+// Read returns the active domains, by name. When ctx ends it closes the
+// connection, so that no call outlives it, and the next Read makes a new one. The
+// error wraps fs.ErrNotExist if there is no socket, and fs.ErrPermission if none
+// may be used.
+func (l *Libvirt) Read(ctx context.Context) (Guests, error) {
+	l.turn++
+	if err := l.connect(ctx); err != nil {
+		return Guests{}, err
+	}
+	var partly guestPartly
+	seen, err := l.domains(ctx, &partly)
+	if err != nil {
+		return Guests{}, err
+	}
+	return l.guests(ctx, seen, &partly)
+}
+
+// Close closes the connection, without a word to the daemon: it might not answer.
+func (l *Libvirt) Close() {
+	if l.conn != nil {
+		l.conn.Close()
+	}
+	l.conn, l.rpc = nil, nil
+}
+
+// connect makes the connection, if there is none.
+func (l *Libvirt) connect(ctx context.Context) error {
+	if l.rpc != nil {
+		return nil
+	}
+	conn, err := l.dialAny(ctx)
+	if err != nil {
+		return err
+	}
+	l.conn = newVirtConn(conn)
+	l.rpc = libvirt.NewWithDialer(dialers.NewAlreadyConnected(l.conn))
+	rpc := l.rpc
+	if err = l.call(ctx, "connect", func() error { return rpc.ConnectToURI(l.uri) }); err != nil {
+		l.Close()
+	}
+	return err
+}
+
+// dialAny dials the sockets in turn. Of several errors the one that says more
+// than that there is no socket is returned.
+func (l *Libvirt) dialAny(ctx context.Context) (net.Conn, error) {
+	worst := fmt.Errorf("rbd: libvirt: no socket: %w", fs.ErrNotExist)
+	for _, socket := range l.sockets {
+		conn, err := l.dial(ctx, socket)
+		if err == nil {
+			return conn, nil
+		}
+		if errors.Is(worst, fs.ErrNotExist) {
+			worst = fmt.Errorf("rbd: libvirt: %w", err)
+		}
+	}
+	return nil, worst
+}
+
+// call makes one call. When ctx ends first it closes the connection, which makes
+// go-libvirt's call return: it knows neither contexts nor deadlines. An error
+// that is libvirt's answer leaves the connection as it is; after any other it is
+// closed, and the next Read makes a new one.
+func (l *Libvirt) call(ctx context.Context, what string, f func() error) error {
+	if err := ctx.Err(); err != nil {
+		return fmt.Errorf("rbd: libvirt: %s: %w", what, context.Cause(ctx))
+	}
+	conn := l.conn
+	stop := context.AfterFunc(ctx, func() { conn.Close() })
+	err := f()
+	if !stop() {
+		l.Close()
+		return fmt.Errorf("rbd: libvirt: %s: %w", what, context.Cause(ctx))
+	}
+	if err == nil {
+		return nil
+	}
+	if !virtAnswered(err) {
+		l.Close()
+	}
+	if virtDenied(err) {
+		return fmt.Errorf("rbd: libvirt: %s: %w: %w", what, fs.ErrPermission, err)
+	}
+	return fmt.Errorf("rbd: libvirt: %s: %w", what, err)
+}
+
+// virtAnswered tells whether an error is what libvirt answered.
+func virtAnswered(err error) bool {
+	var answer libvirt.Error
+	return errors.As(err, &answer) || errors.Is(err, libvirt.ErrUnsupported)
+}
+
+// virtDenied tells whether libvirt answered that the caller may not.
+func virtDenied(err error) bool {
+	var answer libvirt.Error
+	if !errors.As(err, &answer) {
+		return false
+	}
+	switch libvirt.ErrorNumber(answer.Code) {
+	case libvirt.ErrAuthFailed, libvirt.ErrAuthCancelled, libvirt.ErrAuthUnavailable, libvirt.ErrAccessDenied, libvirt.ErrOperationDenied:
+		return true
+	}
+	return false
+}

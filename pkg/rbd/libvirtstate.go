@@ -1,0 +1,38 @@
+package rbd
+
+import "strconv"
+
+// virtStates are libvirt's words for virDomainState, in its order
+// (include/libvirt/libvirt-domain.h).
+var virtStates = []string{"", "running", "blocked", "paused", "shutdown", "shutoff", "crashed", "pmsuspended"}
+
+// virtReasons are libvirt's words for why a domain is in a state: the names of
+// virDomainPausedReason and its like, in their order.
+var virtReasons = map[string][]string{
+	"running": {"unknown", "booted", "migrated", "restored", "from_snapshot", "unpaused", "migration_canceled",
+		"save_canceled", "wakeup", "crashed", "postcopy", "postcopy_failed"},
+	"blocked": {"unknown"},
+	"paused": {"unknown", "user", "migration", "save", "dump", "ioerror", "watchdog", "from_snapshot", "shutting_down",
+		"snapshot", "crashed", "starting_up", "postcopy", "postcopy_failed", "api_error"},
+	"shutdown":    {"unknown", "user"},
+	"shutoff":     {"unknown", "shutdown", "destroyed", "crashed", "migrated", "saved", "failed", "from_snapshot", "daemon"},
+	"crashed":     {"unknown", "panicked"},
+	"pmsuspended": {"unknown"},
+}
+
+// virtState returns the words for a state and its reason. A number that has no
+// word yet stands for itself.
+func virtState(state, reason int64) (string, string) {
+	word := virtWord(virtStates, state)
+	if word == "" {
+		return "", ""
+	}
+	return word, virtWord(virtReasons[word], reason)
+}
+
+func virtWord(words []string, n int64) string {
+	if n >= 0 && n < int64(len(words)) {
+		return words[n]
+	}
+	return strconv.FormatInt(n, 10)
+}
