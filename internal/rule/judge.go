@@ -50,6 +50,8 @@ func NewJudge(book Book) *Judge {
 // passed, it judges nothing yet.
 func (j *Judge) Take(e node.Entry) (View, bool) {
 	switch o := e.Obs.(type) {
+	case node.Started, *node.Started:
+		*j = *NewJudge(j.book) // nodewatch started anew
 	case node.Settings:
 		j.book = FromSettings(o)
 	case *node.Settings:

@@ -1,0 +1,83 @@
+package main
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"io"
+
+	"github.com/alecthomas/kingpin/v2"
+)
+
+// version is set by the linker.
+var version = "unknown"
+
+// The exit codes, by the plugin convention.
+const (
+	exitOK       = 0
+	exitWarning  = 1
+	exitCritical = 2 // also: bad usage or bad configuration
+	exitUnknown  = 3
+)
+
+// A program is one call of nodewatch: where it reads and writes.
+type program struct {
+	in       io.Reader
+	out, err io.Writer
+}
+
+// Main runs nodewatch with the given arguments and returns its exit code.
+func Main(ctx context.Context, args []string, in io.Reader, out, errs io.Writer) int {
+	p := program{in: in, out: out, err: errs}
+	app := kingpin.New("nodewatch", about)
+	app.Version(version).UsageWriter(out).ErrorWriter(errs)
+	app.HelpFlag.Short('h')
+	ended := -1 // kingpin ends the program for --help and --version
+	app.Terminate(func(code int) { ended = code })
+	code := exitOK
+	for _, add := range []func(*kingpin.Application) (string, func(context.Context) int){
+		p.runCommand, p.checkCommand, p.replayCommand, p.rulesCommand, p.sourcesCommand,
+		p.checkConfigCommand, p.completionCommand, p.versionCommand, p.probeCommand,
+	} {
+		name, do := add(app)
+		app.GetCommand(name).Action(func(*kingpin.ParseContext) error {
+			code = do(ctx)
+			return nil
+		})
+	}
+	_, err := app.Parse(args)
+	switch {
+	case ended >= 0:
+		return ended
+	case err != nil:
+		return p.usage(err)
+	}
+	return code
+}
+
+// usage says what is wrong with the call.
+func (p program) usage(err error) int {
+	fmt.Fprintf(p.err, "nodewatch: %v; try nodewatch --help\n", err)
+	return exitCritical
+}
+
+// fail prints an error in one line and returns code.
+func (p program) fail(code int, err error) int {
+	fmt.Fprintf(p.err, "nodewatch: %v\n", err)
+	return code
+}
+
+// errEnded says that the caller ended the program.
+var errEnded = errors.New("interrupted")
+
+const about = `Watches the storage path of a Ceph/KVM hypervisor: bonds, krbd, the kernel log.
+
+It tells on-call "layer2 bond + krbd" before the I/O storm, and during one what
+it is, which guests it hits and what to do next.
+
+  nodewatch run                      the daemon; its page is http://127.0.0.1:10090/
+  nodewatch check                    what is wrong with this node, now; exit 0, 1, 2 or 3
+  nodewatch replay FILE              play a recorded tape, or an incident, again
+  nodewatch rules                    the failure patterns it knows, and their thresholds
+  nodewatch sources                  what it reads, and how to give it sight
+`

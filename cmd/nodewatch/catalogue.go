@@ -1,0 +1,64 @@
+package main
+
+import (
+	"time"
+
+	"github.com/nodewatch/nodewatch/internal/node"
+)
+
+// A listing is what people are told of one source.
+type listing struct {
+	name  string
+	every time.Duration // how often it is read
+	late  time.Duration // a read that takes longer is stalled
+	reads string
+	needs string
+	mend  map[node.ErrorKind]string // how to give it sight
+}
+
+// catalogue lists all sources, in the order they are shown.
+func catalogue() []listing {
+	return []listing{
+		{node.SourceBond, 30 * time.Second, 5 * time.Second, "bonds, slaves, hash policy, LACP, VLANs, bridges: rtnetlink, and at once on their own link events", "nothing", nil},
+		{node.SourceNIC, time.Second, 3 * time.Second, "64-bit counters of slaves and NICs: rtnetlink", "nothing", nil},
+		{node.SourceDrops, 10 * time.Second, 5 * time.Second, "the drivers' buffer drop counters: ethtool -S", "nothing", nil},
+		{node.SourceOVS, 30 * time.Second, 3 * time.Second, "Open vSwitch bonds: OVSDB", "read access to db.sock", map[node.ErrorKind]string{
+			node.Denied: "let nodewatch's user read Open vSwitch's db.sock, or set ovs.off: true",
+		}},
+		{node.SourceKrbd, 5 * time.Second, 3 * time.Second, "krbd devices and their map options: sysfs, debugfs client_options", "CAP_DAC_READ_SEARCH for the options", map[node.ErrorKind]string{
+			node.Denied: "give nodewatch CAP_DAC_READ_SEARCH, as systemd/nodewatch.service does",
+		}},
+		{node.SourceIO, time.Second, 2 * time.Second, "completed and waiting I/O of krbd devices: block layer stat, inflight", "nothing", nil},
+		{node.SourceOSDC, 5 * time.Second, 3 * time.Second, "requests that krbd waits for: debugfs osdc, by the probe", "CAP_DAC_READ_SEARCH and a mounted debugfs", map[node.ErrorKind]string{
+			node.Denied: "give nodewatch CAP_DAC_READ_SEARCH, as systemd/nodewatch.service does",
+			node.Absent: "mount debugfs: mount -t debugfs none /sys/kernel/debug",
+			node.Failed: "the probe is replaced at most once in ten minutes; /sys/kernel/debug itself may be stuck",
+		}},
+		{node.SourceLibvirt, 10 * time.Second, 8 * time.Second, "domains, their state and disks: libvirt's read-only socket", "access to the read-only socket", map[node.ErrorKind]string{
+			node.Denied: "let nodewatch's user connect to libvirt's read-only socket (polkit: org.libvirt.unix.monitor)",
+		}},
+		{node.SourceQEMU, 10 * time.Second, 5 * time.Second, "QEMU processes and containers: /proc, command lines once each by the probe", "nothing", nil},
+		{node.SourceKmsg, 250 * time.Millisecond, 2 * time.Second, "the kernel log: /dev/kmsg", "CAP_SYSLOG where kernel.dmesg_restrict is 1", map[node.ErrorKind]string{
+			node.Denied: "give nodewatch CAP_SYSLOG, as systemd/nodewatch.service does, or run it as root; printk.devkmsg=off on the kernel command line also denies it",
+			node.Absent: "there is no /dev/kmsg: nodewatch must run on the host, not in a container",
+		}},
+		{node.SourceHost, 5 * time.Second, 3 * time.Second, "kernel release, load, pressure, waiting tasks, softnet: /proc", "nothing", nil},
+		{node.SourceCeph, time.Minute, 30 * time.Second, "health, OSDs, blocklist, watchers, scrubs: nodewatch-ceph, a child", "a keyring and the nodewatch-ceph binary; see docs/ceph.md", map[node.ErrorKind]string{
+			node.Absent: "give it a keyring and the nodewatch-ceph binary as docs/ceph.md says, or set ceph.off: true",
+			node.Denied: "let nodewatch's user read the keyring, with the caps that docs/ceph.md names",
+		}},
+	}
+}
+
+// listed returns the listing of one source.
+func listed(name string) listing {
+	for _, l := range catalogue() {
+		if l.name == name {
+			return l
+		}
+	}
+	return listing{name: name}
+}
+
+// remedy returns how to give the source sight, by the way it is blind.
+func (l listing) remedy(k node.ErrorKind) string { return l.mend[k] }

@@ -1,0 +1,93 @@
+package main
+
+import (
+	"bufio"
+	"context"
+	"encoding/json"
+	"errors"
+	"fmt"
+	"io/fs"
+	"os"
+	"os/exec"
+	"runtime/debug"
+	"syscall"
+
+	"github.com/alecthomas/kingpin/v2"
+	"golang.org/x/sys/unix"
+
+	"github.com/nodewatch/nodewatch/internal/watch"
+	"github.com/nodewatch/nodewatch/pkg/rbd"
+)
+
+// probeMemory is the soft limit of the probe's heap, in bytes.
+const probeMemory = 32 << 20
+
+// probeCommand is the child that reads what may never come back. It reads
+// questions from its input, a line of JSON each, until that ends.
+func (p program) probeCommand(app *kingpin.Application) (string, func(context.Context) int) {
+	app.Command("probe", "Answer nodewatch's questions over a pipe. Not for people.").Hidden()
+	return "probe", func(context.Context) int {
+		debug.SetMemoryLimit(probeMemory)
+		in := bufio.NewScanner(p.in)
+		for in.Scan() {
+			raw, err := json.Marshal(answer(in.Bytes()))
+			if err != nil {
+				raw = []byte(`{"error":"the answer cannot be written as JSON"}`)
+			}
+			if _, err := p.out.Write(append(raw, '\n')); err != nil {
+				return exitOK
+			}
+		}
+		return exitOK
+	}
+}
+
+// answer answers one question.
+func answer(line []byte) watch.Answer {
+	var q watch.Question
+	if err := json.Unmarshal(line, &q); err != nil {
+		return watch.Answer{Error: err.Error()}
+	}
+	var value any
+	var err error
+	switch q.Do {
+	case "osdc":
+		value, err = rbd.ReadPending(rbd.SysFS("/sys"))
+	case "cmdline":
+		value, err = rbd.ReadCommandLine(rbd.SysFS("/proc"), q.PID)
+	default:
+		err = fmt.Errorf("%q: %w", q.Do, errors.ErrUnsupported)
+	}
+	if err != nil {
+		return watch.Answer{Error: err.Error(), Kind: kindOf(err)}
+	}
+	raw, err := json.Marshal(value)
+	if err != nil {
+		return watch.Answer{Error: err.Error()}
+	}
+	return watch.Answer{Value: raw}
+}
+
+func kindOf(err error) string {
+	switch {
+	case errors.Is(err, fs.ErrPermission):
+		return "denied"
+	case errors.Is(err, fs.ErrNotExist):
+		return "absent"
+	}
+	return ""
+}
+
+// newProbe returns the probe: this same binary. Of nodewatch's capabilities it
+// gets the one that debugfs asks for, and no more.
+func newProbe() *watch.Probe {
+	return &watch.Probe{Command: func() *exec.Cmd {
+		self, err := os.Executable()
+		if err != nil {
+			self = os.Args[0]
+		}
+		cmd := exec.Command(self, "probe")
+		cmd.SysProcAttr = &syscall.SysProcAttr{Setpgid: true, AmbientCaps: permitted(unix.CAP_DAC_READ_SEARCH)}
+		return cmd
+	}}
+}

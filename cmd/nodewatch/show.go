@@ -1,0 +1,103 @@
+package main
+
+import (
+	"context"
+	"fmt"
+	"os"
+	"strings"
+	"text/tabwriter"
+
+	"github.com/alecthomas/kingpin/v2"
+
+	"github.com/nodewatch/nodewatch/internal/config"
+	"github.com/nodewatch/nodewatch/internal/rule"
+)
+
+func (p program) versionCommand(app *kingpin.Application) (string, func(context.Context) int) {
+	app.Command("version", "Print the version.")
+	return "version", func(context.Context) int {
+		fmt.Fprintf(p.out, "nodewatch %s\n", version)
+		return exitOK
+	}
+}
+
+func (p program) rulesCommand(app *kingpin.Application) (string, func(context.Context) int) {
+	cmd := app.Command("rules", "List the failure patterns, or explain one.")
+	id := cmd.Arg("rule", "The rule to explain.").String()
+	file := configFlag(cmd)
+	return "rules", func(context.Context) int {
+		c, err := readConfig(*file)
+		if err != nil {
+			return p.fail(exitCritical, err)
+		}
+		if *id == "" {
+			fmt.Fprint(p.out, rule.Table(c.Book))
+			return exitOK
+		}
+		r, found := c.Book.Rule(*id)
+		if !found {
+			return p.fail(exitCritical, fmt.Errorf("no rule %q in force; nodewatch rules lists them", *id))
+		}
+		fmt.Fprint(p.out, rule.Describe(r))
+		return exitOK
+	}
+}
+
+func (p program) checkConfigCommand(app *kingpin.Application) (string, func(context.Context) int) {
+	cmd := app.Command("check-config", "Check a configuration file. Prints nothing but the first mistake.")
+	file := cmd.Arg("file", "The file.").Required().String()
+	return "check-config", func(context.Context) int {
+		if _, err := readConfig(*file); err != nil {
+			return p.fail(exitCritical, err)
+		}
+		return exitOK
+	}
+}
+
+func (p program) sourcesCommand(app *kingpin.Application) (string, func(context.Context) int) {
+	cmd := app.Command("sources", "List what is read, how often, and what each source needs.")
+	file := configFlag(cmd)
+	return "sources", func(ctx context.Context) int {
+		c, err := readConfig(*file)
+		if err != nil {
+			return p.fail(exitCritical, err)
+		}
+		w := tabwriter.NewWriter(p.out, 0, 0, 2, ' ', 0)
+		fmt.Fprintln(w, "SOURCE\tEVERY\tREADS\tNEEDS")
+		for _, s := range catalogue() {
+			every := s.every.String()
+			if s.name == "ceph" {
+				every = c.Ceph.Every.String()
+			}
+			fmt.Fprintf(w, "%s\t%s\t%s\t%s\n", s.name, every, s.reads, s.needs)
+		}
+		_ = w.Flush()
+		return exitOK
+	}
+}
+
+// configFlag adds the flag that names the configuration file.
+func configFlag(cmd *kingpin.CmdClause) *string {
+	return cmd.Flag("config.file", "Configuration file; without one the defaults hold.").Envar("NODEWATCH_CONFIG").String()
+}
+
+// readConfig reads the file, or gives the defaults for no name.
+func readConfig(name string) (config.Config, error) {
+	if name == "" {
+		return config.Default(), nil
+	}
+	f, err := os.Open(name)
+	if err != nil {
+		return config.Config{}, fmt.Errorf("%w; name another with --config.file", err)
+	}
+	defer f.Close()
+	return config.Read(name, f)
+}
+
+func (p program) completionCommand(app *kingpin.Application) (string, func(context.Context) int) {
+	cmd := app.Command("completion", "Print a completion script: eval \"$(nodewatch completion bash)\".")
+	shell := cmd.Arg("shell", "bash or zsh.").Required().Enum("bash", "zsh")
+	return "completion", func(ctx context.Context) int {
+		return Main(ctx, []string{"--completion-script-" + strings.ToLower(*shell)}, p.in, p.out, p.err)
+	}
+}

@@ -1,0 +1,156 @@
+package tape
+
+import (
+	"errors"
+	"fmt"
+	"strconv"
+	"strings"
+	"time"
+
+	"github.com/nodewatch/nodewatch/internal/node"
+)
+
+// doHost: host {fields of host.State}
+func (n *stage) doHost(w words) error {
+	n.fresh[node.SourceHost] = true
+	n.host.IO, n.host.Waiting = cloned(n.host.IO), cloned(n.host.Waiting)
+	return patch(w.rest, &n.host)
+}
+
+func cloned[T any](p *T) *T {
+	if p == nil {
+		return nil
+	}
+	v := *p
+	return &v
+}
+
+// doCluster: cluster {fields of ceph.Cluster}
+func (n *stage) doCluster(w words) error {
+	delete(n.blind, node.SourceCeph)
+	n.fresh[node.SourceCeph] = true
+	return patch(w.rest, &n.cluster)
+}
+
+// doBlind: blind SOURCE stalled|failed|denied|absent|silent TEXT
+func (n *stage) doBlind(w words) error {
+	name, rest := w.first()
+	kind, text, _ := strings.Cut(rest, " ")
+	switch k := node.ErrorKind(kind); k {
+	case node.Stalled, node.Failed, node.Denied, node.Absent, silent:
+		n.blind[name] = node.Error{Kind: k, Text: text, Since: n.in.start.Add(w.at)}
+	default:
+		return fmt.Errorf("%q is not stalled, failed, denied, absent or silent", kind)
+	}
+	n.fresh[name] = true
+	return nil
+}
+
+// doSight: sight SOURCE
+func (n *stage) doSight(w words) error {
+	delete(n.blind, w.rest)
+	n.fresh[w.rest] = true
+	return nil
+}
+
+// doLog: log TEXT, at level 4
+func (n *stage) doLog(w words) error {
+	n.logs = append(n.logs, logged{level: 4, text: w.rest, after: w.at % time.Second})
+	return nil
+}
+
+// doHistory: history AGO TEXT: logged so long before nodewatch started
+func (n *stage) doHistory(w words) error {
+	text, line := w.first()
+	ago, err := time.ParseDuration(text)
+	if err != nil || ago <= 0 {
+		return fmt.Errorf("%q is not how long ago, such as 20m", text)
+	}
+	n.logs = append(n.logs, logged{level: 4, text: line, history: ago})
+	return nil
+}
+
+// doLost: lost COUNT: so many records were overwritten before they could be read
+func (n *stage) doLost(w words) error {
+	count, err := strconv.ParseUint(w.rest, 10, 32)
+	n.logs = append(n.logs, logged{level: 6, text: "e1000e: the ring came round", lost: count})
+	return err
+}
+
+// doLoop: loop NAME every=50ms for=osd1..osd182 TEXT|TEXT: each of the lines once
+// in every period for each OSD in turn, "%o" being the OSD's number
+func (n *stage) doLoop(w words) error {
+	name, rest := w.first()
+	l := loop{name: name, level: 4, every: time.Second, next: w.at}
+	from, to := 0, 0
+	for {
+		word, more, _ := strings.Cut(rest, " ")
+		key, value, is := strings.Cut(word, "=")
+		if !is || key != "every" && key != "for" {
+			break
+		}
+		var err error
+		if key == "every" {
+			l.every, err = time.ParseDuration(value)
+		} else {
+			a, b, _ := strings.Cut(value, "..")
+			from, err = strconv.Atoi(strings.TrimPrefix(a, "osd"))
+			to = from
+			if b != "" {
+				to, err = strconv.Atoi(strings.TrimPrefix(b, "osd"))
+			}
+		}
+		if err != nil || l.every < 100*time.Microsecond {
+			return fmt.Errorf("%q: want every=DURATION or for=osdN..osdM", word)
+		}
+		rest = more
+	}
+	if rest == "" || to < from {
+		return errors.New("no text, or no OSD")
+	}
+	for osd := from; osd <= to; osd++ {
+		for _, text := range strings.Split(rest, "|") {
+			l.texts = append(l.texts, strings.ReplaceAll(text, "%o", strconv.Itoa(osd)))
+		}
+	}
+	n.loops = append(n.loops, l)
+	return nil
+}
+
+// doCalm: calm NAME: that loop ends
+func (n *stage) doCalm(w words) error {
+	for i := range n.loops {
+		if n.loops[i].name == w.rest {
+			n.loops = append(n.loops[:i:i], n.loops[i+1:]...)
+			return nil
+		}
+	}
+	return fmt.Errorf("no loop %q", w.rest)
+}
+
+// doPlay: play FILE: a capture of /dev/kmsg from now on, by its own stamps
+func (n *stage) doPlay(w words) error {
+	text, found := n.in.files[w.rest]
+	if !found {
+		return fmt.Errorf("no file %q in the archive", w.rest)
+	}
+	var first time.Duration
+	for i, record := range strings.Split(strings.TrimSpace(text), "\n") {
+		head, line, found := strings.Cut(record, ";")
+		fields := strings.Split(head, ",")
+		if !found || len(fields) < 4 {
+			continue // more of the record before it
+		}
+		level, e1 := strconv.Atoi(fields[0])
+		usec, e2 := strconv.ParseInt(fields[2], 10, 64)
+		if e1 != nil || e2 != nil {
+			return fmt.Errorf("%s: line %d is no record", w.rest, i+1)
+		}
+		at := time.Duration(usec) * time.Microsecond
+		if first == 0 {
+			first = at
+		}
+		n.loops = append(n.loops, loop{name: "play " + w.rest, level: level, every: 100 * 24 * time.Hour, texts: []string{line}, next: w.at + at - first})
+	}
+	return nil
+}
