@@ -21,7 +21,11 @@ func attrs(b []byte, each func(typ uint16, v []byte)) bool {
 			return false
 		}
 		each(binary.NativeEndian.Uint16(b[2:])&typeMask, b[unix.SizeofRtAttr:n])
-		b = b[min((n+3)&^3, len(b)):]
+		padded := (n + 3) &^ 3
+		if padded > len(b) {
+			return false
+		}
+		b = b[padded:]
 	}
 	return len(b) == 0
 }

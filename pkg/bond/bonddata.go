@@ -45,7 +45,7 @@ func (l link) bond() (b Bond, active int, ok bool) {
 	return b, active, whole && sound
 }
 
-// decodeAD reads an IFLA_BOND_AD_INFO.
+// decodeAD reads an IFLA_BOND_AD_INFO; nil if it is damaged.
 func decodeAD(b []byte) (*AD, bool) {
 	ad := AD{}
 	whole := attrs(b, func(typ uint16, v []byte) {
@@ -62,7 +62,10 @@ func decodeAD(b []byte) (*AD, bool) {
 			ad.PartnerMAC = mac(v)
 		}
 	})
-	return &ad, whole
+	if !whole {
+		return nil, false
+	}
+	return &ad, true
 }
 
 // slaveOf makes the Slave of a link that is enslaved to a bond. It returns

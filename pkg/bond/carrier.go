@@ -1,0 +1,118 @@
+package bond
+
+import (
+	"net/netip"
+	"slices"
+)
+
+// Carriers says which links carry the traffic of one of this host's addresses.
+// holder is the link that has the address; it is empty if no link of l has it.
+// carriers are the bonds and NICs it stands on, through VLANs, bridges and
+// macvlans, sorted. They are empty if that cannot be told, as with an internal
+// port of Open vSwitch that is on none of the bonds in ovs (see ReadOVS) when
+// Open vSwitch has several uplinks.
+func (l Links) Carriers(ip string, ovs []Bond) (holder string, carriers []string) {
+	want, err := netip.ParseAddr(ip)
+	if err != nil {
+		return "", nil
+	}
+	d := descent{down: l.byIndex(), ovs: ovs, seen: map[int]bool{}}
+	for _, a := range l.Addresses {
+		if have, err := netip.ParseAddr(a.IP); err != nil || have.Unmap() != want.Unmap().WithZone("") {
+			continue
+		}
+		if holder == "" {
+			holder = d.down[a.Index].name
+		}
+		d.from(a.Index)
+	}
+	slices.Sort(d.found)
+	return holder, slices.Compact(d.found)
+}
+
+// Indexes are the ifindexes of the links whose counters do not overlap: the
+// slaves of all bonds, and the NICs in no bond; ascending. The counters of bonds,
+// VLANs and bridges count the same frames again.
+func (l Links) Indexes() []int {
+	var all []int
+	for _, b := range l.Bonds {
+		for _, s := range b.Slaves {
+			all = append(all, s.Index)
+		}
+	}
+	for _, n := range l.NICs {
+		all = append(all, n.Index)
+	}
+	slices.Sort(all)
+	return slices.Compact(all)
+}
+
+// A step is one link on the way down.
+type step struct {
+	name   string
+	kind   string
+	lowers []int
+}
+
+func (l Links) byIndex() map[int]step {
+	steps := map[int]step{}
+	for _, u := range l.Uppers {
+		steps[u.Index] = step{u.Name, u.Kind, u.Lowers}
+	}
+	for _, n := range l.NICs {
+		steps[n.Index] = step{name: n.Name}
+	}
+	for _, b := range l.Bonds {
+		for _, s := range b.Slaves {
+			steps[s.Index] = step{name: s.Name}
+		}
+	}
+	for _, b := range l.Bonds { // after the slaves, among which a bond can be
+		steps[b.Index] = step{name: b.Name}
+	}
+	return steps
+}
+
+// A descent walks down to the links that stand on nothing.
+type descent struct {
+	down  map[int]step
+	ovs   []Bond
+	seen  map[int]bool
+	found []string
+}
+
+func (d *descent) from(index int) {
+	s, ok := d.down[index]
+	if !ok || d.seen[index] {
+		return
+	}
+	d.seen[index] = true
+	if s.kind == kindOVS {
+		d.fromOVS(s)
+		return
+	}
+	if len(s.lowers) == 0 {
+		d.found = append(d.found, s.name)
+	}
+	for _, lower := range s.lowers {
+		d.from(lower)
+	}
+}
+
+// fromOVS goes from an internal port to the bond of its bridge, or, where that
+// is not known, to the only uplink that there is.
+func (d *descent) fromOVS(s step) {
+	uplinks := slices.Clone(s.lowers)
+	for _, b := range d.ovs {
+		if slices.Contains(b.Ports, s.name) {
+			d.found = append(d.found, b.Name)
+			uplinks = nil
+		}
+		for _, slave := range b.Slaves {
+			uplinks = slices.DeleteFunc(uplinks, func(i int) bool { return i == slave.Index })
+		}
+	}
+	if len(uplinks) == 1 {
+		d.from(uplinks[0])
+	}
+}

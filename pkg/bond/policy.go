@@ -1,0 +1,74 @@
+package bond
+
+import "fmt"
+
+// MultiSlave says that there is more than one slave to spread traffic over.
+func (b Bond) MultiSlave() bool { return len(b.Slaves) > 1 }
+
+// Hashes says that the bond chooses the slave of each frame it sends by its
+// hash policy. In the other modes the policy has no meaning.
+// (drivers/net/bonding/bond_main.c, bond_mode_uses_xmit_hash.)
+func (b Bond) Hashes() bool {
+	switch b.Mode {
+	case LACP, BalanceXOR:
+		return true
+	case BalanceTLB:
+		return b.DynamicLB != nil && !*b.DynamicLB
+	case BalanceSLB, BalanceTCP:
+		return b.Kind == OVS
+	}
+	return false
+}
+
+// Layer2Like says whether one host's traffic to a set of storage servers would
+// not spread over the slaves it sends on, and why. It speaks of the policy only:
+// see MultiSlave for whether there is anything to spread over.
+func (b Bond) Layer2Like() (bool, string) {
+	if !b.Hashes() {
+		return false, fmt.Sprintf("mode %s does not use a hash policy", b.Mode)
+	}
+	if b.Kind == OVS {
+		if b.Mode == BalanceSLB {
+			return true, "balance-slb hashes the source MAC and VLAN only, which are the same for all of this host's own traffic"
+		}
+		return false, fmt.Sprintf("%s hashes addresses and ports", b.Mode)
+	}
+	switch b.HashPolicy {
+	case Layer2:
+		return true, "layer2 hashes MAC addresses only: all traffic to one server, or through one router, shares a slave"
+	case VLANSrcMAC:
+		return true, "vlan+srcmac hashes the source MAC and VLAN only, which are the same for all of this host's own traffic"
+	case Layer23, Encap23:
+		return false, fmt.Sprintf("%s hashes IP addresses", b.HashPolicy)
+	case Layer34, Encap34:
+		return false, fmt.Sprintf("%s hashes IP addresses and ports", b.HashPolicy)
+	}
+	return false, fmt.Sprintf("hash policy %q is not known", b.HashPolicy)
+}
+
+// Carrying are the slaves that carry traffic now, in the order of Slaves: with
+// link, active, and in 802.3ad part of the active aggregator.
+func (b Bond) Carrying() []Slave {
+	var out []Slave
+	for _, s := range b.Slaves {
+		link := s.Carrier && (s.MIIStatus == "UP" || s.MIIStatus == "")
+		joined := b.AD == nil || s.Aggregator == b.AD.Aggregator
+		if link && joined && s.State == slaveStates[0] {
+			out = append(out, s)
+		}
+	}
+	return out
+}
+
+// Speed is what the bond can carry one way now, in Mbit/s: the sum of the slaves
+// that carry traffic. It is 0, unknown, if that of one of them is.
+func (b Bond) Speed() int {
+	sum := 0
+	for _, s := range b.Carrying() {
+		if s.Speed == 0 {
+			return 0
+		}
+		sum += s.Speed
+	}
+	return sum
+}
