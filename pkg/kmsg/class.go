@@ -35,6 +35,7 @@ const (
 	RBDMapFail    Class = "rbd-map-failed"  // an image that cannot be mapped
 	RBDOther      Class = "rbd-other"       // any other line of rbd
 	crcDetail     Class = "crc-detail"      // the line before a CRC fault; becomes Count.Text of the fault
+	connectDetail Class = "connect-detail"  // the line before a connect error; becomes its Count.Text and Errno
 )
 
 // The classes of lines of bonding, NIC drivers, the block layer and the kernel itself.
@@ -48,15 +49,17 @@ const (
 	NICFault      Class = "nic-fault"   // firmware or hardware trouble
 	NICUp         Class = "nic-link-up"
 	NICDown       Class = "nic-link-down"
-	HungTask      Class = "hung-task"     // Detail: comm
-	Lockup        Class = "lockup"        // soft lockup, RCU stall
-	BlockError    Class = "block-error"   // I/O error, dev X; Buffer I/O error on device X
-	FSError       Class = "fs-error"      // EXT4-fs error, XFS metadata I/O error, journal aborted
-	FSReadOnly    Class = "fs-readonly"   // remounted read-only, or shut down
-	FSMounted     Class = "fs-mounted"    // mounted, or re-mounted
-	OOM           Class = "oom"           // OOM killer, page allocation failure
-	NetPressure   Class = "net-pressure"  // conntrack, TCP memory, neighbour table
-	MachineCheck  Class = "machine-check" // machine check, EDAC
-	Suppressed    Class = "suppressed"    // "FUNC: N callbacks suppressed"; N records
-	Other         Class = ""              // of no interest: counted, not kept
+	HungTask      Class = "hung-task"       // Detail: comm
+	HungOwner     Class = "hung-task-owner" // after a hung task: who likely holds the lock it waits for; not one more task
+	HungMuted     Class = "hung-task-muted" // the kernel will not report further hung tasks: silence is not health
+	Lockup        Class = "lockup"          // soft lockup, RCU stall
+	BlockError    Class = "block-error"     // I/O error, dev X; Buffer I/O error on device X
+	FSError       Class = "fs-error"        // EXT4-fs error, XFS metadata I/O error, journal aborted
+	FSReadOnly    Class = "fs-readonly"     // remounted read-only, or shut down
+	FSMounted     Class = "fs-mounted"      // mounted, or re-mounted
+	OOM           Class = "oom"             // OOM killer, page allocation failure
+	NetPressure   Class = "net-pressure"    // conntrack, TCP memory, neighbour table
+	MachineCheck  Class = "machine-check"   // machine check, EDAC
+	Suppressed    Class = "suppressed"      // "FUNC: N callbacks suppressed"; N records
+	Other         Class = ""                // of no interest: counted, not kept
 )

@@ -1,0 +1,111 @@
+package kmsg
+
+import "strings"
+
+// What a bond says of a slave, in the words of 5.3 and later: "bond0: (slave
+// eth0): TEXT" (drivers/net/bonding/bond_main.c, bond_3ad.c).
+var slaveLines = []phrase{
+	{"link status definitely down", BondSlaveDown, ""},
+	{"interface is now down", BondSlaveDown, ""},
+	{"link status definitely up", BondSlaveUp, ""},
+	{"interface is now up", BondSlaveUp, ""},
+	{"link status ", BondOther, "pending"}, // up or down, but the delay is not over
+	{"making interface the new active one", BondOther, "new active"},
+	{"failed to get link speed/duplex", BondOther, "speed"},
+	{"speed changed to 0 on port", BondOther, "speed"},
+	{"unknown ethtool speed", BondOther, "speed"},
+	{"An illegal loopback occurred on slave", BondOther, "loopback"},
+	{"Enslaving as ", BondOther, "enslaved"},
+	{"Releasing ", BondOther, "released"},
+	{"Removing ", BondOther, "released"},
+}
+
+// What a bond says of itself.
+var bondLines = []phrase{
+	{"Warning: No 802.3ad response from the link partner", BondNoPartner, ""},
+	{"No 802.3ad response from the link partner", BondNoPartner, ""},
+	{"now running without any active interface!", BondOther, "no active"},
+	{"active interface up!", BondOther, "active"},
+	{"first active interface up!", BondOther, "active"},
+	{"Released all slaves", BondOther, "released"},
+}
+
+// What a bond of 4.19 says of a slave: the name stands in the middle of the words.
+var oldSlaveLines = []phrase{
+	{"link status definitely down for interface ", BondSlaveDown, ""},
+	{"link status definitely up for interface ", BondSlaveUp, ""},
+	{"link status down for active interface ", BondOther, "pending"},
+	{"link status down for backup interface ", BondOther, "pending"},
+	{"link status down for interface ", BondOther, "pending"},
+	{"link status up for interface ", BondOther, "pending"},
+	{"link status up again after ", BondOther, "pending"},
+	{"link status down again after ", BondOther, "pending"},
+	{"making interface ", BondOther, "new active"},
+	{"failed to get link speed/duplex for ", BondOther, "speed"},
+	{"Enslaving ", BondOther, "enslaved"},
+	{"Adding slave ", BondOther, "enslaved"},
+	{"Releasing active interface ", BondOther, "released"},
+	{"Releasing backup interface ", BondOther, "released"},
+	{"Removing slave ", BondOther, "released"},
+}
+
+// bonding says what the line of an interface means if that is a bond.
+func bonding(name, says string) Line {
+	bond := strings.TrimSuffix(name, " (unregistering)")
+	if !isIface(bond) {
+		return Line{}
+	}
+	if after, ok := strings.CutPrefix(says, "(slave "); ok {
+		slave, text, ok := strings.Cut(after, "): ")
+		if !ok || !isIface(slave) {
+			return Line{}
+		}
+		return ofSlave(bond, slave, text)
+	}
+	if p, ok := lookUp(bondLines, says); ok {
+		return Line{Class: p.class, Device: bond, Detail: p.detail}
+	}
+	return oldSlave(bond, says)
+}
+
+func ofSlave(bond, slave, text string) Line {
+	l := Line{Class: BondOther, Device: bond + "/" + slave}
+	p, ok := lookUp(slaveLines, text)
+	switch {
+	case ok:
+		l.Class, l.Detail = p.class, p.detail
+	case strings.HasPrefix(text, "Port ") && strings.Contains(text, "did not find a suitable aggregator"):
+		l.Detail = "aggregator"
+	}
+	return l
+}
+
+// oldSlave says what a line of 4.19 means. Ethernet interfaces that are down
+// are named in the same words as bonds', so that only these words count.
+func oldSlave(bond, says string) Line {
+	if after, ok := strings.CutPrefix(says, "interface "); ok {
+		slave, rest, named := cutName(after, maxIface)
+		switch {
+		case named && strings.HasPrefix(rest, " is now down"):
+			return Line{Class: BondSlaveDown, Device: bond + "/" + slave}
+		case named && strings.HasPrefix(rest, " is now up"):
+			return Line{Class: BondSlaveUp, Device: bond + "/" + slave}
+		}
+		return Line{}
+	}
+	p, ok := lookUp(oldSlaveLines, says)
+	if !ok {
+		return Line{}
+	}
+	rest := says[len(p.begins):]
+	delayed := true
+	if strings.HasSuffix(p.begins, " after ") {
+		_, rest, _ = cutDigits(rest, 10)
+		rest, delayed = strings.CutPrefix(rest, " ms for interface ")
+	}
+	slave, _, ok := cutName(rest, maxIface)
+	if !ok || !delayed {
+		return Line{}
+	}
+	return Line{Class: p.class, Device: bond + "/" + slave, Detail: p.detail}
+}

@@ -1,0 +1,76 @@
+package kmsg
+
+import (
+	"os"
+	"path/filepath"
+	"strings"
+	"testing"
+
+	"github.com/google/go-cmp/cmp"
+)
+
+// samples are the kernel logs of real incidents, by file name.
+func samples(t testing.TB) map[string]string {
+	t.Helper()
+	logs := make(map[string]string)
+	err := filepath.WalkDir("testdata/samples", func(path string, d os.DirEntry, err error) error {
+		if err != nil || d.IsDir() {
+			return err
+		}
+		log, err := os.ReadFile(path)
+		logs[strings.TrimPrefix(path, "testdata/samples/")] = string(log)
+		return err
+	})
+	if err != nil || len(logs) != 27 {
+		t.Fatalf("got %d samples, want 27: %v", len(logs), err)
+	}
+	return logs
+}
+
+// texts are the texts of all records of log.
+func texts(t testing.TB, log string) []string {
+	t.Helper()
+	var all []string
+	for line := range strings.Lines(log) {
+		if line[0] == ' ' {
+			continue
+		}
+		r, err := ParseRecord([]byte(line))
+		if err != nil {
+			t.Fatalf("%v: %q", err, line)
+		}
+		all = append(all, r.Text)
+	}
+	return all
+}
+
+func TestClassifyAgreesWithReferenceOnSamples(t *testing.T) {
+	n := 0
+	for name, log := range samples(t) {
+		for _, text := range texts(t, log) {
+			if diff := cmp.Diff(reference(text), Classify(text)); diff != "" {
+				t.Errorf("%s: %q: -reference +Classify\n%s", name, text, diff)
+			}
+			n++
+		}
+	}
+	t.Logf("%d records", n)
+}
+
+func TestNoCephLineOfSamplesIsLetGo(t *testing.T) {
+	n := 0
+	for name, log := range samples(t) {
+		for _, text := range texts(t, log) {
+			if !strings.HasPrefix(text, "libceph") && !strings.HasPrefix(text, "rbd:") {
+				continue
+			}
+			n++
+			if l := Classify(text); l.Class == Other {
+				t.Errorf("%s: %q is of no class", name, text)
+			}
+		}
+	}
+	if n != 2995 {
+		t.Errorf("got %d lines of libceph and rbd, want 2,995 as grep -c has it", n)
+	}
+}

@@ -1,0 +1,80 @@
+package kmsg
+
+import (
+	"errors"
+	"fmt"
+	"os"
+	"syscall"
+	"time"
+
+	"golang.org/x/sys/unix"
+)
+
+// A source gives one record a read. Besides the device there is the ring that
+// the tests make up.
+type source interface {
+	// read reads one record into b. With the zero time it does not wait, else
+	// at most until then. Where nothing came the error is EAGAIN; where it did
+	// not even look before the time was over, os.ErrDeadlineExceeded. EPIPE says
+	// that records were overwritten, EINVAL that one was too long for b; the
+	// next read gives what follows.
+	read(b []byte, until time.Time) (int, error)
+	Close() error
+}
+
+// A device is an open /dev/kmsg.
+type device struct {
+	file *os.File
+	raw  syscall.RawConn
+}
+
+func openDevice(path string) (*device, error) {
+	file, err := os.OpenFile(path, os.O_RDONLY|unix.O_NONBLOCK, 0)
+	if err != nil {
+		return nil, fmt.Errorf("kmsg: %w%s", err, remedy(err))
+	}
+	raw, err := file.SyscallConn()
+	if err != nil {
+		file.Close()
+		return nil, fmt.Errorf("kmsg: %w", err)
+	}
+	return &device{file, raw}, nil
+}
+
+// remedy says what an error of open means for this file.
+func remedy(err error) string {
+	switch {
+	case errors.Is(err, unix.EPERM):
+		return " (needs CAP_SYSLOG in the initial user namespace, and no printk.devkmsg=off)"
+	case errors.Is(err, unix.EACCES):
+		return " (the mode of the file forbids it)"
+	}
+	return ""
+}
+
+// read implements source. The deadline is set just before, for one that has
+// passed fails a read that would find a record.
+func (d *device) read(b []byte, until time.Time) (n int, err error) {
+	if err := d.file.SetReadDeadline(until); err != nil {
+		return 0, err
+	}
+	looked := false
+	waited := d.raw.Read(func(fd uintptr) bool {
+		looked = true
+		for {
+			if n, err = unix.Read(int(fd), b); err != unix.EINTR {
+				break
+			}
+		}
+		return err != unix.EAGAIN || until.IsZero()
+	})
+	switch {
+	case waited == nil:
+		return max(n, 0), err
+	case looked && errors.Is(waited, os.ErrDeadlineExceeded):
+		return 0, unix.EAGAIN
+	}
+	return 0, waited
+}
+
+func (d *device) Close() error { return d.file.Close() }

@@ -1,0 +1,63 @@
+package kmsg
+
+import "time"
+
+// How many reasons wait for their fault at once, one a connection, and for how
+// long by the records' stamps: the two lines are well under a millisecond apart.
+const (
+	maxPending = 8
+	pendingAge = time.Second
+)
+
+// A reason is a line that tells why, kept until the line that tells what.
+type reason struct {
+	way    way
+	detail string // a constant
+	errno  int
+	stamp  time.Duration
+	addr   [maxIPv6 + len("[]:65535")]byte
+	nAddr  int
+	text   [maxKept]byte
+	nText  int
+}
+
+// reasons are those not yet claimed, oldest first. Keeping one costs no allocation.
+type reasons struct {
+	list [maxPending]reason
+	n    int
+}
+
+func (p *reasons) clear() { p.n = 0 }
+
+// add keeps the line l as a reason; the oldest goes if there are too many.
+func (p *reasons) add(l Line, w way, stamp time.Duration, text string) {
+	if p.n == maxPending {
+		p.drop(0)
+	}
+	r := &p.list[p.n]
+	p.n++
+	r.way, r.detail, r.errno, r.stamp = w, l.Detail, l.Errno, stamp
+	r.nAddr, r.nText = copy(r.addr[:], l.Addr), copy(r.text[:], text)
+}
+
+// claim removes the oldest reason that fits the fault l, puts what it tells into
+// l and returns its text. A msgr1 or msgr2 reason names no peer: connections that
+// fail at the same moment may swap theirs.
+func (p *reasons) claim(l *Line, w way, stamp time.Duration, text []byte) []byte {
+	for i := 0; i < p.n; i++ {
+		r := &p.list[i]
+		if r.stamp < stamp-pendingAge || r.way != w || w == connect && string(r.addr[:r.nAddr]) != l.Addr {
+			continue
+		}
+		l.Detail, l.Errno = r.detail, r.errno
+		text = append(text[:0], r.text[:r.nText]...)
+		p.drop(i)
+		return text
+	}
+	return nil
+}
+
+func (p *reasons) drop(i int) {
+	copy(p.list[i:p.n], p.list[i+1:p.n])
+	p.n--
+}

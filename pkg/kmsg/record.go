@@ -1,0 +1,118 @@
+package kmsg
+
+import (
+	"bytes"
+	"errors"
+	"time"
+)
+
+// ErrMalformed says that bytes are not a record of /dev/kmsg.
+var ErrMalformed = errors.New("kmsg: malformed record")
+
+// The kernel logs at most 1 KiB as one message (PRINTKRB_RECORD_MAX and, before
+// 5.15, LOG_LINE_MAX in kernel/printk/printk.c). More is cut off.
+const maxText = 1 << 10
+
+// ParseRecord parses what one read of /dev/kmsg gives:
+//
+//	PRIORITY,SEQUENCE,MICROSECONDS[,FLAG[,more...]];TEXT\n
+//
+// and the lines " KEY=VALUE\n" that may follow, which are dropped as are further
+// fields. Escapes of the form \xNN are undone, so that Text may hold any byte. It
+// holds at most 1,024 bytes. The error is ErrMalformed.
+func ParseRecord(b []byte) (Record, error) {
+	h, rest, ok := cutHead(b)
+	if !ok {
+		return Record{}, ErrMalformed
+	}
+	return Record{
+		Facility: h.facility,
+		Level:    h.level,
+		Seq:      h.seq,
+		Stamp:    h.stamp,
+		Text:     string(unescape(nil, rest)),
+	}, nil
+}
+
+// A head is what stands before the semicolon of a record.
+type head struct {
+	facility, level int
+	seq             uint64
+	stamp           time.Duration
+}
+
+// cutHead parses a record up to its semicolon and returns what follows.
+func cutHead(b []byte) (h head, rest []byte, ok bool) {
+	prio, b, ok := cutField(b, 1<<19-1) // the facility is 16 bits wide, the level 3
+	if !ok || len(b) == 0 || b[0] != ',' {
+		return h, nil, false
+	}
+	seq, b, ok := cutField(b[1:], 1<<64-1)
+	if !ok || len(b) == 0 || b[0] != ',' {
+		return h, nil, false
+	}
+	usec, b, ok := cutField(b[1:], (1<<63-1)/uint64(time.Microsecond))
+	if !ok || len(b) == 0 || b[0] != ',' && b[0] != ';' {
+		return h, nil, false
+	}
+	end := bytes.IndexByte(b, ';')
+	if end < 0 || bytes.IndexByte(b[:end], '\n') >= 0 {
+		return h, nil, false
+	}
+	h = head{int(prio >> 3), int(prio & 7), seq, time.Duration(usec) * time.Microsecond}
+	return h, b[end+1:], true
+}
+
+// cutField cuts a decimal number of at most max from the front of b.
+func cutField(b []byte, max uint64) (n uint64, rest []byte, ok bool) {
+	i := 0
+	for ; i < len(b) && '0' <= b[i] && b[i] <= '9'; i++ {
+		d := uint64(b[i] - '0')
+		if n > (max-d)/10 {
+			return 0, nil, false
+		}
+		n = n*10 + d
+	}
+	return n, b[i:], i > 0
+}
+
+// unescape returns the text at the front of rest, up to its line's end. It is a
+// part of rest where there is nothing to undo, and else is built in buf.
+func unescape(buf, rest []byte) []byte {
+	if end := bytes.IndexByte(rest, '\n'); end >= 0 {
+		rest = rest[:end]
+	}
+	i := bytes.IndexByte(rest, '\\')
+	if i < 0 || i >= maxText {
+		return rest[:min(len(rest), maxText)]
+	}
+	buf = append(buf[:0], rest[:i]...)
+	for ; i < len(rest) && len(buf) < maxText; i++ {
+		c := rest[i]
+		if c == '\\' && i+3 < len(rest) && rest[i+1] == 'x' {
+			if v, ok := hexByte(rest[i+2], rest[i+3]); ok {
+				c, i = v, i+3
+			}
+		}
+		buf = append(buf, c)
+	}
+	return buf
+}
+
+func hexByte(hi, lo byte) (byte, bool) {
+	h, ok1 := hexDigit(hi)
+	l, ok2 := hexDigit(lo)
+	return h<<4 | l, ok1 && ok2
+}
+
+func hexDigit(c byte) (byte, bool) {
+	switch {
+	case '0' <= c && c <= '9':
+		return c - '0', true
+	case 'a' <= c && c <= 'f':
+		return c - 'a' + 10, true
+	case 'A' <= c && c <= 'F':
+		return c - 'A' + 10, true
+	}
+	return 0, false
+}

@@ -1,0 +1,175 @@
+package kmsg
+
+// What net/ceph says, without its prefix.
+var cephForms = []form{
+	// The fault line: peer, address, reason.
+	f(CRC, "", `PEER ADDR bad crc/signature`),
+	f(CRC, "", `PEER ADDR integrity error, bad crc`),
+	f(Integrity, "", `PEER ADDR integrity error, bad (?P<detail>preamble|epilogue) auth tag`),
+	f(Integrity, "control", `PEER ADDR integrity error, bad control remainder auth tag`),
+	f(Integrity, "signature", `PEER ADDR integrity error, bad auth signature`),
+	f(Integrity, "", `PEER ADDR integrity error`),
+	f(ClosedOpen, "", `PEER ADDR socket closed \(con state OPEN\)`),
+	f(Closed, "", `PEER ADDR socket closed \(con state (?P<detail>[A-Z0-9_]{1,32})\)`),
+	f(Closed, "", `PEER ADDR socket closed`),
+	f(SocketError, "", `PEER ADDR socket error on (?P<detail>read|write)`),
+	f(SocketError, "", `PEER ADDR (?P<detail>read processing|write processing) error`),
+	f(ConnectError, "", `PEER ADDR connect error`),
+	f(ProtocolFault, "io error", `PEER ADDR io error`),
+	f(ProtocolFault, "sequence", `PEER ADDR bad message sequence # for incoming message`),
+	f(ProtocolFault, "", `PEER ADDR protocol error`),
+	f(ProtocolFault, "msgr1", `PEER ADDR server is speaking msgr1 protocol`),
+	f(ProtocolFault, "features", `PEER ADDR missing required protocol features`),
+	f(CephOther, "", `PEER ADDR protocol version mismatch, my`),
+	f(ProtocolFault, "version", `PEER ADDR protocol version mismatch`),
+	f(WrongPeer, "", `PEER ADDR wrong peer at address`),
+	f(AuthFault, "", `PEER ADDR (?:connect authorization failure|bad authorize reply)`),
+	f(NoMemory, "", `PEER ADDR error allocating memory for incoming message`),
+	f(SessionReset, "", `PEER ADDR (?:session|connection) reset`),
+	f(MonLost, "", `PEER ADDR session lost`),
+	f(MonFound, "", `PEER ADDR session established`),
+	f(CephOther, "", `PEER ADDR(?: |$)`),
+	// A peer without an address.
+	f(ClientMade, "", `(?P<peer>client\d{1,20}) fsid (?P<detail>FSID)(?:\W|$)`),
+	f(ClientMade, "", `(?P<peer>client\d{1,20}) fsid `),
+	f(OSDDown, "", `(?P<peer>osd\d{1,20}) down\b`),
+	f(OSDDown, "does not exist", `(?P<peer>osd\d{1,20}) does not exist\b`),
+	f(OSDUp, "", `(?P<peer>osd\d{1,20}) up\b`),
+	f(OSDWeight, "", `(?P<peer>osd\d{1,20}) weight\b`),
+	f(OSDWeight, "primary-affinity", `(?P<peer>osd\d{1,20}) primary-affinity\b`),
+	f(CephOther, "", `PEER(?: |$)`),
+	// The line before a fault.
+	f(crcDetail, "header", `read_partial_message bad hdr crc `),
+	f(crcDetail, "signature", `read_partial_message [^ ]* signature check failed`),
+	f(crcDetail, "", `read_partial_message [^ ]* (?P<detail>data|front|middle) crc `),
+	f(crcDetail, "", `bad (?P<detail>data|front|middle|control|preamble) crc, calculated`),
+	fe(connectDetail, "", `connect ADDR error `),
+	// The rest.
+	fe(Full, "", `FULL or reached pool quota`),
+	fe(Full, "cluster", `cluster is full`),
+	fe(MapCorrupt, "", `(?:got )?corrupt |osdc handle_map corrupt|problem decoding monmap|failed to decode MOSDOpReply`),
+	fe(NoMemory, "bounce page", `failed to allocate bounce page`),
+	fe(AuthFault, "", `auth method '|auth protocol '|preferred mode '|fallback mode '|no fallback mode|no secret set|failed to authenticate server|global_id changed from`),
+	f(PoolGone, "", `(?:tid|linger_id) \d{1,20} pool does not exist`),
+	f(Timeout, "", `(?:tid|linger_id) \d{1,20} on (?P<peer>osd\d{1,20}) timeout`),
+	f(Full, "pool", `pool \d{1,20} is full`),
+	f(AuthFault, "", `error (?P<errno>-\d{1,4})\b.* auth `),
+	f(AuthFault, "", `error -.* auth `),
+	f(SparseRead, "", `\[(?P<osd>\d{1,10})\] got \d{1,10} extents`),
+	f(SparseRead, "", `.*(?: != extent len |sparse read|sparse_read)`),
+	fe(CephOther, "", `(?:skipping |reset on |connect to |wrong peer, want |bad peer addr/nonce, want )(?:PEER(?: |$))?(?:ADDR(?:\D|$))?`),
+	fe(CephOther, "", ``),
+}
+
+// What rbd says, without its prefix and device.
+var rbdForms = []form{
+	f(RBDResult, "", ` *result (?P<errno>-\d{1,4})\b`),
+	f(RBDResult, "", `(?P<object>(?:child )?(?:read|write|discard|zeroout)) at objno \d{1,20} \d{1,20}~\d{1,20} result (?P<errno>-\d{1,4})\b`),
+	f(RBDResult, "", `(?P<detail>(?:child )?(?:read|write|discard|zeroout)) result (?P<errno>-\d{1,4})\b`),
+	fe(RBDWatch, "error", `encountered watch error: `),
+	fe(RBDWatch, "reregister", `failed to reregister watch: `),
+	fe(RBDWatch, "refresh", `reregistration refresh failed: `),
+	fe(RBDWatch, "unwatch", `failed to unwatch: `),
+	fe(RBDMapped, "", `capacity `),
+	fe(RBDMapFail, "features", `image uses unsupported features|exclusive-lock feature is not enabled`),
+	fe(RBDMapFail, "pool", `no pool with id `),
+	fe(RBDMapFail, "parents", `parent chain is too long`),
+	fe(RBDMapFail, "", `(?P<detail>image|pool) (?:.* )?does not exist`),
+	fe(RBDLock, "", `.*(?: lock|unlock|locked by|locker|object map|blocklist|blacklist|post-acquire)`),
+	fe(RBDWatch, "", `.* watch`),
+	fe(RBDOther, "", ``),
+}
+
+// What everybody else says.
+var hostForms = []form{
+	f(Lockup, "soft", `(?:(?:NMI )?watchdog: )?BUG: soft lockup`),
+	f(Lockup, "hard", `(?:NMI )?watchdog: Watchdog detected hard LOCKUP`),
+	f(HungMuted, "", `(?:INFO: )?Future hung task reports are suppressed`),
+	f(MachineCheck, "", `(?:mce: |\{\d{1,10}\})?\[Hardware Error\]: `),
+	f(MachineCheck, "", `EDAC MC\d{1,4}: \d{1,10} (?P<detail>CE|UE) `),
+	f(OOM, "killed", `(?:(?:Out of memory|Memory cgroup out of memory): )?Killed process `),
+	f(OOM, "chosen", `(?:Out of memory|Memory cgroup out of memory): Kill process `),
+	f(OOM, "reaped", `oom_reaper: reaped process `),
+	f(NetPressure, "conntrack", `nf_conntrack: (?:nf_conntrack: )?table full`),
+	f(NetPressure, "tcp memory", `TCP: out of memory`),
+	f(NetPressure, "orphans", `TCP: too many orphaned sockets`),
+	f(NetPressure, "neighbours", `neighbour: (?:arp|ndisc)_cache: neighbor table overflow!`),
+	f(HungTask, "", `INFO: task (?P<detail>.+?):\d{1,10} blocked for more than \d{1,10} second`),
+	f(HungTask, "", `INFO: task (?P<detail>.+?):\d{1,10} blocked in I/O wait for more than \d{1,10} second`),
+	f(HungOwner, "", `INFO: task (?P<detail>.+?):\d{1,10}(?: is)? blocked on a.*(?:mutex|semaphore)`),
+	f(Lockup, "rcu", `(?:rcu: )?INFO: rcu[^ ]* (?:self-detected stall|detected stalls|detected expedited stalls)`),
+	f(NetPressure, "syn flood", `TCP(?:: .*)?: Possible SYN flooding on port `),
+	// Block layer and filesystems.
+	f(BlockError, "", `(?:blk_update_request: )?(?:print_req_error: )?(?P<detail>I/O|timeout|critical space allocation|recoverable transport|critical target|critical nexus|critical medium|reservation conflict|protection|kernel resource|device resource|nonblocking retry|dm internal retry|operation not supported|zone resource|device offline|invalid|duration limit exceeded|zone open resource|zone active resource) error, dev DISK, sector `),
+	f(BlockError, "buffer", `Buffer I/O error on dev(?:ice)? DISK, logical block `),
+	f(FSError, "", `EXT4-fs error \(device DISK\)`),
+	f(FSError, "", `EXT4-fs warning \(device DISK\)(?:.*_end_bio:.*I/O error|.*I/O error.*_end_bio:)`),
+	f(FSReadOnly, "", `EXT4-fs \(DISK\): Remounting filesystem read-only`),
+	f(FSMounted, "", `EXT4-fs \(DISK\): (?:mounted filesystem|re-mounted)`),
+	f(FSError, "", `EXT4-fs \(DISK\): (?:.*I/O error|.*data loss|Delayed block allocation failed)`),
+	f(FSReadOnly, "", `XFS \(DISK\): .*Shutting down filesystem`),
+	f(FSMounted, "", `XFS \(DISK\): Ending (?:clean mount|recovery)`),
+	f(FSError, "", `XFS \(DISK\): .*(?:I/O error|I/O Error|orruption|Internal error|writeback error|log mount/recovery failed)`),
+	f(FSError, "journal", `Aborting journal on device JOURNAL`),
+	f(FSError, "journal", `JBD2: (?:I/O error|Detected IO errors) (?:.* )?JOURNAL`),
+	// Lines that begin with a process's name.
+	f(OOM, "invoked", `.* invoked oom-killer: `),
+	f(OOM, "page allocation", `.*: page allocation failure: order:`),
+	// The summary of a rate limit.
+	f(Suppressed, "", `(?P<detail>[^ ]+): (?P<n>\d{1,10}) callbacks suppressed`),
+	// Bonding, 5.3 and later.
+	f(BondSlaveDown, "", `BOND\(slave SLAVE\): (?:link status definitely down|interface is now down)`),
+	f(BondSlaveUp, "", `BOND\(slave SLAVE\): (?:link status definitely up|interface is now up)`),
+	f(BondOther, "pending", `BOND\(slave SLAVE\): link status `),
+	f(BondOther, "new active", `BOND\(slave SLAVE\): making interface the new active one`),
+	f(BondOther, "speed", `BOND\(slave SLAVE\): (?:failed to get link speed/duplex|speed changed to 0 on port|unknown ethtool speed)`),
+	f(BondOther, "loopback", `BOND\(slave SLAVE\): An illegal loopback occurred on slave`),
+	f(BondOther, "aggregator", `BOND\(slave SLAVE\): Port .*did not find a suitable aggregator`),
+	f(BondOther, "enslaved", `BOND\(slave SLAVE\): Enslaving as `),
+	f(BondOther, "released", `BOND\(slave SLAVE\): (?:Releasing|Removing) `),
+	f(BondOther, "", `BOND\(slave SLAVE\): `),
+	f(BondNoPartner, "", `BOND(?:Warning: )?No 802.3ad response from the link partner`),
+	f(BondOther, "no active", `BONDnow running without any active interface!`),
+	f(BondOther, "active", `BOND(?:first )?active interface up!`),
+	f(BondOther, "released", `BONDReleased all slaves`),
+	// Bonding, 4.19.
+	f(BondSlaveDown, "", `BOND(?:link status definitely down for interface SLAVE(?:END)|interface (?P<slave>[A-Za-z0-9_.@+!-]{1,15}) is now down)`),
+	f(BondSlaveUp, "", `BOND(?:link status definitely up for interface SLAVE(?:END)|interface (?P<slave>[A-Za-z0-9_.@+!-]{1,15}) is now up)`),
+	f(BondOther, "pending", `BONDlink status down for (?:active |backup )?interface SLAVE(?:END)`),
+	f(BondOther, "pending", `BONDlink status up for interface SLAVE(?:END)`),
+	f(BondOther, "pending", `BONDlink status (?:up|down) again after \d{1,10} ms for interface SLAVE(?:END)`),
+	f(BondOther, "new active", `BONDmaking interface SLAVE(?:END)`),
+	f(BondOther, "speed", `BONDfailed to get link speed/duplex for SLAVE(?:END)`),
+	f(BondOther, "enslaved", `BOND(?:Enslaving|Adding slave) SLAVE(?:END)`),
+	f(BondOther, "released", `BOND(?:Releasing active interface|Releasing backup interface|Removing slave) SLAVE(?:END)`),
+	// NICs.
+	f(NICHang, "watchdog", `NETDEV WATCHDOG: IFACE \(.*\): transmit queue `),
+	nicForm(NICHang, "watchdog", `NETDEV WATCHDOG: `),
+	nicForm(NICHang, "unit hang", `Detected (?:Tx|Hardware) Unit Hang`),
+	nicForm(NICHang, "timeout", `(?:tx_timeout: VSI_seid|TX timeout |transmit timed out)`),
+	nicForm(NICReset, "", `(?:initiating reset (?:due to tx timeout|to clear Tx work)|Reset adapter)`),
+	nicForm(NICReset, "recovery", `starting health recovery flow`),
+	nicForm(NICReset, "recovered", `health recovery succeeded`),
+	nicForm(NICFault, "recovery failed", `health recovery failed`),
+	nicForm(NICFault, "removed", `Adapter removed`),
+	nicForm(NICFault, "firmware", `(?:Warning firmware error detected|Detected firmware fatal condition|Firmware not responding)`),
+	nicForm(NICFault, "malicious driver", `Malicious Driver Detection event`),
+	nicForm(NICFault, "module", `Port module event\[error\]`),
+	nicForm(NICFault, "health", `device's health compromised`),
+	nicForm(NICFault, "fatal", `Fatal error \d{1,10} detected`),
+	nicForm(NICUp, "", namedLink+`[Uu][Pp]\b`),
+	nicForm(NICDown, "", namedLink+`[Dd][Oo][Ww][Nn]\b`),
+	f(NICUp, "", ifaceHead+ownLink+`[Uu][Pp]\b`),
+	f(NICDown, "", ifaceHead+ownLink+`[Dd][Oo][Ww][Nn]\b`),
+}
+
+const (
+	namedLink = `(?:igb: )?(?:e1000e: )?(?P<dev>[A-Za-z0-9_.@+!-]{1,15}) NIC Link is `
+	ifaceHead = `(?:BUSID BUSID )?(?P<dev>[A-Za-z0-9_.@+!-]{1,15})STATE: FUNC`
+	ownLink   = `(?:igb: )?(?:e1000e: )?(?:[Nn][Ii][Cc] )?[Ll][Ii][Nn][Kk] (?:[Ii][Ss] )?`
+)
+
+// nicForm is a form of a driver's line, with or without an interface.
+func nicForm(class Class, detail, says string) form {
+	return f(class, detail, `(?:BUSID (?P<dev>BUSID)|(?:BUSID BUSID )?IFACE)STATE: FUNC`+says)
+}

@@ -1,0 +1,176 @@
+package kmsg
+
+import (
+	"cmp"
+	"slices"
+	"strings"
+	"time"
+)
+
+// The most Counts of one Batch. A node with 1,820 OSD sessions has that many
+// peers in trouble within a second, in a few classes.
+const maxCounts = 4096
+
+// A Tally folds records into Batches. Its fields may be changed between records.
+// It is for one goroutine.
+type Tally struct {
+	// Base is the wall time of stamp zero: a record's time is Base plus its Stamp.
+	Base time.Time
+	// AnyFacility believes records of every facility. It is for tests and for
+	// hand-written tapes: anybody who may write to /dev/kmsg could lie.
+	AnyFacility bool
+
+	batch   Batch
+	index   map[key]int // of batch.Counts
+	next    uint64      // the sequence number expected
+	started bool        // there is something to expect
+	reasons reasons
+	scratch []byte // of an unescaped text
+	claimed []byte // text of the reason for the latest fault
+}
+
+// A key is what Counts are kept apart by.
+type key struct {
+	second               int64
+	class                Class
+	peer, device, detail string
+	errno                int
+}
+
+// resume expects the record after the one numbered seq.
+func (t *Tally) resume(seq uint64) {
+	t.next, t.started, t.batch.Seq = seq+1, true, seq
+}
+
+// Add counts one record, as one read of /dev/kmsg gives it. It keeps no part of b.
+func (t *Tally) Add(b []byte) {
+	h, rest, ok := cutHead(b)
+	if !ok {
+		t.malformed()
+		return
+	}
+	t.add(h, rest)
+}
+
+// malformed counts bytes that are no record. One that the kernel gave had a
+// sequence number all the same: it is not lost as well.
+func (t *Tally) malformed() {
+	t.batch.Malformed++
+	t.next++
+}
+
+// skipped notes that a record was too long to be read. The gap that it leaves
+// in the sequence counts it, unless no record came before it.
+func (t *Tally) skipped() {
+	if !t.started {
+		t.batch.Lost++
+	}
+}
+
+// add counts the record with head h, whose text begins rest.
+func (t *Tally) add(h head, rest []byte) {
+	t.sequence(h.seq)
+	if h.facility != 0 && !t.AnyFacility {
+		t.batch.Foreign++
+		return
+	}
+	t.batch.Records++
+	text := unescape(t.scratch, rest)
+	if len(text) > 0 && &text[0] != &rest[0] {
+		t.scratch = text
+	}
+	t.line(view(text), h.stamp)
+}
+
+// sequence counts what is missing before the record numbered seq. A number lower
+// than expected says nothing of a loss.
+func (t *Tally) sequence(seq uint64) {
+	if t.started && seq > t.next {
+		t.batch.Lost += seq - t.next
+		t.reasons.clear()
+	}
+	t.resume(seq)
+}
+
+// line counts the text of a record. The text is a view: what is kept of it is copied.
+func (t *Tally) line(text string, stamp time.Duration) {
+	l, w := classify(text)
+	var why []byte
+	switch {
+	case l.Class == Other:
+		return
+	case l.Class == crcDetail, l.Class == connectDetail:
+		t.reasons.add(l, w, stamp, text)
+		return
+	case l.Class == Suppressed:
+		t.batch.Suppressed += l.Count
+	case w != noWay:
+		if why = t.reasons.claim(&l, w, stamp, t.claimed); why != nil {
+			t.claimed, text = why, view(why)
+		}
+	}
+	t.count(l, text, t.Base.Add(stamp))
+}
+
+// count adds the line l, logged at the time at, to its Count.
+func (t *Tally) count(l Line, text string, at time.Time) {
+	k := key{at.Unix(), l.Class, l.Peer, l.Device, l.Detail, l.Errno}
+	i, found := t.index[k]
+	if !found {
+		if len(t.batch.Counts) >= maxCounts {
+			t.batch.Unsorted += l.Count
+			return
+		}
+		t.begin(k, l, text, at)
+		return
+	}
+	c := &t.batch.Counts[i]
+	c.N += l.Count
+	if l.Addr != c.Addr {
+		c.Addr = tidy(l.Addr, maxKept)
+	}
+	if at.Before(c.First) {
+		c.First = at
+	}
+	if at.After(c.Last) {
+		c.Last = at
+	}
+}
+
+// begin makes the first of the lines with key k a Count.
+func (t *Tally) begin(k key, l Line, text string, at time.Time) {
+	c := Count{
+		Class:  l.Class,
+		Peer:   tidy(l.Peer, maxKept),
+		Addr:   tidy(l.Addr, maxKept),
+		Device: tidy(l.Device, maxKept),
+		Errno:  l.Errno,
+		Detail: tidy(l.Detail, maxKept),
+		N:      l.Count,
+		First:  at,
+		Last:   at,
+		Text:   tidy(text, maxKept),
+	}
+	if t.index == nil {
+		t.index = make(map[key]int)
+	}
+	k.peer, k.device, k.detail = strings.Clone(k.peer), strings.Clone(k.device), strings.Clone(k.detail)
+	t.index[k] = len(t.batch.Counts)
+	t.batch.Counts = append(t.batch.Counts, c)
+}
+
+// Take returns what was counted since it was last called. What the next Batch
+// needs to know of this one is kept: the last sequence number, and a reason
+// whose fault has not come yet.
+func (t *Tally) Take() Batch {
+	b := t.batch
+	slices.SortStableFunc(b.Counts, Count.compare)
+	t.batch = Batch{Seq: b.Seq}
+	clear(t.index)
+	return b
+}
+
+func (c Count) compare(o Count) int {
+	return cmp.Or(c.First.Compare(o.First), cmp.Compare(c.Class, o.Class), cmp.Compare(c.Peer, o.Peer), cmp.Compare(c.Addr, o.Addr),
+		cmp.Compare(c.Device, o.Device), cmp.Compare(c.Errno, o.Errno), cmp.Compare(c.Detail, o.Detail))
+}
