@@ -13,38 +13,83 @@ type Rates struct {
 	TxDropped float64 `json:"tx_dropped"`
 }
 
-// fastest is the most any link is believed to carry, in bit/s. A higher rate is
-// an absurd counter, not traffic.
-const fastest = 2e12
+// The most that any link is believed to carry. A higher rate is an absurd
+// counter, not traffic.
+const (
+	fastest       = 2e12             // bit/s
+	fastestFrames = fastest / 8 / 64 // frames/s, of the least size Ethernet has
+	slack         = 1.1              // how much faster than its speed a link may seem, as two readings are never exact
+	wrap32        = uint64(1) << 32  // where a 32-bit counter begins again
+	wire          = 8 * (64 + 20)    // bit on the wire of the smallest frame, with preamble and gap
+)
 
 // Between returns the rates between two readings of the same link that are d
 // apart. It returns false, and no rates, when they cannot be told: no time
 // passed, the ifindex differs, a counter went down (driver reload, replaced NIC)
 // or rose faster than any link can.
+//
+// A driver that counts in 32 bits begins again at zero, at 10 Gbit/s every 3.4 s.
+// A byte or packet counter that went down is taken for that only if nothing else
+// explains it: the link's speed is known and leaves time for just one wrap, both
+// readings fit into 32 bits, the rate is possible, and the direction's other
+// counter rose. A reset takes both down.
 func Between(before, after Counters, d time.Duration) (Rates, bool) {
 	s := d.Seconds()
 	if s <= 0 || before.Index != after.Index {
 		return Rates{}, false
 	}
-	ok := true
-	per := func(a, b uint64) float64 {
-		if b < a {
-			ok = false
-			return 0
-		}
-		return float64(b-a) / s
+	bits := float64(max(before.Speed, after.Speed)) * 1e6 * slack * s
+	rxBytes, rxPackets, okRx := traffic(before.RxBytes, after.RxBytes, before.RxPackets, after.RxPackets, bits)
+	txBytes, txPackets, okTx := traffic(before.TxBytes, after.TxBytes, before.TxPackets, after.TxPackets, bits)
+	missed, ok1 := rise(before.RxMissed, after.RxMissed)
+	fifo, ok2 := rise(before.RxFIFO, after.RxFIFO)
+	over, ok3 := rise(before.RxOver, after.RxOver)
+	crc, ok4 := rise(before.RxCRC, after.RxCRC)
+	dropped, ok5 := rise(before.TxDropped, after.TxDropped)
+	if !okRx || !okTx || !ok1 || !ok2 || !ok3 || !ok4 || !ok5 {
+		return Rates{}, false
 	}
 	r := Rates{
-		RxBits:    8 * per(before.RxBytes, after.RxBytes),
-		TxBits:    8 * per(before.TxBytes, after.TxBytes),
-		RxPackets: per(before.RxPackets, after.RxPackets),
-		TxPackets: per(before.TxPackets, after.TxPackets),
-		Overload:  per(before.Overload(), after.Overload()),
-		RxCRC:     per(before.RxCRC, after.RxCRC),
-		TxDropped: per(before.TxDropped, after.TxDropped),
+		RxBits:    8 * rxBytes / s,
+		TxBits:    8 * txBytes / s,
+		RxPackets: rxPackets / s,
+		TxPackets: txPackets / s,
+		Overload:  (missed + fifo + over) / s,
+		RxCRC:     crc / s,
+		TxDropped: dropped / s,
 	}
-	if !ok || r.RxBits > fastest || r.TxBits > fastest {
+	frames := max(r.RxPackets, r.TxPackets, r.Overload, r.RxCRC, r.TxDropped)
+	if max(r.RxBits, r.TxBits) > fastest || frames > fastestFrames {
 		return Rates{}, false
 	}
 	return r, true
+}
+
+// rise is how far a counter rose; false if it went down.
+func rise(before, after uint64) (float64, bool) {
+	return float64(after - before), after >= before
+}
+
+// traffic is how far one direction's byte and packet counters rose. bits is
+// what the link could carry in the time; 0 if its speed is not known.
+func traffic(bytes0, bytes1, packets0, packets1 uint64, bits float64) (bytes, packets float64, ok bool) {
+	bytes, okBytes := rise(bytes0, bytes1)
+	packets, okPackets := rise(packets0, packets1)
+	switch {
+	case !okBytes && okPackets:
+		bytes, okBytes = wrapped(bytes0, bytes1, bits/8)
+	case okBytes && !okPackets:
+		packets, okPackets = wrapped(packets0, packets1, bits/wire)
+	}
+	return bytes, packets, okBytes && okPackets
+}
+
+// wrapped is how far a 32-bit counter rose that wrapped once; false if it need
+// not have been once, or cannot have risen so far. most is the most it can rise.
+func wrapped(before, after uint64, most float64) (float64, bool) {
+	if before >= wrap32 || after >= wrap32 || most >= float64(wrap32) {
+		return 0, false
+	}
+	by := float64(after + wrap32 - before)
+	return by, by <= most
 }
