@@ -15,12 +15,15 @@ import (
 //
 // Damaged messages are counted in Links.Damaged and left out.
 func Decode(links, addresses [][]byte, sys fs.FS) Links {
-	s := sysfs{sys}
-	g := graph{map[int]link{}, s.isNIC}
+	return decode(links, addresses, sysfs{sys}, sysfs{sys}.isNIC)
+}
+
+func decode(links, addresses [][]byte, sys sysfs, isNIC func(link) bool) Links {
+	g := graph{map[int]link{}, isNIC}
 	damaged := g.add(links)
 	all := g.picture()
 	all.Damaged += damaged
-	s.fill(&all)
+	sys.fill(&all)
 	all.addAddresses(addresses)
 	return all
 }

@@ -38,7 +38,7 @@ func proxmox() [][]byte {
 	}
 }
 
-func decode(messages ...[]byte) Links { return Decode(messages, nil, nil) }
+func see(messages ...[]byte) Links { return Decode(messages, nil, nil) }
 
 func TestProxmox(t *testing.T) {
 	got := Decode(proxmox()[1:], [][]byte{
@@ -119,7 +119,7 @@ func TestLinksSeenOnce(t *testing.T) {
 		},
 	} {
 		t.Run(tt.name, func(t *testing.T) {
-			all := decode(tt.links...)
+			all := see(tt.links...)
 			var bonds, nics, uppers []string
 			for _, b := range all.Bonds {
 				bonds = append(bonds, b.Name)
@@ -143,7 +143,7 @@ func TestOtherLinksAreNoNICs(t *testing.T) {
 	loop[8] |= unix.IFF_LOOPBACK
 	tunnel := message(2, "sit0")
 	tunnel[2], tunnel[3] = 0x08, 0x03 // ARPHRD_SIT
-	if got := decode(loop, tunnel, message(3, "d0", kind("dummy"))); len(got.NICs) != 0 {
+	if got := see(loop, tunnel, message(3, "d0", kind("dummy"))); len(got.NICs) != 0 {
 		t.Errorf("got NICs %v, want none", got.NICs)
 	}
 	sys := fstest.MapFS{
@@ -158,7 +158,7 @@ func TestOtherLinksAreNoNICs(t *testing.T) {
 }
 
 func TestUnknownNumbersAreCarriedThrough(t *testing.T) {
-	b := decode(
+	b := see(
 		message(1, "bond0", kind(kindBond, u8(nl.IFLA_BOND_MODE, 9), u8(nl.IFLA_BOND_XMIT_HASH_POLICY, 17))),
 		message(2, "eth0", enslaved(1, u8(nl.IFLA_BOND_SLAVE_STATE, 5), u8(nl.IFLA_BOND_SLAVE_MII_STATUS, 6), u8(slaveChurnActor, 7))...),
 	).Bonds[0]
@@ -169,7 +169,7 @@ func TestUnknownNumbersAreCarriedThrough(t *testing.T) {
 }
 
 func TestNotSaid(t *testing.T) {
-	b := decode(message(1, "bond0", kind(kindBond)), message(2, "eth0", enslaved(1)...)).Bonds[0]
+	b := see(message(1, "bond0", kind(kindBond)), message(2, "eth0", enslaved(1)...)).Bonds[0]
 	want := Bond{Name: "bond0", Index: 1, Kind: Kernel, Up: true, Miimon: -1,
 		Slaves: []Slave{{Name: "eth0", Index: 2, Carrier: true}}}
 	if diff := cmp.Diff(want, b); diff != "" {
@@ -186,17 +186,17 @@ func TestDamagedMessages(t *testing.T) {
 		if n == unix.SizeofIfInfomsg+12 { // after the name: all that the message says
 			continue
 		}
-		if got := decode(slices.Clone(whole[:n])); got.Damaged != 1 || len(got.Bonds) != 0 {
+		if got := see(slices.Clone(whole[:n])); got.Damaged != 1 || len(got.Bonds) != 0 {
 			t.Errorf("cut at %d of %d: got %+v", n, len(whole), got)
 		}
 	}
-	got := decode(
+	got := see(
 		message(1, "bond0", kind(kindBond, attr(nl.IFLA_BOND_MODE, nil))),
 		message(2, "eth0", enslaved(1, attr(nl.IFLA_BOND_SLAVE_AD_ACTOR_OPER_PORT_STATE, []byte{1, 2, 3}))...))
 	if len(got.Bonds) != 1 || got.Bonds[0].Mode != "" || got.Bonds[0].Slaves[0].Actor != nil {
 		t.Errorf("values of a length that has no meaning: got %+v", got)
 	}
-	got = decode(message(1, "bond0", kind(kindBond, u8(nl.IFLA_BOND_MODE, 4), attr(nl.IFLA_BOND_AD_INFO, []byte{6, 0, 1, 0, 1}))))
+	got = see(message(1, "bond0", kind(kindBond, u8(nl.IFLA_BOND_MODE, 4), attr(nl.IFLA_BOND_AD_INFO, []byte{6, 0, 1, 0, 1}))))
 	if got.Damaged != 1 || len(got.Bonds) != 1 || got.Bonds[0].Mode != LACP || got.Bonds[0].AD != nil {
 		t.Errorf("a damaged AD_INFO: got %+v", got)
 	}
@@ -229,7 +229,7 @@ func crowd(n int) [][]byte {
 }
 
 func TestCrowd(t *testing.T) {
-	got := decode(crowd(3000)...)
+	got := see(crowd(3000)...)
 	if len(got.Bonds) != 4 || len(got.NICs) != 0 || len(got.Uppers) != 4 || got.Damaged != 0 {
 		t.Errorf("got %d bonds, %d NICs, %d uppers, %d damaged; want 4, 0, 4, 0",
 			len(got.Bonds), len(got.NICs), len(got.Uppers), got.Damaged)

@@ -1,0 +1,143 @@
+package bond
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"io/fs"
+	"os"
+	"sync/atomic"
+	"time"
+
+	"github.com/vishvananda/netlink/nl"
+	"golang.org/x/sys/unix"
+)
+
+// patience is how long the kernel may take for one answer. Its own wait for the
+// rtnl lock, inside the request, cannot be cut short by any timeout.
+const patience = 2 * time.Second
+
+// skipStats leaves the counters out of a dump (RTEXT_FILTER_SKIP_STATS,
+// include/uapi/linux/rtnetlink.h): of 3,000 links nobody wants them.
+const skipStats = 1 << 3
+
+// A Reader reads the links of the network namespace of the thread that calls it.
+// Read and Counters may run at the same time, but neither twice.
+type Reader struct {
+	sys    fs.FS
+	isNIC  func(link) bool
+	found  atomic.Pointer[map[int]port] // by Read, for Counters
+	meters map[int]*meter               // of Counters alone
+}
+
+// A port is what Counters must know of a link: it has no time to ask.
+type port struct {
+	name  string
+	speed int
+}
+
+// NewReader makes a Reader. sys is the tree at /sys, whose files must implement
+// io.ReaderAt, as those of os.DirFS do. It fails if the kernel does not answer
+// rtnetlink requests.
+func NewReader(sys fs.FS) (*Reader, error) {
+	c, err := dial()
+	if err != nil {
+		return nil, fmt.Errorf("bond: rtnetlink: %w", err)
+	}
+	c.close()
+	return &Reader{sys: sys, isNIC: sysfs{sys}.isNIC, meters: map[int]*meter{}}, nil
+}
+
+// Close gives back what the Reader holds open.
+func (r *Reader) Close() {
+	for i := range r.meters {
+		r.drop(i)
+	}
+}
+
+// Read makes a full dump of links and addresses. A dump that the kernel calls
+// interrupted, because the links changed meanwhile, is repeated once.
+//
+// It may wait long, and then cannot be interrupted, while another task of the
+// host holds the kernel's rtnl lock.
+func (r *Reader) Read(ctx context.Context) (Links, error) {
+	c, err := dial()
+	if err != nil {
+		return Links{}, fmt.Errorf("bond: rtnetlink: %w", err)
+	}
+	defer c.close()
+	links, err := c.links(ctx)
+	if err != nil {
+		return Links{}, fmt.Errorf("bond: links: %w", err)
+	}
+	addresses, err := c.dump(ctx, unix.RTM_GETADDR, unix.RTM_NEWADDR, nl.NewIfAddrmsg(unix.AF_UNSPEC))
+	if err != nil {
+		return Links{}, fmt.Errorf("bond: addresses: %w", err)
+	}
+	all := decode(links, addresses, sysfs{r.sys}, r.isNIC)
+	r.remember(all)
+	return all, nil
+}
+
+// remember keeps what Counters needs of the links.
+func (r *Reader) remember(l Links) {
+	found := map[int]port{}
+	for _, n := range l.NICs {
+		found[n.Index] = port{n.Name, n.Speed}
+	}
+	for _, b := range l.Bonds {
+		found[b.Index] = port{b.Name, b.Speed()}
+		for _, s := range b.Slaves {
+			found[s.Index] = port{s.Name, s.Speed}
+		}
+	}
+	r.found.Store(&found)
+}
+
+// A conn is a netlink socket for requests.
+type conn struct{ sockets map[int]*nl.SocketHandle }
+
+func dial() (conn, error) {
+	const here = -1 // the namespace of this thread
+	s, err := nl.GetNetlinkSocketAt(here, here, unix.NETLINK_ROUTE)
+	if err != nil {
+		return conn{}, err
+	}
+	t := unix.NsecToTimeval(patience.Nanoseconds())
+	if err := errors.Join(s.SetSendTimeout(&t), s.SetReceiveTimeout(&t)); err != nil {
+		s.Close()
+		return conn{}, err
+	}
+	// Linux before 4.20 has no strict checks, and does without them.
+	_ = unix.SetsockoptInt(s.GetFd(), unix.SOL_NETLINK, unix.NETLINK_GET_STRICT_CHK, 1)
+	return conn{map[int]*nl.SocketHandle{unix.NETLINK_ROUTE: {Socket: s}}}, nil
+}
+
+func (c conn) close() { c.sockets[unix.NETLINK_ROUTE].Close() }
+
+// links dumps all links, without their counters.
+func (c conn) links(ctx context.Context) ([][]byte, error) {
+	return c.dump(ctx, unix.RTM_GETLINK, unix.RTM_NEWLINK, nl.NewIfInfomsg(unix.AF_UNSPEC),
+		nl.NewRtAttr(unix.IFLA_EXT_MASK, nl.Uint32Attr(skipStats)))
+}
+
+// dump asks for everything of one type and returns the payloads of the answers.
+// If it was interrupted twice they come with nl.ErrDumpInterrupted.
+func (c conn) dump(ctx context.Context, ask int, answer uint16, data ...nl.NetlinkRequestData) ([][]byte, error) {
+	for again := true; ; again = false {
+		if err := ctx.Err(); err != nil {
+			return nil, err
+		}
+		req := nl.NewNetlinkRequest(ask, unix.NLM_F_DUMP)
+		req.Sockets = c.sockets
+		req.Data = data
+		messages, err := req.Execute(unix.NETLINK_ROUTE, answer)
+		switch {
+		case errors.Is(err, nl.ErrDumpInterrupted) && again:
+			continue
+		case errors.Is(err, unix.EAGAIN):
+			return nil, fmt.Errorf("no answer for %s: %w", patience, os.ErrDeadlineExceeded)
+		}
+		return messages, err
+	}
+}
