@@ -53,8 +53,11 @@ func answer(line []byte) watch.Answer {
 	switch q.Do {
 	case "osdc":
 		value, err = rbd.ReadPending(rbd.SysFS("/sys"))
-	case "cmdline":
-		value, err = rbd.ReadCommandLine(rbd.SysFS("/proc"), q.PID)
+	case "qemu":
+		var of rbd.Process
+		if err = json.Unmarshal(q.Arg, &of); err == nil {
+			value, err = rbd.ReadQEMU(rbd.SysFS("/proc"), of)
+		}
 	default:
 		err = fmt.Errorf("%q: %w", q.Do, errors.ErrUnsupported)
 	}

@@ -84,5 +84,10 @@ func FromSettings(o node.Settings) Book {
 	if o.Runbook != "" {
 		b.Runbook = o.Runbook
 	}
+	for i := range b.Rules {
+		if o.Impatient {
+			b.Rules[i].Hold = 0
+		}
+	}
 	return b
 }

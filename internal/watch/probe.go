@@ -44,8 +44,8 @@ type answer struct {
 
 // A Question is what a Probe is asked.
 type Question struct {
-	Do  string `json:"do"`            // osdc, cmdline
-	PID int    `json:"pid,omitempty"` // for cmdline
+	Do  string          `json:"do"`
+	Arg json.RawMessage `json:"arg,omitempty"`
 }
 
 // An Answer is what a Probe says.
@@ -58,9 +58,10 @@ type Answer struct {
 // ErrNoProbe says that there is no probe now.
 var ErrNoProbe = errors.New("the probe is stuck in an earlier read")
 
-// Ask puts the question and decodes the answer into value. It returns ctx's
-// error when the answer is late; the probe is then left behind.
-func (p *Probe) Ask(ctx context.Context, q Question, value any) error {
+// Ask asks the probe to do something with arg, which may be nil, and decodes the
+// answer into value. It returns ctx's error when the answer is late; the probe is
+// then left behind.
+func (p *Probe) Ask(ctx context.Context, do string, arg, value any) error {
 	if !p.mu.TryLock() {
 		return fmt.Errorf("probe: %w", ErrNoProbe)
 	}
@@ -68,7 +69,10 @@ func (p *Probe) Ask(ctx context.Context, q Question, value any) error {
 	if err := p.start(); err != nil {
 		return err
 	}
-	raw, err := json.Marshal(q)
+	raw, err := json.Marshal(arg)
+	if err == nil {
+		raw, err = json.Marshal(Question{Do: do, Arg: raw})
+	}
 	if err != nil {
 		return fmt.Errorf("probe: %w", err)
 	}
@@ -88,7 +92,7 @@ func (p *Probe) Ask(ctx context.Context, q Question, value any) error {
 		return decodeAnswer(a.line, value)
 	case <-ctx.Done():
 		p.abandon()
-		return fmt.Errorf("probe: %s: %w", q.Do, ctx.Err())
+		return fmt.Errorf("probe: %s: %w", do, ctx.Err())
 	}
 }
 

@@ -1,0 +1,70 @@
+package main
+
+import (
+	"context"
+	"fmt"
+	"strings"
+	"time"
+
+	"github.com/nodewatch/nodewatch/internal/config"
+	"github.com/nodewatch/nodewatch/internal/node"
+	"github.com/nodewatch/nodewatch/internal/rule"
+	"github.com/nodewatch/nodewatch/internal/watch"
+	"github.com/nodewatch/nodewatch/pkg/report"
+)
+
+// oneShot runs the daemon's loop until every source has spoken and the NICs have
+// been read twice, and returns the report. As nothing can be watched for long,
+// rules do not hold findings back.
+func oneShot(ctx context.Context, c config.Config) (report.Report, error) {
+	ctx, stop := context.WithCancel(ctx)
+	defer stop()
+	s := &shown{}
+	list, err := sources(ctx, c, s.view)
+	if err != nil {
+		return report.Report{}, err
+	}
+	settings, err := c.Book.Settings()
+	if err != nil {
+		return report.Report{}, err
+	}
+	settings.Impatient = true
+	views := make(chan rule.View, 1)
+	go watch.Daemon{
+		Node: hostName(c), Version: version, Sources: list, Settings: settings,
+		Show: func(v rule.View) {
+			s.show(v)
+			select {
+			case views <- v:
+			default:
+			}
+		},
+	}.Run(ctx)
+	var last rule.View
+	for {
+		select {
+		case last = <-views:
+			if enough(last) {
+				return last.Report, nil
+			}
+		case <-ctx.Done():
+			if last.Report.Node != "" {
+				return last.Report, nil
+			}
+			return report.Report{}, fmt.Errorf("no verdict within the time given: %s", strings.TrimSpace(ctx.Err().Error()))
+		}
+	}
+}
+
+// enough reports whether the NICs have been read twice, or could not be by now.
+func enough(v rule.View) bool {
+	if len(v.NICs) == 0 {
+		return v.Now.Sub(v.Started) > 3*time.Second || v.Blind(node.SourceNIC) != nil
+	}
+	for _, n := range v.NICs {
+		if n.Known {
+			return true
+		}
+	}
+	return v.Now.Sub(v.Started) > 5*time.Second
+}

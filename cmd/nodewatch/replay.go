@@ -1,0 +1,178 @@
+package main
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"io"
+	"iter"
+	"os"
+	"time"
+
+	"github.com/alecthomas/kingpin/v2"
+	"github.com/prometheus/exporter-toolkit/web"
+	"golang.org/x/term"
+
+	"github.com/nodewatch/nodewatch/internal/node"
+	"github.com/nodewatch/nodewatch/internal/page"
+	"github.com/nodewatch/nodewatch/internal/rule"
+	"github.com/nodewatch/nodewatch/internal/tape"
+)
+
+// A replayer plays a tape or an incident.
+type replayer struct {
+	program
+	file  *string
+	serve *string
+	speed *float64
+	brief *bool
+}
+
+func (p program) replayCommand(app *kingpin.Application) (string, func(context.Context) int) {
+	cmd := app.Command("replay", "Play a tape or an incident file, and print each change of verdict with its time.")
+	r := &replayer{program: p}
+	r.file = cmd.Arg("file", "A tape (.jsonl, .zst) or an incident (.txtar).").Required().String()
+	r.serve = cmd.Flag("serve", "Show the page and /metrics at this address while it plays.").PlaceHolder("127.0.0.1:10090").String()
+	r.speed = cmd.Flag("speed", "How many times faster than it happened; 0: as fast as can be. With --serve 10, else 0.").Default("-1").Float64()
+	r.brief = cmd.Flag("brief", "No evidence and no advice, only the changes.").Bool()
+	return "replay", r.run
+}
+
+func (r *replayer) run(ctx context.Context) int {
+	in, err := play(*r.file)
+	if err != nil {
+		return r.fail(exitCritical, err)
+	}
+	defer in.close()
+	if *r.speed < 0 {
+		*r.speed = 0
+		if *r.serve != "" {
+			*r.speed = 10
+		}
+	}
+	s := &shown{}
+	if *r.serve != "" {
+		ctx, stop := context.WithCancel(ctx)
+		defer stop()
+		r.show(ctx, s)
+	}
+	teller := &story{out: r.out, brief: *r.brief, progress: r.progress()}
+	if err := r.plays(ctx, in, s, teller); err != nil {
+		return r.fail(exitCritical, err)
+	}
+	teller.end()
+	if in.tape != nil {
+		r.complain(in.tape)
+	}
+	if *r.serve != "" && ctx.Err() == nil {
+		fmt.Fprintln(r.err, "played to its end; the page stays until you press Ctrl-C")
+		<-ctx.Done()
+	}
+	return exitOK
+}
+
+// plays plays every entry, in its time if a speed is set.
+func (r *replayer) plays(ctx context.Context, in *played, s *shown, teller *story) error {
+	judge := rule.NewJudge(rule.Default())
+	var began, first time.Time
+	for {
+		e, err := in.next()
+		if errors.Is(err, io.EOF) {
+			return nil
+		}
+		if err != nil {
+			return err
+		}
+		if first.IsZero() {
+			first, began = e.At, time.Now()
+		}
+		if *r.speed > 0 {
+			due := began.Add(time.Duration(float64(e.At.Sub(first)) / *r.speed))
+			select {
+			case <-time.After(time.Until(due)):
+			case <-ctx.Done():
+			}
+		}
+		if ctx.Err() != nil {
+			return errEnded
+		}
+		if v, judged := judge.Take(e); judged {
+			s.show(v)
+			teller.tell(v)
+		}
+	}
+}
+
+// show serves the views.
+func (r *replayer) show(ctx context.Context, s *shown) {
+	none, off := "", false
+	flags := &web.FlagConfig{WebListenAddresses: &[]string{*r.serve}, WebConfigFile: &none, WebSystemdSocket: &off}
+	server{flags: flags, log: quiet(), say: func(url string) { fmt.Fprintf(r.err, "the page is %s\n", url) }}.serve(ctx, routes(s))
+}
+
+// complain says what of the tape could not be played.
+func (r *replayer) complain(t *tape.Reader) {
+	if n, first := t.Broken(); n > 0 {
+		fmt.Fprintf(r.err, "nodewatch: %d broken lines left out, the first: %v\n", n, first)
+	}
+	if n := t.Lost(); n > 0 {
+		fmt.Fprintf(r.err, "nodewatch: the recorder had lost %d entries\n", n)
+	}
+}
+
+// progress is where progress is shown: the terminal, if errors go to one.
+func (r *replayer) progress() io.Writer {
+	if f, ok := r.err.(*os.File); ok && term.IsTerminal(int(f.Fd())) {
+		return f
+	}
+	return nil
+}
+
+// A story prints each change of verdict with its time.
+type story struct {
+	out      io.Writer
+	brief    bool
+	progress io.Writer // nil: none is shown
+	began    time.Time
+	told     uint64
+	shownAt  time.Time
+}
+
+// tell prints the transitions that the View brings.
+func (s *story) tell(v rule.View) {
+	if s.began.IsZero() || v.Started.After(s.began) {
+		if !s.began.IsZero() {
+			fmt.Fprintf(s.out, "%s  nodewatch starts anew\n", v.Started.Format(time.TimeOnly))
+		}
+		s.began, s.told = v.Started, 0
+	}
+	for _, t := range v.Report.Transitions {
+		if t.N > s.told {
+			s.told = t.N
+			fmt.Fprint(s.out, page.TransitionText(v.Report, t, s.brief))
+		}
+	}
+	if s.progress != nil && time.Since(s.shownAt) > 200*time.Millisecond {
+		s.shownAt = time.Now()
+		fmt.Fprintf(s.progress, "\r%s ", v.Report.At.Format(time.DateTime))
+	}
+}
+
+// end wipes the progress.
+func (s *story) end() {
+	if s.progress != nil {
+		fmt.Fprint(s.progress, "\r                     \r")
+	}
+}
+
+// pull makes the incident's entries into a reader like a tape's.
+func pull(in *tape.Incident) (next func() (node.Entry, error), stop func()) {
+	pulled, stop := iter.Pull(in.Entries())
+	return func() (node.Entry, error) {
+		e, ok := pulled()
+		if !ok {
+			return node.Entry{}, io.EOF
+		}
+		return e, nil
+	}, stop
+}

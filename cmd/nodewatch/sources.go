@@ -1,0 +1,152 @@
+package main
+
+import (
+	"context"
+	"os"
+	"strings"
+	"sync/atomic"
+	"time"
+
+	"github.com/nodewatch/nodewatch/internal/config"
+	"github.com/nodewatch/nodewatch/internal/node"
+	"github.com/nodewatch/nodewatch/internal/rule"
+	"github.com/nodewatch/nodewatch/internal/watch"
+	"github.com/nodewatch/nodewatch/pkg/bond"
+	"github.com/nodewatch/nodewatch/pkg/ceph"
+	"github.com/nodewatch/nodewatch/pkg/host"
+	"github.com/nodewatch/nodewatch/pkg/kmsg"
+	"github.com/nodewatch/nodewatch/pkg/rbd"
+)
+
+// poll makes a Source of one entry of the catalogue.
+func poll[T any](name string, wake <-chan struct{}, read func(context.Context) (T, error), as func(node.Reading[T]) node.Observation) watch.Source {
+	l := listed(name)
+	return watch.Poll(watch.Polling[T]{
+		Name: name, Every: l.every, Deadline: l.late, Wake: wake, Read: read, As: as, Remedy: l.remedy,
+	})
+}
+
+// sources are all sources of the daemon. This list is the wiring.
+func sources(ctx context.Context, c config.Config, view func() (rule.View, bool)) ([]watch.Source, error) {
+	sys := rbd.SysFS("/sys")
+	proc := rbd.SysFS("/proc")
+	links, err := bond.NewReader(sys)
+	if err != nil {
+		return nil, err
+	}
+	nics := &nicList{}
+	probe := newProbe()
+	list := []watch.Source{
+		poll(node.SourceBond, watch.Events(ctx, bond.Follow), nics.read(links.Read), func(r node.Reading[bond.Links]) node.Observation { return node.SawLinks{Reading: r} }),
+		poll(node.SourceNIC, nil, nics.counters(links), func(r node.Reading[[]bond.Counters]) node.Observation { return node.SawCounters{Reading: r} }),
+		poll(node.SourceDrops, nil, nics.drops, func(r node.Reading[[]bond.Drops]) node.Observation { return node.SawDrops{Reading: r} }),
+		poll(node.SourceKrbd, nil, rbd.NewLister(sys).Read, func(r node.Reading[[]rbd.Mapped]) node.Observation { return node.SawMapped{Reading: r} }),
+		poll(node.SourceIO, nil, rbd.NewIOReader(sys).Read, func(r node.Reading[[]rbd.IO]) node.Observation { return node.SawIO{Reading: r} }),
+		poll(node.SourceOSDC, nil, osdc(probe, view), func(r node.Reading[[]rbd.Pending]) node.Observation { return node.SawPending{Reading: r} }),
+		poll(node.SourceQEMU, nil, rbd.NewProcesses(proc, qemu(probe), rbd.DeviceNumber).Read, func(r node.Reading[rbd.Guests]) node.Observation { return node.SawQEMU{Reading: r} }),
+		poll(node.SourceKmsg, nil, newKernelLog(c).read, func(r node.Reading[kmsg.Batch]) node.Observation { return node.SawKernel{Reading: r} }),
+		poll(node.SourceHost, nil, host.NewReader(proc, host.Limits{}).Read, func(r node.Reading[host.State]) node.Observation { return node.SawHost{Reading: r} }),
+	}
+	if !c.OVS.Off {
+		list = append(list, poll(node.SourceOVS, nil, ovs(c.OVS.Socket), func(r node.Reading[[]bond.Bond]) node.Observation { return node.SawOVS{Reading: r} }))
+	}
+	if !c.Libvirt.Off {
+		list = append(list, poll(node.SourceLibvirt, nil, rbd.NewLibvirt(c.Libvirt.Sockets, rbd.DeviceNumber).Read, func(r node.Reading[rbd.Guests]) node.Observation { return node.SawLibvirt{Reading: r} }))
+	}
+	if !c.Ceph.Off {
+		l := listed(node.SourceCeph)
+		list = append(list, watch.Poll(watch.Polling[ceph.Cluster]{
+			Name: l.name, Every: c.Ceph.Every, Deadline: l.late, Remedy: l.remedy,
+			Read: newCephChild(c.Ceph, view).read,
+			As:   func(r node.Reading[ceph.Cluster]) node.Observation { return node.SawCluster{Reading: r} },
+		}))
+	}
+	return list, nil
+}
+
+// A nicList is which NICs are watched each second: those that the latest full
+// reading of the links found.
+type nicList struct{ links atomic.Pointer[bond.Links] }
+
+// read notes what each full reading finds.
+func (n *nicList) read(read func(context.Context) (bond.Links, error)) func(context.Context) (bond.Links, error) {
+	return func(ctx context.Context) (bond.Links, error) {
+		l, err := read(ctx)
+		if err == nil {
+			n.links.Store(&l)
+		}
+		return l, err
+	}
+}
+
+// counters reads the counters of the NICs that are watched; before the first full
+// reading there are none.
+func (n *nicList) counters(r *bond.Reader) func(context.Context) ([]bond.Counters, error) {
+	return func(ctx context.Context) ([]bond.Counters, error) {
+		l := n.links.Load()
+		if l == nil {
+			return nil, nil
+		}
+		return r.Counters(ctx, l.Indexes())
+	}
+}
+
+// drops reads the drivers' drop counters of the NICs that are watched.
+func (n *nicList) drops(ctx context.Context) ([]bond.Drops, error) {
+	l := n.links.Load()
+	if l == nil {
+		return nil, nil
+	}
+	var names []string
+	for _, b := range l.Bonds {
+		for _, s := range b.Slaves {
+			names = append(names, s.Name)
+		}
+	}
+	for _, c := range l.NICs {
+		names = append(names, c.Name)
+	}
+	return bond.ReadDrops(ctx, names)
+}
+
+// ovs reads Open vSwitch's bonds.
+func ovs(socket string) func(context.Context) ([]bond.Bond, error) {
+	return func(ctx context.Context) ([]bond.Bond, error) { return bond.ReadOVS(ctx, socket) }
+}
+
+// osdc asks the probe for what krbd waits for, where there is krbd at all.
+func osdc(probe *watch.Probe, view func() (rule.View, bool)) func(context.Context) ([]rbd.Pending, error) {
+	return func(ctx context.Context) ([]rbd.Pending, error) {
+		if v, ok := view(); ok && !v.Mapped.At.IsZero() && len(v.Mapped.Value) == 0 {
+			return nil, nil
+		}
+		var list []rbd.Pending
+		err := probe.Ask(ctx, "osdc", nil, &list)
+		return list, err
+	}
+}
+
+// qemu asks the probe for a QEMU's command line, once in that QEMU's life.
+func qemu(probe *watch.Probe) func(context.Context, rbd.Process) (rbd.Guest, error) {
+	return func(ctx context.Context, p rbd.Process) (rbd.Guest, error) {
+		bounded, cancel := context.WithTimeout(ctx, time.Second)
+		defer cancel()
+		var g rbd.Guest
+		err := probe.Ask(bounded, "qemu", p, &g)
+		return g, err
+	}
+}
+
+// hostName is the name of this node where the configuration names none: the
+// host's own, without its domain.
+func hostName(c config.Config) string {
+	if c.Node != "" {
+		return c.Node
+	}
+	name, err := os.Hostname()
+	if err != nil {
+		return "unknown"
+	}
+	short, _, _ := strings.Cut(name, ".")
+	return short
+}
