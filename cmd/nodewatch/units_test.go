@@ -1,0 +1,109 @@
+package main
+
+import (
+	"bytes"
+	"os"
+	"os/exec"
+	"path/filepath"
+	"regexp"
+	"strconv"
+	"strings"
+	"testing"
+)
+
+// exposure is the most that systemd-analyze security may say of the service, on
+// its scale from 0 (tight) to 100.
+const exposure = 25
+
+// unitDir is where the units are kept.
+const unitDir = "../../systemd"
+
+func analyze(t *testing.T) string {
+	t.Helper()
+	path, err := exec.LookPath("systemd-analyze")
+	if err != nil {
+		t.Skip("systemd-analyze is not installed; on Debian: apt-get install systemd")
+	}
+	return path
+}
+
+// installed makes a root directory in which the units stand as they would be
+// installed, and returns it.
+func installed(t *testing.T) string {
+	t.Helper()
+	root := t.TempDir()
+	for _, unit := range []string{"nodewatch.service", "nodewatch.socket"} {
+		raw, err := os.ReadFile(filepath.Join(unitDir, unit))
+		if err != nil {
+			t.Fatal(err)
+		}
+		write(t, filepath.Join(root, unit), raw, 0o644)
+	}
+	return root
+}
+
+func write(t *testing.T, path string, raw []byte, mode os.FileMode) {
+	t.Helper()
+	if err := os.MkdirAll(filepath.Dir(path), 0o755); err != nil {
+		t.Fatal(err)
+	}
+	if err := os.WriteFile(path, raw, mode); err != nil {
+		t.Fatal(err)
+	}
+}
+
+func TestUnitsAreValid(t *testing.T) {
+	tool := analyze(t)
+	dir := installed(t)
+	// The binary need not be there for the test: one that is stands in for it.
+	service := filepath.Join(dir, "nodewatch.service")
+	raw, err := os.ReadFile(service)
+	if err != nil {
+		t.Fatal(err)
+	}
+	write(t, service, bytes.ReplaceAll(raw, []byte("/usr/local/bin/nodewatch"), []byte("/bin/true")), 0o644)
+	for _, unit := range []string{"nodewatch.service", "nodewatch.socket"} {
+		cmd := exec.Command(tool, "verify", "--man=no", "--recursive-errors=no", filepath.Join(dir, unit))
+		out, err := cmd.CombinedOutput()
+		if err != nil || strings.Contains(string(out), unit) {
+			t.Errorf("%s: %v\n%s", unit, err, out)
+		}
+	}
+}
+
+func TestServiceIsTight(t *testing.T) {
+	tool := analyze(t)
+	service := filepath.Join(installed(t), "nodewatch.service")
+	out, err := exec.Command(tool, "security", "--offline=yes", "--no-pager", "--threshold="+strconv.Itoa(exposure), service).CombinedOutput()
+	if err != nil {
+		t.Errorf("exposure is above %d: %v\n%s", exposure, err, out)
+	}
+	level := regexp.MustCompile(`exposure level for .*: ([0-9.]+)`).FindSubmatch(out)
+	if level == nil {
+		t.Fatalf("no exposure level in\n%s", out)
+	}
+	t.Logf("exposure level %s", level[1])
+}
+
+// What would make nodewatch blind, or unfit for the storm, must not come in.
+func TestServiceKeepsItsSight(t *testing.T) {
+	raw, err := os.ReadFile(filepath.Join(unitDir, "nodewatch.service"))
+	if err != nil {
+		t.Fatal(err)
+	}
+	for _, never := range []string{"PrivateDevices=yes", "ProtectKernelLogs=yes", "PrivateNetwork=yes", "PrivateUsers=yes", "ProtectProc=invisible", "ProcSubset=pid"} {
+		if regexp.MustCompile(`(?m)^` + never).Match(raw) {
+			t.Errorf("%s makes nodewatch blind", never)
+		}
+	}
+	for _, must := range []string{"Type=notify", "WatchdogSec=", "RuntimeDirectoryPreserve=restart", "Restart=always", "StartLimitIntervalSec=0", "LimitMEMLOCK=infinity", "NoNewPrivileges=yes"} {
+		if !regexp.MustCompile(`(?m)^` + must).Match(raw) {
+			t.Errorf("%s is missing", must)
+		}
+	}
+	for _, line := range strings.Split(string(raw), "\n") {
+		if caps, is := strings.CutPrefix(line, "AmbientCapabilities="); is && caps != "CAP_SYSLOG CAP_DAC_READ_SEARCH CAP_IPC_LOCK" {
+			t.Errorf("more or fewer capabilities than are explained: %s", caps)
+		}
+	}
+}
