@@ -1,0 +1,96 @@
+package watch
+
+import (
+	"bufio"
+	"context"
+	"errors"
+	"fmt"
+	"io/fs"
+	"os"
+	"os/exec"
+	"strings"
+	"testing"
+	"time"
+)
+
+// asProbe makes the test binary a probe: it echoes, fails as it is told, or never answers.
+const asProbe = "NODEWATCH_TEST_PROBE"
+
+func TestMain(m *testing.M) {
+	if os.Getenv(asProbe) == "" {
+		os.Exit(m.Run())
+	}
+	in := bufio.NewScanner(os.Stdin)
+	for in.Scan() {
+		switch text := in.Text(); {
+		case strings.Contains(text, "hang"):
+			continue // the reader goes on: only the answer stays away
+		case strings.Contains(text, "denied"):
+			fmt.Println(`{"error":"osdc: permission denied","kind":"denied"}`)
+		case strings.Contains(text, "rubbish"):
+			fmt.Println(`{"value":`)
+		case strings.Contains(text, "flood"):
+			fmt.Println(strings.Repeat("x", maxAnswer+1))
+		case strings.Contains(text, "end"):
+			os.Exit(1)
+		default:
+			fmt.Printf("{\"value\":%q}\n", text)
+		}
+	}
+	os.Exit(0)
+}
+
+func testProbe(t *testing.T) *Probe {
+	t.Helper()
+	p := &Probe{Command: func() *exec.Cmd {
+		cmd := exec.Command(os.Args[0])
+		cmd.Env = append(os.Environ(), asProbe+"=1")
+		return cmd
+	}}
+	t.Cleanup(func() {
+		if p.child != nil {
+			p.abandon()
+		}
+	})
+	return p
+}
+
+func TestProbeAnswersMoreThanOnce(t *testing.T) {
+	p := testProbe(t)
+	for range 3 {
+		var got string
+		if err := p.Ask(t.Context(), "echo", 7, &got); err != nil || !strings.Contains(got, `"arg":7`) {
+			t.Fatalf("got %q, %v", got, err)
+		}
+	}
+	if err := p.Ask(t.Context(), "denied", nil, nil); !errors.Is(err, fs.ErrPermission) {
+		t.Errorf("got %v, want a permission error", err)
+	}
+}
+
+func TestProbeThatDoesNotAnswerIsLeftBehind(t *testing.T) {
+	p := testProbe(t)
+	ctx, cancel := context.WithCancel(t.Context())
+	cancel()
+	if err := p.Ask(ctx, "hang", nil, nil); !errors.Is(err, context.Canceled) {
+		t.Errorf("got %v, want the context's error", err)
+	}
+	if err := p.Ask(t.Context(), "echo", nil, nil); !errors.Is(err, ErrNoProbe) {
+		t.Errorf("got %v: a second probe was started within ten minutes", err)
+	}
+	p.started = p.started.Add(-probeAgain - time.Second)
+	var got string
+	if err := p.Ask(t.Context(), "echo", nil, &got); err != nil || got == "" {
+		t.Errorf("got %q, %v: no probe after ten minutes", got, err)
+	}
+}
+
+func TestProbeBadAnswers(t *testing.T) {
+	for _, do := range []string{"rubbish", "flood", "end"} {
+		p := testProbe(t)
+		var got string
+		if err := p.Ask(t.Context(), do, nil, &got); err == nil {
+			t.Errorf("%s: got %q and no error", do, got)
+		}
+	}
+}
