@@ -1,0 +1,134 @@
+package bond
+
+import (
+	"bytes"
+	"context"
+	"encoding/json"
+	"errors"
+	"fmt"
+	"io"
+	"net"
+)
+
+// OVSSocket is where Open vSwitch's database listens.
+const OVSSocket = "/var/run/openvswitch/db.sock"
+
+// maxAnswer bounds what is read of the database's answer, in bytes: about
+// 30,000 interfaces.
+const maxAnswer = 8 << 20
+
+// ReadOVS reads the bonds of Open vSwitch, by name, from its database (RFC 7047)
+// at this socket. Without Open vSwitch there is no socket, and the error is an
+// fs.ErrNotExist.
+func ReadOVS(ctx context.Context, socket string) ([]Bond, error) {
+	ctx, cancel := context.WithTimeout(ctx, patience)
+	defer cancel()
+	c, err := new(net.Dialer).DialContext(ctx, "unix", socket)
+	if err != nil {
+		return nil, fmt.Errorf("bond: open vswitch: %w", err)
+	}
+	defer c.Close()
+	if end, ok := ctx.Deadline(); ok {
+		if err := c.SetDeadline(end); err != nil {
+			return nil, fmt.Errorf("bond: open vswitch: %w", err)
+		}
+	}
+	defer context.AfterFunc(ctx, func() { c.Close() })()
+	s, err := readOVS(c)
+	if ctx.Err() != nil {
+		err = ctx.Err()
+	}
+	if err != nil {
+		return nil, fmt.Errorf("bond: open vswitch: %w", err)
+	}
+	return s.bonds(), nil
+}
+
+// readOVS selects the columns that ovsState has, in one transaction.
+func readOVS(c io.ReadWriter) (ovsState, error) {
+	type op struct {
+		Op      string   `json:"op"`
+		Table   string   `json:"table"`
+		Where   []string `json:"where"`
+		Columns []string `json:"columns"`
+	}
+	all := []string{}
+	result, err := call(c, "transact", []any{
+		"Open_vSwitch",
+		op{"select", "Bridge", all, []string{"name", "ports"}},
+		op{"select", "Port", all, []string{"_uuid", "name", "interfaces", "bond_mode", "lacp", "bond_active_slave", "other_config"}},
+		op{"select", "Interface", all, []string{
+			"_uuid", "name", "type", "ifindex", "link_state", "link_speed", "duplex", "mac_in_use", "mtu", "lacp_current", "status",
+		}},
+	})
+	if err != nil {
+		return ovsState{}, err
+	}
+	return parseOVS(result)
+}
+
+// parseOVS reads the result of the transaction: the rows of each select.
+func parseOVS(result []byte) (ovsState, error) {
+	var s ovsState
+	var answers []json.RawMessage
+	if err := json.Unmarshal(result, &answers); err != nil {
+		return s, err
+	}
+	for i, into := range []any{&s.bridges, &s.ports, &s.interfaces} {
+		if i >= len(answers) {
+			return s, fmt.Errorf("%d answers to 3 selects", len(answers))
+		}
+		var answer struct {
+			Error, Details string
+			Rows           json.RawMessage
+		}
+		if err := json.Unmarshal(answers[i], &answer); err != nil {
+			return s, err
+		}
+		if answer.Error != "" || answer.Rows == nil {
+			return s, fmt.Errorf("select %d: %q %q", i, answer.Error, answer.Details)
+		}
+		if err := json.Unmarshal(answer.Rows, into); err != nil {
+			return s, err
+		}
+	}
+	return s, nil
+}
+
+// errLong says that the database sent more than maxAnswer.
+var errLong = errors.New("answer is too long")
+
+// call makes one JSON-RPC request and returns its result. Meanwhile it answers
+// the server's echo requests, and passes over notifications.
+func call(c io.ReadWriter, method string, params any) (json.RawMessage, error) {
+	id := json.RawMessage("1")
+	out := json.NewEncoder(c)
+	if err := out.Encode(map[string]any{"id": id, "method": method, "params": params}); err != nil {
+		return nil, err
+	}
+	limited := &io.LimitedReader{R: c, N: maxAnswer}
+	in := json.NewDecoder(limited)
+	for {
+		var m struct {
+			ID                    json.RawMessage
+			Method                string
+			Params, Result, Error json.RawMessage
+		}
+		err := in.Decode(&m)
+		switch {
+		case err != nil && limited.N == 0:
+			return nil, errLong
+		case err != nil:
+			return nil, err
+		case m.Method == "echo":
+			if err := out.Encode(map[string]any{"id": m.ID, "result": m.Params, "error": nil}); err != nil {
+				return nil, err
+			}
+		case m.Method != "" || !bytes.Equal(m.ID, id):
+		case len(m.Error) > 0 && !bytes.Equal(m.Error, []byte("null")):
+			return nil, fmt.Errorf("%s: %.200s", method, m.Error)
+		default:
+			return m.Result, nil
+		}
+	}
+}
