@@ -32,8 +32,8 @@ func krbdFixture(t testing.TB, scenario string) fstest.MapFS {
 	for head, text := range krbdSections(t, filepath.Join(dir, "sys-block-rbd.txt")) {
 		link, path, _ := strings.Cut(head, " -> ")
 		path = strings.TrimPrefix(path, "/sys/")
-		sys[strings.TrimPrefix(link, "/sys/")] = &fstest.MapFile{Data: []byte("../" + path), Mode: fs.ModeSymlink | 0o777}
-		sys[path+"/holders"] = &fstest.MapFile{Mode: fs.ModeDir | 0o755}
+		sys[strings.TrimPrefix(link, "/sys/")] = krbdLink("../" + path)
+		sys[path+"/holders"] = krbdDir
 		for line := range strings.Lines(text) {
 			attr, value, _ := strings.Cut(line, ": ")
 			krbdAdd(sys, path+"/"+attr, value, false)
@@ -68,7 +68,7 @@ func krbdAdd(sys fstest.MapFS, path, text string, writeOnly bool) {
 	if rest, ok := strings.CutPrefix(path, krbdDevices+"/"); ok {
 		id, attr, _ := strings.Cut(rest, "/")
 		path = "devices/rbd/" + id + "/" + attr
-		sys[krbdDevices+"/"+id] = &fstest.MapFile{Data: []byte("../../../devices/rbd/" + id), Mode: fs.ModeSymlink | 0o777}
+		sys[krbdDevices+"/"+id] = krbdLink("../../../devices/rbd/" + id)
 		sys["devices/rbd/"+id] = &fstest.MapFile{Mode: fs.ModeDir | 0o755, Sys: &syscall.Stat_t{Ino: uint64(id[0])}}
 	}
 	if writeOnly {
@@ -86,6 +86,13 @@ func krbdOnDisk(t testing.TB, sys fstest.MapFS) (root string, onDisk fs.FS) {
 		krbdWrite(t, filepath.Join(root, name), sys[name])
 	}
 	return root, SysFS(root)
+}
+
+// krbdDir is a directory, krbdLink a symbolic link.
+var krbdDir = &fstest.MapFile{Mode: fs.ModeDir | 0o755}
+
+func krbdLink(target string) *fstest.MapFile {
+	return &fstest.MapFile{Data: []byte(target), Mode: fs.ModeSymlink | 0o777}
 }
 
 func krbdWrite(t testing.TB, path string, f *fstest.MapFile) {

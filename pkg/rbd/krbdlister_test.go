@@ -1,0 +1,162 @@
+package rbd
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"io/fs"
+	"strings"
+	"syscall"
+	"testing"
+	"testing/fstest"
+
+	"github.com/google/go-cmp/cmp"
+)
+
+// A krbdCounting counts which attributes are opened.
+type krbdCounting struct {
+	fstest.MapFS
+	opened map[string]int
+}
+
+func (c krbdCounting) Open(name string) (fs.File, error) {
+	c.opened[name[strings.LastIndexByte(name, '/')+1:]]++
+	return c.MapFS.Open(name)
+}
+
+func krbdRead(t *testing.T, l *Lister) []Mapped {
+	t.Helper()
+	got, err := l.Read(t.Context())
+	if err != nil {
+		t.Fatal(err)
+	}
+	return got
+}
+
+// krbdSettled is a Lister that knows its devices.
+func krbdSettled(t *testing.T, sys fs.FS) *Lister {
+	l := NewLister(sys)
+	for range krbdYoung {
+		krbdRead(t, l)
+	}
+	return l
+}
+
+func TestListerReadsAgainOnlyWhatItMust(t *testing.T) {
+	sys := krbdCounting{krbdTwo(), map[string]int{}}
+	l := krbdSettled(t, sys)
+	if got := sys.opened["size"]; got != 2*krbdYoung {
+		t.Errorf("got %d reads of size in the first %d calls, want one a device and call", got, krbdYoung)
+	}
+	want := krbdRead(t, l)
+	clear(sys.opened)
+	for range 10 {
+		if diff := cmp.Diff(want, krbdRead(t, l)); diff != "" {
+			t.Fatalf("(-want +got):\n%s", diff)
+		}
+	}
+	// Both devices are of one client, so one of them is asked.
+	if diff := cmp.Diff(map[string]int{"client_id": 10}, sys.opened); diff != "" {
+		t.Errorf("opened in ten calls (-want +got):\n%s", diff)
+	}
+	clear(sys.opened)
+	for range krbdRenew {
+		krbdRead(t, l)
+	}
+	if got := sys.opened["size"]; got != 2 {
+		t.Errorf("got %d reads of size in %d calls, want one a device", got, krbdRenew)
+	}
+}
+
+func TestListerSeesChanges(t *testing.T) {
+	image := func(m []Mapped) (names string) {
+		for _, m := range m {
+			names += fmt.Sprintf("%s=%s by %d %t;", m.Device, m.Image, m.ClientID, m.Options != nil)
+		}
+		return names
+	}
+	tests := map[string]struct {
+		change func(fstest.MapFS)
+		want   string
+	}{
+		"nothing": {func(fstest.MapFS) {}, "rbd7=vm-101-disk-0 by 4123 true;rbd8=vm-101-disk-0 by 4123 true;"},
+		"another image under the same ID and client": {func(sys fstest.MapFS) {
+			sys["devices/rbd/8"].Sys = &syscall.Stat_t{Ino: 999}
+			sys["devices/rbd/8/name"].Data = []byte("vm-102-disk-0\n")
+		}, "rbd7=vm-101-disk-0 by 4123 true;rbd8=vm-102-disk-0 by 4123 true;"},
+		"the client connected anew": {func(sys fstest.MapFS) {
+			sys["devices/rbd/7/client_id"].Data = []byte("client9\n")
+			sys["devices/rbd/8/client_id"].Data = []byte("client9\n")
+		}, "rbd7=vm-101-disk-0 by 9 false;rbd8=vm-101-disk-0 by 9 false;"},
+		"unmapped": {func(sys fstest.MapFS) { delete(sys, krbdDevices+"/7") }, "rbd8=vm-101-disk-0 by 4123 true;"},
+		"mapped": {func(sys fstest.MapFS) {
+			for name, f := range krbdOne(map[string]string{"name": "new"}) {
+				sys[strings.NewReplacer("rbd/7", "rbd/9", "devices/7", "devices/9").Replace(name)] = f
+			}
+			sys[krbdDevices+"/9"].Data = []byte("../../../devices/rbd/9")
+		}, "rbd7=vm-101-disk-0 by 4123 true;rbd8=vm-101-disk-0 by 4123 true;rbd9=new by 4123 true;"},
+	}
+	for name, tt := range tests {
+		t.Run(name, func(t *testing.T) {
+			sys := krbdTwo()
+			l := krbdSettled(t, sys)
+			before := image(krbdRead(t, l))
+			if before != tests["nothing"].want {
+				t.Fatalf("got %s before", before)
+			}
+			tt.change(sys)
+			if got := image(krbdRead(t, l)); got != tt.want {
+				t.Errorf("got %s, want %s", got, tt.want)
+			}
+		})
+	}
+}
+
+// On a file system without inode numbers nothing is remembered.
+func TestListerWithoutInodes(t *testing.T) {
+	sys := krbdTwo()
+	sys["devices/rbd/8"].Sys = nil
+	l := krbdSettled(t, sys)
+	sys["devices/rbd/8/name"].Data = []byte("other\n")
+	if got := krbdRead(t, l)[1].Image; got != "other" {
+		t.Errorf("got %s, want other", got)
+	}
+}
+
+// A mapping that is replaced by another while it is read is left out of this call.
+func TestReplacedWhileRead(t *testing.T) {
+	sys := krbdReplacing{krbdTwo(), new(int)}
+	l := NewLister(sys)
+	if got := krbdRead(t, l); len(got) != 1 || got[0].ID != 7 {
+		t.Errorf("got %+v, want only rbd7", got)
+	}
+	if got := krbdRead(t, l); len(got) != 2 {
+		t.Errorf("got %+v in the call after, want both", got)
+	}
+}
+
+// A krbdReplacing has another mapping under the ID 8 from the second look on.
+type krbdReplacing struct {
+	fstest.MapFS
+	looks *int
+}
+
+func (r krbdReplacing) Stat(name string) (fs.FileInfo, error) {
+	if name == krbdDevices+"/8" {
+		if *r.looks++; *r.looks == 2 {
+			r.MapFS["devices/rbd/8"].Sys = &syscall.Stat_t{Ino: 999}
+		}
+	}
+	return r.MapFS.Stat(name)
+}
+
+func TestListerStopsWithItsContext(t *testing.T) {
+	ctx, cancel := context.WithCancel(t.Context())
+	cancel()
+	if got, err := NewLister(krbdTwo()).Read(ctx); !errors.Is(err, context.Canceled) || got != nil {
+		t.Errorf("got %v, %v, want an error of the context", got, err)
+	}
+	if got, err := NewIOReader(krbdTwo()).Read(ctx); !errors.Is(err, context.Canceled) || got != nil {
+		t.Errorf("got %v, %v, want an error of the context", got, err)
+	}
+}
