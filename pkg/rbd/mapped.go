@@ -105,7 +105,7 @@ type Pending struct {
 	Malformed int    `json:"malformed,omitempty"` // lines that could not be understood
 	Truncated bool   `json:"truncated,omitempty"` // the file was longer than what is read of it: the counts are of its beginning
 	Partly    string `json:"partly,omitempty"`    // why this client's osdc could not be read, for people; the counts are 0 then
-	LeftOut   int    `json:"left_out,omitempty"`  // in the first of a list: how many more clients there are, none of them worse
+	LeftOut   int    `json:"left_out,omitempty"`  // in the first of a list: how many more clients there are; of the first 1024 none fares worse
 }
 
 // A Request is one line of osdc.
