@@ -1,0 +1,59 @@
+// Package metrics knows how a View looks to Prometheus. It measures nothing:
+// every sample is a part of the View that is handed to it.
+package metrics
+
+import (
+	"runtime"
+
+	"github.com/prometheus/client_golang/prometheus"
+
+	"github.com/nodewatch/nodewatch/internal/rule"
+)
+
+// A Collector shows the last View as metrics. It keeps nothing between two
+// collections and may be used by several goroutines at once.
+type Collector struct {
+	last     func() (rule.View, bool)
+	families []family
+}
+
+// New returns a Collector of the View that last returns. Until last returns
+// true, all there is to see is nodewatch_build_info. version is nodewatch's own.
+func New(version string, last func() (rule.View, bool)) *Collector {
+	return &Collector{last: last, families: families(build{version, runtime.Version()})}
+}
+
+// Describe implements prometheus.Collector.
+func (c *Collector) Describe(out chan<- *prometheus.Desc) {
+	for _, f := range c.families {
+		out <- f.desc
+	}
+}
+
+// Collect implements prometheus.Collector. It does no I/O: what takes time is in
+// the View already.
+func (c *Collector) Collect(out chan<- prometheus.Metric) {
+	v, known := c.last()
+	p := look(v)
+	for _, f := range c.families {
+		if known || f.always {
+			f.collect(p, out)
+		}
+	}
+}
+
+// families are all metrics of nodewatch that come from a View, in the order of
+// the documentation.
+func families(b build) []family {
+	var all []family
+	for _, group := range [][]family{
+		verdictFamilies(b), sourceFamilies(), kernelFamilies(), bondFamilies(), nicFamilies(), trafficFamilies(),
+		krbdFamilies(), osdcFamilies(), guestFamilies(), clusterFamilies(), hostFamilies(),
+	} {
+		all = append(all, group...)
+	}
+	for i, f := range all {
+		all[i].desc = prometheus.NewDesc(f.name, f.help, f.labels, nil)
+	}
+	return all
+}

@@ -1,0 +1,252 @@
+package metrics
+
+import (
+	"bytes"
+	"flag"
+	"go/ast"
+	"go/parser"
+	"go/token"
+	"os"
+	"strconv"
+	"strings"
+	"testing"
+
+	"github.com/google/go-cmp/cmp"
+	"github.com/prometheus/client_golang/prometheus"
+	"github.com/prometheus/client_golang/prometheus/testutil"
+	"github.com/prometheus/common/expfmt"
+
+	"github.com/nodewatch/nodewatch/internal/rule"
+	"github.com/nodewatch/nodewatch/pkg/rbd"
+	"github.com/nodewatch/nodewatch/pkg/report"
+)
+
+var update = flag.Bool("update", false, "write the golden files anew")
+
+// golden compares got with a file, or writes it.
+func golden(t *testing.T, file, got string) {
+	t.Helper()
+	if *update {
+		if err := os.WriteFile(file, []byte(got), 0o644); err != nil {
+			t.Fatal(err)
+		}
+		return
+	}
+	want, err := os.ReadFile(file)
+	if err != nil {
+		t.Fatal(err)
+	}
+	if diff := cmp.Diff(string(want), got); diff != "" {
+		t.Errorf("%s is not what there is now (-file +now); make docs writes it anew:\n%s", file, diff)
+	}
+}
+
+// registry is a registry with a Collector of v.
+func registry(t testing.TB, v rule.View, known bool) *prometheus.Registry {
+	t.Helper()
+	c := New("1.2.3", func() (rule.View, bool) { return v, known })
+	for i, f := range c.families {
+		if f.name == "nodewatch_build_info" {
+			c.families[i].read = func(_ *picture, emit emit) { emit(1, "1.2.3", "go1.x") }
+		}
+	}
+	r := prometheus.NewPedanticRegistry()
+	if err := r.Register(c); err != nil {
+		t.Fatal(err)
+	}
+	return r
+}
+
+// scrape is what /metrics answers.
+func scrape(t testing.TB, r prometheus.Gatherer) string {
+	t.Helper()
+	families, err := r.Gather()
+	if err != nil {
+		t.Fatal(err)
+	}
+	var out bytes.Buffer
+	for _, f := range families {
+		if _, err := expfmt.MetricFamilyToText(&out, f); err != nil {
+			t.Fatal(err)
+		}
+	}
+	return out.String()
+}
+
+func TestGoldenMetricsOfAStorm(t *testing.T) {
+	golden(t, "testdata/storm.prom", scrape(t, registry(t, storm(small()), true)))
+}
+
+func TestMetricsPassTheLint(t *testing.T) {
+	problems, err := testutil.GatherAndLint(registry(t, storm(incident()), true))
+	if err != nil {
+		t.Fatal(err)
+	}
+	for _, p := range problems {
+		t.Errorf("%s: %s", p.Metric, p.Text)
+	}
+}
+
+func TestScrapingTwiceGivesTheSameBytes(t *testing.T) {
+	r := registry(t, storm(incident()), true)
+	if a, b := scrape(t, r), scrape(t, r); a != b {
+		t.Error(cmp.Diff(a, b))
+	}
+}
+
+// Ten times the incident, every OSD and every guest in trouble.
+func TestSeriesAreBoundedInAStormOfTenTimesTheSize(t *testing.T) {
+	const bound = 2500
+	text := scrape(t, registry(t, storm(large()), true))
+	byName, series := map[string]int{}, 0
+	for line := range strings.Lines(text) {
+		if !strings.HasPrefix(line, "#") {
+			name, _, _ := strings.Cut(line, "{")
+			byName[name]++
+			series++
+		}
+	}
+	if series > bound {
+		t.Errorf("got %d series, want at most %d: %v", series, bound, byName)
+	}
+	for name, want := range map[string]int{
+		"nodewatch_finding":                   53, // two of other rules, 50 named guests, the rest
+		"nodewatch_libceph_events_total":      50 * 4,
+		"nodewatch_krbd_device_info":          780,
+		"nodewatch_krbd_device_in_flight":     50,
+		"nodewatch_nic_receive_bytes_total":   9,
+		"nodewatch_krbd_device_stuck_seconds": 50,
+	} {
+		if byName[name] != want {
+			t.Errorf("got %d series of %s, want %d", byName[name], name, want)
+		}
+	}
+	for _, line := range []string{
+		`nodewatch_finding{rule="vm-paused",severity="warning",subject="(other)"} 600`,
+		`nodewatch_libceph_osds 1820`,
+		`nodewatch_libceph_events_total{class="crc-fault",osd="0"} 1824`,
+		`nodewatch_krbd_stuck_devices 390`,
+	} {
+		if !strings.Contains(text, line+"\n") {
+			t.Errorf("there is no line %s", line)
+		}
+	}
+}
+
+func TestDevicesBeyondTheCapAreSaidToBeLeftOut(t *testing.T) {
+	v := storm(incident())
+	v.Mapped.Value = mapped(1234)
+	text := scrape(t, registry(t, v, true))
+	for _, line := range []string{"nodewatch_krbd_devices 1234\n", "nodewatch_krbd_device_info_truncated 234\n"} {
+		if !strings.Contains(text, line) {
+			t.Errorf("there is no line %s", line)
+		}
+	}
+	if n := strings.Count(text, "nodewatch_krbd_device_info{"); n != maxDevices {
+		t.Errorf("got %d devices, want %d", n, maxDevices)
+	}
+}
+
+func TestBeforeTheFirstViewOnlyTheBuildIsShown(t *testing.T) {
+	got := scrape(t, registry(t, rule.View{}, false))
+	want := `# HELP nodewatch_build_info Always 1; the labels say which nodewatch this is and which Go built it.
+# TYPE nodewatch_build_info gauge
+nodewatch_build_info{goversion="go1.x",version="1.2.3"} 1
+`
+	if diff := cmp.Diff(want, got); diff != "" {
+		t.Error(diff)
+	}
+}
+
+// What has never been read has no sample: zero would be a lie.
+func TestWhatWasNeverReadIsNotZero(t *testing.T) {
+	text := scrape(t, registry(t, rule.View{Report: report.Report{At: start, Status: report.Unknown}}, true))
+	for _, name := range []string{"nodewatch_krbd", "nodewatch_osdc", "nodewatch_guest", "nodewatch_cluster", "nodewatch_kmsg", "nodewatch_libceph", "nodewatch_host"} {
+		if strings.Contains(text, name) {
+			t.Errorf("there are metrics of %s: %s", name, text)
+		}
+	}
+}
+
+func TestSourcesThatAreNotOnThisMachineAreNotDown(t *testing.T) {
+	text := scrape(t, registry(t, storm(incident()), true))
+	for line, want := range map[string]bool{
+		`nodewatch_source_up{source="ovs"} `:                            false,
+		`nodewatch_source_absent{source="ovs"} 1`:                       true,
+		`nodewatch_source_up{source="qemu"} 0`:                          true,
+		`nodewatch_source_up{source="kmsg"} 1`:                          true,
+		`nodewatch_source_stalled{source="bond"}`:                       true,
+		`nodewatch_source_blind_since_timestamp_seconds{source="qemu"}`: true,
+		`nodewatch_source_blind_since_timestamp_seconds{source="ovs"}`:  false,
+	} {
+		if strings.Contains(text, line) != want {
+			t.Errorf("a line that begins with %s: got %v, want %v", line, !want, want)
+		}
+	}
+}
+
+// Names that come from outside may be anything: two that become the same must
+// not spoil the scrape.
+func TestStrangeNamesDoNotSpoilTheScrape(t *testing.T) {
+	v := storm(incident())
+	long := strings.Repeat("é", 200)
+	v.Mapped.Value = []rbd.Mapped{{Device: "rbd0", Image: long + "1"}, {Device: "rbd0", Image: long + "2"}, {Device: "rbd1", Image: "a\xff\n\"}"}}
+	v.Report.Findings = []report.Finding{{Rule: "r", Subject: long + "1"}, {Rule: "r", Subject: long + "2"}}
+	text := scrape(t, registry(t, v, true))
+	if !strings.Contains(text, `severity="",subject="`+strings.Repeat("é", 64)+`"} 2`) {
+		t.Error("two findings with the same shown name are not counted as two")
+	}
+	if !strings.Contains(text, `image="a`+"\uFFFD"+`\n\"}"`) {
+		t.Error("the image's name is not shown")
+	}
+}
+
+func TestMetricsOfAViewInTheSourcesOwnWords(t *testing.T) {
+	text := scrape(t, registry(t, storm(incident()), true))
+	for _, line := range []string{
+		`nodewatch_nic_utilization_ratio{bond="bond0",direction="receive",nic="eth0"} 0.98`,
+		`nodewatch_bond_slave_share_ratio{bond="bond0",direction="transmit",nic="eth1"} 0.95`,
+		`nodewatch_osdc_attempts_max 576`,
+		`nodewatch_osdc_oldest_request_seconds 40`,
+		`nodewatch_krbd_latency_seconds 0.003`,
+		`nodewatch_guests{client="krbd"} 65`,
+	} {
+		if !strings.Contains(text, line+"\n") {
+			t.Errorf("there is no line %s", line)
+		}
+	}
+}
+
+// Every class that pkg/kmsg has is counted from the start.
+func TestClassesAreThoseOfTheKernelLog(t *testing.T) {
+	file, err := parser.ParseFile(token.NewFileSet(), "../../pkg/kmsg/class.go", nil, 0)
+	if err != nil {
+		t.Fatal(err)
+	}
+	var want []string
+	ast.Inspect(file, func(n ast.Node) bool {
+		spec, ok := n.(*ast.ValueSpec)
+		if ok && spec.Names[0].IsExported() && spec.Names[0].Name != "Other" {
+			s, err := strconv.Unquote(spec.Values[0].(*ast.BasicLit).Value)
+			if err != nil {
+				t.Fatal(err)
+			}
+			want = append(want, s)
+		}
+		return true
+	})
+	var got []string
+	for _, c := range classes() {
+		got = append(got, string(c))
+	}
+	if diff := cmp.Diff(want, got); diff != "" {
+		t.Errorf("classes are not those of pkg/kmsg/class.go (-want +got):\n%s", diff)
+	}
+}
+
+func BenchmarkGatherTenTimesTheIncident(b *testing.B) {
+	r := registry(b, storm(large()), true)
+	for b.Loop() {
+		scrape(b, r)
+	}
+}

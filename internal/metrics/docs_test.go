@@ -1,0 +1,51 @@
+package metrics
+
+import (
+	"fmt"
+	"strings"
+	"testing"
+
+	"github.com/prometheus/client_golang/prometheus"
+)
+
+const preface = `# Metrics
+
+nodewatch shows these at ` + "`/metrics`" + `. They are made from its last report, one a second: a scrape reads nothing from
+the machine, and gets an answer while all storage stands still. This page is generated from the program.
+
+- **Bounded.** At ten times the size of the incident nodewatch exists for (780 krbd disks, 650 guests, 1,820 OSDs, all in a
+  storm) there are fewer than 2,500 series. What has no bound of its own is cut where its help says so.
+- **Never a zero for "cannot tell".** What has not been read has no sample; ` + "`nodewatch_source_up`" + ` says which sources see.
+  When a source goes blind, the last values stay: look at ` + "`nodewatch_source_up`" + ` and
+  ` + "`nodewatch_source_last_success_timestamp_seconds`" + ` beside them.
+- **Not doubled.** I/O of each disk and softnet of each CPU are node_exporter's.
+- **Names of images and guests are in the labels.** Whoever may read the metrics may read these.
+
+| metric | kind | labels | what it says |
+| --- | --- | --- | --- |
+`
+
+func TestDocsListEveryMetric(t *testing.T) {
+	var b strings.Builder
+	b.WriteString(preface)
+	for _, f := range families(build{}) {
+		kind := "gauge"
+		if f.kind == prometheus.CounterValue {
+			kind = "counter"
+		}
+		labels := "–"
+		if len(f.labels) > 0 {
+			labels = "`" + strings.Join(f.labels, "`, `") + "`"
+		}
+		fmt.Fprintf(&b, "| `%s` | %s | %s | %s |\n", f.name, kind, labels, f.help)
+	}
+	golden(t, "../../docs/metrics.md", b.String())
+}
+
+func TestHelpIsASentence(t *testing.T) {
+	for _, f := range families(build{}) {
+		if !strings.HasSuffix(f.help, ".") || strings.ToUpper(f.help[:1]) != f.help[:1] || strings.Contains(f.help, "|") {
+			t.Errorf("%s: %q is no sentence", f.name, f.help)
+		}
+	}
+}

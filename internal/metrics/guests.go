@@ -1,0 +1,66 @@
+package metrics
+
+import "github.com/nodewatch/nodewatch/pkg/rbd"
+
+// noClient is the label of what is not on RBD.
+const noClient = "none"
+
+func guestFamilies() []family {
+	label := []string{"client"}
+	return []family{
+		{name: "nodewatch_guests", kind: gauge, labels: label,
+			help: "How many virtual machines and containers there are, by what speaks to Ceph for their disks: krbd if it does for any, then librbd, then rbd-nbd.",
+			read: ofGuests(func(g rbd.Guest, count func(rbd.Client)) { count(clientOf(g)) })},
+		{name: "nodewatch_guest_disks", kind: gauge, labels: label,
+			help: "How many disks the guests have, by what speaks to Ceph for them.",
+			read: ofGuests(func(g rbd.Guest, count func(rbd.Client)) {
+				for _, d := range g.Disks {
+					count(d.Client)
+				}
+			})},
+		{name: "nodewatch_guests_paused", kind: gauge,
+			help: "How many guests are paused, for whatever reason.",
+			read: func(p *picture, emit emit) {
+				if !guestsRead(p) {
+					return
+				}
+				n := 0.0
+				for _, g := range p.Guests {
+					n += truth(g.State == "paused")
+				}
+				emit(n)
+			}},
+	}
+}
+
+// guestsRead reports whether there has ever been a view of the guests.
+func guestsRead(p *picture) bool { return !p.Libvirt.At.IsZero() || !p.QEMU.At.IsZero() }
+
+// ofGuests counts by client, over all guests.
+func ofGuests(each func(g rbd.Guest, count func(rbd.Client))) func(*picture, emit) {
+	return func(p *picture, emit emit) {
+		if !guestsRead(p) {
+			return
+		}
+		n := map[rbd.Client]float64{}
+		for _, g := range p.Guests {
+			each(g, func(c rbd.Client) { n[c]++ })
+		}
+		for _, c := range []rbd.Client{rbd.KRBD, rbd.LibRBD, rbd.NBD} {
+			emit(n[c], string(c))
+		}
+		emit(n[rbd.NoClient], noClient)
+	}
+}
+
+// clientOf is the client through which a guest is hit first.
+func clientOf(g rbd.Guest) rbd.Client {
+	for _, c := range []rbd.Client{rbd.KRBD, rbd.LibRBD, rbd.NBD} {
+		for _, d := range g.Disks {
+			if d.Client == c {
+				return c
+			}
+		}
+	}
+	return rbd.NoClient
+}

@@ -1,0 +1,28 @@
+package metrics
+
+func hostFamilies() []family {
+	return []family{
+		{name: "nodewatch_host_io_pressure_ratio", kind: gauge, labels: []string{"kind"},
+			help: "Which part of the last ten seconds some, or all, of the tasks that had work stood still for lack of I/O.",
+			read: func(p *picture, emit emit) {
+				if io := p.Host.Value.IO; io != nil {
+					emit(io.Some10/100, "some")
+					emit(io.Full10/100, "full")
+				}
+			}},
+		{name: "nodewatch_host_waiting_tasks", kind: gauge,
+			help: "How many threads are in uninterruptible sleep; no sample while pressure and load are low, as they are not looked for then.",
+			read: func(p *picture, emit emit) {
+				if w := p.Host.Value.Waiting; w != nil {
+					emit(float64(w.Total))
+				}
+			}},
+		{name: "nodewatch_host_hung_tasks_total", kind: counter,
+			help: "How many hung tasks the kernel has found since boot; only where the kernel counts them.",
+			read: func(p *picture, emit emit) {
+				if h := p.Host.Value.Hung; h != nil {
+					emit(float64(*h))
+				}
+			}},
+	}
+}

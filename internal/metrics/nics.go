@@ -1,0 +1,60 @@
+package metrics
+
+import (
+	"maps"
+	"slices"
+
+	"github.com/nodewatch/nodewatch/pkg/bond"
+)
+
+// nicFamilies are the kernel's counters of slaves and of NICs in no bond.
+func nicFamilies() []family {
+	all := []family{
+		{name: "nodewatch_nics", kind: gauge,
+			help: "How many slaves and NICs in no bond are watched; the metrics of 64 are shown, slaves first.",
+			read: func(p *picture, emit emit) { emit(float64(len(p.NICs))) }},
+		{name: "nodewatch_nic_speed_bytes", kind: gauge, labels: []string{"nic", "bond"},
+			help: "The NIC's line rate in bytes a second; no sample if it is not known.",
+			read: eachNIC(func(n placed, emit emit) {
+				if n.Speed > 0 {
+					emit(float64(n.Speed)*1e6/8, n.Name, n.bond)
+				}
+			})},
+	}
+	for _, c := range []struct {
+		name, help string
+		read       func(bond.Counters) uint64
+	}{
+		{"receive_bytes", "Bytes received by the NIC.", func(c bond.Counters) uint64 { return c.RxBytes }},
+		{"transmit_bytes", "Bytes sent by the NIC.", func(c bond.Counters) uint64 { return c.TxBytes }},
+		{"receive_packets", "Packets received by the NIC.", func(c bond.Counters) uint64 { return c.RxPackets }},
+		{"transmit_packets", "Packets sent by the NIC.", func(c bond.Counters) uint64 { return c.TxPackets }},
+		{"receive_missed", "Frames the NIC dropped as the host did not take them in time (rx_missed_errors).", func(c bond.Counters) uint64 { return c.RxMissed }},
+		{"receive_fifo", "Frames the NIC dropped as its buffer was full (rx_fifo_errors).", func(c bond.Counters) uint64 { return c.RxFIFO }},
+		{"receive_over", "Frames the NIC dropped for lack of room (rx_over_errors).", func(c bond.Counters) uint64 { return c.RxOver }},
+		{"receive_crc", "Frames that were damaged on the wire (rx_crc_errors).", func(c bond.Counters) uint64 { return c.RxCRC }},
+		{"receive_nohandler", "Frames that came in on a slave that is not active (rx_nohandler).", func(c bond.Counters) uint64 { return c.RxNoHandler }},
+		{"receive_dropped", "Frames the kernel dropped on receive, unwanted protocols included: not a sign of overload (rx_dropped).", func(c bond.Counters) uint64 { return c.RxDropped }},
+		{"transmit_dropped", "Frames the kernel dropped before it sent them (tx_dropped).", func(c bond.Counters) uint64 { return c.TxDropped }},
+	} {
+		all = append(all, family{name: "nodewatch_nic_" + c.name + "_total", kind: counter, labels: []string{"nic", "bond"}, help: c.help,
+			read: eachNIC(func(n placed, emit emit) { emit(float64(c.read(n.Last)), n.Name, n.bond) })})
+	}
+	return append(all, family{name: "nodewatch_nic_driver_events_total", kind: counter, labels: []string{"nic", "bond", "counter"},
+		help: "The driver's own counters of frames dropped for lack of buffers and of pause frames, by their names in ethtool -S.",
+		read: eachNIC(func(n placed, emit emit) {
+			names := slices.Sorted(maps.Keys(n.Drops.Counts))
+			for _, name := range names[:min(len(names), maxCounters)] {
+				emit(float64(n.Drops.Counts[name]), n.Name, n.bond, name)
+			}
+		})})
+}
+
+// eachNIC reads a metric from every NIC that is shown.
+func eachNIC(read func(n placed, emit emit)) func(*picture, emit) {
+	return func(p *picture, emit emit) {
+		for _, n := range p.nics {
+			read(n, emit)
+		}
+	}
+}

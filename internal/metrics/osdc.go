@@ -1,0 +1,56 @@
+package metrics
+
+import "github.com/nodewatch/nodewatch/pkg/rbd"
+
+func osdcFamilies() []family {
+	return []family{
+		{name: "nodewatch_osdc_requests", kind: gauge,
+			help: "How many requests the kernel clients have sent to OSDs and wait for.",
+			read: ofPending(func(list []rbd.Pending) (n float64) {
+				for _, c := range list {
+					n += float64(c.Total)
+				}
+				return n
+			})},
+		{name: "nodewatch_osdc_homeless_requests", kind: gauge,
+			help: "How many of these have no OSD to go to.",
+			read: ofPending(func(list []rbd.Pending) (n float64) {
+				for _, c := range list {
+					n += float64(c.Homeless)
+				}
+				return n
+			})},
+		{name: "nodewatch_osdc_attempts_max", kind: gauge,
+			help: "How many times the most often sent of these has been sent; it rises without end in a retry storm.",
+			read: ofPending(func(list []rbd.Pending) (most float64) {
+				for _, c := range list {
+					for _, r := range c.Requests {
+						most = max(most, float64(r.Attempts))
+					}
+				}
+				return most
+			})},
+		{name: "nodewatch_osdc_oldest_request_seconds", kind: gauge,
+			help: "For at least how long the oldest of these has been waited for; 0 if there is none.",
+			read: func(p *picture, emit emit) {
+				if p.Pending.At.IsZero() {
+					return
+				}
+				oldest := 0.0
+				for _, w := range p.Waits {
+					oldest = max(oldest, p.Pending.At.Sub(w.Since).Seconds())
+				}
+				emit(oldest)
+			}},
+	}
+}
+
+// ofPending reads a metric from what the kernel clients wait for, if that has
+// ever been read.
+func ofPending(read func([]rbd.Pending) float64) func(*picture, emit) {
+	return func(p *picture, emit emit) {
+		if !p.Pending.At.IsZero() {
+			emit(read(p.Pending.Value))
+		}
+	}
+}

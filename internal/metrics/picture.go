@@ -1,0 +1,75 @@
+package metrics
+
+import (
+	"cmp"
+	"slices"
+	"strings"
+	"time"
+
+	"github.com/nodewatch/nodewatch/internal/node"
+	"github.com/nodewatch/nodewatch/internal/rule"
+	"github.com/nodewatch/nodewatch/pkg/bond"
+)
+
+// The most that is shown of what has no bound of its own.
+const (
+	maxSubjects = 50   // of one rule; the rest are added up under one name
+	maxBonds    = 32   // by name
+	maxNICs     = 64   // slaves first
+	maxCounters = 32   // of one NIC's driver
+	maxOSDs     = 50   // those the kernel complains of most
+	maxStuck    = 50   // krbd devices, the longest stuck first
+	maxDevices  = 1000 // krbd devices with an info metric
+)
+
+// stuckAfter is for how long a device must have had requests in flight and none
+// completed to count as stuck.
+const stuckAfter = 10 * time.Second
+
+// A picture is a View and what several metrics take from it.
+type picture struct {
+	rule.View
+	bonds []bond.Bond
+	nics  []placed
+	stuck []node.DiskIO // the longest stuck first
+}
+
+// A placed NIC is a NIC and the bond it is a slave of; empty: of none.
+type placed struct {
+	node.NIC
+	bond string
+}
+
+func look(v rule.View) *picture {
+	p := &picture{View: v, bonds: v.Bonds()}
+	if len(p.bonds) > maxBonds {
+		p.bonds = p.bonds[:maxBonds]
+	}
+	p.place()
+	for _, d := range v.IO {
+		if d.Stuck() >= stuckAfter {
+			p.stuck = append(p.stuck, d)
+		}
+	}
+	slices.SortStableFunc(p.stuck, func(a, b node.DiskIO) int { return cmp.Compare(b.Stuck(), a.Stuck()) })
+	return p
+}
+
+// place finds the bond of each watched NIC.
+func (p *picture) place() {
+	of := map[string]string{}
+	for _, b := range p.bonds {
+		for _, s := range b.Slaves {
+			of[s.Name] = b.Name
+		}
+	}
+	for _, n := range p.NICs {
+		p.nics = append(p.nics, placed{n, of[n.Name]})
+	}
+	slices.SortStableFunc(p.nics, func(a, b placed) int {
+		return cmp.Or(cmp.Compare(truth(b.bond != ""), truth(a.bond != "")), strings.Compare(a.Name, b.Name))
+	})
+	if len(p.nics) > maxNICs {
+		p.nics = p.nics[:maxNICs]
+	}
+}

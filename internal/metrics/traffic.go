@@ -1,0 +1,56 @@
+package metrics
+
+import (
+	"time"
+
+	"github.com/nodewatch/nodewatch/internal/node"
+)
+
+// flowSpan is over how long traffic is averaged.
+const flowSpan = 10 * time.Second
+
+// trafficFamilies are what nodewatch makes of the counters: who fills its line,
+// and who carries which part of its bond's traffic.
+func trafficFamilies() []family {
+	labels := []string{"nic", "bond", "direction"}
+	return []family{
+		{name: "nodewatch_nic_utilization_ratio", kind: gauge, labels: labels,
+			help: "Which part of its line rate the NIC has received or sent over the last ten seconds; 0.98 is full.",
+			read: eachNIC(func(n placed, emit emit) {
+				if flow := n.lately(); n.Speed > 0 && !flow.At.IsZero() {
+					rx, tx := flow.Share()
+					emit(rx, n.Name, n.bond, "receive")
+					emit(tx, n.Name, n.bond, "transmit")
+				}
+			})},
+		{name: "nodewatch_bond_slave_share_ratio", kind: gauge, labels: labels,
+			help: "Which part of its bond's traffic the slave has received or sent over the last ten seconds; no sample while there is none.",
+			read: shareOut},
+	}
+}
+
+// lately is what the NIC carried of late, on average; the zero Flow if that is
+// not known.
+func (n placed) lately() node.Flow {
+	flows, _ := n.Lately(n.At, flowSpan)
+	return node.Mean(flows)
+}
+
+func shareOut(p *picture, emit emit) {
+	sum := map[string]node.Flow{}
+	for _, n := range p.nics {
+		flow, all := n.lately(), sum[n.bond]
+		all.Rx += flow.Rx
+		all.Tx += flow.Tx
+		sum[n.bond] = all
+	}
+	for _, n := range p.nics {
+		flow, all := n.lately(), sum[n.bond]
+		if n.bond != "" && all.Rx > 0 {
+			emit(flow.Rx/all.Rx, n.Name, n.bond, "receive")
+		}
+		if n.bond != "" && all.Tx > 0 {
+			emit(flow.Tx/all.Tx, n.Name, n.bond, "transmit")
+		}
+	}
+}

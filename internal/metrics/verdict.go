@@ -1,0 +1,109 @@
+package metrics
+
+import (
+	"github.com/nodewatch/nodewatch/pkg/report"
+)
+
+// A build says which nodewatch this is.
+type build struct{ version, compiler string }
+
+// otherSubjects is the subject under which the findings of one rule are added up
+// that are too many to be named.
+const otherSubjects = "(other)"
+
+func verdictFamilies(b build) []family {
+	return []family{
+		{name: "nodewatch_build_info", kind: gauge, labels: []string{"version", "goversion"}, always: true,
+			help: "Always 1; the labels say which nodewatch this is and which Go built it.",
+			read: func(_ *picture, emit emit) { emit(1, b.version, b.compiler) }},
+		{name: "nodewatch_report_timestamp_seconds", kind: gauge,
+			help: "When the report was made that all these metrics show; nodewatch makes one a second.",
+			read: func(p *picture, emit emit) { emit(unix(p.Report.At)) }},
+		{name: "nodewatch_node_state", kind: gauge, labels: []string{"state"},
+			help: "1 for the state of the node, the worst of its components, and 0 for the other states.",
+			read: func(p *picture, emit emit) { stateset(states(), string(p.Report.Status), emit) }},
+		{name: "nodewatch_component_state", kind: gauge, labels: []string{"component", "state"},
+			help: "1 for the state of the component and 0 for the other states.",
+			read: func(p *picture, emit emit) {
+				for _, c := range p.Report.Components {
+					stateset(states(), string(c.Status), emit, c.Name)
+				}
+			}},
+		{name: "nodewatch_component_state_since_timestamp_seconds", kind: gauge, labels: []string{"component"},
+			help: "Since when the component has been in its state.",
+			read: func(p *picture, emit emit) {
+				for _, c := range p.Report.Components {
+					emit(unix(c.Since), c.Name)
+				}
+			}},
+		{name: "nodewatch_findings", kind: gauge, labels: []string{"severity"},
+			help: "How many findings of the severity are raised.",
+			read: countFindings},
+		{name: "nodewatch_findings_blind", kind: gauge,
+			help: "How many of the raised findings were raised while their sources could see, and cannot be seen or denied now.",
+			read: countBlind},
+		{name: "nodewatch_finding", kind: gauge, labels: []string{"rule", "subject", "severity"},
+			help: "Raised findings: 1 for each; of the findings of one rule 50 are named, and the rest added up under the subject (other).",
+			read: nameFindings},
+		{name: "nodewatch_transitions_total", kind: counter,
+			help: "How many times a finding has been raised, cleared, or has changed its severity, impact or sight.",
+			read: countTransitions},
+	}
+}
+
+// states are the words of a stateset, least first.
+func states() []string {
+	var words []string
+	for _, i := range report.Impacts() {
+		words = append(words, string(i))
+	}
+	return words
+}
+
+func countFindings(p *picture, emit emit) {
+	n := map[report.Severity]float64{}
+	for _, f := range p.Report.Findings {
+		n[f.Severity]++
+	}
+	for _, s := range []report.Severity{report.Info, report.Warning, report.Critical} {
+		emit(n[s], string(s))
+	}
+}
+
+func countBlind(p *picture, emit emit) {
+	n := 0.0
+	for _, f := range p.Report.Findings {
+		if f.State == report.Blind {
+			n++
+		}
+	}
+	emit(n)
+}
+
+func nameFindings(p *picture, emit emit) {
+	type key struct {
+		rule, subject string
+		severity      report.Severity
+	}
+	named, sum, order := map[string]int{}, map[key]float64{}, []key{}
+	for _, f := range p.Report.Findings {
+		k := key{f.Rule, tidy(f.Subject), f.Severity}
+		if named[f.Rule]++; named[f.Rule] > maxSubjects {
+			k.subject = otherSubjects
+		}
+		if sum[k]++; sum[k] == 1 {
+			order = append(order, k)
+		}
+	}
+	for _, k := range order {
+		emit(sum[k], k.rule, k.subject, string(k.severity))
+	}
+}
+
+func countTransitions(p *picture, emit emit) {
+	last := uint64(0)
+	for _, t := range p.Report.Transitions {
+		last = max(last, t.N)
+	}
+	emit(float64(last))
+}
