@@ -3,6 +3,7 @@ package rule
 import (
 	"encoding/json"
 	"fmt"
+	"reflect"
 	"slices"
 
 	"github.com/nodewatch/nodewatch/internal/node"
@@ -69,13 +70,13 @@ func (b Book) Settings() (node.Settings, error) {
 }
 
 // FromSettings returns the book that the settings describe. Thresholds of rules that
-// this nodewatch does not have, or cannot read, are left at their defaults: a
-// tape of another version still plays.
+// this nodewatch does not have, cannot read, or does not allow, are left at their
+// defaults: a tape of another version still plays.
 func FromSettings(o node.Settings) Book {
 	b := Default()
 	for _, r := range b.Rules {
-		if raw, found := o.Limits[r.ID]; found && r.Limits != nil {
-			_ = json.Unmarshal(raw, r.Limits)
+		if raw, found := o.Limits[r.ID]; found {
+			load(r.Limits, raw)
 		}
 	}
 	for _, id := range o.Off {
@@ -90,4 +91,17 @@ func FromSettings(o node.Settings) Book {
 		}
 	}
 	return b
+}
+
+// load sets thresholds from their JSON: all that it names, or none of them.
+func load(limits any, raw json.RawMessage) {
+	v := limitsOf(limits)
+	if !v.IsValid() {
+		return
+	}
+	read := reflect.New(v.Type())
+	read.Elem().Set(v)
+	if json.Unmarshal(raw, read.Interface()) == nil && CheckLimits(read.Interface()) == nil {
+		v.Set(read.Elem())
+	}
 }
