@@ -40,9 +40,10 @@ type Started struct {
 	Sources []Source `json:"sources"`
 }
 
-// Apply implements Observation.
+// Apply implements Observation. What was known before belongs to a daemon that
+// has ended: a tape that holds a restart plays as the restarted daemon saw it.
 func (o Started) Apply(s Snapshot) Snapshot {
-	s.Node, s.Version, s.Started = o.Node, o.Version, s.Now
+	s = Snapshot{Now: s.Now, Node: o.Node, Version: o.Version, Started: s.Now}
 	s.Sources = slices.Clone(o.Sources)
 	slices.SortFunc(s.Sources, func(a, b Source) int { return strings.Compare(a.Name, b.Name) })
 	return s

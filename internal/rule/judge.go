@@ -1,7 +1,6 @@
 package rule
 
 import (
-	"cmp"
 	"fmt"
 	"maps"
 	"slices"
@@ -30,32 +29,34 @@ type View struct {
 type Judge struct {
 	book        Book
 	snapshot    node.Snapshot
-	memory      map[key]memory
+	memory      map[string]memories // by rule
 	components  map[Component]report.Component
-	transitions []report.Transition
-	last        uint64 // number of the latest transition
+	transitions []report.Transition // replaced, never changed: Reports share it
+	changes     []report.Transition // those of the tick under way
+	last        uint64              // number of the latest transition
 	ready       bool
 }
 
-// key names one finding.
-type key struct{ rule, subject string }
+// memories are those of one rule, by subject.
+type memories map[string]memory
 
 // NewJudge returns a Judge that goes by the given rules.
 func NewJudge(book Book) *Judge {
-	return &Judge{book: book, memory: map[key]memory{}, components: map[Component]report.Component{}}
+	return &Judge{book: book, memory: map[string]memories{}, components: map[Component]report.Component{}}
 }
 
 // Take takes in one entry. At an entry without an observation it judges, and
 // returns the View and true; before every source has spoken, or 15 s have
-// passed, it judges nothing yet.
+// passed, it judges nothing yet. At Started it forgets everything but its rules:
+// a tape that holds a restart plays as the restarted daemon judged.
 func (j *Judge) Take(e node.Entry) (View, bool) {
 	switch o := e.Obs.(type) {
-	case node.Started, *node.Started:
-		*j = *NewJudge(j.book) // nodewatch started anew
 	case node.Settings:
 		j.book = FromSettings(o)
 	case *node.Settings:
 		j.book = FromSettings(*o)
+	case node.Started, *node.Started:
+		*j = *NewJudge(j.book)
 	}
 	j.snapshot = j.snapshot.Take(e)
 	if e.Obs != nil {
@@ -69,47 +70,88 @@ func (j *Judge) Take(e node.Entry) (View, bool) {
 	return View{Snapshot: j.snapshot, Report: j.report(), Book: j.book}, true
 }
 
-// judge runs every rule and moves its findings on.
+// judge runs every rule, moves its findings on, and clears those of rules that
+// are no longer in force.
 func (j *Judge) judge() {
+	j.changes = nil
 	for _, r := range j.book.Rules {
-		in := Input{Snapshot: j.snapshot, Raised: j.raised(r.ID)}
-		seen := map[string]bool{}
-		for _, f := range r.Check(in) {
-			f.Rule, f.Component, f.Runbook = r.ID, string(r.Component), j.book.RunbookURL(r.ID)
-			k := key{r.ID, f.Subject}
-			seen[f.Subject] = true
-			j.move(k, j.memory[k].see(f, j.snapshot.Now, r))
-		}
-		blind := in.blind(r)
-		for _, k := range j.remembered() {
-			if k.rule == r.ID && !seen[k.subject] {
-				j.move(k, j.memory[k].miss(j.snapshot.Now, r, blind))
+		j.look(r)
+	}
+	for _, id := range slices.Sorted(maps.Keys(j.memory)) {
+		if _, on := j.book.Rule(id); !on {
+			for _, subject := range slices.Sorted(maps.Keys(j.memory[id])) {
+				j.move(id, subject, memory{})
 			}
 		}
 	}
-	for _, k := range j.remembered() {
-		if _, on := j.book.Rule(k.rule); !on {
-			j.move(k, memory{})
+	j.remember()
+}
+
+// look runs one rule.
+func (j *Judge) look(r Rule) {
+	in := Input{Snapshot: j.snapshot, Raised: j.raised(r.ID)}
+	seen := map[string]bool{}
+	for _, f := range worstOfEach(r.Check(in)) {
+		seen[f.Subject] = true
+		f = j.signed(f, r)
+		j.move(r.ID, f.Subject, j.memory[r.ID][f.Subject].see(f, j.snapshot.Now, r))
+	}
+	if len(j.memory[r.ID]) == len(seen) {
+		return
+	}
+	blind := in.blind(r)
+	for _, subject := range slices.Sorted(maps.Keys(j.memory[r.ID])) {
+		if !seen[subject] {
+			j.move(r.ID, subject, j.memory[r.ID][subject].miss(j.snapshot.Now, r, blind))
 		}
 	}
 }
 
-// remembered are the keys of all memories, sorted.
-func (j *Judge) remembered() []key {
-	return slices.SortedFunc(maps.Keys(j.memory), func(a, b key) int {
-		return cmp.Or(strings.Compare(a.rule, b.rule), strings.Compare(a.subject, b.subject))
+// signed is the finding with what its rule does not fill in. Lists are empty
+// rather than missing.
+func (j *Judge) signed(f report.Finding, r Rule) report.Finding {
+	f.Rule, f.Component, f.Runbook = r.ID, string(r.Component), j.book.RunbookURL(r.ID)
+	if f.Evidence == nil {
+		f.Evidence = []report.Evidence{}
+	}
+	if f.Against == nil {
+		f.Against = []report.Evidence{}
+	}
+	if f.Advice == nil {
+		f.Advice = []report.Advice{}
+	}
+	return f
+}
+
+// worstOfEach sorts findings by subject and keeps the worst of those of one
+// subject, so that neither a rule's order nor its repeating itself matters.
+func worstOfEach(list []report.Finding) []report.Finding {
+	if len(list) < 2 {
+		return list
+	}
+	slices.SortStableFunc(list, func(a, b report.Finding) int {
+		switch {
+		case a.Subject != b.Subject:
+			return strings.Compare(a.Subject, b.Subject)
+		case milder(b, a):
+			return -1
+		case milder(a, b):
+			return 1
+		}
+		return 0
 	})
+	return slices.CompactFunc(list, func(a, b report.Finding) bool { return a.Subject == b.Subject })
 }
 
 // raised are the raised findings of one rule, by subject.
 func (j *Judge) raised(rule string) []report.Finding {
 	var list []report.Finding
-	for k, m := range j.memory {
-		if k.rule == rule && m.raised {
+	for _, m := range j.memory[rule] {
+		if m.raised {
 			list = append(list, m.finding)
 		}
 	}
-	sortFindings(list, j.book)
+	slices.SortFunc(list, func(a, b report.Finding) int { return strings.Compare(a.Subject, b.Subject) })
 	return list
 }
 

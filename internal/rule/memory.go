@@ -11,7 +11,7 @@ type memory struct {
 	finding report.Finding // as it is shown
 	first   time.Time      // since when it has been seen without a break
 	raised  bool
-	peakAt  time.Time // when it was last seen at the severity and impact it is shown with
+	peakAt  time.Time // when it was last seen at the severity and impact it is shown with, or sight of it was last lost
 }
 
 // see returns the memory once finding f has been seen now.
@@ -40,8 +40,9 @@ func (m memory) see(f report.Finding, now time.Time, r Rule) memory {
 }
 
 // miss returns the memory once the finding has not been seen now. Losing sight
-// is not recovery: while the rule is blind a raised finding stays as it was. The
-// zero memory means that it is gone.
+// is not recovery: while the rule is blind a raised finding stays as it was, and
+// once it can see again it must not see the finding for as long as Keep, as a
+// rate or a window must fill first. The zero memory means that it is gone.
 func (m memory) miss(now time.Time, r Rule, blind string) memory {
 	switch {
 	case !m.raised:
@@ -50,11 +51,19 @@ func (m memory) miss(now time.Time, r Rule, blind string) memory {
 		m.finding.State = report.Blind
 		m.peakAt = now
 		return m
-	case now.Sub(m.finding.LastSeen) < r.Keep:
+	case now.Sub(later(m.finding.LastSeen, m.peakAt)) < r.Keep:
 		m.finding.State = report.Seen
 		return m
 	}
 	return memory{}
+}
+
+// later is the later of two times.
+func later(a, b time.Time) time.Time {
+	if b.After(a) {
+		return b
+	}
+	return a
 }
 
 // milder reports whether a is less than b in severity or, that being equal, in impact.

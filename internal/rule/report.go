@@ -14,15 +14,13 @@ func (j *Judge) report() report.Report {
 	s := j.snapshot
 	r := report.Report{
 		Node: s.Node, At: s.Now, Version: s.Version,
-		Findings: []report.Finding{}, Transitions: slices.Clone(j.transitions), Sources: []report.SourceState{},
+		Findings: []report.Finding{}, Transitions: j.transitions, Sources: []report.SourceState{},
 	}
 	if r.Transitions == nil {
 		r.Transitions = []report.Transition{}
 	}
-	for _, m := range j.memory {
-		if m.raised {
-			r.Findings = append(r.Findings, m.finding)
-		}
+	for id := range j.memory {
+		r.Findings = append(r.Findings, j.raised(id)...)
 	}
 	sortFindings(r.Findings, j.book)
 	for _, src := range s.Sources {
@@ -89,27 +87,37 @@ func (c Component) optional(s node.Snapshot) bool {
 // when nothing raised holds it.
 func (j *Judge) component(c Component, findings []report.Finding) report.Component {
 	now := report.Component{Name: string(c), Status: report.Operational, Since: j.snapshot.Now}
-	var others []string
+	shown := ""       // the rule whose summary is shown
+	var rest []string // the other rules
 	for _, f := range findings {
 		if f.Component != string(c) {
 			continue
 		}
-		others = append(others, f.Rule)
-		if now.Summary == "" || report.Worse(now.Status, f.Impact) != now.Status {
-			now.Summary = f.Summary
+		rest = append(rest, f.Rule)
+		if shown == "" || report.Worse(now.Status, f.Impact) != now.Status {
+			now.Status, now.Summary, shown = report.Worse(now.Status, f.Impact), f.Summary, f.Rule
 		}
-		now.Status = report.Worse(now.Status, f.Impact)
 	}
 	if err := c.sight(j.snapshot); err != nil && now.Status == report.Operational {
-		now.Status = report.Unknown
-		now.Summary = fmt.Sprintf("cannot be seen: %s", err.Text)
+		now.Status, now.Summary, shown = report.Unknown, "cannot be seen: "+err.Text, ""
 	}
-	if len(others) > 1 {
-		now.Summary += fmt.Sprintf(" (and %s)", strings.Join(others[1:], ", "))
+	if others := otherRules(rest, shown); len(others) > 0 {
+		now.Summary += fmt.Sprintf(" (and %s)", strings.Join(others, ", "))
 	}
 	if old, found := j.components[c]; found && old.Status == now.Status {
 		now.Since = old.Since
 	}
 	j.components[c] = now
 	return now
+}
+
+// otherRules are the rules of the list but for the one shown, each once, in their order.
+func otherRules(list []string, shown string) []string {
+	var others []string
+	for _, id := range list {
+		if id != shown && !slices.Contains(others, id) {
+			others = append(others, id)
+		}
+	}
+	return others
 }

@@ -16,6 +16,8 @@ type Rule struct {
 	About     string        // what it means and how it is told, a paragraph for the runbook
 	Component Component     // the part of the node it is about
 	Severity  string        // the severities it can have, for the docs
+	Impact    string        // the impacts it can have and why, for the docs
+	Do        []string      // what to do, for the docs; findings name this node's own commands
 	Needs     []string      // sources without which it cannot say "not seen"
 	Hold      time.Duration // how long it must be seen before it is raised
 	Keep      time.Duration // how long it stays raised after it was last seen

@@ -7,19 +7,25 @@ import (
 	"github.com/nodewatch/nodewatch/pkg/report"
 )
 
-// clear is what a finding that is not raised counts as in a transition.
-const clear = "clear"
+// cleared is what a finding that is not raised counts as in a transition.
+const cleared = "clear"
 
 // move replaces the memory of one finding and notes the transition, if it is one.
-func (j *Judge) move(k key, m memory) {
-	old := j.memory[k]
+func (j *Judge) move(rule, subject string, m memory) {
+	old := j.memory[rule][subject]
 	if m.first.IsZero() {
-		delete(j.memory, k)
+		delete(j.memory[rule], subject)
+		if len(j.memory[rule]) == 0 {
+			delete(j.memory, rule)
+		}
 	} else {
-		j.memory[k] = m
+		if j.memory[rule] == nil {
+			j.memory[rule] = memories{}
+		}
+		j.memory[rule][subject] = m
 	}
 	from, to := old.level(), m.level()
-	if from == to && (from == clear || old.finding.Impact == m.finding.Impact && old.finding.State == m.finding.State) {
+	if from == to && (from == cleared || old.finding.Impact == m.finding.Impact && old.finding.State == m.finding.State) {
 		return
 	}
 	f := m.finding
@@ -28,28 +34,41 @@ func (j *Judge) move(k key, m memory) {
 		f.Impact = report.Operational
 	}
 	j.last++
-	t := report.Transition{
-		N: j.last, At: j.snapshot.Now, Rule: k.rule, Subject: k.subject, Component: f.Component,
+	j.changes = append(j.changes, report.Transition{
+		N: j.last, At: j.snapshot.Now, Rule: rule, Subject: subject, Component: f.Component,
 		From: from, To: to, Impact: f.Impact, State: f.State, Summary: f.Summary,
+	})
+}
+
+// remember adds the tick's transitions to the ring. The list that Reports share
+// is left as it is.
+func (j *Judge) remember() {
+	if len(j.changes) == 0 {
+		return
 	}
-	j.transitions = append(j.transitions[max(0, len(j.transitions)-keptTransitions+1):len(j.transitions):len(j.transitions)], t)
+	all := slices.Concat(j.transitions, j.changes)
+	j.transitions = slices.Clone(all[max(0, len(all)-keptTransitions):])
 }
 
 // level is the severity a memory shows.
 func (m memory) level() string {
 	if !m.raised {
-		return clear
+		return cleared
 	}
 	return string(m.finding.Severity)
 }
 
 // sortFindings sorts worst first: by severity, impact, the book's order and subject.
 func sortFindings(list []report.Finding, b Book) {
+	place := make(map[string]int, len(b.Rules))
+	for i, r := range b.Rules {
+		place[r.ID] = i
+	}
 	slices.SortFunc(list, func(x, y report.Finding) int {
 		return cmp.Or(
 			cmp.Compare(y.Severity.Rank(), x.Severity.Rank()),
 			cmp.Compare(y.Impact.Rank(), x.Impact.Rank()),
-			cmp.Compare(b.place(x.Rule), b.place(y.Rule)),
+			cmp.Compare(place[x.Rule], place[y.Rule]),
 			cmp.Compare(x.Subject, y.Subject),
 		)
 	})
