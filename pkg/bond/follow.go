@@ -108,18 +108,18 @@ func (f *follower) take(events []syscall.NetlinkMessage) bool {
 	return !same
 }
 
-// apply applies one event and says whether it is about a link that matters, or
-// did. A bridge sends its own messages about its ports, in the family AF_BRIDGE;
+// apply applies one event and says whether it says something new of a link that
+// matters, or did. A bridge sends its own messages about its ports, in the family AF_BRIDGE;
 // an RTM_DELLINK among them says that a link left the bridge, not the host.
 func (f *follower) apply(typ uint16, payload []byte) bool {
 	l, ok := decodeLink(payload)
 	if !ok || l.family != unix.AF_UNSPEC {
 		return false
 	}
-	_, mattered := f.graph.links[l.index]
+	was, mattered := f.graph.links[l.index]
 	if typ == unix.RTM_NEWLINK && f.graph.matters(l) {
 		f.graph.links[l.index] = l
-		return true
+		return !reflect.DeepEqual(l, was)
 	}
 	if typ == unix.RTM_NEWLINK || typ == unix.RTM_DELLINK {
 		delete(f.graph.links, l.index)

@@ -33,19 +33,20 @@ func (g graph) matters(l link) bool {
 func (g graph) picture() Links {
 	var all Links
 	inBond := map[int]bool{} // ifindexes of slaves
-	for _, i := range g.sorted() {
+	indexes := slices.Sorted(maps.Keys(g.links))
+	for _, i := range indexes {
 		l := g.links[i]
 		if l.kind != kindBond {
 			continue
 		}
-		b, damaged := g.bond(l)
+		b, damaged := g.bond(l, indexes)
 		all.Bonds = append(all.Bonds, b)
 		all.Damaged += damaged
 		for _, s := range b.Slaves {
 			inBond[s.Index] = true
 		}
 	}
-	for _, i := range g.sorted() {
+	for _, i := range indexes {
 		if l := g.links[i]; !inBond[i] && l.kind != kindBond && g.isNIC(l) {
 			all.NICs = append(all.NICs, NIC{
 				Name: l.name, Index: i, MAC: l.mac, Up: l.up(), MTU: l.mtu, Bus: l.parent,
@@ -63,17 +64,15 @@ func byName(a, b string, i, j int) int {
 	return cmp.Or(cmp.Compare(a, b), cmp.Compare(i, j))
 }
 
-func (g graph) sorted() []int { return slices.Sorted(maps.Keys(g.links)) }
-
-// bond makes the Bond of l with its slaves, these by ifindex, and counts what of
-// it was damaged.
-func (g graph) bond(l link) (b Bond, damaged int) {
+// bond makes the Bond of l with its slaves in the order of indexes, those of all
+// links, and counts what of it was damaged.
+func (g graph) bond(l link, indexes []int) (b Bond, damaged int) {
 	b, active, ok := l.bond()
 	if !ok {
 		damaged++
 	}
 	b.Active = g.links[active].name
-	for _, i := range g.sorted() {
+	for _, i := range indexes {
 		port := g.links[i]
 		if port.master != l.index || i == l.index {
 			continue

@@ -20,7 +20,7 @@ const (
 	fastestFrames = fastest / 8 / 64 // frames/s, of the least size Ethernet has
 	slack         = 1.1              // how much faster than its speed a link may seem, as two readings are never exact
 	wrap32        = uint64(1) << 32  // where a 32-bit counter begins again
-	wire          = 8 * (64 + 20)    // bit on the wire of the smallest frame, with preamble and gap
+	frameBits     = 8 * (64 + 20)    // bit on the wire of the smallest frame, with preamble and gap
 )
 
 // Between returns the rates between two readings of the same link that are d
@@ -79,7 +79,7 @@ func traffic(bytes0, bytes1, packets0, packets1 uint64, bits float64) (bytes, pa
 	case !okBytes && okPackets:
 		bytes, okBytes = wrapped(bytes0, bytes1, bits/8)
 	case okBytes && !okPackets:
-		packets, okPackets = wrapped(packets0, packets1, bits/wire)
+		packets, okPackets = wrapped(packets0, packets1, bits/frameBits)
 	}
 	return bytes, packets, okBytes && okPackets
 }
