@@ -72,7 +72,9 @@ func (d decoder) syntax(err error) error {
 		line, _ := strconv.Atoi(m[1])
 		return &Error{File: d.file, Line: line, Text: m[2]}
 	}
-	return &Error{File: d.file, Text: strings.ReplaceAll(err.Error(), "\n", " ")}
+	// The parser names no line where it means the first.
+	text := strings.TrimPrefix(strings.ReplaceAll(err.Error(), "\n", " "), "yaml: ")
+	return &Error{File: d.file, Line: 1, Text: text}
 }
 
 func (d decoder) wrong(n *yaml.Node, field, format string, args ...any) error {

@@ -1,0 +1,84 @@
+package config
+
+import (
+	"fmt"
+	"reflect"
+	"strings"
+	"time"
+
+	"github.com/nodewatch/nodewatch/internal/rule"
+)
+
+// Markdown documents the file: every field with its default and what is allowed,
+// and every threshold of every rule.
+func Markdown() string {
+	var b strings.Builder
+	b.WriteString(`# Configuration
+
+nodewatch needs no configuration file. One is named with ` + "`--config.file`" + ` or ` + "`$NODEWATCH_CONFIG`" + `; ` + "`nodewatch check-config FILE`" + `
+checks it and says nothing if it is right. A field that is not known, a wrong type or a value out of range is one line with file,
+line, field and what is allowed, and nothing is started. At SIGHUP the file is read again: the rules of a good one hold at once,
+everything else after a restart; a bad one changes nothing, is logged, and sets ` + "`nodewatch_config_last_reload_successful`" + ` to 0.
+
+| field | default | what it is |
+|---|---|---|
+`)
+	fields(&b, reflect.ValueOf(Default()), "")
+	b.WriteString(`
+## Thresholds
+
+Below ` + "`rules:`" + ` stands a mapping for each rule to be changed. ` + "`off: true`" + ` switches a rule off. [rules.md](rules.md) explains each.
+
+` + "```yaml" + `
+rules:
+  nic-saturated:
+    share: 0.85
+  krbd-shared-fate:
+    off: true
+` + "```" + `
+
+| rule | threshold | default | allowed | what it is |
+|---|---|---|---|---|
+`)
+	for _, r := range rule.All() {
+		for _, l := range rule.Limits(r) {
+			fmt.Fprintf(&b, "| `%s` | `%s` | %s | %s | %s |\n", r.ID, l.Name, l.Value, l.Allowed, l.Doc)
+		}
+	}
+	return b.String()
+}
+
+// fields writes a row for each field of the struct v.
+func fields(b *strings.Builder, v reflect.Value, path string) {
+	for i := range v.NumField() {
+		f := v.Type().Field(i)
+		name := f.Tag.Get("yaml")
+		switch {
+		case name == "":
+		case f.Type.Kind() == reflect.Struct:
+			fields(b, v.Field(i), join(path, name))
+		default:
+			doc := f.Tag.Get("doc")
+			if f.Tag.Get("min") != "" {
+				doc += "; " + rule.Allowed(f.Type, f.Tag)
+			}
+			fmt.Fprintf(b, "| `%s` | %s | %s |\n", join(path, name), shown(v.Field(i)), doc)
+		}
+	}
+}
+
+// shown is a default as the file would spell it.
+func shown(v reflect.Value) string {
+	switch x := v.Interface().(type) {
+	case time.Duration:
+		return strings.TrimSuffix(x.String(), "0s")
+	case []string:
+		return "`[" + strings.Join(x, ", ") + "]`"
+	case string:
+		if x == "" {
+			return "empty"
+		}
+		return "`" + x + "`"
+	}
+	return fmt.Sprint(v.Interface())
+}
