@@ -3,8 +3,8 @@ package main
 import (
 	"net/http"
 	"strconv"
-	"strings"
 	"sync/atomic"
+	"time"
 
 	"github.com/prometheus/client_golang/prometheus"
 	"github.com/prometheus/client_golang/prometheus/collectors"
@@ -16,7 +16,11 @@ import (
 )
 
 // A shown is the last View: what every view renders, and nothing else.
-type shown struct{ last atomic.Pointer[rule.View] }
+type shown struct {
+	node    string
+	waiting []string // sources that the first View waits for
+	last    atomic.Pointer[rule.View]
+}
 
 func (s *shown) show(v rule.View) { s.last.Store(&v) }
 
@@ -31,7 +35,7 @@ func (s *shown) view() (rule.View, bool) {
 // routes are the addresses under which the views are served.
 func routes(s *shown, more ...prometheus.Collector) http.Handler {
 	registry := prometheus.NewRegistry()
-	registry.MustRegister(metrics.New(s.view), collectors.NewProcessCollector(collectors.ProcessCollectorOpts{}), collectors.NewGoCollector())
+	registry.MustRegister(metrics.New(version, s.view), collectors.NewProcessCollector(collectors.ProcessCollectorOpts{}), collectors.NewGoCollector())
 	registry.MustRegister(more...)
 	mux := http.NewServeMux()
 	mux.Handle("GET /metrics", promhttp.HandlerFor(registry, promhttp.HandlerOpts{MaxRequestsInFlight: 4}))
@@ -70,20 +74,29 @@ func (s *shown) report(w http.ResponseWriter, _ *http.Request) {
 	write(w, http.StatusOK, "application/json", body)
 }
 
+// pageEvery is how often a browser is asked to load the page anew, in seconds.
+const pageEvery = 10
+
 func (s *shown) page(w http.ResponseWriter, r *http.Request) {
-	w.Header().Set("Content-Security-Policy", page.CSP())
-	refresh := !strings.Contains(r.URL.RawQuery, "refresh=0")
-	v, ok := s.view()
-	if !ok {
-		write(w, http.StatusServiceUnavailable, "text/html; charset=utf-8", page.Starting(refresh))
-		return
+	w.Header().Set("Content-Security-Policy", page.ContentSecurityPolicy())
+	refresh := pageEvery
+	if r.URL.Query().Get("refresh") == "0" {
+		refresh = 0
 	}
-	body, err := page.HTML(v, refresh)
+	code := http.StatusOK
+	var body []byte
+	var err error
+	if v, ok := s.view(); ok {
+		body, err = page.HTML(v, refresh)
+	} else {
+		code = http.StatusServiceUnavailable
+		body, err = page.Starting(s.node, version, time.Now(), s.waiting, refresh)
+	}
 	if err != nil {
 		http.Error(w, err.Error(), http.StatusInternalServerError)
 		return
 	}
-	write(w, http.StatusOK, "text/html; charset=utf-8", body)
+	write(w, code, "text/html; charset=utf-8", body)
 }
 
 // write answers with a whole body that is not to be kept by caches.

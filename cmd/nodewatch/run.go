@@ -56,10 +56,13 @@ func (r *runner) run(ctx context.Context) int {
 	debug.SetMemoryLimit(heap)
 	r.log = slog.New(slog.NewTextHandler(watch.NewLog(ctx, r.err), &slog.HandlerOptions{ReplaceAttr: withoutTime}))
 	r.privileges()
-	s := &shown{}
+	s := &shown{node: hostName(c)}
 	list, err := sources(ctx, c, s.view)
 	if err != nil {
 		return r.fail(exitCritical, err)
+	}
+	for _, src := range list {
+		s.waiting = append(s.waiting, src.Name)
 	}
 	settings, err := c.Book.Settings()
 	if err != nil {
