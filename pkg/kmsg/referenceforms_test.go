@@ -128,7 +128,7 @@ var hostForms = []form{
 	f(BondOther, "enslaved", `BOND\(slave SLAVE\): Enslaving as `),
 	f(BondOther, "released", `BOND\(slave SLAVE\): (?:Releasing|Removing) `),
 	f(BondOther, "", `BOND\(slave SLAVE\): `),
-	f(BondNoPartner, "", `BOND(?:Warning: )?No 802.3ad response from the link partner`),
+	f(BondNoPartner, "", `BOND(?:Warning: )?No 802\.3ad response from the link partner`),
 	f(BondOther, "no active", `BONDnow running without any active interface!`),
 	f(BondOther, "active", `BOND(?:first )?active interface up!`),
 	f(BondOther, "released", `BONDReleased all slaves`),

@@ -119,12 +119,15 @@ type phrase struct {
 	detail string
 }
 
-// lookUp returns the first of phrases that s begins with.
-func lookUp(phrases []phrase, s string) (phrase, bool) {
-	for _, p := range phrases {
-		if strings.HasPrefix(s, p.begins) {
+// lookUp returns the first of phrases that s begins with. None of them is empty.
+func lookUp(phrases []phrase, s string) (*phrase, bool) {
+	if s == "" {
+		return nil, false
+	}
+	for i := range phrases {
+		if p := &phrases[i]; p.begins[0] == s[0] && strings.HasPrefix(s, p.begins) {
 			return p, true
 		}
 	}
-	return phrase{}, false
+	return nil, false
 }

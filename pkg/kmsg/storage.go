@@ -32,12 +32,15 @@ var blockErrors = [...]string{
 func blockError(text string) Line {
 	text = strings.TrimPrefix(text, "blk_update_request: ")
 	text = strings.TrimPrefix(text, "print_req_error: ")
+	if text == "" {
+		return Line{}
+	}
 	for _, kind := range blockErrors {
-		after, ok := strings.CutPrefix(text, kind)
-		if !ok {
+		if text[0] != kind[0] || !strings.HasPrefix(text, kind) {
 			continue
 		}
-		after, ok = strings.CutPrefix(after, " error, dev ")
+		after := text[len(kind):]
+		after, ok := strings.CutPrefix(after, " error, dev ")
 		if device, rest, named := cutName(after, maxDisk); ok && named && strings.HasPrefix(rest, ", sector ") {
 			return Line{Class: BlockError, Device: device, Detail: kind}
 		}
