@@ -1,0 +1,39 @@
+package main
+
+import (
+	"bytes"
+	"os"
+	"sync"
+	"testing"
+
+	"github.com/nodewatch/nodewatch/internal/page"
+	"github.com/nodewatch/nodewatch/pkg/report"
+)
+
+// A lockedBuffer is a buffer that a daemon writes while a test reads.
+type lockedBuffer struct {
+	mu sync.Mutex
+	b  bytes.Buffer
+}
+
+func (l *lockedBuffer) Write(p []byte) (int, error) {
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	return l.b.Write(p)
+}
+
+func (l *lockedBuffer) String() string {
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	return l.b.String()
+}
+
+func exitCodeOf(r report.Report) int { return page.ExitCode(r) }
+
+// The daemon starts itself as its probe: in a test that is the test binary.
+func TestMain(m *testing.M) {
+	if len(os.Args) == 2 && os.Args[1] == "probe" {
+		main()
+	}
+	os.Exit(m.Run())
+}
