@@ -2,7 +2,6 @@ package node
 
 import (
 	"slices"
-	"strings"
 	"time"
 
 	"github.com/nodewatch/nodewatch/pkg/bond"
@@ -20,23 +19,22 @@ func (o SawDrops) Apply(s Snapshot) Snapshot {
 	}
 	s.NICs = slices.Clone(s.NICs)
 	for i := range s.NICs {
-		for _, d := range o.Value {
-			if d.Name == s.NICs[i].Name {
-				s.NICs[i] = s.NICs[i].dropped(d, o.Reading)
-			}
+		at := slices.IndexFunc(o.Value, func(d bond.Drops) bool { return d.Name == s.NICs[i].Name })
+		if at < 0 {
+			s.NICs[i].Drops, s.NICs[i].DropRate, s.NICs[i].DropsAt, s.NICs[i].DropSince = bond.Drops{}, 0, time.Time{}, time.Time{}
+			continue
 		}
+		s.NICs[i] = s.NICs[i].dropped(o.Value[at], o.At)
 	}
 	return s
 }
 
 // dropped returns the NIC once its driver's drop counters have been read.
-func (n NIC) dropped(d bond.Drops, r Reading[[]bond.Drops]) NIC {
+func (n NIC) dropped(d bond.Drops, at time.Time) NIC {
 	rate := 0.0
-	seconds := r.At.Sub(n.DropsAt).Seconds()
+	seconds := at.Sub(n.DropsAt).Seconds()
 	if !n.DropsAt.IsZero() && seconds > 0 && d.Index == n.Drops.Index {
-		if before, after := overload(n.Drops), overload(d); after >= before {
-			rate = float64(after-before) / seconds
-		}
+		rate = float64(dropped(n.Drops, d)) / seconds
 	}
 	switch {
 	case rate == 0:
@@ -44,18 +42,19 @@ func (n NIC) dropped(d bond.Drops, r Reading[[]bond.Drops]) NIC {
 	case n.DropSince.IsZero():
 		n.DropSince = n.DropsAt
 	}
-	n.Drops, n.DropRate, n.DropsAt = d, rate, r.At
+	n.Drops, n.DropRate, n.DropsAt = d, rate, at
 	return n
 }
 
-// overload sums what the driver dropped for lack of buffers. Pause frames are
-// counted beside it but are no drops.
-func overload(d bond.Drops) uint64 {
-	var sum uint64
-	for name, n := range d.Counts {
-		if !strings.Contains(name, "pause") && !strings.Contains(name, "xon") && !strings.Contains(name, "xoff") {
-			sum += n
+// dropped is how many frames the driver dropped for lack of buffers between two
+// readings: by the counter that rose most, as drivers count one frame under
+// several names. A counter that went down has been reset and says nothing.
+func dropped(before, after bond.Drops) uint64 {
+	var most uint64
+	for name, n := range after.Counts {
+		if old, known := before.Counts[name]; known && n > old && !bond.Pause(name) {
+			most = max(most, n-old)
 		}
 	}
-	return sum
+	return most
 }

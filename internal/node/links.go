@@ -13,6 +13,10 @@ type SawLinks struct{ Reading[bond.Links] }
 func (o SawLinks) Apply(s Snapshot) Snapshot {
 	s.Links = o.after(s.Links)
 	s = s.heard(SourceBond, o.At, o.Every, s.Links.Err)
+	if o.Err != nil {
+		return s
+	}
+	s.flaps = s.flapped(o.Value.Bonds, o.At)
 	return s.routed()
 }
 
@@ -23,6 +27,9 @@ type SawOVS struct{ Reading[[]bond.Bond] }
 func (o SawOVS) Apply(s Snapshot) Snapshot {
 	s.OVS = o.after(s.OVS)
 	s = s.heard(SourceOVS, o.At, o.Every, s.OVS.Err)
+	if o.Err != nil {
+		return s
+	}
 	return s.routed()
 }
 

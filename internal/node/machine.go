@@ -1,6 +1,8 @@
 package node
 
 import (
+	"time"
+
 	"github.com/nodewatch/nodewatch/pkg/ceph"
 	"github.com/nodewatch/nodewatch/pkg/host"
 )
@@ -12,9 +14,25 @@ type SawHost struct{ Reading[host.State] }
 func (o SawHost) Apply(s Snapshot) Snapshot {
 	if o.Err == nil {
 		s.Before = s.Host
+		s.hung = s.hung.add(o.At.Unix()/10, newlyHung(s.Host.Value, o.Value))
 	}
 	s.Host = o.after(s.Host)
 	return s.heard(SourceHost, o.At, o.Every, s.Host.Err)
+}
+
+// newlyHung is how many tasks the kernel has found hung between two readings, by
+// its own count, which goes on when it no longer logs them.
+func newlyHung(before, after host.State) uint64 {
+	if before.Hung == nil || after.Hung == nil || before.BootID != after.BootID || *after.Hung < *before.Hung {
+		return 0
+	}
+	return *after.Hung - *before.Hung
+}
+
+// HungWithin is how many tasks the kernel has found hung in the last d before now,
+// by its own count: to ten seconds, up to ten minutes. 0 where it does not count.
+func (s Snapshot) HungWithin(d time.Duration) uint64 {
+	return s.hung.sum(s.Now.Unix()/10, int64(d/(10*time.Second)))
 }
 
 // SawCluster is what the cluster said, by the nodewatch-ceph child.

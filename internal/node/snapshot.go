@@ -40,5 +40,7 @@ type Snapshot struct {
 	Before  Reading[host.State] // one reading ago, for rates
 	Cluster Reading[ceph.Cluster]
 
+	flaps       []Flap  // by bond and slave
+	hung        Ring    // tasks newly found hung, by the kernel's count, in tens of seconds
 	mappedSince []since // since when each device is the mapping it is
 }
