@@ -1,7 +1,6 @@
 package rule
 
 import (
-	"fmt"
 	"maps"
 	"slices"
 	"strings"
@@ -87,11 +86,18 @@ func (j *Judge) judge() {
 	j.remember()
 }
 
-// look runs one rule.
+// look runs one rule. A finding whose needed sources are all blind, or that the
+// rule itself says it cannot see now, is not seen, whatever older readings show.
 func (j *Judge) look(r Rule) {
 	in := Input{Snapshot: j.snapshot, Raised: j.raised(r.ID)}
+	some, all := in.blindTo(r)
 	seen := map[string]bool{}
+	hidden := map[string]bool{}
 	for _, f := range worstOfEach(r.Check(in)) {
+		if all || f.State == report.Blind {
+			hidden[f.Subject] = true
+			continue
+		}
 		seen[f.Subject] = true
 		f = j.signed(f, r)
 		j.move(r.ID, f.Subject, j.memory[r.ID][f.Subject].see(f, j.snapshot.Now, r))
@@ -99,10 +105,9 @@ func (j *Judge) look(r Rule) {
 	if len(j.memory[r.ID]) == len(seen) {
 		return
 	}
-	blind := in.blind(r)
 	for _, subject := range slices.Sorted(maps.Keys(j.memory[r.ID])) {
 		if !seen[subject] {
-			j.move(r.ID, subject, j.memory[r.ID][subject].miss(j.snapshot.Now, r, blind))
+			j.move(r.ID, subject, j.memory[r.ID][subject].miss(j.snapshot.Now, r, some || hidden[subject]))
 		}
 	}
 }
@@ -155,13 +160,14 @@ func (j *Judge) raised(rule string) []report.Finding {
 	return list
 }
 
-// blind says why the rule cannot tell "not seen" now; empty if it can.
-func (in Input) blind(r Rule) string {
-	var why []string
+// blindTo says whether some, and whether all, of the sources that the rule needs
+// are blind: it cannot tell "not seen", or not even "seen".
+func (in Input) blindTo(r Rule) (some, all bool) {
+	n := 0
 	for _, name := range r.Needs {
-		if err := in.Blind(name); err != nil {
-			why = append(why, fmt.Sprintf("%s %s: %s", name, err.Kind, err.Text))
+		if in.Blind(name) != nil {
+			n++
 		}
 	}
-	return strings.Join(why, "; ")
+	return n > 0, n > 0 && n == len(r.Needs)
 }

@@ -43,11 +43,11 @@ func (m memory) see(f report.Finding, now time.Time, r Rule) memory {
 // is not recovery: while the rule is blind a raised finding stays as it was, and
 // once it can see again it must not see the finding for as long as Keep, as a
 // rate or a window must fill first. The zero memory means that it is gone.
-func (m memory) miss(now time.Time, r Rule, blind string) memory {
+func (m memory) miss(now time.Time, r Rule, blind bool) memory {
 	switch {
 	case !m.raised:
 		return memory{}
-	case blind != "":
+	case blind:
 		m.finding.State = report.Blind
 		m.peakAt = now
 		return m

@@ -23,6 +23,8 @@ type Rule struct {
 	Keep      time.Duration // how long it stays raised after it was last seen
 	Limits    any           // pointer to a struct of thresholds, or nil; see Limit
 	Check     func(Input) []report.Finding
+	// Check returns what is seen now. A finding with State Blind stands for a
+	// raised one that cannot be seen now: it stays as it was.
 }
 
 // A Component is a part of the node that a finding is about.
