@@ -103,7 +103,6 @@ func (l Log) read(b kmsg.Batch, now time.Time) Log {
 func (l Log) count(c kmsg.Count, history bool, now time.Time) Log {
 	t := slices.IndexFunc(l.Classes, func(t Total) bool { return t.Class == c.Class })
 	if t < 0 {
-		t = len(l.Classes)
 		l.Classes = append(l.Classes, Total{Class: c.Class})
 		slices.SortFunc(l.Classes, func(a, b Total) int { return cmp.Compare(a.Class, b.Class) })
 		t = slices.IndexFunc(l.Classes, func(t Total) bool { return t.Class == c.Class })

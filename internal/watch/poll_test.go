@@ -98,8 +98,7 @@ func TestPollPanicIsAnErrorAndNotTheEnd(t *testing.T) {
 		reads := 0
 		seen := seenHost(t, Polling[host.State]{Every: time.Second, Deadline: time.Second, Read: func(context.Context) (host.State, error) {
 			if reads++; reads == 1 {
-				var m map[string]int
-				m["x"] = 1
+				panic("a bug in a parser")
 			}
 			return host.State{CPUs: reads}, nil
 		}}, 1500*time.Millisecond)
