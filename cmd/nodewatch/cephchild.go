@@ -6,7 +6,6 @@ import (
 	"encoding/json"
 	"errors"
 	"fmt"
-	"io/fs"
 	"os"
 	"os/exec"
 	"path/filepath"
@@ -19,6 +18,7 @@ import (
 	"github.com/nodewatch/nodewatch/internal/config"
 	"github.com/nodewatch/nodewatch/internal/node"
 	"github.com/nodewatch/nodewatch/internal/rule"
+	"github.com/nodewatch/nodewatch/internal/watch"
 	"github.com/nodewatch/nodewatch/pkg/ceph"
 )
 
@@ -43,8 +43,11 @@ const (
 	stormOff   = 15 * time.Minute
 )
 
+// childTimeout is after how long the child ends itself: before it is late.
+const childTimeout = 20 * time.Second
+
 // errHeld says that the cluster is not asked on purpose.
-var errHeld = errors.New("not asked while a storm is on")
+var errHeld = fmt.Errorf("ceph: %w: a storm is on, and what the cluster says would not change the verdict", watch.ErrHeld)
 
 // errAlive says that an earlier child has not ended.
 var errAlive = errors.New("an earlier nodewatch-ceph has not ended")
@@ -113,7 +116,7 @@ func (c *cephChild) child() (string, error) {
 // run runs the child and returns what it printed. At the end of ctx the child is
 // killed, and left behind if it does not feel that.
 func (c *cephChild) run(ctx context.Context, path string, request []byte) ([]byte, error) {
-	cmd := exec.Command(path)
+	cmd := exec.Command(path, "--stdin")
 	out, errs := &bounded{left: ceph.MaxDocument}, &bounded{left: 4 << 10}
 	cmd.Stdin, cmd.Stdout, cmd.Stderr = bytes.NewReader(request), out, errs
 	cmd.SysProcAttr = &syscall.SysProcAttr{Setpgid: true}
@@ -131,7 +134,7 @@ func (c *cephChild) run(ctx context.Context, path string, request []byte) ([]byt
 	select {
 	case err := <-ended:
 		if err != nil {
-			return nil, cephError(err, errs.String())
+			return nil, cephError(err, errs.Bytes())
 		}
 		return out.Bytes(), nil
 	case <-ctx.Done():
@@ -140,34 +143,24 @@ func (c *cephChild) run(ctx context.Context, path string, request []byte) ([]byt
 	}
 }
 
-// cephError makes an error of what the child said when it failed.
-func cephError(err error, said string) error {
-	said, _, _ = strings.Cut(strings.TrimSpace(said), "\n")
-	if exit := (*exec.ExitError)(nil); errors.As(err, &exit) {
-		switch exit.ExitCode() {
-		case ceph.ExitDenied:
-			return fmt.Errorf("ceph: %s: %w", said, fs.ErrPermission)
-		case ceph.ExitBuild:
-			return fmt.Errorf("ceph: %s: %w", said, errors.ErrUnsupported)
-		}
+// cephError makes an error of how the child ended.
+func cephError(err error, said []byte) error {
+	if exit := (*exec.ExitError)(nil); errors.As(err, &exit) && exit.Exited() {
+		return ceph.Failure(exit.ExitCode(), said)
 	}
-	return fmt.Errorf("ceph: %s (%w)", said, err)
+	return fmt.Errorf("ceph: nodewatch-ceph: %w", err)
 }
 
 // request is what the child is to ask: this node's addresses, and the watchers of
 // a few of its images, others each time.
 func (c *cephChild) request(s node.Snapshot) ceph.Request {
-	r := ceph.Request{Conf: c.Conf, Name: c.Name, Keyring: c.Keyring}
+	r := ceph.Request{Conf: c.Conf, Name: c.Name, Keyring: c.Keyring, Timeout: childTimeout}
 	for _, m := range s.Mapped.Value {
 		if !slices.Contains(r.Addrs, m.ClientAddr) && m.ClientAddr != "" {
 			r.Addrs = append(r.Addrs, m.ClientAddr)
 		}
 	}
-	images := watchedImages(s)
-	for i := range min(len(images), ceph.MaxImages) {
-		r.Images = append(r.Images, images[(c.turn+i)%len(images)])
-	}
-	c.turn += len(r.Images)
+	r.Images, c.turn = ceph.Turn(watchedImages(s), c.turn)
 	return r
 }
 
@@ -184,7 +177,7 @@ func watchedImages(s node.Snapshot) []ceph.Image {
 			}
 		}
 	}
-	slices.SortFunc(list, ceph.Image.Compare)
+	slices.SortFunc(list, func(a, b ceph.Image) int { return strings.Compare(a.String(), b.String()) })
 	return slices.Compact(list)
 }
 

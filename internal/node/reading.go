@@ -19,6 +19,7 @@ const (
 	Failed  ErrorKind = "failed"  // a read came back with an error
 	Denied  ErrorKind = "denied"  // no permission
 	Absent  ErrorKind = "absent"  // the thing to read is not on this machine
+	Held    ErrorKind = "held"    // not read on purpose
 )
 
 // An Error says why a reading has no value. It is plain data, so that a tape can hold it.

@@ -75,6 +75,7 @@ func TestPollSaysWhyItIsBlind(t *testing.T) {
 		want node.ErrorKind
 	}{
 		{errors.New("broken"), node.Failed},
+		{fmt.Errorf("ceph: %w", ErrHeld), node.Held},
 		{fmt.Errorf("open: %w", fs.ErrPermission), node.Denied},
 		{fmt.Errorf("open: %w", fs.ErrNotExist), node.Absent},
 		{fmt.Errorf("host: %w", errors.ErrUnsupported), node.Absent},

@@ -41,6 +41,9 @@ func Poll[T any](p Polling[T]) Source {
 	}}
 }
 
+// ErrHeld is what a read returns that was left undone on purpose.
+var ErrHeld = errors.New("held back")
+
 // errPanic marks a read that panicked.
 var errPanic = errors.New("the read panicked")
 
@@ -51,6 +54,8 @@ func reading[T any](p Polling[T], at time.Time, value T, err error) node.Reading
 	}
 	kind := node.Failed
 	switch {
+	case errors.Is(err, ErrHeld):
+		kind = node.Held
 	case errors.Is(err, context.DeadlineExceeded):
 		kind = node.Stalled
 	case errors.Is(err, fs.ErrPermission):
