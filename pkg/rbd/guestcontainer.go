@@ -24,7 +24,7 @@ func ListContainers(proc fs.FS) (Guests, error) {
 	}
 	var found Guests
 	seen := map[string]bool{}
-	unread := 0
+	unread := map[string]bool{}
 	for _, pid := range pids {
 		dir := strconv.Itoa(pid)
 		cgroup, err := procRead(proc, dir+"/cgroup", procFileSize)
@@ -37,14 +37,15 @@ func ListContainers(proc fs.FS) (Guests, error) {
 		}
 		mounts, err := procRead(proc, dir+"/mountinfo", procFileSize)
 		if err != nil {
-			unread++
+			unread[id] = true
 			continue // another of its processes may tell
 		}
 		seen[id] = true
+		delete(unread, id)
 		found.Guests = append(found.Guests, guestOfContainer(id, pid, mounts))
 	}
-	if unread > 0 {
-		found.Partly = fmt.Sprintf("the mounts of %d container processes could not be read", unread)
+	if len(unread) > 0 {
+		found.Partly = fmt.Sprintf("the mounts of %d containers could not be read", len(unread))
 	}
 	return found, nil
 }

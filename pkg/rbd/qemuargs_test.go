@@ -1,0 +1,170 @@
+package rbd
+
+import (
+	"fmt"
+	"path"
+	"strings"
+	"testing"
+
+	"github.com/google/go-cmp/cmp"
+)
+
+func TestParseCommandLine(t *testing.T) {
+	for _, file := range append(guestFiles(t, "qemu/*.cmdline"), guestFiles(t, "qemu/*.args")...) {
+		t.Run(path.Base(file), func(t *testing.T) {
+			g, err := ParseCommandLine(qemuFixture(t, file))
+			fault := ""
+			if err != nil {
+				fault = err.Error()
+			}
+			guestGolden(t, "qemu-"+strings.TrimSuffix(path.Base(file), path.Ext(file)), struct {
+				Guest Guest
+				Error string
+			}{g, fault})
+		})
+	}
+}
+
+// The lab's QEMUs: 101 and 102 sit on krbd, 103 on librbd.
+func TestParseCommandLineClients(t *testing.T) {
+	for vm, want := range map[string]Disk{
+		"vm101": {Target: "scsi0", Client: KRBD, Pool: "rbd", Image: "vm-101-disk-0", Path: "/dev/rbd-pve/33b862db-5e43-43fb-927c-e4b2e2132a65/rbd/vm-101-disk-0"},
+		"vm102": {Target: "scsi0", Client: KRBD, Pool: "rbd", Image: "vm-102-disk-0", Path: "/dev/rbd/rbd/vm-102-disk-0"},
+		"vm103": {Target: "scsi0", Client: LibRBD, Pool: "rbd", Image: "vm-103-disk-0"},
+	} {
+		g, err := ParseCommandLine(guestFile(t, "qemu/"+vm+".cmdline"))
+		if err != nil {
+			t.Fatal(err)
+		}
+		if diff := cmp.Diff([]Disk{want}, g.Disks); diff != "" || g.Name != vm || g.ID != vm[2:] {
+			t.Errorf("%s %s %s", g.Name, g.ID, diff)
+		}
+	}
+}
+
+// qemuLine makes a command line of arguments.
+func qemuLine(args ...string) []byte {
+	return []byte("/usr/bin/kvm\x00" + strings.Join(args, "\x00") + "\x00")
+}
+
+func TestParseCommandLineForms(t *testing.T) {
+	librbd := Disk{Client: LibRBD, Pool: "p", Image: "i"}
+	for _, c := range []struct {
+		name string
+		args []string
+		want []Disk
+	}{
+		{"no arguments", nil, nil},
+		{"a drive without a name", []string{"-drive", "file=rbd:p/i,if=virtio,index=3"}, []Disk{{Target: "virtio3", Client: LibRBD, Pool: "p", Image: "i"}}},
+		{"two dashes", []string{"--drive", "file=rbd:p/i,id=a"}, []Disk{{Target: "a", Client: LibRBD, Pool: "p", Image: "i"}}},
+		{"a driver before the path", []string{"-drive", "file=host_device:/dev/rbd3,id=a"}, []Disk{{Target: "a", Client: KRBD, Path: "/dev/rbd3"}}},
+		{"escapes", []string{"-drive", `file=rbd:p\:1/n\/2/i\@3@s\\4:id=x,id=a`},
+			[]Disk{{Target: "a", Client: LibRBD, Pool: "p:1", Namespace: "n/2", Image: "i@3", Snapshot: `s\4`}}},
+		{"the value of another option", []string{"-append", "root=/dev/vda", "-hda", "/dev/rbd1"}, []Disk{{Target: "hda", Client: KRBD, Path: "/dev/rbd1"}}},
+		{"nodes that refer to each other for ever", []string{"-blockdev", `{"driver":"raw","node-name":"a","file":"b"}`, "-blockdev", `{"driver":"raw","node-name":"b","file":"a"}`}, nil},
+		{"a node that is not there", []string{"-blockdev", `{"driver":"raw","node-name":"a","file":"b"}`}, nil},
+		{"references with dotted names", []string{"-blockdev", "driver=rbd,pool=p,image=i,node-name=low", "-blockdev", "driver=raw,node-name=mid,file=low", "-blockdev", "driver=throttle,node-name=top,file=mid"},
+			[]Disk{{Target: "top", Client: librbd.Client, Pool: "p", Image: "i"}}},
+		{"an image with a backing one", []string{"-blockdev", `{"driver":"rbd","pool":"p","image":"base","node-name":"low"}`, "-blockdev", `{"driver":"qcow2","node-name":"top","backing":"low","file":{"driver":"rbd","pool":"p","image":"i"}}`},
+			[]Disk{{Target: "top", Client: LibRBD, Pool: "p", Image: "i"}}},
+	} {
+		g, err := ParseCommandLine(qemuLine(c.args...))
+		if err != nil {
+			t.Errorf("%s: %v", c.name, err)
+		}
+		if diff := cmp.Diff(c.want, g.Disks); diff != "" {
+			t.Errorf("%s: %s", c.name, diff)
+		}
+	}
+}
+
+func TestParseCommandLineWindows(t *testing.T) {
+	for _, c := range []struct {
+		option, value, want string
+	}{
+		{"-cpu", "host,hv_relaxed", "windows"},
+		{"-cpu", "host,hv-time=on", "windows"},
+		{"-cpu", "host,hv-passthrough", "windows"},
+		{"-cpu", "host,hv-time=off", ""},
+		{"-cpu", "host,hv_vendor_id=proxmox,kvm=off", ""},
+		{"-cpu", "host,+kvm_pv_eoi", ""},
+		{"-rtc", "driftfix=slew,base=localtime", "windows"},
+		{"-rtc", "base=utc", ""},
+	} {
+		if g, err := ParseCommandLine(qemuLine(c.option, c.value)); err != nil || g.OS != c.want {
+			t.Errorf("%s %s: got %q, %v, want %q", c.option, c.value, g.OS, err, c.want)
+		}
+	}
+}
+
+// What cannot be read is said, in words of its own, and the rest is read.
+func TestParseCommandLineRefuses(t *testing.T) {
+	good := []string{"-drive", "file=rbd:p/i,id=a"}
+	nested := strings.Repeat(`{"file":`, 40) + `"PLANTED"` + strings.Repeat("}", 40)
+	wide := `{"a":[` + strings.Repeat("0,", 40_000) + `"PLANTED"]}`
+	for _, c := range []struct{ name, value, want string }{
+		{"no JSON", `{"driver":"rbd",PLANTED`, "-blockdev no. 1: not JSON"},
+		{"two values", `{"driver":"rbd"}{"PLANTED":1}`, "not JSON"},
+		{"deep", nested, "too deeply"},
+		{"wide", wide, "too many"},
+		{"many properties", strings.Repeat("PLANTED=1,", 5000), "too many"},
+	} {
+		g, err := ParseCommandLine(qemuLine(append([]string{"-blockdev", c.value}, good...)...))
+		if err == nil || !strings.Contains(err.Error(), c.want) || strings.Contains(err.Error(), guestPlanted) {
+			t.Errorf("%s: got %v, want %q", c.name, err, c.want)
+		}
+		if len(g.Disks) != 1 {
+			t.Errorf("%s: the other disk is lost: %+v", c.name, g)
+		}
+	}
+	if _, err := ParseCommandLine(make([]byte, qemuArgsSize+1)); err == nil {
+		t.Error("a command line of more than 1 MiB was read")
+	}
+}
+
+// No secret of a fixture is in what is made of it.
+func TestParseCommandLineKeepsNoSecret(t *testing.T) {
+	secrets := 0
+	for _, file := range append(guestFiles(t, "qemu/*.cmdline"), guestFiles(t, "qemu/*.args")...) {
+		data := qemuFixture(t, file)
+		secrets += strings.Count(string(data), guestPlanted)
+		g, err := ParseCommandLine(data)
+		if text := fmt.Sprintf("%+v %v", g, err); strings.Contains(text, guestPlanted) {
+			t.Errorf("%s: a secret: %s", file, text)
+		}
+	}
+	if secrets < 8 {
+		t.Errorf("the fixtures have only %d secrets", secrets)
+	}
+}
+
+// Whatever comes before them, what stands behind the options that hold a secret,
+// in any of the forms, is in neither the Guest nor the error; both are bounded.
+func FuzzParseCommandLine(f *testing.F) {
+	for _, file := range append(guestFiles(f, "qemu/*.cmdline"), guestFiles(f, "qemu/*.args")...) {
+		f.Add(qemuFixture(f, file), "p/i@s")
+	}
+	f.Fuzz(func(t *testing.T, data []byte, image string) {
+		g, err := ParseCommandLine(data)
+		if bad := guestBounded(g); bad != nil {
+			t.Fatal(bad)
+		}
+		if err != nil && len(err.Error()) > 200 {
+			t.Fatalf("a long error: %v", err)
+		}
+		if again, _ := ParseCommandLine(data); !cmp.Equal(g, again) {
+			t.Fatal("not the same twice")
+		}
+		plain := strings.Trim(strings.ReplaceAll(image, "\x00", ""), `\`)
+		doubled := strings.ReplaceAll(plain, ",", ",,")
+		g, err = ParseCommandLine(qemuLine(
+			"-drive", "file=rbd:"+doubled+":id=PLANTED:key=PLANTED/+==:mon_host=PLANTED,id=a",
+			"-drive", "file=https://u:PLANTED@"+doubled+",id=b",
+			"-blockdev", fmt.Sprintf(`{"driver":"rbd","pool":%q,"user":"PLANTED","key-secret":"PLANTED","server":[{"host":"PLANTED"}]}`, plain),
+			"-object", fmt.Sprintf(`{"qom-type":"secret","id":%q,"data":"PLANTED"}`, plain),
+			"-blockdev", "driver=luks,key-secret=PLANTED,file.driver=rbd,file.image="+doubled+",file.password-secret=PLANTED"))
+		if text := fmt.Sprintf("%+v %v", g, err); strings.Contains(text, guestPlanted) && !strings.Contains(image, guestPlanted) {
+			t.Fatalf("a secret: %s", text)
+		}
+	})
+}

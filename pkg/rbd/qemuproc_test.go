@@ -1,0 +1,364 @@
+package rbd
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"io"
+	"io/fs"
+	"os"
+	"os/exec"
+	"strconv"
+	"strings"
+	"testing"
+	"testing/fstest"
+
+	"github.com/google/go-cmp/cmp"
+)
+
+// procFake is a /proc to be filled.
+type procFake struct{ fstest.MapFS }
+
+func (p procFake) file(name, text string) { p.MapFS[name] = &fstest.MapFile{Data: []byte(text)} }
+
+func (p procFake) link(name, target string) {
+	p.MapFS[name] = &fstest.MapFile{Data: []byte(target), Mode: fs.ModeSymlink | 0o777}
+}
+
+// process adds a process as the kernel shows one.
+func (p procFake) process(pid int, comm, cgroup string) {
+	dir := strconv.Itoa(pid)
+	p.file(dir+"/comm", comm+"\n")
+	p.file(dir+"/cgroup", "0::"+cgroup+"\n")
+	p.file(dir+"/stat", fmt.Sprintf("%d (%s) S 1 231 231 0 -1 4194624 1 2 3 4 5 6 7 8 20 0 4 0 %d00 1 2 3 4\n", pid, comm, pid))
+}
+
+func qemuFakeProc(t testing.TB) procFake {
+	p := procFake{fstest.MapFS{}}
+	p.process(1, "systemd", "/init.scope")
+	p.process(2, "kvm-nx-lpage-re", "/")
+	p.process(233, "kvm", "/qemu.slice/101.scope")
+	p.process(241, "kvm", "/qemu.slice/102.scope")
+	p.process(249, "kvm", "/qemu.slice/103.scope")
+	p.process(900, "qemu-system-x86", `/machine.slice/machine-qemu\x2d1\x2dvm\x2d201.scope/libvirt/emulator`)
+	for pid, vm := range map[string]string{"233": "101", "241": "102", "249": "103"} {
+		p.MapFS[pid+"/cmdline"] = &fstest.MapFile{Data: guestFile(t, "qemu/vm"+vm+".cmdline")}
+	}
+	p.MapFS["900/cmdline"] = &fstest.MapFile{Data: guestFile(t, "qemu/vm201-libvirt.cmdline")}
+	p.file("self", "")
+	p.file("meminfo", "MemTotal: 1 kB\n")
+	return p
+}
+
+func TestListQEMU(t *testing.T) {
+	p := qemuFakeProc(t)
+	p.process(910, "kvm", "/")
+	p.file("910/stat", "910 (kvm) Z 1 1 1 0 -1 0 0 0 0 0 0 0 0 0 20 0 1 0 91000 0 0\n") // a zombie
+	p.process(911, "kvm", "/")
+	p.file("911/stat", "911 (kvm) S 1 1\n") // no such kernel
+	p.process(912, "qemu-kvm) S 1 (", "/a")
+	p.process(913, "qemu-kvm", "/a")
+	p.file("913/stat", "913 (q) Z 7 (qemu-kvm) S 1 231 231 0 -1 4194624 1 2 3 4 5 6 7 8 20 0 4 0 55 1\n")
+	delete(p.MapFS, "913/cgroup")
+	p.file("914/comm", "kvm\n") // it ended: no more files
+	got, err := ListQEMU(p)
+	if err != nil {
+		t.Fatal(err)
+	}
+	want := []Process{
+		{PID: 233, Start: 23300, Comm: "kvm", VM: "101"},
+		{PID: 241, Start: 24100, Comm: "kvm", VM: "102"},
+		{PID: 249, Start: 24900, Comm: "kvm", VM: "103"},
+		{PID: 900, Start: 90000, Comm: "qemu-system-x86", VM: "vm-201", Libvirt: true},
+		{PID: 913, Start: 55, Comm: "qemu-kvm"},
+	}
+	if diff := cmp.Diff(want, got); diff != "" {
+		t.Error(diff)
+	}
+}
+
+// procOnly lets only the named files of processes be opened.
+type procOnly struct {
+	fs.FS
+	allowed map[string]bool
+}
+
+func (p procOnly) Open(name string) (fs.File, error) {
+	if _, file, ok := strings.Cut(name, "/"); ok && !p.allowed[file] {
+		return nil, fmt.Errorf("%s was opened: it may wait for ever", name)
+	}
+	return p.FS.Open(name)
+}
+
+// Listing reads nothing that can wait for the process; that it sees all the same
+// is how it is known that nothing else was needed.
+func TestListReadsNothingThatWaits(t *testing.T) {
+	safe := procOnly{qemuFakeProc(t), map[string]bool{"comm": true, "cgroup": true, "stat": true, "mountinfo": true}}
+	got, err := ListQEMU(safe)
+	if err != nil || len(got) != 4 {
+		t.Errorf("got %d processes, %v", len(got), err)
+	}
+	if _, err := ListContainers(safe); err != nil {
+		t.Error(err)
+	}
+}
+
+func TestReadQEMU(t *testing.T) {
+	p := qemuFakeProc(t)
+	g, err := ReadQEMU(p, Process{PID: 233, Start: 23300, VM: "101"})
+	if err != nil || g.Name != "vm101" || g.ID != "101" || g.PID != 233 || g.Kind != "vm" || len(g.Disks) != 1 {
+		t.Errorf("got %+v, %v", g, err)
+	}
+	if _, err := ReadQEMU(p, Process{PID: 233, Start: 7}); !errors.Is(err, fs.ErrNotExist) {
+		t.Errorf("another process of that PID: got %v", err)
+	}
+	if _, err := ReadQEMU(p, Process{PID: 5, Start: 7}); !errors.Is(err, fs.ErrNotExist) {
+		t.Errorf("no such process: got %v", err)
+	}
+	p.file("233/cmdline", "")
+	if _, err := ReadQEMU(p, Process{PID: 233, Start: 23300}); !errors.Is(err, errProcEnded) {
+		t.Errorf("a process without memory: got %v", err)
+	}
+	p.file("233/cmdline", strings.Repeat("PLANTED", 200_000))
+	if _, err := ReadQEMU(p, Process{PID: 233, Start: 23300}); err == nil || strings.Contains(err.Error(), guestPlanted) {
+		t.Errorf("a long command line: got %v", err)
+	}
+}
+
+func TestGuestOfProcess(t *testing.T) {
+	for _, c := range []struct {
+		p        Process
+		g        Guest
+		name, id string
+	}{
+		{Process{PID: 9, Comm: "kvm", VM: "101"}, Guest{}, "vm101", "101"},
+		{Process{PID: 9, Comm: "kvm", VM: "101"}, Guest{Name: "db1", ID: "101"}, "db1", "101"},
+		{Process{PID: 9, Comm: "kvm", VM: "web", Libvirt: true}, Guest{}, "web", ""},
+		{Process{PID: 9, Comm: "kvm"}, Guest{}, "kvm 9", ""},
+	} {
+		if g := c.g.of(c.p); g.Name != c.name || g.ID != c.id || g.PID != 9 {
+			t.Errorf("%+v: got %+v", c.p, g)
+		}
+	}
+}
+
+func TestQEMUScope(t *testing.T) {
+	for _, c := range []struct {
+		cgroup, vm string
+		libvirt    bool
+	}{
+		{"0::/qemu.slice/101.scope\n", "101", false},
+		{"12:devices:/qemu.slice/101.scope\n0::/\n", "101", false},
+		{"0::/../../qemu.slice/101.scope\n", "101", false},
+		{"0::/qemu.slice/x.scope\n", "", false},
+		{"0::/user.slice/101.scope\n", "", false},
+		{`0::/machine.slice/machine-qemu\x2d12\x2dinstance\x2d00000a1f.scope/libvirt` + "\n", "instance-00000a1f", true},
+		{"5:cpu:/machine/qemu-3-web.libvirt-qemu/emulator\n", "web", true},
+		{"0::/machine.slice/machine-lxc\\x2d12\\x2dc1.scope\n", "", false},
+		{"0::/machine.slice/qemu-3-web\n", "", false},
+		{`0::/machine.slice/machine-qemu\x2d12\x2`, "", false},
+		{"no cgroup", "", false},
+		{"", "", false},
+	} {
+		if vm, libvirt := qemuScope([]byte(c.cgroup)); vm != c.vm || libvirt != c.libvirt {
+			t.Errorf("%q: got %q, %v", c.cgroup, vm, libvirt)
+		}
+	}
+}
+
+func TestOpenDevices(t *testing.T) {
+	p := qemuFakeProc(t)
+	for fd, target := range map[string]string{
+		"0": "/dev/null", "3": "anon_inode:[eventfd]", "11": "/dev/rbd0", "12": "/dev/rbd0", "13": "/dev/rbd12p1",
+		"14": "socket:[10854]", "15": "/dev/dm-3", "16": "/dev/nbd1", "17": "/dev/rbd0 (deleted)", "18": "/mnt/rbd0",
+	} {
+		p.link("233/fd/"+fd, target)
+	}
+	got, err := OpenDevices(p, 233)
+	if diff := cmp.Diff([]string{"/dev/dm-3", "/dev/nbd1", "/dev/rbd0", "/dev/rbd12p1"}, got); diff != "" || err != nil {
+		t.Error(err, diff)
+	}
+	if _, err := OpenDevices(p, 7); !errors.Is(err, fs.ErrNotExist) {
+		t.Errorf("got %v", err)
+	}
+}
+
+// procAsker counts how often each process is asked for.
+type procAsker struct {
+	proc  fs.FS
+	asked map[int]int
+	fails map[int]error
+}
+
+func (a *procAsker) ask(_ context.Context, p Process) (Guest, error) {
+	a.asked[p.PID]++
+	if err := a.fails[p.PID]; err != nil {
+		return Guest{}, err
+	}
+	return ReadQEMU(a.proc, p)
+}
+
+// procNumbers are the device numbers of the lab's links.
+func procNumbers(path string) (major, minor uint32, ok bool) {
+	switch path {
+	case "/dev/rbd0", "/dev/rbd-pve/33b862db-5e43-43fb-927c-e4b2e2132a65/rbd/vm-101-disk-0":
+		return 254, 0, true
+	case "/dev/rbd1", "/dev/rbd/rbd/vm-102-disk-0":
+		return 254, 16, true
+	case "/dev/rbd2":
+		return 254, 32, true
+	}
+	return 0, 0, false
+}
+
+func TestProcesses(t *testing.T) {
+	p := qemuFakeProc(t)
+	p.process(500, "init", "/lxc/105/ns/init.scope")
+	p.file("500/mountinfo", "1 1 254:48 / / rw - ext4 /dev/rbd3 rw\n")
+	p.link("233/fd/11", "/dev/rbd0") // on the command line by another name
+	p.link("233/fd/12", "/dev/rbd2") // plugged in later
+	a := &procAsker{proc: p, asked: map[int]int{}, fails: map[int]error{249: errors.New("rbd: the probe is stuck")}}
+	r := NewProcesses(p, a.ask, procNumbers)
+	got, err := r.Read(t.Context())
+	if err != nil {
+		t.Fatal(err)
+	}
+	guestGolden(t, "processes", got)
+
+	// Asked once, but for the one that failed, and not that one at once.
+	for range qemuAskAgain - 1 {
+		if _, err := r.Read(t.Context()); err != nil {
+			t.Fatal(err)
+		}
+	}
+	if diff := cmp.Diff(map[int]int{233: 1, 241: 1, 249: 1, 900: 1}, a.asked); diff != "" {
+		t.Error(diff)
+	}
+	a.fails = nil
+	got, err = r.Read(t.Context())
+	if err != nil || got.Partly != "" || a.asked[249] != 2 {
+		t.Errorf("got %q, %v, asked %d times", got.Partly, err, a.asked[249])
+	}
+
+	// The PID is another process's now: it is asked for.
+	p.file("233/stat", strings.Replace(string(p.MapFS["233/stat"].Data), "23300", "23301", 1))
+	if _, err := r.Read(t.Context()); err != nil || a.asked[233] != 2 {
+		t.Errorf("%v, asked %d times", err, a.asked[233])
+	}
+}
+
+// Once the time is over nobody is asked, and that is said; the next reading goes on.
+func TestProcessesOutOfTime(t *testing.T) {
+	p := qemuFakeProc(t)
+	a := &procAsker{proc: p, asked: map[int]int{}}
+	r := NewProcesses(p, a.ask, nil)
+	over, cancel := context.WithCancel(t.Context())
+	cancel()
+	got, err := r.Read(over)
+	if err != nil || len(got.Guests) != 4 || len(a.asked) != 0 || got.Partly != "vm101, vm102, vm103 and 1 more: not asked yet" {
+		t.Errorf("got %+v, %v, asked %v", got, err, a.asked)
+	}
+	if got, err = r.Read(t.Context()); err != nil || got.Partly != "" || len(a.asked) != 4 {
+		t.Errorf("got %q, %v, asked %v", got.Partly, err, a.asked)
+	}
+}
+
+// A command line of which a part is unreadable is not asked for again, and what
+// was read of it is used.
+func TestProcessesPartOfACommandLine(t *testing.T) {
+	p := qemuFakeProc(t)
+	p.file("233/cmdline", string(guestFile(t, "qemu/vm101.cmdline"))+"-blockdev\x00{\"PLANTED\x00")
+	a := &procAsker{proc: p, asked: map[int]int{}}
+	r := NewProcesses(p, a.ask, nil)
+	for range 2 * qemuAskAgain {
+		got, err := r.Read(t.Context())
+		want := "vm101: QEMU command line: 1 options could not be read: -blockdev no. 1: not JSON"
+		if err != nil || got.Partly != want || len(got.Guests[0].Disks) != 1 {
+			t.Fatalf("got %+v, %v", got, err)
+		}
+	}
+	if a.asked[233] != 1 {
+		t.Errorf("asked %d times", a.asked[233])
+	}
+}
+
+func TestProcessesNoProc(t *testing.T) {
+	r := NewProcesses(os.DirFS("/nowhere"), nil, nil)
+	if _, err := r.Read(t.Context()); !errors.Is(err, fs.ErrNotExist) {
+		t.Errorf("got %v", err)
+	}
+}
+
+// TestQEMUSleeper is no test by itself: TestReadQEMUForReal runs it as a process
+// that waits until its input is closed.
+func TestQEMUSleeper(t *testing.T) {
+	if os.Getenv("QEMU_SLEEPER") != "" {
+		io.Copy(io.Discard, os.Stdin)
+	}
+}
+
+// On this machine's own /proc: a process that is called kvm is found and its
+// command line read.
+func TestReadQEMUForReal(t *testing.T) {
+	self, err := os.Executable()
+	if err != nil {
+		t.Fatal(err)
+	}
+	exe := t.TempDir() + "/kvm"
+	if err := os.Symlink(self, exe); err != nil {
+		t.Fatal(err)
+	}
+	cmd := exec.Command(exe, "-test.run", "^TestQEMUSleeper$", "--", "-name", "vm9")
+	cmd.Env = append(os.Environ(), "QEMU_SLEEPER=1")
+	if _, err := cmd.StdinPipe(); err != nil {
+		t.Fatal(err)
+	}
+	if err := cmd.Start(); err != nil {
+		t.Fatal(err)
+	}
+	defer func() {
+		cmd.Process.Kill()
+		cmd.Wait()
+	}()
+	proc := os.DirFS("/proc")
+	list, err := ListQEMU(proc)
+	if err != nil {
+		t.Fatal(err)
+	}
+	for _, p := range list {
+		if p.PID != cmd.Process.Pid {
+			continue
+		}
+		g, err := ReadQEMU(proc, p)
+		if err != nil || g.PID != p.PID || g.Name != "vm9" || p.Start == 0 {
+			t.Errorf("got %+v, %v", g, err)
+		}
+		if _, err := OpenDevices(proc, p.PID); err != nil {
+			t.Error(err)
+		}
+		return
+	}
+	t.Errorf("process %d is not among %+v", cmd.Process.Pid, list)
+}
+
+// A cgroup file gives at most one VM, whose name is bounded, and a VMID is a number.
+func FuzzQEMUScope(f *testing.F) {
+	f.Add("0::/qemu.slice/101.scope\n")
+	f.Add(`0::/machine.slice/machine-qemu\x2d1\x2dvm201.scope/libvirt/emulator`)
+	f.Add("12:devices:/machine/qemu-3-web.libvirt-qemu\n")
+	f.Add("0::/lxc/105/ns/lxc/200\n1:name=systemd:/lxc.payload.c1\n")
+	f.Fuzz(func(t *testing.T, cgroup string) {
+		vm, libvirt := qemuScope([]byte(cgroup))
+		if !libvirt && vm != "" && !guestDigits(vm) || len(vm) > 3*guestTextMax {
+			t.Fatalf("got %q", vm)
+		}
+		id, ok := guestContainer([]byte(cgroup))
+		if ok == (id == "") || strings.Contains(id, "/") || len(id) > 3*guestTextMax {
+			t.Fatalf("got %q, %v", id, ok)
+		}
+		// A line of another controller after it changes nothing.
+		if again, lv := qemuScope([]byte(strings.TrimSuffix(cgroup, "\n") + "\n9:pids:/\n")); again != vm || lv != libvirt {
+			t.Fatalf("got %q, then %q", vm, again)
+		}
+	})
+}
