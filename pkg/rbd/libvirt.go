@@ -135,6 +135,9 @@ func (l *Libvirt) call(ctx context.Context, what string, f func() error) error {
 		return nil
 	}
 	if !virtAnswered(err) {
+		if fault, ok := conn.fault.Load().(error); ok {
+			err = fault
+		}
 		l.Close()
 	}
 	if virtDenied(err) {

@@ -35,6 +35,7 @@ type virtConn struct {
 	rest    []byte       // of packet, what has not been handed on
 	waiting atomic.Int64 // the serial of the call under way; -1: none
 	unsent  int          // bytes of the latest call that have not been written
+	fault   atomic.Value // error: why reading ended; go-libvirt does not pass it on
 }
 
 func newVirtConn(c net.Conn) *virtConn {
@@ -64,8 +65,10 @@ func (c *virtConn) Write(p []byte) (int, error) {
 func (c *virtConn) Read(p []byte) (int, error) {
 	for len(c.rest) == 0 {
 		if err := c.next(); err != nil {
+			err = fmt.Errorf("the connection ended: %w", err)
+			c.fault.CompareAndSwap(nil, err)
 			c.Conn.Close() // what comes after is not worth reading
-			return 0, fmt.Errorf("rbd: libvirt: %w", err)
+			return 0, err
 		}
 	}
 	n := copy(p, c.rest)
