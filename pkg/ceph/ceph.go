@@ -4,14 +4,17 @@ package ceph
 
 import "time"
 
-// A Cluster is what one cluster said.
+// A Cluster is what one cluster said. A part that could not be had is empty, and
+// Errors says why: no Health.Status, no OSDMap.Epoch (then nothing is known of
+// the blocklist either), an image that is not in Asked, nil Scrubs.
 type Cluster struct {
 	FSID      string        `json:"fsid"`
 	Release   string        `json:"release,omitempty"` // librados' version, as it names itself
 	Health    Health        `json:"health"`
 	OSDMap    OSDMap        `json:"osdmap"`
 	Blocklist []Entry       `json:"blocklist"`          // entries for addresses that were asked for
-	Watchers  []Watcher     `json:"watchers,omitempty"` // of the images that were asked for
+	Watchers  []Watcher     `json:"watchers,omitempty"` // of the images in Asked
+	Asked     []Image       `json:"asked,omitempty"`    // the images whose watchers are known, none included
 	Scrubs    *Scrubs       `json:"scrubs,omitempty"`   // nil: no manager answered
 	Took      time.Duration `json:"took"`               // from connect to the last answer
 	Errors    []string      `json:"errors,omitempty"`   // parts that could not be had, for people
@@ -21,7 +24,7 @@ type Cluster struct {
 type Health struct {
 	Status  string   `json:"status"`             // HEALTH_OK, HEALTH_WARN, HEALTH_ERR
 	Checks  []Check  `json:"checks"`             // by code
-	SlowOps []string `json:"slow_ops,omitempty"` // daemons that have slow ops: osd.1, mon.a
+	SlowOps []string `json:"slow_ops,omitempty"` // daemons that have slow ops: osd.1, mon.a; Ceph names ten at most
 }
 
 // A Check is one health code.
@@ -50,8 +53,8 @@ type OSD struct {
 
 // An Entry is one entry of the blocklist.
 type Entry struct {
-	Addr  string    `json:"addr"` // IP:0/NONCE
-	Until time.Time `json:"until"`
+	Addr  string    `json:"addr"`  // IP:0/NONCE of one client, IP:0/0 of all of an IP, IP/BITS of a network
+	Until time.Time `json:"until"` // zero: not known
 }
 
 // A Watcher watches an image's header.

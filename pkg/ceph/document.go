@@ -1,0 +1,93 @@
+package ceph
+
+import (
+	"cmp"
+	"errors"
+	"fmt"
+	"slices"
+	"time"
+)
+
+// MaxDocument is how long the child's document may be, in bytes. That of a
+// cluster of 1,820 OSDs has some 200 KiB.
+const MaxDocument = 8 << 20
+
+// document bounds the child's document: the values are some ten times those of
+// 1,820 OSDs and 800 images.
+var document = size{bytes: MaxDocument, values: 200_000}
+
+// Parse reads the JSON document that nodewatch-ceph prints. Fields it does not
+// know are passed over. What it returns is sorted, its addresses are normal
+// ([NormalAddr]), and its texts are printable and at most 512 bytes long.
+func Parse(b []byte) (Cluster, error) {
+	var c Cluster
+	if err := document.unmarshal(b, &c); err != nil {
+		return Cluster{}, fmt.Errorf("ceph: document: %w", err)
+	}
+	if c.FSID == "" {
+		return Cluster{}, errors.New("ceph: document: no fsid")
+	}
+	c.clean()
+	return c, nil
+}
+
+// clean makes good what Parse promises.
+func (c *Cluster) clean() {
+	c.FSID, c.Release = text(c.FSID), text(c.Release)
+	c.Health.clean()
+	c.OSDMap.clean()
+	for i := range c.Blocklist {
+		c.Blocklist[i].clean()
+	}
+	sortEntries(c.Blocklist)
+	for i := range c.Watchers {
+		c.Watchers[i].clean()
+	}
+	slices.SortStableFunc(c.Watchers, compareWatchers)
+	for i := range c.Asked {
+		c.Asked[i] = c.Asked[i].clean()
+	}
+	for i := range c.Errors {
+		c.Errors[i] = text(c.Errors[i])
+	}
+	c.Took = max(c.Took, 0)
+	if c.Scrubs != nil {
+		c.Scrubs.Scrubbing = max(c.Scrubs.Scrubbing, 0)
+		c.Scrubs.Deep = min(max(c.Scrubs.Deep, 0), c.Scrubs.Scrubbing)
+	}
+}
+
+func (w *Watcher) clean() {
+	w.Pool, w.Namespace, w.Image = text(w.Pool), text(w.Namespace), text(w.Image)
+	w.Addr = NormalAddr(w.Addr)
+}
+
+func compareWatchers(a, b Watcher) int {
+	return cmp.Or(
+		cmp.Compare(a.Pool, b.Pool),
+		cmp.Compare(a.Namespace, b.Namespace),
+		cmp.Compare(a.Image, b.Image),
+		cmp.Compare(a.ClientID, b.ClientID),
+		cmp.Compare(a.Cookie, b.Cookie),
+		cmp.Compare(a.Addr, b.Addr),
+	)
+}
+
+func (e *Entry) clean() {
+	e.Addr, e.Until = NormalAddr(e.Addr), carried(e.Until)
+}
+
+func sortEntries(entries []Entry) {
+	slices.SortStableFunc(entries, func(a, b Entry) int {
+		return cmp.Or(cmp.Compare(a.Addr, b.Addr), a.Until.Compare(b.Until))
+	})
+}
+
+// carried is t in UTC, or zero if that is no time that JSON can carry.
+func carried(t time.Time) time.Time {
+	t = t.UTC()
+	if t.Year() < 0 || t.Year() > 9999 {
+		return time.Time{}
+	}
+	return t
+}

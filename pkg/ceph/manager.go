@@ -1,0 +1,59 @@
+package ceph
+
+import (
+	"errors"
+	"fmt"
+	"strings"
+)
+
+// ParseScrubs reads the JSON answer to the manager command "pg stat", which counts
+// placement groups by state (print_oneline_summary, src/mon/PGMap.cc) and does not
+// grow with the cluster, as "pg ls" and "pg dump" do. A state is a list of words
+// like active+clean+scrubbing+deep.
+func ParseScrubs(b []byte) (Scrubs, error) {
+	var said struct {
+		Summary struct {
+			States []struct {
+				Name string `json:"name"`
+				Num  int    `json:"num"`
+			} `json:"num_pg_by_state"`
+		} `json:"pg_summary"`
+		Ready *bool `json:"pg_ready"`
+	}
+	if err := answer.unmarshal(b, &said); err != nil {
+		return Scrubs{}, fmt.Errorf("ceph: pg stat: %w", err)
+	}
+	if said.Ready == nil || !*said.Ready {
+		return Scrubs{}, errors.New("ceph: pg stat: the manager does not know all placement groups yet")
+	}
+	var s Scrubs
+	for _, state := range said.Summary.States {
+		words := "+" + state.Name + "+"
+		if state.Num <= 0 || state.Num > maxPGs || !strings.Contains(words, "+scrubbing+") {
+			continue
+		}
+		s.Scrubbing += state.Num
+		if strings.Contains(words, "+deep+") {
+			s.Deep += state.Num
+		}
+	}
+	return s, nil
+}
+
+// maxPGs is more placement groups than a cluster can have in one state.
+const maxPGs = 1 << 30
+
+// ParseManager reads the JSON answer to the monitor command "mgr stat": whether the
+// monitors know a manager that answers. They notice one that is gone after 30 s.
+func ParseManager(b []byte) (available bool, err error) {
+	var said struct {
+		Available *bool `json:"available"`
+	}
+	if err := answer.unmarshal(b, &said); err != nil {
+		return false, fmt.Errorf("ceph: mgr stat: %w", err)
+	}
+	if said.Available == nil {
+		return false, errors.New("ceph: mgr stat: it does not say whether one is available")
+	}
+	return *said.Available, nil
+}

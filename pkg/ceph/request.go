@@ -1,0 +1,76 @@
+package ceph
+
+import (
+	"bytes"
+	"encoding/json"
+	"errors"
+	"fmt"
+	"strings"
+	"time"
+)
+
+// Bounds of a request.
+const (
+	MaxImages      = 20               // asked in one run: each costs several round trips
+	MaxRequest     = 32 << 10         // bytes of JSON: fits a pipe, so that writing it never waits
+	DefaultTimeout = 10 * time.Second // of a run
+	MinTimeout     = 2 * time.Second
+	MaxTimeout     = 2 * time.Minute
+)
+
+// A Request is what nodewatch-ceph is asked, as JSON on its standard input
+// (--stdin) or as flags. It holds no secret: keys stay in the keyring.
+type Request struct {
+	Conf    string        `json:"conf,omitempty"`     // configuration file; empty: librados' default path
+	MonHost string        `json:"mon_host,omitempty"` // monitors, instead of a configuration file
+	Cluster string        `json:"cluster,omitempty"`  // name of the cluster; empty: ceph
+	Name    string        `json:"name,omitempty"`     // user, client.nodewatch; empty: that
+	Keyring string        `json:"keyring,omitempty"`  // file with the user's key; empty: librados' default path
+	Images  []Image       `json:"images,omitempty"`   // whose watchers to list; the first MaxImages are
+	Addrs   []string      `json:"addrs,omitempty"`    // this host's IPs or clients, to pick from the blocklist
+	Timeout time.Duration `json:"timeout,omitempty"`  // nanoseconds; the process does not live longer; 0: DefaultTimeout
+}
+
+// ParseRequest reads a request from JSON. It must not hold fields that a Request
+// has not, and passes [Request.Check].
+func ParseRequest(b []byte) (Request, error) {
+	var r Request
+	if len(b) > MaxRequest {
+		return r, fmt.Errorf("ceph: request: more than %d bytes", MaxRequest)
+	}
+	d := json.NewDecoder(bytes.NewReader(b))
+	d.DisallowUnknownFields()
+	if err := d.Decode(&r); err != nil {
+		return Request{}, fmt.Errorf("ceph: request: %w", err)
+	}
+	if d.More() {
+		return Request{}, errors.New("ceph: request: more than one document")
+	}
+	return r, r.Check()
+}
+
+// Check says what is wrong with a request, if anything.
+func (r Request) Check() error {
+	for _, s := range []string{r.Conf, r.MonHost, r.Cluster, r.Name, r.Keyring} {
+		if strings.ContainsRune(s, 0) {
+			return fmt.Errorf("ceph: request: a zero byte in %q", s)
+		}
+	}
+	if kind, id, ok := strings.Cut(r.Name, "."); r.Name != "" && (!ok || kind == "" || id == "") {
+		return fmt.Errorf("ceph: request: user %q is not like client.nodewatch", r.Name)
+	}
+	for _, i := range r.Images {
+		if !i.valid() {
+			return fmt.Errorf("ceph: request: no such image can be: %q", i)
+		}
+	}
+	for _, s := range r.Addrs {
+		if _, ok := parseAddress(s); !ok {
+			return fmt.Errorf("ceph: request: %q is no address", s)
+		}
+	}
+	if r.Timeout != 0 && (r.Timeout < MinTimeout || r.Timeout > MaxTimeout) {
+		return fmt.Errorf("ceph: request: timeout %s is not within %s and %s", r.Timeout, MinTimeout, MaxTimeout)
+	}
+	return nil
+}
