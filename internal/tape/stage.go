@@ -143,15 +143,16 @@ func (n *stage) started() node.Observation {
 func (n *stage) batches(at time.Time) []kmsg.Batch {
 	var list []kmsg.Batch
 	old := kmsg.Tally{Base: n.boot}
+	var past uint64 // history has numbers of its own: it leaves no gap in what is news
 	slices.SortStableFunc(n.logs, func(a, b logged) int { return cmp.Compare(a.after, b.after) })
 	slices.SortStableFunc(n.logs, func(a, b logged) int { return cmp.Compare(b.history, a.history) })
 	for _, l := range n.logs {
-		n.seq += 1 + l.lost
-		when, tally := at.Add(l.after), &n.tally
+		when, tally, seq := at.Add(l.after), &n.tally, &n.seq
 		if l.history > 0 {
-			when, tally = at.Add(-l.history), &old
+			when, tally, seq = at.Add(-l.history), &old, &past
 		}
-		tally.Add(fmt.Appendf(nil, "%d,%d,%d,-;%s\n", l.level, n.seq, when.Sub(n.boot).Microseconds(), l.text))
+		*seq += 1 + l.lost
+		tally.Add(fmt.Appendf(nil, "%d,%d,%d,-;%s\n", l.level, *seq, when.Sub(n.boot).Microseconds(), l.text))
 	}
 	n.logs = nil
 	if b := old.Take(); b.Records > 0 {
