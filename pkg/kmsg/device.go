@@ -24,8 +24,9 @@ type source interface {
 
 // A device is an open /dev/kmsg.
 type device struct {
-	file *os.File
-	raw  syscall.RawConn
+	file  *os.File
+	raw   syscall.RawConn
+	until time.Time // the deadline that is set
 }
 
 func openDevice(path string) (*device, error) {
@@ -38,7 +39,7 @@ func openDevice(path string) (*device, error) {
 		file.Close()
 		return nil, fmt.Errorf("kmsg: %w", err)
 	}
-	return &device{file, raw}, nil
+	return &device{file: file, raw: raw}, nil
 }
 
 // remedy says what an error of open means for this file.
@@ -52,11 +53,13 @@ func remedy(err error) string {
 	return ""
 }
 
-// read implements source. The deadline is set just before, for one that has
-// passed fails a read that would find a record.
+// read implements source.
 func (d *device) read(b []byte, until time.Time) (n int, err error) {
-	if err := d.file.SetReadDeadline(until); err != nil {
-		return 0, err
+	if until != d.until {
+		if err := d.file.SetReadDeadline(until); err != nil {
+			return 0, d.closed(err)
+		}
+		d.until = until
 	}
 	looked := false
 	waited := d.raw.Read(func(fd uintptr) bool {
@@ -74,7 +77,16 @@ func (d *device) read(b []byte, until time.Time) (n int, err error) {
 	case looked && errors.Is(waited, os.ErrDeadlineExceeded):
 		return 0, unix.EAGAIN
 	}
-	return 0, waited
+	return 0, d.closed(waited)
+}
+
+// closed returns os.ErrClosed in place of err where that is why: a deadline or a
+// RawConn tells it in another way, a read of nothing in this.
+func (d *device) closed(err error) error {
+	if _, why := d.file.Read(nil); why != nil {
+		return why
+	}
+	return err
 }
 
 func (d *device) Close() error { return d.file.Close() }

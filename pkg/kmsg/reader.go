@@ -10,11 +10,15 @@ import (
 	"golang.org/x/sys/unix"
 )
 
-// How much one Batch takes at most: a flood makes many Batches, not a long wait.
+// How much one Batch takes. News is gathered for a moment after its first record,
+// so that a flood makes ten Batches a second and not one a record; the reader
+// stays awake meanwhile, for a ring of 128 KiB may turn over in 50 ms. The other
+// bounds are for a long history and for a flood that does not let it end.
 const (
-	maxReads = 100_000
+	gather   = 100 * time.Millisecond
 	budget   = 250 * time.Millisecond
 	budgetAt = 256 // reads between two looks at the clock
+	maxReads = 100_000
 )
 
 // The longest record is 8 KiB (5.10) or 2 KiB (6.12) with its escapes. A read
@@ -82,17 +86,18 @@ func (r *Reader) Position() Position {
 	return Position{r.bootID, r.tally.batch.Seq}
 }
 
-// Next waits at most wait for a record, then takes all that are there, within
-// bounds, into one Batch, which holds either history or news. Where none came it
-// is empty. Records that were overwritten or too long are counted and are no
-// error; after an error the Reader is of no more use.
+// Next waits at most wait for a record, then takes all that are there into one
+// Batch, which holds either history or news; news that comes in the next 100 ms
+// is in it as well. Where none came the Batch is empty. Records that were
+// overwritten or too long are counted and are no error; after an error the
+// Reader is of no more use.
 func (r *Reader) Next(wait time.Duration) (Batch, error) {
 	r.tally.AnyFacility = r.AnyFacility
 	r.begun, r.history, r.fresh = false, false, false
+	n, more := r.first(r.clock.Now().Add(wait))
 	begin := r.clock.Now()
-	n, more := r.first(begin.Add(wait))
 	for reads := 1; more && r.take(n) && r.mayRead(reads, begin); reads++ {
-		n, more = r.read(time.Time{})
+		n, more = r.read(r.patience(begin))
 	}
 	b := r.tally.Take()
 	b.History = r.history
@@ -142,6 +147,14 @@ func (r *Reader) read(until time.Time) (n int, more bool) {
 	}
 	r.failed = fmt.Errorf("kmsg: %w", err)
 	return 0, false
+}
+
+// patience is until when to wait for a further record of a Batch that began then.
+func (r *Reader) patience(begin time.Time) time.Time {
+	if r.history {
+		return time.Time{}
+	}
+	return begin.Add(gather)
 }
 
 // mayRead reports whether the Batch is within its bounds.

@@ -1,0 +1,82 @@
+package kmsg
+
+import (
+	"testing"
+	"time"
+)
+
+// TestTimeOfRecords: the log's clock goes its own way; the time in the Batch is
+// the wall's all the same, and never of the future.
+func TestTimeOfRecords(t *testing.T) {
+	for _, slow := range []time.Duration{-7 * second, -time.Millisecond, 0, time.Millisecond, 7 * second} {
+		g := newRing()
+		g.mono, g.slow = 1_000_000*second, slow
+		r := g.open(Position{})
+		next(t, r, 0)
+		g.later = []event{{at: g.mono + second, text: "libceph: osd1 down"}, {at: g.mono + 5*second, text: "libceph: osd2 down"}}
+		for i, want := range []time.Duration{g.later[0].at, g.later[1].at} {
+			b := next(t, r, 10*second)
+			if got := b.Counts[0].First; !got.Equal(g.wall.Add(want)) {
+				t.Errorf("slow by %v: record %d: got %v, want %v", slow, i, got, g.wall.Add(want))
+			}
+		}
+	}
+}
+
+// TestTimeAfterPause: a record that waited because nobody read keeps its time.
+func TestTimeAfterPause(t *testing.T) {
+	g := newRing()
+	g.mono, g.slow = 1_000_000*second, 3*second
+	r := g.open(Position{})
+	next(t, r, 0)
+	g.later = []event{{at: g.mono + second, text: "libceph: osd1 down"}}
+	next(t, r, 10*second)
+	g.mono += 10 * second
+	logged := g.wall.Add(g.mono)
+	g.log("libceph: osd2 down")
+	g.mono += 40 * second
+	if b := next(t, r, 0); !b.Counts[0].First.Equal(logged) {
+		t.Errorf("got %v, want %v", b.Counts[0].First, logged)
+	}
+}
+
+// TestWallClockSet: a wall clock that was set is followed from the next Batch on.
+func TestWallClockSet(t *testing.T) {
+	g := newRing()
+	g.mono = 1000 * second
+	r := g.open(Position{})
+	next(t, r, 0)
+	g.wall = g.wall.Add(time.Hour)
+	g.later = []event{{at: g.mono + second, text: "libceph: osd1 down"}}
+	want := g.wall.Add(g.later[0].at)
+	if b := next(t, r, 10*second); !b.Counts[0].First.Equal(want) {
+		t.Errorf("got %v, want %v", b.Counts[0].First, want)
+	}
+}
+
+func TestSkew(t *testing.T) {
+	var s skew
+	if got := s.least(); got != 0 {
+		t.Errorf("got %v before anything was seen", got)
+	}
+	for _, step := range []struct{ received, late, want time.Duration }{
+		{100 * second, 5 * second, 5 * second},
+		{101 * second, 3 * second, 3 * second},
+		{102 * second, 9 * second, 3 * second},           // was not received at once
+		{102*second + skewAge, 4 * second, 3 * second},   // the period before still counts
+		{104*second + 2*skewAge, 4 * second, 4 * second}, // and now no more
+		{105*second + 2*skewAge, -2 * second, -2 * second},
+	} {
+		s.see(step.received, step.received-step.late)
+		if got := s.least(); got != step.want {
+			t.Errorf("after %v late at %v: got %v, want %v", step.late, step.received, got, step.want)
+		}
+	}
+}
+
+func TestMonotonic(t *testing.T) {
+	a := monotonic()
+	if b := monotonic(); a <= 0 || b < a {
+		t.Errorf("got %v, then %v", a, b)
+	}
+}

@@ -1,0 +1,193 @@
+package kmsg
+
+import (
+	"fmt"
+	"math/rand/v2"
+	"slices"
+	"strings"
+	"testing"
+	"time"
+
+	"github.com/google/go-cmp/cmp"
+)
+
+const (
+	why1  = "libceph: read_partial_message 000000001aeb2407 data crc 1 != exp. 2"
+	why2  = "libceph: bad front crc, calculated 1, expected 2"
+	what1 = "libceph: osd1 (1)192.0.2.5:6801 bad crc/signature"
+	what2 = "libceph: osd2 (2)192.0.2.6:6801 integrity error, bad crc"
+)
+
+// tallied is the Batch of lines logged 100 ms apart.
+func tallied(lines ...string) Batch {
+	t := Tally{Base: bootTime}
+	for i, text := range lines {
+		t.Add(encode(Record{Level: 4, Seq: uint64(i), Stamp: time.Duration(i) * 100 * time.Millisecond, Text: text}))
+	}
+	return t.Take()
+}
+
+func TestTallySeconds(t *testing.T) {
+	b := tallied(slices.Repeat([]string{"libceph: osd1 down", "nothing", "libceph: osd1 192.0.2.1:1 io error", "libceph: osd1 192.0.2.2:2 io error"}, 5)...)
+	want := []Count{
+		{Class: OSDDown, Peer: "osd1", N: 3, First: bootTime, Last: bootTime.Add(800 * time.Millisecond), Text: "libceph: osd1 down"},
+		{Class: ProtocolFault, Peer: "osd1", Addr: "192.0.2.2:2", Detail: "io error", N: 4, First: bootTime.Add(200 * time.Millisecond), Last: bootTime.Add(700 * time.Millisecond), Text: "libceph: osd1 192.0.2.1:1 io error"},
+		{Class: ProtocolFault, Peer: "osd1", Addr: "192.0.2.2:2", Detail: "io error", N: 6, First: bootTime.Add(1000 * time.Millisecond), Last: bootTime.Add(1900 * time.Millisecond), Text: "libceph: osd1 192.0.2.1:1 io error"},
+		{Class: OSDDown, Peer: "osd1", N: 2, First: bootTime.Add(1200 * time.Millisecond), Last: bootTime.Add(1600 * time.Millisecond), Text: "libceph: osd1 down"},
+	}
+	if diff := cmp.Diff(want, b.Counts); diff != "" {
+		t.Errorf("-want +got\n%s", diff)
+	}
+	if b.Records != 20 || b.Seq != 19 {
+		t.Errorf("got %d records to %d, want 20 to 19", b.Records, b.Seq)
+	}
+}
+
+// TestTallyReasons: who explains whom.
+func TestTallyReasons(t *testing.T) {
+	for _, c := range []struct {
+		name  string
+		lines []string
+		want  string // class peer detail errno text, of each
+	}{
+		{"a pair", []string{why1, what1}, "crc-fault osd1 data 0 " + why1},
+		{"no reason", []string{what1}, "crc-fault osd1  0 " + what1},
+		{"no fault", []string{why1}, ""},
+		{"two protocols", []string{why1, why2, what2, what1}, "crc-fault osd1 data 0 " + why1 + "|crc-fault osd2 front 0 " + why2},
+		{"another protocol", []string{why1, what2}, "crc-fault osd2  0 " + what2},
+		{"used up", []string{why1, what1, what1}, "crc-fault osd1  0 " + what1 + "|crc-fault osd1 data 0 " + why1},
+		{"too old", append(append([]string{why1}, slices.Repeat([]string{"x"}, 11)...), what1), "crc-fault osd1  0 " + what1},
+		{"connect", []string{"libceph: connect (1)192.0.2.5:6801 error -113", "libceph: osd1 (1)192.0.2.5:6801 connect error"}, "connect-error osd1  -113 libceph: connect (1)192.0.2.5:6801 error -113"},
+		{"connect to another", []string{"libceph: connect (1)192.0.2.9:6801 error -113", "libceph: osd1 (1)192.0.2.5:6801 connect error"}, "connect-error osd1  0 libceph: osd1 (1)192.0.2.5:6801 connect error"},
+		{"more than are kept", append(slices.Repeat([]string{why2}, maxPending), why1, what1), "crc-fault osd1 data 0 " + why1},
+	} {
+		var got []string
+		for _, c := range tallied(c.lines...).Counts {
+			got = append(got, fmt.Sprintf("%s %s %s %d %s", c.Class, c.Peer, c.Detail, c.Errno, c.Text))
+		}
+		slices.Sort(got)
+		if diff := cmp.Diff(c.want, strings.Join(got, "|")); diff != "" {
+			t.Errorf("%s: -want +got\n%s", c.name, diff)
+		}
+	}
+}
+
+// TestTallyReasonLost: a reason before a gap says nothing of a fault after it.
+func TestTallyReasonLost(t *testing.T) {
+	tally := Tally{Base: bootTime}
+	tally.Add(encode(Record{Seq: 1, Text: why1}))
+	tally.Add(encode(Record{Seq: 3, Text: what1}))
+	if b := tally.Take(); b.Lost != 1 || b.Counts[0].Detail != "" {
+		t.Errorf("got %+v, want one lost and no reason", b)
+	}
+}
+
+func TestTallySequence(t *testing.T) {
+	for _, c := range []struct {
+		seqs []uint64
+		want uint64
+	}{
+		{[]uint64{5, 6, 7}, 0},
+		{[]uint64{5, 8, 9, 20}, 12},
+		{[]uint64{5, 3, 4, 5, 6}, 0},
+		{[]uint64{1<<64 - 2, 1<<64 - 1, 0, 1}, 0},
+		{[]uint64{0, 1<<64 - 1}, 1<<64 - 2},
+	} {
+		var tally Tally
+		for _, seq := range c.seqs {
+			tally.Add(encode(Record{Facility: int(seq % 2), Seq: seq, Text: "x"}))
+		}
+		if b := tally.Take(); b.Lost != c.want || b.Seq != c.seqs[len(c.seqs)-1] {
+			t.Errorf("%v: got %d lost and the end at %d, want %d", c.seqs, b.Lost, b.Seq, c.want)
+		}
+	}
+}
+
+// TestTallyTakesSeq: an empty Batch still says where the log is.
+func TestTallyTakesSeq(t *testing.T) {
+	var tally Tally
+	tally.Add(encode(Record{Seq: 7, Text: "x"}))
+	tally.Take()
+	if b := tally.Take(); b.Seq != 7 || !b.empty() {
+		t.Errorf("got %+v, want nothing after 7", b)
+	}
+}
+
+func TestTallySuppressed(t *testing.T) {
+	b := tallied("net_ratelimit: 43 callbacks suppressed", "net_ratelimit: 7 callbacks suppressed", "libceph: osd1 down")
+	if b.Suppressed != 50 || b.Counts[0].N != 50 || b.Counts[0].Detail != "net_ratelimit" {
+		t.Errorf("got %+v, want 50 of net_ratelimit", b)
+	}
+}
+
+// TestTallyBound: more kinds of lines than a Batch holds are counted all the same.
+func TestTallyBound(t *testing.T) {
+	tally := Tally{Base: bootTime}
+	for i := range 3 * maxCounts {
+		tally.Add(encode(Record{Seq: uint64(i), Text: fmt.Sprintf("libceph: osd%d down", i%(maxCounts+100))}))
+	}
+	b := tally.Take()
+	var n uint64
+	for _, c := range b.Counts {
+		n += c.N
+	}
+	if len(b.Counts) != maxCounts || n+b.Unsorted != 3*maxCounts || b.Unsorted == 0 {
+		t.Errorf("got %d counts of %d lines and %d unsorted", len(b.Counts), n, b.Unsorted)
+	}
+	tally.Add(encode(Record{Seq: 1 << 20, Text: "libceph: osd1 down"}))
+	if b := tally.Take(); len(b.Counts) != 1 || b.Unsorted != 0 {
+		t.Errorf("the next Batch has %d counts and %d unsorted, want room again", len(b.Counts), b.Unsorted)
+	}
+}
+
+// TestTallyKeepsNoBytes: what a Batch holds does not change when the buffer that
+// its records were read into does, nor does what waits for a fault.
+func TestTallyKeepsNoBytes(t *testing.T) {
+	forms := allForms()
+	fresh, reused := Tally{Base: bootTime}, Tally{Base: bootTime}
+	buf := make([]byte, bufferSize)
+	random := rand.New(rand.NewPCG(1, 2))
+	for i := range 5000 {
+		record := encode(Record{Level: 4, Seq: uint64(i), Stamp: time.Duration(i) * time.Millisecond, Text: forms[random.IntN(len(forms))].text + []string{"", "\n"}[i%2]})
+		fresh.Add(record)
+		reused.Add(buf[:copy(buf, record)])
+		for i := range buf[:200] {
+			buf[i] = '#'
+		}
+	}
+	if diff := cmp.Diff(fresh.Take(), reused.Take()); diff != "" {
+		t.Errorf("-fresh +reused\n%s", diff)
+	}
+}
+
+// TestNoAllocations: a record of no interest costs none, nor does one of the
+// storm once its Count is there.
+func TestNoAllocations(t *testing.T) {
+	var tally Tally
+	for _, text := range []string{why1, what1, "libceph: osd2 (1)[2001:db8::5]:6801 socket closed (con state OPEN)", "rbd: rbd0: write at objno 1 0~4096 result -108",
+		"RSP: 002b:00007ffc6a0daac8 EFLAGS: 00000202 ORIG_RAX: 000000000000004a", "vmbr0: port 2(tap101i0) entered disabled state", "two\nlines", ""} {
+		record := encode(Record{Level: 4, Text: text})
+		tally.Add(record)
+		if n := testing.AllocsPerRun(1000, func() { tally.Add(record) }); n != 0 {
+			t.Errorf("%q: %v allocations", text, n)
+		}
+		if n := testing.AllocsPerRun(1000, func() { Classify(text) }); n != 0 {
+			t.Errorf("Classify(%q): %v allocations", text, n)
+		}
+	}
+}
+
+func TestReadBatch(t *testing.T) {
+	const log = "6,1,1000000,-;libceph: osd1 up\n SUBSYSTEM=x\n\nbroken\n4,4,2500000,-;libceph: osd1 (1)192.0.2.5:6801 io error\n12,5,3000000,-;libceph: osd1 down"
+	got := ReadBatch(log, bootTime, false)
+	want := Batch{
+		Counts: []Count{
+			{Class: OSDUp, Peer: "osd1", N: 1, First: bootTime.Add(second), Last: bootTime.Add(second), Text: "libceph: osd1 up"},
+			{Class: ProtocolFault, Peer: "osd1", Addr: "192.0.2.5:6801", Detail: "io error", N: 1, First: bootTime.Add(2500 * time.Millisecond), Last: bootTime.Add(2500 * time.Millisecond), Text: "libceph: osd1 (1)192.0.2.5:6801 io error"},
+		},
+		Records: 2, Foreign: 1, Lost: 1, Malformed: 1, Seq: 5,
+	}
+	if diff := cmp.Diff(want, got); diff != "" {
+		t.Errorf("-want +got\n%s", diff)
+	}
+}
