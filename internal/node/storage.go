@@ -1,0 +1,42 @@
+package node
+
+import "time"
+
+// MappedAt returns since when the i-th device of Mapped.Value has been this
+// mapping; zero: since before nodewatch started. It is as late as the reading
+// that found it.
+func (s Snapshot) MappedAt(i int) time.Time { return s.mappedSince[i].at }
+
+// Burst is when the run of live lines began that the series' latest belongs to:
+// within a run no two are further apart than gap. It is told to the second within
+// the last minute or where the series itself began with the run, else to ten
+// seconds, and not further back than ten minutes. Zero if there was none.
+func (s Series) Burst(now time.Time, gap time.Duration) time.Time {
+	slot, found := s.Tens.run(now.Unix()/10, int64(gap/(10*time.Second)))
+	if !found {
+		return time.Time{}
+	}
+	start := time.Unix(10*slot, 0).UTC()
+	if !s.First.Before(start) {
+		return s.First
+	}
+	if second, found := s.Seconds.first(now.Unix(), now.Unix()-10*slot+1); found && now.Unix()-10*slot < ringLen {
+		return time.Unix(second, 0).UTC()
+	}
+	return start
+}
+
+// run is the earliest slot of the run, up to now, that the latest counted slot
+// belongs to, and whether anything was counted. Slots of a run are at most gap
+// slots apart.
+func (r Ring) run(now, gap int64) (first int64, found bool) {
+	for slot := min(now, r.head); slot >= max(now-ringLen+1, r.head-ringLen+1, 0); slot-- {
+		switch {
+		case r.n[slot%ringLen] > 0:
+			first, found = slot, true
+		case found && first-slot >= max(gap, 1):
+			return first, true
+		}
+	}
+	return first, found
+}
