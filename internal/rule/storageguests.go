@@ -1,0 +1,96 @@
+package rule
+
+import (
+	"fmt"
+	"slices"
+	"strings"
+
+	"github.com/nodewatch/nodewatch/pkg/rbd"
+)
+
+// Users are the guests on some krbd devices.
+type users struct {
+	names []string // each once, sorted
+	noun  string   // VM, container or, of both kinds, guest
+}
+
+// usersOf are the guests on the devices of the given names.
+func usersOf(in Input, devices []string) users {
+	seen := make([]bool, len(in.Guests))
+	var u users
+	for _, device := range devices {
+		use := useOf(in, device)
+		for i, g := range use.At {
+			if !seen[g] {
+				seen[g] = true
+				u.add(use.Guests[i], in.Guests[g].Kind)
+			}
+		}
+	}
+	slices.Sort(u.names)
+	return u
+}
+
+func (u *users) add(name, kind string) {
+	noun := "guest"
+	switch kind {
+	case "vm":
+		noun = "VM"
+	case "container":
+		noun = "container"
+	}
+	if len(u.names) > 0 && u.noun != noun {
+		noun = "guest"
+	}
+	u.names, u.noun = append(u.names, name), noun
+}
+
+// of says whose something is: " of 65 VMs"; nothing if no guest is known.
+func (u users) of() string {
+	if len(u.names) == 0 {
+		return ""
+	}
+	return " of " + counted(len(u.names), u.noun)
+}
+
+// list names some of them: "65 VMs: vm101, vm102 and 63 more".
+func (u users) list(most int) string {
+	return fmt.Sprintf("%s: %s", counted(len(u.names), u.noun), someOf(u.names, most))
+}
+
+// useOf returns who uses a krbd device.
+func useOf(in Input, device string) rbd.Use {
+	i, found := slices.BinarySearchFunc(in.Uses, device, func(u rbd.Use, device string) int { return strings.Compare(u.Device, device) })
+	if !found {
+		return rbd.Use{Device: device}
+	}
+	return in.Uses[i]
+}
+
+// diskName says which disk a krbd device is: "rbd0 (rbd/vm-101-disk-0, vm101)".
+func diskName(in Input, device string) string {
+	m, _, found := in.Device(device)
+	if !found {
+		return device
+	}
+	use := useOf(in, device)
+	switch {
+	case len(use.Guests) > 0:
+		return fmt.Sprintf("%s (%s, %s)", device, m.Spec(), someOf(use.Guests, 3))
+	case use.Owner != "":
+		return fmt.Sprintf("%s (%s, of VMID %s)", device, m.Spec(), use.Owner)
+	}
+	return fmt.Sprintf("%s (%s)", device, m.Spec())
+}
+
+// allDevices are the names of all krbd devices, in the order of their reading.
+func allDevices(in Input) []string {
+	names := make([]string, len(in.Mapped.Value))
+	for i := range in.Mapped.Value {
+		names[i] = in.Mapped.Value[i].Device
+	}
+	return names
+}
+
+// clientName is what the kernel calls a client.
+func clientName(id uint64) string { return fmt.Sprintf("client%d", id) }
