@@ -18,7 +18,7 @@ func (l Links) Carriers(ip string, ovs []Bond) (holder string, carriers []string
 	}
 	d := descent{down: l.byIndex(), ovs: ovs, seen: map[int]bool{}}
 	for _, a := range l.Addresses {
-		if have, err := netip.ParseAddr(a.IP); err != nil || have.Unmap() != want.Unmap().WithZone("") {
+		if have, err := netip.ParseAddr(a.IP); err != nil || have != want.Unmap().WithZone("") {
 			continue
 		}
 		if holder == "" {

@@ -47,6 +47,19 @@ func TestCarriers(t *testing.T) {
 	}
 }
 
+func TestCarriersBehindOpenVSwitch(t *testing.T) {
+	host := Decode([][]byte{
+		message(30, "ovs-system", kind(kindOVS)), message(31, "ens1", master(30)), message(32, "ens2", master(30)), message(36, "ens3", master(30)),
+		message(33, "br-storage", kind(kindOVS)), message(35, "br-mon", kind(kindOVS)),
+	}, [][]byte{address(33, "192.0.2.33/24"), address(33, "192.0.2.36/24"), address(35, "192.0.2.36/24")}, nil)
+	ovs := []Bond{{Name: "bond-ovs", Kind: OVS, Ports: []string{"br-mon", "br-storage"}, Slaves: []Slave{{Index: 31}, {Index: 32}}}}
+	for _, ip := range []string{"192.0.2.33", "192.0.2.36"} {
+		if _, got := host.Carriers(ip, ovs); len(got) != 1 || got[0] != "bond-ovs" {
+			t.Errorf("%s: got %v, want the bond alone, once, though ens3 is no part of it", ip, got)
+		}
+	}
+}
+
 func TestCarriersOfACircle(t *testing.T) {
 	l := Links{
 		Uppers:    []Upper{{Name: "a", Index: 1, Lowers: []int{2}}, {Name: "b", Index: 2, Lowers: []int{1, 7}}},

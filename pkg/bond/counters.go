@@ -36,11 +36,15 @@ var statistics = [...]struct {
 	{"rx_nohandler", func(c *Counters) *uint64 { return &c.RxNoHandler }},
 }
 
+// keepOpen is of how many links the files stay open, 16 each. Those of further
+// links, as on a host with many virtual functions, are opened each time.
+const keepOpen = 64
+
 // Counters reads the counters of the links with these ifindexes, in their order.
 // Those that the last Read did not find, or that are gone, are left out. Speed
 // is that of the last Read.
 //
-// It reads files of sysfs that it keeps open, because an answer to RTM_GETLINK
+// It reads files of sysfs, most kept open, because an answer to RTM_GETLINK
 // waits, beyond any timeout, for the rtnl lock, which a NIC's driver holds while
 // it resets: just when these numbers matter. These files do not take it
 // (net/core/net-sysfs.c, netstat_show).
@@ -94,6 +98,9 @@ func (r *Reader) counters(index int, p port) (Counters, error) {
 	if err := m.read(&c); err != nil {
 		r.drop(index)
 		return Counters{}, err
+	}
+	if len(r.meters) > keepOpen {
+		r.drop(index)
 	}
 	return c, nil
 }

@@ -3,6 +3,7 @@ package bond
 import (
 	"context"
 	"errors"
+	"fmt"
 	"io/fs"
 	"net"
 	"os"
@@ -60,6 +61,27 @@ func TestCountersLeaveOutWhatIsGone(t *testing.T) {
 	r.remember(Links{})
 	if got, err := r.Counters(t.Context(), []int{2, 3}); err != nil || len(got) != 0 || len(r.meters) != 0 {
 		t.Errorf("links gone: got %v, %v and %d meters, want none", got, err, len(r.meters))
+	}
+}
+
+func TestCountersOfManyLinks(t *testing.T) {
+	files, l := map[string]string{}, Links{}
+	for i := 1; i <= keepOpen+10; i++ {
+		name := fmt.Sprint("vf", i)
+		l.NICs = append(l.NICs, NIC{Name: name, Index: i})
+		files[name+"/ifindex"] = strconv.Itoa(i)
+		for _, s := range statistics {
+			files[name+"/statistics/"+s.file] = strconv.Itoa(i)
+		}
+	}
+	r := &Reader{sys: sysTree(files), meters: map[int]*meter{}}
+	defer r.Close()
+	r.remember(l)
+	for range 2 {
+		got, err := r.Counters(t.Context(), l.Indexes())
+		if err != nil || len(got) != keepOpen+10 || got[keepOpen+9].RxNoHandler != keepOpen+10 || len(r.meters) != keepOpen {
+			t.Errorf("got those of %d links, %v, %d stay open; want all, and %d", len(got), err, len(r.meters), keepOpen)
+		}
 	}
 }
 

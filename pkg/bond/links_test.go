@@ -78,8 +78,9 @@ func TestLinksSeenOnce(t *testing.T) {
 		indexes             []int
 	}{
 		{
-			name:  "a VLAN as slave is no upper",
-			links: [][]byte{message(1, "eth0"), message(2, "eth0.5", append(enslaved(3), lower(1))...), message(3, "bond0", kind(kindBond))},
+			name: "a VLAN as slave is no upper",
+			links: [][]byte{message(1, "eth0"), message(2, "eth0.5", lower(1), master(3), attr(unix.IFLA_LINKINFO, nil, attr(nl.IFLA_INFO_KIND, nl.ZeroTerminated(kindVLAN)),
+				attr(nl.IFLA_INFO_SLAVE_KIND, nl.ZeroTerminated(kindBond)))), message(3, "bond0", kind(kindBond))},
 			bonds: []string{"bond0"}, nics: []string{"eth0"}, indexes: []int{1, 2},
 		},
 		{
@@ -97,6 +98,16 @@ func TestLinksSeenOnce(t *testing.T) {
 			name:  "a lower in another namespace is not ours of that number",
 			links: [][]byte{message(1, "eth0"), message(2, "mv0", kind(kindMacVLAN), lower(1), u32(unix.IFLA_LINK_NETNSID, 0))},
 			nics:  []string{"eth0"}, indexes: []int{1},
+		},
+		{
+			name:  "the bridge's own words about its ports",
+			links: [][]byte{message(1, "eth0"), family(unix.AF_BRIDGE, message(1, "eth0", enslaved(2)...)), family(unix.AF_BRIDGE, message(3, "eth1"))},
+			nics:  []string{"eth0"}, indexes: []int{1},
+		},
+		{
+			name:  "an InfiniBand port",
+			links: [][]byte{message(1, "ib0", kind("ipoib"))},
+			nics:  []string{"ib0"}, indexes: []int{1},
 		},
 		{
 			name:  "bridges in a circle on nothing",
@@ -135,6 +146,38 @@ func TestLinksSeenOnce(t *testing.T) {
 				t.Errorf("bonds, NICs, uppers, indexes (-want +got):\n%s", diff)
 			}
 		})
+	}
+}
+
+// TestLowers: a bridge stands on what ends in a bond or a NIC, and on nothing else.
+func TestLowers(t *testing.T) {
+	ports := [][]byte{message(9, "br0", kind(kindBridge), master(9)), message(10, "mv0", kind(kindMacVLAN), lower(1), u32(unix.IFLA_LINK_NETNSID, 0), master(9))}
+	for i := range 8 {
+		ports = append(ports, message(8-i, fmt.Sprint("eth", i), master(9)))
+	}
+	got := see(ports...)
+	if want := []int{1, 2, 3, 4, 5, 6, 7, 8}; len(got.Uppers) != 1 || !slices.Equal(got.Uppers[0].Lowers, want) {
+		t.Errorf("got %+v, want br0 on %v", got.Uppers, want)
+	}
+}
+
+func TestUp(t *testing.T) {
+	for f, want := range map[uint32]bool{0: false, unix.IFF_UP: false, unix.IFF_LOWER_UP: false, ready: true} {
+		got := see(flags(f, message(1, "eth0")), flags(f, message(2, "bond0", kind(kindBond))))
+		if got.NICs[0].Up != want || got.Bonds[0].Up != want {
+			t.Errorf("flags %#x: got %v and %v, want %v", f, got.NICs[0].Up, got.Bonds[0].Up, want)
+		}
+	}
+}
+
+// TestPointToPoint: IFA_ADDRESS is the far end there.
+func TestPointToPoint(t *testing.T) {
+	a := address(1, "192.0.2.1/32")
+	far := attr(unix.IFA_ADDRESS, []byte{192, 0, 2, 2}).Serialize()
+	copy(a[len(a)-len(far):], far)
+	got := Decode([][]byte{message(1, "eth0")}, [][]byte{a}, nil)
+	if want := []Address{{IP: "192.0.2.1", Bits: 32, Index: 1}}; !slices.Equal(got.Addresses, want) {
+		t.Errorf("got %v, want %v", got.Addresses, want)
 	}
 }
 

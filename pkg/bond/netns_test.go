@@ -253,6 +253,34 @@ func TestFollowEnds(t *testing.T) {
 	}
 }
 
+// TestDumpIsWithoutIPv6Counters looks for IFLA_INET6_STATS in the AF_INET6 part
+// of IFLA_AF_SPEC.
+func TestDumpIsWithoutIPv6Counters(t *testing.T) {
+	c, err := dial()
+	must(t, err)
+	defer c.close()
+	messages, err := c.links(t.Context())
+	must(t, err)
+	for _, m := range messages {
+		within(m[unix.SizeofIfInfomsg:], unix.IFLA_AF_SPEC, func(v []byte) {
+			within(v, unix.AF_INET6, func(v []byte) {
+				within(v, unix.IFLA_INET6_STATS, func([]byte) { t.Error("a link has its IPv6 counters in the dump") })
+			})
+		})
+	}
+	if len(messages) == 0 {
+		t.Error("no link, not even lo")
+	}
+}
+
+func within(b []byte, want uint16, found func([]byte)) {
+	attrs(b, func(typ uint16, v []byte) {
+		if typ == want {
+			found(v)
+		}
+	})
+}
+
 func TestReadOfThisMachine(t *testing.T) {
 	r, err := NewReader(os.DirFS("/sys"))
 	must(t, err)

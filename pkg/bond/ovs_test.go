@@ -9,9 +9,11 @@ import (
 	"io"
 	"io/fs"
 	"net"
+	"os"
 	"path/filepath"
 	"strings"
 	"testing"
+	"time"
 
 	"github.com/google/go-cmp/cmp"
 )
@@ -34,8 +36,8 @@ const ovsAnswer = `[
 {"rows":[
  {"_uuid":["uuid","i1"],"name":"ens1","type":"","ifindex":11,"link_state":"up","link_speed":10000000000,"duplex":"full","mac_in_use":"02:00:00:00:00:01","mtu":9000,"lacp_current":true,"status":["map",[["driver_name","ixgbe"]]]},
  {"_uuid":["uuid","i2"],"name":"ens2","type":"","ifindex":12,"link_state":"up","link_speed":10000000000,"duplex":"full","mac_in_use":"02:00:00:00:00:02","mtu":1500,"lacp_current":false,"status":["map",[]]},
- {"_uuid":["uuid","i3"],"name":"ens3","type":"","ifindex":13,"link_state":"up","link_speed":["set",[]],"duplex":["set",[]],"mac_in_use":"02:00:00:00:00:03","mtu":["set",[]],"lacp_current":["set",[]],"status":["map",[]]},
- {"_uuid":["uuid","i4"],"name":"ens4","type":"","ifindex":14,"link_state":"down","link_speed":0,"duplex":["set",[]],"mac_in_use":["set",[]],"mtu":1500,"lacp_current":["set",[]],"status":["map",[]]},
+ {"_uuid":["uuid","i3"],"name":"ens3","type":"","ifindex":13,"link_state":"up","link_speed":["set",[]],"duplex":["set",[]],"mac_in_use":"02:00:00:00:00:03","mtu":1500,"lacp_current":["set",[]],"status":["map",[]]},
+ {"_uuid":["uuid","i4"],"name":"ens4","type":"","ifindex":14,"link_state":"down","link_speed":0,"duplex":["set",[]],"mac_in_use":["set",[]],"mtu":["set",[]],"lacp_current":["set",[]],"status":["map",[]]},
  {"_uuid":["uuid","i5"],"name":"br-storage","type":"internal","ifindex":15,"link_state":"up","link_speed":["set",[]],"duplex":["set",[]],"mac_in_use":"02:00:00:00:00:05","mtu":1500,"lacp_current":["set",[]],"status":["map",[]]},
  {"_uuid":["uuid","i6"],"name":"tap101i0","type":"","ifindex":16,"link_state":"up","link_speed":10000000,"duplex":"full","mac_in_use":"02:00:00:00:00:06","mtu":1500,"lacp_current":["set",[]],"status":["map",[]]},
  {"_uuid":["uuid","i7"],"name":"dpdk0","type":"dpdk","ifindex":["set",[]],"link_state":"up","link_speed":25000000000,"duplex":"full","mac_in_use":"02:00:00:00:00:07","mtu":1500,"lacp_current":["set",[]],"status":["map",[]]},
@@ -53,8 +55,8 @@ func ovsWant() []Bond {
 		},
 		{
 			Name: "bond-gu", Kind: OVS, Mode: BalanceSLB, Up: true, MTU: 1500, Miimon: -1, Active: "ens3", Slaves: []Slave{
-				{Name: "ens3", Index: 13, State: "ACTIVE", MIIStatus: "UP", Carrier: true, PermMAC: "02:00:00:00:00:03"},
-				{Name: "ens4", Index: 14, State: "BACKUP", MIIStatus: "DOWN", MTU: 1500},
+				{Name: "ens3", Index: 13, State: "ACTIVE", MIIStatus: "UP", Carrier: true, PermMAC: "02:00:00:00:00:03", MTU: 1500},
+				{Name: "ens4", Index: 14, State: "BACKUP", MIIStatus: "DOWN"},
 			},
 		},
 		{
@@ -110,6 +112,20 @@ func TestOVSBonds(t *testing.T) {
 	}
 }
 
+// TestOVSTwice: a database that contradicts itself makes no bond twice, and none
+// of one interface.
+func TestOVSTwice(t *testing.T) {
+	s, err := parseOVS([]byte(`[
+{"rows":[{"name":"br0","ports":["set",[["uuid","p"],["uuid","p"],["uuid","q"]]]},{"name":"br1","ports":["uuid","p"]}]},
+{"rows":[{"_uuid":["uuid","p"],"name":"p","interfaces":["set",[["uuid","i"],["uuid","j"]]]},
+         {"_uuid":["uuid","q"],"name":"q","interfaces":["set",[["uuid","i"],["uuid","i"]]]}]},
+{"rows":[{"_uuid":["uuid","i"],"name":"i"},{"_uuid":["uuid","j"],"name":"j"}]}]`))
+	must(t, err)
+	if got := s.bonds(); len(got) != 1 || got[0].Name != "p" || len(got[0].Slaves) != 2 {
+		t.Errorf("got %+v, want p once, and not q", got)
+	}
+}
+
 func TestOVSAbsent(t *testing.T) {
 	got, err := ReadOVS(t.Context(), filepath.Join(t.TempDir(), "db.sock"))
 	if len(got) != 0 || !errors.Is(err, fs.ErrNotExist) {
@@ -143,8 +159,12 @@ func TestOVSHostileAnswers(t *testing.T) {
 	} {
 		t.Run(name, func(t *testing.T) {
 			path := serve(t, func(_ json.RawMessage, c net.Conn) { io.WriteString(c, answer) })
-			if got, err := ReadOVS(t.Context(), path); err == nil || len(got) != 0 || !strings.HasPrefix(err.Error(), "bond: open vswitch: ") {
+			got, err := ReadOVS(t.Context(), path)
+			if err == nil || len(got) != 0 || !strings.HasPrefix(err.Error(), "bond: open vswitch: ") {
 				t.Errorf("got %v, %v, want an error of this package", got, err)
+			}
+			if said := "permission error"; strings.Contains(answer, said) && !strings.Contains(err.Error(), said) {
+				t.Errorf("got %v, want what the database said", err)
 			}
 		})
 	}
@@ -165,12 +185,12 @@ func TestOVSAnswerIsBounded(t *testing.T) {
 }
 
 func TestOVSThatDoesNotAnswer(t *testing.T) {
-	ctx, cancel := context.WithCancel(t.Context())
+	ctx, cancel := context.WithTimeout(t.Context(), 50*time.Millisecond)
+	defer cancel()
 	path := serve(t, func(_ json.RawMessage, c net.Conn) {
-		cancel()
 		io.Copy(io.Discard, c) // until the other side gives up
 	})
-	if got, err := ReadOVS(ctx, path); !errors.Is(err, context.Canceled) {
-		t.Errorf("got %v, %v, want %v", got, err, context.Canceled)
+	if got, err := ReadOVS(ctx, path); !errors.Is(err, os.ErrDeadlineExceeded) {
+		t.Errorf("got %v, %v, want %v", got, err, os.ErrDeadlineExceeded)
 	}
 }
