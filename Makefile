@@ -8,7 +8,7 @@ FUZZTIME ?= 10s
 
 # What the tests use besides Go. The daemon needs none of it.
 TESTPACKAGES := gcc libc6-dev libcap2-bin iproute2 librados-dev librbd-dev ceph-mon ceph-osd ceph-mgr ceph-common \
-	openvswitch-switch libvirt-daemon libvirt-daemon-system libvirt-daemon-driver-qemu systemd
+	openvswitch-common libvirt-daemon libvirt-daemon-system libvirt-daemon-driver-qemu systemd
 
 .PHONY: run build build-ceph test check bench fuzz docs fmt clean help
 
@@ -50,7 +50,7 @@ fuzz: ## fuzz every parser, $(FUZZTIME) each
 	@for package in $$($(GO) list ./...); do \
 		for target in $$(CGO_ENABLED=0 $(GO) test -list '^Fuzz' $$package 2>/dev/null | grep '^Fuzz'); do \
 			echo "$$package $$target"; \
-			CGO_ENABLED=0 $(GO) test -run '^$$' -fuzz "^$$target$$" -fuzztime $(FUZZTIME) $$package || exit 1; \
+			CGO_ENABLED=0 $(GO) test -run '^$$' -fuzz "^$$target$$" -fuzztime $(FUZZTIME) -fuzzminimizetime 5x $$package || exit 1; \
 		done; \
 	done
 
