@@ -1,0 +1,74 @@
+package page
+
+import (
+	"fmt"
+	"strings"
+
+	"github.com/nodewatch/nodewatch/internal/node"
+	"github.com/nodewatch/nodewatch/internal/rule"
+	"github.com/nodewatch/nodewatch/pkg/ceph"
+)
+
+// maxChecks is how many health codes, or names in a row, are shown.
+const maxChecks = 20
+
+// A clusterView is what Ceph says of itself.
+type clusterView struct {
+	Notes  []string
+	Why    string // why it is not known; empty: it is
+	Status string
+	Tone   tone
+	Checks []factLine
+	Facts  []factLine
+}
+
+func clusterOf(v rule.View) clusterView {
+	c := clusterView{Notes: notes(v, node.SourceCeph)}
+	if v.Cluster.At.IsZero() {
+		c.Notes, c.Why = nil, "The cluster has not been asked yet."
+		if err := v.Blind(node.SourceCeph); err != nil {
+			c.Why = "Not asked: " + strings.TrimSuffix(err.Text, ".") + "."
+			if err.Remedy != "" {
+				c.Why += " To ask it: " + err.Remedy + "."
+			}
+		}
+		return c
+	}
+	value := v.Cluster.Value
+	c.Status = strings.TrimPrefix(value.Health.Status, "HEALTH_")
+	c.Tone = map[string]tone{"OK": good, "WARN": warn, "ERR": bad}[c.Status]
+	if c.Tone == "" {
+		c.Tone = blind
+	}
+	for _, k := range value.Health.Checks[:min(len(value.Health.Checks), maxChecks)] {
+		c.Checks = append(c.Checks, factLine{k.Code, k.Summary})
+	}
+	c.Facts = clusterFacts(value)
+	return c
+}
+
+func clusterFacts(c ceph.Cluster) []factLine {
+	up, in := 0, 0
+	for _, o := range c.OSDMap.OSDs {
+		if o.Up {
+			up++
+		}
+		if o.In {
+			in++
+		}
+	}
+	list := []factLine{{"OSDs", fmt.Sprintf("%s, %s up, %s in", number(len(c.OSDMap.OSDs)), number(up), number(in))}}
+	if slow := c.Health.SlowOps; len(slow) > 0 {
+		list = append(list, factLine{"Slow operations", strings.Join(slow[:min(len(slow), maxChecks)], ", ")})
+	}
+	if len(c.Blocklist) > 0 {
+		list = append(list, factLine{"Blocklist", plural(len(c.Blocklist), "entry for this host", "entries for this host")})
+	}
+	if s := c.Scrubs; s != nil && s.Scrubbing > 0 {
+		list = append(list, factLine{"Scrubs", fmt.Sprintf("%s running, %s of them deep", number(s.Scrubbing), number(s.Deep))})
+	}
+	if c.OSDMap.Flags != "" {
+		list = append(list, factLine{"Flags", c.OSDMap.Flags})
+	}
+	return list
+}

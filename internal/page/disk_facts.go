@@ -1,0 +1,131 @@
+package page
+
+import (
+	"fmt"
+	"strings"
+	"time"
+
+	"github.com/nodewatch/nodewatch/internal/node"
+	"github.com/nodewatch/nodewatch/internal/rule"
+	"github.com/nodewatch/nodewatch/pkg/rbd"
+)
+
+// diskFacts sum the disks up.
+func diskFacts(v rule.View, all []diskView) []factLine {
+	var list []factLine
+	add := func(name, text string) {
+		if text != "" {
+			list = append(list, factLine{name, text})
+		}
+	}
+	add("krbd", krbdFact(v, all))
+	add("librbd, rbd-nbd", otherFact(all))
+	add("Guests", guestFact(v))
+	add("Waiting for OSDs", waitFact(v))
+	add("Map options", optionFact(v.Mapped.Value))
+	return list
+}
+
+func krbdFact(v rule.View, all []diskView) string {
+	if !ever(v, node.SourceKrbd) {
+		return ""
+	}
+	stuck, clients := 0, map[string]bool{}
+	for _, d := range all {
+		if d.stuck > 0 {
+			stuck++
+		}
+	}
+	for _, m := range v.Mapped.Value {
+		clients[fmt.Sprintf("%s %d", m.FSID, m.ClientID)] = true
+	}
+	n := len(v.Mapped.Value)
+	if n == 0 {
+		return "no disks"
+	}
+	text := fmt.Sprintf("%s of %s", plural(n, "disk", "disks"), plural(len(clients), "kernel client", "kernel clients"))
+	if stuck > 0 {
+		text += fmt.Sprintf(", %s stuck", number(stuck))
+	}
+	return text
+}
+
+func otherFact(all []diskView) string {
+	n := map[string]int{}
+	for _, d := range all {
+		n[d.Client]++
+	}
+	var parts []string
+	for _, c := range []rbd.Client{rbd.LibRBD, rbd.NBD} {
+		if n[string(c)] > 0 {
+			parts = append(parts, plural(n[string(c)], "disk", "disks")+" by "+string(c))
+		}
+	}
+	return strings.Join(parts, ", ")
+}
+
+func guestFact(v rule.View) string {
+	if v.Libvirt.At.IsZero() && v.QEMU.At.IsZero() {
+		return ""
+	}
+	states := map[string]int{}
+	for _, g := range v.Guests {
+		states[g.State]++
+	}
+	text := plural(len(v.Guests), "guest", "guests")
+	for _, s := range []string{"paused", "crashed", "shutoff"} {
+		if states[s] > 0 {
+			text += fmt.Sprintf(", %s %s", number(states[s]), s)
+		}
+	}
+	return text
+}
+
+// waitFact says for what krbd waits, by debugfs osdc.
+func waitFact(v rule.View) string {
+	if v.Pending.At.IsZero() {
+		return ""
+	}
+	total, attempts, oldest := 0, 0, time.Duration(0)
+	for _, p := range v.Pending.Value {
+		total += p.Total
+		for _, r := range p.Requests {
+			attempts = max(attempts, r.Attempts)
+		}
+	}
+	for _, w := range v.Waits {
+		oldest = max(oldest, v.Pending.At.Sub(w.Since))
+	}
+	if total == 0 {
+		return "no request"
+	}
+	return fmt.Sprintf("%s, the oldest for at least %s, sent at most %s", plural(total, "request", "requests"), span(oldest), plural(attempts, "time", "times"))
+}
+
+// optionFact sums up the options with which krbd's devices are mapped.
+func optionFact(mapped []rbd.Mapped) string {
+	known, bounce, limited := 0, 0, 0
+	for _, m := range mapped {
+		if m.Options == nil {
+			continue
+		}
+		known++
+		if m.Options.RxBounce {
+			bounce++
+		}
+		if m.Options.RequestTimeout > 0 {
+			limited++
+		}
+	}
+	switch {
+	case len(mapped) == 0:
+		return ""
+	case known == 0:
+		return "cannot be read"
+	}
+	text := fmt.Sprintf("rxbounce on %s of %s, osd_request_timeout on %s", number(bounce), number(known), number(limited))
+	if known < len(mapped) {
+		text += fmt.Sprintf("; of %s others they cannot be read", number(len(mapped)-known))
+	}
+	return text
+}

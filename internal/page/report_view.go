@@ -1,0 +1,144 @@
+package page
+
+import (
+	"fmt"
+	"slices"
+	"strings"
+	"time"
+
+	"github.com/nodewatch/nodewatch/pkg/report"
+)
+
+// How much of a report the page shows.
+const (
+	maxFindings    = 50
+	firstFindings  = 8 // before the fold
+	openFindings   = 3 // findings whose evidence is unfolded from the start
+	maxFacts       = 30
+	maxTransitions = 30
+)
+
+// A findingView is a finding as the page shows it.
+type findingView struct {
+	report.Finding
+	Tone     tone
+	Word     string
+	Hit      string
+	Lost     string // if its sources are blind: since when it has not been seen
+	Open     bool
+	Evidence []factView
+	Against  []factView
+}
+
+// A factView is one piece of evidence.
+type factView struct {
+	At      moment
+	Source  string
+	Subject string
+	Fact    string
+}
+
+func findingsOf(r report.Report) (list []findingView, more int) {
+	shown := r.Findings[:min(len(r.Findings), maxFindings)]
+	for i, f := range shown {
+		v := findingView{
+			Finding: f, Tone: toneOf(f.Severity), Word: strings.ToUpper(string(f.Severity)), Hit: hitOf(f, r.At),
+			Open: i < openFindings && f.Severity != report.Info, Evidence: factsOf(f.Evidence, r.At), Against: factsOf(f.Against, r.At),
+		}
+		if f.State == report.Blind {
+			v.Lost = ago(f.LastSeen, r.At)
+		}
+		list = append(list, v)
+	}
+	return list, len(r.Findings) - len(shown)
+}
+
+// hitOf says what customers feel, and since when.
+func hitOf(f report.Finding, now time.Time) string {
+	switch {
+	case f.Impact != report.Operational:
+		return fmt.Sprintf("%s since %s", plain(f.Impact), from(f.Since, now))
+	case f.Severity == report.Info || f.Component == ownSight:
+		return "since " + from(f.Since, now)
+	}
+	return fmt.Sprintf("no impact yet, since %s", from(f.Since, now))
+}
+
+func factsOf(evidence []report.Evidence, now time.Time) []factView {
+	var list []factView
+	for _, e := range evidence[:min(len(evidence), maxFacts)] {
+		list = append(list, factView{momentOf(e.At, now), e.Source, e.Subject, e.Fact})
+	}
+	return list
+}
+
+// A componentView is a component as the page shows it.
+type componentView struct {
+	Name, Word, Since, Summary string
+	Tone                       tone
+}
+
+func componentsOf(r report.Report) []componentView {
+	var list []componentView
+	for _, c := range r.Components {
+		list = append(list, componentView{c.Name, plain(c.Status), from(c.Since, r.At), c.Summary, toneOfImpact(c.Status)})
+	}
+	return list
+}
+
+// A transitionView is a transition as the page shows it.
+type transitionView struct {
+	At                         moment
+	Change, Word, Name, Detail string
+	Tone                       tone
+}
+
+// transitionsOf are the latest transitions, the latest first.
+func transitionsOf(r report.Report) []transitionView {
+	var list []transitionView
+	for _, t := range r.Transitions[max(0, len(r.Transitions)-maxTransitions):] {
+		v := transitionView{momentOf(t.At, r.At), change(t), level(t), finding(t.Rule, t.Subject), t.Summary, toneOf(report.Severity(t.To))}
+		if t.To == clear {
+			v.Tone = good
+		}
+		list = append(list, v)
+	}
+	slices.Reverse(list)
+	return list
+}
+
+// A sourceView is a source as the page shows it.
+type sourceView struct {
+	Name, State, Age, Since, Error, Remedy string
+	Tone                                   tone
+}
+
+// sourcesOf are the sources, those that are blind first and those that are not on this machine last.
+func sourcesOf(r report.Report) []sourceView {
+	var list []sourceView
+	for _, s := range r.Sources {
+		v := sourceView{Name: s.Name, State: s.State, Age: "never read", Error: s.Error, Remedy: s.Remedy, Tone: toneOfSource(s.State)}
+		if !s.Last.IsZero() {
+			v.Age = "read " + span(r.At.Sub(s.Last)) + " ago"
+		}
+		if s.State != "ok" {
+			v.Since = "since " + from(s.Since, r.At)
+		}
+		list = append(list, v)
+	}
+	slices.SortStableFunc(list, func(a, b sourceView) int { return a.place() - b.place() })
+	return list
+}
+
+// place is where a source is shown: what needs a look first, what is not there last.
+func (s sourceView) place() int {
+	switch s.State {
+	case "starting":
+		return 1
+	case "ok":
+		return 2
+	case "absent":
+		return 3
+	}
+	return 0
+}

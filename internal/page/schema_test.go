@@ -1,0 +1,280 @@
+package page
+
+import (
+	"bytes"
+	"encoding/json"
+	"fmt"
+	"maps"
+	"os"
+	"reflect"
+	"slices"
+	"strings"
+	"testing"
+	"time"
+
+	"github.com/google/go-cmp/cmp"
+
+	"github.com/nodewatch/nodewatch/internal/node"
+	"github.com/nodewatch/nodewatch/internal/rule"
+	"github.com/nodewatch/nodewatch/pkg/report"
+)
+
+// A schema is the part of JSON Schema 2020-12 that docs/report.schema.json uses.
+// Decoding it strictly makes sure that it uses no more.
+type schema struct {
+	Schema      string             `json:"$schema"`
+	ID          string             `json:"$id"`
+	Title       string             `json:"title"`
+	Description string             `json:"description"`
+	Ref         string             `json:"$ref"`
+	Type        string             `json:"type"`
+	Format      string             `json:"format"`
+	Enum        []string           `json:"enum"`
+	Minimum     *float64           `json:"minimum"`
+	Required    []string           `json:"required"`
+	Properties  map[string]*schema `json:"properties"`
+	Additional  *bool              `json:"additionalProperties"`
+	Items       *schema            `json:"items"`
+	Defs        map[string]*schema `json:"$defs"`
+}
+
+func readSchema(t *testing.T) *schema {
+	t.Helper()
+	raw, err := os.ReadFile("../../docs/report.schema.json")
+	if err != nil {
+		t.Fatal(err)
+	}
+	d := json.NewDecoder(bytes.NewReader(raw))
+	d.DisallowUnknownFields()
+	var s schema
+	if err := d.Decode(&s); err != nil {
+		t.Fatalf("the schema uses more than this checker knows: %v", err)
+	}
+	return &s
+}
+
+// at follows a reference within the root.
+func (root *schema) at(s *schema) *schema {
+	if name, ok := strings.CutPrefix(s.Ref, "#/$defs/"); ok {
+		return root.Defs[name]
+	}
+	return s
+}
+
+// check returns everything in which the value differs from the schema.
+func (root *schema) check(s *schema, value any, path string) []string {
+	s = root.at(s)
+	wrong := func(format string, args ...any) []string {
+		return []string{path + ": " + fmt.Sprintf(format, args...)}
+	}
+	switch v := value.(type) {
+	case map[string]any:
+		if s.Type != "object" {
+			return wrong("an object, want %s", s.Type)
+		}
+		return root.checkObject(s, v, path)
+	case []any:
+		if s.Type != "array" {
+			return wrong("an array, want %s", s.Type)
+		}
+		var all []string
+		for i, item := range v {
+			all = append(all, root.check(s.Items, item, fmt.Sprintf("%s[%d]", path, i))...)
+		}
+		return all
+	case string:
+		_, err := time.Parse(time.RFC3339, v)
+		switch {
+		case s.Type != "string":
+			return wrong("a string, want %s", s.Type)
+		case len(s.Enum) > 0 && !slices.Contains(s.Enum, v):
+			return wrong("%q, want one of %v", v, s.Enum)
+		case s.Format == "date-time" && err != nil:
+			return wrong("%q is no time", v)
+		}
+		return nil
+	case float64:
+		if s.Type != "integer" || v != float64(int64(v)) || s.Minimum != nil && v < *s.Minimum {
+			return wrong("%v is no %s, or too small", v, s.Type)
+		}
+		return nil
+	}
+	return wrong("%v, want %s", value, s.Type)
+}
+
+func (root *schema) checkObject(s *schema, v map[string]any, path string) []string {
+	var all []string
+	for _, name := range s.Required {
+		if _, found := v[name]; !found {
+			all = append(all, path+": no "+name)
+		}
+	}
+	for _, name := range slices.Sorted(maps.Keys(v)) {
+		p := s.Properties[name]
+		if p == nil {
+			all = append(all, path+": "+name+" is not in the schema")
+			continue
+		}
+		all = append(all, root.check(p, v[name], path+"."+name)...)
+	}
+	return all
+}
+
+func (root *schema) checkJSON(t *testing.T, raw []byte) []string {
+	t.Helper()
+	var v any
+	if err := json.Unmarshal(raw, &v); err != nil {
+		t.Fatal(err)
+	}
+	return root.check(root, v, "report")
+}
+
+func asJSON(t testing.TB, r report.Report) []byte {
+	t.Helper()
+	b, err := JSON(r)
+	if err != nil {
+		t.Fatal(err)
+	}
+	return b
+}
+
+func TestGoldenReport(t *testing.T) {
+	golden(t, "storm.json", asJSON(t, stormView().Report))
+}
+
+func TestReportsAreAsTheSchemaSays(t *testing.T) {
+	s := readSchema(t)
+	for name, v := range map[string]rule.View{
+		"healthy": healthyView(), "risk": riskView(), "storm": stormView(), "blind": blindView(), "large": largeView(),
+		"a component without a name": {Report: report.Report{Status: report.Unknown}},
+	} {
+		for _, wrong := range s.checkJSON(t, asJSON(t, v.Report)) {
+			t.Errorf("%s: %s", name, wrong)
+		}
+	}
+}
+
+// What the schema forbids is found: a checker that finds nothing proves nothing.
+func TestSchemaRefusesWhatIsNoReport(t *testing.T) {
+	s, good := readSchema(t), string(asJSON(t, stormView().Report))
+	for _, c := range []struct{ old, new, want string }{
+		{`"node": "node2",`, ``, "report: no node"},
+		{`"node": "node2"`, `"node": 2`, "report.node: 2 is no string, or too small"},
+		{`"node": "node2",`, `"node": "node2", "more": true,`, "report: more is not in the schema"},
+		{`"at": "2026-03-01T02:14:00Z",`, `"at": "now",`, `report.at: "now" is no time`},
+		{`"status": "major_outage"`, `"status": "bad"`, `report.status: "bad", want one of`},
+		{`"severity": "critical"`, `"severity": null`, "report.findings[0].severity: <nil>, want string"},
+		{`"n": 1,`, `"n": 0,`, "report.transitions[0].n: 0 is no integer, or too small"},
+		{`"against": [],`, `"against": {},`, "report.findings[1].against: an object, want array"},
+	} {
+		bad := strings.Replace(good, c.old, c.new, 1)
+		if bad == good {
+			t.Fatalf("there is no %s in the report", c.old)
+		}
+		if got := strings.Join(s.checkJSON(t, []byte(bad)), "\n"); !strings.HasPrefix(got, c.want) {
+			t.Errorf("with %s: got %q, want %q", c.new, got, c.want)
+		}
+	}
+}
+
+// The schema and the Go types cannot drift apart.
+func TestSchemaHasTheFieldsOfTheGoTypes(t *testing.T) {
+	s := readSchema(t)
+	compareWith(t, s, s, reflect.TypeFor[report.Report](), "report")
+}
+
+func compareWith(t *testing.T, root, s *schema, typ reflect.Type, path string) {
+	t.Helper()
+	s = root.at(s)
+	switch {
+	case typ == reflect.TypeFor[time.Time]():
+		wantKind(t, s, path, "string", "date-time")
+	case typ.Kind() == reflect.Slice:
+		wantKind(t, s, path, "array", "")
+		compareWith(t, root, s.Items, typ.Elem(), path+"[]")
+	case typ.Kind() == reflect.Struct:
+		wantKind(t, s, path, "object", "")
+		var names, required []string
+		for field := range typ.Fields() {
+			name, options, _ := strings.Cut(field.Tag.Get("json"), ",")
+			names = append(names, name)
+			if options != "omitempty" {
+				required = append(required, name)
+			}
+			if p := s.Properties[name]; p != nil {
+				compareWith(t, root, p, field.Type, path+"."+name)
+			}
+		}
+		if s.Additional == nil || *s.Additional {
+			t.Errorf("%s: further properties are allowed", path)
+		}
+		if diff := cmp.Diff(slices.Sorted(slices.Values(names)), slices.Sorted(maps.Keys(s.Properties))); diff != "" {
+			t.Errorf("%s: the properties are not the fields (-fields +properties):\n%s", path, diff)
+		}
+		if diff := cmp.Diff(required, s.Required); diff != "" {
+			t.Errorf("%s: required is not what is always there (-fields +required):\n%s", path, diff)
+		}
+	case typ.Kind() == reflect.Uint64:
+		wantKind(t, s, path, "integer", "")
+	case typ.Kind() == reflect.String:
+		wantKind(t, s, path, "string", "")
+	default:
+		t.Errorf("%s: %s is no type that the schema can tell", path, typ)
+	}
+}
+
+func wantKind(t *testing.T, s *schema, path, kind, format string) {
+	t.Helper()
+	if s.Type != kind || s.Format != format {
+		t.Errorf("%s: got type %q format %q, want %q %q", path, s.Type, s.Format, kind, format)
+	}
+}
+
+// The words of the schema are those of the program.
+func TestSchemaHasTheWordsOfTheProgram(t *testing.T) {
+	s := readSchema(t)
+	var impacts, components []string
+	for _, i := range report.Impacts() {
+		impacts = append(impacts, string(i))
+	}
+	for _, c := range rule.Components() {
+		components = append(components, string(c))
+	}
+	severities := []string{string(report.Info), string(report.Warning), string(report.Critical)}
+	states := []string{"ok", "starting", string(node.Stalled), "stale", string(node.Failed), string(node.Denied), string(node.Absent)}
+	for name, c := range map[string]struct{ got, want []string }{
+		"state":     {s.Defs["source"].Properties["state"].Enum, states},
+		"impact":    {s.Defs["impact"].Enum, impacts},
+		"severity":  {s.Defs["severity"].Enum, severities},
+		"level":     {s.Defs["level"].Enum, append([]string{clear}, severities...)},
+		"sight":     {s.Defs["sight"].Enum, []string{string(report.Seen), string(report.Blind)}},
+		"component": {s.Defs["component"].Properties["name"].Enum, components},
+		"finding":   {s.Defs["finding"].Properties["component"].Enum, components},
+		"change":    {s.Defs["transition"].Properties["component"].Enum, components},
+	} {
+		if diff := cmp.Diff(c.want, c.got); diff != "" {
+			t.Errorf("%s (-program +schema):\n%s", name, diff)
+		}
+	}
+}
+
+func TestJSONListsAreNeverNull(t *testing.T) {
+	b := asJSON(t, report.Report{Findings: []report.Finding{{Rule: "r"}}})
+	if bytes.Contains(b, []byte("null")) {
+		t.Errorf("there is a null in %s", b)
+	}
+	if r := stormView().Report; len(asJSON(t, r)) > 0 && r.Findings[1].Against != nil {
+		t.Error("the report itself was changed")
+	}
+}
+
+func TestJSONGivesTheReportBack(t *testing.T) {
+	want := largeView().Report
+	var got report.Report
+	if err := json.Unmarshal(asJSON(t, want), &got); err != nil {
+		t.Fatal(err)
+	}
+	if diff := cmp.Diff(asJSON(t, want), asJSON(t, got)); diff != "" {
+		t.Error(diff)
+	}
+}

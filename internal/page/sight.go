@@ -1,0 +1,32 @@
+package page
+
+import (
+	"fmt"
+
+	"github.com/nodewatch/nodewatch/internal/node"
+	"github.com/nodewatch/nodewatch/internal/rule"
+)
+
+// notes say which of the named sources cannot be believed now, and why: what a
+// part of the page shows is then old, or is nothing.
+func notes(v rule.View, sources ...string) []string {
+	var list []string
+	for _, name := range sources {
+		err := v.Blind(name)
+		if err == nil || err.Kind == node.Absent {
+			continue
+		}
+		text := fmt.Sprintf("Source %s cannot tell now (%s): %s.", name, err.Kind, err.Text)
+		if s, _ := v.Source(name); !s.Last.IsZero() {
+			text += " What is shown was read at " + ago(s.Last, v.Now) + "."
+		}
+		list = append(list, text)
+	}
+	return list
+}
+
+// ever reports whether the named source has ever been read.
+func ever(v rule.View, source string) bool {
+	s, _ := v.Source(source)
+	return !s.Last.IsZero()
+}

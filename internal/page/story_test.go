@@ -1,0 +1,163 @@
+package page
+
+import (
+	"fmt"
+	"time"
+
+	"github.com/nodewatch/nodewatch/internal/node"
+	"github.com/nodewatch/nodewatch/internal/rule"
+	"github.com/nodewatch/nodewatch/pkg/bond"
+	"github.com/nodewatch/nodewatch/pkg/kmsg"
+	"github.com/nodewatch/nodewatch/pkg/rbd"
+	"github.com/nodewatch/nodewatch/pkg/report"
+)
+
+// A story is what a report of the tests tells of a node.
+type story struct {
+	findings    []report.Finding
+	transitions []report.Transition
+	status      map[string]report.Impact // of components that are not operational
+}
+
+func (s story) report(n node.Snapshot) report.Report {
+	r := report.Report{Node: n.Node, At: n.Now, Version: n.Version, Status: report.Operational, Findings: s.findings, Transitions: s.transitions}
+	for _, name := range []string{"storage", "network", "guests", "cluster", "host", "nodewatch"} {
+		c := report.Component{Name: name, Status: report.Operational, Since: start}
+		if i, found := s.status[name]; found {
+			c.Status, c.Since = i, n.Now.Add(-31*time.Second)
+			for _, f := range s.findings {
+				if f.Component == name && c.Summary == "" {
+					c.Summary = f.Summary
+				}
+			}
+			if i == report.Unknown {
+				c.Summary = "cannot be seen: kmsg: permission denied"
+			}
+		}
+		r.Components = append(r.Components, c)
+		r.Status = report.Worse(r.Status, c.Status)
+	}
+	for _, src := range n.Sources {
+		state, since := src.State(n.Started, n.Now)
+		st := report.SourceState{Name: src.Name, State: state, Last: src.Last, Since: since, Failures: src.Failures}
+		if src.Err != nil {
+			st.Error, st.Remedy = src.Err.Text, src.Err.Remedy
+		}
+		r.Sources = append(r.Sources, st)
+	}
+	return r
+}
+
+// quiet is the story of a node on which nothing is wrong.
+func quiet() story { return story{} }
+
+// risk is the story of the incident's node before its storm.
+func risk(now time.Time) story {
+	f := pattern(now, report.Warning, report.Operational,
+		"layer2 bond + krbd: bond0 (802.3ad, 2x10G) hashes with layer2 and carries Ceph traffic; 78 krbd disks of 65 VMs share one kernel client. One NIC can fill and stall all of them")
+	return story{
+		findings: []report.Finding{f, {
+			Rule: "krbd-shared-fate", Component: "storage", Severity: report.Info, Impact: report.Operational, State: report.Seen, Since: start, LastSeen: now,
+			Summary: "65 VMs behind one kernel client: what stalls it stalls all of them", Runbook: "https://example.net/rules#krbd-shared-fate",
+			Evidence: []report.Evidence{{Source: "krbd", Fact: "78 devices are mapped by client4567", At: now}},
+		}},
+		transitions: []report.Transition{
+			{N: 1, At: start, Rule: "layer2-bond-krbd", Subject: "bond0", Component: "network", From: "clear", To: "warning", Impact: report.Operational, State: report.Seen, Summary: f.Summary},
+		},
+	}
+}
+
+// outage is the story of the storm.
+func outage(now time.Time) story {
+	storm := report.Finding{
+		Rule: "krbd-retry-storm", Component: "storage", Severity: report.Critical, Impact: report.MajorOutage, State: report.Seen, Since: now.Add(-31 * time.Second), LastSeen: now,
+		Summary: "krbd is in a retry storm: sessions to 182 OSDs break again and again, and 39 of 78 krbd disks complete nothing",
+		Evidence: []report.Evidence{
+			{Source: "kmsg", Subject: "osd0", Fact: "186 CRC faults in 10 s", At: now.Add(-2 * time.Second)},
+			{Source: "krbd-io", Fact: "39 devices with requests in flight and none completed for 40 s", At: now},
+			{Source: "osdc", Subject: "client4567", Fact: "one read has been sent 576 times", At: now},
+		},
+		Against: []report.Evidence{{Source: "nic", Subject: "eth0", Fact: "rx_crc_errors does not rise: it is not the wire", At: now}},
+		Advice: []report.Advice{
+			{Do: "Throttle what krbd receives to break the loop; guests slow down, and recover", Command: "tc qdisc add dev eth0 ingress && tc filter add dev eth0 parent ffff: protocol ip u32 match ip src 198.51.100.0/24 police rate 2gbit burst 1m drop"},
+			{Do: "Then let the bond spread over ports; the link flaps for a moment", Command: "ip link set bond0 type bond xmit_hash_policy layer3+4"},
+			{Do: "Move guests away, those with the fullest disks first"},
+		},
+		Runbook: "https://example.net/rules#krbd-retry-storm",
+	}
+	pattern := pattern(now, report.Critical, report.MajorOutage, "layer2 bond + krbd: eth0 of bond0 is full, and 78 krbd disks of 65 VMs hang on it")
+	lost := report.Finding{
+		Rule: "kmsg-lost", Component: "nodewatch", Severity: report.Warning, Impact: report.Operational, State: report.Blind, Since: now.Add(-9 * time.Second), LastSeen: now.Add(-4 * time.Second),
+		Summary: "1,234 kernel log records were lost", Runbook: "https://example.net/rules#kmsg-lost",
+	}
+	s := story{
+		findings: []report.Finding{storm, pattern, lost},
+		status:   map[string]report.Impact{"storage": report.MajorOutage, "network": report.MajorOutage, "guests": report.PartialOutage},
+	}
+	before := risk(start)
+	s.transitions = append(s.transitions, before.transitions...)
+	s.findings = append(s.findings, before.findings[1])
+	for i, f := range []report.Finding{pattern, storm, lost} {
+		from := "clear"
+		if i == 0 {
+			from = "warning"
+		}
+		s.transitions = append(s.transitions, report.Transition{N: uint64(2 + i), At: now.Add(time.Duration(i-31) * time.Second), Rule: f.Rule, Subject: f.Subject,
+			Component: f.Component, From: from, To: string(f.Severity), Impact: f.Impact, State: f.State, Summary: f.Summary})
+	}
+	return s
+}
+
+func pattern(now time.Time, severity report.Severity, impact report.Impact, summary string) report.Finding {
+	return report.Finding{
+		Rule: "layer2-bond-krbd", Subject: "bond0", Component: "network", Severity: severity, Impact: impact, State: report.Seen, Since: start, LastSeen: now, Summary: summary,
+		Evidence: []report.Evidence{
+			{Source: "bond", Subject: "bond0", Fact: "802.3ad, 2 slaves of 10 Gbit/s, xmit_hash_policy layer2", At: start},
+			{Source: "krbd", Subject: "bond0", Fact: "78 krbd devices of client4567 go through 192.0.2.2 on bond0.100", At: now},
+		},
+		Advice:  []report.Advice{{Do: "Let the bond spread over ports, in a quiet hour; the link flaps for a moment", Command: "ip link set bond0 type bond xmit_hash_policy layer3+4"}},
+		Runbook: "https://example.net/rules#layer2-bond-krbd",
+	}
+}
+
+// The views that the tests look at.
+func healthyView() rule.View { return healthy().play().view(quiet()) }
+func riskView() rule.View {
+	p := standing().play()
+	return p.view(risk(p.at))
+}
+func stormView() rule.View {
+	p := raging().play()
+	return p.view(outage(p.at))
+}
+
+// blindView is a node on which nodewatch may read next to nothing.
+func blindView() rule.View {
+	p := begun()
+	p.see(node.SawLinks{Reading: reading(p.at, 30*time.Second, standing().links())})
+	p.at = start.Add(70 * time.Second)
+	p.see(node.SawCounters{Reading: reading(p.at, time.Second, standing().counters(1))})
+	p.see(node.SawKernel{Reading: blinded[kmsg.Batch](p.at, node.Denied, "open /dev/kmsg: operation not permitted", "give nodewatch CAP_SYSLOG, as systemd/nodewatch.service does, or run it as root")})
+	p.see(node.SawMapped{Reading: blinded[[]rbd.Mapped](p.at, node.Stalled, "a read has not come back for 65 s", "")})
+	p.see(node.SawLibvirt{Reading: blinded[rbd.Guests](p.at, node.Denied, "dial unix /run/libvirt/libvirt-sock-ro: permission denied", "let nodewatch's user connect to libvirt's read-only socket")})
+	p.see(node.SawOVS{Reading: blinded[[]bond.Bond](p.at, node.Absent, "no Open vSwitch on this machine", "")})
+	return p.view(story{status: map[string]report.Impact{"storage": report.Unknown, "guests": report.Unknown, "cluster": report.Unknown}, findings: []report.Finding{{
+		Rule: "source-stalled", Subject: "krbd", Component: "nodewatch", Severity: report.Warning, Impact: report.Operational, State: report.Seen, Since: start, LastSeen: p.at,
+		Summary: "source krbd is stalled since 02:13:00", Advice: []report.Advice{{Do: "See all sources and how to give them sight", Command: "nodewatch sources"}},
+	}}})
+}
+
+// largeView is ten times the incident, with a finding for each guest.
+func largeView() rule.View {
+	p := large().play()
+	s := outage(p.at)
+	for i := range 650 {
+		f := s.findings[2]
+		f.Rule, f.Subject, f.Summary = "vm-paused", fmt.Sprintf("vm%d", 100+i), fmt.Sprintf("vm%d is paused by an I/O error", 100+i)
+		s.findings = append(s.findings, f)
+	}
+	for i := range 200 {
+		s.transitions = append(s.transitions, report.Transition{N: uint64(9 + i), At: p.at, Rule: "vm-paused", Subject: fmt.Sprintf("vm%d", 100+i), Component: "guests", From: "clear", To: "critical", Impact: report.MajorOutage, State: report.Seen, Summary: "paused by an I/O error"})
+	}
+	return p.view(s)
+}

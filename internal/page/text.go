@@ -1,0 +1,203 @@
+package page
+
+import (
+	"fmt"
+	"strings"
+
+	"github.com/nodewatch/nodewatch/internal/rule"
+	"github.com/nodewatch/nodewatch/pkg/report"
+)
+
+// How much the summary for a terminal shows.
+const (
+	maxTextFindings = 20
+	maxTextFacts    = 12
+	maxTextDisks    = 10
+	gaugeWidth      = 12
+)
+
+// A Style is how text is written to a terminal.
+type Style struct {
+	Color bool
+	Width int // columns; 0: lines are not broken
+}
+
+// Text is the summary of a View for a terminal. Of a View that has a Report and
+// no Snapshot, as a client of the daemon knows it, it shows the Report. Without
+// colour it can be pasted into a ticket. Commands are never broken.
+func Text(v rule.View, s Style) string {
+	r := v.Report
+	t := &terminal{style: s}
+	t.verdict(r)
+	t.components(r)
+	t.findings(r)
+	if !v.Now.IsZero() {
+		t.bonds(bondsOf(v), pathsOf(v))
+		t.disks(disksOf(v))
+	}
+	t.sources(r)
+	return t.b.String()
+}
+
+func (t *terminal) verdict(r report.Report) {
+	v := judge(r)
+	t.item(0, v.Tone, r.Node+": "+v.Word, v.Line)
+	var more []string
+	if worst, found := leading(r); found && (v.Code == exitWarning || v.Code == exitCritical) {
+		more = append(more, hitOf(worst, r.At))
+	}
+	if v.More != "" {
+		more = append(more, v.More)
+	}
+	if len(more) > 0 {
+		t.line(2, strings.Join(more, "; "))
+	}
+	t.line(2, fmt.Sprintf("report of %s by nodewatch %s", stamp(r.At), r.Version))
+}
+
+func (t *terminal) components(r report.Report) {
+	t.head("Components")
+	for _, c := range componentsOf(r) {
+		text := "since " + c.Since
+		if c.Tone == blind {
+			text += ": " + c.Summary
+		}
+		t.item(2, c.Tone, fmt.Sprintf("%-10s %-20s", c.Name, c.Word), text)
+	}
+}
+
+func (t *terminal) findings(r report.Report) {
+	if len(r.Findings) == 0 {
+		return
+	}
+	t.head("Findings")
+	shown := r.Findings[:min(len(r.Findings), maxTextFindings)]
+	for _, f := range shown {
+		t.item(2, toneOf(f.Severity), strings.ToUpper(string(f.Severity)), finding(f.Rule, f.Subject)+", "+hitOf(f, r.At))
+		t.line(4, f.Summary)
+		if f.State == report.Blind {
+			t.line(4, "last seen "+ago(f.LastSeen, r.At)+": its sources are blind since; it stays raised until it is seen to be gone")
+		}
+		for _, e := range f.Evidence[:min(len(f.Evidence), maxTextFacts)] {
+			t.item(4, "", "for    ", fact(e, r.At))
+		}
+		for _, e := range f.Against[:min(len(f.Against), maxTextFacts)] {
+			t.item(4, "", "against", fact(e, r.At))
+		}
+		for _, a := range f.Advice {
+			t.item(4, "", "do     ", a.Do)
+			t.command(12, a.Command)
+		}
+		if f.Runbook != "" {
+			t.command(4, "see     "+f.Runbook)
+		}
+	}
+	if more := len(r.Findings) - len(shown); more > 0 {
+		t.line(2, "and "+plural(more, "more finding", "more findings"))
+	}
+}
+
+func (t *terminal) bonds(b bondsView, p pathsView) {
+	t.head("Bonds")
+	for _, n := range b.Notes {
+		t.item(2, blind, "?", n)
+	}
+	if b.Known && len(b.Bonds) == 0 {
+		t.line(2, "this node has no bond")
+	}
+	for _, one := range b.Bonds {
+		parts := []string{one.Mode}
+		for _, more := range append([]string{one.Policy, one.Krbd}, one.Facts...) {
+			if more != "" {
+				parts = append(parts, more)
+			}
+		}
+		t.item(2, "", one.Name, strings.Join(parts, ", "))
+		if one.Layer2 != "" {
+			t.item(4, warn, "!", one.Layer2)
+		}
+		t.ports(one.Ports)
+	}
+	for _, path := range p.Paths {
+		t.item(2, "", "path", path)
+	}
+}
+
+func (t *terminal) ports(list []portView) {
+	for _, p := range list {
+		t.item(4, p.Tone, p.Name, p.State+", "+p.Detail)
+		if p.Drops != "" {
+			t.item(6, bad, "!", p.Drops)
+		}
+		for _, way := range []struct {
+			name string
+			bar  barView
+		}{{"rx", p.Rx}, {"tx", p.Tx}} {
+			if !way.bar.Known {
+				continue
+			}
+			text := fmt.Sprintf("%s %13s", way.name, way.bar.Rate)
+			for _, b := range way.bar.Bars {
+				if b.Fill == fillShare {
+					text += "  " + gauge(b.Width)
+				}
+				text += fmt.Sprintf(" %15s", b.Text)
+			}
+			t.whole(6, text)
+		}
+	}
+}
+
+// gauge draws a part of a hundred: [####........].
+func gauge(part float64) string {
+	full := min(int(part/100*gaugeWidth+0.5), gaugeWidth)
+	return "[" + strings.Repeat("#", full) + strings.Repeat(".", gaugeWidth-full) + "]"
+}
+
+func (t *terminal) disks(d disksView) {
+	t.head("Disks")
+	for _, n := range d.Notes {
+		t.item(2, blind, "?", n)
+	}
+	for _, f := range d.Facts {
+		t.item(2, "", fmt.Sprintf("%-16s", f.Name), f.Text)
+	}
+	shown := 0
+	for _, one := range d.Disks {
+		if one.stuck == 0 {
+			break
+		}
+		if shown++; shown > maxTextDisks {
+			continue
+		}
+		guests := strings.Join(one.Guests, ", ")
+		if guests == "" {
+			guests = "no guest seen"
+		}
+		t.item(2, bad, one.Device, fmt.Sprintf("%s (%s): %s", one.Image, guests, one.State))
+	}
+	if more := shown - maxTextDisks; more > 0 {
+		t.line(2, fmt.Sprintf("and %s or more that are stuck", number(more)))
+	}
+}
+
+func (t *terminal) sources(r report.Report) {
+	headed := false
+	for _, s := range sourcesOf(r) {
+		if s.place() > 1 {
+			continue
+		}
+		if !headed {
+			t.head("Sources that cannot tell")
+			headed = true
+		}
+		text := s.State + " " + s.Since
+		if s.Error != "" {
+			text += ": " + s.Error
+		}
+		t.item(2, s.Tone, fmt.Sprintf("%-10s", s.Name), text)
+		if s.Remedy != "" {
+			t.line(13, "to give it sight: "+s.Remedy)
+		}
+	}
+}

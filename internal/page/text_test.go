@@ -1,0 +1,216 @@
+package page
+
+import (
+	"regexp"
+	"strings"
+	"testing"
+	"time"
+	"unicode/utf8"
+
+	"github.com/google/go-cmp/cmp"
+
+	"github.com/nodewatch/nodewatch/internal/rule"
+	"github.com/nodewatch/nodewatch/pkg/report"
+)
+
+func TestGoldenTexts(t *testing.T) {
+	v := stormView()
+	golden(t, "storm.txt", []byte(Text(v, Style{Width: 100})))
+	golden(t, "storm.ansi", []byte(Text(v, Style{Width: 80, Color: true})))
+	golden(t, "blind.txt", []byte(Text(blindView(), Style{})))
+	golden(t, "storm.nagios", []byte(Nagios(v.Report)))
+	var lines strings.Builder
+	for _, tr := range v.Report.Transitions {
+		lines.WriteString(TransitionLine(tr) + "\n")
+	}
+	golden(t, "storm.transitions", []byte(lines.String()))
+}
+
+var escape = regexp.MustCompile("\x1b\\[[0-9;]*m")
+
+func TestColourChangesNothingButColour(t *testing.T) {
+	v := hostileView()
+	plain, colour := Text(v, Style{Width: 80}), Text(v, Style{Width: 80, Color: true})
+	if strings.Contains(plain, "\x1b") || !strings.Contains(colour, "\x1b[1;31mCRITICAL\x1b[0m") {
+		t.Error("the plain text has colours, or the coloured one has none")
+	}
+	if diff := cmp.Diff(plain, escape.ReplaceAllString(colour, "")); diff != "" {
+		t.Error(diff)
+	}
+}
+
+func TestLinesFitTheTerminalAndCommandsAreWhole(t *testing.T) {
+	text := Text(stormView(), Style{Width: 80})
+	command := "tc qdisc add dev eth0 ingress && tc filter add dev eth0 parent ffff: protocol ip u32 match ip src 198.51.100.0/24 police rate 2gbit burst 1m drop"
+	if !strings.Contains(text, " "+command+"\n") {
+		t.Error("the command is not in one line")
+	}
+	for line := range strings.Lines(text) {
+		if n := utf8.RuneCountInString(strings.TrimSuffix(line, "\n")); n > 80 && !strings.Contains(line, command) {
+			t.Errorf("%d columns: %s", n, line)
+		}
+	}
+	if long := Text(stormView(), Style{}); !strings.Contains(long, "and 39 of 78 krbd disks complete nothing\n") {
+		t.Error("a line was broken although no width is given")
+	}
+}
+
+func TestTextOfAReportAlone(t *testing.T) {
+	text := Text(rule.View{Report: stormView().Report}, Style{})
+	if !strings.Contains(text, "krbd-retry-storm") || strings.Contains(text, "\nBonds") || strings.Contains(text, "\nDisks") {
+		t.Error(text)
+	}
+}
+
+func TestHostileTextsCannotSteerATerminal(t *testing.T) {
+	v := hostileView()
+	v.Report.Node = "n\x1b]0;x\a"
+	for name, text := range map[string]string{
+		"text": Text(v, Style{}), "nagios": Nagios(v.Report), "transition": TransitionLine(v.Report.Transitions[0]), "status": StatusLine(v.Report),
+	} {
+		if i := strings.IndexAny(text, "\x1b\a\r\u202e\u2028"); i >= 0 {
+			t.Errorf("%s: a control character at %d: %q", name, i, text[max(0, i-20):i+5])
+		}
+		if !strings.Contains(text, "alert(1)") {
+			t.Errorf("%s: there is no hostile text in it", name)
+		}
+	}
+}
+
+// A text must not end the line, begin perfdata or open a quote, and a command
+// that would be changed by that is not shown at all.
+func TestNagiosTextsCannotForgePerfdata(t *testing.T) {
+	r := stormView().Report
+	r.Findings[0].Summary = "a | critical=0;;\nOK | x='1' `id` $(id) \"q\""
+	r.Findings[0].Advice = []report.Advice{{Do: "read", Command: "dmesg | tail"}, {Do: "write", Command: "echo safe"}}
+	out := Nagios(r)
+	first, rest, _ := strings.Cut(out, "\n")
+	if want := "NODEWATCH CRITICAL - a / critical=0;; OK / x=1 id (id) q; 3 more findings | critical=2;;0;0 warning=1;0;;0 info=1;;;0 blind_sources=0;;;0 unknown_components=0;;;0"; first != want {
+		t.Errorf("got  %s\nwant %s", first, want)
+	}
+	if strings.ContainsAny(rest, "|'\"`$") {
+		t.Errorf("there are signs that steer in %s", rest)
+	}
+	if strings.Contains(rest, "dmesg") || !strings.Contains(rest, "do: write: echo safe\n") {
+		t.Errorf("half a command is shown, or a whole one is not: %s", rest)
+	}
+}
+
+var pluginLine = regexp.MustCompile(`^NODEWATCH (OK|WARNING|CRITICAL|UNKNOWN) - [^|]+ \| ([a-z_]+=\d+;\d*;\d*;\d* ?)+$`)
+
+func TestNagiosLineHasItsForm(t *testing.T) {
+	for name, v := range map[string]rule.View{"healthy": healthyView(), "risk": riskView(), "storm": stormView(), "blind": blindView(), "large": largeView(), "hostile": hostileView()} {
+		out := Nagios(v.Report)
+		if first, _, _ := strings.Cut(out, "\n"); !pluginLine.MatchString(first) {
+			t.Errorf("%s: %s", name, first)
+		}
+		if len(out) > 6<<10 {
+			t.Errorf("%s: %d bytes", name, len(out))
+		}
+	}
+	long := stormView().Report
+	long.Findings[0].Summary = strings.Repeat("ä", 1000)
+	if first, _, _ := strings.Cut(Nagios(long), "\n"); len(first) > 500 || !utf8.ValidString(first) {
+		t.Errorf("a long text is not cut: %d bytes", len(first))
+	}
+}
+
+func TestExitCodes(t *testing.T) {
+	raised := func(component string, s report.Severity) report.Finding {
+		return report.Finding{Rule: "r", Component: component, Severity: s}
+	}
+	dark := func(name string) []report.Component {
+		return []report.Component{{Name: name, Status: report.Unknown, Summary: "cannot be seen"}}
+	}
+	for name, c := range map[string]struct {
+		report report.Report
+		want   int
+	}{
+		"nothing":                            {report.Report{}, 0},
+		"a note":                             {report.Report{Findings: []report.Finding{raised("storage", report.Info)}}, 0},
+		"a warning":                          {report.Report{Findings: []report.Finding{raised("network", report.Warning)}}, 1},
+		"critical":                           {report.Report{Findings: []report.Finding{raised("network", report.Warning), raised("storage", report.Critical)}}, 2},
+		"blind storage":                      {report.Report{Components: dark("storage")}, 3},
+		"blind network":                      {report.Report{Components: dark("network")}, 3},
+		"blind network with a note":          {report.Report{Components: dark("network"), Findings: []report.Finding{raised("storage", report.Info)}}, 3},
+		"blind cluster":                      {report.Report{Components: dark("cluster")}, 0},
+		"blind storage, and it says so":      {report.Report{Components: dark("storage"), Findings: []report.Finding{raised("nodewatch", report.Warning)}}, 3},
+		"blind storage, a warning of guests": {report.Report{Components: dark("storage"), Findings: []report.Finding{raised("nodewatch", report.Warning), raised("guests", report.Warning)}}, 1},
+		"blind storage, a critical network":  {report.Report{Components: dark("storage"), Findings: []report.Finding{raised("network", report.Critical)}}, 2},
+		"its own sight only":                 {report.Report{Findings: []report.Finding{raised("nodewatch", report.Warning)}}, 1},
+	} {
+		if got := ExitCode(c.report); got != c.want {
+			t.Errorf("%s: got %d, want %d", name, got, c.want)
+		}
+	}
+}
+
+// Every output says the same word.
+func TestOutputsAgree(t *testing.T) {
+	words := []string{"OK", "WARNING", "CRITICAL", "UNKNOWN"}
+	for name, v := range map[string]rule.View{"healthy": healthyView(), "risk": riskView(), "storm": stormView(), "blind": blindView()} {
+		word := words[ExitCode(v.Report)]
+		for kind, text := range map[string]string{
+			"<span class=\"word\">" + word + "</span>": html(t, v, 0), "node2: " + word + " ": Text(v, Style{}),
+			"NODEWATCH " + word + " - ": Nagios(v.Report), word + ": ": StatusLine(v.Report),
+		} {
+			if !strings.Contains(text, kind) {
+				t.Errorf("%s: there is no %q", name, kind)
+			}
+		}
+	}
+}
+
+func TestTransitionLines(t *testing.T) {
+	for want, tr := range map[string]report.Transition{
+		"2026-03-01T02:13:00Z  raised   warning   r: s":                         {From: "clear", To: "warning", Impact: report.Operational},
+		"2026-03-01T02:13:00Z  cleared  critical  r: s":                         {From: "critical", To: "clear", Impact: report.MajorOutage},
+		"2026-03-01T02:13:00Z  worse    critical  r (major outage): s":          {From: "warning", To: "critical", Impact: report.MajorOutage},
+		"2026-03-01T02:13:00Z  milder   info      r: s":                         {From: "warning", To: "info", Impact: report.Operational},
+		"2026-03-01T02:13:00Z  changed  warning   r (its sources are blind): s": {From: "warning", To: "warning", Impact: report.Operational, State: report.Blind},
+	} {
+		tr.At, tr.Rule, tr.Summary = start, "r", "s"
+		if got := TransitionLine(tr); got != want {
+			t.Errorf("got  %s\nwant %s", got, want)
+		}
+	}
+}
+
+func TestWords(t *testing.T) {
+	for got, want := range map[string]string{
+		bits(9.8e9): "9.80 Gbit/s", bits(1e10): "10 Gbit/s", bits(0): "0 bit/s", bits(312.5e6): "312 Mbit/s", digits(41000): "41,000", digits(0.004): "0.00",
+		percent(0.996): "99 %", percent(1): "100 %", percent(0.001): "<1 %", percent(0): "0 %",
+		number(0): "0", number(999): "999", number(uint64(56477)): "56,477", number(-1234): "-1,234", number(1234567): "1,234,567",
+		span(0): "0 s", span(-time.Hour): "0 s", span(59 * time.Second): "59 s", span(250 * time.Second): "4 min 10 s", span(2 * time.Hour): "2 h", span(76 * time.Hour): "3 d 4 h",
+		hour(start, start.Add(time.Minute)): "02:13:00", hour(start, start.Add(24*time.Hour)): "2026-03-01 02:13:00", hour(time.Time{}, start): "never",
+		stamp(start): "2026-03-01 02:13:00 UTC", from(time.Time{}, start): "before nodewatch started", ago(start, start.Add(9*time.Second)): "02:13:00 (9 s ago)",
+		clean("a\tb\nc\x00\u202e\xff"): "a b c???", plural(1, "a", "b"): "1 a", plural(0, "a", "b"): "0 b", speed(0): "speed unknown", speed(25000): "25 Gbit/s",
+	} {
+		if got != want {
+			t.Errorf("got %q, want %q", got, want)
+		}
+	}
+}
+
+// Whatever a text holds, the summary neither panics nor lets a control character
+// through, and broken to a width it holds the same words.
+func FuzzText(f *testing.F) {
+	f.Add("a b", "c", 80)
+	f.Add(evil, "x\x1b", 0)
+	f.Add(strings.Repeat("wide ", 100), "\u2028", 3)
+	f.Fuzz(func(t *testing.T, summary, subject string, width int) {
+		r := report.Report{Node: subject, Findings: []report.Finding{{Rule: "r", Subject: subject, Severity: report.Warning, Summary: summary}}}
+		broken, whole := Text(rule.View{Report: r}, Style{Width: width}), Text(rule.View{Report: r}, Style{})
+		if a, b := strings.Fields(broken), strings.Fields(whole); !cmp.Equal(a, b) {
+			t.Errorf("breaking lines changed the words: %s", cmp.Diff(b, a))
+		}
+		for _, text := range []string{broken, Nagios(r)} {
+			if strings.ContainsFunc(strings.ReplaceAll(text, "\n", ""), func(c rune) bool { return c < ' ' || c == 0x7f || c == utf8.RuneError }) {
+				t.Errorf("a control character in %q", text)
+			}
+		}
+		if first, _, _ := strings.Cut(Nagios(r), "\n"); strings.Count(first, "|") != 1 {
+			t.Errorf("not one perfdata in %q", first)
+		}
+	})
+}

@@ -1,0 +1,154 @@
+package page
+
+import (
+	"fmt"
+	"strings"
+
+	"github.com/nodewatch/nodewatch/pkg/report"
+)
+
+// The exit codes, by the convention of monitoring plugins.
+const (
+	exitOK = iota
+	exitWarning
+	exitCritical
+	exitUnknown
+)
+
+// A verdict is a report in one line.
+type verdict struct {
+	Code int
+	Tone tone
+	Word string // OK, WARNING, CRITICAL, UNKNOWN
+	Line string // the worst finding's summary, or why there is none
+	More string // how much else there is; may be empty
+}
+
+// A tone is how something is marked: by colour, word and icon alike.
+type tone string
+
+// The tones.
+const (
+	good  tone = "ok"
+	info  tone = "info"
+	warn  tone = "warning"
+	bad   tone = "critical"
+	blind tone = "unknown"
+)
+
+// ExitCode is the report as an exit code, by the convention of monitoring
+// plugins: 2 if a critical finding is raised, 1 if a warning is, 3 if the network or
+// the storage of the node cannot be seen and nothing raised speaks of the node,
+// else 0. Warnings of nodewatch's own sight do not hide that it cannot see.
+func ExitCode(r report.Report) int { return judge(r).Code }
+
+// StatusLine is the report in one line, for a log or a service's status:
+// "CRITICAL: " and the worst finding's summary.
+func StatusLine(r report.Report) string {
+	v := judge(r)
+	line := v.Word + ": " + v.Line
+	if v.More != "" {
+		line += "; " + v.More
+	}
+	return clean(line)
+}
+
+// judge gives the verdict on a report.
+func judge(r report.Report) verdict {
+	worst, found := leading(r)
+	dark := unseen(r)
+	switch {
+	case found && worst.Severity == report.Critical:
+		return spoken(exitCritical, bad, worst, r)
+	case found && worst.Severity == report.Warning && (worst.Component != ownSight || len(dark) == 0):
+		return spoken(exitWarning, warn, worst, r)
+	case len(dark) > 0:
+		return verdict{Code: exitUnknown, Tone: blind, Word: "UNKNOWN", Line: "cannot tell: " + strings.Join(dark, "; "), More: others(r, 0)}
+	}
+	return verdict{Code: exitOK, Tone: good, Word: "OK", Line: "no known failure pattern is seen", More: others(r, 0)}
+}
+
+// ownSight is the component of findings about nodewatch itself.
+const ownSight = "nodewatch"
+
+// leading is the worst finding; among equals one that speaks of the node.
+func leading(r report.Report) (worst report.Finding, found bool) {
+	for _, f := range r.Findings {
+		same := f.Severity == worst.Severity
+		if !found || f.Severity.Rank() > worst.Severity.Rank() || same && worst.Component == ownSight && f.Component != ownSight {
+			worst, found = f, true
+		}
+	}
+	return worst, found
+}
+
+// unseen are the components without which nothing can be said of the node, and
+// why they cannot be seen.
+func unseen(r report.Report) []string {
+	var dark []string
+	for _, c := range r.Components {
+		if c.Status == report.Unknown && (c.Name == "network" || c.Name == "storage") {
+			dark = append(dark, c.Name+" "+c.Summary)
+		}
+	}
+	return dark
+}
+
+func spoken(code int, t tone, f report.Finding, r report.Report) verdict {
+	line := f.Summary
+	if f.State == report.Blind {
+		line += fmt.Sprintf(" (last seen %s: its sources are blind now)", hour(f.LastSeen, r.At))
+	}
+	return verdict{Code: code, Tone: t, Word: strings.ToUpper(string(f.Severity)), Line: line, More: others(r, 1)}
+}
+
+// others says how many findings there are beside those that are already told.
+func others(r report.Report, told int) string {
+	n := len(r.Findings) - told
+	switch {
+	case n <= 0:
+		return ""
+	case told > 0:
+		return plural(n, "more finding", "more findings")
+	case r.Worst() == report.Info:
+		return plural(n, "note for information", "notes for information")
+	}
+	return plural(n, "finding", "findings")
+}
+
+// toneOf is the tone of a severity.
+func toneOf(s report.Severity) tone {
+	switch s {
+	case report.Critical:
+		return bad
+	case report.Warning:
+		return warn
+	}
+	return info
+}
+
+// toneOfImpact is the tone of a component's status.
+func toneOfImpact(i report.Impact) tone {
+	switch i {
+	case report.Operational:
+		return good
+	case report.DegradedPerformance:
+		return warn
+	case report.PartialOutage, report.MajorOutage:
+		return bad
+	case report.UnderMaintenance:
+		return info
+	}
+	return blind
+}
+
+// toneOfSource is the tone of a source's state.
+func toneOfSource(state string) tone {
+	switch state {
+	case "ok":
+		return good
+	case "absent", "starting":
+		return info
+	}
+	return warn
+}
