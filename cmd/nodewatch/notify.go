@@ -1,13 +1,12 @@
 package main
 
 import (
-	"fmt"
 	"time"
 
 	"github.com/coreos/go-systemd/v22/daemon"
 
+	"github.com/nodewatch/nodewatch/internal/page"
 	"github.com/nodewatch/nodewatch/internal/rule"
-	"github.com/nodewatch/nodewatch/pkg/report"
 )
 
 // A notifier tells systemd that the loop is alive, and of the worst finding. It
@@ -32,7 +31,7 @@ func newNotifier() *notifier {
 
 // alive is called after each View.
 func (n *notifier) alive(v rule.View) {
-	status := statusLine(v.Report)
+	status := page.StatusLine(v.Report)
 	state := "WATCHDOG=1"
 	if !n.ready {
 		state += "\n" + daemon.SdNotifyReady
@@ -45,17 +44,4 @@ func (n *notifier) alive(v rule.View) {
 	}
 	n.notify(state)
 	n.ready, n.status, n.last = true, status, v.Report.At
-}
-
-// statusLine is the worst finding in one line.
-func statusLine(r report.Report) string {
-	if len(r.Findings) == 0 {
-		return fmt.Sprintf("%s: nothing found", r.Status)
-	}
-	f := r.Findings[0]
-	more := ""
-	if n := len(r.Findings) - 1; n > 0 {
-		more = fmt.Sprintf(" (and %d more)", n)
-	}
-	return fmt.Sprintf("%s: %s%s", f.Severity, f.Summary, more)
 }

@@ -7,6 +7,8 @@ import (
 	"io"
 	"iter"
 	"os"
+	"slices"
+	"strings"
 	"time"
 
 	"github.com/alecthomas/kingpin/v2"
@@ -17,6 +19,7 @@ import (
 	"github.com/nodewatch/nodewatch/internal/page"
 	"github.com/nodewatch/nodewatch/internal/rule"
 	"github.com/nodewatch/nodewatch/internal/tape"
+	"github.com/nodewatch/nodewatch/pkg/report"
 )
 
 // A replayer plays a tape or an incident.
@@ -149,13 +152,41 @@ func (s *story) tell(v rule.View) {
 	for _, t := range v.Report.Transitions {
 		if t.N > s.told {
 			s.told = t.N
-			fmt.Fprint(s.out, page.TransitionText(v.Report, t, s.brief))
+			s.change(v.Report, t)
 		}
 	}
 	if s.progress != nil && time.Since(s.shownAt) > 200*time.Millisecond {
 		s.shownAt = time.Now()
 		fmt.Fprintf(s.progress, "\r%s ", v.Report.At.Format(time.DateTime))
 	}
+}
+
+// change prints one transition and, of a finding that is new or worse, what it
+// rests on and what to do.
+func (s *story) change(r report.Report, t report.Transition) {
+	fmt.Fprintln(s.out, page.TransitionLine(t))
+	worse := report.Severity(t.To).Rank() > report.Severity(t.From).Rank()
+	i := slices.IndexFunc(r.Findings, func(f report.Finding) bool { return f.Rule == t.Rule && f.Subject == t.Subject })
+	if s.brief || !worse || i < 0 || t.To == string(report.Info) {
+		return
+	}
+	for _, e := range r.Findings[i].Evidence {
+		fmt.Fprintf(s.out, "%22sfor      %s\n", "", factLine(e))
+	}
+	for _, e := range r.Findings[i].Against {
+		fmt.Fprintf(s.out, "%22sagainst  %s\n", "", factLine(e))
+	}
+	for _, a := range r.Findings[i].Advice {
+		fmt.Fprintf(s.out, "%22sdo       %s\n", "", a.Do)
+		if a.Command != "" {
+			fmt.Fprintf(s.out, "%22s         $ %s\n", "", a.Command)
+		}
+	}
+}
+
+// factLine is a piece of evidence in one line.
+func factLine(e report.Evidence) string {
+	return strings.TrimSpace(fmt.Sprintf("%s  %s", e.At.Format(time.TimeOnly), strings.TrimSpace(e.Source+" "+e.Subject)+": "+e.Fact))
 }
 
 // end wipes the progress.
