@@ -24,12 +24,12 @@ func TestReadIO(t *testing.T) {
 			Reads: 1, ReadSectors: 3, ReadTicks: 4, Writes: 5, WriteSectors: 7, WriteTicks: 8, Ticks: 10, Discards: 12, Flushes: 16, InFlightR: 4, InFlightW: 5,
 		}},
 		"largest":       {strings.Repeat("18446744073709551615 ", 11), "1 0", IO{Reads: 1<<64 - 1, ReadSectors: 1<<64 - 1, ReadTicks: 1<<64 - 1, Writes: 1<<64 - 1, WriteSectors: 1<<64 - 1, WriteTicks: 1<<64 - 1, Ticks: 1<<64 - 1, InFlightR: 1}},
-		"too large":     {strings.Repeat("18446744073709551616 ", 11), "1 0", IO{Partly: "not understood: stat"}},
-		"too few":       {"1 2 3 4 5 6 7 8 9 10", "1 0", IO{Partly: "not understood: stat"}},
-		"between":       {"1 2 3 4 5 6 7 8 9 10 11 12", "1 0", IO{Partly: "not understood: stat"}},
-		"negative":      {"1 2 3 4 5 6 7 8 -9 10 11", "1 0", IO{Partly: "not understood: stat"}},
-		"empty":         {"", "1 0", IO{Partly: "not understood: stat"}},
-		"half inflight": {"1 2 3 4 5 6 7 8 9 10 11", "1", IO{Partly: "not understood: inflight"}},
+		"too large":     {strings.Repeat("18446744073709551616 ", 11), "1 0", IO{Partly: "unreadable: stat"}},
+		"too few":       {"1 2 3 4 5 6 7 8 9 10", "1 0", IO{Partly: "unreadable: stat"}},
+		"between":       {"1 2 3 4 5 6 7 8 9 10 11 12", "1 0", IO{Partly: "unreadable: stat"}},
+		"negative":      {"1 2 3 4 5 6 7 8 -9 10 11", "1 0", IO{Partly: "unreadable: stat"}},
+		"empty":         {"", "1 0", IO{Partly: "unreadable: stat"}},
+		"half inflight": {"1 2 3 4 5 6 7 8 9 10 11", "1", IO{Partly: "unreadable: inflight"}},
 	}
 	for name, tt := range tests {
 		t.Run(name, func(t *testing.T) {

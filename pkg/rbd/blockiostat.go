@@ -15,7 +15,7 @@ func krbdStat(b []byte, io *IO) (inFlight uint64, err error) {
 		}
 	}
 	if n != 11 && n != 15 && n != 17 {
-		return 0, errors.New("not understood: stat")
+		return 0, errors.New("unreadable: stat")
 	}
 	io.Reads, io.ReadSectors, io.ReadTicks = f[0], f[2], f[3]
 	io.Writes, io.WriteSectors, io.WriteTicks = f[4], f[6], f[7]
@@ -29,7 +29,7 @@ func krbdInFlight(b []byte) (reads, writes uint64, err error) {
 	reads, rest, ok1 := sysfsUint(b)
 	writes, _, ok2 := sysfsUint(rest)
 	if !ok1 || !ok2 {
-		return 0, 0, errors.New("not understood: inflight")
+		return 0, 0, errors.New("unreadable: inflight")
 	}
 	return reads, writes, nil
 }

@@ -95,6 +95,17 @@ func TestCapturedStormShowsItsAttempts(t *testing.T) {
 	}
 }
 
+// Only a plain number is a device.
+func TestForeignNames(t *testing.T) {
+	sys := krbdTwo()
+	for _, name := range []string{"07", "+7", "-1", "x", "7 ", "99999999999999999999"} {
+		sys[krbdDevices+"/"+name+"/size"] = &fstest.MapFile{Data: []byte("1\n")}
+	}
+	if saw := krbdSee(t, sys); len(saw.Mapped) != 2 || len(saw.IO) != 2 {
+		t.Errorf("got %d devices and %d counters, want 2", len(saw.Mapped), len(saw.IO))
+	}
+}
+
 func TestNoModule(t *testing.T) {
 	for name, sys := range map[string]fs.FS{"nothing": fstest.MapFS{}, "no module": SysFS(t.TempDir())} {
 		if saw := krbdSee(t, sys); len(saw.Mapped)+len(saw.IO)+len(saw.Pending) > 0 {

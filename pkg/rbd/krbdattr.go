@@ -186,5 +186,5 @@ func (a *krbdAttrs) partly() string {
 	if len(a.bad) == 0 {
 		return ""
 	}
-	return "not understood: " + strings.Join(a.bad, ", ")
+	return "unreadable: " + strings.Join(a.bad, ", ")
 }

@@ -78,23 +78,26 @@ func TestAttributes(t *testing.T) {
 		}},
 		"no address yet": {map[string]string{"client_addr": "0.0.0.0:0/0"}, func(m *Mapped) { m.ClientAddr, m.Nonce = "", "0.0.0.0:0/0" }},
 		"zone": {map[string]string{"client_addr": "[fe80::1%x]:0/1"}, func(m *Mapped) {
-			m.ClientAddr, m.Nonce, m.Partly = "", "", "not understood: client_addr"
+			m.ClientAddr, m.Nonce, m.Partly = "", "", "unreadable: client_addr"
 		}},
 		"largest numbers": {map[string]string{"size": "18446744073709551615", "features": "0xffffffffffffffff"}, func(m *Mapped) {
 			m.Size, m.Features = math.MaxUint64, math.MaxUint64
 		}},
 		"clone of a clone": {map[string]string{"parent": krbdTwoParents}, func(m *Mapped) { m.Parents = []string{"20cd", "30ef"} }},
+		"no end of parents": {map[string]string{"parent": strings.Repeat("image_id 1\n\n", 100)}, func(m *Mapped) {
+			m.Parents = slices.Repeat([]string{"1"}, krbdMaxParents)
+		}},
 		"nonsense": {map[string]string{"size": "-1", "features": "61", "minor": "4294967296", "major": "x", "name": "a\nb", "image_id": "a=b"}, func(m *Mapped) {
 			m.Size, m.Features, m.Minor, m.Major, m.Image, m.ImageID = 0, 0, 0, 0, "", ""
-			m.Partly = "not understood: name, image_id, size, features, major, minor"
+			m.Partly = "unreadable: name, image_id, size, features, major, minor"
 		}},
 		"other client": {map[string]string{"client_id": "4123"}, func(m *Mapped) {
 			m.ClientID, m.Options, m.OptionsErr = 0, nil, "the client is not known"
-			m.Partly = "not understood: client_id"
+			m.Partly = "unreadable: client_id"
 		}},
 		"no FSID": {map[string]string{"cluster_fsid": strings.Repeat("-", 36)}, func(m *Mapped) {
 			m.FSID, m.Options, m.OptionsErr = "", nil, "the client is not known"
-			m.Partly = "not understood: cluster_fsid"
+			m.Partly = "unreadable: cluster_fsid"
 		}},
 	}
 	for name, tt := range tests {

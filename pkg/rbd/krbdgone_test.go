@@ -153,12 +153,16 @@ func TestDenied(t *testing.T) {
 
 // What may not be read of the block device is said, and the device stays.
 func TestBlockDeviceDenied(t *testing.T) {
-	sys := krbdBroken{krbdOneWithBlock(), map[string]error{"/holders": syscall.EACCES, "/ro": syscall.EACCES, "/uuid": syscall.EACCES}}
-	got, err := ReadMapped(sys)
-	if err != nil || len(got) != 1 {
-		t.Fatalf("got %+v, %v", got, err)
-	}
-	if want := "not understood: ro, holders"; got[0].Partly != want {
-		t.Errorf("got %q, want %q", got[0].Partly, want)
+	for want, denied := range map[string][]string{
+		"unreadable: ro, holders": {"/ro", "/holders"}, "unreadable: holders": {"/uuid"}, "unreadable: ro": {"/ro"},
+	} {
+		errs := map[string]error{}
+		for _, name := range denied {
+			errs[name] = syscall.EACCES
+		}
+		got, err := ReadMapped(krbdBroken{krbdOneWithBlock(), errs})
+		if err != nil || len(got) != 1 || got[0].Partly != want {
+			t.Errorf("%q: got %+v, %v, want %q", denied, got, err, want)
+		}
 	}
 }

@@ -45,8 +45,10 @@ func krbdSettled(t *testing.T, sys fs.FS) *Lister {
 func TestListerReadsAgainOnlyWhatItMust(t *testing.T) {
 	sys := krbdCounting{krbdTwo(), map[string]int{}}
 	l := krbdSettled(t, sys)
-	if got := sys.opened["size"]; got != 2*krbdYoung {
-		t.Errorf("got %d reads of size in the first %d calls, want one a device and call", got, krbdYoung)
+	for attr, want := range map[string]int{"size": 2 * krbdYoung, "client_options": krbdYoung} {
+		if got := sys.opened[attr]; got != want {
+			t.Errorf("got %d reads of %s in the first %d calls, want %d", got, attr, krbdYoung, want)
+		}
 	}
 	want := krbdRead(t, l)
 	clear(sys.opened)
@@ -107,6 +109,9 @@ func TestListerSeesChanges(t *testing.T) {
 			tt.change(sys)
 			if got := image(krbdRead(t, l)); got != tt.want {
 				t.Errorf("got %s, want %s", got, tt.want)
+			}
+			if n := strings.Count(tt.want, ";"); len(l.devices) != n {
+				t.Errorf("%d devices are remembered, want %d", len(l.devices), n)
 			}
 		})
 	}

@@ -27,7 +27,7 @@ type Mapped struct {
 	ReadOnly   bool     `json:"read_only,omitempty"`
 	Parents    []string `json:"parents,omitempty"`     // image ids of parent, the nearest first: a clone reads from their objects too
 	OptionsErr string   `json:"options_err,omitempty"` // why Options is nil, for people
-	Partly     string   `json:"partly,omitempty"`      // which attributes could not be understood, for people; they are empty or 0
+	Partly     string   `json:"partly,omitempty"`      // which attributes could not be read or understood, for people; they are empty or 0
 }
 
 // Spec names the image as rbd(8) does: pool[/namespace]/image[@snapshot].

@@ -126,12 +126,13 @@ func (p *osdcParser) entry(fields []string) bool {
 	}
 }
 
-// keep keeps a request, and of many those that a choice among all could fall on:
-// the worst, and besides them the oldest.
+// keep keeps a request, and of many those that are chosen. Choosing again and
+// again ends with what choosing once among all would give: what is dropped has 63
+// worse ones, which stay.
 func (p *osdcParser) keep(q Request) {
 	p.pending.Requests = append(p.pending.Requests, q)
 	if len(p.pending.Requests) >= 8*osdcMaxRequests {
-		p.pending.Requests = osdcWorst(p.pending.Requests, osdcMaxRequests+1)
+		p.pending.Requests = osdcWorst(p.pending.Requests, osdcMaxRequests)
 	}
 }
 

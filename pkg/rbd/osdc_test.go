@@ -1,6 +1,7 @@
 package rbd
 
 import (
+	"bufio"
 	"bytes"
 	"encoding/json"
 	"errors"
@@ -74,6 +75,10 @@ func TestMalformedLines(t *testing.T) {
 		if err != nil || got.Malformed != 1 || len(got.Requests) != 1 || got.Total != 2 {
 			t.Errorf("%.80q: got %+v, %v, want one malformed line and one request", line, got, err)
 		}
+	}
+	long := bufio.NewReaderSize(strings.NewReader("REQUESTS 2 homeless 0\n"+replace(7, strings.Repeat("x", osdcMaxLine))), 10*osdcMaxLine)
+	if got, err := ParseOSDC(long); err != nil || got.Malformed != 1 {
+		t.Errorf("got %+v, %v of a reader that takes longer lines, want one malformed line", got, err)
 	}
 	got, err := ParseOSDC(strings.NewReader("REQUESTS 0 homeless 0\nLINGER REQUESTS\n1\tosd1\nx\nBACKOFFS\nosd1\t1.5\nmon1\ta\t1\tb\tc\nosd1\ta\tx\tb\tc"))
 	if err != nil || got.Malformed != 5 || got.Lingers+got.Backoffs != 0 {

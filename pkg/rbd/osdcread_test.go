@@ -2,6 +2,7 @@ package rbd
 
 import (
 	"bytes"
+	"errors"
 	"fmt"
 	"io/fs"
 	"maps"
@@ -75,6 +76,14 @@ type osdcBroken struct {
 
 func (b osdcBroken) Read([]byte) (int, error) { return 0, b.err }
 
+// What may be opened but not read, as under lockdown, is an error.
+func TestReadingDenied(t *testing.T) {
+	got, err := ReadPending(osdcFailing{osdcHost(map[int]string{1: "x"}), "client1", syscall.EPERM})
+	if !errors.Is(err, fs.ErrPermission) {
+		t.Errorf("got %v, %v, want an error of permission", got, err)
+	}
+}
+
 // One client that cannot be read does not take the others with it; one that is
 // gone is left out.
 func TestOneClientFails(t *testing.T) {
@@ -117,9 +126,10 @@ func TestPendingIsBounded(t *testing.T) {
 		}
 		clients[1+n] = string(osdcText(p))
 	}
-	got, err := ReadPending(osdcHost(clients))
-	if err != nil {
-		t.Fatal(err)
+	sys := krbdCounting{osdcHost(clients), map[string]int{}}
+	got, err := ReadPending(sys)
+	if read := sys.opened["osdc"] - 1; err != nil || read != osdcMaxListed { // krbdOne's client has none
+		t.Fatalf("%d clients were read, %v, want %d", read, err, osdcMaxListed)
 	}
 	requests, read := 0, osdcMaxListed
 	for i, p := range got {
