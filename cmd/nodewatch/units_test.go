@@ -37,12 +37,12 @@ func installed(t *testing.T) string {
 		if err != nil {
 			t.Fatal(err)
 		}
-		write(t, filepath.Join(root, unit), raw, 0o644)
+		installFile(t, filepath.Join(root, unit), raw, 0o644)
 	}
 	return root
 }
 
-func write(t *testing.T, path string, raw []byte, mode os.FileMode) {
+func installFile(t *testing.T, path string, raw []byte, mode os.FileMode) {
 	t.Helper()
 	if err := os.MkdirAll(filepath.Dir(path), 0o755); err != nil {
 		t.Fatal(err)
@@ -61,7 +61,7 @@ func TestUnitsAreValid(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	write(t, service, bytes.ReplaceAll(raw, []byte("/usr/local/bin/nodewatch"), []byte("/bin/true")), 0o644)
+	installFile(t, service, bytes.ReplaceAll(raw, []byte("/usr/local/bin/nodewatch"), []byte("/bin/true")), 0o644)
 	for _, unit := range []string{"nodewatch.service", "nodewatch.socket"} {
 		cmd := exec.Command(tool, "verify", "--man=no", "--recursive-errors=no", filepath.Join(dir, unit))
 		out, err := cmd.CombinedOutput()
