@@ -26,15 +26,25 @@ type program struct {
 	out, err io.Writer
 }
 
+// An exit is what kingpin's wish to end the program is carried up as.
+type exit int
+
 // Main runs nodewatch with the given arguments and returns its exit code.
-func Main(ctx context.Context, args []string, in io.Reader, out, errs io.Writer) int {
+func Main(ctx context.Context, args []string, in io.Reader, out, errs io.Writer) (code int) {
 	p := program{in: in, out: out, err: errs}
 	app := kingpin.New("nodewatch", about)
 	app.Version(version).UsageWriter(out).ErrorWriter(errs)
 	app.HelpFlag.Short('h')
-	ended := -1 // kingpin ends the program for --help and --version
-	app.Terminate(func(code int) { ended = code })
-	code := exitOK
+	app.Terminate(func(code int) { panic(exit(code)) }) // for --help and --version
+	defer func() {
+		if r := recover(); r != nil {
+			ended, is := r.(exit)
+			if !is {
+				panic(r)
+			}
+			code = int(ended)
+		}
+	}()
 	for _, add := range []func(*kingpin.Application) (string, func(context.Context) int){
 		p.runCommand, p.checkCommand, p.replayCommand, p.rulesCommand, p.sourcesCommand,
 		p.checkConfigCommand, p.completionCommand, p.versionCommand, p.probeCommand,
@@ -45,11 +55,7 @@ func Main(ctx context.Context, args []string, in io.Reader, out, errs io.Writer)
 			return nil
 		})
 	}
-	_, err := app.Parse(args)
-	switch {
-	case ended >= 0:
-		return ended
-	case err != nil:
+	if _, err := app.Parse(args); err != nil {
 		return p.usage(err)
 	}
 	return code

@@ -4,7 +4,6 @@ import (
 	"context"
 	"fmt"
 	"os"
-	"strings"
 	"text/tabwriter"
 
 	"github.com/alecthomas/kingpin/v2"
@@ -97,7 +96,20 @@ func readConfig(name string) (config.Config, error) {
 func (p program) completionCommand(app *kingpin.Application) (string, func(context.Context) int) {
 	cmd := app.Command("completion", "Print a completion script: eval \"$(nodewatch completion bash)\".")
 	shell := cmd.Arg("shell", "bash or zsh.").Required().Enum("bash", "zsh")
-	return "completion", func(ctx context.Context) int {
-		return Main(ctx, []string{"--completion-script-" + strings.ToLower(*shell)}, p.in, p.out, p.err)
+	return "completion", func(context.Context) int {
+		script := completion
+		if *shell == "zsh" {
+			script = "autoload -U compinit bashcompinit\ncompinit\nbashcompinit\n" + script
+		}
+		fmt.Fprint(p.out, script)
+		return exitOK
 	}
 }
+
+// completion asks nodewatch itself what may follow the words typed so far.
+const completion = `_nodewatch() {
+	local word=${COMP_WORDS[COMP_CWORD]}
+	mapfile -t COMPREPLY < <(compgen -W "$(nodewatch --completion-bash "${COMP_WORDS[@]:1:COMP_CWORD}" 2>/dev/null)" -- "$word")
+}
+complete -o default -F _nodewatch nodewatch
+`
