@@ -109,7 +109,7 @@ func (p program) completionCommand(app *kingpin.Application) (string, func(conte
 // completion asks nodewatch itself what may follow the words typed so far.
 const completion = `_nodewatch() {
 	local word=${COMP_WORDS[COMP_CWORD]}
-	mapfile -t COMPREPLY < <(compgen -W "$(nodewatch --completion-bash "${COMP_WORDS[@]:1:COMP_CWORD}" 2>/dev/null)" -- "$word")
+	COMPREPLY=($(compgen -W "$(nodewatch --completion-bash "${COMP_WORDS[@]:1:COMP_CWORD}" 2>/dev/null)" -- "$word"))
 }
 complete -o default -F _nodewatch nodewatch
 `
