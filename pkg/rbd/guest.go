@@ -28,12 +28,12 @@ const (
 	KRBD     Client = "krbd"
 	LibRBD   Client = "librbd"
 	NBD      Client = "rbd-nbd"
-	NoClient Client = "" // not an RBD disk
+	NoClient Client = "" // not an RBD disk, as far as its view can tell
 )
 
 // A Disk is one disk of a guest.
 type Disk struct {
-	Target    string    `json:"target"` // vda, scsi0, mp0, rootfs
+	Target    string    `json:"target"` // vda, scsi0; in a container rootfs, or else where it is mounted
 	Client    Client    `json:"client"`
 	Pool      string    `json:"pool,omitempty"`
 	Namespace string    `json:"namespace,omitempty"`

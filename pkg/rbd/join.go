@@ -22,7 +22,7 @@ func Join(mapped []Mapped, guests []Guest) []Use {
 	users := make([][]int, len(mapped))
 	for g := range guests {
 		for d := range guests[g].Disks {
-			for _, m := range x.find(guests[g].Disks[d]) {
+			for _, m := range x.find(&guests[g].Disks[d]) {
 				if n := len(users[m]); n == 0 || users[m][n-1] != g {
 					users[m] = append(users[m], g)
 				}
@@ -52,7 +52,7 @@ func Resolve(guests []Guest, mapped []Mapped) []Guest {
 	for g := range resolved {
 		own := false // whether resolved[g].Disks is a copy already
 		for d := range resolved[g].Disks {
-			found := x.find(resolved[g].Disks[d])
+			found := x.find(&resolved[g].Disks[d])
 			if len(found) == 0 {
 				continue
 			}
@@ -78,8 +78,11 @@ func joinFill(d *Disk, found []int, mapped []Mapped) {
 func joinUse(device, owner string, at []int, label []string) Use {
 	u := Use{Device: device, Owner: owner, At: at}
 	slices.SortFunc(u.At, func(a, b int) int { return strings.Compare(label[a], label[b]) })
-	for _, g := range u.At {
-		u.Guests = append(u.Guests, label[g])
+	if len(u.At) > 0 {
+		u.Guests = make([]string, len(u.At))
+	}
+	for i, g := range u.At {
+		u.Guests[i] = label[g]
 	}
 	return u
 }
@@ -121,10 +124,10 @@ func joinLabels(guests []Guest) []string {
 		count[guests[i].Name]++
 	}
 	label := make([]string, len(guests))
-	for i, g := range guests {
-		label[i] = g.Name
-		if count[g.Name] > 1 {
-			label[i] = g.Name + " (" + g.ID + ")"
+	for i := range guests {
+		label[i] = guests[i].Name
+		if count[guests[i].Name] > 1 {
+			label[i] += " (" + guests[i].ID + ")"
 		}
 	}
 	return label

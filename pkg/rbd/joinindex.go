@@ -2,24 +2,37 @@ package rbd
 
 import "strings"
 
-// A joinIndex finds mapped devices by what a guest may know of them. Each answer
-// is a list of places in the mapped devices: a logical volume may lie on
-// several, and two clusters may have images of one name.
+// A joinIndex finds mapped devices by what a guest may know of them. One key may
+// lead to several: a logical volume may lie on several devices, and two clusters
+// may have images of one name.
 type joinIndex struct {
 	mapped  []Mapped
-	numbers map[uint64][]int // device numbers, of the device and of what stands on it
-	names   map[string][]int // rbd3, dm-3, mapper/NAME
-	specs   map[string][]int // pool/[namespace/]image[@snapshot]
+	numbers map[uint64]int32 // device numbers, of the device and of what stands on it
+	names   map[string]int32 // rbd3, dm-3
+	mappers map[string]int32 // device mapper's names
+	specs   map[string]int32 // pool/[namespace/]image[@snapshot]
+	entries []joinEntry      // the maps hold places here
+	found   []int            // the latest answer
+}
+
+// A joinEntry is one device that a key leads to, and where the next is.
+type joinEntry struct {
+	device int32 // its place in mapped
+	next   int32 // place in entries; 0: no more
 }
 
 func newJoinIndex(mapped []Mapped) *joinIndex {
+	n, on := len(mapped), 0
+	for i := range mapped {
+		on += len(mapped[i].Holders)
+	}
 	x := &joinIndex{
 		mapped:  mapped,
-		numbers: make(map[uint64][]int, 2*len(mapped)),
-		names:   make(map[string][]int, 2*len(mapped)),
-		specs:   make(map[string][]int, len(mapped)),
+		numbers: make(map[uint64]int32, n+on), names: make(map[string]int32, n+on),
+		mappers: make(map[string]int32, on), specs: make(map[string]int32, n),
+		entries: make([]joinEntry, 1, 1+3*n+3*on), // the first stands for none
 	}
-	for i := range mapped {
+	for i := n - 1; i >= 0; i-- { // so that each key's list is in the order of the devices
 		x.add(i)
 	}
 	return x
@@ -28,42 +41,51 @@ func newJoinIndex(mapped []Mapped) *joinIndex {
 func (x *joinIndex) add(i int) {
 	m := &x.mapped[i]
 	x.addNumber(m.Major, m.Minor, i)
-	joinAdd(x.names, m.Device, i)
-	joinAdd(x.specs, m.Spec(), i)
+	joinAdd(x, x.names, m.Device, i)
+	joinAdd(x, x.specs, m.Spec(), i)
 	for _, h := range m.Holders {
 		x.addNumber(h.Major, h.Minor, i)
-		joinAdd(x.names, h.Device, i)
+		joinAdd(x, x.names, h.Device, i)
 		if h.Name != "" {
-			joinAdd(x.names, "mapper/"+h.Name, i)
+			joinAdd(x, x.mappers, h.Name, i)
 		}
 	}
 }
 
 func (x *joinIndex) addNumber(major, minor uint32, i int) {
 	if major != 0 {
-		joinAdd(x.numbers, joinNumber(major, minor), i)
+		joinAdd(x, x.numbers, joinNumber(major, minor), i)
 	}
 }
 
-// joinAdd adds a place once: a device may stand on another in two ways.
-func joinAdd[K comparable](places map[K][]int, key K, i int) {
-	list := places[key]
-	if n := len(list); n == 0 || list[n-1] != i {
-		places[key] = append(list, i)
+// joinAdd adds a device to a key once: what stands on it may do so in two ways.
+func joinAdd[K comparable](x *joinIndex, places map[K]int32, key K, i int) {
+	head := places[key]
+	if head != 0 && x.entries[head].device == int32(i) {
+		return
 	}
+	places[key] = int32(len(x.entries))
+	x.entries = append(x.entries, joinEntry{device: int32(i), next: head})
 }
 
 func joinNumber(major, minor uint32) uint64 { return uint64(major)<<32 | uint64(minor) }
 
-// find returns the devices that a disk lies on. Only disks that are a device
-// here can lie on one: a librbd disk never does, whatever its image is called.
-func (x *joinIndex) find(d Disk) []int {
-	if d.Client == LibRBD || d.Client == NBD {
-		return nil
+// list returns the devices of a place in entries. It is good until the next call.
+func (x *joinIndex) list(place int32) []int {
+	x.found = x.found[:0]
+	for ; place != 0; place = x.entries[place].next {
+		x.found = append(x.found, int(x.entries[place].device))
 	}
+	return x.found
+}
+
+// find returns the devices that a disk lies on, until the next call. Only disks
+// that are a device here can lie on one: a librbd disk has neither number nor
+// path, whatever its image is called.
+func (x *joinIndex) find(d *Disk) []int {
 	if d.Major != 0 {
-		if found := x.numbers[joinNumber(d.Major, d.Minor)]; found != nil {
-			return found
+		if place := x.numbers[joinNumber(d.Major, d.Minor)]; place != 0 {
+			return x.list(place)
 		}
 	}
 	name, ok := strings.CutPrefix(d.Path, "/dev/")
@@ -71,27 +93,31 @@ func (x *joinIndex) find(d Disk) []int {
 		return nil
 	}
 	if device, ok := guestNumbered(name, "rbd"); ok {
-		return x.names[device]
+		return x.list(x.names[device])
 	}
 	if spec, fsid, ok := guestLinkSpec(name); ok {
 		return x.link(spec, fsid)
 	}
-	if found := x.names[name]; found != nil {
-		return found
+	if mapper, ok := strings.CutPrefix(name, "mapper/"); ok {
+		return x.list(x.mappers[mapper])
 	}
-	return x.names[joinVolume(name)]
+	if group, volume, ok := strings.Cut(name, "/"); ok {
+		return x.list(x.mappers[joinVolume(group, volume)])
+	}
+	return x.list(x.names[name])
 }
 
 // link returns the devices that one of udev's links may lead to.
 func (x *joinIndex) link(spec, fsid string) []int {
-	found := x.specs[spec]
-	if found == nil {
-		found = x.specs[guestWithoutPart(spec)]
+	place := x.specs[spec]
+	if place == 0 {
+		place = x.specs[guestWithoutPart(spec)]
 	}
+	found := x.list(place)
 	if fsid == "" {
 		return found
 	}
-	var own []int
+	own := found[:0]
 	for _, i := range found {
 		if x.mapped[i].FSID == fsid {
 			own = append(own, i)
@@ -100,12 +126,8 @@ func (x *joinIndex) link(spec, fsid string) []int {
 	return own
 }
 
-// joinVolume returns the device mapper's name, mapper/VG-LV, for LVM's link
-// VG/LV; a dash within either is doubled there.
-func joinVolume(name string) string {
-	group, volume, ok := strings.Cut(name, "/")
-	if !ok {
-		return ""
-	}
-	return "mapper/" + strings.ReplaceAll(group, "-", "--") + "-" + strings.ReplaceAll(volume, "-", "--")
+// joinVolume returns the device mapper's name, VG-LV, for LVM's link VG/LV; a
+// dash within either is doubled there.
+func joinVolume(group, volume string) string {
+	return strings.ReplaceAll(group, "-", "--") + "-" + strings.ReplaceAll(volume, "-", "--")
 }

@@ -23,7 +23,7 @@ import (
 // the daemon.
 const virtDaemonScript = `set -e
 mkdir -p "$1/etc/libvirt" "$1/sock"
-for f in passwd group nsswitch.conf ld.so.cache ssl; do test ! -e /etc/$f || cp -r /etc/$f "$1/etc/"; done
+for f in passwd group nsswitch.conf ld.so.cache; do test ! -e /etc/$f || cp /etc/$f "$1/etc/"; done
 echo libvirt-qemu:x:0:0::/:/bin/false >> "$1/etc/passwd"
 echo libvirt-qemu:x:0: >> "$1/etc/group"
 cat > "$1/etc/libvirt/qemu.conf" <<END

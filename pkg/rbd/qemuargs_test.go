@@ -48,7 +48,6 @@ func qemuLine(args ...string) []byte {
 }
 
 func TestParseCommandLineForms(t *testing.T) {
-	librbd := Disk{Client: LibRBD, Pool: "p", Image: "i"}
 	for _, c := range []struct {
 		name string
 		args []string
@@ -62,9 +61,12 @@ func TestParseCommandLineForms(t *testing.T) {
 			[]Disk{{Target: "a", Client: LibRBD, Pool: "p:1", Namespace: "n/2", Image: "i@3", Snapshot: `s\4`}}},
 		{"the value of another option", []string{"-append", "root=/dev/vda", "-hda", "/dev/rbd1"}, []Disk{{Target: "hda", Client: KRBD, Path: "/dev/rbd1"}}},
 		{"nodes that refer to each other for ever", []string{"-blockdev", `{"driver":"raw","node-name":"a","file":"b"}`, "-blockdev", `{"driver":"raw","node-name":"b","file":"a"}`}, nil},
+		{"a node above such nodes", []string{"-blockdev", `{"driver":"raw","node-name":"a","file":"b"}`, "-blockdev", `{"driver":"raw","node-name":"b","file":"a"}`, "-blockdev", `{"driver":"throttle","node-name":"c","file":"a","throttle-group":"g"}`}, nil},
+		{"a disk above such nodes", []string{"-blockdev", `{"driver":"raw","node-name":"a","file":"b"}`, "-blockdev", `{"driver":"raw","node-name":"b","file":"a"}`, "-blockdev", `{"driver":"rbd","pool":"p","image":"i","node-name":"c","file":"a"}`},
+			[]Disk{{Target: "c", Client: LibRBD, Pool: "p", Image: "i"}}},
 		{"a node that is not there", []string{"-blockdev", `{"driver":"raw","node-name":"a","file":"b"}`}, nil},
 		{"references with dotted names", []string{"-blockdev", "driver=rbd,pool=p,image=i,node-name=low", "-blockdev", "driver=raw,node-name=mid,file=low", "-blockdev", "driver=throttle,node-name=top,file=mid"},
-			[]Disk{{Target: "top", Client: librbd.Client, Pool: "p", Image: "i"}}},
+			[]Disk{{Target: "top", Client: LibRBD, Pool: "p", Image: "i"}}},
 		{"an image with a backing one", []string{"-blockdev", `{"driver":"rbd","pool":"p","image":"base","node-name":"low"}`, "-blockdev", `{"driver":"qcow2","node-name":"top","backing":"low","file":{"driver":"rbd","pool":"p","image":"i"}}`},
 			[]Disk{{Target: "top", Client: LibRBD, Pool: "p", Image: "i"}}},
 	} {
@@ -119,6 +121,20 @@ func TestParseCommandLineRefuses(t *testing.T) {
 	}
 	if _, err := ParseCommandLine(make([]byte, qemuArgsSize+1)); err == nil {
 		t.Error("a command line of more than 1 MiB was read")
+	}
+}
+
+// What is not wanted is not even kept while an option is read, in either form.
+func TestQEMUParseKeepsOnlyWhatIsWanted(t *testing.T) {
+	want := qemuOptions{"driver": "rbd", "file.pool": "p", "id": "a"}
+	for _, option := range []string{
+		"rbd,file.pool=p,id=a,key-secret=PLANTED,password=PLANTED,user=PLANTED,data=PLANTED,file.server.0.host=PLANTED,PLANTED",
+		`{"driver":"rbd","file":{"pool":"p","key-secret":"PLANTED","server":[{"host":"PLANTED"}]},"id":"a","data":"PLANTED","user":["PLANTED"]}`,
+	} {
+		got, err := qemuParse(option, "driver")
+		if diff := cmp.Diff(want, got); diff != "" || err != nil {
+			t.Error(err, diff)
+		}
 	}
 }
 
