@@ -1,0 +1,39 @@
+package main
+
+import (
+	"fmt"
+	"io"
+	"sync/atomic"
+	"time"
+
+	"github.com/nodewatch/nodewatch/pkg/ceph"
+)
+
+// An alarm ends the process when its time is over, whatever a call of librados,
+// a file on a hung disk or a full pipe waits for.
+type alarm struct {
+	step   atomic.Pointer[string]
+	timers [2]*time.Timer
+}
+
+// setAlarm starts an alarm. It first says how far the process got; if even that
+// does not return, a second timer ends it a second later.
+func setAlarm(timeout time.Duration, stderr io.Writer, exit func(code int)) *alarm {
+	a := &alarm{}
+	a.reach("start")
+	a.timers[0] = time.AfterFunc(timeout, func() {
+		fmt.Fprintf(stderr, "nodewatch-ceph: no end after %s, while at: %s\n", timeout, *a.step.Load())
+		exit(ceph.ExitAlarm)
+	})
+	a.timers[1] = time.AfterFunc(timeout+time.Second, func() { exit(ceph.ExitAlarm) })
+	return a
+}
+
+// reach notes what the process is at.
+func (a *alarm) reach(step string) { a.step.Store(&step) }
+
+func (a *alarm) stop() {
+	for _, t := range a.timers {
+		t.Stop()
+	}
+}

@@ -1,0 +1,86 @@
+package main
+
+import (
+	"errors"
+	"flag"
+	"fmt"
+	"io"
+	"strings"
+
+	"github.com/nodewatch/nodewatch/pkg/ceph"
+)
+
+// parseArgs makes a request of the command line, or of standard input.
+func parseArgs(args []string, stdin io.Reader) (ceph.Request, error) {
+	var req ceph.Request
+	flags, fromStdin := newFlags(&req)
+	if err := flags.Parse(args); err != nil {
+		return req, err
+	}
+	if flags.NArg() > 0 {
+		return req, fmt.Errorf("unexpected argument %q", flags.Arg(0))
+	}
+	if *fromStdin {
+		if flags.NFlag() > 1 {
+			return req, errors.New("--stdin goes with no other flag")
+		}
+		b, err := io.ReadAll(io.LimitReader(stdin, ceph.MaxRequest+1))
+		if err != nil {
+			return req, err
+		}
+		if req, err = ceph.ParseRequest(b); err != nil {
+			return req, err
+		}
+	}
+	if req.Timeout == 0 {
+		req.Timeout = ceph.DefaultTimeout
+	}
+	if req.Cluster == "" {
+		req.Cluster = "ceph"
+	}
+	if req.Name == "" {
+		req.Name = "client.nodewatch"
+	}
+	return req, req.Check()
+}
+
+// newFlags are the flags, which fill req.
+func newFlags(req *ceph.Request) (flags *flag.FlagSet, fromStdin *bool) {
+	flags = flag.NewFlagSet("nodewatch-ceph", flag.ContinueOnError)
+	flags.SetOutput(io.Discard)
+	flags.StringVar(&req.Conf, "conf", "", "configuration `FILE` (default: where librados looks, /etc/ceph/ceph.conf)")
+	flags.StringVar(&req.MonHost, "mon-host", "", "`ADDRESSES` of the monitors, instead of a configuration file")
+	flags.StringVar(&req.Cluster, "cluster", "", "`NAME` of the cluster (default: ceph)")
+	flags.StringVar(&req.Name, "name", "", "`USER` to be (default: client.nodewatch)")
+	flags.Func("id", "the same without client.: `ID`", func(id string) error {
+		req.Name = "client." + id
+		return nil
+	})
+	flags.StringVar(&req.Keyring, "keyring", "", "`FILE` with the user's key (default: where librados looks)")
+	flags.Func("image", fmt.Sprintf("`POOL[/NAMESPACE]/IMAGE` whose watchers to list; repeat for more, at most %d are asked", ceph.MaxImages), func(s string) error {
+		i, err := ceph.ParseImage(s)
+		req.Images = append(req.Images, i)
+		return err
+	})
+	flags.Func("addr", "`IP` of this host, to look for in the blocklist; repeat for more", func(s string) error {
+		req.Addrs = append(req.Addrs, s)
+		return nil
+	})
+	flags.DurationVar(&req.Timeout, "timeout", 0, fmt.Sprintf("`TIME` after which the process ends in any case, %s to %s (default: %s)", ceph.MinTimeout, ceph.MaxTimeout, ceph.DefaultTimeout))
+	fromStdin = flags.Bool("stdin", false, "read the request as JSON from standard input instead")
+	return flags, fromStdin
+}
+
+// help is the text of --help.
+func help() string {
+	flags, _ := newFlags(&ceph.Request{})
+	var b strings.Builder
+	b.WriteString("nodewatch-ceph asks a Ceph cluster once and prints what it said as JSON.\n\nFlags:\n")
+	flags.VisitAll(func(f *flag.Flag) {
+		name, usage := flag.UnquoteUsage(f)
+		fmt.Fprintf(&b, "  %s\n        %s\n", strings.TrimSpace("--"+f.Name+" "+name), usage)
+	})
+	fmt.Fprintf(&b, "\nExit codes: %d a document was printed, %d failed, %d wrong request, %d out of time, %d built without librados.\n",
+		ceph.ExitOK, ceph.ExitFailed, ceph.ExitUsage, ceph.ExitAlarm, ceph.ExitWithout)
+	return b.String()
+}

@@ -1,0 +1,324 @@
+//go:build ceph
+
+package main
+
+import (
+	"bytes"
+	"errors"
+	"fmt"
+	"os"
+	"os/exec"
+	"path/filepath"
+	"regexp"
+	"strings"
+	"syscall"
+	"testing"
+
+	"github.com/ceph/go-ceph/rados"
+	"github.com/ceph/go-ceph/rbd"
+	"github.com/google/go-cmp/cmp"
+
+	"github.com/nodewatch/nodewatch/pkg/ceph"
+)
+
+// asChild makes the test's own binary the child.
+const asChild = "NODEWATCH_CEPH_TEST_CHILD"
+
+func TestMain(m *testing.M) {
+	if os.Getenv(asChild) != "" {
+		main()
+	}
+	os.Exit(m.Run())
+}
+
+// child runs nodewatch-ceph as a process of its own that cannot write to any file:
+// it is killed by SIGXFSZ if it tries.
+func (l *lab) child(args ...string) (code int, stdout, stderr string) {
+	l.t.Helper()
+	self, err := os.Executable()
+	if err != nil {
+		l.t.Fatal(err)
+	}
+	cmd := exec.Command("/bin/sh", append([]string{"-c", `ulimit -f 0; exec "$@"`, "sh", self}, args...)...)
+	cmd.Env = append(os.Environ(), asChild+"=1")
+	var out, bad bytes.Buffer
+	cmd.Stdout, cmd.Stderr = &out, &bad
+	err = cmd.Run()
+	if exit := (*exec.ExitError)(nil); err != nil && !errors.As(err, &exit) {
+		l.t.Fatal(err)
+	}
+	return cmd.ProcessState.ExitCode(), out.String(), bad.String()
+}
+
+// ask runs the child as the least user, and parses its document as nodewatch does.
+func (l *lab) ask(args ...string) ceph.Cluster {
+	l.t.Helper()
+	code, stdout, stderr := l.child(append([]string{"--conf", l.conf}, args...)...)
+	if code != ceph.ExitOK || stderr != "" {
+		l.t.Fatalf("exit code %d, %s", code, stderr)
+	}
+	c, err := ceph.Parse([]byte(stdout))
+	if err != nil {
+		l.t.Fatal(err)
+	}
+	return c
+}
+
+// leastCaps are those of the one command in docs/ceph.md.
+func leastCaps(t *testing.T) []string {
+	t.Helper()
+	doc, err := os.ReadFile("../../docs/ceph.md")
+	if err != nil {
+		t.Fatal(err)
+	}
+	command := regexp.MustCompile(`(?m)^ceph auth get-or-create client\.nodewatch (mon) '([^']+)' (mgr) '([^']+)' (osd) '([^']+)'`).FindSubmatch(doc)
+	if command == nil {
+		t.Fatal("no command in docs/ceph.md that makes the user")
+	}
+	var caps []string
+	for _, word := range command[1:] {
+		caps = append(caps, strings.ReplaceAll(string(word), "POOL", "vms"))
+	}
+	return caps
+}
+
+// TestCluster runs against a real cluster. The cases take turns with it, and the
+// last ones break it.
+func TestCluster(t *testing.T) {
+	l := startLab(t)
+	l.user("client.nodewatch", leastCaps(t)...)
+	cases := []struct {
+		name string
+		run  func(*lab)
+	}{
+		{"healthy", testHealthy},
+		{"watchers", testWatchers},
+		{"blocklist", testBlocklist},
+		{"no caps for the pool", testNoPoolCaps},
+		{"wrong key", testWrongKey},
+		{"no keyring", testNoKeyring},
+		{"alarm", testAlarm},
+		{"nothing on disk", testNothingOnDisk},
+		{"OSD hangs", testOSDHangs},
+		{"manager dead", testManagerDead},
+		{"manager absent", testManagerAbsent},
+		{"monitor hangs", testMonitorHangs},
+		{"monitor down", testMonitorDown},
+	}
+	for _, c := range cases {
+		ok := t.Run(c.name, func(t *testing.T) {
+			own := *l
+			own.t = t
+			c.run(&own)
+		})
+		if !ok {
+			return
+		}
+	}
+}
+
+func testHealthy(l *lab) {
+	c := l.ask()
+	if c.Health.Status != "HEALTH_OK" || len(c.Health.Checks) > 0 || len(c.Errors) > 0 || c.Scrubs == nil || c.Took <= 0 {
+		l.t.Errorf("got %+v", c)
+	}
+	if len(c.OSDMap.OSDs) != 1 || !c.OSDMap.OSDs[0].Up || !c.OSDMap.OSDs[0].In || len(c.OSDMap.OSDs[0].Addrs) != 2 ||
+		!strings.HasPrefix(c.OSDMap.OSDs[0].Addrs[0], "127.0.0.1:") {
+		l.t.Errorf("want one OSD that is up and in with two addresses, got %+v", c.OSDMap)
+	}
+	if fsid, err := l.admin.GetFSID(); err != nil || c.FSID != fsid {
+		l.t.Errorf("want fsid %s, got %s, %v", fsid, c.FSID, err)
+	}
+}
+
+// pool opens the pool for the administrator.
+func (l *lab) pool(namespace string) *rados.IOContext {
+	l.t.Helper()
+	ioctx, err := l.admin.OpenIOContext("vms")
+	if err != nil {
+		l.t.Fatal(err)
+	}
+	l.t.Cleanup(ioctx.Destroy)
+	ioctx.SetNamespace(namespace)
+	return ioctx
+}
+
+// open makes an image and opens it as QEMU does, which watches it.
+func (l *lab) open(ioctx *rados.IOContext, name string) {
+	l.t.Helper()
+	options := rbd.NewRbdImageOptions()
+	defer options.Destroy()
+	if err := rbd.CreateImage(ioctx, name, 4<<20, options); err != nil {
+		l.t.Fatal(err)
+	}
+	image, err := rbd.OpenImage(ioctx, name, rbd.NoSnapshot)
+	if err != nil {
+		l.t.Fatal(err)
+	}
+	l.t.Cleanup(func() {
+		if err := image.Close(); err != nil {
+			l.t.Error(err)
+		}
+	})
+}
+
+// Two images are watched by this process, one in a namespace; one is not there.
+// Each is asked twice, as a watch that the child left would then be seen.
+func testWatchers(l *lab) {
+	if err := rbd.NamespaceCreate(l.pool(""), "blue"); err != nil {
+		l.t.Fatal(err)
+	}
+	l.open(l.pool(""), "vm-101-disk-0")
+	l.open(l.pool("blue"), "vm-102-disk-0")
+	for range 2 {
+		c := l.ask("--image", "vms/vm-101-disk-0", "--image", "vms/blue/vm-102-disk-0", "--image", "vms/gone")
+		if len(c.Watchers) != 2 {
+			l.t.Fatalf("want a watcher of each image, got %+v, %q", c.Watchers, c.Errors)
+		}
+		for i, want := range []ceph.Image{{Pool: "vms", Name: "vm-101-disk-0"}, {Pool: "vms", Namespace: "blue", Name: "vm-102-disk-0"}} {
+			w := c.Watchers[i]
+			if (ceph.Image{Pool: w.Pool, Namespace: w.Namespace, Name: w.Image}) != want || w.Kernel() || c.Asked[i] != want ||
+				w.ClientID != int64(l.admin.GetInstanceID()) || !strings.HasPrefix(w.Addr, "127.0.0.1:0/") {
+				l.t.Errorf("want %s watched by librbd client %d, got %+v", want, l.admin.GetInstanceID(), w)
+			}
+		}
+		if len(c.Asked) != 2 || len(c.Errors) != 1 || !strings.HasPrefix(c.Errors[0], "watchers of vms/gone: open: ") {
+			l.t.Errorf("want an error for the image that is gone, got %q", c.Errors)
+		}
+	}
+}
+
+func testBlocklist(l *lab) {
+	for _, addr := range []string{"192.0.2.7:0/3141592653", "192.0.2.8:0/1"} {
+		l.must(fmt.Sprintf(`{"prefix":"osd blocklist","blocklistop":"add","addr":%q,"expire":600.0}`, addr))
+	}
+	c := l.ask("--addr", "192.0.2.7", "--addr", "2001:db8::7")
+	if len(c.Blocklist) != 1 || c.Blocklist[0].Addr != "192.0.2.7:0/3141592653" || c.Blocklist[0].Until.IsZero() {
+		l.t.Errorf("want this host's entry, got %+v", c.Blocklist)
+	}
+	if c = l.ask(); len(c.Blocklist) != 0 {
+		l.t.Errorf("want no entry of other hosts, got %+v", c.Blocklist)
+	}
+}
+
+func testNoPoolCaps(l *lab) {
+	l.user("client.blind", "mon", "allow r")
+	c := l.ask("--id", "blind", "--image", "vms/vm-101-disk-0")
+	if c.Health.Status == "" || c.OSDMap.Epoch == 0 || len(c.Asked) > 0 || c.Scrubs != nil {
+		l.t.Errorf("want health and map only, got %+v", c)
+	}
+	if all := strings.Join(c.Errors, "\n"); len(c.Errors) != 2 || strings.Count(all, "Operation not permitted")+strings.Count(all, "Permission denied") != 2 {
+		l.t.Errorf("want that the image and the scrubs are not permitted, got %q", c.Errors)
+	}
+}
+
+// refused checks that the child gave up by itself with one line, which it returns.
+func (l *lab) refused(args ...string) string {
+	l.t.Helper()
+	code, stdout, stderr := l.child(args...)
+	if code != ceph.ExitFailed || stdout != "" || strings.Count(stderr, "\n") != 1 {
+		l.t.Fatalf("want exit code 1 and one line, got %d, %q, %q", code, stdout, stderr)
+	}
+	return stderr
+}
+
+func testWrongKey(l *lab) {
+	wrong := key()
+	l.write("wrong.keyring", fmt.Sprintf("[client.nodewatch]\n\tkey = %s\n", wrong))
+	line := l.refused("--conf", l.conf, "--keyring", filepath.Join(l.dir, "wrong.keyring"))
+	if !strings.Contains(line, "connect as client.nodewatch: ") || !strings.Contains(line, "Permission denied") || strings.Contains(line, wrong) {
+		l.t.Errorf("want that the permission is denied, without the key: %q", line)
+	}
+}
+
+func testNoKeyring(l *lab) {
+	line := l.refused("--conf", l.conf, "--keyring", filepath.Join(l.dir, "none.keyring"))
+	if !strings.Contains(line, "connect as client.nodewatch: ") {
+		l.t.Errorf("got %q", line)
+	}
+}
+
+// A configuration file that never comes, as on a pmxcfs without quorum, holds
+// librados for ever: only the alarm ends it.
+func testAlarm(l *lab) {
+	fifo := filepath.Join(l.dir, "never.conf")
+	if err := syscall.Mkfifo(fifo, 0o600); err != nil {
+		l.t.Fatal(err)
+	}
+	code, stdout, stderr := l.child("--conf", fifo, "--timeout", "2s")
+	if want := "nodewatch-ceph: no end after 2s, while at: connect\n"; code != ceph.ExitAlarm || stdout != "" || stderr != want {
+		l.t.Errorf("want exit code 3 and %q, got %d, %q, %q", want, code, stdout, stderr)
+	}
+}
+
+// The configuration tells clients to log and to make a socket; each run before
+// would have left its files.
+func testNothingOnDisk(l *lab) {
+	var found []string
+	for _, pattern := range []string{"client.nodewatch*", "client.blind*"} {
+		names, err := filepath.Glob(filepath.Join(l.dir, pattern))
+		if err != nil {
+			l.t.Fatal(err)
+		}
+		for _, name := range names {
+			found = append(found, filepath.Base(name))
+		}
+	}
+	if diff := cmp.Diff([]string{"client.nodewatch.keyring", "client.blind.keyring"}, found); diff != "" {
+		l.t.Errorf("files (-want +got):\n%s", diff)
+	}
+}
+
+// An image whose OSD does not answer costs one operation's timeout, and no more
+// are asked than there is time for.
+func testOSDHangs(l *lab) {
+	l.signal("ceph-osd", syscall.SIGSTOP)
+	defer l.signal("ceph-osd", syscall.SIGCONT)
+	images := []string{"--timeout", "5s"}
+	for range ceph.MaxImages {
+		images = append(images, "--image", "vms/vm-101-disk-0")
+	}
+	c := l.ask(images...)
+	if c.Health.Status == "" || c.OSDMap.Epoch == 0 || len(c.Asked) > 0 || len(c.Errors) != ceph.MaxImages+1 {
+		l.t.Fatalf("want no image and no scrubs, got %+v", c)
+	}
+	if first, last := c.Errors[0], c.Errors[ceph.MaxImages]; !strings.Contains(first, "timed out") || last != "scrubs: not asked: out of time" {
+		l.t.Errorf("want a timeout first and no time at the end, got %q", c.Errors)
+	}
+}
+
+// The monitors do not know yet that the manager is gone, so it is asked and does
+// not answer.
+func testManagerDead(l *lab) {
+	l.kill("ceph-mgr")
+	c := l.ask("--timeout", "6s")
+	if c.Health.Status == "" || c.Scrubs != nil || len(c.Errors) != 1 || !strings.HasPrefix(c.Errors[0], "scrubs: the manager does not answer: ") {
+		l.t.Errorf("want all but the scrubs, got %+v", c)
+	}
+}
+
+func testManagerAbsent(l *lab) {
+	l.must(`{"prefix":"mgr fail","who":"x"}`)
+	l.until("the monitor knows that there is no manager", func() bool {
+		return strings.Contains(l.must(`{"prefix":"mgr stat","format":"json"}`), `"available":false`)
+	})
+	c := l.ask()
+	if diff := cmp.Diff([]string{"scrubs: no manager is available"}, c.Errors); c.Scrubs != nil || diff != "" {
+		l.t.Errorf("scrubs %+v, errors (-want +got):\n%s", c.Scrubs, diff)
+	}
+}
+
+func testMonitorHangs(l *lab) {
+	l.signal("ceph-mon", syscall.SIGSTOP)
+	defer l.signal("ceph-mon", syscall.SIGCONT)
+	if line := l.refused("--conf", l.conf, "--timeout", "5s"); !strings.Contains(line, "timed out") {
+		l.t.Errorf("want a timeout of librados, before the alarm: %q", line)
+	}
+}
+
+func testMonitorDown(l *lab) {
+	l.kill("ceph-mon")
+	if line := l.refused("--conf", l.conf, "--timeout", "5s"); !strings.Contains(line, "timed out") {
+		l.t.Errorf("want a timeout of librados, before the alarm: %q", line)
+	}
+}

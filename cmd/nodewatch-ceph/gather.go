@@ -1,0 +1,141 @@
+package main
+
+import (
+	"errors"
+	"fmt"
+	"time"
+
+	"github.com/nodewatch/nodewatch/pkg/ceph"
+)
+
+// A cluster answers what librados can be asked. Each call ends within the
+// operation timeout of [timeouts], or not at all when librados hangs.
+type cluster interface {
+	fsid() (string, error)
+	release() string
+	monitor(command string) ([]byte, error) // the answer's text is in the error
+	manager(command string) ([]byte, error)
+	watchers(image ceph.Image) ([]ceph.Watcher, error)
+}
+
+// timeouts are librados' own: for the connection and for each operation, in whole
+// seconds, as that is what it takes. They leave time to print what was had when
+// connecting was slow and one answer does not come.
+func timeouts(whole time.Duration) (connect, operation time.Duration) {
+	whole = whole.Truncate(time.Second)
+	connect = (whole * 2 / 5).Truncate(time.Second)
+	operation = (whole / 5).Truncate(time.Second)
+	return max(connect, time.Second), max(operation, time.Second)
+}
+
+// A gathering asks part after part. The manager comes last: when it does not
+// answer in time, librados is left with a call that refers to freed memory, and
+// the process must end before an answer comes.
+type gathering struct {
+	cluster
+	doc   ceph.Cluster
+	reach func(step string)
+	left  func() time.Duration
+	need  time.Duration // that must be left to ask at all: half more than a call may take
+}
+
+var errLate = errors.New("not asked: out of time")
+
+// gather asks for every part. What cannot be had is named in the document's Errors.
+func gather(c cluster, req ceph.Request, reach func(step string), left func() time.Duration) ceph.Cluster {
+	_, operation := timeouts(req.Timeout)
+	g := gathering{cluster: c, reach: reach, left: left, need: operation * 3 / 2}
+	g.doc.Release = c.release()
+	g.doc.Blocklist = []ceph.Entry{}
+	g.part("fsid", g.askFSID)
+	g.part("health", g.askHealth)
+	g.part("osd dump", func() error { return g.askOSDs(req.Addrs) })
+	images := req.Images
+	if over := len(images) - ceph.MaxImages; over > 0 {
+		g.note("watchers", fmt.Errorf("%d images not asked: %d a run", over, ceph.MaxImages))
+		images = images[:ceph.MaxImages]
+	}
+	for _, image := range images {
+		g.part("watchers of "+image.String(), func() error { return g.askWatchers(image) })
+	}
+	g.part("scrubs", g.askScrubs)
+	return g.doc
+}
+
+// part asks for one part, if there is time for it.
+func (g *gathering) part(name string, ask func() error) {
+	if g.left() <= g.need {
+		g.note(name, errLate)
+		return
+	}
+	g.reach(name)
+	g.note(name, ask())
+}
+
+// note names a part that could not be had.
+func (g *gathering) note(part string, err error) {
+	if err != nil {
+		g.doc.Errors = append(g.doc.Errors, part+": "+err.Error())
+	}
+}
+
+func (g *gathering) askFSID() (err error) {
+	g.doc.FSID, err = g.fsid()
+	return err
+}
+
+func (g *gathering) askHealth() error {
+	b, err := g.monitor(`{"prefix":"health","detail":"detail","format":"json"}`)
+	if err != nil {
+		return err
+	}
+	g.doc.Health, err = ceph.ParseHealth(b)
+	return err
+}
+
+func (g *gathering) askOSDs(addrs []string) error {
+	b, err := g.monitor(`{"prefix":"osd dump","format":"json"}`)
+	if err != nil {
+		return err
+	}
+	m, list, err := ceph.ParseOSDMap(b)
+	if err != nil {
+		return err
+	}
+	g.doc.OSDMap = m
+	g.doc.Blocklist = append(g.doc.Blocklist, ceph.Blocking(list, addrs)...)
+	return nil
+}
+
+func (g *gathering) askWatchers(image ceph.Image) error {
+	w, err := g.watchers(image)
+	if err != nil {
+		return err
+	}
+	g.doc.Watchers = append(g.doc.Watchers, w...)
+	g.doc.Asked = append(g.doc.Asked, image)
+	return nil
+}
+
+// askScrubs asks the manager, if the monitors know of one.
+func (g *gathering) askScrubs() error {
+	b, err := g.monitor(`{"prefix":"mgr stat","format":"json"}`)
+	if err != nil {
+		return err
+	}
+	available, err := ceph.ParseManager(b)
+	if err != nil {
+		return err
+	}
+	if !available {
+		return errors.New("no manager is available")
+	}
+	if b, err = g.manager(`{"prefix":"pg stat","format":"json"}`); err != nil {
+		return fmt.Errorf("the manager does not answer: %w", err)
+	}
+	scrubs, err := ceph.ParseScrubs(b)
+	if err == nil {
+		g.doc.Scrubs = &scrubs
+	}
+	return err
+}

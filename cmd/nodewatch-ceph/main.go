@@ -1,0 +1,91 @@
+// Command nodewatch-ceph asks a Ceph cluster once, prints what it said as one JSON
+// document (ceph.Cluster of pkg/ceph), and exits. nodewatch runs it as a child,
+// because a call of librados may never return; it also works by hand.
+//
+// It only reads: it writes nothing to the cluster or to a disk, takes no lock and
+// watches no image. It is built with librados when the tags ceph and pacific are
+// given, and otherwise ends with an exit code that says that it is not.
+package main
+
+import (
+	"encoding/json"
+	"errors"
+	"flag"
+	"fmt"
+	"io"
+	"os"
+	"syscall"
+	"time"
+
+	"github.com/nodewatch/nodewatch/pkg/ceph"
+)
+
+func main() {
+	// A core dump would hold the key, and is written to a disk that may hang.
+	if err := syscall.Setrlimit(syscall.RLIMIT_CORE, &syscall.Rlimit{}); err != nil {
+		os.Exit(fail(os.Stderr, ceph.ExitFailed, fmt.Errorf("no core dumps: %w", err)))
+	}
+	os.Exit(run(os.Args[1:], os.Stdin, os.Stdout, os.Stderr))
+}
+
+// run is the program. It returns the exit code, unless the alarm ends the process first.
+func run(args []string, stdin io.Reader, stdout, stderr io.Writer) int {
+	req, err := parseArgs(args, stdin)
+	switch {
+	case errors.Is(err, flag.ErrHelp):
+		fmt.Fprint(stdout, help())
+		return ceph.ExitOK
+	case err != nil:
+		return fail(stderr, ceph.ExitUsage, err)
+	}
+	began := time.Now()
+	alarm := setAlarm(req.Timeout, stderr, os.Exit)
+	defer alarm.stop()
+
+	c, err := ask(req, alarm.reach, func() time.Duration { return req.Timeout - time.Since(began) })
+	switch {
+	case errors.Is(err, ceph.ErrWithout):
+		return fail(stderr, ceph.ExitWithout, errors.New("built without librados; install librados-dev and librbd-dev, and build with -tags ceph,pacific"))
+	case err != nil:
+		return fail(stderr, ceph.ExitFailed, err)
+	}
+	alarm.reach("print")
+	return printDocument(c, stdout, stderr)
+}
+
+// ask connects and gathers. A cluster that said nothing is an error.
+func ask(req ceph.Request, reach func(step string), left func() time.Duration) (ceph.Cluster, error) {
+	reach("connect")
+	began := left()
+	c, err := connect(req)
+	if err != nil {
+		return ceph.Cluster{}, err
+	}
+	doc := gather(c, req, reach, left)
+	doc.Took = began - left()
+	if doc.FSID == "" || doc.Health.Status == "" && doc.OSDMap.Epoch == 0 {
+		return ceph.Cluster{}, errors.New(doc.Errors[0])
+	}
+	return doc, nil
+}
+
+// printDocument prints in one write.
+func printDocument(doc ceph.Cluster, stdout, stderr io.Writer) int {
+	b, err := json.Marshal(doc)
+	if err == nil && len(b) >= ceph.MaxDocument {
+		err = fmt.Errorf("the document has %d bytes, more than %d", len(b), ceph.MaxDocument)
+	}
+	if err == nil {
+		_, err = stdout.Write(append(b, '\n'))
+	}
+	if err != nil {
+		return fail(stderr, ceph.ExitFailed, err)
+	}
+	return ceph.ExitOK
+}
+
+// fail says what went wrong in one line.
+func fail(stderr io.Writer, code int, err error) int {
+	fmt.Fprintf(stderr, "nodewatch-ceph: %v\n", err)
+	return code
+}
