@@ -17,11 +17,16 @@ func kmsgLost() Rule {
 		Title:     "kernel log records were lost",
 		Component: Nodewatch,
 		Severity:  "warning",
+		Impact:    "operational: nodewatch saw less, nothing else",
 		Needs:     []string{node.SourceKmsg},
 		Limits:    limits,
 		About: "The kernel overwrote records of its log before they could be read, as in a flood of libceph lines. " +
 			"Counts of kernel events are too low by at most this many; every other rule still works. " +
 			"The losses are exact: they are gaps in the records' sequence numbers.",
+		Do: []string{
+			"Read what journald kept of the same minutes: `journalctl -k --since -15min`.",
+			"If it happens again and again, enlarge the kernel's ring at the next boot: `log_buf_len=4M` on the kernel command line.",
+		},
 		Check: func(in Input) []report.Finding {
 			if in.Kernel.LostAt.IsZero() || in.Now.Sub(in.Kernel.LostAt) > limits.Window {
 				return nil

@@ -97,12 +97,12 @@ func CheckLimits(limits any) error {
 }
 
 // Allowed says for people what a value of type t with the tag's min and max may
-// be: "a duration from 10s to 10m, such as 90s".
+// be: "a duration from 10s to 10m".
 func Allowed(t reflect.Type, tag reflect.StructTag) string {
-	what, such := "", ""
+	what := ""
 	switch {
 	case t == duration:
-		what, such = "a duration", ", such as 90s or 5m"
+		what = "a duration"
 	case t.Kind() == reflect.Float64:
 		what = "a number"
 	case t.Kind() == reflect.Int:
@@ -120,8 +120,10 @@ func Allowed(t reflect.Type, tag reflect.StructTag) string {
 		what += " of at least " + low
 	case high != "":
 		what += " of at most " + high
+	case t == duration:
+		what += " such as 90s or 5m"
 	}
-	return what + such
+	return what
 }
 
 var duration = reflect.TypeFor[time.Duration]()

@@ -14,11 +14,16 @@ func sourceStalled() Rule {
 		Title:     "nodewatch is blind in one eye",
 		Component: Nodewatch,
 		Severity:  "warning",
+		Impact:    "operational: what cannot be seen makes its component unknown, not worse",
 		Hold:      15 * time.Second,
 		Keep:      10 * time.Second,
 		About: "A source has not come back from a read, has failed, or may not read. What it would have shown is unknown: " +
 			"findings that rest on it stay raised, and new ones cannot appear. A read that does not come back is itself a sign " +
 			"that a kernel lock, libvirt or the storage below is stuck. Sources whose object is not on this machine are not counted.",
+		Do: []string{
+			"See all sources, why they are blind and how to give them sight: `nodewatch sources`, and the page.",
+			"A source that is stalled waits inside the kernel or for a daemon: see what holds it with `cat /proc/PID/stack` of the waiting thread, as root. Do not restart nodewatch for it: it needs none.",
+		},
 		Check: func(in Input) []report.Finding {
 			var found []report.Finding
 			for _, src := range in.Sources {
