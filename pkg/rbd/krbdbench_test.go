@@ -47,6 +47,11 @@ func BenchmarkReadMapped780(b *testing.B) {
 
 func BenchmarkLister780(b *testing.B) {
 	l := NewLister(krbdMany(b, false))
+	for range krbdYoung {
+		if _, err := l.Read(b.Context()); err != nil {
+			b.Fatal(err)
+		}
+	}
 	b.ReportAllocs()
 	for b.Loop() {
 		if got, err := l.Read(b.Context()); len(got) != 780 || err != nil {
