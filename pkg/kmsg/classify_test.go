@@ -3,6 +3,7 @@ package kmsg
 import (
 	"os"
 	"path/filepath"
+	"regexp"
 	"strings"
 	"testing"
 
@@ -45,16 +46,20 @@ func texts(t testing.TB, log string) []string {
 }
 
 func TestClassifyAgreesWithReferenceOnSamples(t *testing.T) {
-	n := 0
+	digits := regexp.MustCompile(`[0-9a-f]+`)
+	seen := make(map[string]int) // by shape: the same line with other numbers tells little more
 	for name, log := range samples(t) {
 		for _, text := range texts(t, log) {
+			shape := digits.ReplaceAllString(text, "0")
+			if seen[shape]++; seen[shape] > 3 {
+				continue
+			}
 			if diff := cmp.Diff(reference(text), Classify(text)); diff != "" {
 				t.Errorf("%s: %q: -reference +Classify\n%s", name, text, diff)
 			}
-			n++
 		}
 	}
-	t.Logf("%d records", n)
+	t.Logf("%d shapes of lines", len(seen))
 }
 
 func TestNoCephLineOfSamplesIsLetGo(t *testing.T) {

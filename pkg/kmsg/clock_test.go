@@ -3,6 +3,8 @@ package kmsg
 import (
 	"testing"
 	"time"
+
+	"golang.org/x/sys/unix"
 )
 
 // TestTimeOfRecords: the log's clock goes its own way; the time in the Batch is
@@ -37,6 +39,43 @@ func TestTimeAfterPause(t *testing.T) {
 	g.mono += 40 * second
 	if b := next(t, r, 0); !b.Counts[0].First.Equal(logged) {
 		t.Errorf("got %v, want %v", b.Counts[0].First, logged)
+	}
+}
+
+// TestTimeAfterOverrun: a record that was there when the reader, overrun while it
+// waited, looked again tells nothing of the clocks.
+func TestTimeAfterOverrun(t *testing.T) {
+	g := newRing()
+	g.mono = 1000 * second
+	r := g.open(Position{})
+	next(t, r, 0)
+	logged := g.wall.Add(g.mono)
+	g.log("libceph: osd1 down")
+	g.mono += 40 * second
+	g.errs = []error{unix.EAGAIN, unix.EPIPE}
+	if b := next(t, r, second); !b.Counts[0].First.Equal(logged) {
+		t.Errorf("got %v, want %v", b.Counts[0].First, logged)
+	}
+}
+
+// TestTimeNotOfTheFuture: where the log's clock is ahead, not even history is.
+func TestTimeNotOfTheFuture(t *testing.T) {
+	g := newRing()
+	g.mono, g.slow = 1000*second, -7*second
+	g.log("libceph: osd1 down")
+	g.mono += second
+	b := next(t, g.open(Position{}), 0)
+	if now := g.wall.Add(g.mono); b.Counts[0].First.After(now) {
+		t.Errorf("got %v at %v", b.Counts[0].First, now)
+	}
+}
+
+// TestTimeIsUTC: what is recorded must not depend on where the node stands.
+func TestTimeIsUTC(t *testing.T) {
+	g := newRing().at(second, "libceph: osd1 down")
+	g.wall = g.wall.In(time.FixedZone("elsewhere", 3600))
+	if at := next(t, g.open(Position{}), 0).Counts[0].First; at.Location() != time.UTC {
+		t.Errorf("got %v", at)
 	}
 }
 

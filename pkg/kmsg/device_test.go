@@ -92,8 +92,8 @@ func TestOpenReads(t *testing.T) {
 	write(t, w, string(encode(Record{Level: 4, Seq: 2, Stamp: stamp, Text: "libceph: osd2 down"})))
 	b = next(t, r, time.Minute)
 	check(t, "new", b, false, "osd2", 0)
-	if at := b.Counts[0].First; at.Before(before.Add(-time.Millisecond)) || at.After(time.Now()) {
-		t.Errorf("got %v, want a time since %v", at, before)
+	if at := b.Counts[0].First; at.Before(before.Add(-time.Millisecond)) || at.After(time.Now()) || at != at.Round(0) {
+		t.Errorf("got %v, want a time since %v, without a monotonic reading", at, before)
 	}
 	if got, want := r.Position(), (Position{thisBoot, 2}); got != want {
 		t.Errorf("got %v, want %v", got, want)

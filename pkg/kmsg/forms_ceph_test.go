@@ -66,6 +66,7 @@ var faultForms = []said{
 	{"libceph: osd1 (x)192.0.2.5:6801 bad crc/signature", peer(CephOther, "osd1", "", "")},
 	{"libceph: osd1 (1)192.0.2:6801 bad crc/signature", peer(CephOther, "osd1", "", "")},
 	{"libceph: osd1 (1)[2001:db8::g]:6801 bad crc/signature", peer(CephOther, "osd1", "", "")},
+	{"libceph: osd1 (1)[2001:db8:0000:0000:0000:0000:0000:0000:255.255.255.255]:6801 bad crc/signature", peer(CephOther, "osd1", "", "")},
 	{"libceph: osdX (1)192.0.2.5:6801 bad crc/signature", peer(CephOther, "", "", "")},
 }
 

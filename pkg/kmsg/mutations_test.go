@@ -12,7 +12,7 @@ func TestClassifyAgreesWithReferenceOnDamage(t *testing.T) {
 	const others = ": )(-0x\n\xff"
 	n := 0
 	for i, s := range allForms() {
-		for at := i % 7; at < len(s.text); at += 7 {
+		for at := i % 17; at < len(s.text); at += 17 {
 			other := others[(i+at)%len(others)]
 			for _, text := range []string{
 				s.text[:at] + s.text[at+1:],

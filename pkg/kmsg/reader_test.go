@@ -68,6 +68,9 @@ func TestNoHistoryOnceDrained(t *testing.T) {
 	g.mono, g.slow = 100*second, 5*second
 	r := g.open(Position{})
 	check(t, "first", next(t, r, second), true, "osd1", 0)
+	if g.mono != 100*second {
+		t.Errorf("waited %v for more history", g.mono-100*second)
+	}
 	g.at(102*second, "libceph: osd2 down") // stamped 97 s
 	check(t, "second", next(t, r, second), false, "osd2", 0)
 }
@@ -123,8 +126,10 @@ func TestResumeOnAnotherBoot(t *testing.T) {
 	g.mono = 100 * second
 	r := g.open(Position{lastBoot, 0})
 	check(t, "another boot", next(t, r, second), true, "osd1", 0)
+	g.at(101*second, "libceph: osd2 down")
+	g.mono = 200 * second
 	r = newReader(g.reopened(), "", Position{"", 0}, g.clock())
-	check(t, "no boot id", next(t, r, second), true, "osd1", 0)
+	check(t, "no boot id", next(t, r, second), true, "osd1 osd2", 0)
 }
 
 // TestResumeFromTheFuture: a position that cannot be does not silence the log.

@@ -43,6 +43,19 @@ func TestTallySeconds(t *testing.T) {
 	}
 }
 
+// TestTallySorted: by time, and at one time by the fields of the line, in
+// whatever order the records came.
+func TestTallySorted(t *testing.T) {
+	tally := Tally{Base: bootTime}
+	for i, r := range []Record{{Stamp: 3 * second, Text: "libceph: osd1 down"}, {Stamp: second, Text: "libceph: osd9 up"}, {Stamp: second, Text: "libceph: osd8 up"}, {Stamp: second, Text: "libceph: osd9 down"}} {
+		r.Seq = uint64(i)
+		tally.Add(encode(r))
+	}
+	if got := osds(tally.Take()); got != "osd9 osd8 osd9 osd1" {
+		t.Errorf("got %s", got)
+	}
+}
+
 // TestTallyReasons: who explains whom.
 func TestTallyReasons(t *testing.T) {
 	for _, c := range []struct {
@@ -60,6 +73,7 @@ func TestTallyReasons(t *testing.T) {
 		{"connect", []string{"libceph: connect (1)192.0.2.5:6801 error -113", "libceph: osd1 (1)192.0.2.5:6801 connect error"}, "connect-error osd1  -113 libceph: connect (1)192.0.2.5:6801 error -113"},
 		{"connect to another", []string{"libceph: connect (1)192.0.2.9:6801 error -113", "libceph: osd1 (1)192.0.2.5:6801 connect error"}, "connect-error osd1  0 libceph: osd1 (1)192.0.2.5:6801 connect error"},
 		{"more than are kept", append(slices.Repeat([]string{why2}, maxPending), why1, what1), "crc-fault osd1 data 0 " + why1},
+		{"the oldest goes", append([]string{why1}, append(slices.Repeat([]string{why2}, maxPending), what1)...), "crc-fault osd1  0 " + what1},
 	} {
 		var got []string
 		for _, c := range tallied(c.lines...).Counts {
