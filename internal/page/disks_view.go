@@ -88,7 +88,7 @@ func krbdDisks(v rule.View) []diskView {
 			d.Guests = append(d.Guests, name)
 		}
 		if owner := uses[m.Device].Owner; len(d.Guests) == 0 && owner != "" {
-			d.Guests = []string{"none seen; by its name of " + owner}
+			d.Guests = []string{"none seen; its name says " + owner}
 		}
 		if io, found := v.DiskIO(m.Device); found {
 			d.State, d.Tone, d.stuck = activity(io)

@@ -204,7 +204,7 @@ func TestPagesCanBeReadByAScreenReader(t *testing.T) {
 				if e.attr["lang"] != "en" {
 					t.Errorf("%s: no language", name)
 				}
-			case "h1", "h2", "h3", "h4":
+			case "h1", "h2", "h3", "h4", "h5", "h6":
 				next := int(e.name[1] - '0')
 				if next > level+1 {
 					t.Errorf("%s: h%d follows h%d", name, next, level)
@@ -259,11 +259,12 @@ func TestTheVerdictComesFirst(t *testing.T) {
 }
 
 func TestColourIsNeverAlone(t *testing.T) {
+	all := pages(t)
 	for name, want := range map[string]struct{ tone, word, title string }{
 		"healthy": {"ok", "OK", "node2: ok"}, "risk": {"warning", "WARNING", "node2: warning"}, "storm": {"critical", "CRITICAL", "node2: critical"},
 		"blind": {"unknown", "UNKNOWN", "node2: unknown"}, "starting": {"unknown", "STARTING", "node2: starting"},
 	} {
-		page := pages(t)[name]
+		page := all[name]
 		for _, part := range []string{`<section class="verdict solid-` + want.tone + `"`, `<use href="#i-` + want.tone + `"/></svg>` + "\n<div>\n<h1>", `<span class="word">` + want.word + "</span>", "<title>" + want.title + "</title>"} {
 			if !strings.Contains(page, part) {
 				t.Errorf("%s: there is no %s", name, part)

@@ -45,7 +45,9 @@ func kernelOf(v rule.View) kernelView {
 		k.Lost = fmt.Sprintf("%s lost, the latest at %s: counts are too low by at most these", plural(l.Lost, "record was", "records were"), hour(l.LostAt, v.Now))
 	}
 	classes := slices.Clone(l.Classes)
-	slices.SortStableFunc(classes, func(a, b node.Total) int { return b.Last.Compare(a.Last) })
+	slices.SortStableFunc(classes, func(a, b node.Total) int {
+		return cmp.Or(b.Last.Compare(a.Last), cmp.Compare(b.N, a.N))
+	})
 	for _, t := range classes[:min(len(classes), maxEvents)] {
 		k.Events = append(k.Events, eventOf(v, t))
 	}

@@ -2,6 +2,7 @@ package page
 
 import (
 	"fmt"
+	"sync"
 	"time"
 
 	"github.com/nodewatch/nodewatch/internal/node"
@@ -147,8 +148,9 @@ func blindView() rule.View {
 	}}})
 }
 
-// largeView is ten times the incident, with a finding for each guest.
-func largeView() rule.View {
+// largeView is ten times the incident, with a finding for each guest. It is made
+// once, as that takes long: nobody may change it.
+var largeView = sync.OnceValue(func() rule.View {
 	p := large().play()
 	s := outage(p.at)
 	for i := range 650 {
@@ -160,4 +162,4 @@ func largeView() rule.View {
 		s.transitions = append(s.transitions, report.Transition{N: uint64(9 + i), At: p.at, Rule: "vm-paused", Subject: fmt.Sprintf("vm%d", 100+i), Component: "guests", From: "clear", To: "critical", Impact: report.MajorOutage, State: report.Seen, Summary: "paused by an I/O error"})
 	}
 	return p.view(s)
-}
+})

@@ -144,15 +144,3 @@ func from(t, now time.Time) string {
 
 // plain is a word of the vocabulary for people: major outage.
 func plain[S ~string](s S) string { return strings.ReplaceAll(string(s), "_", " ") }
-
-// bytesOf is an amount of data: 40 GiB.
-func bytesOf(n uint64) string {
-	f := float64(n)
-	for _, unit := range []string{"B", "KiB", "MiB", "GiB"} {
-		if f < 1024 {
-			return digits(f) + " " + unit
-		}
-		f /= 1024
-	}
-	return digits(f) + " TiB"
-}
