@@ -44,7 +44,12 @@ func (o SawIO) Apply(s Snapshot) Snapshot {
 	list := make([]DiskIO, 0, len(o.Value))
 	for _, io := range o.Value {
 		old, found := s.DiskIO(io.Device)
-		list = append(list, old.read(io, o.At, found))
+		switch {
+		case io.Partly == "":
+			list = append(list, old.read(io, o.At, found))
+		case found:
+			list = append(list, old) // its counters could not be understood: what was known stays
+		}
 	}
 	slices.SortFunc(list, func(a, b DiskIO) int { return strings.Compare(a.Device, b.Device) })
 	s.IO = list
