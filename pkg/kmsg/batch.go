@@ -16,9 +16,9 @@ type Line struct {
 	Class  Class
 	Peer   string // osd12, mon0, client4567; empty: none named
 	Addr   string // the peer's address, without its (N) type
-	Device string // rbd0, bond0/eth0, eth0; empty: none named
+	Device string // rbd0, bond0/eth0, eth0, or a NIC's bus id where its driver names no interface; empty: none named
 	Errno  int    // negative, as printed; 0: none
-	Detail string // con state, operation, comm, suppressed function: short, from a small set where the kernel has one
+	Detail string // con state, operation, comm, suppressed function: short, from a small set where the kernel has one; see the classes
 	Count  uint64 // how many records it stands for: 1, or N of "N callbacks suppressed"
 }
 
@@ -46,5 +46,5 @@ type Count struct {
 	N      uint64    `json:"n"`
 	First  time.Time `json:"first"` // by the record's own stamp
 	Last   time.Time `json:"last"`  // in the same second as First
-	Text   string    `json:"text"`  // of the first, and for a CRC fault the line before it; at most 300 bytes
+	Text   string    `json:"text"`  // of the first; of a CRC fault or connect error the line before it, which tells why; at most 300 bytes
 }

@@ -1,6 +1,16 @@
 package kmsg
 
 // A Class is what a kernel log line means.
+//
+// Some classes say more in Line.Detail:
+//   - CRC: which part of the message was damaged, from the line before: data, front,
+//     middle, header, control, preamble, signature. Empty: that line was not seen.
+//   - RBDResult: the operation that failed, such as "write"; and for each object it
+//     consists of, in a line of its own before, "write object". These do not add up.
+//   - SocketError: read, write, "read processing", "write processing".
+//   - OOM: invoked, chosen, killed, reaped, "page allocation": one kill is several lines.
+//   - BondOther: pending, "new active", "no active", active, speed, aggregator,
+//     loopback, enslaved, released.
 type Class string
 
 // The classes of lines of libceph and rbd (net/ceph, drivers/block/rbd.c).
@@ -10,7 +20,7 @@ const (
 	ClosedOpen    Class = "closed-open"     // "socket closed (con state OPEN)": the peer closed a working session
 	Closed        Class = "closed"          // closed in any other state; Detail holds the state
 	SocketError   Class = "socket-error"    // TCP error, or msgr2's read or write processing error
-	ConnectError  Class = "connect-error"   // connect() failed
+	ConnectError  Class = "connect-error"   // connect() failed; Errno, from the line before
 	ProtocolFault Class = "protocol-fault"  // malformed, out of sequence, wrong features or version
 	WrongPeer     Class = "wrong-peer"      // another daemon at the address
 	AuthFault     Class = "auth-fault"      // cephx refused or broken
@@ -26,9 +36,9 @@ const (
 	MonLost       Class = "mon-lost"        // session lost, hunting
 	MonFound      Class = "mon-established" // session established
 	MapCorrupt    Class = "map-corrupt"     // osdmap, monmap or a reply that cannot be decoded
-	ClientMade    Class = "client-made"     // "clientN fsid F"
+	ClientMade    Class = "client-made"     // "clientN fsid F"; Detail: the fsid
 	CephOther     Class = "libceph-other"   // any other line of libceph
-	RBDResult     Class = "rbd-result"      // "result -N": I/O failed and was returned to the VM; Errno, Device
+	RBDResult     Class = "rbd-result"      // "result -N": I/O failed and was returned to the VM; Errno, Device.
 	RBDWatch      Class = "rbd-watch"       // watch error, failed unwatch or reregistration; Errno, Device
 	RBDLock       Class = "rbd-lock"        // exclusive lock or object map trouble
 	RBDMapped     Class = "rbd-mapped"      // "rbdN: capacity ...": a device appeared
@@ -59,7 +69,7 @@ const (
 	FSMounted     Class = "fs-mounted"      // mounted, or re-mounted
 	OOM           Class = "oom"             // OOM killer, page allocation failure
 	NetPressure   Class = "net-pressure"    // conntrack, TCP memory, neighbour table
-	MachineCheck  Class = "machine-check"   // machine check, EDAC
+	MachineCheck  Class = "machine-check"   // machine check, EDAC; one event may take several lines
 	Suppressed    Class = "suppressed"      // "FUNC: N callbacks suppressed"; N records
 	Other         Class = ""                // of no interest: counted, not kept
 )

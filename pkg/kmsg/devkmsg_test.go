@@ -24,71 +24,78 @@ func writeKmsg(t *testing.T, text string) {
 	}
 }
 
-// TestRealKernelLog: lines written to the real log come back, once, as news of
-// their time; what was there before is history; a second run goes on where the
-// first ended.
-func TestRealKernelLog(t *testing.T) {
-	open := func(from Position) *Reader {
-		t.Helper()
-		r, err := Open(devKmsg, thisBoot, from, Clock{Now: time.Now})
-		if err != nil {
-			t.Skipf("cannot read the kernel log: %v", err)
-		}
-		t.Cleanup(func() { r.Close() })
-		r.AnyFacility = true
-		return r
-	}
-	// Peers that no cluster has, and no other run of this test.
-	mark := fmt.Sprint(time.Now().UnixNano())
-	line := func(n int) string {
-		return fmt.Sprintf("libceph: osd%s%d (1)192.0.2.5:6801 bad crc/signature", mark[6:], n)
-	}
-	of := func(b Batch, n int) (uint64, time.Time) {
+// A sighting is how often each of the test's own lines was read.
+type sighting struct {
+	mark          string
+	history, news map[int]uint64
+	at            time.Time // of the latest of them
+}
+
+// watch reads until line n has been seen often enough. What others log meanwhile
+// may come in as many Batches as it likes.
+func (s *sighting) watch(t *testing.T, r *Reader, n int, often uint64) {
+	t.Helper()
+	for range 100 {
+		b := next(t, r, time.Second)
 		for _, c := range b.Counts {
-			if c.Peer == fmt.Sprintf("osd%s%d", mark[6:], n) && c.Class == CRC {
-				return c.N, c.First
+			for i := range 4 {
+				switch {
+				case c.Class != CRC || c.Peer != fmt.Sprint("osd", s.mark, i):
+				case b.History:
+					s.history[i] += c.N
+				default:
+					s.news[i] += c.N
+					s.at = c.First
+				}
 			}
 		}
-		return 0, time.Time{}
+		if s.history[n]+s.news[n] >= often {
+			return
+		}
 	}
+	t.Fatalf("got %+v, want line %d %d times", s, n, often)
+}
+
+func openReal(t *testing.T, from Position) *Reader {
+	t.Helper()
+	r, err := Open(devKmsg, thisBoot, from, Clock{Now: time.Now})
+	if err != nil {
+		t.Skipf("cannot read the kernel log: %v", err)
+	}
+	t.Cleanup(func() { r.Close() })
+	r.AnyFacility = true
+	return r
+}
+
+// TestRealKernelLog: lines written to the real log come back, once, as news of
+// their time; a second run goes on where the first ended.
+func TestRealKernelLog(t *testing.T) {
+	mark := fmt.Sprint(time.Now().UnixNano())[6:] // an OSD that no cluster has, nor another run of this test
+	line := func(n int) string {
+		return fmt.Sprintf("libceph: osd%s%d (1)192.0.2.5:6801 bad crc/signature", mark, n)
+	}
+	saw := func() *sighting { return &sighting{mark, make(map[int]uint64), make(map[int]uint64), time.Time{}} }
 
 	writeKmsg(t, line(1))
-	r := open(Position{})
-	b := next(t, r, time.Minute)
-	if n, _ := of(b, 1); n != 1 || !b.History {
-		t.Fatalf("got %d (history %v), want the line as history", n, b.History)
-	}
-
+	r, first := openReal(t, Position{}), saw()
+	first.watch(t, r, 1, 1)
 	before := time.Now()
 	for range 3 {
 		writeKmsg(t, "libceph: bad data crc, calculated 1, expected 2")
 		writeKmsg(t, line(2))
 	}
-	var news uint64
-	for range 100 { // what others log may come between
-		b = next(t, r, time.Second)
-		n, at := of(b, 2)
-		if n > 0 && (b.History || at.Before(before.Add(-time.Second)) || at.After(time.Now())) {
-			t.Errorf("got it at %v (history %v), want a time since %v", at, b.History, before)
-		}
-		if news += n; news == 3 {
-			break
-		}
+	first.watch(t, r, 2, 3)
+	if first.news[2] != 3 || first.history[1]+first.news[1] != 1 {
+		t.Errorf("got %+v, want line 1 once and line 2 as news", first)
 	}
-	if news != 3 {
-		t.Fatalf("got %d of three lines", news)
+	if first.at.Before(before.Add(-time.Second)) || first.at.After(time.Now()) {
+		t.Errorf("got it at %v, want a time since %v", first.at, before)
 	}
 
 	writeKmsg(t, line(3))
-	second := open(r.Position())
-	b = next(t, second, time.Minute)
-	if one, _ := of(b, 1); !b.History || one != 1 {
-		t.Errorf("got %d (history %v), want what the first run saw as history", one, b.History)
-	}
-	b = next(t, second, time.Minute)
-	one, _ := of(b, 1)
-	three, _ := of(b, 3)
-	if b.History || one != 0 || three != 1 {
-		t.Errorf("got %d and %d (history %v), want only what came after the first run", one, three, b.History)
+	again := saw()
+	again.watch(t, openReal(t, r.Position()), 3, 1)
+	if again.news[1]+again.news[2] != 0 || again.news[3] != 1 || again.history[2] != 3 {
+		t.Errorf("got %+v, want only line 3 as news", again)
 	}
 }
