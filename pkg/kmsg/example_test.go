@@ -24,11 +24,11 @@ func ExampleReadBatch() {
 `
 	b := kmsg.ReadBatch(log, time.Date(2026, 11, 20, 14, 17, 0, 0, time.UTC), false)
 	for _, c := range b.Counts {
-		fmt.Println(c.First.Format(time.TimeOnly), c.N, c.Class, c.Peer, c.Detail)
+		fmt.Printf("%s %d %s of %s: %q\n", c.First.Format(time.TimeOnly), c.N, c.Class, c.Peer, c.Detail)
 	}
 	fmt.Println(b.Lost, "lost")
 	// Output:
-	// 14:17:34 1 crc-fault osd1 data
-	// 14:17:34 1 crc-fault osd1
+	// 14:17:34 1 crc-fault of osd1: "data"
+	// 14:17:34 1 crc-fault of osd1: ""
 	// 2 lost
 }
