@@ -92,12 +92,17 @@ func kernelKnownBug() Rule {
 		Title:     "the kernel may have a known bug of the Ceph client",
 		Component: Host,
 		Severity:  "info",
+		Impact:    "operational: a bug that is there is not yet a bug that strikes",
 		Needs:     []string{node.SourceHost, node.SourceKrbd},
 		About: "The running kernel's release lies in a range published for a bug of libceph, and this node has kernel Ceph clients (krbd or CephFS). " +
 			"The release says \"possibly affected\" and no more: distributions backport fixes without changing the number, and some do not print the stable level at all. " +
 			"The finding says whether the node has what the bug needs to strike. CVE-2026-23136 (6.6.0-6.6.120, 6.7-6.12.65, 6.13-6.18.5) needs sparse reads, which CephFS asks for and plain krbd does not. " +
 			"CVE-2026-68153 (up to 5.10.264, 5.15.215, 6.1.182, 6.6.147, 6.12.100, 6.18.41, 7.1.5) needs a reader of debugfs monmap; nodewatch never reads it. " +
-			"Compare with the changelog of your kernel package, and plan the update. The finding stays until another kernel runs; it can be switched off.",
+			"The finding stays until another kernel runs; it can be switched off.",
+		Do: []string{
+			"Look for the bug's number in the changelog of your kernel's package: it may have the fix.",
+			"If it has not, plan the update; until then keep away from what exposes the node (kernel CephFS mounts, readers of debugfs monmap).",
+		},
 		Check: func(in Input) []report.Finding {
 			r, err := in.Host.Value.Upstream()
 			if in.Host.At.IsZero() || err != nil || len(in.Mapped.Value) == 0 && !in.Host.Value.CephFS {

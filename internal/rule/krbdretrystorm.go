@@ -14,6 +14,7 @@ func krbdRetryStorm(limits *stormLimits) Rule {
 		Title:     "krbd loses and reopens sessions without end while I/O stands still",
 		Component: Storage,
 		Severity:  "critical",
+		Impact:    "major_outage: one client stands for all disks of the host, and a loop with one OSD reaches most of them in time",
 		Needs:     []string{node.SourceKmsg, node.SourceIO},
 		Keep:      30 * time.Second, // in a loop some I/O completes now and then; and it must be clear within a minute of the end
 		Limits:    limits,
@@ -21,7 +22,13 @@ func krbdRetryStorm(limits *stormLimits) Rule {
 			"It is told by at least 2 CRC faults of one OSD in 10 s, or at least 5 sessions that one OSD closed in 60 s while it is not down and the cluster is not full, or the lines of the sparse-read loop, and at the same time by krbd I/O that stands still: requests in flight of which none completes for 3 s, or one request that debugfs osdc shows to be sent again and again. There is no hold, as the 3 s are one. " +
 			"It needs no bond and no hash policy, and stays until I/O completes again on what it stalled, so that a policy that is changed in mid-loop does not hide it. libvirt, QEMU, Ceph's health, LACP and MII all stay green in this failure: krbd never returns an error. " +
 			"Five mechanisms give this picture: A saturation of one link, B guests that change pages under way (Windows without rxbounce), C the kernel's stale sparse-read state, D one bad OSD or path, E the wire. The finding lists what speaks for and against each, with the order in time; it names one only when the evidence separates it from the others. " +
-			"Free the link first (throttle), then end the cause; guests that remounted read-only need a reboot afterwards.",
+			"Guests that remounted read-only need a reboot afterwards.",
+		Do: []string{
+			"First aid, where a NIC is full: limit what the link that holds krbd's address sends (tc), and take that off again as soon as I/O goes on.",
+			"End the cause that the evidence supports: spread the bond on both sides (A), map again with rxbounce (B), boot a fixed kernel (C), mend the OSD or its path (D), the cable or optics (E).",
+			"Move the guests to librbd, where each has connections of its own.",
+			"Never map with nocrc, and do not set a short osd_request_timeout: the one lets wrong data through, the other turns the stall into I/O errors.",
+		},
 		Check: func(in Input) []report.Finding {
 			was, raised := in.Was("")
 			s, seen := limits.see(in, raised)

@@ -28,6 +28,7 @@ func layer2BondKrbd(storms *stormLimits) Rule {
 		Title:     "a bond that hashes by MAC address carries krbd's traffic",
 		Component: Storage,
 		Severity:  "warning, critical",
+		Impact:    "operational as a standing risk; degraded_performance while a storm builds up; major_outage in the storm",
 		Needs:     []string{node.SourceBond, node.SourceKrbd},
 		Hold:      5 * time.Second,  // a bond begins as layer2 and gets its policy a moment later
 		Keep:      45 * time.Second, // traffic comes in waves; the stage must not change with each
@@ -37,6 +38,11 @@ func layer2BondKrbd(storms *stormLimits) Rule {
 			"Storm (critical, major outage): krbd-retry-storm's condition for disks behind this bond; its thresholds are shared. " +
 			"The policy counts as layer2-like when this host's storage traffic would not spread under it: layer2, vlan+srcmac, Open vSwitch's balance-slb. In active-backup, broadcast, balance-rr, balance-alb and balance-tlb with dynamic load balancing it has no meaning. " +
 			"The policy decides only what this host sends; the switch decides what it receives, and a storage client mostly receives: change both. Better still, move the guests to librbd.",
+		Do: []string{
+			"Set the bond's policy to layer3+4, now and in the network configuration, and have the switch hash its side of the LAG by addresses and ports.",
+			"Move the guests to librbd; map the disks of Windows guests that stay with rxbounce.",
+			"While a storm builds up: find what fills the slave and limit it; the throttle of krbd-retry-storm is first aid.",
+		},
 		Check: func(in Input) []report.Finding {
 			var found []report.Finding
 			if len(in.Mapped.Value) == 0 {

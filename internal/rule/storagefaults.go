@@ -82,6 +82,16 @@ func withinOSD(s *node.Series, now time.Time, d time.Duration) uint64 {
 	if now.Sub(s.Last) > d+10*time.Second || !strings.HasPrefix(s.Peer, "osd") {
 		return 0
 	}
+	return linesIn(s, now, d)
+}
+
+// linesIn is how many lines there were in the last d. The second that is under way
+// counts besides, so that lines less than d apart are never missed; beyond a minute
+// ten seconds are one.
+func linesIn(s *node.Series, now time.Time, d time.Duration) uint64 {
+	if d < time.Minute {
+		d += time.Second
+	}
 	return s.Within(now, d)
 }
 

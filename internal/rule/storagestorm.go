@@ -54,7 +54,7 @@ func (l *stormLimits) see(in Input, raised bool) (storm, bool) {
 		}
 	}
 	for _, line := range in.Kernel.Of(kmsg.SparseRead) {
-		s.sparse += line.Within(in.Now, l.CRCWindow)
+		s.sparse += linesIn(line, in.Now, l.CRCWindow)
 	}
 	s.last = lastLine(in, kmsg.CRC, kmsg.ClosedOpen, kmsg.SparseRead)
 	if s.live(l) {
