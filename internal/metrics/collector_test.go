@@ -10,13 +10,16 @@ import (
 	"strconv"
 	"strings"
 	"testing"
+	"time"
 
 	"github.com/google/go-cmp/cmp"
 	"github.com/prometheus/client_golang/prometheus"
 	"github.com/prometheus/client_golang/prometheus/testutil"
 	"github.com/prometheus/common/expfmt"
 
+	"github.com/nodewatch/nodewatch/internal/node"
 	"github.com/nodewatch/nodewatch/internal/rule"
+	"github.com/nodewatch/nodewatch/pkg/kmsg"
 	"github.com/nodewatch/nodewatch/pkg/rbd"
 	"github.com/nodewatch/nodewatch/pkg/report"
 )
@@ -182,6 +185,25 @@ func TestSourcesThatAreNotOnThisMachineAreNotDown(t *testing.T) {
 		if strings.Contains(text, line) != want {
 			t.Errorf("a line that begins with %s: got %v, want %v", line, !want, want)
 		}
+	}
+}
+
+// An OSD is shown while the kernel complains of it, and only with what it
+// complains of.
+func TestOSDsAreForgottenAfterTenMinutes(t *testing.T) {
+	v := storm(small())
+	later := v.Now.Add(11 * time.Minute)
+	crc := kmsg.Count{Class: kmsg.CRC, Peer: "osd1", N: 2, First: later, Last: later}
+	v.Snapshot = v.Take(node.Entry{At: later, Obs: node.SawKernel{Reading: reading(later, time.Second, kmsg.Batch{Counts: []kmsg.Count{crc}})}})
+	var got []string
+	for line := range strings.Lines(scrape(t, registry(t, v, true))) {
+		if strings.HasPrefix(line, "nodewatch_libceph") {
+			got = append(got, strings.TrimSpace(line))
+		}
+	}
+	want := []string{`nodewatch_libceph_events_total{class="crc-fault",osd="1"} 7`, `nodewatch_libceph_osds 1`}
+	if diff := cmp.Diff(want, got); diff != "" {
+		t.Error(diff)
 	}
 }
 

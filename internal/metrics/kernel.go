@@ -8,6 +8,7 @@ import (
 	"time"
 
 	"github.com/nodewatch/nodewatch/internal/node"
+	"github.com/nodewatch/nodewatch/internal/rule"
 	"github.com/nodewatch/nodewatch/pkg/kmsg"
 )
 
@@ -41,7 +42,7 @@ func kernelFamilies() []family {
 			help: "How many OSDs the kernel has complained of within ten minutes.",
 			read: func(p *picture, emit emit) {
 				if !p.Kernel.Since.IsZero() {
-					emit(float64(len(osdsInTrouble(p))))
+					emit(float64(len(p.osds)))
 				}
 			}},
 		{name: "nodewatch_libceph_events_total", kind: counter, labels: []string{"class", "osd"},
@@ -74,47 +75,65 @@ func countEvents(p *picture, emit emit) {
 	}
 }
 
-// An osdTally is what the kernel says of one OSD.
-type osdTally struct {
-	osd   string
-	fresh uint64                 // lines within ten minutes
-	total map[kmsg.Class]float64 // of the classes that had one within ten minutes
+// An osdCount is how many lines there were about one OSD within ten minutes.
+type osdCount struct {
+	osd    string
+	number int
+	fresh  uint64
 }
 
 // osdsInTrouble are the OSDs with a line within ten minutes, those with most first.
-func osdsInTrouble(p *picture) []*osdTally {
-	byOSD := map[string]*osdTally{}
-	for _, s := range p.Kernel.Series {
+func osdsInTrouble(v *rule.View) []osdCount {
+	place := map[string]int{}
+	var list []osdCount
+	for _, s := range v.Kernel.Series {
 		osd, is := strings.CutPrefix(s.Peer, "osd")
-		if !is || s.Within(p.Now, lately) == 0 {
+		if !is || v.Now.Sub(s.Last) > 2*lately { // by far: the ring need not be asked
 			continue
 		}
-		t := byOSD[osd]
-		if t == nil {
-			t = &osdTally{osd: osd, total: map[kmsg.Class]float64{}}
-			byOSD[osd] = t
+		fresh := s.Within(v.Now, lately)
+		if fresh == 0 {
+			continue
 		}
-		t.fresh += s.Within(p.Now, lately)
-		t.total[s.Class] += float64(s.Total)
+		i, known := place[osd]
+		if !known {
+			i = len(list)
+			place[osd] = i
+			list = append(list, osdCount{osd: osd, number: number(osd)})
+		}
+		list[i].fresh += fresh
 	}
-	list := make([]*osdTally, 0, len(byOSD))
-	for _, t := range byOSD {
-		list = append(list, t)
-	}
-	slices.SortFunc(list, func(a, b *osdTally) int {
-		return cmp.Or(cmp.Compare(b.fresh, a.fresh), cmp.Compare(number(a.osd), number(b.osd)), strings.Compare(a.osd, b.osd))
+	slices.SortFunc(list, func(a, b osdCount) int {
+		return cmp.Or(cmp.Compare(b.fresh, a.fresh), cmp.Compare(a.number, b.number), strings.Compare(a.osd, b.osd))
 	})
 	return list
 }
 
+// countOSDEvents shows, of the OSDs that the kernel complains of most, the classes
+// of which there was a line within ten minutes.
 func countOSDEvents(p *picture, emit emit) {
-	list := osdsInTrouble(p)
-	for _, t := range list[:min(len(list), maxOSDs)] {
-		for _, c := range classes() {
-			if n, known := t.total[c]; known {
-				emit(n, string(c), t.osd)
-			}
+	type key struct {
+		class kmsg.Class
+		osd   string
+	}
+	shown := map[string]bool{}
+	for _, o := range p.osds[:min(len(p.osds), maxOSDs)] {
+		shown[o.osd] = true
+	}
+	sum, order := map[key]uint64{}, []key{}
+	for _, s := range p.Kernel.Series {
+		osd, is := strings.CutPrefix(s.Peer, "osd")
+		if !is || !shown[osd] || s.Within(p.Now, lately) == 0 {
+			continue
 		}
+		k := key{s.Class, osd}
+		if _, known := sum[k]; !known {
+			order = append(order, k)
+		}
+		sum[k] += s.Total
+	}
+	for _, k := range order {
+		emit(float64(sum[k]), string(k.class), k.osd)
 	}
 }
 

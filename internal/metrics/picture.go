@@ -32,6 +32,7 @@ type picture struct {
 	bonds []bond.Bond
 	nics  []placed
 	stuck []node.DiskIO // the longest stuck first
+	osds  []osdCount    // the most complained of first
 }
 
 // A placed NIC is a NIC and the bond it is a slave of; empty: of none.
@@ -41,7 +42,7 @@ type placed struct {
 }
 
 func look(v rule.View) *picture {
-	p := &picture{View: v, bonds: v.Bonds()}
+	p := &picture{View: v, bonds: v.Bonds(), osds: osdsInTrouble(&v)}
 	if len(p.bonds) > maxBonds {
 		p.bonds = p.bonds[:maxBonds]
 	}
