@@ -8,7 +8,7 @@ FUZZTIME ?= 10s
 
 # What the tests use besides Go. The daemon needs none of it.
 TESTPACKAGES := gcc libc6-dev libcap2-bin iproute2 librados-dev librbd-dev ceph-mon ceph-osd ceph-mgr ceph-common \
-	openvswitch-common libvirt-daemon libvirt-daemon-system libvirt-daemon-driver-qemu systemd
+	openvswitch-common libvirt-daemon systemd
 
 .PHONY: run build build-ceph test check bench fuzz docs fmt clean help
 

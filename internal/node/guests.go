@@ -34,7 +34,12 @@ func (s Snapshot) joined() Snapshot {
 	for _, g := range guests {
 		known[g.Name], known[g.ID] = true, true
 	}
+	answers := s.Blind(SourceLibvirt) == nil
 	for _, g := range s.QEMU.Value.Guests {
+		// A process whose command line is not read yet bears no name libvirt knows.
+		if g.Libvirt && answers {
+			continue
+		}
 		if !known[g.Name] && !known[g.ID] {
 			guests = append(guests, g)
 		}

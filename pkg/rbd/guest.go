@@ -12,6 +12,7 @@ type Guest struct {
 	ID      string `json:"id"`                // libvirt's UUID, or Proxmox's VMID
 	Kind    string `json:"kind"`              // vm, container
 	PID     int    `json:"pid,omitempty"`     // QEMU's process; 0: not known
+	Libvirt bool   `json:"libvirt,omitempty"` // of the processes' view: its cgroup says that libvirt started it
 	State   string `json:"state"`             // running, blocked, paused, shutdown, shutoff, crashed, pmsuspended; empty: not known
 	Reason  string `json:"reason,omitempty"`  // libvirt's word for why: user, migration, ioerror, ...
 	OS      string `json:"os"`                // windows, linux, other; empty: not known

@@ -142,7 +142,7 @@ func ReadQEMU(proc fs.FS, p Process) (Guest, error) {
 
 // of fills in what the process tells of its guest.
 func (g Guest) of(p Process) Guest {
-	g.Kind, g.PID = "vm", p.PID
+	g.Kind, g.PID, g.Libvirt = "vm", p.PID, p.Libvirt
 	if g.ID == "" && !p.Libvirt {
 		g.ID = p.VM
 	}
