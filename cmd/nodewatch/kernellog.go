@@ -17,15 +17,15 @@ const savePosition = time.Second
 // A kernelLog reads /dev/kmsg, and keeps its place in the runtime directory over
 // a restart of the daemon.
 type kernelLog struct {
-	path  string // of the device
+	at    roots
 	place string // file of the position; empty: none is kept
 	any   bool   // believe records of user space too: for tests
 	r     *kmsg.Reader
 	saved time.Time
 }
 
-func newKernelLog(c config.Config) *kernelLog {
-	k := &kernelLog{path: "/dev/kmsg", any: os.Getenv("NODEWATCH_TEST_ANY_FACILITY") == "1"}
+func newKernelLog(c config.Config, at roots) *kernelLog {
+	k := &kernelLog{at: at, any: os.Getenv("NODEWATCH_TEST_ANY_FACILITY") == "1"}
 	dir := c.Runtime
 	if dir == "" {
 		dir, _, _ = strings.Cut(os.Getenv("RUNTIME_DIRECTORY"), ":")
@@ -54,7 +54,7 @@ func (k *kernelLog) read(context.Context) (kmsg.Batch, error) {
 }
 
 func (k *kernelLog) open() error {
-	boot, err := os.ReadFile("/proc/sys/kernel/random/boot_id")
+	boot, err := os.ReadFile(filepath.Join(k.at.proc, "sys/kernel/random/boot_id"))
 	if err != nil {
 		return err
 	}
@@ -62,7 +62,7 @@ func (k *kernelLog) open() error {
 	if k.place != "" {
 		from, _ = kmsg.LoadPosition(k.place) // a broken file is no position: what is in the log is history then
 	}
-	if k.r, err = kmsg.Open(k.path, strings.TrimSpace(string(boot)), from, kmsg.Clock{Now: time.Now}); err == nil {
+	if k.r, err = kmsg.Open(k.at.kmsg, strings.TrimSpace(string(boot)), from, kmsg.Clock{Now: time.Now}); err == nil {
 		k.r.AnyFacility = k.any
 	}
 	return err

@@ -20,7 +20,7 @@ func oneShot(ctx context.Context, c config.Config) (report.Report, error) {
 	ctx, stop := context.WithCancel(ctx)
 	defer stop()
 	s := &shown{}
-	list, err := sources(ctx, c, s.view)
+	list, err := sources(ctx, c, machine(), s.view)
 	if err != nil {
 		return report.Report{}, err
 	}

@@ -28,9 +28,10 @@ func (p program) probeCommand(app *kingpin.Application) (string, func(context.Co
 	app.Command("probe", "Answer nodewatch's questions over a pipe. Not for people.").Hidden()
 	return "probe", func(context.Context) int {
 		debug.SetMemoryLimit(probeMemory)
+		at := machine()
 		in := bufio.NewScanner(p.in)
 		for in.Scan() {
-			raw, err := json.Marshal(answer(in.Bytes()))
+			raw, err := json.Marshal(answer(at, in.Bytes()))
 			if err != nil {
 				raw = []byte(`{"error":"the answer cannot be written as JSON"}`)
 			}
@@ -43,7 +44,7 @@ func (p program) probeCommand(app *kingpin.Application) (string, func(context.Co
 }
 
 // answer answers one question.
-func answer(line []byte) watch.Answer {
+func answer(at roots, line []byte) watch.Answer {
 	var q watch.Question
 	if err := json.Unmarshal(line, &q); err != nil {
 		return watch.Answer{Error: err.Error()}
@@ -52,11 +53,11 @@ func answer(line []byte) watch.Answer {
 	var err error
 	switch q.Do {
 	case "osdc":
-		value, err = rbd.ReadPending(rbd.SysFS("/sys"))
+		value, err = rbd.ReadPending(rbd.SysFS(at.sys))
 	case "qemu":
 		var of rbd.Process
 		if err = json.Unmarshal(q.Arg, &of); err == nil {
-			value, err = rbd.ReadQEMU(rbd.SysFS("/proc"), of)
+			value, err = rbd.ReadQEMU(rbd.SysFS(at.proc), of)
 		}
 	default:
 		err = fmt.Errorf("%q: %w", q.Do, errors.ErrUnsupported)

@@ -57,7 +57,7 @@ func (r *runner) run(ctx context.Context) int {
 	r.log = slog.New(slog.NewTextHandler(watch.NewLog(ctx, r.err), &slog.HandlerOptions{ReplaceAttr: withoutTime}))
 	r.privileges()
 	s := &shown{node: hostName(c)}
-	list, err := sources(ctx, c, s.view)
+	list, err := sources(ctx, c, machine(), s.view)
 	if err != nil {
 		return r.fail(exitCritical, err)
 	}

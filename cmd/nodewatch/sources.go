@@ -27,9 +27,8 @@ func poll[T any](name string, wake <-chan struct{}, read func(context.Context) (
 }
 
 // sources are all sources of the daemon. This list is the wiring.
-func sources(ctx context.Context, c config.Config, view func() (rule.View, bool)) ([]watch.Source, error) {
-	sys := rbd.SysFS("/sys")
-	proc := rbd.SysFS("/proc")
+func sources(ctx context.Context, c config.Config, at roots, view func() (rule.View, bool)) ([]watch.Source, error) {
+	sys, proc := rbd.SysFS(at.sys), rbd.SysFS(at.proc)
 	links, err := bond.NewReader(sys)
 	if err != nil {
 		return nil, err
@@ -44,7 +43,7 @@ func sources(ctx context.Context, c config.Config, view func() (rule.View, bool)
 		poll(node.SourceIO, nil, rbd.NewIOReader(sys).Read, func(r node.Reading[[]rbd.IO]) node.Observation { return node.SawIO{Reading: r} }),
 		poll(node.SourceOSDC, nil, osdc(probe, view), func(r node.Reading[[]rbd.Pending]) node.Observation { return node.SawPending{Reading: r} }),
 		poll(node.SourceQEMU, nil, rbd.NewProcesses(proc, qemu(probe), rbd.DeviceNumber).Read, func(r node.Reading[rbd.Guests]) node.Observation { return node.SawQEMU{Reading: r} }),
-		poll(node.SourceKmsg, nil, newKernelLog(c).read, func(r node.Reading[kmsg.Batch]) node.Observation { return node.SawKernel{Reading: r} }),
+		poll(node.SourceKmsg, nil, newKernelLog(c, at).read, func(r node.Reading[kmsg.Batch]) node.Observation { return node.SawKernel{Reading: r} }),
 		poll(node.SourceHost, nil, host.NewReader(proc, host.Limits{}).Read, func(r node.Reading[host.State]) node.Observation { return node.SawHost{Reading: r} }),
 	}
 	if !c.OVS.Off {
