@@ -20,6 +20,9 @@ func parseArgs(args []string, stdin io.Reader) (ceph.Request, error) {
 	if flags.NArg() > 0 {
 		return req, fmt.Errorf("unexpected argument %q", flags.Arg(0))
 	}
+	if _, odd := req.Fit(); len(odd) > 0 {
+		return req, errors.New(odd[0])
+	}
 	if *fromStdin {
 		if flags.NFlag() > 1 {
 			return req, errors.New("--stdin goes with no other flag")
@@ -80,7 +83,7 @@ func help() string {
 		name, usage := flag.UnquoteUsage(f)
 		fmt.Fprintf(&b, "  %s\n        %s\n", strings.TrimSpace("--"+f.Name+" "+name), usage)
 	})
-	fmt.Fprintf(&b, "\nExit codes: %d a document was printed, %d failed, %d wrong request, %d out of time, %d built without librados.\n",
-		ceph.ExitOK, ceph.ExitFailed, ceph.ExitUsage, ceph.ExitAlarm, ceph.ExitWithout)
+	fmt.Fprintf(&b, "\nExit codes: %d a document was printed, %d failed, %d wrong request, %d out of time, %d built without librados, %d not let in.\n",
+		ceph.ExitOK, ceph.ExitFailed, ceph.ExitUsage, ceph.ExitAlarm, ceph.ExitWithout, ceph.ExitDenied)
 	return b.String()
 }

@@ -94,9 +94,11 @@ func TestCluster(t *testing.T) {
 		{"healthy", testHealthy},
 		{"watchers", testWatchers},
 		{"blocklist", testBlocklist},
+		{"least caps only read", testLeastCaps},
 		{"no caps for the pool", testNoPoolCaps},
 		{"wrong key", testWrongKey},
 		{"no keyring", testNoKeyring},
+		{"unknown monitor", testUnknownMonitor},
 		{"alarm", testAlarm},
 		{"nothing on disk", testNothingOnDisk},
 		{"OSD hangs", testOSDHangs},
@@ -201,6 +203,26 @@ func testBlocklist(l *lab) {
 	}
 }
 
+// The user of docs/ceph.md can neither shut out a client nor write.
+func testLeastCaps(l *lab) {
+	req := ceph.Request{Conf: l.conf, Cluster: "ceph", Name: "client.nodewatch", Timeout: ceph.DefaultTimeout}
+	c, err := connect(req)
+	if err != nil {
+		l.t.Fatal(err)
+	}
+	if _, err := c.monitor(`{"prefix":"osd blocklist","blocklistop":"add","addr":"192.0.2.9:0/1"}`); err == nil || !strings.Contains(err.Error(), "access denied") {
+		l.t.Errorf("want that the blocklist cannot be written, got %v", err)
+	}
+	ioctx, err := c.(live).conn.OpenIOContext("vms")
+	if err != nil {
+		l.t.Fatal(err)
+	}
+	defer ioctx.Destroy()
+	if err := ioctx.WriteFull("object", []byte("x")); err == nil || !strings.Contains(err.Error(), "Operation not permitted") {
+		l.t.Errorf("want that no object can be written, got %v", err)
+	}
+}
+
 func testNoPoolCaps(l *lab) {
 	l.user("client.blind", "mon", "allow r")
 	c := l.ask("--id", "blind", "--image", "vms/vm-101-disk-0")
@@ -212,12 +234,12 @@ func testNoPoolCaps(l *lab) {
 	}
 }
 
-// refused checks that the child gave up by itself with one line, which it returns.
-func (l *lab) refused(args ...string) string {
+// fails checks that the child gave up by itself with one line, which it returns.
+func (l *lab) fails(want int, args ...string) string {
 	l.t.Helper()
 	code, stdout, stderr := l.child(args...)
-	if code != ceph.ExitFailed || stdout != "" || strings.Count(stderr, "\n") != 1 {
-		l.t.Fatalf("want exit code 1 and one line, got %d, %q, %q", code, stdout, stderr)
+	if code != want || stdout != "" || strings.Count(stderr, "\n") != 1 {
+		l.t.Fatalf("want exit code %d and one line, got %d, %q, %q", want, code, stdout, stderr)
 	}
 	return stderr
 }
@@ -225,16 +247,26 @@ func (l *lab) refused(args ...string) string {
 func testWrongKey(l *lab) {
 	wrong := key()
 	l.write("wrong.keyring", fmt.Sprintf("[client.nodewatch]\n\tkey = %s\n", wrong))
-	line := l.refused("--conf", l.conf, "--keyring", filepath.Join(l.dir, "wrong.keyring"))
+	line := l.fails(ceph.ExitDenied, "--conf", l.conf, "--keyring", filepath.Join(l.dir, "wrong.keyring"))
 	if !strings.Contains(line, "connect as client.nodewatch: ") || !strings.Contains(line, "Permission denied") || strings.Contains(line, wrong) {
 		l.t.Errorf("want that the permission is denied, without the key: %q", line)
 	}
 }
 
 func testNoKeyring(l *lab) {
-	line := l.refused("--conf", l.conf, "--keyring", filepath.Join(l.dir, "none.keyring"))
-	if !strings.Contains(line, "connect as client.nodewatch: ") {
-		l.t.Errorf("got %q", line)
+	line := l.fails(ceph.ExitDenied, "--conf", l.conf, "--keyring", filepath.Join(l.dir, "none.keyring"))
+	if !strings.Contains(line, "connect as client.nodewatch: no readable keyring") {
+		l.t.Errorf("want that there is no keyring, got %q", line)
+	}
+}
+
+// librados then prints lines of its own, on standard output too.
+func testUnknownMonitor(l *lab) {
+	l.t.Setenv("RES_OPTIONS", "timeout:1 attempts:1")
+	code, stdout, stderr := l.child("--mon-host", "mon.invalid")
+	err := ceph.Failure(code, []byte(stderr))
+	if stdout != "" || code != ceph.ExitFailed || !strings.HasPrefix(err.Error(), "ceph: connect as client.nodewatch: ") {
+		l.t.Errorf("want nothing on standard output and our line of %q, got %q, %v", stderr, stdout, err)
 	}
 }
 
@@ -311,14 +343,14 @@ func testManagerAbsent(l *lab) {
 func testMonitorHangs(l *lab) {
 	l.signal("ceph-mon", syscall.SIGSTOP)
 	defer l.signal("ceph-mon", syscall.SIGCONT)
-	if line := l.refused("--conf", l.conf, "--timeout", "5s"); !strings.Contains(line, "timed out") {
+	if line := l.fails(ceph.ExitFailed, "--conf", l.conf, "--timeout", "5s"); !strings.Contains(line, "timed out") {
 		l.t.Errorf("want a timeout of librados, before the alarm: %q", line)
 	}
 }
 
 func testMonitorDown(l *lab) {
 	l.kill("ceph-mon")
-	if line := l.refused("--conf", l.conf, "--timeout", "5s"); !strings.Contains(line, "timed out") {
+	if line := l.fails(ceph.ExitFailed, "--conf", l.conf, "--timeout", "5s"); !strings.Contains(line, "timed out") {
 		l.t.Errorf("want a timeout of librados, before the alarm: %q", line)
 	}
 }

@@ -47,6 +47,10 @@ func gather(c cluster, req ceph.Request, reach func(step string), left func() ti
 	g := gathering{cluster: c, reach: reach, left: left, need: operation * 3 / 2}
 	g.doc.Release = c.release()
 	g.doc.Blocklist = []ceph.Entry{}
+	req, odd := req.Fit()
+	for _, what := range odd {
+		g.note("request", errors.New(what))
+	}
 	g.part("fsid", g.askFSID)
 	g.part("health", g.askHealth)
 	g.part("osd dump", func() error { return g.askOSDs(req.Addrs) })

@@ -170,6 +170,18 @@ func TestGatherManyImages(t *testing.T) {
 	}
 }
 
+// One image that cannot be costs only itself.
+func TestGatherOddRequest(t *testing.T) {
+	f := newFake(t)
+	req := request(image("used"), image("vm@snap"))
+	req.Addrs = []string{"(unknown)", "192.0.2.8"}
+	got := f.gather(req)
+	want := []string{`request: no image can be named "vms/vm@snap"`, `request: "(unknown)" is no address`}
+	if diff := cmp.Diff(want, got.Errors); diff != "" || len(got.Asked) != 1 || len(got.Blocklist) != 1 {
+		t.Errorf("got %+v, errors (-want +got):\n%s", got, diff)
+	}
+}
+
 func TestTimeouts(t *testing.T) {
 	tests := []struct{ whole, connect, operation time.Duration }{
 		{ceph.MinTimeout, time.Second, time.Second},

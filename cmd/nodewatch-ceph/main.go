@@ -13,6 +13,7 @@ import (
 	"flag"
 	"fmt"
 	"io"
+	"io/fs"
 	"os"
 	"syscall"
 	"time"
@@ -21,11 +22,28 @@ import (
 )
 
 func main() {
-	// A core dump would hold the key, and is written to a disk that may hang.
-	if err := syscall.Setrlimit(syscall.RLIMIT_CORE, &syscall.Rlimit{}); err != nil {
-		os.Exit(fail(os.Stderr, ceph.ExitFailed, fmt.Errorf("no core dumps: %w", err)))
+	stdout, err := prepare()
+	if err != nil {
+		os.Exit(fail(os.Stderr, ceph.ExitFailed, err))
 	}
-	os.Exit(run(os.Args[1:], os.Stdin, os.Stdout, os.Stderr))
+	os.Exit(run(os.Args[1:], os.Stdin, stdout, os.Stderr))
+}
+
+// prepare keeps standard output for the document: librados itself prints there
+// when the name of a monitor has no address, and is sent to standard error. It
+// forbids core dumps, which would hold the key on a disk.
+func prepare() (stdout *os.File, err error) {
+	own, err := syscall.Dup(syscall.Stdout)
+	if err != nil {
+		return nil, fmt.Errorf("standard output: %w", err)
+	}
+	if err := syscall.Dup3(syscall.Stderr, syscall.Stdout, 0); err != nil {
+		return nil, fmt.Errorf("standard output: %w", err)
+	}
+	if err := syscall.Setrlimit(syscall.RLIMIT_CORE, &syscall.Rlimit{}); err != nil {
+		return nil, fmt.Errorf("no core dumps: %w", err)
+	}
+	return os.NewFile(uintptr(own), "document"), nil
 }
 
 // run is the program. It returns the exit code, unless the alarm ends the process first.
@@ -46,6 +64,8 @@ func run(args []string, stdin io.Reader, stdout, stderr io.Writer) int {
 	switch {
 	case errors.Is(err, ceph.ErrWithout):
 		return fail(stderr, ceph.ExitWithout, errors.New("built without librados; install librados-dev and librbd-dev, and build with -tags ceph,pacific"))
+	case errors.Is(err, fs.ErrPermission):
+		return fail(stderr, ceph.ExitDenied, err)
 	case err != nil:
 		return fail(stderr, ceph.ExitFailed, err)
 	}

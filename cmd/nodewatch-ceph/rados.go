@@ -3,9 +3,12 @@
 package main
 
 import (
+	"errors"
 	"fmt"
+	"io/fs"
 	"strconv"
 	"strings"
+	"syscall"
 	"time"
 
 	"github.com/ceph/go-ceph/rados"
@@ -34,10 +37,31 @@ func connect(req ceph.Request) (cluster, error) {
 		}
 	}
 	if err := conn.Connect(); err != nil {
-		return nil, fmt.Errorf("connect as %s: %w", req.Name, err)
+		return nil, fmt.Errorf("connect as %s: %w", req.Name, explained(err))
 	}
 	return live{conn}, nil
 }
+
+// explained says what an error of Connect stands for: librados knows only numbers.
+func explained(err error) error {
+	var coded interface{ ErrorCode() int }
+	if !errors.As(err, &coded) {
+		return err
+	}
+	switch syscall.Errno(-coded.ErrorCode()) {
+	case syscall.EPERM, syscall.EACCES: // also without a keyring, as a user without a key is refused
+		return refused{fmt.Errorf("no readable keyring, or a key that is not this user's: %w", err)}
+	case syscall.ENOENT:
+		return fmt.Errorf("no monitors in the configuration: %w", err)
+	}
+	return err
+}
+
+// refused is an error of librados that is an [fs.ErrPermission].
+type refused struct{ error }
+
+// Is makes it an [fs.ErrPermission] without saying so twice.
+func (r refused) Is(target error) bool { return target == fs.ErrPermission }
 
 // readConfig reads the configuration file, unless the monitors are given and no
 // file is.

@@ -144,6 +144,7 @@ func FuzzParseRequest(f *testing.F) {
 				t.Errorf("read again, %v (-first +second):\n%s", err, diff)
 			}
 		}
+		r, _ = r.Fit()
 		for _, i := range r.Images {
 			if got, err := ParseImage(i.String()); err != nil || got != i {
 				t.Errorf("%+v is %q, read as %+v, %v", i, i, got, err)

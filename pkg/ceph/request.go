@@ -49,7 +49,8 @@ func ParseRequest(b []byte) (Request, error) {
 	return r, r.Check()
 }
 
-// Check says what is wrong with a request, if anything.
+// Check says what is wrong with a request, if anything. It leaves images and
+// addresses to [Request.Fit], as one of them should not cost the whole answer.
 func (r Request) Check() error {
 	for _, s := range []string{r.Conf, r.MonHost, r.Cluster, r.Name, r.Keyring} {
 		if strings.ContainsRune(s, 0) {
@@ -59,18 +60,30 @@ func (r Request) Check() error {
 	if kind, id, ok := strings.Cut(r.Name, "."); r.Name != "" && (!ok || kind == "" || id == "") {
 		return fmt.Errorf("ceph: request: user %q is not like client.nodewatch", r.Name)
 	}
-	for _, i := range r.Images {
-		if !i.valid() {
-			return fmt.Errorf("ceph: request: no such image can be: %q", i)
-		}
-	}
-	for _, s := range r.Addrs {
-		if _, ok := parseAddress(s); !ok {
-			return fmt.Errorf("ceph: request: %q is no address", s)
-		}
-	}
 	if r.Timeout != 0 && (r.Timeout < MinTimeout || r.Timeout > MaxTimeout) {
 		return fmt.Errorf("ceph: request: timeout %s is not within %s and %s", r.Timeout, MinTimeout, MaxTimeout)
 	}
 	return nil
+}
+
+// Fit is the request without the images and addresses that cannot be, and says
+// which those are.
+func (r Request) Fit() (fit Request, odd []string) {
+	fit = r
+	fit.Images, fit.Addrs = nil, nil
+	for _, i := range r.Images {
+		if i.valid() {
+			fit.Images = append(fit.Images, i)
+		} else {
+			odd = append(odd, fmt.Sprintf("no image can be named %.80q", i))
+		}
+	}
+	for _, s := range r.Addrs {
+		if _, ok := parseAddress(s); ok {
+			fit.Addrs = append(fit.Addrs, s)
+		} else {
+			odd = append(odd, fmt.Sprintf("%.80q is no address", s))
+		}
+	}
+	return fit, odd
 }

@@ -4,6 +4,7 @@ import (
 	"encoding/json"
 	"errors"
 	"fmt"
+	"io/fs"
 	"strings"
 	"testing"
 	"time"
@@ -36,9 +37,6 @@ func TestParseRequestRefuses(t *testing.T) {
 		{`{} {}`, "more than one document"},
 		{`{"name":"nodewatch"}`, "not like client.nodewatch"},
 		{`{"conf":"a\u0000b"}`, "zero byte"},
-		{`{"images":[{"pool":"vms"}]}`, "no such image"},
-		{`{"images":[{"pool":"vms","name":"a@b"}]}`, "no such image"},
-		{`{"addrs":["node2"]}`, "is no address"},
 		{`{"timeout":1}`, "not within"},
 		{`{"timeout":-1}`, "not within"},
 		{`{"timeout":3600000000000}`, "not within"},
@@ -49,6 +47,24 @@ func TestParseRequestRefuses(t *testing.T) {
 		if err == nil || !strings.HasPrefix(err.Error(), "ceph: request: ") || !strings.Contains(err.Error(), tt.want) {
 			t.Errorf("%.40q: want an error with %q, got %v", tt.in, tt.want, err)
 		}
+	}
+}
+
+func TestFit(t *testing.T) {
+	good := Request{Name: "client.x", Timeout: time.Minute, Images: []Image{{"vms", "", "a"}}, Addrs: []string{"192.0.2.7:0/9"}}
+	mixed := good
+	mixed.Images = []Image{{"vms", "", ""}, {"vms", "", "a"}, {"vms", "", "a@b"}, {"", "", "a"}, {"vms", "n\x00", "a"}}
+	mixed.Addrs = []string{"node2", "192.0.2.7:0/9", ""}
+	fit, odd := mixed.Fit()
+	if diff := cmp.Diff(good, fit); diff != "" {
+		t.Errorf("request (-want +got):\n%s", diff)
+	}
+	want := []string{
+		`no image can be named "vms/"`, `no image can be named "vms/a@b"`, `no image can be named "/a"`,
+		`no image can be named "vms/n\x00/a"`, `"node2" is no address`, `"" is no address`,
+	}
+	if diff := cmp.Diff(want, odd); diff != "" {
+		t.Errorf("odd (-want +got):\n%s", diff)
 	}
 }
 
@@ -104,6 +120,8 @@ func TestFailure(t *testing.T) {
 	}{
 		{ExitFailed, "nodewatch-ceph: connect: rados: ret=-13, Permission denied\nmore\n", "ceph: connect: rados: ret=-13, Permission denied"},
 		{ExitAlarm, "nodewatch-ceph: no end after 10s: connect\n", "ceph: no end after 10s: connect"},
+		{ExitFailed, "server name not found: mon1\nnodewatch-ceph: connect: rados: ret=-22\n", "ceph: connect: rados: ret=-22"},
+		{ExitFailed, "panic: x\ngoroutine 1\n", "ceph: panic: x"},
 		{ExitAlarm, "", "ceph: nodewatch-ceph ended with exit code 3"},
 		{ExitWithout, "anything", ErrWithout.Error()},
 		{-1, "\x1b[31m", "ceph: ?[31m"},
@@ -115,6 +133,10 @@ func TestFailure(t *testing.T) {
 	}
 	if err := Failure(ExitOK, []byte("x")); err != nil {
 		t.Errorf("want no error, got %v", err)
+	}
+	err := Failure(ExitDenied, []byte("nodewatch-ceph: connect as client.nodewatch: rados: ret=-13, Permission denied\n"))
+	if !errors.Is(err, fs.ErrPermission) || err.Error() != "ceph: connect as client.nodewatch: rados: ret=-13, Permission denied" {
+		t.Errorf("want a permission error, got %v", err)
 	}
 	if !errors.Is(Failure(ExitWithout, nil), errors.ErrUnsupported) {
 		t.Error("a child without librados is not told as unsupported")
