@@ -21,6 +21,7 @@ type kernelLog struct {
 	place string // file of the position; empty: none is kept
 	any   bool   // believe records of user space too: for tests
 	r     *kmsg.Reader
+	last  kmsg.Position // where this process has left off, once reading has failed
 	saved time.Time
 }
 
@@ -43,37 +44,45 @@ func (k *kernelLog) read(context.Context) (kmsg.Batch, error) {
 			return kmsg.Batch{}, err
 		}
 	}
+	k.save() // by now the batch before has been dealt with
 	b, err := k.r.Next(0)
 	if err != nil {
+		k.last = k.r.Position()
 		_ = k.r.Close()
 		k.r = nil
 		return kmsg.Batch{}, err
 	}
-	k.save()
+	if b.History && k.last != (kmsg.Position{}) {
+		return kmsg.Batch{Seq: b.Seq}, nil // opened again after an error: it was told before
+	}
 	return b, nil
 }
 
+// open opens the device where this process, or the one before it, has left off.
 func (k *kernelLog) open() error {
 	boot, err := os.ReadFile(filepath.Join(k.at.proc, "sys/kernel/random/boot_id"))
 	if err != nil {
 		return err
 	}
-	var from kmsg.Position
-	if k.place != "" {
+	from := k.last
+	if k.place != "" && from == (kmsg.Position{}) {
 		from, _ = kmsg.LoadPosition(k.place) // a broken file is no position: what is in the log is history then
 	}
-	if k.r, err = kmsg.Open(k.at.kmsg, strings.TrimSpace(string(boot)), from, kmsg.Clock{Now: time.Now}); err == nil {
-		k.r.AnyFacility = k.any
+	if k.r, err = kmsg.Open(k.at.kmsg, strings.TrimSpace(string(boot)), from, kmsg.Clock{Now: time.Now}); err != nil {
+		k.r = nil
+		return err
 	}
-	return err
+	k.r.AnyFacility = k.any
+	return nil
 }
 
 // save writes the position down, at most once a second. The runtime directory is
 // a RAM disk; a failure costs no more than a restart that takes old lines for history.
 func (k *kernelLog) save() {
-	if k.place == "" || time.Since(k.saved) < savePosition {
+	at := k.r.Position()
+	if k.place == "" || at == (kmsg.Position{}) || time.Since(k.saved) < savePosition {
 		return
 	}
 	k.saved = time.Now()
-	_ = kmsg.SavePosition(k.place, k.r.Position())
+	_ = kmsg.SavePosition(k.place, at)
 }

@@ -1,0 +1,64 @@
+package main
+
+import (
+	"os"
+	"path/filepath"
+	"testing"
+
+	"github.com/nodewatch/nodewatch/internal/config"
+	"github.com/nodewatch/nodewatch/pkg/kmsg"
+)
+
+// A restart of the daemon goes on where the run before it has left off: what was
+// told is history, and the position survives in the runtime directory.
+func TestKernelLogGoesOnAfterARestart(t *testing.T) {
+	if f, err := os.Open("/dev/kmsg"); err != nil {
+		t.Skipf("the kernel log cannot be read here: %v", err)
+	} else {
+		f.Close()
+	}
+	c := config.Default()
+	c.Runtime = t.TempDir()
+	first := newKernelLog(c, machine())
+	history, seq := drained(t, first)
+	if seq == 0 {
+		t.Skip("the kernel log of this machine is empty")
+	}
+	first.saved = first.saved.Add(-2 * savePosition)
+	first.save()
+	at, err := kmsg.LoadPosition(filepath.Join(c.Runtime, "kmsg-position"))
+	if err != nil || at.Seq < seq {
+		t.Fatalf("got position %+v, %v; want at least %d", at, err, seq)
+	}
+	second := newKernelLog(c, machine())
+	again, _ := drained(t, second)
+	if again < history {
+		t.Errorf("got %d records as history after the restart, want at least the %d of before", again, history)
+	}
+	second.last = second.r.Position()
+	_ = second.r.Close()
+	second.r = nil
+	if told, _ := drained(t, second); told != 0 {
+		t.Errorf("got %d records of history anew in the same process", told)
+	}
+}
+
+// drained reads until the log says nothing new; it returns how many records were
+// history, and the number of the last record.
+func drained(t *testing.T, k *kernelLog) (history, seq uint64) {
+	t.Helper()
+	t.Cleanup(func() { _ = k.r.Close() })
+	for {
+		b, err := k.read(t.Context())
+		if err != nil {
+			t.Fatal(err)
+		}
+		if !b.History && b.Records == 0 && b.Foreign == 0 {
+			return history, max(seq, b.Seq)
+		}
+		if b.History {
+			history += b.Records
+		}
+		seq = max(seq, b.Seq)
+	}
+}
