@@ -61,7 +61,7 @@ type reach struct {
 	failing  []faults // of them, those that no connection can be made to
 	known    int      // OSDs
 	tally    tally
-	stalled  []node.DiskIO
+	stalled  []*node.DiskIO
 	still    bool // no request of any device completes
 }
 
@@ -79,6 +79,10 @@ func reachOf(in Input, l *unreachableLimits, outage bool) reach {
 	gone := downNow(in)
 	for _, f := range r.failing {
 		gone[f.osd] = true
+	}
+	if len(gone) == 0 {
+		r.osds = outage
+		return r
 	}
 	osds, _ := knownOSDs(in)
 	for osd := range gone {

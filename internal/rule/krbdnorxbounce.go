@@ -83,7 +83,7 @@ func (e exposure) untold(in Input, f *report.Finding) {
 }
 
 func (e exposure) advice(in Input, open []string) []report.Advice {
-	if list := bounceAdvice(in); list != nil {
+	if list := bounceAdvice(in, e); list != nil {
 		return append(list, librbdAdvice(in, e.windows)...)
 	}
 	if !canBounce(in) {

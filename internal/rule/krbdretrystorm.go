@@ -36,15 +36,16 @@ func krbdRetryStorm(limits *stormLimits) Rule {
 				return nil
 			}
 			live := s.live(limits)
-			t := try(in, s, live, was, raised)
+			e := exposureOf(in, in.Mapped.Value)
+			t := try(in, s, e, live, was, raised)
 			return []report.Finding{{
 				Severity: report.Critical,
 				Impact:   report.MajorOutage,
-				Since:    s.first(in),
+				Since:    s.begun(in),
 				Summary:  s.summary(in, live, t),
 				Evidence: append(s.evidence(in), t.evidence...),
 				Against:  t.against,
-				Advice:   stormAdvice(in, s, t),
+				Advice:   stormAdvice(in, s, t, e),
 			}}
 		},
 	}

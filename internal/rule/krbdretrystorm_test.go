@@ -28,10 +28,12 @@ func TestRetryStorm(t *testing.T) {
 		live func(*rig) // after 10 quiet seconds, with all disks stalled since 3
 		want bool
 	}{
-		"2 CRC faults of one OSD in 10 s":       {func(r *rig) { r.log(kmsg.CRC, "osd3", 1).run(9).log(kmsg.CRC, "osd3", 1).run(1) }, true},
-		"2 CRC faults 10 s apart":               {func(r *rig) { r.log(kmsg.CRC, "osd3", 1).run(10).log(kmsg.CRC, "osd3", 1).run(1) }, false},
-		"1 CRC fault":                           {func(r *rig) { r.log(kmsg.CRC, "osd3", 1).run(1) }, false},
-		"2 CRC faults of different parts":       {func(r *rig) { r.add(kmsg.Count{Class: kmsg.CRC, Peer: "osd3", Detail: "front", N: 1}).log(kmsg.CRC, "osd3", 1).run(1) }, true},
+		"2 CRC faults of one OSD in 10 s": {func(r *rig) { r.log(kmsg.CRC, "osd3", 1).run(9).log(kmsg.CRC, "osd3", 1).run(1) }, true},
+		"2 CRC faults 10 s apart":         {func(r *rig) { r.log(kmsg.CRC, "osd3", 1).run(10).log(kmsg.CRC, "osd3", 1).run(1) }, false},
+		"1 CRC fault":                     {func(r *rig) { r.log(kmsg.CRC, "osd3", 1).run(1) }, false},
+		"2 CRC faults of different parts": {func(r *rig) {
+			r.add(kmsg.Count{Class: kmsg.CRC, Peer: "osd3", Detail: "front", N: 1}).log(kmsg.CRC, "osd3", 1).run(1)
+		}, true},
 		"1 CRC fault each of two OSDs":          {func(r *rig) { r.log(kmsg.CRC, "osd3", 1).log(kmsg.CRC, "osd4", 1).run(1) }, false},
 		"CRC faults of a metadata server":       {func(r *rig) { r.log(kmsg.CRC, "mds0", 9).run(1) }, false},
 		"5 sessions closed in 60 s":             {closes(5), true},

@@ -2,7 +2,6 @@ package rule
 
 import (
 	"fmt"
-	"slices"
 	"time"
 
 	"github.com/nodewatch/nodewatch/internal/node"
@@ -53,17 +52,11 @@ func krbdStalled() Rule {
 	}
 }
 
-func (l *stalledLimits) judge(in Input, disks []node.DiskIO, waits []node.Wait) report.Finding {
-	devices, since := disksOf(disks), in.Now
-	images, covered := imageDevices(in, waits), map[string]bool{}
+func (l *stalledLimits) judge(in Input, disks []*node.DiskIO, waits []node.Wait) report.Finding {
+	devices, covered := withWaits(in, disksOf(disks), waits)
+	since := in.Now
 	for _, w := range waits {
 		since = earlier(since, w.Since)
-		if d := images[imageOf(w)]; d != "" && !covered[d] {
-			covered[d] = true
-			if !slices.Contains(devices, d) {
-				devices = append(devices, d)
-			}
-		}
 	}
 	for _, d := range disks {
 		since = earlier(since, d.Moved)
@@ -82,7 +75,7 @@ func (l *stalledLimits) judge(in Input, disks []node.DiskIO, waits []node.Wait) 
 	}
 	f.Summary = fmt.Sprintf("no completion for up to %s on %s, of %d busy and %d in all: %s", span(in.Now.Sub(since)), what, busyDisks(in), all, stalledNames(in, devices))
 	f.Evidence = append(stallEvidence(in, disks, waits), loadEvidence(in)...)
-	l.reasons(in, waits, n, len(covered), &f)
+	l.reasons(in, waits, n, covered, &f)
 	return f
 }
 

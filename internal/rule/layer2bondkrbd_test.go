@@ -118,8 +118,10 @@ func TestLayer2BondKrbdBuilding(t *testing.T) {
 		"an OSD restarts": {func(r *rig) {
 			r.carry(0, 9.8, 1).run(10).log(kmsg.ClosedOpen, "osd1", 2).log(kmsg.OSDDown, "osd1", 2).run(1)
 		}, false},
-		"one lost session each of two OSDs": {func(r *rig) { r.carry(0, 9.8, 1).run(10).log(kmsg.ClosedOpen, "osd1", 1).log(kmsg.ClosedOpen, "osd2", 1).run(1) }, false},
-		"CRC faults, links calm":            {func(r *rig) { r.log(kmsg.CRC, "osd1", 5).run(3) }, false},
+		"one lost session each of two OSDs": {func(r *rig) {
+			r.carry(0, 9.8, 1).run(10).log(kmsg.ClosedOpen, "osd1", 1).log(kmsg.ClosedOpen, "osd2", 1).run(1)
+		}, false},
+		"CRC faults, links calm": {func(r *rig) { r.log(kmsg.CRC, "osd1", 5).run(3) }, false},
 	} {
 		t.Run(name, func(t *testing.T) {
 			r := newRig(t, 8).run(60)

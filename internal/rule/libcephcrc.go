@@ -38,7 +38,7 @@ func libcephCRC() Rule {
 			n, last := uint64(0), time.Time{}
 			for _, f := range osds {
 				n += f.crc
-				last = later(last, f.last)
+				last = later(last, f.line.Last)
 			}
 			if n < uint64(limits.Faults) {
 				return nil
@@ -62,9 +62,10 @@ func libcephCRC() Rule {
 func crcContext(in Input, osds []faults, last time.Time, f *report.Finding) {
 	t := trial{}
 	s := storm{osds: osds, last: last}
-	t.tryOneOSD(in, s, s.first(in))
+	t.tryOneOSD(in, s, s.begun(in))
 	t.tryWire(in, storageLegs(in))
-	switch e := exposureOf(in, in.Mapped.Value); {
+	e := exposureOf(in, in.Mapped.Value)
+	switch {
 	case len(e.windows) > 0:
 		t.speaksFor(in.fact(node.SourceKrbd, buffers, e.fact()))
 	case e.told(in):
@@ -74,7 +75,7 @@ func crcContext(in Input, osds []faults, last time.Time, f *report.Finding) {
 	if in.Blind(node.SourceIO) == nil && len(in.IO) > 0 && len(stalledDisks(in, 3*time.Second)) == 0 {
 		f.Against = append(f.Against, in.fact(node.SourceIO, "", fmt.Sprintf("krbd I/O goes on: of %s none has requests in flight without a completion for 3 s", counted(len(in.IO), "krbd disk"))))
 	}
-	f.Advice = append(causeAdvice(in, s, t), bounceAdvice(in)...)
+	f.Advice = append(causeAdvice(in, s, t), bounceAdvice(in, e)...)
 	f.Advice = append(f.Advice, report.Advice{Do: "Read the faults as they come", Command: "journalctl -kf --grep 'libceph: .*(bad crc|bad data crc|integrity error)'"})
 }
 

@@ -2,6 +2,7 @@ package rule
 
 import (
 	"fmt"
+	"slices"
 	"time"
 
 	"github.com/nodewatch/nodewatch/internal/node"
@@ -34,14 +35,10 @@ func libcephSessionLoop() Rule {
 		},
 		Check: func(in Input) []report.Finding {
 			t := tally{others: []kmsg.Class{kmsg.ClosedOpen, kmsg.SocketError}, window: limits.Window}
-			var looping []faults
+			looping := slices.DeleteFunc(t.count(in), func(f faults) bool { return f.others < uint64(limits.Losses) })
 			n, last := uint64(0), time.Time{}
-			for _, f := range t.count(in) {
-				if f.others >= uint64(limits.Losses) {
-					looping = append(looping, f)
-					n += f.others
-					last = later(last, f.last)
-				}
+			for i := range looping {
+				n, last = n+looping[i].others, later(last, looping[i].line.Last)
 			}
 			if len(looping) == 0 {
 				return nil
@@ -62,7 +59,7 @@ func libcephSessionLoop() Rule {
 func loopContext(in Input, looping []faults, last time.Time, f *report.Finding) {
 	t := trial{}
 	s := storm{osds: looping, last: last}
-	t.tryOneOSD(in, s, s.first(in))
+	t.tryOneOSD(in, s, s.begun(in))
 	t.tryWire(in, storageLegs(in))
 	f.Evidence, f.Against = append(f.Evidence, t.evidence...), append(f.Against, t.against...)
 	osd := looping[0]
@@ -70,7 +67,7 @@ func loopContext(in Input, looping []faults, last time.Time, f *report.Finding) 
 		Do:      fmt.Sprintf("Read the log of %s on its host for \"bad crc in data\", and see whether other nodes lose sessions with it", osd.osd),
 		Command: "ceph osd find " + osd.id(),
 	})
-	if host := hostOf(osd.addr); host != "" {
+	if host := hostOf(osd.line.Addr); host != "" {
 		f.Advice = append(f.Advice, report.Advice{
 			Do:      fmt.Sprintf("See whether the path to %s takes full frames; 8972 is for an MTU of 9000, 1472 for 1500", osd.osd),
 			Command: "ping -M do -c 3 -s 8972 " + host,

@@ -6,7 +6,6 @@ import (
 
 	"github.com/nodewatch/nodewatch/internal/node"
 	"github.com/nodewatch/nodewatch/pkg/bond"
-	"github.com/nodewatch/nodewatch/pkg/rbd"
 	"github.com/nodewatch/nodewatch/pkg/report"
 )
 
@@ -15,11 +14,11 @@ const throttleShare = 0.2
 
 // stormAdvice is what to do in a storm: free the link, end the cause, and then
 // see that it cannot come again.
-func stormAdvice(in Input, s storm, t trial) []report.Advice {
+func stormAdvice(in Input, s storm, t trial, e exposure) []report.Advice {
 	list := throttleAdvice(in)
 	list = append(list, hashAdviceOfPaths(in)...)
 	list = append(list, causeAdvice(in, s, t)...)
-	list = append(list, bounceAdvice(in)...)
+	list = append(list, bounceAdvice(in, e)...)
 	list = append(list, librbdAdvice(in, s.devices(in))...)
 	return append(list,
 		report.Advice{Do: "Do not map with nocrc, which lets wrong data through, and do not set a short osd_request_timeout, which turns the stall into I/O errors and read-only filesystems in the guests"},
@@ -107,8 +106,7 @@ func causeAdvice(in Input, s storm, t trial) []report.Advice {
 }
 
 // bounceAdvice names disks to map again with rxbounce, the Windows guests' first.
-func bounceAdvice(in Input) []report.Advice {
-	e := exposureOf(in, in.Mapped.Value)
+func bounceAdvice(in Input, e exposure) []report.Advice {
 	if len(e.windows) == 0 {
 		return nil
 	}
@@ -125,37 +123,23 @@ func bounceAdvice(in Input) []report.Advice {
 // librbdAdvice says how to get guests off krbd, which is what lets one NIC stall
 // all of them at once.
 func librbdAdvice(in Input, devices []string) []report.Advice {
-	u := usersOf(in, devices)
-	g, found := firstVM(in, devices)
+	return librbdAdviceFor(in, usersOf(in, devices))
+}
+
+func librbdAdviceFor(in Input, u users) []report.Advice {
 	switch {
-	case !found:
+	case u.vm < 0:
 		return []report.Advice{{Do: "Move the guests to librbd, where each has connections of its own; containers always stay on krbd"}}
 	case proxmox(in):
 		return []report.Advice{{
 			Do:      fmt.Sprintf("Move the guests (%s) to librbd: untick KRBD on the storage, then stop and start or migrate each (containers always stay on krbd). A migration only ends once I/O goes on. Disks of the first:", u.list(3)),
-			Command: "qm config " + quoted(g.ID),
+			Command: "qm config " + quoted(in.Guests[u.vm].ID),
 		}}
 	}
 	return []report.Advice{{
 		Do:      fmt.Sprintf("Move the guests (%s) to librbd, where each has connections of its own: disks of type network, protocol rbd, at their next start or migration. A migration only ends once I/O goes on. Disks of the first:", u.list(3)),
-		Command: "virsh domblklist --details " + quoted(g.Name),
+		Command: "virsh domblklist --details " + quoted(in.Guests[u.vm].Name),
 	}}
-}
-
-// firstVM is the first by name of the virtual machines on the devices.
-func firstVM(in Input, devices []string) (rbd.Guest, bool) {
-	first := -1
-	for _, device := range devices {
-		for _, g := range useOf(in, device).At {
-			if in.Guests[g].Kind == "vm" && (first < 0 || g < first) {
-				first = g
-			}
-		}
-	}
-	if first < 0 {
-		return rbd.Guest{}, false
-	}
-	return in.Guests[first], true
 }
 
 // quoted makes a name safe to paste into a shell: a guest's owner may have chosen it.

@@ -86,11 +86,11 @@ func remembered(f report.Finding, accept func(subject string) bool) trial {
 // try tries every mechanism. What came first is decided once, when the storm is
 // first seen, as the readings of that time are forgotten later; and when sessions
 // are no longer lost, all stands as it was.
-func try(in Input, s storm, live bool, was report.Finding, raised bool) trial {
+func try(in Input, s storm, e exposure, live bool, was report.Finding, raised bool) trial {
 	if raised && !live {
 		return remembered(was, func(string) bool { return true })
 	}
-	first := s.first(in)
+	first := s.begun(in)
 	t, legs := trial{}, storageLegs(in)
 	if raised {
 		t = remembered(was, func(subject string) bool { return subject == saturation || subject == inTime })
@@ -99,7 +99,7 @@ func try(in Input, s storm, live bool, was report.Finding, raised bool) trial {
 		t.tryOrder(legs, first, s)
 	}
 	t.tryOneOSD(in, s, first)
-	t.tryBuffers(in, s)
+	t.tryBuffers(in, s, e)
 	t.trySparse(in, s)
 	t.tryWire(in, legs)
 	return t
@@ -212,7 +212,7 @@ func knownOSDs(in Input) (osds, hosts map[string]bool) {
 		if o.In {
 			osds[peerName(o.ID)] = true
 			for _, a := range o.Addrs {
-				hosts[hostOf(a)] = true
+				hosts[hostPart(a)] = true
 			}
 		}
 	}
@@ -220,7 +220,7 @@ func knownOSDs(in Input) (osds, hosts map[string]bool) {
 		for _, s := range in.Kernel.Of(class) {
 			if strings.HasPrefix(s.Peer, "osd") {
 				osds[s.Peer] = true
-				hosts[hostOf(s.Addr)] = true
+				hosts[hostPart(s.Addr)] = true
 			}
 		}
 	}

@@ -3,6 +3,8 @@ package rule
 import (
 	"fmt"
 	"slices"
+	"strconv"
+	"strings"
 
 	"github.com/nodewatch/nodewatch/internal/node"
 	"github.com/nodewatch/nodewatch/pkg/host"
@@ -24,7 +26,7 @@ type exposure struct {
 
 func exposureOf(in Input, devices []rbd.Mapped) exposure {
 	var e exposure
-	seen := map[int]bool{}
+	uses, seen := usesByID(in), make([]bool, len(in.Guests))
 	for i := range devices {
 		m := &devices[i]
 		if m.Options == nil || m.Options.MSMode == "other" {
@@ -38,14 +40,35 @@ func exposureOf(in Input, devices []rbd.Mapped) exposure {
 			e.safe++
 			continue
 		}
-		e.expose(in, useOf(in, m.Device), seen)
+		use := rbd.Use{Device: m.Device}
+		if m.ID >= 0 && m.ID < len(uses) && uses[m.ID] != nil {
+			use = *uses[m.ID]
+		}
+		e.expose(in, use, seen)
 	}
 	slices.Sort(e.windowsOf.names)
 	return e
 }
 
+// usesByID are the uses by the number in the device's name.
+func usesByID(in Input) []*rbd.Use {
+	const most = 1 << 16 // devices' numbers are small, but nothing says so
+	uses := make([]*rbd.Use, 0, 2*len(in.Uses))
+	for i := range in.Uses {
+		id, err := strconv.Atoi(strings.TrimPrefix(in.Uses[i].Device, "rbd"))
+		if err != nil || id < 0 || id >= most {
+			continue
+		}
+		for len(uses) <= id {
+			uses = append(uses, nil)
+		}
+		uses[id] = &in.Uses[i]
+	}
+	return uses
+}
+
 // expose sorts one device by its guests' systems. seen are the Windows guests counted.
-func (e *exposure) expose(in Input, use rbd.Use, seen map[int]bool) {
+func (e *exposure) expose(in Input, use rbd.Use, seen []bool) {
 	windows, unsure := false, len(use.Guests) == 0
 	for i, g := range use.At {
 		switch in.Guests[g].OS {
@@ -98,8 +121,7 @@ func canBounce(in Input) bool {
 }
 
 // riskEvidence tells what else, besides the bond, makes a storm likelier or worse.
-func riskEvidence(in Input, devices []rbd.Mapped) []report.Evidence {
-	e := exposureOf(in, devices)
+func riskEvidence(in Input, e exposure) []report.Evidence {
 	var list []report.Evidence
 	if len(e.windows) > 0 {
 		list = append(list, in.fact(node.SourceKrbd, "rxbounce", e.fact()))

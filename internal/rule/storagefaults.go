@@ -16,12 +16,10 @@ import (
 // Faults are the sessions with one OSD that were lost lately.
 type faults struct {
 	osd    string
-	addr   string // of its latest line
-	text   string // its latest line
-	crc    uint64 // lost to a CRC failure, within the window for these
-	others uint64 // closed by the OSD, or broken, within the window for these
-	damage uint64 // of crc: in another part than the data
-	last   time.Time
+	line   *node.Series // of its latest line
+	crc    uint64       // lost to a CRC failure, within the window for these
+	others uint64       // closed by the OSD, or broken, within the window for these
+	damage uint64       // of crc: in another part than the data
 }
 
 // id is the OSD's number, as ceph's commands take it.
@@ -36,45 +34,94 @@ type tally struct {
 	noun      string // what the others are; empty: lost session
 }
 
-// count returns the OSDs that have lost sessions within the windows. The others
-// are left out for an OSD that the kernel says is down, and for all of them while
-// the cluster is full: both close sessions without a loop.
+// count returns the OSDs that have lost sessions within the windows, the five
+// worst first. The others are left out for an OSD that the kernel says is down,
+// and for all of them while the cluster is full: both close sessions without a loop.
 func (t tally) count(in Input) []faults {
 	if len(t.others) > 0 && clusterFull(in, t.window) {
 		t.others = nil
 	}
-	down := downOSDs(in, t.window)
 	list := t.every(in)
-	for i := range list {
-		if down[list[i].osd] {
-			list[i].others = 0
+	if down := downOSDs(in, t.window); len(down) > 0 {
+		for i := range list {
+			if down[list[i].osd] {
+				list[i].others = 0
+			}
 		}
+		list = slices.DeleteFunc(list, func(f faults) bool { return f.crc+f.others == 0 })
 	}
-	return slices.DeleteFunc(list, func(f faults) bool { return f.crc+f.others == 0 })
+	foremost(list, worse)
+	return list
 }
 
-// every returns the OSDs that have lost sessions within the windows.
+func worse(a, b *faults) bool {
+	if n, m := a.crc+a.others, b.crc+b.others; n != m {
+		return n > m
+	}
+	return byNumber(a.osd, b.osd) < 0
+}
+
+// every returns the OSDs that have lost sessions within the windows, by name.
 func (t tally) every(in Input) []faults {
-	byOSD := map[string]*faults{}
+	var list []faults
 	for _, class := range t.crc {
-		for _, s := range in.Kernel.Of(class) {
-			if n := withinOSD(s, in.Now, t.crcWindow); n > 0 {
-				f := faultsOf(byOSD, s)
-				f.crc += n
-				if s.Detail != "" && s.Detail != "data" {
-					f.damage += n
-				}
+		list = merged(list, in.Kernel.Of(class), in.Now, t.crcWindow, func(f *faults, s *node.Series, n uint64) {
+			f.crc += n
+			if s.Detail != "" && s.Detail != "data" {
+				f.damage += n
 			}
-		}
+		})
 	}
 	for _, class := range t.others {
-		for _, s := range in.Kernel.Of(class) {
-			if n := withinOSD(s, in.Now, t.window); n > 0 {
-				faultsOf(byOSD, s).others += n
+		list = merged(list, in.Kernel.Of(class), in.Now, t.window, func(f *faults, _ *node.Series, n uint64) { f.others += n })
+	}
+	return list
+}
+
+// merged adds the lines of one class to a list by name; the series are by name too.
+func merged(list []faults, series []*node.Series, now time.Time, d time.Duration, add func(*faults, *node.Series, uint64)) []faults {
+	var out []faults
+	i := 0
+	for _, s := range series {
+		n := withinOSD(s, now, d)
+		if n == 0 {
+			continue
+		}
+		if out == nil {
+			out = make([]faults, 0, max(len(list), len(series)))
+		}
+		for ; i < len(list) && list[i].osd < s.Peer; i++ {
+			out = append(out, list[i])
+		}
+		if i < len(list) && list[i].osd == s.Peer {
+			out = append(out, list[i])
+			i++
+		}
+		if last := len(out) - 1; last < 0 || out[last].osd != s.Peer {
+			out = append(out, faults{osd: s.Peer, line: s})
+		}
+		f := &out[len(out)-1]
+		if !s.Last.Before(f.line.Last) {
+			f.line = s
+		}
+		add(f, s, n)
+	}
+	if out == nil {
+		return list
+	}
+	return append(out, list[i:]...)
+}
+
+// foremost moves the first five of a list, by before, to its front and in order.
+// The rest is only counted and named: sorting it is not worth the time.
+func foremost[T any](list []T, before func(a, b *T) bool) {
+	for i := range min(5, len(list)) {
+		for j := i + 1; j < len(list); j++ {
+			if before(&list[j], &list[i]) {
+				list[i], list[j] = list[j], list[i]
 			}
 		}
 	}
-	return worstFirst(byOSD)
 }
 
 // withinOSD is how many lines of an OSD there were lately; 0 for any other peer.
@@ -93,29 +140,6 @@ func linesIn(s *node.Series, now time.Time, d time.Duration) uint64 {
 		d += time.Second
 	}
 	return s.Within(now, d)
-}
-
-func faultsOf(byOSD map[string]*faults, s *node.Series) *faults {
-	f := byOSD[s.Peer]
-	if f == nil {
-		f = &faults{osd: s.Peer}
-		byOSD[s.Peer] = f
-	}
-	if !s.Last.Before(f.last) {
-		f.last, f.addr, f.text = s.Last, s.Addr, s.Text
-	}
-	return f
-}
-
-func worstFirst(byOSD map[string]*faults) []faults {
-	list := make([]faults, 0, len(byOSD))
-	for _, f := range byOSD {
-		list = append(list, *f)
-	}
-	slices.SortFunc(list, func(a, b faults) int {
-		return cmp.Or(cmp.Compare(b.crc+b.others, a.crc+a.others), byNumber(a.osd, b.osd))
-	})
-	return list
 }
 
 // downOSDs are the OSDs that went down, or left the map, within d.
@@ -173,11 +197,8 @@ func faultEvidence(list []faults, t tally) []report.Evidence {
 	var out []report.Evidence
 	for i, f := range list {
 		if i == 5 {
-			rest := make([]string, 0, len(list)-i)
-			for _, f := range list[i:] {
-				rest = append(rest, f.osd)
-			}
-			out = append(out, factAt(node.SourceKmsg, "", "the same of "+someOf(rest, 8), list[i].last))
+			rest := osdNames(list[i:])
+			out = append(out, factAt(node.SourceKmsg, "", "the same of "+someOf(rest, 8), list[i].line.Last))
 			break
 		}
 		var what []string
@@ -187,10 +208,22 @@ func faultEvidence(list []faults, t tally) []report.Evidence {
 		if f.others > 0 {
 			what = append(what, fmt.Sprintf("%s in the last %s", counted(f.others, cmp.Or(t.noun, "lost session")), span(t.window)))
 		}
-		out = append(out, factAt(node.SourceKmsg, f.osd, fmt.Sprintf("%s at %s: %s; the latest: %s", f.osd, f.addr, strings.Join(what, ", "), f.text), f.last))
+		out = append(out, factAt(node.SourceKmsg, f.osd, fmt.Sprintf("%s at %s: %s; the latest: %s", f.osd, f.line.Addr, strings.Join(what, ", "), f.line.Text), f.line.Last))
 	}
 	return out
 }
+
+// osdNames are the OSDs' names.
+func osdNames(list []faults) []string {
+	names := make([]string, len(list))
+	for i := range list {
+		names[i] = list[i].osd
+	}
+	return names
+}
+
+// hostPart is an address without its port, as it stands.
+func hostPart(addr string) string { return addr[:max(0, strings.LastIndexByte(addr, ':'))] }
 
 // hostOf is the IP of an OSD's address; empty if it is none.
 func hostOf(addr string) string {

@@ -10,25 +10,41 @@ import (
 
 // Users are the guests on some krbd devices.
 type users struct {
-	names []string // each once, sorted
+	names []string // each once, in the order of the guests
 	noun  string   // VM, container or, of both kinds, guest
+	vm    int      // the first VM's place among the guests; -1: none
 }
 
 // usersOf are the guests on the devices of the given names.
 func usersOf(in Input, devices []string) users {
-	seen := make([]bool, len(in.Guests))
-	var u users
-	for _, device := range devices {
-		use := useOf(in, device)
-		for i, g := range use.At {
-			if !seen[g] {
-				seen[g] = true
-				u.add(use.Guests[i], in.Guests[g].Kind)
+	labels := make([]string, len(in.Guests))
+	if len(devices) == len(in.Uses) { // all of them
+		for i := range in.Uses {
+			labelUsers(labels, &in.Uses[i])
+		}
+	} else {
+		for _, device := range devices {
+			use := useOf(in, device)
+			labelUsers(labels, &use)
+		}
+	}
+	u := users{vm: -1, names: make([]string, 0, len(labels))}
+	for g, label := range labels {
+		if label != "" {
+			u.add(label, in.Guests[g].Kind)
+			if u.vm < 0 && in.Guests[g].Kind == "vm" {
+				u.vm = g
 			}
 		}
 	}
-	slices.Sort(u.names)
 	return u
+}
+
+// labelUsers notes what each user of a device is called, by its place among the guests.
+func labelUsers(labels []string, use *rbd.Use) {
+	for i, g := range use.At {
+		labels[g] = use.Guests[i]
+	}
 }
 
 func (u *users) add(name, kind string) {

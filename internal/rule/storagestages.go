@@ -2,6 +2,7 @@ package rule
 
 import (
 	"fmt"
+	"slices"
 	"time"
 
 	"github.com/nodewatch/nodewatch/internal/node"
@@ -11,6 +12,7 @@ import (
 
 // standing is the first stage: the risk that is there all the time.
 func (p pattern) standing(in Input) report.Finding {
+	e := exposureOf(in, p.devices)
 	f := report.Finding{
 		Subject:  p.bond.Name,
 		Severity: report.Warning,
@@ -32,10 +34,10 @@ func (p pattern) standing(in Input) report.Finding {
 	if len(p.users.names) > 0 {
 		f.Evidence = append(f.Evidence, in.fact(node.SourceKrbd, "", p.users.list(3)))
 	}
-	f.Evidence = append(f.Evidence, riskEvidence(in, p.devices)...)
+	f.Evidence = append(f.Evidence, riskEvidence(in, e)...)
 	p.shares(in, &f)
-	f.Advice = append(f.Advice, bounceAdvice(in)...)
-	f.Advice = append(f.Advice, librbdAdvice(in, p.names)...)
+	f.Advice = append(f.Advice, bounceAdvice(in, e)...)
+	f.Advice = append(f.Advice, librbdAdviceFor(in, p.users)...)
 	return f
 }
 
@@ -147,13 +149,7 @@ func (l *layer2Limits) dropping(in Input, n leg) []report.Evidence {
 // others of one OSD that is not down.
 func (l *layer2Limits) losing(in Input) []report.Evidence {
 	t := tally{crc: []kmsg.Class{kmsg.CRC}, crcWindow: time.Minute, others: []kmsg.Class{kmsg.ClosedOpen, kmsg.SocketError}, window: time.Minute}
-	var lost []faults
-	for _, f := range t.count(in) {
-		if f.crc > 0 || f.others >= uint64(l.Faults) {
-			lost = append(lost, f)
-		}
-	}
-	return faultEvidence(lost, t)
+	return faultEvidence(slices.DeleteFunc(t.count(in), func(f faults) bool { return f.crc == 0 && f.others < uint64(l.Faults) }), t)
 }
 
 // building is the second stage: a slave is full and krbd feels it.

@@ -12,19 +12,24 @@ import (
 )
 
 // stalledDisks are the krbd devices with requests in flight of which none has
-// completed for at least that long, the longest first. None is known while their
-// counters cannot be read.
-func stalledDisks(in Input, least time.Duration) []node.DiskIO {
-	if in.Blind(node.SourceIO) != nil {
+// completed for at least that long, the five longest first. None is known while
+// their counters cannot be read.
+func stalledDisks(in Input, least time.Duration) []*node.DiskIO {
+	if in.anyBlind(node.SourceIO) {
 		return nil
 	}
-	var list []node.DiskIO
+	var list []*node.DiskIO
 	for i := range in.IO {
-		if in.IO[i].Last.InFlight() > 0 && in.IO[i].Stuck() >= least {
-			list = append(list, in.IO[i])
+		if d := &in.IO[i]; d.Last.InFlight() > 0 && d.Stuck() >= least {
+			list = append(list, d)
 		}
 	}
-	slices.SortFunc(list, func(a, b node.DiskIO) int { return cmp.Or(a.Moved.Compare(b.Moved), byNumber(a.Device, b.Device)) })
+	foremost(list, func(a, b **node.DiskIO) bool {
+		if !(*a).Moved.Equal((*b).Moved) {
+			return (*a).Moved.Before((*b).Moved)
+		}
+		return byNumber((*a).Device, (*b).Device) < 0
+	})
 	return list
 }
 
@@ -40,7 +45,7 @@ func busyDisks(in Input) int {
 }
 
 // disksOf are the names of the devices.
-func disksOf(list []node.DiskIO) []string {
+func disksOf(list []*node.DiskIO) []string {
 	names := make([]string, len(list))
 	for i := range list {
 		names[i] = list[i].Device
@@ -72,7 +77,7 @@ func waitsByDesign(ops string) bool {
 }
 
 // stallEvidence tells of the first few devices and requests.
-func stallEvidence(in Input, disks []node.DiskIO, waits []node.Wait) []report.Evidence {
+func stallEvidence(in Input, disks []*node.DiskIO, waits []node.Wait) []report.Evidence {
 	var list []report.Evidence
 	for i, d := range disks {
 		if i == 5 {
@@ -130,10 +135,40 @@ func imageDevices(in Input, waits []node.Wait) map[image]string {
 	if len(waits) == 0 {
 		return nil
 	}
-	devices := make(map[image]string, len(in.Mapped.Value))
+	devices := make(map[image]string, len(waits))
+	for _, w := range waits {
+		devices[imageOf(w)] = ""
+	}
 	for i := range in.Mapped.Value {
 		m := &in.Mapped.Value[i]
-		devices[image{m.FSID, m.ImageID, m.ClientID}] = m.Device
+		if of := (image{m.FSID, m.ImageID, m.ClientID}); m.ImageID != "" {
+			if _, waited := devices[of]; waited {
+				devices[of] = m.Device
+			}
+		}
 	}
 	return devices
+}
+
+// withWaits adds the devices that requests wait for to others, each once.
+func withWaits(in Input, names []string, waits []node.Wait) (all []string, covered int) {
+	of := imageDevices(in, waits)
+	known := make(map[string]bool, len(of))
+	for _, name := range names {
+		if len(of) > 0 {
+			known[name] = true
+		}
+	}
+	for _, w := range waits {
+		d := of[imageOf(w)]
+		if d == "" {
+			continue
+		}
+		covered++
+		of[imageOf(w)] = ""
+		if !known[d] {
+			names = append(names, d)
+		}
+	}
+	return names, covered
 }

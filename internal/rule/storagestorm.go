@@ -28,10 +28,10 @@ func newStormLimits() *stormLimits {
 // and krbd I/O that does not go on.
 type storm struct {
 	tally   tally
-	looping []faults // OSDs whose sessions are lost in a loop, worst first; none: the loop has stopped
+	looping int      // OSDs whose sessions are lost in a loop; 0: the loop has stopped
 	osds    []faults // all OSDs that lost a session lately
 	sparse  uint64   // lines of the sparse-read loop within the CRC window
-	stalled []node.DiskIO
+	stalled []*node.DiskIO
 	resent  []node.Wait // requests that are sent again and again
 	last    time.Time   // of the latest fault, ever
 }
@@ -50,7 +50,7 @@ func (l *stormLimits) see(in Input, raised bool) (storm, bool) {
 	s.osds = s.tally.count(in)
 	for _, f := range s.osds {
 		if f.crc >= uint64(l.CRCFaults) || f.others >= uint64(l.Closes) {
-			s.looping = append(s.looping, f)
+			s.looping++
 		}
 	}
 	for _, line := range in.Kernel.Of(kmsg.SparseRead) {
@@ -67,12 +67,12 @@ func (l *stormLimits) see(in Input, raised bool) (storm, bool) {
 // live reports whether sessions are being lost in a loop now. The sparse-read
 // loop names its OSD in some of its lines only, so they count together.
 func (s storm) live(l *stormLimits) bool {
-	return len(s.looping) > 0 || s.sparse >= uint64(l.CRCFaults)
+	return s.looping > 0 || s.sparse >= uint64(l.CRCFaults)
 }
 
 // until returns the storm with only the I/O that was stalled by then.
 func (s storm) until(end time.Time) storm {
-	s.stalled = slices.DeleteFunc(s.stalled, func(d node.DiskIO) bool { return d.Moved.After(end) })
+	s.stalled = slices.DeleteFunc(s.stalled, func(d *node.DiskIO) bool { return d.Moved.After(end) })
 	s.resent = slices.DeleteFunc(s.resent, func(w node.Wait) bool { return w.Since.After(end) })
 	return s
 }
@@ -85,7 +85,7 @@ func (s storm) of(in Input, clients []uint64) storm {
 			mine[m.Device] = true
 		}
 	}
-	s.stalled = slices.DeleteFunc(slices.Clone(s.stalled), func(d node.DiskIO) bool { return !mine[d.Device] })
+	s.stalled = slices.DeleteFunc(slices.Clone(s.stalled), func(d *node.DiskIO) bool { return !mine[d.Device] })
 	s.resent = slices.DeleteFunc(slices.Clone(s.resent), func(w node.Wait) bool { return !slices.Contains(clients, w.ClientID) })
 	return s
 }
@@ -106,15 +106,18 @@ func (s storm) first(in Input) time.Time {
 	return first
 }
 
+// begun is since when the rule has had its finding raised, or else when the run of
+// faults began.
+func (s storm) begun(in Input) time.Time {
+	if was, raised := in.Was(""); raised {
+		return was.Since
+	}
+	return s.first(in)
+}
+
 // devices are the devices whose I/O is stalled, those of requests sent again included.
 func (s storm) devices(in Input) []string {
-	names := disksOf(s.stalled)
-	of := imageDevices(in, s.resent)
-	for _, w := range s.resent {
-		if d := of[imageOf(w)]; d != "" && !slices.Contains(names, d) {
-			names = append(names, d)
-		}
-	}
+	names, _ := withWaits(in, disksOf(s.stalled), s.resent)
 	return names
 }
 

@@ -20,26 +20,27 @@ func (t *trial) tryOneOSD(in Input, s storm, first time.Time) {
 	if len(s.osds) == 0 {
 		return
 	}
-	known, knownHosts := knownOSDs(in)
-	hosts := map[string]bool{}
-	names := make([]string, 0, len(s.osds))
+	names, hosts := osdNames(s.osds), map[string]bool{}
 	for _, f := range s.osds {
-		hosts[hostOf(f.addr)] = true
-		names = append(names, f.osd)
+		hosts[hostPart(f.line.Addr)] = true
 	}
 	delete(hosts, "")
-	ripe := faultsOfLate(in) >= enoughFaults && s.last.Sub(first) >= enoughTime
-	spread := fmt.Sprintf("%d of %s", len(names), counted(len(known), "known OSD"))
+	if len(names) > 1 && len(hosts) > 1 {
+		t.speaksAgainst(factAt(node.SourceKmsg, oneOSD, fmt.Sprintf("sessions are lost with %d OSDs on %d hosts (%s): what they have in common is this host", len(names), len(hosts), someOf(names, 4)), s.last))
+		return
+	}
+	if faultsOfLate(in) < enoughFaults || s.last.Sub(first) < enoughTime {
+		return
+	}
+	known, knownHosts := knownOSDs(in)
+	addr := s.osds[0].line.Addr
 	switch {
-	case len(names) > 1 && len(hosts) > 1:
-		t.speaksAgainst(factAt(node.SourceKmsg, oneOSD, fmt.Sprintf("sessions are lost with %s on %d hosts (%s): what they have in common is this host", spread, len(hosts), someOf(names, 4)), s.last))
-	case !ripe:
 	case len(names) == 1 && len(known) > 1:
-		t.speaksFor(factAt(node.SourceKmsg, oneOSD, fmt.Sprintf("all faults come from %s at %s, and none from the %d others that are known", names[0], s.osds[0].addr, len(known)-1), s.last))
+		t.speaksFor(factAt(node.SourceKmsg, oneOSD, fmt.Sprintf("all faults come from %s at %s, and none from the %d others that are known", names[0], addr, len(known)-1), s.last))
 	case len(names) == 1 && busyDisks(in) > 2*len(s.stalled)+2:
-		t.speaksFor(factAt(node.SourceKmsg, oneOSD, fmt.Sprintf("all faults come from %s at %s, and the I/O of %s goes on", names[0], s.osds[0].addr, counted(busyDisks(in)-len(s.stalled), "other krbd disk")), s.last))
+		t.speaksFor(factAt(node.SourceKmsg, oneOSD, fmt.Sprintf("all faults come from %s at %s, and the I/O of %s goes on", names[0], addr, counted(busyDisks(in)-len(s.stalled), "other krbd disk")), s.last))
 	case len(hosts) == 1 && len(knownHosts) > 1:
-		t.speaksFor(factAt(node.SourceKmsg, oneOSD, fmt.Sprintf("all faults come from OSDs of one host, %s (%s), and none from the %d others that are known", hostOf(s.osds[0].addr), someOf(names, 4), len(knownHosts)-1), s.last))
+		t.speaksFor(factAt(node.SourceKmsg, oneOSD, fmt.Sprintf("all faults come from OSDs of one host, %s (%s), and none from the %d others that are known", hostPart(addr), someOf(names, 4), len(knownHosts)-1), s.last))
 	}
 }
 
@@ -56,15 +57,14 @@ func faultsOfLate(in Input) uint64 {
 }
 
 // tryBuffers asks whether guests may change pages while they are received.
-func (t *trial) tryBuffers(in Input, s storm) {
+func (t *trial) tryBuffers(in Input, s storm, e exposure) {
 	var crc, damage uint64
 	for _, f := range s.osds {
 		crc, damage = crc+f.crc, damage+f.damage
 	}
-	e := exposureOf(in, in.Mapped.Value)
 	fact := e.fact()
 	switch {
-	case crc == 0 && len(s.looping) > 0:
+	case crc == 0 && s.looping > 0:
 		t.speaksAgainst(factAt(node.SourceKmsg, buffers, "no CRC fault was logged here: it is not on receive that the data changes", s.last))
 	case damage > 0:
 		t.speaksAgainst(factAt(node.SourceKmsg, buffers, fmt.Sprintf("%d of %d CRC faults hit headers, which never lie in a guest's pages", damage, crc), s.last))

@@ -62,5 +62,8 @@ func percent(share float64) string { return fmt.Sprintf("%.0f %%", 100*share) }
 
 // byNumber orders names of one kind by their number: osd3 before osd12.
 func byNumber(a, b string) int {
-	return cmp.Or(cmp.Compare(len(a), len(b)), strings.Compare(a, b))
+	if len(a) != len(b) {
+		return cmp.Compare(len(a), len(b))
+	}
+	return strings.Compare(a, b)
 }
