@@ -137,7 +137,7 @@ func (s sourceView) place() int {
 		return 1
 	case "ok":
 		return 2
-	case "absent":
+	case "held", "absent":
 		return 3
 	}
 	return 0

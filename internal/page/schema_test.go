@@ -198,7 +198,7 @@ func compareWith(t *testing.T, root, s *schema, typ reflect.Type, path string) {
 		for field := range typ.Fields() {
 			name, options, _ := strings.Cut(field.Tag.Get("json"), ",")
 			names = append(names, name)
-			if options != "omitempty" {
+			if options != "omitempty" && options != "omitzero" {
 				required = append(required, name)
 			}
 			if p := s.Properties[name]; p != nil {
@@ -241,7 +241,7 @@ func TestSchemaHasTheWordsOfTheProgram(t *testing.T) {
 		components = append(components, string(c))
 	}
 	severities := []string{string(report.Info), string(report.Warning), string(report.Critical)}
-	states := []string{"ok", "starting", string(node.Stalled), "stale", string(node.Failed), string(node.Denied), string(node.Absent)}
+	states := []string{"ok", "starting", string(node.Stalled), "stale", string(node.Failed), string(node.Denied), string(node.Absent), string(node.Held)}
 	for name, c := range map[string]struct{ got, want []string }{
 		"state":     {s.Defs["source"].Properties["state"].Enum, states},
 		"impact":    {s.Defs["impact"].Enum, impacts},

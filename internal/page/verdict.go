@@ -147,7 +147,7 @@ func toneOfSource(state string) tone {
 	switch state {
 	case "ok":
 		return good
-	case "absent", "starting":
+	case "absent", "held", "starting":
 		return info
 	}
 	return warn

@@ -80,7 +80,7 @@ func (c Component) sight(s node.Snapshot) *node.Error {
 // node: the cluster is asked only where somebody has given nodewatch a key.
 func (c Component) optional(s node.Snapshot) bool {
 	err := c.sight(s)
-	return c == Cluster && err != nil && (err.Kind == node.Absent || err.Kind == node.Denied)
+	return c == Cluster && err != nil && (err.Kind == node.Absent || err.Kind == node.Denied || err.Kind == node.Held)
 }
 
 // component says how one component is, and since when. It becomes unknown only

@@ -28,7 +28,7 @@ func sourceStalled() Rule {
 			var found []report.Finding
 			for _, src := range in.Sources {
 				state, since := src.State(in.Started, in.Now)
-				if state == "ok" || state == "starting" || state == string(node.Absent) {
+				if state == "ok" || state == "starting" || state == string(node.Absent) || state == string(node.Held) {
 					continue
 				}
 				found = append(found, stalled(in, src, state, since))

@@ -135,9 +135,9 @@ type Transition struct {
 // A SourceState is how one source is.
 type SourceState struct {
 	Name     string    `json:"name"`
-	State    string    `json:"state"` // ok, starting, stalled, stale, failed, denied, absent
-	Last     time.Time `json:"last"`  // when the latest good reading began; zero if there was none
-	Since    time.Time `json:"since"` // since when it is in State
+	State    string    `json:"state"`         // ok, starting, stalled, stale, failed, denied, absent
+	Last     time.Time `json:"last,omitzero"` // when the latest good reading began; zero if there was none
+	Since    time.Time `json:"since"`         // since when it is in State
 	Error    string    `json:"error,omitempty"`
 	Remedy   string    `json:"remedy,omitempty"` // how to give it sight
 	Failures uint64    `json:"failures"`         // readings that gave no value, since the start
