@@ -1,5 +1,8 @@
 // Package host knows how the machine itself is: kernel release, boot id, load,
 // pressure, tasks that wait, the network stack's own drops. It does not judge it.
+//
+// The files are read and parsed here and not through prometheus/procfs: that wants
+// a directory where an fs.FS is given, and its parsers of these files are not exported.
 package host
 
 import "time"
