@@ -69,7 +69,7 @@ func (c Component) sight(s node.Snapshot) *node.Error {
 	for _, name := range needs {
 		if err := s.Blind(name); err != nil {
 			named := *err
-			named.Text = name + ": " + err.Text
+			named.Text = name + ": " + strings.TrimPrefix(err.Text, name+": ")
 			return &named
 		}
 	}
