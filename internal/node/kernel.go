@@ -2,6 +2,7 @@ package node
 
 import (
 	"cmp"
+	"maps"
 	"slices"
 	"time"
 
@@ -11,6 +12,9 @@ import (
 // The most series a Log keeps: 1,820 OSDs in four classes each. Lines beyond it
 // are counted by class all the same.
 const maxSeries = 8192
+
+// The most classes that are told apart: there are about fifty.
+const maxClasses = 128
 
 // How long a series is kept after its last line, unless its class latches.
 const keepSeries = time.Hour
@@ -29,6 +33,8 @@ type Log struct {
 	LostAt     time.Time // when records were last found lost; zero: never
 	LostLately Ring      // records lost, by when that was found
 	Since      time.Time // when the log was first read
+
+	places map[Key]int // of Series; replaced, never changed, when a series comes or goes
 }
 
 // A Key names one series of kernel lines.
@@ -93,37 +99,89 @@ func (l Log) read(b kmsg.Batch, now time.Time) Log {
 		return l
 	}
 	l.Series, l.Classes = slices.Clone(l.Series), slices.Clone(l.Classes)
+	f := fold{log: l, news: map[Key]*Series{}}
 	for _, c := range b.Counts {
-		l = l.count(c, b.History, now)
+		f.count(c, b.History, now)
+	}
+	return f.done(now)
+}
+
+// A fold is a log whose lists are its own while a batch is folded into them.
+type fold struct {
+	log  Log
+	news map[Key]*Series // that the log did not have before the batch
+}
+
+// count folds one count in. A line logged later than now, by a kernel clock that
+// has drifted, was logged now.
+func (f *fold) count(c kmsg.Count, history bool, now time.Time) {
+	if c.First.After(now) {
+		c.First = now
+	}
+	if c.Last.After(now) {
+		c.Last = now
+	}
+	l := &f.log
+	if !l.total(c, history) {
+		l.Unsorted += c.N
+		return
+	}
+	key := Key{c.Class, c.Peer, c.Device, c.Errno, c.Detail}
+	if i, known := l.places[key]; known {
+		next := l.Series[i].add(c, history)
+		l.Series[i] = &next
+		return
+	}
+	s, begun := f.news[key]
+	if !begun {
+		if len(f.news) >= maxSeries {
+			l.Unsorted += c.N
+			return
+		}
+		s = &Series{Key: key, First: c.First}
+	}
+	next := s.add(c, history)
+	f.news[key] = &next
+}
+
+// done is the log with the new series in their places. Where there would be too
+// many, those are forgotten that have been silent for an hour and do not latch; if
+// that does not do, the new ones are not kept, but counted.
+func (f *fold) done(now time.Time) Log {
+	l := f.log
+	if len(f.news) == 0 {
+		return l
+	}
+	if len(l.Series)+len(f.news) > maxSeries {
+		l.Series = slices.DeleteFunc(l.Series, func(s *Series) bool { return !s.latches() && now.Sub(s.Last) > keepSeries })
+	}
+	for _, key := range slices.SortedFunc(maps.Keys(f.news), Key.compare) {
+		if s := f.news[key]; len(l.Series) < maxSeries {
+			l.Series = append(l.Series, s)
+		} else {
+			l.Unsorted += s.Total + s.History
+		}
+	}
+	slices.SortFunc(l.Series, func(a, b *Series) int { return a.Key.compare(b.Key) })
+	l.places = make(map[Key]int, len(l.Series))
+	for i, s := range l.Series {
+		l.places[s.Key] = i
 	}
 	return l
 }
 
-// count folds one count into the log, whose lists are its own by now.
-func (l Log) count(c kmsg.Count, history bool, now time.Time) Log {
-	t := slices.IndexFunc(l.Classes, func(t Total) bool { return t.Class == c.Class })
-	if t < 0 {
-		l.Classes = append(l.Classes, Total{Class: c.Class})
-		slices.SortFunc(l.Classes, func(a, b Total) int { return cmp.Compare(a.Class, b.Class) })
-		t = slices.IndexFunc(l.Classes, func(t Total) bool { return t.Class == c.Class })
-	}
-	l.Classes[t] = l.Classes[t].add(c, history)
-	key := Key{c.Class, c.Peer, c.Device, c.Errno, c.Detail}
-	i, found := slices.BinarySearchFunc(l.Series, key, func(s *Series, k Key) int { return s.Key.compare(k) })
+// total adds the count to its class, and returns false if there are too many
+// classes, as only a tape of another version can have.
+func (l *Log) total(c kmsg.Count, history bool) bool {
+	i, found := slices.BinarySearchFunc(l.Classes, c.Class, func(t Total, class kmsg.Class) int { return cmp.Compare(t.Class, class) })
 	if !found {
-		if len(l.Series) >= maxSeries {
-			l.Series = slices.DeleteFunc(l.Series, func(s *Series) bool { return !s.latches() && now.Sub(s.Last) > keepSeries })
-			if len(l.Series) >= maxSeries {
-				l.Unsorted += c.N
-				return l
-			}
-			i, _ = slices.BinarySearchFunc(l.Series, key, func(s *Series, k Key) int { return s.Key.compare(k) })
+		if len(l.Classes) >= maxClasses {
+			return false
 		}
-		l.Series = slices.Insert(l.Series, i, &Series{Key: key, First: c.First})
+		l.Classes = slices.Insert(l.Classes, i, Total{Class: c.Class})
 	}
-	next := l.Series[i].add(c, history)
-	l.Series[i] = &next
-	return l
+	l.Classes[i] = l.Classes[i].add(c, history)
+	return true
 }
 
 func (t Total) add(c kmsg.Count, history bool) Total {
@@ -138,13 +196,14 @@ func (t Total) add(c kmsg.Count, history bool) Total {
 	return t
 }
 
+// add returns the series with the count added.
 func (s Series) add(c kmsg.Count, history bool) Series {
 	if history {
 		s.History += c.N
 	} else {
 		s.Total += c.N
-		s.Seconds = s.Seconds.add(c.First.Unix(), c.N)
-		s.Tens = s.Tens.add(c.First.Unix()/10, c.N)
+		s.Seconds.count(c.First.Unix(), c.N)
+		s.Tens.count(c.First.Unix()/10, c.N)
 	}
 	if c.First.Before(s.First) {
 		s.First = c.First
@@ -157,7 +216,7 @@ func (s Series) add(c kmsg.Count, history bool) Series {
 
 // latches reports whether the class tells of a state that lasts until it is
 // undone, so that its series must not be forgotten.
-func (s Series) latches() bool {
+func (s *Series) latches() bool {
 	switch s.Class {
 	case kmsg.RBDResult, kmsg.RBDWatch, kmsg.RBDMapped, kmsg.FSError, kmsg.FSReadOnly, kmsg.FSMounted, kmsg.BlockError, kmsg.MonLost, kmsg.MonFound, kmsg.OSDDown, kmsg.OSDUp:
 		return true
@@ -182,7 +241,7 @@ func (l Log) Of(class kmsg.Class) []*Series {
 
 // Within is how many live lines of the series there were in the last d before
 // now: to the second up to a minute, to ten seconds up to ten minutes.
-func (s Series) Within(now time.Time, d time.Duration) uint64 {
+func (s *Series) Within(now time.Time, d time.Duration) uint64 {
 	if d <= ringLen*time.Second {
 		return s.Seconds.sum(now.Unix(), int64(d/time.Second))
 	}
@@ -191,7 +250,7 @@ func (s Series) Within(now time.Time, d time.Duration) uint64 {
 
 // Onset is when, within the last d (at most ten minutes) before now, the series'
 // first live line fell, to ten seconds; zero if there was none.
-func (s Series) Onset(now time.Time, d time.Duration) time.Time {
+func (s *Series) Onset(now time.Time, d time.Duration) time.Time {
 	if slot, found := s.Tens.first(now.Unix()/10, int64(d/(10*time.Second))); found {
 		return time.Unix(10*slot, 0).UTC()
 	}

@@ -27,6 +27,10 @@ func (o SawMapped) Apply(s Snapshot) Snapshot {
 		return s
 	}
 	s.mappedSince = remapped(s.mappedSince, s.Mapped.Value, o.At, first)
+	s.byDevice = make(map[string]int, len(s.Mapped.Value))
+	for i := range s.Mapped.Value {
+		s.byDevice[s.Mapped.Value[i].Device] = i
+	}
 	return s.routed().joined()
 }
 
@@ -52,10 +56,9 @@ func remapped(old []since, devices []rbd.Mapped, at time.Time, first bool) []sin
 // Device returns the krbd device of the given name, since when it has been this
 // mapping (zero: since before nodewatch started), and whether there is one.
 func (s Snapshot) Device(name string) (m rbd.Mapped, mapped time.Time, found bool) {
-	for i, m := range s.Mapped.Value {
-		if m.Device == name {
-			return m, s.mappedSince[i].at, true
-		}
+	i, found := s.byDevice[name]
+	if !found {
+		return rbd.Mapped{}, time.Time{}, false
 	}
-	return rbd.Mapped{}, time.Time{}, false
+	return s.Mapped.Value[i], s.mappedSince[i].at, true
 }

@@ -40,7 +40,8 @@ type Snapshot struct {
 	Before  Reading[host.State] // one reading ago, for rates
 	Cluster Reading[ceph.Cluster]
 
-	flaps       []Flap  // by bond and slave
-	hung        Ring    // tasks newly found hung, by the kernel's count, in tens of seconds
-	mappedSince []since // since when each device is the mapping it is
+	flaps       []Flap         // by bond and slave
+	hung        Ring           // tasks newly found hung, by the kernel's count, in tens of seconds
+	byDevice    map[string]int // places in Mapped.Value; replaced, never changed
+	mappedSince []since        // since when each device is the mapping it is
 }
