@@ -38,6 +38,10 @@ var rooms = map[string][]string{
 	"internal/config":    {"internal/rule"},
 	"cmd/nodewatch-ceph": {"pkg/ceph"},
 	"cmd/nodewatch":      {"*"},
+	"test/lab":           {"test/lab/ethswitch", "test/lab/call"},
+	"test/lab/agent":     {"test/lab/call"},
+	"test/lab/call":      {},
+	"test/lab/ethswitch": {},
 }
 
 // A ban is an import that some rooms must not have, and why.
@@ -48,17 +52,17 @@ type ban struct {
 }
 
 var bans = []ban{
-	{"os/exec", []string{"internal/watch", "cmd/"}, "a child process in the hot path hangs when the root disk does"},
+	{"os/exec", []string{"internal/watch", "cmd/", "test/"}, "a child process in the hot path hangs when the root disk does"},
 	{"log/slog", []string{"internal/watch", "cmd/"}, "what a package has to say is a value; logging may block"},
 	{"log", nil, "slog, through the queue that never blocks"},
-	{"net/http", []string{"cmd/nodewatch"}, "the views are pure; serving them is the command's"},
+	{"net/http", []string{"cmd/nodewatch", "test/"}, "the views are pure; serving them is the command's"},
 	{"github.com/ceph/go-ceph/rados", []string{"cmd/nodewatch-ceph"}, "cgo and librados live in a child that can be left behind"},
 	{"github.com/ceph/go-ceph/rbd", []string{"cmd/nodewatch-ceph"}, "cgo and librados live in a child that can be left behind"},
 	{"github.com/vishvananda/netlink", []string{"pkg/bond"}, "the wire ends in pkg/bond"},
 	{"github.com/digitalocean/go-libvirt", []string{"pkg/rbd"}, "libvirt ends in pkg/rbd"},
 	{"github.com/prometheus/client_golang/prometheus", []string{"internal/metrics", "cmd/nodewatch"}, "metrics are a view"},
-	{"os", []string{"pkg/", "internal/watch", "cmd/"}, "nothing between the sources and the command touches the machine"},
-	{"net", []string{"pkg/bond", "pkg/rbd", "cmd/"}, "nothing resolves or dials but the readers that must"},
+	{"os", []string{"pkg/", "internal/watch", "cmd/", "test/"}, "nothing between the sources and the command touches the machine"},
+	{"net", []string{"pkg/bond", "pkg/rbd", "cmd/", "test/"}, "nothing resolves or dials but the readers that must"},
 	{"unsafe", []string{"pkg/kmsg"}, "values, not memory; the kernel log's hot path alone looks at bytes as text without a copy"},
 }
 

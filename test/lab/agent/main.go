@@ -1,0 +1,149 @@
+// Command agent runs in the lab's guest: it does what the test asks for over a
+// virtio-serial port, until the guest ends.
+package main
+
+import (
+	"bytes"
+	"context"
+	"errors"
+	"fmt"
+	"io"
+	"net/http"
+	"os"
+	"os/exec"
+	"path/filepath"
+	"strings"
+	"sync"
+	"time"
+
+	"golang.org/x/sys/unix"
+
+	"github.com/nodewatch/nodewatch/test/lab/call"
+)
+
+func main() {
+	line, err := open()
+	if err != nil {
+		fmt.Fprintln(os.Stderr, "agent:", err)
+		os.Exit(1)
+	}
+	if err := serve(line); err != nil {
+		fmt.Fprintln(os.Stderr, "agent:", err)
+		os.Exit(1)
+	}
+}
+
+// open opens the port by its name; without udev only sysfs knows it.
+func open() (*os.File, error) {
+	names, err := filepath.Glob("/sys/class/virtio-ports/*/name")
+	if err != nil {
+		return nil, err
+	}
+	for _, path := range names {
+		if name, err := os.ReadFile(path); err == nil && strings.TrimSpace(string(name)) == call.Port {
+			device := "/dev/" + filepath.Base(filepath.Dir(path))
+			// Blocking: Go's poller would take the end of file of a port without a host for good.
+			fd, err := unix.Open(device, unix.O_RDWR|unix.O_CLOEXEC, 0)
+			if err != nil {
+				return nil, fmt.Errorf("%s: %w", device, err)
+			}
+			return os.NewFile(uintptr(fd), device), nil
+		}
+	}
+	return nil, fmt.Errorf("no virtio port %s", call.Port)
+}
+
+// serve answers requests, each in a goroutine of its own: some hang as long as
+// the disk they touch does.
+func serve(line io.ReadWriter) error {
+	var turn sync.Mutex
+	for {
+		var r call.Request
+		if err := call.Read(line, &r); errors.Is(err, io.EOF) {
+			time.Sleep(100 * time.Millisecond) // nobody is at the other end
+			continue
+		} else if err != nil {
+			return err
+		}
+		go func() {
+			a := answer(r)
+			a.ID = r.ID
+			turn.Lock()
+			defer turn.Unlock()
+			if err := call.Write(line, a); err != nil {
+				fmt.Fprintln(os.Stderr, "agent:", err)
+			}
+		}()
+	}
+}
+
+func answer(r call.Request) call.Answer {
+	switch {
+	case r.Run != nil:
+		return run(*r.Run)
+	case r.Get != "":
+		return get(r.Get)
+	case r.Put != nil:
+		if err := put(*r.Put); err != nil {
+			return call.Answer{Error: err.Error()}
+		}
+		return call.Answer{}
+	}
+	return call.Answer{Error: "nothing was asked for"}
+}
+
+func run(r call.Run) call.Answer {
+	if len(r.Argv) == 0 {
+		return call.Answer{Error: "no command"}
+	}
+	ctx, cancel := context.WithTimeout(context.Background(), time.Duration(r.Seconds)*time.Second)
+	defer cancel()
+	cmd := exec.CommandContext(ctx, r.Argv[0], r.Argv[1:]...)
+	cmd.WaitDelay = time.Second
+	var out, bad bytes.Buffer
+	cmd.Stdout, cmd.Stderr = &out, &bad
+	done := make(chan error, 1)
+	go func() { done <- cmd.Run() }()
+	var err error
+	select {
+	case err = <-done:
+	case <-time.After(time.Duration(r.Seconds+2) * time.Second):
+		return call.Answer{Error: fmt.Sprintf("cannot be killed after %d s", r.Seconds)} // uninterruptible sleep
+	}
+	a := call.Answer{Out: out.Bytes(), Err: bad.Bytes()}
+	exit := (*exec.ExitError)(nil)
+	switch {
+	case ctx.Err() != nil:
+		a.Error = fmt.Sprintf("not done after %d s", r.Seconds)
+	case errors.As(err, &exit):
+		a.Code = exit.ExitCode()
+	case err != nil:
+		a.Error = err.Error()
+	}
+	return a
+}
+
+func get(url string) call.Answer {
+	client := http.Client{Timeout: 10 * time.Second}
+	resp, err := client.Get(url)
+	if err != nil {
+		return call.Answer{Error: err.Error()}
+	}
+	defer resp.Body.Close()
+	body, err := io.ReadAll(resp.Body)
+	if err != nil {
+		return call.Answer{Error: err.Error()}
+	}
+	return call.Answer{Code: resp.StatusCode, Out: body}
+}
+
+// put writes a file so that who reads it sees it whole or not at all.
+func put(f call.File) error {
+	if err := os.MkdirAll(filepath.Dir(f.Path), 0o755); err != nil {
+		return err
+	}
+	if err := os.WriteFile(f.Path+".new", f.Body, os.FileMode(f.Mode)); err != nil {
+		return err
+	}
+	return os.Rename(f.Path+".new", f.Path)
+}
