@@ -56,6 +56,8 @@ func findingsOf(r report.Report) (list []findingView, more int) {
 // hitOf says what customers feel, and since when.
 func hitOf(f report.Finding, now time.Time) string {
 	switch {
+	case f.Impact != report.Operational && f.LevelSince.After(f.Since):
+		return fmt.Sprintf("%s since %s, seen since %s", plain(f.Impact), from(f.LevelSince, now), from(f.Since, now))
 	case f.Impact != report.Operational:
 		return fmt.Sprintf("%s since %s", plain(f.Impact), from(f.Since, now))
 	case f.Severity == report.Info || f.Component == ownSight:

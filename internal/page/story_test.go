@@ -58,7 +58,7 @@ func risk(now time.Time) story {
 		"layer2 bond + krbd: bond0 (802.3ad, 2x10G) hashes with layer2 and carries Ceph traffic; 78 krbd disks of 65 VMs share one kernel client. One NIC can fill and stall all of them")
 	return story{
 		findings: []report.Finding{f, {
-			Rule: "krbd-shared-fate", Component: "storage", Severity: report.Info, Impact: report.Operational, State: report.Seen, Since: start, LastSeen: now,
+			Rule: "krbd-shared-fate", Component: "storage", Severity: report.Info, Impact: report.Operational, State: report.Seen, Since: start, LevelSince: start, LastSeen: now,
 			Summary: "65 VMs behind one kernel client: what stalls it stalls all of them", Runbook: "https://example.net/rules#krbd-shared-fate",
 			Evidence: []report.Evidence{{Source: "krbd", Fact: "78 devices are mapped by client4567", At: now}},
 		}},
@@ -71,7 +71,7 @@ func risk(now time.Time) story {
 // outage is the story of the storm.
 func outage(now time.Time) story {
 	storm := report.Finding{
-		Rule: "krbd-retry-storm", Component: "storage", Severity: report.Critical, Impact: report.MajorOutage, State: report.Seen, Since: now.Add(-31 * time.Second), LastSeen: now,
+		Rule: "krbd-retry-storm", Component: "storage", Severity: report.Critical, Impact: report.MajorOutage, State: report.Seen, Since: now.Add(-31 * time.Second), LevelSince: now.Add(-31 * time.Second), LastSeen: now,
 		Summary: "krbd is in a retry storm: sessions to 182 OSDs break again and again, and 39 of 78 krbd disks complete nothing",
 		Evidence: []report.Evidence{
 			{Source: "kmsg", Subject: "osd0", Fact: "186 CRC faults in 10 s", At: now.Add(-2 * time.Second)},
@@ -88,7 +88,7 @@ func outage(now time.Time) story {
 	}
 	pattern := pattern(now, report.Critical, report.MajorOutage, "layer2 bond + krbd: eth0 of bond0 is full, and 78 krbd disks of 65 VMs hang on it")
 	lost := report.Finding{
-		Rule: "kmsg-lost", Component: "nodewatch", Severity: report.Warning, Impact: report.Operational, State: report.Blind, Since: now.Add(-9 * time.Second), LastSeen: now.Add(-4 * time.Second),
+		Rule: "kmsg-lost", Component: "nodewatch", Severity: report.Warning, Impact: report.Operational, State: report.Blind, Since: now.Add(-9 * time.Second), LevelSince: now.Add(-9 * time.Second), LastSeen: now.Add(-4 * time.Second),
 		Summary: "1,234 kernel log records were lost", Runbook: "https://example.net/rules#kmsg-lost",
 	}
 	s := story{
@@ -111,7 +111,7 @@ func outage(now time.Time) story {
 
 func pattern(now time.Time, severity report.Severity, impact report.Impact, summary string) report.Finding {
 	return report.Finding{
-		Rule: "layer2-bond-krbd", Subject: "bond0", Component: "network", Severity: severity, Impact: impact, State: report.Seen, Since: start, LastSeen: now, Summary: summary,
+		Rule: "layer2-bond-krbd", Subject: "bond0", Component: "network", Severity: severity, Impact: impact, State: report.Seen, Since: start, LevelSince: start, LastSeen: now, Summary: summary,
 		Evidence: []report.Evidence{
 			{Source: "bond", Subject: "bond0", Fact: "802.3ad, 2 slaves of 10 Gbit/s, xmit_hash_policy layer2", At: start},
 			{Source: "krbd", Subject: "bond0", Fact: "78 krbd devices of client4567 go through 192.0.2.2 on bond0.100", At: now},
@@ -143,7 +143,7 @@ func blindView() rule.View {
 	p.see(node.SawLibvirt{Reading: blinded[rbd.Guests](p.at, node.Denied, "dial unix /run/libvirt/libvirt-sock-ro: permission denied", "let nodewatch's user connect to libvirt's read-only socket")})
 	p.see(node.SawOVS{Reading: blinded[[]bond.Bond](p.at, node.Absent, "no Open vSwitch on this machine", "")})
 	return p.view(story{status: map[string]report.Impact{"storage": report.Unknown, "guests": report.Unknown, "cluster": report.Unknown}, findings: []report.Finding{{
-		Rule: "source-stalled", Subject: "krbd", Component: "nodewatch", Severity: report.Warning, Impact: report.Operational, State: report.Seen, Since: start, LastSeen: p.at,
+		Rule: "source-stalled", Subject: "krbd", Component: "nodewatch", Severity: report.Warning, Impact: report.Operational, State: report.Seen, Since: start, LevelSince: start, LastSeen: p.at,
 		Summary: "source krbd is stalled since 02:13:00", Advice: []report.Advice{{Do: "See all sources and how to give them sight", Command: "nodewatch sources"}},
 	}}})
 }

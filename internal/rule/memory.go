@@ -19,7 +19,7 @@ func (m memory) see(f report.Finding, now time.Time, r Rule) memory {
 	if m.first.IsZero() {
 		m.first = now
 	}
-	if !m.raised && now.Sub(m.first) < r.Hold {
+	if !m.raised && now.Sub(m.first) < r.Hold && !r.fact(f) {
 		m.finding = f
 		return m
 	}
@@ -34,7 +34,13 @@ func (m memory) see(f report.Finding, now time.Time, r Rule) memory {
 	} else {
 		m.peakAt = now
 	}
-	f.State, f.Since, f.LastSeen = report.Seen, since, now
+	f.State, f.Since, f.LastSeen, f.LevelSince = report.Seen, since, now, m.finding.LevelSince
+	switch {
+	case !m.raised:
+		f.LevelSince = since
+	case f.Severity != m.finding.Severity || f.Impact != m.finding.Impact:
+		f.LevelSince = now
+	}
 	m.finding, m.raised = f, true
 	return m
 }
@@ -51,12 +57,17 @@ func (m memory) miss(now time.Time, r Rule, blind bool) memory {
 		m.finding.State = report.Blind
 		m.peakAt = now
 		return m
+	case r.fact(m.finding):
+		return memory{}
 	case now.Sub(later(m.finding.LastSeen, m.peakAt)) < r.Keep:
 		m.finding.State = report.Seen
 		return m
 	}
 	return memory{}
 }
+
+// fact reports whether the finding is one that is neither held nor kept.
+func (r Rule) fact(f report.Finding) bool { return r.Fact != nil && r.Fact(f) }
 
 // later is the later of two times.
 func later(a, b time.Time) time.Time {

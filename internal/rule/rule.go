@@ -21,6 +21,9 @@ type Rule struct {
 	Needs     []string      // sources without which it cannot say "not seen"
 	Hold      time.Duration // how long it must be seen before it is raised
 	Keep      time.Duration // how long it stays raised after it was last seen
+	// Fact tells which of its findings are read off a setting and not measured:
+	// those are neither held nor kept. nil: none.
+	Fact func(report.Finding) bool
 	Limits    any           // pointer to a struct of thresholds, or nil; see Limit
 	Check     func(Input) []report.Finding
 	// Check returns what is seen now. A finding with State Blind stands for a

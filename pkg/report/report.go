@@ -95,19 +95,20 @@ type Advice struct {
 
 // A Finding is a failure pattern raised on this node.
 type Finding struct {
-	Rule      string     `json:"rule"`
-	Subject   string     `json:"subject,omitempty"` // what it is about; empty for the node itself
-	Component string     `json:"component"`
-	Severity  Severity   `json:"severity"`
-	Impact    Impact     `json:"impact"`
-	State     Sight      `json:"state"`
-	Since     time.Time  `json:"since"`     // when the pattern was first seen, hold time included
-	LastSeen  time.Time  `json:"last_seen"` // when it was last seen; the report's time while State is Seen
-	Summary   string     `json:"summary"`   // one line for on-call
-	Evidence  []Evidence `json:"evidence"`
-	Against   []Evidence `json:"against"`
-	Advice    []Advice   `json:"advice"`
-	Runbook   string     `json:"runbook"`
+	Rule       string     `json:"rule"`
+	Subject    string     `json:"subject,omitempty"` // what it is about; empty for the node itself
+	Component  string     `json:"component"`
+	Severity   Severity   `json:"severity"`
+	Impact     Impact     `json:"impact"`
+	State      Sight      `json:"state"`
+	Since      time.Time  `json:"since"`       // when the pattern was first seen, hold time included
+	LevelSince time.Time  `json:"level_since"` // since when it has had this severity and impact
+	LastSeen   time.Time  `json:"last_seen"`   // when it was last seen; the report's time while State is Seen
+	Summary    string     `json:"summary"`     // one line for on-call
+	Evidence   []Evidence `json:"evidence"`
+	Against    []Evidence `json:"against"`
+	Advice     []Advice   `json:"advice"`
+	Runbook    string     `json:"runbook"`
 }
 
 // A Component is one part of the node, and how it is.
