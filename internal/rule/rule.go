@@ -23,9 +23,9 @@ type Rule struct {
 	Keep      time.Duration // how long it stays raised after it was last seen
 	// Fact tells which of its findings are read off a setting and not measured:
 	// those are neither held nor kept. nil: none.
-	Fact func(report.Finding) bool
-	Limits    any           // pointer to a struct of thresholds, or nil; see Limit
-	Check     func(Input) []report.Finding
+	Fact   func(report.Finding) bool
+	Limits any // pointer to a struct of thresholds, or nil; see Limit
+	Check  func(Input) []report.Finding
 	// Check returns what is seen now. A finding with State Blind stands for a
 	// raised one that cannot be seen now: it stays as it was.
 }
