@@ -186,7 +186,7 @@ func (s *story) change(r report.Report, t report.Transition) {
 
 // factLine is a piece of evidence in one line.
 func factLine(e report.Evidence) string {
-	return strings.TrimSpace(fmt.Sprintf("%s  %s", e.At.Format(time.TimeOnly), strings.TrimSpace(e.Source+" "+e.Subject)+": "+e.Fact))
+	return strings.TrimSpace(fmt.Sprintf("%s  %s", e.At.Format(time.TimeOnly), strings.TrimSpace(e.Source+" "+e.Subject)+": "+strings.TrimPrefix(e.Fact, e.Subject+" ")))
 }
 
 // end wipes the progress.

@@ -79,7 +79,7 @@ func fact(e report.Evidence, now time.Time) string {
 	if e.Subject != "" {
 		what += " " + e.Subject
 	}
-	return fmt.Sprintf("%s %s: %s", hour(e.At, now), what, e.Fact)
+	return fmt.Sprintf("%s %s: %s", hour(e.At, now), what, said(e))
 }
 
 // step is a piece of advice in one line. A command that would not come through

@@ -69,9 +69,17 @@ func hitOf(f report.Finding, now time.Time) string {
 func factsOf(evidence []report.Evidence, now time.Time) []factView {
 	var list []factView
 	for _, e := range evidence[:min(len(evidence), maxFacts)] {
-		list = append(list, factView{momentOf(e.At, now), e.Source, e.Subject, e.Fact})
+		list = append(list, factView{momentOf(e.At, now), e.Source, e.Subject, said(e)})
 	}
 	return list
+}
+
+// said is what a fact says of its subject, which stands before it already.
+func said(e report.Evidence) string {
+	if e.Subject == "" {
+		return e.Fact
+	}
+	return strings.TrimPrefix(e.Fact, e.Subject+" ")
 }
 
 // A componentView is a component as the page shows it.
