@@ -98,38 +98,60 @@ func (l Log) read(b kmsg.Batch, now time.Time) Log {
 	if len(b.Counts) == 0 {
 		return l
 	}
-	l.Series, l.Classes = slices.Clone(l.Series), slices.Clone(l.Classes)
-	f := fold{log: l, news: map[Key]*Series{}}
-	for _, c := range b.Counts {
-		f.count(c, b.History, now)
+	f := newFold(l, len(b.Counts))
+	for i := range b.Counts {
+		f.count(&b.Counts[i], b.History, now)
 	}
 	return f.done(now)
 }
 
 // A fold is a log whose lists are its own while a batch is folded into them.
 type fold struct {
-	log  Log
-	news map[Key]*Series // that the log did not have before the batch
+	log   Log
+	own   bool            // the series of the log are the fold's own too
+	news  map[Key]*Series // that the log did not have before the batch
+	class int             // place of the class of the latest count: they come in runs
+}
+
+// newFold returns a fold for a batch of so many counts. If they reach half of the
+// series, all are copied at once, which is cheaper than one by one; none of the
+// copies before is then kept alive.
+func newFold(l Log, counts int) *fold {
+	f := &fold{log: l, news: map[Key]*Series{}, own: 2*counts >= len(l.Series)}
+	f.log.Classes = slices.Clone(l.Classes)
+	if !f.own {
+		f.log.Series = slices.Clone(l.Series)
+		return f
+	}
+	copies := make([]Series, len(l.Series))
+	f.log.Series = make([]*Series, len(l.Series))
+	for i, s := range l.Series {
+		copies[i] = *s
+		f.log.Series[i] = &copies[i]
+	}
+	return f
 }
 
 // count folds one count in. A line logged later than now, by a kernel clock that
 // has drifted, was logged now.
-func (f *fold) count(c kmsg.Count, history bool, now time.Time) {
-	if c.First.After(now) {
-		c.First = now
-	}
-	if c.Last.After(now) {
-		c.Last = now
+func (f *fold) count(c *kmsg.Count, history bool, now time.Time) {
+	if c.First.After(now) || c.Last.After(now) {
+		late := *c
+		late.First, late.Last = earlier(c.First, now), earlier(c.Last, now)
+		c = &late
 	}
 	l := &f.log
-	if !l.total(c, history) {
+	if !f.total(c, history) {
 		l.Unsorted += c.N
 		return
 	}
 	key := Key{c.Class, c.Peer, c.Device, c.Errno, c.Detail}
 	if i, known := l.places[key]; known {
-		next := l.Series[i].add(c, history)
-		l.Series[i] = &next
+		if !f.own {
+			next := *l.Series[i]
+			l.Series[i] = &next
+		}
+		l.Series[i].take(c, history)
 		return
 	}
 	s, begun := f.news[key]
@@ -139,9 +161,16 @@ func (f *fold) count(c kmsg.Count, history bool, now time.Time) {
 			return
 		}
 		s = &Series{Key: key, First: c.First}
+		f.news[key] = s
 	}
-	next := s.add(c, history)
-	f.news[key] = &next
+	s.take(c, history)
+}
+
+func earlier(a, b time.Time) time.Time {
+	if b.Before(a) {
+		return b
+	}
+	return a
 }
 
 // done is the log with the new series in their places. Where there would be too
@@ -172,19 +201,23 @@ func (f *fold) done(now time.Time) Log {
 
 // total adds the count to its class, and returns false if there are too many
 // classes, as only a tape of another version can have.
-func (l *Log) total(c kmsg.Count, history bool) bool {
-	i, found := slices.BinarySearchFunc(l.Classes, c.Class, func(t Total, class kmsg.Class) int { return cmp.Compare(t.Class, class) })
-	if !found {
-		if len(l.Classes) >= maxClasses {
+func (f *fold) total(c *kmsg.Count, history bool) bool {
+	l := &f.log
+	if f.class >= len(l.Classes) || l.Classes[f.class].Class != c.Class {
+		i, found := slices.BinarySearchFunc(l.Classes, c.Class, func(t Total, class kmsg.Class) int { return cmp.Compare(t.Class, class) })
+		if !found && len(l.Classes) >= maxClasses {
 			return false
 		}
-		l.Classes = slices.Insert(l.Classes, i, Total{Class: c.Class})
+		if !found {
+			l.Classes = slices.Insert(l.Classes, i, Total{Class: c.Class})
+		}
+		f.class = i
 	}
-	l.Classes[i] = l.Classes[i].add(c, history)
+	l.Classes[f.class].add(c, history)
 	return true
 }
 
-func (t Total) add(c kmsg.Count, history bool) Total {
+func (t *Total) add(c *kmsg.Count, history bool) {
 	if history {
 		t.History += c.N
 	} else {
@@ -193,11 +226,15 @@ func (t Total) add(c kmsg.Count, history bool) Total {
 	if !c.Last.Before(t.Last) {
 		t.Last, t.Text = c.Last, c.Text
 	}
-	return t
 }
 
-// add returns the series with the count added.
 func (s Series) add(c kmsg.Count, history bool) Series {
+	s.take(&c, history)
+	return s
+}
+
+// take adds the count to a series that nobody else has yet.
+func (s *Series) take(c *kmsg.Count, history bool) {
 	if history {
 		s.History += c.N
 	} else {
@@ -211,7 +248,6 @@ func (s Series) add(c kmsg.Count, history bool) Series {
 	if !c.Last.Before(s.Last) {
 		s.Last, s.Text, s.Addr = c.Last, c.Text, c.Addr
 	}
-	return s
 }
 
 // latches reports whether the class tells of a state that lasts until it is

@@ -105,7 +105,9 @@ func TestGuestsKnownByEitherView(t *testing.T) {
 }
 
 func TestSinceWhenADeviceIsMapped(t *testing.T) {
-	seen := func(s Snapshot, at float64, list ...rbd.Mapped) Snapshot { return took(s, at, SawMapped{read(at, list)}) }
+	seen := func(s Snapshot, at float64, list ...rbd.Mapped) Snapshot {
+		return took(s, at, SawMapped{read(at, list)})
+	}
 	a := rbd.Mapped{ID: 0, Device: "rbd0", Pool: "vms", Image: "a", ClientID: 7}
 	b := rbd.Mapped{ID: 10, Device: "rbd10", Pool: "vms", Image: "b", ClientID: 7}
 	c := rbd.Mapped{ID: 2, Device: "rbd2", Pool: "vms", Image: "c", ClientID: 7}
