@@ -1,0 +1,174 @@
+//go:build lab
+
+package lab
+
+import (
+	"context"
+	"crypto/rand"
+	"encoding/base64"
+	"encoding/binary"
+	"encoding/hex"
+	"fmt"
+	"os"
+	"path/filepath"
+	"strings"
+	"time"
+)
+
+// osds is how many OSDs the cluster has. Each keeps its objects in memory.
+const osds = 2
+
+// A Cluster is a real Ceph cluster behind the switch.
+type Cluster struct {
+	children *Children
+	dir      string
+	conf     string
+	Key      string // of client.admin
+	OSDs     []*Child
+	Mon      *Child
+}
+
+const cephConf = `[global]
+fsid = FSID
+mon host = [v2:IP:3300,v1:IP:6789]
+run dir = DIR
+admin socket = DIR/$name.asok
+pid file =
+crash dir = DIR
+log file = DIR/$name.log
+keyring = DIR/keyring
+osd pool default size = 1
+osd pool default min size = 1
+osd pool default pg autoscale mode = off
+osd crush chooseleaf type = 0
+mon allow pool size one = true
+mon data avail warn = 1
+mon data avail crit = 0
+auth allow insecure global id reclaim = false
+paxos propose interval = 0.1
+mon client hunt interval = 0.5
+[mon.a]
+mon data = DIR/mon
+public addrv = [v2:IP:3300,v1:IP:6789]
+[osd]
+osd data = DIR/$name
+public addr = IP
+cluster addr = IP
+osd objectstore = memstore
+memstore device bytes = 536870912
+osd fast shutdown = false
+[client]
+admin socket =
+log file =
+`
+
+// StartCluster starts a monitor and OSDs, and makes the pool rbd.
+func StartCluster(ctx context.Context, c *Children) (*Cluster, error) {
+	ctx, cancel := context.WithTimeout(ctx, 90*time.Second)
+	defer cancel()
+	l := &Cluster{children: c, dir: filepath.Join(c.dir, "ceph"), Key: cephKey()}
+	l.conf = filepath.Join(l.dir, "ceph.conf")
+	if err := os.Mkdir(l.dir, 0o700); err != nil {
+		return nil, err
+	}
+	conf := strings.NewReplacer("DIR", l.dir, "FSID", uuid(), "IP", storageIP).Replace(cephConf)
+	keyring := entity("mon.", cephKey(), "mon") + entity("client.admin", l.Key, "mon", "osd", "mgr")
+	for i := range osds {
+		keyring += entity(fmt.Sprintf("osd.%d", i), cephKey(), "mon", "osd", "mgr")
+	}
+	for name, body := range map[string]string{"ceph.conf": conf, "keyring": keyring} {
+		if err := os.WriteFile(filepath.Join(l.dir, name), []byte(body), 0o600); err != nil {
+			return nil, err
+		}
+	}
+	if err := l.startMonitor(ctx); err != nil {
+		return nil, err
+	}
+	for i := range osds {
+		if err := l.makeOSD(ctx, i); err != nil {
+			return nil, err
+		}
+	}
+	_, err := l.Ceph(ctx, "osd", "pool", "create", "rbd", "8")
+	if err == nil {
+		_, err = l.Ceph(ctx, "osd", "pool", "application", "enable", "rbd", "rbd")
+	}
+	return l, err
+}
+
+// entity is a user of the cluster who may do all.
+func entity(name, key string, caps ...string) string {
+	s := fmt.Sprintf("[%s]\n\tkey = %s\n", name, key)
+	for _, c := range caps {
+		s += fmt.Sprintf("\tcaps %s = \"allow *\"\n", c)
+	}
+	return s
+}
+
+// cephKey is a new key: type, time of creation, length, 16 bytes (CryptoKey::encode).
+func cephKey() string {
+	b := binary.LittleEndian.AppendUint16(nil, 1)
+	b = binary.LittleEndian.AppendUint64(b, 0)
+	b = binary.LittleEndian.AppendUint16(b, 16)
+	return base64.StdEncoding.EncodeToString(append(b, random(16)...))
+}
+
+func random(n int) []byte {
+	b := make([]byte, n)
+	_, _ = rand.Read(b) // never fails (crypto/rand)
+	return b
+}
+
+func uuid() string {
+	h := hex.EncodeToString(random(16))
+	return strings.Join([]string{h[:8], h[8:12], h[12:16], h[16:20], h[20:]}, "-")
+}
+
+func (l *Cluster) startMonitor(ctx context.Context) error {
+	_, err := l.children.Output(ctx, "ceph-mon", "-c", l.conf, "--mkfs", "-i", "a")
+	if err != nil {
+		return err
+	}
+	return l.StartMon()
+}
+
+// StartMon starts the monitor, which may have been killed before.
+func (l *Cluster) StartMon() (err error) {
+	l.Mon, err = l.children.Start("mon.a", "ceph-mon", "-c", l.conf, "-f", "-i", "a")
+	return err
+}
+
+func (l *Cluster) makeOSD(ctx context.Context, n int) error {
+	id := uuid()
+	if _, err := l.Ceph(ctx, "osd", "new", id); err != nil {
+		return err
+	}
+	if err := os.Mkdir(filepath.Join(l.dir, fmt.Sprintf("osd.%d", n)), 0o700); err != nil {
+		return err
+	}
+	// Without --no-mon-config it asks the monitor for its configuration first.
+	_, err := l.children.Output(ctx, "ceph-osd", "-c", l.conf, "--mkfs", "--no-mon-config", "-i", fmt.Sprint(n), "--osd-uuid", id)
+	if err != nil {
+		return err
+	}
+	osd, err := l.children.Start(fmt.Sprintf("osd.%d", n), "ceph-osd", "-c", l.conf, "-f", "-i", fmt.Sprint(n))
+	l.OSDs = append(l.OSDs, osd)
+	return err
+}
+
+// Ceph runs the ceph command.
+func (l *Cluster) Ceph(ctx context.Context, args ...string) (string, error) {
+	out, err := l.children.Output(ctx, "ceph", append([]string{"-c", l.conf, "--connect-timeout", "20"}, args...)...)
+	return string(out), err
+}
+
+// Image makes an image that is full of data, of so many MiB.
+func (l *Cluster) Image(ctx context.Context, name string, mib int) error {
+	file := filepath.Join(l.dir, name+".raw")
+	if err := os.WriteFile(file, random(mib<<20), 0o600); err != nil {
+		return err
+	}
+	defer os.Remove(file)
+	_, err := l.children.Output(ctx, "rbd", "-c", l.conf, "--no-progress", "--image-format", "2", "--image-feature", "layering", "import", file, "rbd/"+name)
+	return err
+}

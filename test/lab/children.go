@@ -1,0 +1,136 @@
+//go:build lab
+
+package lab
+
+import (
+	"bytes"
+	"context"
+	"errors"
+	"fmt"
+	"os"
+	"os/exec"
+	"path/filepath"
+	"runtime"
+	"sync"
+	"syscall"
+	"time"
+
+	"golang.org/x/sys/unix"
+)
+
+// Children are all processes of the lab. They are started by one thread that is
+// in a network namespace without a way out, and die with that thread: also when
+// the test is killed. The namespace has no name; it goes with the last of them.
+type Children struct {
+	dir    string
+	thread chan func()
+
+	mu   sync.Mutex
+	list []*Child
+}
+
+// A Child is one running process.
+type Child struct {
+	name string
+	cmd  *exec.Cmd
+	done chan struct{} // closed when it has ended
+}
+
+// NewChildren makes the namespace. Logs of the children go to the directory.
+func NewChildren(dir string) (*Children, error) {
+	c := &Children{dir: dir, thread: make(chan func())}
+	ready := make(chan error)
+	go func() {
+		runtime.LockOSThread() // never unlocked: the thread ends with this goroutine
+		err := unix.Unshare(unix.CLONE_NEWNET)
+		ready <- err
+		if err != nil {
+			return
+		}
+		for f := range c.thread {
+			f()
+		}
+	}()
+	if err := <-ready; err != nil {
+		return nil, fmt.Errorf("network namespace: %w", err)
+	}
+	return c, nil
+}
+
+// Within runs f on the thread that is in the namespace.
+func (c *Children) Within(f func() error) error {
+	done := make(chan error)
+	c.thread <- func() { done <- f() }
+	return <-done
+}
+
+// Start starts a program; what it says goes to NAME.log.
+func (c *Children) Start(name, program string, args ...string) (*Child, error) {
+	log, err := os.OpenFile(filepath.Join(c.dir, name+".log"), os.O_CREATE|os.O_APPEND|os.O_WRONLY, 0o600)
+	if err != nil {
+		return nil, err
+	}
+	defer log.Close()
+	cmd := exec.Command(program, args...)
+	cmd.Dir, cmd.Stdout, cmd.Stderr = c.dir, log, log
+	cmd.SysProcAttr = &syscall.SysProcAttr{Pdeathsig: syscall.SIGKILL, Setpgid: true}
+	if err := c.Within(cmd.Start); err != nil {
+		return nil, fmt.Errorf("%s: %w", name, err)
+	}
+	child := &Child{name: name, cmd: cmd, done: make(chan struct{})}
+	go func() {
+		_ = cmd.Wait() // how it ended is in its log
+		close(child.done)
+	}()
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	c.list = append(c.list, child)
+	return child, nil
+}
+
+// Output runs a program to its end within the namespace, and returns what it prints.
+func (c *Children) Output(ctx context.Context, program string, args ...string) ([]byte, error) {
+	cmd := exec.CommandContext(ctx, program, args...)
+	cmd.Dir = c.dir
+	cmd.SysProcAttr = &syscall.SysProcAttr{Pdeathsig: syscall.SIGKILL, Setpgid: true}
+	cmd.WaitDelay = time.Second
+	var out, bad bytes.Buffer
+	cmd.Stdout, cmd.Stderr = &out, &bad
+	if err := c.Within(cmd.Start); err != nil {
+		return nil, fmt.Errorf("%s: %w", program, err)
+	}
+	if err := cmd.Wait(); err != nil {
+		return nil, fmt.Errorf("%s %v: %w\n%s%s", program, args, errors.Join(err, ctx.Err()), &out, &bad)
+	}
+	return out.Bytes(), nil
+}
+
+// Signal sends a signal to the process.
+func (c *Child) Signal(s syscall.Signal) error { return c.cmd.Process.Signal(s) }
+
+// Kill ends the process as a power failure would, and waits for its end.
+func (c *Child) Kill() {
+	_ = c.cmd.Process.Kill() // it may have ended by itself
+	<-c.done
+}
+
+// Ended reports whether the process is gone.
+func (c *Child) Ended() bool {
+	select {
+	case <-c.done:
+		return true
+	default:
+		return false
+	}
+}
+
+// Close kills all children, youngest first, and leaves the namespace.
+func (c *Children) Close() {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	for i := len(c.list) - 1; i >= 0; i-- {
+		c.list[i].Kill()
+	}
+	c.list = nil
+	close(c.thread)
+}

@@ -1,0 +1,179 @@
+//go:build lab
+
+package lab
+
+import (
+	"encoding/json"
+	"fmt"
+	"net/http"
+	"strings"
+	"time"
+)
+
+// A Report is what the tests read of nodewatch's report.
+type Report struct {
+	At       time.Time `json:"at"`
+	Status   string    `json:"status"`
+	Findings []Finding `json:"findings"`
+	Sources  []struct {
+		Name  string `json:"name"`
+		State string `json:"state"`
+		Error string `json:"error"`
+	} `json:"sources"`
+	Transitions []Transition `json:"transitions"`
+}
+
+// A Finding is one finding of a Report.
+type Finding struct {
+	Rule     string    `json:"rule"`
+	Subject  string    `json:"subject"`
+	Severity string    `json:"severity"`
+	Impact   string    `json:"impact"`
+	State    string    `json:"state"`
+	Since    time.Time `json:"since"`
+	LastSeen time.Time `json:"last_seen"`
+	Summary  string    `json:"summary"`
+	Evidence []struct {
+		Source  string `json:"source"`
+		Subject string `json:"subject"`
+		Fact    string `json:"fact"`
+	} `json:"evidence"`
+}
+
+// A Transition is one change of one finding.
+type Transition struct {
+	At      time.Time `json:"at"`
+	Rule    string    `json:"rule"`
+	Subject string    `json:"subject"`
+	From    string    `json:"from"`
+	To      string    `json:"to"`
+}
+
+// finding is the finding of the rule; nil if it is not raised.
+func (r Report) finding(rule string) *Finding {
+	for i := range r.Findings {
+		if r.Findings[i].Rule == rule {
+			return &r.Findings[i]
+		}
+	}
+	return nil
+}
+
+// raised reports whether the rule is raised with the severity.
+func (r Report) raised(rule, severity string) bool {
+	f := r.finding(rule)
+	return f != nil && f.Severity == severity
+}
+
+// clear reports whether none of the rules is raised.
+func (r Report) clear(rules ...string) bool {
+	for _, rule := range rules {
+		if r.finding(rule) != nil {
+			return false
+		}
+	}
+	return true
+}
+
+func (r Report) String() string {
+	var b strings.Builder
+	fmt.Fprintf(&b, "at %s: %s", r.At.Format("15:04:05.000"), r.Status)
+	for _, f := range r.Findings {
+		fmt.Fprintf(&b, "\n  %s %s %s (%s, %s since %s): %s", f.Severity, f.Rule, f.Subject, f.Impact, f.State, f.Since.Format("15:04:05.000"), f.Summary)
+		for _, e := range f.Evidence {
+			fmt.Fprintf(&b, "\n    %s %s: %s", e.Source, e.Subject, e.Fact)
+		}
+	}
+	for _, t := range r.Transitions {
+		fmt.Fprintf(&b, "\n  %s %s %s: %s -> %s", t.At.Format("15:04:05.000"), t.Rule, t.Subject, t.From, t.To)
+	}
+	for _, s := range r.Sources {
+		if s.State != "ok" && s.State != "absent" {
+			fmt.Fprintf(&b, "\n  source %s %s: %s", s.Name, s.State, s.Error)
+		}
+	}
+	return b.String()
+}
+
+const address = "http://127.0.0.1:10090"
+
+// report asks the daemon in the guest.
+func (l *Lab) report() (Report, error) {
+	var r Report
+	body, status, err := l.Guest.Get(l.ctx, address+"/api/v1/report")
+	if err == nil && status != http.StatusOK {
+		err = fmt.Errorf("status %d", status)
+	}
+	if err == nil {
+		err = json.Unmarshal(body, &r)
+	}
+	return r, err
+}
+
+// now is the daemon's report now.
+func (l *Lab) now() Report {
+	l.t.Helper()
+	r, err := l.report()
+	if err != nil {
+		l.t.Fatal(err)
+	}
+	return r
+}
+
+// until waits until the report is as told.
+func (l *Lab) until(within time.Duration, what string, so func(Report) bool) Report {
+	l.t.Helper()
+	var r Report
+	err := wait(l.ctx, within, func() (bool, error) {
+		var err error
+		r, err = l.report()
+		return err == nil && so(r), err
+	})
+	if err != nil {
+		l.t.Fatalf("%s: %v\n%s", what, err, r)
+	}
+	return r
+}
+
+// holds watches for so long that the report stays as told.
+func (l *Lab) holds(during time.Duration, what string, so func(Report) bool) {
+	l.t.Helper()
+	var broken *Report
+	_ = wait(l.ctx, during, func() (bool, error) { // that the time ends is what is wanted
+		if r, err := l.report(); err == nil && !so(r) {
+			broken = &r
+			return true, nil
+		}
+		return false, nil
+	})
+	if broken != nil {
+		l.t.Fatalf("%s: does not hold\n%s", what, *broken)
+	}
+}
+
+// metric is the sum of all samples of a metric whose labels contain all of the given text.
+func (l *Lab) metric(name string, labels ...string) (sum float64, found bool) {
+	l.t.Helper()
+	body, status, err := l.Guest.Get(l.ctx, address+"/metrics")
+	if err != nil || status != http.StatusOK {
+		l.t.Fatalf("metrics: status %d, %v", status, err)
+	}
+samples:
+	for line := range strings.Lines(string(body)) {
+		rest, is := strings.CutPrefix(line, name)
+		if !is || !strings.HasPrefix(rest, "{") && !strings.HasPrefix(rest, " ") {
+			continue
+		}
+		for _, want := range labels {
+			if !strings.Contains(rest, want) {
+				continue samples
+			}
+		}
+		var v float64
+		if _, err := fmt.Sscan(rest[strings.LastIndexByte(strings.TrimSpace(rest), ' '):], &v); err != nil {
+			l.t.Fatalf("metrics: %q: %v", line, err)
+		}
+		sum, found = sum+v, true
+	}
+	return sum, found
+}

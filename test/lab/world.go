@@ -1,0 +1,160 @@
+//go:build lab
+
+package lab
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"net"
+	"os"
+	"path/filepath"
+	"sync"
+	"time"
+
+	"golang.org/x/sys/unix"
+
+	"github.com/nodewatch/nodewatch/test/lab/ethswitch"
+)
+
+// images are in the pool rbd, each with so many MiB of data.
+var images = []string{"vm-101-disk-0", "vm-102-disk-0", "vm-103-disk-0", "vm-104-disk-0"}
+
+const imageMiB = 16
+
+// A World is all of the lab: guest, switch, cluster.
+type World struct {
+	dir      string
+	lock     *os.File
+	children *Children
+	stop     context.CancelFunc
+	switched sync.WaitGroup
+	once     sync.Once // of Close
+
+	Kernel  Kernel
+	Switch  *ethswitch.Switch
+	Guest   *Machine
+	Cluster *Cluster
+}
+
+const dirPrefix = "nodewatch-lab-"
+
+// Build makes a World. What is made is gone after Close, also when Build fails.
+func Build(ctx context.Context, bin, kernel string) (w *World, err error) {
+	sweep()
+	w = &World{Switch: ethswitch.New()}
+	defer func() {
+		if err != nil {
+			w.Close()
+			w = nil
+		}
+	}()
+	if w.Kernel, err = FindKernel(filepath.Join(bin, "kernel"), kernel); err != nil {
+		return w, err
+	}
+	if err = w.directory(); err != nil {
+		return w, err
+	}
+	if w.children, err = NewChildren(w.dir); err != nil {
+		return w, err
+	}
+	tap, err := openTAP(ctx, w.children)
+	if err != nil {
+		return w, err
+	}
+	running, stop := context.WithCancel(context.Background())
+	w.stop = stop
+	w.Switch.Attach(storageNIC, false, ethswitch.NewDatagrams(tap))
+	w.switched.Go(func() { w.Switch.Run(running) })
+	return w, w.populate(ctx, bin)
+}
+
+// populate boots the guest while the cluster starts.
+func (w *World) populate(ctx context.Context, bin string) error {
+	cluster := make(chan error, 1)
+	go func() {
+		var err error
+		if w.Cluster, err = StartCluster(ctx, w.children); err == nil {
+			for _, name := range images {
+				err = errors.Join(err, w.Cluster.Image(ctx, name, imageMiB))
+			}
+		}
+		cluster <- err
+	}()
+	initramfs := filepath.Join(w.dir, "initramfs")
+	err := Initramfs(initramfs, w.Kernel, bin)
+	if err == nil {
+		w.Guest, err = Boot(ctx, w.children, w.Kernel, initramfs, w.Switch)
+	}
+	return errors.Join(err, <-cluster)
+}
+
+// directory makes the work directory, and a lock that says that it is in use.
+func (w *World) directory() (err error) {
+	if w.dir, err = os.MkdirTemp("", dirPrefix); err != nil {
+		return err
+	}
+	if w.lock, err = os.Create(filepath.Join(w.dir, "lock")); err != nil {
+		return err
+	}
+	return unix.Flock(int(w.lock.Fd()), unix.LOCK_EX|unix.LOCK_NB)
+}
+
+// sweep removes the work directories of runs that were killed. Their processes
+// and namespaces went with them.
+func sweep() {
+	dirs, _ := filepath.Glob(filepath.Join(os.TempDir(), dirPrefix+"*")) // the pattern is right
+	for _, dir := range dirs {
+		lock, err := os.Open(filepath.Join(dir, "lock"))
+		if err != nil {
+			continue // being made now, or not ours
+		}
+		if unix.Flock(int(lock.Fd()), unix.LOCK_EX|unix.LOCK_NB) == nil {
+			_ = os.RemoveAll(dir) // what stays is tried again by the next run
+		}
+		_ = lock.Close()
+	}
+}
+
+// Close ends all of it and removes it.
+func (w *World) Close() { w.once.Do(w.close) }
+
+func (w *World) close() {
+	if w.stop != nil {
+		w.stop()
+		w.switched.Wait()
+	}
+	if w.children != nil {
+		w.children.Close()
+	}
+	if w.dir != "" {
+		_ = os.RemoveAll(w.dir) // the next run sweeps
+	}
+	if w.lock != nil {
+		_ = w.lock.Close()
+	}
+}
+
+// Shell tells how to reach the shell on the guest's serial line.
+func (w *World) Shell() string {
+	return fmt.Sprintf("socat STDIO,raw,echo=0 UNIX-CONNECT:%s (work directory: %s)", filepath.Join(w.dir, "console.sock"), w.dir)
+}
+
+// wait asks again and again until it is so.
+func wait(ctx context.Context, within time.Duration, so func() (bool, error)) error {
+	ctx, cancel := context.WithTimeout(ctx, within)
+	defer cancel()
+	tick := time.NewTicker(150 * time.Millisecond)
+	defer tick.Stop()
+	for {
+		ok, err := so()
+		if ok || errors.Is(err, net.ErrClosed) {
+			return err
+		}
+		select {
+		case <-tick.C:
+		case <-ctx.Done():
+			return errors.Join(fmt.Errorf("not within %s", within), err)
+		}
+	}
+}
