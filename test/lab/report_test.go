@@ -170,7 +170,7 @@ samples:
 			}
 		}
 		var v float64
-		if _, err := fmt.Sscan(rest[strings.LastIndexByte(strings.TrimSpace(rest), ' '):], &v); err != nil {
+		if _, err := fmt.Sscan(rest[strings.LastIndexByte(rest, ' ')+1:], &v); err != nil {
 			l.t.Fatalf("metrics: %q: %v", line, err)
 		}
 		sum, found = sum+v, true
