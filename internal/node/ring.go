@@ -4,10 +4,12 @@ package node
 const ringLen = 60
 
 // A Ring counts in the latest 60 slots of time, a second or ten each. It is a
-// value: adding gives another.
+// value: adding gives another. Rings share what they have counted in slots that
+// are over, so that one costs little to copy while its latest slot fills.
 type Ring struct {
-	head int64 // the latest slot's number
-	n    [ringLen]uint32
+	head int64            // the latest slot's number
+	now  uint32           // counted in it
+	past *[ringLen]uint32 // counted in the slots before it; never changed; nil: nothing
 }
 
 // add returns the ring with n more in the given slot. What is older than the
@@ -19,32 +21,70 @@ func (r Ring) add(slot int64, n uint64) Ring {
 
 // count adds n to the given slot of a ring that nobody else has yet.
 func (r *Ring) count(slot int64, n uint64) {
-	if slot > r.head {
-		for i := max(r.head+1, slot-ringLen+1); i <= slot; i++ {
-			r.n[i%ringLen] = 0
-		}
-		r.head = slot
+	switch {
+	case slot < 0 || slot <= r.head-ringLen:
+	case slot == r.head:
+		r.now = plus(r.now, n)
+	case slot < r.head:
+		past := r.copied()
+		past[slot%ringLen] = plus(past[slot%ringLen], n)
+		r.past = past
+	default:
+		r.turn(slot)
+		r.now = plus(0, n)
 	}
-	if slot < 0 || slot <= r.head-ringLen {
-		return
-	}
-	i := slot % ringLen
-	r.n[i] = uint32(min(uint64(r.n[i])+n, 1<<32-1))
 }
 
-// span is which of the last slots up to now the ring can tell of: from first to
-// last; none if first is after last.
-func (r *Ring) span(now, slots int64) (first, last int64) {
-	return max(now-slots+1, r.head-ringLen+1, 0), min(now, r.head)
+// turn makes slot, which is later than the latest, the latest.
+func (r *Ring) turn(slot int64) {
+	var past *[ringLen]uint32
+	if slot < r.head+ringLen && (r.past != nil || r.now > 0) {
+		past = r.copied()
+		past[r.head%ringLen] = r.now
+		for i := r.head + 1; i <= slot; i++ {
+			past[i%ringLen] = 0
+		}
+	}
+	r.head, r.past, r.now = slot, past, 0
+}
+
+// copied is a copy of the past.
+func (r *Ring) copied() *[ringLen]uint32 {
+	past := new([ringLen]uint32)
+	if r.past != nil {
+		*past = *r.past
+	}
+	return past
+}
+
+// plus is n more than a count, at most what a slot holds.
+func plus(count uint32, n uint64) uint32 {
+	return uint32(min(uint64(count)+min(n, 1<<32-1), 1<<32-1))
+}
+
+// at is what was counted in the given slot.
+func (r *Ring) at(slot int64) uint32 {
+	switch {
+	case slot == r.head:
+		return r.now
+	case slot < 0 || slot > r.head || slot <= r.head-ringLen || r.past == nil:
+		return 0
+	}
+	return r.past[slot%ringLen]
 }
 
 // sum is how many fell into the last slots up to now, now's own included.
 func (r *Ring) sum(now, slots int64) uint64 {
 	var sum uint64
-	first, last := r.span(now, slots)
-	i := first % ringLen
-	for ; first <= last; first++ {
-		sum += uint64(r.n[i])
+	if r.head <= now && r.head > now-slots {
+		sum = uint64(r.now)
+	}
+	if r.past == nil {
+		return sum
+	}
+	first, last := max(now-slots+1, r.head-ringLen+1, 0), min(now, r.head-1)
+	for i := first % ringLen; first <= last; first++ {
+		sum += uint64(r.past[i])
 		if i++; i == ringLen {
 			i = 0
 		}
@@ -55,9 +95,8 @@ func (r *Ring) sum(now, slots int64) uint64 {
 // first is the earliest slot of the last slots up to now in which something was
 // counted, and whether there is one.
 func (r *Ring) first(now, slots int64) (int64, bool) {
-	first, last := r.span(now, slots)
-	for slot := first; slot <= last; slot++ {
-		if r.n[slot%ringLen] > 0 {
+	for slot := max(now-slots+1, r.head-ringLen+1, 0); slot <= min(now, r.head); slot++ {
+		if r.at(slot) > 0 {
 			return slot, true
 		}
 	}

@@ -32,7 +32,7 @@ func (s Series) Burst(now time.Time, gap time.Duration) time.Time {
 func (r Ring) run(now, gap int64) (first int64, found bool) {
 	for slot := min(now, r.head); slot >= max(now-ringLen+1, r.head-ringLen+1, 0); slot-- {
 		switch {
-		case r.n[slot%ringLen] > 0:
+		case r.at(slot) > 0:
 			first, found = slot, true
 		case found && first-slot >= max(gap, 1):
 			return first, true
