@@ -31,7 +31,6 @@ type runner struct {
 	listen *[]string
 	socket *bool
 	web    *string
-	config config.Config
 	log    *slog.Logger
 }
 
