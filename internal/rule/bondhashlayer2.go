@@ -20,7 +20,7 @@ func bondHashLayer2() Rule {
 		Impact:    "operational: it is a risk, and nothing that a customer feels",
 		Needs:     []string{node.SourceBond},
 		Hold:      10 * time.Second, // a bond begins as layer2 and gets its policy a moment later
-		Keep:      5 * time.Second,  // a policy does not flap: it is gone as soon as it has been changed
+		// Keep is 0: a policy does not flap, and one that was changed is gone at once.
 		About: "A bond of several slaves chooses the slave of each frame by MAC address, or by MAC address and VLAN. All that this host sends to one server, or through one router, then goes out on one slave, however many there are. " +
 			"It is told by the mode and the policy alone: layer2 and vlan+srcmac in 802.3ad, balance-xor, and balance-tlb without dynamic load balancing; Open vSwitch's balance-slb. In all other modes the policy has no meaning. " +
 			"A bond that carries krbd's traffic is layer2-bond-krbd's, and not told here again; a bond that carries only VM traffic, or a node without krbd, gets this as an advice. Where krbd is in use and the link that carries its traffic cannot be told, it is a warning.",

@@ -29,7 +29,7 @@ Thresholds are set in the configuration file, by rule; any rule can be switched 
 |---|---|---|---|
 `)
 	for _, r := range b.Rules {
-		fmt.Fprintf(&w, "| [%s](#%s) | %s | %s | %s |\n", r.ID, r.ID, cell(r.Severity), r.Component, cell(r.Title))
+		fmt.Fprintf(&w, "| [%s](#%s) | %s | %s | %s |\n", r.ID, r.ID, severities(r), r.Component, cell(r.Title))
 	}
 	for _, r := range b.Rules {
 		w.WriteString(section(r))
@@ -82,6 +82,9 @@ func when(r Rule) string {
 	}
 	if r.Keep > 0 {
 		kept = "stays until not seen for " + spelledDuration(r.Keep)
+	}
+	if r.Fact != nil {
+		kept += "; what is read off a setting comes and goes at once"
 	}
 	return raised + "; " + kept
 }

@@ -49,8 +49,8 @@ func TestEveryRuleSaysWhatItIs(t *testing.T) {
 			t.Errorf("%s is there twice", r.ID)
 		}
 		seen[r.ID] = true
-		if r.Title == "" || r.About == "" || severities(r) == "" || r.Component == "" || r.Check == nil {
-			t.Errorf("%s: title %q, severity %q, component %q, about %q", r.ID, r.Title, r.Severity, r.Component, r.About)
+		if r.Title == "" || r.About == "" || severities(r) == "" || r.Component == "" || r.Impact == "" || len(r.Do) == 0 || r.Check == nil {
+			t.Errorf("%s: title %q, severity %q, impact %q, component %q, about %q, %d things to do", r.ID, r.Title, r.Severity, r.Impact, r.Component, r.About, len(r.Do))
 		}
 		if r.Hold < 0 || r.Keep < 0 {
 			t.Errorf("%s: hold %s, keep %s", r.ID, r.Hold, r.Keep)
