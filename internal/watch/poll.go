@@ -42,7 +42,11 @@ func (p *poller[T]) run(ctx context.Context) {
 			p.began = time.Time{}
 			late.Stop()
 			p.see(p.As(r))
-			p.wake(next)
+			if r.Err == nil && p.More != nil && p.More(r.Value) {
+				next.Reset(0)
+			} else {
+				p.wake(next)
+			}
 		case <-late.C:
 			p.sayLate()
 		}

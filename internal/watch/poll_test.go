@@ -41,6 +41,26 @@ func TestPollReadsAtOnceAndThenEachRound(t *testing.T) {
 	})
 }
 
+func TestPollReadsOnWhileThereIsMore(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		began := time.Now()
+		seen := seenHost(t, Polling[host.State]{
+			Every: 10 * time.Second, Deadline: time.Second,
+			Read: func(context.Context) (host.State, error) {
+				time.Sleep(100 * time.Millisecond)
+				return host.State{CPUs: int(time.Since(began) / time.Second)}, nil
+			},
+			More: func(s host.State) bool { return s.CPUs < 3 },
+		}, 14*time.Second)
+		if len(seen) != 31 {
+			t.Fatalf("got %d readings, want 30 in the three seconds in which there is more, and one a round later", len(seen))
+		}
+		if gap := seen[30].At.Sub(seen[29].At); gap != 10*time.Second {
+			t.Errorf("got the next reading %s later, want a round", gap)
+		}
+	})
+}
+
 func TestPollLateReadIsSaidWaitedForAndUsed(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		reads := 0

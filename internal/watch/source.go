@@ -28,6 +28,7 @@ type Polling[T any] struct {
 	Deadline time.Duration   // a read that takes longer is late: the source is stalled until it is back
 	Wake     <-chan struct{} // read at once when it receives, but at most once a second; may be nil
 	Read     func(context.Context) (T, error)
+	More     func(T) bool // whether to read again at once after this value, as there is more; may be nil
 	As       func(node.Reading[T]) node.Observation
 	Remedy   func(node.ErrorKind) string // how to give the source sight; may be nil
 }
