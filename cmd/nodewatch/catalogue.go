@@ -38,7 +38,7 @@ func catalogue() []listing {
 			node.Denied: "let nodewatch's user connect to libvirt's read-only socket (polkit: org.libvirt.unix.monitor)",
 		}},
 		{node.SourceQEMU, 30 * time.Second, 5 * time.Second, "QEMU processes and containers: /proc, command lines once each by the probe", "nothing", nil},
-		{node.SourceKmsg, 250 * time.Millisecond, 2 * time.Second, "the kernel log: /dev/kmsg", "CAP_SYSLOG where kernel.dmesg_restrict is 1", map[node.ErrorKind]string{
+		{node.SourceKmsg, time.Second, 3 * time.Second, "the kernel log: /dev/kmsg", "CAP_SYSLOG where kernel.dmesg_restrict is 1", map[node.ErrorKind]string{
 			node.Denied: "give nodewatch CAP_SYSLOG, as systemd/nodewatch.service does, or run it as root; printk.devkmsg=off on the kernel command line also denies it",
 			node.Absent: "there is no /dev/kmsg: nodewatch must run on the host, not in a container",
 		}},

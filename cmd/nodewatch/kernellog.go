@@ -8,6 +8,8 @@ import (
 	"time"
 
 	"github.com/nodewatch/nodewatch/internal/config"
+	"github.com/nodewatch/nodewatch/internal/node"
+	"github.com/nodewatch/nodewatch/internal/watch"
 	"github.com/nodewatch/nodewatch/pkg/kmsg"
 )
 
@@ -22,7 +24,8 @@ type kernelLog struct {
 	any   bool   // believe records of user space too: for tests
 	r     *kmsg.Reader
 	last  kmsg.Position // where this process has left off, once reading has failed
-	saved time.Time
+	saved time.Time     // when the position was last written down
+	wrote kmsg.Position // and what it was
 }
 
 func newKernelLog(c config.Config, at roots) *kernelLog {
@@ -37,7 +40,19 @@ func newKernelLog(c config.Config, at roots) *kernelLog {
 	return k
 }
 
-// read returns what the log has said since the last call, without waiting.
+// source reads the log without a pause: in a flood the kernel writes over what has
+// waited for a tenth of a second.
+func (k *kernelLog) source() watch.Source {
+	l := listed(node.SourceKmsg)
+	return watch.Poll(watch.Polling[kmsg.Batch]{
+		Name: l.name, Every: l.every, Deadline: l.late, Remedy: l.remedy, Read: k.read,
+		More: func(kmsg.Batch) bool { return true },
+		As:   func(r node.Reading[kmsg.Batch]) node.Observation { return node.SawKernel{Reading: r} },
+	})
+}
+
+// read returns what the log has said since the last call; for the first record it
+// waits a round, in which no thread is held.
 func (k *kernelLog) read(context.Context) (kmsg.Batch, error) {
 	if k.r == nil {
 		if err := k.open(); err != nil {
@@ -45,7 +60,7 @@ func (k *kernelLog) read(context.Context) (kmsg.Batch, error) {
 		}
 	}
 	k.save() // by now the batch before has been dealt with
-	b, err := k.r.Next(0)
+	b, err := k.r.Next(listed(node.SourceKmsg).every)
 	if err != nil {
 		k.last = k.r.Position()
 		_ = k.r.Close()
@@ -76,13 +91,15 @@ func (k *kernelLog) open() error {
 	return nil
 }
 
-// save writes the position down, at most once a second. The runtime directory is
+// save writes the position down where it has moved, at most once a second. The runtime directory is
 // a RAM disk; a failure costs no more than a restart that takes old lines for history.
 func (k *kernelLog) save() {
 	at := k.r.Position()
-	if k.place == "" || at == (kmsg.Position{}) || time.Since(k.saved) < savePosition {
+	if k.place == "" || at == (kmsg.Position{}) || at == k.wrote || time.Since(k.saved) < savePosition {
 		return
 	}
 	k.saved = time.Now()
-	_ = kmsg.SavePosition(k.place, at)
+	if kmsg.SavePosition(k.place, at) == nil {
+		k.wrote = at
+	}
 }

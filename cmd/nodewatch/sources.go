@@ -14,7 +14,6 @@ import (
 	"github.com/nodewatch/nodewatch/pkg/bond"
 	"github.com/nodewatch/nodewatch/pkg/ceph"
 	"github.com/nodewatch/nodewatch/pkg/host"
-	"github.com/nodewatch/nodewatch/pkg/kmsg"
 	"github.com/nodewatch/nodewatch/pkg/rbd"
 )
 
@@ -43,7 +42,7 @@ func sources(ctx context.Context, c config.Config, at roots, view func() (rule.V
 		poll(node.SourceIO, nil, rbd.NewIOReader(sys).Read, func(r node.Reading[[]rbd.IO]) node.Observation { return node.SawIO{Reading: r} }),
 		poll(node.SourceOSDC, nil, osdc(probe, view), func(r node.Reading[[]rbd.Pending]) node.Observation { return node.SawPending{Reading: r} }),
 		poll(node.SourceQEMU, nil, rbd.NewProcesses(proc, qemu(probe), rbd.DeviceNumber).Read, func(r node.Reading[rbd.Guests]) node.Observation { return node.SawQEMU{Reading: r} }),
-		poll(node.SourceKmsg, nil, newKernelLog(c, at).read, func(r node.Reading[kmsg.Batch]) node.Observation { return node.SawKernel{Reading: r} }),
+		newKernelLog(c, at).source(),
 		poll(node.SourceHost, nil, host.NewReader(proc, host.Limits{}).Read, func(r node.Reading[host.State]) node.Observation { return node.SawHost{Reading: r} }),
 	}
 	if !c.OVS.Off {
