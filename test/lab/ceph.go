@@ -12,6 +12,7 @@ import (
 	"os"
 	"path/filepath"
 	"strings"
+	"syscall"
 	"time"
 )
 
@@ -24,7 +25,7 @@ type Cluster struct {
 	dir      string
 	conf     string
 	Key      string // of client.admin
-	OSDs     []*Child
+	OSDs     [osds]*Child
 	Mon      *Child
 }
 
@@ -151,8 +152,14 @@ func (l *Cluster) makeOSD(ctx context.Context, n int) error {
 	if err != nil {
 		return err
 	}
-	osd, err := l.children.Start(fmt.Sprintf("osd.%d", n), "ceph-osd", "-c", l.conf, "-f", "-i", fmt.Sprint(n))
-	l.OSDs = append(l.OSDs, osd)
+	if err != nil {
+		return err
+	}
+	return l.startOSD(n)
+}
+
+func (l *Cluster) startOSD(n int) (err error) {
+	l.OSDs[n], err = l.children.Start(fmt.Sprintf("osd.%d", n), "ceph-osd", "-c", l.conf, "-f", "-i", fmt.Sprint(n))
 	return err
 }
 
@@ -169,6 +176,18 @@ func (l *Cluster) Image(ctx context.Context, name string, mib int) error {
 		return err
 	}
 	defer os.Remove(file)
-	_, err := l.children.Output(ctx, "rbd", "-c", l.conf, "--no-progress", "--image-format", "2", "--image-feature", "layering", "import", file, "rbd/"+name)
+	_, err := l.children.Output(ctx, "rbd", "-c", l.conf, "--no-progress", "--image-format", "2", "--image-feature", "layering", "--object-size", "1M", "import", file, "rbd/"+name)
 	return err
+}
+
+// RestartOSD ends an OSD in good order, so that it keeps what it holds, and
+// starts it again after between was run. A killed one would have lost it all.
+func (l *Cluster) RestartOSD(n int, between func()) (err error) {
+	if err := l.OSDs[n].Signal(syscall.SIGTERM); err != nil {
+		return err
+	}
+	<-l.OSDs[n].done
+	defer func() { err = l.startOSD(n) }() // between may end the test
+	between()
+	return nil
 }

@@ -31,7 +31,7 @@ func crcStorm(t *testing.T, mode, line string) {
 	kernel := l.kernelCount(line)
 	told := l.crcFaults()
 	l.damage(ethswitch.Damage{Every: 1, Least: 1000})
-	l.sh("dd if=/dev/%s of=/dev/null bs=1M count=1 skip=4 iflag=direct >/tmp/read.log 2>&1 </dev/null &", device)
+	l.readAll(device)
 	begin := l.now().At
 	r := l.until(15*time.Second, "the storm is told", func(r Report) bool { return r.raised("krbd-retry-storm", "critical") })
 	if took := r.At.Sub(begin); took > 5*time.Second {
@@ -79,17 +79,4 @@ func (l *Lab) crcFaults() float64 {
 		l.t.Fatal("nodewatch does not count CRC faults")
 	}
 	return a + b
-}
-
-// readsOn waits until the read in the background has ended well.
-func (l *Lab) readsOn() {
-	l.t.Helper()
-	err := wait(l.ctx, 20*time.Second, func() (bool, error) {
-		out, err := l.Guest.Sh(l.ctx, "cat /tmp/read.log")
-		return err == nil && len(out) > 0, err
-	})
-	out := l.sh("cat /tmp/read.log")
-	if err != nil || out == "" {
-		l.t.Fatalf("the read does not go on: %v %s", err, out)
-	}
 }

@@ -65,6 +65,35 @@ func (r Report) raised(rule, severity string) bool {
 	return f != nil && f.Severity == severity
 }
 
+// text is all that a finding says of the present.
+func (f Finding) text() string {
+	all := f.Summary
+	for _, e := range f.Evidence {
+		all += "\n" + e.Subject + ": " + e.Fact
+	}
+	return all
+}
+
+// quiet reports whether nothing above info is raised.
+func (r Report) quiet() bool {
+	for _, f := range r.Findings {
+		if f.Severity != "info" {
+			return false
+		}
+	}
+	return true
+}
+
+// source is the state of the named source.
+func (r Report) source(name string) string {
+	for _, s := range r.Sources {
+		if s.Name == name {
+			return s.State
+		}
+	}
+	return ""
+}
+
 // clear reports whether none of the rules is raised.
 func (r Report) clear(rules ...string) bool {
 	for _, rule := range rules {

@@ -114,7 +114,10 @@ func (l *Lab) nodewatch(flags ...string) {
 				l.t.Logf("the report at the end %s", r)
 			}
 			out, _, err := l.Guest.Run(l.ctx, "sh", "-c", "tail -n 30 /tmp/nodewatch.log; dmesg | tail -n 30")
-			l.t.Logf("%v\n%s", err, out)
+			if err != nil {
+				out += err.Error()
+			}
+			l.t.Logf("the logs at the end\n%s", out)
 		}
 		if _, err := l.Guest.Sh(l.ctx, "kill -CONT $(cat /run/nodewatch.pid); kill $(cat /run/nodewatch.pid); for i in $(seq 50); do [ -e /proc/$(cat /run/nodewatch.pid) ] || exit 0; usleep 100000; done; echo it does not end; exit 1"); err != nil {
 			l.t.Errorf("nodewatch: %v", err)
