@@ -105,6 +105,9 @@ func TestFlaps(t *testing.T) {
 			t.Errorf("%s: got %d failures, want the three of before", what, got)
 		}
 	}
+	if got := within(seen(Snapshot{}, 0, 0, 7), 10*time.Minute); got != 0 {
+		t.Errorf("got %d failures of a slave without an index at the first look", got)
+	}
 	if got := s.Flap("bond0", "eth7"); got.Within(s.Now, time.Minute) != 0 || got.Slave != "eth7" {
 		t.Errorf("got %+v of a slave that is not there", got)
 	}

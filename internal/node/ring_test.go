@@ -29,17 +29,25 @@ func (p *plain) sum(now, slots int64) (sum uint64, first int64, found bool) {
 }
 
 // FuzzRing: whatever is added in whatever order, a Ring sums and begins like a
-// list of all counts of which only the latest 60 slots are kept.
+// list of all counts of which only the latest 60 slots are kept; and a Ring that
+// was added to is what it was.
 func FuzzRing(f *testing.F) {
 	f.Add([]byte{0, 1, 2, 59, 60, 61, 200, 3, 0, 255}, uint8(60), uint8(70))
 	f.Add([]byte{255, 0}, uint8(1), uint8(255))
 	f.Add([]byte{}, uint8(0), uint8(0))
+	f.Add([]byte{59, 30, 31, 30}, uint8(60), uint8(60)) // late ones
+	f.Add([]byte{1, 5, 64, 66}, uint8(60), uint8(66))   // over what was counted a round ago
 	f.Fuzz(func(t *testing.T, slots []byte, window, now uint8) {
 		var r Ring
 		p := plain{counts: map[int64]uint64{}}
 		for i, slot := range slots {
+			before := r
+			sum := before.sum(int64(now), int64(window))
 			r = r.add(int64(slot), uint64(i))
 			p.add(int64(slot), uint64(i))
+			if got := before.sum(int64(now), int64(window)); got != sum {
+				t.Fatalf("adding to slot %d made another ring's sum %d, which was %d", slot, got, sum)
+			}
 		}
 		sum, first, found := p.sum(int64(now), int64(window))
 		if got := r.sum(int64(now), int64(window)); got != sum {
