@@ -52,6 +52,16 @@ func TestCephUnreachable(t *testing.T) {
 				r.stall().log(kmsg.ConnectError, "osd1", 1).log(kmsg.ConnectError, "osd2", 1).run(1)
 			}
 		}, true},
+		"a disk completes a request now and then": {func(r *rig) {
+			r.stall()
+			for i := range 40 {
+				r.disks[0].iops = 0
+				if i%8 == 0 {
+					r.disks[0].iops = 1
+				}
+				refuse(r, 6, 1)
+			}
+		}, false},
 		"all OSDs are down by the map": {func(r *rig) {
 			r.log(kmsg.OSDDown, "osd1", 1).log(kmsg.OSDDown, "osd2", 1).stall().run(20)
 		}, true},
@@ -93,6 +103,11 @@ func TestCephUnreachableLatches(t *testing.T) {
 	r := refuse(newRig(t, 4).run(10).stall(), 6, 20)
 	r.run(600).want(unreachableID, "", report.Critical, report.MajorOutage)
 	r.flow(2).run(25).wantNone(unreachableID, "")
+
+	r = newRig(t, 4).run(10)
+	r.cluster = osdMap(12, 0)
+	refuse(r.stall(), 12, 20)
+	refuse(r, 2, 200).want(unreachableID, "", report.Critical, report.MajorOutage)
 }
 
 func TestCephUnreachableStaysWhileBlind(t *testing.T) {
@@ -117,6 +132,8 @@ func TestCephUnreachableBlame(t *testing.T) {
 		"the cluster is well":   {func(r *rig) { r.cluster = osdMap(12, 0) }, "says that 12 OSDs are up: look at the path from here to the OSDs", "the cluster answers this host", ""},
 		"the cluster is silent": {func(r *rig) { r.blind(node.Stalled, node.SourceCeph); r.cluster = osdMap(12, 0) }, "", "does not answer nodewatch on this host either", ""},
 		"may not be asked":      {func(*rig) {}, "", "", "nodewatch may not ask the cluster"},
+		"a third is down":       {func(r *rig) { r.cluster = osdMap(8, 4) }, "says that 8 OSDs are up: look at the path from here to the OSDs", "the cluster answers this host", ""},
+		"links not known":       {func(r *rig) { r.links.Addresses[0].IP = "192.0.2.99" }, "", "", "nodewatch may not ask the cluster"},
 		"the links are down": {func(r *rig) {
 			r.cluster = osdMap(12, 0)
 			for i := range r.links.Bonds[0].Slaves {
@@ -137,6 +154,15 @@ func TestCephUnreachableBlame(t *testing.T) {
 			}
 		})
 	}
+	t.Run("what it said is older", func(t *testing.T) {
+		r := newRig(t, 1)
+		r.cluster = osdMap(2, 10)
+		in := Input{Snapshot: r.run(5).view.Snapshot}
+		f := report.Finding{Since: in.Cluster.At.Add(time.Second)}
+		if says := blame(in, &f); says != "" || !containsFact(f.Against, "the cluster has not been asked since") {
+			t.Errorf("%q, against: %+v", says, f.Against)
+		}
+	})
 	t.Run("the map lags", func(t *testing.T) {
 		r := newRig(t, 4).run(10)
 		r.cluster = osdMap(12, 0)

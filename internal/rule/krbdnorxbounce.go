@@ -28,9 +28,8 @@ func krbdNoRxbounce() Rule {
 		Check: func(in Input) []report.Finding {
 			e := exposureOf(in, in.Mapped.Value)
 			was, raised := in.Was("")
-			unsure := len(e.unread) > 0 || in.GuestsKnown() != nil
 			switch {
-			case len(e.windows) == 0 && raised && was.Severity == report.Warning && unsure:
+			case len(e.windows) == 0 && raised && was.Severity == report.Warning && len(e.unread) > 0:
 				was.State = report.Blind // what was a Windows guest's disk may still be one
 				return []report.Finding{was}
 			case len(e.windows)+len(e.others) > 0:

@@ -38,6 +38,10 @@ func TestKrbdSharedFate(t *testing.T) {
 	r.guests = r.guests[:1]
 	r.run(2).wantNone(id, "client4123")
 
+	r = newRig(t, 3)
+	r.guests = nil
+	r.run(2).wantNone(id, "client4123")
+
 	r = newRig(t, 3).blind(node.Failed, node.SourceLibvirt).run(2)
 	if f := r.want(id, "client4123", report.Info, report.Operational); !containsFact(f.Against, "how many guests that is cannot be told") {
 		t.Errorf("against: %+v", f.Against)
@@ -91,8 +95,8 @@ func TestKrbdNoRxbounceOrderAndSight(t *testing.T) {
 	windows(r)
 	r.addVM("vm999", "linux")
 	r.mapped[4].Options = nil
-	f := r.run(2).want(id, "", report.Warning, report.Operational)
-	if !strings.HasPrefix(f.Summary, "1 krbd disk of 1 Windows guest (win1) are mapped without rxbounce") || !strings.Contains(f.Evidence[0].Fact, "rbd3 (rbd/vm-104-disk-0, win1)") {
+	f := r.run(3).want(id, "", report.Warning, report.Operational)
+	if f.State != report.Seen || !strings.HasPrefix(f.Summary, "1 krbd disk of 1 Windows guest (win1) are mapped without rxbounce") || !strings.Contains(f.Evidence[0].Fact, "rbd3 (rbd/vm-104-disk-0, win1)") {
 		t.Errorf("summary: %s\nevidence: %+v", f.Summary, f.Evidence)
 	}
 	if !strings.HasPrefix(commands(f), "rbd device map --options rxbounce rbd/vm-104-disk-0") || !containsFact(f.Against, "cannot tell for 1 krbd disk, whose options could not be read: rbd4") {
@@ -103,6 +107,10 @@ func TestKrbdNoRxbounceOrderAndSight(t *testing.T) {
 	}
 	if f := r.run(60).want(id, "", report.Warning, report.Operational); f.State != report.Blind {
 		t.Errorf("options unread: state %q", f.State)
+	}
+	r.mapped[3].Options = &rbd.Options{}
+	if f := r.run(60).want(id, "", report.Warning, report.Operational); f.State != report.Seen {
+		t.Errorf("options read again: state %q", f.State)
 	}
 	for i := range r.mapped {
 		r.mapped[i].Options = &rbd.Options{}
@@ -117,11 +125,42 @@ func TestKrbdNoRxbounceOrderAndSight(t *testing.T) {
 	}
 	r.run(2).wantNone(id, "")
 
+	r = newRig(t, 2).run(2)
+	r.mapped[0].Options, r.mapped[1].Options = nil, nil
+	if f := r.run(2).want(id, "", report.Info, report.Operational); f.State != report.Blind {
+		t.Errorf("of Linux guests, options unread: state %q", f.State)
+	}
+
+	r = newRig(t, 0)
+	windows(r)
+	windows(r)
+	r.guests[0].Disks = append(r.guests[0].Disks, r.guests[1].Disks...)
+	r.guests = r.guests[:1]
+	r.addVM("", "")
+	r.guests = r.guests[:1]
+	f = r.run(2).want(id, "", report.Warning, report.Operational)
+	if !strings.HasPrefix(f.Summary, "2 krbd disks of 1 Windows guest (win1)") || !containsFact(f.Against, "for 1 krbd disk the guest or its operating system is not known: rbd2") {
+		t.Errorf("summary: %s\nagainst: %+v", f.Summary, f.Against)
+	}
+
 	r = newRig(t, 0)
 	windows(r)
 	r.host.Release, r.host.Version = "5.10.0-30-amd64", ""
 	if f := r.run(2).want(id, "", report.Warning, report.Operational); strings.Contains(commands(f), "rxbounce") || !strings.Contains(f.Advice[0].Do, "Kernel 5.10.0-30-amd64 has no rxbounce") {
 		t.Errorf("advice: %+v", f.Advice)
+	}
+}
+
+func TestCanBounce(t *testing.T) {
+	for release, want := range map[string]bool{"5.10.223": false, "5.14.0-503.el9": false, "5.15.100": true, "5.16.5": false, "5.17.0": true, "6.1.0-56-amd64": true, "strange": true} {
+		r := newRig(t, 1)
+		r.host = host.State{Release: release}
+		if got := canBounce(Input{Snapshot: r.run(1).view.Snapshot}); got != want {
+			t.Errorf("%s: %v, want %v", release, got, want)
+		}
+	}
+	if !canBounce(Input{}) {
+		t.Error("a host that has not been read")
 	}
 }
 

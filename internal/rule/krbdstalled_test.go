@@ -33,6 +33,17 @@ func TestKrbdStalled(t *testing.T) {
 	r.run(2).wantNone(stalledID, "")
 }
 
+// One disk is never a spread, however few there are.
+func TestKrbdStalledOneOfFew(t *testing.T) {
+	r := newRig(t, 3).run(10)
+	r.each(nil, func(d *rigDisk) { d.iops = 0 })
+	r.stall(1).run(12).want(stalledID, "", report.Warning, report.PartialOutage)
+	r.wait(1, 17, 1, "read").run(12) // the same disk, seen twice
+	if f := r.want(stalledID, "", report.Warning, report.PartialOutage); !strings.Contains(f.Summary, "on 1 krbd disk of 1 VM, of 1 busy and 3 in all") {
+		t.Errorf("summary: %s", f.Summary)
+	}
+}
+
 func TestKrbdStalledNot(t *testing.T) {
 	r := newRig(t, 3).run(10)
 	r.each(nil, func(d *rigDisk) { d.iops = 0 }) // idle
@@ -72,6 +83,29 @@ func TestKrbdStalledRequest(t *testing.T) {
 	r.pending[0].Requests[0].Object = "rbd_data.parent.0000000000000000" // a clone's parent
 	if f := r.run(40).want(stalledID, "", report.Warning, report.PartialOutage); !strings.Contains(f.Summary, "1 request of no mapped image") {
 		t.Errorf("summary: %s", f.Summary)
+	}
+	r.mapped[7].ImageID = "" // could not be read
+	r.pending[0].Requests[0].Object = "something"
+	if f := r.run(10).want(stalledID, "", report.Warning, report.PartialOutage); !strings.Contains(f.Summary, "1 request of no mapped image") {
+		t.Errorf("summary: %s", f.Summary)
+	}
+}
+
+// Requests that wait for several OSDs, or for none, are no OSD's fault.
+func TestKrbdStalledAtSeveralOSDs(t *testing.T) {
+	for _, osd := range []int{3, -1} {
+		r := newRig(t, 4).run(10).wait(0, osd, 1, "read")
+		two := r.pending
+		r.wait(1, 17, 1, "write")
+		r.pending[0].Requests = append(r.pending[0].Requests, two[0].Requests[0])
+		r.pending[0].Requests[1].TID = 3
+		if f := r.run(15).want(stalledID, "", report.Critical, report.MajorOutage); strings.Contains(f.Summary, "what osdc shows") {
+			t.Errorf("summary: %s", f.Summary)
+		}
+		r.pending = two
+		if f := r.run(15).want(stalledID, "", report.Critical, report.MajorOutage); osd < 0 && strings.Contains(f.Summary, "what osdc shows") {
+			t.Errorf("homeless: %s", f.Summary)
+		}
 	}
 }
 

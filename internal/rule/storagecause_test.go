@@ -63,6 +63,10 @@ func TestStormCause(t *testing.T) {
 			func(r *rig) { r.mapped[0].Options = nil; saturated(r) }, func(r *rig) { r.crcLoop(8, 15) },
 			"", []string{saturation}, []string{saturation, sparseState, oneOSD, wire},
 		},
+		"a guest's system is not known": {
+			func(r *rig) { r.addVM("x", ""); saturated(r) }, func(r *rig) { r.crcLoop(8, 15) },
+			"", []string{saturation}, []string{saturation, sparseState, oneOSD, wire},
+		},
 		"the sparse-read loop, whatever else": {
 			func(r *rig) { r.host.Release, r.host.Version = "6.12.43", ""; saturated(r) }, func(r *rig) {
 				for range 5 {
@@ -81,6 +85,49 @@ func TestStormCause(t *testing.T) {
 		"one OSD, too early to tell": {
 			func(r *rig) { r.log(kmsg.OSDUp, "osd7", 1).run(100) }, func(r *rig) { r.crcLoop(1, 6) },
 			"", nil, []string{saturation, buffers, sparseState, wire},
+		},
+		"one OSD, few faults": {
+			func(r *rig) { r.log(kmsg.OSDUp, "osd7", 1).run(100) }, func(r *rig) {
+				for range 9 {
+					r.crcLoop(1, 1).run(3)
+				}
+			}, "", nil, []string{saturation, buffers, sparseState, wire},
+		},
+		"one OSD, many faults in a moment": {
+			func(r *rig) { r.log(kmsg.OSDUp, "osd7", 1).run(100) }, func(r *rig) { r.run(3).log(kmsg.CRC, "osd1", 40).run(1) },
+			"", nil, []string{saturation, buffers, sparseState, wire},
+		},
+		"one bad frame": {
+			func(r *rig) { r.run(70); r.nics[1].crc = 1; r.run(1); r.nics[1].crc = 0; r.run(29) }, func(r *rig) { r.crcLoop(8, 15) },
+			"", nil, []string{saturation, buffers, sparseState, oneOSD, wire},
+		},
+		"saturation and the wire": {
+			func(r *rig) { r.nics[1].crc = 7; saturated(r) }, func(r *rig) { r.crcLoop(8, 15) },
+			"", []string{saturation, wire}, []string{saturation, buffers, sparseState, oneOSD},
+		},
+		"a few sparse-read lines in a CRC loop": {
+			func(r *rig) { r.run(100) }, func(r *rig) { r.log(kmsg.SparseRead, "", 3).crcLoop(8, 6) },
+			"", nil, []string{saturation, buffers, oneOSD, wire},
+		},
+		"the only OSD that is known": {
+			func(r *rig) { r.run(100) }, func(r *rig) { r.crcLoop(1, 15) },
+			"", nil, []string{saturation, buffers, sparseState, wire},
+		},
+		"the only OSD that is known, and other disks go on": {
+			func(r *rig) {
+				for range 6 {
+					r.addVM("x", "linux")
+				}
+				r.run(100)
+			}, func(r *rig) { r.flow().stall(0).crcLoop(1, 15) },
+			"only one OSD", []string{oneOSD}, []string{saturation, buffers, sparseState, wire},
+		},
+		"OSDs of the only host that is known": {
+			func(r *rig) { r.run(100) }, func(r *rig) {
+				for range 15 {
+					r.log(kmsg.CRC, "osd4", 1).log(kmsg.CRC, "osd8", 1).run(1)
+				}
+			}, "", nil, []string{saturation, buffers, sparseState, wire},
 		},
 		"the OSDs of one host": {
 			func(r *rig) { r.log(kmsg.Closed, "osd2", 1).run(100) }, func(r *rig) {
@@ -197,6 +244,9 @@ func TestStormAdvice(t *testing.T) {
 		if strings.Contains(commands(f), harm) {
 			t.Errorf("harmful command with %q:\n%s", harm, commands(f))
 		}
+	}
+	if fact := of(f.Against, sparseState); !strings.Contains(fact, "kernel 6.1.192 is outside of the ranges of CVE-2026-23136") {
+		t.Errorf("against %s: %s", sparseState, fact)
 	}
 	calm := newRig(t, 2).run(100).stall().crcLoop(8, 15).want(stormID, "", report.Critical, report.MajorOutage)
 	if strings.Contains(commands(calm), "tc qdisc") {

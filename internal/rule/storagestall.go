@@ -20,7 +20,7 @@ func stalledDisks(in Input, least time.Duration) []*node.DiskIO {
 	}
 	var list []*node.DiskIO
 	for i := range in.IO {
-		if d := &in.IO[i]; d.Last.InFlight() > 0 && d.Stuck() >= least {
+		if d := &in.IO[i]; d.Stuck() >= least { // 0 with nothing in flight
 			list = append(list, d)
 		}
 	}
