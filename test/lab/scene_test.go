@@ -119,12 +119,23 @@ func (l *Lab) nodewatch(flags ...string) {
 			}
 			l.t.Logf("the logs at the end\n%s", out)
 		}
-		if _, err := l.Guest.Sh(l.ctx, "kill -CONT $(cat /run/nodewatch.pid); kill $(cat /run/nodewatch.pid); for i in $(seq 50); do [ -e /proc/$(cat /run/nodewatch.pid) ] || exit 0; usleep 100000; done; echo it does not end; exit 1"); err != nil {
-			l.t.Errorf("nodewatch: %v", err)
-		}
+		l.end()
 	})
 	l.sh("nodewatch run %s >/tmp/nodewatch.log 2>&1 </dev/null & echo $! >/run/nodewatch.pid", strings.Join(flags, " "))
 	l.until(20*time.Second, "nodewatch starts", func(Report) bool { return true })
+}
+
+// end ends nodewatch, if it runs, as systemd would.
+func (l *Lab) end() {
+	l.t.Helper()
+	_, err := l.Guest.Sh(l.ctx, `[ -e /run/nodewatch.pid ] || exit 0
+p=$(cat /run/nodewatch.pid); rm /run/nodewatch.pid
+kill -CONT $p; kill $p
+for i in $(seq 50); do [ -e /proc/$p ] || exit 0; usleep 100000; done
+echo it does not end; kill -9 $p; exit 1`)
+	if err != nil {
+		l.t.Errorf("nodewatch: %v", err)
+	}
 }
 
 // kernelCount counts the lines of the kernel's log that contain the text.

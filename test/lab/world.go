@@ -25,6 +25,7 @@ const imageMiB = 16
 // A World is all of the lab: guest, switch, cluster.
 type World struct {
 	dir      string
+	bin      string // of the guest's programs
 	lock     *os.File
 	children *Children
 	stop     context.CancelFunc
@@ -42,7 +43,7 @@ const dirPrefix = "nodewatch-lab-"
 // Build makes a World. What is made is gone after Close, also when Build fails.
 func Build(ctx context.Context, bin, kernel string) (w *World, err error) {
 	sweep()
-	w = &World{Switch: ethswitch.New()}
+	w = &World{bin: bin, Switch: ethswitch.New()}
 	defer func() {
 		if err != nil {
 			w.Close()

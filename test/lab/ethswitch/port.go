@@ -186,16 +186,20 @@ func (p *port) usable(channel Channel, now time.Time) bool {
 // A pace lets bytes pass at a rate.
 type pace struct{ free time.Time }
 
-// slack is how far a pace may run ahead: a timer cannot wait for less.
-const slack = 2 * time.Millisecond
+const (
+	// slack is how far a pace may run ahead: a timer cannot wait for less.
+	slack = 2 * time.Millisecond
+	// credit is what a pace makes up for when it was woken late.
+	credit = 10 * time.Millisecond
+)
 
 func (t *pace) wait(n int, r Rate) {
 	if r.Bits == 0 {
 		return
 	}
 	now := time.Now()
-	if t.free.Before(now) {
-		t.free = now
+	if late := now.Add(-credit); t.free.Before(late) {
+		t.free = late
 	}
 	t.free = t.free.Add(time.Duration(n+wireOverhead) * 8 * time.Second / time.Duration(r.Bits))
 	if ahead := t.free.Sub(now); ahead > slack {

@@ -1,0 +1,104 @@
+//go:build lab
+
+package lab
+
+import (
+	"strings"
+	"testing"
+	"time"
+
+	"github.com/nodewatch/nodewatch/test/lab/ethswitch"
+)
+
+// A slave without a link is told, and its return. What carries krbd's traffic
+// stays the bond.
+func TestSlaveDown(t *testing.T) {
+	l := scenario(t)
+	l.bond("802.3ad", ethswitch.Layer34)
+	l.nodewatch()
+	l.plug("eth1", false)
+	unplugged := l.now().At
+	r := l.until(20*time.Second, "the lost slave is told", func(r Report) bool { return r.raised("bond-degraded", "warning") })
+	f := r.finding("bond-degraded")
+	if f.Since.Sub(unplugged) > 2*time.Second {
+		t.Errorf("unplugged before %s, seen at %s", unplugged, f.Since)
+	}
+	if f.Subject != "bond0" || !strings.Contains(f.text(), "eth1") {
+		t.Errorf("want eth1 of bond0: %s %s", f.Subject, f.text())
+	}
+	if n, ok := l.metric("nodewatch_bond_slave_carrier", `nic="eth1"`); !ok || n != 0 {
+		t.Errorf("eth1's carrier is %v, %v", n, ok)
+	}
+	l.plug("eth1", true)
+	r = l.until(60*time.Second, "the slave is back", func(r Report) bool { return r.clear("bond-degraded") })
+	if !r.quiet() {
+		t.Errorf("all is well again: %s", r)
+	}
+	if n, ok := l.metric("nodewatch_bond_slave_link_failures_total", `nic="eth1"`); !ok || n < 1 {
+		t.Errorf("eth1 has failed %v times, %v", n, ok)
+	}
+}
+
+// A switch that no longer speaks LACP is logged by nobody, and told all the same.
+func TestPartnerGone(t *testing.T) {
+	l := scenario(t)
+	l.bond("802.3ad", ethswitch.Layer34)
+	l.nodewatch()
+	l.holds(3*time.Second, "the partner speaks", func(r Report) bool { return r.clear("bond-lacp") })
+	l.Switch.SetMute(true)
+	t.Cleanup(func() { l.Switch.SetMute(false) })
+	l.until(45*time.Second, "the silence is told", func(r Report) bool { return r.raised("bond-lacp", "warning") })
+	l.Switch.SetMute(false)
+	l.until(75*time.Second, "the partner is back", func(r Report) bool { return r.clear("bond-lacp", "bond-degraded") })
+}
+
+// NICs and bonds come, go and change their names while nodewatch runs.
+func TestLinksChange(t *testing.T) {
+	l := scenario(t)
+	l.bond("802.3ad", ethswitch.Layer34)
+	l.nodewatch()
+	bonds := func(nic, bond string, want bool) {
+		t.Helper()
+		l.until(5*time.Second, nic+" in "+bond, func(Report) bool {
+			_, is := l.metric("nodewatch_nic_receive_bytes_total", `nic="`+nic+`"`, `bond="`+bond+`"`)
+			return is == want
+		})
+	}
+	bonds("eth1", "bond0", true)
+	index := l.sh("cat /sys/class/net/eth1/ifindex")
+	driver := "/sys/bus/virtio/drivers/virtio_net"
+	device := l.sh("basename $(readlink /sys/class/net/eth1/device)")
+	l.sh("echo %s >%s/unbind", device, driver)
+	bonds("eth1", "bond0", false)
+	l.sh("echo %s >%s/bind", device, driver)
+	t.Cleanup(func() { l.sh("ip link set stor1 down 2>/dev/null && ip link set stor1 name eth1; true") })
+	if again := l.sh("cat /sys/class/net/eth1/ifindex"); again == index {
+		t.Fatalf("the NIC came back with index %s", again)
+	}
+	l.sh("ip link set eth1 down; ip link set eth1 name stor1; ip link set stor1 master bond0")
+	bonds("stor1", "bond0", true)
+	l.sh("ip link set stor1 nomaster; ip link set stor1 down; ip link set stor1 name eth1")
+	bonds("stor1", "bond0", false)
+	l.sh("ip link add bond1 type bond mode active-backup; ip link set eth1 master bond1; ip link set bond1 up")
+	bonds("eth1", "bond1", true)
+	l.sh("ip link del bond1")
+	l.until(5*time.Second, "bond1 is gone", func(Report) bool {
+		_, is := l.metric("nodewatch_bond_info", `bond="bond1"`)
+		return !is
+	})
+	if r := l.now(); !r.clear("source-stalled", "nic-saturated", "nic-drops") {
+		t.Errorf("only links have changed: %s", r)
+	}
+}
+
+// plug plugs a NIC's cable in or out, at both ends.
+func (l *Lab) plug(nic string, in bool) {
+	l.t.Helper()
+	if !in {
+		l.t.Cleanup(func() { l.plug(nic, true) })
+	}
+	l.Switch.SetDown(nic, !in)
+	if err := l.Guest.SetLink(nic, in); err != nil {
+		l.t.Fatal(err)
+	}
+}
