@@ -61,7 +61,7 @@ func samples(n int) map[string]Observation {
 	return map[string]Observation{
 		"settings":       Settings{Off: []string{"a"}},
 		SourceBond:       SawLinks{read(f, links)},
-		SourceNIC:        SawCounters{read(f, []bond.Counters{{Name: "eth1", Index: 3, Speed: 10000, RxBytes: u * 1e8}, {Name: "eth0", Index: 2, Speed: 10000, RxBytes: u * 1e9, RxMissed: u}})},
+		SourceNIC:        SawCounters{read(f, []bond.Counters{{Name: "eth1", Index: 3, Speed: 10000, RxBytes: u * 1e8}, {Name: "eth0", Index: 2, Speed: 10000, RxBytes: u * u * 1e7, RxMissed: u * u}})},
 		SourceDrops:      SawDrops{read(f, []bond.Drops{{Name: "eth0", Index: 2, Driver: "ixgbe", Counts: map[string]uint64{"rx_no_dma_resources": 100 * u}}})},
 		SourceOVS:        SawOVS{read(f, []bond.Bond{{Name: "bond1", Kind: bond.OVS, Ports: []string{"storage0"}}})},
 		SourceKrbd:       SawMapped{read(f, mapped)},
@@ -82,7 +82,7 @@ func samples(n int) map[string]Observation {
 		"blind kmsg":     SawKernel{Reading[kmsg.Batch]{Err: e}},
 		"blind host":     SawHost{Reading[host.State]{Err: e}},
 		"started anew":   Started{Node: "node3", Sources: []Source{{Name: "z"}, {Name: "b"}}},
-		"fewer nics":     SawCounters{read(f, []bond.Counters{{Name: "eth0", Index: 2, RxBytes: u * 1e9}})},
+		"fewer nics":     SawCounters{read(f, []bond.Counters{{Name: "eth0", Index: 2, RxBytes: u * u * 1e7}})},
 		"fewer mappings": SawMapped{read(f, mapped[:1])},
 		"other kernel lines": SawKernel{read(f, kmsg.Batch{Counts: []kmsg.Count{
 			{Class: kmsg.ClosedOpen, Peer: "osd9", N: 1, First: after(f), Last: after(f)}, {Class: kmsg.BondSlaveDown, Device: "bond0/eth0", N: 1, First: after(f), Last: after(f)},
