@@ -17,7 +17,7 @@ type State struct {
 	IO      *Pressure  `json:"io"`      // /proc/pressure/io
 	CPU     *Pressure  `json:"cpu"`     // /proc/pressure/cpu
 	Memory  *Pressure  `json:"memory"`  // /proc/pressure/memory
-	Waiting *Waiting   `json:"waiting"` // nil: not looked for, as pressure and load are low
+	Waiting *Waiting   `json:"waiting"` // nil: not looked for, as pressure and load are low; where there are many threads, found up to five reads before
 	Hung    *uint64    `json:"hung"`    // /proc/sys/kernel/hung_task_detect_count, where the kernel has it
 	Softnet Softnet    `json:"softnet"`
 	CephFS  bool       `json:"cephfs"` // a kernel CephFS mount is in /proc/self/mounts

@@ -25,6 +25,13 @@ const (
 	Threads = 50_000
 )
 
+// How many reads a look is good for, as it costs more than all else that is read
+// together: one more for each 1,000 threads, and no more than five more.
+const (
+	lookThreads = 1000
+	lookRest    = 5
+)
+
 // Limits say when and how far waiting tasks are looked for. A zero field means
 // the constant of its name.
 type Limits struct {
@@ -39,11 +46,12 @@ const (
 	large = 1 << 20 // a line for each CPU, interrupt or mount
 )
 
-// A Reader reads the host's state. It keeps nothing between reads and is safe
-// for concurrent use.
+// A Reader reads the host's state. It is for one goroutine.
 type Reader struct {
 	proc   fs.FS
 	limits Limits
+	found  *Waiting // by the latest look; never changed
+	rest   int      // reads that it is good for yet
 }
 
 // NewReader returns a Reader of proc, which is the root of a procfs:
@@ -94,10 +102,22 @@ func (r *Reader) Read(ctx context.Context) (State, error) {
 	note(err)
 	s.CephFS, err = r.cephFS()
 	note(err)
-	if r.raised(s) {
-		s.Waiting = findWaiting(ctx, r.proc, r.limits.Threads, threads)
-	}
+	s.Waiting = r.waiting(ctx, s, threads)
 	return s, nil
+}
+
+// waiting looks for waiting tasks where there may be some. With many threads what
+// it finds is good for some more reads.
+func (r *Reader) waiting(ctx context.Context, s State, threads int) *Waiting {
+	if !r.raised(s) {
+		r.found, r.rest = nil, 0
+		return nil
+	}
+	if r.rest == 0 {
+		r.found, r.rest = findWaiting(ctx, r.proc, r.limits.Threads, threads), 1+min(threads/lookThreads, lookRest)
+	}
+	r.rest--
+	return r.found
 }
 
 // base reads what every Linux has, and returns how many threads there are.

@@ -94,6 +94,41 @@ func TestWaitingPartly(t *testing.T) {
 	}
 }
 
+// TestLooks: what a look finds is good for more reads the more threads there are,
+// and is forgotten in a calm.
+func TestLooks(t *testing.T) {
+	raised, calm := State{IO: &Pressure{Some10: 90}, CPUs: 1}, State{CPUs: 1}
+	tests := []struct {
+		threads int
+		reads   string // a letter each: raised or calm
+		want    string // a Look, - for none, c for calm
+	}{
+		{200, "rrrr", "LLLL"},
+		{1000, "rrrrr", "L-L-L"},
+		{3000, "rrrrrr", "L---L-"},
+		{1 << 20, "rrrrrrrrr", "L-----L--"},
+		{3000, "rrcrr", "L-cL-"},
+	}
+	for _, tt := range tests {
+		r := NewReader(fstest.MapFS{}, Limits{})
+		got := ""
+		for i, c := range tt.reads {
+			r.proc = crowd(i+1, worker)
+			switch w := r.waiting(t.Context(), map[rune]State{'r': raised, 'c': calm}[c], tt.threads); {
+			case w == nil:
+				got += "c"
+			case w.Total == i+1:
+				got += "L"
+			default:
+				got += "-"
+			}
+		}
+		if got != tt.want {
+			t.Errorf("%d threads: want %s, got %s", tt.threads, tt.want, got)
+		}
+	}
+}
+
 func TestParseTask(t *testing.T) {
 	tests := []struct {
 		in, comm string
