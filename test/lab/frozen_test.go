@@ -53,18 +53,18 @@ func TestOSDRestarted(t *testing.T) {
 	l.bond("802.3ad", ethswitch.Layer34)
 	l.nodewatch()
 	device := l.mapImages(1, msgr2)[0]
-	calm := func(r Report) bool {
+	well := func(r Report) bool {
 		return r.clear("krbd-retry-storm", "ceph-unreachable", "libceph-session-loop", "libceph-crc") && !r.raised("krbd-stalled", "critical")
 	}
 	err := l.Cluster.RestartOSD(1, func() {
 		l.readAll(device)
-		l.holds(6*time.Second, "an OSD is down", calm)
+		l.holds(6*time.Second, "an OSD is down", well)
 	})
 	if err != nil {
 		t.Fatal(err)
 	}
 	l.readsOn()
-	l.holds(10*time.Second, "the OSD is up again", calm)
+	l.holds(10*time.Second, "the OSD is up again", well)
 	if n := l.kernelCount("osd1 down"); n == 0 {
 		t.Error("the kernel has not noticed that the OSD was down")
 	}

@@ -89,14 +89,18 @@ const (
 	msgr2 = "crc"
 )
 
-// mapImages maps the first n images by krbd and returns the devices.
+// mapImages maps the first n images by krbd, in one of these ways, and returns the
+// devices. With ",noshare" after it each device has a client of its own.
 func (l *Lab) mapImages(n int, mode string) (devices []string) {
 	l.t.Helper()
 	l.afterwards(`for d in /sys/bus/rbd/devices/*; do [ -e $d ] && echo "${d##*/} force" >/sys/bus/rbd/remove_single_major; done; true`)
 	for _, image := range images[:n] {
 		port, options := 6789, "name=admin,secret="+l.Cluster.Key
-		if mode == msgr2 {
+		if strings.HasPrefix(mode, msgr2) {
 			port, options = 3300, options+",ms_mode=crc"
+		}
+		if strings.HasSuffix(mode, ",noshare") {
+			options += ",noshare"
 		}
 		l.sh("echo '%s:%d %s rbd %s -' >/sys/bus/rbd/add_single_major", storageIP, port, options, image)
 		id := l.sh(`for d in /sys/bus/rbd/devices/*; do [ "$(cat $d/name)" = %s ] && echo "${d##*/}"; done; true`, image)

@@ -1,0 +1,35 @@
+//go:build lab
+
+package lab
+
+import (
+	"testing"
+	"time"
+
+	"github.com/nodewatch/nodewatch/test/lab/ethswitch"
+)
+
+// The right policy in the middle of a CRC loop changes nothing of the loop: the
+// storm stays told until I/O completes, also after the bond is no risk any more.
+func TestPolicyFixedInTheStorm(t *testing.T) {
+	l := scenario(t)
+	l.bond("802.3ad", ethswitch.Layer2)
+	l.nodewatch()
+	device := l.mapImages(1, msgr2)[0]
+	l.until(12*time.Second, "the standing risk", func(r Report) bool { return r.raised("layer2-bond-krbd", "warning") })
+	l.damage(ethswitch.Damage{Every: 1, Least: 1000})
+	l.readAll(device)
+	storm := func(r Report) bool { return r.raised("krbd-retry-storm", "critical") }
+	l.until(15*time.Second, "the storm is told", func(r Report) bool { return storm(r) && r.raised("layer2-bond-krbd", "critical") })
+	l.policy(ethswitch.Layer34)
+	l.until(60*time.Second, "the bond is no risk any more", func(r Report) bool {
+		if !storm(r) {
+			t.Errorf("the storm is not told while it lasts: %s", r)
+		}
+		return r.clear("layer2-bond-krbd")
+	})
+	l.holds(5*time.Second, "the storm goes on", storm)
+	l.damage(ethswitch.Damage{})
+	l.readsOn()
+	l.until(75*time.Second, "the storm is over", func(r Report) bool { return r.clear("krbd-retry-storm") })
+}

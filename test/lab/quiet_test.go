@@ -1,0 +1,76 @@
+//go:build lab
+
+package lab
+
+import (
+	"testing"
+	"time"
+
+	"github.com/nodewatch/nodewatch/test/lab/ethswitch"
+)
+
+// calm reports whether nothing is critical.
+func calm(r Report) bool {
+	for _, f := range r.Findings {
+		if f.Severity == "critical" {
+			return false
+		}
+	}
+	return true
+}
+
+// Every OSD is restarted in turn under load.
+func TestRollingRestart(t *testing.T) {
+	l := scenario(t)
+	l.bond("802.3ad", ethswitch.Layer34)
+	l.nodewatch()
+	l.load(l.mapImages(2, msgr1))
+	for n := range osds {
+		if err := l.Cluster.RestartOSD(n, func() {}); err != nil {
+			t.Fatal(err)
+		}
+		l.holds(15*time.Second, "an OSD was restarted", func(r Report) bool { return calm(r) && r.clear("krbd-retry-storm", "libceph-crc") })
+	}
+}
+
+// One connection fills a slave, as a migration does, on a bond that carries krbd's
+// traffic too: a full NIC and a standing risk, and no storm that builds up.
+func TestMigration(t *testing.T) {
+	l := scenario(t)
+	l.bond("802.3ad", ethswitch.Layer2)
+	l.limit(ethswitch.Rate{Bits: speed * 1e6, Buffer: 512 << 10})
+	l.nodewatch()
+	l.mapImages(1, msgr1)
+	l.until(12*time.Second, "the standing risk", func(r Report) bool { return r.raised("layer2-bond-krbd", "warning") })
+	source, err := l.children.Start("migration", "sh", "-c", "busybox nc -l -p 5001 </dev/zero")
+	if err != nil {
+		t.Fatal(err)
+	}
+	t.Cleanup(source.Kill)
+	l.sh("(nc %s 5001 >/dev/null) >/dev/null 2>&1 </dev/null &", storageIP)
+	l.afterwards("killall nc || true")
+	l.until(20*time.Second, "the full NIC is told", func(r Report) bool { return r.raised("nic-saturated", "warning") })
+	l.holds(20*time.Second, "no storm builds up", func(r Report) bool { return calm(r) && r.raised("layer2-bond-krbd", "warning") })
+}
+
+// In active-backup the hash policy, which is layer2 unless it is set, means nothing.
+func TestActiveBackup(t *testing.T) {
+	l := scenario(t)
+	l.bond("active-backup", ethswitch.Layer2)
+	l.nodewatch()
+	l.load(l.mapImages(2, msgr2))
+	l.holds(25*time.Second, "nothing is wrong", func(r Report) bool {
+		return calm(r) && r.clear("layer2-bond-krbd", "bond-hash-layer2", "bond-lacp", "bond-degraded", "bond-imbalance")
+	})
+}
+
+// A layer2 bond that carries no storage is advice at most.
+func TestLayer2WithoutStorage(t *testing.T) {
+	l := scenario(t)
+	l.bond("802.3ad", ethswitch.Layer2)
+	l.nodewatch()
+	r := l.until(20*time.Second, "the advice", func(r Report) bool { return r.raised("bond-hash-layer2", "info") })
+	if !r.quiet() || !r.clear("layer2-bond-krbd") {
+		t.Errorf("want advice only: %s", r)
+	}
+}

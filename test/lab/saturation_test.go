@@ -1,0 +1,52 @@
+//go:build lab
+
+package lab
+
+import (
+	"math"
+	"testing"
+	"time"
+
+	"github.com/nodewatch/nodewatch/test/lab/ethswitch"
+)
+
+// All traffic on one NIC of two: full, out of balance, and told as such.
+func TestSaturationLayer2(t *testing.T) { saturation(t, ethswitch.Layer2) }
+
+// The same load over connections of eight clients, hashed by ports: balanced.
+func TestSaturationLayer34(t *testing.T) { saturation(t, ethswitch.Layer34) }
+
+func saturation(t *testing.T, hash ethswitch.Hash) {
+	l := scenario(t)
+	l.bond("802.3ad", hash)
+	l.limit(ethswitch.Rate{Bits: speed * 1e6, Buffer: 512 << 10})
+	l.nodewatch()
+	l.load(l.mapImages(len(images), msgr1+",noshare"))
+	l.until(20*time.Second, "the load runs", func(Report) bool {
+		v, ok := l.metric("nodewatch_bond_slave_share_ratio", `direction="receive"`)
+		return ok && v > 0.99
+	})
+	before := l.Switch.Counters()
+	l.holds(12*time.Second, "no storm under load", func(r Report) bool { return r.clear("krbd-retry-storm", "libceph-crc", "krbd-stalled") })
+	after := l.Switch.Counters()
+	bytes := func(n string) float64 { return float64(after[n].SentBytes - before[n].SentBytes) }
+	most := 0.0
+	for _, n := range nics {
+		want := bytes(n) / (bytes("eth0") + bytes("eth1"))
+		most = max(most, want)
+		share, ok := l.metric("nodewatch_bond_slave_share_ratio", `nic="`+n+`"`, `direction="receive"`)
+		if !ok || math.Abs(share-want) > 0.08 {
+			t.Errorf("the switch sent %.2f of the traffic to %s, nodewatch says %.2f, %v", want, n, share, ok)
+		}
+	}
+	t.Logf("%s: %.0f and %.0f bytes, %d and %d frames dropped", hash, bytes("eth0"), bytes("eth1"), after["eth0"].Dropped, after["eth1"].Dropped)
+	if one := most > 0.9; one != (hash == ethswitch.Layer2) {
+		t.Errorf("the switch did not hash by %s: %.2f of the traffic went to one NIC", hash, most)
+	}
+	if hash == ethswitch.Layer2 {
+		l.until(30*time.Second, "the full NIC is told", func(r Report) bool { return r.raised("nic-saturated", "warning") })
+		l.until(90*time.Second, "the imbalance is told", func(r Report) bool { return r.raised("bond-imbalance", "warning") })
+		return
+	}
+	l.holds(70*time.Second, "nothing is out of balance", func(r Report) bool { return r.clear("bond-imbalance", "layer2-bond-krbd", "bond-hash-layer2") })
+}
