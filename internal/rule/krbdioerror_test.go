@@ -158,6 +158,41 @@ func TestKrbdIOErrorBlocklisted(t *testing.T) {
 	r.run(6).wantNone(ioErrorID, blocklisted)
 }
 
+// Several lines about one device are one piece of damage: since the first, and
+// told by the latest.
+func TestKrbdIOErrorJoinsLines(t *testing.T) {
+	r := newRig(t, 2).run(10)
+	r.disk(kmsg.RBDResult, "rbd1", -5).run(5).disk(kmsg.BlockError, "rbd1", 0).run(5)
+	f := r.want(ioErrorID, ioFailed, report.Critical, report.PartialOutage)
+	if !containsFact(f.Evidence, "2 lines, the latest: block-error rbd1") || len(f.Evidence) != 1 || !f.Since.Equal(r.start.Add(10*time.Second+900*time.Millisecond)) {
+		t.Errorf("since %s: %+v", f.Since, f.Evidence)
+	}
+	f = r.disk(kmsg.RBDResult, "rbd1", -110).run(1).want(ioErrorID, ioFailed, report.Critical, report.PartialOutage)
+	if !containsFact(f.Evidence, "3 lines, the latest: rbd-result rbd1") || !strings.Contains(f.Summary, "the latest at 03:00:20") {
+		t.Errorf("%s %+v", f.Summary, f.Evidence)
+	}
+}
+
+func TestKrbdIOErrorSinceTheFirst(t *testing.T) {
+	r := newRig(t, 2)
+	for class, ago := range map[kmsg.Class]time.Duration{kmsg.BlockError: time.Hour, kmsg.RBDResult: 2 * time.Hour} {
+		at := r.start.Add(-ago)
+		r.history = append(r.history, kmsg.Count{Class: class, Device: "rbd1", N: 1, First: at, Last: at, Text: "old"})
+	}
+	if f := r.run(1).want(ioErrorID, ioFailed, report.Warning, report.DegradedPerformance); !f.Since.Equal(r.start.Add(-2 * time.Hour)) {
+		t.Errorf("since %s", f.Since)
+	}
+}
+
+// Where krbd's devices could never be read, the kernel's own word for one is taken.
+func TestKrbdIOErrorWithoutSysfs(t *testing.T) {
+	r := newRig(t, 2).blind(node.Denied, node.SourceKrbd).run(20)
+	r.disk(kmsg.RBDResult, "rbd1", -5).disk(kmsg.BlockError, "sda", 0).run(1)
+	if f := r.want(ioErrorID, ioFailed, report.Critical, report.PartialOutage); !strings.HasSuffix(f.Summary, ": rbd1") {
+		t.Errorf("summary: %s", f.Summary)
+	}
+}
+
 func TestKrbdIOErrorStaysWhileBlind(t *testing.T) {
 	r := newRig(t, 2).run(10).disk(kmsg.FSReadOnly, "rbd1", 0).run(1).blind(node.Stalled, node.SourceKrbd, node.SourceKmsg).run(300)
 	if f := r.want(ioErrorID, filesystem, report.Critical, report.PartialOutage); f.State != report.Blind {

@@ -129,7 +129,7 @@ func TestRetryStormLatches(t *testing.T) {
 	r := newRig(t, 4).run(10).stall(0, 1).crcLoop(3, 5)
 	r.want(stormID, "", report.Critical, report.MajorOutage)
 	r.links.Bonds[0].HashPolicy = bond.Layer34
-	f := r.run(300).want(stormID, "", report.Critical, report.MajorOutage)
+	f := r.run(150).log(kmsg.ClosedOpen, "mon0", 2).run(150).want(stormID, "", report.Critical, report.MajorOutage)
 	if !strings.Contains(f.Summary, "the last session was lost at 03:00:14, but still 2 of 4 krbd disks of 2 VMs stalled for up to 5 min") {
 		t.Errorf("summary: %s", f.Summary)
 	}

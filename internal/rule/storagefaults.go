@@ -142,56 +142,6 @@ func linesIn(s *node.Series, now time.Time, d time.Duration) uint64 {
 	return s.Within(now, d)
 }
 
-// downOSDs are the OSDs that went down, or left the map, within d.
-func downOSDs(in Input, d time.Duration) map[string]bool {
-	var down map[string]bool
-	for _, s := range in.Kernel.Of(kmsg.OSDDown) {
-		if in.Now.Sub(s.Last) > d {
-			continue
-		}
-		if down == nil {
-			down = map[string]bool{}
-		}
-		down[s.Peer] = true
-	}
-	return down
-}
-
-// clusterFull reports whether the kernel said within d, or the cluster says now,
-// that the cluster, a pool or an OSD is full: writes then wait by design.
-func clusterFull(in Input, d time.Duration) bool {
-	for _, s := range in.Kernel.Of(kmsg.Full) {
-		if in.Now.Sub(s.Last) <= d {
-			return true
-		}
-	}
-	if in.Blind(node.SourceCeph) != nil {
-		return false
-	}
-	for flag := range strings.SplitSeq(in.Cluster.Value.OSDMap.Flags, ",") {
-		if flag == "full" {
-			return true
-		}
-	}
-	for _, c := range in.Cluster.Value.Health.Checks {
-		if c.Code == "OSD_FULL" || c.Code == "POOL_FULL" {
-			return true
-		}
-	}
-	return false
-}
-
-// lastLine is when a line of any of the classes was last logged, live.
-func lastLine(in Input, classes ...kmsg.Class) time.Time {
-	var last time.Time
-	for _, t := range in.Kernel.Classes {
-		if slices.Contains(classes, t.Class) && t.N > 0 && t.Last.After(last) {
-			last = t.Last
-		}
-	}
-	return last
-}
-
 // faultEvidence tells of the first few OSDs.
 func faultEvidence(list []faults, t tally) []report.Evidence {
 	var out []report.Evidence

@@ -79,3 +79,48 @@ func (t *trial) tryBuffers(in Input, s storm, e exposure) {
 		t.speaksFor(in.fact(node.SourceKrbd, "rxbounce", fact+": their part cannot be told from saturation's, as the order in time does not separate them"))
 	}
 }
+
+// trySparse asks whether the log shows the loop of the sparse-read bug.
+func (t *trial) trySparse(in Input, s storm) {
+	crc := uint64(0)
+	for _, f := range s.osds {
+		crc += f.crc
+	}
+	r, err := in.Host.Value.Upstream()
+	outside := err == nil && !in.Host.At.IsZero() && sparseReadBug.affects(r) == unaffected
+	switch {
+	case s.sparse == 0 && outside:
+		t.speaksAgainst(in.fact(node.SourceHost, sparseState, fmt.Sprintf("no line of its loop in the log, and kernel %s is outside of the ranges of %s", r, sparseReadBug.id)))
+	case s.sparse == 0:
+		t.speaksAgainst(in.fact(node.SourceKmsg, sparseState, fmt.Sprintf("no line of its loop in the log (%s)", sparseReadBug.id)))
+	case s.sparse < crc:
+	case outside:
+		t.speaksFor(in.fact(node.SourceKmsg, sparseState, fmt.Sprintf("%s in %s; but kernel %s is outside of the ranges of %s", counted(s.sparse, "line of its loop"), span(s.tally.crcWindow), r, sparseReadBug.id)))
+	default:
+		t.speaksFor(in.fact(node.SourceKmsg, sparseState, fmt.Sprintf("%d lines of its loop in %s (%s)", s.sparse, span(s.tally.crcWindow), sparseReadBug.id)))
+	}
+}
+
+// tryWire asks whether the NICs receive damaged frames.
+func (t *trial) tryWire(in Input, legs []leg) {
+	known := false
+	for _, l := range legs {
+		worst, times := node.Flow{}, 0
+		for _, f := range l.Tens {
+			if in.Now.Sub(f.At) > 10*time.Minute || f.RxCRC == 0 {
+				continue
+			}
+			times++
+			if f.RxCRC > worst.RxCRC {
+				worst = f
+			}
+		}
+		known = known || len(l.Tens) > 0
+		if times > 1 { // one bad frame now and then is nothing
+			t.speaksFor(factAt(node.SourceNIC, wire, fmt.Sprintf("rx_crc_errors of %s rise, by up to %.0f frames a second", l.label, max(worst.RxCRC, 1)), worst.At))
+		}
+	}
+	if known && !has(t.evidence, wire) {
+		t.speaksAgainst(in.fact(node.SourceNIC, wire, "rx_crc_errors of the NICs are flat: no frame arrived damaged"))
+	}
+}

@@ -67,3 +67,6 @@ func byNumber(a, b string) int {
 	}
 	return strings.Compare(a, b)
 }
+
+// clock is a time of day for people.
+func clock(at time.Time) string { return at.Format(time.TimeOnly) }
