@@ -3,6 +3,8 @@
 package lab
 
 import (
+	"net"
+	"sync/atomic"
 	"testing"
 	"time"
 
@@ -42,13 +44,8 @@ func TestMigration(t *testing.T) {
 	l.nodewatch()
 	l.mapImages(1, msgr1)
 	l.until(12*time.Second, "the standing risk", func(r Report) bool { return r.raised("layer2-bond-krbd", "warning") })
-	source, err := l.children.Start("migration", "sh", "-c", "busybox nc -l -p 5001 </dev/zero")
-	if err != nil {
-		t.Fatal(err)
-	}
-	t.Cleanup(source.Kill)
-	l.sh("(nc %s 5001 >/dev/null) >/dev/null 2>&1 </dev/null &", storageIP)
-	l.afterwards("killall nc || true")
+	port := l.source()
+	l.sh("(nc %s %d >/dev/null) >/dev/null 2>&1 </dev/null &", storageIP, port)
 	l.until(20*time.Second, "the full NIC is told", func(r Report) bool { return r.raised("nic-saturated", "warning") })
 	l.holds(20*time.Second, "no storm builds up", func(r Report) bool { return calm(r) && r.raised("layer2-bond-krbd", "warning") })
 }
@@ -73,4 +70,39 @@ func TestLayer2WithoutStorage(t *testing.T) {
 	if !r.quiet() || !r.clear("layer2-bond-krbd") {
 		t.Errorf("want advice only: %s", r)
 	}
+}
+
+// source serves zeros without end, one client, on the storage network.
+func (l *Lab) source() (port int) {
+	l.t.Helper()
+	var listener net.Listener
+	err := l.children.Within(func() (err error) {
+		listener, err = net.Listen("tcp", storageIP+":0")
+		return err
+	})
+	if err != nil {
+		l.t.Fatal(err)
+	}
+	done := make(chan struct{})
+	l.t.Cleanup(func() { <-done })
+	var client atomic.Pointer[net.Conn]
+	l.t.Cleanup(func() {
+		_ = listener.Close()
+		if c := client.Load(); c != nil {
+			_ = (*c).Close()
+		}
+	})
+	go func() {
+		defer close(done)
+		c, err := listener.Accept()
+		if err != nil {
+			return
+		}
+		client.Store(&c)
+		zeros := make([]byte, 1<<16)
+		for err == nil {
+			_, err = c.Write(zeros)
+		}
+	}()
+	return listener.Addr().(*net.TCPAddr).Port
 }
