@@ -23,7 +23,6 @@ type scene struct {
 	s       node.Snapshot
 	at      time.Time
 	links   bond.Links
-	ovs     []bond.Bond
 	traffic map[string]*nicLoad
 	tape    []node.Entry // all that was seen, and each second's tick
 }

@@ -99,14 +99,5 @@ func diskName(in Input, device string) string {
 	return fmt.Sprintf("%s (%s)", device, m.Spec())
 }
 
-// allDevices are the names of all krbd devices, in the order of their reading.
-func allDevices(in Input) []string {
-	names := make([]string, len(in.Mapped.Value))
-	for i := range in.Mapped.Value {
-		names[i] = in.Mapped.Value[i].Device
-	}
-	return names
-}
-
 // clientName is what the kernel calls a client.
 func clientName(id uint64) string { return fmt.Sprintf("client%d", id) }

@@ -27,10 +27,8 @@ func main() {
 		fmt.Fprintln(os.Stderr, "agent:", err)
 		os.Exit(1)
 	}
-	if err := serve(line); err != nil {
-		fmt.Fprintln(os.Stderr, "agent:", err)
-		os.Exit(1)
-	}
+	fmt.Fprintln(os.Stderr, "agent:", serve(line))
+	os.Exit(1)
 }
 
 // open opens the port by its name; without udev only sysfs knows it.
@@ -53,7 +51,7 @@ func open() (*os.File, error) {
 	return nil, fmt.Errorf("no virtio port %s", call.Port)
 }
 
-// serve answers requests, each in a goroutine of its own: some hang as long as
+// serve answers requests until the line breaks, and says why it did: each in a goroutine of its own: some hang as long as
 // the disk they touch does.
 func serve(line io.ReadWriter) error {
 	var turn sync.Mutex
