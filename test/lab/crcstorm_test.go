@@ -3,6 +3,7 @@
 package lab
 
 import (
+	"math"
 	"testing"
 	"time"
 
@@ -40,7 +41,16 @@ func crcStorm(t *testing.T, mode, line string) {
 	if f := r.finding("krbd-retry-storm"); f.Impact != "major_outage" {
 		t.Errorf("got %s", f.Impact)
 	}
+	received, before := l.received(), l.Switch.Counters()
 	l.holds(5*time.Second, "the storm stays told while it lasts", func(r Report) bool { return r.raised("krbd-retry-storm", "critical") })
+	more, after := l.received()-received, l.Switch.Counters()
+	sent := 0.0
+	for _, n := range nics {
+		sent += float64(after[n].SentBytes - before[n].SentBytes)
+	}
+	if more < 20<<20 || math.Abs(more-sent) > 0.4*sent { // readings a second apart, of five
+		t.Errorf("one read of 1 MiB waits: the switch sent %.0f bytes, nodewatch saw %.0f", sent, more)
+	}
 	if attempts, ok := l.metric("nodewatch_osdc_attempts_max"); !ok || attempts < 20 {
 		t.Errorf("one request is sent again and again: got %v attempts, %v", attempts, ok)
 	}
@@ -58,6 +68,13 @@ func crcStorm(t *testing.T, mode, line string) {
 	if lost, _ := l.metric("nodewatch_kmsg_lost_records_total"); lost != 0 {
 		t.Errorf("%v records of the kernel log were lost", lost)
 	}
+}
+
+// received is how many bytes nodewatch has seen come in.
+func (l *Lab) received() (sum float64) {
+	l.t.Helper()
+	sum, _ = l.metric("nodewatch_nic_receive_bytes_total", `bond="bond0"`)
+	return sum
 }
 
 // damage sets what is damaged on the way to the guest.

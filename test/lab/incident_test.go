@@ -39,6 +39,9 @@ func TestIncident(t *testing.T) {
 		return r.raised("krbd-retry-storm", "critical") && f != nil && f.Severity == "critical" && f.Impact == "major_outage"
 	}
 	l.until(10*time.Second, "the storm is told", stormy)
+	if out, code, err := l.Guest.Run(l.ctx, "nodewatch", "check", "--output", "json"); err != nil || code != 2 || !strings.Contains(out, `"krbd-retry-storm"`) {
+		t.Errorf("check: exit code %d, %v: %s", code, err, out)
+	}
 	l.sh("tc qdisc add dev bond0 root tbf rate 50mbit burst 64k latency 100ms")
 	l.holds(3*time.Second, "a throttle does not end it", stormy)
 	l.sh("tc qdisc del dev bond0 root")
