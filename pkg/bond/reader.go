@@ -22,6 +22,10 @@ const patience = 2 * time.Second
 // would add up over all CPUs. There is no such way to leave out the others.
 const skipStats = 1 << 3
 
+// The library works out the byte order at first use, without a lock: here that is
+// before any goroutine.
+var _ = nl.NativeEndian()
+
 // A Reader reads the links of the network namespace of the thread that calls it.
 // Read and Counters may run at the same time, but neither twice.
 type Reader struct {
