@@ -67,7 +67,7 @@ func TestKrbdIOErrorLatches(t *testing.T) {
 		r.want(ioErrorID, watchLost, report.Warning, report.Operational)
 		return r
 	}
-	r := damaged().run(2 * 3600)
+	r := damaged().run(1000)
 	r.want(ioErrorID, ioFailed, report.Warning, report.DegradedPerformance)
 	r.want(ioErrorID, filesystem, report.Critical, report.PartialOutage)
 	r.want(ioErrorID, watchLost, report.Info, report.Operational)

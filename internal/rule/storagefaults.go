@@ -80,46 +80,61 @@ func (t tally) every(in Input) []faults {
 
 // merged adds the lines of one class to a list by name; the series are by name too.
 func merged(list []faults, series []*node.Series, now time.Time, d time.Duration, add func(*faults, *node.Series, uint64)) []faults {
-	var out []faults
+	var more []faults // OSDs that are not in the list
 	i := 0
 	for _, s := range series {
 		n := withinOSD(s, now, d)
 		if n == 0 {
 			continue
 		}
-		if out == nil {
-			out = make([]faults, 0, max(len(list), len(series)))
-		}
-		for ; i < len(list) && list[i].osd < s.Peer; i++ {
-			out = append(out, list[i])
-		}
-		if i < len(list) && list[i].osd == s.Peer {
-			out = append(out, list[i])
+		for i < len(list) && list[i].osd < s.Peer {
 			i++
 		}
-		if last := len(out) - 1; last < 0 || out[last].osd != s.Peer {
-			out = append(out, faults{osd: s.Peer, line: s})
+		if i < len(list) && list[i].osd == s.Peer {
+			list[i].note(s)
+			add(&list[i], s, n)
+			continue
 		}
-		f := &out[len(out)-1]
-		if !s.Last.Before(f.line.Last) {
-			f.line = s
+		if more == nil && len(list) == 0 {
+			more = make([]faults, 0, len(series))
 		}
-		add(f, s, n)
+		last := len(more) - 1
+		if last < 0 || more[last].osd != s.Peer {
+			more, last = append(more, faults{osd: s.Peer, line: s}), last+1
+		}
+		more[last].note(s)
+		add(&more[last], s, n)
 	}
-	if out == nil {
+	switch {
+	case len(more) == 0:
 		return list
+	case len(list) == 0:
+		return more
 	}
-	return append(out, list[i:]...)
+	return slices.SortedFunc(slices.Values(append(list, more...)), func(a, b faults) int { return strings.Compare(a.osd, b.osd) })
+}
+
+// note keeps the latest line.
+func (f *faults) note(s *node.Series) {
+	if !s.Last.Before(f.line.Last) {
+		f.line = s
+	}
 }
 
 // foremost moves the first five of a list, by before, to its front and in order.
 // The rest is only counted and named: sorting it is not worth the time.
 func foremost[T any](list []T, before func(a, b *T) bool) {
-	for i := range min(5, len(list)) {
-		for j := i + 1; j < len(list); j++ {
-			if before(&list[j], &list[i]) {
-				list[i], list[j] = list[j], list[i]
+	const most = 5
+	for j := range list {
+		k := min(j, most-1)
+		if j >= most {
+			if !before(&list[j], &list[k]) {
+				continue
 			}
+			list[j], list[k] = list[k], list[j]
+		}
+		for ; k > 0 && before(&list[k], &list[k-1]); k-- {
+			list[k], list[k-1] = list[k-1], list[k]
 		}
 	}
 }
