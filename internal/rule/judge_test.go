@@ -334,6 +334,17 @@ func TestTransitionsAreNumberedAndBounded(t *testing.T) {
 	}
 }
 
+func TestWhatIsClearedHurtsNobody(t *testing.T) {
+	tr := newTrial(t, oneRule(0, 0))
+	tr.found["a"] = []report.Finding{critical("x")}
+	tr.tick(time.Second)
+	tr.found["a"] = nil
+	r := tr.tick(time.Second)
+	if last := r.Transitions[1]; last.From != "critical" || last.To != "clear" || last.Impact != report.Operational || last.Summary != "a storm" {
+		t.Errorf("got %+v", last)
+	}
+}
+
 func TestReportsAreNotChangedByLaterOnes(t *testing.T) {
 	tr := newTrial(t, oneRule(0, 0))
 	tr.found["a"] = []report.Finding{warning("x")}

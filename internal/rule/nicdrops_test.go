@@ -110,3 +110,16 @@ func TestNICDropsForgetsADriverThatIsGone(t *testing.T) {
 		t.Errorf("got %q, want nothing", said(&got[0]))
 	}
 }
+
+// For a moment after a reset it is not known what arrives, and so neither which
+// part of it is lost.
+func TestNICDropsAfterAReset(t *testing.T) {
+	sc := newScene(over(lacpBond(bond.Layer2))).mapped(3, "192.0.2.2").carry("eth1", 8, 1)
+	sc.traffic["eth1"].missed = 500
+	sc.pass(35)
+	sc.traffic["eth1"].counters.RxMissed, sc.traffic["eth1"].counters.RxBytes, sc.traffic["eth1"].counters.RxPackets = 0, 0, 0
+	got := onlyOne(t, sc.pass(1).check(nicDrops()))
+	if want := "warning/operational eth1: eth1 of bond0 drops 500 frames a second for lack of buffers"; said(got) != want {
+		t.Errorf("got  %q\nwant %q", said(got), want)
+	}
+}
