@@ -35,14 +35,13 @@ func krbdRetryStorm(limits *stormLimits) Rule {
 			if !seen {
 				return nil
 			}
-			live := s.live(limits)
 			e := exposureOf(in, in.Mapped.Value)
-			t := try(in, s, e, live, was, raised)
+			t := try(in, s, e, was, raised)
 			return []report.Finding{{
 				Severity: report.Critical,
 				Impact:   report.MajorOutage,
 				Since:    s.begun(in),
-				Summary:  s.summary(in, live, t),
+				Summary:  s.summary(in, t),
 				Evidence: append(s.evidence(in), t.evidence...),
 				Against:  t.against,
 				Advice:   stormAdvice(in, s, t, e),
@@ -52,10 +51,10 @@ func krbdRetryStorm(limits *stormLimits) Rule {
 }
 
 // summary is the storm in one line.
-func (s storm) summary(in Input, live bool, t trial) string {
+func (s storm) summary(in Input, t trial) string {
 	still := s.still(in, len(in.Mapped.Value))
 	text := fmt.Sprintf("krbd retry storm: %s and sends everything anew; %s", s.losing(), still)
-	if !live {
+	if !s.live {
 		text = fmt.Sprintf("krbd retry storm: %s, but still %s", s.losing(), still)
 	}
 	if cause := t.cause(); cause != "" {

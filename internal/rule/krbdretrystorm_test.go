@@ -136,6 +136,10 @@ func TestRetryStormLatches(t *testing.T) {
 	if want := r.start.Add(10*time.Second + 900*time.Millisecond); !f.Since.Equal(want) {
 		t.Errorf("since %s, want %s", f.Since, want)
 	}
+	f = r.log(kmsg.CRC, "osd1", 1).run(3).want(stormID, "", report.Critical, report.MajorOutage) // a straggler is no loop
+	if !strings.Contains(f.Summary, "the last session was lost at 03:05:15, but still") {
+		t.Errorf("summary: %s", f.Summary)
+	}
 	r.flow(0).run(60).want(stormID, "", report.Critical, report.MajorOutage)
 	r.flow(1).stall(2).run(29).want(stormID, "", report.Critical, report.MajorOutage)
 	r.run(31).wantNone(stormID, "")

@@ -81,8 +81,8 @@ func remembered(f report.Finding, accept func(subject string) bool) trial {
 // try tries every mechanism. What came first is decided once, when the storm is
 // first seen, as the readings of that time are forgotten later; and when sessions
 // are no longer lost, all stands as it was.
-func try(in Input, s storm, e exposure, live bool, was report.Finding, raised bool) trial {
-	if raised && !live {
+func try(in Input, s storm, e exposure, was report.Finding, raised bool) trial {
+	if raised && !s.live {
 		return remembered(was, func(string) bool { return true })
 	}
 	first := s.begun(in)

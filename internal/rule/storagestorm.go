@@ -28,7 +28,8 @@ func newStormLimits() *stormLimits {
 // and krbd I/O that does not go on.
 type storm struct {
 	tally   tally
-	looping int      // OSDs whose sessions are lost in a loop; 0: the loop has stopped
+	live    bool     // sessions are being lost in a loop now
+	looping int      // OSDs whose sessions are
 	osds    []faults // all OSDs that lost a session lately
 	sparse  uint64   // lines of the sparse-read loop within the CRC window
 	stalled []*node.DiskIO
@@ -57,17 +58,13 @@ func (l *stormLimits) see(in Input, raised bool) (storm, bool) {
 		s.sparse += linesIn(line, in.Now, l.CRCWindow)
 	}
 	s.last = lastLine(in, kmsg.CRC, kmsg.ClosedOpen, kmsg.SparseRead)
-	if s.live(l) {
+	// The sparse-read loop names its OSD in some of its lines only: they count together.
+	s.live = s.looping > 0 || s.sparse >= uint64(l.CRCFaults)
+	if s.live {
 		return s, true
 	}
 	s = s.until(s.last.Add(l.CloseWindow))
 	return s, raised && len(s.stalled)+len(s.resent) > 0
-}
-
-// live reports whether sessions are being lost in a loop now. The sparse-read
-// loop names its OSD in some of its lines only, so they count together.
-func (s storm) live(l *stormLimits) bool {
-	return s.looping > 0 || s.sparse >= uint64(l.CRCFaults)
 }
 
 // until returns the storm with only the I/O that was stalled by then.
@@ -139,7 +136,7 @@ func (s storm) losing() string {
 		what = append(what, fmt.Sprintf("%s in %s", counted(s.sparse, "sparse-read error"), span(s.tally.crcWindow)))
 	}
 	switch {
-	case len(what) == 0:
+	case !s.live:
 		return "the last session was lost at " + clock(s.last)
 	case len(s.osds) == 0:
 		return fmt.Sprintf("libceph loses sessions (%s) again and again", strings.Join(what, ", "))
