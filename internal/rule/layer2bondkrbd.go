@@ -69,7 +69,7 @@ func (l *layer2Limits) judge(in Input, storms *stormLimits, b bond.Bond, why str
 	p := patternOf(in, b, why)
 	f := p.standing(in)
 	if s, seen := storms.see(in, stormy); seen {
-		if s = s.of(in, p.clients); len(s.stalled)+len(s.resent) > 0 {
+		if s = s.of(in, p.clients, p.names); len(s.stalled)+len(s.resent) > 0 {
 			return p.storm(in, f, s)
 		}
 	}

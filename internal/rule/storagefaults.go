@@ -162,8 +162,7 @@ func faultEvidence(list []faults, t tally) []report.Evidence {
 	var out []report.Evidence
 	for i, f := range list {
 		if i == 5 {
-			rest := osdNames(list[i:])
-			out = append(out, factAt(node.SourceKmsg, "", "the same of "+someOf(rest, 8), list[i].line.Last))
+			out = append(out, factAt(node.SourceKmsg, "", "the same of "+someOSDs(list[i:], 8), list[i].line.Last))
 			break
 		}
 		var what []string
@@ -178,13 +177,16 @@ func faultEvidence(list []faults, t tally) []report.Evidence {
 	return out
 }
 
-// osdNames are the OSDs' names.
-func osdNames(list []faults) []string {
-	names := make([]string, len(list))
-	for i := range list {
+// someOSDs names at most so many of the OSDs, and says how many more there are.
+func someOSDs(list []faults, most int) string {
+	names := make([]string, min(len(list), most+1))
+	for i := range names {
 		names[i] = list[i].osd
 	}
-	return names
+	if len(list) <= most {
+		return someOf(names, most)
+	}
+	return fmt.Sprintf("%s and %d more", strings.Join(names[:most], ", "), len(list)-most)
 }
 
 // hostPart is an address without its port, as it stands.

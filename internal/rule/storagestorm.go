@@ -74,13 +74,14 @@ func (s storm) until(end time.Time) storm {
 	return s
 }
 
-// of returns the storm with only the I/O of the given clients.
-func (s storm) of(in Input, clients []uint64) storm {
-	mine := map[string]bool{}
-	for i := range in.Mapped.Value {
-		if m := &in.Mapped.Value[i]; slices.Contains(clients, m.ClientID) {
-			mine[m.Device] = true
-		}
+// of returns the storm with only the I/O of a bond's clients and devices.
+func (s storm) of(in Input, clients []uint64, devices []string) storm {
+	if len(devices) == len(in.Mapped.Value) {
+		return s
+	}
+	mine := make(map[string]bool, len(devices))
+	for _, device := range devices {
+		mine[device] = true
 	}
 	s.stalled = slices.DeleteFunc(slices.Clone(s.stalled), func(d *node.DiskIO) bool { return !mine[d.Device] })
 	s.resent = slices.DeleteFunc(slices.Clone(s.resent), func(w node.Wait) bool { return !slices.Contains(clients, w.ClientID) })

@@ -20,13 +20,13 @@ func (t *trial) tryOneOSD(in Input, s storm, first time.Time) {
 	if len(s.osds) == 0 {
 		return
 	}
-	names, hosts := osdNames(s.osds), map[string]bool{}
+	n, hosts := len(s.osds), map[string]bool{}
 	for _, f := range s.osds {
 		hosts[hostPart(f.line.Addr)] = true
 	}
 	delete(hosts, "")
-	if len(names) > 1 && len(hosts) > 1 {
-		t.speaksAgainst(factAt(node.SourceKmsg, oneOSD, fmt.Sprintf("sessions are lost with %d OSDs on %d hosts (%s): what they have in common is this host", len(names), len(hosts), someOf(names, 4)), s.last))
+	if n > 1 && len(hosts) > 1 {
+		t.speaksAgainst(factAt(node.SourceKmsg, oneOSD, fmt.Sprintf("sessions are lost with %d OSDs on %d hosts (%s): what they have in common is this host", n, len(hosts), someOSDs(s.osds, 4)), s.last))
 		return
 	}
 	if faultsOfLate(in) < enoughFaults || s.last.Sub(first) < enoughTime {
@@ -35,12 +35,12 @@ func (t *trial) tryOneOSD(in Input, s storm, first time.Time) {
 	known, knownHosts := knownOSDs(in)
 	addr := s.osds[0].line.Addr
 	switch {
-	case len(names) == 1 && len(known) > 1:
-		t.speaksFor(factAt(node.SourceKmsg, oneOSD, fmt.Sprintf("all faults come from %s at %s, and none from the %d others that are known", names[0], addr, len(known)-1), s.last))
-	case len(names) == 1 && busyDisks(in) > 2*len(s.stalled)+2:
-		t.speaksFor(factAt(node.SourceKmsg, oneOSD, fmt.Sprintf("all faults come from %s at %s, and the I/O of %s goes on", names[0], addr, counted(busyDisks(in)-len(s.stalled), "other krbd disk")), s.last))
+	case n == 1 && len(known) > 1:
+		t.speaksFor(factAt(node.SourceKmsg, oneOSD, fmt.Sprintf("all faults come from %s at %s, and none from the %d others that are known", s.osds[0].osd, addr, len(known)-1), s.last))
+	case n == 1 && busyDisks(in) > 2*len(s.stalled)+2:
+		t.speaksFor(factAt(node.SourceKmsg, oneOSD, fmt.Sprintf("all faults come from %s at %s, and the I/O of %s goes on", s.osds[0].osd, addr, counted(busyDisks(in)-len(s.stalled), "other krbd disk")), s.last))
 	case len(hosts) == 1 && len(knownHosts) > 1:
-		t.speaksFor(factAt(node.SourceKmsg, oneOSD, fmt.Sprintf("all faults come from OSDs of one host, %s (%s), and none from the %d others that are known", hostPart(addr), someOf(names, 4), len(knownHosts)-1), s.last))
+		t.speaksFor(factAt(node.SourceKmsg, oneOSD, fmt.Sprintf("all faults come from OSDs of one host, %s (%s), and none from the %d others that are known", hostPart(addr), someOSDs(s.osds, 4), len(knownHosts)-1), s.last))
 	}
 }
 
