@@ -30,9 +30,8 @@ func layer2BondKrbd(storms *stormLimits) Rule {
 		Severity:  "warning, critical",
 		Impact:    "operational as a standing risk; degraded_performance while a storm builds up; major_outage in the storm",
 		Needs:     []string{node.SourceBond, node.SourceKrbd},
-		Hold:      5 * time.Second,                                                     // only what is measured: the stages themselves look back as far
-		Keep:      45 * time.Second,                                                    // traffic comes in waves; the stage must not change with each
-		Fact:      func(f report.Finding) bool { return f.Severity == report.Warning }, // the standing risk is a setting
+		Keep:      45 * time.Second,                          // traffic comes in waves; the stage must not change with each
+		Fact:      func(report.Finding) bool { return true }, // whether it is there at all is a setting; a storm that goes on is krbd-retry-storm's
 		Limits:    limits,
 		About: "The pattern of the RL1 Node 2 outage, in three stages. Standing risk (warning, customers feel nothing): a bond of several slaves that carries krbd's traffic chooses the slave by MAC address, or by MAC address and VLAN, so that all traffic to one server, or through one router, shares one NIC; and all krbd disks share one kernel client, so that what that NIC cannot carry stalls all of them. " +
 			"Building (critical, degraded performance): one slave is at 90 % or more of its line rate one way for 5 s, and krbd feels it: a quarter of the busy disks take at least 3 times their usual latency, or the NIC keeps dropping frames for lack of buffers, or sessions are lost. Saturation alone, as by a backup or a migration, does not count: that is nic-saturated. " +

@@ -61,7 +61,7 @@ func libcephCRC() Rule {
 // crcContext adds what separates the reasons for CRC faults, and what to do.
 func crcContext(in Input, osds []faults, last time.Time, f *report.Finding) {
 	t := trial{}
-	s := storm{osds: osds, last: last}
+	s := storm{osds: osds, last: last, stalled: stalledDisks(in, 3*time.Second)}
 	t.tryOneOSD(in, s, s.begun(in))
 	t.tryWire(in, storageLegs(in))
 	e := exposureOf(in, in.Mapped.Value)
@@ -72,7 +72,7 @@ func crcContext(in Input, osds []faults, last time.Time, f *report.Finding) {
 		t.speaksAgainst(in.fact(node.SourceKrbd, buffers, "no Windows guest sits on a krbd disk without rxbounce"))
 	}
 	f.Evidence, f.Against = append(f.Evidence, t.evidence...), append(f.Against, t.against...)
-	if in.Blind(node.SourceIO) == nil && len(in.IO) > 0 && len(stalledDisks(in, 3*time.Second)) == 0 {
+	if in.Blind(node.SourceIO) == nil && len(in.IO) > 0 && len(s.stalled) == 0 {
 		f.Against = append(f.Against, in.fact(node.SourceIO, "", fmt.Sprintf("krbd I/O goes on: of %s none has requests in flight without a completion for 3 s", counted(len(in.IO), "krbd disk"))))
 	}
 	f.Advice = append(causeAdvice(in, s, t), bounceAdvice(in, e)...)

@@ -79,6 +79,7 @@ func (n *stage) doLost(w words) error {
 
 // doLoop: loop NAME every=50ms for=osd1..osd182 TEXT|TEXT: each of the lines once
 // in every period for each OSD in turn, "%o" being the OSD's number
+// and "%h" the last part of its host's address, one of seven
 func (n *stage) doLoop(w words) error {
 	name, rest := w.first()
 	l := loop{name: name, level: 4, every: time.Second, next: w.at}
@@ -110,7 +111,8 @@ func (n *stage) doLoop(w words) error {
 	}
 	for osd := from; osd <= to; osd++ {
 		for _, text := range strings.Split(rest, "|") {
-			l.texts = append(l.texts, strings.ReplaceAll(text, "%o", strconv.Itoa(osd)))
+			numbers := strings.NewReplacer("%o", strconv.Itoa(osd), "%h", strconv.Itoa(33+osd%7))
+			l.texts = append(l.texts, numbers.Replace(text))
 		}
 	}
 	n.loops = append(n.loops, l)
