@@ -13,6 +13,8 @@ import (
 	"github.com/nodewatch/nodewatch/pkg/bond"
 	"github.com/nodewatch/nodewatch/pkg/ceph"
 	"github.com/nodewatch/nodewatch/pkg/host"
+	"github.com/nodewatch/nodewatch/pkg/kmsg"
+	"github.com/nodewatch/nodewatch/pkg/rbd"
 	"github.com/nodewatch/nodewatch/pkg/report"
 )
 
@@ -295,17 +297,24 @@ func TestNoDataIsUnknownNeverOperational(t *testing.T) {
 
 func TestAClusterThatNobodyGaveAKeyForIsNoMatterOfTheNode(t *testing.T) {
 	for kind, want := range map[node.ErrorKind]report.Impact{node.Absent: report.Operational, node.Denied: report.Operational, node.Failed: report.Unknown} {
-		s := node.Snapshot{}.Take(node.Entry{At: sceneStart, Obs: node.Started{Sources: []node.Source{{Name: node.SourceCeph}}}})
-		s = s.Take(node.Entry{At: sceneStart, Obs: node.SawCluster{Reading: node.Reading[ceph.Cluster]{Err: &node.Error{Kind: kind, Since: sceneStart}}}})
-		j := &Judge{snapshot: s, components: map[Component]report.Component{}}
-		got := report.Operational
-		if r := j.component(Cluster, nil); r.Status != report.Unknown {
-			t.Errorf("%s: got component %s, want unknown", kind, r.Status)
-		} else if !Cluster.optional(s) {
-			got = r.Status
+		j := NewJudge(Book{})
+		good := []node.Observation{
+			node.SawLinks{Reading: node.Reading[bond.Links]{At: sceneStart}}, node.SawCounters{Reading: node.Reading[[]bond.Counters]{At: sceneStart}},
+			node.SawMapped{Reading: node.Reading[[]rbd.Mapped]{At: sceneStart}}, node.SawIO{Reading: node.Reading[[]rbd.IO]{At: sceneStart}},
+			node.SawKernel{Reading: node.Reading[kmsg.Batch]{At: sceneStart}}, node.SawLibvirt{Reading: node.Reading[rbd.Guests]{At: sceneStart}},
+			node.SawHost{Reading: node.Reading[host.State]{At: sceneStart}},
 		}
-		if got != want {
-			t.Errorf("%s: the node counts as %s for it, want %s", kind, got, want)
+		for _, o := range append(good, node.SawCluster{Reading: node.Reading[ceph.Cluster]{Err: &node.Error{Kind: kind, Since: sceneStart}}}) {
+			j.Take(node.Entry{At: sceneStart, Obs: o})
+		}
+		v, _ := j.Take(node.Entry{At: sceneStart.Add(time.Second)})
+		if v.Report.Status != want {
+			t.Errorf("%s: got status %s, want %s", kind, v.Report.Status, want)
+		}
+		for _, c := range v.Report.Components {
+			if c.Name == string(Cluster) && c.Status != report.Unknown || c.Name == string(Storage) && c.Status != report.Operational {
+				t.Errorf("%s: got %s %s", kind, c.Name, c.Status)
+			}
 		}
 	}
 }

@@ -157,9 +157,6 @@ func within(v reflect.Value, tag reflect.StructTag) error {
 	if v.Kind() == reflect.Bool {
 		return nil
 	}
-	if v.CanFloat() && math.IsNaN(v.Float()) {
-		return strconv.ErrRange
-	}
 	for name, wrong := range map[string]int{"min": -1, "max": 1} {
 		text := tag.Get(name)
 		if text == "" {
@@ -176,7 +173,7 @@ func within(v reflect.Value, tag reflect.StructTag) error {
 	return nil
 }
 
-// compared compares two numbers of one type.
+// compared compares two numbers of one type. NaN is less than any.
 func compared(a, b reflect.Value) int {
 	if a.CanInt() {
 		return cmp.Compare(a.Int(), b.Int())
