@@ -5,6 +5,8 @@ import (
 	"os"
 	"testing"
 	"time"
+
+	"golang.org/x/sys/unix"
 )
 
 const devKmsg = "/dev/kmsg"
@@ -67,9 +69,24 @@ func openReal(t *testing.T, from Position) *Reader {
 	return r
 }
 
+// undisturbed keeps the test from running beside one that floods the log, which
+// holds a lock on the device: a flood writes over all that is there.
+func undisturbed(t *testing.T) {
+	t.Helper()
+	f, err := os.Open(devKmsg)
+	if err != nil {
+		t.Skipf("cannot read the kernel log: %v", err)
+	}
+	t.Cleanup(func() { f.Close() })
+	if err := unix.Flock(int(f.Fd()), unix.LOCK_SH); err != nil {
+		t.Fatal(err)
+	}
+}
+
 // TestRealKernelLog: lines written to the real log come back, once, as news of
 // their time; a second run goes on where the first ended.
 func TestRealKernelLog(t *testing.T) {
+	undisturbed(t)
 	mark := fmt.Sprint(time.Now().UnixNano())[6:] // an OSD that no cluster has, nor another run of this test
 	line := func(n int) string {
 		return fmt.Sprintf("libceph: osd%s%d (1)192.0.2.5:6801 bad crc/signature", mark, n)
