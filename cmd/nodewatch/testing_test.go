@@ -2,6 +2,7 @@ package main
 
 import (
 	"bytes"
+	"fmt"
 	"os"
 	"sync"
 	"testing"
@@ -30,10 +31,20 @@ func (l *lockedBuffer) String() string {
 
 func exitCodeOf(r report.Report) int { return page.ExitCode(r) }
 
+// asDaemon makes the test binary nodewatch itself.
+const asDaemon = "NODEWATCH_TEST_DAEMON"
+
 // The daemon starts itself as its probe: in a test that is the test binary.
 func TestMain(m *testing.M) {
-	if len(os.Args) == 2 && os.Args[1] == "probe" {
+	if len(os.Args) == 2 && os.Args[1] == "probe" || os.Getenv(asDaemon) == "1" {
 		main()
+	}
+	if len(os.Args) == 2 && os.Args[1] == "flood" {
+		if err := writeFlood(); err != nil {
+			fmt.Fprintln(os.Stderr, err)
+			os.Exit(1)
+		}
+		os.Exit(0)
 	}
 	os.Exit(m.Run())
 }

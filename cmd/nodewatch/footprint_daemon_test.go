@@ -1,0 +1,157 @@
+package main
+
+import (
+	"bufio"
+	"context"
+	"net"
+	"net/http"
+	"os"
+	"os/exec"
+	"path/filepath"
+	"regexp"
+	"strconv"
+	"strings"
+	"testing"
+	"time"
+)
+
+// A child is the daemon as a child process.
+type child struct {
+	process
+	url    string
+	client *http.Client
+}
+
+var pageURL = regexp.MustCompile(`http://[0-9.:]+`)
+
+// buildDaemon builds nodewatch as it is shipped, unless the flag names one.
+func buildDaemon(b testing.TB) (binary string) {
+	b.Helper()
+	if *footprintBinary != "" {
+		return *footprintBinary
+	}
+	binary = filepath.Join(b.TempDir(), "nodewatch")
+	build := exec.Command("go", "build", "-trimpath", "-ldflags", "-s -w", "-o", binary, ".")
+	build.Env = append(os.Environ(), "CGO_ENABLED=0")
+	if out, err := build.CombinedOutput(); err != nil {
+		b.Fatalf("%v: %s", err, out)
+	}
+	return binary
+}
+
+// startDaemon starts nodewatch in the namespace and waits for its first verdict.
+func startDaemon(b testing.TB, binary string, n *namespace, env ...string) *child {
+	b.Helper()
+	cmd := exec.Command(binary, "run", "--web.listen-address", "127.0.0.1:0")
+	cmd.Env = append(os.Environ(), env...)
+	cmd.Stderr = os.Stderr
+	out, err := cmd.StdoutPipe()
+	if err != nil {
+		b.Fatal(err)
+	}
+	if err := n.do(cmd.Start); err != nil {
+		b.Fatal(err)
+	}
+	b.Cleanup(func() {
+		_ = cmd.Process.Signal(os.Interrupt)
+		if err := cmd.Wait(); err != nil {
+			b.Errorf("the daemon ended with: %v", err)
+		}
+	})
+	line, err := bufio.NewReader(out).ReadString('\n')
+	if err != nil {
+		b.Fatal(err)
+	}
+	d := &child{process: process(cmd.Process.Pid), url: pageURL.FindString(line)}
+	d.client = &http.Client{Transport: &http.Transport{DialContext: func(_ context.Context, network, address string) (c net.Conn, err error) {
+		err = n.do(func() error {
+			c, err = net.Dial(network, address)
+			return err
+		})
+		return c, err
+	}}}
+	d.ready(b)
+	return d
+}
+
+// ready waits for the first verdict.
+func (d *child) ready(b testing.TB) {
+	b.Helper()
+	for range time.Tick(50 * time.Millisecond) {
+		resp, err := d.client.Get(d.url + "/-/ready")
+		if err != nil {
+			b.Fatal(err)
+		}
+		resp.Body.Close()
+		if resp.StatusCode == http.StatusOK {
+			return
+		}
+	}
+}
+
+// A process is one by its id.
+type process int
+
+// probe is the daemon's child.
+func (p process) probe(b testing.TB) process {
+	b.Helper()
+	files, _ := filepath.Glob("/proc/[0-9]*/stat")
+	for _, file := range files {
+		raw, _ := os.ReadFile(file)
+		fields := statFields(raw)
+		if len(fields) > 1 && fields[1] == strconv.Itoa(int(p)) && strings.Contains(string(raw), "(nodewatch)") {
+			pid, _ := strconv.Atoi(filepath.Base(filepath.Dir(file)))
+			return process(pid)
+		}
+	}
+	b.Fatal("the daemon has no probe")
+	return 0
+}
+
+// statFields are what stands after the name in /proc/PID/stat: the third field on.
+func statFields(raw []byte) []string {
+	text := string(raw)
+	return strings.Fields(text[strings.LastIndexByte(text, ')')+1:])
+}
+
+// userHZ is the unit of times in /proc/PID/stat: the same on all that Go runs on.
+const userHZ = 100
+
+// spent is how much CPU time the process has taken: utime and stime.
+func (p process) spent(b testing.TB) time.Duration {
+	b.Helper()
+	raw, err := os.ReadFile("/proc/" + strconv.Itoa(int(p)) + "/stat")
+	fields := statFields(raw)
+	if err != nil || len(fields) < 13 {
+		b.Fatalf("no times of process %d: %v", p, err)
+	}
+	var ticks int
+	for _, f := range fields[11:13] {
+		n, err := strconv.Atoi(f)
+		if err != nil {
+			b.Fatal(err)
+		}
+		ticks += n
+	}
+	return time.Duration(ticks) * time.Second / userHZ
+}
+
+var residentLines = regexp.MustCompile(`(?m)^(VmRSS|VmHWM):\s+(\d+) kB$`)
+
+// memory is what is resident, and the most that has been, in MiB.
+func (p process) memory(b testing.TB) (resident, peak float64) {
+	b.Helper()
+	raw, err := os.ReadFile("/proc/" + strconv.Itoa(int(p)) + "/status")
+	if err != nil {
+		b.Fatal(err)
+	}
+	for _, m := range residentLines.FindAllStringSubmatch(string(raw), -1) {
+		kib, _ := strconv.ParseFloat(m[2], 64)
+		if m[1] == "VmRSS" {
+			resident = kib / 1024
+		} else {
+			peak = kib / 1024
+		}
+	}
+	return resident, peak
+}

@@ -1,0 +1,130 @@
+package main
+
+import (
+	"errors"
+	"path/filepath"
+	"regexp"
+	"strconv"
+	"testing"
+	"time"
+
+	"golang.org/x/sys/unix"
+
+	"github.com/nodewatch/nodewatch/pkg/kmsg"
+)
+
+// A floodLog is this machine's kernel log, read beside the daemon.
+type floodLog struct {
+	fd      int
+	last    uint64 // the number of the latest record
+	runtime string // the daemon's runtime directory
+}
+
+// openFloodLog opens the log for this test alone, or skips it.
+func openFloodLog(t testing.TB) *floodLog {
+	t.Helper()
+	lines, err := newKernelLines()
+	if err != nil {
+		t.Skipf("skipped: /dev/kmsg cannot be written to, as by root outside a container: %v", err)
+	}
+	lines.close()
+	l := &floodLog{runtime: t.TempDir()}
+	if l.fd, err = unix.Open("/dev/kmsg", unix.O_RDONLY|unix.O_NONBLOCK|unix.O_CLOEXEC, 0); err != nil {
+		t.Skipf("skipped: /dev/kmsg cannot be read: %v", err)
+	}
+	t.Cleanup(func() { unix.Close(l.fd) })
+	if err := unix.Flock(l.fd, unix.LOCK_EX); err != nil { // against pkg/kmsg's tests, which look for lines that they wrote
+		t.Fatal(err)
+	}
+	return l
+}
+
+// news reads what is there, and reports whether there was anything.
+func (l *floodLog) news(t testing.TB) (any bool) {
+	t.Helper()
+	buf := make([]byte, 16<<10)
+	for {
+		n, err := unix.Read(l.fd, buf)
+		switch {
+		case errors.Is(err, unix.EAGAIN):
+			return any
+		case errors.Is(err, unix.EPIPE), errors.Is(err, unix.EINTR):
+			continue
+		case err != nil:
+			t.Fatal(err)
+		}
+		r, err := kmsg.ParseRecord(buf[:n])
+		if err != nil {
+			t.Fatal(err)
+		}
+		l.last, any = r.Seq, true
+	}
+}
+
+// wait waits until so many more records have been logged.
+func (l *floodLog) wait(t testing.TB, more uint64) {
+	t.Helper()
+	for end := l.last + more; l.last < end; l.news(t) {
+		_, _ = unix.Poll([]unix.PollFd{{Fd: int32(l.fd), Events: unix.POLLIN}}, -1)
+	}
+}
+
+// A logState is what the daemon has counted once it has read all up to seq.
+type logState struct{ seq, records, lost, faults uint64 }
+
+// quietWithin is within what time nobody else logs for two seconds.
+const quietWithin = 20 * time.Second
+
+// settled waits until the daemon has read the log up to its end, which the
+// position that it keeps tells, and has judged since.
+func (l *floodLog) settled(t testing.TB, d *child) logState {
+	t.Helper()
+	for tick, end := time.Tick(50*time.Millisecond), time.After(quietWithin); ; {
+		select {
+		case <-tick:
+		case <-end:
+			t.Skip("skipped: others log all the time, so that no two counts can be compared")
+		}
+		l.news(t)
+		if p, err := kmsg.LoadPosition(filepath.Join(l.runtime, "kmsg-position")); err != nil || p.Seq != l.last {
+			continue
+		}
+		d.waitForVerdict(t)
+		if text := string(d.get(t, "/metrics")); !l.news(t) {
+			return logState{l.last, counterOf(t, text, "nodewatch_kmsg_records_total"), counterOf(t, text, "nodewatch_kmsg_lost_records_total"),
+				counterOf(t, text, `nodewatch_kmsg_events_total{class="crc-fault"}`)}
+		}
+	}
+}
+
+var verdictAt = regexp.MustCompile(`"at":\s*"([^"]+)"`)
+
+// waitForVerdict waits for the second verdict from now on: by then what was read
+// before is in the picture.
+func (d *child) waitForVerdict(t testing.TB) {
+	t.Helper()
+	seen := map[string]bool{}
+	for range time.Tick(50 * time.Millisecond) {
+		at := verdictAt.FindSubmatch(d.get(t, "/api/v1/report"))
+		if at == nil {
+			t.Fatal("the report has no time")
+		}
+		if seen[string(at[1])] = true; len(seen) > 2 {
+			return
+		}
+	}
+}
+
+// counterOf is the value of a counter in the text of /metrics.
+func counterOf(t testing.TB, text, name string) uint64 {
+	t.Helper()
+	m := regexp.MustCompile(`(?m)^` + regexp.QuoteMeta(name) + ` (\S+)$`).FindStringSubmatch(text)
+	if m == nil {
+		t.Fatalf("no %s", name)
+	}
+	v, err := strconv.ParseFloat(m[1], 64)
+	if err != nil {
+		t.Fatal(err)
+	}
+	return uint64(v)
+}

@@ -1,0 +1,101 @@
+package main
+
+import (
+	"flag"
+	"io"
+	"net/http"
+	"testing"
+	"time"
+)
+
+var (
+	footprintTime   = flag.Duration("footprint", time.Minute, "how long BenchmarkFootprint watches the daemon, at each size")
+	footprintBinary = flag.String("nodewatch", "", "the nodewatch that BenchmarkFootprint and BenchmarkFlood run; default: one that they build")
+)
+
+// Prometheus asks every 15 s, and somebody looks at the page now and then.
+const (
+	footprintScrape = 15 * time.Second
+	footprintLook   = 25 * time.Second
+)
+
+// BenchmarkFootprint is what the daemon costs: the static binary runs as a child
+// on a made-up hypervisor, on whose disks I/O moves each second, and is asked for
+// its metrics and its page. Reported is the CPU time from its first verdict on, in
+// percent of one core, and what is resident, of the daemon and of its probe.
+func BenchmarkFootprint(b *testing.B) {
+	for _, h := range []hypervisor{
+		{name: "incident", disks: 78, guests: 65, bonds: 1, sessions: 182},
+		{name: "incident-storm", disks: 78, guests: 65, bonds: 1, sessions: 182, storm: true, lines: 300},
+		{name: "tenfold", disks: 780, guests: 650, bonds: 4, sessions: 1820},
+	} {
+		b.Run(h.name, func(b *testing.B) {
+			for b.Loop() {
+				footprint(b, h)
+			}
+		})
+	}
+}
+
+func footprint(b *testing.B, h hypervisor) {
+	h.build(b)
+	n := newNamespace(b)
+	h.links(b, n)
+	h.open(b)
+	d := startDaemon(b, buildDaemon(b), n, "NODEWATCH_TEST_ROOT="+h.root, "NODEWATCH_TEST_ANY_FACILITY=1", "RUNTIME_DIRECTORY="+b.TempDir())
+	started := d.spent(b)
+	probe := d.probe(b)
+	began, before, probeBefore := time.Now(), started, probe.spent(b)
+	d.watch(b, &h)
+	wall := time.Since(began)
+	percent := func(cpu time.Duration) float64 { return 100 * cpu.Seconds() / wall.Seconds() }
+	b.ReportMetric(0, "ns/op")
+	b.ReportMetric(1000*started.Seconds(), "ms-to-start")
+	b.ReportMetric(percent(d.spent(b)-before), "%core")
+	b.ReportMetric(percent(probe.spent(b)-probeBefore), "%core-probe")
+	for name, p := range map[string]process{"": d.process, "-probe": probe} {
+		resident, peak := p.memory(b)
+		b.ReportMetric(resident, "MiB"+name)
+		b.ReportMetric(peak, "MiB-peak"+name)
+	}
+}
+
+// watch moves the hypervisor's counters each second and asks the daemon what it
+// is asked on a node, for the time that the flag says.
+func (d *child) watch(b *testing.B, h *hypervisor) {
+	second := time.NewTicker(time.Second)
+	scrape := time.NewTicker(footprintScrape)
+	look := time.NewTicker(footprintLook)
+	defer second.Stop()
+	defer scrape.Stop()
+	defer look.Stop()
+	end := time.After(*footprintTime)
+	for {
+		select {
+		case <-second.C:
+			h.move(b)
+		case <-scrape.C:
+			d.get(b, "/metrics")
+		case <-look.C:
+			d.get(b, "/")
+			d.get(b, "/api/v1/report")
+		case <-end:
+			return
+		}
+	}
+}
+
+// get asks the daemon, and fails if it does not answer with something.
+func (d *child) get(b testing.TB, path string) []byte {
+	b.Helper()
+	resp, err := d.client.Get(d.url + path)
+	if err != nil {
+		b.Fatal(err)
+	}
+	defer resp.Body.Close()
+	body, err := io.ReadAll(resp.Body)
+	if err != nil || resp.StatusCode != http.StatusOK || len(body) == 0 {
+		b.Fatalf("%s: %s, %d bytes, %v", path, resp.Status, len(body), err)
+	}
+	return body
+}
