@@ -98,7 +98,8 @@ func (l Log) read(b kmsg.Batch, now time.Time) Log {
 	if len(b.Counts) == 0 {
 		return l
 	}
-	f := newFold(l, len(b.Counts))
+	l.Series, l.Classes = slices.Clone(l.Series), slices.Clone(l.Classes)
+	f := fold{log: l, news: map[Key]*Series{}}
 	for i := range b.Counts {
 		f.count(&b.Counts[i], b.History, now)
 	}
@@ -108,28 +109,8 @@ func (l Log) read(b kmsg.Batch, now time.Time) Log {
 // A fold is a log whose lists are its own while a batch is folded into them.
 type fold struct {
 	log   Log
-	own   bool            // the series of the log are the fold's own too
 	news  map[Key]*Series // that the log did not have before the batch
 	class int             // place of the class of the latest count: they come in runs
-}
-
-// newFold returns a fold for a batch of so many counts. If they reach half of the
-// series, all are copied at once, which is cheaper than one by one; none of the
-// copies before is then kept alive.
-func newFold(l Log, counts int) *fold {
-	f := &fold{log: l, news: map[Key]*Series{}, own: 2*counts >= len(l.Series)}
-	f.log.Classes = slices.Clone(l.Classes)
-	if !f.own {
-		f.log.Series = slices.Clone(l.Series)
-		return f
-	}
-	copies := make([]Series, len(l.Series))
-	f.log.Series = make([]*Series, len(l.Series))
-	for i, s := range l.Series {
-		copies[i] = *s
-		f.log.Series[i] = &copies[i]
-	}
-	return f
 }
 
 // count folds one count in. A line logged later than now, by a kernel clock that
@@ -147,11 +128,9 @@ func (f *fold) count(c *kmsg.Count, history bool, now time.Time) {
 	}
 	key := Key{c.Class, c.Peer, c.Device, c.Errno, c.Detail}
 	if i, known := l.places[key]; known {
-		if !f.own {
-			next := *l.Series[i]
-			l.Series[i] = &next
-		}
-		l.Series[i].take(c, history)
+		next := *l.Series[i]
+		next.take(c, history)
+		l.Series[i] = &next
 		return
 	}
 	s, begun := f.news[key]

@@ -10,6 +10,7 @@ type Ring struct {
 	head int64            // the latest slot's number
 	now  uint32           // counted in it
 	past *[ringLen]uint32 // counted in the slots before it; never changed; nil: nothing
+	all  uint64           // the sum of past
 }
 
 // add returns the ring with n more in the given slot. What is older than the
@@ -27,8 +28,9 @@ func (r *Ring) count(slot int64, n uint64) {
 		r.now = plus(r.now, n)
 	case slot < r.head:
 		past := r.copied()
-		past[slot%ringLen] = plus(past[slot%ringLen], n)
-		r.past = past
+		was := past[slot%ringLen]
+		past[slot%ringLen] = plus(was, n)
+		r.past, r.all = past, r.all+uint64(past[slot%ringLen]-was)
 	default:
 		r.turn(slot)
 		r.now = plus(0, n)
@@ -38,14 +40,16 @@ func (r *Ring) count(slot int64, n uint64) {
 // turn makes slot, which is later than the latest, the latest.
 func (r *Ring) turn(slot int64) {
 	var past *[ringLen]uint32
+	var all uint64
 	if slot < r.head+ringLen && (r.past != nil || r.now > 0) {
-		past = r.copied()
+		past, all = r.copied(), r.all+uint64(r.now)
 		past[r.head%ringLen] = r.now
 		for i := r.head + 1; i <= slot; i++ {
+			all -= uint64(past[i%ringLen])
 			past[i%ringLen] = 0
 		}
 	}
-	r.head, r.past, r.now = slot, past, 0
+	r.head, r.past, r.now, r.all = slot, past, 0, all
 }
 
 // copied is a copy of the past.
@@ -81,6 +85,9 @@ func (r *Ring) sum(now, slots int64) uint64 {
 	}
 	if r.past == nil {
 		return sum
+	}
+	if now >= r.head && now-slots < r.head-ringLen+1 {
+		return sum + r.all // the whole ring
 	}
 	first, last := max(now-slots+1, r.head-ringLen+1, 0), min(now, r.head-1)
 	for i := first % ringLen; first <= last; first++ {
