@@ -11,11 +11,11 @@ import (
 )
 
 // How much one Batch takes. News is gathered for a moment after its first record,
-// so that a flood makes ten Batches a second and not one a record; the reader
+// so that a flood makes four Batches a second and not one a record; the reader
 // stays awake meanwhile, for a ring of 128 KiB may turn over in 50 ms. The other
 // bounds are for a long history and for a flood that does not let it end.
 const (
-	gather   = 100 * time.Millisecond
+	gather   = 250 * time.Millisecond
 	budget   = 250 * time.Millisecond
 	budgetAt = 256 // reads between two looks at the clock
 	maxReads = 100_000
@@ -87,7 +87,7 @@ func (r *Reader) Position() Position {
 }
 
 // Next waits at most wait for a record, then takes all that are there into one
-// Batch, which holds either history or news; news that comes in the next 100 ms
+// Batch, which holds either history or news; news that comes in the next 250 ms
 // is in it as well. Where none came the Batch is empty. Records that were
 // overwritten or too long are counted and are no error; after an error the
 // Reader is of no more use.
