@@ -98,7 +98,8 @@ func (l *imbalanceLimits) skewed(s spread) bool {
 
 // summary says which way is skewed and, for what is received, on whose side.
 func (l *imbalanceLimits) summary(b bond.Bond, rx, tx spread, badRx, badTx bool) string {
-	const little = 1e6 // bit/s: below it what is sent shows nothing of the policy
+	const little = 1e6   // bit/s: below it what is sent shows nothing of the policy
+	const byChance = 0.4 // 30 to 70 on two slaves
 	switch {
 	case badRx && badTx:
 		return fmt.Sprintf("is out of balance both ways: receives %s (the switch decides that), sends %s (%s)", rx, tx, bondHash(b))
@@ -106,8 +107,10 @@ func (l *imbalanceLimits) summary(b bond.Bond, rx, tx spread, badRx, badTx bool)
 		return fmt.Sprintf("is out of balance: sends %s (%s)", tx, bondHash(b))
 	case tx.total < little:
 		return fmt.Sprintf("is out of balance: receives %s. The switch decides what arrives where; what this host sends is too little to compare", rx)
-	case tx.skew < (l.Share-0.5)/0.5:
+	case tx.skew <= byChance:
 		return fmt.Sprintf("is out of balance on the switch side: receives %s, while what it sends is spread (%s)", rx, tx)
+	case tx.skew < (l.Share-0.5)/0.5:
+		return fmt.Sprintf("is out of balance on the switch side: receives %s, while what it sends is less uneven (%s)", rx, tx)
 	}
 	return fmt.Sprintf("is out of balance: receives %s, which the switch decides; the little it sends (%s) is as uneven", rx, tx)
 }

@@ -72,7 +72,7 @@ func spreadOf(list []portion, way string) spread {
 	return s
 }
 
-// String is one line for people: "eth1 96 % of 8.3 Gbit/s".
+// String is a few words for people: "96 % of 8.3 Gbit/s on eth1".
 func (s spread) String() string {
-	return fmt.Sprintf("%s %s of %s", s.slave, percent(s.share), bitRate(s.total))
+	return fmt.Sprintf("%s of %s on %s", percent(s.share), bitRate(s.total), s.slave)
 }

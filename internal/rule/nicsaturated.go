@@ -78,6 +78,10 @@ func (l *saturatedLimits) judge(in Input, n node.NIC) (report.Finding, bool) {
 		return report.Finding{}, false
 	}
 	rx, tx := l.runOf(n, "rx"), l.runOf(n, "tx")
+	if was, raised := in.Was(n.Name); raised {
+		rx.extend(n, was.Since)
+		tx.extend(n, was.Since)
+	}
 	if !rx.long && !tx.long {
 		return report.Finding{}, false
 	}
@@ -110,6 +114,14 @@ func (l *saturatedLimits) judge(in Input, n node.NIC) (report.Finding, bool) {
 	return f, true
 }
 
+// extend lets a run that reaches as far back as readings are kept begin with the
+// finding it is the reason for.
+func (r *run) extend(n node.NIC, since time.Time) {
+	if r.long && !r.since.After(n.Seconds[0].At) {
+		r.since = earlier(r.since, since)
+	}
+}
+
 // String is one line for people: "rx 9.4 Gbit/s, 94 % of 10G".
 func (r run) String() string {
 	rx, tx := r.flow.Share()
@@ -138,10 +150,13 @@ func besides(in Input, n node.NIC, f *report.Finding) string {
 		most = max(most, rx, tx)
 		f.Evidence = append(f.Evidence, factAt(node.SourceNIC, s.Name, fmt.Sprintf("beside it: rx %s, tx %s of its line rate", percent(rx), percent(tx)), o.At))
 	}
-	if others == 0 {
+	switch others {
+	case 0:
 		return "no other slave of " + b.Name + " can be compared"
+	case 1:
+		return fmt.Sprintf("the other slave of %s is at %s", b.Name, percent(most))
 	}
-	return fmt.Sprintf("the other slaves of %s are at %s or less", b.Name, percent(most))
+	return fmt.Sprintf("the other slaves of %s are at %s at most", b.Name, percent(most))
 }
 
 // earlier is the earlier of two times.
