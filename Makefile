@@ -55,6 +55,7 @@ docs: ## write the generated documents anew
 
 bench: ## the numbers of docs/performance.md
 	CGO_ENABLED=0 $(GO) test -run '^$$' -bench . -benchmem ./internal/... ./pkg/...
+	CGO_ENABLED=0 $(GO) test -run '^$$' -bench Footprint/incident -benchtime 1x -footprint 40s ./cmd/nodewatch
 
 fuzz: ## fuzz every parser, $(FUZZTIME) each
 	@for package in $$($(GO) list ./...); do \
