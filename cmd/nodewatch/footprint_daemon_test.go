@@ -44,7 +44,8 @@ func startDaemon(b testing.TB, binary string, n *namespace, env ...string) *chil
 	b.Helper()
 	cmd := exec.Command(binary, "run", "--web.listen-address", "127.0.0.1:0")
 	cmd.Env = append(os.Environ(), env...)
-	cmd.Stderr = os.Stderr
+	var said lockedBuffer
+	cmd.Stderr = &said
 	out, err := cmd.StdoutPipe()
 	if err != nil {
 		b.Fatal(err)
@@ -55,7 +56,7 @@ func startDaemon(b testing.TB, binary string, n *namespace, env ...string) *chil
 	b.Cleanup(func() {
 		_ = cmd.Process.Signal(os.Interrupt)
 		if err := cmd.Wait(); err != nil {
-			b.Errorf("the daemon ended with: %v", err)
+			b.Errorf("the daemon ended with: %v\n%s", err, said.String())
 		}
 	})
 	line, err := bufio.NewReader(out).ReadString('\n')
@@ -136,22 +137,22 @@ func (p process) spent(b testing.TB) time.Duration {
 	return time.Duration(ticks) * time.Second / userHZ
 }
 
-var residentLines = regexp.MustCompile(`(?m)^(VmRSS|VmHWM):\s+(\d+) kB$`)
-
-// memory is what is resident, and the most that has been, in MiB.
-func (p process) memory(b testing.TB) (resident, peak float64) {
+// memory is a size in MiB that a file of the process's in /proc tells: VmRSS and
+// VmHWM in status are what is resident and the most that has been, Pss in
+// smaps_rollup is what is resident with what is shared shared out.
+func (p process) memory(b testing.TB, file, name string) float64 {
 	b.Helper()
-	raw, err := os.ReadFile("/proc/" + strconv.Itoa(int(p)) + "/status")
+	raw, err := os.ReadFile("/proc/" + strconv.Itoa(int(p)) + "/" + file)
 	if err != nil {
 		b.Fatal(err)
 	}
-	for _, m := range residentLines.FindAllStringSubmatch(string(raw), -1) {
-		kib, _ := strconv.ParseFloat(m[2], 64)
-		if m[1] == "VmRSS" {
-			resident = kib / 1024
-		} else {
-			peak = kib / 1024
-		}
+	m := regexp.MustCompile(`(?m)^` + name + `:\s+(\d+) kB$`).FindSubmatch(raw)
+	if m == nil {
+		b.Fatalf("no %s in %s", name, file)
 	}
-	return resident, peak
+	kib, err := strconv.ParseFloat(string(m[1]), 64)
+	if err != nil {
+		b.Fatal(err)
+	}
+	return kib / 1024
 }
