@@ -54,13 +54,8 @@ docs: ## write the generated documents anew
 	CGO_ENABLED=0 $(GO) test -count=1 ./internal/config ./internal/rule ./internal/metrics ./internal/page ./cmd/nodewatch -run 'Docs|Golden|Fresh' -update
 
 bench: ## the numbers of docs/performance.md
-<<<<<<< Updated upstream
-	CGO_ENABLED=0 $(GO) test -run '^$$' -bench . -benchmem ./internal/... ./pkg/...
-	CGO_ENABLED=0 $(GO) test -run '^$$' -bench Footprint/incident -benchtime 1x -footprint 40s ./cmd/nodewatch
-=======
 	CGO_ENABLED=0 $(GO) test -run '^$$' -bench . -benchmem -benchtime 0.5s ./internal/... ./pkg/...
 	CGO_ENABLED=0 $(GO) test -run '^$$' -bench . ./cmd/nodewatch -footprint 30s
->>>>>>> Stashed changes
 
 fuzz: ## fuzz every parser, $(FUZZTIME) each
 	@for package in $$($(GO) list ./...); do \
