@@ -174,14 +174,15 @@ func TestTheDaemonOnThisKernel(t *testing.T) {
 	if got := body(t, url+"/-/healthy"); got != "healthy\n" {
 		t.Errorf("got %q", got)
 	}
-	code, out, errs := called(t, "check", "--url", url)
-	if code != exitCodeOf(r) || !strings.Contains(out, r.Node) {
+	// What is seen may change from one call to the next: each must agree with itself.
+	if code, out, errs := called(t, "check", "--url", url); code < 0 || code > 3 || !strings.Contains(out, r.Node) {
 		t.Errorf("check: exit %d, %s%s", code, out, errs)
 	}
-	if code, out, _ := called(t, "check", "--url", url, "-o", "nagios"); code != exitCodeOf(r) || !strings.HasPrefix(out, "NODEWATCH ") {
+	words := []string{"OK", "WARNING", "CRITICAL", "UNKNOWN"}
+	if code, out, _ := called(t, "check", "--url", url, "-o", "nagios"); !strings.HasPrefix(out, "NODEWATCH "+words[code]+" ") {
 		t.Errorf("check nagios: exit %d, %s", code, out)
 	}
-	if code, out, _ := called(t, "check", "--url", url, "-o", "json"); code != exitCodeOf(r) || json.Unmarshal([]byte(out), &r) != nil {
+	if code, out, _ := called(t, "check", "--url", url, "-o", "json"); json.Unmarshal([]byte(out), &r) != nil || code != exitCodeOf(r) {
 		t.Errorf("check json: exit %d, %s", code, out)
 	}
 }
