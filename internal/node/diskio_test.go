@@ -110,6 +110,31 @@ func TestDisksAreThoseOfTheLatestReading(t *testing.T) {
 	}
 }
 
+func TestDisksAreByDeviceInWhateverOrderTheyAreRead(t *testing.T) {
+	s := Snapshot{}
+	for n, devices := range [][]string{{"rbd2", "rbd10", "rbd0"}, {"rbd0", "rbd2", "rbd10"}, {"rbd10", "rbd0", "rbd1"}, {"rbd1", "rbd10", "rbd1"}, {"rbd9"}, nil} {
+		var list []rbd.IO
+		for i, d := range devices {
+			list = append(list, rbd.IO{Device: d, Reads: uint64(100*n + i)})
+		}
+		s = took(s, float64(n), SawIO{read(float64(n), list)})
+		if len(s.IO) != len(devices) {
+			t.Fatalf("reading %d: got %d devices, want %d", n, len(s.IO), len(devices))
+		}
+		for i, d := range devices {
+			got, found := s.DiskIO(d)
+			if twice := n == 3 && d == "rbd1"; !found || got.Device != d || !twice && got.Last.Reads != uint64(100*n+i) {
+				t.Errorf("reading %d: %s: got %+v", n, d, got)
+			}
+		}
+		for i := 1; i < len(s.IO); i++ {
+			if s.IO[i-1].Device > s.IO[i].Device {
+				t.Errorf("reading %d: %s before %s", n, s.IO[i-1].Device, s.IO[i].Device)
+			}
+		}
+	}
+}
+
 func TestWaits(t *testing.T) {
 	saw := func(s Snapshot, at float64, requests ...rbd.Request) Snapshot {
 		return took(s, at, SawPending{read(at, []rbd.Pending{{FSID: "f", ClientID: 7, Requests: requests}})})
