@@ -42,28 +42,47 @@ func (o SawIO) Apply(s Snapshot) Snapshot {
 		return s
 	}
 	list := make([]DiskIO, 0, len(o.Value))
-	for _, io := range o.Value {
+	for i := range o.Value {
+		io := &o.Value[i]
 		old, found := s.DiskIO(io.Device)
 		switch {
 		case io.Partly == "":
-			list = append(list, old.read(io, o.At, found))
+			list = append(list, old.read(*io, o.At, found))
 		case found:
 			list = append(list, old) // its counters could not be understood: what was known stays
 		}
 	}
-	slices.SortFunc(list, func(a, b DiskIO) int { return strings.Compare(a.Device, b.Device) })
-	s.IO = list
+	s.IO = byDevice(list, s.IO)
 	return s
 }
 
+// byDevice sorts a list by device. In nearly every reading the devices are those of
+// the one before, each of whose place is known.
+func byDevice(list, before []DiskIO) []DiskIO {
+	sorted := make([]DiskIO, len(list))
+	for i := range list {
+		at, found := place(before, list[i].Device, deviceOf)
+		if !found || len(list) != len(before) || sorted[at].Device != "" {
+			slices.SortFunc(list, func(a, b DiskIO) int { return strings.Compare(a.Device, b.Device) })
+			return list
+		}
+		sorted[at] = list[i]
+	}
+	return sorted
+}
+
 // DiskIO returns what the named krbd device does, and whether it is known.
-func (s Snapshot) DiskIO(device string) (DiskIO, bool) {
-	i, found := slices.BinarySearchFunc(s.IO, device, func(d DiskIO, device string) int { return strings.Compare(d.Device, device) })
+func (s Snapshot) DiskIO(device string) (DiskIO, bool) { return diskIO(s.IO, device) }
+
+func diskIO(list []DiskIO, device string) (DiskIO, bool) {
+	i, found := place(list, device, deviceOf)
 	if !found {
 		return DiskIO{}, false
 	}
-	return s.IO[i], true
+	return list[i], true
 }
+
+func deviceOf(d *DiskIO) string { return d.Device }
 
 // read returns the device once io has been read at. Counters that went down mean
 // another device of the same name: it starts afresh.

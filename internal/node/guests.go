@@ -29,10 +29,10 @@ func (o SawQEMU) Apply(s Snapshot) Snapshot {
 // on. libvirt knows more of a guest than its process does, so its view of a
 // guest wins; the processes add those that libvirt does not know.
 func (s Snapshot) joined() Snapshot {
-	guests := slices.Clone(s.Libvirt.Value.Guests)
-	known := map[string]bool{}
-	for _, g := range guests {
-		known[g.Name], known[g.ID] = true, true
+	guests := slices.Clip(s.Libvirt.Value.Guests)
+	known := make(map[string]bool, 2*len(guests))
+	for i := range guests {
+		known[guests[i].Name], known[guests[i].ID] = true, true
 	}
 	answers := s.Blind(SourceLibvirt) == nil
 	for _, g := range s.QEMU.Value.Guests {
@@ -64,10 +64,12 @@ func (s Snapshot) GuestsKnown() *Error {
 }
 
 // UsedBy returns the names of the guests on a krbd device, sorted.
-func (s Snapshot) UsedBy(device string) []string {
-	i, found := slices.BinarySearchFunc(s.Uses, device, func(u rbd.Use, device string) int { return strings.Compare(u.Device, device) })
+func (s Snapshot) UsedBy(device string) []string { return usedBy(s.Uses, device) }
+
+func usedBy(uses []rbd.Use, device string) []string {
+	i, found := place(uses, device, func(u *rbd.Use) string { return u.Device })
 	if !found {
 		return nil
 	}
-	return s.Uses[i].Guests
+	return uses[i].Guests
 }

@@ -74,12 +74,14 @@ func (s Snapshot) heard(name string, at time.Time, every time.Duration, err *Err
 }
 
 // Source returns what is known of the named source, and whether it is one at all.
-func (s Snapshot) Source(name string) (Source, bool) {
-	i, found := slices.BinarySearchFunc(s.Sources, name, func(a Source, name string) int { return strings.Compare(a.Name, name) })
+func (s Snapshot) Source(name string) (Source, bool) { return source(s.Sources, name) }
+
+func source(list []Source, name string) (Source, bool) {
+	i, found := place(list, name, func(s *Source) string { return s.Name })
 	if !found {
 		return Source{Name: name}, false
 	}
-	return s.Sources[i], true
+	return list[i], true
 }
 
 // Blind returns why the named source cannot tell now, and nil if it can.

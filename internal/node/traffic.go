@@ -77,12 +77,14 @@ func (s Snapshot) sourceErr(name string) *Error {
 }
 
 // NIC returns what the named NIC carries, and whether it is watched.
-func (s Snapshot) NIC(name string) (NIC, bool) {
-	i, found := slices.BinarySearchFunc(s.NICs, name, func(n NIC, name string) int { return strings.Compare(n.Name, name) })
+func (s Snapshot) NIC(name string) (NIC, bool) { return nic(s.NICs, name) }
+
+func nic(list []NIC, name string) (NIC, bool) {
+	i, found := place(list, name, func(n *NIC) string { return n.Name })
 	if !found {
 		return NIC{}, false
 	}
-	return s.NICs[i], true
+	return list[i], true
 }
 
 // read returns the NIC once c has been read at.
