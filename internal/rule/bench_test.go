@@ -28,6 +28,7 @@ type big struct {
 	guests rbd.Guests
 	host   host.State
 	osds   []ceph.OSD
+	peers  []string // of the OSDs, as the kernel names them
 	second uint64
 }
 
@@ -59,12 +60,11 @@ func newBig() *big {
 		b.guests.Guests = append(b.guests.Guests, g)
 	}
 	for i := range benchOSDs {
-		b.osds = append(b.osds, ceph.OSD{ID: i, Up: true, In: true, Addrs: []string{osdAddr(i)}})
+		b.osds = append(b.osds, ceph.OSD{ID: i, Up: true, In: true, Addrs: []string{fmt.Sprintf("198.51.100.%d:%d", 1+i/20, 6800+i%20)}})
+		b.peers = append(b.peers, fmt.Sprintf("osd%d", i))
 	}
 	return b
 }
-
-func osdAddr(i int) string { return fmt.Sprintf("198.51.100.%d:%d", 1+i/20, 6800+i%20) }
 
 func (b *big) started() node.Observation {
 	o := node.Started{Node: "node2", Version: "bench"}
@@ -95,9 +95,9 @@ func (b *big) each(at time.Time, storm bool) []node.Observation {
 	for quarter := range 4 { // the kernel log is read four times a second
 		batch := kmsg.Batch{Records: 10}
 		for i := 0; storm && i < benchOSDs; i++ { // every session is lost 28 times a second, once of these by the OSD
-			batch.Counts = append(batch.Counts, kmsg.Count{Class: kmsg.CRC, Peer: fmt.Sprintf("osd%d", i), Addr: osdAddr(i), N: 7, First: at, Last: at, Text: "libceph: osd (1) bad crc/signature"})
+			batch.Counts = append(batch.Counts, kmsg.Count{Class: kmsg.CRC, Peer: b.peers[i], Addr: b.osds[i].Addrs[0], N: 7, First: at, Last: at, Text: "libceph: osd (1) bad crc/signature"})
 			if quarter == i%4 {
-				batch.Counts = append(batch.Counts, kmsg.Count{Class: kmsg.ClosedOpen, Peer: fmt.Sprintf("osd%d", i), Addr: osdAddr(i), N: 1, First: at, Last: at, Text: "libceph: osd (1) socket closed"})
+				batch.Counts = append(batch.Counts, kmsg.Count{Class: kmsg.ClosedOpen, Peer: b.peers[i], Addr: b.osds[i].Addrs[0], N: 1, First: at, Last: at, Text: "libceph: osd (1) socket closed"})
 			}
 		}
 		list = append(list, node.SawKernel{Reading: good(batch, at)})
