@@ -29,6 +29,9 @@ func (o SawQEMU) Apply(s Snapshot) Snapshot {
 // on. libvirt knows more of a guest than its process does, so its view of a
 // guest wins; the processes add those that libvirt does not know.
 func (s Snapshot) joined() Snapshot {
+	if s.run != nil && s.run.unjoined {
+		return s
+	}
 	guests := slices.Clip(s.Libvirt.Value.Guests)
 	known := make(map[string]bool, 2*len(guests))
 	for i := range guests {

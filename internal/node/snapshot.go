@@ -44,4 +44,6 @@ type Snapshot struct {
 	hung        Ring           // tasks newly found hung, by the kernel's count, in tens of seconds
 	byDevice    map[string]int // places in Mapped.Value; replaced, never changed
 	mappedSince []since        // since when each device is the mapping it is
+
+	run *run // the entries under way; nil: one at a time
 }

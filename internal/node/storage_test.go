@@ -14,7 +14,7 @@ func burstOf(now int, gap time.Duration, history bool, seconds ...int) int {
 	s := Series{First: start.Add(time.Duration(seconds[0])*time.Second + 300*time.Millisecond)}
 	for i, second := range seconds {
 		at := start.Add(time.Duration(second)*time.Second + 300*time.Millisecond)
-		s = s.add(kmsg.Count{N: 1, First: at, Last: at}, history && i == 0)
+		s.take(&kmsg.Count{N: 1, First: at, Last: at}, history && i == 0)
 	}
 	at := s.Burst(start.Add(time.Duration(now)*time.Second), gap)
 	if at.IsZero() {
