@@ -13,6 +13,10 @@ import (
 // grace is how long the first View waits for sources that have not said anything yet.
 const grace = 15 * time.Second
 
+// mostHeld is how many entries are held at most until the next tick: many times
+// what a second brings.
+const mostHeld = 256
+
 // keptTransitions is how many transitions a Report carries at most.
 const keptTransitions = 200
 
@@ -28,6 +32,7 @@ type View struct {
 type Judge struct {
 	book        Book
 	snapshot    node.Snapshot
+	held        []node.Entry // that the snapshot does not know yet
 	memory      map[string]memories // by rule
 	components  map[Component]report.Component
 	transitions []report.Transition // replaced, never changed: Reports share it
@@ -46,7 +51,7 @@ func NewJudge(book Book) *Judge {
 
 // Take takes in one entry. At an entry without an observation it judges, and
 // returns the View and true; before every source has spoken, or 15 s have
-// passed, it judges nothing yet. At Started it forgets everything but its rules:
+// passed, it judges nothing yet. Other entries it holds until then. At Started it forgets everything but its rules:
 // a tape that holds a restart plays as the restarted daemon judged.
 func (j *Judge) Take(e node.Entry) (View, bool) {
 	switch o := e.Obs.(type) {
@@ -57,7 +62,11 @@ func (j *Judge) Take(e node.Entry) (View, bool) {
 	case node.Started, *node.Started:
 		*j = *NewJudge(j.book)
 	}
-	j.snapshot = j.snapshot.Take(e)
+	if j.held = append(j.held, e); e.Obs == nil || len(j.held) == mostHeld {
+		j.snapshot = j.snapshot.TakeAll(j.held)
+		clear(j.held)
+		j.held = j.held[:0]
+	}
 	if e.Obs != nil {
 		return View{}, false
 	}
