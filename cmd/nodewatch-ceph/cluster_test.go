@@ -9,7 +9,6 @@ import (
 	"os"
 	"os/exec"
 	"path/filepath"
-	"regexp"
 	"strings"
 	"syscall"
 	"testing"
@@ -19,6 +18,7 @@ import (
 	"github.com/google/go-cmp/cmp"
 
 	"github.com/nodewatch/nodewatch/pkg/ceph"
+	"github.com/nodewatch/nodewatch/test/cephlab"
 )
 
 // asChild makes the test's own binary the child.
@@ -53,7 +53,7 @@ func (l *lab) child(args ...string) (code int, stdout, stderr string) {
 // ask runs the child as the least user, and parses its document as nodewatch does.
 func (l *lab) ask(args ...string) ceph.Cluster {
 	l.t.Helper()
-	code, stdout, stderr := l.child(append([]string{"--conf", l.conf}, args...)...)
+	code, stdout, stderr := l.child(append([]string{"--conf", l.Conf}, args...)...)
 	if code != ceph.ExitOK || stderr != "" {
 		l.t.Fatalf("exit code %d, %s", code, stderr)
 	}
@@ -64,29 +64,11 @@ func (l *lab) ask(args ...string) ceph.Cluster {
 	return c
 }
 
-// leastCaps are those of the one command in docs/ceph.md.
-func leastCaps(t *testing.T) []string {
-	t.Helper()
-	doc, err := os.ReadFile("../../docs/ceph.md")
-	if err != nil {
-		t.Fatal(err)
-	}
-	command := regexp.MustCompile(`(?m)^ceph auth get-or-create client\.nodewatch (mon) '([^']+)' (mgr) '([^']+)' (osd) '([^']+)'`).FindSubmatch(doc)
-	if command == nil {
-		t.Fatal("no command in docs/ceph.md that makes the user")
-	}
-	var caps []string
-	for _, word := range command[1:] {
-		caps = append(caps, strings.ReplaceAll(string(word), "POOL", "vms"))
-	}
-	return caps
-}
-
 // TestCluster runs against a real cluster. The cases take turns with it, and the
 // last ones break it.
 func TestCluster(t *testing.T) {
 	l := startLab(t)
-	l.user("client.nodewatch", leastCaps(t)...)
+	l.User("client.nodewatch", cephlab.LeastCaps(t, "../../docs/ceph.md")...)
 	cases := []struct {
 		name string
 		run  func(*lab)
@@ -110,7 +92,7 @@ func TestCluster(t *testing.T) {
 	for _, c := range cases {
 		ok := t.Run(c.name, func(t *testing.T) {
 			own := *l
-			own.t = t
+			own.t, own.Cluster = t, l.For(t)
 			c.run(&own)
 		})
 		if !ok {
@@ -205,7 +187,7 @@ func testBlocklist(l *lab) {
 
 // The user of docs/ceph.md can neither shut out a client nor write.
 func testLeastCaps(l *lab) {
-	req := ceph.Request{Conf: l.conf, Cluster: "ceph", Name: "client.nodewatch", Timeout: ceph.DefaultTimeout}
+	req := ceph.Request{Conf: l.Conf, Cluster: "ceph", Name: "client.nodewatch", Timeout: ceph.DefaultTimeout}
 	c, err := connect(req)
 	if err != nil {
 		l.t.Fatal(err)
@@ -224,7 +206,7 @@ func testLeastCaps(l *lab) {
 }
 
 func testNoPoolCaps(l *lab) {
-	l.user("client.blind", "mon", "allow r")
+	l.User("client.blind", "mon", "allow r")
 	c := l.ask("--id", "blind", "--image", "vms/vm-101-disk-0")
 	if c.Health.Status == "" || c.OSDMap.Epoch == 0 || len(c.Asked) > 0 || c.Scrubs != nil {
 		l.t.Errorf("want health and map only, got %+v", c)
@@ -245,16 +227,16 @@ func (l *lab) fails(want int, args ...string) string {
 }
 
 func testWrongKey(l *lab) {
-	wrong := key()
-	l.write("wrong.keyring", fmt.Sprintf("[client.nodewatch]\n\tkey = %s\n", wrong))
-	line := l.fails(ceph.ExitDenied, "--conf", l.conf, "--keyring", filepath.Join(l.dir, "wrong.keyring"))
+	wrong := cephlab.Key()
+	l.Write("wrong.keyring", fmt.Sprintf("[client.nodewatch]\n\tkey = %s\n", wrong))
+	line := l.fails(ceph.ExitDenied, "--conf", l.Conf, "--keyring", filepath.Join(l.Dir, "wrong.keyring"))
 	if !strings.Contains(line, "connect as client.nodewatch: ") || !strings.Contains(line, "Permission denied") || strings.Contains(line, wrong) {
 		l.t.Errorf("want that the permission is denied, without the key: %q", line)
 	}
 }
 
 func testNoKeyring(l *lab) {
-	line := l.fails(ceph.ExitDenied, "--conf", l.conf, "--keyring", filepath.Join(l.dir, "none.keyring"))
+	line := l.fails(ceph.ExitDenied, "--conf", l.Conf, "--keyring", filepath.Join(l.Dir, "none.keyring"))
 	if !strings.Contains(line, "connect as client.nodewatch: no readable keyring") {
 		l.t.Errorf("want that there is no keyring, got %q", line)
 	}
@@ -273,7 +255,7 @@ func testUnknownMonitor(l *lab) {
 // A configuration file that never comes, as on a pmxcfs without quorum, holds
 // librados for ever: only the alarm ends it.
 func testAlarm(l *lab) {
-	fifo := filepath.Join(l.dir, "never.conf")
+	fifo := filepath.Join(l.Dir, "never.conf")
 	if err := syscall.Mkfifo(fifo, 0o600); err != nil {
 		l.t.Fatal(err)
 	}
@@ -288,7 +270,7 @@ func testAlarm(l *lab) {
 func testNothingOnDisk(l *lab) {
 	var found []string
 	for _, pattern := range []string{"client.nodewatch*", "client.blind*"} {
-		names, err := filepath.Glob(filepath.Join(l.dir, pattern))
+		names, err := filepath.Glob(filepath.Join(l.Dir, pattern))
 		if err != nil {
 			l.t.Fatal(err)
 		}
@@ -304,8 +286,8 @@ func testNothingOnDisk(l *lab) {
 // An image whose OSD does not answer costs one operation's timeout, and no more
 // are asked than there is time for.
 func testOSDHangs(l *lab) {
-	l.signal("ceph-osd", syscall.SIGSTOP)
-	defer l.signal("ceph-osd", syscall.SIGCONT)
+	l.Signal(cephlab.OSD, syscall.SIGSTOP)
+	defer l.Signal(cephlab.OSD, syscall.SIGCONT)
 	images := []string{"--timeout", "5s"}
 	for range ceph.MaxImages {
 		images = append(images, "--image", "vms/vm-101-disk-0")
@@ -322,7 +304,7 @@ func testOSDHangs(l *lab) {
 // The monitors do not know yet that the manager is gone, so it is asked and does
 // not answer.
 func testManagerDead(l *lab) {
-	l.kill("ceph-mgr")
+	l.Kill(cephlab.Manager)
 	c := l.ask("--timeout", "6s")
 	if c.Health.Status == "" || c.Scrubs != nil || len(c.Errors) != 1 || !strings.HasPrefix(c.Errors[0], "scrubs: the manager does not answer: ") {
 		l.t.Errorf("want all but the scrubs, got %+v", c)
@@ -331,7 +313,7 @@ func testManagerDead(l *lab) {
 
 func testManagerAbsent(l *lab) {
 	l.must(`{"prefix":"mgr fail","who":"x"}`)
-	l.until("the monitor knows that there is no manager", func() bool {
+	l.Until("the monitor knows that there is no manager", func() bool {
 		return strings.Contains(l.must(`{"prefix":"mgr stat","format":"json"}`), `"available":false`)
 	})
 	c := l.ask()
@@ -341,16 +323,16 @@ func testManagerAbsent(l *lab) {
 }
 
 func testMonitorHangs(l *lab) {
-	l.signal("ceph-mon", syscall.SIGSTOP)
-	defer l.signal("ceph-mon", syscall.SIGCONT)
-	if line := l.fails(ceph.ExitFailed, "--conf", l.conf, "--timeout", "5s"); !strings.Contains(line, "timed out") {
+	l.Signal(cephlab.Monitor, syscall.SIGSTOP)
+	defer l.Signal(cephlab.Monitor, syscall.SIGCONT)
+	if line := l.fails(ceph.ExitFailed, "--conf", l.Conf, "--timeout", "5s"); !strings.Contains(line, "timed out") {
 		l.t.Errorf("want a timeout of librados, before the alarm: %q", line)
 	}
 }
 
 func testMonitorDown(l *lab) {
-	l.kill("ceph-mon")
-	if line := l.fails(ceph.ExitFailed, "--conf", l.conf, "--timeout", "5s"); !strings.Contains(line, "timed out") {
+	l.Kill(cephlab.Monitor)
+	if line := l.fails(ceph.ExitFailed, "--conf", l.Conf, "--timeout", "5s"); !strings.Contains(line, "timed out") {
 		l.t.Errorf("want a timeout of librados, before the alarm: %q", line)
 	}
 }
