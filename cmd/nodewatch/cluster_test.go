@@ -1,0 +1,46 @@
+//go:build ceph
+
+package main
+
+import (
+	"syscall"
+	"testing"
+
+	"github.com/nodewatch/nodewatch/internal/node"
+	"github.com/nodewatch/nodewatch/test/cephlab"
+)
+
+// Two daemons with nodewatch-ceph, as they are built, and a real cluster. The one
+// sees the cluster, loses it when the monitor freezes, and sees it again; the
+// other's child freezes at once, and is late.
+func TestDaemonWithCluster(t *testing.T) {
+	built := buildBoth(t)
+	c := cephlab.Start(t)
+	keyring := c.User("client.nodewatch", cephlab.LeastCaps(t, "../../docs/ceph.md")...)
+	dir := built()
+
+	c.Signal(cephlab.Monitor, syscall.SIGSTOP) // so that the child lives until it is caught
+	late := startWatching(t, c, dir, keyring)
+	frozen := late.freezeChild()
+	c.Signal(cephlab.Monitor, syscall.SIGCONT)
+
+	d := startWatching(t, c, dir, keyring)
+	d.until("the cluster is seen", node.SourceCeph, "ok")
+	d.says(`nodewatch_cluster_health{status="HEALTH_OK"} 1`, "nodewatch_cluster_osds 1", "nodewatch_cluster_osds_up 1", "nodewatch_cluster_osds_in 1",
+		"nodewatch_cluster_slow_daemons 0", "nodewatch_cluster_blocklist_entries 0", `nodewatch_cluster_scrubs{depth="deep"} 0`)
+
+	c.Ceph("osd", "set", "noout")
+	c.Ceph("osd", "out", "0")
+	c.Signal(cephlab.Monitor, syscall.SIGSTOP)
+	d.goesOnUntil("the child gives up", node.SourceCeph, "failed")
+	d.says("nodewatch_cluster_osds_up 1") // what was known is kept
+	c.Signal(cephlab.Monitor, syscall.SIGCONT)
+
+	late.goesOnUntil("the child is late", node.SourceCeph, "stalled")
+	late.gone(frozen)
+	for _, w := range []*watching{d, late} {
+		w.until("the cluster is seen again", node.SourceCeph, "ok")
+		w.says(`nodewatch_cluster_health{status="HEALTH_WARN"} 1`, "nodewatch_cluster_osds_up 1", "nodewatch_cluster_osds_in 0")
+		w.hadOneChild()
+	}
+}

@@ -1,0 +1,100 @@
+//go:build ceph
+
+package main
+
+import (
+	"os"
+	"path/filepath"
+	"strconv"
+	"strings"
+	"sync"
+	"syscall"
+	"testing"
+	"time"
+)
+
+// A childCount watches how many of a process's children are nodewatch-ceph.
+type childCount struct {
+	of string
+
+	mu   sync.Mutex
+	most int
+	seen map[int]bool
+}
+
+// countChildren looks until the test's end.
+func countChildren(t *testing.T, pid int) *childCount {
+	c := &childCount{of: strconv.Itoa(pid), seen: map[int]bool{}}
+	end, ended := make(chan struct{}), make(chan struct{})
+	go func() {
+		defer close(ended)
+		for {
+			c.look()
+			select {
+			case <-time.After(20 * time.Millisecond):
+			case <-end:
+				return
+			}
+		}
+	}()
+	t.Cleanup(func() {
+		close(end)
+		<-ended
+	})
+	return c
+}
+
+// look looks once, and returns those that run or are stopped, but not those that
+// only wait to be reaped.
+func (c *childCount) look() (now map[int]string) {
+	now = map[int]string{}
+	threads, _ := filepath.Glob("/proc/" + c.of + "/task/*/children")
+	for _, thread := range threads {
+		list, _ := os.ReadFile(thread) // what is gone meanwhile is no child
+		for _, child := range strings.Fields(string(list)) {
+			raw, _ := os.ReadFile("/proc/" + child + "/stat")
+			if f := statFields(raw); strings.Contains(string(raw), " (nodewatch-ceph) ") && f[0] != "Z" {
+				pid, _ := strconv.Atoi(child)
+				now[pid] = f[0]
+			}
+		}
+	}
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	c.most = max(c.most, len(now))
+	for pid := range now {
+		c.seen[pid] = true
+	}
+	return now
+}
+
+// freezeChild stops the daemon's child as soon as there is one, and returns it.
+func (w *watching) freezeChild() (pid int) {
+	w.t.Helper()
+	w.poll("a child is stopped", func() bool {
+		for child, state := range w.children.look() {
+			if pid = child; state == "T" {
+				return true
+			}
+			_ = syscall.Kill(child, syscall.SIGSTOP) // it may have ended: then the next
+		}
+		return false
+	})
+	return pid
+}
+
+// gone waits until the child has been ended.
+func (w *watching) gone(pid int) {
+	w.t.Helper()
+	w.poll("the late child is killed", func() bool { return w.children.look()[pid] == "" })
+}
+
+// hadOneChild checks that there was never more than one child at a time.
+func (w *watching) hadOneChild() {
+	w.t.Helper()
+	w.children.mu.Lock()
+	defer w.children.mu.Unlock()
+	if w.children.most != 1 || len(w.children.seen) < 2 {
+		w.t.Errorf("%d children at a time, %d in all; want one at a time, again and again", w.children.most, len(w.children.seen))
+	}
+}

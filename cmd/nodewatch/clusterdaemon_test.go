@@ -1,0 +1,178 @@
+//go:build ceph
+
+package main
+
+import (
+	"bufio"
+	"encoding/json"
+	"fmt"
+	"net/http"
+	"os"
+	"os/exec"
+	"path/filepath"
+	"runtime/debug"
+	"slices"
+	"strings"
+	"testing"
+	"time"
+
+	"github.com/nodewatch/nodewatch/internal/node"
+	"github.com/nodewatch/nodewatch/pkg/report"
+	"github.com/nodewatch/nodewatch/test/cephlab"
+)
+
+// buildBoth begins to build nodewatch and nodewatch-ceph, with the race detector
+// if the test is. The function that it returns waits for them and returns their
+// directory.
+func buildBoth(t *testing.T) (built func() (dir string)) {
+	t.Helper()
+	dir := t.TempDir()
+	args := []string{"build", "-tags", "ceph,pacific", "-o", dir}
+	if info, ok := debug.ReadBuildInfo(); ok && slices.Contains(info.Settings, debug.BuildSetting{Key: "-race", Value: "true"}) {
+		args = append(args, "-race")
+	}
+	var out []byte
+	var err error
+	done := make(chan struct{})
+	go func() {
+		defer close(done)
+		out, err = exec.CommandContext(t.Context(), "go", append(args, ".", "../nodewatch-ceph")...).CombinedOutput()
+	}()
+	t.Cleanup(func() { <-done })
+	return func() string {
+		t.Helper()
+		if <-done; err != nil {
+			t.Fatalf("%v: %s", err, out)
+		}
+		return dir
+	}
+}
+
+// A watching is a daemon that asks the cluster, as a child of the test.
+type watching struct {
+	t        *testing.T
+	pid      int
+	url      string
+	children *childCount
+}
+
+// startWatching starts the daemon on the cluster.
+func startWatching(t *testing.T, c *cephlab.Cluster, dir, keyring string) *watching {
+	t.Helper()
+	file := filepath.Join(t.TempDir(), "nodewatch.yml")
+	text := fmt.Sprintf("ceph:\n  conf: %s\n  keyring: %s\n  every: 10s\n", c.Conf, keyring)
+	if err := os.WriteFile(file, []byte(text), 0o600); err != nil {
+		t.Fatal(err)
+	}
+	var said lockedBuffer
+	cmd := exec.Command(filepath.Join(dir, "nodewatch"), "run", "--config.file", file, "--web.listen-address", "127.0.0.1:0")
+	cmd.Stderr = &said
+	out, err := cmd.StdoutPipe()
+	if err != nil {
+		t.Fatal(err)
+	}
+	if err := c.Run(cmd); err != nil {
+		t.Fatal(err)
+	}
+	w := &watching{t: t, pid: cmd.Process.Pid, children: countChildren(t, cmd.Process.Pid)}
+	t.Cleanup(func() {
+		_ = cmd.Process.Signal(os.Interrupt)
+		if err := cmd.Wait(); err != nil {
+			t.Errorf("the daemon ended with: %v", err)
+		}
+		if t.Failed() {
+			t.Logf("the daemon said:\n%s", said.String())
+		}
+	})
+	line, err := bufio.NewReader(out).ReadString('\n')
+	if err != nil {
+		t.Fatalf("%v\n%s", err, said.String())
+	}
+	w.url = pageURL.FindString(line)
+	return w
+}
+
+// report is the daemon's report; false while it has none.
+func (w *watching) report() (r report.Report, ok bool) {
+	w.t.Helper()
+	resp, err := http.Get(w.url + "/api/v1/report")
+	if err != nil {
+		w.t.Fatal(err)
+	}
+	defer resp.Body.Close()
+	if resp.StatusCode != http.StatusOK {
+		return r, false
+	}
+	if err := json.NewDecoder(resp.Body).Decode(&r); err != nil {
+		w.t.Fatal(err)
+	}
+	return r, true
+}
+
+// patience is far more than anything here takes.
+const patience = 2 * time.Minute
+
+// poll asks again and again until it is so.
+func (w *watching) poll(what string, so func() bool) {
+	w.t.Helper()
+	limit := time.After(patience)
+	for !so() {
+		select {
+		case <-time.After(50 * time.Millisecond):
+		case <-limit:
+			r, _ := w.report()
+			w.t.Fatalf("not after %s: %s\n%+v", patience, what, r.Sources)
+		}
+	}
+}
+
+// until waits for a state of a source, and returns the report that tells it.
+func (w *watching) until(what, source, state string) (r report.Report) {
+	w.t.Helper()
+	w.poll(what, func() (ok bool) {
+		r, ok = w.report()
+		return ok && stateOf(r, source).State == state
+	})
+	return r
+}
+
+// goesOnUntil is until, and that meanwhile the daemon judges and its other sources
+// are read.
+func (w *watching) goesOnUntil(what, source, state string) {
+	w.t.Helper()
+	var before report.Report
+	w.poll("a first report", func() (ok bool) {
+		before, ok = w.report()
+		return ok
+	})
+	after := w.until(what, source, state)
+	if !after.At.After(before.At) {
+		w.t.Errorf("%s: no verdict since %s", what, before.At)
+	}
+	for _, name := range []string{node.SourceHost, node.SourceNIC, node.SourceKrbd, node.SourceIO} {
+		old, now := stateOf(before, name), stateOf(after, name)
+		if now.State != "ok" || !now.Last.After(old.Last) {
+			w.t.Errorf("%s: %s is no longer read: %+v, before %+v", what, name, now, old)
+		}
+	}
+}
+
+func stateOf(r report.Report, source string) report.SourceState {
+	for _, s := range r.Sources {
+		if s.Name == source {
+			return s
+		}
+	}
+	return report.SourceState{}
+}
+
+// says checks that the metrics hold these samples.
+func (w *watching) says(samples ...string) {
+	w.t.Helper()
+	all := body(w.t, w.url+"/metrics")
+	for _, s := range samples {
+		if !strings.Contains(all, "\n"+s+"\n") {
+			w.t.Errorf("the metrics do not say %s", s)
+		}
+	}
+}
