@@ -16,7 +16,7 @@ import (
 	"time"
 )
 
-// osds is how many OSDs the cluster has. Each keeps its objects in memory.
+// osds is how many OSDs the cluster has. Each keeps its objects in a file.
 const osds = 2
 
 // A Cluster is a real Ceph cluster behind the switch.
@@ -48,6 +48,7 @@ mon data avail crit = 0
 auth allow insecure global id reclaim = false
 paxos propose interval = 0.1
 mon client hunt interval = 0.5
+mon osd min down reporters = 1
 [mon.a]
 mon data = DIR/mon
 public addrv = [v2:IP:3300,v1:IP:6789]
@@ -55,9 +56,12 @@ public addrv = [v2:IP:3300,v1:IP:6789]
 osd data = DIR/$name
 public addr = IP
 cluster addr = IP
-osd objectstore = memstore
-memstore device bytes = 536870912
-osd fast shutdown = false
+osd objectstore = bluestore
+bluestore block size = 1073741824
+osd memory target = 1073741824
+bluestore cache autotune = false
+bluestore cache size = 67108864
+osd max backfills = 10
 [client]
 admin socket =
 log file =
@@ -152,13 +156,11 @@ func (l *Cluster) makeOSD(ctx context.Context, n int) error {
 	if err != nil {
 		return err
 	}
-	if err != nil {
-		return err
-	}
-	return l.startOSD(n)
+	return l.StartOSD(n)
 }
 
-func (l *Cluster) startOSD(n int) (err error) {
+// StartOSD starts an OSD, which may have been killed before.
+func (l *Cluster) StartOSD(n int) (err error) {
 	l.OSDs[n], err = l.children.Start(fmt.Sprintf("osd.%d", n), "ceph-osd", "-c", l.conf, "-f", "-i", fmt.Sprint(n))
 	return err
 }
@@ -180,14 +182,24 @@ func (l *Cluster) Image(ctx context.Context, name string, mib int) error {
 	return err
 }
 
-// RestartOSD ends an OSD in good order, so that it keeps what it holds, and
-// starts it again after between was run. A killed one would have lost it all.
+// RestartOSD ends an OSD in good order, and starts it again after between was run.
 func (l *Cluster) RestartOSD(n int, between func()) (err error) {
 	if err := l.OSDs[n].Signal(syscall.SIGTERM); err != nil {
 		return err
 	}
 	<-l.OSDs[n].done
-	defer func() { err = l.startOSD(n) }() // between may end the test
+	defer func() { err = l.StartOSD(n) }() // between may end the test
 	between()
+	return nil
+}
+
+// Tell sets an option of all OSDs while they run, by their own sockets.
+func (l *Cluster) Tell(ctx context.Context, option, value string) error {
+	for i := range osds {
+		socket := filepath.Join(l.dir, fmt.Sprintf("osd.%d.asok", i))
+		if _, err := l.children.Output(ctx, "ceph", "--admin-daemon", socket, "config", "set", option, value); err != nil {
+			return err
+		}
+	}
 	return nil
 }

@@ -86,16 +86,22 @@ func (g *Guest) ask(ctx context.Context, r call.Request) (call.Answer, error) {
 	}
 }
 
-// Run runs a command in the guest and returns what it prints and its exit code.
-func (g *Guest) Run(ctx context.Context, argv ...string) (out string, code int, err error) {
+// Exec runs a command in the guest to its end.
+func (g *Guest) Exec(ctx context.Context, argv ...string) (call.Answer, error) {
 	const seconds = 30
 	ctx, cancel := context.WithTimeout(ctx, (seconds+5)*time.Second)
 	defer cancel()
 	a, err := g.ask(ctx, call.Request{Run: &call.Run{Argv: argv, Seconds: seconds}})
 	if err != nil {
-		return "", 0, fmt.Errorf("%v: %w", argv, err)
+		return a, fmt.Errorf("%v: %w", argv, err)
 	}
-	return string(a.Out) + string(a.Err), a.Code, nil
+	return a, nil
+}
+
+// Run runs a command in the guest and returns what it prints and its exit code.
+func (g *Guest) Run(ctx context.Context, argv ...string) (out string, code int, err error) {
+	a, err := g.Exec(ctx, argv...)
+	return string(a.Out) + string(a.Err), a.Code, err
 }
 
 // Sh runs a shell script in the guest; it must succeed.

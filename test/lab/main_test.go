@@ -4,13 +4,14 @@ package lab
 
 import (
 	"context"
+	"errors"
 	"flag"
 	"fmt"
 	"os"
 	"os/exec"
 	"os/signal"
 	"path/filepath"
-	"sync/atomic"
+	"strings"
 	"syscall"
 	"testing"
 	"time"
@@ -20,9 +21,6 @@ import (
 
 // world is what all scenarios take turns with.
 var world *World
-
-// passed, failed count the scenarios that have ended.
-var passed, failed atomic.Int32
 
 func TestMain(m *testing.M) {
 	flag.Parse()
@@ -35,7 +33,6 @@ func TestMain(m *testing.M) {
 }
 
 func run(m *testing.M) int {
-	begin := time.Now()
 	if reason := missing(); reason != "" {
 		fmt.Println("lab: skipped:", reason)
 		return 0
@@ -47,9 +44,12 @@ func run(m *testing.M) int {
 	}
 	// Never released: the end of the process is the end of it.
 	ctx, _ := signal.NotifyContext(context.Background(), syscall.SIGINT, syscall.SIGTERM, syscall.SIGHUP)
-	if world, err = Build(ctx, bin, os.Getenv("KERNEL")); err != nil {
-		fmt.Println("lab: could not be built:", err)
-		return 1
+	if world, err = Build(ctx, bin, os.Getenv("KERNEL")); errors.Is(err, errUnavailable) {
+		fmt.Println("lab: skipped:", err)
+		return 0
+	} else if err != nil {
+		fmt.Println("lab: environment: could not be built:", err)
+		return environmentFailed
 	}
 	context.AfterFunc(ctx, func() {
 		world.Close()
@@ -57,7 +57,7 @@ func run(m *testing.M) int {
 		os.Exit(130)
 	})
 	fmt.Printf("lab: kernel %s, up in %s\n", world.Kernel.Version, time.Since(begin).Round(time.Second))
-	code := m.Run()
+	code := inOrder(m)
 	if os.Getenv("KEEP") != "" && ctx.Err() == nil {
 		fmt.Printf("lab: the guest stays up until this is interrupted; its shell: %s\n", world.Shell())
 		<-ctx.Done()
@@ -66,9 +66,18 @@ func run(m *testing.M) int {
 		select {} // what was interrupted ends above
 	}
 	world.Close()
-	fmt.Printf("lab: %d passed, %d failed, %s in all\n", passed.Load(), failed.Load(), time.Since(begin).Round(time.Second))
+	fmt.Println("lab:", count, "in", time.Since(begin).Round(time.Second))
+	if code == 0 || count.failed > 0 {
+		return code
+	}
+	if count.environment > 0 {
+		return environmentFailed
+	}
 	return code
 }
+
+// environmentFailed is the exit code when not nodewatch failed but what is around it.
+const environmentFailed = 3
 
 // missing says why the lab cannot run here; empty if it can.
 func missing() string {
@@ -83,6 +92,9 @@ func missing() string {
 		if _, err := exec.LookPath(p); err != nil {
 			return err.Error()
 		}
+	}
+	if out, err := exec.Command("qemu-system-x86_64", "-netdev", "help").CombinedOutput(); err != nil || !strings.Contains(string(out), "stream") {
+		return "this QEMU has no network over a stream socket (7.2 and later have it)"
 	}
 	if os.Getenv("LAB_BIN") == "" {
 		return "LAB_BIN does not name the directory of the guest's programs; run make lab"

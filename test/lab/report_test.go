@@ -59,6 +59,16 @@ func (r Report) finding(rule string) *Finding {
 	return nil
 }
 
+// find is the finding of the rule about the subject; nil if it is not raised.
+func (r Report) find(rule, subject string) *Finding {
+	for i := range r.Findings {
+		if r.Findings[i].Rule == rule && r.Findings[i].Subject == subject {
+			return &r.Findings[i]
+		}
+	}
+	return nil
+}
+
 // raised reports whether the rule is raised with the severity.
 func (r Report) raised(rule, severity string) bool {
 	f := r.finding(rule)
@@ -164,10 +174,12 @@ func (l *Lab) until(within time.Duration, what string, so func(Report) bool) Rep
 	return r
 }
 
-// holds watches for so long that the report stays as told.
+// holds watches for so long that the report stays as told. Reports must come all
+// the while: one that does not come shows nothing.
 func (l *Lab) holds(during time.Duration, what string, so func(Report) bool) {
 	l.t.Helper()
 	var broken *Report
+	first := l.now()
 	_ = wait(l.ctx, during, func() (bool, error) { // that the time ends is what is wanted
 		if r, err := l.report(); err == nil && !so(r) {
 			broken = &r
@@ -175,8 +187,15 @@ func (l *Lab) holds(during time.Duration, what string, so func(Report) bool) {
 		}
 		return false, nil
 	})
+	last := l.now()
+	if broken == nil && !so(last) {
+		broken = &last
+	}
 	if broken != nil {
 		l.t.Fatalf("%s: does not hold\n%s", what, *broken)
+	}
+	if went := last.At.Sub(first.At); went < during-3*time.Second {
+		l.t.Fatalf("%s: nodewatch's reports went on by %s in %s", what, went, during)
 	}
 }
 

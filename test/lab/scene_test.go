@@ -15,32 +15,79 @@ import (
 // A Lab is the world in the hands of one scenario.
 type Lab struct {
 	*World
-	t   *testing.T
-	ctx context.Context
+	t       *testing.T
+	ctx     context.Context
+	broken  string // what failed around nodewatch; empty if nothing did
+	figures []string
 }
 
 // scenario begins one: the world is as after boot, and is again at its end.
 func scenario(t *testing.T) *Lab {
-	begin := time.Now()
+	name := strings.TrimPrefix(t.Name(), "Test")
+	if why := noTime(name, time.Since(begin)); why != "" {
+		fmt.Printf("lab: left out %s: %s\n", name, why)
+		count.leftOut++
+		t.Skip(why)
+	}
+	began := time.Now()
 	l := &Lab{World: world, t: t, ctx: context.Background()} // clean-up takes longer than t.Context
-	t.Cleanup(func() {
-		word, count := "ok  ", &passed
-		if t.Failed() {
-			word, count = "FAIL", &failed
-		}
-		count.Add(1)
-		fmt.Printf("lab: %s %-20s %5.1f s\n", word, strings.TrimPrefix(t.Name(), "Test"), time.Since(begin).Seconds())
-	})
+	t.Cleanup(func() { l.ended(name, time.Since(began)) })
 	return l
+}
+
+// ended prints the scenario's line and counts it.
+func (l *Lab) ended(name string, took time.Duration) {
+	word := "ok  "
+	switch {
+	case !l.t.Failed():
+		count.passed++
+		spent(name, took)
+	case l.broken != "":
+		word, l.figures = "FAIL", append(l.figures, "environment: "+l.broken)
+		count.environment++
+	default:
+		word = "FAIL"
+		count.failed++
+	}
+	fmt.Printf("lab: %s %-20s %5.1f s  %s\n", word, name, took.Seconds(), strings.Join(l.figures, "; "))
+}
+
+// figure is a time that was measured, with what it may be at most; it is printed
+// in the scenario's line.
+func (l *Lab) figure(what string, took, most time.Duration) {
+	l.t.Helper()
+	l.figures = append(l.figures, fmt.Sprintf("%s %.1f s (of %.0f)", what, took.Seconds(), most.Seconds()))
+	if took > most {
+		l.t.Errorf("%s after %s, it may take %s", what, took, most)
+	}
+}
+
+// environment ends the scenario for something that is not nodewatch's fault.
+func (l *Lab) environment(format string, args ...any) {
+	l.t.Helper()
+	l.broken = strings.SplitN(fmt.Sprintf(format, args...), "\n", 2)[0]
+	l.t.Fatalf("environment: "+format, args...)
+}
+
+// script runs a script in the guest, which must succeed. It also tells when it
+// began, by the guest's clock.
+func (l *Lab) script(format string, args ...any) (out string, began time.Time) {
+	l.t.Helper()
+	text := fmt.Sprintf(format, args...)
+	a, err := l.Guest.Exec(l.ctx, "sh", "-euc", text)
+	if err != nil {
+		l.environment("%v", err)
+	}
+	if a.Code != 0 {
+		l.t.Fatalf("exit code %d of: %s\n%s%s", a.Code, text, a.Out, a.Err)
+	}
+	return strings.TrimSpace(string(a.Out) + string(a.Err)), a.Began
 }
 
 // sh runs a script in the guest.
 func (l *Lab) sh(format string, args ...any) string {
 	l.t.Helper()
-	out, err := l.Guest.Sh(l.ctx, fmt.Sprintf(format, args...))
-	if err != nil {
-		l.t.Fatal(err)
-	}
+	out, _ := l.script(format, args...)
 	return out
 }
 
@@ -79,7 +126,7 @@ ip link set bond0 up`, options, strings.Join(nics, " "), guestIP)
 		return code == 0 && err == nil, err
 	})
 	if err != nil {
-		l.t.Fatalf("the bond does not come up: %v\n%s", err, l.sh("cat /proc/net/bonding/bond0; ip -s link"))
+		l.environment("the bond does not come up: %v\n%s", err, l.sh("cat /proc/net/bonding/bond0; ip -s link"))
 	}
 }
 
@@ -93,20 +140,25 @@ const (
 // devices. With ",noshare" after it each device has a client of its own.
 func (l *Lab) mapImages(n int, mode string) (devices []string) {
 	l.t.Helper()
-	l.afterwards(`for d in /sys/bus/rbd/devices/*; do [ -e $d ] && echo "${d##*/} force" >/sys/bus/rbd/remove_single_major; done; true`)
-	for _, image := range images[:n] {
-		port, options := 6789, "name=admin,secret="+l.Cluster.Key
-		if strings.HasPrefix(mode, msgr2) {
-			port, options = 3300, options+",ms_mode=crc"
-		}
-		if strings.HasSuffix(mode, ",noshare") {
-			options += ",noshare"
-		}
-		l.sh("echo '%s:%d %s rbd %s -' >/sys/bus/rbd/add_single_major", storageIP, port, options, image)
-		id := l.sh(`for d in /sys/bus/rbd/devices/*; do [ "$(cat $d/name)" = %s ] && echo "${d##*/}"; done; true`, image)
-		devices = append(devices, "rbd"+id)
+	for i := range n {
+		devices = append(devices, l.mapImage(i, mode))
 	}
 	return devices
+}
+
+// mapImage maps one of the images.
+func (l *Lab) mapImage(i int, mode string) (device string) {
+	l.t.Helper()
+	l.afterwards(`for d in /sys/bus/rbd/devices/*; do [ -e $d ] && echo "${d##*/} force" >/sys/bus/rbd/remove_single_major; done; true`)
+	port, options := 6789, "name=admin,secret="+l.Cluster.Key
+	if strings.HasPrefix(mode, msgr2) {
+		port, options = 3300, options+",ms_mode=crc"
+	}
+	if strings.HasSuffix(mode, ",noshare") {
+		options += ",noshare"
+	}
+	l.sh("echo '%s:%d %s rbd %s -' >/sys/bus/rbd/add_single_major", storageIP, port, options, images[i])
+	return "rbd" + l.sh(`for d in /sys/bus/rbd/devices/*; do [ "$(cat $d/name)" = %s ] && echo "${d##*/}"; done; true`, images[i])
 }
 
 // nodewatch starts the daemon in the guest and waits for its first report.
@@ -140,6 +192,36 @@ echo it does not end; kill -9 $p; exit 1`)
 	if err != nil {
 		l.t.Errorf("nodewatch: %v", err)
 	}
+}
+
+// kernelTimes are when the kernel logged the lines that contain the text, by the
+// guest's clock, to a few hundredths of a second: never later than they were.
+func (l *Lab) kernelTimes(text string) (times []time.Time) {
+	l.t.Helper()
+	out, began := l.script(`cut -d' ' -f1 /proc/uptime; dmesg | grep -F '%s' | sed 's/^\[ *\([0-9.]*\)\].*/\1/' || true`, text)
+	var up float64
+	for i, field := range strings.Fields(out) {
+		var at float64
+		if _, err := fmt.Sscan(field, &at); err != nil {
+			l.t.Fatalf("%q of the kernel's log: %v", field, err)
+		}
+		if i == 0 {
+			up = at
+			continue
+		}
+		times = append(times, began.Add(-time.Duration((up-at)*float64(time.Second))))
+	}
+	return times
+}
+
+// firstAfter is the first of the times that is not before t.
+func firstAfter(times []time.Time, t time.Time) (time.Time, bool) {
+	for _, at := range times {
+		if !at.Before(t) {
+			return at, true
+		}
+	}
+	return time.Time{}, false
 }
 
 // kernelCount counts the lines of the kernel's log that contain the text.

@@ -6,10 +6,13 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"io"
 	"net"
 	"os"
+	"os/exec"
 	"path/filepath"
 	"sync"
+	"syscall"
 	"time"
 
 	"golang.org/x/sys/unix"
@@ -27,6 +30,7 @@ type World struct {
 	dir      string
 	bin      string // of the guest's programs
 	lock     *os.File
+	alive    io.Closer // its end tells that this process has ended
 	children *Children
 	stop     context.CancelFunc
 	switched sync.WaitGroup
@@ -37,6 +41,9 @@ type World struct {
 	Guest   *Machine
 	Cluster *Cluster
 }
+
+// errUnavailable is why a world cannot be had on this machine, whatever is done.
+var errUnavailable = errors.New("cannot run here")
 
 const dirPrefix = "nodewatch-lab-"
 
@@ -51,17 +58,17 @@ func Build(ctx context.Context, bin, kernel string) (w *World, err error) {
 		}
 	}()
 	if w.Kernel, err = FindKernel(filepath.Join(bin, "kernel"), kernel); err != nil {
-		return w, err
+		return w, fmt.Errorf("%w: %w", errUnavailable, err)
 	}
 	if err = w.directory(); err != nil {
 		return w, err
 	}
 	if w.children, err = NewChildren(w.dir); err != nil {
-		return w, err
+		return w, fmt.Errorf("%w: %w", errUnavailable, err)
 	}
 	tap, err := openTAP(ctx, w.children)
 	if err != nil {
-		return w, err
+		return w, fmt.Errorf("%w: %w", errUnavailable, err)
 	}
 	running, stop := context.WithCancel(context.Background())
 	w.stop = stop
@@ -98,11 +105,28 @@ func (w *World) directory() (err error) {
 	if w.lock, err = os.Create(filepath.Join(w.dir, "lock")); err != nil {
 		return err
 	}
-	return unix.Flock(int(w.lock.Fd()), unix.LOCK_EX|unix.LOCK_NB)
+	if err = unix.Flock(int(w.lock.Fd()), unix.LOCK_EX|unix.LOCK_NB); err != nil {
+		return err
+	}
+	return w.guard()
 }
 
-// sweep removes the work directories of runs that were killed. Their processes
-// and namespaces went with them.
+// guard starts a shell that outlives this process, and removes the directory when
+// it is gone, however it ends. All else of the lab dies with this process.
+func (w *World) guard() (err error) {
+	cmd := exec.Command("sh", "-c", `trap "" INT TERM HUP; cat >/dev/null; sleep 1; rm -rf "$0"`, w.dir)
+	cmd.SysProcAttr = &syscall.SysProcAttr{Setsid: true}
+	if w.alive, err = cmd.StdinPipe(); err != nil {
+		return err
+	}
+	if err = cmd.Start(); err != nil {
+		return err
+	}
+	go func() { _ = cmd.Wait() }() // how it ends means nothing
+	return nil
+}
+
+// sweep removes the work directories of runs whose machine went down with them.
 func sweep() {
 	dirs, _ := filepath.Glob(filepath.Join(os.TempDir(), dirPrefix+"*")) // the pattern is right
 	for _, dir := range dirs {
@@ -133,6 +157,9 @@ func (w *World) close() {
 	}
 	if w.lock != nil {
 		_ = w.lock.Close()
+	}
+	if w.alive != nil {
+		_ = w.alive.Close()
 	}
 }
 

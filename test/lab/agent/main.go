@@ -1,5 +1,7 @@
 // Command agent runs in the lab's guest: it does what the test asks for over a
-// virtio-serial port, until the guest ends.
+// virtio-serial port, until the guest ends. With arguments it does one thing and
+// ends: `agent sample` writes what the kernel says as a tar archive, `agent kmsg`
+// its log, `agent send LINK FILE` sends frames as they are.
 package main
 
 import (
@@ -22,6 +24,13 @@ import (
 )
 
 func main() {
+	if len(os.Args) > 1 {
+		if err := once(os.Args[1:]); err != nil {
+			fmt.Fprintln(os.Stderr, "agent:", err)
+			os.Exit(1)
+		}
+		return
+	}
 	line, err := open()
 	if err != nil {
 		fmt.Fprintln(os.Stderr, "agent:", err)
@@ -29,6 +38,18 @@ func main() {
 	}
 	fmt.Fprintln(os.Stderr, "agent:", serve(line))
 	os.Exit(1)
+}
+
+func once(args []string) error {
+	switch {
+	case args[0] == "sample" && len(args) == 1:
+		return sample(os.Stdout)
+	case args[0] == "kmsg" && len(args) == 1:
+		return kernelLog(os.Stdout)
+	case args[0] == "send" && len(args) == 3:
+		return send(args[1], args[2])
+	}
+	return fmt.Errorf("cannot do %q", args)
 }
 
 // open opens the port by its name; without udev only sysfs knows it.
@@ -51,8 +72,8 @@ func open() (*os.File, error) {
 	return nil, fmt.Errorf("no virtio port %s", call.Port)
 }
 
-// serve answers requests until the line breaks, and says why it did: each in a goroutine of its own: some hang as long as
-// the disk they touch does.
+// serve answers requests until the line breaks, and says why it did. Each has a
+// goroutine of its own: some hang as long as the disk they touch does.
 func serve(line io.ReadWriter) error {
 	var turn sync.Mutex
 	for {
@@ -63,9 +84,10 @@ func serve(line io.ReadWriter) error {
 		} else if err != nil {
 			return err
 		}
+		began := time.Now()
 		go func() {
 			a := answer(r)
-			a.ID = r.ID
+			a.ID, a.Began = r.ID, began
 			turn.Lock()
 			defer turn.Unlock()
 			if err := call.Write(line, a); err != nil {

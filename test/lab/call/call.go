@@ -7,6 +7,7 @@ import (
 	"encoding/json"
 	"fmt"
 	"io"
+	"time"
 )
 
 // Port is the name of the virtio-serial port.
@@ -38,11 +39,12 @@ type File struct {
 
 // An Answer is what came of the request of the same ID.
 type Answer struct {
-	ID    uint64 `json:"id"`
-	Code  int    `json:"code"` // exit code, or HTTP status
-	Out   []byte `json:"out,omitempty"`
-	Err   []byte `json:"err,omitempty"`   // standard error of a command
-	Error string `json:"error,omitempty"` // why it could not be done at all
+	ID    uint64    `json:"id"`
+	Began time.Time `json:"began"` // when the request came in, by the guest's clock
+	Code  int       `json:"code"`  // exit code, or HTTP status
+	Out   []byte    `json:"out,omitempty"`
+	Err   []byte    `json:"err,omitempty"`   // standard error of a command
+	Error string    `json:"error,omitempty"` // why it could not be done at all
 }
 
 // Write writes one message.

@@ -1,0 +1,97 @@
+//go:build lab
+
+package lab
+
+import (
+	"flag"
+	"fmt"
+	"os"
+	"strings"
+	"testing"
+	"time"
+)
+
+// begin is when the lab began.
+var begin = time.Now()
+
+// tally counts the scenarios.
+type tally struct{ passed, failed, environment, leftOut int }
+
+var count tally
+
+func (c tally) String() string {
+	s := fmt.Sprintf("%d passed, %d failed", c.passed, c.failed)
+	if c.environment > 0 {
+		s += fmt.Sprintf(", %d not for nodewatch's fault but the environment's", c.environment)
+	}
+	if c.leftOut > 0 {
+		s += fmt.Sprintf(", %d left out for lack of time", c.leftOut)
+	}
+	return s
+}
+
+// core matches the scenarios that are run first: they are what the lab is for.
+const core = "^Test(StandingRisk|CRCStorm|Incident|Healthy)$"
+
+// inOrder runs the core scenarios, then the others. A pattern of the user's is
+// left alone.
+func inOrder(m *testing.M) int {
+	if chosen := flag.Lookup("test.run").Value.String(); chosen != "" {
+		if chosen == "core" {
+			set("test.run", core)
+		}
+		return m.Run()
+	}
+	set("test.run", core)
+	code := m.Run()
+	set("test.run", "")
+	set("test.skip", core)
+	return max(code, m.Run())
+}
+
+func set(name, value string) {
+	if err := flag.Set(name, value); err != nil {
+		panic(err) // testing's own flags take any text
+	}
+}
+
+// budget is how long all may take together: LAB_BUDGET, or 15 minutes.
+func budget() time.Duration {
+	if b, err := time.ParseDuration(os.Getenv("LAB_BUDGET")); err == nil {
+		return b
+	}
+	return 15 * time.Minute
+}
+
+// usual is how many seconds scenarios take on an idle machine of two cores. One
+// that is not here is taken for a long one.
+var usual = map[string]int{}
+
+const long = 70
+
+// pace is how much longer than usual the scenarios have taken so far.
+var pace struct{ took, usual float64 }
+
+func spent(name string, took time.Duration) {
+	if u := usual[name]; u != 0 {
+		pace.took, pace.usual = pace.took+took.Seconds(), pace.usual+float64(u)
+	}
+}
+
+// noTime says why the scenario is left out; empty if there is time for it.
+func noTime(name string, used time.Duration) string {
+	if strings.Contains(core, name) {
+		return ""
+	}
+	takes := float64(long)
+	if u := usual[name]; u != 0 {
+		takes = float64(u)
+	}
+	if pace.took > pace.usual {
+		takes *= pace.took / pace.usual
+	}
+	if left := budget() - used; left.Seconds() < takes {
+		return fmt.Sprintf("it takes about %.0f s, and %s are left of %s (LAB_BUDGET)", takes, max(0, left.Round(time.Second)), budget())
+	}
+	return ""
+}
