@@ -3,10 +3,7 @@
 // that delivers it. It holds values only and reaches no network.
 package report
 
-import (
-	"context"
-	"time"
-)
+import "time"
 
 // A Severity says how soon on-call must look.
 type Severity string
@@ -109,6 +106,8 @@ type Finding struct {
 	Against    []Evidence `json:"against"`
 	Advice     []Advice   `json:"advice"`
 	Runbook    string     `json:"runbook"`
+	Flapping   bool       `json:"flapping,omitempty"` // it comes and goes, and is held raised meanwhile; Since is its first raising
+	Accepted   *Accepted  `json:"accepted,omitempty"` // somebody lives with it: it is shown, and pages nobody
 }
 
 // A Component is one part of the node, and how it is.
@@ -117,6 +116,7 @@ type Component struct {
 	Status  Impact    `json:"status"`
 	Since   time.Time `json:"since"`
 	Summary string    `json:"summary"` // the worst finding's summary, or why it is unknown
+	State   Sight     `json:"state"`   // whether it can be seen now
 }
 
 // A Transition is one change of one finding.
@@ -148,6 +148,10 @@ type SourceState struct {
 // are sorted: findings worst first, the rest by name.
 type Report struct {
 	Node        string        `json:"node"`
+	Site        string        `json:"site,omitempty"`    // where the node stands, as configured
+	Labels      Labels        `json:"labels,omitempty"`  // what else it belongs to, as configured
+	Boot        string        `json:"boot_id,omitempty"` // of the running kernel; empty while not known
+	Started     time.Time     `json:"started_at"`        // when nodewatch started
 	At          time.Time     `json:"at"`
 	Status      Impact        `json:"status"`
 	Components  []Component   `json:"components"`
@@ -155,7 +159,13 @@ type Report struct {
 	Transitions []Transition  `json:"transitions"`
 	Sources     []SourceState `json:"sources"`
 	Version     string        `json:"version"`
+	Maintenance *Maintenance  `json:"maintenance,omitempty"` // under way; nil if none is
+	Final       string        `json:"final,omitempty"`       // why this is the last Report of this run; empty: it is not
+	Test        bool          `json:"test,omitempty"`        // made to try a reporter; says nothing of the node
 }
+
+// Labels say what a node belongs to, such as its rack or its switch.
+type Labels map[string]string
 
 // Worst returns the highest severity raised, and "" if nothing is.
 func (r Report) Worst() Severity {
@@ -166,11 +176,4 @@ func (r Report) Worst() Severity {
 		}
 	}
 	return worst
-}
-
-// A Reporter delivers Reports to one backend. It may be slow and it may fail;
-// the caller gives it a deadline and its own goroutine.
-type Reporter interface {
-	Name() string
-	Report(context.Context, Report) error
 }

@@ -1,0 +1,109 @@
+package report
+
+import (
+	"net/url"
+	"slices"
+	"strings"
+)
+
+// A Filter says what of a Report a reporter is told. The zero Filter lets
+// everything through.
+type Filter struct {
+	Severity   Severity // findings of at least this severity; empty: all
+	Rules      []string // only findings of these rules; empty: of all
+	NotRules   []string // no findings of these rules
+	Components []string // only these components, and their findings; empty: all
+	Loud       bool     // only findings that may page somebody
+}
+
+// Loud reports whether the finding may page somebody: nobody has accepted it,
+// and the node is not being worked on.
+func (r Report) Loud(f Finding) bool { return f.Accepted == nil && r.Maintenance == nil }
+
+// Apply returns the Report as the filter lets it through. Its lists are new, r
+// is not changed. A component is as bad as the findings that are left say; one
+// that nothing holds is operational or, where it cannot be seen, unknown.
+func (f Filter) Apply(r Report) Report {
+	kept := func(rule, component string) bool {
+		return (len(f.Rules) == 0 || slices.Contains(f.Rules, rule)) && !slices.Contains(f.NotRules, rule) &&
+			(len(f.Components) == 0 || slices.Contains(f.Components, component))
+	}
+	findings := []Finding{}
+	for _, x := range r.Findings {
+		if kept(x.Rule, x.Component) && x.Severity.Rank() >= f.Severity.Rank() && (!f.Loud || r.Loud(x)) {
+			findings = append(findings, x)
+		}
+	}
+	transitions := []Transition{}
+	for _, t := range r.Transitions {
+		if kept(t.Rule, t.Component) && max(Severity(t.From).Rank(), Severity(t.To).Rank()) >= f.Severity.Rank() {
+			transitions = append(transitions, t)
+		}
+	}
+	r.Components = f.components(r, findings)
+	if len(findings) != len(r.Findings) || len(r.Components) == 0 || len(f.Components) > 0 {
+		r.Status = worst(r.Components)
+	}
+	r.Findings, r.Transitions = findings, transitions
+	return r
+}
+
+// components are the components that are left, as the findings that are left make them.
+func (f Filter) components(r Report, findings []Finding) []Component {
+	list := []Component{}
+	for _, c := range r.Components {
+		if len(f.Components) > 0 && !slices.Contains(f.Components, c.Name) {
+			continue
+		}
+		if c.Status != UnderMaintenance {
+			c = c.withOnly(r, findings)
+		}
+		list = append(list, c)
+	}
+	return list
+}
+
+// withOnly is the component as it would be if the report held only the given findings.
+func (c Component) withOnly(r Report, findings []Finding) Component {
+	of := func(list []Finding) (own []Finding) {
+		for _, x := range list {
+			if x.Component == c.Name {
+				own = append(own, x)
+			}
+		}
+		return own
+	}
+	left := of(findings)
+	if len(left) == len(of(r.Findings)) {
+		return c
+	}
+	c.Status, c.Summary = Operational, ""
+	for _, x := range left {
+		if c.Summary == "" || Worse(c.Status, x.Impact) != c.Status {
+			c.Status, c.Summary, c.Since = Worse(c.Status, x.Impact), x.Summary, x.LevelSince
+		}
+	}
+	if c.Status == Operational && c.State == Blind {
+		c.Status = Unknown
+	}
+	return c
+}
+
+func worst(list []Component) Impact {
+	w := Operational
+	for _, c := range list {
+		w = Worse(w, c.Status)
+	}
+	return w
+}
+
+// Key names something of this node for ever, such as a component or a finding:
+// nodewatch/SITE/NODE/PART/..., each part escaped as in the path of a URL.
+// Backends use it to tell a repetition from something new.
+func (r Report) Key(parts ...string) string {
+	all := []string{"nodewatch", url.PathEscape(r.Site), url.PathEscape(r.Node)}
+	for _, p := range parts {
+		all = append(all, url.PathEscape(p))
+	}
+	return strings.Join(all, "/")
+}
