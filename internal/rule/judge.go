@@ -32,7 +32,7 @@ type View struct {
 type Judge struct {
 	book        Book
 	snapshot    node.Snapshot
-	held        []node.Entry // that the snapshot does not know yet
+	held        []node.Entry        // that the snapshot does not know yet
 	memory      map[string]memories // by rule
 	components  map[Component]report.Component
 	transitions []report.Transition // replaced, never changed: Reports share it
@@ -82,8 +82,9 @@ func (j *Judge) Take(e node.Entry) (View, bool) {
 // are no longer in force.
 func (j *Judge) judge() {
 	j.changes = nil
+	shared := &census{}
 	for _, r := range j.book.Rules {
-		j.look(r)
+		j.look(r, shared)
 	}
 	for _, id := range slices.Sorted(maps.Keys(j.memory)) {
 		if _, on := j.book.Rule(id); !on {
@@ -97,8 +98,8 @@ func (j *Judge) judge() {
 
 // look runs one rule. A finding whose needed sources are all blind, or that the
 // rule itself says it cannot see now, is not seen, whatever older readings show.
-func (j *Judge) look(r Rule) {
-	in := Input{Snapshot: j.snapshot, Raised: j.raised(r.ID)}
+func (j *Judge) look(r Rule, shared *census) {
+	in := Input{Snapshot: j.snapshot, Raised: j.raised(r.ID), census: shared}
 	some, all := in.blindTo(r)
 	seen := map[string]bool{}
 	hidden := map[string]bool{}

@@ -47,6 +47,7 @@ const (
 type Input struct {
 	node.Snapshot
 	Raised []report.Finding // this rule's own raised findings, for what latches
+	census *census          // shared by the rules of one tick; nil: none
 }
 
 // Was returns this rule's raised finding of the given subject, and whether there is one.

@@ -17,6 +17,7 @@ import (
 type faults struct {
 	osd    string
 	line   *node.Series // of its latest line
+	last   time.Time    // of that line
 	crc    uint64       // lost to a CRC failure, within the window for these
 	others uint64       // closed by the OSD, or broken, within the window for these
 	damage uint64       // of crc: in another part than the data
@@ -65,45 +66,42 @@ func worse(a, b *faults) bool {
 func (t tally) every(in Input) []faults {
 	var list []faults
 	for _, class := range t.crc {
-		list = merged(list, in.Kernel.Of(class), in.Now, t.crcWindow, func(f *faults, s *node.Series, n uint64) {
-			f.crc += n
-			if s.Detail != "" && s.Detail != "data" {
-				f.damage += n
+		list = merged(list, in.lost(class, t.crcWindow), func(f *faults, l *lost) {
+			f.crc += l.n
+			if l.line.Detail != "" && l.line.Detail != "data" {
+				f.damage += l.n
 			}
 		})
 	}
 	for _, class := range t.others {
-		list = merged(list, in.Kernel.Of(class), in.Now, t.window, func(f *faults, _ *node.Series, n uint64) { f.others += n })
+		list = merged(list, in.lost(class, t.window), func(f *faults, l *lost) { f.others += l.n })
 	}
 	return list
 }
 
-// merged adds the lines of one class to a list by name; the series are by name too.
-func merged(list []faults, series []*node.Series, now time.Time, d time.Duration, add func(*faults, *node.Series, uint64)) []faults {
+// merged adds the lines of one class to a list by name; the lines are by name too.
+func merged(list []faults, lines []lost, add func(*faults, *lost)) []faults {
 	var more []faults // OSDs that are not in the list
 	i := 0
-	for _, s := range series {
-		n := withinOSD(s, now, d)
-		if n == 0 {
-			continue
-		}
-		for i < len(list) && list[i].osd < s.Peer {
+	for l := range lines {
+		l := &lines[l]
+		for i < len(list) && list[i].osd < l.osd {
 			i++
 		}
-		if i < len(list) && list[i].osd == s.Peer {
-			list[i].note(s)
-			add(&list[i], s, n)
+		if i < len(list) && list[i].osd == l.osd {
+			list[i].note(l)
+			add(&list[i], l)
 			continue
 		}
 		if more == nil && len(list) == 0 {
-			more = make([]faults, 0, len(series))
+			more = make([]faults, 0, len(lines))
 		}
 		last := len(more) - 1
-		if last < 0 || more[last].osd != s.Peer {
-			more, last = append(more, faults{osd: s.Peer, line: s}), last+1
+		if last < 0 || more[last].osd != l.osd {
+			more, last = append(more, faults{osd: l.osd, line: l.line, last: l.last}), last+1
 		}
-		more[last].note(s)
-		add(&more[last], s, n)
+		more[last].note(l)
+		add(&more[last], l)
 	}
 	switch {
 	case len(more) == 0:
@@ -115,9 +113,9 @@ func merged(list []faults, series []*node.Series, now time.Time, d time.Duration
 }
 
 // note keeps the latest line.
-func (f *faults) note(s *node.Series) {
-	if !s.Last.Before(f.line.Last) {
-		f.line = s
+func (f *faults) note(l *lost) {
+	if !l.last.Before(f.last) {
+		f.line, f.last = l.line, l.last
 	}
 }
 
@@ -137,24 +135,6 @@ func foremost[T any](list []T, before func(a, b *T) bool) {
 			list[k], list[k-1] = list[k-1], list[k]
 		}
 	}
-}
-
-// withinOSD is how many lines of an OSD there were lately; 0 for any other peer.
-func withinOSD(s *node.Series, now time.Time, d time.Duration) uint64 {
-	if now.Sub(s.Last) > d+10*time.Second || !strings.HasPrefix(s.Peer, "osd") {
-		return 0
-	}
-	return linesIn(s, now, d)
-}
-
-// linesIn is how many lines there were in the last d. The second that is under way
-// counts besides, so that lines less than d apart are never missed; beyond a minute
-// ten seconds are one.
-func linesIn(s *node.Series, now time.Time, d time.Duration) uint64 {
-	if d < time.Minute {
-		d += time.Second
-	}
-	return s.Within(now, d)
 }
 
 // faultEvidence tells of the first few OSDs.

@@ -49,8 +49,8 @@ func (t *trial) tryOneOSD(in Input, s storm, first time.Time) {
 func faultsOfLate(in Input) uint64 {
 	n := uint64(0)
 	for _, class := range []kmsg.Class{kmsg.CRC, kmsg.ClosedOpen} {
-		for _, line := range in.Kernel.Of(class) {
-			n += withinOSD(line, in.Now, 10*time.Minute)
+		for _, l := range in.lost(class, 10*time.Minute) {
+			n += l.n
 		}
 	}
 	return n
