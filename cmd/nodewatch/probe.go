@@ -85,7 +85,7 @@ func kindOf(err error) string {
 // newProbe returns the probe: this same binary. Of nodewatch's capabilities it
 // gets the one that debugfs asks for, and no more.
 func newProbe() *watch.Probe {
-	return &watch.Probe{Command: func() *exec.Cmd {
+	return watch.NewProbe(func() *exec.Cmd {
 		self, err := os.Executable()
 		if err != nil {
 			self = os.Args[0]
@@ -93,5 +93,5 @@ func newProbe() *watch.Probe {
 		cmd := exec.Command(self, "probe")
 		cmd.SysProcAttr = &syscall.SysProcAttr{Setpgid: true, AmbientCaps: permitted(unix.CAP_DAC_READ_SEARCH)}
 		return cmd
-	}}
+	})
 }

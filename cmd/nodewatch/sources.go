@@ -2,6 +2,8 @@ package main
 
 import (
 	"context"
+	"errors"
+	"fmt"
 	"os"
 	"strings"
 	"sync/atomic"
@@ -131,6 +133,9 @@ func qemu(probe *watch.Probe) func(context.Context, rbd.Process) (rbd.Guest, err
 		defer cancel()
 		var g rbd.Guest
 		err := probe.Ask(bounded, "qemu", p, &g)
+		if errors.Is(err, watch.ErrNoProbe) {
+			err = fmt.Errorf("%w: %w", rbd.ErrNotAsked, err)
+		}
 		return g, err
 	}
 }

@@ -8,7 +8,6 @@ import (
 	"fmt"
 	"os"
 	"os/exec"
-	"sync"
 	"syscall"
 	"time"
 )
@@ -24,11 +23,16 @@ const maxAnswer = 8 << 20
 // It answers one question at a time; one that does not answer in time is
 // abandoned, and replaced at most once in ten minutes.
 type Probe struct {
-	Command func() *exec.Cmd // makes the child's command; it reads questions and writes answers, a line of JSON each
-
-	mu      sync.Mutex // one question at a time
+	command func() *exec.Cmd
+	turn    chan struct{} // holds a token while a question is under way
 	child   *probeChild
 	started time.Time
+}
+
+// NewProbe returns a Probe. command makes the child's command: it reads questions
+// and writes answers, a line of JSON each.
+func NewProbe(command func() *exec.Cmd) *Probe {
+	return &Probe{command: command, turn: make(chan struct{}, 1)}
 }
 
 type probeChild struct {
@@ -55,17 +59,17 @@ type Answer struct {
 	Kind  string          `json:"kind,omitempty"` // denied, absent; empty: another error
 }
 
-// ErrNoProbe says that there is no probe now.
+// ErrNoProbe says that there is no probe now, and that nothing was asked.
 var ErrNoProbe = errors.New("the probe is stuck in an earlier read")
 
 // Ask asks the probe to do something with arg, which may be nil, and decodes the
-// answer into value. It returns ctx's error when the answer is late; the probe is
-// then left behind.
+// answer into value. It waits for its turn. It returns ctx's error when the answer
+// is late; the probe is then left behind. It is safe for concurrent use.
 func (p *Probe) Ask(ctx context.Context, do string, arg, value any) error {
-	if !p.mu.TryLock() {
+	if !p.wait(ctx) {
 		return fmt.Errorf("probe: %w", ErrNoProbe)
 	}
-	defer p.mu.Unlock()
+	defer func() { <-p.turn }()
 	if err := p.start(); err != nil {
 		return err
 	}
@@ -93,6 +97,22 @@ func (p *Probe) Ask(ctx context.Context, do string, arg, value any) error {
 	case <-ctx.Done():
 		p.abandon()
 		return fmt.Errorf("probe: %s: %w", do, ctx.Err())
+	}
+}
+
+// wait waits until no other question is under way, and reports whether that was
+// before ctx ended.
+func (p *Probe) wait(ctx context.Context) bool {
+	select {
+	case p.turn <- struct{}{}:
+		return true
+	default:
+	}
+	select {
+	case p.turn <- struct{}{}:
+		return true
+	case <-ctx.Done():
+		return false
 	}
 }
 
@@ -124,7 +144,7 @@ func (p *Probe) start() error {
 		return fmt.Errorf("probe: %w; the next is started in %s", ErrNoProbe, (probeAgain - since).Round(time.Second))
 	}
 	p.started = time.Now()
-	cmd := p.Command()
+	cmd := p.command()
 	in, out, err := pipes(cmd)
 	if err != nil {
 		return fmt.Errorf("probe: %w", err)

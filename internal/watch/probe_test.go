@@ -9,7 +9,9 @@ import (
 	"os"
 	"os/exec"
 	"strings"
+	"sync"
 	"testing"
+	"testing/synctest"
 	"time"
 )
 
@@ -42,11 +44,11 @@ func TestMain(m *testing.M) {
 
 func testProbe(t *testing.T) *Probe {
 	t.Helper()
-	p := &Probe{Command: func() *exec.Cmd {
+	p := NewProbe(func() *exec.Cmd {
 		cmd := exec.Command(os.Args[0])
 		cmd.Env = append(os.Environ(), asProbe+"=1")
 		return cmd
-	}}
+	})
 	t.Cleanup(func() {
 		if p.child != nil {
 			p.abandon()
@@ -83,6 +85,35 @@ func TestProbeThatDoesNotAnswerIsLeftBehind(t *testing.T) {
 	if err := p.Ask(t.Context(), "echo", nil, &got); err != nil || got == "" {
 		t.Errorf("got %q, %v: no probe after ten minutes", got, err)
 	}
+}
+
+// Two sources ask at the same moment, as at the start: each gets its answer.
+func TestProbeWaitsItsTurn(t *testing.T) {
+	p := testProbe(t)
+	var asking sync.WaitGroup
+	for n := range 20 {
+		asking.Go(func() {
+			var got string
+			if err := p.Ask(t.Context(), "echo", n, &got); err != nil || !strings.Contains(got, fmt.Sprintf(`"arg":%d}`, n)) {
+				t.Errorf("question %d: got %q, %v", n, got, err)
+			}
+		})
+	}
+	asking.Wait()
+}
+
+// Who waits behind a question that is never answered gives up in time, and
+// disturbs nothing.
+func TestProbeIsTakenForTooLong(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		p := NewProbe(nil)
+		p.turn <- struct{}{}
+		ctx, cancel := context.WithTimeout(t.Context(), time.Second)
+		defer cancel()
+		if err := p.Ask(ctx, "echo", nil, nil); !errors.Is(err, ErrNoProbe) {
+			t.Errorf("got %v", err)
+		}
+	})
 }
 
 func TestProbeBadAnswers(t *testing.T) {

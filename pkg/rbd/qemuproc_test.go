@@ -263,6 +263,28 @@ func TestProcessesOutOfTime(t *testing.T) {
 	}
 }
 
+// Where nobody could be asked, as the probe was busy with something else, the next
+// reading asks: ten minutes without the guests' disks would be too long.
+func TestProcessesNotAsked(t *testing.T) {
+	p := qemuFakeProc(t)
+	a := &procAsker{proc: p, asked: map[int]int{}}
+	busy := true
+	r := NewProcesses(p, func(ctx context.Context, of Process) (Guest, error) {
+		if busy {
+			return Guest{}, fmt.Errorf("%w: busy", ErrNotAsked)
+		}
+		return a.ask(ctx, of)
+	}, nil)
+	got, err := r.Read(t.Context())
+	if err != nil || len(got.Guests) != 4 || !strings.HasSuffix(got.Partly, ": not asked yet: busy") {
+		t.Errorf("busy: got %+v, %v", got, err)
+	}
+	busy = false
+	if got, err = r.Read(t.Context()); err != nil || got.Partly != "" || len(a.asked) != 4 {
+		t.Errorf("got %q, %v, asked %v", got.Partly, err, a.asked)
+	}
+}
+
 // A command line of which a part is unreadable is not asked for again, and what
 // was read of it is used.
 func TestProcessesPartOfACommandLine(t *testing.T) {

@@ -39,7 +39,8 @@ type qemuKnown struct {
 
 // NewProcesses returns a reader of a file system rooted at /proc. ask gets what
 // ReadQEMU makes of a process, from the probe, and is called once for each
-// process; one that fails, again after 20 reads. number is DeviceNumber; nil: no
+// process; one that fails, again after 20 reads, and with ErrNotAsked at the next.
+// number is DeviceNumber; nil: no
 // device numbers, and no hot-plugged disks.
 func NewProcesses(proc fs.FS, ask func(context.Context, Process) (Guest, error), number func(path string) (major, minor uint32, ok bool)) *Processes {
 	return &Processes{proc: proc, ask: ask, number: number, known: map[qemuKey]qemuKnown{}}
@@ -88,18 +89,23 @@ func (r *Processes) guest(ctx context.Context, p Process) qemuKnown {
 		return k
 	}
 	if ctx.Err() != nil {
-		return qemuKnown{guest: Guest{}.of(p), err: errQEMUNotAsked, again: r.turn + 1}
+		return qemuKnown{guest: Guest{}.of(p), err: ErrNotAsked, again: r.turn + 1}
 	}
 	g, err := r.ask(ctx, p)
 	k = qemuKnown{guest: g.of(p), err: err}
 	if err != nil && g.Name == "" {
 		k.again = r.turn + qemuAskAgain
+		if errors.Is(err, ErrNotAsked) {
+			k.again = r.turn + 1
+		}
 	}
 	k.guest.Disks = guestNumbers(k.guest.Disks, r.number)
 	return k
 }
 
-var errQEMUNotAsked = errors.New("not asked yet")
+// ErrNotAsked says that a process was not asked for its command line yet, so that
+// to ask it costs no more than before.
+var ErrNotAsked = errors.New("not asked yet")
 
 // open adds the disks that the process has open and its command line lacks.
 func (r *Processes) open(g Guest) (Guest, error) {
