@@ -2,8 +2,11 @@ package rule
 
 import (
 	"fmt"
+	"runtime"
 	"testing"
 	"time"
+
+	"golang.org/x/sys/unix"
 
 	"github.com/nodewatch/nodewatch/internal/node"
 	"github.com/nodewatch/nodewatch/pkg/bond"
@@ -30,6 +33,10 @@ type big struct {
 	osds   []ceph.OSD
 	peers  []string // of the OSDs, as the kernel names them
 	second uint64
+
+	counters []bond.Counters // of the latest second, as are the others
+	disks    []rbd.IO
+	counts   [4][]kmsg.Count
 }
 
 func newBig() *big {
@@ -76,33 +83,43 @@ func (b *big) started() node.Observation {
 
 func good[T any](value T, at time.Time) node.Reading[T] { return node.Reading[T]{Value: value, At: at} }
 
-// each are the observations of every second.
+// each are the observations of every second. They are good until the next: what
+// they are made of is used again, so that their making leaves nothing to collect.
 func (b *big) each(at time.Time, storm bool) []node.Observation {
 	b.second++
-	var counters []bond.Counters
+	b.counters, b.disks = b.counters[:0], b.disks[:0]
 	for i := range 2 * benchBonds {
-		counters = append(counters, bond.Counters{Name: fmt.Sprintf("eth%d", i), Index: 2 + i, Speed: 10000, RxBytes: b.second * 1e9, TxBytes: b.second * 3e8, RxPackets: b.second * 7e5, RxMissed: b.second * uint64(i%2)})
+		b.counters = append(b.counters, bond.Counters{Name: b.links.Bonds[i/2].Slaves[i%2].Name, Index: 2 + i, Speed: 10000, RxBytes: b.second * 1e9, TxBytes: b.second * 3e8, RxPackets: b.second * 7e5, RxMissed: b.second * uint64(i%2)})
 	}
 	done, flying := b.second*20, uint64(1)
 	if storm {
 		done, flying = 0, 4
 	}
-	var disks []rbd.IO
 	for i := range benchDisks {
-		disks = append(disks, rbd.IO{Device: b.mapped[i].Device, Reads: done, ReadTicks: 5 * done, InFlightR: flying})
+		b.disks = append(b.disks, rbd.IO{Device: b.mapped[i].Device, Reads: done, ReadTicks: 5 * done, InFlightR: flying})
 	}
-	list := []node.Observation{node.SawCounters{Reading: good(counters, at)}, node.SawIO{Reading: good(disks, at)}}
-	for quarter := range 4 { // the kernel log is read four times a second
-		batch := kmsg.Batch{Records: 10}
+	list := []node.Observation{node.SawCounters{Reading: good(b.counters, at)}, node.SawIO{Reading: good(b.disks, at)}}
+	for quarter := range b.counts { // the kernel log is read four times a second
+		counts := b.counts[quarter][:0]
 		for i := 0; storm && i < benchOSDs; i++ { // every session is lost 28 times a second, once of these by the OSD
-			batch.Counts = append(batch.Counts, kmsg.Count{Class: kmsg.CRC, Peer: b.peers[i], Addr: b.osds[i].Addrs[0], N: 7, First: at, Last: at, Text: "libceph: osd (1) bad crc/signature"})
+			counts = append(counts, kmsg.Count{Class: kmsg.CRC, Peer: b.peers[i], Addr: b.osds[i].Addrs[0], N: 7, First: at, Last: at, Text: "libceph: osd (1) bad crc/signature"})
 			if quarter == i%4 {
-				batch.Counts = append(batch.Counts, kmsg.Count{Class: kmsg.ClosedOpen, Peer: b.peers[i], Addr: b.osds[i].Addrs[0], N: 1, First: at, Last: at, Text: "libceph: osd (1) socket closed"})
+				counts = append(counts, kmsg.Count{Class: kmsg.ClosedOpen, Peer: b.peers[i], Addr: b.osds[i].Addrs[0], N: 1, First: at, Last: at, Text: "libceph: osd (1) socket closed"})
 			}
 		}
-		list = append(list, node.SawKernel{Reading: good(batch, at)})
+		b.counts[quarter] = counts
+		list = append(list, node.SawKernel{Reading: good(kmsg.Batch{Records: 10, Counts: counts}, at)})
 	}
 	return list
+}
+
+// spent is the CPU time of this thread.
+func spent(b *testing.B) time.Duration {
+	var t unix.Timespec
+	if err := unix.ClockGettime(unix.CLOCK_THREAD_CPUTIME_ID, &t); err != nil {
+		b.Fatal(err)
+	}
+	return time.Duration(t.Nano())
 }
 
 // rare are the observations of the slower sources.
@@ -126,14 +143,17 @@ func (b *big) rare(at time.Time) []node.Observation {
 
 // BenchmarkTick is one second of a node of ten times the incident's size: the fold
 // of what was seen, every rule, and the report. Everything, which is all sources
-// at once in a storm, happens once a minute.
+// at once in a storm, happens once a minute. cpu-ms is what it takes of a core,
+// whatever else the machine does.
 func BenchmarkTick(b *testing.B) {
 	for _, c := range []struct {
 		name        string
 		storm, rare bool
 	}{{"quiet", false, false}, {"storm", true, false}, {"quiet with every source", false, true}, {"storm with every source", true, true}} {
 		b.Run(c.name, func(b *testing.B) {
-			n, j, at := newBig(), NewJudge(Default()), sceneStart
+			runtime.LockOSThread()
+			defer runtime.UnlockOSThread()
+			n, j, at, cpu := newBig(), NewJudge(Default()), sceneStart, time.Duration(0)
 			take := func(list []node.Observation) {
 				for _, o := range list {
 					j.Take(node.Entry{At: at, Obs: o})
@@ -149,19 +169,23 @@ func BenchmarkTick(b *testing.B) {
 					list = append(list, n.rare(at)...)
 				}
 				b.StartTimer()
+				began := spent(b)
 				take(list)
 				if _, judged := j.Take(node.Entry{At: at.Add(900 * time.Millisecond)}); !judged {
 					b.Fatal("nothing was judged")
 				}
+				cpu += spent(b) - began
 			}
 			for range 90 {
 				second()
 			}
 			b.ReportAllocs()
 			b.ResetTimer()
+			cpu = 0
 			for b.Loop() {
 				second()
 			}
+			b.ReportMetric(float64(cpu.Microseconds())/1000/float64(b.N), "cpu-ms")
 		})
 	}
 }
