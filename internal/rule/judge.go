@@ -38,6 +38,7 @@ type Judge struct {
 	transitions []report.Transition // replaced, never changed: Reports share it
 	changes     []report.Transition // those of the tick under way
 	last        uint64              // number of the latest transition
+	census      *census             // of the latest tick
 	ready       bool
 }
 
@@ -82,9 +83,9 @@ func (j *Judge) Take(e node.Entry) (View, bool) {
 // are no longer in force.
 func (j *Judge) judge() {
 	j.changes = nil
-	shared := &census{}
+	j.census = j.census.next()
 	for _, r := range j.book.Rules {
-		j.look(r, shared)
+		j.look(r)
 	}
 	for _, id := range slices.Sorted(maps.Keys(j.memory)) {
 		if _, on := j.book.Rule(id); !on {
@@ -98,8 +99,8 @@ func (j *Judge) judge() {
 
 // look runs one rule. A finding whose needed sources are all blind, or that the
 // rule itself says it cannot see now, is not seen, whatever older readings show.
-func (j *Judge) look(r Rule, shared *census) {
-	in := Input{Snapshot: j.snapshot, Raised: j.raised(r.ID), census: shared}
+func (j *Judge) look(r Rule) {
+	in := Input{Snapshot: j.snapshot, Raised: j.raised(r.ID), census: j.census}
 	some, all := in.blindTo(r)
 	seen := map[string]bool{}
 	hidden := map[string]bool{}

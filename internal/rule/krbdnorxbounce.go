@@ -26,7 +26,7 @@ func krbdNoRxbounce() Rule {
 			"Never map with nocrc instead: it hides the fault and lets wrong data through.",
 		},
 		Check: func(in Input) []report.Finding {
-			e := exposureOf(in, in.Mapped.Value)
+			e := exposureOfAll(in)
 			was, raised := in.Was("")
 			switch {
 			case len(e.windows) == 0 && raised && was.Severity == report.Warning && len(e.unread) > 0:

@@ -35,7 +35,7 @@ func krbdRetryStorm(limits *stormLimits) Rule {
 			if !seen {
 				return nil
 			}
-			e := exposureOf(in, in.Mapped.Value)
+			e := exposureOfAll(in)
 			t := try(in, s, e, was, raised)
 			return []report.Finding{{
 				Severity: report.Critical,

@@ -125,6 +125,14 @@ func devicesOf(list []rbd.Mapped, clients []uint64) []rbd.Mapped {
 	return slices.DeleteFunc(slices.Clone(list), foreign)
 }
 
+// exposure is that of the bond's devices.
+func (p pattern) exposure(in Input) exposure {
+	if len(p.devices) == len(in.Mapped.Value) {
+		return exposureOfAll(in)
+	}
+	return exposureOf(in, p.devices)
+}
+
 // shared is "78 krbd disks of 65 VMs share one kernel client".
 func (p pattern) shared() string {
 	disks := counted(len(p.devices), "krbd disk") + p.users.of()

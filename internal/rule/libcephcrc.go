@@ -64,7 +64,7 @@ func crcContext(in Input, osds []faults, last time.Time, f *report.Finding) {
 	s := storm{osds: osds, last: last, stalled: stalledDisks(in, 3*time.Second)}
 	t.tryOneOSD(in, s, s.begun(in))
 	t.tryWire(in, storageLegs(in))
-	e := exposureOf(in, in.Mapped.Value)
+	e := exposureOfAll(in)
 	switch {
 	case len(e.windows) > 0:
 		t.speaksFor(in.fact(node.SourceKrbd, buffers, e.fact()))

@@ -17,17 +17,36 @@ type users struct {
 
 // usersOf are the guests on the devices of the given names.
 func usersOf(in Input, devices []string) users {
-	labels := make([]string, len(in.Guests))
-	if len(devices) == len(in.Uses) { // all of them
-		for i := range in.Uses {
-			labelUsers(labels, &in.Uses[i])
+	switch {
+	case len(devices) != len(in.Uses):
+	case in.census == nil:
+		return usersOfAll(in)
+	default:
+		if in.census.everyone == nil {
+			u := usersOfAll(in)
+			in.census.everyone = &u
 		}
-	} else {
-		for _, device := range devices {
-			use := useOf(in, device)
-			labelUsers(labels, &use)
-		}
+		return *in.census.everyone
 	}
+	labels := make([]string, len(in.Guests))
+	for _, device := range devices {
+		use := useOf(in, device)
+		labelUsers(labels, &use)
+	}
+	return labelled(in, labels)
+}
+
+// usersOfAll are the guests on all krbd devices.
+func usersOfAll(in Input) users {
+	labels := make([]string, len(in.Guests))
+	for i := range in.Uses {
+		labelUsers(labels, &in.Uses[i])
+	}
+	return labelled(in, labels)
+}
+
+// labelled are the guests that have a label.
+func labelled(in Input, labels []string) users {
 	u := users{vm: -1, names: make([]string, 0, len(labels))}
 	for g, label := range labels {
 		if label != "" {

@@ -12,7 +12,7 @@ import (
 
 // standing is the first stage: the risk that is there all the time.
 func (p pattern) standing(in Input) report.Finding {
-	e := exposureOf(in, p.devices)
+	e := p.exposure(in)
 	f := report.Finding{
 		Subject:  p.bond.Name,
 		Severity: report.Warning,

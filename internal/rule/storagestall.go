@@ -11,10 +11,8 @@ import (
 	"github.com/nodewatch/nodewatch/pkg/report"
 )
 
-// stalledDisks are the krbd devices with requests in flight of which none has
-// completed for at least that long, the five longest first. None is known while
-// their counters cannot be read.
-func stalledDisks(in Input, least time.Duration) []*node.DiskIO {
+// stalledFor is stalledDisks, worked out anew.
+func stalledFor(in Input, least time.Duration) []*node.DiskIO {
 	if in.anyBlind(node.SourceIO) {
 		return nil
 	}

@@ -69,7 +69,7 @@ func (l *stormLimits) see(in Input, raised bool) (storm, bool) {
 
 // until returns the storm with only the I/O that was stalled by then.
 func (s storm) until(end time.Time) storm {
-	s.stalled = slices.DeleteFunc(s.stalled, func(d *node.DiskIO) bool { return d.Moved.After(end) })
+	s.stalled = slices.DeleteFunc(slices.Clone(s.stalled), func(d *node.DiskIO) bool { return d.Moved.After(end) })
 	s.resent = slices.DeleteFunc(s.resent, func(w node.Wait) bool { return w.Since.After(end) })
 	return s
 }

@@ -2,7 +2,6 @@ package rule
 
 import (
 	"fmt"
-	"slices"
 
 	"github.com/nodewatch/nodewatch/internal/node"
 	"github.com/nodewatch/nodewatch/pkg/rbd"
@@ -36,7 +35,13 @@ func vmPaused() Rule {
 
 // pausedByIO are the guests that QEMU has stopped for an I/O error, by name.
 func pausedByIO(guests []rbd.Guest) []rbd.Guest {
-	return slices.DeleteFunc(slices.Clone(guests), func(g rbd.Guest) bool { return g.State != "paused" || g.Reason != "ioerror" })
+	var paused []rbd.Guest
+	for i := range guests {
+		if guests[i].State == "paused" && guests[i].Reason == "ioerror" {
+			paused = append(paused, guests[i])
+		}
+	}
+	return paused
 }
 
 func pausedFinding(in Input, paused []rbd.Guest) report.Finding {
