@@ -33,6 +33,10 @@ func Name(o Observation) string {
 		return SourceHost
 	case SawCluster, *SawCluster:
 		return SourceCeph
+	case SawWishes, *SawWishes:
+		return SourceWishes
+	case SawDeliveries, *SawDeliveries:
+		return SourceReporters
 	}
 	return ""
 }
@@ -68,6 +72,10 @@ func Blank(name string) (Observation, error) {
 		return &SawHost{}, nil
 	case SourceCeph:
 		return &SawCluster{}, nil
+	case SourceWishes:
+		return &SawWishes{}, nil
+	case SourceReporters:
+		return &SawDeliveries{}, nil
 	}
 	return nil, fmt.Errorf("no observation is called %q", name)
 }

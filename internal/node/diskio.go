@@ -41,34 +41,42 @@ func (o SawIO) Apply(s Snapshot) Snapshot {
 	if o.Err != nil {
 		return s
 	}
-	list := make([]DiskIO, 0, len(o.Value))
-	for i := range o.Value {
-		io := &o.Value[i]
-		old, found := s.DiskIO(io.Device)
-		switch {
-		case io.Partly == "":
-			list = append(list, old.read(*io, o.At, found))
-		case found:
-			list = append(list, old) // its counters could not be understood: what was known stays
-		}
-	}
-	s.IO = byDevice(list, s.IO)
+	s.IO = disksRead(s.IO, o.Value, o.At)
 	return s
 }
 
-// byDevice sorts a list by device. In nearly every reading the devices are those of
-// the one before, each of whose place is known.
-func byDevice(list, before []DiskIO) []DiskIO {
-	sorted := make([]DiskIO, len(list))
-	for i := range list {
-		at, found := place(before, list[i].Device, deviceOf)
-		if !found || len(list) != len(before) || sorted[at].Device != "" {
-			slices.SortFunc(list, func(a, b DiskIO) int { return strings.Compare(a.Device, b.Device) })
-			return list
+// disksRead are the devices once they have been read, by device. In nearly every
+// reading they are those of the one before, each of whose place is known.
+func disksRead(before []DiskIO, reading []rbd.IO, at time.Time) []DiskIO {
+	list := make([]DiskIO, len(before), max(len(before), len(reading)))
+	kept := 0 // of the places
+	var more []DiskIO
+	for i := range reading {
+		io := &reading[i]
+		old, found := place(before, io.Device, deviceOf)
+		var d *DiskIO
+		switch {
+		case found && list[old].Device == "":
+			kept++
+			d, list[old] = &list[old], before[old]
+		case found: // named twice
+			more = append(more, before[old])
+			d = &more[len(more)-1]
+		case io.Partly == "":
+			more = append(more, DiskIO{Device: io.Device, Last: *io, At: at, Moved: at})
 		}
-		sorted[at] = list[i]
+		if d != nil && io.Partly == "" { // else its counters could not be understood: what was known stays
+			d.read(io, at)
+		}
 	}
-	return sorted
+	if kept < len(before) {
+		list = slices.DeleteFunc(list, func(d DiskIO) bool { return d.Device == "" })
+	}
+	if len(more) > 0 {
+		list = append(list, more...)
+		slices.SortFunc(list, func(a, b DiskIO) int { return strings.Compare(a.Device, b.Device) })
+	}
+	return list
 }
 
 // DiskIO returns what the named krbd device does, and whether it is known.
@@ -84,13 +92,14 @@ func diskIO(list []DiskIO, device string) (DiskIO, bool) {
 
 func deviceOf(d *DiskIO) string { return d.Device }
 
-// read returns the device once io has been read at. Counters that went down mean
-// another device of the same name: it starts afresh.
-func (d DiskIO) read(io rbd.IO, at time.Time, known bool) DiskIO {
+// read notes a reading of a device that nobody else has yet. Counters that went
+// down mean another device of the same name: it starts afresh.
+func (d *DiskIO) read(io *rbd.IO, at time.Time) {
 	done := io.Done() - d.Last.Done()
 	seconds := at.Sub(d.At).Seconds()
-	if !known || io.Done() < d.Last.Done() || seconds <= 0 {
-		return DiskIO{Device: io.Device, Last: io, At: at, Moved: at}
+	if io.Done() < d.Last.Done() || seconds <= 0 {
+		*d = DiskIO{Device: io.Device, Last: *io, At: at, Moved: at}
+		return
 	}
 	ticks := float64(io.ReadTicks+io.WriteTicks) - float64(d.Last.ReadTicks+d.Last.WriteTicks)
 	if done > 0 || io.InFlight() == 0 {
@@ -103,8 +112,7 @@ func (d DiskIO) read(io rbd.IO, at time.Time, known bool) DiskIO {
 	d.IOPS = float64(done) / seconds
 	d.ReadBytes = 512 * grown(d.Last.ReadSectors, io.ReadSectors) / seconds
 	d.WriteBytes = 512 * grown(d.Last.WriteSectors, io.WriteSectors) / seconds
-	d.Last, d.At = io, at
-	return d
+	d.Last, d.At = *io, at
 }
 
 // eased moves an average over about span towards value, seconds after it was last moved.

@@ -9,15 +9,18 @@ import (
 	"github.com/nodewatch/nodewatch/pkg/ceph"
 	"github.com/nodewatch/nodewatch/pkg/host"
 	"github.com/nodewatch/nodewatch/pkg/rbd"
+	"github.com/nodewatch/nodewatch/pkg/wish"
 )
 
 // A Snapshot is this node at one instant. It is never changed once made.
 type Snapshot struct {
 	Now     time.Time
-	Node    string    // the node's name
-	Version string    // of nodewatch
-	Started time.Time // when nodewatch started
-	Sources []Source  // by name
+	Node    string            // the node's name
+	Version string            // of nodewatch
+	Site    string            // where the node stands, as configured
+	Labels  map[string]string // what else it belongs to, as configured
+	Started time.Time         // when nodewatch started
+	Sources []Source          // by name
 
 	Links   Reading[bond.Links]
 	OVS     Reading[[]bond.Bond]
@@ -39,6 +42,9 @@ type Snapshot struct {
 	Host    Reading[host.State]
 	Before  Reading[host.State] // one reading ago, for rates
 	Cluster Reading[ceph.Cluster]
+
+	Wishes     Reading[wish.Wishes]
+	Deliveries Reading[[]Delivery] // by name
 
 	flaps       []Flap         // by bond and slave
 	hung        Ring           // tasks newly found hung, by the kernel's count, in tens of seconds

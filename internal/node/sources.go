@@ -20,6 +20,9 @@ const (
 	SourceKmsg    = "kmsg"
 	SourceHost    = "host"
 	SourceCeph    = "ceph"
+
+	SourceWishes    = "wishes"
+	SourceReporters = "reporters"
 )
 
 // A Source is what is known of one source's sight.
@@ -38,12 +41,15 @@ type Started struct {
 	Node    string   `json:"node"`
 	Version string   `json:"version"`
 	Sources []Source `json:"sources"`
+
+	Site   string            `json:"site,omitempty"`
+	Labels map[string]string `json:"labels,omitempty"`
 }
 
 // Apply implements Observation. What was known before belongs to a daemon that
 // has ended: a tape that holds a restart plays as the restarted daemon saw it.
 func (o Started) Apply(s Snapshot) Snapshot {
-	s = Snapshot{Now: s.Now, Node: o.Node, Version: o.Version, Started: s.Now}
+	s = Snapshot{Now: s.Now, Node: o.Node, Version: o.Version, Started: s.Now, Site: o.Site, Labels: o.Labels}
 	s.Sources = slices.Clone(o.Sources)
 	slices.SortFunc(s.Sources, func(a, b Source) int { return strings.Compare(a.Name, b.Name) })
 	return s
