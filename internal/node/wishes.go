@@ -1,0 +1,12 @@
+package node
+
+import "github.com/nodewatch/nodewatch/pkg/wish"
+
+// SawWishes is what this node's operators wish.
+type SawWishes struct{ Reading[wish.Wishes] }
+
+// Apply implements Observation.
+func (o SawWishes) Apply(s Snapshot) Snapshot {
+	s.Wishes = o.after(s.Wishes)
+	return s.heard(SourceWishes, o.At, o.Every, s.Wishes.Err)
+}
