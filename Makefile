@@ -13,7 +13,7 @@ TESTPACKAGES := gcc libc6-dev libcap2-bin iproute2 librados-dev librbd-dev ceph-
 # What the lab uses besides Go; the kernel is downloaded and unpacked, never installed.
 LABPACKAGES := qemu-system-x86 busybox-static dash iproute2 ethtool e2fsprogs kmod xz-utils libc-bin ceph-mon ceph-osd ceph-common
 
-.PHONY: run build build-ceph test lab check bench fuzz docs fmt clean help
+.PHONY: run build build-ceph test lab lab-build lab-matrix lab-samples check bench fuzz docs fmt clean help
 
 help: ## what there is to make
 	@grep -E '^[a-z-]+:.*##' $(MAKEFILE_LIST) | sed 's/:.*##/\t/' | expand -t 14
@@ -36,12 +36,23 @@ test: ## install what is missing and run every test that needs no virtual machin
 	@./tools/need $(TESTPACKAGES)
 	CGO_ENABLED=1 $(GO) test -race -tags $(CEPHTAGS) ./...
 
-lab: ## real kernel, bonding, krbd and Ceph in QEMU (root); RUN=name runs one scenario, KEEP=1 leaves the guest up, KERNEL=package
-	@./tools/need $(LABPACKAGES)
+lab: lab-build ## real kernel, bonding, krbd and Ceph in QEMU (root); RUN=name runs one scenario, KEEP=1 leaves the guest up, KERNEL=package or release
+	@$(LAB) -test.run '$(RUN)'
+
+lab-matrix: ## the core scenarios on the kernels of several Debian releases, as a table; KERNELS=list, RUN=name
+	@MAKE='$(MAKE)' ./test/lab/matrix '$(or $(RUN),core)' $(KERNELS)
+
+lab-samples: lab-build ## what the kernel says in each scenario, as fixtures in SAMPLES (build/samples)
+	@LAB_SAMPLES='$(abspath $(SAMPLES))' $(LAB) -test.run '$(RUN)'
+
+SAMPLES ?= build/samples
+LAB = cd test/lab && LAB_BIN=../../bin/lab KEEP=$(KEEP) KERNEL=$(KERNEL) exec ../../bin/lab/lab.test -test.timeout 40m
+
+lab-build:
+	@./tools/need $(LABPACKAGES) || true # the lab itself says what it lacks
 	@CGO_ENABLED=0 $(GO) build -trimpath -ldflags '$(LDFLAGS)' -o bin/lab/nodewatch ./cmd/nodewatch
 	@CGO_ENABLED=0 $(GO) build -trimpath -o bin/lab/agent ./test/lab/agent
 	@CGO_ENABLED=0 $(GO) test -tags lab -c -o bin/lab/lab.test ./test/lab
-	@cd test/lab && LAB_BIN=../../bin/lab KEEP=$(KEEP) KERNEL=$(KERNEL) exec ../../bin/lab/lab.test -test.timeout 30m -test.run '$(RUN)'
 
 check: ## format, vet, staticcheck, import rules, docs fresh
 	@test -z "$$(gofmt -l .)" || { echo "not gofmt-ed:"; gofmt -l .; exit 1; }
@@ -69,4 +80,4 @@ fmt:
 	gofmt -w .
 
 clean:
-	rm -rf bin
+	rm -rf bin build

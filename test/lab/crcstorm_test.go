@@ -34,7 +34,7 @@ func TestCRCStorm(t *testing.T) {
 	l.damage(ethswitch.Damage{Every: 1, Least: 1000})
 	l.readAll(devices...)
 	r := l.until(15*time.Second, "the storm is told", func(r Report) bool { return r.raised("krbd-retry-storm", "critical") })
-	fault, _ := firstAfter(append(l.kernelTimes(badCRC1), l.kernelTimes(badCRC2)...), begin)
+	fault := l.firstSince(append(l.kernelTimes(badCRC1), l.kernelTimes(badCRC2)...), begin)
 	l.figure("storm told", r.At.Sub(fault), 5*time.Second)
 	if f := r.finding("krbd-retry-storm"); f.Impact != "major_outage" {
 		t.Errorf("got %s", f.Impact)

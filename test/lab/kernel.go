@@ -4,7 +4,6 @@ package lab
 
 import (
 	"bytes"
-	"errors"
 	"fmt"
 	"os"
 	"os/exec"
@@ -20,42 +19,89 @@ type Kernel struct {
 	Version string
 }
 
-// FindKernel returns the kernel of the named Debian package, unpacked below the
-// directory; it is fetched if it is not there, and never installed. Without a
-// name it is the kernel that this release installs.
+// FindKernel returns a kernel of Debian's, unpacked below the directory; it is
+// fetched if it is not there, and never installed. It is named by its package
+// (linux-image-VERSION), by a Debian release whose own kernel is meant (trixie), or
+// by both (bookworm-backports:linux-image-VERSION). Without a name it is the kernel
+// that this machine's release installs.
 func FindKernel(dir, name string) (Kernel, error) {
-	if name == "" {
+	suite, name, found := strings.Cut(name, ":")
+	if !found && !strings.HasPrefix(suite, "linux-image-") {
+		name = ""
+	} else if !found {
+		suite, name = "", suite
+	}
+	if k, err := unpacked(filepath.Join(dir, name)); name != "" && err == nil {
+		return k, nil
+	}
+	a := apt{}
+	if suite != "" {
 		var err error
-		if name, err = defaultKernel(); err != nil {
+		if a, err = otherSuite(filepath.Join(dir, "apt-"+suite), suite); err != nil {
 			return Kernel{}, err
 		}
+	}
+	if name == "" {
+		names, err := a.needs("linux-image-amd64")
+		if err != nil || len(names) == 0 {
+			return Kernel{}, fmt.Errorf("apt knows no kernel for linux-image-amd64: %w", err)
+		}
+		name = names[0]
 	}
 	root := filepath.Join(dir, name)
 	if k, err := unpacked(root); err == nil {
 		return k, nil
 	}
-	if err := fetchKernel(root, name); err != nil {
+	if err := a.fetch(root, name); err != nil {
 		return Kernel{}, err
 	}
 	return unpacked(root)
 }
 
-// defaultKernel is what linux-image-amd64 depends on.
-func defaultKernel() (string, error) {
-	out, err := exec.Command("apt-cache", "depends", "linux-image-amd64").Output()
-	if err != nil {
-		return "", fmt.Errorf("apt-cache depends linux-image-amd64: %w", err)
+// An apt is how apt is told which sources to take; nil is this machine's own.
+type apt []string
+
+// otherSuite takes another Debian release, from where this machine gets its own.
+func otherSuite(dir, suite string) (apt, error) {
+	out, err := exec.Command("apt-get", "indextargets", "--format", "$(REPO_URI) $(ORIGIN) $(COMPONENT)", "Created-By: Packages").Output()
+	m := regexp.MustCompile(`(?m)^(\S+/debian/?) Debian main$`).FindSubmatch(out)
+	if err != nil || m == nil {
+		return nil, fmt.Errorf("no Debian repository among apt's sources: %w", err)
 	}
-	m := regexp.MustCompile(`Depends: (linux-image-\S+)`).FindSubmatch(out)
-	if m == nil {
-		return "", errors.New("apt-cache knows no kernel for linux-image-amd64")
+	for _, d := range []string{"lists/partial", "cache/archives/partial"} {
+		if err := os.MkdirAll(filepath.Join(dir, d), 0o755); err != nil {
+			return nil, err
+		}
 	}
-	return string(m[1]), nil
+	list := filepath.Join(dir, "sources.list")
+	line := fmt.Sprintf("deb [signed-by=/usr/share/keyrings/debian-archive-keyring.gpg] %s %s main\n", m[1], suite)
+	if err := os.WriteFile(list, []byte(line), 0o644); err != nil {
+		return nil, err
+	}
+	a := apt{
+		"-oDir::Etc::SourceList=" + list, "-oDir::Etc::SourceParts=/dev/null", "-oDir::State::status=/dev/null",
+		"-oDir::State::Lists=" + filepath.Join(dir, "lists"), "-oDir::Cache=" + filepath.Join(dir, "cache"),
+		"-oAcquire::Languages=none", "-oAcquire::IndexTargets::deb::DEP-11::DefaultEnabled=false",
+	}
+	return a, tool(dir, "apt-get", append(a, "-q", "update")...)
 }
 
-// fetchKernel downloads and unpacks the package beside its place, and moves it
-// there when it is whole.
-func fetchKernel(root, name string) error {
+// needs are the parts of a kernel among what a package depends on: older releases
+// have all in one, newer ones have it in several.
+func (a apt) needs(name string) (parts []string, err error) {
+	out, err := exec.Command("apt-cache", append(a[:len(a):len(a)], "depends", name)...).Output()
+	if err != nil {
+		return nil, fmt.Errorf("apt-cache depends %s: %w", name, err)
+	}
+	for _, m := range regexp.MustCompile(`(?m)^ *Depends: (linux-(?:image|binary|modules|base)-[0-9]\S*)`).FindAllSubmatch(out, -1) {
+		parts = append(parts, string(m[1]))
+	}
+	return parts, nil
+}
+
+// fetch downloads and unpacks a kernel beside its place, and moves it there when it
+// is whole.
+func (a apt) fetch(root, name string) error {
 	if err := os.MkdirAll(filepath.Dir(root), 0o755); err != nil {
 		return err
 	}
@@ -64,16 +110,22 @@ func fetchKernel(root, name string) error {
 		return err
 	}
 	defer os.RemoveAll(tmp)
-	if err := tool(tmp, "apt-get", "-q", "download", name); err != nil {
-		if err := tool(tmp, "apt-get", "-q", "update"); err != nil {
+	parts, err := a.needs(name)
+	if err != nil {
+		return err
+	}
+	download := append(a[:len(a):len(a)], append([]string{"-q", "download", name}, parts...)...)
+	if err := tool(tmp, "apt-get", download...); err != nil {
+		if err := tool(tmp, "apt-get", append(a[:len(a):len(a)], "-q", "update")...); err != nil {
 			return err
 		}
-		if err := tool(tmp, "apt-get", "-q", "download", name); err != nil {
+		if err := tool(tmp, "apt-get", download...); err != nil {
 			return err
 		}
 	}
-	steps := `dpkg-deb -x *.deb root && rm -f *.deb && cd root
-[ -d lib/modules ] || { mkdir -p lib && mv usr/lib/modules lib/; }
+	steps := `for d in *.deb; do dpkg-deb -x "$d" root; done; rm -f *.deb; cd root
+mkdir -p lib/modules
+[ ! -d usr/lib/modules ] || cp -a usr/lib/modules/. lib/modules/ && rm -rf usr
 find lib/modules -name '*.ko.xz' -exec xz -d {} +
 for d in lib/modules/*; do depmod -b . "${d##*/}"; done`
 	if err := tool(tmp, "sh", "-euc", steps); err != nil {

@@ -174,6 +174,35 @@ func (m *Machine) SetLink(nic string, up bool) error {
 	return m.Monitor("set_link", map[string]any{"name": nic, "up": up})
 }
 
+// PlugNIC adds a NIC while the guest runs, as a member of the switch's port-channel.
+func (m *Machine) PlugNIC(ctx context.Context, s *ethswitch.Switch, name string) error {
+	path := filepath.Join(m.dir, name+".sock")
+	l, err := net.Listen("unix", path)
+	if err != nil {
+		return err
+	}
+	defer l.Close()
+	address := map[string]any{"type": "unix", "path": path}
+	if err := m.Monitor("netdev_add", map[string]any{"type": "stream", "id": "net-" + name, "server": false, "addr": address}); err != nil {
+		return err
+	}
+	conn, err := m.accept(ctx, l)
+	if err != nil {
+		return err
+	}
+	s.Attach(name, true, ethswitch.NewStream(conn))
+	device := map[string]any{"driver": "virtio-net-pci", "id": name, "netdev": "net-" + name, "mac": mac(len(nics)), "speed": speed, "duplex": "full"}
+	return m.Monitor("device_add", device)
+}
+
+// UnplugNIC takes it away again. The guest may take its time to let it go.
+func (m *Machine) UnplugNIC(name string) error {
+	if err := m.Monitor("device_del", map[string]any{"id": name}); err != nil {
+		return err
+	}
+	return m.Monitor("netdev_del", map[string]any{"id": "net-" + name})
+}
+
 // said is the end of what QEMU and the guest's console said.
 func (m *Machine) said() string {
 	var all string

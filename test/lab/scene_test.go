@@ -214,14 +214,19 @@ func (l *Lab) kernelTimes(text string) (times []time.Time) {
 	return times
 }
 
-// firstAfter is the first of the times that is not before t.
-func firstAfter(times []time.Time, t time.Time) (time.Time, bool) {
+// firstSince is the earliest of the kernel's times that is not before t, with what
+// they may be too early.
+func (l *Lab) firstSince(times []time.Time, t time.Time) (first time.Time) {
+	l.t.Helper()
 	for _, at := range times {
-		if !at.Before(t) {
-			return at, true
+		if !at.Before(t.Add(-300*time.Millisecond)) && (first.IsZero() || at.Before(first)) {
+			first = at
 		}
 	}
-	return time.Time{}, false
+	if first.IsZero() {
+		l.t.Fatalf("the kernel has logged nothing since %s", t)
+	}
+	return first
 }
 
 // kernelCount counts the lines of the kernel's log that contain the text.

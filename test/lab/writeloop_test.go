@@ -31,10 +31,7 @@ func TestWriteLoop(t *testing.T) {
 	r := l.until(20*time.Second, "the storm of writes is told", func(r Report) bool {
 		return r.raised("krbd-retry-storm", "critical") && r.raised("libceph-session-loop", "warning")
 	})
-	times := l.kernelTimes(closed)
-	if first, ok := firstAfter(times, begin); ok {
-		l.figure("storm told", r.At.Sub(first), 5*time.Second)
-	}
+	l.figure("storm told", r.At.Sub(l.firstSince(l.kernelTimes(closed), begin)), 5*time.Second)
 	if f := r.finding("krbd-retry-storm"); f.Impact != "major_outage" || !strings.Contains(f.text(), "osd") {
 		t.Errorf("got %s: %s", f.Impact, f.text())
 	}

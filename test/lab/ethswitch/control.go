@@ -23,6 +23,15 @@ func (s *Switch) SetMute(mute bool) {
 	s.mute = mute
 }
 
+// SetWatch has f called for each frame that comes into the switch, with the name of
+// the port and in the order of that port; nil ends it. f must not keep the frame and
+// must not call the switch.
+func (s *Switch) SetWatch(f func(port string, frame []byte)) {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	s.watch = f
+}
+
 // SetRate limits the named port.
 func (s *Switch) SetRate(name string, r Rate) { s.port(name, func(p *port) { p.rate = r }) }
 

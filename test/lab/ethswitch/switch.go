@@ -42,6 +42,7 @@ type Switch struct {
 	channel Channel
 	hash    Hash
 	mute    bool // sends no LACPDUs and hears none
+	watch   func(port string, frame []byte)
 	work    sync.WaitGroup
 }
 
@@ -106,6 +107,9 @@ func (s *Switch) forward(from *port, frame []byte) {
 	}
 	s.mu.Lock()
 	defer s.mu.Unlock()
+	if s.watch != nil {
+		s.watch(from.name, frame)
+	}
 	if pk.kind == typeSlow {
 		s.hear(from, frame)
 		return

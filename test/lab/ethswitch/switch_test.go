@@ -137,6 +137,23 @@ func TestSwitchLearnsAndDoesNotReflect(t *testing.T) {
 	})
 }
 
+func TestWatchSeesWhatComesIn(t *testing.T) {
+	newRig(t, func(r rig) {
+		var seen []string
+		r.SetWatch(func(port string, frame []byte) { seen = append(seen, port) })
+		r.eth1.in <- segment(all, guest, 1, 1)
+		r.settle()
+		r.up.in <- segment(guest, server, 1, 1)
+		r.settle()
+		r.SetWatch(nil)
+		r.eth0.in <- segment(server, guest, 1, 1)
+		r.settle()
+		if diff := cmp.Diff([]string{"eth1", "up"}, seen); diff != "" {
+			t.Error(diff)
+		}
+	})
+}
+
 func TestPortChannelSpreadsByItsPolicy(t *testing.T) {
 	for _, c := range []struct {
 		hash Hash
