@@ -11,7 +11,7 @@ import (
 	"github.com/nodewatch/nodewatch/pkg/report"
 )
 
-// An Answer is what came back: at most the first 64 KiB of the body.
+// An Answer is what came back: of the body at most as much as was asked for.
 type Answer struct {
 	Code   int
 	Header http.Header

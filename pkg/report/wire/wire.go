@@ -4,6 +4,7 @@ package wire
 
 import (
 	"bytes"
+	"cmp"
 	"context"
 	"crypto/tls"
 	"crypto/x509"
@@ -20,8 +21,8 @@ import (
 	"github.com/nodewatch/nodewatch/pkg/report"
 )
 
-// maxAnswer is how much of an answer is read, in bytes. The rest is left unread,
-// and the connection closed.
+// maxAnswer is how much of an answer is read unless more is asked for, in bytes.
+// The rest is left unread, and the connection closed.
 const maxAnswer = 64 << 10
 
 // Options say how backends are reached.
@@ -106,9 +107,10 @@ type Request struct {
 	Header  http.Header
 	Body    []byte
 	Secrets []string
+	Most    int64 // how much of the answer is read, in bytes; 0: 64 KiB
 }
 
-// Do asks, and reads at most 64 KiB of the answer. An answer that is not 2xx is
+// Do asks, and reads no more of the answer than the request allows. An answer that is not 2xx is
 // returned together with a *report.Failure of the kind its code calls for; no
 // answer at all is a transient one. No error shows more of the URL than scheme
 // and host, or any secret.
@@ -128,7 +130,7 @@ func (c *Client) Do(ctx context.Context, q Request) (Answer, error) {
 		return Answer{}, q.failed(ctx, req, err)
 	}
 	defer func() { _ = resp.Body.Close() }()
-	body, err := io.ReadAll(io.LimitReader(resp.Body, maxAnswer))
+	body, err := io.ReadAll(io.LimitReader(resp.Body, cmp.Or(q.Most, maxAnswer)))
 	a := Answer{Code: resp.StatusCode, Header: resp.Header, Body: body, secrets: q.Secrets}
 	if err != nil {
 		return a, q.failed(ctx, req, err)
