@@ -98,12 +98,17 @@ func (k Key) compare(o Key) int {
 
 // Of returns the series of a class, by peer and device. The list is the log's own.
 func (l Log) Of(class kmsg.Class) []*Series {
-	i, _ := slices.BinarySearchFunc(l.Series, class, func(s *Series, c kmsg.Class) int { return cmp.Compare(s.Class, c) })
-	j := i
-	for j < len(l.Series) && l.Series[j].Class == class {
-		j++
+	i, found := slices.BinarySearchFunc(l.Series, class, func(s *Series, c kmsg.Class) int { return cmp.Compare(s.Class, c) })
+	if !found {
+		return nil
 	}
-	return l.Series[i:j:j]
+	n, _ := slices.BinarySearchFunc(l.Series[i:], class, func(s *Series, c kmsg.Class) int {
+		if s.Class == c {
+			return -1
+		}
+		return 1
+	})
+	return l.Series[i : i+n : i+n]
 }
 
 // Within is how many live lines of the series there were in the last d before

@@ -26,31 +26,43 @@ func (o SawMapped) Apply(s Snapshot) Snapshot {
 	if o.Err != nil {
 		return s
 	}
-	s.mappedSince = remapped(s.mappedSince, s.Mapped.Value, o.At, first)
-	s.byDevice = make(map[string]int, len(s.Mapped.Value))
-	for i := range s.Mapped.Value {
-		s.byDevice[s.Mapped.Value[i].Device] = i
+	var same bool
+	if s.mappedSince, same = remapped(s.mappedSince, s.Mapped.Value, o.At, first); !same || s.byDevice == nil {
+		s.byDevice = make(map[string]int, len(s.Mapped.Value))
+		for i := range s.Mapped.Value {
+			s.byDevice[s.Mapped.Value[i].Device] = i
+		}
 	}
 	return s.routed().joined()
 }
 
-// remapped follows which devices are new since the reading before.
-func remapped(old []since, devices []rbd.Mapped, at time.Time, first bool) []since {
-	known := make(map[string]since, len(old))
-	for _, o := range old {
-		known[o.device] = o
+// remapped follows which devices are new since the reading before, and tells
+// whether their names and places are the same. Mostly nothing has changed.
+func remapped(old []since, devices []rbd.Mapped, at time.Time, first bool) (list []since, same bool) {
+	same = len(old) == len(devices)
+	for i := 0; same && i < len(devices); i++ {
+		same = old[i].device == devices[i].Device
 	}
-	list := make([]since, 0, len(devices))
-	for _, m := range devices {
+	known := make(map[string]int)
+	for i := 0; !same && i < len(old); i++ {
+		known[old[i].device] = i
+	}
+	list = make([]since, 0, len(devices))
+	for i := range devices {
+		m := &devices[i]
 		n := since{device: m.Device, image: m.Spec(), clientID: m.ClientID, at: at}
-		if o, found := known[m.Device]; found && o.image == n.image && o.clientID == n.clientID {
-			n.at = o.at
+		before, found := known[m.Device]
+		if same {
+			before, found = i, true
+		}
+		if found && old[before].image == n.image && old[before].clientID == n.clientID {
+			n.at = old[before].at
 		} else if first {
 			n.at = time.Time{}
 		}
 		list = append(list, n)
 	}
-	return list
+	return list, same
 }
 
 // Device returns the krbd device of the given name, since when it has been this

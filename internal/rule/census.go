@@ -17,6 +17,7 @@ type census struct {
 	stalled  map[time.Duration][]*node.DiskIO
 	exposed  *exposure // of all krbd devices
 	everyone *users    // of all krbd devices
+	storms   map[*stormLimits]storm
 }
 
 // LostLines are kept from tick to tick for their memory, which is large in a storm.
@@ -32,7 +33,7 @@ type classWindow struct {
 
 // next is the census for another snapshot.
 func (c *census) next() *census {
-	n := &census{lines: map[classWindow]*lostLines{}, stalled: map[time.Duration][]*node.DiskIO{}}
+	n := &census{lines: map[classWindow]*lostLines{}, stalled: map[time.Duration][]*node.DiskIO{}, storms: map[*stormLimits]storm{}}
 	if c == nil {
 		return n
 	}
@@ -123,4 +124,17 @@ func exposureOfAll(in Input) exposure {
 		in.census.exposed = &e
 	}
 	return *in.census.exposed
+}
+
+// stormOf is what makes a storm by the limits, which two rules share.
+func stormOf(in Input, l *stormLimits) storm {
+	if in.census == nil {
+		return l.look(in)
+	}
+	s, known := in.census.storms[l]
+	if !known {
+		s = l.look(in)
+		in.census.storms[l] = s
+	}
+	return s
 }

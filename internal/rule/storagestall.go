@@ -151,10 +151,13 @@ func imageDevices(in Input, waits []node.Wait) map[image]string {
 // withWaits adds the devices that requests wait for to others, each once.
 func withWaits(in Input, names []string, waits []node.Wait) (all []string, covered int) {
 	of := imageDevices(in, waits)
-	known := make(map[string]bool, len(of))
-	for _, name := range names {
-		if len(of) > 0 {
-			known[name] = true
+	known := make(map[string]bool, len(of)) // of the devices that are waited for, whether they are among the others
+	for _, device := range of {
+		known[device] = false
+	}
+	for i := 0; len(known) > 0 && i < len(names); i++ {
+		if _, waited := known[names[i]]; waited {
+			known[names[i]] = true
 		}
 	}
 	for _, w := range waits {

@@ -40,17 +40,27 @@ type storm struct {
 // see looks for a storm. One that has been raised lasts until the I/O that it
 // stalled goes on again, even if no session is lost any more.
 func (l *stormLimits) see(in Input, raised bool) (storm, bool) {
+	s := stormOf(in, l)
+	if s.live || len(s.stalled)+len(s.resent) == 0 {
+		return s, s.live
+	}
+	s = s.until(s.last.Add(l.CloseWindow))
+	return s, raised && len(s.stalled)+len(s.resent) > 0
+}
+
+// look counts what makes a storm.
+func (l *stormLimits) look(in Input) storm {
 	s := storm{
 		stalled: stalledDisks(in, l.Stalled),
 		resent:  longWaits(in, func(w node.Wait) bool { return !w.Request.Paused && w.Attempts >= l.Resent }),
 	}
 	if len(s.stalled) == 0 && len(s.resent) == 0 {
-		return storm{}, false
+		return storm{}
 	}
 	s.tally = tally{crc: []kmsg.Class{kmsg.CRC}, crcWindow: l.CRCWindow, others: []kmsg.Class{kmsg.ClosedOpen}, window: l.CloseWindow}
 	s.osds = s.tally.count(in)
-	for _, f := range s.osds {
-		if f.crc >= uint64(l.CRCFaults) || f.others >= uint64(l.Closes) {
+	for i := range s.osds {
+		if s.osds[i].crc >= uint64(l.CRCFaults) || s.osds[i].others >= uint64(l.Closes) {
 			s.looping++
 		}
 	}
@@ -60,17 +70,13 @@ func (l *stormLimits) see(in Input, raised bool) (storm, bool) {
 	s.last = lastLine(in, kmsg.CRC, kmsg.ClosedOpen, kmsg.SparseRead)
 	// The sparse-read loop names its OSD in some of its lines only: they count together.
 	s.live = s.looping > 0 || s.sparse >= uint64(l.CRCFaults)
-	if s.live {
-		return s, true
-	}
-	s = s.until(s.last.Add(l.CloseWindow))
-	return s, raised && len(s.stalled)+len(s.resent) > 0
+	return s
 }
 
 // until returns the storm with only the I/O that was stalled by then.
 func (s storm) until(end time.Time) storm {
 	s.stalled = slices.DeleteFunc(slices.Clone(s.stalled), func(d *node.DiskIO) bool { return d.Moved.After(end) })
-	s.resent = slices.DeleteFunc(s.resent, func(w node.Wait) bool { return w.Since.After(end) })
+	s.resent = slices.DeleteFunc(slices.Clone(s.resent), func(w node.Wait) bool { return w.Since.After(end) })
 	return s
 }
 
