@@ -1,6 +1,9 @@
 package report
 
-import "context"
+import (
+	"context"
+	"time"
+)
 
 // A Reporter tells one backend how the node is. The caller gives it its own
 // goroutine and a deadline, and never calls it twice at a time; it hands over
@@ -22,7 +25,7 @@ type Reporter interface {
 // A Keeper is a Reporter that must not forget: Keep takes up what r brings, and
 // writes what has changed to disk. It is called for every Report that brings
 // something new and after every delivery, in a goroutine of its own that may be
-// stuck on the disk for ever, at the same time as Report.
+// stuck on the disk for ever, at the same time as Report but never twice at a time.
 type Keeper interface{ Keep(Report) error }
 
 // A Queuer is a Reporter that keeps transitions until they are acknowledged.
@@ -33,4 +36,10 @@ type Queue struct {
 	Waiting int    // not acknowledged yet
 	Unsaved int    // of those, not on disk yet: a kill would lose them
 	Dropped uint64 // lost, since the start, as the queue or the ring was full
+}
+
+// A Paced is a Reporter whose backend may wish to hear less often.
+type Paced interface {
+	// Every is the interval that the backend asks for; 0 if it does not.
+	Every() time.Duration
 }
