@@ -37,8 +37,9 @@ type Judge struct {
 	components  map[Component]report.Component
 	transitions []report.Transition // replaced, never changed: Reports share it
 	changes     []report.Transition // those of the tick under way
-	last        uint64              // number of the latest transition
-	census      *census             // of the latest tick
+	raisings    raisings
+	last        uint64  // number of the latest transition
+	census      *census // of the latest tick
 	ready       bool
 }
 
@@ -47,7 +48,7 @@ type memories map[string]memory
 
 // NewJudge returns a Judge that goes by the given rules.
 func NewJudge(book Book) *Judge {
-	return &Judge{book: book, memory: map[string]memories{}, components: map[Component]report.Component{}}
+	return &Judge{book: book, memory: map[string]memories{}, components: map[Component]report.Component{}, raisings: raisings{}}
 }
 
 // Take takes in one entry. At an entry without an observation it judges, and
@@ -90,7 +91,7 @@ func (j *Judge) judge() {
 	for _, id := range slices.Sorted(maps.Keys(j.memory)) {
 		if _, on := j.book.Rule(id); !on {
 			for _, subject := range slices.Sorted(maps.Keys(j.memory[id])) {
-				j.move(id, subject, memory{})
+				j.move(Rule{ID: id}, subject, memory{})
 			}
 		}
 	}
@@ -111,14 +112,16 @@ func (j *Judge) look(r Rule) {
 		}
 		seen[f.Subject] = true
 		f = j.signed(f, r)
-		j.move(r.ID, f.Subject, j.memory[r.ID][f.Subject].see(f, j.snapshot.Now, r))
+		old := j.memory[r.ID][f.Subject]
+		j.move(r, f.Subject, old.see(f, j.snapshot.Now, r.patient(old.finding)))
 	}
 	if len(j.memory[r.ID]) == len(seen) {
 		return
 	}
 	for _, subject := range slices.Sorted(maps.Keys(j.memory[r.ID])) {
 		if !seen[subject] {
-			j.move(r.ID, subject, j.memory[r.ID][subject].miss(j.snapshot.Now, r, some || hidden[subject]))
+			old := j.memory[r.ID][subject]
+			j.move(r, subject, old.miss(j.snapshot.Now, r.patient(old.finding), some || hidden[subject]))
 		}
 	}
 }

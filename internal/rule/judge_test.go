@@ -325,7 +325,7 @@ func TestTransitionsAreNumberedAndBounded(t *testing.T) {
 	for n := range keptTransitions + 50 {
 		tr.found["a"] = nil
 		if n%2 == 0 {
-			tr.found["a"] = []report.Finding{warning("x")}
+			tr.found["a"] = []report.Finding{warning(fmt.Sprintf("x%d", n))} // one that comes again and again would flap
 		}
 		r = tr.tick(time.Second)
 	}

@@ -8,10 +8,11 @@ import (
 
 // A memory is what the Judge remembers of one finding.
 type memory struct {
-	finding report.Finding // as it is shown
-	first   time.Time      // since when it has been seen without a break
-	raised  bool
-	peakAt  time.Time // when it was last seen at the severity and impact it is shown with, or sight of it was last lost
+	finding  report.Finding // as it is shown
+	first    time.Time      // since when it has been seen without a break
+	raised   bool
+	brokenAt time.Time // when a finding that flaps was last not seen
+	peakAt   time.Time // when it was last seen at the severity and impact it is shown with, or sight of it was last lost
 }
 
 // see returns the memory once finding f has been seen now.
@@ -35,6 +36,7 @@ func (m memory) see(f report.Finding, now time.Time, r Rule) memory {
 		m.peakAt = now
 	}
 	f.State, f.Since, f.LastSeen, f.LevelSince = report.Seen, since, now, m.finding.LevelSince
+	f.Flapping = m.raised && m.finding.Flapping && now.Sub(m.brokenAt) < flapWithin
 	switch {
 	case !m.raised:
 		f.LevelSince = since
@@ -60,7 +62,7 @@ func (m memory) miss(now time.Time, r Rule, blind bool) memory {
 	case r.fact(m.finding):
 		return memory{}
 	case now.Sub(later(m.finding.LastSeen, m.peakAt)) < r.Keep:
-		m.finding.State = report.Seen
+		m.finding.State, m.brokenAt = report.Seen, now
 		return m
 	}
 	return memory{}

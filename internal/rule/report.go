@@ -14,6 +14,7 @@ func (j *Judge) report() report.Report {
 	s := j.snapshot
 	r := report.Report{
 		Node: s.Node, At: s.Now, Version: s.Version,
+		Site: s.Site, Labels: s.Labels, Boot: s.Host.Value.BootID, Started: s.Started,
 		Findings: []report.Finding{}, Transitions: j.transitions, Sources: []report.SourceState{},
 	}
 	if r.Transitions == nil {
@@ -23,12 +24,13 @@ func (j *Judge) report() report.Report {
 		r.Findings = append(r.Findings, j.raised(id)...)
 	}
 	sortFindings(r.Findings, j.book)
+	wished(&r, s)
 	for _, src := range s.Sources {
 		r.Sources = append(r.Sources, sourceState(s, src))
 	}
 	r.Status = report.Operational
 	for _, c := range Components() {
-		done := j.component(c, r.Findings)
+		done := j.component(c, r.Findings, r.Maintenance)
 		r.Components = append(r.Components, done)
 		if !c.optional(s) {
 			r.Status = report.Worse(r.Status, done.Status)
@@ -85,8 +87,8 @@ func (c Component) optional(s node.Snapshot) bool {
 
 // component says how one component is, and since when. It becomes unknown only
 // when nothing raised holds it.
-func (j *Judge) component(c Component, findings []report.Finding) report.Component {
-	now := report.Component{Name: string(c), Status: report.Operational, Since: j.snapshot.Now}
+func (j *Judge) component(c Component, findings []report.Finding, m *report.Maintenance) report.Component {
+	now := report.Component{Name: string(c), Status: report.Operational, Since: j.snapshot.Now, State: report.Seen}
 	shown := ""       // the rule whose summary is shown
 	var rest []string // the other rules
 	for _, f := range findings {
@@ -98,12 +100,16 @@ func (j *Judge) component(c Component, findings []report.Finding) report.Compone
 			now.Status, now.Summary, shown = report.Worse(now.Status, f.Impact), f.Summary, f.Rule
 		}
 	}
-	if err := c.sight(j.snapshot); err != nil && now.Status == report.Operational {
-		now.Status, now.Summary, shown = report.Unknown, "cannot be seen: "+err.Text, ""
+	if err := c.sight(j.snapshot); err != nil {
+		now.State = report.Blind
+		if now.Status == report.Operational {
+			now.Status, now.Summary, shown = report.Unknown, "cannot be seen: "+err.Text, ""
+		}
 	}
 	if others := otherRules(rest, shown); len(others) > 0 {
 		now.Summary += fmt.Sprintf(" (and %s)", strings.Join(others, ", "))
 	}
+	now = maintained(now, m)
 	if old, found := j.components[c]; found && old.Status == now.Status {
 		now.Since = old.Since
 	}

@@ -11,8 +11,12 @@ import (
 const cleared = "clear"
 
 // move replaces the memory of one finding and notes the transition, if it is one.
-func (j *Judge) move(rule, subject string, m memory) {
+func (j *Judge) move(r Rule, subject string, m memory) {
+	rule := r.ID
 	old := j.memory[rule][subject]
+	if m.raised && !old.raised {
+		m = j.flaps(m, r, subject)
+	}
 	if m.first.IsZero() {
 		delete(j.memory[rule], subject)
 		if len(j.memory[rule]) == 0 {
