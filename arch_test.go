@@ -29,6 +29,7 @@ var rooms = map[string][]string{
 	"pkg/kmsg":           {},
 	"pkg/host":           {},
 	"pkg/report":         {},
+	"pkg/report/news":    {"pkg/report", "pkg/report/keep"},
 	"pkg/wish":           {},
 	"internal/node":      {"pkg/bond", "pkg/rbd", "pkg/ceph", "pkg/kmsg", "pkg/host", "pkg/wish"},
 	"internal/rule":      {"internal/node", "pkg/bond", "pkg/rbd", "pkg/ceph", "pkg/kmsg", "pkg/host", "pkg/wish", "pkg/report"},
@@ -44,6 +45,7 @@ var rooms = map[string][]string{
 	"test/lab/agent":     {"test/lab/call"},
 	"test/lab/call":      {},
 	"test/lab/ethswitch": {},
+	"test/systemd":       {},
 }
 
 // A ban is an import that some rooms must not have, and why.

@@ -1,0 +1,94 @@
+package news_test
+
+import (
+	"os"
+	"path/filepath"
+	"testing"
+
+	"github.com/google/go-cmp/cmp"
+
+	"github.com/nodewatch/nodewatch/pkg/report"
+	"github.com/nodewatch/nodewatch/pkg/report/keep"
+	"github.com/nodewatch/nodewatch/pkg/report/news"
+)
+
+func fileIn(t *testing.T, dir string) keep.File {
+	t.Helper()
+	f, err := keep.In(dir, "chat")
+	if err != nil {
+		t.Fatal(err)
+	}
+	return f
+}
+
+func TestAMemoryOutlivesTheRun(t *testing.T) {
+	dir := t.TempDir()
+	m := news.Remember(fileIn(t, dir))
+	s := newScene(start)
+	s.set("crc", "osd3", report.Warning, report.Operational)
+	_, next := m.Told().Next(s.r, settle)
+	m.Set(next)
+	if again := news.Remember(fileIn(t, dir)); len(again.Told().Findings) != 0 {
+		t.Error("saved before Keep")
+	}
+	if err := m.Keep(); err != nil {
+		t.Fatal(err)
+	}
+	if diff := cmp.Diff(next, news.Remember(fileIn(t, dir)).Told()); diff != "" {
+		t.Errorf("(-set +loaded):\n%s", diff)
+	}
+}
+
+func TestKeepWritesOnlyWhatChanged(t *testing.T) {
+	dir := t.TempDir()
+	m := news.Remember(fileIn(t, dir))
+	path := filepath.Join(dir, "reporter-chat.json")
+	for _, c := range []struct {
+		sent   uint64
+		writes bool
+	}{{0, false}, {1, true}, {1, false}, {2, true}} {
+		told := m.Told()
+		told.Sent = c.sent
+		m.Set(told)
+		_ = os.Remove(path)
+		if err := m.Keep(); err != nil {
+			t.Fatal(err)
+		}
+		if _, err := os.Stat(path); (err == nil) != c.writes {
+			t.Errorf("sent %d: written: %v, want %v", c.sent, err == nil, c.writes)
+		}
+	}
+}
+
+// What could not be saved is saved by a later Keep.
+func TestAKeepThatFailedIsDoneAgain(t *testing.T) {
+	dir := filepath.Join(t.TempDir(), "state")
+	m := news.Remember(fileIn(t, dir))
+	m.Set(news.Told{Sent: 7})
+	if err := m.Keep(); err == nil {
+		t.Fatal("saved in a directory that is not there")
+	}
+	if err := os.Mkdir(dir, 0o700); err != nil {
+		t.Fatal(err)
+	}
+	if err := m.Keep(); err != nil || news.Remember(fileIn(t, dir)).Told().Sent != 7 {
+		t.Errorf("%v; %+v", err, news.Remember(fileIn(t, dir)).Told())
+	}
+}
+
+func TestABrokenFileIsSaidAndForgotten(t *testing.T) {
+	dir := t.TempDir()
+	if err := os.WriteFile(filepath.Join(dir, "reporter-chat.json"), []byte(`{"sent":3,"findings":[7]}`), 0o600); err != nil {
+		t.Fatal(err)
+	}
+	m := news.Remember(fileIn(t, dir))
+	if m.Told().Sent != 0 {
+		t.Errorf("half of it is believed: %+v", m.Told())
+	}
+	if err := m.Keep(); err == nil {
+		t.Error("nobody is told")
+	}
+	if err := m.Keep(); err != nil {
+		t.Errorf("told twice: %v", err)
+	}
+}
