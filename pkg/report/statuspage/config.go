@@ -1,0 +1,125 @@
+package statuspage
+
+import (
+	"slices"
+	"strings"
+
+	"github.com/nodewatch/nodewatch/pkg/report"
+	"github.com/nodewatch/nodewatch/pkg/report/board"
+	"github.com/nodewatch/nodewatch/pkg/report/wire"
+)
+
+// Config says which page is told, and how.
+type Config struct {
+	URL        string            `yaml:"url" doc:"base of the API"`
+	Page       string            `yaml:"page_id" doc:"id of the page"`
+	Token      wire.SecretFile   `yaml:"token_file" doc:"file with the API key"`
+	Components map[string]string `yaml:"components" doc:"which component of the page shows which of ours: storage, network, guests, cluster, host, nodewatch, or node for all of it"`
+	Unknown    string            `yaml:"unknown" oneof:"skip under_maintenance degraded_performance partial_outage major_outage" doc:"what a component shows that cannot be seen, as the page has no word for it; skip leaves what it shows"`
+	Requests   int               `yaml:"requests_per_minute" min:"1" max:"60" doc:"most requests in any minute; all nodes with the same API key have 60 together"`
+	Incidents  bool              `yaml:"incidents" doc:"open an incident when a configured component is bad, and resolve it when all are operational again"`
+	From       string            `yaml:"incident_from" oneof:"degraded_performance partial_outage major_outage" doc:"least impact that opens an incident"`
+	Notify     bool              `yaml:"notify" doc:"send what is said of an incident to the page's subscribers"`
+	Name       string            `yaml:"public_name" doc:"what incidents call this node; the only name of it that is ever published"`
+	Titles     map[string]string `yaml:"titles" doc:"titles of incidents by impact, in place of the built-in ones; {name} is the public name"`
+	Texts      map[string]string `yaml:"texts" doc:"texts of incidents by impact, in place of the built-in ones, operational for the last; {name} is the public name"`
+}
+
+// Default returns the configuration that is not written down.
+func Default() Config {
+	return Config{URL: "https://api.statuspage.io/v1", Unknown: "skip", Requests: 6, From: string(report.PartialOutage)}
+}
+
+// The longest title and text that the API takes, in characters.
+const (
+	longestTitle = 255
+	longestText  = 25000
+)
+
+// told are the impacts that an incident speaks of.
+var told = []report.Impact{report.Operational, report.DegradedPerformance, report.PartialOutage, report.MajorOutage}
+
+// Check says what is wrong with the configuration.
+func (c Config) Check() error {
+	if err := wire.CheckURL("url", c.URL); err != nil {
+		return err
+	}
+	if err := board.CheckID("page_id", c.Page); err != nil {
+		return err
+	}
+	if c.Token == "" {
+		return report.WrongField("token_file", "is missing: the file with the API key")
+	}
+	if err := board.CheckComponents(c.Components); err != nil {
+		return err
+	}
+	if c.Requests < 1 || c.Requests > 60 {
+		return report.WrongField("requests_per_minute", "%d is not between 1 and 60", c.Requests)
+	}
+	if words := []string{"skip", "under_maintenance", "degraded_performance", "partial_outage", "major_outage"}; !slices.Contains(words, c.Unknown) {
+		return report.WrongField("unknown", "%q is none of %s", c.Unknown, strings.Join(words, ", "))
+	}
+	if c.Incidents {
+		return c.checkIncidents()
+	}
+	return nil
+}
+
+func (c Config) checkIncidents() error {
+	if c.Name == "" {
+		return report.WrongField("public_name", "is missing: incidents are public, and call the node by this name")
+	}
+	if !slices.Contains(told[1:], report.Impact(c.From)) {
+		return report.WrongField("incident_from", "%q is none of degraded_performance, partial_outage, major_outage", c.From)
+	}
+	for field, words := range map[string]map[string]string{"titles": c.Titles, "texts": c.Texts} {
+		for impact, text := range words {
+			if !slices.Contains(told, report.Impact(impact)) {
+				return report.WrongField(field+"."+impact, "is not what an incident speaks of: operational, degraded_performance, partial_outage, major_outage")
+			}
+			if strings.TrimSpace(text) == "" {
+				return report.WrongField(field+"."+impact, "is empty")
+			}
+		}
+	}
+	for _, i := range told {
+		if n := len([]rune(c.title(i))); n > longestTitle {
+			return report.WrongField("titles", "the one for %s is %d characters long: at most %d", i, n, longestTitle)
+		}
+		if n := len([]rune(c.text(i))); n > longestText {
+			return report.WrongField("texts", "the one for %s is %d characters long: at most %d", i, n, longestText)
+		}
+	}
+	return nil
+}
+
+// title is the title of an incident of that impact.
+func (c Config) title(i report.Impact) string {
+	built := map[report.Impact]string{
+		report.Operational:         "{name}: resolved",
+		report.DegradedPerformance: "{name}: degraded performance",
+		report.PartialOutage:       "{name}: partial outage",
+		report.MajorOutage:         "{name}: major outage",
+	}
+	return c.filled(c.Titles, built, i)
+}
+
+// text is what is said of an incident when it has that impact; operational: at
+// its end.
+func (c Config) text(i report.Impact) string {
+	built := map[report.Impact]string{
+		report.Operational:         "{name} works normally again.",
+		report.DegradedPerformance: "Services on {name} may respond slowly. We are looking into it.",
+		report.PartialOutage:       "Some services on {name} are not available. We are looking into it.",
+		report.MajorOutage:         "Services on {name} are not available. We are looking into it.",
+	}
+	return c.filled(c.Texts, built, i)
+}
+
+func (c Config) filled(own map[string]string, built map[report.Impact]string, i report.Impact) string {
+	text, ok := own[string(i)]
+	if !ok {
+		text = built[i]
+	}
+	return strings.ReplaceAll(text, "{name}", c.Name)
+}

@@ -1,0 +1,242 @@
+package statuspage_test
+
+import (
+	"encoding/json"
+	"fmt"
+	"io"
+	"maps"
+	"net/http"
+	"net/http/httptest"
+	"slices"
+	"strconv"
+	"strings"
+	"sync"
+	"testing"
+	"time"
+)
+
+const (
+	key    = "9f2c1d7ea4b84d0c8f6b5a3e2d1c0b9a"
+	pageID = "kctbh9vrtdwd"
+)
+
+// fake is a page of Statuspage as its API description has it: who may ask, which
+// fields and words it takes, how often. It refuses fields it does not know.
+type fake struct {
+	mu         sync.Mutex
+	now        time.Time
+	components map[string]string
+	incidents  []*held
+	asked      []string // "METHOD path" and the body, as they came
+	times      []time.Time
+	limit      int    // requests in any 60 s
+	limitCode  int    // 420 or 429
+	lose       string // the method whose next answer gets lost, after it was taken
+	mails      int    // what was sent to subscribers
+}
+
+// held is an incident as the page keeps it.
+type held struct {
+	ID         string              `json:"id"`
+	Name       string              `json:"name"`
+	Status     string              `json:"status"`
+	Impact     string              `json:"impact_override"`
+	Metadata   any                 `json:"metadata"`
+	Components []map[string]string `json:"components"`
+	Bodies     []string            `json:"bodies"`
+}
+
+func newFake(t *testing.T, components map[string]string) (*fake, string) {
+	t.Helper()
+	f := &fake{components: components, limit: 60, limitCode: 429, now: noon}
+	s := httptest.NewServer(f)
+	t.Cleanup(s.Close)
+	t.Cleanup(s.CloseClientConnections)
+	return f, s.URL + "/v1"
+}
+
+// take returns what was asked since it was last called, one a line.
+func (f *fake) take() string {
+	f.mu.Lock()
+	defer f.mu.Unlock()
+	defer func() { f.asked = nil }()
+	return strings.Join(f.asked, "\n")
+}
+
+func answer(w http.ResponseWriter, code int, v any) {
+	w.Header().Set("Content-Type", "application/json")
+	w.WriteHeader(code)
+	_ = json.NewEncoder(w).Encode(v)
+}
+
+func (f *fake) ServeHTTP(w http.ResponseWriter, r *http.Request) {
+	f.mu.Lock()
+	defer f.mu.Unlock()
+	body, _ := io.ReadAll(r.Body)
+	f.asked = append(f.asked, strings.TrimSpace(r.Method+" "+r.URL.RequestURI()+" "+string(body)))
+	f.times = slices.DeleteFunc(f.times, func(t time.Time) bool { return f.now.Sub(t) >= time.Minute })
+	path, right := strings.CutPrefix(r.URL.Path, "/v1/pages/"+pageID)
+	switch {
+	case len(f.times) >= f.limit:
+		answer(w, f.limitCode, map[string]string{"error": "Too many requests"})
+		return
+	case r.Header.Get("Authorization") != "OAuth "+key:
+		answer(w, 401, map[string]string{"error": "Could not authenticate"})
+		return
+	case len(body) > 0 && r.Header.Get("Content-Type") != "application/json":
+		answer(w, 400, map[string]string{"error": "the content type does not match"})
+		return
+	case !right:
+		answer(w, 404, map[string]string{"error": "page not found"})
+		return
+	}
+	f.times = append(f.times, f.now)
+	if f.lose == r.Method {
+		f.lose = ""
+		f.route(httptest.NewRecorder(), r, path, body)
+		c, _, _ := http.NewResponseController(w).Hijack()
+		_ = c.Close()
+		return
+	}
+	f.route(w, r, path, body)
+}
+
+func (f *fake) route(w http.ResponseWriter, r *http.Request, path string, body []byte) {
+	if id, ok := strings.CutPrefix(path, "/components/"); ok {
+		f.component(w, r.Method, id, body)
+		return
+	}
+	if path == "/incidents/unresolved" && r.Method == http.MethodGet {
+		f.unresolved(w, r)
+		return
+	}
+	id, _ := strings.CutPrefix(path, "/incidents")
+	if r.Method == http.MethodPost && id == "" || r.Method == http.MethodPatch && id != "" {
+		f.incident(w, strings.TrimPrefix(id, "/"), body)
+		return
+	}
+	answer(w, 404, map[string]string{"error": "no such place"})
+}
+
+func (f *fake) component(w http.ResponseWriter, method, id string, body []byte) {
+	if _, ok := f.components[id]; !ok {
+		answer(w, 404, map[string]string{"error": "component not found"})
+		return
+	}
+	if method == http.MethodPatch {
+		var x struct {
+			Component map[string]string `json:"component"`
+		}
+		words := []string{"operational", "under_maintenance", "degraded_performance", "partial_outage", "major_outage", ""}
+		if json.Unmarshal(body, &x) != nil || len(x.Component) != 1 || !slices.Contains(words, x.Component["status"]) {
+			answer(w, 422, map[string][]string{"error": {"status is invalid"}})
+			return
+		}
+		f.components[id] = x.Component["status"]
+	}
+	answer(w, 200, map[string]any{"id": id, "page_id": pageID, "name": "Node 2", "status": f.components[id], "group": false})
+}
+
+func (f *fake) unresolved(w http.ResponseWriter, r *http.Request) {
+	page, _ := strconv.Atoi(r.URL.Query().Get("page"))
+	per, _ := strconv.Atoi(r.URL.Query().Get("per_page"))
+	page, per = max(page, 1), min(max(per, 1), 100)
+	list := []*held{}
+	for _, x := range f.incidents {
+		if x.Status != "resolved" {
+			list = append(list, x)
+		}
+	}
+	answer(w, 200, list[min(len(list), (page-1)*per):min(len(list), page*per)])
+}
+
+// said is what may be said of an incident.
+type said struct {
+	Name     *string                   `json:"name"`
+	Status   *string                   `json:"status"`
+	Impact   *string                   `json:"impact_override"`
+	Body     string                    `json:"body"`
+	IDs      []string                  `json:"component_ids"`
+	Notify   *bool                     `json:"deliver_notifications"`
+	Metadata map[string]map[string]any `json:"metadata"`
+}
+
+func (f *fake) incident(w http.ResponseWriter, id string, body []byte) {
+	dec := json.NewDecoder(strings.NewReader(string(body)))
+	dec.DisallowUnknownFields()
+	var x struct {
+		Incident said `json:"incident"`
+	}
+	if err := dec.Decode(&x); err != nil {
+		answer(w, 400, map[string]string{"error": err.Error()})
+		return
+	}
+	if why := f.wrong(x.Incident, id); why != "" {
+		answer(w, 422, map[string][]string{"error": {why}})
+		return
+	}
+	in := &held{ID: fmt.Sprintf("incident%d", len(f.incidents)+1)}
+	if id == "" {
+		f.incidents = append(f.incidents, in)
+	} else {
+		n := slices.IndexFunc(f.incidents, func(h *held) bool { return h.ID == id })
+		if n < 0 {
+			answer(w, 404, map[string]string{"error": "incident not found"})
+			return
+		}
+		in = f.incidents[n]
+	}
+	in.take(x.Incident)
+	if x.Incident.Notify == nil || *x.Incident.Notify {
+		f.mails++
+	}
+	answer(w, map[bool]int{true: 201, false: 200}[id == ""], in)
+}
+
+// wrong is what the API would not take; id is empty for a new incident.
+func (f *fake) wrong(x said, id string) string {
+	one := func(word *string, of ...string) bool { return word == nil || slices.Contains(of, *word) }
+	switch {
+	case id == "" && (x.Name == nil || *x.Name == ""):
+		return "name is required"
+	case x.Name != nil && len([]rune(*x.Name)) > 255:
+		return "name is too long"
+	case len([]rune(x.Body)) > 25000:
+		return "body is too long"
+	case !one(x.Status, "investigating", "identified", "monitoring", "resolved"):
+		return "status is invalid"
+	case !one(x.Impact, "none", "maintenance", "minor", "major", "critical"):
+		return "impact_override is invalid"
+	}
+	for _, c := range x.IDs {
+		if _, ok := f.components[c]; !ok {
+			return "component_ids are invalid"
+		}
+	}
+	return ""
+}
+
+func (h *held) take(x said) {
+	for to, from := range map[*string]*string{&h.Name: x.Name, &h.Status: x.Status, &h.Impact: x.Impact} {
+		if from != nil {
+			*to = *from
+		}
+	}
+	if x.Metadata != nil {
+		h.Metadata = x.Metadata
+	}
+	if x.IDs != nil {
+		h.Components = nil
+		for _, c := range slices.Sorted(slices.Values(x.IDs)) {
+			h.Components = append(h.Components, map[string]string{"id": c})
+		}
+	}
+	h.Bodies = append(h.Bodies, x.Body)
+}
+
+// shows is what the components show.
+func (f *fake) shows() map[string]string {
+	f.mu.Lock()
+	defer f.mu.Unlock()
+	return maps.Clone(f.components)
+}

@@ -1,0 +1,229 @@
+package statuspage
+
+import (
+	"context"
+	"crypto/sha256"
+	"encoding/hex"
+	"encoding/json"
+	"errors"
+	"fmt"
+	"net/http"
+	"slices"
+	"time"
+
+	"github.com/nodewatch/nodewatch/pkg/report"
+	"github.com/nodewatch/nodewatch/pkg/report/board"
+	"github.com/nodewatch/nodewatch/pkg/report/wire"
+)
+
+// How much of the unresolved incidents is looked through for ours.
+const (
+	perPage    = 100
+	mostPages  = 5
+	mostListed = 2 << 20 // bytes of one page
+)
+
+// incidents keeps at most one incident of this node open. The API has no
+// idempotency: before each change the unresolved incidents are looked through for
+// the one whose metadata bear this node's mark, so that neither a restart nor an
+// answer that got lost makes a second.
+type incidents struct {
+	api    *api
+	pace   *board.Pace
+	looked bool          // the page has been asked since the start
+	own    bool          // the incident was written in this run
+	id     string        // of ours; empty: none is open
+	impact report.Impact // what ours was told last
+	closed report.Impact // somebody resolved ours while it was this bad; empty: nobody did
+
+	refused   error // what the page would not take
+	refusedAt time.Time
+}
+
+// again is when what the page would not take is tried again.
+const again = 5 * time.Minute
+
+// incident is of an incident what is written and read, in the API's own names.
+type incident struct {
+	ID         string          `json:"id,omitempty"`
+	Name       string          `json:"name,omitempty"`
+	Status     string          `json:"status,omitempty"`
+	Override   string          `json:"impact_override,omitempty"`
+	Body       string          `json:"body,omitempty"`
+	Components []component     `json:"components,omitempty"`
+	Affected   []string        `json:"component_ids,omitempty"`
+	Notify     *bool           `json:"deliver_notifications,omitempty"` // true if absent
+	Metadata   json.RawMessage `json:"metadata,omitempty"`              // anybody's
+}
+
+// private is what an incident's metadata keep for nodewatch.
+type private struct {
+	Key    string        `json:"key"`
+	Impact report.Impact `json:"impact"`
+}
+
+// metadata are an incident's, as far as they are nodewatch's.
+type metadata struct {
+	Nodewatch private `json:"nodewatch"`
+}
+
+// ours is what the metadata keep for nodewatch; nothing if they are another's.
+func (x incident) ours() private {
+	var m metadata
+	if json.Unmarshal(x.Metadata, &m) != nil {
+		return private{}
+	}
+	return m.Nodewatch
+}
+
+// override is the API's word for an impact.
+var override = map[report.Impact]string{report.DegradedPerformance: "minor", report.PartialOutage: "major", report.MajorOutage: "critical"}
+
+// tell opens, changes or resolves this node's incident as the Report says. What
+// the page will not take is a Partial failure: the components are told all the same.
+func (i *incidents) tell(ctx context.Context, r report.Report) error {
+	if i.refused == nil || r.At.Sub(i.refusedAt).Abs() >= again {
+		err := i.try(ctx, r)
+		f := report.FailureOf(err)
+		if f == nil || f.Kind != report.Misconfigured {
+			i.refused = nil
+			return err
+		}
+		i.refused, i.refusedAt = err, r.At
+	}
+	return &report.Failure{Kind: report.Partial, Err: i.refused}
+}
+
+func (i *incidents) try(ctx context.Context, r report.Report) error {
+	worst := report.Operational
+	for _, c := range board.Named(r, i.api.c.Components) {
+		worst = report.Worse(worst, c.Status)
+	}
+	if worst == report.Unknown || worst == report.UnderMaintenance {
+		return nil // neither bad enough to speak of, nor over
+	}
+	if worst == report.Operational {
+		i.closed = ""
+		if r.Early() && !i.own {
+			return nil // an earlier run's may not be over
+		}
+	}
+	if i.looked && !i.due(worst) {
+		return nil
+	}
+	open, err := i.find(ctx, r)
+	if err != nil {
+		return fmt.Errorf("looking for an open incident: %w", err)
+	}
+	i.meet(open, worst)
+	if !i.due(worst) {
+		return nil
+	}
+	if err := i.write(ctx, r, open, worst); err != nil {
+		return fmt.Errorf("incident: %w", err)
+	}
+	return nil
+}
+
+// due reports whether the page must be told that the node is this bad.
+func (i *incidents) due(worst report.Impact) bool {
+	if i.id != "" {
+		return worst != i.impact
+	}
+	return worst.Rank() >= report.Impact(i.api.c.From).Rank() && (i.closed == "" || worst.Rank() > i.closed.Rank())
+}
+
+// meet takes up what was found.
+func (i *incidents) meet(open incident, worst report.Impact) {
+	if i.id != "" && open.ID == "" && worst != report.Operational {
+		i.closed = i.impact // and is opened again only if things get worse than they were
+	}
+	i.looked, i.id = true, open.ID
+	if open.ID != "" {
+		i.impact = open.ours().Impact
+	}
+}
+
+// mark tells this node's incident from others without naming the node.
+func mark(r report.Report) string {
+	sum := sha256.Sum256([]byte(r.Key("incident")))
+	return hex.EncodeToString(sum[:16])
+}
+
+// find returns this node's unresolved incident, or one without an id.
+func (i *incidents) find(ctx context.Context, r report.Report) (incident, error) {
+	for page := 1; page <= mostPages; page++ {
+		var list []incident
+		err := i.pace.Do(r, func() error {
+			answer, err := i.api.ask(ctx, http.MethodGet, fmt.Sprintf("/incidents/unresolved?page=%d&per_page=%d", page, perPage), nil, mostListed)
+			if err == nil && json.Unmarshal(answer.Body, &list) != nil {
+				err = board.NotAPage(answer, "the list of unresolved incidents")
+			}
+			return err
+		})
+		if err != nil {
+			return incident{}, err
+		}
+		for _, open := range list {
+			if open.ours().Key == mark(r) {
+				return open, nil
+			}
+		}
+		if len(list) < perPage {
+			return incident{}, nil
+		}
+	}
+	return incident{}, &report.Failure{Kind: report.Misconfigured, Err: fmt.Errorf("more than %d are unresolved: none is opened, as one may be open", mostPages*perPage)}
+}
+
+// write opens an incident if none is open; else it changes or resolves it. Who has
+// set an open one to identified or monitoring is not overruled.
+func (i *incidents) write(ctx context.Context, r report.Report, open incident, worst report.Impact) error {
+	c := i.api.c
+	say := incident{Body: c.text(worst), Notify: &c.Notify}
+	method, path := http.MethodPatch, "/incidents/"+open.ID
+	if worst == report.Operational {
+		say.Status = "resolved"
+	} else {
+		say.Override = override[worst]
+		say.Affected = affected(r, open, c)
+		say.Metadata, _ = json.Marshal(metadata{private{Key: mark(r), Impact: worst}}) // two words
+	}
+	if open.ID == "" {
+		method, path = http.MethodPost, "/incidents"
+		say.Name, say.Status = c.title(worst), "investigating"
+	}
+	var answer wire.Answer
+	err := i.pace.Do(r, func() (err error) {
+		answer, err = i.api.ask(ctx, method, path, map[string]incident{"incident": say}, mostListed)
+		return err
+	})
+	if err != nil {
+		return err // the next call looks again before it writes
+	}
+	var taken incident
+	if json.Unmarshal(answer.Body, &taken) != nil || taken.ID == "" {
+		return &report.Failure{Kind: report.Misconfigured, Err: errors.New("not the answer of a Statuspage incident: " + answer.Line())}
+	}
+	i.id, i.impact, i.own = taken.ID, worst, true
+	if worst == report.Operational {
+		i.id = ""
+	}
+	return nil
+}
+
+// affected are the components that are bad now, and those that the incident names
+// already, sorted.
+func affected(r report.Report, open incident, c Config) []string {
+	var ids []string
+	for _, x := range open.Components {
+		ids = append(ids, x.ID)
+	}
+	for _, x := range board.Named(r, c.Components) {
+		if x.Status.Rank() > report.Unknown.Rank() {
+			ids = append(ids, c.Components[x.Name])
+		}
+	}
+	slices.Sort(ids)
+	return slices.Compact(ids)
+}

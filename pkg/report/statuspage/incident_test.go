@@ -1,0 +1,218 @@
+package statuspage_test
+
+import (
+	"fmt"
+	"net/http"
+	"strings"
+	"testing"
+	"time"
+
+	"github.com/google/go-cmp/cmp"
+
+	"github.com/nodewatch/nodewatch/pkg/report"
+	"github.com/nodewatch/nodewatch/pkg/report/statuspage"
+)
+
+func reply(body string) http.HandlerFunc {
+	return func(w http.ResponseWriter, _ *http.Request) { _, _ = w.Write([]byte(body)) }
+}
+
+// public is a configuration that opens incidents, and asks as often as it likes.
+func public(t *testing.T, url string) statuspage.Config {
+	t.Helper()
+	c := config(t, url)
+	c.Incidents, c.Name, c.Requests = true, "Node 2", 60
+	return c
+}
+
+// step reports so many minutes after noon, and fails the test if that fails.
+func step(t *testing.T, f *fake, r *statuspage.Reporter, minute int, words string) {
+	t.Helper()
+	f.now = noon.Add(time.Duration(minute) * time.Minute)
+	if err := r.Report(t.Context(), at(time.Duration(minute)*time.Minute, words)); err != nil {
+		t.Fatalf("minute %d: %v", minute, err)
+	}
+}
+
+// state is what the page keeps of its incidents, one a line.
+func (f *fake) state() string {
+	var lines []string
+	for _, x := range f.incidents {
+		var ids []string
+		for _, c := range x.Components {
+			ids = append(ids, c["id"])
+		}
+		lines = append(lines, fmt.Sprintf("%s: %s, %s, %s: %s", x.Name, x.Status, x.Impact, strings.Join(ids, "+"), strings.Join(x.Bodies, " ")))
+	}
+	return strings.Join(lines, "\n")
+}
+
+const (
+	minor = "node=degraded_performance storage=degraded_performance"
+	some  = "node=partial_outage storage=partial_outage"
+	all   = "node=major_outage storage=major_outage"
+	over  = "node=operational storage=operational"
+)
+
+func TestAnIncidentFromItsStartToItsEnd(t *testing.T) {
+	f, url := newFake(t, two())
+	r := start(t, public(t, url))
+	var lines []string
+	for n, words := range []string{over, minor, some, some, all, "node=unknown storage=unknown", minor, over, over} {
+		step(t, f, r, n, words)
+		lines = append(lines, strings.TrimSpace("# "+words+"\n"+f.take()))
+	}
+	golden(t, "incident.txt", strings.Join(lines, "\n"))
+	if f.mails != 0 {
+		t.Errorf("%d mails to subscribers", f.mails)
+	}
+	for word := range strings.FieldsSeq("node2 rl1 libceph osd12 crc") {
+		for _, line := range lines {
+			if _, said, _ := strings.Cut(line, "\n"); strings.Contains(said, word) {
+				t.Errorf("%q is published: %s", word, line)
+			}
+		}
+	}
+}
+
+func TestARestartFindsTheIncidentAgain(t *testing.T) {
+	f, url := newFake(t, two())
+	f.incidents = append(f.incidents, // others', whatever they keep
+		&held{ID: "other", Name: "Mail", Status: "identified", Metadata: map[string]any{"nodewatch": map[string]any{"key": 5}, "jira": map[string]any{"issue": "A-1"}}},
+		&held{ID: "none", Name: "Web", Status: "monitoring"})
+	step(t, f, start(t, public(t, url)), 0, all)
+	step(t, f, start(t, public(t, url)), 1, all)
+	other := at(2*time.Minute, all)
+	other.Node = "node3"
+	f.now = other.At
+	if err := start(t, public(t, url)).Report(t.Context(), other); err != nil {
+		t.Fatal(err)
+	}
+	step(t, f, start(t, public(t, url)), 3, over)
+	want := "Mail: identified, , : \nWeb: monitoring, , : \n" +
+		"Node 2: major outage: resolved, critical, b0lbrjvgnqpc+ftgks51sfs2d: Services on Node 2 are not available. We are looking into it. Node 2 works normally again.\n" +
+		"Node 2: major outage: investigating, critical, b0lbrjvgnqpc+ftgks51sfs2d: Services on Node 2 are not available. We are looking into it."
+	if diff := cmp.Diff(want, f.state()); diff != "" {
+		t.Error(diff)
+	}
+}
+
+func TestARestartResolvesNothingTooEarly(t *testing.T) {
+	f, url := newFake(t, two())
+	step(t, f, start(t, public(t, url)), 0, all)
+	r := start(t, public(t, url))
+	for minute, want := range []string{"", "investigating", "investigating", "investigating", "resolved"} {
+		if want == "" {
+			continue
+		}
+		f.now = noon.Add(time.Duration(minute) * time.Minute)
+		now := at(time.Duration(minute)*time.Minute, over)
+		now.Started = noon.Add(time.Minute)
+		if err := r.Report(t.Context(), now); err != nil || f.incidents[0].Status != want {
+			t.Errorf("minute %d: %s, %v", minute, f.state(), err)
+		}
+	}
+}
+
+// The page took it and the answer got lost: it is found, not opened again.
+func TestALostAnswerMakesNoSecondIncident(t *testing.T) {
+	f, url := newFake(t, two())
+	r := start(t, public(t, url))
+	f.lose = http.MethodPost
+	err := r.Report(t.Context(), at(0, all))
+	if got := report.FailureOf(err); got == nil || got.Kind != report.Transient {
+		t.Fatalf("%v", err)
+	}
+	step(t, f, r, 1, all)
+	step(t, f, r, 2, over)
+	if n := len(f.incidents); n != 1 || f.incidents[0].Status != "resolved" {
+		t.Errorf("%s", f.state())
+	}
+}
+
+// What a person says of the incident stands.
+func TestAPersonIsNotOverruled(t *testing.T) {
+	f, url := newFake(t, two())
+	r := start(t, public(t, url))
+	step(t, f, r, 0, some)
+	f.incidents[0].Status = "identified"
+	step(t, f, r, 1, all)
+	if got := f.incidents[0].Status; got != "identified" {
+		t.Errorf("is %s again", got)
+	}
+	f.incidents[0].Status = "resolved"
+	for n, words := range []string{some, all, minor, all} {
+		step(t, f, r, 2+n, words)
+	}
+	if n := len(f.incidents); n != 1 {
+		t.Errorf("opened again: %s", f.state())
+	}
+	step(t, f, r, 7, over)
+	step(t, f, r, 8, some)
+	if n := len(f.incidents); n != 2 {
+		t.Errorf("the next one is not opened: %s", f.state())
+	}
+	f.incidents[1].Status = "resolved"
+	step(t, f, r, 9, minor)
+	step(t, f, r, 10, all)
+	if n := len(f.incidents); n != 3 {
+		t.Errorf("what is worse than what was closed is not opened: %s", f.state())
+	}
+}
+
+func TestTooManyIncidentsToTell(t *testing.T) {
+	f, url := newFake(t, two())
+	for n := range 501 {
+		f.incidents = append(f.incidents, &held{ID: fmt.Sprint("x", n), Status: "investigating"})
+	}
+	r := start(t, public(t, url))
+	for minute, asked := range []int{5, 0, 0, 0, 0, 5} {
+		f.now = noon.Add(time.Duration(minute) * time.Minute)
+		err := r.Report(t.Context(), at(time.Duration(minute)*time.Minute, all))
+		if got := report.FailureOf(err); got == nil || got.Kind != report.Partial || !strings.Contains(err.Error(), "more than 500") {
+			t.Errorf("minute %d: %v", minute, err)
+		}
+		if n := strings.Count(f.take(), "unresolved"); n != asked {
+			t.Errorf("minute %d: asked %d times, want %d", minute, n, asked)
+		}
+	}
+	if len(f.incidents) != 501 || f.shows()["ftgks51sfs2d"] != "major_outage" {
+		t.Error("an incident was opened, or the component was not told")
+	}
+}
+
+func TestOwnWordsAndSubscribers(t *testing.T) {
+	f, url := newFake(t, two())
+	c := public(t, url)
+	c.From, c.Notify = "degraded_performance", true
+	c.Titles = map[string]string{"degraded_performance": "Slow: {name}"}
+	c.Texts = map[string]string{"degraded_performance": "{name} is slow.", "operational": "{name} is fine."}
+	r := start(t, c)
+	step(t, f, r, 0, minor)
+	step(t, f, r, 1, over)
+	want := "Slow: Node 2: resolved, minor, b0lbrjvgnqpc+ftgks51sfs2d: Node 2 is slow. Node 2 is fine."
+	if got := f.state(); got != want || f.mails != 2 {
+		t.Errorf("%s; %d mails", got, f.mails)
+	}
+}
+
+// The fake refuses what the API would, so that what it takes counts for something.
+func TestTheFakeRefuses(t *testing.T) {
+	f, _ := newFake(t, two())
+	word := func(s string) *string { return &s }
+	for why, x := range map[string]said{
+		"name is required":           {},
+		"name is too long":           {Name: word(strings.Repeat("x", 256))},
+		"body is too long":           {Name: word("x"), Body: strings.Repeat("x", 25001)},
+		"status is invalid":          {Name: word("x"), Status: word("open")},
+		"impact_override is invalid": {Name: word("x"), Impact: word("degraded_performance")},
+		"component_ids are invalid":  {Name: word("x"), IDs: []string{"gone"}},
+	} {
+		if got := f.wrong(x, ""); got != why {
+			t.Errorf("%q, want %q", got, why)
+		}
+	}
+	if got := f.wrong(said{}, "incident1"); got != "" {
+		t.Errorf("a change without a name: %s", got)
+	}
+}

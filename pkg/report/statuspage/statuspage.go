@@ -1,0 +1,139 @@
+// Package statuspage tells a page of Atlassian Statuspage how the node's
+// components are and, if wished, opens and resolves an incident.
+//
+// The page takes no times from outside: a change begins when the page hears of it.
+package statuspage
+
+import (
+	"context"
+	"encoding/json"
+	"errors"
+	"fmt"
+	"net/http"
+	"strings"
+
+	"github.com/nodewatch/nodewatch/pkg/report"
+	"github.com/nodewatch/nodewatch/pkg/report/board"
+	"github.com/nodewatch/nodewatch/pkg/report/wire"
+)
+
+// A Reporter tells one page. It is not safe for concurrent use.
+type Reporter struct {
+	board     *board.Board
+	incidents *incidents // nil: none are wished
+}
+
+// New returns a Reporter for the page in the configuration.
+func New(c Config, client *wire.Client) (*Reporter, error) {
+	if err := c.Check(); err != nil {
+		return nil, fmt.Errorf("statuspage: %w", err)
+	}
+	a := &api{c: c, client: client}
+	pace := board.NewPace(c.Requests)
+	r := &Reporter{board: board.New(a, c.Components, c.word, pace)}
+	if c.Incidents {
+		r.incidents = &incidents{api: a, pace: pace}
+	}
+	return r, nil
+}
+
+// Report implements report.Reporter.
+func (r *Reporter) Report(ctx context.Context, now report.Report) error {
+	err := r.board.Tell(ctx, now)
+	if f := report.FailureOf(err); f != nil && f.Kind != report.Partial {
+		return prefixed(err)
+	}
+	if r.incidents != nil {
+		more := r.incidents.tell(ctx, now)
+		if f := report.FailureOf(more); f != nil {
+			return prefixed(&report.Failure{Kind: f.Kind, After: f.After, Err: errors.Join(err, more)})
+		}
+	}
+	return prefixed(err)
+}
+
+// Test implements report.Reporter: it reads the configured components.
+func (r *Reporter) Test(ctx context.Context, now report.Report) (string, error) {
+	answer, err := r.board.Test(ctx, now)
+	return answer, prefixed(err)
+}
+
+func prefixed(err error) error {
+	if err == nil {
+		return nil
+	}
+	return fmt.Errorf("statuspage: %w", err)
+}
+
+// word is what a component shows for an impact; the page's words are ours, but it
+// has none for unknown.
+func (c Config) word(i report.Impact) string {
+	if i != report.Unknown {
+		return string(i)
+	}
+	if c.Unknown == "skip" {
+		return ""
+	}
+	return c.Unknown
+}
+
+// An api is the page, asked over HTTP.
+type api struct {
+	c      Config
+	client *wire.Client
+}
+
+// component is of a component what is read, in the API's own names.
+type component struct {
+	ID     string `json:"id"`
+	Status string `json:"status"`
+}
+
+// Read implements board.Page.
+func (a *api) Read(ctx context.Context, id string) (string, error) {
+	shown, err := a.component(ctx, http.MethodGet, id, nil)
+	return shown.Status, err
+}
+
+// Write implements board.Page.
+func (a *api) Write(ctx context.Context, id, word string) error {
+	body := map[string]any{"component": map[string]string{"status": word}}
+	shown, err := a.component(ctx, http.MethodPatch, id, body)
+	if err != nil {
+		return err
+	}
+	return board.Shown(word, shown.Status)
+}
+
+func (a *api) component(ctx context.Context, method, id string, body any) (component, error) {
+	answer, err := a.ask(ctx, method, "/components/"+id, body, 0)
+	if err != nil {
+		return component{}, board.Alone(answer, err)
+	}
+	var shown component
+	if json.Unmarshal(answer.Body, &shown) != nil || shown.ID != id {
+		return component{}, board.NotAPage(answer, "a Statuspage component")
+	}
+	return shown, nil
+}
+
+// ask asks for something below the page, and reads at most so many bytes of the
+// answer; 0: as many as usual. A nil body is none.
+func (a *api) ask(ctx context.Context, method, path string, body any, most int64) (wire.Answer, error) {
+	token, err := a.c.Token.Read()
+	if err != nil {
+		return wire.Answer{}, &report.Failure{Kind: report.Misconfigured, Err: err}
+	}
+	q := wire.Request{
+		Method: method, URL: strings.TrimRight(a.c.URL, "/") + "/pages/" + a.c.Page + path,
+		Header:  http.Header{"Authorization": {"OAuth " + token}, "Accept": {"application/json"}},
+		Secrets: []string{token}, Most: most,
+	}
+	if body != nil {
+		if q.Body, err = json.Marshal(body); err != nil {
+			return wire.Answer{}, &report.Failure{Kind: report.Misconfigured, Err: err}
+		}
+		q.Header.Set("Content-Type", "application/json")
+	}
+	return a.client.Do(ctx, q)
+}

@@ -1,0 +1,283 @@
+package statuspage_test
+
+import (
+	"context"
+	"errors"
+	"flag"
+	"os"
+	"path/filepath"
+	"strings"
+	"testing"
+	"time"
+
+	"github.com/google/go-cmp/cmp"
+
+	"github.com/nodewatch/nodewatch/pkg/report"
+	"github.com/nodewatch/nodewatch/pkg/report/statuspage"
+	"github.com/nodewatch/nodewatch/pkg/report/wire"
+	"github.com/nodewatch/nodewatch/pkg/report/wire/wiretest"
+)
+
+var update = flag.Bool("update", false, "write the golden files anew")
+
+var noon = time.Date(2026, 11, 22, 12, 0, 0, 0, time.UTC)
+
+// at is a Report so long after noon whose components are in the words
+// "component=impact"; node is the node as a whole.
+func at(after time.Duration, words string) report.Report {
+	r := report.Report{Site: "rl1", Node: "node2", At: noon.Add(after), Status: report.Operational}
+	for word := range strings.FieldsSeq(words) {
+		name, impact, _ := strings.Cut(word, "=")
+		if name == "node" {
+			r.Status = report.Impact(impact)
+			continue
+		}
+		r.Components = append(r.Components, report.Component{Name: name, Status: report.Impact(impact), Summary: "libceph: osd12 crc error on node2"})
+	}
+	return r
+}
+
+func token(t *testing.T, text string) wire.SecretFile {
+	t.Helper()
+	path := filepath.Join(t.TempDir(), "token")
+	if err := os.WriteFile(path, []byte(text+"\n"), 0o600); err != nil {
+		t.Fatal(err)
+	}
+	return wire.SecretFile(path)
+}
+
+func config(t *testing.T, url string) statuspage.Config {
+	t.Helper()
+	c := statuspage.Default()
+	c.URL, c.Page, c.Token = url, pageID, token(t, key)
+	c.Components = map[string]string{"node": "ftgks51sfs2d", "storage": "b0lbrjvgnqpc"}
+	return c
+}
+
+func start(t *testing.T, c statuspage.Config) *statuspage.Reporter {
+	t.Helper()
+	client, err := wire.New(wire.Options{})
+	if err != nil {
+		t.Fatal(err)
+	}
+	r, err := statuspage.New(c, client)
+	if err != nil {
+		t.Fatal(err)
+	}
+	return r
+}
+
+func two() map[string]string {
+	return map[string]string{"ftgks51sfs2d": "operational", "b0lbrjvgnqpc": "operational"}
+}
+
+func golden(t *testing.T, name, got string) {
+	t.Helper()
+	path := filepath.Join("testdata", name)
+	if *update {
+		if err := os.WriteFile(path, []byte(got+"\n"), 0o644); err != nil {
+			t.Fatal(err)
+		}
+	}
+	want, err := os.ReadFile(path)
+	if err != nil {
+		t.Fatal(err)
+	}
+	if diff := cmp.Diff(string(want), got+"\n"); diff != "" {
+		t.Errorf("%s (-want +got):\n%s", name, diff)
+	}
+}
+
+// An outage from its start to its end, as the page is asked.
+func TestComponentsFollowTheNode(t *testing.T) {
+	f, url := newFake(t, two())
+	r := start(t, config(t, url))
+	var lines []string
+	for n, now := range []string{
+		"storage=operational", "storage=operational",
+		"storage=degraded_performance node=degraded_performance",
+		"storage=major_outage node=major_outage",
+		"storage=unknown node=unknown",
+		"storage=under_maintenance node=under_maintenance",
+		"storage=operational",
+	} {
+		f.now = noon.Add(time.Duration(n) * time.Minute)
+		err := r.Report(t.Context(), at(time.Duration(n)*time.Minute, now))
+		if err != nil {
+			t.Errorf("%s: %v", now, err)
+		}
+		lines = append(lines, strings.TrimSpace("# "+now+"\n"+f.take()))
+	}
+	golden(t, "components.txt", strings.Join(lines, "\n"))
+	if diff := cmp.Diff(two(), f.shows()); diff != "" {
+		t.Error(diff)
+	}
+}
+
+func TestUnknownCanBeShownAsSomething(t *testing.T) {
+	f, url := newFake(t, two())
+	c := config(t, url)
+	c.Unknown = "degraded_performance"
+	if err := start(t, c).Report(t.Context(), at(0, "storage=unknown")); err != nil {
+		t.Fatal(err)
+	}
+	if got := f.shows()["b0lbrjvgnqpc"]; got != "degraded_performance" {
+		t.Errorf("shows %s", got)
+	}
+}
+
+// Each rule of the page refuses as the API does, and the failure says what to do.
+func TestWhatThePageRefuses(t *testing.T) {
+	for name, c := range map[string]struct {
+		change func(*statuspage.Config, *fake)
+		kind   report.FailureKind
+		want   string
+	}{
+		"a wrong key":     {func(c *statuspage.Config, _ *fake) { c.Token = token(t, "wrong-key") }, report.Misconfigured, "401"},
+		"another page":    {func(c *statuspage.Config, _ *fake) { c.Page = "other" }, report.Misconfigured, "404"},
+		"a lost key file": {func(c *statuspage.Config, _ *fake) { c.Token = "/nonexistent" }, report.Misconfigured, "secret"},
+		"one wrong component": {func(c *statuspage.Config, _ *fake) {
+			c.Components = map[string]string{"node": "ftgks51sfs2d", "storage": "gone"}
+		}, report.Partial, "component gone"},
+		"too much, 420": {func(_ *statuspage.Config, f *fake) { f.limit, f.limitCode = 1, 420 }, report.Throttled, "420"},
+		"too much, 429": {func(_ *statuspage.Config, f *fake) { f.limit = 1 }, report.Throttled, "429"},
+	} {
+		t.Run(name, func(t *testing.T) {
+			f, url := newFake(t, two())
+			conf := config(t, url)
+			c.change(&conf, f)
+			err := start(t, conf).Report(t.Context(), at(0, "storage=major_outage node=major_outage"))
+			got := report.FailureOf(err)
+			if got == nil || got.Kind != c.kind || !strings.Contains(err.Error(), c.want) || !strings.HasPrefix(err.Error(), "statuspage: ") {
+				t.Errorf("%v, want %s with %q", err, c.kind, c.want)
+			}
+			if c.kind == report.Throttled && (got.After < time.Minute || got.After > 2*time.Minute) {
+				t.Errorf("to wait %s", got.After)
+			}
+		})
+	}
+}
+
+// Ten nodes with one key change at once, ask as soon as they may, and the page
+// refuses nobody.
+func TestAFleetStaysUnderTheLimit(t *testing.T) {
+	components := map[string]string{}
+	f, url := newFake(t, components)
+	var fleet []*statuspage.Reporter
+	for n := range 10 {
+		c := config(t, url)
+		c.Components = map[string]string{}
+		for _, name := range []string{"node", "storage", "network", "guests"} {
+			id := name + string(rune('0'+n))
+			c.Components[name], components[id] = id, "operational"
+		}
+		fleet = append(fleet, start(t, c))
+	}
+	left := len(fleet)
+	for second := 0; left > 0 && second < 300; second += 5 {
+		now := time.Duration(second) * time.Second
+		f.now = noon.Add(now)
+		left = 0
+		for _, r := range fleet {
+			err := r.Report(t.Context(), at(now, "node=major_outage storage=major_outage network=partial_outage guests=degraded_performance"))
+			if err != nil {
+				left++
+			}
+			if err != nil && !strings.Contains(err.Error(), "no more than 6 requests a minute") {
+				t.Fatalf("after %s: %v", now, err)
+			}
+		}
+	}
+	for id, shows := range f.shows() {
+		if shows == "operational" {
+			t.Errorf("%s was never told", id)
+		}
+	}
+}
+
+func TestAnAnswerThatOnlyLooksLikeSuccess(t *testing.T) {
+	for name, body := range map[string]string{
+		"another state":     `{"id":"ftgks51sfs2d","status":"operational"}`,
+		"another component": `{"id":"x","status":"major_outage"}`,
+	} {
+		url, _ := wiretest.Record(t, reply(body))
+		c := config(t, url)
+		c.Components = map[string]string{"node": "ftgks51sfs2d"}
+		err := start(t, c).Report(t.Context(), at(0, "node=major_outage"))
+		if f := report.FailureOf(err); f == nil || f.Kind != report.Misconfigured {
+			t.Errorf("%s: %v", name, err)
+		}
+	}
+}
+
+func TestTestReadsAndChangesNothing(t *testing.T) {
+	f, url := newFake(t, two())
+	now := at(0, "storage=major_outage")
+	now.Test = true
+	got, err := start(t, config(t, url)).Test(t.Context(), now)
+	want := "read, nothing changed: node (ftgks51sfs2d) shows operational, storage (b0lbrjvgnqpc) shows operational"
+	if got != want || err != nil {
+		t.Errorf("%q, %v", got, err)
+	}
+	if asked := f.take(); strings.Contains(asked, "PATCH") || strings.Contains(asked, "POST") {
+		t.Errorf("asked %s", asked)
+	}
+	c := config(t, url)
+	c.Token = token(t, "wrong-key")
+	if got, err := start(t, c).Test(t.Context(), now); err == nil || !strings.Contains(err.Error(), "401") {
+		t.Errorf("a wrong key: %q, %v", got, err)
+	}
+}
+
+func TestHostileServers(t *testing.T) {
+	for name, words := range map[string]string{"bad": "node=major_outage storage=major_outage", "fine": "storage=operational"} {
+		t.Run(name, func(t *testing.T) {
+			wiretest.Run(t, wiretest.Trial{Secrets: []string{key}, Send: func(ctx context.Context, url string, client *wire.Client) error {
+				c := config(t, url)
+				c.Incidents, c.Name = true, "Node 2"
+				r, err := statuspage.New(c, client)
+				if err != nil {
+					t.Fatal(err)
+				}
+				return r.Report(ctx, at(0, words))
+			}})
+		})
+	}
+}
+
+func TestCheck(t *testing.T) {
+	for field, change := range map[string]func(*statuspage.Config){
+		"url":                 func(c *statuspage.Config) { c.URL = "ftp://192.0.2.1" },
+		"page_id":             func(c *statuspage.Config) { c.Page = "a/b" },
+		"token_file":          func(c *statuspage.Config) { c.Token = "" },
+		"components":          func(c *statuspage.Config) { c.Components = nil },
+		"components.disk":     func(c *statuspage.Config) { c.Components = map[string]string{"disk": "x"} },
+		"requests_per_minute": func(c *statuspage.Config) { c.Requests = 61 },
+		"unknown":             func(c *statuspage.Config) { c.Unknown = "operational" },
+		"public_name":         func(c *statuspage.Config) { c.Incidents = true },
+		"incident_from":       func(c *statuspage.Config) { c.Incidents, c.Name, c.From = true, "Node 2", "operational" },
+		"titles.broken": func(c *statuspage.Config) {
+			c.Incidents, c.Name, c.Titles = true, "Node 2", map[string]string{"broken": "x"}
+		},
+		"texts.operational": func(c *statuspage.Config) {
+			c.Incidents, c.Name, c.Texts = true, "Node 2", map[string]string{"operational": " "}
+		},
+		"titles": func(c *statuspage.Config) { c.Incidents, c.Name = true, strings.Repeat("é", 250) },
+		"texts": func(c *statuspage.Config) {
+			c.Incidents, c.Name, c.Texts = true, "Node 2", map[string]string{"major_outage": strings.Repeat("{name}", 5000)}
+		},
+	} {
+		c := config(t, "https://192.0.2.1/v1")
+		change(&c)
+		var wrong *report.FieldError
+		if err := c.Check(); !errors.As(err, &wrong) || wrong.Field != field {
+			t.Errorf("%s: %v", field, err)
+		}
+		if _, err := statuspage.New(c, nil); err == nil {
+			t.Errorf("%s: is taken", field)
+		}
+	}
+	if err := config(t, "https://192.0.2.1/v1").Check(); err != nil {
+		t.Error(err)
+	}
+}
