@@ -19,8 +19,10 @@ func Hidden(text string) []string {
 	words := []string{text}
 	address := text
 	if u, err := url.Parse(text); err == nil && u.Host != "" {
-		words = append(words, u.RequestURI())
 		address = u.RequestURI() // scheme and host are shown
+		if len(address) >= leastHidden {
+			words = append(words, address)
+		}
 	}
 	for _, part := range strings.FieldsFunc(address, func(r rune) bool { return strings.ContainsRune("/?&=: ,;", r) }) {
 		if len(part) < leastHidden {
