@@ -75,6 +75,10 @@ func storm(n size) rule.View {
 		Release: "6.1.0-31-amd64", CPUs: 128, Load: [3]float64{680, 410, 160}, IO: &host.Pressure{Some10: 98.5, Full10: 91.25},
 		Waiting: &host.Waiting{Total: 612, ByComm: map[string]int{"kvm": 600, "kworker": 12}}, Hung: new(uint64(3)),
 	})})
+	p.see(node.SawDeliveries{Reading: reading(p.at, 5*time.Second, []node.Delivery{
+		{Name: "hub", Backend: "native", State: node.DeliveryOK, Last: p.at, Done: 120, Failed: map[string]uint64{"transient": 3}, Waiting: 2, Unsaved: 1},
+		{Name: "oncall", Backend: "alertmanager", State: node.DeliveryOpen, Failed: map[string]uint64{"misconfigured": 1}, Dropped: 4, KeepErr: "no space"},
+	})})
 	p.see(node.SawCluster{Reading: reading(p.at, time.Minute, ceph.Cluster{
 		FSID: fsid, Health: ceph.Health{Status: "HEALTH_WARN", SlowOps: []string{"osd.1"}},
 		OSDMap: ceph.OSDMap{OSDs: []ceph.OSD{{ID: 0, Up: true, In: true}, {ID: 1, Up: true, In: true}, {ID: 2, In: true}}},
@@ -189,7 +193,7 @@ func verdict(at time.Time, guests int) report.Report {
 		{Name: "nodewatch", Status: report.Unknown, Since: start},
 	}, Findings: []report.Finding{
 		{Rule: "layer2-bond-krbd", Subject: "bond0", Severity: report.Critical, Impact: report.MajorOutage, State: report.Seen},
-		{Rule: "kmsg-lost", Severity: report.Warning, Impact: report.Operational, State: report.Blind},
+		{Rule: "kmsg-lost", Severity: report.Warning, Impact: report.Operational, State: report.Blind, Accepted: &report.Accepted{By: "alice"}},
 	}, Transitions: []report.Transition{{N: 6, At: at}, {N: 7, At: at}}}
 	for i := range guests {
 		r.Findings = append(r.Findings, report.Finding{Rule: "vm-paused", Subject: fmt.Sprintf("vm%d", 100+i), Severity: report.Warning, State: report.Seen})

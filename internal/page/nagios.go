@@ -30,6 +30,9 @@ func Nagios(r report.Report) string {
 	for _, f := range r.Findings[:min(len(r.Findings), maxPluginFindings)] {
 		fmt.Fprintf(&b, "%s %s\n", strings.ToUpper(string(f.Severity)), inert(finding(f.Rule, f.Subject)+": "+f.Summary))
 		fmt.Fprintf(&b, "  %s\n", inert(hitOf(f, r.At)))
+		for _, m := range marksOf(f, r.At) {
+			fmt.Fprintf(&b, "  %s\n", inert(m))
+		}
 		for _, e := range f.Evidence[:min(len(f.Evidence), maxPluginItems)] {
 			fmt.Fprintf(&b, "  for: %s\n", inert(fact(e, r.At)))
 		}

@@ -24,7 +24,7 @@ type findingView struct {
 	Tone     tone
 	Word     string
 	Hit      string
-	Lost     string // if its sources are blind: since when it has not been seen
+	Marks    []string // what else must be known of it
 	Open     bool
 	Evidence []factView
 	Against  []factView
@@ -43,10 +43,7 @@ func findingsOf(r report.Report) (list []findingView, more int) {
 	for i, f := range shown {
 		v := findingView{
 			Finding: f, Tone: toneOf(f.Severity), Word: strings.ToUpper(string(f.Severity)), Hit: hitOf(f, r.At),
-			Open: i < openFindings && f.Severity != report.Info, Evidence: factsOf(f.Evidence, r.At), Against: factsOf(f.Against, r.At),
-		}
-		if f.State == report.Blind {
-			v.Lost = ago(f.LastSeen, r.At)
+			Open: i < openFindings && f.Severity != report.Info && f.Accepted == nil, Marks: marksOf(f, r.At), Evidence: factsOf(f.Evidence, r.At), Against: factsOf(f.Against, r.At),
 		}
 		list = append(list, v)
 	}

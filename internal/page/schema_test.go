@@ -33,9 +33,25 @@ type schema struct {
 	Minimum     *float64           `json:"minimum"`
 	Required    []string           `json:"required"`
 	Properties  map[string]*schema `json:"properties"`
-	Additional  *bool              `json:"additionalProperties"`
+	Additional  *further           `json:"additionalProperties"`
 	Items       *schema            `json:"items"`
 	Defs        map[string]*schema `json:"$defs"`
+}
+
+// A further is what properties an object may have that have no name in the
+// schema: none, any, or those of a schema.
+type further struct {
+	any bool
+	of  *schema
+}
+
+func (f *further) UnmarshalJSON(raw []byte) error {
+	if json.Unmarshal(raw, &f.any) == nil {
+		return nil
+	}
+	d := json.NewDecoder(bytes.NewReader(raw))
+	d.DisallowUnknownFields()
+	return d.Decode(&f.of)
 }
 
 func readSchema(t *testing.T) *schema {
@@ -93,6 +109,11 @@ func (root *schema) check(s *schema, value any, path string) []string {
 			return wrong("%q is no time", v)
 		}
 		return nil
+	case bool:
+		if s.Type != "boolean" {
+			return wrong("true or false, want %s", s.Type)
+		}
+		return nil
 	case float64:
 		if s.Type != "integer" || v != float64(int64(v)) || s.Minimum != nil && v < *s.Minimum {
 			return wrong("%v is no %s, or too small", v, s.Type)
@@ -111,6 +132,9 @@ func (root *schema) checkObject(s *schema, v map[string]any, path string) []stri
 	}
 	for _, name := range slices.Sorted(maps.Keys(v)) {
 		p := s.Properties[name]
+		if p == nil && s.Additional != nil {
+			p = s.Additional.of
+		}
 		if p == nil {
 			all = append(all, path+": "+name+" is not in the schema")
 			continue
@@ -205,7 +229,7 @@ func compareWith(t *testing.T, root, s *schema, typ reflect.Type, path string) {
 				compareWith(t, root, p, field.Type, path+"."+name)
 			}
 		}
-		if s.Additional == nil || *s.Additional {
+		if s.Additional == nil || s.Additional.any || s.Additional.of != nil {
 			t.Errorf("%s: further properties are allowed", path)
 		}
 		if diff := cmp.Diff(slices.Sorted(slices.Values(names)), slices.Sorted(maps.Keys(s.Properties))); diff != "" {
@@ -214,6 +238,16 @@ func compareWith(t *testing.T, root, s *schema, typ reflect.Type, path string) {
 		if diff := cmp.Diff(required, s.Required); diff != "" {
 			t.Errorf("%s: required is not what is always there (-fields +required):\n%s", path, diff)
 		}
+	case typ.Kind() == reflect.Pointer:
+		compareWith(t, root, s, typ.Elem(), path)
+	case typ.Kind() == reflect.Map:
+		wantKind(t, s, path, "object", "")
+		if s.Additional == nil || s.Additional.of == nil {
+			t.Fatalf("%s: the schema does not say what the values are", path)
+		}
+		compareWith(t, root, s.Additional.of, typ.Elem(), path+"{}")
+	case typ.Kind() == reflect.Bool:
+		wantKind(t, s, path, "boolean", "")
 	case typ.Kind() == reflect.Uint64:
 		wantKind(t, s, path, "integer", "")
 	case typ.Kind() == reflect.String:

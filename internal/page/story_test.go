@@ -21,9 +21,9 @@ type story struct {
 }
 
 func (s story) report(n node.Snapshot) report.Report {
-	r := report.Report{Node: n.Node, At: n.Now, Version: n.Version, Status: report.Operational, Findings: s.findings, Transitions: s.transitions}
+	r := report.Report{Node: n.Node, At: n.Now, Version: n.Version, Started: start, Status: report.Operational, Findings: s.findings, Transitions: s.transitions}
 	for _, name := range []string{"storage", "network", "guests", "cluster", "host", "nodewatch"} {
-		c := report.Component{Name: name, Status: report.Operational, Since: start}
+		c := report.Component{Name: name, Status: report.Operational, Since: start, State: report.Seen}
 		if i, found := s.status[name]; found {
 			c.Status, c.Since = i, n.Now.Add(-31*time.Second)
 			for _, f := range s.findings {
@@ -32,6 +32,7 @@ func (s story) report(n node.Snapshot) report.Report {
 				}
 			}
 			if i == report.Unknown {
+				c.State = report.Blind
 				c.Summary = "cannot be seen: kmsg: permission denied"
 			}
 		}

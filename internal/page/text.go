@@ -75,8 +75,8 @@ func (t *terminal) findings(r report.Report) {
 	for _, f := range shown {
 		t.item(2, toneOf(f.Severity), strings.ToUpper(string(f.Severity)), finding(f.Rule, f.Subject)+", "+hitOf(f, r.At))
 		t.line(4, f.Summary)
-		if f.State == report.Blind {
-			t.line(4, "last seen "+ago(f.LastSeen, r.At)+": its sources are blind since; it stays raised until it is seen to be gone")
+		for _, m := range marksOf(f, r.At) {
+			t.line(4, m)
 		}
 		for _, e := range f.Evidence[:min(len(f.Evidence), maxTextFacts)] {
 			t.item(4, "", "for    ", fact(e, r.At))

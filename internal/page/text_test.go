@@ -2,6 +2,7 @@ package page
 
 import (
 	"regexp"
+	"slices"
 	"strings"
 	"testing"
 	"time"
@@ -137,10 +138,46 @@ func TestExitCodes(t *testing.T) {
 		"blind storage, and it says so":      {report.Report{Components: dark("storage"), Findings: []report.Finding{raised("nodewatch", report.Warning)}}, 3},
 		"blind storage, a warning of guests": {report.Report{Components: dark("storage"), Findings: []report.Finding{raised("nodewatch", report.Warning), raised("guests", report.Warning)}}, 1},
 		"blind storage, a critical network":  {report.Report{Components: dark("storage"), Findings: []report.Finding{raised("network", report.Critical)}}, 2},
+		"accepted":                           {report.Report{Findings: []report.Finding{acceptedBy(raised("network", report.Critical))}}, 0},
+		"accepted and another":               {report.Report{Findings: []report.Finding{acceptedBy(raised("network", report.Critical)), raised("network", report.Warning)}}, 1},
+		"maintenance":                        {report.Report{Maintenance: &report.Maintenance{By: "bob"}, Findings: []report.Finding{raised("network", report.Critical)}}, 0},
 		"its own sight only":                 {report.Report{Findings: []report.Finding{raised("nodewatch", report.Warning)}}, 1},
 	} {
 		if got := ExitCode(c.report); got != c.want {
 			t.Errorf("%s: got %d, want %d", name, got, c.want)
+		}
+	}
+}
+
+func acceptedBy(f report.Finding) report.Finding {
+	f.Accepted = &report.Accepted{At: start, Until: start.Add(72 * time.Hour), By: "alice", Reason: "switch comes on Monday"}
+	return f
+}
+
+// What an operator has said of the node stands in every output.
+func TestWishesAreShownEverywhere(t *testing.T) {
+	v := stormView()
+	v.Report.Findings = slices.Clone(v.Report.Findings)
+	v.Report.Findings[0] = acceptedBy(v.Report.Findings[0])
+	v.Report.Findings[1].Flapping = true
+	outputs := func() map[string]string {
+		return map[string]string{"page": html(t, v, 0), "text": Text(v, Style{}), "nagios": Nagios(v.Report), "JSON": string(asJSON(t, v.Report))}
+	}
+	for name, text := range outputs() {
+		words := []string{"Accepted by alice until 2026-03-04", "switch comes on Monday", "It comes and goes"}
+		if name == "JSON" {
+			words = []string{`"by": "alice"`, "switch comes on Monday", `"flapping": true`}
+		}
+		for _, w := range words {
+			if !strings.Contains(text, w) {
+				t.Errorf("%s: there is no %q", name, w)
+			}
+		}
+	}
+	v.Report.Maintenance = &report.Maintenance{Since: start, Until: start.Add(2 * time.Hour), By: "bob", Reason: "new NIC"}
+	for name, text := range outputs() {
+		if !strings.Contains(text, "new NIC") || !strings.Contains(text, v.Report.Findings[0].Rule) {
+			t.Errorf("%s: it does not show the maintenance, or hides what is raised", name)
 		}
 	}
 }

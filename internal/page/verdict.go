@@ -2,6 +2,7 @@ package page
 
 import (
 	"fmt"
+	"slices"
 	"strings"
 
 	"github.com/nodewatch/nodewatch/pkg/report"
@@ -39,7 +40,8 @@ const (
 // ExitCode is the report as an exit code, by the convention of monitoring
 // plugins: 2 if a critical finding is raised, 1 if a warning is, 3 if the network or
 // the storage of the node cannot be seen and nothing raised speaks of the node,
-// else 0. Warnings of nodewatch's own sight do not hide that it cannot see.
+// else 0. Warnings of nodewatch's own sight do not hide that it cannot see. What
+// an operator has accepted does not count, and during a maintenance nothing does.
 func ExitCode(r report.Report) int { return judge(r).Code }
 
 // StatusLine is the report in one line, for a log or a service's status:
@@ -58,6 +60,8 @@ func judge(r report.Report) verdict {
 	worst, found := leading(r)
 	dark := unseen(r)
 	switch {
+	case r.Maintenance != nil:
+		return verdict{Code: exitOK, Tone: info, Word: "OK", Line: working(*r.Maintenance), More: others(r, 0)}
 	case found && worst.Severity == report.Critical:
 		return spoken(exitCritical, bad, worst, r)
 	case found && worst.Severity == report.Warning && (worst.Component != ownSight || len(dark) == 0):
@@ -65,15 +69,23 @@ func judge(r report.Report) verdict {
 	case len(dark) > 0:
 		return verdict{Code: exitUnknown, Tone: blind, Word: "UNKNOWN", Line: "cannot tell: " + strings.Join(dark, "; "), More: others(r, 0)}
 	}
-	return verdict{Code: exitOK, Tone: good, Word: "OK", Line: "no known failure pattern is seen", More: others(r, 0)}
+	line := "no known failure pattern is seen"
+	if slices.ContainsFunc(r.Findings, func(f report.Finding) bool { return f.Accepted != nil }) {
+		line = "nothing but what is accepted"
+	}
+	return verdict{Code: exitOK, Tone: good, Word: "OK", Line: line, More: others(r, 0)}
 }
 
 // ownSight is the component of findings about nodewatch itself.
 const ownSight = "nodewatch"
 
-// leading is the worst finding; among equals one that speaks of the node.
+// leading is the worst finding that nobody has accepted; among equals one that
+// speaks of the node.
 func leading(r report.Report) (worst report.Finding, found bool) {
 	for _, f := range r.Findings {
+		if f.Accepted != nil {
+			continue
+		}
 		same := f.Severity == worst.Severity
 		if !found || f.Severity.Rank() > worst.Severity.Rank() || same && worst.Component == ownSight && f.Component != ownSight {
 			worst, found = f, true

@@ -22,6 +22,7 @@ func All() []Rule {
 		hostIOPressure(),
 		kmsgLost(),
 		sourceStalled(),
+		reportUndelivered(),
 		bondHashLayer2(),
 		krbdSharedFate(),
 		kernelKnownBug(),

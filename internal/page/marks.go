@@ -1,0 +1,29 @@
+package page
+
+import (
+	"fmt"
+	"time"
+
+	"github.com/nodewatch/nodewatch/pkg/report"
+)
+
+// marksOf are what else must be known of a raised finding: that it cannot be
+// seen now, that it comes and goes, that somebody lives with it.
+func marksOf(f report.Finding, now time.Time) []string {
+	var marks []string
+	if f.State == report.Blind {
+		marks = append(marks, "Last seen "+ago(f.LastSeen, now)+": its sources are blind since. It stays raised until it is seen to be gone.")
+	}
+	if f.Flapping {
+		marks = append(marks, "It comes and goes, last seen "+ago(f.LastSeen, now)+". It stays raised until it has not been seen for ten minutes.")
+	}
+	if a := f.Accepted; a != nil {
+		marks = append(marks, fmt.Sprintf("Accepted by %s until %s: %s. It pages nobody.", a.By, stamp(a.Until), a.Reason))
+	}
+	return marks
+}
+
+// working is what the maintenance of the node says.
+func working(m report.Maintenance) string {
+	return fmt.Sprintf("under maintenance by %s until %s: %s", m.By, stamp(m.Until), m.Reason)
+}
