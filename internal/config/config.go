@@ -13,15 +13,19 @@ import (
 // A Config is everything that can be set in the file. Its zero value is not
 // valid: start from Default.
 type Config struct {
-	Node    string  `yaml:"node" doc:"name of this node in reports; empty: the host name"`
-	Runtime string  `yaml:"runtime_directory" doc:"directory for the position in the kernel log; empty: $RUNTIME_DIRECTORY, and none without it"`
-	Runbook string  `yaml:"runbook" doc:"base URL of the rules' documentation; a rule's id is appended as the anchor"`
-	Web     Web     `yaml:"web" doc:"the page, /metrics and the API"`
-	Tape    Tape    `yaml:"tape" doc:"the flight recorder"`
-	Libvirt Libvirt `yaml:"libvirt" doc:"guests, by libvirt"`
-	OVS     OVS     `yaml:"ovs" doc:"Open vSwitch bonds"`
-	Ceph    Ceph    `yaml:"ceph" doc:"the cluster, by the nodewatch-ceph child"`
-	Book    rule.Book
+	Node      string            `yaml:"node" doc:"name of this node in reports; empty: the host name"`
+	Site      string            `yaml:"site" doc:"where the node stands, such as a data centre; part of the name of everything that is reported"`
+	Labels    map[string]string `yaml:"labels" doc:"what else it belongs to, such as its rack or its switch; labels of alerts"`
+	State     string            `yaml:"state_directory" doc:"directory for operators' wishes and for what reporters must not forget; empty: $STATE_DIRECTORY, else /var/lib/nodewatch"`
+	Runtime   string            `yaml:"runtime_directory" doc:"directory for the position in the kernel log; empty: $RUNTIME_DIRECTORY, and none without it"`
+	Runbook   string            `yaml:"runbook" doc:"base URL of the rules' documentation; a rule's id is appended as the anchor"`
+	Web       Web               `yaml:"web" doc:"the page, /metrics and the API"`
+	Tape      Tape              `yaml:"tape" doc:"the flight recorder"`
+	Libvirt   Libvirt           `yaml:"libvirt" doc:"guests, by libvirt"`
+	OVS       OVS               `yaml:"ovs" doc:"Open vSwitch bonds"`
+	Ceph      Ceph              `yaml:"ceph" doc:"the cluster, by the nodewatch-ceph child"`
+	Reporters []Reporter
+	Book      rule.Book
 }
 
 // Web says where the views are served.

@@ -7,6 +7,7 @@ import (
 	"io"
 	"reflect"
 	"regexp"
+	"slices"
 	"strconv"
 	"strings"
 	"time"
@@ -29,6 +30,10 @@ func (d decoder) config(raw []byte) (Config, error) {
 	if err != nil {
 		return Config{}, err
 	}
+	reporters, err := d.without(root, "reporters")
+	if err != nil {
+		return Config{}, err
+	}
 	if err := d.value(root, reflect.ValueOf(&c).Elem(), "", ""); err != nil {
 		return Config{}, err
 	}
@@ -37,6 +42,9 @@ func (d decoder) config(raw []byte) (Config, error) {
 	}
 	c.Book, err = d.rules(rules, c.Book)
 	if err != nil {
+		return Config{}, err
+	}
+	if c.Reporters, err = d.reporters(reporters, c.Book); err != nil {
 		return Config{}, err
 	}
 	return c, nil
@@ -110,11 +118,16 @@ func (d decoder) value(n *yaml.Node, v reflect.Value, field string, tag reflect.
 		return d.structure(n, v, field)
 	case v.Kind() == reflect.Slice:
 		return d.list(n, v, field)
+	case v.Kind() == reflect.Map:
+		return d.mapping(n, v, field)
 	case n.Kind != yaml.ScalarNode:
 		return d.wrong(n, field, "must be %s", rule.Allowed(v.Type(), tag))
 	case v.Kind() == reflect.String && v.Type() != duration:
 		if n.Tag != "!!str" && n.Tag != "!!null" {
 			return d.wrong(n, field, "%s is not a text; put it in quotes", n.Value)
+		}
+		if words := strings.Fields(tag.Get("oneof")); len(words) > 0 && !slices.Contains(words, n.Value) {
+			return d.wrong(n, field, "%q is not allowed: one of %s", n.Value, strings.Join(words, ", "))
 		}
 		v.SetString(n.Value)
 		return nil
@@ -139,6 +152,24 @@ func (d decoder) list(n *yaml.Node, v reflect.Value, field string) error {
 	return nil
 }
 
+// mapping decodes words to texts.
+func (d decoder) mapping(n *yaml.Node, v reflect.Value, field string) error {
+	if n.Kind != yaml.MappingNode {
+		return d.wrong(n, field, "must be a mapping of words to texts")
+	}
+	m := reflect.MakeMap(v.Type())
+	err := d.fields(n, field, func(key, value *yaml.Node) error {
+		text := reflect.New(v.Type().Elem()).Elem()
+		if err := d.value(value, text, join(field, key.Value), ""); err != nil {
+			return err
+		}
+		m.SetMapIndex(reflect.ValueOf(key.Value).Convert(v.Type().Key()), text)
+		return nil
+	})
+	v.Set(m)
+	return err
+}
+
 func (d decoder) structure(n *yaml.Node, v reflect.Value, field string) error {
 	if n.Kind == yaml.ScalarNode && n.Tag == "!!null" {
 		return nil
@@ -159,7 +190,12 @@ func (d decoder) structure(n *yaml.Node, v reflect.Value, field string) error {
 			}
 		}
 		if field == "" {
-			known = append(known, "rules")
+			known = append(known, "reporters", "rules")
+		}
+		if v.Type() == reflect.TypeFor[Reporter]() {
+			for _, b := range backends() {
+				known = append(known, b.name)
+			}
 		}
 		return d.wrong(key, join(field, key.Value), "no such field; there are %s", strings.Join(known, ", "))
 	})
@@ -184,9 +220,12 @@ func (d decoder) fields(m *yaml.Node, field string, f func(key, value *yaml.Node
 	return nil
 }
 
+// itoa is the place in a list, as fields are named.
+func itoa(i int) string { return "[" + strconv.Itoa(i) + "]" }
+
 func join(field, name string) string {
-	if field == "" {
-		return name
+	if field == "" || strings.HasPrefix(name, "[") {
+		return field + name
 	}
 	return field + "." + name
 }
