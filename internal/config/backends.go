@@ -1,0 +1,34 @@
+package config
+
+import (
+	"time"
+
+	"github.com/nodewatch/nodewatch/pkg/report/native"
+	"github.com/nodewatch/nodewatch/pkg/report/statuspage"
+)
+
+// A backend is what the file can say of one kind of reporter.
+type backend struct {
+	name     string
+	about    string
+	settings func() any // a pointer to its Config, with its defaults
+	every    time.Duration
+	deadline time.Duration
+	silenced bool // it is told of what pages nobody
+}
+
+// backends are all kinds of reporters. This list is the wiring.
+func backends() []backend {
+	return []backend{
+		{"native", "nodewatch's own protocol: whole states, and no transition lost", of(native.Default), 30 * time.Second, 10 * time.Second, true},
+		{"statuspage", "Atlassian Statuspage", of(statuspage.Default), time.Minute, 20 * time.Second, true},
+	}
+}
+
+// of makes a pointer of a backend's defaults.
+func of[T any](defaults func() T) func() any {
+	return func() any {
+		c := defaults()
+		return &c
+	}
+}

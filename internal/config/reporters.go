@@ -1,0 +1,154 @@
+package config
+
+import (
+	"errors"
+	"reflect"
+	"regexp"
+	"slices"
+	"strings"
+	"time"
+
+	"go.yaml.in/yaml/v3"
+
+	"github.com/nodewatch/nodewatch/internal/rule"
+	"github.com/nodewatch/nodewatch/pkg/report"
+	"github.com/nodewatch/nodewatch/pkg/report/wire"
+)
+
+// A Reporter says to which backend reports go, and which.
+type Reporter struct {
+	Name       string          `yaml:"name" doc:"names it in metrics and logs; a word of a-z, 0-9, dots and dashes"`
+	Every      time.Duration   `yaml:"every" doc:"the state is told again this often" min:"5s" max:"1h"`
+	Deadline   time.Duration   `yaml:"deadline" doc:"an attempt that takes longer has failed" min:"1s" max:"2m"`
+	Severity   report.Severity `yaml:"severity" doc:"findings of at least this severity" oneof:"info warning critical"`
+	Rules      []string        `yaml:"rules" doc:"findings of these rules only"`
+	NotRules   []string        `yaml:"not_rules" doc:"no findings of these rules"`
+	Components []string        `yaml:"components" doc:"these components and their findings only: storage, network, guests, cluster, host, nodewatch"`
+	Silenced   bool            `yaml:"silenced" doc:"also what pages nobody: findings that are accepted, or raised during a maintenance"`
+	TLS        wire.Options    `yaml:"tls" doc:"how the backend is reached"`
+
+	Backend  string // the name of its section
+	Settings any    // its section: a pointer to the backend's Config
+}
+
+// Filter is what of a Report the reporter is told.
+func (r Reporter) Filter() report.Filter {
+	return report.Filter{Severity: r.Severity, Rules: r.Rules, NotRules: r.NotRules, Components: r.Components, Loud: !r.Silenced}
+}
+
+// maxReporters is how many reporters there may be.
+const maxReporters = 20
+
+// reporters decodes the section "reporters".
+func (d decoder) reporters(n *yaml.Node, b rule.Book) ([]Reporter, error) {
+	if n == nil || n.Kind == yaml.ScalarNode && n.Tag == "!!null" {
+		return nil, nil
+	}
+	if n.Kind != yaml.SequenceNode {
+		return nil, d.wrong(n, "reporters", "must be a list")
+	}
+	if len(n.Content) > maxReporters {
+		return nil, d.wrong(n, "reporters", "there are %d; %d are allowed", len(n.Content), maxReporters)
+	}
+	var list []Reporter
+	for i, item := range n.Content {
+		r, err := d.reporter(item, join("reporters", itoa(i)), b)
+		if err != nil {
+			return nil, err
+		}
+		if slices.ContainsFunc(list, func(o Reporter) bool { return o.Name == r.Name }) {
+			return nil, d.wrong(item, join("reporters", itoa(i))+".name", "%s is the name of another one", r.Name)
+		}
+		list = append(list, r)
+	}
+	return list, nil
+}
+
+// reporter decodes one reporter: what all have, and the section of its backend.
+func (d decoder) reporter(n *yaml.Node, field string, b rule.Book) (Reporter, error) {
+	if n.Kind != yaml.MappingNode {
+		return Reporter{}, d.wrong(n, field, "must be a mapping of fields")
+	}
+	at := *n // without shall not change the document
+	at.Content = slices.Clone(n.Content)
+	s, section, err := d.section(&at, field)
+	if err != nil {
+		return Reporter{}, err
+	}
+	r := Reporter{Every: s.every, Deadline: s.deadline, Silenced: s.silenced, Backend: s.name, Settings: s.settings()}
+	if err := d.value(&at, reflect.ValueOf(&r).Elem(), field, ""); err != nil {
+		return Reporter{}, err
+	}
+	if err := d.value(section, reflect.ValueOf(r.Settings).Elem(), join(field, s.name), ""); err != nil {
+		return Reporter{}, err
+	}
+	return r, d.checkReporter(r, n, section, field, b)
+}
+
+// section takes the one section of a backend out of the mapping.
+func (d decoder) section(n *yaml.Node, field string) (backend, *yaml.Node, error) {
+	var found backend
+	var section *yaml.Node
+	var names []string
+	for _, s := range backends() {
+		names = append(names, s.name)
+		value, err := d.without(n, s.name)
+		if err != nil {
+			return backend{}, nil, err
+		}
+		if value == nil {
+			continue
+		}
+		if section != nil {
+			return backend{}, nil, d.wrong(value, field, "has %s and %s; exactly one backend is allowed", found.name, s.name)
+		}
+		found, section = s, value
+	}
+	if section == nil {
+		return backend{}, nil, d.wrong(n, field, "has no backend; there are %s", strings.Join(names, ", "))
+	}
+	return found, section, nil
+}
+
+var word = regexp.MustCompile(`^[a-z0-9][a-z0-9.-]{0,62}$`)
+
+// checkReporter checks what the types of the fields do not.
+func (d decoder) checkReporter(r Reporter, n, section *yaml.Node, field string, b rule.Book) error {
+	if !word.MatchString(r.Name) {
+		return d.wrong(n, field+".name", "%q is not allowed: a word of at most 63 of a-z, 0-9, dots and dashes", r.Name)
+	}
+	for _, id := range slices.Concat(r.Rules, r.NotRules) {
+		if _, on := b.Rule(id); !on {
+			return d.wrong(n, field, "%s is no rule, or is off; there are %s", id, strings.Join(ids(b), ", "))
+		}
+	}
+	var known []string
+	for _, c := range rule.Components() {
+		known = append(known, string(c))
+	}
+	for _, c := range r.Components {
+		if !slices.Contains(known, c) {
+			return d.wrong(n, field+".components", "%s is no component; there are %s", c, strings.Join(known, ", "))
+		}
+	}
+	err := r.Settings.(interface{ Check() error }).Check()
+	if wrong, is := errors.AsType[*report.FieldError](err); is {
+		return d.wrong(lineOf(section, wrong.Field), join(join(field, r.Backend), wrong.Field), "%s", wrong.Text)
+	}
+	if err != nil {
+		return d.wrong(section, join(field, r.Backend), "%v", err)
+	}
+	return nil
+}
+
+// lineOf is the node that the dotted field stands at, as far as it is there.
+func lineOf(n *yaml.Node, field string) *yaml.Node {
+	name, rest, _ := strings.Cut(field, ".")
+	name, _, _ = strings.Cut(name, "[")
+	for i := 0; i+1 < len(n.Content) && n.Kind == yaml.MappingNode; i += 2 {
+		if n.Content[i].Value == name {
+			return lineOf(n.Content[i+1], rest)
+		}
+	}
+	return n
+}

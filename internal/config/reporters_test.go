@@ -1,0 +1,67 @@
+package config
+
+import (
+	"strings"
+	"testing"
+	"time"
+
+	"github.com/nodewatch/nodewatch/pkg/report"
+	"github.com/nodewatch/nodewatch/pkg/report/native"
+)
+
+const hub = `
+site: rl1
+labels: {rack: "7", switch: sw1}
+reporters:
+  - name: hub
+    native: {url: https://192.0.2.10, token_file: hub-token}
+    severity: warning
+    not_rules: [krbd-shared-fate]
+    tls:
+      ca_file: /etc/nodewatch/ca.pem
+      source_address: 198.51.100.4
+`
+
+func TestReporters(t *testing.T) {
+	c, err := Read("f.yml", strings.NewReader(hub))
+	if err != nil {
+		t.Fatal(err)
+	}
+	if c.Site != "rl1" || c.Labels["switch"] != "sw1" || len(c.Reporters) != 1 {
+		t.Fatalf("%+v", c)
+	}
+	r := c.Reporters[0]
+	s, is := r.Settings.(*native.Config)
+	if !is || s.URL != "https://192.0.2.10" || s.Token != "hub-token" || r.Backend != "native" || r.Every != 30*time.Second || r.TLS.Source != "198.51.100.4" {
+		t.Errorf("%+v", r)
+	}
+	if f := r.Filter(); f.Severity != report.Warning || f.Loud || len(f.NotRules) != 1 {
+		t.Errorf("%+v", f)
+	}
+}
+
+func TestMistakesInReporters(t *testing.T) {
+	for text, want := range map[string]string{
+		"reporters: hub":            "f.yml:1: reporters: must be a list",
+		"reporters:\n  - hub":       "f.yml:2: reporters[0]: must be a mapping of fields",
+		"reporters:\n  - name: hub": "f.yml:2: reporters[0]: has no backend; there are native, ",
+		"reporters:\n  - name: hub\n    native: {url: \"http://192.0.2.1\"}\n    statuspage: {}":                                 "f.yml:4: reporters[0]: has native and statuspage; exactly one backend is allowed",
+		"reporters:\n  - name: hub\n    native: {url: \"http://192.0.2.1\", key: x}":                                             "f.yml:3: reporters[0].native.key: no such field; there are url, ",
+		"reporters:\n  - name: hub\n    native:\n      token_file: a\n      url: ftp://192.0.2.1":                                "f.yml:5: reporters[0].native.url: ",
+		"reporters:\n  - name: hub\n    native: {url: \"http://192.0.2.1\"}\n    severity: bad":                                  `f.yml:4: reporters[0].severity: "bad" is not allowed: one of info, warning, critical`,
+		"reporters:\n  - name: hub\n    native: {url: \"http://192.0.2.1\"}\n    every: 1s":                                      "f.yml:4: reporters[0].every: ",
+		"reporters:\n  - name: hub\n    native: {url: \"http://192.0.2.1\"}\n    rules: [nic-full]":                              "f.yml:2: reporters[0]: nic-full is no rule, or is off; there are ",
+		"reporters:\n  - name: hub\n    native: {url: \"http://192.0.2.1\"}\n    components: [disks]":                            "f.yml:2: reporters[0].components: disks is no component; there are storage, ",
+		"reporters:\n  - name: Hub 1\n    native: {url: \"http://192.0.2.1\"}":                                                   `f.yml:2: reporters[0].name: "Hub 1" is not allowed`,
+		"reporters:\n  - {name: hub, native: {url: \"http://192.0.2.1\"}}\n  - {name: hub, native: {url: \"http://192.0.2.1\"}}": "f.yml:3: reporters[1].name: hub is the name of another one",
+		"reporters:\n  - name: hub\n    native: {url: \"http://192.0.2.1\"}\n    tls: {verify: false}":                           "f.yml:4: reporters[0].tls.verify: no such field; there are ca_file, ",
+		"reporters:\n  - name: hub\n    native: {url: \"http://192.0.2.1\"}\n    more: 1":                                        "f.yml:4: reporters[0].more: no such field; there are name, ",
+		"labels: [a]":       "f.yml:1: labels: must be a mapping of words to texts",
+		"labels: {rack: 7}": "f.yml:1: labels.rack: 7 is not a text; put it in quotes",
+	} {
+		_, err := Read("f.yml", strings.NewReader(text))
+		if err == nil || !strings.HasPrefix(err.Error(), want) {
+			t.Errorf("%q:\ngot  %v\nwant %s", text, err, want)
+		}
+	}
+}
