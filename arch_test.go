@@ -44,6 +44,7 @@ var rooms = map[string][]string{
 	"cmd/nodewatch":              {"*"},
 	"test/cephlab":               {},
 	"test/lab":                   {"test/lab/ethswitch", "test/lab/call"},
+	"test/prometheus":            {},
 	"test/lab/agent":             {"test/lab/call"},
 	"test/lab/call":              {},
 	"test/lab/ethswitch":         {},

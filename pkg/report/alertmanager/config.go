@@ -1,0 +1,78 @@
+// Package alertmanager tells findings to the members of an Alertmanager cluster
+// (API v2): each raised finding is a firing alert, told again at each interval.
+package alertmanager
+
+import (
+	"net/url"
+	"strings"
+	"time"
+
+	"github.com/nodewatch/nodewatch/pkg/report"
+	"github.com/nodewatch/nodewatch/pkg/report/wire"
+)
+
+// maxMembers is how many members there may be.
+const maxMembers = 16
+
+// nodeMark stands for the node's name in page_url.
+const nodeMark = "{node}"
+
+// Config says where the Alertmanagers are.
+type Config struct {
+	URLs     []string        `yaml:"urls" doc:"base URL of every member of the cluster, such as http://192.0.2.10:9093; never of a load balancer before them"`
+	User     string          `yaml:"username" doc:"user for basic authentication; empty: none"`
+	Password wire.SecretFile `yaml:"password_file" doc:"file with that user's password"`
+	Token    wire.SecretFile `yaml:"token_file" doc:"file with a bearer token; empty: none"`
+	Page     string          `yaml:"page_url" doc:"address of the node's page, which alerts link to; {node} stands for the node's name; empty: no link"`
+	Watchdog bool            `yaml:"watchdog" doc:"keep an alert NodewatchWatchdog firing: its absence tells that the way from this node to on-call is broken"`
+
+	Every    time.Duration // how often Report is called: an alert that is not told again expires after four times as long
+	Deadline time.Duration // how long a call of Report may take: each member gets its part of that
+}
+
+// Default is the Config of a section that sets nothing.
+func Default() Config { return Config{Every: 30 * time.Second, Deadline: 10 * time.Second} }
+
+// Check returns a *report.FieldError of the first field that cannot be.
+func (c Config) Check() error {
+	if len(c.URLs) == 0 || len(c.URLs) > maxMembers {
+		return report.WrongField("urls", "1 to %d base URLs are needed, one for each member of the cluster", maxMembers)
+	}
+	seen := map[string]bool{}
+	for _, raw := range c.URLs {
+		if err := wire.CheckURL("urls", raw); err != nil {
+			return err
+		}
+		base := trimmed(raw)
+		switch {
+		case strings.Contains(base, "/api/v"):
+			return report.WrongField("urls", "a base URL ends before /api")
+		case seen[base]:
+			return report.WrongField("urls", "%s is there twice: each member once", base)
+		}
+		seen[base] = true
+	}
+	switch {
+	case (c.User == "") != (c.Password == ""):
+		return report.WrongField("password_file", "username and password_file go together")
+	case c.User != "" && c.Token != "":
+		return report.WrongField("token_file", "either username and password_file or token_file, not both")
+	case c.Page != "" && link(c.Page, "node2") == "":
+		return report.WrongField("page_url", "an http:// or https:// URL with a host and without user and fragment, such as http://{node}:10090/")
+	case c.Every < 0 || c.Deadline < 0:
+		return report.WrongField("every", "every and deadline must not be negative")
+	}
+	return nil
+}
+
+func trimmed(base string) string { return strings.TrimRight(base, "/") }
+
+// link is the address of the node's page; empty if it would be none.
+func link(page, node string) string {
+	u, err := url.Parse(strings.ReplaceAll(page, nodeMark, url.PathEscape(node)))
+	if page == "" || err != nil || u.Scheme != "http" && u.Scheme != "https" || u.Hostname() == "" || u.User != nil || u.Fragment != "" {
+		return ""
+	}
+	u.Fragment = "findings"
+	return u.String()
+}

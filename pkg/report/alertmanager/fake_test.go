@@ -1,0 +1,139 @@
+package alertmanager_test
+
+import (
+	"encoding/json"
+	"io"
+	"net/http"
+	"net/http/httptest"
+	"net/url"
+	"regexp"
+	"sync"
+	"testing"
+	"time"
+)
+
+// A posted is an alert as Alertmanager reads it.
+type posted struct {
+	Labels       map[string]string `json:"labels"`
+	Annotations  map[string]string `json:"annotations"`
+	StartsAt     time.Time         `json:"startsAt"`
+	EndsAt       time.Time         `json:"endsAt"`
+	GeneratorURL string            `json:"generatorURL"`
+}
+
+// A fake is a member that keeps Alertmanager's contract. TestContract holds it and
+// the real one to the same table.
+type fake struct {
+	URL string
+
+	mu       sync.Mutex
+	user     string // basic authentication; empty: none
+	password string
+	date     time.Time         // what its clock says; zero: it does not say
+	body     string            // the latest
+	taken    map[string]posted // by alertname and subject, as last told
+	requests int
+}
+
+func newFake(t testing.TB) *fake {
+	t.Helper()
+	f := &fake{taken: map[string]posted{}}
+	s := httptest.NewServer(f)
+	t.Cleanup(s.Close)
+	f.URL = s.URL
+	return f
+}
+
+var labelName = regexp.MustCompile(`^[a-zA-Z_][a-zA-Z0-9_]*$`)
+
+func (f *fake) ServeHTTP(w http.ResponseWriter, r *http.Request) {
+	f.mu.Lock()
+	defer f.mu.Unlock()
+	f.requests++
+	body, _ := io.ReadAll(r.Body)
+	f.body = string(body)
+	w.Header()["Date"] = nil
+	if !f.date.IsZero() {
+		w.Header().Set("Date", f.date.UTC().Format(http.TimeFormat))
+	}
+	if code, text := f.takes(r, body); code != http.StatusOK {
+		w.Header().Set("Content-Type", "application/json")
+		w.WriteHeader(code)
+		_ = json.NewEncoder(w).Encode(text)
+	}
+}
+
+func (f *fake) takes(r *http.Request, body []byte) (int, string) {
+	if user, password, _ := r.BasicAuth(); f.user != "" && (user != f.user || password != f.password) {
+		return http.StatusUnauthorized, "unauthorized"
+	}
+	switch {
+	case r.URL.Path != "/api/v2/alerts":
+		return http.StatusNotFound, "path " + r.URL.Path + " was not found"
+	case r.Method != http.MethodPost:
+		return http.StatusMethodNotAllowed, "method " + r.Method + " is not allowed"
+	case r.Header.Get("Content-Type") != "application/json":
+		return http.StatusUnsupportedMediaType, "unsupported media type"
+	}
+	var list []posted
+	if err := json.Unmarshal(body, &list); err != nil {
+		return http.StatusBadRequest, "parsing alerts body failed: " + err.Error()
+	}
+	for _, a := range list {
+		if _, err := url.ParseRequestURI(a.GeneratorURL); a.GeneratorURL != "" && err != nil {
+			return http.StatusUnprocessableEntity, "generatorURL in body must be of type uri"
+		}
+	}
+	code, text := http.StatusOK, ""
+	for _, a := range list {
+		if wrong := wrong(&a); wrong != "" {
+			code, text = http.StatusBadRequest, wrong
+			continue
+		}
+		f.taken[a.Labels["alertname"]+" "+a.Labels["subject"]] = a
+	}
+	return code, text
+}
+
+// wrong says why the alert is not taken, and makes up what it does not say.
+func wrong(a *posted) string {
+	if a.StartsAt.IsZero() {
+		a.StartsAt = a.EndsAt
+	}
+	full := 0
+	for k, v := range a.Labels {
+		if !labelName.MatchString(k) {
+			return "invalid label set: invalid name " + k
+		}
+		if v != "" {
+			full++
+		}
+	}
+	switch {
+	case full == 0:
+		return "at least one label pair required"
+	case a.EndsAt.Before(a.StartsAt):
+		return "start time must be before end time"
+	}
+	return ""
+}
+
+// fires are the names and subjects of the alerts that fire at a time.
+func (f *fake) fires(at time.Time) map[string]posted {
+	f.mu.Lock()
+	defer f.mu.Unlock()
+	list := map[string]posted{}
+	for k, a := range f.taken {
+		if a.EndsAt.After(at) {
+			list[k] = a
+		}
+	}
+	return list
+}
+
+// last is the body that came last.
+func (f *fake) last() string {
+	f.mu.Lock()
+	defer f.mu.Unlock()
+	return f.body
+}

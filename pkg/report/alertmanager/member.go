@@ -1,0 +1,120 @@
+package alertmanager
+
+import (
+	"context"
+	"fmt"
+	"net/http"
+	"slices"
+	"strings"
+	"time"
+
+	"github.com/nodewatch/nodewatch/pkg/report"
+)
+
+const (
+	batch      = 64              // alerts in one request
+	againAfter = 5 * time.Minute // after which an alert that was refused is tried again
+)
+
+// A member is one Alertmanager, and what it would not take.
+type member struct {
+	base    string
+	failed  bool               // the latest delivery failed
+	alone   time.Time          // it wishes to be left alone until then
+	refused map[string]refusal // by the alert's key
+}
+
+// A refusal is what a member said of an alert that it did not take.
+type refusal struct {
+	at   time.Time
+	text string
+}
+
+// An errand is one delivery to one member.
+type errand struct {
+	*sender
+	ctx     context.Context
+	at      time.Time
+	base    string
+	sound   bool               // the member takes an empty list
+	refused map[string]refusal // alerts that spoil a list
+	clock   error              // the clocks differ
+}
+
+// deliver tells the member all alerts. With nothing to tell it tells just that:
+// the way is tried before it is needed. A Partial failure names each alert that
+// the member refused and that has not been named before.
+func (m *member) deliver(ctx context.Context, s *sender, at time.Time, all []alert) error {
+	if wait := m.alone.Sub(at); wait > 0 && wait <= time.Hour {
+		return &report.Failure{Kind: report.Throttled, After: wait, Err: fmt.Errorf("%s: left alone for %s more, as it wished", m.base, wait)}
+	}
+	due, kept := []alert{}, map[string]refusal{}
+	for _, a := range all {
+		if r, known := m.refused[a.key]; known && at.Sub(r.at).Abs() < againAfter {
+			kept[a.key] = r
+		} else {
+			due = append(due, a)
+		}
+	}
+	e := &errand{sender: s, ctx: ctx, at: at, base: m.base, refused: map[string]refusal{}}
+	if err := e.tell(due); err != nil {
+		m.alone = at.Add(report.FailureOf(err).After)
+		return err
+	}
+	named := []string{}
+	for _, a := range due {
+		if r, is := e.refused[a.key]; is {
+			if r.text != m.refused[a.key].text {
+				named = append(named, r.text)
+			}
+			kept[a.key] = r
+		}
+	}
+	m.refused = kept
+	if len(named) == 0 {
+		return e.clock
+	}
+	return &report.Failure{Kind: report.Partial, Err: fmt.Errorf("%s does not take %s", m.base, strings.Join(named, "; "))}
+}
+
+// tell posts the alerts, some at a time.
+func (e *errand) tell(all []alert) error {
+	if len(all) == 0 {
+		return e.part(nil)
+	}
+	for part := range slices.Chunk(all, batch) {
+		if err := e.part(part); err != nil {
+			return err
+		}
+	}
+	return nil
+}
+
+// part posts alerts. If they are refused it looks for those that spoil the list,
+// as the rest shall count: Alertmanager has taken the others if a label is wrong
+// (400), and none of them if a form is (422).
+func (e *errand) part(part []alert) error {
+	a, err := e.post(e.ctx, e.base, part)
+	refused := a.Code == http.StatusBadRequest || a.Code == http.StatusUnprocessableEntity || a.Code == http.StatusRequestEntityTooLarge
+	if err == nil {
+		e.sound, e.clock = true, e.clocks(e.base, e.at, a)
+		return nil
+	}
+	if !refused || len(part) == 0 {
+		return err
+	}
+	if len(part) == 1 {
+		if !e.sound {
+			if err := e.part(nil); err != nil {
+				return err // not even an empty list is right: it is not the alert
+			}
+		}
+		e.refused[part[0].key] = refusal{at: e.at, text: part[0].what() + ": " + a.Line()}
+		return nil
+	}
+	half := len(part) / 2
+	if err := e.part(part[:half]); err != nil {
+		return err
+	}
+	return e.part(part[half:])
+}

@@ -1,0 +1,151 @@
+package alertmanager_test
+
+import (
+	"fmt"
+	"io"
+	"net/http"
+	"net/http/httptest"
+	"os"
+	"path/filepath"
+	"strings"
+	"testing"
+	"time"
+
+	"github.com/nodewatch/nodewatch/pkg/report"
+	"github.com/nodewatch/nodewatch/pkg/report/alertmanager"
+	"github.com/nodewatch/nodewatch/pkg/report/wire"
+)
+
+// server answers with h for as long as the test runs.
+func server(t *testing.T, h http.HandlerFunc) string {
+	t.Helper()
+	s := httptest.NewServer(h)
+	t.Cleanup(s.Close)
+	t.Cleanup(s.CloseClientConnections)
+	return s.URL
+}
+
+func down(t *testing.T) string {
+	t.Helper()
+	s := httptest.NewServer(nil)
+	s.Close()
+	return s.URL
+}
+
+func TestEveryMemberIsTold(t *testing.T) {
+	a, b := newFake(t), newFake(t)
+	silent := server(t, func(w http.ResponseWriter, _ *http.Request) { w.WriteHeader(http.StatusInternalServerError) })
+	gone := down(t)
+	r := newReporter(t, alertmanager.Config{URLs: []string{gone, a.URL, silent, b.URL}})
+	at := now()
+	err := r.Report(t.Context(), reportOf(at, storm(at)))
+	if names(a.fires(at)) != rs || names(b.fires(at)) != rs {
+		t.Errorf("a: %q, b: %q", names(a.fires(at)), names(b.fires(at)))
+	}
+	if kindOf(err) != report.Partial || !strings.Contains(err.Error(), "2 of 4") || !strings.Contains(err.Error(), gone) || !strings.Contains(err.Error(), silent) {
+		t.Errorf("%v", err)
+	}
+}
+
+// A member that hangs costs its part of the deadline, and the others are told; the
+// next time they are told first.
+func TestAMemberThatHangs(t *testing.T) {
+	f := newFake(t)
+	asked := []string{}
+	hangs := server(t, func(_ http.ResponseWriter, q *http.Request) {
+		asked = append(asked, fmt.Sprint("after ", f.requests))
+		_, _ = io.Copy(io.Discard, q.Body) // only then does the server see that the client has gone
+		<-q.Context().Done()
+	})
+	r := newReporter(t, alertmanager.Config{URLs: []string{hangs, f.URL}, Deadline: 200 * time.Millisecond})
+	at := now()
+	for range 2 {
+		if err := r.Report(t.Context(), reportOf(at, storm(at))); kindOf(err) != report.Partial {
+			t.Errorf("%v", err)
+		}
+	}
+	if got := fmt.Sprint(asked); names(f.fires(at)) != rs || got != "[after 0 after 2]" {
+		t.Errorf("fires %q; the one that hangs was asked %s", names(f.fires(at)), got)
+	}
+}
+
+func TestNoMemberTakesIt(t *testing.T) {
+	code := func(code int, after string) string {
+		return server(t, func(w http.ResponseWriter, _ *http.Request) {
+			w.Header().Set("Retry-After", after)
+			w.WriteHeader(code)
+		})
+	}
+	for _, c := range []struct {
+		urls []string
+		kind report.FailureKind
+	}{
+		{[]string{code(401, "")}, report.Misconfigured},
+		{[]string{code(401, ""), down(t)}, report.Transient},
+		{[]string{code(404, ""), code(429, "7")}, report.Throttled},
+		{[]string{code(503, "7"), code(502, "")}, report.Transient},
+	} {
+		err := newReporter(t, alertmanager.Config{URLs: c.urls}).Report(t.Context(), reportOf(now(), storm(now())))
+		f := report.FailureOf(err)
+		if f == nil || f.Kind != c.kind || c.kind == report.Throttled && f.After != 7*time.Second {
+			t.Errorf("%+v, want %s", f, c.kind)
+		}
+	}
+}
+
+// A member that wishes to be left alone is, while the others are told.
+func TestAMemberThatWishesToBeLeftAlone(t *testing.T) {
+	f, asked := newFake(t), 0
+	busy := server(t, func(w http.ResponseWriter, _ *http.Request) {
+		if asked++; asked == 1 {
+			w.Header().Set("Retry-After", "60")
+			w.WriteHeader(http.StatusTooManyRequests)
+		}
+	})
+	r := newReporter(t, alertmanager.Config{URLs: []string{busy, f.URL}})
+	at := now()
+	for i, want := range []int{1, 1, 2} {
+		_ = r.Report(t.Context(), reportOf(at.Add(time.Duration(i)*30*time.Second), storm(at)))
+		if asked != want {
+			t.Errorf("after %d s asked %d times, want %d", i*30, asked, want)
+		}
+	}
+	if f.requests != 3 {
+		t.Errorf("the other was told %d times", f.requests)
+	}
+}
+
+func TestSecretsAreReadAnewAndNotShown(t *testing.T) {
+	f := newFake(t)
+	f.user, f.password = "node2", "s3cr3t-one"
+	file := filepath.Join(t.TempDir(), "password")
+	write := func(text string) {
+		if err := os.WriteFile(file, []byte(text), 0o600); err != nil {
+			t.Fatal(err)
+		}
+	}
+	write("s3cr3t-old\n")
+	r := newReporter(t, alertmanager.Config{URLs: []string{f.URL}, User: "node2", Password: wire.SecretFile(file)})
+	if err := r.Report(t.Context(), reportOf(now())); kindOf(err) != report.Misconfigured || strings.Contains(err.Error(), "s3cr3t") {
+		t.Errorf("the old password: %v", err)
+	}
+	write("s3cr3t-one\n")
+	tell(t, r, reportOf(now()))
+	write("")
+	if err := r.Report(t.Context(), reportOf(now())); kindOf(err) != report.Misconfigured {
+		t.Errorf("no password: %v", err)
+	}
+}
+
+func TestClocksThatDiffer(t *testing.T) {
+	f := newFake(t)
+	r := newReporter(t, alertmanager.Config{URLs: []string{f.URL}, Every: 30 * time.Second})
+	at := now()
+	for apart, differ := range map[time.Duration]bool{-61 * time.Second: true, -59 * time.Second: false, 0: false, 59 * time.Second: false, 61 * time.Second: true} {
+		f.date = at.Add(apart)
+		err := r.Report(t.Context(), reportOf(at, storm(at)))
+		if names(f.fires(at)) != rs || (kindOf(err) == report.Partial && strings.Contains(err.Error(), "clock")) != differ {
+			t.Errorf("%s apart: %v; fires %q", apart, err, names(f.fires(at)))
+		}
+	}
+}

@@ -1,0 +1,112 @@
+package alertmanager
+
+import (
+	"cmp"
+	"context"
+	"errors"
+	"fmt"
+	"slices"
+	"strings"
+	"time"
+
+	"github.com/nodewatch/nodewatch/pkg/report"
+	"github.com/nodewatch/nodewatch/pkg/report/wire"
+)
+
+// A Reporter tells every member of a cluster which findings are raised. The
+// members settle among themselves who notifies.
+type Reporter struct {
+	sender
+	members []*member // those that answered last time first
+	memory  memory
+}
+
+// New returns a Reporter.
+func New(c Config, client *wire.Client) (*Reporter, error) {
+	if err := c.Check(); err != nil {
+		return nil, err
+	}
+	c.Every, c.Deadline = cmp.Or(c.Every, Default().Every), cmp.Or(c.Deadline, Default().Deadline)
+	r := &Reporter{sender: sender{Config: c, client: client}}
+	for _, base := range c.URLs {
+		r.members = append(r.members, &member{base: trimmed(base)})
+	}
+	return r, nil
+}
+
+// Report tells each member the alerts of all findings, and those that have ended
+// within five minutes. An alert that is not told again expires: also when nodewatch
+// has died. One member that fails does not keep the others from being told; the
+// Failure is Partial if any was.
+func (r *Reporter) Report(ctx context.Context, p report.Report) error {
+	all := r.memory.told(p, r.alerts(p, p.At.Add(4*r.Every)))
+	_, err := r.each(ctx, func(ctx context.Context, m *member) (string, error) {
+		return "", m.deliver(ctx, &r.sender, p.At, all)
+	})
+	return err
+}
+
+// Test fires an alert NodewatchTest of severity info, which ends within a minute.
+func (r *Reporter) Test(ctx context.Context, p report.Report) (string, error) {
+	a := r.made(p, map[string]string{"alertname": "NodewatchTest", "severity": string(report.Info)}, map[string]string{
+		"summary":     "TEST from nodewatch on " + line(p.Node) + ": nothing is wrong",
+		"description": "Somebody tries whether this node's alerts arrive. It ends by itself within a minute.",
+	}, p.At, p.At.Add(time.Minute))
+	answers, err := r.each(ctx, func(ctx context.Context, m *member) (string, error) {
+		a, err := r.post(ctx, m.base, []alert{a})
+		return m.base + ": " + a.Line(), cmp.Or(err, r.clocks(m.base, p.At, a))
+	})
+	return strings.Join(answers, "; "), err
+}
+
+// each calls f for every member, for its part of the time: one that hangs leaves
+// time for those behind it, and is behind them the next time.
+func (r *Reporter) each(ctx context.Context, f func(context.Context, *member) (string, error)) (answers []string, err error) {
+	failures := []*report.Failure{}
+	for _, m := range r.members {
+		answer, err := func() (string, error) {
+			part, cancel := context.WithTimeout(ctx, r.Deadline/time.Duration(len(r.members)))
+			defer cancel()
+			return f(part, m)
+		}()
+		if err == nil {
+			answers = append(answers, answer)
+		} else {
+			failures = append(failures, report.FailureOf(err))
+		}
+		m.failed = err != nil && report.FailureOf(err).Kind != report.Partial
+	}
+	slices.SortStableFunc(r.members, func(a, b *member) int { return order(a.failed) - order(b.failed) })
+	return answers, together(failures, len(r.members))
+}
+
+func order(failed bool) int {
+	if failed {
+		return 1
+	}
+	return 0
+}
+
+// together is what the failures of some of n members make of the delivery.
+func together(failures []*report.Failure, n int) error {
+	if len(failures) == 0 {
+		return nil
+	}
+	all := &report.Failure{Kind: report.Partial}
+	texts := []error{}
+	taken := len(failures) < n
+	for _, f := range failures {
+		texts = append(texts, f.Err)
+		taken = taken || f.Kind == report.Partial
+	}
+	if !taken {
+		for _, kind := range []report.FailureKind{report.Transient, report.Throttled, report.Misconfigured, report.Stale} {
+			if i := slices.IndexFunc(failures, func(f *report.Failure) bool { return f.Kind == kind }); i >= 0 {
+				all.Kind, all.After = kind, failures[i].After
+				break
+			}
+		}
+	}
+	all.Err = fmt.Errorf("alertmanager: %d of %d members: %w", len(failures), n, errors.Join(texts...))
+	return all
+}

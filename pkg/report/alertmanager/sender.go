@@ -1,0 +1,77 @@
+package alertmanager
+
+import (
+	"context"
+	"encoding/base64"
+	"encoding/json"
+	"fmt"
+	"net/http"
+	"time"
+
+	"github.com/nodewatch/nodewatch/pkg/report"
+	"github.com/nodewatch/nodewatch/pkg/report/wire"
+)
+
+// A sender posts alerts.
+type sender struct {
+	Config
+	client *wire.Client
+}
+
+// post tells one member a list of alerts.
+func (s *sender) post(ctx context.Context, base string, list []alert) (wire.Answer, error) {
+	if list == nil {
+		list = []alert{}
+	}
+	body, err := json.Marshal(list)
+	if err != nil {
+		return wire.Answer{}, fmt.Errorf("alertmanager: %w", err)
+	}
+	q := wire.Request{Method: http.MethodPost, URL: base + "/api/v2/alerts", Body: body, Header: http.Header{"Content-Type": {"application/json"}}}
+	if err := s.sign(&q); err != nil {
+		return wire.Answer{}, &report.Failure{Kind: report.Misconfigured, Err: err}
+	}
+	a, err := s.client.Do(ctx, q)
+	if err == nil && len(a.Body) > 0 && !json.Valid(a.Body) {
+		err = &report.Failure{Kind: report.Misconfigured, Err: fmt.Errorf("%s is no Alertmanager: it answers %s", base, a.Line())}
+	}
+	return a, err
+}
+
+// minApart is by how much clocks may always differ: as long as an answer may take.
+const minApart = 15 * time.Second
+
+// clocks is a failure if the member's clock and this node's differ so much that
+// alerts end early or late; they have been taken.
+func (s *sender) clocks(base string, at time.Time, a wire.Answer) error {
+	there, err := http.ParseTime(a.Header.Get("Date"))
+	if err != nil {
+		return nil // it does not say
+	}
+	if apart := there.Sub(at).Abs(); apart > max(2*s.Every, minApart) {
+		return &report.Failure{Kind: report.Partial, Err: fmt.Errorf("%s: its clock and this node's are %s apart: alerts end early, late or never", base, apart.Round(time.Second))}
+	}
+	return nil
+}
+
+// sign adds what proves who asks, read anew.
+func (s *sender) sign(q *wire.Request) error {
+	switch {
+	case s.Token != "":
+		token, err := s.Token.Read()
+		if err != nil {
+			return err
+		}
+		q.Header.Set("Authorization", "Bearer "+token)
+		q.Secrets = []string{token}
+	case s.User != "":
+		password, err := s.Password.Read()
+		if err != nil {
+			return err
+		}
+		basic := base64.StdEncoding.EncodeToString([]byte(s.User + ":" + password))
+		q.Header.Set("Authorization", "Basic "+basic)
+		q.Secrets = []string{password, basic}
+	}
+	return nil
+}

@@ -1,0 +1,170 @@
+// Package prometheus is the real Prometheus and Alertmanager for tests, on
+// loopback and with their data in the test's directory: the servers, a receiver of
+// their notifications, and promtool and amtool. Its tests hold deploy/prometheus
+// and deploy/grafana to what nodewatch really shows.
+package prometheus
+
+import (
+	"bufio"
+	"io"
+	"os"
+	"os/exec"
+	"path/filepath"
+	"regexp"
+	"runtime"
+	"strings"
+	"syscall"
+	"testing"
+	"time"
+)
+
+// The programs, by their names in Debian.
+const (
+	Prometheus   = "prometheus"
+	Alertmanager = "prometheus-alertmanager"
+	Promtool     = "promtool"
+	Amtool       = "amtool"
+)
+
+// startup is how long a server may take until it answers; a bound for a machine
+// that is very busy.
+const startup = time.Minute
+
+// Root is the directory of the module.
+func Root() string {
+	_, file, _, _ := runtime.Caller(0)
+	return filepath.Join(filepath.Dir(file), "..", "..")
+}
+
+// unpacked is where tools/unpack has put programs; Alertmanager finds its
+// templates with this as working directory.
+func unpacked() string { return filepath.Join(Root(), "bin", "debian") }
+
+// command is a command to run in the directory where Alertmanager finds its
+// templates, if it has been unpacked.
+func command(t testing.TB, name string, args ...string) *exec.Cmd {
+	t.Helper()
+	cmd := exec.CommandContext(t.Context(), Program(t, name), args...)
+	if _, err := os.Stat(unpacked()); err == nil {
+		cmd.Dir = unpacked()
+	}
+	return cmd
+}
+
+// Program returns the path of a program: one that `make test` has unpacked, or one
+// in the PATH. The test is skipped where there is none.
+func Program(t testing.TB, name string) string {
+	t.Helper()
+	if path := filepath.Join(unpacked(), "usr", "bin", name); exec.Command(path, "--version").Run() == nil {
+		return path
+	}
+	for _, n := range []string{name, strings.TrimPrefix(name, "prometheus-")} {
+		if path, err := exec.LookPath(n); err == nil {
+			return path
+		}
+	}
+	t.Skipf("no %s to test with: run tools/unpack bin/debian prometheus prometheus-alertmanager", name)
+	return ""
+}
+
+// Run runs a program to its end and returns what it says, and whether it failed.
+// Paths among the arguments are absolute.
+func Run(t testing.TB, name string, args ...string) (string, error) {
+	t.Helper()
+	out, err := command(t, name, args...).CombinedOutput()
+	return string(out), err
+}
+
+// Write writes a file into the directory, and returns its path.
+func Write(t testing.TB, dir, name, text string) string {
+	t.Helper()
+	path := filepath.Join(dir, name)
+	if err := os.WriteFile(path, []byte(text), 0o600); err != nil {
+		t.Fatal(err)
+	}
+	return path
+}
+
+// StartPrometheus starts a Prometheus with the given configuration, in which
+// relative paths are of dir, and returns its URL. It ends with the test.
+func StartPrometheus(t testing.TB, dir, config string) string {
+	t.Helper()
+	return start(t, Prometheus, `Server is ready to receive`,
+		"--config.file="+Write(t, dir, "prometheus.yml", config), "--storage.tsdb.path="+t.TempDir(),
+		"--web.listen-address=127.0.0.1:0", "--web.console.templates=", "--web.console.libraries=")
+}
+
+// StartAlertmanager starts an Alertmanager with the given configuration and
+// returns its URL. It ends with the test.
+func StartAlertmanager(t testing.TB, config string) string {
+	t.Helper()
+	return start(t, Alertmanager, `Listening on`,
+		"--config.file="+Write(t, t.TempDir(), "alertmanager.yml", config), "--storage.path="+t.TempDir(),
+		"--web.listen-address=127.0.0.1:0", "--cluster.listen-address=")
+}
+
+var listening = regexp.MustCompile(`msg="Listening on" address=(\S+)`)
+
+// start starts a server and returns its URL once its log has a line with the given
+// text; by then it has said where it listens.
+func start(t testing.TB, name, ready string, args ...string) string {
+	t.Helper()
+	cmd := command(t, name, args...)
+	cmd.SysProcAttr = &syscall.SysProcAttr{Pdeathsig: syscall.SIGKILL}
+	stderr, err := cmd.StderrPipe()
+	if err != nil {
+		t.Fatal(err)
+	}
+	up, all := make(chan string, 1), make(chan string, 1)
+	if err := startOnOwnThread(cmd, t.Context().Done()); err != nil {
+		t.Fatal(err)
+	}
+	go func() {
+		var log strings.Builder
+		address := ""
+		for lines := bufio.NewScanner(stderr); lines.Scan(); {
+			log.WriteString(lines.Text() + "\n")
+			if m := listening.FindStringSubmatch(lines.Text()); m != nil {
+				address = m[1]
+			}
+			if address != "" && strings.Contains(lines.Text(), ready) {
+				select {
+				case up <- "http://" + address:
+				default:
+				}
+			}
+		}
+		_, _ = io.Copy(io.Discard, stderr)
+		all <- log.String()
+	}()
+	t.Cleanup(func() {
+		_ = cmd.Process.Kill()
+		if log := <-all; t.Failed() {
+			t.Logf("the log of %s:\n%s", name, log)
+		}
+		_ = cmd.Wait()
+	})
+	select {
+	case url := <-up:
+		return url
+	case log := <-all:
+		all <- log
+		t.Fatalf("%s ended at once:\n%s", name, log)
+	case <-time.After(startup):
+		t.Fatalf("%s does not answer after %s", name, startup)
+	}
+	return ""
+}
+
+// startOnOwnThread starts the process from a thread that stays until the test
+// ends: a process that is to die with its parent dies with the thread that
+// started it.
+func startOnOwnThread(cmd *exec.Cmd, until <-chan struct{}) error {
+	failed := make(chan error)
+	go func() {
+		runtime.LockOSThread()
+		failed <- cmd.Start()
+		<-until
+	}()
+	return <-failed
+}
