@@ -1,0 +1,204 @@
+// Package cachet tells a Cachet status page, version 2.4 or 3, how the node's
+// components are.
+//
+// The page takes no times from outside: a change begins when the page hears of it.
+package cachet
+
+import (
+	"context"
+	"encoding/json"
+	"fmt"
+	"maps"
+	"net/http"
+	"slices"
+	"strconv"
+	"strings"
+
+	"github.com/nodewatch/nodewatch/pkg/report"
+	"github.com/nodewatch/nodewatch/pkg/report/board"
+	"github.com/nodewatch/nodewatch/pkg/report/wire"
+)
+
+// A Reporter tells one page. It is not safe for concurrent use.
+type Reporter struct {
+	board *board.Board
+	api   *api
+}
+
+// New returns a Reporter for the page in the configuration.
+func New(c Config, client *wire.Client) (*Reporter, error) {
+	if err := c.Check(); err != nil {
+		return nil, fmt.Errorf("cachet: %w", err)
+	}
+	a := &api{c: c, client: client, hidden: map[string]bool{}}
+	return &Reporter{board.New(a, c.Components, c.word, board.NewPace(c.Requests)), a}, nil
+}
+
+// Report implements report.Reporter.
+func (r *Reporter) Report(ctx context.Context, now report.Report) error {
+	return prefixed(r.board.Tell(ctx, now))
+}
+
+// Test implements report.Reporter: it reads the configured components and, as
+// Cachet lets everybody read, proves the token by a question that changes nothing.
+func (r *Reporter) Test(ctx context.Context, now report.Report) (string, error) {
+	answer, err := r.board.Test(ctx, now)
+	if err == nil {
+		err = r.api.prove(ctx)
+	}
+	if err != nil {
+		return "", prefixed(err)
+	}
+	return answer + "; the token is good", nil
+}
+
+func prefixed(err error) error {
+	if err == nil {
+		return nil
+	}
+	return fmt.Errorf("cachet: %w", err)
+}
+
+// An api is the page, asked over HTTP.
+type api struct {
+	c      Config
+	client *wire.Client
+	hidden map[string]bool // components that were not enabled when they were read
+}
+
+// notKnown is what a component shows that the page would not show by its number.
+const notKnown = "something"
+
+// Read implements board.Page.
+func (a *api) Read(ctx context.Context, id string) (string, error) {
+	shown, err := a.ask(ctx, http.MethodGet, id, nil)
+	if err != nil {
+		return "", err
+	}
+	if shown.id != id {
+		return notKnown, nil // some of version 3 answer with the first component, whichever was asked for
+	}
+	a.hidden[id] = !shown.enabled
+	return string(shown.impact), nil
+}
+
+// Write implements board.Page.
+func (a *api) Write(ctx context.Context, id, word string) error {
+	say := map[string]any{"status": numbers[report.Impact(word)]}
+	if a.c.Version == 2 {
+		say["enabled"] = !a.hidden[id] // version 2 hides a component if it is not said
+		say["silent"] = !a.c.Notify
+	}
+	body, err := json.Marshal(say)
+	if err != nil {
+		return &report.Failure{Kind: report.Misconfigured, Err: err}
+	}
+	shown, err := a.ask(ctx, http.MethodPut, id, body)
+	if err != nil {
+		return err
+	}
+	if shown.id != id {
+		return &report.Failure{Kind: report.Partial, Err: fmt.Errorf("the page answered with component %s", shown.id)}
+	}
+	return board.Shown(word, string(shown.impact))
+}
+
+func (a *api) ask(ctx context.Context, method, id string, body []byte) (component, error) {
+	answer, err := a.do(ctx, method, "/components/"+id, body)
+	if err != nil {
+		return component{}, board.Alone(answer, err)
+	}
+	shown, ok := parse(answer.Body)
+	if !ok {
+		return component{}, board.NotAPage(answer, "a Cachet component")
+	}
+	return shown, nil
+}
+
+func (a *api) do(ctx context.Context, method, path string, body []byte) (wire.Answer, error) {
+	token, err := a.c.Token.Read()
+	if err != nil {
+		return wire.Answer{}, &report.Failure{Kind: report.Misconfigured, Err: err}
+	}
+	prefix, name, word := "/api", "Authorization", "Bearer "+token
+	if a.c.Version == 2 {
+		prefix, name, word = "/api/v1", "X-Cachet-Token", token
+	}
+	q := wire.Request{
+		Method: method, URL: strings.TrimRight(a.c.URL, "/") + prefix + path,
+		Header: http.Header{name: {word}, "Accept": {"application/json"}},
+		Body:   body, Secrets: []string{token},
+	}
+	if body != nil {
+		q.Header.Set("Content-Type", "application/json")
+	}
+	return a.client.Do(ctx, q)
+}
+
+// prove shows that the token is good and changes nothing: version 2 lets only
+// those with a token list subscribers; version 3 looks at the token before it
+// refuses a status that there is not.
+func (a *api) prove(ctx context.Context) error {
+	if a.c.Version == 2 {
+		_, err := a.do(ctx, http.MethodGet, "/subscribers?per_page=1", nil)
+		return err
+	}
+	one := slices.Min(slices.Collect(maps.Values(a.c.Components)))
+	answer, err := a.do(ctx, http.MethodPut, "/components/"+one, []byte(`{"status":99}`))
+	if answer.Code == http.StatusUnprocessableEntity {
+		return nil
+	}
+	if err == nil {
+		err = board.NotAPage(answer, "Cachet 3 to a status that there is not")
+	}
+	return err
+}
+
+// component is of a component what is read.
+type component struct {
+	id      string
+	impact  report.Impact
+	enabled bool
+}
+
+// parse reads the answer of either version: version 2 has the fields in data,
+// version 3 in data.attributes; numbers may be text, and a status an object.
+func parse(body []byte) (component, bool) {
+	type fields struct {
+		ID      any `json:"id"`
+		Status  any `json:"status"`
+		Enabled any `json:"enabled"`
+	}
+	var answer struct {
+		Data struct {
+			fields
+			Attributes *fields `json:"attributes"`
+		} `json:"data"`
+	}
+	if json.Unmarshal(body, &answer) != nil {
+		return component{}, false
+	}
+	x := answer.Data.fields
+	if a := answer.Data.Attributes; a != nil {
+		x.Status, x.Enabled = a.Status, a.Enabled
+	}
+	if s, ok := x.Status.(map[string]any); ok {
+		x.Status = s["value"]
+	}
+	id, known := number(x.ID)
+	status, shown := number(x.Status)
+	hidden := x.Enabled == false || x.Enabled == 0.0 || x.Enabled == "0"
+	return component{id: strconv.Itoa(id), impact: impact(status), enabled: !hidden}, known && shown
+}
+
+// number is a whole number, or the text of one.
+func number(v any) (int, bool) {
+	switch v := v.(type) {
+	case float64:
+		return int(v), v == float64(int(v))
+	case string:
+		n, err := strconv.Atoi(v)
+		return n, err == nil
+	}
+	return 0, false
+}

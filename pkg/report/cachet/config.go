@@ -1,0 +1,83 @@
+package cachet
+
+import (
+	"slices"
+	"strings"
+
+	"github.com/nodewatch/nodewatch/pkg/report"
+	"github.com/nodewatch/nodewatch/pkg/report/board"
+	"github.com/nodewatch/nodewatch/pkg/report/wire"
+)
+
+// Config says which Cachet is told, and how.
+type Config struct {
+	URL        string            `yaml:"url" doc:"address of Cachet, without /api"`
+	Version    int               `yaml:"version" min:"2" max:"3" doc:"2 for Cachet 2.4, 3 for Cachet 3"`
+	Token      wire.SecretFile   `yaml:"token_file" doc:"file with the API token; with Cachet 3 it needs the ability components.manage"`
+	Components map[string]string `yaml:"components" doc:"number of the component of the page that shows each of ours: storage, network, guests, cluster, host, nodewatch, or node for all of it"`
+	Unknown    string            `yaml:"unknown" oneof:"unknown skip degraded_performance partial_outage major_outage" doc:"what a component shows that cannot be seen; Cachet 2 has no unknown and leaves what it shows, as skip does"`
+	Requests   int               `yaml:"requests_per_minute" min:"1" max:"300" doc:"most requests in any minute; all nodes with the same token have 300 together"`
+	Notify     bool              `yaml:"notify" doc:"let Cachet 2 send mail to its subscribers when a component changes; Cachet 3 is not asked"`
+}
+
+// Default returns the configuration that is not written down.
+func Default() Config { return Config{Version: 3, Unknown: "unknown", Requests: 30} }
+
+// Check says what is wrong with the configuration.
+func (c Config) Check() error {
+	if err := wire.CheckURL("url", c.URL); err != nil {
+		return err
+	}
+	if c.Version != 2 && c.Version != 3 {
+		return report.WrongField("version", "%d is neither 2 nor 3", c.Version)
+	}
+	if c.Token == "" {
+		return report.WrongField("token_file", "is missing: the file with the API token")
+	}
+	if err := board.CheckComponents(c.Components); err != nil {
+		return err
+	}
+	for name, id := range c.Components {
+		if strings.Trim(id, "0123456789") != "" || id[0] == '0' {
+			return report.WrongField("components."+name, "%q is not the number of a component", id)
+		}
+	}
+	if c.Requests < 1 || c.Requests > 300 {
+		return report.WrongField("requests_per_minute", "%d is not between 1 and 300", c.Requests)
+	}
+	if words := []string{"unknown", "skip", "degraded_performance", "partial_outage", "major_outage"}; !slices.Contains(words, c.Unknown) {
+		return report.WrongField("unknown", "%q is none of %s", c.Unknown, strings.Join(words, ", "))
+	}
+	return nil
+}
+
+// numbers are Cachet's words for impacts. Cachet 2 ends at 4, and shows 0 for
+// what was never set.
+var numbers = map[report.Impact]int{
+	report.Operational: 1, report.DegradedPerformance: 2, report.PartialOutage: 3, report.MajorOutage: 4,
+	report.Unknown: 5, report.UnderMaintenance: 6,
+}
+
+// word is what a component shows for an impact; empty: it is left as it is.
+func (c Config) word(i report.Impact) string {
+	if i == report.Unknown {
+		if c.Unknown == "skip" {
+			return ""
+		}
+		i = report.Impact(c.Unknown)
+	}
+	if c.Version == 2 && numbers[i] > numbers[report.MajorOutage] {
+		return ""
+	}
+	return string(i)
+}
+
+// impact is the impact that a number of Cachet's stands for.
+func impact(number int) report.Impact {
+	for i, n := range numbers {
+		if n == number {
+			return i
+		}
+	}
+	return report.Unknown
+}

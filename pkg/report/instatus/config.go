@@ -1,0 +1,60 @@
+package instatus
+
+import (
+	"slices"
+	"strings"
+
+	"github.com/nodewatch/nodewatch/pkg/report"
+	"github.com/nodewatch/nodewatch/pkg/report/board"
+	"github.com/nodewatch/nodewatch/pkg/report/wire"
+)
+
+// Config says which page is told, and how.
+type Config struct {
+	URL        string            `yaml:"url" doc:"base of the API"`
+	Page       string            `yaml:"page_id" doc:"id of the page"`
+	Token      wire.SecretFile   `yaml:"token_file" doc:"file with the API key"`
+	Components map[string]string `yaml:"components" doc:"which component of the page shows which of ours: storage, network, guests, cluster, host, nodewatch, or node for all of it"`
+	Unknown    string            `yaml:"unknown" oneof:"skip under_maintenance degraded_performance partial_outage major_outage" doc:"what a component shows that cannot be seen, as the page has no word for it; skip leaves what it shows"`
+	Requests   int               `yaml:"requests_per_minute" min:"1" max:"60" doc:"most requests in any minute"`
+}
+
+// Default returns the configuration that is not written down.
+func Default() Config {
+	return Config{URL: "https://api.instatus.com", Unknown: "skip", Requests: 6}
+}
+
+// Check says what is wrong with the configuration.
+func (c Config) Check() error {
+	if err := wire.CheckURL("url", c.URL); err != nil {
+		return err
+	}
+	if err := board.CheckID("page_id", c.Page); err != nil {
+		return err
+	}
+	if c.Token == "" {
+		return report.WrongField("token_file", "is missing: the file with the API key")
+	}
+	if err := board.CheckComponents(c.Components); err != nil {
+		return err
+	}
+	if c.Requests < 1 || c.Requests > 60 {
+		return report.WrongField("requests_per_minute", "%d is not between 1 and 60", c.Requests)
+	}
+	if words := []string{"skip", "under_maintenance", "degraded_performance", "partial_outage", "major_outage"}; !slices.Contains(words, c.Unknown) {
+		return report.WrongField("unknown", "%q is none of %s", c.Unknown, strings.Join(words, ", "))
+	}
+	return nil
+}
+
+// word is what a component shows for an impact: ours in capitals, without the
+// underscores. The page's MINOROUTAGE is never used.
+func (c Config) word(i report.Impact) string {
+	if i == report.Unknown {
+		if c.Unknown == "skip" {
+			return ""
+		}
+		i = report.Impact(c.Unknown)
+	}
+	return strings.ToUpper(strings.ReplaceAll(string(i), "_", ""))
+}

@@ -1,0 +1,100 @@
+// Package instatus tells a page of Instatus how the node's components are.
+//
+// The page takes no times from outside: a change begins when the page hears of it.
+package instatus
+
+import (
+	"context"
+	"encoding/json"
+	"fmt"
+	"net/http"
+	"strings"
+
+	"github.com/nodewatch/nodewatch/pkg/report"
+	"github.com/nodewatch/nodewatch/pkg/report/board"
+	"github.com/nodewatch/nodewatch/pkg/report/wire"
+)
+
+// A Reporter tells one page. It is not safe for concurrent use.
+type Reporter struct{ board *board.Board }
+
+// New returns a Reporter for the page in the configuration.
+func New(c Config, client *wire.Client) (*Reporter, error) {
+	if err := c.Check(); err != nil {
+		return nil, fmt.Errorf("instatus: %w", err)
+	}
+	return &Reporter{board.New(&api{c, client}, c.Components, c.word, board.NewPace(c.Requests))}, nil
+}
+
+// Report implements report.Reporter.
+func (r *Reporter) Report(ctx context.Context, now report.Report) error {
+	return prefixed(r.board.Tell(ctx, now))
+}
+
+// Test implements report.Reporter: it reads the configured components.
+func (r *Reporter) Test(ctx context.Context, now report.Report) (string, error) {
+	answer, err := r.board.Test(ctx, now)
+	return answer, prefixed(err)
+}
+
+func prefixed(err error) error {
+	if err == nil {
+		return nil
+	}
+	return fmt.Errorf("instatus: %w", err)
+}
+
+// An api is the page, asked over HTTP.
+type api struct {
+	c      Config
+	client *wire.Client
+}
+
+// component is of a component what is read, in the API's own names.
+type component struct {
+	ID     string `json:"id"`
+	Status string `json:"status"`
+}
+
+// Read implements board.Page.
+func (a *api) Read(ctx context.Context, id string) (string, error) {
+	shown, err := a.ask(ctx, http.MethodGet, id, nil)
+	return shown.Status, err
+}
+
+// Write implements board.Page.
+func (a *api) Write(ctx context.Context, id, word string) error {
+	body, err := json.Marshal(map[string]string{"status": word})
+	if err != nil {
+		return &report.Failure{Kind: report.Misconfigured, Err: err}
+	}
+	shown, err := a.ask(ctx, http.MethodPut, id, body)
+	if err != nil {
+		return err
+	}
+	return board.Shown(word, shown.Status)
+}
+
+func (a *api) ask(ctx context.Context, method, id string, body []byte) (component, error) {
+	token, err := a.c.Token.Read()
+	if err != nil {
+		return component{}, &report.Failure{Kind: report.Misconfigured, Err: err}
+	}
+	q := wire.Request{
+		Method: method, URL: strings.TrimRight(a.c.URL, "/") + "/v1/" + a.c.Page + "/components/" + id,
+		Header: http.Header{"Authorization": {"Bearer " + token}, "Accept": {"application/json"}},
+		Body:   body, Secrets: []string{token},
+	}
+	if body != nil {
+		q.Header.Set("Content-Type", "application/json")
+	}
+	answer, err := a.client.Do(ctx, q)
+	if err != nil {
+		return component{}, board.Alone(answer, err)
+	}
+	var shown component
+	if json.Unmarshal(answer.Body, &shown) != nil || shown.ID != id {
+		return component{}, board.NotAPage(answer, "an Instatus component")
+	}
+	return shown, nil
+}
