@@ -11,7 +11,7 @@ TESTPACKAGES := gcc libc6-dev libcap2-bin iproute2 librados-dev librbd-dev ceph-
 	openvswitch-common libvirt-daemon systemd
 
 # What the lab uses besides Go; the kernel is downloaded and unpacked, never installed.
-LABPACKAGES := qemu-system-x86 busybox-static dash iproute2 ethtool e2fsprogs kmod xz-utils libc-bin ceph-mon ceph-osd ceph-common
+LABPACKAGES := qemu-system-x86 busybox-static dash iproute2 ethtool e2fsprogs kmod xz-utils libc-bin ceph-mon ceph-osd ceph-common libvirt-daemon util-linux
 
 .PHONY: run build build-ceph test lab lab-build lab-matrix lab-samples check bench fuzz docs fmt clean help
 
