@@ -44,6 +44,7 @@ func (f Filter) Apply(r Report) Report {
 	if len(findings) != len(r.Findings) || len(r.Components) == 0 || len(f.Components) > 0 {
 		r.Status = worst(r.Components)
 	}
+	r.Oldest, r.Latest = r.Ring()
 	r.Findings, r.Transitions = findings, transitions
 	return r
 }

@@ -162,6 +162,21 @@ type Report struct {
 	Maintenance *Maintenance  `json:"maintenance,omitempty"` // under way; nil if none is
 	Final       string        `json:"final,omitempty"`       // why this is the last Report of this run; empty: it is not
 	Test        bool          `json:"test,omitempty"`        // made to try a reporter; says nothing of the node
+	Oldest      uint64        `json:"-"`                     // number of the oldest transition before a filter; 0: nothing was filtered
+	Latest      uint64        `json:"-"`                     // number of the latest transition before a filter; 0: nothing was filtered
+}
+
+// Ring returns the numbers of the oldest and the latest transition that the Report
+// speaks for, also where a filter has taken them out; 0 if there are none. What is
+// missing between them was filtered, what is missing before them is lost.
+func (r Report) Ring() (oldest, latest uint64) {
+	if r.Latest > 0 {
+		return r.Oldest, r.Latest
+	}
+	if n := len(r.Transitions); n > 0 {
+		return r.Transitions[0].N, r.Transitions[n-1].N
+	}
+	return 0, 0
 }
 
 // Labels say what a node belongs to, such as its rack or its switch.

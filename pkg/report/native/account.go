@@ -1,0 +1,85 @@
+package native
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"time"
+
+	"github.com/nodewatch/nodewatch/pkg/report"
+)
+
+// Keep implements report.Keeper: it takes up the report's transitions and puts
+// those that wait on disk, if they have changed. A Reporter that keeps them
+// nowhere only takes them up.
+func (x *Reporter) Keep(r report.Report) error {
+	x.mu.Lock()
+	x.queue.take(r)
+	k, state, disk := x.queue.record(x.seq)
+	idle := x.queue.saved == state
+	loaded := x.loaded
+	x.loaded = nil
+	x.mu.Unlock()
+	if idle || !x.kept.Lasting() {
+		return loaded
+	}
+	if err := x.kept.Save(k); err != nil {
+		return errors.Join(loaded, err)
+	}
+	x.mu.Lock()
+	x.queue.saved, x.queue.disk = state, disk
+	x.mu.Unlock()
+	return loaded
+}
+
+// Queue implements report.Queuer.
+func (x *Reporter) Queue() report.Queue {
+	x.mu.Lock()
+	defer x.mu.Unlock()
+	return report.Queue{Waiting: len(x.queue.list), Unsaved: x.queue.unsaved(), Dropped: x.queue.dropped}
+}
+
+// Every implements report.Paced.
+func (x *Reporter) Every() time.Duration {
+	x.mu.Lock()
+	defer x.mu.Unlock()
+	return x.every
+}
+
+// Skew is how far the backend's clock is ahead of the node's, to about a second
+// and the time that the latest acknowledged delivery took; known is false before
+// there was one.
+func (x *Reporter) Skew() (ahead time.Duration, known bool) {
+	x.mu.Lock()
+	defer x.mu.Unlock()
+	return x.skew, x.heard
+}
+
+// Test implements report.Reporter: a body that says it is a test, of which the
+// backend keeps nothing. It shows that the address, the secret and the certificate
+// are right and that the backend understands this version.
+func (x *Reporter) Test(ctx context.Context, r report.Report) (string, error) {
+	token, err := x.config.Token.Read()
+	if err != nil {
+		return "", &report.Failure{Kind: report.Misconfigured, Err: err}
+	}
+	r.Findings, r.Transitions, r.Final = nil, nil, ""
+	l, err := write(x.config, x.config.Every, &queue{}, r, next(0, r.At), MaxBody)
+	if err != nil {
+		return "", &report.Failure{Kind: report.Misconfigured, Err: err}
+	}
+	t := trimmer{}
+	l.body.Test = fmt.Sprintf("TEST from nodewatch on %s: nothing is wrong", t.text(r.Node, maxName))
+	if l.raw, err = marshal(l.body); err != nil {
+		return "", &report.Failure{Kind: report.Misconfigured, Err: err}
+	}
+	a, err := x.post(ctx, l, token)
+	if err != nil {
+		return "", refused(a, report.FailureOf(err), token)
+	}
+	ok, err := acknowledgement(a, l.body.Seq)
+	if err != nil {
+		return "", err
+	}
+	return fmt.Sprintf("acknowledged; the backend's clock is %s ahead", ok.ServerTime.Sub(r.At).Round(time.Second)), nil
+}

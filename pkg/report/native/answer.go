@@ -1,0 +1,125 @@
+package native
+
+import (
+	"bytes"
+	"encoding/json"
+	"errors"
+	"fmt"
+	"io"
+	"net/http"
+	"strings"
+	"time"
+
+	"github.com/nodewatch/nodewatch/pkg/report"
+	"github.com/nodewatch/nodewatch/pkg/report/wire"
+)
+
+// mostInterval is the longest interval that a backend may ask for.
+const mostInterval = time.Hour
+
+// An Answer is what the backend says to a body that it took.
+type Answer struct {
+	Accepted   uint64    `json:"accepted_seq"` // the seq of that body
+	ServerTime time.Time `json:"server_time"`
+	Next       float64   `json:"next_interval_s,omitempty"` // how often it wishes to hear from the node, s; 0: as configured
+}
+
+// A Refusal is what the backend says to a body that it did not take.
+type Refusal struct {
+	Error    string  `json:"error"`
+	Reason   string  `json:"reason,omitempty"`       // with 409: OldSeq or OtherInstance
+	Accepted uint64  `json:"accepted_seq,omitempty"` // with OldSeq: the latest seq
+	Most     int     `json:"max_bytes,omitempty"`    // with 413: the largest body that is taken, before compression
+	Fields   []Field `json:"fields,omitempty"`       // with 422
+}
+
+// The reasons of a conflict.
+const (
+	OldSeq        = "old_seq"        // a body with a higher seq has been taken
+	OtherInstance = "other_instance" // another agent speaks for this node
+)
+
+// A Field is one mistake in a body.
+type Field struct {
+	Field string `json:"field"` // where: components[0].status
+	Text  string `json:"text"`
+}
+
+// ParseAnswer reads the answer to the body with the given seq. Only one JSON object
+// with that seq and the backend's time is an acknowledgement; fields that it does
+// not know may stand beside them.
+func ParseAnswer(raw []byte, seq uint64) (Answer, error) {
+	var a struct {
+		Accepted   *uint64    `json:"accepted_seq"`
+		ServerTime *time.Time `json:"server_time"`
+		Next       *float64   `json:"next_interval_s"`
+	}
+	dec := json.NewDecoder(bytes.NewReader(raw))
+	if err := dec.Decode(&a); err != nil {
+		return Answer{}, errors.New("no JSON object with accepted_seq and server_time")
+	}
+	if _, err := dec.Token(); !errors.Is(err, io.EOF) {
+		return Answer{}, errors.New("more than one JSON object")
+	}
+	switch {
+	case a.Accepted == nil || a.ServerTime == nil:
+		return Answer{}, errors.New("accepted_seq or server_time is missing")
+	case *a.Accepted != seq:
+		return Answer{}, fmt.Errorf("accepted_seq is %d, and %d was sent", *a.Accepted, seq)
+	case a.Next != nil && *a.Next < 0:
+		return Answer{}, errors.New("next_interval_s is negative")
+	}
+	out := Answer{Accepted: seq, ServerTime: *a.ServerTime}
+	if a.Next != nil {
+		out.Next = min(*a.Next, mostInterval.Seconds())
+	}
+	return out, nil
+}
+
+// acknowledgement reads a 2xx answer. One that acknowledges nothing, such as that
+// of a proxy or a login form, is a transient failure.
+func acknowledgement(a wire.Answer, seq uint64) (Answer, error) {
+	err := errors.New("its code is not 200")
+	if a.Code == http.StatusOK {
+		var ok Answer
+		if ok, err = ParseAnswer(a.Body, seq); err == nil {
+			return ok, nil
+		}
+	}
+	return Answer{}, &report.Failure{Kind: report.Transient, Err: fmt.Errorf("not an acknowledgement, %w: %s", err, a.Line())}
+}
+
+// parseRefusal reads as much of a refusal as there is.
+func parseRefusal(raw []byte) Refusal {
+	var f Refusal
+	if json.Unmarshal(raw, &f) != nil {
+		return Refusal{}
+	}
+	return f
+}
+
+// shownFields is how many mistakes of a 422 are shown.
+const shownFields = 5
+
+// refused is the failure with the mistakes that the backend lists, if it does.
+func refused(a wire.Answer, f *report.Failure, token string) *report.Failure {
+	list := parseRefusal(a.Body).Fields
+	if a.Code != http.StatusUnprocessableEntity || len(list) == 0 {
+		return f
+	}
+	t, words := trimmer{}, []string{}
+	for _, x := range list[:min(len(list), shownFields)] {
+		words = append(words, t.text(mask(x.Field, token), maxName)+": "+t.text(mask(x.Text, token), maxLine))
+	}
+	if more := len(list) - len(words); more > 0 {
+		words = append(words, fmt.Sprintf("and %d more", more))
+	}
+	return &report.Failure{Kind: f.Kind, Err: fmt.Errorf("422, the backend finds the report wrong: %s", strings.Join(words, "; "))}
+}
+
+func mask(s, token string) string {
+	if token == "" {
+		return s
+	}
+	return strings.ReplaceAll(s, token, "(hidden)")
+}

@@ -1,0 +1,174 @@
+package native
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"net/http"
+	"net/url"
+	"sync"
+	"time"
+
+	"github.com/nodewatch/nodewatch/pkg/report"
+	"github.com/nodewatch/nodewatch/pkg/report/keep"
+	"github.com/nodewatch/nodewatch/pkg/report/wire"
+)
+
+const (
+	mostBodies  = 16        // bodies sent in one call, to empty the queue
+	leastBody   = 4 << 10   // no backend makes bodies smaller than this, in bytes
+	shrunkFor   = time.Hour // then a full body is tried again
+	mostSeq     = 1 << 53   // what JSON numbers hold exactly
+	mostSeqJump = 1 << 39   // that a backend can make the seq take, about 17 years of it
+)
+
+// A Reporter tells one backend. It implements report.Reporter, report.Keeper,
+// report.Queuer and report.Paced.
+type Reporter struct {
+	config Config
+	client *wire.Client
+	kept   keep.File
+	loaded error // of what was kept
+
+	mu     sync.Mutex // never held during I/O
+	queue  queue
+	seq    uint64
+	budget int // of a body, in bytes
+	shrunk time.Time
+	every  time.Duration // as the backend wishes; 0: it does not
+	skew   time.Duration
+	heard  bool // skew is known
+}
+
+// New returns a Reporter that remembers what it kept in an earlier run. What was
+// kept and cannot be read is no reason not to report: the first Keep says so.
+func New(c Config, client *wire.Client, kept keep.File) (*Reporter, error) {
+	if err := c.Check(); err != nil {
+		return nil, err
+	}
+	x := &Reporter{config: c, client: client, kept: kept, budget: MaxBody}
+	var k record
+	if x.loaded = kept.Load(&k); x.loaded == nil {
+		x.queue.restore(k)
+		if k.Seq < mostSeq {
+			x.seq = k.Seq
+		}
+	}
+	return x, nil
+}
+
+// Report tells the state, and goes on until no transition waits.
+func (x *Reporter) Report(ctx context.Context, r report.Report) error {
+	token, err := x.config.Token.Read()
+	if err != nil {
+		return &report.Failure{Kind: report.Misconfigured, Err: err}
+	}
+	x.mu.Lock()
+	x.queue.take(r)
+	x.mu.Unlock()
+	for range mostBodies {
+		if err := x.deliver(ctx, r, token); err != nil {
+			return err
+		}
+		if x.Queue().Waiting == 0 || ctx.Err() != nil {
+			return nil
+		}
+	}
+	return nil
+}
+
+// deliver sends one body: anew with a higher seq or smaller, as the backend asks,
+// as long as that makes sense.
+func (x *Reporter) deliver(ctx context.Context, r report.Report, token string) error {
+	for range len(plans) + 1 {
+		l, err := x.write(r)
+		if err != nil {
+			return &report.Failure{Kind: report.Misconfigured, Err: err}
+		}
+		a, err := x.post(ctx, l, token)
+		if err == nil {
+			return x.accepted(l, a, r)
+		}
+		f := report.FailureOf(err)
+		if !x.again(a, l, r) {
+			return refused(a, f, token)
+		}
+	}
+	return &report.Failure{Kind: report.Transient, Err: errors.New("the backend refuses each body for another reason")}
+}
+
+// write makes the next body.
+func (x *Reporter) write(r report.Report) (letter, error) {
+	x.mu.Lock()
+	defer x.mu.Unlock()
+	if x.budget < MaxBody && (r.At.Sub(x.shrunk) >= shrunkFor || r.At.Before(x.shrunk)) {
+		x.budget = MaxBody
+	}
+	x.seq = next(x.seq, r.At)
+	return write(x.config, max(x.config.Every, x.every), &x.queue, r, x.seq, x.budget)
+}
+
+// next is the seq after one: the time in ms, so that it also grows over a restart
+// that remembers nothing, or one more where the clock does not move on.
+func next(seq uint64, at time.Time) uint64 {
+	return max(seq+1, uint64(min(max(at.UnixMilli(), 0), mostSeq/2)))
+}
+
+// post sends a body.
+func (x *Reporter) post(ctx context.Context, l letter, token string) (wire.Answer, error) {
+	boot := l.body.Agent.Boot
+	if boot == "" {
+		boot = "unknown"
+	}
+	h := http.Header{
+		"Content-Type":    {"application/json"},
+		"Accept":          {"application/json"},
+		"Idempotency-Key": {fmt.Sprintf("%s/%s/%d", l.body.Node.ID, url.PathEscape(boot), l.body.Seq)},
+	}
+	if token != "" {
+		h.Set("Authorization", "Bearer "+token)
+	}
+	raw := l.raw
+	if len(raw) >= zipFrom {
+		var err error
+		if raw, err = zipped(raw); err != nil {
+			return wire.Answer{}, err
+		}
+		h.Set("Content-Encoding", "gzip")
+	}
+	return x.client.Do(ctx, wire.Request{Method: http.MethodPost, URL: x.config.address(), Header: h, Body: raw, Secrets: []string{token}})
+}
+
+// accepted takes an acknowledgement for what it is.
+func (x *Reporter) accepted(l letter, a wire.Answer, r report.Report) error {
+	ok, err := acknowledgement(a, l.body.Seq)
+	if err != nil {
+		return err
+	}
+	x.mu.Lock()
+	defer x.mu.Unlock()
+	x.queue.acknowledge(len(l.body.Transitions), l.last)
+	x.every = time.Duration(ok.Next * float64(time.Second))
+	x.skew, x.heard = ok.ServerTime.Sub(r.At), true
+	return nil
+}
+
+// again reports whether what the backend refused is worth another try at once, and
+// prepares it.
+func (x *Reporter) again(a wire.Answer, l letter, r report.Report) bool {
+	no := parseRefusal(a.Body)
+	x.mu.Lock()
+	defer x.mu.Unlock()
+	switch {
+	case a.Code == http.StatusRequestEntityTooLarge && !l.least && len(l.raw) > leastBody:
+		x.budget, x.shrunk = max(len(l.raw)/2, leastBody), r.At
+		if no.Most > 0 && no.Most < len(l.raw) {
+			x.budget = max(no.Most, leastBody)
+		}
+		return true
+	case a.Code == http.StatusConflict && no.Reason == OldSeq && no.Accepted >= l.body.Seq && no.Accepted-l.body.Seq < mostSeqJump:
+		x.seq = no.Accepted // our clock was set back over a restart
+		return true
+	}
+	return false
+}

@@ -1,0 +1,146 @@
+package native
+
+import (
+	"fmt"
+	"slices"
+	"time"
+
+	"github.com/nodewatch/nodewatch/pkg/report"
+)
+
+// mostWaiting is how many transitions wait for their acknowledgement at most.
+const mostWaiting = 1000
+
+// A waiting is a transition that has not been acknowledged.
+type waiting struct {
+	Transition
+	serial uint64
+}
+
+// A queue holds the transitions that have not been acknowledged, oldest first. It
+// is bounded: the oldest give way, and are counted.
+type queue struct {
+	run     time.Time // whose transitions have been taken up
+	seen    uint64    // number of the latest of them
+	list    []waiting
+	serial  uint64 // of the latest taken up in this process
+	dropped uint64
+
+	state uint64 // grows with each change of what is kept
+	saved uint64 // the state that is on disk
+	disk  uint64 // serials up to this one are on disk
+}
+
+// A record is a queue on disk.
+type record struct {
+	Run         time.Time    `json:"started_at"`
+	Seen        uint64       `json:"seen"`
+	Seq         uint64       `json:"seq"`
+	Transitions []Transition `json:"transitions"`
+}
+
+// restore fills a new queue with what was on disk.
+func (q *queue) restore(k record) {
+	q.run, q.seen = k.Run, k.Seen
+	for _, x := range k.Transitions {
+		if x.ID == "" || !tellable(x.Transition) {
+			q.dropped++
+			continue
+		}
+		t := trimmer{}
+		x.ID, x.Run, x.Transition = t.text(x.ID, maxLine), utc(x.Run), t.transition(x.Transition)
+		q.push(x)
+	}
+	q.disk = q.serial
+}
+
+// tellable reports whether a transition speaks the vocabulary.
+func tellable(t report.Transition) bool {
+	level := func(s string) bool { return s == "clear" || report.Severity(s).Rank() > 0 }
+	return level(t.From) && level(t.To) && slices.Contains(report.Impacts(), t.Impact) &&
+		slices.Contains([]report.Sight{"", report.Seen, report.Blind}, t.State)
+}
+
+// take takes up the report's transitions that are new. A gap before them is
+// counted as lost.
+func (q *queue) take(r report.Report) {
+	if len(r.Transitions) == 0 && r.Latest == 0 {
+		return
+	}
+	if !r.Started.Equal(q.run) {
+		q.run, q.seen = r.Started, 0
+		q.state++
+	}
+	oldest, latest := r.Ring()
+	if latest <= q.seen {
+		return
+	}
+	if oldest > q.seen+1 {
+		q.dropped += oldest - q.seen - 1
+	}
+	for _, t := range r.Transitions {
+		switch {
+		case t.N <= q.seen:
+		case !tellable(t):
+			q.dropped++
+		default:
+			own := trimmer{}
+			q.push(Transition{ID: key(r.Started, t.N), Run: utc(r.Started), Transition: own.transition(t)})
+		}
+	}
+	q.seen = latest
+	q.state++
+}
+
+// key is a transition's id. Neither the kernel's boot id, which is not known at
+// first, nor anything configured is part of it: it never changes.
+func key(run time.Time, n uint64) string {
+	return fmt.Sprintf("%s/%d", utc(run).Format("20060102T150405.000000000Z"), n)
+}
+
+func (q *queue) push(x Transition) {
+	q.serial++
+	q.list = append(q.list, waiting{Transition: x, serial: q.serial})
+	if over := len(q.list) - mostWaiting; over > 0 {
+		q.list = slices.Delete(q.list, 0, over)
+		q.dropped += uint64(over)
+	}
+}
+
+// first returns up to n of the oldest, and the serial of the last of these.
+func (q *queue) first(n int) (list []Transition, last uint64) {
+	list = []Transition{}
+	for _, w := range q.list[:min(n, len(q.list))] {
+		list, last = append(list, w.Transition), w.serial
+	}
+	return list, last
+}
+
+// acknowledge removes the n transitions up to the serial. Those that have been
+// dropped while they were under way are not lost after all.
+func (q *queue) acknowledge(n int, last uint64) {
+	if n == 0 {
+		return
+	}
+	before := len(q.list)
+	q.list = slices.DeleteFunc(q.list, func(w waiting) bool { return w.serial <= last })
+	q.dropped -= uint64(n - (before - len(q.list)))
+	q.state++
+}
+
+// record is the queue as it goes to disk, with the marks to set once it is there.
+func (q *queue) record(seq uint64) (k record, state, disk uint64) {
+	list, _ := q.first(len(q.list))
+	return record{Run: q.run, Seen: q.seen, Seq: seq, Transitions: list}, q.state, q.serial
+}
+
+// unsaved counts those that are not on disk.
+func (q *queue) unsaved() int {
+	n := 0
+	for _, w := range q.list {
+		if w.serial > q.disk {
+			n++
+		}
+	}
+	return n
+}

@@ -1,0 +1,129 @@
+// Package receiver is a status backend for tests: it takes reports by the protocol
+// of docs/report-protocol.md, is strict about every word of it, and keeps what it
+// got. It is what a backend has to do at least.
+package receiver
+
+import (
+	"encoding/json"
+	"net/http"
+	"slices"
+	"sync"
+	"time"
+
+	"github.com/nodewatch/nodewatch/pkg/report/native"
+)
+
+// Config says how a Receiver behaves.
+type Config struct {
+	Tokens map[string]string // node ids by bearer token: each speaks for its node only; empty: a client certificate must
+	Now    func() time.Time  // its clock
+	Most   int               // largest body that is taken, in bytes, before compression; 0: native.MaxBody
+	Next   time.Duration     // the interval that it asks for; 0: it does not
+}
+
+// A Node is what a Receiver got from one node.
+type Node struct {
+	Bodies      []native.Body       // taken, in order, without repetitions
+	Transitions []native.Transition // each once, in the order of their arrival
+	Repeated    int                 // transitions that came again under the same id
+	Tests       int
+}
+
+// Latest is the newest body, and the zero Body before there is one.
+func (n Node) Latest() native.Body {
+	if len(n.Bodies) == 0 {
+		return native.Body{}
+	}
+	return n.Bodies[len(n.Bodies)-1]
+}
+
+// Changes are the statuses that a component has had, one after the other, each as
+// it was told first.
+func (n Node) Changes(component string) (list []native.Component) {
+	for _, b := range n.Bodies {
+		for _, c := range b.Components {
+			if c.ID == component && (len(list) == 0 || list[len(list)-1].Status != c.Status) {
+				list = append(list, c)
+			}
+		}
+	}
+	return list
+}
+
+// A Receiver is an http.Handler for POST /v1/report.
+type Receiver struct {
+	config Config
+	schema *Schema
+	mux    *http.ServeMux
+
+	mu       sync.Mutex
+	nodes    map[string]*known
+	refusals map[int]int // by code
+}
+
+// known is a node and what makes sense of its next body.
+type known struct {
+	Node
+	arrived time.Time         // of the latest body
+	ids     map[string]bool   // of transitions
+	answers map[string][]byte // by idempotency key
+}
+
+// New returns a Receiver.
+func New(c Config) (*Receiver, error) {
+	s, err := NewSchema()
+	if err != nil {
+		return nil, err
+	}
+	if c.Most == 0 {
+		c.Most = native.MaxBody
+	}
+	r := &Receiver{config: c, schema: s, mux: http.NewServeMux(), nodes: map[string]*known{}, refusals: map[int]int{}}
+	r.mux.HandleFunc("POST /v1/report", r.take)
+	return r, nil
+}
+
+// ServeHTTP implements http.Handler.
+func (r *Receiver) ServeHTTP(w http.ResponseWriter, q *http.Request) { r.mux.ServeHTTP(w, q) }
+
+// Node returns what came from the node with the id.
+func (r *Receiver) Node(id string) Node {
+	r.mu.Lock()
+	defer r.mu.Unlock()
+	k := r.nodes[id]
+	if k == nil {
+		return Node{}
+	}
+	n := k.Node
+	n.Bodies, n.Transitions = slices.Clone(n.Bodies), slices.Clone(n.Transitions)
+	return n
+}
+
+// IDs are the ids of the nodes that have reported, sorted.
+func (r *Receiver) IDs() []string {
+	r.mu.Lock()
+	defer r.mu.Unlock()
+	ids := []string{}
+	for id := range r.nodes {
+		ids = append(ids, id)
+	}
+	slices.Sort(ids)
+	return ids
+}
+
+// Refused is how often it has refused with the code.
+func (r *Receiver) Refused(code int) int {
+	r.mu.Lock()
+	defer r.mu.Unlock()
+	return r.refusals[code]
+}
+
+// refuse answers with a refusal.
+func (r *Receiver) refuse(w http.ResponseWriter, code int, no native.Refusal) {
+	r.mu.Lock()
+	r.refusals[code]++
+	r.mu.Unlock()
+	w.Header().Set("Content-Type", "application/json")
+	w.WriteHeader(code)
+	_ = json.NewEncoder(w).Encode(no) // nobody may be listening
+}

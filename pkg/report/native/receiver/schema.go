@@ -1,0 +1,96 @@
+package receiver
+
+import (
+	"bytes"
+	_ "embed" // for the schema
+	"errors"
+	"fmt"
+	"strings"
+
+	"github.com/santhosh-tekuri/jsonschema/v6"
+	"golang.org/x/text/language"
+	"golang.org/x/text/message"
+
+	"github.com/nodewatch/nodewatch/pkg/report/native"
+)
+
+// Document is docs/report-protocol.schema.json.
+//
+//go:embed report-protocol.schema.json
+var Document []byte
+
+// A Schema checks documents against the protocol.
+type Schema struct{ report, answer, refusal *jsonschema.Schema }
+
+// NewSchema compiles Document.
+func NewSchema() (*Schema, error) {
+	const address = "report-protocol.schema.json"
+	doc, err := jsonschema.UnmarshalJSON(bytes.NewReader(Document))
+	if err != nil {
+		return nil, fmt.Errorf("receiver: schema: %w", err)
+	}
+	c := jsonschema.NewCompiler()
+	c.AssertFormat()
+	if err := c.AddResource(address, doc); err != nil {
+		return nil, fmt.Errorf("receiver: schema: %w", err)
+	}
+	var s Schema
+	for part, to := range map[string]**jsonschema.Schema{"": &s.report, "#/$defs/answer": &s.answer, "#/$defs/refusal": &s.refusal} {
+		if *to, err = c.Compile(address + part); err != nil {
+			return nil, fmt.Errorf("receiver: schema: %w", err)
+		}
+	}
+	return &s, nil
+}
+
+// Report says what is wrong with the body of a report; nothing: it is right.
+func (s *Schema) Report(raw []byte) []native.Field { return check(s.report, raw) }
+
+// Answer is Report for an answer with code 200.
+func (s *Schema) Answer(raw []byte) []native.Field { return check(s.answer, raw) }
+
+// Refusal is Report for any other answer.
+func (s *Schema) Refusal(raw []byte) []native.Field { return check(s.refusal, raw) }
+
+func check(s *jsonschema.Schema, raw []byte) []native.Field {
+	doc, err := jsonschema.UnmarshalJSON(bytes.NewReader(raw))
+	if err != nil {
+		return []native.Field{{Text: "is not one JSON document: " + err.Error()}}
+	}
+	err = s.Validate(doc)
+	if err == nil {
+		return nil
+	}
+	var wrong *jsonschema.ValidationError
+	if !errors.As(err, &wrong) {
+		return []native.Field{{Text: err.Error()}}
+	}
+	return leaves(wrong, message.NewPrinter(language.English))
+}
+
+// leaves are the mistakes that an error comes down to.
+func leaves(e *jsonschema.ValidationError, p *message.Printer) (list []native.Field) {
+	if len(e.Causes) == 0 {
+		return []native.Field{{Field: place(e.InstanceLocation), Text: e.ErrorKind.LocalizedString(p)}}
+	}
+	for _, c := range e.Causes {
+		list = append(list, leaves(c, p)...)
+	}
+	return list
+}
+
+// place writes a location as components[0].status.
+func place(parts []string) string {
+	var b strings.Builder
+	for _, p := range parts {
+		switch {
+		case p != "" && strings.Trim(p, "0123456789") == "":
+			b.WriteString("[" + p + "]")
+		case b.Len() > 0:
+			b.WriteString("." + p)
+		default:
+			b.WriteString(p)
+		}
+	}
+	return b.String()
+}

@@ -1,0 +1,151 @@
+package native
+
+import (
+	"cmp"
+	"maps"
+	"slices"
+	"strings"
+	"time"
+	"unicode"
+	"unicode/utf8"
+
+	"github.com/nodewatch/nodewatch/pkg/report"
+)
+
+// Lengths of the longest texts, in bytes.
+const (
+	maxWord    = 64
+	maxName    = 253
+	maxLine    = 300 // of a summary, a fact, a reason
+	maxCommand = 1000
+)
+
+// A trimmer keeps texts to their lengths and counts what it cut.
+type trimmer struct{ cut Cut }
+
+// text is one line of at most so many bytes without control characters.
+func (t *trimmer) text(s string, most int) string {
+	const ellipsis = "…"
+	s = strings.Map(func(r rune) rune {
+		switch {
+		case unicode.IsSpace(r):
+			return ' '
+		case !unicode.IsPrint(r):
+			return -1
+		}
+		return r
+	}, strings.ToValidUTF8(s, "?"))
+	if len(s) <= most {
+		return s
+	}
+	t.cut.Texts++
+	end := most - len(ellipsis)
+	for end > 0 && !utf8.RuneStart(s[end]) {
+		end--
+	}
+	return s[:end] + ellipsis
+}
+
+// labels keeps the first of them by name.
+func (t *trimmer) labels(all report.Labels, most int) report.Labels {
+	if len(all) == 0 {
+		return nil
+	}
+	kept := report.Labels{}
+	for _, name := range slices.Sorted(maps.Keys(all)) {
+		if len(kept) == most {
+			break
+		}
+		kept[t.text(name, maxWord)] = t.text(all[name], 2*maxWord)
+	}
+	t.cut.Labels += len(all) - len(kept)
+	return kept
+}
+
+func (t *trimmer) finding(f report.Finding, evidence bool) report.Finding {
+	f.Rule, f.Subject, f.Component = t.text(f.Rule, maxWord), t.text(f.Subject, maxName), t.text(f.Component, maxWord)
+	f.Summary, f.Runbook = t.text(f.Summary, maxLine), t.text(f.Runbook, maxCommand)
+	f.Since, f.LevelSince, f.LastSeen = utc(f.Since), utc(f.LevelSince), utc(f.LastSeen)
+	if a := f.Accepted; a != nil {
+		f.Accepted = &report.Accepted{At: utc(a.At), Until: utc(a.Until), By: t.text(a.By, maxWord), Reason: t.text(a.Reason, maxLine)}
+	}
+	if !evidence {
+		t.cut.Evidence += len(f.Evidence) + len(f.Against) + len(f.Advice)
+		f.Evidence, f.Against, f.Advice = nil, nil, nil
+	}
+	f.Evidence, f.Against = t.evidence(f.Evidence), t.evidence(f.Against)
+	advice := make([]report.Advice, 0, len(f.Advice))
+	for _, a := range f.Advice {
+		advice = append(advice, report.Advice{Do: t.text(a.Do, maxLine), Command: t.text(a.Command, maxCommand)})
+	}
+	f.Advice = advice
+	return f
+}
+
+func (t *trimmer) evidence(all []report.Evidence) []report.Evidence {
+	list := make([]report.Evidence, 0, len(all))
+	for _, e := range all {
+		list = append(list, report.Evidence{Source: t.text(e.Source, maxWord), Subject: t.text(e.Subject, maxName), Fact: t.text(e.Fact, maxLine), At: utc(e.At)})
+	}
+	return list
+}
+
+func (t *trimmer) transition(x report.Transition) report.Transition {
+	x.Rule, x.Subject, x.Component = t.text(x.Rule, maxWord), t.text(x.Subject, maxName), t.text(x.Component, maxWord)
+	x.Summary, x.At = t.text(x.Summary, maxLine), utc(x.At)
+	return x
+}
+
+func (t *trimmer) maintenance(m *report.Maintenance) *report.Maintenance {
+	if m == nil {
+		return nil
+	}
+	return &report.Maintenance{Since: utc(m.Since), Until: utc(m.Until), By: t.text(m.By, maxWord), Reason: t.text(m.Reason, maxLine)}
+}
+
+// component is c with what the report's findings say of it.
+func (t *trimmer) component(c report.Component, r report.Report, detail bool) Component {
+	x := Component{ID: t.text(c.Name, maxWord), Status: c.Status, Since: utc(c.Since), State: cmp.Or(c.State, report.Seen)}
+	worst := report.Finding{}
+	for _, f := range r.Findings {
+		if f.Component != c.Name {
+			continue
+		}
+		x.Flapping = x.Flapping || f.Flapping
+		if f.Severity.Rank() > x.Severity.Rank() {
+			x.Severity = f.Severity
+		}
+		if worst.Rule == "" || f.Impact.Rank() > worst.Impact.Rank() {
+			worst = f // of equal impact the first: the list is sorted worst first
+		}
+	}
+	x.Reason = t.text(worst.Rule, maxWord)
+	switch {
+	case c.Status == report.UnderMaintenance:
+		x.Reason = "maintenance"
+	case x.Reason == "" && c.Status == report.Unknown:
+		x.Reason = "not_seen"
+	}
+	x.Summary = public(x.ID, c.Status)
+	if detail {
+		x.Detail = t.text(c.Summary, maxLine)
+	}
+	return x
+}
+
+// public says how a component is without naming anything inside.
+func public(name string, status report.Impact) string {
+	if status == report.Unknown {
+		return name + ": not known"
+	}
+	return name + ": " + strings.ReplaceAll(string(status), "_", " ")
+}
+
+// utc is a time as JSON can hold it; zero stands for one that it cannot.
+func utc(t time.Time) time.Time {
+	t = t.UTC()
+	if y := t.Year(); y < 1 || y > 9999 {
+		return time.Time{}
+	}
+	return t
+}
