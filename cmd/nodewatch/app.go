@@ -5,6 +5,7 @@ import (
 	"errors"
 	"fmt"
 	"io"
+	"strings"
 
 	"github.com/alecthomas/kingpin/v2"
 )
@@ -48,9 +49,10 @@ func Main(ctx context.Context, args []string, in io.Reader, out, errs io.Writer)
 	for _, add := range []func(*kingpin.Application) (string, func(context.Context) int){
 		p.runCommand, p.checkCommand, p.replayCommand, p.rulesCommand, p.sourcesCommand,
 		p.checkConfigCommand, p.completionCommand, p.versionCommand, p.probeCommand,
+		p.maintenanceStart, p.maintenanceStop, p.acceptCommand, p.wishesCommand, p.reportCommand,
 	} {
 		name, do := add(app)
-		app.GetCommand(name).Action(func(*kingpin.ParseContext) error {
+		command(app, name).Action(func(*kingpin.ParseContext) error {
 			code = do(ctx)
 			return nil
 		})
@@ -59,6 +61,16 @@ func Main(ctx context.Context, args []string, in io.Reader, out, errs io.Writer)
 		return p.usage(err)
 	}
 	return code
+}
+
+// command is the command of the given name, which may be one of a command.
+func command(app *kingpin.Application, name string) *kingpin.CmdClause {
+	words := strings.Fields(name)
+	cmd := app.GetCommand(words[0])
+	for _, w := range words[1:] {
+		cmd = cmd.GetCommand(w)
+	}
+	return cmd
 }
 
 // usage says what is wrong with the call.
@@ -86,4 +98,7 @@ it is, which guests it hits and what to do next.
   nodewatch replay FILE              play a recorded tape, or an incident, again
   nodewatch rules                    the failure patterns it knows, and their thresholds
   nodewatch sources                  what it reads, and how to give it sight
+  nodewatch maintenance start        this node is being worked on: page nobody
+  nodewatch accept RULE              live with a finding until a date
+  nodewatch report test              try the configured reporters
 `

@@ -47,6 +47,8 @@ func catalogue() []listing {
 			node.Absent: "give it a keyring and the nodewatch-ceph binary as docs/ceph.md says, or set ceph.off: true",
 			node.Denied: "let nodewatch's user read the keyring, with the caps that docs/ceph.md names",
 		}},
+		{node.SourceWishes, 2 * time.Second, 2 * time.Second, "maintenance and accepted findings: wishes.json in the state directory", "nothing", nil},
+		{node.SourceReporters, 2 * time.Second, 2 * time.Second, "how the reporters fare", "configured reporters", nil},
 	}
 }
 

@@ -10,6 +10,7 @@ import (
 	"runtime"
 	"runtime/debug"
 	"syscall"
+	"time"
 
 	"github.com/alecthomas/kingpin/v2"
 	"github.com/prometheus/exporter-toolkit/web"
@@ -27,6 +28,9 @@ const (
 	heap  = 24 << 20
 	cores = 2
 )
+
+// goodbye is how long reporters may take to say that nodewatch stops.
+const goodbye = 3 * time.Second
 
 // A runner is the daemon.
 type runner struct {
@@ -61,10 +65,17 @@ func (r *runner) run(ctx context.Context) int {
 	r.log = slog.New(slog.NewTextHandler(watch.NewLog(ctx, r.err), &slog.HandlerOptions{ReplaceAttr: withoutTime}))
 	r.privileges()
 	s := &shown{node: hostName(c)}
+	reporters, err := deliveries(c, lasting(c))
+	if err != nil {
+		return r.fail(exitCritical, err)
+	}
 	list, err := sources(ctx, c, machine(), s.view)
 	if err != nil {
 		return r.fail(exitCritical, err)
 	}
+	post := watch.NewPost(hostName(c), reporters)
+	defer post.Close(goodbye)
+	list = append(list, faring(post)...)
 	for _, src := range list {
 		s.waiting = append(s.waiting, src.Name)
 	}
@@ -80,11 +91,12 @@ func (r *runner) run(ctx context.Context) int {
 	r.serve(ctx, c, routes(s, reload.collectors()...))
 	notify, tell := newNotifier(), newTeller(r.log)
 	watch.Daemon{
-		Node: hostName(c), Version: version, Sources: list, Settings: settings,
+		Node: hostName(c), Version: version, Site: c.Site, Labels: c.Labels, Sources: list, Settings: settings,
 		Changed: r.reloads(ctx, reload), Record: record, Show: s.show,
 		Alive: func(v rule.View) {
 			notify.alive(v)
 			tell.tell(v)
+			post.Take(v.Report)
 		},
 	}.Run(ctx)
 	if err := finish(); err != nil {

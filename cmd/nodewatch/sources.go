@@ -17,6 +17,7 @@ import (
 	"github.com/nodewatch/nodewatch/pkg/ceph"
 	"github.com/nodewatch/nodewatch/pkg/host"
 	"github.com/nodewatch/nodewatch/pkg/rbd"
+	"github.com/nodewatch/nodewatch/pkg/wish"
 )
 
 // poll makes a Source of one entry of the catalogue.
@@ -46,6 +47,7 @@ func sources(ctx context.Context, c config.Config, at roots, view func() (rule.V
 		poll(node.SourceQEMU, nil, rbd.NewProcesses(proc, qemu(probe), rbd.DeviceNumber).Read, func(r node.Reading[rbd.Guests]) node.Observation { return node.SawQEMU{Reading: r} }),
 		newKernelLog(c, at).source(),
 		poll(node.SourceHost, nil, host.NewReader(proc, host.Limits{}).Read, func(r node.Reading[host.State]) node.Observation { return node.SawHost{Reading: r} }),
+		poll(node.SourceWishes, nil, wishes(stateDirectory(c)), func(r node.Reading[wish.Wishes]) node.Observation { return node.SawWishes{Reading: r} }),
 	}
 	if !c.OVS.Off {
 		list = append(list, poll(node.SourceOVS, nil, ovs(c.OVS.Socket), func(r node.Reading[[]bond.Bond]) node.Observation { return node.SawOVS{Reading: r} }))
@@ -62,6 +64,15 @@ func sources(ctx context.Context, c config.Config, at roots, view func() (rule.V
 		}))
 	}
 	return list, nil
+}
+
+// faring is how the reporters fare, if there are any.
+func faring(post *watch.Post) []watch.Source {
+	read := func(context.Context) ([]node.Delivery, error) { return post.State(), nil }
+	if len(post.State()) == 0 {
+		return nil
+	}
+	return []watch.Source{poll(node.SourceReporters, nil, read, func(r node.Reading[[]node.Delivery]) node.Observation { return node.SawDeliveries{Reading: r} })}
 }
 
 // A nicList is which NICs are watched each second: those that the latest full

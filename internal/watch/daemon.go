@@ -16,6 +16,8 @@ const tick = time.Second
 type Daemon struct {
 	Node     string
 	Version  string
+	Site     string            // where the node stands; may be empty
+	Labels   map[string]string // what else it belongs to
 	Sources  []Source
 	Settings node.Settings        // the rules to start with
 	Changed  <-chan node.Settings // new settings, after a reload; may be nil
@@ -73,7 +75,7 @@ func (d Daemon) Run(ctx context.Context) {
 
 // started says who watches, and by which sources.
 func (d Daemon) started() node.Started {
-	o := node.Started{Node: d.Node, Version: d.Version}
+	o := node.Started{Node: d.Node, Version: d.Version, Site: d.Site, Labels: d.Labels}
 	for _, s := range d.Sources {
 		o.Sources = append(o.Sources, node.Source{Name: s.Name, Every: s.Every})
 	}

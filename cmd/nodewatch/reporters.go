@@ -1,0 +1,48 @@
+package main
+
+import (
+	"fmt"
+
+	"github.com/nodewatch/nodewatch/internal/config"
+	"github.com/nodewatch/nodewatch/internal/watch"
+	"github.com/nodewatch/nodewatch/pkg/report"
+	"github.com/nodewatch/nodewatch/pkg/report/keep"
+	"github.com/nodewatch/nodewatch/pkg/report/native"
+	"github.com/nodewatch/nodewatch/pkg/report/statuspage"
+	"github.com/nodewatch/nodewatch/pkg/report/wire"
+)
+
+// deliveries are all configured reporters, and how each is used. What they must
+// not forget is kept in dir; empty: nowhere.
+func deliveries(c config.Config, dir string) ([]watch.Delivery, error) {
+	var list []watch.Delivery
+	for _, r := range c.Reporters {
+		made, err := reporter(r, dir)
+		if err != nil {
+			return nil, fmt.Errorf("reporter %s: %w", r.Name, err)
+		}
+		list = append(list, watch.Delivery{Name: r.Name, Backend: r.Backend, Reporter: made, Every: r.Every, Deadline: r.Deadline, Filter: r.Filter()})
+	}
+	return list, nil
+}
+
+// reporter makes one reporter. This list is the wiring.
+func reporter(r config.Reporter, dir string) (report.Reporter, error) {
+	r.TLS.Agent = "nodewatch/" + version
+	client, err := wire.New(r.TLS)
+	if err != nil {
+		return nil, err
+	}
+	kept, err := keep.In(dir, r.Name)
+	if err != nil {
+		return nil, err
+	}
+	switch s := r.Settings.(type) {
+	case *native.Config:
+		s.Every = r.Every
+		return native.New(*s, client, kept)
+	case *statuspage.Config:
+		return statuspage.New(*s, client)
+	}
+	return nil, fmt.Errorf("no reporter is made for %T", r.Settings)
+}
