@@ -74,14 +74,14 @@ type Event struct {
 	Version     string              `json:"version"`
 }
 
-// Event makes the Event that tells the changes, of which there is at least one;
-// next is what has been told once it is delivered.
+// Event makes the Event that tells the changes; next is what has been told once
+// it is delivered.
 func (next Told) Event(r report.Report, changes []Change) Event {
 	boot := r.Boot
 	if boot == "" {
 		boot = "unknown"
 	}
-	some := changes[:min(len(changes), mostChanges)]
+	some := slices.Concat([]Change{}, changes[:min(len(changes), mostChanges)])
 	return Event{
 		ID: fmt.Sprintf("%s/%d/%d", boot, next.N, next.Sent), Node: r.Node, Site: r.Site, Labels: r.Labels, At: r.At,
 		Status: r.Status, Raised: len(next.Findings), Changes: some, More: len(changes) - len(some),

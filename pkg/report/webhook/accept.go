@@ -1,0 +1,80 @@
+package webhook
+
+import (
+	"encoding/json"
+	"fmt"
+	"net/http"
+	"strings"
+
+	"github.com/nodewatch/nodewatch/pkg/report"
+	"github.com/nodewatch/nodewatch/pkg/report/wire"
+)
+
+// refused says that an answer with a code of success is none.
+func refused(a wire.Answer, want string) error {
+	return &report.Failure{Kind: report.Misconfigured, Err: fmt.Errorf("webhook: not taken, as the answer is not %s: %s", want, a.Line())}
+}
+
+// any2xx takes the code's word.
+func any2xx(wire.Answer) error { return nil }
+
+// saysOK is for Slack and Mattermost: what else stands in the body is an error's name.
+func saysOK(a wire.Answer) error {
+	if strings.TrimSpace(string(a.Body)) != "ok" {
+		return refused(a, "ok")
+	}
+	return nil
+}
+
+// discordAccepts wants the message back, or 204.
+func discordAccepts(a wire.Answer) error {
+	var body struct {
+		ID string `json:"id"`
+	}
+	if a.Code == http.StatusNoContent && len(a.Body) == 0 || json.Unmarshal(a.Body, &body) == nil && body.ID != "" {
+		return nil
+	}
+	return refused(a, "a message with its id")
+}
+
+// ntfyAccepts wants the message back.
+func ntfyAccepts(a wire.Answer) error {
+	var body struct {
+		ID    string `json:"id"`
+		Event string `json:"event"`
+	}
+	if json.Unmarshal(a.Body, &body) != nil || body.ID == "" || body.Event != "message" {
+		return refused(a, "a message with its id")
+	}
+	return nil
+}
+
+// telegramAccepts wants "ok": true; an error may come with any code.
+func telegramAccepts(a wire.Answer) error {
+	var body struct {
+		OK   bool `json:"ok"`
+		Code int  `json:"error_code"`
+	}
+	if json.Unmarshal(a.Body, &body) != nil || !body.OK {
+		err := refused(a, `"ok": true`)
+		if body.Code == http.StatusTooManyRequests {
+			f := report.FailureOf(err)
+			f.Kind = report.Throttled
+			return wished(f, a)
+		}
+		return err
+	}
+	return nil
+}
+
+// incidentAccepts wants the alert's key back, or the word that it was taken.
+func incidentAccepts(a wire.Answer) error {
+	var body struct {
+		Key    string `json:"deduplication_key"`
+		Status string `json:"status"`
+	}
+	if json.Unmarshal(a.Body, &body) != nil || body.Key == "" && body.Status != "success" {
+		return refused(a, "an accepted alert event")
+	}
+	return nil
+}

@@ -1,0 +1,153 @@
+package webhook
+
+import (
+	"regexp"
+	"slices"
+	"strings"
+	"time"
+
+	"github.com/nodewatch/nodewatch/pkg/report"
+	"github.com/nodewatch/nodewatch/pkg/report/news"
+	"github.com/nodewatch/nodewatch/pkg/report/wire"
+)
+
+// Config says whom to tell, and how. Its zero value is not valid: start from Default.
+type Config struct {
+	Preset      string            `yaml:"preset" doc:"what is at the other end" oneof:"slack mattermost discord ntfy telegram json cloudevents oncall incidentio betterstack template"`
+	URL         string            `yaml:"url" doc:"address to send to, if it is no secret; empty: the preset's own, if it has one"`
+	URLFile     wire.SecretFile   `yaml:"url_file" doc:"file that holds the address, if that is a secret"`
+	Token       wire.SecretFile   `yaml:"token_file" doc:"file of the token: Telegram's bot; a bearer token for all others"`
+	Topic       string            `yaml:"topic" doc:"ntfy: topic to publish to"`
+	Chat        string            `yaml:"chat" doc:"telegram: id of the chat, or @name of the channel"`
+	Mode        string            `yaml:"mode" doc:"changes: a message when something changes; state: the whole report at each interval, for json, cloudevents and template" oneof:"changes state"`
+	Tell        []string          `yaml:"tell" doc:"changes that are told: raised worse blind milder seen passed cleared"`
+	Template    string            `yaml:"template" doc:"Go template of the text or, for the preset template, of the body; empty: the preset's own text"`
+	ContentType string            `yaml:"content_type" doc:"of the body that the preset template sends"`
+	Method      string            `yaml:"method" doc:"HTTP method" oneof:"POST PUT PATCH"`
+	Headers     map[string]string `yaml:"headers" doc:"further headers, none of them secret"`
+	HeaderFiles map[string]string `yaml:"header_files" doc:"further headers whose values stand in files, such as Authorization"`
+	SignKey     wire.SecretFile   `yaml:"sign_key_file" doc:"file of the key that requests are signed with (HMAC-SHA-256); empty: not signed"`
+	Pause       time.Duration     `yaml:"pause" doc:"least time between two messages; what changes meanwhile becomes one" min:"0s" max:"10m"`
+	Settle      time.Duration     `yaml:"settle" doc:"how long after its start nodewatch may take to raise again what was told before it, until that counts as cleared" min:"0s" max:"1h"`
+	Page        string            `yaml:"page" doc:"address of this node's page, to be linked; empty: no link"`
+}
+
+// Default is the configuration that a file changes; it lacks the preset.
+func Default() Config {
+	return Config{
+		Mode: "changes", Method: "POST", ContentType: "application/json", Pause: 10 * time.Second, Settle: 5 * time.Minute,
+		Tell: []string{"raised", "worse", "blind", "milder", "passed", "cleared"},
+	}
+}
+
+var (
+	topicWord  = regexp.MustCompile(`^[-_A-Za-z0-9]{1,64}$`)            // ntfy: what a topic may be
+	chatWord   = regexp.MustCompile(`^(-?[0-9]{1,20}|@[A-Za-z0-9_]+)$`) // Telegram: sendMessage, chat_id
+	headerWord = regexp.MustCompile(`^[-_A-Za-z0-9]{1,100}$`)
+)
+
+// Check returns a *report.FieldError naming what is missing or impossible. It
+// reads nothing.
+func (c Config) Check() error {
+	p, known := presets()[c.Preset]
+	if !known {
+		return report.WrongField("preset", "%q is not allowed: must be one of slack mattermost discord ntfy telegram json cloudevents oncall incidentio betterstack template", c.Preset)
+	}
+	for _, check := range []func(preset) error{c.checkAddress, c.checkTarget, c.checkMode, c.checkTell, c.checkHeaders, c.checkTemplate} {
+		if err := check(p); err != nil {
+			return err
+		}
+	}
+	return nil
+}
+
+func (c Config) checkAddress(p preset) error {
+	switch {
+	case c.URL != "" && c.URLFile != "":
+		return report.WrongField("url", "stands beside url_file; one is allowed")
+	case c.URL != "" && p.secret:
+		return report.WrongField("url", "is a secret here: write it into a file, and name that in url_file")
+	case c.URLFile != "":
+		return nil
+	case c.URL == "" && p.url == "" && p.secret:
+		return report.WrongField("url_file", "is missing: the file that holds the address, which is a secret here")
+	case c.URL == "" && p.url == "":
+		return report.WrongField("url", "is missing: an address, or url_file")
+	case c.URL != "":
+		return wire.CheckURL("url", c.URL)
+	}
+	return nil
+}
+
+// checkTarget checks what single presets need.
+func (c Config) checkTarget(preset) error {
+	switch {
+	case c.Preset == "ntfy" && !topicWord.MatchString(c.Topic):
+		return report.WrongField("topic", "must be a word of at most 64 letters, digits, - and _")
+	case c.Preset != "ntfy" && c.Topic != "":
+		return report.WrongField("topic", "is for ntfy only")
+	case c.Preset == "telegram" && !chatWord.MatchString(c.Chat):
+		return report.WrongField("chat", "must be a chat's number, or a channel's @name")
+	case c.Preset != "telegram" && c.Chat != "":
+		return report.WrongField("chat", "is for telegram only")
+	case (c.Preset == "telegram" || c.Preset == "incidentio") && c.Token == "":
+		return report.WrongField("token_file", "is missing: the file of the token")
+	}
+	return nil
+}
+
+func (c Config) checkMode(p preset) error {
+	switch {
+	case c.Mode != "changes" && c.Mode != "state":
+		return report.WrongField("mode", "%q is not allowed: must be changes or state", c.Mode)
+	case c.Mode == "state" && !p.data:
+		return report.WrongField("mode", "state is for json, cloudevents and template: people are told changes")
+	case !slices.Contains([]string{"POST", "PUT", "PATCH"}, c.Method):
+		return report.WrongField("method", "%q is not allowed: must be POST, PUT or PATCH", c.Method)
+	case c.Pause < 0 || c.Pause > 10*time.Minute:
+		return report.WrongField("pause", "must be from 0s to 10m")
+	case c.Settle < 0 || c.Settle > time.Hour:
+		return report.WrongField("settle", "must be from 0s to 1h")
+	case c.Page != "":
+		return wire.CheckURL("page", c.Page)
+	}
+	return nil
+}
+
+func (c Config) checkTell(p preset) error {
+	for _, word := range c.Tell {
+		if !slices.Contains(news.Kinds(), news.Kind(word)) {
+			return report.WrongField("tell", "%q is not allowed: must be of raised worse blind milder seen passed cleared", word)
+		}
+	}
+	for _, word := range []news.Kind{news.Raised, news.Cleared} {
+		if p.alerts && !slices.Contains(c.Tell, string(word)) {
+			return report.WrongField("tell", "lacks %s: alerts would not end", word)
+		}
+	}
+	if len(c.Tell) == 0 {
+		return report.WrongField("tell", "is empty: nothing would be told")
+	}
+	return nil
+}
+
+func (c Config) checkHeaders(preset) error {
+	secret := []string{"Authorization", "Cookie", "X-Api-Key", "Proxy-Authorization"}
+	fixed := []string{"Host", "Content-Length", "Transfer-Encoding", "Connection", "Content-Type", timeHeader, signHeader}
+	for field, list := range map[string]map[string]string{"headers": c.Headers, "header_files": c.HeaderFiles} {
+		for name, value := range list {
+			same := func(other string) bool { return strings.EqualFold(name, other) }
+			switch {
+			case !headerWord.MatchString(name):
+				return report.WrongField(field, "%q is not the name of a header", name)
+			case slices.ContainsFunc(fixed, same):
+				return report.WrongField(field, "%s is nodewatch's to set", name)
+			case field == "headers" && slices.ContainsFunc(secret, same):
+				return report.WrongField(field, "%s is a secret: name a file that holds it in header_files", name)
+			case strings.ContainsAny(value, "\r\n\x00") || value == "":
+				return report.WrongField(field, "%s must be one line", name)
+			}
+		}
+	}
+	return nil
+}

@@ -1,0 +1,187 @@
+package webhook
+
+import (
+	"fmt"
+	"strings"
+	"time"
+	"unicode"
+	"unicode/utf8"
+
+	"github.com/nodewatch/nodewatch/pkg/report"
+	"github.com/nodewatch/nodewatch/pkg/report/news"
+)
+
+// listed is how many changes a text tells; of the rest it tells the number.
+const listed = 3
+
+// How much of each part a text shows: characters, and bytes of a command. A longer
+// command is left out: half of one must not be pasted.
+const (
+	mostSummary = 300
+	mostAlso    = 120
+	mostDo      = 200
+	mostCommand = 600
+)
+
+// A message is what is to be told once.
+type message struct {
+	event  news.Event
+	report report.Report
+	state  bool   // it carries the whole report, and no changes
+	text   string // what people read
+}
+
+func characters(n int, text string) string { return limit{n, inRunes}.cut(clean(text)) }
+
+// texts are the message in words, shorter from one to the next: whole, without
+// the command, the worst change alone.
+func texts(e news.Event, page string) []string {
+	if e.Test {
+		return []string{fmt.Sprintf("TEST from nodewatch on %s: nothing is wrong\n%s", clean(e.Node), strings.TrimPrefix(clean(e.Site)+", ", ", ")+clock(e.At, e.At))}
+	}
+	all := []string{}
+	for _, short := range []struct{ command, also bool }{{true, true}, {false, true}, {false, false}} {
+		lines := append([]string{headline(e)}, about(e)...)
+		lines = append(lines, advice(e.Changes[0], short.command)...)
+		if f := e.Changes[0].Finding; f != nil && f.Runbook != "" {
+			lines = append(lines, "runbook: "+clean(f.Runbook))
+		}
+		if short.also {
+			lines = append(lines, also(e)...)
+		}
+		if page != "" {
+			lines = append(lines, "page: "+page)
+		}
+		all = append(all, strings.Join(lines, "\n"))
+	}
+	return all
+}
+
+// headline says at a glance how bad it is, where, and what.
+func headline(e news.Event) string {
+	c := e.Changes[0]
+	return label(c) + " " + clean(e.Node) + ": " + characters(mostSummary, c.Summary)
+}
+
+// label is the severity, and what became of it.
+func label(c news.Change) string {
+	was := " (was " + c.From + ")"
+	upper := strings.ToUpper(string(c.Severity()))
+	switch c.Kind {
+	case news.Worse, news.Milder:
+		if c.From == c.To {
+			return upper
+		}
+		return upper + was
+	case news.Blind:
+		return upper + ", BLIND"
+	case news.Seen:
+		return upper + ", SEEN AGAIN"
+	case news.Passed, news.Cleared:
+		return strings.ToUpper(string(c.Kind)) + was
+	}
+	return upper
+}
+
+// about is when, what customers feel, and where.
+func about(e news.Event) []string {
+	c := e.Changes[0]
+	when := "since " + clock(c.Since, e.At)
+	switch c.Kind {
+	case news.Cleared, news.Passed:
+		when = "from " + clock(c.Since, e.At) + " to " + clock(c.At, e.At) + ", " + span(c.At.Sub(c.Since))
+	default:
+		when += ", " + span(e.At.Sub(c.Since))
+	}
+	lines := []string{when + "; impact: " + words(c.Impact)}
+	if c.Kind == news.Blind && c.Finding != nil {
+		lines = append(lines, "last seen "+clock(c.Finding.LastSeen, e.At)+": nobody can tell whether it is still so")
+	}
+	if c.To == news.Clear && e.Raised == 0 {
+		lines = append(lines, "nothing else is raised")
+	} else if c.To == news.Clear {
+		lines = append(lines, fmt.Sprintf("still raised: %d", e.Raised))
+	}
+	if m := e.Maintenance; m != nil {
+		lines = append(lines, "under maintenance until "+clock(m.Until, e.At)+" by "+characters(mostDo, m.By+": "+m.Reason))
+	}
+	if f := c.Finding; f != nil && f.Accepted != nil {
+		lines = append(lines, "accepted until "+clock(f.Accepted.Until, e.At)+" by "+characters(mostDo, f.Accepted.By+": "+f.Accepted.Reason))
+	}
+	return append(lines, where(e))
+}
+
+// where names the site and the finding.
+func where(e news.Event) string {
+	c := e.Changes[0]
+	parts := []string{}
+	if e.Site != "" {
+		parts = append(parts, clean(e.Site))
+	}
+	return strings.Join(append(parts, clean(c.Component), strings.TrimSpace(clean(c.Rule+" "+c.Subject))), ", ")
+}
+
+// advice is the next step: the first that has a command.
+func advice(c news.Change, command bool) []string {
+	if c.Finding == nil || len(c.Finding.Advice) == 0 || c.Kind == news.Seen {
+		return nil
+	}
+	a := c.Finding.Advice[0]
+	for _, x := range c.Finding.Advice {
+		if x.Command != "" {
+			a = x
+			break
+		}
+	}
+	lines := []string{"next: " + characters(mostDo, a.Do)}
+	if command && a.Command != "" && len(a.Command) <= mostCommand && !strings.ContainsFunc(a.Command, unpasteable) {
+		lines = append(lines, a.Command)
+	}
+	return lines
+}
+
+// unpasteable reports whether a command with the character in it cannot be shown
+// as it is.
+func unpasteable(r rune) bool { return r == utf8.RuneError || !unicode.IsPrint(r) }
+
+// also is what else has changed: some, and the number of the rest.
+func also(e news.Event) []string {
+	var lines []string
+	for _, c := range e.Changes[1:min(len(e.Changes), listed)] {
+		lines = append(lines, "also "+label(c)+": "+characters(mostAlso, c.Summary))
+	}
+	if rest := len(e.Changes) + e.More - listed; rest > 0 {
+		lines = append(lines, fmt.Sprintf("and %d more", rest))
+	}
+	return lines
+}
+
+// words is an impact as people write it.
+func words(i report.Impact) string { return strings.ReplaceAll(string(i), "_", " ") }
+
+// clock is a time of day in UTC, with the date unless it is that of now.
+func clock(t, now time.Time) string {
+	t = t.UTC()
+	switch y, m, d := now.UTC().Date(); {
+	case t.IsZero():
+		return "an unknown time"
+	case t.Year() == y && t.Month() == m && t.Day() == d:
+		return t.Format("15:04:05") + " UTC"
+	}
+	return t.Format("2006-01-02 15:04:05") + " UTC"
+}
+
+// span is a duration in its two largest units.
+func span(d time.Duration) string {
+	d = max(d, 0).Truncate(time.Second)
+	days, hours, minutes, seconds := d/(24*time.Hour), d/time.Hour%24, d/time.Minute%60, d/time.Second%60
+	switch {
+	case days > 0:
+		return fmt.Sprintf("%d d %d h", days, hours)
+	case hours > 0:
+		return fmt.Sprintf("%d h %d min", hours, minutes)
+	case minutes > 0:
+		return fmt.Sprintf("%d min %d s", minutes, seconds)
+	}
+	return fmt.Sprintf("%d s", seconds)
+}

@@ -1,0 +1,189 @@
+package webhook
+
+import (
+	"bytes"
+	"encoding/json"
+	"errors"
+	"fmt"
+	"strings"
+	"text/template"
+	"time"
+
+	"github.com/nodewatch/nodewatch/pkg/report"
+	"github.com/nodewatch/nodewatch/pkg/report/news"
+)
+
+// A Value is what a template is executed with. All of it can be used whatever the
+// message is about: a finding that is gone is told as it was.
+type Value struct {
+	Node        string
+	Site        string              // empty if none is configured
+	Labels      map[string]string   // as configured
+	Status      report.Impact       // of the node
+	Kind        news.Kind           // what became of the worst change: raised, worse, blind, milder, seen, passed, cleared; state in mode state
+	Transition  news.Change         // the worst change: Kind, At, Rule, Subject, Component, From, To, Impact, Since, Summary
+	Finding     report.Finding      // what the worst change is about; in mode state the worst that is raised
+	Changes     []news.Change       // all of them, the worst first, at most 100
+	More        int                 // changes beyond those
+	Raised      int                 // findings that are raised now and have been told
+	Maintenance *report.Maintenance // nil if none is under way
+	Time        time.Time           // of the report
+	Links       Links
+	Text        string        // what would be sent without a template
+	Test        bool          // it is a test
+	Report      report.Report // the whole report
+}
+
+// Links are addresses to follow; those that are not known are empty.
+type Links struct{ Runbook, Page string }
+
+// mostRendered is how long a template's outcome may be, in bytes.
+const mostRendered = 256 << 10
+
+// functions are what templates can call besides Go's own.
+func functions(now time.Time) template.FuncMap {
+	return template.FuncMap{
+		"json": func(v any) (string, error) {
+			raw, err := encode(v)
+			return string(raw), err
+		},
+		"truncate": func(n int, text any) string {
+			return limit{max(n, 1), inRunes}.cut(strings.ToValidUTF8(fmt.Sprint(text), "?"))
+		},
+		"upper": func(text any) string { return strings.ToUpper(fmt.Sprint(text)) },
+		"words": func(text any) string { return strings.ReplaceAll(fmt.Sprint(text), "_", " ") },
+		"mark":  func(severity any) string { return mark(fmt.Sprint(severity)) },
+		"since": func(t time.Time) string { return span(now.Sub(t)) },
+	}
+}
+
+// mark is a severity as a sign of four characters.
+func mark(severity string) string {
+	switch report.Severity(severity) {
+	case report.Critical:
+		return "[!!]"
+	case report.Warning:
+		return "[! ]"
+	case report.Info:
+		return "[i ]"
+	}
+	return "[ok]"
+}
+
+// parse parses a template.
+func parse(text string) (*template.Template, error) {
+	return template.New("template").Option("missingkey=error").Funcs(functions(time.Time{})).Parse(text)
+}
+
+// value is what a template sees of a message.
+func (m message) value(page string) Value {
+	v := Value{
+		Node: m.report.Node, Site: m.report.Site, Labels: m.report.Labels, Status: m.report.Status, Kind: "state",
+		Changes: m.event.Changes, More: m.event.More, Raised: m.event.Raised, Maintenance: m.report.Maintenance,
+		Time: m.report.At, Text: m.text, Test: m.report.Test, Report: m.report, Links: Links{Page: page},
+	}
+	if len(m.report.Findings) > 0 {
+		v.Finding = m.report.Findings[0]
+	}
+	if len(m.event.Changes) > 0 {
+		c := m.event.Changes[0]
+		v.Kind, v.Transition = c.Kind, c
+		v.Finding = report.Finding{
+			Rule: c.Rule, Subject: c.Subject, Component: c.Component, Severity: c.Severity(), Impact: c.Impact,
+			Since: c.Since, LevelSince: c.At, LastSeen: c.At, Summary: c.Summary,
+		}
+		if c.Finding != nil {
+			v.Finding = *c.Finding
+		}
+	}
+	v.Links.Runbook = v.Finding.Runbook
+	return v
+}
+
+// errTooLong says that a template makes more than can be sent.
+var errTooLong = errors.New("makes more than 256 KiB")
+
+// A bounded buffer refuses what is beyond its size.
+type bounded struct{ bytes.Buffer }
+
+// Write implements io.Writer.
+func (b *bounded) Write(p []byte) (int, error) {
+	if b.Len()+len(p) > mostRendered {
+		return 0, errTooLong
+	}
+	return b.Buffer.Write(p)
+}
+
+// render executes a template with the value.
+func render(t *template.Template, v Value) (string, error) {
+	t, err := t.Clone()
+	if err != nil {
+		return "", err
+	}
+	var out bounded
+	if err := t.Funcs(functions(v.Time)).Execute(&out, v); err != nil {
+		return "", err
+	}
+	return strings.ToValidUTF8(out.String(), "?"), nil
+}
+
+// encode is JSON without the escapes that HTML asks for.
+func encode(v any) ([]byte, error) {
+	var b bytes.Buffer
+	enc := json.NewEncoder(&b)
+	enc.SetEscapeHTML(false)
+	err := enc.Encode(v)
+	return bytes.TrimSuffix(b.Bytes(), []byte("\n")), err
+}
+
+// checkTemplate tries the template on messages of every kind.
+func (c Config) checkTemplate(p preset) error {
+	switch {
+	case c.Template == "" && c.Preset == "template":
+		return report.WrongField("template", "is missing")
+	case c.Template != "" && p.data && c.Preset != "template":
+		return report.WrongField("template", "is for people's texts and the preset template")
+	case strings.ContainsAny(c.ContentType, "\r\n\x00") || c.ContentType == "":
+		return report.WrongField("content_type", "must be one line, such as application/json")
+	case c.Template == "":
+		return nil
+	}
+	t, err := parse(c.Template)
+	if err != nil {
+		return report.WrongField("template", "%s", strings.TrimPrefix(err.Error(), "template: template:"))
+	}
+	for _, m := range samples() {
+		m.text = texts(m.event, c.Page)[0]
+		if _, err := render(t, m.value(c.Page)); err != nil {
+			return report.WrongField("template", "%s", strings.TrimPrefix(err.Error(), "template: template:"))
+		}
+	}
+	return nil
+}
+
+// samples are messages of every kind, of a finding with everything and of one
+// with nothing.
+func samples() []message {
+	at := time.Date(2026, 3, 1, 2, 14, 0, 0, time.UTC)
+	full := report.Finding{
+		Rule: "krbd-retry-storm", Subject: "osd3", Component: "storage", Severity: report.Critical, Impact: report.MajorOutage, State: report.Seen,
+		Since: at, LevelSince: at, LastSeen: at, Summary: "a sample", Runbook: "https://example.net/rules#krbd-retry-storm",
+		Evidence: []report.Evidence{{Source: "kmsg", Fact: "a fact", At: at}}, Against: []report.Evidence{{Source: "nic", Fact: "a fact", At: at}},
+		Advice: []report.Advice{{Do: "look", Command: "ip -s link"}},
+	}
+	r := report.Report{Node: "node2", At: at, Started: at, Status: report.MajorOutage, Findings: []report.Finding{full}}
+	list := []message{{report: r, state: true, event: sampleEvent(r, news.Raised, nil)}}
+	list[0].event.Changes = nil
+	for _, kind := range news.Kinds() {
+		list = append(list, message{report: r, event: sampleEvent(r, kind, &full)}, message{report: r, event: sampleEvent(r, kind, nil)})
+	}
+	list[0].event.Test = true
+	return list
+}
+
+func sampleEvent(r report.Report, kind news.Kind, f *report.Finding) news.Event {
+	return news.Event{Node: r.Node, At: r.At, Status: r.Status, Changes: []news.Change{{
+		Kind: kind, At: r.At, Rule: "krbd-retry-storm", Component: "storage", From: "warning", To: "critical",
+		Impact: report.MajorOutage, Since: r.At, Summary: "a sample", Finding: f,
+	}}}
+}

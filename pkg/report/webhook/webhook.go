@@ -1,0 +1,149 @@
+// Package webhook tells people and their tools by HTTP requests: chats, push
+// services, on-call services, or whatever takes JSON. It speaks when something
+// changes, once for all that has changed.
+package webhook
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"slices"
+	"strings"
+	"text/template"
+
+	"github.com/nodewatch/nodewatch/pkg/report"
+	"github.com/nodewatch/nodewatch/pkg/report/keep"
+	"github.com/nodewatch/nodewatch/pkg/report/news"
+	"github.com/nodewatch/nodewatch/pkg/report/wire"
+)
+
+// A Reporter tells one backend. It implements report.Reporter and report.Keeper.
+type Reporter struct {
+	c        Config
+	preset   preset
+	client   *wire.Client
+	template *template.Template // nil: none
+	memory   *news.Memory
+}
+
+// New returns a Reporter. What has been told is kept in the file; if that cannot
+// be read, the first Keep says so and everything raised is told again.
+func New(c Config, client *wire.Client, kept keep.File) (*Reporter, error) {
+	if err := c.Check(); err != nil {
+		return nil, err
+	}
+	w := &Reporter{c: c, preset: presets()[c.Preset], client: client, memory: news.Remember(kept)}
+	if c.Template != "" {
+		t, err := parse(c.Template)
+		if err != nil {
+			return nil, report.WrongField("template", "%v", err)
+		}
+		w.template = t
+	}
+	return w, nil
+}
+
+// Keep implements report.Keeper.
+func (w *Reporter) Keep(report.Report) error { return w.memory.Keep() }
+
+// Report implements report.Reporter: it tells what has changed since it last
+// succeeded or, in mode state, the whole Report.
+func (w *Reporter) Report(ctx context.Context, r report.Report) error {
+	if w.c.Mode == "state" {
+		_, err := w.deliver(ctx, message{report: r, state: true, event: eventAt(r)})
+		return err
+	}
+	told := w.memory.Told()
+	changes, next := told.Next(r, w.c.Settle)
+	changes = slices.DeleteFunc(changes, func(c news.Change) bool { return !slices.Contains(w.c.Tell, string(c.Kind)) })
+	if len(changes) == 0 {
+		w.memory.Set(next)
+		return nil
+	}
+	if left := w.c.Pause - r.At.Sub(told.At); left > 0 && left <= w.c.Pause && r.Final == "" {
+		return &report.Failure{Kind: report.Throttled, After: left, Err: fmt.Errorf("webhook: %d changes wait for the pause between two messages to pass", len(changes))}
+	}
+	_, err := w.deliver(ctx, message{report: r, event: next.Event(r, changes)})
+	if err != nil && report.FailureOf(err).Kind != report.Stale {
+		return err
+	}
+	next.At, next.Sent = r.At, next.Sent+1
+	w.memory.Set(next)
+	return err
+}
+
+// Test implements report.Reporter: it sends a message that says that it is a test.
+// An alert is raised and ended at once, under a key of its own.
+func (w *Reporter) Test(ctx context.Context, r report.Report) (string, error) {
+	r.Test = true
+	m := message{report: r, event: eventAt(r), state: w.c.Mode == "state"}
+	m.event.Raised = 1
+	answer, err := w.deliver(ctx, m)
+	if err == nil && w.preset.alerts {
+		m.event.Raised, m.event.ID = 0, m.event.ID+"/end"
+		answer, err = w.deliver(ctx, m)
+	}
+	if err == nil && answer == "" {
+		return "", &report.Failure{Kind: report.Misconfigured, Err: errors.New("webhook: the template makes nothing of a test")}
+	}
+	return answer, err
+}
+
+// eventAt is an event without changes, whose id nothing else has.
+func eventAt(r report.Report) news.Event {
+	return news.Told{Sent: uint64(max(r.At.UnixNano(), 0))}.Event(r, nil)
+}
+
+// deliver sends a message, and returns in one line what came back; nothing if the
+// template makes nothing of the message, and so nothing was sent.
+func (w *Reporter) deliver(ctx context.Context, m message) (string, error) {
+	if err := w.write(&m); err != nil {
+		return "", &report.Failure{Kind: report.Misconfigured, Err: fmt.Errorf("webhook: template: %w", err)}
+	}
+	if m.text == "" && w.template != nil {
+		return "", nil
+	}
+	body, err := w.preset.body(w, m)
+	if err != nil {
+		return "", &report.Failure{Kind: report.Misconfigured, Err: fmt.Errorf("webhook: %w", err)}
+	}
+	q, err := w.request(m, body)
+	if err != nil {
+		return "", &report.Failure{Kind: report.Misconfigured, Err: fmt.Errorf("webhook: %w", err)}
+	}
+	a, err := w.client.Do(ctx, q)
+	if err != nil {
+		return a.Line(), wished(err, a)
+	}
+	return a.Line(), w.preset.accept(a)
+}
+
+// write gives the message its text, as the backend's limits and markup allow.
+func (w *Reporter) write(m *message) error {
+	if m.state && w.template == nil {
+		return nil
+	}
+	all := []string{""}
+	if len(m.event.Changes) > 0 || m.event.Test {
+		all = texts(m.event, w.c.Page)
+	}
+	m.text = all[0]
+	if w.template != nil {
+		text, err := render(w.template, m.value(w.c.Page))
+		if err != nil {
+			return err
+		}
+		all = []string{strings.TrimSpace(text)}
+	}
+	if w.preset.data {
+		m.text = all[0]
+		return nil
+	}
+	for _, text := range all {
+		if m.text = w.preset.escape(text); w.preset.limit.of(m.text) <= w.preset.limit.most {
+			return nil
+		}
+	}
+	m.text = w.preset.limit.escaped(all[len(all)-1], w.preset.escape)
+	return nil
+}
