@@ -19,6 +19,7 @@ import (
 	"github.com/nodewatch/nodewatch/internal/page"
 	"github.com/nodewatch/nodewatch/internal/rule"
 	"github.com/nodewatch/nodewatch/internal/tape"
+	"github.com/nodewatch/nodewatch/internal/watch"
 	"github.com/nodewatch/nodewatch/pkg/report"
 )
 
@@ -29,6 +30,8 @@ type replayer struct {
 	serve *string
 	speed *float64
 	brief *bool
+	tell  *bool
+	conf  *string
 }
 
 func (p program) replayCommand(app *kingpin.Application) (string, func(context.Context) int) {
@@ -36,7 +39,9 @@ func (p program) replayCommand(app *kingpin.Application) (string, func(context.C
 	r := &replayer{program: p}
 	r.file = cmd.Arg("file", "A tape (.jsonl, .zst) or an incident (.txtar).").Required().String()
 	r.serve = cmd.Flag("serve", "Show the page and /metrics at this address while it plays.").PlaceHolder("127.0.0.1:10090").String()
-	r.speed = cmd.Flag("speed", "How many times faster than it happened; 0: as fast as can be. With --serve 10, else 0.").Default("-1").Float64()
+	r.speed = cmd.Flag("speed", "How many times faster than it happened; 0: as fast as can be. With --serve or --report 10, else 0.").Default("-1").Float64()
+	r.tell = cmd.Flag("report", "Hand what happened to the configured reporters, as if it happened now; its times are moved to now and, at a speed, drawn together.").Bool()
+	r.conf = configFlag(cmd)
 	r.brief = cmd.Flag("brief", "No evidence and no advice, only the changes.").Bool()
 	return "replay", r.run
 }
@@ -49,9 +54,13 @@ func (r *replayer) run(ctx context.Context) int {
 	defer in.close()
 	if *r.speed < 0 {
 		*r.speed = 0
-		if *r.serve != "" {
+		if *r.serve != "" || *r.tell {
 			*r.speed = 10
 		}
+	}
+	post, err := r.reporters()
+	if err != nil {
+		return r.fail(exitCritical, err)
 	}
 	s := &shown{}
 	if *r.serve != "" {
@@ -60,9 +69,10 @@ func (r *replayer) run(ctx context.Context) int {
 		r.show(ctx, s)
 	}
 	teller := &story{out: r.out, brief: *r.brief, progress: r.progress()}
-	if err := r.plays(ctx, in, s, teller); err != nil {
+	if err := r.plays(ctx, in, s, post, teller); err != nil {
 		return r.fail(exitCritical, err)
 	}
+	r.settle(post)
 	teller.end()
 	if in.tape != nil {
 		r.complain(in.tape)
@@ -75,9 +85,12 @@ func (r *replayer) run(ctx context.Context) int {
 }
 
 // plays plays every entry, in its time if a speed is set.
-func (r *replayer) plays(ctx context.Context, in *played, s *shown, teller *story) error {
+func (r *replayer) plays(ctx context.Context, in *played, s *shown, post *watch.Post, teller *story) error {
 	judge := rule.NewJudge(rule.Default())
 	var began, first time.Time
+	due := func(at time.Time) time.Time {
+		return began.Add(time.Duration(float64(at.Sub(first)) / *r.speed))
+	}
 	for {
 		e, err := in.next()
 		if errors.Is(err, io.EOF) {
@@ -90,9 +103,8 @@ func (r *replayer) plays(ctx context.Context, in *played, s *shown, teller *stor
 			first, began = e.At, time.Now()
 		}
 		if *r.speed > 0 {
-			due := began.Add(time.Duration(float64(e.At.Sub(first)) / *r.speed))
 			select {
-			case <-time.After(time.Until(due)):
+			case <-time.After(time.Until(due(e.At))):
 			case <-ctx.Done():
 			}
 		}
@@ -102,7 +114,45 @@ func (r *replayer) plays(ctx context.Context, in *played, s *shown, teller *stor
 		if v, judged := judge.Take(e); judged {
 			s.show(v)
 			teller.tell(v)
+			if post != nil {
+				post.Take(v.Report.Retimed(due))
+			}
 		}
+	}
+}
+
+// reporters starts the configured reporters, if they are to be told; they forget
+// everything afterwards. nil: they are not.
+func (r *replayer) reporters() (*watch.Post, error) {
+	if !*r.tell {
+		return nil, nil
+	}
+	if *r.speed == 0 {
+		return nil, errors.New("--report needs a --speed above 0: what is reported happens now")
+	}
+	c, err := readConfig(*r.conf)
+	if err != nil {
+		return nil, err
+	}
+	list, err := deliveries(c, "")
+	if err != nil {
+		return nil, err
+	}
+	if len(list) == 0 {
+		return nil, errors.New("no reporter is configured; docs/reporters.md shows how, and --config.file names the file")
+	}
+	return watch.NewPost(hostName(c), list), nil
+}
+
+// settle gives the reporters time to deliver the last state, and says who could not.
+func (r *replayer) settle(post *watch.Post) {
+	if post == nil {
+		return
+	}
+	post.Settle(10 * time.Second)
+	post.Close(goodbye)
+	for _, d := range post.State() {
+		fmt.Fprintf(r.err, "reporter %s (%s): %d delivered, last %s %s\n", d.Name, d.Backend, d.Done, d.State, d.Error)
 	}
 }
 

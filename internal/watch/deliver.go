@@ -41,6 +41,7 @@ type deliverer struct {
 	Delivery
 	clock   clock
 	mail    atomic.Pointer[report.Report] // the newest Report
+	handled atomic.Pointer[report.Report] // the latest that the backend knows, or has failed to take
 	wake    chan struct{}                 // one place: there is mail
 	keep    chan struct{}                 // one place: something may have to be kept
 	done    chan struct{}                 // closed once the last delivery is over
@@ -86,20 +87,29 @@ func (d *deliverer) run(ctx context.Context, node string) {
 			return
 		case <-d.wake:
 		}
-		r := d.Filter.Apply(*d.mail.Load())
+		mail := d.mail.Load()
+		r := d.Filter.Apply(*mail)
 		now := d.clock.now()
 		if d.seen = gist(r); d.seen != d.told {
 			poke(d.keep)
 		} else if now.Before(d.next) {
+			d.handled.Store(mail)
 			continue
 		}
 		if now.Before(d.holdOff) {
 			continue
 		}
 		d.attempt(ctx, r)
+		d.handled.Store(mail)
 		d.next = following(now, d.every(), node+"/"+d.Name)
 		poke(d.keep)
 	}
+}
+
+// settled reports whether there is nothing new to tell.
+func (d *deliverer) settled() bool {
+	mail := d.mail.Load()
+	return mail == nil || d.handled.Load() == mail
 }
 
 // every is how often the state is told again: as configured, or slower if the

@@ -33,8 +33,9 @@ func (p *poller[T]) run(ctx context.Context) {
 		case <-ctx.Done():
 			return
 		case <-next.C:
+			pause := p.pause()
 			p.start(ctx, late)
-			next.Reset(p.Every)
+			next.Reset(pause)
 		case <-p.Wake:
 			p.again = true
 			p.wake(next)
@@ -51,6 +52,14 @@ func (p *poller[T]) run(ctx context.Context) {
 			p.sayLate()
 		}
 	}
+}
+
+// pause is how long after the read that begins now the next one is due.
+func (p *poller[T]) pause() time.Duration {
+	if p.again && p.began.IsZero() && p.Settle > 0 {
+		return min(p.Settle, p.Every)
+	}
+	return p.Every
 }
 
 // start begins a read, or says that the one under way is late.

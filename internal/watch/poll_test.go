@@ -152,6 +152,26 @@ func TestPollWakesAtOnceButOnceASecond(t *testing.T) {
 	})
 }
 
+func TestPollLooksAgainOnceWhatWokeItHasSettled(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		wake := make(chan struct{}, 1)
+		var at []time.Duration
+		began := time.Now()
+		go func() {
+			time.Sleep(10 * time.Second)
+			wake <- struct{}{}
+		}()
+		seenHost(t, Polling[host.State]{Every: 30 * time.Second, Settle: 8 * time.Second, Deadline: time.Second, Wake: wake, Read: func(context.Context) (host.State, error) {
+			at = append(at, time.Since(began))
+			return host.State{}, nil
+		}}, time.Minute)
+		want := []time.Duration{0, 10 * time.Second, 18 * time.Second, 48 * time.Second}
+		if fmt.Sprint(at) != fmt.Sprint(want) {
+			t.Errorf("got reads at %v, want %v", at, want)
+		}
+	})
+}
+
 func TestEventsStartAgainAndFold(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		starts := 0

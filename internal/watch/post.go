@@ -53,6 +53,24 @@ func (p *Post) State() []node.Delivery {
 	return list
 }
 
+// Settle waits until every reporter has been told the latest state, or has failed
+// to take it, but no longer than given.
+func (p *Post) Settle(wait time.Duration) {
+	over := time.After(wait)
+	looks := time.NewTicker(100 * time.Millisecond)
+	defer looks.Stop()
+	for _, d := range p.list {
+		for !d.settled() {
+			poke(d.wake) // a failure may have been waited out
+			select {
+			case <-looks.C:
+			case <-over:
+				return
+			}
+		}
+	}
+}
+
 // Close lets every reporter that works say that nodewatch stops, and waits for
 // that no longer than given.
 func (p *Post) Close(wait time.Duration) {

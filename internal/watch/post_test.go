@@ -309,3 +309,27 @@ func TestTheGistIsWhatMustBeToldAtOnce(t *testing.T) {
 		}
 	}
 }
+
+func TestSettleWaitsForTheLastReportToBeTold(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		b := &backend{do: func(context.Context, report.Report) error { time.Sleep(3 * time.Second); return nil }}
+		p := NewPost("node2", []Delivery{deliver(b)})
+		p.Take(told(1))
+		time.Sleep(time.Second)
+		p.Take(told(2)) // while the first is under way
+		p.Settle(time.Minute)
+		if n := b.count(); n != 2 || b.got[1].Transitions[0].N != 2 {
+			t.Errorf("%d told", n)
+		}
+		release := make(chan struct{})
+		b.do = func(context.Context, report.Report) error { <-release; return nil }
+		p.Take(told(3))
+		before := time.Now()
+		p.Settle(10 * time.Second)
+		if d := time.Since(before); d != 10*time.Second {
+			t.Errorf("waited %s for one that hangs", d)
+		}
+		close(release)
+		p.Close(time.Second)
+	})
+}

@@ -27,6 +27,7 @@ type Polling[T any] struct {
 	Every    time.Duration
 	Deadline time.Duration   // a read that takes longer is late: the source is stalled until it is back
 	Wake     <-chan struct{} // read at once when it receives, but at most once a second; may be nil
+	Settle   time.Duration   // after a read that Wake asked for, read again so soon: not all that a change sets off says so; 0 is Every
 	Read     func(context.Context) (T, error)
 	More     func(T) bool // whether to read again at once after this value, as there is more; may be nil
 	As       func(node.Reading[T]) node.Observation
