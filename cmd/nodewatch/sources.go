@@ -24,9 +24,13 @@ import (
 func poll[T any](name string, wake <-chan struct{}, read func(context.Context) (T, error), as func(node.Reading[T]) node.Observation) watch.Source {
 	l := listed(name)
 	return watch.Poll(watch.Polling[T]{
-		Name: name, Every: l.every, Deadline: l.late, Wake: wake, Read: read, As: as, Remedy: l.remedy,
+		Name: name, Every: l.every, Deadline: l.late, Wake: wake, Settle: settle, Read: read, As: as, Remedy: l.remedy,
 	})
 }
+
+// settle is when a source that was woken looks again: a slave that comes back
+// agrees with the switch within seconds, and no link event says so.
+const settle = 8 * time.Second
 
 // sources are all sources of the daemon. This list is the wiring.
 func sources(ctx context.Context, c config.Config, at roots, view func() (rule.View, bool)) ([]watch.Source, error) {
