@@ -69,11 +69,11 @@ func (l *degradedLimits) judge(in Input, b bond.Bond) (report.Finding, bool) {
 	f.Advice = append(f.Advice, lookAtBond(b))
 	for _, name := range suspects(b, list, 2) {
 		f.Advice = append(f.Advice,
-			report.Advice{Do: "See the link of " + name + " and its speed", Command: "ethtool " + shellWord(name)},
-			report.Advice{Do: "See the optics of " + name, Command: "ethtool -m " + shellWord(name)},
+			report.Advice{Do: "See the link of " + name + " and its speed", Command: paste("ethtool %s", name)},
+			report.Advice{Do: "See the optics of " + name, Command: paste("ethtool -m %s", name)},
 		)
 	}
-	f.Advice = append(f.Advice, report.Advice{Do: "See what the kernel logged of it", Command: "journalctl -k --since -30min -g " + shellWord(b.Name)})
+	f.Advice = append(f.Advice, report.Advice{Do: "See what the kernel logged of it", Command: paste("journalctl -k --since -30min -g %s", b.Name)})
 	return f, true
 }
 

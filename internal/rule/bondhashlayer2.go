@@ -108,7 +108,7 @@ func networkDisks(in Input) int {
 // lookAtBond is the command that shows a bond as it is.
 func lookAtBond(b bond.Bond) report.Advice {
 	if b.Kind == bond.OVS {
-		return report.Advice{Do: "See the bond as Open vSwitch does", Command: "ovs-appctl bond/show " + shellWord(b.Name)}
+		return report.Advice{Do: "See the bond as Open vSwitch does", Command: paste("ovs-appctl bond/show %s", b.Name)}
 	}
-	return report.Advice{Do: "See the bond as the kernel does", Command: "cat /proc/net/bonding/" + shellWord(b.Name)}
+	return report.Advice{Do: "See the bond as the kernel does", Command: paste("cat %s", "/proc/net/bonding/"+b.Name)}
 }

@@ -98,7 +98,7 @@ func TestBondImbalanceOfUnknownSpeed(t *testing.T) {
 func TestBondImbalanceAdvisesWhoCanMendIt(t *testing.T) {
 	rx := onlyOne(t, newScene(over(lacpBond(bond.Layer2))).carry("eth1", 9, 0.1).pass(31).check(bondImbalance()))
 	tx := onlyOne(t, newScene(over(lacpBond(bond.Layer2))).carry("eth1", 0.1, 9).pass(31).check(bondImbalance()))
-	set := "ip link set bond0 type bond xmit_hash_policy layer3+4"
+	set := "ip link set dev bond0 type bond xmit_hash_policy layer3+4"
 	if got := strings.Join(commandsOf(rx.Advice), "\n"); strings.Contains(got, set) {
 		t.Errorf("receiving side: got %q, which changes only what is sent", got)
 	}

@@ -67,9 +67,9 @@ func disagrees(in Input, b bond.Bond) (report.Finding, bool) {
 
 // beginLACP is the command that makes a passive bond speak first.
 func beginLACP(b bond.Bond) report.Advice {
-	a := report.Advice{Do: b.Name + " is passive: if the switch is too, nobody begins. Begin here", Command: fmt.Sprintf("ip link set %s type bond lacp_active on", shellWord(b.Name))}
+	a := report.Advice{Do: b.Name + " is passive: if the switch is too, nobody begins. Begin here", Command: paste("ip link set dev %s type bond lacp_active on", b.Name)}
 	if b.Kind == bond.OVS {
-		a.Command = fmt.Sprintf("ovs-vsctl set port %s lacp=active", shellWord(b.Name))
+		a.Command = paste("ovs-vsctl set port %s lacp=active", b.Name)
 	}
 	return a
 }
@@ -77,9 +77,9 @@ func beginLACP(b bond.Bond) report.Advice {
 // lookAtLACP is the command that shows both ends of each port.
 func lookAtLACP(b bond.Bond) report.Advice {
 	if b.Kind == bond.OVS {
-		return report.Advice{Do: "See what each port hears of its partner", Command: "ovs-appctl lacp/show " + shellWord(b.Name)}
+		return report.Advice{Do: "See what each port hears of its partner", Command: paste("ovs-appctl lacp/show %s", b.Name)}
 	}
-	return report.Advice{Do: "See what each port hears of its partner (as root: addresses, keys, port states)", Command: "cat /proc/net/bonding/" + shellWord(b.Name)}
+	return report.Advice{Do: "See what each port hears of its partner (as root: addresses, keys, port states)", Command: paste("cat %s", "/proc/net/bonding/"+b.Name)}
 }
 
 // lacpComplaints are what is wrong with the bundle as a whole, and with its ports.

@@ -62,7 +62,7 @@ func TestBondLACPAdvisesAPassiveBond(t *testing.T) {
 	b := lacpBond(bond.Layer34)
 	b.LACPActive, b.AD.PartnerMAC = "off", noPartner
 	got := onlyOne(t, newScene(over(b)).pass(1).check(bondLACP()))
-	if all := strings.Join(commandsOf(got.Advice), "\n"); !strings.HasPrefix(all, "ip link set bond0 type bond lacp_active on\n") {
+	if all := strings.Join(commandsOf(got.Advice), "\n"); !strings.HasPrefix(all, "ip link set dev bond0 type bond lacp_active on\n") {
 		t.Errorf("got commands\n%s", all)
 	}
 }

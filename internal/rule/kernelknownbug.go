@@ -131,7 +131,7 @@ func (b kernelBug) finding(in Input, r host.Release, sure certainty) report.Find
 		Summary:  fmt.Sprintf("kernel %s is %s by %s: %s", in.Host.Value.Release, sure, b.id, b.what),
 		Evidence: []report.Evidence{in.fact(node.SourceHost, "kernel", fmt.Sprintf("release %s, built from %s; published ranges: %s", in.Host.Value.Release, r, strings.Join(ranges, ", ")))},
 		Advice: append([]report.Advice{
-			{Do: "See whether the kernel's package has the fix", Command: fmt.Sprintf("zgrep -s %s /usr/share/doc/*-%s*/changelog*", b.id, in.Host.Value.Release)},
+			{Do: "See whether the kernel's package has the fix", Command: paste("zgrep -s %s /usr/share/doc/*-%s*/changelog*", b.id, in.Host.Value.Release)},
 		}, b.advice...),
 	}
 	evidence, against := b.exposed(in)

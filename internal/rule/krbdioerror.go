@@ -79,12 +79,12 @@ func (k brokenKind) advice(in Input, d broken) []report.Advice {
 	m, _, _ := in.Device(d.device)
 	again := report.Advice{
 		Do:      fmt.Sprintf("Once its user is stopped, unmap /dev/%s and map it anew. Do not force it: what is in flight is lost then", d.device),
-		Command: fmt.Sprintf("rbd device unmap /dev/%s && rbd device map %s", d.device, quoted(m.Spec())),
+		Command: paste("rbd device unmap %s && rbd device map %s", "/dev/"+d.device, m.Spec()),
 	}
 	if m.Device == "" {
 		again.Command = "rbd device list"
 	}
-	read := report.Advice{Do: "Read all that the kernel said of it", Command: fmt.Sprintf("journalctl -k --grep '\\b%s\\b'", d.device)}
+	read := report.Advice{Do: "Read all that the kernel said of it", Command: paste("journalctl -k --grep %s", `\b`+d.device+`\b`)}
 	switch k.subject {
 	case blocklisted:
 		return []report.Advice{
@@ -94,11 +94,11 @@ func (k brokenKind) advice(in Input, d broken) []report.Advice {
 	case filesystem:
 		return []report.Advice{
 			read,
-			{Do: "See what is mounted from it; stop its user, unmount it, check the filesystem, and mount it again. A guest's own filesystem is mended by a reboot of the guest", Command: "findmnt --source /dev/" + d.on},
+			{Do: "See what is mounted from it; stop its user, unmount it, check the filesystem, and mount it again. A guest's own filesystem is mended by a reboot of the guest", Command: paste("findmnt --source %s", "/dev/"+d.on)},
 		}
 	case watchLost:
 		return []report.Advice{
-			{Do: "See whether the image has its watcher again, and whether it is this host", Command: "rbd status " + quoted(m.Spec())},
+			{Do: "See whether the image has its watcher again, and whether it is this host", Command: paste("rbd status %s", m.Spec())},
 			read,
 		}
 	}

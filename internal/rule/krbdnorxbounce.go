@@ -89,5 +89,5 @@ func (e exposure) advice(in Input, open []string) []report.Advice {
 		return []report.Advice{{Do: fmt.Sprintf("Kernel %s has no rxbounce: put no Windows guest on krbd here", in.Host.Value.Release)}}
 	}
 	m, _, _ := in.Device(open[0])
-	return []report.Advice{{Do: "Map with rxbounce from the next time on, and in any case before a Windows guest comes", Command: "rbd device map --options rxbounce " + quoted(m.Spec())}}
+	return []report.Advice{{Do: "Map with rxbounce from the next time on, and in any case before a Windows guest comes", Command: paste("rbd device map --options rxbounce %s", m.Spec())}}
 }

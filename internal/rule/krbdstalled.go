@@ -2,6 +2,7 @@ package rule
 
 import (
 	"fmt"
+	"strconv"
 	"time"
 
 	"github.com/nodewatch/nodewatch/internal/node"
@@ -108,7 +109,7 @@ func (l *stalledLimits) reasons(in Input, waits []node.Wait, devices, covered in
 	if osd, one := oneOSDOf(waits); one && 2*covered >= devices {
 		f.Summary += fmt.Sprintf("; what osdc shows of it all waits for osd%d", osd)
 		f.Evidence = append(f.Evidence, in.fact(node.SourceOSDC, peerName(osd), fmt.Sprintf("%s long in flight, all at osd%d", counted(len(waits), "request"), osd)))
-		f.Advice = append(f.Advice, report.Advice{Do: fmt.Sprintf("Look at osd%d: its host, its disk, its slow requests", osd), Command: fmt.Sprintf("ceph osd find %d; ceph health detail", osd)})
+		f.Advice = append(f.Advice, report.Advice{Do: fmt.Sprintf("Look at osd%d: its host, its disk, its slow requests", osd), Command: paste("ceph osd find %s; ceph health detail", strconv.Itoa(osd))})
 	}
 	if clusterFull(in, 10*time.Minute) {
 		f.Summary += "; the cluster or a pool is full"

@@ -65,12 +65,12 @@ func loopContext(in Input, looping []faults, last time.Time, f *report.Finding) 
 	osd := looping[0]
 	f.Advice = append(f.Advice, report.Advice{
 		Do:      fmt.Sprintf("Read the log of %s on its host for \"bad crc in data\", and see whether other nodes lose sessions with it", osd.osd),
-		Command: "ceph osd find " + osd.id(),
+		Command: paste("ceph osd find %s", osd.id()),
 	})
 	if host := hostOf(osd.line.Addr); host != "" {
 		f.Advice = append(f.Advice, report.Advice{
 			Do:      fmt.Sprintf("See whether the path to %s takes full frames; 8972 is for an MTU of 9000, 1472 for 1500", osd.osd),
-			Command: "ping -M do -c 3 -s 8972 " + host,
+			Command: paste("ping -M do -c 3 -s 8972 %s", host),
 		})
 	}
 }

@@ -114,9 +114,9 @@ func (l *dropLimits) judge(in Input, n node.NIC) (report.Finding, bool) {
 		f.Against = append(f.Against, factAt(node.SourceNIC, n.Name, "its link is not full on average: bursts, or CPUs that do not keep up", n.At))
 	}
 	f.Advice = []report.Advice{
-		{Do: "See how large its rings are and can be", Command: "ethtool -g " + shellWord(n.Name)},
-		{Do: "See all that its driver counts", Command: fmt.Sprintf("ethtool -S %s | grep -iE 'drop|discard|miss|buffer'", shellWord(n.Name))},
-		{Do: "Enlarge its ring. This resets the NIC: its link is gone for a moment", Command: fmt.Sprintf("ethtool -G %s rx 4096", shellWord(n.Name))},
+		{Do: "See how large its rings are and can be", Command: paste("ethtool -g %s", n.Name)},
+		{Do: "See all that its driver counts", Command: paste("ethtool -S %s | grep -iE 'drop|discard|miss|buffer'", n.Name)},
+		{Do: "Enlarge its ring. This resets the NIC: its link is gone for a moment", Command: paste("ethtool -G %s rx 4096", n.Name)},
 	}
 	return f, true
 }

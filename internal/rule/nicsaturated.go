@@ -94,7 +94,7 @@ func (l *saturatedLimits) judge(in Input, n node.NIC) (report.Finding, bool) {
 		Since:    in.Now,
 		Advice: []report.Advice{
 			{Do: "See which connections carry it", Command: "ss -Htin state established"},
-			{Do: "See what the NIC counts", Command: "ip -s -s link show dev " + shellWord(n.Name)},
+			{Do: "See what the NIC counts", Command: paste("ip -s -s link show dev %s", n.Name)},
 		},
 	}
 	for _, r := range []run{rx, tx} {

@@ -62,7 +62,7 @@ func undelivered(in Input, d node.Delivery, after time.Duration) (report.Finding
 		Summary:  fmt.Sprintf("reporter %s (%s) has not delivered since %s", d.Name, d.Backend, since.UTC().Format(time.DateTime)),
 		Evidence: []report.Evidence{in.fact(node.SourceReporters, d.Name, d.Error)},
 		Advice: []report.Advice{
-			{Do: "See what comes back", Command: "nodewatch report test " + d.Name},
+			{Do: "See what comes back", Command: paste("nodewatch report test %s", d.Name)},
 		},
 	}
 	if d.Last.IsZero() {

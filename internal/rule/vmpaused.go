@@ -61,9 +61,9 @@ func pausedFinding(in Input, paused []rbd.Guest) report.Finding {
 		Impact:   report.PartialOutage,
 		Summary:  fmt.Sprintf("%s of %d paused by I/O errors: %s", counted(len(paused), "VM"), started, someOf(names, 5)),
 		Advice: []report.Advice{
-			{Do: "See which disk of it failed, and how", Command: "virsh domblkerror " + shellWord(names[0])},
+			{Do: "See which disk of it failed, and how", Command: paste("virsh domblkerror %s", names[0])},
 			{Do: "Look for errors of the disks below", Command: "journalctl -k --since -30min -g 'rbd|I/O error|libceph'"},
-			{Do: "Resume it once the storage works again, not before: it would stop again", Command: "virsh resume " + shellWord(names[0])},
+			{Do: "Resume it once the storage works again, not before: it would stop again", Command: paste("virsh resume %s", names[0])},
 		},
 	}
 	if len(paused) >= 4 && 2*len(paused) >= started {
