@@ -8,8 +8,6 @@ import (
 	"strings"
 
 	"github.com/santhosh-tekuri/jsonschema/v6"
-	"golang.org/x/text/language"
-	"golang.org/x/text/message"
 
 	"github.com/nodewatch/nodewatch/pkg/report/native"
 )
@@ -65,16 +63,17 @@ func check(s *jsonschema.Schema, raw []byte) []native.Field {
 	if !errors.As(err, &wrong) {
 		return []native.Field{{Text: err.Error()}}
 	}
-	return leaves(wrong, message.NewPrinter(language.English))
+	return leaves(wrong)
 }
 
 // leaves are the mistakes that an error comes down to.
-func leaves(e *jsonschema.ValidationError, p *message.Printer) (list []native.Field) {
+func leaves(e *jsonschema.ValidationError) (list []native.Field) {
 	if len(e.Causes) == 0 {
-		return []native.Field{{Field: place(e.InstanceLocation), Text: e.ErrorKind.LocalizedString(p)}}
+		_, text, _ := strings.Cut(e.Error(), ": ") // the place is before it
+		return []native.Field{{Field: place(e.InstanceLocation), Text: text}}
 	}
 	for _, c := range e.Causes {
-		list = append(list, leaves(c, p)...)
+		list = append(list, leaves(c)...)
 	}
 	return list
 }

@@ -1,0 +1,249 @@
+package native_test
+
+import (
+	"bytes"
+	"compress/gzip"
+	"encoding/json"
+	"flag"
+	"fmt"
+	"io"
+	"net/http"
+	"os"
+	"path/filepath"
+	"strings"
+	"testing"
+	"time"
+
+	"github.com/google/go-cmp/cmp"
+
+	"github.com/nodewatch/nodewatch/pkg/report"
+	"github.com/nodewatch/nodewatch/pkg/report/keep"
+	"github.com/nodewatch/nodewatch/pkg/report/native"
+	"github.com/nodewatch/nodewatch/pkg/report/native/receiver"
+	"github.com/nodewatch/nodewatch/pkg/report/wire"
+	"github.com/nodewatch/nodewatch/pkg/report/wire/wiretest"
+)
+
+var update = flag.Bool("update", false, "write the golden files anew")
+
+const token = "nwt_f00dcafe"
+
+var noon = time.Date(2026, 11, 22, 12, 0, 0, 0, time.UTC)
+
+// calm is a report of a node with nothing to tell, so long after noon.
+func calm(after time.Duration) report.Report {
+	r := report.Report{
+		Node: "node2", Site: "rl1", Boot: "0b9d2b5e-8f0c-4f7e-9a51-6d1e5f8b7c2a", Version: "1.2.3",
+		Started: noon.Add(-time.Hour), At: noon.Add(after), Status: report.Operational,
+	}
+	for _, name := range []string{"cluster", "guests", "host", "network", "nodewatch", "storage"} {
+		r.Components = append(r.Components, report.Component{Name: name, Status: report.Operational, State: report.Seen, Since: r.Started})
+	}
+	return r
+}
+
+// withTransitions adds transitions with the given numbers.
+func withTransitions(r report.Report, from, to uint64) report.Report {
+	for n := from; n <= to; n++ {
+		r.Transitions = append(r.Transitions, report.Transition{
+			N: n, At: r.Started.Add(time.Duration(n) * time.Second), Rule: "nic-drops", Subject: "eno1", Component: "network",
+			From: "clear", To: "warning", Impact: report.Operational, State: report.Seen, Summary: fmt.Sprintf("change %d", n),
+		})
+	}
+	return r
+}
+
+// secretFile writes the token to a file.
+func secretFile(t testing.TB) wire.SecretFile {
+	t.Helper()
+	path := filepath.Join(t.TempDir(), "token")
+	if err := os.WriteFile(path, []byte(token+"\n"), 0o600); err != nil {
+		t.Fatal(err)
+	}
+	return wire.SecretFile(path)
+}
+
+func newClient(t testing.TB) *wire.Client {
+	t.Helper()
+	client, err := wire.New(wire.Options{Agent: "nodewatch/1.2.3"})
+	if err != nil {
+		t.Fatal(err)
+	}
+	return client
+}
+
+// reporter tells the backend at the address; change may change its configuration.
+func reporter(t testing.TB, url string, kept keep.File) *native.Reporter {
+	t.Helper()
+	c := native.Default()
+	c.URL, c.Token = url, secretFile(t)
+	x, err := native.New(c, newClient(t), kept)
+	if err != nil {
+		t.Fatal(err)
+	}
+	return x
+}
+
+// backend starts a Receiver whose clock is two seconds ahead of the report's, with
+// a recorder before it; in front, if given, may answer in its place.
+func backend(t *testing.T, c receiver.Config, inFront func(w http.ResponseWriter, q *http.Request) bool) (string, *receiver.Receiver, *wiretest.Recorder) {
+	t.Helper()
+	c.Tokens = map[string]string{token: "rl1/node2"}
+	if c.Now == nil {
+		c.Now = func() time.Time { return noon.Add(2 * time.Second) }
+	}
+	r, err := receiver.New(c)
+	if err != nil {
+		t.Fatal(err)
+	}
+	url, rec := wiretest.Record(t, func(w http.ResponseWriter, q *http.Request) {
+		if inFront == nil || !inFront(w, q) {
+			r.ServeHTTP(w, q)
+		}
+	})
+	return url, r, rec
+}
+
+func file(t *testing.T, dir string) keep.File {
+	t.Helper()
+	f, err := keep.In(dir, "status")
+	if err != nil {
+		t.Fatal(err)
+	}
+	return f
+}
+
+// plain is the body of a request, decompressed.
+func plain(t testing.TB, q wiretest.Request) []byte {
+	t.Helper()
+	if q.Header.Get("Content-Encoding") != "gzip" {
+		return q.Body
+	}
+	z, err := gzip.NewReader(bytes.NewReader(q.Body))
+	if err != nil {
+		t.Fatal(err)
+	}
+	raw, err := io.ReadAll(z)
+	if err != nil {
+		t.Fatal(err)
+	}
+	return raw
+}
+
+// troubled is a report with everything in it that there can be.
+func troubled() report.Report {
+	r := withTransitions(calm(0), 1, 2)
+	r.Labels = report.Labels{"rack": "7", "switch": "sw1"}
+	seen := func(fact string) []report.Evidence {
+		return []report.Evidence{{Source: "nic", Subject: "eno1", Fact: fact, At: noon.Add(-time.Second)}}
+	}
+	r.Findings = []report.Finding{{
+		Rule: "libceph-crc-storm", Component: "storage", Severity: report.Critical, Impact: report.MajorOutage, State: report.Seen,
+		Since: noon.Add(-2 * time.Minute), LevelSince: noon.Add(-time.Minute), LastSeen: noon, Summary: "78 disks on 182 sessions in a CRC storm <eno1>",
+		Evidence: seen("1204 bad CRCs in 60 s"), Against: seen("no CRC errors of the NIC"), Advice: []report.Advice{{Do: "throttle the link", Command: "tc qdisc add dev eno1 root tbf rate 2gbit burst 1mb latency 50ms"}},
+		Runbook: "https://hub.example.org/rules.md#libceph-crc-storm", Flapping: true,
+	}, {
+		Rule: "bond-hash-layer2", Subject: "bond0", Component: "network", Severity: report.Warning, Impact: report.Operational, State: report.Blind,
+		Since: noon.Add(-time.Hour), LevelSince: noon.Add(-time.Hour), LastSeen: noon.Add(-time.Minute), Summary: "bond0 hashes by layer2",
+		Evidence: seen("xmit_hash_policy layer2"), Runbook: "https://hub.example.org/rules.md#bond-hash-layer2",
+		Accepted: &report.Accepted{At: noon.Add(-30 * time.Minute), Until: noon.Add(24 * time.Hour), By: "kim", Reason: "until the window"},
+	}}
+	r.Status = report.MajorOutage
+	r.Components[5] = report.Component{Name: "storage", Status: report.MajorOutage, State: report.Seen, Since: noon.Add(-2 * time.Minute), Summary: r.Findings[0].Summary}
+	r.Components[0] = report.Component{Name: "cluster", Status: report.Unknown, State: report.Blind, Since: noon.Add(-time.Hour), Summary: "nobody has given nodewatch a key"}
+	r.Components[1].Status = report.UnderMaintenance
+	r.Maintenance = &report.Maintenance{Since: noon.Add(-time.Minute), Until: noon.Add(time.Hour), By: "kim", Reason: "new cable"}
+	r.Final = "nodewatch stops"
+	return r
+}
+
+func TestTheBodyIsAsTheGoldenOne(t *testing.T) {
+	url, _, rec := backend(t, receiver.Config{}, nil)
+	c := native.Default()
+	c.URL, c.Token, c.Digest = url+"/", secretFile(t), "sha256:6b86b273"
+	x, err := native.New(c, newClient(t), keep.File{})
+	if err != nil {
+		t.Fatal(err)
+	}
+	if err := x.Report(t.Context(), troubled()); err != nil {
+		t.Fatal(err)
+	}
+	got := rec.Take()
+	if len(got) != 1 {
+		t.Fatalf("%d requests", len(got))
+	}
+	head := fmt.Sprintf("%s %s\n", got[0].Method, got[0].URL)
+	for _, name := range []string{"Accept", "Authorization", "Content-Encoding", "Content-Type", "Idempotency-Key", "User-Agent"} {
+		head += fmt.Sprintf("%s: %s\n", name, got[0].Header.Get(name))
+	}
+	var pretty bytes.Buffer
+	if err := json.Indent(&pretty, plain(t, got[0]), "", "  "); err != nil {
+		t.Fatal(err)
+	}
+	golden(t, "testdata/troubled.txt", head+"\n"+pretty.String())
+}
+
+func golden(t *testing.T, path, got string) {
+	t.Helper()
+	if *update {
+		if err := os.WriteFile(path, []byte(got), 0o600); err != nil {
+			t.Fatal(err)
+		}
+	}
+	want, err := os.ReadFile(path)
+	if err != nil {
+		t.Fatal(err)
+	}
+	if diff := cmp.Diff(string(want), got); diff != "" {
+		t.Errorf("%s (-want +got):\n%s", path, diff)
+	}
+}
+
+// The customers' line names nothing inside, whatever is raised.
+func TestTheSummaryIsFitForCustomers(t *testing.T) {
+	url, rc, _ := backend(t, receiver.Config{}, nil)
+	if err := reporter(t, url, keep.File{}).Report(t.Context(), troubled()); err != nil {
+		t.Fatal(err)
+	}
+	got := map[string]string{}
+	for _, c := range rc.Node("rl1/node2").Latest().Components {
+		got[c.ID] = c.Summary + "|" + c.Reason
+	}
+	want := map[string]string{
+		"cluster": "cluster: not known|not_seen", "guests": "guests: under maintenance|maintenance", "host": "host: operational|",
+		"network": "network: operational|bond-hash-layer2", "nodewatch": "nodewatch: operational|", "storage": "storage: major outage|libceph-crc-storm",
+	}
+	if diff := cmp.Diff(want, got); diff != "" {
+		t.Error(diff)
+	}
+}
+
+func TestALargeBodyIsCompressed(t *testing.T) {
+	url, _, rec := backend(t, receiver.Config{}, nil)
+	x := reporter(t, url, keep.File{})
+	for n, want := range map[uint64]string{1: "", 40: "gzip"} {
+		if err := x.Report(t.Context(), withTransitions(calm(time.Duration(n)*time.Second), 1, n)); err != nil {
+			t.Fatal(err)
+		}
+		for _, q := range rec.Take() {
+			raw := plain(t, q)
+			if got := q.Header.Get("Content-Encoding"); len(raw) >= 4096 && got != "gzip" || len(raw) < 4096 && got != "" {
+				t.Errorf("%d transitions, %d bytes: encoding %q, want %q", n, len(raw), got, want)
+			}
+		}
+	}
+}
+
+func TestCheckNamesTheField(t *testing.T) {
+	for _, c := range []struct{ url, id, field string }{
+		{"https://192.0.2.10/status", "", ""}, {"http://192.0.2.10", "rl1/node2", ""},
+		{"", "", "url"}, {"192.0.2.10", "", "url"}, {"https://me:" + token + "@192.0.2.10", "", "url"},
+		{"https://192.0.2.10", "two words", "id"}, {"https://192.0.2.10", strings.Repeat("x", 257), "id"}, {"https://192.0.2.10", "nöd", "id"},
+	} {
+		err := native.Config{URL: c.url, ID: c.id}.Check()
+		switch wrong, ok := err.(*report.FieldError); {
+		case c.field == "" && err != nil, c.field != "" && (!ok || wrong.Field != c.field), err != nil && strings.Contains(err.Error(), token):
+			t.Errorf("%q %q: %v", c.url, c.id, err)
+		}
+	}
+}
