@@ -1,0 +1,53 @@
+package pagerduty
+
+import (
+	"slices"
+	"strings"
+
+	"github.com/nodewatch/nodewatch/pkg/report"
+	"github.com/nodewatch/nodewatch/pkg/report/wire"
+)
+
+// Config says which service is paged, and how.
+type Config struct {
+	URL        string            `yaml:"url" doc:"base of the Events API; https://events.eu.pagerduty.com in the European region"`
+	Key        wire.SecretFile   `yaml:"routing_key_file" doc:"file with the integration key of the service, 32 characters"`
+	Severities map[string]string `yaml:"severities" doc:"PagerDuty's critical, error, warning or info for our info, warning and critical, where it is not the same word"`
+	ClientURL  string            `yaml:"client_url" doc:"address of this node's page, shown with each alert"`
+}
+
+// Default returns the configuration that is not written down.
+func Default() Config { return Config{URL: "https://events.pagerduty.com"} }
+
+// Check says what is wrong with the configuration.
+func (c Config) Check() error {
+	if err := wire.CheckURL("url", c.URL); err != nil {
+		return err
+	}
+	if c.Key == "" {
+		return report.WrongField("routing_key_file", "is missing: the file with the integration key")
+	}
+	if c.ClientURL != "" {
+		if err := wire.CheckURL("client_url", c.ClientURL); err != nil {
+			return err
+		}
+	}
+	words := []string{"critical", "error", "warning", "info"}
+	for ours, theirs := range c.Severities {
+		if report.Severity(ours).Rank() == 0 {
+			return report.WrongField("severities."+ours, "is not a severity: info, warning, critical")
+		}
+		if !slices.Contains(words, theirs) {
+			return report.WrongField("severities."+ours, "%q is none of %s", theirs, strings.Join(words, ", "))
+		}
+	}
+	return nil
+}
+
+// severity is PagerDuty's word for ours.
+func (c Config) severity(s report.Severity) string {
+	if word, ok := c.Severities[string(s)]; ok {
+		return word
+	}
+	return string(s)
+}

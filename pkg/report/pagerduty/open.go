@@ -1,0 +1,109 @@
+package pagerduty
+
+import (
+	"errors"
+	"maps"
+	"slices"
+	"sync"
+
+	"github.com/nodewatch/nodewatch/pkg/report"
+	"github.com/nodewatch/nodewatch/pkg/report/keep"
+)
+
+// mostOpen is how many alerts are kept in mind.
+const mostOpen = 4096
+
+// An alert is one that PagerDuty has been told of and that is not resolved.
+type alert struct {
+	Severity  report.Severity `json:"severity"`  // as told last
+	Component string          `json:"component"` // of ours
+}
+
+// open are the alerts that are open, over restarts if the file lasts. It is safe
+// for concurrent use.
+type open struct {
+	file keep.File
+
+	mu    sync.Mutex
+	all   map[string]alert // by dedup key
+	own   map[string]bool  // by dedup key: told in this run
+	dirty bool
+	lost  error // why it is not known what an earlier run left open
+}
+
+// load reads what an earlier run left open. If that cannot be read, nothing is
+// known to be open, and the first save says why.
+func load(file keep.File) *open {
+	o := &open{file: file, own: map[string]bool{}}
+	if o.lost = file.Load(&o.all); o.lost != nil || o.all == nil {
+		o.all = map[string]alert{}
+	}
+	return o
+}
+
+// save writes what has changed since it was last called.
+func (o *open) save() error {
+	o.mu.Lock()
+	dirty, now, lost := o.dirty, maps.Clone(o.all), o.lost
+	o.dirty, o.lost = false, nil
+	o.mu.Unlock()
+	if !dirty {
+		return lost
+	}
+	err := o.file.Save(now)
+	if err != nil {
+		o.mu.Lock()
+		o.dirty = true
+		o.mu.Unlock()
+	}
+	return errors.Join(lost, err)
+}
+
+// told notes that an alert is open.
+func (o *open) told(key string, a alert) {
+	o.mu.Lock()
+	defer o.mu.Unlock()
+	if _, known := o.all[key]; !known && len(o.all) >= mostOpen {
+		return // it is told again each time, which pages nobody twice
+	}
+	if o.all[key] != a {
+		o.all[key], o.dirty = a, true
+	}
+	o.own[key] = true
+}
+
+// resolved notes that an alert is not open.
+func (o *open) resolved(key string) {
+	o.mu.Lock()
+	defer o.mu.Unlock()
+	delete(o.all, key)
+	delete(o.own, key)
+	o.dirty = true
+}
+
+func (o *open) get(key string) (alert, bool) {
+	o.mu.Lock()
+	defer o.mu.Unlock()
+	a, ok := o.all[key]
+	return a, ok
+}
+
+// over are the keys of open alerts that no finding of the Report raises any more,
+// sorted. What an earlier run left open is not over while this one is early or
+// cannot see the component.
+func (o *open) over(r report.Report, raised map[string]bool) []string {
+	unseen := map[string]bool{}
+	for _, c := range r.Components {
+		unseen[c.Name] = c.Status == report.Unknown || c.State == report.Blind
+	}
+	o.mu.Lock()
+	defer o.mu.Unlock()
+	var keys []string
+	for key, a := range o.all {
+		if !raised[key] && (o.own[key] || !r.Early() && !unseen[a.Component]) {
+			keys = append(keys, key)
+		}
+	}
+	slices.Sort(keys)
+	return keys
+}

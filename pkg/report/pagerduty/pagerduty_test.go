@@ -1,0 +1,412 @@
+package pagerduty_test
+
+import (
+	"context"
+	"errors"
+	"flag"
+	"fmt"
+	"io"
+	"net/http"
+	"os"
+	"path/filepath"
+	"strings"
+	"testing"
+	"time"
+
+	"github.com/google/go-cmp/cmp"
+
+	"github.com/nodewatch/nodewatch/pkg/report"
+	"github.com/nodewatch/nodewatch/pkg/report/keep"
+	"github.com/nodewatch/nodewatch/pkg/report/pagerduty"
+	"github.com/nodewatch/nodewatch/pkg/report/wire"
+	"github.com/nodewatch/nodewatch/pkg/report/wire/wiretest"
+)
+
+var update = flag.Bool("update", false, "write the golden files anew")
+
+var noon = time.Date(2026, 11, 22, 12, 0, 0, 0, time.UTC)
+
+// at is a Report so many minutes after noon with a finding for each word
+// "rule/subject=severity".
+func at(minutes int, words string) report.Report {
+	r := report.Report{
+		Site: "rl1", Node: "node2", At: noon.Add(time.Duration(minutes) * time.Minute), Status: report.Operational, Version: "1.2.0",
+		Components: []report.Component{{Name: "storage", Status: report.Operational, State: report.Seen}},
+	}
+	for word := range strings.FieldsSeq(words) {
+		name, severity, _ := strings.Cut(word, "=")
+		rule, subject, _ := strings.Cut(name, "/")
+		r.Findings = append(r.Findings, report.Finding{
+			Rule: rule, Subject: subject, Component: "storage", Severity: report.Severity(severity), Impact: report.MajorOutage,
+			State: report.Seen, Since: noon, Summary: "disk I/O hangs on " + subject,
+		})
+	}
+	return r
+}
+
+func secret(t *testing.T, text string) wire.SecretFile {
+	t.Helper()
+	path := filepath.Join(t.TempDir(), "routing.key")
+	if err := os.WriteFile(path, []byte(text+"\n"), 0o600); err != nil {
+		t.Fatal(err)
+	}
+	return wire.SecretFile(path)
+}
+
+func config(t *testing.T, url string) pagerduty.Config {
+	t.Helper()
+	c := pagerduty.Default()
+	c.URL, c.Key = url, secret(t, key)
+	return c
+}
+
+func start(t *testing.T, c pagerduty.Config, kept keep.File) *pagerduty.Reporter {
+	t.Helper()
+	client, err := wire.New(wire.Options{})
+	if err != nil {
+		t.Fatal(err)
+	}
+	r, err := pagerduty.New(c, client, kept)
+	if err != nil {
+		t.Fatal(err)
+	}
+	return r
+}
+
+func kept(t *testing.T, dir string) keep.File {
+	t.Helper()
+	f, err := keep.In(dir, "oncall")
+	if err != nil {
+		t.Fatal(err)
+	}
+	return f
+}
+
+func tell(t *testing.T, p *pagerduty.Reporter, r report.Report) {
+	t.Helper()
+	if err := p.Report(t.Context(), r); err != nil {
+		t.Errorf("%s: %v", r.At.Format(time.TimeOnly), err)
+	}
+}
+
+// gist is what was sent: action, key without what is common, severity.
+func (f *fake) gist(t *testing.T) string {
+	t.Helper()
+	var words []string
+	for line := range strings.Lines(f.take()) {
+		var x taken
+		if err := jsonOf(line, &x); err != nil {
+			t.Fatal(err)
+		}
+		word := x.Action + " " + strings.TrimPrefix(x.DedupKey, "nodewatch/rl1/node2/finding/")
+		if x.Payload != nil {
+			word += " " + x.Payload.Severity
+		}
+		words = append(words, word)
+	}
+	return strings.Join(words, ", ")
+}
+
+func TestOnlyChangesAndWorseningAreSent(t *testing.T) {
+	f, url := newFake(t)
+	p := start(t, config(t, url), keep.File{})
+	for n, step := range []struct{ now, want string }{
+		{"", ""},
+		{"storm/client1=warning", "trigger storm/client1 warning"},
+		{"storm/client1=warning", ""},
+		{"storm/client1=warning disk/sda=info hung=critical", "trigger hung/ critical, trigger disk/sda info"},
+		{"storm/client1=critical disk/sda=info hung=critical", "trigger storm/client1 critical"},
+		{"storm/client1=warning disk/sda=info hung=critical", ""}, // less bad pages nobody
+		{"storm/client1=critical disk/sda=info", "trigger storm/client1 critical, resolve hung/"},
+		{"", "resolve disk/sda, resolve storm/client1"},
+		{"", ""},
+	} {
+		tell(t, p, at(n, step.now))
+		if got := f.gist(t); got != step.want {
+			t.Errorf("minute %d, %s: sent %q, want %q", n, step.now, got, step.want)
+		}
+	}
+	if f.pages != 3 || len(f.alerts) != 0 {
+		t.Errorf("%d pages, open %v", f.pages, f.alerts)
+	}
+}
+
+func full() report.Report {
+	r := at(1, "krbd-retry-storm/client4242=critical")
+	r.Labels = report.Labels{"rack": "7", "switch": "sw1"}
+	f := &r.Findings[0]
+	f.State, f.LastSeen = report.Blind, noon.Add(30*time.Second)
+	f.Since = noon.Add(-90*time.Second + 250*time.Millisecond)
+	f.Evidence = []report.Evidence{{Source: "kmsg", Subject: "osd12", Fact: "41 bad crc lines in 10 s", At: noon}, {Source: "links", Fact: "1.2e6 drops/s", At: noon}}
+	f.Against = []report.Evidence{{Source: "ceph", Fact: "no slow requests", At: noon}}
+	f.Advice = []report.Advice{{Do: "See what hangs", Command: "cat /sys/kernel/debug/ceph/*/osdc"}, {Do: "Fix the bond's hash policy"}}
+	f.Runbook = "https://docs.example.org/runbooks/krbd-retry-storm"
+	return r
+}
+
+func TestTheWholeEvent(t *testing.T) {
+	f, url := newFake(t)
+	c := config(t, url)
+	c.ClientURL, c.Severities = "http://192.0.2.2:10090", map[string]string{"critical": "error"}
+	p := start(t, c, keep.File{})
+	tell(t, p, full())
+	tell(t, p, at(2, ""))
+	path, got := filepath.Join("testdata", "events.json"), f.take()+"\n"
+	if *update {
+		if err := os.WriteFile(path, []byte(got), 0o644); err != nil {
+			t.Fatal(err)
+		}
+	}
+	want, err := os.ReadFile(path)
+	if err != nil {
+		t.Fatal(err)
+	}
+	if diff := cmp.Diff(string(want), got); diff != "" {
+		t.Errorf("(-want +got):\n%s", diff)
+	}
+}
+
+// Whatever is found, the event stays within the limits of the API, and what
+// differs only beyond them stays two alerts.
+func TestLimits(t *testing.T) {
+	f, url := newFake(t)
+	p := start(t, config(t, url), keep.File{})
+	long := strings.Repeat("\x01ö", 50000)
+	r := at(0, "storm/a=critical storm/b=critical")
+	for n := range r.Findings {
+		x := &r.Findings[n]
+		x.Subject, x.Summary, x.Runbook, x.Rule, x.Component = long+x.Subject, long, "https://"+long, long, long
+		for range 1000 {
+			x.Evidence = append(x.Evidence, report.Evidence{Source: long, Subject: long, Fact: long})
+			x.Advice = append(x.Advice, report.Advice{Do: long, Command: long})
+		}
+		x.Against = x.Evidence
+	}
+	r.Labels = report.Labels{}
+	for n := range 100 {
+		r.Labels[fmt.Sprint(n)] = long
+	}
+	tell(t, p, r)
+	if f.pages != 2 {
+		t.Errorf("%d pages", f.pages)
+	}
+	for k := range f.alerts {
+		if len(k) != 255 || !strings.HasPrefix(k, "nodewatch/rl1/node2/finding/") {
+			t.Errorf("key of %d bytes: %s", len(k), k)
+		}
+	}
+}
+
+// What cleared while nodewatch was down is resolved; what is there still is not
+// paged again.
+func TestARestart(t *testing.T) {
+	f, url := newFake(t)
+	dir := t.TempDir()
+	p := start(t, config(t, url), kept(t, dir))
+	tell(t, p, at(0, "storm/client1=critical disk/sda=warning hung=critical"))
+	if err := p.Keep(at(0, "")); err != nil {
+		t.Fatal(err)
+	}
+	f.take()
+	p = start(t, config(t, url), kept(t, dir))
+	early := at(1, "hung=critical")
+	early.Started = early.At.Add(-20 * time.Second)
+	tell(t, p, early)
+	if got := f.gist(t); got != "" {
+		t.Errorf("sent so early: %q", got)
+	}
+	blind := at(10, "storm/client1=critical")
+	blind.Components[0].Status = report.Unknown
+	tell(t, p, blind)
+	if got := f.gist(t); got != "resolve hung/" { // it was seen in this run, and then not
+		t.Errorf("sent blind: %q", got)
+	}
+	tell(t, p, at(11, "storm/client1=critical"))
+	if got := f.gist(t); got != "resolve disk/sda" {
+		t.Errorf("sent: %q", got)
+	}
+	if f.pages != 3 {
+		t.Errorf("%d pages", f.pages)
+	}
+}
+
+func TestAKeptFileThatCannotBeRead(t *testing.T) {
+	dir := t.TempDir()
+	if err := os.WriteFile(filepath.Join(dir, "reporter-oncall.json"), []byte("{"), 0o600); err != nil {
+		t.Fatal(err)
+	}
+	f, url := newFake(t)
+	p := start(t, config(t, url), kept(t, dir))
+	tell(t, p, at(0, "hung=critical"))
+	if err := p.Keep(at(0, "")); err == nil || !strings.Contains(err.Error(), "set aside") {
+		t.Errorf("%v", err)
+	}
+	if err := p.Keep(at(0, "")); err != nil {
+		t.Errorf("again: %v", err)
+	}
+	p = start(t, config(t, url), kept(t, dir))
+	tell(t, p, at(1, "hung=critical"))
+	if f.pages != 1 || f.gist(t) != "trigger hung/ critical" {
+		t.Error("what was kept after all is not known")
+	}
+}
+
+func TestAKeepThatFailedIsTriedAgain(t *testing.T) {
+	_, url := newFake(t)
+	dir := filepath.Join(t.TempDir(), "later")
+	p := start(t, config(t, url), kept(t, dir))
+	tell(t, p, at(0, "hung=critical"))
+	if err := p.Keep(at(0, "")); err == nil {
+		t.Fatal("saved in no directory")
+	}
+	if err := os.Mkdir(dir, 0o700); err != nil {
+		t.Fatal(err)
+	}
+	if err := p.Keep(at(0, "")); err != nil {
+		t.Fatal(err)
+	}
+	if _, err := os.Stat(filepath.Join(dir, "reporter-oncall.json")); err != nil {
+		t.Error(err)
+	}
+}
+
+// What was taken is not sent again, and what was not is.
+func TestFailuresHalfWay(t *testing.T) {
+	for _, c := range []struct {
+		code int
+		kind report.FailureKind
+	}{{429, report.Throttled}, {500, report.Transient}, {503, report.Transient}, {403, report.Misconfigured}} {
+		f, url := newFake(t)
+		p := start(t, config(t, url), keep.File{})
+		f.fail = []int{0, c.code}
+		now := at(0, "hung=critical storm/client1=warning disk/sda=info")
+		if got := report.FailureOf(p.Report(t.Context(), now)); got == nil || got.Kind != c.kind {
+			t.Errorf("%d: %v", c.code, got)
+		}
+		tell(t, p, now)
+		if got, want := f.gist(t), "trigger hung/ critical, trigger storm/client1 warning, trigger disk/sda info"; got != want {
+			t.Errorf("%d: sent %q, want %q", c.code, got, want)
+		}
+	}
+}
+
+func TestWhatTheAPIDoesNotTakeIsNotSentAgain(t *testing.T) {
+	f, url := newFake(t)
+	p := start(t, config(t, url), keep.File{})
+	odd := "nodewatch/rl1/node2/finding/storm/client1"
+	f.garble = map[string]bool{odd: true}
+	err := p.Report(t.Context(), at(0, "hung=critical storm/client1=warning"))
+	if got := report.FailureOf(err); got == nil || got.Kind != report.Partial || !strings.Contains(err.Error(), odd) || !strings.Contains(err.Error(), "'payload' is odd") {
+		t.Errorf("%v", err)
+	}
+	tell(t, p, at(1, "hung=critical storm/client1=warning"))
+	if err := p.Report(t.Context(), at(2, "hung=critical storm/client1=critical")); err == nil {
+		t.Error("what is another event now was not tried")
+	}
+	f.garble = nil
+	tell(t, p, at(3, "hung=critical"))
+	tell(t, p, at(4, "hung=critical storm/client1=critical"))
+	if got, want := f.gist(t), "trigger hung/ critical, trigger storm/client1 critical"; got != want {
+		t.Errorf("sent %q, want %q", got, want)
+	}
+	f.garble = map[string]bool{odd: true}
+	if err := p.Report(t.Context(), at(5, "hung=critical")); err == nil {
+		t.Error("a resolve that is refused is not told of")
+	}
+	tell(t, p, at(6, "hung=critical"))
+}
+
+func TestAWrongKey(t *testing.T) {
+	_, url := newFake(t)
+	for text, want := range map[string]string{"short": "5 characters", strings.Repeat("x", 32): "Invalid routing key"} {
+		c := config(t, url)
+		c.Key = secret(t, text)
+		err := start(t, c, keep.File{}).Report(t.Context(), at(0, "hung=critical"))
+		if got := report.FailureOf(err); got == nil || got.Kind != report.Misconfigured || !strings.Contains(err.Error(), want) || strings.Contains(err.Error(), text) && text != "short" {
+			t.Errorf("%v", err)
+		}
+	}
+}
+
+func TestAStormIsSentInPortions(t *testing.T) {
+	f, url := newFake(t)
+	p := start(t, config(t, url), keep.File{})
+	var words strings.Builder
+	for n := range 120 {
+		fmt.Fprintf(&words, "hung/vm%d=critical ", n)
+	}
+	for n, want := range []int{50, 100, 120} {
+		err := p.Report(t.Context(), at(n, words.String()))
+		if got := report.FailureOf(err); (want == 120) != (err == nil) || err != nil && got.Kind != report.Throttled || f.pages != want {
+			t.Errorf("delivery %d: %d pages, %v", n, f.pages, err)
+		}
+	}
+}
+
+func TestTestPagesAndResolvesAtOnce(t *testing.T) {
+	f, url := newFake(t)
+	r := at(0, "hung=critical")
+	r.Test = true
+	got, err := start(t, config(t, url), keep.File{}).Test(t.Context(), r)
+	if err != nil || !strings.HasPrefix(got, "202") {
+		t.Errorf("%q, %v", got, err)
+	}
+	sent := f.take()
+	if strings.Count(sent, "\n") != 1 || !strings.Contains(sent, "TEST from nodewatch on node2: nothing is wrong") || !strings.Contains(sent, `"severity":"info"`) || len(f.alerts) != 0 || f.pages != 1 {
+		t.Errorf("sent %s, open %v", sent, f.alerts)
+	}
+	f.fail = []int{0, 500}
+	if got, err := start(t, config(t, url), keep.File{}).Test(t.Context(), r); err == nil || !strings.Contains(err.Error(), "resolve") {
+		t.Errorf("%q, %v", got, err)
+	}
+}
+
+func TestOnly202IsASuccess(t *testing.T) {
+	for code, body := range map[int]string{
+		200: `{"status":"success","dedup_key":"nodewatch/rl1/node2/finding/hung/"}`,
+		201: `{}`,
+		202: `{"status":"success","dedup_key":"another"}`,
+	} {
+		url, _ := wiretest.Record(t, func(w http.ResponseWriter, _ *http.Request) {
+			w.WriteHeader(code)
+			_, _ = io.WriteString(w, body)
+		})
+		err := start(t, config(t, url), keep.File{}).Report(t.Context(), at(0, "hung=critical"))
+		if got := report.FailureOf(err); got == nil || got.Kind != report.Misconfigured || !strings.Contains(err.Error(), "not the answer of PagerDuty") {
+			t.Errorf("%d: %v", code, err)
+		}
+	}
+}
+
+func TestHostileServers(t *testing.T) {
+	wiretest.Run(t, wiretest.Trial{Secrets: []string{key}, Send: func(ctx context.Context, url string, client *wire.Client) error {
+		p, err := pagerduty.New(config(t, url), client, keep.File{})
+		if err != nil {
+			t.Fatal(err)
+		}
+		return p.Report(ctx, full())
+	}})
+}
+
+func TestCheck(t *testing.T) {
+	for field, change := range map[string]func(*pagerduty.Config){
+		"url":                func(c *pagerduty.Config) { c.URL = "events.pagerduty.com" },
+		"routing_key_file":   func(c *pagerduty.Config) { c.Key = "" },
+		"client_url":         func(c *pagerduty.Config) { c.ClientURL = "node2" },
+		"severities.fatal":   func(c *pagerduty.Config) { c.Severities = map[string]string{"fatal": "error"} },
+		"severities.warning": func(c *pagerduty.Config) { c.Severities = map[string]string{"warning": "ticket"} },
+	} {
+		c := config(t, "https://192.0.2.1")
+		change(&c)
+		var wrong *report.FieldError
+		if err := c.Check(); !errors.As(err, &wrong) || wrong.Field != field {
+			t.Errorf("%s: %v", field, err)
+		}
+		if _, err := pagerduty.New(c, nil, keep.File{}); err == nil {
+			t.Errorf("%s: is taken", field)
+		}
+	}
+	if err := config(t, "https://events.eu.pagerduty.com").Check(); err != nil {
+		t.Error(err)
+	}
+}
