@@ -1,0 +1,291 @@
+package native_test
+
+import (
+	"fmt"
+	"net/http"
+	"os"
+	"path/filepath"
+	"sync"
+	"testing"
+	"time"
+
+	"github.com/google/go-cmp/cmp"
+
+	"github.com/nodewatch/nodewatch/pkg/report"
+	"github.com/nodewatch/nodewatch/pkg/report/keep"
+	"github.com/nodewatch/nodewatch/pkg/report/native"
+	"github.com/nodewatch/nodewatch/pkg/report/native/receiver"
+)
+
+// down is a backend that is down as long as the pointed to says so.
+func down(is *bool) func(http.ResponseWriter, *http.Request) bool {
+	return func(w http.ResponseWriter, _ *http.Request) bool {
+		if *is {
+			w.WriteHeader(http.StatusInternalServerError)
+		}
+		return *is
+	}
+}
+
+func wantQueue(t *testing.T, x *native.Reporter, want report.Queue) {
+	t.Helper()
+	if diff := cmp.Diff(want, x.Queue()); diff != "" {
+		t.Errorf("queue (-want +got):\n%s", diff)
+	}
+}
+
+// keys are the runs and numbers of transitions, with their ids.
+func keys(list []native.Transition) (all []string) {
+	for _, x := range list {
+		all = append(all, fmt.Sprintf("%s %d %s", x.Run.Format(time.TimeOnly), x.N, x.ID))
+	}
+	return all
+}
+
+func TestTransitionsWaitUntilTheyAreAcknowledged(t *testing.T) {
+	isDown := true
+	url, rc, _ := backend(t, receiver.Config{}, down(&isDown))
+	x := reporter(t, url, keep.File{})
+	for n := range uint64(3) {
+		if x.Report(t.Context(), withTransitions(calm(time.Duration(n)*time.Second), 1, n+1)) == nil {
+			t.Fatal("the backend is down, and the report passes for told")
+		}
+	}
+	wantQueue(t, x, report.Queue{Waiting: 3, Unsaved: 3})
+	isDown = false
+	for n := range 3 {
+		if err := x.Report(t.Context(), withTransitions(calm(time.Duration(10+n)*time.Second), 1, 3)); err != nil {
+			t.Fatal(err)
+		}
+	}
+	wantQueue(t, x, report.Queue{})
+	got := rc.Node("rl1/node2")
+	want := []string{
+		"11:00:00 1 20261122T110000.000000000Z/1", "11:00:00 2 20261122T110000.000000000Z/2", "11:00:00 3 20261122T110000.000000000Z/3",
+	}
+	if diff := cmp.Diff(want, keys(got.Transitions)); diff != "" || got.Repeated != 0 || len(got.Bodies) != 3 {
+		t.Errorf("%d bodies, %d repeated, (-want +got):\n%s", len(got.Bodies), got.Repeated, diff)
+	}
+}
+
+// What left the ring before it was taken up is counted; what a filter took out is not.
+func TestGapsAreCounted(t *testing.T) {
+	gap := func(r report.Report) report.Report { return r }
+	filtered := report.Filter{NotRules: []string{"other"}}.Apply
+	for _, c := range []struct {
+		name   string
+		filter func(report.Report) report.Report
+		rings  [][]uint64 // numbers; 0: a transition of another rule
+		want   report.Queue
+	}{
+		{"no gap", gap, [][]uint64{{1, 2}, {1, 2, 3}}, report.Queue{Waiting: 3, Unsaved: 3}},
+		{"a gap", gap, [][]uint64{{1, 2}, {5, 6}}, report.Queue{Waiting: 4, Unsaved: 4, Dropped: 2}},
+		{"a gap at the start", gap, [][]uint64{{4}}, report.Queue{Waiting: 1, Unsaved: 1, Dropped: 3}},
+		{"filtered", filtered, [][]uint64{{1, 0, 3}, {0, 3, 0, 0, 6}}, report.Queue{Waiting: 3, Unsaved: 3}},
+		{"all filtered", filtered, [][]uint64{{0, 0}, {0, 0, 3}}, report.Queue{Waiting: 1, Unsaved: 1}},
+		{"filtered, and a gap", filtered, [][]uint64{{1, 0}, {5, 0}}, report.Queue{Waiting: 2, Unsaved: 2, Dropped: 2}},
+	} {
+		t.Run(c.name, func(t *testing.T) {
+			x := reporter(t, "http://192.0.2.1", keep.File{})
+			for _, ring := range c.rings {
+				r := calm(0)
+				for i, n := range ring {
+					first := uint64(1)
+					for j, m := range ring {
+						if m != 0 {
+							first = m - uint64(j)
+							break
+						}
+					}
+					one := withTransitions(calm(0), first+uint64(i), first+uint64(i)).Transitions[0]
+					if n == 0 {
+						one.Rule = "other"
+					}
+					r.Transitions = append(r.Transitions, one)
+				}
+				if err := x.Keep(c.filter(r)); err != nil {
+					t.Fatal(err)
+				}
+			}
+			wantQueue(t, x, c.want)
+		})
+	}
+}
+
+func TestAFullQueueDropsTheOldestAndCounts(t *testing.T) {
+	isDown := true
+	url, rc, rec := backend(t, receiver.Config{}, down(&isDown))
+	x := reporter(t, url, keep.File{})
+	const all = native.MostWaiting + 250
+	for from := uint64(1); from < all; from += 50 {
+		if err := x.Keep(withTransitions(calm(0), from, from+49)); err != nil {
+			t.Fatal(err)
+		}
+	}
+	wantQueue(t, x, report.Queue{Waiting: native.MostWaiting, Unsaved: native.MostWaiting, Dropped: 250})
+	isDown = false
+	if err := x.Report(t.Context(), withTransitions(calm(time.Minute), all-199, all)); err != nil {
+		t.Fatal(err)
+	}
+	got := rc.Node("rl1/node2")
+	if n := len(got.Transitions); n != native.MostWaiting || got.Transitions[0].N != 251 || got.Transitions[n-1].N != all || got.Repeated != 0 {
+		t.Errorf("%d transitions, the first %d, %d repeated", n, got.Transitions[0].N, got.Repeated)
+	}
+	if b := got.Latest(); b.Dropped != 250 || b.Waiting != 0 {
+		t.Errorf("the last body says %d dropped, %d waiting", b.Dropped, b.Waiting)
+	}
+	for _, q := range rec.Take() {
+		if n := len(plain(t, q)); n > native.MaxBody {
+			t.Errorf("a body has %d bytes", n)
+		}
+	}
+	wantQueue(t, x, report.Queue{Dropped: 250})
+}
+
+// Numbers begin anew with each run; what an earlier one left waiting keeps its id.
+func TestRunsStayApart(t *testing.T) {
+	isDown, dir := true, t.TempDir()
+	url, rc, _ := backend(t, receiver.Config{}, down(&isDown))
+	x := reporter(t, url, file(t, dir))
+	first := withTransitions(calm(0), 1, 2)
+	if err := x.Keep(first); err != nil {
+		t.Fatal(err)
+	}
+	wantQueue(t, x, report.Queue{Waiting: 2})
+	_ = x.Report(t.Context(), withTransitions(first, 3, 3)) // it is down; the third is in no file
+	wantQueue(t, x, report.Queue{Waiting: 3, Unsaved: 1})
+
+	isDown = false
+	again := calm(time.Minute)
+	again.Started = noon.Add(30 * time.Second)
+	again = withTransitions(again, 1, 2)
+	y := reporter(t, url, file(t, dir))
+	wantQueue(t, y, report.Queue{Waiting: 2})
+	if err := y.Report(t.Context(), again); err != nil {
+		t.Fatal(err)
+	}
+	want := []string{
+		"11:00:00 1 20261122T110000.000000000Z/1", "11:00:00 2 20261122T110000.000000000Z/2",
+		"12:00:30 1 20261122T120030.000000000Z/1", "12:00:30 2 20261122T120030.000000000Z/2",
+	}
+	if diff := cmp.Diff(want, keys(rc.Node("rl1/node2").Transitions)); diff != "" {
+		t.Errorf("(-want +got):\n%s", diff)
+	}
+
+	// What was acknowledged and could not be written down comes again under the same id.
+	z := reporter(t, url, file(t, dir))
+	again.At = again.At.Add(time.Second)
+	if err := z.Report(t.Context(), again); err != nil {
+		t.Fatal(err)
+	}
+	got := rc.Node("rl1/node2")
+	if diff := cmp.Diff(want, keys(got.Transitions)); diff != "" || got.Repeated != 4 {
+		t.Errorf("%d repeated, (-want +got):\n%s", got.Repeated, diff)
+	}
+	if err := z.Keep(again); err != nil {
+		t.Fatal(err)
+	}
+	wantQueue(t, reporter(t, url, file(t, dir)), report.Queue{})
+}
+
+// What a reporter has been told in the same run it takes up once, also if it is
+// made anew for another configuration.
+func TestAReloadRepeatsNothing(t *testing.T) {
+	dir := t.TempDir()
+	url, rc, _ := backend(t, receiver.Config{}, nil)
+	for n := range uint64(4) {
+		x, r := reporter(t, url, file(t, dir)), withTransitions(calm(time.Duration(n)*time.Second), 1, n)
+		if err := x.Report(t.Context(), r); err != nil {
+			t.Fatal(err)
+		}
+		if err := x.Keep(r); err != nil {
+			t.Fatal(err)
+		}
+	}
+	if got := rc.Node("rl1/node2"); len(got.Transitions) != 3 || got.Repeated != 0 {
+		t.Errorf("%d transitions, %d repeated", len(got.Transitions), got.Repeated)
+	}
+}
+
+// A state that cannot be read or makes no sense costs what was in it, and is said.
+func TestABrokenStateIsSaid(t *testing.T) {
+	for name, c := range map[string]struct {
+		text string
+		err  bool
+		want report.Queue
+	}{
+		"garbage":         {"}{", true, report.Queue{}},
+		"no vocabulary":   {`{"transitions": [{"id": "a/1", "n": 1, "from": "clear", "to": "sideways"}, {"id": ""}]}`, false, report.Queue{Dropped: 2}},
+		"another's words": {`{"seq": 18446744073709551615, "transitions": [{"id": "a/1", "n": 1, "from": "clear", "to": "info", "impact": "operational"}]}`, false, report.Queue{Waiting: 1}},
+	} {
+		t.Run(name, func(t *testing.T) {
+			dir := t.TempDir()
+			if err := os.WriteFile(filepath.Join(dir, "reporter-status.json"), []byte(c.text), 0o600); err != nil {
+				t.Fatal(err)
+			}
+			url, rc, _ := backend(t, receiver.Config{}, nil)
+			x := reporter(t, url, file(t, dir))
+			wantQueue(t, x, c.want)
+			if err := x.Keep(calm(0)); (err != nil) != c.err {
+				t.Errorf("the first Keep says %v", err)
+			}
+			if err := x.Keep(calm(0)); err != nil {
+				t.Errorf("the second Keep says %v", err)
+			}
+			if err := x.Report(t.Context(), withTransitions(calm(0), 1, 1)); c.want.Waiting == 0 && (err != nil || len(rc.Node("rl1/node2").Transitions) != 1) {
+				t.Errorf("after it nothing is reported: %v", err)
+			}
+		})
+	}
+}
+
+// Nothing is written where nothing changed: the state alone is no reason.
+func TestKeepWritesOnlyWhatChanged(t *testing.T) {
+	dir := t.TempDir()
+	url, _, _ := backend(t, receiver.Config{}, nil)
+	x := reporter(t, url, file(t, dir))
+	path := filepath.Join(dir, "reporter-status.json")
+	step := func(r report.Report, written bool) {
+		t.Helper()
+		_ = os.Remove(path)
+		if err := x.Report(t.Context(), r); err != nil {
+			t.Fatal(err)
+		}
+		if err := x.Keep(r); err != nil {
+			t.Fatal(err)
+		}
+		if _, err := os.Stat(path); (err == nil) != written {
+			t.Errorf("at %s: written: %v, want %v", r.At, err == nil, written)
+		}
+	}
+	step(calm(0), false)
+	step(withTransitions(calm(time.Second), 1, 1), true)
+	step(withTransitions(calm(2*time.Second), 1, 1), false)
+	step(withTransitions(calm(3*time.Second), 1, 2), true)
+}
+
+func TestKeepAndReportRunAtOnce(t *testing.T) {
+	url, rc, _ := backend(t, receiver.Config{}, nil)
+	x := reporter(t, url, file(t, t.TempDir()))
+	var wg sync.WaitGroup
+	wg.Go(func() {
+		for n := range uint64(50) {
+			if err := x.Keep(withTransitions(calm(0), 1, n+1)); err != nil {
+				t.Error(err)
+			}
+		}
+	})
+	for n := range uint64(50) {
+		if err := x.Report(t.Context(), withTransitions(calm(time.Duration(n)*time.Second), 1, n+1)); err != nil {
+			t.Error(err)
+		}
+		_ = x.Queue()
+	}
+	wg.Wait()
+	if err := x.Report(t.Context(), withTransitions(calm(time.Minute), 1, 50)); err != nil {
+		t.Error(err)
+	}
+	if got := rc.Node("rl1/node2"); len(got.Transitions) != 50 || got.Repeated != 0 {
+		t.Errorf("%d transitions, %d repeated", len(got.Transitions), got.Repeated)
+	}
+}
