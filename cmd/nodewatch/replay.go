@@ -15,6 +15,7 @@ import (
 	"github.com/prometheus/exporter-toolkit/web"
 	"golang.org/x/term"
 
+	"github.com/nodewatch/nodewatch/internal/config"
 	"github.com/nodewatch/nodewatch/internal/node"
 	"github.com/nodewatch/nodewatch/internal/page"
 	"github.com/nodewatch/nodewatch/internal/rule"
@@ -32,6 +33,8 @@ type replayer struct {
 	brief *bool
 	tell  *bool
 	conf  *string
+
+	config config.Config // of the reporters
 }
 
 func (p program) replayCommand(app *kingpin.Application) (string, func(context.Context) int) {
@@ -115,7 +118,7 @@ func (r *replayer) plays(ctx context.Context, in *played, s *shown, post *watch.
 			s.show(v)
 			teller.tell(v)
 			if post != nil {
-				post.Take(v.Report.Retimed(due))
+				post.Take(r.placed(v.Report).Retimed(due))
 			}
 		}
 	}
@@ -141,7 +144,17 @@ func (r *replayer) reporters() (*watch.Post, error) {
 	if len(list) == 0 {
 		return nil, errors.New("no reporter is configured; docs/reporters.md shows how, and --config.file names the file")
 	}
+	r.config = c
 	return watch.NewPost(hostName(c), list), nil
+}
+
+// placed is the Report with the site and the labels of the configuration, where
+// the tape names none.
+func (r *replayer) placed(x report.Report) report.Report {
+	if x.Site == "" {
+		x.Site, x.Labels = r.config.Site, r.config.Labels
+	}
+	return x
 }
 
 // settle gives the reporters time to deliver the last state, and says who could not.
@@ -215,7 +228,7 @@ func (s *story) tell(v rule.View) {
 // rests on and what to do.
 func (s *story) change(r report.Report, t report.Transition) {
 	fmt.Fprintln(s.out, page.TransitionLine(t))
-	worse := report.Severity(t.To).Rank() > report.Severity(t.From).Rank()
+	worse := report.Severity(t.To).Rank() > report.Severity(t.From).Rank() || t.ImpactFrom != "" && t.Impact.Rank() > t.ImpactFrom.Rank()
 	i := slices.IndexFunc(r.Findings, func(f report.Finding) bool { return f.Rule == t.Rule && f.Subject == t.Subject })
 	if s.brief || !worse || i < 0 || t.To == string(report.Info) {
 		return
