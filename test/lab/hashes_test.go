@@ -28,6 +28,7 @@ const vlan = 5
 // came in. With LAB_SAMPLES the table is written there.
 func TestHashPolicies(t *testing.T) {
 	l := scenario(t)
+	l.unbond()
 	if err := l.Guest.PlugNIC(l.ctx, l.Switch, "eth2"); err != nil {
 		l.environment("%v", err)
 	}

@@ -15,6 +15,7 @@ func TestHealthy(t *testing.T) {
 	l.bond("802.3ad", ethswitch.Layer34)
 	l.nodewatch()
 	l.holds(time.Minute, "nothing above info", func(r Report) bool { return r.quiet() && r.Status == "operational" })
+	l.sample("healthy")
 	for source, want := range map[string]string{"bond": "ok", "nic": "ok", "kmsg": "ok", "host": "ok"} {
 		if got := l.now().source(source); got != want {
 			t.Errorf("source %s is %q, want %q", source, got, want)

@@ -42,11 +42,12 @@ func TestIncident(t *testing.T) {
 	if out, code, err := l.Guest.Run(l.ctx, "nodewatch", "check", "--output", "json"); err != nil || code != 2 || !strings.Contains(out, `"krbd-retry-storm"`) {
 		t.Errorf("check: exit code %d, %v: %s", code, err, out)
 	}
+	l.sample("storm")
 	l.sh("tc qdisc add dev bond0 root tbf rate 50mbit burst 64k latency 100ms")
 	l.holds(3*time.Second, "a throttle does not end it", stormy)
 	l.sh("tc qdisc del dev bond0 root")
 
-	l.Switch.SetChannel(ethswitch.LACP, ethswitch.Layer34)
+	l.Switch.SetHash(ethswitch.Layer34)
 	l.policy(ethswitch.Layer34)
 	l.holds(8*time.Second, "the storm goes on until I/O completes", func(r Report) bool { return r.raised("krbd-retry-storm", "critical") })
 	l.damage(ethswitch.Damage{})

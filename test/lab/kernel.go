@@ -137,13 +137,16 @@ for d in lib/modules/*; do depmod -b . "${d##*/}"; done`
 	return os.Rename(filepath.Join(tmp, "root"), root)
 }
 
+// tool runs a program. An error has the last line that it said.
 func tool(dir, program string, args ...string) error {
 	cmd := exec.Command(program, args...)
 	cmd.Dir = dir
-	if out, err := cmd.CombinedOutput(); err != nil {
-		return fmt.Errorf("%s %v: %w\n%s", program, args, err, bytes.TrimSpace(out))
+	out, err := cmd.CombinedOutput()
+	if err == nil {
+		return nil
 	}
-	return nil
+	out = bytes.TrimSpace(out)
+	return fmt.Errorf("%s %s: %w: %s", program, args[len(args)-1], err, out[bytes.LastIndexByte(out, '\n')+1:])
 }
 
 // unpacked looks for a whole kernel below root.

@@ -27,6 +27,7 @@ func TestSlaveDown(t *testing.T) {
 	if n, ok := l.metric("nodewatch_bond_slave_carrier", `nic="eth1"`); !ok || n != 0 {
 		t.Errorf("eth1's carrier is %v, %v", n, ok)
 	}
+	l.sample("slave-down")
 	l.plug("eth1", true)
 	r = l.until(60*time.Second, "the slave is back", func(r Report) bool { return r.clear("bond-degraded") })
 	if !r.quiet() {
@@ -43,9 +44,11 @@ func TestPartnerGone(t *testing.T) {
 	l.bond("802.3ad", ethswitch.Layer34)
 	l.nodewatch()
 	l.holds(3*time.Second, "the partner speaks", func(r Report) bool { return r.clear("bond-lacp") })
+	l.unwhole = true
 	l.Switch.SetMute(true)
 	t.Cleanup(func() { l.Switch.SetMute(false) })
 	l.until(45*time.Second, "the silence is told", func(r Report) bool { return r.raised("bond-lacp", "warning") })
+	l.sample("no-partner")
 	l.Switch.SetMute(false)
 	l.until(75*time.Second, "the partner is back", func(r Report) bool { return r.clear("bond-lacp", "bond-degraded") })
 }
@@ -55,6 +58,7 @@ func TestLinksChange(t *testing.T) {
 	l := scenario(t)
 	l.bond("802.3ad", ethswitch.Layer34)
 	l.nodewatch()
+	l.unwhole = true
 	bonds := func(nic, bond string, want bool) {
 		t.Helper()
 		l.until(5*time.Second, nic+" in "+bond, func(Report) bool {
@@ -79,6 +83,7 @@ func TestLinksChange(t *testing.T) {
 	bonds("stor1", "bond0", false)
 	l.sh("ip link add bond1 type bond mode active-backup; ip link set eth1 master bond1; ip link set bond1 up")
 	bonds("eth1", "bond1", true)
+	l.sample("two-bonds")
 	l.sh("ip link del bond1")
 	l.until(5*time.Second, "bond1 is gone", func(Report) bool {
 		_, is := l.metric("nodewatch_bond_info", `bond="bond1"`)
@@ -92,6 +97,7 @@ func TestLinksChange(t *testing.T) {
 // plug plugs a NIC's cable in or out, at both ends.
 func (l *Lab) plug(nic string, in bool) {
 	l.t.Helper()
+	l.unwhole = true
 	if !in {
 		l.t.Cleanup(func() { l.plug(nic, true) })
 	}

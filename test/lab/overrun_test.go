@@ -58,7 +58,7 @@ func (l *Lab) accounted() (sum float64) {
 // lastRecord is the number of the latest record of the kernel's log.
 func (l *Lab) lastRecord() (n float64) {
 	l.t.Helper()
-	if _, err := fmt.Sscan(l.sh("(timeout 2 cat /dev/kmsg || true) | grep -v '^ ' | tail -n 1 | cut -d, -f 2"), &n); err != nil {
+	if _, err := fmt.Sscan(l.sh("agent kmsg | grep -v '^ ' | tail -n 1 | cut -d, -f 2"), &n); err != nil {
 		l.t.Fatal(err)
 	}
 	return n

@@ -3,6 +3,7 @@
 package lab
 
 import (
+	"fmt"
 	"net"
 	"sync/atomic"
 	"testing"
@@ -21,17 +22,24 @@ func calm(r Report) bool {
 	return true
 }
 
-// Every OSD is restarted in turn under load.
+// Every OSD is restarted in turn under load, and is away for a while.
 func TestRollingRestart(t *testing.T) {
 	l := scenario(t)
 	l.bond("802.3ad", ethswitch.Layer34)
 	l.nodewatch()
-	l.load(l.mapImages(2, msgr1))
+	l.load(append(l.mapImages(1, msgr1), l.mapImage(1, msgr2)))
+	well := func(r Report) bool {
+		return calm(r) && r.clear("krbd-retry-storm", "libceph-crc", "libceph-session-loop", "ceph-unreachable")
+	}
 	for n := range osds {
-		if err := l.Cluster.RestartOSD(n, func() {}); err != nil {
-			t.Fatal(err)
+		err := l.Cluster.RestartOSD(n, func() { l.holds(6*time.Second, "an OSD is down", well) })
+		if err != nil {
+			l.environment("%v", err)
 		}
-		l.holds(15*time.Second, "an OSD was restarted", func(r Report) bool { return calm(r) && r.clear("krbd-retry-storm", "libceph-crc") })
+		l.holds(10*time.Second, "an OSD was restarted", well)
+		if l.kernelCount(fmt.Sprintf("osd%d down", n)) == 0 {
+			t.Errorf("the kernel has not noticed that osd%d was down", n)
+		}
 	}
 }
 
@@ -47,7 +55,8 @@ func TestMigration(t *testing.T) {
 	port := l.source()
 	l.sh("(nc %s %d >/dev/null) >/dev/null 2>&1 </dev/null &", storageIP, port)
 	l.until(20*time.Second, "the full NIC is told", func(r Report) bool { return r.raised("nic-saturated", "warning") })
-	l.holds(20*time.Second, "no storm builds up", func(r Report) bool { return calm(r) && r.raised("layer2-bond-krbd", "warning") })
+	l.sample("migration")
+	l.holds(12*time.Second, "no storm builds up", func(r Report) bool { return calm(r) && r.raised("layer2-bond-krbd", "warning") })
 }
 
 // In active-backup the hash policy, which is layer2 unless it is set, means nothing.
@@ -56,7 +65,8 @@ func TestActiveBackup(t *testing.T) {
 	l.bond("active-backup", ethswitch.Layer2)
 	l.nodewatch()
 	l.load(l.mapImages(2, msgr2))
-	l.holds(25*time.Second, "nothing is wrong", func(r Report) bool {
+	l.sample("active-backup")
+	l.holds(18*time.Second, "nothing is wrong", func(r Report) bool {
 		return calm(r) && r.clear("layer2-bond-krbd", "bond-hash-layer2", "bond-lacp", "bond-degraded", "bond-imbalance")
 	})
 }
@@ -67,6 +77,7 @@ func TestLayer2WithoutStorage(t *testing.T) {
 	l.bond("802.3ad", ethswitch.Layer2)
 	l.nodewatch()
 	r := l.until(20*time.Second, "the advice", func(r Report) bool { return r.raised("bond-hash-layer2", "info") })
+	l.sample("layer2")
 	if !r.quiet() || !r.clear("layer2-bond-krbd") {
 		t.Errorf("want advice only: %s", r)
 	}

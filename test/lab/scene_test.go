@@ -18,6 +18,7 @@ type Lab struct {
 	t       *testing.T
 	ctx     context.Context
 	broken  string // what failed around nodewatch; empty if nothing did
+	unwhole bool   // the scenario changes links, so that its bond is left to nobody
 	figures []string
 }
 
@@ -101,9 +102,22 @@ func (l *Lab) afterwards(format string, args ...any) {
 }
 
 // bond makes bond0 of both NICs, which the switch bundles, and waits until the
-// storage network answers. The switch hashes as the bond does.
+// storage network answers. The switch hashes as the bond does. A bond of the same
+// mode that the scenario before has left whole is taken over.
 func (l *Lab) bond(mode string, hash ethswitch.Hash) {
 	l.t.Helper()
+	l.t.Cleanup(func() {
+		l.bonded = mode
+		if l.t.Failed() || l.unwhole {
+			l.unbond()
+		}
+	})
+	if l.bonded == mode && mode == "802.3ad" && l.Switch.Bundled() == len(nics) {
+		l.Switch.SetHash(hash)
+		l.policy(hash)
+		return
+	}
+	l.unbond()
 	channel := map[string]ethswitch.Channel{"802.3ad": ethswitch.LACP, "balance-xor": ethswitch.Static, "active-backup": ethswitch.None}[mode]
 	l.Switch.SetChannel(channel, hash)
 	options := "mode " + mode + " miimon 100"
@@ -113,7 +127,6 @@ func (l *Lab) bond(mode string, hash ethswitch.Hash) {
 	if mode == "802.3ad" {
 		options += " lacp_rate fast"
 	}
-	l.afterwards("ip link del bond0 2>/dev/null || true; for n in %s; do ip link set $n down; done", strings.Join(nics, " "))
 	l.sh(`ip link add bond0 type bond %s
 for n in %s; do ip link set $n down; ip link set $n master bond0; done
 ip addr add %s/24 dev bond0
@@ -128,6 +141,13 @@ ip link set bond0 up`, options, strings.Join(nics, " "), guestIP)
 	if err != nil {
 		l.environment("the bond does not come up: %v\n%s", err, l.sh("cat /proc/net/bonding/bond0; ip -s link"))
 	}
+}
+
+// unbond removes bond0, if there is one.
+func (l *Lab) unbond() {
+	l.t.Helper()
+	l.bonded = ""
+	l.sh("ip link del bond0 2>/dev/null || true; for n in %s; do ip link set $n down; done", strings.Join(nics, " "))
 }
 
 // The ways krbd speaks to Ceph.

@@ -36,6 +36,8 @@ type World struct {
 	switched sync.WaitGroup
 	once     sync.Once // of Close
 
+	bonded string // mode of the bond that the latest scenario has left; empty if there is none
+
 	Kernel  Kernel
 	Switch  *ethswitch.Switch
 	Guest   *Machine

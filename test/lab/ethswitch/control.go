@@ -15,6 +15,13 @@ func (s *Switch) SetChannel(c Channel, h Hash) {
 	}
 }
 
+// SetHash sets what the members are chosen by, and leaves the bundle as it is.
+func (s *Switch) SetHash(h Hash) {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	s.hash = h
+}
+
 // SetMute makes the switch deaf and dumb in LACP; frames are forwarded as before
 // until the partner times out.
 func (s *Switch) SetMute(mute bool) {
