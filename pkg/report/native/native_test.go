@@ -119,15 +119,19 @@ func plain(t testing.TB, q wiretest.Request) []byte {
 	if q.Header.Get("Content-Encoding") != "gzip" {
 		return q.Body
 	}
-	z, err := gzip.NewReader(bytes.NewReader(q.Body))
-	if err != nil {
-		t.Fatal(err)
-	}
-	raw, err := io.ReadAll(z)
+	raw, err := unzip(q.Body)
 	if err != nil {
 		t.Fatal(err)
 	}
 	return raw
+}
+
+func unzip(raw []byte) ([]byte, error) {
+	z, err := gzip.NewReader(bytes.NewReader(raw))
+	if err != nil {
+		return nil, err
+	}
+	return io.ReadAll(z)
 }
 
 // troubled is a report with everything in it that there can be.

@@ -289,3 +289,22 @@ func TestKeepAndReportRunAtOnce(t *testing.T) {
 		t.Errorf("%d transitions, %d repeated", len(got.Transitions), got.Repeated)
 	}
 }
+
+// While a delivery hangs, what waits goes to disk all the same.
+func TestKeepDoesNotWaitForADelivery(t *testing.T) {
+	var x *native.Reporter
+	dir := t.TempDir()
+	url, _, _ := backend(t, receiver.Config{}, func(w http.ResponseWriter, _ *http.Request) bool {
+		if err := x.Keep(withTransitions(calm(time.Second), 1, 5)); err != nil {
+			t.Error(err)
+		}
+		wantQueue(t, x, report.Queue{Waiting: 5})
+		w.WriteHeader(http.StatusInternalServerError)
+		return true
+	})
+	x = reporter(t, url, file(t, dir))
+	if err := x.Report(t.Context(), withTransitions(calm(0), 1, 2)); err == nil {
+		t.Error("the delivery passes for a success")
+	}
+	wantQueue(t, reporter(t, url, file(t, dir)), report.Queue{Waiting: 5})
+}
