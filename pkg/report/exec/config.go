@@ -1,0 +1,63 @@
+package exec
+
+import (
+	"path/filepath"
+	"regexp"
+	"slices"
+	"strings"
+	"time"
+
+	"github.com/nodewatch/nodewatch/pkg/report"
+	"github.com/nodewatch/nodewatch/pkg/report/news"
+)
+
+// Config says which program is run, and when. Its zero value is not valid: start
+// from Default.
+type Config struct {
+	Program     string            `yaml:"program" doc:"absolute path of the program; no shell reads it"`
+	Args        []string          `yaml:"args" doc:"its arguments, each as it is"`
+	Environment map[string]string `yaml:"environment" doc:"further variables of its environment, none of them secret"`
+	Mode        string            `yaml:"mode" doc:"changes: it is run when something changes; state: with the whole report, at each interval" oneof:"changes state"`
+	Tell        []string          `yaml:"tell" doc:"changes that are told: raised worse blind milder seen passed cleared"`
+	Settle      time.Duration     `yaml:"settle" doc:"how long after its start nodewatch may take to raise again what was told before it, until that counts as cleared" min:"0s" max:"1h"`
+}
+
+// Default is the configuration that a file changes; it lacks the program.
+func Default() Config {
+	return Config{Mode: "changes", Settle: 5 * time.Minute, Tell: []string{"raised", "worse", "blind", "milder", "passed", "cleared"}}
+}
+
+var variable = regexp.MustCompile(`^[A-Za-z_][A-Za-z0-9_]{0,99}$`)
+
+// Check returns a *report.FieldError naming what is missing or impossible. It
+// reads nothing, and does not look for the program.
+func (c Config) Check() error {
+	switch {
+	case c.Program == "":
+		return report.WrongField("program", "is missing: the absolute path of a program")
+	case !filepath.IsAbs(c.Program) || strings.ContainsRune(c.Program, 0):
+		return report.WrongField("program", "must be an absolute path, such as /usr/local/lib/nodewatch/notify")
+	case c.Mode != "changes" && c.Mode != "state":
+		return report.WrongField("mode", "%q is not allowed: must be changes or state", c.Mode)
+	case c.Settle < 0 || c.Settle > time.Hour:
+		return report.WrongField("settle", "must be from 0s to 1h")
+	case len(c.Tell) == 0:
+		return report.WrongField("tell", "is empty: nothing would be told")
+	case slices.ContainsFunc(c.Args, func(a string) bool { return strings.ContainsRune(a, 0) }):
+		return report.WrongField("args", "holds a byte 0")
+	}
+	for _, word := range c.Tell {
+		if !slices.Contains(news.Kinds(), news.Kind(word)) {
+			return report.WrongField("tell", "%q is not allowed: must be of raised worse blind milder seen passed cleared", word)
+		}
+	}
+	for name, value := range c.Environment {
+		if !variable.MatchString(name) || strings.ContainsRune(value, 0) {
+			return report.WrongField("environment", "%q is not a variable", name)
+		}
+		if strings.HasPrefix(name, "NODEWATCH_") {
+			return report.WrongField("environment", "%s is nodewatch's to set", name)
+		}
+	}
+	return nil
+}

@@ -1,0 +1,83 @@
+// Package exec tells a program of the operator's, by running it with JSON on its
+// standard input: for backends that nothing else here speaks to.
+package exec
+
+import (
+	"context"
+	"encoding/json"
+	"slices"
+	"sync"
+
+	"github.com/nodewatch/nodewatch/pkg/report"
+	"github.com/nodewatch/nodewatch/pkg/report/keep"
+	"github.com/nodewatch/nodewatch/pkg/report/news"
+)
+
+// A Reporter runs one program, never twice at a time. It implements
+// report.Reporter and report.Keeper.
+//
+// Report returns once the program has ended, or has been killed at the deadline.
+// A program that cannot be killed, as it sleeps in the kernel, holds Report up
+// until it wakes; no other is started meanwhile.
+type Reporter struct {
+	c       Config
+	memory  *news.Memory
+	running sync.Mutex
+}
+
+// New returns a Reporter. What has been told is kept in the file; if that cannot
+// be read, the first Keep says so and everything raised is told again.
+func New(c Config, kept keep.File) (*Reporter, error) {
+	if err := c.Check(); err != nil {
+		return nil, err
+	}
+	return &Reporter{c: c, memory: news.Remember(kept)}, nil
+}
+
+// Keep implements report.Keeper.
+func (x *Reporter) Keep(report.Report) error { return x.memory.Keep() }
+
+// Report implements report.Reporter: it runs the program with what has changed
+// since it last succeeded, a news.Event, or, in mode state, with the Report.
+func (x *Reporter) Report(ctx context.Context, r report.Report) error {
+	if x.c.Mode == "state" {
+		_, err := x.run(ctx, "report", r)
+		return err
+	}
+	changes, next := x.memory.Told().Next(r, x.c.Settle)
+	changes = slices.DeleteFunc(changes, func(c news.Change) bool { return !slices.Contains(x.c.Tell, string(c.Kind)) })
+	if len(changes) == 0 {
+		x.memory.Set(next)
+		return nil
+	}
+	if _, err := x.run(ctx, "event", next.Event(r, changes)); err != nil {
+		return err
+	}
+	next.At, next.Sent = r.At, next.Sent+1
+	x.memory.Set(next)
+	return nil
+}
+
+// Test implements report.Reporter: it runs the program with "test": true, and
+// returns the first line that it prints.
+func (x *Reporter) Test(ctx context.Context, r report.Report) (string, error) {
+	r.Test = true
+	if x.c.Mode == "state" {
+		return x.run(ctx, "report", r)
+	}
+	return x.run(ctx, "event", news.Told{Sent: uint64(max(r.At.UnixNano(), 0))}.Event(r, nil))
+}
+
+// run runs the program once with a value on its standard input, of the kind
+// "event" or "report".
+func (x *Reporter) run(ctx context.Context, kind string, value any) (string, error) {
+	raw, err := json.Marshal(value)
+	if err != nil {
+		return "", err
+	}
+	if !x.running.TryLock() {
+		return "", failure(report.Throttled, "an earlier run of the program has not ended")
+	}
+	defer x.running.Unlock()
+	return child{Config: x.c, kind: kind, input: append(raw, '\n')}.run(ctx)
+}
