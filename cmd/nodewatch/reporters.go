@@ -6,9 +6,15 @@ import (
 	"github.com/nodewatch/nodewatch/internal/config"
 	"github.com/nodewatch/nodewatch/internal/watch"
 	"github.com/nodewatch/nodewatch/pkg/report"
+	"github.com/nodewatch/nodewatch/pkg/report/alertmanager"
+	"github.com/nodewatch/nodewatch/pkg/report/cachet"
+	"github.com/nodewatch/nodewatch/pkg/report/exec"
+	"github.com/nodewatch/nodewatch/pkg/report/instatus"
 	"github.com/nodewatch/nodewatch/pkg/report/keep"
 	"github.com/nodewatch/nodewatch/pkg/report/native"
+	"github.com/nodewatch/nodewatch/pkg/report/pagerduty"
 	"github.com/nodewatch/nodewatch/pkg/report/statuspage"
+	"github.com/nodewatch/nodewatch/pkg/report/webhook"
 	"github.com/nodewatch/nodewatch/pkg/report/wire"
 )
 
@@ -41,8 +47,21 @@ func reporter(r config.Reporter, dir string) (report.Reporter, error) {
 	case *native.Config:
 		s.Every = r.Every
 		return native.New(*s, client, kept)
+	case *alertmanager.Config:
+		s.Every, s.Deadline = r.Every, r.Deadline
+		return alertmanager.New(*s, client)
+	case *webhook.Config:
+		return webhook.New(*s, client, kept)
+	case *exec.Config:
+		return exec.New(*s, kept)
+	case *pagerduty.Config:
+		return pagerduty.New(*s, client, kept)
 	case *statuspage.Config:
 		return statuspage.New(*s, client)
+	case *cachet.Config:
+		return cachet.New(*s, client)
+	case *instatus.Config:
+		return instatus.New(*s, client)
 	}
 	return nil, fmt.Errorf("no reporter is made for %T", r.Settings)
 }

@@ -3,8 +3,14 @@ package config
 import (
 	"time"
 
+	"github.com/nodewatch/nodewatch/pkg/report/alertmanager"
+	"github.com/nodewatch/nodewatch/pkg/report/cachet"
+	"github.com/nodewatch/nodewatch/pkg/report/exec"
+	"github.com/nodewatch/nodewatch/pkg/report/instatus"
 	"github.com/nodewatch/nodewatch/pkg/report/native"
+	"github.com/nodewatch/nodewatch/pkg/report/pagerduty"
 	"github.com/nodewatch/nodewatch/pkg/report/statuspage"
+	"github.com/nodewatch/nodewatch/pkg/report/webhook"
 )
 
 // A backend is what the file can say of one kind of reporter.
@@ -21,7 +27,13 @@ type backend struct {
 func backends() []backend {
 	return []backend{
 		{"native", "nodewatch's own protocol: whole states, and no transition lost", of(native.Default), 30 * time.Second, 10 * time.Second, true},
+		{"alertmanager", "Prometheus Alertmanager", of(alertmanager.Default), 30 * time.Second, 10 * time.Second, false},
+		{"webhook", "chats, on-call services and programs, by preset or template", of(webhook.Default), 30 * time.Second, 10 * time.Second, false},
+		{"exec", "a program of your own", of(exec.Default), 30 * time.Second, 20 * time.Second, false},
+		{"pagerduty", "PagerDuty, Events API v2", of(pagerduty.Default), time.Minute, 20 * time.Second, false},
 		{"statuspage", "Atlassian Statuspage", of(statuspage.Default), time.Minute, 20 * time.Second, true},
+		{"cachet", "Cachet 3 and 2", of(cachet.Default), time.Minute, 20 * time.Second, true},
+		{"instatus", "Instatus", of(instatus.Default), time.Minute, 20 * time.Second, true},
 	}
 }
 

@@ -1,6 +1,7 @@
 package config
 
 import (
+	"cmp"
 	"fmt"
 	"reflect"
 	"strings"
@@ -24,6 +25,24 @@ everything else after a restart; a bad one changes nothing, is logged, and sets 
 |---|---|---|
 `)
 	fields(&b, reflect.ValueOf(Default()), "")
+	b.WriteString(`
+## Reporters
+
+Below ` + "`reporters:`" + ` stands a list of at most 20. Each has a name and exactly one section of a backend; [reporters.md](reporters.md) shows a working
+one of each. Secrets stand in files, never here; the name of a file that is not absolute is a systemd credential (` + "`LoadCredential=`" + `).
+
+| field | default | what it is |
+|---|---|---|
+`)
+	fields(&b, reflect.ValueOf(Reporter{}), "")
+	b.WriteString("\nWhere the backend decides the default:\n\n| backend | `every` | `deadline` | `silenced` | what it is |\n|---|---|---|---|---|\n")
+	for _, x := range backends() {
+		fmt.Fprintf(&b, "| `%s` | %s | %s | %t | %s |\n", x.name, shown(reflect.ValueOf(x.every)), shown(reflect.ValueOf(x.deadline)), x.silenced, x.about)
+	}
+	b.WriteString("\nThe sections of the backends:\n\n| field | default | what it is |\n|---|---|---|\n")
+	for _, x := range backends() {
+		fields(&b, reflect.ValueOf(x.settings()).Elem(), x.name)
+	}
 	b.WriteString(`
 ## Thresholds
 
@@ -62,7 +81,10 @@ func fields(b *strings.Builder, v reflect.Value, path string) {
 			if f.Tag.Get("min") != "" {
 				doc += "; " + rule.Allowed(f.Type, f.Tag)
 			}
-			fmt.Fprintf(b, "| `%s` | %s | %s |\n", join(path, name), shown(v.Field(i)), doc)
+			if words := f.Tag.Get("oneof"); words != "" {
+				doc += "; one of " + strings.Join(strings.Fields(words), ", ")
+			}
+			fmt.Fprintf(b, "| `%s` | %s | %s |\n", join(path, name), cmp.Or(f.Tag.Get("default"), shown(v.Field(i))), doc)
 		}
 	}
 }
@@ -71,14 +93,23 @@ func fields(b *strings.Builder, v reflect.Value, path string) {
 func shown(v reflect.Value) string {
 	switch x := v.Interface().(type) {
 	case time.Duration:
-		return strings.TrimSuffix(x.String(), "0s")
+		return strings.Replace(strings.Replace(x.String(), "m0s", "m", 1), "h0m", "h", 1)
 	case []string:
-		return "`[" + strings.Join(x, ", ") + "]`"
-	case string:
-		if x == "" {
-			return "empty"
-		}
-		return "`" + x + "`"
+		return listed("[" + strings.Join(x, ", ") + "]")
+	}
+	switch v.Kind() {
+	case reflect.String:
+		return listed(v.String())
+	case reflect.Map:
+		return listed("")
 	}
 	return fmt.Sprint(v.Interface())
+}
+
+// listed is a text as it stands in a table.
+func listed(text string) string {
+	if text == "" || text == "[]" {
+		return "empty"
+	}
+	return "`" + strings.ReplaceAll(text, "\n", " ") + "`"
 }

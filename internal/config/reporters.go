@@ -18,13 +18,13 @@ import (
 // A Reporter says to which backend reports go, and which.
 type Reporter struct {
 	Name       string          `yaml:"name" doc:"names it in metrics and logs; a word of a-z, 0-9, dots and dashes"`
-	Every      time.Duration   `yaml:"every" doc:"the state is told again this often" min:"5s" max:"1h"`
-	Deadline   time.Duration   `yaml:"deadline" doc:"an attempt that takes longer has failed" min:"1s" max:"2m"`
+	Every      time.Duration   `yaml:"every" default:"by backend" doc:"the state is told again this often" min:"5s" max:"1h"`
+	Deadline   time.Duration   `yaml:"deadline" default:"by backend" doc:"an attempt that takes longer has failed" min:"1s" max:"2m"`
 	Severity   report.Severity `yaml:"severity" doc:"findings of at least this severity" oneof:"info warning critical"`
 	Rules      []string        `yaml:"rules" doc:"findings of these rules only"`
 	NotRules   []string        `yaml:"not_rules" doc:"no findings of these rules"`
 	Components []string        `yaml:"components" doc:"these components and their findings only: storage, network, guests, cluster, host, nodewatch"`
-	Silenced   bool            `yaml:"silenced" doc:"also what pages nobody: findings that are accepted, or raised during a maintenance"`
+	Silenced   bool            `yaml:"silenced" default:"by backend" doc:"also what pages nobody: findings that are accepted, or raised during a maintenance"`
 	TLS        wire.Options    `yaml:"tls" doc:"how the backend is reached"`
 
 	Backend  string // the name of its section
