@@ -327,7 +327,7 @@ func TestALargeNodeHasABoundedPage(t *testing.T) {
 
 func TestAFindingThatIsNoLongerSeenSaysSo(t *testing.T) {
 	v := stormView()
-	v.Report.Findings = []report.Finding{v.Report.Findings[0]}
+	v.Report.Findings, v.Report.Transitions = []report.Finding{v.Report.Findings[0]}, nil
 	f := &v.Report.Findings[0]
 	f.State, f.LastSeen = report.Blind, v.Report.At.Add(-90*time.Second)
 	if page := html(t, v, 10); strings.Count(page, "its sources are blind") != 2 || !strings.Contains(page, "Last seen 02:12:30 (1 min 30 s ago)") {

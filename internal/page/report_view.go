@@ -97,6 +97,7 @@ func componentsOf(r report.Report) []componentView {
 type transitionView struct {
 	At                         moment
 	Change, Word, Name, Detail string
+	Notes                      []string
 	Tone                       tone
 }
 
@@ -104,7 +105,7 @@ type transitionView struct {
 func transitionsOf(r report.Report) []transitionView {
 	var list []transitionView
 	for _, t := range r.Transitions[max(0, len(r.Transitions)-maxTransitions):] {
-		v := transitionView{momentOf(t.At, r.At), change(t), level(t), finding(t.Rule, t.Subject), t.Summary, toneOf(report.Severity(t.To))}
+		v := transitionView{momentOf(t.At, r.At), change(t), level(t), finding(t.Rule, t.Subject), t.Summary, notesOf(t), toneOf(report.Severity(t.To))}
 		if t.To == clear {
 			v.Tone = good
 		}

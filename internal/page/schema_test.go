@@ -221,6 +221,9 @@ func compareWith(t *testing.T, root, s *schema, typ reflect.Type, path string) {
 		var names, required []string
 		for field := range typ.Fields() {
 			name, options, _ := strings.Cut(field.Tag.Get("json"), ",")
+			if name == "-" {
+				continue
+			}
 			names = append(names, name)
 			if options != "omitempty" && options != "omitzero" {
 				required = append(required, name)

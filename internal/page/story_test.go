@@ -82,7 +82,7 @@ func outage(now time.Time) story {
 		Against: []report.Evidence{{Source: "nic", Subject: "eth0", Fact: "rx_crc_errors does not rise: it is not the wire", At: now}},
 		Advice: []report.Advice{
 			{Do: "Throttle what krbd receives to break the loop; guests slow down, and recover", Command: "tc qdisc add dev eth0 ingress && tc filter add dev eth0 parent ffff: protocol ip u32 match ip src 198.51.100.0/24 police rate 2gbit burst 1m drop"},
-			{Do: "Then let the bond spread over ports; the link flaps for a moment", Command: "ip link set bond0 type bond xmit_hash_policy layer3+4"},
+			{Do: "Then let the bond spread over ports; the link flaps for a moment", Command: "ip link set dev bond0 type bond xmit_hash_policy layer3+4"},
 			{Do: "Move guests away, those with the fullest disks first"},
 		},
 		Runbook: "https://example.net/rules#krbd-retry-storm",
@@ -100,12 +100,12 @@ func outage(now time.Time) story {
 	s.transitions = append(s.transitions, before.transitions...)
 	s.findings = append(s.findings, before.findings[1])
 	for i, f := range []report.Finding{pattern, storm, lost} {
-		from := "clear"
+		from, impact := "clear", report.Impact("")
 		if i == 0 {
-			from = "warning"
+			from, impact = "warning", report.Operational
 		}
 		s.transitions = append(s.transitions, report.Transition{N: uint64(2 + i), At: now.Add(time.Duration(i-31) * time.Second), Rule: f.Rule, Subject: f.Subject,
-			Component: f.Component, From: from, To: string(f.Severity), Impact: f.Impact, State: f.State, Summary: f.Summary})
+			Component: f.Component, From: from, To: string(f.Severity), Impact: f.Impact, ImpactFrom: impact, State: f.State, Summary: f.Summary})
 	}
 	return s
 }
@@ -117,7 +117,7 @@ func pattern(now time.Time, severity report.Severity, impact report.Impact, summ
 			{Source: "bond", Subject: "bond0", Fact: "802.3ad, 2 slaves of 10 Gbit/s, xmit_hash_policy layer2", At: start},
 			{Source: "krbd", Subject: "bond0", Fact: "78 krbd devices of client4567 go through 192.0.2.2 on bond0.100", At: now},
 		},
-		Advice:  []report.Advice{{Do: "Let the bond spread over ports, in a quiet hour; the link flaps for a moment", Command: "ip link set bond0 type bond xmit_hash_policy layer3+4"}},
+		Advice:  []report.Advice{{Do: "Let the bond spread over ports, in a quiet hour; the link flaps for a moment", Command: "ip link set dev bond0 type bond xmit_hash_policy layer3+4"}},
 		Runbook: "https://example.net/rules#layer2-bond-krbd",
 	}
 }

@@ -200,11 +200,19 @@ func TestOutputsAgree(t *testing.T) {
 
 func TestTransitionLines(t *testing.T) {
 	for want, tr := range map[string]report.Transition{
-		"2026-03-01T02:13:00Z  raised   warning   r: s":                         {From: "clear", To: "warning", Impact: report.Operational},
-		"2026-03-01T02:13:00Z  cleared  critical  r: s":                         {From: "critical", To: "clear", Impact: report.MajorOutage},
-		"2026-03-01T02:13:00Z  worse    critical  r (major outage): s":          {From: "warning", To: "critical", Impact: report.MajorOutage},
-		"2026-03-01T02:13:00Z  milder   info      r: s":                         {From: "warning", To: "info", Impact: report.Operational},
-		"2026-03-01T02:13:00Z  changed  warning   r (its sources are blind): s": {From: "warning", To: "warning", Impact: report.Operational, State: report.Blind},
+		"2026-03-01T02:13:00Z  raised   warning   r: s":                                                                           {From: "clear", To: "warning", Impact: report.Operational},
+		"2026-03-01T02:13:00Z  cleared  critical  r: s":                                                                           {From: "critical", To: "clear", Impact: report.MajorOutage},
+		"2026-03-01T02:13:00Z  worse    critical  r (major outage): s":                                                            {From: "warning", To: "critical", Impact: report.MajorOutage},
+		"2026-03-01T02:13:00Z  milder   info      r: s":                                                                           {From: "warning", To: "info", Impact: report.Operational},
+		"2026-03-01T02:13:00Z  blind    warning   r (its sources are blind): s":                                                   {From: "warning", To: "warning", Impact: report.Operational, State: report.Blind},
+		"2026-03-01T02:13:00Z  seen     warning   r (partial outage) (its sources see it again): s":                               {From: "warning", To: "warning", Impact: report.PartialOutage, State: report.Seen},
+		"2026-03-01T02:13:00Z  changed  warning   r: s":                                                                           {From: "warning", To: "warning", Impact: report.Operational},
+		"2026-03-01T02:13:00Z  worse    critical  r (impact from degraded performance to major outage): s":                        {From: "critical", To: "critical", Impact: report.MajorOutage, ImpactFrom: report.DegradedPerformance, State: report.Seen},
+		"2026-03-01T02:13:00Z  milder   warning   r (impact from degraded performance to operational): s":                         {From: "warning", To: "warning", Impact: report.Operational, ImpactFrom: report.DegradedPerformance, State: report.Seen},
+		"2026-03-01T02:13:00Z  worse    warning   r (impact from operational to degraded performance) (its sources are blind): s": {From: "warning", To: "warning", Impact: report.DegradedPerformance, ImpactFrom: report.Operational, State: report.Blind},
+		"2026-03-01T02:13:00Z  worse    critical  r (partial outage): s":                                                          {From: "warning", To: "critical", Impact: report.PartialOutage, ImpactFrom: report.Operational, State: report.Seen},
+		"2026-03-01T02:13:00Z  milder   warning   r (impact from major outage to operational): s":                                 {From: "critical", To: "warning", Impact: report.Operational, ImpactFrom: report.MajorOutage, State: report.Seen},
+		"2026-03-01T02:13:00Z  cleared  warning   r: s":                                                                           {From: "warning", To: "clear", Impact: report.Operational, ImpactFrom: report.PartialOutage, State: report.Seen},
 	} {
 		tr.At, tr.Rule, tr.Summary = start, "r", "s"
 		if got := TransitionLine(tr); got != want {

@@ -1,6 +1,7 @@
 package page
 
 import (
+	"cmp"
 	"fmt"
 	"strings"
 	"time"
@@ -15,13 +16,31 @@ const clear = "clear"
 // break: when, what became of it, which finding, and what it says.
 func TransitionLine(t report.Transition) string {
 	line := fmt.Sprintf("%s  %-8s %-8s  %s", t.At.UTC().Format(time.RFC3339), change(t), level(t), finding(t.Rule, t.Subject))
-	if t.To != clear && t.Impact != report.Operational {
-		line += " (" + plain(t.Impact) + ")"
-	}
-	if t.State == report.Blind && t.To != clear {
-		line += " (its sources are blind)"
+	for _, note := range notesOf(t) {
+		line += " (" + note + ")"
 	}
 	return clean(line + ": " + t.Summary)
+}
+
+// notesOf are what else must be known of a transition, but of one that clears: what
+// customers feel now and felt before, and whether it can be seen.
+func notesOf(t report.Transition) []string {
+	var notes []string
+	switch {
+	case t.To == clear:
+		return nil
+	case t.ImpactFrom != "" && (t.ImpactFrom != report.Operational || t.From == t.To):
+		notes = append(notes, fmt.Sprintf("impact from %s to %s", plain(t.ImpactFrom), plain(t.Impact)))
+	case t.Impact != report.Operational:
+		notes = append(notes, plain(t.Impact))
+	}
+	switch {
+	case t.State == report.Blind:
+		notes = append(notes, "its sources are blind")
+	case change(t) == "seen":
+		notes = append(notes, "its sources see it again")
+	}
+	return notes
 }
 
 // level is the severity a transition is about: the new one or, once cleared, the
@@ -36,6 +55,9 @@ func level(t report.Transition) string {
 // change is what a transition does to its finding, in one word.
 func change(t report.Transition) string {
 	from, to := report.Severity(t.From).Rank(), report.Severity(t.To).Rank()
+	if from == to && t.ImpactFrom != "" {
+		from, to = t.ImpactFrom.Rank(), t.Impact.Rank()
+	}
 	switch {
 	case t.From == clear:
 		return "raised"
@@ -46,7 +68,7 @@ func change(t report.Transition) string {
 	case to < from:
 		return "milder"
 	}
-	return "changed"
+	return cmp.Or(string(t.State), "changed") // only its sight has: seen or blind
 }
 
 // finding names a finding: its rule, and what it is about.

@@ -468,3 +468,28 @@ func TestListsAreEmptyRatherThanMissing(t *testing.T) {
 		t.Errorf("got %+v", f)
 	}
 }
+
+// A transition says what the impact was, if the finding was raised and has another now.
+func TestTransitionsSayWhatTheImpactWas(t *testing.T) {
+	tr := newTrial(t, oneRule(0, 0))
+	hurts := critical("x")
+	hurts.Impact = report.DegradedPerformance
+	for _, seen := range [][]report.Finding{{warning("x")}, {hurts}, {critical("x")}, nil} {
+		tr.found["a"] = seen
+		tr.tick(time.Second)
+	}
+	tr.found["a"] = []report.Finding{warning("y")}
+	tr.tick(time.Second)
+	tr.found["a"] = nil
+	var got []string
+	for _, tn := range tr.tick(time.Second).Transitions {
+		got = append(got, fmt.Sprintf("%s %s: %s to %s", tn.From, tn.To, tn.ImpactFrom, tn.Impact))
+	}
+	want := []string{
+		"clear warning:  to operational", "warning critical: operational to degraded_performance", "critical critical: degraded_performance to major_outage",
+		"critical clear: major_outage to operational", "clear warning:  to operational", "warning clear:  to operational",
+	}
+	if diff := cmp.Diff(want, got); diff != "" {
+		t.Errorf("(-want +got):\n%s", diff)
+	}
+}

@@ -38,10 +38,14 @@ func (j *Judge) move(r Rule, subject string, m memory) {
 		f.Impact = report.Operational
 	}
 	j.last++
-	j.changes = append(j.changes, report.Transition{
+	t := report.Transition{
 		N: j.last, At: j.snapshot.Now, Rule: rule, Subject: subject, Component: f.Component,
 		From: from, To: to, Impact: f.Impact, State: f.State, Summary: f.Summary,
-	})
+	}
+	if old.raised && old.finding.Impact != f.Impact {
+		t.ImpactFrom = old.finding.Impact
+	}
+	j.changes = append(j.changes, t)
 }
 
 // remember adds the tick's transitions to the ring. The list that Reports share

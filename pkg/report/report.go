@@ -121,16 +121,17 @@ type Component struct {
 
 // A Transition is one change of one finding.
 type Transition struct {
-	N         uint64    `json:"n"` // counts up by one; a gap means older ones left the ring
-	At        time.Time `json:"at"`
-	Rule      string    `json:"rule"`
-	Subject   string    `json:"subject,omitempty"`
-	Component string    `json:"component"`
-	From      string    `json:"from"` // a severity, or "clear"
-	To        string    `json:"to"`   // a severity, or "clear"
-	Impact    Impact    `json:"impact"`
-	State     Sight     `json:"state,omitempty"`
-	Summary   string    `json:"summary"`
+	N          uint64    `json:"n"` // counts up by one; a gap means older ones left the ring
+	At         time.Time `json:"at"`
+	Rule       string    `json:"rule"`
+	Subject    string    `json:"subject,omitempty"`
+	Component  string    `json:"component"`
+	From       string    `json:"from"` // a severity, or "clear"
+	To         string    `json:"to"`   // a severity, or "clear"
+	Impact     Impact    `json:"impact"`
+	ImpactFrom Impact    `json:"impact_from,omitempty"` // the impact before, of a finding that was raised and has another now; else empty
+	State      Sight     `json:"state,omitempty"`
+	Summary    string    `json:"summary"`
 }
 
 // A SourceState is how one source is.
