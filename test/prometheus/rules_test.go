@@ -1,0 +1,171 @@
+package prometheus_test
+
+import (
+	"os"
+	"path/filepath"
+	"strings"
+	"testing"
+
+	"go.yaml.in/yaml/v3"
+
+	"github.com/nodewatch/nodewatch/test/prometheus"
+)
+
+// A ruleFile is what of a file of rules is looked at.
+type ruleFile struct {
+	Groups []struct {
+		Name  string
+		Rules []rule
+	}
+}
+
+type rule struct {
+	Record, Alert, Expr string
+	For                 string
+	KeepFiringFor       string `yaml:"keep_firing_for"`
+	Labels, Annotations map[string]string
+}
+
+// deployed is a file or directory below deploy.
+func deployed(parts ...string) string {
+	return filepath.Join(append([]string{prometheus.Root(), "deploy"}, parts...)...)
+}
+
+// ruleFiles are the files of rules that are shipped.
+func ruleFiles(t *testing.T) []string {
+	t.Helper()
+	var files []string
+	for _, name := range []string{"recording.yml", "findings.yml", "health.yml", "fleet.yml"} {
+		files = append(files, deployed("prometheus", name))
+	}
+	return files
+}
+
+func decode(t *testing.T, path string, into any) {
+	t.Helper()
+	raw, err := os.ReadFile(path)
+	if err != nil {
+		t.Fatal(err)
+	}
+	if err := yaml.Unmarshal(raw, into); err != nil {
+		t.Fatalf("%s: %v", path, err)
+	}
+}
+
+// rules are all rules that are shipped.
+func rules(t *testing.T) []rule {
+	t.Helper()
+	var all []rule
+	for _, path := range ruleFiles(t) {
+		var f ruleFile
+		decode(t, path, &f)
+		for _, g := range f.Groups {
+			all = append(all, g.Rules...)
+		}
+	}
+	return all
+}
+
+func TestPromtoolTakesTheRules(t *testing.T) {
+	if out, err := prometheus.Run(t, prometheus.Promtool, append([]string{"check", "rules", "--lint=all", "--lint-fatal"}, ruleFiles(t)...)...); err != nil {
+		t.Errorf("%v\n%s", err, out)
+	}
+}
+
+func TestPromtoolUnitTests(t *testing.T) {
+	files, err := filepath.Glob(deployed("prometheus", "tests", "*.yml"))
+	if err != nil || len(files) < 3 {
+		t.Fatalf("%d files, %v", len(files), err)
+	}
+	for _, f := range files {
+		t.Run(filepath.Base(f), func(t *testing.T) {
+			if out, err := prometheus.Run(t, prometheus.Promtool, "test", "rules", f); err != nil {
+				t.Errorf("%v\n%s", err, out)
+			}
+		})
+	}
+}
+
+// Each alert is shown to fire and not to fire, by promtool's unit tests.
+func TestEachAlertIsTestedBothWays(t *testing.T) {
+	files, _ := filepath.Glob(deployed("prometheus", "tests", "*.yml"))
+	fires, silent := map[string]bool{}, map[string]bool{}
+	for _, path := range files {
+		var f struct {
+			Tests []struct {
+				Alerts []struct {
+					Name string `yaml:"alertname"`
+					Want []any  `yaml:"exp_alerts"`
+				} `yaml:"alert_rule_test"`
+			}
+		}
+		decode(t, path, &f)
+		for _, x := range f.Tests {
+			for _, a := range x.Alerts {
+				if len(a.Want) > 0 {
+					fires[a.Name] = true
+				} else {
+					silent[a.Name] = true
+				}
+			}
+		}
+	}
+	n := 0
+	for _, r := range rules(t) {
+		if r.Alert == "" {
+			continue
+		}
+		n++
+		if !fires[r.Alert] || !silent[r.Alert] {
+			t.Errorf("%s: a test in which it fires: %v, one in which it does not: %v", r.Alert, fires[r.Alert], silent[r.Alert])
+		}
+	}
+	if n < 20 {
+		t.Errorf("only %d alerts were looked at", n)
+	}
+}
+
+// What every alert says (monitoring mixins' conventions).
+func TestAlertsSayWhatTheyMust(t *testing.T) {
+	seen := map[string]bool{}
+	for _, r := range rules(t) {
+		if r.Alert == "" {
+			continue
+		}
+		if seen[r.Alert] || !strings.HasPrefix(r.Alert, "Nodewatch") {
+			t.Errorf("%s is there twice, or does not begin with Nodewatch", r.Alert)
+		}
+		seen[r.Alert] = true
+		if s := r.Labels["severity"]; s != "critical" && s != "warning" && s != "info" || len(r.Labels) != 1 {
+			t.Errorf("%s has the labels %v", r.Alert, r.Labels)
+		}
+		if s := r.Annotations["summary"]; !strings.HasSuffix(s, ".") || strings.Contains(s, "{{") {
+			t.Errorf("%s: the summary %q is no fixed sentence", r.Alert, s)
+		}
+		if r.Annotations["description"] == "" {
+			t.Errorf("%s has no description", r.Alert)
+		}
+		leads(t, r.Alert, r.Annotations["runbook_url"])
+	}
+}
+
+// leads checks that a runbook's URL leads to a file and a heading of this tree.
+func leads(t *testing.T, alert, url string) {
+	t.Helper()
+	const base = "https://github.com/nodewatch/nodewatch/blob/main/"
+	path, anchor, _ := strings.Cut(strings.TrimPrefix(url, base), "#")
+	raw, err := os.ReadFile(filepath.Join(prometheus.Root(), path))
+	if !strings.HasPrefix(url, base) || err != nil {
+		t.Errorf("%s: runbook_url %q leads nowhere: %v", alert, url, err)
+		return
+	}
+	if anchor == "" || strings.Contains(anchor, "{{") {
+		return
+	}
+	for line := range strings.Lines(string(raw)) {
+		if title, is := strings.CutPrefix(strings.TrimLeft(line, "#"), " "); is && strings.HasPrefix(line, "#") && strings.EqualFold(strings.TrimSpace(title), anchor) {
+			return
+		}
+	}
+	t.Errorf("%s: %s has no heading %q", alert, path, anchor)
+}
