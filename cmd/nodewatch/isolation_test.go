@@ -1,0 +1,122 @@
+package main
+
+import (
+	"fmt"
+	"io"
+	"net/http"
+	"net/http/httptest"
+	"os"
+	"path/filepath"
+	"strings"
+	"testing"
+	"time"
+
+	"github.com/nodewatch/nodewatch/internal/watch"
+	"github.com/nodewatch/nodewatch/pkg/report"
+	"github.com/nodewatch/nodewatch/pkg/report/native/receiver"
+)
+
+// silent is a server that takes every request and never answers.
+func silent(t *testing.T) (url string, asked <-chan string) {
+	t.Helper()
+	came, over := make(chan string, 100), make(chan struct{})
+	s := httptest.NewServer(http.HandlerFunc(func(_ http.ResponseWriter, r *http.Request) {
+		_, _ = io.Copy(io.Discard, r.Body)
+		came <- r.Method + " " + r.URL.Path
+		<-over
+	}))
+	t.Cleanup(s.Close)
+	t.Cleanup(func() { close(over) })
+	return s.URL, came
+}
+
+// hostile are reporters of every backend, all of them to the same address.
+const hostile = `
+  - {name: h-native, native: {url: %[1]q, token_file: %[2]q}}
+  - {name: h-alertmanager, alertmanager: {urls: [%[1]q]}}
+  - {name: h-webhook, webhook: {preset: json, url: %[1]q, pause: 0s}}
+  - {name: h-pagerduty, pagerduty: {url: %[1]q, routing_key_file: %[2]q}}
+  - {name: h-statuspage, statuspage: {url: %[1]q, page_id: p, token_file: %[2]q, components: {node: c}}}
+  - {name: h-cachet, cachet: {url: %[1]q, token_file: %[2]q, components: {node: "7"}}}
+  - {name: h-instatus, instatus: {url: %[1]q, page_id: p, token_file: %[2]q, components: {node: c}}}
+#  - {name: h-heartbeat, heartbeat: {preset: plain, url: %[1]q}}
+#  - {name: h-icinga, icinga: {url: %[1]q, user: nodewatch, password_file: %[2]q, host: node2, service: nodewatch}}
+  - {name: h-exec, exec: {program: /bin/sleep, args: ["1000"]}}
+`
+
+// While reporters of every backend hang, the loop's hand-over never waits, and
+// another reporter is told of each of 100 changes.
+func TestReportersThatHangDelayNobody(t *testing.T) {
+	url, asked := silent(t)
+	hub, err := receiver.New(receiver.Config{Tokens: map[string]string{strings.Repeat("k", 32): "rl1/node2"}, Now: time.Now})
+	if err != nil {
+		t.Fatal(err)
+	}
+	told := make(chan struct{}, 1000)
+	s := httptest.NewServer(http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+		hub.ServeHTTP(w, r)
+		told <- struct{}{}
+	}))
+	t.Cleanup(s.Close)
+	token := filepath.Join(t.TempDir(), "token")
+	if err := os.WriteFile(token, []byte(strings.Repeat("k", 32)), 0o600); err != nil {
+		t.Fatal(err)
+	}
+	file, _ := configured(t, fmt.Sprintf("reporters:\n  - {name: hub, native: {url: %q, token_file: %q}}", s.URL, token)+fmt.Sprintf(hostile, url, token))
+	c, err := readConfig(file)
+	if err != nil {
+		t.Fatal(err)
+	}
+	list, err := deliveries(c, "")
+	if err != nil {
+		t.Fatal(err)
+	}
+	post := watch.NewPost("node2", list)
+	t.Cleanup(func() { post.Close(goodbye) })
+
+	began := time.Now()
+	var slowest time.Duration
+	hand := func(n uint64) {
+		before := time.Now()
+		post.Take(stormy(began, n))
+		slowest = max(slowest, time.Since(before))
+	}
+	hand(1)
+	for range len(list) - 2 { // all but the hub and the program
+		t.Log(<-asked, "hangs")
+	}
+	<-told
+	for n := uint64(2); n <= 100; n++ {
+		hand(n)
+		<-told
+	}
+	t.Logf("100 changes told in %s while %d reporters hang; the slowest hand-over took %s", time.Since(began), len(list)-1, slowest)
+	if n := len(hub.Node("rl1/node2").Transitions); n != 100 {
+		t.Errorf("the hub knows %d changes", n)
+	}
+	if len(asked) > 0 {
+		t.Errorf("a reporter that hangs asked again: %s", <-asked)
+	}
+	for _, d := range post.State()[1:] {
+		if d.Done != 0 || len(d.Failed) != 0 {
+			t.Errorf("%s does not hang: %+v", d.Name, d)
+		}
+	}
+}
+
+// stormy is a Report of a storm with n transitions behind it.
+func stormy(began time.Time, n uint64) report.Report {
+	f := report.Finding{
+		Rule: "krbd-retry-storm", Component: "storage", Severity: report.Critical, Impact: report.MajorOutage, State: report.Seen,
+		Since: began, LevelSince: began, LastSeen: time.Now(), Summary: "a storm", Evidence: []report.Evidence{}, Against: []report.Evidence{}, Advice: []report.Advice{},
+	}
+	r := report.Report{
+		Node: "node2", Site: "rl1", At: time.Now(), Started: began, Version: "test", Status: report.MajorOutage,
+		Components: []report.Component{{Name: "storage", Status: report.MajorOutage, Since: began, State: report.Seen, Summary: "a storm"}},
+		Findings:   []report.Finding{f}, Sources: []report.SourceState{},
+	}
+	for i := uint64(1); i <= n; i++ {
+		r.Transitions = append(r.Transitions, report.Transition{N: i, At: began, Rule: f.Rule, Component: "storage", From: "clear", To: "critical", Impact: f.Impact, State: f.State, Summary: f.Summary})
+	}
+	return r
+}
