@@ -15,11 +15,12 @@ import (
 type ruleFile struct {
 	Groups []struct {
 		Name  string
-		Rules []rule
+		Rules []shipped
 	}
 }
 
-type rule struct {
+// A shipped is one rule.
+type shipped struct {
 	Record, Alert, Expr string
 	For                 string
 	KeepFiringFor       string `yaml:"keep_firing_for"`
@@ -53,9 +54,9 @@ func decode(t *testing.T, path string, into any) {
 }
 
 // rules are all rules that are shipped.
-func rules(t *testing.T) []rule {
+func rules(t *testing.T) []shipped {
 	t.Helper()
-	var all []rule
+	var all []shipped
 	for _, path := range ruleFiles(t) {
 		var f ruleFile
 		decode(t, path, &f)
