@@ -18,10 +18,6 @@ const (
 	firstDisks = 12
 )
 
-// stuckAfter is for how long a device must have had requests in flight and none
-// completed to be shown as stuck.
-const stuckAfter = 10 * time.Second
-
 // A disksView is the RBD disks of the node, those that are stuck first.
 type disksView struct {
 	Notes []string
@@ -78,6 +74,7 @@ func krbdDisks(v rule.View) []diskView {
 	for _, u := range v.Uses {
 		uses[u.Device] = u
 	}
+	stuckAfter := v.Book.StuckAfter()
 	var list []diskView
 	for _, m := range v.Mapped.Value {
 		d := diskView{Client: string(rbd.KRBD), Device: m.Device, Image: m.Spec(), Tone: blind, State: "not read yet"}
@@ -91,15 +88,15 @@ func krbdDisks(v rule.View) []diskView {
 			d.Guests = []string{"none seen; its name says " + owner}
 		}
 		if io, found := v.DiskIO(m.Device); found {
-			d.State, d.Tone, d.stuck = activity(io)
+			d.State, d.Tone, d.stuck = activity(io, stuckAfter)
 		}
 		list = append(list, d)
 	}
 	return list
 }
 
-// activity says what a krbd device does.
-func activity(d node.DiskIO) (text string, t tone, stuck time.Duration) {
+// activity says what a krbd device does; stuckAfter is from when on it is stuck.
+func activity(d node.DiskIO, stuckAfter time.Duration) (text string, t tone, stuck time.Duration) {
 	waiting := plural(d.Last.InFlight(), "request", "requests")
 	switch {
 	case d.Last.Partly != "":

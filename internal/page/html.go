@@ -46,6 +46,7 @@ func HTML(v rule.View, refresh int) ([]byte, error) {
 	s.Components = componentsOf(r)
 	s.Transitions = transitionsOf(r)
 	s.Sources = sourcesOf(r)
+	s.Reporters = reportersOf(v)
 	if !v.Now.IsZero() {
 		s.Body = &body{
 			Bonds: bondsOf(v), Paths: pathsOf(v), Disks: disksOf(v), Kernel: kernelOf(v), Cluster: clusterOf(v), Host: hostOf(v),
@@ -84,6 +85,7 @@ type sheet struct {
 	Components   []componentView
 	Transitions  []transitionView
 	Sources      []sourceView
+	Reporters    []reporterView
 	Body         *body // nil: there is a report only
 }
 

@@ -36,6 +36,7 @@ func Text(v rule.View, s Style) string {
 		t.disks(disksOf(v))
 	}
 	t.sources(r)
+	t.reporters(v)
 	return t.b.String()
 }
 
@@ -199,5 +200,20 @@ func (t *terminal) sources(r report.Report) {
 		if s.Remedy != "" {
 			t.line(13, "to give it sight: "+s.Remedy)
 		}
+	}
+}
+
+// reporters are those that do not deliver.
+func (t *terminal) reporters(v rule.View) {
+	headed := false
+	for _, x := range reportersOf(v) {
+		if x.Tone == good {
+			continue
+		}
+		if !headed {
+			t.head("Reporters that do not deliver")
+			headed = true
+		}
+		t.item(2, x.Tone, x.Name, strings.TrimSpace(x.State+", "+x.Age+" "+x.Text))
 	}
 }

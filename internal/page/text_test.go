@@ -10,6 +10,7 @@ import (
 
 	"github.com/google/go-cmp/cmp"
 
+	"github.com/nodewatch/nodewatch/internal/node"
 	"github.com/nodewatch/nodewatch/internal/rule"
 	"github.com/nodewatch/nodewatch/pkg/report"
 )
@@ -258,4 +259,22 @@ func FuzzText(f *testing.F) {
 			t.Errorf("not one perfdata in %q", first)
 		}
 	})
+}
+
+// Whether reports reach anybody is shown, and where it matters why not.
+func TestReportersAreShown(t *testing.T) {
+	v := healthyView()
+	v.Deliveries.Value = []node.Delivery{
+		{Name: "hub", Backend: "native", State: node.DeliveryOK, Last: v.Now.Add(-3 * time.Second)},
+		{Name: "oncall", Backend: "alertmanager", State: node.DeliveryOpen, Since: v.Now.Add(-time.Hour), Error: "401 Unauthorized <b>", Waiting: 2, Unsaved: 1, Dropped: 5, KeepErr: "no space left"},
+	}
+	page := html(t, v, 0)
+	for _, w := range []string{"hub (native)", "delivered 3 s ago", "oncall (alertmanager)", "never delivered", "401 Unauthorized &lt;b&gt;", "2 transitions wait, 1 of them not on disk", "5 transitions are lost", "no space left"} {
+		if !strings.Contains(page, w) {
+			t.Errorf("there is no %q on the page", w)
+		}
+	}
+	if text := Text(v, Style{}); !strings.Contains(text, "oncall (alertmanager)") || strings.Contains(text, "hub (native)") {
+		t.Errorf("%s", text)
+	}
 }

@@ -1,0 +1,57 @@
+package page
+
+import (
+	"fmt"
+	"strings"
+	"time"
+
+	"github.com/nodewatch/nodewatch/internal/node"
+	"github.com/nodewatch/nodewatch/internal/rule"
+)
+
+// A reporterView is a reporter as the page shows it.
+type reporterView struct {
+	Name, State, Age, Text string
+	Tone                   tone
+}
+
+// reportersOf are the reporters, and whether reports reach anybody.
+func reportersOf(v rule.View) []reporterView {
+	var list []reporterView
+	for _, d := range v.Deliveries.Value {
+		list = append(list, reporterOf(d, v.Now))
+	}
+	return list
+}
+
+func reporterOf(d node.Delivery, now time.Time) reporterView {
+	v := reporterView{Name: d.Name + " (" + d.Backend + ")", State: d.State, Age: "never delivered", Tone: toneOfDelivery(d.State)}
+	if !d.Last.IsZero() {
+		v.Age = "delivered " + span(now.Sub(d.Last)) + " ago"
+	}
+	var text []string
+	if d.Error != "" {
+		text = append(text, "since "+from(d.Since, now)+": "+d.Error)
+	}
+	if d.Waiting > 0 {
+		text = append(text, fmt.Sprintf("%s, %d of them not on disk", plural(d.Waiting, "transition waits", "transitions wait"), d.Unsaved))
+	}
+	if d.Dropped > 0 {
+		text = append(text, plural(int(min(d.Dropped, 1<<31)), "transition is lost", "transitions are lost"))
+	}
+	if d.KeepErr != "" {
+		text = append(text, "cannot be kept over a restart: "+d.KeepErr)
+	}
+	v.Text = strings.Join(text, "; ")
+	return v
+}
+
+func toneOfDelivery(state string) tone {
+	switch state {
+	case node.DeliveryOK:
+		return good
+	case node.DeliveryStarting:
+		return info
+	}
+	return warn
+}
