@@ -1,0 +1,107 @@
+package heartbeat
+
+import (
+	"regexp"
+	"slices"
+	"strings"
+
+	"github.com/nodewatch/nodewatch/pkg/report"
+	"github.com/nodewatch/nodewatch/pkg/report/wire"
+)
+
+// Config says who waits for the beats. Its zero value is not valid: start from
+// Default.
+type Config struct {
+	Preset   string          `yaml:"preset" doc:"who waits for the beats" oneof:"healthchecks uptimekuma gatus betterstack oneuptime kener plain"`
+	URL      string          `yaml:"url" doc:"address of the service, without the token; empty: the preset's own, if it has one"`
+	Token    wire.SecretFile `yaml:"token_file" doc:"file of the token: the check's UUID or the ping key, the push token, the endpoint's token, the heartbeat's secret"`
+	URLFile  wire.SecretFile `yaml:"url_file" doc:"file of the whole address, token included, as the service shows it; instead of url and token_file"`
+	DownFile wire.SecretFile `yaml:"down_url_file" doc:"plain: file of the address that says down; empty: no beat while down"`
+	Slug     string          `yaml:"slug" doc:"healthchecks: slug of the check; token_file is then the project's ping key"`
+	Create   bool            `yaml:"create" doc:"healthchecks: let it make a check of that slug, with its slow defaults"`
+	Group    string          `yaml:"group" doc:"gatus: group of the external endpoint, as its configuration has it; may be empty"`
+	Endpoint string          `yaml:"endpoint" doc:"gatus: name of the external endpoint, as its configuration has it"`
+	Tag      string          `yaml:"tag" doc:"kener: tag of the monitor"`
+	DownFrom report.Impact   `yaml:"down_from" doc:"least impact that counts as down" oneof:"degraded_performance partial_outage major_outage"`
+	Unknown  string          `yaml:"unknown" doc:"what is said while nobody can tell how the node is: up, with a text; down; or silent" oneof:"up down silent"`
+}
+
+// Default is the configuration that a file changes; it lacks the preset.
+//
+// Unknown counts as up, with a text: such a backend knows two states, and neither
+// is true. A beat says first of all that nodewatch lives and looks, and a reading
+// that comes late must not turn a status page red.
+func Default() Config { return Config{DownFrom: report.PartialOutage, Unknown: "up"} }
+
+var (
+	slugWord = regexp.MustCompile(`^[a-z0-9_-]{1,100}$`)
+	tagWord  = regexp.MustCompile(`^[A-Za-z0-9._-]{1,100}$`)
+)
+
+// Check returns a *report.FieldError naming what is missing or impossible. It
+// reads nothing.
+func (c Config) Check() error {
+	p, known := presets()[c.Preset]
+	if !known {
+		return report.WrongField("preset", "%q is not allowed: must be one of healthchecks uptimekuma gatus betterstack oneuptime kener plain", c.Preset)
+	}
+	if err := c.checkAddress(p); err != nil {
+		return err
+	}
+	if err := c.checkNames(); err != nil {
+		return err
+	}
+	switch {
+	case !slices.Contains([]report.Impact{report.DegradedPerformance, report.PartialOutage, report.MajorOutage}, c.DownFrom):
+		return report.WrongField("down_from", "%q is not allowed: must be one of degraded_performance partial_outage major_outage", c.DownFrom)
+	case !slices.Contains([]string{"up", "down", "silent"}, c.Unknown):
+		return report.WrongField("unknown", "%q is not allowed: must be up, down or silent", c.Unknown)
+	}
+	return nil
+}
+
+func (c Config) checkAddress(p preset) error {
+	switch {
+	case c.URLFile != "" && c.URL != "":
+		return report.WrongField("url", "stands beside url_file; one is allowed")
+	case c.URLFile != "" && c.Token != "" && c.Preset != "gatus":
+		return report.WrongField("token_file", "stands beside url_file, which holds the token")
+	case c.URLFile != "" && c.Preset == "gatus":
+		return report.WrongField("url_file", "is not for gatus: its address is no secret")
+	case c.URLFile != "":
+		return nil
+	case c.Preset == "plain":
+		return wire.CheckURL("url", c.URL)
+	case c.Token == "":
+		return report.WrongField("token_file", "is missing: the file of the token, or url_file")
+	case c.URL == "" && p.url == "":
+		return report.WrongField("url", "is missing: the address of the service, such as https://status.example.net")
+	case c.URL != "":
+		return wire.CheckURL("url", c.URL)
+	}
+	return nil
+}
+
+// checkNames checks what single presets need, and that nothing stands there for another.
+func (c Config) checkNames() error {
+	for _, x := range []struct {
+		field, value, preset string
+	}{{"slug", c.Slug, "healthchecks"}, {"group", c.Group, "gatus"}, {"endpoint", c.Endpoint, "gatus"}, {"tag", c.Tag, "kener"}, {"down_url_file", string(c.DownFile), "plain"}} {
+		if x.value != "" && c.Preset != x.preset {
+			return report.WrongField(x.field, "is for %s only", x.preset)
+		}
+	}
+	switch {
+	case c.Slug != "" && !slugWord.MatchString(c.Slug):
+		return report.WrongField("slug", "must be a word of a-z, 0-9, - and _")
+	case c.Slug != "" && c.URLFile != "":
+		return report.WrongField("slug", "stands beside url_file, which holds it")
+	case c.Create && c.Slug == "":
+		return report.WrongField("create", "needs a slug")
+	case c.Preset == "gatus" && strings.TrimSpace(c.Endpoint) == "":
+		return report.WrongField("endpoint", "is missing: the name of the external endpoint")
+	case c.Preset == "kener" && c.URLFile == "" && !tagWord.MatchString(c.Tag):
+		return report.WrongField("tag", "must be the monitor's tag, a word")
+	}
+	return nil
+}

@@ -1,0 +1,224 @@
+// Package heartbeat beats for services that raise an alarm once the beats stop:
+// a dead man's switch. A node that is down says so, a node or a nodewatch that is
+// dead says nothing.
+package heartbeat
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"net/http"
+	"net/url"
+	"strconv"
+	"strings"
+	"sync"
+	"time"
+
+	"github.com/nodewatch/nodewatch/pkg/report"
+	"github.com/nodewatch/nodewatch/pkg/report/wire"
+)
+
+// startLimit is how much of a body a service is sent until it says how much it
+// keeps; mostLimit the most that it is believed, in bytes.
+const (
+	startLimit = 10_000
+	mostLimit  = 100_000
+)
+
+// Healthchecks may drop what comes more often than this. Repetitions leave one
+// ping a minute to what is new.
+const (
+	pings = 5
+	per   = time.Minute
+)
+
+// A Reporter beats at one service. It implements report.Reporter.
+type Reporter struct {
+	c      Config
+	preset preset
+	client *wire.Client
+
+	mu        sync.Mutex  // never held while asking
+	beaten    time.Time   // the report of the latest beat that was taken
+	said      state       // what that beat said
+	sent      []time.Time // the latest pings, at most five
+	bodyLimit int
+}
+
+// New returns a Reporter.
+func New(c Config, client *wire.Client) (*Reporter, error) {
+	if err := c.Check(); err != nil {
+		return nil, err
+	}
+	return &Reporter{c: c, preset: presets()[c.Preset], client: client, bodyLimit: startLimit}, nil
+}
+
+// Report implements report.Reporter: it beats once. The same Report again proves
+// nothing, and makes no beat: if the judge is stuck the beats stop. The last Report
+// of a run is no beat and never down; a service that takes notes is told why the
+// beats stop.
+func (h *Reporter) Report(ctx context.Context, r report.Report) error {
+	if r.Final != "" {
+		if !h.preset.notes {
+			return nil
+		}
+		_, err := h.send(ctx, r.At, beat{state: logged, text: clean(r.Final), body: clean(r.Node) + ": " + clean(r.Final) + "; the beats stop\n"})
+		return err
+	}
+	s, text := h.c.verdict(r)
+	if s == silent {
+		return nil
+	}
+	if same, repeated := h.before(r.At, s); same {
+		return &report.Failure{Kind: report.Stale, Err: errors.New("heartbeat: the report is that of the beat before, and makes no other")}
+	} else if repeated {
+		return nil
+	}
+	if _, err := h.send(ctx, r.At, beat{state: s, text: text, body: evidence(r, text)}); err != nil {
+		return err
+	}
+	h.mu.Lock()
+	defer h.mu.Unlock()
+	h.beaten, h.said = r.At, s
+	return nil
+}
+
+// before reports whether the report of that time has made a beat already, and
+// whether its beat would only be a repetition that comes too soon.
+func (h *Reporter) before(at time.Time, s state) (same, repeated bool) {
+	h.mu.Lock()
+	defer h.mu.Unlock()
+	if !h.beaten.IsZero() && at.Equal(h.beaten) {
+		return true, false
+	}
+	return false, s == h.said && h.limited() && h.within(at) >= pings-1
+}
+
+// Test implements report.Reporter. A service that takes notes is sent one; others
+// have no word that changes nothing, and get one beat that says up, marked as a
+// test. What is true is said by the next beat.
+func (h *Reporter) Test(ctx context.Context, r report.Report) (string, error) {
+	text := "TEST from nodewatch on " + clean(r.Node) + ": nothing is wrong"
+	b := beat{state: up, text: text, body: text + "\n", test: true}
+	if h.preset.notes {
+		b.state = logged
+	}
+	answer, err := h.send(ctx, r.At, b)
+	if err == nil && h.preset.proof != "" {
+		answer += " (" + h.preset.proof + ")"
+	}
+	return answer, err
+}
+
+// send says it, and returns the answer in one line.
+func (h *Reporter) send(ctx context.Context, at time.Time, b beat) (string, error) {
+	if wait := h.take(at); wait > 0 {
+		return "", &report.Failure{Kind: report.Throttled, After: wait, Err: fmt.Errorf("heartbeat: %d pings in a minute have been sent, and more may be dropped", pings)}
+	}
+	q, says, err := h.request(b)
+	if err != nil {
+		return "", &report.Failure{Kind: report.Misconfigured, Err: fmt.Errorf("heartbeat: %w", err)}
+	}
+	if !says {
+		return "silence, which says it", nil
+	}
+	a, err := h.client.Do(ctx, q)
+	h.learn(a)
+	if f := report.FailureOf(err); f != nil && a.Code == http.StatusConflict {
+		return a.Line(), &report.Failure{Kind: report.Misconfigured, Err: f.Err} // two checks of one slug
+	}
+	if err != nil {
+		return a.Line(), err
+	}
+	return a.Line(), h.preset.accept(a)
+}
+
+// request makes the request. Secrets are read now.
+func (h *Reporter) request(b beat) (wire.Request, bool, error) {
+	whole, err := h.c.URLFile.Read()
+	if err != nil {
+		return wire.Request{}, false, err
+	}
+	token, err := h.c.Token.Read()
+	if err != nil {
+		return wire.Request{}, false, err
+	}
+	if b.state == down && h.c.DownFile != "" {
+		if whole, err = h.c.DownFile.Read(); err != nil {
+			return wire.Request{}, false, err
+		}
+		b.state = up // at the address that says down
+	}
+	u, err := h.address(whole, token)
+	if err != nil {
+		return wire.Request{}, false, err
+	}
+	h.mu.Lock()
+	q, says := h.preset.ask(h, u, b)
+	h.mu.Unlock()
+	if h.c.Preset == "gatus" {
+		q.Header.Set("Authorization", "Bearer "+token)
+	}
+	q.Secrets = append(wire.Hidden(whole), wire.Hidden(token)...)
+	return q, says, nil
+}
+
+// address is where the beat goes: as configured, or below the service's.
+func (h *Reporter) address(whole, token string) (*url.URL, error) {
+	text := whole
+	if text == "" {
+		text = h.c.URL
+	}
+	if text == "" {
+		text = h.preset.url
+	}
+	u, err := url.Parse(text)
+	if err != nil || u.Host == "" || u.Scheme != "http" && u.Scheme != "https" {
+		return nil, errors.New("the file of the address does not hold one that begins with http:// or https://")
+	}
+	if whole == "" {
+		return u.JoinPath(h.preset.path(h.c, token)...), nil
+	}
+	u.Path = strings.TrimSuffix(u.Path, "/")
+	return u, nil
+}
+
+// learn remembers how much of a body Healthchecks keeps.
+func (h *Reporter) learn(a wire.Answer) {
+	n, err := strconv.Atoi(a.Header.Get("Ping-Body-Limit"))
+	if err != nil || n < 0 {
+		return
+	}
+	h.mu.Lock()
+	defer h.mu.Unlock()
+	h.bodyLimit = min(n, mostLimit)
+}
+
+func (h *Reporter) limited() bool { return h.c.Preset == "healthchecks" }
+
+// within is how many pings were sent in the minute before. A ping from a time to
+// come, as the clock was set back, does not count.
+func (h *Reporter) within(at time.Time) int {
+	n := 0
+	for _, t := range h.sent {
+		if age := at.Sub(t); age >= 0 && age < per {
+			n++
+		}
+	}
+	return n
+}
+
+// take takes one of the minute's pings, or says for how long there is none.
+func (h *Reporter) take(at time.Time) (wait time.Duration) {
+	h.mu.Lock()
+	defer h.mu.Unlock()
+	if !h.limited() {
+		return 0
+	}
+	if h.within(at) >= pings {
+		return max(per-at.Sub(h.sent[len(h.sent)-pings]), time.Second)
+	}
+	h.sent = append(h.sent, at)
+	h.sent = h.sent[max(0, len(h.sent)-pings):]
+	return 0
+}

@@ -1,0 +1,203 @@
+package heartbeat
+
+import (
+	"encoding/json"
+	"fmt"
+	"net/http"
+	"net/url"
+	"strconv"
+	"strings"
+	"time"
+
+	"github.com/nodewatch/nodewatch/pkg/report"
+	"github.com/nodewatch/nodewatch/pkg/report/wire"
+)
+
+// A beat is what is to be said once.
+type beat struct {
+	state state
+	text  string // one line
+	body  string // all that a person wants to read
+	test  bool
+}
+
+// mostText is how long a beat's line may be, in bytes.
+const mostText = 250
+
+// A preset is what is known of one kind of service.
+type preset struct {
+	url string // its usual address; empty: there is none
+	// path is the address of the heartbeat below the service's; not used if the whole
+	// address is configured.
+	path func(c Config, token string) []string
+	// ask makes the request at the heartbeat's address; false: it has no word for
+	// this, and silence says it.
+	ask func(h *Reporter, u *url.URL, b beat) (wire.Request, bool)
+	// accept sees through a 2xx that is no success.
+	accept func(wire.Answer) error
+	notes  bool   // it takes notes that are no beats
+	proof  string // what a success does not prove; empty: it proves what it should
+}
+
+// presets are all of them, by name.
+func presets() map[string]preset {
+	return map[string]preset{
+		"healthchecks": {url: "https://hc-ping.com", path: healthPath, ask: askHealthchecks, accept: healthAccepts, notes: true},
+		"uptimekuma":   {path: below("api", "push"), ask: askKuma, accept: kumaAccepts},
+		"gatus":        {path: gatusPath, ask: askGatus, accept: gatusAccepts},
+		"betterstack":  {url: "https://uptime.betterstack.com", path: below("api", "v1", "heartbeat"), ask: askBetter, accept: any2xx},
+		"oneuptime": {
+			url: "https://oneuptime.com", path: below("heartbeat"), ask: askOneUptime, accept: any2xx,
+			proof: "unproven: OneUptime answers so to a wrong key, too; look at the monitor",
+		},
+		"kener": {path: kenerPath, ask: askKener, accept: kenerAccepts},
+		"plain": {path: below(), ask: askPlain, accept: any2xx},
+	}
+}
+
+// below makes paths of fixed parts and the token.
+func below(parts ...string) func(Config, string) []string {
+	return func(_ Config, token string) []string {
+		if token == "" {
+			return parts
+		}
+		return append(parts[:len(parts):len(parts)], url.PathEscape(token))
+	}
+}
+
+func healthPath(c Config, token string) []string {
+	if c.Slug == "" {
+		return []string{url.PathEscape(token)}
+	}
+	return []string{url.PathEscape(token), c.Slug}
+}
+
+// askHealthchecks pings; what it is sent is kept as evidence, as far as the answer
+// before has allowed.
+func askHealthchecks(h *Reporter, u *url.URL, b beat) (wire.Request, bool) {
+	switch b.state {
+	case down:
+		u = u.JoinPath("fail")
+	case logged:
+		u = u.JoinPath("log")
+	}
+	if h.c.Create {
+		u.RawQuery = "create=1"
+	}
+	return post(u, "text/plain; charset=utf-8", []byte(cut(b.body, h.bodyLimit))), true
+}
+
+// healthAccepts knows the hosted service's two ways to say no with 200.
+func healthAccepts(a wire.Answer) error {
+	body := strings.TrimSpace(string(a.Body))
+	switch {
+	case strings.EqualFold(body, "OK (rate limited)"):
+		return &report.Failure{Kind: report.Throttled, After: time.Minute, Err: fmt.Errorf("heartbeat: not taken: %s", a.Line())}
+	case body == "OK", a.Code == http.StatusCreated && body == "Created":
+		return nil
+	}
+	return refused(a, "OK")
+}
+
+// askKuma pushes. Whatever is not up counts as down.
+func askKuma(_ *Reporter, u *url.URL, b beat) (wire.Request, bool) {
+	u.RawQuery = url.Values{"status": {string(b.state)}, "msg": {cut(b.text, mostText)}}.Encode()
+	return get(u), true
+}
+
+func kumaAccepts(a wire.Answer) error {
+	var body struct {
+		OK bool `json:"ok"`
+	}
+	if json.Unmarshal(a.Body, &body) != nil || !body.OK {
+		return refused(a, `"ok": true`)
+	}
+	return nil
+}
+
+// gatusPath is the external endpoint's, whose key Gatus makes of group and name.
+func gatusPath(c Config, _ string) []string {
+	key := func(name string) string {
+		name = strings.ToLower(strings.TrimSpace(name))
+		return strings.Map(func(r rune) rune {
+			if strings.ContainsRune("/_., #+&", r) {
+				return '-'
+			}
+			return r
+		}, name)
+	}
+	return []string{"api", "v1", "endpoints", url.PathEscape(key(c.Group) + "_" + key(c.Endpoint)), "external"}
+}
+
+// askGatus pushes a result, in query parameters only. Of a success it keeps no text.
+func askGatus(_ *Reporter, u *url.URL, b beat) (wire.Request, bool) {
+	q := url.Values{"success": {strconv.FormatBool(b.state == up)}}
+	if b.state == down {
+		q.Set("error", cut(b.text, mostText))
+	}
+	u.RawQuery = q.Encode()
+	return wire.Request{Method: http.MethodPost, URL: u.String(), Header: http.Header{}}, true
+}
+
+// gatusAccepts wants the empty body of a result that was stored.
+func gatusAccepts(a wire.Answer) error {
+	if len(a.Body) > 0 {
+		return refused(a, "an empty one")
+	}
+	return nil
+}
+
+func askBetter(_ *Reporter, u *url.URL, b beat) (wire.Request, bool) {
+	if b.state == down {
+		u = u.JoinPath("fail")
+	}
+	return post(u, "text/plain; charset=utf-8", []byte(cut(b.body, startLimit))), true
+}
+
+// askOneUptime sends a body that the monitor's criteria are matched against. By
+// default the word "error" in it means down: without that nothing that is said of
+// the node may be in it, as a summary or a name could hold the word.
+func askOneUptime(_ *Reporter, u *url.URL, b beat) (wire.Request, bool) {
+	body := []byte(`{"status":"up"}`)
+	switch {
+	case b.test:
+		body = []byte(`{"status":"up","test":true}`)
+	case b.state == down:
+		body, _ = json.Marshal(map[string]string{"status": "error", "error": cut(b.text, mostText)})
+	}
+	return post(u, "application/json", body), true
+}
+
+func kenerPath(c Config, token string) []string {
+	return []string{"ext", "heartbeat", url.PathEscape(c.Tag), url.PathEscape(token)}
+}
+
+// askKener beats; it has no word for down, and takes silence for it.
+func askKener(_ *Reporter, u *url.URL, b beat) (wire.Request, bool) { return get(u), b.state == up }
+
+func kenerAccepts(a wire.Answer) error {
+	var body map[string]any
+	if json.Unmarshal(a.Body, &body) != nil || body["error"] != nil || body["status"] == nil {
+		return refused(a, "a status")
+	}
+	return nil
+}
+
+// askPlain asks for the address; the one that says down is another.
+func askPlain(_ *Reporter, u *url.URL, b beat) (wire.Request, bool) { return get(u), b.state == up }
+
+// any2xx takes the code's word.
+func any2xx(wire.Answer) error { return nil }
+
+// refused says that an answer with a code of success is none.
+func refused(a wire.Answer, want string) error {
+	return &report.Failure{Kind: report.Misconfigured, Err: fmt.Errorf("heartbeat: not taken, as the answer is not %s: %s", want, a.Line())}
+}
+
+func get(u *url.URL) wire.Request {
+	return wire.Request{Method: http.MethodGet, URL: u.String(), Header: http.Header{}}
+}
+
+func post(u *url.URL, contentType string, body []byte) wire.Request {
+	return wire.Request{Method: http.MethodPost, URL: u.String(), Header: http.Header{"Content-Type": {contentType}}, Body: body}
+}

@@ -1,0 +1,112 @@
+package heartbeat
+
+import (
+	"fmt"
+	"strings"
+	"time"
+	"unicode"
+	"unicode/utf8"
+
+	"github.com/nodewatch/nodewatch/pkg/report"
+)
+
+// A state is what a beat says.
+type state string
+
+// The states of a beat.
+const (
+	up     state = "up"
+	down   state = "down"
+	silent state = "silent" // no beat
+	logged state = "logged" // a note that is no beat
+)
+
+// verdict is what the Report's impact is in a service that knows up and down only,
+// and why, in one line.
+func (c Config) verdict(r report.Report) (state, string) {
+	switch {
+	case r.Maintenance != nil:
+		m := r.Maintenance
+		return up, clean(fmt.Sprintf("under maintenance until %s UTC by %s: %s", m.Until.UTC().Format(time.DateTime), m.By, m.Reason))
+	case r.Status == report.UnderMaintenance:
+		return up, "under maintenance"
+	case r.Status == report.Unknown:
+		return state(c.Unknown), "nobody can tell how it is: " + why(r)
+	case r.Status.Rank() >= c.DownFrom.Rank():
+		return down, words(r.Status) + ": " + why(r)
+	case r.Status == report.Operational:
+		return up, words(r.Status)
+	}
+	return up, words(r.Status) + ": " + why(r)
+}
+
+// why is the summary of the worst: of a finding or, where none has that impact, of
+// a component.
+func why(r report.Report) string {
+	for _, f := range r.Findings {
+		if f.Impact == r.Status && f.Summary != "" {
+			return clean(f.Summary)
+		}
+	}
+	for _, c := range r.Components {
+		if c.Status == r.Status && c.Summary != "" {
+			return clean(c.Name + ": " + c.Summary)
+		}
+	}
+	return "no reason is known"
+}
+
+// evidence is all that a person wants to read, in lines.
+func evidence(r report.Report, text string) string {
+	lines := []string{clean(r.Node) + ": " + text}
+	if r.Site != "" {
+		lines = append(lines, "site: "+clean(r.Site))
+	}
+	for _, c := range r.Components {
+		if c.Status != report.Operational {
+			lines = append(lines, strings.TrimSuffix(clean(c.Name)+": "+words(c.Status)+": "+clean(c.Summary), ": "))
+		}
+	}
+	for _, f := range r.Findings {
+		lines = append(lines, "", strings.ToUpper(string(f.Severity))+" "+clean(f.Rule+" "+f.Subject)+": "+clean(f.Summary), "since "+f.Since.UTC().Format(time.RFC3339))
+		for _, e := range f.Evidence {
+			lines = append(lines, "- "+clean(e.Subject+" "+e.Fact))
+		}
+		if f.Runbook != "" {
+			lines = append(lines, "runbook: "+clean(f.Runbook))
+		}
+	}
+	return strings.Join(lines, "\n") + "\n"
+}
+
+func words(i report.Impact) string { return strings.ReplaceAll(string(i), "_", " ") }
+
+// clean is a text of one line, without what cannot be shown.
+func clean(text string) string {
+	text = strings.Map(func(r rune) rune {
+		switch {
+		case unicode.IsSpace(r):
+			return ' '
+		case !unicode.IsGraphic(r):
+			return -1
+		}
+		return r
+	}, strings.ToValidUTF8(text, "?"))
+	return strings.Join(strings.Fields(text), " ")
+}
+
+// cut shortens a valid text to so many bytes, between two characters and with an
+// ellipsis.
+func cut(text string, most int) string {
+	if len(text) <= most {
+		return text
+	}
+	end := max(most-len("…"), 0)
+	for end > 0 && !utf8.RuneStart(text[end]) {
+		end--
+	}
+	if most < len("…") {
+		return ""
+	}
+	return text[:end] + "…"
+}
