@@ -11,13 +11,16 @@ import (
 // Node is the name under which the node as a whole is configured.
 const Node = "node"
 
-// known are the names that components of a page can be configured under.
-var known = []string{"cluster", "guests", "host", "network", Node, "nodewatch", "storage"}
+// Known are the names that something of a backend's can be configured for: the
+// node's components, and the node as a whole.
+func Known() []string {
+	return []string{"cluster", "guests", "host", "network", Node, "nodewatch", "storage"}
+}
 
 // CheckComponents says what is wrong with the components in the configuration.
 func CheckComponents(components map[string]string) error {
 	if len(components) == 0 {
-		return report.WrongField("components", "is empty: name the page's component for at least one of %s", strings.Join(known, ", "))
+		return report.WrongField("components", "is empty: name the page's component for at least one of %s", strings.Join(Known(), ", "))
 	}
 	names := make([]string, 0, len(components))
 	for name := range components {
@@ -25,8 +28,8 @@ func CheckComponents(components map[string]string) error {
 	}
 	slices.Sort(names)
 	for _, name := range names {
-		if !slices.Contains(known, name) {
-			return report.WrongField("components."+name, "is no component of a node: there are %s", strings.Join(known, ", "))
+		if !slices.Contains(Known(), name) {
+			return report.WrongField("components."+name, "is no component of a node: there are %s", strings.Join(Known(), ", "))
 		}
 		if err := CheckID("components."+name, components[name]); err != nil {
 			return err
