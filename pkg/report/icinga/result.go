@@ -1,0 +1,160 @@
+package icinga
+
+import (
+	"cmp"
+	"fmt"
+	"strings"
+	"time"
+
+	"github.com/nodewatch/nodewatch/pkg/report"
+	"github.com/nodewatch/nodewatch/pkg/report/board"
+)
+
+// The states of a service, as plugins say them.
+const (
+	ok       = 0
+	warning  = 1
+	critical = 2
+	unknown  = 3
+)
+
+var stateNames = []string{"OK", "WARNING", "CRITICAL", "UNKNOWN"}
+
+// What is said of one service at most.
+const (
+	mostLines   = 30
+	longestLine = 500 // in characters
+)
+
+// A result is a passive check result, in the API's own names.
+type result struct {
+	Type    string   `json:"type"`
+	Service string   `json:"service"`
+	Exit    *int     `json:"exit_status,omitempty"`
+	Output  string   `json:"plugin_output"`
+	Perf    []string `json:"performance_data,omitempty"`
+	Source  string   `json:"check_source,omitempty"`
+	Start   float64  `json:"execution_start,omitempty"` // seconds since 1970
+	End     float64  `json:"execution_end,omitempty"`
+	TTL     int      `json:"ttl,omitempty"` // seconds
+}
+
+// result is what the component's service is told.
+func (c Config) result(r report.Report, x report.Component) result {
+	exit, text := judge(r, x)
+	at := float64(r.At.UnixMilli()) / 1000
+	return result{
+		Type: "Service", Service: c.object(r, x.Name), Exit: &exit, Output: text, Perf: counts(r, x.Name),
+		Source: r.Node, Start: at, End: at, TTL: int((c.TTL + time.Second - 1) / time.Second),
+	}
+}
+
+// host is the name of the node's Host object.
+func (c Config) host(r report.Report) string { return cmp.Or(c.Host, r.Node) }
+
+// object is the name of the Service object that shows the component.
+func (c Config) object(r report.Report, name string) string {
+	return c.host(r) + "!" + c.Services[name]
+}
+
+// judge is the state of a component, and the text: one line, and then one for each
+// finding. Severity decides, not impact. A node that is being worked on is OK; a
+// component that cannot be seen is unknown unless something bad is raised.
+func judge(r report.Report, x report.Component) (exit int, text string) {
+	list := of(r, x.Name)
+	exit, first := ok, "nothing raised"
+	for n, f := range list {
+		state := f.Severity.Rank() - report.Info.Rank()
+		if f.Accepted != nil {
+			state = ok // it is shown, and pages nobody
+		}
+		if n == 0 || state > exit {
+			exit, first = state, f.Summary
+		}
+	}
+	switch m := r.Maintenance; {
+	case m != nil:
+		exit, first = ok, fmt.Sprintf("maintenance until %s by %s: %s", m.Until.UTC().Format(time.RFC3339), m.By, m.Reason)
+	case x.Status == report.UnderMaintenance:
+		exit, first = ok, "maintenance: "+why(r, x)
+	case x.Status == report.Unknown && exit == ok:
+		exit, first = unknown, why(r, x)
+	}
+	lines := []string{line(fmt.Sprintf("%s %s: %s", strings.ToUpper(x.Name), stateNames[exit], first) + ended(r))}
+	for n, f := range list {
+		if n == mostLines {
+			lines = append(lines, fmt.Sprintf("and %d more", len(list)-n))
+			break
+		}
+		lines = append(lines, line(words(f)))
+	}
+	return exit, strings.Join(lines, "\n")
+}
+
+// why is why a component has its status; of the node as a whole, the first one
+// that gives it its own.
+func why(r report.Report, x report.Component) string {
+	if x.Name != board.Node {
+		return cmp.Or(x.Summary, string(x.Status))
+	}
+	for _, c := range r.Components {
+		if c.Status == x.Status {
+			return c.Name + ": " + why(r, c)
+		}
+	}
+	return string(x.Status)
+}
+
+// of are the findings of a component; of the node as a whole, all.
+func of(r report.Report, name string) (list []report.Finding) {
+	for _, f := range r.Findings {
+		if name == board.Node || f.Component == name {
+			list = append(list, f)
+		}
+	}
+	return list
+}
+
+// words are one finding in words.
+func words(f report.Finding) string {
+	text := fmt.Sprintf("[%s] %s, since %s", f.Severity, f.Summary, f.Since.UTC().Format(time.RFC3339))
+	if f.State == report.Blind {
+		text += ", last seen " + f.LastSeen.UTC().Format(time.RFC3339)
+	}
+	if a := f.Accepted; a != nil {
+		text += fmt.Sprintf(", accepted until %s by %s", a.Until.UTC().Format(time.DateOnly), a.By)
+	}
+	return text
+}
+
+// ended says that nothing more comes.
+func ended(r report.Report) string {
+	if r.Final == "" {
+		return ""
+	}
+	return " (" + r.Final + ")"
+}
+
+// counts are how many findings of each severity are raised, as performance data.
+func counts(r report.Report, name string) []string {
+	n := map[report.Severity]int{}
+	for _, f := range of(r, name) {
+		n[f.Severity]++
+	}
+	var list []string
+	for _, s := range []report.Severity{report.Info, report.Warning, report.Critical} {
+		list = append(list, fmt.Sprintf("%s=%d;;;0", s, n[s]))
+	}
+	return list
+}
+
+// line is the text in one line of bounded length, without what begins performance
+// data in the output of a plugin.
+func line(text string) string {
+	text = strings.ReplaceAll(strings.ToValidUTF8(text, "?"), "|", "/")
+	text = strings.Join(strings.Fields(text), " ")
+	if runes := []rune(text); len(runes) > longestLine {
+		text = string(runes[:longestLine-3]) + "..."
+	}
+	return text
+}
