@@ -251,3 +251,43 @@ func TestCheckNamesTheField(t *testing.T) {
 		}
 	}
 }
+
+// A test shows that everything is right, says that it is a test, and leaves no trace.
+func TestATestLeavesNoTrace(t *testing.T) {
+	url, rc, rec := backend(t, receiver.Config{}, nil)
+	x := reporter(t, url, keep.File{})
+	if err := x.Report(t.Context(), withTransitions(calm(0), 1, 1)); err != nil {
+		t.Fatal(err)
+	}
+	rec.Take()
+	r := troubled()
+	r.Test = true
+	line, err := x.Test(t.Context(), r)
+	if want := "acknowledged; the backend's clock is 2s ahead"; err != nil || line != want {
+		t.Errorf("%q, %v, want %q", line, err, want)
+	}
+	var b native.Body
+	if err := json.Unmarshal(plain(t, rec.Take()[0]), &b); err != nil {
+		t.Fatal(err)
+	}
+	if b.Test != "TEST from nodewatch on node2: nothing is wrong" || len(b.Findings)+len(b.Transitions) != 0 || b.Final != nil {
+		t.Errorf("%+v", b)
+	}
+	if got := rc.Node("rl1/node2"); got.Tests != 1 || len(got.Bodies) != 1 || len(got.Transitions) != 1 {
+		t.Errorf("%d tests, %d bodies", got.Tests, len(got.Bodies))
+	}
+}
+
+func TestAMissingTokenIsSaid(t *testing.T) {
+	c := native.Config{URL: "http://192.0.2.1", Token: "/nowhere/token"}
+	x, err := native.New(c, newClient(t), keep.File{})
+	if err != nil {
+		t.Fatal(err)
+	}
+	_, tested := x.Test(t.Context(), calm(0))
+	for _, err := range []error{x.Report(t.Context(), calm(0)), tested} {
+		if f := report.FailureOf(err); f == nil || f.Kind != report.Misconfigured || !strings.Contains(f.Error(), "/nowhere/token") {
+			t.Errorf("%v", err)
+		}
+	}
+}

@@ -54,10 +54,10 @@ func (q *queue) restore(k record) {
 	q.disk = q.serial
 }
 
-// tellable reports whether a transition speaks the vocabulary.
+// tellable reports whether a transition is one that a backend can understand.
 func tellable(t report.Transition) bool {
 	level := func(s string) bool { return s == "clear" || report.Severity(s).Rank() > 0 }
-	return level(t.From) && level(t.To) && slices.Contains(report.Impacts(), t.Impact) &&
+	return t.N > 0 && t.N < mostSeq && t.Rule != "" && t.Component != "" && level(t.From) && level(t.To) && slices.Contains(report.Impacts(), t.Impact) &&
 		slices.Contains([]report.Sight{"", report.Seen, report.Blind}, t.State)
 }
 

@@ -54,6 +54,25 @@ func TestAClockThatWasSetBack(t *testing.T) {
 	}
 }
 
+// Where the last seq is on disk, it costs not even that.
+func TestAClockThatWasSetBackIsRemembered(t *testing.T) {
+	url, rc, _ := backend(t, receiver.Config{}, nil)
+	dir := t.TempDir()
+	for _, at := range []time.Duration{time.Hour, 0} {
+		x, r := reporter(t, url, file(t, dir)), withTransitions(calm(at), 1, 1)
+		r.Started = r.At
+		if err := x.Report(t.Context(), r); err != nil {
+			t.Fatal(err)
+		}
+		if err := x.Keep(r); err != nil {
+			t.Fatal(err)
+		}
+	}
+	if got := rc.Node("rl1/node2"); len(got.Bodies) != 2 || rc.Refused(409) != 0 {
+		t.Errorf("%d bodies, %d conflicts", len(got.Bodies), rc.Refused(409))
+	}
+}
+
 // A clock before 1970, as of a machine without a battery, is no reason to stop.
 func TestAClockBeforeTheEpoch(t *testing.T) {
 	url, rc, _ := backend(t, receiver.Config{}, nil)
