@@ -272,3 +272,19 @@ func BenchmarkGatherTenTimesTheIncident(b *testing.B) {
 		scrape(b, r)
 	}
 }
+
+// A disk counts as stuck when krbd-stalled would say so.
+func TestStuckIsWhatTheRuleSays(t *testing.T) {
+	v := storm(small())
+	v.Book = rule.Default()
+	if got := len(look(v).stuck); got != 1 {
+		t.Errorf("by default: got %d", got)
+	}
+	r, _ := v.Book.Rule("krbd-stalled")
+	if err := rule.SetLimit(&r, "stalled", "10m"); err != nil {
+		t.Fatal(err)
+	}
+	if got := len(look(v).stuck); got != 0 {
+		t.Errorf("from 10 min on: got %d", got)
+	}
+}

@@ -35,7 +35,7 @@ func krbdFamilies() []family {
 			help: "How long a request of krbd takes, over about ten seconds and all devices that completed one; no sample if none did.",
 			read: ofIO(latency)},
 		{name: "nodewatch_krbd_stuck_devices", kind: gauge,
-			help: "How many krbd devices have had requests in flight for ten seconds or more without one completing.",
+			help: "How many krbd devices have had requests in flight without one completing for as long as krbd-stalled is set to, ten seconds by default.",
 			read: ofIO(func(p *picture) (float64, bool) { return float64(len(p.stuck)), true })},
 		{name: "nodewatch_krbd_device_in_flight", kind: gauge, labels: []string{"device"},
 			help: "How many requests are under way on a stuck device; of the 50 that have been stuck longest.",

@@ -4,7 +4,6 @@ import (
 	"cmp"
 	"slices"
 	"strings"
-	"time"
 
 	"github.com/nodewatch/nodewatch/internal/node"
 	"github.com/nodewatch/nodewatch/internal/rule"
@@ -21,10 +20,6 @@ const (
 	maxStuck    = 50   // krbd devices, the longest stuck first
 	maxDevices  = 1000 // krbd devices with an info metric
 )
-
-// stuckAfter is for how long a device must have had requests in flight and none
-// completed to count as stuck.
-const stuckAfter = 10 * time.Second
 
 // A picture is a View and what several metrics take from it.
 type picture struct {
@@ -47,6 +42,7 @@ func look(v rule.View) *picture {
 		p.bonds = p.bonds[:maxBonds]
 	}
 	p.place()
+	stuckAfter := v.Book.StuckAfter()
 	for _, d := range v.IO {
 		if d.Stuck() >= stuckAfter {
 			p.stuck = append(p.stuck, d)

@@ -221,19 +221,3 @@ func (s scene) machine() host.State {
 func (p *player) view(story story) rule.View {
 	return rule.View{Snapshot: p.snapshot, Report: story.report(p.snapshot), Book: rule.Default()}
 }
-
-// A disk is stuck on the page when krbd-stalled would say so.
-func TestStuckIsWhatTheRuleSays(t *testing.T) {
-	v := stormView() // its disks are stuck for 40 s
-	v.Book = rule.Default()
-	if got := disksOf(v).Facts[0].Text; !strings.Contains(got, "39 stuck") {
-		t.Errorf("by default: got %q", got)
-	}
-	r, _ := v.Book.Rule("krbd-stalled")
-	if err := rule.SetLimit(&r, "stalled", "41s"); err != nil {
-		t.Fatal(err)
-	}
-	if got := disksOf(v).Facts[0].Text; strings.Contains(got, "stuck") {
-		t.Errorf("from 41 s on: got %q", got)
-	}
-}

@@ -18,8 +18,24 @@ type stalledLimits struct {
 	Major   float64       `json:"major" doc:"share of the busy devices, at least two of them, that must be stalled for a major outage" min:"0.05" max:"1"`
 }
 
+func newStalledLimits() *stalledLimits {
+	return &stalledLimits{Stalled: 10 * time.Second, Request: 10 * time.Second, Long: time.Minute, Spread: 0.1, Major: 0.5}
+}
+
+// StuckAfter is for how long a krbd device must have had requests in flight and none
+// completed to be called stuck: krbd-stalled's threshold, or its default where that
+// rule is off.
+func (b Book) StuckAfter() time.Duration {
+	if r, on := b.Rule("krbd-stalled"); on {
+		if limits, are := r.Limits.(*stalledLimits); are {
+			return limits.Stalled
+		}
+	}
+	return newStalledLimits().Stalled
+}
+
 func krbdStalled() Rule {
-	limits := &stalledLimits{Stalled: 10 * time.Second, Request: 10 * time.Second, Long: time.Minute, Spread: 0.1, Major: 0.5}
+	limits := newStalledLimits()
 	return Rule{
 		ID:        "krbd-stalled",
 		Title:     "krbd I/O stands still",

@@ -3,6 +3,7 @@ package rule
 import (
 	"strings"
 	"testing"
+	"time"
 
 	"github.com/nodewatch/nodewatch/internal/node"
 	"github.com/nodewatch/nodewatch/pkg/kmsg"
@@ -133,4 +134,29 @@ func TestKrbdStalledStaysWhileBlind(t *testing.T) {
 		t.Errorf("state %q", f.State)
 	}
 	r.blind("", node.SourceIO).flow().run(30).wantNone(stalledID, "")
+}
+
+// What is called stuck is what the rule goes by.
+func TestStuckIsWhatTheRuleSays(t *testing.T) {
+	b := Default()
+	if got := b.StuckAfter(); got != 10*time.Second {
+		t.Errorf("got %s by default", got)
+	}
+	r, _ := b.Rule(stalledID)
+	if err := SetLimit(&r, "stalled", "45s"); err != nil {
+		t.Fatal(err)
+	}
+	if got := b.StuckAfter(); got != 45*time.Second {
+		t.Errorf("got %s, want the 45 s that are set", got)
+	}
+	set, err := b.Settings()
+	if err != nil {
+		t.Fatal(err)
+	}
+	if got := FromSettings(set).StuckAfter(); got != 45*time.Second {
+		t.Errorf("got %s from a tape", got)
+	}
+	if got := b.Without(stalledID).StuckAfter(); got != 10*time.Second {
+		t.Errorf("got %s with the rule off, want its default", got)
+	}
 }

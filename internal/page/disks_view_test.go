@@ -1,0 +1,24 @@
+package page
+
+import (
+	"strings"
+	"testing"
+
+	"github.com/nodewatch/nodewatch/internal/rule"
+)
+
+// A disk is stuck on the page when krbd-stalled would say so.
+func TestStuckIsWhatTheRuleSays(t *testing.T) {
+	v := stormView() // its disks are stuck for 40 s
+	v.Book = rule.Default()
+	if got := disksOf(v).Facts[0].Text; !strings.Contains(got, "39 stuck") {
+		t.Errorf("by default: got %q", got)
+	}
+	r, _ := v.Book.Rule("krbd-stalled")
+	if err := rule.SetLimit(&r, "stalled", "41s"); err != nil {
+		t.Fatal(err)
+	}
+	if got := disksOf(v).Facts[0].Text; strings.Contains(got, "stuck") {
+		t.Errorf("from 41 s on: got %q", got)
+	}
+}
