@@ -31,14 +31,24 @@ const Pool = "vms"
 type Cluster struct {
 	Dir  string // where everything is
 	Conf string // the configuration file, also for clients
+	Mon  string // the monitor's address and port for messenger 1
 
-	t testing.TB
+	t  testing.TB
+	ip string
 	*processes
 }
 
-// Start starts a cluster and waits until it is healthy and serves the pool. The
-// test is skipped where its programs are not installed.
+// Start starts a cluster on loopback and waits until it is healthy and serves the
+// pool. The test is skipped where its programs are not installed.
 func Start(t testing.TB) *Cluster {
+	t.Helper()
+	return StartAt(t, "127.0.0.1", func() error { return nil })
+}
+
+// StartAt starts a cluster at another IPv4 address. First it calls prepare on the
+// thread that starts all its processes, which may then be in a network namespace
+// of its own.
+func StartAt(t testing.TB, ip string, prepare func() error) *Cluster {
 	t.Helper()
 	daemons := []string{Monitor, Manager, OSD}
 	for _, name := range append([]string{"ceph"}, daemons...) {
@@ -46,8 +56,11 @@ func Start(t testing.TB) *Cluster {
 			t.Skipf("no cluster to test with: apt-get install --no-install-recommends ceph-common %s (%v)", strings.Join(daemons, " "), err)
 		}
 	}
-	c := &Cluster{Dir: t.TempDir(), t: t, processes: newProcesses()}
+	c := &Cluster{Dir: t.TempDir(), t: t, ip: ip, processes: newProcesses()}
 	t.Cleanup(c.close)
+	if err := c.Within(prepare); err != nil {
+		t.Fatal(err)
+	}
 	c.Conf = filepath.Join(c.Dir, "ceph.conf")
 	c.Write("ceph.conf", c.config())
 	c.makeUsers()
@@ -99,6 +112,12 @@ func (c *Cluster) freePort() int {
 func (c *Cluster) Ceph(args ...string) string {
 	c.t.Helper()
 	return c.tool("ceph", append([]string{"--connect-timeout", "20"}, args...)...)
+}
+
+// Image makes an image of so many MiB, which any kernel can map.
+func (c *Cluster) Image(name string, mib int) {
+	c.t.Helper()
+	c.tool("rbd", "create", Pool+"/"+name, "--size", fmt.Sprintf("%dM", mib), "--image-feature", "layering")
 }
 
 // Until waits for a state of the cluster, which tells nobody when it changes.

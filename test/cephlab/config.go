@@ -41,12 +41,12 @@ public addrv = MON
 [mgr]
 mgr data = DIR/mgr
 keyring = DIR/$name.keyring
-public addr = 127.0.0.1
+public addr = IP
 [osd]
 osd data = DIR/osd
 keyring = DIR/$name.keyring
-public addr = 127.0.0.1
-cluster addr = 127.0.0.1
+public addr = IP
+cluster addr = IP
 osd objectstore = memstore
 memstore device bytes = 268435456
 [client]
@@ -55,8 +55,9 @@ admin socket = DIR/$name.asok
 `
 
 func (c *Cluster) config() string {
-	mon := fmt.Sprintf("[v2:127.0.0.1:%d,v1:127.0.0.1:%d]", c.freePort(), c.freePort())
-	return strings.NewReplacer("DIR", c.Dir, "FSID", uuid(), "MON", mon).Replace(settings)
+	c.Mon = fmt.Sprintf("%s:%d", c.ip, c.freePort())
+	mon := fmt.Sprintf("[v2:%s:%d,v1:%s]", c.ip, c.freePort(), c.Mon)
+	return strings.NewReplacer("DIR", c.Dir, "FSID", uuid(), "MON", mon, "IP", c.ip).Replace(settings)
 }
 
 // makeUsers makes the daemons' users and the administrator, which the monitor

@@ -29,12 +29,17 @@ func newProcesses() *processes {
 	return p
 }
 
+// Within calls f on the thread that starts the processes.
+func (p *processes) Within(f func() error) error {
+	done := make(chan error)
+	p.starts <- func() { done <- f() }
+	return <-done
+}
+
 // Run starts a command so that it dies with the test.
 func (p *processes) Run(cmd *exec.Cmd) error {
 	cmd.SysProcAttr = &syscall.SysProcAttr{Pdeathsig: syscall.SIGKILL, Setpgid: true}
-	started := make(chan error)
-	p.starts <- func() { started <- cmd.Start() }
-	return <-started
+	return p.Within(cmd.Start)
 }
 
 // close leaves a client's connection alone: with no monitor it would wait.
