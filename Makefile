@@ -13,7 +13,11 @@ TESTPACKAGES := gcc libc6-dev libcap2-bin iproute2 librados-dev librbd-dev ceph-
 # What the lab uses besides Go; the kernel is downloaded and unpacked, never installed.
 LABPACKAGES := qemu-system-x86 busybox-static dash iproute2 ethtool e2fsprogs kmod xz-utils libc-bin ceph-mon ceph-osd ceph-common libvirt-daemon util-linux
 
-.PHONY: run build build-ceph test lab lab-build lab-matrix lab-samples check bench fuzz docs fmt clean help
+# What the test of the units uses besides Go: the lab's kernel, and this machine's systemd in the guest.
+SYSTEMDPACKAGES := qemu-system-x86 busybox-static dash iproute2 mount util-linux kmod e2fsprogs xz-utils libc-bin systemd \
+	gcc libc6-dev librados-dev librbd-dev ceph-mon ceph-osd ceph-mgr ceph-common
+
+.PHONY: run build build-ceph test lab lab-build lab-matrix lab-samples systemd-test check bench fuzz docs fmt clean help
 
 help: ## what there is to make
 	@grep -E '^[a-z-]+:.*##' $(MAKEFILE_LIST) | sed 's/:.*##/\t/' | expand -t 14
@@ -53,6 +57,14 @@ lab-build:
 	@CGO_ENABLED=0 $(GO) build -trimpath -ldflags '$(LDFLAGS)' -o bin/lab/nodewatch ./cmd/nodewatch
 	@CGO_ENABLED=0 $(GO) build -trimpath -o bin/lab/agent ./test/lab/agent
 	@CGO_ENABLED=0 $(GO) test -tags lab -c -o bin/lab/lab.test ./test/lab
+
+systemd-test: ## the units on a real systemd in QEMU, with krbd and Ceph (root); KERNEL=package
+	@./tools/need $(SYSTEMDPACKAGES)
+	@CGO_ENABLED=0 $(GO) build -trimpath -ldflags '$(LDFLAGS)' -o bin/systemd-test/nodewatch ./cmd/nodewatch
+	@CGO_ENABLED=0 $(GO) build -trimpath -o bin/systemd-test/agent ./test/lab/agent
+	@CGO_ENABLED=1 $(GO) build -trimpath -tags $(CEPHTAGS) -ldflags '$(LDFLAGS)' -o bin/systemd-test/nodewatch-ceph ./cmd/nodewatch-ceph || true
+	@CGO_ENABLED=0 $(GO) test -tags lab -c -o bin/systemd-test/systemd.test ./test/systemd
+	@cd test/systemd && LAB_BIN=../../bin/systemd-test KERNEL=$(KERNEL) exec ../../bin/systemd-test/systemd.test -test.timeout 20m
 
 check: ## format, vet, staticcheck, import rules, docs fresh
 	@test -z "$$(gofmt -l .)" || { echo "not gofmt-ed:"; gofmt -l .; exit 1; }

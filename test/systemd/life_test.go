@@ -1,0 +1,155 @@
+//go:build lab
+
+package systemd
+
+import (
+	"fmt"
+	"strings"
+	"syscall"
+	"testing"
+	"time"
+
+	"github.com/nodewatch/nodewatch/test/cephlab"
+)
+
+// The directories are the service's; the state outlives the service, the position
+// in the kernel log a restart.
+func testDirectories(t *testing.T, m *machine) {
+	if got := m.sh(t, "stat -c '%U %a' /run/nodewatch /var/lib/nodewatch"); got != "nodewatch 755\nnodewatch 750" {
+		t.Errorf("the directories are %q", got)
+	}
+	env := m.sh(t, fmt.Sprintf("tr '\\0' '\\n' </proc/%d/environ", m.pid(t)))
+	for _, want := range []string{"RUNTIME_DIRECTORY=/run/nodewatch", "STATE_DIRECTORY=/var/lib/nodewatch", "CONFIGURATION_DIRECTORY=/etc/nodewatch"} {
+		if !strings.Contains("\n"+env+"\n", "\n"+want+"\n") {
+			t.Errorf("no %s in the environment", want)
+		}
+	}
+	m.sh(t, "echo wish >/var/lib/nodewatch/wish; systemctl stop nodewatch; [ ! -e /run/nodewatch ]; [ -s /var/lib/nodewatch/wish ]")
+	m.start(t)
+	m.sh(t, fmt.Sprintf("nsenter -t %d -m -- sh -c '[ -s /var/lib/nodewatch/wish ]' && rm /var/lib/nodewatch/wish", m.pid(t)))
+}
+
+// A bad file changes nothing and is said.
+func testReload(t *testing.T, m *machine) {
+	const ok = "nodewatch_config_last_reload_successful"
+	pid := m.pid(t)
+	m.put(t, "/etc/nodewatch/nodewatch.yml", 0o644, "nodes: node3\n")
+	m.sh(t, "systemctl reload nodewatch")
+	m.until(t, "the mistake is noted", func() bool { return m.metric(t, ok) == "0" })
+	if r, _ := m.report(t); r.Node != "node2" || m.property(t, "ActiveState") != "active" || m.pid(t) != pid {
+		t.Errorf("a bad file changed something: node %s\n%s", r.Node, m.state(t))
+	}
+	if said := m.sh(t, "journalctl --no-pager -o cat -u nodewatch"); !strings.Contains(said, "nodewatch.yml:1: nodes") {
+		t.Errorf("the mistake is not in the log: %s", said)
+	}
+	m.put(t, "/etc/nodewatch/nodewatch.yml", 0o644, configuration)
+	m.sh(t, "systemctl reload nodewatch")
+	m.until(t, "the good file is taken", func() bool { return m.metric(t, ok) == "1" })
+}
+
+// A daemon that is killed comes back, and goes on in the kernel log where it was:
+// what was said while it was away counts, and what it had counted does not again.
+func testKilled(t *testing.T, m *machine) {
+	const downs = `nodewatch_kmsg_events_total{class="bond-slave-down"}`
+	flap := "ip link set dummy0 down; usleep 500000; ip link set dummy0 up; usleep 500000"
+	m.sh(t, flap+"; "+flap)
+	m.until(t, "two lines are counted", func() bool { return m.metric(t, downs) == "2" })
+	m.until(t, "the position is kept", func() bool { _, code := m.run(t, "[ -s /run/nodewatch/kmsg-position ]"); return code == 0 })
+	position := m.sh(t, "cat /run/nodewatch/kmsg-position")
+	m.until(t, "the position is the last one", func() bool {
+		old := position
+		position = m.sh(t, "usleep 1500000; cat /run/nodewatch/kmsg-position")
+		return old == position
+	})
+
+	pid := m.pid(t)
+	m.sh(t, "systemctl kill -s KILL nodewatch; "+flap)
+	m.until(t, "it is away", func() bool { return m.property(t, "SubState") == "auto-restart" })
+	if kept := m.sh(t, "cat /run/nodewatch/kmsg-position"); kept != position {
+		t.Errorf("the position was %s, and is %s", position, kept)
+	}
+	m.until(t, "it is back", func() bool { return m.property(t, "ActiveState") == "active" && m.pid(t) != pid })
+	m.until(t, "the line in between is counted", func() bool { return m.metric(t, downs) != "0" })
+	if got := m.metric(t, downs); got != "1" {
+		t.Errorf("%s lines counted after the restart, want the one that it missed", got)
+	}
+}
+
+// With the drop-in that is shipped the key stays root's, and is found all the same.
+func testCredentials(t *testing.T, m *machine) {
+	const drop = "/etc/systemd/system/nodewatch.service.d/credentials.conf"
+	m.put(t, "/etc/nodewatch/nodewatch.yml", 0o644, configuration+"  keyring: /run/credentials/nodewatch.service/ceph.keyring\n")
+	m.sh(t, "mkdir -p ${d=/etc/systemd/system/nodewatch.service.d}; cp /"+credentials+" "+drop+"; chown root:root "+keyring+"; chmod 600 "+keyring+"; systemctl daemon-reload; systemctl restart nodewatch")
+	m.until(t, "the cluster is seen", func() bool { return m.metric(t, `nodewatch_cluster_health{status="HEALTH_OK"}`) == "1" })
+	m.put(t, "/etc/nodewatch/nodewatch.yml", 0o644, configuration)
+	m.sh(t, "rm "+drop+"; chown root:nodewatch "+keyring+"; chmod 640 "+keyring+"; systemctl daemon-reload; systemctl restart nodewatch")
+}
+
+// The socket unit holds the port: who asks starts the service and is answered.
+func testSocket(t *testing.T, m *machine) {
+	m.put(t, "/etc/default/nodewatch", 0o644, "ARGS=--config.file=/etc/nodewatch/nodewatch.yml --web.systemd-socket\n")
+	m.sh(t, "systemctl stop nodewatch; systemctl start nodewatch.socket")
+	if got := m.property(t, "ActiveState"); got != "inactive" {
+		t.Fatalf("the socket alone made it %s", got)
+	}
+	if body, status := m.get("/-/healthy"); status != 200 {
+		t.Errorf("status %d, %s", status, body)
+	}
+	m.until(t, "the service is ready", func() bool { return m.property(t, "ActiveState") == "active" })
+	m.sh(t, "systemctl restart --no-block nodewatch")
+	if body, status := m.get("/-/healthy"); status != 200 {
+		t.Errorf("in a restart: status %d, %s", status, body)
+	}
+	m.put(t, "/etc/default/nodewatch", 0o644, "ARGS=--config.file=/etc/nodewatch/nodewatch.yml\n")
+	m.sh(t, "systemctl stop nodewatch.socket nodewatch; systemctl start nodewatch")
+}
+
+// A daemon that stands still is ended and started again by systemd.
+func testWatchdog(t *testing.T, m *machine) {
+	pid, before := m.pid(t), m.property(t, "NRestarts")
+	m.sh(t, fmt.Sprintf("kill -STOP %d", pid))
+	begin := time.Now()
+	m.until(t, "another daemon", func() bool { return m.property(t, "ActiveState") == "active" && m.pid(t) != pid })
+	fmt.Printf("systemd-test: back %.0f s after it stood still\n", time.Since(begin).Seconds())
+	said := m.sh(t, "journalctl --no-pager -o cat -u nodewatch")
+	if !strings.Contains(said, "Watchdog timeout (limit 30s)") || m.property(t, "NRestarts") == before {
+		t.Errorf("want a restart by the watchdog\n%s", said)
+	}
+}
+
+// stopped stops the service and says how long that took.
+func (m *machine) stopped(t *testing.T, what string) {
+	t.Helper()
+	begin := time.Now()
+	m.sh(t, "systemctl stop nodewatch")
+	fmt.Printf("systemd-test: stopped in %.1f s %s\n", time.Since(begin).Seconds(), what)
+}
+
+// It ends by itself when asked to, also while a child does not.
+func testStop(t *testing.T, m *machine) {
+	m.stopped(t, "in peace")
+	m.start(t)
+	m.until(t, "the probe", func() bool { return m.child(t, "/usr/local/bin/nodewatch\\ probe") != 0 })
+	m.sh(t, fmt.Sprintf("kill -STOP %d", m.child(t, "/usr/local/bin/nodewatch\\ probe")))
+	m.stopped(t, "with a probe that stands still")
+	if result := m.property(t, "Result"); result != "success" {
+		t.Errorf("the result is %s\n%s", result, m.state(t))
+	}
+	m.start(t)
+}
+
+// A child that sleeps in the kernel can be ended by nobody; the service is
+// restarted all the same, and finds its port free.
+func testStuckChild(t *testing.T, m *machine) {
+	m.For(t).Signal(cephlab.OSD, syscall.SIGSTOP)
+	defer m.For(t).Signal(cephlab.OSD, syscall.SIGCONT)
+	m.sh(t, `dd if=/dev/rbd0 of=/dev/null bs=64k count=1 iflag=direct >/dev/null 2>&1 </dev/null & echo $! >/run/stuck
+echo $(cat /run/stuck) >/sys/fs/cgroup/system.slice/nodewatch.service/cgroup.procs`)
+	m.until(t, "a child sleeps in the kernel", func() bool { return m.sh(t, "cut -d' ' -f3 /proc/$(cat /run/stuck)/stat") == "D" })
+	begin, old := time.Now(), m.pid(t)
+	m.sh(t, "systemctl restart nodewatch")
+	fmt.Printf("systemd-test: restarted in %.1f s with a child in the kernel\n", time.Since(begin).Seconds())
+	if _, status := m.get("/-/ready"); status != 200 || m.pid(t) == old || m.sh(t, "cut -d' ' -f3 /proc/$(cat /run/stuck)/stat") != "D" {
+		t.Errorf("not restarted beside the child: status %d\n%s", status, m.state(t))
+	}
+}

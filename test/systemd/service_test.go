@@ -1,0 +1,124 @@
+//go:build lab
+
+package systemd
+
+import (
+	"fmt"
+	"strings"
+	"testing"
+	"time"
+)
+
+// TestUnits boots once; each part finds the service as the one before has left it,
+// which is ready, and leaves it so.
+func TestUnits(t *testing.T) {
+	if why := missing(); why != "" {
+		fmt.Println("systemd-test: skipped:", why)
+		t.Skip(why)
+	}
+	begin := time.Now()
+	m := boot(t)
+	fmt.Printf("systemd-test: %s, up in %.0f s\n", m.sh(t, "uname -r; systemctl --version | head -n 1"), time.Since(begin).Seconds())
+	m.node(t)
+	for _, part := range []struct {
+		name string
+		run  func(*testing.T, *machine)
+	}{
+		{"ready", testReady},
+		{"user and capabilities", testPrivileges},
+		{"memory", testMemory},
+		{"sight", testSight},
+		{"status", testStatus},
+		{"check", testCheck},
+		{"directories", testDirectories},
+		{"reload", testReload},
+		{"killed", testKilled},
+		{"credentials", testCredentials},
+		{"socket", testSocket},
+		{"watchdog", testWatchdog},
+		{"stop", testStop},
+		{"stuck child", testStuckChild},
+	} {
+		begin := time.Now()
+		ok := t.Run(part.name, func(t *testing.T) { part.run(t, m) })
+		word := map[bool]string{true: "ok  ", false: "FAIL"}[ok]
+		fmt.Printf("systemd-test: %s %-22s %5.1f s\n", word, part.name, time.Since(begin).Seconds())
+		if !ok {
+			t.Logf("after %s:\n%s", part.name, m.state(t))
+		}
+	}
+}
+
+// Only the daemon's READY=1 makes the service active, and that comes with the first
+// verdict.
+func testReady(t *testing.T, m *machine) {
+	m.put(t, "/run/systemd/system/nodewatch.service.d/deaf.conf", 0o644, "[Service]\nUnsetEnvironment=NOTIFY_SOCKET\n")
+	m.sh(t, "systemctl daemon-reload; systemctl start --no-block nodewatch")
+	m.until(t, "a first verdict", func() bool { _, status := m.get("/-/ready"); return status == 200 })
+	if got := m.property(t, "ActiveState"); got != "activating" {
+		t.Errorf("%s without READY=1", got)
+	}
+	m.sh(t, "systemctl stop nodewatch; rm /run/systemd/system/nodewatch.service.d/deaf.conf; systemctl daemon-reload")
+
+	begin := time.Now()
+	m.start(t)
+	fmt.Printf("systemd-test: ready %.1f s after the start\n", time.Since(begin).Seconds())
+	if body, status := m.get("/-/ready"); status != 200 || m.property(t, "ActiveState") != "active" {
+		t.Errorf("ready before there is a verdict: %d %s", status, body)
+	}
+}
+
+// The capabilities of nodewatch.service, as the kernel writes them, a bit each.
+const (
+	readSearch = "0000000000000004" // CAP_DAC_READ_SEARCH
+	all        = "0000000400004004" // and CAP_IPC_LOCK, CAP_SYSLOG
+	none       = "0000000000000000"
+)
+
+func testPrivileges(t *testing.T, m *machine) {
+	uid := strings.Fields(m.sh(t, "id -u nodewatch; id -g nodewatch"))
+	m.until(t, "the probe", func() bool { return m.child(t, "/usr/local/bin/nodewatch\\ probe") != 0 })
+	m.sigstopMonitor(t)
+	m.until(t, "nodewatch-ceph", func() bool { return m.child(t, "/usr/local/bin/nodewatch-ceph") != 0 })
+	processes := map[string]int{"daemon": m.pid(t), "probe": m.child(t, "/usr/local/bin/nodewatch\\ probe"), "nodewatch-ceph": m.child(t, "/usr/local/bin/nodewatch-ceph")}
+	has := map[string]string{"daemon": all, "probe": readSearch, "nodewatch-ceph": none}
+	for name, pid := range processes {
+		for field, want := range map[string]string{
+			"CapEff": has[name], "CapPrm": has[name], "CapBnd": all,
+			"CapAmb": map[string]string{"probe": readSearch}[name], "NoNewPrivs": "1", "Seccomp": "2",
+			"Uid": strings.Repeat(uid[0]+"\t", 4), "Gid": strings.Repeat(uid[1]+"\t", 4), "Groups": uid[1],
+		} {
+			if want == "" {
+				want = none
+			}
+			if got := m.field(t, pid, field); got != strings.TrimSpace(want) {
+				t.Errorf("%s: %s is %s, want %s", name, field, got, want)
+			}
+		}
+	}
+	m.sigcontMonitor(t)
+}
+
+// All that the daemon touches stays in memory, within what it may take.
+func testMemory(t *testing.T, m *machine) {
+	pid := m.pid(t)
+	var locked, resident, size int
+	for field, value := range map[string]*int{"VmLck": &locked, "VmRSS": &resident, "VmSize": &size} {
+		if _, err := fmt.Sscan(m.field(t, pid, field), value); err != nil {
+			t.Fatal(err)
+		}
+	}
+	fmt.Printf("systemd-test: %d kB locked of %d kB, %d kB resident\n", locked, size, resident)
+	if locked < resident {
+		t.Errorf("%d kB are locked, but %d kB resident", locked, resident)
+	}
+	if swapped := m.field(t, pid, "VmSwap"); swapped != "0 kB" {
+		t.Errorf("%s are swapped out", swapped)
+	}
+	if score := m.sh(t, fmt.Sprintf("cat /proc/%d/oom_score_adj", pid)); score != "-900" {
+		t.Errorf("oom_score_adj is %s", score)
+	}
+	if said := m.sh(t, "journalctl --no-pager -o cat -u nodewatch"); strings.Contains(said, "memory is not locked") || strings.Contains(said, "children keep") {
+		t.Errorf("it complains: %s", said)
+	}
+}

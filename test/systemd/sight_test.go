@@ -1,0 +1,84 @@
+//go:build lab
+
+package systemd
+
+import (
+	"fmt"
+	"strings"
+	"syscall"
+	"testing"
+
+	"github.com/google/go-cmp/cmp"
+
+	"github.com/nodewatch/nodewatch/test/cephlab"
+)
+
+func (m *machine) sigstopMonitor(t *testing.T) {
+	t.Helper()
+	m.For(t).Signal(cephlab.Monitor, syscall.SIGSTOP)
+}
+
+func (m *machine) sigcontMonitor(t *testing.T) {
+	t.Helper()
+	m.For(t).Signal(cephlab.Monitor, syscall.SIGCONT)
+}
+
+// The hardening takes nothing from any source: what is on this machine is read, and
+// the rest is absent, not denied.
+func testSight(t *testing.T, m *machine) {
+	if out, _ := m.run(t, "setpriv --reuid nodewatch --regid nodewatch --clear-groups head -c1 /dev/kmsg || true; setpriv --reuid nodewatch --regid nodewatch --clear-groups ls /sys/kernel/debug || true"); strings.Count(out, "ermi") != 2 {
+		t.Fatalf("on this machine anybody reads the kernel log or debugfs, so that nothing is proved: %s", out)
+	}
+	want := map[string]string{"libvirt": "absent", "ovs": "absent"}
+	for _, name := range []string{"bond", "nic", "nic-drops", "krbd", "krbd-io", "osdc", "qemu", "kmsg", "host", "ceph"} {
+		want[name] = "ok"
+	}
+	got := map[string]string{}
+	m.until(t, "all sources are as they should be", func() bool {
+		r, ok := m.report(t)
+		for _, s := range r.Sources {
+			got[s.Name] = s.State
+		}
+		if !ok || !cmp.Equal(want, got) {
+			return false
+		}
+		return true
+	})
+	for sample, value := range map[string]string{
+		`nodewatch_cluster_health{status="HEALTH_OK"}`: "1",
+		"nodewatch_cluster_osds_up":                    "1",
+	} {
+		if got := m.metric(t, sample); got != value {
+			t.Errorf("%s is %s, want %s", sample, got, value)
+		}
+	}
+	page, _ := m.get("/")
+	for _, text := range []string{"vm101", "rbd0", "vm-101-disk-0", "bond0", "layer2"} {
+		if !strings.Contains(page, text) {
+			t.Errorf("the page does not name %s", text)
+		}
+	}
+	fmt.Println("systemd-test:", m.sh(t, "systemd-analyze security --no-pager nodewatch | tail -n 1"))
+}
+
+// systemctl status tells the worst finding.
+func testStatus(t *testing.T, m *machine) {
+	m.until(t, "a finding", func() bool {
+		r, ok := m.report(t)
+		return ok && len(r.Findings) > 0 && r.Findings[0].Severity != "info"
+	})
+	r, _ := m.report(t)
+	if status := m.sh(t, "systemctl status --no-pager -l nodewatch"); !strings.Contains(status, "\n     Status: \"") || !strings.Contains(status, r.Findings[0].Summary) {
+		t.Errorf("want %q as the status in\n%s", r.Findings[0].Summary, status)
+	}
+	fmt.Println("systemd-test: Status:", m.property(t, "StatusText"))
+}
+
+// Anybody is told the whole truth.
+func testCheck(t *testing.T, m *machine) {
+	out, code := m.run(t, "setpriv --reuid 65534 --regid 65534 --clear-groups nodewatch check --output nagios")
+	r, _ := m.report(t)
+	if code != 1 || !strings.HasPrefix(out, "NODEWATCH WARNING - ") || !strings.Contains(out, r.Findings[0].Rule) && !strings.Contains(out, r.Findings[0].Summary) {
+		t.Errorf("exit code %d, want 1 and %q\n%s", code, r.Findings[0].Summary, out)
+	}
+}
