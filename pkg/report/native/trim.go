@@ -26,6 +26,8 @@ type trimmer struct{ cut Cut }
 // text is one line of at most so many bytes without control characters.
 func (t *trimmer) text(s string, most int) string {
 	const ellipsis = "…"
+	whole := s
+	s = s[:min(len(s), 8*most)] // the rest would be cut anyway
 	s = strings.Map(func(r rune) rune {
 		switch {
 		case unicode.IsSpace(r):
@@ -35,12 +37,12 @@ func (t *trimmer) text(s string, most int) string {
 		}
 		return r
 	}, strings.ToValidUTF8(s, "?"))
-	if len(s) <= most {
+	if len(s) <= most && len(whole) <= 8*most {
 		return s
 	}
 	t.cut.Texts++
-	end := most - len(ellipsis)
-	for end > 0 && !utf8.RuneStart(s[end]) {
+	end := min(len(s), most-len(ellipsis))
+	for end > 0 && end < len(s) && !utf8.RuneStart(s[end]) {
 		end--
 	}
 	return s[:end] + ellipsis
