@@ -2,6 +2,7 @@ package prometheus_test
 
 import (
 	"bufio"
+	"io"
 	"maps"
 	"os"
 	"path/filepath"
@@ -29,7 +30,7 @@ var foreign = map[string][]string{
 	"up":              {},
 	"ALERTS":          {"alertname", "alertstate", "severity"},
 	"node_uname_info": {"nodename", "release", "version", "machine", "sysname", "domainname"},
-	// Of nodewatch, but not of a View; TestReplayShowsTheMetrics sees them.
+	// Of nodewatch, but not of a View; TestTheDaemonShowsWhatTheRulesUse sees them.
 	"nodewatch_config_last_reload_successful":                {},
 	"nodewatch_config_last_reload_success_timestamp_seconds": {},
 }
@@ -201,4 +202,15 @@ func TestTheCheckFindsWhatIsWrong(t *testing.T) {
 			t.Errorf("%s: %q, want %q", expr, got, want)
 		}
 	}
+}
+
+// names are the names of the metrics in an exposition.
+func names(t *testing.T, r io.Reader) []string {
+	t.Helper()
+	parser := expfmt.NewTextParser(model.LegacyValidation)
+	families, err := parser.TextToMetricFamilies(r)
+	if err != nil {
+		t.Fatal(err)
+	}
+	return slices.Sorted(maps.Keys(families))
 }

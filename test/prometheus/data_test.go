@@ -1,0 +1,131 @@
+package prometheus_test
+
+import (
+	"encoding/json"
+	"fmt"
+	"net/http"
+	"net/http/httptest"
+	"net/url"
+	"os"
+	"path/filepath"
+	"regexp"
+	"slices"
+	"strconv"
+	"strings"
+	"sync/atomic"
+	"testing"
+	"time"
+
+	"github.com/nodewatch/nodewatch/test/prometheus"
+)
+
+var counterLine = regexp.MustCompile(`(?m)^(\w+_total(?:\{.*\})?) (\S+)$`)
+
+// stormExporter shows what nodewatch shows in a storm, and counters that rise by
+// one with each scrape. It tells of each scrape.
+func stormExporter(t *testing.T) (address string, scraped <-chan struct{}) {
+	t.Helper()
+	raw, err := os.ReadFile(filepath.Join(prometheus.Root(), fixture))
+	if err != nil {
+		t.Fatal(err)
+	}
+	came := make(chan struct{}, 1000)
+	var n atomic.Int64
+	s := httptest.NewServer(http.HandlerFunc(func(w http.ResponseWriter, _ *http.Request) {
+		k := float64(n.Add(1))
+		body := counterLine.ReplaceAllStringFunc(string(raw), func(line string) string {
+			m := counterLine.FindStringSubmatch(line)
+			value, err := strconv.ParseFloat(m[2], 64)
+			if err != nil {
+				return line
+			}
+			return fmt.Sprintf("%s %g", m[1], value+k)
+		})
+		w.Header().Set("Content-Type", "text/plain; version=0.0.4")
+		fmt.Fprintf(w, "%snode_uname_info{nodename=\"node1\",release=\"6.1.0-40-amd64\"} 1\n", body)
+		select {
+		case came <- struct{}{}:
+		default:
+		}
+	}))
+	t.Cleanup(s.Close)
+	return s.Listener.Addr().String(), came
+}
+
+// answers asks Prometheus and returns how many series come back.
+func answers(t *testing.T, base, expr string) int {
+	t.Helper()
+	a, err := http.PostForm(base+"/api/v1/query", url.Values{"query": {expr}})
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer func() { _ = a.Body.Close() }()
+	var body struct {
+		Status, Error string
+		Data          struct{ Result []json.RawMessage }
+	}
+	if err := json.NewDecoder(a.Body).Decode(&body); err != nil || body.Status != "success" {
+		t.Fatalf("%s: %v, %s", expr, err, body.Error)
+	}
+	return len(body.Data.Result)
+}
+
+// Each query of the dashboards, and each recording rule, brings series from what
+// nodewatch really shows in a storm, by a real Prometheus.
+func TestQueriesBringData(t *testing.T) {
+	t.Parallel()
+	prometheus.Program(t, prometheus.Prometheus)
+	address, scraped := stormExporter(t)
+	dir := t.TempDir()
+	base := prometheus.StartPrometheus(t, dir, scraping(t, dir, "", "", address, "127.0.0.1:1"))
+	waits := map[string]string{}
+	for _, q := range queries(t) {
+		waits[q.where] = q.expr
+	}
+	for _, r := range rules(t) {
+		if r.Record != "" && r.Record != "instance:nodewatch_maintenance:last" { // nobody maintains it
+			waits[r.Record] = r.Record
+		}
+	}
+	n, late := len(waits), time.After(soon)
+	for len(waits) > 0 {
+		select {
+		case <-scraped:
+			for where, expr := range waits {
+				if answers(t, base, expr) > 0 {
+					delete(waits, where)
+				}
+			}
+		case <-late:
+			for where, expr := range waits {
+				t.Errorf("%s brings nothing: %s", where, expr)
+			}
+			return
+		}
+	}
+	t.Logf("%d queries bring data", n)
+}
+
+// A running nodewatch shows the metrics that are not of a View, and no other that
+// the vocabulary does not know.
+func TestTheDaemonShowsWhatTheRulesUse(t *testing.T) {
+	t.Parallel()
+	node := startNodewatch(t, "run", "--web.listen-address=127.0.0.1:0")
+	a, err := http.Get("http://" + node.address + "/metrics")
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer func() { _ = a.Body.Close() }()
+	shown := names(t, a.Body)
+	v := newVocabulary(t)
+	for _, name := range shown {
+		if _, known := v.labels[name]; strings.HasPrefix(name, "nodewatch_") && !known {
+			t.Errorf("it shows %s, which docs/metrics.md does not list", name)
+		}
+	}
+	for name := range foreign {
+		if strings.HasPrefix(name, "nodewatch_") && !slices.Contains(shown, name) {
+			t.Errorf("it does not show %s", name)
+		}
+	}
+}
