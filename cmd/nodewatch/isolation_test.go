@@ -39,8 +39,8 @@ const hostile = `
   - {name: h-statuspage, statuspage: {url: %[1]q, page_id: p, token_file: %[2]q, components: {node: c}}}
   - {name: h-cachet, cachet: {url: %[1]q, token_file: %[2]q, components: {node: "7"}}}
   - {name: h-instatus, instatus: {url: %[1]q, page_id: p, token_file: %[2]q, components: {node: c}}}
-#  - {name: h-heartbeat, heartbeat: {preset: plain, url: %[1]q}}
-#  - {name: h-icinga, icinga: {url: %[1]q, user: nodewatch, password_file: %[2]q, host: node2, service: nodewatch}}
+  - {name: h-heartbeat, heartbeat: {preset: plain, url: %[1]q}}
+  - {name: h-icinga, icinga: {url: %[1]q, user: nodewatch, password_file: %[2]q, host: node2, services: {node: nodewatch}}}
   - {name: h-exec, exec: {program: /bin/sleep, args: ["1000"]}}
 `
 

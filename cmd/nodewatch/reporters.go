@@ -9,6 +9,8 @@ import (
 	"github.com/nodewatch/nodewatch/pkg/report/alertmanager"
 	"github.com/nodewatch/nodewatch/pkg/report/cachet"
 	"github.com/nodewatch/nodewatch/pkg/report/exec"
+	"github.com/nodewatch/nodewatch/pkg/report/heartbeat"
+	"github.com/nodewatch/nodewatch/pkg/report/icinga"
 	"github.com/nodewatch/nodewatch/pkg/report/instatus"
 	"github.com/nodewatch/nodewatch/pkg/report/keep"
 	"github.com/nodewatch/nodewatch/pkg/report/native"
@@ -54,6 +56,10 @@ func reporter(r config.Reporter, dir string) (report.Reporter, error) {
 		return webhook.New(*s, client, kept)
 	case *exec.Config:
 		return exec.New(*s, kept)
+	case *heartbeat.Config:
+		return heartbeat.New(*s, client)
+	case *icinga.Config:
+		return icinga.New(*s, client)
 	case *pagerduty.Config:
 		return pagerduty.New(*s, client, kept)
 	case *statuspage.Config:
