@@ -12,6 +12,7 @@ import (
 
 	"github.com/nodewatch/nodewatch/pkg/report"
 	"github.com/nodewatch/nodewatch/pkg/report/board"
+	"github.com/nodewatch/nodewatch/pkg/report/wire"
 )
 
 // page is a status page: what its components show, and what it was asked.
@@ -247,6 +248,38 @@ func TestARefusedComponentDoesNotKeepTheOthers(t *testing.T) {
 	if err := b.Tell(t.Context(), at(10*time.Minute, words)); err != nil || p.asked() != "read s, write s major_outage" {
 		t.Errorf("mended: %v", err)
 	}
+	if err := b.Tell(t.Context(), at(time.Minute, "storage=operational network=operational")); err != nil || p.asked() != "write s operational" {
+		t.Errorf("mended, and then the clock was set back: %v", err)
+	}
+}
+
+// What concerns everything is not asked of each component.
+func TestAWrongTokenIsTriedOnce(t *testing.T) {
+	p := newPage()
+	p.fails["read n"] = &report.Failure{Kind: report.Misconfigured, Err: errors.New("401")}
+	err := board.New(p, three, word, board.NewPace(60)).Tell(t.Context(), at(0, "storage=operational network=operational"))
+	if f := report.FailureOf(err); f == nil || f.Kind != report.Misconfigured || p.asked() != "read n" {
+		t.Errorf("%v", err)
+	}
+}
+
+func TestAlone(t *testing.T) {
+	for code, want := range map[int]report.FailureKind{
+		400: report.Partial, 401: report.Misconfigured, 403: report.Misconfigured, 404: report.Partial, 409: report.Partial, 410: report.Partial,
+		405: report.Misconfigured, 422: report.Partial, 429: report.Throttled, 500: report.Transient,
+	} {
+		kind := want
+		if kind == report.Partial {
+			kind = report.Misconfigured
+		}
+		f := report.FailureOf(board.Alone(wire.Answer{Code: code}, &report.Failure{Kind: kind, Err: errors.New("no")}))
+		if f == nil || f.Kind != want {
+			t.Errorf("%d: %v, want %s", code, f, want)
+		}
+	}
+	if err := board.Alone(wire.Answer{Code: 404}, nil); err != nil {
+		t.Error(err)
+	}
 }
 
 func TestAPageThatRefusesEverythingIsMisconfigured(t *testing.T) {
@@ -289,6 +322,11 @@ func TestATestOnlyReads(t *testing.T) {
 	if err != nil || !strings.Contains(got, "1 not asked: no more than 2 requests a minute") {
 		t.Errorf("%q, %v", got, err)
 	}
+	p.fails["read w"] = &report.Failure{Kind: report.Throttled, After: time.Second, Err: errors.New("429")}
+	if got, err := board.New(p, three, word, board.NewPace(60)).Test(t.Context(), at(0, "")); err == nil {
+		t.Errorf("nothing could be read: %q", got)
+	}
+	delete(p.fails, "read w")
 	p.fails["read n"] = &report.Failure{Kind: report.Partial, Err: errors.New("404")}
 	if _, err := board.New(p, three, word, board.NewPace(60)).Test(t.Context(), at(0, "")); err == nil || !strings.Contains(err.Error(), "component node (n)") {
 		t.Errorf("%v", err)

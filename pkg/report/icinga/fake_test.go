@@ -23,6 +23,7 @@ const (
 type fake struct {
 	mu       sync.Mutex
 	services map[string]*service
+	asked    int
 	took     []string       // the bodies it took
 	answers  map[string]int // by service: what it answers whatever it is told
 	status   string         // of those answers
@@ -57,6 +58,7 @@ func (f *fake) take() string {
 func (f *fake) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 	f.mu.Lock()
 	defer f.mu.Unlock()
+	f.asked++
 	body, _ := io.ReadAll(r.Body)
 	code, status, object := f.judge(r, body)
 	w.WriteHeader(code)

@@ -87,8 +87,11 @@ func states() map[string]report.Report {
 	last.Final = "nodewatch stops"
 	shown := at(1)
 	shown.Status, shown.Components[0].Status, shown.Components[0].Summary = report.UnderMaintenance, report.UnderMaintenance, "disks move"
+	both := at(1, report.Warning)
+	both.Components[0].Status = report.Unknown
 	return map[string]report.Report{
-		"1 fine": at(1), "2 info": at(1, report.Info), "3 warning": at(1, report.Warning, report.Info), "4 critical": at(1, report.Critical),
+		"C unseen, with a warning": both,
+		"1 fine":                   at(1), "2 info": at(1, report.Info), "3 warning": at(1, report.Warning, report.Info), "4 critical": at(1, report.Critical),
 		"5 unseen": unseen, "6 unseen, with an info": informed, "7 blind while raised": blind, "8 maintenance": worked,
 		"9 accepted": lived, "A last": last, "B under maintenance": shown,
 	}
@@ -166,6 +169,24 @@ func TestVerdicts(t *testing.T) {
 				t.Errorf("%d %q, for both: %t: the other was taken: %t", c.code, c.status, both, taken)
 			}
 		}
+	}
+}
+
+func TestOneIsRefusedAndTheOtherIsStale(t *testing.T) {
+	f, url := newFake(t)
+	f.answers["node2!storage"], f.services["node2!nodewatch"].start = 403, float64(noon.Unix()+60)
+	err := start(t, config(t, url), wire.Options{}).Report(t.Context(), at(0))
+	if got := report.FailureOf(err); got == nil || got.Kind != report.Partial {
+		t.Errorf("%v", err)
+	}
+}
+
+func TestAWrongPasswordIsTriedOnce(t *testing.T) {
+	f, url := newFake(t)
+	c := config(t, url)
+	c.Password = secret(t, "wrong-word")
+	if err := start(t, c, wire.Options{}).Report(t.Context(), at(0)); err == nil || f.asked != 1 {
+		t.Errorf("asked %d times, %v", f.asked, err)
 	}
 }
 

@@ -316,6 +316,38 @@ func TestWhatTheAPIDoesNotTakeIsNotSentAgain(t *testing.T) {
 	tell(t, p, at(6, "hung=critical"))
 }
 
+// What was refused once and taken then pages again whenever it gets worse.
+func TestARefusalIsForgottenOnceTaken(t *testing.T) {
+	f, url := newFake(t)
+	p := start(t, config(t, url), keep.File{})
+	f.garble = map[string]bool{"nodewatch/rl1/node2/finding/disk/sdb": true}
+	if err := p.Report(t.Context(), at(0, "disk/sdb=info")); err == nil {
+		t.Fatal("is not refused")
+	}
+	f.garble = nil
+	for minute, severity := range []string{"warning", "info", "warning"} {
+		tell(t, p, at(minute, "disk/sdb="+severity))
+	}
+	if got, want := f.gist(t), "trigger disk/sdb warning, trigger disk/sdb warning"; got != want {
+		t.Errorf("sent %q, want %q", got, want)
+	}
+}
+
+func TestWhatIsTooLargeIsForgottenWhenItIsGone(t *testing.T) {
+	f, url := newFake(t)
+	p := start(t, config(t, url), keep.File{})
+	f.fail = []int{413}
+	if got := report.FailureOf(p.Report(t.Context(), at(0, "hung=critical"))); got == nil || got.Kind != report.Partial {
+		t.Errorf("%v", got)
+	}
+	for minute, words := range []string{"hung=critical", "", "hung=critical"} {
+		tell(t, p, at(minute, words))
+	}
+	if got, want := f.gist(t), "trigger hung/ critical"; got != want {
+		t.Errorf("sent %q, want %q", got, want)
+	}
+}
+
 func TestAWrongKey(t *testing.T) {
 	_, url := newFake(t)
 	for text, want := range map[string]string{"short": "5 characters", strings.Repeat("x", 32): "Invalid routing key"} {

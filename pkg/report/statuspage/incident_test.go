@@ -58,7 +58,7 @@ func TestAnIncidentFromItsStartToItsEnd(t *testing.T) {
 	f, url := newFake(t, two())
 	r := start(t, public(t, url))
 	var lines []string
-	for n, words := range []string{over, minor, some, some, all, "node=unknown storage=unknown", minor, over, over} {
+	for n, words := range []string{over, minor, some, some, all, "node=unknown storage=unknown", minor, over, over, minor, over} {
 		step(t, f, r, n, words)
 		lines = append(lines, strings.TrimSpace("# "+words+"\n"+f.take()))
 	}
@@ -111,6 +111,45 @@ func TestARestartResolvesNothingTooEarly(t *testing.T) {
 		if err := r.Report(t.Context(), now); err != nil || f.incidents[0].Status != want {
 			t.Errorf("minute %d: %s, %v", minute, f.state(), err)
 		}
+	}
+}
+
+func TestAnIncidentOfThisRunIsResolvedEarly(t *testing.T) {
+	f, url := newFake(t, two())
+	r := start(t, public(t, url))
+	for minute, words := range []string{all, over} {
+		f.now = noon.Add(time.Duration(minute) * time.Minute)
+		now := at(time.Duration(minute)*time.Minute, words)
+		now.Started = noon
+		if err := r.Report(t.Context(), now); err != nil {
+			t.Fatal(err)
+		}
+	}
+	if f.incidents[0].Status != "resolved" {
+		t.Error(f.state())
+	}
+}
+
+func TestAnIncidentNamesWhatWasEverBad(t *testing.T) {
+	f, url := newFake(t, two())
+	r := start(t, public(t, url))
+	for minute, c := range []struct{ words, want string }{
+		{"storage=partial_outage", "b0lbrjvgnqpc"},
+		{"storage=operational node=major_outage", "b0lbrjvgnqpc+ftgks51sfs2d"},
+	} {
+		step(t, f, r, minute, c.words)
+		if got := f.state(); !strings.Contains(got, ", "+c.want+":") {
+			t.Errorf("%s, want %s", got, c.want)
+		}
+	}
+}
+
+// A component that is gone from the page keeps no incident from being opened.
+func TestAnIncidentThoughAComponentIsGone(t *testing.T) {
+	f, url := newFake(t, map[string]string{"ftgks51sfs2d": "operational"})
+	err := start(t, public(t, url)).Report(t.Context(), at(0, "node=major_outage storage=operational"))
+	if got := report.FailureOf(err); got == nil || got.Kind != report.Partial || len(f.incidents) != 1 {
+		t.Errorf("%v, %s", err, f.state())
 	}
 }
 
