@@ -39,7 +39,7 @@ const hostile = `
   - {name: h-statuspage, statuspage: {url: %[1]q, page_id: p, token_file: %[2]q, components: {node: c}}}
   - {name: h-cachet, cachet: {url: %[1]q, token_file: %[2]q, components: {node: "7"}}}
   - {name: h-instatus, instatus: {url: %[1]q, page_id: p, token_file: %[2]q, components: {node: c}}}
-  - {name: h-heartbeat, heartbeat: {preset: plain, url: %[1]q}}
+  - {name: h-heartbeat, heartbeat: {preset: uptimekuma, url: %[1]q, token_file: %[2]q}}
   - {name: h-icinga, icinga: {url: %[1]q, user: nodewatch, password_file: %[2]q, host: node2, services: {node: nodewatch}}}
   - {name: h-exec, exec: {program: /bin/sleep, args: ["1000"]}}
 `
@@ -83,7 +83,12 @@ func TestReportersThatHangDelayNobody(t *testing.T) {
 	}
 	hand(1)
 	for range len(list) - 2 { // all but the hub and the program
-		t.Log(<-asked, "hangs")
+		select {
+		case what := <-asked:
+			t.Log(what, "hangs")
+		case <-time.After(time.Minute):
+			t.Fatalf("not every reporter has asked: %+v", post.State())
+		}
 	}
 	<-told
 	for n := uint64(2); n <= 100; n++ {
