@@ -58,6 +58,7 @@ func (q *queue) restore(k record) {
 func tellable(t report.Transition) bool {
 	level := func(s string) bool { return s == "clear" || report.Severity(s).Rank() > 0 }
 	return t.N > 0 && t.N < mostSeq && t.Rule != "" && t.Component != "" && level(t.From) && level(t.To) && slices.Contains(report.Impacts(), t.Impact) &&
+		(t.ImpactFrom == "" || slices.Contains(report.Impacts(), t.ImpactFrom)) &&
 		slices.Contains([]report.Sight{"", report.Seen, report.Blind}, t.State)
 }
 

@@ -237,7 +237,7 @@ func TestABrokenStateIsSaid(t *testing.T) {
 	}{
 		"garbage":         {"}{", true, report.Queue{}},
 		"no rule":         {`{"transitions": [{"id": "a/1", "n": 1, "from": "clear", "to": "info", "impact": "operational"}]}`, false, report.Queue{Dropped: 1}},
-		"no vocabulary":   {`{"transitions": [{"id": "a/1", "n": 1, "from": "clear", "to": "sideways"}, {"id": ""}]}`, false, report.Queue{Dropped: 2}},
+		"no vocabulary":   {`{"transitions": [{"id": "a/1", "n": 1, "rule": "r", "component": "c", "from": "clear", "to": "sideways", "impact": "operational"}, {"id": ""}, {"id": "a/2", "n": 2, "rule": "r", "component": "c", "from": "info", "to": "info", "impact": "operational", "impact_from": "bad"}]}`, false, report.Queue{Dropped: 3}},
 		"another's words": {`{"seq": 9007199254740993, "transitions": [{"id": "a/1", "n": 1, "rule": "r", "component": "c", "from": "clear", "to": "info", "impact": "operational"}]}`, false, report.Queue{Waiting: 1}},
 	} {
 		t.Run(name, func(t *testing.T) {
