@@ -119,9 +119,10 @@ func failure(kind report.FailureKind, format string, args ...any) error {
 	return &report.Failure{Kind: kind, Err: fmt.Errorf("exec: "+format, args...)}
 }
 
-// A bounded keeps the first bytes that are written to it, and drops the rest.
+// A bounded keeps the first bytes that are written to it, and drops the rest. It
+// embeds no buffer, whose ReadFrom would go round that.
 type bounded struct {
-	bytes.Buffer
+	kept []byte
 	left int
 }
 
@@ -129,13 +130,13 @@ type bounded struct {
 func (b *bounded) Write(p []byte) (int, error) {
 	n := min(len(p), b.left)
 	b.left -= n
-	_, _ = b.Buffer.Write(p[:n])
+	b.kept = append(b.kept, p[:n]...)
 	return len(p), nil
 }
 
 // line is the first line that says something, fit to be shown; otherwise none.
 func (b *bounded) line(none string) string {
-	for line := range strings.Lines(strings.ToValidUTF8(b.String(), "?")) {
+	for line := range strings.Lines(strings.ToValidUTF8(string(b.kept), "?")) {
 		line = strings.TrimSpace(strings.Map(func(r rune) rune {
 			if unicode.IsPrint(r) || r == '\t' {
 				return r

@@ -5,7 +5,6 @@ import (
 	"regexp"
 	"slices"
 	"strings"
-	"time"
 
 	"github.com/nodewatch/nodewatch/pkg/report"
 	"github.com/nodewatch/nodewatch/pkg/report/news"
@@ -19,12 +18,11 @@ type Config struct {
 	Environment map[string]string `yaml:"environment" doc:"further variables of its environment, none of them secret"`
 	Mode        string            `yaml:"mode" doc:"changes: it is run when something changes; state: with the whole report, at each interval" oneof:"changes state"`
 	Tell        []string          `yaml:"tell" doc:"changes that are told: raised worse blind milder seen passed cleared"`
-	Settle      time.Duration     `yaml:"settle" doc:"how long after its start nodewatch may take to raise again what was told before it, until that counts as cleared" min:"0s" max:"1h"`
 }
 
 // Default is the configuration that a file changes; it lacks the program.
 func Default() Config {
-	return Config{Mode: "changes", Settle: 5 * time.Minute, Tell: []string{"raised", "worse", "blind", "milder", "passed", "cleared"}}
+	return Config{Mode: "changes", Tell: []string{"raised", "worse", "blind", "milder", "passed", "cleared"}}
 }
 
 var variable = regexp.MustCompile(`^[A-Za-z_][A-Za-z0-9_]{0,99}$`)
@@ -39,8 +37,6 @@ func (c Config) Check() error {
 		return report.WrongField("program", "must be an absolute path, such as /usr/local/lib/nodewatch/notify")
 	case c.Mode != "changes" && c.Mode != "state":
 		return report.WrongField("mode", "%q is not allowed: must be changes or state", c.Mode)
-	case c.Settle < 0 || c.Settle > time.Hour:
-		return report.WrongField("settle", "must be from 0s to 1h")
 	case len(c.Tell) == 0:
 		return report.WrongField("tell", "is empty: nothing would be told")
 	case slices.ContainsFunc(c.Args, func(a string) bool { return strings.ContainsRune(a, 0) }):

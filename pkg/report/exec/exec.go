@@ -44,7 +44,7 @@ func (x *Reporter) Report(ctx context.Context, r report.Report) error {
 		_, err := x.run(ctx, "report", r)
 		return err
 	}
-	changes, next := x.memory.Told().Next(r, x.c.Settle)
+	changes, next := x.memory.Told().Next(r)
 	changes = slices.DeleteFunc(changes, func(c news.Change) bool { return !slices.Contains(x.c.Tell, string(c.Kind)) })
 	if len(changes) == 0 {
 		x.memory.Set(next)

@@ -252,6 +252,14 @@ func TestNeverTwoAtOnce(t *testing.T) {
 	}
 }
 
+// Only the first 4 KiB of the output are looked at.
+func TestALateWordIsNotHeard(t *testing.T) {
+	answer, err := newReporter(t, script(t, `head -c 8192 /dev/zero | tr '\0' '\n'; echo late`), "").Test(t.Context(), node())
+	if err != nil || answer != "the program succeeded, and printed nothing" {
+		t.Errorf("%q, %v", answer, err)
+	}
+}
+
 // What has been told is not repeated, also not by the next run; what failed is.
 func TestChangesAreToldOnce(t *testing.T) {
 	dir := t.TempDir()
@@ -316,7 +324,6 @@ func TestCheck(t *testing.T) {
 	for field, changes := range map[string][]func(*exec.Config){
 		"program": {func(c *exec.Config) { c.Program = "" }, func(c *exec.Config) { c.Program = "notify" }, func(c *exec.Config) { c.Program = "/a\x00b" }},
 		"mode":    {func(c *exec.Config) { c.Mode = "" }},
-		"settle":  {func(c *exec.Config) { c.Settle = -1 }, func(c *exec.Config) { c.Settle = 2 * time.Hour }},
 		"tell":    {func(c *exec.Config) { c.Tell = nil }, func(c *exec.Config) { c.Tell = []string{"fixed"} }},
 		"args":    {func(c *exec.Config) { c.Args = []string{"a\x00"} }},
 		"environment": {

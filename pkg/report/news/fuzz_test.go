@@ -49,7 +49,7 @@ func FuzzNext(f *testing.F) {
 // follow tells a reader what is new.
 func follow(t *testing.T, told news.Told, r report.Report, reader map[string]string) news.Told {
 	t.Helper()
-	changes, next := told.Next(r, settle)
+	changes, next := told.Next(r)
 	for _, c := range changes {
 		_, knew := reader[c.Rule]
 		if knew == (c.Kind == news.Passed) && c.Kind != news.Raised || !knew && c.Kind != news.Raised && c.Kind != news.Passed {
@@ -72,7 +72,7 @@ func follow(t *testing.T, told news.Told, r report.Report, reader map[string]str
 			t.Fatalf("%s is %s, and the reader knows %q", f.Rule, f.Severity, reader[f.Rule])
 		}
 	}
-	if again, same := next.Next(r, settle); len(again) > 0 || !cmp.Equal(next, same) {
+	if again, same := next.Next(r); len(again) > 0 || !cmp.Equal(next, same) {
 		t.Fatalf("the same Report tells more: %v", words(again))
 	}
 	return next

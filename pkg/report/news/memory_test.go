@@ -26,7 +26,7 @@ func TestAMemoryOutlivesTheRun(t *testing.T) {
 	m := news.Remember(fileIn(t, dir))
 	s := newScene(start)
 	s.set("crc", "osd3", report.Warning, report.Operational)
-	_, next := m.Told().Next(s.r, settle)
+	_, next := m.Told().Next(s.r)
 	m.Set(next)
 	if again := news.Remember(fileIn(t, dir)); len(again.Told().Findings) != 0 {
 		t.Error("saved before Keep")

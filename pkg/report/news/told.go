@@ -40,7 +40,6 @@ type key struct{ rule, subject string }
 // A look is one look at a Report, by what was told before.
 type look struct {
 	r      report.Report
-	settle time.Duration
 	before uint64                    // the transitions up to this one were looked at earlier
 	last   map[key]report.Transition // the latest new transition of each finding
 	worst  map[key]report.Transition // of those that were raised since, the one to the worst level
@@ -53,15 +52,15 @@ type look struct {
 // A finding that is missing from the Report is not cleared for that: it may be
 // filtered out, as somebody accepted it or the node is under maintenance. It is
 // cleared if a transition says so. One that an earlier run told, and that this
-// run never raised, is cleared once this run is older than settle and its
-// component can be seen.
-func (t Told) Next(r report.Report, settle time.Duration) ([]Change, Told) {
+// run never raised, is cleared once it is no longer early and its component can
+// be seen.
+func (t Told) Next(r report.Report) ([]Change, Told) {
 	next := Told{Run: r.Started, N: t.N, Sent: t.Sent, At: t.At, Findings: []Entry{}}
 	fresh := !t.Run.Equal(r.Started)
 	if fresh {
 		next.N = 0
 	}
-	l := newLook(r, settle, next.N)
+	l := newLook(r, next.N)
 	var changes []Change
 	present := map[key]bool{}
 	told := map[key]Entry{}
@@ -98,8 +97,8 @@ func (t Told) Next(r report.Report, settle time.Duration) ([]Change, Told) {
 	return changes, next
 }
 
-func newLook(r report.Report, settle time.Duration, before uint64) look {
-	l := look{r: r, settle: settle, before: before, last: map[key]report.Transition{}, worst: map[key]report.Transition{}}
+func newLook(r report.Report, before uint64) look {
+	l := look{r: r, before: before, last: map[key]report.Transition{}, worst: map[key]report.Transition{}}
 	for _, tr := range r.Transitions {
 		if tr.N <= before {
 			continue
@@ -185,10 +184,7 @@ func (l look) absent(e Entry) (Entry, bool, []Change) {
 	case moved:
 		e.Quiet, e.Old = true, false
 		return e, true, nil
-	case l.r.Maintenance != nil:
-		e.Quiet = e.Quiet || !e.Old
-		return e, true, nil
-	case e.Old && l.settled(e.Component), !e.Old && l.gap && !e.Quiet:
+	case l.r.Maintenance == nil && (e.Old && l.settled(e.Component) || !e.Old && l.gap && !e.Quiet):
 		return e, false, []Change{c}
 	}
 	e.Quiet = e.Quiet || !e.Old
@@ -198,11 +194,8 @@ func (l look) absent(e Entry) (Entry, bool, []Change) {
 // settled reports whether this run would have raised by now what is there, and
 // could see it.
 func (l look) settled(component string) bool {
-	if l.r.At.Sub(l.r.Started) < l.settle {
-		return false
-	}
 	i := slices.IndexFunc(l.r.Components, func(c report.Component) bool { return c.Name == component })
-	return i >= 0 && l.r.Components[i].State != report.Blind
+	return i >= 0 && !l.r.Early() && l.r.Components[i].State != report.Blind
 }
 
 // passed are the findings that came and went since the Report before.

@@ -28,14 +28,13 @@ type Config struct {
 	HeaderFiles map[string]string `yaml:"header_files" doc:"further headers whose values stand in files, such as Authorization"`
 	SignKey     wire.SecretFile   `yaml:"sign_key_file" doc:"file of the key that requests are signed with (HMAC-SHA-256); empty: not signed"`
 	Pause       time.Duration     `yaml:"pause" doc:"least time between two messages; what changes meanwhile becomes one" min:"0s" max:"10m"`
-	Settle      time.Duration     `yaml:"settle" doc:"how long after its start nodewatch may take to raise again what was told before it, until that counts as cleared" min:"0s" max:"1h"`
 	Page        string            `yaml:"page" doc:"address of this node's page, to be linked; empty: no link"`
 }
 
 // Default is the configuration that a file changes; it lacks the preset.
 func Default() Config {
 	return Config{
-		Mode: "changes", Method: "POST", ContentType: "application/json", Pause: 10 * time.Second, Settle: 5 * time.Minute,
+		Mode: "changes", Method: "POST", ContentType: "application/json", Pause: 10 * time.Second,
 		Tell: []string{"raised", "worse", "blind", "milder", "passed", "cleared"},
 	}
 }
@@ -106,8 +105,6 @@ func (c Config) checkMode(p preset) error {
 		return report.WrongField("method", "%q is not allowed: must be POST, PUT or PATCH", c.Method)
 	case c.Pause < 0 || c.Pause > 10*time.Minute:
 		return report.WrongField("pause", "must be from 0s to 10m")
-	case c.Settle < 0 || c.Settle > time.Hour:
-		return report.WrongField("settle", "must be from 0s to 1h")
 	case c.Page != "":
 		return wire.CheckURL("page", c.Page)
 	}

@@ -41,7 +41,7 @@ func TestCheck(t *testing.T) {
 		{"json", "mode", func(c *webhook.Config) { c.Mode = "all" }},
 		{"json", "method", func(c *webhook.Config) { c.Method = "GET" }},
 		{"json", "pause", func(c *webhook.Config) { c.Pause = time.Hour }},
-		{"json", "settle", func(c *webhook.Config) { c.Settle = -1 }},
+		{"json", "pause", func(c *webhook.Config) { c.Pause = -1 }},
 		{"json", "page", func(c *webhook.Config) { c.Page = "node2:10090" }},
 		{"json", "tell", func(c *webhook.Config) { c.Tell = []string{"raised", "recovered"} }},
 		{"json", "tell", func(c *webhook.Config) { c.Tell = nil }},

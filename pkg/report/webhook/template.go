@@ -103,15 +103,16 @@ func (m message) value(page string) Value {
 // errTooLong says that a template makes more than can be sent.
 var errTooLong = errors.New("makes more than 256 KiB")
 
-// A bounded buffer refuses what is beyond its size.
-type bounded struct{ bytes.Buffer }
+// A bounded text refuses what is beyond its size.
+type bounded struct{ text []byte }
 
 // Write implements io.Writer.
 func (b *bounded) Write(p []byte) (int, error) {
-	if b.Len()+len(p) > mostRendered {
+	if len(b.text)+len(p) > mostRendered {
 		return 0, errTooLong
 	}
-	return b.Buffer.Write(p)
+	b.text = append(b.text, p...)
+	return len(p), nil
 }
 
 // render executes a template with the value.
@@ -124,7 +125,7 @@ func render(t *template.Template, v Value) (string, error) {
 	if err := t.Funcs(functions(v.Time)).Execute(&out, v); err != nil {
 		return "", err
 	}
-	return strings.ToValidUTF8(out.String(), "?"), nil
+	return strings.ToValidUTF8(string(out.text), "?"), nil
 }
 
 // encode is JSON without the escapes that HTML asks for.

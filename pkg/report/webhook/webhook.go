@@ -54,7 +54,7 @@ func (w *Reporter) Report(ctx context.Context, r report.Report) error {
 		return err
 	}
 	told := w.memory.Told()
-	changes, next := told.Next(r, w.c.Settle)
+	changes, next := told.Next(r)
 	changes = slices.DeleteFunc(changes, func(c news.Change) bool { return !slices.Contains(w.c.Tell, string(c.Kind)) })
 	if len(changes) == 0 {
 		w.memory.Set(next)

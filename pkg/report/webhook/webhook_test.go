@@ -84,6 +84,37 @@ func answering(code int, body string) http.HandlerFunc {
 	}
 }
 
+// Of two wishes to be left alone the longer one counts.
+func TestTheLongerWishCounts(t *testing.T) {
+	for header, want := range map[string]time.Duration{"60": time.Minute, "1": 21 * time.Second} {
+		url, _ := wiretest.Record(t, func(w http.ResponseWriter, _ *http.Request) {
+			w.Header().Set("Retry-After", header)
+			answering(429, `{"parameters":{"retry_after":21}}`)(w, nil)
+		})
+		f := report.FailureOf(newReporter(t, config(t, "telegram", url), "").Report(t.Context(), storm(t)))
+		if f == nil || f.After != want {
+			t.Errorf("Retry-After %s: %v, want %s", header, f, want)
+		}
+	}
+}
+
+// A server that says back every header is shown without their secrets.
+func TestNoHeaderIsShown(t *testing.T) {
+	url, _ := wiretest.Record(t, func(w http.ResponseWriter, q *http.Request) {
+		w.WriteHeader(400)
+		for _, name := range []string{"X-Auth", "Authorization"} {
+			_, _ = w.Write([]byte(q.Header.Get(name) + " "))
+		}
+	})
+	c := config(t, "ntfy", url)
+	c.HeaderFiles = map[string]string{"X-Auth": write(t, "Key header-s3cr3t")}
+	w := newReporter(t, c, "")
+	answer, err := w.Test(t.Context(), storm(t))
+	if err == nil || strings.Contains(answer+err.Error(), "s3cr3t") || !strings.Contains(err.Error(), "(hidden)") {
+		t.Errorf("%q, %v", answer, err)
+	}
+}
+
 // Codes of success that are none, and wishes that stand in bodies.
 func TestLyingAnswers(t *testing.T) {
 	for _, c := range []struct {
