@@ -442,3 +442,28 @@ func TestCheck(t *testing.T) {
 		t.Error(err)
 	}
 }
+
+// The disk may hang while alerts are sent.
+func TestKeepRunsWhileAlertsAreSent(t *testing.T) {
+	_, url := newFake(t)
+	dir := t.TempDir()
+	p := start(t, config(t, url), kept(t, dir))
+	done := make(chan error)
+	go func() {
+		var err error
+		for n := range 50 {
+			err = errors.Join(err, p.Keep(at(n, "")))
+		}
+		done <- err
+	}()
+	for n := range 50 {
+		tell(t, p, at(n, []string{"", "hung=critical storm/client1=warning"}[n%2]))
+	}
+	if err := errors.Join(<-done, p.Keep(at(50, ""))); err != nil {
+		t.Error(err)
+	}
+	raw, err := os.ReadFile(filepath.Join(dir, "reporter-oncall.json"))
+	if err != nil || !strings.Contains(string(raw), `finding/hung/":{"severity":"critical","component":"storage"}`) {
+		t.Errorf("%s, %v", raw, err)
+	}
+}
