@@ -126,7 +126,7 @@ func TestNothingSavedLeavesTheValueAlone(t *testing.T) {
 func TestABrokenFileIsSetAside(t *testing.T) {
 	for name, text := range map[string]string{
 		"garbage": "\x00\xff{", "half": `{"seq": 7, "li`, "empty": "", "another type": `{"seq": "seven"}`,
-		"too large": `{"list": ["` + strings.Repeat("x", 4<<20) + `"]}`,
+		"too much space": `{"seq": 7}` + strings.Repeat(" ", 4<<20), "too large": `{"list": ["` + strings.Repeat("x", 4<<20) + `"]}`,
 	} {
 		dir := t.TempDir()
 		path := filepath.Join(dir, "reporter-status.json")

@@ -206,7 +206,10 @@ func golden(t *testing.T, path, got string) {
 // The customers' line names nothing inside, whatever is raised.
 func TestTheSummaryIsFitForCustomers(t *testing.T) {
 	url, rc, _ := backend(t, receiver.Config{}, nil)
-	if err := reporter(t, url, keep.File{}).Report(t.Context(), troubled()); err != nil {
+	r := troubled()
+	r.Components[2].Status = report.Unknown
+	r.Findings = append(r.Findings, report.Finding{Rule: "source-blind", Component: "host", Severity: report.Info, Impact: report.Operational, State: report.Seen})
+	if err := reporter(t, url, keep.File{}).Report(t.Context(), r); err != nil {
 		t.Fatal(err)
 	}
 	got := map[string]string{}
@@ -214,7 +217,7 @@ func TestTheSummaryIsFitForCustomers(t *testing.T) {
 		got[c.ID] = c.Summary + "|" + c.Reason
 	}
 	want := map[string]string{
-		"cluster": "cluster: not known|not_seen", "guests": "guests: under maintenance|maintenance", "host": "host: operational|",
+		"cluster": "cluster: not known|not_seen", "guests": "guests: under maintenance|maintenance", "host": "host: not known|source-blind",
 		"network": "network: operational|bond-hash-layer2", "nodewatch": "nodewatch: operational|", "storage": "storage: major outage|libceph-crc-storm",
 	}
 	if diff := cmp.Diff(want, got); diff != "" {

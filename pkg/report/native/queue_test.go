@@ -83,6 +83,7 @@ func TestGapsAreCounted(t *testing.T) {
 		{"a gap at the start", gap, [][]uint64{{4}}, report.Queue{Waiting: 1, Unsaved: 1, Dropped: 3}},
 		{"filtered", filtered, [][]uint64{{1, 0, 3}, {0, 3, 0, 0, 6}}, report.Queue{Waiting: 3, Unsaved: 3}},
 		{"all filtered", filtered, [][]uint64{{0, 0}, {0, 0, 3}}, report.Queue{Waiting: 1, Unsaved: 1}},
+		{"all filtered, and gone", filtered, [][]uint64{{0, 0}, {3}}, report.Queue{Waiting: 1, Unsaved: 1}},
 		{"filtered, and a gap", filtered, [][]uint64{{1, 0}, {5, 0}}, report.Queue{Waiting: 2, Unsaved: 2, Dropped: 2}},
 	} {
 		t.Run(c.name, func(t *testing.T) {
@@ -237,6 +238,7 @@ func TestABrokenStateIsSaid(t *testing.T) {
 	}{
 		"garbage":         {"}{", true, report.Queue{}},
 		"no rule":         {`{"transitions": [{"id": "a/1", "n": 1, "from": "clear", "to": "info", "impact": "operational"}]}`, false, report.Queue{Dropped: 1}},
+		"no number":       {`{"transitions": [{"id": "a/0", "rule": "r", "component": "c", "from": "clear", "to": "info", "impact": "operational"}]}`, false, report.Queue{Dropped: 1}},
 		"no vocabulary":   {`{"transitions": [{"id": "a/1", "n": 1, "rule": "r", "component": "c", "from": "clear", "to": "sideways", "impact": "operational"}, {"id": ""}, {"id": "a/2", "n": 2, "rule": "r", "component": "c", "from": "info", "to": "info", "impact": "operational", "impact_from": "bad"}]}`, false, report.Queue{Dropped: 3}},
 		"another's words": {`{"seq": 9007199254740993, "transitions": [{"id": "a/1", "n": 1, "rule": "r", "component": "c", "from": "clear", "to": "info", "impact": "operational"}]}`, false, report.Queue{Waiting: 1}},
 	} {

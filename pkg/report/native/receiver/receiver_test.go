@@ -11,6 +11,7 @@ import (
 	"net/url"
 	"os"
 	"path/filepath"
+	"runtime"
 	"strings"
 	"testing"
 	"time"
@@ -163,6 +164,7 @@ func TestWhatIsRefused(t *testing.T) {
 	}
 }
 
+// A body that unpacks to very much is unpacked no further than to the limit.
 func TestABombIsNotUnpacked(t *testing.T) {
 	var zipped bytes.Buffer
 	z := gzip.NewWriter(&zipped)
@@ -170,8 +172,13 @@ func TestABombIsNotUnpacked(t *testing.T) {
 	_ = z.Close()
 	q := request(t, zipped.Bytes())
 	q.Header.Set("Content-Encoding", "gzip")
-	if code, text := newBench(t).answer(q); code != http.StatusRequestEntityTooLarge {
-		t.Errorf("%d %s", code, text)
+	b := newBench(t)
+	var before, after runtime.MemStats
+	runtime.ReadMemStats(&before)
+	code, text := b.answer(q)
+	runtime.ReadMemStats(&after)
+	if used := after.TotalAlloc - before.TotalAlloc; code != http.StatusRequestEntityTooLarge || used > 20<<20 {
+		t.Errorf("%d %s, and %d bytes of memory", code, text, used)
 	}
 }
 
