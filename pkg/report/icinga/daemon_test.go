@@ -85,10 +85,7 @@ type daemon struct {
 // not installed.
 func run(t *testing.T) *daemon {
 	t.Helper()
-	binary, err := exec.LookPath("icinga2")
-	if err != nil {
-		t.Skip("Icinga 2 is not installed: Debian's package icinga2-bin has it")
-	}
+	binary, libraries := program(t)
 	d := &daemon{dir: t.TempDir()}
 	port := d.prepare(t)
 	args := []string{"--no-stack-rlimit", "daemon", "-c", filepath.Join(d.dir, "icinga2.conf")}
@@ -97,7 +94,7 @@ func run(t *testing.T) *daemon {
 	}
 	cmd := exec.Command(binary, args...)
 	cmd.SysProcAttr = &syscall.SysProcAttr{Setpgid: true}
-	cmd.Env = append(os.Environ(), identity(t)...)
+	cmd.Env = append(os.Environ(), append(identity(t), libraries)...)
 	out, err := cmd.StdoutPipe()
 	if err != nil {
 		t.Fatal(err)
@@ -121,6 +118,31 @@ func run(t *testing.T) *daemon {
 	}
 	t.Fatalf("Icinga 2 ended:\n%s", said.String())
 	return nil
+}
+
+// program is Icinga 2 and the variable that names its libraries: as unpacked below
+// bin/debian, or as installed. The test is skipped where there is neither.
+func program(t *testing.T) (binary, libraries string) {
+	t.Helper()
+	found, err := filepath.Glob("../../../bin/debian/usr/lib/*/icinga2/sbin/icinga2")
+	if err != nil {
+		t.Fatal(err)
+	}
+	if len(found) > 0 {
+		if binary, err = filepath.Abs(found[0]); err != nil {
+			t.Fatal(err)
+		}
+		libraries = "LD_LIBRARY_PATH=" + filepath.Dir(filepath.Dir(filepath.Dir(binary)))
+		cmd := exec.Command(binary, "--version")
+		cmd.Env = append(os.Environ(), libraries)
+		if cmd.Run() == nil {
+			return binary, libraries
+		}
+	}
+	if binary, err = exec.LookPath("icinga2"); err != nil {
+		t.Skip("no Icinga 2 to test with: it is in Debian's package icinga2-bin; tools/unpack unpacks it, and the libboost and libedit it needs, into bin/debian")
+	}
+	return binary, "LD_LIBRARY_PATH=" + os.Getenv("LD_LIBRARY_PATH")
 }
 
 // identity keeps Icinga from changing to its own user.
