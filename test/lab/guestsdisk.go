@@ -1,0 +1,88 @@
+//go:build lab
+
+package lab
+
+import (
+	"context"
+	"crypto/sha256"
+	_ "embed"
+	"fmt"
+	"os"
+	"os/exec"
+	"path/filepath"
+	"time"
+)
+
+//go:embed guestsdisk.sh
+var guestsDiskScript string
+
+// GuestsDisk returns the image of a disk with libvirtd, virsh and a QEMU that
+// speaks librbd, of the versions that this machine has; it is made below the
+// directory if it is not there. The guest mounts it, so that only the scenario
+// that needs it pays for its size.
+func GuestsDisk(dir string) (string, error) {
+	versions, err := exec.Command("dpkg-query", "-W", "qemu-system-x86", "libvirt-daemon", "librbd1").Output()
+	if err != nil {
+		return "", fmt.Errorf("the versions of QEMU and libvirt: %w", err)
+	}
+	key := sha256.Sum256(append(versions, guestsDiskScript...))
+	image := filepath.Join(dir, fmt.Sprintf("guests-%x.ext4", key[:6]))
+	if _, err := os.Stat(image); err == nil {
+		return image, nil
+	}
+	tmp, err := os.MkdirTemp(dir, "guests-")
+	if err != nil {
+		return "", err
+	}
+	defer os.RemoveAll(tmp)
+	if err := tool(tmp, "sh", "-euc", guestsDiskScript); err != nil {
+		return "", err
+	}
+	return image, os.Rename(filepath.Join(tmp, "image"), image)
+}
+
+// guestsRoot is where the guest mounts the disk with libvirt and QEMU. They run
+// chrooted there, with the guest's own /proc, /sys, /dev and /run.
+const guestsRoot = "/guests"
+
+// PlugGuestsDisk puts the disk with libvirt and QEMU into the running guest.
+func (m *Machine) PlugGuestsDisk(ctx context.Context, image string) error {
+	err := m.Monitor("blockdev-add", map[string]any{
+		"driver": "raw", "node-name": "guests", "read-only": true,
+		"file": map[string]any{"driver": "file", "filename": image},
+	})
+	if err == nil {
+		err = m.Monitor("device_add", map[string]any{"driver": "virtio-blk-pci", "id": "guests", "drive": "guests"})
+	}
+	if err != nil {
+		return err
+	}
+	_, err = m.Sh(ctx, `modprobe virtio_blk
+for i in $(seq 100); do [ -b /dev/vda ] && break; usleep 50000; done
+mkdir -p `+guestsRoot+`
+mount -t ext4 -o ro /dev/vda `+guestsRoot+`
+cd `+guestsRoot+`
+for d in proc sys dev run; do mount -o bind /$d $d; done
+for d in etc tmp var; do mount -t tmpfs tmpfs $d; done
+cp -r etc.new/. etc
+ln -s /run var/run`)
+	return err
+}
+
+// PullGuestsDisk takes the disk out again, once nothing runs from it any more.
+func (m *Machine) PullGuestsDisk(ctx context.Context) error {
+	_, err := m.Sh(ctx, `cd `+guestsRoot+`
+for d in sys dev run etc tmp var proc; do umount $d; done
+cd /
+umount `+guestsRoot)
+	if err == nil {
+		err = m.Monitor("device_del", map[string]any{"id": "guests"})
+	}
+	if err != nil {
+		return err
+	}
+	return wait(ctx, 10*time.Second, func() (bool, error) { // the guest lets go of it in its own time
+		err := m.Monitor("blockdev-del", map[string]any{"node-name": "guests"})
+		return err == nil, err
+	})
+}
