@@ -81,7 +81,7 @@ func (next Told) Event(r report.Report, changes []Change) Event {
 	if boot == "" {
 		boot = "unknown"
 	}
-	some := slices.Concat([]Change{}, changes[:min(len(changes), mostChanges)])
+	some := append([]Change{}, changes[:min(len(changes), mostChanges)]...)
 	return Event{
 		ID: fmt.Sprintf("%s/%d/%d", boot, next.N, next.Sent), Node: r.Node, Site: r.Site, Labels: r.Labels, At: r.At,
 		Status: r.Status, Raised: len(next.Findings), Changes: some, More: len(changes) - len(some),

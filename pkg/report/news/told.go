@@ -32,9 +32,6 @@ type Entry struct {
 	Quiet     bool            `json:"quiet,omitempty"` // it is raised, but may not be spoken of: accepted, or under maintenance
 }
 
-// inRing is how many transitions a Report carries at most.
-const inRing = 200
-
 type key struct{ rule, subject string }
 
 // A look is one look at a Report, by what was told before.
@@ -90,22 +87,22 @@ func (t Told) Next(r report.Report) ([]Change, Told) {
 	if !t.Run.IsZero() && r.Maintenance == nil {
 		changes = append(changes, l.passed(present, told)...)
 	}
-	for _, tr := range r.Transitions {
-		next.N = max(next.N, tr.N)
-	}
+	_, latest := r.Ring()
+	next.N = max(next.N, latest)
 	sortChanges(changes)
 	return changes, next
 }
 
 func newLook(r report.Report, before uint64) look {
 	l := look{r: r, before: before, last: map[key]report.Transition{}, worst: map[key]report.Transition{}}
+	oldest, _ := r.Ring()
+	l.gap = oldest > before+1
 	for _, tr := range r.Transitions {
 		if tr.N <= before {
 			continue
 		}
 		k := key{tr.Rule, tr.Subject}
 		l.last[k] = tr
-		l.gap = l.gap || tr.N > before+inRing
 		worst, raised := l.worst[k]
 		if tr.From == Clear && !raised || raised && above(tr, worst) {
 			l.worst[k] = tr

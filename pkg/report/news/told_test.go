@@ -219,6 +219,13 @@ func TestAnEventIsBounded(t *testing.T) {
 	}
 }
 
+// An event without changes has an empty list of them, and no null.
+func TestAnEventWithoutChanges(t *testing.T) {
+	if e := (news.Told{}).Event(newScene(start).r, nil); e.Changes == nil {
+		t.Error("null")
+	}
+}
+
 // A long summary is remembered in part, without half a character.
 func TestALongSummary(t *testing.T) {
 	s := newScene(start)

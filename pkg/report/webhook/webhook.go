@@ -77,7 +77,9 @@ func (w *Reporter) Report(ctx context.Context, r report.Report) error {
 func (w *Reporter) Test(ctx context.Context, r report.Report) (string, error) {
 	r.Test = true
 	m := message{report: r, event: eventAt(r), state: w.c.Mode == "state"}
-	m.event.Raised = 1
+	if w.preset.alerts {
+		m.event.Raised = 1
+	}
 	answer, err := w.deliver(ctx, m)
 	if err == nil && w.preset.alerts {
 		m.event.Raised, m.event.ID = 0, m.event.ID+"/end"
