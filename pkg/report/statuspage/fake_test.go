@@ -63,6 +63,13 @@ func (f *fake) take() string {
 	return strings.Join(f.asked, "\n")
 }
 
+// set sets the page's clock.
+func (f *fake) set(now time.Time) {
+	f.mu.Lock()
+	defer f.mu.Unlock()
+	f.now = now
+}
+
 func answer(w http.ResponseWriter, code int, v any) {
 	w.Header().Set("Content-Type", "application/json")
 	w.WriteHeader(code)

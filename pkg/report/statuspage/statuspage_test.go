@@ -101,7 +101,7 @@ func TestComponentsFollowTheNode(t *testing.T) {
 		"storage=under_maintenance node=under_maintenance",
 		"storage=operational",
 	} {
-		f.now = noon.Add(time.Duration(n) * time.Minute)
+		f.set(noon.Add(time.Duration(n) * time.Minute))
 		err := r.Report(t.Context(), at(time.Duration(n)*time.Minute, now))
 		if err != nil {
 			t.Errorf("%s: %v", now, err)
@@ -176,7 +176,7 @@ func TestAFleetStaysUnderTheLimit(t *testing.T) {
 	left := len(fleet)
 	for second := 0; left > 0 && second < 300; second += 5 {
 		now := time.Duration(second) * time.Second
-		f.now = noon.Add(now)
+		f.set(noon.Add(now))
 		left = 0
 		for _, r := range fleet {
 			err := r.Report(t.Context(), at(now, "node=major_outage storage=major_outage network=partial_outage guests=degraded_performance"))
