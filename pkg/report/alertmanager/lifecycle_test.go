@@ -86,6 +86,19 @@ func TestStartsAtStays(t *testing.T) {
 	}
 }
 
+// An alert never begins after now, nor at no time: Alertmanager would refuse the
+// one and believe the other.
+func TestABeginningThatCannotBe(t *testing.T) {
+	for _, since := range []time.Time{{}, now().Add(time.Hour)} {
+		f := newFake(t)
+		at := now()
+		tell(t, newReporter(t, alertmanager.Config{URLs: []string{f.URL}}), reportOf(at, storm(since)))
+		if a := f.fires(at)[rs]; !a.StartsAt.Equal(at) {
+			t.Errorf("begun %s it is told as begun %s", since, a.StartsAt)
+		}
+	}
+}
+
 func TestTheEndOfNodewatchIsNoRecovery(t *testing.T) {
 	f := newFake(t)
 	r := newReporter(t, alertmanager.Config{URLs: []string{f.URL}, Every: 30 * time.Second})

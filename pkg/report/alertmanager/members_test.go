@@ -1,6 +1,7 @@
 package alertmanager_test
 
 import (
+	"context"
 	"fmt"
 	"io"
 	"net/http"
@@ -14,6 +15,7 @@ import (
 	"github.com/nodewatch/nodewatch/pkg/report"
 	"github.com/nodewatch/nodewatch/pkg/report/alertmanager"
 	"github.com/nodewatch/nodewatch/pkg/report/wire"
+	"github.com/nodewatch/nodewatch/pkg/report/wire/wiretest"
 )
 
 // server answers with h for as long as the test runs.
@@ -50,6 +52,7 @@ func TestEveryMemberIsTold(t *testing.T) {
 // A member that hangs costs its part of the deadline, and the others are told; the
 // next time they are told first.
 func TestAMemberThatHangs(t *testing.T) {
+	t.Parallel()
 	f := newFake(t)
 	asked := []string{}
 	hangs := server(t, func(_ http.ResponseWriter, q *http.Request) {
@@ -57,12 +60,14 @@ func TestAMemberThatHangs(t *testing.T) {
 		_, _ = io.Copy(io.Discard, q.Body) // only then does the server see that the client has gone
 		<-q.Context().Done()
 	})
-	r := newReporter(t, alertmanager.Config{URLs: []string{hangs, f.URL}, Deadline: 200 * time.Millisecond})
+	r := newReporter(t, alertmanager.Config{URLs: []string{hangs, f.URL}, Deadline: 2 * time.Second})
 	at := now()
 	for range 2 {
-		if err := r.Report(t.Context(), reportOf(at, storm(at))); kindOf(err) != report.Partial {
+		ctx, cancel := context.WithTimeout(t.Context(), 2*time.Second)
+		if err := r.Report(ctx, reportOf(at, storm(at))); kindOf(err) != report.Partial {
 			t.Errorf("%v", err)
 		}
+		cancel()
 	}
 	if got := fmt.Sprint(asked); names(f.fires(at)) != rs || got != "[after 0 after 2]" {
 		t.Errorf("fires %q; the one that hangs was asked %s", names(f.fires(at)), got)
@@ -137,6 +142,18 @@ func TestSecretsAreReadAnewAndNotShown(t *testing.T) {
 	}
 }
 
+func TestTheTokenIsSent(t *testing.T) {
+	file := filepath.Join(t.TempDir(), "token")
+	if err := os.WriteFile(file, []byte("s3cr3t-token\n"), 0o600); err != nil {
+		t.Fatal(err)
+	}
+	url, asked := wiretest.Record(t, nil)
+	tell(t, newReporter(t, alertmanager.Config{URLs: []string{url}, Token: wire.SecretFile(file)}), reportOf(now()))
+	if got := asked.Requests()[0].Header.Get("Authorization"); got != "Bearer s3cr3t-token" {
+		t.Errorf("%q", got)
+	}
+}
+
 func TestClocksThatDiffer(t *testing.T) {
 	f := newFake(t)
 	r := newReporter(t, alertmanager.Config{URLs: []string{f.URL}, Every: 30 * time.Second})
@@ -146,6 +163,9 @@ func TestClocksThatDiffer(t *testing.T) {
 		err := r.Report(t.Context(), reportOf(at, storm(at)))
 		if names(f.fires(at)) != rs || (kindOf(err) == report.Partial && strings.Contains(err.Error(), "clock")) != differ {
 			t.Errorf("%s apart: %v; fires %q", apart, err, names(f.fires(at)))
+		}
+		if _, err := r.Test(t.Context(), reportOf(at)); (err != nil) != differ {
+			t.Errorf("%s apart: the test says %v", apart, err)
 		}
 	}
 }
