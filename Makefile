@@ -11,7 +11,7 @@ TESTPACKAGES := gcc libc6-dev libcap2-bin iproute2 librados-dev librbd-dev ceph-
 	openvswitch-common libvirt-daemon systemd
 
 # What the lab uses besides Go; the kernel is downloaded and unpacked, never installed.
-LABPACKAGES := qemu-system-x86 busybox-static dash iproute2 ethtool e2fsprogs kmod xz-utils libc-bin ceph-mon ceph-osd ceph-common libvirt-daemon util-linux
+LABPACKAGES := qemu-system-x86 socat busybox-static dash iproute2 ethtool e2fsprogs kmod xz-utils libc-bin ceph-mon ceph-osd ceph-common libvirt-daemon util-linux
 
 # What the test of the units uses besides Go: the lab's kernel, and this machine's systemd in the guest.
 SYSTEMDPACKAGES := qemu-system-x86 busybox-static dash iproute2 mount util-linux kmod e2fsprogs xz-utils libc-bin systemd \
