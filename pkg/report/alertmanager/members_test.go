@@ -161,7 +161,7 @@ func TestClocksThatDiffer(t *testing.T) {
 	for apart, differ := range map[time.Duration]bool{-61 * time.Second: true, -59 * time.Second: false, 0: false, 59 * time.Second: false, 61 * time.Second: true} {
 		f.date = at.Add(apart)
 		err := r.Report(t.Context(), reportOf(at, storm(at)))
-		if names(f.fires(at)) != rs || (kindOf(err) == report.Partial && strings.Contains(err.Error(), "clock")) != differ {
+		if _, fires := f.fires(at)[rs]; !fires || (kindOf(err) == report.Partial && strings.Contains(err.Error(), "clock")) != differ {
 			t.Errorf("%s apart: %v; fires %q", apart, err, names(f.fires(at)))
 		}
 		if _, err := r.Test(t.Context(), reportOf(at)); (err != nil) != differ {
