@@ -33,17 +33,18 @@ const Clear = "clear"
 
 // A Change is what became of one finding since it was last told.
 type Change struct {
-	Kind      Kind            `json:"kind"`
-	At        time.Time       `json:"at"` // when it changed, or when that was noticed
-	Rule      string          `json:"rule"`
-	Subject   string          `json:"subject,omitempty"`
-	Component string          `json:"component"`
-	From      string          `json:"from"`   // the severity that was last told, or "clear"
-	To        string          `json:"to"`     // the severity now, or "clear"
-	Impact    report.Impact   `json:"impact"` // now or, if it is gone, the last that was told
-	Since     time.Time       `json:"since"`
-	Summary   string          `json:"summary"`
-	Finding   *report.Finding `json:"finding,omitempty"` // as it is now; absent if it is not raised
+	Kind       Kind            `json:"kind"`
+	At         time.Time       `json:"at"` // when it changed, or when that was noticed
+	Rule       string          `json:"rule"`
+	Subject    string          `json:"subject,omitempty"`
+	Component  string          `json:"component"`
+	From       string          `json:"from"`                  // the severity that was last told, or "clear"
+	To         string          `json:"to"`                    // the severity now, or "clear"
+	Impact     report.Impact   `json:"impact"`                // now or, if it is gone, the last that was told
+	ImpactFrom report.Impact   `json:"impact_from,omitempty"` // the impact that was last told, if that was another and it is raised still
+	Since      time.Time       `json:"since"`
+	Summary    string          `json:"summary"`
+	Finding    *report.Finding `json:"finding,omitempty"` // as it is now; absent if it is not raised
 }
 
 // Severity is the severity that the change is about: the new one or, once the

@@ -137,6 +137,9 @@ func (l look) present(f report.Finding, old Entry, known bool) (Entry, []Change)
 	if tr, moved := l.last[key{f.Rule, f.Subject}]; moved {
 		c.At = tr.At
 	}
+	if old.Impact != f.Impact {
+		c.ImpactFrom = old.Impact
+	}
 	switch {
 	case !known:
 		c.Kind, c.From = Raised, Clear
@@ -177,6 +180,9 @@ func (l look) absent(e Entry) (Entry, bool, []Change) {
 	case moved && report.Severity(tr.To).Rank() < e.Severity.Rank() && !e.Quiet && l.r.Maintenance == nil:
 		// It is raised at a level that this reader is not told of.
 		c.Kind, c.At, c.To, c.Impact, c.Summary = Milder, tr.At, tr.To, tr.Impact, tr.Summary
+		if tr.Impact != e.Impact {
+			c.ImpactFrom = e.Impact
+		}
 		return e, false, []Change{c}
 	case moved:
 		e.Quiet, e.Old = true, false

@@ -200,6 +200,21 @@ func TestARingThatRanOver(t *testing.T) {
 	tell(t, told, s.r, "passed flap: warning > clear", "cleared crc: critical > clear")
 }
 
+// What a filter has taken from the ring is not lost: nothing counts as gone for that.
+func TestAFilteredRing(t *testing.T) {
+	s := newScene(start)
+	filter := report.Filter{NotRules: []string{"other"}}
+	s.set("crc", "", report.Critical, report.MajorOutage)
+	told := tell(t, news.Told{}, filter.Apply(s.r), "raised crc: clear > critical")
+	for range 5 {
+		s.set("other", "", report.Warning, report.Operational)
+		s.set("other", "", "", "")
+	}
+	told = tell(t, told, filter.Apply(s.silent("crc")))
+	s.set("crc", "", "", "")
+	tell(t, told, filter.Apply(s.r), "cleared crc: critical > clear")
+}
+
 func TestAFirstReportTellsNoHistory(t *testing.T) {
 	s := newScene(start)
 	s.set("brief", "", report.Critical, report.MajorOutage)

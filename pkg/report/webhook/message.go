@@ -93,7 +93,11 @@ func about(e news.Event) []string {
 	default:
 		when += ", " + span(e.At.Sub(c.Since))
 	}
-	lines := []string{when + "; impact: " + words(c.Impact)}
+	impact := "; impact: " + words(c.Impact)
+	if c.ImpactFrom != "" {
+		impact += " (was " + words(c.ImpactFrom) + ")"
+	}
+	lines := []string{when + impact}
 	if c.Kind == news.Blind && c.Finding != nil {
 		lines = append(lines, "last seen "+clock(c.Finding.LastSeen, e.At)+": nobody can tell whether it is still so")
 	}
