@@ -47,7 +47,7 @@ lab-matrix: ## the core scenarios on the kernels of several Debian releases, as 
 	@MAKE='$(MAKE)' ./test/lab/matrix '$(or $(RUN),core)' $(KERNELS)
 
 lab-samples: lab-build ## what the kernel says in each scenario, as fixtures in SAMPLES (build/samples)
-	@LAB_SAMPLES='$(abspath $(SAMPLES))' $(LAB) -test.run '$(RUN)'
+	@export LAB_SAMPLES='$(abspath $(SAMPLES))' && $(LAB) -test.run '$(RUN)'
 
 SAMPLES ?= build/samples
 LAB = cd test/lab && LAB_BIN=../../bin/lab KEEP=$(KEEP) KERNEL=$(KERNEL) exec ../../bin/lab/lab.test -test.timeout 40m
