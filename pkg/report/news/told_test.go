@@ -215,6 +215,29 @@ func TestAFilteredRing(t *testing.T) {
 	tell(t, told, filter.Apply(s.r), "cleared crc: critical > clear")
 }
 
+// What was silenced before the ring ran over is silenced still.
+func TestARingThatRanOverASilence(t *testing.T) {
+	s := newScene(start)
+	s.set("crc", "", report.Critical, report.MajorOutage)
+	told := tell(t, news.Told{}, s.r, "raised crc: clear > critical")
+	told = tell(t, told, s.silent("crc"))
+	for range 101 {
+		s.set("flap", "", report.Warning, report.Operational)
+		s.set("flap", "", "", "")
+	}
+	tell(t, told, s.silent("crc"), "passed flap: warning > clear")
+}
+
+// A maintenance that begins just as a finding gets milder silences that, too.
+func TestAMaintenanceSilencesAtOnce(t *testing.T) {
+	s := newScene(start)
+	s.set("crc", "", report.Critical, report.MajorOutage)
+	told := tell(t, news.Told{}, s.r, "raised crc: clear > critical")
+	s.set("crc", "", report.Warning, report.Operational)
+	s.r.Maintenance = &report.Maintenance{}
+	tell(t, told, s.silent("crc"))
+}
+
 func TestAFirstReportTellsNoHistory(t *testing.T) {
 	s := newScene(start)
 	s.set("brief", "", report.Critical, report.MajorOutage)
