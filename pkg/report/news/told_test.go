@@ -206,11 +206,14 @@ func TestAFilteredRing(t *testing.T) {
 	filter := report.Filter{NotRules: []string{"other"}}
 	s.set("crc", "", report.Critical, report.MajorOutage)
 	told := tell(t, news.Told{}, filter.Apply(s.r), "raised crc: clear > critical")
-	for range 5 {
+	for range 110 {
 		s.set("other", "", report.Warning, report.Operational)
 		s.set("other", "", "", "")
+		told = tell(t, told, filter.Apply(s.r))
 	}
-	told = tell(t, told, filter.Apply(s.silent("crc")))
+	s.set("other", "", report.Warning, report.Operational)
+	s.set("third", "", report.Info, report.Operational)
+	told = tell(t, told, filter.Apply(s.silent("crc")), "raised third: clear > info")
 	s.set("crc", "", "", "")
 	tell(t, told, filter.Apply(s.r), "cleared crc: critical > clear")
 }
