@@ -14,7 +14,7 @@ func TestCensusChangesNoFinding(t *testing.T) {
 	var shared *census
 	for seed := range uint64(12) {
 		r := chaos(t, seed)
-		for round := range 3 {
+		for round := range 2 {
 			shared = shared.next()
 			rules := storageRules()
 			rand.New(rand.NewPCG(seed, uint64(round))).Shuffle(len(rules), func(i, j int) { rules[i], rules[j] = rules[j], rules[i] })

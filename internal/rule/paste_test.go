@@ -248,8 +248,7 @@ func TestAdviceIsSafeToPaste(t *testing.T) {
 func TestAdviceLeavesOutWhatCannotBePasted(t *testing.T) {
 	for _, change := range []func(string) string{
 		func(name string) string { return "-" + name },
-		func(name string) string { return name + "\n" + name },
-		func(name string) string { return name + "\x1b[201~" },
+		func(name string) string { return name + "\n\x1b[201~" + name },
 	} {
 		for command, rules := range advised(t, change) {
 			words, err := shellWords(strings.ReplaceAll(command, "*/changelog*", "/changelog"))
