@@ -25,7 +25,7 @@ import (
 func deliveries(c config.Config, dir string) ([]watch.Delivery, error) {
 	var list []watch.Delivery
 	for _, r := range c.Reporters {
-		made, err := reporter(r, dir)
+		made, err := reporter(r, c.Digest, dir)
 		if err != nil {
 			return nil, fmt.Errorf("reporter %s: %w", r.Name, err)
 		}
@@ -35,7 +35,7 @@ func deliveries(c config.Config, dir string) ([]watch.Delivery, error) {
 }
 
 // reporter makes one reporter. This list is the wiring.
-func reporter(r config.Reporter, dir string) (report.Reporter, error) {
+func reporter(r config.Reporter, digest, dir string) (report.Reporter, error) {
 	r.TLS.Agent = "nodewatch/" + version
 	client, err := wire.New(r.TLS)
 	if err != nil {
@@ -47,7 +47,7 @@ func reporter(r config.Reporter, dir string) (report.Reporter, error) {
 	}
 	switch s := r.Settings.(type) {
 	case *native.Config:
-		s.Every = r.Every
+		s.Every, s.Digest = r.Every, digest
 		return native.New(*s, client, kept)
 	case *alertmanager.Config:
 		s.Every, s.Deadline = r.Every, r.Deadline
@@ -59,6 +59,7 @@ func reporter(r config.Reporter, dir string) (report.Reporter, error) {
 	case *heartbeat.Config:
 		return heartbeat.New(*s, client)
 	case *icinga.Config:
+		s.TTL = max(s.TTL, 3*r.Every)
 		return icinga.New(*s, client)
 	case *pagerduty.Config:
 		return pagerduty.New(*s, client, kept)

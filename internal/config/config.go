@@ -3,6 +3,8 @@
 package config
 
 import (
+	"crypto/sha256"
+	"encoding/hex"
 	"fmt"
 	"io"
 	"time"
@@ -25,6 +27,7 @@ type Config struct {
 	OVS       OVS               `yaml:"ovs" doc:"Open vSwitch bonds"`
 	Ceph      Ceph              `yaml:"ceph" doc:"the cluster, by the nodewatch-ceph child"`
 	Reporters []Reporter
+	Digest    string // of the file's content, in hex: tells two files apart; empty without one
 	Book      rule.Book
 }
 
@@ -107,5 +110,10 @@ func Read(name string, r io.Reader) (Config, error) {
 		return Config{}, &Error{File: name, Text: "is larger than 1 MiB"}
 	}
 	d := decoder{file: name}
-	return d.config(raw)
+	c, err := d.config(raw)
+	if err == nil {
+		sum := sha256.Sum256(raw)
+		c.Digest = hex.EncodeToString(sum[:8])
+	}
+	return c, err
 }

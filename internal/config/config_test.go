@@ -91,7 +91,10 @@ func TestAnEmptyFileIsTheDefault(t *testing.T) {
 		if err != nil {
 			t.Errorf("%q: %v", text, err)
 		}
-		c.Book = rule.Book{}
+		if len(c.Digest) != 16 {
+			t.Errorf("%q: digest %q", text, c.Digest)
+		}
+		c.Book, c.Digest = rule.Book{}, ""
 		want := Default()
 		want.Book = rule.Book{}
 		if diff := cmp.Diff(want, c); diff != "" {

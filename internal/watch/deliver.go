@@ -22,6 +22,7 @@ const (
 	againMost  = time.Minute
 	breakAfter = 8
 	openFor    = 5 * time.Minute
+	staleAfter = 3               // in a row: somebody else speaks for this node
 	goodbye    = 2 * time.Second // that a reporter has for its last Report
 )
 
@@ -51,6 +52,7 @@ type deliverer struct {
 	told    string                        // what of the Report the backend knows
 	seen    string                        // what of the latest Report it should know
 	row     int                           // failures without a success
+	stale   int                           // deliveries in a row that the backend knew better than
 
 	mu      sync.Mutex
 	account node.Delivery
@@ -68,6 +70,7 @@ func newDeliverer(d Delivery, c clock) *deliverer {
 func (d *deliverer) take(r *report.Report) {
 	d.mail.Store(r)
 	poke(d.wake)
+	poke(d.keep) // also while a delivery is under way
 }
 
 func poke(c chan struct{}) {
@@ -90,9 +93,7 @@ func (d *deliverer) run(ctx context.Context, node string) {
 		mail := d.mail.Load()
 		r := d.Filter.Apply(*mail)
 		now := d.clock.now()
-		if d.seen = gist(r); d.seen != d.told {
-			poke(d.keep)
-		} else if now.Before(d.next) {
+		if d.seen = gist(r); d.seen == d.told && now.Before(d.next) {
 			d.handled.Store(mail)
 			continue
 		}
@@ -137,6 +138,10 @@ func (d *deliverer) attempt(ctx context.Context, r report.Report) {
 	}
 	now := d.clock.now()
 	f := report.FailureOf(err)
+	d.stale++
+	if f == nil || f.Kind != report.Stale {
+		d.stale = 0
+	}
 	wait := d.after(f)
 	d.holdOff = now.Add(wait)
 	if f == nil || f.Kind == report.Partial || f.Kind == report.Stale {
@@ -176,6 +181,8 @@ func (d *deliverer) note(f *report.Failure, now time.Time) {
 		a.Failed[a.Kind]++
 	}
 	switch {
+	case d.stale >= staleAfter:
+		state = node.DeliveryOpen
 	case f == nil, f.Kind == report.Partial, f.Kind == report.Stale:
 		a.Done++
 		a.Last = now

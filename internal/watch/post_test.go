@@ -218,6 +218,31 @@ func TestWhatWasTakenInPartIsNotSentAgain(t *testing.T) {
 	}
 }
 
+// Another one that speaks for this node is found out.
+func TestABackendThatAlwaysKnowsBetterIsShown(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		b := &backend{do: func(context.Context, report.Report) error {
+			return &report.Failure{Kind: report.Stale, Err: errors.New("409")}
+		}}
+		p := NewPost("node2", []Delivery{deliver(b)})
+		defer p.Close(time.Second)
+		for n := range uint64(staleAfter) {
+			if s := p.State()[0]; s.State == node.DeliveryOpen {
+				t.Errorf("after %d: %+v", n, s)
+			}
+			pass(p, 1, n)
+		}
+		if s := p.State()[0]; s.State != node.DeliveryOpen {
+			t.Errorf("%+v", s)
+		}
+		b.do = nil
+		pass(p, 1, 100)
+		if s := p.State()[0]; s.State != node.DeliveryOK {
+			t.Errorf("once it is over: %+v", s)
+		}
+	})
+}
+
 func TestAReporterThatPanicsIsAFailedDelivery(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		b := &backend{do: func(context.Context, report.Report) error { panic("nil map") }}
@@ -253,8 +278,8 @@ func TestKeepingAndDeliveringDoNotWaitForEachOther(t *testing.T) {
 		for n := range uint64(10) {
 			pass(p, 1, n)
 		}
-		if hang.count() != 1 {
-			t.Errorf("delivered %d", hang.count())
+		if hang.count() != 1 || hang.kept.Load() != 10 {
+			t.Errorf("a delivery hangs: delivered %d, kept %d", hang.count(), hang.kept.Load())
 		}
 		p.Close(time.Second)
 		if hang.kept.Load() == 0 {

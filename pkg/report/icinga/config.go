@@ -18,7 +18,7 @@ type Config struct {
 	Password wire.SecretFile   `yaml:"password_file" doc:"file with the ApiUser's password"`
 	Host     string            `yaml:"host" doc:"name of Icinga's Host object; empty: the node's name"`
 	Services map[string]string `yaml:"services" doc:"name of the host's Service object that shows each of ours: storage, network, guests, cluster, host, nodewatch, or node for all of it"`
-	TTL      time.Duration     `yaml:"ttl" min:"1s" max:"24h" doc:"how long a result is fresh; then Icinga checks by itself. Three times the reporter's every"`
+	TTL      time.Duration     `yaml:"ttl" min:"1s" max:"24h" doc:"how long a result is fresh; then Icinga checks by itself. Never less than three times the reporter's every"`
 }
 
 // Default returns the configuration that is not written down.
