@@ -134,9 +134,9 @@ func (c *cephChild) run(ctx context.Context, path string, request []byte) ([]byt
 	select {
 	case err := <-ended:
 		if err != nil {
-			return nil, cephError(err, errs.Bytes())
+			return nil, cephError(err, errs.kept)
 		}
-		return out.Bytes(), nil
+		return out.kept, nil
 	case <-ctx.Done():
 		_ = cmd.Process.Kill()
 		return nil, fmt.Errorf("ceph: %w", ctx.Err())
@@ -183,7 +183,7 @@ func watchedImages(s node.Snapshot) []ceph.Image {
 
 // A bounded keeps the first bytes that are written to it, and drops the rest.
 type bounded struct {
-	bytes.Buffer
+	kept []byte
 	left int
 }
 
@@ -191,6 +191,6 @@ type bounded struct {
 func (b *bounded) Write(p []byte) (int, error) {
 	keep := min(len(p), b.left)
 	b.left -= keep
-	_, _ = b.Buffer.Write(p[:keep])
+	b.kept = append(b.kept, p[:keep]...)
 	return len(p), nil
 }

@@ -2,7 +2,9 @@ package main
 
 import (
 	"context"
+	"crypto/rand"
 	"errors"
+	"io"
 	"io/fs"
 	"os"
 	"path/filepath"
@@ -128,4 +130,13 @@ func TestCephChildIsHeldInAStorm(t *testing.T) {
 			t.Errorf("asked %d times, want each minute again after the storm", asked)
 		}
 	})
+}
+
+// However the output is copied, no more of it is kept than may be.
+func TestAChildThatTalksForEverIsBounded(t *testing.T) {
+	b := &bounded{left: 10}
+	n, err := io.Copy(b, io.LimitReader(rand.Reader, 1<<20))
+	if n != 1<<20 || err != nil || len(b.kept) != 10 {
+		t.Errorf("%d copied, %d kept, %v", n, len(b.kept), err)
+	}
 }
