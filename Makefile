@@ -10,6 +10,12 @@ FUZZTIME ?= 10s
 TESTPACKAGES := gcc libc6-dev libcap2-bin iproute2 librados-dev librbd-dev ceph-mon ceph-osd ceph-mgr ceph-common \
 	openvswitch-common libvirt-daemon systemd
 
+# Servers that the tests use, unpacked below bin/ and never installed: their packages would start them on this machine.
+UNPACKED := prometheus prometheus-alertmanager
+# Debian 12's Icinga and its libraries; on other releases its test is skipped.
+ICINGA := icinga2-bin libedit2 $(addprefix libboost-,coroutine1.74.0 context1.74.0 filesystem1.74.0 iostreams1.74.0 \
+	program-options1.74.0 regex1.74.0 thread1.74.0)
+
 # What the lab uses besides Go; the kernel is downloaded and unpacked, never installed.
 LABPACKAGES := qemu-system-x86 socat busybox-static dash iproute2 ethtool e2fsprogs kmod xz-utils libc-bin ceph-mon ceph-osd ceph-common libvirt-daemon util-linux
 
@@ -38,6 +44,8 @@ build-ceph:
 
 test: ## install what is missing and run every test that needs no virtual machine
 	@./tools/need $(TESTPACKAGES)
+	@./tools/unpack bin/debian $(UNPACKED)
+	@./tools/unpack bin/debian $(ICINGA)
 	CGO_ENABLED=1 $(GO) test -race -tags $(CEPHTAGS) ./...
 
 lab: lab-build ## real kernel, bonding, krbd and Ceph in QEMU (root); RUN=name runs one scenario, KEEP=1 leaves the guest up, KERNEL=package or release
