@@ -41,7 +41,7 @@ func TestCRCStorm(t *testing.T) {
 		t.Errorf("got %s", f.Impact)
 	}
 	received, before, from := l.received(), l.Switch.Counters(), time.Now()
-	l.holds(15*time.Second-time.Since(from), "the storm stays told while it lasts", func(r Report) bool { return r.raised("krbd-retry-storm", "critical") })
+	l.holds(15*time.Second-time.Since(from), "the storm stays told while it lasts", func(r Report) bool { return r.goesOn("krbd-retry-storm", "critical") })
 	l.loopIsTold(received, before)
 	l.sample("storm")
 	l.damage(ethswitch.Damage{})
@@ -83,7 +83,7 @@ func TestWriteLoop(t *testing.T) {
 		t.Errorf("got %s: %s", f.Impact, f.text())
 	}
 	l.holds(10*time.Second, "the storm stays told, and no CRC fault is made up", func(r Report) bool {
-		return r.raised("krbd-retry-storm", "critical") && r.clear("libceph-crc", "ceph-unreachable")
+		return r.goesOn("krbd-retry-storm", "critical") && r.clear("libceph-crc", "ceph-unreachable")
 	})
 	l.sample("write-loop")
 	l.Switch.SetDamage(storageNIC, ethswitch.Damage{})

@@ -67,7 +67,9 @@ func TestOSDKilled(t *testing.T) {
 	}
 	t.Cleanup(restart)
 	well := func(r Report) bool { return r.clear("krbd-retry-storm", "libceph-session-loop", "libceph-crc") }
+	last := l.lastCompletion(devices[0])
 	r := l.until(25*time.Second, "the disks that wait are told", func(r Report) bool { return r.finding("krbd-stalled") != nil })
+	l.figure("stall told", r.At.Sub(last), 13*time.Second)
 	if !well(r) {
 		t.Errorf("a dead OSD is no storm: %s", r)
 	}

@@ -36,7 +36,7 @@ func TestIncident(t *testing.T) {
 	l.damage(ethswitch.Damage{Every: 1, Least: 1000})
 	stormy := func(r Report) bool {
 		f := r.finding("layer2-bond-krbd")
-		return r.raised("krbd-retry-storm", "critical") && f != nil && f.Severity == "critical" && f.Impact == "major_outage"
+		return r.goesOn("krbd-retry-storm", "critical") && f != nil && f.Severity == "critical" && f.Impact == "major_outage"
 	}
 	l.until(10*time.Second, "the storm is told", stormy)
 	if out, code, err := l.Guest.Run(l.ctx, "nodewatch", "check", "--output", "json"); err != nil || code != 2 || !strings.Contains(out, `"krbd-retry-storm"`) {
@@ -49,7 +49,7 @@ func TestIncident(t *testing.T) {
 
 	l.Switch.SetHash(ethswitch.Layer34)
 	l.policy(ethswitch.Layer34)
-	l.holds(8*time.Second, "the storm goes on until I/O completes", func(r Report) bool { return r.raised("krbd-retry-storm", "critical") })
+	l.holds(8*time.Second, "the storm goes on until I/O completes", func(r Report) bool { return r.goesOn("krbd-retry-storm", "critical") })
 	l.damage(ethswitch.Damage{})
 	l.unload()
 	l.until(90*time.Second, "all is well", func(r Report) bool {

@@ -19,7 +19,7 @@ func TestPolicyFixedInTheStorm(t *testing.T) {
 	l.until(12*time.Second, "the standing risk", func(r Report) bool { return r.raised("layer2-bond-krbd", "warning") })
 	l.damage(ethswitch.Damage{Every: 1, Least: 1000})
 	l.readAll(device)
-	storm := func(r Report) bool { return r.raised("krbd-retry-storm", "critical") }
+	storm := func(r Report) bool { return r.goesOn("krbd-retry-storm", "critical") }
 	l.until(15*time.Second, "the storm is told", func(r Report) bool { return storm(r) && r.raised("layer2-bond-krbd", "critical") })
 	l.policy(ethswitch.Layer34)
 	l.until(15*time.Second, "the bond is no risk any more", func(r Report) bool {

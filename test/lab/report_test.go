@@ -75,6 +75,13 @@ func (r Report) raised(rule, severity string) bool {
 	return f != nil && f.Severity == severity
 }
 
+// goesOn reports whether the rule is raised with the severity and is seen now, not
+// only kept for a while after it was.
+func (r Report) goesOn(rule, severity string) bool {
+	f := r.finding(rule)
+	return f != nil && f.Severity == severity && r.At.Sub(f.LastSeen) < 3*time.Second
+}
+
 // text is all that a finding says of the present.
 func (f Finding) text() string {
 	all := f.Summary
