@@ -17,7 +17,7 @@ import (
 type flow struct {
 	policy       string
 	vlan         uint16 // of the VLAN device on the bond that it was sent on; 0 is none
-	kind         string // one of kinds
+	kind         string // tcp, udp, tcp6, fragment, echo, ipip, arp, other
 	srcMAC       net.HardwareAddr
 	dstMAC       net.HardwareAddr
 	src, dst     netip.Addr // invalid without IP
@@ -25,17 +25,12 @@ type flow struct {
 	inner        [2]netip.Addr
 }
 
-// kinds are the frames that a bond may treat each in its own way.
-var kinds = []string{"tcp", "udp", "tcp6", "fragment", "echo", "ipip", "arp", "other"}
-
 // A row is a flow and the slave that the kernel chose for it, counted from 0 in the
 // order in which the slaves were added.
 type row struct {
 	flow
 	slave int
 }
-
-const columns = "policy\tvlan\tkind\tsource MAC\tdestination MAC\tsource\tport\tdestination\tport\tinner source\tinner destination\tslave"
 
 func (r row) String() string {
 	addr := func(a netip.Addr) string {

@@ -18,6 +18,11 @@ import (
 	"github.com/nodewatch/nodewatch/test/lab/ethswitch"
 )
 
+// kinds are the frames that a bond may treat each in its own way.
+var kinds = []string{"tcp", "udp", "tcp6", "fragment", "echo", "ipip", "arp", "other"}
+
+const columns = "policy\tvlan\tkind\tsource MAC\tdestination MAC\tsource\tport\tdestination\tport\tinner source\tinner destination\tslave"
+
 // policies are all that bonding has; those that a kernel does not know are left out.
 var policies = []string{"layer2", "layer2+3", "layer3+4", "encap2+3", "encap3+4", "vlan+srcmac"}
 
