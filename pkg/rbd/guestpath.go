@@ -72,11 +72,12 @@ func guestSpec(spec string) (pool, namespace, image, snapshot string, ok bool) {
 	if !ok {
 		return "", "", "", "", false
 	}
-	if ns, rest, has := strings.Cut(image, "/"); has {
+	ns, rest, has := strings.Cut(image, "/")
+	if has {
 		namespace, image = ns, rest
 	}
 	image, snapshot, _ = strings.Cut(image, "@")
-	if pool == "" || image == "" || strings.Contains(image, "/") {
+	if pool == "" || image == "" || has && namespace == "" || strings.Contains(image+snapshot, "/") {
 		return "", "", "", "", false
 	}
 	return pool, namespace, image, snapshot, true
