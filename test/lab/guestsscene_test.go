@@ -128,18 +128,17 @@ func (l *Lab) watcher(image string) string {
 	return m[1]
 }
 
-// blocklist shuts a client out of the cluster, until it is lifted.
-func (l *Lab) blocklist(client string) (lift func()) {
+// blocklist shuts a client out of the cluster until the end.
+func (l *Lab) blocklist(client string) {
 	l.t.Helper()
 	if _, err := l.Cluster.Ceph(l.ctx, "osd", "blocklist", "add", client, "3600"); err != nil {
 		l.t.Fatal(err)
 	}
-	lift = func() {
+	l.t.Cleanup(func() {
 		if _, err := l.Cluster.Ceph(l.ctx, "osd", "blocklist", "rm", client); err != nil {
-			l.t.Error(err)
+			l.t.Errorf("clean-up: %v", err)
 		}
-	}
-	return lift
+	})
 }
 
 // page is the page that people see.
