@@ -14,7 +14,7 @@ import (
 
 // krbdScenarios are the directories of testdata/krbd: captures of real kernels.
 var krbdScenarios = []string{
-	"mapped", "osds-frozen", "stuck-osd", "blocklisted", "endless-crc-retry",
+	"mapped", "osds-frozen", "stuck-osd", "blocklisted", "endless-crc-retry", "write-loop",
 	"layer2", "layer3+4", "linux-5.10", "linux-7.2",
 }
 
