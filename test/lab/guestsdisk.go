@@ -30,6 +30,10 @@ func GuestsDisk(dir string) (string, error) {
 	if _, err := os.Stat(image); err == nil {
 		return image, nil
 	}
+	// Those of other versions, and what a run that was killed has left.
+	if err := tool(dir, "sh", "-euc", "rm -rf guests-*"); err != nil {
+		return "", err
+	}
 	tmp, err := os.MkdirTemp(dir, "guests-")
 	if err != nil {
 		return "", err

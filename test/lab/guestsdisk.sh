@@ -19,7 +19,7 @@ drivers=$(dirname "$(dpkg -L libvirt-daemon-driver-qemu | grep '/libvirt_driver_
 printf '%s\n' /usr/sbin/libvirtd /usr/bin/qemu-system-x86_64 /usr/bin/setpriv "$lib/accel-tcg-x86_64.so" \
 	"$drivers/libvirt_driver_qemu.so" "$drivers/libvirt_driver_secret.so" >programs
 ldd $(cat programs) "extra$lib/block-rbd.so" extra/usr/bin/virsh >libraries
-! grep 'not found' libraries
+if grep 'not found' libraries; then exit 1; fi
 sed -n 's/^[^/]*\(\/[^ :]*\) (0x.*/\1/p' libraries | sort -u >>programs
 printf '%s\n' /usr/share/seabios/bios-256k.bin /usr/share/qemu/kvmvapic.bin >>programs
 sed 's/^/./' programs | (cd / && tar chf - -T -) | tar xf - -C root --keep-directory-symlink
