@@ -44,7 +44,12 @@ func run(m *testing.M) int {
 	}
 	// Never released: the end of the process is the end of it.
 	ctx, _ := signal.NotifyContext(context.Background(), syscall.SIGINT, syscall.SIGTERM, syscall.SIGHUP)
-	if world, err = Build(ctx, bin, os.Getenv("KERNEL")); errors.Is(err, errUnavailable) {
+	world, err = Build(ctx, bin, os.Getenv("KERNEL"))
+	if err != nil && !errors.Is(err, errUnavailable) && ctx.Err() == nil {
+		fmt.Println("lab: environment: once more, as it could not be built:", err)
+		world, err = Build(ctx, bin, os.Getenv("KERNEL"))
+	}
+	if errors.Is(err, errUnavailable) {
 		fmt.Println("lab: skipped:", err)
 		return 0
 	} else if err != nil {
