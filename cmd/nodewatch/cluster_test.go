@@ -19,12 +19,14 @@ func TestDaemonWithCluster(t *testing.T) {
 	keyring := c.User("client.nodewatch", cephlab.LeastCaps(t, "../../docs/ceph.md")...)
 	dir := built()
 
-	c.Signal(cephlab.Monitor, syscall.SIGSTOP) // so that the child lives until it is caught
-	late := startWatching(t, c, dir, keyring)
+	// Frozen, so that the child lives until it is caught; and asked again only well
+	// after it is late.
+	c.Signal(cephlab.Monitor, syscall.SIGSTOP)
+	late := startWatching(t, c, dir, keyring, 20)
 	frozen := late.freezeChild()
 	c.Signal(cephlab.Monitor, syscall.SIGCONT)
 
-	d := startWatching(t, c, dir, keyring)
+	d := startWatching(t, c, dir, keyring, 10)
 	d.until("the cluster is seen", node.SourceCeph, "ok")
 	d.says(`nodewatch_cluster_health{status="HEALTH_OK"} 1`, "nodewatch_cluster_osds 1", "nodewatch_cluster_osds_up 1", "nodewatch_cluster_osds_in 1",
 		"nodewatch_cluster_slow_daemons 0", "nodewatch_cluster_blocklist_entries 0", `nodewatch_cluster_scrubs{depth="deep"} 0`)
@@ -32,12 +34,15 @@ func TestDaemonWithCluster(t *testing.T) {
 	c.Ceph("osd", "set", "noout")
 	c.Ceph("osd", "out", "0")
 	c.Signal(cephlab.Monitor, syscall.SIGSTOP)
-	d.goesOnUntil("the child gives up", node.SourceCeph, "failed")
+	one, other := late.now(), d.now()
+	late.until("the child is late", node.SourceCeph, "stalled")
+	late.gone(frozen)
+	late.wentOn(one)
+	d.until("the child gives up", node.SourceCeph, "failed")
+	d.wentOn(other)
 	d.says("nodewatch_cluster_osds_up 1") // what was known is kept
 	c.Signal(cephlab.Monitor, syscall.SIGCONT)
 
-	late.goesOnUntil("the child is late", node.SourceCeph, "stalled")
-	late.gone(frozen)
 	for _, w := range []*watching{d, late} {
 		w.until("the cluster is seen again", node.SourceCeph, "ok")
 		w.says(`nodewatch_cluster_health{status="HEALTH_WARN"} 1`, "nodewatch_cluster_osds_up 1", "nodewatch_cluster_osds_in 0")

@@ -56,11 +56,11 @@ type watching struct {
 	children *childCount
 }
 
-// startWatching starts the daemon on the cluster.
-func startWatching(t *testing.T, c *cephlab.Cluster, dir, keyring string) *watching {
+// startWatching starts a daemon that asks the cluster every so many seconds.
+func startWatching(t *testing.T, c *cephlab.Cluster, dir, keyring string, every int) *watching {
 	t.Helper()
 	file := filepath.Join(t.TempDir(), "nodewatch.yml")
-	text := fmt.Sprintf("ceph:\n  conf: %s\n  keyring: %s\n  every: 10s\n", c.Conf, keyring)
+	text := fmt.Sprintf("ceph:\n  conf: %s\n  keyring: %s\n  every: %ds\n", c.Conf, keyring, every)
 	if err := os.WriteFile(file, []byte(text), 0o600); err != nil {
 		t.Fatal(err)
 	}
@@ -136,23 +136,26 @@ func (w *watching) until(what, source, state string) (r report.Report) {
 	return r
 }
 
-// goesOnUntil is until, and that meanwhile the daemon judges and its other sources
-// are read.
-func (w *watching) goesOnUntil(what, source, state string) {
+// now is the daemon's report, once it has one.
+func (w *watching) now() (r report.Report) {
 	w.t.Helper()
-	var before report.Report
-	w.poll("a first report", func() (ok bool) {
-		before, ok = w.report()
+	w.poll("a report", func() (ok bool) {
+		r, ok = w.report()
 		return ok
 	})
-	after := w.until(what, source, state)
-	if !after.At.After(before.At) {
-		w.t.Errorf("%s: no verdict since %s", what, before.At)
+	return r
+}
+
+// wentOn checks that the daemon has judged and its other sources were read since.
+func (w *watching) wentOn(since report.Report) {
+	w.t.Helper()
+	now := w.now()
+	if !now.At.After(since.At) {
+		w.t.Errorf("no verdict since %s", since.At)
 	}
 	for _, name := range []string{node.SourceHost, node.SourceNIC, node.SourceKrbd, node.SourceIO} {
-		old, now := stateOf(before, name), stateOf(after, name)
-		if now.State != "ok" || !now.Last.After(old.Last) {
-			w.t.Errorf("%s: %s is no longer read: %+v, before %+v", what, name, now, old)
+		if was, is := stateOf(since, name), stateOf(now, name); is.State != "ok" || !is.Last.After(was.Last) {
+			w.t.Errorf("%s is no longer read: %+v, before %+v", name, is, was)
 		}
 	}
 }
