@@ -24,9 +24,14 @@ func testDirectories(t *testing.T, m *machine) {
 			t.Errorf("no %s in the environment", want)
 		}
 	}
-	m.sh(t, "echo wish >/var/lib/nodewatch/wish; systemctl stop nodewatch; [ ! -e /run/nodewatch ]; [ -s /var/lib/nodewatch/wish ]")
+	wished := func() bool { r, ok := m.report(t); return ok && r.Maintenance != nil }
+	m.sh(t, "nodewatch maintenance start --for 1h --by root --reason disks")
+	m.until(t, "the wish is seen", wished)
+	m.sh(t, "systemctl stop nodewatch; [ ! -e /run/nodewatch ]")
 	m.start(t)
-	m.sh(t, fmt.Sprintf("nsenter -t %d -m -- sh -c '[ -s /var/lib/nodewatch/wish ]' && rm /var/lib/nodewatch/wish", m.pid(t)))
+	m.until(t, "the wish is seen again", wished)
+	m.sh(t, "nodewatch maintenance stop")
+	m.until(t, "the wish is gone", func() bool { return !wished() })
 }
 
 // A bad file changes nothing and is said.
@@ -47,13 +52,20 @@ func testReload(t *testing.T, m *machine) {
 	m.until(t, "the good file is taken", func() bool { return m.metric(t, ok) == "1" })
 }
 
+// mapAgain maps another disk and unmaps it, of which the kernel logs the first.
+func (m *machine) mapAgain(t *testing.T) {
+	t.Helper()
+	m.sh(t, `sed s/vm-101-disk-0/vm-102-disk-0/ /run/mapping >/sys/bus/rbd/add_single_major
+for d in /sys/bus/rbd/devices/*; do [ "$(cat $d/name)" != vm-102-disk-0 ] || echo ${d##*/} >/sys/bus/rbd/remove_single_major; done`)
+}
+
 // A daemon that is killed comes back, and goes on in the kernel log where it was:
 // what was said while it was away counts, and what it had counted does not again.
 func testKilled(t *testing.T, m *machine) {
-	const downs = `nodewatch_kmsg_events_total{class="bond-slave-down"}`
-	flap := "ip link set dummy0 down; usleep 500000; ip link set dummy0 up; usleep 500000"
-	m.sh(t, flap+"; "+flap)
-	m.until(t, "two lines are counted", func() bool { return m.metric(t, downs) == "2" })
+	const maps = `nodewatch_kmsg_events_total{class="rbd-mapped"}`
+	m.mapAgain(t)
+	m.mapAgain(t)
+	m.until(t, "two lines are counted", func() bool { return m.metric(t, maps) == "2" })
 	m.until(t, "the position is kept", func() bool { _, code := m.run(t, "[ -s /run/nodewatch/kmsg-position ]"); return code == 0 })
 	position := m.sh(t, "cat /run/nodewatch/kmsg-position")
 	m.until(t, "the position is the last one", func() bool {
@@ -63,14 +75,15 @@ func testKilled(t *testing.T, m *machine) {
 	})
 
 	pid := m.pid(t)
-	m.sh(t, "systemctl kill -s KILL nodewatch; "+flap)
+	m.sh(t, "systemctl kill -s KILL nodewatch")
+	m.mapAgain(t)
 	m.until(t, "it is away", func() bool { return m.property(t, "SubState") == "auto-restart" })
 	if kept := m.sh(t, "cat /run/nodewatch/kmsg-position"); kept != position {
 		t.Errorf("the position was %s, and is %s", position, kept)
 	}
 	m.until(t, "it is back", func() bool { return m.property(t, "ActiveState") == "active" && m.pid(t) != pid })
-	m.until(t, "the line in between is counted", func() bool { return m.metric(t, downs) != "0" })
-	if got := m.metric(t, downs); got != "1" {
+	m.until(t, "the line in between is counted", func() bool { return m.metric(t, maps) != "0" })
+	if got := m.metric(t, maps); got != "1" {
 		t.Errorf("%s lines counted after the restart, want the one that it missed", got)
 	}
 }

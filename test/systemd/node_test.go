@@ -24,6 +24,7 @@ const configuration = "node: node2\nceph:\n  every: 10s\n"
 func (m *machine) node(t *testing.T) {
 	t.Helper()
 	m.Image("vm-101-disk-0", 16)
+	m.Image("vm-102-disk-0", 16)
 	own := m.User("client.nodewatch", cephlab.LeastCaps(t, "../../docs/ceph.md")...)
 	krbd := m.User("client.krbd", "mon", "profile rbd", "osd", "profile rbd pool="+cephlab.Pool)
 	m.put(t, "/etc/ceph/ceph.conf", 0o644, "[global]\nmon host = v1:"+m.Mon+"\n")
@@ -39,7 +40,8 @@ ip addr add `+guestIP+`/24 dev bond0
 ip link set bond0 up
 ip link set lo up
 for i in $(seq 300); do ! ping -c1 -W1 `+storageIP+` >/dev/null || break; done
-echo '`+m.Mon+` name=krbd,secret=`+secret(t, krbd)+" "+cephlab.Pool+` vm-101-disk-0 -' >/sys/bus/rbd/add_single_major
+echo '`+m.Mon+` name=krbd,secret=`+secret(t, krbd)+" "+cephlab.Pool+` vm-101-disk-0 -' >/run/mapping
+cat /run/mapping >/sys/bus/rbd/add_single_major
 setsid qemu-system-x86_64 -name guest=vm101 -uuid 8bd9b9d3-19f0-4b6e-8c8a-3d1f2b9c7a55 -drive file=/dev/rbd0,format=raw,if=virtio </dev/null >/dev/null 2>&1 &`)
 }
 
