@@ -29,7 +29,7 @@ func TestReportTestTriesEachReporter(t *testing.T) {
 	oncall := prometheus.StartAlertmanager(t, fmt.Sprintf(calls, people.URL))
 	url, asked := wiretest.Record(t, func(w http.ResponseWriter, _ *http.Request) { fmt.Fprint(w, "taken") })
 	program := filepath.Join(t.TempDir(), "notify")
-	if err := os.WriteFile(program, []byte("#!/bin/sh\nexec grep -o '"test":true' | head -n 1\n"), 0o700); err != nil {
+	if err := os.WriteFile(program, []byte("#!/bin/sh\nexec grep -o '\"test\":true' | head -n 1\n"), 0o700); err != nil {
 		t.Fatal(err)
 	}
 	file, _ := configured(t, fmt.Sprintf(several, oncall, url, program))
