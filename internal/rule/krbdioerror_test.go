@@ -125,6 +125,20 @@ func TestKrbdIOErrorFromHistory(t *testing.T) {
 	r.wantNone(ioErrorID, ioFailed)
 }
 
+// What was said of an earlier mapping of the same name is not this one's.
+func TestKrbdIOErrorOfThisMappingOnly(t *testing.T) {
+	r := newRig(t, 2)
+	mapped := r.start.Add(-2 * time.Hour)
+	r.history = []kmsg.Count{
+		{Class: kmsg.RBDWatch, Device: "rbd1", Errno: -107, N: 3, First: r.start.Add(-9 * time.Hour), Last: r.start.Add(-time.Hour), Text: "watch error"},
+		{Class: kmsg.RBDMapped, Device: "rbd1", N: 2, First: r.start.Add(-10 * time.Hour), Last: mapped, Text: "capacity"},
+	}
+	f := r.run(1).want(ioErrorID, watchLost, report.Info, report.Operational)
+	if !f.Since.Equal(mapped) || !containsFact(f.Evidence, "the latest line: watch error") || containsFact(f.Evidence, "3 lines") {
+		t.Errorf("since %s: %+v", f.Since, f.Evidence)
+	}
+}
+
 // A mapping that a reading found may be older than that reading: an error between
 // the two is the new mapping's.
 func TestKrbdIOErrorRightAfterMapping(t *testing.T) {

@@ -35,7 +35,7 @@ type broken struct {
 	on          string // what the kernel named: the device, a partition, a holder
 	source      string
 	text        string // the latest line
-	lines       uint64
+	lines       uint64 // 0: not known
 	first, last time.Time
 }
 
@@ -56,7 +56,11 @@ func brokenDisks(in Input) [4]brokenKind {
 				w = mappingsOf(in)
 			}
 			if device, lasts := w.lasts(s); lasts {
-				kinds[kindOf(s)].note(broken{device: device, on: s.Device, source: node.SourceKmsg, text: s.Text, lines: s.Total + s.History, first: s.First, last: s.Last})
+				d := broken{device: device, on: s.Device, source: node.SourceKmsg, text: s.Text, lines: s.Total + s.History, first: s.First, last: s.Last}
+				if since := w.mapped[device]; d.first.Before(since) {
+					d.first, d.lines = since, 0 // some are of an earlier mapping of that name: how many is not known
+				}
+				kinds[kindOf(s)].note(d)
 			}
 		}
 	}
@@ -124,6 +128,9 @@ func (k *brokenKind) fromCluster(in Input) {
 func (d broken) says() string {
 	if d.source != node.SourceKmsg {
 		return d.text
+	}
+	if d.lines == 0 {
+		return "the latest line: " + d.text
 	}
 	return fmt.Sprintf("%s, the latest: %s", counted(d.lines, "line"), d.text)
 }
