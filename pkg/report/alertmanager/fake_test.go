@@ -131,6 +131,13 @@ func (f *fake) fires(at time.Time) map[string]posted {
 	return list
 }
 
+// told is how many requests have come.
+func (f *fake) told() int {
+	f.mu.Lock()
+	defer f.mu.Unlock()
+	return f.requests
+}
+
 // last is the body that came last.
 func (f *fake) last() string {
 	f.mu.Lock()
