@@ -33,6 +33,7 @@ receivers:
 // the storm until the policy is fixed: here for less than Alertmanager's interval,
 // so that it may or may not be told again.)
 func TestTheIncidentReachesOnCall(t *testing.T) {
+	t.Parallel() // most of it is waiting
 	people := prometheus.StartReceiver(t)
 	url := prometheus.StartAlertmanager(t, fmt.Sprintf(calls, people.URL))
 	file, _ := configured(t, fmt.Sprintf("reporters:\n  - name: oncall\n    alertmanager: {urls: [%q]}\n    severity: warning\n    rules: [layer2-bond-krbd]\n", url))

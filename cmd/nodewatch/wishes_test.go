@@ -46,8 +46,8 @@ func TestWishesAreMadeListedAndWithdrawn(t *testing.T) {
 func TestWishesThatAreRefused(t *testing.T) {
 	file, state := configured(t, "")
 	for want, args := range map[string][]string{
-		"required flag --reason":      {"maintenance", "start", "--for", "2h"},
-		"--for must be from":          {"maintenance", "start", "--for", "-2h", "--reason", "x"},
+		"required flag(s) '--reason'": {"maintenance", "start", "--for", "2h"},
+		"--for must be from":          {"maintenance", "start", "--for=-2h", "--reason", "x"},
 		"no rule \"bond\" in force":   {"accept", "bond", "--until", "1h", "--reason", "x"},
 		"--reason is needed":          {"accept", "bond-lacp", "--until", "1h"},
 		"--until \"\" is no date":     {"accept", "bond-lacp", "--reason", "x"},
