@@ -2,6 +2,7 @@ package prometheus_test
 
 import (
 	"os"
+	"os/exec"
 	"path/filepath"
 	"strings"
 	"testing"
@@ -69,6 +70,20 @@ func rules(t *testing.T) []shipped {
 
 func TestPromtoolTakesTheRules(t *testing.T) {
 	if out, err := prometheus.Run(t, prometheus.Promtool, append([]string{"check", "rules", "--lint=all", "--lint-fatal"}, ruleFiles(t)...)...); err != nil {
+		t.Errorf("%v\n%s", err, out)
+	}
+}
+
+// promtool's lint of what nodewatch shows in a storm.
+func TestPromtoolTakesTheMetrics(t *testing.T) {
+	shown, err := os.Open(filepath.Join(prometheus.Root(), fixture))
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer func() { _ = shown.Close() }()
+	cmd := exec.Command(prometheus.Program(t, prometheus.Promtool), "check", "metrics")
+	cmd.Stdin = shown
+	if out, err := cmd.CombinedOutput(); err != nil || len(out) > 0 {
 		t.Errorf("%v\n%s", err, out)
 	}
 }

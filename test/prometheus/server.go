@@ -94,13 +94,14 @@ func StartPrometheus(t testing.TB, dir, config string) string {
 		"--web.listen-address=127.0.0.1:0", "--web.console.templates=", "--web.console.libraries=")
 }
 
-// StartAlertmanager starts an Alertmanager with the given configuration and
-// returns its URL. It ends with the test.
-func StartAlertmanager(t testing.TB, config string) string {
+// StartAlertmanager starts an Alertmanager with the given configuration and, if
+// any, further arguments, and returns its URL. It ends with the test.
+func StartAlertmanager(t testing.TB, config string, args ...string) string {
 	t.Helper()
-	return start(t, Alertmanager, `Listening on`,
-		"--config.file="+Write(t, t.TempDir(), "alertmanager.yml", config), "--storage.path="+t.TempDir(),
-		"--web.listen-address=127.0.0.1:0", "--cluster.listen-address=")
+	return start(t, Alertmanager, `Listening on`, append([]string{
+		"--config.file=" + Write(t, t.TempDir(), "alertmanager.yml", config), "--storage.path=" + t.TempDir(),
+		"--web.listen-address=127.0.0.1:0", "--cluster.listen-address=",
+	}, args...)...)
 }
 
 var listening = regexp.MustCompile(`msg="Listening on" address=(\S+)`)

@@ -85,6 +85,7 @@ func TestNoMemberTakesIt(t *testing.T) {
 		kind report.FailureKind
 	}{
 		{[]string{code(401, "")}, report.Misconfigured},
+		{[]string{code(409, "")}, report.Misconfigured},
 		{[]string{code(401, ""), down(t)}, report.Transient},
 		{[]string{code(404, ""), code(429, "7")}, report.Throttled},
 		{[]string{code(503, "7"), code(502, "")}, report.Transient},

@@ -17,6 +17,7 @@ import (
 
 	"github.com/nodewatch/nodewatch/pkg/report"
 	"github.com/nodewatch/nodewatch/pkg/report/alertmanager"
+	"github.com/nodewatch/nodewatch/pkg/report/wire"
 	"github.com/nodewatch/nodewatch/test/prometheus"
 )
 
@@ -130,6 +131,21 @@ func TestRealTest(t *testing.T) {
 	}
 	if n := receiver.Next(t, soon); n.Receiver != "tickets" || !strings.HasPrefix(n.Alerts[0].Annotations["summary"], "TEST from nodewatch on node2") {
 		t.Errorf("%+v", n)
+	}
+}
+
+// The real server's own authentication (exporter-toolkit's web.config.file).
+func TestRealAuthentication(t *testing.T) {
+	t.Parallel()
+	dir := t.TempDir()
+	users := prometheus.Write(t, dir, "web.yml", "basic_auth_users: {node2: '$2a$04$Axd9CZ7TRMqxSWUXXGvA9u6NcEgKESUqEE8ZQc9HtDIgu37EPdaXK'}\n") // s3cr3t-one
+	url := prometheus.StartAlertmanager(t, quietConfig, "--web.config.file="+users)
+	for password, want := range map[string]report.FailureKind{"s3cr3t-one": "", "s3cr3t-two": report.Misconfigured} {
+		file := prometheus.Write(t, dir, password, password+"\n")
+		err := newReporter(t, alertmanager.Config{URLs: []string{url}, User: "node2", Password: wire.SecretFile(file)}).Report(t.Context(), reportOf(now(), storm(now())))
+		if kindOf(err) != want || err != nil && strings.Contains(err.Error(), password) {
+			t.Errorf("%v, want %q", err, want)
+		}
 	}
 }
 

@@ -100,7 +100,8 @@ func together(failures []*report.Failure, n int) error {
 		taken = taken || f.Kind == report.Partial
 	}
 	if !taken {
-		for _, kind := range []report.FailureKind{report.Transient, report.Throttled, report.Misconfigured, report.Stale} {
+		all.Kind = report.Misconfigured // also for a 409: nothing here can be newer
+		for _, kind := range []report.FailureKind{report.Transient, report.Throttled} {
 			if i := slices.IndexFunc(failures, func(f *report.Failure) bool { return f.Kind == kind }); i >= 0 {
 				all.Kind, all.After = kind, failures[i].After
 				break
