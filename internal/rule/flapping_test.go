@@ -72,6 +72,10 @@ func TestASettingThatIsChangedDoesNotFlap(t *testing.T) {
 	if r := comesAndGoes(tr, 8); len(r.Findings) != 0 {
 		t.Errorf("%v", shows(r))
 	}
+	tr.found["a"] = []report.Finding{warning("x")}
+	if r := tr.tick(time.Second); len(r.Findings) != 1 || r.Findings[0].Flapping {
+		t.Errorf("%+v", r.Findings)
+	}
 }
 
 func TestWhatFlappedLongAgoIsForgotten(t *testing.T) {

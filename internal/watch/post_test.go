@@ -358,3 +358,33 @@ func TestSettleWaitsForTheLastReportToBeTold(t *testing.T) {
 		p.Close(time.Second)
 	})
 }
+
+// A delivery that the end interrupts has not failed.
+func TestTheEndIsNoFailure(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		b := &backend{do: func(ctx context.Context, _ report.Report) error { <-ctx.Done(); return ctx.Err() }}
+		p := NewPost("node2", []Delivery{deliver(b)})
+		pass(p, 1, 1)
+		p.Close(10 * time.Second)
+		if s := p.State()[0]; len(s.Failed) != 0 || s.State != node.DeliveryStarting {
+			t.Errorf("%+v", s)
+		}
+	})
+}
+
+// A paced is a reporter whose backend wishes to hear less often.
+type paced struct{ *backend }
+
+func (paced) Every() time.Duration { return 5 * time.Minute }
+
+func TestABackendMayWishToHearLessOften(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		b := &backend{}
+		p := NewPost("node2", []Delivery{deliver(paced{b})})
+		defer p.Close(time.Second)
+		pass(p, 900, 1)
+		if n := b.count(); n != 4 {
+			t.Errorf("in 15 min it was told %d times, want 1 and 3", n)
+		}
+	})
+}
