@@ -7,6 +7,7 @@ package prometheus
 import (
 	"bufio"
 	"io"
+	"net"
 	"os"
 	"os/exec"
 	"path/filepath"
@@ -98,10 +99,37 @@ func StartPrometheus(t testing.TB, dir, config string) string {
 // any, further arguments, and returns its URL. It ends with the test.
 func StartAlertmanager(t testing.TB, config string, args ...string) string {
 	t.Helper()
+	return startAlertmanager(t, config, append([]string{"--cluster.listen-address="}, args...)...)
+}
+
+// StartAlertmanagers starts a cluster of two, of which the second waits two seconds
+// for the first to notify, and returns their URLs. They end with the test.
+func StartAlertmanagers(t testing.TB, config string) (urls []string) {
+	t.Helper()
+	gossip := []string{freePort(t), freePort(t)}
+	for i := range gossip {
+		urls = append(urls, startAlertmanager(t, config, "--cluster.listen-address="+gossip[i], "--cluster.peer="+gossip[1-i],
+			"--cluster.peer-timeout=2s", "--cluster.gossip-interval=50ms", "--cluster.reconnect-interval=1s"))
+	}
+	return urls
+}
+
+func startAlertmanager(t testing.TB, config string, args ...string) string {
+	t.Helper()
 	return start(t, Alertmanager, `Listening on`, append([]string{
-		"--config.file=" + Write(t, t.TempDir(), "alertmanager.yml", config), "--storage.path=" + t.TempDir(),
-		"--web.listen-address=127.0.0.1:0", "--cluster.listen-address=",
+		"--config.file=" + Write(t, t.TempDir(), "alertmanager.yml", config), "--storage.path=" + t.TempDir(), "--web.listen-address=127.0.0.1:0",
 	}, args...)...)
+}
+
+// freePort is an address on loopback where nobody listened a moment ago.
+func freePort(t testing.TB) string {
+	t.Helper()
+	l, err := net.Listen("tcp", "127.0.0.1:0")
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer func() { _ = l.Close() }()
+	return l.Addr().String()
 }
 
 var listening = regexp.MustCompile(`msg="Listening on" address=(\S+)`)

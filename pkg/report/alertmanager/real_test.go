@@ -2,7 +2,6 @@ package alertmanager_test
 
 import (
 	"bytes"
-	"encoding/json"
 	"fmt"
 	"io"
 	"net/http"
@@ -121,6 +120,50 @@ func TestRealGrouping(t *testing.T) {
 	}
 }
 
+// Both members of a cluster are told, and one notifies: the other has looked
+// whether somebody has.
+func TestRealCluster(t *testing.T) {
+	receiver := prometheus.StartReceiver(t)
+	urls := prometheus.StartAlertmanagers(t, example(t, receiver, "1s"))
+	r := newReporter(t, alertmanager.Config{URLs: urls})
+	at := now()
+	tell(t, r, reportOf(at, storm(at)))
+	if n := receiver.Next(t, soon); n.Status != "firing" {
+		t.Errorf("%+v", n)
+	}
+	looked := regexp.MustCompile(`(?m)^alertmanager_nflog_queries_total [1-9]`)
+	late := time.After(soon)
+	for _, url := range urls {
+		for !looked.MatchString(get(t, url+"/metrics")) {
+			select {
+			case <-time.After(100 * time.Millisecond):
+			case <-late:
+				t.Fatalf("%s never looks whether somebody has notified", url)
+			}
+		}
+		if got := get(t, url+"/api/v2/alerts"); !strings.Contains(got, "NodewatchKrbdRetryStorm") {
+			t.Errorf("%s has not been told: %s", url, got)
+		}
+	}
+	if n := receiver.Waiting(); n != 0 {
+		t.Errorf("%d more notifications", n)
+	}
+}
+
+func get(t *testing.T, url string) string {
+	t.Helper()
+	a, err := http.Get(url)
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer func() { _ = a.Body.Close() }()
+	text, err := io.ReadAll(a.Body)
+	if err != nil {
+		t.Fatal(err)
+	}
+	return string(text)
+}
+
 // What the reporter says to try the way arrives, and pages nobody.
 func TestRealTest(t *testing.T) {
 	receiver := prometheus.StartReceiver(t)
@@ -169,13 +212,7 @@ func TestRealMixedList(t *testing.T) {
 	if kindOf(err) != report.Partial || !strings.Contains(err.Error(), `alert NodewatchNicBad eth075: 400 Bad Request "invalid label set: invalid name \"ru-le\""`) {
 		t.Errorf("%v", err)
 	}
-	a, err := http.Get(real + "/api/v2/alerts")
-	if err != nil {
-		t.Fatal(err)
-	}
-	defer func() { _ = a.Body.Close() }()
-	var list []posted
-	if err := json.NewDecoder(a.Body).Decode(&list); err != nil || len(list) != 149 {
-		t.Errorf("%d alerts, %v", len(list), err)
+	if list := decoded(t, get(t, real+"/api/v2/alerts")); len(list) != 149 {
+		t.Errorf("%d alerts", len(list))
 	}
 }

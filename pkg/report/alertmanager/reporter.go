@@ -3,7 +3,6 @@ package alertmanager
 import (
 	"cmp"
 	"context"
-	"errors"
 	"fmt"
 	"slices"
 	"strings"
@@ -93,10 +92,10 @@ func together(failures []*report.Failure, n int) error {
 		return nil
 	}
 	all := &report.Failure{Kind: report.Partial}
-	texts := []error{}
+	texts := []string{}
 	taken := len(failures) < n
 	for _, f := range failures {
-		texts = append(texts, f.Err)
+		texts = append(texts, f.Err.Error())
 		taken = taken || f.Kind == report.Partial
 	}
 	if !taken {
@@ -108,6 +107,6 @@ func together(failures []*report.Failure, n int) error {
 			}
 		}
 	}
-	all.Err = fmt.Errorf("alertmanager: %d of %d members: %w", len(failures), n, errors.Join(texts...))
+	all.Err = fmt.Errorf("alertmanager: %d of %d members: %s", len(failures), n, strings.Join(texts, "; "))
 	return all
 }
