@@ -48,7 +48,7 @@ func TestCRCStorm(t *testing.T) {
 	l.readsOn()
 	r = l.until(75*time.Second, "the storm is over", func(r Report) bool { return r.clear("krbd-retry-storm") })
 	logged1, logged2 = l.kernelCount(badCRC1)-logged1, l.kernelCount(badCRC2)-logged2
-	if n := l.faults("crc-fault") - told; n != float64(logged1+logged2) || logged1 < 20 || logged2 < 20 {
+	if n := l.faults("crc-fault") - told; n != float64(logged1+logged2) || logged1 < 20 || logged2 < 20 && l.speaksMsgr2() {
 		t.Errorf("the kernel logged %d faults of msgr1 and %d of msgr2, nodewatch counted %v", logged1, logged2, n)
 	}
 	t.Logf("%d faults of msgr1, %d of msgr2", logged1, logged2)

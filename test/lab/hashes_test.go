@@ -52,10 +52,7 @@ ip link set bond0 up
 ip link add link bond0 name bond0.%d type vlan id %d
 ip link set bond0.%d up`, strings.Join(slaves, " "), vlan, vlan, vlan)
 	l.waitSh(`[ "$(grep -c 'MII Status: up' /proc/net/bonding/bond0)" = %d ]`, 1+len(slaves))
-	var k release
-	if _, err := fmt.Sscanf(l.Kernel.Version, "%d.%d", &k.major, &k.minor); err != nil {
-		t.Fatal(err)
-	}
+	k := l.release()
 	var rows []row
 	for _, policy := range policies {
 		_, code, err := l.Guest.Run(l.ctx, "sh", "-c", "echo "+policy+" >/sys/class/net/bond0/bonding/xmit_hash_policy")

@@ -166,9 +166,25 @@ func (l *Lab) mapImages(n int, mode string) (devices []string) {
 	return devices
 }
 
-// mapImage maps one of the images.
+// release is the guest's kernel.
+func (l *Lab) release() (k release) {
+	l.t.Helper()
+	if _, err := fmt.Sscanf(l.Kernel.Version, "%d.%d", &k.major, &k.minor); err != nil {
+		l.t.Fatalf("version %q: %v", l.Kernel.Version, err)
+	}
+	return k
+}
+
+// speaksMsgr2 reports whether the guest's kernel has the second version of the protocol.
+func (l *Lab) speaksMsgr2() bool { return !l.release().before(5, 11) }
+
+// mapImage maps one of the images. A kernel that has no msgr2 maps by msgr1 then,
+// with a client of its own, as the other version has.
 func (l *Lab) mapImage(i int, mode string) (device string) {
 	l.t.Helper()
+	if strings.HasPrefix(mode, msgr2) && !l.speaksMsgr2() {
+		mode = msgr1 + ",noshare"
+	}
 	l.afterwards(`for d in /sys/bus/rbd/devices/*; do [ -e $d ] && echo "${d##*/} force" >/sys/bus/rbd/remove_single_major; done; true`)
 	port, options := 6789, "name=admin,secret="+l.Cluster.Key
 	if strings.HasPrefix(mode, msgr2) {
