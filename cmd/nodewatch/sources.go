@@ -141,10 +141,14 @@ func osdc(probe *watch.Probe, view func() (rule.View, bool)) func(context.Contex
 	}
 }
 
+// qemuPatience is how long a QEMU's command line may take, of the time of one
+// reading: on a busy host the probe may just be starting.
+const qemuPatience = 3 * time.Second
+
 // qemu asks the probe for a QEMU's command line, once in that QEMU's life.
 func qemu(probe *watch.Probe) func(context.Context, rbd.Process) (rbd.Guest, error) {
 	return func(ctx context.Context, p rbd.Process) (rbd.Guest, error) {
-		bounded, cancel := context.WithTimeout(ctx, time.Second)
+		bounded, cancel := context.WithTimeout(ctx, qemuPatience)
 		defer cancel()
 		var g rbd.Guest
 		err := probe.Ask(bounded, "qemu", p, &g)

@@ -12,20 +12,26 @@ import (
 	"time"
 )
 
-// probeAgain is the least time between two starts of a probe: a stuck one cannot
-// be ended, and a row of them would fill the machine.
-const probeAgain = 10 * time.Minute
+// The least time between two starts of a probe. One that was left behind and does
+// not end is stuck in the kernel, and a row of them would fill the machine; one
+// that has ended was only late.
+const (
+	probeAgain = 10 * time.Minute
+	probeSoon  = 10 * time.Second
+)
 
 // maxAnswer is the longest answer of a probe that is read, in bytes.
 const maxAnswer = 8 << 20
 
 // A Probe is a child process that is asked for reads which may never come back.
 // It answers one question at a time; one that does not answer in time is
-// abandoned, and replaced at most once in ten minutes.
+// abandoned, and replaced ten seconds after its start if it has ended by then, or
+// else after ten minutes.
 type Probe struct {
 	command func() *exec.Cmd
 	turn    chan struct{} // holds a token while a question is under way
 	child   *probeChild
+	left    *probeChild // the latest that was left behind
 	started time.Time
 }
 
@@ -39,6 +45,7 @@ type probeChild struct {
 	cmd     *exec.Cmd
 	in      *os.File
 	answers chan answer
+	gone    chan struct{} // closed when it has ended
 }
 
 type answer struct {
@@ -140,8 +147,8 @@ func (p *Probe) start() error {
 	if p.child != nil {
 		return nil
 	}
-	if since := time.Since(p.started); !p.started.IsZero() && since < probeAgain {
-		return fmt.Errorf("probe: %w; the next is started in %s", ErrNoProbe, (probeAgain - since).Round(time.Second))
+	if since, least := time.Since(p.started), p.pause(); !p.started.IsZero() && since < least {
+		return fmt.Errorf("probe: %w; the next is started in %s", ErrNoProbe, (least - since).Round(time.Second))
 	}
 	p.started = time.Now()
 	cmd := p.command()
@@ -149,9 +156,21 @@ func (p *Probe) start() error {
 	if err != nil {
 		return fmt.Errorf("probe: %w", err)
 	}
-	p.child = &probeChild{cmd: cmd, in: in, answers: make(chan answer, 1)}
+	p.child = &probeChild{cmd: cmd, in: in, answers: make(chan answer, 1), gone: make(chan struct{})}
 	go p.child.read(out)
 	return nil
+}
+
+// pause is the least time from the last start to the next.
+func (p *Probe) pause() time.Duration {
+	if p.left != nil {
+		select {
+		case <-p.left.gone:
+		default:
+			return probeAgain
+		}
+	}
+	return probeSoon
 }
 
 // pipes starts the command with pipes on both ends.
@@ -182,6 +201,7 @@ func (c *probeChild) read(out *os.File) {
 		if err != nil {
 			_ = out.Close()
 			_ = c.cmd.Wait()
+			close(c.gone)
 			return
 		}
 	}
@@ -210,7 +230,7 @@ func (p *Probe) abandon() {
 	_ = p.child.cmd.Process.Signal(syscall.SIGKILL)
 	_ = p.child.in.Close()
 	go drain(p.child.answers)
-	p.child = nil
+	p.child, p.left = nil, p.child
 }
 
 // drain takes what a child that was left behind still says, so that its reader can end.

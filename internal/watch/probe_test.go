@@ -80,7 +80,23 @@ func TestProbeThatDoesNotAnswerIsLeftBehind(t *testing.T) {
 	if err := p.Ask(t.Context(), "echo", nil, nil); !errors.Is(err, ErrNoProbe) {
 		t.Errorf("got %v: a second probe was started within ten minutes", err)
 	}
-	p.started = p.started.Add(-probeAgain - time.Second)
+	<-p.left.gone // it was only late
+	p.started = p.started.Add(-probeSoon - time.Second)
+	var got string
+	if err := p.Ask(t.Context(), "echo", nil, &got); err != nil || got == "" {
+		t.Errorf("got %q, %v: no probe ten seconds later", got, err)
+	}
+}
+
+// A probe that sleeps in the kernel does not end, though it was killed.
+func TestProbeThatIsStuckIsReplacedRarely(t *testing.T) {
+	p := testProbe(t)
+	p.left = &probeChild{gone: make(chan struct{})}
+	p.started = time.Now().Add(-probeAgain + time.Minute)
+	if err := p.Ask(t.Context(), "echo", nil, nil); !errors.Is(err, ErrNoProbe) {
+		t.Errorf("got %v: a second probe was started within ten minutes", err)
+	}
+	p.started = time.Now().Add(-probeAgain)
 	var got string
 	if err := p.Ask(t.Context(), "echo", nil, &got); err != nil || got == "" {
 		t.Errorf("got %q, %v: no probe after ten minutes", got, err)
