@@ -87,6 +87,9 @@ func (t trial) line() string {
 	word, text := "ok", t.answer
 	if t.err != nil {
 		word, text = "FAILED", t.err.Error()
+		if t.answer != "" {
+			text += "; but: " + t.answer
+		}
 	}
 	return fmt.Sprintf("%s\t%s\t%s\t%d ms\t%s", t.Name, t.Backend, word, t.took.Milliseconds(), text)
 }

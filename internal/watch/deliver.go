@@ -15,13 +15,13 @@ import (
 
 // How often a delivery that failed is tried again: the wait is drawn by chance
 // up to a bound that doubles from the first to the most. After breakAfter failures
-// without a success, or one that somebody must mend, the circuit is open: one
-// attempt each openFor or a little more, whatever changes.
+// without a success the circuit is open: one attempt each againMost or a little
+// more, whatever changes. One that somebody must mend opens it at once, for mendFor.
 const (
 	againFirst = time.Second
 	againMost  = time.Minute
 	breakAfter = 8
-	openFor    = 5 * time.Minute
+	mendFor    = 5 * time.Minute
 	staleAfter = 3               // in a row: somebody else speaks for this node
 	goodbye    = 2 * time.Second // that a reporter has for its last Report
 )
@@ -158,12 +158,15 @@ func (d *deliverer) after(f *report.Failure) time.Duration {
 	}
 	d.row++
 	switch {
-	case f.Kind == report.Misconfigured, d.row >= breakAfter:
-		return openFor + rand.N(openFor/2)
+	case f.Kind == report.Misconfigured:
+		return mendFor + rand.N(mendFor/2)
 	case f.Kind == report.Throttled && f.After > 0:
 		return f.After + rand.N(max(f.After/4, time.Second))
 	case f.Kind == report.Throttled:
 		return againMost/2 + rand.N(againMost/2)
+	}
+	if d.row >= breakAfter {
+		return againMost + rand.N(againMost/2)
 	}
 	return againFirst/2 + rand.N(min(againFirst<<(d.row-1), againMost))
 }
