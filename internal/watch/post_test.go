@@ -152,7 +152,7 @@ func TestAfterFailuresItIsTriedEverMoreSeldom(t *testing.T) {
 			t.Errorf("%+v", s)
 		}
 		b.do = nil
-		pass(p, int((openFor * 2).Seconds()), 1)
+		pass(p, int((againMost * 2).Seconds()), 1)
 		if s := p.State()[0]; s.State != node.DeliveryOK || s.Error != "" {
 			t.Errorf("after it works again: %+v", s)
 		}
