@@ -1,0 +1,83 @@
+package main
+
+import (
+	"fmt"
+	"io"
+	"net/http"
+	"net/http/httptest"
+	"os"
+	"path/filepath"
+	"strings"
+	"testing"
+	"time"
+
+	"github.com/nodewatch/nodewatch/internal/node"
+	"github.com/nodewatch/nodewatch/internal/page"
+	"github.com/nodewatch/nodewatch/internal/rule"
+	"github.com/nodewatch/nodewatch/internal/watch"
+)
+
+// A backend says back, as its complaint, everything it was sent; no reporter of
+// any backend passes a secret on from there to the account of it that metrics, the
+// page, findings and the log are made of.
+func TestNobodyReadsASecret(t *testing.T) {
+	const secret = "k9k9k9k9k9k9k9k9k9k9k9k9k9k9k9k9"
+	s := httptest.NewServer(http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+		body, _ := io.ReadAll(r.Body)
+		w.WriteHeader(http.StatusUnprocessableEntity)
+		fmt.Fprintf(w, "%s %s %v %s", r.Method, r.RequestURI, r.Header, body)
+	}))
+	t.Cleanup(s.Close)
+	token := filepath.Join(t.TempDir(), "token")
+	if err := os.WriteFile(token, []byte(secret), 0o600); err != nil {
+		t.Fatal(err)
+	}
+	lines := strings.Split(fmt.Sprintf(hostile, s.URL, token), "\n")
+	lines = append(lines[:len(lines)-2], fmt.Sprintf("  - {name: h-slack, webhook: {preset: slack, url_file: %q}}", slackFile(t, s.URL, secret)))
+	file, _ := configured(t, "reporters:"+strings.Join(lines, "\n")+"\n")
+	c, err := readConfig(file)
+	if err != nil {
+		t.Fatal(err)
+	}
+	list, err := deliveries(c, "")
+	if err != nil {
+		t.Fatal(err)
+	}
+	post := watch.NewPost("node2", list)
+	t.Cleanup(func() { post.Close(goodbye) })
+	post.Take(stormy(time.Now(), 1))
+	post.Settle(time.Minute)
+	v := rule.View{Report: stormy(time.Now(), 1)}
+	v.Now, v.Deliveries = time.Now(), node.Reading[[]node.Delivery]{Value: post.State()}
+	for _, d := range post.State() {
+		if d.Error == "" {
+			t.Errorf("%s does not say what is wrong: %+v", d.Name, d)
+		}
+	}
+	html, err := page.HTML(v, 0)
+	if err != nil {
+		t.Fatal(err)
+	}
+	for what, text := range map[string]string{"account": fmt.Sprintf("%+v", post.State()), "page": string(html), "summary": page.Text(v, page.Style{})} {
+		if strings.Contains(text, secret) {
+			t.Errorf("the %s shows the secret:\n%s", what, text)
+		}
+	}
+	code, out, errs := called(t, "report", "test", "--config.file", file)
+	if code != 2 || strings.Contains(out+errs, secret) {
+		t.Errorf("exit %d\n%s%s", code, out, errs)
+	}
+	if code, out, errs = called(t, "check-config", file); code != 0 || out+errs != "" {
+		t.Errorf("exit %d\n%s%s", code, out, errs)
+	}
+}
+
+// slackFile is the file of an address that is the secret.
+func slackFile(t *testing.T, url, secret string) string {
+	t.Helper()
+	file := filepath.Join(t.TempDir(), "url")
+	if err := os.WriteFile(file, []byte(url+"/services/"+secret), 0o600); err != nil {
+		t.Fatal(err)
+	}
+	return file
+}
