@@ -2,6 +2,13 @@ package metrics
 
 func hostFamilies() []family {
 	return []family{
+		{name: "nodewatch_host_info", kind: gauge, labels: []string{"release"},
+			help: "1; release is that of the running kernel, as uname -r has it. No sample before it is known.",
+			read: func(p *picture, emit emit) {
+				if release := p.Host.Value.Release; release != "" {
+					emit(1, tidy(release))
+				}
+			}},
 		{name: "nodewatch_host_io_pressure_ratio", kind: gauge, labels: []string{"kind"},
 			help: "Which part of the last ten seconds some, or all, of the tasks that had work stood still for lack of I/O.",
 			read: func(p *picture, emit emit) {

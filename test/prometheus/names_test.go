@@ -27,9 +27,8 @@ var target = []string{"job", "instance", "site", "rack", "switch"}
 
 // foreign are the metrics that are not nodewatch's, and their labels.
 var foreign = map[string][]string{
-	"up":              {},
-	"ALERTS":          {"alertname", "alertstate", "severity"},
-	"node_uname_info": {"nodename", "release", "version", "machine", "sysname", "domainname"},
+	"up":     {},
+	"ALERTS": {"alertname", "alertstate", "severity"},
 	// Of nodewatch, but not of a View; TestTheDaemonShowsWhatTheRulesUse sees them.
 	"nodewatch_config_last_reload_successful":                {},
 	"nodewatch_config_last_reload_success_timestamp_seconds": {},
