@@ -49,17 +49,21 @@ func run(m *testing.M) int {
 		fmt.Println("lab: environment: once more, as it could not be built:", err)
 		world, err = Build(ctx, bin, os.Getenv("KERNEL"))
 	}
-	if errors.Is(err, errUnavailable) {
+	switch {
+	case err != nil && ctx.Err() != nil:
+		fmt.Println("lab: interrupted")
+		return interrupted
+	case errors.Is(err, errUnavailable):
 		fmt.Println("lab: skipped:", err)
 		return 0
-	} else if err != nil {
+	case err != nil:
 		fmt.Println("lab: environment: could not be built:", err)
 		return environmentFailed
 	}
 	context.AfterFunc(ctx, func() {
 		world.Close()
 		fmt.Println("lab: interrupted")
-		os.Exit(130)
+		os.Exit(interrupted)
 	})
 	fmt.Printf("lab: kernel %s, up in %s\n", world.Kernel.Version, time.Since(begin).Round(time.Second))
 	code := inOrder(m)
@@ -81,8 +85,10 @@ func run(m *testing.M) int {
 	return code
 }
 
-// environmentFailed is the exit code when not nodewatch failed but what is around it.
-const environmentFailed = 3
+const (
+	environmentFailed = 3   // exit code when not nodewatch failed but what is around it
+	interrupted       = 130 // as of a shell's command that SIGINT has ended
+)
 
 // missing says why the lab cannot run here; empty if it can.
 func missing() string {
