@@ -22,10 +22,9 @@ func LibvirtSockets() []string {
 // read-only socket and one connection that is kept. It asks one thing at a time.
 // It is not safe for concurrent use.
 //
-// The XML of a domain is asked for once, again when the disks that the statistics
-// name have changed, and every 30th reading, a thirtieth of the domains at a
-// time. Events would say no more, and go-libvirt's need a reader that never
-// stops.
+// The XML of a domain is asked for once, again after an event that tells of
+// another disk or another throttle, or when the disks that the statistics name
+// have changed, and every 30th reading, a thirtieth of the domains at a time.
 type Libvirt struct {
 	sockets  []string
 	number   func(path string) (major, minor uint32, ok bool)
@@ -36,6 +35,7 @@ type Libvirt struct {
 	rpc      *libvirt.Libvirt // over conn; nil: not connected
 	known    map[virtKey]virtKnown
 	turn     int
+	changed  *virtChanged
 }
 
 // virtPatience is how long one domain's XML may take: the call may wait for the
@@ -53,7 +53,7 @@ func NewLibvirt(sockets []string, number func(path string) (major, minor uint32,
 		patience: func(ctx context.Context) (context.Context, context.CancelFunc) {
 			return context.WithTimeout(ctx, virtPatience)
 		},
-		known: map[virtKey]virtKnown{},
+		known: map[virtKey]virtKnown{}, changed: &virtChanged{},
 	}
 }
 
@@ -91,13 +91,14 @@ func (l *Libvirt) connect(ctx context.Context) error {
 	if err != nil {
 		return err
 	}
-	l.conn = newVirtConn(conn)
+	l.conn = newVirtConn(conn, l.changed)
 	l.rpc = libvirt.NewWithDialer(dialers.NewAlreadyConnected(l.conn))
 	rpc := l.rpc
 	if err = l.call(ctx, "connect", func() error { return rpc.ConnectToURI(l.uri) }); err != nil {
 		l.Close()
+		return err
 	}
-	return err
+	return l.subscribe(ctx)
 }
 
 // dialAny dials the sockets in turn. Of several errors the one that says more

@@ -27,8 +27,8 @@ var errVirtWire = errors.New("not libvirt's protocol")
 // takes the length and the counts in a packet at their word (a short packet
 // panics in a goroutine of its own, a large count takes all memory), and two
 // answers to one call lock it up. So whole packets are read here, checked, and
-// handed on: one answer to each call, and nothing else. Events are never asked
-// for, and are dropped.
+// handed on: one answer to each call, and nothing else. Events are noted here and
+// not handed on: go-libvirt keeps them without a bound for a reader that never stops.
 type virtConn struct {
 	net.Conn
 	packet  []byte       // the packet being read
@@ -36,10 +36,11 @@ type virtConn struct {
 	waiting atomic.Int64 // the serial of the call under way; -1: none
 	unsent  int          // bytes of the latest call that have not been written
 	fault   atomic.Value // error: why reading ended; go-libvirt does not pass it on
+	changed *virtChanged
 }
 
-func newVirtConn(c net.Conn) *virtConn {
-	v := &virtConn{Conn: c}
+func newVirtConn(c net.Conn, changed *virtChanged) *virtConn {
+	v := &virtConn{Conn: c, changed: changed}
 	v.waiting.Store(-1)
 	return v
 }
@@ -107,6 +108,7 @@ func (c *virtConn) wanted(packet []byte) (bool, error) {
 	field := func(i int) uint32 { return binary.BigEndian.Uint32(packet[i:]) }
 	program, procedure, kind, serial, status := field(4), field(12), field(16), field(20), field(24)
 	if kind == virtTypeNotice {
+		c.message(packet)
 		return false, nil
 	}
 	if program != virtProgram || kind != virtTypeReply || !c.waiting.CompareAndSwap(int64(serial), -1) {

@@ -108,6 +108,8 @@ func (f *virtFake) handle(call []byte) (packet []byte, hangUp bool) {
 	case virtAuthList:
 		x.number(1)
 		x.number(0) // none
+	case virtEventRegister:
+		x.number(uint32(f.asked[procedure])) // the callback's ID
 	case virtListDomains:
 		x.number(uint32(len(f.domains)))
 		for _, d := range f.domains {
@@ -147,6 +149,18 @@ func virtFakeReply(call []byte, status uint32, payload []byte) []byte {
 	p = append(p, call[20:24]...) // serial
 	p = binary.BigEndian.AppendUint32(p, status)
 	return append(p, payload...)
+}
+
+// virtFakeEvent is a message about a domain.
+func virtFakeEvent(procedure uint32, d virtFakeDomain) []byte {
+	var x virtFakeXDR
+	x.number(1) // the callback's ID
+	x.domain(d)
+	p := binary.BigEndian.AppendUint32(nil, uint32(virtHeadLen+len(x.b)))
+	for _, n := range []uint32{virtProgram, 1, procedure, virtTypeNotice, 0, virtStatusOK} {
+		p = binary.BigEndian.AppendUint32(p, n)
+	}
+	return append(p, x.b...)
 }
 
 // virtFakeError answers a call with one of libvirt's errors.

@@ -118,12 +118,13 @@ var (
 // to. The error is ctx's; that of the domain is in what is known.
 func (l *Libvirt) describe(ctx context.Context, key virtKey, s virtSeen) (virtKnown, error) {
 	k, known := l.known[key]
+	changed := l.rpc != nil && l.changed.take(key.uuid)
 	switch {
 	case !known:
 		k.guest = Guest{Name: guestText(s.domain.Name), ID: virtUUID(key.uuid), Kind: "vm"}
-	case k.err != nil && l.turn < k.again:
+	case k.err != nil && !changed && l.turn < k.again:
 		return k, nil
-	case k.err == nil && k.disks == s.disks() && (l.turn+int(key.uuid[15]))%virtRefresh != 0:
+	case k.err == nil && !changed && k.disks == s.disks() && (l.turn+int(key.uuid[15]))%virtRefresh != 0:
 		return k, nil
 	}
 	if l.rpc == nil { // an earlier domain cost the connection

@@ -31,6 +31,8 @@ func virtCheckReply(procedure, status uint32, payload []byte) error {
 	case status != virtStatusOK:
 		return fmt.Errorf("%w: status %d", errVirtWire, status)
 	case procedure == virtConnectOpen, procedure == virtAuthPolkit:
+	case procedure == virtEventRegister:
+		x.skip(4) // the callback's ID
 	case procedure == virtAuthList:
 		x.skip(4 * x.count(virtAuthTypesMax))
 	case procedure == virtGetXMLDesc:

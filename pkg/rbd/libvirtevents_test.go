@@ -1,0 +1,121 @@
+package rbd
+
+import (
+	"context"
+	"fmt"
+	"slices"
+	"testing"
+	"time"
+
+	"github.com/digitalocean/go-libvirt"
+)
+
+// An event that tells of another disk or throttle has that domain's XML read
+// again, and no other's; any other message has none.
+func TestLibvirtEventsHaveTheXMLReadAgain(t *testing.T) {
+	one := virtFakeDomain{name: "vm101", uuid: 1, id: 1, xml: "<domain><name>vm101</name></domain>"}
+	two := virtFakeDomain{name: "vm102", uuid: 2, id: 2, xml: "<domain><name>vm102</name></domain>"}
+	f := newVirtFake(one, two)
+	l := f.reader()
+	defer l.Close()
+	read := func() (asked []string) {
+		t.Helper()
+		f.xmlOf = nil
+		if _, err := l.Read(t.Context()); err != nil {
+			t.Fatal(err)
+		}
+		return slices.Clone(f.xmlOf)
+	}
+	l.turn = 100 // of no domain's turn
+	if got := read(); len(got) != 2 {
+		t.Fatalf("at first: %v", got)
+	}
+	if n := f.asked[virtEventRegister]; n != len(virtEvents()) {
+		t.Errorf("%d kinds of events were asked for", n)
+	}
+	if got := read(); len(got) != 0 {
+		t.Fatalf("nothing has happened, and yet: %v", got)
+	}
+	for _, procedure := range []uint32{virtEventDeviceAdded, virtEventDeviceRemoved, virtEventDiskChange, virtEventTunable} {
+		l.conn.message(virtFakeEvent(procedure, two))
+		if got := read(); !slices.Equal(got, []string{"vm102"}) {
+			t.Errorf("after event %d: %v", procedure, got)
+		}
+		if got := read(); len(got) != 0 {
+			t.Errorf("event %d is still on: %v", procedure, got)
+		}
+	}
+	l.conn.message(virtFakeEvent(318, two)) // a lifecycle event
+	for cut := range len(virtFakeEvent(virtEventTunable, one)) - virtHeadLen {
+		packet := virtFakeEvent(virtEventTunable, one)
+		l.conn.message(packet[:virtHeadLen+min(cut, 4+8+15)])
+	}
+	if got := read(); len(got) != 0 {
+		t.Errorf("after nothing that tells of a domain: %v", got)
+	}
+}
+
+// A daemon that gives no events is read all the same.
+func TestLibvirtWithoutEvents(t *testing.T) {
+	f := newVirtFake(virtFakeDomain{name: "vm101", uuid: 1, id: 1, xml: "<domain><name>vm101</name></domain>"})
+	f.on(virtEventRegister, virtFakeError(libvirt.ErrNoSupport, "no events here"))
+	l := f.reader()
+	defer l.Close()
+	if got, err := l.Read(t.Context()); err != nil || len(got.Guests) != 1 {
+		t.Errorf("got %+v, %v", got, err)
+	}
+}
+
+// However many domains events name, not more are remembered than there can be.
+func TestLibvirtEventsAreBounded(t *testing.T) {
+	c := &virtChanged{}
+	for i := range 2 * virtChangedMax {
+		var x virtFakeXDR
+		x.number(1)
+		x.text("vm")
+		x.b = append(x.b, fmt.Appendf(nil, "%016d", i)...)
+		c.note(virtEventTunable, x.b)
+	}
+	if n := len(c.uuids); n != virtChangedMax {
+		t.Errorf("%d are remembered", n)
+	}
+}
+
+// A real libvirtd tells that somebody has throttled a disk, over its read-only
+// socket: the reading after it shows the new throttle.
+func TestLibvirtDaemonTellsOfAThrottle(t *testing.T) {
+	name := fmt.Sprint("vmt", time.Now().UnixNano())
+	ro := virtDaemonQEMU(t, name)
+	l := NewLibvirt([]string{ro}, DeviceNumber)
+	defer l.Close()
+	ctx, cancel := context.WithTimeout(t.Context(), time.Minute)
+	defer cancel()
+	throttle := func() uint64 {
+		t.Helper()
+		got, err := l.Read(ctx)
+		if err != nil || len(got.Guests) != 1 || len(got.Guests[0].Disks) != 1 || got.Guests[0].Disks[0].Throttle == nil {
+			t.Fatalf("got %+v, %v", got, err)
+		}
+		return got.Guests[0].Disks[0].Throttle.ReadIOPS
+	}
+	if n := throttle(); n != 77 {
+		t.Fatalf("at first %d", n)
+	}
+	writer := virtWriter(t, ro[:len(ro)-len("-ro")], libvirt.QEMUSystem)
+	d, err := writer.DomainLookupByName(name)
+	if err != nil {
+		t.Fatal(err)
+	}
+	limit := []libvirt.TypedParam{{Field: "read_iops_sec", Value: *libvirt.NewTypedParamValueUllong(33)}}
+	if err := writer.DomainSetBlockIOTune(d, "vda", limit, uint32(libvirt.DomainAffectLive)); err != nil {
+		t.Fatal(err)
+	}
+	l.turn = 10*virtRefresh - int(d.UUID[15])%virtRefresh // its own turn is as far off as can be
+	turns := 0
+	for throttle() != 33 {
+		if turns++; turns == virtRefresh-2 {
+			t.Fatalf("not seen after %d readings", turns)
+		}
+	}
+	t.Logf("seen at reading %d after the change", turns+1)
+}
