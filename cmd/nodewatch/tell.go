@@ -30,7 +30,11 @@ func (t *teller) tell(v rule.View) {
 		case report.Warning:
 			level = slog.LevelWarn
 		}
-		t.log.Log(context.Background(), level, n.Summary, "rule", n.Rule, "subject", n.Subject, "from", n.From, "to", n.To, "impact", n.Impact)
+		about := []any{"rule", n.Rule, "subject", n.Subject, "from", n.From, "to", n.To, "impact", n.Impact}
+		if n.ImpactFrom != "" {
+			about = append(about, "impact_from", n.ImpactFrom)
+		}
+		t.log.Log(context.Background(), level, n.Summary, about...)
 	}
 }
 
