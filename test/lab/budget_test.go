@@ -70,7 +70,7 @@ var usual = map[string]int{
 	"WriteLoop": 30, "OSDFrozen": 27, "OSDKilled": 45, "OSDsGone": 45, "MonitorLost": 57,
 	"HashPolicies": 3, "Blocklisted": 25, "WatchLost": 28, "SlaveDown": 44, "PartnerGone": 54, "LinksChange": 12,
 	"LogOverrun": 24, "Guests": 75, "PolicyFixedInTheStorm": 17, "RollingRestart": 36, "Migration": 26, "ActiveBackup": 21,
-	"Layer2WithoutStorage": 15, "SaturationLayer2": 94, "SaturationLayer34": 85,
+	"Layer2WithoutStorage": 15, "SaturationLayer2": 94, "SaturationLayer34": 103,
 }
 
 const long = 70
