@@ -4,6 +4,7 @@ package systemd
 
 import (
 	"fmt"
+	"strconv"
 	"strings"
 	"syscall"
 	"testing"
@@ -59,6 +60,13 @@ func (m *machine) mapAgain(t *testing.T) {
 for d in /sys/bus/rbd/devices/*; do [ "$(cat $d/name)" != vm-102-disk-0 ] || echo ${d##*/} >/sys/bus/rbd/remove_single_major; done`)
 }
 
+// anew reports whether another process than this serves, and is ready.
+func (m *machine) anew(t *testing.T, than int) bool {
+	t.Helper()
+	now := m.property(t, "MainPID") // 0 while there is none
+	return now != "0" && now != strconv.Itoa(than) && m.property(t, "ActiveState") == "active"
+}
+
 // A daemon that is killed comes back, and goes on in the kernel log where it was:
 // what was said while it was away counts, and what it had counted does not again.
 func testKilled(t *testing.T, m *machine) {
@@ -81,7 +89,7 @@ func testKilled(t *testing.T, m *machine) {
 	if kept := m.sh(t, "cat /run/nodewatch/kmsg-position"); kept != position {
 		t.Errorf("the position was %s, and is %s", position, kept)
 	}
-	m.until(t, "it is back", func() bool { return m.property(t, "ActiveState") == "active" && m.pid(t) != pid })
+	m.until(t, "it is back", func() bool { return m.anew(t, pid) })
 	m.until(t, "the line in between is counted", func() bool { return m.metric(t, maps) != "0" })
 	if got := m.metric(t, maps); got != "1" {
 		t.Errorf("%s lines counted after the restart, want the one that it missed", got)
@@ -122,7 +130,7 @@ func testWatchdog(t *testing.T, m *machine) {
 	pid, before := m.pid(t), m.property(t, "NRestarts")
 	m.sh(t, fmt.Sprintf("kill -STOP %d", pid))
 	begin := time.Now()
-	m.until(t, "another daemon", func() bool { return m.property(t, "ActiveState") == "active" && m.pid(t) != pid })
+	m.until(t, "another daemon", func() bool { return m.anew(t, pid) })
 	fmt.Printf("systemd-test: back %.0f s after it stood still\n", time.Since(begin).Seconds())
 	said := m.sh(t, "journalctl --no-pager -o cat -u nodewatch")
 	if !strings.Contains(said, "Watchdog timeout (limit 30s)") || m.property(t, "NRestarts") == before {
