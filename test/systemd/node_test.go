@@ -136,10 +136,15 @@ func (m *machine) pid(t *testing.T) int {
 	return pid
 }
 
-// field is one of /proc/PID/status.
-func (m *machine) field(t *testing.T, pid int, name string) string {
+// status is /proc/PID/status, by field.
+func (m *machine) status(t *testing.T, pid int) map[string]string {
 	t.Helper()
-	return m.sh(t, fmt.Sprintf(`while read -r name value; do [ "$name" != %s: ] || echo "$value"; done </proc/%d/status`, name, pid))
+	fields := map[string]string{}
+	for line := range strings.Lines(m.sh(t, fmt.Sprintf("cat /proc/%d/status", pid))) {
+		name, value, _ := strings.Cut(line, ":")
+		fields[name] = strings.TrimSpace(value)
+	}
+	return fields
 }
 
 // child is the daemon's child whose command line begins like this; 0 if there is none.

@@ -78,11 +78,18 @@ const (
 func testPrivileges(t *testing.T, m *machine) {
 	uid := strings.Fields(m.sh(t, "id -u nodewatch; id -g nodewatch"))
 	m.until(t, "the probe", func() bool { return m.child(t, "/usr/local/bin/nodewatch\\ probe") != 0 })
-	m.sigstopMonitor(t)
-	m.until(t, "nodewatch-ceph", func() bool { return m.child(t, "/usr/local/bin/nodewatch-ceph") != 0 })
-	processes := map[string]int{"daemon": m.pid(t), "probe": m.child(t, "/usr/local/bin/nodewatch\\ probe"), "nodewatch-ceph": m.child(t, "/usr/local/bin/nodewatch-ceph")}
+	m.sigstopMonitor(t) // so that nodewatch-ceph stays for a while
+	defer m.sigcontMonitor(t)
+	asking := 0
+	m.until(t, "nodewatch-ceph", func() bool {
+		asking = m.child(t, "/usr/local/bin/nodewatch-ceph")
+		return asking != 0
+	})
+	processes := map[string]map[string]string{"nodewatch-ceph": m.status(t, asking)}
+	processes["daemon"] = m.status(t, m.pid(t))
+	processes["probe"] = m.status(t, m.child(t, "/usr/local/bin/nodewatch\\ probe"))
 	has := map[string]string{"daemon": all, "probe": readSearch, "nodewatch-ceph": none}
-	for name, pid := range processes {
+	for name, status := range processes {
 		for field, want := range map[string]string{
 			"CapEff": has[name], "CapPrm": has[name], "CapBnd": all,
 			"CapAmb": map[string]string{"probe": readSearch}[name], "NoNewPrivs": "1", "Seccomp": "2",
@@ -91,20 +98,20 @@ func testPrivileges(t *testing.T, m *machine) {
 			if want == "" {
 				want = none
 			}
-			if got := m.field(t, pid, field); got != strings.TrimSpace(want) {
+			if got := status[field]; got != strings.TrimSpace(want) {
 				t.Errorf("%s: %s is %s, want %s", name, field, got, want)
 			}
 		}
 	}
-	m.sigcontMonitor(t)
 }
 
 // All that the daemon touches stays in memory, within what it may take.
 func testMemory(t *testing.T, m *machine) {
 	pid := m.pid(t)
+	status := m.status(t, pid)
 	var locked, resident, size int
 	for field, value := range map[string]*int{"VmLck": &locked, "VmRSS": &resident, "VmSize": &size} {
-		if _, err := fmt.Sscan(m.field(t, pid, field), value); err != nil {
+		if _, err := fmt.Sscan(status[field], value); err != nil {
 			t.Fatal(err)
 		}
 	}
@@ -112,7 +119,7 @@ func testMemory(t *testing.T, m *machine) {
 	if locked < resident {
 		t.Errorf("%d kB are locked, but %d kB resident", locked, resident)
 	}
-	if swapped := m.field(t, pid, "VmSwap"); swapped != "0 kB" {
+	if swapped := status["VmSwap"]; swapped != "0 kB" {
 		t.Errorf("%s are swapped out", swapped)
 	}
 	if score := m.sh(t, fmt.Sprintf("cat /proc/%d/oom_score_adj", pid)); score != "-900" {
