@@ -49,8 +49,8 @@ func (l *Lab) byLibvirt(devices []string) {
 	if r := l.now(); r.source("libvirt") != "ok" || r.source("qemu") != "ok" || !r.clear("vm-paused", "krbd-stalled") {
 		l.t.Errorf("an administrator has paused vm101: %s", r)
 	}
-	l.row(images[0], "krbd "+devices[0], "vm101, paused", "idle")
-	l.row(images[1], "krbd "+devices[1], "vm102", "idle")
+	l.row(images[0], "krbd "+devices[0], "vm101, paused")
+	l.row(images[1], "krbd "+devices[1], "vm102")
 	l.row(systemImage, "librbd vda", "vm104", "running")
 	if n, ok := l.metric("nodewatch_guests_paused"); !ok || n != 1 {
 		l.t.Errorf("got %v paused, %v; a process alone does not tell", n, ok)
@@ -85,8 +85,8 @@ func (l *Lab) byProcess(devices []string) {
 	if r := l.now(); r.source("libvirt") != "absent" || r.source("qemu") != "ok" || !r.clear("vm-paused") {
 		l.t.Errorf("without libvirt: libvirt is %q, qemu is %q: %s", r.source("libvirt"), r.source("qemu"), r)
 	}
-	l.row(images[0], "krbd "+devices[0], "vm101", "idle")
-	l.row(images[1], "krbd "+devices[1], "vm102", "idle")
+	l.row(images[0], "krbd "+devices[0], "vm101")
+	l.row(images[1], "krbd "+devices[1], "vm102")
 	l.row(systemImage, "librbd virtio-disk0", "vm104", "state not known")
 	l.keepsSecret(l.page(), l.sh("cat /tmp/nodewatch.log"))
 }

@@ -56,7 +56,23 @@ func (l *Lab) domain(name, clock, disk string, paused bool) {
 	if paused {
 		command += " --paused"
 	}
-	l.sh("%s", virsh(command))
+	l.slowly(virsh(command))
+}
+
+// slowly runs a script in the guest that may take longer than the agent gives it:
+// on a busy machine QEMU takes its time to start within QEMU.
+func (l *Lab) slowly(script string) {
+	l.t.Helper()
+	l.put("/run/slowly", script)
+	l.sh("rm -f /run/slowly.code; (sh /run/slowly >/run/slowly.log 2>&1; echo $? >/run/slowly.new; mv /run/slowly.new /run/slowly.code) >/dev/null 2>&1 </dev/null &")
+	var out string
+	err := wait(l.ctx, 2*time.Minute, func() (done bool, err error) {
+		out, err = l.Guest.Sh(l.ctx, "[ ! -e /run/slowly.code ] || cat /run/slowly.code /run/slowly.log")
+		return out != "", err
+	})
+	if err != nil || !strings.HasPrefix(out, "0") {
+		l.t.Fatalf("%s: %v\n%s", script, err, out)
+	}
 }
 
 // qemu starts a paused QEMU without libvirt on a krbd device, by a path that does
