@@ -24,7 +24,7 @@ func Nagios(r report.Report) string {
 	var b strings.Builder
 	text := v.Line
 	if v.More != "" {
-		text += "; " + v.More
+		text = strings.TrimSuffix(text, ".") + "; " + v.More
 	}
 	fmt.Fprintf(&b, "NODEWATCH %s - %s | %s\n", v.Word, inert(text), perfdata(r))
 	for _, f := range r.Findings[:min(len(r.Findings), maxPluginFindings)] {

@@ -50,7 +50,7 @@ func StatusLine(r report.Report) string {
 	v := judge(r)
 	line := v.Word + ": " + v.Line
 	if v.More != "" {
-		line += "; " + v.More
+		line = strings.TrimSuffix(line, ".") + "; " + v.More
 	}
 	return clean(line)
 }

@@ -2,6 +2,7 @@ package rule
 
 import (
 	"fmt"
+	"strconv"
 
 	"github.com/nodewatch/nodewatch/internal/node"
 	"github.com/nodewatch/nodewatch/pkg/bond"
@@ -129,16 +130,20 @@ func librbdAdviceFor(in Input, u users) []report.Advice {
 	switch {
 	case u.vm < 0:
 		return []report.Advice{{Do: "Move the guests to librbd, where each has connections of its own; containers always stay on krbd"}}
-	case proxmox(in):
+	case proxmox(in) && isVMID(in.Guests[u.vm].ID):
 		return []report.Advice{{
 			Do:      fmt.Sprintf("Move the guests (%s) to librbd: untick KRBD on the storage, then stop and start or migrate each (containers always stay on krbd). A migration only ends once I/O goes on. Disks of the first:", u.list(3)),
 			Command: paste("qm config %s", in.Guests[u.vm].ID),
 		}}
 	}
-	return []report.Advice{{
-		Do:      fmt.Sprintf("Move the guests (%s) to librbd, where each has connections of its own: disks of type network, protocol rbd, at their next start or migration. A migration only ends once I/O goes on. Disks of the first:", u.list(3)),
-		Command: paste("virsh domblklist --details %s", in.Guests[u.vm].Name),
-	}}
+	move := report.Advice{
+		Do: fmt.Sprintf("Move the guests (%s) to librbd, where each has connections of its own: disks of type network, protocol rbd, at their next start or migration. A migration only ends once I/O goes on", u.list(3)),
+	}
+	if !proxmox(in) { // a QEMU that neither libvirt nor Proxmox has started has nobody to ask
+		move.Do += ". Disks of the first:"
+		move.Command = paste("virsh domblklist --details %s", in.Guests[u.vm].Name)
+	}
+	return []report.Advice{move}
 }
 
 // proxmox reports whether the guests are known from their processes only, as on a
@@ -146,4 +151,10 @@ func librbdAdviceFor(in Input, u users) []report.Advice {
 func proxmox(in Input) bool {
 	err := in.Blind(node.SourceLibvirt)
 	return err != nil && err.Kind == node.Absent && len(in.QEMU.Value.Guests) > 0
+}
+
+// isVMID reports whether a guest's ID is Proxmox's, a number, and no UUID.
+func isVMID(id string) bool {
+	_, err := strconv.ParseUint(id, 10, 32)
+	return err == nil
 }

@@ -1,6 +1,7 @@
 package rule
 
 import (
+	"slices"
 	"strings"
 	"testing"
 
@@ -271,6 +272,13 @@ func TestStormAdviceOnProxmox(t *testing.T) {
 	in.QEMU = node.Reading[rbd.Guests]{Value: rbd.Guests{Guests: guests}, At: r.now}
 	if got := librbdAdvice(in, []string{"rbd0"})[0].Command; got != "qm config 101" {
 		t.Errorf("got %q", got)
+	}
+	in.Guests = slices.Clone(in.Guests)
+	for i := range in.Guests {
+		in.Guests[i].ID = "6fbe9dfb-4a35-4d5e-9f0e-000000000101" // of a QEMU that neither Proxmox nor libvirt has started
+	}
+	if got := librbdAdvice(in, []string{"rbd0"})[0].Command; got != "" {
+		t.Errorf("nobody can be asked about a process of its own: %q", got)
 	}
 }
 
