@@ -32,7 +32,7 @@ func catalogue() []listing {
 		{node.SourceOSDC, 5 * time.Second, 3 * time.Second, "requests that krbd waits for: debugfs osdc, by the probe", "CAP_DAC_READ_SEARCH and a mounted debugfs", map[node.ErrorKind]string{
 			node.Denied: "give nodewatch CAP_DAC_READ_SEARCH, as systemd/nodewatch.service does",
 			node.Absent: "mount debugfs: mount -t debugfs none /sys/kernel/debug",
-			node.Failed: "the probe is replaced at most once in ten minutes; /sys/kernel/debug itself may be stuck",
+			node.Failed: "a probe that is stuck is replaced at most once in ten minutes; /sys/kernel/debug itself may be stuck",
 		}},
 		{node.SourceLibvirt, 10 * time.Second, 8 * time.Second, "domains, their state and disks: libvirt's read-only socket", "access to the read-only socket", map[node.ErrorKind]string{
 			node.Denied: "let nodewatch's user connect to libvirt's read-only socket (polkit: org.libvirt.unix.monitor)",

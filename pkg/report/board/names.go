@@ -6,6 +6,7 @@ import (
 	"strings"
 
 	"github.com/nodewatch/nodewatch/pkg/report"
+	"github.com/nodewatch/nodewatch/pkg/report/wire"
 )
 
 // Node is the name under which the node as a whole is configured.
@@ -34,6 +35,30 @@ func CheckComponents(components map[string]string) error {
 		if err := CheckID("components."+name, components[name]); err != nil {
 			return err
 		}
+	}
+	return nil
+}
+
+// CheckPage says what is wrong with what is configured alike for pages that know a
+// page id, an API key, five states and 60 requests a minute.
+func CheckPage(url, page string, token wire.SecretFile, components map[string]string, requests int, unknown string) error {
+	if err := wire.CheckURL("url", url); err != nil {
+		return err
+	}
+	if err := CheckID("page_id", page); err != nil {
+		return err
+	}
+	if token == "" {
+		return report.WrongField("token_file", "is missing: the file with the API key")
+	}
+	if err := CheckComponents(components); err != nil {
+		return err
+	}
+	if requests < 1 || requests > 60 {
+		return report.WrongField("requests_per_minute", "%d is not between 1 and 60", requests)
+	}
+	if words := []string{"skip", "under_maintenance", "degraded_performance", "partial_outage", "major_outage"}; !slices.Contains(words, unknown) {
+		return report.WrongField("unknown", "%q is none of %s", unknown, strings.Join(words, ", "))
 	}
 	return nil
 }

@@ -1,7 +1,6 @@
 package instatus
 
 import (
-	"slices"
 	"strings"
 
 	"github.com/nodewatch/nodewatch/pkg/report"
@@ -26,25 +25,7 @@ func Default() Config {
 
 // Check says what is wrong with the configuration.
 func (c Config) Check() error {
-	if err := wire.CheckURL("url", c.URL); err != nil {
-		return err
-	}
-	if err := board.CheckID("page_id", c.Page); err != nil {
-		return err
-	}
-	if c.Token == "" {
-		return report.WrongField("token_file", "is missing: the file with the API key")
-	}
-	if err := board.CheckComponents(c.Components); err != nil {
-		return err
-	}
-	if c.Requests < 1 || c.Requests > 60 {
-		return report.WrongField("requests_per_minute", "%d is not between 1 and 60", c.Requests)
-	}
-	if words := []string{"skip", "under_maintenance", "degraded_performance", "partial_outage", "major_outage"}; !slices.Contains(words, c.Unknown) {
-		return report.WrongField("unknown", "%q is none of %s", c.Unknown, strings.Join(words, ", "))
-	}
-	return nil
+	return board.CheckPage(c.URL, c.Page, c.Token, c.Components, c.Requests, c.Unknown)
 }
 
 // word is what a component shows for an impact: ours in capitals, without the

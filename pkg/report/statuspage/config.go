@@ -41,23 +41,8 @@ var told = []report.Impact{report.Operational, report.DegradedPerformance, repor
 
 // Check says what is wrong with the configuration.
 func (c Config) Check() error {
-	if err := wire.CheckURL("url", c.URL); err != nil {
+	if err := board.CheckPage(c.URL, c.Page, c.Token, c.Components, c.Requests, c.Unknown); err != nil {
 		return err
-	}
-	if err := board.CheckID("page_id", c.Page); err != nil {
-		return err
-	}
-	if c.Token == "" {
-		return report.WrongField("token_file", "is missing: the file with the API key")
-	}
-	if err := board.CheckComponents(c.Components); err != nil {
-		return err
-	}
-	if c.Requests < 1 || c.Requests > 60 {
-		return report.WrongField("requests_per_minute", "%d is not between 1 and 60", c.Requests)
-	}
-	if words := []string{"skip", "under_maintenance", "degraded_performance", "partial_outage", "major_outage"}; !slices.Contains(words, c.Unknown) {
-		return report.WrongField("unknown", "%q is none of %s", c.Unknown, strings.Join(words, ", "))
 	}
 	if c.Incidents {
 		return c.checkIncidents()
