@@ -29,8 +29,10 @@ type DiskIO struct {
 	Usual      float64 // the same over about 10 min
 }
 
-// Stuck is for how long requests have been in flight without one completing.
-func (d DiskIO) Stuck() time.Duration { return d.At.Sub(d.Moved) }
+// Stuck is for how long requests have been in flight without one completing, to a
+// tenth of a second: readings come some milliseconds off the second, and ten of them
+// are to be 10 s.
+func (d DiskIO) Stuck() time.Duration { return d.At.Sub(d.Moved).Round(100 * time.Millisecond) }
 
 // SawIO is a reading of the block layer's counters of krbd's devices.
 type SawIO struct{ Reading[[]rbd.IO] }
