@@ -108,7 +108,9 @@ func monsLost(in Input) time.Time {
 	return lost
 }
 
-// downNow are the OSDs whose latest change in the map was to go down.
+// downNow are the OSDs whose latest change in the map was to go down, and with which
+// there has been no session since: that one has come up is heard by no client that
+// was gone by then, and its line may be lost.
 func downNow(in Input) map[string]bool {
 	changed := map[string]time.Time{}
 	for _, s := range in.Kernel.Of(kmsg.OSDDown) {
@@ -117,6 +119,13 @@ func downNow(in Input) map[string]bool {
 	for _, s := range in.Kernel.Of(kmsg.OSDUp) {
 		if !s.Last.Before(changed[s.Peer]) {
 			delete(changed, s.Peer)
+		}
+	}
+	for _, class := range []kmsg.Class{kmsg.ClosedOpen, kmsg.CRC} {
+		for _, s := range in.Kernel.Of(class) {
+			if at, is := changed[s.Peer]; is && s.Last.Sub(at) > settle {
+				delete(changed, s.Peer)
+			}
 		}
 	}
 	down := map[string]bool{}

@@ -68,6 +68,12 @@ func TestCephUnreachable(t *testing.T) {
 		"they came back up": {func(r *rig) {
 			r.log(kmsg.OSDDown, "osd1", 1).log(kmsg.OSDDown, "osd2", 1).run(1).log(kmsg.OSDUp, "osd1", 1).log(kmsg.OSDUp, "osd2", 1).stall().run(20)
 		}, false},
+		"they came back up, and nobody said so": {func(r *rig) {
+			r.log(kmsg.OSDDown, "osd1", 1).log(kmsg.OSDDown, "osd2", 1).run(12).log(kmsg.ClosedOpen, "osd1", 1).log(kmsg.CRC, "osd2", 1).stall().run(20)
+		}, false},
+		"their sessions close as they go down": {func(r *rig) {
+			r.log(kmsg.OSDDown, "osd1", 1).log(kmsg.OSDDown, "osd2", 1).run(5).log(kmsg.ClosedOpen, "osd1", 1).log(kmsg.ClosedOpen, "osd2", 1).stall().run(20)
+		}, true},
 		"no krbd": {func(r *rig) { r.mapped, r.disks = nil, nil; r.log(kmsg.MonLost, "mon0", 1).run(60) }, false},
 	} {
 		t.Run(name, func(t *testing.T) {

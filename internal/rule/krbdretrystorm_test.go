@@ -34,14 +34,18 @@ func TestRetryStorm(t *testing.T) {
 		"2 CRC faults of different parts": {func(r *rig) {
 			r.add(kmsg.Count{Class: kmsg.CRC, Peer: "osd3", Detail: "front", N: 1}).log(kmsg.CRC, "osd3", 1).run(1)
 		}, true},
-		"1 CRC fault each of two OSDs":          {func(r *rig) { r.log(kmsg.CRC, "osd3", 1).log(kmsg.CRC, "osd4", 1).run(1) }, false},
-		"CRC faults of a metadata server":       {func(r *rig) { r.log(kmsg.CRC, "mds0", 9).run(1) }, false},
-		"5 sessions closed in 60 s":             {closes(5), true},
-		"4 sessions closed in 60 s":             {closes(4), false},
-		"5 closed, the first 60 s before":       {func(r *rig) { r.log(kmsg.ClosedOpen, "osd3", 1).run(60).log(kmsg.ClosedOpen, "osd3", 4).run(1) }, false},
-		"5 closed in other states":              {func(r *rig) { r.log(kmsg.Closed, "osd3", 5).run(1) }, false},
-		"closed, and the OSD is down":           {func(r *rig) { r.log(kmsg.OSDDown, "osd3", 1); closes(5)(r) }, false},
-		"closed, and another OSD is down":       {func(r *rig) { r.log(kmsg.OSDDown, "osd4", 1); closes(5)(r) }, true},
+		"1 CRC fault each of two OSDs":    {func(r *rig) { r.log(kmsg.CRC, "osd3", 1).log(kmsg.CRC, "osd4", 1).run(1) }, false},
+		"CRC faults of a metadata server": {func(r *rig) { r.log(kmsg.CRC, "mds0", 9).run(1) }, false},
+		"5 sessions closed in 60 s":       {closes(5), true},
+		"4 sessions closed in 60 s":       {closes(4), false},
+		"5 closed, the first 60 s before": {func(r *rig) { r.log(kmsg.ClosedOpen, "osd3", 1).run(60).log(kmsg.ClosedOpen, "osd3", 4).run(1) }, false},
+		"5 closed in other states":        {func(r *rig) { r.log(kmsg.Closed, "osd3", 5).run(1) }, false},
+		"closed, and the OSD is down":     {func(r *rig) { r.log(kmsg.OSDDown, "osd3", 1); closes(5)(r) }, false},
+		"closed, and another OSD is down": {func(r *rig) { r.log(kmsg.OSDDown, "osd4", 1); closes(5)(r) }, true},
+		"closed, and the OSD was down before": {func(r *rig) {
+			r.flow().log(kmsg.ClosedOpen, "osd3", 4).log(kmsg.OSDDown, "osd3", 1).run(13).stall().run(4)
+			closes(5)(r)
+		}, true},
 		"closed, and the OSD was down long ago": {func(r *rig) { r.log(kmsg.OSDDown, "osd3", 1).run(70); closes(5)(r) }, true},
 		"closed, and the cluster is full":       {func(r *rig) { r.log(kmsg.Full, "", 1); closes(5)(r) }, false},
 		"closed, and the map says full": {func(r *rig) {

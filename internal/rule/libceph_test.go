@@ -76,7 +76,16 @@ func TestLibcephSessionLoop(t *testing.T) {
 		"of a monitor":                  {func(r *rig) { r.log(kmsg.ClosedOpen, "mon0", 9).run(1) }, false},
 		"before the session was opened": {func(r *rig) { r.log(kmsg.Closed, "osd3", 9).run(1) }, false},
 		"the OSD is down":               {func(r *rig) { r.log(kmsg.ClosedOpen, "osd3", 9).log(kmsg.OSDDown, "osd3", 1).run(1) }, false},
-		"the cluster is full":           {func(r *rig) { r.log(kmsg.ClosedOpen, "osd3", 9).log(kmsg.Full, "", 1).run(1) }, false},
+		"by many clients as the OSD goes down": {func(r *rig) {
+			r.log(kmsg.ClosedOpen, "osd3", 9).log(kmsg.OSDDown, "osd3", 1).run(8).log(kmsg.ClosedOpen, "osd3", 9).run(20)
+		}, false},
+		"again after the OSD was down": {func(r *rig) {
+			r.log(kmsg.ClosedOpen, "osd3", 9).log(kmsg.OSDDown, "osd3", 1).run(13).log(kmsg.ClosedOpen, "osd3", 5).run(1)
+		}, true},
+		"4 after the OSD was down": {func(r *rig) {
+			r.log(kmsg.ClosedOpen, "osd3", 9).log(kmsg.OSDDown, "osd3", 1).run(13).log(kmsg.ClosedOpen, "osd3", 4).run(1)
+		}, false},
+		"the cluster is full": {func(r *rig) { r.log(kmsg.ClosedOpen, "osd3", 9).log(kmsg.Full, "", 1).run(1) }, false},
 	} {
 		t.Run(name, func(t *testing.T) {
 			r := newRig(t, 2).run(10)

@@ -26,7 +26,7 @@ func libcephSessionLoop() Rule {
 		Limits:    limits,           // no hold: the window is one
 		About: "One OSD lost at least 5 working sessions with this node in 60 s, though it is not down and the cluster is not full. " +
 			"A CRC failure on the way to an OSD is logged by the OSD, not here: the kernel only says \"socket closed (con state OPEN)\", again and again. So this is how the retry storm of writes looks. Broken reads, writes and message processing of a socket count as well. " +
-			"An OSD that restarts closes its session once and says that it is down; rolling restarts therefore do not count. An idle session is closed once. " +
+			"An OSD that restarts closes its session once and says that it is down; rolling restarts therefore do not count. What is lost later than 10 s after that does: it is back. An idle session is closed once. " +
 			"The loop may also come from the network: a firewall or load balancer that resets connections, or an MTU that does not fit.",
 		Do: []string{
 			"Read the log of the OSD that is named: \"bad crc in data\" there means that this node's buffers change while they are sent.",

@@ -36,8 +36,9 @@ type tally struct {
 }
 
 // count returns the OSDs that have lost sessions within the windows, the five
-// worst first. The others are left out for an OSD that the kernel says is down,
-// and for all of them while the cluster is full: both close sessions without a loop.
+// worst first. Of an OSD that went down within the window the others count only from
+// when its sessions must be new ones, and none of any while the cluster is full: both
+// close sessions without a loop.
 func (t tally) count(in Input) []faults {
 	if len(t.others) > 0 && clusterFull(in, t.window) {
 		t.others = nil
@@ -45,14 +46,30 @@ func (t tally) count(in Input) []faults {
 	list := t.every(in)
 	if down := downOSDs(in, t.window); len(down) > 0 {
 		for i := range list {
-			if down[list[i].osd] {
-				list[i].others = 0
+			if at, was := down[list[i].osd]; was {
+				list[i].others = min(list[i].others, t.othersSince(in, list[i].osd, at.Add(settle)))
 			}
 		}
 		list = slices.DeleteFunc(list, func(f faults) bool { return f.crc+f.others == 0 })
 	}
 	foremost(list, worse)
 	return list
+}
+
+// othersSince is how many of the others an OSD has had since then.
+func (t tally) othersSince(in Input, osd string, since time.Time) (n uint64) {
+	d := in.Now.Sub(since).Truncate(time.Second)
+	if d <= 0 {
+		return 0
+	}
+	for _, class := range t.others {
+		for _, line := range in.Kernel.Of(class) {
+			if line.Peer == osd {
+				n += linesIn(line, in.Now, d)
+			}
+		}
+	}
+	return n
 }
 
 func worse(a, b *faults) bool {

@@ -8,17 +8,22 @@ import (
 	"github.com/nodewatch/nodewatch/pkg/kmsg"
 )
 
-// downOSDs are the OSDs that went down, or left the map, within d.
-func downOSDs(in Input, d time.Duration) map[string]bool {
-	var down map[string]bool
+// settle is how long after an OSD went down sessions with it are still closed for
+// that: a node may have many clients, and each hears of it in its own time.
+const settle = 10 * time.Second
+
+// downOSDs are the OSDs that went down, or left the map, within d, and when they
+// last did.
+func downOSDs(in Input, d time.Duration) map[string]time.Time {
+	var down map[string]time.Time
 	for _, s := range in.Kernel.Of(kmsg.OSDDown) {
 		if in.Now.Sub(s.Last) > d {
 			continue
 		}
 		if down == nil {
-			down = map[string]bool{}
+			down = map[string]time.Time{}
 		}
-		down[s.Peer] = true
+		down[s.Peer] = later(down[s.Peer], s.Last)
 	}
 	return down
 }
