@@ -171,6 +171,31 @@ func (l *Cluster) Ceph(ctx context.Context, args ...string) (string, error) {
 	return string(out), err
 }
 
+// State is what the cluster says of itself, and what each OSD has under way.
+func (l *Cluster) State(ctx context.Context) string {
+	const most = 4 << 10 // of each
+	var b strings.Builder
+	for _, args := range append([][]string{{"health", "detail"}}, l.sockets("ops")...) {
+		ctx, cancel := context.WithTimeout(ctx, 5*time.Second)
+		out, err := l.children.Output(ctx, "ceph", append([]string{"-c", l.conf}, args...)...)
+		cancel()
+		if err != nil {
+			out = []byte(err.Error())
+		}
+		fmt.Fprintf(&b, "%s: %s\n", args, out[:min(len(out), most)])
+	}
+	return b.String()
+}
+
+// sockets are the arguments that ask each OSD by its own socket.
+func (l *Cluster) sockets(command ...string) (list [][]string) {
+	for i := range osds {
+		socket := filepath.Join(l.dir, fmt.Sprintf("osd.%d.asok", i))
+		list = append(list, append([]string{"--admin-daemon", socket}, command...))
+	}
+	return list
+}
+
 // Image makes an image that is full of data, of so many MiB.
 func (l *Cluster) Image(ctx context.Context, name string, mib int) error {
 	file := filepath.Join(l.dir, name+".raw")
@@ -195,9 +220,8 @@ func (l *Cluster) RestartOSD(n int, between func()) (err error) {
 
 // Tell sets an option of all OSDs while they run, by their own sockets.
 func (l *Cluster) Tell(ctx context.Context, option, value string) error {
-	for i := range osds {
-		socket := filepath.Join(l.dir, fmt.Sprintf("osd.%d.asok", i))
-		if _, err := l.children.Output(ctx, "ceph", "--admin-daemon", socket, "config", "set", option, value); err != nil {
+	for _, args := range l.sockets("config", "set", option, value) {
+		if _, err := l.children.Output(ctx, "ceph", args...); err != nil {
 			return err
 		}
 	}

@@ -29,6 +29,7 @@ func TestGuests(t *testing.T) {
 	l.nodewatch("--tape /tmp/guests.tape")
 	l.afterwards("rm -f /tmp/guests.tape")
 	l.byLibvirt(devices)
+	l.sample("guests")
 	l.pausedByError()
 	l.sh("%s", stopLibvirtd)
 	r := l.until(25*time.Second, "libvirt's silence is told", func(r Report) bool { return r.source("libvirt") != "ok" })

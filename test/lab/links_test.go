@@ -3,40 +3,11 @@
 package lab
 
 import (
-	"strings"
 	"testing"
 	"time"
 
 	"github.com/nodewatch/nodewatch/test/lab/ethswitch"
 )
-
-// A slave without a link is told, and its return. What carries krbd's traffic
-// stays the bond.
-func TestSlaveDown(t *testing.T) {
-	l := scenario(t)
-	l.bond("802.3ad", ethswitch.Layer34)
-	l.nodewatch()
-	_, unplugged := l.script("true")
-	l.plug("eth1", false)
-	r := l.until(20*time.Second, "the lost slave is told", func(r Report) bool { return r.raised("bond-degraded", "warning") })
-	f := r.finding("bond-degraded")
-	l.figure("slave seen", f.Since.Sub(unplugged), 2*time.Second)
-	if f.Subject != "bond0" || !strings.Contains(f.text(), "eth1") {
-		t.Errorf("want eth1 of bond0: %s %s", f.Subject, f.text())
-	}
-	if n, ok := l.metric("nodewatch_bond_slave_carrier", `nic="eth1"`); !ok || n != 0 {
-		t.Errorf("eth1's carrier is %v, %v", n, ok)
-	}
-	l.sample("slave-down")
-	l.plug("eth1", true)
-	r = l.until(60*time.Second, "the slave is back", func(r Report) bool { return r.clear("bond-degraded") })
-	if !r.quiet() {
-		t.Errorf("all is well again: %s", r)
-	}
-	if n, ok := l.metric("nodewatch_bond_slave_link_failures_total", `nic="eth1"`); !ok || n < 1 {
-		t.Errorf("eth1 has failed %v times, %v", n, ok)
-	}
-}
 
 // A switch that no longer speaks LACP is logged by nobody, and told all the same.
 func TestPartnerGone(t *testing.T) {

@@ -19,9 +19,6 @@ import (
 	"golang.org/x/sys/unix"
 )
 
-// world is what all scenarios take turns with.
-var world *World
-
 func TestMain(m *testing.M) {
 	flag.Parse()
 	if f := flag.Lookup("test.list"); f != nil && f.Value.String() != "" {
@@ -44,11 +41,8 @@ func run(m *testing.M) int {
 	}
 	// Never released: the end of the process is the end of it.
 	ctx, _ := signal.NotifyContext(context.Background(), syscall.SIGINT, syscall.SIGTERM, syscall.SIGHUP)
-	world, err = Build(ctx, bin, os.Getenv("KERNEL"))
-	if err != nil && !errors.Is(err, errUnavailable) && ctx.Err() == nil {
-		fmt.Println("lab: environment: once more, as it could not be built:", err)
-		world, err = Build(ctx, bin, os.Getenv("KERNEL"))
-	}
+	stage = &Stage{ctx: ctx, bin: bin, kernel: os.Getenv("KERNEL")}
+	err = stage.Build()
 	switch {
 	case err != nil && ctx.Err() != nil:
 		fmt.Println("lab: interrupted")
@@ -61,20 +55,20 @@ func run(m *testing.M) int {
 		return environmentFailed
 	}
 	context.AfterFunc(ctx, func() {
-		world.Close()
+		stage.Close()
 		fmt.Println("lab: interrupted")
 		os.Exit(interrupted)
 	})
-	fmt.Printf("lab: kernel %s, up in %s\n", world.Kernel.Version, time.Since(begin).Round(time.Second))
+	fmt.Printf("lab: kernel %s, up in %s\n", stage.world.Load().Kernel.Version, time.Since(begin).Round(time.Second))
 	code := inOrder(m)
 	if os.Getenv("KEEP") != "" && ctx.Err() == nil {
-		fmt.Printf("lab: the guest stays up until this is interrupted; its shell: %s\n", world.Shell())
+		fmt.Printf("lab: the guest stays up until this is interrupted; its shell: %s\n", stage.world.Load().Shell())
 		<-ctx.Done()
 	}
 	if ctx.Err() != nil {
 		select {} // what was interrupted ends above
 	}
-	world.Close()
+	stage.Close()
 	fmt.Println("lab:", count, "in", time.Since(begin).Round(time.Second))
 	if code == 0 || count.failed > 0 {
 		return code

@@ -31,6 +31,7 @@ func TestLogOverrun(t *testing.T) {
 	}
 	l.debug(false)
 	l.sh("kill -CONT $(cat /run/nodewatch.pid)")
+	l.sample("overrun")
 	l.until(20*time.Second, "the loss is told", func(r Report) bool { return lost() > 0 && r.finding("kmsg-lost") != nil })
 	l.holds(5*time.Second, "the log is read to its end again", func(Report) bool { return true })
 	if got, want := l.accounted()-seen, l.lastRecord()-last; got != want {

@@ -41,6 +41,7 @@ func TestRollingRestart(t *testing.T) {
 			t.Errorf("the kernel has not noticed that osd%d was down", n)
 		}
 	}
+	l.sample("restarted")
 }
 
 // One connection fills a slave, as a migration does, on a bond that carries krbd's

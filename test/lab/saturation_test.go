@@ -16,11 +16,15 @@ func TestSaturationLayer2(t *testing.T) { saturation(t, ethswitch.Layer2) }
 // The same load over connections of eight clients, hashed by ports: balanced.
 func TestSaturationLayer34(t *testing.T) { saturation(t, ethswitch.Layer34) }
 
+// shortWindow judges balance by less than is usual: sooner, and by more of chance.
+const shortWindow = `rules: {bond-imbalance: {window: 10s}}`
+
 func saturation(t *testing.T, hash ethswitch.Hash) {
 	l := scenario(t)
 	l.bond("802.3ad", hash)
 	l.limit(ethswitch.Rate{Bits: speed * 1e6, Buffer: 2 << 20})
-	l.nodewatch()
+	l.put("/run/nodewatch.yaml", shortWindow)
+	l.nodewatch("--config.file /run/nodewatch.yaml")
 	l.spread(hash)
 	before, from := l.Switch.Counters(), time.Now()
 	l.holds(12*time.Second, "no storm under load", func(r Report) bool { return r.clear("krbd-retry-storm", "libceph-crc", "krbd-stalled") })
@@ -52,7 +56,7 @@ func saturation(t *testing.T, hash ethswitch.Hash) {
 		t.Errorf("%.2f of the traffic went to one NIC", most)
 	}
 	// It would be told once its window was full and it was seen for a minute.
-	l.holds(78*time.Second, "nothing is out of balance", func(r Report) bool { return r.clear("bond-imbalance", "layer2-bond-krbd", "bond-hash-layer2") })
+	l.holds(62*time.Second, "nothing is out of balance", func(r Report) bool { return r.clear("bond-imbalance", "layer2-bond-krbd", "bond-hash-layer2") })
 }
 
 // spread loads all disks, each with a client of its own. By which slave each

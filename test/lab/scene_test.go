@@ -30,14 +30,25 @@ func scenario(t *testing.T) *Lab {
 		count.leftOut++
 		t.Skip(why)
 	}
+	w, err := stage.World()
 	began := time.Now()
-	l := &Lab{World: world, t: t, ctx: context.Background()} // clean-up takes longer than t.Context
+	l := &Lab{World: w, t: t, ctx: context.Background()} // clean-up takes longer than t.Context
 	t.Cleanup(func() { l.ended(name, time.Since(began)) })
+	if err != nil {
+		l.environment("%v", err)
+	}
 	return l
 }
 
-// ended prints the scenario's line and counts it.
+// ended prints the scenario's line and counts it. What a scenario that fails has
+// left behind is left to nobody.
 func (l *Lab) ended(name string, took time.Duration) {
+	if l.t.Failed() {
+		stage.Spoil(name + " has failed in it")
+		if l.broken != "" && l.Cluster != nil {
+			l.t.Logf("the cluster at the end\n%s", l.Cluster.State(l.ctx))
+		}
+	}
 	word := "ok  "
 	switch {
 	case !l.t.Failed():
@@ -66,7 +77,7 @@ func (l *Lab) figure(what string, took, most time.Duration) {
 // environment ends the scenario for something that is not nodewatch's fault.
 func (l *Lab) environment(format string, args ...any) {
 	l.t.Helper()
-	l.broken = strings.SplitN(fmt.Sprintf(format, args...), "\n", 2)[0]
+	l.broken = firstLine(fmt.Sprintf(format, args...))
 	l.t.Fatalf("environment: "+format, args...)
 }
 
@@ -92,14 +103,21 @@ func (l *Lab) sh(format string, args ...any) string {
 	return out
 }
 
-// afterwards runs a script in the guest at the end.
+// afterwards runs a script in the guest at the end. That it fails is no fault of
+// nodewatch's: what nodewatch has to do was done before.
 func (l *Lab) afterwards(format string, args ...any) {
 	l.t.Cleanup(func() {
+		failed := l.t.Failed()
 		if _, err := l.Guest.Sh(l.ctx, fmt.Sprintf(format, args...)); err != nil {
 			l.t.Errorf("clean-up: %v", err)
+			if !failed {
+				l.broken = "clean-up: " + firstLine(err.Error())
+			}
 		}
 	})
 }
+
+func firstLine(s string) string { return strings.SplitN(s, "\n", 2)[0] }
 
 // bond makes bond0 of both NICs, which the switch bundles, and waits until the
 // storage network answers. The switch hashes as the bond does. A bond of the same

@@ -40,6 +40,12 @@ func sample(w io.Writer) error {
 			s.put("sys-class-net-"+filepath.Base(link), attributes(dir, ":"))
 		}
 	}
+	for _, name := range glob("/proc/[0-9]*/comm") {
+		if comm, err := os.ReadFile(name); err == nil && strings.HasPrefix(string(comm), "qemu") {
+			dir := filepath.Dir(name)
+			s.file("proc-"+filepath.Base(dir)+"-cmdline", dir+"/cmdline") // a secret in it is encrypted
+		}
+	}
 	s.put("sys-bus-rbd.txt", sections("/sys/bus/rbd/devices/*/*"))
 	s.put("sys-kernel-debug-ceph.txt", sections("/sys/kernel/debug/ceph/*/*"))
 	s.put("sys-block-rbd.txt", disks())

@@ -1,0 +1,63 @@
+//go:build lab
+
+package lab
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"sync/atomic"
+)
+
+// A Stage has the world that the scenarios take turns with. One that fails may
+// leave I/O that hangs in the guest's kernel for ever: the next gets a new world.
+type Stage struct {
+	ctx         context.Context // ends when the lab is interrupted
+	bin, kernel string
+	world       atomic.Pointer[World] // closed from another goroutine when the lab is interrupted
+	spoiled     string                // why the world is of no more use; empty if it is
+}
+
+// stage is the one that there is: tests of Go's take no arguments.
+var stage *Stage
+
+// Build builds the first world, in a second go if need be.
+func (s *Stage) Build() error {
+	err := s.build()
+	if err == nil || errors.Is(err, errUnavailable) || s.ctx.Err() != nil {
+		return err
+	}
+	fmt.Println("lab: environment: once more, as it could not be built:", err)
+	return s.build()
+}
+
+func (s *Stage) build() error {
+	w, err := Build(s.ctx, s.bin, s.kernel)
+	if err == nil {
+		s.world.Store(w)
+	}
+	return err
+}
+
+// Spoil says that the next scenario cannot have this world.
+func (s *Stage) Spoil(why string) { s.spoiled = why }
+
+// World is the world of the next scenario.
+func (s *Stage) World() (*World, error) {
+	if s.spoiled != "" {
+		fmt.Printf("lab: a new world, as %s\n", s.spoiled)
+		s.Close()
+		if err := s.build(); err != nil {
+			return s.world.Load(), fmt.Errorf("a new world: %w", err)
+		}
+		s.spoiled = ""
+	}
+	return s.world.Load(), nil
+}
+
+// Close ends the world and removes it.
+func (s *Stage) Close() {
+	if w := s.world.Load(); w != nil {
+		w.Close()
+	}
+}
