@@ -82,7 +82,7 @@ func TestWriteLoop(t *testing.T) {
 	if f := r.finding("krbd-retry-storm"); f.Impact != "major_outage" || !strings.Contains(f.text(), "osd") {
 		t.Errorf("got %s: %s", f.Impact, f.text())
 	}
-	l.holds(10*time.Second, "the storm stays told, and no CRC fault is made up", func(r Report) bool {
+	l.holds(6*time.Second, "the storm stays told, and no CRC fault is made up", func(r Report) bool {
 		return r.goesOn("krbd-retry-storm", "critical") && r.clear("libceph-crc", "ceph-unreachable")
 	})
 	l.sample("write-loop")

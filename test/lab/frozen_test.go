@@ -20,7 +20,7 @@ func TestOSDFrozen(t *testing.T) {
 	devices := l.mapImages(2, msgr1)
 	waits, rests := devices[0], devices[1]
 	l.sh("dd if=/dev/%s of=/dev/null bs=1M count=2 iflag=direct", waits)
-	l.holds(6*time.Second, "no disk waits yet", func(r Report) bool { return r.clear("krbd-stalled") })
+	l.holds(4*time.Second, "no disk waits yet", func(r Report) bool { return r.clear("krbd-stalled") })
 	l.freeze(1, true)
 	l.readAll(waits)
 	last := l.lastCompletion(waits)
@@ -38,7 +38,7 @@ func TestOSDFrozen(t *testing.T) {
 		f := r.finding("krbd-stalled")
 		return f != nil && strings.Contains(f.Summary, "osd1") && !strings.Contains(f.text(), rests)
 	})
-	l.holds(5*time.Second, "it stays told and is no storm", func(r Report) bool {
+	l.holds(4*time.Second, "it stays told and is no storm", func(r Report) bool {
 		return r.finding("krbd-stalled") != nil && r.clear("krbd-retry-storm", "ceph-unreachable", "libceph-crc", "layer2-bond-krbd")
 	})
 	l.sample("frozen")
@@ -76,7 +76,7 @@ func TestOSDKilled(t *testing.T) {
 	l.sample("osd-dead")
 	restart()
 	l.until(60*time.Second, "I/O goes on", func(r Report) bool { return well(r) && r.clear("krbd-stalled", "ceph-unreachable") })
-	l.holds(5*time.Second, "all is well", well)
+	l.holds(3*time.Second, "all is well", well)
 	if l.kernelCount("osd1 down") == 0 {
 		t.Error("the kernel has not noticed that the OSD was down")
 	}

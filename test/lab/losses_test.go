@@ -15,12 +15,12 @@ import (
 func TestSlaveAndMonitorLost(t *testing.T) {
 	l := scenario(t)
 	l.bond("802.3ad", ethswitch.Layer34)
-	l.nodewatch()
+	l.configured(`rules: {ceph-unreachable: {mons: 10s}}`)
 	device := l.mapImages(1, msgr1)[0]
 	l.sh("dd if=/dev/%s of=/dev/null bs=1M count=16 iflag=direct", device)
-	l.slaveLost()
 	l.Cluster.Mon.Kill()
 	t.Cleanup(l.monitor)
+	l.slaveLost()
 	r := l.until(60*time.Second, "the monitor's loss is told", func(r Report) bool { return r.finding("ceph-unreachable") != nil })
 	if f := r.finding("ceph-unreachable"); f.Severity != "warning" || f.Impact != "operational" {
 		t.Errorf("I/O goes on: got %s, %s", f.Severity, f.Impact)

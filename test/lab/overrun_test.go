@@ -18,7 +18,7 @@ func TestLogOverrun(t *testing.T) {
 	l.nodewatch()
 	device := l.mapImages(1, msgr1)[0]
 	lost := func() float64 { n, _ := l.metric("nodewatch_kmsg_lost_records_total"); return n }
-	l.holds(5*time.Second, "the log is read to its end", func(r Report) bool { return r.clear("kmsg-lost") })
+	l.holds(4*time.Second, "the log is read to its end", func(r Report) bool { return r.clear("kmsg-lost") })
 	seen, last := l.accounted(), l.lastRecord()
 	l.sh("kill -STOP $(cat /run/nodewatch.pid)")
 	l.debug(true)
@@ -33,7 +33,7 @@ func TestLogOverrun(t *testing.T) {
 	l.sh("kill -CONT $(cat /run/nodewatch.pid)")
 	l.sample("overrun")
 	l.until(20*time.Second, "the loss is told", func(r Report) bool { return lost() > 0 && r.finding("kmsg-lost") != nil })
-	l.holds(5*time.Second, "the log is read to its end again", func(Report) bool { return true })
+	l.holds(3*time.Second, "the log is read to its end again", func(Report) bool { return true })
 	if got, want := l.accounted()-seen, l.lastRecord()-last; got != want {
 		t.Errorf("the kernel logged %v records, nodewatch read or lost %v, %v of them lost", want, got, lost())
 	}

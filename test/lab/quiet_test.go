@@ -22,7 +22,8 @@ func calm(r Report) bool {
 	return true
 }
 
-// Every OSD is restarted in turn under load, and is away for a while.
+// Every OSD is restarted in turn under load, and is away for a while: less than the
+// time after which I/O counts as stalled, as no other OSD has what it holds.
 func TestRollingRestart(t *testing.T) {
 	l := scenario(t)
 	l.bond("802.3ad", ethswitch.Layer34)
@@ -32,11 +33,11 @@ func TestRollingRestart(t *testing.T) {
 		return calm(r) && r.clear("krbd-retry-storm", "libceph-crc", "libceph-session-loop", "ceph-unreachable")
 	}
 	for n := range osds {
-		err := l.Cluster.RestartOSD(n, func() { l.holds(6*time.Second, "an OSD is down", well) })
+		err := l.Cluster.RestartOSD(n, func() { l.holds(3*time.Second, "an OSD is down", well) })
 		if err != nil {
 			l.environment("%v", err)
 		}
-		l.holds(10*time.Second, "an OSD was restarted", well)
+		l.holds(7*time.Second, "an OSD was restarted", well)
 		if l.kernelCount(fmt.Sprintf("osd%d down", n)) == 0 {
 			t.Errorf("the kernel has not noticed that osd%d was down", n)
 		}
@@ -57,7 +58,7 @@ func TestMigration(t *testing.T) {
 	l.sh("(nc %s %d >/dev/null) >/dev/null 2>&1 </dev/null &", storageIP, port)
 	l.until(20*time.Second, "the full NIC is told", func(r Report) bool { return r.raised("nic-saturated", "warning") })
 	l.sample("migration")
-	l.holds(12*time.Second, "no storm builds up", func(r Report) bool { return calm(r) && r.raised("layer2-bond-krbd", "warning") })
+	l.holds(8*time.Second, "no storm builds up", func(r Report) bool { return calm(r) && r.raised("layer2-bond-krbd", "warning") })
 }
 
 // In active-backup the hash policy, which is layer2 unless it is set, means nothing.
@@ -67,7 +68,7 @@ func TestActiveBackup(t *testing.T) {
 	l.nodewatch()
 	l.load(l.mapImages(2, msgr2))
 	l.sample("active-backup")
-	l.holds(18*time.Second, "nothing is wrong", func(r Report) bool {
+	l.holds(15*time.Second, "nothing is wrong", func(r Report) bool {
 		return calm(r) && r.clear("layer2-bond-krbd", "bond-hash-layer2", "bond-lacp", "bond-degraded", "bond-imbalance")
 	})
 }

@@ -16,15 +16,11 @@ func TestSaturationLayer2(t *testing.T) { saturation(t, ethswitch.Layer2) }
 // The same load over connections of eight clients, hashed by ports: balanced.
 func TestSaturationLayer34(t *testing.T) { saturation(t, ethswitch.Layer34) }
 
-// shortWindow judges balance by less than is usual: sooner, and by more of chance.
-const shortWindow = `rules: {bond-imbalance: {window: 10s}}`
-
 func saturation(t *testing.T, hash ethswitch.Hash) {
 	l := scenario(t)
 	l.bond("802.3ad", hash)
 	l.limit(ethswitch.Rate{Bits: speed * 1e6, Buffer: 2 << 20})
-	l.put("/run/nodewatch.yaml", shortWindow)
-	l.nodewatch("--config.file /run/nodewatch.yaml")
+	l.configured(`rules: {bond-imbalance: {window: 10s}}`) // sooner than is usual, and by more of chance
 	l.spread(hash)
 	before, from := l.Switch.Counters(), time.Now()
 	l.holds(12*time.Second, "no storm under load", func(r Report) bool { return r.clear("krbd-retry-storm", "libceph-crc", "krbd-stalled") })

@@ -235,6 +235,13 @@ func (l *Lab) nodewatch(flags ...string) {
 	l.until(20*time.Second, "nodewatch starts", func(Report) bool { return true })
 }
 
+// configured starts the daemon with a configuration, which spares time.
+func (l *Lab) configured(yaml string) {
+	l.t.Helper()
+	l.put("/run/nodewatch.yaml", yaml)
+	l.nodewatch("--config.file /run/nodewatch.yaml")
+}
+
 // end ends nodewatch, if it runs, as systemd would.
 func (l *Lab) end() {
 	l.t.Helper()
