@@ -48,7 +48,7 @@ func (l *Lab) slaveLost() {
 	l.plug("eth1", false)
 	r := l.until(20*time.Second, "the lost slave is told", func(r Report) bool { return r.raised("bond-degraded", "warning") })
 	f := r.finding("bond-degraded")
-	l.figure("slave seen", f.Since.Sub(unplugged), 2*time.Second)
+	l.figure("slave seen", f.Since.Sub(unplugged), 3*time.Second)
 	if f.Subject != "bond0" || !strings.Contains(f.text(), "eth1") {
 		l.t.Errorf("want eth1 of bond0: %s %s", f.Subject, f.text())
 	}
