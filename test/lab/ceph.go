@@ -29,6 +29,9 @@ type Cluster struct {
 	Mon      *Child
 }
 
+// An OSD that is frozen for less than a minute stays up: its peer gives it so long, and
+// its leases to answer reads, which without a second replica it may never get back,
+// last nearly as long (osd_pool_default_read_lease_ratio of the grace).
 const cephConf = `[global]
 fsid = FSID
 mon host = [v2:IP:3300,v1:IP:6789]
@@ -49,6 +52,7 @@ auth allow insecure global id reclaim = false
 paxos propose interval = 0.1
 mon client hunt interval = 0.5
 mon osd min down reporters = 1
+osd heartbeat grace = 60
 [mon.a]
 mon data = DIR/mon
 public addrv = [v2:IP:3300,v1:IP:6789]

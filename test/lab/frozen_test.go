@@ -87,7 +87,8 @@ func TestOSDsGone(t *testing.T) {
 	l := scenario(t)
 	l.bond("802.3ad", ethswitch.Layer2) // of which the loss must not be blamed
 	l.nodewatch()
-	l.load(l.mapImages(2, msgr1))
+	devices := l.mapImages(2, msgr1)
+	l.load(devices)
 	l.until(12*time.Second, "the standing risk", func(r Report) bool { return r.raised("layer2-bond-krbd", "warning") })
 	for n := range osds {
 		l.Cluster.OSDs[n].Kill()
@@ -105,6 +106,9 @@ func TestOSDsGone(t *testing.T) {
 		back = true
 	}
 	t.Cleanup(restart)
+	// Each object at once: what is read in turn may wait for one OSD alone, and the
+	// kernel does not look for another that nothing waits for.
+	l.sh("for i in $(seq 0 %d); do (dd if=/dev/%s of=/dev/null bs=1M count=1 skip=$i iflag=direct) >/dev/null 2>&1 </dev/null & done", imageMiB-1, devices[0])
 	r := l.until(45*time.Second, "the loss is told", func(r Report) bool { return r.raised("ceph-unreachable", "critical") })
 	if f := r.finding("ceph-unreachable"); f.Impact != "major_outage" {
 		t.Errorf("no I/O completes: got %s", f.Impact)
@@ -173,6 +177,6 @@ func (l *Lab) readsOn() {
 		return code == 0 && err == nil, err
 	})
 	if err != nil {
-		l.t.Fatalf("the reads do not go on: %v", err)
+		l.environment("the reads do not go on: %v", err)
 	}
 }

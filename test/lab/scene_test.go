@@ -45,7 +45,7 @@ func scenario(t *testing.T) *Lab {
 func (l *Lab) ended(name string, took time.Duration) {
 	if l.t.Failed() {
 		stage.Spoil(name + " has failed in it")
-		if l.broken != "" && l.Cluster != nil {
+		if l.World != nil && l.Cluster != nil {
 			l.t.Logf("the cluster at the end\n%s", l.Cluster.State(l.ctx))
 		}
 	}
