@@ -67,10 +67,10 @@ func budget() time.Duration {
 // that is not here is taken for a long one.
 var usual = map[string]int{
 	"CRCStorm": 65, "Healthy": 62, "Incident": 62, "StandingRisk": 14,
-	"WriteLoop": 20, "OSDFrozen": 27, "OSDKilled": 45, "OSDsGone": 45, "SlaveAndMonitorLost": 54,
+	"WriteLoop": 20, "OSDFrozen": 27, "OSDKilled": 45, "OSDsGone": 56, "SlaveAndMonitorLost": 54,
 	"HashPolicies": 3, "Blocklisted": 25, "WatchLost": 28, "PartnerGone": 54, "LinksChange": 12,
 	"LogOverrun": 24, "Guests": 80, "PolicyFixedInTheStorm": 17, "RollingRestart": 26, "Migration": 22, "ActiveBackup": 18,
-	"Layer2WithoutStorage": 15, "SaturationLayer2": 74, "SaturationLayer34": 87,
+	"Layer2WithoutStorage": 24, "SaturationLayer2": 74, "SaturationLayer34": 87,
 }
 
 const long = 70

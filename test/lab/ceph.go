@@ -216,7 +216,11 @@ func (l *Cluster) RestartOSD(n int, between func()) (err error) {
 	if err := l.OSDs[n].Signal(syscall.SIGTERM); err != nil {
 		return err
 	}
-	<-l.OSDs[n].done
+	select {
+	case <-l.OSDs[n].done:
+	case <-time.After(30 * time.Second):
+		return fmt.Errorf("osd.%d does not end", n)
+	}
 	defer func() { err = l.StartOSD(n) }() // between may end the test
 	between()
 	return nil

@@ -24,6 +24,7 @@ import (
 type Children struct {
 	dir    string
 	thread chan func()
+	closed chan struct{} // by Close
 
 	mu   sync.Mutex
 	list []*Child
@@ -38,7 +39,7 @@ type Child struct {
 
 // NewChildren makes the namespace. Logs of the children go to the directory.
 func NewChildren(dir string) (*Children, error) {
-	c := &Children{dir: dir, thread: make(chan func())}
+	c := &Children{dir: dir, thread: make(chan func()), closed: make(chan struct{})}
 	ready := make(chan error)
 	go func() {
 		runtime.LockOSThread() // never unlocked: the thread ends with this goroutine
@@ -47,8 +48,13 @@ func NewChildren(dir string) (*Children, error) {
 		if err != nil {
 			return
 		}
-		for f := range c.thread {
-			f()
+		for {
+			select {
+			case f := <-c.thread:
+				f()
+			case <-c.closed:
+				return
+			}
 		}
 	}()
 	if err := <-ready; err != nil {
@@ -57,11 +63,18 @@ func NewChildren(dir string) (*Children, error) {
 	return c, nil
 }
 
+// errClosed is what comes of all that is asked of Children after their end.
+var errClosed = errors.New("the lab has ended")
+
 // Within runs f on the thread that is in the namespace.
 func (c *Children) Within(f func() error) error {
-	done := make(chan error)
-	c.thread <- func() { done <- f() }
-	return <-done
+	done := make(chan error, 1)
+	select {
+	case c.thread <- func() { done <- f() }:
+		return <-done
+	case <-c.closed:
+		return errClosed
+	}
 }
 
 // Start starts a program; what it says goes to NAME.log.
@@ -132,5 +145,5 @@ func (c *Children) Close() {
 		c.list[i].Kill()
 	}
 	c.list = nil
-	close(c.thread)
+	close(c.closed)
 }

@@ -59,7 +59,7 @@ func (l *Lab) byLibvirt(devices []string) {
 	if n := l.sh(`grep '"saw":"libvirt"' /tmp/guests.tape | grep -c '"throttle":{"read_iops":77}' || true`); n == "0" {
 		l.t.Error("the throttle of vm101's disk is not seen")
 	}
-	l.keepsSecret(l.sh("cat /tmp/guests.tape"), l.page(), l.sh("cat /tmp/nodewatch.log"))
+	l.keepsSecret(l.sh("cat /tmp/guests.tape"), l.page(), string(l.fetch("/api/v1/report")), string(l.fetch("/metrics")), l.sh("cat /tmp/nodewatch.log"))
 }
 
 // pausedByError lets vm104's disk fail, and waits until it is told that QEMU has

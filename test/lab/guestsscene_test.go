@@ -3,7 +3,7 @@
 package lab
 
 import (
-	"net/http"
+	"html"
 	"regexp"
 	"strconv"
 	"strings"
@@ -160,11 +160,7 @@ func (l *Lab) blocklist(client string) {
 // page is the page that people see.
 func (l *Lab) page() string {
 	l.t.Helper()
-	body, status, err := l.Guest.Get(l.ctx, address+"/")
-	if err != nil || status != http.StatusOK {
-		l.t.Fatalf("the page: status %d, %v", status, err)
-	}
-	return string(body)
+	return html.UnescapeString(string(l.fetch("/")))
 }
 
 var (

@@ -61,9 +61,19 @@ ip link set bond0.%d up`, strings.Join(slaves, " "), vlan, vlan, vlan)
 		}
 		if code != 0 {
 			t.Logf("Linux %s does not know %s", l.Kernel.Version, policy)
+			if policy != "vlan+srcmac" { // came with 5.12
+				t.Errorf("%s is not set", policy)
+			}
 			continue
 		}
-		rows = append(rows, l.chosen(policy, slaves)...)
+		chosen, used := l.chosen(policy, slaves), map[int]bool{}
+		for _, r := range chosen {
+			used[r.slave] = true
+		}
+		if len(used) != len(slaves) {
+			t.Errorf("%s: %d of %d slaves were chosen", policy, len(used), len(slaves))
+		}
+		rows = append(rows, chosen...)
 	}
 	for _, r := range rows {
 		if got := int(r.hash(k) % uint32(len(slaves))); got != r.slave {

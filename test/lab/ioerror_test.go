@@ -19,6 +19,7 @@ func TestBlocklisted(t *testing.T) {
 	l.nodewatch()
 	device := l.mapImages(1, msgr2)[0]
 	l.mount(device)
+	remounts := l.faults("fs-readonly")
 	l.until(15*time.Second, "a disk in use", func(Report) bool { v, ok := l.metric("nodewatch_krbd_devices"); return ok && v == 1 })
 	if r := l.now(); !r.clear("krbd-io-error") {
 		t.Fatalf("before there is an error: %s", r)
@@ -41,6 +42,7 @@ func TestBlocklisted(t *testing.T) {
 	})
 	l.figure("errors told", r.At.Sub(l.firstSince(l.kernelTimes("result -108"), begin)), 5*time.Second)
 	l.waitSh("touch /mnt/file; sync; dmesg | grep -q 'Remounting filesystem read-only'") // the journal's turn
+	l.until(10*time.Second, "the remount is counted", func(Report) bool { return l.faults("fs-readonly") > remounts })
 	if !r.clear("krbd-retry-storm", "ceph-unreachable", "libceph-crc") {
 		t.Errorf("errors are no storm: %s", r)
 	}
@@ -63,6 +65,8 @@ func TestWatchLost(t *testing.T) {
 	l.nodewatch()
 	device := l.mapImages(1, msgr1)[0]
 	l.until(15*time.Second, "a disk", func(Report) bool { v, ok := l.metric("nodewatch_krbd_devices"); return ok && v == 1 })
+	const lost = "encountered watch error: -107"
+	before := l.kernelCount(lost)
 	_, begin := l.script("true")
 	for _, n := range nics {
 		l.plug(n, false)
@@ -75,12 +79,12 @@ func TestWatchLost(t *testing.T) {
 	for _, n := range nics {
 		l.plug(n, true)
 	}
-	err := wait(l.ctx, 60*time.Second, func() (bool, error) { return l.kernelCount("encountered watch error: -107") > 0, nil })
+	err := wait(l.ctx, 60*time.Second, func() (bool, error) { return l.kernelCount(lost) > before, nil })
 	if err != nil {
 		l.environment("the watch was not lost: %v", err)
 	}
 	r = l.until(15*time.Second, "the lost watch is told", func(r Report) bool { return r.raised("krbd-io-error", "warning") })
-	l.figure("watch told", r.At.Sub(l.firstSince(l.kernelTimes("encountered watch error: -107"), begin)), 5*time.Second)
+	l.figure("watch told", r.At.Sub(l.firstSince(l.kernelTimes(lost), begin)), 5*time.Second)
 	if f := r.finding("krbd-io-error"); f.Impact != "operational" || !strings.Contains(f.text(), device) {
 		t.Errorf("a lost watch of %s: got %s, %s", device, f.Impact, f.text())
 	}

@@ -9,7 +9,10 @@ import (
 	"os/exec"
 	"path/filepath"
 	"regexp"
+	"runtime"
 	"strings"
+	"syscall"
+	"time"
 )
 
 // A Kernel is an unpacked kernel package.
@@ -105,6 +108,7 @@ func (a apt) fetch(root, name string) error {
 	if err := os.MkdirAll(filepath.Dir(root), 0o755); err != nil {
 		return err
 	}
+	sweepFetched(filepath.Dir(root))
 	tmp, err := os.MkdirTemp(filepath.Dir(root), "fetch-")
 	if err != nil {
 		return err
@@ -137,10 +141,23 @@ for d in lib/modules/*; do depmod -b . "${d##*/}"; done`
 	return os.Rename(filepath.Join(tmp, "root"), root)
 }
 
-// tool runs a program. An error has the last line that it said.
+// sweepFetched removes what runs that were killed while they fetched have left.
+func sweepFetched(dir string) {
+	left, _ := filepath.Glob(filepath.Join(dir, "fetch-*")) // the pattern is right
+	for _, d := range left {
+		if info, err := os.Stat(d); err == nil && time.Since(info.ModTime()) > time.Hour {
+			_ = os.RemoveAll(d) // what stays is tried again by the next run
+		}
+	}
+}
+
+// tool runs a program, which dies with this process. An error has the last line
+// that it said.
 func tool(dir, program string, args ...string) error {
+	runtime.LockOSThread() // whose end would be the program's too
+	defer runtime.UnlockOSThread()
 	cmd := exec.Command(program, args...)
-	cmd.Dir = dir
+	cmd.Dir, cmd.SysProcAttr = dir, &syscall.SysProcAttr{Pdeathsig: syscall.SIGKILL}
 	out, err := cmd.CombinedOutput()
 	if err == nil {
 		return nil

@@ -61,8 +61,8 @@ func run(m *testing.M) int {
 	})
 	fmt.Printf("lab: kernel %s, up in %s\n", stage.world.Load().Kernel.Version, time.Since(begin).Round(time.Second))
 	code := inOrder(m)
-	if os.Getenv("KEEP") != "" && ctx.Err() == nil {
-		fmt.Printf("lab: the guest stays up until this is interrupted; its shell: %s\n", stage.world.Load().Shell())
+	if w := stage.world.Load(); w != nil && kept() && ctx.Err() == nil {
+		fmt.Printf("lab: the guest stays up until this is interrupted; its shell: %s\n", w.Shell())
 		<-ctx.Done()
 	}
 	if ctx.Err() != nil {
@@ -78,6 +78,9 @@ func run(m *testing.M) int {
 	}
 	return code
 }
+
+// kept reports whether the guest is to stay up at the end.
+func kept() bool { return os.Getenv("KEEP") != "" }
 
 const (
 	environmentFailed = 3   // exit code when not nodewatch failed but what is around it

@@ -33,11 +33,16 @@ func TestRollingRestart(t *testing.T) {
 		return calm(r) && r.clear("krbd-retry-storm", "libceph-crc", "libceph-session-loop", "ceph-unreachable")
 	}
 	for n := range osds {
+		up := fmt.Sprintf("osd%d up", n)
+		before := l.kernelCount(up)
 		err := l.Cluster.RestartOSD(n, func() { l.holds(3*time.Second, "an OSD is down", well) })
 		if err != nil {
 			l.environment("%v", err)
 		}
 		l.holds(7*time.Second, "an OSD was restarted", well)
+		if err := wait(l.ctx, 20*time.Second, func() (bool, error) { return l.kernelCount(up) > before, nil }); err != nil {
+			l.environment("no %q in the kernel's log: %v", up, err)
+		}
 		if l.kernelCount(fmt.Sprintf("osd%d down", n)) == 0 {
 			t.Errorf("the kernel has not noticed that osd%d was down", n)
 		}
@@ -67,22 +72,60 @@ func TestActiveBackup(t *testing.T) {
 	l.bond("active-backup", ethswitch.Layer2)
 	l.nodewatch()
 	l.load(l.mapImages(2, msgr2))
+	l.until(15*time.Second, "krbd and the bond are seen", func(Report) bool {
+		n, ok := l.metric("nodewatch_krbd_devices")
+		_, is := l.metric("nodewatch_bond_info", `bond="bond0"`, `mode="active-backup"`)
+		return ok && n == 2 && is
+	})
 	l.sample("active-backup")
-	l.holds(15*time.Second, "nothing is wrong", func(r Report) bool {
+	l.holds(12*time.Second, "nothing is wrong", func(r Report) bool {
 		return calm(r) && r.clear("layer2-bond-krbd", "bond-hash-layer2", "bond-lacp", "bond-degraded", "bond-imbalance")
 	})
 }
 
-// A layer2 bond that carries no storage is advice at most.
+// A layer2 bond that carries no storage is advice at most, even where a NIC beside
+// it carries krbd's.
 func TestLayer2WithoutStorage(t *testing.T) {
 	l := scenario(t)
-	l.bond("802.3ad", ethswitch.Layer2)
+	l.besideStorage()
 	l.nodewatch()
-	r := l.until(20*time.Second, "the advice", func(r Report) bool { return r.raised("bond-hash-layer2", "info") })
+	l.mapImages(1, msgr1)
+	r := l.until(25*time.Second, "krbd and the advice", func(r Report) bool {
+		n, ok := l.metric("nodewatch_krbd_devices")
+		return ok && n == 1 && r.raised("bond-hash-layer2", "info")
+	})
 	l.sample("layer2")
-	if !r.quiet() || !r.clear("layer2-bond-krbd") {
-		t.Errorf("want advice only: %s", r)
+	l.holds(6*time.Second, "it stays advice", func(r Report) bool {
+		return r.raised("bond-hash-layer2", "info") && r.clear("layer2-bond-krbd") && calm(r)
+	})
+	if f := r.finding("bond-hash-layer2"); f.Subject != "bond0" {
+		t.Errorf("got advice for %s", f.Subject)
 	}
+	l.never("layer2-bond-krbd")
+}
+
+// besideStorage gives the storage network eth0 alone, and makes a layer2 bond of
+// eth1 and of a NIC that is plugged in.
+func (l *Lab) besideStorage() {
+	l.t.Helper()
+	l.unbond()
+	if err := l.Guest.PlugNIC(l.ctx, l.Switch, "eth2"); err != nil {
+		l.environment("%v", err)
+	}
+	l.t.Cleanup(func() {
+		if err := l.Guest.UnplugNIC("eth2"); err != nil {
+			l.t.Error(err)
+		}
+	})
+	l.waitSh("test -e /sys/class/net/eth2")
+	l.Switch.SetChannel(ethswitch.None, ethswitch.Layer2)
+	l.afterwards("ip addr flush dev eth0; ip link del bond0; for n in eth0 eth1 eth2; do ip link set $n down; done")
+	l.sh(`ip addr add %s/24 dev eth0
+ip link set eth0 up
+ip link add bond0 type bond mode balance-xor miimon 100 xmit_hash_policy layer2
+for n in eth1 eth2; do ip link set $n down; ip link set $n master bond0; done
+ip link set bond0 up`, guestIP)
+	l.waitSh("ping -c1 -W1 %s", storageIP)
 }
 
 // source serves zeros without end, one client, on the storage network.

@@ -6,6 +6,7 @@ import (
 	"encoding/json"
 	"fmt"
 	"net/http"
+	"slices"
 	"strings"
 	"time"
 )
@@ -47,6 +48,8 @@ type Transition struct {
 	Subject string    `json:"subject"`
 	From    string    `json:"from"`
 	To      string    `json:"to"`
+	Impact  string    `json:"impact"`
+	Summary string    `json:"summary"`
 }
 
 // finding is the finding of the rule; nil if it is not raised.
@@ -156,6 +159,20 @@ func (l *Lab) report() (Report, error) {
 	return r, err
 }
 
+// fetch is a page of the daemon's. A guest that is short of time gets a second chance.
+func (l *Lab) fetch(path string) (body []byte) {
+	l.t.Helper()
+	var status int
+	var err error
+	for range 2 {
+		if body, status, err = l.Guest.Get(l.ctx, address+path); err == nil && status == http.StatusOK {
+			return body
+		}
+	}
+	l.t.Fatalf("%s: status %d, %v", path, status, err)
+	return nil
+}
+
 // now is the daemon's report now.
 func (l *Lab) now() Report {
 	l.t.Helper()
@@ -206,13 +223,22 @@ func (l *Lab) holds(during time.Duration, what string, so func(Report) bool) {
 	}
 }
 
+// never makes sure that none of the rules was raised at any time of the scenario,
+// however shortly. Reports keep the last 200 changes.
+func (l *Lab) never(rules ...string) {
+	l.t.Helper()
+	r := l.now()
+	for _, t := range r.Transitions {
+		if t.To != "clear" && slices.Contains(rules, t.Rule) {
+			l.t.Errorf("%s was raised at %s: %s", t.Rule, t.At, r)
+		}
+	}
+}
+
 // metric is the sum of all samples of a metric whose labels contain all of the given text.
 func (l *Lab) metric(name string, labels ...string) (sum float64, found bool) {
 	l.t.Helper()
-	body, status, err := l.Guest.Get(l.ctx, address+"/metrics")
-	if err != nil || status != http.StatusOK {
-		l.t.Fatalf("metrics: status %d, %v", status, err)
-	}
+	body := l.fetch("/metrics")
 samples:
 	for line := range strings.Lines(string(body)) {
 		rest, is := strings.CutPrefix(line, name)

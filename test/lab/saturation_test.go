@@ -44,7 +44,8 @@ func saturation(t *testing.T, hash ethswitch.Hash) {
 		if rate := (bytes("eth0") + bytes("eth1")) * 8 / took.Seconds(); rate < 0.92*speed*1e6 {
 			l.environment("the switch let through %.0f Mbit/s to a guest that did not take more: its one NIC of %d Mbit/s is not full", rate/1e6, speed)
 		}
-		l.until(30*time.Second, "the full NIC is told", func(r Report) bool { return r.raised("nic-saturated", "warning") })
+		r := l.until(30*time.Second, "the full NIC is told", func(r Report) bool { return r.raised("nic-saturated", "warning") })
+		l.sharesMatch(before, r.finding("nic-saturated").Subject)
 		l.until(90*time.Second, "the imbalance is told", func(r Report) bool { return r.raised("bond-imbalance", "warning") })
 		return
 	}
@@ -52,7 +53,12 @@ func saturation(t *testing.T, hash ethswitch.Hash) {
 		t.Errorf("%.2f of the traffic went to one NIC", most)
 	}
 	// It would be told once its window was full and it was seen for a minute.
+	before, from = l.Switch.Counters(), time.Now()
 	l.holds(62*time.Second, "nothing is out of balance", func(r Report) bool { return r.clear("bond-imbalance", "layer2-bond-krbd", "bond-hash-layer2") })
+	after, took = l.Switch.Counters(), time.Since(from)
+	if rate := max(bytes("eth0"), bytes("eth1")) * 8 / took.Seconds(); rate < 0.3*speed*1e6 {
+		l.environment("at %.0f Mbit/s nothing would be said of balance", rate/1e6)
+	}
 }
 
 // spread loads all disks, each with a client of its own. By which slave each

@@ -45,7 +45,7 @@ func scenario(t *testing.T) *Lab {
 func (l *Lab) ended(name string, took time.Duration) {
 	if l.t.Failed() {
 		stage.Spoil(name + " has failed in it")
-		if l.World != nil && l.Cluster != nil {
+		if l.World != nil {
 			l.t.Logf("the cluster at the end\n%s", l.Cluster.State(l.ctx))
 		}
 	}
@@ -74,10 +74,13 @@ func (l *Lab) figure(what string, took, most time.Duration) {
 	}
 }
 
-// environment ends the scenario for something that is not nodewatch's fault.
+// environment ends the scenario for something that is not nodewatch's fault. What
+// nodewatch has failed in before stays its own.
 func (l *Lab) environment(format string, args ...any) {
 	l.t.Helper()
-	l.broken = firstLine(fmt.Sprintf(format, args...))
+	if !l.t.Failed() {
+		l.broken = firstLine(fmt.Sprintf(format, args...))
+	}
 	l.t.Fatalf("environment: "+format, args...)
 }
 
@@ -103,11 +106,15 @@ func (l *Lab) sh(format string, args ...any) string {
 	return out
 }
 
-// afterwards runs a script in the guest at the end. That it fails is no fault of
-// nodewatch's: what nodewatch has to do was done before.
+// afterwards runs a script in the guest at the end, unless the scenario has failed:
+// then the guest goes. That it fails is no fault of nodewatch's: what nodewatch has
+// to do was done before.
 func (l *Lab) afterwards(format string, args ...any) {
 	l.t.Cleanup(func() {
 		failed := l.t.Failed()
+		if failed && !kept() {
+			return
+		}
 		if _, err := l.Guest.Sh(l.ctx, fmt.Sprintf(format, args...)); err != nil {
 			l.t.Errorf("clean-up: %v", err)
 			if !failed {
@@ -126,7 +133,7 @@ func (l *Lab) bond(mode string, hash ethswitch.Hash) {
 	l.t.Helper()
 	l.t.Cleanup(func() {
 		l.bonded = mode
-		if l.t.Failed() || l.unwhole {
+		if !l.t.Failed() && l.unwhole {
 			l.unbond()
 		}
 	})
@@ -251,6 +258,7 @@ kill -CONT $p; kill $p
 for i in $(seq 50); do [ -e /proc/$p ] || exit 0; usleep 100000; done
 echo it does not end; kill -9 $p; exit 1`)
 	if err != nil {
+		l.broken = ""
 		l.t.Errorf("nodewatch: %v", err)
 	}
 }

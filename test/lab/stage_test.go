@@ -21,7 +21,7 @@ type Stage struct {
 // stage is the one that there is: tests of Go's take no arguments.
 var stage *Stage
 
-// Build builds the first world, in a second go if need be.
+// Build builds a world, in a second go if need be.
 func (s *Stage) Build() error {
 	err := s.build()
 	if err == nil || errors.Is(err, errUnavailable) || s.ctx.Err() != nil {
@@ -33,22 +33,20 @@ func (s *Stage) Build() error {
 
 func (s *Stage) build() error {
 	w, err := Build(s.ctx, s.bin, s.kernel)
-	if err == nil {
-		s.world.Store(w)
-	}
+	s.world.Store(w) // nil with an error
 	return err
 }
 
 // Spoil says that the next scenario cannot have this world.
 func (s *Stage) Spoil(why string) { s.spoiled = why }
 
-// World is the world of the next scenario.
+// World is the world of the next scenario; nil with an error.
 func (s *Stage) World() (*World, error) {
 	if s.spoiled != "" {
 		fmt.Printf("lab: a new world, as %s\n", s.spoiled)
 		s.Close()
-		if err := s.build(); err != nil {
-			return s.world.Load(), fmt.Errorf("a new world: %w", err)
+		if err := s.Build(); err != nil {
+			return nil, fmt.Errorf("a new world: %w", err)
 		}
 		s.spoiled = ""
 	}
