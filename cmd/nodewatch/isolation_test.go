@@ -63,16 +63,7 @@ func TestReportersThatHangDelayNobody(t *testing.T) {
 		t.Fatal(err)
 	}
 	file, _ := configured(t, fmt.Sprintf("reporters:\n  - {name: hub, native: {url: %q, token_file: %q}}", s.URL, token)+fmt.Sprintf(hostile, url, token))
-	c, err := readConfig(file)
-	if err != nil {
-		t.Fatal(err)
-	}
-	list, err := deliveries(c, "")
-	if err != nil {
-		t.Fatal(err)
-	}
-	post := watch.NewPost("node2", list)
-	t.Cleanup(func() { post.Close(goodbye) })
+	post, reporters := posted(t, file)
 
 	began := time.Now()
 	var slowest time.Duration
@@ -82,7 +73,7 @@ func TestReportersThatHangDelayNobody(t *testing.T) {
 		slowest = max(slowest, time.Since(before))
 	}
 	hand(1)
-	for range len(list) - 2 { // all but the hub and the program
+	for range reporters - 2 { // all but the hub and the program
 		select {
 		case what := <-asked:
 			t.Log(what, "hangs")
@@ -104,7 +95,7 @@ func TestReportersThatHangDelayNobody(t *testing.T) {
 		hand(uint64(n))
 		knows(n)
 	}
-	t.Logf("100 changes told in %s while %d reporters hang; the slowest hand-over took %s", time.Since(began), len(list)-1, slowest)
+	t.Logf("100 changes told in %s while %d reporters hang; the slowest hand-over took %s", time.Since(began), reporters-1, slowest)
 	if n := len(hub.Node("rl1/node2").Transitions); n != 100 {
 		t.Errorf("the hub knows %d changes", n)
 	}
@@ -133,4 +124,20 @@ func stormy(began time.Time, n uint64) report.Report {
 		r.Transitions = append(r.Transitions, report.Transition{N: i, At: began, Rule: f.Rule, Component: "storage", From: "clear", To: "critical", Impact: f.Impact, State: f.State, Summary: f.Summary})
 	}
 	return r
+}
+
+// posted is the post of all reporters that a configuration has, and how many they are.
+func posted(t *testing.T, file string) (post *watch.Post, reporters int) {
+	t.Helper()
+	c, err := readConfig(file)
+	if err != nil {
+		t.Fatal(err)
+	}
+	list, err := deliveries(c, "")
+	if err != nil {
+		t.Fatal(err)
+	}
+	post = watch.NewPost("node2", list)
+	t.Cleanup(func() { post.Close(goodbye) })
+	return post, len(list)
 }

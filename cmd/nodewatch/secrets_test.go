@@ -14,7 +14,6 @@ import (
 	"github.com/nodewatch/nodewatch/internal/node"
 	"github.com/nodewatch/nodewatch/internal/page"
 	"github.com/nodewatch/nodewatch/internal/rule"
-	"github.com/nodewatch/nodewatch/internal/watch"
 )
 
 // A backend says back, as its complaint, everything it was sent; no reporter of
@@ -35,16 +34,7 @@ func TestNobodyReadsASecret(t *testing.T) {
 	lines := strings.Split(fmt.Sprintf(hostile, s.URL, token), "\n")
 	lines = append(lines[:len(lines)-2], fmt.Sprintf("  - {name: h-slack, webhook: {preset: slack, url_file: %q}}", slackFile(t, s.URL, secret)))
 	file, _ := configured(t, "reporters:"+strings.Join(lines, "\n")+"\n")
-	c, err := readConfig(file)
-	if err != nil {
-		t.Fatal(err)
-	}
-	list, err := deliveries(c, "")
-	if err != nil {
-		t.Fatal(err)
-	}
-	post := watch.NewPost("node2", list)
-	t.Cleanup(func() { post.Close(goodbye) })
+	post, _ := posted(t, file)
 	post.Take(stormy(time.Now(), 1))
 	post.Settle(time.Minute)
 	v := rule.View{Report: stormy(time.Now(), 1)}
