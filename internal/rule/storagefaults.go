@@ -63,10 +63,13 @@ func (t tally) othersSince(in Input, osd string, since time.Time) (n uint64) {
 		return 0
 	}
 	for _, class := range t.others {
-		for _, line := range in.Kernel.Of(class) {
-			if line.Peer == osd {
-				n += linesIn(line, in.Now, d)
+		lines := in.Kernel.Of(class) // by peer
+		first, _ := slices.BinarySearchFunc(lines, osd, func(s *node.Series, osd string) int { return strings.Compare(s.Peer, osd) })
+		for _, line := range lines[first:] {
+			if line.Peer != osd {
+				break
 			}
+			n += linesIn(line, in.Now, d)
 		}
 	}
 	return n
