@@ -34,15 +34,7 @@ const vlan = 5
 func TestHashPolicies(t *testing.T) {
 	l := scenario(t)
 	l.unbond()
-	if err := l.Guest.PlugNIC(l.ctx, l.Switch, "eth2"); err != nil {
-		l.environment("%v", err)
-	}
-	t.Cleanup(func() {
-		if err := l.Guest.UnplugNIC("eth2"); err != nil {
-			t.Error(err)
-		}
-	})
-	l.waitSh("test -e /sys/class/net/eth2")
+	l.plugEth2()
 	slaves := append([]string{"eth2"}, nics...) // by index it would be the last
 	l.Switch.SetChannel(ethswitch.Static, ethswitch.Layer2)
 	l.afterwards("ip link del bond0; for n in %s; do ip link set $n down; done", strings.Join(slaves, " "))

@@ -79,3 +79,17 @@ func (l *Lab) plug(nic string, in bool) {
 		l.t.Fatal(err)
 	}
 }
+
+// plugEth2 puts a third NIC into the running guest, until the end.
+func (l *Lab) plugEth2() {
+	l.t.Helper()
+	if err := l.Guest.PlugNIC(l.ctx, l.Switch, "eth2"); err != nil {
+		l.environment("%v", err)
+	}
+	l.t.Cleanup(func() {
+		if err := l.Guest.UnplugNIC("eth2"); err != nil {
+			l.t.Error(err)
+		}
+	})
+	l.waitSh("test -e /sys/class/net/eth2")
+}

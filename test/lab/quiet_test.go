@@ -109,15 +109,7 @@ func TestLayer2WithoutStorage(t *testing.T) {
 func (l *Lab) besideStorage() {
 	l.t.Helper()
 	l.unbond()
-	if err := l.Guest.PlugNIC(l.ctx, l.Switch, "eth2"); err != nil {
-		l.environment("%v", err)
-	}
-	l.t.Cleanup(func() {
-		if err := l.Guest.UnplugNIC("eth2"); err != nil {
-			l.t.Error(err)
-		}
-	})
-	l.waitSh("test -e /sys/class/net/eth2")
+	l.plugEth2()
 	l.Switch.SetChannel(ethswitch.None, ethswitch.Layer2)
 	l.afterwards("ip addr flush dev eth0; ip link del bond0; for n in eth0 eth1 eth2; do ip link set $n down; done")
 	l.sh(`ip addr add %s/24 dev eth0
