@@ -8,6 +8,8 @@ import (
 	"strings"
 
 	"github.com/alecthomas/kingpin/v2"
+
+	"github.com/nodewatch/nodewatch/internal/page"
 )
 
 // version is set by the linker.
@@ -81,7 +83,7 @@ func (p program) usage(err error) int {
 
 // fail prints an error in one line and returns code.
 func (p program) fail(code int, err error) int {
-	fmt.Fprintf(p.err, "nodewatch: %v\n", err)
+	fmt.Fprintf(p.err, "nodewatch: %s\n", page.Printable(err.Error()))
 	return code
 }
 

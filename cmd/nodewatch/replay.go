@@ -7,8 +7,6 @@ import (
 	"io"
 	"iter"
 	"os"
-	"slices"
-	"strings"
 	"time"
 
 	"github.com/alecthomas/kingpin/v2"
@@ -27,12 +25,13 @@ import (
 // A replayer plays a tape or an incident.
 type replayer struct {
 	program
-	file  *string
-	serve *string
-	speed *float64
-	brief *bool
-	tell  *bool
-	conf  *string
+	file   *string
+	serve  *string
+	speed  *float64
+	brief  *bool
+	output *string
+	tell   *bool
+	conf   *string
 
 	config config.Config // of the reporters
 }
@@ -46,6 +45,7 @@ func (p program) replayCommand(app *kingpin.Application) (string, func(context.C
 	r.tell = cmd.Flag("report", "Hand what happened to the configured reporters, as if it happened now; its times are moved to now and, at a speed, drawn together.").Bool()
 	r.conf = configFlag(cmd)
 	r.brief = cmd.Flag("brief", "No evidence and no advice, only the changes.").Bool()
+	r.output = cmd.Flag("output", "text, or json: one line {\"offset_s\", \"report\"} at the first verdict, at each change of the report and at the end.").Short('o').Default("text").Enum("text", "json")
 	return "replay", r.run
 }
 
@@ -71,12 +71,10 @@ func (r *replayer) run(ctx context.Context) int {
 		defer stop()
 		r.show(ctx, s)
 	}
-	teller := &story{out: r.out, brief: *r.brief, progress: r.progress()}
-	if err := r.plays(ctx, in, s, post, teller); err != nil {
+	if err := r.plays(ctx, in, s, post, r.printer()); err != nil {
 		return r.fail(exitCritical, err)
 	}
 	r.settle(post)
-	teller.end()
 	if in.tape != nil {
 		r.complain(in.tape)
 	}
@@ -87,8 +85,16 @@ func (r *replayer) run(ctx context.Context) int {
 	return exitOK
 }
 
-// plays plays every entry, in its time if a speed is set.
-func (r *replayer) plays(ctx context.Context, in *played, s *shown, post *watch.Post, teller *story) error {
+// printer returns what prints the reports in the wanted output.
+func (r *replayer) printer() replayPrinter {
+	if *r.output == "json" {
+		return &reportPrinter{out: r.out}
+	}
+	return &changePrinter{out: r.out, brief: *r.brief, progress: r.progress()}
+}
+
+// plays plays every entry, in its time if a speed is set, and prints what follows.
+func (r *replayer) plays(ctx context.Context, in *played, s *shown, post *watch.Post, printer replayPrinter) error {
 	judge := rule.NewJudge(rule.Default())
 	var began, first time.Time
 	due := func(at time.Time) time.Time {
@@ -97,7 +103,7 @@ func (r *replayer) plays(ctx context.Context, in *played, s *shown, post *watch.
 	for {
 		e, err := in.next()
 		if errors.Is(err, io.EOF) {
-			return nil
+			return printer.end()
 		}
 		if err != nil {
 			return err
@@ -116,7 +122,9 @@ func (r *replayer) plays(ctx context.Context, in *played, s *shown, post *watch.
 		}
 		if v, judged := judge.Take(e); judged {
 			s.show(v)
-			teller.tell(v)
+			if err := printer.print(v, e.At.Sub(first)); err != nil {
+				return err
+			}
 			if post != nil {
 				post.Take(r.placed(v.Report).Retimed(due))
 			}
@@ -179,7 +187,7 @@ func (r *replayer) show(ctx context.Context, s *shown) {
 // complain says what of the tape could not be played.
 func (r *replayer) complain(t *tape.Reader) {
 	if n, first := t.Broken(); n > 0 {
-		fmt.Fprintf(r.err, "nodewatch: %d broken lines left out, the first: %v\n", n, first)
+		fmt.Fprintf(r.err, "nodewatch: %d broken lines left out, the first: %s\n", n, page.Printable(first.Error()))
 	}
 	if n := t.Lost(); n > 0 {
 		fmt.Fprintf(r.err, "nodewatch: the recorder had lost %d entries\n", n)
@@ -192,71 +200,6 @@ func (r *replayer) progress() io.Writer {
 		return f
 	}
 	return nil
-}
-
-// A story prints each change of verdict with its time.
-type story struct {
-	out      io.Writer
-	brief    bool
-	progress io.Writer // nil: none is shown
-	began    time.Time
-	told     uint64
-	shownAt  time.Time
-}
-
-// tell prints the transitions that the View brings.
-func (s *story) tell(v rule.View) {
-	if s.began.IsZero() || v.Started.After(s.began) {
-		if !s.began.IsZero() {
-			fmt.Fprintf(s.out, "%s  nodewatch starts anew\n", v.Started.Format(time.TimeOnly))
-		}
-		s.began, s.told = v.Started, 0
-	}
-	for _, t := range v.Report.Transitions {
-		if t.N > s.told {
-			s.told = t.N
-			s.change(v.Report, t)
-		}
-	}
-	if s.progress != nil && time.Since(s.shownAt) > 200*time.Millisecond {
-		s.shownAt = time.Now()
-		fmt.Fprintf(s.progress, "\r%s ", v.Report.At.Format(time.DateTime))
-	}
-}
-
-// change prints one transition and, of a finding that is new or worse, what it
-// rests on and what to do.
-func (s *story) change(r report.Report, t report.Transition) {
-	fmt.Fprintln(s.out, page.TransitionLine(t))
-	worse := report.Severity(t.To).Rank() > report.Severity(t.From).Rank() || t.ImpactFrom != "" && t.Impact.Rank() > t.ImpactFrom.Rank()
-	i := slices.IndexFunc(r.Findings, func(f report.Finding) bool { return f.Rule == t.Rule && f.Subject == t.Subject })
-	if s.brief || !worse || i < 0 || t.To == string(report.Info) {
-		return
-	}
-	for _, e := range r.Findings[i].Evidence {
-		fmt.Fprintf(s.out, "%22sfor      %s\n", "", factLine(e))
-	}
-	for _, e := range r.Findings[i].Against {
-		fmt.Fprintf(s.out, "%22sagainst  %s\n", "", factLine(e))
-	}
-	for _, a := range r.Findings[i].Advice {
-		fmt.Fprintf(s.out, "%22sdo       %s\n", "", a.Do)
-		if a.Command != "" {
-			fmt.Fprintf(s.out, "%22s         $ %s\n", "", a.Command)
-		}
-	}
-}
-
-// factLine is a piece of evidence in one line.
-func factLine(e report.Evidence) string {
-	return strings.TrimSpace(fmt.Sprintf("%s  %s", e.At.Format(time.TimeOnly), strings.TrimSpace(e.Source+" "+e.Subject)+": "+strings.TrimPrefix(e.Fact, e.Subject+" ")))
-}
-
-// end wipes the progress.
-func (s *story) end() {
-	if s.progress != nil {
-		fmt.Fprint(s.progress, "\r                     \r")
-	}
 }
 
 // pull makes the incident's entries into a reader like a tape's.

@@ -140,7 +140,7 @@ func icon(t tone) string {
 // be seen: such marks come from names only.
 func tame(page []byte) []byte {
 	return bytes.Map(func(r rune) rune {
-		if r < 0x80 && (r >= ' ' && r != 0x7f || r == '\n' || r == '\t') || r >= 0x80 && clean(string(r)) == string(r) {
+		if r < 0x80 && (r >= ' ' && r != 0x7f || r == '\n' || r == '\t') || r >= 0x80 && Printable(string(r)) == string(r) {
 			return r
 		}
 		return '?'

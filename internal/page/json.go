@@ -8,6 +8,9 @@ import (
 	"encoding/json"
 	"fmt"
 	"slices"
+	"time"
+	"unicode"
+	"unicode/utf16"
 
 	"github.com/nodewatch/nodewatch/pkg/report"
 )
@@ -15,7 +18,20 @@ import (
 // JSON is the report as /api/v1/report and `check --output json` give it:
 // indented, with a line break at its end, as docs/report.schema.json describes
 // it. Lists are never null.
-func JSON(r report.Report) ([]byte, error) {
+func JSON(r report.Report) ([]byte, error) { return encode(complete(r), "  ") }
+
+// ReplayLine is one line of `replay --output json`: the report, and how long after
+// the first entry of the tape or incident it was made. docs/replay.schema.json
+// describes it.
+func ReplayLine(r report.Report, offset time.Duration) ([]byte, error) {
+	return encode(struct {
+		Offset float64       `json:"offset_s"`
+		Report report.Report `json:"report"`
+	}{offset.Seconds(), complete(r)}, "")
+}
+
+// complete returns r with empty lists in place of nil ones.
+func complete(r report.Report) report.Report {
 	r.Components = list(r.Components)
 	r.Transitions = list(r.Transitions)
 	r.Sources = list(r.Sources)
@@ -24,14 +40,44 @@ func JSON(r report.Report) ([]byte, error) {
 		f := &r.Findings[i]
 		f.Evidence, f.Against, f.Advice = list(f.Evidence), list(f.Against), list(f.Advice)
 	}
+	return r
+}
+
+// encode returns v as JSON with a line break at its end. Commands stay as they are
+// to be typed: <, > and & are not escaped. What a terminal would obey is.
+func encode(v any, indent string) ([]byte, error) {
 	var b bytes.Buffer
 	e := json.NewEncoder(&b)
-	e.SetEscapeHTML(false) // commands stay as they are to be typed
-	e.SetIndent("", "  ")
-	if err := e.Encode(r); err != nil {
+	e.SetEscapeHTML(false)
+	e.SetIndent("", indent)
+	if err := e.Encode(v); err != nil {
 		return nil, fmt.Errorf("report as JSON: %w", err)
 	}
-	return b.Bytes(), nil
+	return escapeControls(b.Bytes()), nil
+}
+
+// escapeControls writes control and formatting characters above ASCII and DEL as
+// \u escapes. In JSON they occur in strings only; encoding/json escapes those below
+// a blank itself.
+func escapeControls(text []byte) []byte {
+	if !bytes.ContainsFunc(text, needsEscape) {
+		return text
+	}
+	var b bytes.Buffer
+	for _, r := range string(text) {
+		if !needsEscape(r) {
+			b.WriteRune(r)
+			continue
+		}
+		for _, unit := range utf16.Encode([]rune{r}) {
+			fmt.Fprintf(&b, "\\u%04x", unit)
+		}
+	}
+	return b.Bytes()
+}
+
+func needsEscape(r rune) bool {
+	return r != '\n' && (unicode.IsControl(r) || unicode.Is(unicode.Cf, r))
 }
 
 // list is the list itself, and an empty one for none.

@@ -105,7 +105,7 @@ func inert(s string) string {
 			return -1
 		}
 		return r
-	}, clean(s))
+	}, Printable(s))
 	if len(s) <= maxPluginText {
 		return s
 	}

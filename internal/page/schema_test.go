@@ -11,6 +11,7 @@ import (
 	"strings"
 	"testing"
 	"time"
+	"unicode"
 
 	"github.com/google/go-cmp/cmp"
 
@@ -71,6 +72,9 @@ func readSchema(t *testing.T) *schema {
 
 // at follows a reference within the root.
 func (root *schema) at(s *schema) *schema {
+	if s.Ref == "#" {
+		return root
+	}
 	if name, ok := strings.CutPrefix(s.Ref, "#/$defs/"); ok {
 		return root.Defs[name]
 	}
@@ -115,6 +119,9 @@ func (root *schema) check(s *schema, value any, path string) []string {
 		}
 		return nil
 	case float64:
+		if s.Type == "number" {
+			return nil
+		}
 		if s.Type != "integer" || v != float64(int64(v)) || s.Minimum != nil && v < *s.Minimum {
 			return wrong("%v is no %s, or too small", v, s.Type)
 		}
@@ -175,6 +182,37 @@ func TestReportsAreAsTheSchemaSays(t *testing.T) {
 		for _, wrong := range s.checkJSON(t, asJSON(t, v.Report)) {
 			t.Errorf("%s: %s", name, wrong)
 		}
+	}
+}
+
+func TestReplayLineMatchesTheSchema(t *testing.T) {
+	root := readSchema(t)
+	raw, err := ReplayLine(stormView().Report, 90500*time.Millisecond)
+	if err != nil {
+		t.Fatal(err)
+	}
+	var line any
+	if err := json.Unmarshal(raw, &line); err != nil {
+		t.Fatal(err)
+	}
+	for _, wrong := range root.check(root.Defs["replay_line"], line, "line") {
+		t.Error(wrong)
+	}
+	if !bytes.HasPrefix(raw, []byte(`{"offset_s":90.5,"report":{`)) || bytes.Count(raw, []byte("\n")) != 1 {
+		t.Errorf("not one line with its offset: %.60s", raw)
+	}
+}
+
+// JSON may end on a terminal: nothing in it is a control character.
+func TestJSONEscapesControlCharacters(t *testing.T) {
+	const hostile = "vm\x1b[2J\x7f\u009b31m\u202e\U000e0041 <&>"
+	raw := asJSON(t, report.Report{Node: hostile})
+	if at := bytes.IndexFunc(raw, func(r rune) bool { return r != '\n' && (unicode.IsControl(r) || unicode.Is(unicode.Cf, r)) }); at >= 0 {
+		t.Errorf("raw control character at %d of %q", at, raw)
+	}
+	var back report.Report
+	if err := json.Unmarshal(raw, &back); err != nil || back.Node != hostile {
+		t.Errorf("got %q back (%v)", back.Node, err)
 	}
 }
 

@@ -30,7 +30,7 @@ func (t *terminal) item(indent int, tone tone, label, text string) {
 
 // whole writes a line that is not broken.
 func (t *terminal) whole(indent int, text string) {
-	t.b.WriteString(strings.TrimRight(strings.Repeat(" ", indent)+clean(text), " ") + "\n")
+	t.b.WriteString(strings.TrimRight(strings.Repeat(" ", indent)+Printable(text), " ") + "\n")
 }
 
 // command writes a command, which is not broken, so that it can be pasted.
@@ -41,7 +41,7 @@ func (t *terminal) command(indent int, text string) {
 }
 
 func (t *terminal) put(indent int, tone tone, label, text string) {
-	label = clean(label)
+	label = Printable(label)
 	pad := indent
 	t.b.WriteString(strings.Repeat(" ", indent))
 	if label != "" {
@@ -51,7 +51,7 @@ func (t *terminal) put(indent int, tone tone, label, text string) {
 	if t.style.Width > 0 && pad > max(t.style.Width, leastWidth)/2 {
 		pad = indent + 2
 	}
-	for i, l := range t.broken(clean(text), pad) {
+	for i, l := range t.broken(Printable(text), pad) {
 		if i > 0 {
 			t.b.WriteString(strings.Repeat(" ", pad))
 		}

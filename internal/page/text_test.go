@@ -230,7 +230,7 @@ func TestWords(t *testing.T) {
 		span(0): "0 s", span(-time.Hour): "0 s", span(59 * time.Second): "59 s", span(250 * time.Second): "4 min 10 s", span(2 * time.Hour): "2 h", span(76 * time.Hour): "3 d 4 h",
 		hour(start, start.Add(time.Minute)): "02:13:00", hour(start, start.Add(24*time.Hour)): "2026-03-01 02:13:00", hour(time.Time{}, start): "never",
 		stamp(start): "2026-03-01 02:13:00 UTC", from(time.Time{}, start): "before nodewatch started", ago(start, start.Add(9*time.Second)): "02:13:00 (9 s ago)",
-		clean("a\tb\nc\x00\u202e\xff"): "a b c???", plural(1, "a", "b"): "1 a", plural(0, "a", "b"): "0 b", speed(0): "speed unknown", speed(25000): "25 Gbit/s",
+		Printable("a\tb\nc\x00\u202e\xff"): "a b c???", plural(1, "a", "b"): "1 a", plural(0, "a", "b"): "0 b", speed(0): "speed unknown", speed(25000): "25 Gbit/s",
 	} {
 		if got != want {
 			t.Errorf("got %q, want %q", got, want)

@@ -19,7 +19,7 @@ func TransitionLine(t report.Transition) string {
 	for _, note := range notesOf(t) {
 		line += " (" + note + ")"
 	}
-	return clean(line + ": " + t.Summary)
+	return Printable(line + ": " + t.Summary)
 }
 
 // notesOf are what else must be known of a transition, but of one that clears: what

@@ -52,7 +52,7 @@ func StatusLine(r report.Report) string {
 	if v.More != "" {
 		line = strings.TrimSuffix(line, ".") + "; " + v.More
 	}
-	return clean(line)
+	return Printable(line)
 }
 
 // judge gives the verdict on a report.

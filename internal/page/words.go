@@ -9,11 +9,11 @@ import (
 	"unicode"
 )
 
-// clean makes a text fit to be shown: what the kernel logs and what guests are
-// called is for others to choose. Control characters, among them a terminal's
-// escapes, and the marks that turn the direction of text become question marks;
-// line breaks and tabs become blanks.
-func clean(s string) string {
+// Printable makes s safe to show on a terminal, in a page or in a log: kernel lines
+// and guest names are chosen by others. Control characters, which include terminal
+// escapes, and marks that change the direction of text become question marks; line
+// breaks and tabs become blanks.
+func Printable(s string) string {
 	return strings.Map(func(r rune) rune {
 		switch {
 		case r == '\n', r == '\t', r == '\r':
