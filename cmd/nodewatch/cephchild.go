@@ -16,8 +16,8 @@ import (
 	"time"
 
 	"github.com/nodewatch/nodewatch/internal/config"
+	"github.com/nodewatch/nodewatch/internal/judge"
 	"github.com/nodewatch/nodewatch/internal/node"
-	"github.com/nodewatch/nodewatch/internal/rule"
 	"github.com/nodewatch/nodewatch/internal/watch"
 	"github.com/nodewatch/nodewatch/pkg/ceph"
 )
@@ -25,14 +25,14 @@ import (
 // A cephChild asks the cluster by running nodewatch-ceph, at most one at a time.
 type cephChild struct {
 	config.Ceph
-	view   func() (rule.View, bool)
+	view   func() (judge.View, bool)
 	alive  atomic.Bool // a child has not ended yet, be it that it was left behind
 	storm  time.Time   // since when a storm has been on; zero: none is
 	latest time.Time   // when the cluster was last asked
 	turn   int         // where the next run's images begin
 }
 
-func newCephChild(c config.Ceph, view func() (rule.View, bool)) *cephChild {
+func newCephChild(c config.Ceph, view func() (judge.View, bool)) *cephChild {
 	return &cephChild{Ceph: c, view: view}
 }
 
@@ -82,7 +82,7 @@ func (c *cephChild) read(ctx context.Context) (ceph.Cluster, error) {
 }
 
 // held says whether the cluster is to be left alone now.
-func (c *cephChild) held(v rule.View) error {
+func (c *cephChild) held(v judge.View) error {
 	if !storming(v) {
 		c.storm = time.Time{}
 		return nil

@@ -14,22 +14,22 @@ import (
 	"time"
 
 	"github.com/nodewatch/nodewatch/internal/config"
+	"github.com/nodewatch/nodewatch/internal/judge"
 	"github.com/nodewatch/nodewatch/internal/node"
-	"github.com/nodewatch/nodewatch/internal/rule"
 	"github.com/nodewatch/nodewatch/internal/watch"
 	"github.com/nodewatch/nodewatch/pkg/rbd"
 	"github.com/nodewatch/nodewatch/pkg/report"
 )
 
 // fakeChild returns a cephChild whose child is a script.
-func fakeChild(t *testing.T, script string, v rule.View) *cephChild {
+func fakeChild(t *testing.T, script string, v judge.View) *cephChild {
 	t.Helper()
 	dir := t.TempDir()
 	c := config.Default().Ceph
 	c.Child, c.Keyring = filepath.Join(dir, "child"), filepath.Join(dir, "keyring")
 	installFile(t, c.Child, []byte("#!/bin/sh\n"+script+"\n"), 0o755)
 	installFile(t, c.Keyring, nil, 0o600)
-	return newCephChild(c, func() (rule.View, bool) { return v, true })
+	return newCephChild(c, func() (judge.View, bool) { return v, true })
 }
 
 func TestCephChildIsAskedForThisNodesImages(t *testing.T) {
@@ -39,7 +39,7 @@ func TestCephChildIsAskedForThisNodesImages(t *testing.T) {
 		{Device: "rbd1", Pool: "rbd", Image: "vm-102-disk-0", ClientAddr: "192.0.2.12"},
 	}}}})
 	asked := filepath.Join(t.TempDir(), "asked")
-	c := fakeChild(t, `cat > `+asked+`; echo '{"fsid":"33b862db-5e43-43fb-927c-e4b2e2132a65","health":{"status":"HEALTH_OK"}}'`, rule.View{Snapshot: s})
+	c := fakeChild(t, `cat > `+asked+`; echo '{"fsid":"33b862db-5e43-43fb-927c-e4b2e2132a65","health":{"status":"HEALTH_OK"}}'`, judge.View{Snapshot: s})
 	got, err := c.read(t.Context())
 	if err != nil || got.Health.Status != "HEALTH_OK" {
 		t.Fatalf("got %+v, %v", got, err)
@@ -63,12 +63,12 @@ func TestCephChildThatFails(t *testing.T) {
 		"echo '{'":   nil,
 		"kill -9 $$": nil,
 	} {
-		_, err := fakeChild(t, script, rule.View{}).read(t.Context())
+		_, err := fakeChild(t, script, judge.View{}).read(t.Context())
 		if err == nil || want != nil && !errors.Is(err, want) || strings.Contains(err.Error(), "\n") {
 			t.Errorf("%s: got %v, want %v in one line", script, err, want)
 		}
 	}
-	c := fakeChild(t, "true", rule.View{})
+	c := fakeChild(t, "true", judge.View{})
 	c.Keyring += "-that-is-not-there"
 	if _, err := c.read(t.Context()); !errors.Is(err, fs.ErrNotExist) {
 		t.Errorf("without a keyring: got %v", err)
@@ -81,7 +81,7 @@ func TestCephChildThatFails(t *testing.T) {
 
 // A child that is late is killed; while one is alive no other is started.
 func TestCephChildThatIsLate(t *testing.T) {
-	c := fakeChild(t, "exec sleep 600", rule.View{})
+	c := fakeChild(t, "exec sleep 600", judge.View{})
 	ctx, cancel := context.WithCancel(t.Context())
 	ended := make(chan error, 1)
 	go func() {
@@ -107,13 +107,13 @@ func TestCephChildThatIsLate(t *testing.T) {
 func TestCephChildIsHeldInAStorm(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		c := newCephChild(config.Default().Ceph, nil)
-		storm := rule.View{Report: report.Report{Findings: []report.Finding{{Rule: "krbd-retry-storm"}}}}
+		storm := judge.View{Report: report.Report{Findings: []report.Finding{{Rule: "krbd-retry-storm"}}}}
 		c.latest = time.Now()
 		asked := 0
 		for minute := range 60 {
 			v := storm
 			if minute >= 50 {
-				v = rule.View{}
+				v = judge.View{}
 			}
 			if err := c.held(v); err == nil {
 				asked++

@@ -17,8 +17,8 @@ import (
 	"golang.org/x/term"
 
 	"github.com/nodewatch/nodewatch/internal/config"
+	"github.com/nodewatch/nodewatch/internal/judge"
 	"github.com/nodewatch/nodewatch/internal/page"
-	"github.com/nodewatch/nodewatch/internal/rule"
 	"github.com/nodewatch/nodewatch/pkg/report"
 )
 
@@ -96,7 +96,7 @@ func (c *checker) print(r report.Report, note string) int {
 		fmt.Fprint(c.out, page.Nagios(r))
 	default:
 		width, colour := c.terminal()
-		fmt.Fprint(c.out, page.Text(rule.View{Report: r}, page.Style{Width: width, Color: colour}))
+		fmt.Fprint(c.out, page.Text(judge.View{Report: r}, page.Style{Width: width, Color: colour}))
 		if note != "" {
 			fmt.Fprintf(c.out, "\n(%s)\n", note)
 		}

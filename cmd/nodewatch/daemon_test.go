@@ -10,7 +10,7 @@ import (
 	"testing"
 	"time"
 
-	"github.com/nodewatch/nodewatch/internal/rule"
+	"github.com/nodewatch/nodewatch/internal/judge"
 	"github.com/nodewatch/nodewatch/pkg/report"
 )
 
@@ -115,8 +115,8 @@ func TestNotifier(t *testing.T) {
 	var said []string
 	n := &notifier{every: 10 * time.Second, notify: func(state string) { said = append(said, state) }}
 	at := time.Date(2026, 3, 1, 2, 0, 0, 0, time.UTC)
-	view := func(second int, findings ...report.Finding) rule.View {
-		return rule.View{Report: report.Report{Node: "node2", At: at.Add(time.Duration(second) * time.Second), Status: report.Operational, Findings: findings}}
+	view := func(second int, findings ...report.Finding) judge.View {
+		return judge.View{Report: report.Report{Node: "node2", At: at.Add(time.Duration(second) * time.Second), Status: report.Operational, Findings: findings}}
 	}
 	for second := range 20 {
 		n.alive(view(second))

@@ -15,7 +15,8 @@ import (
 
 	"github.com/google/go-cmp/cmp"
 
-	"github.com/nodewatch/nodewatch/internal/rule"
+	"github.com/nodewatch/nodewatch/internal/judge"
+	"github.com/nodewatch/nodewatch/internal/rule/all"
 )
 
 var update = flag.Bool("update", false, "write the golden files anew")
@@ -73,7 +74,7 @@ func reports(t *testing.T, file string) (n int, sum string) {
 	}
 	defer in.close()
 	hash := sha256.New()
-	judge := rule.NewJudge(rule.Default())
+	j := judge.New(all.Default())
 	for {
 		e, err := in.next()
 		if errors.Is(err, io.EOF) {
@@ -82,7 +83,7 @@ func reports(t *testing.T, file string) (n int, sum string) {
 		if err != nil {
 			t.Fatal(err)
 		}
-		if v, judged := judge.Take(e); judged {
+		if v, judged := j.Take(e); judged {
 			n++
 			if err := json.NewEncoder(hash).Encode(v.Report); err != nil {
 				t.Fatal(err)

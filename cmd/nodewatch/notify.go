@@ -5,8 +5,8 @@ import (
 
 	"github.com/coreos/go-systemd/v22/daemon"
 
+	"github.com/nodewatch/nodewatch/internal/judge"
 	"github.com/nodewatch/nodewatch/internal/page"
-	"github.com/nodewatch/nodewatch/internal/rule"
 )
 
 // A notifier tells systemd that the loop is alive, and of the worst finding. It
@@ -30,7 +30,7 @@ func newNotifier() *notifier {
 }
 
 // alive is called after each View.
-func (n *notifier) alive(v rule.View) {
+func (n *notifier) alive(v judge.View) {
 	status := page.StatusLine(v.Report)
 	state := "WATCHDOG=1"
 	if !n.ready {

@@ -7,8 +7,8 @@ import (
 	"time"
 
 	"github.com/nodewatch/nodewatch/internal/config"
+	"github.com/nodewatch/nodewatch/internal/judge"
 	"github.com/nodewatch/nodewatch/internal/node"
-	"github.com/nodewatch/nodewatch/internal/rule"
 	"github.com/nodewatch/nodewatch/internal/watch"
 	"github.com/nodewatch/nodewatch/pkg/report"
 )
@@ -24,15 +24,15 @@ func oneShot(ctx context.Context, c config.Config) (report.Report, error) {
 	if err != nil {
 		return report.Report{}, err
 	}
-	settings, err := c.Book.Settings()
+	settings, err := c.Rules.Settings()
 	if err != nil {
 		return report.Report{}, err
 	}
 	settings.Impatient = true
-	views := make(chan rule.View, 1)
+	views := make(chan judge.View, 1)
 	go watch.Daemon{
 		Node: hostName(c), Version: version, Sources: list, Settings: settings,
-		Show: func(v rule.View) {
+		Show: func(v judge.View) {
 			s.show(v)
 			select {
 			case views <- v:
@@ -40,7 +40,7 @@ func oneShot(ctx context.Context, c config.Config) (report.Report, error) {
 			}
 		},
 	}.Run(ctx)
-	var last rule.View
+	var last judge.View
 	for {
 		select {
 		case last = <-views:
@@ -57,7 +57,7 @@ func oneShot(ctx context.Context, c config.Config) (report.Report, error) {
 }
 
 // enough reports whether the NICs have been read twice, or could not be by now.
-func enough(v rule.View) bool {
+func enough(v judge.View) bool {
 	if len(v.NICs) == 0 {
 		return v.Now.Sub(v.Started) > 3*time.Second || v.Blind(node.SourceNIC) != nil
 	}

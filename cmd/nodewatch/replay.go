@@ -14,9 +14,10 @@ import (
 	"golang.org/x/term"
 
 	"github.com/nodewatch/nodewatch/internal/config"
+	"github.com/nodewatch/nodewatch/internal/judge"
 	"github.com/nodewatch/nodewatch/internal/node"
 	"github.com/nodewatch/nodewatch/internal/page"
-	"github.com/nodewatch/nodewatch/internal/rule"
+	"github.com/nodewatch/nodewatch/internal/rule/all"
 	"github.com/nodewatch/nodewatch/internal/tape"
 	"github.com/nodewatch/nodewatch/internal/watch"
 	"github.com/nodewatch/nodewatch/pkg/report"
@@ -95,7 +96,7 @@ func (r *replayer) printer() replayPrinter {
 
 // plays plays every entry, in its time if a speed is set, and prints what follows.
 func (r *replayer) plays(ctx context.Context, in *played, s *shown, post *watch.Post, printer replayPrinter) error {
-	judge := rule.NewJudge(rule.Default())
+	j := judge.New(all.Default())
 	var began, first time.Time
 	due := func(at time.Time) time.Time {
 		return began.Add(time.Duration(float64(at.Sub(first)) / *r.speed))
@@ -120,7 +121,7 @@ func (r *replayer) plays(ctx context.Context, in *played, s *shown, post *watch.
 		if ctx.Err() != nil {
 			return errEnded
 		}
-		if v, judged := judge.Take(e); judged {
+		if v, judged := j.Take(e); judged {
 			s.show(v)
 			if err := printer.print(v, e.At.Sub(first)); err != nil {
 				return err

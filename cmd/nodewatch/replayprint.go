@@ -7,8 +7,8 @@ import (
 	"strings"
 	"time"
 
+	"github.com/nodewatch/nodewatch/internal/judge"
 	"github.com/nodewatch/nodewatch/internal/page"
-	"github.com/nodewatch/nodewatch/internal/rule"
 	"github.com/nodewatch/nodewatch/pkg/report"
 )
 
@@ -16,7 +16,7 @@ import (
 // chosen by others: no implementation prints them raw.
 type replayPrinter interface {
 	// print takes each View in turn; offset is the time since the first entry.
-	print(v rule.View, offset time.Duration) error
+	print(v judge.View, offset time.Duration) error
 	// end is called once, after the last View.
 	end() error
 }
@@ -31,7 +31,7 @@ type changePrinter struct {
 	shownAt  time.Time
 }
 
-func (p *changePrinter) print(v rule.View, _ time.Duration) error {
+func (p *changePrinter) print(v judge.View, _ time.Duration) error {
 	if p.started.IsZero() || v.Started.After(p.started) {
 		if !p.started.IsZero() {
 			p.line("%s  nodewatch restarted", v.Started.Format(time.TimeOnly))
@@ -102,7 +102,7 @@ type reportPrinter struct {
 	behind  bool          // last is not printed yet
 }
 
-func (p *reportPrinter) print(v rule.View, offset time.Duration) error {
+func (p *reportPrinter) print(v judge.View, offset time.Duration) error {
 	p.last, p.offset, p.behind = v.Report, offset, true
 	if now := fingerprint(v.Report); now != p.printed {
 		p.printed = now

@@ -10,26 +10,26 @@ import (
 	"github.com/prometheus/client_golang/prometheus/collectors"
 	"github.com/prometheus/client_golang/prometheus/promhttp"
 
+	"github.com/nodewatch/nodewatch/internal/judge"
 	"github.com/nodewatch/nodewatch/internal/metrics"
 	"github.com/nodewatch/nodewatch/internal/page"
-	"github.com/nodewatch/nodewatch/internal/rule"
 )
 
 // A shown is the last View: what every view renders, and nothing else.
 type shown struct {
 	node    string
 	waiting []string // sources that the first View waits for
-	last    atomic.Pointer[rule.View]
+	last    atomic.Pointer[judge.View]
 }
 
-func (s *shown) show(v rule.View) { s.last.Store(&v) }
+func (s *shown) show(v judge.View) { s.last.Store(&v) }
 
 // view returns the last View, and whether there is one yet.
-func (s *shown) view() (rule.View, bool) {
+func (s *shown) view() (judge.View, bool) {
 	if v := s.last.Load(); v != nil {
 		return *v, true
 	}
-	return rule.View{}, false
+	return judge.View{}, false
 }
 
 // routes are the addresses under which the views are served.

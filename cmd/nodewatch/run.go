@@ -16,8 +16,8 @@ import (
 	"github.com/prometheus/exporter-toolkit/web"
 
 	"github.com/nodewatch/nodewatch/internal/config"
+	"github.com/nodewatch/nodewatch/internal/judge"
 	"github.com/nodewatch/nodewatch/internal/node"
-	"github.com/nodewatch/nodewatch/internal/rule"
 	"github.com/nodewatch/nodewatch/internal/watch"
 )
 
@@ -79,7 +79,7 @@ func (r *runner) run(ctx context.Context) int {
 	for _, src := range list {
 		s.waiting = append(s.waiting, src.Name)
 	}
-	settings, err := c.Book.Settings()
+	settings, err := c.Rules.Settings()
 	if err != nil {
 		return r.fail(exitCritical, err)
 	}
@@ -93,7 +93,7 @@ func (r *runner) run(ctx context.Context) int {
 	watch.Daemon{
 		Node: hostName(c), Version: version, Site: c.Site, Labels: c.Labels, Sources: list, Settings: settings,
 		Changed: r.reloads(ctx, reload), Record: record, Show: s.show,
-		Alive: func(v rule.View) {
+		Alive: func(v judge.View) {
 			notify.alive(v)
 			tell.tell(v)
 			post.Take(v.Report)
@@ -166,7 +166,7 @@ func (r *runner) reloads(ctx context.Context, m *reloads) <-chan node.Settings {
 				r.log.Error("the configuration is as it was, as the file has a mistake", "err", err)
 				continue
 			}
-			settings, err := c.Book.Settings()
+			settings, err := c.Rules.Settings()
 			if err != nil {
 				r.log.Error("the configuration is as it was", "err", err)
 				continue

@@ -11,9 +11,9 @@ import (
 	"testing"
 	"time"
 
+	"github.com/nodewatch/nodewatch/internal/judge"
 	"github.com/nodewatch/nodewatch/internal/node"
 	"github.com/nodewatch/nodewatch/internal/page"
-	"github.com/nodewatch/nodewatch/internal/rule"
 )
 
 // A backend says back, as its complaint, everything it was sent; no reporter of
@@ -37,7 +37,7 @@ func TestNobodyReadsASecret(t *testing.T) {
 	post, _ := posted(t, file)
 	post.Take(stormy(time.Now(), 1))
 	post.Settle(time.Minute)
-	v := rule.View{Report: stormy(time.Now(), 1)}
+	v := judge.View{Report: stormy(time.Now(), 1)}
 	v.Now, v.Deliveries = time.Now(), node.Reading[[]node.Delivery]{Value: post.State()}
 	for _, d := range post.State() {
 		if d.Error == "" {

@@ -30,10 +30,10 @@ func (p program) rulesCommand(app *kingpin.Application) (string, func(context.Co
 			return p.fail(exitCritical, err)
 		}
 		if *id == "" {
-			fmt.Fprint(p.out, rule.Table(c.Book))
+			fmt.Fprint(p.out, rule.Table(c.Rules))
 			return exitOK
 		}
-		r, found := c.Book.Rule(*id)
+		r, found := c.Rules.Rule(*id)
 		if !found {
 			return p.fail(exitCritical, fmt.Errorf("no rule %q in force; nodewatch rules lists them", *id))
 		}

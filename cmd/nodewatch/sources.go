@@ -10,8 +10,8 @@ import (
 	"time"
 
 	"github.com/nodewatch/nodewatch/internal/config"
+	"github.com/nodewatch/nodewatch/internal/judge"
 	"github.com/nodewatch/nodewatch/internal/node"
-	"github.com/nodewatch/nodewatch/internal/rule"
 	"github.com/nodewatch/nodewatch/internal/watch"
 	"github.com/nodewatch/nodewatch/pkg/bond"
 	"github.com/nodewatch/nodewatch/pkg/ceph"
@@ -33,7 +33,7 @@ func poll[T any](name string, wake <-chan struct{}, read func(context.Context) (
 const settle = 8 * time.Second
 
 // sources are all sources of the daemon. This list is the wiring.
-func sources(ctx context.Context, c config.Config, at roots, view func() (rule.View, bool)) ([]watch.Source, error) {
+func sources(ctx context.Context, c config.Config, at roots, view func() (judge.View, bool)) ([]watch.Source, error) {
 	sys, proc := rbd.SysFS(at.sys), rbd.SysFS(at.proc)
 	links, err := bond.NewReader(sys)
 	if err != nil {
@@ -130,7 +130,7 @@ func ovs(socket string) func(context.Context) ([]bond.Bond, error) {
 }
 
 // osdc asks the probe for what krbd waits for, where there is krbd at all.
-func osdc(probe *watch.Probe, view func() (rule.View, bool)) func(context.Context) ([]rbd.Pending, error) {
+func osdc(probe *watch.Probe, view func() (judge.View, bool)) func(context.Context) ([]rbd.Pending, error) {
 	return func(ctx context.Context) ([]rbd.Pending, error) {
 		if v, ok := view(); ok && !v.Mapped.At.IsZero() && len(v.Mapped.Value) == 0 {
 			return nil, nil

@@ -4,7 +4,7 @@ import (
 	"context"
 	"log/slog"
 
-	"github.com/nodewatch/nodewatch/internal/rule"
+	"github.com/nodewatch/nodewatch/internal/judge"
 	"github.com/nodewatch/nodewatch/pkg/report"
 )
 
@@ -17,7 +17,7 @@ type teller struct {
 func newTeller(log *slog.Logger) *teller { return &teller{log: log} }
 
 // tell is called by the loop; the log's queue does not block.
-func (t *teller) tell(v rule.View) {
+func (t *teller) tell(v judge.View) {
 	for _, n := range v.Report.Transitions {
 		if n.N <= t.told {
 			continue
@@ -40,7 +40,7 @@ func (t *teller) tell(v rule.View) {
 
 // storming reports whether krbd was stalled and faulting at the latest look: a
 // rule that says so is raised.
-func storming(v rule.View) bool {
+func storming(v judge.View) bool {
 	for _, f := range v.Report.Findings {
 		if f.Rule == "krbd-retry-storm" {
 			return true

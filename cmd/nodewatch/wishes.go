@@ -76,7 +76,7 @@ func (p program) acceptCommand(app *kingpin.Application) (string, func(context.C
 		if err != nil {
 			return p.fail(exitCritical, err)
 		}
-		if _, on := c.Book.Rule(a.Rule); !on {
+		if _, on := c.Rules.Rule(a.Rule); !on {
 			return p.fail(exitCritical, fmt.Errorf("no rule %q in force; nodewatch rules lists them", a.Rule))
 		}
 		if *withdraw {

@@ -10,6 +10,7 @@ import (
 	"time"
 
 	"github.com/nodewatch/nodewatch/internal/rule"
+	"github.com/nodewatch/nodewatch/internal/rule/all"
 )
 
 // A Config is everything that can be set in the file. Its zero value is not
@@ -28,7 +29,7 @@ type Config struct {
 	Ceph      Ceph              `yaml:"ceph" doc:"the cluster, by the nodewatch-ceph child"`
 	Reporters []Reporter
 	Digest    string // of the file's content, in hex: tells two files apart; empty without one
-	Book      rule.Book
+	Rules     rule.RuleSet
 }
 
 // Web says where the views are served.
@@ -73,7 +74,7 @@ func Default() Config {
 		Libvirt: Libvirt{Sockets: []string{"/run/libvirt/libvirt-sock-ro", "/run/libvirt/virtqemud-sock-ro"}},
 		OVS:     OVS{Socket: "/run/openvswitch/db.sock"},
 		Ceph:    Ceph{Name: "client.nodewatch", Keyring: "/etc/ceph/ceph.client.nodewatch.keyring", Every: time.Minute},
-		Book:    rule.Default(),
+		Rules:   all.Default(),
 	}
 }
 

@@ -8,6 +8,7 @@ import (
 	"time"
 
 	"github.com/google/go-cmp/cmp"
+	"github.com/google/go-cmp/cmp/cmpopts"
 
 	"github.com/nodewatch/nodewatch/internal/rule"
 )
@@ -73,14 +74,14 @@ rules:
 	if c.Node != "node2" || c.Ceph.Every != 2*time.Minute || !c.Ceph.Off || len(c.Web.Listen) != 2 || c.Ceph.Name != "client.nodewatch" {
 		t.Errorf("got %+v", c)
 	}
-	if _, on := c.Book.Rule("source-stalled"); on {
+	if _, on := c.Rules.Rule("source-stalled"); on {
 		t.Error("a rule that is off is in force")
 	}
-	r, _ := c.Book.Rule("kmsg-lost")
+	r, _ := c.Rules.Rule("kmsg-lost")
 	if l := rule.Limits(r); l[0].Value != "1m30s" {
 		t.Errorf("got window %s, want 1m30s", l[0].Value)
 	}
-	if got := c.Book.RunbookURL("kmsg-lost"); got != "https://runbooks.example.net/nodewatch#kmsg-lost" {
+	if got := c.Rules.RunbookURL("kmsg-lost"); got != "https://runbooks.example.net/nodewatch#kmsg-lost" {
 		t.Errorf("got runbook %s", got)
 	}
 }
@@ -94,10 +95,9 @@ func TestAnEmptyFileIsTheDefault(t *testing.T) {
 		if len(c.Digest) != 16 {
 			t.Errorf("%q: digest %q", text, c.Digest)
 		}
-		c.Book, c.Digest = rule.Book{}, ""
+		c.Digest = ""
 		want := Default()
-		want.Book = rule.Book{}
-		if diff := cmp.Diff(want, c); diff != "" {
+		if diff := cmp.Diff(want, c, cmpopts.IgnoreTypes(rule.RuleSet{})); diff != "" {
 			t.Errorf("%q: (-want +got)\n%s", text, diff)
 		}
 	}
@@ -136,7 +136,7 @@ func FuzzRead(f *testing.F) {
 			}
 			return
 		}
-		for _, r := range c.Book.Rules {
+		for _, r := range c.Rules.Rules {
 			if err := rule.CheckLimits(r.Limits); err != nil {
 				t.Errorf("%s: %v", r.ID, err)
 			}

@@ -38,13 +38,13 @@ func (d decoder) config(raw []byte) (Config, error) {
 		return Config{}, err
 	}
 	if c.Runbook != "" {
-		c.Book.Runbook = c.Runbook
+		c.Rules.Runbook = c.Runbook
 	}
-	c.Book, err = d.rules(rules, c.Book)
+	c.Rules, err = d.rules(rules, c.Rules)
 	if err != nil {
 		return Config{}, err
 	}
-	if c.Reporters, err = d.reporters(reporters, c.Book); err != nil {
+	if c.Reporters, err = d.reporters(reporters, c.Rules); err != nil {
 		return Config{}, err
 	}
 	return c, nil

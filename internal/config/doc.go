@@ -8,6 +8,7 @@ import (
 	"time"
 
 	"github.com/nodewatch/nodewatch/internal/rule"
+	"github.com/nodewatch/nodewatch/internal/rule/all"
 )
 
 // Markdown documents the file: every field with its default and what is allowed,
@@ -59,7 +60,7 @@ rules:
 | rule | threshold | default | allowed | what it is |
 |---|---|---|---|---|
 `)
-	for _, r := range rule.All() {
+	for _, r := range all.Rules() {
 		for _, l := range rule.Limits(r) {
 			fmt.Fprintf(&b, "| `%s` | `%s` | %s | %s | %s |\n", r.ID, l.Name, l.Value, l.Allowed, l.Doc)
 		}

@@ -40,7 +40,7 @@ func (r Reporter) Filter() report.Filter {
 const maxReporters = 20
 
 // reporters decodes the section "reporters".
-func (d decoder) reporters(n *yaml.Node, b rule.Book) ([]Reporter, error) {
+func (d decoder) reporters(n *yaml.Node, b rule.RuleSet) ([]Reporter, error) {
 	if n == nil || n.Kind == yaml.ScalarNode && n.Tag == "!!null" {
 		return nil, nil
 	}
@@ -65,7 +65,7 @@ func (d decoder) reporters(n *yaml.Node, b rule.Book) ([]Reporter, error) {
 }
 
 // reporter decodes one reporter: what all have, and the section of its backend.
-func (d decoder) reporter(n *yaml.Node, field string, b rule.Book) (Reporter, error) {
+func (d decoder) reporter(n *yaml.Node, field string, b rule.RuleSet) (Reporter, error) {
 	if n.Kind != yaml.MappingNode {
 		return Reporter{}, d.wrong(n, field, "must be a mapping of fields")
 	}
@@ -113,7 +113,7 @@ func (d decoder) section(n *yaml.Node, field string) (backend, *yaml.Node, error
 var word = regexp.MustCompile(`^[a-z0-9][a-z0-9.-]{0,62}$`)
 
 // checkReporter checks what the types of the fields do not.
-func (d decoder) checkReporter(r Reporter, n, section *yaml.Node, field string, b rule.Book) error {
+func (d decoder) checkReporter(r Reporter, n, section *yaml.Node, field string, b rule.RuleSet) error {
 	if !word.MatchString(r.Name) {
 		return d.wrong(n, field+".name", "%q is not allowed: a word of at most 63 of a-z, 0-9, dots and dashes", r.Name)
 	}

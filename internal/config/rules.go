@@ -10,7 +10,7 @@ import (
 )
 
 // rules applies the section "rules": rule id to thresholds, and "off".
-func (d decoder) rules(n *yaml.Node, b rule.Book) (rule.Book, error) {
+func (d decoder) rules(n *yaml.Node, b rule.RuleSet) (rule.RuleSet, error) {
 	if n == nil || n.Kind == yaml.ScalarNode && n.Tag == "!!null" {
 		return b, nil
 	}
@@ -61,7 +61,7 @@ func (d decoder) rule(n *yaml.Node, r *rule.Rule) (off bool, err error) {
 	return off, err
 }
 
-func ids(b rule.Book) []string {
+func ids(b rule.RuleSet) []string {
 	var list []string
 	for _, r := range b.Rules {
 		list = append(list, r.ID)

@@ -7,19 +7,19 @@ import (
 
 	"github.com/prometheus/client_golang/prometheus"
 
-	"github.com/nodewatch/nodewatch/internal/rule"
+	"github.com/nodewatch/nodewatch/internal/judge"
 )
 
 // A Collector shows the last View as metrics. It keeps nothing between two
 // collections and may be used by several goroutines at once.
 type Collector struct {
-	last     func() (rule.View, bool)
+	last     func() (judge.View, bool)
 	families []family
 }
 
 // New returns a Collector of the View that last returns. Until last returns
 // true, all there is to see is nodewatch_build_info. version is nodewatch's own.
-func New(version string, last func() (rule.View, bool)) *Collector {
+func New(version string, last func() (judge.View, bool)) *Collector {
 	return &Collector{last: last, families: families(build{version, runtime.Version()})}
 }
 

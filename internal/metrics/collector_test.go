@@ -17,8 +17,10 @@ import (
 	"github.com/prometheus/client_golang/prometheus/testutil"
 	"github.com/prometheus/common/expfmt"
 
+	"github.com/nodewatch/nodewatch/internal/judge"
 	"github.com/nodewatch/nodewatch/internal/node"
 	"github.com/nodewatch/nodewatch/internal/rule"
+	"github.com/nodewatch/nodewatch/internal/rule/all"
 	"github.com/nodewatch/nodewatch/pkg/kmsg"
 	"github.com/nodewatch/nodewatch/pkg/rbd"
 	"github.com/nodewatch/nodewatch/pkg/report"
@@ -45,9 +47,9 @@ func golden(t *testing.T, file, got string) {
 }
 
 // registry is a registry with a Collector of v.
-func registry(t testing.TB, v rule.View, known bool) *prometheus.Registry {
+func registry(t testing.TB, v judge.View, known bool) *prometheus.Registry {
 	t.Helper()
-	c := New("1.2.3", func() (rule.View, bool) { return v, known })
+	c := New("1.2.3", func() (judge.View, bool) { return v, known })
 	for i, f := range c.families {
 		if f.name == "nodewatch_build_info" {
 			c.families[i].read = func(_ *picture, emit emit) { emit(1, "1.2.3", "go1.x") }
@@ -151,7 +153,7 @@ func TestDevicesBeyondTheCapAreSaidToBeLeftOut(t *testing.T) {
 }
 
 func TestBeforeTheFirstViewOnlyTheBuildIsShown(t *testing.T) {
-	got := scrape(t, registry(t, rule.View{}, false))
+	got := scrape(t, registry(t, judge.View{}, false))
 	want := `# HELP nodewatch_build_info Always 1; the labels say which nodewatch this is and which Go built it.
 # TYPE nodewatch_build_info gauge
 nodewatch_build_info{goversion="go1.x",version="1.2.3"} 1
@@ -163,7 +165,7 @@ nodewatch_build_info{goversion="go1.x",version="1.2.3"} 1
 
 // What has never been read has no sample: zero would be a lie.
 func TestWhatWasNeverReadIsNotZero(t *testing.T) {
-	text := scrape(t, registry(t, rule.View{Report: report.Report{At: start, Status: report.Unknown}}, true))
+	text := scrape(t, registry(t, judge.View{Report: report.Report{At: start, Status: report.Unknown}}, true))
 	for _, name := range []string{"nodewatch_krbd", "nodewatch_osdc", "nodewatch_guest", "nodewatch_cluster", "nodewatch_kmsg", "nodewatch_libceph", "nodewatch_host"} {
 		if strings.Contains(text, name) {
 			t.Errorf("there are metrics of %s: %s", name, text)
@@ -276,11 +278,11 @@ func BenchmarkGatherTenTimesTheIncident(b *testing.B) {
 // A disk counts as stuck when krbd-stalled would say so.
 func TestStuckIsWhatTheRuleSays(t *testing.T) {
 	v := storm(small())
-	v.Book = rule.Default()
+	v.Rules = all.Default()
 	if got := len(look(v).stuck); got != 1 {
 		t.Errorf("by default: got %d", got)
 	}
-	r, _ := v.Book.Rule("krbd-stalled")
+	r, _ := v.Rules.Rule("krbd-stalled")
 	if err := rule.SetLimit(&r, "stalled", "10m"); err != nil {
 		t.Fatal(err)
 	}

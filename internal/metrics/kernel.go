@@ -7,8 +7,8 @@ import (
 	"strings"
 	"time"
 
+	"github.com/nodewatch/nodewatch/internal/judge"
 	"github.com/nodewatch/nodewatch/internal/node"
-	"github.com/nodewatch/nodewatch/internal/rule"
 	"github.com/nodewatch/nodewatch/pkg/kmsg"
 )
 
@@ -83,7 +83,7 @@ type osdCount struct {
 }
 
 // osdsInTrouble are the OSDs with a line within ten minutes, those with most first.
-func osdsInTrouble(v *rule.View) []osdCount {
+func osdsInTrouble(v *judge.View) []osdCount {
 	place := map[string]int{}
 	var list []osdCount
 	for _, s := range v.Kernel.Series {

@@ -5,8 +5,9 @@ import (
 	"slices"
 	"strings"
 
+	"github.com/nodewatch/nodewatch/internal/judge"
 	"github.com/nodewatch/nodewatch/internal/node"
-	"github.com/nodewatch/nodewatch/internal/rule"
+	"github.com/nodewatch/nodewatch/internal/rule/legacy"
 	"github.com/nodewatch/nodewatch/pkg/bond"
 )
 
@@ -23,7 +24,7 @@ const (
 
 // A picture is a View and what several metrics take from it.
 type picture struct {
-	rule.View
+	judge.View
 	bonds []bond.Bond
 	nics  []placed
 	stuck []node.DiskIO // the longest stuck first
@@ -36,13 +37,13 @@ type placed struct {
 	bond string
 }
 
-func look(v rule.View) *picture {
+func look(v judge.View) *picture {
 	p := &picture{View: v, bonds: v.Bonds(), osds: osdsInTrouble(&v)}
 	if len(p.bonds) > maxBonds {
 		p.bonds = p.bonds[:maxBonds]
 	}
 	p.place()
-	stuckAfter := v.Book.StuckAfter()
+	stuckAfter := legacy.StuckAfter(v.Rules)
 	for _, d := range v.IO {
 		if d.Stuck() >= stuckAfter {
 			p.stuck = append(p.stuck, d)

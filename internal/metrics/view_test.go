@@ -4,8 +4,9 @@ import (
 	"fmt"
 	"time"
 
+	"github.com/nodewatch/nodewatch/internal/judge"
 	"github.com/nodewatch/nodewatch/internal/node"
-	"github.com/nodewatch/nodewatch/internal/rule"
+	"github.com/nodewatch/nodewatch/internal/rule/all"
 	"github.com/nodewatch/nodewatch/pkg/bond"
 	"github.com/nodewatch/nodewatch/pkg/ceph"
 	"github.com/nodewatch/nodewatch/pkg/host"
@@ -47,7 +48,7 @@ func large() size    { return size{780, 650, 1820, 4} }
 
 // storm is a node 60 s after it began to be watched: every OSD in a CRC loop, one
 // disk in two stuck.
-func storm(n size) rule.View {
+func storm(n size) judge.View {
 	p := &player{at: start}
 	var sources []node.Source
 	for _, name := range []string{
@@ -84,7 +85,7 @@ func storm(n size) rule.View {
 		OSDMap: ceph.OSDMap{OSDs: []ceph.OSD{{ID: 0, Up: true, In: true}, {ID: 1, Up: true, In: true}, {ID: 2, In: true}}},
 		Scrubs: &ceph.Scrubs{Scrubbing: 3, Deep: 1},
 	})})
-	return rule.View{Snapshot: p.snapshot, Report: verdict(p.at, n.guests), Book: rule.Default()}
+	return judge.View{Snapshot: p.snapshot, Report: verdict(p.at, n.guests), Rules: all.Default()}
 }
 
 func links(bonds int) bond.Links {

@@ -4,8 +4,8 @@ import (
 	"fmt"
 	"time"
 
+	"github.com/nodewatch/nodewatch/internal/judge"
 	"github.com/nodewatch/nodewatch/internal/node"
-	"github.com/nodewatch/nodewatch/internal/rule"
 	"github.com/nodewatch/nodewatch/pkg/bond"
 )
 
@@ -64,7 +64,7 @@ type bar struct {
 	Text  string
 }
 
-func bondsOf(v rule.View) bondsView {
+func bondsOf(v judge.View) bondsView {
 	all := v.Bonds()
 	b := bondsView{Notes: notes(v, node.SourceBond, node.SourceNIC, node.SourceOVS), Known: ever(v, node.SourceBond) || ever(v, node.SourceOVS)}
 	for _, one := range all[:min(len(all), maxBonds)] {
@@ -80,7 +80,7 @@ func bondsOf(v rule.View) bondsView {
 	return b
 }
 
-func bondOf(v rule.View, b bond.Bond) bondView {
+func bondOf(v judge.View, b bond.Bond) bondView {
 	w := bondView{Name: b.Name, Mode: string(b.Mode), Policy: policyOf(b), Krbd: krbdOn(v, b.Name), Facts: bondFacts(b)}
 	if like, why := b.Layer2Like(); like && b.MultiSlave() {
 		w.Layer2 = why
@@ -111,7 +111,7 @@ func policyOf(b bond.Bond) string {
 	return ""
 }
 
-func krbdOn(v rule.View, name string) string {
+func krbdOn(v judge.View, name string) string {
 	if devices, carries := v.CarriesStorage(name); carries {
 		return "carries " + plural(devices, "krbd disk", "krbd disks")
 	}
@@ -119,7 +119,7 @@ func krbdOn(v rule.View, name string) string {
 }
 
 // flowOf is what a NIC carried of late; the zero Flow if that is not known.
-func flowOf(v rule.View, name string) node.Flow {
+func flowOf(v judge.View, name string) node.Flow {
 	n, _ := v.NIC(name)
 	flows, _ := n.Lately(n.At, flowSpan)
 	return node.Mean(flows)
@@ -146,7 +146,7 @@ func barOf(f node.Flow, rate, all float64, mbits int) barView {
 }
 
 // dropsOf says what a NIC drops for lack of buffers; empty if nothing lately.
-func dropsOf(v rule.View, name string) string {
+func dropsOf(v judge.View, name string) string {
 	n, _ := v.NIC(name)
 	rate := max(n.DropRate, n.Rates.Overload)
 	if rate <= 0 {
@@ -155,7 +155,7 @@ func dropsOf(v rule.View, name string) string {
 	return fmt.Sprintf("drops %s frames/s for lack of buffers", digits(rate))
 }
 
-func nicOf(v rule.View, n bond.NIC) portView {
+func nicOf(v judge.View, n bond.NIC) portView {
 	f := flowOf(v, n.Name)
 	p := portView{Name: n.Name, State: "in no bond", Tone: good, Detail: speed(n.Speed), Rx: barOf(f, f.Rx, 0, n.Speed), Tx: barOf(f, f.Tx, 0, n.Speed)}
 	if krbd := krbdOn(v, n.Name); krbd != "" {

@@ -4,8 +4,8 @@ import (
 	"fmt"
 	"strings"
 
+	"github.com/nodewatch/nodewatch/internal/judge"
 	"github.com/nodewatch/nodewatch/internal/node"
-	"github.com/nodewatch/nodewatch/internal/rule"
 	"github.com/nodewatch/nodewatch/pkg/ceph"
 )
 
@@ -22,7 +22,7 @@ type clusterView struct {
 	Facts  []factLine
 }
 
-func clusterOf(v rule.View) clusterView {
+func clusterOf(v judge.View) clusterView {
 	c := clusterView{Notes: notes(v, node.SourceCeph)}
 	if v.Cluster.At.IsZero() {
 		c.Notes, c.Why = nil, "The cluster has not been asked yet."

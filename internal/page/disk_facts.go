@@ -5,13 +5,13 @@ import (
 	"strings"
 	"time"
 
+	"github.com/nodewatch/nodewatch/internal/judge"
 	"github.com/nodewatch/nodewatch/internal/node"
-	"github.com/nodewatch/nodewatch/internal/rule"
 	"github.com/nodewatch/nodewatch/pkg/rbd"
 )
 
 // diskFacts sum the disks up.
-func diskFacts(v rule.View, all []diskView) []factLine {
+func diskFacts(v judge.View, all []diskView) []factLine {
 	var list []factLine
 	add := func(name, text string) {
 		if text != "" {
@@ -26,7 +26,7 @@ func diskFacts(v rule.View, all []diskView) []factLine {
 	return list
 }
 
-func krbdFact(v rule.View, all []diskView) string {
+func krbdFact(v judge.View, all []diskView) string {
 	if !ever(v, node.SourceKrbd) {
 		return ""
 	}
@@ -64,7 +64,7 @@ func otherFact(all []diskView) string {
 	return strings.Join(parts, ", ")
 }
 
-func guestFact(v rule.View) string {
+func guestFact(v judge.View) string {
 	if v.Libvirt.At.IsZero() && v.QEMU.At.IsZero() {
 		return ""
 	}
@@ -82,7 +82,7 @@ func guestFact(v rule.View) string {
 }
 
 // waitFact says for what krbd waits, by debugfs osdc.
-func waitFact(v rule.View) string {
+func waitFact(v judge.View) string {
 	if v.Pending.At.IsZero() {
 		return ""
 	}

@@ -7,8 +7,9 @@ import (
 	"strings"
 	"time"
 
+	"github.com/nodewatch/nodewatch/internal/judge"
 	"github.com/nodewatch/nodewatch/internal/node"
-	"github.com/nodewatch/nodewatch/internal/rule"
+	"github.com/nodewatch/nodewatch/internal/rule/legacy"
 	"github.com/nodewatch/nodewatch/pkg/rbd"
 )
 
@@ -47,7 +48,7 @@ type diskView struct {
 	stuck  time.Duration
 }
 
-func disksOf(v rule.View) disksView {
+func disksOf(v judge.View) disksView {
 	d := disksView{
 		Notes: notes(v, node.SourceKrbd, node.SourceIO, node.SourceOSDC),
 		Known: ever(v, node.SourceKrbd) || ever(v, node.SourceLibvirt) || ever(v, node.SourceQEMU),
@@ -63,7 +64,7 @@ func disksOf(v rule.View) disksView {
 	return d
 }
 
-func krbdDisks(v rule.View) []diskView {
+func krbdDisks(v judge.View) []diskView {
 	states := map[string]string{}
 	for _, g := range v.Guests {
 		if g.State != "" && g.State != "running" && g.State != "blocked" {
@@ -74,7 +75,7 @@ func krbdDisks(v rule.View) []diskView {
 	for _, u := range v.Uses {
 		uses[u.Device] = u
 	}
-	stuckAfter := v.Book.StuckAfter()
+	stuckAfter := legacy.StuckAfter(v.Rules)
 	var list []diskView
 	for _, m := range v.Mapped.Value {
 		d := diskView{Client: string(rbd.KRBD), Device: m.Device, Image: m.Spec(), Tone: blind, State: "not read yet"}
@@ -117,7 +118,7 @@ func activity(d node.DiskIO, stuckAfter time.Duration) (text string, t tone, stu
 }
 
 // guestDisks are the disks that QEMU or rbd-nbd speak to Ceph for.
-func guestDisks(v rule.View) []diskView {
+func guestDisks(v judge.View) []diskView {
 	var list []diskView
 	for _, g := range v.Guests {
 		for _, disk := range g.Disks {

@@ -5,16 +5,17 @@ import (
 	"testing"
 
 	"github.com/nodewatch/nodewatch/internal/rule"
+	"github.com/nodewatch/nodewatch/internal/rule/all"
 )
 
 // A disk is stuck on the page when krbd-stalled would say so.
 func TestStuckIsWhatTheRuleSays(t *testing.T) {
 	v := stormView() // its disks are stuck for 40 s
-	v.Book = rule.Default()
+	v.Rules = all.Default()
 	if got := disksOf(v).Facts[0].Text; !strings.Contains(got, "39 stuck") {
 		t.Errorf("by default: got %q", got)
 	}
-	r, _ := v.Book.Rule("krbd-stalled")
+	r, _ := v.Rules.Rule("krbd-stalled")
 	if err := rule.SetLimit(&r, "stalled", "41s"); err != nil {
 		t.Fatal(err)
 	}

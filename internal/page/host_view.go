@@ -7,8 +7,8 @@ import (
 	"slices"
 	"strings"
 
+	"github.com/nodewatch/nodewatch/internal/judge"
 	"github.com/nodewatch/nodewatch/internal/node"
-	"github.com/nodewatch/nodewatch/internal/rule"
 	"github.com/nodewatch/nodewatch/pkg/host"
 )
 
@@ -18,7 +18,7 @@ type hostView struct {
 	Facts []factLine
 }
 
-func hostOf(v rule.View) hostView {
+func hostOf(v judge.View) hostView {
 	h := hostView{Notes: notes(v, node.SourceHost)}
 	if v.Host.At.IsZero() {
 		return h

@@ -10,7 +10,7 @@ import (
 	"strings"
 	"time"
 
-	"github.com/nodewatch/nodewatch/internal/rule"
+	"github.com/nodewatch/nodewatch/internal/judge"
 )
 
 //go:embed page.css
@@ -34,10 +34,10 @@ func ContentSecurityPolicy() string {
 // HTML is the page of a View. It asks the browser to load it anew every so many
 // seconds, or, for 0, does not; then and now it has a link to the other way, to
 // "?refresh=0" or "?refresh=10".
-func HTML(v rule.View, refresh int) ([]byte, error) {
+func HTML(v judge.View, refresh int) ([]byte, error) {
 	s := newSheet(v.Report.Node, v.Report.Version, v.Report.At, refresh)
 	r := v.Report
-	s.Verdict = judge(r)
+	s.Verdict = verdictOn(r)
 	s.Title = fmt.Sprintf("%s: %s", s.Node, strings.ToLower(s.Verdict.Word))
 	if worst, found := leading(r); found && (s.Verdict.Code == exitWarning || s.Verdict.Code == exitCritical) {
 		s.Hit = hitOf(worst, r.At)

@@ -17,8 +17,8 @@ import (
 
 	"github.com/google/go-cmp/cmp"
 
+	"github.com/nodewatch/nodewatch/internal/judge"
 	"github.com/nodewatch/nodewatch/internal/node"
-	"github.com/nodewatch/nodewatch/internal/rule"
 	"github.com/nodewatch/nodewatch/pkg/kmsg"
 	"github.com/nodewatch/nodewatch/pkg/rbd"
 	"github.com/nodewatch/nodewatch/pkg/report"
@@ -45,7 +45,7 @@ func golden(t *testing.T, name string, got []byte) {
 	}
 }
 
-func html(t testing.TB, v rule.View, refresh int) string {
+func html(t testing.TB, v judge.View, refresh int) string {
 	t.Helper()
 	b, err := HTML(v, refresh)
 	if err != nil {
@@ -69,14 +69,14 @@ func pages(t testing.TB) map[string]string {
 	return map[string]string{
 		"healthy": html(t, healthyView(), 10), "risk": html(t, riskView(), 10), "storm": html(t, stormView(), 10),
 		"blind": html(t, blindView(), 0), "large": html(t, largeView(), 10), "hostile": html(t, hostileView(), 10),
-		"report only": html(t, rule.View{Report: stormView().Report}, 0), "starting": starting(t),
+		"report only": html(t, judge.View{Report: stormView().Report}, 0), "starting": starting(t),
 	}
 }
 
 const evil = "<script>alert(1)</script>\" onload='x' \u202egnp.exe \x1b[31m"
 
 // hostileView is a storm in which every text that comes from outside is evil.
-func hostileView() rule.View {
+func hostileView() judge.View {
 	p := raging().play()
 	p.see(node.SawKernel{Reading: reading(p.at, time.Second, kmsg.Batch{Counts: []kmsg.Count{
 		{Class: kmsg.HungTask, Detail: evil, Device: evil, N: 9, First: p.at, Last: p.at, Text: evil},
@@ -95,7 +95,7 @@ func hostileView() rule.View {
 }
 
 func TestGoldenPages(t *testing.T) {
-	for name, v := range map[string]rule.View{"risk.html": riskView(), "storm.html": stormView()} {
+	for name, v := range map[string]judge.View{"risk.html": riskView(), "storm.html": stormView()} {
 		golden(t, name, []byte(html(t, v, 10)))
 	}
 }

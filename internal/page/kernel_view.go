@@ -7,8 +7,8 @@ import (
 	"strings"
 	"time"
 
+	"github.com/nodewatch/nodewatch/internal/judge"
 	"github.com/nodewatch/nodewatch/internal/node"
-	"github.com/nodewatch/nodewatch/internal/rule"
 	"github.com/nodewatch/nodewatch/pkg/kmsg"
 )
 
@@ -34,7 +34,7 @@ type eventView struct {
 	Fresh                     bool // there were some within ten minutes
 }
 
-func kernelOf(v rule.View) kernelView {
+func kernelOf(v judge.View) kernelView {
 	l := v.Kernel
 	k := kernelView{Notes: notes(v, node.SourceKmsg), Known: !l.Since.IsZero()}
 	if !k.Known {
@@ -54,7 +54,7 @@ func kernelOf(v rule.View) kernelView {
 	return k
 }
 
-func eventOf(v rule.View, t node.Total) eventView {
+func eventOf(v judge.View, t node.Total) eventView {
 	e := eventView{Class: string(t.Class), Text: t.Text, Last: momentOf(t.Last, v.Now)}
 	var counts []string
 	fresh, peers := freshOf(v, t.Class)
@@ -74,7 +74,7 @@ func eventOf(v rule.View, t node.Total) eventView {
 
 // freshOf is how many lines of a class there were within ten minutes, and about
 // whom most of them.
-func freshOf(v rule.View, class kmsg.Class) (fresh uint64, peers string) {
+func freshOf(v judge.View, class kmsg.Class) (fresh uint64, peers string) {
 	byPeer := map[string]uint64{}
 	for _, s := range v.Kernel.Of(class) {
 		n := s.Within(v.Now, lately)

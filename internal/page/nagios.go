@@ -20,7 +20,7 @@ const (
 // exit code to go with it is ExitCode. No text can end the line, begin perfdata
 // or open a quote.
 func Nagios(r report.Report) string {
-	v := judge(r)
+	v := verdictOn(r)
 	var b strings.Builder
 	text := v.Line
 	if v.More != "" {

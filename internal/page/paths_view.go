@@ -4,8 +4,8 @@ import (
 	"fmt"
 	"strings"
 
+	"github.com/nodewatch/nodewatch/internal/judge"
 	"github.com/nodewatch/nodewatch/internal/node"
-	"github.com/nodewatch/nodewatch/internal/rule"
 )
 
 // A pathsView is how krbd's traffic leaves the node.
@@ -18,7 +18,7 @@ type pathsView struct {
 // maxPaths is how many paths are shown: one for each address of a client.
 const maxPaths = 20
 
-func pathsOf(v rule.View) pathsView {
+func pathsOf(v judge.View) pathsView {
 	p := pathsView{Notes: notes(v, node.SourceKrbd), Known: ever(v, node.SourceKrbd)}
 	for _, one := range v.Storage[:min(len(v.Storage), maxPaths)] {
 		p.Paths = append(p.Paths, pathOf(one))

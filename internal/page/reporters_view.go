@@ -5,8 +5,8 @@ import (
 	"strings"
 	"time"
 
+	"github.com/nodewatch/nodewatch/internal/judge"
 	"github.com/nodewatch/nodewatch/internal/node"
-	"github.com/nodewatch/nodewatch/internal/rule"
 )
 
 // A reporterView is a reporter as the page shows it.
@@ -16,7 +16,7 @@ type reporterView struct {
 }
 
 // reportersOf are the reporters, and whether reports reach anybody.
-func reportersOf(v rule.View) []reporterView {
+func reportersOf(v judge.View) []reporterView {
 	var list []reporterView
 	for _, d := range v.Deliveries.Value {
 		list = append(list, reporterOf(d, v.Now))

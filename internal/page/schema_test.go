@@ -15,6 +15,7 @@ import (
 
 	"github.com/google/go-cmp/cmp"
 
+	"github.com/nodewatch/nodewatch/internal/judge"
 	"github.com/nodewatch/nodewatch/internal/node"
 	"github.com/nodewatch/nodewatch/internal/rule"
 	"github.com/nodewatch/nodewatch/pkg/report"
@@ -175,7 +176,7 @@ func TestGoldenReport(t *testing.T) {
 
 func TestReportsAreAsTheSchemaSays(t *testing.T) {
 	s := readSchema(t)
-	for name, v := range map[string]rule.View{
+	for name, v := range map[string]judge.View{
 		"healthy": healthyView(), "risk": riskView(), "storm": stormView(), "blind": blindView(), "large": largeView(),
 		"a component without a name": {Report: report.Report{Status: report.Unknown}},
 	} {

@@ -3,13 +3,13 @@ package page
 import (
 	"fmt"
 
+	"github.com/nodewatch/nodewatch/internal/judge"
 	"github.com/nodewatch/nodewatch/internal/node"
-	"github.com/nodewatch/nodewatch/internal/rule"
 )
 
 // notes say which of the named sources cannot be believed now, and why: what a
 // part of the page shows is then old, or is nothing.
-func notes(v rule.View, sources ...string) []string {
+func notes(v judge.View, sources ...string) []string {
 	var list []string
 	for _, name := range sources {
 		err := v.Blind(name)
@@ -26,7 +26,7 @@ func notes(v rule.View, sources ...string) []string {
 }
 
 // ever reports whether the named source has ever been read.
-func ever(v rule.View, source string) bool {
+func ever(v judge.View, source string) bool {
 	s, _ := v.Source(source)
 	return !s.Last.IsZero()
 }

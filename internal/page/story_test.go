@@ -5,8 +5,8 @@ import (
 	"sync"
 	"time"
 
+	"github.com/nodewatch/nodewatch/internal/judge"
 	"github.com/nodewatch/nodewatch/internal/node"
-	"github.com/nodewatch/nodewatch/internal/rule"
 	"github.com/nodewatch/nodewatch/pkg/bond"
 	"github.com/nodewatch/nodewatch/pkg/kmsg"
 	"github.com/nodewatch/nodewatch/pkg/rbd"
@@ -123,18 +123,18 @@ func pattern(now time.Time, severity report.Severity, impact report.Impact, summ
 }
 
 // The views that the tests look at.
-func healthyView() rule.View { return healthy().play().view(quiet()) }
-func riskView() rule.View {
+func healthyView() judge.View { return healthy().play().view(quiet()) }
+func riskView() judge.View {
 	p := standing().play()
 	return p.view(risk(p.at))
 }
-func stormView() rule.View {
+func stormView() judge.View {
 	p := raging().play()
 	return p.view(outage(p.at))
 }
 
 // blindView is a node on which nodewatch may read next to nothing.
-func blindView() rule.View {
+func blindView() judge.View {
 	p := begun()
 	p.see(node.SawLinks{Reading: reading(p.at, 30*time.Second, standing().links())})
 	p.at = start.Add(70 * time.Second)
@@ -151,7 +151,7 @@ func blindView() rule.View {
 
 // largeView is ten times the incident, with a finding for each guest. It is made
 // once, as that takes long: nobody may change it.
-var largeView = sync.OnceValue(func() rule.View {
+var largeView = sync.OnceValue(func() judge.View {
 	p := large().play()
 	s := outage(p.at)
 	for i := range 650 {

@@ -4,7 +4,7 @@ import (
 	"fmt"
 	"strings"
 
-	"github.com/nodewatch/nodewatch/internal/rule"
+	"github.com/nodewatch/nodewatch/internal/judge"
 	"github.com/nodewatch/nodewatch/pkg/report"
 )
 
@@ -25,7 +25,7 @@ type Style struct {
 // Text is the summary of a View for a terminal. Of a View that has a Report and
 // no Snapshot, as a client of the daemon knows it, it shows the Report. Without
 // colour it can be pasted into a ticket. Commands are never broken.
-func Text(v rule.View, s Style) string {
+func Text(v judge.View, s Style) string {
 	r := v.Report
 	t := &terminal{style: s}
 	t.verdict(r)
@@ -41,7 +41,7 @@ func Text(v rule.View, s Style) string {
 }
 
 func (t *terminal) verdict(r report.Report) {
-	v := judge(r)
+	v := verdictOn(r)
 	t.item(0, v.Tone, r.Node+": "+v.Word, v.Line)
 	var more []string
 	if worst, found := leading(r); found && (v.Code == exitWarning || v.Code == exitCritical) {
@@ -204,7 +204,7 @@ func (t *terminal) sources(r report.Report) {
 }
 
 // reporters are those that do not deliver.
-func (t *terminal) reporters(v rule.View) {
+func (t *terminal) reporters(v judge.View) {
 	headed := false
 	for _, x := range reportersOf(v) {
 		if x.Tone == good {

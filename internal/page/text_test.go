@@ -10,8 +10,8 @@ import (
 
 	"github.com/google/go-cmp/cmp"
 
+	"github.com/nodewatch/nodewatch/internal/judge"
 	"github.com/nodewatch/nodewatch/internal/node"
-	"github.com/nodewatch/nodewatch/internal/rule"
 	"github.com/nodewatch/nodewatch/pkg/report"
 )
 
@@ -58,7 +58,7 @@ func TestLinesFitTheTerminalAndCommandsAreWhole(t *testing.T) {
 }
 
 func TestTextOfAReportAlone(t *testing.T) {
-	text := Text(rule.View{Report: stormView().Report}, Style{})
+	text := Text(judge.View{Report: stormView().Report}, Style{})
 	if !strings.Contains(text, "krbd-retry-storm") || strings.Contains(text, "\nBonds") || strings.Contains(text, "\nDisks") {
 		t.Error(text)
 	}
@@ -101,7 +101,7 @@ func TestNagiosTextsCannotForgePerfdata(t *testing.T) {
 var pluginLine = regexp.MustCompile(`^NODEWATCH (OK|WARNING|CRITICAL|UNKNOWN) - [^|]+ \| ([a-z_]+=\d+;\d*;\d*;\d* ?)+$`)
 
 func TestNagiosLineHasItsForm(t *testing.T) {
-	for name, v := range map[string]rule.View{"healthy": healthyView(), "risk": riskView(), "storm": stormView(), "blind": blindView(), "large": largeView(), "hostile": hostileView()} {
+	for name, v := range map[string]judge.View{"healthy": healthyView(), "risk": riskView(), "storm": stormView(), "blind": blindView(), "large": largeView(), "hostile": hostileView()} {
 		out := Nagios(v.Report)
 		if first, _, _ := strings.Cut(out, "\n"); !pluginLine.MatchString(first) {
 			t.Errorf("%s: %s", name, first)
@@ -186,7 +186,7 @@ func TestWishesAreShownEverywhere(t *testing.T) {
 // Every output says the same word.
 func TestOutputsAgree(t *testing.T) {
 	words := []string{"OK", "WARNING", "CRITICAL", "UNKNOWN"}
-	for name, v := range map[string]rule.View{"healthy": healthyView(), "risk": riskView(), "storm": stormView(), "blind": blindView()} {
+	for name, v := range map[string]judge.View{"healthy": healthyView(), "risk": riskView(), "storm": stormView(), "blind": blindView()} {
 		word := words[ExitCode(v.Report)]
 		for kind, text := range map[string]string{
 			"<span class=\"word\">" + word + "</span>": html(t, v, 0), "node2: " + word + " ": Text(v, Style{}),
@@ -246,7 +246,7 @@ func FuzzText(f *testing.F) {
 	f.Add(strings.Repeat("wide ", 100), "\u2028", 3)
 	f.Fuzz(func(t *testing.T, summary, subject string, width int) {
 		r := report.Report{Node: subject, Findings: []report.Finding{{Rule: "r", Subject: subject, Severity: report.Warning, Summary: summary}}}
-		broken, whole := Text(rule.View{Report: r}, Style{Width: width}), Text(rule.View{Report: r}, Style{})
+		broken, whole := Text(judge.View{Report: r}, Style{Width: width}), Text(judge.View{Report: r}, Style{})
 		if a, b := strings.Fields(broken), strings.Fields(whole); !cmp.Equal(a, b) {
 			t.Errorf("breaking lines changed the words: %s", cmp.Diff(b, a))
 		}

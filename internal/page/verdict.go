@@ -42,12 +42,12 @@ const (
 // the storage of the node cannot be seen and nothing raised speaks of the node,
 // else 0. Warnings of nodewatch's own sight do not hide that it cannot see. What
 // an operator has accepted does not count, and during a maintenance nothing does.
-func ExitCode(r report.Report) int { return judge(r).Code }
+func ExitCode(r report.Report) int { return verdictOn(r).Code }
 
 // StatusLine is the report in one line, for a log or a service's status:
 // "CRITICAL: " and the worst finding's summary.
 func StatusLine(r report.Report) string {
-	v := judge(r)
+	v := verdictOn(r)
 	line := v.Word + ": " + v.Line
 	if v.More != "" {
 		line = strings.TrimSuffix(line, ".") + "; " + v.More
@@ -55,8 +55,8 @@ func StatusLine(r report.Report) string {
 	return Printable(line)
 }
 
-// judge gives the verdict on a report.
-func judge(r report.Report) verdict {
+// verdictOn gives the verdict on a report.
+func verdictOn(r report.Report) verdict {
 	worst, found := leading(r)
 	dark := unseen(r)
 	switch {

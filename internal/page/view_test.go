@@ -4,8 +4,9 @@ import (
 	"fmt"
 	"time"
 
+	"github.com/nodewatch/nodewatch/internal/judge"
 	"github.com/nodewatch/nodewatch/internal/node"
-	"github.com/nodewatch/nodewatch/internal/rule"
+	"github.com/nodewatch/nodewatch/internal/rule/all"
 	"github.com/nodewatch/nodewatch/pkg/bond"
 	"github.com/nodewatch/nodewatch/pkg/ceph"
 	"github.com/nodewatch/nodewatch/pkg/host"
@@ -218,6 +219,6 @@ func (s scene) machine() host.State {
 }
 
 // view is a View of what the player knows, with the findings given.
-func (p *player) view(story story) rule.View {
-	return rule.View{Snapshot: p.snapshot, Report: story.report(p.snapshot), Book: rule.Default()}
+func (p *player) view(story story) judge.View {
+	return judge.View{Snapshot: p.snapshot, Report: story.report(p.snapshot), Rules: all.Default()}
 }

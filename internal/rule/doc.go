@@ -2,22 +2,25 @@ package rule
 
 import (
 	"fmt"
+	"slices"
 	"strings"
 	"time"
+
+	"github.com/nodewatch/nodewatch/pkg/report"
 )
 
-// Markdown renders docs/rules.md: every rule of the book, each under its id, so
+// Markdown renders docs/rules.md: every rule of the set, each under its id, so
 // that the id is the anchor findings point to.
-func Markdown(b Book) string {
+func Markdown(b RuleSet) string {
 	var w strings.Builder
 	w.WriteString(`# Rules
 
 <!-- Made from the rules themselves: change internal/rule, then run "make docs". -->
 
-Each failure pattern that nodewatch knows, worst first. A rule is raised once it has been seen without a break for its hold
-time, and stays raised until it has not been seen for its keep time. A severity that rises shows at once; one that falls waits
-for the keep time. **Losing sight is not recovery**: while a source that a rule needs is blind, what is raised stays raised,
-marked ` + "`blind`" + ` with the time it was last seen.
+Each failure pattern that nodewatch knows, worst first. A finding is raised once it has been seen for the time given under
+*timing*, and cleared once it has not been seen for the time given there; both apply to each severity. What is read from a
+setting is raised at once and cleared after a minute. **Losing visibility is not recovery**: while a source that a finding
+rests on cannot be read, the finding neither clears nor falls, and is marked ` + "`blind`" + ` with the time it was last seen.
 
 *Severity* (info, warning, critical) is for on-call. *Impact* is what customers feel, and what the status page shows.
 
@@ -41,7 +44,7 @@ Thresholds are set in the configuration file, by rule; any rule can be switched 
 func section(r Rule) string {
 	var w strings.Builder
 	fmt.Fprintf(&w, "\n## %s\n\n%s.\n\n%s\n\n", r.ID, capital(r.Title), r.About)
-	for _, fact := range facts(r) {
+	for _, fact := range properties(r) {
 		fmt.Fprintf(&w, "- **%s**: %s\n", capital(fact[0]), fact[1])
 	}
 	if limits := Limits(r); len(limits) > 0 {
@@ -59,13 +62,16 @@ func section(r Rule) string {
 	return w.String()
 }
 
-// facts are what the program tells of every rule in the same words.
-func facts(r Rule) [][2]string {
+// properties are what every rule is described by in the same words.
+func properties(r Rule) [][2]string {
 	list := [][2]string{{"severity", r.Severity}}
 	if r.Impact != "" {
 		list = append(list, [2]string{"impact", r.Impact})
 	}
-	list = append(list, [2]string{"component", string(r.Component)}, [2]string{"raised", when(r)})
+	list = append(list, [2]string{"component", string(r.Component)}, [2]string{"timing", when(r)})
+	if len(r.Explains) > 0 {
+		list = append(list, [2]string{"explains", strings.Join(r.Explains, ", ")})
+	}
 	if len(r.Needs) > 0 {
 		list = append(list, [2]string{"needs", strings.Join(r.Needs, ", ")})
 	} else {
@@ -74,31 +80,45 @@ func facts(r Rule) [][2]string {
 	return list
 }
 
-// when says how a rule comes and goes.
+// when says how long a rule's findings must be seen, and how long they stay.
 func when(r Rule) string {
-	raised, kept := "at once", "goes as soon as it is no longer seen"
-	if r.Hold > 0 {
-		raised = "once seen for " + spelledDuration(r.Hold)
+	return "raised " + perSeverity(r, r.For, "at once", "once seen for ") + "; cleared " +
+		perSeverity(r, r.KeepFiringFor, "as soon as it is no longer seen", "once not seen for ")
+}
+
+// perSeverity words a timing: one phrase where it is the same for all severities
+// the rule can have.
+func perSeverity(r Rule, t Timing, zero, other string) string {
+	word := func(d time.Duration) string {
+		if d == 0 {
+			return zero
+		}
+		return other + spelledDuration(d)
 	}
-	if r.Keep > 0 {
-		kept = "stays until not seen for " + spelledDuration(r.Keep)
+	var parts []string
+	var same []time.Duration
+	for _, s := range []report.Severity{report.Info, report.Warning, report.Critical} {
+		if strings.Contains(r.Severity, string(s)) {
+			parts = append(parts, string(s)+" "+word(t.Of(s)))
+			same = append(same, t.Of(s))
+		}
 	}
-	if r.Fact != nil {
-		kept += "; what is read off a setting comes and goes at once"
+	if len(slices.Compact(same)) == 1 {
+		return word(same[0])
 	}
-	return raised + "; " + kept
+	return strings.Join(parts, ", ")
 }
 
 // Table lists the rules of a book for a terminal, those that are switched off last.
-func Table(b Book) string {
-	rows := [][]string{{"RULE", "SEVERITY", "COMPONENT", "HOLD", "KEEP", "WHAT IT IS"}}
+func Table(b RuleSet) string {
+	rows := [][]string{{"RULE", "SEVERITY", "COMPONENT", "FOR", "KEEP FIRING FOR", "WHAT IT IS"}}
 	row := func(r Rule, severity string) {
-		rows = append(rows, []string{r.ID, severity, string(r.Component), short(r.Hold), short(r.Keep), r.Title})
+		rows = append(rows, []string{r.ID, severity, string(r.Component), short(r.For), short(r.KeepFiringFor), r.Title})
 	}
 	for _, r := range b.Rules {
 		row(r, severities(r))
 	}
-	for _, r := range All() {
+	for _, r := range b.All() {
 		if _, on := b.Rule(r.ID); !on {
 			row(r, "off")
 		}
@@ -117,19 +137,24 @@ func severities(r Rule) string {
 	return strings.Join(list, ", ")
 }
 
-// short is a time for a table's cell.
-func short(d time.Duration) string {
-	if d == 0 {
-		return "-"
+// short is a timing for a table's cell, from the lowest severity to the highest.
+func short(t Timing) string {
+	list := slices.Compact([]time.Duration{t.Info, t.Warning, t.Critical})
+	words := make([]string, len(list))
+	for i, d := range list {
+		words[i] = "-"
+		if d > 0 {
+			words[i] = spelledDuration(d)
+		}
 	}
-	return spelledDuration(d)
+	return strings.Join(words, "/")
 }
 
 // Describe explains one rule for a terminal.
 func Describe(r Rule) string {
 	var w strings.Builder
 	fmt.Fprintf(&w, "%s: %s\n\n%s\n\n", r.ID, r.Title, wrapped(r.About, "", 100))
-	for _, fact := range facts(r) {
+	for _, fact := range properties(r) {
 		fmt.Fprintf(&w, "%-10s %s\n", fact[0], wrapped(fact[1], "           ", 89))
 	}
 	if limits := Limits(r); len(limits) > 0 {

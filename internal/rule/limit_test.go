@@ -1,16 +1,12 @@
 package rule
 
 import (
-	"encoding/json"
 	"math"
-	"reflect"
 	"strings"
 	"testing"
 	"time"
 
 	"github.com/google/go-cmp/cmp"
-
-	"github.com/nodewatch/nodewatch/internal/node"
 )
 
 type testLimits struct {
@@ -85,6 +81,7 @@ func TestSetLimit(t *testing.T) {
 }
 
 // spelledText is a duration as Limits spells it; other text is as it is.
+
 func spelledText(text string) string {
 	if d, err := time.ParseDuration(text); err == nil {
 		return spelledDuration(d)
@@ -130,82 +127,13 @@ func TestCheckLimits(t *testing.T) {
 }
 
 // Every threshold of every rule says what it is, and its default is allowed.
-func TestEveryRulesLimitsAreSound(t *testing.T) {
-	for _, r := range All() {
-		if err := CheckLimits(r.Limits); err != nil {
-			t.Errorf("%s: %v", r.ID, err)
-		}
-		if r.Limits != nil && !limitsOf(r.Limits).IsValid() {
-			t.Errorf("%s: Limits is %T, want a pointer to a struct", r.ID, r.Limits)
-		}
-		for i, l := range Limits(r) {
-			f := limitsOf(r.Limits).Type().Field(i)
-			if l.Name == "" || l.Name == "off" || l.Doc == "" || strings.HasSuffix(l.Doc, ".") {
-				t.Errorf("%s: %s: name %q, doc %q", r.ID, f.Name, l.Name, l.Doc)
-			}
-			if f.Type.Kind() != reflect.Bool && (l.Min == "" || l.Max == "") {
-				t.Errorf("%s: %s has no min or no max", r.ID, l.Name)
-			}
-			if err := SetLimit(&r, l.Name, l.Value); err != nil {
-				t.Errorf("%s: %s: its default cannot be set: %v", r.ID, l.Name, err)
-			}
-			if l.Min != "" && SetLimit(&r, l.Name, l.Min) != nil || l.Max != "" && SetLimit(&r, l.Name, l.Max) != nil {
-				t.Errorf("%s: %s: %s or %s is not a value of it", r.ID, l.Name, l.Min, l.Max)
-			}
-		}
-	}
-}
 
 // Settings carry what is set, and what a tape gives is checked as a file is.
-func TestSettingsRoundTrip(t *testing.T) {
-	b := Default()
-	r, _ := b.Rule("nic-saturated")
-	if err := SetLimit(&r, "share", "0.75"); err != nil {
-		t.Fatal(err)
-	}
-	s, err := b.Without("kmsg-lost").Settings()
-	if err != nil {
-		t.Fatal(err)
-	}
-	raw, err := json.Marshal(s)
-	if err != nil {
-		t.Fatal(err)
-	}
-	var read node.Settings
-	if err := json.Unmarshal(raw, &read); err != nil {
-		t.Fatal(err)
-	}
-	got := FromSettings(read)
-	again, err := got.Settings()
-	if err != nil {
-		t.Fatal(err)
-	}
-	if diff := cmp.Diff(s, again); diff != "" {
-		t.Errorf("settings (-written +read):\n%s", diff)
-	}
-	if r, _ := got.Rule("nic-saturated"); Limits(r)[0].Value != "0.75" {
-		t.Errorf("got %+v", Limits(r))
-	}
-	if _, on := got.Rule("kmsg-lost"); on {
-		t.Error("kmsg-lost is on again")
-	}
-	if r, _ := Default().Rule("nic-saturated"); Limits(r)[0].Value != "0.9" {
-		t.Errorf("got default %s: thresholds are shared between books", Limits(r)[0].Value)
-	}
-}
-
-func TestSettingsThatAreNotAllowedLeaveTheDefaults(t *testing.T) {
-	for _, raw := range []string{`{"share": 7}`, `{"share": 0.8, "for": 1}`, `{"share": "x"}`, `{"share": 0.8`, `[]`, `null`} {
-		got := FromSettings(node.Settings{Limits: map[string]json.RawMessage{"nic-saturated": json.RawMessage(raw), "no-such-rule": json.RawMessage(`{}`), "source-stalled": json.RawMessage(`{"a":1}`)}})
-		r, _ := got.Rule("nic-saturated")
-		if l := Limits(r); l[0].Value != "0.9" || l[1].Value != "5s" {
-			t.Errorf("%s: got share %s for %s, want the defaults", raw, l[0].Value, l[1].Value)
-		}
-	}
-}
 
 // FuzzSetLimit: what SetLimit accepts CheckLimits accepts too, and is spelled so
+
 // that SetLimit takes it to the same value again.
+
 func FuzzSetLimit(f *testing.F) {
 	for _, text := range []string{"90s", "0.9", "3", "true", "-1", "1e308", "NaN", "0x10", "1h1h", "٣", ""} {
 		for i := range uint8(4) {

@@ -1,33 +1,56 @@
-// Package rule holds the failure patterns nodewatch knows, one file each, and
-// the Judge that runs them. It does no I/O and reads no clock.
+// Package rule is the vocabulary that rules are written in: what a rule declares,
+// what it is given, and what it returns. The rules themselves are in the packages
+// below, one file each; internal/judge runs them. It does no I/O and reads no clock.
 package rule
 
 import (
 	"time"
 
-	"github.com/nodewatch/nodewatch/internal/node"
+	"github.com/nodewatch/nodewatch/internal/facts"
 	"github.com/nodewatch/nodewatch/pkg/report"
 )
 
 // A Rule is one known failure pattern.
 type Rule struct {
-	ID        string        // stable, kebab-case; also the anchor in docs/rules.md
-	Title     string        // what it is, in a few words
-	About     string        // what it means and how it is told, a paragraph for the runbook
-	Component Component     // the part of the node it is about
-	Severity  string        // the severities it can have, for the docs
-	Impact    string        // the impacts it can have and why, for the docs
-	Do        []string      // what to do, for the docs; findings name this node's own commands
-	Needs     []string      // sources without which it cannot say "not seen"
-	Hold      time.Duration // how long it must be seen before it is raised
-	Keep      time.Duration // how long it stays raised after it was last seen
-	// Fact tells which of its findings are read off a setting and not measured:
-	// those are neither held nor kept. nil: none.
-	Fact   func(report.Finding) bool
+	ID        string    // stable, kebab-case; also the anchor in docs/rules.md
+	Title     string    // what it is, in a few words
+	About     string    // what it means and what triggers it, a paragraph for the runbook
+	Component Component // the part of the node it is about
+	Severity  string    // the severities it can have, for the docs
+	Impact    string    // the impacts it can have and why, for the docs
+	Do        []string  // what to do, for the docs; findings name this node's own commands
+
+	// Needs are the sources that its levels rest on, unless a Result names others.
+	Needs []string
+
+	For           Timing // how long a severity must be seen before it is raised
+	KeepFiringFor Timing // how long a severity stays after it was last seen
+
+	// Explains are the ids of the rules whose findings this rule's findings can
+	// explain. The relation must not have cycles.
+	Explains []string
+
 	Limits any // pointer to a struct of thresholds, or nil; see Limit
-	Check  func(Input) []report.Finding
-	// Check returns what is seen now. A finding with State Blind stands for a
-	// raised one that cannot be seen now: it stays as it was.
+
+	// Check returns what is seen now: one Result for each subject.
+	Check func(Input) []Result
+}
+
+// A Timing is a duration for each severity.
+type Timing struct{ Info, Warning, Critical time.Duration }
+
+// Always is the same duration for every severity.
+func Always(d time.Duration) Timing { return Timing{Info: d, Warning: d, Critical: d} }
+
+// Of is the duration for a severity.
+func (t Timing) Of(s report.Severity) time.Duration {
+	switch s {
+	case report.Info:
+		return t.Info
+	case report.Critical:
+		return t.Critical
+	}
+	return t.Warning
 }
 
 // A Component is a part of the node that a finding is about.
@@ -39,37 +62,58 @@ const (
 	Storage   Component = "storage"   // krbd and libceph on this node
 	Guests    Component = "guests"    // virtual machines and containers
 	Host      Component = "host"      // the machine itself
-	Cluster   Component = "cluster"   // what Ceph says of itself
-	Nodewatch Component = "nodewatch" // its own sight
+	Cluster   Component = "cluster"   // what Ceph reports about itself
+	Nodewatch Component = "nodewatch" // its own sources and reporters
 )
+
+// Components are all components, in the order they are shown.
+func Components() []Component {
+	return []Component{Storage, Network, Guests, Cluster, Host, Nodewatch}
+}
 
 // An Input is what a rule may look at.
 type Input struct {
-	node.Snapshot
-	Raised []report.Finding // this rule's own raised findings, for what latches
-	census *census          // shared by the rules of one tick; nil: none
+	*facts.Facts
+	Raised []Raised // this rule's own raised findings, by subject
+}
+
+// A Raised is one of a rule's own findings as it was shown after the last tick.
+type Raised struct {
+	Finding report.Finding
+	State   any // Result.State of the tick that last observed it
 }
 
 // Was returns this rule's raised finding of the given subject, and whether there is one.
-func (in Input) Was(subject string) (report.Finding, bool) {
-	for _, f := range in.Raised {
-		if f.Subject == subject {
-			return f, true
+func (in Input) Was(subject string) (Raised, bool) {
+	for _, r := range in.Raised {
+		if r.Finding.Subject == subject {
+			return r, true
 		}
 	}
-	return report.Finding{}, false
+	return Raised{}, false
 }
 
-// fact is evidence of a source, at the time that source was last read.
-func (in Input) fact(source, subject, fact string) report.Evidence {
+// StateOf is what the rule remembers of its raised finding of the given subject;
+// false if there is none.
+func StateOf[T any](in Input, subject string) (state T, raised bool) {
+	was, found := in.Was(subject)
+	if !found {
+		return state, false
+	}
+	state, found = was.State.(T)
+	return state, found
+}
+
+// Fact is evidence from a source, at the time that source was last read.
+func (in Input) Fact(source, subject, fact string) report.Evidence {
 	at := in.Now
 	if src, ok := in.Source(source); ok && !src.Last.IsZero() {
 		at = src.Last
 	}
-	return report.Evidence{Source: source, Subject: subject, Fact: fact, At: at}
+	return FactAt(source, subject, fact, at)
 }
 
-// factAt is evidence of a source at a time of its own.
-func factAt(source, subject, fact string, at time.Time) report.Evidence {
+// FactAt is evidence from a source at a time of its own.
+func FactAt(source, subject, fact string, at time.Time) report.Evidence {
 	return report.Evidence{Source: source, Subject: subject, Fact: fact, At: at}
 }

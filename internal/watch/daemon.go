@@ -4,8 +4,9 @@ import (
 	"context"
 	"time"
 
+	"github.com/nodewatch/nodewatch/internal/judge"
 	"github.com/nodewatch/nodewatch/internal/node"
-	"github.com/nodewatch/nodewatch/internal/rule"
+	"github.com/nodewatch/nodewatch/internal/rule/all"
 )
 
 // tick is how often the Judge judges.
@@ -22,16 +23,16 @@ type Daemon struct {
 	Settings node.Settings        // the rules to start with
 	Changed  <-chan node.Settings // new settings, after a reload; may be nil
 	Record   func(node.Entry)     // the tape; may be nil
-	Show     func(rule.View)      // where the views look
-	Alive    func(rule.View)      // called after Show: feeds the watchdog; may be nil
+	Show     func(judge.View)     // where the views look
+	Alive    func(judge.View)     // called after Show: feeds the watchdog; may be nil
 }
 
 // Run runs until ctx ends. It does not wait for sources that are in a read.
 func (d Daemon) Run(ctx context.Context) {
 	c := newClock()
-	judge := rule.NewJudge(rule.Default())
+	j := judge.New(all.Default())
 	seen := make(chan node.Observation, 256)
-	take := func(obs node.Observation) (rule.View, bool) {
+	take := func(obs node.Observation) (judge.View, bool) {
 		e := node.Entry{At: c.now(), Obs: obs}
 		if obs != nil {
 			e.Saw = node.Name(obs)
@@ -39,7 +40,7 @@ func (d Daemon) Run(ctx context.Context) {
 		if d.Record != nil {
 			d.Record(e)
 		}
-		return judge.Take(e)
+		return j.Take(e)
 	}
 	take(d.started())
 	take(d.Settings)

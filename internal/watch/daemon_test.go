@@ -10,8 +10,9 @@ import (
 	"testing/synctest"
 	"time"
 
+	"github.com/nodewatch/nodewatch/internal/judge"
 	"github.com/nodewatch/nodewatch/internal/node"
-	"github.com/nodewatch/nodewatch/internal/rule"
+	"github.com/nodewatch/nodewatch/internal/rule/all"
 	"github.com/nodewatch/nodewatch/internal/tape"
 	"github.com/nodewatch/nodewatch/pkg/host"
 	"github.com/nodewatch/nodewatch/pkg/kmsg"
@@ -52,7 +53,7 @@ func lived(t *testing.T, d time.Duration) (reports [][]byte, recorded *bytes.Buf
 	r := NewRecorder(ctx, tape.NewWriter(recorded), func() error { return nil })
 	go Daemon{
 		Node: "node2", Version: "test", Sources: twoSources(stuck), Record: r.Record,
-		Show: func(v rule.View) { reports = append(reports, marshalled(t, v.Report)) },
+		Show: func(v judge.View) { reports = append(reports, marshalled(t, v.Report)) },
 	}.Run(ctx)
 	time.Sleep(d)
 	synctest.Wait()
@@ -81,7 +82,7 @@ func TestWhatWasSaidLiveIsWhatTheTapeSays(t *testing.T) {
 			t.Fatalf("got %d reports in two minutes", len(live))
 		}
 		var played [][]byte
-		judge := rule.NewJudge(rule.Default())
+		j := judge.New(all.Default())
 		for in := tape.NewReader(recorded); ; {
 			e, err := in.Next()
 			if errors.Is(err, io.EOF) {
@@ -90,7 +91,7 @@ func TestWhatWasSaidLiveIsWhatTheTapeSays(t *testing.T) {
 			if err != nil {
 				t.Fatal(err)
 			}
-			if v, judged := judge.Take(e); judged {
+			if v, judged := j.Take(e); judged {
 				played = append(played, marshalled(t, v.Report))
 			}
 		}
@@ -122,7 +123,7 @@ func TestAStuckSourceDoesNotStopTheLoop(t *testing.T) {
 		stuck := make(chan struct{})
 		fed := 0
 		go Daemon{
-			Node: "node2", Show: func(rule.View) {}, Alive: func(rule.View) { fed++ },
+			Node: "node2", Show: func(judge.View) {}, Alive: func(judge.View) { fed++ },
 			Sources: []Source{Poll(Polling[host.State]{
 				Name: node.SourceHost, Every: time.Second, Deadline: time.Second,
 				Read: func(context.Context) (host.State, error) { <-stuck; return host.State{}, nil },
@@ -144,13 +145,13 @@ func TestSettingsTakeEffectWhileRunning(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		ctx, cancel := context.WithCancel(t.Context())
 		changed := make(chan node.Settings)
-		var last rule.View
-		go Daemon{Node: "node2", Changed: changed, Show: func(v rule.View) { last = v }}.Run(ctx)
+		var last judge.View
+		go Daemon{Node: "node2", Changed: changed, Show: func(v judge.View) { last = v }}.Run(ctx)
 		time.Sleep(30 * time.Second)
 		changed <- node.Settings{Off: []string{"kmsg-lost"}}
 		time.Sleep(2 * time.Second)
 		synctest.Wait()
-		if _, on := last.Book.Rule("kmsg-lost"); on {
+		if _, on := last.Rules.Rule("kmsg-lost"); on {
 			t.Error("a rule that was switched off is in force")
 		}
 		cancel()

@@ -14,7 +14,7 @@ import (
 	"github.com/prometheus/common/expfmt"
 	"github.com/prometheus/common/model"
 
-	"github.com/nodewatch/nodewatch/internal/rule"
+	"github.com/nodewatch/nodewatch/internal/rule/all"
 	"github.com/nodewatch/nodewatch/pkg/report"
 	"github.com/nodewatch/nodewatch/test/prometheus"
 )
@@ -91,7 +91,7 @@ func (v vocabulary) readValues(t *testing.T) {
 		}
 	}
 	ids := []string{}
-	for _, r := range rule.All() {
+	for _, r := range all.Rules() {
 		ids = append(ids, r.ID)
 	}
 	for _, name := range []string{"nodewatch_finding", "nodewatch_finding_accepted"} {

@@ -1,0 +1,49 @@
+package judge
+
+import (
+	"fmt"
+	"time"
+
+	"github.com/nodewatch/nodewatch/internal/node"
+	"github.com/nodewatch/nodewatch/pkg/report"
+)
+
+// applyOverrides marks in a Report what operators have overridden: an override
+// changes how a finding is shown, never whether it is raised.
+func applyOverrides(r *report.Report, s node.Snapshot) {
+	w := s.Wishes.Value
+	if m := w.Maintenance; m.Holds(s.Now) {
+		r.Maintenance = &report.Maintenance{Since: m.Since, Until: m.Until, By: m.By, Reason: m.Reason}
+	}
+	if len(w.Accepted) == 0 {
+		return
+	}
+	for i := range r.Findings {
+		r.Findings[i].Accepted = accepted(r.Findings[i], s)
+	}
+}
+
+// accepted returns who lives with the finding; nil if nobody does, or if it has
+// become worse than what was accepted.
+func accepted(f report.Finding, s node.Snapshot) *report.Accepted {
+	for _, a := range s.Wishes.Value.Accepted {
+		if a.Covers(f.Rule, f.Subject, s.Now) && f.Severity.Rank() <= report.Severity(a.Severity).Rank() {
+			return &report.Accepted{At: a.At, Until: a.Until, By: a.By, Reason: a.Reason}
+		}
+	}
+	return nil
+}
+
+// maintained is how a component is while the node is being worked on: what is
+// wrong with it is told behind that.
+func maintained(c report.Component, m *report.Maintenance) report.Component {
+	if m == nil {
+		return c
+	}
+	text := fmt.Sprintf("under maintenance by %s until %s: %s", m.By, m.Until.UTC().Format(time.DateTime), m.Reason)
+	if c.Status != report.Operational {
+		text += fmt.Sprintf("; %s: %s", c.Status, c.Summary)
+	}
+	c.Status, c.Summary = report.UnderMaintenance, text
+	return c
+}

@@ -1,0 +1,92 @@
+package judge
+
+import (
+	"testing"
+	"time"
+
+	"github.com/nodewatch/nodewatch/internal/node"
+	"github.com/nodewatch/nodewatch/internal/rule"
+	"github.com/nodewatch/nodewatch/pkg/report"
+	"github.com/nodewatch/nodewatch/pkg/wish"
+)
+
+func (tr *trialRun) wish(w wish.Wishes) {
+	tr.see(node.SawWishes{Reading: node.Reading[wish.Wishes]{At: tr.at, Value: w}})
+}
+
+func acceptance(severity string, until time.Time) wish.Wishes {
+	return wish.Wishes{Accepted: []wish.Acceptance{{Rule: "a", Subject: "x", Severity: severity, At: sceneStart, Until: until, By: "alice", Reason: "switch comes on Monday"}}}
+}
+
+func TestAnAcceptedFindingIsShownAndPagesNobody(t *testing.T) {
+	tr := newTrial(t, oneRule(0, 0))
+	tr.found["a"] = []rule.Result{warning("x"), warning("y")}
+	tr.wish(acceptance("warning", sceneStart.Add(time.Hour)))
+	r := tr.tick(time.Second)
+	if len(r.Findings) != 2 {
+		t.Fatalf("%v", shows(r))
+	}
+	x, y := r.Findings[0], r.Findings[1]
+	if x.Accepted == nil || x.Accepted.By != "alice" || r.Loud(x) {
+		t.Errorf("%+v", x)
+	}
+	if y.Accepted != nil || !r.Loud(y) {
+		t.Errorf("another subject is accepted: %+v", y)
+	}
+	if r = tr.tick(time.Hour); r.Findings[0].Accepted != nil {
+		t.Error("it is accepted after its date")
+	}
+}
+
+// Who accepts a standing risk has not accepted the storm.
+func TestWhatGetsWorseThanWasAcceptedPages(t *testing.T) {
+	tr := newTrial(t, oneRule(0, 0))
+	tr.wish(acceptance("warning", sceneStart.Add(time.Hour)))
+	f := warning("x")
+	f.Severity = report.Critical
+	tr.found["a"] = []rule.Result{f}
+	if r := tr.tick(time.Second); r.Findings[0].Accepted != nil || !r.Loud(r.Findings[0]) {
+		t.Errorf("%+v", r.Findings[0])
+	}
+	tr.wish(acceptance("critical", sceneStart.Add(time.Hour)))
+	if r := tr.tick(time.Second); r.Findings[0].Accepted == nil {
+		t.Error("accepted as critical, and pages")
+	}
+}
+
+func TestMaintenanceIsReportedAndEndsByItself(t *testing.T) {
+	tr := newTrial(t, oneRule(0, 0))
+	f := warning("x")
+	f.Impact = report.MajorOutage
+	tr.found["a"] = []rule.Result{f}
+	tr.wish(wish.Wishes{Maintenance: &wish.Maintenance{Since: sceneStart, Until: sceneStart.Add(time.Hour), By: "bob", Reason: "new NIC"}})
+	r := tr.tick(time.Second)
+	if r.Maintenance == nil || r.Status != report.UnderMaintenance || r.Loud(r.Findings[0]) {
+		t.Errorf("%s, %+v", r.Status, r.Maintenance)
+	}
+	for _, c := range r.Components {
+		if c.Status != report.UnderMaintenance {
+			t.Errorf("%s is %s", c.Name, c.Status)
+		}
+	}
+	if len(r.Transitions) != 1 || r.Findings[0].Impact != report.MajorOutage {
+		t.Error("what happens is not recorded")
+	}
+	r = tr.tick(time.Hour)
+	if r.Maintenance != nil || r.Status != report.MajorOutage || !r.Loud(r.Findings[0]) {
+		t.Errorf("after its end: %s", r.Status)
+	}
+}
+
+// A file that can no longer be read does not end a maintenance, nor prolong it.
+func TestWishesOutliveTheSightOfThem(t *testing.T) {
+	tr := newTrial(t, oneRule(0, 0))
+	tr.wish(wish.Wishes{Maintenance: &wish.Maintenance{Since: sceneStart, Until: sceneStart.Add(time.Hour), By: "bob", Reason: "new NIC"}})
+	tr.see(node.SawWishes{Reading: node.Reading[wish.Wishes]{Err: &node.Error{Kind: node.Stalled, Since: tr.at}}})
+	if r := tr.tick(time.Second); r.Maintenance == nil {
+		t.Error("it has ended")
+	}
+	if r := tr.tick(time.Hour); r.Maintenance != nil {
+		t.Error("it does not end")
+	}
+}

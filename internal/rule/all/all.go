@@ -1,0 +1,14 @@
+// Package all is the list of all rules.
+package all
+
+import (
+	"github.com/nodewatch/nodewatch/internal/rule"
+	"github.com/nodewatch/nodewatch/internal/rule/legacy"
+)
+
+// Rules returns every rule, with default thresholds of its own, in the order in
+// which findings of equal severity are reported.
+func Rules() []rule.Rule { return legacy.Rules() }
+
+// Default is the set of all rules with their defaults.
+func Default() rule.RuleSet { return rule.NewRuleSet(Rules) }

@@ -1,0 +1,108 @@
+package legacy
+
+import (
+	"strings"
+	"testing"
+
+	"github.com/nodewatch/nodewatch/internal/node"
+	"github.com/nodewatch/nodewatch/pkg/bond"
+)
+
+func TestBondImbalance(t *testing.T) {
+	type rates [2]float64 // Gbit/s: rx, tx
+	idle := rates{0.001, 0.001}
+	for name, c := range map[string]struct {
+		bond       bond.Bond
+		eth0, eth1 rates
+		want       string
+	}{
+		"idle":                                  {lacpBond(bond.Layer2), idle, rates{0, 0}, ""},
+		"even":                                  {lacpBond(bond.Layer34), rates{5, 5}, rates{5, 5}, ""},
+		"30 to 70, as layer3+4 may by chance":   {lacpBond(bond.Layer34), rates{3, 3}, rates{7, 7}, ""},
+		"just below the threshold":              {lacpBond(bond.Layer34), rates{1, 1}, rates{5, 5}, ""},
+		"rx above, tx even: the switch's side":  {lacpBond(bond.Layer34), rates{0.2, 1}, rates{7.8, 1}, "warning/operational bond0: bond0 (802.3ad, 2x10G) is out of balance on the switch side: receives 98 % of 8.0 Gbit/s on eth1, while what it sends is spread (50 % of 2.0 Gbit/s on eth0)"},
+		"rx above, tx within what chance gives": {lacpBond(bond.Layer34), rates{0.2, 0.6}, rates{7.8, 1.4}, "warning/operational bond0: bond0 (802.3ad, 2x10G) is out of balance on the switch side: receives 98 % of 8.0 Gbit/s on eth1, while what it sends is spread (70 % of 2.0 Gbit/s on eth1)"},
+		"rx above, tx less so":                  {lacpBond(bond.Layer34), rates{0.2, 1.6}, rates{7.8, 0.4}, "warning/operational bond0: bond0 (802.3ad, 2x10G) is out of balance on the switch side: receives 98 % of 8.0 Gbit/s on eth1, while what it sends is less uneven (80 % of 2.0 Gbit/s on eth0)"},
+		"rx above, hardly any tx":               {lacpBond(bond.Layer34), rates{0, 0}, rates{8, 0}, "warning/operational bond0: bond0 (802.3ad, 2x10G) is out of balance: receives 100 % of 8.0 Gbit/s on eth1. The switch decides what arrives where; what this host sends is too little to compare"},
+		"rx above, a little tx as uneven":       {lacpBond(bond.Layer2), rates{0, 0}, rates{8, 0.1}, "warning/operational bond0: bond0 (802.3ad, 2x10G) is out of balance: receives 100 % of 8.0 Gbit/s on eth1, which the switch decides; the little it sends (100 % of 100 Mbit/s on eth1) is as uneven"},
+		"tx above":                              {lacpBond(bond.Layer2), rates{2, 9}, rates{2, 0.1}, "warning/operational bond0: bond0 (802.3ad, 2x10G) is out of balance: sends 99 % of 9.1 Gbit/s on eth0 (xmit_hash_policy layer2)"},
+		"both":                                  {lacpBond(bond.Layer2), rates{9, 8}, rates{0, 0}, "warning/operational bond0: bond0 (802.3ad, 2x10G) is out of balance both ways: receives 100 % of 9.0 Gbit/s on eth0 (the switch decides that), sends 100 % of 8.0 Gbit/s on eth0 (xmit_hash_policy layer2)"},
+		"below the floor":                       {lacpBond(bond.Layer2), rates{2.4, 2.4}, rates{0, 0}, ""},
+		"above the floor":                       {lacpBond(bond.Layer2), rates{2.6, 0}, rates{0, 0}, "warning/operational bond0: bond0 (802.3ad, 2x10G) is out of balance: receives 100 % of 2.6 Gbit/s on eth0. The switch decides what arrives where; what this host sends is too little to compare"},
+		"active-backup":                         {plainBond(bond.ActiveBackup, bond.Layer2), rates{9, 9}, rates{0, 0}, ""},
+		"broadcast":                             {plainBond(bond.Broadcast, bond.Layer2), rates{9, 9}, rates{0, 0}, ""},
+		"balance-tlb receives on one by design": {plainBond(bond.BalanceTLB, bond.Layer2), rates{9, 2}, rates{0, 0}, ""},
+		"balance-alb":                           {plainBond(bond.BalanceALB, bond.Layer2), rates{9, 9}, rates{0, 0}, ""},
+		"balance-rr must be even":               {plainBond(bond.BalanceRR, ""), rates{1, 9}, rates{1, 0.1}, "warning/operational bond0: bond0 (balance-rr, 2x10G) is out of balance: sends 99 % of 9.1 Gbit/s on eth0 (mode balance-rr)"},
+	} {
+		t.Run(name, func(t *testing.T) {
+			sc := newScene(over(c.bond)).carry("eth0", c.eth0[0], c.eth0[1]).carry("eth1", c.eth1[0], c.eth1[1]).pass(31)
+			got := onlyOne(t, sc.check(bondImbalance()))
+			if said(got) != c.want {
+				t.Errorf("got  %q\nwant %q", said(got), c.want)
+			}
+			if got != nil && !strings.Contains(strings.Join(factsOf(got.Against), "\n"), "a few large connections cannot be balanced") {
+				t.Errorf("nothing said of few connections: %q", factsOf(got.Against))
+			}
+		})
+	}
+}
+
+func TestBondImbalanceNeedsTheWholeWindow(t *testing.T) {
+	sc := newScene(over(lacpBond(bond.Layer2))).carry("eth0", 9, 9)
+	if got := sc.pass(25).check(bondImbalance()); len(got) != 0 {
+		t.Errorf("got %q after 25 s of readings, want nothing", said(&got[0]))
+	}
+	if got := sc.pass(6).check(bondImbalance()); len(got) != 1 {
+		t.Error("got nothing after 31 s, want a finding")
+	}
+	sc.blind(node.SourceNIC)
+	if got := sc.check(bondImbalance()); len(got) != 0 {
+		t.Errorf("got %q while counters cannot be read, want nothing", said(&got[0]))
+	}
+}
+
+func TestBondImbalanceOfThreeSlaves(t *testing.T) {
+	b := lacpBond(bond.Layer34)
+	third := b.Slaves[1]
+	third.Name, third.Index = "eth2", 4
+	b.Slaves = append(b.Slaves, third)
+	for rate, want := range map[float64]int{4: 0, 7: 0, 9: 1} { // of 10: the threshold is 80 %
+		sc := newScene(over(b)).carry("eth0", 0, rate).carry("eth1", 0, (10-rate)/2).carry("eth2", 0, (10-rate)/2).pass(31)
+		if got := sc.check(bondImbalance()); len(got) != want {
+			t.Errorf("%.0f of 10 Gbit/s on one of three: got %d findings, want %d", rate, len(got), want)
+		}
+	}
+}
+
+func TestBondImbalanceLeavesOutSlavesThatCarryNothing(t *testing.T) {
+	b := lacpBond(bond.Layer34)
+	b.Slaves[1].MIIStatus, b.Slaves[1].Carrier, b.Slaves[1].Speed = "DOWN", false, 0
+	sc := newScene(over(b)).carry("eth0", 9, 9).pass(31)
+	if got := sc.check(bondImbalance()); len(got) != 0 {
+		t.Errorf("got %q with one slave left, want nothing", said(&got[0]))
+	}
+}
+
+func TestBondImbalanceOfUnknownSpeed(t *testing.T) {
+	b := lacpBond(bond.Layer2)
+	b.Slaves[0].Speed, b.Slaves[1].Speed = 0, 0
+	for rate, want := range map[float64]int{2.4: 0, 2.6: 1} {
+		sc := newScene(over(b)).carry("eth0", rate, 0).pass(31)
+		if got := sc.check(bondImbalance()); len(got) != want {
+			t.Errorf("%.1f Gbit/s on one of two slaves: got %d findings, want %d", rate, len(got), want)
+		}
+	}
+}
+
+func TestBondImbalanceAdvisesWhoCanMendIt(t *testing.T) {
+	rx := onlyOne(t, newScene(over(lacpBond(bond.Layer2))).carry("eth1", 9, 0.1).pass(31).check(bondImbalance()))
+	tx := onlyOne(t, newScene(over(lacpBond(bond.Layer2))).carry("eth1", 0.1, 9).pass(31).check(bondImbalance()))
+	set := "ip link set dev bond0 type bond xmit_hash_policy layer3+4"
+	if got := strings.Join(commandsOf(rx.Advice), "\n"); strings.Contains(got, set) {
+		t.Errorf("receiving side: got %q, which changes only what is sent", got)
+	}
+	if got := strings.Join(commandsOf(tx.Advice), "\n"); !strings.Contains(got, set) {
+		t.Errorf("sending side: got %q, want %q", got, set)
+	}
+}
