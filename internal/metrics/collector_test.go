@@ -3,11 +3,7 @@ package metrics
 import (
 	"bytes"
 	"flag"
-	"go/ast"
-	"go/parser"
-	"go/token"
 	"os"
-	"strconv"
 	"strings"
 	"testing"
 	"time"
@@ -238,33 +234,6 @@ func TestMetricsOfAViewInTheSourcesOwnWords(t *testing.T) {
 		if !strings.Contains(text, line+"\n") {
 			t.Errorf("there is no line %s", line)
 		}
-	}
-}
-
-// Every class that pkg/kmsg has is counted from the start.
-func TestClassesAreThoseOfTheKernelLog(t *testing.T) {
-	file, err := parser.ParseFile(token.NewFileSet(), "../../pkg/kmsg/class.go", nil, 0)
-	if err != nil {
-		t.Fatal(err)
-	}
-	var want []string
-	ast.Inspect(file, func(n ast.Node) bool {
-		spec, ok := n.(*ast.ValueSpec)
-		if ok && spec.Names[0].IsExported() && spec.Names[0].Name != "Other" {
-			s, err := strconv.Unquote(spec.Values[0].(*ast.BasicLit).Value)
-			if err != nil {
-				t.Fatal(err)
-			}
-			want = append(want, s)
-		}
-		return true
-	})
-	var got []string
-	for _, c := range classes() {
-		got = append(got, string(c))
-	}
-	if diff := cmp.Diff(want, got); diff != "" {
-		t.Errorf("classes are not those of pkg/kmsg/class.go (-want +got):\n%s", diff)
 	}
 }
 

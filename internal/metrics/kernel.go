@@ -70,7 +70,7 @@ func countEvents(p *picture, emit emit) {
 	for _, t := range p.Kernel.Classes {
 		n[t.Class] = t.N
 	}
-	for _, c := range classes() {
+	for _, c := range kmsg.Classes() {
 		emit(float64(n[c]), string(c))
 	}
 }
@@ -144,17 +144,4 @@ func number(s string) int {
 		return -1
 	}
 	return n
-}
-
-// classes are the classes of lines that are kept.
-func classes() []kmsg.Class {
-	return []kmsg.Class{
-		kmsg.CRC, kmsg.Integrity, kmsg.ClosedOpen, kmsg.Closed, kmsg.SocketError, kmsg.ConnectError, kmsg.ProtocolFault,
-		kmsg.WrongPeer, kmsg.AuthFault, kmsg.NoMemory, kmsg.SessionReset, kmsg.SparseRead, kmsg.Timeout,
-		kmsg.OSDDown, kmsg.OSDUp, kmsg.OSDWeight, kmsg.Full, kmsg.PoolGone, kmsg.MonLost, kmsg.MonFound, kmsg.MapCorrupt,
-		kmsg.ClientMade, kmsg.CephOther, kmsg.RBDResult, kmsg.RBDWatch, kmsg.RBDLock, kmsg.RBDMapped, kmsg.RBDMapFail, kmsg.RBDOther,
-		kmsg.BondSlaveDown, kmsg.BondSlaveUp, kmsg.BondNoPartner, kmsg.BondOther, kmsg.NICHang, kmsg.NICReset, kmsg.NICFault,
-		kmsg.NICUp, kmsg.NICDown, kmsg.HungTask, kmsg.HungOwner, kmsg.HungMuted, kmsg.Lockup, kmsg.BlockError, kmsg.FSError,
-		kmsg.FSReadOnly, kmsg.FSMounted, kmsg.OOM, kmsg.NetPressure, kmsg.MachineCheck, kmsg.Suppressed,
-	}
 }

@@ -85,7 +85,7 @@ func (o SawKernel) Apply(s Snapshot) Snapshot {
 // undone, so that its series must not be forgotten.
 func (s *Series) latches() bool {
 	switch s.Class {
-	case kmsg.RBDResult, kmsg.RBDWatch, kmsg.RBDMapped, kmsg.FSError, kmsg.FSReadOnly, kmsg.FSMounted, kmsg.BlockError, kmsg.MonLost, kmsg.MonFound, kmsg.OSDDown, kmsg.OSDUp:
+	case kmsg.RBDResult, kmsg.RBDWatch, kmsg.RBDMapped, kmsg.FSError, kmsg.FSReadOnly, kmsg.FSMounted, kmsg.BlockError, kmsg.MonLost, kmsg.MonFound, kmsg.OSDDown, kmsg.OSDGone, kmsg.OSDUp:
 		return true
 	}
 	return false

@@ -7,14 +7,14 @@ import "strings"
 // buffers, any other part of damage on the way.
 var crcParts = [...]string{"data", "front", "middle", "control", "preamble"}
 
-// why recognizes the lines that give the reason of the lost session that the
+// reasonLine recognizes the lines that give the reason of the lost session that the
 // next line names: of a CRC failure, or of a connect that failed.
-func why(body string) (Line, way) {
+func reasonLine(body string) (Line, pairing) {
 	if after, ok := strings.CutPrefix(body, "read_partial_message "); ok {
 		if part := msgr1Part(after); part != "" {
 			return Line{Class: crcDetail, Detail: part}, msgr1
 		}
-		return Line{}, noWay
+		return Line{}, unpaired
 	}
 	if after, ok := strings.CutPrefix(body, "bad "); ok {
 		for _, part := range crcParts {
@@ -22,14 +22,14 @@ func why(body string) (Line, way) {
 				return Line{Class: crcDetail, Detail: part}, msgr2
 			}
 		}
-		return Line{}, noWay
+		return Line{}, unpaired
 	}
 	if after, ok := strings.CutPrefix(body, "connect "); ok {
 		if addr, rest, ok := cutAddr(after); ok && strings.HasPrefix(rest, " error ") {
 			return Line{Class: connectDetail, Addr: addr, Errno: lastErrno(rest)}, connect
 		}
 	}
-	return Line{}, noWay
+	return Line{}, unpaired
 }
 
 // msgr1Part returns the part of a message that failed its check, or nothing: the
@@ -53,27 +53,87 @@ func msgr1Part(s string) string {
 	return ""
 }
 
-// numbered says what the lines mean that begin with, or turn on, a number.
-func numbered(body string) Line {
+// unlisted says what the lines mean that begin with a number, a name or the function
+// that speaks.
+func unlisted(body string) (Line, pairing) {
 	if l := ofRequest(body); l.Class != Other {
-		return l
+		return l, unpaired
+	}
+	if l := noOSD(body); l.Class != Other {
+		return l, unpaired
 	}
 	if after, ok := strings.CutPrefix(body, "pool "); ok {
 		if _, rest, ok := cutDigits(after, 20); ok && strings.HasPrefix(rest, " is full") {
-			return Line{Class: Full, Detail: "pool"}
+			return Line{Class: Full, Detail: "pool"}, unpaired
 		}
 	}
-	if strings.HasPrefix(body, "error -") && strings.Contains(body, " auth ") { // up to 5.10
-		return Line{Class: AuthFault, Errno: errnoAt(body[len("error "):])}
+	if l, w := authLine(body); l.Class != Other {
+		return l, w
 	}
 	if l := sparseRead(body); l.Class != Other {
-		return l
+		return l, explains
 	}
-	return otherCeph(body)
+	if says, ok := cutFunction(body); ok {
+		if l, w := ofFunction(says); l.Class != Other {
+			return l, w
+		}
+	}
+	return otherCeph(body), unpaired
 }
 
-// sparseRead recognizes what osd_sparse_read says of a reply it cannot follow:
-// "[OSD] got 0 extents", "data len N != extent len 0".
+// noOSD recognizes what calc_target's CRUSH run says where it gives no OSD:
+// "error -22 from crush rule 3", "pool 5 ruleset 1 type 1 too wide".
+func noOSD(body string) Line {
+	if after, ok := strings.CutPrefix(body, "error "); ok && strings.Contains(after, " from crush rule ") {
+		return Line{Class: NoOSD, Errno: errnoAt(after)}
+	}
+	if strings.HasPrefix(body, "pool ") && strings.Contains(body, " too wide: size ") {
+		return Line{Class: NoOSD}
+	}
+	return Line{}
+}
+
+// authLine recognizes what auth.c says of the protocol's outcome: "auth protocol
+// 'cephx' mauth authentication failed: -13", "error -5 on auth protocol 2 init".
+func authLine(body string) (Line, pairing) {
+	if after, ok := strings.CutPrefix(body, "auth protocol '"); ok {
+		l := Line{Class: AuthFault, Detail: "request", Errno: lastErrno(body)}
+		_, says, _ := strings.Cut(after, "' ")
+		switch {
+		case strings.HasPrefix(says, "mauth authentication failed"):
+			l.Detail = "monitor"
+		case strings.HasPrefix(says, "msgr authentication failed"):
+			l.Detail = "monitor"
+			return l, explains
+		case strings.HasPrefix(says, "authorization to "):
+			kind, _, _ := strings.Cut(says[len("authorization to "):], " ")
+			l.Detail = entityKind(kind)
+			return l, explains
+		case strings.HasPrefix(says, "not allowed"):
+			l.Detail = "method"
+			return l, explains
+		}
+		return l, unpaired
+	}
+	if strings.HasPrefix(body, "error -") && strings.Contains(body, " auth ") { // up to 5.10
+		return Line{Class: AuthFault, Detail: "request", Errno: errnoAt(body[len("error "):])}, unpaired
+	}
+	return Line{}, unpaired
+}
+
+// entityKind returns s if that is a kind of Ceph entity, and else "service".
+func entityKind(s string) string {
+	for _, kind := range entities {
+		if s == kind {
+			return kind
+		}
+	}
+	return "service"
+}
+
+// sparseRead recognizes what osd_sparse_read and prepare_sparse_read_cont say of a
+// reply that they cannot follow: "[OSD] got 0 extents", "data len N != extent len 0",
+// "osd_sparse_read: failed to allocate N extents".
 func sparseRead(body string) Line {
 	if strings.HasPrefix(body, "[") {
 		n, rest, ok := cutDigits(body[1:], 10)
@@ -83,7 +143,12 @@ func sparseRead(body string) Line {
 			return Line{Class: SparseRead, Peer: "osd" + n}
 		}
 	}
-	if strings.Contains(body, " != extent len ") || strings.Contains(body, "sparse read") || strings.Contains(body, "sparse_read") {
+	for _, says := range [...]string{" != extent len ", "sparse read", "sparse_read", " total_resid "} {
+		if strings.Contains(body, says) {
+			return Line{Class: SparseRead}
+		}
+	}
+	if strings.Contains(body, ": failed to allocate ") && strings.Contains(body, " extents") {
 		return Line{Class: SparseRead}
 	}
 	return Line{}
@@ -108,22 +173,64 @@ func ofRequest(body string) Line {
 	return Line{}
 }
 
-// What comes before the peer or address in lines of no class of their own.
-var beforePeer = [...]string{"skipping ", "reset on ", "connect to ", "wrong peer, want ", "bad peer addr/nonce, want "}
+// cutFunction cuts off the C function that speaks, "get_reply osd7 ...".
+func cutFunction(body string) (says string, ok bool) {
+	i := 0
+	for i < len(body) && isWord(body[i]) {
+		i++
+	}
+	if i == 0 || i > maxFunction || i == len(body) || body[i] != ' ' {
+		return body, false
+	}
+	return body[i+1:], true
+}
+
+// ofFunction says what a line means that begins with a function's name
+// (osd_client.c, crypto.c, auth_x.c).
+func ofFunction(says string) (Line, pairing) {
+	if peer, rest, ok := cutPeer(says); ok {
+		l := Line{Class: CephOther, Peer: peer, Errno: lastErrno(rest)}
+		if strings.HasPrefix(rest, "tid ") && strings.Contains(rest, " > preallocated ") && strings.Contains(rest, ", skipping") {
+			l.Class = ReplyDropped
+		}
+		return l, unpaired
+	}
+	switch {
+	case strings.HasPrefix(says, "failed to allocate "):
+		return Line{Class: NoMemory, Detail: "request"}, unpaired
+	case strings.HasPrefix(says, "bad magic"), strings.HasPrefix(says, "plaintext too small "), strings.HasPrefix(says, "got bad padding "):
+		return Line{Class: AuthFault, Detail: "crypto"}, explains
+	case strings.HasPrefix(says, "encrypt failed: "), strings.HasPrefix(says, "decrypt failed: "), strings.HasPrefix(says, "crypt failed: "):
+		return Line{Class: AuthFault, Detail: "crypto", Errno: lastErrno(says)}, explains
+	}
+	return Line{}, unpaired
+}
 
 func otherCeph(body string) Line {
 	l := Line{Class: CephOther, Errno: lastErrno(body)}
-	for _, begins := range beforePeer {
-		rest, ok := strings.CutPrefix(body, begins)
-		if !ok {
-			continue
-		}
-		if peer, after, ok := cutPeer(rest); ok {
-			l.Peer, rest = peer, after
-		}
-		if addr, _, ok := cutAddr(rest); ok {
-			l.Addr = addr
-		}
+	if rest, ok := strings.CutPrefix(body, "reset on "); ok { // up to 5.10, after "connection reset"
+		return withPeer(l, rest)
 	}
 	return l
+}
+
+// withPeer puts the peer or address at the front of rest into l.
+func withPeer(l Line, rest string) Line {
+	if peer, after, ok := cutPeer(rest); ok {
+		l.Peer, rest = peer, after
+	}
+	if addr, _, ok := cutAddr(rest); ok {
+		l.Addr = addr
+	}
+	return l
+}
+
+// cephErrno returns the errno of a line, which "corrupt inc osdmap (-22)" has in brackets.
+func cephErrno(body string) int {
+	for _, begins := range [...]string{"corrupt full osdmap (", "corrupt inc osdmap ("} {
+		if after, ok := strings.CutPrefix(body, begins); ok {
+			return errnoAt(after)
+		}
+	}
+	return lastErrno(body)
 }

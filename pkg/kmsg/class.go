@@ -5,9 +5,25 @@ package kmsg
 // Some classes say more in Line.Detail:
 //   - CRC: which part of the message was damaged, from the line before: data, front,
 //     middle, header, control, preamble, signature. Empty: that line was not seen.
+//   - Integrity: which authentication tag failed: preamble, control, epilogue, signature.
+//   - SocketError: what the line before says of the cause: "sparse read", authentication,
+//     memory, decode, prepare, crypto. Without such a line: read, write, "read
+//     processing", "write processing".
+//   - ProtocolFault: "io error", sequence, msgr1, features, version; else empty.
+//   - AuthFault: authorizer (a session refused); monitor, or the kind of daemon, that
+//     refuses this client; method, "no key", server, request, crypto, global_id.
+//   - CephDetail: banner, peer, features, version, tag, sequence, "old message", segment,
+//     "late status", decode, prepare, crypto, connect, encoding.
+//   - MapCorrupt: osdmap, monmap, reply, watch, backoff, addresses (none of the wanted protocol).
+//   - NoMemory: "bounce page", message, request, workqueue; empty: for a message of the named peer.
 //   - RBDResult: the operation that failed, such as "write"; and for each object it
 //     consists of, in a line of its own before, "write object". These do not add up.
-//   - SocketError: read, write, "read processing", "write processing".
+//   - RBDWatch: error, reregister, refresh, unwatch.
+//   - RBDLock: acquire, blocklist, lock, unlock, lockers, watchers, owners, external, break
+//     (it failed), breaking (a dead owner's lock is taken over), peer, request, cookie,
+//     released, "post-acquire", "object map".
+//   - RBDMapFail: features, pool, image, snapshot, parents, header, osdmap, options.
+//   - RBDOther: "read-only", "beyond end", copyup, refresh, notify, parent, size, loaded.
 //   - OOM: invoked, chosen, killed, reaped, "page allocation": one kill is several lines.
 //   - BondOther: pending, "new active", "no active", active, speed, aggregator,
 //     loopback, enslaved, released.
@@ -26,16 +42,21 @@ const (
 	AuthFault     Class = "auth-fault"      // cephx refused or broken
 	NoMemory      Class = "no-memory"       // no memory for a message or a bounce page
 	SessionReset  Class = "session-reset"   // the peer forgot the session
-	SparseRead    Class = "sparse-read"     // "got 0 extents", "data len N != extent len 0"
+	CephDetail    Class = "libceph-detail"  // explains the line that follows: why a session is lost, or a map cannot be decoded
+	SparseRead    Class = "sparse-read"     // a sparse-read reply that cannot be followed; the lost session has a line of its own
+	ReplyDropped  Class = "reply-dropped"   // a reply larger than its buffer: skipped, and the request goes on waiting
 	Timeout       Class = "request-timeout" // osd_request_timeout ran out
-	OSDDown       Class = "osd-down"        // osdmap: down, or does not exist
+	OSDDown       Class = "osd-down"        // osdmap: down
+	OSDGone       Class = "osd-gone"        // osdmap: does not exist (removed from the cluster)
 	OSDUp         Class = "osd-up"          // osdmap: up
 	OSDWeight     Class = "osd-weight"      // osdmap: weight, primary-affinity
 	Full          Class = "cluster-full"    // cluster or pool full, or over quota
 	PoolGone      Class = "pool-gone"       // pool does not exist
 	MonLost       Class = "mon-lost"        // session lost, hunting
 	MonFound      Class = "mon-established" // session established
-	MapCorrupt    Class = "map-corrupt"     // osdmap, monmap or a reply that cannot be decoded
+	MapCorrupt    Class = "map-corrupt"     // osdmap, monmap or a reply that cannot be decoded: no newer map can be read, or a request fails
+	NoOSD         Class = "no-osd"          // CRUSH finds no OSD for a request, which waits and is sent to none
+	WrongCluster  Class = "wrong-cluster"   // a monitor or map of another cluster
 	ClientMade    Class = "client-made"     // "clientN fsid F"; Detail: the fsid
 	CephOther     Class = "libceph-other"   // any other line of libceph
 	RBDResult     Class = "rbd-result"      // "result -N": I/O failed and was returned to the VM; Errno, Device.
@@ -73,3 +94,15 @@ const (
 	Suppressed    Class = "suppressed"      // "FUNC: N callbacks suppressed"; N records
 	Other         Class = ""                // of no interest: counted, not kept
 )
+
+// Classes returns the classes of the lines that are kept, in the order above.
+func Classes() []Class {
+	return []Class{
+		CRC, Integrity, ClosedOpen, Closed, SocketError, ConnectError, ProtocolFault, WrongPeer, AuthFault, NoMemory,
+		SessionReset, CephDetail, SparseRead, ReplyDropped, Timeout, OSDDown, OSDGone, OSDUp, OSDWeight, Full,
+		PoolGone, MonLost, MonFound, MapCorrupt, NoOSD, WrongCluster, ClientMade, CephOther, RBDResult, RBDWatch,
+		RBDLock, RBDMapped, RBDMapFail, RBDOther, BondSlaveDown, BondSlaveUp, BondNoPartner, BondOther, NICHang,
+		NICReset, NICFault, NICUp, NICDown, HungTask, HungOwner, HungMuted, Lockup, BlockError, FSError, FSReadOnly,
+		FSMounted, OOM, NetPressure, MachineCheck, Suppressed,
+	}
+}

@@ -14,7 +14,7 @@ func Classify(text string) Line {
 	return l
 }
 
-func classify(text string) (Line, way) {
+func classify(text string) (Line, pairing) {
 	l, w := family(text)
 	if l.Class != Other && l.Count == 0 {
 		l.Count = 1
@@ -24,9 +24,9 @@ func classify(text string) (Line, way) {
 
 // family finds who speaks. Most speakers are known by how a line begins; bonds,
 // NICs and processes come with names of their own.
-func family(text string) (Line, way) {
+func family(text string) (Line, pairing) {
 	if len(text) == 0 {
-		return Line{}, noWay
+		return Line{}, unpaired
 	}
 	switch text[0] {
 	case 'l':
@@ -35,16 +35,16 @@ func family(text string) (Line, way) {
 		}
 	case 'r':
 		if l := rbd(text); l.Class != Other {
-			return l, noWay
+			return l, unpaired
 		}
 	}
 	if l := kernel(text); l.Class != Other {
-		return l, noWay
+		return l, unpaired
 	}
 	if l := storage(text); l.Class != Other {
-		return l, noWay
+		return l, unpaired
 	}
-	return named(text), noWay
+	return named(text), unpaired
 }
 
 // named says what a line means that begins with a name: of an interface, of a

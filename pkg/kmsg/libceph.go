@@ -2,21 +2,23 @@ package kmsg
 
 import "strings"
 
-// A way is how a line that tells why finds the line that tells what: the lost
-// session's line follows its reason within the same call of the messenger.
-type way uint8
+// A pairing is how a line that explains finds the line that is explained: the lost
+// session's line follows its cause within the same call of the messenger.
+type pairing uint8
 
 const (
-	noWay   way = iota
-	msgr1       // "read_partial_message ... crc", then "bad crc/signature"
-	msgr2       // "bad ... crc, calculated", then "integrity error, bad crc"
-	connect     // "connect ADDR error -N", then "connect error"
+	unpaired   pairing = iota
+	msgr1              // "read_partial_message ... crc", then "bad crc/signature"
+	msgr2              // "bad ... crc, calculated", then "integrity error, bad crc"
+	connect            // "connect ADDR error -N", then "connect error"
+	processing         // a session lost in "read processing error", "socket error on read" and the like
+	explains           // why: "invalid sparse extent map", "failed to decode hello"
 )
 
 // The reasons con_fault gives for a lost session (net/ceph/messenger.c,
-// messenger_v1.c, messenger_v2.c), and what mon_client.c and osd_client.c say of
-// one. A line that only explains the next is not one of its class as well: it
-// would count the session twice.
+// messenger_v1.c, messenger_v2.c), and what they, mon_client.c and osd_client.c
+// say of one. A line that only explains the next is not one of its class as well:
+// it would count the session twice.
 var sessions = []phrase{
 	{"bad crc/signature", CRC, ""},
 	{"integrity error, bad crc", CRC, ""},
@@ -35,14 +37,17 @@ var sessions = []phrase{
 	{"protocol error", ProtocolFault, ""},
 	{"server is speaking msgr1 protocol", ProtocolFault, "msgr1"},
 	{"missing required protocol features", ProtocolFault, "features"},
-	{"protocol version mismatch, my", CephOther, ""},
+	{"feature set mismatch", CephDetail, "features"},
+	{"protocol feature mismatch", CephDetail, "features"},
+	{"protocol version mismatch, my", CephDetail, "version"},
 	{"protocol version mismatch", ProtocolFault, "version"},
 	{"wrong peer at address", WrongPeer, ""},
-	{"connect authorization failure", AuthFault, ""},
-	{"bad authorize reply", AuthFault, ""},
+	{"connect authorization failure", AuthFault, "authorizer"},
+	{"bad authorize reply", AuthFault, "authorizer"},
 	{"error allocating memory for incoming message", NoMemory, ""},
 	{"session reset", SessionReset, ""},
 	{"connection reset", SessionReset, ""}, // up to 5.10
+	{"skipping old message", CephDetail, "old message"},
 	{"session lost", MonLost, ""},
 	{"session established", MonFound, ""},
 }
@@ -50,49 +55,125 @@ var sessions = []phrase{
 // What an OSD's state in the map changed to (net/ceph/osdmap.c).
 var mapChanges = []phrase{
 	{"down", OSDDown, ""},
-	{"does not exist", OSDDown, "does not exist"},
+	{"does not exist", OSDGone, ""},
 	{"up", OSDUp, ""},
 	{"weight", OSDWeight, ""},
 	{"primary-affinity", OSDWeight, "primary-affinity"},
 }
 
-// Lines that name no peer (osd_client.c, osdmap.c, mon_client.c, auth.c, auth_x.c).
+// Lines that name no peer (osd_client.c, osdmap.c, mon_client.c, decode.c,
+// messenger_v1.c, messenger_v2.c, auth.c).
 var cephLines = []phrase{
 	{"FULL or reached pool quota", Full, ""}, // up to 5.10
 	{"cluster is full", Full, "cluster"},
-	{"corrupt ", MapCorrupt, ""},
-	{"got corrupt ", MapCorrupt, ""},
-	{"osdc handle_map corrupt", MapCorrupt, ""},
-	{"problem decoding monmap", MapCorrupt, ""},
-	{"failed to decode MOSDOpReply", MapCorrupt, ""},
+	{"corrupt full osdmap", MapCorrupt, "osdmap"},
+	{"corrupt inc osdmap", MapCorrupt, "osdmap"},
+	{"corrupt ", MapCorrupt, "reply"},
+	{"got corrupt ", MapCorrupt, "reply"},
+	{"osdc handle_map corrupt", MapCorrupt, "osdmap"},
+	{"osdc handle_watch_notify corrupt", MapCorrupt, "watch"},
+	{"problem decoding monmap", MapCorrupt, "monmap"},
+	{"failed to decode MOSDOpReply", MapCorrupt, "reply"},
+	{"failed to decode MOSDBackoff", MapCorrupt, "backoff"},
+	{"num_ops ", MapCorrupt, "reply"},
+	{"sum of lens ", MapCorrupt, "reply"},
+	{"no match of type ", MapCorrupt, "addresses"},
+	{"bad addrvec marker ", MapCorrupt, "addresses"},
+	{"bad fsid, had ", WrongCluster, ""},
+	{"no crush rule: ", NoOSD, ""},
+	{"msg_new can't create type ", NoMemory, "message"},
+	{"failed to allocate error-lwork", NoMemory, "request"},
+	{"failed to allocate notify-lwork", NoMemory, "request"},
+	{"msgr_init failed to create workqueue", NoMemory, "workqueue"},
+	{"bad segment count ", CephDetail, "segment"},
+	{"bad control segment length ", CephDetail, "segment"},
+	{"bad front segment length ", CephDetail, "segment"},
+	{"bad middle segment length ", CephDetail, "segment"},
+	{"bad data segment length ", CephDetail, "segment"},
+	{"last segment empty", CephDetail, "segment"},
+	{"bad late_status ", CephDetail, "late status"},
+	{"bad tag ", CephDetail, "tag"},
+	{"try_read bad tag ", CephDetail, "tag"},
+	{"try_read bad con->in_tag ", CephDetail, "tag"}, // up to 5.10
+	{"bad seq ", CephDetail, "sequence"},
+	{"read_partial_message bad seq ", CephDetail, "sequence"},
+	{"skipping ", CephDetail, "old message"},
+	{"connect to ", CephDetail, "banner"},
+	{"wrong peer, want ", CephDetail, "peer"},
+	{"bad peer addr/nonce, want ", CephDetail, "peer"},
+	{"bad peer type, want ", CephDetail, "peer"},
+	{"msgr2 feature set mismatch", CephDetail, "features"},
+	{"RADOS feature set mismatch", CephDetail, "features"},
+	{"ceph_tcp_connect failed: ", CephDetail, "connect"},
+	{"crush_decode magic ", CephDetail, "encoding"},
+	{"got v ", CephDetail, "encoding"},
+	{"got struct_v ", CephDetail, "encoding"},
+	{"ceph_object_locator::", CephDetail, "encoding"},
+	{"ceph_request_redirect::", CephDetail, "encoding"},
+	{"failed to decode auth msg", AuthFault, "request"},
+	{"got zero global_id", AuthFault, "global_id"},
+	{"global_id changed from", AuthFault, "global_id"},
+	{"no secret set", AuthFault, "no key"},
+	{"cannot clone key", AuthFault, "no key"},
+	{"secret too big ", AuthFault, "no key"},
+	{"bad auth protocol ", AuthFault, "method"},
+	{"auth method '", AuthFault, "monitor"}, // up to 5.10
+}
+
+// Lines that explain a session lost in processing (auth.c, auth_x.c,
+// messenger_v1.c, messenger_v2.c, osd_client.c).
+var explanations = []phrase{
+	{"invalid sparse extent map", SparseRead, ""},
 	{"failed to allocate bounce page", NoMemory, "bounce page"},
-	{"auth method '", AuthFault, ""}, // up to 5.10
-	{"auth protocol '", AuthFault, ""},
-	{"preferred mode '", AuthFault, ""},
-	{"fallback mode '", AuthFault, ""},
-	{"no fallback mode", AuthFault, ""},
-	{"no secret set", AuthFault, ""},
-	{"failed to authenticate server", AuthFault, ""},
-	{"global_id changed from", AuthFault, ""},
+	{"failed to allocate hmac tfm", CephDetail, "crypto"},
+	{"failed to set hmac key", CephDetail, "crypto"},
+	{"failed to allocate gcm ", CephDetail, "crypto"},
+	{"failed to set gcm ", CephDetail, "crypto"},
+	{"con_secret too small ", CephDetail, "crypto"},
+	{"bad con_mode ", CephDetail, "crypto"},
+	{"connection secret too big ", AuthFault, "crypto"},
+	{"failed to decode connection secret", AuthFault, "crypto"},
+	{"failed to encrypt authorizer", AuthFault, "crypto"},
+	{"failed to decrypt authorize challenge", AuthFault, "crypto"},
+	{"failed to decode ", CephDetail, "decode"},
+	{"allowed_protos too big ", CephDetail, "decode"},
+	{"allowed_modes too big ", CephDetail, "decode"},
+	{"prepare_hello failed", CephDetail, "prepare"},
+	{"prepare_auth_", CephDetail, "prepare"},
+	{"prepare_client_ident ", CephDetail, "prepare"},
+	{"prepare_session_reconnect ", CephDetail, "prepare"},
+	{"prepare_keepalive2 failed", CephDetail, "prepare"},
+	{"prepare_message failed", CephDetail, "prepare"},
+	{"prepare_ack failed", CephDetail, "prepare"},
+	{"prepare_read_banner_prefix failed", CephDetail, "prepare"},
+	{"prepare_banner failed", CephDetail, "prepare"},
+	{"authorizer reply too big", AuthFault, "crypto"},
+	{"failed to authenticate server", AuthFault, "server"},
+	{"preferred mode '", AuthFault, "method"},
+	{"fallback mode '", AuthFault, "method"},
+	{"no fallback mode", AuthFault, "method"},
 }
 
 // libceph says what a line of libceph means. Since 6.0 the map changes are marked
 // with the cluster and epoch, "libceph (FSID eN): ".
-func libceph(text string) (Line, way) {
+func libceph(text string) (Line, pairing) {
 	body, ok := cephBody(text)
 	if !ok {
-		return Line{}, noWay
+		return Line{}, unpaired
 	}
 	if peer, rest, ok := cutPeer(body); ok {
-		return ofPeer(peer, rest)
+		return parsePeerLine(peer, rest)
 	}
-	if l, w := why(body); w != noWay {
+	if l, w := reasonLine(body); w != unpaired {
 		return l, w
 	}
 	if p, ok := lookUp(cephLines, body); ok {
-		return Line{Class: p.class, Detail: p.detail, Errno: lastErrno(body)}, noWay
+		return withPeer(Line{Class: p.class, Detail: p.detail, Errno: cephErrno(body)}, body[len(p.begins):]), unpaired
 	}
-	return numbered(body), noWay
+	if p, ok := lookUp(explanations, body); ok {
+		return Line{Class: p.class, Detail: p.detail, Errno: lastErrno(body)}, explains
+	}
+	return unlisted(body)
 }
 
 // cephBody strips the prefix, and the "[FSID CLIENT]: " that a later kernel may add.
@@ -117,23 +198,23 @@ func cephBody(text string) (string, bool) {
 	return body, true
 }
 
-// ofPeer says what a line means that begins with a peer, and mostly its address.
-func ofPeer(peer, rest string) (Line, way) {
+// parsePeerLine says what a line means that begins with a peer, and mostly its address.
+func parsePeerLine(peer, rest string) (Line, pairing) {
 	l := Line{Class: CephOther, Peer: peer}
 	addr, reason, ok := cutAddr(rest)
 	if !ok || reason != "" && reason[0] != ' ' {
 		l.Class, l.Detail = mapChange(peer, rest)
-		return l, noWay
+		return l, unpaired
 	}
 	l.Addr = addr
 	reason = strings.TrimPrefix(reason, " ")
 	if after, ok := strings.CutPrefix(reason, "socket closed"); ok {
 		l.Class, l.Detail = closed(after)
-		return l, noWay
+		return l, unpaired
 	}
 	p, ok := lookUp(sessions, reason)
 	if !ok {
-		return l, noWay
+		return l, unpaired
 	}
 	l.Class, l.Detail = p.class, p.detail
 	switch p.begins {
@@ -143,8 +224,10 @@ func ofPeer(peer, rest string) (Line, way) {
 		return l, msgr2
 	case "connect error":
 		return l, connect
+	case "read processing error", "write processing error", "socket error on read", "socket error on write", "io error":
+		return l, processing
 	}
-	return l, noWay
+	return l, unpaired
 }
 
 // closed tells a working session that the peer closed from any other.

@@ -11,7 +11,7 @@ const (
 
 // A reason is a line that tells why, kept until the line that tells what.
 type reason struct {
-	way    way
+	pair   pairing
 	detail string // a constant
 	errno  int
 	stamp  time.Duration
@@ -30,23 +30,23 @@ type reasons struct {
 func (p *reasons) clear() { p.n = 0 }
 
 // add keeps the line l as a reason; the oldest goes if there are too many.
-func (p *reasons) add(l Line, w way, stamp time.Duration, text string) {
+func (p *reasons) add(l Line, w pairing, stamp time.Duration, text string) {
 	if p.n == maxPending {
 		p.drop(0)
 	}
 	r := &p.list[p.n]
 	p.n++
-	r.way, r.detail, r.errno, r.stamp = w, l.Detail, l.Errno, stamp
+	r.pair, r.detail, r.errno, r.stamp = w, explanation(l), l.Errno, stamp
 	r.nAddr, r.nText = copy(r.addr[:], l.Addr), copy(r.text[:], text)
 }
 
 // claim removes the oldest reason that fits the fault l, puts what it tells into
-// l and returns its text. A msgr1 or msgr2 reason names no peer: connections that
-// fail at the same moment may swap theirs.
-func (p *reasons) claim(l *Line, w way, stamp time.Duration, text []byte) []byte {
+// l and returns its text. Only the reason of a connect names its peer: connections
+// that fail at the same moment may swap the others.
+func (p *reasons) claim(l *Line, w pairing, stamp time.Duration, text []byte) []byte {
 	for i := 0; i < p.n; i++ {
 		r := &p.list[i]
-		if r.stamp < stamp-pendingAge || r.way != w || w == connect && string(r.addr[:r.nAddr]) != l.Addr {
+		if r.stamp < stamp-pendingAge || r.pair != w || w == connect && string(r.addr[:r.nAddr]) != l.Addr {
 			continue
 		}
 		l.Detail, l.Errno = r.detail, r.errno
@@ -55,6 +55,19 @@ func (p *reasons) claim(l *Line, w way, stamp time.Duration, text []byte) []byte
 		return text
 	}
 	return nil
+}
+
+// explanation returns what the reason l says in the Detail of the fault.
+func explanation(l Line) string {
+	switch l.Class {
+	case SparseRead:
+		return "sparse read"
+	case AuthFault:
+		return "authentication"
+	case NoMemory:
+		return "memory"
+	}
+	return l.Detail
 }
 
 func (p *reasons) drop(i int) {

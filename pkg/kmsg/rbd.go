@@ -13,10 +13,59 @@ var rbdLines = []phrase{
 	{"exclusive-lock feature is not enabled", RBDMapFail, "features"},
 	{"no pool with id ", RBDMapFail, "pool"},
 	{"parent chain is too long", RBDMapFail, "parents"},
+	{"parent pool id too large", RBDMapFail, "parents"},
+	{"unable to get image name", RBDOther, "parent"},
+	{"short header read", RBDMapFail, "header"},
+	{"invalid header", RBDMapFail, "header"},
+	{"failed to get latest osdmap: ", RBDMapFail, "osdmap"},
+	{"no monitor address(es) provided", RBDMapFail, "options"},
+	{"no options provided", RBDMapFail, "options"},
+	{"no pool name provided", RBDMapFail, "options"},
+	{"no image name provided", RBDMapFail, "options"},
+	{"failed to acquire lock: ", RBDLock, "acquire"},
+	{"failed to blocklist ", RBDLock, "blocklist"},
+	{"failed to blacklist ", RBDLock, "blocklist"}, // up to 5.9
+	{"failed to lock header: ", RBDLock, "lock"},
+	{"failed to unlock header: ", RBDLock, "unlock"},
+	{"failed to get header lockers: ", RBDLock, "lockers"},
+	{"failed to get watchers: ", RBDLock, "watchers"},
+	{"failed to break header lock: ", RBDLock, "break"},
+	{"breaking header lock owned by ", RBDLock, "breaking"},
+	{"failed to request lock: ", RBDLock, "request"},
+	{"error requesting lock: ", RBDLock, "request"},
+	{"failed to decode ResponseMessage: ", RBDLock, "request"},
+	{"peer will not release lock", RBDLock, "peer"},
+	{"no lock owners detected", RBDLock, "owners"},
+	{"duplicate lock owners detected", RBDLock, "owners"},
+	{"locked by external mechanism", RBDLock, "external"},
+	{"shared lock type detected", RBDLock, "external"}, // up to 5.10
+	{"incompatible lock type detected", RBDLock, "external"},
+	{"locker has a blank address", RBDLock, "external"},
+	{"failed to update lock cookie: ", RBDLock, "cookie"},
+	{"temporarily releasing lock on exclusive mapping", RBDLock, "released"},
+	{"post-acquire action failed: ", RBDLock, "post-acquire"},
+	{"copyup failed: ", RBDOther, "copyup"},
+	{"beyond EOD ", RBDOther, "beyond end"},
+	{"refresh failed: ", RBDOther, "refresh"},
+	{"acknowledge_notify failed: ", RBDOther, "notify"},
+	{"failed to decode NotifyMessage: ", RBDOther, "notify"},
+	{"parent reference ", RBDOther, "parent"},
+	{"clone is standalone", RBDOther, "parent"},
+	{"clone has ", RBDOther, "parent"},
+	{"alloc_size adjusted to ", RBDOther, "size"},
+	{"loaded", RBDOther, "loaded"},
+	{"libceph incompatibility", RBDOther, "loaded"},
 }
 
-// The words of a line about the exclusive lock or the object map.
-var lockWords = [...]string{" lock", "unlock", "locked by", "locker", "object map", "blocklist", "blacklist", "post-acquire"}
+// What is said to be missing when an image is mapped: "image POOL/NAME does not exist".
+var rbdMissing = []phrase{
+	{"image ", RBDMapFail, "image"},
+	{"pool ", RBDMapFail, "pool"},
+	{"snap ", RBDMapFail, "snapshot"},
+}
+
+// The words of a line about the exclusive lock.
+var lockWords = [...]string{" lock", "unlock", "locked by", "locker", "blocklist", "blacklist"}
 
 // rbd says what a line of rbd means: "rbd: rbd0: TEXT", before there is a disk
 // "rbd: image NAME: TEXT" or "rbd: id ID: TEXT", and else "rbd: TEXT".
@@ -57,21 +106,28 @@ func ofImage(body string) Line {
 		l.Class, l.Detail = p.class, p.detail
 		return l
 	}
+	if p, ok := lookUp(rbdMissing, body); ok && strings.Contains(body, " does not exist") {
+		l.Class, l.Detail = p.class, p.detail
+		return l
+	}
 	switch {
-	case (strings.HasPrefix(body, "image ") || strings.HasPrefix(body, "pool ")) && strings.Contains(body, " does not exist"):
-		l.Class, l.Detail = RBDMapFail, body[:strings.IndexByte(body, ' ')]
+	case strings.Contains(body, "object map"):
+		l.Class, l.Detail = RBDLock, "object map"
 	case containsAny(body, lockWords[:]):
 		l.Class = RBDLock
 	case strings.Contains(body, " watch"):
 		l.Class = RBDWatch
+	case strings.HasSuffix(body, " on read-only mapping"):
+		l.Detail = "read-only"
 	}
 	return l
 }
 
 // result recognizes I/O that failed: "write result -108" of the whole request,
 // and before it a "write at objno 1 0~65536 result -108" for each object of the
-// image, whose Detail is "write object". A clone's parent adds "child ". Up to
-// 4.16 the result has a line of its own.
+// image, whose Detail is "write object". A request that fails before it is split
+// has only "write 1000 at 4000 result -108": length and offset in hexadecimal. A
+// clone's parent adds "child ". Up to 4.16 the result has a line of its own.
 func result(body string) (Line, bool) {
 	op, rest, ok := strings.Cut(body, "result -")
 	if !ok {
@@ -86,8 +142,31 @@ func result(body string) (Line, bool) {
 	if !ok || ofObject && !isObject(object) {
 		return Line{}, false
 	}
+	if !ofObject {
+		op = cutExtent(op)
+	}
 	l.Detail = operation(op, ofObject)
 	return l, l.Errno != 0 && l.Detail != ""
+}
+
+// cutExtent cuts a " LENGTH at OFFSET" in hexadecimal off the end of s.
+func cutExtent(s string) string {
+	before, offset, found := strings.Cut(s, " at ")
+	op, length, ok := cutLast(before, ' ')
+	if !found || !ok || !isHex(offset) || !isHex(length) {
+		return s
+	}
+	return op
+}
+
+// isHex reports whether s is a number of at most 64 bits as %llx prints it.
+func isHex(s string) bool {
+	for i := range len(s) {
+		if _, ok := hexDigit(s[i]); !ok {
+			return false
+		}
+	}
+	return s != "" && len(s) <= 16
 }
 
 // isObject reports whether s is the "NUMBER OFFSET~LENGTH" of an object request.

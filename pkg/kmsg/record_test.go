@@ -62,12 +62,12 @@ func TestTidy(t *testing.T) {
 		"a\u202eb\u0085c":     "a?b?c", // what would turn the rest of the line round
 		"":                    "",
 	} {
-		if got := tidy(in, 300); got != want {
+		if got := sanitize(in, 300); got != want {
 			t.Errorf("%q: got %q, want %q", in, got, want)
 		}
 	}
 	for _, in := range []string{strings.Repeat("x", 1000), strings.Repeat("é", 1000), strings.Repeat("\x01", 1000)} {
-		if got := tidy(in, 299); len(got) > 299 || len(got) < 298 {
+		if got := sanitize(in, 299); len(got) > 299 || len(got) < 298 {
 			t.Errorf("%.10q: got %d bytes", in, len(got))
 		}
 	}

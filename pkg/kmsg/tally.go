@@ -79,7 +79,7 @@ func (t *Tally) add(h head, rest []byte) {
 	if len(text) > 0 && &text[0] != &rest[0] {
 		t.scratch = text
 	}
-	t.line(view(text), h.stamp)
+	t.line(unsafeString(text), h.stamp)
 }
 
 // sequence counts what is missing before the record numbered seq. A number lower
@@ -92,10 +92,10 @@ func (t *Tally) sequence(seq uint64) {
 	t.resume(seq)
 }
 
-// line counts the text of a record. The text is a view: what is kept of it is copied.
+// line counts the text of a record. The text is only valid until it returns: what is kept of it is copied.
 func (t *Tally) line(text string, stamp time.Duration) {
 	l, w := classify(text)
-	var why []byte
+	var reason []byte
 	switch {
 	case l.Class == Other:
 		return
@@ -104,9 +104,11 @@ func (t *Tally) line(text string, stamp time.Duration) {
 		return
 	case l.Class == Suppressed:
 		t.batch.Suppressed += l.Count
-	case w != noWay:
-		if why = t.reasons.claim(&l, w, stamp, t.claimed); why != nil {
-			t.claimed, text = why, view(why)
+	case w == explains:
+		t.reasons.add(l, processing, stamp, text)
+	case w != unpaired:
+		if reason = t.reasons.claim(&l, w, stamp, t.claimed); reason != nil {
+			t.claimed, text = reason, unsafeString(reason)
 		}
 	}
 	t.count(l, text, t.Base.Add(stamp))
@@ -127,7 +129,7 @@ func (t *Tally) count(l Line, text string, at time.Time) {
 	c := &t.batch.Counts[i]
 	c.N += l.Count
 	if l.Addr != c.Addr {
-		c.Addr = tidy(l.Addr, maxKept)
+		c.Addr = sanitize(l.Addr, maxKept)
 	}
 	if at.Before(c.First) {
 		c.First = at
@@ -141,15 +143,15 @@ func (t *Tally) count(l Line, text string, at time.Time) {
 func (t *Tally) begin(k key, l Line, text string, at time.Time) {
 	c := Count{
 		Class:  l.Class,
-		Peer:   tidy(l.Peer, maxKept),
-		Addr:   tidy(l.Addr, maxKept),
-		Device: tidy(l.Device, maxKept),
+		Peer:   sanitize(l.Peer, maxKept),
+		Addr:   sanitize(l.Addr, maxKept),
+		Device: sanitize(l.Device, maxKept),
 		Errno:  l.Errno,
-		Detail: tidy(l.Detail, maxKept),
+		Detail: sanitize(l.Detail, maxKept),
 		N:      l.Count,
 		First:  at,
 		Last:   at,
-		Text:   tidy(text, maxKept),
+		Text:   sanitize(text, maxKept),
 	}
 	if t.index == nil {
 		t.index = make(map[key]int)

@@ -10,11 +10,11 @@ import (
 // The most of a log line that a Batch carries, in bytes.
 const maxKept = 300
 
-// tidy returns a copy of s that is fit to be shown: valid UTF-8 of at most max
+// sanitize returns a copy of s that is fit to be shown: valid UTF-8 of at most max
 // bytes, with a blank for each line break or tab and a question mark for all
 // else that does not print. What a process is called, and so a part of what the
 // kernel logs, is for anybody to choose.
-func tidy(s string, max int) string {
+func sanitize(s string, max int) string {
 	if len(s) <= max && plain(s) {
 		return strings.Clone(s)
 	}
@@ -44,9 +44,9 @@ func plain(s string) bool {
 	return true
 }
 
-// view is b as a string, without a copy: good only until b changes. It lets
+// unsafeString is b as a string, without a copy: good only until b changes. It lets
 // millions of records be looked at without an allocation; what is kept of them
-// goes through tidy, which copies.
-func view(b []byte) string {
+// goes through sanitize, which copies.
+func unsafeString(b []byte) string {
 	return unsafe.String(unsafe.SliceData(b), len(b))
 }
