@@ -1,15 +1,77 @@
-// Package facts is what follows from a Snapshot: typed answers to the questions
-// that causes, rules and views ask, each computed at most once a tick. It holds
-// no text and no opinion, does no I/O and reads no clock.
+// Package facts answers questions about a node: what follows from one Snapshot, as
+// typed values. It words nothing and judges nothing, does no I/O and reads no clock.
 package facts
 
-import "github.com/nodewatch/nodewatch/internal/node"
+import (
+	"sync"
+	"time"
 
-// Facts are the answers for one Snapshot. Its methods may be called from several
-// goroutines; what they return must not be changed.
+	"github.com/nodewatch/nodewatch/internal/node"
+)
+
+// Facts are what follows from one snapshot. Each question is answered at most once,
+// when it is first asked; what the answers hold is shared and must not be changed.
+// They are safe for concurrent use.
 type Facts struct {
 	node.Snapshot
+	usual Baselines
+
+	nics      func() []NIC
+	byNIC     func() map[string]int
+	stalls    func() []Stall
+	waits     func() []node.Wait
+	devices   func() map[image]string
+	latency   func() []Latency
+	cluster   func() Cluster
+	clients   func() []Client
+	everyone  func() GuestSet
+	exposure  func() Exposure
+	runningOf func() running
+
+	mu     sync.Mutex
+	losses map[time.Duration]*Losses
 }
 
-// New returns the facts of a Snapshot. Nothing is computed until it is asked for.
-func New(s node.Snapshot) *Facts { return &Facts{Snapshot: s} }
+// New returns the facts of a snapshot, with the latencies that are usual for its
+// disks.
+func New(s node.Snapshot, usual Baselines) *Facts {
+	f := &Facts{Snapshot: s, usual: usual, losses: map[time.Duration]*Losses{}}
+	f.nics = sync.OnceValue(f.findNICs)
+	f.byNIC = sync.OnceValue(f.indexNICs)
+	f.stalls = sync.OnceValue(f.findStalls)
+	f.waits = sync.OnceValue(f.findWaits)
+	f.devices = sync.OnceValue(f.findImageDevices)
+	f.latency = sync.OnceValue(f.findLatency)
+	f.cluster = sync.OnceValue(f.findCluster)
+	f.clients = sync.OnceValue(f.findClients)
+	f.everyone = sync.OnceValue(f.findEveryone)
+	f.exposure = sync.OnceValue(func() Exposure { return f.ExposureOf(f.Mapped.Value) })
+	f.runningOf = sync.OnceValue(f.findRunning)
+	return f
+}
+
+// AnyBlind reports whether one of the sources cannot be read now.
+func (f *Facts) AnyBlind(sources ...string) bool {
+	for _, name := range sources {
+		if f.Blind(name) != nil {
+			return true
+		}
+	}
+	return false
+}
+
+// Later is the later of two times.
+func Later(a, b time.Time) time.Time {
+	if b.After(a) {
+		return b
+	}
+	return a
+}
+
+// Earlier is the earlier of two times.
+func Earlier(a, b time.Time) time.Time {
+	if b.Before(a) {
+		return b
+	}
+	return a
+}

@@ -47,6 +47,7 @@ type Judge struct {
 	raisings    raisings
 	last        uint64       // number of the latest transition
 	facts       *facts.Facts // of the latest tick
+	usual       facts.Baselines
 	ready       bool
 }
 
@@ -83,8 +84,9 @@ func (j *Judge) Take(e node.Entry) (View, bool) {
 		return View{}, false
 	}
 	j.ready = true
-	j.facts = facts.New(j.snapshot)
+	j.facts = facts.New(j.snapshot, j.usual)
 	j.judge()
+	j.usual = j.usual.Learn(j.facts, j.touched())
 	return View{Snapshot: j.snapshot, Facts: j.facts, Report: j.report(), Rules: j.rules}, true
 }
 
@@ -103,6 +105,25 @@ func (j *Judge) judge() {
 		}
 	}
 	j.remember()
+}
+
+// touched tells which krbd devices a raised finding names of which customers feel
+// something.
+func (j *Judge) touched() func(device string) bool {
+	devices := map[string]bool{}
+	for _, of := range j.memory {
+		for _, m := range of {
+			if !m.raised || m.finding.Impact.Rank() <= report.Operational.Rank() {
+				continue
+			}
+			for _, list := range [][]string{m.result.Hits.Stalled, m.result.Hits.Failed, m.result.Hits.Slow} {
+				for _, d := range list {
+					devices[d] = true
+				}
+			}
+		}
+	}
+	return func(device string) bool { return devices[device] }
 }
 
 // evaluate runs one rule. A finding whose needed sources are all blind, or that the

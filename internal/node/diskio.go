@@ -25,8 +25,32 @@ type DiskIO struct {
 	IOPS       float64   // completed a second, between the two latest readings
 	ReadBytes  float64   // bytes a second
 	WriteBytes float64
-	Latency    float64 // ms a completed request took, over about 10 s; 0: none completed yet
+	Latency    float64 // ms a completed read or write took, over about 10 s; 0: none completed yet
 	Usual      float64 // the same over about 10 min
+
+	InFlight  float64   // requests in flight, over about 10 s
+	Completed float64   // requests completed a second, over about 10 s
+	ReadRate  float64   // bytes read a second, over about a minute
+	QueueLong time.Time // since when QueueTime has been at least LongQueue without a break; zero: it is less
+}
+
+// LongQueue is the queue time from which a device crawls: each request in flight
+// takes so long at the rate at which they complete.
+const LongQueue = 5 * time.Second
+
+// QueueTime is how long a request is in flight at the rate at which requests
+// complete now: in flight divided by completed a second. It tells a device that
+// completes next to nothing, or only what is small, from one that is well. It is 0
+// while less than one request is in flight on average, and at most an hour.
+func (d *DiskIO) QueueTime() time.Duration {
+	if d.InFlight < 0.9 || d.Last.InFlight() == 0 {
+		return 0
+	}
+	const most = time.Hour
+	if d.Completed*most.Seconds() <= d.InFlight {
+		return most
+	}
+	return time.Duration(d.InFlight / d.Completed * float64(time.Second))
 }
 
 // Stuck is for how long requests have been in flight without one completing, to a
@@ -107,14 +131,28 @@ func (d *DiskIO) read(io *rbd.IO, at time.Time) {
 	if done > 0 || io.InFlight() == 0 {
 		d.Moved = at
 	}
-	if done > 0 && ticks >= 0 {
-		d.Latency = eased(d.Latency, ticks/float64(done), seconds, latencyNow)
-		d.Usual = eased(d.Usual, ticks/float64(done), seconds, latencyUsual)
+	if data := float64(io.Reads+io.Writes) - float64(d.Last.Reads+d.Last.Writes); data > 0 && ticks >= 0 {
+		d.Latency = eased(d.Latency, ticks/data, seconds, latencyNow)
+		d.Usual = eased(d.Usual, ticks/data, seconds, latencyUsual)
 	}
 	d.IOPS = float64(done) / seconds
 	d.ReadBytes = 512 * grown(d.Last.ReadSectors, io.ReadSectors) / seconds
 	d.WriteBytes = 512 * grown(d.Last.WriteSectors, io.WriteSectors) / seconds
+	d.InFlight = ewma(d.InFlight, float64(io.InFlight()), seconds, latencyNow)
+	d.Completed = ewma(d.Completed, d.IOPS, seconds, latencyNow)
+	d.ReadRate = ewma(d.ReadRate, d.ReadBytes, seconds, time.Minute)
 	d.Last, d.At = *io, at
+	switch {
+	case d.QueueTime() < LongQueue:
+		d.QueueLong = time.Time{}
+	case d.QueueLong.IsZero():
+		d.QueueLong = at
+	}
+}
+
+// ewma moves an average over about span towards value, seconds after it was last moved.
+func ewma(average, value, seconds float64, span time.Duration) float64 {
+	return average + (value-average)*(1-math.Exp(-seconds/span.Seconds()))
 }
 
 // eased moves an average over about span towards value, seconds after it was last moved.
@@ -122,7 +160,7 @@ func eased(average, value, seconds float64, span time.Duration) float64 {
 	if average == 0 {
 		return value
 	}
-	return average + (value-average)*(1-math.Exp(-seconds/span.Seconds()))
+	return ewma(average, value, seconds, span)
 }
 
 // grown is by how much a counter rose; 0 if it went down.

@@ -17,6 +17,7 @@ func (o SawLinks) Apply(s Snapshot) Snapshot {
 		return s
 	}
 	s.flaps = s.flapped(o.Value.Bonds, o.At)
+	s.seenBonds = seenBondsAfter(s.seenBonds, o.Value.Bonds, o.At)
 	return s.routed()
 }
 

@@ -47,6 +47,7 @@ type Snapshot struct {
 	Deliveries Reading[[]Delivery] // by name
 
 	flaps       []Flap         // by bond and slave
+	seenBonds   []SeenBond     // by name
 	hung        Ring           // tasks newly found hung, by the kernel's count, in tens of seconds
 	byDevice    map[string]int // places in Mapped.Value; replaced, never changed
 	mappedSince []since        // since when each device is the mapping it is

@@ -26,11 +26,18 @@ type NIC struct {
 	Seconds []Flow     // one a reading, oldest first, at most 60
 	Tens    []Flow     // the peaks of each ten seconds, oldest first, at most 90
 
+	RxFull, TxFull time.Time // since when it has carried FullShare of its line rate that way without a break; zero: it does not
+	BestSpeed      int       // the highest speed seen, Mbit/s
+
 	Drops     bond.Drops // the driver's own drop counters; zero: not read
 	DropRate  float64    // frames a second dropped for lack of buffer, by the driver's count
 	DropsAt   time.Time
 	DropSince time.Time // since when DropRate has been above 0; zero: it is not
 }
+
+// FullShare is the part of its line rate from which a NIC counts as full: at an MTU
+// of 1500 each frame's preamble, gap and checksum leave 98.4 % to count.
+const FullShare = 0.9
 
 // A Flow is what a NIC carried in a second, or at most in ten.
 type Flow struct {
@@ -91,18 +98,40 @@ func nic(list []NIC, name string) (NIC, bool) {
 func (n NIC) read(c bond.Counters, at time.Time) NIC {
 	before, was := n.Last, n.At
 	n.Name, n.Index, n.Last, n.At, n.Speed = c.Name, c.Index, c, at, c.Speed
+	n.BestSpeed = max(n.BestSpeed, c.Speed)
 	n.Rates, n.Known = bond.Rates{}, false
 	if was.IsZero() {
 		return n
 	}
 	n.Rates, n.Known = bond.Between(before, c, at.Sub(was))
+	if !n.Known || at.Sub(was) > longGap {
+		n.RxFull, n.TxFull = time.Time{}, time.Time{}
+	}
 	if !n.Known {
 		return n
 	}
 	f := Flow{At: at, Rx: n.Rates.RxBits, Tx: n.Rates.TxBits, Overload: n.Rates.Overload, RxCRC: n.Rates.RxCRC, Speed: c.Speed}
+	rx, tx := f.Share()
+	n.RxFull = fullSince(n.RxFull, rx, was)
+	n.TxFull = fullSince(n.TxFull, tx, was)
 	n.Seconds = pushed(n.Seconds, f, flowSeconds)
 	n.Tens = peaked(n.Tens, f, flowTens)
 	return n
+}
+
+// longGap is how far apart two readings are at most that are one run.
+const longGap = 3 * time.Second
+
+// fullSince follows since when a direction has been full: began is the time of the
+// reading before.
+func fullSince(since time.Time, share float64, began time.Time) time.Time {
+	switch {
+	case share < FullShare:
+		return time.Time{}
+	case since.IsZero():
+		return began
+	}
+	return since
 }
 
 // pushed returns the list with one more at its end and at most limit in all. The

@@ -1,0 +1,101 @@
+package facts
+
+import (
+	"slices"
+
+	"github.com/nodewatch/nodewatch/pkg/host"
+	"github.com/nodewatch/nodewatch/pkg/rbd"
+)
+
+// An Exposure is which krbd devices receive straight into the guests' pages and
+// checksum them there, so that a guest that changes a page breaks the session.
+type Exposure struct {
+	Windows   []string // devices of Windows guests, mapped without rxbounce in a crc mode
+	Others    []string // devices of other guests, or of none, mapped so
+	Unsure    []string // of Others, those with a guest whose system is not known
+	Safe      int      // devices mapped with rxbounce or in a secure mode
+	Unread    []string // devices whose options could not be read
+	Untimed   int      // devices whose requests never time out, of those whose options could be read
+	WindowsOf GuestSet // the Windows guests
+}
+
+// Exposure is that of all krbd devices.
+func (f *Facts) Exposure() Exposure { return f.exposure() }
+
+// ExposureOf is that of some devices.
+func (f *Facts) ExposureOf(devices []rbd.Mapped) Exposure {
+	e := Exposure{WindowsOf: GuestSet{VM: -1}}
+	uses := make(map[string]*rbd.Use, len(f.Uses))
+	for i := range f.Uses {
+		uses[f.Uses[i].Device] = &f.Uses[i]
+	}
+	seen := make([]bool, len(f.Guests))
+	for i := range devices {
+		m := &devices[i]
+		switch {
+		case m.Options == nil || m.Options.MSMode == "other":
+			e.Unread = append(e.Unread, m.Device)
+			continue
+		case m.Options.RequestTimeout == 0:
+			e.Untimed++
+		}
+		if bounces(*m.Options) {
+			e.Safe++
+			continue
+		}
+		use := uses[m.Device]
+		if use == nil {
+			use = &rbd.Use{Device: m.Device}
+		}
+		e.expose(f, use, seen)
+	}
+	slices.Sort(e.WindowsOf.Names)
+	return e
+}
+
+// expose sorts one device by its guests' systems. seen are the Windows guests counted.
+func (e *Exposure) expose(f *Facts, use *rbd.Use, seen []bool) {
+	windows, unsure := false, len(use.Guests) == 0
+	for i, g := range use.At {
+		switch f.Guests[g].OS {
+		case "windows":
+			windows = true
+			if !seen[g] {
+				seen[g] = true
+				e.WindowsOf.add(use.Guests[i], f.Guests[g].Kind)
+			}
+		case "":
+			unsure = true
+		}
+	}
+	if windows {
+		e.Windows = append(e.Windows, use.Device)
+		return
+	}
+	e.Others = append(e.Others, use.Device)
+	if unsure {
+		e.Unsure = append(e.Unsure, use.Device)
+	}
+}
+
+// Complete reports whether nothing is unknown: every device's options, and every
+// guest's system.
+func (e Exposure) Complete(f *Facts) bool {
+	return len(e.Unread) == 0 && len(e.Unsure) == 0 && f.GuestsKnown() == nil
+}
+
+// bounces reports whether received data is checked before the guest can reach it:
+// rxbounce does so, and a secure mode decrypts from pages of its own.
+func bounces(o rbd.Options) bool {
+	return o.RxBounce || o.MSMode == "secure" || o.MSMode == "prefer-secure"
+}
+
+// CanBounce reports whether the kernel has the map option rxbounce: since 5.17, and
+// Linux 5.15 has it in its stable series. True where the release is not known.
+func (f *Facts) CanBounce() bool {
+	r, err := f.Host.Value.Upstream()
+	if f.Host.At.IsZero() || err != nil {
+		return true
+	}
+	return r.Compare(host.Release{Major: 5, Minor: 17}) >= 0 || r.Major == 5 && r.Minor == 15
+}

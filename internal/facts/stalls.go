@@ -1,0 +1,187 @@
+package facts
+
+import (
+	"cmp"
+	"fmt"
+	"slices"
+	"strings"
+	"time"
+
+	"github.com/nodewatch/nodewatch/internal/human"
+	"github.com/nodewatch/nodewatch/internal/node"
+)
+
+// MinStall is the shortest stall that is told.
+const MinStall = 2 * time.Second
+
+// A Stall is one krbd device whose I/O does not go on.
+type Stall struct {
+	Device string       // empty: what waits is of no image that is mapped, as of a clone's parent
+	Disk   *node.DiskIO // nil: the block layer's counters do not show the stall
+	Since  time.Time    // of the last completion; where some complete, since when the queue has been too long; else since when the oldest request has been seen
+	For    time.Duration
+	Crawls bool        // some requests complete, so few that each takes at least node.LongQueue
+	Waits  []node.Wait // requests of the device that osdc lists, oldest first
+}
+
+// Resends is how often its requests have been sent again while they were watched.
+func (s *Stall) Resends() int {
+	most := 0
+	for i := range s.Waits {
+		most = max(most, s.Waits[i].Attempts)
+	}
+	return most
+}
+
+// Oldest is how long the oldest request has been in flight, as far as it was seen.
+func (s *Stall) oldest(at time.Time) time.Duration {
+	if len(s.Waits) == 0 {
+		return 0
+	}
+	return at.Sub(s.Waits[0].Since)
+}
+
+// Stalls are the krbd devices whose I/O has not gone on for at least MinStall:
+// nothing completes while requests are in flight; or so little that each request
+// takes node.LongQueue; or osdc lists one and the same request, while others of the
+// device complete. Longest first.
+func (f *Facts) Stalls() []Stall { return f.stalls() }
+
+func (f *Facts) findStalls() []Stall {
+	var list []Stall
+	place := map[string]int{}
+	if f.Blind(node.SourceIO) == nil {
+		for i := range f.IO {
+			d := &f.IO[i]
+			s := Stall{Device: d.Device, Disk: d, Since: d.Moved, For: d.Stuck()}
+			if s.For < MinStall {
+				if d.QueueLong.IsZero() {
+					continue
+				}
+				s.Since, s.For, s.Crawls = d.QueueLong, d.At.Sub(d.QueueLong), true
+				if s.For < MinStall {
+					continue
+				}
+			}
+			place[d.Device] = len(list)
+			list = append(list, s)
+		}
+	}
+	devices := f.devices()
+	for _, w := range f.Waits() {
+		age := f.Pending.At.Sub(w.Since)
+		if age < MinStall {
+			continue
+		}
+		device := devices[imageOf(&w)]
+		i, known := place[device]
+		if !known {
+			i = len(list)
+			place[device] = i
+			list = append(list, Stall{Device: device, Since: w.Since, For: age})
+		}
+		list[i].Waits = append(list[i].Waits, w)
+	}
+	slices.SortFunc(list, func(a, b Stall) int {
+		return cmp.Or(cmp.Compare(b.For, a.For), human.ByNumber(a.Device, b.Device))
+	})
+	return list
+}
+
+// Waits are the requests for data that osdc lists for krbd's clients, oldest first.
+// Watches and notifies are left out: they wait by design. None is known while osdc
+// cannot be read.
+func (f *Facts) Waits() []node.Wait { return f.waits() }
+
+func (f *Facts) findWaits() []node.Wait {
+	if len(f.Snapshot.Waits) == 0 || f.Blind(node.SourceOSDC) != nil {
+		return nil
+	}
+	krbd := map[uint64]bool{}
+	for i := range f.Mapped.Value {
+		krbd[f.Mapped.Value[i].ClientID] = true
+	}
+	var list []node.Wait
+	for _, w := range f.Snapshot.Waits {
+		if krbd[w.ClientID] && !strings.Contains(w.Request.Ops, "watch") && !strings.Contains(w.Request.Ops, "notify") {
+			list = append(list, w)
+		}
+	}
+	slices.SortFunc(list, func(a, b node.Wait) int {
+		return cmp.Or(a.Since.Compare(b.Since), cmp.Compare(a.ClientID, b.ClientID), cmp.Compare(a.Request.TID, b.Request.TID))
+	})
+	return list
+}
+
+// An image is one RBD image as one client knows it.
+type image struct {
+	fsid, id string
+	client   uint64
+}
+
+func imageOf(w *node.Wait) image { return image{w.FSID, w.Request.Image(), w.ClientID} }
+
+// findImageDevices returns which device each image is that a request waits for. A
+// clone's parent has none.
+func (f *Facts) findImageDevices() map[image]string {
+	waits := f.Waits()
+	if len(waits) == 0 {
+		return nil
+	}
+	devices := make(map[image]string, len(f.Mapped.Value))
+	for i := range f.Mapped.Value {
+		if m := &f.Mapped.Value[i]; m.ImageID != "" {
+			devices[image{m.FSID, m.ImageID, m.ClientID}] = m.Device
+		}
+	}
+	return devices
+}
+
+// DeviceOf is the krbd device that a request is of; empty: of no image that is mapped.
+func (f *Facts) DeviceOf(w *node.Wait) string { return f.devices()[imageOf(w)] }
+
+// OSDName is what the kernel calls an OSD; a request without one is homeless.
+func OSDName(id int) string {
+	if id < 0 {
+		return "no OSD (homeless)"
+	}
+	return fmt.Sprintf("osd%d", id)
+}
+
+// Devices are the devices of stalls, those of no mapped image left out.
+func Devices(stalls []Stall) []string {
+	names := make([]string, 0, len(stalls))
+	for i := range stalls {
+		if stalls[i].Device != "" {
+			names = append(names, stalls[i].Device)
+		}
+	}
+	return names
+}
+
+// StalledFor is how long the I/O of a krbd device has not gone on; 0: it does.
+func (f *Facts) StalledFor(device string) time.Duration {
+	for i := range f.Stalls() {
+		if f.Stalls()[i].Device == device {
+			return f.Stalls()[i].For
+		}
+	}
+	return 0
+}
+
+// CompletesAgain reports whether the I/O of each of the krbd devices is proven to go
+// on after an instant: a request has completed since, or none is in flight, and the
+// queue is not too long; or the device is not mapped any more.
+func (f *Facts) CompletesAgain(devices []string, since time.Time) bool {
+	io, krbd := f.Blind(node.SourceIO) == nil, f.Blind(node.SourceKrbd) == nil
+	for _, device := range devices {
+		if _, _, mapped := f.Device(device); krbd && !mapped {
+			continue
+		}
+		d, known := f.DiskIO(device)
+		if !io || !known || !d.Moved.After(since) || d.Stuck() >= MinStall || !d.QueueLong.IsZero() {
+			return false
+		}
+	}
+	return true
+}
