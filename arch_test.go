@@ -34,7 +34,9 @@ var mayImport = map[string][]string{
 
 	"pkg/report/native/receiver": {"pkg/report", "pkg/report/native"},
 	"internal/node":              values,
-	"internal/facts":             append(values, "internal/node"),
+	"internal/human":             {},
+	"internal/facts":             append(values, "internal/node", "internal/human"),
+	"internal/cause":             append(values, "internal/node", "internal/facts", "internal/human"),
 	"internal/rule":              {"internal/node", "internal/facts", "pkg/report"},
 	"internal/rule/legacy":       append(values, "internal/node", "internal/facts", "internal/rule", "pkg/report"),
 	"internal/rule/all":          {"internal/rule", "internal/rule/*"},
@@ -59,7 +61,7 @@ var mayImport = map[string][]string{
 var values = []string{"pkg/bond", "pkg/rbd", "pkg/ceph", "pkg/kmsg", "pkg/host", "pkg/wish"}
 
 // views are what the packages that render a View may import.
-var views = append(values, "internal/node", "internal/facts", "internal/judge", "internal/rule", "internal/rule/legacy", "pkg/report")
+var views = append(values, "internal/node", "internal/facts", "internal/human", "internal/judge", "internal/rule", "internal/rule/legacy", "pkg/report")
 
 // A ban is an import that only some packages may have, and why.
 type ban struct {

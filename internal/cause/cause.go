@@ -1,0 +1,208 @@
+// Package cause weighs what the causes of a storage fault may be: for each the
+// evidence for and against, with its time and weight, and what is concluded. It is
+// pure; what it returns is plain data that can be kept from one tick to the next.
+package cause
+
+import (
+	"cmp"
+	"slices"
+	"time"
+
+	"github.com/nodewatch/nodewatch/internal/human"
+)
+
+// A Cause is why storage fails.
+type Cause string
+
+// The causes.
+const (
+	Saturation      Cause = "saturation"       // a NIC that carries storage is full
+	UnstableBuffers Cause = "unstable-buffers" // guests change pages while they are received or sent
+	BadMemory       Cause = "bad-memory"       // this host's memory or CPU reports errors
+	SparseRead      Cause = "sparse-read"      // the kernel's sparse-read state is stale
+	OneOSD          Cause = "one-osd"          // one OSD, or the path to it
+	OneHost         Cause = "one-osd-host"     // one OSD host, or the path to it
+	Wire            Cause = "wire"             // cable, optics or switch port damage frames
+	ClusterFull     Cause = "cluster-full"     // writes wait until there is room
+	ClusterDown     Cause = "cluster-down"     // the OSDs are down or cannot be reached
+	PathMTU         Cause = "path-mtu"         // large segments are lost on the way
+	Refused         Cause = "refused"          // the cluster does not let this client in
+	NoMemory        Cause = "no-memory"        // this host has no memory to receive
+	NoOSD           Cause = "no-osd"           // CRUSH gives no OSD
+	Unknown         Cause = "unknown"
+)
+
+// order is that of causes of equal score.
+var order = []Cause{Saturation, UnstableBuffers, SparseRead, OneOSD, OneHost, Wire, BadMemory, NoMemory, Refused, NoOSD, ClusterFull, ClusterDown, PathMTU}
+
+// says is each cause in a few words.
+var says = map[Cause]string{
+	Saturation:      "NIC saturation",
+	UnstableBuffers: "guests that change pages during I/O (Windows without rxbounce)",
+	BadMemory:       "this host's memory, which reports errors",
+	SparseRead:      "the kernel's sparse-read bug",
+	OneOSD:          "one OSD or the path to it",
+	OneHost:         "one OSD host or the path to it",
+	Wire:            "corrupted frames (cable, optics, switch port)",
+	ClusterFull:     "the cluster is full",
+	ClusterDown:     "the OSDs are down or unreachable",
+	PathMTU:         "large packets lost on the path (MTU)",
+	Refused:         "the cluster refuses this client",
+	NoMemory:        "no memory on this host to receive messages",
+	NoOSD:           "CRUSH gives no OSD",
+	Unknown:         "unknown",
+}
+
+// String is the cause in a few words.
+func (c Cause) String() string { return says[c] }
+
+// separates is what tells a cause from its rivals.
+var separates = map[Cause]string{
+	Saturation:      "whether a storage NIC was full before the first fault",
+	UnstableBuffers: "whether the faults stop when the Windows guests' disks are mapped with rxbounce",
+	BadMemory:       "whether the memory errors continue, and other programs fail too",
+	SparseRead:      "whether the loop's own lines are in the kernel log",
+	OneOSD:          "whether other nodes lose sessions with the same OSD",
+	OneHost:         "whether other nodes lose sessions with the same OSD host",
+	Wire:            "whether rx_crc_errors keep rising",
+	ClusterFull:     "ceph df",
+	ClusterDown:     "ceph -s from another host",
+	PathMTU:         "a ping with the largest packet to the OSD hosts",
+	Refused:         "ceph auth get of the client's user",
+	NoMemory:        "free memory and page allocation failures of this host",
+	NoOSD:           "the CRUSH rule of the pool",
+}
+
+// Separates is what tells the cause from its rivals.
+func (c Cause) Separates() string { return separates[c] }
+
+// How causes are concluded.
+const (
+	enough    = 3 // the least score that is concluded
+	clearLead = 2 // over the next
+	likely    = 2 // the least score that is named as likely
+)
+
+// Evidence is one fact for or against a cause.
+type Evidence struct {
+	Source  string
+	Subject string
+	Fact    string
+	At      time.Time
+	Weight  int // above 0 for, below 0 against, 0 only told
+}
+
+// A Candidate is one cause and what is known of it.
+type Candidate struct {
+	Cause    Cause
+	Evidence []Evidence
+}
+
+// Score is the sum of the weights.
+func (c Candidate) Score() int {
+	sum := 0
+	for _, e := range c.Evidence {
+		sum += e.Weight
+	}
+	return sum
+}
+
+// An Analysis weighs the causes of one fault.
+type Analysis struct {
+	Candidates []Candidate // the likeliest first; of equal score in a fixed order
+}
+
+// weigh sorts the candidates.
+func weigh(all map[Cause][]Evidence) Analysis {
+	var a Analysis
+	for _, c := range order {
+		if len(all[c]) > 0 {
+			a.Candidates = append(a.Candidates, Candidate{c, all[c]})
+		}
+	}
+	slices.SortStableFunc(a.Candidates, func(x, y Candidate) int { return cmp.Compare(y.Score(), x.Score()) })
+	return a
+}
+
+// Concluded is the cause that leads clearly; Unknown if none does. What is not known
+// of another cause never withholds it.
+func (a Analysis) Concluded() Cause {
+	if len(a.Candidates) == 0 || a.Candidates[0].Score() < enough {
+		return Unknown
+	}
+	if len(a.Candidates) > 1 && a.Candidates[0].Score()-max(a.Candidates[1].Score(), 0) < clearLead {
+		return Unknown
+	}
+	return a.Candidates[0].Cause
+}
+
+// Likely are the likeliest causes: the one concluded, or else at most two.
+func (a Analysis) Likely() []Cause {
+	if c := a.Concluded(); c != Unknown {
+		return []Cause{c}
+	}
+	var list []Cause
+	for _, c := range a.Candidates {
+		if len(list) < 2 && c.Score() >= likely {
+			list = append(list, c.Cause)
+		}
+	}
+	return list
+}
+
+// Supports reports whether a cause is among the likely ones.
+func (a Analysis) Supports(c Cause) bool { return slices.Contains(a.Likely(), c) }
+
+// Of is what is known of a cause.
+func (a Analysis) Of(c Cause) Candidate {
+	for _, x := range a.Candidates {
+		if x.Cause == c {
+			return x
+		}
+	}
+	return Candidate{Cause: c}
+}
+
+// String is what is concluded, as a part of a sentence; empty if nothing is.
+func (a Analysis) String() string {
+	list := a.Likely()
+	switch {
+	case len(list) == 0:
+		return ""
+	case a.Concluded() != Unknown:
+		return "likely cause: " + list[0].String()
+	case len(list) == 1:
+		return "possible cause: " + list[0].String()
+	}
+	return "likely cause: " + list[0].String() + " or " + list[1].String()
+}
+
+// For is the evidence for causes that are likely, and what is only told, in the
+// order of the causes.
+func (a Analysis) For() []Evidence {
+	var list []Evidence
+	for _, c := range a.Candidates {
+		for _, e := range c.Evidence {
+			if e.Weight >= 0 {
+				list = append(list, e)
+			}
+		}
+	}
+	return list
+}
+
+// Against is the evidence against causes.
+func (a Analysis) Against() []Evidence {
+	var list []Evidence
+	for _, c := range a.Candidates {
+		for _, e := range c.Evidence {
+			if e.Weight < 0 {
+				list = append(list, e)
+			}
+		}
+	}
+	return list
+}
+
+// names lists OSDs for people.
+func names(list []string) string { return human.Names(list, 4) }

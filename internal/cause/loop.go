@@ -1,0 +1,324 @@
+package cause
+
+import (
+	"fmt"
+	"slices"
+	"strings"
+	"time"
+
+	"github.com/nodewatch/nodewatch/internal/facts"
+	"github.com/nodewatch/nodewatch/internal/human"
+	"github.com/nodewatch/nodewatch/internal/node"
+	"github.com/nodewatch/nodewatch/pkg/kmsg"
+)
+
+// What must hold for the order in time and for one OSD to stand out.
+const (
+	before      = 30 * time.Second // saturation counts that overlaps so much before the first fault
+	blip        = 3                // seconds of it that are more than a blip
+	longQuiet   = 2 * time.Minute  // saturation that was endured so long without a fault is no trigger
+	enoughFault = 10               // faults, all of one OSD
+	enoughTime  = 10 * time.Second // over at least so long
+)
+
+// A Loop is sessions that are lost again and again.
+type Loop struct {
+	First  time.Time // when the run of losses began
+	Losses *facts.Losses
+	OSDs   []facts.OSDLosses // those that lost working sessions, the most lost first
+	Stalls []facts.Stall     // that go with it
+	Before []Evidence        // the order in time as it was first told: kept, as readings are forgotten; nil: not told yet
+}
+
+// OfLoop weighs the causes of a session loop.
+func OfLoop(f *facts.Facts, l Loop) Analysis {
+	all := map[Cause][]Evidence{}
+	add := func(c Cause, list ...Evidence) { all[c] = append(all[c], list...) }
+	if l.Before == nil {
+		l.Before = Before(f, l.First)
+	}
+	e := exposed(f)
+	one := l.onlyOne()
+	add(Saturation, l.Before...)
+	add(Saturation, l.filledLater(f)...)
+	if one && l.otherDisksGoOn(f) {
+		add(Saturation, told(node.SourceKmsg, l.OSDs[0].OSD, l.last(), -4, "only %s loses sessions, and the I/O of other disks continues: a full NIC affects all OSDs", l.OSDs[0].OSD))
+	}
+	l.buffers(f, e, one, add)
+	l.memory(f, add)
+	l.sparse(f, add)
+	l.spread(f, e, one, add)
+	wire(f, add)
+	l.refusals(add)
+	return weigh(all)
+}
+
+func told(source, subject string, at time.Time, weight int, format string, args ...any) Evidence {
+	return Evidence{Source: source, Subject: subject, Fact: fmt.Sprintf(format, args...), At: at, Weight: weight}
+}
+
+// Before is what the storage NICs did before the first fault, as evidence for or
+// against saturation. It is told once, when the fault is first seen.
+func Before(f *facts.Facts, first time.Time) []Evidence {
+	nics, _ := f.StorageNICs()
+	list := []Evidence{}
+	most, known := 0.0, len(nics) > 0
+	for _, n := range nics {
+		h := n.Before(first, before)
+		known, most = known && h.Known, max(most, h.Most)
+		switch {
+		case h.Full >= blip:
+			since := h.FullAt
+			if l, full := n.Fuller(); full && l.Since.Before(since) {
+				since = l.Since
+			}
+			list = append(list, told(node.SourceNIC, n.Name, since, 4, "%s was saturated (%s, at least %s of %s) since %s, %s before the first session fault at %s",
+				n.Label, h.Way, human.Percent(node.FullShare), human.LinkSpeed(n.Speed), human.Clock(since), human.Span(first.Sub(since)), human.Clock(first)))
+			if first.Sub(since) > longQuiet {
+				list = append(list, told(node.SourceNIC, n.Name, since, -1, "%s had been saturated for %s without a session fault", n.Label, human.Span(first.Sub(since))))
+			}
+		case h.DropAt.IsZero():
+		case h.Dropped >= 100:
+			list = append(list, told(node.SourceNIC, n.Name, h.DropAt, 2, "%s dropped frames (receive buffers exhausted) from %s, before the first session fault at %s", n.Label, human.Clock(h.DropAt), human.Clock(first)))
+		}
+	}
+	// One saturated NIC explains as much as two.
+	saturated := false
+	for i := range list {
+		if list[i].Weight > 0 {
+			if saturated {
+				list[i].Weight = 0
+			}
+			saturated = true
+		}
+	}
+	switch {
+	case saturated:
+	case known:
+		list = append(list, told(node.SourceNIC, "", first, -3, "the storage NICs were calm before the first session fault at %s: at most %s of line rate in the %s before", human.Clock(first), human.Percent(most), human.Span(before)))
+	default:
+		list = append(list, told(node.SourceNIC, "", first, 0, "unknown what came first: the storage NICs were not watched before the first session fault at %s", human.Clock(first)))
+	}
+	return list
+}
+
+// filledLater tells of NICs that filled up after the first fault: with what is resent.
+func (l Loop) filledLater(f *facts.Facts) []Evidence {
+	var list []Evidence
+	nics, _ := f.StorageNICs()
+	for _, n := range nics {
+		if load, full := n.Fuller(); full && load.Since.After(l.First) {
+			list = append(list, told(node.SourceNIC, n.Name, load.Since, 0, "%s has been saturated (%s) since %s, %s after the first session fault: resent requests fill it", n.Label, load.Way, human.Clock(load.Since), human.Span(load.Since.Sub(l.First))))
+		}
+	}
+	return list
+}
+
+// exposed is which guests may change pages under way.
+func exposed(f *facts.Facts) facts.Exposure { return f.Exposure() }
+
+func (l Loop) sum(of func(*facts.OSDLosses) uint64) uint64 {
+	n := uint64(0)
+	for i := range l.OSDs {
+		n += of(&l.OSDs[i])
+	}
+	return n
+}
+
+func (l Loop) last() time.Time {
+	var last time.Time
+	for i := range l.OSDs {
+		last = facts.Later(last, l.OSDs[i].Last)
+	}
+	return last
+}
+
+// onlyOne reports whether enough sessions were lost, for long enough, all with one OSD.
+func (l Loop) onlyOne() bool {
+	return len(l.OSDs) == 1 && l.OSDs[0].All() >= enoughFault && l.last().Sub(l.First) >= enoughTime
+}
+
+// otherDisksGoOn reports whether most disks with I/O are not stalled.
+func (l Loop) otherDisksGoOn(f *facts.Facts) bool {
+	busy := 0
+	for i := range f.IO {
+		if f.IO[i].Last.InFlight() > 0 || f.IO[i].IOPS > 0 {
+			busy++
+		}
+	}
+	return busy > 2*len(l.Stalls)+2
+}
+
+// buffers asks whether guests may change pages while they are received or sent.
+func (l Loop) buffers(f *facts.Facts, e facts.Exposure, one bool, add func(Cause, ...Evidence)) {
+	crc := l.sum(func(o *facts.OSDLosses) uint64 { return o.Of(kmsg.ReasonCRC) })
+	tags := l.sum(func(o *facts.OSDLosses) uint64 { return o.Of(kmsg.ReasonAuthTag) })
+	damaged := l.sum(func(o *facts.OSDLosses) uint64 { return o.Damaged })
+	closed := l.sum(func(o *facts.OSDLosses) uint64 { return o.Of(kmsg.ReasonClosed) })
+	windows := fmt.Sprintf("%s of %s (%s) mapped without rxbounce: Windows may change a page while it is received, which breaks the checksum",
+		human.Count(len(e.Windows), "krbd disk"), human.Count(len(e.WindowsOf.Names), "Windows guest"), human.Names(e.WindowsOf.Names, 3))
+	at := f.Mapped.At
+	switch {
+	case crc == 0 && closed > 0:
+		if len(e.Windows) > 0 {
+			add(UnstableBuffers, told(node.SourceKrbd, "", at, 1, "OSDs close the sessions and no checksum fails here: a page may change while it is sent, which the OSDs log as \"bad crc in data\""))
+		} else {
+			add(UnstableBuffers, told(node.SourceKmsg, "", l.last(), 0, "OSDs close the sessions and no checksum fails here: their logs tell why (\"bad crc in data\": a page changed while it was sent)"))
+		}
+	case crc == 0:
+		if tags > 0 {
+			add(UnstableBuffers, told(node.SourceKmsg, "", l.last(), -2, "authentication tags fail, which are checked in the kernel's own pages"))
+		}
+	case damaged*2 > crc:
+		add(UnstableBuffers, told(node.SourceKmsg, "", l.last(), -4, "%s of %s hit headers, which never lie in a guest's pages", human.Number(damaged), human.Count(crc, "CRC fault")))
+	case len(e.Windows) > 0:
+		add(UnstableBuffers, told(node.SourceKrbd, "rxbounce", at, 3, "%s", windows))
+		if score(l.Before) < 0 {
+			add(UnstableBuffers, told(node.SourceKmsg, "", l.First, 1, "the CRC faults began while the storage NICs were calm"))
+		}
+		if one && len(l.Stalls) <= 1 {
+			add(UnstableBuffers, told(node.SourceKmsg, l.OSDs[0].OSD, l.last(), 1, "all faults are with %s: one read of a guest always goes to the same OSD", l.OSDs[0].OSD))
+		}
+	case e.Complete(f):
+		add(UnstableBuffers, told(node.SourceKrbd, "", at, -3, "no Windows guest uses a krbd disk without rxbounce"))
+	default:
+		add(UnstableBuffers, told(node.SourceKrbd, "", at, -1, "no Windows guest is known to use a krbd disk without rxbounce"))
+	}
+}
+
+func score(list []Evidence) int { return Candidate{Evidence: list}.Score() }
+
+// memory asks whether this host's memory fails, or is short.
+func (l Loop) memory(f *facts.Facts, add func(Cause, ...Evidence)) {
+	lines, last := uint64(0), (*node.Series)(nil)
+	for _, s := range f.Kernel.Of(kmsg.MachineCheck) {
+		if f.Now.Sub(s.Last) > time.Hour {
+			continue
+		}
+		lines += s.Total + s.History
+		if last == nil || s.Last.After(last.Last) {
+			last = s
+		}
+	}
+	if last != nil && l.sum((*facts.OSDLosses).Broken) > 0 {
+		add(BadMemory, told(node.SourceKmsg, "", last.Last, 4, "%s of memory errors or machine checks of this host in the kernel log, latest: %s", human.Count(lines, "line"), last.Text))
+	}
+	if n := l.sum(func(o *facts.OSDLosses) uint64 { return o.Of(kmsg.ReasonMemory) }); n > 0 {
+		add(NoMemory, told(node.SourceKmsg, "", l.last(), 5, "%s lost because this host had no memory to receive", human.Count(n, "session")))
+	}
+}
+
+// sparse asks whether the log shows the loop of the sparse-read bug.
+func (l Loop) sparse(f *facts.Facts, add func(Cause, ...Evidence)) {
+	n := l.sum(func(o *facts.OSDLosses) uint64 { return o.Of(kmsg.ReasonSparseRead) })
+	switch {
+	case n == 0:
+		add(SparseRead, told(node.SourceKmsg, "", l.last(), -3, "no line of the sparse-read loop in the kernel log (CVE-2026-23136)"))
+	case 2*n >= l.sum((*facts.OSDLosses).Broken):
+		add(SparseRead, told(node.SourceKmsg, "", l.last(), 7, "%s lost in %s to a sparse-read reply that could not be followed (CVE-2026-23136)", human.Count(n, "session"), human.Span(l.Losses.Window)))
+	}
+}
+
+// spread asks how the losses are spread: one OSD, or one OSD host, points to it or
+// its path; many to what they have in common, this host.
+func (l Loop) spread(f *facts.Facts, e facts.Exposure, one bool, add func(Cause, ...Evidence)) {
+	if len(l.OSDs) == 0 {
+		return
+	}
+	hosts := map[string]bool{}
+	list := make([]string, len(l.OSDs))
+	for i := range l.OSDs {
+		hosts[l.OSDs[i].Host()] = true
+		list[i] = l.OSDs[i].OSD
+	}
+	delete(hosts, "")
+	c := f.Cluster()
+	worst := &l.OSDs[0]
+	switch {
+	case len(l.OSDs) > 1 && len(hosts) != 1:
+		add(OneOSD, told(node.SourceKmsg, "", l.last(), -4, "sessions to %s on %s are lost (%s): what they have in common is this host", human.Count(len(l.OSDs), "OSD"), human.Count(len(hosts), "host"), names(list)))
+	case len(l.OSDs) > 1:
+		add(OneOSD, told(node.SourceKmsg, "", l.last(), -4, "sessions to %s are lost: %s", human.Count(len(l.OSDs), "OSD"), names(list)))
+		if len(c.Hosts) > 1 {
+			add(OneHost, told(node.SourceKmsg, "", l.last(), 3, "all sessions lost are with OSDs of one host, %s (%s), and none with the %s known", worst.Host(), names(list), human.Count(len(c.Hosts)-1, "other host")))
+		}
+	case !one:
+	default:
+		if e, blames := l.stalledElsewhere(f); blames {
+			add(OneOSD, e)
+		}
+		weight := 3
+		if len(e.Windows) > 0 && worst.Of(kmsg.ReasonCRC) > 0 && len(l.Stalls) <= 1 {
+			weight = 0 // one guest's read that is repeated looks the same
+		}
+		switch {
+		case len(c.OSDs) > 1:
+			add(OneOSD, told(node.SourceKmsg, worst.OSD, l.last(), weight, "all faults are with %s at %s, and none with the %s known", worst.OSD, worst.Addr, human.Count(len(c.OSDs)-1, "other OSD")))
+		case l.otherDisksGoOn(f):
+			add(OneOSD, told(node.SourceKmsg, worst.OSD, l.last(), weight, "all faults are with %s at %s, and the I/O of other krbd disks continues", worst.OSD, worst.Addr))
+		}
+		if len(l.Stalls) > 1 && weight == 3 {
+			add(OneOSD, told(node.SourceIO, worst.OSD, l.last(), 1, "%s stall together", human.Count(len(l.Stalls), "krbd disk")))
+		}
+	}
+}
+
+// stalledElsewhere tells that stalled requests wait for another OSD than the one
+// that loses its sessions.
+func (l Loop) stalledElsewhere(f *facts.Facts) (Evidence, bool) {
+	for i := range l.Stalls {
+		for _, w := range l.Stalls[i].Waits {
+			if osd := facts.OSDName(w.Request.OSD); osd != l.OSDs[0].OSD {
+				return told(node.SourceOSDC, osd, f.Pending.At, -2, "a stalled request waits for %s, not for %s", osd, l.OSDs[0].OSD), true
+			}
+		}
+	}
+	return Evidence{}, false
+}
+
+// wire asks whether the NICs receive corrupted frames.
+func wire(f *facts.Facts, add func(Cause, ...Evidence)) {
+	nics, _ := f.StorageNICs()
+	known, damaged := false, false
+	for _, n := range nics {
+		known = known || len(n.Tens) > 0
+		if times, most, at := n.Corrupted(f.Now); times > 1 { // one bad frame now and then is nothing
+			weight := 4
+			if damaged {
+				weight = 0
+			}
+			damaged = true
+			add(Wire, told(node.SourceNIC, n.Name, at, weight, "rx_crc_errors of %s are rising, by up to %s", n.Label, human.Rate(max(most, 1), "frame")))
+		}
+	}
+	if known && !damaged {
+		add(Wire, told(node.SourceNIC, "", f.Now, -3, "rx_crc_errors of the storage NICs are flat: no corrupted frames received"))
+	}
+}
+
+// CorruptedNICs are the storage NICs that receive corrupted frames.
+func CorruptedNICs(f *facts.Facts) []*facts.NIC {
+	nics, _ := f.StorageNICs()
+	return slices.DeleteFunc(slices.Clone(nics), func(n *facts.NIC) bool {
+		times, _, _ := n.Corrupted(f.Now)
+		return times < 2
+	})
+}
+
+// refusals asks whether the cluster lets this client in at all.
+func (l Loop) refusals(add func(Cause, ...Evidence)) {
+	refused, all, why := uint64(0), uint64(0), []string(nil)
+	for i := range l.Losses.OSDs {
+		o := &l.Losses.OSDs[i]
+		if n := o.Refused(); n > 0 {
+			refused += n
+			if len(why) == 0 {
+				why = append(why, o.Text)
+			}
+		}
+		all += o.All()
+	}
+	if refused > 0 && 2*refused >= all {
+		add(Refused, told(node.SourceKmsg, "", l.last(), 5, "%s refused in %s, latest: %s", human.Count(refused, "session"), human.Span(l.Losses.Window), strings.Join(why, "")))
+	}
+}

@@ -1,0 +1,146 @@
+package cause
+
+import (
+	"fmt"
+	"time"
+
+	"github.com/nodewatch/nodewatch/internal/facts"
+	"github.com/nodewatch/nodewatch/internal/human"
+	"github.com/nodewatch/nodewatch/internal/node"
+	"github.com/nodewatch/nodewatch/pkg/kmsg"
+)
+
+// quiet is how long no session has been lost until they are said to be quiet.
+const quiet = 5 * time.Minute
+
+// OfStall weighs the causes of I/O that does not go on without a session loop.
+func OfStall(f *facts.Facts, stalls []facts.Stall) Analysis {
+	all := map[Cause][]Evidence{}
+	add := func(c Cause, list ...Evidence) { all[c] = append(all[c], list...) }
+	since := f.Now
+	for i := range stalls {
+		since = facts.Earlier(since, stalls[i].Since)
+	}
+	if f.FullSince(since) {
+		c := f.Cluster()
+		if c.Full != "" {
+			add(ClusterFull, told(node.SourceCeph, "", f.Snapshot.Cluster.At, 6, "%s is full: writes wait until there is room", c.Full))
+		} else {
+			add(ClusterFull, told(node.SourceKmsg, "", c.FullAt, 6, "the cluster or a pool is full, the kernel logged at %s: writes wait until there is room", human.Clock(c.FullAt)))
+		}
+	}
+	noOSD(f, since, add)
+	waitsFor(f, stalls, add)
+	down(f, add)
+	losses := f.SessionLosses(time.Minute)
+	l := Loop{Losses: losses, Stalls: stalls}
+	for i := range losses.OSDs {
+		if losses.OSDs[i].Broken()+losses.OSDs[i].Ended()+losses.OSDs[i].Refused() > 0 {
+			l.OSDs = append(l.OSDs, losses.OSDs[i])
+		}
+	}
+	l.refusals(add)
+	l.memory(f, add)
+	wire(f, add)
+	mtu(f, stalls, add)
+	return weigh(all)
+}
+
+// noOSD asks whether the kernel finds no OSD to ask.
+func noOSD(f *facts.Facts, since time.Time, add func(Cause, ...Evidence)) {
+	for _, s := range f.Kernel.Of(kmsg.NoOSD) {
+		if !s.Last.Before(since.Add(-time.Minute)) {
+			add(NoOSD, told(node.SourceKmsg, "", s.Last, 5, "CRUSH gives no OSD, so that requests are sent to nobody: %s", s.Text))
+			return
+		}
+	}
+}
+
+// waitsFor asks which OSDs the requests wait for, where osdc shows it.
+func waitsFor(f *facts.Facts, stalls []facts.Stall, add func(Cause, ...Evidence)) {
+	osds, requests, covered, paused := map[int]int{}, 0, 0, 0
+	for i := range stalls {
+		if len(stalls[i].Waits) > 0 {
+			covered++
+		}
+		for _, w := range stalls[i].Waits {
+			requests++
+			osds[w.Request.OSD]++
+			if w.Request.Paused {
+				paused++
+			}
+		}
+	}
+	switch {
+	case requests == 0 || 2*covered < len(stalls):
+	case paused > 0:
+		add(ClusterFull, told(node.SourceOSDC, "", f.Pending.At, 4, "%s paused: the cluster or a pool is full, or reads or writes are paused", human.Count(paused, "request")))
+	case len(osds) == 1:
+		for osd := range osds {
+			switch {
+			case osd >= 0:
+				add(OneOSD, told(node.SourceOSDC, facts.OSDName(osd), f.Pending.At, 4, "all pending requests (%s) are waiting for %s", human.Number(requests), facts.OSDName(osd)))
+			default:
+				add(NoOSD, told(node.SourceOSDC, "", f.Pending.At, 3, "%s without an OSD to go to", human.Count(requests, "request")))
+			}
+		}
+	default:
+		add(OneOSD, told(node.SourceOSDC, "", f.Pending.At, -4, "pending requests are waiting for %s", human.Count(len(osds), "OSD")))
+	}
+}
+
+// down asks which OSDs are down or have changed lately.
+func down(f *facts.Facts, add func(Cause, ...Evidence)) {
+	c := f.Cluster()
+	if n := len(c.Down); n > 0 {
+		weight := 1
+		if 2*n >= len(c.OSDs) && n > 1 {
+			weight = 4
+		}
+		add(ClusterDown, told(node.SourceKmsg, "", f.Now, weight, "%s down by the kernel's map: %s", human.Count(n, "OSD"), names(c.Down)))
+	}
+	if n := len(c.Changes); n > 0 {
+		flips, worst := map[string]int{}, c.Changes[n-1].OSD
+		for _, m := range c.Changes {
+			flips[m.OSD]++
+			if flips[m.OSD] > flips[worst] {
+				worst = m.OSD
+			}
+		}
+		add(OneOSD, told(node.SourceKmsg, worst, c.Changes[n-1].At, min(flips[worst]/2, 4), "%s changed between up and down %s in %s%s", worst, human.Count(flips[worst], "time"), human.Span(10*time.Minute), more(len(flips)-1)))
+	}
+}
+
+func more(n int) string {
+	if n == 0 {
+		return ""
+	}
+	return fmt.Sprintf(", and %s", human.Count(n, "other OSD"))
+}
+
+// mtu asks whether only large requests are lost: small ones complete, the requests
+// that wait are of many OSDs, no session is lost, and no NIC is busy.
+func mtu(f *facts.Facts, stalls []facts.Stall, add func(Cause, ...Evidence)) {
+	osds, completing := map[int]bool{}, 0
+	for i := range stalls {
+		for _, w := range stalls[i].Waits {
+			osds[w.Request.OSD] = true
+		}
+		if d, known := f.DiskIO(stalls[i].Device); known && d.Completed > 0.1 {
+			completing++
+		}
+	}
+	if len(f.SessionLosses(time.Minute).OSDs) > 0 && f.Now.Sub(f.LastLoss()) < quiet && len(osds) < 2 {
+		return
+	}
+	if completing < 2 || len(osds) == 1 {
+		return
+	}
+	nics, _ := f.StorageNICs()
+	for _, n := range nics {
+		if n.Rx.Full || n.Tx.Full {
+			return
+		}
+	}
+	add(PathMTU, told(node.SourceIO, "", f.Now, 3, "%s complete some requests while others hang, of more than one OSD, and no storage NIC is saturated: large packets may be lost on the path", human.Count(completing, "krbd disk")))
+}
