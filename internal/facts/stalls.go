@@ -33,14 +33,6 @@ func (s *Stall) Resends() int {
 	return most
 }
 
-// Oldest is how long the oldest request has been in flight, as far as it was seen.
-func (s *Stall) oldest(at time.Time) time.Duration {
-	if len(s.Waits) == 0 {
-		return 0
-	}
-	return at.Sub(s.Waits[0].Since)
-}
-
 // Stalls are the krbd devices whose I/O has not gone on for at least MinStall:
 // nothing completes while requests are in flight; or so little that each request
 // takes node.LongQueue; or osdc lists one and the same request, while others of the
