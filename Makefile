@@ -23,7 +23,7 @@ LABPACKAGES := qemu-system-x86 socat busybox-static dash iproute2 ethtool e2fspr
 SYSTEMDPACKAGES := qemu-system-x86 busybox-static dash iproute2 mount util-linux kmod e2fsprogs xz-utils libc-bin systemd \
 	gcc libc6-dev librados-dev librbd-dev ceph-mon ceph-osd ceph-mgr ceph-common
 
-.PHONY: run build build-ceph test lab lab-build lab-matrix lab-samples systemd-test check bench fuzz docs fmt clean help
+.PHONY: run build build-ceph test lab lab-build lab-matrix lab-samples systemd-test check bench fuzz docs golden fmt clean help
 
 help: ## what there is to make
 	@grep -E '^[a-z-]+:.*##' $(MAKEFILE_LIST) | sed 's/:.*##/\t/' | expand -t 14
@@ -47,6 +47,7 @@ test: ## install what is missing and run every test that needs no virtual machin
 	@./tools/unpack bin/debian $(UNPACKED)
 	@./tools/unpack bin/debian $(ICINGA)
 	CGO_ENABLED=1 $(GO) test -race -tags $(CEPHTAGS) ./...
+	CGO_ENABLED=0 $(GO) test -run '^TestIncidents' ./cmd/nodewatch
 
 lab: lab-build ## real kernel, bonding, krbd and Ceph in QEMU (root); RUN=name runs one scenario, KEEP=1 leaves the guest up, KERNEL=package or release
 	@$(LAB) -test.run '$(RUN)'
@@ -74,15 +75,27 @@ systemd-test: ## the units on a real systemd in QEMU, with krbd and Ceph (root);
 	@CGO_ENABLED=0 $(GO) test -tags lab -c -o bin/systemd-test/systemd.test ./test/systemd
 	@cd test/systemd && LAB_BIN=../../bin/systemd-test KERNEL=$(KERNEL) exec ../../bin/systemd-test/systemd.test -test.timeout 20m
 
-check: ## format, vet, staticcheck, import rules, docs fresh
+check: ## format, vet, staticcheck, go.mod, import rules, changelog, generated documents, golden files
 	@test -z "$$(gofmt -l .)" || { echo "not gofmt-ed:"; gofmt -l .; exit 1; }
 	CGO_ENABLED=0 $(GO) vet ./...
 	CGO_ENABLED=0 $(GO) tool -modfile=tools/go.mod staticcheck ./...
 	$(GO) mod tidy -diff
-	CGO_ENABLED=0 $(GO) test -count=1 -run 'Package|Goroutines|Licence|Docs|Golden|Fresh|Changelog' . ./internal/... ./cmd/nodewatch
+	CGO_ENABLED=0 $(GO) test -count=1 .
+	CGO_ENABLED=0 $(GO) test -count=1 -run '$(GENERATED)' $(DOCPACKAGES) ./internal/page
 
-docs: ## write the generated documents anew
-	CGO_ENABLED=0 $(GO) test -count=1 ./internal/config ./internal/rule/all ./internal/metrics ./internal/page ./pkg/report/native/receiver ./cmd/nodewatch -run 'Docs|Golden|Fresh' -update
+# The tests that compare generated documents and golden files; arch_test.go checks that each of these names finds one.
+GENERATED   := ^TestDocs|^TestGolden|^TestIncidents
+DOCPACKAGES := ./internal/config ./internal/rule/all ./internal/metrics ./pkg/report/native/receiver ./cmd/nodewatch
+
+docs: ## rewrite the generated documents; golden files are left alone
+	CGO_ENABLED=0 $(GO) test -count=1 $(DOCPACKAGES) -run '^TestDocs' -update
+
+golden: ## rewrite the golden files and print what changed; PKG="./internal/page ..." for some packages only
+	@git rev-parse --verify -q HEAD >/dev/null || { echo "make golden needs a git checkout, to print what changed"; exit 1; }
+	CGO_ENABLED=0 $(GO) test -count=1 $(PKG) -skip '^TestDocs' -update || true
+	@git --no-pager diff -- '*testdata*'
+
+PKG ?= $(patsubst %/,./%,$(sort $(dir $(shell grep -rl 'flag.Bool("update"' --include='*_test.go' cmd internal pkg))))
 
 bench: ## the numbers of docs/performance.md
 	CGO_ENABLED=0 $(GO) test -run '^$$' -bench . -benchmem -benchtime 0.5s ./internal/... ./pkg/...

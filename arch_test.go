@@ -14,6 +14,7 @@ import (
 	"os"
 	"os/exec"
 	"path/filepath"
+	"regexp"
 	"slices"
 	"strings"
 	"testing"
@@ -42,6 +43,8 @@ var mayImport = map[string][]string{
 	"internal/rule/all":          {"internal/rule", "internal/rule/*"},
 	"internal/judge":             append(values, "internal/node", "internal/facts", "internal/rule", "pkg/report"),
 	"internal/tape":              append(values, "internal/node"),
+	"internal/tape/script":       append(values, "internal/node"),
+	"internal/tape/expect":       {"pkg/report"},
 	"internal/watch":             {"internal/node", "internal/judge", "internal/rule/all", "internal/tape", "pkg/report"},
 	"internal/metrics":           views,
 	"internal/page":              views,
@@ -236,5 +239,84 @@ func TestLicence(t *testing.T) {
 	raw, err := os.ReadFile("LICENSE")
 	if err != nil || !strings.Contains(string(raw), "Apache License") {
 		t.Errorf("LICENSE is not the Apache License: %v", err)
+	}
+}
+
+// Each line of the changelog is "- [KIND] PACKAGE, PACKAGE: What changed.", once.
+func TestChangelog(t *testing.T) {
+	raw, err := os.ReadFile("CHANGELOG.md")
+	if err != nil {
+		t.Fatal(err)
+	}
+	_, released, found := strings.Cut(string(raw), "\n## Unreleased\n")
+	if !found {
+		t.Fatal("CHANGELOG.md has no section \"## Unreleased\"")
+	}
+	entry := regexp.MustCompile(`^- \[(CHANGE|FEATURE|ENHANCEMENT|BUGFIX)\] [a-z][a-z0-9/, -]*: .*[.)]$`)
+	seen := map[string]int{}
+	entries := 0
+	for i, line := range strings.Split(released, "\n") {
+		n := strings.Count(string(raw[:len(raw)-len(released)]), "\n") + i + 1
+		switch {
+		case line == "" || strings.HasPrefix(line, "## "):
+			continue
+		case !entry.MatchString(line):
+			t.Errorf("CHANGELOG.md:%d: %q is not \"- [CHANGE|FEATURE|ENHANCEMENT|BUGFIX] package: What changed.\"", n, line)
+		case seen[line] > 0:
+			t.Errorf("CHANGELOG.md:%d: line %d says the same", n, seen[line])
+		}
+		seen[line] = n
+		entries++
+	}
+	if entries == 0 {
+		t.Error("CHANGELOG.md has no entry")
+	}
+}
+
+// `make check` names the tests it runs: a name that finds none checks nothing.
+func TestCheckFindsTheTestsItNames(t *testing.T) {
+	raw, err := os.ReadFile("Makefile")
+	if err != nil {
+		t.Fatal(err)
+	}
+	names := regexp.MustCompile(`(?m)^GENERATED\s*:= (.*)$`).FindSubmatch(raw)
+	packages := regexp.MustCompile(`(?m)^DOCPACKAGES\s*:= (.*)$`).FindSubmatch(raw)
+	if names == nil || packages == nil {
+		t.Fatal("the Makefile no longer sets GENERATED and DOCPACKAGES")
+	}
+	dirs := append(strings.Fields(string(packages[1])), "./internal/page")
+	found := map[string]int{}
+	for _, dir := range dirs {
+		files, err := filepath.Glob(filepath.Join(dir, "*_test.go"))
+		if err != nil {
+			t.Fatal(err)
+		}
+		before := 0
+		for _, n := range found {
+			before += n
+		}
+		after := before
+		for _, file := range files {
+			raw, err := os.ReadFile(file)
+			if err != nil {
+				t.Fatal(err)
+			}
+			for _, test := range regexp.MustCompile(`(?m)^func (Test\w+)\(`).FindAllSubmatch(raw, -1) {
+				for _, name := range strings.Split(string(names[1]), "|") {
+					if strings.HasPrefix(string(test[1]), strings.TrimPrefix(name, "^")) {
+						found[name]++
+						after++
+					}
+				}
+			}
+		}
+		if after == before {
+			t.Errorf("make check names %s, which has no such test", dir)
+		}
+	}
+	for _, name := range strings.Split(string(names[1]), "|") {
+		if found[name] == 0 {
+			t.Errorf("make check names %s, which finds no test", name)
+		}
 	}
 }

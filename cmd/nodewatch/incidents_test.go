@@ -12,11 +12,16 @@ import (
 	"path/filepath"
 	"strings"
 	"testing"
+	"time"
 
 	"github.com/google/go-cmp/cmp"
+	"github.com/google/go-cmp/cmp/cmpopts"
 
 	"github.com/nodewatch/nodewatch/internal/judge"
+	"github.com/nodewatch/nodewatch/internal/rule"
 	"github.com/nodewatch/nodewatch/internal/rule/all"
+	"github.com/nodewatch/nodewatch/internal/tape/expect"
+	"github.com/nodewatch/nodewatch/pkg/report"
 )
 
 var update = flag.Bool("update", false, "write the golden files anew")
@@ -33,35 +38,127 @@ func told(t *testing.T, file string, more ...string) string {
 	return out.String()
 }
 
-// Every incident says what it must, and when.
-func TestIncidentsGolden(t *testing.T) {
-	files, err := filepath.Glob(filepath.Join(incidents, "*.txtar"))
-	if err != nil || len(files) < 15 {
-		t.Fatalf("only %d incidents found: %v", len(files), err)
+// goldenMark begins the part of an incident that holds the exact output.
+const goldenMark = "-- want --\n"
+
+// Every incident and every tape is as expected and, where the exact text matters,
+// prints what its part "want" holds. Each is played once.
+func TestIncidents(t *testing.T) {
+	if raceDetector {
+		t.Skip("one goroutine judges, which internal/judge's tests run with the race detector; make test plays the incidents without it")
 	}
-	for _, file := range files {
-		t.Run(strings.TrimSuffix(filepath.Base(file), ".txtar"), func(t *testing.T) {
+	stories, err := filepath.Glob(filepath.Join(incidents, "*.txtar"))
+	if err != nil || len(stories) < 18 {
+		t.Fatalf("only %d incidents found: %v", len(stories), err)
+	}
+	tapes, err := filepath.Glob(filepath.Join(incidents, "*.jsonl.zst"))
+	if err != nil {
+		t.Fatal(err)
+	}
+	for _, file := range append(stories, tapes...) {
+		t.Run(strings.TrimSuffix(strings.TrimSuffix(filepath.Base(file), ".txtar"), ".jsonl.zst"), func(t *testing.T) {
 			t.Parallel()
-			got := told(t, file)
-			raw, err := os.ReadFile(file)
-			if err != nil {
-				t.Fatal(err)
-			}
-			const mark = "-- want --\n"
-			head, want, found := strings.Cut(string(raw), mark)
-			if !found {
-				t.Fatalf("%s has no part \"want\"", file)
-			}
-			if *update {
-				if err := os.WriteFile(file, []byte(head+mark+got), 0o644); err != nil {
-					t.Fatal(err)
-				}
-				return
-			}
-			if diff := cmp.Diff(want, got); diff != "" {
-				t.Errorf("(-want +got)\n%s", diff)
-			}
+			testIncident(t, file)
 		})
+	}
+}
+
+func testIncident(t *testing.T, file string) {
+	in, err := play(file)
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer in.close()
+	l := expectations(t, file, in)
+	var out bytes.Buffer
+	r := &replayer{file: &file, speed: new(float64)}
+	if err := r.plays(t.Context(), in, &shown{}, nil, &expectPrinter{list: l, text: changePrinter{out: &out, brief: true}}); err != nil {
+		t.Fatal(err)
+	}
+	for _, e := range l.Expectations {
+		if wrong := e.Wrong(); wrong != "" {
+			t.Errorf("%s:%d: %s: %s", file, e.Line, e.Text, wrong)
+		}
+	}
+	if in.incident == nil || in.incident.Want == "" || in.incident.Want == out.String() {
+		return
+	}
+	if !*update {
+		t.Errorf("%s: the output is another; make golden rewrites it (-want +got)\n%s", file, cmp.Diff(in.incident.Want, out.String()))
+		return
+	}
+	raw, err := os.ReadFile(file)
+	if err != nil {
+		t.Fatal(err)
+	}
+	head, _, _ := strings.Cut(string(raw), goldenMark)
+	if err := os.WriteFile(file, []byte(head+goldenMark+out.String()), 0o644); err != nil {
+		t.Fatal(err)
+	}
+}
+
+// expectations reads those of an incident, which are in its part "expect", or of a
+// tape, which are in the file beside it.
+func expectations(t *testing.T, file string, in *played) *expect.List {
+	t.Helper()
+	text, line := "", 1
+	if in.incident != nil {
+		text, line = in.incident.Expect, max(1, in.incident.ExpectLine)
+	} else {
+		file = strings.TrimSuffix(file, ".jsonl.zst") + ".expect"
+		raw, err := os.ReadFile(file)
+		if err != nil {
+			t.Fatal(err)
+		}
+		text = string(raw)
+	}
+	l, err := expect.Parse(text, line)
+	var m *expect.Mistake
+	if errors.As(err, &m) {
+		t.Fatalf("%s:%d: %v", file, m.Line, m.Err)
+	}
+	if l.Kind == "" {
+		t.Errorf("%s: no \"kind:\" in the expectations", file)
+	}
+	for _, id := range l.Rules() {
+		if _, known := all.Default().Rule(id); !known {
+			t.Errorf("%s: an expectation names the rule %q, which does not exist", file, id)
+		}
+	}
+	return l
+}
+
+// An expectPrinter judges what `replay --output json` would print.
+type expectPrinter struct {
+	list    *expect.List
+	text    changePrinter
+	printed string // fingerprint of the report judged last
+	last    report.Report
+	offset  time.Duration // of last
+}
+
+func (p *expectPrinter) print(v judge.View, offset time.Duration) error {
+	if now := fingerprint(v.Report); now != p.printed {
+		p.printed = now
+		p.list.Take(offset, v.Report)
+	}
+	p.last, p.offset = v.Report, offset
+	return p.text.print(v, offset)
+}
+
+func (p *expectPrinter) end() error {
+	p.list.Take(p.offset, p.last)
+	return p.text.end()
+}
+
+// The components an expectation may name are those there are.
+func TestExpectationsKnowTheComponents(t *testing.T) {
+	var want []string
+	for _, c := range rule.Components() {
+		want = append(want, string(c))
+	}
+	if diff := cmp.Diff(want, expect.Components(), cmpopts.SortSlices(strings.Compare)); diff != "" {
+		t.Errorf("(-components +expect)\n%s", diff)
 	}
 }
 

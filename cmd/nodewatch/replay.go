@@ -5,7 +5,6 @@ import (
 	"errors"
 	"fmt"
 	"io"
-	"iter"
 	"os"
 	"time"
 
@@ -15,7 +14,6 @@ import (
 
 	"github.com/nodewatch/nodewatch/internal/config"
 	"github.com/nodewatch/nodewatch/internal/judge"
-	"github.com/nodewatch/nodewatch/internal/node"
 	"github.com/nodewatch/nodewatch/internal/page"
 	"github.com/nodewatch/nodewatch/internal/rule/all"
 	"github.com/nodewatch/nodewatch/internal/tape"
@@ -98,12 +96,16 @@ func (r *replayer) printer() replayPrinter {
 func (r *replayer) plays(ctx context.Context, in *played, s *shown, post *watch.Post, printer replayPrinter) error {
 	j := judge.New(all.Default())
 	var began, first time.Time
+	judged := false
 	due := func(at time.Time) time.Time {
 		return began.Add(time.Duration(float64(at.Sub(first)) / *r.speed))
 	}
 	for {
 		e, err := in.next()
 		if errors.Is(err, io.EOF) {
+			if !judged {
+				return fmt.Errorf("%s: no verdict: it ends before every source has been read", *r.file)
+			}
 			return printer.end()
 		}
 		if err != nil {
@@ -121,7 +123,8 @@ func (r *replayer) plays(ctx context.Context, in *played, s *shown, post *watch.
 		if ctx.Err() != nil {
 			return errEnded
 		}
-		if v, judged := j.Take(e); judged {
+		if v, is := j.Take(e); is {
+			judged = true
 			s.show(v)
 			if err := printer.print(v, e.At.Sub(first)); err != nil {
 				return err
@@ -185,10 +188,10 @@ func (r *replayer) show(ctx context.Context, s *shown) {
 	server{flags: flags, log: quiet(), say: func(url string) { fmt.Fprintf(r.err, "the page is %s\n", url) }}.serve(ctx, routes(s))
 }
 
-// complain says what of the tape could not be played.
+// complain reports which parts of the tape could not be played.
 func (r *replayer) complain(t *tape.Reader) {
 	if n, first := t.Broken(); n > 0 {
-		fmt.Fprintf(r.err, "nodewatch: %d broken lines left out, the first: %s\n", n, page.Printable(first.Error()))
+		fmt.Fprintf(r.err, "nodewatch: %d broken lines skipped, the first: %s\n", n, page.Printable(first.Error()))
 	}
 	if n := t.Lost(); n > 0 {
 		fmt.Fprintf(r.err, "nodewatch: the recorder had lost %d entries\n", n)
@@ -201,16 +204,4 @@ func (r *replayer) progress() io.Writer {
 		return f
 	}
 	return nil
-}
-
-// pull makes the incident's entries into a reader like a tape's.
-func pull(in *tape.Incident) (next func() (node.Entry, error), stop func()) {
-	pulled, stop := iter.Pull(in.Entries())
-	return func() (node.Entry, error) {
-		e, ok := pulled()
-		if !ok {
-			return node.Entry{}, io.EOF
-		}
-		return e, nil
-	}, stop
 }

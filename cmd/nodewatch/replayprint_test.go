@@ -92,18 +92,49 @@ func TestReplayAsJSON(t *testing.T) {
 func TestReplayPrintsNoControlCharacters(t *testing.T) {
 	const hostile = "\\u001b]0;owned\\u0007\\u009b2J\\u202e"
 	raw := bytes.ReplaceAll(taped(t, filepath.Join(incidents, "blocklisted.txtar")), []byte("vm-101-disk-0"), []byte("vm-101"+hostile))
-	raw = append(raw, "{\"at\":\"2026-03-01T03:00:00Z\",\"saw\":\""+hostile+"\",\"obs\":{}}\n"...)
 	file := filepath.Join(t.TempDir(), "tape.jsonl")
-	if err := os.WriteFile(file, raw, 0o600); err != nil {
+	refused := file + ".refused.jsonl"
+	bad := "{\"at\":\"2026-03-01T03:00:00Z\",\"saw\":\"" + hostile + "\",\"obs\":{}}\n"
+	if err := errors.Join(os.WriteFile(file, raw, 0o600), os.WriteFile(refused, []byte(bad), 0o600)); err != nil {
 		t.Fatal(err)
 	}
-	for _, output := range []string{"text", "json"} {
-		code, out, errs := called(t, "replay", "--output", output, file)
-		if code != exitOK || !strings.Contains(out, "owned") {
-			t.Fatalf("%s: exit %d: %s; the hostile name is not shown", output, code, errs)
+	for _, tt := range []struct {
+		file, output string
+		code         int
+	}{{file, "text", exitOK}, {file, "json", exitOK}, {refused, "text", exitCritical}} {
+		code, out, errs := called(t, "replay", "--output", tt.output, tt.file)
+		if code != tt.code || !strings.Contains(out+errs, "owned") {
+			t.Fatalf("%s: exit %d: %s; the hostile name is not shown", tt.output, code, errs)
 		}
 		if at := strings.IndexFunc(out+errs, func(r rune) bool { return r != '\n' && (unicode.IsControl(r) || unicode.Is(unicode.Cf, r)) }); at >= 0 {
-			t.Errorf("%s: raw control character at %d", output, at)
+			t.Errorf("%s: raw control character at %d", tt.output, at)
+		}
+	}
+}
+
+// What is no tape and no incident ends with one line: file, line, word, and what is
+// allowed.
+func TestReplayRefusesWhatItCannotPlay(t *testing.T) {
+	dir := t.TempDir()
+	for name, tt := range map[string]struct{ text, want string }{
+		"README.md":     {"# nodewatch\n", "README.md:1: no entry of a tape, which is a line {\"at\": TIME"},
+		"empty.jsonl":   {"", "empty.jsonl:1: no entry of a tape"},
+		"word.jsonl":    {`{"at":"2026-03-01T02:00:00Z","saw":"nick","obs":{}}`, `word.jsonl:1: no observation is called "nick"; there are start,`},
+		"early.jsonl":   {`{"at":"2026-03-01T02:00:00Z","saw":"start","obs":{}}`, "early.jsonl: no verdict: it ends before every source has been read"},
+		"verb.txtar":    {"A story.\n-- tape --\n0s start node2\n1s dance\n9s end\n", `verb.txtar:4: "dance" is not a verb; the verbs are address,`},
+		"time.txtar":    {"-- tape --\n0s start node2\n9s restart\n8s end\n", `time.txtar:4: "8s" is before the line above it`},
+		"source.txtar":  {"-- tape --\n0s blind dmesg stalled x\n8s end\n", `source.txtar:2: blind: "dmesg" is not a source; the sources are bond,`},
+		"nothing.txtar": {"A story.\n", `nothing.txtar: no part "-- tape --"`},
+	} {
+		file := filepath.Join(dir, name)
+		if err := os.WriteFile(file, []byte(tt.text), 0o600); err != nil {
+			t.Fatal(err)
+		}
+		for _, output := range []string{"text", "json"} {
+			code, out, errs := called(t, "replay", "--output", output, file)
+			if code != exitCritical || out != "" || strings.Count(errs, "\n") != 1 || !strings.HasPrefix(errs, "nodewatch: "+dir+"/"+tt.want) {
+				t.Errorf("%s: exit %d, printed %q and %q, want %q", name, code, out, errs, tt.want)
+			}
 		}
 	}
 }

@@ -7,6 +7,7 @@ import (
 	"errors"
 	"fmt"
 	"io"
+	"iter"
 	"os"
 	"path/filepath"
 	"strings"
@@ -16,6 +17,7 @@ import (
 	"github.com/nodewatch/nodewatch/internal/config"
 	"github.com/nodewatch/nodewatch/internal/node"
 	"github.com/nodewatch/nodewatch/internal/tape"
+	"github.com/nodewatch/nodewatch/internal/tape/script"
 	"github.com/nodewatch/nodewatch/internal/watch"
 )
 
@@ -70,14 +72,14 @@ func (l *limitedFile) Write(p []byte) (int, error) {
 
 // A played is a tape or an incident, opened to be played.
 type played struct {
-	story string
-	want  string
-	next  func() (node.Entry, error) // io.EOF at the end
-	tape  *tape.Reader               // nil for an incident
-	close func()
+	incident *script.Incident           // nil for a tape
+	tape     *tape.Reader               // nil for an incident
+	next     func() (node.Entry, error) // io.EOF at the end; its errors name file and line
+	close    func()
 }
 
-// play opens a tape (.jsonl, .zst) or an incident (.txtar).
+// play opens a tape (.jsonl, .zst) or an incident (.txtar). Errors name the file
+// and, where there is one, the line.
 func play(name string) (*played, error) {
 	f, err := os.Open(name)
 	if err != nil {
@@ -85,34 +87,62 @@ func play(name string) (*played, error) {
 	}
 	if filepath.Ext(name) == ".txtar" {
 		defer f.Close()
-		return playIncident(f)
+		return playIncident(name, f)
 	}
 	in := bufio.NewReader(f)
 	magic, _ := in.Peek(4)
 	if !bytes.Equal(magic, []byte{0x28, 0xb5, 0x2f, 0xfd}) {
-		t := tape.NewReader(in)
-		return &played{next: t.Next, tape: t, close: func() { _ = f.Close() }}, nil
+		return playTape(name, in, func() { _ = f.Close() }), nil
 	}
 	z, err := zstd.NewReader(in, zstd.WithDecoderConcurrency(1), zstd.WithDecoderMaxWindow(64<<20))
 	if err != nil {
-		return nil, errors.Join(err, f.Close())
+		return nil, errors.Join(fmt.Errorf("%s: %w", name, err), f.Close())
 	}
-	t := tape.NewReader(io.LimitReader(z, maxPlayed))
-	return &played{next: t.Next, tape: t, close: func() {
+	return playTape(name, io.LimitReader(z, maxPlayed), func() {
 		z.Close()
 		_ = f.Close()
-	}}, nil
+	}), nil
 }
 
-func playIncident(r io.Reader) (*played, error) {
+func playTape(name string, r io.Reader, closeFile func()) *played {
+	t := tape.NewReader(r)
+	return &played{tape: t, close: closeFile, next: func() (node.Entry, error) {
+		e, err := t.Next()
+		return e, inFile(name, err)
+	}}
+}
+
+func playIncident(name string, r io.Reader) (*played, error) {
 	raw, err := io.ReadAll(io.LimitReader(r, maxIncident))
 	if err != nil {
 		return nil, err
 	}
-	in, err := tape.ParseIncident(raw)
+	in, err := script.Parse(raw)
 	if err != nil {
-		return nil, err
+		return nil, inFile(name, err)
 	}
-	next, stop := pull(in)
-	return &played{story: in.Story, want: in.Want, next: next, close: stop}, nil
+	pulled, stop := iter.Pull(in.Entries())
+	return &played{incident: in, close: stop, next: func() (node.Entry, error) {
+		e, ok := pulled()
+		if !ok {
+			return node.Entry{}, io.EOF
+		}
+		return e, nil
+	}}, nil
+}
+
+// inFile is the error with the file's name in front and, where it names one, the
+// line: FILE:LINE: REASON.
+func inFile(name string, err error) error {
+	var ofTape *tape.Mistake
+	var ofScript *script.Mistake
+	switch {
+	case err == nil || errors.Is(err, io.EOF):
+		return err
+	case errors.As(err, &ofTape):
+		return fmt.Errorf("%s:%d: %w", name, ofTape.Line, ofTape.Err)
+	case errors.As(err, &ofScript) && ofScript.Line > 0:
+		return fmt.Errorf("%s:%d: %w", name, ofScript.Line, ofScript.Err)
+	}
+	return fmt.Errorf("%s: %w", name, err)
 }

@@ -1,6 +1,9 @@
 package node
 
-import "fmt"
+import (
+	"fmt"
+	"strings"
+)
 
 // Name is what a tape calls the observation.
 func Name(o Observation) string {
@@ -77,5 +80,13 @@ func Blank(name string) (Observation, error) {
 	case SourceReporters:
 		return &SawDeliveries{}, nil
 	}
-	return nil, fmt.Errorf("no observation is called %q", name)
+	return nil, fmt.Errorf("no observation is called %q; there are %s", name, strings.Join(Names(), ", "))
+}
+
+// Names are the names of all observations.
+func Names() []string {
+	return []string{
+		"start", "settings", SourceBond, SourceNIC, SourceDrops, SourceOVS, SourceKrbd, SourceIO, SourceOSDC, SourceLibvirt,
+		SourceQEMU, SourceKmsg, SourceHost, SourceCeph, SourceWishes, SourceReporters,
+	}
 }

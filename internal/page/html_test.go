@@ -41,7 +41,7 @@ func golden(t *testing.T, name string, got []byte) {
 		t.Fatal(err)
 	}
 	if diff := cmp.Diff(string(want), string(got)); diff != "" {
-		t.Errorf("%s is not what there is now (-file +now); make docs writes it anew:\n%s", file, diff)
+		t.Errorf("%s is not what there is now (-file +now); make golden rewrites it:\n%s", file, diff)
 	}
 }
 

@@ -60,12 +60,26 @@ func (t *Writer) Write(e node.Entry) error {
 
 // A Reader plays a tape. It is for one goroutine.
 type Reader struct {
-	in     *bufio.Scanner
-	number int
-	broken int
-	lost   uint64
-	first  error
+	in      *bufio.Scanner
+	number  int       // of the latest line
+	entries int       // read
+	last    time.Time // of the latest entry
+	broken  int
+	lost    uint64
+	first   *Mistake // the first broken line
 }
+
+// A Mistake is why a tape cannot be played.
+type Mistake struct {
+	Line int
+	Err  error
+}
+
+// Error implements error.
+func (m *Mistake) Error() string { return fmt.Sprintf("line %d: %v", m.Line, m.Err) }
+
+// Unwrap returns the reason.
+func (m *Mistake) Unwrap() error { return m.Err }
 
 // NewReader returns a Reader of the tape r.
 func NewReader(r io.Reader) *Reader {
@@ -74,8 +88,10 @@ func NewReader(r io.Reader) *Reader {
 	return &Reader{in: in}
 }
 
-// Next returns the next entry, and io.EOF after the last. Broken lines are
-// skipped and counted; a line over 16 MiB ends the tape with an error.
+// Next returns the next entry, and io.EOF after the last. Lines that are cut off or
+// garbled, as a crash leaves them, are skipped and counted. Its other errors are a
+// *Mistake: an observation of a name that is not known, a time that cannot be, a
+// line over 16 MiB, or a tape without any entry.
 func (t *Reader) Next() (node.Entry, error) {
 	for t.in.Scan() {
 		t.number++
@@ -83,27 +99,45 @@ func (t *Reader) Next() (node.Entry, error) {
 			continue
 		}
 		e, err := t.decode(t.in.Bytes())
-		if err == nil {
+		var refused *Mistake
+		switch {
+		case err == nil:
+			t.entries, t.last = t.entries+1, e.At
 			return e, nil
+		case errors.As(err, &refused):
+			return node.Entry{}, refused
 		}
 		t.broken++
 		if t.first == nil {
-			t.first = fmt.Errorf("tape: line %d: %w", t.number, err)
+			t.first = &Mistake{t.number, err}
+		}
+		if t.entries == 0 && t.broken == maxBroken {
+			break
 		}
 	}
 	if err := t.in.Err(); err != nil {
-		return node.Entry{}, fmt.Errorf("tape: line %d: %w", t.number+1, err)
+		return node.Entry{}, &Mistake{t.number + 1, err}
+	}
+	if t.entries == 0 {
+		first := &Mistake{1, errors.New("the file is empty")}
+		if t.first != nil {
+			first = t.first
+		}
+		return node.Entry{}, &Mistake{first.Line, fmt.Errorf("no entry of a tape, which is a line {\"at\": TIME, \"saw\": NAME, \"obs\": {…}}: %w", first.Err)}
 	}
 	return node.Entry{}, io.EOF
 }
+
+// maxBroken is after how many broken lines without any entry a file is no tape.
+const maxBroken = 100
 
 func (t *Reader) decode(raw []byte) (node.Entry, error) {
 	var l line
 	if err := json.Unmarshal(raw, &l); err != nil {
 		return node.Entry{}, err
 	}
-	if l.At.IsZero() {
-		return node.Entry{}, errors.New("no time in field at")
+	if err := t.checkTime(l); err != nil {
+		return node.Entry{}, &Mistake{t.number, err}
 	}
 	t.lost += l.Lost
 	e := node.Entry{At: l.At, Saw: l.Saw}
@@ -112,7 +146,7 @@ func (t *Reader) decode(raw []byte) (node.Entry, error) {
 	}
 	obs, err := node.Blank(l.Saw)
 	if err != nil {
-		return node.Entry{}, err
+		return node.Entry{}, &Mistake{t.number, err}
 	}
 	if err := json.Unmarshal(l.Obs, obs); err != nil {
 		return node.Entry{}, fmt.Errorf("%s: %w", l.Saw, err)
@@ -121,8 +155,27 @@ func (t *Reader) decode(raw []byte) (node.Entry, error) {
 	return e, nil
 }
 
+// checkTime reports an error if a daemon cannot have recorded the line's time. Only
+// a daemon that starts may find the clock set back.
+func (t *Reader) checkTime(l line) error {
+	switch year := l.At.Year(); {
+	case l.At.IsZero():
+		return errors.New("no time in the field at; want RFC 3339 such as 2026-03-01T02:00:00Z")
+	case year < 2000 || year > 2199:
+		return fmt.Errorf("the time %s is not from the years 2000 to 2199", l.At.Format(time.RFC3339))
+	case l.At.Before(t.last) && l.Saw != node.Name(node.Started{}):
+		return fmt.Errorf("the time %s is before that of the entry above, %s", l.At.Format(time.RFC3339Nano), t.last.Format(time.RFC3339Nano))
+	}
+	return nil
+}
+
 // Broken is how many lines could not be read, and why the first of them could not.
-func (t *Reader) Broken() (int, error) { return t.broken, t.first }
+func (t *Reader) Broken() (int, error) {
+	if t.first == nil {
+		return 0, nil
+	}
+	return t.broken, t.first
+}
 
 // Lost is how many entries the recorder could not write.
 func (t *Reader) Lost() uint64 { return t.lost }

@@ -78,22 +78,51 @@ func TestWhatIsWrittenIsReadAgain(t *testing.T) {
 func TestBrokenLinesAreCountedAndSkipped(t *testing.T) {
 	r := NewReader(strings.NewReader(`{"at":"2026-03-01T02:00:00Z"}
 not json
-{"saw":"nic"}
 
-{"at":"2026-03-01T02:00:01Z","saw":"nothing of ours","obs":{}}
 {"at":"2026-03-01T02:00:02Z","saw":"nic","obs":{"value":{}}}
 {"at":"2026-03-01T02:00:03Z","lost":7}
 {"at":"2026-03-01T02:00:04Z","saw":"nic","obs":{"val`))
 	n := 0
+	var err error
 	for {
-		if _, err := r.Next(); err != nil {
+		if _, err = r.Next(); err != nil {
 			break
 		}
 		n++
 	}
 	broken, first := r.Broken()
-	if n != 2 || broken != 5 || first == nil || !strings.Contains(first.Error(), "line 2") || r.Lost() != 7 {
-		t.Errorf("got %d entries, %d broken lines, first %v, %d lost", n, broken, first, r.Lost())
+	if n != 2 || err != io.EOF || broken != 3 || first == nil || !strings.Contains(first.Error(), "line 2") || r.Lost() != 7 {
+		t.Errorf("got %d entries, then %v, %d broken lines, first %v, %d lost", n, err, broken, first, r.Lost())
+	}
+}
+
+// What no daemon writes is refused, with its line and what is allowed.
+func TestWhatIsNoTapeIsRefused(t *testing.T) {
+	const good = `{"at":"2026-03-01T02:00:00Z"}` + "\n"
+	for text, want := range map[string]string{
+		"":                           "line 1: no entry of a tape",
+		"# nodewatch\n\nA daemon.\n": `line 1: no entry of a tape, which is a line {"at": TIME, "saw": NAME, "obs": {…}}: invalid character`,
+		strings.Repeat("{\n", 500):   "line 1: no entry",
+		good + `{"at":"2026-03-01T02:00:01Z","saw":"nick","obs":{}}`: `line 2: no observation is called "nick"; there are start, settings, bond, nic,`,
+		good + `{"saw":"nic"}`:                                      "line 2: no time in the field at",
+		good + `{"at":"0026-03-01T02:00:00Z"}`:                      "line 2: the time 0026-03-01T02:00:00Z is not from the years 2000 to 2199",
+		good + `{"at":"2026-03-01T01:59:59Z","saw":"nic","obs":{}}`: "line 2: the time 2026-03-01T01:59:59Z is before that of the entry above",
+	} {
+		r := NewReader(strings.NewReader(text))
+		var err error
+		for err == nil {
+			_, err = r.Next()
+		}
+		var refused *Mistake
+		if !errors.As(err, &refused) || !strings.HasPrefix(err.Error(), want) {
+			t.Errorf("%.40q: got %v, want %q", text, err, want)
+		}
+	}
+	back := NewReader(strings.NewReader(good + `{"at":"2026-03-01T01:59:59Z","saw":"start","obs":{}}`))
+	for range 2 {
+		if _, err := back.Next(); err != nil {
+			t.Errorf("a daemon that starts with the clock set back: %v", err)
+		}
 	}
 }
 

@@ -20,7 +20,7 @@ import (
 
 	"github.com/nodewatch/nodewatch/internal/judge"
 	"github.com/nodewatch/nodewatch/internal/node"
-	"github.com/nodewatch/nodewatch/internal/tape"
+	incident "github.com/nodewatch/nodewatch/internal/tape/script"
 	"github.com/nodewatch/nodewatch/pkg/bond"
 	"github.com/nodewatch/nodewatch/pkg/rbd"
 	"github.com/nodewatch/nodewatch/pkg/report"
@@ -185,7 +185,7 @@ func advised(t *testing.T, change func(string) string) map[string][]string {
 		if err != nil {
 			t.Fatal(err)
 		}
-		in, err := tape.ParseIncident(data)
+		in, err := incident.Parse(data)
 		if err != nil {
 			t.Fatal(err)
 		}

@@ -1,7 +1,6 @@
-package tape
+package script
 
 import (
-	"errors"
 	"fmt"
 	"strconv"
 	"strings"
@@ -11,7 +10,7 @@ import (
 )
 
 // doHost: host {fields of host.State}
-func (n *stage) doHost(w words) error {
+func (n *simulator) doHost(w words) error {
 	n.fresh[node.SourceHost] = true
 	n.host.IO, n.host.Waiting = cloned(n.host.IO), cloned(n.host.Waiting)
 	return patch(w.rest, &n.host)
@@ -26,15 +25,18 @@ func cloned[T any](p *T) *T {
 }
 
 // doCluster: cluster {fields of ceph.Cluster}
-func (n *stage) doCluster(w words) error {
+func (n *simulator) doCluster(w words) error {
 	delete(n.blind, node.SourceCeph)
 	n.fresh[node.SourceCeph] = true
 	return patch(w.rest, &n.cluster)
 }
 
 // doBlind: blind SOURCE stalled|failed|denied|absent|silent TEXT
-func (n *stage) doBlind(w words) error {
+func (n *simulator) doBlind(w words) error {
 	name, rest := w.first()
+	if err := knownSource(name); err != nil {
+		return err
+	}
 	kind, text, _ := strings.Cut(rest, " ")
 	switch k := node.ErrorKind(kind); k {
 	case node.Stalled, node.Failed, node.Denied, node.Absent, silent:
@@ -46,24 +48,39 @@ func (n *stage) doBlind(w words) error {
 	return nil
 }
 
+// knownSource reports an error if a simulated node has no such source.
+func knownSource(name string) error {
+	var names []string
+	for _, r := range rounds {
+		if r.name == name {
+			return nil
+		}
+		names = append(names, r.name)
+	}
+	return fmt.Errorf("%q is not a source; the sources are %s", name, strings.Join(names, ", "))
+}
+
 // doSight: sight SOURCE
-func (n *stage) doSight(w words) error {
+func (n *simulator) doSight(w words) error {
+	if err := knownSource(w.rest); err != nil {
+		return err
+	}
 	delete(n.blind, w.rest)
 	n.fresh[w.rest] = true
 	return nil
 }
 
 // doLog: log TEXT, at level 4
-func (n *stage) doLog(w words) error {
+func (n *simulator) doLog(w words) error {
 	n.logs = append(n.logs, logged{level: 4, text: w.rest, after: w.at % time.Second})
 	return nil
 }
 
 // doHistory: history AGO TEXT: logged so long before nodewatch started
-func (n *stage) doHistory(w words) error {
+func (n *simulator) doHistory(w words) error {
 	text, line := w.first()
 	ago, err := time.ParseDuration(text)
-	if err != nil || ago <= 0 {
+	if err != nil || ago <= 0 || ago > 30*24*time.Hour {
 		return fmt.Errorf("%q is not how long ago, such as 20m", text)
 	}
 	n.logs = append(n.logs, logged{level: 4, text: line, history: ago})
@@ -71,16 +88,19 @@ func (n *stage) doHistory(w words) error {
 }
 
 // doLost: lost COUNT: so many records were overwritten before they could be read
-func (n *stage) doLost(w words) error {
-	count, err := strconv.ParseUint(w.rest, 10, 32)
-	n.logs = append(n.logs, logged{level: 6, text: "e1000e: the ring came round", lost: count})
+func (n *simulator) doLost(w words) error {
+	records, err := count(w.rest, 1e9)
+	n.logs = append(n.logs, logged{level: 6, text: "e1000e: the ring came round", lost: uint64(records)})
 	return err
 }
+
+// maxOSDs is the most OSDs a loop may log for.
+const maxOSDs = 10000
 
 // doLoop: loop NAME every=50ms for=osd1..osd182 TEXT|TEXT: each of the lines once
 // in every period for each OSD in turn, "%o" being the OSD's number
 // and "%h" the last part of its host's address, one of seven
-func (n *stage) doLoop(w words) error {
+func (n *simulator) doLoop(w words) error {
 	name, rest := w.first()
 	l := loop{name: name, level: 4, every: time.Second, next: w.at}
 	from, to := 0, 0
@@ -102,12 +122,12 @@ func (n *stage) doLoop(w words) error {
 			}
 		}
 		if err != nil || l.every < 100*time.Microsecond {
-			return fmt.Errorf("%q: want every=DURATION or for=osdN..osdM", word)
+			return fmt.Errorf("%q is not every=DURATION of at least 100us, or for=osdN..osdM", word)
 		}
 		rest = more
 	}
-	if rest == "" || to < from {
-		return errors.New("no text, or no OSD")
+	if rest == "" || from < 0 || to < from || to-from >= maxOSDs {
+		return fmt.Errorf("no text, or not 1 to %d OSDs", maxOSDs)
 	}
 	for osd := from; osd <= to; osd++ {
 		for _, text := range strings.Split(rest, "|") {
@@ -120,21 +140,25 @@ func (n *stage) doLoop(w words) error {
 }
 
 // doCalm: calm NAME: that loop ends
-func (n *stage) doCalm(w words) error {
+func (n *simulator) doCalm(w words) error {
 	for i := range n.loops {
 		if n.loops[i].name == w.rest {
 			n.loops = append(n.loops[:i:i], n.loops[i+1:]...)
 			return nil
 		}
 	}
-	return fmt.Errorf("no loop %q", w.rest)
+	var names []string
+	for _, l := range n.loops {
+		names = append(names, l.name)
+	}
+	return fmt.Errorf("no loop %q; there are %s", w.rest, strings.Join(names, ", "))
 }
 
 // doPlay: play FILE: a capture of /dev/kmsg from now on, by its own stamps
-func (n *stage) doPlay(w words) error {
-	text, found := n.in.files[w.rest]
-	if !found {
-		return fmt.Errorf("no file %q in the archive", w.rest)
+func (n *simulator) doPlay(w words) error {
+	text, err := n.in.part(w.rest)
+	if err != nil {
+		return err
 	}
 	var first time.Duration
 	for i, record := range strings.Split(strings.TrimSpace(text), "\n") {
@@ -146,7 +170,7 @@ func (n *stage) doPlay(w words) error {
 		level, e1 := strconv.Atoi(fields[0])
 		usec, e2 := strconv.ParseInt(fields[2], 10, 64)
 		if e1 != nil || e2 != nil {
-			return fmt.Errorf("%s: line %d is no record", w.rest, i+1)
+			return fmt.Errorf("part %s: its line %d is not a record of /dev/kmsg", w.rest, i+1)
 		}
 		at := time.Duration(usec) * time.Microsecond
 		if first == 0 {

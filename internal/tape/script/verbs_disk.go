@@ -1,4 +1,4 @@
-package tape
+package script
 
 import (
 	"errors"
@@ -13,7 +13,7 @@ import (
 )
 
 // devices reads "all", "rbd3" or "rbd3..rbd9" as the mapped devices it names.
-func (n *stage) devices(text string) ([]int, error) {
+func (n *simulator) devices(text string) ([]int, error) {
 	from, to, span := strings.Cut(text, "..")
 	if !span {
 		to = from
@@ -30,13 +30,13 @@ func (n *stage) devices(text string) ([]int, error) {
 		}
 	}
 	if len(list) == 0 {
-		return nil, fmt.Errorf("no device %s is mapped", text)
+		return nil, fmt.Errorf("no device of %q is mapped; %d are", text, len(n.mapped))
 	}
 	return list, nil
 }
 
 // doUnmap: unmap DEVICES
-func (n *stage) doUnmap(w words) error {
+func (n *simulator) doUnmap(w words) error {
 	list, err := n.devices(w.rest)
 	for _, i := range slices.Backward(list) {
 		delete(n.io, n.mapped[i].Device)
@@ -47,7 +47,7 @@ func (n *stage) doUnmap(w words) error {
 }
 
 // doDisk: disk DEVICES {fields of rbd.Mapped}
-func (n *stage) doDisk(w words) error {
+func (n *simulator) doDisk(w words) error {
 	text, fields := w.first()
 	list, err := n.devices(text)
 	n.mapped = slices.Clone(n.mapped)
@@ -63,7 +63,7 @@ func (n *stage) doDisk(w words) error {
 }
 
 // doIO: io DEVICES iops=40 latency=3ms inflight=0
-func (n *stage) doIO(w words) error {
+func (n *simulator) doIO(w words) error {
 	text, rest := w.first()
 	devices, err := n.devices(text)
 	if err != nil {
@@ -81,14 +81,16 @@ func (n *stage) doIO(w words) error {
 			}
 		}
 		if v, is := list["latency"]; is {
-			if d.latency, err = time.ParseDuration(v); err != nil {
-				return err
+			if d.latency, err = time.ParseDuration(v); err != nil || d.latency < 0 {
+				return fmt.Errorf("%q is not a latency such as 3ms", v)
 			}
 		}
 		if v, is := list["inflight"]; is {
-			if d.inflight, err = strconv.ParseUint(v, 10, 32); err != nil {
+			requests, err := count(v, 1e9)
+			if err != nil {
 				return err
 			}
+			d.inflight = uint64(requests)
 		}
 	}
 	return nil
@@ -96,7 +98,7 @@ func (n *stage) doIO(w words) error {
 
 // doWaits: waits none, or waits DEVICE osd=1 tid=27 attempts=1 grow=30: a request
 // that osdc lists, sent again so many times a second
-func (n *stage) doWaits(w words) error {
+func (n *simulator) doWaits(w words) error {
 	text, rest := w.first()
 	n.fresh[node.SourceOSDC] = true
 	if text == "none" {
@@ -116,7 +118,7 @@ func (n *stage) doWaits(w words) error {
 		if list[key] == "" {
 			return fallback
 		}
-		v, e := strconv.Atoi(list[key])
+		v, e := count(list[key], 1e9)
 		err = errors.Join(err, e)
 		return v
 	}
@@ -133,25 +135,33 @@ func (n *stage) doWaits(w words) error {
 	return err
 }
 
-// doGuests: guests COUNT windows=11 per=1: so many virtual machines, the first of
+// doGuests: guests COUNT windows=11: so many virtual machines, the first of
 // them Windows, on the mapped devices in turn; the last ones share out what is left
-func (n *stage) doGuests(w words) error {
+func (n *simulator) doGuests(w words) error {
 	text, rest := w.first()
-	count, err := strconv.Atoi(text)
-	list, e := pairs(rest, "windows")
-	if err != nil || e != nil || count < 0 || count > 5000 {
-		return fmt.Errorf("%q: want COUNT windows=…", w.rest)
+	guests, err := count(text, 5000)
+	if err != nil {
+		return err
 	}
-	windows, _ := strconv.Atoi(list["windows"])
+	list, err := pairs(rest, "windows")
+	if err != nil {
+		return err
+	}
+	windows := 0
+	if v, is := list["windows"]; is {
+		if windows, err = count(v, guests); err != nil {
+			return err
+		}
+	}
 	n.guests = rbd.Guests{}
-	for i := range count {
+	for i := range guests {
 		g := rbd.Guest{Name: fmt.Sprintf("vm%d", 101+i), ID: fmt.Sprintf("00000000-0000-4000-8000-%012d", i), Kind: "vm", State: "running", OS: "linux"}
 		if i < windows {
 			g.OS = "windows"
 		}
-		for d := i; d < len(n.mapped); d += count {
+		for d := i; d < len(n.mapped); d += guests {
 			m := n.mapped[d]
-			g.Disks = append(g.Disks, rbd.Disk{Target: "vd" + string(rune('a'+d/count)), Client: rbd.KRBD, Path: "/dev/" + m.Device, Major: m.Major, Minor: m.Minor})
+			g.Disks = append(g.Disks, rbd.Disk{Target: "vd" + string(rune('a'+d/guests)), Client: rbd.KRBD, Path: "/dev/" + m.Device, Major: m.Major, Minor: m.Minor})
 		}
 		n.guests.Guests = append(n.guests.Guests, g)
 	}
@@ -160,7 +170,7 @@ func (n *stage) doGuests(w words) error {
 }
 
 // doGuest: guest NAME {fields of rbd.Guest}
-func (n *stage) doGuest(w words) error {
+func (n *simulator) doGuest(w words) error {
 	name, fields := w.first()
 	n.fresh[node.SourceLibvirt] = true
 	n.guests.Guests = slices.Clone(n.guests.Guests)

@@ -1,0 +1,329 @@
+package script
+
+import (
+	"cmp"
+	"fmt"
+	"slices"
+	"time"
+
+	"github.com/nodewatch/nodewatch/internal/node"
+	"github.com/nodewatch/nodewatch/pkg/bond"
+	"github.com/nodewatch/nodewatch/pkg/ceph"
+	"github.com/nodewatch/nodewatch/pkg/host"
+	"github.com/nodewatch/nodewatch/pkg/kmsg"
+	"github.com/nodewatch/nodewatch/pkg/rbd"
+)
+
+// A simulator is the node that a script is played on: what each source would see
+// now, and what keeps happening each second.
+type simulator struct {
+	in    *Incident
+	verbs map[string]verb
+	boot  time.Time // when the node booted, for kernel stamps
+	seq   uint64    // of the latest kernel record
+	blind map[string]node.Error
+	fresh map[string]bool // sources to be read at the end of this second, as what they see has changed
+	begun bool            // Started has been said since the last restart
+
+	links   bond.Links
+	ovs     []bond.Bond
+	traffic map[string]*traffic
+	mapped  []rbd.Mapped
+	io      map[string]*diskIO
+	pending []rbd.Pending
+	growing map[uint64]int // attempts a second, by TID
+	guests  rbd.Guests
+	host    host.State
+	cluster ceph.Cluster
+	logs    []logged
+	tally   kmsg.Tally
+	loops   []loop
+}
+
+// A traffic is what one NIC carries, and its counters so far.
+type traffic struct {
+	rx, tx     float64 // bit/s
+	drops, crc float64 // frames a second
+	driver     float64 // frames a second by the driver's own count
+	counters   bond.Counters
+	dropped    uint64
+}
+
+// A diskIO is what one krbd device does, and its counters so far.
+type diskIO struct {
+	iops     float64
+	latency  time.Duration
+	inflight uint64
+	io       rbd.IO
+	part     float64 // of a request not yet done
+}
+
+// A logged is kernel text that is logged this second.
+type logged struct {
+	level   int
+	text    string
+	after   time.Duration // within the second
+	history time.Duration // if above 0: how long before the start it was logged
+	lost    uint64        // records lost before it
+}
+
+// A loop is kernel text that is logged again and again.
+type loop struct {
+	name  string
+	level int // a record's priority: 4 warning
+	every time.Duration
+	texts []string
+	next  time.Duration // since the start of the incident
+}
+
+func newSimulator(in *Incident) *simulator {
+	absent := func(text string) node.Error { return node.Error{Kind: node.Absent, Text: text, Since: in.start} }
+	boot := in.start.Add(-30 * 24 * time.Hour)
+	return &simulator{
+		in: in, verbs: verbs(), boot: boot, seq: 5000, tally: kmsg.Tally{Base: boot},
+		blind: map[string]node.Error{
+			node.SourceOVS:  absent("ovs: no such socket"),
+			node.SourceQEMU: absent("qemu: guests are libvirt's here"),
+			node.SourceCeph: absent("ceph: no keyring"),
+		},
+		fresh: map[string]bool{}, traffic: map[string]*traffic{}, io: map[string]*diskIO{}, growing: map[uint64]int{},
+		host: host.State{Release: "6.1.0-56-amd64", BootID: "a2f1c9de-0000-4000-8000-000000000001", CPUs: 128, Load: [3]float64{9, 9, 9}},
+	}
+}
+
+// rounds are the sources of a simulator and how many seconds lie between their readings.
+var rounds = []struct {
+	name  string
+	every int
+}{
+	{node.SourceBond, 30}, {node.SourceOVS, 30}, {node.SourceNIC, 1}, {node.SourceDrops, 10}, {node.SourceKrbd, 5}, {node.SourceIO, 1},
+	{node.SourceOSDC, 5}, {node.SourceLibvirt, 10}, {node.SourceQEMU, 10}, {node.SourceKmsg, 1}, {node.SourceHost, 5}, {node.SourceCeph, 60},
+}
+
+// second lets one second pass: things happen, sources that are due are read, and
+// it is time to judge. It returns false when yield does.
+func (n *simulator) second(at time.Time, yield func(node.Entry) bool) bool {
+	n.advance(at)
+	if !n.begun {
+		n.begun = true
+		if !yield(entry(at, n.started())) {
+			return false
+		}
+		for _, r := range rounds {
+			n.fresh[r.name] = true
+		}
+	}
+	second := int(at.Sub(n.in.start) / time.Second)
+	for _, r := range rounds {
+		if second%r.every != 0 && !n.fresh[r.name] {
+			continue
+		}
+		for _, o := range n.read(r.name, at, time.Duration(r.every)*time.Second) {
+			if !yield(entry(at, o)) {
+				return false
+			}
+		}
+	}
+	clear(n.fresh)
+	return yield(node.Entry{At: at.Add(900 * time.Millisecond)})
+}
+
+func entry(at time.Time, o node.Observation) node.Entry {
+	return node.Entry{At: at, Saw: node.Name(o), Obs: o}
+}
+
+func (n *simulator) started() node.Observation {
+	o := node.Started{Node: n.in.node, Version: "replay"}
+	for _, r := range rounds {
+		o.Sources = append(o.Sources, node.Source{Name: r.name, Every: time.Duration(r.every) * time.Second})
+	}
+	return o
+}
+
+// batches turns this second's kernel text into what the source would give.
+func (n *simulator) batches(at time.Time) []kmsg.Batch {
+	var list []kmsg.Batch
+	old := kmsg.Tally{Base: n.boot}
+	var past uint64 // history has numbers of its own: it leaves no gap in what is news
+	slices.SortStableFunc(n.logs, func(a, b logged) int { return cmp.Compare(a.after, b.after) })
+	slices.SortStableFunc(n.logs, func(a, b logged) int { return cmp.Compare(b.history, a.history) })
+	for _, l := range n.logs {
+		when, tally, seq := at.Add(l.after), &n.tally, &n.seq
+		if l.history > 0 {
+			when, tally, seq = at.Add(-l.history), &old, &past
+		}
+		*seq += 1 + l.lost
+		tally.Add(fmt.Appendf(nil, "%d,%d,%d,-;%s\n", l.level, *seq, when.Sub(n.boot).Microseconds(), l.text))
+	}
+	n.logs = nil
+	if b := old.Take(); b.Records > 0 {
+		b.History = true
+		list = append(list, b)
+	}
+	return append(list, n.tally.Take())
+}
+
+// advance lets one second pass: counters rise, requests are resent, loops log.
+func (n *simulator) advance(at time.Time) {
+	for _, t := range n.traffic {
+		t.advance()
+	}
+	for _, d := range n.io {
+		d.advance()
+	}
+	for p := range n.pending {
+		n.pending[p].Requests = slices.Clone(n.pending[p].Requests)
+		for r := range n.pending[p].Requests {
+			n.pending[p].Requests[r].Attempts += n.growing[n.pending[p].Requests[r].TID]
+		}
+	}
+	since := at.Sub(n.in.start)
+	for i := range n.loops {
+		l := &n.loops[i]
+		for ; l.next < since+time.Second; l.next += l.every {
+			for _, text := range l.texts {
+				n.logs = append(n.logs, logged{level: l.level, text: text, after: max(0, l.next-since)})
+			}
+		}
+	}
+}
+
+// frame is the size in bytes that counted frames are thought to have.
+const frame = 1448
+
+func (t *traffic) advance() {
+	c := &t.counters
+	c.RxBytes += uint64(t.rx / 8)
+	c.TxBytes += uint64(t.tx / 8)
+	c.RxPackets += uint64(t.rx / 8 / frame)
+	c.TxPackets += uint64(t.tx / 8 / frame)
+	c.RxMissed += uint64(t.drops)
+	c.RxCRC += uint64(t.crc)
+	t.dropped += uint64(t.driver)
+}
+
+func (d *diskIO) advance() {
+	d.part += d.iops
+	done := uint64(d.part)
+	d.part -= float64(done)
+	ticks := done * uint64(d.latency.Milliseconds())
+	d.io.Reads += done - done/3
+	d.io.Writes += done / 3
+	d.io.ReadSectors += (done - done/3) * 32
+	d.io.WriteSectors += done / 3 * 32
+	d.io.ReadTicks += ticks - ticks/3
+	d.io.WriteTicks += ticks / 3
+	d.io.InFlightR = d.inflight
+}
+
+// reading makes what one source sees now into a Reading, or into its blindness.
+func reading[T any](n *simulator, name string, at time.Time, every time.Duration, value T) node.Reading[T] {
+	if e, is := n.blind[name]; is {
+		return node.Reading[T]{Every: every, Err: &e}
+	}
+	return node.Reading[T]{Value: value, At: at, Every: every}
+}
+
+// read reads one source.
+func (n *simulator) read(name string, at time.Time, every time.Duration) []node.Observation {
+	if e, is := n.blind[name]; is && e.Kind == silent {
+		return nil
+	}
+	switch name {
+	case node.SourceBond:
+		return one(node.SawLinks{Reading: reading(n, name, at, every, n.picture())})
+	case node.SourceOVS:
+		return one(node.SawOVS{Reading: reading(n, name, at, every, slices.Clone(n.ovs))})
+	case node.SourceNIC:
+		return one(node.SawCounters{Reading: reading(n, name, at, every, n.counters())})
+	case node.SourceDrops:
+		return one(node.SawDrops{Reading: reading(n, name, at, every, n.drops())})
+	case node.SourceKrbd:
+		return one(node.SawMapped{Reading: reading(n, name, at, every, slices.Clone(n.mapped))})
+	case node.SourceIO:
+		return one(node.SawIO{Reading: reading(n, name, at, every, n.disks())})
+	case node.SourceOSDC:
+		return one(node.SawPending{Reading: reading(n, name, at, every, slices.Clone(n.pending))})
+	case node.SourceLibvirt:
+		return one(node.SawLibvirt{Reading: reading(n, name, at, every, rbd.Guests{Guests: slices.Clone(n.guests.Guests)})})
+	case node.SourceQEMU:
+		return one(node.SawQEMU{Reading: reading(n, name, at, every, rbd.Guests{})})
+	case node.SourceHost:
+		return one(node.SawHost{Reading: reading[host.State](n, name, at, every, n.host)})
+	case node.SourceCeph:
+		return one(node.SawCluster{Reading: reading[ceph.Cluster](n, name, at, every, n.cluster)})
+	}
+	var list []node.Observation
+	for _, b := range n.batches(at) {
+		list = append(list, node.SawKernel{Reading: reading[kmsg.Batch](n, name, at, every, b)})
+	}
+	return list
+}
+
+// silent is the kind of blindness in which a source says nothing at all.
+const silent node.ErrorKind = "silent"
+
+func one(o node.Observation) []node.Observation { return []node.Observation{o} }
+
+// picture is a copy of the links that later changes do not reach.
+func (n *simulator) picture() bond.Links {
+	l := n.links
+	l.Bonds, l.NICs = slices.Clone(l.Bonds), slices.Clone(l.NICs)
+	for i := range l.Bonds {
+		l.Bonds[i].Slaves = slices.Clone(l.Bonds[i].Slaves)
+	}
+	return l
+}
+
+// counters are those of every NIC there is, by name.
+func (n *simulator) counters() []bond.Counters {
+	var list []bond.Counters
+	add := func(name string, index, speed int) {
+		c := n.carries(name).counters
+		c.Name, c.Index, c.Speed = name, index, speed
+		list = append(list, c)
+	}
+	for _, b := range slices.Concat(n.links.Bonds, n.ovs) {
+		for _, s := range b.Slaves {
+			add(s.Name, s.Index, s.Speed)
+		}
+	}
+	for _, c := range n.links.NICs {
+		add(c.Name, c.Index, c.Speed)
+	}
+	return list
+}
+
+func (n *simulator) drops() []bond.Drops {
+	var list []bond.Drops
+	for _, c := range n.counters() {
+		list = append(list, bond.Drops{Name: c.Name, Index: c.Index, Driver: "ixgbe", Counts: map[string]uint64{"rx_no_buffer_count": n.carries(c.Name).dropped}})
+	}
+	return list
+}
+
+func (n *simulator) disks() []rbd.IO {
+	var list []rbd.IO
+	for _, m := range n.mapped {
+		d := n.disk(m.Device)
+		d.io.Device = m.Device
+		list = append(list, d.io)
+	}
+	return list
+}
+
+// carries is the traffic of the named NIC.
+func (n *simulator) carries(nic string) *traffic {
+	if n.traffic[nic] == nil {
+		n.traffic[nic] = &traffic{}
+	}
+	return n.traffic[nic]
+}
+
+// disk is what the named krbd device does.
+func (n *simulator) disk(device string) *diskIO {
+	if n.io[device] == nil {
+		n.io[device] = &diskIO{}
+	}
+	return n.io[device]
+}
