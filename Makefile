@@ -23,7 +23,7 @@ LABPACKAGES := qemu-system-x86 socat busybox-static dash iproute2 ethtool e2fspr
 SYSTEMDPACKAGES := qemu-system-x86 busybox-static dash iproute2 mount util-linux kmod e2fsprogs xz-utils libc-bin systemd \
 	gcc libc6-dev librados-dev librbd-dev ceph-mon ceph-osd ceph-mgr ceph-common
 
-.PHONY: run build build-ceph test lab lab-build lab-matrix lab-samples systemd-test check bench fuzz docs golden fmt clean help
+.PHONY: run build build-ceph deps test lab lab-build lab-matrix lab-samples systemd-test check bench fuzz docs golden fmt clean help
 
 help: ## what there is to make
 	@grep -E '^[a-z-]+:.*##' $(MAKEFILE_LIST) | sed 's/:.*##/\t/' | expand -t 14
@@ -42,12 +42,27 @@ build-ceph:
 		echo "nodewatch-ceph is not built, as librados-dev, librbd-dev or gcc is not installed: the cluster view will be unknown, all else works"; \
 	fi
 
-test: ## install what is missing and run every test that needs no virtual machine
+deps: ## install the Debian packages that the tests use (apt-get; no service is started), unpack servers below bin/
 	@./tools/need $(TESTPACKAGES)
 	@./tools/unpack bin/debian $(UNPACKED)
 	@./tools/unpack bin/debian $(ICINGA)
-	CGO_ENABLED=1 $(GO) test -race -tags $(CEPHTAGS) ./...
-	CGO_ENABLED=0 $(GO) test -run '^TestIncidents' ./cmd/nodewatch
+
+# Packages with goroutines run with the race detector. Stories, properties and the tests of Prometheus' own
+# programs, which take most of the time, run without it. The timeouts are for a machine that is busy with other work.
+RACED   := ./cmd/... ./internal/watch/... ./pkg/...
+UNRACED  = $$($(GO) list ./... | grep -vE '/(cmd|pkg|internal/watch)(/|$$)')
+
+test: ## run every test that needs no virtual machine; what is not installed is named ('make deps' installs it) and skipped
+	@./tools/need --ask $(TESTPACKAGES)
+	@[ -e bin/debian/.unpacked/icinga2-bin ] || echo "test: 'make deps' unpacks Prometheus, Alertmanager and Icinga below bin/; until then their tests are skipped"
+	@if command -v gcc >/dev/null; then \
+		tags=; [ ! -e /usr/include/rbd/librbd.h ] || tags='-tags $(CEPHTAGS)'; \
+		set -x; CGO_ENABLED=1 $(GO) test -race -timeout 40m $$tags $(RACED); \
+	else \
+		echo "test: without gcc there is no race detector"; set -x; CGO_ENABLED=0 $(GO) test -timeout 40m $(RACED); \
+	fi
+	CGO_ENABLED=0 $(GO) test -timeout 40m $(UNRACED)
+	CGO_ENABLED=0 $(GO) test -timeout 40m -run '^TestIncidents' ./cmd/nodewatch
 
 lab: lab-build ## real kernel, bonding, krbd and Ceph in QEMU (root); RUN=name runs one scenario, KEEP=1 leaves the guest up, KERNEL=package or release
 	@$(LAB) -test.run '$(RUN)'

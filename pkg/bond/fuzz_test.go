@@ -155,7 +155,7 @@ func FuzzOVS(f *testing.F) {
 	f.Add([]byte(`{"id":1,"result":[{"rows":[{"name":"b","ports":["set",[["uuid","p"],["uuid","p"]]]}]},{"rows":[{"_uuid":["uuid","p"],"name":"p","interfaces":["set",[["uuid","i"],["uuid","i"]]]}]},{"rows":[{"_uuid":["uuid","i"],"name":"i"}]}]}`))
 	f.Fuzz(func(t *testing.T, answer []byte) {
 		read := func() ([]Bond, int) {
-			s, err := readOVS(speech{bytes.NewReader(answer), io.Discard})
+			s, err := readOVS(speech{bytes.NewReader(answer), io.Discard}, maxAnswer)
 			if err != nil {
 				return nil, 0
 			}

@@ -171,15 +171,12 @@ func TestOVSHostileAnswers(t *testing.T) {
 }
 
 func TestOVSAnswerIsBounded(t *testing.T) {
-	path := serve(t, func(_ json.RawMessage, c net.Conn) {
-		io.WriteString(c, `{"id":1,"result":["`)
-		for chunk := strings.Repeat("x", 1<<16); ; {
-			if _, err := io.WriteString(c, chunk); err != nil {
-				return
-			}
-		}
-	})
-	if got, err := ReadOVS(t.Context(), path); !errors.Is(err, errLong) {
+	const most = 1 << 12
+	answer := struct {
+		io.Reader
+		io.Writer
+	}{io.MultiReader(strings.NewReader(`{"id":1,"result":["`), strings.NewReader(strings.Repeat("x", 2*most))), io.Discard}
+	if got, err := readOVS(answer, most); !errors.Is(err, errLong) {
 		t.Errorf("got %v, %v, want %v", got, err, errLong)
 	}
 }

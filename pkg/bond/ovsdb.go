@@ -33,15 +33,16 @@ func ReadOVS(ctx context.Context, socket string) ([]Bond, error) {
 			return nil, fmt.Errorf("bond: open vswitch: %w", err)
 		}
 	}
-	s, err := readOVS(c)
+	s, err := readOVS(c, maxAnswer)
 	if err != nil {
 		return nil, fmt.Errorf("bond: open vswitch: %w", err)
 	}
 	return s.bonds(), nil
 }
 
-// readOVS selects the columns that ovsState has, in one transaction.
-func readOVS(c io.ReadWriter) (ovsState, error) {
+// readOVS selects the columns that ovsState has, in one transaction. It reads at most
+// that many bytes.
+func readOVS(c io.ReadWriter, most int64) (ovsState, error) {
 	type op struct {
 		Op      string   `json:"op"`
 		Table   string   `json:"table"`
@@ -49,7 +50,7 @@ func readOVS(c io.ReadWriter) (ovsState, error) {
 		Columns []string `json:"columns"`
 	}
 	all := []string{}
-	result, err := call(c, "transact", []any{
+	result, err := call(c, most, "transact", []any{
 		"Open_vSwitch",
 		op{"select", "Bridge", all, []string{"name", "ports"}},
 		op{"select", "Port", all, []string{"_uuid", "name", "interfaces", "bond_mode", "lacp", "bond_active_slave", "other_config"}},
@@ -91,18 +92,18 @@ func parseOVS(result []byte) (ovsState, error) {
 	return s, nil
 }
 
-// errLong says that the database sent more than maxAnswer.
+// errLong says that the database sent more than is read of an answer.
 var errLong = errors.New("answer is too long")
 
-// call makes one JSON-RPC request and returns its result. Meanwhile it answers
+// call makes one JSON-RPC request and returns its result, reading at most that many bytes. Meanwhile it answers
 // the server's echo requests, and passes over notifications.
-func call(c io.ReadWriter, method string, params any) (json.RawMessage, error) {
+func call(c io.ReadWriter, most int64, method string, params any) (json.RawMessage, error) {
 	id := json.RawMessage("1")
 	out := json.NewEncoder(c)
 	if err := out.Encode(map[string]any{"id": id, "method": method, "params": params}); err != nil {
 		return nil, err
 	}
-	limited := &io.LimitedReader{R: c, N: maxAnswer}
+	limited := &io.LimitedReader{R: c, N: most}
 	in := json.NewDecoder(limited)
 	for {
 		var m struct {

@@ -77,7 +77,7 @@ func insert(t *testing.T, socket string) {
 	c, err := net.Dial("unix", socket)
 	must(t, err)
 	defer c.Close()
-	result, err := call(c, "transact", ops)
+	result, err := call(c, maxAnswer, "transact", ops)
 	must(t, err)
 	if strings.Contains(string(result), "error") {
 		t.Fatalf("insert: %s", result)

@@ -59,7 +59,7 @@ func TestAMemberThatHangs(t *testing.T) {
 		_, _ = io.Copy(io.Discard, q.Body) // only then does the server see that the client has gone
 		<-q.Context().Done()
 	})
-	r := newReporter(t, alertmanager.Config{URLs: []string{hangs, f.URL}, Deadline: 2 * time.Second})
+	r := newReporter(t, alertmanager.Config{URLs: []string{hangs, f.URL}, Deadline: 10 * time.Second})
 	at := now()
 	for range 2 {
 		ctx, cancel := context.WithTimeout(t.Context(), 2*time.Second)
