@@ -23,8 +23,8 @@ type Daemon struct {
 	Settings node.Settings        // the rules to start with
 	Changed  <-chan node.Settings // new settings, after a reload; may be nil
 	Record   func(node.Entry)     // the tape; may be nil
-	Show     func(judge.View)     // where the views look
-	Alive    func(judge.View)     // called after Show: feeds the watchdog; may be nil
+	OnView   []func(judge.View)    // called with each View, in this order
+	Alive    func()               // called on each tick, also before the first View; may be nil
 }
 
 // Run runs until ctx ends. It does not wait for sources that are in a read.
@@ -65,10 +65,12 @@ func (d Daemon) Run(ctx context.Context) {
 		case <-ticks.C:
 			v, judged := take(nil)
 			if judged {
-				d.Show(v)
+				for _, f := range d.OnView {
+					f(v)
+				}
 			}
-			if judged && d.Alive != nil {
-				d.Alive(v)
+			if d.Alive != nil {
+				d.Alive()
 			}
 		}
 	}

@@ -53,7 +53,7 @@ func lived(t *testing.T, d time.Duration) (reports [][]byte, recorded *bytes.Buf
 	r := NewRecorder(ctx, tape.NewWriter(recorded), func() error { return nil })
 	go Daemon{
 		Node: "node2", Version: "test", Sources: twoSources(stuck), Record: r.Record,
-		Show: func(v judge.View) { reports = append(reports, marshalled(t, v.Report)) },
+		OnView: []func(judge.View){func(v judge.View) { reports = append(reports, marshalled(t, v.Report)) }},
 	}.Run(ctx)
 	time.Sleep(d)
 	synctest.Wait()
@@ -123,7 +123,7 @@ func TestAStuckSourceDoesNotStopTheLoop(t *testing.T) {
 		stuck := make(chan struct{})
 		fed := 0
 		go Daemon{
-			Node: "node2", Show: func(judge.View) {}, Alive: func(judge.View) { fed++ },
+			Node: "node2", Alive: func() { fed++ },
 			Sources: []Source{Poll(Polling[host.State]{
 				Name: node.SourceHost, Every: time.Second, Deadline: time.Second,
 				Read: func(context.Context) (host.State, error) { <-stuck; return host.State{}, nil },
@@ -146,7 +146,7 @@ func TestSettingsTakeEffectWhileRunning(t *testing.T) {
 		ctx, cancel := context.WithCancel(t.Context())
 		changed := make(chan node.Settings)
 		var last judge.View
-		go Daemon{Node: "node2", Changed: changed, Show: func(v judge.View) { last = v }}.Run(ctx)
+		go Daemon{Node: "node2", Changed: changed, OnView: []func(judge.View){func(v judge.View) { last = v }}}.Run(ctx)
 		time.Sleep(30 * time.Second)
 		changed <- node.Settings{Off: []string{"kmsg-lost"}}
 		time.Sleep(2 * time.Second)

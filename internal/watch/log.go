@@ -1,10 +1,9 @@
 package watch
 
 import (
-	"context"
-	"fmt"
 	"io"
 	"sync/atomic"
+	"time"
 )
 
 // A Log is a writer that never blocks: lines wait in a bounded queue for a
@@ -12,39 +11,43 @@ import (
 // stuck journal must not stop the daemon.
 type Log struct {
 	queue   chan []byte
-	dropped atomic.Uint64
+	closed  chan struct{}
+	ended   chan struct{}
+	dropped atomic.Uint64 // since the last line that was written
+	lost    atomic.Uint64 // in all
 }
 
-// NewLog returns a Log that writes to w until ctx ends.
-func NewLog(ctx context.Context, w io.Writer) *Log {
-	l := &Log{queue: make(chan []byte, 512)}
+// logLines is how many lines may wait.
+const logLines = 512
+
+// NewLog returns a Log that writes to w until it is closed. note is the line that
+// says that n lines were dropped; nil: nothing says so.
+func NewLog(w io.Writer, note func(n uint64) []byte) *Log {
+	l := &Log{queue: make(chan []byte, logLines), closed: make(chan struct{}), ended: make(chan struct{})}
+	put := func(line []byte) {
+		if n := l.dropped.Swap(0); n > 0 && note != nil {
+			_, _ = w.Write(note(n))
+		}
+		_, _ = w.Write(line)
+	}
 	go func() {
+		defer close(l.ended)
 		for {
 			select {
 			case line := <-l.queue:
-				if n := l.dropped.Swap(0); n > 0 {
-					fmt.Fprintf(w, "level=WARN msg=\"log lines dropped, as writing them was stuck\" lines=%d\n", n)
-				}
-				_, _ = w.Write(line)
-			case <-ctx.Done():
-				l.drain(w)
+				put(line)
+				continue
+			case <-l.closed:
+			}
+			select { // what waits is still written
+			case line := <-l.queue:
+				put(line)
+			default:
 				return
 			}
 		}
 	}()
 	return l
-}
-
-// drain writes what waits.
-func (l *Log) drain(w io.Writer) {
-	for {
-		select {
-		case line := <-l.queue:
-			_, _ = w.Write(line)
-		default:
-			return
-		}
-	}
 }
 
 // Write implements io.Writer. It never blocks and never fails.
@@ -53,6 +56,19 @@ func (l *Log) Write(line []byte) (int, error) {
 	case l.queue <- append([]byte(nil), line...):
 	default:
 		l.dropped.Add(1)
+		l.lost.Add(1)
 	}
 	return len(line), nil
+}
+
+// Dropped is how many lines were dropped since the start.
+func (l *Log) Dropped() uint64 { return l.lost.Load() }
+
+// Close waits until what was written is out, but no longer than d. It is called once.
+func (l *Log) Close(d time.Duration) {
+	close(l.closed)
+	select {
+	case <-l.ended:
+	case <-time.After(d):
+	}
 }
