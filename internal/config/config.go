@@ -5,8 +5,10 @@ package config
 import (
 	"crypto/sha256"
 	"encoding/hex"
+	"errors"
 	"fmt"
 	"io"
+	"slices"
 	"time"
 
 	"github.com/nodewatch/nodewatch/internal/rule"
@@ -30,12 +32,6 @@ type Config struct {
 	Reporters []Reporter
 	Digest    string // of the file's content, in hex: tells two files apart; empty without one
 	Rules     rule.RuleSet
-}
-
-// Web says where the views are served.
-type Web struct {
-	Listen []string `yaml:"listen" doc:"addresses to serve on; --web.listen-address wins"`
-	Config string   `yaml:"config_file" doc:"file for TLS and basic authentication, in exporter-toolkit's format; --web.config.file wins"`
 }
 
 // Tape says where what is seen is recorded.
@@ -69,7 +65,7 @@ type Ceph struct {
 // Default is the configuration without a file.
 func Default() Config {
 	return Config{
-		Web:     Web{Listen: []string{"127.0.0.1:10090"}},
+		Web:     Web{Listen: []string{"127.0.0.1:10090"}, Connections: 100},
 		Tape:    Tape{Max: 1024},
 		Libvirt: Libvirt{Sockets: []string{"/run/libvirt/libvirt-sock-ro", "/run/libvirt/virtqemud-sock-ro"}},
 		OVS:     OVS{Socket: "/run/openvswitch/db.sock"},
@@ -101,20 +97,60 @@ func (e *Error) Error() string {
 	return s + ": " + e.Text
 }
 
-// Read reads the file's content from r; name is used in errors. Every error is an *Error.
+// Errors are the mistakes in one file, at least one.
+type Errors []*Error
+
+// Error implements error in one line: the first mistake, and how many more there are.
+func (e Errors) Error() string {
+	if len(e) == 1 {
+		return e[0].Error()
+	}
+	return fmt.Sprintf("%s (1 of %d mistakes; nodewatch check-config lists all)", e[0], len(e))
+}
+
+// maxErrors is how many mistakes in one file are told.
+const maxErrors = 100
+
+// together makes one error of several, some of which may be nil.
+func together(list ...error) error {
+	var all Errors
+	for _, err := range list {
+		if several, is := errors.AsType[Errors](err); is {
+			all = append(all, several...)
+		} else if one, is := errors.AsType[*Error](err); is {
+			all = append(all, one)
+		}
+	}
+	if len(all) == 0 {
+		return nil
+	}
+	return all[:min(len(all), maxErrors)]
+}
+
+// mentions reports whether one of the mistakes is that of the field.
+func mentions(err error, field string) bool {
+	all, _ := errors.AsType[Errors](err)
+	return slices.ContainsFunc(all, func(e *Error) bool { return e.Field == field })
+}
+
+// Read reads the file's content from r; name is used in errors. Every error is of
+// type Errors and holds all mistakes, in the order of the file.
 func Read(name string, r io.Reader) (Config, error) {
 	raw, err := io.ReadAll(io.LimitReader(r, maxSize+1))
 	if err != nil {
-		return Config{}, &Error{File: name, Text: err.Error()}
+		return Config{}, Errors{{File: name, Text: err.Error()}}
 	}
 	if len(raw) > maxSize {
-		return Config{}, &Error{File: name, Text: "is larger than 1 MiB"}
+		return Config{}, Errors{{File: name, Text: "is larger than 1 MiB"}}
 	}
 	d := decoder{file: name}
 	c, err := d.config(raw)
-	if err == nil {
-		sum := sha256.Sum256(raw)
-		c.Digest = hex.EncodeToString(sum[:8])
+	if err := together(err); err != nil {
+		all := err.(Errors)
+		slices.SortStableFunc(all, func(a, b *Error) int { return a.Line - b.Line })
+		return Config{}, all
 	}
-	return c, err
+	sum := sha256.Sum256(raw)
+	c.Digest = hex.EncodeToString(sum[:8])
+	return c, nil
 }

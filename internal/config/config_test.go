@@ -2,6 +2,7 @@ package config
 
 import (
 	"flag"
+	"fmt"
 	"os"
 	"strings"
 	"testing"
@@ -17,37 +18,110 @@ var update = flag.Bool("update", false, "write the golden files anew")
 
 func TestMistakesAreOneLineWithPlaceAndRemedy(t *testing.T) {
 	for text, want := range map[string]string{
-		"nodes: a":                                 "f.yml:1: nodes: no such field; there are node, ",
-		"\nnode: [a]":                              "f.yml:2: node: must be a string",
-		"node: 7":                                  "f.yml:1: node: 7 is not a text; put it in quotes",
-		"node: a\nnode: b":                         "f.yml:2: node: stands twice",
-		"rules: {}\nrules: {}":                     "f.yml:2: rules: stands twice",
-		"web: 3":                                   "f.yml:1: web: must be a mapping of fields",
-		"web:\n  listen: 127.0.0.1:1":              "f.yml:2: web.listen: must be a list",
-		"web:\n  listen: [1]":                      "f.yml:2: web.listen[0]: 1 is not a text",
-		"ceph:\n  every: 5s":                       `f.yml:2: ceph.every: "5s" is not allowed: must be a duration from 10s to 1h`,
-		"ceph:\n  every: [5s]":                     "f.yml:2: ceph.every: must be a duration from 10s to 1h",
-		"libvirt:\n  off: maybe":                   `f.yml:2: libvirt.off: "maybe" is not allowed: must be true or false`,
-		"rules: 3":                                 "f.yml:1: rules: must be a mapping of rule ids",
-		"rules:\n  no-rule: {}":                    "f.yml:2: rules.no-rule: no such rule; there are ",
-		"rules:\n  kmsg-lost: on":                  "f.yml:2: rules.kmsg-lost: must be a mapping of thresholds",
-		"rules:\n  kmsg-lost:\n    windows: 5m":    "f.yml:3: rules.kmsg-lost.windows: no such threshold; there are window",
-		"rules:\n  kmsg-lost:\n    window: 11m":    `f.yml:3: rules.kmsg-lost.window: "11m" is not allowed: must be a duration from 10s to 10m`,
-		"rules:\n  kmsg-lost:\n    window: {}":     "f.yml:3: rules.kmsg-lost.window: must be a single value",
-		"rules:\n  kmsg-lost:\n    off: 1":         "f.yml:3: rules.kmsg-lost.off: 1 is not allowed: true or false",
-		"rules:\n  kmsg-lost: {}\n  kmsg-lost: {}": "f.yml:3: rules.kmsg-lost: stands twice",
-		"a: &x 1\nnode: *x":                        "no such field",
-		"node: &x a\nrunbook: *x":                  "f.yml:2: runbook: aliases are not allowed",
-		"- a":                                      "f.yml:1: must be a mapping of fields",
-		"node: a\n---\nnode: b":                    "a second document",
-		"node: \"a":                                "f.yml:",
-		"\tnode: a":                                "f.yml:1: found character that cannot start any token",
-		"? [a]\n: b":                               "a field's name must be a word",
-		"node: " + strings.Repeat("a", maxSize):    "f.yml: is larger than 1 MiB",
+		"nodes: a":                    "f.yml:1: nodes: no such field; there are node, ",
+		"\nnode: [a]":                 "f.yml:2: node: must be a string",
+		"node: 7":                     "f.yml:1: node: 7 is not a text; put it in quotes",
+		"node: a\nnode: b":            "f.yml:2: node: is there twice",
+		"rules: {}\nrules: {}":        "f.yml:2: rules: is there twice",
+		"web: 3":                      "f.yml:1: web: must be a mapping of fields",
+		"web:\n  listen: 127.0.0.1:1": "f.yml:2: web.listen: must be a list",
+		"web:\n  listen: [1]":         "f.yml:2: web.listen[0]: 1 is not a text",
+		"web:\n  listen: []":          "f.yml:2: web.listen: is empty",
+		"web:\n  listen:\n  - 127.0.0.1:1\n  - 127.0.0.1:99999": `f.yml:4: web.listen[1]: "127.0.0.1:99999" is not allowed: the port must be a number from 0 to 65535`,
+		"web:\n  listen: [1, b]":                                "f.yml:2: web.listen[0]: 1 is not a text; put it in quotes (1 of 2 mistakes",
+		"web:\n  listen: [\"a:1\", \"a:1\"]":                    "f.yml:2: web.listen[1]: a:1 is listed twice",
+		"web:\n  max_connections: 3":                            `f.yml:2: web.max_connections: "3" is not allowed: must be a whole number from 10 to 10000`,
+		"ceph:\n  every: 5s":                                    `f.yml:2: ceph.every: "5s" is not allowed: must be a duration from 10s to 1h`,
+		"ceph:\n  every: [5s]":                                  "f.yml:2: ceph.every: must be a duration from 10s to 1h",
+		"libvirt:\n  off: maybe":                                `f.yml:2: libvirt.off: "maybe" is not allowed: must be true or false`,
+		"rules: 3":                                              "f.yml:1: rules: must be a mapping of rule ids",
+		"rules:\n  no-rule: {}":                                 "f.yml:2: rules.no-rule: no such rule; there are ",
+		"rules:\n  kmsg-lost: on":                               "f.yml:2: rules.kmsg-lost: must be a mapping of thresholds",
+		"rules:\n  kmsg-lost:\n    windows: 5m":                 "f.yml:3: rules.kmsg-lost.windows: no such threshold; there are window",
+		"rules:\n  kmsg-lost:\n    window: 11m":                 `f.yml:3: rules.kmsg-lost.window: "11m" is not allowed: must be a duration from 10s to 10m`,
+		"rules:\n  kmsg-lost:\n    window: {}":                  "f.yml:3: rules.kmsg-lost.window: must be a single value",
+		"rules:\n  kmsg-lost:\n    off: 1":                      "f.yml:3: rules.kmsg-lost.off: 1 is not allowed: true or false",
+		"rules:\n  kmsg-lost: {}\n  kmsg-lost: {}":              "f.yml:3: rules.kmsg-lost: is there twice",
+		"a: &x 1\nnode: *x":                                     "no such field",
+		"node: &x a\nrunbook: *x":                               "f.yml:2: runbook: aliases are not allowed",
+		"- a":                                                   "f.yml:1: must be a mapping of fields",
+		"node: a\n---\nnode: b":                                 "a second document",
+		"node: \"a":                                             "f.yml:",
+		"\tnode: a":                                             "f.yml:1: found character that cannot start any token",
+		"? [a]\n: b":                                            "a field's name must be a word",
+		"node: " + strings.Repeat("a", maxSize):                 "f.yml: is larger than 1 MiB",
 	} {
 		_, err := Read("f.yml", strings.NewReader(text))
 		if err == nil || !strings.Contains(err.Error(), want) || strings.Contains(err.Error(), "\n") {
 			t.Errorf("%.60q: got %v, want %q in one line", text, err, want)
+		}
+	}
+}
+
+// A mistake does not hide the others, and they are told in the order of the file.
+func TestAllMistakesAreTold(t *testing.T) {
+	_, err := Read("f.yml", strings.NewReader(`
+node: [a]
+web:
+  listen: [127.0.0.1]
+  max_connections: 5
+rules:
+  kmsg-lost: {window: soon}
+  no-rule: {}
+reporters:
+  - name: Hub 1
+    rules: [nic-full]
+    native: {url: ftp://192.0.2.1}
+    tls: {proxy_url: "http://me:hunter2@192.0.2.3:3128"}
+ceph: {every: 1s}
+`))
+	all, is := err.(Errors)
+	if !is {
+		t.Fatalf("got %T: %v", err, err)
+	}
+	var got []string
+	for _, e := range all {
+		got = append(got, fmt.Sprintf("%d %s", e.Line, e.Field))
+	}
+	want := []string{
+		"2 node", "4 web.listen[0]", "5 web.max_connections", "7 rules.kmsg-lost.window", "8 rules.no-rule", "10 reporters[0].name", "10 reporters[0]",
+		"12 reporters[0].native.url", "13 reporters[0].tls.proxy_url", "14 ceph.every",
+	}
+	if diff := cmp.Diff(want, got); diff != "" {
+		t.Errorf("(-want +got)\n%s", diff)
+	}
+	if text := err.Error(); !strings.Contains(text, "1 of 10 mistakes") || strings.Contains(text, "hunter2") {
+		t.Error(text)
+	}
+	for _, e := range all {
+		if strings.Contains(e.Error(), "hunter2") {
+			t.Errorf("a password is shown: %v", e)
+		}
+	}
+	if _, err := Read("f.yml", strings.NewReader(unknown(5000))); len(err.(Errors)) != maxErrors {
+		t.Errorf("got %d mistakes of 5000, want %d", len(err.(Errors)), maxErrors)
+	}
+}
+
+// unknown is a file of n fields that do not exist.
+func unknown(n int) string {
+	var b strings.Builder
+	for i := range n {
+		fmt.Fprintf(&b, "f%d: 1\n", i)
+	}
+	return b.String()
+}
+
+func TestAddressesToListenOn(t *testing.T) {
+	for address, good := range map[string]bool{
+		"127.0.0.1:10090": true, "[::1]:10090": true, ":10090": true, "[::]:0": true, "[]:1": true, "localhost:1": true, "node2.example.net:10090": true, "0.0.0.0:65535": true,
+		"": false, "127.0.0.1": false, "127.0.0.1:": false, "127.0.0.1:http": false, "127.0.0.1:65536": false, "127.0.0.1:-1": false, "127.0.0.1:+1": false, "127.0.0.300:1": false,
+		"1.2.3:1": false, "::1:10090": false, "[::1:10090": false, "[127.0.0.1]:1": false, "[::1]": false, "node 2:1": false, "http://a:1": false, "a/b:1": false, "-a:1": false, "a..b:1": false,
+		"vsock://:1": false, "ä:1": false, "127.0.0.1:99999999999999999999": false,
+	} {
+		wrong := Web{Listen: []string{address}, Connections: 100}.Mistakes()
+		if (len(wrong) == 0) != good {
+			t.Errorf("%q: %v", address, wrong)
 		}
 	}
 }

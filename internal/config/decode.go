@@ -26,28 +26,26 @@ func (d decoder) config(raw []byte) (Config, error) {
 	if err != nil || root == nil {
 		return c, err
 	}
-	rules, err := d.without(root, "rules")
-	if err != nil {
-		return Config{}, err
-	}
-	reporters, err := d.without(root, "reporters")
-	if err != nil {
-		return Config{}, err
-	}
-	if err := d.value(root, reflect.ValueOf(&c).Elem(), "", ""); err != nil {
-		return Config{}, err
+	rules, twice := d.without(root, "rules")
+	reporters, again := d.without(root, "reporters")
+	values := together(d.value(root, reflect.ValueOf(&c).Elem(), "", ""))
+	wrong := []error{twice, again, values}
+	for _, m := range c.Web.Mistakes() {
+		if !mentions(values, "web."+m.Field) { // what could not even be read is not wrong twice
+			wrong = append(wrong, d.wrong(lineOf(lineOf(root, "web"), m.Field), join("web", m.Field), "%s", m.Text))
+		}
 	}
 	if c.Runbook != "" {
 		c.Rules.Runbook = c.Runbook
 	}
+	all := c.Rules
 	c.Rules, err = d.rules(rules, c.Rules)
 	if err != nil {
-		return Config{}, err
+		c.Rules = all // so that a reporter may still name any rule
 	}
-	if c.Reporters, err = d.reporters(reporters, c.Rules); err != nil {
-		return Config{}, err
-	}
-	return c, nil
+	wrong = append(wrong, err)
+	c.Reporters, err = d.reporters(reporters, c.Rules)
+	return c, together(append(wrong, err)...)
 }
 
 // yamlLine finds the line in an error of the YAML parser.
@@ -99,7 +97,7 @@ func (d decoder) without(m *yaml.Node, name string) (*yaml.Node, error) {
 			continue
 		}
 		if value != nil {
-			return nil, d.wrong(m.Content[i], name, "stands twice")
+			return nil, d.wrong(m.Content[i], name, "is there twice")
 		}
 		value = m.Content[i+1]
 		m.Content = append(m.Content[:i:i], m.Content[i+2:]...)
@@ -143,13 +141,12 @@ func (d decoder) list(n *yaml.Node, v reflect.Value, field string) error {
 		return d.wrong(n, field, "must be a list")
 	}
 	list := reflect.MakeSlice(v.Type(), len(n.Content), len(n.Content))
+	var wrong []error
 	for i, item := range n.Content {
-		if err := d.value(item, list.Index(i), fmt.Sprintf("%s[%d]", field, i), ""); err != nil {
-			return err
-		}
+		wrong = append(wrong, d.value(item, list.Index(i), join(field, itoa(i)), ""))
 	}
 	v.Set(list)
-	return nil
+	return together(wrong...)
 }
 
 // mapping decodes words to texts.
@@ -201,23 +198,28 @@ func (d decoder) structure(n *yaml.Node, v reflect.Value, field string) error {
 	})
 }
 
-// fields calls f for each field of the mapping, and sees to it that none stands twice.
+// fields calls f for each field of the mapping, and sees to it that none is there
+// twice. A mistake in one does not hide those in others.
 func (d decoder) fields(m *yaml.Node, field string, f func(key, value *yaml.Node) error) error {
 	seen := map[string]bool{}
-	for i := 0; i+1 < len(m.Content); i += 2 {
+	var wrong []error
+	for i := 0; i+1 < len(m.Content) && len(wrong) < maxErrors; i += 2 {
 		key := m.Content[i]
-		if key.Kind != yaml.ScalarNode {
-			return d.wrong(key, field, "a field's name must be a word")
+		var err error
+		switch {
+		case key.Kind != yaml.ScalarNode:
+			err = d.wrong(key, field, "a field's name must be a word")
+		case seen[key.Value]:
+			err = d.wrong(key, join(field, key.Value), "is there twice")
+		default:
+			seen[key.Value] = true
+			err = f(key, m.Content[i+1])
 		}
-		if seen[key.Value] {
-			return d.wrong(key, join(field, key.Value), "stands twice")
-		}
-		seen[key.Value] = true
-		if err := f(key, m.Content[i+1]); err != nil {
-			return err
+		if err != nil {
+			wrong = append(wrong, err)
 		}
 	}
-	return nil
+	return together(wrong...)
 }
 
 // itoa is the place in a list, as fields are named.

@@ -17,10 +17,11 @@ func Markdown() string {
 	var b strings.Builder
 	b.WriteString(`# Configuration
 
-nodewatch needs no configuration file. One is named with ` + "`--config.file`" + ` or ` + "`$NODEWATCH_CONFIG`" + `; ` + "`nodewatch check-config FILE`" + `
-checks it and says nothing if it is right. A field that is not known, a wrong type or a value out of range is one line with file,
-line, field and what is allowed, and nothing is started. At SIGHUP the file is read again: the rules of a good one hold at once,
-everything else after a restart; a bad one changes nothing, is logged, and sets ` + "`nodewatch_config_last_reload_successful`" + ` to 0.
+nodewatch needs no configuration file. One is named with ` + "`--config.file`" + ` or ` + "`$NODEWATCH_CONFIG`" + `. ` + "`nodewatch check-config FILE`" + `
+lists everything that the daemon would refuse, in the file and in the files that it names (certificates, the web configuration), or
+prints that it is valid. A mistake is one line with file, line, field and what is allowed; with one, nothing is started (exit code 1).
+At SIGHUP the file is read again: the rules of a good one hold at once, other changes require a restart; a bad one changes nothing,
+is logged, and sets ` + "`nodewatch_config_last_reload_successful`" + ` to 0.
 
 | field | default | what it is |
 |---|---|---|

@@ -5,6 +5,7 @@ import (
 	"reflect"
 	"regexp"
 	"slices"
+	"strconv"
 	"strings"
 	"time"
 
@@ -51,17 +52,16 @@ func (d decoder) reporters(n *yaml.Node, b rule.RuleSet) ([]Reporter, error) {
 		return nil, d.wrong(n, "reporters", "there are %d; %d are allowed", len(n.Content), maxReporters)
 	}
 	var list []Reporter
+	var wrong []error
 	for i, item := range n.Content {
 		r, err := d.reporter(item, join("reporters", itoa(i)), b)
-		if err != nil {
-			return nil, err
+		if err == nil && slices.ContainsFunc(list, func(o Reporter) bool { return o.Name == r.Name }) {
+			err = d.wrong(item, join("reporters", itoa(i))+".name", "%s is the name of another one", r.Name)
 		}
-		if slices.ContainsFunc(list, func(o Reporter) bool { return o.Name == r.Name }) {
-			return nil, d.wrong(item, join("reporters", itoa(i))+".name", "%s is the name of another one", r.Name)
-		}
+		wrong = append(wrong, err)
 		list = append(list, r)
 	}
-	return list, nil
+	return list, together(wrong...)
 }
 
 // reporter decodes one reporter: what all have, and the section of its backend.
@@ -76,11 +76,11 @@ func (d decoder) reporter(n *yaml.Node, field string, b rule.RuleSet) (Reporter,
 		return Reporter{}, err
 	}
 	r := Reporter{Every: s.every, Deadline: s.deadline, Silenced: s.silenced, Backend: s.name, Settings: s.settings()}
-	if err := d.value(&at, reflect.ValueOf(&r).Elem(), field, ""); err != nil {
-		return Reporter{}, err
-	}
-	if err := d.value(section, reflect.ValueOf(r.Settings).Elem(), join(field, s.name), ""); err != nil {
-		return Reporter{}, err
+	if err := together(
+		d.value(&at, reflect.ValueOf(&r).Elem(), field, ""),
+		d.value(section, reflect.ValueOf(r.Settings).Elem(), join(field, s.name), ""),
+	); err != nil {
+		return r, err
 	}
 	return r, d.checkReporter(r, n, section, field, b)
 }
@@ -114,12 +114,16 @@ var word = regexp.MustCompile(`^[a-z0-9][a-z0-9.-]{0,62}$`)
 
 // checkReporter checks what the types of the fields do not.
 func (d decoder) checkReporter(r Reporter, n, section *yaml.Node, field string, b rule.RuleSet) error {
+	var wrong []error
+	add := func(n *yaml.Node, field, format string, args ...any) {
+		wrong = append(wrong, d.wrong(n, field, format, args...))
+	}
 	if !word.MatchString(r.Name) {
-		return d.wrong(n, field+".name", "%q is not allowed: a word of at most 63 of a-z, 0-9, dots and dashes", r.Name)
+		add(n, field+".name", "%q is not allowed: a word of at most 63 of a-z, 0-9, dots and dashes", r.Name)
 	}
 	for _, id := range slices.Concat(r.Rules, r.NotRules) {
 		if _, on := b.Rule(id); !on {
-			return d.wrong(n, field, "%s is no rule, or is off; there are %s", id, strings.Join(ids(b), ", "))
+			add(n, field, "%s is no rule, or is off; there are %s", id, strings.Join(ids(b), ", "))
 		}
 	}
 	var known []string
@@ -128,27 +132,35 @@ func (d decoder) checkReporter(r Reporter, n, section *yaml.Node, field string, 
 	}
 	for _, c := range r.Components {
 		if !slices.Contains(known, c) {
-			return d.wrong(n, field+".components", "%s is no component; there are %s", c, strings.Join(known, ", "))
+			add(n, field+".components", "%s is no component; there are %s", c, strings.Join(known, ", "))
 		}
 	}
-	err := r.Settings.(interface{ Check() error }).Check()
-	if wrong, is := errors.AsType[*report.FieldError](err); is {
-		return d.wrong(lineOf(section, wrong.Field), join(join(field, r.Backend), wrong.Field), "%s", wrong.Text)
+	check := func(of any, n *yaml.Node, field string) {
+		err := of.(interface{ Check() error }).Check()
+		if one, is := errors.AsType[*report.FieldError](err); is {
+			add(lineOf(n, one.Field), join(field, one.Field), "%s", one.Text)
+		} else if err != nil {
+			add(n, field, "%v", err)
+		}
 	}
-	if err != nil {
-		return d.wrong(section, join(field, r.Backend), "%v", err)
-	}
-	return nil
+	check(r.Settings, section, join(field, r.Backend))
+	check(r.TLS, lineOf(n, "tls"), join(field, "tls"))
+	return together(wrong...)
 }
 
 // lineOf is the node that the dotted field stands at, as far as it is there.
 func lineOf(n *yaml.Node, field string) *yaml.Node {
 	name, rest, _ := strings.Cut(field, ".")
-	name, _, _ = strings.Cut(name, "[")
+	name, place, indexed := strings.Cut(name, "[")
 	for i := 0; i+1 < len(n.Content) && n.Kind == yaml.MappingNode; i += 2 {
-		if n.Content[i].Value == name {
-			return lineOf(n.Content[i+1], rest)
+		if n.Content[i].Value != name {
+			continue
 		}
+		value := n.Content[i+1]
+		if at, err := strconv.Atoi(strings.TrimSuffix(place, "]")); indexed && err == nil && value.Kind == yaml.SequenceNode && at < len(value.Content) {
+			value = value.Content[at]
+		}
+		return lineOf(value, rest)
 	}
 	return n
 }

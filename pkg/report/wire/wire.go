@@ -42,9 +42,34 @@ type Client struct {
 	agent string
 }
 
+// Check says what is wrong with the options, as a *report.FieldError; nil if
+// nothing is. It reads no file, and no error shows a password.
+func (o Options) Check() error {
+	if _, err := netip.ParseAddr(o.Source); o.Source != "" && err != nil {
+		return report.WrongField("source_address", "%q is not an IP address", o.Source)
+	}
+	if o.Proxy != "" {
+		switch u, err := url.Parse(o.Proxy); {
+		case err != nil || u.Hostname() == "":
+			return report.WrongField("proxy_url", "is not an address such as http://192.0.2.3:3128")
+		case u.Scheme != "http" && u.Scheme != "https" && u.Scheme != "socks5":
+			return report.WrongField("proxy_url", "begins with http://, https:// or socks5://")
+		case u.User != nil:
+			return report.WrongField("proxy_url", "holds a user or password: secrets are never in the configuration; use a proxy that knows this node by its address")
+		}
+	}
+	if (o.Cert == "") != (o.Key == "") {
+		return report.WrongField("cert_file", "and key_file go together")
+	}
+	return nil
+}
+
 // New returns a Client. Files are read now, to see that they can be; the client
 // certificate is read again at each connection.
 func New(o Options) (*Client, error) {
+	if err := o.Check(); err != nil {
+		return nil, err
+	}
 	t := &http.Transport{
 		MaxIdleConns: 1, MaxConnsPerHost: 2, IdleConnTimeout: 90 * time.Second,
 		DisableCompression: true, ForceAttemptHTTP2: true, MaxResponseHeaderBytes: maxAnswer,
@@ -54,19 +79,11 @@ func New(o Options) (*Client, error) {
 		return nil, err
 	}
 	d := &net.Dialer{}
-	if o.Source != "" {
-		ip, err := netip.ParseAddr(o.Source)
-		if err != nil {
-			return nil, fmt.Errorf("source_address %q is not an IP address", o.Source)
-		}
+	if ip, err := netip.ParseAddr(o.Source); err == nil {
 		d.LocalAddr = net.TCPAddrFromAddrPort(netip.AddrPortFrom(ip, 0))
 	}
 	t.DialContext = d.DialContext
-	if o.Proxy != "" {
-		u, err := url.Parse(o.Proxy)
-		if err != nil || u.Host == "" {
-			return nil, errors.New("proxy_url is not a URL with a host")
-		}
+	if u, err := url.Parse(o.Proxy); err == nil && o.Proxy != "" {
 		t.Proxy = http.ProxyURL(u)
 	}
 	stay := func(*http.Request, []*http.Request) error { return http.ErrUseLastResponse }

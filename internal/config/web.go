@@ -1,0 +1,98 @@
+package config
+
+import (
+	"fmt"
+	"net/netip"
+	"slices"
+	"strconv"
+	"strings"
+
+	"github.com/nodewatch/nodewatch/pkg/report"
+)
+
+// Web says where the views are served.
+type Web struct {
+	Listen      []string `yaml:"listen" doc:"addresses to serve on, such as 192.0.2.7:10090 or [2001:db8::7]:10090; --web.listen-address wins"`
+	Config      string   `yaml:"config_file" doc:"file for TLS and basic authentication, in exporter-toolkit's format; --web.config.file wins"`
+	Connections int      `yaml:"max_connections" doc:"connections from other machines that may be open at once; this machine may have 10 more. Over the limit, the one that has waited longest for its request is closed; --web.max-connections wins" min:"10" max:"10000"`
+}
+
+// Mistakes are what is wrong with w; none if it can be served. No file is read.
+func (w Web) Mistakes() []*report.FieldError {
+	var list []*report.FieldError
+	wrong := func(field, format string, args ...any) {
+		list = append(list, &report.FieldError{Field: field, Text: fmt.Sprintf(format, args...)})
+	}
+	if len(w.Listen) == 0 {
+		wrong("listen", "is empty: an address such as 127.0.0.1:10090 is needed")
+	}
+	for i, address := range w.Listen {
+		field := join("listen", itoa(i))
+		if why := wrongAddress(address); why != "" {
+			wrong(field, "%q is not allowed: %s", address, why)
+		} else if slices.Contains(w.Listen[:i], address) && !strings.HasSuffix(address, ":0") {
+			wrong(field, "%s is listed twice", address)
+		}
+	}
+	if w.Connections < minConnections || w.Connections > maxConnections {
+		wrong("max_connections", "%d is not allowed: must be a whole number from %d to %d", w.Connections, minConnections, maxConnections)
+	}
+	return list
+}
+
+// How many connections may be allowed, as in the tag of Web.Connections.
+const (
+	minConnections = 10
+	maxConnections = 10000
+)
+
+// wrongAddress is why one cannot listen on the address, a host and a port; empty
+// if one can. The host may be an IP address, a name or nothing.
+func wrongAddress(address string) string {
+	i := strings.LastIndexByte(address, ':')
+	if i < 0 {
+		return "the port is missing, as in 127.0.0.1:10090"
+	}
+	host, port := address[:i], address[i+1:]
+	if n, err := strconv.ParseUint(port, 10, 32); err != nil || n > 65535 {
+		return "the port must be a number from 0 to 65535"
+	}
+	if inner, bracket := strings.CutPrefix(host, "["); bracket {
+		inner, closed := strings.CutSuffix(inner, "]")
+		if ip, err := netip.ParseAddr(inner); !closed || inner != "" && (err != nil || !ip.Is6()) {
+			return "between [ and ] must be an IPv6 address"
+		}
+		return ""
+	}
+	if strings.Contains(host, ":") {
+		return "an IPv6 address must be in brackets, as in [2001:db8::7]:10090"
+	}
+	if numeric := strings.Trim(host, "0123456789.") == "" && host != ""; numeric {
+		if ip, err := netip.ParseAddr(host); err != nil || !ip.Is4() {
+			return "the host is not an IP address"
+		}
+		return ""
+	}
+	if !isHostName(host) {
+		return "the host must be an IP address, a name or nothing"
+	}
+	return ""
+}
+
+// isHostName reports whether the text may be the name of a host (RFC 1123), or is empty.
+func isHostName(text string) bool {
+	if text == "" {
+		return true
+	}
+	for label := range strings.SplitSeq(strings.TrimSuffix(text, "."), ".") {
+		if label == "" || len(label) > 63 || strings.HasPrefix(label, "-") || strings.HasSuffix(label, "-") {
+			return false
+		}
+		for _, c := range label {
+			if !strings.ContainsRune("abcdefghijklmnopqrstuvwxyzABCDEFGHIJKLMNOPQRSTUVWXYZ0123456789-_", c) {
+				return false
+			}
+		}
+	}
+	return len(text) <= 253
+}
