@@ -23,6 +23,9 @@ const (
 	exitUnknown  = 3
 )
 
+// exitFailure is the exit code of a daemon that cannot start.
+const exitFailure = 1
+
 // A program is one call of nodewatch: where it reads and writes.
 type program struct {
 	in       io.Reader

@@ -9,9 +9,6 @@ import (
 	"syscall"
 	"testing"
 	"time"
-
-	"github.com/nodewatch/nodewatch/internal/judge"
-	"github.com/nodewatch/nodewatch/pkg/report"
 )
 
 // eventually waits until the address says what is wanted; the test's own limit
@@ -106,27 +103,6 @@ func TestTapeStopsAtItsSize(t *testing.T) {
 	}
 	if _, err := l.Write([]byte("123")); err == nil {
 		t.Error("more was written than is allowed")
-	}
-}
-
-// systemd hears READY with the first View, the status when it changes, and is
-// fed by the loop.
-func TestNotifier(t *testing.T) {
-	var said []string
-	n := &notifier{every: 10 * time.Second, notify: func(state string) { said = append(said, state) }}
-	at := time.Date(2026, 3, 1, 2, 0, 0, 0, time.UTC)
-	view := func(second int, findings ...report.Finding) judge.View {
-		return judge.View{Report: report.Report{Node: "node2", At: at.Add(time.Duration(second) * time.Second), Status: report.Operational, Findings: findings}}
-	}
-	for second := range 20 {
-		n.alive(view(second))
-	}
-	if len(said) != 2 || !strings.HasPrefix(said[0], "WATCHDOG=1\nREADY=1\nSTATUS=") || said[1] != "WATCHDOG=1" {
-		t.Errorf("got %q, want READY and STATUS at once and the watchdog fed each 10 s", said)
-	}
-	n.alive(view(20, report.Finding{Rule: "x", Severity: report.Critical, Impact: report.MajorOutage, Summary: "all is lost"}))
-	if len(said) != 3 || !strings.Contains(said[2], "all is lost") {
-		t.Errorf("got %q, want the worst finding at once", said[2:])
 	}
 }
 

@@ -57,9 +57,9 @@ func TestBadConfigurationStartsNothing(t *testing.T) {
 	if err := os.WriteFile(file, []byte("rules:\n  kmsg-lost:\n    window: soon\n"), 0o600); err != nil {
 		t.Fatal(err)
 	}
-	for _, args := range [][]string{{"run", "--config.file", file}, {"check-config", file}} {
+	for want, args := range map[int][]string{exitFailure: {"run", "--config.file", file}, exitCritical: {"check-config", file}} {
 		code, out, errs := called(t, args...)
-		if code != exitCritical || out != "" || strings.Count(errs, "\n") != 1 || !strings.Contains(errs, "nodewatch.yml:3: rules.kmsg-lost.window: \"soon\" is not allowed: must be a duration from 10s to 10m") {
+		if code != want || out != "" || strings.Count(errs, "\n") != 1 || !strings.Contains(errs, "nodewatch.yml:3: rules.kmsg-lost.window: \"soon\" is not allowed: must be a duration from 10s to 10m") {
 			t.Errorf("%v: got exit %d, %q, %q", args, code, out, errs)
 		}
 	}

@@ -32,13 +32,12 @@ func oneShot(ctx context.Context, c config.Config) (report.Report, error) {
 	views := make(chan judge.View, 1)
 	go watch.Daemon{
 		Node: hostName(c), Version: version, Sources: list, Settings: settings,
-		Show: func(v judge.View) {
-			s.show(v)
+		OnView: []func(judge.View){s.show, func(v judge.View) {
 			select {
 			case views <- v:
 			default:
 			}
-		},
+		}},
 	}.Run(ctx)
 	var last judge.View
 	for {

@@ -5,11 +5,11 @@ import (
 	"errors"
 	"fmt"
 	"io"
+	"log/slog"
 	"os"
 	"time"
 
 	"github.com/alecthomas/kingpin/v2"
-	"github.com/prometheus/exporter-toolkit/web"
 	"golang.org/x/term"
 
 	"github.com/nodewatch/nodewatch/internal/config"
@@ -68,7 +68,9 @@ func (r *replayer) run(ctx context.Context) int {
 	if *r.serve != "" {
 		ctx, stop := context.WithCancel(ctx)
 		defer stop()
-		r.show(ctx, s)
+		if err := r.show(ctx, s); err != nil {
+			return r.fail(exitCritical, err)
+		}
 	}
 	if err := r.plays(ctx, in, s, post, r.printer()); err != nil {
 		return r.fail(exitCritical, err)
@@ -182,10 +184,22 @@ func (r *replayer) settle(post *watch.Post) {
 }
 
 // show serves the views.
-func (r *replayer) show(ctx context.Context, s *shown) {
-	none, off := "", false
-	flags := &web.FlagConfig{WebListenAddresses: &[]string{*r.serve}, WebConfigFile: &none, WebSystemdSocket: &off}
-	server{flags: flags, log: quiet(), say: func(url string) { fmt.Fprintf(r.err, "the page is %s\n", url) }}.serve(ctx, routes(s))
+func (r *replayer) show(ctx context.Context, s *shown) error {
+	web := config.Default().Web
+	web.Listen = []string{*r.serve}
+	if wrong := web.Mistakes(); len(wrong) > 0 {
+		return fmt.Errorf("--serve: %s", wrong[0].Text)
+	}
+	limit := newConnLimit(web.Connections)
+	return (&server{
+		listen: web.Listen, web: &webFile{}, limit: limit, log: slog.New(slog.DiscardHandler),
+		up: func(url string) { fmt.Fprintf(r.err, "the page is %s\n", url) },
+		waiting: func(trouble string) {
+			if trouble != "" {
+				fmt.Fprintln(r.err, trouble)
+			}
+		},
+	}).start(ctx, routes(s, limit.collectors()...))
 }
 
 // complain reports which parts of the tape could not be played.

@@ -1,14 +1,18 @@
 package main
 
 import (
+	"bytes"
+	"compress/gzip"
 	"net/http"
 	"strconv"
+	"strings"
+	"sync"
 	"sync/atomic"
 	"time"
 
 	"github.com/prometheus/client_golang/prometheus"
 	"github.com/prometheus/client_golang/prometheus/collectors"
-	"github.com/prometheus/client_golang/prometheus/promhttp"
+	"github.com/prometheus/common/expfmt"
 
 	"github.com/nodewatch/nodewatch/internal/judge"
 	"github.com/nodewatch/nodewatch/internal/metrics"
@@ -32,71 +36,159 @@ func (s *shown) view() (judge.View, bool) {
 	return judge.View{}, false
 }
 
-// routes are the addresses under which the views are served.
+// The types of what is served.
+const (
+	plainText = "text/plain; charset=utf-8"
+	htmlText  = "text/html; charset=utf-8"
+	jsonText  = "application/json"
+)
+
+// routes are the addresses under which the views are served. Each view is rendered
+// once a View, however many clients ask and however slowly they read.
 func routes(s *shown, more ...prometheus.Collector) http.Handler {
 	registry := prometheus.NewRegistry()
 	registry.MustRegister(metrics.New(version, s.view), collectors.NewProcessCollector(collectors.ProcessCollectorOpts{}), collectors.NewGoCollector())
 	registry.MustRegister(more...)
+	exposition := &rendering{render: func(judge.View) ([]byte, error) { return expose(registry) }}
+	report := &rendering{render: func(v judge.View) ([]byte, error) { return page.JSON(v.Report) }}
+	refreshing := &rendering{render: func(v judge.View) ([]byte, error) { return page.HTML(v, pageEvery) }}
+	still := &rendering{render: func(v judge.View) ([]byte, error) { return page.HTML(v, 0) }}
+
 	mux := http.NewServeMux()
-	mux.Handle("GET /metrics", promhttp.HandlerFor(registry, promhttp.HandlerOpts{MaxRequestsInFlight: 4}))
-	mux.HandleFunc("GET /{$}", s.page)
-	mux.HandleFunc("GET /api/v1/report", s.report)
+	mux.HandleFunc("GET /metrics", func(w http.ResponseWriter, r *http.Request) {
+		exposition.serve(w, r, s.last.Load(), string(expfmt.NewFormat(expfmt.TypeTextPlain)))
+	})
+	mux.HandleFunc("GET /{$}", func(w http.ResponseWriter, r *http.Request) {
+		w.Header().Set("Content-Security-Policy", page.ContentSecurityPolicy())
+		every, rendered := pageEvery, refreshing
+		if r.URL.Query().Get("refresh") == "0" {
+			every, rendered = 0, still
+		}
+		if v := s.last.Load(); v != nil {
+			rendered.serve(w, r, v, htmlText)
+			return
+		}
+		body, err := page.Starting(s.node, version, time.Now(), s.waiting, every)
+		if err != nil {
+			http.Error(w, err.Error(), http.StatusInternalServerError)
+			return
+		}
+		write(w, http.StatusServiceUnavailable, htmlText, body)
+	})
+	mux.HandleFunc("GET /api/v1/report", func(w http.ResponseWriter, r *http.Request) {
+		if v := s.last.Load(); v != nil {
+			report.serve(w, r, v, jsonText)
+			return
+		}
+		write(w, http.StatusServiceUnavailable, jsonText, []byte(`{"error":"`+notYet+`"}`+"\n"))
+	})
 	for _, path := range []string{"GET /-/healthy", "GET /healthz"} {
 		mux.HandleFunc(path, func(w http.ResponseWriter, _ *http.Request) {
-			write(w, http.StatusOK, "text/plain; charset=utf-8", []byte("healthy\n"))
+			write(w, http.StatusOK, plainText, []byte("healthy\n"))
 		})
 	}
 	for _, path := range []string{"GET /-/ready", "GET /readyz"} {
-		mux.HandleFunc(path, s.ready)
+		mux.HandleFunc(path, func(w http.ResponseWriter, _ *http.Request) {
+			if s.last.Load() == nil {
+				write(w, http.StatusServiceUnavailable, plainText, []byte(notYet+"\n"))
+				return
+			}
+			write(w, http.StatusOK, plainText, []byte("ready\n"))
+		})
 	}
 	return mux
 }
 
-func (s *shown) ready(w http.ResponseWriter, _ *http.Request) {
-	if _, ok := s.view(); !ok {
-		write(w, http.StatusServiceUnavailable, "text/plain; charset=utf-8", []byte("starting: not every source has spoken yet\n"))
-		return
-	}
-	write(w, http.StatusOK, "text/plain; charset=utf-8", []byte("ready\n"))
-}
+// notYet says that there is no View yet.
+const notYet = "starting: waiting for the first reading of each source"
 
-func (s *shown) report(w http.ResponseWriter, _ *http.Request) {
-	v, ok := s.view()
-	if !ok {
-		write(w, http.StatusServiceUnavailable, "application/json", []byte(`{"error":"starting: not every source has spoken yet"}`+"\n"))
-		return
-	}
-	body, err := page.JSON(v.Report)
-	if err != nil {
-		http.Error(w, err.Error(), http.StatusInternalServerError)
-		return
-	}
-	write(w, http.StatusOK, "application/json", body)
-}
-
-// pageEvery is how often a browser is asked to load the page anew, in seconds.
+// pageEvery is how often a browser is asked to load the page again, in seconds.
 const pageEvery = 10
 
-func (s *shown) page(w http.ResponseWriter, r *http.Request) {
-	w.Header().Set("Content-Security-Policy", page.ContentSecurityPolicy())
-	refresh := pageEvery
-	if r.URL.Query().Get("refresh") == "0" {
-		refresh = 0
+// expose is everything in the registry, in Prometheus' text format.
+func expose(registry *prometheus.Registry) ([]byte, error) {
+	families, err := registry.Gather()
+	if err != nil {
+		return nil, err
 	}
-	code := http.StatusOK
-	var body []byte
-	var err error
-	if v, ok := s.view(); ok {
-		body, err = page.HTML(v, refresh)
-	} else {
-		code = http.StatusServiceUnavailable
-		body, err = page.Starting(s.node, version, time.Now(), s.waiting, refresh)
+	var b bytes.Buffer
+	for _, f := range families {
+		if _, err := expfmt.MetricFamilyToText(&b, f); err != nil {
+			return nil, err
+		}
 	}
+	return b.Bytes(), nil
+}
+
+// A rendering is one document, made at most once a View. It may be used by
+// several goroutines at once.
+type rendering struct {
+	render func(judge.View) ([]byte, error)
+
+	mu     sync.Mutex
+	of     *judge.View // what body shows; nil: nothing
+	body   []byte
+	zipped []byte // made when somebody asks for it
+}
+
+// bytes are the document of the View, which may be nil while there is none.
+func (d *rendering) bytes(v *judge.View, zip bool) ([]byte, error) {
+	d.mu.Lock()
+	defer d.mu.Unlock()
+	if v == nil || v != d.of {
+		d.of, d.body, d.zipped = nil, nil, nil
+		seen := judge.View{}
+		if v != nil {
+			seen = *v
+		}
+		body, err := d.render(seen)
+		if err != nil {
+			return nil, err
+		}
+		d.of, d.body = v, body
+	}
+	if !zip {
+		return d.body, nil
+	}
+	if d.zipped == nil {
+		var b bytes.Buffer
+		w := gzip.NewWriter(&b)
+		_, _ = w.Write(d.body) // a buffer takes everything
+		_ = w.Close()
+		d.zipped = b.Bytes()
+	}
+	return d.zipped, nil
+}
+
+// serve answers with the document of the View.
+func (d *rendering) serve(w http.ResponseWriter, r *http.Request, v *judge.View, kind string) {
+	zip := takesGzip(r.Header)
+	body, err := d.bytes(v, zip)
 	if err != nil {
 		http.Error(w, err.Error(), http.StatusInternalServerError)
 		return
 	}
-	write(w, code, "text/html; charset=utf-8", body)
+	w.Header().Set("Vary", "Accept-Encoding")
+	if zip {
+		w.Header().Set("Content-Encoding", "gzip")
+	}
+	write(w, http.StatusOK, kind, body)
+}
+
+// takesGzip reports whether the client has said that it takes gzip.
+func takesGzip(h http.Header) bool {
+	for _, line := range h.Values("Accept-Encoding") {
+		for one := range strings.SplitSeq(line, ",") {
+			name, weight, _ := strings.Cut(one, ";")
+			if !strings.EqualFold(strings.TrimSpace(name), "gzip") {
+				continue
+			}
+			q, weighed := strings.CutPrefix(strings.TrimSpace(weight), "q=")
+			share, err := strconv.ParseFloat(q, 64)
+			return !weighed || err != nil || share > 0
+		}
+	}
+	return false
 }
 
 // write answers with a whole body that is not to be kept by caches.

@@ -4,16 +4,18 @@ import (
 	"context"
 	"fmt"
 	"log/slog"
-	"net/http"
 	"os"
 	"os/signal"
 	"runtime"
 	"runtime/debug"
+	"slices"
+	"strings"
 	"syscall"
 	"time"
 
 	"github.com/alecthomas/kingpin/v2"
-	"github.com/prometheus/exporter-toolkit/web"
+	"github.com/prometheus/client_golang/prometheus"
+	"github.com/prometheus/common/promslog"
 
 	"github.com/nodewatch/nodewatch/internal/config"
 	"github.com/nodewatch/nodewatch/internal/judge"
@@ -40,6 +42,8 @@ type runner struct {
 	listen *[]string
 	socket *bool
 	web    *string
+	most   *int
+	logs   *promslog.Config
 	log    *slog.Logger
 }
 
@@ -50,28 +54,56 @@ func (p program) runCommand(app *kingpin.Application) (string, func(context.Cont
 	r.listen = cmd.Flag("web.listen-address", "Address to serve on; repeatable. Default: 127.0.0.1:10090.").Strings()
 	r.socket = cmd.Flag("web.systemd-socket", "Serve on the sockets that systemd passes.").Bool()
 	r.web = cmd.Flag("web.config.file", "File for TLS and basic authentication, in exporter-toolkit's format.").String()
+	r.most = cmd.Flag("web.max-connections", fmt.Sprintf("Connections from other machines that may be open; this machine may have %d more. Default: 100.", loopbackConnections)).Int()
+	r.logs = logFlags(cmd)
 	return "run", r.run
 }
 
 func (r *runner) run(ctx context.Context) int {
 	c, err := readConfig(*r.file)
-	if err != nil {
-		return r.fail(exitCritical, err)
+	if err == nil {
+		err = r.flags(&c)
 	}
-	r.flags(&c)
+	if err != nil {
+		return r.fail(exitFailure, err)
+	}
+	defer brokenPipes()()
+	var lines *watch.Log
+	r.log, lines = newLog(r.logs, r.err)
+	defer lines.Close(lastWords)
+	out := watch.NewLog(r.out, nil)
+	defer out.Close(lastWords)
+	if err := r.daemon(ctx, c, out, lines); err != nil {
+		return program{err: lines}.fail(exitFailure, oneLine{err})
+	}
+	return exitOK
+}
+
+// daemon watches until ctx ends. An error says what cannot be.
+func (r *runner) daemon(ctx context.Context, c config.Config, out, lines *watch.Log) error {
 	ctx, stop := context.WithCancel(ctx)
 	defer stop()
 	defer frugal()()
-	r.log = slog.New(slog.NewTextHandler(watch.NewLog(ctx, r.err), &slog.HandlerOptions{ReplaceAttr: withoutTime}))
-	r.privileges()
 	s := &shown{node: hostName(c)}
 	reporters, err := deliveries(c, lasting(c))
 	if err != nil {
-		return r.fail(exitCritical, err)
+		return err
 	}
 	list, err := sources(ctx, c, machine(), s.view)
 	if err != nil {
-		return r.fail(exitCritical, err)
+		return err
+	}
+	settings, err := c.Rules.Settings()
+	if err != nil {
+		return err
+	}
+	secured, err := openWebFile(c.Web.Config)
+	if err != nil {
+		return err
+	}
+	record, finish, err := openTape(ctx, c.Tape)
+	if err != nil {
+		return err
 	}
 	post := watch.NewPost(hostName(c), reporters)
 	defer post.Close(goodbye)
@@ -79,30 +111,33 @@ func (r *runner) run(ctx context.Context) int {
 	for _, src := range list {
 		s.waiting = append(s.waiting, src.Name)
 	}
-	settings, err := c.Rules.Settings()
-	if err != nil {
-		return r.fail(exitCritical, err)
+	notify, tell, reload := newNotifier(), newTeller(r.log), newReloads()
+	late := time.AfterFunc(readyAfter, notify.late)
+	defer late.Stop()
+	limit := newConnLimit(c.Web.Connections)
+	web := &server{
+		listen: c.Web.Listen, systemd: *r.socket, web: secured, limit: limit, log: r.log, waiting: notify.waiting,
+		up: func(url string) { fmt.Fprintf(out, "nodewatch %s: the page of this node is %s\n", version, url) },
 	}
-	record, finish, err := openTape(ctx, c.Tape)
-	if err != nil {
-		return r.fail(exitCritical, err)
+	if err := web.start(ctx, routes(s, slices.Concat(reload.collectors(), limit.collectors(), []prometheus.Collector{droppedLines(lines)})...)); err != nil {
+		return err
 	}
-	reload := newReloads()
-	r.serve(ctx, c, routes(s, reload.collectors()...))
-	notify, tell := newNotifier(), newTeller(r.log)
+	r.privileges()
 	watch.Daemon{
 		Node: hostName(c), Version: version, Site: c.Site, Labels: c.Labels, Sources: list, Settings: settings,
-		Changed: r.reloads(ctx, reload), Record: record, Show: s.show,
-		Alive: func(v judge.View) {
-			notify.alive(v)
-			tell.tell(v)
-			post.Take(v.Report)
-		},
+		Changed: r.reloads(ctx, reload), Record: record, Alive: notify.alive,
+		OnView: []func(judge.View){s.show, notify.view, tell.tell, func(v judge.View) { post.Take(v.Report) }},
 	}.Run(ctx)
-	if err := finish(); err != nil {
-		return r.fail(exitCritical, err)
-	}
-	return exitOK
+	return finish()
+}
+
+// brokenPipes sees to it that a write to a pipe that nobody reads fails, and does
+// not end the process. The function that it returns ends that. The signal is
+// caught, not ignored: children would inherit that.
+func brokenPipes() (over func()) {
+	caught := make(chan os.Signal, 1)
+	signal.Notify(caught, syscall.SIGPIPE)
+	return func() { signal.Stop(caught) }
 }
 
 // frugal holds the process to what the daemon may take. The function that it
@@ -117,15 +152,27 @@ func frugal() (over func()) {
 }
 
 // flags lets the flags win over the file.
-func (r *runner) flags(c *config.Config) {
+func (r *runner) flags(c *config.Config) error {
 	if len(*r.listen) > 0 {
 		c.Web.Listen = *r.listen
 	}
 	if *r.web != "" {
 		c.Web.Config = *r.web
 	}
+	if *r.most != 0 {
+		c.Web.Connections = *r.most
+	}
 	if *r.tape != "" {
 		c.Tape.File = *r.tape
+	}
+	wrong := c.Web.Mistakes() // the file's have been found before
+	switch {
+	case len(wrong) == 0:
+		return nil
+	case strings.HasPrefix(wrong[0].Field, "listen"):
+		return fmt.Errorf("--web.listen-address: %s", wrong[0].Text)
+	default:
+		return fmt.Errorf("--web.max-connections: %s", wrong[0].Text)
 	}
 }
 
@@ -137,13 +184,6 @@ func (r *runner) privileges() {
 	if err := lockMemory(); err != nil {
 		r.log.Info("memory is not locked: give nodewatch CAP_IPC_LOCK or LimitMEMLOCK=infinity, so that it works while the root disk is stuck", "err", err)
 	}
-}
-
-func (r *runner) serve(ctx context.Context, c config.Config, routes http.Handler) {
-	flags := &web.FlagConfig{WebListenAddresses: &c.Web.Listen, WebSystemdSocket: r.socket, WebConfigFile: &c.Web.Config}
-	server{flags: flags, log: r.log, say: func(url string) {
-		fmt.Fprintf(r.out, "nodewatch %s: the page of this node is %s\n", version, url)
-	}}.serve(ctx, routes)
 }
 
 // reloads reads the configuration file again at each SIGHUP. A bad file keeps the
@@ -163,29 +203,21 @@ func (r *runner) reloads(ctx context.Context, m *reloads) <-chan node.Settings {
 			c, err := readConfig(*r.file)
 			m.note(err)
 			if err != nil {
-				r.log.Error("the configuration is as it was, as the file has a mistake", "err", err)
+				r.log.Error("Reload failed: invalid configuration; keeping the previous one", "err", oneLine{err})
 				continue
 			}
 			settings, err := c.Rules.Settings()
 			if err != nil {
-				r.log.Error("the configuration is as it was", "err", err)
+				r.log.Error("Reload failed; keeping the previous configuration", "err", err)
 				continue
 			}
 			select {
 			case changed <- settings:
-				r.log.Info("rules read again; what is not about rules takes a restart", "file", *r.file)
+				r.log.Info("Rules reloaded; other changes require a restart", "file", *r.file)
 			case <-ctx.Done():
 				return
 			}
 		}
 	}()
 	return changed
-}
-
-// withoutTime leaves the time to the journal.
-func withoutTime(groups []string, a slog.Attr) slog.Attr {
-	if a.Key == slog.TimeKey && len(groups) == 0 {
-		return slog.Attr{}
-	}
-	return a
 }

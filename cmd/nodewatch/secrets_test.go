@@ -57,7 +57,7 @@ func TestNobodyReadsASecret(t *testing.T) {
 	if code != 2 || strings.Contains(out+errs, secret) {
 		t.Errorf("exit %d\n%s%s", code, out, errs)
 	}
-	if code, out, errs = called(t, "check-config", file); code != 0 || out+errs != "" {
+	if code, out, errs = called(t, "check-config", file); code != 0 || out != file+" is valid\n" || errs != "" {
 		t.Errorf("exit %d\n%s%s", code, out, errs)
 	}
 }

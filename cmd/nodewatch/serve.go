@@ -3,81 +3,185 @@ package main
 import (
 	"context"
 	"errors"
+	"fmt"
 	"log/slog"
 	"net"
 	"net/http"
+	"slices"
+	"sync"
+	"syscall"
 	"time"
 
+	"github.com/coreos/go-systemd/v22/activation"
 	"github.com/prometheus/exporter-toolkit/web"
 )
 
-// How often a busy port is tried again.
+// listenAgain is how often a busy port is tried again.
 const listenAgain = 2 * time.Second
+
+// lookUp is how long it may take to look up a name to listen on.
+const lookUp = 5 * time.Second
+
+// maxStreams is how many requests one HTTP/2 connection may have at once.
+const maxStreams = 8
 
 // A server serves the views.
 type server struct {
-	flags *web.FlagConfig
-	log   *slog.Logger
-	say   func(url string) // told once an address is served
+	listen  []string // addresses, host:port
+	systemd bool     // serve on the sockets that systemd passes, not on listen
+	web     *webFile
+	limit   *connLimit
+	log     *slog.Logger
+	up      func(url string)     // called once for each address that is served
+	waiting func(trouble string) // called with why an address is not served yet; empty: all are
+
+	mu   sync.Mutex
+	busy []string // addresses that something else listens on
 }
 
-// serve serves handler on every address until ctx ends. A port that is busy, as
-// by an earlier nodewatch that sleeps in the kernel, is tried again for ever.
-func (s server) serve(ctx context.Context, handler http.Handler) {
-	srv := &http.Server{
-		Handler:           handler,
-		ReadHeaderTimeout: 5 * time.Second,
-		WriteTimeout:      30 * time.Second,
-		IdleTimeout:       time.Minute,
-		MaxHeaderBytes:    64 << 10,
+// start serves handler until ctx ends. An error says why that cannot be. A port
+// that is busy is no error, as an earlier nodewatch that sleeps in the kernel may
+// hold it: it is tried again and again.
+func (s *server) start(ctx context.Context, handler http.Handler) error {
+	listeners, err := s.listeners(ctx)
+	if err != nil {
+		return err
 	}
-	context.AfterFunc(ctx, func() {
-		last, cancel := context.WithTimeout(context.WithoutCancel(ctx), time.Second)
-		defer cancel()
-		_ = srv.Shutdown(last)
-	})
-	if s.flags.WebSystemdSocket != nil && *s.flags.WebSystemdSocket {
-		go s.retry(ctx, "systemd's sockets", func() error { return web.ListenAndServe(srv, s.flags, s.log) })
-		return
+	go s.web.watch(ctx, s.log)
+	s.waiting(s.trouble())
+	for _, l := range listeners {
+		go s.serve(ctx, l, handler)
 	}
-	for _, address := range *s.flags.WebListenAddresses {
-		go s.retry(ctx, address, func() error {
-			l, err := net.Listen("tcp", address)
-			if err != nil {
-				return err
+	for _, address := range slices.Clone(s.busy) {
+		go s.retry(ctx, address, handler)
+	}
+	return nil
+}
+
+// listeners opens every address that is not busy.
+func (s *server) listeners(ctx context.Context) ([]net.Listener, error) {
+	if s.systemd {
+		list, err := activation.Listeners()
+		if err == nil && (len(list) == 0 || slices.Contains(list, nil)) {
+			err = errors.New("--web.systemd-socket: systemd has passed no socket; enable nodewatch.socket")
+		}
+		return list, err
+	}
+	var list []net.Listener
+	for _, address := range s.listen {
+		l, err := listen(ctx, address)
+		switch {
+		case errors.Is(err, syscall.EADDRINUSE):
+			s.busy = append(s.busy, address)
+			s.log.Error("Cannot listen yet; trying again", "address", address, "err", err)
+		case err != nil:
+			for _, l := range list {
+				_ = l.Close()
 			}
-			s.say(s.url(l.Addr()))
-			return web.Serve(l, srv, s.flags, quiet())
-		})
+			return nil, fmt.Errorf("cannot serve on %s: %w", address, err)
+		default:
+			list = append(list, l)
+		}
 	}
+	return list, nil
 }
 
-// retry calls serve until ctx ends, and says so once when it fails.
-func (s server) retry(ctx context.Context, address string, serve func() error) {
-	said := ""
-	for ctx.Err() == nil {
-		err := serve()
-		if errors.Is(err, http.ErrServerClosed) || ctx.Err() != nil {
-			return
-		}
-		if err != nil && err.Error() != said {
-			s.log.Error("cannot serve the page and /metrics; trying again", "address", address, "err", err)
-			said = err.Error()
-		}
+func listen(ctx context.Context, address string) (net.Listener, error) {
+	bounded, cancel := context.WithTimeout(ctx, lookUp)
+	defer cancel()
+	return new(net.ListenConfig).Listen(bounded, "tcp", address)
+}
+
+// retry listens on the address as soon as that can be, and serves.
+func (s *server) retry(ctx context.Context, address string, handler http.Handler) {
+	for {
 		select {
 		case <-time.After(listenAgain):
 		case <-ctx.Done():
+			return
 		}
+		l, err := listen(ctx, address)
+		if err != nil {
+			continue // said before
+		}
+		s.mu.Lock()
+		s.busy = slices.DeleteFunc(s.busy, func(a string) bool { return a == address })
+		trouble := s.trouble()
+		s.mu.Unlock()
+		s.waiting(trouble)
+		s.serve(ctx, l, handler)
+		return
 	}
 }
 
-func (s server) url(a net.Addr) string {
-	scheme := "http"
-	if *s.flags.WebConfigFile != "" {
-		scheme = "https"
+// trouble is why not every address is served.
+func (s *server) trouble() string {
+	if len(s.busy) == 0 {
+		return ""
 	}
-	return scheme + "://" + a.String() + "/"
+	return fmt.Sprintf("cannot listen on %s (address in use), trying again", s.busy[0])
 }
 
-// quiet is a logger that says nothing: nodewatch says itself where it listens.
-func quiet() *slog.Logger { return slog.New(slog.DiscardHandler) }
+// serve serves on the listener until ctx ends. Each listener has an http.Server
+// of its own, as exporter-toolkit changes it.
+func (s *server) serve(ctx context.Context, l net.Listener, handler http.Handler) {
+	errs := limitedLog(s.log)
+	srv := newServer(counted(s.guarded(handler)), errs)
+	context.AfterFunc(ctx, func() { shutDown(ctx, srv) })
+	s.up(s.web.scheme() + "://" + l.Addr().String() + "/")
+	err := web.Serve(refusing{s.limit.listener(l), s.web}, srv, s.web.flags(), quieter(errs))
+	if ctx.Err() == nil {
+		s.log.Error("The page and /metrics are no longer served", "address", l.Addr().String(), "err", err)
+	}
+}
+
+// newServer returns a server that no client can hold for long.
+func newServer(handler http.Handler, log *slog.Logger) *http.Server {
+	return &http.Server{
+		Handler:           handler,
+		ReadHeaderTimeout: 5 * time.Second,
+		ReadTimeout:       10 * time.Second,
+		WriteTimeout:      10 * time.Second,
+		IdleTimeout:       2 * time.Minute, // more than any scrape interval
+		MaxHeaderBytes:    16 << 10,
+		HTTP2:             &http.HTTP2Config{MaxConcurrentStreams: maxStreams},
+		ConnContext:       withConn,
+		ErrorLog:          slog.NewLogLogger(log.Handler(), slog.LevelWarn),
+	}
+}
+
+// shutDown ends the server, and gives answers that are under way a second.
+func shutDown(ctx context.Context, srv *http.Server) {
+	last, cancel := context.WithTimeout(context.WithoutCancel(ctx), time.Second)
+	defer cancel()
+	_ = srv.Shutdown(last)
+}
+
+// guarded refuses requests while the web configuration is broken.
+func (s *server) guarded(next http.Handler) http.Handler {
+	return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+		if s.web.broken.Load() {
+			w.Header().Set("Connection", "close")
+			write(w, http.StatusServiceUnavailable, plainText, []byte("the web configuration of nodewatch is broken; its log says how\n"))
+			return
+		}
+		next.ServeHTTP(w, r)
+	})
+}
+
+// A refusing listener closes every connection while the web configuration is
+// broken: neither TLS nor a password can be asked for.
+type refusing struct {
+	net.Listener
+	web *webFile
+}
+
+func (l refusing) Accept() (net.Conn, error) {
+	for {
+		c, err := l.Listener.Accept()
+		if err != nil || !l.web.broken.Load() {
+			return c, err
+		}
+		_ = c.Close()
+	}
+}

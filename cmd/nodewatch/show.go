@@ -2,8 +2,10 @@ package main
 
 import (
 	"context"
+	"errors"
 	"fmt"
 	"os"
+	"path/filepath"
 	"text/tabwriter"
 
 	"github.com/alecthomas/kingpin/v2"
@@ -43,14 +45,55 @@ func (p program) rulesCommand(app *kingpin.Application) (string, func(context.Co
 }
 
 func (p program) checkConfigCommand(app *kingpin.Application) (string, func(context.Context) int) {
-	cmd := app.Command("check-config", "Check a configuration file. Prints nothing but the first mistake.")
+	cmd := app.Command("check-config", "Check a configuration file and the files that it names, and list everything that run would refuse.")
 	file := cmd.Arg("file", "The file.").Required().String()
 	return "check-config", func(context.Context) int {
-		if _, err := readConfig(*file); err != nil {
+		c, err := readConfig(*file)
+		if err != nil {
+			if all, several := errors.AsType[config.Errors](err); several {
+				for _, one := range all {
+					p.fail(exitCritical, one)
+				}
+				return exitCritical
+			}
 			return p.fail(exitCritical, err)
 		}
+		wrong := refusals(c)
+		for _, err := range wrong {
+			p.fail(exitCritical, fmt.Errorf("%s: %w", *file, oneLine{err}))
+		}
+		if len(wrong) > 0 {
+			return exitCritical
+		}
+		fmt.Fprintf(p.out, "%s is valid\n", *file)
 		return exitOK
 	}
+}
+
+// refusals are what run would refuse of a configuration whose text is right: files
+// that it names and that are not there, or not what they should be.
+func refusals(c config.Config) []error {
+	var wrong []error
+	add := func(err error) {
+		if err != nil {
+			wrong = append(wrong, err)
+		}
+	}
+	add(checkWebFile(c.Web.Config))
+	if c.Tape.File != "" {
+		_, err := os.Stat(filepath.Dir(c.Tape.File))
+		if err != nil {
+			add(fmt.Errorf("tape.file: %w", err))
+		}
+	}
+	for _, r := range c.Reporters {
+		if _, err := reporter(r, c.Digest, ""); err != nil { // what the daemon keeps is left alone
+			add(fmt.Errorf("reporter %s: %w", r.Name, err))
+		}
+	}
+	_, err := c.Rules.Settings()
+	add(err)
+	return wrong
 }
 
 func (p program) sourcesCommand(app *kingpin.Application) (string, func(context.Context) int) {
@@ -77,7 +120,7 @@ func (p program) sourcesCommand(app *kingpin.Application) (string, func(context.
 
 // configFlag adds the flag that names the configuration file.
 func configFlag(cmd *kingpin.CmdClause) *string {
-	return cmd.Flag("config.file", "Configuration file; without one the defaults hold.").Envar("NODEWATCH_CONFIG").String()
+	return cmd.Flag("config.file", "Configuration file; defaults apply if unset.").Envar("NODEWATCH_CONFIG").String()
 }
 
 // readConfig reads the file, or gives the defaults for no name.

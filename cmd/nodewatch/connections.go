@@ -1,0 +1,228 @@
+package main
+
+import (
+	"context"
+	"crypto/tls"
+	"net"
+	"net/http"
+	"sync"
+	"time"
+
+	"github.com/prometheus/client_golang/prometheus"
+)
+
+// loopbackConnections is how many connections from this machine there may be
+// beside those that --web.max-connections allows: whoever is logged in can look
+// while the network is full of others.
+const loopbackConnections = 10
+
+// How long a connection is left alone even when it is in the way of another one:
+// time to be scheduled and to send its request, and time to take in its answer.
+const (
+	requestGrace = 20 * time.Millisecond
+	answerGrace  = 200 * time.Millisecond
+)
+
+// A connLimit bounds how many connections are open, over all listeners that share
+// it. Over the limit, the one that has waited longest for its request is closed,
+// so that no client can hold the page by doing nothing; if none waits, the one
+// whose answer takes longest.
+type connLimit struct {
+	most   int // of other machines; those of this machine may be loopbackConnections more
+	closed prometheus.Counter
+
+	mu     sync.Mutex
+	open   map[*conn]struct{}
+	remote int // of open, how many are of other machines
+}
+
+func newConnLimit(most int) *connLimit {
+	return &connLimit{most: most, open: map[*conn]struct{}{}, closed: prometheus.NewCounter(prometheus.CounterOpts{
+		Name: "nodewatch_http_connections_shed_total", Help: "How many connections were closed because there were more than --web.max-connections.",
+	})}
+}
+
+// collectors are the limit's metrics.
+func (l *connLimit) collectors() []prometheus.Collector {
+	return []prometheus.Collector{l.closed, prometheus.NewGaugeFunc(prometheus.GaugeOpts{
+		Name: "nodewatch_http_connections", Help: "How many connections to the page and to /metrics are open.",
+	}, func() float64 {
+		l.mu.Lock()
+		defer l.mu.Unlock()
+		return float64(len(l.open))
+	})}
+}
+
+// listener returns one whose connections count.
+func (l *connLimit) listener(of net.Listener) net.Listener { return limitedListener{of, l} }
+
+type limitedListener struct {
+	net.Listener
+	limit *connLimit
+}
+
+// Accept returns the next connection once there is room for it.
+func (l limitedListener) Accept() (net.Conn, error) {
+	accepted, err := l.Listener.Accept()
+	if err != nil {
+		return nil, err
+	}
+	c := &conn{Conn: accepted, limit: l.limit, remote: !isLocal(accepted.RemoteAddr())}
+	for {
+		victim, wait := l.limit.admit(c)
+		if victim != nil {
+			victim.shed()
+		}
+		if wait == 0 {
+			return c, nil
+		}
+		time.Sleep(wait) // at most answerGrace; what comes meanwhile waits in the kernel
+	}
+}
+
+func isLocal(a net.Addr) bool {
+	tcp, is := a.(*net.TCPAddr)
+	return !is || tcp.IP.IsLoopback()
+}
+
+// admit adds c, or says how long to wait before trying again. The victim is no
+// longer counted and is to be shed.
+func (l *connLimit) admit(c *conn) (victim *conn, wait time.Duration) {
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	now := time.Now()
+	crowded := c.remote && l.remote >= l.most
+	if crowded || len(l.open) >= l.most+loopbackConnections {
+		victim = l.inTheWay(now, crowded)
+		if wait = victim.left(now); wait > 0 {
+			return nil, wait
+		}
+		l.forget(victim)
+		l.closed.Inc()
+	}
+	c.since = now
+	l.open[c] = struct{}{}
+	if c.remote {
+		l.remote++
+	}
+	return victim, 0
+}
+
+// inTheWay is the connection to close next, of other machines only or of all.
+func (l *connLimit) inTheWay(now time.Time, remote bool) *conn {
+	var first *conn
+	for c := range l.open {
+		if remote && !c.remote {
+			continue
+		}
+		if first == nil || c.before(first, now) {
+			first = c
+		}
+	}
+	return first
+}
+
+func (l *connLimit) forget(c *conn) {
+	if _, is := l.open[c]; !is {
+		return
+	}
+	delete(l.open, c)
+	if c.remote {
+		l.remote--
+	}
+}
+
+// A conn is a connection that counts.
+type conn struct {
+	net.Conn
+	limit  *connLimit
+	remote bool
+
+	// Guarded by limit.mu.
+	answering int       // requests that are being answered; HTTP/2 has several at once
+	since     time.Time // when it began to wait for a request, or to be answered
+}
+
+// before reports whether c is to be closed before o: those that may be closed at
+// once come first, then those that wait for a request, then the oldest.
+func (c *conn) before(o *conn, now time.Time) bool {
+	if mine, its := c.left(now) <= 0, o.left(now) <= 0; mine != its {
+		return mine
+	}
+	if mine, its := c.answering == 0, o.answering == 0; mine != its {
+		return mine
+	}
+	return c.since.Before(o.since)
+}
+
+// left is how much longer the connection is left alone.
+func (c *conn) left(now time.Time) time.Duration {
+	grace := requestGrace
+	if c.answering > 0 {
+		grace = answerGrace
+	}
+	return max(0, grace-now.Sub(c.since))
+}
+
+// answer notes that a request begins or ends to be answered.
+func (c *conn) answer(step int) {
+	c.limit.mu.Lock()
+	defer c.limit.mu.Unlock()
+	if c.answering += step; c.answering == 0 || step > 0 && c.answering == 1 {
+		c.since = time.Now()
+	}
+}
+
+// shed closes the connection; what a client has not taken in is thrown away, or
+// the kernel would keep it.
+func (c *conn) shed() {
+	if tcp, is := c.Conn.(*net.TCPConn); is {
+		_ = tcp.SetLinger(0)
+	}
+	_ = c.Conn.Close()
+}
+
+// Close implements net.Conn.
+func (c *conn) Close() error {
+	c.limit.mu.Lock()
+	c.limit.forget(c)
+	c.limit.mu.Unlock()
+	return c.Conn.Close()
+}
+
+// CloseWrite lets net/http end an answer properly.
+func (c *conn) CloseWrite() error {
+	if half, can := c.Conn.(interface{ CloseWrite() error }); can {
+		return half.CloseWrite()
+	}
+	return nil
+}
+
+type connKey struct{}
+
+// withConn is an http.Server's ConnContext.
+func withConn(ctx context.Context, c net.Conn) context.Context {
+	if secured, is := c.(*tls.Conn); is {
+		c = secured.NetConn()
+	}
+	return context.WithValue(ctx, connKey{}, c)
+}
+
+// counted answers requests by next, and notes on their connections that it does.
+// No request has a body here: one that claims to is answered, its body is not
+// waited for, and its connection is closed.
+func counted(next http.Handler) http.Handler {
+	return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+		if c, is := r.Context().Value(connKey{}).(*conn); is {
+			c.answer(1)
+			defer c.answer(-1)
+		}
+		control := http.NewResponseController(w)
+		if r.ContentLength != 0 {
+			w.Header().Set("Connection", "close")
+			_ = control.SetReadDeadline(time.Unix(1, 0))
+		}
+		next.ServeHTTP(w, r)
+		_ = control.Flush() // from here on the connection may be closed
+	})
+}

@@ -1,0 +1,382 @@
+package main
+
+import (
+	"bufio"
+	"compress/gzip"
+	"context"
+	"errors"
+	"fmt"
+	"io"
+	"log/slog"
+	"net"
+	"net/http"
+	"net/http/httptest"
+	"os"
+	"path/filepath"
+	"regexp"
+	"strings"
+	"sync"
+	"sync/atomic"
+	"testing"
+	"time"
+
+	"github.com/nodewatch/nodewatch/internal/judge"
+)
+
+// patience is how long a test waits for what must come. It is long, as the machine
+// may be busy; nothing that passes takes it.
+const patience = 1 * time.Minute
+
+// serving starts a server for the handler on loopback, and returns its address.
+func serving(t *testing.T, limit *connLimit, secured *webFile, handler http.Handler) (address string, log *lockedBuffer) {
+	t.Helper()
+	ctx, cancel := context.WithCancel(t.Context())
+	log = &lockedBuffer{}
+	up := make(chan string, 1)
+	s := &server{
+		listen: []string{"127.0.0.1:0"}, web: secured, limit: limit, log: slog.New(slog.NewTextHandler(log, nil)),
+		up: func(url string) { up <- url }, waiting: func(string) {},
+	}
+	if err := s.start(ctx, handler); err != nil {
+		cancel()
+		t.Fatal(err)
+	}
+	t.Cleanup(cancel)
+	_, rest, _ := strings.Cut(<-up, "://")
+	return strings.TrimSuffix(rest, "/"), log
+}
+
+// dial connects, with a deadline on everything that follows.
+func dial(t *testing.T, address string) net.Conn {
+	t.Helper()
+	c, err := net.DialTimeout("tcp", address, patience)
+	if err != nil {
+		t.Fatal(err)
+	}
+	t.Cleanup(func() { c.Close() })
+	if err := c.SetDeadline(time.Now().Add(patience)); err != nil {
+		t.Fatal(err)
+	}
+	return c
+}
+
+// once is a client that makes a connection for each request.
+func once() *http.Client {
+	return &http.Client{Timeout: patience, Transport: &http.Transport{DisableKeepAlives: true}}
+}
+
+var hello = http.HandlerFunc(func(w http.ResponseWriter, _ *http.Request) { write(w, http.StatusOK, plainText, []byte("hello\n")) })
+
+// A request whose body never comes is answered at once, and its connection closed:
+// here no time limit would ever end it.
+func TestNoRequestBodyIsWaitedFor(t *testing.T) {
+	for name, head := range map[string]string{
+		"length": "GET / HTTP/1.1\r\nHost: a\r\nContent-Length: 100\r\n\r\n", "chunked": "GET / HTTP/1.1\r\nHost: a\r\nTransfer-Encoding: chunked\r\n\r\n",
+		"large": "POST / HTTP/1.1\r\nHost: a\r\nContent-Length: 99999999\r\n\r\n", "asks first": "GET / HTTP/1.1\r\nHost: a\r\nExpect: 100-continue\r\nContent-Length: 5\r\n\r\n",
+	} {
+		srv := newServer(counted(hello), slog.New(slog.DiscardHandler))
+		srv.ReadTimeout, srv.ReadHeaderTimeout, srv.WriteTimeout = 0, 0, 0
+		l, err := net.Listen("tcp", "127.0.0.1:0")
+		if err != nil {
+			t.Fatal(err)
+		}
+		t.Cleanup(func() { srv.Close() })
+		go srv.Serve(l)
+		c := dial(t, l.Addr().String())
+		if _, err := io.WriteString(c, head); err != nil {
+			t.Fatal(err)
+		}
+		got, err := io.ReadAll(c)
+		if err != nil || !strings.HasPrefix(string(got), "HTTP/1.1 200 OK\r\n") || !strings.HasSuffix(string(got), "hello\n") {
+			t.Errorf("%s: got %q, %v", name, got, err)
+		}
+	}
+}
+
+// Many connections that want nothing, or whose body never comes, are all closed,
+// and meanwhile others are answered.
+func TestIdleConnectionsAreShed(t *testing.T) {
+	const most, many = 20, 500
+	limit := newConnLimit(most)
+	address, _ := serving(t, limit, &webFile{}, hello)
+	var held []net.Conn
+	for i := range many {
+		c := dial(t, address)
+		text := []string{"", "GET / HTTP/1.1\r\nHost: ", "GET / HTTP/1.1\r\nHost: a\r\nContent-Length: 100\r\n\r\n"}[i%3]
+		_, _ = io.WriteString(c, text) // may be closed already
+		held = append(held, c)
+		limit.mu.Lock()
+		open := len(limit.open)
+		limit.mu.Unlock()
+		if open > most+loopbackConnections {
+			t.Fatalf("%d connections are open", open)
+		}
+		if i%50 != 0 {
+			continue
+		}
+		resp, err := once().Get("http://" + address)
+		if err != nil {
+			t.Fatalf("beside %d connections: %v", i, err)
+		}
+		resp.Body.Close()
+	}
+	for i, c := range held[:many-most-loopbackConnections] {
+		if _, err := io.Copy(io.Discard, c); errors.Is(err, os.ErrDeadlineExceeded) {
+			t.Fatalf("connection %d of %d is still open", i, many)
+		}
+	}
+}
+
+// Clients that do not read what they asked for hold nobody up.
+func TestSlowReadersHoldNobodyUp(t *testing.T) {
+	large := make([]byte, 64<<20) // more than the kernel keeps for a connection
+	address, _ := serving(t, newConnLimit(10), &webFile{}, http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+		if r.URL.Path == "/large" {
+			write(w, http.StatusOK, plainText, large)
+			return
+		}
+		hello(w, r)
+	}))
+	for range 3 * (10 + loopbackConnections) {
+		if _, err := io.WriteString(dial(t, address), "GET /large HTTP/1.1\r\nHost: a\r\n\r\n"); err != nil {
+			t.Fatal(err)
+		}
+	}
+	resp, err := once().Get("http://" + address)
+	if err != nil {
+		t.Fatal(err)
+	}
+	resp.Body.Close()
+}
+
+// However many ask, a document is rendered once a View, plain and zipped.
+func TestOneRenderingAView(t *testing.T) {
+	var rendered atomic.Int32
+	d := &rendering{render: func(v judge.View) ([]byte, error) {
+		rendered.Add(1)
+		return []byte("report of " + v.Report.Node), nil
+	}}
+	ask := func(v *judge.View, encoding string) string {
+		w, r := httptest.NewRecorder(), httptest.NewRequest(http.MethodGet, "/", nil)
+		r.Header.Set("Accept-Encoding", encoding)
+		d.serve(w, r, v, plainText)
+		var body io.Reader = w.Body
+		if w.Header().Get("Content-Encoding") == "gzip" {
+			var err error
+			if body, err = gzip.NewReader(w.Body); err != nil {
+				t.Error(err)
+				return ""
+			}
+		} else if strings.HasPrefix(encoding, "gzip") {
+			t.Errorf("%s: not zipped", encoding)
+		}
+		raw, err := io.ReadAll(body)
+		if err != nil {
+			t.Error(err)
+		}
+		return string(raw)
+	}
+	views := []*judge.View{viewNamed("node1"), viewNamed("node2")}
+	for i, v := range views {
+		var all sync.WaitGroup
+		for j := range 50 {
+			all.Go(func() {
+				if got, want := ask(v, []string{"", "gzip", "gzip;q=0.5, br", "br"}[j%4]), "report of "+v.Report.Node; got != want {
+					t.Errorf("got %q, want %q", got, want)
+				}
+			})
+		}
+		all.Wait()
+		if n := int(rendered.Load()); n != i+1 {
+			t.Errorf("rendered %d times for %d views", n, i+1)
+		}
+	}
+}
+
+func viewNamed(name string) *judge.View {
+	v := viewOf()
+	v.Report.Node = name
+	return &v
+}
+
+func TestWhoTakesGzip(t *testing.T) {
+	for text, want := range map[string]bool{"": false, "gzip": true, "deflate, GZIP;q=0.1": true, "gzip;q=0": false, "gzip; q=0.000": false, "identity": false, "gzip;q=x": true} {
+		if got := takesGzip(http.Header{"Accept-Encoding": {text}}); got != want {
+			t.Errorf("%q: %t", text, got)
+		}
+	}
+}
+
+// Every answer is for now and for nobody to guess its type.
+func TestHeaders(t *testing.T) {
+	s := &shown{}
+	s.show(*viewNamed("node2"))
+	handler := routes(s)
+	for path, kind := range map[string]string{"/metrics": "text/plain; version=0.0.4", "/": "text/html", "/api/v1/report": "application/json", "/-/healthy": "text/plain", "/-/ready": "text/plain"} {
+		w := httptest.NewRecorder()
+		handler.ServeHTTP(w, httptest.NewRequest(http.MethodGet, path, nil))
+		h := w.Header()
+		if w.Code != http.StatusOK || h.Get("Cache-Control") != "no-store" || h.Get("X-Content-Type-Options") != "nosniff" || !strings.HasPrefix(h.Get("Content-Type"), kind) {
+			t.Errorf("%s: %d %v", path, w.Code, h)
+		}
+	}
+}
+
+// Whatever run refuses ends the start with one line and exit code 1.
+func TestWhatCannotBeServedEndsTheStart(t *testing.T) {
+	dir := t.TempDir()
+	file := func(name, content string) string {
+		name = filepath.Join(dir, name)
+		if err := os.WriteFile(name, []byte(content), 0o600); err != nil {
+			t.Fatal(err)
+		}
+		return name
+	}
+	address := func(a string) []string { return []string{"--web.listen-address", a} }
+	secured := func(name string) []string {
+		return []string{"--web.listen-address", "127.0.0.1:0", "--web.config.file", name}
+	}
+	for name, c := range map[string]struct {
+		args []string
+		want string
+	}{
+		"no port":         {address("127.0.0.1"), `--web.listen-address: "127.0.0.1" is not allowed: the port is missing`},
+		"port too large":  {address("127.0.0.1:65536"), "a number from 0 to 65535"},
+		"a word as port":  {address("127.0.0.1:page"), "a number from 0 to 65535"},
+		"not ours":        {address("192.0.2.1:10090"), "cannot assign requested address"},
+		"one of two":      {append(address("127.0.0.1:0"), address("192.0.2.1:10090")...), "cannot serve on 192.0.2.1:10090"},
+		"too few":         {append(address("127.0.0.1:0"), "--web.max-connections", "1"), "--web.max-connections: 1 is not allowed: must be a whole number from 10 to 10000"},
+		"in the file":     {[]string{"--config.file", file("n.yml", "web: {listen: [\"127.0.0.1:x\"]}")}, "n.yml:1: web.listen[0]"},
+		"no web file":     {secured(filepath.Join(dir, "none.yml")), "none.yml: no such file or directory"},
+		"a directory":     {secured(dir), "is not a file"},
+		"not YAML":        {secured(file("a.yml", "a: [")), "web configuration " + filepath.Join(dir, "a.yml")},
+		"unknown field":   {secured(file("b.yml", "users: {}\nmore: 1\n")), "field users not found"},
+		"no hash":         {secured(file("c.yml", "basic_auth_users: {oncall: storm}\n")), "hash"},
+		"no certificate":  {secured(file("d.yml", "tls_server_config: {cert_file: x.pem, key_file: x.key}\n")), filepath.Join(dir, "x.pem")},
+		"no socket":       {[]string{"--web.systemd-socket"}, "systemd has passed no socket"},
+		"no tape":         {append(address("127.0.0.1:0"), "--tape", filepath.Join(dir, "none", "tape")), "no such file or directory"},
+		"reporter's file": {[]string{"--config.file", file("r.yml", "reporters: [{name: a, webhook: {preset: json, url: \"http://192.0.2.1\"}, tls: {ca_file: /none.pem}}]")}, "reporter a: ca_file: open /none.pem"},
+	} {
+		ctx, cancel := context.WithTimeout(t.Context(), patience)
+		var out, errs lockedBuffer
+		code := Main(ctx, append([]string{"run"}, c.args...), nil, &out, &errs)
+		cancel()
+		if text := errs.String(); code != exitFailure || out.String() != "" || strings.Count(text, "\n") != 1 || !strings.Contains(text, c.want) {
+			t.Errorf("%s: exit %d, %q, %q; want one line with %q", name, code, out.String(), text, c.want)
+		}
+	}
+}
+
+// A busy port is waited for: meanwhile the loop runs, STATUS says what is wrong, and
+// once the port is free the page is served and its address printed.
+func TestABusyPortIsWaitedFor(t *testing.T) {
+	holder, err := net.Listen("tcp", "127.0.0.1:0")
+	if err != nil {
+		t.Fatal(err)
+	}
+	t.Cleanup(func() { holder.Close() })
+	said := notified(t)
+	ctx, cancel := context.WithCancel(t.Context())
+	var out, errs lockedBuffer
+	ended := make(chan int, 1)
+	go func() {
+		ended <- Main(ctx, []string{"run", "--web.listen-address", holder.Addr().String()}, nil, &out, &errs)
+	}()
+	t.Cleanup(func() { cancel(); <-ended })
+	seen := said("operational", "unknown", "WARNING", "OK", "CRITICAL", "UNKNOWN") // the first View
+	if !strings.Contains(seen, "STATUS=cannot listen on "+holder.Addr().String()) || out.String() != "" {
+		t.Errorf("systemd is told %q, stdout is %q", seen, out.String())
+	}
+	holder.Close()
+	said("READY=1")
+	resp, err := once().Get("http://" + holder.Addr().String() + "/-/healthy")
+	if err != nil {
+		t.Fatal(err)
+	}
+	resp.Body.Close()
+	for late := time.After(patience); !strings.Contains(out.String(), "http://"+holder.Addr().String()+"/\n"); {
+		select {
+		case <-time.After(10 * time.Millisecond):
+		case <-late:
+			t.Fatalf("stdout is %q", out.String())
+		}
+	}
+	if n := strings.Count(errs.String(), "Cannot listen yet"); n != 1 {
+		t.Errorf("the log says it %d times:\n%s", n, errs.String())
+	}
+}
+
+// notified stands in for systemd. The function waits until one of the words is
+// heard, and returns everything that has been.
+func notified(t *testing.T) func(words ...string) string {
+	t.Helper()
+	name := filepath.Join(t.TempDir(), "notify")
+	c, err := net.ListenUnixgram("unixgram", &net.UnixAddr{Name: name, Net: "unixgram"})
+	if err != nil {
+		t.Fatal(err)
+	}
+	t.Cleanup(func() { c.Close() })
+	t.Setenv("NOTIFY_SOCKET", name)
+	heard := ""
+	return func(words ...string) string {
+		t.Helper()
+		if err := c.SetReadDeadline(time.Now().Add(patience)); err != nil {
+			t.Fatal(err)
+		}
+		for {
+			for _, w := range words {
+				if strings.Contains(heard, w) {
+					return heard
+				}
+			}
+			b := make([]byte, 4096)
+			n, err := c.Read(b)
+			if err != nil {
+				t.Fatalf("waiting for %q: %v; heard %q", words, err, heard)
+			}
+			heard += string(b[:n]) + "\n"
+		}
+	}
+}
+
+// What is printed is where the page really is.
+func TestTheRealAddressIsPrinted(t *testing.T) {
+	empty := filepath.Join(t.TempDir(), "web.yml")
+	if err := os.WriteFile(empty, []byte("# nothing\n"), 0o600); err != nil {
+		t.Fatal(err)
+	}
+	ctx, cancel := context.WithCancel(t.Context())
+	r, w := io.Pipe()
+	ended := make(chan int, 1)
+	go func() {
+		ended <- Main(ctx, []string{"run", "--web.listen-address", "127.0.0.1:0", "--web.config.file", empty}, nil, w, io.Discard)
+	}()
+	t.Cleanup(func() { r.Close(); cancel(); <-ended })
+	line, err := bufio.NewReader(r).ReadString('\n')
+	if err != nil {
+		t.Fatal(err)
+	}
+	url := regexp.MustCompile(`https?://\S+`).FindString(line)
+	resp, err := once().Get(url + "-/healthy")
+	if err != nil {
+		t.Fatalf("%q: %v", line, err)
+	}
+	resp.Body.Close()
+}
+
+// A client that speaks nonsense is logged, but not as often as it does.
+func TestClientsCannotFillTheLog(t *testing.T) {
+	var b lockedBuffer
+	log := limitedLog(slog.New(slog.NewTextHandler(&b, nil)))
+	for i := range 1000 {
+		log.With("i", i).Warn("nonsense")
+	}
+	if n := strings.Count(b.String(), "nonsense"); n != clientLines {
+		t.Errorf("%d lines, want %d", n, clientLines)
+	}
+	h := log.Handler().(*limitedHandler)
+	r := slog.NewRecord(time.Now().Add(clientLineEvery+time.Second), slog.LevelWarn, "more nonsense", 0)
+	if err := h.Handle(t.Context(), r); err != nil || !strings.Contains(b.String(), fmt.Sprintf("suppressed=%d", 1000-clientLines)) {
+		t.Errorf("%v: %s", err, b.String())
+	}
+}

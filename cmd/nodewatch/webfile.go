@@ -1,0 +1,273 @@
+package main
+
+import (
+	"context"
+	"crypto/sha256"
+	"errors"
+	"fmt"
+	"io"
+	"io/fs"
+	"log/slog"
+	"os"
+	"path/filepath"
+	"strings"
+	"sync/atomic"
+	"syscall"
+	"time"
+
+	"github.com/prometheus/exporter-toolkit/web"
+	"go.yaml.in/yaml/v3"
+	"golang.org/x/sys/unix"
+)
+
+// webFileAgain is how often the web configuration is read again.
+const webFileAgain = 5 * time.Second
+
+// maxWebFile is the largest web configuration, certificate or key that is read, in bytes.
+const maxWebFile = 1 << 20
+
+// A webFile is the file for TLS and basic authentication, with its certificates.
+// exporter-toolkit reads its file at each request and each handshake; so it is
+// given a copy that lies in memory, and a stuck disk cannot stop an answer. A
+// goroutine of its own reads the file again and replaces the copy.
+type webFile struct {
+	path   string // empty: there is none
+	tls    bool   // whether it asks for TLS
+	copy   *os.File
+	sum    [sha256.Size]byte
+	broken atomic.Bool // connections are refused: the file has broken while running
+}
+
+// openWebFile reads the file of the given name.
+func openWebFile(path string) (*webFile, error) {
+	f := &webFile{path: path}
+	if path == "" {
+		return f, nil
+	}
+	content, secured, err := loadWebFile(path)
+	if err != nil {
+		return nil, err
+	}
+	if f.copy, err = inMemory(content); err != nil {
+		return nil, fmt.Errorf("web configuration %s: %w", path, err)
+	}
+	f.tls, f.sum = secured, sha256.Sum256(content)
+	return f, nil
+}
+
+// checkWebFile says what is wrong with the file of the given name.
+func checkWebFile(path string) error {
+	if path == "" {
+		return nil
+	}
+	_, _, err := loadWebFile(path)
+	return err
+}
+
+// flags are what exporter-toolkit is told.
+func (f *webFile) flags() *web.FlagConfig {
+	name := ""
+	if f.copy != nil {
+		name = inProc(f.copy)
+	}
+	return &web.FlagConfig{WebConfigFile: &name}
+}
+
+// scheme is how the page is asked for.
+func (f *webFile) scheme() string {
+	if f.tls {
+		return "https"
+	}
+	return "http"
+}
+
+// watch reads the file again and again until ctx ends. A read that hangs keeps
+// this goroutine and what was last read.
+func (f *webFile) watch(ctx context.Context, log *slog.Logger) {
+	if f.path == "" {
+		return
+	}
+	said := ""
+	for {
+		select {
+		case <-time.After(webFileAgain):
+		case <-ctx.Done():
+			return
+		}
+		err := f.reload()
+		switch {
+		case err == nil && said != "":
+			log.Info("The web configuration is valid again", "file", f.path)
+			said = ""
+		case err != nil && err.Error() != said:
+			said = err.Error()
+			if f.broken.Load() {
+				log.Error("Connections are refused until the web configuration is valid", "err", err)
+			} else {
+				log.Warn("Cannot read the web configuration again; the previous one stays in force", "err", err)
+			}
+		}
+	}
+}
+
+// reload reads the file once more. A disk that fails says nothing about the
+// file, so what was read before stays in force.
+func (f *webFile) reload() error {
+	content, secured, err := loadWebFile(f.path)
+	if err == nil && secured != f.tls {
+		err = fmt.Errorf("web configuration %s: turning TLS on or off requires a restart", f.path)
+	}
+	if err == nil {
+		err = f.replace(content)
+	}
+	f.broken.Store(err != nil && !errors.Is(err, syscall.EIO))
+	return err
+}
+
+func (f *webFile) replace(content []byte) error {
+	sum := sha256.Sum256(content)
+	if sum == f.sum {
+		return nil
+	}
+	fresh, err := inMemory(content)
+	if err != nil {
+		return fmt.Errorf("web configuration %s: %w", f.path, err)
+	}
+	defer fresh.Close()
+	if err := unix.Dup3(int(fresh.Fd()), int(f.copy.Fd()), unix.O_CLOEXEC); err != nil {
+		return fmt.Errorf("web configuration %s: %w", f.path, err)
+	}
+	f.sum = sum
+	return nil
+}
+
+// loadWebFile returns the valid content of the file with its certificates in it,
+// and whether it asks for TLS. An error is one line that names the file.
+func loadWebFile(path string) (content []byte, secured bool, err error) {
+	wrong := func(err error) error {
+		return fmt.Errorf("web configuration %s: %w", path, oneLine{err})
+	}
+	raw, err := readWebPart(path)
+	if err != nil {
+		return nil, false, wrong(err)
+	}
+	var doc yaml.Node
+	var c web.Config
+	if err := yaml.Unmarshal(raw, &doc); err != nil {
+		return nil, false, wrong(err)
+	}
+	if doc.Kind == 0 { // nothing but comments
+		return nil, false, nil
+	}
+	if err := web.Validate(path); err != nil {
+		return nil, false, wrong(err)
+	}
+	if err := doc.Decode(&c); err != nil {
+		return nil, false, wrong(err)
+	}
+	if err := inline(doc.Content[0], filepath.Dir(path)); err != nil {
+		return nil, false, wrong(err)
+	}
+	if content, err = yaml.Marshal(&doc); err != nil {
+		return nil, false, wrong(err)
+	}
+	return content, c.TLSConfig.IsEnabled(), nil
+}
+
+// inline puts the certificates and the key that the mapping names into it.
+func inline(root *yaml.Node, dir string) error {
+	files := map[string]string{"cert_file": "cert", "key_file": "key", "client_ca_file": "client_ca"}
+	section := valueOf(root, "tls_server_config")
+	if section == nil {
+		return nil
+	}
+	for from, to := range files {
+		value := valueOf(section, from)
+		if value == nil || value.Value == "" {
+			continue
+		}
+		path := value.Value
+		if !filepath.IsAbs(path) {
+			path = filepath.Join(dir, path)
+		}
+		raw, err := readWebPart(path)
+		if err != nil {
+			return fmt.Errorf("%s: %w", from, err)
+		}
+		remove(section, from)
+		remove(section, to)
+		section.Content = append(section.Content, text(to), text(string(raw)))
+	}
+	return nil
+}
+
+func text(s string) *yaml.Node { return &yaml.Node{Kind: yaml.ScalarNode, Tag: "!!str", Value: s} }
+
+// valueOf is what the mapping has under the name; nil if it is not there.
+func valueOf(m *yaml.Node, name string) *yaml.Node {
+	for i := 0; m.Kind == yaml.MappingNode && i+1 < len(m.Content); i += 2 {
+		if m.Content[i].Value == name {
+			if value := m.Content[i+1]; value.Kind == yaml.AliasNode {
+				return value.Alias
+			}
+			return m.Content[i+1]
+		}
+	}
+	return nil
+}
+
+func remove(m *yaml.Node, name string) {
+	for i := 0; i+1 < len(m.Content); i += 2 {
+		if m.Content[i].Value == name {
+			m.Content = append(m.Content[:i:i], m.Content[i+2:]...)
+			return
+		}
+	}
+}
+
+// readWebPart reads a file whose size is bounded, and that is no pipe, which
+// could be waited for.
+func readWebPart(path string) ([]byte, error) {
+	if info, err := os.Stat(path); err != nil {
+		return nil, err
+	} else if info.Mode()&(fs.ModeNamedPipe|fs.ModeSocket|fs.ModeDir) != 0 {
+		return nil, fmt.Errorf("%s is not a file", path)
+	}
+	f, err := os.Open(path)
+	if err != nil {
+		return nil, err
+	}
+	defer f.Close()
+	raw, err := io.ReadAll(io.LimitReader(f, maxWebFile+1))
+	if err == nil && len(raw) > maxWebFile {
+		err = fmt.Errorf("%s is larger than 1 MiB", path)
+	}
+	return raw, err
+}
+
+// inMemory makes a file of the content that no disk holds (memfd_create(2)).
+func inMemory(content []byte) (*os.File, error) {
+	const name = "nodewatch-web"
+	fd, err := unix.MemfdCreate(name, unix.MFD_CLOEXEC|unix.MFD_NOEXEC_SEAL)
+	if errors.Is(err, unix.EINVAL) { // before Linux 6.3
+		fd, err = unix.MemfdCreate(name, unix.MFD_CLOEXEC)
+	}
+	if err != nil {
+		return nil, fmt.Errorf("memfd_create: %w", err)
+	}
+	f := os.NewFile(uintptr(fd), name)
+	if _, err := f.Write(content); err != nil {
+		return nil, errors.Join(err, f.Close())
+	}
+	return f, nil
+}
+
+// inProc is the name by which this process can open the file once more.
+func inProc(f *os.File) string { return fmt.Sprintf("/proc/self/fd/%d", f.Fd()) }
+
+// A oneLine is an error whose text is one line.
+type oneLine struct{ error }
+
+func (e oneLine) Error() string { return strings.Join(strings.Fields(e.error.Error()), " ") }
+
+func (e oneLine) Unwrap() error { return e.error }
