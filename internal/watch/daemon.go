@@ -23,7 +23,7 @@ type Daemon struct {
 	Settings node.Settings        // the rules to start with
 	Changed  <-chan node.Settings // new settings, after a reload; may be nil
 	Record   func(node.Entry)     // the tape; may be nil
-	OnView   []func(judge.View)    // called with each View, in this order
+	OnView   []func(judge.View)   // called with each View, in this order
 	Alive    func()               // called on each tick, also before the first View; may be nil
 }
 
