@@ -7,6 +7,7 @@ import "strings"
 var slaveLines = []phrase{
 	{"link status definitely down", BondSlaveDown, ""},
 	{"interface is now down", BondSlaveDown, ""},
+	{"backup interface is now down", BondSlaveDown, ""}, // ARP monitor, active-backup
 	{"link status definitely up", BondSlaveUp, ""},
 	{"interface is now up", BondSlaveUp, ""},
 	{"link status ", BondOther, "pending"}, // up or down, but the delay is not over
@@ -14,7 +15,8 @@ var slaveLines = []phrase{
 	{"failed to get link speed/duplex", BondOther, "speed"},
 	{"speed changed to 0 on port", BondOther, "speed"},
 	{"unknown ethtool speed", BondOther, "speed"},
-	{"An illegal loopback occurred on slave", BondOther, "loopback"},
+	{"An illegal loopback occurred on ", BondOther, "loopback"},
+	{"unbinding aggregator, and could not find a new aggregator", BondOther, "aggregator"},
 	{"Enslaving as ", BondOther, "enslaved"},
 	{"Releasing ", BondOther, "released"},
 	{"Removing ", BondOther, "released"},
@@ -42,6 +44,7 @@ var oldSlaveLines = []phrase{
 	{"link status down again after ", BondOther, "pending"},
 	{"making interface ", BondOther, "new active"},
 	{"failed to get link speed/duplex for ", BondOther, "speed"},
+	{"An illegal loopback occurred on adapter (", BondOther, "loopback"},
 	{"Enslaving ", BondOther, "enslaved"},
 	{"Adding slave ", BondOther, "enslaved"},
 	{"Releasing active interface ", BondOther, "released"},
@@ -49,8 +52,16 @@ var oldSlaveLines = []phrase{
 	{"Removing slave ", BondOther, "released"},
 }
 
-// bonding says what the line of an interface means if that is a bond.
+// bonding says what the line of an interface means if that is a bond. Up to 3.x the
+// module's name comes first, "bonding: bond0: TEXT".
 func bonding(name, says string) Line {
+	if name == "bonding" {
+		bond, after, ok := strings.Cut(says, ": ")
+		if !ok {
+			return Line{}
+		}
+		name, says = bond, after
+	}
 	bond := strings.TrimSuffix(name, " (unregistering)")
 	if !isIface(bond) {
 		return Line{}
@@ -83,7 +94,7 @@ func ofSlave(bond, slave, text string) Line {
 // oldSlave says what a line of 4.19 means. Ethernet interfaces that are down
 // are named in the same words as bonds', so that only these words count.
 func oldSlave(bond, says string) Line {
-	if after, ok := strings.CutPrefix(says, "interface "); ok {
+	if after, ok := strings.CutPrefix(strings.TrimPrefix(says, "backup "), "interface "); ok {
 		slave, rest, named := cutName(after, maxIface)
 		switch {
 		case named && strings.HasPrefix(rest, " is now down"):

@@ -25,6 +25,14 @@ package kmsg
 //   - RBDMapFail: features, pool, image, snapshot, parents, header, osdmap, options.
 //   - RBDOther: "read-only", "beyond end", copyup, refresh, notify, parent, size, loaded.
 //   - OOM: invoked, chosen, killed, reaped, "page allocation": one kill is several lines.
+//   - NICHang: watchdog, "unit hang", timeout. NICReset: recovery, recovered, firmware,
+//     parity, "driver issue"; else empty.
+//   - NICFault: firmware, command (one that the firmware did not answer), "recovery
+//     failed", removed, overheated, hardware, parity, health, fatal, power, queue,
+//     completion, init, module, "safe mode", "malicious driver"; "pcie fatal", "pcie
+//     uncorrected", pcie; "pcie corrected", which does no harm by itself.
+//   - PCIeFault: fatal, uncorrected, corrected, "link down", dma, "recovery failed", recovered.
+//   - FSError: journal; mount, where it cannot be mounted; else empty.
 //   - BondOther: pending, "new active", "no active", active, speed, aggregator,
 //     loopback, enslaved, released.
 type Class string
@@ -78,6 +86,7 @@ const (
 	NICHang       Class = "nic-tx-hang" // transmit queue timed out, hang detected
 	NICReset      Class = "nic-reset"   // the driver reset the adapter
 	NICFault      Class = "nic-fault"   // firmware or hardware trouble
+	PCIeFault     Class = "pcie-fault"  // of a device of any kind, by its bus id: AER, link down, DMA fault
 	NICUp         Class = "nic-link-up"
 	NICDown       Class = "nic-link-down"
 	HungTask      Class = "hung-task"       // Detail: comm
@@ -102,7 +111,7 @@ func Classes() []Class {
 		SessionReset, CephDetail, SparseRead, ReplyDropped, Timeout, OSDDown, OSDGone, OSDUp, OSDWeight, Full,
 		PoolGone, MonLost, MonFound, MapCorrupt, NoOSD, WrongCluster, ClientMade, CephOther, RBDResult, RBDWatch,
 		RBDLock, RBDMapped, RBDMapFail, RBDOther, BondSlaveDown, BondSlaveUp, BondNoPartner, BondOther, NICHang,
-		NICReset, NICFault, NICUp, NICDown, HungTask, HungOwner, HungMuted, Lockup, BlockError, FSError, FSReadOnly,
+		NICReset, NICFault, PCIeFault, NICUp, NICDown, HungTask, HungOwner, HungMuted, Lockup, BlockError, FSError, FSReadOnly,
 		FSMounted, OOM, NetPressure, MachineCheck, Suppressed,
 	}
 }

@@ -37,6 +37,14 @@ func family(text string) (Line, pairing) {
 		if l := rbd(text); l.Class != Other {
 			return l, unpaired
 		}
+	case '[':
+		if l := marked(text); l.Class != Other {
+			return l, unpaired
+		}
+	case 'p', 'D', 'A':
+		if l := pci(text); l.Class != Other {
+			return l, unpaired
+		}
 	}
 	if l := kernel(text); l.Class != Other {
 		return l, unpaired

@@ -32,7 +32,20 @@ var bondTable = []said{
 	{"bond0 (unregistering): (slave eth0): Removing an active aggregator", on(BondOther, slave, "released")},
 	{"bond0 (unregistering): Released all slaves", on(BondOther, "bond0", "released")},
 	{"bond-stor.100: (slave enp1s0f0np0): something new", on(BondOther, "bond-stor.100/enp1s0f0np0", "")},
+	{"bond0: (slave eth0): backup interface is now down", on(BondSlaveDown, slave, "")}, // ARP monitor
+	{"bond0: (slave eth0): backup interface is now up", on(BondOther, slave, "")},
+	{"bond0: (slave eth0): An illegal loopback occurred on slave", on(BondOther, slave, "loopback")},
+	{"bond0: (slave eth0): unbinding aggregator, and could not find a new aggregator for its ports", on(BondOther, slave, "aggregator")},
+	{"bond0: (slave eth0): making interface the new active one 100 ms earlier", on(BondOther, slave, "new active")},
+	{"bond0: (slave eth0): Error -16 calling set_mac_address", on(BondOther, slave, "")},
+	{"bond0: received packet on bond0 with own address as source address (addr:02:00:5e:00:53:07, vlan:0)", Line{}},
+	// Up to 3.x.
+	{"bonding: bond0: link status definitely down for interface eth0, disabling it.", on(BondSlaveDown, slave, "")},
+	{"bonding: bond0: Warning: No 802.3ad response from the link partner for any adapters in the bond", on(BondNoPartner, "bond0", "")},
+	{"bonding: bond0: making interface eth0 the new active one.", on(BondOther, slave, "new active")},
 	// 4.19.
+	{"bond0: backup interface eth0 is now down", on(BondSlaveDown, slave, "")},
+	{"bond0: An illegal loopback occurred on adapter (eth0)", on(BondOther, slave, "loopback")},
 	{"bond0: link status definitely down for interface eth0, disabling it", on(BondSlaveDown, slave, "")},
 	{"bond0: link status definitely up for interface eth0, 10000 Mbps full duplex", on(BondSlaveUp, slave, "")},
 	{"bond0: link status definitely up for interface eth0", on(BondSlaveUp, slave, "")},

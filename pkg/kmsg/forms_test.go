@@ -16,7 +16,7 @@ type said struct {
 // each kernel that has its own.
 func allForms() []said {
 	var all []said
-	for _, table := range [][]said{faultForms, reasonForms, mapForms, osdForms, authForms, rbdTable, bondTable, nicTable, kernelTable, storageTable, quietTable} {
+	for _, table := range [][]said{faultForms, reasonForms, mapForms, osdForms, authForms, rbdTable, bondTable, nicTable, nicDriverTable, kernelTable, storageTable, quietTable} {
 		all = append(all, table...)
 	}
 	return all

@@ -2,33 +2,9 @@ package kmsg
 
 import "strings"
 
-// What NIC drivers say of trouble: ixgbe, i40e, ice, igb, e1000e, tg3, bnxt_en,
-// mlx5_core, and the stack's own watchdog (net/sched/sch_generic.c).
-var nicLines = []phrase{
-	{"NETDEV WATCHDOG: ", NICHang, "watchdog"},
-	{"Detected Tx Unit Hang", NICHang, "unit hang"},
-	{"Detected Hardware Unit Hang", NICHang, "unit hang"},
-	{"tx_timeout: VSI_seid", NICHang, "timeout"},
-	{"TX timeout ", NICHang, "timeout"},
-	{"transmit timed out", NICHang, "timeout"},
-	{"initiating reset due to tx timeout", NICReset, ""},
-	{"initiating reset to clear Tx work", NICReset, ""},
-	{"Reset adapter", NICReset, ""},
-	{"starting health recovery flow", NICReset, "recovery"},
-	{"health recovery succeeded", NICReset, "recovered"},
-	{"health recovery failed", NICFault, "recovery failed"},
-	{"Adapter removed", NICFault, "removed"},
-	{"Warning firmware error detected", NICFault, "firmware"},
-	{"Detected firmware fatal condition", NICFault, "firmware"},
-	{"Firmware not responding", NICFault, "firmware"},
-	{"Malicious Driver Detection event", NICFault, "malicious driver"},
-	{"Port module event[error]", NICFault, "module"},
-	{"device's health compromised", NICFault, "health"},
-}
-
 // nic says what a driver's line means: "DRIVER BUSID IFNAME: TEXT", "DRIVER
-// BUSID: TEXT", or "IFNAME: TEXT". Device is the interface, or the bus id where
-// none is named.
+// BUSID: TEXT", "DRIVER: IFNAME: TEXT", "DRIVER: [FUNC:LINE(IFNAME)]TEXT" or
+// "IFNAME: TEXT". Device is the interface, or the bus id where none is named.
 func nic(name, says string) Line {
 	if name == "NETDEV WATCHDOG" { // up to 6.8: "NETDEV WATCHDOG: eth0 (ixgbe): transmit queue 5 timed out"
 		iface, rest, ok := strings.Cut(says, " (")
@@ -36,24 +12,85 @@ func nic(name, says string) Line {
 			return Line{Class: NICHang, Device: iface, Detail: "watchdog"}
 		}
 	}
-	device, iface := speaker(name)
+	if iface, after, ok := cutSecond(says); ok {
+		if _, known := nicDrivers[name]; known {
+			return ofNIC(name, iface, iface, after)
+		}
+	}
+	driver, device, iface := speaker(name)
 	if device == "" {
 		return Line{}
 	}
-	says = afterFunction(says)
-	if p, ok := lookUp(nicLines, says); ok {
-		return Line{Class: p.class, Device: device, Detail: p.detail}
+	return ofNIC(driver, device, iface, says)
+}
+
+// cutSecond cuts the interface that follows a driver's name: "IFNAME: " or
+// "[FUNC:LINE(IFNAME)]".
+func cutSecond(says string) (iface, rest string, ok bool) {
+	if says[0] == '[' {
+		iface, rest, ok = cutMark(says)
+		return iface, rest, ok && iface != ""
 	}
-	if after, ok := strings.CutPrefix(says, "Fatal error "); ok {
-		if _, rest, ok := cutDigits(after, 10); ok && strings.HasPrefix(rest, " detected") {
-			return Line{Class: NICFault, Device: device, Detail: "fatal"}
+	i := strings.IndexByte(says[:min(len(says), maxIface+1)], ':')
+	if i < 1 || !isIface(says[:i]) || !strings.HasPrefix(says[i:], ": ") {
+		return "", says, false
+	}
+	return says[:i], says[i+2:], true
+}
+
+// ofNIC says what a driver's text means. The interface is empty if none is named,
+// and so is the driver.
+func ofNIC(driver, device, iface, says string) Line {
+	phrases, known := nicDrivers[driver]
+	if known {
+		if l := aer(device, says); l.Class != Other {
+			return l
 		}
 	}
-	return link(iface, says)
+	plain := afterFunction(says)
+	for _, text := range [...]string{says, plain} {
+		if p, ok := lookUpNIC(phrases, text); ok {
+			return Line{Class: p.class, Device: device, Detail: p.detail}
+		}
+		if p, ok := lookUpNIC(nicPhrases, text); ok {
+			return Line{Class: p.class, Device: device, Detail: p.detail}
+		}
+		if len(plain) == len(says) {
+			break
+		}
+	}
+	if after, ok := strings.CutPrefix(plain, "atlantic: link change old "); ok && known {
+		return linkChange(device, after)
+	}
+	if iface == "" && known {
+		iface = device // cxgb4 names a port's link by the bus id alone
+	}
+	return link(iface, plain)
+}
+
+// aer says what the PCIe error service means: "AER: PCIe Bus Error: severity=...",
+// without "AER: " up to 4.20.
+func aer(device, says string) Line {
+	if p, ok := lookUpNIC(aerPhrases, strings.TrimPrefix(says, "AER: ")); ok {
+		return Line{Class: p.class, Device: device, Detail: p.detail}
+	}
+	return Line{}
+}
+
+func lookUpNIC(phrases []nicPhrase, s string) (*nicPhrase, bool) {
+	if s == "" {
+		return nil, false
+	}
+	for i := range phrases {
+		if p := &phrases[i]; p.begins[0] == s[0] && strings.HasPrefix(s, p.begins) && strings.Contains(s[len(p.begins):], p.has) {
+			return p, true
+		}
+	}
+	return nil, false
 }
 
 // speaker returns whose line it is, and which interface if one is named.
-func speaker(name string) (device, iface string) {
+func speaker(name string) (driver, device, iface string) {
 	for _, state := range [...]string{" (unregistering)", " (uninitialized)", " (unregistered)", " (released)"} {
 		if before, ok := strings.CutSuffix(name, state); ok {
 			name = before
@@ -63,20 +100,55 @@ func speaker(name string) (device, iface string) {
 	driver, rest, more := strings.Cut(name, " ")
 	switch {
 	case !more && isIface(driver):
-		return driver, driver
+		return "", driver, driver
 	case !more || !isBus(driver):
-		return "", ""
+		return "", "", ""
 	}
 	bus, iface, more := strings.Cut(rest, " ")
 	switch {
 	case !isBus(bus):
-		return "", ""
+		return "", "", ""
 	case !more:
-		return bus, ""
+		return driver, bus, ""
 	case isIface(iface):
-		return iface, iface
+		return driver, iface, iface
 	}
-	return "", ""
+	return "", "", ""
+}
+
+// marked says what a line means that begins with a mark: "[qede_link_update:2631(ens3f0)]Link
+// is down". Only qed and qede put nothing before it.
+func marked(text string) Line {
+	driver := "qede"
+	if !strings.HasPrefix(text, "[qede_") {
+		driver = "qed"
+		if !strings.HasPrefix(text, "[qed_") {
+			return Line{}
+		}
+	}
+	device, says, ok := cutMark(text)
+	if !ok {
+		return Line{}
+	}
+	return ofNIC(driver, device, device, says)
+}
+
+// cutMark cuts the "[FUNC:LINE(NAME)]" of bnx2x and qed. The name is of an
+// interface or a bus id, or empty where the driver has none yet.
+func cutMark(s string) (name, rest string, ok bool) {
+	mark, rest, found := strings.Cut(s, ")]")
+	function, name, paren := strings.Cut(mark, "(")
+	if !found || !paren || !strings.HasPrefix(function, "[") || strings.ContainsAny(function, " ]") {
+		return "", s, false
+	}
+	function, line, colon := cutLast(function, ':')
+	if _, after, number := cutDigits(line, 10); !colon || !number || after != "" || strings.Contains(function, ":") {
+		return "", s, false
+	}
+	if name != "" && !isBus(name) {
+		return "", s, false
+	}
+	return name, rest, true
 }
 
 // afterFunction strips "FUNC:LINE:(pid N): ", which mlx5_core puts before its errors.
@@ -95,9 +167,13 @@ func afterFunction(s string) string {
 	return s
 }
 
-// link recognizes "NIC Link is Up", "Link is down", "Link up" of an interface,
-// and igb's and e1000e's "[igb: ]eth0 NIC Link is Up". A PCI slot's or SATA
-// port's link is another matter: those name no interface, or begin otherwise.
+// The words that may stand before "link" in a line about an interface's own.
+var linkWords = [...]string{"nic ", "copper ", "serdes ", "remote copper ", "port "}
+
+// link recognizes "NIC Link is Up", "Link is down", "Link up", "NIC Copper Link is
+// Down" of an interface, and igb's and e1000e's "[igb: ]eth0 NIC Link is Up". A
+// PCI slot's or SATA port's link is another matter: those name no interface, or
+// begin otherwise.
 func link(iface, says string) Line {
 	for _, driver := range [...]string{"igb: ", "e1000e: "} {
 		says = strings.TrimPrefix(says, driver)
@@ -108,13 +184,30 @@ func link(iface, says string) Line {
 	if iface == "" {
 		return Line{}
 	}
-	after, _ := cutFold(says, "nic ")
+	after := says
+	for _, word := range linkWords {
+		after, _ = cutFold(after, word)
+	}
 	after, ok := cutFold(after, "link ")
 	after, _ = cutFold(after, "is ")
 	if !ok {
 		return Line{}
 	}
 	return linkState(iface, after)
+}
+
+// linkChange recognizes atlantic's "OLD new NEW", in Mbit/s.
+func linkChange(iface, s string) Line {
+	_, s, ok := cutDigits(s, 10)
+	s, found := strings.CutPrefix(s, " new ")
+	speed, rest, number := cutDigits(s, 10)
+	switch {
+	case !ok || !found || !number || !ends(rest):
+		return Line{}
+	case strings.Trim(speed, "0") == "":
+		return Line{Class: NICDown, Device: iface}
+	}
+	return Line{Class: NICUp, Device: iface}
 }
 
 func linkState(iface, s string) Line {
@@ -127,9 +220,9 @@ func linkState(iface, s string) Line {
 	return Line{}
 }
 
-// cutFold cuts a prefix, whatever its letters' case.
+// cutFold cuts a prefix, which begins with a small letter, whatever its letters' case.
 func cutFold(s, prefix string) (rest string, ok bool) {
-	if len(s) < len(prefix) || !strings.EqualFold(s[:len(prefix)], prefix) {
+	if len(s) < len(prefix) || s[0]|0x20 != prefix[0] || !strings.EqualFold(s[:len(prefix)], prefix) {
 		return s, false
 	}
 	return s[len(prefix):], true

@@ -31,7 +31,7 @@ var shorthand = strings.NewReplacer(
 	"ADDR", `(?:(?:\(\d{1,10}\))?(?P<addr>(?:\d{1,3}\.\d{1,3}\.\d{1,3}\.\d{1,3}|\[[0-9a-fA-F:.]{2,45}\]):\d{1,5})|\(unknown sockaddr family \d{1,10}\))`,
 	"FSID", `[0-9a-fA-F-]{36}`,
 	"DISK", `(?P<dev>[A-Za-z0-9_.@+!-]{1,31})`,
-	"BOND", `(?P<dev>[A-Za-z0-9_.@+!-]{1,15})(?: \(unregistering\))?: `,
+	"BOND", `(?:bonding: )?(?P<dev>[A-Za-z0-9_.@+!-]{1,15})(?: \(unregistering\))?: `,
 	"SLAVE", `(?P<slave>[A-Za-z0-9_.@+!-]{1,15})`,
 	"IFACE", `(?P<dev>[A-Za-z0-9_.@+!-]{1,15})`,
 	"STATE", `(?: \((?:unregistering|uninitialized|unregistered|released)\))?`,
@@ -42,6 +42,7 @@ var shorthand = strings.NewReplacer(
 )
 
 func compile(pattern string) *regexp.Regexp {
+	pattern = strings.ReplaceAll(pattern, "MARK", `\[[^ \](:]*:\d{1,10}\((?P<dev>BUSID)\)\]`)
 	return regexp.MustCompile(`(?s)^(?:` + shorthand.Replace(pattern) + `)`)
 }
 

@@ -1,5 +1,12 @@
 package kmsg
 
+import (
+	"maps"
+	"regexp"
+	"slices"
+	"strings"
+)
+
 // What net/ceph says, without its prefix.
 var cephForms = []form{
 	// The fault line: peer, address, reason.
@@ -158,7 +165,18 @@ var rbdForms = []form{
 }
 
 // What everybody else says.
-var hostForms = []form{
+var hostForms = append([]form{
+	f(PCIeFault, "link down", `pcieport (?P<dev>BUSID): pciehp: Slot\(.*\): (?:Link Down|Card not present)`),
+	f(PCIeFault, "fatal", `pcieport (?P<dev>BUSID): (?:DPC: containment event|(?:AER: )?PCIe Bus Error: severity=Uncorrected \(Fatal\))`),
+	f(PCIeFault, "corrected", `pcieport (?P<dev>BUSID): (?:AER: )?PCIe Bus Error: severity=Corrected`),
+	f(PCIeFault, "uncorrected", `pcieport (?P<dev>BUSID): (?:AER: )?PCIe Bus Error: severity=`),
+	f(PCIeFault, "recovery failed", `pcieport (?P<dev>BUSID): (?:AER: )?device recovery failed`),
+	f(PCIeFault, "recovered", `pcieport (?P<dev>BUSID): (?:AER: )?device recovery successful`),
+	f(PCIeFault, "corrected", `pcieport BUSID: (?:AER: )?(?:Multiple )?Correct(?:ed|able) error (?:received: |message received from )(?P<dev>BUSID)(?: |$)`),
+	f(PCIeFault, "fatal", `pcieport BUSID: (?:AER: )?(?:Multiple )?Uncorrect(?:ed|able) \(Fatal\) error (?:received: |message received from )(?P<dev>BUSID)(?: |$)`),
+	f(PCIeFault, "uncorrected", `pcieport BUSID: (?:AER: )?(?:Multiple )?Uncorrect(?:ed|able) \(Non-Fatal\) error (?:received: |message received from )(?P<dev>BUSID)(?: |$)`),
+	f(PCIeFault, "dma", `DMAR: \[.*?Request device \[(?P<dev>BUSID)\]`),
+	f(PCIeFault, "dma", `AMD-Vi: Event logged \[IO_PAGE_FAULT .*?device=(?P<dev>BUSID) `),
 	f(Lockup, "soft", `(?:(?:NMI )?watchdog: )?BUG: soft lockup`),
 	f(Lockup, "hard", `(?:NMI )?watchdog: Watchdog detected hard LOCKUP`),
 	f(HungMuted, "", `(?:INFO: )?Future hung task reports are suppressed`),
@@ -181,26 +199,34 @@ var hostForms = []form{
 	f(BlockError, "buffer", `Buffer I/O error on dev(?:ice)? DISK, logical block `),
 	f(FSError, "", `EXT4-fs error \(device DISK\)`),
 	f(FSError, "", `EXT4-fs warning \(device DISK\)(?:.*_end_bio:.*I/O error|.*I/O error.*_end_bio:)`),
-	f(FSReadOnly, "", `EXT4-fs \(DISK\): Remounting filesystem read-only`),
+	f(FSReadOnly, "", `EXT4-fs \(DISK\): (?:Remounting filesystem read-only|shut down requested)`),
 	f(FSMounted, "", `EXT4-fs \(DISK\): (?:mounted filesystem|re-mounted)`),
-	f(FSError, "", `EXT4-fs \(DISK\): (?:.*I/O error|.*data loss|Delayed block allocation failed)`),
-	f(FSReadOnly, "", `XFS \(DISK\): .*Shutting down filesystem`),
+	f(FSError, "mount", `EXT4-fs \(DISK\): (?:VFS: Can't find ext|unable to read superblock|bad geometry: |bad block size |no journal found|error loading journal|journal inode is deleted|Couldn't mount |group descriptors corrupted|get root inode failed|corrupt root inode|mount failed|write access unavailable, cannot proceed)`),
+	f(FSError, "", `EXT4-fs \(DISK\): (?:warning: mounting fs with errors|.*I/O error|.*data loss|Delayed block allocation failed|This should not happen!!  Data will be lost)`),
+	f(FSReadOnly, "", `XFS \(DISK\): (?:.*Shutting down filesystem|Filesystem has been shut down due to |User initiated shutdown received)`),
 	f(FSMounted, "", `XFS \(DISK\): Ending (?:clean mount|recovery)`),
-	f(FSError, "", `XFS \(DISK\): .*(?:I/O error|I/O Error|orruption|Internal error|writeback error|log mount/recovery failed)`),
+	f(FSError, "mount", `XFS \(DISK\): (?:Superblock has unknown |Filesystem can(?:not| not) be safely mounted|Filesystem can only be safely mounted read only|Filesystem has duplicate UUID |SB validate failed with error |SB sanity check failed|Invalid superblock magic number|bad magic number|bad version|log mount failed|log mount/recovery failed|[fF]ailed to read root inode|recovery required on read-only device|write access unavailable, cannot proceed|File system with blocksize |file system too large to be mounted)`),
+	f(FSError, "", `XFS \(DISK\): (?:Metadata CRC error detected|.*(?:I/O error|I/O Error|orruption|Internal error|writeback error|log mount/recovery failed))`),
+	f(FSReadOnly, "", `BTRFS:? .*? \(device DISK(?: state [A-Z]*)?\):? ?forced readonly`),
+	f(FSMounted, "", `BTRFS:? .*? \(device DISK(?: state [A-Z]*)?\):? ?first mount of filesystem `),
+	f(FSError, "mount", `BTRFS:? .*? \(device DISK(?: state [A-Z]*)?\):? ?(?:open_ctree failed|failed to read |superblock checksum mismatch)`),
+	f(FSError, "", `BTRFS:? .*? \(device DISK(?: state [A-Z]*)?\):? ?(?:csum failed |csum hole found |checksum verify failed |lost page write |lost super block write )`),
+	f(FSError, "", `BTRFS:? (?:error|critical|alert|emergency) \(device DISK(?: state [A-Z]*)?\)`),
 	f(FSError, "journal", `Aborting journal on device JOURNAL`),
-	f(FSError, "journal", `JBD2: (?:I/O error|Detected IO errors) (?:.* )?JOURNAL`),
+	f(FSError, "journal", `JBD2: (?:I/O error |Detected IO errors |Error -)(?:.* )?JOURNAL`),
 	// Lines that begin with a process's name.
 	f(OOM, "invoked", `.* invoked oom-killer: `),
 	f(OOM, "page allocation", `.*: page allocation failure: order:`),
 	// The summary of a rate limit.
 	f(Suppressed, "", `(?P<detail>[^ ]+): (?P<n>\d{1,10}) callbacks suppressed`),
 	// Bonding, 5.3 and later.
-	f(BondSlaveDown, "", `BOND\(slave SLAVE\): (?:link status definitely down|interface is now down)`),
+	f(BondSlaveDown, "", `BOND\(slave SLAVE\): (?:link status definitely down|(?:backup )?interface is now down)`),
 	f(BondSlaveUp, "", `BOND\(slave SLAVE\): (?:link status definitely up|interface is now up)`),
 	f(BondOther, "pending", `BOND\(slave SLAVE\): link status `),
 	f(BondOther, "new active", `BOND\(slave SLAVE\): making interface the new active one`),
 	f(BondOther, "speed", `BOND\(slave SLAVE\): (?:failed to get link speed/duplex|speed changed to 0 on port|unknown ethtool speed)`),
-	f(BondOther, "loopback", `BOND\(slave SLAVE\): An illegal loopback occurred on slave`),
+	f(BondOther, "loopback", `BOND\(slave SLAVE\): An illegal loopback occurred on `),
+	f(BondOther, "aggregator", `BOND\(slave SLAVE\): unbinding aggregator, and could not find a new aggregator`),
 	f(BondOther, "aggregator", `BOND\(slave SLAVE\): Port .*did not find a suitable aggregator`),
 	f(BondOther, "enslaved", `BOND\(slave SLAVE\): Enslaving as `),
 	f(BondOther, "released", `BOND\(slave SLAVE\): (?:Releasing|Removing) `),
@@ -210,30 +236,21 @@ var hostForms = []form{
 	f(BondOther, "active", `BOND(?:first )?active interface up!`),
 	f(BondOther, "released", `BONDReleased all slaves`),
 	// Bonding, 4.19.
-	f(BondSlaveDown, "", `BOND(?:link status definitely down for interface SLAVE(?:END)|interface (?P<slave>[A-Za-z0-9_.@+!-]{1,15}) is now down)`),
-	f(BondSlaveUp, "", `BOND(?:link status definitely up for interface SLAVE(?:END)|interface (?P<slave>[A-Za-z0-9_.@+!-]{1,15}) is now up)`),
+	f(BondSlaveDown, "", `BOND(?:link status definitely down for interface SLAVE(?:END)|(?:backup )?interface (?P<slave>[A-Za-z0-9_.@+!-]{1,15}) is now down)`),
+	f(BondSlaveUp, "", `BOND(?:link status definitely up for interface SLAVE(?:END)|(?:backup )?interface (?P<slave>[A-Za-z0-9_.@+!-]{1,15}) is now up)`),
 	f(BondOther, "pending", `BONDlink status down for (?:active |backup )?interface SLAVE(?:END)`),
 	f(BondOther, "pending", `BONDlink status up for interface SLAVE(?:END)`),
 	f(BondOther, "pending", `BONDlink status (?:up|down) again after \d{1,10} ms for interface SLAVE(?:END)`),
 	f(BondOther, "new active", `BONDmaking interface SLAVE(?:END)`),
 	f(BondOther, "speed", `BONDfailed to get link speed/duplex for SLAVE(?:END)`),
+	f(BondOther, "loopback", `BONDAn illegal loopback occurred on adapter \(SLAVE(?:END)`),
 	f(BondOther, "enslaved", `BOND(?:Enslaving|Adding slave) SLAVE(?:END)`),
 	f(BondOther, "released", `BOND(?:Releasing active interface|Releasing backup interface|Removing slave) SLAVE(?:END)`),
 	// NICs.
 	f(NICHang, "watchdog", `NETDEV WATCHDOG: IFACE \(.*\): transmit queue `),
-	nicForm(NICHang, "watchdog", `NETDEV WATCHDOG: `),
-	nicForm(NICHang, "unit hang", `Detected (?:Tx|Hardware) Unit Hang`),
-	nicForm(NICHang, "timeout", `(?:tx_timeout: VSI_seid|TX timeout |transmit timed out)`),
-	nicForm(NICReset, "", `(?:initiating reset (?:due to tx timeout|to clear Tx work)|Reset adapter)`),
-	nicForm(NICReset, "recovery", `starting health recovery flow`),
-	nicForm(NICReset, "recovered", `health recovery succeeded`),
-	nicForm(NICFault, "recovery failed", `health recovery failed`),
-	nicForm(NICFault, "removed", `Adapter removed`),
-	nicForm(NICFault, "firmware", `(?:Warning firmware error detected|Detected firmware fatal condition|Firmware not responding)`),
-	nicForm(NICFault, "malicious driver", `Malicious Driver Detection event`),
-	nicForm(NICFault, "module", `Port module event\[error\]`),
-	nicForm(NICFault, "health", `device's health compromised`),
-	nicForm(NICFault, "fatal", `Fatal error \d{1,10} detected`),
+}, append(driverForms(), linkForms...)...)
+
+var linkForms = []form{
 	nicForm(NICUp, "", namedLink+`[Uu][Pp]\b`),
 	nicForm(NICDown, "", namedLink+`[Dd][Oo][Ww][Nn]\b`),
 	f(NICUp, "", ifaceHead+ownLink+`[Uu][Pp]\b`),
@@ -243,10 +260,55 @@ var hostForms = []form{
 const (
 	namedLink = `(?:igb: )?(?:e1000e: )?(?P<dev>[A-Za-z0-9_.@+!-]{1,15}) NIC Link is `
 	ifaceHead = `(?:BUSID BUSID )?(?P<dev>[A-Za-z0-9_.@+!-]{1,15})STATE: FUNC`
-	ownLink   = `(?:igb: )?(?:e1000e: )?(?:[Nn][Ii][Cc] )?[Ll][Ii][Nn][Kk] (?:[Ii][Ss] )?`
+	ownLink   = `(?:igb: )?(?:e1000e: )?(?:[Nn][Ii][Cc] )?(?:(?i)copper )?(?:(?i)serdes )?(?:(?i)remote copper )?(?:(?i)port )?[Ll][Ii][Nn][Kk] (?:[Ii][Ss] )?`
 )
 
 // nicForm is a form of a driver's line, with or without an interface.
 func nicForm(class Class, detail, says string) form {
 	return f(class, detail, `(?:BUSID (?P<dev>BUSID)|(?:BUSID BUSID )?IFACE)STATE: FUNC`+says)
+}
+
+// driverForms are the forms of the drivers' own messages, from the table that
+// the classifier reads as well, and of those of any driver.
+func driverForms() []form {
+	families := map[*nicPhrase][]string{}
+	tables := map[*nicPhrase][]nicPhrase{}
+	var known []string
+	for _, driver := range slices.Sorted(maps.Keys(nicDrivers)) {
+		known = append(known, regexp.QuoteMeta(driver))
+		if phrases := nicDrivers[driver]; len(phrases) > 0 {
+			families[&phrases[0]] = append(families[&phrases[0]], regexp.QuoteMeta(driver))
+			tables[&phrases[0]] = phrases
+		}
+	}
+	speaker := func(drivers []string) string {
+		names := "(?:" + strings.Join(drivers, "|") + ")"
+		head := `(?:` + names + `: IFACE: |` + names + `: MARK|` + names + ` (?P<dev>BUSID)STATE: |` + names + ` BUSID IFACESTATE: `
+		if slices.Contains(drivers, "qede") {
+			head += `|\[qede?_[^ \](:]*:\d{1,10}\((?P<dev>BUSID)?\)\]`
+		}
+		return head + `)`
+	}
+	var forms []form
+	add := func(head string, phrases []nicPhrase) {
+		for _, p := range phrases {
+			text := regexp.QuoteMeta(p.begins)
+			if p.has != "" {
+				text += ".*" + regexp.QuoteMeta(p.has)
+			}
+			forms = append(forms, f(p.class, p.detail, head+text))
+		}
+	}
+	add(speaker(known)+`(?:AER: )?`, aerPhrases)
+	for first, drivers := range families {
+		add(speaker(drivers)+`FUNC`, tables[first])
+	}
+	add(speaker(known)+`FUNC`, nicPhrases)
+	add(`(?:BUSID (?P<dev>BUSID)|(?:BUSID BUSID )?IFACE)STATE: FUNC`, nicPhrases)
+	forms = append(forms,
+		f(NICDown, "", speaker(known)+`FUNCatlantic: link change old \d{1,10} new 0{1,10}(?:\W|$)`),
+		f(NICUp, "", speaker(known)+`FUNCatlantic: link change old \d{1,10} new \d{1,10}(?:\W|$)`),
+		f(NICUp, "", speaker(known)+`FUNC`+ownLink+`[Uu][Pp]\b`),
+		f(NICDown, "", speaker(known)+`FUNC`+ownLink+`[Dd][Oo][Ww][Nn]\b`))
+	return forms
 }

@@ -8,6 +8,9 @@ import "strings"
 func storage(text string) Line {
 	switch text[0] {
 	case 'B':
+		if strings.HasPrefix(text, "BTRFS") {
+			return btrfs(text)
+		}
 		return bufferError(text)
 	case 'E':
 		return ext4(text)
@@ -81,15 +84,38 @@ func ext4(text string) Line {
 	if !ok || !named || !colon {
 		return Line{}
 	}
-	switch {
-	case strings.HasPrefix(says, "Remounting filesystem read-only"):
-		return onDisk(FSReadOnly, device, true)
-	case strings.HasPrefix(says, "mounted filesystem"), strings.HasPrefix(says, "re-mounted"):
-		return onDisk(FSMounted, device, true)
+	if p, ok := lookUp(ext4Lines, says); ok {
+		return Line{Class: p.class, Device: device, Detail: p.detail}
 	}
-	return onDisk(FSError, device, strings.Contains(says, "I/O error") || strings.Contains(says, "data loss") ||
-		strings.HasPrefix(says, "Delayed block allocation failed"))
+	return onDisk(FSError, device, containsAny(says, ext4Errors[:]))
 }
+
+// What ext4 says of a whole filesystem (fs/ext4/super.c).
+var ext4Lines = []phrase{
+	{"Remounting filesystem read-only", FSReadOnly, ""},
+	{"shut down requested", FSReadOnly, ""},
+	{"mounted filesystem", FSMounted, ""},
+	{"re-mounted", FSMounted, ""},
+	{"VFS: Can't find ext", FSError, "mount"},
+	{"unable to read superblock", FSError, "mount"},
+	{"bad geometry: ", FSError, "mount"},
+	{"bad block size ", FSError, "mount"},
+	{"no journal found", FSError, "mount"},
+	{"error loading journal", FSError, "mount"},
+	{"journal inode is deleted", FSError, "mount"},
+	{"Couldn't mount ", FSError, "mount"},
+	{"group descriptors corrupted", FSError, "mount"},
+	{"get root inode failed", FSError, "mount"},
+	{"corrupt root inode", FSError, "mount"},
+	{"mount failed", FSError, "mount"},
+	{"write access unavailable, cannot proceed", FSError, "mount"},
+	{"warning: mounting fs with errors", FSError, ""},
+	{"Delayed block allocation failed", FSError, ""},
+	{"This should not happen!!  Data will be lost", FSError, ""},
+}
+
+// What it says when it loses something.
+var ext4Errors = [...]string{"I/O error", "data loss"}
 
 // cutHolder cuts the device of a filesystem, and the bracket that closes it.
 func cutHolder(s string) (device, rest string, ok bool) {
@@ -107,6 +133,34 @@ func onDisk(c Class, device string, ok bool) Line {
 	return Line{Class: c, Device: device}
 }
 
+// What XFS says of a whole filesystem (fs/xfs/xfs_super.c, xfs_mount.c, xfs_fsops.c,
+// xfs_log.c, libxfs/xfs_sb.c).
+var xfsLines = []phrase{
+	{"Filesystem has been shut down due to ", FSReadOnly, ""},
+	{"User initiated shutdown received", FSReadOnly, ""},
+	{"Ending clean mount", FSMounted, ""},
+	{"Ending recovery", FSMounted, ""},
+	{"Superblock has unknown ", FSError, "mount"},
+	{"Filesystem can not be safely mounted", FSError, "mount"},
+	{"Filesystem cannot be safely mounted", FSError, "mount"},
+	{"Filesystem can only be safely mounted read only", FSError, "mount"},
+	{"Filesystem has duplicate UUID ", FSError, "mount"},
+	{"SB validate failed with error ", FSError, "mount"},
+	{"SB sanity check failed", FSError, "mount"},
+	{"Invalid superblock magic number", FSError, "mount"},
+	{"bad magic number", FSError, "mount"},
+	{"bad version", FSError, "mount"},
+	{"log mount failed", FSError, "mount"},
+	{"log mount/recovery failed", FSError, "mount"},
+	{"failed to read root inode", FSError, "mount"},
+	{"Failed to read root inode", FSError, "mount"},
+	{"recovery required on read-only device", FSError, "mount"},
+	{"write access unavailable, cannot proceed", FSError, "mount"},
+	{"File system with blocksize ", FSError, "mount"},
+	{"file system too large to be mounted", FSError, "mount"},
+	{"Metadata CRC error detected", FSError, ""},
+}
+
 // What XFS says when it loses something (fs/xfs, alert and emergency level).
 var xfsErrors = [...]string{"I/O error", "I/O Error", "orruption", "Internal error", "writeback error", "log mount/recovery failed"}
 
@@ -118,13 +172,51 @@ func xfs(text string) Line {
 	if !ok || !named || !colon {
 		return Line{}
 	}
-	switch {
-	case strings.Contains(says, "Shutting down filesystem"):
+	if strings.Contains(says, "Shutting down filesystem") {
 		return Line{Class: FSReadOnly, Device: device}
-	case strings.HasPrefix(says, "Ending clean mount"), strings.HasPrefix(says, "Ending recovery"):
-		return Line{Class: FSMounted, Device: device}
+	}
+	if p, ok := lookUp(xfsLines, says); ok {
+		return Line{Class: p.class, Device: device, Detail: p.detail}
 	}
 	return onDisk(FSError, device, containsAny(says, xfsErrors[:]))
+}
+
+// What btrfs says of a whole filesystem, at whatever level (fs/btrfs/disk-io.c, fs.c, super.c).
+var btrfsLines = []phrase{
+	{"forced readonly", FSReadOnly, ""},
+	{"first mount of filesystem ", FSMounted, ""},
+	{"open_ctree failed", FSError, "mount"},
+	{"failed to read ", FSError, "mount"},
+	{"superblock checksum mismatch", FSError, "mount"},
+	{"csum failed ", FSError, ""}, // a warning
+	{"csum hole found ", FSError, ""},
+	{"checksum verify failed ", FSError, ""},
+	{"lost page write ", FSError, ""},
+	{"lost super block write ", FSError, ""},
+}
+
+// btrfs says what "BTRFS LEVEL (device rbd0): TEXT" means, and "BTRFS: error (device
+// rbd0) in FUNC:LINE: errno=-5 IO failure". Since 5.18 the device's states may
+// follow its name, "(device rbd0 state EA)".
+func btrfs(text string) Line {
+	after, ok := strings.CutPrefix(strings.TrimPrefix(text[len("BTRFS"):], ":"), " ")
+	level, after, found := strings.Cut(after, " (device ")
+	if !ok || !found {
+		return Line{}
+	}
+	device, says, named := cutName(after, maxDisk)
+	if states, ok := strings.CutPrefix(says, " state "); ok {
+		says = strings.TrimLeft(states, "ABCDEFGHIJKLMNOPQRSTUVWXYZ")
+	}
+	says, closed := strings.CutPrefix(says, ")")
+	says = strings.TrimPrefix(strings.TrimPrefix(says, ":"), " ")
+	if !named || !closed {
+		return Line{}
+	}
+	if p, ok := lookUp(btrfsLines, says); ok {
+		return Line{Class: p.class, Device: device, Detail: p.detail}
+	}
+	return onDisk(FSError, device, level == "error" || level == "critical" || level == "alert" || level == "emergency")
 }
 
 // journal says what jbd2 means: "Aborting journal on device rbd0-8."
@@ -132,7 +224,7 @@ func journal(text string) Line {
 	name, ok := strings.CutPrefix(text, "Aborting journal on device ")
 	if !ok {
 		says, jbd := strings.CutPrefix(text, "JBD2: ")
-		if !jbd || !strings.HasPrefix(says, "I/O error ") && !strings.HasPrefix(says, "Detected IO errors ") {
+		if !jbd || !strings.HasPrefix(says, "I/O error ") && !strings.HasPrefix(says, "Error -") && !strings.HasPrefix(says, "Detected IO errors ") {
 			return Line{}
 		}
 		i := strings.LastIndexByte(says, ' ')
