@@ -290,7 +290,7 @@ func compareWith(t *testing.T, root, s *schema, typ reflect.Type, path string) {
 		compareWith(t, root, s.Additional.of, typ.Elem(), path+"{}")
 	case typ.Kind() == reflect.Bool:
 		wantKind(t, s, path, "boolean", "")
-	case typ.Kind() == reflect.Uint64:
+	case typ.Kind() == reflect.Uint64, typ.Kind() == reflect.Int:
 		wantKind(t, s, path, "integer", "")
 	case typ.Kind() == reflect.String:
 		wantKind(t, s, path, "string", "")

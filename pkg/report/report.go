@@ -107,7 +107,38 @@ type Finding struct {
 	Advice     []Advice   `json:"advice"`
 	Runbook    string     `json:"runbook"`
 	Flapping   bool       `json:"flapping,omitempty"` // it comes and goes, and is held raised meanwhile; Since is its first raising
-	Accepted   *Accepted  `json:"accepted,omitempty"` // somebody lives with it: it is shown, and pages nobody
+	Accepted   *Accepted  `json:"accepted,omitempty"` // somebody acknowledged it: it is shown, and pages nobody
+
+	Guests      *Guests `json:"guests,omitempty"`       // the guests it hits; nil: none, or not known
+	ExplainedBy []Ref   `json:"explained_by,omitempty"` // the raised findings that explain this one, worst first
+}
+
+// Guests are the guests that something hits.
+type Guests struct {
+	Hit   int      `json:"hit"`
+	Total int      `json:"total"` // all running guests of the node
+	Names []string `json:"names"` // sorted, at most MaxNames; shorter than Hit if cut
+}
+
+// MaxNames is how many guests are named at most.
+const MaxNames = 1000
+
+// A Ref names a finding.
+type Ref struct {
+	Rule    string `json:"rule"`
+	Subject string `json:"subject,omitempty"`
+}
+
+// An Incident is a time of impact on this node, from its first finding to its last.
+type Incident struct {
+	Begin    time.Time `json:"begin"`
+	End      time.Time `json:"end,omitzero"` // zero while it lasts
+	Peak     Impact    `json:"peak"`         // the worst impact
+	Severity Severity  `json:"severity"`     // the highest severity
+	Guests   *Guests   `json:"guests,omitempty"`
+	Headline string    `json:"headline"` // the summary of the worst unexplained finding
+	Finding  Ref       `json:"finding"`  // which one that was
+	Cause    string    `json:"cause,omitempty"`
 }
 
 // A Component is one part of the node, and how it is.
@@ -115,8 +146,9 @@ type Component struct {
 	Name    string    `json:"name"`
 	Status  Impact    `json:"status"`
 	Since   time.Time `json:"since"`
-	Summary string    `json:"summary"` // the worst finding's summary, or why it is unknown
-	State   Sight     `json:"state"`   // whether it can be seen now
+	Summary string    `json:"summary"`          // the worst finding's summary, or why it is unknown
+	State   Sight     `json:"state"`            // whether it can be seen now
+	Guests  *Guests   `json:"guests,omitempty"` // of the component guests: those hit by the worst finding
 }
 
 // A Transition is one change of one finding.
@@ -161,6 +193,7 @@ type Report struct {
 	Sources     []SourceState `json:"sources"`
 	Version     string        `json:"version"`
 	Maintenance *Maintenance  `json:"maintenance,omitempty"` // under way; nil if none is
+	Incident    *Incident     `json:"incident,omitempty"`    // the one that lasts, or the last one until it is acknowledged; nil: none
 	Final       string        `json:"final,omitempty"`       // why this is the last Report of this run; empty: it is not
 	Test        bool          `json:"test,omitempty"`        // made to try a reporter; says nothing of the node
 	Oldest      uint64        `json:"-"`                     // number of the oldest transition before a filter; 0: nothing was filtered
@@ -178,6 +211,16 @@ func (r Report) Ring() (oldest, latest uint64) {
 		return r.Transitions[0].N, r.Transitions[n-1].N
 	}
 	return 0, 0
+}
+
+// Headline returns the worst finding that no other one explains; false if nothing is raised.
+func (r Report) Headline() (Finding, bool) {
+	for _, f := range r.Findings {
+		if len(f.ExplainedBy) == 0 {
+			return f, true
+		}
+	}
+	return Finding{}, false
 }
 
 // Labels say what a node belongs to, such as its rack or its switch.

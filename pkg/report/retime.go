@@ -31,6 +31,12 @@ func (r Report) Retimed(f func(time.Time) time.Time) Report {
 			x.Accepted = &a
 		}
 	})
+	if r.Incident != nil {
+		in := *r.Incident
+		at(&in.Begin)
+		at(&in.End)
+		r.Incident = &in
+	}
 	if r.Maintenance != nil {
 		m := *r.Maintenance
 		at(&m.Since)

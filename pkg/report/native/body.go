@@ -66,6 +66,7 @@ type Component struct {
 	Detail   string          `json:"detail,omitempty"` // for operators
 	Severity report.Severity `json:"severity,omitempty"`
 	Flapping bool            `json:"flapping,omitempty"`
+	Guests   *report.Guests  `json:"guests,omitempty"`
 }
 
 // A Transition is one change of one finding. Its ID is the same whenever it is

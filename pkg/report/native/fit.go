@@ -19,13 +19,15 @@ type plan struct {
 	findings    int
 	components  int
 	labels      int
+	names       int // of guests, of each finding
 	evidence    bool
 	detail      bool
 }
 
 // plans tell ever less; the last fits always, and still moves the queue on.
 var plans = []plan{
-	{transitions: 100, findings: 200, components: 64, labels: 16, evidence: true, detail: true},
+	{transitions: 100, findings: 200, components: 64, labels: 16, names: report.MaxNames, evidence: true, detail: true},
+	{transitions: 100, findings: 200, components: 64, labels: 16, names: 20, evidence: true, detail: true},
 	{transitions: 25, findings: 200, components: 64, labels: 16, evidence: true, detail: true},
 	{transitions: 25, findings: 200, components: 64, labels: 16, detail: true},
 	{transitions: 10, findings: 20, components: 64, labels: 16, detail: true},
@@ -86,10 +88,10 @@ func (p plan) body(c Config, every time.Duration, r report.Report, seq uint64) B
 		b.Final = &Final{Reason: t.text(r.Final, maxLine)}
 	}
 	for _, x := range r.Components[:min(p.components, len(r.Components))] {
-		b.Components = append(b.Components, t.component(x, r, p.detail))
+		b.Components = append(b.Components, t.component(x, r, p))
 	}
 	for _, f := range r.Findings[:min(p.findings, len(r.Findings))] {
-		b.Findings = append(b.Findings, t.finding(f, p.evidence))
+		b.Findings = append(b.Findings, t.finding(f, p))
 	}
 	t.cut.Components, t.cut.Findings = len(r.Components)-len(b.Components), len(r.Findings)-len(b.Findings)
 	if t.cut != (Cut{}) {

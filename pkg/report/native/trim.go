@@ -64,14 +64,16 @@ func (t *trimmer) labels(all report.Labels, most int) report.Labels {
 	return kept
 }
 
-func (t *trimmer) finding(f report.Finding, evidence bool) report.Finding {
+func (t *trimmer) finding(f report.Finding, p plan) report.Finding {
 	f.Rule, f.Subject, f.Component = t.text(f.Rule, maxWord), t.text(f.Subject, maxName), t.text(f.Component, maxWord)
 	f.Summary, f.Runbook = t.text(f.Summary, maxLine), t.text(f.Runbook, maxCommand)
 	f.Since, f.LevelSince, f.LastSeen = utc(f.Since), utc(f.LevelSince), utc(f.LastSeen)
 	if a := f.Accepted; a != nil {
 		f.Accepted = &report.Accepted{At: utc(a.At), Until: utc(a.Until), By: t.text(a.By, maxWord), Reason: t.text(a.Reason, maxLine)}
 	}
-	if !evidence {
+	f.Guests = t.guests(f.Guests, p.names)
+	f.ExplainedBy = t.refs(f.ExplainedBy)
+	if !p.evidence {
 		t.cut.Evidence += len(f.Evidence) + len(f.Against) + len(f.Advice)
 		f.Evidence, f.Against, f.Advice = nil, nil, nil
 	}
@@ -82,6 +84,29 @@ func (t *trimmer) finding(f report.Finding, evidence bool) report.Finding {
 	}
 	f.Advice = advice
 	return f
+}
+
+// guests keeps so many of their names: fewer than are hit says that some were cut.
+func (t *trimmer) guests(g *report.Guests, names int) *report.Guests {
+	if g == nil {
+		return nil
+	}
+	kept := &report.Guests{Hit: g.Hit, Total: g.Total, Names: []string{}}
+	for _, name := range g.Names[:min(names, len(g.Names))] {
+		kept.Names = append(kept.Names, t.text(name, maxName))
+	}
+	return kept
+}
+
+// maxRefs is how many findings explain another one at most.
+const maxRefs = 20
+
+func (t *trimmer) refs(all []report.Ref) []report.Ref {
+	var list []report.Ref
+	for _, x := range all[:min(maxRefs, len(all))] {
+		list = append(list, report.Ref{Rule: t.text(x.Rule, maxWord), Subject: t.text(x.Subject, maxName)})
+	}
+	return list
 }
 
 func (t *trimmer) evidence(all []report.Evidence) []report.Evidence {
@@ -106,7 +131,7 @@ func (t *trimmer) maintenance(m *report.Maintenance) *report.Maintenance {
 }
 
 // component is c with what the report's findings say of it.
-func (t *trimmer) component(c report.Component, r report.Report, detail bool) Component {
+func (t *trimmer) component(c report.Component, r report.Report, p plan) Component {
 	x := Component{ID: t.text(c.Name, maxWord), Status: c.Status, Since: utc(c.Since), State: cmp.Or(c.State, report.Seen)}
 	worst := report.Finding{}
 	for _, f := range r.Findings {
@@ -129,7 +154,8 @@ func (t *trimmer) component(c report.Component, r report.Report, detail bool) Co
 		x.Reason = "not_seen"
 	}
 	x.Summary = public(x.ID, c.Status)
-	if detail {
+	x.Guests = t.guests(c.Guests, p.names)
+	if p.detail {
 		x.Detail = t.text(c.Summary, maxLine)
 	}
 	return x

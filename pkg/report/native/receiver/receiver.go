@@ -1,6 +1,6 @@
 // Package receiver is a status backend for tests: it takes reports by the protocol
-// of docs/report-protocol.md, is strict about every word of it, and keeps what it
-// got. It is what a backend has to do at least.
+// of docs/report-protocol.md, is strict about every word of it, ignores and counts
+// fields it does not know, and keeps what it got. It is what a backend has to do at least.
 package receiver
 
 import (
@@ -26,6 +26,7 @@ type Node struct {
 	Bodies      []native.Body       // taken, in order, without repetitions
 	Transitions []native.Transition // each once, in the order of their arrival
 	Repeated    int                 // transitions that came again under the same id
+	Unknown     int                 // fields that this version of the protocol does not list, and that were ignored
 	Tests       int
 }
 

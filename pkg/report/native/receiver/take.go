@@ -1,7 +1,6 @@
 package receiver
 
 import (
-	"bytes"
 	"compress/gzip"
 	"encoding/json"
 	"errors"
@@ -9,6 +8,7 @@ import (
 	"io"
 	"net/http"
 	"net/url"
+	"reflect"
 	"strings"
 	"time"
 
@@ -20,12 +20,12 @@ var errTooLarge = errors.New("the body is too large")
 
 // take takes one report.
 func (r *Receiver) take(w http.ResponseWriter, q *http.Request) {
-	b, code, no := r.body(q)
+	b, unknown, code, no := r.body(q)
 	if code != 0 {
 		r.refuse(w, code, no)
 		return
 	}
-	answer, conflict := r.keep(b, q.Header.Get("Idempotency-Key"))
+	answer, conflict := r.keep(b, unknown, q.Header.Get("Idempotency-Key"))
 	if conflict != nil {
 		r.refuse(w, http.StatusConflict, *conflict)
 		return
@@ -34,46 +34,78 @@ func (r *Receiver) take(w http.ResponseWriter, q *http.Request) {
 	_, _ = w.Write(answer)
 }
 
-// body returns the report in a request, or with which code to refuse it.
-func (r *Receiver) body(q *http.Request) (b native.Body, code int, no native.Refusal) {
+// body returns the report in a request and how many unknown fields it has, or with
+// which code to refuse it.
+func (r *Receiver) body(q *http.Request) (b native.Body, unknown, code int, no native.Refusal) {
 	who, ok := r.speaker(q)
 	if !ok {
-		return b, http.StatusUnauthorized, native.Refusal{Error: "the secret is not known"}
+		return b, 0, http.StatusUnauthorized, native.Refusal{Error: "the secret is not known"}
 	}
 	if q.Header.Get("Content-Type") != "application/json" {
-		return b, http.StatusUnsupportedMediaType, native.Refusal{Error: "the body is not application/json"}
+		return b, 0, http.StatusUnsupportedMediaType, native.Refusal{Error: "the body is not application/json"}
 	}
 	raw, err := r.read(q)
 	switch {
 	case errors.Is(err, errTooLarge):
-		return b, http.StatusRequestEntityTooLarge, native.Refusal{Error: err.Error(), Most: r.config.Most}
+		return b, 0, http.StatusRequestEntityTooLarge, native.Refusal{Error: err.Error(), Most: r.config.Most}
 	case err != nil:
-		return b, http.StatusBadRequest, native.Refusal{Error: err.Error()}
+		return b, 0, http.StatusBadRequest, native.Refusal{Error: err.Error()}
 	}
-	b, wrong := r.understand(raw, q.Header.Get("Idempotency-Key"))
+	b, unknown, wrong := r.understand(raw, q.Header.Get("Idempotency-Key"))
 	switch {
 	case len(wrong) > 0:
-		return b, http.StatusUnprocessableEntity, native.Refusal{Error: "the body is not a report", Fields: wrong}
+		return b, 0, http.StatusUnprocessableEntity, native.Refusal{Error: "the body is not a report", Fields: wrong}
 	case b.Node.ID != who:
-		return b, http.StatusForbidden, native.Refusal{Error: "the secret is not that of " + b.Node.ID}
+		return b, 0, http.StatusForbidden, native.Refusal{Error: "the secret is not that of " + b.Node.ID}
 	}
-	return b, 0, native.Refusal{}
+	return b, unknown, 0, native.Refusal{}
 }
 
-// understand checks and decodes a report that came with the given key.
-func (r *Receiver) understand(raw []byte, key string) (b native.Body, wrong []native.Field) {
+// understand checks and decodes a report that came with the given key, and counts
+// its unknown fields.
+func (r *Receiver) understand(raw []byte, key string) (b native.Body, unknown int, wrong []native.Field) {
 	if wrong = r.schema.Report(raw); len(wrong) > 0 {
-		return b, wrong
+		return b, 0, wrong
 	}
-	dec := json.NewDecoder(bytes.NewReader(raw))
-	dec.DisallowUnknownFields()
-	if err := dec.Decode(&b); err != nil {
-		return b, []native.Field{{Text: err.Error()}}
+	var plain any
+	if err := errors.Join(json.Unmarshal(raw, &b), json.Unmarshal(raw, &plain)); err != nil {
+		return b, 0, []native.Field{{Text: err.Error()}}
 	}
+	unknown = unknownFields(plain, reflect.TypeOf(b))
 	if want := Key(b); key != want {
 		wrong = append(wrong, native.Field{Field: "Idempotency-Key", Text: fmt.Sprintf("is %q, not %q", key, want)})
 	}
-	return b, wrong
+	return b, unknown, wrong
+}
+
+// unknownFields counts the fields of a JSON value that a Go type does not have.
+func unknownFields(v any, t reflect.Type) (n int) {
+	if t.Kind() == reflect.Pointer {
+		t = t.Elem()
+	}
+	switch v := v.(type) {
+	case []any:
+		for _, item := range v {
+			n += unknownFields(item, t.Elem())
+		}
+	case map[string]any:
+		if t.Kind() != reflect.Struct {
+			return 0
+		}
+		known := map[string]reflect.Type{}
+		for _, f := range reflect.VisibleFields(t) {
+			name, _, _ := strings.Cut(f.Tag.Get("json"), ",")
+			known[name] = f.Type
+		}
+		for name, below := range v {
+			if of, is := known[name]; is {
+				n += unknownFields(below, of)
+			} else {
+				n++
+			}
+		}
+	}
+	return n
 }
 
 // Key is the Idempotency-Key of a body.
@@ -126,7 +158,7 @@ func (r *Receiver) read(q *http.Request) ([]byte, error) {
 }
 
 // keep keeps a body, and answers; or says which conflict there is.
-func (r *Receiver) keep(b native.Body, key string) (answer []byte, no *native.Refusal) {
+func (r *Receiver) keep(b native.Body, unknown int, key string) (answer []byte, no *native.Refusal) {
 	r.mu.Lock()
 	defer r.mu.Unlock()
 	now := r.config.Now()
@@ -150,6 +182,7 @@ func (r *Receiver) keep(b native.Body, key string) (answer []byte, no *native.Re
 		return nil, no
 	}
 	k.arrived, k.answers[key] = now, answer
+	k.Unknown += unknown
 	k.Bodies = append(k.Bodies, b)
 	for _, t := range b.Transitions {
 		if k.ids[t.ID] {
