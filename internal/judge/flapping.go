@@ -3,60 +3,61 @@ package judge
 import (
 	"time"
 
-	"github.com/nodewatch/nodewatch/internal/rule"
+	"github.com/nodewatch/nodewatch/pkg/report"
 )
 
-// A finding that is raised flapTimes within flapWithin is said to flap, and from
-// then on stays raised until it has not been seen for flapQuiet: people are told
-// once that it comes and goes, not each time.
+// A finding whose severity or impact rises to the same value flapTimes within
+// flapWithin flaps. From then on that level stays until it has not been observed
+// for flapQuiet: people are told once that it comes and goes, not each time.
 const (
 	flapTimes  = 4
 	flapWithin = 30 * time.Minute
 	flapQuiet  = 10 * time.Minute
 )
 
-// raisings are when findings were raised, by rule and subject, at most flapTimes
-// each, the latest last.
-type raisings map[string]map[string][]time.Time
+// A rise names what a finding rises to: a severity or an impact.
+type rise struct{ rule, subject, to string }
 
-// add notes that a finding is raised now, and forgets those of long ago.
-func (l raisings) add(rule, subject string, now time.Time) []time.Time {
-	for id, subjects := range l {
-		for s, times := range subjects {
-			if now.Sub(times[len(times)-1]) > flapWithin {
-				delete(subjects, s)
-			}
-		}
-		if len(subjects) == 0 {
-			delete(l, id)
+// flaps marks a finding that has risen from one level to another, if it has done so
+// too often. What is read from a setting does not flap: it is changed.
+func (j *Judge) flaps(id, subject string, m *memory, from level) {
+	if m.result.Setting {
+		return
+	}
+	now := j.snapshot.Now
+	var first time.Time
+	note := func(to string) {
+		key := rise{id, subject, to}
+		times := append(j.rises[key], now)
+		times = times[max(0, len(times)-flapTimes):]
+		j.rises[key] = times
+		if len(times) == flapTimes && now.Sub(times[0]) <= flapWithin {
+			first = times[0]
 		}
 	}
-	if l[rule] == nil {
-		l[rule] = map[string][]time.Time{}
+	for _, s := range []report.Severity{report.Info, report.Warning, report.Critical} {
+		if s.Rank() > from.severity.Rank() && s.Rank() <= m.finding.Severity.Rank() {
+			note(string(s))
+		}
 	}
-	times := append(l[rule][subject], now)
-	times = times[max(0, len(times)-flapTimes):]
-	l[rule][subject] = times
-	return times
+	for _, i := range []report.Impact{report.DegradedPerformance, report.PartialOutage, report.MajorOutage} {
+		if i.Rank() > from.impact.Rank() && i.Rank() <= m.finding.Impact.Rank() {
+			note(string(i))
+		}
+	}
+	if !first.IsZero() {
+		m.finding.Flapping, m.brokenAt = true, now
+		if first.Before(m.finding.Since) {
+			m.finding.Since = first
+		}
+	}
 }
 
-// flaps marks a finding that is raised now, if it has been raised so often that
-// it flaps. What is read off a setting does not flap: it is changed.
-func (j *Judge) flaps(m memory, r rule.Rule, subject string) memory {
-	times := j.raisings.add(r.ID, subject, j.snapshot.Now)
-	if len(times) < flapTimes || j.snapshot.Now.Sub(times[0]) > flapWithin || m.result.Setting {
-		return m
+// forgetRises drops the rises of long ago.
+func (j *Judge) forgetRises() {
+	for key, times := range j.rises {
+		if j.snapshot.Now.Sub(times[len(times)-1]) > flapWithin {
+			delete(j.rises, key)
+		}
 	}
-	m.finding.Flapping, m.brokenAt = true, j.snapshot.Now
-	m.finding.Since = times[0]
-	return m
-}
-
-// effectiveKeep is how long the finding stays after it was last seen: longer while it flaps.
-func (m memory) effectiveKeep(r rule.Rule) time.Duration {
-	keep := r.KeepFiringFor.Of(m.finding.Severity)
-	if m.finding.Flapping {
-		keep = max(keep, flapQuiet)
-	}
-	return keep
 }

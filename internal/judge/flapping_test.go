@@ -82,7 +82,7 @@ func TestWhatFlappedLongAgoIsForgotten(t *testing.T) {
 		comesAndGoes(tr, 1)
 		tr.tick(flapWithin)
 	}
-	if n := len(tr.j.raisings["a"]["x"]); n != 1 {
+	if n := len(tr.j.rises[rise{"a", "x", "warning"}]); n != 0 {
 		t.Errorf("%d raisings are remembered", n)
 	}
 }

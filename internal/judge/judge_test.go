@@ -147,28 +147,31 @@ func TestARuleMayKnowSinceWhen(t *testing.T) {
 	tr.want(tr.tick(time.Second), "a x warning seen since -60 seen 7")
 }
 
-func TestSeverityRisesAtOnceAndFallsAfterKeep(t *testing.T) {
-	tr := newTrial(t, oneRule(5*time.Second, 10*time.Second))
-	tr.found["a"] = []rule.Result{warning("x")}
-	tr.tick(time.Second)
-	tr.want(tr.tick(5*time.Second), "a x warning seen since 1 seen 6")
+func TestEachSeverityRisesAndFallsInItsOwnTime(t *testing.T) {
+	tr := newTrial(t, func(tr *trialRun) []rule.Rule {
+		r := tr.fake("a", 0, 0)
+		r.For = rule.Timing{Warning: 5 * time.Second, Critical: 8 * time.Second}
+		r.KeepFiringFor = rule.Timing{Warning: 20 * time.Second, Critical: 10 * time.Second}
+		return []rule.Rule{r}
+	})
 	tr.found["a"] = []rule.Result{critical("x")}
-	tr.want(tr.tick(time.Second), "a x critical seen since 1 seen 7")
+	tr.want(tr.tick(time.Second))
+	tr.want(tr.tick(5*time.Second), "a x warning seen since 1 seen 6")
+	tr.want(tr.tick(3*time.Second), "a x critical seen since 1 seen 9")
 	tr.found["a"] = []rule.Result{warning("x")}
 	r := tr.tick(9 * time.Second)
-	tr.want(r, "a x critical seen since 1 seen 16")
-	if r.Findings[0].Impact != report.MajorOutage {
-		t.Errorf("got impact %s within the keep time, want that of the storm", r.Findings[0].Impact)
+	tr.want(r, "a x critical seen since 1 seen 18")
+	if r.Findings[0].Impact != report.MajorOutage || r.Findings[0].Summary != "a storm" {
+		t.Errorf("got %s %q while it is kept, want those of the storm", r.Findings[0].Impact, r.Findings[0].Summary)
 	}
-	tr.found["a"] = []rule.Result{critical("x")} // the keep time begins again
-	tr.tick(time.Second)
-	tr.found["a"] = []rule.Result{warning("x")}
-	tr.want(tr.tick(9*time.Second), "a x critical seen since 1 seen 26")
 	r = tr.tick(time.Second)
-	tr.want(r, "a x warning seen since 1 seen 27")
-	if r.Findings[0].Impact != report.Operational {
-		t.Errorf("got impact %s, want operational", r.Findings[0].Impact)
+	tr.want(r, "a x warning seen since 1 seen 19")
+	if f := r.Findings[0]; f.Impact != report.Operational || !f.LevelSince.Equal(tr.at) || f.Summary != "a warning" {
+		t.Errorf("got %s since %s %q", f.Impact, f.LevelSince, f.Summary)
 	}
+	tr.found["a"] = nil
+	tr.want(tr.tick(19*time.Second), "a x warning seen since 1 seen 19")
+	tr.want(tr.tick(time.Second))
 }
 
 func TestImpactFallsAfterKeepToo(t *testing.T) {
@@ -310,8 +313,8 @@ func TestNoDataIsUnknownNeverOperational(t *testing.T) {
 	}
 }
 
-func TestAClusterThatNobodyGaveAKeyForIsNoMatterOfTheNode(t *testing.T) {
-	for kind, want := range map[node.ErrorKind]report.Impact{node.Absent: report.Operational, node.Denied: report.Operational, node.Failed: report.Unknown} {
+func TestTheClusterAloneDoesNotMakeTheNodeUnknown(t *testing.T) {
+	for _, kind := range []node.ErrorKind{node.Absent, node.Denied, node.Failed} {
 		j := New(rule.RuleSet{})
 		good := []node.Observation{
 			node.SawLinks{Reading: node.Reading[bond.Links]{At: sceneStart}}, node.SawCounters{Reading: node.Reading[[]bond.Counters]{At: sceneStart}},
@@ -323,8 +326,8 @@ func TestAClusterThatNobodyGaveAKeyForIsNoMatterOfTheNode(t *testing.T) {
 			j.Take(node.Entry{At: sceneStart, Obs: o})
 		}
 		v, _ := j.Take(node.Entry{At: sceneStart.Add(time.Second)})
-		if v.Report.Status != want {
-			t.Errorf("%s: got status %s, want %s", kind, v.Report.Status, want)
+		if v.Report.Status != report.Operational {
+			t.Errorf("%s: got status %s", kind, v.Report.Status)
 		}
 		for _, c := range v.Report.Components {
 			if c.Name == string(rule.Cluster) && c.Status != report.Unknown || c.Name == string(rule.Storage) && c.Status != report.Operational {
@@ -454,7 +457,7 @@ func TestAnUnknownComponentNamesWhatIsRaised(t *testing.T) {
 	tr.found["a"] = []rule.Result{warning("x")}
 	tr.sight(&node.Error{Kind: node.Stalled, Text: "stuck", Since: tr.at})
 	c := tr.tick(time.Second).Components[1]
-	if c.Status != report.Unknown || c.Summary != "cannot be seen: bond: stuck (and a)" {
+	if c.Status != report.Unknown || c.Summary != "unknown: bond: stuck (and a)" {
 		t.Errorf("got %s: %q", c.Status, c.Summary)
 	}
 }

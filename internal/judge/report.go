@@ -21,13 +21,19 @@ func (j *Judge) report() report.Report {
 	if r.Transitions == nil {
 		r.Transitions = []report.Transition{}
 	}
-	for id := range j.memory {
-		for _, raised := range j.raised(id) {
-			r.Findings = append(r.Findings, raised.Finding)
+	for _, all := range j.memory {
+		for _, m := range all {
+			if m.raised {
+				r.Findings = append(r.Findings, m.finding)
+			}
 		}
 	}
-	sortFindings(r.Findings, j.rules)
 	applyOverrides(&r, s)
+	sortFindings(r.Findings, j.rules)
+	j.explain(r.Findings)
+	sortFindings(r.Findings, j.rules) // now that it is known what is explained
+	j.follow(r.Findings)
+	r.Incident = j.incidents.latest()
 	for _, src := range s.Sources {
 		r.Sources = append(r.Sources, sourceState(s, src))
 	}
@@ -35,7 +41,7 @@ func (j *Judge) report() report.Report {
 	for _, c := range rule.Components() {
 		done := j.component(c, r.Findings, r.Maintenance)
 		r.Components = append(r.Components, done)
-		if !optional(c, s) {
+		if c != rule.Cluster || done.Guests != nil {
 			r.Status = report.Worse(r.Status, done.Status)
 		}
 	}
@@ -51,22 +57,27 @@ func sourceState(s node.Snapshot, src node.Source) report.SourceState {
 	return st
 }
 
-// blind returns why the component cannot be observed; nil if it can.
-func blind(c rule.Component, s node.Snapshot) *node.Error {
-	var needs []string
+// needs are the sources without which a component is unknown.
+func needs(c rule.Component) []string {
 	switch c {
 	case rule.Storage:
-		needs = []string{node.SourceKrbd, node.SourceIO, node.SourceKmsg}
+		return []string{node.SourceKrbd, node.SourceIO, node.SourceKmsg}
 	case rule.Network:
-		needs = []string{node.SourceBond, node.SourceNIC}
-	case rule.Guests:
-		return s.GuestsKnown()
+		return []string{node.SourceBond, node.SourceNIC}
 	case rule.Host:
-		needs = []string{node.SourceHost}
+		return []string{node.SourceHost}
 	case rule.Cluster:
-		needs = []string{node.SourceCeph}
+		return []string{node.SourceCeph}
 	}
-	for _, name := range needs {
+	return nil
+}
+
+// unknown returns why a component cannot be observed; nil if it can.
+func unknown(c rule.Component, s node.Snapshot) *node.Error {
+	if c == rule.Guests {
+		return s.GuestsKnown()
+	}
+	for _, name := range needs(c) {
 		if err := s.Blind(name); err != nil {
 			named := *err
 			named.Text = name + ": " + strings.TrimPrefix(err.Text, name+": ")
@@ -76,32 +87,34 @@ func blind(c rule.Component, s node.Snapshot) *node.Error {
 	return nil
 }
 
-// optional reports whether the component's being unknown says nothing about the
-// node: the cluster is asked only where somebody has given nodewatch a key.
-func optional(c rule.Component, s node.Snapshot) bool {
-	err := blind(c, s)
-	return c == rule.Cluster && err != nil && (err.Kind == node.Absent || err.Kind == node.Denied || err.Kind == node.Held)
-}
-
-// component says how one component is, and since when. It becomes unknown only
-// when nothing raised holds it.
+// component is how one component is, and since when: as bad as the worst finding
+// about it, the guests as bad as the worst finding that hits guests. It is unknown
+// only when no finding makes it worse than operational. The cluster's findings count
+// for the node only when they hit guests: one unhealthy cluster must not make every
+// node of it look broken.
 func (j *Judge) component(c rule.Component, findings []report.Finding, m *report.Maintenance) report.Component {
 	now := report.Component{Name: string(c), Status: report.Operational, Since: j.snapshot.Now, State: report.Seen}
 	shown := ""       // the rule whose summary is shown
 	var rest []string // the other rules
 	for _, f := range findings {
-		if f.Component != string(c) {
+		if f.Component != string(c) && (c != rule.Guests || f.Guests == nil) {
 			continue
 		}
-		rest = append(rest, f.Rule)
-		if shown == "" || report.Worse(now.Status, f.Impact) != now.Status {
+		if len(f.ExplainedBy) == 0 {
+			rest = append(rest, f.Rule)
+		}
+		worse := report.Worse(now.Status, f.Impact) != now.Status
+		if shown == "" || worse {
 			now.Status, now.Summary, shown = report.Worse(now.Status, f.Impact), f.Summary, f.Rule
 		}
+		if (c == rule.Guests || c == rule.Cluster) && f.Guests != nil && (now.Guests == nil || worse || f.Impact == now.Status && f.Guests.Hit > now.Guests.Hit) {
+			now.Guests = f.Guests
+		}
 	}
-	if err := blind(c, j.snapshot); err != nil {
+	if err := unknown(c, j.snapshot); err != nil {
 		now.State = report.Blind
 		if now.Status == report.Operational {
-			now.Status, now.Summary, shown = report.Unknown, "cannot be seen: "+err.Text, ""
+			now.Status, now.Summary, shown = report.Unknown, "unknown: "+err.Text, ""
 		}
 	}
 	if others := otherRules(rest, shown); len(others) > 0 {

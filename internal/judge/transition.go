@@ -1,24 +1,24 @@
 package judge
 
 import (
-	"cmp"
 	"slices"
 
-	"github.com/nodewatch/nodewatch/internal/rule"
 	"github.com/nodewatch/nodewatch/pkg/report"
 )
+
+// keptTransitions is how many transitions a Report carries at most.
+const keptTransitions = 200
 
 // cleared is what a finding that is not raised counts as in a transition.
 const cleared = "clear"
 
 // move replaces the memory of one finding and notes the transition, if it is one.
-func (j *Judge) move(r rule.Rule, subject string, m memory) {
-	id := r.ID
+func (j *Judge) move(id, subject string, m memory) {
 	old := j.memory[id][subject]
-	if m.raised && !old.raised {
-		m = j.flaps(m, r, subject)
+	if was := levelOf(old.finding); m.raised && was.below(levelOf(m.finding)) {
+		j.flaps(id, subject, &m, was)
 	}
-	if m.first.IsZero() {
+	if !m.raised && m.first.IsZero() {
 		delete(j.memory[id], subject)
 		if len(j.memory[id]) == 0 {
 			delete(j.memory, id)
@@ -65,20 +65,4 @@ func (m memory) level() string {
 		return cleared
 	}
 	return string(m.finding.Severity)
-}
-
-// sortFindings sorts worst first: by severity, impact, the rules' order and subject.
-func sortFindings(list []report.Finding, b rule.RuleSet) {
-	place := make(map[string]int, len(b.Rules))
-	for i, r := range b.Rules {
-		place[r.ID] = i
-	}
-	slices.SortFunc(list, func(x, y report.Finding) int {
-		return cmp.Or(
-			cmp.Compare(y.Severity.Rank(), x.Severity.Rank()),
-			cmp.Compare(y.Impact.Rank(), x.Impact.Rank()),
-			cmp.Compare(place[x.Rule], place[y.Rule]),
-			cmp.Compare(x.Subject, y.Subject),
-		)
-	})
 }

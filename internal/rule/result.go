@@ -61,5 +61,8 @@ type Hits struct {
 	StalledGuests []string // guests that stand still for other reasons: paused, or on librbd
 	SlowGuests    []string
 
-	Loop bool // the disks stall in a session loop: counts after 15 s instead of 30 s
+	// Since is when the first of the stalled disks last completed a request; zero:
+	// when the finding was first observed.
+	Since time.Time
+	Loop  bool // the disks stall in a session loop: counts after 15 s instead of 30 s
 }

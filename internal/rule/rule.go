@@ -74,7 +74,8 @@ func Components() []Component {
 // An Input is what a rule may look at.
 type Input struct {
 	*facts.Facts
-	Raised []Raised // this rule's own raised findings, by subject
+	Raised   []Raised         // this rule's own raised findings, by subject
+	Incident *report.Incident // the one that lasts, or the last one; nil: none
 }
 
 // A Raised is one of a rule's own findings as it was shown after the last tick.

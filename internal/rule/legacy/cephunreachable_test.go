@@ -97,7 +97,7 @@ func TestCephUnreachableMons(t *testing.T) {
 	if !strings.Contains(f.Summary, "no monitor session is established since 03:00:10; krbd I/O goes on with the OSDs' open sessions") {
 		t.Errorf("summary: %s", f.Summary)
 	}
-	r.stall().run(12).want(unreachableID, "", report.Critical, report.MajorOutage)
+	r.stall().run(17).want(unreachableID, "", report.Critical, report.MajorOutage)
 	r.flow().log(kmsg.MonFound, "mon2", 1).run(25).wantNone(unreachableID, "")
 
 	r = newRig(t, 2).run(10).log(kmsg.MonLost, "mon0", 1).run(3).log(kmsg.MonFound, "mon1", 1).run(60)

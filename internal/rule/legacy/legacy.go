@@ -109,7 +109,7 @@ func adapt(list []Rule) []rule.Rule {
 				var results []rule.Result
 				for _, f := range r.Check(old) {
 					results = append(results, rule.Result{
-						Subject: f.Subject, Severity: f.Severity, Impact: f.Impact, Setting: r.Fact != nil && r.Fact(f), Blind: f.State == report.Blind,
+						Subject: f.Subject, Severity: f.Severity, Impact: f.Impact, Setting: r.Fact != nil && r.Fact(f) && f.Severity != report.Critical, Blind: f.State == report.Blind,
 						Since: f.Since, Summary: f.Summary, Evidence: f.Evidence, Against: f.Against, Advice: f.Advice,
 					})
 				}

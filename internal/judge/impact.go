@@ -1,0 +1,111 @@
+package judge
+
+import (
+	"cmp"
+	"slices"
+	"time"
+
+	"github.com/nodewatch/nodewatch/internal/facts"
+	"github.com/nodewatch/nodewatch/internal/rule"
+	"github.com/nodewatch/nodewatch/pkg/report"
+)
+
+// How long disks must have completed nothing until a stall of fewer than half of
+// the guests counts. In a session loop nothing recovers by itself within seconds.
+const (
+	stallCounts = 30 * time.Second
+	loopCounts  = 15 * time.Second
+)
+
+// newFinding makes a finding of what a rule returned, with the impact. The lists in
+// it are never nil, and no time in it is in the future.
+func (j *Judge) newFinding(r rule.Rule, seen *rule.Result, m memory) report.Finding {
+	now := j.snapshot.Now
+	f := report.Finding{
+		Rule: r.ID, Subject: seen.Subject, Component: string(r.Component), Runbook: j.rules.RunbookURL(r.ID),
+		Severity: seen.Severity, Impact: cmp.Or(seen.Impact, report.Operational), Since: seen.Since,
+		Summary: seen.Summary, Evidence: notAfter(seen.Evidence, now), Against: notAfter(seen.Against, now), Advice: seen.Advice,
+	}
+	if f.Advice == nil {
+		f.Advice = []report.Advice{}
+	}
+	impact, guests := j.impactOf(seen.Hits, m)
+	f.Impact, f.Guests = report.Worse(f.Impact, impact), guests
+	return f
+}
+
+// notAfter is the list, with no time in it after now.
+func notAfter(list []report.Evidence, now time.Time) []report.Evidence {
+	if list == nil {
+		return []report.Evidence{}
+	}
+	cloned := false
+	for i := range list {
+		if list[i].At.After(now) {
+			if !cloned {
+				list, cloned = slices.Clone(list), true
+			}
+			list[i].At = now
+		}
+	}
+	return list
+}
+
+// impactOf is what customers feel when these disks and guests are hit, and which
+// guests are. It is computed over all running guests of the node or, where no guest
+// is known, over all mapped devices. The guests are nil where none is known.
+func (j *Judge) impactOf(h rule.Hits, m memory) (report.Impact, *report.Guests) {
+	if len(h.Stalled)+len(h.Failed)+len(h.Slow)+len(h.StalledGuests)+len(h.SlowGuests) == 0 {
+		return report.Operational, nil
+	}
+	stalled := j.facts.GuestsHit(slices.Concat(h.Stalled, h.Failed))
+	slow := j.facts.GuestsHit(h.Slow)
+	hit := stalled.Hit
+	for _, name := range h.StalledGuests {
+		if !stalled.Guests || !slices.Contains(stalled.Names, name) {
+			hit++
+		}
+	}
+	impact := report.Operational
+	since := h.Since
+	if since.IsZero() {
+		since = m.first
+	}
+	if since.IsZero() {
+		since = j.snapshot.Now
+	}
+	counts := stallCounts
+	if h.Loop {
+		counts = loopCounts
+	}
+	switch {
+	case hit > 0 && 2*hit >= stalled.Total:
+		impact = report.MajorOutage
+	case hit > 0 && (len(h.Failed)+len(h.StalledGuests) > 0 || j.snapshot.Now.Sub(since) >= counts):
+		impact = report.PartialOutage
+	case slow.Hit+len(h.SlowGuests) > 0:
+		impact = report.DegradedPerformance
+	}
+	names := slices.Concat(h.StalledGuests, h.SlowGuests)
+	for _, of := range []facts.Hit{stalled, slow} {
+		if of.Guests {
+			names = append(names, of.Names...)
+		}
+	}
+	return impact, j.guests(names)
+}
+
+// guests are the guests of the given names, which may repeat; nil if there are none.
+func (j *Judge) guests(names []string) *report.Guests {
+	if len(names) == 0 {
+		return nil
+	}
+	slices.Sort(names)
+	names = slices.Compact(names)
+	running, _ := j.facts.RunningGuests()
+	g := &report.Guests{Hit: len(names), Total: max(len(running), len(names)), Names: names}
+	if len(names) > report.MaxNames {
+		g.Names = slices.Clone(names[:report.MaxNames])
+	}
+	return g
+}
