@@ -44,9 +44,6 @@ const goldenMark = "-- want --\n"
 // Every incident and every tape is as expected and, where the exact text matters,
 // prints what its part "want" holds. Each is played once.
 func TestIncidents(t *testing.T) {
-	if raceDetector {
-		t.Skip("one goroutine judges, which internal/judge's tests run with the race detector; make test plays the incidents without it")
-	}
 	stories, err := filepath.Glob(filepath.Join(incidents, "*.txtar"))
 	if err != nil || len(stories) < 18 {
 		t.Fatalf("only %d incidents found: %v", len(stories), err)

@@ -27,7 +27,7 @@ func TestRecorderNeverBlocksAndSaysWhatItLost(t *testing.T) {
 		}
 		close(w.release)
 		synctest.Wait()
-		r.Record(node.Entry{At: at})
+		r.Record(node.Entry{At: at.Add(time.Hour)})
 		synctest.Wait()
 		cancel()
 		if err := r.Wait(); err != nil {

@@ -62,7 +62,7 @@ func TestAMemberThatHangs(t *testing.T) {
 	r := newReporter(t, alertmanager.Config{URLs: []string{hangs, f.URL}, Deadline: 10 * time.Second})
 	at := now()
 	for range 2 {
-		ctx, cancel := context.WithTimeout(t.Context(), 2*time.Second)
+		ctx, cancel := context.WithTimeout(t.Context(), 10*time.Second)
 		if err := r.Report(ctx, reportOf(at, storm(at))); kindOf(err) != report.Partial {
 			t.Errorf("%v", err)
 		}
