@@ -2,6 +2,9 @@ package page
 
 import (
 	"fmt"
+	"maps"
+	"slices"
+	"strings"
 	"time"
 
 	"github.com/nodewatch/nodewatch/internal/judge"
@@ -66,7 +69,7 @@ type bar struct {
 
 func bondsOf(v judge.View) bondsView {
 	all := v.Bonds()
-	b := bondsView{Notes: notes(v, node.SourceBond, node.SourceNIC, node.SourceOVS), Known: ever(v, node.SourceBond) || ever(v, node.SourceOVS)}
+	b := bondsView{Notes: append(notes(v, node.SourceBond, node.SourceNIC, node.SourceOVS), unknownDrivers(v)...), Known: ever(v, node.SourceBond) || ever(v, node.SourceOVS)}
 	for _, one := range all[:min(len(all), maxBonds)] {
 		b.Bonds = append(b.Bonds, bondOf(v, one))
 	}
@@ -153,6 +156,34 @@ func dropsOf(v judge.View, name string) string {
 		return ""
 	}
 	return fmt.Sprintf("drops %s frames/s for lack of buffers", digits(rate))
+}
+
+// unknownDrivers says, once for each driver whose drop counters nodewatch does not
+// know, which NICs it has and which of its counters look like drops.
+func unknownDrivers(v judge.View) []string {
+	nics, counters := map[string][]string{}, map[string]map[string]bool{}
+	for _, n := range v.NICs {
+		d := n.Drops
+		if d.Driver == "" || d.Counts != nil {
+			continue
+		}
+		nics[d.Driver] = append(nics[d.Driver], n.Name)
+		if counters[d.Driver] == nil {
+			counters[d.Driver] = map[string]bool{}
+		}
+		for name := range d.Unlisted {
+			counters[d.Driver][name] = true
+		}
+	}
+	var list []string
+	for _, driver := range slices.Sorted(maps.Keys(nics)) {
+		says := fmt.Sprintf("The drop counters of driver %s (%s) are unknown: only the kernel's own are watched.", driver, strings.Join(nics[driver], ", "))
+		if names := slices.Sorted(maps.Keys(counters[driver])); len(names) > 0 {
+			says += " Please report those that look like drops: " + strings.Join(names, ", ") + "."
+		}
+		list = append(list, says)
+	}
+	return list
 }
 
 func nicOf(v judge.View, n bond.NIC) portView {

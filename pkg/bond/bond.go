@@ -185,11 +185,6 @@ type Counters struct {
 	RxNoHandler uint64 `json:"rx_nohandler"`
 }
 
-// Overload is how many frames the device dropped for lack of buffers:
-// rx_missed_errors, rx_fifo_errors and rx_over_errors together, as drivers
-// differ in which of them they use.
-func (c Counters) Overload() uint64 { return c.RxMissed + c.RxFIFO + c.RxOver }
-
 // Drops are the driver's own counters of frames dropped for lack of buffers,
 // by ethtool's names, of one NIC. Do not add them up: a driver may count one
 // frame under several names, and some are pause frames (see Pause).
@@ -197,5 +192,8 @@ type Drops struct {
 	Name   string            `json:"name"`
 	Index  int               `json:"index"`
 	Driver string            `json:"driver"`
-	Counts map[string]uint64 `json:"counts"` // only the names that mean a drop for lack of buffer, or a pause frame
+	Counts map[string]uint64 `json:"counts"` // only the names that mean a drop for lack of buffer, or a pause frame; nil: the driver is not known
+	// Unlisted are, of a driver that is not known, the counters whose names look like
+	// drops on receive, at most 16: none of them counts as a drop.
+	Unlisted map[string]uint64 `json:"unlisted,omitempty"`
 }

@@ -1,40 +1,97 @@
 package bond
 
 import (
+	"cmp"
 	"maps"
 	"slices"
 	"strings"
 )
 
-// overload lists, by driver, the statistics of ethtool -S that count frames
-// dropped for lack of buffers, and pause frames: received, they are the switch
-// asking this host to slow down; sent, this host asking the switch. A name ends
-// in "*" where the driver counts by priority or class.
-//
-// Sources: the drivers' string tables in drivers/net/ethernet/*/*/*ethtool*.c
-// and en_stats.c of mlx5. i40e calls port.rx_dropped port.rx_discards since 6.1.
-var overload = map[string][]string{
-	"ixgbe":  append(slices.Clone(intelNames), "rx_no_dma_resources", "alloc_rx_page_failed", "alloc_rx_buff_failed"),
-	"igb":    intelNames,
-	"e1000e": append(slices.Clone(intelNames), "alloc_rx_buff_failed"),
+// counters are the statistics of ethtool -S of one driver that count frames dropped
+// for lack of buffers, and pause frames: received, they are the switch asking this
+// host to slow down; sent, this host asking the switch. A name ends in "*", or has
+// one, where the driver counts by priority or class.
+type counters struct {
+	source string // of the names, below drivers/net
+	names  []string
+	// unless names a counter beside which another one, of the same name in older
+	// kernels, means something else: "" for none.
+	unless, otherwise string
+}
+
+// overload are the counters by driver. Those of single rings are in it under their
+// name without the ring (see ringless).
+var overload = map[string]counters{
+	"e1000":  {source: "ethernet/intel/e1000/e1000_ethtool.c", names: append(slices.Clone(intelNames), "alloc_rx_buff_failed")},
+	"e1000e": {source: "ethernet/intel/e1000e/ethtool.c", names: append(slices.Clone(intelNames), "alloc_rx_buff_failed")},
+	// The two are also summed up by the kernel: rx_missed_errors of the device, and
+	// what its rings dropped as rx_fifo_errors.
+	"igb":     {source: "ethernet/intel/igb/igb_ethtool.c", names: append(slices.Clone(intelNames), "rx_queue_drops", "rx_queue_alloc_failed")},
+	"igc":     {source: "ethernet/intel/igc/igc_ethtool.c", names: append(slices.Clone(intelNames), "rx_queue_drops", "rx_queue_alloc_failed")},
+	"ixgbe":   {source: "ethernet/intel/ixgbe/ixgbe_ethtool.c", names: append(slices.Clone(intelNames), "rx_no_dma_resources", "alloc_rx_page_failed", "alloc_rx_buff_failed")},
+	"ixgbevf": {source: "ethernet/intel/ixgbevf/ethtool.c", names: []string{"alloc_rx_page_failed", "alloc_rx_buff_failed"}},
+	// Without rx_missed_errors, which came with 6.1, rx_dropped is what the host had no
+	// descriptor for (GLV_RDPC, in i40e_main.c); beside it, it is what the stack refused.
+	// port.rx_dropped is port.rx_discards since 6.1.
 	"i40e": {
-		"port.rx_dropped", "port.rx_discards", "rx_missed_errors", "veb.rx_discards", "rx_alloc_fail", "rx_pg_alloc_fail",
-		"port.link_xon_rx", "port.link_xoff_rx", "port.link_xon_tx", "port.link_xoff_tx",
+		source: "ethernet/intel/i40e/i40e_ethtool.c",
+		names: []string{
+			"port.rx_dropped", "port.rx_discards", "rx_missed_errors", "veb.rx_discards", "rx_alloc_fail", "rx_pg_alloc_fail",
+			"port.link_xon_rx", "port.link_xoff_rx", "port.link_xon_tx", "port.link_xoff_tx",
+		},
+		unless: "rx_missed_errors", otherwise: "rx_dropped",
 	},
-	"ice": {
+	"i40evf": {source: "ethernet/intel/i40evf/i40evf_ethtool.c", names: []string{"rx_discards"}}, // up to 4.20
+	"iavf":   {source: "ethernet/intel/iavf/iavf_ethtool.c", names: []string{"rx_discards"}},
+	"ice": {source: "ethernet/intel/ice/ice_ethtool.c", names: []string{
 		"rx_dropped", "rx_dropped.nic", "rx_alloc_fail", "rx_pg_alloc_fail",
 		"link_xon_rx.nic", "link_xoff_rx.nic", "link_xon_tx.nic", "link_xoff_tx.nic",
-	},
-	"mlx5_core": {
+	}},
+	"mlx4_en":   {source: "ethernet/mellanox/mlx4/en_ethtool.c", names: mlx4Names},
+	"mlx4_core": {source: "ethernet/mellanox/mlx4/en_ethtool.c", names: mlx4Names},
+	"mlx5_core": {source: "ethernet/mellanox/mlx5/core/en_stats.c", names: []string{
 		"rx_out_of_buffer", "rx_discards_phy", "tx_discards_phy", "rx_buff_alloc_err", "tx_queue_dropped",
 		"outbound_pci_buffer_overflow", "rx_pause_ctrl_phy", "tx_pause_ctrl_phy", "tx_pause_storm_warning_events",
 		"rx_prio*_discards", "rx_prio*_buf_discard", "rx_prio*_cong_discard",
-	},
-	"bnxt_en": {
+	}},
+	"bnxt_en": {source: "ethernet/broadcom/bnxt/bnxt_ethtool.c", names: []string{
 		"rx_discards", "rx_total_ring_discards", "rx_total_oom_discards", "rx_stat_discard", "rx_discard_packets_cos*",
 		"rx_pause_frames", "tx_pause_frames",
-	},
-	"virtio_net": {"rx_drops", "rx_queue_drops"},
+	}},
+	"bnx2": {source: "ethernet/broadcom/bnx2.c", names: []string{
+		"rx_ftq_discards", "rx_discards", "rx_fw_discards", "rx_xon_frames", "rx_xoff_frames", "tx_xon_frames", "tx_xoff_frames",
+	}},
+	"bnx2x": {source: "ethernet/broadcom/bnx2x/bnx2x_ethtool.c", names: []string{
+		"rx_discards", "rx_fw_discards", "rx_brb_discard", "rx_skb_alloc_discard", "rx_pause_frames", "tx_pause_frames",
+	}},
+	"tg3": {source: "ethernet/broadcom/tg3.c", names: []string{
+		"rx_discards", "rx_xon_pause_rcvd", "rx_xoff_pause_rcvd", "tx_xon_sent", "tx_xoff_sent",
+	}},
+	"qede": {source: "ethernet/qlogic/qede/qede_ethtool.c", names: []string{
+		"no_buff_discards", "brb_discards", "rx_alloc_errors", "rx_pause_frames", "tx_pause_frames",
+	}},
+	"be2net": {source: "ethernet/emulex/benet/be_ethtool.c", names: []string{
+		"rx_drops_no_pbuf", "rx_drops_no_txpb", "rx_drops_no_erx_descr", "rx_input_fifo_overflow_drop", "rxpp_fifo_overflow_drop",
+		"pmem_fifo_overflow_drop", "rx_drops_no_skbs", "rx_drops_no_frags", "rx_pause_frames", "rx_priority_pause_frames",
+		"tx_pauseframes", "tx_priority_pauseframes",
+	}},
+	"sfc": {source: "ethernet/sfc/ef10.c, ef100_nic.c", names: []string{
+		"rx_nodesc_trunc", "rx_noskb_drops", "rx_overflow", "rx_nodesc_drops", "port_rx_nodesc_drops", "port_rx_overflow",
+		"port_rx_pm_discard_bb_overflow", "port_rx_pm_discard_vfifo_full", "port_rx_pause", "port_tx_pause",
+	}},
+	"sfc_siena":  {source: "ethernet/sfc/siena/siena.c", names: falconNames},
+	"sfc-falcon": {source: "ethernet/sfc/falcon/falcon.c", names: falconNames},
+	"enic":       {source: "ethernet/cisco/enic/enic_ethtool.c", names: []string{"rx_no_bufs"}},
+	"ena":        {source: "ethernet/amazon/ena/ena_ethtool.c", names: []string{"rx_drops", "rx_overruns", "rx_page_alloc_fail", "rx_skb_alloc_fail"}},
+	// The names come once for each queue, with blanks before them: ethtool's last is read.
+	"vmxnet3": {source: "vmxnet3/vmxnet3_ethtool.c", names: []string{"pkts rx OOB", "drv dropped rx total", "rx buf alloc fail"}},
+	"cxgb4": {source: "ethernet/chelsio/cxgb4/cxgb4_ethtool.c", names: []string{
+		"rx_bg*_frames_dropped", "rx_bg*_frames_trunc", "rx_pause_frames", "tx_pause_frames",
+	}},
+	"nfp":        {source: "ethernet/netronome/nfp/nfp_net_ethtool.c", names: []string{"dev_rx_discards", "rx_discards", "rx_replace_buf_alloc_fail"}},
+	"atlantic":   {source: "ethernet/aquantia/atlantic/aq_ethtool.c", names: []string{"InDroppedDma", "AllocFails", "SkbAllocFails"}},
+	"r8169":      {source: "ethernet/realtek/r8169_main.c", names: []string{"rx_missed"}},
+	"virtio_net": {source: "virtio_net.c", names: []string{"rx_drops", "rx_queue_drops"}},
 }
 
 // intelNames are common to Intel's drivers for PCI NICs up to ixgbe.
@@ -43,10 +100,15 @@ var intelNames = []string{
 	"rx_flow_control_xon", "rx_flow_control_xoff", "tx_flow_control_xon", "tx_flow_control_xoff",
 }
 
+// mlx4Names are those of mlx4_en, which calls itself by the module that has the device.
+var mlx4Names = []string{"rx_dropped", "rx_over_errors", "rx_fifo_errors", "rx_missed_errors", "rx_pause", "tx_pause"}
+
+var falconNames = []string{"rx_nodesc_drop_cnt", "rx_nodesc_trunc", "rx_noskb_drops", "rx_overflow", "rx_pause", "tx_pause"}
+
 // Pause says whether a name of Drops.Counts counts pause frames and not drops:
 // ethtool's names of them speak of pause, of flow control, or of XON and XOFF.
 func Pause(name string) bool {
-	return slices.ContainsFunc([]string{"pause", "flow_control", "link_xo"}, func(part string) bool {
+	return slices.ContainsFunc([]string{"pause", "flow_control", "_xo"}, func(part string) bool {
 		return strings.Contains(name, part)
 	})
 }
@@ -55,19 +117,29 @@ func Pause(name string) bool {
 // single rings are added up under the name that is left without the ring. It is
 // nil for a driver that is not known, and never nil for one that is.
 func dropsOf(driver string, all map[string]uint64) map[string]uint64 {
-	names, known := overload[driver]
+	c, known := overload[driver]
 	if !known {
 		return nil
 	}
+	names := c.names
+	if _, newer := all[c.unless]; c.otherwise != "" && !newer {
+		names = append(slices.Clone(names), c.otherwise)
+	}
+	return sums(all, func(name string) bool {
+		return slices.ContainsFunc(names, func(want string) bool { return alike(want, name) })
+	})
+}
+
+// sums are the statistics whose names, without their rings, are wanted.
+func sums(all map[string]uint64, wanted func(name string) bool) map[string]uint64 {
 	counts, whole := map[string]uint64{}, map[string]uint64{}
 	for name, n := range all {
-		sum, ofRing := ringless(name)
-		if !slices.ContainsFunc(names, func(want string) bool { return alike(want, sum) }) {
-			continue
-		}
-		if ofRing {
+		sum, ofRing := ringless(strings.TrimSpace(name))
+		switch {
+		case !wanted(sum):
+		case ofRing:
 			counts[sum] += n
-		} else {
+		default:
 			whole[sum] = n
 		}
 	}
@@ -75,19 +147,46 @@ func dropsOf(driver string, all map[string]uint64) map[string]uint64 {
 	return counts
 }
 
-// ringless takes the number of a ring out of a statistic's name: bnxt's
-// "[3]: rx_discards", virtio_net's "rx_queue_3_drops", since Linux 6.10 "rx3_drops".
-func ringless(name string) (string, bool) {
-	if rest, ok := strings.CutPrefix(name, "["); ok {
-		if ring, base, ok := strings.Cut(rest, "]: "); ok && digits(ring) {
-			return base, true
-		}
+// The most counters of an unknown driver that are shown.
+const maxUnlisted = 16
+
+// The words by which drivers name the frames they drop.
+var dropWords = [...]string{"drop", "discard", "miss", "no_buf", "nobuf", "no_desc", "nodesc", "overflow", "overrun", "over_err", "fifo_err", "alloc_fail", "oob", "out_of"}
+
+// unlistedOf picks the statistics of a driver that is not known which look like
+// frames dropped on receive; it is empty for a driver that is known.
+func unlistedOf(driver string, all map[string]uint64) map[string]uint64 {
+	if _, known := overload[driver]; known {
+		return nil
 	}
-	for _, prefix := range []string{"rx_queue_", "rx"} {
-		rest, ok := strings.CutPrefix(name, prefix)
-		ring, base, cut := strings.Cut(rest, "_")
+	found := sums(all, func(name string) bool {
+		name = strings.ToLower(name)
+		return !strings.HasPrefix(name, "tx") && !strings.Contains(name, "_tx") && !Pause(name) &&
+			slices.ContainsFunc(dropWords[:], func(word string) bool { return strings.Contains(name, word) })
+	})
+	names := slices.SortedFunc(maps.Keys(found), func(a, b string) int { return cmp.Or(cmp.Compare(found[b], found[a]), cmp.Compare(a, b)) })
+	for _, name := range names[min(len(names), maxUnlisted):] {
+		delete(found, name)
+	}
+	return found
+}
+
+// ringless takes the number of a ring out of a statistic's name: bnxt's and bnx2x's
+// "[3]: rx_discards", qede's "3: rx_alloc_errors", be2net's "rxq3: rx_drops_no_frags",
+// ena's "queue_3_rx_page_alloc_fail", atlantic's "TC0 Queue[3] AllocFails", igb's
+// "rx_queue_3_drops", virtio_net's the same, and since Linux 6.10 "rx3_drops".
+func ringless(name string) (string, bool) {
+	for _, form := range [...]struct{ before, after, kept string }{
+		{"[", "]: ", ""}, {"rxq", ": ", ""}, {"", ": ", ""}, {"queue_", "_rx_", "rx_"}, {"Queue[", "] ", ""},
+		{"rx_queue_", "_", "rx_queue_"}, {"rx", "_", "rx_"}, {"rx-", ".", "rx_"},
+	} {
+		rest, ok := strings.CutPrefix(name, form.before)
+		if form.before == "Queue[" && !ok && strings.HasPrefix(name, "TC") {
+			_, rest, ok = strings.Cut(name, " Queue[")
+		}
+		ring, base, cut := strings.Cut(rest, form.after)
 		if ok && cut && digits(ring) {
-			return strings.TrimSuffix(prefix, "_") + "_" + base, true
+			return form.kept + base, true
 		}
 	}
 	return name, false

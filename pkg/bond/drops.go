@@ -10,8 +10,9 @@ import (
 )
 
 // ReadDrops reads the overload counters of the drivers of these NICs, in their
-// order. NICs that are gone, that have no statistics, or whose driver is not one
-// of those this package knows, are left out.
+// order. NICs that are gone, that have no statistics, and links that are no NICs are
+// left out. Of a driver that this package does not know, Unlisted has what looks
+// like drops.
 //
 // Each NIC takes three ioctls, which wait for the kernel's rtnl lock and on some
 // drivers ask the firmware: this is for a deadline of its own.
@@ -32,32 +33,37 @@ func ReadDrops(ctx context.Context, names []string) ([]Drops, error) {
 			continue
 		case err != nil:
 			return nil, fmt.Errorf("bond: ethtool: %s: %w", name, err)
-		case d.Counts != nil:
+		case d.Driver != "":
 			out = append(out, d)
 		}
 	}
 	return out, nil
 }
 
-// dropsOn reads those of one NIC. Counts is nil if its driver is not known.
+// dropsOn reads those of one NIC. Driver is empty if it is none.
 func dropsOn(e *ethtool.Ethtool, name string) (Drops, error) {
 	index, err := indexOf(name) // refuses names that the kernel would cut short
 	if err != nil {
 		return Drops{}, err
 	}
-	driver, err := e.DriverName(name)
+	info, err := e.DriverInfo(name)
 	if err != nil {
 		return Drops{}, err
 	}
-	if _, known := overload[driver]; !known {
+	driver := info.Driver
+	if _, known := overload[driver]; !known && !onBus(info.BusInfo) {
 		return Drops{}, nil
 	}
 	all, err := e.Stats(name)
 	if err != nil {
 		return Drops{}, err
 	}
-	return Drops{Name: name, Index: index, Driver: driver, Counts: dropsOf(driver, all)}, nil
+	return Drops{Name: name, Index: index, Driver: driver, Counts: dropsOf(driver, all), Unlisted: unlistedOf(driver, all)}, nil
 }
+
+// onBus reports whether ethtool's bus information is of a device, and so the link a
+// NIC: it is empty for virtual links, but for those of tun.c.
+func onBus(info string) bool { return info != "" && info != "tun" && info != "tap" && info != "N/A" }
 
 // indexOf asks for one link's ifindex (netdevice(7)), without a dump of all.
 func indexOf(name string) (int, error) {

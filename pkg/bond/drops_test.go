@@ -3,6 +3,7 @@ package bond
 import (
 	"context"
 	"errors"
+	"fmt"
 	"os"
 	"path/filepath"
 	"strconv"
@@ -33,13 +34,13 @@ func TestDropsOf(t *testing.T) {
 			map[string]uint64{"rx_missed_errors": 1, "alloc_rx_buff_failed": 2},
 		},
 		{
-			"i40e of 5.10", "i40e",
+			"i40e of 5.10, whose rx_dropped is for lack of descriptors", "i40e",
 			map[string]uint64{"port.rx_dropped": 1, "veb.rx_discards": 2, "port.rx_crc_errors": 3, "rx_dropped": 4, "port.link_xoff_tx": 5},
-			map[string]uint64{"port.rx_dropped": 1, "veb.rx_discards": 2, "port.link_xoff_tx": 5},
+			map[string]uint64{"port.rx_dropped": 1, "veb.rx_discards": 2, "rx_dropped": 4, "port.link_xoff_tx": 5},
 		},
 		{
 			"i40e of 6.1", "i40e",
-			map[string]uint64{"port.rx_discards": 1, "rx_missed_errors": 2, "rx_alloc_fail": 3, "rx_pg_alloc_fail": 4},
+			map[string]uint64{"port.rx_discards": 1, "rx_missed_errors": 2, "rx_alloc_fail": 3, "rx_pg_alloc_fail": 4, "rx_dropped": 5},
 			map[string]uint64{"port.rx_discards": 1, "rx_missed_errors": 2, "rx_alloc_fail": 3, "rx_pg_alloc_fail": 4},
 		},
 		{
@@ -67,6 +68,60 @@ func TestDropsOf(t *testing.T) {
 			map[string]uint64{"rx_drops": 100, "rx0_drops": 1, "rx1_drops": 2, "rx2_drops": 4, "rx3_drops": 8, "rx4_drops": 16, "rx0_xdp_drops": 9, "rx_xdp_drops": 9},
 			map[string]uint64{"rx_drops": 100},
 		},
+		{
+			"be2net, by ring", "be2net",
+			map[string]uint64{"rx_drops_no_pbuf": 1, "rxpp_fifo_overflow_drop": 2, "rxq0: rx_pkts": 9, "rxq0: rx_drops_no_skbs": 3, "rxq0: rx_drops_no_frags": 4, "rxq1: rx_drops_no_frags": 5, "txq0: tx_stops": 9, "rx_drops_mtu": 9},
+			map[string]uint64{"rx_drops_no_pbuf": 1, "rxpp_fifo_overflow_drop": 2, "rx_drops_no_skbs": 3, "rx_drops_no_frags": 9},
+		},
+		{
+			"sfc", "sfc",
+			map[string]uint64{"port_rx_nodesc_drops": 1, "rx_noskb_drops": 2, "port_rx_pause": 3, "rx-0.rx_packets": 9, "port_rx_bad": 9},
+			map[string]uint64{"port_rx_nodesc_drops": 1, "rx_noskb_drops": 2, "port_rx_pause": 3},
+		},
+		{"enic", "enic", map[string]uint64{"rx_no_bufs": 1, "rx_drop": 9, "tx_drops": 9}, map[string]uint64{"rx_no_bufs": 1}},
+		{
+			"ena, by queue", "ena",
+			map[string]uint64{"rx_drops": 1, "queue_0_rx_page_alloc_fail": 2, "queue_1_rx_page_alloc_fail": 3, "queue_1_rx_bad_req_id": 9, "queue_1_tx_doorbells": 9},
+			map[string]uint64{"rx_drops": 1, "rx_page_alloc_fail": 5},
+		},
+		{"iavf", "iavf", map[string]uint64{"rx_discards": 1, "tx_discards": 9}, map[string]uint64{"rx_discards": 1}},
+		{
+			"vmxnet3, with blanks before", "vmxnet3",
+			map[string]uint64{"  pkts rx OOB": 1, "  drv dropped rx total": 2, "     rx buf alloc fail": 3, "  drv dropped tx total": 9, "Rx Queue#": 9},
+			map[string]uint64{"pkts rx OOB": 1, "drv dropped rx total": 2, "rx buf alloc fail": 3},
+		},
+		{
+			"cxgb4, with blanks behind", "cxgb4",
+			map[string]uint64{"rx_bg0_frames_dropped  ": 1, "rx_bg3_frames_trunc    ": 2, "rx_pause_frames        ": 3, "rx_frames_too_long     ": 9},
+			map[string]uint64{"rx_bg0_frames_dropped": 1, "rx_bg3_frames_trunc": 2, "rx_pause_frames": 3},
+		},
+		{"nfp", "nfp", map[string]uint64{"dev_rx_discards": 1, "rx_replace_buf_alloc_fail": 2, "rvec_0_rx_pkts": 9}, map[string]uint64{"dev_rx_discards": 1, "rx_replace_buf_alloc_fail": 2}},
+		{
+			"atlantic, by queue", "atlantic",
+			map[string]uint64{"InDroppedDma": 1, "Queue[0] AllocFails": 2, "Queue[1] AllocFails": 3, "Queue[1] InErrors": 9},
+			map[string]uint64{"InDroppedDma": 1, "AllocFails": 5},
+		},
+		{
+			"atlantic since 5.11, by class and queue", "atlantic",
+			map[string]uint64{"InDroppedDma": 1, "TC0 Queue[0] SkbAllocFails": 2, "TC1 Queue[4] SkbAllocFails": 3},
+			map[string]uint64{"InDroppedDma": 1, "SkbAllocFails": 5},
+		},
+		{
+			"igb, by queue", "igb",
+			map[string]uint64{"rx_missed_errors": 1, "rx_queue_0_drops": 2, "rx_queue_1_drops": 3, "rx_queue_1_csum_err": 9},
+			map[string]uint64{"rx_missed_errors": 1, "rx_queue_drops": 5},
+		},
+		{"igc", "igc", map[string]uint64{"rx_missed_errors": 1, "rx_no_buffer_count": 2}, map[string]uint64{"rx_missed_errors": 1, "rx_no_buffer_count": 2}},
+		{"bnx2", "bnx2", map[string]uint64{"rx_fw_discards": 1, "rx_ftq_discards": 2, "rx_filtered_packets": 9}, map[string]uint64{"rx_fw_discards": 1, "rx_ftq_discards": 2}},
+		{
+			"bnx2x, by ring and whole", "bnx2x",
+			map[string]uint64{"[0]: rx_discards": 1, "[1]: rx_discards": 2, "rx_discards": 3, "rx_brb_discard": 4, "rx_filtered_packets": 9},
+			map[string]uint64{"rx_discards": 3, "rx_brb_discard": 4},
+		},
+		{"qede, by queue", "qede", map[string]uint64{"0: rx_alloc_errors": 1, "3: rx_alloc_errors": 2, "no_buff_discards": 3, "0: rx_hw_errors": 9}, map[string]uint64{"rx_alloc_errors": 3, "no_buff_discards": 3}},
+		{"tg3", "tg3", map[string]uint64{"rx_discards": 1, "tx_xoff_sent": 2, "tx_discards": 9}, map[string]uint64{"rx_discards": 1, "tx_xoff_sent": 2}},
+		{"mlx4", "mlx4_core", map[string]uint64{"rx_dropped": 1, "rx0_dropped": 1, "rx_over_errors": 2, "tx_dropped": 9}, map[string]uint64{"rx_dropped": 1, "rx_over_errors": 2}},
+		{"r8169", "r8169", map[string]uint64{"rx_missed": 1, "rx_errors": 9}, map[string]uint64{"rx_missed": 1}},
 		{"nothing of note", "ice", map[string]uint64{"rx_bytes": 1}, map[string]uint64{}},
 		{"a driver that is not known", "e100", map[string]uint64{"rx_missed_errors": 1}, nil},
 	} {
@@ -75,6 +130,36 @@ func TestDropsOf(t *testing.T) {
 				t.Errorf("(-want +got):\n%s", diff)
 			}
 		})
+	}
+}
+
+// TestUnlistedOf: of a driver that is not known, the largest of what looks like
+// drops on receive are told, those of rings added up.
+func TestUnlistedOf(t *testing.T) {
+	all := map[string]uint64{"rx_no_rx_buf_drop": 3, "tx_dropped": 9, "rx_pause_discards": 9, "[0]: rx_overruns": 1, "[1]: rx_overruns": 2, "rx_bytes": 9, "mac_tx_discards": 9, "RxMissed": 0}
+	want := map[string]uint64{"rx_no_rx_buf_drop": 3, "rx_overruns": 3, "RxMissed": 0}
+	if diff := cmp.Diff(want, unlistedOf("hns3", all)); diff != "" {
+		t.Errorf("(-want +got):\n%s", diff)
+	}
+	if got := unlistedOf("ice", all); got != nil {
+		t.Errorf("of a driver that is known: got %v", got)
+	}
+	many := map[string]uint64{}
+	for i := range 100 {
+		many[fmt.Sprintf("rx_drop_of_kind%d", i)] = uint64(i)
+	}
+	got := unlistedOf("hns3", many)
+	if len(got) != maxUnlisted || got["rx_drop_of_kind99"] != 99 || got["rx_drop_of_kind84"] != 84 {
+		t.Errorf("got %v, want the %d largest", got, maxUnlisted)
+	}
+}
+
+// TestOverloadCitesItsSource: every driver says where its names come from.
+func TestOverloadCitesItsSource(t *testing.T) {
+	for driver, c := range overload {
+		if !strings.Contains(c.source, ".c") || len(c.names) == 0 {
+			t.Errorf("%s: names %q of %q", driver, c.names, c.source)
+		}
 	}
 }
 
@@ -98,9 +183,9 @@ func TestDropsOfRecordedNames(t *testing.T) {
 }
 
 func TestPause(t *testing.T) {
-	for driver, names := range overload {
-		for _, name := range names {
-			want := strings.Contains(name, "xo") || strings.Contains(name, "pause")
+	for driver, c := range overload {
+		for _, name := range c.names {
+			want := strings.Contains(name, "_xo") || strings.Contains(name, "pause") || strings.Contains(name, "flow_control")
 			if got := Pause(name); got != want {
 				t.Errorf("%s: Pause(%q) = %v, want %v", driver, name, got, want)
 			}
@@ -118,7 +203,7 @@ func TestReadDropsOfThisMachine(t *testing.T) {
 	for _, l := range links {
 		name := filepath.Base(l)
 		names = append(names, name)
-		if _, known := overload[(sysfs{os.DirFS("/sys")}).target(name, "device/driver")]; known {
+		if driver := (sysfs{os.DirFS("/sys")}).target(name, "device/driver"); driver != "" {
 			want = append(want, name)
 		}
 	}
@@ -126,6 +211,9 @@ func TestReadDropsOfThisMachine(t *testing.T) {
 	must(t, err)
 	var got []string
 	for _, d := range drops {
+		if _, known := overload[d.Driver]; known != (d.Counts != nil) || known && d.Unlisted != nil {
+			t.Errorf("%s of driver %s: %v, and not listed %v", d.Name, d.Driver, d.Counts, d.Unlisted)
+		}
 		got = append(got, d.Name)
 		if index := (sysfs{os.DirFS("/sys")}).text(d.Name, "ifindex"); strconv.Itoa(d.Index) != index {
 			t.Errorf("%s has index %d, want %s", d.Name, d.Index, index)

@@ -19,11 +19,18 @@ func TestBetween(t *testing.T) {
 		ok            bool
 	}{
 		{
+			name:  "igb counts a missed frame as missed and as fifo",
+			after: c{RxMissed: 100, RxFIFO: 100},
+			d:     time.Second,
+			want:  Rates{Overload: 100},
+			ok:    true,
+		},
+		{
 			name:   "all that is counted",
 			before: c{RxBytes: 1000, TxBytes: 2000, RxPackets: 10, TxPackets: 20, RxMissed: 1, RxFIFO: 2, RxOver: 3, RxCRC: 4, TxDropped: 5},
 			after:  c{RxBytes: 3000, TxBytes: 6000, RxPackets: 14, TxPackets: 28, RxMissed: 3, RxFIFO: 4, RxOver: 5, RxCRC: 8, TxDropped: 15},
 			d:      2 * time.Second,
-			want:   Rates{RxBits: 8000, TxBits: 16000, RxPackets: 2, TxPackets: 4, Overload: 3, RxCRC: 2, TxDropped: 5},
+			want:   Rates{RxBits: 8000, TxBits: 16000, RxPackets: 2, TxPackets: 4, Overload: 1, RxCRC: 2, TxDropped: 5},
 			ok:     true,
 		},
 		{name: "nothing moved", before: c{RxBytes: 7}, after: c{RxBytes: 7}, d: time.Second, ok: true},
