@@ -2,56 +2,122 @@ package page
 
 import (
 	"fmt"
+	"slices"
 	"strings"
 	"time"
 
 	"github.com/nodewatch/nodewatch/pkg/report"
 )
 
-// How much a plugin says: what reads it may keep as little as 4 KiB.
+// How much a plugin says. Nagios and Icinga keep 8 KiB of it.
 const (
-	maxPluginText     = 300 // bytes of the text of one line
-	maxPluginFindings = 8
-	maxPluginItems    = 3 // pieces of evidence, or of advice, of one finding
+	maxPlugin         = 8000 // bytes in all
+	maxPluginText     = 300  // bytes of the text of the first line, and of a finding's
+	maxPluginFindings = 8    // whose details come before any further finding
 )
 
-// Nagios is the report as the output of a monitoring plugin: the line
-// "NODEWATCH STATUS - text | perfdata", then what is behind it, a line each. The
-// exit code to go with it is ExitCode. No text can end the line, begin perfdata
-// or open a quote.
-func Nagios(r report.Report) string {
+// Nagios is the report as the output of a monitoring plugin, and its exit code:
+// the line "NODEWATCH STATUS - text | perfdata", then what is behind it, a line
+// each. A one-shot report, made without a daemon, is at least a warning: nothing
+// watches the node. No text can end the line, begin perfdata or open a double
+// quote. What does not fit is left out as a whole, the least important first, and
+// the last line says so; a command is never changed.
+func Nagios(r report.Report, oneShot bool) (output string, code int) {
 	v := verdictOn(r)
-	var b strings.Builder
 	text := v.Line
 	if v.More != "" {
 		text = strings.TrimSuffix(text, ".") + "; " + v.More
 	}
-	fmt.Fprintf(&b, "NODEWATCH %s - %s | %s\n", v.Word, inert(text), perfdata(r))
-	for _, f := range r.Findings[:min(len(r.Findings), maxPluginFindings)] {
-		fmt.Fprintf(&b, "%s %s\n", strings.ToUpper(string(f.Severity)), inert(finding(f.Rule, f.Subject)+": "+f.Summary))
-		fmt.Fprintf(&b, "  %s\n", inert(hitOf(f, r.At)))
-		for _, m := range marksOf(f, r.At) {
-			fmt.Fprintf(&b, "  %s\n", inert(m))
-		}
-		for _, e := range f.Evidence[:min(len(f.Evidence), maxPluginItems)] {
-			fmt.Fprintf(&b, "  for: %s\n", inert(fact(e, r.At)))
-		}
-		for _, e := range f.Against[:min(len(f.Against), maxPluginItems)] {
-			fmt.Fprintf(&b, "  against: %s\n", inert(fact(e, r.At)))
-		}
-		for _, a := range f.Advice[:min(len(f.Advice), maxPluginItems)] {
-			fmt.Fprintf(&b, "  do: %s\n", inert(step(a)))
+	if oneShot {
+		text = "one-shot, as no daemon answers: " + text
+		if v.Code == exitOK {
+			v.Code, v.Word = exitWarning, "WARNING"
 		}
 	}
-	if more := len(r.Findings) - maxPluginFindings; more > 0 {
-		fmt.Fprintf(&b, "and %s\n", plural(more, "more finding", "more findings"))
+	first := fmt.Sprintf("NODEWATCH %s - %s | %s\n", v.Word, cut(inert(text)), perfdata(r))
+	return first + details(r, maxPlugin-len(first)), v.Code
+}
+
+// A detail is one line of a plugin's long output.
+type detail struct {
+	text string
+	rank int // what is left out first has the highest
+	of   int // the detail that it belongs to; itself if to none
+}
+
+// details are what is behind the first line, in at most size bytes.
+func details(r report.Report, size int) string {
+	list := detailsOf(r)
+	order := make([]int, len(list))
+	for i := range order {
+		order[i] = i
+	}
+	slices.SortStableFunc(order, func(a, b int) int { return list[a].rank - list[b].rank })
+	const rest = "left out for lack of space: %d lines; nodewatch check prints all\n"
+	size -= len(rest) + 10
+	taken, left := map[int]bool{}, 0
+	for _, i := range order {
+		d := list[i]
+		if len(d.text) > size || d.of != i && !taken[d.of] {
+			left++
+			continue
+		}
+		taken[i], size = true, size-len(d.text)
+	}
+	var b strings.Builder
+	for i, d := range list {
+		if taken[i] {
+			b.WriteString(d.text)
+		}
+	}
+	if left > 0 {
+		fmt.Fprintf(&b, rest, left)
+	}
+	return b.String()
+}
+
+// The ranks of details: what on-call needs first comes first.
+const (
+	rankFinding = iota
+	rankImpact
+	rankAdvice
+	rankFor
+	rankAgainst
+	rankMore
+)
+
+// detailsOf are the details in the order in which they are printed.
+func detailsOf(r report.Report) []detail {
+	var list []detail
+	for i, f := range r.Findings {
+		head := len(list)
+		add := func(rank int, format, text string) {
+			if i >= maxPluginFindings {
+				rank += rankMore
+			}
+			list = append(list, detail{fmt.Sprintf(format, text), rank, head})
+		}
+		add(rankFinding, strings.ToUpper(string(f.Severity))+" %s\n", cut(inert(finding(f.Rule, f.Subject)+": "+f.Summary)))
+		add(rankImpact, "  %s\n", inert(hitOf(f, r.At)))
+		for _, m := range marksOf(f, r.At) {
+			add(rankImpact, "  %s\n", inert(m))
+		}
+		for _, a := range f.Advice {
+			add(rankAdvice, "  do: %s\n", step(a))
+		}
+		for _, e := range f.Evidence {
+			add(rankFor, "  for: %s\n", inert(fact(e, r.At)))
+		}
+		for _, e := range f.Against {
+			add(rankAgainst, "  against: %s\n", inert(fact(e, r.At)))
+		}
 	}
 	for _, s := range sourcesOf(r) {
 		if s.place() == 0 {
-			fmt.Fprintf(&b, "blind: %s\n", inert(strings.Join([]string{s.Name, s.State, s.Since, s.Error}, " ")))
+			list = append(list, detail{fmt.Sprintf("unavailable: %s\n", inert(strings.Join([]string{s.Name, s.State, s.Since, s.Error}, " "))), rankImpact, len(list)})
 		}
 	}
-	return b.String()
+	return list
 }
 
 // perfdata are the numbers of findings by severity, of sources that are blind and
@@ -85,33 +151,42 @@ func fact(e report.Evidence, now time.Time) string {
 	return fmt.Sprintf("%s %s: %s", hour(e.At, now), what, said(e))
 }
 
-// step is a piece of advice in one line. A command that would not come through
-// unchanged is left out: half a command does harm.
+// step is a piece of advice in one line. A command is shown as it is or not at all,
+// as half a command does harm: a monitoring system takes what is behind a | for
+// perfdata.
 func step(a report.Advice) string {
-	if a.Command == "" || inert(a.Command) != a.Command {
-		return a.Do
+	switch {
+	case a.Command == "":
+		return inert(a.Do)
+	case strings.Contains(a.Command, "|") || Printable(a.Command) != a.Command:
+		return inert(a.Do) + " (nodewatch check prints the command)"
 	}
-	return a.Do + ": " + a.Command
+	return inert(a.Do) + ": " + a.Command
 }
 
 // inert takes out of a text what means something to a monitoring system or to the
-// shell it starts for a notification, and cuts it to 300 bytes.
+// shell that it starts for a notification. Apostrophes stay: texts are full of them,
+// and notifications quote with double quotes.
 func inert(s string) string {
-	s = strings.Map(func(r rune) rune {
+	return strings.Map(func(r rune) rune {
 		switch r {
 		case '|':
 			return '/'
-		case '\'', '"', '`', '\\', '$', '<', '>', '&':
+		case '"', '`', '\\', '$', '<', '>', '&':
 			return -1
 		}
 		return r
 	}, Printable(s))
+}
+
+// cut cuts a text to maxPluginText bytes.
+func cut(s string) string {
 	if len(s) <= maxPluginText {
 		return s
 	}
-	cut := maxPluginText
-	for cut > 0 && s[cut]&0xC0 == 0x80 {
-		cut--
+	end := maxPluginText
+	for end > 0 && s[end]&0xC0 == 0x80 {
+		end--
 	}
-	return s[:cut] + "..."
+	return s[:end] + "..."
 }

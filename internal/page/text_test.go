@@ -15,12 +15,18 @@ import (
 	"github.com/nodewatch/nodewatch/pkg/report"
 )
 
+// plugin is a report as a plugin's output.
+func plugin(r report.Report) string {
+	out, _ := Nagios(r, false)
+	return out
+}
+
 func TestGoldenTexts(t *testing.T) {
 	v := stormView()
 	golden(t, "storm.txt", []byte(Text(v, Style{Width: 100})))
 	golden(t, "storm.ansi", []byte(Text(v, Style{Width: 80, Color: true})))
 	golden(t, "blind.txt", []byte(Text(blindView(), Style{})))
-	golden(t, "storm.nagios", []byte(Nagios(v.Report)))
+	golden(t, "storm.nagios", []byte(plugin(v.Report)))
 	var lines strings.Builder
 	for _, tr := range v.Report.Transitions {
 		lines.WriteString(TransitionLine(tr) + "\n")
@@ -68,7 +74,7 @@ func TestHostileTextsCannotSteerATerminal(t *testing.T) {
 	v := hostileView()
 	v.Report.Node = "n\x1b]0;x\a"
 	for name, text := range map[string]string{
-		"text": Text(v, Style{}), "nagios": Nagios(v.Report), "transition": TransitionLine(v.Report.Transitions[0]), "status": StatusLine(v.Report),
+		"text": Text(v, Style{}), "nagios": plugin(v.Report), "transition": TransitionLine(v.Report.Transitions[0]), "status": StatusLine(v.Report),
 	} {
 		if i := strings.IndexAny(text, "\x1b\a\r\u202e\u2028"); i >= 0 {
 			t.Errorf("%s: a control character at %d: %q", name, i, text[max(0, i-20):i+5])
@@ -79,22 +85,92 @@ func TestHostileTextsCannotSteerATerminal(t *testing.T) {
 	}
 }
 
-// A text must not end the line, begin perfdata or open a quote, and a command
-// that would be changed by that is not shown at all.
+// A text must not end the line, begin perfdata or open a double quote. Apostrophes
+// survive.
 func TestNagiosTextsCannotForgePerfdata(t *testing.T) {
 	r := stormView().Report
-	r.Findings[0].Summary = "a | critical=0;;\nOK | x='1' `id` $(id) \"q\""
-	r.Findings[0].Advice = []report.Advice{{Do: "read", Command: "dmesg | tail"}, {Do: "write", Command: "echo safe"}}
-	out := Nagios(r)
+	r.Findings[0].Summary = "a | critical=0;;\nOK | x='1' `id` $(id) \"q\" bond0's"
+	r.Findings[0].Evidence[0].Fact = "it's | here"
+	out := plugin(r)
 	first, rest, _ := strings.Cut(out, "\n")
-	if want := "NODEWATCH CRITICAL - a / critical=0;; OK / x=1 id (id) q; 3 more findings | critical=2;;0;0 warning=1;0;;0 info=1;;;0 blind_sources=0;;;0 unknown_components=0;;;0"; first != want {
+	if want := "NODEWATCH CRITICAL - a / critical=0;; OK / x='1' id (id) q bond0's; 3 more findings | critical=2;;0;0 warning=1;0;;0 info=1;;;0 blind_sources=0;;;0 unknown_components=0;;;0"; first != want {
 		t.Errorf("got  %s\nwant %s", first, want)
 	}
-	if strings.ContainsAny(rest, "|'\"`$") {
+	if strings.ContainsAny(rest, "|\"`") || !strings.Contains(rest, "it's / here") {
 		t.Errorf("there are signs that steer in %s", rest)
 	}
-	if strings.Contains(rest, "dmesg") || !strings.Contains(rest, "do: write: echo safe\n") {
-		t.Errorf("half a command is shown, or a whole one is not: %s", rest)
+}
+
+// A command comes through unchanged, however long, or is not shown at all.
+func TestNagiosNeverChangesACommand(t *testing.T) {
+	long := "virsh qemu-monitor-command 'vm 1' --hmp \"info block\" && echo `date` $HOME " + strings.Repeat("x", 2000) + " > /tmp/a"
+	for command, shown := range map[string]bool{"echo safe": true, long: true, "dmesg | tail": false, "echo a\nrm b": false, "echo \x1b[2J": false, strings.Repeat("y", 9000): false} {
+		r := stormView().Report
+		r.Findings[0].Advice = []report.Advice{{Do: "do this", Command: command}}
+		out := plugin(r)
+		if strings.Contains(out, "  do: do this: "+command+"\n") != shown {
+			t.Errorf("%.40q shown: %t, want %t\n%.300s", command, !shown, shown, out)
+		}
+		word := command[:3]
+		if !shown && strings.Contains(out, word) {
+			t.Errorf("half of %.40q is shown", command)
+		}
+	}
+}
+
+// What does not fit is left out as a whole, the least important first, and that is said.
+func TestNagiosFitsAndSaysWhatIsMissing(t *testing.T) {
+	r := stormView().Report
+	base := r.Findings[0]
+	r.Findings = nil
+	for i := range 40 {
+		f := base
+		f.Subject, f.Evidence = "bond"+number(i), nil
+		for j := range 30 {
+			f.Evidence = append(f.Evidence, report.Evidence{At: r.At, Source: "nic", Fact: "fact " + number(j) + strings.Repeat(" word", 40) + " end"})
+		}
+		r.Findings = append(r.Findings, f)
+	}
+	out := plugin(r)
+	if len(out) >= 8192 {
+		t.Errorf("%d bytes", len(out))
+	}
+	lines := strings.Split(strings.TrimSpace(out), "\n")
+	if last := lines[len(lines)-1]; !regexp.MustCompile(`^left out for lack of space: \d+ lines; nodewatch check prints all$`).MatchString(last) {
+		t.Errorf("the last line is %q", last)
+	}
+	for i := range maxPluginFindings {
+		if !strings.Contains(out, "CRITICAL krbd-retry-storm bond"+number(i)+": ") {
+			t.Errorf("finding %d is not there", i)
+		}
+	}
+	if n := strings.Count(out, "  do: "); n < maxPluginFindings*len(base.Advice) {
+		t.Errorf("advice is left out before evidence: %d lines", n)
+	}
+	for _, line := range lines {
+		if strings.HasPrefix(line, "  for: ") && !strings.HasSuffix(line, " end") {
+			t.Errorf("half a line: %q", line)
+		}
+	}
+	if small := plugin(stormView().Report); strings.Contains(small, "left out") {
+		t.Errorf("something is left out of\n%s", small)
+	}
+}
+
+// Without a daemon nothing watches: that is at least a warning.
+func TestNagiosWithoutADaemon(t *testing.T) {
+	for name, c := range map[string]struct {
+		view judge.View
+		code int
+		word string
+	}{"healthy": {healthyView(), 1, "WARNING"}, "risk": {riskView(), 1, "WARNING"}, "storm": {stormView(), 2, "CRITICAL"}, "blind": {blindView(), 3, "UNKNOWN"}} {
+		out, code := Nagios(c.view.Report, true)
+		if code != c.code || !strings.HasPrefix(out, "NODEWATCH "+c.word+" - one-shot") {
+			t.Errorf("%s: exit %d, %.80s", name, code, out)
+		}
+		if _, code := Nagios(c.view.Report, false); code != ExitCode(c.view.Report) {
+			t.Errorf("%s: exit %d with a daemon", name, code)
+		}
 	}
 }
 
@@ -102,17 +178,17 @@ var pluginLine = regexp.MustCompile(`^NODEWATCH (OK|WARNING|CRITICAL|UNKNOWN) - 
 
 func TestNagiosLineHasItsForm(t *testing.T) {
 	for name, v := range map[string]judge.View{"healthy": healthyView(), "risk": riskView(), "storm": stormView(), "blind": blindView(), "large": largeView(), "hostile": hostileView()} {
-		out := Nagios(v.Report)
+		out := plugin(v.Report)
 		if first, _, _ := strings.Cut(out, "\n"); !pluginLine.MatchString(first) {
 			t.Errorf("%s: %s", name, first)
 		}
-		if len(out) > 6<<10 {
+		if len(out) >= 8192 {
 			t.Errorf("%s: %d bytes", name, len(out))
 		}
 	}
 	long := stormView().Report
 	long.Findings[0].Summary = strings.Repeat("ä", 1000)
-	if first, _, _ := strings.Cut(Nagios(long), "\n"); len(first) > 500 || !utf8.ValidString(first) {
+	if first, _, _ := strings.Cut(plugin(long), "\n"); len(first) > 500 || !utf8.ValidString(first) {
 		t.Errorf("a long text is not cut: %d bytes", len(first))
 	}
 }
@@ -162,7 +238,7 @@ func TestWishesAreShownEverywhere(t *testing.T) {
 	v.Report.Findings[0] = acceptedBy(v.Report.Findings[0])
 	v.Report.Findings[1].Flapping = true
 	outputs := func() map[string]string {
-		return map[string]string{"page": html(t, v, 0), "text": Text(v, Style{}), "nagios": Nagios(v.Report), "JSON": string(asJSON(t, v.Report))}
+		return map[string]string{"page": html(t, v, 0), "text": Text(v, Style{}), "nagios": plugin(v.Report), "JSON": string(asJSON(t, v.Report))}
 	}
 	for name, text := range outputs() {
 		words := []string{"Accepted by alice until 2026-03-04", "switch comes on Monday", "It comes and goes"}
@@ -190,7 +266,7 @@ func TestOutputsAgree(t *testing.T) {
 		word := words[ExitCode(v.Report)]
 		for kind, text := range map[string]string{
 			"<span class=\"word\">" + word + "</span>": html(t, v, 0), "node2: " + word + " ": Text(v, Style{}),
-			"NODEWATCH " + word + " - ": Nagios(v.Report), word + ": ": StatusLine(v.Report),
+			"NODEWATCH " + word + " - ": plugin(v.Report), word + ": ": StatusLine(v.Report),
 		} {
 			if !strings.Contains(text, kind) {
 				t.Errorf("%s: there is no %q", name, kind)
@@ -250,12 +326,12 @@ func FuzzText(f *testing.F) {
 		if a, b := strings.Fields(broken), strings.Fields(whole); !cmp.Equal(a, b) {
 			t.Errorf("breaking lines changed the words: %s", cmp.Diff(b, a))
 		}
-		for _, text := range []string{broken, Nagios(r)} {
+		for _, text := range []string{broken, plugin(r)} {
 			if strings.ContainsFunc(strings.ReplaceAll(text, "\n", ""), func(c rune) bool { return c < ' ' || c == 0x7f || c == utf8.RuneError }) {
 				t.Errorf("a control character in %q", text)
 			}
 		}
-		if first, _, _ := strings.Cut(Nagios(r), "\n"); strings.Count(first, "|") != 1 {
+		if first, _, _ := strings.Cut(plugin(r), "\n"); strings.Count(first, "|") != 1 {
 			t.Errorf("not one perfdata in %q", first)
 		}
 	})
