@@ -30,11 +30,7 @@ type kernelLog struct {
 
 func newKernelLog(c config.Config, at roots) *kernelLog {
 	k := &kernelLog{at: at, any: os.Getenv("NODEWATCH_TEST_ANY_FACILITY") == "1"}
-	dir := c.Runtime
-	if dir == "" {
-		dir, _, _ = strings.Cut(os.Getenv("RUNTIME_DIRECTORY"), ":")
-	}
-	if dir != "" {
+	if dir := runtimeDirectory(c); dir != "" {
 		k.place = filepath.Join(dir, "kmsg-position")
 	}
 	return k

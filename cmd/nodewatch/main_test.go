@@ -4,7 +4,6 @@ import (
 	"bytes"
 	"context"
 	"encoding/json"
-	"errors"
 	"net"
 	"net/http"
 	"net/http/httptest"
@@ -188,7 +187,10 @@ func TestTheDaemonOnThisKernel(t *testing.T) {
 }
 
 func TestCheckWithoutADaemonLooksOnceItself(t *testing.T) {
-	code, out, errs := called(t, "check", "--url", "http://"+free(t), "-o", "json")
+	t.Setenv("RUNTIME_DIRECTORY", t.TempDir())
+	file := filepath.Join(t.TempDir(), "nodewatch.yml")
+	put(t, file, "web: {listen: [\""+free(t)+"\"]}\n")
+	code, out, errs := called(t, "check", "--config.file", file, "-t", "300", "-o", "json")
 	var r report.Report
 	if err := json.Unmarshal([]byte(out), &r); err != nil || r.Node == "" || code != exitCodeOf(r) {
 		t.Errorf("exit %d, %v: %s%s", code, err, out, errs)
@@ -210,40 +212,5 @@ func TestCheckOfABadDaemonIsUnknown(t *testing.T) {
 			t.Errorf("%s: exit %d, %q", name, code, out)
 		}
 		srv.Close()
-	}
-}
-
-func TestABusyPortIsRetried(t *testing.T) {
-	l, err := net.Listen("tcp", "127.0.0.1:0")
-	if err != nil {
-		t.Fatal(err)
-	}
-	ctx, cancel := context.WithCancel(t.Context())
-	ended := make(chan int, 1)
-	var out, errs lockedBuffer
-	go func() {
-		ended <- Main(ctx, []string{"run", "--web.listen-address", l.Addr().String()}, nil, &out, &errs)
-	}()
-	for !strings.Contains(errs.String(), "trying again") {
-		select {
-		case <-ended:
-			t.Fatalf("a busy port ended the daemon: %s", errs.String())
-		case <-time.After(20 * time.Millisecond):
-		}
-	}
-	l.Close()
-	for {
-		resp, err := http.Get("http://" + l.Addr().String() + "/-/healthy")
-		if err == nil {
-			resp.Body.Close()
-			break
-		}
-		if !errors.Is(err, os.ErrDeadlineExceeded) {
-			time.Sleep(20 * time.Millisecond)
-		}
-	}
-	cancel()
-	if code := <-ended; code != exitOK {
-		t.Errorf("exit %d", code)
 	}
 }

@@ -26,7 +26,7 @@ func (p program) reportCommand(app *kingpin.Application) (string, func(context.C
 }
 
 func (p program) reportTest(ctx context.Context, file, name string) int {
-	c, err := readConfig(file)
+	c, err := commandConfig(file)
 	if err != nil {
 		return p.fail(exitCritical, err)
 	}

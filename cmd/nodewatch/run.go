@@ -6,6 +6,7 @@ import (
 	"log/slog"
 	"os"
 	"os/signal"
+	"path/filepath"
 	"runtime"
 	"runtime/debug"
 	"slices"
@@ -115,12 +116,27 @@ func (r *runner) daemon(ctx context.Context, c config.Config, out, lines *watch.
 	late := time.AfterFunc(readyAfter, notify.late)
 	defer late.Stop()
 	limit := newConnLimit(c.Web.Connections)
+	found := &announcer{dir: runtimeDirectory(c), is: presence{PID: os.Getpid(), Version: version, Config: absolute(*r.file), State: absolute(stateDirectory(c))}}
+	defer found.over()
 	web := &server{
 		listen: c.Web.Listen, systemd: *r.socket, web: secured, limit: limit, log: r.log, waiting: notify.waiting,
-		up: func(url string) { fmt.Fprintf(out, "nodewatch %s: the page of this node is %s\n", version, url) },
+		up: func(url string) {
+			fmt.Fprintf(out, "nodewatch %s: the page of this node is %s\n", version, url)
+			if err := found.up(url); err != nil {
+				r.log.Warn("Commands on this node do not find the daemon by themselves", "err", err)
+			}
+		},
 	}
-	if err := web.start(ctx, routes(s, slices.Concat(reload.collectors(), limit.collectors(), []prometheus.Collector{droppedLines(lines)})...)); err != nil {
+	handler := routes(s, slices.Concat(reload.collectors(), limit.collectors(), []prometheus.Collector{droppedLines(lines)})...)
+	if err := web.start(ctx, handler); err != nil {
 		return err
+	}
+	if found.dir != "" {
+		go func() {
+			if err := web.serveSocket(ctx, found.dir, handler); err != nil {
+				r.log.Warn("Commands on this node cannot use the socket; they use the address", "err", err)
+			}
+		}()
 	}
 	r.privileges()
 	watch.Daemon{
@@ -129,6 +145,17 @@ func (r *runner) daemon(ctx context.Context, c config.Config, out, lines *watch.
 		OnView: []func(judge.View){s.show, notify.view, tell.tell, func(v judge.View) { post.Take(v.Report) }},
 	}.Run(ctx)
 	return finish()
+}
+
+// absolute is the name of a file that holds in any directory; empty for none.
+func absolute(name string) string {
+	if name == "" {
+		return ""
+	}
+	if full, err := filepath.Abs(name); err == nil {
+		return full
+	}
+	return name
 }
 
 // brokenPipes sees to it that a write to a pipe that nobody reads fails, and does

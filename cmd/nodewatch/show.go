@@ -27,7 +27,7 @@ func (p program) rulesCommand(app *kingpin.Application) (string, func(context.Co
 	id := cmd.Arg("rule", "The rule to explain.").String()
 	file := configFlag(cmd)
 	return "rules", func(context.Context) int {
-		c, err := readConfig(*file)
+		c, err := commandConfig(*file)
 		if err != nil {
 			return p.fail(exitCritical, err)
 		}
@@ -100,7 +100,7 @@ func (p program) sourcesCommand(app *kingpin.Application) (string, func(context.
 	cmd := app.Command("sources", "List what is read, how often, and what each source needs.")
 	file := configFlag(cmd)
 	return "sources", func(ctx context.Context) int {
-		c, err := readConfig(*file)
+		c, err := commandConfig(*file)
 		if err != nil {
 			return p.fail(exitCritical, err)
 		}

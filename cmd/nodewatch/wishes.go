@@ -72,7 +72,7 @@ func (p program) acceptCommand(app *kingpin.Application) (string, func(context.C
 	reason := cmd.Flag("reason", "Why, for those who read it at night.").String()
 	by, file := byFlag(cmd), configFlag(cmd)
 	return "accept", func(context.Context) int {
-		c, err := readConfig(*file)
+		c, err := commandConfig(*file)
 		if err != nil {
 			return p.fail(exitCritical, err)
 		}
@@ -120,7 +120,7 @@ func (p program) wishesCommand(app *kingpin.Application) (string, func(context.C
 	cmd := app.Command("wishes", "List the maintenance under way and the findings that are accepted.")
 	file := configFlag(cmd)
 	return "wishes", func(ctx context.Context) int {
-		c, err := readConfig(*file)
+		c, err := commandConfig(*file)
 		if err != nil {
 			return p.fail(exitCritical, err)
 		}
@@ -135,7 +135,7 @@ func (p program) wishesCommand(app *kingpin.Application) (string, func(context.C
 
 // change changes the wishes, leaves out those that are over, and shows what holds.
 func (p program) change(file string, change func(wish.Wishes) (wish.Wishes, error)) int {
-	c, err := readConfig(file)
+	c, err := commandConfig(file)
 	if err != nil {
 		return p.fail(exitCritical, err)
 	}

@@ -1,0 +1,231 @@
+package main
+
+import (
+	"bytes"
+	"context"
+	"encoding/json"
+	"errors"
+	"fmt"
+	"io"
+	"io/fs"
+	"net"
+	"net/http"
+	"net/url"
+	"os"
+	"os/user"
+	"path/filepath"
+	"slices"
+	"strconv"
+	"strings"
+	"sync"
+	"syscall"
+
+	"github.com/nodewatch/nodewatch/internal/config"
+)
+
+// runtimeHome is the runtime directory that systemd/nodewatch.service makes: where
+// commands look for the daemon.
+const runtimeHome = "/run/nodewatch"
+
+// What the daemon leaves in its runtime directory.
+const (
+	presenceName = "daemon.json"    // for everybody to read
+	socketName   = "nodewatch.sock" // for root and for the service's user and group
+)
+
+// socketConnections is how many connections the socket may have: those of commands.
+const socketConnections = 20
+
+// runtimeDirectory is the daemon's; empty if it has none.
+func runtimeDirectory(c config.Config) string {
+	if c.Runtime != "" {
+		return c.Runtime
+	}
+	dir, _, _ := strings.Cut(os.Getenv("RUNTIME_DIRECTORY"), ":")
+	return dir
+}
+
+// A presence is how commands on the same machine find the daemon. It holds no
+// secret.
+type presence struct {
+	PID       int      `json:"pid"`
+	Version   string   `json:"version"`
+	Addresses []string `json:"addresses"` // of the page, as it is reached from this machine
+	Config    string   `json:"config_file,omitempty"`
+	State     string   `json:"state_directory"`
+}
+
+// An announcer keeps the presence of this daemon in dir; empty: it keeps none.
+type announcer struct {
+	dir string
+	mu  sync.Mutex
+	is  presence
+}
+
+// up notes that the page is served at the address.
+func (a *announcer) up(address string) error {
+	if a.dir == "" {
+		return nil
+	}
+	a.mu.Lock()
+	defer a.mu.Unlock()
+	a.is.Addresses = append(a.is.Addresses, reachable(address))
+	raw, err := json.MarshalIndent(a.is, "", "  ")
+	if err != nil {
+		return err
+	}
+	fresh := filepath.Join(a.dir, presenceName+".new")
+	if err := os.Remove(fresh); err != nil && !errors.Is(err, fs.ErrNotExist) {
+		return err
+	}
+	if err := os.WriteFile(fresh, append(raw, '\n'), 0o644); err != nil {
+		return err
+	}
+	if err := os.Chmod(fresh, 0o644); err != nil { // whatever the umask is
+		return err
+	}
+	return os.Rename(fresh, filepath.Join(a.dir, presenceName))
+}
+
+// over takes the presence and the socket away.
+func (a *announcer) over() {
+	if a.dir != "" {
+		_ = os.Remove(filepath.Join(a.dir, presenceName))
+		_ = os.Remove(filepath.Join(a.dir, socketName))
+	}
+}
+
+// reachable is the address of the page as this machine reaches it.
+func reachable(address string) string {
+	u, err := url.Parse(address)
+	if err != nil {
+		return address
+	}
+	switch ip := net.ParseIP(u.Hostname()); {
+	case ip == nil || !ip.IsUnspecified():
+	case ip.To4() != nil:
+		u.Host = net.JoinHostPort("127.0.0.1", u.Port())
+	default: // [::] takes IPv4 too, where the kernel is set so; loopback is there in any case
+		u.Host = net.JoinHostPort("::1", u.Port())
+	}
+	return u.String()
+}
+
+// serveSocket serves the views on the socket in the runtime directory until ctx
+// ends. Whoever may use it is not asked for a password; it is never full of
+// connections from the network.
+func (s *server) serveSocket(ctx context.Context, dir string, handler http.Handler) error {
+	name := filepath.Join(dir, socketName)
+	if err := os.Remove(name); err != nil && !errors.Is(err, fs.ErrNotExist) {
+		return err
+	}
+	l, err := new(net.ListenConfig).Listen(ctx, "unix", name)
+	if err != nil {
+		return err
+	}
+	if err := os.Chmod(name, 0o660); err != nil {
+		return errors.Join(err, l.Close())
+	}
+	srv := newServer(counted(handler), limitedLog(s.log))
+	context.AfterFunc(ctx, func() { shutDown(ctx, srv) })
+	if err := srv.Serve(newConnLimit(socketConnections).listener(l)); ctx.Err() == nil {
+		return err
+	}
+	return nil
+}
+
+// errNotTrusted says that somebody else may have left a file.
+var errNotTrusted = errors.New("is not believed: it must belong to root, to the user nodewatch or to you, and be writable by nobody else")
+
+// trusted reports whether the file is that of root, of the service's user or of
+// the caller, and nobody else can have written it.
+func trusted(info fs.FileInfo) bool {
+	at, is := info.Sys().(*syscall.Stat_t)
+	if !is || info.Mode()&fs.ModeSocket == 0 && info.Mode().Perm()&0o022 != 0 {
+		return false
+	}
+	return at.Uid == 0 || int(at.Uid) == os.Geteuid() || at.Uid == serviceUser()
+}
+
+// serviceUser is the id of the user that systemd/nodewatch.sysusers makes; root's if
+// there is none.
+func serviceUser() uint32 {
+	u, err := user.Lookup("nodewatch")
+	if err != nil {
+		return 0
+	}
+	id, err := strconv.ParseUint(u.Uid, 10, 32)
+	if err != nil {
+		return 0
+	}
+	return uint32(id)
+}
+
+// maxPresence is the largest presence that is read, in bytes.
+const maxPresence = 64 << 10
+
+// readPresence reads what a daemon has left in the directory, and who owns it.
+func readPresence(dir string) (p presence, owner uint32, err error) {
+	name := filepath.Join(dir, presenceName)
+	f, err := os.OpenFile(name, os.O_RDONLY|syscall.O_NOFOLLOW|syscall.O_NONBLOCK, 0)
+	if err != nil {
+		return p, 0, err
+	}
+	defer f.Close()
+	info, err := f.Stat()
+	if err != nil {
+		return p, 0, err
+	}
+	if !info.Mode().IsRegular() || !trusted(info) {
+		return p, 0, fmt.Errorf("%s %w", name, errNotTrusted)
+	}
+	raw, err := io.ReadAll(io.LimitReader(f, maxPresence))
+	if err != nil {
+		return p, 0, err
+	}
+	if err := json.NewDecoder(bytes.NewReader(raw)).Decode(&p); err != nil {
+		return presence{}, 0, fmt.Errorf("%s: %w", name, err)
+	}
+	p.Addresses = slices.DeleteFunc(p.Addresses, func(a string) bool { return wrongPageURL(a) != nil })
+	return p, info.Sys().(*syscall.Stat_t).Uid, nil
+}
+
+// commandConfig is the configuration that a command beside the daemon goes by: that
+// of the file, if one is named, else that of the daemon that runs here.
+func commandConfig(file string) (config.Config, error) {
+	if file != "" {
+		return readConfig(file)
+	}
+	c := config.Default()
+	dir := runtimeDirectory(c)
+	if dir == "" {
+		dir = runtimeHome
+	}
+	p, owner, err := readPresence(dir)
+	if err != nil {
+		return c, nil // no daemon, or none that can be believed
+	}
+	if p.Config != "" {
+		read, err := readConfig(p.Config)
+		if err == nil {
+			c = read
+		} else if !errors.Is(err, fs.ErrPermission) { // the defaults do for whoever may not read it
+			return c, fmt.Errorf("the daemon's configuration: %w", err)
+		}
+	}
+	if p.State != "" && ownedBy(p.State, owner) {
+		c.State = p.State
+	}
+	return c, nil
+}
+
+// ownedBy reports whether the directory is root's, if the id is, or the id's: what a
+// service's user says must not lead root elsewhere.
+func ownedBy(dir string, id uint32) bool {
+	info, err := os.Lstat(dir)
+	if err != nil || !info.IsDir() {
+		return false
+	}
+	at, is := info.Sys().(*syscall.Stat_t)
+	return is && (id == 0 || at.Uid == id)
+}
