@@ -40,6 +40,7 @@ var mayImport = map[string][]string{
 	"internal/cause":             append(values, "internal/node", "internal/facts", "internal/human"),
 	"internal/rule":              {"internal/node", "internal/facts", "pkg/report"},
 	"internal/rule/legacy":       append(values, "internal/node", "internal/facts", "internal/rule", "pkg/report"),
+	"internal/rule/self":         append(values, "internal/node", "internal/facts", "internal/human", "internal/rule", "pkg/report"),
 	"internal/rule/all":          {"internal/rule", "internal/rule/*"},
 	"internal/judge":             append(values, "internal/node", "internal/facts", "internal/rule", "pkg/report"),
 	"internal/tape":              append(values, "internal/node"),

@@ -54,7 +54,7 @@ func Main(ctx context.Context, args []string, in io.Reader, out, errs io.Writer)
 	for _, add := range []func(*kingpin.Application) (string, func(context.Context) int){
 		p.runCommand, p.checkCommand, p.replayCommand, p.rulesCommand, p.sourcesCommand,
 		p.checkConfigCommand, p.completionCommand, p.versionCommand, p.probeCommand,
-		p.maintenanceStart, p.maintenanceStop, p.acceptCommand, p.wishesCommand, p.reportCommand,
+		p.maintenanceStart, p.maintenanceStop, p.ackCommand, p.wishesCommand, p.reportCommand,
 	} {
 		name, do := add(app)
 		command(app, name).Action(func(*kingpin.ParseContext) error {

@@ -1,6 +1,7 @@
 package main
 
 import (
+	"cmp"
 	"context"
 	"errors"
 	"fmt"
@@ -13,6 +14,7 @@ import (
 	"github.com/alecthomas/kingpin/v2"
 
 	"github.com/nodewatch/nodewatch/internal/config"
+	"github.com/nodewatch/nodewatch/internal/judge"
 	"github.com/nodewatch/nodewatch/pkg/wish"
 )
 
@@ -60,21 +62,27 @@ func maintenance(app *kingpin.Application) *kingpin.CmdClause {
 	return app.Command("maintenance", "Say that this node is being worked on.")
 }
 
-// acceptCommand says that a finding may stay until a date.
-func (p program) acceptCommand(app *kingpin.Application) (string, func(context.Context) int) {
-	cmd := app.Command("accept", "Live with a finding until a date: it stays visible, marked with who and until when, and pages nobody.")
+// lastIncident is what ack takes in the place of a rule for the last incident.
+const lastIncident = "incident"
+
+// ackCommand acknowledges a finding until a date.
+func (p program) ackCommand(app *kingpin.Application) (string, func(context.Context) int) {
+	cmd := app.Command("ack", "Acknowledge a finding until a date: it stays visible, marked with who and until when, and pages nobody.").Alias("accept")
 	a := wish.Acceptance{}
-	cmd.Arg("rule", "The finding's rule, as nodewatch rules lists them.").Required().StringVar(&a.Rule)
+	cmd.Arg("rule", "The finding's rule, as nodewatch rules lists them; or \"incident\" for the last incident, which is no longer shown then.").Required().StringVar(&a.Rule)
 	cmd.Arg("subject", "What the finding is about, such as bond0; without it every subject of the rule.").StringVar(&a.Subject)
 	until := cmd.Flag("until", "Until when: 2026-12-24 (the end of that day), \"2026-12-24 06:00\" (local time), or how long: 72h.").PlaceHolder("DATE").String()
 	cmd.Flag("severity", "The highest severity to live with: what gets worse pages.").Default("warning").EnumVar(&a.Severity, "info", "warning", "critical")
 	withdraw := cmd.Flag("withdraw", "No longer live with it.").Bool()
 	reason := cmd.Flag("reason", "Why, for those who read it at night.").String()
 	by, file := byFlag(cmd), configFlag(cmd)
-	return "accept", func(context.Context) int {
+	return "ack", func(context.Context) int {
 		c, err := commandConfig(*file)
 		if err != nil {
 			return p.fail(exitCritical, err)
+		}
+		if a.Rule == lastIncident {
+			a.Rule, *until, *reason = judge.IncidentOver, cmp.Or(*until, "24h"), cmp.Or(*reason, "acknowledged")
 		}
 		if _, on := c.Rules.Rule(a.Rule); !on {
 			return p.fail(exitCritical, fmt.Errorf("no rule %q in force; nodewatch rules lists them", a.Rule))

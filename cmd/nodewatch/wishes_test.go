@@ -33,6 +33,8 @@ func TestWishesAreMadeListedAndWithdrawn(t *testing.T) {
 	step(0, "no maintenance, and nothing is accepted", "wishes")
 	step(0, "by carol: new NIC", "maintenance", "start", "--for", "2h", "--reason", "new NIC", "--by", "carol")
 	step(0, "accepted until", "accept", "bond-hash-layer2", "bond0", "--until", "72h", "--reason", "switch comes on Monday")
+	step(0, "up to warning: incident-over (every subject): acknowledged", "ack", "incident")
+	step(0, "", "ack", "incident-over", "--withdraw")
 	step(0, "up to critical: nic-saturated (every subject)", "accept", "nic-saturated", "--until", "72h", "--reason", "backups", "--severity", "critical")
 	step(0, "by carol: new NIC", "wishes")
 	step(0, "up to warning: bond-hash-layer2 bond0: again", "accept", "bond-hash-layer2", "bond0", "--until", "1h", "--reason", "again")

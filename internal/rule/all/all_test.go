@@ -147,3 +147,38 @@ func TestSettingsThatAreNotAllowedLeaveTheDefaults(t *testing.T) {
 		}
 	}
 }
+
+// What explains what is a relation without cycles, between rules that exist.
+func TestExplainsIsAcyclic(t *testing.T) {
+	explains := map[string][]string{}
+	for _, r := range all.Rules() {
+		explains[r.ID] = r.Explains
+	}
+	for id, list := range explains {
+		for _, other := range list {
+			if _, exists := explains[other]; !exists {
+				t.Errorf("%s explains %q, which is no rule", id, other)
+			}
+		}
+	}
+	const open, closed = 1, 2
+	state := map[string]int{}
+	var visit func(id string, path []string)
+	visit = func(id string, path []string) {
+		path = append(path, id)
+		if state[id] == open {
+			t.Errorf("a cycle: %s", strings.Join(path, " explains "))
+		}
+		if state[id] != 0 {
+			return
+		}
+		state[id] = open
+		for _, other := range explains[id] {
+			visit(other, path)
+		}
+		state[id] = closed
+	}
+	for id := range explains {
+		visit(id, nil)
+	}
+}

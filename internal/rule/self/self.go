@@ -1,0 +1,9 @@
+// Package self holds the rules about nodewatch itself: its sources, its reporters,
+// and the incident it has seen last.
+package self
+
+import "github.com/nodewatch/nodewatch/internal/rule"
+
+// Rules returns the rules of this package, in the order in which findings of equal
+// severity are reported.
+func Rules() []rule.Rule { return []rule.Rule{incidentOver()} }
