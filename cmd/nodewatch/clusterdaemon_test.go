@@ -109,9 +109,6 @@ func (w *watching) report() (r report.Report, ok bool) {
 	return r, true
 }
 
-// patience is far more than anything here takes.
-const patience = 2 * time.Minute
-
 // poll asks again and again until it is so.
 func (w *watching) poll(what string, so func() bool) {
 	w.t.Helper()
