@@ -2,19 +2,19 @@ package main
 
 import (
 	"context"
-	"crypto/rand"
 	"errors"
-	"io"
 	"io/fs"
 	"os"
 	"path/filepath"
 	"strings"
+	"syscall"
 	"testing"
 	"testing/synctest"
 	"time"
 
 	"github.com/nodewatch/nodewatch/internal/config"
 	"github.com/nodewatch/nodewatch/internal/judge"
+	"github.com/nodewatch/nodewatch/internal/launcher"
 	"github.com/nodewatch/nodewatch/internal/node"
 	"github.com/nodewatch/nodewatch/internal/watch"
 	"github.com/nodewatch/nodewatch/pkg/rbd"
@@ -29,7 +29,18 @@ func fakeChild(t *testing.T, script string, v judge.View) *cephChild {
 	c.Child, c.Keyring = filepath.Join(dir, "child"), filepath.Join(dir, "keyring")
 	installFile(t, c.Child, []byte("#!/bin/sh\n"+script+"\n"), 0o755)
 	installFile(t, c.Keyring, nil, 0o600)
-	return newCephChild(c, func() (judge.View, bool) { return v, true })
+	return newCephChild(c, localLauncher(t), func() (judge.View, bool) { return v, true })
+}
+
+// localLauncher is a launcher in the test's process.
+func localLauncher(t *testing.T) *launcher.Client {
+	t.Helper()
+	l, err := launcher.Local()
+	if err != nil {
+		t.Fatal(err)
+	}
+	t.Cleanup(l.Close)
+	return l
 }
 
 func TestCephChildIsAskedForThisNodesImages(t *testing.T) {
@@ -38,16 +49,21 @@ func TestCephChildIsAskedForThisNodesImages(t *testing.T) {
 		{Device: "rbd0", Pool: "rbd", Image: "vm-101-disk-0", ClientAddr: "192.0.2.12"},
 		{Device: "rbd1", Pool: "rbd", Image: "vm-102-disk-0", ClientAddr: "192.0.2.12"},
 	}}}})
-	asked := filepath.Join(t.TempDir(), "asked")
+	asked := filepath.Join(t.TempDir(), "asked") // a pipe: the child may not write files
+	if err := syscall.Mkfifo(asked, 0o600); err != nil {
+		t.Fatal(err)
+	}
+	request := make(chan []byte, 1)
+	go func() {
+		raw, _ := os.ReadFile(asked) // what is missing is seen below
+		request <- raw
+	}()
 	c := fakeChild(t, `cat > `+asked+`; echo '{"fsid":"33b862db-5e43-43fb-927c-e4b2e2132a65","health":{"status":"HEALTH_OK"}}'`, judge.View{Snapshot: s})
 	got, err := c.read(t.Context())
 	if err != nil || got.Health.Status != "HEALTH_OK" {
 		t.Fatalf("got %+v, %v", got, err)
 	}
-	raw, err := os.ReadFile(asked)
-	if err != nil {
-		t.Fatal(err)
-	}
+	raw := <-request
 	for _, want := range []string{`"addrs":["192.0.2.12"]`, `"name":"vm-101-disk-0"`, `"name":"vm-102-disk-0"`, `"name":"client.nodewatch"`} {
 		if !strings.Contains(string(raw), want) {
 			t.Errorf("the child was not told %s in %s", want, raw)
@@ -81,32 +97,33 @@ func TestCephChildThatFails(t *testing.T) {
 
 // A child that is late is killed; while one is alive no other is started.
 func TestCephChildThatIsLate(t *testing.T) {
-	c := fakeChild(t, "exec sleep 600", judge.View{})
+	up := filepath.Join(t.TempDir(), "up")
+	if err := syscall.Mkfifo(up, 0o600); err != nil {
+		t.Fatal(err)
+	}
+	c := fakeChild(t, "echo >"+up+"; exec sleep 600", judge.View{})
 	ctx, cancel := context.WithCancel(t.Context())
 	ended := make(chan error, 1)
 	go func() {
 		_, err := c.read(ctx)
 		ended <- err
 	}()
-	for !c.alive.Load() {
-		time.Sleep(time.Millisecond)
+	if _, err := os.ReadFile(up); err != nil { // opens once the child runs
+		t.Fatal(err)
 	}
-	if _, err := c.read(t.Context()); !errors.Is(err, errAlive) {
+	if _, err := c.read(t.Context()); !errors.Is(err, launcher.ErrBusy) {
 		t.Errorf("a second child was started: %v", err)
 	}
 	cancel()
 	if err := <-ended; !errors.Is(err, context.Canceled) {
 		t.Errorf("got %v, want the context's error", err)
 	}
-	for c.alive.Load() {
-		time.Sleep(time.Millisecond)
-	}
 }
 
 // While a storm is on the cluster is asked less often, and then not at all.
 func TestCephChildIsHeldInAStorm(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
-		c := newCephChild(config.Default().Ceph, nil)
+		c := newCephChild(config.Default().Ceph, nil, nil)
 		storm := judge.View{Report: report.Report{Findings: []report.Finding{{Rule: "krbd-retry-storm"}}}}
 		c.latest = time.Now()
 		asked := 0
@@ -130,13 +147,4 @@ func TestCephChildIsHeldInAStorm(t *testing.T) {
 			t.Errorf("asked %d times, want each minute again after the storm", asked)
 		}
 	})
-}
-
-// However the output is copied, no more of it is kept than may be.
-func TestAChildThatTalksForEverIsBounded(t *testing.T) {
-	b := &bounded{left: 10}
-	n, err := io.Copy(b, io.LimitReader(rand.Reader, 1<<20))
-	if n != 1<<20 || err != nil || len(b.kept) != 10 {
-		t.Errorf("%d copied, %d kept, %v", n, len(b.kept), err)
-	}
 }

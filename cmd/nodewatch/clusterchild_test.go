@@ -3,9 +3,8 @@
 package main
 
 import (
+	"fmt"
 	"os"
-	"path/filepath"
-	"strconv"
 	"strings"
 	"sync"
 	"syscall"
@@ -13,9 +12,9 @@ import (
 	"time"
 )
 
-// A childCount watches how many of a process's children are nodewatch-ceph.
+// A childCount watches how many of a process's descendants are nodewatch-ceph.
 type childCount struct {
-	of string
+	of process
 
 	mu   sync.Mutex
 	most int
@@ -24,7 +23,7 @@ type childCount struct {
 
 // countChildren looks until the test's end.
 func countChildren(t *testing.T, pid int) *childCount {
-	c := &childCount{of: strconv.Itoa(pid), seen: map[int]bool{}}
+	c := &childCount{of: process(pid), seen: map[int]bool{}}
 	end, ended := make(chan struct{}), make(chan struct{})
 	go func() {
 		defer close(ended)
@@ -48,15 +47,10 @@ func countChildren(t *testing.T, pid int) *childCount {
 // only wait to be reaped.
 func (c *childCount) look() (now map[int]string) {
 	now = map[int]string{}
-	threads, _ := filepath.Glob("/proc/" + c.of + "/task/*/children")
-	for _, thread := range threads {
-		list, _ := os.ReadFile(thread) // what is gone meanwhile is no child
-		for _, child := range strings.Fields(string(list)) {
-			raw, _ := os.ReadFile("/proc/" + child + "/stat")
-			if f := statFields(raw); strings.Contains(string(raw), " (nodewatch-ceph) ") && f[0] != "Z" {
-				pid, _ := strconv.Atoi(child)
-				now[pid] = f[0]
-			}
+	for child := range c.of.descendants() {
+		raw, _ := os.ReadFile(fmt.Sprintf("/proc/%d/stat", child)) // what is gone meanwhile is no child
+		if f := statFields(raw); strings.Contains(string(raw), " (nodewatch-ceph) ") && f[0] != "Z" {
+			now[int(child)] = f[0]
 		}
 	}
 	c.mu.Lock()

@@ -3,12 +3,15 @@ package main
 import (
 	"bufio"
 	"context"
+	"fmt"
+	"maps"
 	"net"
 	"net/http"
 	"os"
 	"os/exec"
 	"path/filepath"
 	"regexp"
+	"slices"
 	"strconv"
 	"strings"
 	"testing"
@@ -93,20 +96,41 @@ func (d *child) ready(b testing.TB) {
 // A process is one by its id.
 type process int
 
-// probe is the daemon's child.
-func (p process) probe(b testing.TB) process {
-	b.Helper()
-	files, _ := filepath.Glob("/proc/[0-9]*/stat")
-	for _, file := range files {
-		raw, _ := os.ReadFile(file)
-		fields := statFields(raw)
-		if len(fields) > 1 && fields[1] == strconv.Itoa(int(p)) && strings.Contains(string(raw), "(nodewatch)") {
-			pid, _ := strconv.Atoi(filepath.Base(filepath.Dir(file)))
-			return process(pid)
+// descendants are all processes below this one, by the words of their command
+// lines; what ends meanwhile may be missing.
+func (p process) descendants() map[process][]string {
+	all := map[process][]string{}
+	threads, _ := filepath.Glob(fmt.Sprintf("/proc/%d/task/*/children", p))
+	for _, thread := range threads {
+		list, _ := os.ReadFile(thread)
+		for _, child := range strings.Fields(string(list)) {
+			pid, _ := strconv.Atoi(child)
+			raw, _ := os.ReadFile("/proc/" + child + "/cmdline")
+			all[process(pid)] = strings.Split(strings.TrimSuffix(string(raw), "\x00"), "\x00")
+			maps.Copy(all, process(pid).descendants())
 		}
 	}
-	b.Fatal("the daemon has no probe")
-	return 0
+	return all
+}
+
+// called returns a descendant whose command line, but for its first word, is this.
+func (p process) called(words ...string) (process, bool) {
+	for pid, line := range p.descendants() {
+		if len(line) > 0 && slices.Equal(line[1:], words) {
+			return pid, true
+		}
+	}
+	return 0, false
+}
+
+// probe is the daemon's probe.
+func (p process) probe(b testing.TB) process {
+	b.Helper()
+	probe, found := p.called("probe")
+	if !found {
+		b.Fatal("the daemon has no probe")
+	}
+	return probe
 }
 
 // statFields are what stands after the name in /proc/PID/stat: the third field on.

@@ -133,7 +133,7 @@ func posted(t *testing.T, file string) (post *watch.Post, reporters int) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	list, err := deliveries(c, "")
+	list, err := deliveries(c, "", localLauncher(t))
 	if err != nil {
 		t.Fatal(err)
 	}

@@ -8,6 +8,7 @@ import (
 
 	"github.com/nodewatch/nodewatch/internal/config"
 	"github.com/nodewatch/nodewatch/internal/judge"
+	"github.com/nodewatch/nodewatch/internal/launcher"
 	"github.com/nodewatch/nodewatch/internal/node"
 	"github.com/nodewatch/nodewatch/internal/watch"
 	"github.com/nodewatch/nodewatch/pkg/report"
@@ -20,7 +21,12 @@ func oneShot(ctx context.Context, c config.Config) (report.Report, error) {
 	ctx, stop := context.WithCancel(ctx)
 	defer stop()
 	s := &shown{}
-	list, err := sources(ctx, c, machine(), s.view)
+	l, err := launcher.Local()
+	if err != nil {
+		return report.Report{}, err
+	}
+	defer l.Close()
+	list, err := sources(ctx, c, machine(), l, s.view)
 	if err != nil {
 		return report.Report{}, err
 	}

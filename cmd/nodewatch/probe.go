@@ -7,14 +7,11 @@ import (
 	"errors"
 	"fmt"
 	"io/fs"
-	"os"
-	"os/exec"
 	"runtime/debug"
-	"syscall"
 
 	"github.com/alecthomas/kingpin/v2"
-	"golang.org/x/sys/unix"
 
+	"github.com/nodewatch/nodewatch/internal/launcher"
 	"github.com/nodewatch/nodewatch/internal/watch"
 	"github.com/nodewatch/nodewatch/pkg/rbd"
 )
@@ -82,16 +79,8 @@ func kindOf(err error) string {
 	return ""
 }
 
-// newProbe returns the probe: this same binary. Of nodewatch's capabilities it
-// gets the one that debugfs asks for, and no more.
-func newProbe() *watch.Probe {
-	return watch.NewProbe(func() *exec.Cmd {
-		self, err := os.Executable()
-		if err != nil {
-			self = os.Args[0]
-		}
-		cmd := exec.Command(self, "probe")
-		cmd.SysProcAttr = &syscall.SysProcAttr{Setpgid: true, AmbientCaps: permitted(unix.CAP_DAC_READ_SEARCH)}
-		return cmd
-	})
+// newProbe returns the probe: this same binary, started by the launcher.
+func newProbe(l *launcher.Client) *watch.Probe {
+	program := launcher.Program{Client: l, Kind: launcher.Probe, Name: "probe"}
+	return watch.NewProbe(func(ctx context.Context) (watch.ProbeProcess, error) { return program.Start(ctx, nil, nil) })
 }

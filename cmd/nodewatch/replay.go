@@ -14,6 +14,7 @@ import (
 
 	"github.com/nodewatch/nodewatch/internal/config"
 	"github.com/nodewatch/nodewatch/internal/judge"
+	"github.com/nodewatch/nodewatch/internal/launcher"
 	"github.com/nodewatch/nodewatch/internal/page"
 	"github.com/nodewatch/nodewatch/internal/rule/all"
 	"github.com/nodewatch/nodewatch/internal/tape"
@@ -32,7 +33,8 @@ type replayer struct {
 	tell   *bool
 	conf   *string
 
-	config config.Config // of the reporters
+	config   config.Config // of the reporters
+	launcher *launcher.Client
 }
 
 func (p program) replayCommand(app *kingpin.Application) (string, func(context.Context) int) {
@@ -151,7 +153,10 @@ func (r *replayer) reporters() (*watch.Post, error) {
 	if err != nil {
 		return nil, err
 	}
-	list, err := deliveries(c, "")
+	if r.launcher, err = launcher.Local(); err != nil {
+		return nil, err
+	}
+	list, err := deliveries(c, "", r.launcher)
 	if err != nil {
 		return nil, err
 	}
@@ -178,6 +183,7 @@ func (r *replayer) settle(post *watch.Post) {
 	}
 	post.Settle(10 * time.Second)
 	post.Close(goodbye)
+	r.launcher.Close()
 	for _, d := range post.State() {
 		fmt.Fprintf(r.err, "reporter %s (%s): %d delivered, last %s %s\n", d.Name, d.Backend, d.Done, d.State, d.Error)
 	}

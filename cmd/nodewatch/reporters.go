@@ -4,6 +4,7 @@ import (
 	"fmt"
 
 	"github.com/nodewatch/nodewatch/internal/config"
+	"github.com/nodewatch/nodewatch/internal/launcher"
 	"github.com/nodewatch/nodewatch/internal/watch"
 	"github.com/nodewatch/nodewatch/pkg/report"
 	"github.com/nodewatch/nodewatch/pkg/report/alertmanager"
@@ -21,11 +22,11 @@ import (
 )
 
 // deliveries are all configured reporters, and how each is used. What they must
-// not forget is kept in dir; empty: nowhere.
-func deliveries(c config.Config, dir string) ([]watch.Delivery, error) {
+// not forget is kept in dir; empty: nowhere. Programs are started by l.
+func deliveries(c config.Config, dir string, l *launcher.Client) ([]watch.Delivery, error) {
 	var list []watch.Delivery
 	for _, r := range c.Reporters {
-		made, err := reporter(r, c.Digest, dir)
+		made, err := reporter(r, c.Digest, dir, l)
 		if err != nil {
 			return nil, fmt.Errorf("reporter %s: %w", r.Name, err)
 		}
@@ -35,7 +36,7 @@ func deliveries(c config.Config, dir string) ([]watch.Delivery, error) {
 }
 
 // reporter makes one reporter. This list is the wiring.
-func reporter(r config.Reporter, digest, dir string) (report.Reporter, error) {
+func reporter(r config.Reporter, digest, dir string, l *launcher.Client) (report.Reporter, error) {
 	r.TLS.Agent = "nodewatch/" + version
 	client, err := wire.New(r.TLS)
 	if err != nil {
@@ -55,7 +56,7 @@ func reporter(r config.Reporter, digest, dir string) (report.Reporter, error) {
 	case *webhook.Config:
 		return webhook.New(*s, client, kept)
 	case *exec.Config:
-		return exec.New(*s, kept)
+		return exec.New(*s, kept, launcher.Program{Client: l, Kind: launcher.Exec, Name: "program of reporter " + r.Name, Output: exec.MaxOutput})
 	case *heartbeat.Config:
 		return heartbeat.New(*s, client)
 	case *icinga.Config:

@@ -12,6 +12,7 @@ import (
 	"github.com/alecthomas/kingpin/v2"
 
 	"github.com/nodewatch/nodewatch/internal/config"
+	"github.com/nodewatch/nodewatch/internal/launcher"
 	"github.com/nodewatch/nodewatch/internal/watch"
 	"github.com/nodewatch/nodewatch/pkg/report"
 )
@@ -33,7 +34,12 @@ func (p program) reportTest(ctx context.Context, file, name string) int {
 	if len(c.Reporters) == 0 {
 		return p.fail(exitCritical, errors.New("no reporter is configured; docs/reporters.md shows how, and --config.file names the file"))
 	}
-	list, err := deliveries(c, "") // what the daemon keeps is left alone
+	l, err := launcher.Local()
+	if err != nil {
+		return p.fail(exitCritical, err)
+	}
+	defer l.Close()
+	list, err := deliveries(c, "", l) // what the daemon keeps is left alone
 	if err != nil {
 		return p.fail(exitCritical, err)
 	}

@@ -20,6 +20,7 @@ import (
 
 	"github.com/nodewatch/nodewatch/internal/config"
 	"github.com/nodewatch/nodewatch/internal/judge"
+	"github.com/nodewatch/nodewatch/internal/launcher"
 	"github.com/nodewatch/nodewatch/internal/node"
 	"github.com/nodewatch/nodewatch/internal/watch"
 )
@@ -61,6 +62,8 @@ func (p program) runCommand(app *kingpin.Application) (string, func(context.Cont
 }
 
 func (r *runner) run(ctx context.Context) int {
+	l := launcher.Spawn() // first of all: it forks, and nothing else does
+	defer l.Close()
 	c, err := readConfig(*r.file)
 	if err == nil {
 		err = r.flags(&c)
@@ -74,23 +77,23 @@ func (r *runner) run(ctx context.Context) int {
 	defer lines.Close(lastWords)
 	out := watch.NewLog(r.out, nil)
 	defer out.Close(lastWords)
-	if err := r.daemon(ctx, c, out, lines); err != nil {
+	if err := r.daemon(ctx, c, l, out, lines); err != nil {
 		return program{err: lines}.fail(exitFailure, oneLine{err})
 	}
 	return exitOK
 }
 
 // daemon watches until ctx ends. An error says what cannot be.
-func (r *runner) daemon(ctx context.Context, c config.Config, out, lines *watch.Log) error {
+func (r *runner) daemon(ctx context.Context, c config.Config, l *launcher.Client, out, lines *watch.Log) error {
 	ctx, stop := context.WithCancel(ctx)
 	defer stop()
 	defer frugal()()
 	s := &shown{node: hostName(c)}
-	reporters, err := deliveries(c, lasting(c))
+	reporters, err := deliveries(c, lasting(c), l)
 	if err != nil {
 		return err
 	}
-	list, err := sources(ctx, c, machine(), s.view)
+	list, err := sources(ctx, c, machine(), l, s.view)
 	if err != nil {
 		return err
 	}
@@ -108,6 +111,7 @@ func (r *runner) daemon(ctx context.Context, c config.Config, out, lines *watch.
 	}
 	post := watch.NewPost(hostName(c), reporters)
 	defer post.Close(goodbye)
+	list = append(list, launcherSource(l))
 	list = append(list, faring(post)...)
 	for _, src := range list {
 		s.waiting = append(s.waiting, src.Name)
@@ -203,12 +207,13 @@ func (r *runner) flags(c *config.Config) error {
 	}
 }
 
-// privileges gives up what only children could misuse, and keeps memory.
+// privileges gives up what only programs that nodewatch starts need, and keeps
+// memory.
 func (r *runner) privileges() {
-	if err := dropAmbient(); err != nil {
-		r.log.Warn("children keep nodewatch's capabilities", "err", err)
+	if err := launcher.ClearAmbient(); err != nil {
+		r.log.Warn("nodewatch's capabilities are inheritable", "err", err)
 	}
-	if err := lockMemory(); err != nil {
+	if err := launcher.LockMemory(); err != nil {
 		r.log.Info("memory is not locked: give nodewatch CAP_IPC_LOCK or LimitMEMLOCK=infinity, so that it works while the root disk is stuck", "err", err)
 	}
 }

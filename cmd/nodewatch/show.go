@@ -87,7 +87,7 @@ func refusals(c config.Config) []error {
 		}
 	}
 	for _, r := range c.Reporters {
-		if _, err := reporter(r, c.Digest, ""); err != nil { // what the daemon keeps is left alone
+		if _, err := reporter(r, c.Digest, "", nil); err != nil { // what the daemon keeps is left alone
 			add(fmt.Errorf("reporter %s: %w", r.Name, err))
 		}
 	}

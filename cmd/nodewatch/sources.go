@@ -11,6 +11,7 @@ import (
 
 	"github.com/nodewatch/nodewatch/internal/config"
 	"github.com/nodewatch/nodewatch/internal/judge"
+	"github.com/nodewatch/nodewatch/internal/launcher"
 	"github.com/nodewatch/nodewatch/internal/node"
 	"github.com/nodewatch/nodewatch/internal/watch"
 	"github.com/nodewatch/nodewatch/pkg/bond"
@@ -33,14 +34,14 @@ func poll[T any](name string, wake <-chan struct{}, read func(context.Context) (
 const settle = 8 * time.Second
 
 // sources are all sources of the daemon. This list is the wiring.
-func sources(ctx context.Context, c config.Config, at roots, view func() (judge.View, bool)) ([]watch.Source, error) {
+func sources(ctx context.Context, c config.Config, at roots, l *launcher.Client, view func() (judge.View, bool)) ([]watch.Source, error) {
 	sys, proc := rbd.SysFS(at.sys), rbd.SysFS(at.proc)
 	links, err := bond.NewReader(sys)
 	if err != nil {
 		return nil, err
 	}
 	nics := &nicList{}
-	probe := newProbe()
+	probe := newProbe(l)
 	list := []watch.Source{
 		poll(node.SourceBond, watch.Events(ctx, bond.Follow), nics.read(links.Read), func(r node.Reading[bond.Links]) node.Observation { return node.SawLinks{Reading: r} }),
 		poll(node.SourceNIC, nil, nics.counters(links), func(r node.Reading[[]bond.Counters]) node.Observation { return node.SawCounters{Reading: r} }),
@@ -60,14 +61,23 @@ func sources(ctx context.Context, c config.Config, at roots, view func() (judge.
 		list = append(list, poll(node.SourceLibvirt, nil, rbd.NewLibvirt(c.Libvirt.Sockets, rbd.DeviceNumber).Read, func(r node.Reading[rbd.Guests]) node.Observation { return node.SawLibvirt{Reading: r} }))
 	}
 	if !c.Ceph.Off {
-		l := listed(node.SourceCeph)
+		listing := listed(node.SourceCeph)
 		list = append(list, watch.Poll(watch.Polling[ceph.Cluster]{
-			Name: l.name, Every: c.Ceph.Every, Deadline: l.late, Remedy: l.remedy,
-			Read: newCephChild(c.Ceph, view).read,
+			Name: listing.name, Every: c.Ceph.Every, Deadline: listing.late, Remedy: listing.remedy,
+			Read: newCephChild(c.Ceph, l, view).read,
 			As:   func(r node.Reading[ceph.Cluster]) node.Observation { return node.SawCluster{Reading: r} },
 		}))
 	}
 	return list, nil
+}
+
+// launcherSource is how the launcher fares.
+func launcherSource(l *launcher.Client) watch.Source {
+	read := func(ctx context.Context) (node.Launcher, error) {
+		s, err := l.Check(ctx)
+		return node.Launcher{Restarts: s.Restarts, Running: s.Running, LeftBehind: s.LeftBehind}, err
+	}
+	return poll(node.SourceLauncher, nil, read, func(r node.Reading[node.Launcher]) node.Observation { return node.SawLauncher{Reading: r} })
 }
 
 // faring is how the reporters fare, if there are any.

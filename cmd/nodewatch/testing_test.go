@@ -4,9 +4,11 @@ import (
 	"bytes"
 	"fmt"
 	"os"
+	"slices"
 	"sync"
 	"testing"
 
+	"github.com/nodewatch/nodewatch/internal/launcher"
 	"github.com/nodewatch/nodewatch/internal/page"
 	"github.com/nodewatch/nodewatch/pkg/report"
 )
@@ -34,9 +36,11 @@ func exitCodeOf(r report.Report) int { return page.ExitCode(r) }
 // asDaemon makes the test binary nodewatch itself.
 const asDaemon = "NODEWATCH_TEST_DAEMON"
 
-// The daemon starts itself as its probe: in a test that is the test binary.
+// The daemon starts itself as its launcher, helpers and probe: in a test that is
+// the test binary.
 func TestMain(m *testing.M) {
-	if len(os.Args) == 2 && os.Args[1] == "probe" || os.Getenv(asDaemon) == "1" {
+	own := []string{"probe", launcher.ServeCommand, launcher.HelperCommand}
+	if len(os.Args) > 1 && slices.Contains(own, os.Args[1]) || os.Getenv(asDaemon) == "1" {
 		main()
 	}
 	if len(os.Args) == 2 && os.Args[1] == "flood" {

@@ -47,7 +47,7 @@ func (c *Collector) Collect(out chan<- prometheus.Metric) {
 func families(b build) []family {
 	var all []family
 	for _, group := range [][]family{
-		verdictFamilies(b), wishFamilies(), sourceFamilies(), reporterFamilies(), kernelFamilies(), bondFamilies(), nicFamilies(), trafficFamilies(),
+		verdictFamilies(b), wishFamilies(), sourceFamilies(), launcherFamilies(), reporterFamilies(), kernelFamilies(), bondFamilies(), nicFamilies(), trafficFamilies(),
 		krbdFamilies(), osdcFamilies(), guestFamilies(), clusterFamilies(), hostFamilies(),
 	} {
 		all = append(all, group...)

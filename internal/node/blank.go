@@ -40,6 +40,8 @@ func Name(o Observation) string {
 		return SourceWishes
 	case SawDeliveries, *SawDeliveries:
 		return SourceReporters
+	case SawLauncher, *SawLauncher:
+		return SourceLauncher
 	}
 	return ""
 }
@@ -79,6 +81,8 @@ func Blank(name string) (Observation, error) {
 		return &SawWishes{}, nil
 	case SourceReporters:
 		return &SawDeliveries{}, nil
+	case SourceLauncher:
+		return &SawLauncher{}, nil
 	}
 	return nil, fmt.Errorf("no observation is called %q; there are %s", name, strings.Join(Names(), ", "))
 }

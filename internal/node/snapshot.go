@@ -45,6 +45,7 @@ type Snapshot struct {
 
 	Wishes     Reading[wish.Wishes]
 	Deliveries Reading[[]Delivery] // by name
+	Launcher   Reading[Launcher]
 
 	flaps       []Flap         // by bond and slave
 	seenBonds   []SeenBond     // by name

@@ -23,6 +23,7 @@ const (
 
 	SourceWishes    = "wishes"
 	SourceReporters = "reporters"
+	SourceLauncher  = "launcher"
 )
 
 // A Source is what is known of one source's sight.

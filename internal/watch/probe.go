@@ -7,8 +7,6 @@ import (
 	"errors"
 	"fmt"
 	"os"
-	"os/exec"
-	"syscall"
 	"time"
 )
 
@@ -28,24 +26,32 @@ const maxAnswer = 8 << 20
 // abandoned, and replaced ten seconds after its start if it has ended by then, or
 // else after ten minutes.
 type Probe struct {
-	command func() *exec.Cmd
+	start   func(context.Context) (ProbeProcess, error)
 	turn    chan struct{} // holds a token while a question is under way
 	child   *probeChild
-	left    *probeChild // the latest that was left behind
+	left    ProbeProcess // the latest that was left behind
 	started time.Time
 }
 
-// NewProbe returns a Probe. command makes the child's command: it reads questions
-// and writes answers, a line of JSON each.
-func NewProbe(command func() *exec.Cmd) *Probe {
-	return &Probe{command: command, turn: make(chan struct{}, 1)}
+// A ProbeProcess is a running probe: it reads questions and writes answers, a line
+// of JSON each.
+type ProbeProcess interface {
+	In() *os.File
+	Out() *os.File
+	Kill()
+	Close() // closes its input and output
+	Ended() <-chan struct{}
+	Explain(error) error // adds to an error what is known of why it does not answer
+}
+
+// NewProbe returns a Probe. start starts its process.
+func NewProbe(start func(context.Context) (ProbeProcess, error)) *Probe {
+	return &Probe{start: start, turn: make(chan struct{}, 1)}
 }
 
 type probeChild struct {
-	cmd     *exec.Cmd
-	in      *os.File
+	ProbeProcess
 	answers chan answer
-	gone    chan struct{} // closed when it has ended
 }
 
 type answer struct {
@@ -77,7 +83,7 @@ func (p *Probe) Ask(ctx context.Context, do string, arg, value any) error {
 		return fmt.Errorf("probe: %w", ErrNoProbe)
 	}
 	defer func() { <-p.turn }()
-	if err := p.start(); err != nil {
+	if err := p.ensure(ctx); err != nil {
 		return err
 	}
 	raw, err := json.Marshal(arg)
@@ -88,22 +94,19 @@ func (p *Probe) Ask(ctx context.Context, do string, arg, value any) error {
 		return fmt.Errorf("probe: %w", err)
 	}
 	if deadline, has := ctx.Deadline(); has {
-		_ = p.child.in.SetWriteDeadline(deadline)
+		_ = p.child.In().SetWriteDeadline(deadline)
 	}
-	if _, err := p.child.in.Write(append(raw, '\n')); err != nil {
-		p.abandon()
-		return fmt.Errorf("probe: %w", err)
+	if _, err := p.child.In().Write(append(raw, '\n')); err != nil {
+		return p.abandon(err)
 	}
 	select {
 	case a := <-p.child.answers:
 		if a.err != nil {
-			p.abandon()
-			return fmt.Errorf("probe: %w", a.err)
+			return p.abandon(a.err)
 		}
 		return decodeAnswer(a.line, value)
 	case <-ctx.Done():
-		p.abandon()
-		return fmt.Errorf("probe: %s: %w", do, ctx.Err())
+		return p.abandon(fmt.Errorf("%s: %w", do, ctx.Err()))
 	}
 }
 
@@ -142,22 +145,22 @@ func decodeAnswer(line []byte, value any) error {
 	return nil
 }
 
-// start starts a child if there is none, unless the last start was too recent.
-func (p *Probe) start() error {
+// ensure starts a child if there is none, unless the last start was too recent.
+func (p *Probe) ensure(ctx context.Context) error {
 	if p.child != nil {
 		return nil
 	}
 	if since, least := time.Since(p.started), p.pause(); !p.started.IsZero() && since < least {
-		return fmt.Errorf("probe: %w; the next is started in %s", ErrNoProbe, (least - since).Round(time.Second))
+		err := fmt.Errorf("%w; the next is started in %s", ErrNoProbe, (least - since).Round(time.Second))
+		return p.left.Explain(err)
+	}
+	process, err := p.start(ctx)
+	if err != nil {
+		return err
 	}
 	p.started = time.Now()
-	cmd := p.command()
-	in, out, err := pipes(cmd)
-	if err != nil {
-		return fmt.Errorf("probe: %w", err)
-	}
-	p.child = &probeChild{cmd: cmd, in: in, answers: make(chan answer, 1), gone: make(chan struct{})}
-	go p.child.read(out)
+	p.child = &probeChild{ProbeProcess: process, answers: make(chan answer, 1)}
+	go p.child.read()
 	return nil
 }
 
@@ -165,7 +168,7 @@ func (p *Probe) start() error {
 func (p *Probe) pause() time.Duration {
 	if p.left != nil {
 		select {
-		case <-p.left.gone:
+		case <-p.left.Ended():
 		default:
 			return probeAgain
 		}
@@ -173,35 +176,13 @@ func (p *Probe) pause() time.Duration {
 	return probeSoon
 }
 
-// pipes starts the command with pipes on both ends.
-func pipes(cmd *exec.Cmd) (in, out *os.File, err error) {
-	childIn, in, err := os.Pipe()
-	if err != nil {
-		return nil, nil, err
-	}
-	out, childOut, err := os.Pipe()
-	if err != nil {
-		return nil, nil, errors.Join(err, childIn.Close(), in.Close())
-	}
-	cmd.Stdin, cmd.Stdout = childIn, childOut
-	err = cmd.Start()
-	_, _ = childIn.Close(), childOut.Close()
-	if err != nil {
-		return nil, nil, errors.Join(err, in.Close(), out.Close())
-	}
-	return in, out, nil
-}
-
-// read passes on each line of the child's output until it ends, and reaps the child.
-func (c *probeChild) read(out *os.File) {
-	in := bufio.NewReaderSize(out, 64<<10)
+// read passes on each line of the child's output until it ends.
+func (c *probeChild) read() {
+	in := bufio.NewReaderSize(c.Out(), 64<<10)
 	for {
 		line, err := readLine(in)
 		c.answers <- answer{line, err}
 		if err != nil {
-			_ = out.Close()
-			_ = c.cmd.Wait()
-			close(c.gone)
 			return
 		}
 	}
@@ -224,13 +205,16 @@ func readLine(in *bufio.Reader) ([]byte, error) {
 	}
 }
 
-// abandon leaves the child behind: it is killed, which one that sleeps in the
-// kernel does not feel, and nobody waits for it.
-func (p *Probe) abandon() {
-	_ = p.child.cmd.Process.Signal(syscall.SIGKILL)
-	_ = p.child.in.Close()
+// abandon leaves the child behind, and explains the error for which it does: the
+// child is killed, which one that sleeps in the kernel does not feel, and nobody
+// waits for it.
+func (p *Probe) abandon(err error) error {
+	err = p.child.Explain(err)
+	p.child.Kill()
+	p.child.Close()
 	go drain(p.child.answers)
-	p.child, p.left = nil, p.child
+	p.child, p.left = nil, p.child.ProbeProcess
+	return err
 }
 
 // drain takes what a child that was left behind still says, so that its reader can end.

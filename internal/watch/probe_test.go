@@ -42,16 +42,48 @@ func TestMain(m *testing.M) {
 	os.Exit(0)
 }
 
+// A testProcess is the test binary as a probe.
+type testProcess struct {
+	cmd     *exec.Cmd
+	in, out *os.File
+	ended   chan struct{}
+}
+
+func startTestProcess(context.Context) (ProbeProcess, error) {
+	theirIn, in, err := os.Pipe()
+	if err != nil {
+		return nil, err
+	}
+	out, theirOut, err := os.Pipe()
+	if err != nil {
+		return nil, err
+	}
+	cmd := exec.Command(os.Args[0])
+	cmd.Env = append(os.Environ(), asProbe+"=1")
+	cmd.Stdin, cmd.Stdout = theirIn, theirOut
+	err = cmd.Start()
+	_, _ = theirIn.Close(), theirOut.Close()
+	c := &testProcess{cmd, in, out, make(chan struct{})}
+	go func() {
+		_ = cmd.Wait()
+		close(c.ended)
+	}()
+	return c, err
+}
+
+func (c *testProcess) In() *os.File            { return c.in }
+func (c *testProcess) Out() *os.File           { return c.out }
+func (c *testProcess) Kill()                   { _ = c.cmd.Process.Kill() }
+func (c *testProcess) Close()                  { _, _ = c.in.Close(), c.out.Close() }
+func (c *testProcess) Ended() <-chan struct{}  { return c.ended }
+func (c *testProcess) Explain(err error) error { return fmt.Errorf("probe: %w", err) }
+
 func testProbe(t *testing.T) *Probe {
 	t.Helper()
-	p := NewProbe(func() *exec.Cmd {
-		cmd := exec.Command(os.Args[0])
-		cmd.Env = append(os.Environ(), asProbe+"=1")
-		return cmd
-	})
+	p := NewProbe(startTestProcess)
 	t.Cleanup(func() {
 		if p.child != nil {
-			p.abandon()
+			_ = p.abandon(nil)
 		}
 	})
 	return p
@@ -80,7 +112,7 @@ func TestProbeThatDoesNotAnswerIsLeftBehind(t *testing.T) {
 	if err := p.Ask(t.Context(), "echo", nil, nil); !errors.Is(err, ErrNoProbe) {
 		t.Errorf("got %v: a second probe was started within ten minutes", err)
 	}
-	<-p.left.gone // it was only late
+	<-p.left.Ended() // it was only late
 	p.started = p.started.Add(-probeSoon - time.Second)
 	var got string
 	if err := p.Ask(t.Context(), "echo", nil, &got); err != nil || got == "" {
@@ -91,7 +123,7 @@ func TestProbeThatDoesNotAnswerIsLeftBehind(t *testing.T) {
 // A probe that sleeps in the kernel does not end, though it was killed.
 func TestProbeThatIsStuckIsReplacedRarely(t *testing.T) {
 	p := testProbe(t)
-	p.left = &probeChild{gone: make(chan struct{})}
+	p.left = &testProcess{ended: make(chan struct{})}
 	p.started = time.Now().Add(-probeAgain + time.Minute)
 	if err := p.Ask(t.Context(), "echo", nil, nil); !errors.Is(err, ErrNoProbe) {
 		t.Errorf("got %v: a second probe was started within ten minutes", err)

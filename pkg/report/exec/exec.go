@@ -13,25 +13,39 @@ import (
 	"github.com/nodewatch/nodewatch/pkg/report/news"
 )
 
+// A Runner runs programs, one at a time. Run runs argv with env added to a short
+// environment of its own, without nodewatch's, and input as the standard input. It
+// returns the beginning of both outputs once the program has ended, or soon after
+// ctx has, when the program is killed.
+//
+// The error of a program that ended otherwise than with exit code 0 has a method
+// ExitCode() int, which returns -1 if a signal ended it. While a program that was
+// killed has not ended, Run returns a syscall.EBUSY. Any other error that wraps a
+// syscall.Errno says why the program could not be started.
+type Runner interface {
+	Run(ctx context.Context, argv, env []string, input []byte) (stdout, stderr []byte, err error)
+}
+
 // A Reporter runs one program, never twice at a time. It implements
 // report.Reporter and report.Keeper.
 //
 // Report returns once the program has ended, or has been killed at the deadline.
-// A program that cannot be killed, as it sleeps in the kernel, holds Report up
-// until it wakes; no other is started meanwhile.
+// If the program cannot be killed, as it sleeps in the kernel, no other is started
+// until it has ended.
 type Reporter struct {
 	c       Config
+	runner  Runner
 	memory  *news.Memory
 	running sync.Mutex
 }
 
 // New returns a Reporter. What has been told is kept in the file; if that cannot
 // be read, the first Keep says so and everything raised is told again.
-func New(c Config, kept keep.File) (*Reporter, error) {
+func New(c Config, kept keep.File, runner Runner) (*Reporter, error) {
 	if err := c.Check(); err != nil {
 		return nil, err
 	}
-	return &Reporter{c: c, memory: news.Remember(kept)}, nil
+	return &Reporter{c: c, runner: runner, memory: news.Remember(kept)}, nil
 }
 
 // Keep implements report.Keeper.
@@ -79,5 +93,13 @@ func (x *Reporter) run(ctx context.Context, kind string, value any) (string, err
 		return "", failure(report.Throttled, "an earlier run of the program has not ended")
 	}
 	defer x.running.Unlock()
-	return child{Config: x.c, kind: kind, input: append(raw, '\n')}.run(ctx)
+	if err := trusted(x.c.Program); err != nil {
+		return "", failure(report.Misconfigured, "%w", err)
+	}
+	argv := append([]string{x.c.Program}, x.c.Args...)
+	out, errs, err := x.runner.Run(ctx, argv, x.c.environ(kind), append(raw, '\n'))
+	if err != nil {
+		return "", ended(ctx, err, firstLine(errs, firstLine(out, "it printed nothing")))
+	}
+	return firstLine(out, "the program succeeded, and printed nothing"), nil
 }

@@ -16,6 +16,7 @@ import (
 
 	"github.com/google/go-cmp/cmp"
 
+	"github.com/nodewatch/nodewatch/internal/launcher"
 	"github.com/nodewatch/nodewatch/pkg/report"
 	"github.com/nodewatch/nodewatch/pkg/report/exec"
 	"github.com/nodewatch/nodewatch/pkg/report/keep"
@@ -56,11 +57,30 @@ func newReporter(t *testing.T, c exec.Config, dir string) *exec.Reporter {
 	if err != nil {
 		t.Fatal(err)
 	}
-	x, err := exec.New(c, kept)
+	x, err := exec.New(c, kept, runner(t))
 	if err != nil {
 		t.Fatal(err)
 	}
 	return x
+}
+
+// runner starts programs as nodewatch does.
+func runner(t *testing.T) exec.Runner {
+	t.Helper()
+	l, err := launcher.Local()
+	if err != nil {
+		t.Fatal(err)
+	}
+	t.Cleanup(l.Close)
+	return launcher.Program{Client: l, Kind: launcher.Exec, Name: "program", Output: exec.MaxOutput}
+}
+
+// The launcher starts this binary as its helper.
+func TestMain(m *testing.M) {
+	if len(os.Args) > 1 && os.Args[1] == launcher.HelperCommand {
+		os.Exit(launcher.Become(os.Args[2:]))
+	}
+	os.Exit(m.Run())
 }
 
 func read(t *testing.T, c exec.Config, name string) string {
@@ -339,7 +359,7 @@ func TestCheck(t *testing.T) {
 			}
 			change(&c)
 			kept, _ := keep.In("", "own")
-			_, err := exec.New(c, kept)
+			_, err := exec.New(c, kept, nil)
 			if f, ok := errors.AsType[*report.FieldError](err); !ok || f.Field != field {
 				t.Errorf("%s, %d: %v", field, i, err)
 			}

@@ -1,0 +1,30 @@
+package metrics
+
+func launcherFamilies() []family {
+	known := func(p *picture) bool { return !p.Launcher.At.IsZero() || p.Launcher.Err != nil }
+	count := func(value func(p *picture) int) func(*picture, emit) {
+		return func(p *picture, emit emit) {
+			if known(p) {
+				emit(float64(value(p)))
+			}
+		}
+	}
+	return []family{
+		{name: "nodewatch_launcher_up", kind: gauge,
+			help: "1 if the launcher, which starts the probe, nodewatch-ceph and exec reporters, answers; 0 if it has ended or hangs.",
+			read: func(p *picture, emit emit) {
+				if known(p) {
+					emit(truth(p.Launcher.Err == nil))
+				}
+			}},
+		{name: "nodewatch_launcher_restarts_total", kind: counter,
+			help: "Launchers that have replaced one that ended: at most 1 until nodewatch is restarted.",
+			read: count(func(p *picture) int { return p.Launcher.Value.Restarts })},
+		{name: "nodewatch_launcher_children_running", kind: gauge,
+			help: "Programs that the launcher has started and that run, as of its latest answer.",
+			read: count(func(p *picture) int { return p.Launcher.Value.Running })},
+		{name: "nodewatch_launcher_children_left_behind", kind: gauge,
+			help: "Programs that were killed and have not ended, as they sleep in the kernel, as of the launcher's latest answer.",
+			read: count(func(p *picture) int { return p.Launcher.Value.LeftBehind })},
+	}
+}

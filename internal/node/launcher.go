@@ -1,0 +1,17 @@
+package node
+
+// A Launcher is the state of the process that starts nodewatch's programs.
+type Launcher struct {
+	Restarts   int `json:"restarts"`    // 1 once the spare launcher has taken over
+	Running    int `json:"running"`     // programs that run
+	LeftBehind int `json:"left_behind"` // programs that were killed and have not ended: they sleep in the kernel
+}
+
+// SawLauncher is an answer of the launcher.
+type SawLauncher struct{ Reading[Launcher] }
+
+// Apply implements Observation.
+func (o SawLauncher) Apply(s Snapshot) Snapshot {
+	s.Launcher = o.after(s.Launcher)
+	return s.heard(SourceLauncher, o.At, o.Every, s.Launcher.Err)
+}
