@@ -1,6 +1,8 @@
 package metrics
 
 import (
+	"slices"
+
 	"github.com/nodewatch/nodewatch/pkg/report"
 )
 
@@ -45,6 +47,9 @@ func verdictFamilies(b build) []family {
 		{name: "nodewatch_finding", kind: gauge, labels: []string{"rule", "subject", "severity"},
 			help: "Raised findings: 1 for each; of the findings of one rule 50 are named, and the rest added up under the subject (other).",
 			read: nameFindings},
+		{name: "nodewatch_finding_explained", kind: gauge, labels: []string{"rule", "subject", "by"},
+			help: "1 for each raised finding that raised findings of another rule, by, explain; of one rule 50 are named.",
+			read: nameExplained},
 		{name: "nodewatch_transitions_total", kind: counter,
 			help: "How many times a finding has been raised, cleared, or has changed its severity, impact or sight.",
 			read: countTransitions},
@@ -97,6 +102,25 @@ func nameFindings(p *picture, emit emit) {
 	}
 	for _, k := range order {
 		emit(sum[k], k.rule, k.subject, string(k.severity))
+	}
+}
+
+func nameExplained(p *picture, emit emit) {
+	named := map[string]int{}
+	for _, f := range p.Report.Findings {
+		if len(f.ExplainedBy) == 0 {
+			continue
+		}
+		if named[f.Rule]++; named[f.Rule] > maxSubjects {
+			continue
+		}
+		var by []string
+		for _, x := range f.ExplainedBy {
+			if !slices.Contains(by, x.Rule) {
+				by = append(by, x.Rule)
+				emit(1, f.Rule, tidy(f.Subject), x.Rule)
+			}
+		}
 	}
 }
 

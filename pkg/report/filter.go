@@ -34,6 +34,7 @@ func (f Filter) Apply(r Report) Report {
 			findings = append(findings, x)
 		}
 	}
+	keepExplanations(findings)
 	transitions := []Transition{}
 	for _, t := range r.Transitions {
 		if kept(t.Rule, t.Component) && max(Severity(t.From).Rank(), Severity(t.To).Rank()) >= f.Severity.Rank() {
@@ -47,6 +48,20 @@ func (f Filter) Apply(r Report) Report {
 	r.Oldest, r.Latest = r.Ring()
 	r.Findings, r.Transitions = findings, transitions
 	return r
+}
+
+// keepExplanations leaves in each finding only the explanations that are in the list:
+// what a reader is not told of explains nothing to it.
+func keepExplanations(findings []Finding) {
+	told := make(map[Ref]bool, len(findings))
+	for _, f := range findings {
+		told[Ref{f.Rule, f.Subject}] = true
+	}
+	for i := range findings {
+		if by := findings[i].ExplainedBy; slices.ContainsFunc(by, func(x Ref) bool { return !told[x] }) {
+			findings[i].ExplainedBy = slices.DeleteFunc(slices.Clone(by), func(x Ref) bool { return !told[x] })
+		}
+	}
 }
 
 // components are the components that are left, as the findings that are left make them.

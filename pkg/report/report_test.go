@@ -160,3 +160,19 @@ func walk(t *testing.T, v reflect.Value, path string) {
 		walk(t, v.Elem(), path)
 	}
 }
+
+// A finding that a filter takes out explains nothing to the reader.
+func TestAFilterTakesExplanationsOut(t *testing.T) {
+	r := node2()
+	r.Findings[1].ExplainedBy = []report.Ref{{Rule: "krbd-retry-storm"}, {Rule: "krbd-shared-fate"}}
+	got := report.Filter{NotRules: []string{"krbd-retry-storm"}}.Apply(r)
+	if diff := cmp.Diff([]report.Ref{{Rule: "krbd-shared-fate"}}, got.Findings[0].ExplainedBy); diff != "" {
+		t.Error(diff)
+	}
+	if got = (report.Filter{Severity: report.Warning, NotRules: []string{"krbd-retry-storm"}}).Apply(r); len(got.Findings[0].ExplainedBy) != 0 {
+		t.Errorf("got %v", got.Findings[0].ExplainedBy)
+	}
+	if len(r.Findings[1].ExplainedBy) != 2 {
+		t.Error("the Report was changed")
+	}
+}

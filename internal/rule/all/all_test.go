@@ -3,6 +3,7 @@ package all_test
 import (
 	"encoding/json"
 	"flag"
+	"fmt"
 	"os"
 	"reflect"
 	"strings"
@@ -145,6 +146,33 @@ func TestSettingsThatAreNotAllowedLeaveTheDefaults(t *testing.T) {
 		if l := rule.Limits(r); l[0].Value != "0.9" || l[1].Value != "5s" {
 			t.Errorf("%s: got share %s for %s, want the defaults", raw, l[0].Value, l[1].Value)
 		}
+	}
+}
+
+// The example for Alertmanager inhibits what the rules explain.
+func TestDocsInhibitRulesAreFresh(t *testing.T) {
+	const path, begin, end = "../../../deploy/prometheus/alertmanager-example.yml", "  # --- written by make docs\n", "  # --- end\n"
+	raw, err := os.ReadFile(path)
+	if err != nil {
+		t.Fatal(err)
+	}
+	head, rest, found := strings.Cut(string(raw), begin)
+	old, tail, closed := strings.Cut(rest, end)
+	if !found || !closed {
+		t.Fatalf("%s has no place for the rules", path)
+	}
+	var b strings.Builder
+	for _, r := range all.Rules() {
+		if len(r.Explains) > 0 && strings.Contains(r.Severity, "critical") {
+			fmt.Fprintf(&b, "  - source_matchers: ['rule=%q', 'severity=\"critical\"']\n    target_matchers: ['rule=~%q']\n    equal: [node, instance]\n", r.ID, strings.Join(r.Explains, "|"))
+		}
+	}
+	if *update {
+		if err := os.WriteFile(path, []byte(head+begin+b.String()+end+tail), 0o644); err != nil {
+			t.Fatal(err)
+		}
+	} else if diff := cmp.Diff(b.String(), old); diff != "" {
+		t.Errorf("%s is not what the rules explain; run \"make docs\" (-rules +file):\n%s", path, diff)
 	}
 }
 

@@ -61,6 +61,13 @@ func (c Config) alert(r report.Report, f report.Finding, until time.Time) alert 
 	if f.State == report.Blind {
 		notes["blind"] = "cannot be seen since " + stamp(f.LastSeen) + ": that is not a recovery"
 	}
+	if len(f.ExplainedBy) > 0 {
+		var by []string
+		for _, x := range f.ExplainedBy {
+			by = append(by, strings.TrimSpace(x.Rule+" "+line(x.Subject)))
+		}
+		notes["explained_by"] = cut(strings.Join(by, ", "), maxLine)
+	}
 	if a := f.Accepted; a != nil {
 		notes["accepted"] = cut(line(fmt.Sprintf("by %s until %s: %s", a.By, stamp(a.Until), a.Reason)), maxLine)
 	}

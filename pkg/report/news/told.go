@@ -48,7 +48,8 @@ type look struct {
 //
 // A finding that is missing from the Report is not cleared for that: it may be
 // filtered out, as somebody accepted it or the node is under maintenance. It is
-// cleared if a transition says so. One that an earlier run told, and that this
+// cleared if a transition says so. One that other findings of the Report explain is
+// not told; if it has been told before, it stays as it was until it clears. One that an earlier run told, and that this
 // run never raised, is cleared once it is no longer early and its component can
 // be seen.
 func (t Told) Next(r report.Report) ([]Change, Told) {
@@ -69,6 +70,13 @@ func (t Told) Next(r report.Report) ([]Change, Told) {
 		k := key{f.Rule, f.Subject}
 		present[k] = true
 		old, known := told[k]
+		if len(f.ExplainedBy) > 0 {
+			if known {
+				old.Old = false
+				next.Findings = append(next.Findings, old)
+			}
+			continue
+		}
 		e, c := l.present(f, old, known)
 		next.Findings = append(next.Findings, e)
 		changes = append(changes, c...)

@@ -1,6 +1,7 @@
 package news_test
 
 import (
+	"slices"
 	"strings"
 	"testing"
 	"time"
@@ -276,4 +277,36 @@ func TestALongSummary(t *testing.T) {
 	if got := next.Findings[0].Summary; got != "x"+strings.Repeat("é", 249) {
 		t.Errorf("%d bytes: %q", len(got), got)
 	}
+}
+
+// explain marks a finding as explained by another one, or no longer.
+func (s *scene) explain(rule, subject string, by ...report.Ref) {
+	s.r.Findings = slices.Clone(s.r.Findings)
+	for i := range s.r.Findings {
+		if f := &s.r.Findings[i]; f.Rule == rule && f.Subject == subject {
+			f.ExplainedBy = by
+		}
+	}
+}
+
+// What another finding explains is not told; what has been told stays as it was, and
+// is cleared when it clears.
+func TestWhatIsExplainedIsNotTold(t *testing.T) {
+	s := newScene(start)
+	told := tell(t, news.Told{}, s.r)
+	s.set("stalled", "", report.Warning, report.PartialOutage)
+	told = tell(t, told, s.r, "raised stalled: clear > warning")
+	s.set("storm", "", report.Critical, report.MajorOutage)
+	s.set("crc", "", report.Warning, report.Operational)
+	s.set("stalled", "", report.Critical, report.MajorOutage)
+	s.explain("stalled", "", report.Ref{Rule: "storm"})
+	s.explain("crc", "", report.Ref{Rule: "storm"})
+	told = tell(t, told, s.r, "raised storm: clear > critical")
+	s.set("stalled", "", "", "")
+	told = tell(t, told, s.r, "cleared stalled: warning > clear")
+	s.set("storm", "", "", "")
+	s.explain("crc", "") // it is still there, and nothing explains it now
+	told = tell(t, told, s.r, "raised crc: clear > warning", "cleared storm: critical > clear")
+	s.set("crc", "", "", "")
+	tell(t, told, s.r, "cleared crc: warning > clear")
 }

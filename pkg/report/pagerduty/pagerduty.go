@@ -104,6 +104,7 @@ func (p *Reporter) due(r report.Report) (list []change, raised map[string]bool) 
 		before, known := p.open.get(k)
 		switch refused, is := p.refused[k]; {
 		case is && refused == f.Severity:
+		case len(f.ExplainedBy) > 0: // pages nobody; an alert that is open stays as it is until the finding clears
 		case known && f.Severity.Rank() < before.Severity.Rank():
 			p.open.told(k, now) // less bad pages nobody; should it get worse again, that does
 		case known && f.Severity == before.Severity:

@@ -131,6 +131,30 @@ func TestOnlyChangesAndWorseningAreSent(t *testing.T) {
 	}
 }
 
+// What another finding explains pages nobody; an alert that is open is resolved when
+// its finding clears.
+func TestWhatIsExplainedPagesNobody(t *testing.T) {
+	f, url := newFake(t)
+	p := start(t, config(t, url), keep.File{})
+	for n, step := range []struct{ now, explained, want string }{
+		{"stalled=warning", "", "trigger stalled/ warning"},
+		{"storm=critical stalled=critical crc=warning", "stalled crc", "trigger storm/ critical"},
+		{"storm=critical crc=warning", "crc", "resolve stalled/"},
+		{"crc=warning", "", "trigger crc/ warning, resolve storm/"},
+	} {
+		r := at(n, step.now)
+		for i := range r.Findings {
+			if strings.Contains(step.explained, r.Findings[i].Rule) {
+				r.Findings[i].ExplainedBy = []report.Ref{{Rule: "storm"}}
+			}
+		}
+		tell(t, p, r)
+		if got := f.gist(t); got != step.want {
+			t.Errorf("minute %d: sent %q, want %q", n, got, step.want)
+		}
+	}
+}
+
 func full() report.Report {
 	r := at(1, "krbd-retry-storm/client4242=critical")
 	r.Labels = report.Labels{"rack": "7", "switch": "sw1"}
