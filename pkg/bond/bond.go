@@ -6,23 +6,26 @@ package bond
 // Texts are empty, and pointers nil, where the kernel does not say.
 type Bond struct {
 	Name       string     `json:"name"`
-	Index      int        `json:"index"`          // ifindex; 0 for an Open vSwitch bond
-	Kind       Kind       `json:"kind"`           // who makes it
-	Mode       Mode       `json:"mode"`           // IFLA_BOND_MODE, or OVSDB Port.bond_mode
-	HashPolicy HashPolicy `json:"hash_policy"`    // IFLA_BOND_XMIT_HASH_POLICY; empty for Open vSwitch, where the mode decides
-	Up         bool       `json:"up"`             // IFF_UP and carrier
-	MTU        int        `json:"mtu"`            // bytes
-	MAC        string     `json:"mac"`            // lower-case, colons
-	Miimon     int        `json:"miimon"`         // IFLA_BOND_MIIMON, milliseconds; 0 off, -1 not said
-	LACPRate   string     `json:"lacp_rate"`      // IFLA_BOND_AD_LACP_RATE: slow, fast; only in 802.3ad
-	LACPActive string     `json:"lacp_active"`    // IFLA_BOND_AD_LACP_ACTIVE: off, on; since Linux 5.15
-	ADSelect   string     `json:"ad_select"`      // IFLA_BOND_AD_SELECT: stable, bandwidth, count, actor_port_prio
-	DynamicLB  *bool      `json:"tlb_dynamic_lb"` // IFLA_BOND_TLB_DYNAMIC_LB; nil: not said
-	AD         *AD        `json:"ad,omitempty"`   // IFLA_BOND_AD_INFO; nil outside 802.3ad or without an active aggregator
-	Active     string     `json:"active_slave"`   // name of the active slave in active-backup, balance-tlb, balance-alb
-	Slaves     []Slave    `json:"slaves"`         // in enslave order where Ordered, else by ifindex
-	Ordered    bool       `json:"ordered"`        // the enslave order could be read from bonding/slaves
-	Ports      []string   `json:"ports,omitempty"`
+	Index      int        `json:"index"`       // ifindex; 0 for an Open vSwitch bond
+	Kind       Kind       `json:"kind"`        // who makes it
+	Mode       Mode       `json:"mode"`        // IFLA_BOND_MODE, or OVSDB Port.bond_mode
+	HashPolicy HashPolicy `json:"hash_policy"` // IFLA_BOND_XMIT_HASH_POLICY; empty for Open vSwitch, where the mode decides
+	Up         bool       `json:"up"`          // IFF_UP and carrier
+	MTU        int        `json:"mtu"`         // bytes
+	MAC        string     `json:"mac"`         // lower-case, colons
+	Miimon     int        `json:"miimon"`      // IFLA_BOND_MIIMON, milliseconds; 0 off, -1 not said
+	LACPRate   string     `json:"lacp_rate"`   // IFLA_BOND_AD_LACP_RATE: slow, fast; only in 802.3ad
+	// ConfiguredMode is the mode that is set where Mode is another one that is in
+	// effect: Open vSwitch's lacp-fallback-ab while the switch does not speak LACP.
+	ConfiguredMode Mode     `json:"configured_mode,omitempty"`
+	LACPActive     string   `json:"lacp_active"`    // IFLA_BOND_AD_LACP_ACTIVE: off, on; since Linux 5.15
+	ADSelect       string   `json:"ad_select"`      // IFLA_BOND_AD_SELECT: stable, bandwidth, count, actor_port_prio
+	DynamicLB      *bool    `json:"tlb_dynamic_lb"` // IFLA_BOND_TLB_DYNAMIC_LB; nil: not said
+	AD             *AD      `json:"ad,omitempty"`   // IFLA_BOND_AD_INFO; nil outside 802.3ad or without an active aggregator
+	Active         string   `json:"active_slave"`   // name of the active slave in active-backup, balance-tlb, balance-alb
+	Slaves         []Slave  `json:"slaves"`         // in enslave order where Ordered, else by ifindex
+	Ordered        bool     `json:"ordered"`        // the enslave order could be read from bonding/slaves
+	Ports          []string `json:"ports,omitempty"`
 	// Ports names the internal ports of an Open vSwitch bridge that reach the
 	// network through this bond. Empty for kernel bonds.
 }

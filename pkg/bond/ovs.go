@@ -112,6 +112,10 @@ func (p ovsPort) bond(members []ovsInterface) Bond {
 	if b.LACPActive != "" {
 		b.LACPRate = cmp.Or(p.Other["lacp-time"], lacpRates[0])
 	}
+	fallback := b.Mode != ActiveBackup && p.fallsBack(members)
+	if fallback {
+		b.Mode, b.ConfiguredMode = ActiveBackup, b.Mode
+	}
 	active := strings.ToLower(p.ActiveMAC.first())
 	for _, m := range members {
 		s := m.slave()
@@ -120,7 +124,10 @@ func (p ovsPort) bond(members []ovsInterface) Bond {
 		}
 		s.State = slaveStates[1]
 		idle := b.Mode == ActiveBackup && s.Name != b.Active
-		refused := b.LACPActive != "" && s.LACPCurrent != nil && !*s.LACPCurrent
+		if fallback && active == "" { // not said: one of those with a link
+			idle = false
+		}
+		refused := !fallback && b.LACPActive != "" && s.LACPCurrent != nil && !*s.LACPCurrent
 		if s.Carrier && !idle && !refused {
 			s.State = slaveStates[0]
 		}
@@ -131,6 +138,16 @@ func (p ovsPort) bond(members []ovsInterface) Bond {
 		b.Slaves = append(b.Slaves, s)
 	}
 	return b
+}
+
+// fallsBack reports whether the bond is active-backup in effect: the switch answers
+// LACP on none of its members, and other_config:lacp-fallback-ab is set
+// (vswitch.xml; ofproto/bond.c, bond_reconfigure and bond_run).
+func (p ovsPort) fallsBack(members []ovsInterface) bool {
+	if lacp := p.LACP.first(); p.Other["lacp-fallback-ab"] != "true" || lacp != "active" && lacp != "passive" {
+		return false
+	}
+	return !slices.ContainsFunc(members, func(i ovsInterface) bool { return len(i.LACPCurrent) == 0 || i.LACPCurrent[0] })
 }
 
 // slave makes the Slave of a member, but for its state.

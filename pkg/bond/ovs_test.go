@@ -112,6 +112,47 @@ func TestOVSBonds(t *testing.T) {
 	}
 }
 
+// TestOVSFallback: without a partner that speaks LACP, lacp-fallback-ab makes any
+// bond active-backup, and one member carries everything.
+func TestOVSFallback(t *testing.T) {
+	yes, no := []bool{true}, []bool{false}
+	member := func(name, mac string, current []bool) ovsInterface {
+		return ovsInterface{Name: name, Link: set[string]{"up"}, MAC: set[string]{mac}, LACPCurrent: current}
+	}
+	for _, tt := range []struct {
+		name       string
+		lacp       string
+		other      map[string]string
+		active     string
+		one, two   []bool
+		mode       Mode
+		configured Mode
+		carry      string
+	}{
+		{"no answer", "active", map[string]string{"lacp-fallback-ab": "true"}, "02:00:00:00:00:02", no, no, ActiveBackup, BalanceTCP, "eth1"},
+		{"no answer, passive", "passive", map[string]string{"lacp-fallback-ab": "true"}, "02:00:00:00:00:01", no, no, ActiveBackup, BalanceTCP, "eth0"},
+		{"no answer, and no active member told", "active", map[string]string{"lacp-fallback-ab": "true"}, "", no, no, ActiveBackup, BalanceTCP, "eth0 eth1"},
+		{"an answer on one", "active", map[string]string{"lacp-fallback-ab": "true"}, "", yes, no, BalanceTCP, "", "eth0"},
+		{"not known on one", "active", map[string]string{"lacp-fallback-ab": "true"}, "", nil, no, BalanceTCP, "", "eth0"},
+		{"no fallback", "active", nil, "", no, no, BalanceTCP, "", ""},
+		{"fallback off", "active", map[string]string{"lacp-fallback-ab": "false"}, "", no, no, BalanceTCP, "", ""},
+		{"no LACP", "off", map[string]string{"lacp-fallback-ab": "true"}, "", no, no, BalanceTCP, "", "eth0 eth1"},
+	} {
+		p := ovsPort{Name: "bond0", Mode: set[string]{"balance-tcp"}, LACP: set[string]{tt.lacp}, ActiveMAC: set[string]{tt.active}, Other: tt.other}
+		b := p.bond([]ovsInterface{member("eth0", "02:00:00:00:00:01", tt.one), member("eth1", "02:00:00:00:00:02", tt.two)})
+		var carry []string
+		for _, s := range b.Carrying() {
+			carry = append(carry, s.Name)
+		}
+		if b.Mode != tt.mode || b.ConfiguredMode != tt.configured || strings.Join(carry, " ") != tt.carry {
+			t.Errorf("%s: got %s (configured %q), %v carry; want %s (%q), %s", tt.name, b.Mode, b.ConfiguredMode, carry, tt.mode, tt.configured, tt.carry)
+		}
+		if _, why := b.Layer2Like(); (tt.configured != "") != strings.Contains(why, "one slave carries everything") {
+			t.Errorf("%s: %s", tt.name, why)
+		}
+	}
+}
+
 // TestOVSTwice: a database that contradicts itself makes no bond twice, and none
 // of one interface.
 func TestOVSTwice(t *testing.T) {

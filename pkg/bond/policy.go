@@ -24,6 +24,9 @@ func (b Bond) Hashes() bool {
 // not spread over the slaves it sends on, and why. It speaks of the policy only:
 // see MultiSlave for whether there is anything to spread over.
 func (b Bond) Layer2Like() (bool, string) {
+	if b.ConfiguredMode != "" {
+		return false, fmt.Sprintf("mode %s is in effect, not %s: the switch does not answer LACP, so one slave carries everything", b.Mode, b.ConfiguredMode)
+	}
 	if !b.Hashes() {
 		return false, fmt.Sprintf("mode %s does not use a hash policy", b.Mode)
 	}

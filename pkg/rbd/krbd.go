@@ -85,8 +85,7 @@ func (r *krbdReader) mapped(id int) (Mapped, error) {
 	m.ClientID = a.number("client_id", "client", 10, 64)
 	m.Size = a.number("size", "", 10, 64)
 	m.Features = a.number("features", "0x", 16, 64)
-	m.Major = a.major()
-	m.Minor = uint32(a.number("minor", "", 10, 32))
+	m.Major, m.Minor = a.device(m.Device)
 	if a.err != nil {
 		return Mapped{}, a.err
 	}

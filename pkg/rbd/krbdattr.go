@@ -1,6 +1,7 @@
 package rbd
 
 import (
+	"io/fs"
 	"net/netip"
 	"slices"
 	"strconv"
@@ -24,15 +25,23 @@ type krbdAttrs struct {
 	bad []string // the attributes that could not be understood
 }
 
-// text reads an attribute. A text that holds a secret is not kept.
+// text reads an attribute. A text that holds a secret is not kept. A needed attribute
+// that is missing means that the device is gone, or where its directory is still
+// there, a kernel that is not known: the attribute is noted.
 func (a *krbdAttrs) text(name string, needed bool) string {
 	if a.err != nil {
 		return ""
 	}
 	s, err := sysfsText(a.sys, a.dir+name, a.buf)
 	switch {
-	case err != nil && (needed || !sysfsGone(err)):
+	case err != nil && !sysfsGone(err):
 		a.err = err
+	case err != nil && needed:
+		if _, gone := fs.Stat(a.sys, strings.TrimSuffix(a.dir, "/")); gone != nil {
+			a.err = gone
+		} else {
+			a.note(name)
+		}
 	case err != nil:
 	case krbdSecret(s):
 		a.note(name)
@@ -150,6 +159,26 @@ func (a *krbdAttrs) major() uint32 {
 		a.note("major")
 	}
 	return uint32(n)
+}
+
+// device returns the number of the block device: from minor, or where there is none
+// from block/DEVICE/dev. Half of a number would be another device's: it is 0 as a whole.
+func (a *krbdAttrs) device(name string) (major, minor uint32) {
+	major = a.major()
+	text := a.text("minor", krbdOptional)
+	if n, ok := krbdNumber(text, "", 10, 32); ok {
+		return major, uint32(n)
+	}
+	if text == "" && a.err == nil {
+		dev, err := sysfsText(a.sys, "block/"+name+"/dev", a.buf)
+		if x, y, ok := sysfsDev(dev); err == nil && ok {
+			return x, y
+		}
+	}
+	if a.err == nil {
+		a.note("minor")
+	}
+	return 0, 0
 }
 
 // parents reads the image ids in parent: "(no parent image)", or a block of

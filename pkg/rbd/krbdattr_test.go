@@ -3,6 +3,7 @@ package rbd
 import (
 	"fmt"
 	"io/fs"
+	"maps"
 	"math"
 	"slices"
 	"strings"
@@ -128,6 +129,37 @@ func TestOldKernel(t *testing.T) {
 	})
 	if diff := cmp.Diff([]Mapped{want}, got); diff != "" {
 		t.Errorf("(-want +got):\n%s", diff)
+	}
+}
+
+// A device is never left out because one of its attributes is missing: what can be
+// known otherwise is, and the rest is told.
+func TestMissingAttributes(t *testing.T) {
+	sys := krbdOneWithBlock()
+	krbdAdd(sys, "devices/rbd/7/block/rbd7/dev", "254:112\n", false)
+	whole, err := ReadMapped(sys)
+	if err != nil || len(whole) != 1 || whole[0].Partly != "" {
+		t.Fatalf("got %+v, %v", whole, err)
+	}
+	for attr, partly := range map[string]string{
+		"minor": "", "major": "unreadable: major", "size": "unreadable: size", "features": "unreadable: features",
+		"image_id": "unreadable: image_id", "current_snap": "unreadable: current_snap", "client_id": "unreadable: client_id",
+	} {
+		sys := maps.Clone(sys)
+		delete(sys, "devices/rbd/7/"+attr)
+		got, err := ReadMapped(sys)
+		if err != nil || len(got) != 1 {
+			t.Errorf("without %s: got %+v, %v", attr, got, err)
+			continue
+		}
+		if got[0].Partly != partly || got[0].Pool != whole[0].Pool || got[0].Minor != whole[0].Minor {
+			t.Errorf("without %s: got %+v, want %q told", attr, got[0], partly)
+		}
+	}
+	sys = krbdOne(nil)
+	delete(sys, "devices/rbd/7/minor")
+	if got, err := ReadMapped(sys); err != nil || len(got) != 1 || got[0].Partly != "unreadable: minor" || got[0].Minor != 0 {
+		t.Errorf("without any number: got %+v, %v", got, err)
 	}
 }
 
