@@ -52,6 +52,7 @@ func catalogue() []listing {
 			node.Stalled: "the launcher hangs, most likely in an exec: see what holds it with `cat /proc/PID/stack`, as root, where PID is the process \"nodewatch launcher\"; when it answers again, all continues without a restart",
 			node.Failed:  "restart nodewatch once the cause is known: `systemctl restart nodewatch`; `journalctl -k` says whether the kernel ended the launcher for lack of memory",
 		}},
+		{node.SourceState, 24 * time.Hour, 5 * time.Second, "usual latencies and the last incident, as an earlier run kept them: judge.json in the state directory", "nothing", nil},
 		{node.SourceReporters, 2 * time.Second, 2 * time.Second, "how the reporters fare", "configured reporters", nil},
 	}
 }

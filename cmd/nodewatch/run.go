@@ -116,7 +116,7 @@ func (r *runner) daemon(ctx context.Context, c config.Config, l *launcher.Client
 	for _, src := range list {
 		s.waiting = append(s.waiting, src.Name)
 	}
-	notify, tell, reload := newNotifier(), newTeller(r.log), newReloads()
+	notify, tell, reload, state := newNotifier(), newTeller(r.log), newReloads(), keepState(ctx, lasting(c), r.log)
 	late := time.AfterFunc(readyAfter, notify.late)
 	defer late.Stop()
 	limit := newConnLimit(c.Web.Connections)
@@ -146,7 +146,7 @@ func (r *runner) daemon(ctx context.Context, c config.Config, l *launcher.Client
 	watch.Daemon{
 		Node: hostName(c), Version: version, Site: c.Site, Labels: c.Labels, Sources: list, Settings: settings,
 		Changed: r.reloads(ctx, reload), Record: record, Alive: notify.alive,
-		OnView: []func(judge.View){s.show, notify.view, tell.tell, func(v judge.View) { post.Take(v.Report) }},
+		OnView: []func(judge.View){s.show, notify.view, tell.tell, state.view, func(v judge.View) { post.Take(v.Report) }},
 	}.Run(ctx)
 	return finish()
 }

@@ -2,6 +2,7 @@ package main
 
 import (
 	"context"
+	"encoding/json"
 	"errors"
 	"fmt"
 	"os"
@@ -53,6 +54,9 @@ func sources(ctx context.Context, c config.Config, at roots, l *launcher.Client,
 		newKernelLog(c, at).source(),
 		poll(node.SourceHost, nil, host.NewReader(proc, host.Limits{}).Read, func(r node.Reading[host.State]) node.Observation { return node.SawHost{Reading: r} }),
 		poll(node.SourceWishes, nil, wishes(stateDirectory(c)), func(r node.Reading[wish.Wishes]) node.Observation { return node.SawWishes{Reading: r} }),
+	}
+	if dir := lasting(c); dir != "" {
+		list = append(list, poll(node.SourceState, nil, keptState(dir), func(r node.Reading[json.RawMessage]) node.Observation { return node.SawState{Reading: r} }))
 	}
 	if !c.OVS.Off {
 		list = append(list, poll(node.SourceOVS, nil, ovs(c.OVS.Socket), func(r node.Reading[[]bond.Bond]) node.Observation { return node.SawOVS{Reading: r} }))

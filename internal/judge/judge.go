@@ -28,6 +28,9 @@ type View struct {
 	Facts  *facts.Facts // of the Snapshot
 	Report report.Report
 	Rules  rule.RuleSet // the rules that made it
+
+	usual     facts.Baselines
+	incidents incidents
 }
 
 // A Judge turns observations into Views. It does no I/O and reads no clock; what
@@ -46,6 +49,7 @@ type Judge struct {
 	changes     []report.Transition // those of the tick under way
 	last        uint64              // number of the latest transition
 	ready       bool
+	restored    bool // what an earlier run kept has been read
 }
 
 // memories are those of one rule, by subject.
@@ -69,6 +73,10 @@ func (j *Judge) Take(e node.Entry) (View, bool) {
 		j.rules = j.rules.With(*o)
 	case node.Started, *node.Started:
 		*j = *New(j.rules)
+	case node.SawState:
+		j.restore(o, e.At)
+	case *node.SawState:
+		j.restore(*o, e.At)
 	}
 	if j.held = append(j.held, e); e.Obs == nil || len(j.held) == maxHeld {
 		j.snapshot = j.snapshot.TakeAll(j.held)
@@ -85,7 +93,9 @@ func (j *Judge) Take(e node.Entry) (View, bool) {
 	j.facts = facts.New(j.snapshot, j.usual)
 	j.evaluateAll()
 	j.usual = j.usual.Learn(j.facts, j.touched)
-	return View{Snapshot: j.snapshot, Facts: j.facts, Report: j.report(), Rules: j.rules}, true
+	v := View{Snapshot: j.snapshot, Facts: j.facts, Report: j.report(), Rules: j.rules, usual: j.usual}
+	v.incidents = j.incidents
+	return v, true
 }
 
 // evaluateAll runs every rule, and clears the findings of rules that are no longer

@@ -40,6 +40,8 @@ func Name(o Observation) string {
 		return SourceWishes
 	case SawDeliveries, *SawDeliveries:
 		return SourceReporters
+	case SawState, *SawState:
+		return SourceState
 	case SawLauncher, *SawLauncher:
 		return SourceLauncher
 	}
@@ -81,6 +83,8 @@ func Blank(name string) (Observation, error) {
 		return &SawWishes{}, nil
 	case SourceReporters:
 		return &SawDeliveries{}, nil
+	case SourceState:
+		return &SawState{}, nil
 	case SourceLauncher:
 		return &SawLauncher{}, nil
 	}
@@ -91,6 +95,6 @@ func Blank(name string) (Observation, error) {
 func Names() []string {
 	return []string{
 		"start", "settings", SourceBond, SourceNIC, SourceDrops, SourceOVS, SourceKrbd, SourceIO, SourceOSDC, SourceLibvirt,
-		SourceQEMU, SourceKmsg, SourceHost, SourceCeph, SourceWishes, SourceReporters,
+		SourceQEMU, SourceKmsg, SourceHost, SourceCeph, SourceWishes, SourceReporters, SourceState,
 	}
 }

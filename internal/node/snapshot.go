@@ -3,6 +3,7 @@
 package node
 
 import (
+	"encoding/json"
 	"time"
 
 	"github.com/nodewatch/nodewatch/pkg/bond"
@@ -45,6 +46,7 @@ type Snapshot struct {
 
 	Wishes     Reading[wish.Wishes]
 	Deliveries Reading[[]Delivery] // by name
+	State      Reading[json.RawMessage]
 	Launcher   Reading[Launcher]
 
 	flaps       []Flap         // by bond and slave

@@ -23,6 +23,7 @@ const (
 
 	SourceWishes    = "wishes"
 	SourceReporters = "reporters"
+	SourceState     = "state"
 	SourceLauncher  = "launcher"
 )
 

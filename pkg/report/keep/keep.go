@@ -34,6 +34,15 @@ func In(dir, name string) (File, error) {
 	return File{path: filepath.Join(dir, "reporter-"+name+".json")}, nil
 }
 
+// Judge returns the file in the state directory dir, which may be empty, where the
+// judge keeps what it must not forget.
+func Judge(dir string) File {
+	if dir == "" {
+		return File{}
+	}
+	return File{path: filepath.Join(dir, "judge.json")}
+}
+
 // Lasting reports whether what is saved survives the run.
 func (f File) Lasting() bool { return f.path != "" }
 
