@@ -41,7 +41,7 @@ var mayImport = map[string][]string{
 	"internal/rule":              {"internal/node", "internal/facts", "pkg/report"},
 	"internal/rule/legacy":       append(values, "internal/node", "internal/facts", "internal/rule", "pkg/report"),
 	"internal/rule/self":         append(values, "internal/node", "internal/facts", "internal/human", "internal/rule", "pkg/report"),
-	"internal/rule/all":          {"internal/rule", "internal/rule/*"},
+	"internal/rule/all":          {"internal/rule", "internal/rule/*", "pkg/kmsg"},
 	"internal/judge":             append(values, "internal/node", "internal/facts", "internal/rule", "pkg/report"),
 	"internal/tape":              append(values, "internal/node"),
 	"internal/tape/script":       append(values, "internal/node"),

@@ -79,22 +79,22 @@ const (
 
 // The classes of lines of bonding, NIC drivers, the block layer and the kernel itself.
 const (
-	BondSlaveDown Class = "bond-slave-down"
-	BondSlaveUp   Class = "bond-slave-up"
+	BondSlaveDown Class = "bond-slave-down" // a bond no longer uses a slave
+	BondSlaveUp   Class = "bond-slave-up"   // a bond uses a slave again
 	BondNoPartner Class = "bond-no-partner" // no 802.3ad response from the link partner
-	BondOther     Class = "bond-other"
-	NICHang       Class = "nic-tx-hang" // transmit queue timed out, hang detected
-	NICReset      Class = "nic-reset"   // the driver reset the adapter
-	NICFault      Class = "nic-fault"   // firmware or hardware trouble
-	PCIeFault     Class = "pcie-fault"  // of a device of any kind, by its bus id: AER, link down, DMA fault
-	NICUp         Class = "nic-link-up"
-	NICDown       Class = "nic-link-down"
-	HungTask      Class = "hung-task"       // Detail: comm
+	BondOther     Class = "bond-other"      // any other line of a bond: see the details above
+	NICHang       Class = "nic-tx-hang"     // transmit queue timed out, hang detected
+	NICReset      Class = "nic-reset"       // the driver reset the adapter
+	NICFault      Class = "nic-fault"       // firmware or hardware trouble
+	PCIeFault     Class = "pcie-fault"      // of a device of any kind, by its bus id: AER, link down, DMA fault
+	NICUp         Class = "nic-link-up"     // an interface has a link
+	NICDown       Class = "nic-link-down"   // an interface lost its link
+	HungTask      Class = "hung-task"       // a task is blocked for minutes; Detail: comm
 	HungOwner     Class = "hung-task-owner" // after a hung task: who likely holds the lock it waits for; not one more task
 	HungMuted     Class = "hung-task-muted" // the kernel will not report further hung tasks: silence is not health
 	Lockup        Class = "lockup"          // soft lockup, RCU stall
 	BlockError    Class = "block-error"     // I/O error, dev X; Buffer I/O error on device X
-	FSError       Class = "fs-error"        // EXT4-fs error, XFS metadata I/O error, journal aborted
+	FSError       Class = "fs-error"        // a filesystem has errors or cannot be mounted: ext4, XFS, btrfs, JBD2
 	FSReadOnly    Class = "fs-readonly"     // remounted read-only, or shut down
 	FSMounted     Class = "fs-mounted"      // mounted, or re-mounted
 	OOM           Class = "oom"             // OOM killer, page allocation failure

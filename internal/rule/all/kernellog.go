@@ -1,0 +1,73 @@
+package all
+
+import "github.com/nodewatch/nodewatch/pkg/kmsg"
+
+// A KernelUse is what becomes of the kernel log's lines of a class.
+type KernelUse struct {
+	Class kmsg.Class
+	Rules []string // that look at them; empty: none
+	Why   string   // what for; of a class that no rule looks at, why it is only counted
+}
+
+// KernelUses says of every class what becomes of its lines. All are counted in
+// nodewatch_kmsg_events_total.
+func KernelUses() []KernelUse {
+	return []KernelUse{
+		{kmsg.CRC, []string{"krbd-retry-storm", "layer2-bond-krbd", "libceph-crc", "krbd-stalled"}, "a lost session"},
+		{kmsg.Integrity, []string{"libceph-crc"}, "a lost session"},
+		{kmsg.ClosedOpen, []string{"krbd-retry-storm", "layer2-bond-krbd", "libceph-session-loop", "krbd-stalled"}, "a lost session"},
+		{kmsg.Closed, []string{"ceph-unreachable", "krbd-stalled"}, "a refused session"},
+		{kmsg.SocketError, []string{"libceph-session-loop", "krbd-stalled"}, "a lost session"},
+		{kmsg.ConnectError, []string{"ceph-unreachable", "krbd-stalled"}, "a refused session"},
+		{kmsg.ProtocolFault, nil, "a lost or refused session: a fact that causes are concluded from"},
+		{kmsg.WrongPeer, nil, "a refused session: common for a moment while an OSD restarts"},
+		{kmsg.AuthFault, nil, "a refused session where it names the peer, else a refusal by the monitors"},
+		{kmsg.NoMemory, nil, "a lost session where it names the peer"},
+		{kmsg.SessionReset, nil, "a lost session"},
+		{kmsg.CephDetail, nil, "explains the line after it, which counts"},
+		{kmsg.SparseRead, []string{"krbd-retry-storm", "kernel-known-bug"}, "explains the lost session after it, and tells of a kernel bug"},
+		{kmsg.ReplyDropped, nil, "a bug of the kernel or the OSD; the request that waits shows in krbd-stalled"},
+		{kmsg.Timeout, nil, "only with osd_request_timeout set; the I/O error that follows counts"},
+		{kmsg.OSDDown, []string{"ceph-unreachable", "krbd-retry-storm"}, "the sessions of an OSD that is down are no loop"},
+		{kmsg.OSDGone, nil, "an OSD that was removed is neither down nor known"},
+		{kmsg.OSDUp, []string{"ceph-unreachable", "krbd-retry-storm"}, "undoes osd-down"},
+		{kmsg.OSDWeight, []string{"krbd-stalled"}, "the cluster moves data"},
+		{kmsg.Full, []string{"krbd-stalled"}, "writes wait until there is room"},
+		{kmsg.PoolGone, nil, "the I/O error that follows counts"},
+		{kmsg.MonLost, []string{"ceph-unreachable"}, "a client without a monitor"},
+		{kmsg.MonFound, []string{"ceph-unreachable"}, "undoes mon-lost"},
+		{kmsg.MapCorrupt, nil, "a fact about the cluster"},
+		{kmsg.NoOSD, nil, "a cause of requests that wait"},
+		{kmsg.WrongCluster, nil, "a mistake in the monitors' addresses, made when an image is mapped"},
+		{kmsg.ClientMade, nil, "tells new clients from those that found a monitor again"},
+		{kmsg.CephOther, nil, "notices and lines that nodewatch does not know"},
+		{kmsg.RBDResult, []string{"krbd-io-error"}, "I/O that failed and was returned to the guest"},
+		{kmsg.RBDWatch, []string{"krbd-io-error"}, "blocklisted, or the watch is lost"},
+		{kmsg.RBDLock, nil, "an image that cannot be locked"},
+		{kmsg.RBDMapped, []string{"krbd-io-error"}, "a new device: what was said of one of the same name is over"},
+		{kmsg.RBDMapFail, nil, "an image that cannot be mapped: whoever mapped it was told"},
+		{kmsg.RBDOther, nil, "notices, and lines that go with an I/O error"},
+		{kmsg.BondSlaveDown, []string{"bond-degraded"}, "since when"},
+		{kmsg.BondSlaveUp, nil, "netlink tells it"},
+		{kmsg.BondNoPartner, nil, "the LACP state that netlink gives tells more"},
+		{kmsg.BondOther, nil, "netlink tells what matters of it"},
+		{kmsg.NICHang, nil, "trouble of a NIC"},
+		{kmsg.NICReset, nil, "trouble of a NIC"},
+		{kmsg.NICFault, nil, "trouble of a NIC"},
+		{kmsg.PCIeFault, nil, "trouble of a NIC where the bus id is one's"},
+		{kmsg.NICUp, nil, "netlink tells it"},
+		{kmsg.NICDown, nil, "netlink tells it"},
+		{kmsg.HungTask, []string{"host-io-pressure"}, "tasks that wait for I/O"},
+		{kmsg.HungOwner, nil, "goes with a hung task"},
+		{kmsg.HungMuted, []string{"host-io-pressure"}, "the kernel reports no more hung tasks"},
+		{kmsg.Lockup, nil, "trouble of the host"},
+		{kmsg.BlockError, []string{"krbd-io-error"}, "I/O errors of a krbd device"},
+		{kmsg.FSError, []string{"krbd-io-error"}, "a filesystem on a krbd device"},
+		{kmsg.FSReadOnly, []string{"krbd-io-error"}, "a filesystem on a krbd device"},
+		{kmsg.FSMounted, []string{"krbd-io-error"}, "undoes fs-readonly"},
+		{kmsg.OOM, nil, "trouble of the host"},
+		{kmsg.NetPressure, nil, "trouble of the host"},
+		{kmsg.MachineCheck, nil, "trouble of the host"},
+		{kmsg.Suppressed, nil, "lines that the kernel kept out of its log: nodewatch_kmsg_suppressed_total"},
+	}
+}

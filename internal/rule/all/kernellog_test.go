@@ -1,0 +1,153 @@
+package all_test
+
+import (
+	"fmt"
+	"go/ast"
+	"go/parser"
+	"go/token"
+	"os"
+	"strconv"
+	"strings"
+	"testing"
+
+	"github.com/google/go-cmp/cmp"
+
+	"github.com/nodewatch/nodewatch/internal/rule/all"
+	"github.com/nodewatch/nodewatch/pkg/kmsg"
+)
+
+// Every class has its use, once and in order, and every rule that is named is there.
+func TestKernelUses(t *testing.T) {
+	rules := map[string]bool{}
+	for _, r := range all.Rules() {
+		rules[r.ID] = true
+	}
+	var got []kmsg.Class
+	for _, u := range all.KernelUses() {
+		got = append(got, u.Class)
+		if u.Why == "" {
+			t.Errorf("%s: no word why", u.Class)
+		}
+		for _, id := range u.Rules {
+			if !rules[id] {
+				t.Errorf("%s: there is no rule %q", u.Class, id)
+			}
+		}
+	}
+	if diff := cmp.Diff(kmsg.Classes(), got); diff != "" {
+		t.Errorf("uses are not those of all classes (-classes +uses):\n%s", diff)
+	}
+}
+
+func TestDocsOfKernelLogAreFresh(t *testing.T) {
+	const path = "../../../docs/kernel-log.md"
+	got := kernelLog(t)
+	if *update {
+		if err := os.WriteFile(path, []byte(got), 0o644); err != nil {
+			t.Fatal(err)
+		}
+	}
+	want, err := os.ReadFile(path)
+	if err != nil {
+		t.Fatal(err)
+	}
+	if diff := cmp.Diff(string(want), got); diff != "" {
+		t.Errorf("docs/kernel-log.md is not what the classes say; run \"make docs\" (-file +classes):\n%s", diff)
+	}
+}
+
+const kernelLogHead = `# The kernel log
+
+<!-- Generated from pkg/kmsg and internal/rule/all by "make docs". -->
+
+nodewatch reads ` + "`/dev/kmsg`" + ` and gives each line a class. Lines are counted by class, OSD, device, errno and detail; what is kept of each is its number, its times and one text.
+Every class is in ` + "`nodewatch_kmsg_events_total{class=\"...\"}`" + `, whether a rule looks at it or not.
+
+## What nodewatch does not look at
+
+- **CephFS**: the lines of ` + "`ceph.ko`" + ` (` + "`ceph: ...`" + `: MDS sessions, caps, lost mounts). What CephFS shares with krbd, the sessions with OSDs and monitors, is counted.
+- **iSCSI, NVMe-oF, Fibre Channel and DRBD**: their transports and sessions. An I/O error of the block layer on such a disk is counted, and no finding.
+- **NFS and other network filesystems**; local disks, their controllers and RAID, but for block-layer errors and filesystems that turn read-only.
+- **librbd**: it runs inside QEMU and writes nothing to the kernel log.
+- **Lines of other facilities than the kernel's**: any process may write those; they are counted as foreign and not believed.
+
+`
+
+// kernelLog is docs/kernel-log.md.
+func kernelLog(t *testing.T) string {
+	t.Helper()
+	var b strings.Builder
+	b.WriteString(kernelLogHead)
+	meaning := meanings(t)
+	b.WriteString("## Classes\n\nWithout a rule, lines of the class are counted and shown, and nothing more.\n\n| class | meaning | rules | what for |\n| --- | --- | --- | --- |\n")
+	use := map[string]string{}
+	for _, u := range all.KernelUses() {
+		var links []string
+		for _, id := range u.Rules {
+			links = append(links, fmt.Sprintf("[%s](rules.md#%s)", id, id))
+		}
+		fmt.Fprintf(&b, "| `%s` | %s | %s | %s |\n", u.Class, escape(meaning[string(u.Class)]), strings.Join(links, ", "), escape(u.Why))
+		use[string(u.Class)] = "counted"
+		if len(u.Rules) > 0 {
+			use[string(u.Class)] = "rule"
+		}
+	}
+	b.WriteString("\n## Messages of net/ceph and rbd\n\nThe formats of Linux 6.12; older and newer wordings that are known have the same class. A session that is lost or refused has one line, which names its reason; other lines only explain it.\n")
+	formats, err := os.ReadFile("../../../pkg/kmsg/testdata/formats.tsv")
+	if err != nil {
+		t.Fatal(err)
+	}
+	file := ""
+	for _, line := range strings.Split(strings.TrimSpace(string(formats)), "\n") {
+		f := strings.Split(line, "\t")
+		if len(f) < 5 {
+			continue
+		}
+		if f[0] != file {
+			file = f[0]
+			fmt.Fprintf(&b, "\n### %s\n\n| format | class | detail | session | use |\n| --- | --- | --- | --- | --- |\n", file)
+		}
+		class, detail, session := f[3], f[4], ""
+		if detail == "%pU" || class == "closed" {
+			detail = ""
+		}
+		if reason := kmsg.SessionReason(kmsg.Class(class), detail); reason != "" {
+			session = "lost: " + string(reason)
+			if reason.Refused() {
+				session = "refused: " + string(reason)
+			}
+		}
+		used := use[class]
+		if used == "" { // explains the next line, and becomes its text
+			used = "joined to the next line"
+		}
+		fmt.Fprintf(&b, "| `%s` | `%s` | %s | %s | %s |\n", escape(f[2]), class, detail, session, used)
+	}
+	b.WriteString("\n## Messages of NIC drivers\n\n`pkg/kmsg/nicdrivers.go` has the messages of trouble by driver, `pkg/bond/drivers.go` the drop counters by driver, each with the kernel source it comes from. A driver whose drop counters are unknown is named on the page.\n")
+	return b.String()
+}
+
+func escape(s string) string { return strings.ReplaceAll(s, "|", `\|`) }
+
+// meanings are the comments of the classes, by their text.
+func meanings(t *testing.T) map[string]string {
+	t.Helper()
+	file, err := parser.ParseFile(token.NewFileSet(), "../../../pkg/kmsg/class.go", nil, parser.ParseComments)
+	if err != nil {
+		t.Fatal(err)
+	}
+	all := map[string]string{}
+	ast.Inspect(file, func(n ast.Node) bool {
+		spec, ok := n.(*ast.ValueSpec)
+		if !ok || len(spec.Values) != 1 {
+			return true
+		}
+		text, err := strconv.Unquote(spec.Values[0].(*ast.BasicLit).Value)
+		if err != nil {
+			t.Fatal(err)
+		}
+		all[text] = strings.TrimSpace(spec.Comment.Text())
+		return true
+	})
+	return all
+}
