@@ -53,6 +53,11 @@ func catalogue() []listing {
 			node.Failed:  "restart nodewatch once the cause is known: `systemctl restart nodewatch`; `journalctl -k` says whether the kernel ended the launcher for lack of memory",
 		}},
 		{node.SourceState, 24 * time.Hour, 5 * time.Second, "usual latencies and the last incident, as an earlier run kept them: judge.json in the state directory", "nothing", nil},
+		{node.SourceStateDirectory, 10 * time.Second, 5 * time.Second, "whether the state directory can be written, and is used by no other daemon: statfs, a lock", "a writable directory", map[node.ErrorKind]string{
+			node.Failed:  "make room in the state directory, mount it writable, or name another with state_directory; then restart nodewatch if another daemon had it",
+			node.Stalled: "the disk of the state directory does not answer: nothing is kept until it does",
+			node.Absent:  "create /var/lib/nodewatch, as systemd/nodewatch.service does, to keep overrides and what reporters must not forget",
+		}},
 		{node.SourceReporters, 2 * time.Second, 2 * time.Second, "how the reporters fare", "configured reporters", nil},
 	}
 }

@@ -8,7 +8,7 @@ import (
 
 	"github.com/nodewatch/nodewatch/internal/judge"
 	"github.com/nodewatch/nodewatch/pkg/report"
-	"github.com/nodewatch/nodewatch/pkg/report/keep"
+	"github.com/nodewatch/nodewatch/pkg/statefile"
 )
 
 // saveEvery is how often usual latencies are written down. A new or ended incident
@@ -19,7 +19,7 @@ const saveEvery = 10 * time.Minute
 func keptState(dir string) func(context.Context) (json.RawMessage, error) {
 	return func(context.Context) (json.RawMessage, error) {
 		var raw json.RawMessage
-		err := keep.Judge(dir).Load(&raw)
+		err := statefile.Judge(dir).Load(&raw)
 		return raw, err
 	}
 }
@@ -27,18 +27,15 @@ func keptState(dir string) func(context.Context) (json.RawMessage, error) {
 // A stateKeeper writes down what the judge must not forget. The loop never waits for
 // the disk: while a write is under way, what is due waits for the next View.
 type stateKeeper struct {
-	file  keep.File
+	file  func() (statefile.File, bool) // false: not decided yet, or nothing is kept
 	views chan judge.View
 	saved time.Time
 	last  *report.Incident
 }
 
-// keepState returns a keeper that writes until ctx ends.
-func keepState(ctx context.Context, dir string, log *slog.Logger) *stateKeeper {
-	k := &stateKeeper{file: keep.Judge(dir), views: make(chan judge.View)}
-	if !k.file.Lasting() {
-		return k
-	}
+// keepState returns a keeper that writes until ctx ends, to the file once it is known.
+func keepState(ctx context.Context, file func() (statefile.File, bool), log *slog.Logger) *stateKeeper {
+	k := &stateKeeper{file: file, views: make(chan judge.View)}
 	go func() {
 		failed := ""
 		for {
@@ -46,8 +43,12 @@ func keepState(ctx context.Context, dir string, log *slog.Logger) *stateKeeper {
 			case <-ctx.Done():
 				return
 			case v := <-k.views:
+				file, kept := k.file()
+				if !kept {
+					continue
+				}
 				now := ""
-				if err := k.file.Save(v.State()); err != nil {
+				if err := file.Save(v.State()); err != nil {
 					now = err.Error()
 					if now != failed {
 						log.Warn("usual latencies and the last incident cannot be written down", "err", err)
@@ -67,7 +68,7 @@ func (k *stateKeeper) view(v judge.View) {
 		k.saved, k.last = v.Now, in // nothing is known yet that was not read
 	}
 	changed := (in == nil) != (k.last == nil) || in != nil && (!in.Begin.Equal(k.last.Begin) || !in.End.Equal(k.last.End) || in.Peak != k.last.Peak)
-	if !changed && v.Now.Sub(k.saved) < saveEvery || !k.file.Lasting() {
+	if !changed && v.Now.Sub(k.saved) < saveEvery {
 		return
 	}
 	select {

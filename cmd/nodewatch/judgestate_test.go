@@ -9,12 +9,13 @@ import (
 
 	"github.com/nodewatch/nodewatch/internal/judge"
 	"github.com/nodewatch/nodewatch/pkg/report"
+	"github.com/nodewatch/nodewatch/pkg/statefile"
 )
 
 // A new incident is written down, and read by the next run.
 func TestWhatTheJudgeKeepsIsWrittenAndRead(t *testing.T) {
 	dir := t.TempDir()
-	k := keepState(t.Context(), dir, slog.New(slog.DiscardHandler))
+	k := keepState(t.Context(), func() (statefile.File, bool) { return statefile.Judge(dir), true }, slog.New(slog.DiscardHandler))
 	v := judge.View{}
 	v.Now = time.Date(2026, 3, 1, 2, 0, 0, 0, time.UTC)
 	read := keptState(dir)

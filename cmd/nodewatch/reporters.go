@@ -13,12 +13,12 @@ import (
 	"github.com/nodewatch/nodewatch/pkg/report/heartbeat"
 	"github.com/nodewatch/nodewatch/pkg/report/icinga"
 	"github.com/nodewatch/nodewatch/pkg/report/instatus"
-	"github.com/nodewatch/nodewatch/pkg/report/keep"
 	"github.com/nodewatch/nodewatch/pkg/report/native"
 	"github.com/nodewatch/nodewatch/pkg/report/pagerduty"
 	"github.com/nodewatch/nodewatch/pkg/report/statuspage"
 	"github.com/nodewatch/nodewatch/pkg/report/webhook"
 	"github.com/nodewatch/nodewatch/pkg/report/wire"
+	"github.com/nodewatch/nodewatch/pkg/statefile"
 )
 
 // deliveries are all configured reporters, and how each is used. What they must
@@ -42,7 +42,7 @@ func reporter(r config.Reporter, digest, dir string, l *launcher.Client) (report
 	if err != nil {
 		return nil, err
 	}
-	kept, err := keep.In(dir, r.Name)
+	kept, err := statefile.In(dir, r.Name)
 	if err != nil {
 		return nil, err
 	}

@@ -89,7 +89,7 @@ func (r *runner) daemon(ctx context.Context, c config.Config, l *launcher.Client
 	defer stop()
 	defer frugal()()
 	s := &shown{node: hostName(c)}
-	reporters, err := deliveries(c, lasting(c), l)
+	reporters, err := newOutbox(hostName(c), stateDirectory(c), stateWanted(c), func(dir string) ([]watch.Delivery, error) { return deliveries(c, dir, l) })
 	if err != nil {
 		return err
 	}
@@ -109,14 +109,21 @@ func (r *runner) daemon(ctx context.Context, c config.Config, l *launcher.Client
 	if err != nil {
 		return err
 	}
-	post := watch.NewPost(hostName(c), reporters)
-	defer post.Close(goodbye)
+	go func() {
+		for _, one := range c.Reporters {
+			for _, text := range one.Warnings() {
+				r.log.Warn(text)
+			}
+		}
+	}()
+	go reporters.start(ctx)
+	defer reporters.close(goodbye)
 	list = append(list, launcherSource(l))
-	list = append(list, faring(post)...)
+	list = append(list, reporterSources(reporters, len(c.Reporters))...)
 	for _, src := range list {
 		s.waiting = append(s.waiting, src.Name)
 	}
-	notify, tell, reload, state := newNotifier(), newTeller(r.log), newReloads(), keepState(ctx, lasting(c), r.log)
+	notify, tell, reload, state := newNotifier(), newTeller(r.log), newReloads(), keepState(ctx, reporters.judgeFile, r.log)
 	late := time.AfterFunc(readyAfter, notify.late)
 	defer late.Stop()
 	limit := newConnLimit(c.Web.Connections)
@@ -126,6 +133,7 @@ func (r *runner) daemon(ctx context.Context, c config.Config, l *launcher.Client
 		listen: c.Web.Listen, systemd: *r.socket, web: secured, limit: limit, log: r.log, waiting: notify.waiting,
 		up: func(url string) {
 			fmt.Fprintf(out, "nodewatch %s: the page of this node is %s\n", version, url)
+			reporters.up(url)
 			if err := found.up(url); err != nil {
 				r.log.Warn("Commands on this node do not find the daemon by themselves", "err", err)
 			}
@@ -146,7 +154,7 @@ func (r *runner) daemon(ctx context.Context, c config.Config, l *launcher.Client
 	watch.Daemon{
 		Node: hostName(c), Version: version, Site: c.Site, Labels: c.Labels, Sources: list, Settings: settings,
 		Changed: r.reloads(ctx, reload), Record: record, Alive: notify.alive,
-		OnView: []func(judge.View){s.show, notify.view, tell.tell, state.view, func(v judge.View) { post.Take(v.Report) }},
+		OnView: []func(judge.View){s.show, notify.view, tell.tell, state.view, func(v judge.View) { reporters.take(v.Report) }},
 	}.Run(ctx)
 	return finish()
 }

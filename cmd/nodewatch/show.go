@@ -65,6 +65,11 @@ func (p program) checkConfigCommand(app *kingpin.Application) (string, func(cont
 		if len(wrong) > 0 {
 			return exitCritical
 		}
+		for _, r := range c.Reporters {
+			for _, text := range r.Warnings() {
+				fmt.Fprintf(p.err, "nodewatch: warning: %s: %s\n", *file, text)
+			}
+		}
 		fmt.Fprintf(p.out, "%s is valid\n", *file)
 		return exitOK
 	}

@@ -53,10 +53,8 @@ func sources(ctx context.Context, c config.Config, at roots, l *launcher.Client,
 		poll(node.SourceQEMU, nil, rbd.NewProcesses(proc, qemu(probe), rbd.DeviceNumber).Read, func(r node.Reading[rbd.Guests]) node.Observation { return node.SawQEMU{Reading: r} }),
 		newKernelLog(c, at).source(),
 		poll(node.SourceHost, nil, host.NewReader(proc, host.Limits{}).Read, func(r node.Reading[host.State]) node.Observation { return node.SawHost{Reading: r} }),
+		poll(node.SourceState, nil, keptState(stateDirectory(c)), func(r node.Reading[json.RawMessage]) node.Observation { return node.SawState{Reading: r} }),
 		poll(node.SourceWishes, nil, wishes(stateDirectory(c)), func(r node.Reading[wish.Wishes]) node.Observation { return node.SawWishes{Reading: r} }),
-	}
-	if dir := lasting(c); dir != "" {
-		list = append(list, poll(node.SourceState, nil, keptState(dir), func(r node.Reading[json.RawMessage]) node.Observation { return node.SawState{Reading: r} }))
 	}
 	if !c.OVS.Off {
 		list = append(list, poll(node.SourceOVS, nil, ovs(c.OVS.Socket), func(r node.Reading[[]bond.Bond]) node.Observation { return node.SawOVS{Reading: r} }))
@@ -84,13 +82,13 @@ func launcherSource(l *launcher.Client) watch.Source {
 	return poll(node.SourceLauncher, nil, read, func(r node.Reading[node.Launcher]) node.Observation { return node.SawLauncher{Reading: r} })
 }
 
-// faring is how the reporters fare, if there are any.
-func faring(post *watch.Post) []watch.Source {
-	read := func(context.Context) ([]node.Delivery, error) { return post.State(), nil }
-	if len(post.State()) == 0 {
-		return nil
+// reporterSources are the state directory, and how the reporters do, if there are any.
+func reporterSources(o *outbox, reporters int) []watch.Source {
+	list := []watch.Source{poll(node.SourceStateDirectory, nil, o.state, func(r node.Reading[node.StateDirectory]) node.Observation { return node.SawStateDirectory{Reading: r} })}
+	if reporters > 0 {
+		list = append(list, poll(node.SourceReporters, nil, o.deliveries, func(r node.Reading[[]node.Delivery]) node.Observation { return node.SawDeliveries{Reading: r} }))
 	}
-	return []watch.Source{poll(node.SourceReporters, nil, read, func(r node.Reading[[]node.Delivery]) node.Observation { return node.SawDeliveries{Reading: r} })}
+	return list
 }
 
 // A nicList is which NICs are watched each second: those that the latest full

@@ -2,18 +2,41 @@ package main
 
 import (
 	"context"
+	"crypto/tls"
 	"errors"
+	"fmt"
 	"io/fs"
+	"net/http"
 	"os"
+	"path/filepath"
+	"strconv"
 	"strings"
+	"sync"
+	"time"
 
 	"github.com/nodewatch/nodewatch/internal/config"
+	"github.com/nodewatch/nodewatch/internal/node"
+	"github.com/nodewatch/nodewatch/internal/watch"
+	"github.com/nodewatch/nodewatch/pkg/report"
+	"github.com/nodewatch/nodewatch/pkg/statefile"
 	"github.com/nodewatch/nodewatch/pkg/wish"
 )
 
 // stateHome is the state directory where neither the configuration nor systemd
 // names one: the one that systemd/nodewatch.service makes.
 const stateHome = "/var/lib/nodewatch"
+
+// takeover is the directory within the state directory that a daemon uses whose
+// predecessor cannot end, such as one in an uninterruptible sleep: the two must not
+// write the same files.
+const takeover = "takeover"
+
+// How long the state directory may take until the reporters start without it, and
+// how long another daemon that uses it may take to answer at its address.
+const (
+	stateDeadline  = 20 * time.Second
+	holderDeadline = 10 * time.Second
+)
 
 // stateDirectory is where operators' wishes are, and what reporters must not forget.
 func stateDirectory(c config.Config) string {
@@ -26,17 +49,349 @@ func stateDirectory(c config.Config) string {
 	return stateHome
 }
 
-// lasting is the state directory if it is there, and empty if it is not: then
-// nothing outlives the run.
-func lasting(c config.Config) string {
-	dir := stateDirectory(c)
-	if _, err := os.Stat(dir); errors.Is(err, fs.ErrNotExist) {
-		return ""
-	}
-	return dir
+// stateWanted reports whether somebody counts on the state directory.
+func stateWanted(c config.Config) bool {
+	return c.State != "" || os.Getenv("STATE_DIRECTORY") != "" || len(c.Reporters) > 0
 }
 
 // wishes reads what operators wish.
 func wishes(dir string) func(context.Context) (wish.Wishes, error) {
 	return func(ctx context.Context) (wish.Wishes, error) { return wish.Read(ctx, dir) }
+}
+
+// A claim is what a daemon may do with the state directory.
+type claim struct {
+	dir     string // where reporters keep what they must not forget; empty: nowhere
+	silent  bool   // another daemon reports for this node
+	problem error  // what people must know; nil: nothing
+	lock    *statefile.Lock
+}
+
+// claimState locks the state directory. It may block for as long as the disk does.
+func claimState(ctx context.Context, dir string, me statefile.Holder) claim {
+	if _, err := os.Stat(dir); err != nil {
+		if errors.Is(err, fs.ErrNotExist) {
+			return claim{problem: errNoStateDirectory}
+		}
+		return claim{problem: err}
+	}
+	lock, err := statefile.Acquire(dir, me)
+	switch {
+	case lock != nil:
+		return claim{dir: dir, lock: lock, problem: errors.Join(err, statefile.Clean(dir, time.Now()), adopt(dir))}
+	case !errors.Is(err, statefile.ErrHeld):
+		return claim{dir: dir, problem: fmt.Errorf("no lock can be had, so that a second daemon would not be noticed: %w", err)}
+	}
+	holder, alive := waitForHolder(ctx, dir)
+	if alive {
+		return claim{silent: true, problem: fmt.Errorf("another nodewatch, process %d, uses %s and reports for this node; this one reports to nobody", holder.PID, dir)}
+	}
+	own, err := takeOver(dir)
+	if err != nil {
+		return claim{problem: fmt.Errorf("process %d holds %s and does not answer; this daemon keeps its state nowhere: %w", holder.PID, dir, err)}
+	}
+	c := claimState(ctx, own, me)
+	c.problem = errors.Join(fmt.Errorf("process %d holds %s and does not answer; this daemon reports in its place and keeps its state in %s until it is restarted", holder.PID, dir, own), c.problem)
+	return c
+}
+
+// errNoStateDirectory says that there is no state directory.
+var errNoStateDirectory = errors.New("there is no state directory: nothing outlives a restart")
+
+// waitForHolder reports whether the daemon that holds the lock of dir works, which it
+// may take ten seconds to show.
+func waitForHolder(ctx context.Context, dir string) (h statefile.Holder, alive bool) {
+	ctx, cancel := context.WithTimeout(ctx, holderDeadline)
+	defer cancel()
+	for {
+		var err error
+		if h, err = statefile.ReadHolder(dir); err == nil {
+			if dying(h.PID) {
+				return h, false
+			}
+			for _, address := range h.Addresses {
+				if answers(ctx, address) {
+					return h, true
+				}
+			}
+		}
+		select {
+		case <-ctx.Done():
+			return h, false
+		case <-time.After(500 * time.Millisecond):
+		}
+	}
+}
+
+// dying reports whether the process is gone, a zombie, or has SIGKILL pending, which
+// it cannot obey while it sleeps uninterruptibly (proc(5), status).
+func dying(pid int) bool {
+	raw, err := os.ReadFile(filepath.Join("/proc", strconv.Itoa(pid), "status"))
+	if err != nil {
+		return errors.Is(err, fs.ErrNotExist)
+	}
+	for line := range strings.Lines(string(raw)) {
+		key, value, _ := strings.Cut(line, ":")
+		value = strings.TrimSpace(value)
+		switch key {
+		case "State":
+			if strings.HasPrefix(value, "Z") || strings.HasPrefix(value, "X") {
+				return true
+			}
+		case "SigPnd", "ShdPnd":
+			if mask, err := strconv.ParseUint(value, 16, 64); err == nil && mask&(1<<(9-1)) != 0 {
+				return true
+			}
+		}
+	}
+	return false
+}
+
+// answers reports whether a daemon answers at the address of its page, be it that it
+// asks for a password or shows a certificate that is not known here.
+func answers(ctx context.Context, address string) bool {
+	if wrongPageURL(address) != nil {
+		return false
+	}
+	q, err := http.NewRequestWithContext(ctx, http.MethodGet, strings.TrimSuffix(address, "/")+"/-/healthy", nil)
+	if err != nil {
+		return false
+	}
+	transport := &http.Transport{DisableKeepAlives: true, TLSClientConfig: &tls.Config{InsecureSkipVerify: true}} // nothing is sent, and only that it answers counts
+	a, err := transport.RoundTrip(q)
+	if err != nil {
+		return false
+	}
+	return a.Body.Close() == nil
+}
+
+// reporterFiles are the files of reporters in dir.
+func reporterFiles(dir string) ([]string, error) {
+	all, err := os.ReadDir(dir)
+	if err != nil {
+		return nil, err
+	}
+	var names []string
+	for _, e := range all {
+		if e.Type().IsRegular() && strings.HasPrefix(e.Name(), "reporter-") && strings.HasSuffix(e.Name(), ".json") {
+			names = append(names, e.Name())
+		}
+	}
+	return names, nil
+}
+
+// maxReporterFile is the largest reporter file that is copied, in bytes.
+const maxReporterFile = 4 << 20
+
+// takeOver makes the directory of a daemon that replaces one which cannot end, with
+// what that one has left there.
+func takeOver(dir string) (string, error) {
+	own := filepath.Join(dir, takeover)
+	if err := os.Mkdir(own, 0o700); errors.Is(err, fs.ErrExist) {
+		info, err := os.Lstat(own)
+		if err == nil && !info.IsDir() {
+			err = fmt.Errorf("%s is no directory", own)
+		}
+		return own, err
+	} else if err != nil {
+		return "", err
+	}
+	names, err := reporterFiles(dir)
+	if err != nil {
+		return "", err
+	}
+	for _, name := range names {
+		raw, err := statefile.Read(dir, name, maxReporterFile)
+		if err != nil {
+			return "", err
+		}
+		if err := statefile.Write(own, name, raw, 0o600); err != nil {
+			return "", err
+		}
+	}
+	return own, nil
+}
+
+// adopt moves what a daemon that had taken over has left to where it belongs.
+func adopt(dir string) error {
+	own := filepath.Join(dir, takeover)
+	info, err := os.Lstat(own)
+	if errors.Is(err, fs.ErrNotExist) {
+		return nil
+	}
+	if err != nil {
+		return err
+	}
+	if !info.IsDir() {
+		return fmt.Errorf("%s is no directory", own)
+	}
+	other, err := statefile.Acquire(own, statefile.Holder{PID: os.Getpid()})
+	if errors.Is(err, statefile.ErrHeld) {
+		return nil // it is in use
+	}
+	if err != nil {
+		return err
+	}
+	defer func() { _ = other.Close() }()
+	names, err := reporterFiles(own)
+	if err != nil {
+		return err
+	}
+	for _, name := range names {
+		if err := os.Rename(filepath.Join(own, name), filepath.Join(dir, name)); err != nil {
+			return err
+		}
+	}
+	return os.RemoveAll(own)
+}
+
+// An outbox starts the reporters as soon as the state directory has been read, and
+// hands Reports to them. Nothing waits for the directory but the reporters, and they
+// no longer than stateDeadline.
+type outbox struct {
+	node   string
+	dir    string
+	wanted bool
+	make   func(dir string) ([]watch.Delivery, error)
+	ready  chan struct{} // closed once it is decided whether and where state is kept
+
+	noting  sync.Mutex // one writes into the lock at a time
+	mu      sync.Mutex // never held during I/O
+	post    *watch.Post
+	claimed claim
+	me      statefile.Holder
+	over    bool
+}
+
+// newOutbox returns the outbox; an error says what is wrong with the reporters'
+// configuration.
+func newOutbox(node, dir string, wanted bool, reporters func(dir string) ([]watch.Delivery, error)) (*outbox, error) {
+	if _, err := reporters(""); err != nil {
+		return nil, err
+	}
+	return &outbox{node: node, dir: dir, wanted: wanted, make: reporters, ready: make(chan struct{}), me: statefile.Holder{PID: os.Getpid()}}, nil
+}
+
+// start claims the state directory and starts the reporters.
+func (o *outbox) start(ctx context.Context) {
+	type prepared struct {
+		claim
+		list []watch.Delivery
+		err  error
+	}
+	done := make(chan prepared, 1)
+	go func() {
+		p := prepared{claim: claimState(ctx, o.dir, o.me)}
+		if !p.silent {
+			p.list, p.err = o.make(p.dir)
+		}
+		done <- p
+	}()
+	var p prepared
+	select {
+	case p = <-done:
+	case <-ctx.Done():
+		return
+	case <-time.After(stateDeadline):
+		p.problem = fmt.Errorf("%s does not answer: reporters have started without what they kept; restart nodewatch once the disk works", o.dir)
+		p.list, p.err = o.make("")
+	}
+	o.mu.Lock()
+	defer o.mu.Unlock()
+	p.claim.problem = errors.Join(p.claim.problem, p.err)
+	if o.claimed = p.claim; !p.silent && !o.over {
+		o.post = watch.NewPost(o.node, p.list)
+	}
+	close(o.ready)
+	o.note()
+}
+
+// up notes an address of the page, for other daemons that want the state directory.
+func (o *outbox) up(address string) {
+	o.mu.Lock()
+	defer o.mu.Unlock()
+	o.me.Addresses = append(o.me.Addresses, reachable(address))
+	o.note()
+}
+
+// note writes who uses the state directory into the lock, off the caller's goroutine,
+// which holds mu. Without it a second daemon takes this one for one that hangs.
+func (o *outbox) note() {
+	lock := o.claimed.lock
+	if lock == nil {
+		return
+	}
+	go func() {
+		o.noting.Lock()
+		defer o.noting.Unlock()
+		o.mu.Lock()
+		me := o.me
+		o.mu.Unlock()
+		_ = lock.Note(me)
+	}()
+}
+
+// judgeFile is where the judge keeps its state; false: it is not known yet, or nothing
+// is kept, as by a second daemon.
+func (o *outbox) judgeFile() (statefile.File, bool) {
+	o.mu.Lock()
+	defer o.mu.Unlock()
+	file := statefile.Judge(o.claimed.dir)
+	return file, file.Persistent()
+}
+
+// take hands a Report to the reporters, if they have started.
+func (o *outbox) take(r report.Report) {
+	if p := o.posting(); p != nil {
+		p.Take(r)
+	}
+}
+
+func (o *outbox) posting() *watch.Post {
+	o.mu.Lock()
+	defer o.mu.Unlock()
+	return o.post
+}
+
+// deliveries is how the reporters do.
+func (o *outbox) deliveries(context.Context) ([]node.Delivery, error) {
+	if p := o.posting(); p != nil {
+		return p.State(), nil
+	}
+	return nil, nil
+}
+
+// state is whether what must outlive a restart can be kept.
+func (o *outbox) state(ctx context.Context) (node.StateDirectory, error) {
+	select {
+	case <-o.ready:
+	case <-ctx.Done():
+		return node.StateDirectory{}, ctx.Err()
+	case <-time.After(time.Second): // the first View does not wait for it
+		return node.StateDirectory{}, fmt.Errorf("%w: %s has not answered yet", watch.ErrHeld, o.dir)
+	}
+	o.mu.Lock()
+	c := o.claimed
+	o.mu.Unlock()
+	switch {
+	case errors.Is(c.problem, errNoStateDirectory) && !o.wanted:
+		return node.StateDirectory{}, fmt.Errorf("%s: %w", o.dir, fs.ErrNotExist)
+	case c.problem != nil:
+		return node.StateDirectory{}, errors.New(strings.ReplaceAll(c.problem.Error(), "\n", "; "))
+	}
+	if err := statefile.Check(o.dir); err != nil {
+		return node.StateDirectory{}, errors.New(err.Error()) // also a directory that has been removed is no absent source
+	}
+	return node.StateDirectory{Path: o.dir}, nil
+}
+
+// close ends the reporters.
+func (o *outbox) close(wait time.Duration) {
+	o.mu.Lock()
+	o.over = true
+	p := o.post
+	o.mu.Unlock()
+	if p != nil {
+		p.Close(wait)
+	}
 }

@@ -18,9 +18,6 @@ import (
 	"github.com/nodewatch/nodewatch/pkg/wish"
 )
 
-// longest is how far off the end of a wish may be.
-const longest = 366 * 24 * time.Hour
-
 // maintenanceStart says that the node is being worked on.
 func (p program) maintenanceStart(app *kingpin.Application) (string, func(context.Context) int) {
 	cmd := maintenance(app).Command("start", "The node is being worked on: nobody is paged, everything is recorded, status pages show maintenance. It ends by itself.")
@@ -28,7 +25,7 @@ func (p program) maintenanceStart(app *kingpin.Application) (string, func(contex
 	reason, by, file := reasonFlag(cmd), byFlag(cmd), configFlag(cmd)
 	return "maintenance start", func(context.Context) int {
 		now := time.Now().UTC().Truncate(time.Second)
-		if *span <= 0 || *span > longest {
+		if *span <= 0 || *span > wish.MaxSpan {
 			return p.fail(exitCritical, errors.New("--for must be from 1s to 8784h (a year)"))
 		}
 		m := &wish.Maintenance{Since: now, Until: now.Add(*span), By: *by, Reason: *reason}
@@ -196,7 +193,7 @@ func end(text string, now time.Time) (time.Time, error) {
 	} else if at, err = time.Parse(time.RFC3339, text); err != nil {
 		return at, fmt.Errorf("--until %q is no date: 2026-12-24, \"2026-12-24 06:00\" or 72h", text)
 	}
-	if !at.After(now) || at.Sub(now) > longest {
+	if !at.After(now) || at.Sub(now) > wish.MaxSpan {
 		return at, fmt.Errorf("--until %q must lie in the coming year", text)
 	}
 	return at.UTC().Truncate(time.Second), nil

@@ -37,6 +37,28 @@ func (r Reporter) Filter() report.Filter {
 	return report.Filter{Severity: r.Severity, Rules: r.Rules, NotRules: r.NotRules, Components: r.Components, Loud: !r.Silenced}
 }
 
+// Warnings are what is unsafe about the reporter's files with secrets, which are
+// used all the same. It looks at the files.
+func (r Reporter) Warnings() []string {
+	var list []string
+	for _, settings := range []any{r.Settings, r.TLS} {
+		v := reflect.Indirect(reflect.ValueOf(settings))
+		if v.Kind() != reflect.Struct {
+			continue
+		}
+		for i := range v.NumField() {
+			f, is := v.Field(i).Interface().(wire.SecretFile)
+			if !is {
+				continue
+			}
+			if w := f.Warning(); w != "" {
+				list = append(list, "reporter "+r.Name+": "+w)
+			}
+		}
+	}
+	return list
+}
+
 // maxReporters is how many reporters there may be.
 const maxReporters = 20
 

@@ -44,6 +44,8 @@ func Name(o Observation) string {
 		return SourceState
 	case SawLauncher, *SawLauncher:
 		return SourceLauncher
+	case SawStateDirectory, *SawStateDirectory:
+		return SourceStateDirectory
 	}
 	return ""
 }
@@ -87,6 +89,8 @@ func Blank(name string) (Observation, error) {
 		return &SawState{}, nil
 	case SourceLauncher:
 		return &SawLauncher{}, nil
+	case SourceStateDirectory:
+		return &SawStateDirectory{}, nil
 	}
 	return nil, fmt.Errorf("no observation is called %q; there are %s", name, strings.Join(Names(), ", "))
 }
@@ -95,6 +99,6 @@ func Blank(name string) (Observation, error) {
 func Names() []string {
 	return []string{
 		"start", "settings", SourceBond, SourceNIC, SourceDrops, SourceOVS, SourceKrbd, SourceIO, SourceOSDC, SourceLibvirt,
-		SourceQEMU, SourceKmsg, SourceHost, SourceCeph, SourceWishes, SourceReporters, SourceState,
+		SourceQEMU, SourceKmsg, SourceHost, SourceCeph, SourceWishes, SourceReporters, SourceState, SourceStateDirectory,
 	}
 }

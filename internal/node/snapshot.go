@@ -44,10 +44,11 @@ type Snapshot struct {
 	Before  Reading[host.State] // one reading ago, for rates
 	Cluster Reading[ceph.Cluster]
 
-	Wishes     Reading[wish.Wishes]
-	Deliveries Reading[[]Delivery] // by name
-	State      Reading[json.RawMessage]
-	Launcher   Reading[Launcher]
+	Wishes         Reading[wish.Wishes]
+	Deliveries     Reading[[]Delivery] // by name
+	State          Reading[json.RawMessage]
+	Launcher       Reading[Launcher]
+	StateDirectory Reading[StateDirectory]
 
 	flaps       []Flap         // by bond and slave
 	seenBonds   []SeenBond     // by name

@@ -21,10 +21,11 @@ const (
 	SourceHost    = "host"
 	SourceCeph    = "ceph"
 
-	SourceWishes    = "wishes"
-	SourceReporters = "reporters"
-	SourceState     = "state"
-	SourceLauncher  = "launcher"
+	SourceWishes         = "wishes"
+	SourceReporters      = "reporters"
+	SourceState          = "state"
+	SourceStateDirectory = "state-directory"
+	SourceLauncher       = "launcher"
 )
 
 // A Source is what is known of one source's sight.

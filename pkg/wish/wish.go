@@ -15,6 +15,9 @@ import (
 	"unicode/utf8"
 )
 
+// MaxSpan is how long a maintenance or an acceptance may last.
+const MaxSpan = 366 * 24 * time.Hour
+
 // Limits of the file, so that a broken one costs nothing.
 const (
 	maxSize     = 256 << 10 // bytes
@@ -107,7 +110,7 @@ func (w Wishes) Check() error {
 		return fmt.Errorf("wish: %d findings are accepted; %d are allowed", len(w.Accepted), maxAccepted)
 	}
 	for _, a := range w.Accepted {
-		if err := errors.Join(text("rule", a.Rule, true), text("subject", a.Subject, false), text("severity", a.Severity, true),
+		if err := errors.Join(text("rule", a.Rule, true), text("subject", a.Subject, false), severity(a.Severity),
 			text("by", a.By, true), text("reason", a.Reason, true), span(a.At, a.Until)); err != nil {
 			return fmt.Errorf("wish: accepted %s: %w", a.Rule, err)
 		}
@@ -131,5 +134,17 @@ func span(from, until time.Time) error {
 	if from.IsZero() || !until.After(from) {
 		return errors.New("it must begin before it ends")
 	}
+	if until.Sub(from) > MaxSpan {
+		return fmt.Errorf("it is longer than %d days", int(MaxSpan.Hours())/24)
+	}
 	return nil
+}
+
+// severity checks the highest severity that is accepted.
+func severity(s string) error {
+	switch s {
+	case "info", "warning", "critical":
+		return nil
+	}
+	return fmt.Errorf("severity %q is not info, warning or critical", s)
 }

@@ -9,8 +9,8 @@ import (
 	"sync"
 
 	"github.com/nodewatch/nodewatch/pkg/report"
-	"github.com/nodewatch/nodewatch/pkg/report/keep"
 	"github.com/nodewatch/nodewatch/pkg/report/news"
+	"github.com/nodewatch/nodewatch/pkg/statefile"
 )
 
 // A Runner runs programs, one at a time. Run runs argv with env added to a short
@@ -41,7 +41,7 @@ type Reporter struct {
 
 // New returns a Reporter. What has been told is kept in the file; if that cannot
 // be read, the first Keep says so and everything raised is told again.
-func New(c Config, kept keep.File, runner Runner) (*Reporter, error) {
+func New(c Config, kept statefile.File, runner Runner) (*Reporter, error) {
 	if err := c.Check(); err != nil {
 		return nil, err
 	}

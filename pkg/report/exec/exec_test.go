@@ -19,7 +19,7 @@ import (
 	"github.com/nodewatch/nodewatch/internal/launcher"
 	"github.com/nodewatch/nodewatch/pkg/report"
 	"github.com/nodewatch/nodewatch/pkg/report/exec"
-	"github.com/nodewatch/nodewatch/pkg/report/keep"
+	"github.com/nodewatch/nodewatch/pkg/statefile"
 )
 
 var update = flag.Bool("update", false, "write the golden files")
@@ -53,7 +53,7 @@ func script(t *testing.T, text string, args ...string) exec.Config {
 
 func newReporter(t *testing.T, c exec.Config, dir string) *exec.Reporter {
 	t.Helper()
-	kept, err := keep.In(dir, "own")
+	kept, err := statefile.In(dir, "own")
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -358,7 +358,7 @@ func TestCheck(t *testing.T) {
 				t.Fatal(err)
 			}
 			change(&c)
-			kept, _ := keep.In("", "own")
+			kept, _ := statefile.In("", "own")
 			_, err := exec.New(c, kept, nil)
 			if f, ok := errors.AsType[*report.FieldError](err); !ok || f.Field != field {
 				t.Errorf("%s, %d: %v", field, i, err)

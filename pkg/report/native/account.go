@@ -20,7 +20,7 @@ func (x *Reporter) Keep(r report.Report) error {
 	loaded := x.loaded
 	x.loaded = nil
 	x.mu.Unlock()
-	if idle || !x.kept.Lasting() {
+	if idle || !x.kept.Persistent() {
 		return loaded
 	}
 	if err := x.kept.Save(k); err != nil {

@@ -10,11 +10,11 @@ import (
 	"time"
 
 	"github.com/nodewatch/nodewatch/pkg/report"
-	"github.com/nodewatch/nodewatch/pkg/report/keep"
 	"github.com/nodewatch/nodewatch/pkg/report/native"
 	"github.com/nodewatch/nodewatch/pkg/report/native/receiver"
 	"github.com/nodewatch/nodewatch/pkg/report/wire"
 	"github.com/nodewatch/nodewatch/pkg/report/wire/wiretest"
+	"github.com/nodewatch/nodewatch/pkg/statefile"
 )
 
 // Nothing that a hostile backend does passes for an acknowledgement.
@@ -30,7 +30,7 @@ func TestHostileBackends(t *testing.T) {
 			wiretest.Run(t, wiretest.Trial{Secrets: []string{token}, Send: func(ctx context.Context, url string, client *wire.Client) error {
 				c := native.Default()
 				c.URL, c.Token = url, secretFile(t)
-				x, err := native.New(c, client, keep.File{})
+				x, err := native.New(c, client, statefile.File{})
 				if err != nil {
 					t.Fatal(err)
 				}
@@ -92,7 +92,7 @@ func TestEachAnswerCallsForItsKind(t *testing.T) {
 	} {
 		t.Run(c.name, func(t *testing.T) {
 			url, _, rec := backend(t, receiver.Config{}, answering(c.code, c.header, c.text))
-			x := reporter(t, url, keep.File{})
+			x := reporter(t, url, statefile.File{})
 			err := x.Report(t.Context(), withTransitions(calm(0), 1, 1))
 			f := report.FailureOf(err)
 			switch {
@@ -121,7 +121,7 @@ func TestManyWrongFieldsAreCounted(t *testing.T) {
 		t.Fatal(err)
 	}
 	url, _, _ := backend(t, receiver.Config{}, answering(422, "", string(raw)))
-	err = reporter(t, url, keep.File{}).Report(t.Context(), calm(0))
+	err = reporter(t, url, statefile.File{}).Report(t.Context(), calm(0))
 	if err == nil || !strings.HasSuffix(err.Error(), "; and 7 more") || len(err.Error()) > 2000 {
 		t.Errorf("%v", err)
 	}
@@ -135,7 +135,7 @@ func TestPaceAndSkew(t *testing.T) {
 		_, _ = io.WriteString(w, text)
 		return true
 	})
-	x := reporter(t, url, keep.File{})
+	x := reporter(t, url, statefile.File{})
 	if _, known := x.Skew(); known || x.Every() != 0 {
 		t.Error("something is known before the first answer")
 	}

@@ -12,9 +12,9 @@ import (
 	"github.com/google/go-cmp/cmp"
 
 	"github.com/nodewatch/nodewatch/pkg/report"
-	"github.com/nodewatch/nodewatch/pkg/report/keep"
 	"github.com/nodewatch/nodewatch/pkg/report/native"
 	"github.com/nodewatch/nodewatch/pkg/report/native/receiver"
+	"github.com/nodewatch/nodewatch/pkg/statefile"
 )
 
 // crowded is a report with so many findings, of so many facts each.
@@ -82,7 +82,7 @@ func TestABackendThatTakesLess(t *testing.T) {
 			}
 			return false
 		})
-		x := reporter(t, url, keep.File{})
+		x := reporter(t, url, statefile.File{})
 		r := withTransitions(crowded(20, 5), 1, 60)
 		if err := x.Report(t.Context(), r); err != nil {
 			t.Fatalf("says the limit: %v: %v", says, err)

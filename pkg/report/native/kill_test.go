@@ -13,10 +13,10 @@ import (
 	"testing"
 	"time"
 
-	"github.com/nodewatch/nodewatch/pkg/report/keep"
 	"github.com/nodewatch/nodewatch/pkg/report/native"
 	"github.com/nodewatch/nodewatch/pkg/report/native/receiver"
 	"github.com/nodewatch/nodewatch/pkg/report/wire"
+	"github.com/nodewatch/nodewatch/pkg/statefile"
 )
 
 // The child of TestAKillLosesNothingThatWasKept is this test binary with these set.
@@ -45,7 +45,7 @@ func child(run string) error {
 	if err != nil {
 		return err
 	}
-	kept, err := keep.In(os.Getenv(childState), "status")
+	kept, err := statefile.In(os.Getenv(childState), "status")
 	if err != nil {
 		return err
 	}

@@ -10,8 +10,8 @@ import (
 	"time"
 
 	"github.com/nodewatch/nodewatch/pkg/report"
-	"github.com/nodewatch/nodewatch/pkg/report/keep"
 	"github.com/nodewatch/nodewatch/pkg/report/wire"
+	"github.com/nodewatch/nodewatch/pkg/statefile"
 )
 
 const (
@@ -27,7 +27,7 @@ const (
 type Reporter struct {
 	config Config
 	client *wire.Client
-	kept   keep.File
+	kept   statefile.File
 	loaded error // of what was kept
 
 	mu     sync.Mutex // never held during I/O
@@ -42,7 +42,7 @@ type Reporter struct {
 
 // New returns a Reporter that remembers what it kept in an earlier run. What was
 // kept and cannot be read is no reason not to report: the first Keep says so.
-func New(c Config, client *wire.Client, kept keep.File) (*Reporter, error) {
+func New(c Config, client *wire.Client, kept statefile.File) (*Reporter, error) {
 	if err := c.Check(); err != nil {
 		return nil, err
 	}

@@ -17,11 +17,11 @@ import (
 	"github.com/google/go-cmp/cmp"
 
 	"github.com/nodewatch/nodewatch/pkg/report"
-	"github.com/nodewatch/nodewatch/pkg/report/keep"
 	"github.com/nodewatch/nodewatch/pkg/report/native"
 	"github.com/nodewatch/nodewatch/pkg/report/native/receiver"
 	"github.com/nodewatch/nodewatch/pkg/report/wire"
 	"github.com/nodewatch/nodewatch/pkg/report/wire/wiretest"
+	"github.com/nodewatch/nodewatch/pkg/statefile"
 )
 
 var update = flag.Bool("update", false, "write the golden files anew")
@@ -73,7 +73,7 @@ func newClient(t testing.TB) *wire.Client {
 }
 
 // reporter tells the backend at the address; change may change its configuration.
-func reporter(t testing.TB, url string, kept keep.File) *native.Reporter {
+func reporter(t testing.TB, url string, kept statefile.File) *native.Reporter {
 	t.Helper()
 	c := native.Default()
 	c.URL, c.Token = url, secretFile(t)
@@ -104,9 +104,9 @@ func backend(t *testing.T, c receiver.Config, inFront func(w http.ResponseWriter
 	return url, r, rec
 }
 
-func file(t *testing.T, dir string) keep.File {
+func file(t *testing.T, dir string) statefile.File {
 	t.Helper()
-	f, err := keep.In(dir, "status")
+	f, err := statefile.In(dir, "status")
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -165,7 +165,7 @@ func TestTheBodyIsAsTheGoldenOne(t *testing.T) {
 	url, _, rec := backend(t, receiver.Config{}, nil)
 	c := native.Default()
 	c.URL, c.Token, c.Digest = url+"/", secretFile(t), "sha256:6b86b273"
-	x, err := native.New(c, newClient(t), keep.File{})
+	x, err := native.New(c, newClient(t), statefile.File{})
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -209,7 +209,7 @@ func TestTheSummaryIsFitForCustomers(t *testing.T) {
 	r := troubled()
 	r.Components[2].Status = report.Unknown
 	r.Findings = append(r.Findings, report.Finding{Rule: "source-blind", Component: "host", Severity: report.Info, Impact: report.Operational, State: report.Seen})
-	if err := reporter(t, url, keep.File{}).Report(t.Context(), r); err != nil {
+	if err := reporter(t, url, statefile.File{}).Report(t.Context(), r); err != nil {
 		t.Fatal(err)
 	}
 	got := map[string]string{}
@@ -227,7 +227,7 @@ func TestTheSummaryIsFitForCustomers(t *testing.T) {
 
 func TestALargeBodyIsCompressed(t *testing.T) {
 	url, _, rec := backend(t, receiver.Config{}, nil)
-	x := reporter(t, url, keep.File{})
+	x := reporter(t, url, statefile.File{})
 	for n, want := range map[uint64]string{1: "", 40: "gzip"} {
 		if err := x.Report(t.Context(), withTransitions(calm(time.Duration(n)*time.Second), 1, n)); err != nil {
 			t.Fatal(err)
@@ -258,7 +258,7 @@ func TestCheckNamesTheField(t *testing.T) {
 // A test shows that everything is right, says that it is a test, and leaves no trace.
 func TestATestLeavesNoTrace(t *testing.T) {
 	url, rc, rec := backend(t, receiver.Config{}, nil)
-	x := reporter(t, url, keep.File{})
+	x := reporter(t, url, statefile.File{})
 	if err := x.Report(t.Context(), withTransitions(calm(0), 1, 1)); err != nil {
 		t.Fatal(err)
 	}
@@ -283,7 +283,7 @@ func TestATestLeavesNoTrace(t *testing.T) {
 
 func TestAMissingTokenIsSaid(t *testing.T) {
 	c := native.Config{URL: "http://192.0.2.1", Token: "/nowhere/token"}
-	x, err := native.New(c, newClient(t), keep.File{})
+	x, err := native.New(c, newClient(t), statefile.File{})
 	if err != nil {
 		t.Fatal(err)
 	}

@@ -12,9 +12,9 @@ import (
 	"github.com/google/go-cmp/cmp"
 
 	"github.com/nodewatch/nodewatch/pkg/report"
-	"github.com/nodewatch/nodewatch/pkg/report/keep"
 	"github.com/nodewatch/nodewatch/pkg/report/native"
 	"github.com/nodewatch/nodewatch/pkg/report/native/receiver"
+	"github.com/nodewatch/nodewatch/pkg/statefile"
 )
 
 // down is a backend that is down as long as the pointed to says so.
@@ -45,7 +45,7 @@ func keys(list []native.Transition) (all []string) {
 func TestTransitionsWaitUntilTheyAreAcknowledged(t *testing.T) {
 	isDown := true
 	url, rc, _ := backend(t, receiver.Config{}, down(&isDown))
-	x := reporter(t, url, keep.File{})
+	x := reporter(t, url, statefile.File{})
 	for n := range uint64(3) {
 		if x.Report(t.Context(), withTransitions(calm(time.Duration(n)*time.Second), 1, n+1)) == nil {
 			t.Fatal("the backend is down, and the report passes for told")
@@ -87,7 +87,7 @@ func TestGapsAreCounted(t *testing.T) {
 		{"filtered, and a gap", filtered, [][]uint64{{1, 0}, {5, 0}}, report.Queue{Waiting: 2, Unsaved: 2, Dropped: 2}},
 	} {
 		t.Run(c.name, func(t *testing.T) {
-			x := reporter(t, "http://192.0.2.1", keep.File{})
+			x := reporter(t, "http://192.0.2.1", statefile.File{})
 			for _, ring := range c.rings {
 				r := calm(0)
 				for i, n := range ring {
@@ -116,7 +116,7 @@ func TestGapsAreCounted(t *testing.T) {
 func TestAFullQueueDropsTheOldestAndCounts(t *testing.T) {
 	isDown := true
 	url, rc, rec := backend(t, receiver.Config{}, down(&isDown))
-	x := reporter(t, url, keep.File{})
+	x := reporter(t, url, statefile.File{})
 	const all = native.MostWaiting + 250
 	for from := uint64(1); from < all; from += 50 {
 		if err := x.Keep(withTransitions(calm(0), from, from+49)); err != nil {
@@ -154,7 +154,7 @@ func TestWhatArrivesIsNotDropped(t *testing.T) {
 		flood = false
 		return false
 	})
-	x = reporter(t, url, keep.File{})
+	x = reporter(t, url, statefile.File{})
 	if err := x.Report(t.Context(), withTransitions(calm(0), 1, 10)); err != nil {
 		t.Fatal(err)
 	}

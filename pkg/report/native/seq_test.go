@@ -4,8 +4,8 @@ import (
 	"testing"
 	"time"
 
-	"github.com/nodewatch/nodewatch/pkg/report/keep"
 	"github.com/nodewatch/nodewatch/pkg/report/native/receiver"
+	"github.com/nodewatch/nodewatch/pkg/statefile"
 )
 
 // The seq grows over restarts that remember nothing, also within a millisecond of
@@ -13,7 +13,7 @@ import (
 func TestTheSeqGrowsOverARestart(t *testing.T) {
 	url, rc, _ := backend(t, receiver.Config{}, nil)
 	for run := range 3 {
-		x := reporter(t, url, keep.File{})
+		x := reporter(t, url, statefile.File{})
 		for n := range 3 {
 			r := calm(time.Duration(run)*time.Second + time.Duration(n/2)*time.Millisecond)
 			r.Started = r.At
@@ -38,10 +38,10 @@ func TestTheSeqGrowsOverARestart(t *testing.T) {
 // one conflict is all that it costs.
 func TestAClockThatWasSetBack(t *testing.T) {
 	url, rc, _ := backend(t, receiver.Config{}, nil)
-	if err := reporter(t, url, keep.File{}).Report(t.Context(), calm(time.Hour)); err != nil {
+	if err := reporter(t, url, statefile.File{}).Report(t.Context(), calm(time.Hour)); err != nil {
 		t.Fatal(err)
 	}
-	x := reporter(t, url, keep.File{})
+	x := reporter(t, url, statefile.File{})
 	for n := range 3 {
 		r := calm(time.Duration(n) * time.Second)
 		r.Started = noon
@@ -76,7 +76,7 @@ func TestAClockThatWasSetBackIsRemembered(t *testing.T) {
 // A clock before 1970, as of a machine without a battery, is no reason to stop.
 func TestAClockBeforeTheEpoch(t *testing.T) {
 	url, rc, _ := backend(t, receiver.Config{}, nil)
-	x := reporter(t, url, keep.File{})
+	x := reporter(t, url, statefile.File{})
 	for n := range 3 {
 		r := calm(0)
 		r.At = time.Date(1901, 1, 1, 0, 0, n, 0, time.UTC)

@@ -15,10 +15,10 @@ import (
 	"testing"
 	"time"
 
-	"github.com/nodewatch/nodewatch/pkg/report/keep"
 	"github.com/nodewatch/nodewatch/pkg/report/native"
 	"github.com/nodewatch/nodewatch/pkg/report/native/receiver"
 	"github.com/nodewatch/nodewatch/pkg/report/wire"
+	"github.com/nodewatch/nodewatch/pkg/statefile"
 )
 
 // certificate writes a self-signed client certificate for the node to dir.
@@ -82,7 +82,7 @@ func TestAClientCertificateIsEnough(t *testing.T) {
 		}
 		c := native.Default()
 		c.URL = s.URL
-		x, err := native.New(c, client, keep.File{})
+		x, err := native.New(c, client, statefile.File{})
 		if err != nil {
 			t.Fatal(err)
 		}

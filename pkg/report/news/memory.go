@@ -4,13 +4,13 @@ import (
 	"reflect"
 	"sync"
 
-	"github.com/nodewatch/nodewatch/pkg/report/keep"
+	"github.com/nodewatch/nodewatch/pkg/statefile"
 )
 
 // A Memory holds what a reader has been told, over restarts if its file lasts.
 // It is safe for concurrent use, and waits for the disk in Keep only.
 type Memory struct {
-	file keep.File
+	file statefile.File
 
 	mu    sync.Mutex
 	told  Told
@@ -21,7 +21,7 @@ type Memory struct {
 // Remember returns the Memory that is kept in file, as it was saved last. If that
 // cannot be read the reader counts as one that knows nothing, and the first Keep
 // says why.
-func Remember(file keep.File) *Memory {
+func Remember(file statefile.File) *Memory {
 	m := &Memory{file: file}
 	if m.lost = file.Load(&m.told); m.lost != nil {
 		m.told = Told{}

@@ -8,13 +8,13 @@ import (
 	"github.com/google/go-cmp/cmp"
 
 	"github.com/nodewatch/nodewatch/pkg/report"
-	"github.com/nodewatch/nodewatch/pkg/report/keep"
 	"github.com/nodewatch/nodewatch/pkg/report/news"
+	"github.com/nodewatch/nodewatch/pkg/statefile"
 )
 
-func fileIn(t *testing.T, dir string) keep.File {
+func fileIn(t *testing.T, dir string) statefile.File {
 	t.Helper()
-	f, err := keep.In(dir, "chat")
+	f, err := statefile.In(dir, "chat")
 	if err != nil {
 		t.Fatal(err)
 	}

@@ -7,7 +7,7 @@ import (
 	"sync"
 
 	"github.com/nodewatch/nodewatch/pkg/report"
-	"github.com/nodewatch/nodewatch/pkg/report/keep"
+	"github.com/nodewatch/nodewatch/pkg/statefile"
 )
 
 // mostOpen is how many alerts are kept in mind.
@@ -22,7 +22,7 @@ type alert struct {
 // open are the alerts that are open, over restarts if the file lasts. It is safe
 // for concurrent use.
 type open struct {
-	file keep.File
+	file statefile.File
 
 	mu    sync.Mutex
 	all   map[string]alert // by dedup key
@@ -33,7 +33,7 @@ type open struct {
 
 // load reads what an earlier run left open. If that cannot be read, nothing is
 // known to be open, and the first save says why.
-func load(file keep.File) *open {
+func load(file statefile.File) *open {
 	o := &open{file: file, own: map[string]bool{}}
 	if o.lost = file.Load(&o.all); o.lost != nil || o.all == nil {
 		o.all = map[string]alert{}

@@ -17,8 +17,8 @@ import (
 	"time"
 
 	"github.com/nodewatch/nodewatch/pkg/report"
-	"github.com/nodewatch/nodewatch/pkg/report/keep"
 	"github.com/nodewatch/nodewatch/pkg/report/wire"
+	"github.com/nodewatch/nodewatch/pkg/statefile"
 )
 
 // A Reporter pages one service. Report is not safe for concurrent use, but Keep
@@ -35,7 +35,7 @@ type Reporter struct {
 const mostAtOnce = 50
 
 // New returns a Reporter that goes on from what an earlier run has kept.
-func New(c Config, client *wire.Client, kept keep.File) (*Reporter, error) {
+func New(c Config, client *wire.Client, kept statefile.File) (*Reporter, error) {
 	if err := c.Check(); err != nil {
 		return nil, fmt.Errorf("pagerduty: %w", err)
 	}

@@ -16,10 +16,10 @@ import (
 	"github.com/google/go-cmp/cmp"
 
 	"github.com/nodewatch/nodewatch/pkg/report"
-	"github.com/nodewatch/nodewatch/pkg/report/keep"
 	"github.com/nodewatch/nodewatch/pkg/report/pagerduty"
 	"github.com/nodewatch/nodewatch/pkg/report/wire"
 	"github.com/nodewatch/nodewatch/pkg/report/wire/wiretest"
+	"github.com/nodewatch/nodewatch/pkg/statefile"
 )
 
 var update = flag.Bool("update", false, "write the golden files anew")
@@ -60,7 +60,7 @@ func config(t *testing.T, url string) pagerduty.Config {
 	return c
 }
 
-func start(t *testing.T, c pagerduty.Config, kept keep.File) *pagerduty.Reporter {
+func start(t *testing.T, c pagerduty.Config, kept statefile.File) *pagerduty.Reporter {
 	t.Helper()
 	client, err := wire.New(wire.Options{})
 	if err != nil {
@@ -73,9 +73,9 @@ func start(t *testing.T, c pagerduty.Config, kept keep.File) *pagerduty.Reporter
 	return r
 }
 
-func kept(t *testing.T, dir string) keep.File {
+func kept(t *testing.T, dir string) statefile.File {
 	t.Helper()
-	f, err := keep.In(dir, "oncall")
+	f, err := statefile.In(dir, "oncall")
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -109,7 +109,7 @@ func (f *fake) gist(t *testing.T) string {
 
 func TestOnlyChangesAndWorseningAreSent(t *testing.T) {
 	f, url := newFake(t)
-	p := start(t, config(t, url), keep.File{})
+	p := start(t, config(t, url), statefile.File{})
 	for n, step := range []struct{ now, want string }{
 		{"", ""},
 		{"storm/client1=warning", "trigger storm/client1 warning"},
@@ -135,7 +135,7 @@ func TestOnlyChangesAndWorseningAreSent(t *testing.T) {
 // its finding clears.
 func TestWhatIsExplainedPagesNobody(t *testing.T) {
 	f, url := newFake(t)
-	p := start(t, config(t, url), keep.File{})
+	p := start(t, config(t, url), statefile.File{})
 	for n, step := range []struct{ now, explained, want string }{
 		{"stalled=warning", "", "trigger stalled/ warning"},
 		{"storm=critical stalled=critical crc=warning", "stalled crc", "trigger storm/ critical"},
@@ -172,7 +172,7 @@ func TestTheWholeEvent(t *testing.T) {
 	f, url := newFake(t)
 	c := config(t, url)
 	c.ClientURL, c.Severities = "http://192.0.2.2:10090", map[string]string{"critical": "error"}
-	p := start(t, c, keep.File{})
+	p := start(t, c, statefile.File{})
 	tell(t, p, full())
 	tell(t, p, at(2, ""))
 	path, got := filepath.Join("testdata", "events.json"), f.take()+"\n"
@@ -194,7 +194,7 @@ func TestTheWholeEvent(t *testing.T) {
 // differs only beyond them stays two alerts.
 func TestLimits(t *testing.T) {
 	f, url := newFake(t)
-	p := start(t, config(t, url), keep.File{})
+	p := start(t, config(t, url), statefile.File{})
 	long := strings.Repeat("\x01ö", 50000)
 	r := at(0, "storm/a=critical storm/b=critical")
 	for n := range r.Findings {
@@ -228,7 +228,7 @@ func TestFailuresHalfWay(t *testing.T) {
 		kind report.FailureKind
 	}{{429, report.Throttled}, {500, report.Transient}, {503, report.Transient}, {403, report.Misconfigured}} {
 		f, url := newFake(t)
-		p := start(t, config(t, url), keep.File{})
+		p := start(t, config(t, url), statefile.File{})
 		f.fail = []int{0, c.code}
 		now := at(0, "hung=critical storm/client1=warning disk/sda=info")
 		if got := report.FailureOf(p.Report(t.Context(), now)); got == nil || got.Kind != c.kind {
@@ -243,7 +243,7 @@ func TestFailuresHalfWay(t *testing.T) {
 
 func TestWhatTheAPIDoesNotTakeIsNotSentAgain(t *testing.T) {
 	f, url := newFake(t)
-	p := start(t, config(t, url), keep.File{})
+	p := start(t, config(t, url), statefile.File{})
 	odd := "nodewatch/rl1/node2/finding/storm/client1"
 	f.garble = map[string]bool{odd: true}
 	err := p.Report(t.Context(), at(0, "hung=critical storm/client1=warning"))
@@ -270,7 +270,7 @@ func TestWhatTheAPIDoesNotTakeIsNotSentAgain(t *testing.T) {
 // What was refused once and taken then pages again whenever it gets worse.
 func TestARefusalIsForgottenOnceTaken(t *testing.T) {
 	f, url := newFake(t)
-	p := start(t, config(t, url), keep.File{})
+	p := start(t, config(t, url), statefile.File{})
 	f.garble = map[string]bool{"nodewatch/rl1/node2/finding/disk/sdb": true}
 	if err := p.Report(t.Context(), at(0, "disk/sdb=info")); err == nil {
 		t.Fatal("is not refused")
@@ -286,7 +286,7 @@ func TestARefusalIsForgottenOnceTaken(t *testing.T) {
 
 func TestWhatIsTooLargeIsForgottenWhenItIsGone(t *testing.T) {
 	f, url := newFake(t)
-	p := start(t, config(t, url), keep.File{})
+	p := start(t, config(t, url), statefile.File{})
 	f.fail = []int{413}
 	if got := report.FailureOf(p.Report(t.Context(), at(0, "hung=critical"))); got == nil || got.Kind != report.Partial {
 		t.Errorf("%v", got)
@@ -304,7 +304,7 @@ func TestAWrongKey(t *testing.T) {
 	for text, want := range map[string]string{"short": "5 characters", strings.Repeat("x", 32): "Invalid routing key"} {
 		c := config(t, url)
 		c.Key = secret(t, text)
-		err := start(t, c, keep.File{}).Report(t.Context(), at(0, "hung=critical"))
+		err := start(t, c, statefile.File{}).Report(t.Context(), at(0, "hung=critical"))
 		if got := report.FailureOf(err); got == nil || got.Kind != report.Misconfigured || !strings.Contains(err.Error(), want) || strings.Contains(err.Error(), text) && text != "short" {
 			t.Errorf("%v", err)
 		}
@@ -313,7 +313,7 @@ func TestAWrongKey(t *testing.T) {
 
 func TestAStormIsSentInPortions(t *testing.T) {
 	f, url := newFake(t)
-	p := start(t, config(t, url), keep.File{})
+	p := start(t, config(t, url), statefile.File{})
 	var words strings.Builder
 	for n := range 120 {
 		fmt.Fprintf(&words, "hung/vm%d=critical ", n)
@@ -330,7 +330,7 @@ func TestTestPagesAndResolvesAtOnce(t *testing.T) {
 	f, url := newFake(t)
 	r := at(0, "hung=critical")
 	r.Test = true
-	got, err := start(t, config(t, url), keep.File{}).Test(t.Context(), r)
+	got, err := start(t, config(t, url), statefile.File{}).Test(t.Context(), r)
 	if err != nil || !strings.HasPrefix(got, "202") {
 		t.Errorf("%q, %v", got, err)
 	}
@@ -339,7 +339,7 @@ func TestTestPagesAndResolvesAtOnce(t *testing.T) {
 		t.Errorf("sent %s, open %v", sent, f.alerts)
 	}
 	f.fail = []int{0, 500}
-	if got, err := start(t, config(t, url), keep.File{}).Test(t.Context(), r); err == nil || !strings.Contains(err.Error(), "resolve") {
+	if got, err := start(t, config(t, url), statefile.File{}).Test(t.Context(), r); err == nil || !strings.Contains(err.Error(), "resolve") {
 		t.Errorf("%q, %v", got, err)
 	}
 }
@@ -354,7 +354,7 @@ func TestOnly202IsASuccess(t *testing.T) {
 			w.WriteHeader(code)
 			_, _ = io.WriteString(w, body)
 		})
-		err := start(t, config(t, url), keep.File{}).Report(t.Context(), at(0, "hung=critical"))
+		err := start(t, config(t, url), statefile.File{}).Report(t.Context(), at(0, "hung=critical"))
 		if got := report.FailureOf(err); got == nil || got.Kind != report.Misconfigured || !strings.Contains(err.Error(), "not the answer of PagerDuty") {
 			t.Errorf("%d: %v", code, err)
 		}
@@ -363,7 +363,7 @@ func TestOnly202IsASuccess(t *testing.T) {
 
 func TestHostileServers(t *testing.T) {
 	wiretest.Run(t, wiretest.Trial{Secrets: []string{key}, Send: func(ctx context.Context, url string, client *wire.Client) error {
-		p, err := pagerduty.New(config(t, url), client, keep.File{})
+		p, err := pagerduty.New(config(t, url), client, statefile.File{})
 		if err != nil {
 			t.Fatal(err)
 		}
@@ -385,7 +385,7 @@ func TestCheck(t *testing.T) {
 		if err := c.Check(); !errors.As(err, &wrong) || wrong.Field != field {
 			t.Errorf("%s: %v", field, err)
 		}
-		if _, err := pagerduty.New(c, nil, keep.File{}); err == nil {
+		if _, err := pagerduty.New(c, nil, statefile.File{}); err == nil {
 			t.Errorf("%s: is taken", field)
 		}
 	}

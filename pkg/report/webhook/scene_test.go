@@ -14,9 +14,9 @@ import (
 	"github.com/google/go-cmp/cmp"
 
 	"github.com/nodewatch/nodewatch/pkg/report"
-	"github.com/nodewatch/nodewatch/pkg/report/keep"
 	"github.com/nodewatch/nodewatch/pkg/report/webhook"
 	"github.com/nodewatch/nodewatch/pkg/report/wire"
+	"github.com/nodewatch/nodewatch/pkg/statefile"
 )
 
 var update = flag.Bool("update", false, "write the golden files")
@@ -115,7 +115,7 @@ func newReporter(t *testing.T, c webhook.Config, dir string) *webhook.Reporter {
 	if err != nil {
 		t.Fatal(err)
 	}
-	kept, err := keep.In(dir, "chat")
+	kept, err := statefile.In(dir, "chat")
 	if err != nil {
 		t.Fatal(err)
 	}

@@ -7,14 +7,14 @@ import (
 	"time"
 
 	"github.com/nodewatch/nodewatch/pkg/report"
-	"github.com/nodewatch/nodewatch/pkg/report/keep"
 	"github.com/nodewatch/nodewatch/pkg/report/news"
 	"github.com/nodewatch/nodewatch/pkg/report/wire/wiretest"
+	"github.com/nodewatch/nodewatch/pkg/statefile"
 )
 
-func newKept(t *testing.T, dir string) keep.File {
+func newKept(t *testing.T, dir string) statefile.File {
 	t.Helper()
-	kept, err := keep.In(dir, "chat")
+	kept, err := statefile.In(dir, "chat")
 	if err != nil {
 		t.Fatal(err)
 	}

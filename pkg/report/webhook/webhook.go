@@ -12,9 +12,9 @@ import (
 	"text/template"
 
 	"github.com/nodewatch/nodewatch/pkg/report"
-	"github.com/nodewatch/nodewatch/pkg/report/keep"
 	"github.com/nodewatch/nodewatch/pkg/report/news"
 	"github.com/nodewatch/nodewatch/pkg/report/wire"
+	"github.com/nodewatch/nodewatch/pkg/statefile"
 )
 
 // A Reporter tells one backend. It implements report.Reporter and report.Keeper.
@@ -28,7 +28,7 @@ type Reporter struct {
 
 // New returns a Reporter. What has been told is kept in the file; if that cannot
 // be read, the first Keep says so and everything raised is told again.
-func New(c Config, client *wire.Client, kept keep.File) (*Reporter, error) {
+func New(c Config, client *wire.Client, kept statefile.File) (*Reporter, error) {
 	if err := c.Check(); err != nil {
 		return nil, err
 	}

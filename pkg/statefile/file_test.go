@@ -1,4 +1,4 @@
-package keep_test
+package statefile_test
 
 import (
 	"encoding/json"
@@ -10,7 +10,7 @@ import (
 
 	"github.com/google/go-cmp/cmp"
 
-	"github.com/nodewatch/nodewatch/pkg/report/keep"
+	"github.com/nodewatch/nodewatch/pkg/statefile"
 )
 
 type memory struct {
@@ -18,9 +18,9 @@ type memory struct {
 	List []string `json:"list"`
 }
 
-func in(t *testing.T, dir string) keep.File {
+func in(t *testing.T, dir string) statefile.File {
 	t.Helper()
-	f, err := keep.In(dir, "status")
+	f, err := statefile.In(dir, "status")
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -92,7 +92,7 @@ func TestAFailedSaveLeavesTheOldContent(t *testing.T) {
 	if err := in(t, dir).Save(memory{Seq: 1}); err != nil {
 		t.Fatal(err)
 	}
-	if err := in(t, dir).Save(make(chan int)); err == nil || !strings.HasPrefix(err.Error(), "keep: ") {
+	if err := in(t, dir).Save(make(chan int)); err == nil || !strings.HasPrefix(err.Error(), "state: ") {
 		t.Errorf("what JSON cannot say: %v", err)
 	}
 	var got memory
@@ -162,12 +162,12 @@ func TestALargeFileIsRead(t *testing.T) {
 
 func TestNames(t *testing.T) {
 	for _, good := range []string{"a", "status", "on-call.2", "0", strings.Repeat("x", 63)} {
-		if _, err := keep.In(t.TempDir(), good); err != nil {
+		if _, err := statefile.In(t.TempDir(), good); err != nil {
 			t.Errorf("%q: %v", good, err)
 		}
 	}
 	for _, bad := range []string{"", ".", "..", ".hidden", "-x", "a/b", "../a", "A", "a b", "a\x00", "ä", strings.Repeat("x", 64), "a\n"} {
-		if _, err := keep.In(t.TempDir(), bad); err == nil {
+		if _, err := statefile.In(t.TempDir(), bad); err == nil {
 			t.Errorf("%q is taken", bad)
 		}
 	}
@@ -175,7 +175,7 @@ func TestNames(t *testing.T) {
 
 func TestNowhereForgets(t *testing.T) {
 	f := in(t, "")
-	if f.Lasting() || !in(t, t.TempDir()).Lasting() {
+	if f.Persistent() || !in(t, t.TempDir()).Persistent() {
 		t.Error("what lasts and what does not are taken for each other")
 	}
 	if err := f.Save(memory{Seq: 7}); err != nil {
