@@ -14,8 +14,8 @@ import (
 type counters struct {
 	source string // of the names, below drivers/net
 	names  []string
-	// unless names a counter beside which another one, of the same name in older
-	// kernels, means something else: "" for none.
+	// otherwise is one more name, of drivers that lack the counter unless: where both
+	// are there it means something else.
 	unless, otherwise string
 }
 
@@ -24,8 +24,8 @@ type counters struct {
 var overload = map[string]counters{
 	"e1000":  {source: "ethernet/intel/e1000/e1000_ethtool.c", names: append(slices.Clone(intelNames), "alloc_rx_buff_failed")},
 	"e1000e": {source: "ethernet/intel/e1000e/ethtool.c", names: append(slices.Clone(intelNames), "alloc_rx_buff_failed")},
-	// The two are also summed up by the kernel: rx_missed_errors of the device, and
-	// what its rings dropped as rx_fifo_errors.
+	// igb and igc give a missed frame to the kernel as rx_missed_errors and as
+	// rx_fifo_errors, which is why Rates.Overload does not add these up.
 	"igb":     {source: "ethernet/intel/igb/igb_ethtool.c", names: append(slices.Clone(intelNames), "rx_queue_drops", "rx_queue_alloc_failed")},
 	"igc":     {source: "ethernet/intel/igc/igc_ethtool.c", names: append(slices.Clone(intelNames), "rx_queue_drops", "rx_queue_alloc_failed")},
 	"ixgbe":   {source: "ethernet/intel/ixgbe/ixgbe_ethtool.c", names: append(slices.Clone(intelNames), "rx_no_dma_resources", "alloc_rx_page_failed", "alloc_rx_buff_failed")},
