@@ -96,7 +96,7 @@ func TestServiceKeepsItsSight(t *testing.T) {
 			t.Errorf("%s makes nodewatch blind", never)
 		}
 	}
-	for _, must := range []string{"Type=notify", "WatchdogSec=", "RuntimeDirectoryPreserve=restart", "StateDirectory=nodewatch", "Restart=always", "StartLimitIntervalSec=0", "LimitMEMLOCK=infinity", "NoNewPrivileges=yes"} {
+	for _, must := range []string{"Type=notify", "WatchdogSec=", "RuntimeDirectoryPreserve=restart", "StateDirectory=nodewatch", "Restart=always", "StartLimitIntervalSec=0", "LimitMEMLOCK=infinity", "NoNewPrivileges=yes", "OOMPolicy=continue", "TasksMax=512", "SystemCallFilter=.* setpriority prlimit64$"} {
 		if !regexp.MustCompile(`(?m)^` + must).Match(raw) {
 			t.Errorf("%s is missing", must)
 		}

@@ -202,12 +202,14 @@ func (p Program) Run(ctx context.Context, argv, env []string, input []byte) (std
 	case <-ctx.Done():
 		err = child.Explain(ctx.Err())
 		child.Kill()
-		select {
-		case <-child.ended:
-		case <-time.After(grace):
-		}
 	}
-	return out.rest(), child.errs.rest(), err
+	late := time.Now().Add(grace)
+	stdout, stderr = out.rest(late), child.errs.rest(late)
+	select { // so that another run finds it ended, if it has felt the kill
+	case <-child.ended:
+	case <-time.After(time.Until(late)):
+	}
+	return stdout, stderr, err
 }
 
 // An output is what a program prints. It keeps the first bytes and drops the rest.
@@ -236,10 +238,10 @@ func (o *output) read() {
 	}
 }
 
-// rest returns what was kept, once whoever still holds the output has had a moment
-// to let go of it.
-func (o *output) rest() []byte {
-	_ = o.file.SetReadDeadline(time.Now().Add(grace))
+// rest returns what was kept, once nobody holds the output any more, or at the
+// given time.
+func (o *output) rest(late time.Time) []byte {
+	_ = o.file.SetReadDeadline(late)
 	<-o.done
 	return o.kept
 }

@@ -34,7 +34,7 @@ func kernelFamilies() []family {
 			read: ofLog(func(l node.Log) uint64 { return l.Malformed })},
 		{name: "nodewatch_kmsg_unsorted_total", kind: counter,
 			help: "Lines that are counted in their class, but not by OSD or device, as there were too many of these.",
-			read: ofLog(func(l node.Log) uint64 { return l.Unsorted })},
+			read: ofLog(func(l node.Log) uint64 { return l.Overflowed })},
 		{name: "nodewatch_kmsg_events_total", kind: counter, labels: []string{"class"},
 			help: "Lines of the kernel log since nodewatch started, by what they mean.",
 			read: countEvents},

@@ -28,7 +28,7 @@ type Log struct {
 	Lost       uint64
 	Malformed  uint64
 	Suppressed uint64
-	Unsorted   uint64    // of interest, but beyond what is kept
+	Overflowed uint64    // of interest, but beyond what is kept
 	LostAt     time.Time // when records were last found lost; zero: never
 	LostLately Ring      // records lost, by when that was found
 	Since      time.Time // when the log was first read

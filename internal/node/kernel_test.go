@@ -69,13 +69,13 @@ func TestHistoryIsNoNews(t *testing.T) {
 }
 
 func TestSumsOfTheLog(t *testing.T) {
-	s := took(Snapshot{}, 3, SawKernel{read(3, kmsg.Batch{Records: 10, Foreign: 1, Malformed: 3, Suppressed: 4, Unsorted: 5})})
+	s := took(Snapshot{}, 3, SawKernel{read(3, kmsg.Batch{Records: 10, Foreign: 1, Malformed: 3, Suppressed: 4, Overflowed: 5})})
 	if !s.Kernel.LostAt.IsZero() {
 		t.Error("lost without a loss")
 	}
-	s = took(s, 7, SawKernel{read(7, kmsg.Batch{Records: 10, Lost: 2, Foreign: 1, Malformed: 3, Suppressed: 4, Unsorted: 5})})
+	s = took(s, 7, SawKernel{read(7, kmsg.Batch{Records: 10, Lost: 2, Foreign: 1, Malformed: 3, Suppressed: 4, Overflowed: 5})})
 	k := s.Kernel
-	if k.Records != 20 || k.Lost != 2 || k.Foreign != 2 || k.Malformed != 6 || k.Suppressed != 8 || k.Unsorted != 10 {
+	if k.Records != 20 || k.Lost != 2 || k.Foreign != 2 || k.Malformed != 6 || k.Suppressed != 8 || k.Overflowed != 10 {
 		t.Errorf("got %+v", k)
 	}
 	if !k.Since.Equal(after(3)) || !k.LostAt.Equal(after(7)) || k.LostLately.sum(after(7).Unix(), 60) != 2 {
@@ -115,7 +115,7 @@ func TestSeriesAreBounded(t *testing.T) {
 	if got := len(s.Kernel.Series); got != maxSeries {
 		t.Errorf("got %d series, want %d", got, maxSeries)
 	}
-	if got, want := s.Kernel.Unsorted, uint64(20100-maxSeries); got != want {
+	if got, want := s.Kernel.Overflowed, uint64(20100-maxSeries); got != want {
 		t.Errorf("got %d lines left out, want %d", got, want)
 	}
 	var sum uint64
@@ -149,7 +149,7 @@ func TestAFullLogStillFindsItsSeries(t *testing.T) {
 			t.Fatalf("%s: got %d, want %d", series.Peer, series.Total, want)
 		}
 	}
-	if got := s.Kernel.Unsorted; got != 3000 {
+	if got := s.Kernel.Overflowed; got != 3000 {
 		t.Errorf("got %d left out, want 3000", got)
 	}
 }
@@ -160,8 +160,8 @@ func TestClassesAreBounded(t *testing.T) {
 		list = append(list, kmsg.Count{Class: kmsg.Class(fmt.Sprint("class", n)), N: 2})
 	}
 	s := lines(Snapshot{}, 0, list...)
-	if len(s.Kernel.Classes) != maxClasses || s.Kernel.Unsorted != 2*uint64(300-maxClasses) {
-		t.Errorf("got %d classes and %d lines left out", len(s.Kernel.Classes), s.Kernel.Unsorted)
+	if len(s.Kernel.Classes) != maxClasses || s.Kernel.Overflowed != 2*uint64(300-maxClasses) {
+		t.Errorf("got %d classes and %d lines left out", len(s.Kernel.Classes), s.Kernel.Overflowed)
 	}
 }
 

@@ -38,7 +38,7 @@ func (l Log) read(b kmsg.Batch, now time.Time, r *run) Log {
 	l.Lost += b.Lost
 	l.Malformed += b.Malformed
 	l.Suppressed += b.Suppressed
-	l.Unsorted += b.Unsorted
+	l.Overflowed += b.Overflowed
 	if b.Lost > 0 {
 		l.LostAt = now
 		l.LostLately = l.LostLately.add(now.Unix(), b.Lost)
@@ -73,7 +73,7 @@ func (f *fold) count(c *kmsg.Count, history bool, now time.Time) {
 	}
 	t := f.total(c.Class)
 	if t == nil {
-		f.log.Unsorted += c.N
+		f.log.Overflowed += c.N
 		return
 	}
 	t.add(c, history)
@@ -110,7 +110,7 @@ func (f *fold) fresh(c *kmsg.Count, history bool) {
 	s, begun := f.news[key]
 	if !begun {
 		if len(f.news) >= maxSeries {
-			f.log.Unsorted += c.N
+			f.log.Overflowed += c.N
 			return
 		}
 		if f.news == nil {
@@ -144,7 +144,7 @@ func (f *fold) done(now time.Time) Log {
 		if s := f.news[key]; len(l.Series) < maxSeries {
 			l.Series = append(l.Series, s)
 		} else {
-			l.Unsorted += s.Total + s.History
+			l.Overflowed += s.Total + s.History
 		}
 	}
 	slices.SortFunc(l.Series, func(a, b *Series) int { return a.Key.compare(b.Key) })

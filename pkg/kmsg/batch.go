@@ -31,7 +31,7 @@ type Batch struct {
 	Lost       uint64  `json:"lost,omitempty"`    // overwritten before they could be read (gaps in Seq), or too long
 	Malformed  uint64  `json:"malformed,omitempty"`
 	Suppressed uint64  `json:"suppressed,omitempty"` // never logged: the kernel's rate limits
-	Unsorted   uint64  `json:"unsorted,omitempty"`   // of interest but not in Counts: the batch was full
+	Overflowed uint64  `json:"unsorted,omitempty"`   // of interest but not in Counts: the batch was full
 	Seq        uint64  `json:"seq"`                  // of the last record
 }
 

@@ -38,7 +38,7 @@ func BenchmarkForms(b *testing.B) {
 }
 
 func benchmarkTally(b *testing.B, lines [][]byte) {
-	var t Tally
+	var t Aggregator
 	b.ReportAllocs()
 	for b.Loop() {
 		for _, line := range lines {

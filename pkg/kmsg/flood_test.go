@@ -42,7 +42,7 @@ func TestFlood(t *testing.T) {
 			faults += c.N
 			byOSD[c.Peer] += c.N
 		}
-		if b.Unsorted+b.Malformed+b.Foreign != 0 || b.History {
+		if b.Overflowed+b.Malformed+b.Foreign != 0 || b.History {
 			t.Fatalf("got %+v", b)
 		}
 	}

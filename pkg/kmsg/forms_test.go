@@ -59,7 +59,7 @@ func TestFormsInBatches(t *testing.T) {
 			want = s.want.Count
 		}
 		var got uint64
-		tally := Tally{}
+		tally := Aggregator{}
 		tally.Add(encode(Record{Level: 4, Text: s.text}))
 		for _, c := range tally.Take().Counts {
 			got += c.N

@@ -72,10 +72,10 @@ func FuzzParseRecord(f *testing.F) {
 	})
 }
 
-// FuzzTally: every line of the log is counted once: as a record, foreign or
+// FuzzAggregator: every line of the log is counted once: as a record, foreign or
 // malformed; every record of interest is in a Count or unsorted, but for those
 // that explain another; what is kept is bounded, and fit to be shown.
-func FuzzTally(f *testing.F) {
+func FuzzAggregator(f *testing.F) {
 	for name, log := range samples(f) {
 		if len(log) < 1000 {
 			f.Add(log, false)
@@ -106,7 +106,7 @@ func FuzzTally(f *testing.F) {
 		if got := b.Records + b.Foreign + b.Malformed; got != lines {
 			t.Errorf("got %d records, want %d", got, lines)
 		}
-		counted := b.Unsorted
+		counted := b.Overflowed
 		for _, c := range b.Counts {
 			counted += c.N
 			checkCount(t, c)

@@ -54,7 +54,7 @@ func summary(b Batch) string {
 	}
 	slices.Sort(lines)
 	return fmt.Sprintf("records %d foreign %d lost %d malformed %d suppressed %d unsorted %d seq %d\n",
-		b.Records, b.Foreign, b.Lost, b.Malformed, b.Suppressed, b.Unsorted, b.Seq) + strings.Join(lines, "")
+		b.Records, b.Foreign, b.Lost, b.Malformed, b.Suppressed, b.Overflowed, b.Seq) + strings.Join(lines, "")
 }
 
 // TestSamplesByHand: figures counted in the samples with grep, which knows

@@ -11,7 +11,7 @@ import (
 // kernel's, are counted as foreign unless anyFacility is set. Lines that are no
 // record are counted as malformed, and gaps in the sequence numbers as lost.
 func ReadBatch(log string, base time.Time, anyFacility bool) Batch {
-	t := Tally{Base: base, AnyFacility: anyFacility}
+	t := Aggregator{Base: base, AnyFacility: anyFacility}
 	for line := range strings.Lines(log) {
 		if line != "\n" && line[0] != ' ' {
 			t.Add([]byte(line))

@@ -32,7 +32,7 @@ type Reader struct {
 
 	src    source
 	clock  Clock
-	tally  Tally
+	tally  Aggregator
 	skew   skew
 	start  time.Duration // when the Reader was opened, monotonic
 	bootID string
@@ -213,5 +213,5 @@ func (r *Reader) base(stamp time.Duration) time.Time {
 
 // empty reports whether the Batch says nothing but where it ends.
 func (b Batch) empty() bool {
-	return len(b.Counts) == 0 && b.Records|b.Foreign|b.Lost|b.Malformed|b.Suppressed|b.Unsorted == 0
+	return len(b.Counts) == 0 && b.Records|b.Foreign|b.Lost|b.Malformed|b.Suppressed|b.Overflowed == 0
 }

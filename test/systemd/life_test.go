@@ -174,3 +174,67 @@ echo $(cat /run/stuck) >/sys/fs/cgroup/system.slice/nodewatch.service/cgroup.pro
 		t.Errorf("not restarted beside the child: status %d\n%s", status, m.state(t))
 	}
 }
+
+// reports makes nodewatch run a program at every interval, until undone.
+func (m *machine) reports(t *testing.T, program, deadline string) (undo func()) {
+	t.Helper()
+	const drop = "/etc/systemd/system/nodewatch.service.d/devices.conf"
+	m.put(t, "/usr/local/bin/report", 0o755, program)
+	m.put(t, "/etc/nodewatch/nodewatch.yml", 0o644, configuration+"reporters:\n  - {name: program, every: 10s, deadline: "+deadline+", exec: {program: /usr/local/bin/report, mode: state}}\n")
+	m.sh(t, "mkdir -p ${d=/etc/systemd/system/nodewatch.service.d}; printf '[Service]\\nDeviceAllow=/dev/rbd0 r\\n' >"+drop+"; chmod 644 /dev/rbd0; systemctl daemon-reload; systemctl restart nodewatch")
+	return func() {
+		m.put(t, "/etc/nodewatch/nodewatch.yml", 0o644, configuration)
+		m.sh(t, "rm -f "+drop+"; chmod 660 /dev/rbd0; systemctl daemon-reload; systemctl restart nodewatch")
+	}
+}
+
+// A program that the launcher started and that sleeps in the kernel is left behind
+// and counted; the page answers, and the service is stopped and started beside it.
+func testStuckProgram(t *testing.T, m *machine) {
+	m.For(t).Signal(cephlab.OSD, syscall.SIGSTOP)
+	thawed := false
+	thaw := func() {
+		if !thawed {
+			thawed = true
+			m.For(t).Signal(cephlab.OSD, syscall.SIGCONT)
+		}
+	}
+	defer thaw()
+	undo := m.reports(t, "#!/bin/sh\nexec dd if=/dev/rbd0 of=/dev/null bs=64k count=1 skip=7 iflag=direct\n", "5s")
+	m.until(t, "a program is left behind", func() bool { return m.metric(t, "nodewatch_launcher_children_left_behind") == "1" })
+	if body, status := m.get("/-/healthy"); status != 200 {
+		t.Errorf("status %d, %s", status, body)
+	}
+	if up := m.metric(t, "nodewatch_launcher_up"); up != "1" {
+		t.Errorf("the launcher is %s", up)
+	}
+	begin, old := time.Now(), m.pid(t)
+	m.sh(t, "systemctl restart nodewatch")
+	fmt.Printf("systemd-test: restarted in %.1f s with a program of the launcher's in the kernel\n", time.Since(begin).Seconds())
+	if _, status := m.get("/-/ready"); status != 200 || m.pid(t) == old {
+		t.Errorf("not restarted beside the program: status %d\n%s", status, m.state(t))
+	}
+	thaw()
+	undo()
+}
+
+// A program that starts as many others as it can takes neither the service nor
+// the probe.
+func testForkBomb(t *testing.T, m *machine) {
+	undo := m.reports(t, "#!/bin/sh\n(for i in $(seq 300); do sleep 1000 & done)\nexec sleep 1000\n", "1m")
+	defer undo()
+	most := 0
+	m.until(t, "it has started all that it can", func() bool {
+		n := 0
+		_, _ = fmt.Sscan(m.sh(t, "cat /sys/fs/cgroup/system.slice/nodewatch.service/pids.current"), &n)
+		most = max(most, n)
+		return most > 200
+	})
+	if body, status := m.get("/-/healthy"); status != 200 {
+		t.Errorf("status %d, %s", status, body)
+	}
+	if most > 300 || m.property(t, "ActiveState") != "active" {
+		t.Errorf("%d tasks\n%s", most, m.state(t))
+	}
+	fmt.Printf("systemd-test: %d tasks at most\n", most)
+}

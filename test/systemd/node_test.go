@@ -147,10 +147,10 @@ func (m *machine) status(t *testing.T, pid int) map[string]string {
 	return fields
 }
 
-// child is the daemon's child whose command line begins like this; 0 if there is none.
+// child is the service's process whose command line begins like this; 0 if there is none.
 func (m *machine) child(t *testing.T, command string) int {
 	t.Helper()
-	out := m.sh(t, fmt.Sprintf(`for p in $(cat /proc/%d/task/*/children); do case "$(tr '\0' ' ' </proc/$p/cmdline)" in %s*) echo $p;; esac; done`, m.pid(t), command))
+	out := m.sh(t, fmt.Sprintf(`for p in $(cat /sys/fs/cgroup/system.slice/nodewatch.service/cgroup.procs); do case "$(tr '\0' ' ' </proc/$p/cmdline)" in %s*) echo $p;; esac; done`, command))
 	pid, _ := strconv.Atoi(strings.TrimSpace(out)) // none: 0
 	return pid
 }

@@ -38,6 +38,8 @@ func TestUnits(t *testing.T) {
 		{"watchdog", testWatchdog},
 		{"stop", testStop},
 		{"stuck child", testStuckChild},
+		{"stuck program", testStuckProgram},
+		{"fork bomb", testForkBomb},
 	} {
 		begin := time.Now()
 		ok := t.Run(part.name, func(t *testing.T) { part.run(t, m) })
@@ -88,7 +90,15 @@ func testPrivileges(t *testing.T, m *machine) {
 	processes := map[string]map[string]string{"nodewatch-ceph": m.status(t, asking)}
 	processes["daemon"] = m.status(t, m.pid(t))
 	processes["probe"] = m.status(t, m.child(t, "/usr/local/bin/nodewatch\\ probe"))
-	has := map[string]string{"daemon": all, "probe": readSearch, "nodewatch-ceph": none}
+	processes["launcher"] = m.status(t, m.child(t, "/usr/local/bin/nodewatch\\ launcher\\ with-spare"))
+	processes["spare"] = m.status(t, m.child(t, "/usr/local/bin/nodewatch\\ launcher\\ spare"))
+	has := map[string]string{"daemon": all, "launcher": readSearch, "spare": readSearch, "probe": readSearch, "nodewatch-ceph": none}
+	for pid, want := range map[int]string{asking: "500 0 384", m.child(t, "/usr/local/bin/nodewatch\\ probe"): "500 0 384", m.pid(t): "-900 -10 "} {
+		got := m.sh(t, fmt.Sprintf("cd /proc/%d; echo $(cat oom_score_adj) $(cut -d' ' -f19 stat) $(sed -n 's/^Max processes *\\([0-9]*\\) .*/\\1/p' limits)", pid))
+		if !strings.HasPrefix(got, want) {
+			t.Errorf("process %d: OOM score, niceness and tasks are %s, want %s", pid, got, want)
+		}
+	}
 	for name, status := range processes {
 		for field, want := range map[string]string{
 			"CapEff": has[name], "CapPrm": has[name], "CapBnd": all,

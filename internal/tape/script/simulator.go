@@ -36,7 +36,7 @@ type simulator struct {
 	host    host.State
 	cluster ceph.Cluster
 	logs    []logged
-	tally   kmsg.Tally
+	tally   kmsg.Aggregator
 	loops   []loop
 }
 
@@ -80,7 +80,7 @@ func newSimulator(in *Incident) *simulator {
 	absent := func(text string) node.Error { return node.Error{Kind: node.Absent, Text: text, Since: in.start} }
 	boot := in.start.Add(-30 * 24 * time.Hour)
 	return &simulator{
-		in: in, verbs: verbs(), boot: boot, seq: 5000, tally: kmsg.Tally{Base: boot},
+		in: in, verbs: verbs(), boot: boot, seq: 5000, tally: kmsg.Aggregator{Base: boot},
 		blind: map[string]node.Error{
 			node.SourceOVS:  absent("ovs: no such socket"),
 			node.SourceQEMU: absent("qemu: guests are libvirt's here"),
@@ -143,7 +143,7 @@ func (n *simulator) started() node.Observation {
 // batches turns this second's kernel text into what the source would give.
 func (n *simulator) batches(at time.Time) []kmsg.Batch {
 	var list []kmsg.Batch
-	old := kmsg.Tally{Base: n.boot}
+	old := kmsg.Aggregator{Base: n.boot}
 	var past uint64 // history has numbers of its own: it leaves no gap in what is news
 	slices.SortStableFunc(n.logs, func(a, b logged) int { return cmp.Compare(a.after, b.after) })
 	slices.SortStableFunc(n.logs, func(a, b logged) int { return cmp.Compare(b.history, a.history) })

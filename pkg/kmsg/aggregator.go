@@ -11,9 +11,9 @@ import (
 // peers in trouble within a second, in a few classes.
 const maxCounts = 4096
 
-// A Tally folds records into Batches. Its fields may be changed between records.
+// An Aggregator folds records into Batches. Its fields may be changed between records.
 // It is for one goroutine.
-type Tally struct {
+type Aggregator struct {
 	// Base is the wall time of stamp zero: a record's time is Base plus its Stamp.
 	Base time.Time
 	// AnyFacility believes records of every facility. It is for tests and for
@@ -38,12 +38,12 @@ type key struct {
 }
 
 // resume expects the record after the one numbered seq.
-func (t *Tally) resume(seq uint64) {
+func (t *Aggregator) resume(seq uint64) {
 	t.next, t.started, t.batch.Seq = seq+1, true, seq
 }
 
 // Add counts one record, as one read of /dev/kmsg gives it. It keeps no part of b.
-func (t *Tally) Add(b []byte) {
+func (t *Aggregator) Add(b []byte) {
 	h, rest, ok := cutHead(b)
 	if !ok {
 		t.malformed()
@@ -54,21 +54,21 @@ func (t *Tally) Add(b []byte) {
 
 // malformed counts bytes that are no record. One that the kernel gave had a
 // sequence number all the same: it is not lost as well.
-func (t *Tally) malformed() {
+func (t *Aggregator) malformed() {
 	t.batch.Malformed++
 	t.next++
 }
 
 // skipped notes that a record was too long to be read. The gap that it leaves
 // in the sequence counts it, unless no record came before it.
-func (t *Tally) skipped() {
+func (t *Aggregator) skipped() {
 	if !t.started {
 		t.batch.Lost++
 	}
 }
 
 // add counts the record with head h, whose text begins rest.
-func (t *Tally) add(h head, rest []byte) {
+func (t *Aggregator) add(h head, rest []byte) {
 	t.sequence(h.seq)
 	if h.facility != 0 && !t.AnyFacility {
 		t.batch.Foreign++
@@ -84,7 +84,7 @@ func (t *Tally) add(h head, rest []byte) {
 
 // sequence counts what is missing before the record numbered seq. A number lower
 // than expected says nothing of a loss.
-func (t *Tally) sequence(seq uint64) {
+func (t *Aggregator) sequence(seq uint64) {
 	if t.started && seq > t.next {
 		t.batch.Lost += seq - t.next
 		t.reasons.clear()
@@ -93,7 +93,7 @@ func (t *Tally) sequence(seq uint64) {
 }
 
 // line counts the text of a record. The text is only valid until it returns: what is kept of it is copied.
-func (t *Tally) line(text string, stamp time.Duration) {
+func (t *Aggregator) line(text string, stamp time.Duration) {
 	l, w := classify(text)
 	var reason []byte
 	switch {
@@ -115,12 +115,12 @@ func (t *Tally) line(text string, stamp time.Duration) {
 }
 
 // count adds the line l, logged at the time at, to its Count.
-func (t *Tally) count(l Line, text string, at time.Time) {
+func (t *Aggregator) count(l Line, text string, at time.Time) {
 	k := key{at.Unix(), l.Class, l.Peer, l.Device, l.Detail, l.Errno}
 	i, found := t.index[k]
 	if !found {
 		if len(t.batch.Counts) >= maxCounts {
-			t.batch.Unsorted += l.Count
+			t.batch.Overflowed += l.Count
 			return
 		}
 		t.begin(k, l, text, at)
@@ -140,7 +140,7 @@ func (t *Tally) count(l Line, text string, at time.Time) {
 }
 
 // begin makes the first of the lines with key k a Count.
-func (t *Tally) begin(k key, l Line, text string, at time.Time) {
+func (t *Aggregator) begin(k key, l Line, text string, at time.Time) {
 	c := Count{
 		Class:  l.Class,
 		Peer:   sanitize(l.Peer, maxKept),
@@ -164,7 +164,7 @@ func (t *Tally) begin(k key, l Line, text string, at time.Time) {
 // Take returns what was counted since it was last called. What the next Batch
 // needs to know of this one is kept: the last sequence number, and a reason
 // whose fault has not come yet.
-func (t *Tally) Take() Batch {
+func (t *Aggregator) Take() Batch {
 	b := t.batch
 	slices.SortStableFunc(b.Counts, Count.compare)
 	t.batch = Batch{Seq: b.Seq}

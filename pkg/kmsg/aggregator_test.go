@@ -20,7 +20,7 @@ const (
 
 // tallied is the Batch of lines logged 100 ms apart.
 func tallied(lines ...string) Batch {
-	t := Tally{Base: bootTime}
+	t := Aggregator{Base: bootTime}
 	for i, text := range lines {
 		t.Add(encode(Record{Level: 4, Seq: uint64(i), Stamp: time.Duration(i) * 100 * time.Millisecond, Text: text}))
 	}
@@ -46,7 +46,7 @@ func TestTallySeconds(t *testing.T) {
 // TestTallySorted: by time, and at one time by the fields of the line, in
 // whatever order the records came.
 func TestTallySorted(t *testing.T) {
-	tally := Tally{Base: bootTime}
+	tally := Aggregator{Base: bootTime}
 	for i, r := range []Record{{Stamp: 3 * second, Text: "libceph: osd1 down"}, {Stamp: second, Text: "libceph: osd9 up"}, {Stamp: second, Text: "libceph: osd8 up"}, {Stamp: second, Text: "libceph: osd9 down"}} {
 		r.Seq = uint64(i)
 		tally.Add(encode(r))
@@ -98,7 +98,7 @@ func TestTallyReasons(t *testing.T) {
 
 // TestTallyReasonLost: a reason before a gap says nothing of a fault after it.
 func TestTallyReasonLost(t *testing.T) {
-	tally := Tally{Base: bootTime}
+	tally := Aggregator{Base: bootTime}
 	tally.Add(encode(Record{Seq: 1, Text: why1}))
 	tally.Add(encode(Record{Seq: 3, Text: what1}))
 	if b := tally.Take(); b.Lost != 1 || b.Counts[0].Detail != "" {
@@ -117,7 +117,7 @@ func TestTallySequence(t *testing.T) {
 		{[]uint64{1<<64 - 2, 1<<64 - 1, 0, 1}, 0},
 		{[]uint64{0, 1<<64 - 1}, 1<<64 - 2},
 	} {
-		var tally Tally
+		var tally Aggregator
 		for _, seq := range c.seqs {
 			tally.Add(encode(Record{Facility: int(seq % 2), Seq: seq, Text: "x"}))
 		}
@@ -129,7 +129,7 @@ func TestTallySequence(t *testing.T) {
 
 // TestTallyTakesSeq: an empty Batch still says where the log is.
 func TestTallyTakesSeq(t *testing.T) {
-	var tally Tally
+	var tally Aggregator
 	tally.Add(encode(Record{Seq: 7, Text: "x"}))
 	tally.Take()
 	if b := tally.Take(); b.Seq != 7 || !b.empty() {
@@ -146,7 +146,7 @@ func TestTallySuppressed(t *testing.T) {
 
 // TestTallyBound: more kinds of lines than a Batch holds are counted all the same.
 func TestTallyBound(t *testing.T) {
-	tally := Tally{Base: bootTime}
+	tally := Aggregator{Base: bootTime}
 	for i := range 3 * maxCounts {
 		tally.Add(encode(Record{Seq: uint64(i), Text: fmt.Sprintf("libceph: osd%d down", i%(maxCounts+100))}))
 	}
@@ -155,12 +155,12 @@ func TestTallyBound(t *testing.T) {
 	for _, c := range b.Counts {
 		n += c.N
 	}
-	if len(b.Counts) != maxCounts || n+b.Unsorted != 3*maxCounts || b.Unsorted == 0 {
-		t.Errorf("got %d counts of %d lines and %d unsorted", len(b.Counts), n, b.Unsorted)
+	if len(b.Counts) != maxCounts || n+b.Overflowed != 3*maxCounts || b.Overflowed == 0 {
+		t.Errorf("got %d counts of %d lines and %d unsorted", len(b.Counts), n, b.Overflowed)
 	}
 	tally.Add(encode(Record{Seq: 1 << 20, Text: "libceph: osd1 down"}))
-	if b := tally.Take(); len(b.Counts) != 1 || b.Unsorted != 0 {
-		t.Errorf("the next Batch has %d counts and %d unsorted, want room again", len(b.Counts), b.Unsorted)
+	if b := tally.Take(); len(b.Counts) != 1 || b.Overflowed != 0 {
+		t.Errorf("the next Batch has %d counts and %d unsorted, want room again", len(b.Counts), b.Overflowed)
 	}
 }
 
@@ -168,7 +168,7 @@ func TestTallyBound(t *testing.T) {
 // its records were read into does, nor does what waits for a fault.
 func TestTallyKeepsNoBytes(t *testing.T) {
 	forms := allForms()
-	fresh, reused := Tally{Base: bootTime}, Tally{Base: bootTime}
+	fresh, reused := Aggregator{Base: bootTime}, Aggregator{Base: bootTime}
 	buf := make([]byte, bufferSize)
 	random := rand.New(rand.NewPCG(1, 2))
 	for i := range 5000 {
@@ -187,7 +187,7 @@ func TestTallyKeepsNoBytes(t *testing.T) {
 // TestNoAllocations: a record of no interest costs none, nor does one of the
 // storm once its Count is there.
 func TestNoAllocations(t *testing.T) {
-	var tally Tally
+	var tally Aggregator
 	for _, text := range []string{why1, what1, "libceph: osd2 (1)[2001:db8::5]:6801 socket closed (con state OPEN)", "rbd: rbd0: write at objno 1 0~4096 result -108",
 		"RSP: 002b:00007ffc6a0daac8 EFLAGS: 00000202 ORIG_RAX: 000000000000004a", "vmbr0: port 2(tap101i0) entered disabled state", "two\nlines", ""} {
 		record := encode(Record{Level: 4, Text: text})

@@ -1,0 +1,256 @@
+package main
+
+import (
+	"bufio"
+	"fmt"
+	"net"
+	"net/http"
+	"os"
+	"os/exec"
+	"path/filepath"
+	"strings"
+	"syscall"
+	"testing"
+	"time"
+
+	"github.com/nodewatch/nodewatch/test/fanotify"
+)
+
+// A holdable is a daemon of which every program is a file of the test's own, so
+// that its exec can be held.
+type holdable struct {
+	t *testing.T
+	process
+	cmd                       *exec.Cmd
+	url                       string
+	fed                       chan struct{} // each time that the watchdog is fed
+	binary, cluster, reporter string        // the programs
+}
+
+func newHoldable(t *testing.T) *holdable {
+	t.Helper()
+	if os.Geteuid() != 0 {
+		t.Skip("holding an exec needs root: fanotify's permission events")
+	}
+	dir := t.TempDir()
+	d := &holdable{t: t, binary: filepath.Join(dir, "nodewatch"), cluster: filepath.Join(dir, "cluster"), reporter: filepath.Join(dir, "reporter")}
+	self, err := os.ReadFile("/proc/self/exe")
+	if err != nil {
+		t.Fatal(err)
+	}
+	installFile(t, d.binary, self, 0o700)
+	installFile(t, d.cluster, []byte("#!/bin/sh\necho '{\"fsid\":\"33b862db-5e43-43fb-927c-e4b2e2132a65\",\"health\":{\"status\":\"HEALTH_OK\"}}'\n"), 0o700)
+	installFile(t, d.reporter, []byte("#!/bin/sh\ncat >/dev/null\n"), 0o700)
+	installFile(t, filepath.Join(dir, "keyring"), nil, 0o600)
+	// The socket's own directory, as its path must be short.
+	socket := filepath.Join(t.TempDir(), "notify")
+	notified, err := net.ListenPacket("unixgram", socket)
+	if err != nil {
+		t.Fatal(err)
+	}
+	t.Cleanup(func() { notified.Close() })
+	d.fed = make(chan struct{})
+	go func() {
+		buf := make([]byte, 4096)
+		for {
+			n, _, err := notified.ReadFrom(buf)
+			if err != nil {
+				return
+			}
+			if strings.Contains(string(buf[:n]), "WATCHDOG=1") {
+				select {
+				case d.fed <- struct{}{}:
+				default: // nobody waits for it now
+				}
+			}
+		}
+	}()
+	h := hypervisor{name: "held", disks: 2, guests: 1, sessions: 2}
+	h.build(t)
+	file := filepath.Join(dir, "nodewatch.yml")
+	installFile(t, file, fmt.Appendf(nil, "libvirt: {off: true}\novs: {off: true}\nceph: {child: %s, keyring: %s/keyring, every: 10s}\n"+
+		"reporters: [{name: program, every: 5s, exec: {program: %s, mode: state}}]\n", d.cluster, dir, d.reporter), 0o600)
+	d.cmd = exec.Command(d.binary, "run", "--web.listen-address", "127.0.0.1:0", "--config.file", file)
+	d.cmd.Env = append(os.Environ(), asDaemon+"=1", "NOTIFY_SOCKET="+socket, "WATCHDOG_USEC=3000000", "NODEWATCH_TEST_ROOT="+h.root, "RUNTIME_DIRECTORY="+dir)
+	return d
+}
+
+// start starts the daemon, and waits until it says where its page is.
+func (d *holdable) start() {
+	d.t.Helper()
+	said, err := os.Create(filepath.Join(d.t.TempDir(), "said"))
+	if err != nil {
+		d.t.Fatal(err)
+	}
+	d.cmd.Stderr = said // a file: a launcher that hangs holds it
+	out, err := d.cmd.StdoutPipe()
+	if err != nil {
+		d.t.Fatal(err)
+	}
+	if err := d.cmd.Start(); err != nil {
+		d.t.Fatal(err)
+	}
+	d.t.Cleanup(func() { _ = d.cmd.Process.Kill() }) // it has ended, unless the test has failed
+	d.process = process(d.cmd.Process.Pid)
+	line := make(chan string, 1)
+	go func() {
+		text, _ := bufio.NewReader(out).ReadString('\n')
+		line <- text
+	}()
+	select {
+	case text := <-line:
+		d.url = pageURL.FindString(text)
+	case <-time.After(patience):
+	}
+	if d.url == "" {
+		raw, _ := os.ReadFile(said.Name())
+		d.t.Fatalf("the daemon says no address\n%s", raw)
+	}
+}
+
+// get fetches a path of the daemon's.
+func (d *holdable) get(path string) (body string, status int) {
+	d.t.Helper()
+	client := http.Client{Timeout: patience}
+	resp, err := client.Get(d.url + path)
+	if err != nil {
+		d.t.Fatal(err)
+	}
+	defer resp.Body.Close()
+	var b strings.Builder
+	if _, err := bufio.NewReader(resp.Body).WriteTo(&b); err != nil {
+		d.t.Fatal(err)
+	}
+	return b.String(), resp.StatusCode
+}
+
+// until asks for a path until the answer holds the text.
+func (d *holdable) until(path, text string) {
+	d.t.Helper()
+	limit := time.After(patience)
+	for {
+		body, _ := d.get(path)
+		if strings.Contains(body, text) {
+			return
+		}
+		select {
+		case <-time.After(50 * time.Millisecond):
+		case <-limit:
+			d.t.Fatalf("%s never said %q:\n%s", path, text, body)
+		}
+	}
+}
+
+// works shows that the daemon answers, feeds the watchdog and ends when asked to.
+func (d *holdable) works() {
+	d.t.Helper()
+	for range 3 {
+		select {
+		case <-d.fed:
+		case <-time.After(patience):
+			d.t.Fatal("the watchdog is not fed")
+		}
+		if body, status := d.get("/-/healthy"); status != http.StatusOK {
+			d.t.Errorf("status %d: %s", status, body)
+		}
+	}
+	if err := d.cmd.Process.Signal(syscall.SIGTERM); err != nil {
+		d.t.Fatal(err)
+	}
+	ended := make(chan error, 1)
+	began := time.Now()
+	go func() {
+		state, err := d.cmd.Process.Wait()
+		if err == nil && !state.Success() {
+			err = fmt.Errorf("%v", state)
+		}
+		ended <- err
+	}()
+	select {
+	case err := <-ended:
+		d.t.Logf("ended %s after SIGTERM", time.Since(began).Round(time.Millisecond))
+		if err != nil {
+			d.t.Error(err)
+		}
+	case <-time.After(patience):
+		d.t.Fatal("SIGTERM does not end it")
+	}
+}
+
+// held waits for a held exec.
+func (d *holdable) held(h *fanotify.Hold) {
+	d.t.Helper()
+	select {
+	case <-h.Held():
+	case <-time.After(patience):
+		d.t.Fatal("nothing was executed that could be held")
+	}
+}
+
+// The execs of nodewatch's own binary at a start, in their order: the daemon, the
+// launcher and the spare; then each program has a helper, and the probe is this
+// binary once more.
+const ownExecs = 3
+
+// An exec that is held, as by a scanner or a stuck disk, holds up only what needs
+// it: the daemon answers, feeds the watchdog, says what is blind and why, and ends
+// when asked to.
+func TestAHeldExecFreezesNothing(t *testing.T) {
+	reporting := `nodewatch_reports_total{reporter="program"} `
+	for _, c := range []struct {
+		name   string
+		file   func(*holdable) string
+		pass   int             // execs of the file that are let through
+		steady func(*holdable) // brings the daemon to where the exec is held in steady state; nil: at the start
+		shows  func(*holdable) // what is seen of it
+	}{
+		{"nodewatch-ceph at the start", func(d *holdable) string { return d.cluster }, 0, nil,
+			func(d *holdable) { d.until("/metrics", reporting+"1") }},
+		{"nodewatch-ceph", func(d *holdable) string { return d.cluster }, 0,
+			func(d *holdable) { d.until("/metrics", `nodewatch_cluster_health{status="HEALTH_OK"} 1`) },
+			func(d *holdable) { d.until("/metrics", "nodewatch_launcher_up 1") }},
+		{"a reporter's program at the start", func(d *holdable) string { return d.reporter }, 0, nil,
+			func(d *holdable) { d.until("/metrics", `nodewatch_cluster_health{status="HEALTH_OK"} 1`) }},
+		{"a reporter's program", func(d *holdable) string { return d.reporter }, 0,
+			func(d *holdable) { d.until("/metrics", reporting+"1") },
+			func(d *holdable) { d.until("/metrics", "nodewatch_launcher_up 1") }},
+		{"the launcher's first helper", func(d *holdable) string { return d.binary }, ownExecs, nil,
+			func(d *holdable) {
+				d.until("/metrics", `nodewatch_source_stalled{source="launcher"} 1`)
+				d.until("/metrics", `nodewatch_source_stalled{source="osdc"} 1`)
+				d.until("/api/v1/report", "the launcher does not answer")
+			}},
+		{"the launcher's spare", func(d *holdable) string { return d.binary }, ownExecs - 1, nil,
+			func(d *holdable) { d.until("/api/v1/report", "the launcher does not answer") }},
+		{"the probe", func(d *holdable) string { return d.binary }, 0,
+			func(d *holdable) {
+				d.until("/metrics", `nodewatch_source_up{source="osdc"} 1`)
+				d.until("/metrics", reporting+"1") // no helper is about to be started for it
+			},
+			func(d *holdable) {
+				d.until("/metrics", `nodewatch_source_stalled{source="launcher"} 1`)
+				d.until("/api/v1/report", "the launcher does not answer")
+			}},
+	} {
+		t.Run(c.name, func(t *testing.T) {
+			t.Parallel()
+			d := newHoldable(t)
+			file := c.file(d)
+			var hold *fanotify.Hold
+			if c.steady == nil {
+				hold = fanotify.Exec(t, file, c.pass)
+			}
+			d.start()
+			if c.steady != nil {
+				c.steady(d)
+				hold = fanotify.Exec(t, file, c.pass)
+				if probe, running := d.called("probe"); running && file == d.binary {
+					_ = syscall.Kill(int(probe), syscall.SIGKILL) // the next is started soon
+				}
+			}
+			d.held(hold)
+			c.shows(d)
+			d.works()
+		})
+	}
+}
