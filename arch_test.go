@@ -40,6 +40,7 @@ var mayImport = map[string][]string{
 	"internal/facts":             append(values, "internal/node", "internal/human"),
 	"internal/cause":             append(values, "internal/node", "internal/facts", "internal/human"),
 	"internal/rule":              {"internal/node", "internal/facts", "pkg/report"},
+	"internal/rule/storage":      append(values, "internal/node", "internal/facts", "internal/cause", "internal/human", "internal/rule", "pkg/report"),
 	"internal/rule/legacy":       append(values, "internal/node", "internal/facts", "internal/rule", "pkg/report"),
 	"internal/rule/self":         append(values, "internal/node", "internal/facts", "internal/human", "internal/rule", "pkg/report"),
 	"internal/rule/all":          {"internal/rule", "internal/rule/*", "pkg/kmsg"},
@@ -68,7 +69,7 @@ var mayImport = map[string][]string{
 var values = []string{"pkg/bond", "pkg/rbd", "pkg/ceph", "pkg/kmsg", "pkg/host", "pkg/wish"}
 
 // views are what the packages that render a View may import.
-var views = append(values, "internal/node", "internal/facts", "internal/human", "internal/judge", "internal/rule", "internal/rule/legacy", "pkg/report")
+var views = append(values, "internal/node", "internal/facts", "internal/human", "internal/judge", "internal/rule", "internal/rule/storage", "pkg/report")
 
 // A ban is an import that only some packages may have, and why.
 type ban struct {

@@ -7,7 +7,7 @@ import (
 
 	"github.com/nodewatch/nodewatch/internal/judge"
 	"github.com/nodewatch/nodewatch/internal/node"
-	"github.com/nodewatch/nodewatch/internal/rule/legacy"
+	"github.com/nodewatch/nodewatch/internal/rule/storage"
 	"github.com/nodewatch/nodewatch/pkg/bond"
 )
 
@@ -43,7 +43,7 @@ func look(v judge.View) *picture {
 		p.bonds = p.bonds[:maxBonds]
 	}
 	p.place()
-	stuckAfter := legacy.StuckAfter(v.Rules)
+	stuckAfter := storage.StuckAfter(v.Rules)
 	for _, d := range v.IO {
 		if d.Stuck() >= stuckAfter {
 			p.stuck = append(p.stuck, d)

@@ -9,7 +9,7 @@ import (
 
 	"github.com/nodewatch/nodewatch/internal/judge"
 	"github.com/nodewatch/nodewatch/internal/node"
-	"github.com/nodewatch/nodewatch/internal/rule/legacy"
+	"github.com/nodewatch/nodewatch/internal/rule/storage"
 	"github.com/nodewatch/nodewatch/pkg/rbd"
 )
 
@@ -75,7 +75,7 @@ func krbdDisks(v judge.View) []diskView {
 	for _, u := range v.Uses {
 		uses[u.Device] = u
 	}
-	stuckAfter := legacy.StuckAfter(v.Rules)
+	stuckAfter := storage.StuckAfter(v.Rules)
 	var list []diskView
 	for _, m := range v.Mapped.Value {
 		d := diskView{Client: string(rbd.KRBD), Device: m.Device, Image: m.Spec(), Tone: blind, State: "not read yet"}

@@ -7,11 +7,12 @@ import (
 	"github.com/nodewatch/nodewatch/internal/rule"
 	"github.com/nodewatch/nodewatch/internal/rule/legacy"
 	"github.com/nodewatch/nodewatch/internal/rule/self"
+	"github.com/nodewatch/nodewatch/internal/rule/storage"
 )
 
 // Rules returns every rule, with default thresholds of its own, in the order in
 // which findings of equal severity are reported.
-func Rules() []rule.Rule { return slices.Concat(legacy.Rules(), self.Rules()) }
+func Rules() []rule.Rule { return slices.Concat(storage.Rules(), legacy.Rules(), self.Rules()) }
 
 // Default is the set of all rules with their defaults.
 func Default() rule.RuleSet { return rule.NewRuleSet(Rules) }

@@ -169,3 +169,18 @@ func guestThreads(w *host.Waiting) int {
 	}
 	return n
 }
+
+// stalledDisks are the krbd devices that have completed nothing for so long while
+// requests are in flight.
+func stalledDisks(in Input, least time.Duration) []*node.DiskIO {
+	if in.Blind(node.SourceIO) != nil {
+		return nil
+	}
+	var list []*node.DiskIO
+	for i := range in.IO {
+		if d := &in.IO[i]; d.Stuck() >= least {
+			list = append(list, d)
+		}
+	}
+	return list
+}

@@ -44,7 +44,6 @@ const (
 type Input struct {
 	node.Snapshot
 	Raised []report.Finding
-	census *census
 }
 
 // Was returns this rule's raised finding of the given subject, and whether there is one.
@@ -91,18 +90,13 @@ func milder(a, b report.Finding) bool {
 func Rules() []rule.Rule { return adapt(All()) }
 
 func adapt(list []Rule) []rule.Rule {
-	var now time.Time
-	var shared *census
 	adapted := make([]rule.Rule, len(list))
 	for i, r := range list {
 		adapted[i] = rule.Rule{
 			ID: r.ID, Title: r.Title, About: r.About, Component: r.Component, Severity: r.Severity, Impact: r.Impact, Do: r.Do,
 			Needs: r.Needs, For: rule.Always(r.Hold), KeepFiringFor: rule.Always(r.Keep), Limits: r.Limits,
 			Check: func(in rule.Input) []rule.Result {
-				if shared == nil || !in.Now.Equal(now) {
-					shared, now = shared.next(), in.Now
-				}
-				old := Input{Snapshot: in.Snapshot, census: shared}
+				old := Input{Snapshot: in.Snapshot}
 				for _, was := range in.Raised {
 					old.Raised = append(old.Raised, was.Finding)
 				}

@@ -102,3 +102,21 @@ func inUse(in Input, b bond.Bond) string {
 	}
 	return ""
 }
+
+// hashAdvice says how a bond is made to spread what it sends, and that the switch
+// decides what it receives.
+func hashAdvice(b bond.Bond) []report.Advice {
+	change := report.Advice{
+		Do:      fmt.Sprintf("Let %s spread what this host sends. Some NIC drivers and switches drop the links for a moment when it changes. Put it into the network configuration as well (bond-xmit-hash-policy layer3+4), or the next boot undoes it", b.Name),
+		Command: paste("ip link set dev %s type bond xmit_hash_policy layer3+4", b.Name),
+	}
+	if b.Kind == bond.OVS {
+		change = report.Advice{
+			Do:      fmt.Sprintf("Let %s spread what this host sends; balance-tcp needs LACP on the switch's ports first", b.Name),
+			Command: paste("ovs-vsctl set port %s bond_mode=balance-tcp lacp=active", b.Name),
+		}
+	}
+	return []report.Advice{change,
+		{Do: fmt.Sprintf("Have the switch hash the LAG to %s by IP addresses and ports as well: its policy, not this host's, decides what %s receives, and reads arrive", b.Name, b.Name)},
+	}
+}

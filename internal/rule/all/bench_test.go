@@ -1,0 +1,193 @@
+package all_test
+
+import (
+	"fmt"
+	"runtime"
+	"testing"
+	"time"
+
+	"golang.org/x/sys/unix"
+
+	"github.com/nodewatch/nodewatch/internal/judge"
+	"github.com/nodewatch/nodewatch/internal/node"
+	"github.com/nodewatch/nodewatch/internal/rule/all"
+	"github.com/nodewatch/nodewatch/pkg/bond"
+	"github.com/nodewatch/nodewatch/pkg/ceph"
+	"github.com/nodewatch/nodewatch/pkg/host"
+	"github.com/nodewatch/nodewatch/pkg/kmsg"
+	"github.com/nodewatch/nodewatch/pkg/rbd"
+)
+
+// The size of the node in the benchmarks: ten times that of the incident's.
+const (
+	benchDisks = 780
+	benchVMs   = 650
+	benchOSDs  = 1820
+	benchBonds = 4
+)
+
+// A big is a node of that size, and what its sources say each second.
+type big struct {
+	links  bond.Links
+	mapped []rbd.Mapped
+	guests rbd.Guests
+	host   host.State
+	osds   []ceph.OSD
+	peers  []string // of the OSDs, as the kernel names them
+	second uint64
+
+	counters []bond.Counters // of the latest second, as are the others
+	disks    []rbd.IO
+	counts   [4][]kmsg.Count
+}
+
+func newBig() *big {
+	b := &big{host: host.State{Release: "6.1.0-56-amd64", BootID: "a", CPUs: 128, Load: [3]float64{40, 40, 40}, IO: &host.Pressure{Some10: 4}}}
+	for i := range benchBonds {
+		made := lacpBond(bond.Layer34)
+		if i == 0 {
+			made.HashPolicy = bond.Layer2
+		}
+		made.Name, made.Index = fmt.Sprintf("bond%d", i), 100+i
+		for s := range made.Slaves {
+			made.Slaves[s].Name, made.Slaves[s].Index = fmt.Sprintf("eth%d", 2*i+s), 2+2*i+s
+		}
+		b.links.Bonds = append(b.links.Bonds, made)
+		b.links.Addresses = append(b.links.Addresses, bond.Address{IP: fmt.Sprintf("192.0.2.%d", 2+i), Bits: 24, Index: 100 + i})
+	}
+	for i := range benchDisks {
+		b.mapped = append(b.mapped, rbd.Mapped{
+			ID: i, Device: fmt.Sprintf("rbd%d", i), Major: 251, Minor: uint32(16 * i), Pool: "vms", Image: fmt.Sprintf("vm-%d-disk-%d", 100+i%benchVMs, i/benchVMs),
+			ImageID: fmt.Sprintf("%012x", i), ClientID: 4151, ClientAddr: "192.0.2.2", FSID: "9b4c", Size: 1 << 35, Options: &rbd.Options{},
+		})
+	}
+	for i := range benchVMs {
+		g := rbd.Guest{Name: fmt.Sprintf("vm%d", 100+i), ID: fmt.Sprintf("%d", 100+i), Kind: "vm", State: "running", OS: "linux"}
+		for d := i; d < benchDisks; d += benchVMs {
+			g.Disks = append(g.Disks, rbd.Disk{Target: fmt.Sprintf("vd%c", 'a'+d/benchVMs), Path: "/dev/" + b.mapped[d].Device, Major: 251, Minor: b.mapped[d].Minor})
+		}
+		b.guests.Guests = append(b.guests.Guests, g)
+	}
+	for i := range benchOSDs {
+		b.osds = append(b.osds, ceph.OSD{ID: i, Up: true, In: true, Addrs: []string{fmt.Sprintf("198.51.100.%d:%d", 1+i/20, 6800+i%20)}})
+		b.peers = append(b.peers, fmt.Sprintf("osd%d", i))
+	}
+	return b
+}
+
+func (b *big) started() node.Observation {
+	o := node.Started{Node: "node2", Version: "bench"}
+	for _, name := range []string{node.SourceBond, node.SourceNIC, node.SourceDrops, node.SourceOVS, node.SourceKrbd, node.SourceIO, node.SourceOSDC, node.SourceLibvirt, node.SourceQEMU, node.SourceKmsg, node.SourceHost, node.SourceCeph} {
+		o.Sources = append(o.Sources, node.Source{Name: name})
+	}
+	return o
+}
+
+func good[T any](value T, at time.Time) node.Reading[T] { return node.Reading[T]{Value: value, At: at} }
+
+// each are the observations of every second. They are good until the next: what
+// they are made of is used again, so that their making leaves nothing to collect.
+func (b *big) each(at time.Time, storm bool) []node.Observation {
+	b.second++
+	b.counters, b.disks = b.counters[:0], b.disks[:0]
+	for i := range 2 * benchBonds {
+		b.counters = append(b.counters, bond.Counters{Name: b.links.Bonds[i/2].Slaves[i%2].Name, Index: 2 + i, Speed: 10000, RxBytes: b.second * 1e9, TxBytes: b.second * 3e8, RxPackets: b.second * 7e5, RxMissed: b.second * uint64(i%2)})
+	}
+	done, flying := b.second*20, uint64(1)
+	if storm {
+		done, flying = 0, 4
+	}
+	for i := range benchDisks {
+		b.disks = append(b.disks, rbd.IO{Device: b.mapped[i].Device, Reads: done, ReadTicks: 5 * done, InFlightR: flying})
+	}
+	list := []node.Observation{node.SawCounters{Reading: good(b.counters, at)}, node.SawIO{Reading: good(b.disks, at)}}
+	for quarter := range b.counts { // the kernel log is read four times a second
+		counts := b.counts[quarter][:0]
+		for i := 0; storm && i < benchOSDs; i++ { // every session is lost 28 times a second, once of these by the OSD
+			counts = append(counts, kmsg.Count{Class: kmsg.CRC, Peer: b.peers[i], Addr: b.osds[i].Addrs[0], N: 7, First: at, Last: at, Text: "libceph: osd (1) bad crc/signature"})
+			if quarter == i%4 {
+				counts = append(counts, kmsg.Count{Class: kmsg.ClosedOpen, Peer: b.peers[i], Addr: b.osds[i].Addrs[0], N: 1, First: at, Last: at, Text: "libceph: osd (1) socket closed"})
+			}
+		}
+		b.counts[quarter] = counts
+		list = append(list, node.SawKernel{Reading: good(kmsg.Batch{Records: 10, Counts: counts}, at)})
+	}
+	return list
+}
+
+// spent is the CPU time of this thread.
+func spent(b *testing.B) time.Duration {
+	var t unix.Timespec
+	if err := unix.ClockGettime(unix.CLOCK_THREAD_CPUTIME_ID, &t); err != nil {
+		b.Fatal(err)
+	}
+	return time.Duration(t.Nano())
+}
+
+// rare are the observations of the slower sources.
+func (b *big) rare(at time.Time) []node.Observation {
+	var requests []rbd.Request
+	for i := range 64 {
+		requests = append(requests, rbd.Request{TID: uint64(i), OSD: i, Object: "rbd_data.000000000001.0000000000000001", Attempts: int(b.second) + i, Ops: "read"})
+	}
+	return []node.Observation{
+		node.SawLinks{Reading: good(b.links, at)},
+		node.SawOVS{Reading: node.Reading[[]bond.Bond]{Err: &node.Error{Kind: node.Absent, Since: at}}},
+		node.SawDrops{Reading: good([]bond.Drops{{Name: "eth0", Index: 2, Driver: "ixgbe", Counts: map[string]uint64{"rx_no_dma_resources": b.second}}}, at)},
+		node.SawMapped{Reading: good(b.mapped, at)},
+		node.SawPending{Reading: good([]rbd.Pending{{FSID: "9b4c", ClientID: 4151, Total: 64, Requests: requests}}, at)},
+		node.SawLibvirt{Reading: good(b.guests, at)},
+		node.SawQEMU{Reading: good(rbd.Guests{Guests: b.guests.Guests}, at)},
+		node.SawHost{Reading: good(b.host, at)},
+		node.SawCluster{Reading: good(ceph.Cluster{FSID: "9b4c", Health: ceph.Health{Status: "HEALTH_OK"}, OSDMap: ceph.OSDMap{OSDs: b.osds}}, at)},
+	}
+}
+
+// BenchmarkTick is one second of a node of ten times the incident's size: the fold
+// of what was seen, every rule, and the report. Everything, which is all sources
+// at once in a storm, happens once a minute. cpu-ms is what it takes of a core,
+// whatever else the machine does.
+func BenchmarkTick(b *testing.B) {
+	for _, c := range []struct {
+		name        string
+		storm, rare bool
+	}{{"quiet", false, false}, {"storm", true, false}, {"quiet with every source", false, true}, {"storm with every source", true, true}} {
+		b.Run(c.name, func(b *testing.B) {
+			runtime.LockOSThread()
+			defer runtime.UnlockOSThread()
+			n, j, at, cpu := newBig(), judge.New(all.Default()), time.Date(2026, 3, 1, 2, 0, 0, 0, time.UTC), time.Duration(0)
+			take := func(list []node.Observation) {
+				for _, o := range list {
+					j.Take(node.Entry{At: at, Obs: o})
+				}
+			}
+			take([]node.Observation{n.started()})
+			take(n.rare(at))
+			second := func() {
+				at = at.Add(time.Second)
+				b.StopTimer()
+				list := n.each(at, c.storm)
+				if c.rare {
+					list = append(list, n.rare(at)...)
+				}
+				b.StartTimer()
+				began := spent(b)
+				take(list)
+				if _, judged := j.Take(node.Entry{At: at.Add(900 * time.Millisecond)}); !judged {
+					b.Fatal("nothing was judged")
+				}
+				cpu += spent(b) - began
+			}
+			for range 90 {
+				second()
+			}
+			b.ReportAllocs()
+			b.ResetTimer()
+			cpu = 0
+			for b.Loop() {
+				second()
+			}
+			b.ReportMetric(float64(cpu.Microseconds())/1000/float64(b.N), "cpu-ms")
+		})
+	}
+}

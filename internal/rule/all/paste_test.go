@@ -1,0 +1,308 @@
+package all_test
+
+import (
+	"encoding/json"
+	"errors"
+	"fmt"
+	"go/ast"
+	"go/parser"
+	"go/token"
+	"iter"
+	"maps"
+	"os"
+	"os/exec"
+	"path/filepath"
+	"regexp"
+	"slices"
+	"strings"
+	"testing"
+	"unicode"
+
+	"github.com/nodewatch/nodewatch/internal/judge"
+	"github.com/nodewatch/nodewatch/internal/node"
+	"github.com/nodewatch/nodewatch/internal/rule"
+	"github.com/nodewatch/nodewatch/internal/rule/all"
+	incident "github.com/nodewatch/nodewatch/internal/tape/script"
+)
+
+// shellWords splits a command as a POSIX shell does, into words and operators. What
+// a shell would expand, or what it would wait for more of, is an error.
+func shellWords(command string) (words []string, err error) {
+	word, in := "", false
+	end := func() {
+		if in {
+			words = append(words, word)
+		}
+		word, in = "", false
+	}
+	for i := 0; i < len(command); i++ {
+		c := command[i]
+		switch {
+		case c == '\'':
+			n := strings.IndexByte(command[i+1:], '\'')
+			if n < 0 {
+				return nil, errors.New("a quote is not closed")
+			}
+			word, in = word+command[i+1:i+1+n], true
+			i += n + 1
+		case c == '\\' && i+1 < len(command):
+			i++
+			word, in = word+command[i:i+1], true
+		case strings.IndexByte("\\\"`$#~!?[]{}<>()\n\r", c) >= 0:
+			return nil, errors.New("the shell would make something of " + string(c))
+		case strings.IndexByte(";|&", c) >= 0:
+			end()
+			words = append(words, string(c))
+		case c == ' ' || c == '\t':
+			end()
+		default:
+			word, in = word+string(c), true
+		}
+	}
+	end()
+	return words, nil
+}
+
+// FuzzPaste: what is pasted is the words that were meant, or nothing; nothing only
+// for a name that is empty, that begins with "-", or that cannot be seen.
+func FuzzPaste(f *testing.F) {
+	for _, name := range []string{"bond0", "", "-a", "a;reboot", "it's", "a b", "$(id)", "`id`", "a\nb", "a\x1b[201~b", "\"", "\\", "''", "'\\''", "*", "~", "!x", "#", "a=b", "ä", "\u202e", "\xff", "%s%d"} {
+		f.Add(name, "x")
+	}
+	f.Fuzz(func(t *testing.T, name, other string) {
+		unfit := func(name string) bool {
+			return name == "" || name[0] == '-' || !strings.ContainsFunc(name, unicode.IsPrint) || strings.ContainsFunc(name, func(r rune) bool { return !unicode.IsPrint(r) })
+		}
+		command := rule.ShellCommand("see dev %s; look %s", name, other)
+		if (command == "") != (unfit(name) || unfit(other)) {
+			t.Fatalf("%q and %q gave %q", name, other, command)
+		}
+		if command == "" {
+			return
+		}
+		words, err := shellWords(command)
+		if want := []string{"see", "dev", name, ";", "look", other}; err != nil || !slices.Equal(words, want) {
+			t.Fatalf("%s: got %q, %v, want %q", command, words, err, want)
+		}
+	})
+}
+
+// The shell itself takes a pasted name for the one word that it is.
+func TestPasteInAShell(t *testing.T) {
+	sh, err := exec.LookPath("sh")
+	if err != nil {
+		t.Skip("there is no sh here")
+	}
+	for _, name := range []string{"bond0", "a;reboot", "it's", "a b  c", "$(id)", "`id`", "\"", "\\", "''", "*", "~root", "!x", "#", "a=b", "a&b|c>d<e", "{a,b}", "[ab]", "%s", "ä"} {
+		out, err := exec.Command(sh, "-c", rule.ShellCommand("printf %s %s", "<%s>", name)).Output()
+		if err != nil || string(out) != "<"+name+">" {
+			t.Errorf("%q: got %q, %v", name, out, err)
+		}
+	}
+}
+
+// worldNames are the names of a node's world: interfaces, guests, images, devices
+// above a disk, and releases.
+var worldNames = regexp.MustCompile(`^(bond|eth|eno|ens|enp|vmbr|storage|vlan|vm|web|db|ct|win|guest|host|dm-|nvme|disk|ceph|node|osd|rbd|ssd|img|6\.|5\.)[A-Za-z0-9_.+-]*$`)
+
+// renamed is a copy of an observation in which every name has been through change.
+// Words that mean something to nodewatch stay as they are.
+func renamed(t *testing.T, o node.Observation, change func(string) string) node.Observation {
+	t.Helper()
+	keys := map[string]bool{
+		"name": true, "image": true, "pool": true, "namespace": true, "id": true, "device": true, "link": true, "ports": true,
+		"release": true, "lower": true, "bond": true, "slave": true, "master": true, "peer": true,
+	}
+	raw, err := json.Marshal(o)
+	if err != nil {
+		t.Fatal(err)
+	}
+	var plain any
+	if err := json.Unmarshal(raw, &plain); err != nil {
+		t.Fatal(err)
+	}
+	var walk func(key string, v any) any
+	walk = func(key string, v any) any {
+		switch v := v.(type) {
+		case map[string]any:
+			for k := range v {
+				v[k] = walk(strings.ToLower(k), v[k])
+			}
+		case []any:
+			for i := range v {
+				v[i] = walk(key, v[i])
+			}
+		case string:
+			if keys[key] && (worldNames.MatchString(v) || key == "id") && !strings.HasPrefix(v, "osd") && !strings.HasPrefix(v, "rbd") {
+				return change(v)
+			}
+		}
+		return v
+	}
+	if raw, err = json.Marshal(walk("", plain)); err != nil {
+		t.Fatal(err)
+	}
+	again, err := node.Blank(node.Name(o))
+	if err != nil {
+		t.Fatal(err)
+	}
+	if err := json.Unmarshal(raw, again); err != nil {
+		t.Fatal(err)
+	}
+	return again
+}
+
+// advised plays the story and some incidents in a world whose names have been
+// changed, and returns each command that is advised and by which rules.
+func advised(t *testing.T, change func(string) string) map[string][]string {
+	t.Helper()
+	commands := map[string][]string{}
+	play := func(list iter.Seq[node.Entry]) {
+		j := judge.New(all.Default())
+		for e := range list {
+			switch e.Obs.(type) {
+			case nil, node.Started, node.Settings, node.SawIO, node.SawPending: // these have no names, or only numbered ones
+			default:
+				e.Obs = renamed(t, e.Obs, change)
+			}
+			v, judged := j.Take(e)
+			if !judged {
+				continue
+			}
+			for _, f := range v.Report.Findings {
+				for _, a := range f.Advice {
+					if !slices.Contains(commands[a.Command], f.Rule) {
+						commands[a.Command] = append(commands[a.Command], f.Rule)
+					}
+				}
+			}
+		}
+	}
+	play(slices.Values(story()))
+	for _, name := range []string{"all-osds-gone", "blocklisted", "slave-flap", "windows-without-rxbounce"} {
+		data, err := os.ReadFile("../../../testdata/incidents/" + name + ".txtar")
+		if err != nil {
+			t.Fatal(err)
+		}
+		in, err := incident.Parse(data)
+		if err != nil {
+			t.Fatal(err)
+		}
+		play(in.Entries())
+	}
+	return commands
+}
+
+// evil is all that a shell makes something of, but for line breaks.
+const evil = ` 'x";$(a)` + "`b`" + `\|&<>*!`
+
+// wantSafe fails unless a command is the words that were meant, and returns it with
+// NAME in the place of each word that holds a name.
+func wantSafe(t *testing.T, by, command string) (kind string) {
+	t.Helper()
+	words, err := shellWords(strings.ReplaceAll(command, "*/changelog*", "/changelog"))
+	if err != nil {
+		t.Errorf("%s: %s: %v", by, command, err)
+	}
+	for i, w := range words {
+		rest := strings.ReplaceAll(w, evil, "")
+		if rest != w {
+			words[i] = "NAME"
+		}
+		if rest != w && strings.ContainsAny(strings.ReplaceAll(rest, `\b`, ""), "'\";$()`\\|&<>!") {
+			t.Errorf("%s: %s: the word %q holds a part of a name", by, command, w)
+		}
+	}
+	return strings.Join(words, " ")
+}
+
+// In a world whose names hold all that a shell makes something of, every command
+// that a rule advises is the words that were meant.
+func TestAdviceIsSafeToPaste(t *testing.T) {
+	kinds := map[string]bool{}
+	for command, rules := range advised(t, func(name string) string { return name + evil }) {
+		if kind := wantSafe(t, fmt.Sprint(rules), command); strings.Contains(kind, "NAME") {
+			kinds[kind] = true
+		}
+	}
+	if len(kinds) < 15 {
+		t.Errorf("got %d kinds of commands with names in them, want at least 15: the world is not renamed: %q", len(kinds), slices.Sorted(maps.Keys(kinds)))
+	}
+}
+
+// A name that begins with "-", or that holds what no terminal shows, is in no command.
+func TestAdviceLeavesOutWhatCannotBePasted(t *testing.T) {
+	for _, change := range []func(string) string{
+		func(name string) string { return "-" + name },
+		func(name string) string { return name + "\n\x1b[201~" + name },
+	} {
+		for command, rules := range advised(t, change) {
+			words, err := shellWords(strings.ReplaceAll(command, "*/changelog*", "/changelog"))
+			if err != nil || strings.ContainsFunc(command, func(r rune) bool { return !unicode.IsPrint(r) }) {
+				t.Errorf("%s: %q: %v", rules, command, err)
+			}
+			for _, w := range words {
+				if worldNames.MatchString(strings.TrimPrefix(w, "-")) && w[0] == '-' {
+					t.Errorf("%s: %s: the program would take %s for an option", rules, command, w)
+				}
+			}
+		}
+	}
+}
+
+// Every command of an advice is a constant, or pasted: nothing else can be trusted
+// with names.
+func TestEveryCommandIsConstantOrPasted(t *testing.T) {
+	set := token.NewFileSet()
+	files, err := filepath.Glob("../*/*.go")
+	if err != nil {
+		t.Fatal(err)
+	}
+	found := 0
+	fine := func(name string, v ast.Expr) {
+		found++
+		switch v := v.(type) {
+		case *ast.BasicLit:
+			return
+		case *ast.CallExpr:
+			switch f := v.Fun.(type) {
+			case *ast.Ident:
+				if f.Name == "paste" {
+					return
+				}
+			case *ast.SelectorExpr:
+				if f.Sel.Name == "ShellCommand" {
+					return
+				}
+			}
+		}
+		t.Errorf("%s: %s: a command is neither constant nor pasted", name, set.Position(v.Pos()))
+	}
+	for _, name := range files {
+		if strings.HasSuffix(name, "_test.go") {
+			continue
+		}
+		file, err := parser.ParseFile(set, name, nil, 0)
+		if err != nil {
+			t.Fatal(err)
+		}
+		ast.Inspect(file, func(n ast.Node) bool {
+			switch n := n.(type) {
+			case *ast.KeyValueExpr:
+				if key, is := n.Key.(*ast.Ident); is && key.Name == "Command" {
+					fine(name, n.Value)
+				}
+			case *ast.AssignStmt:
+				for i, left := range n.Lhs {
+					if s, is := left.(*ast.SelectorExpr); is && s.Sel.Name == "Command" {
+						fine(name, n.Rhs[i])
+					}
+				}
+			}
+			return true
+		})
+	}
+	if found < 40 {
+		t.Errorf("got %d commands, want more: the test looks at the wrong place", found)
+	}
+}

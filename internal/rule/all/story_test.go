@@ -1,0 +1,173 @@
+package all_test
+
+import (
+	"encoding/json"
+	"slices"
+	"strings"
+	"testing"
+	"time"
+
+	"github.com/google/go-cmp/cmp"
+
+	"github.com/nodewatch/nodewatch/internal/judge"
+	"github.com/nodewatch/nodewatch/internal/node"
+	"github.com/nodewatch/nodewatch/internal/rule"
+	"github.com/nodewatch/nodewatch/internal/rule/all"
+	"github.com/nodewatch/nodewatch/pkg/bond"
+	"github.com/nodewatch/nodewatch/pkg/host"
+	"github.com/nodewatch/nodewatch/pkg/kmsg"
+	"github.com/nodewatch/nodewatch/pkg/rbd"
+)
+
+// story is five bad minutes of a node with two bonds, in which most rules have
+// something to say and several sources go blind.
+func story() []node.Entry {
+	second := plainBond(bond.BalanceXOR, bond.Layer2)
+	second.Name, second.Index = "bond1", 11
+	for i, name := range []string{"eth2", "eth3"} {
+		second.Slaves[i].Name, second.Slaves[i].Index = name, 4+i
+	}
+	sc := newScene(over(lacpBond(bond.Layer2), second)).mapped(3, "192.0.2.2").hostSeen(host.State{Release: "6.1.0"}).guestsSeen(vms(8, 0, "")...)
+	io := func(done uint64) {
+		var list []rbd.IO
+		for _, m := range sc.s.Mapped.Value {
+			list = append(list, rbd.IO{Device: m.Device, Reads: done, ReadTicks: 5 * done, InFlightR: 2})
+		}
+		sc.see(node.SawIO{Reading: node.Reading[[]rbd.IO]{Value: list, At: sc.at}})
+	}
+	lines := func(class kmsg.Class, n uint64) {
+		sc.logged(kmsg.Count{Class: class, Peer: "osd3", Addr: "192.0.2.33:6801", N: n, Text: "libceph: osd3 (1)192.0.2.33:6801 ..."})
+	}
+	sc.see(node.SawKernel{Reading: node.Reading[kmsg.Batch]{Value: kmsg.Batch{Records: 1}, At: sc.at}})
+	io(100)
+	sc.carry("eth0", 1, 1).carry("eth2", 4, 0.1).pass(60)
+	io(200)
+	sc.carry("eth1", 9.7, 0.4)
+	sc.traffic["eth1"].missed = 4000
+	sc.pass(20)
+	for range 30 { // a storm
+		lines(kmsg.CRC, 5)
+		lines(kmsg.ClosedOpen, 2)
+		io(200)
+		sc.pass(1)
+	}
+	sc.hostSeen(host.State{Release: "6.1.0", IO: &host.Pressure{Full10: 80, Some10: 90}})
+	sc.guestsSeen(vms(8, 4, "ioerror")...)
+	sc.see(node.SawKernel{Reading: node.Reading[kmsg.Batch]{Value: kmsg.Batch{Records: 9, Lost: 1000}, At: sc.at}})
+	sc.pass(25)
+	sc.blind(node.SourceNIC)
+	sc.blind(node.SourceHost)
+	for range 30 {
+		sc.at = sc.at.Add(time.Second)
+		sc.take(node.Entry{At: sc.at.Add(900 * time.Millisecond)})
+	}
+	lose(&sc.links.Bonds[1].Slaves[0])
+	sc.links.Bonds[0].Slaves[1].Partner = state(0x07)
+	sc.seeLinks()
+	sc.traffic["eth1"].missed = 0
+	sc.carry("eth1", 1, 1).hostSeen(host.State{Release: "6.1.0"}).guestsSeen(vms(8, 0, "")...)
+	io(400)
+	sc.pass(60)
+	io(500)
+	sc.see(node.Settings{Off: []string{"bond-hash-layer2", "layer2-bond-krbd"}})
+	sc.pass(60)
+	return sc.tape
+}
+
+// told plays the tape and returns each report as JSON.
+func told(t *testing.T, b rule.RuleSet, tape []node.Entry) []string {
+	t.Helper()
+	j := judge.New(b)
+	var all []string
+	for _, e := range tape {
+		if v, judged := j.Take(e); judged {
+			raw, err := json.Marshal(v.Report)
+			if err != nil {
+				t.Fatal(err)
+			}
+			all = append(all, string(raw))
+		}
+	}
+	return all
+}
+
+func TestTheSameTapeTellsTheSameStory(t *testing.T) {
+	tape := story()
+	first, second := told(t, all.Default(), tape), told(t, all.Default(), tape)
+	if len(first) < 200 {
+		t.Fatalf("got %d reports, want one a second", len(first))
+	}
+	for i := range first {
+		if first[i] != second[i] {
+			t.Fatalf("report %d differs (-first +second):\n%s", i, cmp.Diff(first[i], second[i]))
+		}
+	}
+	for _, id := range []string{"bond-degraded", "bond-lacp", "nic-drops", "nic-saturated", "bond-imbalance", "bond-hash-layer2", "host-io-pressure", "vm-paused", "kmsg-lost", "source-stalled"} {
+		if !strings.Contains(strings.Join(first, "\n"), `"rule":"`+id+`"`) {
+			t.Errorf("the story says nothing of %s: it proves less than it should", id)
+		}
+	}
+}
+
+// The order of rules sorts a report, and changes nothing of what it says.
+func TestTheOrderOfRulesDoesNotMatter(t *testing.T) {
+	tape := slices.DeleteFunc(story(), func(e node.Entry) bool { _, is := e.Obs.(node.Settings); return is }) // they bring the default order with them
+	reversed := all.Default()
+	reversed.Rules = slices.Clone(reversed.Rules)
+	slices.Reverse(reversed.Rules)
+	there, back := findingsOf(t, all.Default(), tape), findingsOf(t, reversed, tape)
+	if diff := cmp.Diff(there, back); diff != "" {
+		t.Errorf("findings differ (-in order +reversed):\n%s", diff)
+	}
+}
+
+// findingsOf plays the tape and returns the findings of each report, sorted by rule and subject.
+func findingsOf(t *testing.T, b rule.RuleSet, tape []node.Entry) [][]string {
+	t.Helper()
+	j := judge.New(b)
+	var all [][]string
+	for _, e := range tape {
+		v, judged := j.Take(e)
+		if !judged {
+			continue
+		}
+		var list []string
+		for _, f := range v.Report.Findings {
+			raw, err := json.Marshal(f)
+			if err != nil {
+				t.Fatal(err)
+			}
+			list = append(list, string(raw))
+		}
+		slices.Sort(list)
+		all = append(all, list)
+	}
+	return all
+}
+
+// Whatever happens, a report must be fit for people and for its schema.
+func TestEveryFindingOfTheStoryIsFitToRead(t *testing.T) {
+	j := judge.New(all.Default())
+	for _, e := range story() {
+		v, judged := j.Take(e)
+		if !judged {
+			continue
+		}
+		for _, f := range v.Report.Findings {
+			if f.Summary == "" || strings.ContainsAny(f.Summary, "\n\t") || len(f.Summary) > 400 || strings.Contains(f.Summary, "%!") {
+				t.Fatalf("%s: summary %q", f.Rule, f.Summary)
+			}
+			if len(f.Evidence) == 0 || len(f.Evidence) > 40 || len(f.Advice) == 0 || f.Severity.Rank() == 0 {
+				t.Fatalf("%s: %d facts, %d advices, severity %q", f.Rule, len(f.Evidence), len(f.Advice), f.Severity)
+			}
+			if f.Since.IsZero() || f.LastSeen.Before(f.Since) || f.LastSeen.After(v.Report.At) {
+				t.Fatalf("%s: since %s, last seen %s, at %s", f.Rule, f.Since, f.LastSeen, v.Report.At)
+			}
+			for _, fact := range slices.Concat(f.Evidence, f.Against) {
+				if fact.Source == "" || fact.Fact == "" || fact.At.IsZero() || strings.Contains(fact.Fact, "%!") {
+					t.Fatalf("%s: evidence %+v", f.Rule, fact)
+				}
+			}
+		}
+	}
+}

@@ -1,0 +1,295 @@
+package storage
+
+import (
+	"fmt"
+	"slices"
+	"strconv"
+	"strings"
+
+	"github.com/nodewatch/nodewatch/internal/cause"
+	"github.com/nodewatch/nodewatch/internal/facts"
+	"github.com/nodewatch/nodewatch/internal/human"
+	"github.com/nodewatch/nodewatch/internal/node"
+	"github.com/nodewatch/nodewatch/internal/rule"
+	"github.com/nodewatch/nodewatch/pkg/bond"
+	"github.com/nodewatch/nodewatch/pkg/kmsg"
+	"github.com/nodewatch/nodewatch/pkg/report"
+)
+
+// askCluster is how the cluster is asked, without waiting for ever.
+var askCluster = report.Advice{Do: "Ask the cluster for its health, from here and from another host", Command: "ceph --connect-timeout 10 health detail"}
+
+// loopAdvice is what to do about a session loop, by its likely causes, the one thing
+// to do first first. bonds are those it may concern.
+func loopAdvice(in rule.Input, s storm, a cause.Analysis, bonds []string) []report.Advice {
+	var list []report.Advice
+	for _, c := range a.Likely() {
+		list = append(list, causeAdvice(in, c, s.looping, bonds)...)
+	}
+	if !a.Supports(cause.Saturation) {
+		for _, name := range bonds {
+			list = append(list, hashAdvice(in, name)...)
+		}
+	}
+	if !a.Supports(cause.OneOSD) {
+		list = append(list, osdLogAdvice(s.looping)...)
+	}
+	if e := in.Exposure(); !a.Supports(cause.UnstableBuffers) && len(e.Windows) > 0 && a.Concluded() == cause.Unknown {
+		list = append(list, bounceAdvice(in, e)...)
+	}
+	list = append(list, librbdAdvice(in, s.devices())...)
+	return append(distinct(list),
+		report.Advice{Do: "Do not map with nocrc: it lets corrupted data through. Do not set a short osd_request_timeout: it turns the stall into I/O errors and read-only filesystems in the guests"},
+		report.Advice{Do: "Reboot guests whose filesystems turned read-only once I/O has recovered; look for them on their consoles"},
+	)
+}
+
+// causeAdvice is what to do about one cause.
+func causeAdvice(in rule.Input, c cause.Cause, osds []facts.OSDLosses, bonds []string) []report.Advice {
+	switch c {
+	case cause.Saturation:
+		return saturationAdvice(in, bonds)
+	case cause.UnstableBuffers:
+		return bounceAdvice(in, in.Exposure())
+	case cause.BadMemory:
+		return []report.Advice{{Do: "Move the guests off this host and replace the memory that reports errors: its checksums cannot be trusted", Command: "journalctl -k --grep 'EDAC|Hardware Error'"}}
+	case cause.SparseRead:
+		return []report.Advice{{Do: "Boot a kernel with the fix of " + sparseReadBug.id + "; unmount kernel CephFS until then", Command: "findmnt -t ceph"}}
+	case cause.OneOSD, cause.OneHost:
+		if len(osds) == 0 {
+			return nil
+		}
+		o := &osds[0]
+		return []report.Advice{{
+			Do:      fmt.Sprintf("Find %s and check its host: the OSD's log, its disk, its NIC. Other nodes should lose sessions with it too; if so, restart it or mark it out", o.OSD),
+			Command: rule.ShellCommand("ceph --connect-timeout 10 osd find %s", o.ID()),
+		}}
+	case cause.Wire:
+		var list []report.Advice
+		for _, n := range cause.CorruptedNICs(in.Facts) {
+			list = append(list, report.Advice{Do: "Check the cable, optics and switch port of " + n.Label, Command: rule.ShellCommand("ethtool -S %s | grep -i crc", n.Name)})
+		}
+		return list
+	case cause.NoMemory:
+		return []report.Advice{{Do: "Free memory on this host: the kernel cannot receive messages", Command: "free -m; journalctl -k --since -15min --grep 'page allocation failure|out of memory'"}}
+	case cause.Refused:
+		return refusedAdvice(osds)
+	case cause.PathMTU:
+		return mtuAdvice(in)
+	case cause.ClusterFull:
+		return []report.Advice{{Do: "Make room in the cluster: delete data, add OSDs, or raise the full ratio for a moment", Command: "ceph --connect-timeout 10 df; ceph --connect-timeout 10 osd df"}}
+	case cause.NoOSD:
+		return []report.Advice{{Do: "Correct the CRUSH rule of the pool: it gives no OSD for these objects", Command: "ceph --connect-timeout 10 osd crush rule dump; ceph --connect-timeout 10 health detail"}}
+	case cause.ClusterDown:
+		return append([]report.Advice{askCluster}, linkAdvice(in)...)
+	}
+	return nil
+}
+
+// saturationAdvice is what frees a saturated storage NIC. What it receives is chosen
+// by the switch; limiting what this host sends does nothing for it.
+func saturationAdvice(in rule.Input, bonds []string) []report.Advice {
+	var list, load []report.Advice
+	nics, _ := in.StorageNICs()
+	receives := false
+	for _, n := range nics {
+		l, full := n.Fuller()
+		if !full || len(bonds) > 0 && n.Bond != "" && !slices.Contains(bonds, n.Bond) {
+			continue
+		}
+		receives = receives || n.Rx.Full
+		do := fmt.Sprintf("Reduce what %s receives: stop backups, restores and migrations that use it, and move the busiest guests away", n.Label)
+		if l.Way == "tx" {
+			do = fmt.Sprintf("Reduce what %s sends: stop backups and migrations that use it", n.Label)
+		}
+		load = append(load, report.Advice{Do: do, Command: rule.ShellCommand("ss -tniO state established; ip -s link show dev %s", n.Name)})
+	}
+	for _, name := range bonds {
+		steps := hashAdvice(in, name)
+		if receives && len(steps) > 1 {
+			slices.Reverse(steps)
+		}
+		list = append(list, steps...)
+	}
+	return append(list, load...)
+}
+
+// hashAdvice says how a bond is made to spread what it sends, and that the switch
+// decides what it receives.
+func hashAdvice(in rule.Input, name string) []report.Advice {
+	b, found := in.BondNamed(name)
+	if like, _ := b.Layer2Like(); !found || !like {
+		return nil
+	}
+	host := report.Advice{
+		Do:      fmt.Sprintf("Set %s's transmit hash policy to layer3+4, and put it into the network configuration (bond-xmit-hash-policy layer3+4). Some NIC drivers and switches drop the link for a moment", b.Name),
+		Command: rule.ShellCommand("ip link set dev %s type bond xmit_hash_policy layer3+4", b.Name),
+	}
+	if b.Kind == bond.OVS {
+		host = report.Advice{
+			Do:      fmt.Sprintf("Set %s to balance-tcp; it needs LACP on the switch's ports first", b.Name),
+			Command: rule.ShellCommand("ovs-vsctl set port %s bond_mode=balance-tcp lacp=active", b.Name),
+		}
+	}
+	return []report.Advice{host,
+		{Do: fmt.Sprintf("On the switch, set the hash of the LAG to %s to IP addresses and ports: the switch decides what %s receives, and reads arrive", b.Name, b.Name)},
+	}
+}
+
+// osdLogAdvice sends to the OSDs' own logs where they closed the sessions.
+func osdLogAdvice(osds []facts.OSDLosses) []report.Advice {
+	for i := range osds {
+		if o := &osds[i]; o.Of(kmsg.ReasonClosed, kmsg.ReasonAuthTag, kmsg.ReasonProtocol, kmsg.ReasonSequence, kmsg.ReasonSocket) > 0 {
+			return []report.Advice{{
+				Do:      fmt.Sprintf("Read the log of %s on its host: \"bad crc in data\" there means that this node's buffers change while they are sent", o.OSD),
+				Command: rule.ShellCommand("ceph --connect-timeout 10 osd find %s", o.ID()),
+			}}
+		}
+	}
+	return nil
+}
+
+// bounceAdvice names disks to map again with rxbounce, the Windows guests' first.
+func bounceAdvice(in rule.Input, e facts.Exposure) []report.Advice {
+	if len(e.Windows) == 0 {
+		return nil
+	}
+	guests := human.Names(e.WindowsOf.Names, 5)
+	if !in.CanBounce() {
+		return []report.Advice{{Do: fmt.Sprintf("Kernel %s has no rxbounce: move the Windows guests (%s) to librbd, or map their disks with ms_mode=secure", in.Host.Value.Release, guests)}}
+	}
+	m, _, _ := in.Device(e.Windows[0])
+	return []report.Advice{{
+		Do:      fmt.Sprintf("Map the disks of the Windows guests (%s) with rxbounce, each while its guest is stopped or has been migrated away: unmap /dev/%s first, then map it again", guests, m.Device),
+		Command: rule.ShellCommand("rbd device map --options rxbounce %s", m.Spec()),
+	}}
+}
+
+// librbdAdvice says how to get the guests on some devices off krbd. Containers cannot
+// use librbd.
+func librbdAdvice(in rule.Input, devices []string) []report.Advice {
+	u := in.GuestsOn(devices)
+	switch {
+	case u.VM < 0:
+		return nil
+	case proxmox(in) && isVMID(in.Guests[u.VM].ID):
+		return []report.Advice{{
+			Do:      fmt.Sprintf("Move the VMs (%s) to librbd: disable KRBD on the storage, then stop and start or migrate each. Live migration cannot finish until I/O recovers. Disks of the first:", vms(in, devices)),
+			Command: rule.ShellCommand("qm config %s", in.Guests[u.VM].ID),
+		}}
+	}
+	move := report.Advice{Do: fmt.Sprintf("Move the VMs (%s) to librbd, where each has connections of its own: disks of type network, protocol rbd, from their next start or migration. Live migration cannot finish until I/O recovers", vms(in, devices))}
+	if !proxmox(in) { // a QEMU that neither libvirt nor Proxmox has started has nobody to ask
+		move.Do += ". Disks of the first:"
+		move.Command = rule.ShellCommand("virsh domblklist --details %s", in.Guests[u.VM].Name)
+	}
+	return []report.Advice{move}
+}
+
+// vms names the virtual machines on some devices.
+func vms(in rule.Input, devices []string) string {
+	seen := map[string]bool{}
+	var names []string
+	for _, d := range devices {
+		use := in.UseOf(d)
+		for i, g := range use.At {
+			if in.Guests[g].Kind == "vm" && !seen[use.Guests[i]] {
+				seen[use.Guests[i]] = true
+				names = append(names, use.Guests[i])
+			}
+		}
+	}
+	return human.Names(names, 3)
+}
+
+// proxmox reports whether the guests are known from their processes only, as on a
+// host without libvirt.
+func proxmox(in rule.Input) bool {
+	err := in.Blind(node.SourceLibvirt)
+	return err != nil && err.Kind == node.Absent && len(in.QEMU.Value.Guests) > 0
+}
+
+// isVMID reports whether a guest's ID is Proxmox's, a number, and no UUID.
+func isVMID(id string) bool {
+	_, err := strconv.ParseUint(id, 10, 32)
+	return err == nil
+}
+
+// linkAdvice is how to look at the links and the way to the OSDs.
+func linkAdvice(in rule.Input) []report.Advice {
+	var list []report.Advice
+	for _, name := range carriers(in) {
+		list = append(list, report.Advice{Do: "Check the state and history of " + name, Command: rule.ShellCommand("ip -d -s link show dev %s; journalctl -k --since -15min --grep %s", name, name)})
+	}
+	if osd, host := someOSD(in); host != "" {
+		list = append(list, report.Advice{Do: "Check the route to the host of " + osd + ", and whether it answers", Command: rule.ShellCommand("ip route get %s; ping -c 3 -W 1 %s", host, host)})
+	}
+	return list
+}
+
+// mtuAdvice is how to find out whether large packets are lost on the way.
+func mtuAdvice(in rule.Input) []report.Advice {
+	mtu := 1500
+	for _, name := range carriers(in) {
+		if b, found := in.BondNamed(name); found && b.MTU > 0 {
+			mtu = b.MTU
+		}
+		for _, n := range in.Links.Value.NICs {
+			if n.Name == name && n.MTU > 0 {
+				mtu = n.MTU
+			}
+		}
+	}
+	a := report.Advice{Do: fmt.Sprintf("Test whether packets of the full MTU reach the OSD hosts (%d bytes for an MTU of %d; 8972 for jumbo frames of 9000). If small ones pass and large ones do not, a switch drops them", mtu-28, mtu)}
+	if _, host := someOSD(in); host != "" {
+		a.Command = rule.ShellCommand(fmt.Sprintf("ping -M do -c 3 -W 1 -s %d %%s", mtu-28), host)
+	} else {
+		a.Do += fmt.Sprintf(": ping -M do -c 3 -s %d OSD_HOST", mtu-28)
+	}
+	return []report.Advice{a}
+}
+
+// carriers are the bonds and NICs that carry krbd's traffic, by name.
+func carriers(in rule.Input) []string {
+	var list []string
+	for _, p := range in.Storage {
+		list = append(list, p.Carriers...)
+	}
+	slices.Sort(list)
+	return slices.Compact(list)
+}
+
+// someOSD is an OSD and the address of its host, by the cluster's map or the kernel
+// log; empty if none is known.
+func someOSD(in rule.Input) (osd, host string) {
+	for _, o := range in.Snapshot.Cluster.Value.OSDMap.OSDs {
+		for _, a := range o.Addrs {
+			if h := bare(a); h != "" {
+				return facts.OSDName(o.ID), h
+			}
+		}
+	}
+	for _, class := range []kmsg.Class{kmsg.SocketError, kmsg.ClosedOpen, kmsg.CRC, kmsg.Closed, kmsg.ConnectError} {
+		for _, s := range in.Kernel.Of(class) {
+			if h := bare(s.Addr); h != "" && strings.HasPrefix(s.Peer, "osd") {
+				return s.Peer, h
+			}
+		}
+	}
+	return "", ""
+}
+
+// bare is the IP of an ADDR:PORT, without brackets.
+func bare(addr string) string {
+	return strings.Trim(addr[:max(0, strings.LastIndexByte(addr, ':'))], "[]")
+}
+
+// distinct leaves out steps that have been named before.
+func distinct(list []report.Advice) []report.Advice {
+	seen := map[report.Advice]bool{}
+	return slices.DeleteFunc(list, func(a report.Advice) bool {
+		was := seen[a]
+		seen[a] = true
+		return was
+	})
+}

@@ -1,0 +1,62 @@
+package storage
+
+import (
+	"fmt"
+	"time"
+
+	"github.com/nodewatch/nodewatch/internal/human"
+	"github.com/nodewatch/nodewatch/internal/node"
+	"github.com/nodewatch/nodewatch/internal/rule"
+	"github.com/nodewatch/nodewatch/pkg/kmsg"
+	"github.com/nodewatch/nodewatch/pkg/report"
+)
+
+// mapClasses are what keeps the kernel from knowing, or finding in, the cluster's map.
+var mapClasses = []kmsg.Class{kmsg.MapCorrupt, kmsg.NoOSD, kmsg.PoolGone}
+
+func cephMap() rule.Rule {
+	limits := &struct {
+		Fresh time.Duration `json:"fresh" doc:"how long after its latest line the finding stays" min:"1m" max:"24h"`
+	}{10 * time.Minute}
+	return rule.Rule{
+		ID:        "ceph-map",
+		Title:     "the kernel cannot use the cluster's map",
+		Component: rule.Storage,
+		Severity:  "warning",
+		Impact:    "operational: what is stalled by it is krbd-stalled, what fails krbd-io-error",
+		Needs:     []string{node.SourceKmsg},
+		Limits:    limits, // a line is a fact, and stays for a while
+		About: "The kernel could not read an osdmap, a monmap or a reply (\"corrupt inc osdmap\"), so that it has no newer map and sends requests by the old one; or the map gives no OSD for a request (\"error -22 from crush rule\"), which then waits and was sent to nobody; or a pool does not exist any more. " +
+			"The finding stays for 10 minutes after the latest such line.",
+		Do: []string{"Corrupt map: look for a kernel that is too old for the cluster.", "No OSD: correct the pool's CRUSH rule.", "Pool gone: unmap the images of that pool."},
+		Check: func(in rule.Input) []rule.Result {
+			var list []rule.Result
+			for _, class := range mapClasses {
+				var latest *node.Series
+				lines := uint64(0)
+				for _, s := range in.Kernel.Of(class) {
+					if s.Total > 0 && in.Now.Sub(s.Last) < limits.Fresh && (latest == nil || s.Last.After(latest.Last)) {
+						latest = s
+					}
+					lines += s.Total
+				}
+				if latest == nil {
+					continue
+				}
+				r := rule.Result{Subject: string(class), Severity: report.Warning, Evidence: []report.Evidence{rule.FactAt(node.SourceKmsg, latest.Peer, fmt.Sprintf("%s, latest: %s", human.Count(lines, "line"), latest.Text), latest.Last)}, Advice: []report.Advice{askCluster}}
+				switch class {
+				case kmsg.NoOSD:
+					r.Summary = "CRUSH gives no OSD for some requests, which wait and are sent to nobody: " + latest.Text
+					r.Advice = []report.Advice{{Do: "Correct the CRUSH rule of the pool", Command: "ceph --connect-timeout 10 osd crush rule dump"}, askCluster}
+				case kmsg.PoolGone:
+					r.Summary = "Requests go to a pool that does not exist: " + latest.Text
+					r.Advice = []report.Advice{{Do: "See which pools there are, and unmap the images of the one that is gone", Command: "ceph --connect-timeout 10 osd pool ls"}}
+				default:
+					r.Summary = "The kernel cannot read what the cluster sends (osdmap, monmap or a reply), and works by an old map: " + latest.Text
+				}
+				list = append(list, r)
+			}
+			return list
+		},
+	}
+}

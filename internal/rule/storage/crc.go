@@ -1,0 +1,115 @@
+package storage
+
+import (
+	"fmt"
+	"slices"
+	"time"
+
+	"github.com/nodewatch/nodewatch/internal/cause"
+	"github.com/nodewatch/nodewatch/internal/facts"
+	"github.com/nodewatch/nodewatch/internal/human"
+	"github.com/nodewatch/nodewatch/internal/node"
+	"github.com/nodewatch/nodewatch/internal/rule"
+	"github.com/nodewatch/nodewatch/pkg/kmsg"
+	"github.com/nodewatch/nodewatch/pkg/report"
+)
+
+func libcephCRC() rule.Rule {
+	limits := &struct {
+		Faults   int           `json:"faults" doc:"faults of all OSDs together, within window, from which the finding is raised" min:"1" max:"10000"`
+		Degraded int           `json:"degraded" doc:"faults within window from which it is a warning and customers are taken to feel it" min:"1" max:"100000"`
+		Window   time.Duration `json:"window" doc:"how far back faults count" min:"10s" max:"10m"`
+	}{1, 10, 5 * time.Minute}
+	return rule.Rule{
+		ID:            "libceph-crc",
+		Title:         "Ceph sessions are lost to bad checksums",
+		Component:     rule.Storage,
+		Severity:      "info, warning",
+		Impact:        "operational for a few faults, as I/O continues after each; degraded_performance for many, as each resends all requests of an OSD. What is stalled is krbd-stalled or krbd-retry-storm",
+		Needs:         []string{node.SourceKmsg},
+		KeepFiringFor: rule.Timing{Info: 2 * time.Hour, Warning: time.Minute},
+		Limits:        limits,
+		About: "A reply of an OSD failed its checksum (or, in msgr2's secure mode, its authentication tag), and the kernel gave up the session: libceph's lines \"bad crc/signature\" and \"integrity error\" of the last 5 minutes. " +
+			"Each fault reconnects at once and resends every in-flight request to that OSD: it is the first line of a retry storm. Information for a few faults, which stays for two hours so that one fault an hour is one finding; a warning from 10 on. Faults that the kernel log held before nodewatch started are told for a day. " +
+			"It does not mean that the network corrupts data, which TCP and Ethernet would have caught: the buffer changed while the kernel used it. The known trigger is a Windows guest on a krbd disk that is mapped without rxbounce; others are bad memory, a NIC's or driver's offload, and a bad cable, which shows in rx_crc_errors. " +
+			"A failure on the way to an OSD is not logged here but there, and shows as libceph-session-loop.",
+		Do: []string{
+			"See whether the faults come from one OSD (look there) or from many (look here).",
+			"Map the disks of Windows guests again with rxbounce, or move them to librbd.",
+			"If rx_crc_errors of a NIC rise as well, check cable, optics and switch port.",
+		},
+		Check: func(in rule.Input) []rule.Result {
+			losses := in.SessionLosses(limits.Window)
+			var osds []facts.OSDLosses
+			n, tags, last := uint64(0), uint64(0), time.Time{}
+			for i := range losses.OSDs {
+				o := losses.OSDs[i]
+				if of := o.Of(kmsg.ReasonCRC, kmsg.ReasonAuthTag); of > 0 {
+					osds = append(osds, o)
+					n, tags, last = n+of, tags+o.Of(kmsg.ReasonAuthTag), facts.Later(last, o.Last)
+				}
+			}
+			if n < uint64(limits.Faults) {
+				return earlierFaults(in)
+			}
+			slices.SortStableFunc(osds, func(a, b facts.OSDLosses) int { return int(min(b.All(), 1<<30)) - int(min(a.All(), 1<<30)) })
+			noun := "CRC fault"
+			if 2*tags > n {
+				noun = "failed authentication tag"
+			}
+			r := rule.Result{
+				Severity: report.Info,
+				Summary:  fmt.Sprintf("%s in the last %s ended sessions with %s, latest at %s; each resends every in-flight request to that OSD", human.Count(n, noun), human.Span(limits.Window), osdsText(osds), human.Clock(last)),
+				Evidence: lossEvidence(losses, osds),
+			}
+			if n >= 2 {
+				r.Severity = report.Warning
+			}
+			if n >= uint64(limits.Degraded) {
+				r.Impact = report.DegradedPerformance
+			}
+			a := cause.OfLoop(in.Facts, cause.Loop{First: osds[0].Last.Add(-limits.Window), Losses: losses, OSDs: osds, Before: []cause.Evidence{}})
+			evidence, against := causeEvidence(a)
+			r.Evidence, r.Against, r.Cause = append(r.Evidence, evidence...), against, a.Concluded()
+			if in.Blind(node.SourceIO) == nil && len(in.IO) > 0 && len(in.Stalls()) == 0 {
+				r.Against = append(r.Against, in.Fact(node.SourceIO, "", fmt.Sprintf("krbd I/O continues: of %s none is stalled", human.Count(len(in.IO), "krbd disk"))))
+			}
+			for _, c := range a.Likely() {
+				r.Advice = append(r.Advice, causeAdvice(in, c, osds, nil)...)
+			}
+			r.Advice = distinct(append(append(r.Advice, bounceAdvice(in, in.Exposure())...),
+				report.Advice{Do: "Follow the faults as they come", Command: "journalctl -kf --grep 'libceph: .*(bad crc|bad data crc|integrity error)'"}))
+			return []rule.Result{r}
+		},
+	}
+}
+
+// earlierFaults tells of faults that the kernel log held before nodewatch started.
+func earlierFaults(in rule.Input) []rule.Result {
+	evidence := history(in)
+	if len(evidence) == 0 {
+		return nil
+	}
+	return []rule.Result{{
+		Severity: report.Info,
+		Summary:  "CRC faults before nodewatch started: " + evidence[0].Fact,
+		Evidence: evidence,
+		Advice:   []report.Advice{{Do: "Read them: an earlier storm is the best warning of the next", Command: "journalctl -k --grep 'libceph: .*(bad crc|bad data crc|integrity error)'"}},
+	}}
+}
+
+// history tells of CRC faults of the last day that were logged before nodewatch started.
+func history(in rule.Input) []report.Evidence {
+	n, osds, last := uint64(0), 0, time.Time{}
+	for _, class := range []kmsg.Class{kmsg.CRC, kmsg.Integrity} {
+		for _, s := range in.Kernel.Of(class) {
+			if s.History > 0 && s.Total == 0 && in.Now.Sub(s.Last) < 24*time.Hour {
+				n, osds, last = n+s.History, osds+1, facts.Later(last, s.Last)
+			}
+		}
+	}
+	if n < 2 {
+		return nil
+	}
+	return []report.Evidence{rule.FactAt(node.SourceKmsg, "", fmt.Sprintf("%s of %s in the kernel log, latest at %s: an earlier storm?", human.Count(n, "CRC fault"), human.Count(osds, "OSD"), human.Clock(last)), last)}
+}

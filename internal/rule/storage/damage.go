@@ -1,0 +1,188 @@
+package storage
+
+import (
+	"fmt"
+	"slices"
+	"strings"
+	"time"
+
+	"github.com/nodewatch/nodewatch/internal/facts"
+	"github.com/nodewatch/nodewatch/internal/human"
+	"github.com/nodewatch/nodewatch/internal/node"
+	"github.com/nodewatch/nodewatch/internal/rule"
+	"github.com/nodewatch/nodewatch/pkg/kmsg"
+)
+
+// The kinds of damage that last, which are also the findings' subjects.
+const (
+	blocklisted = "blocklisted"
+	filesystem  = "filesystem"
+	ioFailed    = "io-error"
+	watchLost   = "watch"
+)
+
+// shutdown is the errno of a blocklisted client (EBLOCKLISTED is ESHUTDOWN).
+const shutdown = -108
+
+// A damageKind is one kind of damage and the disks that have it.
+type damageKind struct {
+	subject string
+	says    string
+	disks   []damaged      // by device
+	place   map[string]int // in disks, of each device
+}
+
+// A damaged is one krbd device with damage that has not been undone.
+type damaged struct {
+	device      string // the krbd device
+	on          string // what the kernel named: the device, a partition, a holder
+	source      string
+	text        string // the latest line
+	detail      string // of it
+	lines       uint64 // 0: not known
+	first, last time.Time
+}
+
+// damage sorts by kind the damage that the kernel log, or the cluster, tells
+// of and that has not been undone since. A blocklisted client's failed I/O and
+// lost watches follow from that, and are not told again.
+func damage(in rule.Input) [4]damageKind {
+	kinds := [4]damageKind{
+		{subject: blocklisted, says: "this client is blocklisted, and its I/O fails"},
+		{subject: filesystem, says: "a filesystem on krbd failed or turned read-only"},
+		{subject: ioFailed, says: "krbd returned I/O errors"},
+		{subject: watchLost, says: "krbd lost its watch on images"},
+	}
+	var w *mappings
+	for _, class := range []kmsg.Class{kmsg.BlockError, kmsg.FSError, kmsg.FSReadOnly, kmsg.RBDResult, kmsg.RBDWatch} {
+		for _, s := range in.Kernel.Of(class) {
+			if w == nil {
+				w = mappingsOf(in)
+			}
+			if device, applies := w.stillApplies(s); applies {
+				d := damaged{device: device, on: s.Device, source: node.SourceKmsg, text: s.Text, detail: s.Detail, lines: s.Total + s.History, first: s.First, last: s.Last}
+				if since := w.mapped[device]; d.first.Before(since) {
+					d.first, d.lines = since, 0 // some are of an earlier mapping of that name: how many is not known
+				}
+				kinds[kindOf(s)].note(d)
+			}
+		}
+	}
+	kinds[0].fromCluster(in)
+	for i := range kinds {
+		if i >= 2 {
+			kinds[i].disks = slices.DeleteFunc(kinds[i].disks, func(d damaged) bool { _, is := kinds[0].place[d.device]; return is })
+		}
+		slices.SortFunc(kinds[i].disks, func(a, b damaged) int { return human.ByNumber(a.device, b.device) })
+	}
+	return kinds
+}
+
+// kindOf returns the place of a series' kind.
+func kindOf(s *node.Series) int {
+	switch {
+	case s.Class == kmsg.FSError || s.Class == kmsg.FSReadOnly:
+		return 1
+	case s.Errno == shutdown:
+		return 0
+	case s.Class == kmsg.RBDWatch:
+		return 3
+	}
+	return 2
+}
+
+// note adds damage to its device.
+func (k *damageKind) note(d damaged) {
+	i, known := k.place[d.device]
+	if !known {
+		if k.place == nil {
+			k.place = map[string]int{}
+		}
+		k.place[d.device] = len(k.disks)
+		k.disks = append(k.disks, d)
+		return
+	}
+	old := &k.disks[i]
+	old.lines += d.lines
+	old.first = facts.Earlier(old.first, d.first)
+	if !d.last.Before(old.last) {
+		old.last, old.on, old.text = d.last, d.on, d.text
+		if old.detail == "mount" {
+			old.detail = d.detail
+		}
+	}
+}
+
+// fromCluster adds the devices of clients that the cluster has on its blocklist.
+func (k *damageKind) fromCluster(in rule.Input) {
+	if len(in.Snapshot.Cluster.Value.Blocklist) == 0 || in.AnyBlind(node.SourceCeph) {
+		return
+	}
+	until := map[string]time.Time{}
+	for _, e := range in.Snapshot.Cluster.Value.Blocklist {
+		until[e.Addr] = facts.Later(until[e.Addr], e.Until)
+	}
+	for i := range in.Mapped.Value {
+		m := &in.Mapped.Value[i]
+		if _, known := k.place[m.Device]; !known && until[m.Nonce].After(in.Now) {
+			k.note(damaged{device: m.Device, on: m.Device, source: node.SourceCeph, first: in.Snapshot.Cluster.At, last: in.Snapshot.Cluster.At,
+				text: fmt.Sprintf("%s is on the cluster's blocklist until %s", m.Nonce, until[m.Nonce].Format(time.DateTime))})
+		}
+	}
+}
+
+// says is the damage in words.
+func (d damaged) says() string {
+	if d.source != node.SourceKmsg {
+		return d.text
+	}
+	if d.lines == 0 {
+		return "latest line: " + d.text
+	}
+	return fmt.Sprintf("%s, latest: %s", human.Count(d.lines, "line"), d.text)
+}
+
+// Mappings say what the kernel's names of devices mean now, and since when.
+type mappings struct {
+	read    bool                 // krbd's devices have been read
+	device  map[string]string    // krbd device of each device, partition and holder
+	mapped  map[string]time.Time // since when each krbd device has been mapped; zero: not known
+	mounted map[string]time.Time // when each device or holder was last mounted
+	boot    time.Time
+}
+
+func mappingsOf(in rule.Input) *mappings {
+	w := &mappings{read: !in.Mapped.At.IsZero(), device: map[string]string{}, mapped: map[string]time.Time{}, mounted: map[string]time.Time{}, boot: in.Host.Value.Boot}
+	for i := range in.Mapped.Value {
+		m := &in.Mapped.Value[i]
+		w.device[m.Device] = m.Device
+		for _, h := range m.Holders {
+			w.device[h.Device] = m.Device
+		}
+		if at := in.MappedAt(i); !at.IsZero() { // it was found by a reading, and may be older by one round
+			w.mapped[m.Device] = at.Add(-max(in.Mapped.Every, time.Second))
+		}
+	}
+	for _, s := range in.Kernel.Of(kmsg.RBDMapped) { // what the kernel says is exact
+		w.mapped[s.Device] = s.Last
+	}
+	for _, s := range in.Kernel.Of(kmsg.FSMounted) {
+		w.mounted[s.Device] = facts.Later(w.mounted[s.Device], s.Last)
+	}
+	return w
+}
+
+// stillApplies returns the krbd device that a line is about, and whether what it says
+// still holds: the device is the same mapping, the filesystem has not been
+// mounted again, the host has not been booted.
+func (w *mappings) stillApplies(s *node.Series) (device string, applies bool) {
+	device, known := w.device[s.Device]
+	if !known && !w.read && strings.HasPrefix(s.Device, "rbd") {
+		device, known = s.Device, true
+	}
+	if !known || s.Last.Before(w.boot) || s.Last.Before(w.mapped[device]) {
+		return "", false
+	}
+	fs := s.Class == kmsg.FSError || s.Class == kmsg.FSReadOnly
+	return device, !fs || !w.mounted[s.Device].After(s.Last)
+}

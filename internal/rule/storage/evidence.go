@@ -1,0 +1,140 @@
+package storage
+
+import (
+	"fmt"
+	"slices"
+
+	"github.com/nodewatch/nodewatch/internal/cause"
+	"github.com/nodewatch/nodewatch/internal/facts"
+	"github.com/nodewatch/nodewatch/internal/human"
+	"github.com/nodewatch/nodewatch/internal/node"
+	"github.com/nodewatch/nodewatch/internal/rule"
+	"github.com/nodewatch/nodewatch/pkg/report"
+)
+
+// most is how many OSDs, devices and requests are told of one by one.
+const most = 5
+
+// lossEvidence tells of the first few OSDs that lost sessions.
+func lossEvidence(l *facts.Losses, osds []facts.OSDLosses) []report.Evidence {
+	var list []report.Evidence
+	for i := range osds {
+		o := &osds[i]
+		if i == most {
+			names := make([]string, 0, len(osds)-i)
+			for _, rest := range osds[i:] {
+				names = append(names, rest.OSD)
+			}
+			list = append(list, rule.FactAt(node.SourceKmsg, "", "the same with "+human.Names(names, 8), o.Last))
+			break
+		}
+		list = append(list, rule.FactAt(node.SourceKmsg, o.OSD, fmt.Sprintf("%s at %s: %s, latest: %s", o.OSD, o.Addr, lossText(osds[i:i+1], l.Window), o.Text), o.Last))
+	}
+	return list
+}
+
+// stallEvidence tells of the first few devices, and of the oldest requests that osdc
+// shows.
+func stallEvidence(in rule.Input, stalls []facts.Stall) []report.Evidence {
+	var list []report.Evidence
+	disks, waits := 0, 0
+	for i := range stalls {
+		s := &stalls[i]
+		if s.Disk == nil {
+			continue
+		}
+		if disks++; disks > most {
+			list = append(list, in.Fact(node.SourceIO, "", fmt.Sprintf("and %s more", human.Number(len(stalls)-i))))
+			break
+		}
+		text := fmt.Sprintf("%s: %s in flight, none completed for %s", in.DiskName(s.Device), human.Count(s.Disk.Last.InFlight(), "request"), human.Span(s.For))
+		if s.Crawls {
+			text = fmt.Sprintf("%s: %s in flight at %s: each takes about %s", in.DiskName(s.Device), human.Count(s.Disk.Last.InFlight(), "request"), human.Rate(s.Disk.Completed, "completion"), human.Span(s.Disk.QueueTime()))
+		}
+		list = append(list, rule.FactAt(node.SourceIO, s.Device, text, s.Disk.At))
+	}
+	for i := range stalls {
+		for _, w := range stalls[i].Waits {
+			if waits++; waits <= most {
+				list = append(list, in.Fact(node.SourceOSDC, facts.OSDName(w.Request.OSD), waitText(in, stalls[i].Device, w)))
+			}
+		}
+	}
+	if waits > most {
+		list = append(list, in.Fact(node.SourceOSDC, "", "and "+human.Count(waits-most, "more pending request")))
+	}
+	return list
+}
+
+// waitText is a request in words.
+func waitText(in rule.Input, device string, w node.Wait) string {
+	text := fmt.Sprintf("%s of %s has waited for %s for at least %s, sent %s", w.Request.Ops, w.Request.Object, facts.OSDName(w.Request.OSD),
+		human.Span(in.Pending.At.Sub(w.Since)), human.Count(w.Request.Attempts, "time"))
+	if w.Request.Paused {
+		text += ", paused"
+	}
+	if device != "" {
+		return text + " (" + in.DiskName(device) + ")"
+	}
+	return text + " (an image that is not mapped, as a clone's parent)"
+}
+
+// loadEvidence tells how the host is loaded.
+func loadEvidence(in rule.Input) []report.Evidence {
+	if in.Host.At.IsZero() || in.Blind(node.SourceHost) != nil {
+		return nil
+	}
+	h := in.Host.Value
+	text := fmt.Sprintf("load %.0f", h.Load[0])
+	if h.IO != nil {
+		text += fmt.Sprintf(", I/O pressure some %.0f %%, full %.0f %% of 10 s", h.IO.Some10, h.IO.Full10)
+	}
+	if h.Waiting != nil {
+		text += ", " + human.Count(h.Waiting.Total, "task") + " in uninterruptible sleep"
+	}
+	return []report.Evidence{in.Fact(node.SourceHost, "", text)}
+}
+
+// causeEvidence is what an analysis weighed, for and against.
+func causeEvidence(a cause.Analysis) (evidence, against []report.Evidence) {
+	for _, e := range a.For() {
+		evidence = append(evidence, rule.FactAt(e.Source, e.Subject, e.Fact, e.At))
+	}
+	for _, e := range a.Against() {
+		against = append(against, rule.FactAt(e.Source, e.Subject, e.Fact, e.At))
+	}
+	return evidence, against
+}
+
+// because adds what an analysis concludes to a summary.
+func because(summary string, a cause.Analysis) string {
+	if text := a.String(); text != "" {
+		return summary + "; " + text
+	}
+	return summary
+}
+
+// bondName introduces a bond: "bond0 (802.3ad, 2x10G)".
+func bondName(in rule.Input, name string) string {
+	b, found := in.BondNamed(name)
+	if !found {
+		return name
+	}
+	return fmt.Sprintf("%s (%s, %s)", b.Name, b.Mode, facts.SlaveText(b))
+}
+
+// layer2Bonds are the bonds whose policy does not spread storage traffic and that
+// carry it, or may carry it where that cannot be told.
+func layer2Bonds(in rule.Input) []string {
+	_, known := in.StorageNICs()
+	var list []string
+	for _, b := range in.Bonds() {
+		like, _ := b.Layer2Like()
+		_, carries := in.CarriesStorage(b.Name)
+		if like && b.MultiSlave() && (carries || !known) {
+			list = append(list, b.Name)
+		}
+	}
+	slices.Sort(list)
+	return list
+}

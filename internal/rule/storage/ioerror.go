@@ -1,0 +1,154 @@
+package storage
+
+import (
+	"fmt"
+	"slices"
+	"time"
+
+	"github.com/nodewatch/nodewatch/internal/facts"
+	"github.com/nodewatch/nodewatch/internal/human"
+	"github.com/nodewatch/nodewatch/internal/node"
+	"github.com/nodewatch/nodewatch/internal/rule"
+	"github.com/nodewatch/nodewatch/pkg/report"
+)
+
+func krbdIOError() rule.Rule {
+	limits := &struct {
+		Fresh time.Duration `json:"fresh" doc:"how long after its latest line an I/O or watch error keeps its full severity" min:"1m" max:"24h"`
+		Major float64       `json:"major" doc:"no longer used: half of the running guests make a major outage" min:"0.05" max:"1"`
+	}{15 * time.Minute, 0.5}
+	return rule.Rule{
+		ID:        "krbd-io-error",
+		Title:     "krbd returned I/O errors",
+		Component: rule.Storage,
+		Severity:  "info, warning, critical",
+		Impact:    "by the guests whose disks returned errors, until these have completed normally for 10 min; a blocklisted client hits all its disks; operational for a lost watch",
+		Needs:     []string{node.SourceKmsg, node.SourceKrbd},
+		Explains:  []string{"krbd-stalled"},
+		Limits:    limits, // an error is a fact, and its state lasts until it is undone
+		About: "krbd returned an error for I/O (\"result -5\"), lost its watch on an image, was blocklisted by the cluster (-108), or a filesystem on an rbd device failed or turned read-only. Each is a state that stays when the cause has gone, so the finding stays until the device is unmapped or mapped anew, for a filesystem until it is mounted again, or until a reboot; it is also found in what the log held before nodewatch started. " +
+			"One finding for each kind: blocklisted (all I/O of that client fails from now on), filesystem, io-error, watch. A blocklisted client's own errors and watches are not counted again. " +
+			"I/O errors come from an osd_request_timeout (-110), a full pool with abort_on_full (-28), a deleted image (-2), or damage in the cluster (-5). 15 minutes after the last one the severity falls to warning, as the guest may still be read-only inside, which cannot be seen from here. " +
+			"A lost watch (-107) means that this client was silent for 30 s; it registers again by itself.",
+		Do: []string{
+			"Blocklisted: find out who did it and why before anything else. Another host may own the image now; two writers destroy it.",
+			"Filesystem: stop its user, unmount, check it, mount it again; in a guest, reboot the guest.",
+			"I/O errors: reboot guests whose filesystems turned read-only.",
+		},
+		Check: func(in rule.Input) []rule.Result {
+			var found []rule.Result
+			for _, k := range damage(in) {
+				if len(k.disks) > 0 {
+					found = append(found, k.result(in, limits.Fresh))
+				}
+			}
+			return found
+		},
+	}
+}
+
+// healed is how long a disk must complete normally after an I/O error until its guest
+// no longer counts as hit.
+const healed = 10 * time.Minute
+
+func (k damageKind) result(in rule.Input, fresh time.Duration) rule.Result {
+	devices := make([]string, len(k.disks))
+	var failed []string
+	since, last, cluster := in.Now, time.Time{}, true
+	for i, d := range k.disks {
+		devices[i] = d.device
+		since, last = facts.Earlier(since, d.first), facts.Later(last, d.last)
+		cluster = cluster && d.source == node.SourceCeph
+		if in.Now.Sub(d.last) < healed || in.StalledFor(d.device) > 0 {
+			failed = append(failed, d.device)
+		}
+	}
+	r := rule.Result{Subject: k.subject, Since: since, Severity: report.Critical, RestsOn: []string{node.SourceKmsg, node.SourceKrbd}}
+	old := in.Now.Sub(last) >= fresh
+	switch {
+	case k.subject == watchLost:
+		r.Severity = report.Warning
+		if old {
+			r.Severity = report.Info
+		}
+	case k.subject == blocklisted:
+		r.Hits.Failed = k.ofSameClients(in, devices)
+		if cluster {
+			r.RestsOn = []string{node.SourceCeph}
+		}
+	case k.subject == filesystem && mountsOnly(k.disks):
+		r.Severity = report.Warning
+	case old:
+		r.Severity, r.Hits.Failed = report.Warning, failed
+	default:
+		r.Hits.Failed = failed
+	}
+	r.Summary = fmt.Sprintf("%s: %s%s, latest at %s: %s", human.Capital(k.says), human.Count(len(devices), "krbd disk"), in.GuestsOn(devices).In(), human.Clock(last), in.DiskNames(devices))
+	for i, d := range k.disks {
+		if i == most {
+			r.Evidence = append(r.Evidence, in.Fact(node.SourceKmsg, "", "and "+human.Names(devices[i:], 5)))
+			break
+		}
+		r.Evidence = append(r.Evidence, rule.FactAt(d.source, d.device, fmt.Sprintf("%s: %s", in.DiskName(d.device), d.says()), d.last))
+	}
+	r.Advice = k.advice(in, k.disks[0])
+	return r
+}
+
+// ofSameClients are all devices of the clients of some: a blocklisted client hits all
+// its disks.
+func (k damageKind) ofSameClients(in rule.Input, devices []string) []string {
+	clients := map[uint64]bool{}
+	for _, d := range devices {
+		if m, _, found := in.Device(d); found {
+			clients[m.ClientID] = true
+		}
+	}
+	all := slices.Clone(devices)
+	for i := range in.Mapped.Value {
+		if m := &in.Mapped.Value[i]; clients[m.ClientID] && !slices.Contains(devices, m.Device) {
+			all = append(all, m.Device)
+		}
+	}
+	return all
+}
+
+// mountsOnly reports whether all that failed is to mount a filesystem.
+func mountsOnly(disks []damaged) bool {
+	return !slices.ContainsFunc(disks, func(d damaged) bool { return d.detail != "mount" })
+}
+
+// advice is what undoes each kind.
+func (k damageKind) advice(in rule.Input, d damaged) []report.Advice {
+	m, _, _ := in.Device(d.device)
+	again := report.Advice{
+		Do:      fmt.Sprintf("Once its user is stopped, unmap /dev/%s and map it anew. Do not force it: what is in flight is lost then", d.device),
+		Command: rule.ShellCommand("rbd device unmap %s && rbd device map %s", "/dev/"+d.device, m.Spec()),
+	}
+	if m.Device == "" {
+		again.Command = "rbd device list"
+	}
+	read := report.Advice{Do: "Read what the kernel logged about it", Command: rule.ShellCommand("journalctl -k --grep %s", `\b`+d.device+`\b`)}
+	switch k.subject {
+	case blocklisted:
+		return []report.Advice{
+			{Do: "See who is blocklisted and until when, and find out why before you lift it: another host may own these images now, and two writers corrupt them", Command: "ceph --connect-timeout 10 osd blocklist ls"},
+			again, read,
+		}
+	case filesystem:
+		return []report.Advice{
+			read,
+			{Do: "See what is mounted from it; stop its user, unmount it, check the filesystem, and mount it again. A reboot of the guest repairs its own filesystem", Command: rule.ShellCommand("findmnt --source %s", "/dev/"+d.on)},
+		}
+	case watchLost:
+		return []report.Advice{
+			{Do: "See whether the image has its watcher again, and whether it is this host", Command: rule.ShellCommand("timeout 10 rbd status %s", m.Spec())},
+			read,
+		}
+	}
+	return []report.Advice{
+		read,
+		{Do: "See whether the guests on it turned read-only, and reboot those that did"},
+		{Do: "Ask the cluster for full pools and damaged placement groups", Command: "ceph --connect-timeout 10 health detail"},
+	}
+}

@@ -1,0 +1,169 @@
+package storage
+
+import (
+	"fmt"
+	"strings"
+
+	"github.com/nodewatch/nodewatch/internal/human"
+	"github.com/nodewatch/nodewatch/internal/node"
+	"github.com/nodewatch/nodewatch/internal/rule"
+	"github.com/nodewatch/nodewatch/pkg/host"
+	"github.com/nodewatch/nodewatch/pkg/kmsg"
+	"github.com/nodewatch/nodewatch/pkg/report"
+)
+
+// A kernelBug is a published bug of the kernel's Ceph client.
+type kernelBug struct {
+	id       string
+	what     string
+	affected []releases // as published for kernel.org's releases, oldest first
+	exposed  func(rule.Input) (evidence, against []report.Evidence)
+	advice   []report.Advice
+}
+
+// Releases are the releases from first to last, both included.
+type releases struct{ first, last host.Release }
+
+func from(major, minor, patch int) host.Release {
+	return host.Release{Major: major, Minor: minor, Patch: patch, Exact: true}
+}
+
+// The bugs.
+var (
+	sparseReadBug = kernelBug{
+		id:   "CVE-2026-23136",
+		what: "libceph keeps stale sparse-read state over a connection fault, and may then fail and reconnect without end",
+		affected: []releases{
+			{from(6, 6, 0), from(6, 6, 120)},
+			{from(6, 7, 0), from(6, 12, 65)},
+			{from(6, 13, 0), from(6, 18, 5)},
+		},
+		exposed: sparseReads,
+		advice: []report.Advice{
+			{Do: "Look for the loop's lines: \"got 0 extents\", \"data len N != extent len 0\"", Command: "journalctl -k --grep 'libceph.*(extents|extent len)'"},
+		},
+	}
+	monmapBug = kernelBug{
+		id:   "CVE-2026-68153",
+		what: "reading debugfs monmap while a Ceph client is torn down uses memory after it was freed",
+		affected: []releases{
+			{from(2, 6, 34), from(5, 10, 264)},
+			{from(5, 11, 0), from(5, 15, 215)},
+			{from(5, 16, 0), from(6, 1, 182)},
+			{from(6, 2, 0), from(6, 6, 147)},
+			{from(6, 7, 0), from(6, 12, 100)},
+			{from(6, 13, 0), from(6, 18, 41)},
+			{from(6, 19, 0), from(7, 1, 5)},
+		},
+		exposed: monmapReads,
+		advice: []report.Advice{
+			{Do: "Keep scripts, support bundles and other agents from reading debugfs monmap; look for them in what runs as root", Command: "grep -rlE 'debug/ceph|monmap' /etc/cron* /etc/systemd/system /usr/local/bin"},
+		},
+	}
+)
+
+// A certainty says whether a kernel has a bug, as far as its release tells.
+type certainty string
+
+const (
+	unaffected certainty = ""
+	maybe      certainty = "may be affected (patch level unknown) by"
+	probably   certainty = "may be affected (distributions backport fixes) by"
+)
+
+// affects says whether the bug is in a release. Where its stable level is not
+// known, any level from the one it names on is possible.
+func (b kernelBug) affects(r host.Release) certainty {
+	sure := unaffected
+	for _, in := range b.affected {
+		sameLast := r.Major == in.last.Major && r.Minor == in.last.Minor
+		switch {
+		case r.Compare(in.last) > 0 || r.Compare(in.first) < 0:
+		case r.Exact || !sameLast:
+			return probably
+		default:
+			sure = maybe
+		}
+	}
+	return sure
+}
+
+func kernelKnownBug() rule.Rule {
+	return rule.Rule{
+		ID:        "kernel-known-bug",
+		Title:     "the kernel may have a known bug of the Ceph client",
+		Component: rule.Host,
+		Severity:  "info",
+		Impact:    "operational: a bug that is there is not yet a bug that strikes",
+		Needs:     []string{node.SourceHost, node.SourceKrbd},
+		About: "The running kernel's release lies in a range published for a bug of libceph, and this node has kernel Ceph clients (krbd or CephFS). " +
+			"The release says \"possibly affected\" and no more: distributions backport fixes without changing the number, and some do not print the stable level at all. " +
+			"The finding says whether the node has what the bug needs to strike. CVE-2026-23136 (6.6.0-6.6.120, 6.7-6.12.65, 6.13-6.18.5) needs sparse reads, which CephFS asks for and plain krbd does not. " +
+			"CVE-2026-68153 (up to 5.10.264, 5.15.215, 6.1.182, 6.6.147, 6.12.100, 6.18.41, 7.1.5) needs a reader of debugfs monmap; nodewatch never reads it. " +
+			"The finding stays until another kernel runs; it can be switched off.",
+		Do: []string{
+			"Look for the bug's number in the changelog of your kernel's package: it may have the fix.",
+			"If it has not, plan the update; until then keep away from what exposes the node (kernel CephFS mounts, readers of debugfs monmap).",
+		},
+		Check: func(in rule.Input) []rule.Result {
+			r, err := in.Host.Value.Upstream()
+			if in.Host.At.IsZero() || err != nil || len(in.Mapped.Value) == 0 && !in.Host.Value.CephFS {
+				return nil
+			}
+			var found []rule.Result
+			for _, b := range []kernelBug{sparseReadBug, monmapBug} {
+				if sure := b.affects(r); sure != unaffected {
+					found = append(found, b.finding(in, r, sure))
+				}
+			}
+			return found
+		},
+	}
+}
+
+func (b kernelBug) finding(in rule.Input, r host.Release, sure certainty) rule.Result {
+	ranges := make([]string, len(b.affected))
+	for i, a := range b.affected {
+		ranges[i] = fmt.Sprintf("%s-%s", a.first, a.last)
+	}
+	f := rule.Result{
+		Subject:  b.id,
+		Severity: report.Info,
+		Setting:  true,
+		Summary:  fmt.Sprintf("kernel %s %s %s: %s", in.Host.Value.Release, sure, b.id, b.what),
+		Evidence: []report.Evidence{in.Fact(node.SourceHost, "kernel", fmt.Sprintf("release %s, built from %s; published ranges: %s", in.Host.Value.Release, r, strings.Join(ranges, ", ")))},
+		Advice: append([]report.Advice{
+			{Do: "See whether the kernel's package has the fix", Command: rule.ShellCommand("zgrep -s %s /usr/share/doc/*-%s*/changelog*", b.id, in.Host.Value.Release)},
+		}, b.advice...),
+	}
+	evidence, against := b.exposed(in)
+	f.Evidence, f.Against = append(f.Evidence, evidence...), against
+	return f
+}
+
+// sparseReads says whether anything on this node reads sparsely.
+func sparseReads(in rule.Input) (evidence, against []report.Evidence) {
+	lines := uint64(0)
+	last := report.Evidence{}
+	for _, s := range in.Kernel.Of(kmsg.SparseRead) {
+		lines += s.Total + s.History
+		if s.Last.After(last.At) {
+			last = rule.FactAt(node.SourceKmsg, s.Peer, s.Text, s.Last)
+		}
+	}
+	if lines > 0 {
+		last.Fact = fmt.Sprintf("%s of the sparse-read loop were logged, the latest: %s", human.Count(lines, "line"), last.Fact)
+		evidence = append(evidence, last)
+	} else if in.Blind(node.SourceKmsg) == nil {
+		against = append(against, in.Fact(node.SourceKmsg, "", "no line of the sparse-read loop in the log"))
+	}
+	if in.Host.Value.CephFS {
+		return append(evidence, in.Fact(node.SourceHost, "", "CephFS is mounted by the kernel: it asks for sparse reads")), against
+	}
+	return evidence, append(against, in.Fact(node.SourceHost, "", "no kernel CephFS mount: plain krbd does not ask for sparse reads"))
+}
+
+// monmapReads says what is known of readers of debugfs monmap.
+func monmapReads(in rule.Input) (evidence, against []report.Evidence) {
+	return nil, []report.Evidence{rule.FactAt(node.SourceKrbd, "", "nodewatch never reads monmap; whether something else on this node does cannot be seen", in.Now)}
+}

@@ -1,0 +1,361 @@
+package storage
+
+import (
+	"fmt"
+	"slices"
+	"time"
+
+	"github.com/nodewatch/nodewatch/internal/facts"
+	"github.com/nodewatch/nodewatch/internal/human"
+	"github.com/nodewatch/nodewatch/internal/node"
+	"github.com/nodewatch/nodewatch/internal/rule"
+	"github.com/nodewatch/nodewatch/pkg/bond"
+	"github.com/nodewatch/nodewatch/pkg/rbd"
+	"github.com/nodewatch/nodewatch/pkg/report"
+)
+
+type layer2Limits struct {
+	Full          float64       `json:"full" doc:"share of a slave's line rate, one way, from which it counts as saturated" min:"0.5" max:"0.98"`
+	FullFor       time.Duration `json:"full_for" doc:"how long a slave is saturated before it counts" min:"2s" max:"60s"`
+	LatencyFactor float64       `json:"latency_factor" doc:"how many times its usual latency a krbd disk must take to count as slow" min:"1.5" max:"100"`
+	Latency       time.Duration `json:"latency" doc:"latency below which no krbd disk counts as slow" min:"1ms" max:"10s"`
+	SlowShare     float64       `json:"slow_share" doc:"share of the bond's krbd disks that must be slow, at least two of them unless there is one" min:"0.01" max:"1"`
+	Drops         time.Duration `json:"drops" doc:"how long a slave drops frames for lack of buffers before it counts" min:"2s" max:"60s"`
+	Faults        int           `json:"faults" doc:"sessions of one OSD lost in a minute that count; a CRC fault counts alone" min:"1" max:"1000"`
+}
+
+func layer2BondKrbd(storms *stormLimits) rule.Rule {
+	limits := &layer2Limits{Full: node.FullShare, FullFor: 5 * time.Second, LatencyFactor: 10, Latency: 50 * time.Millisecond, SlowShare: 0.25, Drops: 5 * time.Second, Faults: 2}
+	return rule.Rule{
+		ID:            "layer2-bond-krbd",
+		Title:         "a bond that hashes by MAC address carries krbd's traffic",
+		Component:     rule.Storage,
+		Severity:      "warning, critical",
+		Impact:        "operational as a standing risk; degraded_performance while a storm is imminent; in the storm by the guests whose disks are stalled",
+		Needs:         []string{node.SourceBond, node.SourceKrbd},
+		KeepFiringFor: rule.Timing{Critical: 45 * time.Second}, // traffic comes in waves; the stage must not change with each
+		Explains: []string{"krbd-retry-storm", "krbd-stalled", "krbd-slow", "krbd-resend", "libceph-crc", "libceph-session-loop",
+			"nic-saturated", "nic-drops", "nic-errors", "bond-imbalance", "bond-hash-layer2", "bond-spread"},
+		Limits: limits,
+		About: "The pattern of the RL1 Node 2 outage, in three stages. Standing risk (warning): a bond of several slaves that carries krbd's traffic chooses the slave by MAC address, or by MAC address and VLAN, so that all traffic to one server, or through one router, shares one NIC; and all krbd disks share one kernel client, so that a stall of that NIC stalls all of them. " +
+			"Storm imminent (critical, degraded performance): one slave is at 90 % or more of its line rate one way for 5 s, and krbd is affected: a quarter of the bond's disks take at least 10 times their usual latency and at least 50 ms, or more than 500 ms, or the NIC keeps dropping frames for lack of buffers, or sessions are lost. Saturation alone, as by a backup or a migration, does not count: that is nic-saturated. " +
+			"Storm (critical): krbd-retry-storm's condition for disks behind this bond, with its thresholds, where a slave is saturated or dropping, or most of the stalled disks are behind it. " +
+			"The policy counts as layer2-like when this host's storage traffic would not spread under it: layer2, vlan+srcmac, Open vSwitch's balance-slb. In active-backup, broadcast, balance-rr, balance-alb and balance-tlb with dynamic load balancing it has no meaning. " +
+			"The policy decides only what this host sends; the switch decides what it receives, and a storage client mostly receives: change both. Better still, move the VMs to librbd.",
+		Do: []string{
+			"Set the switch's hash of the LAG to IP addresses and ports, and the bond's policy to layer3+4, now and in the network configuration.",
+			"Move the VMs to librbd; map the disks of Windows guests that stay with rxbounce.",
+			"While a storm is imminent: find what saturates the slave and stop it.",
+		},
+		Check: func(in rule.Input) []rule.Result {
+			var list []rule.Result
+			for _, b := range in.Bonds() {
+				like, why := b.Layer2Like()
+				if _, carries := in.CarriesStorage(b.Name); like && carries && b.MultiSlave() && len(in.Mapped.Value) > 0 {
+					list = append(list, limits.judge(in, storms, behind(in, b, why)))
+				}
+			}
+			return list
+		},
+	}
+}
+
+// A layer2State is what is remembered of a bond's finding.
+type layer2State struct {
+	storm  stormState
+	stormy bool
+}
+
+// judge returns the stage that a bond is at.
+func (l *layer2Limits) judge(in rule.Input, storms *stormLimits, p affected) rule.Result {
+	was, _ := rule.StateOf[layer2State](in, p.bond.Name)
+	r := p.risk(in)
+	if s, seen := storms.find(in.Facts, was.storm, was.stormy); seen {
+		here := s.on(p.behind)
+		if len(here.stalls) > 0 && (was.stormy || l.congested(in, p) || 2*len(here.stalls) >= len(s.stalls)) {
+			return p.storm(in, r, here)
+		}
+	}
+	if f := l.saturated(in, p); len(f.signs) > 0 {
+		return p.imminent(in, r, f)
+	}
+	return r
+}
+
+// An affected is one bond that carries krbd's traffic and does not spread it.
+type affected struct {
+	bond    bond.Bond
+	why     string
+	clients int
+	devices []rbd.Mapped
+	behind  map[string]bool // names of devices
+	guests  facts.GuestSet
+}
+
+func behind(in rule.Input, b bond.Bond, why string) affected {
+	p := affected{bond: b, why: why, behind: devicesBehind(in, b.Name)}
+	clients := map[uint64]bool{}
+	names := make([]string, 0, len(p.behind))
+	for _, m := range in.Mapped.Value {
+		if p.behind[m.Device] {
+			p.devices = append(p.devices, m)
+			names = append(names, m.Device)
+			clients[m.ClientID] = true
+		}
+	}
+	p.clients, p.guests = len(clients), in.GuestsOn(names)
+	return p
+}
+
+// devicesBehind are the krbd devices whose traffic a bond or NIC carries.
+func devicesBehind(in rule.Input, carrier string) map[string]bool {
+	clients := map[uint64]bool{}
+	for _, path := range in.Storage {
+		if slices.Contains(path.Carriers, carrier) {
+			for _, c := range path.Clients {
+				clients[c] = true
+			}
+		}
+	}
+	devices := make(map[string]bool, len(in.Mapped.Value))
+	for i := range in.Mapped.Value {
+		if m := &in.Mapped.Value[i]; clients[m.ClientID] {
+			devices[m.Device] = true
+		}
+	}
+	return devices
+}
+
+// name is "bond0 (802.3ad, 2x10G)".
+func (p affected) name() string {
+	return fmt.Sprintf("%s (%s, %s)", p.bond.Name, p.bond.Mode, facts.SlaveText(p.bond))
+}
+
+// hash is what the bond chooses a slave by, as its configuration names it.
+func (p affected) hash() string {
+	if p.bond.HashPolicy == "" {
+		return string(p.bond.Mode)
+	}
+	return string(p.bond.HashPolicy)
+}
+
+// shared is "78 krbd disks of 65 VMs share one kernel client".
+func (p affected) shared() string {
+	disks := human.Count(len(p.devices), "krbd disk")
+	if len(p.guests.Names) > 0 {
+		disks += " of " + p.guests.Count()
+	}
+	switch {
+	case len(p.devices) == 1:
+		return disks + " depends on it"
+	case p.clients == 1:
+		return disks + " share one kernel client"
+	}
+	return fmt.Sprintf("%s share %d kernel clients", disks, p.clients)
+}
+
+// risk is the first stage: the risk that is there all the time.
+func (p affected) risk(in rule.Input) rule.Result {
+	r := rule.Result{
+		Subject:  p.bond.Name,
+		Severity: report.Warning,
+		Setting:  true,
+		RestsOn:  []string{facts.BondSource(p.bond), node.SourceKrbd},
+		Explains: p.explains(in),
+		Summary:  fmt.Sprintf("layer2 bond + krbd: %s hashes with %s and carries Ceph traffic; %s. If one NIC saturates, all of them stall.", p.name(), p.hash(), p.shared()),
+		Evidence: []report.Evidence{in.Fact(facts.BondSource(p.bond), p.bond.Name, p.why)},
+		Advice:   hashAdvice(in, p.bond.Name),
+	}
+	for _, path := range in.Storage {
+		if slices.Contains(path.Carriers, p.bond.Name) {
+			r.Evidence = append(r.Evidence, in.Fact(node.SourceKrbd, path.Link, fmt.Sprintf("krbd's address %s is on %s, which leaves through %s: %s", path.IP, path.Link, p.bond.Name, human.Count(path.Devices, "krbd disk"))))
+		}
+	}
+	if len(p.guests.Names) > 0 {
+		r.Evidence = append(r.Evidence, in.Fact(node.SourceKrbd, "", p.guests.List(3)))
+	}
+	e := in.Exposure()
+	if len(p.devices) != len(in.Mapped.Value) {
+		e = in.ExposureOf(p.devices)
+	}
+	r.Evidence = append(r.Evidence, riskEvidence(in, e)...)
+	p.shares(in, &r)
+	r.Advice = append(r.Advice, bounceAdvice(in, e)...)
+	r.Advice = append(r.Advice, librbdAdvice(in, slices.Sorted(mapKeys(p.behind)))...)
+	return r
+}
+
+func mapKeys(m map[string]bool) func(func(string) bool) {
+	return func(yield func(string) bool) {
+		for k := range m {
+			if !yield(k) {
+				return
+			}
+		}
+	}
+}
+
+// explains are the subjects of what this bond's finding explains: the node's storage,
+// the bond, its slaves.
+func (p affected) explains(in rule.Input) []string {
+	list := []string{"", p.bond.Name}
+	for _, s := range p.bond.Slaves {
+		list = append(list, s.Name)
+	}
+	return list
+}
+
+// riskEvidence tells what else, besides the bond, makes a storm likelier or worse.
+func riskEvidence(in rule.Input, e facts.Exposure) []report.Evidence {
+	var list []report.Evidence
+	if len(e.Windows) > 0 {
+		list = append(list, in.Fact(node.SourceKrbd, "rxbounce", windowsText(e)))
+	}
+	if e.Untimed > 0 {
+		list = append(list, in.Fact(node.SourceKrbd, "osd_request_timeout", human.Count(e.Untimed, "krbd disk")+" without a request timeout: unanswered requests never time out"))
+	}
+	if len(e.Unread) > 0 {
+		list = append(list, in.Fact(node.SourceKrbd, "map options", "unknown for "+human.Count(len(e.Unread), "krbd disk")+": the map options could not be read"))
+	}
+	if r, err := in.Host.Value.Upstream(); err == nil && !in.Host.At.IsZero() {
+		if sure := sparseReadBug.affects(r); sure != unaffected {
+			list = append(list, in.Fact(node.SourceHost, "kernel", fmt.Sprintf("kernel %s (%s) %s %s", in.Host.Value.Release, r, sure, sparseReadBug.id)))
+		}
+	}
+	for _, line := range history(in) {
+		list = append(list, line)
+	}
+	return list
+}
+
+// shares adds how the slaves share the traffic, as measured over a minute, rx and tx
+// apart. Even or little traffic speaks against the risk, as far as it goes.
+func (p affected) shares(in rule.Input, r *rule.Result) {
+	nics := in.NICsOf(p.bond.Name)
+	if len(nics) < 2 || in.Blind(node.SourceNIC) != nil || len(nics[0].Tens) == 0 {
+		return
+	}
+	busiest, text := 0.0, ""
+	for i, n := range nics {
+		m := node.Mean(n.Seconds)
+		for _, t := range n.Tens {
+			rx, tx := t.Share()
+			busiest = max(busiest, rx, tx)
+		}
+		if i < 8 {
+			text += fmt.Sprintf(", %s rx %s tx %s", n.Name, human.BitRate(m.Rx), human.BitRate(m.Tx))
+		}
+	}
+	fact := in.Fact(node.SourceNIC, p.bond.Name, "over the last minute"+text)
+	if s := in.Spread(p.bond); s.Measured && s.Rx.Even(len(nics)) && s.Tx.Even(len(nics)) {
+		fact.Fact += ": the slaves share it evenly now, which peers' MAC addresses may cause by chance"
+		r.Against = append(r.Against, fact)
+	} else {
+		r.Evidence = append(r.Evidence, fact)
+	}
+	if busiest < 0.5 {
+		r.Against = append(r.Against, in.Fact(node.SourceNIC, p.bond.Name, fmt.Sprintf("no slave has been above %s of its line rate one way in the last %s", human.Percent(busiest), human.Span(in.Now.Sub(nics[0].Tens[0].At)))))
+	}
+}
+
+// A saturation is a slave that is full, and what shows that krbd is affected.
+type saturation struct {
+	nic   *facts.NIC
+	load  facts.Load
+	slow  []string // krbd devices
+	signs []report.Evidence
+	rests []string
+}
+
+// saturated looks for a slave that has been full for long enough while krbd is affected.
+func (l *layer2Limits) saturated(in rule.Input, p affected) saturation {
+	for _, n := range in.NICsOf(p.bond.Name) {
+		for _, way := range []string{"rx", "tx"} {
+			load := n.FullAt(way, l.Full)
+			if !load.Full || n.At.Sub(load.Since) < l.FullFor {
+				continue
+			}
+			s := saturation{nic: n, load: load, rests: []string{node.SourceNIC}}
+			l.slowDisks(in, p, &s)
+			l.dropping(in, n, &s)
+			l.losing(in, &s)
+			if len(s.signs) > 0 {
+				return s
+			}
+		}
+	}
+	return saturation{}
+}
+
+// congested reports whether a slave of the bond is full or drops frames.
+func (l *layer2Limits) congested(in rule.Input, p affected) bool {
+	for _, n := range in.NICsOf(p.bond.Name) {
+		_, drops := in.Dropping(n)
+		if drops || n.FullAt("rx", l.Full).Full || n.FullAt("tx", l.Full).Full {
+			return true
+		}
+	}
+	return false
+}
+
+func (l *layer2Limits) slowDisks(in rule.Input, p affected, s *saturation) {
+	slow := in.SlowDisks(p.devices, facts.SlowLimits{Factor: l.LatencyFactor, Floor: l.Latency, Ceiling: facts.DefaultSlow.Ceiling})
+	if len(slow) < min(2, len(p.devices)) || float64(len(slow)) < l.SlowShare*float64(len(p.devices)) {
+		return
+	}
+	for i := range slow {
+		s.slow = append(s.slow, slow[i].Device)
+	}
+	s.signs = append(s.signs, rule.FactAt(node.SourceIO, "", slowText(in, slow, len(p.devices)), slow[0].Disk.At))
+	s.rests = append(s.rests, node.SourceIO)
+}
+
+func (l *layer2Limits) dropping(in rule.Input, n *facts.NIC, s *saturation) {
+	if d, is := in.Dropping(n); is && in.Now.Sub(d.Since) >= l.Drops {
+		s.signs = append(s.signs, rule.FactAt(d.Source, n.Name, fmt.Sprintf("%s has been dropping frames (receive buffers exhausted) since %s, now %s", n.Label, human.Clock(d.Since), human.Rate(d.Rate, "frame")), n.At))
+		s.rests = append(s.rests, d.Source)
+	}
+}
+
+func (l *layer2Limits) losing(in rule.Input, s *saturation) {
+	losses := in.SessionLosses(time.Minute)
+	var osds []facts.OSDLosses
+	for i := range losses.OSDs {
+		if o := losses.OSDs[i]; o.Broken() > 0 || o.Ended() >= uint64(l.Faults) {
+			osds = append(osds, o)
+		}
+	}
+	if len(osds) > 0 {
+		s.signs = append(s.signs, lossEvidence(losses, osds)...)
+		s.rests = append(s.rests, node.SourceKmsg)
+	}
+}
+
+// imminent is the second stage: a slave is saturated and krbd is affected.
+func (p affected) imminent(in rule.Input, r rule.Result, s saturation) rule.Result {
+	carries := fmt.Sprintf("%s %s, %s of line rate", s.load.Way, human.BitRate(s.load.Bits), human.Percent(s.load.Share))
+	r.Severity, r.Impact, r.Setting = report.Critical, report.DegradedPerformance, false
+	r.Hits = rule.Hits{Slow: s.slow}
+	r.RestsOn = slices.Compact(slices.Sorted(slices.Values(append(s.rests, r.RestsOn...))))
+	r.Summary = fmt.Sprintf("layer2 bond + krbd: storm imminent: %s of %s is saturated (%s) for %s and krbd is affected; %s",
+		s.nic.Name, p.name(), carries, human.Span(in.Now.Sub(s.load.Since)), p.shared())
+	full := rule.FactAt(node.SourceNIC, s.nic.Name, fmt.Sprintf("%s has been saturated since %s: %s", s.nic.Label, human.Clock(s.load.Since), carries), s.nic.At)
+	r.Evidence = append(append([]report.Evidence{full}, s.signs...), r.Evidence...)
+	r.Advice = distinct(append(saturationAdvice(in, []string{p.bond.Name}), r.Advice...))
+	return r
+}
+
+// storm is the third stage.
+func (p affected) storm(in rule.Input, r rule.Result, s storm) rule.Result {
+	a := s.analysis(in.Facts)
+	evidence, against := causeEvidence(a)
+	r.Severity, r.Setting = report.Critical, false
+	r.Hits = rule.Hits{Stalled: s.devices(), Loop: true}
+	r.RestsOn = append(s.restsOn(), r.RestsOn...)
+	r.State, r.Cause = layer2State{storm: s.state, stormy: true}, a.Concluded()
+	r.Summary = because(fmt.Sprintf("layer2 bond + krbd: retry storm behind %s: %s; %s", p.name(), s.stallText(in.Facts, len(p.devices)), s.resetting()), a)
+	r.Evidence = append(append(append(lossEvidence(s.losses, s.looping), stallEvidence(in, s.stalls)...), evidence...), r.Evidence...)
+	r.Against = append(against, r.Against...)
+	r.Advice = loopAdvice(in, s, a, []string{p.bond.Name})
+	return r
+}

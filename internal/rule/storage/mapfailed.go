@@ -1,0 +1,78 @@
+package storage
+
+import (
+	"fmt"
+	"time"
+
+	"github.com/nodewatch/nodewatch/internal/human"
+	"github.com/nodewatch/nodewatch/internal/node"
+	"github.com/nodewatch/nodewatch/internal/rule"
+	"github.com/nodewatch/nodewatch/pkg/kmsg"
+	"github.com/nodewatch/nodewatch/pkg/report"
+)
+
+func krbdMapFailed() rule.Rule {
+	limits := &struct {
+		Fresh time.Duration `json:"fresh" doc:"how long after its latest line the finding stays" min:"1m" max:"24h"`
+	}{15 * time.Minute}
+	return rule.Rule{
+		ID:        "krbd-map-failed",
+		Title:     "an image cannot be mapped or locked",
+		Component: rule.Storage,
+		Severity:  "warning",
+		Impact:    "operational: a guest that needs the image does not start; others are not concerned",
+		Needs:     []string{node.SourceKmsg},
+		Limits:    limits, // a line is a fact, and stays for a while
+		About: "krbd could not map an image (unsupported features, no such image or snapshot), or could not take its exclusive lock: another client holds it and cannot be blocklisted, as the key lacks the capability (-13), or does not release it. A lock that is taken over in a live migration (\"breaking header lock\" alone) is normal and does not count. " +
+			"The finding stays for 15 minutes after the latest line.",
+		Do: []string{"Give the client's key the profile rbd, which may blocklist: `ceph auth caps`.", "See who holds the lock: `rbd lock ls`, `rbd status`.", "Disable image features that this kernel does not have."},
+		Check: func(in rule.Input) []rule.Result {
+			type failure struct {
+				last  *node.Series
+				lines uint64
+			}
+			by := map[string]*failure{}
+			for _, class := range []kmsg.Class{kmsg.RBDLock, kmsg.RBDMapFail} {
+				for _, s := range in.Kernel.Of(class) {
+					if s.Total == 0 || in.Now.Sub(s.Last) >= limits.Fresh || class == kmsg.RBDLock && !lockFailed(s) {
+						continue
+					}
+					f := by[s.Device]
+					if f == nil {
+						f = &failure{last: s}
+						by[s.Device] = f
+					}
+					f.lines += s.Total
+					if s.Last.After(f.last.Last) {
+						f.last = s
+					}
+				}
+			}
+			var list []rule.Result
+			for _, device := range sortedKeys(by) {
+				f := by[device]
+				name := device
+				if device == "" {
+					name = "an image"
+				}
+				list = append(list, rule.Result{
+					Subject: device, Severity: report.Warning,
+					Summary:  fmt.Sprintf("%s cannot be mapped or locked: %s", name, f.last.Text),
+					Evidence: []report.Evidence{rule.FactAt(node.SourceKmsg, device, fmt.Sprintf("%s, latest: %s", human.Count(f.lines, "line"), f.last.Text), f.last.Last)},
+					Advice:   []report.Advice{{Do: "Check who holds the image's lock, and whether this client's caps allow to blocklist (profile rbd)", Command: "ceph --connect-timeout 10 auth ls; ceph --connect-timeout 10 osd blocklist ls"}},
+				})
+			}
+			return list
+		},
+	}
+}
+
+// lockFailed reports whether a line says that a lock could not be had, and not only
+// that it is taken over or given away.
+func lockFailed(s *node.Series) bool {
+	switch s.Detail {
+	case "blocklist", "acquire", "lock", "break", "external", "owners", "lockers":
+		return s.Errno != 0 || s.Detail == "external"
+	}
+	return false
+}

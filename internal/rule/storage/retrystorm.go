@@ -1,0 +1,79 @@
+package storage
+
+import (
+	"fmt"
+	"time"
+
+	"github.com/nodewatch/nodewatch/internal/human"
+	"github.com/nodewatch/nodewatch/internal/node"
+	"github.com/nodewatch/nodewatch/internal/rule"
+	"github.com/nodewatch/nodewatch/pkg/report"
+)
+
+func krbdRetryStorm(limits *stormLimits) rule.Rule {
+	return rule.Rule{
+		ID:        "krbd-retry-storm",
+		Title:     "krbd sessions keep resetting while I/O is stalled",
+		Component: rule.Storage,
+		Severity:  "critical",
+		Impact:    "by the guests whose disks are stalled: major_outage for half of them, partial_outage for some, after 15 s",
+		Needs:     []string{node.SourceKmsg, node.SourceIO},
+		// In a loop some I/O completes now and then; and it must be clear within a minute of the end.
+		KeepFiringFor: rule.Always(30 * time.Second),
+		Explains:      []string{"krbd-stalled", "krbd-slow", "krbd-resend", "libceph-crc", "libceph-session-loop", "ceph-unreachable", "ceph-refused", "host-io-pressure"},
+		Limits:        limits,
+		About: "libceph does not back off after a session that was open: when a reply fails its checksum, or the OSD closes the session because a write failed its checksum there, the kernel reconnects at once and resends every in-flight request to that OSD, without limit, for all disks that share the client. " +
+			"Triggered by a session loop together with stalled krbd I/O. A loop is 2 sessions of one OSD lost in 10 s because what arrived could not be believed (checksum, authentication tag, sparse read), or 6 in a minute with at least 2 each, or 5 lost in a minute for any other reason that ends a working session, in as many different seconds and twice for each kernel client (what is lost up to 10 s after an OSD went down does not count, nor while the cluster is full). " +
+			"Stalled are a device that completes nothing for 3 s while requests are in flight, one that completes so little that each request takes 5 s, and a request that osdc shows to be resent again and again. Where osdc shows what the stalled requests wait for, that OSD must be among those that lose sessions. " +
+			"It needs no bond and no hash policy, and lasts until the I/O that stalled completes again. libvirt, QEMU, Ceph's health, LACP and MII all stay green in this failure: krbd never returns an error. " +
+			"The likely causes are weighed with the evidence for and against each (docs/diagnosis.md); one is named when it leads clearly, else the two likeliest.",
+		Do: []string{
+			"Fix the cause that the finding names: spread the bond on the switch and here (saturation), map with rxbounce (unstable buffers), boot a fixed kernel (sparse read), repair the OSD or its path, or the cable.",
+			"Do not limit what this host sends while a NIC is full on receive: it does nothing for it.",
+			"Move VMs to librbd, where each has connections of its own; containers cannot use it.",
+			"Do not map with nocrc, and do not set a short osd_request_timeout.",
+		},
+		Check: func(in rule.Input) []rule.Result {
+			was, raised := rule.StateOf[stormState](in, "")
+			s, seen := limits.find(in.Facts, was, raised)
+			if !seen {
+				return nil
+			}
+			a := s.analysis(in.Facts)
+			evidence, against := causeEvidence(a)
+			r := rule.Result{
+				Severity: report.Critical,
+				Hits:     rule.Hits{Stalled: s.devices(), Loop: true},
+				RestsOn:  s.restsOn(),
+				Since:    s.first,
+				State:    s.state,
+				Cause:    a.Concluded(),
+				Summary:  because(fmt.Sprintf("krbd retry storm: %s; %s", s.resetting(), s.stallText(in.Facts, len(in.Mapped.Value))), a),
+				Evidence: append(append(lossEvidence(s.losses, s.looping), stallEvidence(in, s.stalls)...), evidence...),
+				Against:  against,
+				Advice:   loopAdvice(in, s, a, stormBonds(in, s)),
+			}
+			if !s.live && s.state.lost != "" {
+				r.Evidence = append(r.Evidence, rule.FactAt(node.SourceKmsg, "", "the sessions that were lost: "+s.state.lost, s.state.last))
+			}
+			if bonds := layer2Bonds(in); len(bonds) > 0 {
+				r.Evidence = append(r.Evidence, in.Fact(node.SourceBond, "", "layer2 bond + krbd: "+human.Names(bonds, 3)+" hashes by MAC address"))
+			}
+			r.Evidence = append(r.Evidence, loadEvidence(in)...)
+			return []rule.Result{r}
+		},
+	}
+}
+
+// stormBonds are the bonds that do not spread storage traffic and carry that of the
+// disks that stall; where that cannot be told, all that may.
+func stormBonds(in rule.Input, s storm) []string {
+	var list []string
+	_, known := in.StorageNICs()
+	for _, name := range layer2Bonds(in) {
+		if !known || len(s.on(devicesBehind(in, name)).stalls) > 0 {
+			list = append(list, name)
+		}
+	}
+	return list
+}

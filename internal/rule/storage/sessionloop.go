@@ -1,0 +1,76 @@
+package storage
+
+import (
+	"cmp"
+	"fmt"
+	"slices"
+	"time"
+
+	"github.com/nodewatch/nodewatch/internal/cause"
+	"github.com/nodewatch/nodewatch/internal/facts"
+	"github.com/nodewatch/nodewatch/internal/human"
+	"github.com/nodewatch/nodewatch/internal/node"
+	"github.com/nodewatch/nodewatch/internal/rule"
+	"github.com/nodewatch/nodewatch/pkg/report"
+)
+
+func libcephSessionLoop() rule.Rule {
+	limits := &struct {
+		Losses int           `json:"losses" doc:"working sessions of one OSD lost within window that make a loop" min:"2" max:"1000"`
+		Window time.Duration `json:"window" doc:"how far back lost sessions count" min:"10s" max:"60s"`
+	}{5, time.Minute}
+	return rule.Rule{
+		ID:            "libceph-session-loop",
+		Title:         "Ceph sessions keep flapping",
+		Component:     rule.Storage,
+		Severity:      "warning",
+		Impact:        "degraded_performance: each lost session resends all requests of that OSD. What is stalled is krbd-stalled or krbd-retry-storm",
+		Needs:         []string{node.SourceKmsg},
+		KeepFiringFor: rule.Always(30 * time.Second), // the count goes up and down around the threshold
+		Limits:        limits,                        // no For: the window is one
+		About: "One OSD lost at least 5 working sessions with this node in 60 s for another reason than a checksum, though it is not down and the cluster is not full: the OSD closed them, the socket broke, a message made no sense or was out of sequence, a sparse read could not be followed, or this host had no memory to receive. " +
+			"A CRC failure on the way to an OSD is logged by the OSD, not here: the kernel only says \"socket closed (con state OPEN)\", again and again. So this is how the retry storm of writes looks. " +
+			"An OSD that restarts closes its session once and is reported down; rolling restarts therefore do not count, nor does one close for each of several kernel clients. What is lost later than 10 s after that does: it is back. " +
+			"The loop may also come from the network: a firewall or load balancer that resets connections, or an MTU that does not fit.",
+		Do: []string{
+			"Read the log of the OSD that is named: \"bad crc in data\" there means that this node's buffers change while they are sent.",
+			"Look for resets and an MTU that does not fit on the path to that OSD.",
+			"Check the map options and the guests on krbd as for libceph-crc.",
+		},
+		Check: func(in rule.Input) []rule.Result {
+			losses := in.SessionLosses(limits.Window)
+			clients := uint64(max(1, len(in.Clients())))
+			full := in.FullSince(in.Now)
+			var looping []facts.OSDLosses
+			n, last := uint64(0), time.Time{}
+			for i := range losses.OSDs {
+				o := losses.OSDs[i]
+				lost := o.Ended() + o.Broken() - o.Of(facts.Reasons[0], facts.Reasons[1])
+				if full || lost < max(uint64(limits.Losses), 2*clients) || o.Seconds < min(limits.Losses, 5) {
+					continue
+				}
+				looping = append(looping, o)
+				n, last = n+lost, facts.Later(last, o.Last)
+			}
+			if len(looping) == 0 {
+				return nil
+			}
+			slices.SortStableFunc(looping, func(a, b facts.OSDLosses) int { return cmp.Compare(b.All(), a.All()) })
+			a := cause.OfLoop(in.Facts, cause.Loop{First: last.Add(-limits.Window), Losses: losses, OSDs: looping, Before: []cause.Evidence{}})
+			evidence, against := causeEvidence(a)
+			r := rule.Result{
+				Severity: report.Warning,
+				Impact:   report.DegradedPerformance,
+				Cause:    a.Concluded(),
+				Summary:  fmt.Sprintf("Sessions with %s keep flapping: %s lost in the last %s, latest at %s (%s)", osdsText(looping), human.Number(n), human.Span(limits.Window), human.Clock(last), lossText(looping, losses.Window)),
+				Evidence: append(lossEvidence(losses, looping), evidence...),
+				Against:  against,
+			}
+			for _, c := range a.Likely() {
+				r.Advice = append(r.Advice, causeAdvice(in, c, looping, nil)...)
+			}
+			r.Advice = distinct(append(append(r.Advice, osdLogAdvice(looping)...), mtuAdvice(in)...))
+			return []rule.Result{r}
+		},
+	}
+}

@@ -1,0 +1,103 @@
+package storage
+
+import (
+	"fmt"
+	"time"
+
+	"github.com/nodewatch/nodewatch/internal/cause"
+	"github.com/nodewatch/nodewatch/internal/facts"
+	"github.com/nodewatch/nodewatch/internal/human"
+	"github.com/nodewatch/nodewatch/internal/node"
+	"github.com/nodewatch/nodewatch/internal/rule"
+	"github.com/nodewatch/nodewatch/pkg/report"
+)
+
+func krbdSlow() rule.Rule {
+	limits := &struct {
+		Factor  float64       `json:"factor" doc:"how many times its usual latency a krbd disk must take to count as slow" min:"2" max:"1000"`
+		Floor   time.Duration `json:"floor" doc:"latency below which no krbd disk counts as slow" min:"1ms" max:"10s"`
+		Ceiling time.Duration `json:"ceiling" doc:"latency from which a krbd disk counts as slow, whatever is usual" min:"50ms" max:"1m"`
+		Share   float64       `json:"share" doc:"share of all krbd disks that must be slow, at least two of them unless there is one" min:"0.01" max:"1"`
+	}{facts.DefaultSlow.Factor, facts.DefaultSlow.Floor, facts.DefaultSlow.Ceiling, 0.25}
+	return rule.Rule{
+		ID:            "krbd-slow",
+		Title:         "krbd I/O is slow on many disks",
+		Component:     rule.Storage,
+		Severity:      "warning",
+		Impact:        "degraded_performance: the guests on these disks wait",
+		Needs:         []string{node.SourceIO, node.SourceKrbd},
+		For:           rule.Always(30 * time.Second),
+		KeepFiringFor: rule.Always(time.Minute),
+		Limits:        limits,
+		About: "A quarter of all krbd disks take at least 10 times their usual latency, and at least 50 ms, while they do not carry more than twice their usual load; or more than 500 ms, whatever is usual. Latency is that of reads and writes, without flushes and discards; or, if that is longer, the requests in flight divided by those completed per second, which shows a disk that completes only what is small. " +
+			"The usual latency is learnt for each image over days, as a low quantile, while nothing that customers feel is raised for it and its NIC is not saturated. A change that lasts a week becomes the new usual latency. " +
+			"One slow disk is no finding: a guest may be throttled, or read much at once.",
+		Do: []string{
+			"See whether a storage NIC is saturated, drops frames, or receives corrupted ones.",
+			"Ask the cluster for slow requests, recovery and scrubs.",
+			"Test the path with packets of the full MTU, and look for retransmits.",
+		},
+		Check: func(in rule.Input) []rule.Result {
+			all := len(in.Mapped.Value)
+			slow := in.SlowDisks(in.Mapped.Value, facts.SlowLimits{Factor: limits.Factor, Floor: limits.Floor, Ceiling: limits.Ceiling})
+			if len(slow) < min(2, max(all, 1)) || float64(len(slow)) < limits.Share*float64(all) {
+				return nil
+			}
+			devices := make([]string, len(slow))
+			for i := range slow {
+				devices[i] = slow[i].Device
+			}
+			a := cause.OfStall(in.Facts, nil)
+			evidence, against := causeEvidence(a)
+			r := rule.Result{
+				Severity: report.Warning,
+				Hits:     rule.Hits{Slow: devices},
+				Cause:    a.Concluded(),
+				Summary:  because(fmt.Sprintf("%s%s slow: %s", human.Capital(human.AllOf(len(slow), all, "krbd disk")), in.GuestsOn(devices).In(), middleText(slow)), a),
+				Evidence: []report.Evidence{rule.FactAt(node.SourceIO, "", slowText(in, slow, all), slow[0].Disk.At)},
+				Against:  against,
+			}
+			r.Evidence = append(append(append(r.Evidence, evidence...), nicEvidence(in)...), lossesBeside(in)...)
+			for _, c := range a.Likely() {
+				r.Advice = append(r.Advice, causeAdvice(in, c, in.SessionLosses(time.Minute).OSDs, nil)...)
+			}
+			r.Advice = append(append(append(r.Advice, saturationAdvice(in, layer2Bonds(in))...), askCluster), mtuAdvice(in)...)
+			return []rule.Result{r}
+		},
+	}
+}
+
+// middleText is the latency of the disk in the middle: "250 ms, 125 times the usual 2 ms".
+func middleText(slow []facts.Latency) string {
+	m := &slow[len(slow)/2]
+	text := human.Milliseconds(m.Now)
+	if m.Usual > 0 {
+		text += fmt.Sprintf(", %s the usual %s", human.Times(m.Now/m.Usual), human.Milliseconds(m.Usual))
+	}
+	return text
+}
+
+// slowText tells how many disks are slow, and of the slowest.
+func slowText(in rule.Input, slow []facts.Latency, all int) string {
+	worst := &slow[0]
+	text := fmt.Sprintf("%s slow; the slowest, %s, takes %s per request", human.AllOf(len(slow), all, "krbd disk"), in.DiskName(worst.Device), human.Milliseconds(worst.Now))
+	if worst.Usual > 0 {
+		text += fmt.Sprintf(" (usually %s)", human.Milliseconds(worst.Usual))
+	}
+	return text + fmt.Sprintf(", with %s in flight and %s", human.Count(worst.Disk.Last.InFlight(), "request"), human.Rate(worst.Disk.Completed, "completion"))
+}
+
+// nicEvidence tells of storage NICs that are saturated or drop frames.
+func nicEvidence(in rule.Input) []report.Evidence {
+	var list []report.Evidence
+	nics, _ := in.StorageNICs()
+	for _, n := range nics {
+		if l, full := n.Fuller(); full {
+			list = append(list, rule.FactAt(node.SourceNIC, n.Name, fmt.Sprintf("%s has been saturated (%s %s) since %s", n.Label, l.Way, human.BitRate(l.Bits), human.Clock(l.Since)), n.At))
+		}
+		if d, is := in.Dropping(n); is {
+			list = append(list, rule.FactAt(d.Source, n.Name, fmt.Sprintf("%s has been dropping frames (receive buffers exhausted) since %s, now %s", n.Label, human.Clock(d.Since), human.Rate(d.Rate, "frame")), n.At))
+		}
+	}
+	return list
+}

@@ -1,0 +1,183 @@
+package storage
+
+import (
+	"fmt"
+	"time"
+
+	"github.com/nodewatch/nodewatch/internal/cause"
+	"github.com/nodewatch/nodewatch/internal/facts"
+	"github.com/nodewatch/nodewatch/internal/human"
+	"github.com/nodewatch/nodewatch/internal/node"
+	"github.com/nodewatch/nodewatch/internal/rule"
+	"github.com/nodewatch/nodewatch/pkg/kmsg"
+	"github.com/nodewatch/nodewatch/pkg/report"
+)
+
+type stalledLimits struct {
+	Stalled time.Duration `json:"stalled" doc:"how long requests of a device are in flight without one completing" min:"3s" max:"10m"`
+	Request time.Duration `json:"request" doc:"how long one and the same request waits for its OSD" min:"3s" max:"10m"`
+	Queue   time.Duration `json:"queue" doc:"how long each request takes, at the rate at which requests complete, for a device that completes some to count as stalled" min:"5s" max:"10m"`
+	Long    time.Duration `json:"long" doc:"how long a device is stalled until it is critical even if it is alone" min:"5s" max:"1h"`
+	Spread  float64       `json:"spread" doc:"share of all devices, at least two of them, that must be stalled to be critical" min:"0.01" max:"1"`
+	Major   float64       `json:"major" doc:"no longer used: half of the running guests make a major outage" min:"0.05" max:"1"`
+}
+
+func newStalledLimits() *stalledLimits {
+	return &stalledLimits{Stalled: 10 * time.Second, Request: 10 * time.Second, Queue: 30 * time.Second, Long: time.Minute, Spread: 0.1, Major: 0.5}
+}
+
+// StuckAfter is how long a krbd device must have had requests in flight and none
+// completed to be shown as stalled: krbd-stalled's threshold, or its default where
+// that rule is off.
+func StuckAfter(rules rule.RuleSet) time.Duration {
+	if r, on := rules.Rule("krbd-stalled"); on {
+		if limits, are := r.Limits.(*stalledLimits); are {
+			return limits.Stalled
+		}
+	}
+	return newStalledLimits().Stalled
+}
+
+func krbdStalled() rule.Rule {
+	limits := newStalledLimits()
+	return rule.Rule{
+		ID:            "krbd-stalled",
+		Title:         "krbd I/O is stalled",
+		Component:     rule.Storage,
+		Severity:      "warning, critical",
+		Impact:        "by the guests whose disks are stalled: major_outage at once for half of them, partial_outage for some after 30 s",
+		Needs:         []string{node.SourceIO},
+		KeepFiringFor: rule.Always(20 * time.Second), // what waits for one bad OSD completes now and then
+		Explains:      []string{"host-io-pressure"},
+		Limits:        limits, // no For: the times above are that
+		About: "A krbd disk has requests in flight and none has completed for 10 s, by the block layer's counters; or so few complete that each request takes 30 s; or debugfs osdc shows one and the same request waiting for 10 s, though other I/O of the disk continues, as with one bad OSD. Watches and notifies, which wait by design, do not count. " +
+			"krbd never returns an error for this, so libvirt, QEMU and the guest's own counters show nothing; a guest's SCSI disks give up after 30 s and its filesystems may then turn read-only, virtio-blk waits indefinitely. " +
+			"A warning for a few disks; critical when a tenth of all disks are stalled, or one for a minute. " +
+			"What the requests wait for decides what to do, and is weighed as far as it can be seen: one OSD, a full cluster, a path that loses large packets, a CRUSH rule without an OSD, OSDs that are down.",
+		Do: []string{
+			"Check what the requests wait for: the finding names the OSDs where osdc can be read.",
+			"Ask the cluster for its health: full, slow or inactive placement groups hold requests too.",
+			"Do not unmap and do not kill the guests' processes: neither ends before the I/O does.",
+		},
+		Check: func(in rule.Input) []rule.Result {
+			var stalls []facts.Stall
+			for _, s := range in.Stalls() {
+				byDisk := s.Disk != nil && s.For >= limits.Stalled && (!s.Crawls || s.Disk.QueueTime() >= limits.Queue)
+				if byDisk || len(s.Waits) > 0 && in.Pending.At.Sub(s.Waits[0].Since) >= limits.Request {
+					stalls = append(stalls, s)
+				}
+			}
+			if len(stalls) == 0 {
+				return nil
+			}
+			return []rule.Result{limits.judge(in, stalls)}
+		},
+	}
+}
+
+func (l *stalledLimits) judge(in rule.Input, stalls []facts.Stall) rule.Result {
+	devices := facts.Devices(stalls)
+	since, requests, rests := in.Now, 0, []string(nil)
+	byDisk, byOSDC := false, false
+	for i := range stalls {
+		since = facts.Earlier(since, stalls[i].Since)
+		requests += len(stalls[i].Waits)
+		byDisk, byOSDC = byDisk || stalls[i].Disk != nil, byOSDC || stalls[i].Disk == nil
+	}
+	if byDisk {
+		rests = append(rests, node.SourceIO)
+	}
+	if byOSDC {
+		rests = append(rests, node.SourceOSDC)
+	}
+	all, n := len(in.Mapped.Value), len(devices)
+	a := cause.OfStall(in.Facts, stalls)
+	r := rule.Result{Severity: report.Warning, Hits: rule.Hits{Stalled: devices}, RestsOn: rests, Since: since, Cause: a.Concluded()}
+	if n > 1 && float64(n) >= l.Spread*float64(all) || n > 0 && in.Now.Sub(since) >= l.Long {
+		r.Severity = report.Critical
+	}
+	r.Summary = fmt.Sprintf("%s%s stalled for %s: %s", human.Capital(human.AllOf(n, all, "krbd disk")), in.GuestsOn(devices).In(), human.Span(in.Now.Sub(since)), in.DiskNames(devices))
+	if n == 0 {
+		r.Summary = fmt.Sprintf("%s of no mapped image (a clone's parent?) stalled for %s", human.Count(requests, "request"), human.Span(in.Now.Sub(since)))
+	}
+	if osd, one := onlyOSD(stalls); one {
+		r.Summary += "; all pending requests are waiting for " + osd
+	} else {
+		r.Summary = because(r.Summary, a)
+	}
+	evidence, against := causeEvidence(a)
+	r.Evidence = append(append(stallEvidence(in, stalls), evidence...), lossesBeside(in)...)
+	r.Evidence = append(append(r.Evidence, lockEvidence(in, devices)...), loadEvidence(in)...)
+	r.Against = against
+	l.unknowns(in, stalls, a, &r)
+	for _, c := range a.Likely() {
+		r.Advice = append(r.Advice, l.causeAdvice(in, c, stalls)...)
+	}
+	r.Advice = distinct(append(append(r.Advice, askCluster), linkAdvice(in)...))
+	return r
+}
+
+// causeAdvice is what to do about a cause of a stall.
+func (l *stalledLimits) causeAdvice(in rule.Input, c cause.Cause, stalls []facts.Stall) []report.Advice {
+	if c == cause.OneOSD {
+		if osd, one := onlyOSD(stalls); one {
+			o := facts.OSDLosses{OSD: osd}
+			return []report.Advice{{Do: fmt.Sprintf("Check %s: its host, its disk, its slow requests", osd), Command: rule.ShellCommand("ceph --connect-timeout 10 osd find %s; ceph --connect-timeout 10 health detail", o.ID())}}
+		}
+		return nil
+	}
+	return causeAdvice(in, c, in.SessionLosses(time.Minute).OSDs, nil)
+}
+
+// onlyOSD is the OSD that all pending requests wait for, where osdc shows those of
+// most stalled devices and it is one.
+func onlyOSD(stalls []facts.Stall) (osd string, one bool) {
+	covered := 0
+	for i := range stalls {
+		if len(stalls[i].Waits) > 0 {
+			covered++
+		}
+		for _, w := range stalls[i].Waits {
+			name := facts.OSDName(w.Request.OSD)
+			if w.Request.OSD < 0 || osd != "" && osd != name {
+				return "", false
+			}
+			osd = name
+		}
+	}
+	return osd, osd != "" && 2*covered >= len(stalls)
+}
+
+// lossesBeside tells of sessions that are lost or refused at the same time, whatever
+// the reason.
+func lossesBeside(in rule.Input) []report.Evidence {
+	losses := in.SessionLosses(time.Minute)
+	return lossEvidence(losses, losses.OSDs)
+}
+
+// lockEvidence tells of exclusive locks that the kernel said something about lately.
+func lockEvidence(in rule.Input, devices []string) []report.Evidence {
+	stalled := map[string]bool{}
+	for _, d := range devices {
+		stalled[d] = true
+	}
+	var list []report.Evidence
+	for _, s := range in.Kernel.Of(kmsg.RBDLock) {
+		if stalled[s.Device] && in.Now.Sub(s.Last) < 10*time.Minute && len(list) < most {
+			list = append(list, rule.FactAt(node.SourceKmsg, s.Device, s.Text, s.Last))
+		}
+	}
+	return list
+}
+
+// unknowns adds what is not known, and what speaks against a fault on the way.
+func (l *stalledLimits) unknowns(in rule.Input, stalls []facts.Stall, a cause.Analysis, r *rule.Result) {
+	if in.Blind(node.SourceOSDC) != nil {
+		r.Against = append(r.Against, rule.FactAt(node.SourceOSDC, "", "unknown which OSDs the requests are waiting for: osdc cannot be read", in.Now))
+	}
+	last := in.LastLoss()
+	quiet := in.Now.Sub(last) > 5*time.Minute && !last.After(stalls[0].Since.Add(-time.Minute))
+	if quiet && len(in.Kernel.Of(kmsg.NoOSD)) == 0 && a.Concluded() == cause.Unknown && in.Blind(node.SourceKmsg) == nil {
+		r.Against = append(r.Against, in.Fact(node.SourceKmsg, "", "libceph has logged nothing about OSD sessions in the last 5 min"))
+	}
+}

@@ -1,0 +1,29 @@
+// Package storage holds the rules about krbd, libceph and the way to the Ceph
+// cluster: one file each. What several of them share is in storm.go (session loops
+// with stalled I/O), evidence.go and advice.go.
+package storage
+
+import "github.com/nodewatch/nodewatch/internal/rule"
+
+// Rules returns the rules, with default thresholds of their own, in the order in
+// which findings of equal severity are reported.
+func Rules() []rule.Rule {
+	storms := newStormLimits()
+	return []rule.Rule{
+		layer2BondKrbd(storms),
+		krbdRetryStorm(storms),
+		cephUnreachable(),
+		cephRefused(),
+		krbdStalled(),
+		krbdIOError(),
+		krbdSlow(),
+		krbdResend(),
+		libcephCRC(),
+		libcephSessionLoop(),
+		cephMap(),
+		krbdMapFailed(),
+		krbdNoRxbounce(),
+		krbdSharedFate(),
+		kernelKnownBug(),
+	}
+}

@@ -1,0 +1,290 @@
+package storage
+
+import (
+	"cmp"
+	"fmt"
+	"slices"
+	"strings"
+	"time"
+
+	"github.com/nodewatch/nodewatch/internal/cause"
+	"github.com/nodewatch/nodewatch/internal/facts"
+	"github.com/nodewatch/nodewatch/internal/human"
+	"github.com/nodewatch/nodewatch/internal/node"
+	"github.com/nodewatch/nodewatch/pkg/kmsg"
+)
+
+// stormLimits tell a retry storm. Two rules share them.
+type stormLimits struct {
+	CRCFaults   int           `json:"crc_faults" doc:"sessions of one OSD lost to a failed checksum, tag or sparse read within crc_window that make a loop" min:"2" max:"1000"`
+	CRCWindow   time.Duration `json:"crc_window" doc:"how far back those count" min:"2s" max:"60s"`
+	Closes      int           `json:"closes" doc:"working sessions of one OSD that ended for another reason within close_window that make a loop" min:"2" max:"1000"`
+	CloseWindow time.Duration `json:"close_window" doc:"how far back those count" min:"2s" max:"60s"`
+	Stalled     time.Duration `json:"stalled" doc:"how long requests of a krbd device are in flight, and none completes, until its I/O counts as stalled" min:"2s" max:"10m"`
+	Resent      int           `json:"resent" doc:"how often one request is sent again, while it is watched, until it counts as stalled" min:"2" max:"1000"`
+}
+
+func newStormLimits() *stormLimits {
+	return &stormLimits{CRCFaults: 2, CRCWindow: 10 * time.Second, Closes: 5, CloseWindow: time.Minute, Stalled: 3 * time.Second, Resent: 3}
+}
+
+// slowLoop is how many sessions, each of an OSD that lost at least two to what could
+// not be believed, make a loop within a minute however slowly each OSD fails: where a
+// NIC is full, each resend takes long.
+const slowLoop = 6
+
+// A storm is sessions that are lost again and again, and krbd I/O that stalls with it.
+type storm struct {
+	live    bool              // sessions are being lost in a loop now
+	looping []facts.OSDLosses // OSDs whose sessions are, the most lost first
+	losses  *facts.Losses     // of the last minute
+	stalls  []facts.Stall     // that belong to it, longest first
+	first   time.Time         // when the run of losses began
+	state   stormState
+}
+
+// A stormState is what is remembered of a storm that is raised.
+type stormState struct {
+	first   time.Time
+	last    time.Time           // when a session was last lost in a loop
+	before  []cause.Evidence    // the order in time, as it was when the storm began
+	lost    string              // what was lost, as it was last said
+	devices map[string]struct{} // all that have stalled in it
+}
+
+// find looks for a storm. One that is raised lasts until the I/O that stalled in it
+// goes on again, even if no session is lost any more.
+func (l *stormLimits) find(f *facts.Facts, was stormState, raised bool) (storm, bool) {
+	s := storm{losses: f.SessionLosses(l.CloseWindow)}
+	candidates := l.stalled(f)
+	if len(candidates) == 0 {
+		return storm{}, false
+	}
+	s.looping = l.loops(f, s.losses, candidates)
+	s.stalls = s.tied(f, candidates)
+	s.live = len(s.looping) > 0 && len(s.stalls) > 0
+	switch {
+	case s.live && raised:
+		s.first = was.first
+	case s.live:
+		if s.first = f.FirstLoss(); s.first.IsZero() {
+			s.first = f.Now
+		}
+	case !raised:
+		return storm{}, false
+	default:
+		s.first = was.first
+		s.stalls = slices.DeleteFunc(slices.Clone(candidates), func(x facts.Stall) bool {
+			_, of := was.devices[x.Device]
+			return !of || x.Since.After(was.last.Add(l.CloseWindow))
+		})
+		if len(s.stalls) == 0 {
+			return storm{}, false
+		}
+	}
+	s.remember(f, was, raised)
+	return s, true
+}
+
+// remember notes what the next ticks need.
+func (s *storm) remember(f *facts.Facts, was stormState, raised bool) {
+	s.state = stormState{first: s.first, last: was.last, before: was.before, lost: was.lost, devices: map[string]struct{}{}}
+	if s.live {
+		s.state.last, s.state.lost = f.Now, s.lost()
+	}
+	if !raised {
+		s.state.before = cause.Before(f, s.first)
+	}
+	for _, x := range s.stalls {
+		s.state.devices[x.Device] = struct{}{}
+	}
+}
+
+// stalled are the stalls that may belong to a storm: devices without completions, or
+// that crawl, and requests that are sent again and again.
+func (l *stormLimits) stalled(f *facts.Facts) []facts.Stall {
+	var list []facts.Stall
+	for _, s := range f.Stalls() {
+		resent := false
+		for _, w := range s.Waits {
+			resent = resent || !w.Request.Paused && w.Attempts >= l.Resent
+		}
+		if s.Disk != nil && s.For >= l.Stalled || resent {
+			list = append(list, s)
+		}
+	}
+	return list
+}
+
+// loops are the OSDs whose working sessions are lost in a loop.
+func (l *stormLimits) loops(f *facts.Facts, losses *facts.Losses, stalls []facts.Stall) []facts.OSDLosses {
+	short := map[string]uint64{}
+	for _, o := range f.SessionLosses(l.CRCWindow).OSDs {
+		short[o.OSD] = o.Broken()
+	}
+	clients := uint64(max(1, len(f.Clients())))
+	if f.Host.Value.CephFS {
+		clients++
+	}
+	full := f.FullSince(stalls[0].Since) // writes then wait by design, and sessions are closed without a loop
+	slow := uint64(0)
+	for i := range losses.OSDs {
+		if n := losses.OSDs[i].Broken(); n >= 2 {
+			slow += n
+		}
+	}
+	var list []facts.OSDLosses
+	for i := range losses.OSDs {
+		o := &losses.OSDs[i]
+		broken := short[o.OSD] >= uint64(l.CRCFaults) || o.Broken() >= 2 && slow >= slowLoop
+		// When a cluster goes away each client loses its session once.
+		ended := !full && o.Ended() >= max(uint64(l.Closes), 2*clients) && o.Seconds >= min(l.Closes, int(l.CloseWindow.Seconds()/2))
+		if broken || ended {
+			list = append(list, *o)
+		}
+	}
+	slices.SortStableFunc(list, func(a, b facts.OSDLosses) int { return cmp.Compare(b.All(), a.All()) })
+	return list
+}
+
+// tied are the stalls that belong to the loop: what their requests wait for, where
+// osdc shows it, is among what fails. Where it does not, half of the devices must be
+// stalled, or the loop must be a lasting one: a fault or two beside one stalled disk
+// are chance.
+func (s *storm) tied(f *facts.Facts, stalls []facts.Stall) []facts.Stall {
+	loop := map[string]bool{}
+	lasting := uint64(0)
+	for i := range s.looping {
+		loop[s.looping[i].OSD] = true
+		lasting += s.looping[i].All()
+	}
+	var list, unknown []facts.Stall
+	for _, x := range stalls {
+		switch {
+		case len(x.Waits) == 0:
+			unknown = append(unknown, x)
+		case slices.ContainsFunc(x.Waits, func(w node.Wait) bool { return loop[facts.OSDName(w.Request.OSD)] }):
+			list = append(list, x)
+		}
+	}
+	if len(list) > 0 || 2*len(unknown) >= len(f.Mapped.Value) || lasting >= 5 {
+		list = append(list, unknown...)
+	}
+	slices.SortStableFunc(list, func(a, b facts.Stall) int { return cmp.Compare(b.For, a.For) })
+	return list
+}
+
+// on is the storm as it is for some devices only.
+func (s storm) on(devices map[string]bool) storm {
+	s.stalls = slices.DeleteFunc(slices.Clone(s.stalls), func(x facts.Stall) bool { return !devices[x.Device] })
+	return s
+}
+
+// devices are the krbd devices that stall in it.
+func (s storm) devices() []string { return facts.Devices(s.stalls) }
+
+// analysis weighs the causes.
+func (s storm) analysis(f *facts.Facts) cause.Analysis {
+	return cause.OfLoop(f, cause.Loop{First: s.first, Losses: s.losses, OSDs: s.looping, Stalls: s.stalls, Before: s.state.before})
+}
+
+// restsOn are the sources it is seen by.
+func (s storm) restsOn() []string {
+	list := []string{node.SourceKmsg}
+	io, osdc := false, false
+	for i := range s.stalls {
+		io, osdc = io || s.stalls[i].Disk != nil, osdc || s.stalls[i].Disk == nil
+	}
+	if io {
+		list = append(list, node.SourceIO)
+	}
+	if osdc {
+		list = append(list, node.SourceOSDC)
+	}
+	return list
+}
+
+// resetting is what happens to the sessions: "sessions to 182 OSDs keep resetting".
+func (s storm) resetting() string {
+	if !s.live {
+		return "last session lost at " + human.Clock(s.state.last)
+	}
+	return fmt.Sprintf("sessions to %s keep resetting", osdsText(s.looping))
+}
+
+// lost is what was lost, by reason: "364 CRC faults in 10 s".
+func (s storm) lost() string { return lossText(s.looping, s.losses.Window) }
+
+// stallText is what stalls, of all devices: "all 78 krbd disks (65 VMs) stalled, longest 4 min".
+func (s storm) stallText(f *facts.Facts, all int) string {
+	devices := s.devices()
+	if len(devices) == 0 {
+		return "requests of no mapped image are resent"
+	}
+	return fmt.Sprintf("%s%s stalled for %s", human.AllOf(len(devices), all, "krbd disk"), f.GuestsOn(devices).In(), human.Span(s.stalls[0].For))
+}
+
+// reasonText is what a lost session is called by its reason.
+var reasonText = map[kmsg.Reason]string{
+	kmsg.ReasonCRC:            "CRC fault",
+	kmsg.ReasonAuthTag:        "failed authentication tag",
+	kmsg.ReasonSparseRead:     "sparse-read error",
+	kmsg.ReasonClosed:         "session closed by the OSD",
+	kmsg.ReasonSocket:         "socket error",
+	kmsg.ReasonProtocol:       "protocol error",
+	kmsg.ReasonSequence:       "message sequence error",
+	kmsg.ReasonMemory:         "session lost for lack of memory",
+	kmsg.ReasonReset:          "session reset",
+	kmsg.ReasonConnect:        "failed connect",
+	kmsg.ReasonClosedEarly:    "connection closed before it was open",
+	kmsg.ReasonAuthentication: "authentication refused",
+	kmsg.ReasonFeatures:       "session refused for a missing feature",
+	kmsg.ReasonVersion:        "session refused for the protocol version",
+	kmsg.ReasonWrongPeer:      "wrong peer at the address",
+}
+
+// lossText says how many sessions were lost by reason: "364 CRC faults, 3 socket errors in 1 min".
+func lossText(osds []facts.OSDLosses, window time.Duration) string {
+	var parts []string
+	for i, r := range facts.Reasons {
+		n := uint64(0)
+		for o := range osds {
+			n += osds[o].N[i]
+		}
+		if n > 0 {
+			parts = append(parts, countReason(n, r))
+		}
+	}
+	if len(parts) == 0 {
+		return ""
+	}
+	return strings.Join(parts, ", ") + " in " + human.Span(window)
+}
+
+func countReason(n uint64, r kmsg.Reason) string {
+	text := reasonText[r]
+	switch r {
+	case kmsg.ReasonAuthentication, kmsg.ReasonClosed, kmsg.ReasonMemory, kmsg.ReasonConnect, kmsg.ReasonClosedEarly, kmsg.ReasonFeatures, kmsg.ReasonVersion, kmsg.ReasonWrongPeer:
+		if n != 1 {
+			head, tail, _ := strings.Cut(text, " ")
+			switch r {
+			case kmsg.ReasonConnect:
+				return human.Number(n) + " failed connects"
+			case kmsg.ReasonAuthentication:
+				return human.Number(n) + " times authentication refused"
+			case kmsg.ReasonWrongPeer:
+				return human.Number(n) + " times " + text
+			}
+			return human.Number(n) + " " + head + "s " + tail
+		}
+	}
+	return human.Count(n, text)
+}
+
+// osdsText names one OSD, or says how many there are.
+func osdsText(osds []facts.OSDLosses) string {
+	if len(osds) == 1 {
+		return osds[0].OSD
+	}
+	return human.Count(len(osds), "OSD")
+}
