@@ -9,12 +9,12 @@ import (
 	"github.com/nodewatch/nodewatch/pkg/rbd"
 )
 
-// The spans over which a device's latency is averaged: what it is, and what is
-// usual for it.
-const (
-	latencyNow   = 10 * time.Second
-	latencyUsual = 10 * time.Minute
-)
+// latencyNow is the span over which a device's latency is averaged.
+const latencyNow = 10 * time.Second
+
+// latencyMost is the most that one reading counts for, in ms: requests that waited
+// for minutes complete when a stall ends, and must not look like slowness after it.
+const latencyMost = 10000
 
 // A DiskIO is what one krbd device does.
 type DiskIO struct {
@@ -26,7 +26,6 @@ type DiskIO struct {
 	ReadBytes  float64   // bytes a second
 	WriteBytes float64
 	Latency    float64 // ms a completed read or write took, over about 10 s; 0: none completed yet
-	Usual      float64 // the same over about 10 min
 
 	InFlight  float64   // requests in flight, over about 10 s
 	Completed float64   // requests completed a second, over about 10 s
@@ -132,8 +131,7 @@ func (d *DiskIO) read(io *rbd.IO, at time.Time) {
 		d.Moved = at
 	}
 	if data := float64(io.Reads+io.Writes) - float64(d.Last.Reads+d.Last.Writes); data > 0 && ticks >= 0 {
-		d.Latency = eased(d.Latency, ticks/data, seconds, latencyNow)
-		d.Usual = eased(d.Usual, ticks/data, seconds, latencyUsual)
+		d.Latency = eased(d.Latency, min(ticks/data, latencyMost), seconds, latencyNow)
 	}
 	d.IOPS = float64(done) / seconds
 	d.ReadBytes = 512 * grown(d.Last.ReadSectors, io.ReadSectors) / seconds

@@ -17,6 +17,7 @@ import (
 	"github.com/nodewatch/nodewatch/pkg/host"
 	"github.com/nodewatch/nodewatch/pkg/kmsg"
 	"github.com/nodewatch/nodewatch/pkg/rbd"
+	"github.com/nodewatch/nodewatch/pkg/report"
 )
 
 // story is five bad minutes of a node with two bonds, in which most rules have
@@ -133,6 +134,7 @@ func findingsOf(t *testing.T, b rule.RuleSet, tape []node.Entry) [][]string {
 		}
 		var list []string
 		for _, f := range v.Report.Findings {
+			slices.SortFunc(f.ExplainedBy, func(a, b report.Ref) int { return strings.Compare(a.Rule+a.Subject, b.Rule+b.Subject) }) // they are in the rules' order
 			raw, err := json.Marshal(f)
 			if err != nil {
 				t.Fatal(err)

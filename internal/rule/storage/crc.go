@@ -3,6 +3,7 @@ package storage
 import (
 	"fmt"
 	"slices"
+	"strings"
 	"time"
 
 	"github.com/nodewatch/nodewatch/internal/cause"
@@ -18,19 +19,20 @@ func libcephCRC() rule.Rule {
 	limits := &struct {
 		Faults   int           `json:"faults" doc:"faults of all OSDs together, within window, from which the finding is raised" min:"1" max:"10000"`
 		Degraded int           `json:"degraded" doc:"faults within window from which it is a warning and customers are taken to feel it" min:"1" max:"100000"`
+		Critical int           `json:"critical" doc:"faults within a minute from which it is critical, whether I/O stalls or not" min:"2" max:"1000000"`
 		Window   time.Duration `json:"window" doc:"how far back faults count" min:"10s" max:"10m"`
-	}{1, 10, 5 * time.Minute}
+	}{1, 10, 300, 5 * time.Minute}
 	return rule.Rule{
 		ID:            "libceph-crc",
 		Title:         "Ceph sessions are lost to bad checksums",
 		Component:     rule.Storage,
-		Severity:      "info, warning",
+		Severity:      "info, warning, critical",
 		Impact:        "operational for a few faults, as I/O continues after each; degraded_performance for many, as each resends all requests of an OSD. What is stalled is krbd-stalled or krbd-retry-storm",
 		Needs:         []string{node.SourceKmsg},
-		KeepFiringFor: rule.Timing{Info: 2 * time.Hour, Warning: time.Minute},
+		KeepFiringFor: rule.Timing{Critical: 20 * time.Second},
 		Limits:        limits,
 		About: "A reply of an OSD failed its checksum (or, in msgr2's secure mode, its authentication tag), and the kernel gave up the session: libceph's lines \"bad crc/signature\" and \"integrity error\" of the last 5 minutes. " +
-			"Each fault reconnects at once and resends every in-flight request to that OSD: it is the first line of a retry storm. Information for a few faults, which stays for two hours so that one fault an hour is one finding; a warning from 10 on. Faults that the kernel log held before nodewatch started are told for a day. " +
+			"Each fault reconnects at once and resends every in-flight request to that OSD: it is the first line of a retry storm. Information for a few faults, which stays for two hours so that one fault an hour is one finding; a warning from 2 on; critical from 300 in a minute on, which is a loop. Faults that the kernel log held before nodewatch started are told for a day. " +
 			"It does not mean that the network corrupts data, which TCP and Ethernet would have caught: the buffer changed while the kernel used it. The known trigger is a Windows guest on a krbd disk that is mapped without rxbounce; others are bad memory, a NIC's or driver's offload, and a bad cable, which shows in rx_crc_errors. " +
 			"A failure on the way to an OSD is not logged here but there, and shows as libceph-session-loop.",
 		Do: []string{
@@ -68,6 +70,9 @@ func libcephCRC() rule.Rule {
 			if n >= uint64(limits.Degraded) {
 				r.Impact = report.DegradedPerformance
 			}
+			if lastMinute(in) >= uint64(limits.Critical) {
+				r.Severity = report.Critical
+			}
 			a := cause.OfLoop(in.Facts, cause.Loop{First: osds[0].Last.Add(-limits.Window), Losses: losses, OSDs: osds, Before: []cause.Evidence{}})
 			evidence, against := causeEvidence(a)
 			r.Evidence, r.Against, r.Cause = append(r.Evidence, evidence...), against, a.Concluded()
@@ -84,18 +89,47 @@ func libcephCRC() rule.Rule {
 	}
 }
 
-// earlierFaults tells of faults that the kernel log held before nodewatch started.
-func earlierFaults(in rule.Input) []rule.Result {
-	evidence := history(in)
-	if len(evidence) == 0 {
-		return nil
+// lastMinute is how many faults there were in the last minute.
+func lastMinute(in rule.Input) uint64 {
+	n := uint64(0)
+	for _, o := range in.SessionLosses(time.Minute).OSDs {
+		n += o.Of(kmsg.ReasonCRC, kmsg.ReasonAuthTag)
 	}
-	return []rule.Result{{
-		Severity: report.Info,
-		Summary:  "CRC faults before nodewatch started: " + evidence[0].Fact,
-		Evidence: evidence,
-		Advice:   []report.Advice{{Do: "Read them: an earlier storm is the best warning of the next", Command: "journalctl -k --grep 'libceph: .*(bad crc|bad data crc|integrity error)'"}},
-	}}
+	return n
+}
+
+// remembered is for how long faults are told after the latest, so that one an hour is
+// one finding.
+const remembered = 2 * time.Hour
+
+// earlierFaults tells of faults that are over, and of those that the kernel log held
+// before nodewatch started.
+func earlierFaults(in rule.Input) []rule.Result {
+	n, last := uint64(0), (*node.Series)(nil)
+	for _, class := range []kmsg.Class{kmsg.CRC, kmsg.Integrity} {
+		for _, s := range in.Kernel.Of(class) {
+			if s.Total > 0 && in.Now.Sub(s.Last) < remembered && strings.HasPrefix(s.Peer, "osd") {
+				if n += s.Total; last == nil || s.Last.After(last.Last) {
+					last = s
+				}
+			}
+		}
+	}
+	evidence := history(in)
+	follow := []report.Advice{{Do: "Read them: faults that went by are the best warning of the next storm", Command: "journalctl -k --grep 'libceph: .*(bad crc|bad data crc|integrity error)'"}}
+	switch {
+	case last != nil:
+		fact := fmt.Sprintf("%s since nodewatch started, latest with %s at %s: %s", human.Count(n, "CRC fault"), last.Peer, human.Clock(last.Last), last.Text)
+		return []rule.Result{{
+			Severity: report.Info,
+			Summary:  fmt.Sprintf("%s, none in the last %s; latest with %s at %s", human.Count(n, "CRC fault"), human.Span(in.Now.Sub(last.Last).Truncate(time.Minute)), last.Peer, human.Clock(last.Last)),
+			Evidence: append([]report.Evidence{rule.FactAt(node.SourceKmsg, last.Peer, fact, last.Last)}, evidence...),
+			Advice:   append(bounceAdvice(in, in.Exposure()), follow...),
+		}}
+	case len(evidence) > 0:
+		return []rule.Result{{Severity: report.Info, Summary: "CRC faults before nodewatch started: " + evidence[0].Fact, Evidence: evidence, Advice: follow}}
+	}
+	return nil
 }
 
 // history tells of CRC faults of the last day that were logged before nodewatch started.

@@ -14,18 +14,7 @@ import (
 	"github.com/nodewatch/nodewatch/pkg/report"
 )
 
-type layer2Limits struct {
-	Full          float64       `json:"full" doc:"share of a slave's line rate, one way, from which it counts as saturated" min:"0.5" max:"0.98"`
-	FullFor       time.Duration `json:"full_for" doc:"how long a slave is saturated before it counts" min:"2s" max:"60s"`
-	LatencyFactor float64       `json:"latency_factor" doc:"how many times its usual latency a krbd disk must take to count as slow" min:"1.5" max:"100"`
-	Latency       time.Duration `json:"latency" doc:"latency below which no krbd disk counts as slow" min:"1ms" max:"10s"`
-	SlowShare     float64       `json:"slow_share" doc:"share of the bond's krbd disks that must be slow, at least two of them unless there is one" min:"0.01" max:"1"`
-	Drops         time.Duration `json:"drops" doc:"how long a slave drops frames for lack of buffers before it counts" min:"2s" max:"60s"`
-	Faults        int           `json:"faults" doc:"sessions of one OSD lost in a minute that count; a CRC fault counts alone" min:"1" max:"1000"`
-}
-
-func layer2BondKrbd(storms *stormLimits) rule.Rule {
-	limits := &layer2Limits{Full: node.FullShare, FullFor: 5 * time.Second, LatencyFactor: 10, Latency: 50 * time.Millisecond, SlowShare: 0.25, Drops: 5 * time.Second, Faults: 2}
+func layer2BondKrbd(storms *stormLimits, limits *congestionLimits) rule.Rule {
 	return rule.Rule{
 		ID:            "layer2-bond-krbd",
 		Title:         "a bond that hashes by MAC address carries krbd's traffic",
@@ -34,8 +23,8 @@ func layer2BondKrbd(storms *stormLimits) rule.Rule {
 		Impact:        "operational as a standing risk; degraded_performance while a storm is imminent; in the storm by the guests whose disks are stalled",
 		Needs:         []string{node.SourceBond, node.SourceKrbd},
 		KeepFiringFor: rule.Timing{Critical: 45 * time.Second}, // traffic comes in waves; the stage must not change with each
-		Explains: []string{"krbd-retry-storm", "krbd-stalled", "krbd-slow", "krbd-resend", "libceph-crc", "libceph-session-loop",
-			"nic-saturated", "nic-drops", "nic-errors", "bond-imbalance", "bond-hash-layer2", "bond-spread"},
+		Explains: []string{"krbd-retry-storm", "krbd-nic-saturated", "krbd-stalled", "krbd-slow", "krbd-resend", "libceph-crc", "libceph-session-loop",
+			"nic-saturated", "nic-drops", "bond-imbalance", "bond-hash-layer2"},
 		Limits: limits,
 		About: "The pattern of the RL1 Node 2 outage, in three stages. Standing risk (warning): a bond of several slaves that carries krbd's traffic chooses the slave by MAC address, or by MAC address and VLAN, so that all traffic to one server, or through one router, shares one NIC; and all krbd disks share one kernel client, so that a stall of that NIC stalls all of them. " +
 			"Storm imminent (critical, degraded performance): one slave is at 90 % or more of its line rate one way for 5 s, and krbd is affected: a quarter of the bond's disks take at least 10 times their usual latency and at least 50 ms, or more than 500 ms, or the NIC keeps dropping frames for lack of buffers, or sessions are lost. Saturation alone, as by a backup or a migration, does not count: that is nic-saturated. " +
@@ -52,7 +41,7 @@ func layer2BondKrbd(storms *stormLimits) rule.Rule {
 			for _, b := range in.Bonds() {
 				like, why := b.Layer2Like()
 				if _, carries := in.CarriesStorage(b.Name); like && carries && b.MultiSlave() && len(in.Mapped.Value) > 0 {
-					list = append(list, limits.judge(in, storms, behind(in, b, why)))
+					list = append(list, layer2Stage(in, limits, storms, behind(in, b, why)))
 				}
 			}
 			return list
@@ -66,17 +55,17 @@ type layer2State struct {
 	stormy bool
 }
 
-// judge returns the stage that a bond is at.
-func (l *layer2Limits) judge(in rule.Input, storms *stormLimits, p affected) rule.Result {
+// layer2Stage returns the stage that a bond is at.
+func layer2Stage(in rule.Input, l *congestionLimits, storms *stormLimits, p affected) rule.Result {
 	was, _ := rule.StateOf[layer2State](in, p.bond.Name)
 	r := p.risk(in)
 	if s, seen := storms.find(in.Facts, was.storm, was.stormy); seen {
 		here := s.on(p.behind)
-		if len(here.stalls) > 0 && (was.stormy || l.congested(in, p) || 2*len(here.stalls) >= len(s.stalls)) {
+		if len(here.stalls) > 0 && (was.stormy || l.congested(in, p.bond.Name) || 2*len(here.stalls) >= len(s.stalls)) {
 			return p.storm(in, r, here)
 		}
 	}
-	if f := l.saturated(in, p); len(f.signs) > 0 {
+	if f := l.saturated(in, in.NICsOf(p.bond.Name), p.devices); len(f.signs) > 0 {
 		return p.imminent(in, r, f)
 	}
 	return r
@@ -160,6 +149,7 @@ func (p affected) risk(in rule.Input) rule.Result {
 		Subject:  p.bond.Name,
 		Severity: report.Warning,
 		Setting:  true,
+		Blind:    in.Blind(facts.BondSource(p.bond)) != nil,
 		RestsOn:  []string{facts.BondSource(p.bond), node.SourceKrbd},
 		Explains: p.explains(in),
 		Summary:  fmt.Sprintf("layer2 bond + krbd: %s hashes with %s and carries Ceph traffic; %s. If one NIC saturates, all of them stall.", p.name(), p.hash(), p.shared()),
@@ -258,83 +248,10 @@ func (p affected) shares(in rule.Input, r *rule.Result) {
 	}
 }
 
-// A saturation is a slave that is full, and what shows that krbd is affected.
-type saturation struct {
-	nic   *facts.NIC
-	load  facts.Load
-	slow  []string // krbd devices
-	signs []report.Evidence
-	rests []string
-}
-
-// saturated looks for a slave that has been full for long enough while krbd is affected.
-func (l *layer2Limits) saturated(in rule.Input, p affected) saturation {
-	for _, n := range in.NICsOf(p.bond.Name) {
-		for _, way := range []string{"rx", "tx"} {
-			load := n.FullAt(way, l.Full)
-			if !load.Full || n.At.Sub(load.Since) < l.FullFor {
-				continue
-			}
-			s := saturation{nic: n, load: load, rests: []string{node.SourceNIC}}
-			l.slowDisks(in, p, &s)
-			l.dropping(in, n, &s)
-			l.losing(in, &s)
-			if len(s.signs) > 0 {
-				return s
-			}
-		}
-	}
-	return saturation{}
-}
-
-// congested reports whether a slave of the bond is full or drops frames.
-func (l *layer2Limits) congested(in rule.Input, p affected) bool {
-	for _, n := range in.NICsOf(p.bond.Name) {
-		_, drops := in.Dropping(n)
-		if drops || n.FullAt("rx", l.Full).Full || n.FullAt("tx", l.Full).Full {
-			return true
-		}
-	}
-	return false
-}
-
-func (l *layer2Limits) slowDisks(in rule.Input, p affected, s *saturation) {
-	slow := in.SlowDisks(p.devices, facts.SlowLimits{Factor: l.LatencyFactor, Floor: l.Latency, Ceiling: facts.DefaultSlow.Ceiling})
-	if len(slow) < min(2, len(p.devices)) || float64(len(slow)) < l.SlowShare*float64(len(p.devices)) {
-		return
-	}
-	for i := range slow {
-		s.slow = append(s.slow, slow[i].Device)
-	}
-	s.signs = append(s.signs, rule.FactAt(node.SourceIO, "", slowText(in, slow, len(p.devices)), slow[0].Disk.At))
-	s.rests = append(s.rests, node.SourceIO)
-}
-
-func (l *layer2Limits) dropping(in rule.Input, n *facts.NIC, s *saturation) {
-	if d, is := in.Dropping(n); is && in.Now.Sub(d.Since) >= l.Drops {
-		s.signs = append(s.signs, rule.FactAt(d.Source, n.Name, fmt.Sprintf("%s has been dropping frames (receive buffers exhausted) since %s, now %s", n.Label, human.Clock(d.Since), human.Rate(d.Rate, "frame")), n.At))
-		s.rests = append(s.rests, d.Source)
-	}
-}
-
-func (l *layer2Limits) losing(in rule.Input, s *saturation) {
-	losses := in.SessionLosses(time.Minute)
-	var osds []facts.OSDLosses
-	for i := range losses.OSDs {
-		if o := losses.OSDs[i]; o.Broken() > 0 || o.Ended() >= uint64(l.Faults) {
-			osds = append(osds, o)
-		}
-	}
-	if len(osds) > 0 {
-		s.signs = append(s.signs, lossEvidence(losses, osds)...)
-		s.rests = append(s.rests, node.SourceKmsg)
-	}
-}
-
 // imminent is the second stage: a slave is saturated and krbd is affected.
 func (p affected) imminent(in rule.Input, r rule.Result, s saturation) rule.Result {
 	carries := fmt.Sprintf("%s %s, %s of line rate", s.load.Way, human.BitRate(s.load.Bits), human.Percent(s.load.Share))
-	r.Severity, r.Impact, r.Setting = report.Critical, report.DegradedPerformance, false
+	r.Severity, r.Impact, r.Setting, r.Blind = report.Critical, report.DegradedPerformance, false, false
 	r.Hits = rule.Hits{Slow: s.slow}
 	r.RestsOn = slices.Compact(slices.Sorted(slices.Values(append(s.rests, r.RestsOn...))))
 	r.Summary = fmt.Sprintf("layer2 bond + krbd: storm imminent: %s of %s is saturated (%s) for %s and krbd is affected; %s",
@@ -349,8 +266,8 @@ func (p affected) imminent(in rule.Input, r rule.Result, s saturation) rule.Resu
 func (p affected) storm(in rule.Input, r rule.Result, s storm) rule.Result {
 	a := s.analysis(in.Facts)
 	evidence, against := causeEvidence(a)
-	r.Severity, r.Setting = report.Critical, false
-	r.Hits = rule.Hits{Stalled: s.devices(), Loop: true}
+	r.Severity, r.Setting, r.Blind = report.Critical, false, false
+	r.Hits, r.Ended = s.hits(), ended(s.stalls)
 	r.RestsOn = append(s.restsOn(), r.RestsOn...)
 	r.State, r.Cause = layer2State{storm: s.state, stormy: true}, a.Concluded()
 	r.Summary = because(fmt.Sprintf("layer2 bond + krbd: retry storm behind %s: %s; %s", p.name(), s.stallText(in.Facts, len(p.devices)), s.resetting()), a)

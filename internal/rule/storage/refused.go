@@ -63,7 +63,7 @@ func cephRefused() rule.Rule {
 				}
 			}
 			if len(stalls) > 0 {
-				r.Severity, r.Hits.Stalled = report.Critical, facts.Devices(stalls)
+				r.Severity, r.Hits = report.Critical, stalledHits(stalls)
 				r.RestsOn = []string{node.SourceKmsg, node.SourceIO}
 				r.Summary += fmt.Sprintf("; %s%s stalled for %s", human.AllOf(len(stalls), len(in.Mapped.Value), "krbd disk"), in.GuestsOn(r.Hits.Stalled).In(), human.Span(stalls[0].For))
 				r.Evidence = append(r.Evidence, stallEvidence(in, stalls)...)

@@ -43,7 +43,8 @@ func krbdRetryStorm(limits *stormLimits) rule.Rule {
 			evidence, against := causeEvidence(a)
 			r := rule.Result{
 				Severity: report.Critical,
-				Hits:     rule.Hits{Stalled: s.devices(), Loop: true},
+				Hits:     s.hits(),
+				Ended:    ended(s.stalls),
 				RestsOn:  s.restsOn(),
 				Since:    s.first,
 				State:    s.state,

@@ -2,6 +2,7 @@ package storage
 
 import (
 	"fmt"
+	"slices"
 	"time"
 
 	"github.com/nodewatch/nodewatch/internal/cause"
@@ -26,7 +27,7 @@ func krbdSlow() rule.Rule {
 		Severity:      "warning",
 		Impact:        "degraded_performance: the guests on these disks wait",
 		Needs:         []string{node.SourceIO, node.SourceKrbd},
-		For:           rule.Always(30 * time.Second),
+		For:           rule.Always(time.Minute), // after a stall the old requests complete, and their latency must be forgotten
 		KeepFiringFor: rule.Always(time.Minute),
 		Limits:        limits,
 		About: "A quarter of all krbd disks take at least 10 times their usual latency, and at least 50 ms, while they do not carry more than twice their usual load; or more than 500 ms, whatever is usual. Latency is that of reads and writes, without flushes and discards; or, if that is longer, the requests in flight divided by those completed per second, which shows a disk that completes only what is small. " +
@@ -40,6 +41,7 @@ func krbdSlow() rule.Rule {
 		Check: func(in rule.Input) []rule.Result {
 			all := len(in.Mapped.Value)
 			slow := in.SlowDisks(in.Mapped.Value, facts.SlowLimits{Factor: limits.Factor, Floor: limits.Floor, Ceiling: limits.Ceiling})
+			slow = slices.DeleteFunc(slow, func(l facts.Latency) bool { return l.Disk.Stuck() >= 5*time.Second }) // stalled is more than slow
 			if len(slow) < min(2, max(all, 1)) || float64(len(slow)) < limits.Share*float64(all) {
 				return nil
 			}

@@ -92,7 +92,7 @@ func (l *stalledLimits) judge(in rule.Input, stalls []facts.Stall) rule.Result {
 	}
 	all, n := len(in.Mapped.Value), len(devices)
 	a := cause.OfStall(in.Facts, stalls)
-	r := rule.Result{Severity: report.Warning, Hits: rule.Hits{Stalled: devices}, RestsOn: rests, Since: since, Cause: a.Concluded()}
+	r := rule.Result{Severity: report.Warning, Hits: stalledHits(stalls), Ended: ended(stalls), RestsOn: rests, Since: since, Cause: a.Concluded()}
 	if n > 1 && float64(n) >= l.Spread*float64(all) || n > 0 && in.Now.Sub(since) >= l.Long {
 		r.Severity = report.Critical
 	}

@@ -10,12 +10,13 @@ import "github.com/nodewatch/nodewatch/internal/rule"
 func Rules() []rule.Rule {
 	storms := newStormLimits()
 	return []rule.Rule{
-		layer2BondKrbd(storms),
+		layer2BondKrbd(storms, newCongestionLimits()),
 		krbdRetryStorm(storms),
 		cephUnreachable(),
 		cephRefused(),
 		krbdStalled(),
 		krbdIOError(),
+		krbdNICSaturated(newCongestionLimits()),
 		krbdSlow(),
 		krbdResend(),
 		libcephCRC(),

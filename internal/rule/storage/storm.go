@@ -11,6 +11,7 @@ import (
 	"github.com/nodewatch/nodewatch/internal/facts"
 	"github.com/nodewatch/nodewatch/internal/human"
 	"github.com/nodewatch/nodewatch/internal/node"
+	"github.com/nodewatch/nodewatch/internal/rule"
 	"github.com/nodewatch/nodewatch/pkg/kmsg"
 )
 
@@ -32,6 +33,10 @@ func newStormLimits() *stormLimits {
 // not be believed, make a loop within a minute however slowly each OSD fails: where a
 // NIC is full, each resend takes long.
 const slowLoop = 6
+
+// leadTime is how much earlier than the first lost session a stall that belongs to
+// it may have begun: readings are a second apart, and lines are told to ten seconds.
+const leadTime = 5 * time.Second
 
 // A storm is sessions that are lost again and again, and krbd I/O that stalls with it.
 type storm struct {
@@ -149,11 +154,11 @@ func (l *stormLimits) loops(f *facts.Facts, losses *facts.Losses, stalls []facts
 
 // tied are the stalls that belong to the loop: what their requests wait for, where
 // osdc shows it, is among what fails. Where it does not, half of the devices must be
-// stalled, or the loop must be a lasting one: a fault or two beside one stalled disk
-// are chance.
+// stalled, or the loop must be a lasting one, or all must have stalled no earlier than
+// it began: a fault or two beside a disk that was stalled before are chance.
 func (s *storm) tied(f *facts.Facts, stalls []facts.Stall) []facts.Stall {
 	loop := map[string]bool{}
-	lasting := uint64(0)
+	lasting, first, together := uint64(0), f.FirstLoss(), true
 	for i := range s.looping {
 		loop[s.looping[i].OSD] = true
 		lasting += s.looping[i].All()
@@ -163,11 +168,12 @@ func (s *storm) tied(f *facts.Facts, stalls []facts.Stall) []facts.Stall {
 		switch {
 		case len(x.Waits) == 0:
 			unknown = append(unknown, x)
+			together = together && !x.Since.Before(first.Add(-leadTime))
 		case slices.ContainsFunc(x.Waits, func(w node.Wait) bool { return loop[facts.OSDName(w.Request.OSD)] }):
 			list = append(list, x)
 		}
 	}
-	if len(list) > 0 || 2*len(unknown) >= len(f.Mapped.Value) || lasting >= 5 {
+	if len(list) > 0 || 2*len(unknown) >= len(f.Mapped.Value) || lasting >= 5 || together {
 		list = append(list, unknown...)
 	}
 	slices.SortStableFunc(list, func(a, b facts.Stall) int { return cmp.Compare(b.For, a.For) })
@@ -182,6 +188,51 @@ func (s storm) on(devices map[string]bool) storm {
 
 // devices are the krbd devices that stall in it.
 func (s storm) devices() []string { return facts.Devices(s.stalls) }
+
+// hits are what it hits.
+func (s storm) hits() rule.Hits {
+	h := stalledHits(s.stalls)
+	h.Loop = true
+	return h
+}
+
+// stalledHits are the devices of stalls.
+func stalledHits(stalls []facts.Stall) rule.Hits {
+	h := rule.Hits{Stalled: facts.Devices(stalls)}
+	for i := range stalls {
+		if h.Since.IsZero() || stalls[i].Since.Before(h.Since) {
+			h.Since = stalls[i].Since
+		}
+	}
+	return h
+}
+
+// ended proves that stalls have ended: the block layer shows completions again of
+// those it showed, osdc lists no old request any more of those that it alone showed.
+func ended(stalls []facts.Stall) func(*facts.Facts) bool {
+	var disks []string
+	since, listed := time.Time{}, map[string]bool{}
+	for i := range stalls {
+		if stalls[i].Disk != nil {
+			disks, since = append(disks, stalls[i].Device), facts.Later(since, stalls[i].Disk.Moved)
+		} else {
+			listed[stalls[i].Device] = true
+		}
+	}
+	return func(f *facts.Facts) bool {
+		if len(listed) > 0 {
+			if f.Blind(node.SourceOSDC) != nil {
+				return false
+			}
+			for _, s := range f.Stalls() {
+				if listed[s.Device] {
+					return false
+				}
+			}
+		}
+		return f.CompletesAgain(disks, since)
+	}
+}
 
 // analysis weighs the causes.
 func (s storm) analysis(f *facts.Facts) cause.Analysis {

@@ -31,7 +31,7 @@ func cephUnreachable() rule.Rule {
 		Needs:         []string{node.SourceKmsg, node.SourceIO},
 		For:           rule.Always(5 * time.Second),  // a quiet disk completes a request now and then: one at any time denies it
 		KeepFiringFor: rule.Always(20 * time.Second), // sessions come back one by one
-		Explains:      []string{"krbd-stalled", "libceph-session-loop", "host-io-pressure", "source-stalled", "cluster-health"},
+		Explains:      []string{"krbd-stalled", "libceph-session-loop", "host-io-pressure", "source-stalled"},
 		Limits:        limits,
 		About: "Either kernel clients have been without a monitor session for 20 s (libceph's \"session lost, hunting for new mon\", less those established since), or the OSDs are gone: at least half of the known ones are down or the kernel's connections to them fail, and no request of any krbd device of that cluster has completed for 10 s. Each cluster is judged by itself. " +
 			"On a node whose guests use librbd only, it is that nodewatch-ceph has had no answer for a minute. " +
@@ -120,7 +120,7 @@ func (l *unreachableLimits) osds(in rule.Input, subject string, devices []rbd.Ma
 		what = "cluster " + subject + ": " + what
 	}
 	r := rule.Result{
-		Subject: subject, Severity: report.Critical, Hits: rule.Hits{Stalled: facts.Devices(stalls)}, Since: stalls[0].Since,
+		Subject: subject, Severity: report.Critical, Hits: stalledHits(stalls), Since: stalls[0].Since,
 		Evidence: append(lossEvidence(losses, failing), stallEvidence(in, stalls)...),
 	}
 	monEvidence(in, c, &r)
@@ -164,7 +164,7 @@ func (l *unreachableLimits) monitors(in rule.Input) (rule.Result, bool) {
 			stalls = append(stalls, s)
 		}
 	}
-	r := rule.Result{Severity: report.Warning, Since: c.MonLost, RestsOn: []string{node.SourceKmsg}, Hits: rule.Hits{Stalled: facts.Devices(stalls)}}
+	r := rule.Result{Severity: report.Warning, Since: c.MonLost, RestsOn: []string{node.SourceKmsg}, Hits: stalledHits(stalls)}
 	all := len(in.Clients())
 	who := human.Count(c.Hunting, "kernel client")
 	if c.Hunting >= all {

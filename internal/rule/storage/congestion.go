@@ -1,0 +1,103 @@
+package storage
+
+import (
+	"fmt"
+	"time"
+
+	"github.com/nodewatch/nodewatch/internal/facts"
+	"github.com/nodewatch/nodewatch/internal/human"
+	"github.com/nodewatch/nodewatch/internal/node"
+	"github.com/nodewatch/nodewatch/internal/rule"
+	"github.com/nodewatch/nodewatch/pkg/rbd"
+	"github.com/nodewatch/nodewatch/pkg/report"
+)
+
+// congestionLimits tell a saturated storage NIC that krbd is affected by. Two rules
+// have them, each its own.
+type congestionLimits struct {
+	Full          float64       `json:"full" doc:"share of a slave's line rate, one way, from which it counts as saturated" min:"0.5" max:"0.98"`
+	FullFor       time.Duration `json:"full_for" doc:"how long a slave is saturated before it counts" min:"2s" max:"60s"`
+	LatencyFactor float64       `json:"latency_factor" doc:"how many times its usual latency a krbd disk must take to count as slow" min:"1.5" max:"100"`
+	Latency       time.Duration `json:"latency" doc:"latency below which no krbd disk counts as slow" min:"1ms" max:"10s"`
+	SlowShare     float64       `json:"slow_share" doc:"share of the krbd disks behind it that must be slow, at least two of them unless there is one" min:"0.01" max:"1"`
+	Drops         time.Duration `json:"drops" doc:"how long a slave drops frames for lack of buffers before it counts" min:"2s" max:"60s"`
+	DropRate      float64       `json:"drop_rate" doc:"frames per second that it must drop to count: a few are the tail of any burst" min:"1" max:"1000000"`
+	Faults        int           `json:"faults" doc:"sessions of one OSD lost in a minute that count; a CRC fault counts alone" min:"1" max:"1000"`
+}
+
+func newCongestionLimits() *congestionLimits {
+	return &congestionLimits{Full: node.FullShare, FullFor: 5 * time.Second, LatencyFactor: 10, Latency: 50 * time.Millisecond, SlowShare: 0.25, Drops: 5 * time.Second, DropRate: 1000, Faults: 2}
+}
+
+// A saturation is a slave that is full, and what shows that krbd is affected.
+type saturation struct {
+	nic   *facts.NIC
+	load  facts.Load
+	slow  []string // krbd devices
+	signs []report.Evidence
+	rests []string
+}
+
+// saturated looks for a slave that has been full for long enough while krbd is affected.
+func (l *congestionLimits) saturated(in rule.Input, nics []*facts.NIC, devices []rbd.Mapped) saturation {
+	for _, n := range nics {
+		for _, way := range []string{"rx", "tx"} {
+			load := n.FullAt(way, l.Full)
+			if !load.Full || n.At.Sub(load.Since) < l.FullFor {
+				continue
+			}
+			s := saturation{nic: n, load: load, rests: []string{node.SourceNIC}}
+			l.slowDisks(in, devices, &s)
+			l.dropping(in, n, &s)
+			l.losing(in, &s)
+			if len(s.signs) > 0 {
+				return s
+			}
+		}
+	}
+	return saturation{}
+}
+
+// congested reports whether a slave of the bond is full or drops frames.
+func (l *congestionLimits) congested(in rule.Input, carrier string) bool {
+	for _, n := range in.NICsOf(carrier) {
+		_, drops := in.Dropping(n)
+		if drops || n.FullAt("rx", l.Full).Full || n.FullAt("tx", l.Full).Full {
+			return true
+		}
+	}
+	return false
+}
+
+func (l *congestionLimits) slowDisks(in rule.Input, devices []rbd.Mapped, s *saturation) {
+	slow := in.SlowDisks(devices, facts.SlowLimits{Factor: l.LatencyFactor, Floor: l.Latency, Ceiling: facts.DefaultSlow.Ceiling})
+	if len(slow) < min(2, len(devices)) || float64(len(slow)) < l.SlowShare*float64(len(devices)) {
+		return
+	}
+	for i := range slow {
+		s.slow = append(s.slow, slow[i].Device)
+	}
+	s.signs = append(s.signs, rule.FactAt(node.SourceIO, "", slowText(in, slow, len(devices)), slow[0].Disk.At))
+	s.rests = append(s.rests, node.SourceIO)
+}
+
+func (l *congestionLimits) dropping(in rule.Input, n *facts.NIC, s *saturation) {
+	if d, is := in.Dropping(n); is && d.Rate >= l.DropRate && in.Now.Sub(d.Since) >= l.Drops {
+		s.signs = append(s.signs, rule.FactAt(d.Source, n.Name, fmt.Sprintf("%s has been dropping frames (receive buffers exhausted) since %s, now %s", n.Label, human.Clock(d.Since), human.Rate(d.Rate, "frame")), n.At))
+		s.rests = append(s.rests, d.Source)
+	}
+}
+
+func (l *congestionLimits) losing(in rule.Input, s *saturation) {
+	losses := in.SessionLosses(time.Minute)
+	var osds []facts.OSDLosses
+	for i := range losses.OSDs {
+		if o := losses.OSDs[i]; o.Broken() > 0 || o.Ended() >= uint64(l.Faults) {
+			osds = append(osds, o)
+		}
+	}
+	if len(osds) > 0 {
+		s.signs = append(s.signs, lossEvidence(losses, osds)...)
+		s.rests = append(s.rests, node.SourceKmsg)
+	}
+}

@@ -1,0 +1,90 @@
+package storage
+
+import (
+	"fmt"
+	"slices"
+	"time"
+
+	"github.com/nodewatch/nodewatch/internal/facts"
+	"github.com/nodewatch/nodewatch/internal/human"
+	"github.com/nodewatch/nodewatch/internal/node"
+	"github.com/nodewatch/nodewatch/internal/rule"
+	"github.com/nodewatch/nodewatch/pkg/rbd"
+	"github.com/nodewatch/nodewatch/pkg/report"
+)
+
+// idleShare is the share of its line rate up to which another slave of a bond counts
+// as one that could carry more.
+const idleShare = 0.5
+
+func krbdNICSaturated(limits *congestionLimits) rule.Rule {
+	return rule.Rule{
+		ID:            "krbd-nic-saturated",
+		Title:         "a saturated NIC slows krbd, and its bond could carry more",
+		Component:     rule.Storage,
+		Severity:      "warning, critical",
+		Impact:        "degraded_performance",
+		Needs:         []string{node.SourceNIC},
+		KeepFiringFor: rule.Timing{Warning: 30 * time.Second, Critical: 45 * time.Second}, // traffic comes in waves
+		Explains:      []string{"krbd-slow", "krbd-resend", "nic-saturated", "nic-drops", "bond-imbalance"},
+		Limits:        limits,
+		About: "A NIC that carries krbd's traffic is at 90 % or more of its line rate one way for 5 s, and krbd is affected: a quarter of the disks behind it are slow, or the NIC keeps dropping frames for lack of buffers, or sessions are lost. The host's policy spreads what it sends, so that it is not layer2-bond-krbd. " +
+			"Critical where another slave of the same bond is below half of its line rate: the load does not spread, because the switch hashes by MAC address, or because a few peers hash to one slave (layer2+3), and a retry storm is near. A warning where all slaves are full, or the NIC is in no bond: then the link is too small for the load.",
+		Do: []string{
+			"Receive side: set the switch's hash of the LAG to IP addresses and ports.",
+			"Send side: use layer3+4, so that each connection is hashed by itself.",
+			"Find what else uses the NIC, and stop or limit it at its source.",
+		},
+		Check: func(in rule.Input) []rule.Result {
+			var list []rule.Result
+			for _, name := range carriers(in) {
+				b, isBond := in.BondNamed(name)
+				if like, _ := b.Layer2Like(); isBond && like && b.MultiSlave() {
+					continue
+				}
+				behind := devicesBehind(in, name)
+				devices := slices.DeleteFunc(slices.Clone(in.Mapped.Value), func(m rbd.Mapped) bool { return !behind[m.Device] })
+				nics := in.NICsOf(name)
+				s := limits.saturated(in, nics, devices)
+				if len(s.signs) == 0 {
+					continue
+				}
+				list = append(list, s.result(in, name, nics, devices))
+			}
+			return list
+		},
+	}
+}
+
+func (s saturation) result(in rule.Input, carrier string, nics []*facts.NIC, devices []rbd.Mapped) rule.Result {
+	carries := fmt.Sprintf("%s %s, %s of line rate", s.load.Way, human.BitRate(s.load.Bits), human.Percent(s.load.Share))
+	r := rule.Result{
+		Subject: carrier, Severity: report.Warning, Impact: report.DegradedPerformance, Hits: rule.Hits{Slow: s.slow}, RestsOn: s.rests,
+		Explains: []string{"", carrier},
+		Summary:  fmt.Sprintf("%s is saturated (%s) for %s and krbd is affected: %s", s.nic.Label, carries, human.Span(in.Now.Sub(s.load.Since)), human.Count(len(devices), "krbd disk")),
+		Evidence: append([]report.Evidence{rule.FactAt(node.SourceNIC, s.nic.Name, fmt.Sprintf("%s has been saturated since %s: %s", s.nic.Label, human.Clock(s.load.Since), carries), s.nic.At)}, s.signs...),
+	}
+	for _, n := range nics {
+		r.Explains = append(r.Explains, n.Name)
+		share := n.Rx.Share
+		if s.load.Way == "tx" {
+			share = n.Tx.Share
+		}
+		if n.Name == s.nic.Name {
+			continue
+		}
+		r.Evidence = append(r.Evidence, rule.FactAt(node.SourceNIC, n.Name, fmt.Sprintf("%s carries %s of its line rate the same way", n.Label, human.Percent(share)), n.At))
+		if share >= idleShare || n.Speed <= 0 || r.Severity == report.Critical {
+			continue
+		}
+		r.Severity = report.Critical
+		side, says := fmt.Sprintf("On the switch, set the hash of the LAG to %s to IP addresses and ports: it decides what %s receives", carrier, carrier), "the switch sends it all to one slave"
+		if s.load.Way == "tx" {
+			side, says = fmt.Sprintf("Set %s's transmit hash policy to layer3+4: the one it has puts this traffic on one slave", carrier), "the bond sends it all on one slave"
+		}
+		r.Summary += fmt.Sprintf("; %s, %s is at %s", says, n.Name, human.Percent(share))
+		r.Advice = append(r.Advice, report.Advice{Do: side})
+	}
+	r.Advice = append(r.Advice, saturationAdvice(in, nil)...)
+	return r
+}
