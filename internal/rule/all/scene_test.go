@@ -177,12 +177,6 @@ func plainBond(mode bond.Mode, policy bond.HashPolicy) bond.Bond {
 	return b
 }
 
-// ovsBond is an Open vSwitch bond of two slaves.
-func ovsBond(mode bond.Mode) bond.Bond {
-	b := plainBond(mode, "")
-	b.Kind, b.Index, b.Miimon, b.Ports = bond.OVS, 0, -1, []string{"storage0"}
-	return b
-}
 
 // over is the links with bonds, the first of which holds 192.0.2.2 on a VLAN.
 func over(bonds ...bond.Bond) bond.Links {

@@ -78,13 +78,6 @@ func later(a, b time.Time) time.Time {
 	return a
 }
 
-// milder reports whether a is less than b in severity or, that being equal, in impact.
-func milder(a, b report.Finding) bool {
-	if a.Severity != b.Severity {
-		return a.Severity.Rank() < b.Severity.Rank()
-	}
-	return a.Impact.Rank() < b.Impact.Rank()
-}
 
 // Rules are the rules of All, as internal/rule has them.
 func Rules() []rule.Rule { return adapt(All()) }

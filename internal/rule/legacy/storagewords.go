@@ -1,7 +1,6 @@
 package legacy
 
 import (
-	"cmp"
 	"fmt"
 	"strings"
 	"time"
@@ -59,14 +58,6 @@ func linkSpeed(mbps int) string {
 
 // percent is a share for people.
 func percent(share float64) string { return fmt.Sprintf("%.0f %%", 100*share) }
-
-// byNumber orders names of one kind by their number: osd3 before osd12.
-func byNumber(a, b string) int {
-	if len(a) != len(b) {
-		return cmp.Compare(len(a), len(b))
-	}
-	return strings.Compare(a, b)
-}
 
 // clock is a time of day for people.
 func clock(at time.Time) string { return at.Format(time.TimeOnly) }

@@ -114,15 +114,6 @@ func because(summary string, a cause.Analysis) string {
 	return summary
 }
 
-// bondName introduces a bond: "bond0 (802.3ad, 2x10G)".
-func bondName(in rule.Input, name string) string {
-	b, found := in.BondNamed(name)
-	if !found {
-		return name
-	}
-	return fmt.Sprintf("%s (%s, %s)", b.Name, b.Mode, facts.SlaveText(b))
-}
-
 // layer2Bonds are the bonds whose policy does not spread storage traffic and that
 // carry it, or may carry it where that cannot be told.
 func layer2Bonds(in rule.Input) []string {

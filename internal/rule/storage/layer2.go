@@ -212,10 +212,7 @@ func riskEvidence(in rule.Input, e facts.Exposure) []report.Evidence {
 			list = append(list, in.Fact(node.SourceHost, "kernel", fmt.Sprintf("kernel %s (%s) %s %s", in.Host.Value.Release, r, sure, sparseReadBug.id)))
 		}
 	}
-	for _, line := range history(in) {
-		list = append(list, line)
-	}
-	return list
+	return append(list, history(in)...)
 }
 
 // shares adds how the slaves share the traffic, as measured over a minute, rx and tx
