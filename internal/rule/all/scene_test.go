@@ -177,7 +177,6 @@ func plainBond(mode bond.Mode, policy bond.HashPolicy) bond.Bond {
 	return b
 }
 
-
 // over is the links with bonds, the first of which holds 192.0.2.2 on a VLAN.
 func over(bonds ...bond.Bond) bond.Links {
 	l := bond.Links{Bonds: bonds}

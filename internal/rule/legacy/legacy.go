@@ -78,7 +78,6 @@ func later(a, b time.Time) time.Time {
 	return a
 }
 
-
 // Rules are the rules of All, as internal/rule has them.
 func Rules() []rule.Rule { return adapt(All()) }
 
