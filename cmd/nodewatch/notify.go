@@ -18,8 +18,8 @@ const readyAfter = 10 * time.Second
 // what the worst finding is. The loop itself feeds the watchdog: a stuck judge is
 // restarted, a stuck source is not.
 type notifier struct {
-	notify func(state string) // sd_notify; a datagram, which does not wait
-	every  time.Duration      // how often the watchdog is fed
+	notify func(state string) bool // hands it to systemd without waiting; false: it could not
+	every  time.Duration           // how often the watchdog is fed
 
 	mu      sync.Mutex
 	ready   bool
@@ -32,11 +32,33 @@ type notifier struct {
 
 // newNotifier returns a notifier to $NOTIFY_SOCKET; without one it does nothing.
 func newNotifier() *notifier {
-	n := &notifier{every: 10 * time.Second, notify: func(state string) { _, _ = daemon.SdNotify(false, state) }}
+	n := &notifier{every: 10 * time.Second, notify: background(func(state string) { _, _ = daemon.SdNotify(false, state) })}
 	if timeout, err := daemon.SdWatchdogEnabled(false); err == nil && timeout > 0 {
 		n.every = timeout / 3
 	}
 	return n
+}
+
+// notifyQueue is how many messages wait while systemd takes none.
+const notifyQueue = 16
+
+// background makes a sender of one that may wait: the datagrams of sd_notify do,
+// once the queue of a systemd that stands still is full.
+func background(send func(string)) func(string) bool {
+	queue := make(chan string, notifyQueue)
+	go func() { // for the life of the process: a message cannot be taken back
+		for state := range queue {
+			send(state)
+		}
+	}()
+	return func(state string) bool {
+		select {
+		case queue <- state:
+			return true
+		default:
+			return false
+		}
+	}
 }
 
 // alive is called by the loop, once a second.
@@ -44,8 +66,9 @@ func (n *notifier) alive() {
 	n.mu.Lock()
 	defer n.mu.Unlock()
 	if time.Since(n.fed) >= n.every {
-		n.fed = time.Now()
-		n.notify("WATCHDOG=1")
+		if n.notify("WATCHDOG=1") {
+			n.fed = time.Now()
+		}
 	}
 }
 
@@ -82,13 +105,14 @@ func (n *notifier) tell(late bool) {
 		status = n.trouble + "; " + status
 	}
 	said := ""
-	if !n.ready && (late || n.served && n.worst != "") {
-		n.ready = true
+	ready := n.ready || late || n.served && n.worst != ""
+	if ready && !n.ready {
 		said = daemon.SdNotifyReady + "\n"
 	}
 	if status == n.status && said == "" {
 		return
 	}
-	n.status = status
-	n.notify(said + "STATUS=" + status)
+	if n.notify(said + "STATUS=" + status) {
+		n.ready, n.status = ready, status
+	}
 }

@@ -1,6 +1,7 @@
 package main
 
 import (
+	"fmt"
 	"strings"
 	"testing"
 	"testing/synctest"
@@ -15,7 +16,10 @@ import (
 // heard is a notifier, and what systemd is told since it was last asked.
 func heard() (n *notifier, since func() []string) {
 	var said []string
-	n = &notifier{every: 10 * time.Second, notify: func(state string) { said = append(said, state) }}
+	n = &notifier{every: 10 * time.Second, notify: func(state string) bool {
+		said = append(said, state)
+		return true
+	}}
 	return n, func() []string {
 		defer func() { said = nil }()
 		return said
@@ -88,4 +92,32 @@ func TestStatusAndWatchdog(t *testing.T) {
 			t.Errorf("got %q, then %q", first, again)
 		}
 	})
+}
+
+// A systemd that takes nothing holds up nobody, and is told what counts once it
+// takes something again.
+func TestSystemdThatStandsStill(t *testing.T) {
+	taken, sent := make(chan struct{}), make(chan string, 100)
+	n := &notifier{notify: background(func(state string) {
+		<-taken
+		sent <- state
+	})}
+	for i := range 3 * notifyQueue {
+		n.mu.Lock()
+		n.worst = fmt.Sprint("finding ", i)
+		n.mu.Unlock()
+		n.waiting("")
+	}
+	close(taken)
+	for limit := time.After(patience); ; {
+		n.waiting("") // as the next View does
+		select {
+		case state := <-sent:
+			if strings.Contains(state, fmt.Sprint("finding ", 3*notifyQueue-1)) {
+				return
+			}
+		case <-limit:
+			t.Fatal("systemd never hears of the latest finding")
+		}
+	}
 }
