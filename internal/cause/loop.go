@@ -25,7 +25,7 @@ const (
 type Loop struct {
 	First  time.Time // when the run of losses began
 	Losses *facts.Losses
-	OSDs   []facts.OSDLosses // those that lost working sessions, the most lost first
+	OSDs   []*facts.OSDLosses // those that lost working sessions, the most lost first
 	Stalls []facts.Stall     // that go with it
 	Before []Evidence        // the order in time as it was first told: kept, as readings are forgotten; nil: not told yet
 }
@@ -120,7 +120,7 @@ func exposed(f *facts.Facts) facts.Exposure { return f.Exposure() }
 func (l Loop) sum(of func(*facts.OSDLosses) uint64) uint64 {
 	n := uint64(0)
 	for i := range l.OSDs {
-		n += of(&l.OSDs[i])
+		n += of(l.OSDs[i])
 	}
 	return n
 }
@@ -233,7 +233,7 @@ func (l Loop) spread(f *facts.Facts, e facts.Exposure, one bool, add func(Cause,
 	}
 	delete(hosts, "")
 	c := f.Cluster()
-	worst := &l.OSDs[0]
+	worst := l.OSDs[0]
 	switch {
 	case len(l.OSDs) > 1 && len(hosts) != 1:
 		add(OneOSD, told(node.SourceKmsg, "", l.last(), -4, "sessions to %s on %s are lost (%s): what they have in common is this host", human.Count(len(l.OSDs), "OSD"), human.Count(len(hosts), "host"), names(list)))
@@ -309,7 +309,7 @@ func CorruptedNICs(f *facts.Facts) []*facts.NIC {
 func (l Loop) refusals(add func(Cause, ...Evidence)) {
 	refused, all, why := uint64(0), uint64(0), []string(nil)
 	for i := range l.Losses.OSDs {
-		o := &l.Losses.OSDs[i]
+		o := l.Losses.OSDs[i]
 		if n := o.Refused(); n > 0 {
 			refused += n
 			if len(why) == 0 {

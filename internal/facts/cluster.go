@@ -39,7 +39,7 @@ type MapChange struct {
 func (f *Facts) Cluster() Cluster { return f.cluster() }
 
 func (f *Facts) findCluster() Cluster {
-	c := Cluster{OSDs: map[string]bool{}, Hosts: map[string]bool{}}
+	c := Cluster{OSDs: make(map[string]bool, len(f.Kernel.Of(kmsg.CRC))+len(f.Snapshot.Cluster.Value.OSDMap.OSDs)), Hosts: map[string]bool{}}
 	f.nameOSDs(&c)
 	f.mapChanges(&c)
 	for _, s := range f.Kernel.Of(kmsg.Full) {

@@ -27,6 +27,8 @@ type Facts struct {
 	everyone  func() GuestSet
 	exposure  func() Exposure
 	runningOf func() running
+	firstLoss func() time.Time
+	lossLines func() lossLines
 
 	mu     sync.Mutex
 	losses map[time.Duration]*Losses
@@ -47,6 +49,8 @@ func New(s node.Snapshot, usual Baselines) *Facts {
 	f.everyone = sync.OnceValue(f.findEveryone)
 	f.exposure = sync.OnceValue(func() Exposure { return f.ExposureOf(f.Mapped.Value) })
 	f.runningOf = sync.OnceValue(f.findRunning)
+	f.lossLines = sync.OnceValue(f.findLossLines)
+	f.firstLoss = sync.OnceValue(f.findFirstLoss)
 	return f
 }
 

@@ -18,10 +18,36 @@ const Settle = 10 * time.Second
 var Reasons = [...]kmsg.Reason{
 	kmsg.ReasonCRC, kmsg.ReasonAuthTag, kmsg.ReasonSparseRead, kmsg.ReasonClosed, kmsg.ReasonSocket, kmsg.ReasonProtocol,
 	kmsg.ReasonSequence, kmsg.ReasonMemory, kmsg.ReasonReset,
-	kmsg.ReasonConnect, kmsg.ReasonClosedEarly, kmsg.ReasonAuthentication, kmsg.ReasonFeatures, kmsg.ReasonVersion, kmsg.ReasonWrongPeer,
+	kmsg.ReasonConnect, kmsg.ReasonClosedEarly, kmsg.ReasonWrongPeer, kmsg.ReasonAuthentication, kmsg.ReasonFeatures, kmsg.ReasonVersion,
 }
 
-func reasonIndex(r kmsg.Reason) int { return slices.Index(Reasons[:], r) }
+// reasonIndex is the place of a reason in Reasons.
+func reasonIndex(r kmsg.Reason) int {
+	for i := range Reasons {
+		if Reasons[i] == r {
+			return i
+		}
+	}
+	return len(Reasons) - 1
+}
+
+// The places of the reasons that are asked for together.
+var (
+	firstBroken, lastBroken = reasonIndex(kmsg.ReasonCRC), reasonIndex(kmsg.ReasonSparseRead)
+	firstEnded, lastEnded   = reasonIndex(kmsg.ReasonClosed), reasonIndex(kmsg.ReasonMemory)
+
+	firstUnanswered, lastUnanswered = reasonIndex(kmsg.ReasonConnect), reasonIndex(kmsg.ReasonWrongPeer)
+	firstRefused, lastRefused       = reasonIndex(kmsg.ReasonAuthentication), reasonIndex(kmsg.ReasonVersion)
+)
+
+// sumOf is the sum of the counts from one place to another.
+func (o *OSDLosses) sumOf(first, last int) uint64 {
+	n := uint64(0)
+	for _, of := range o.N[first : last+1] {
+		n += uint64(of)
+	}
+	return n
+}
 
 // sessionClasses are the classes of lines that end or refuse a session.
 var sessionClasses = [...]kmsg.Class{
@@ -32,7 +58,7 @@ var sessionClasses = [...]kmsg.Class{
 // Losses are the sessions with OSDs that ended, or were refused, within a window.
 type Losses struct {
 	Window time.Duration
-	OSDs   []OSDLosses // by number
+	OSDs   []*OSDLosses // by number
 }
 
 // OSDLosses are those of one OSD.
@@ -41,9 +67,10 @@ type OSDLosses struct {
 	Addr    string // of the latest line; empty: not said
 	Text    string // of the latest line
 	Last    time.Time
-	N       [len(Reasons)]uint64
+	N       [len(Reasons)]uint32
+	Total   uint64 // of all reasons
 	Damaged uint64 // of those lost to a CRC failure: in another part than the data
-	Seconds int    // the most different seconds in which a session ended for one reason other than a CRC failure
+	Seconds int    // the most different seconds of the window, at most a minute, in which a session ended for one reason other than a CRC failure
 }
 
 // ID is the OSD's number, as ceph's commands take it.
@@ -56,7 +83,7 @@ func (o *OSDLosses) Host() string { return hostPart(o.Addr) }
 func (o *OSDLosses) Of(reasons ...kmsg.Reason) uint64 {
 	n := uint64(0)
 	for _, r := range reasons {
-		n += o.N[reasonIndex(r)]
+		n += uint64(o.N[reasonIndex(r)])
 	}
 	return n
 }
@@ -64,32 +91,28 @@ func (o *OSDLosses) Of(reasons ...kmsg.Reason) uint64 {
 // Broken is how many working sessions were lost because what arrived could not be
 // believed: a checksum, a tag, a sparse-read reply. No OSD that restarts does that.
 func (o *OSDLosses) Broken() uint64 {
-	return o.Of(kmsg.ReasonCRC, kmsg.ReasonAuthTag, kmsg.ReasonSparseRead)
+	return o.sumOf(firstBroken, lastBroken)
 }
 
 // Ended is how many working sessions were lost for any other reason.
 func (o *OSDLosses) Ended() uint64 {
-	return o.Of(kmsg.ReasonClosed, kmsg.ReasonSocket, kmsg.ReasonProtocol, kmsg.ReasonSequence, kmsg.ReasonMemory)
+	return o.sumOf(firstEnded, lastEnded)
 }
 
 // Unanswered is how many connections could not be made.
 func (o *OSDLosses) Unanswered() uint64 {
-	return o.Of(kmsg.ReasonConnect, kmsg.ReasonClosedEarly, kmsg.ReasonWrongPeer)
+	return o.sumOf(firstUnanswered, lastUnanswered)
 }
 
 // Refused is how many sessions the OSD refused: it answers, and does not let this
 // client in.
 func (o *OSDLosses) Refused() uint64 {
-	return o.Of(kmsg.ReasonAuthentication, kmsg.ReasonFeatures, kmsg.ReasonVersion)
+	return o.sumOf(firstRefused, lastRefused)
 }
 
 // All is how many sessions ended or were refused.
 func (o *OSDLosses) All() uint64 {
-	n := uint64(0)
-	for _, of := range o.N {
-		n += of
-	}
-	return n
+	return o.Total
 }
 
 // SessionLosses returns the sessions with OSDs that ended or were refused in the
@@ -107,48 +130,91 @@ func (f *Facts) SessionLosses(d time.Duration) *Losses {
 	return l
 }
 
-func (f *Facts) findLosses(d time.Duration) *Losses {
-	l := &Losses{Window: d}
+// A lossLine is one series of lines that end or refuse sessions with one OSD.
+type lossLine struct {
+	osd    int // place in lossLines.osds
+	series *node.Series
+	reason int // place in Reasons
+}
+
+// lossLines are those of the last ten minutes, and the OSDs they name, by number.
+type lossLines struct {
+	osds  []string
+	lines []lossLine
+}
+
+func (f *Facts) findLossLines() lossLines {
+	var l lossLines
 	place := map[string]int{}
-	down := f.wentDown(d)
 	for _, class := range sessionClasses {
+		detail, reason := "?", kmsg.Reason("")
 		for _, s := range f.Kernel.Of(class) {
-			if !isOSD(s.Peer) || f.Now.Sub(s.Last) > d+10*time.Second {
+			if s.Total == 0 || !isOSD(s.Peer) || f.Now.Sub(s.Last) > recently+10*time.Second {
 				continue
 			}
-			reason := kmsg.SessionReason(class, s.Detail)
+			if s.Detail != detail {
+				detail, reason = s.Detail, kmsg.SessionReason(class, s.Detail)
+			}
 			if reason == "" {
 				continue
 			}
-			within := d
-			if at, went := down[s.Peer]; went && class != kmsg.CRC && class != kmsg.Integrity {
+			at, known := place[s.Peer]
+			if !known {
+				at = len(l.osds)
+				place[s.Peer] = at
+				l.osds = append(l.osds, s.Peer)
+			}
+			l.lines = append(l.lines, lossLine{at, s, reasonIndex(reason)})
+		}
+	}
+	sorted := slices.Clone(l.osds)
+	slices.SortFunc(sorted, human.ByNumber)
+	for i, osd := range sorted {
+		place[osd] = i
+	}
+	for i := range l.lines {
+		l.lines[i].osd = place[l.osds[l.lines[i].osd]]
+	}
+	l.osds = sorted
+	return l
+}
+
+func (f *Facts) findLosses(d time.Duration) *Losses {
+	all := f.lossLines()
+	l := &Losses{Window: d, OSDs: make([]*OSDLosses, 0, len(all.osds))}
+	list := make([]OSDLosses, len(all.osds))
+	down := f.wentDown(d)
+	for i := range all.lines {
+		line := &all.lines[i]
+		within := d
+		if len(down) > 0 && line.series.Class != kmsg.CRC && line.series.Class != kmsg.Integrity {
+			if at, went := down[line.series.Peer]; went {
 				if within = min(d, f.Now.Sub(at.Add(Settle)).Truncate(time.Second)); within <= 0 {
 					continue
 				}
 			}
-			n := s.Within(f.Now, within)
-			if n == 0 {
-				continue
-			}
-			i, known := place[s.Peer]
-			if !known {
-				i = len(l.OSDs)
-				place[s.Peer] = i
-				l.OSDs = append(l.OSDs, OSDLosses{OSD: s.Peer})
-			}
-			l.OSDs[i].add(f, s, reason, n, within)
+		}
+		if n := line.series.Within(f.Now, within); n > 0 {
+			list[line.osd].add(f, line, n, within)
 		}
 	}
-	slices.SortFunc(l.OSDs, func(a, b OSDLosses) int { return human.ByNumber(a.OSD, b.OSD) })
+	for i := range list {
+		if list[i].Total > 0 {
+			list[i].OSD = all.osds[i]
+			l.OSDs = append(l.OSDs, &list[i])
+		}
+	}
 	return l
 }
 
-func (o *OSDLosses) add(f *Facts, s *node.Series, reason kmsg.Reason, n uint64, within time.Duration) {
-	o.N[reasonIndex(reason)] += n
+func (o *OSDLosses) add(f *Facts, line *lossLine, n uint64, within time.Duration) {
+	s := line.series
+	o.N[line.reason] += uint32(min(n, 1<<31))
+	o.Total += n
 	switch {
-	case reason == kmsg.ReasonCRC && s.Detail != "" && s.Detail != "data":
+	case line.reason == firstBroken && s.Detail != "" && s.Detail != "data":
 		o.Damaged += n
-	case reason != kmsg.ReasonCRC && !reason.Refused() && n > 1:
+	case line.reason != firstBroken && line.reason <= lastEnded && n > 1 && within <= time.Minute:
 		o.Seconds = max(o.Seconds, s.SecondsWithin(f.Now, within))
 	}
 	if !s.Last.Before(o.Last) {
@@ -176,19 +242,18 @@ func (f *Facts) wentDown(d time.Duration) map[string]time.Time {
 // FirstLoss is when the run of lost working sessions began that the latest of them
 // belongs to, where none has been further apart than a minute; zero: none was lost
 // within two minutes.
-func (f *Facts) FirstLoss() time.Time {
+func (f *Facts) FirstLoss() time.Time { return f.firstLoss() }
+
+func (f *Facts) findFirstLoss() time.Time {
 	var first time.Time
-	for _, class := range sessionClasses {
-		for _, s := range f.Kernel.Of(class) {
-			if !isOSD(s.Peer) || f.Now.Sub(s.Last) > 2*time.Minute {
-				continue
-			}
-			if r := kmsg.SessionReason(class, s.Detail); r == "" || r.Refused() {
-				continue
-			}
-			if at := s.Burst(f.Now, time.Minute); !at.IsZero() && (first.IsZero() || at.Before(first)) {
-				first = at
-			}
+	all := f.lossLines()
+	for i := range all.lines {
+		s := all.lines[i].series
+		if f.Now.Sub(s.Last) > 2*time.Minute || Reasons[all.lines[i].reason].Refused() {
+			continue
+		}
+		if at := s.Burst(f.Now, time.Minute); !at.IsZero() && (first.IsZero() || at.Before(first)) {
+			first = at
 		}
 	}
 	return first

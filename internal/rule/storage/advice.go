@@ -45,7 +45,7 @@ func loopAdvice(in rule.Input, s storm, a cause.Analysis, bonds []string) []repo
 }
 
 // causeAdvice is what to do about one cause.
-func causeAdvice(in rule.Input, c cause.Cause, osds []facts.OSDLosses, bonds []string) []report.Advice {
+func causeAdvice(in rule.Input, c cause.Cause, osds []*facts.OSDLosses, bonds []string) []report.Advice {
 	switch c {
 	case cause.Saturation:
 		return saturationAdvice(in, bonds)
@@ -59,7 +59,7 @@ func causeAdvice(in rule.Input, c cause.Cause, osds []facts.OSDLosses, bonds []s
 		if len(osds) == 0 {
 			return nil
 		}
-		o := &osds[0]
+		o := osds[0]
 		return []report.Advice{{
 			Do:      fmt.Sprintf("Find %s and check its host: the OSD's log, its disk, its NIC. Other nodes should lose sessions with it too; if so, restart it or mark it out", o.OSD),
 			Command: rule.ShellCommand("ceph --connect-timeout 10 osd find %s", o.ID()),
@@ -137,9 +137,9 @@ func hashAdvice(in rule.Input, name string) []report.Advice {
 }
 
 // osdLogAdvice sends to the OSDs' own logs where they closed the sessions.
-func osdLogAdvice(osds []facts.OSDLosses) []report.Advice {
+func osdLogAdvice(osds []*facts.OSDLosses) []report.Advice {
 	for i := range osds {
-		if o := &osds[i]; o.Of(kmsg.ReasonClosed, kmsg.ReasonAuthTag, kmsg.ReasonProtocol, kmsg.ReasonSequence, kmsg.ReasonSocket) > 0 {
+		if o := osds[i]; o.Of(kmsg.ReasonClosed, kmsg.ReasonAuthTag, kmsg.ReasonProtocol, kmsg.ReasonSequence, kmsg.ReasonSocket) > 0 {
 			return []report.Advice{{
 				Do:      fmt.Sprintf("Read the log of %s on its host: \"bad crc in data\" there means that this node's buffers change while they are sent", o.OSD),
 				Command: rule.ShellCommand("ceph --connect-timeout 10 osd find %s", o.ID()),
@@ -188,6 +188,9 @@ func librbdAdvice(in rule.Input, devices []string) []report.Advice {
 
 // vms names the virtual machines on some devices.
 func vms(in rule.Input, devices []string) string {
+	if u := in.GuestsOn(devices); u.Noun == "VM" {
+		return human.Names(u.Names, 3)
+	}
 	seen := map[string]bool{}
 	var names []string
 	for _, d := range devices {

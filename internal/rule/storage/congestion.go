@@ -90,7 +90,7 @@ func (l *congestionLimits) dropping(in rule.Input, n *facts.NIC, s *saturation) 
 
 func (l *congestionLimits) losing(in rule.Input, s *saturation) {
 	losses := in.SessionLosses(time.Minute)
-	var osds []facts.OSDLosses
+	var osds []*facts.OSDLosses
 	for i := range losses.OSDs {
 		if o := losses.OSDs[i]; o.Broken() > 0 || o.Ended() >= uint64(l.Faults) {
 			osds = append(osds, o)

@@ -42,7 +42,7 @@ func libcephCRC() rule.Rule {
 		},
 		Check: func(in rule.Input) []rule.Result {
 			losses := in.SessionLosses(limits.Window)
-			var osds []facts.OSDLosses
+			var osds []*facts.OSDLosses
 			n, tags, last := uint64(0), uint64(0), time.Time{}
 			for i := range losses.OSDs {
 				o := losses.OSDs[i]
@@ -54,7 +54,7 @@ func libcephCRC() rule.Rule {
 			if n < uint64(limits.Faults) {
 				return earlierFaults(in)
 			}
-			slices.SortStableFunc(osds, func(a, b facts.OSDLosses) int { return int(min(b.All(), 1<<30)) - int(min(a.All(), 1<<30)) })
+			slices.SortStableFunc(osds, func(a, b *facts.OSDLosses) int { return int(min(b.All(), 1<<30)) - int(min(a.All(), 1<<30)) })
 			noun := "CRC fault"
 			if 2*tags > n {
 				noun = "failed authentication tag"

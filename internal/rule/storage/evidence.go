@@ -16,10 +16,10 @@ import (
 const most = 5
 
 // lossEvidence tells of the first few OSDs that lost sessions.
-func lossEvidence(l *facts.Losses, osds []facts.OSDLosses) []report.Evidence {
+func lossEvidence(l *facts.Losses, osds []*facts.OSDLosses) []report.Evidence {
 	var list []report.Evidence
 	for i := range osds {
-		o := &osds[i]
+		o := osds[i]
 		if i == most {
 			names := make([]string, 0, len(osds)-i)
 			for _, rest := range osds[i:] {

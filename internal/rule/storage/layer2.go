@@ -77,22 +77,24 @@ type affected struct {
 	why     string
 	clients int
 	devices []rbd.Mapped
-	behind  map[string]bool // names of devices
+	names   []string
+	behind  map[string]bool // by name
 	guests  facts.GuestSet
 }
 
 func behind(in rule.Input, b bond.Bond, why string) affected {
 	p := affected{bond: b, why: why, behind: devicesBehind(in, b.Name)}
-	clients := map[uint64]bool{}
-	names := make([]string, 0, len(p.behind))
-	for _, m := range in.Mapped.Value {
-		if p.behind[m.Device] {
-			p.devices = append(p.devices, m)
-			names = append(names, m.Device)
-			clients[m.ClientID] = true
+	for _, c := range in.Clients() {
+		if len(c.Devices) > 0 && p.behind[c.Devices[0]] { // all of a client's traffic takes one way
+			p.clients++
+			p.names = append(p.names, c.Devices...)
 		}
 	}
-	p.clients, p.guests = len(clients), in.GuestsOn(names)
+	p.devices = in.Mapped.Value
+	if len(p.names) != len(p.devices) {
+		p.devices = slices.DeleteFunc(slices.Clone(in.Mapped.Value), func(m rbd.Mapped) bool { return !p.behind[m.Device] })
+	}
+	p.guests = in.GuestsOn(p.names)
 	return p
 }
 
@@ -171,18 +173,8 @@ func (p affected) risk(in rule.Input) rule.Result {
 	r.Evidence = append(r.Evidence, riskEvidence(in, e)...)
 	p.shares(in, &r)
 	r.Advice = append(r.Advice, bounceAdvice(in, e)...)
-	r.Advice = append(r.Advice, librbdAdvice(in, slices.Sorted(mapKeys(p.behind)))...)
+	r.Advice = append(r.Advice, librbdAdvice(in, p.names)...)
 	return r
-}
-
-func mapKeys(m map[string]bool) func(func(string) bool) {
-	return func(yield func(string) bool) {
-		for k := range m {
-			if !yield(k) {
-				return
-			}
-		}
-	}
 }
 
 // explains are the subjects of what this bond's finding explains: the node's storage,

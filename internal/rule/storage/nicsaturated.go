@@ -43,8 +43,11 @@ func krbdNICSaturated(limits *congestionLimits) rule.Rule {
 					continue
 				}
 				behind := devicesBehind(in, name)
-				devices := slices.DeleteFunc(slices.Clone(in.Mapped.Value), func(m rbd.Mapped) bool { return !behind[m.Device] })
 				nics := in.NICsOf(name)
+				if !limits.congested(in, name) {
+					continue
+				}
+				devices := slices.DeleteFunc(slices.Clone(in.Mapped.Value), func(m rbd.Mapped) bool { return !behind[m.Device] })
 				s := limits.saturated(in, nics, devices)
 				if len(s.signs) == 0 {
 					continue

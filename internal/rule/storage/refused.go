@@ -38,7 +38,7 @@ func cephRefused() rule.Rule {
 		},
 		Check: func(in rule.Input) []rule.Result {
 			losses := in.SessionLosses(limits.Window)
-			var osds []facts.OSDLosses
+			var osds []*facts.OSDLosses
 			n := uint64(0)
 			for i := range losses.OSDs {
 				if of := losses.OSDs[i].Refused(); of > 0 {
@@ -93,7 +93,7 @@ func monRefusals(in rule.Input, window time.Duration) []*node.Series {
 	return list
 }
 
-func refusedBy(osds []facts.OSDLosses, mons []*node.Series) string {
+func refusedBy(osds []*facts.OSDLosses, mons []*node.Series) string {
 	switch {
 	case len(osds) > 0 && len(mons) > 0:
 		return fmt.Sprintf("Ceph refuses this client: the monitors and %s", osdsText(osds))
@@ -104,9 +104,9 @@ func refusedBy(osds []facts.OSDLosses, mons []*node.Series) string {
 }
 
 // refusedWhy is the reason in words, of the first that has one.
-func refusedWhy(osds []facts.OSDLosses, mons []*node.Series) string {
+func refusedWhy(osds []*facts.OSDLosses, mons []*node.Series) string {
 	for i := range osds {
-		switch o := &osds[i]; {
+		switch o := osds[i]; {
 		case o.Of(kmsg.ReasonAuthentication) > 0:
 			return "authentication (cephx) fails, so that sessions are not authorized"
 		case o.Of(kmsg.ReasonFeatures) > 0:
@@ -129,9 +129,9 @@ func refusedWhy(osds []facts.OSDLosses, mons []*node.Series) string {
 }
 
 // refusedAdvice is what to do about refusals of OSDs.
-func refusedAdvice(osds []facts.OSDLosses) []report.Advice {
+func refusedAdvice(osds []*facts.OSDLosses) []report.Advice {
 	for i := range osds {
-		switch o := &osds[i]; {
+		switch o := osds[i]; {
 		case o.Of(kmsg.ReasonAuthentication) > 0:
 			return authAdvice()
 		case o.Of(kmsg.ReasonFeatures) > 0:

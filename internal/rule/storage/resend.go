@@ -32,7 +32,7 @@ func krbdResend() rule.Rule {
 		Do: []string{"Find why sessions are lost: libceph-crc and libceph-session-loop tell of it.", "Reduce other traffic of the NIC until it is found."},
 		Check: func(in rule.Input) []rule.Result {
 			losses := in.SessionLosses(time.Minute)
-			lost, osds := uint64(0), []facts.OSDLosses(nil)
+			lost, osds := uint64(0), []*facts.OSDLosses(nil)
 			for i := range losses.OSDs {
 				if n := losses.OSDs[i].Broken() + losses.OSDs[i].Ended(); n > 0 {
 					lost += n

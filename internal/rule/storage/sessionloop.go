@@ -41,7 +41,7 @@ func libcephSessionLoop() rule.Rule {
 			losses := in.SessionLosses(limits.Window)
 			clients := uint64(max(1, len(in.Clients())))
 			full := in.FullSince(in.Now)
-			var looping []facts.OSDLosses
+			var looping []*facts.OSDLosses
 			n, last := uint64(0), time.Time{}
 			for i := range losses.OSDs {
 				o := losses.OSDs[i]
@@ -55,7 +55,7 @@ func libcephSessionLoop() rule.Rule {
 			if len(looping) == 0 {
 				return nil
 			}
-			slices.SortStableFunc(looping, func(a, b facts.OSDLosses) int { return cmp.Compare(b.All(), a.All()) })
+			slices.SortStableFunc(looping, func(a, b *facts.OSDLosses) int { return cmp.Compare(b.All(), a.All()) })
 			a := cause.OfLoop(in.Facts, cause.Loop{First: last.Add(-limits.Window), Losses: losses, OSDs: looping, Before: []cause.Evidence{}})
 			evidence, against := causeEvidence(a)
 			r := rule.Result{

@@ -40,11 +40,11 @@ const leadTime = 5 * time.Second
 
 // A storm is sessions that are lost again and again, and krbd I/O that stalls with it.
 type storm struct {
-	live    bool              // sessions are being lost in a loop now
-	looping []facts.OSDLosses // OSDs whose sessions are, the most lost first
-	losses  *facts.Losses     // of the last minute
-	stalls  []facts.Stall     // that belong to it, longest first
-	first   time.Time         // when the run of losses began
+	live    bool               // sessions are being lost in a loop now
+	looping []*facts.OSDLosses // OSDs whose sessions are, the most lost first
+	losses  *facts.Losses      // of the last minute
+	stalls  []facts.Stall      // that belong to it, longest first
+	first   time.Time          // when the run of losses began
 	state   stormState
 }
 
@@ -122,11 +122,8 @@ func (l *stormLimits) stalled(f *facts.Facts) []facts.Stall {
 }
 
 // loops are the OSDs whose working sessions are lost in a loop.
-func (l *stormLimits) loops(f *facts.Facts, losses *facts.Losses, stalls []facts.Stall) []facts.OSDLosses {
-	short := map[string]uint64{}
-	for _, o := range f.SessionLosses(l.CRCWindow).OSDs {
-		short[o.OSD] = o.Broken()
-	}
+func (l *stormLimits) loops(f *facts.Facts, losses *facts.Losses, stalls []facts.Stall) []*facts.OSDLosses {
+	short := f.SessionLosses(l.CRCWindow).OSDs // by number, as the longer list
 	clients := uint64(max(1, len(f.Clients())))
 	if f.Host.Value.CephFS {
 		clients++
@@ -138,17 +135,20 @@ func (l *stormLimits) loops(f *facts.Facts, losses *facts.Losses, stalls []facts
 			slow += n
 		}
 	}
-	var list []facts.OSDLosses
+	var list []*facts.OSDLosses
 	for i := range losses.OSDs {
-		o := &losses.OSDs[i]
-		broken := short[o.OSD] >= uint64(l.CRCFaults) || o.Broken() >= 2 && slow >= slowLoop
+		o := losses.OSDs[i]
+		for len(short) > 0 && human.ByNumber(short[0].OSD, o.OSD) < 0 {
+			short = short[1:]
+		}
+		broken := len(short) > 0 && short[0].OSD == o.OSD && short[0].Broken() >= uint64(l.CRCFaults) || o.Broken() >= 2 && slow >= slowLoop
 		// When a cluster goes away each client loses its session once.
 		ended := !full && o.Ended() >= max(uint64(l.Closes), 2*clients) && o.Seconds >= min(l.Closes, int(l.CloseWindow.Seconds()/2))
 		if broken || ended {
-			list = append(list, *o)
+			list = append(list, o)
 		}
 	}
-	slices.SortStableFunc(list, func(a, b facts.OSDLosses) int { return cmp.Compare(b.All(), a.All()) })
+	slices.SortStableFunc(list, func(a, b *facts.OSDLosses) int { return cmp.Compare(b.All(), a.All()) })
 	return list
 }
 
@@ -157,11 +157,15 @@ func (l *stormLimits) loops(f *facts.Facts, losses *facts.Losses, stalls []facts
 // stalled, or the loop must be a lasting one, or all must have stalled no earlier than
 // it began: a fault or two beside a disk that was stalled before are chance.
 func (s *storm) tied(f *facts.Facts, stalls []facts.Stall) []facts.Stall {
-	loop := map[string]bool{}
+	if len(s.looping) == 0 {
+		return nil
+	}
 	lasting, first, together := uint64(0), f.FirstLoss(), true
-	for i := range s.looping {
-		loop[s.looping[i].OSD] = true
-		lasting += s.looping[i].All()
+	for _, o := range s.looping {
+		lasting += o.All()
+	}
+	loops := func(w node.Wait) bool {
+		return slices.ContainsFunc(s.looping, func(o *facts.OSDLosses) bool { return o.OSD == facts.OSDName(w.Request.OSD) })
 	}
 	var list, unknown []facts.Stall
 	for _, x := range stalls {
@@ -169,14 +173,16 @@ func (s *storm) tied(f *facts.Facts, stalls []facts.Stall) []facts.Stall {
 		case len(x.Waits) == 0:
 			unknown = append(unknown, x)
 			together = together && !x.Since.Before(first.Add(-leadTime))
-		case slices.ContainsFunc(x.Waits, func(w node.Wait) bool { return loop[facts.OSDName(w.Request.OSD)] }):
+		case slices.ContainsFunc(x.Waits, loops):
 			list = append(list, x)
 		}
 	}
 	if len(list) > 0 || 2*len(unknown) >= len(f.Mapped.Value) || lasting >= 5 || together {
 		list = append(list, unknown...)
 	}
-	slices.SortStableFunc(list, func(a, b facts.Stall) int { return cmp.Compare(b.For, a.For) })
+	if len(list) > len(unknown) {
+		slices.SortStableFunc(list, func(a, b facts.Stall) int { return cmp.Compare(b.For, a.For) })
+	}
 	return list
 }
 
@@ -295,12 +301,12 @@ var reasonText = map[kmsg.Reason]string{
 }
 
 // lossText says how many sessions were lost by reason: "364 CRC faults, 3 socket errors in 1 min".
-func lossText(osds []facts.OSDLosses, window time.Duration) string {
+func lossText(osds []*facts.OSDLosses, window time.Duration) string {
 	var parts []string
 	for i, r := range facts.Reasons {
 		n := uint64(0)
 		for o := range osds {
-			n += osds[o].N[i]
+			n += uint64(osds[o].N[i])
 		}
 		if n > 0 {
 			parts = append(parts, countReason(n, r))
@@ -333,7 +339,7 @@ func countReason(n uint64, r kmsg.Reason) string {
 }
 
 // osdsText names one OSD, or says how many there are.
-func osdsText(osds []facts.OSDLosses) string {
+func osdsText(osds []*facts.OSDLosses) string {
 	if len(osds) == 1 {
 		return osds[0].OSD
 	}

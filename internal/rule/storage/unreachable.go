@@ -46,9 +46,14 @@ func cephUnreachable() rule.Rule {
 			if len(in.Mapped.Value) == 0 {
 				return limits.librbd(in)
 			}
-			clusters := map[string][]rbd.Mapped{}
-			for _, m := range in.Mapped.Value {
-				clusters[m.FSID] = append(clusters[m.FSID], m)
+			clusters := map[string]map[string]bool{} // devices by cluster
+			for _, c := range in.Clients() {
+				if clusters[c.FSID] == nil {
+					clusters[c.FSID] = make(map[string]bool, len(c.Devices))
+				}
+				for _, d := range c.Devices {
+					clusters[c.FSID][d] = true
+				}
 			}
 			var list []rule.Result
 			for _, fsid := range sortedKeys(clusters) {
@@ -81,12 +86,12 @@ func sortedKeys[V any](m map[string]V) []string {
 
 // osds judges whether the OSDs of a cluster are gone. An outage lasts while nothing
 // completes, as the kernel tries ever more seldom.
-func (l *unreachableLimits) osds(in rule.Input, subject string, devices []rbd.Mapped, clusters int) (rule.Result, bool) {
+func (l *unreachableLimits) osds(in rule.Input, subject string, devices map[string]bool, clusters int) (rule.Result, bool) {
 	stalls := l.still(in, devices)
 	if len(stalls) == 0 {
 		return rule.Result{}, false
 	}
-	gone, failing := map[string]bool{}, []facts.OSDLosses(nil)
+	gone, failing := map[string]bool{}, []*facts.OSDLosses(nil)
 	c := in.Cluster()
 	for _, osd := range c.Down {
 		gone[osd] = true
@@ -133,11 +138,7 @@ func (l *unreachableLimits) osds(in rule.Input, subject string, devices []rbd.Ma
 }
 
 // still are the stalls of a cluster's devices if none of them completes anything.
-func (l *unreachableLimits) still(in rule.Input, devices []rbd.Mapped) []facts.Stall {
-	of := make(map[string]bool, len(devices))
-	for i := range devices {
-		of[devices[i].Device] = true
-	}
+func (l *unreachableLimits) still(in rule.Input, of map[string]bool) []facts.Stall {
 	for i := range in.IO {
 		if d := &in.IO[i]; of[d.Device] && (d.IOPS > 0 || d.Last.InFlight() > 0 && d.Stuck() < l.Stalled) {
 			return nil
