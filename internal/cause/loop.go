@@ -26,8 +26,8 @@ type Loop struct {
 	First  time.Time // when the run of losses began
 	Losses *facts.Losses
 	OSDs   []*facts.OSDLosses // those that lost working sessions, the most lost first
-	Stalls []facts.Stall     // that go with it
-	Before []Evidence        // the order in time as it was first told: kept, as readings are forgotten; nil: not told yet
+	Stalls []facts.Stall      // that go with it
+	Before []Evidence         // the order in time as it was first told: kept, as readings are forgotten; nil: not told yet
 }
 
 // OfLoop weighs the causes of a session loop.

@@ -26,6 +26,7 @@ func loopAdvice(in rule.Input, s storm, a cause.Analysis, bonds []string) []repo
 	for _, c := range a.Likely() {
 		list = append(list, causeAdvice(in, c, s.looping, bonds)...)
 	}
+	list = append(list, separateAdvice(a)...)
 	if !a.Supports(cause.Saturation) {
 		for _, name := range bonds {
 			list = append(list, hashAdvice(in, name)...)
@@ -42,6 +43,15 @@ func loopAdvice(in rule.Input, s storm, a cause.Analysis, bonds []string) []repo
 		report.Advice{Do: "Do not map with nocrc: it lets corrupted data through. Do not set a short osd_request_timeout: it turns the stall into I/O errors and read-only filesystems in the guests"},
 		report.Advice{Do: "Reboot guests whose filesystems turned read-only once I/O has recovered; look for them on their consoles"},
 	)
+}
+
+// separateAdvice is how the two likeliest causes are told apart, where none leads.
+func separateAdvice(a cause.Analysis) []report.Advice {
+	list := a.Likely()
+	if len(list) < 2 {
+		return nil
+	}
+	return []report.Advice{{Do: fmt.Sprintf("Tell the two likely causes apart. %s: %s. %s: %s", human.Capital(list[0].String()), list[0].Separates(), human.Capital(list[1].String()), list[1].Separates())}}
 }
 
 // causeAdvice is what to do about one cause.
