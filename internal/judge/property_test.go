@@ -1,0 +1,415 @@
+package judge
+
+import (
+	"encoding/json"
+	"fmt"
+	"hash/maphash"
+	"maps"
+	"math"
+	"math/rand/v2"
+	"os"
+	"path/filepath"
+	"reflect"
+	"slices"
+	"strings"
+	"testing"
+	"time"
+
+	"github.com/nodewatch/nodewatch/internal/facts"
+	"github.com/nodewatch/nodewatch/internal/node"
+	"github.com/nodewatch/nodewatch/internal/rule"
+	"github.com/nodewatch/nodewatch/internal/rule/all"
+	"github.com/nodewatch/nodewatch/internal/tape/script"
+	"github.com/nodewatch/nodewatch/pkg/report"
+)
+
+// incidentFiles are the incidents that the properties are tried on: all, or as many
+// as there is time for, a different share for each property.
+func incidentFiles(t *testing.T, limit, offset int) []string {
+	t.Helper()
+	files, err := filepath.Glob("../../testdata/incidents/*.txtar")
+	if err != nil || len(files) < 10 {
+		t.Fatalf("%d incidents, %v", len(files), err)
+	}
+	if len(files) <= limit {
+		return files
+	}
+	var some []string
+	for i := range limit {
+		some = append(some, files[(offset+i*len(files)/limit)%len(files)])
+	}
+	return some
+}
+
+// entriesOf are the entries of an incident, at most an hour of them.
+func entriesOf(t *testing.T, file string) []node.Entry {
+	t.Helper()
+	raw, err := os.ReadFile(file)
+	if err != nil {
+		t.Fatal(err)
+	}
+	in, err := script.Parse(raw)
+	if err != nil {
+		t.Fatal(err)
+	}
+	var list []node.Entry
+	for e := range in.Entries() {
+		if e.At.Sub(in.Start()) > time.Hour {
+			break
+		}
+		list = append(list, e)
+	}
+	return list
+}
+
+// clone is a Judge that goes on from where j is, by itself.
+func (j *Judge) clone() *Judge {
+	c := *j
+	c.rules = all.Default()
+	c.held = slices.Clone(j.held)
+	c.memory = map[string]memories{}
+	for id, m := range j.memory {
+		c.memory[id] = maps.Clone(m)
+	}
+	c.rises = maps.Clone(j.rises)
+	c.components = maps.Clone(j.components)
+	return &c
+}
+
+// dark is an observation of the same source that has no value.
+func dark(o node.Observation, kind node.ErrorKind, since time.Time) node.Observation {
+	v := reflect.New(reflect.TypeOf(o)).Elem()
+	if v.Kind() == reflect.Pointer {
+		v.Set(reflect.New(v.Type().Elem()))
+		v = v.Elem()
+	}
+	r := v.FieldByName("Reading")
+	if !r.IsValid() {
+		return nil // not of a source
+	}
+	r.FieldByName("Err").Set(reflect.ValueOf(&node.Error{Kind: kind, Text: "lost by the test", Since: since}))
+	return v.Addr().Interface().(node.Observation)
+}
+
+// levels are what a report says of each finding.
+func levels(r report.Report) map[report.Ref]level {
+	m := map[report.Ref]level{}
+	for i := range r.Findings {
+		m[report.Ref{Rule: r.Findings[i].Rule, Subject: r.Findings[i].Subject}] = levelOf(r.Findings[i])
+	}
+	return m
+}
+
+// lower is the lower of two levels in each of the two.
+func lower(a, b level) level {
+	if b.severity.Rank() < a.severity.Rank() {
+		a.severity = b.severity
+	}
+	if b.impact.Rank() < a.impact.Rank() {
+		a.impact = b.impact
+	}
+	return a
+}
+
+// Losing any source at any time never clears or lowers a finding that would have
+// stayed. What the undisturbed run lowers may be lowered: that is a recovery.
+func TestLosingASourceIsNeverARecovery(t *testing.T) {
+	const horizon = 2 * time.Minute
+	sources := []string{
+		node.SourceBond, node.SourceNIC, node.SourceDrops, node.SourceKrbd, node.SourceIO, node.SourceOSDC, node.SourceLibvirt,
+		node.SourceQEMU, node.SourceKmsg, node.SourceHost, node.SourceCeph,
+	}
+	kinds := []node.ErrorKind{node.Stalled, node.Failed, node.Denied}
+	rnd := rand.New(rand.NewPCG(1, 2))
+	turn, checked := 0, 0
+	for _, file := range incidentFiles(t, 20, 0) {
+		entries := entriesOf(t, file)
+		var reports []map[report.Ref]level // by tick
+		var ticks, interesting []int       // places among the entries; places among the ticks
+		j := New(all.Default())
+		for i, e := range entries {
+			if v, judged := j.Take(e); judged {
+				if v.Report.Worst().Rank() >= report.Warning.Rank() {
+					interesting = append(interesting, len(ticks))
+				}
+				ticks, reports = append(ticks, i), append(reports, levels(v.Report))
+			}
+		}
+		if len(interesting) == 0 {
+			continue
+		}
+		var cuts []int
+		for range 3 {
+			cuts = append(cuts, interesting[rnd.IntN(len(interesting))])
+		}
+		slices.Sort(cuts)
+		j, next := New(all.Default()), 0
+		for i, e := range entries {
+			for next < len(cuts) && i == ticks[cuts[next]]+1 {
+				source, kind := sources[turn%len(sources)], kinds[turn%len(kinds)]
+				turn++
+				checked += withoutSource(t, fmt.Sprintf("%s without %s (%s)", filepath.Base(file), source, kind), j.clone(), entries[i:], reports[cuts[next]:], source, kind, horizon)
+				next++
+			}
+			j.Take(e)
+		}
+	}
+	if checked < 1000 {
+		t.Errorf("only %d levels were compared", checked)
+	}
+}
+
+// withoutSource plays on without a source, and returns how many levels it compared
+// with those of the undisturbed run.
+func withoutSource(t *testing.T, name string, j *Judge, entries []node.Entry, undisturbed []map[report.Ref]level, source string, kind node.ErrorKind, horizon time.Duration) (checked int) {
+	t.Helper()
+	start := entries[0].At
+	floor, tick := maps.Clone(undisturbed[0]), 0
+	for _, e := range entries {
+		if e.At.Sub(start) > horizon {
+			break
+		}
+		if e.Obs != nil && node.Name(e.Obs) == source {
+			if e.Obs = dark(e.Obs, kind, start); e.Obs == nil {
+				continue
+			}
+		}
+		v, judged := j.Take(e)
+		if !judged {
+			continue
+		}
+		tick++
+		got := levels(v.Report)
+		for f, l := range floor {
+			now, stays := undisturbed[tick][f]
+			if !stays {
+				delete(floor, f)
+				continue
+			}
+			floor[f] = lower(l, now)
+			checked++
+			if is := got[f]; is.below(floor[f]) {
+				t.Errorf("%s: %s after %s: %s %s is %v, and %v with it", name, e.At.Format(time.TimeOnly), e.At.Sub(start), f.Rule, f.Subject, is, floor[f])
+				return checked
+			}
+		}
+	}
+	return checked
+}
+
+// played is each report of a run as JSON.
+func played(t *testing.T, entries []node.Entry) (list []string) {
+	t.Helper()
+	j := New(all.Default())
+	for _, e := range entries {
+		if v, judged := j.Take(e); judged {
+			raw, err := json.Marshal(v.Report)
+			if err != nil {
+				t.Fatal(err)
+			}
+			list = append(list, string(raw))
+		}
+	}
+	return list
+}
+
+// The same tape gives the same bytes, and so does one whose sources spoke in another
+// order within each second.
+func TestReportsDependOnNothingButTheTape(t *testing.T) {
+	for _, file := range incidentFiles(t, 4, 1) {
+		entries := entriesOf(t, file)
+		entries = entries[:min(len(entries), 12000)]
+		first := played(t, entries)
+		if second := played(t, entries); !slices.Equal(first, second) {
+			t.Errorf("%s: a second run gives other reports", file)
+		}
+		rnd := rand.New(rand.NewPCG(3, 4))
+		mixed := slices.Clone(entries)
+		for from, i := 0, 0; i < len(mixed); i++ {
+			if mixed[i].Obs == nil || reflect.Indirect(reflect.ValueOf(mixed[i].Obs)).FieldByName("Reading") == (reflect.Value{}) {
+				shuffle(rnd, mixed[from:i])
+				from = i + 1
+			}
+		}
+		if other := played(t, mixed); !slices.Equal(first, other) {
+			n := 0
+			for n < len(first) && first[n] == other[n] {
+				n++
+			}
+			t.Errorf("%s: report %d is another when sources speak in another order", file, n)
+		}
+	}
+}
+
+// shuffle mixes entries of different sources; those of one source stay in their order,
+// and each place keeps its time.
+func shuffle(rnd *rand.Rand, list []node.Entry) {
+	by := map[string][]node.Entry{}
+	var names []string
+	for _, e := range list {
+		name := node.Name(e.Obs)
+		if by[name] == nil {
+			names = append(names, name)
+		}
+		by[name] = append(by[name], e)
+	}
+	rnd.Shuffle(len(names), func(i, k int) { names[i], names[k] = names[k], names[i] })
+	at := make([]time.Time, len(list))
+	for i := range list {
+		at[i] = list[i].At
+	}
+	i := 0
+	for _, name := range names {
+		for _, e := range by[name] {
+			e.At = at[i]
+			list[i] = e
+			i++
+		}
+	}
+}
+
+// No time in a report is later than the report.
+func TestNoReportSpeaksOfTheFuture(t *testing.T) {
+	for _, file := range incidentFiles(t, 8, 2) {
+		j := New(all.Default())
+		for _, e := range entriesOf(t, file) {
+			v, judged := j.Take(e)
+			if !judged {
+				continue
+			}
+			r := v.Report
+			r.Maintenance = nil // ends in the future
+			if late := latest(reflect.ValueOf(r), r.At, "report"); late != "" {
+				t.Errorf("%s at %s: %s", file, r.At.Format(time.TimeOnly), late)
+				break
+			}
+		}
+	}
+}
+
+// latest names a time in v that is after the one given; "" if there is none.
+func latest(v reflect.Value, now time.Time, path string) string {
+	if at, is := v.Interface().(time.Time); is {
+		if at.After(now) {
+			return path + " is " + at.Format(time.TimeOnly)
+		}
+		return ""
+	}
+	switch v.Kind() {
+	case reflect.Pointer:
+		if !v.IsNil() && !strings.HasSuffix(path, ".Accepted") {
+			return latest(v.Elem(), now, path)
+		}
+	case reflect.Slice:
+		for i := range v.Len() {
+			if late := latest(v.Index(i), now, fmt.Sprintf("%s[%d]", path, i)); late != "" {
+				return late
+			}
+		}
+	case reflect.Struct:
+		for i := range v.NumField() {
+			if late := latest(v.Field(i), now, path+"."+v.Type().Field(i).Name); late != "" {
+				return late
+			}
+		}
+	}
+	return ""
+}
+
+// Storage and guests are never operational while disks of running guests stall for
+// longer than any stall takes to count.
+func TestAStallOfGuestsIsNeverOperational(t *testing.T) {
+	stalls := 0
+	for _, file := range incidentFiles(t, 12, 3) {
+		j := New(all.Default())
+		for _, e := range entriesOf(t, file) {
+			v, judged := j.Take(e)
+			if !judged || v.Blind(node.SourceIO) != nil || v.Report.Maintenance != nil {
+				continue
+			}
+			var long []string
+			for i := range v.IO {
+				if v.IO[i].Stuck() > stallCounts+5*time.Second {
+					long = append(long, v.IO[i].Device)
+				}
+			}
+			if len(v.Facts.GuestsOf(long)) == 0 {
+				continue
+			}
+			stalls++
+			for _, c := range v.Report.Components {
+				if (c.Name == string(rule.Storage) || c.Name == string(rule.Guests)) && c.Status.Rank() < report.DegradedPerformance.Rank() {
+					t.Fatalf("%s at %s: %s is %s while %d disks of guests stall", file, v.Now.Format(time.TimeOnly), c.Name, c.Status, len(long))
+				}
+			}
+		}
+		if t.Failed() {
+			return
+		}
+	}
+	if stalls == 0 {
+		t.Error("nothing stalled")
+	}
+}
+
+// A rule changes nothing that it is given.
+func TestNoRuleChangesItsInput(t *testing.T) {
+	seed := maphash.MakeSeed()
+	for _, file := range incidentFiles(t, 5, 4) {
+		j, n := New(all.Default()), 0
+		for _, e := range entriesOf(t, file) {
+			v, judged := j.Take(e)
+			if n++; !judged || n%97 != 0 {
+				continue
+			}
+			for _, r := range v.Rules.Rules {
+				in := rule.Input{Facts: facts.New(v.Snapshot, v.usual), Raised: j.memory[r.ID].raised(), Incident: j.incidents.latest()}
+				before := digest(seed, reflect.ValueOf(v.Snapshot)) + digest(seed, reflect.ValueOf(in.Raised))
+				r.Check(in)
+				if digest(seed, reflect.ValueOf(v.Snapshot))+digest(seed, reflect.ValueOf(in.Raised)) != before {
+					t.Fatalf("%s at %s: %s has changed what it was given", file, v.Now.Format(time.TimeOnly), r.ID)
+				}
+			}
+		}
+	}
+}
+
+// digest is a number for all that can be reached from v, whatever its addresses are.
+func digest(seed maphash.Seed, v reflect.Value) (sum uint64) {
+	mix := func(n uint64) { sum = sum*0x9e3779b97f4a7c15 + n + 1 }
+	switch v.Kind() {
+	case reflect.Pointer, reflect.Interface:
+		if !v.IsNil() {
+			mix(digest(seed, v.Elem()))
+		}
+	case reflect.Struct:
+		for i := range v.NumField() {
+			mix(digest(seed, v.Field(i)))
+		}
+	case reflect.Slice, reflect.Array:
+		mix(uint64(v.Len()))
+		for i := range v.Len() {
+			mix(digest(seed, v.Index(i)))
+		}
+	case reflect.Map:
+		for key, value := range v.Seq2() {
+			sum += digest(seed, key)*31 + digest(seed, value)
+		}
+	case reflect.String:
+		mix(maphash.String(seed, v.String()))
+	case reflect.Bool:
+		if v.Bool() {
+			mix(1)
+		}
+	case reflect.Float64, reflect.Float32:
+		mix(math.Float64bits(v.Float()))
+	default:
+		switch {
+		case v.CanInt():
+			mix(uint64(v.Int()))
+		case v.CanUint():
+			mix(v.Uint())
+		}
+	}
+	return sum
+}
