@@ -160,7 +160,7 @@ func (s *storm) tied(f *facts.Facts, stalls []facts.Stall) []facts.Stall {
 	if len(s.looping) == 0 {
 		return nil
 	}
-	lasting, first, together := uint64(0), f.FirstLoss(), true
+	lasting := uint64(0)
 	for _, o := range s.looping {
 		lasting += o.All()
 	}
@@ -172,12 +172,15 @@ func (s *storm) tied(f *facts.Facts, stalls []facts.Stall) []facts.Stall {
 		switch {
 		case len(x.Waits) == 0:
 			unknown = append(unknown, x)
-			together = together && !x.Since.Before(first.Add(-leadTime))
 		case slices.ContainsFunc(x.Waits, loops):
 			list = append(list, x)
 		}
 	}
-	if len(list) > 0 || 2*len(unknown) >= len(f.Mapped.Value) || lasting >= 5 || together {
+	together := func() bool {
+		first := f.FirstLoss().Add(-leadTime)
+		return !slices.ContainsFunc(unknown, func(x facts.Stall) bool { return x.Since.Before(first) })
+	}
+	if len(list) > 0 || 2*len(unknown) >= len(f.Mapped.Value) || lasting >= 5 || together() {
 		list = append(list, unknown...)
 	}
 	if len(list) > len(unknown) {
