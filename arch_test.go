@@ -41,7 +41,11 @@ var mayImport = map[string][]string{
 	"internal/cause":             append(values, "internal/node", "internal/facts", "internal/human"),
 	"internal/rule":              {"internal/node", "internal/facts", "pkg/report"},
 	"internal/rule/storage":      append(values, "internal/node", "internal/facts", "internal/cause", "internal/human", "internal/rule", "pkg/report"),
-	"internal/rule/legacy":       append(values, "internal/node", "internal/facts", "internal/rule", "pkg/report"),
+	"internal/rule/network":      append(values, "internal/node", "internal/facts", "internal/human", "internal/rule", "pkg/report"),
+	"internal/rule/host":         append(values, "internal/node", "internal/facts", "internal/human", "internal/rule", "pkg/report"),
+	"internal/rule/guests":       append(values, "internal/node", "internal/facts", "internal/human", "internal/rule", "pkg/report"),
+	"internal/rule/cluster":      append(values, "internal/node", "internal/facts", "internal/human", "internal/rule", "pkg/report"),
+	"internal/rule/ruletest":     append(values, "internal/node", "internal/facts", "internal/rule", "pkg/report"), // for tests
 	"internal/rule/self":         append(values, "internal/node", "internal/facts", "internal/human", "internal/rule", "pkg/report"),
 	"internal/rule/all":          {"internal/rule", "internal/rule/*", "pkg/kmsg"},
 	"internal/judge":             append(values, "internal/node", "internal/facts", "internal/rule", "pkg/report"),

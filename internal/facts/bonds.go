@@ -16,13 +16,13 @@ const unknownLine = 10000
 type Spread struct {
 	Like     bool   // the policy does not spread one host's storage traffic: layer2 and its like
 	Why      string // what the policy hashes
-	Measured bool   // all slaves that carry traffic were followed for the last minute
+	Measured bool   // all slaves that carry traffic were followed for that time
 	Rx, Tx   Direction
 	Expected []node.SeenSlave // slaves the bond has had, by name
 	Missing  []node.SeenSlave // of Expected, those it has no more
 }
 
-// A Direction is how one way of a bond's traffic lay on its slaves over the last minute.
+// A Direction is how one way of a bond's traffic lay on its slaves, on average.
 type Direction struct {
 	Way   string  // "rx", "tx"
 	Total float64 // bit/s
@@ -40,8 +40,11 @@ func (d Direction) Even(slaves int) bool {
 	return d.Total > little && slaves > 0 && d.Share < 1.3/float64(slaves)
 }
 
-// Spread returns how a bond's traffic lies on its slaves.
-func (f *Facts) Spread(b bond.Bond) Spread {
+// Spread returns how a bond's traffic lies on its slaves, over the last minute.
+func (f *Facts) Spread(b bond.Bond) Spread { return f.SpreadOver(b, time.Minute) }
+
+// SpreadOver is Spread over the last d, at most a minute.
+func (f *Facts) SpreadOver(b bond.Bond, d time.Duration) Spread {
 	s := Spread{Rx: Direction{Way: "rx"}, Tx: Direction{Way: "tx"}}
 	s.Like, s.Why = b.Layer2Like()
 	for _, seen := range f.SeenBonds() {
@@ -63,7 +66,7 @@ func (f *Facts) Spread(b bond.Bond) Spread {
 			s.Measured = false
 			break
 		}
-		flows, covered := n.Lately(f.Now, time.Minute)
+		flows, covered := n.Lately(f.Now, d)
 		if !covered {
 			s.Measured = false
 			break

@@ -1,0 +1,202 @@
+package host
+
+import (
+	"fmt"
+	"regexp"
+	"slices"
+	"strings"
+	"time"
+
+	"github.com/nodewatch/nodewatch/internal/human"
+	"github.com/nodewatch/nodewatch/internal/node"
+	"github.com/nodewatch/nodewatch/internal/rule"
+	"github.com/nodewatch/nodewatch/pkg/kmsg"
+	"github.com/nodewatch/nodewatch/pkg/report"
+)
+
+type faultLimits struct {
+	Window    time.Duration `json:"window" doc:"how long a fault is reported after its latest kernel line" min:"1m" max:"1h"`
+	Corrected int           `json:"corrected" doc:"corrected memory errors within ten minutes from which they are a warning" min:"1" max:"1000000"`
+}
+
+func hostFault() rule.Rule {
+	l := &faultLimits{Window: 30 * time.Minute, Corrected: 100}
+	return rule.Rule{
+		ID:        "host-fault",
+		Title:     "the kernel reports a fault of the machine: a killed guest, a locked-up CPU, bad memory, an exhausted network table",
+		Component: rule.Host,
+		Severity:  "warning; critical when the OOM killer has killed a guest; info for a few corrected memory errors",
+		Impact:    "operational: the kernel's lines do not say which guest is hit",
+		Needs:     []string{node.SourceKmsg},
+		Limits:    l,
+		About: "Lines of the kernel log that on-call of a hypervisor must know, by subject. oom: the OOM killer killed a process; if it is QEMU's, a guest is gone. lockup: a CPU did not schedule for more than 20 seconds, or RCU stalled. machine-check: the hardware reported an error that was not corrected, or a device failed on the PCIe bus; memory: corrected memory errors. " +
+			"network-memory: the connection table, the neighbour table or TCP's memory is full, and packets are dropped. They are reported for half an hour after the latest line.",
+		Do: []string{
+			"Read the kernel's lines: `journalctl -k --since -1h`.",
+			"oom: see which guest is gone (`virsh list --all`), start it again, and reduce what this node has promised in memory.",
+			"lockup and machine-check: migrate the guests away and check the hardware (`ras-mc-ctl --errors`, the BMC's event log).",
+			"network-memory: `sysctl net.netfilter.nf_conntrack_max` against `nf_conntrack_count`; find who opens the connections.",
+		},
+		Check: func(in rule.Input) []rule.Result {
+			var list []rule.Result
+			for _, check := range []func(rule.Input) (rule.Result, bool){l.killed, l.lockup, l.machineCheck, l.corrected, l.networkMemory} {
+				if r, is := check(in); is {
+					list = append(list, r)
+				}
+			}
+			return list
+		},
+	}
+}
+
+// A sighting is what the kernel logged of one kind.
+type sighting struct {
+	n     uint64
+	last  *node.Series // nil: nothing
+	lines []report.Evidence
+}
+
+// sightings are the series of a class, of the given details (none: all), whose
+// latest line is within the window.
+func (l *faultLimits) sightings(in rule.Input, class kmsg.Class, details ...string) sighting {
+	var s sighting
+	for _, line := range in.Kernel.Of(class) {
+		if len(details) > 0 && !slices.Contains(details, line.Detail) || in.Now.Sub(line.Last) > l.Window {
+			continue
+		}
+		s.n += line.Total + line.History
+		if s.last == nil || line.Last.After(s.last.Last) {
+			s.last = line
+		}
+		if len(s.lines) < 4 {
+			s.lines = append(s.lines, rule.FactAt(node.SourceKmsg, line.Device, line.Text, line.Last))
+		}
+	}
+	return s
+}
+
+// killedProcess is what the OOM killer names in its line.
+var killedProcess = regexp.MustCompile(`Killed process (\d+) \(([^)]*)\)`)
+
+func (l *faultLimits) killed(in rule.Input) (rule.Result, bool) {
+	s := l.sightings(in, kmsg.OOM, "killed", "chosen")
+	if s.last == nil {
+		if s = l.sightings(in, kmsg.OOM, "invoked", "reaped"); s.last == nil {
+			return rule.Result{}, false
+		}
+	}
+	name := ""
+	if m := killedProcess.FindStringSubmatch(s.last.Text); m != nil {
+		name = m[2]
+	}
+	r := rule.Result{
+		Subject: "oom", Severity: report.Warning, Evidence: s.lines,
+		Summary: fmt.Sprintf("out of memory: the OOM killer has killed %s at %s", orProcess(name), human.Clock(s.last.Last)),
+		Advice: []report.Advice{
+			{Do: "See which guests are not running", Command: "virsh list --all"},
+			{Do: "See what uses the memory", Command: "ps -eo rss,pid,comm --sort=-rss | head -20"},
+		},
+	}
+	if name == "kvm" || strings.HasPrefix(name, "qemu") {
+		r.Severity = report.Critical
+		r.Summary = fmt.Sprintf("out of memory: the OOM killer has killed a guest (%s) at %s", name, human.Clock(s.last.Last))
+		r.Advice = append([]report.Advice{{Do: "Find the guest that is gone and start it again, on a node with free memory", Command: "journalctl -k --since -1h -g 'oom|Killed process'"}}, r.Advice...)
+	}
+	return r, true
+}
+
+func orProcess(name string) string {
+	if name == "" {
+		return "a process"
+	}
+	return name
+}
+
+func (l *faultLimits) lockup(in rule.Input) (rule.Result, bool) {
+	s := l.sightings(in, kmsg.Lockup)
+	if s.last == nil {
+		return rule.Result{}, false
+	}
+	return rule.Result{
+		Subject: "lockup", Severity: report.Warning, Evidence: s.lines,
+		Summary: fmt.Sprintf("CPU lockup: %s, the latest at %s", human.Count(s.n, "kernel report"), human.Clock(s.last.Last)),
+		Advice: []report.Advice{
+			{Do: "Read the kernel's stack traces", Command: "journalctl -k --since -1h -g 'lockup|rcu|stuck'"},
+			{Do: "If it repeats, migrate the guests away and restart the node"},
+		},
+	}, true
+}
+
+func (l *faultLimits) machineCheck(in rule.Input) (rule.Result, bool) {
+	s := l.sightings(in, kmsg.MachineCheck, "", "UE")
+	what := "hardware error (machine check)"
+	if s.last == nil {
+		if s = l.sightings(in, kmsg.PCIeFault, "fatal", "uncorrected", "link down", "recovery failed", "dma"); s.last == nil {
+			return rule.Result{}, false
+		}
+		what = "PCIe fault of " + s.last.Device
+	}
+	return rule.Result{
+		Subject: "machine-check", Severity: report.Warning, Evidence: s.lines,
+		Summary: fmt.Sprintf("%s: %s, the latest at %s", what, human.Count(s.n, "kernel line"), human.Clock(s.last.Last)),
+		Advice: []report.Advice{
+			{Do: "Read the kernel's lines", Command: "journalctl -k --since -1h -g 'Hardware Error|EDAC|AER|pcieport'"},
+			{Do: "Check the BMC's event log for the part", Command: "ipmitool sel elist last 20"},
+			{Do: "If it repeats, migrate the guests away before the node fails"},
+		},
+	}, true
+}
+
+// corrected memory errors are harmless until there are many.
+func (l *faultLimits) corrected(in rule.Input) (rule.Result, bool) {
+	s := l.sightings(in, kmsg.MachineCheck, "CE")
+	if s.last == nil {
+		return rule.Result{}, false
+	}
+	n := uint64(0)
+	for _, line := range in.Kernel.Of(kmsg.MachineCheck) {
+		if line.Detail == "CE" {
+			n += line.Within(in.Now, 10*time.Minute)
+		}
+	}
+	r := rule.Result{
+		Subject: "memory", Severity: report.Info, Evidence: s.lines,
+		Summary: fmt.Sprintf("corrected memory errors: %s, the latest at %s", human.Count(s.n, "report"), human.Clock(s.last.Last)),
+		Advice:  []report.Advice{{Do: "See which memory module reports them", Command: "ras-mc-ctl --error-count"}},
+	}
+	if n >= uint64(l.Corrected) {
+		r.Severity = report.Warning
+		r.Summary = fmt.Sprintf("many corrected memory errors: %s in the last 10 min; a memory module is failing", human.Number(n))
+	}
+	return r, true
+}
+
+// tables are what is full, by the detail of its kernel line.
+var tables = map[string]string{
+	"conntrack": "the connection table (conntrack) is full", "tcp memory": "TCP's memory is exhausted", "orphans": "there are too many orphaned TCP sockets",
+	"neighbours": "the neighbour table is full", "syn flood": "a port receives more SYNs than it can answer",
+}
+
+func (l *faultLimits) networkMemory(in rule.Input) (rule.Result, bool) {
+	s := l.sightings(in, kmsg.NetPressure)
+	if s.last == nil {
+		return rule.Result{}, false
+	}
+	what := tables[s.last.Detail]
+	if what == "" {
+		what = "a table of the network stack is full"
+	}
+	r := rule.Result{
+		Subject: "network-memory", Severity: report.Warning, Evidence: s.lines,
+		Summary: fmt.Sprintf("%s, and packets are dropped: %s, the latest at %s", what, human.Count(s.n, "kernel line"), human.Clock(s.last.Last)),
+		Advice: []report.Advice{
+			{Do: "Compare the number of connections with the limit", Command: "sysctl net.netfilter.nf_conntrack_count net.netfilter.nf_conntrack_max"},
+			{Do: "See which protocols and states the sockets have", Command: "ss -s"},
+		},
+	}
+	if s.last.Detail == "syn flood" { // only that port's service is hit
+		r.Severity = report.Info
+		r.Summary = fmt.Sprintf("%s: %s, the latest at %s", what, human.Count(s.n, "kernel line"), human.Clock(s.last.Last))
+	}
+	return r, true
+}

@@ -1,0 +1,172 @@
+package host
+
+import (
+	"cmp"
+	"fmt"
+	"maps"
+	"slices"
+	"strings"
+	"time"
+
+	"github.com/nodewatch/nodewatch/internal/facts"
+	"github.com/nodewatch/nodewatch/internal/human"
+	"github.com/nodewatch/nodewatch/internal/node"
+	"github.com/nodewatch/nodewatch/internal/rule"
+	"github.com/nodewatch/nodewatch/pkg/host"
+	"github.com/nodewatch/nodewatch/pkg/kmsg"
+	"github.com/nodewatch/nodewatch/pkg/report"
+)
+
+type pressureLimits struct {
+	Full    float64       `json:"full" doc:"part of the time in which everything that could run waits for I/O (PSI io full, over 10 s)" min:"0.01" max:"1"`
+	Some    float64       `json:"some" doc:"part of the time in which something waits for I/O (PSI io some, over 10 s)" min:"0.01" max:"1"`
+	Waiting int           `json:"waiting" doc:"tasks in uninterruptible sleep (state D)" min:"1" max:"100000"`
+	Load    float64       `json:"load" doc:"load of one minute, for each CPU" min:"0.5" max:"1000"`
+	Hung    time.Duration `json:"hung" doc:"how long a hung task counts after the kernel has reported it" min:"1m" max:"10m"`
+}
+
+func hostIOPressure() rule.Rule {
+	l := &pressureLimits{Full: 0.2, Some: 0.6, Waiting: 20, Load: 4, Hung: 5 * time.Minute}
+	return rule.Rule{
+		ID:            "host-io-pressure",
+		Title:         "high I/O pressure on this host",
+		Component:     rule.Host,
+		Severity:      "warning",
+		Impact:        "operational; degraded_performance when threads of guests are among those that wait",
+		Needs:         []string{node.SourceHost},
+		For:           rule.Always(20 * time.Second), // PSI's shortest average is over 10 s, and the host is read every 5 s
+		KeepFiringFor: rule.Always(time.Minute),      // pressure comes in waves, and the averages lag
+		Limits:        l,
+		About: "Tasks of this host wait for I/O: the kernel's pressure counters are high, many tasks are in uninterruptible sleep, the kernel has reported hung tasks, or the load is many times the number of CPUs while something waits for I/O. It does not tell what they wait for: krbd, a local disk, NFS. " +
+			"A load that comes from computing alone does not count. After ten hung tasks the kernel reports no more until it is told to: its silence then means nothing.",
+		Do: []string{
+			"See which tasks wait and where in the kernel: `ps -eLo state,pid,comm,wchan:32 | grep ^D`. It reads no command line, which could hang.",
+			"If they wait in rbd or libceph, krbd-stalled and krbd-retry-storm tell more.",
+			"Do not run df, lsblk, blkid or sync: they will hang on stalled storage.",
+		},
+		Check: func(in rule.Input) []rule.Result {
+			if r, is := l.check(in, in.Host.Value); is {
+				return []rule.Result{r}
+			}
+			return nil
+		},
+	}
+}
+
+func (l *pressureLimits) check(in rule.Input, h host.State) (rule.Result, bool) {
+	signs := slices.Concat(l.pressed(in, h), l.waits(in, h), l.hungTasks(in), l.loaded(in, h))
+	if len(signs) == 0 {
+		return rule.Result{}, false
+	}
+	r := rule.Result{
+		Severity: report.Warning,
+		Evidence: signs,
+		Against:  l.otherwise(in, h),
+		Summary:  "High I/O pressure: " + signs[0].Fact,
+		Advice: []report.Advice{
+			{Do: "See which tasks wait, and where in the kernel", Command: "ps -eLo state,pid,comm,wchan:32 | grep ^D"},
+			{Do: "Watch the pressure", Command: "cat /proc/pressure/io"},
+			{Do: "Do not run df, lsblk, blkid or sync, and do not restart the VMs' processes: they will hang on stalled storage"},
+		},
+	}
+	if more := len(signs) - 1; more > 0 {
+		r.Summary += "; " + signs[1].Fact
+	}
+	if n := guestThreads(h.Waiting); n > 0 {
+		r.Impact = report.DegradedPerformance
+		r.Evidence = append(r.Evidence, in.Fact(node.SourceHost, "", fmt.Sprintf("%s of guests among the tasks that wait", human.Count(n, "thread"))))
+	}
+	return r, true
+}
+
+// pressed tells of the kernel's pressure counters.
+func (l *pressureLimits) pressed(in rule.Input, h host.State) []report.Evidence {
+	if h.IO == nil || h.IO.Full10 < 100*l.Full && h.IO.Some10 < 100*l.Some {
+		return nil
+	}
+	return []report.Evidence{in.Fact(node.SourceHost, "", fmt.Sprintf("all tasks stalled %s of the last 10 s, some %s", human.Percent(h.IO.Full10/100), human.Percent(h.IO.Some10/100)))}
+}
+
+// waits tells of tasks in uninterruptible sleep.
+func (l *pressureLimits) waits(in rule.Input, h host.State) []report.Evidence {
+	if h.Waiting == nil || h.Waiting.Total < l.Waiting {
+		return nil
+	}
+	return []report.Evidence{in.Fact(node.SourceHost, "", fmt.Sprintf("%d tasks in uninterruptible sleep (%s)", h.Waiting.Total, commonest(h.Waiting, 3)))}
+}
+
+// hungTasks tells of the tasks that the kernel itself found hung, by its log or,
+// as that falls silent after ten, by its count.
+func (l *pressureLimits) hungTasks(in rule.Input) []report.Evidence {
+	var logged uint64
+	var last time.Time
+	var names []string
+	for _, s := range in.Kernel.Of(kmsg.HungTask) {
+		if n := s.Within(in.Now, l.Hung); n > 0 {
+			logged += n
+			names = append(names, s.Detail)
+			last = facts.Later(last, s.Last)
+		}
+	}
+	slices.Sort(names)
+	switch n := in.HungWithin(l.Hung); {
+	case n > logged:
+		return []report.Evidence{in.Fact(node.SourceHost, "", fmt.Sprintf("%s in the last %s (the kernel's counter)", human.Count(n, "hung task"), human.Span(l.Hung)))}
+	case logged > 0:
+		return []report.Evidence{rule.FactAt(node.SourceKmsg, "", fmt.Sprintf("%s in the last %s (%s)", human.Count(logged, "hung task"), human.Span(l.Hung), human.Names(slices.Compact(names), 3)), last)}
+	}
+	return nil
+}
+
+// loaded tells of a load that I/O has a part in.
+func (l *pressureLimits) loaded(in rule.Input, h host.State) []report.Evidence {
+	io := h.IO != nil && h.IO.Some10 >= 10 || h.Waiting != nil && float64(h.Waiting.Total) >= h.Load[0]/2
+	if h.CPUs <= 0 || h.Load[0] < l.Load*float64(h.CPUs) || !io {
+		return nil
+	}
+	return []report.Evidence{in.Fact(node.SourceHost, "", fmt.Sprintf("load %.0f on %s", h.Load[0], human.Count(h.CPUs, "CPU")))}
+}
+
+// otherwise is what speaks for another cause than I/O, or for less than it seems.
+func (l *pressureLimits) otherwise(in rule.Input, h host.State) []report.Evidence {
+	var list []report.Evidence
+	if h.Memory != nil && h.Memory.Some10 >= 10 {
+		list = append(list, in.Fact(node.SourceHost, "", fmt.Sprintf("memory pressure: some tasks stalled on memory %s of the last 10 s, which looks like I/O where it swaps", human.Percent(h.Memory.Some10/100))))
+	}
+	if h.Waiting != nil && h.Waiting.Partly {
+		list = append(list, in.Fact(node.SourceHost, "", "not every task could be read"))
+	}
+	if len(in.Kernel.Of(kmsg.HungMuted)) > 0 {
+		list = append(list, in.Fact(node.SourceKmsg, "", "the kernel reports no further hung tasks: there may be more"))
+	}
+	if len(in.IO) > 0 && in.Blind(node.SourceIO) == nil && len(in.Stalls()) == 0 {
+		list = append(list, in.Fact(node.SourceIO, "", "krbd's disks complete their requests: the tasks wait for something else"))
+	}
+	return list
+}
+
+// commonest names the most frequent of the tasks that wait.
+func commonest(w *host.Waiting, most int) string {
+	names := slices.SortedFunc(maps.Keys(w.ByComm), func(a, b string) int {
+		return cmp.Or(cmp.Compare(w.ByComm[b], w.ByComm[a]), cmp.Compare(a, b))
+	})
+	for i, name := range names[:min(len(names), most)] {
+		names[i] = fmt.Sprintf("%d %s", w.ByComm[name], name)
+	}
+	return human.Names(names, most)
+}
+
+// guestThreads is how many of the tasks that wait are QEMU's: its process and
+// vCPUs, and the io_uring workers it leaves its I/O to.
+func guestThreads(w *host.Waiting) int {
+	if w == nil {
+		return 0
+	}
+	n := 0
+	for name, count := range w.ByComm {
+		if name == "kvm" || strings.HasPrefix(name, "qemu-") || strings.HasSuffix(name, "/KVM") || strings.HasPrefix(name, "iou-wrk-") {
+			n += count
+		}
+	}
+	return n
+}

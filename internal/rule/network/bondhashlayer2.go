@@ -1,0 +1,110 @@
+package network
+
+import (
+	"fmt"
+	"slices"
+	"time"
+
+	"github.com/nodewatch/nodewatch/internal/facts"
+	"github.com/nodewatch/nodewatch/internal/human"
+	"github.com/nodewatch/nodewatch/internal/node"
+	"github.com/nodewatch/nodewatch/internal/rule"
+	"github.com/nodewatch/nodewatch/pkg/bond"
+	"github.com/nodewatch/nodewatch/pkg/rbd"
+	"github.com/nodewatch/nodewatch/pkg/report"
+)
+
+func bondHashLayer2() rule.Rule {
+	return rule.Rule{
+		ID:            "bond-hash-layer2",
+		Title:         "a bond does not distribute what this host sends",
+		Component:     rule.Network,
+		Severity:      "info; warning where it may carry krbd's traffic",
+		Impact:        "operational: a risk",
+		Needs:         []string{node.SourceBond},
+		For:           rule.Always(10 * time.Second), // a bond begins as layer2 and gets its policy a moment later
+		KeepFiringFor: rule.Always(time.Minute),      // an ifreload takes the bond away for seconds
+		About: "A bond of several slaves chooses the slave of each frame by MAC address, or by MAC address and VLAN. All that this host sends to one server, or through one router, then leaves on one slave. " +
+			"It is read from the mode and the policy alone: layer2 and vlan+srcmac in 802.3ad, balance-xor, and balance-tlb without dynamic load balancing; Open vSwitch's balance-slb. In all other modes the policy has no meaning. " +
+			"A bond that carries krbd's traffic is reported by layer2-bond-krbd, not here; a bond that carries only VM traffic, or a node without krbd, gets this as an info. Where krbd is in use and the link that carries its traffic is not known, it is a warning.",
+		Do: []string{
+			"Set `layer3+4` on the bond; on a busy node, one bond at a time, as some drivers and switches drop the links for a moment.",
+			"Make it persistent: `bond-xmit-hash-policy layer3+4` in ifupdown, `transmit-hash-policy: layer3+4` in netplan.",
+			"Have the switch hash its side of the bundle by IP addresses and ports too: it decides what this host receives.",
+		},
+		Check: func(in rule.Input) []rule.Result {
+			return overBonds(in, func(b bond.Bond) (rule.Result, bool) { return notDistributed(in, b) })
+		},
+	}
+}
+
+// notDistributed is the finding on one bond. A bond that is down is judged only
+// while its finding is raised, as a link that flaps changes no policy.
+func notDistributed(in rule.Input, b bond.Bond) (rule.Result, bool) {
+	like, why := b.Layer2Like()
+	_, was := in.Was(b.Name)
+	_, storage := in.CarriesStorage(b.Name)
+	if !like || !b.MultiSlave() || storage || !b.Up && !was {
+		return rule.Result{}, false
+	}
+	source := facts.BondSource(b)
+	r := rule.Result{
+		Severity: report.Info,
+		Summary:  fmt.Sprintf("%s does not distribute what this host sends: %s", bondName(b), why),
+		Evidence: []report.Evidence{in.Fact(source, b.Name, fmt.Sprintf("mode %s, %s, %s", b.Mode, policyText(b), human.Count(len(b.Slaves), "slave")))},
+		Against:  []report.Evidence{in.Fact(source, b.Name, "the policy does not affect what this host receives: the switch decides that")},
+		Advice:   append([]report.Advice{showBond(b)}, setPolicy(b)...),
+	}
+	mapped := len(in.Mapped.Value)
+	switch lost, err := unroutedDisks(in), in.Blind(node.SourceKrbd); {
+	case lost > 0:
+		r.Severity = report.Warning
+		r.Summary += fmt.Sprintf("; it may carry the traffic of %s", human.Count(lost, "krbd disk"))
+		r.Evidence = append(r.Evidence, in.Fact(node.SourceKrbd, "", fmt.Sprintf("the link that carries the traffic of %s is not known", human.Count(lost, "krbd disk"))))
+	case mapped > 0:
+		r.Against = append(r.Against, in.Fact(node.SourceKrbd, b.Name, fmt.Sprintf("none of the %s of this node uses it: their traffic leaves through %s", human.Count(mapped, "krbd disk"), human.Names(storageLinks(in), 3))))
+	case err != nil:
+		r.Against = append(r.Against, rule.FactAt(node.SourceKrbd, "", "whether krbd is in use here is unknown: "+err.Text, err.Since))
+	default:
+		r.Against = append(r.Against, in.Fact(node.SourceKrbd, "", "no krbd disk is mapped: each VM has its own connections, and one saturated slave does not stall all of them"))
+	}
+	if n := networkDisks(in); n > 0 {
+		r.Evidence = append(r.Evidence, in.Fact(node.SourceLibvirt, "", fmt.Sprintf("%s through librbd or rbd-nbd: its link is not known", human.Count(n, "disk"))))
+	}
+	return r, true
+}
+
+// unroutedDisks is how many krbd disks there are of which the bond or NIC that
+// carries their traffic is not known.
+func unroutedDisks(in rule.Input) int {
+	n := len(in.Mapped.Value)
+	for _, p := range in.Storage {
+		if len(p.Carriers) > 0 {
+			n -= p.Devices
+		}
+	}
+	return n
+}
+
+// storageLinks are the bonds and NICs that carry krbd's traffic.
+func storageLinks(in rule.Input) []string {
+	var names []string
+	for _, p := range in.Storage {
+		names = append(names, p.Carriers...)
+	}
+	slices.Sort(names)
+	return slices.Compact(names)
+}
+
+// networkDisks is how many disks of guests reach the cluster without krbd.
+func networkDisks(in rule.Input) int {
+	n := 0
+	for i := range in.Guests {
+		for d := range in.Guests[i].Disks {
+			if c := in.Guests[i].Disks[d].Client; c == rbd.LibRBD || c == rbd.NBD {
+				n++
+			}
+		}
+	}
+	return n
+}

@@ -1,0 +1,118 @@
+package network
+
+import (
+	"fmt"
+	"time"
+
+	"github.com/nodewatch/nodewatch/internal/facts"
+	"github.com/nodewatch/nodewatch/internal/human"
+	"github.com/nodewatch/nodewatch/internal/node"
+	"github.com/nodewatch/nodewatch/internal/rule"
+	"github.com/nodewatch/nodewatch/pkg/bond"
+	"github.com/nodewatch/nodewatch/pkg/report"
+)
+
+type imbalanceLimits struct {
+	Share  float64       `json:"share" doc:"part of a two-slave bond's traffic, one way, that is too much for one slave; with more slaves, as far from an even split" min:"0.75" max:"1"`
+	Floor  float64       `json:"floor" doc:"part of its line rate that the busiest slave must carry for its share to mean anything; a slave of unknown speed counts as 10 Gbit/s" min:"0.01" max:"0.9"`
+	Window time.Duration `json:"window" doc:"time over which shares are averaged" min:"10s" max:"60s"`
+}
+
+func bondImbalance() rule.Rule {
+	l := &imbalanceLimits{Share: 0.85, Floor: 0.25, Window: 30 * time.Second}
+	return rule.Rule{
+		ID:            "bond-imbalance",
+		Title:         "one slave carries nearly all of a bond's traffic",
+		Component:     rule.Network,
+		Severity:      "warning",
+		Impact:        "operational: until that slave is saturated no customer feels it",
+		Needs:         []string{node.SourceBond, node.SourceNIC},
+		For:           rule.Always(3 * time.Minute), // one connection that ends sooner is no imbalance of the bond
+		KeepFiringFor: rule.Always(2 * time.Minute), // traffic comes in waves
+		Explains:      []string{"nic-saturated"},
+		Limits:        l,
+		About: "What a bond receives and what it sends are judged separately, as average shares of its slaves. The bond's own policy decides what this host sends; the switch's decides what it receives. If only the receive side is skewed, the cause is on the switch side, and no setting of this host fixes it. " +
+			"A hash over ports distributes connections by chance: 30 to 70 is normal, and the threshold is well above it. Bonds with little traffic are not judged, nor those whose mode leaves nothing to distribute: active-backup, broadcast, and the receive side of balance-tlb and balance-alb. " +
+			"A single connection is never distributed: a long backup or migration looks the same.",
+		Do: []string{
+			"Receive side: have the switch hash the bundle by IP addresses and ports (often called `src-dst-ip-l4port` or `layer3+4`).",
+			"Transmit side: set `layer3+4` on the bond, if it hashes by MAC address.",
+			"See whether it is a single large connection: it will end, and no policy distributes it.",
+		},
+		Check: func(in rule.Input) []rule.Result {
+			return overBonds(in, func(b bond.Bond) (rule.Result, bool) { return l.check(in, b) })
+		},
+	}
+}
+
+// distributesRx reports whether the mode leaves it to the switch, or to chance,
+// which slave receives. In balance-tlb one slave receives all by design, and in
+// balance-alb the host itself assigns its peers to slaves.
+func distributesRx(b bond.Bond) bool {
+	switch b.Mode {
+	case bond.LACP, bond.BalanceXOR, bond.BalanceRR, bond.BalanceSLB, bond.BalanceTCP:
+		return true
+	}
+	return false
+}
+
+// distributesTx reports whether the mode is to distribute what this host sends.
+func distributesTx(b bond.Bond) bool { return b.Hashes() || b.Mode == bond.BalanceRR }
+
+func (l *imbalanceLimits) check(in rule.Input, b bond.Bond) (rule.Result, bool) {
+	s := in.SpreadOver(b, l.Window)
+	badRx, badTx := distributesRx(b) && l.skewed(s.Rx), distributesTx(b) && l.skewed(s.Tx)
+	if !s.Measured || !badRx && !badTx {
+		return rule.Result{}, false
+	}
+	r := rule.Result{
+		Severity: report.Warning,
+		RestsOn:  []string{facts.BondSource(b), node.SourceNIC},
+		Explains: []string{s.Rx.Slave, s.Tx.Slave},
+		Summary:  bondName(b) + " " + l.summary(b, s, badRx, badTx),
+		Evidence: []report.Evidence{
+			in.Fact(node.SourceNIC, s.Rx.Slave, "receive: "+directionText(s.Rx)+", on average over "+human.Span(l.Window)),
+			in.Fact(node.SourceNIC, s.Tx.Slave, "transmit: "+directionText(s.Tx)+", on average over "+human.Span(l.Window)),
+			in.Fact(facts.BondSource(b), b.Name, "this host sends by "+policyText(b)),
+		},
+		Against: []report.Evidence{in.Fact(node.SourceNIC, b.Name, "a few large connections cannot be balanced: one backup or one migration looks the same")},
+		Advice:  []report.Advice{showBond(b), {Do: "See which connections cause it", Command: "ss -Htin state established"}},
+	}
+	if badTx && s.Like {
+		r.Evidence = append(r.Evidence, in.Fact(facts.BondSource(b), b.Name, s.Why))
+		r.Advice = append(r.Advice, setPolicy(b)...)
+	} else if badRx {
+		r.Advice = append(r.Advice, fixSwitch(b))
+	}
+	return r, true
+}
+
+// skewed reports whether one slave carries too much of what is enough to judge by.
+func (l *imbalanceLimits) skewed(d facts.Direction) bool {
+	return d.Fill >= l.Floor && d.Skew >= (l.Share-0.5)/0.5
+}
+
+// summary says which way is skewed and, for what is received, on whose side.
+func (l *imbalanceLimits) summary(b bond.Bond, s facts.Spread, badRx, badTx bool) string {
+	const little = 1e6   // bit/s: below it what is sent says nothing about the policy
+	const byChance = 0.4 // 30 to 70 on two slaves
+	rx, tx := directionText(s.Rx), directionText(s.Tx)
+	switch {
+	case badRx && badTx:
+		return fmt.Sprintf("is out of balance both ways: receives %s (the switch decides that), sends %s (%s)", rx, tx, policyText(b))
+	case badTx:
+		return fmt.Sprintf("is out of balance: sends %s (%s)", tx, policyText(b))
+	case s.Tx.Total < little:
+		return fmt.Sprintf("is out of balance: receives %s. The switch decides that; this host sends too little to compare", rx)
+	case s.Tx.Skew <= byChance:
+		return fmt.Sprintf("is out of balance on the switch side: receives %s, while what it sends is distributed (%s)", rx, tx)
+	case s.Tx.Skew < (l.Share-0.5)/0.5:
+		return fmt.Sprintf("is out of balance on the switch side: receives %s, while what it sends is less uneven (%s)", rx, tx)
+	}
+	return fmt.Sprintf("is out of balance: receives %s, which the switch decides; the little it sends (%s) is as uneven", rx, tx)
+}
+
+// directionText says how one way lies on the slaves: "96 % of 8.3 Gbit/s on eth1".
+func directionText(d facts.Direction) string {
+	return fmt.Sprintf("%s of %s on %s", human.Percent(d.Share), human.BitRate(d.Total), d.Slave)
+}

@@ -1,0 +1,102 @@
+package network
+
+import (
+	"fmt"
+	"time"
+
+	"github.com/nodewatch/nodewatch/internal/facts"
+	"github.com/nodewatch/nodewatch/internal/human"
+	"github.com/nodewatch/nodewatch/internal/node"
+	"github.com/nodewatch/nodewatch/internal/rule"
+	"github.com/nodewatch/nodewatch/pkg/bond"
+	"github.com/nodewatch/nodewatch/pkg/report"
+)
+
+type spreadLimits struct {
+	Share float64 `json:"share" doc:"part of a two-slave bond's traffic, one way, on one slave from which storage traffic counts as not distributed; with more slaves, as far from an even split" min:"0.75" max:"1"`
+	Floor float64 `json:"floor" doc:"part of its line rate that the busiest slave must carry" min:"0.01" max:"0.9"`
+}
+
+func bondSpread() rule.Rule {
+	l := &spreadLimits{Share: 0.9, Floor: 0.25}
+	return rule.Rule{
+		ID:            "bond-spread",
+		Title:         "krbd's traffic uses one slave of a bond although the hash policy should distribute it",
+		Component:     rule.Network,
+		Severity:      "warning",
+		Impact:        "operational: a risk; krbd-nic-saturated reports it when customers feel it",
+		Needs:         []string{node.SourceBond, node.SourceNIC, node.SourceKrbd},
+		For:           rule.Always(3 * time.Minute),
+		KeepFiringFor: rule.Always(2 * time.Minute), // traffic comes in waves
+		Explains:      []string{"bond-imbalance"},
+		Limits:        l,
+		About: "layer2-bond-krbd reads the hash policy of this host. What a host receives is decided by the hash of the switch, and a storage client mostly receives: a switch that hashes by MAC address puts everything on one slave, whatever the policy here. " +
+			"A policy that hashes by addresses without ports (layer2+3) does the same with few Ceph hosts. So the traffic itself is measured: one slave carries nearly all of what a bond with krbd's traffic receives, or sends, for minutes. " +
+			"If that slave saturates, all krbd disks stall together, as with layer2.",
+		Do: []string{
+			"Receive side: set the switch's hash of the bundle to IP addresses and ports.",
+			"Transmit side: set the bond's policy to `layer3+4`.",
+		},
+		Check: func(in rule.Input) []rule.Result {
+			return overBonds(in, func(b bond.Bond) (rule.Result, bool) { return l.check(in, b) })
+		},
+	}
+}
+
+// byPorts reports whether the bond distributes connections by their ports.
+func byPorts(b bond.Bond) bool {
+	return b.Mode == bond.BalanceTCP || b.HashPolicy == bond.Layer34 || b.HashPolicy == bond.Encap34
+}
+
+func (l *spreadLimits) check(in rule.Input, b bond.Bond) (rule.Result, bool) {
+	devices, storage := in.CarriesStorage(b.Name)
+	s := in.SpreadOver(b, 30*time.Second)
+	if !storage || s.Like || !s.Measured {
+		return rule.Result{}, false
+	}
+	worst, found := l.worst(b, s)
+	if !found || worst.Way == "tx" && byPorts(b) { // one large connection
+		return rule.Result{}, false
+	}
+	r := rule.Result{
+		Severity: report.Warning,
+		RestsOn:  []string{facts.BondSource(b), node.SourceNIC},
+		Explains: append([]string{"", b.Name}, slaveNames(b.Slaves)...),
+		Evidence: []report.Evidence{
+			in.Fact(node.SourceNIC, s.Rx.Slave, "receive: "+directionText(s.Rx)+", on average over 30 s"),
+			in.Fact(node.SourceNIC, s.Tx.Slave, "transmit: "+directionText(s.Tx)+", on average over 30 s"),
+			in.Fact(facts.BondSource(b), b.Name, "this host sends by "+policyText(b)),
+			in.Fact(node.SourceKrbd, b.Name, fmt.Sprintf("it carries the traffic of %s", human.Count(devices, "krbd disk"))),
+		},
+		Against: []report.Evidence{in.Fact(node.SourceNIC, b.Name, "a few large connections cannot be distributed: one backup or one migration looks the same")},
+	}
+	r.Summary = fmt.Sprintf("%s does not distribute krbd's traffic: %s. If %s saturates, all %s stall", bondName(b), l.reason(b, worst), worst.Slave, human.Count(devices, "krbd disk"))
+	if worst.Way == "rx" {
+		r.Advice = append(r.Advice, fixSwitch(b))
+	} else {
+		r.Advice = append(r.Advice, setPolicy(b)...)
+	}
+	r.Advice = append(r.Advice, report.Advice{Do: "See which connections use " + worst.Slave, Command: "ss -Htin state established"}, showBond(b))
+	return r, true
+}
+
+// worst is the way that is not distributed, of both the one whose slave is fuller.
+func (l *spreadLimits) worst(b bond.Bond, s facts.Spread) (worst facts.Direction, found bool) {
+	for _, d := range []facts.Direction{s.Rx, s.Tx} {
+		if d.Way == "rx" && !distributesRx(b) || d.Way == "tx" && !distributesTx(b) || d.Fill < l.Floor || d.Skew < (l.Share-0.5)/0.5 {
+			continue
+		}
+		if !found || d.Fill > worst.Fill {
+			worst, found = d, true
+		}
+	}
+	return worst, found
+}
+
+// reason says what is not distributed, and whose hash decides it.
+func (l *spreadLimits) reason(b bond.Bond, d facts.Direction) string {
+	if d.Way == "rx" {
+		return fmt.Sprintf("it receives %s, which the switch decides (it may hash by MAC address)", directionText(d))
+	}
+	return fmt.Sprintf("it sends %s (%s)", directionText(d), policyText(b))
+}

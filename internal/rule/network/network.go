@@ -1,0 +1,162 @@
+// Package network holds the rules about bonds and NICs, one file each.
+package network
+
+import (
+	"fmt"
+	"slices"
+	"strings"
+
+	"github.com/nodewatch/nodewatch/internal/facts"
+	"github.com/nodewatch/nodewatch/internal/human"
+	"github.com/nodewatch/nodewatch/internal/rule"
+	"github.com/nodewatch/nodewatch/pkg/bond"
+	"github.com/nodewatch/nodewatch/pkg/report"
+)
+
+// Rules returns the rules of the component network, in the order in which findings
+// of equal severity are reported.
+func Rules() []rule.Rule {
+	return []rule.Rule{
+		bondGone(), bondDegraded(), nicDown(), bondSpread(), nicFault(), slaveMissing(), bondLACP(), linkSpeed(), nicErrors(),
+		nicDrops(), nicSaturated(), bondImbalance(), bondHashLayer2(),
+	}
+}
+
+// storageEffects are the rules about what a link that carries krbd's traffic does
+// to storage when it fails.
+func storageEffects() []string {
+	return []string{"krbd-stalled", "ceph-unreachable", "libceph-session-loop", "host-io-pressure"}
+}
+
+// overBonds is check's result for each bond, resting on the source that reads it.
+func overBonds(in rule.Input, check func(bond.Bond) (rule.Result, bool)) []rule.Result {
+	var list []rule.Result
+	for _, b := range in.Bonds() {
+		if r, is := check(b); is {
+			r.Subject = b.Name
+			if r.RestsOn == nil {
+				r.RestsOn = []string{facts.BondSource(b)}
+			}
+			list = append(list, r)
+		}
+	}
+	return list
+}
+
+// bondName introduces a bond: "bond0 (802.3ad, 2x10G)".
+func bondName(b bond.Bond) string {
+	return fmt.Sprintf("%s (%s, %s)", b.Name, b.Mode, facts.SlaveText(b))
+}
+
+// policyText is what a bond distributes frames by, as its configuration names it.
+func policyText(b bond.Bond) string {
+	if b.HashPolicy == "" {
+		return "mode " + string(b.Mode)
+	}
+	return "xmit_hash_policy " + string(b.HashPolicy)
+}
+
+func slaveNames(list []bond.Slave) []string {
+	names := make([]string, len(list))
+	for i, s := range list {
+		names[i] = s.Name
+	}
+	return names
+}
+
+// explainedSubjects are the subjects of findings that one about the bond can
+// explain: the node, the bond and its slaves.
+func explainedSubjects(b bond.Bond) []string {
+	return append([]string{"", b.Name}, slaveNames(b.Slaves)...)
+}
+
+// usedBy names what is on a bond: a port of Open vSwitch, a VLAN or bridge, or an
+// address; empty if nothing is.
+func usedBy(in rule.Input, b bond.Bond) string {
+	if len(b.Ports) > 0 {
+		return b.Ports[0]
+	}
+	if b.Index == 0 {
+		return ""
+	}
+	return usedByIndex(in, b.Index)
+}
+
+// usedByIndex names what is on a link.
+func usedByIndex(in rule.Input, index int) string {
+	for _, u := range in.Links.Value.Uppers {
+		if slices.Contains(u.Lowers, index) {
+			return u.Name
+		}
+	}
+	for _, a := range in.Links.Value.Addresses {
+		if a.Index == index {
+			return a.IP
+		}
+	}
+	return ""
+}
+
+// A problem is what is wrong with one slave.
+type problem struct{ slave, text string }
+
+// problemText joins the first problems: "eth0 has no link, eth1 …, and 3 more".
+func problemText(list []problem) string {
+	const most = 3
+	var texts []string
+	for _, p := range list[:min(len(list), most)] {
+		texts = append(texts, p.slave+" "+p.text)
+	}
+	text := strings.Join(texts, ", ")
+	if more := len(list) - most; more > 0 {
+		text += fmt.Sprintf(", and %d more", more)
+	}
+	return text
+}
+
+// problemFacts are the first problems as evidence.
+func problemFacts(in rule.Input, source string, list []problem) []report.Evidence {
+	var facts []report.Evidence
+	for _, p := range list[:min(len(list), 8)] {
+		facts = append(facts, in.Fact(source, p.slave, p.slave+" "+p.text))
+	}
+	return facts
+}
+
+// carryText is how many slaves of a bond carry traffic.
+func carryText(in rule.Input, b bond.Bond) string {
+	return fmt.Sprintf("%d of %s carry traffic", len(in.Carries(b)), human.Count(len(b.Slaves), "slave"))
+}
+
+// The commands that several rules advise.
+
+func showBond(b bond.Bond) report.Advice {
+	if b.Kind == bond.OVS {
+		return report.Advice{Do: "Show the bond as Open vSwitch sees it", Command: rule.ShellCommand("ovs-appctl bond/show %s", b.Name)}
+	}
+	return report.Advice{Do: "Show the bond as the kernel sees it", Command: rule.ShellCommand("cat %s", "/proc/net/bonding/"+b.Name)}
+}
+
+func showLink(nic string) report.Advice {
+	return report.Advice{Do: "Show the link of " + nic + " and its speed", Command: rule.ShellCommand("ethtool %s", nic)}
+}
+
+func showOptics(nic string) report.Advice {
+	return report.Advice{Do: "Show the transceiver of " + nic + ": received power, temperature", Command: rule.ShellCommand("ethtool -m %s", nic)}
+}
+
+// setPolicy are the commands that make a bond distribute by ports.
+func setPolicy(b bond.Bond) []report.Advice {
+	if b.Kind == bond.OVS {
+		return []report.Advice{{Do: "Distribute by ports, if the switch has LACP on for these ports", Command: rule.ShellCommand("ovs-vsctl set port %s bond_mode=balance-tcp lacp=active", b.Name)}}
+	}
+	return []report.Advice{
+		{Do: "Set " + b.Name + "'s transmit hash policy to layer3+4. Some drivers drop the link for a moment: one bond at a time", Command: rule.ShellCommand("ip link set dev %s type bond xmit_hash_policy layer3+4", b.Name)},
+		{Do: "Make it persistent: bond-xmit-hash-policy layer3+4 (ifupdown), transmit-hash-policy: layer3+4 (netplan)"},
+	}
+}
+
+// fixSwitch is what to do about what a bond receives.
+func fixSwitch(b bond.Bond) report.Advice {
+	return report.Advice{Do: fmt.Sprintf("On the switch, hash its side of %s by IP addresses and ports: no setting of this host changes which slave receives", b.Name)}
+}

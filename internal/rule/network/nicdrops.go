@@ -1,0 +1,159 @@
+package network
+
+import (
+	"fmt"
+	"slices"
+	"time"
+
+	"github.com/nodewatch/nodewatch/internal/facts"
+	"github.com/nodewatch/nodewatch/internal/human"
+	"github.com/nodewatch/nodewatch/internal/node"
+	"github.com/nodewatch/nodewatch/internal/rule"
+	"github.com/nodewatch/nodewatch/pkg/bond"
+	"github.com/nodewatch/nodewatch/pkg/report"
+)
+
+type dropLimits struct {
+	Rate   float64       `json:"rate" doc:"frames a second dropped because receive buffers were exhausted, on average over the window" min:"1" max:"1000000"`
+	Window time.Duration `json:"window" doc:"time over which drops are averaged; they must fall into a third of its seconds" min:"5s" max:"60s"`
+	Part   float64       `json:"part" doc:"part of the received frames that is dropped from which slow krbd disks are attributed to it" min:"0.0001" max:"1"`
+}
+
+func nicDrops() rule.Rule {
+	l := &dropLimits{Rate: 10, Window: 30 * time.Second, Part: 0.001}
+	return rule.Rule{
+		ID:            "nic-drops",
+		Title:         "a NIC drops frames because its receive buffers are exhausted",
+		Component:     rule.Network,
+		Severity:      "warning",
+		Impact:        "operational; degraded_performance when krbd's traffic loses 0.1 % of its frames or more on the NIC and krbd disks are slow",
+		Needs:         []string{node.SourceNIC},
+		KeepFiringFor: rule.Always(time.Minute), // drops come in bursts
+		Limits:        l,
+		About: "The NIC had no buffer for frames that arrived, second after second: this host or this link is overrun. Only counters that mean that are taken: rx_missed_errors, rx_fifo_errors and rx_over_errors, and the driver's own of ethtool -S. " +
+			"rx_dropped is left out, as it counts unwanted frames too, and so are the taps of guests, which drop when a guest is slow. Frames dropped by the switch are counted nowhere on this host.",
+		Do: []string{
+			"See whether the NIC is saturated (nic-saturated) or its bond out of balance (bond-imbalance): then that is the cause.",
+			"Show how large the rings are and can be: `ethtool -g ethX`. Enlarging them (`ethtool -G ethX rx 4096`) resets the NIC: its link is gone for a moment.",
+			"If the link is not full, the CPUs do not keep up with the interrupts: look at `/proc/softirqs` and at how the NIC's queues are distributed.",
+		},
+		Check: func(in rule.Input) []rule.Result {
+			var list []rule.Result
+			for i := range in.AllNICs() {
+				if r, is := l.check(in, &in.AllNICs()[i]); is {
+					list = append(list, r)
+				}
+			}
+			return list
+		},
+	}
+}
+
+// sustained is how many frames a second the NIC dropped on average over the
+// window, and since when; 0 if they came in too few of its seconds.
+func (l *dropLimits) sustained(in rule.Input, n *facts.NIC) (rate float64, since time.Time) {
+	flows, covered := n.Lately(in.Now, l.Window)
+	with := 0
+	for _, f := range flows {
+		if f.Overload > 0 {
+			with++
+			if since.IsZero() {
+				since = f.At.Add(-time.Second)
+			}
+		}
+	}
+	if !covered || 3*with < len(flows) {
+		return 0, time.Time{}
+	}
+	return node.Mean(flows).Overload, since
+}
+
+// byDriver is how many frames a second the NIC dropped by its driver's count,
+// which is read less often, and since when; 0 unless that has lasted for the window.
+func (l *dropLimits) byDriver(in rule.Input, n *facts.NIC) (rate float64, since time.Time) {
+	if in.Blind(node.SourceDrops) != nil || n.DropSince.IsZero() || n.DropsAt.Sub(n.DropSince) < l.Window {
+		return 0, time.Time{}
+	}
+	return n.DropRate, n.DropSince
+}
+
+func (l *dropLimits) check(in rule.Input, n *facts.NIC) (rule.Result, bool) {
+	rate, since := l.sustained(in, n)
+	driver, driverSince := l.byDriver(in, n)
+	r := rule.Result{Subject: n.Name, Severity: report.Warning, RestsOn: []string{node.SourceNIC}}
+	if rate > 0 {
+		r.Evidence = append(r.Evidence, rule.FactAt(node.SourceNIC, n.Name, fmt.Sprintf("%s missed (missed, fifo, over), on average over %s", human.Rate(rate, "frame"), human.Span(l.Window)), n.At))
+	}
+	if driver > 0 {
+		r.Evidence = append(r.Evidence, rule.FactAt(node.SourceDrops, n.Name, fmt.Sprintf("%s by the driver's own counters (%s: %s)", human.Rate(driver, "frame"), n.Drops.Driver, human.Names(dropCounters(n.Drops), 3)), n.DropsAt))
+	}
+	if driver > rate {
+		rate, since = driver, driverSince
+		r.RestsOn = []string{node.SourceDrops}
+	}
+	if rate < l.Rate {
+		return rule.Result{}, false
+	}
+	r.Since = since
+	r.Summary = fmt.Sprintf("%s is dropping %s (RX buffers exhausted)", n.Label, human.Rate(rate, "frame"))
+	lost := dropShare(n)
+	if lost > 0 {
+		r.Summary += fmt.Sprintf(", %s of what arrives", human.Percent(lost))
+	}
+	if n.Devices > 0 {
+		r.Summary += fmt.Sprintf("; %s use this NIC", human.Count(n.Devices, "krbd disk"))
+		if lost >= l.Part {
+			r.Hits.Slow = slowDisks(in)
+		}
+	}
+	r.Evidence = append(r.Evidence, rule.FactAt(node.SourceNIC, n.Name, loadText(n), n.At))
+	if !n.Rx.Full && n.Rx.Share > 0 {
+		r.Against = append(r.Against, rule.FactAt(node.SourceNIC, n.Name, "its link is not saturated on receive: bursts, or CPUs that do not keep up", n.At))
+	}
+	r.Advice = []report.Advice{
+		{Do: "Show how large its rings are and can be", Command: rule.ShellCommand("ethtool -g %s", n.Name)},
+		{Do: "Show all that its driver counts", Command: rule.ShellCommand("ethtool -S %s | grep -iE 'drop|discard|miss|buffer'", n.Name)},
+		{Do: "Enlarge its receive ring. This resets the NIC: its link is gone for a moment", Command: rule.ShellCommand("ethtool -G %s rx 4096", n.Name)},
+	}
+	return r, true
+}
+
+// dropShare is the part of the arriving frames that the NIC drops now, by the
+// latest reading of both; 0: not known.
+func dropShare(n *facts.NIC) float64 {
+	drops := max(n.Rates.Overload, n.DropRate)
+	if !n.Known || n.Rates.RxPackets <= 0 {
+		return 0
+	}
+	return drops / (drops + n.Rates.RxPackets)
+}
+
+// slowDisks are the krbd devices that are slow now.
+func slowDisks(in rule.Input) []string {
+	var devices []string
+	for _, d := range in.SlowDisks(in.Mapped.Value, facts.DefaultSlow) {
+		devices = append(devices, d.Device)
+	}
+	return devices
+}
+
+// dropCounters are the names of the driver's drop counters that are above zero, sorted.
+func dropCounters(d bond.Drops) []string {
+	var names []string
+	for name, n := range d.Counts {
+		if n > 0 && !bond.Pause(name) {
+			names = append(names, name)
+		}
+	}
+	slices.Sort(names)
+	return names
+}
+
+// loadText is what the NIC carries now.
+func loadText(n *facts.NIC) string {
+	text := fmt.Sprintf("rx %s, tx %s", human.BitRate(n.Rates.RxBits), human.BitRate(n.Rates.TxBits))
+	if n.Speed > 0 {
+		text += " of " + human.LinkSpeed(n.Speed)
+	}
+	return text
+}

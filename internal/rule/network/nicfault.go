@@ -1,0 +1,118 @@
+package network
+
+import (
+	"fmt"
+	"slices"
+	"strings"
+	"time"
+
+	"github.com/nodewatch/nodewatch/internal/facts"
+	"github.com/nodewatch/nodewatch/internal/human"
+	"github.com/nodewatch/nodewatch/internal/node"
+	"github.com/nodewatch/nodewatch/internal/rule"
+	"github.com/nodewatch/nodewatch/pkg/kmsg"
+	"github.com/nodewatch/nodewatch/pkg/report"
+)
+
+type faultLimits struct {
+	Window time.Duration `json:"window" doc:"how long a fault of a NIC is reported after its latest kernel line" min:"1m" max:"1h"`
+}
+
+func nicFault() rule.Rule {
+	l := &faultLimits{Window: 30 * time.Minute}
+	return rule.Rule{
+		ID:            "nic-fault",
+		Title:         "a NIC's driver reports hangs, resets or firmware faults",
+		Component:     rule.Network,
+		Severity:      "warning; info for a single reset, which a change of the NIC's settings causes too",
+		Impact:        "operational: a reset interrupts one slave for seconds; a bond without any slave is reported by bond-degraded",
+		Needs:         []string{node.SourceKmsg},
+		KeepFiringFor: rule.Always(time.Minute),
+		Explains:      []string{"bond-degraded", "slave-missing", "link-speed", "nic-errors"},
+		Limits:        l,
+		About: "The kernel log says that a transmit queue of the NIC timed out or hung, that its driver reset it, or that its firmware or hardware failed. Its link may stay up all the while, with nothing sent: no other counter shows that. " +
+			"A NIC that does this under load will do it in a storm. Each kind of fault is counted by NIC.",
+		Do: []string{
+			"Read the kernel's lines: `journalctl -k -g ethX`.",
+			"See whether its firmware and driver are current: `ethtool -i ethX`; look for the fault in the driver's changelog.",
+			"Take the slave out of the bond if it repeats: `ip link set dev ethX nomaster`. The other slave carries everything then.",
+		},
+		Check: func(in rule.Input) []rule.Result { return l.check(in) },
+	}
+}
+
+// A nicTrouble is what the kernel logged about one NIC.
+type nicTrouble struct {
+	counts map[kmsg.Class]uint64
+	last   *node.Series
+	lines  []report.Evidence
+}
+
+func (l *faultLimits) check(in rule.Input) []rule.Result {
+	troubles := map[string]*nicTrouble{}
+	for _, class := range []kmsg.Class{kmsg.NICHang, kmsg.NICReset, kmsg.NICFault} {
+		for _, s := range in.Kernel.Of(class) {
+			if s.Device == "" || in.Now.Sub(s.Last) > l.Window {
+				continue
+			}
+			t := troubles[s.Device]
+			if t == nil {
+				t = &nicTrouble{counts: map[kmsg.Class]uint64{}}
+				troubles[s.Device] = t
+			}
+			t.counts[class] += s.Total + s.History
+			if t.last == nil || s.Last.After(t.last.Last) {
+				t.last = s
+			}
+			if len(t.lines) < 6 {
+				t.lines = append(t.lines, rule.FactAt(node.SourceKmsg, s.Device, fmt.Sprintf("%s, %s: %s", class, human.Count(s.Total+s.History, "line"), s.Text), s.Last))
+			}
+		}
+	}
+	var list []rule.Result
+	for device, t := range troubles {
+		list = append(list, faultResult(in, device, t))
+	}
+	slices.SortFunc(list, func(a, b rule.Result) int { return strings.Compare(a.Subject, b.Subject) })
+	return list
+}
+
+func faultResult(in rule.Input, device string, t *nicTrouble) rule.Result {
+	label, bondName := device, ""
+	if n, watched := in.NICNamed(device); watched {
+		label, bondName = n.Label, n.Bond
+	}
+	var kinds []string
+	for _, k := range []struct {
+		class kmsg.Class
+		noun  string
+	}{{kmsg.NICHang, "transmit hang"}, {kmsg.NICReset, "reset"}, {kmsg.NICFault, "firmware or hardware fault"}} {
+		if n := t.counts[k.class]; n > 0 {
+			kinds = append(kinds, human.Count(n, k.noun))
+		}
+	}
+	r := rule.Result{
+		Subject: device, Severity: report.Warning, Explains: []string{device, bondName},
+		Summary:  fmt.Sprintf("%s is faulty: the kernel reports %s, the latest at %s", label, human.Names(kinds, 3), human.Clock(t.last.Last)),
+		Evidence: t.lines,
+		Advice: []report.Advice{
+			{Do: "Read the kernel's lines about " + device, Command: rule.ShellCommand("journalctl -k --since -1h -g %s", device)},
+			{Do: "Show its driver and firmware version, and look the fault up in the driver's changelog", Command: rule.ShellCommand("ethtool -i %s", device)},
+		},
+	}
+	if t.counts[kmsg.NICHang]+t.counts[kmsg.NICFault] == 0 && t.counts[kmsg.NICReset] == 1 {
+		r.Severity = report.Info // as after a change of its settings
+	}
+	if bondName == "" {
+		r.Explains = []string{device}
+		return r
+	}
+	if b, found := in.BondNamed(bondName); found {
+		others := slices.DeleteFunc(slaveNames(in.Carries(b)), func(s string) bool { return s == device })
+		if len(others) > 0 {
+			r.Against = []report.Evidence{in.Fact(facts.BondSource(b), b.Name, "it carries traffic on "+human.Names(others, 4))}
+			r.Advice = append(r.Advice, report.Advice{Do: fmt.Sprintf("If it repeats, take %s out of %s: %s then carries everything", device, b.Name, human.Names(others, 2)), Command: rule.ShellCommand("ip link set dev %s nomaster", device)})
+		}
+	}
+	return r
+}

@@ -1,0 +1,78 @@
+package network
+
+import (
+	"fmt"
+	"time"
+
+	"github.com/nodewatch/nodewatch/internal/facts"
+	"github.com/nodewatch/nodewatch/internal/human"
+	"github.com/nodewatch/nodewatch/internal/node"
+	"github.com/nodewatch/nodewatch/internal/rule"
+	"github.com/nodewatch/nodewatch/pkg/bond"
+	"github.com/nodewatch/nodewatch/pkg/report"
+)
+
+func slaveMissing() rule.Rule {
+	return rule.Rule{
+		ID:            "slave-missing",
+		Title:         "a bond has fewer slaves than it had, or only one",
+		Component:     rule.Network,
+		Severity:      "warning when a slave has left the bond; info for a bond with a single slave that carries krbd's traffic",
+		Impact:        "operational while a slave carries traffic; see bond-degraded for when none does",
+		Needs:         []string{node.SourceBond},
+		For:           rule.Always(10 * time.Second), // a reload of the configuration takes slaves away for seconds
+		KeepFiringFor: rule.Always(10 * time.Second),
+		Explains:      []string{"bond-lacp"},
+		About: "A slave that the bond has had since nodewatch started is not part of it any more: its driver removed the device, somebody took it out, or the card has failed so badly that the kernel unregistered it. Its link state is not counted anywhere then, and the bond looks healthy. " +
+			"A bond that has come up with one slave only has no redundancy, and no policy can distribute its traffic.",
+		Do: []string{
+			"See whether the NIC still exists: `ip -br link`, `lspci -nn | grep -i ethernet`, `journalctl -k -g ethX`.",
+			"If it does, add it again: `ip link set ethX down; ip link set ethX master bondX`.",
+			"If the card has gone from the bus, plan a reboot or a replacement, with the VMs migrated away.",
+		},
+		Check: func(in rule.Input) []rule.Result {
+			return overBonds(in, func(b bond.Bond) (rule.Result, bool) { return missing(in, b) })
+		},
+	}
+}
+
+func missing(in rule.Input, b bond.Bond) (rule.Result, bool) {
+	s := in.Spread(b)
+	if len(s.Missing) > 0 {
+		return lostSlave(in, b, s.Missing)
+	}
+	devices, storage := in.CarriesStorage(b.Name)
+	if len(b.Slaves) != 1 || !storage {
+		return rule.Result{}, false
+	}
+	only := b.Slaves[0].Name
+	return rule.Result{
+		Severity: report.Info, Setting: true,
+		Summary:  fmt.Sprintf("%s (%s) has one slave, %s, and no redundancy; it carries the traffic of %s", b.Name, b.Mode, only, human.Count(devices, "krbd disk")),
+		Evidence: []report.Evidence{in.Fact(facts.BondSource(b), b.Name, "its only slave is "+only)},
+		Advice: []report.Advice{
+			showBond(b),
+			{Do: "Compare the bond with the network configuration: a slave that is misspelled there, or did not exist at boot, is left out"},
+		},
+	}, true
+}
+
+func lostSlave(in rule.Input, b bond.Bond, lost []node.SeenSlave) (rule.Result, bool) {
+	names := make([]string, len(lost))
+	r := rule.Result{Severity: report.Warning, Explains: []string{b.Name}}
+	for i, s := range lost {
+		names[i] = s.Name
+		r.Since = facts.Later(r.Since, s.Gone)
+		r.Evidence = append(r.Evidence, rule.FactAt(facts.BondSource(b), s.Name, fmt.Sprintf("%s was a slave of %s until %s", s.Name, b.Name, human.Clock(s.Gone)), s.Gone))
+	}
+	r.Summary = fmt.Sprintf("%s (%s) has lost its slave %s: %s left (%s)", b.Name, b.Mode, human.Names(names, 4), human.Count(len(b.Slaves), "slave"), human.Names(slaveNames(b.Slaves), 4))
+	if left := in.Carries(b); len(left) > 0 {
+		r.Against = []report.Evidence{in.Fact(facts.BondSource(b), b.Name, "it carries traffic on "+human.Names(slaveNames(left), 4))}
+	}
+	r.Advice = []report.Advice{
+		{Do: "See whether the NIC still exists", Command: rule.ShellCommand("ip -br link show dev %s", names[0])},
+		{Do: "Show what the kernel logged about it", Command: rule.ShellCommand("journalctl -k --since -30min -g %s", names[0])},
+		{Do: "If it exists, add it again. Its link is gone for a moment", Command: rule.ShellCommand("ip link set dev %s down; ip link set dev %s master %s", names[0], names[0], b.Name)},
+	}
+	return r, true
+}

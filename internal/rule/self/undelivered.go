@@ -1,0 +1,86 @@
+package self
+
+import (
+	"fmt"
+	"time"
+
+	"github.com/nodewatch/nodewatch/internal/facts"
+	"github.com/nodewatch/nodewatch/internal/human"
+	"github.com/nodewatch/nodewatch/internal/node"
+	"github.com/nodewatch/nodewatch/internal/rule"
+	"github.com/nodewatch/nodewatch/pkg/report"
+)
+
+type undeliveredLimits struct {
+	After time.Duration `json:"after" doc:"how long no delivery of a reporter has succeeded until that is a finding" min:"30s" max:"24h"`
+}
+
+func reportUndelivered() rule.Rule {
+	l := &undeliveredLimits{After: 5 * time.Minute}
+	return rule.Rule{
+		ID:            "report-undelivered",
+		Title:         "reports do not reach a backend",
+		Component:     rule.Nodewatch,
+		Severity:      "warning; info while it delivers and cannot write to the state directory",
+		Impact:        "operational: customers do not notice, but people may not be told",
+		KeepFiringFor: rule.Always(30 * time.Second),
+		Needs:         []string{node.SourceReporters},
+		Limits:        l,
+		About: "One of the configured reporters has not delivered for a while: its backend does not answer, refuses what it is sent, or " +
+			"wants another secret. People who rely on it are not told about this node. The other reporters, which this finding goes to, are not delayed by it. " +
+			"A refusal that needs a change of the configuration is reported at once.",
+		Do: []string{
+			"See what comes back: `nodewatch report test NAME`, as the user that nodewatch runs as.",
+			"401, 403, 404 and 422 are mistakes in the configuration: the secret's file, the address, the id of a component.",
+			"If transitions are dropped, the backend's history of this node has a gap; the tape, if there is one, has none.",
+		},
+		Check: func(in rule.Input) []rule.Result {
+			var list []rule.Result
+			for _, d := range in.Deliveries.Value {
+				if r, fails := l.undelivered(in, d); fails {
+					list = append(list, r)
+				} else if d.KeepErr != "" {
+					list = append(list, unsaved(in, d))
+				}
+			}
+			return list
+		},
+	}
+}
+
+// undelivered returns the finding on one reporter, and whether there is one.
+func (l *undeliveredLimits) undelivered(in rule.Input, d node.Delivery) (rule.Result, bool) {
+	since := facts.Later(d.Since, d.Last)
+	refused := d.Kind == string(report.Misconfigured)
+	fails := d.State == node.DeliveryRetrying || d.State == node.DeliveryOpen || d.State == node.DeliveryStalled
+	if !fails || !refused && in.Now.Sub(since) < l.After {
+		return rule.Result{}, false
+	}
+	r := rule.Result{
+		Subject: d.Name, Severity: report.Warning, Since: since,
+		Summary:  fmt.Sprintf("reporter %s (%s) has not delivered since %s", d.Name, d.Backend, since.UTC().Format(time.DateTime)),
+		Evidence: []report.Evidence{in.Fact(node.SourceReporters, d.Name, d.Error)},
+		Advice:   []report.Advice{{Do: "See what comes back", Command: rule.ShellCommand("nodewatch report test %s", d.Name)}},
+	}
+	if d.Last.IsZero() {
+		r.Summary = fmt.Sprintf("reporter %s (%s) has never delivered since nodewatch started", d.Name, d.Backend)
+	}
+	if d.Dropped > 0 {
+		r.Evidence = append(r.Evidence, in.Fact(node.SourceReporters, d.Name, fmt.Sprintf("%s lost, as its queue was full", human.Count(d.Dropped, "transition"))))
+	}
+	if d.Waiting > 0 {
+		r.Against = append(r.Against, in.Fact(node.SourceReporters, d.Name, fmt.Sprintf("%s queued, to be delivered", human.Count(d.Waiting, "transition"))))
+	}
+	return r, true
+}
+
+// unsaved is the finding on a reporter that delivers and would forget its state in
+// a restart.
+func unsaved(in rule.Input, d node.Delivery) rule.Result {
+	return rule.Result{
+		Subject: d.Name, Severity: report.Info,
+		Summary:  fmt.Sprintf("reporter %s (%s) cannot save what it must remember over a restart", d.Name, d.Backend),
+		Evidence: []report.Evidence{in.Fact(node.SourceReporters, d.Name, d.KeepErr)},
+		Advice:   []report.Advice{{Do: "Make sure nodewatch's user can write to the state directory and that its disk is not full"}},
+	}
+}
