@@ -38,10 +38,11 @@ func layer2BondKrbd(storms *stormLimits, limits *congestionLimits) rule.Rule {
 		},
 		Check: func(in rule.Input) []rule.Result {
 			var list []rule.Result
+			seen := storms.look(in.Facts)
 			for _, b := range in.Bonds() {
 				like, why := b.Layer2Like()
 				if _, carries := in.CarriesStorage(b.Name); like && carries && b.MultiSlave() && len(in.Mapped.Value) > 0 {
-					list = append(list, layer2Stage(in, limits, storms, behind(in, b, why)))
+					list = append(list, layer2Stage(in, limits, storms, seen, behind(in, b, why)))
 				}
 			}
 			return list
@@ -56,10 +57,10 @@ type layer2State struct {
 }
 
 // layer2Stage returns the stage that a bond is at.
-func layer2Stage(in rule.Input, l *congestionLimits, storms *stormLimits, p affected) rule.Result {
+func layer2Stage(in rule.Input, l *congestionLimits, storms *stormLimits, seen sighting, p affected) rule.Result {
 	was, _ := rule.StateOf[layer2State](in, p.bond.Name)
 	r := p.risk(in)
-	if s, seen := storms.find(in.Facts, was.storm, was.stormy); seen {
+	if s, stormy := storms.find(in.Facts, seen, was.storm, was.stormy); stormy {
 		here := s.on(p.behind)
 		if len(here.stalls) > 0 && (was.stormy || l.congested(in, p.bond.Name) || 2*len(here.stalls) >= len(s.stalls)) {
 			return p.storm(in, r, here)

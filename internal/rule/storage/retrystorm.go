@@ -35,7 +35,7 @@ func krbdRetryStorm(limits *stormLimits) rule.Rule {
 		},
 		Check: func(in rule.Input) []rule.Result {
 			was, raised := rule.StateOf[stormState](in, "")
-			s, seen := limits.find(in.Facts, was, raised)
+			s, seen := limits.find(in.Facts, limits.look(in.Facts), was, raised)
 			if !seen {
 				return nil
 			}

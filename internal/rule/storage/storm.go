@@ -57,18 +57,30 @@ type stormState struct {
 	devices map[string]struct{} // all that have stalled in it
 }
 
-// find looks for a storm. One that is raised lasts until the I/O that stalled in it
-// goes on again, even if no session is lost any more.
-func (l *stormLimits) find(f *facts.Facts, was stormState, raised bool) (storm, bool) {
-	s := storm{losses: f.SessionLosses(l.CloseWindow)}
-	candidates := l.stalled(f)
-	if len(candidates) == 0 {
-		return storm{}, false
+// A sighting is what looks like a storm now, whatever has been raised.
+type sighting struct {
+	storm      storm
+	candidates []facts.Stall // that may belong to a storm
+}
+
+// look looks for sessions that are lost in a loop, and the stalls that go with them.
+func (l *stormLimits) look(f *facts.Facts) sighting {
+	s := sighting{storm: storm{losses: f.SessionLosses(l.CloseWindow)}, candidates: l.stalled(f)}
+	if len(s.candidates) > 0 {
+		s.storm.looping = l.loops(f, s.storm.losses, s.candidates)
+		s.storm.stalls = s.storm.tied(f, s.candidates)
+		s.storm.live = len(s.storm.looping) > 0 && len(s.storm.stalls) > 0
 	}
-	s.looping = l.loops(f, s.losses, candidates)
-	s.stalls = s.tied(f, candidates)
-	s.live = len(s.looping) > 0 && len(s.stalls) > 0
+	return s
+}
+
+// find returns the storm that a sighting is. One that is raised lasts until the I/O
+// that stalled in it goes on again, even if no session is lost any more.
+func (l *stormLimits) find(f *facts.Facts, seen sighting, was stormState, raised bool) (storm, bool) {
+	s, candidates := seen.storm, seen.candidates
 	switch {
+	case len(candidates) == 0:
+		return storm{}, false
 	case s.live && raised:
 		s.first = was.first
 	case s.live:
