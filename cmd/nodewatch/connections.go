@@ -1,14 +1,18 @@
 package main
 
 import (
+	"cmp"
 	"context"
 	"crypto/tls"
 	"net"
 	"net/http"
+	"slices"
 	"sync"
+	"syscall"
 	"time"
 
 	"github.com/prometheus/client_golang/prometheus"
+	"golang.org/x/sys/unix"
 )
 
 // loopbackConnections is how many connections from this machine there may be
@@ -19,8 +23,8 @@ const loopbackConnections = 10
 // How long a connection is left alone even when it is in the way of another one:
 // time to be scheduled and to send its request, and time to take in its answer.
 const (
-	requestGrace = 20 * time.Millisecond
-	answerGrace  = 200 * time.Millisecond
+	requestGrace = 10 * time.Millisecond
+	answerGrace  = 50 * time.Millisecond
 )
 
 // A connLimit bounds how many connections are open, over all listeners that share
@@ -34,7 +38,12 @@ type connLimit struct {
 	mu     sync.Mutex
 	open   map[*conn]struct{}
 	remote int // of open, how many are of other machines
+	ending int // closed to make room, and still held by net/http
 }
+
+// maxEnding is how many connections that were closed to make room net/http may
+// still hold: it lingers half a second over some.
+const maxEnding = 200
 
 func newConnLimit(most int) *connLimit {
 	return &connLimit{most: most, open: map[*conn]struct{}{}, closed: prometheus.NewCounter(prometheus.CounterOpts{
@@ -94,10 +103,15 @@ func (l *connLimit) admit(c *conn) (victim *conn, wait time.Duration) {
 	crowded := c.remote && l.remote >= l.most
 	if crowded || len(l.open) >= l.most+loopbackConnections {
 		victim = l.inTheWay(now, crowded)
-		if wait = victim.left(now); wait > 0 {
+		if wait = victim.left(now); wait == 0 && l.ending >= maxEnding {
+			wait = requestGrace
+		}
+		if wait > 0 {
 			return nil, wait
 		}
 		l.forget(victim)
+		victim.ending = true
+		l.ending++
 		l.closed.Inc()
 	}
 	c.since = now
@@ -108,18 +122,22 @@ func (l *connLimit) admit(c *conn) (victim *conn, wait time.Duration) {
 	return victim, 0
 }
 
-// inTheWay is the connection to close next, of other machines only or of all.
+// inTheWay is the connection to close next, of other machines only or of all. One
+// whose request has arrived waits for nothing: it is nodewatch that is slow.
 func (l *connLimit) inTheWay(now time.Time, remote bool) *conn {
-	var first *conn
+	list := make([]*conn, 0, len(l.open))
 	for c := range l.open {
-		if remote && !c.remote {
-			continue
-		}
-		if first == nil || c.before(first, now) {
-			first = c
+		if !remote || c.remote {
+			list = append(list, c)
 		}
 	}
-	return first
+	slices.SortFunc(list, func(a, b *conn) int { return a.compare(b, now) })
+	for _, c := range list {
+		if c.over || c.answering > 0 || !c.arrived() {
+			return c
+		}
+	}
+	return list[0]
 }
 
 func (l *connLimit) forget(c *conn) {
@@ -141,27 +159,54 @@ type conn struct {
 	// Guarded by limit.mu.
 	answering int       // requests that are being answered; HTTP/2 has several at once
 	since     time.Time // when it began to wait for a request, or to be answered
+	over      bool      // it is closed once it is answered
+	ending    bool      // it was closed to make room
 }
 
-// before reports whether c is to be closed before o: those that may be closed at
+// compare orders connections as they are to be closed: those that may be closed at
 // once come first, then those that wait for a request, then the oldest.
-func (c *conn) before(o *conn, now time.Time) bool {
-	if mine, its := c.left(now) <= 0, o.left(now) <= 0; mine != its {
-		return mine
+func (c *conn) compare(o *conn, now time.Time) int {
+	return cmp.Or(
+		-compareBool(c.left(now) == 0, o.left(now) == 0),
+		compareBool(c.answering > 0, o.answering > 0),
+		c.since.Compare(o.since),
+	)
+}
+
+// compareBool is -1 if only b, 1 if only a is true.
+func compareBool(a, b bool) int {
+	switch {
+	case a == b:
+		return 0
+	case a:
+		return 1
 	}
-	if mine, its := c.answering == 0, o.answering == 0; mine != its {
-		return mine
-	}
-	return c.since.Before(o.since)
+	return -1
 }
 
 // left is how much longer the connection is left alone.
 func (c *conn) left(now time.Time) time.Duration {
 	grace := requestGrace
-	if c.answering > 0 {
+	switch {
+	case c.answering > 0:
 		grace = answerGrace
+	case c.over:
+		return 0
 	}
 	return max(0, grace-now.Sub(c.since))
+}
+
+// arrived reports whether something has come that nobody has read yet.
+func (c *conn) arrived() bool {
+	raw, can := c.Conn.(syscall.Conn)
+	if !can {
+		return false
+	}
+	unread := 0
+	if control, err := raw.SyscallConn(); err == nil {
+		_ = control.Control(func(fd uintptr) { unread, _ = unix.IoctlGetInt(int(fd), unix.TIOCINQ) })
+	}
+	return unread > 0
 }
 
 // answer notes that a request begins or ends to be answered.
@@ -171,6 +216,13 @@ func (c *conn) answer(step int) {
 	if c.answering += step; c.answering == 0 || step > 0 && c.answering == 1 {
 		c.since = time.Now()
 	}
+}
+
+// end notes that no further request comes.
+func (c *conn) end() {
+	c.limit.mu.Lock()
+	defer c.limit.mu.Unlock()
+	c.over = true
 }
 
 // shed closes the connection; what a client has not taken in is thrown away, or
@@ -186,6 +238,10 @@ func (c *conn) shed() {
 func (c *conn) Close() error {
 	c.limit.mu.Lock()
 	c.limit.forget(c)
+	if c.ending {
+		c.ending = false
+		c.limit.ending--
+	}
 	c.limit.mu.Unlock()
 	return c.Conn.Close()
 }
@@ -208,21 +264,29 @@ func withConn(ctx context.Context, c net.Conn) context.Context {
 	return context.WithValue(ctx, connKey{}, c)
 }
 
-// counted answers requests by next, and notes on their connections that it does.
-// No request has a body here: one that claims to is answered, its body is not
-// waited for, and its connection is closed.
+// counted answers requests by next, whose answers all have a Content-Length, and
+// notes on their connections that it does. No request has a body here: one that
+// claims to is answered, its body is not waited for, and its connection is closed.
 func counted(next http.Handler) http.Handler {
 	return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
-		if c, is := r.Context().Value(connKey{}).(*conn); is {
+		c, is := r.Context().Value(connKey{}).(*conn)
+		if is {
 			c.answer(1)
 			defer c.answer(-1)
 		}
-		control := http.NewResponseController(w)
-		if r.ContentLength != 0 {
+		body := r.ContentLength != 0 && r.ProtoMajor == 1
+		if body {
 			w.Header().Set("Connection", "close")
-			_ = control.SetReadDeadline(time.Unix(1, 0))
+			if is {
+				c.end()
+			}
 		}
+		control := http.NewResponseController(w)
 		next.ServeHTTP(w, r)
 		_ = control.Flush() // from here on the connection may be closed
+		if body {
+			_ = control.SetReadDeadline(time.Unix(1, 0)) // net/http would wait for the body,
+			panic(http.ErrAbortHandler)                  // and then linger
+		}
 	})
 }

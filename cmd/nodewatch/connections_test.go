@@ -98,6 +98,44 @@ func TestWhatHasJustComeIsLeftAlone(t *testing.T) {
 	})
 }
 
+// A connection that was told to end makes room at once, and one whose request has
+// come does not make room for one that waits.
+func TestWhoHasSpokenStays(t *testing.T) {
+	l, err := net.Listen("tcp", "127.0.0.1:0")
+	if err != nil {
+		t.Fatal(err)
+	}
+	t.Cleanup(func() { l.Close() })
+	limit := newConnLimit(2)
+	comes := func(says string) *conn {
+		c := dial(t, l.Addr().String())
+		if _, err := c.Write([]byte(says)); err != nil {
+			t.Fatal(err)
+		}
+		accepted, err := l.Accept()
+		if err != nil {
+			t.Fatal(err)
+		}
+		t.Cleanup(func() { accepted.Close() })
+		mine := &conn{Conn: accepted, limit: limit, remote: true}
+		for says != "" && !mine.arrived() {
+			time.Sleep(time.Millisecond) // until it is there, or the test's time is over
+		}
+		return mine
+	}
+	spoke, silent, third := comes("GET"), comes(""), comes("")
+	limit.admit(spoke)
+	limit.admit(silent)
+	time.Sleep(2 * requestGrace)
+	if victim, wait := limit.admit(third); victim != silent || wait != 0 {
+		t.Errorf("got %p after %s, want the one that was silent", victim, wait)
+	}
+	third.end()
+	if victim, wait := limit.admit(comes("")); victim != third || wait != 0 {
+		t.Errorf("got %p after %s, want the one that ends, at once", victim, wait)
+	}
+}
+
 func TestWhoIsLocal(t *testing.T) {
 	for _, a := range []net.Addr{&net.TCPAddr{IP: net.IPv4(127, 0, 0, 9)}, &net.TCPAddr{IP: net.IPv6loopback}, &net.UnixAddr{}} {
 		if !isLocal(a) {

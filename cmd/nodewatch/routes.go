@@ -96,6 +96,14 @@ func routes(s *shown, more ...prometheus.Collector) http.Handler {
 			write(w, http.StatusOK, plainText, []byte("ready\n"))
 		})
 	}
+	mux.HandleFunc("/", func(w http.ResponseWriter, r *http.Request) {
+		if r.Method != http.MethodGet && r.Method != http.MethodHead {
+			w.Header().Set("Allow", "GET, HEAD")
+			write(w, http.StatusMethodNotAllowed, plainText, []byte("only GET and HEAD are allowed\n"))
+			return
+		}
+		write(w, http.StatusNotFound, plainText, []byte("there is no such page; / is the page of this node\n"))
+	})
 	return mux
 }
 

@@ -124,6 +124,7 @@ func (r *runner) daemon(ctx context.Context, c config.Config, l *launcher.Client
 		s.waiting = append(s.waiting, src.Name)
 	}
 	notify, tell, reload, state := newNotifier(), newTeller(r.log), newReloads(), keepState(ctx, reporters.judgeFile, r.log)
+	changed := r.reloads(ctx, reload) // before the page says that nodewatch is there: a SIGHUP must not end it
 	late := time.AfterFunc(readyAfter, notify.late)
 	defer late.Stop()
 	limit := newConnLimit(c.Web.Connections)
@@ -153,7 +154,7 @@ func (r *runner) daemon(ctx context.Context, c config.Config, l *launcher.Client
 	r.privileges()
 	watch.Daemon{
 		Node: hostName(c), Version: version, Site: c.Site, Labels: c.Labels, Sources: list, Settings: settings,
-		Changed: r.reloads(ctx, reload), Record: record, Alive: notify.alive,
+		Changed: changed, Record: record, Alive: notify.alive,
 		OnView: []func(judge.View){s.show, notify.view, tell.tell, state.view, func(v judge.View) { reporters.take(v.Report) }},
 	}.Run(ctx)
 	return finish()

@@ -14,6 +14,7 @@ import (
 
 	"github.com/coreos/go-systemd/v22/activation"
 	"github.com/prometheus/exporter-toolkit/web"
+	"golang.org/x/sys/unix"
 )
 
 // listenAgain is how often a busy port is tried again.
@@ -65,6 +66,9 @@ func (s *server) listeners(ctx context.Context) ([]net.Listener, error) {
 		if err == nil && (len(list) == 0 || slices.Contains(list, nil)) {
 			err = errors.New("--web.systemd-socket: systemd has passed no socket; enable nodewatch.socket")
 		}
+		for _, l := range list {
+			deferAccept(l)
+		}
 		return list, err
 	}
 	var list []net.Listener
@@ -89,7 +93,31 @@ func (s *server) listeners(ctx context.Context) ([]net.Listener, error) {
 func listen(ctx context.Context, address string) (net.Listener, error) {
 	bounded, cancel := context.WithTimeout(ctx, lookUp)
 	defer cancel()
-	return new(net.ListenConfig).Listen(bounded, "tcp", address)
+	l, err := new(net.ListenConfig).Listen(bounded, "tcp", address)
+	if err == nil {
+		deferAccept(l)
+	}
+	return l, err
+}
+
+// speakWithin is how long the kernel keeps a connection to itself until the client
+// has sent something.
+const speakWithin = 3 * time.Second
+
+// deferAccept has the kernel hand over connections once their requests begin to
+// arrive (tcp(7), TCP_DEFER_ACCEPT): clients that say nothing cost nothing, and a
+// client that is slow to send is not in the way before it has. Where the kernel
+// does not do that, the limit of connections alone has to do.
+func deferAccept(l net.Listener) {
+	tcp, is := l.(*net.TCPListener)
+	if !is {
+		return
+	}
+	if raw, err := tcp.SyscallConn(); err == nil {
+		_ = raw.Control(func(fd uintptr) {
+			_ = unix.SetsockoptInt(int(fd), unix.IPPROTO_TCP, unix.TCP_DEFER_ACCEPT, int(speakWithin/time.Second))
+		})
+	}
 }
 
 // retry listens on the address as soon as that can be, and serves.
