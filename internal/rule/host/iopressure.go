@@ -72,6 +72,11 @@ func (l *pressureLimits) check(in rule.Input, h host.State) (rule.Result, bool) 
 	if more := len(signs) - 1; more > 0 {
 		r.Summary += "; " + signs[1].Fact
 	}
+	for _, e := range signs {
+		if !slices.Contains(r.RestsOn, e.Source) {
+			r.RestsOn = append(r.RestsOn, e.Source)
+		}
+	}
 	if n := guestThreads(h.Waiting); n > 0 {
 		r.Impact = report.DegradedPerformance
 		r.Evidence = append(r.Evidence, in.Fact(node.SourceHost, "", fmt.Sprintf("%s of guests among the tasks that wait", human.Count(n, "thread"))))

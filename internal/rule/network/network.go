@@ -25,7 +25,7 @@ func Rules() []rule.Rule {
 // storageEffects are the rules about what a link that carries krbd's traffic does
 // to storage when it fails.
 func storageEffects() []string {
-	return []string{"krbd-stalled", "ceph-unreachable", "libceph-session-loop", "host-io-pressure"}
+	return []string{"krbd-stalled", "krbd-slow", "ceph-unreachable", "libceph-session-loop", "host-io-pressure"}
 }
 
 // overBonds is check's result for each bond, resting on the source that reads it.
