@@ -15,7 +15,8 @@ type Guest struct {
 	Libvirt bool   `json:"libvirt,omitempty"` // of the processes' view: its cgroup says that libvirt started it
 	State   string `json:"state"`             // running, blocked, paused, shutdown, shutoff, crashed, pmsuspended; empty: not known
 	Reason  string `json:"reason,omitempty"`  // libvirt's word for why: user, migration, ioerror, ...
-	OS      string `json:"os"`                // windows, linux, other; empty: not known
+	OS      string `json:"os"`                // windows, linux, other: surely; empty: not known
+	OSBy    string `json:"os_by,omitempty"`   // what tells the OS, for people; with an empty OS a weak hint at Windows, which may be one
 	Disks   []Disk `json:"disks"`             // in the order the view gives them
 	IO      []VMIO `json:"io,omitempty"`      // libvirt's block statistics, by target
 	Stalled bool   `json:"stalled,omitempty"` // its monitor did not answer: statistics are missing

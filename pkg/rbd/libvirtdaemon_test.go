@@ -222,7 +222,7 @@ func TestLibvirtDaemonWithQEMU(t *testing.T) {
 	if err != nil || len(got.Guests) != 1 || got.Partly != "" {
 		t.Fatalf("got %+v, %v", got, err)
 	}
-	if g := got.Guests[0]; g.State != "paused" || g.Reason != "user" || g.OS != "windows" || g.Stalled || len(g.IO) != 1 || g.IO[0].Target != "vda" ||
+	if g := got.Guests[0]; g.State != "paused" || g.Reason != "user" || g.OS != "" || g.OSBy != osByLocalTime || g.Stalled || len(g.IO) != 1 || g.IO[0].Target != "vda" ||
 		len(g.Disks) != 1 || g.Disks[0].Throttle == nil || g.Disks[0].Throttle.ReadIOPS != 77 {
 		t.Errorf("got %+v", g)
 	}
@@ -260,7 +260,7 @@ func virtDaemonProcess(t *testing.T, name string) int {
 	}
 	for _, p := range list {
 		if g, err := ReadQEMU(proc, p); err == nil && g.Name == name {
-			if len(g.Disks) != 1 || g.OS != "windows" {
+			if len(g.Disks) != 1 || g.OSBy != osByLocalTime {
 				t.Errorf("by its command line: got %+v", g)
 			}
 			return p.PID

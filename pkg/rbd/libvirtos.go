@@ -2,6 +2,7 @@ package rbd
 
 import (
 	"encoding/xml"
+	"slices"
 	"strings"
 )
 
@@ -33,7 +34,7 @@ func (h *virtHyperV) on() bool {
 			return true
 		}
 	}
-	return h.Mode == "passthrough"
+	return false
 }
 
 type virtClock struct {
@@ -44,33 +45,68 @@ type virtClock struct {
 	} `xml:"timer"`
 }
 
-// windows tells whether the clock is kept as Windows wants it: by the local time,
-// or with Hyper-V's reference counter.
-func (c virtClock) windows() bool {
+// hyperv tells whether the guest has Hyper-V's reference counter.
+func (c virtClock) hyperv() bool {
 	for _, t := range c.Timers {
 		if t.Name == "hypervclock" && t.Present != "no" {
 			return true
 		}
 	}
-	return c.Offset == "localtime"
+	return false
 }
 
-// os returns windows, linux, other or, with nothing to tell by, "". What
-// libosinfo's metadata says goes before what the features hint at.
-func (d virtDomain) os() string {
-	if id := d.Metadata.Info.OS.ID; id != "" {
-		return virtOSInfo(id)
+// What tells the operating system, or hints at it (Guest.OSBy).
+const (
+	osByMetadata    = "the description's metadata"
+	osByHyperV      = "Hyper-V features"
+	osByPanic       = "a Hyper-V panic device"
+	osByLocalTime   = "a clock in local time"              // Linux guests have that too
+	osByPassthrough = "all of the host's Hyper-V features" // Incus gives them to every VM
+)
+
+// os returns the Guest's OS and OSBy. Metadata that names a system goes before
+// what the hypervisor offers; metadata that names none says nothing. A clock in
+// local time and all features passed through are given to Linux guests as well,
+// so neither makes a Windows guest; both together do.
+func (d virtDomain) os() (system, by string) {
+	if system := virtOSInfo(d.Metadata.Info.OS.ID); system != "" {
+		return system, osByMetadata
 	}
-	if d.Features.HyperV.on() || d.Clock.windows() {
-		return "windows"
+	h, local := d.Features.HyperV, d.Clock.Offset == "localtime"
+	switch {
+	case h.on(), d.Clock.hyperv():
+		return "windows", osByHyperV
+	case slices.Contains(d.Panic, virtPanic{Model: "hyperv"}):
+		return "windows", osByPanic
 	}
-	return ""
+	return osWeak(h != nil && h.Mode == "passthrough", local)
+}
+
+// osWeak weighs the two weak hints.
+func osWeak(passthrough, local bool) (system, by string) {
+	switch {
+	case passthrough && local:
+		return "windows", osByPassthrough + " and " + osByLocalTime
+	case passthrough:
+		return "", osByPassthrough
+	case local:
+		return "", osByLocalTime
+	}
+	return "", ""
+}
+
+type virtPanic struct {
+	Model string `xml:"model,attr"`
 }
 
 // virtOSInfo sorts libosinfo's short identifiers, such as
-// http://microsoft.com/win/2k22 or http://debian.org/debian/12.
+// http://microsoft.com/win/2k22 or http://debian.org/debian/12; "" for one that
+// names no system.
 func virtOSInfo(id string) string {
 	id = strings.ToLower(id)
+	if id == "" || strings.Contains(id, "libosinfo.org/unknown") {
+		return ""
+	}
 	_, rest, _ := strings.Cut(id, "://")
 	vendor, product, _ := strings.Cut(rest, "/")
 	if strings.TrimPrefix(vendor, "www.") == "microsoft.com" {
@@ -91,5 +127,5 @@ func virtOSInfo(id string) string {
 // Windows nor Linux; all others in its database are Linux distributions.
 var virtOther = []string{
 	"bsd", "solaris", "sun.com", "illumos", "smartos", "omnios", "apple.com", "haiku", "novell.com/netware",
-	"libosinfo.org/unknown", "ibm.com", "freedos", "reactos", "hurd",
+	"ibm.com", "freedos", "reactos", "hurd",
 }

@@ -27,8 +27,17 @@ type virtDomain struct {
 	Features struct {
 		HyperV *virtHyperV `xml:"hyperv"`
 	} `xml:"features"`
-	Clock virtClock  `xml:"clock"`
-	Disks []virtDisk `xml:"devices>disk"`
+	Clock  virtClock   `xml:"clock"`
+	Panic  []virtPanic `xml:"devices>panic"`
+	Disks  []virtDisk  `xml:"devices>disk"`
+	Groups []struct {
+		Name string `xml:"group_name"`
+		virtIOTune
+	} `xml:"throttlegroups>throttlegroup"`
+	// Arguments are handed to QEMU as they are: disks may be among them.
+	Arguments []struct {
+		Value string `xml:"value,attr"`
+	} `xml:"http://libvirt.org/schemas/domain/qemu/1.0 commandline>arg"`
 }
 
 type virtDisk struct {
@@ -37,7 +46,24 @@ type virtDisk struct {
 	Target struct {
 		Dev string `xml:"dev,attr"`
 	} `xml:"target"`
-	IOTune *virtIOTune `xml:"iotune"`
+	IOTune  *virtIOTune `xml:"iotune"`
+	Filters []struct {
+		Group string `xml:"group,attr"`
+	} `xml:"throttlefilters>throttlefilter"`
+	Mirror  *virtMirror  `xml:"mirror"`
+	Backing *virtBacking `xml:"backingStore"`
+}
+
+// A virtMirror is where a block job copies a disk to while the guest writes.
+type virtMirror struct {
+	Source virtSource `xml:"source"`
+	File   string     `xml:"file,attr"` // as it stood before libvirt 1.2.6
+}
+
+// A virtBacking is an image that a disk's image is laid over.
+type virtBacking struct {
+	Source virtSource   `xml:"source"`
+	Next   *virtBacking `xml:"backingStore"`
 }
 
 type virtSource struct {
@@ -79,16 +105,65 @@ func ParseDomain(data []byte) (Guest, error) {
 	if err := decoder.Decode(&d); err != nil {
 		return Guest{}, fmt.Errorf("%w: line %d: %s", errVirtXML, virtLine(data, source.InputOffset()), virtXMLFault(err))
 	}
-	g := Guest{Name: guestText(strings.TrimSpace(d.Name)), ID: guestText(strings.TrimSpace(d.UUID)), Kind: "vm", OS: d.os()}
+	g := Guest{Name: guestText(strings.TrimSpace(d.Name)), ID: guestText(strings.TrimSpace(d.UUID)), Kind: "vm"}
+	g.OS, g.OSBy = d.os()
 	if g.Name == "" {
 		return Guest{}, fmt.Errorf("%w: a domain without a name", errVirtXML)
 	}
+	groups := make(map[string]Throttle, len(d.Groups))
+	for _, group := range d.Groups {
+		groups[group.Name] = group.limits()
+	}
 	for _, disk := range d.Disks {
-		if found, ok := disk.disk(); ok && len(g.Disks) < guestDisksMax {
-			g.Disks = append(g.Disks, found)
+		g.Disks = append(g.Disks, disk.disks(groups)...)
+	}
+	g.Disks = append(g.Disks, d.passed()...)
+	g.Disks = g.Disks[:min(len(g.Disks), guestDisksMax)]
+	return g, nil
+}
+
+// passed returns the disks that stand in <qemu:commandline>. What of it cannot
+// be read is QEMU's to refuse.
+func (d virtDomain) passed() []Disk {
+	if len(d.Arguments) == 0 {
+		return nil
+	}
+	line := "qemu"
+	for _, a := range d.Arguments {
+		line += "\x00" + a.Value
+	}
+	g, _ := ParseCommandLine([]byte(line)) // the domain's XML is no longer than a command line may be
+	return g.Disks
+}
+
+// disks returns a disk and what else it reads or writes: the images below it,
+// and the copy that a block job makes. Those have its target too.
+func (d virtDisk) disks(groups map[string]Throttle) []Disk {
+	found, ok := d.disk()
+	if !ok {
+		return nil
+	}
+	limit := d.IOTune.limits()
+	for _, f := range d.Filters {
+		limit = qemuTighter(limit, groups[f.Group])
+	}
+	found.Throttle = guestThrottle(limit)
+	all := []Disk{found}
+	below := func(s virtSource) {
+		if more, ok := (virtDisk{Source: s, Target: d.Target}).disk(); ok && more.Path+more.Image != "" {
+			all = append(all, more)
 		}
 	}
-	return g, nil
+	for b, n := d.Backing, 0; b != nil && n < virtXMLDepth; b, n = b.Next, n+1 {
+		below(b.Source)
+	}
+	if m := d.Mirror; m != nil {
+		if m.Source.File == "" && m.Source.Dev == "" && m.Source.Protocol == "" {
+			m.Source.File = m.File
+		}
+		below(m.Source)
+	}
+	return all
 }
 
 // disk returns the Disk, and false for an empty drive.
@@ -117,7 +192,6 @@ func (d virtDisk) disk() (Disk, bool) {
 		return Disk{}, false
 	}
 	found.Target = guestText(d.Target.Dev)
-	found.Throttle = d.IOTune.throttle()
 	return found, true
 }
 
@@ -130,14 +204,14 @@ func virtRBDName(name string) string {
 	return guestText(name)
 }
 
-func (t *virtIOTune) throttle() *Throttle {
+func (t *virtIOTune) limits() Throttle {
 	if t == nil {
-		return nil
+		return Throttle{}
 	}
-	return guestThrottle(Throttle{
+	return Throttle{
 		BytesPerSec: t.TotalBytes, ReadBytesPerSec: t.ReadBytes, WriteBytesPerSec: t.WriteBytes,
 		IOPS: t.TotalIOPS, ReadIOPS: t.ReadIOPS, WriteIOPS: t.WriteIOPS,
-	})
+	}
 }
 
 // guestThrottle returns nil for a throttle that limits nothing.

@@ -49,7 +49,8 @@ func TestParseDomainOS(t *testing.T) {
 		{info("http://microsoft.com/msdos/6.22"), "other"},
 		{info("http://debian.org/debian/12"), "linux"},
 		{info("http://libosinfo.org/linux/2022"), "linux"},
-		{info("http://libosinfo.org/unknown"), "other"},
+		{info("http://libosinfo.org/unknown"), ""},
+		{info("http://libosinfo.org/unknown") + "<features><hyperv><vapic state='on'/></hyperv></features>", "windows"},
 		{info("http://freebsd.org/freebsd/14.0"), "other"},
 		{info("http://oracle.com/solaris/11.4"), "other"},
 		// What is said goes before what is guessed.
@@ -57,10 +58,13 @@ func TestParseDomainOS(t *testing.T) {
 		// Another namespace's element of the same name says nothing.
 		{`<metadata><x:libosinfo xmlns:x="urn:x"><x:os id="http://microsoft.com/win/10"/></x:libosinfo></metadata>`, ""},
 		{"<features><hyperv><relaxed state='on'/></hyperv></features>", "windows"},
-		{"<features><hyperv mode='passthrough'/></features>", "windows"},
+		{"<features><hyperv mode='passthrough'/></features>", ""},
+		{"<features><hyperv mode='passthrough'/></features><clock offset='localtime'/>", "windows"},
+		{"<devices><panic model='hyperv'/></devices>", "windows"},
+		{"<devices><panic model='isa'/></devices>", ""},
 		{"<features><hyperv><relaxed state='off'/></hyperv></features>", ""},
 		{"<features><hyperv><vendor_id state='on' value='abc'/></hyperv></features>", ""},
-		{"<clock offset='localtime'/>", "windows"},
+		{"<clock offset='localtime'/>", ""},
 		{"<clock offset='utc'><timer name='hypervclock' present='yes'/></clock>", "windows"},
 		{"<clock offset='utc'><timer name='hypervclock' present='no'/></clock>", ""},
 	} {

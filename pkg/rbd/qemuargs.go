@@ -49,7 +49,9 @@ type qemuCommand struct {
 	guest   Guest
 	uuid    string
 	pidVMID string // the VMID in Proxmox's pid file
-	windows bool
+	hyperv  bool   // the last -cpu has Hyper-V features of its own
+	every   bool   // the last -cpu has hv-passthrough
+	local   bool   // the clock is in local time
 	drives  []qemuDrive
 	nodes   qemuLayers
 	groups  map[string]Throttle // throttle groups by id
@@ -87,9 +89,9 @@ func (c *qemuCommand) take(option, value string) bool {
 	case "pidfile":
 		c.pidVMID = qemuPIDFile(value)
 	case "cpu":
-		c.windows = c.windows || qemuHyperV(value)
+		c.hyperv, c.every = qemuHyperV(value) // QEMU takes the last one
 	case "rtc":
-		c.windows = c.windows || strings.Contains(","+value+",", ",base=localtime,")
+		c.local = strings.Contains(","+value+",", ",base=localtime,")
 	default:
 		return false
 	}
@@ -166,14 +168,22 @@ func (c *qemuCommand) finish() {
 		d.disk.Target = c.target(d.name)
 		d.disk.Throttle = guestThrottle(c.throttle(d))
 		c.guest.Disks = append(c.guest.Disks, d.disk)
+		for _, below := range c.nodes.backing(d.options) {
+			below.Target = d.disk.Target
+			c.guest.Disks = append(c.guest.Disks, below)
+		}
 	}
+	c.guest.Disks = c.guest.Disks[:min(len(c.guest.Disks), guestDisksMax)]
 	for _, id := range []string{c.pidVMID, c.uuid} {
 		if c.guest.ID == "" {
 			c.guest.ID = id
 		}
 	}
-	if c.windows {
-		c.guest.OS = "windows"
+	switch {
+	case c.hyperv:
+		c.guest.OS, c.guest.OSBy = "windows", osByHyperV
+	default:
+		c.guest.OS, c.guest.OSBy = osWeak(c.every, c.local)
 	}
 }
 
@@ -204,17 +214,21 @@ func qemuPIDFile(file string) string {
 	return vmid
 }
 
-// qemuHyperV tells whether a -cpu asks for any of Hyper-V's enlightenments, which
-// only Windows uses. A vendor id alone hides KVM from a driver, of any system.
-func qemuHyperV(cpu string) bool {
+// qemuHyperV tells whether a -cpu asks for single Hyper-V features, which only
+// Windows uses, and whether for all that the host has (hv-passthrough), which
+// some managers ask for in every guest. A vendor id alone hides KVM from a
+// driver, of any system; hv-crash, too, is of use to Windows alone.
+func qemuHyperV(cpu string) (some, every bool) {
 	for item := range strings.SplitSeq(cpu, ",") {
 		name, value, _ := strings.Cut(strings.ReplaceAll(item, "_", "-"), "=")
-		if on, err := strconv.ParseBool(value); err == nil && !on || value == "off" || name == "hv-vendor-id" {
-			continue
-		}
-		if strings.HasPrefix(name, "hv-") {
-			return true
+		on, err := strconv.ParseBool(value)
+		switch {
+		case err == nil && !on, value == "off", name == "hv-vendor-id", strings.HasPrefix(item, "-hv"):
+		case name == "hv-passthrough":
+			every = true
+		case strings.HasPrefix(name, "hv-"), strings.HasPrefix(name, "+hv-"):
+			some = true
 		}
 	}
-	return false
+	return some, every
 }

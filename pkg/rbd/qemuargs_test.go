@@ -68,7 +68,9 @@ func TestParseCommandLineForms(t *testing.T) {
 		{"references with dotted names", []string{"-blockdev", "driver=rbd,pool=p,image=i,node-name=low", "-blockdev", "driver=raw,node-name=mid,file=low", "-blockdev", "driver=throttle,node-name=top,file=mid"},
 			[]Disk{{Target: "top", Client: LibRBD, Pool: "p", Image: "i"}}},
 		{"an image with a backing one", []string{"-blockdev", `{"driver":"rbd","pool":"p","image":"base","node-name":"low"}`, "-blockdev", `{"driver":"qcow2","node-name":"top","backing":"low","file":{"driver":"rbd","pool":"p","image":"i"}}`},
-			[]Disk{{Target: "top", Client: LibRBD, Pool: "p", Image: "i"}}},
+			[]Disk{{Target: "top", Client: LibRBD, Pool: "p", Image: "i"}, {Target: "top", Client: LibRBD, Pool: "p", Image: "base"}}},
+		{"backing images that go round", []string{"-blockdev", `{"driver":"qcow2","node-name":"a","backing":"b","file":{"driver":"file","filename":"/a"}}`, "-blockdev", `{"driver":"qcow2","node-name":"b","backing":"a","file":{"driver":"file","filename":"/b"}}`},
+			nil},
 	} {
 		g, err := ParseCommandLine(qemuLine(c.args...))
 		if err != nil {
@@ -86,11 +88,12 @@ func TestParseCommandLineWindows(t *testing.T) {
 	}{
 		{"-cpu", "host,hv_relaxed", "windows"},
 		{"-cpu", "host,hv-time=on", "windows"},
-		{"-cpu", "host,hv-passthrough", "windows"},
+		{"-cpu", "host,hv-passthrough", ""},
+		{"-cpu", "host,hv_passthrough,hv_time", "windows"},
 		{"-cpu", "host,hv-time=off", ""},
 		{"-cpu", "host,hv_vendor_id=proxmox,kvm=off", ""},
 		{"-cpu", "host,+kvm_pv_eoi", ""},
-		{"-rtc", "driftfix=slew,base=localtime", "windows"},
+		{"-rtc", "driftfix=slew,base=localtime", ""},
 		{"-rtc", "base=utc", ""},
 	} {
 		if g, err := ParseCommandLine(qemuLine(c.option, c.value)); err != nil || g.OS != c.want {

@@ -24,7 +24,11 @@ func (l qemuLayers) disk(o qemuOptions, prefix string, depth int) Disk {
 	if path := o[prefix+"filename"]; path != "" {
 		return guestPathDisk(guestText(path))
 	}
-	if name := o[prefix+"file"]; name != "" {
+	name := o[prefix+"data-file"] // a qcow2's data, if they lie apart from its tables
+	if name == "" {
+		name = o[prefix+"file"]
+	}
+	if name != "" {
 		next, ok := l[name]
 		if !ok {
 			return Disk{}
@@ -35,6 +39,30 @@ func (l qemuLayers) disk(o qemuOptions, prefix string, depth int) Disk {
 		return l.disk(o, prefix+"file.", depth+1)
 	}
 	return Disk{}
+}
+
+// backing returns the disks of the images that a layer, whose properties stand in
+// o, is laid over.
+func (l qemuLayers) backing(o qemuOptions) []Disk {
+	var disks []Disk
+	prefix := ""
+	for range qemuLayersMax {
+		switch name := o[prefix+"backing"]; {
+		case name != "":
+			o, prefix = l[name], ""
+		case o.has(prefix + "backing."):
+			prefix += "backing."
+		case o[prefix+"file"] != "" && o[prefix+"driver"] != "qcow2":
+			o, prefix = l[o[prefix+"file"]], "" // a filter: throttle, copy-on-read
+			continue
+		default:
+			return disks
+		}
+		if d := l.disk(o, prefix, 0); d != (Disk{}) {
+			disks = append(disks, d)
+		}
+	}
+	return disks
 }
 
 // groups returns the throttle groups on the way down from a layer.
@@ -68,7 +96,9 @@ func (l qemuLayers) children() map[string]bool {
 	for _, o := range l {
 		prefix := ""
 		for range qemuLayersMax {
-			below[o[prefix+"file"]], below[o[prefix+"backing"]] = true, true
+			for _, child := range []string{"file", "backing", "data-file"} {
+				below[o[prefix+child]] = true
+			}
 			if prefix += "file."; !o.has(prefix) {
 				break
 			}

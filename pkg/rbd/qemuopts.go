@@ -23,7 +23,7 @@ type qemuOptions map[string]string
 
 // qemuWanted are the last parts of the names worth keeping.
 var qemuWanted = map[string]bool{
-	"driver": true, "node-name": true, "qom-type": true, "id": true, "file": true, "filename": true, "backing": true,
+	"driver": true, "node-name": true, "qom-type": true, "id": true, "file": true, "filename": true, "backing": true, "data-file": true,
 	"pool": true, "namespace": true, "image": true, "snapshot": true,
 	"if": true, "unit": true, "index": true, "drive": true, "throttle-group": true,
 	"guest": true, "base": true,
