@@ -49,8 +49,8 @@ deps: ## install the Debian packages that the tests use (apt-get; no service is 
 
 # Packages with goroutines run with the race detector. Stories, properties and the tests of Prometheus' own
 # programs, which take most of the time, run without it. The timeouts are for a machine that is busy with other work.
-RACED   := ./cmd/... ./internal/watch/... ./pkg/...
-UNRACED  = $$($(GO) list ./... | grep -vE '/(cmd|pkg|internal/watch)(/|$$)')
+RACED   := ./cmd/... ./internal/watch/... ./internal/launcher/... ./pkg/...
+UNRACED  = $$($(GO) list ./... | grep -vE '/(cmd|pkg|internal/watch|internal/launcher)(/|$$)')
 STORIES := ^TestIncidents|^TestTheIncident|^TestDocs|AgreesWithReference
 
 test: ## run every test that needs no virtual machine; what is not installed is named ('make deps' installs it) and skipped

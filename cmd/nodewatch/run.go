@@ -88,6 +88,7 @@ func (r *runner) daemon(ctx context.Context, c config.Config, l *launcher.Client
 	ctx, stop := context.WithCancel(ctx)
 	defer stop()
 	defer frugal()()
+	r.privileges() // before anything can hang: it needs every thread, and one in a read that hangs does not answer
 	s := &shown{node: hostName(c)}
 	reporters, err := newOutbox(hostName(c), stateDirectory(c), stateWanted(c), func(dir string) ([]watch.Delivery, error) { return deliveries(c, dir, l) })
 	if err != nil {
@@ -151,7 +152,6 @@ func (r *runner) daemon(ctx context.Context, c config.Config, l *launcher.Client
 			}
 		}()
 	}
-	r.privileges()
 	watch.Daemon{
 		Node: hostName(c), Version: version, Site: c.Site, Labels: c.Labels, Sources: list, Settings: settings,
 		Changed: changed, Record: record, Alive: notify.alive,

@@ -99,20 +99,26 @@ func claimState(ctx context.Context, dir string, me statefile.Holder) claim {
 var errNoStateDirectory = errors.New("there is no state directory: nothing outlives a restart")
 
 // waitForHolder reports whether the daemon that holds the lock of dir works, which it
-// may take ten seconds to show.
+// may take ten seconds to show. The file may still name a predecessor, for the moment
+// between locking and writing: one that is dying counts when it is named twice.
 func waitForHolder(ctx context.Context, dir string) (h statefile.Holder, alive bool) {
 	ctx, cancel := context.WithTimeout(ctx, holderDeadline)
 	defer cancel()
-	for {
+	for dead := 0; ; {
 		var err error
 		if h, err = statefile.ReadHolder(dir); err == nil {
-			if dying(h.PID) {
-				return h, false
-			}
 			for _, address := range h.Addresses {
 				if answers(ctx, address) {
 					return h, true
 				}
+			}
+			switch {
+			case !dying(h.PID):
+				dead = 0
+			case dead == h.PID:
+				return h, false
+			default:
+				dead = h.PID
 			}
 		}
 		select {
@@ -123,12 +129,13 @@ func waitForHolder(ctx context.Context, dir string) (h statefile.Holder, alive b
 	}
 }
 
-// dying reports whether the process is gone, a zombie, or has SIGKILL pending, which
-// it cannot obey while it sleeps uninterruptibly (proc(5), status).
+// dying reports whether the process is a zombie or has SIGKILL pending, which it cannot
+// obey while it sleeps uninterruptibly (proc(5), status). One that is not there tells
+// nothing: it would have released the lock, so its name is old or another namespace's.
 func dying(pid int) bool {
 	raw, err := os.ReadFile(filepath.Join("/proc", strconv.Itoa(pid), "status"))
 	if err != nil {
-		return errors.Is(err, fs.ErrNotExist)
+		return false
 	}
 	for line := range strings.Lines(string(raw)) {
 		key, value, _ := strings.Cut(line, ":")
@@ -295,6 +302,12 @@ func (o *outbox) start(ctx context.Context) {
 	case <-time.After(stateDeadline):
 		p.problem = fmt.Errorf("%s does not answer: reporters have started without what they kept; restart nodewatch once the disk works", o.dir)
 		p.list, p.err = o.make("")
+		defer func() {
+			go func() {
+				late := <-done
+				o.late(late.claim)
+			}()
+		}()
 	}
 	o.mu.Lock()
 	defer o.mu.Unlock()
@@ -304,6 +317,24 @@ func (o *outbox) start(ctx context.Context) {
 	}
 	close(o.ready)
 	o.note()
+}
+
+// late takes up what became of the state directory after the reporters had started
+// without it: its lock is kept, and where another daemon reports, this one stops to.
+func (o *outbox) late(c claim) {
+	o.mu.Lock()
+	o.claimed.lock = c.lock
+	post := o.post
+	if !c.silent {
+		post = nil
+	} else {
+		o.claimed, o.post = c, nil
+	}
+	o.note()
+	o.mu.Unlock()
+	if post != nil {
+		post.Close(goodbye)
+	}
 }
 
 // up notes an address of the page, for other daemons that want the state directory.

@@ -43,10 +43,16 @@ func TestASecondDaemonReportsToNobody(t *testing.T) {
 // A holder that has ended, or that does not answer at its address, is replaced. Its
 // files are copied, not shared, and are adopted by the next daemon that has the lock.
 func TestAHolderThatIsDeadIsReplaced(t *testing.T) {
-	ended := exec.Command("true")
-	if err := ended.Run(); err != nil {
+	ended := exec.Command("sleep", "600") // a zombie, as nobody waits for it until the end
+	if err := func() error {
+		if err := ended.Start(); err != nil {
+			return err
+		}
+		return ended.Process.Kill()
+	}(); err != nil {
 		t.Fatal(err)
 	}
+	t.Cleanup(func() { _ = ended.Wait() })
 	dir := t.TempDir()
 	hub, err := statefile.In(dir, "hub")
 	if err != nil {
@@ -106,8 +112,8 @@ func TestDying(t *testing.T) {
 		}
 	}
 	_ = sleeps.Wait()
-	if !dying(sleeps.Process.Pid) {
-		t.Error("a process that has ended is not said to be dying")
+	if dying(sleeps.Process.Pid) {
+		t.Error("a process that is not there is said to be dying: it would have released its lock")
 	}
 }
 
@@ -158,7 +164,14 @@ func TestAStateDirectoryThatHangsDelaysNobody(t *testing.T) {
 		if _, kept := o.judgeFile(); kept {
 			t.Error("the judge keeps its state on the disk that hangs")
 		}
+		close(release) // the disk works again
+		synctest.Wait()
+		o.mu.Lock()
+		lock := o.claimed.lock
+		o.mu.Unlock()
+		if lock == nil {
+			t.Error("the lock that came late is not kept")
+		}
 		o.close(time.Second)
-		close(release)
 	})
 }

@@ -1,5 +1,6 @@
-// Package fanotify holds the exec of a file, as an on-access scanner or a disk that
-// does not answer does, so that tests can show what a held exec does to nodewatch.
+// Package fanotify holds the exec of a file or the opens of a directory's files, as an
+// on-access scanner or a disk that does not answer does, so that tests can show what
+// that does to nodewatch.
 package fanotify
 
 import (
@@ -13,7 +14,7 @@ import (
 	"golang.org/x/sys/unix"
 )
 
-// A Hold holds execs of one file. Should the test be killed, the kernel lets them
+// A Hold holds execs of one file, or opens of files in one directory. Should the test be killed, the kernel lets them
 // all go on, as the mark ends with the process.
 type Hold struct {
 	group int
@@ -26,10 +27,22 @@ type Hold struct {
 // Exec holds every exec of the file but the next few, which it lets pass. Only the
 // file itself is marked: it must be the test's own. It skips the test where the
 // kernel or the user's rights do not allow that.
-func Exec(t *testing.T, file string, pass int) *Hold {
+func Exec(t testing.TB, file string, pass int) *Hold {
+	t.Helper()
+	return newHold(t, file, unix.FAN_OPEN_EXEC_PERM, pass)
+}
+
+// Opens holds every open of a file in the directory, but those of this process, until
+// the Hold is released. The directory must be the test's own.
+func Opens(t testing.TB, dir string) *Hold {
+	t.Helper()
+	return newHold(t, dir, unix.FAN_OPEN_PERM|unix.FAN_EVENT_ON_CHILD, 0)
+}
+
+func newHold(t testing.TB, path string, events uint64, pass int) *Hold {
 	t.Helper()
 	if os.Geteuid() != 0 {
-		t.Skip("holding an exec needs root: fanotify's permission events")
+		t.Skip("holding an exec or an open needs root: fanotify's permission events")
 	}
 	group, err := unix.FanotifyInit(unix.FAN_CLASS_CONTENT|unix.FAN_CLOEXEC|unix.FAN_NONBLOCK, unix.O_RDONLY|unix.O_CLOEXEC)
 	if errors.Is(err, unix.ENOSYS) || errors.Is(err, unix.EPERM) {
@@ -38,12 +51,12 @@ func Exec(t *testing.T, file string, pass int) *Hold {
 	if err != nil {
 		t.Fatalf("fanotify_init: %v", err)
 	}
-	if err := unix.FanotifyMark(group, unix.FAN_MARK_ADD, unix.FAN_OPEN_EXEC_PERM, unix.AT_FDCWD, file); err != nil {
+	if err := unix.FanotifyMark(group, unix.FAN_MARK_ADD, events, unix.AT_FDCWD, path); err != nil {
 		_ = unix.Close(group)
 		if errors.Is(err, unix.EINVAL) {
-			t.Skip("this kernel has no FAN_OPEN_EXEC_PERM (CONFIG_FANOTIFY_ACCESS_PERMISSIONS)")
+			t.Skip("this kernel has no permission events (CONFIG_FANOTIFY_ACCESS_PERMISSIONS)")
 		}
-		t.Fatalf("fanotify_mark %s: %v", file, err)
+		t.Fatalf("fanotify_mark %s: %v", path, err)
 	}
 	wake, end, err := os.Pipe()
 	if err != nil {
@@ -62,10 +75,10 @@ func Exec(t *testing.T, file string, pass int) *Hold {
 	return h
 }
 
-// Held receives the process id of each exec that is held.
+// Held receives the process id of each exec or open that is held.
 func (h *Hold) Held() <-chan int { return h.held }
 
-// Release lets all execs go on, and holds no more.
+// Release lets all of them continue, and holds no more.
 func (h *Hold) Release() {
 	h.once.Do(func() {
 		_ = h.end.Close()
@@ -99,8 +112,10 @@ func (h *Hold) answer(pass int) int {
 			return pass
 		}
 		_, _ = in.Seek(int64(e.Event_len)-int64(binary.Size(e)), 1)
-		if pass > 0 {
-			pass--
+		if own := int(e.Pid) == os.Getpid(); own || pass > 0 {
+			if !own {
+				pass--
+			}
 			var out bytes.Buffer
 			_ = binary.Write(&out, binary.NativeEndian, unix.FanotifyResponse{Fd: e.Fd, Response: unix.FAN_ALLOW})
 			_, _ = unix.Write(h.group, out.Bytes())
