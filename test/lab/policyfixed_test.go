@@ -22,7 +22,7 @@ func TestPolicyFixedInTheStorm(t *testing.T) {
 	storm := func(r Report) bool { return r.goesOn("krbd-retry-storm", "critical") }
 	l.until(15*time.Second, "the storm is told", func(r Report) bool { return storm(r) && r.raised("layer2-bond-krbd", "critical") })
 	l.policy(ethswitch.Layer34)
-	l.until(15*time.Second, "the bond is no risk any more", func(r Report) bool {
+	l.until(80*time.Second, "the bond is no risk any more", func(r Report) bool {
 		if !storm(r) {
 			t.Errorf("the storm is not told while it lasts: %s", r)
 		}

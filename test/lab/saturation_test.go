@@ -46,7 +46,7 @@ func saturation(t *testing.T, hash ethswitch.Hash) {
 		}
 		r := l.until(30*time.Second, "the full NIC is told", func(r Report) bool { return r.raised("nic-saturated", "warning") })
 		l.sharesMatch(before, r.finding("nic-saturated").Subject)
-		l.until(90*time.Second, "the imbalance is told", func(r Report) bool { return r.raised("bond-imbalance", "warning") })
+		l.until(260*time.Second, "the imbalance is told", func(r Report) bool { return r.raised("bond-imbalance", "warning") })
 		return
 	}
 	if most > 0.8 {
