@@ -55,15 +55,6 @@ func capset(effective, permitted, inheritable uint64) error {
 	return unix.Capset(&head, &data[0])
 }
 
-// Drop gives up capabilities on every thread of this process.
-func Drop(caps ...uintptr) error {
-	have, err := permittedSet()
-	if err != nil {
-		return err
-	}
-	return keepOnly(have &^ setOf(caps))
-}
-
 // keepOnly leaves every thread the permitted capabilities of the set; none are
 // inheritable. A build with cgo cannot: there it does so for this thread.
 func keepOnly(set uint64) error {
