@@ -10,7 +10,9 @@ import (
 	"io"
 	"os"
 	"path/filepath"
+	"slices"
 	"strings"
+	"sync"
 	"testing"
 	"time"
 
@@ -52,15 +54,17 @@ func TestIncidents(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	for _, file := range append(stories, tapes...) {
+	files, seen := append(stories, tapes...), &ruleCoverage{raised: map[string]bool{}, quiet: map[string]bool{}}
+	t.Cleanup(func() { seen.check(t, len(files)) }) // after the last of them
+	for _, file := range files {
 		t.Run(strings.TrimSuffix(strings.TrimSuffix(filepath.Base(file), ".txtar"), ".jsonl.zst"), func(t *testing.T) {
 			t.Parallel()
-			testIncident(t, file)
+			testIncident(t, file, seen)
 		})
 	}
 }
 
-func testIncident(t *testing.T, file string) {
+func testIncident(t *testing.T, file string, seen *ruleCoverage) {
 	in, err := play(file)
 	if err != nil {
 		t.Fatal(err)
@@ -69,9 +73,11 @@ func testIncident(t *testing.T, file string) {
 	l := expectations(t, file, in)
 	var out bytes.Buffer
 	r := &replayer{file: &file, speed: new(float64)}
-	if err := r.plays(t.Context(), in, &shown{}, nil, &expectPrinter{list: l, text: changePrinter{out: &out, brief: true}}); err != nil {
+	p := &expectPrinter{list: l, text: changePrinter{out: &out, brief: true}, raised: map[string]bool{}}
+	if err := r.plays(t.Context(), in, &shown{}, nil, p); err != nil {
 		t.Fatal(err)
 	}
+	seen.add(p)
 	for _, e := range l.Expectations {
 		if wrong := e.Wrong(); wrong != "" {
 			t.Errorf("%s:%d: %s: %s", file, e.Line, e.Text, wrong)
@@ -91,6 +97,39 @@ func testIncident(t *testing.T, file string) {
 	head, _, _ := strings.Cut(string(raw), goldenMark)
 	if err := os.WriteFile(file, []byte(head+goldenMark+out.String()), 0o644); err != nil {
 		t.Fatal(err)
+	}
+}
+
+// A ruleCoverage is which rules the incidents try.
+type ruleCoverage struct {
+	mu     sync.Mutex
+	played int
+	raised map[string]bool // in one incident at least
+	quiet  map[string]bool // not raised in one at least, though all its sources saw at the end
+}
+
+func (c *ruleCoverage) add(p *expectPrinter) {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	c.played++
+	for _, r := range all.Rules() {
+		blind := slices.ContainsFunc(r.Needs, func(source string) bool { return p.view.Blind(source) != nil })
+		c.raised[r.ID] = c.raised[r.ID] || p.raised[r.ID]
+		c.quiet[r.ID] = c.quiet[r.ID] || !p.raised[r.ID] && !blind
+	}
+}
+
+// check fails for a rule that no incident raises, and for one that no incident
+// leaves quiet. It looks only when all have been played.
+func (c *ruleCoverage) check(t *testing.T, files int) {
+	if c.played < files {
+		t.Logf("%d of %d incidents were played to the end: not looked which rules they try", c.played, files)
+		return
+	}
+	for _, r := range all.Rules() {
+		if !c.raised[r.ID] || !c.quiet[r.ID] {
+			t.Errorf("%s: an incident raises it: %v; in one it is not raised though its sources see: %v", r.ID, c.raised[r.ID], c.quiet[r.ID])
+		}
 	}
 }
 
@@ -131,15 +170,20 @@ type expectPrinter struct {
 	text    changePrinter
 	printed string // fingerprint of the report judged last
 	last    report.Report
-	offset  time.Duration // of last
+	offset  time.Duration   // of last
+	view    judge.View      // that it is of
+	raised  map[string]bool // rules that had a finding
 }
 
 func (p *expectPrinter) print(v judge.View, offset time.Duration) error {
 	if now := fingerprint(v.Report); now != p.printed {
 		p.printed = now
 		p.list.Take(offset, v.Report)
+		for _, f := range v.Report.Findings {
+			p.raised[f.Rule] = true
+		}
 	}
-	p.last, p.offset = v.Report, offset
+	p.last, p.offset, p.view = v.Report, offset, v
 	return p.text.print(v, offset)
 }
 

@@ -35,6 +35,7 @@ type simulator struct {
 	guests  rbd.Guests
 	host    host.State
 	cluster ceph.Cluster
+	reports []node.Delivery // how the reporters fare
 	logs    []logged
 	tally   kmsg.Aggregator
 	loops   []loop
@@ -98,6 +99,7 @@ var rounds = []struct {
 }{
 	{node.SourceBond, 30}, {node.SourceOVS, 30}, {node.SourceNIC, 1}, {node.SourceDrops, 10}, {node.SourceKrbd, 5}, {node.SourceIO, 1},
 	{node.SourceOSDC, 5}, {node.SourceLibvirt, 10}, {node.SourceQEMU, 10}, {node.SourceKmsg, 1}, {node.SourceHost, 5}, {node.SourceCeph, 60},
+	{node.SourceReporters, 2},
 }
 
 // second lets one second pass: things happen, sources that are due are read, and
@@ -135,6 +137,9 @@ func entry(at time.Time, o node.Observation) node.Entry {
 func (n *simulator) started() node.Observation {
 	o := node.Started{Node: n.in.node, Version: "replay"}
 	for _, r := range rounds {
+		if r.name == node.SourceReporters && len(n.reports) == 0 {
+			continue
+		}
 		o.Sources = append(o.Sources, node.Source{Name: r.name, Every: time.Duration(r.every) * time.Second})
 	}
 	return o
@@ -252,6 +257,11 @@ func (n *simulator) read(name string, at time.Time, every time.Duration) []node.
 		return one(node.SawHost{Reading: reading[host.State](n, name, at, every, n.host)})
 	case node.SourceCeph:
 		return one(node.SawCluster{Reading: reading[ceph.Cluster](n, name, at, every, n.cluster)})
+	case node.SourceReporters:
+		if len(n.reports) == 0 {
+			return nil
+		}
+		return one(node.SawDeliveries{Reading: reading(n, name, at, every, n.deliveries(at))})
 	}
 	var list []node.Observation
 	for _, b := range n.batches(at) {

@@ -2,6 +2,7 @@ package script
 
 import (
 	"fmt"
+	"slices"
 	"strconv"
 	"strings"
 	"time"
@@ -179,4 +180,33 @@ func (n *simulator) doPlay(w words) error {
 		n.loops = append(n.loops, loop{name: "play " + w.rest, level: level, every: 100 * 24 * time.Hour, texts: []string{line}, next: w.at + at - first})
 	}
 	return nil
+}
+
+// doReporter: reporter NAME {fields of node.Delivery}
+func (n *simulator) doReporter(w words) error {
+	name, fields := w.first()
+	at := n.in.start.Add(w.at)
+	n.fresh[node.SourceReporters] = true
+	i := slices.IndexFunc(n.reports, func(d node.Delivery) bool { return d.Name == name })
+	if i < 0 {
+		i = len(n.reports)
+		n.reports = append(n.reports, node.Delivery{Name: name, Backend: "webhook", State: node.DeliveryOK, Since: at})
+	}
+	d := &n.reports[i]
+	was := d.State
+	err := patch(fields, d)
+	if d.State != was {
+		d.Since = at
+	}
+	return err
+}
+
+// deliveries is how the reporters fare: those that are well have just delivered.
+func (n *simulator) deliveries(at time.Time) []node.Delivery {
+	for i := range n.reports {
+		if d := &n.reports[i]; d.State == node.DeliveryOK {
+			d.Last = at
+		}
+	}
+	return slices.Clone(n.reports)
 }
