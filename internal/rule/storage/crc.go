@@ -32,7 +32,7 @@ func libcephCRC() rule.Rule {
 		KeepFiringFor: rule.Timing{Critical: 20 * time.Second},
 		Limits:        limits,
 		About: "A reply of an OSD failed its checksum (or, in msgr2's secure mode, its authentication tag), and the kernel gave up the session: libceph's lines \"bad crc/signature\" and \"integrity error\" of the last 5 minutes. " +
-			"Each fault reconnects at once and resends every in-flight request to that OSD: it is the first line of a retry storm. Information for a few faults, which stays for two hours so that one fault an hour is one finding; a warning from 2 on; critical from 300 in a minute on, which is a loop. Faults that the kernel log held before nodewatch started are told for a day. " +
+			"Each fault reconnects at once and resends every in-flight request to that OSD: it is the first line of a retry storm. Information for a few faults, which stays for two hours so that one fault an hour is one finding; a warning from 2 on; critical from 300 in a minute on, which is a loop, until 20 s have passed without one. Faults that the kernel log held before nodewatch started are told for a day. " +
 			"It does not mean that the network corrupts data, which TCP and Ethernet would have caught: the buffer changed while the kernel used it. The known trigger is a Windows guest on a krbd disk that is mapped without rxbounce; others are bad memory, a NIC's or driver's offload, and a bad cable, which shows in rx_crc_errors. " +
 			"A failure on the way to an OSD is not logged here but there, and shows as libceph-session-loop.",
 		Do: []string{
@@ -67,11 +67,13 @@ func libcephCRC() rule.Rule {
 			if n >= 2 {
 				r.Severity = report.Warning
 			}
-			if n >= uint64(limits.Degraded) {
-				r.Impact = report.DegradedPerformance
-			}
-			if lastMinute(in) >= uint64(limits.Critical) {
-				r.Severity = report.Critical
+			if continues := faultsWithin(in, justNow) > 0; continues {
+				if n >= uint64(limits.Degraded) {
+					r.Impact = report.DegradedPerformance
+				}
+				if faultsWithin(in, time.Minute) >= uint64(limits.Critical) {
+					r.Severity = report.Critical
+				}
 			}
 			a := cause.OfLoop(in.Facts, cause.Loop{First: osds[0].Last.Add(-limits.Window), Losses: losses, OSDs: osds, Before: []cause.Evidence{}})
 			evidence, against := causeEvidence(a)
@@ -89,10 +91,14 @@ func libcephCRC() rule.Rule {
 	}
 }
 
-// lastMinute is how many faults there were in the last minute.
-func lastMinute(in rule.Input) uint64 {
+// justNow is how long after the latest fault the faults are taken to continue: longer
+// than the 15 s of the slowest loop.
+const justNow = 20 * time.Second
+
+// faultsWithin is how many faults there were in the last d.
+func faultsWithin(in rule.Input, d time.Duration) uint64 {
 	n := uint64(0)
-	for _, o := range in.SessionLosses(time.Minute).OSDs {
+	for _, o := range in.SessionLosses(d).OSDs {
 		n += o.Of(kmsg.ReasonCRC, kmsg.ReasonAuthTag)
 	}
 	return n

@@ -22,7 +22,7 @@ func layer2BondKrbd(storms *stormLimits, limits *congestionLimits) rule.Rule {
 		Severity:      "warning, critical",
 		Impact:        "operational as a standing risk; degraded_performance while a storm is imminent; in the storm by the guests whose disks are stalled",
 		Needs:         []string{node.SourceBond, node.SourceKrbd},
-		KeepFiringFor: rule.Timing{Critical: 45 * time.Second}, // traffic comes in waves; the stage must not change with each
+		KeepFiringFor: rule.Timing{Critical: time.Minute}, // traffic comes in waves; the stage must not change with each
 		Explains: []string{"krbd-retry-storm", "krbd-nic-saturated", "krbd-stalled", "krbd-slow", "krbd-resend", "libceph-crc", "libceph-session-loop",
 			"nic-saturated", "nic-drops", "bond-imbalance", "bond-hash-layer2"},
 		Limits: limits,

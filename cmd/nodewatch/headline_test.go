@@ -1,0 +1,54 @@
+package main
+
+import (
+	"errors"
+	"io"
+	"path/filepath"
+	"strings"
+	"testing"
+
+	"github.com/nodewatch/nodewatch/internal/judge"
+	"github.com/nodewatch/nodewatch/internal/rule/all"
+	"github.com/nodewatch/nodewatch/pkg/report"
+)
+
+// On-call reads one line of the RL1 Node 2 incident at any time: at most one finding of
+// warning or above about storage and network is not explained by another, and its
+// summary names the pattern.
+func TestTheIncidentHasOneHeadline(t *testing.T) {
+	in, err := play(filepath.Join(incidents, "rl1-node2.txtar"))
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer in.close()
+	j, verdicts := judge.New(all.Default()), 0
+	for {
+		e, err := in.next()
+		if errors.Is(err, io.EOF) {
+			break
+		}
+		if err != nil {
+			t.Fatal(err)
+		}
+		v, judged := j.Take(e)
+		if !judged {
+			continue
+		}
+		verdicts++
+		var open []report.Finding
+		for _, f := range v.Report.Findings {
+			if f.Severity != report.Info && (f.Component == "storage" || f.Component == "network") && len(f.ExplainedBy) == 0 {
+				open = append(open, f)
+			}
+		}
+		if len(open) > 1 {
+			t.Fatalf("at %s there are %d: %s, %s", v.Now, len(open), open[0].Rule, open[1].Rule)
+		}
+		if len(open) == 1 && v.Report.Status == report.MajorOutage && !strings.Contains(open[0].Summary, "layer2 bond + krbd") {
+			t.Fatalf("at %s the headline is %q", v.Now, open[0].Summary)
+		}
+	}
+	if verdicts < 4000 {
+		t.Errorf("only %d verdicts", verdicts)
+	}
+}
