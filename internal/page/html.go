@@ -40,8 +40,9 @@ func HTML(v judge.View, refresh int) ([]byte, error) {
 	s.Verdict = verdictOn(r)
 	s.Title = fmt.Sprintf("%s: %s", s.Node, strings.ToLower(s.Verdict.Word))
 	if worst, found := leading(r); found && (s.Verdict.Code == exitWarning || s.Verdict.Code == exitCritical) {
-		s.Hit = hitOf(worst, r.At)
+		s.Hit = feltOf(worst, r.At)
 	}
+	s.Incident = incidentOf(r)
 	s.Findings, s.MoreFindings = findingsOf(r)
 	s.Components = componentsOf(r)
 	s.Transitions = transitionsOf(r)
@@ -80,6 +81,7 @@ type sheet struct {
 	Verdict      verdict
 	Hit          string
 	Waiting      []string
+	Incident     *incidentView // nil: none to tell of
 	Findings     []findingView
 	MoreFindings int
 	Components   []componentView

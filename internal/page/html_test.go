@@ -67,7 +67,7 @@ func starting(t testing.TB) string {
 func pages(t testing.TB) map[string]string {
 	t.Helper()
 	return map[string]string{
-		"healthy": html(t, healthyView(), 10), "risk": html(t, riskView(), 10), "storm": html(t, stormView(), 10),
+		"healthy": html(t, healthyView(), 10), "risk": html(t, riskView(), 10), "storm": html(t, stormView(), 10), "over": html(t, overView(), 10),
 		"blind": html(t, blindView(), 0), "large": html(t, largeView(), 10), "hostile": html(t, hostileView(), 10),
 		"report only": html(t, judge.View{Report: stormView().Report}, 0), "starting": starting(t),
 	}
@@ -95,7 +95,7 @@ func hostileView() judge.View {
 }
 
 func TestGoldenPages(t *testing.T) {
-	for name, v := range map[string]judge.View{"risk.html": riskView(), "storm.html": stormView()} {
+	for name, v := range map[string]judge.View{"risk.html": riskView(), "storm.html": stormView(), "over.html": overView()} {
 		golden(t, name, []byte(html(t, v, 10)))
 	}
 }
@@ -246,7 +246,7 @@ func TestPagesCanBeReadByAScreenReader(t *testing.T) {
 
 func TestTheVerdictComesFirst(t *testing.T) {
 	page := html(t, stormView(), 10)
-	order := []string{"<h1>", "krbd is in a retry storm", `id="findings"`, "What speaks for it", "What speaks against it", "What to do", "tc qdisc add", "Runbook",
+	order := []string{"<h1>", "krbd is in a retry storm", `id="incident"`, `id="findings"`, "What to do", "tc qdisc add", "Evidence for", "Evidence against", "Runbook", "1 finding explained by this one", "<code>krbd-stalled</code>",
 		`id="bonds"`, `id="path"`, `id="disks"`, "stuck for 40 s", `id="kernel"`, `id="cluster"`, `id="host"`, `id="components"`, `id="sources"`, `id="changes"`}
 	at := 0
 	for _, want := range order {

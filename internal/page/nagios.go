@@ -81,6 +81,7 @@ const (
 	rankFinding = iota
 	rankImpact
 	rankAdvice
+	rankExplained
 	rankFor
 	rankAgainst
 	rankMore
@@ -89,8 +90,8 @@ const (
 // detailsOf are the details in the order in which they are printed.
 func detailsOf(r report.Report) []detail {
 	var list []detail
-	for i, f := range r.Findings {
-		head := len(list)
+	for i, g := range groupsOf(r) {
+		f, head := g.Finding, len(list)
 		add := func(rank int, format, text string) {
 			if i >= maxPluginFindings {
 				rank += rankMore
@@ -98,7 +99,7 @@ func detailsOf(r report.Report) []detail {
 			list = append(list, detail{fmt.Sprintf(format, text), rank, head})
 		}
 		add(rankFinding, strings.ToUpper(string(f.Severity))+" %s\n", cut(inert(finding(f.Rule, f.Subject)+": "+f.Summary)))
-		add(rankImpact, "  %s\n", inert(hitOf(f, r.At)))
+		add(rankImpact, "  %s\n", inert(feltOf(f, r.At)))
 		for _, m := range marksOf(f, r.At) {
 			add(rankImpact, "  %s\n", inert(m))
 		}
@@ -110,6 +111,9 @@ func detailsOf(r report.Report) []detail {
 		}
 		for _, e := range f.Against {
 			add(rankAgainst, "  against: %s\n", inert(fact(e, r.At)))
+		}
+		for _, x := range g.Explained {
+			add(rankExplained, "  "+strings.ToUpper(string(x.Severity))+" %s\n", cut(inert(finding(x.Rule, x.Subject)+", "+explainedBy(x)+": "+x.Summary)))
 		}
 	}
 	for _, s := range sourcesOf(r) {

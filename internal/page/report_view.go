@@ -26,8 +26,13 @@ type findingView struct {
 	Hit      string
 	Marks    []string // what else must be known of it
 	Open     bool
+	Hits     *guestsView
+	By       string // what explains it; empty: nothing does
 	Evidence []factView
 	Against  []factView
+
+	Explained     []findingView
+	MoreExplained int
 }
 
 // A factView is one piece of evidence.
@@ -38,16 +43,38 @@ type factView struct {
 	Fact    string
 }
 
+// findingsOf are the findings that no other one explains, each with those that it
+// explains, and how many of the former are left out. There is room for the former first.
 func findingsOf(r report.Report) (list []findingView, more int) {
-	shown := r.Findings[:min(len(r.Findings), maxFindings)]
-	for i, f := range shown {
-		v := findingView{
-			Finding: f, Tone: toneOf(f.Severity), Word: strings.ToUpper(string(f.Severity)), Hit: hitOf(f, r.At),
-			Open: i < openFindings && f.Severity != report.Info && f.Accepted == nil, Marks: marksOf(f, r.At), Evidence: factsOf(f.Evidence, r.At), Against: factsOf(f.Against, r.At),
+	groups := groupsOf(r)
+	shown := groups[:min(len(groups), maxFindings)]
+	room := maxFindings - len(shown)
+	for i, g := range shown {
+		v := findingOf(g.Finding, r.At)
+		v.Open = i < openFindings && g.Severity != report.Info && g.Accepted == nil
+		n := min(len(g.Explained), room)
+		room -= n
+		for _, f := range g.Explained[:n] {
+			one := findingOf(f, r.At)
+			one.By = explainedBy(f)
+			v.Explained = append(v.Explained, one)
 		}
+		v.MoreExplained = len(g.Explained) - n
 		list = append(list, v)
 	}
-	return list, len(r.Findings) - len(shown)
+	return list, len(groups) - len(shown)
+}
+
+func findingOf(f report.Finding, now time.Time) findingView {
+	return findingView{
+		Finding: f, Tone: toneOf(f.Severity), Word: strings.ToUpper(string(f.Severity)), Hit: hitOf(f, now), Hits: guestsOf(f.Guests),
+		Marks: marksOf(f, now), Evidence: factsOf(f.Evidence, now), Against: factsOf(f.Against, now),
+	}
+}
+
+// AllExplained is how many findings it explains.
+func (v findingView) AllExplained() string {
+	return plural(len(v.Explained)+v.MoreExplained, "finding explained by this one", "findings explained by this one")
 }
 
 // hitOf says what customers feel, and since when.
@@ -61,6 +88,14 @@ func hitOf(f report.Finding, now time.Time) string {
 		return "since " + from(f.Since, now)
 	}
 	return fmt.Sprintf("no impact yet, since %s", from(f.Since, now))
+}
+
+// feltOf is hitOf and the guests that it hits.
+func feltOf(f report.Finding, now time.Time) string {
+	if g := guestsOf(f.Guests); g != nil {
+		return hitOf(f, now) + "; " + g.Text
+	}
+	return hitOf(f, now)
 }
 
 func factsOf(evidence []report.Evidence, now time.Time) []factView {
@@ -83,12 +118,17 @@ func said(e report.Evidence) string {
 type componentView struct {
 	Name, Word, Since, Summary string
 	Tone                       tone
+	Hits                       string // how many guests are hit; may be empty
 }
 
 func componentsOf(r report.Report) []componentView {
 	var list []componentView
 	for _, c := range r.Components {
-		list = append(list, componentView{c.Name, plain(c.Status), from(c.Since, r.At), c.Summary, toneOfImpact(c.Status)})
+		v := componentView{c.Name, plain(c.Status), from(c.Since, r.At), c.Summary, toneOfImpact(c.Status), ""}
+		if g := guestsOf(c.Guests); g != nil {
+			v.Hits = g.Text
+		}
+		list = append(list, v)
 	}
 	return list
 }

@@ -18,10 +18,11 @@ type story struct {
 	findings    []report.Finding
 	transitions []report.Transition
 	status      map[string]report.Impact // of components that are not operational
+	incident    *report.Incident
 }
 
 func (s story) report(n node.Snapshot) report.Report {
-	r := report.Report{Node: n.Node, At: n.Now, Version: n.Version, Started: start, Status: report.Operational, Findings: s.findings, Transitions: s.transitions}
+	r := report.Report{Node: n.Node, At: n.Now, Version: n.Version, Started: start, Status: report.Operational, Findings: s.findings, Transitions: s.transitions, Incident: s.incident}
 	for _, name := range []string{"storage", "network", "guests", "cluster", "host", "nodewatch"} {
 		c := report.Component{Name: name, Status: report.Operational, Since: start, State: report.Seen}
 		if i, found := s.status[name]; found {
@@ -87,6 +88,11 @@ func outage(now time.Time) story {
 		},
 		Runbook: "https://example.net/rules#krbd-retry-storm",
 	}
+	storm.Guests = hit()
+	stalled := report.Finding{
+		Rule: "krbd-stalled", Component: "storage", Severity: report.Critical, Impact: report.MajorOutage, State: report.Seen, Since: now.Add(-21 * time.Second), LevelSince: now.Add(-21 * time.Second), LastSeen: now,
+		Summary: "39 of 78 krbd disks stalled, longest 40 s", Guests: hit(), ExplainedBy: []report.Ref{{Rule: "krbd-retry-storm"}}, Runbook: "https://example.net/rules#krbd-stalled",
+	}
 	pattern := pattern(now, report.Critical, report.MajorOutage, "layer2 bond + krbd: eth0 of bond0 is full, and 78 krbd disks of 65 VMs hang on it")
 	lost := report.Finding{
 		Rule: "kmsg-lost", Component: "nodewatch", Severity: report.Warning, Impact: report.Operational, State: report.Blind, Since: now.Add(-9 * time.Second), LevelSince: now.Add(-9 * time.Second), LastSeen: now.Add(-4 * time.Second),
@@ -98,7 +104,8 @@ func outage(now time.Time) story {
 	}
 	before := risk(start)
 	s.transitions = append(s.transitions, before.transitions...)
-	s.findings = append(s.findings, before.findings[1])
+	s.findings = append(s.findings, before.findings[1], stalled)
+	s.incident = &report.Incident{Begin: storm.Since, Peak: report.MajorOutage, Severity: report.Critical, Guests: hit(), Headline: storm.Summary, Finding: report.Ref{Rule: storm.Rule}, Cause: "one saturated NIC"}
 	for i, f := range []report.Finding{pattern, storm, lost} {
 		from, impact := "clear", report.Impact("")
 		if i == 0 {
@@ -107,6 +114,27 @@ func outage(now time.Time) story {
 		s.transitions = append(s.transitions, report.Transition{N: uint64(2 + i), At: now.Add(time.Duration(i-31) * time.Second), Rule: f.Rule, Subject: f.Subject,
 			Component: f.Component, From: from, To: string(f.Severity), Impact: f.Impact, ImpactFrom: impact, State: f.State, Summary: f.Summary})
 	}
+	return s
+}
+
+// hit are the guests of the storm.
+func hit() *report.Guests {
+	return &report.Guests{Hit: 33, Total: 65, Names: []string{"vm100", "vm102", "vm104"}}
+}
+
+// over is the story of the node after the storm.
+func over(now time.Time) story {
+	s := risk(now)
+	in := *outage(now).incident
+	in.End = now.Add(-10 * time.Minute)
+	in.Begin = in.End.Add(-10*time.Minute - 49*time.Second)
+	s.incident = &in
+	s.findings = append(s.findings, report.Finding{
+		Rule: "incident-over", Component: "nodewatch", Severity: report.Info, Impact: report.Operational, State: report.Seen, Since: in.End, LevelSince: in.End, LastSeen: now, Summary: "Storm ended",
+		Evidence: []report.Evidence{{Fact: "it was: " + in.Headline, At: in.Begin}, {Source: "bond", Subject: "bond0", Fact: "to do: bond0 still hashes with layer2", At: now}},
+		Against:  []report.Evidence{{Source: "kmsg", Fact: "done: no session to an OSD was lost in the last 10 min", At: now}},
+		Advice:   []report.Advice{{Do: "Acknowledge the incident when everything is done", Command: "nodewatch ack incident"}},
+	})
 	return s
 }
 
@@ -131,6 +159,11 @@ func riskView() judge.View {
 func stormView() judge.View {
 	p := raging().play()
 	return p.view(outage(p.at))
+}
+
+func overView() judge.View {
+	p := standing().play()
+	return p.view(over(p.at))
 }
 
 // blindView is a node on which nodewatch may read next to nothing.

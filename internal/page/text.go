@@ -29,6 +29,7 @@ func Text(v judge.View, s Style) string {
 	r := v.Report
 	t := &terminal{style: s}
 	t.verdict(r)
+	t.incident(r)
 	t.components(r)
 	t.findings(r)
 	if !v.Now.IsZero() {
@@ -45,7 +46,7 @@ func (t *terminal) verdict(r report.Report) {
 	t.item(0, v.Tone, r.Node+": "+v.Word, v.Line)
 	var more []string
 	if worst, found := leading(r); found && (v.Code == exitWarning || v.Code == exitCritical) {
-		more = append(more, hitOf(worst, r.At))
+		more = append(more, feltOf(worst, r.At))
 	}
 	if v.More != "" {
 		more = append(more, v.More)
@@ -60,6 +61,9 @@ func (t *terminal) components(r report.Report) {
 	t.head("Components")
 	for _, c := range componentsOf(r) {
 		text := "since " + c.Since
+		if c.Hits != "" {
+			text += ", " + c.Hits
+		}
 		if c.Tone == blind {
 			text += ": " + c.Summary
 		}
@@ -68,32 +72,43 @@ func (t *terminal) components(r report.Report) {
 }
 
 func (t *terminal) findings(r report.Report) {
-	if len(r.Findings) == 0 {
+	groups := groupsOf(r)
+	if len(groups) == 0 {
 		return
 	}
 	t.head("Findings")
-	shown := r.Findings[:min(len(r.Findings), maxTextFindings)]
-	for _, f := range shown {
+	shown := groups[:min(len(groups), maxTextFindings)]
+	room := maxTextFindings - len(shown)
+	for _, g := range shown {
+		f := g.Finding
 		t.item(2, toneOf(f.Severity), strings.ToUpper(string(f.Severity)), finding(f.Rule, f.Subject)+", "+hitOf(f, r.At))
 		t.line(4, f.Summary)
 		for _, m := range marksOf(f, r.At) {
 			t.line(4, m)
 		}
+		if v := guestsOf(f.Guests); v != nil {
+			t.guests(4, "guests ", v)
+		}
+		t.advice(4, f.Advice)
 		for _, e := range f.Evidence[:min(len(f.Evidence), maxTextFacts)] {
 			t.item(4, "", "for    ", fact(e, r.At))
 		}
 		for _, e := range f.Against[:min(len(f.Against), maxTextFacts)] {
 			t.item(4, "", "against", fact(e, r.At))
 		}
-		for _, a := range f.Advice {
-			t.item(4, "", "do     ", a.Do)
-			t.command(12, a.Command)
-		}
 		if f.Runbook != "" {
 			t.command(4, "see     "+f.Runbook)
 		}
+		n := min(len(g.Explained), room)
+		room -= n
+		for _, x := range g.Explained[:n] {
+			t.explained(x, r.At)
+		}
+		if more := len(g.Explained) - n; more > 0 {
+			t.line(4, "explains "+plural(more, "more finding", "more findings"))
+		}
 	}
-	if more := len(r.Findings) - len(shown); more > 0 {
+	if more := len(groups) - len(shown); more > 0 {
 		t.line(2, "and "+plural(more, "more finding", "more findings"))
 	}
 }

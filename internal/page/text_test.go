@@ -93,7 +93,7 @@ func TestNagiosTextsCannotForgePerfdata(t *testing.T) {
 	r.Findings[0].Evidence[0].Fact = "it's | here"
 	out := plugin(r)
 	first, rest, _ := strings.Cut(out, "\n")
-	if want := "NODEWATCH CRITICAL - a / critical=0;; OK / x='1' id (id) q bond0's; 3 more findings | critical=2;;0;0 warning=1;0;;0 info=1;;;0 blind_sources=0;;;0 unknown_components=0;;;0"; first != want {
+	if want := "NODEWATCH CRITICAL - a / critical=0;; OK / x='1' id (id) q bond0's; 1 finding explained by it; 3 more findings | critical=3;;0;0 warning=1;0;;0 info=1;;;0 blind_sources=0;;;0 unknown_components=0;;;0"; first != want {
 		t.Errorf("got  %s\nwant %s", first, want)
 	}
 	if strings.ContainsAny(rest, "|\"`") || !strings.Contains(rest, "it's / here") {

@@ -79,16 +79,16 @@ func verdictOn(r report.Report) verdict {
 // ownSight is the component of findings about nodewatch itself.
 const ownSight = "nodewatch"
 
-// leading is the worst finding that nobody has accepted; among equals one that
-// speaks of the node.
+// leading is the worst finding that no other one explains and nobody has
+// acknowledged; among equals one about the node.
 func leading(r report.Report) (worst report.Finding, found bool) {
-	for _, f := range r.Findings {
+	for _, f := range groupsOf(r) {
 		if f.Accepted != nil {
 			continue
 		}
 		same := f.Severity == worst.Severity
 		if !found || f.Severity.Rank() > worst.Severity.Rank() || same && worst.Component == ownSight && f.Component != ownSight {
-			worst, found = f, true
+			worst, found = f.Finding, true
 		}
 	}
 	return worst, found
@@ -111,7 +111,25 @@ func spoken(code int, t tone, f report.Finding, r report.Report) verdict {
 	if f.State == report.Blind {
 		line += fmt.Sprintf(" (last seen %s: its sources are blind now)", hour(f.LastSeen, r.At))
 	}
-	return verdict{Code: code, Tone: t, Word: strings.ToUpper(string(f.Severity)), Line: line, More: others(r, 1)}
+	return verdict{Code: code, Tone: t, Word: strings.ToUpper(string(f.Severity)), Line: line, More: beside(f, r)}
+}
+
+// beside says how many findings the one that is told explains, and how many more there are.
+func beside(told report.Finding, r report.Report) string {
+	var parts []string
+	n := 0
+	for _, g := range groupsOf(r) {
+		if refOf(g.Finding) == refOf(told) {
+			n = len(g.Explained)
+		}
+	}
+	if n > 0 {
+		parts = append(parts, plural(n, "finding explained by it", "findings explained by it"))
+	}
+	if more := others(r, 1+n); more != "" {
+		parts = append(parts, more)
+	}
+	return strings.Join(parts, "; ")
 }
 
 // others says how many findings there are beside those that are already told.
