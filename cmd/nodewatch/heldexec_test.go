@@ -70,7 +70,9 @@ func newHoldable(t *testing.T) *holdable {
 	file := filepath.Join(dir, "nodewatch.yml")
 	installFile(t, file, fmt.Appendf(nil, "libvirt: {off: true}\novs: {off: true}\nceph: {child: %s, keyring: %s/keyring, every: 10s}\n"+
 		"reporters: [{name: program, every: 5s, exec: {program: %s, mode: state}}]\n", d.cluster, dir, d.reporter), 0o600)
-	d.cmd = exec.Command(d.binary, "run", "--web.listen-address", "127.0.0.1:0", "--config.file", file)
+	// The shell, not this process, executes the daemon: Go's vfork would wait for an exec
+	// that only this process can let pass, with a garbage collection waiting for the vfork.
+	d.cmd = exec.Command("/bin/sh", "-c", `read -r go && exec "$0" "$@"`, d.binary, "run", "--web.listen-address", "127.0.0.1:0", "--config.file", file)
 	d.cmd.Env = append(os.Environ(), asDaemon+"=1", "NOTIFY_SOCKET="+socket, "WATCHDOG_USEC=3000000", "NODEWATCH_TEST_ROOT="+h.root, "RUNTIME_DIRECTORY="+dir)
 	return d
 }
@@ -87,7 +89,14 @@ func (d *holdable) start() {
 	if err != nil {
 		d.t.Fatal(err)
 	}
+	begin, err := d.cmd.StdinPipe()
+	if err != nil {
+		d.t.Fatal(err)
+	}
 	if err := d.cmd.Start(); err != nil {
+		d.t.Fatal(err)
+	}
+	if _, err := begin.Write([]byte("\n")); err != nil {
 		d.t.Fatal(err)
 	}
 	d.t.Cleanup(func() { _ = d.cmd.Process.Kill() }) // it has ended, unless the test has failed
