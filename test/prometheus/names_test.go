@@ -32,6 +32,9 @@ var foreign = map[string][]string{
 	// Of nodewatch, but not of a View; TestTheDaemonShowsWhatTheRulesUse sees them.
 	"nodewatch_config_last_reload_successful":                {},
 	"nodewatch_config_last_reload_success_timestamp_seconds": {},
+	"nodewatch_http_connections":                             {},
+	"nodewatch_http_connections_shed_total":                  {},
+	"nodewatch_log_lines_dropped_total":                      {},
 }
 
 // A vocabulary is every metric that there is, with its labels, and the values that
