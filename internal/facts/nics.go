@@ -22,6 +22,7 @@ type NIC struct {
 // A Load is what a NIC carries one way.
 type Load struct {
 	Way   string    // "rx", "tx"
+	Known bool      // the latest reading is recent and could be compared with the one before
 	Bits  float64   // bit/s, of the latest reading
 	Share float64   // of its line rate; 0: its speed is not known
 	Full  bool      // at least node.FullShare now
@@ -71,6 +72,7 @@ func (f *Facts) findNICs() []NIC {
 			continue
 		}
 		latest := n.Seconds[len(n.Seconds)-1]
+		list[i].Rx.Known, list[i].Tx.Known = true, true
 		list[i].Rx.Bits, list[i].Tx.Bits = latest.Rx, latest.Tx
 		list[i].Rx.Share, list[i].Tx.Share = latest.Share()
 		list[i].Rx.Since, list[i].Tx.Since = n.RxFull, n.TxFull

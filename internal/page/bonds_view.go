@@ -5,8 +5,8 @@ import (
 	"maps"
 	"slices"
 	"strings"
-	"time"
 
+	"github.com/nodewatch/nodewatch/internal/facts"
 	"github.com/nodewatch/nodewatch/internal/judge"
 	"github.com/nodewatch/nodewatch/internal/node"
 	"github.com/nodewatch/nodewatch/pkg/bond"
@@ -14,9 +14,7 @@ import (
 
 const (
 	maxBonds = 16
-	maxPorts = 16               // slaves of one bond, or NICs in none
-	flowSpan = 10 * time.Second // over which traffic is averaged
-	hot      = 0.9              // of its line: a bar is marked
+	maxPorts = 16 // slaves of one bond, or NICs in none
 )
 
 // What a bar is of, as the style's classes name it.
@@ -88,18 +86,15 @@ func bondOf(v judge.View, b bond.Bond) bondView {
 	if like, why := b.Layer2Like(); like && b.MultiSlave() {
 		w.Layer2 = why
 	}
-	var sum node.Flow
-	flows := map[string]node.Flow{}
+	rx, tx := 0.0, 0.0
 	for _, s := range b.Slaves {
-		f := flowOf(v, s.Name)
-		flows[s.Name] = f
-		sum.Rx, sum.Tx = sum.Rx+f.Rx, sum.Tx+f.Tx
+		if n, watched := v.Facts.NICNamed(s.Name); watched {
+			rx, tx = rx+n.Rx.Bits, tx+n.Tx.Bits
+		}
 	}
 	for _, s := range b.Slaves[:min(len(b.Slaves), maxPorts)] {
 		p := slaveOf(b, s)
-		p.Rx = barOf(flows[s.Name], flows[s.Name].Rx, sum.Rx, s.Speed)
-		p.Tx = barOf(flows[s.Name], flows[s.Name].Tx, sum.Tx, s.Speed)
-		p.Drops = dropsOf(v, s.Name)
+		p.carry(v.Facts, s.Name, rx, tx)
 		w.Ports = append(w.Ports, p)
 	}
 	w.More = len(b.Slaves) - len(w.Ports)
@@ -121,41 +116,37 @@ func krbdOn(v judge.View, name string) string {
 	return ""
 }
 
-// flowOf is what a NIC carried of late; the zero Flow if that is not known.
-func flowOf(v judge.View, name string) node.Flow {
-	n, _ := v.NIC(name)
-	flows, _ := n.Lately(n.At, flowSpan)
-	return node.Mean(flows)
+// carry adds what the NIC of that name carries and drops. rx and tx are the traffic
+// of its whole bond in bit/s, 0 for none.
+func (p *portView) carry(f *facts.Facts, name string, rx, tx float64) {
+	n, watched := f.NICNamed(name)
+	if !watched {
+		return
+	}
+	p.Rx, p.Tx = barOf(n.Rx, n.Speed, rx), barOf(n.Tx, n.Speed, tx)
+	if d, now := f.Dropping(n); now {
+		p.Drops = fmt.Sprintf("drops %s frames/s for lack of buffers", digits(d.Rate))
+	}
 }
 
-// barOf is one direction of a flow: rate is its traffic, all that of the whole
-// bond, 0 for none.
-func barOf(f node.Flow, rate, all float64, mbits int) barView {
-	if f.At.IsZero() {
+// barOf is a load of a NIC of a speed in Mbit/s, 0 for unknown, and its part of all
+// traffic of the bond, 0 for none.
+func barOf(l facts.Load, mbits int, all float64) barView {
+	if !l.Known {
 		return barView{}
 	}
-	b := barView{Known: true, Rate: bits(rate)}
+	b := barView{Known: true, Rate: bits(l.Bits)}
 	if mbits > 0 {
-		line, fill := rate/(float64(mbits)*1e6), fillLine
-		if line >= hot {
+		fill := fillLine
+		if l.Full {
 			fill = fillHot
 		}
-		b.Bars = append(b.Bars, bar{fill, min(100*line, 100), percent(line) + " of its line"})
+		b.Bars = append(b.Bars, bar{fill, min(100*l.Share, 100), percent(l.Share) + " of its line"})
 	}
 	if all > 0 {
-		b.Bars = append(b.Bars, bar{fillShare, 100 * rate / all, percent(rate/all) + " of the bond"})
+		b.Bars = append(b.Bars, bar{fillShare, 100 * l.Bits / all, percent(l.Bits/all) + " of the bond"})
 	}
 	return b
-}
-
-// dropsOf says what a NIC drops for lack of buffers; empty if nothing lately.
-func dropsOf(v judge.View, name string) string {
-	n, _ := v.NIC(name)
-	rate := max(n.DropRate, n.Rates.Overload)
-	if rate <= 0 {
-		return ""
-	}
-	return fmt.Sprintf("drops %s frames/s for lack of buffers", digits(rate))
 }
 
 // unknownDrivers says, once for each driver whose drop counters nodewatch does not
@@ -187,12 +178,11 @@ func unknownDrivers(v judge.View) []string {
 }
 
 func nicOf(v judge.View, n bond.NIC) portView {
-	f := flowOf(v, n.Name)
-	p := portView{Name: n.Name, State: "in no bond", Tone: good, Detail: speed(n.Speed), Rx: barOf(f, f.Rx, 0, n.Speed), Tx: barOf(f, f.Tx, 0, n.Speed)}
+	p := portView{Name: n.Name, State: "in no bond", Tone: good, Detail: speed(n.Speed)}
+	p.carry(v.Facts, n.Name, 0, 0)
 	if krbd := krbdOn(v, n.Name); krbd != "" {
 		p.Detail += "; " + krbd
 	}
-	p.Drops = dropsOf(v, n.Name)
 	if !n.Up {
 		p.State, p.Tone = "in no bond, no link", bad
 	}

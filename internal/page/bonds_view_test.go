@@ -1,10 +1,13 @@
 package page
 
 import (
+	"strings"
 	"testing"
+	"time"
 
 	"github.com/google/go-cmp/cmp"
 
+	"github.com/nodewatch/nodewatch/internal/facts"
 	"github.com/nodewatch/nodewatch/internal/judge"
 	"github.com/nodewatch/nodewatch/internal/node"
 	"github.com/nodewatch/nodewatch/pkg/bond"
@@ -25,5 +28,49 @@ func TestUnknownDriversAreToldOnce(t *testing.T) {
 	want := []string{"The drop counters of driver hns3 (eth1, eth2) are unknown: only the kernel's own are watched. Please report those that look like drops: rx_no_bd_drop, rx_overrun."}
 	if diff := cmp.Diff(want, got); diff != "" {
 		t.Errorf("(-want +got):\n%s", diff)
+	}
+}
+
+// What is wrong between a bond and its switch is what the rules go by.
+func TestLACPIsToldAsTheFactsTellIt(t *testing.T) {
+	in := bond.PortInSync | bond.PortCollecting | bond.PortDistributing
+	port := func(name string, actor, partner bond.PortState) bond.Slave {
+		return bond.Slave{Name: name, Carrier: true, MIIStatus: "UP", State: "ACTIVE", Aggregator: 1, Actor: &actor, Partner: &partner}
+	}
+	b := bond.Bond{Name: "bond0", Kind: bond.Kernel, Mode: bond.LACP, Up: true, AD: &bond.AD{Aggregator: 1, Ports: 2, PartnerMAC: "00:53:00:00:00:01"}, Slaves: []bond.Slave{
+		port("eth0", in, in), port("eth1", in|bond.PortDefaulted, in), port("eth2", in, in|bond.PortExpired), port("eth3", in, bond.PortInSync),
+	}}
+	told := facts.LACPOf(b)
+	if len(told.Ports) != 3 {
+		t.Fatalf("the facts tell %v", told)
+	}
+	for _, s := range b.Slaves {
+		p, problem := slaveOf(b, s), told.Problem(s.Name)
+		if (p.Tone == good) != (problem == "") || !strings.Contains(p.State, problem) {
+			t.Errorf("%s: got %q (%s), the facts tell %q", s.Name, p.State, p.Tone, problem)
+		}
+	}
+	b.AD = nil
+	if got := strings.Join(bondFacts(b), "; "); !strings.Contains(got, facts.LACPOf(b).Bond) || facts.LACPOf(b).Bond == "" {
+		t.Errorf("without an aggregator: got %q", got)
+	}
+}
+
+// A bar is marked when the facts call the NIC full, and shows nothing of a NIC whose
+// reading is too old to say what is now.
+func TestABarIsFullWhenTheFactsSaySo(t *testing.T) {
+	v := stormView()
+	n, _ := v.Facts.NICNamed("eth0")
+	if got := barOf(n.Rx, n.Speed, 0); !n.Rx.Full || len(got.Bars) != 1 || got.Bars[0].Fill != fillHot {
+		t.Errorf("a full NIC: %+v", got)
+	}
+	if got := barOf(n.Tx, n.Speed, 0); n.Tx.Full || len(got.Bars) != 1 || got.Bars[0].Fill != fillLine {
+		t.Errorf("the way that is not full: %+v", got)
+	}
+	late := v.Snapshot
+	late.Now = late.Now.Add(10 * time.Second)
+	v.Facts = facts.New(late, facts.Baselines{})
+	if got := bondsOf(v).Bonds[0].Ports[0]; got.Rx.Known {
+		t.Errorf("a reading of ten seconds ago: %+v", got.Rx)
 	}
 }

@@ -4,11 +4,9 @@ import (
 	"fmt"
 	"strings"
 
+	"github.com/nodewatch/nodewatch/internal/facts"
 	"github.com/nodewatch/nodewatch/pkg/bond"
 )
-
-// noPartner is the partner's address when the switch does not speak LACP.
-const noPartner = "00:00:00:00:00:00"
 
 // bondFacts are what else there is to know of a bond.
 func bondFacts(b bond.Bond) []string {
@@ -31,13 +29,13 @@ func bondFacts(b bond.Bond) []string {
 	return list
 }
 
-// lacpOf says how 802.3ad fares.
+// lacpOf is the state of an 802.3ad bundle: what is wrong with it, or its ports.
 func lacpOf(b bond.Bond) string {
-	switch {
-	case b.AD == nil:
-		return "LACP: no active aggregator"
-	case b.AD.PartnerMAC == noPartner:
-		return "LACP: the switch does not answer"
+	if problem := facts.LACPOf(b).Bond; problem != "" {
+		return "LACP: " + problem
+	}
+	if b.AD == nil {
+		return "LACP: no slave"
 	}
 	text := fmt.Sprintf("LACP: %d of %d ports in the active aggregator", b.AD.Ports, len(b.Slaves))
 	if b.AD.PartnerMAC != "" {
@@ -52,14 +50,14 @@ func lacpOf(b bond.Bond) string {
 // slaveOf is a slave without its traffic.
 func slaveOf(b bond.Bond, s bond.Slave) portView {
 	p := portView{Name: s.Name, State: "link up", Tone: good, Detail: speed(s.Speed)}
-	trouble := portTrouble(b, s)
+	problem := facts.LACPOf(b).Problem(s.Name)
 	switch {
-	case !s.Carrier:
+	case facts.LinkDown(s):
 		p.State, p.Tone = "no link", bad
 	case s.MIIStatus != "" && s.MIIStatus != "UP":
 		p.State, p.Tone = "MII "+strings.ToLower(strings.ReplaceAll(s.MIIStatus, "_", " ")), bad
-	case trouble != "":
-		p.State, p.Tone = trouble, warn
+	case problem != "":
+		p.State, p.Tone = "LACP: "+problem, warn
 	case s.State == "BACKUP":
 		p.State, p.Tone = "backup", info
 	case b.AD != nil:
@@ -72,25 +70,4 @@ func slaveOf(b bond.Bond, s bond.Slave) portView {
 		p.Detail += "; " + plural(uint64(s.LinkFailures), "link failure", "link failures")
 	}
 	return p
-}
-
-// portTrouble says what is wrong with a slave's part in LACP; empty: nothing is
-// known to be.
-func portTrouble(b bond.Bond, s bond.Slave) string {
-	const working = bond.PortInSync | bond.PortCollecting | bond.PortDistributing
-	switch {
-	case s.LACPCurrent != nil && !*s.LACPCurrent:
-		return "LACP: the partner is silent"
-	case b.Mode != bond.LACP:
-		return ""
-	case b.AD != nil && s.Aggregator != b.AD.Aggregator:
-		return "LACP: not in the active aggregator"
-	case s.Partner != nil && *s.Partner&working != working:
-		return "LACP: the partner does not take part"
-	case s.Actor != nil && *s.Actor&(bond.PortExpired|bond.PortDefaulted) != 0:
-		return "LACP: the partner is silent"
-	case s.ActorChurn == "churned" || s.PartnerChurn == "churned":
-		return "LACP: churned"
-	}
-	return ""
 }

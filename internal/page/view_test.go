@@ -4,6 +4,7 @@ import (
 	"fmt"
 	"time"
 
+	"github.com/nodewatch/nodewatch/internal/facts"
 	"github.com/nodewatch/nodewatch/internal/judge"
 	"github.com/nodewatch/nodewatch/internal/node"
 	"github.com/nodewatch/nodewatch/internal/rule/all"
@@ -220,5 +221,5 @@ func (s scene) machine() host.State {
 
 // view is a View of what the player knows, with the findings given.
 func (p *player) view(story story) judge.View {
-	return judge.View{Snapshot: p.snapshot, Report: story.report(p.snapshot), Rules: all.Default()}
+	return judge.View{Snapshot: p.snapshot, Facts: facts.New(p.snapshot, facts.Baselines{}), Report: story.report(p.snapshot), Rules: all.Default()}
 }
