@@ -39,6 +39,7 @@ var mayImport = map[string][]string{
 	"internal/human":             {},
 	"internal/facts":             append(values, "internal/node", "internal/human"),
 	"internal/cause":             append(values, "internal/node", "internal/facts", "internal/human"),
+	"internal/history":           {"internal/node", "internal/facts"},
 	"internal/rule":              {"internal/node", "internal/facts", "pkg/report"},
 	"internal/rule/storage":      append(values, "internal/node", "internal/facts", "internal/cause", "internal/human", "internal/rule", "pkg/report"),
 	"internal/rule/network":      append(values, "internal/node", "internal/facts", "internal/human", "internal/rule", "pkg/report"),
@@ -48,7 +49,7 @@ var mayImport = map[string][]string{
 	"internal/rule/ruletest":     append(values, "internal/node", "internal/facts", "internal/rule", "pkg/report"), // for tests
 	"internal/rule/self":         append(values, "internal/node", "internal/facts", "internal/human", "internal/rule", "pkg/report"),
 	"internal/rule/all":          {"internal/rule", "internal/rule/*", "pkg/kmsg"},
-	"internal/judge":             append(values, "internal/node", "internal/facts", "internal/rule", "pkg/report"),
+	"internal/judge":             append(values, "internal/node", "internal/facts", "internal/history", "internal/rule", "pkg/report"),
 	"internal/tape":              append(values, "internal/node"),
 	"internal/tape/script":       append(values, "internal/node"),
 	"internal/tape/expect":       {"pkg/report"},
@@ -73,7 +74,7 @@ var mayImport = map[string][]string{
 var values = []string{"pkg/bond", "pkg/rbd", "pkg/ceph", "pkg/kmsg", "pkg/host", "pkg/wish"}
 
 // views are what the packages that render a View may import.
-var views = append(values, "internal/node", "internal/facts", "internal/human", "internal/judge", "internal/rule", "internal/rule/storage", "pkg/report")
+var views = append(values, "internal/node", "internal/facts", "internal/history", "internal/human", "internal/judge", "internal/rule", "internal/rule/storage", "pkg/report")
 
 // A ban is an import that only some packages may have, and why.
 type ban struct {

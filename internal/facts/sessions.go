@@ -239,6 +239,17 @@ func (f *Facts) wentDown(d time.Duration) map[string]time.Time {
 	return down
 }
 
+// LossesIn is how many sessions with OSDs ended or were refused, whatever the reason,
+// in a second of the last minute, given as Unix time.
+func (f *Facts) LossesIn(second int64) uint64 {
+	n := uint64(0)
+	all := f.lossLines()
+	for i := range all.lines {
+		n += all.lines[i].series.In(second)
+	}
+	return n
+}
+
 // FirstLoss is when the run of lost working sessions began that the latest of them
 // belongs to, where none has been further apart than a minute; zero: none was lost
 // within two minutes.

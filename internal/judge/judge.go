@@ -10,6 +10,7 @@ import (
 	"time"
 
 	"github.com/nodewatch/nodewatch/internal/facts"
+	"github.com/nodewatch/nodewatch/internal/history"
 	"github.com/nodewatch/nodewatch/internal/node"
 	"github.com/nodewatch/nodewatch/internal/rule"
 	"github.com/nodewatch/nodewatch/pkg/report"
@@ -25,9 +26,10 @@ const maxHeld = 256
 // A View is a Snapshot and the Report on it. It is never changed once made.
 type View struct {
 	node.Snapshot
-	Facts  *facts.Facts // of the Snapshot
-	Report report.Report
-	Rules  rule.RuleSet // the rules that made it
+	Facts   *facts.Facts // of the Snapshot
+	Report  report.Report
+	History history.History // of the hour that ends with the Snapshot
+	Rules   rule.RuleSet    // the rules that made it
 
 	usual     facts.Baselines
 	incidents incidents
@@ -38,8 +40,9 @@ type View struct {
 type Judge struct {
 	rules       rule.RuleSet
 	snapshot    node.Snapshot
-	facts       *facts.Facts         // of the latest tick
-	usual       facts.Baselines      // latencies that are usual
+	facts       *facts.Facts    // of the latest tick
+	usual       facts.Baselines // latencies that are usual
+	history     history.Recorder
 	held        []node.Entry         // that the snapshot does not contain yet
 	memory      map[string]memories  // by rule
 	rises       map[rise][]time.Time // at most flapTimes each, the latest last
@@ -93,7 +96,7 @@ func (j *Judge) Take(e node.Entry) (View, bool) {
 	j.facts = facts.New(j.snapshot, j.usual)
 	j.evaluateAll()
 	j.usual = j.usual.Learn(j.facts, j.touched)
-	v := View{Snapshot: j.snapshot, Facts: j.facts, Report: j.report(), Rules: j.rules, usual: j.usual}
+	v := View{Snapshot: j.snapshot, Facts: j.facts, Report: j.report(), History: j.history.Take(j.facts), Rules: j.rules, usual: j.usual}
 	v.incidents = j.incidents
 	return v, true
 }

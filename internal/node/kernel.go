@@ -120,6 +120,10 @@ func (s *Series) Within(now time.Time, d time.Duration) uint64 {
 	return s.Tens.sum(now.Unix()/10, int64(d/(10*time.Second)))
 }
 
+// In is how many live lines of the series there were in a second of the last minute,
+// given as Unix time.
+func (s *Series) In(second int64) uint64 { return uint64(s.Seconds.at(second)) }
+
 // Onset is when, within the last d (at most ten minutes) before now, the series'
 // first live line fell, to ten seconds; zero if there was none.
 func (s *Series) Onset(now time.Time, d time.Duration) time.Time {

@@ -1,0 +1,268 @@
+// Package history keeps what charts show of the last hour: what each NIC carried, how
+// krbd's I/O went, and how many sessions with OSDs were lost. It is fed with the facts
+// of each tick, is bounded, does no I/O and reads no clock.
+package history
+
+import (
+	"reflect"
+	"slices"
+	"strings"
+	"time"
+
+	"github.com/nodewatch/nodewatch/internal/facts"
+	"github.com/nodewatch/nodewatch/internal/node"
+)
+
+// What is kept, and of how many NICs: slaves and NICs that carry krbd's traffic come
+// first.
+const (
+	secondsKept = 15 * 60
+	tensKept    = 60 * 6
+	maxNICs     = 64
+)
+
+// The lengths of time that a History covers at most, by second and by ten seconds.
+const (
+	Recent = secondsKept * time.Second
+	Hour   = tensKept * 10 * time.Second
+)
+
+// A History is the last hour as it was when the History was made. It never changes.
+type History struct {
+	IO      Series[IO]
+	Losses  Series[Losses]
+	NICs    []NIC // by name; also those that have disappeared within the hour
+	LeftOut int   // NICs that are watched and not kept, because there are too many
+	Bytes   int   // of memory that is kept for it
+}
+
+// A NIC is the traffic of one NIC.
+type NIC struct {
+	Name string
+	Series[Traffic]
+}
+
+// Of is the traffic of the NIC of that name, and whether it is kept.
+func (h History) Of(name string) (NIC, bool) {
+	i, found := slices.BinarySearchFunc(h.NICs, name, func(n NIC, name string) int { return strings.Compare(n.Name, name) })
+	if !found {
+		return NIC{}, false
+	}
+	return h.NICs[i], true
+}
+
+// A Series is one kind of samples. Times that could not be observed have none.
+type Series[T any] struct {
+	Seconds []T // a sample a second, oldest first, of the last 15 min
+	tens    []T
+	open    []T // at most one: the ten seconds under way
+}
+
+// Tens are samples of ten seconds each, oldest first, of the last hour.
+func (s Series[T]) Tens() []T { return slices.Concat(s.tens, s.open) }
+
+// A Traffic is what one NIC carried: of ten seconds, the peaks.
+type Traffic struct {
+	At     int64   // Unix time: of the reading or, of ten seconds, of their start
+	Rx, Tx float32 // bit/s
+	Speed  int32   // Mbit/s; 0: unknown
+}
+
+// An IO is how krbd's I/O went: of ten seconds, the mean rate and the longest latency.
+type IO struct {
+	At        int64
+	Completed float32 // requests a second, of all krbd devices
+	Median    float32 // ms that a request takes, of the devices that have I/O
+	Slowest   float32 // ms, of the slowest device
+}
+
+// A Losses is how many sessions with OSDs were lost or refused in a second: of ten
+// seconds, in the worst one.
+type Losses struct {
+	At int64
+	N  float32
+}
+
+func (t Traffic) at() int64 { return t.At }
+func (i IO) at() int64      { return i.At }
+func (l Losses) at() int64  { return l.At }
+
+func (t Traffic) with(o Traffic, _ float32) Traffic {
+	return Traffic{At: t.At, Rx: max(t.Rx, o.Rx), Tx: max(t.Tx, o.Tx), Speed: o.Speed}
+}
+
+func (i IO) with(o IO, n float32) IO {
+	return IO{At: i.At, Completed: i.Completed + (o.Completed-i.Completed)/n, Median: max(i.Median, o.Median), Slowest: max(i.Slowest, o.Slowest)}
+}
+
+func (l Losses) with(o Losses, _ float32) Losses { return Losses{At: l.At, N: max(l.N, o.N)} }
+
+func (t Traffic) from(at int64) Traffic { t.At = at; return t }
+func (i IO) from(at int64) IO           { i.At = at; return i }
+func (l Losses) from(at int64) Losses   { l.At = at; return l }
+
+// A sample knows its time, and how samples of the same ten seconds become one.
+type sample[T any] interface {
+	at() int64
+	from(at int64) T          // the sample with another time
+	with(next T, n float32) T // of ten seconds so far, with the n-th sample of them
+}
+
+// A track is the growing end of a Series. What Series have been made of stays as it
+// is: samples are added behind what they see.
+type track[T sample[T]] struct {
+	seconds, tens []T
+	open          []T
+	n             float32 // samples in open
+}
+
+// add adds a sample that is later than all before.
+func (t *track[T]) add(p T) {
+	if n := len(t.seconds); n > 0 && p.at() <= t.seconds[n-1].at() {
+		return
+	}
+	t.seconds = push(t.seconds, p, secondsKept)
+	start := p.at() - p.at()%10
+	if len(t.open) > 0 && t.open[0].at() == start {
+		t.n++
+		t.open = []T{t.open[0].with(p, t.n)}
+		return
+	}
+	if len(t.open) > 0 {
+		t.tens = push(t.tens, t.open[0], tensKept-1)
+	}
+	t.open, t.n = []T{p.from(start)}, 1
+}
+
+// forget drops what is older than is kept, as of now.
+func (t *track[T]) forget(now int64) {
+	t.seconds = since(t.seconds, now-secondsKept)
+	t.tens = since(t.tens, now-10*tensKept)
+	t.open = since(t.open, now-10*tensKept)
+}
+
+func since[T sample[T]](list []T, from int64) []T {
+	for len(list) > 0 && list[0].at() < from {
+		list = list[1:]
+	}
+	return list
+}
+
+func (t *track[T]) series() Series[T] { return Series[T]{t.seconds, t.tens, t.open} }
+
+func (t *track[T]) bytes() int {
+	return (cap(t.seconds) + cap(t.tens) + cap(t.open)) * int(reflect.TypeFor[T]().Size())
+}
+
+// push returns the list with one more at its end, and at most limit in all. It writes
+// behind the list or into new memory, never over what the list holds.
+func push[T any](list []T, p T, limit int) []T {
+	if len(list) >= limit {
+		list = list[len(list)-limit+1:]
+	}
+	if len(list) == cap(list) {
+		list = append(make([]T, 0, min(2*len(list)+16, limit+limit/4)), list...)
+	}
+	return append(list, p)
+}
+
+// A Recorder makes Histories. It is used by one goroutine.
+type Recorder struct {
+	io     track[IO]
+	losses track[Losses]
+	nics   []nicTrack // by name
+}
+
+type nicTrack struct {
+	name string
+	track[Traffic]
+}
+
+// Take adds what the facts of a tick tell, and returns the History that ends there.
+func (r *Recorder) Take(f *facts.Facts) History {
+	h := History{LeftOut: r.takeNICs(f)}
+	r.takeIO(f)
+	r.takeLosses(f)
+	now := f.Now.Unix()
+	r.io.forget(now)
+	r.losses.forget(now)
+	h.IO, h.Losses, h.Bytes = r.io.series(), r.losses.series(), r.io.bytes()+r.losses.bytes()
+	h.NICs = make([]NIC, len(r.nics))
+	for i := range r.nics {
+		h.NICs[i] = NIC{r.nics[i].name, r.nics[i].series()}
+		h.Bytes += r.nics[i].bytes()
+	}
+	return h
+}
+
+// takeNICs returns how many NICs are not kept.
+func (r *Recorder) takeNICs(f *facts.Facts) (leftOut int) {
+	now := f.Now.Unix()
+	for i := range r.nics {
+		r.nics[i].forget(now)
+	}
+	r.nics = slices.DeleteFunc(r.nics, func(t nicTrack) bool { return len(t.open) == 0 })
+	all := f.AllNICs()
+	for _, first := range []bool{true, false} {
+		for i := range all {
+			n := &all[i]
+			if first != (n.Bond != "" || n.Devices > 0) || !n.Rx.Known {
+				continue
+			}
+			place, kept := slices.BinarySearchFunc(r.nics, n.Name, func(t nicTrack, name string) int { return strings.Compare(t.name, name) })
+			if !kept && len(r.nics) >= maxNICs {
+				leftOut++
+				continue
+			}
+			if !kept {
+				r.nics = slices.Insert(r.nics, place, nicTrack{name: n.Name})
+			}
+			r.nics[place].add(Traffic{At: n.At.Unix(), Rx: float32(n.Rx.Bits), Tx: float32(n.Tx.Bits), Speed: int32(n.Speed)})
+		}
+	}
+	return leftOut
+}
+
+func (r *Recorder) takeIO(f *facts.Facts) {
+	if len(f.IO) == 0 || f.Blind(node.SourceIO) != nil {
+		return
+	}
+	var p IO
+	for i := range f.IO {
+		p.At = max(p.At, f.IO[i].At.Unix())
+	}
+	for i := range f.IO {
+		if f.IO[i].At.Unix() == p.At {
+			p.Completed += float32(f.IO[i].IOPS)
+		}
+	}
+	var busy []float32
+	for _, l := range f.Latency() {
+		if l.Now > 0 {
+			busy = append(busy, float32(l.Now))
+		}
+	}
+	if len(busy) > 0 {
+		slices.Sort(busy)
+		p.Median, p.Slowest = busy[len(busy)/2], busy[len(busy)-1]
+	}
+	r.io.add(p)
+}
+
+// settled is after how long all lines of a second have been read.
+const settled = 2
+
+// takeLosses takes each second once, also where ticks are not a second apart.
+func (r *Recorder) takeLosses(f *facts.Facts) {
+	if f.Kernel.Since.IsZero() || f.Blind(node.SourceKmsg) != nil {
+		return
+	}
+	last := f.Now.Unix() - settled
+	next := last
+	if n := len(r.losses.seconds); n > 0 {
+		next = max(r.losses.seconds[n-1].At+1, last-settled)
+	}
+	for ; next <= last; next++ {
+		r.losses.add(Losses{next, float32(f.LossesIn(next))})
+	}
+}
