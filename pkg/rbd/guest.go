@@ -4,6 +4,7 @@ package rbd
 type Guests struct {
 	Guests []Guest `json:"guests"`           // by name
 	Partly string  `json:"partly,omitempty"` // what of it could not be read, for people; empty: all could
+	Remedy string  `json:"remedy,omitempty"` // what would make it readable, for people; may be empty
 }
 
 // A Guest is a virtual machine or a container.

@@ -45,7 +45,7 @@ func ListContainers(proc fs.FS) (Guests, error) {
 		found.Guests = append(found.Guests, guestOfContainer(id, pid, mounts))
 	}
 	if len(unread) > 0 {
-		found.Partly = fmt.Sprintf("the mounts of %d containers could not be read", len(unread))
+		found.Partly, found.Remedy = fmt.Sprintf("the mounts of %d containers could not be read", len(unread)), remedyPtrace
 	}
 	return found, nil
 }

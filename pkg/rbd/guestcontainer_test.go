@@ -36,7 +36,7 @@ func TestListContainers(t *testing.T) {
 		t.Fatal(err)
 	}
 	want := Guests{
-		Partly: "the mounts of 1 containers could not be read",
+		Partly: "the mounts of 1 containers could not be read", Remedy: remedyPtrace,
 		Guests: []Guest{
 			{Name: "ct105", ID: "105", Kind: "container", PID: 401, State: "running", OS: "linux", Disks: []Disk{
 				{Target: "rootfs", Client: KRBD, Path: "/dev/rbd1", Major: 251, Minor: 16},

@@ -90,7 +90,7 @@ func (l *Libvirt) guests(ctx context.Context, seen []virtSeen, partly *guestPart
 	}
 	l.known = alive
 	guestSort(found.Guests)
-	found.Partly = partly.String()
+	found.Partly, found.Remedy = partly.String(), partly.remedies()
 	return found, nil
 }
 
@@ -99,6 +99,9 @@ func (k virtKnown) with(s virtSeen, partly *guestPartly) Guest {
 	g := k.guest
 	if k.err != nil {
 		partly.of(g.Name, k.err)
+		if errors.Is(k.err, context.DeadlineExceeded) {
+			partly.remedy(remedyXML)
+		}
 	}
 	if slices.ContainsFunc(g.Disks, func(d Disk) bool { return d.Client == NoClient && d.Path == "" && d.Image != "" }) {
 		partly.of(g.Name, errVirtVolume)

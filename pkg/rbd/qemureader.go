@@ -62,6 +62,7 @@ func (r *Processes) Read(ctx context.Context) (Guests, error) {
 	r.turn++
 	var partly guestPartly
 	partly.add(found.Partly)
+	partly.remedy(found.Remedy)
 	alive := make(map[qemuKey]qemuKnown, len(processes))
 	for _, p := range processes {
 		key := qemuKey{p.PID, p.Start}
@@ -69,16 +70,22 @@ func (r *Processes) Read(ctx context.Context) (Guests, error) {
 		alive[key] = k
 		if k.err != nil {
 			partly.of(k.guest.Name, k.err)
+			if errors.Is(k.err, context.DeadlineExceeded) {
+				partly.remedy(remedyStuck)
+			}
 		}
 		g, err := r.open(k.guest)
 		if err != nil {
 			partly.add("disks plugged in after the start are not seen: " + guestReason(err))
+			if errors.Is(err, fs.ErrPermission) {
+				partly.remedy(remedyPtrace)
+			}
 		}
 		found.Guests = append(found.Guests, g)
 	}
 	r.known = alive
 	guestSort(found.Guests)
-	found.Partly = partly.String()
+	found.Partly, found.Remedy = partly.String(), partly.remedies()
 	return found, nil
 }
 
@@ -138,12 +145,30 @@ func guestSort(guests []Guest) {
 	slices.SortFunc(guests, func(a, b Guest) int { return cmp.Or(strings.Compare(a.Name, b.Name), strings.Compare(a.ID, b.ID)) })
 }
 
+// What makes readable what could not be read.
+const (
+	remedyPtrace = "give nodewatch CAP_SYS_PTRACE, which the kernel asks for to read /proc/PID/fd and mountinfo of other users' processes"
+	remedyStuck  = "see what such a QEMU waits for: `cat /proc/PID/stack` as root; it is asked again by itself"
+	remedyXML    = "see what holds such a domain: `virsh domjobinfo NAME`; it is asked again by itself"
+)
+
 // guestPartly gathers what of a view could not be read, for people: each thing
 // once, and of the guests that share a reason the first three by name.
 type guestPartly struct {
 	reasons []string
 	names   map[string][]string
+	mend    []string
 }
+
+// remedy adds what would make something readable.
+func (p *guestPartly) remedy(text string) {
+	if text != "" && !slices.Contains(p.mend, text) {
+		p.mend = append(p.mend, text)
+	}
+}
+
+// remedies is empty if nothing is known to help.
+func (p *guestPartly) remedies() string { return strings.Join(p.mend, "; ") }
 
 // add adds a reason that is no guest's in particular.
 func (p *guestPartly) add(reason string) {
