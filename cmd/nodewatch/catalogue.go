@@ -25,7 +25,7 @@ func catalogue() []listing {
 		{node.SourceOVS, 30 * time.Second, 3 * time.Second, "Open vSwitch bonds: OVSDB", "read access to db.sock", map[node.ErrorKind]string{
 			node.Denied: "let nodewatch's user read Open vSwitch's db.sock, or set ovs.off: true",
 		}},
-		{node.SourceKrbd, 5 * time.Second, 3 * time.Second, "krbd devices and their map options: sysfs, debugfs client_options", "CAP_DAC_READ_SEARCH for the options", map[node.ErrorKind]string{
+		{node.SourceKrbd, 5 * time.Second, 3 * time.Second, "krbd devices: sysfs; their map options: debugfs client_options, by the probe", "CAP_DAC_READ_SEARCH and a mounted debugfs for the options", map[node.ErrorKind]string{
 			node.Denied: "give nodewatch CAP_DAC_READ_SEARCH, as systemd/nodewatch.service does",
 		}},
 		{node.SourceIO, time.Second, 2 * time.Second, "completed and waiting I/O of krbd devices: block layer stat, inflight", "nothing", nil},

@@ -51,10 +51,17 @@ func answer(at roots, line []byte) watch.Answer {
 	switch q.Do {
 	case "osdc":
 		value, err = rbd.ReadPending(rbd.SysFS(at.sys))
+	case "options":
+		value, err = rbd.ReadOptions(rbd.SysFS(at.sys))
 	case "qemu":
 		var of rbd.Process
 		if err = json.Unmarshal(q.Arg, &of); err == nil {
 			value, err = rbd.ReadQEMU(rbd.SysFS(at.proc), of)
+		}
+	case "opened":
+		var of []rbd.Process
+		if err = json.Unmarshal(q.Arg, &of); err == nil {
+			value = rbd.ReadOpened(rbd.SysFS(at.proc), of)
 		}
 	default:
 		err = fmt.Errorf("%q: %w", q.Do, errors.ErrUnsupported)

@@ -64,6 +64,9 @@ func (p program) runCommand(app *kingpin.Application) (string, func(context.Cont
 func (r *runner) run(ctx context.Context) int {
 	l := launcher.Spawn() // first of all: it forks, and nothing else does
 	defer l.Close()
+	// Before anything can hang: it needs every thread, and one in a read that hangs does
+	// not answer. What is read now can be read again later.
+	privileged := launcher.GiveUp()
 	c, err := readConfig(*r.file)
 	if err == nil {
 		err = r.flags(&c)
@@ -75,6 +78,10 @@ func (r *runner) run(ctx context.Context) int {
 	var lines *watch.Log
 	r.log, lines = newLog(r.logs, r.err)
 	defer lines.Close(lastWords)
+	if privileged != nil {
+		r.log.Warn("nodewatch keeps capabilities that only its programs need", "err", privileged)
+	}
+	r.lockMemory()
 	out := watch.NewLog(r.out, nil)
 	defer out.Close(lastWords)
 	if err := r.daemon(ctx, c, l, out, lines); err != nil {
@@ -88,7 +95,6 @@ func (r *runner) daemon(ctx context.Context, c config.Config, l *launcher.Client
 	ctx, stop := context.WithCancel(ctx)
 	defer stop()
 	defer frugal()()
-	r.privileges() // before anything can hang: it needs every thread, and one in a read that hangs does not answer
 	s := &shown{node: hostName(c)}
 	reporters, err := newOutbox(hostName(c), stateDirectory(c), stateWanted(c), func(dir string) ([]watch.Delivery, error) { return deliveries(c, dir, l) })
 	if err != nil {
@@ -216,12 +222,8 @@ func (r *runner) flags(c *config.Config) error {
 	}
 }
 
-// privileges gives up what only programs that nodewatch starts need, and keeps
-// memory.
-func (r *runner) privileges() {
-	if err := launcher.ClearAmbient(); err != nil {
-		r.log.Warn("nodewatch's capabilities are inheritable", "err", err)
-	}
+// lockMemory keeps the daemon in memory.
+func (r *runner) lockMemory() {
 	if err := launcher.LockMemory(); err != nil {
 		r.log.Info("memory is not locked: give nodewatch CAP_IPC_LOCK or LimitMEMLOCK=infinity, so that it works while the root disk is stuck", "err", err)
 	}

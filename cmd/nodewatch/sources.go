@@ -47,10 +47,10 @@ func sources(ctx context.Context, c config.Config, at roots, l *launcher.Client,
 		poll(node.SourceBond, watch.Events(ctx, bond.Follow), nics.read(links.Read), func(r node.Reading[bond.Links]) node.Observation { return node.SawLinks{Reading: r} }),
 		poll(node.SourceNIC, nil, nics.counters(links), func(r node.Reading[[]bond.Counters]) node.Observation { return node.SawCounters{Reading: r} }),
 		poll(node.SourceDrops, nil, nics.drops, func(r node.Reading[[]bond.Drops]) node.Observation { return node.SawDrops{Reading: r} }),
-		poll(node.SourceKrbd, nil, rbd.NewLister(sys).Read, func(r node.Reading[[]rbd.Mapped]) node.Observation { return node.SawMapped{Reading: r} }),
+		poll(node.SourceKrbd, nil, rbd.NewLister(sys, options(probe)).Read, func(r node.Reading[[]rbd.Mapped]) node.Observation { return node.SawMapped{Reading: r} }),
 		poll(node.SourceIO, nil, rbd.NewIOReader(sys).Read, func(r node.Reading[[]rbd.IO]) node.Observation { return node.SawIO{Reading: r} }),
 		poll(node.SourceOSDC, nil, osdc(probe, view), func(r node.Reading[[]rbd.Pending]) node.Observation { return node.SawPending{Reading: r} }),
-		poll(node.SourceQEMU, nil, rbd.NewProcesses(proc, qemu(probe), rbd.DeviceNumber).Read, func(r node.Reading[rbd.Guests]) node.Observation { return node.SawQEMU{Reading: r} }),
+		poll(node.SourceQEMU, nil, rbd.NewProcesses(proc, qemu(probe), opened(probe), rbd.DeviceNumber).Read, func(r node.Reading[rbd.Guests]) node.Observation { return node.SawQEMU{Reading: r} }),
 		newKernelLog(c, at).source(),
 		poll(node.SourceHost, nil, host.NewReader(proc, host.Limits{}).Read, func(r node.Reading[host.State]) node.Observation { return node.SawHost{Reading: r} }),
 		poll(node.SourceState, nil, keptState(stateDirectory(c)), func(r node.Reading[json.RawMessage]) node.Observation { return node.SawState{Reading: r} }),
@@ -153,9 +153,33 @@ func osdc(probe *watch.Probe, view func() (judge.View, bool)) func(context.Conte
 	}
 }
 
-// qemuPatience is how long a QEMU's command line may take, of the time of one
-// reading: on a busy host the probe may just be starting.
-const qemuPatience = 3 * time.Second
+// How long the probe may take of the time of one reading, for the options of krbd's
+// clients and for a QEMU: on a busy host it may just be starting. While it hangs, what
+// does not need it is read all the same.
+const (
+	optionsPatience = 2 * time.Second
+	qemuPatience    = 3 * time.Second
+)
+
+// options asks the probe for the options of krbd's clients.
+func options(probe *watch.Probe) func(context.Context) ([]rbd.ClientOptions, error) {
+	return func(ctx context.Context) (list []rbd.ClientOptions, err error) {
+		bounded, cancel := context.WithTimeout(ctx, optionsPatience)
+		defer cancel()
+		err = probe.Ask(bounded, "options", nil, &list)
+		return list, err
+	}
+}
+
+// opened asks the probe which devices QEMUs have open.
+func opened(probe *watch.Probe) func(context.Context, []rbd.Process) ([]rbd.Opened, error) {
+	return func(ctx context.Context, of []rbd.Process) (list []rbd.Opened, err error) {
+		bounded, cancel := context.WithTimeout(ctx, qemuPatience)
+		defer cancel()
+		err = probe.Ask(bounded, "opened", of, &list)
+		return list, err
+	}
+}
 
 // qemu asks the probe for a QEMU's command line, once in that QEMU's life.
 func qemu(probe *watch.Probe) func(context.Context, rbd.Process) (rbd.Guest, error) {

@@ -70,10 +70,24 @@ func keepOnly(set uint64) error {
 	return errno
 }
 
-// ClearAmbient sees to it that programs do not inherit the capabilities that
+// GiveUp gives up, on every thread, the capabilities that only programs get, and lets
+// no program inherit the others. Every thread must be able to run: it is for the start,
+// before one can sleep in the kernel, and after Spawn, as the launcher needs them.
+func GiveUp() error {
+	if err := clearAmbient(); err != nil {
+		return err
+	}
+	have, err := permittedSet()
+	if err != nil {
+		return err
+	}
+	return keepOnly(have &^ setOf(Capabilities()))
+}
+
+// clearAmbient sees to it that programs do not inherit the capabilities that
 // systemd gave nodewatch: the ambient set is cleared on every thread, what this
 // process itself may do stays (prctl(2), PR_CAP_AMBIENT).
-func ClearAmbient() error {
+func clearAmbient() error {
 	_, _, errno := syscall.AllThreadsSyscall6(unix.SYS_PRCTL, unix.PR_CAP_AMBIENT, unix.PR_CAP_AMBIENT_CLEAR_ALL, 0, 0, 0, 0)
 	switch errno {
 	case 0, unix.EINVAL: // EINVAL: a kernel without an ambient set

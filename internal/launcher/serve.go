@@ -62,7 +62,7 @@ func Serve(args []string) int {
 // surrender gives up all capabilities but those that some program gets, and lets
 // no program inherit them by itself.
 func surrender() error {
-	if err := ClearAmbient(); err != nil {
+	if err := clearAmbient(); err != nil {
 		return err
 	}
 	have, err := permittedSet()

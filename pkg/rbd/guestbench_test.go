@@ -48,7 +48,7 @@ func BenchmarkProcesses(b *testing.B) {
 	}
 	proc := os.DirFS(dir)
 	a := &procAsker{proc: proc, asked: map[int]int{}}
-	r := NewProcesses(proc, a.ask, procNumbers)
+	r := NewProcesses(proc, a.ask, a.opened, procNumbers)
 	b.ReportAllocs()
 	for b.Loop() {
 		if g, err := r.Read(b.Context()); err != nil || len(g.Guests) < 75 {

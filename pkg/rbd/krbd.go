@@ -18,9 +18,9 @@ import (
 // error; only the options may be missing, and OptionsErr then says why.
 // config_info is never opened: it may hold the secret.
 //
-// A Lister does the same again and again at less cost.
+// A Lister does the same repeatedly at less cost, and leaves debugfs to another.
 func ReadMapped(sys fs.FS) ([]Mapped, error) {
-	return NewLister(sys).Read(context.Background())
+	return NewLister(sys, func(context.Context) ([]ClientOptions, error) { return ReadOptions(sys) }).Read(context.Background())
 }
 
 const krbdDevices = "bus/rbd/devices"
@@ -59,11 +59,10 @@ func krbdInode(sys fs.FS, id int) (uint64, error) {
 	return 0, nil
 }
 
-// A krbdReader reads devices. Its memory of options is good for one list.
+// A krbdReader reads devices.
 type krbdReader struct {
-	sys     fs.FS
-	buf     []byte
-	options map[string]krbdOptions // by directory in debugfs
+	sys fs.FS
+	buf []byte
 }
 
 // mapped reads one device in full.
@@ -89,7 +88,6 @@ func (r *krbdReader) mapped(id int) (Mapped, error) {
 	if a.err != nil {
 		return Mapped{}, a.err
 	}
-	m.Options, m.OptionsErr = r.optionsOf(m.FSID, m.ClientID)
 	m.ReadOnly = a.readOnly(m.Device)
 	m.Holders = a.holders(m.Device)
 	m.Partly = a.partly()

@@ -46,7 +46,7 @@ func BenchmarkReadMapped780(b *testing.B) {
 }
 
 func BenchmarkLister780(b *testing.B) {
-	l := NewLister(krbdMany(b, false))
+	l := krbdLister(krbdMany(b, false))
 	for range krbdYoung {
 		if _, err := l.Read(b.Context()); err != nil {
 			b.Fatal(err)

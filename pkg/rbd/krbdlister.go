@@ -14,10 +14,11 @@ const (
 	krbdRenew = 30
 )
 
-// A Lister reads the krbd devices of a host again and again. It is for one
-// goroutine.
+// A Lister reads the krbd devices of a host repeatedly. It is for one goroutine.
 type Lister struct {
 	reader  krbdReader
+	ask     func(context.Context) ([]ClientOptions, error)
+	options map[krbdClient]*Options // of the clients of the latest list
 	devices map[int]krbdDevice
 	calls   int
 }
@@ -28,9 +29,11 @@ type krbdDevice struct {
 	reads  int
 }
 
-// NewLister returns a Lister for sys, which is rooted at /sys.
-func NewLister(sys fs.FS) *Lister {
-	return &Lister{reader: krbdReader{sys: sys, buf: make([]byte, sysfsMax)}}
+// NewLister returns a Lister for sys, which is rooted at /sys. options returns what
+// ReadOptions reads, from the probe; it is called while a client's options are not
+// known, and bounds how long a list waits for it.
+func NewLister(sys fs.FS, options func(context.Context) ([]ClientOptions, error)) *Lister {
+	return &Lister{reader: krbdReader{sys: sys, buf: make([]byte, sysfsMax)}, ask: options, options: map[krbdClient]*Options{}}
 }
 
 // Read does what ReadMapped does. It lists the devices each time and asks whether
@@ -43,7 +46,6 @@ func (l *Lister) Read(ctx context.Context) ([]Mapped, error) {
 		return nil, fmt.Errorf("rbd: list the mapped devices: %w", err)
 	}
 	l.calls++
-	l.reader.options = map[string]krbdOptions{}
 	devices := make(map[int]krbdDevice, len(ids))
 	var list []Mapped
 	clients := map[uint64]bool{}
@@ -62,6 +64,7 @@ func (l *Lister) Read(ctx context.Context) ([]Mapped, error) {
 		list = append(list, d.mapped)
 	}
 	l.devices = devices
+	l.addOptions(ctx, list)
 	return list, nil
 }
 

@@ -33,9 +33,14 @@ func krbdRead(t *testing.T, l *Lister) []Mapped {
 	return got
 }
 
+// krbdLister is a Lister that reads the options itself.
+func krbdLister(sys fs.FS) *Lister {
+	return NewLister(sys, func(context.Context) ([]ClientOptions, error) { return ReadOptions(sys) })
+}
+
 // krbdSettled is a Lister that knows its devices.
 func krbdSettled(t *testing.T, sys fs.FS) *Lister {
-	l := NewLister(sys)
+	l := krbdLister(sys)
 	for range krbdYoung {
 		krbdRead(t, l)
 	}
@@ -45,7 +50,7 @@ func krbdSettled(t *testing.T, sys fs.FS) *Lister {
 func TestListerReadsAgainOnlyWhatItMust(t *testing.T) {
 	sys := krbdCounting{krbdTwo(), map[string]int{}}
 	l := krbdSettled(t, sys)
-	for attr, want := range map[string]int{"size": 2 * krbdYoung, "client_options": krbdYoung} {
+	for attr, want := range map[string]int{"size": 2 * krbdYoung, "client_options": 1} {
 		if got := sys.opened[attr]; got != want {
 			t.Errorf("got %d reads of %s in the first %d calls, want %d", got, attr, krbdYoung, want)
 		}
@@ -131,7 +136,7 @@ func TestListerWithoutInodes(t *testing.T) {
 // A mapping that is replaced by another while it is read is left out of this call.
 func TestReplacedWhileRead(t *testing.T) {
 	sys := krbdReplacing{krbdTwo(), new(int)}
-	l := NewLister(sys)
+	l := krbdLister(sys)
 	if got := krbdRead(t, l); len(got) != 1 || got[0].ID != 7 {
 		t.Errorf("got %+v, want only rbd7", got)
 	}
@@ -158,10 +163,50 @@ func (r krbdReplacing) Stat(name string) (fs.FileInfo, error) {
 func TestListerStopsWithItsContext(t *testing.T) {
 	ctx, cancel := context.WithCancel(t.Context())
 	cancel()
-	if got, err := NewLister(krbdTwo()).Read(ctx); !errors.Is(err, context.Canceled) || got != nil {
+	if got, err := krbdLister(krbdTwo()).Read(ctx); !errors.Is(err, context.Canceled) || got != nil {
 		t.Errorf("got %v, %v, want an error of the context", got, err)
 	}
 	if got, err := NewIOReader(krbdTwo()).Read(ctx); !errors.Is(err, context.Canceled) || got != nil {
 		t.Errorf("got %v, %v, want an error of the context", got, err)
+	}
+}
+
+// Options that are known stay known while their client is used, whatever becomes of
+// debugfs and of who reads it; what is not known is asked for again at each call,
+// once for all clients, and the devices are listed meanwhile.
+func TestListerAsksForOptionsUntilItKnowsThem(t *testing.T) {
+	sys := krbdTwo()
+	var answer []ClientOptions
+	var failure error
+	asked := 0
+	l := NewLister(sys, func(context.Context) ([]ClientOptions, error) { asked++; return answer, failure })
+	look := func(want string, calls int) {
+		t.Helper()
+		asked = 0
+		got := krbdRead(t, l)
+		if len(got) != 2 || got[0].OptionsErr != want || got[1].OptionsErr != want || (got[0].Options != nil) != (want == "") || asked != calls {
+			t.Errorf("asked %d times, want %d; got %+v, want %q", asked, calls, got, want)
+		}
+	}
+	failure = fmt.Errorf("probe: %w", context.DeadlineExceeded)
+	look("debugfs: did not answer in time", 1)
+	failure = fmt.Errorf("probe: rbd: list: %w", fs.ErrPermission)
+	look("debugfs: permission denied", 1)
+	failure = nil
+	look("debugfs has no entry of this client", 1)
+	answer = []ClientOptions{{FSID: krbdTestFSID, ClientID: 4123, Err: "debugfs: permission denied"}, {FSID: krbdTestFSID, ClientID: 4, Options: &Options{}}}
+	look("debugfs: permission denied", 1)
+	answer = []ClientOptions{{FSID: krbdTestFSID, ClientID: 4123, Options: &Options{RxBounce: true}}}
+	look("", 1)
+	answer, failure = nil, errors.New("the probe is stuck")
+	look("", 0)
+	if len(l.options) != 1 {
+		t.Errorf("remembered: %v", l.options)
+	}
+	sys["devices/rbd/7/client_id"].Data = []byte("client9\n")
+	sys["devices/rbd/8/client_id"].Data = []byte("client9\n")
+	look("debugfs: the probe is stuck", 1)
+	if len(l.options) != 0 {
+		t.Errorf("remembered: %v", l.options)
 	}
 }

@@ -1,12 +1,16 @@
 package rbd
 
 import (
+	"cmp"
+	"context"
 	"errors"
 	"fmt"
 	"io/fs"
 	"strconv"
 	"strings"
 	"time"
+
+	"golang.org/x/sys/unix"
 )
 
 // ParseOptions parses map options, OPTION[=VALUE] separated by commas, as
@@ -57,42 +61,96 @@ func krbdOptionWord(value string, words ...string) string {
 
 const krbdDebugfs = "kernel/debug/ceph"
 
-// krbdOptions are the options of a client, or why they are not known.
-type krbdOptions struct {
-	options *Options
-	reason  string
+// ClientOptions are the options of one client in debugfs, or why they are not known.
+type ClientOptions struct {
+	FSID     string   `json:"fsid"`
+	ClientID uint64   `json:"client_id"`
+	Options  *Options `json:"options,omitempty"`
+	Err      string   `json:"err,omitempty"` // why Options is nil, for people
 }
 
-// optionsOf reads the options of a client, once for all its devices.
-func (r *krbdReader) optionsOf(fsid string, client uint64) (*Options, string) {
-	if fsid == "" || client == 0 {
-		return nil, "the client is not known"
+// ReadOptions reads the options of every libceph client of the host:
+// kernel/debug/ceph/FSID.clientID/client_options, which takes no lock. sys is rooted
+// at /sys. It needs CAP_DAC_READ_SEARCH, so it belongs into the probe.
+//
+// debugfs that is not mounted is fs.ErrNotExist. A client that goes away is left out.
+// At most 1,024 clients are read.
+func ReadOptions(sys fs.FS) ([]ClientOptions, error) {
+	entries, err := fs.ReadDir(sys, krbdDebugfs)
+	if err != nil {
+		return nil, fmt.Errorf("rbd: list the clients in debugfs: %w", err)
 	}
-	dir := fmt.Sprintf("%s/%s.client%d", krbdDebugfs, fsid, client)
-	o, known := r.options[dir]
-	if !known {
-		o = r.readOptions(dir)
-		r.options[dir] = o
-	}
-	return o.options, o.reason
-}
-
-// readOptions reads client_options, which takes no lock.
-func (r *krbdReader) readOptions(dir string) krbdOptions {
-	b, err := sysfsRead(r.sys, dir+"/client_options", r.buf)
-	if err == nil {
-		o := ParseOptions(string(b))
-		return krbdOptions{options: &o}
-	}
-	if errors.Is(err, fs.ErrNotExist) {
-		if _, err := fs.Stat(r.sys, krbdDebugfs); errors.Is(err, fs.ErrNotExist) {
-			return krbdOptions{reason: "debugfs is not mounted"}
+	var list []ClientOptions
+	buf := make([]byte, sysfsMax)
+	for _, e := range entries {
+		client, ok := osdcClient(e.Name())
+		if !ok || len(list) == osdcMaxListed {
+			continue
 		}
-		return krbdOptions{reason: "debugfs has no entry of this client"}
+		c := ClientOptions{FSID: client.FSID, ClientID: client.ClientID}
+		text, err := sysfsRead(sys, krbdDebugfs+"/"+e.Name()+"/client_options", buf)
+		switch {
+		case debugfsGone(err):
+			continue
+		case err != nil:
+			c.Err = krbdDebugfsReason(err)
+		default:
+			o := ParseOptions(string(text))
+			c.Options = &o
+		}
+		list = append(list, c)
 	}
-	var path *fs.PathError
-	if errors.As(err, &path) {
-		err = path.Err
+	return list, nil
+}
+
+// krbdDebugfsReason says why debugfs could not be read, without the path.
+func krbdDebugfsReason(err error) string {
+	switch {
+	case errors.Is(err, fs.ErrNotExist):
+		return "debugfs is not mounted"
+	case errors.Is(err, unix.EPERM):
+		return "debugfs: operation not permitted"
 	}
-	return krbdOptions{reason: "debugfs: " + err.Error()}
+	return "debugfs: " + guestReason(err)
+}
+
+// A krbdClient names a client of a cluster.
+type krbdClient struct {
+	fsid string
+	id   uint64
+}
+
+// addOptions fills in the options of the devices. A client's never change, so they
+// are asked for until they are known, at most once a call and for all clients.
+func (l *Lister) addOptions(ctx context.Context, list []Mapped) {
+	known, reasons, asked := map[krbdClient]*Options{}, map[krbdClient]string{}, false
+	reason := "debugfs has no entry of this client"
+	for i := range list {
+		m := &list[i]
+		c := krbdClient{m.FSID, m.ClientID}
+		if c.fsid == "" || c.id == 0 {
+			m.OptionsErr = "the client is not known"
+			continue
+		}
+		o := l.options[c]
+		if o == nil && !asked {
+			asked = true
+			answers, err := l.ask(ctx)
+			if err != nil {
+				reason = krbdDebugfsReason(err)
+			}
+			for _, a := range answers {
+				l.options[krbdClient{a.FSID, a.ClientID}] = a.Options
+				reasons[krbdClient{a.FSID, a.ClientID}] = a.Err
+			}
+			o = l.options[c]
+		}
+		m.Options, m.OptionsErr = o, ""
+		if o == nil {
+			m.OptionsErr = cmp.Or(reasons[c], reason)
+			continue
+		}
+		known[c] = o
+	}
+	l.options = known
 }

@@ -159,25 +159,51 @@ func (g Guest) of(p Process) Guest {
 	return g
 }
 
-// OpenDevices returns the paths of the rbd, nbd and device mapper devices that a
-// process has open, sorted, from the links in /proc/PID/fd: among them those that
-// were plugged in after it started, which its command line lacks. It takes no
-// lock of the process's. Without CAP_SYS_PTRACE the error is fs.ErrPermission.
-func OpenDevices(proc fs.FS, pid int) ([]string, error) {
-	dir := strconv.Itoa(pid) + "/fd"
+// An Opened is which disks a process has open.
+type Opened struct {
+	PID     int      `json:"pid"`
+	Devices []string `json:"devices,omitempty"` // the paths of rbd, nbd and device mapper devices, sorted
+	Err     string   `json:"err,omitempty"`     // why they are not known, for people
+}
+
+// ReadOpened returns the devices that each of the processes has open, from the links
+// in /proc/PID/fd: among them those that were plugged in after it started, which its
+// command line lacks. It takes no lock of the process's. It needs capabilities that
+// only the probe has. A process that has ended is left out.
+func ReadOpened(proc fs.FS, processes []Process) []Opened {
+	var list []Opened
+	for _, p := range processes[:min(len(processes), qemuProcessesMax)] {
+		o := Opened{PID: p.PID}
+		var err error
+		if o.Devices, err = openDevices(proc, p); errors.Is(err, fs.ErrNotExist) {
+			continue
+		} else if err != nil {
+			o.Err = guestReason(err)
+		}
+		list = append(list, o)
+	}
+	return list
+}
+
+// openDevices returns the devices that one process has open.
+func openDevices(proc fs.FS, p Process) ([]string, error) {
+	dir := strconv.Itoa(p.PID) + "/fd"
 	entries, err := fs.ReadDir(proc, dir)
 	if err != nil {
-		return nil, fmt.Errorf("rbd: files of process %d: %w", pid, err)
+		return nil, err
 	}
 	var found []string
 	for _, e := range entries[:min(len(entries), qemuFDsMax)] {
 		target, err := fs.ReadLink(proc, dir+"/"+e.Name())
 		if err != nil && errors.Is(err, fs.ErrPermission) {
-			return nil, fmt.Errorf("rbd: files of process %d: %w", pid, err)
+			return nil, err
 		}
 		if err == nil && qemuIsDisk(target) {
 			found = append(found, guestText(target))
 		}
+	}
+	if start, err := procStart(proc, p.PID); err != nil || start != p.Start {
+		return nil, errProcEnded // the files may be another process's
 	}
 	slices.Sort(found)
 	return slices.Compact(found), nil

@@ -166,7 +166,7 @@ func TestQEMUScope(t *testing.T) {
 	}
 }
 
-func TestOpenDevices(t *testing.T) {
+func TestReadOpened(t *testing.T) {
 	p := qemuFakeProc(t)
 	for fd, target := range map[string]string{
 		"0": "/dev/null", "3": "anon_inode:[eventfd]", "11": "/dev/rbd0", "12": "/dev/rbd0", "13": "/dev/rbd12p1",
@@ -174,13 +174,29 @@ func TestOpenDevices(t *testing.T) {
 	} {
 		p.link("233/fd/"+fd, target)
 	}
-	got, err := OpenDevices(p, 233)
-	if diff := cmp.Diff([]string{"/dev/dm-3", "/dev/nbd1", "/dev/rbd0", "/dev/rbd12p1"}, got); diff != "" || err != nil {
-		t.Error(err, diff)
+	p.link("241/fd/3", "/dev/rbd1")
+	p.link("249/fd/3", "/dev/rbd1")
+	got := ReadOpened(procDenied{p.MapFS, "249/fd"}, []Process{{PID: 233, Start: 23300}, {PID: 7}, {PID: 241, Start: 1}, {PID: 249, Start: 24900}})
+	want := []Opened{
+		{PID: 233, Devices: []string{"/dev/dm-3", "/dev/nbd1", "/dev/rbd0", "/dev/rbd12p1"}},
+		{PID: 249, Err: "permission denied"}, // 7 has ended, and 241 is another process now
 	}
-	if _, err := OpenDevices(p, 7); !errors.Is(err, fs.ErrNotExist) {
-		t.Errorf("got %v", err)
+	if diff := cmp.Diff(want, got); diff != "" {
+		t.Error(diff)
 	}
+}
+
+// procDenied does not let a directory be listed.
+type procDenied struct {
+	fstest.MapFS
+	dir string
+}
+
+func (p procDenied) ReadDir(name string) ([]fs.DirEntry, error) {
+	if name == p.dir {
+		return nil, &fs.PathError{Op: "open", Path: name, Err: fs.ErrPermission}
+	}
+	return p.MapFS.ReadDir(name)
 }
 
 // procAsker counts how often each process is asked for.
@@ -188,6 +204,11 @@ type procAsker struct {
 	proc  fs.FS
 	asked map[int]int
 	fails map[int]error
+	stuck error // of who tells the devices that are open
+}
+
+func (a *procAsker) opened(_ context.Context, of []Process) ([]Opened, error) {
+	return ReadOpened(a.proc, of), a.stuck
 }
 
 func (a *procAsker) ask(_ context.Context, p Process) (Guest, error) {
@@ -218,15 +239,23 @@ func TestProcesses(t *testing.T) {
 	p.link("233/fd/11", "/dev/rbd0") // on the command line by another name
 	p.link("233/fd/12", "/dev/rbd2") // plugged in later
 	a := &procAsker{proc: p, asked: map[int]int{}, fails: map[int]error{249: errors.New("rbd: the probe is stuck")}}
-	r := NewProcesses(p, a.ask, procNumbers)
+	r := NewProcesses(p, a.ask, a.opened, procNumbers)
 	got, err := r.Read(t.Context())
 	if err != nil {
 		t.Fatal(err)
 	}
 	guestGolden(t, "processes", got)
 
+	// What was open stays known while nobody answers.
+	a.stuck = fmt.Errorf("%w: busy", ErrNotAsked)
+	stuck, err := r.Read(t.Context())
+	if diff := cmp.Diff(got.Guests, stuck.Guests); diff != "" || err != nil || !strings.Contains(stuck.Partly, "disks plugged in after the start are not seen: not asked yet: busy") {
+		t.Error(err, stuck.Partly, diff)
+	}
+	a.stuck = nil
+
 	// Asked once, but for the one that failed, and not that one at once.
-	for range qemuAskAgain - 1 {
+	for range qemuAskAgain - 2 {
 		if _, err := r.Read(t.Context()); err != nil {
 			t.Fatal(err)
 		}
@@ -251,7 +280,7 @@ func TestProcesses(t *testing.T) {
 func TestProcessesOutOfTime(t *testing.T) {
 	p := qemuFakeProc(t)
 	a := &procAsker{proc: p, asked: map[int]int{}}
-	r := NewProcesses(p, a.ask, nil)
+	r := NewProcesses(p, a.ask, a.opened, procNumbers)
 	over, cancel := context.WithCancel(t.Context())
 	cancel()
 	got, err := r.Read(over)
@@ -274,7 +303,7 @@ func TestProcessesNotAsked(t *testing.T) {
 			return Guest{}, fmt.Errorf("%w: busy", ErrNotAsked)
 		}
 		return a.ask(ctx, of)
-	}, nil)
+	}, a.opened, procNumbers)
 	got, err := r.Read(t.Context())
 	if err != nil || len(got.Guests) != 4 || !strings.HasSuffix(got.Partly, ": not asked yet: busy") {
 		t.Errorf("busy: got %+v, %v", got, err)
@@ -291,7 +320,7 @@ func TestProcessesPartOfACommandLine(t *testing.T) {
 	p := qemuFakeProc(t)
 	p.file("233/cmdline", string(guestFile(t, "qemu/vm101.cmdline"))+"-blockdev\x00{\"PLANTED\x00")
 	a := &procAsker{proc: p, asked: map[int]int{}}
-	r := NewProcesses(p, a.ask, nil)
+	r := NewProcesses(p, a.ask, a.opened, procNumbers)
 	for range 2 * qemuAskAgain {
 		got, err := r.Read(t.Context())
 		want := "vm101: QEMU command line: 1 options could not be read: -blockdev no. 1: not JSON"
@@ -305,7 +334,7 @@ func TestProcessesPartOfACommandLine(t *testing.T) {
 }
 
 func TestProcessesNoProc(t *testing.T) {
-	r := NewProcesses(os.DirFS("/nowhere"), nil, nil)
+	r := NewProcesses(os.DirFS("/nowhere"), nil, nil, nil)
 	if _, err := r.Read(t.Context()); !errors.Is(err, fs.ErrNotExist) {
 		t.Errorf("got %v", err)
 	}
@@ -355,8 +384,8 @@ func TestReadQEMUForReal(t *testing.T) {
 		if err != nil || g.PID != p.PID || g.Name != "vm9" || p.Start == 0 {
 			t.Errorf("got %+v, %v", g, err)
 		}
-		if _, err := OpenDevices(proc, p.PID); err != nil {
-			t.Error(err)
+		if o := ReadOpened(proc, []Process{p}); len(o) != 1 || o[0].Err != "" {
+			t.Errorf("got %+v", o)
 		}
 		return
 	}

@@ -20,6 +20,7 @@ const qemuAskAgain = 20
 type Processes struct {
 	proc   fs.FS
 	ask    func(context.Context, Process) (Guest, error)
+	opened func(context.Context, []Process) ([]Opened, error)
 	number func(path string) (major, minor uint32, ok bool)
 	known  map[qemuKey]qemuKnown
 	turn   int
@@ -32,18 +33,19 @@ type qemuKey struct {
 
 // qemuKnown is what came of asking for a process.
 type qemuKnown struct {
-	guest Guest
-	err   error
-	again int // the turn to ask again; 0: never
+	guest  Guest
+	err    error
+	again  int      // the turn to ask again; 0: never
+	opened []string // the devices that it had open when that was last known
 }
 
 // NewProcesses returns a reader of a file system rooted at /proc. ask gets what
 // ReadQEMU makes of a process, from the probe, and is called once for each
 // process; one that fails, again after 20 reads, and with ErrNotAsked at the next.
-// number is DeviceNumber; nil: no
-// device numbers, and no hot-plugged disks.
-func NewProcesses(proc fs.FS, ask func(context.Context, Process) (Guest, error), number func(path string) (major, minor uint32, ok bool)) *Processes {
-	return &Processes{proc: proc, ask: ask, number: number, known: map[qemuKey]qemuKnown{}}
+// opened gets what ReadOpened reads, from the probe, once a read. number is
+// DeviceNumber.
+func NewProcesses(proc fs.FS, ask func(context.Context, Process) (Guest, error), opened func(context.Context, []Process) ([]Opened, error), number func(path string) (major, minor uint32, ok bool)) *Processes {
+	return &Processes{proc: proc, ask: ask, opened: opened, number: number, known: map[qemuKey]qemuKnown{}}
 }
 
 // Read returns the guests there are, by name. A QEMU that has not answered yet is
@@ -65,23 +67,29 @@ func (r *Processes) Read(ctx context.Context) (Guests, error) {
 	partly.remedy(found.Remedy)
 	alive := make(map[qemuKey]qemuKnown, len(processes))
 	for _, p := range processes {
+		alive[qemuKey{p.PID, p.Start}] = r.guest(ctx, p)
+	}
+	opened, reason := r.open(ctx, processes)
+	for _, p := range processes {
 		key := qemuKey{p.PID, p.Start}
-		k := r.guest(ctx, p)
-		alive[key] = k
+		k := alive[key]
 		if k.err != nil {
 			partly.of(k.guest.Name, k.err)
 			if errors.Is(k.err, context.DeadlineExceeded) {
 				partly.remedy(remedyStuck)
 			}
 		}
-		g, err := r.open(k.guest)
-		if err != nil {
-			partly.add("disks plugged in after the start are not seen: " + guestReason(err))
-			if errors.Is(err, fs.ErrPermission) {
+		o, has := opened[p.PID]
+		if has && o.Err == "" {
+			k.opened = o.Devices
+			alive[key] = k
+		} else if why := cmp.Or(reason, o.Err); why != "" {
+			partly.add("disks plugged in after the start are not seen: " + why)
+			if why == guestDenied {
 				partly.remedy(remedyPtrace)
 			}
 		}
-		found.Guests = append(found.Guests, g)
+		found.Guests = append(found.Guests, r.plugged(k))
 	}
 	r.known = alive
 	guestSort(found.Guests)
@@ -96,10 +104,10 @@ func (r *Processes) guest(ctx context.Context, p Process) qemuKnown {
 		return k
 	}
 	if ctx.Err() != nil {
-		return qemuKnown{guest: Guest{}.of(p), err: ErrNotAsked, again: r.turn + 1}
+		return qemuKnown{guest: Guest{}.of(p), err: ErrNotAsked, again: r.turn + 1, opened: k.opened}
 	}
 	g, err := r.ask(ctx, p)
-	k = qemuKnown{guest: g.of(p), err: err}
+	k = qemuKnown{guest: g.of(p), err: err, opened: k.opened}
 	if err != nil && g.Name == "" {
 		k.again = r.turn + qemuAskAgain
 		if errors.Is(err, ErrNotAsked) {
@@ -114,20 +122,27 @@ func (r *Processes) guest(ctx context.Context, p Process) qemuKnown {
 // to ask it costs no more than before.
 var ErrNotAsked = errors.New("not asked yet")
 
-// open adds the disks that the process has open and its command line lacks.
-func (r *Processes) open(g Guest) (Guest, error) {
-	if r.number == nil {
-		return g, nil
+// open asks which devices the processes have open, and returns why nothing is known.
+func (r *Processes) open(ctx context.Context, processes []Process) (of map[int]Opened, reason string) {
+	if len(processes) == 0 {
+		return nil, ""
 	}
-	devices, err := OpenDevices(r.proc, g.PID)
+	list, err := r.opened(ctx, processes)
 	if err != nil {
-		if errors.Is(err, fs.ErrNotExist) {
-			err = nil // it has ended
-		}
-		return g, err
+		return nil, guestReason(err)
 	}
-	disks := slices.Clone(g.Disks)
-	for _, device := range devices {
+	of = make(map[int]Opened, len(list))
+	for _, o := range list {
+		of[o.PID] = o
+	}
+	return of, ""
+}
+
+// plugged is the guest with the disks that its process has open and its command
+// line lacks.
+func (r *Processes) plugged(k qemuKnown) Guest {
+	disks := slices.Clone(k.guest.Disks)
+	for _, device := range k.opened {
 		major, minor, ok := r.number(device)
 		if !ok || len(disks) >= guestDisksMax || slices.ContainsFunc(disks, func(d Disk) bool { return d.Major == major && d.Minor == minor }) {
 			continue
@@ -136,8 +151,8 @@ func (r *Processes) open(g Guest) (Guest, error) {
 		d.Target, d.Major, d.Minor = path.Base(device), major, minor
 		disks = append(disks, d)
 	}
-	g.Disks = disks
-	return g, nil
+	k.guest.Disks = disks
+	return k.guest
 }
 
 // guestSort sorts guests by name, and by ID where names are the same.
@@ -206,12 +221,15 @@ func (p *guestPartly) String() string {
 	return strings.Join(texts, "; ")
 }
 
+// guestDenied is the reason of what may not be read.
+const guestDenied = "permission denied"
+
 // guestReason is an error without the name of the package and of what differs
 // from guest to guest, so that like reasons are said once.
 func guestReason(err error) string {
 	switch {
 	case errors.Is(err, fs.ErrPermission):
-		return "permission denied"
+		return guestDenied
 	case errors.Is(err, context.DeadlineExceeded), errors.Is(err, context.Canceled):
 		return "did not answer in time"
 	}
