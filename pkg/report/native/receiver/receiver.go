@@ -1,6 +1,8 @@
-// Package receiver is a status backend for tests: it takes reports by the protocol
-// of docs/report-protocol.md, is strict about every word of it, ignores and counts
-// fields it does not know, and keeps what it got. It is what a backend has to do at least.
+// Package receiver is the receiving end of the protocol of docs/report-protocol.md:
+// the schema, how a request is read, who sent it, and which report follows which.
+// It is strict about every word of the protocol, and ignores and counts fields it
+// does not know. nodewatch-status stands on it; Receiver keeps what it gets in
+// memory, for tests.
 package receiver
 
 import (
@@ -65,7 +67,7 @@ type Receiver struct {
 // known is a node and what makes sense of its next body.
 type known struct {
 	Node
-	arrived time.Time         // of the latest body
+	last    Last              // the latest body; of no use before there is one
 	ids     map[string]bool   // of transitions
 	answers map[string][]byte // by idempotency key
 }
@@ -117,6 +119,77 @@ func (r *Receiver) Refused(code int) int {
 	r.mu.Lock()
 	defer r.mu.Unlock()
 	return r.refusals[code]
+}
+
+// take takes one report.
+func (r *Receiver) take(w http.ResponseWriter, q *http.Request) {
+	node, ok := r.speaker(q)
+	if !ok {
+		r.refuse(w, http.StatusUnauthorized, native.Refusal{Error: "the secret is not known"})
+		return
+	}
+	got, no := r.schema.Read(q, node, r.config.Most)
+	if no != nil {
+		r.refuse(w, no.Code, no.Refusal)
+		return
+	}
+	answer, conflict := r.keep(got, q.Header.Get("Idempotency-Key"))
+	if conflict != nil {
+		r.refuse(w, http.StatusConflict, *conflict)
+		return
+	}
+	w.Header().Set("Content-Type", "application/json")
+	_, _ = w.Write(answer)
+}
+
+// speaker is the id of the node that the secret or the certificate belongs to.
+func (r *Receiver) speaker(q *http.Request) (id string, ok bool) {
+	if len(r.config.Tokens) == 0 {
+		return Certified(q)
+	}
+	token, bearer := Bearer(q)
+	id, ok = r.config.Tokens[token]
+	return id, bearer && ok
+}
+
+// keep keeps a report, and answers; or says which conflict there is.
+func (r *Receiver) keep(got Report, key string) (answer []byte, no *native.Refusal) {
+	r.mu.Lock()
+	defer r.mu.Unlock()
+	now, b := r.config.Now(), got.Body
+	k := r.nodes[b.Node.ID]
+	if k == nil {
+		k = &known{ids: map[string]bool{}, answers: map[string][]byte{}}
+		r.nodes[b.Node.ID] = k
+	}
+	answer, err := json.Marshal(native.Answer{Accepted: b.Seq, ServerTime: now.UTC(), Next: r.config.Next.Seconds()})
+	if err != nil {
+		return nil, &native.Refusal{Error: err.Error()}
+	}
+	if b.Test != "" {
+		k.Tests++
+		return answer, nil
+	}
+	if earlier, ok := k.answers[key]; ok {
+		return earlier, nil
+	}
+	if len(k.Bodies) > 0 {
+		if no := k.last.Conflict(b, now); no != nil {
+			return nil, no
+		}
+	}
+	k.last, k.answers[key] = LastOf(b, now), answer
+	k.Unknown += got.Unknown
+	k.Bodies = append(k.Bodies, b)
+	for _, t := range b.Transitions {
+		if k.ids[t.ID] {
+			k.Repeated++
+			continue
+		}
+		k.ids[t.ID] = true
+		k.Transitions = append(k.Transitions, t)
+	}
+	return answer, nil
 }
 
 // refuse answers with a refusal.

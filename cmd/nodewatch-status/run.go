@@ -1,0 +1,142 @@
+package main
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"io"
+	"log/slog"
+	"net"
+	"net/http"
+	"strings"
+	"sync"
+	"time"
+
+	"github.com/alecthomas/kingpin/v2"
+	"github.com/coreos/go-systemd/v22/daemon"
+	"github.com/prometheus/common/promslog"
+	"github.com/prometheus/common/promslog/flag"
+	"github.com/prometheus/exporter-toolkit/web"
+
+	"github.com/nodewatch/nodewatch/internal/status/config"
+	"github.com/nodewatch/nodewatch/internal/status/intake"
+	"github.com/nodewatch/nodewatch/internal/status/store"
+)
+
+func (p program) runCommand(app *kingpin.Application) (*kingpin.CmdClause, func(context.Context) int) {
+	cmd := app.Command("run", "Take reports and serve the pages until it is stopped.")
+	file := configFlag(cmd)
+	l := &promslog.Config{Level: promslog.NewLevel(), Format: promslog.NewFormat(), Writer: p.err}
+	cmd.Flag(flag.LevelFlagName, flag.LevelFlagHelp).Default("info").HintOptions(promslog.LevelFlagOptions...).SetValue(l.Level)
+	cmd.Flag(flag.FormatFlagName, flag.FormatFlagHelp).Default("logfmt").HintOptions(promslog.FormatFlagOptions...).SetValue(l.Format)
+	return cmd, func(ctx context.Context) int {
+		c, err := load(*file)
+		if err != nil {
+			return p.fail(exitUsage, err)
+		}
+		if err := run(ctx, c, promslog.New(l), p.out); err != nil {
+			return p.fail(exitFailure, err)
+		}
+		return exitOK
+	}
+}
+
+// run serves until ctx ends.
+func run(ctx context.Context, c config.Config, log *slog.Logger, out io.Writer) error {
+	s, err := store.Open(ctx, c.Database.Address)
+	if err != nil {
+		return err
+	}
+	defer func() { _ = s.Close() }() // what was acknowledged is committed
+	in, err := intake.New(intake.Config{
+		Now: time.Now, Next: c.Intake.Next, Rate: c.Intake.Rate,
+		Failed: func(err error) { log.Error("A request was refused, as the database is not available", "err", err) },
+	}, s)
+	if err != nil {
+		return err
+	}
+	h, err := newHub(c, s, log)
+	if err != nil {
+		return err
+	}
+	if err := h.refresh(ctx); err != nil {
+		return err
+	}
+	ctx, stop := context.WithCancel(ctx)
+	var running sync.WaitGroup
+	defer running.Wait()
+	defer stop()
+	running.Go(func() { in.Run(ctx) })
+	running.Go(func() { h.run(ctx) })
+	failed := make(chan error, 8)
+	for _, x := range []struct {
+		name    string
+		listen  []string
+		web     string
+		handler http.Handler
+	}{
+		{"public page", c.Public.Listen, c.Public.WebFile, h.public()},
+		{"operators' page", c.Operators.Listen, c.Operators.WebFile, h.operators(in)},
+		{"reports", c.Intake.Listen, c.Intake.WebFile, in},
+	} {
+		for _, address := range x.listen {
+			l, err := new(net.ListenConfig).Listen(ctx, "tcp", address)
+			if err != nil {
+				return fmt.Errorf("cannot serve the %s on %s: %w", x.name, address, err)
+			}
+			scheme := "http"
+			if x.web != "" {
+				scheme = "https"
+			}
+			fmt.Fprintf(out, "%s: %s://%s/\n", x.name, scheme, l.Addr())
+			running.Go(func() {
+				if err := serve(ctx, l, x.handler, x.web, log); err != nil {
+					failed <- fmt.Errorf("the %s is no longer served: %w", x.name, err)
+				}
+			})
+		}
+	}
+	_, _ = daemon.SdNotify(false, daemon.SdNotifyReady) // nothing to do where systemd does not listen
+	select {
+	case <-ctx.Done():
+		_, _ = daemon.SdNotify(false, daemon.SdNotifyStopping)
+		return nil
+	case err := <-failed:
+		return err
+	}
+}
+
+// serve serves on the listener until ctx ends.
+func serve(ctx context.Context, l net.Listener, handler http.Handler, webFile string, log *slog.Logger) error {
+	srv := &http.Server{
+		Handler:           handler,
+		ReadHeaderTimeout: 5 * time.Second,
+		ReadTimeout:       15 * time.Second,
+		WriteTimeout:      30 * time.Second,
+		IdleTimeout:       2 * time.Minute,
+		MaxHeaderBytes:    16 << 10,
+		ErrorLog:          slog.NewLogLogger(log.Handler(), slog.LevelDebug), // clients cause these
+	}
+	ended := make(chan struct{})
+	context.AfterFunc(ctx, func() {
+		defer close(ended)
+		last, cancel := context.WithTimeout(context.WithoutCancel(ctx), 3*time.Second)
+		defer cancel()
+		_ = srv.Shutdown(last)
+	})
+	err := web.Serve(l, srv, &web.FlagConfig{WebConfigFile: &webFile}, log)
+	if ctx.Err() != nil {
+		<-ended
+	}
+	if errors.Is(err, http.ErrServerClosed) {
+		return nil
+	}
+	return err
+}
+
+// plain answers with a line of text.
+func plain(w http.ResponseWriter, code int, line string) {
+	w.Header().Set("Content-Type", "text/plain; charset=utf-8")
+	w.WriteHeader(code)
+	_, _ = io.WriteString(w, strings.TrimSpace(line)+"\n") // nobody may be listening
+}

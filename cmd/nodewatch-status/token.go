@@ -1,0 +1,108 @@
+package main
+
+import (
+	"context"
+	"fmt"
+	"os/user"
+	"text/tabwriter"
+	"time"
+
+	"github.com/alecthomas/kingpin/v2"
+
+	"github.com/nodewatch/nodewatch/internal/status/store"
+)
+
+const tokenHelp = "Tokens that nodes and others report with."
+
+func (p program) tokenCreate(app *kingpin.Application) (*kingpin.CmdClause, func(context.Context) int) {
+	cmd := subcommand(app, "token", tokenHelp, "create", "Make a token and print it. It is shown once; only its hash is kept.")
+	file := configFlag(cmd)
+	kind := cmd.Flag("kind", "node: reports for one node. join: lets nodes get a token each. push: pushes one component. alertmanager: delivers alerts.").Default(store.NodeToken).Enum(store.NodeToken, store.JoinToken, store.PushToken, store.AlertmanagerToken)
+	lifetime := cmd.Flag("lifetime", "How long it is valid; 0: until it is revoked. A join token has 1h unless this says more.").Default("0s").Duration()
+	label := cmd.Flag("label", "A note for operators.").String()
+	subject := cmd.Arg("subject", "The node (SITE/NODE), a pattern of nodes for a join token (SITE/*), or the component.").String()
+	return cmd, func(ctx context.Context) int {
+		now := time.Now()
+		k := store.Token{Kind: *kind, Subject: *subject, Label: *label, Created: now, CreatedBy: caller()}
+		switch {
+		case k.Subject == "" && k.Kind != store.AlertmanagerToken:
+			return p.fail(exitUsage, fmt.Errorf("token create: a token of kind %s needs a subject", k.Kind))
+		case *lifetime < 0:
+			return p.fail(exitUsage, fmt.Errorf("token create: --lifetime must not be negative"))
+		case *lifetime > 0:
+			k.Expires = now.Add(*lifetime)
+		case k.Kind == store.JoinToken:
+			k.Expires = now.Add(time.Hour)
+		}
+		secret := store.NewSecret()
+		code := p.withStore(ctx, *file, func(s *store.Store) error {
+			return s.Update(ctx, func(tx *store.Tx) error { return tx.IssueToken(ctx, secret, k) })
+		})
+		if code == exitOK {
+			fmt.Fprintln(p.out, secret)
+		}
+		return code
+	}
+}
+
+func (p program) tokenList(app *kingpin.Application) (*kingpin.CmdClause, func(context.Context) int) {
+	cmd := subcommand(app, "token", tokenHelp, "list", "List all tokens, without the secrets.")
+	file := configFlag(cmd)
+	return cmd, func(ctx context.Context) int {
+		var list []store.Token
+		code := p.withStore(ctx, *file, func(s *store.Store) error {
+			return s.View(ctx, func(tx *store.Tx) (err error) {
+				list, err = tx.Tokens(ctx)
+				return err
+			})
+		})
+		if code != exitOK {
+			return code
+		}
+		w := tabwriter.NewWriter(p.out, 0, 8, 2, ' ', 0)
+		fmt.Fprintln(w, "ID\tKIND\tSUBJECT\tSTATE\tCREATED\tBY\tLABEL")
+		now := time.Now()
+		for _, k := range list {
+			state := "valid"
+			switch {
+			case !k.Revoked.IsZero():
+				state = "revoked"
+			case !k.Valid(now):
+				state = "expired"
+			}
+			fmt.Fprintf(w, "%d\t%s\t%s\t%s\t%s\t%s\t%s\n", k.ID, k.Kind, k.Subject, state, k.Created.Format(time.RFC3339), k.CreatedBy, k.Label)
+		}
+		if err := w.Flush(); err != nil {
+			return exitFailure
+		}
+		return exitOK
+	}
+}
+
+func (p program) tokenRevoke(app *kingpin.Application) (*kingpin.CmdClause, func(context.Context) int) {
+	cmd := subcommand(app, "token", tokenHelp, "revoke", "Revoke a token at once.")
+	file := configFlag(cmd)
+	id := cmd.Arg("id", "Its number, as token list shows it.").Required().Int64()
+	return cmd, func(ctx context.Context) int {
+		return p.withStore(ctx, *file, func(s *store.Store) error {
+			return s.Update(ctx, func(tx *store.Tx) error {
+				done, err := tx.RevokeToken(ctx, *id, time.Now())
+				if err == nil && !done {
+					err = fmt.Errorf("there is no valid token %d; see nodewatch-status token list", *id)
+				}
+				if err != nil {
+					return err
+				}
+				return tx.Audit(ctx, store.Entry{At: time.Now(), Who: caller(), Action: "token.revoke", Subject: fmt.Sprint(*id)})
+			})
+		})
+	}
+}
+
+// caller is who calls the command, for the audit log.
+func caller() string {
+	if u, err := user.Current(); err == nil {
+		return "cli:" + u.Username
+	}
+	return "cli"
+}

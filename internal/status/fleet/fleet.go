@@ -1,0 +1,69 @@
+// Package fleet is the operators' view of all nodes: how each one is, and which
+// differ from the others of their site. It reads no clock.
+package fleet
+
+import (
+	"slices"
+	"strings"
+	"time"
+
+	"github.com/nodewatch/nodewatch/pkg/report"
+	"github.com/nodewatch/nodewatch/pkg/report/native"
+)
+
+// A Node is what is known of a node.
+type Node struct {
+	Body     native.Body // its latest report
+	Arrived  time.Time   // when it was heard of last, by the hub's clock
+	Interval time.Duration
+	TTL      time.Duration
+	Final    string // why its agent stopped; empty: it runs
+}
+
+// A Row is a node in the fleet table.
+type Row struct {
+	Key      string
+	Site     string
+	Version  string
+	Status   report.Impact // as reported; unknown once its TTL has passed
+	Worst    report.Severity
+	Headline string // the summary of its worst finding
+	Findings []report.Finding
+	Arrived  time.Time
+	Age      time.Duration
+	Presence string // reporting, late, no report, stopped
+}
+
+// Table is the fleet at a time, the worst nodes first.
+func Table(nodes []Node, now time.Time) []Row {
+	rows := make([]Row, 0, len(nodes))
+	for _, n := range nodes {
+		r := Row{Key: n.Body.Node.ID, Site: n.Body.Node.Site, Version: n.Body.Agent.Version, Status: n.Body.Status, Findings: n.Body.Findings, Arrived: n.Arrived, Age: max(now.Sub(n.Arrived), 0)}
+		switch {
+		case n.Final != "":
+			r.Presence = "stopped"
+		case r.Age > n.TTL:
+			r.Presence, r.Status = "no report", report.Unknown
+		case r.Age > n.Interval+n.Interval/2:
+			r.Presence = "late"
+		default:
+			r.Presence = "reporting"
+		}
+		for _, f := range n.Body.Findings {
+			if f.Severity.Rank() > r.Worst.Rank() {
+				r.Worst, r.Headline = f.Severity, f.Summary
+			}
+		}
+		rows = append(rows, r)
+	}
+	slices.SortStableFunc(rows, func(a, b Row) int {
+		if d := b.Status.Rank() - a.Status.Rank(); d != 0 {
+			return d
+		}
+		if d := b.Worst.Rank() - a.Worst.Rank(); d != 0 {
+			return d
+		}
+		return strings.Compare(a.Key, b.Key)
+	})
+	return rows
+}

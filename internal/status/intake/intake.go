@@ -1,0 +1,156 @@
+// Package intake takes what nodewatch-status is told: reports of nodes by the
+// protocol of docs/report-protocol.md, components that are pushed, and alerts. What
+// it has acknowledged is in the store.
+package intake
+
+import (
+	"context"
+	"encoding/json"
+	"math"
+	"net/http"
+	"strconv"
+	"time"
+
+	"github.com/nodewatch/nodewatch/internal/status/store"
+	"github.com/nodewatch/nodewatch/pkg/report/native"
+	"github.com/nodewatch/nodewatch/pkg/report/native/receiver"
+)
+
+// Config says how reports are taken.
+type Config struct {
+	Now  func() time.Time // the hub's clock
+	Next time.Duration    // how seldom nodes shall report; 0: as they are configured
+	Rate float64          // requests a second that one token or certificate may make
+
+	Failed func(error) // is told when the store did not do what it was asked to
+}
+
+// The defaults and limits of the intake.
+const (
+	DefaultRate = 2
+	burst       = 20  // requests at once, as a node empties its queue
+	maxQueue    = 512 // reports that wait for the store
+)
+
+// An Intake is an http.Handler for what others tell. Run must run beside it.
+type Intake struct {
+	config Config
+	schema *receiver.Schema
+	store  *store.Store
+	mux    *http.ServeMux
+	limits *limits
+	queue  chan pending
+	counts counts
+}
+
+// New returns an Intake that keeps what it takes in s.
+func New(c Config, s *store.Store) (*Intake, error) {
+	schema, err := receiver.NewSchema()
+	if err != nil {
+		return nil, err
+	}
+	if c.Rate == 0 {
+		c.Rate = DefaultRate
+	}
+	i := &Intake{config: c, schema: schema, store: s, mux: http.NewServeMux(), limits: newLimits(c.Rate), queue: make(chan pending, maxQueue)}
+	i.mux.HandleFunc("POST /v1/report", i.report)
+	return i, nil
+}
+
+// ServeHTTP implements http.Handler.
+func (i *Intake) ServeHTTP(w http.ResponseWriter, q *http.Request) { i.mux.ServeHTTP(w, q) }
+
+// report takes one report of a node.
+func (i *Intake) report(w http.ResponseWriter, q *http.Request) {
+	now := i.config.Now()
+	node, no := i.speaker(q, now)
+	if no != nil {
+		i.refuse(w, *no)
+		return
+	}
+	got, no := i.schema.Read(q, node, native.MaxBody)
+	if no != nil {
+		i.refuse(w, *no)
+		return
+	}
+	i.counts.unknown.Add(uint64(got.Unknown))
+	if got.Body.Test != "" {
+		i.answer(w, native.Answer{Accepted: got.Body.Seq, ServerTime: now.UTC(), Next: i.config.Next.Seconds()})
+		return
+	}
+	out, ok := i.enqueue(q.Context(), got.Body, now)
+	switch {
+	case !ok:
+		i.unavailable(w)
+	case out.conflict != nil:
+		i.refuse(w, receiver.Refused{Code: http.StatusConflict, Refusal: *out.conflict})
+	default:
+		i.counts.taken.Add(1)
+		i.answer(w, out.answer)
+	}
+}
+
+// speaker is the key of the node that a request speaks for.
+func (i *Intake) speaker(q *http.Request, now time.Time) (node string, no *receiver.Refused) {
+	who := "certificate"
+	if token, is := receiver.Bearer(q); is {
+		k, no := i.token(q.Context(), token, store.NodeToken, now)
+		if no != nil {
+			return "", no
+		}
+		node, who = k.Subject, "token"
+	} else if node, is = receiver.Certified(q); !is {
+		return "", &receiver.Refused{Code: http.StatusUnauthorized, Refusal: native.Refusal{Error: "no token and no client certificate of a node"}}
+	}
+	if !i.limits.allow(who+" "+node, now) {
+		return "", &receiver.Refused{Code: http.StatusTooManyRequests, Refusal: native.Refusal{Error: "too many requests of this node"}}
+	}
+	return node, nil
+}
+
+// token returns the valid token of a kind.
+func (i *Intake) token(ctx context.Context, secret, kind string, now time.Time) (k store.Token, no *receiver.Refused) {
+	var known bool
+	err := i.store.View(ctx, func(tx *store.Tx) (err error) {
+		k, known, err = tx.TokenOf(ctx, secret)
+		return err
+	})
+	switch {
+	case err != nil:
+		i.failed(err)
+		return k, &receiver.Refused{Code: http.StatusServiceUnavailable, Refusal: native.Refusal{Error: "the database is not available"}}
+	case !known || !k.Valid(now):
+		return k, &receiver.Refused{Code: http.StatusUnauthorized, Refusal: native.Refusal{Error: "the token is not known, has expired or was revoked"}}
+	case k.Kind != kind:
+		return k, &receiver.Refused{Code: http.StatusForbidden, Refusal: native.Refusal{Error: "the token is of kind " + k.Kind + ", not " + kind}}
+	}
+	return k, nil
+}
+
+// retryAfter is how long a client is asked to wait that is refused for now.
+const retryAfter = 5 * time.Second
+
+func (i *Intake) unavailable(w http.ResponseWriter) {
+	i.refuse(w, receiver.Refused{Code: http.StatusServiceUnavailable, Refusal: native.Refusal{Error: "the report could not be kept; send it again"}})
+}
+
+// refuse answers with a refusal.
+func (i *Intake) refuse(w http.ResponseWriter, no receiver.Refused) {
+	i.counts.refused(no.Code)
+	switch no.Code {
+	case http.StatusTooManyRequests, http.StatusServiceUnavailable:
+		w.Header().Set("Retry-After", strconv.Itoa(int(math.Ceil(retryAfter.Seconds()))))
+	case http.StatusUnauthorized:
+		w.Header().Set("WWW-Authenticate", "Bearer")
+	}
+	i.write(w, no.Code, no.Refusal)
+}
+
+func (i *Intake) answer(w http.ResponseWriter, a native.Answer) { i.write(w, http.StatusOK, a) }
+
+func (i *Intake) write(w http.ResponseWriter, code int, doc any) {
+	w.Header().Set("Content-Type", "application/json")
+	w.Header().Set("Cache-Control", "no-store")
+	w.WriteHeader(code)
+	_ = json.NewEncoder(w).Encode(doc) // nobody may be listening
+}

@@ -1,0 +1,215 @@
+package intake
+
+import (
+	"context"
+	"slices"
+	"strings"
+	"time"
+
+	"github.com/nodewatch/nodewatch/internal/status/presence"
+	"github.com/nodewatch/nodewatch/internal/status/store"
+	"github.com/nodewatch/nodewatch/pkg/report/native"
+	"github.com/nodewatch/nodewatch/pkg/report/native/receiver"
+)
+
+// A pending report waits for the store.
+type pending struct {
+	body native.Body
+	now  time.Time    // of its arrival
+	done chan outcome // takes one
+}
+
+// An outcome is what became of a report.
+type outcome struct {
+	answer   native.Answer
+	conflict *native.Refusal
+	err      error
+}
+
+// maxBatch is how many reports share one commit.
+const maxBatch = 64
+
+// enqueue has a report kept, and waits for it; false: that could not be.
+func (i *Intake) enqueue(ctx context.Context, b native.Body, now time.Time) (outcome, bool) {
+	p := pending{body: b, now: now, done: make(chan outcome, 1)}
+	select {
+	case i.queue <- p:
+	default:
+		return outcome{}, false
+	}
+	select {
+	case out := <-p.done:
+		return out, out.err == nil
+	case <-ctx.Done():
+		return outcome{}, false
+	}
+}
+
+// Run keeps reports until ctx ends: what arrives while the store commits shares the
+// next commit.
+func (i *Intake) Run(ctx context.Context) {
+	for {
+		select {
+		case <-ctx.Done():
+			return
+		case first := <-i.queue:
+			i.commit(ctx, i.drain(first))
+		}
+	}
+}
+
+// drain returns the report and those that wait behind it.
+func (i *Intake) drain(first pending) []pending {
+	batch := []pending{first}
+	for len(batch) < maxBatch {
+		select {
+		case p := <-i.queue:
+			batch = append(batch, p)
+		default:
+			return batch
+		}
+	}
+	return batch
+}
+
+// commit keeps the reports in one transaction, or each in one of its own where that
+// fails, so that one report cannot hold up the others.
+func (i *Intake) commit(ctx context.Context, batch []pending) {
+	// Hubs on one PostgreSQL lock nodes in one order.
+	slices.SortStableFunc(batch, func(a, b pending) int { return strings.Compare(a.body.Node.ID, b.body.Node.ID) })
+	outcomes, err := i.keep(ctx, batch)
+	for n, p := range batch {
+		switch {
+		case err == nil:
+			p.done <- outcomes[n]
+		case len(batch) == 1 || ctx.Err() != nil:
+			i.failed(err)
+			p.done <- outcome{err: err}
+		default:
+			i.commit(ctx, batch[n:n+1])
+		}
+	}
+}
+
+func (i *Intake) keep(ctx context.Context, batch []pending) (outcomes []outcome, err error) {
+	err = i.store.Update(ctx, func(tx *store.Tx) error {
+		outcomes = make([]outcome, len(batch))
+		for n, p := range batch {
+			var err error
+			if outcomes[n], err = i.take(ctx, tx, p.body, p.now); err != nil {
+				return err
+			}
+		}
+		return nil
+	})
+	return outcomes, err
+}
+
+// take keeps one report.
+func (i *Intake) take(ctx context.Context, tx *store.Tx, b native.Body, now time.Time) (outcome, error) {
+	id, was, err := tx.Presence(ctx, b.Node.ID)
+	if err != nil {
+		return outcome{}, err
+	}
+	if id == 0 {
+		if id, err = tx.SaveBody(ctx, b, now); err != nil {
+			return outcome{}, err
+		}
+		// The row is locked now: another hub may have made it first.
+		if _, was, err = tx.Presence(ctx, b.Node.ID); err != nil {
+			return outcome{}, err
+		}
+	}
+	known := !was.Arrived.IsZero()
+	if known {
+		if a, repeated := answered(was, b); repeated {
+			return outcome{answer: a}, nil
+		}
+		if no := last(was).Conflict(b, now); no != nil {
+			return outcome{conflict: no}, nil
+		}
+	}
+	answer := native.Answer{Accepted: b.Seq, ServerTime: now.UTC(), Next: i.config.Next.Seconds()}
+	is := store.Presence{
+		Boot: b.Agent.Boot, Started: b.Agent.Started, Seq: b.Seq, Sent: b.SentAt, Arrived: now, Digest: digest(b),
+		Interval: time.Duration(b.Interval) * time.Second, TTL: time.Duration(b.TTL) * time.Second,
+	}
+	if b.Final != nil {
+		is.Final = b.Final.Reason
+	}
+	is.Answered = remember(was, is, answer)
+	if err := tx.SavePresence(ctx, id, is); err != nil {
+		return outcome{}, err
+	}
+	if err := i.transitions(ctx, tx, id, b, now); err != nil {
+		return outcome{}, err
+	}
+	if known && is.Digest == was.Digest && was.Silent.IsZero() {
+		return outcome{answer: answer}, nil // it says nothing new
+	}
+	if _, err := tx.SaveBody(ctx, b, now); err != nil {
+		return outcome{}, err
+	}
+	return outcome{answer: answer}, i.record(ctx, tx, was, b, now)
+}
+
+// last is what the next report is compared with.
+func last(p store.Presence) receiver.Last {
+	return receiver.Last{Boot: p.Boot, Started: p.Started, Seq: p.Seq, Arrived: p.Arrived, TTL: p.TTL, Final: p.Final != ""}
+}
+
+// record keeps what a report means for the states of the node's components.
+func (i *Intake) record(ctx context.Context, tx *store.Tx, was store.Presence, b native.Body, now time.Time) error {
+	states, err := tx.States(ctx, store.OfNode, b.Node.ID)
+	if err != nil {
+		return err
+	}
+	details := map[string]string{}
+	for _, c := range b.Components {
+		details[c.ID] = c.Detail
+	}
+	for _, r := range presence.Rewrites(presence.Before{Arrived: was.Arrived, States: states}, b, now) {
+		id, err := tx.Signal(ctx, store.Key{Kind: store.OfNode, Owner: b.Node.ID, Name: r.Component}, store.Signal{Summary: details[r.Component]})
+		if err != nil {
+			return err
+		}
+		if err := tx.Rewrite(ctx, id, r.From, r.Changes); err != nil {
+			return err
+		}
+	}
+	return nil
+}
+
+func (i *Intake) transitions(ctx context.Context, tx *store.Tx, node int64, b native.Body, now time.Time) error {
+	for _, x := range b.Transitions {
+		if _, err := tx.AddTransition(ctx, node, x, now); err != nil {
+			return err
+		}
+	}
+	return nil
+}
+
+// remembered is how many answers of a node are kept, for requests that are repeated.
+const remembered = 8
+
+// answered is the answer that a report of this boot got before; false: it is new.
+func answered(p store.Presence, b native.Body) (native.Answer, bool) {
+	if b.Agent.Boot != p.Boot {
+		return native.Answer{}, false
+	}
+	for _, a := range p.Answered {
+		if a.Accepted == b.Seq {
+			return a, true
+		}
+	}
+	return native.Answer{}, false
+}
+
+// remember adds an answer to those that are kept of this boot.
+func remember(was, is store.Presence, a native.Answer) []native.Answer {
+	if was.Boot != is.Boot {
+		return []native.Answer{a}
+	}
+	list := append(slices.Clone(was.Answered), a)
+	return list[max(0, len(list)-remembered):]
+}

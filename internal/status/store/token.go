@@ -1,0 +1,129 @@
+package store
+
+import (
+	"context"
+	"crypto/rand"
+	"crypto/sha256"
+	"database/sql"
+	"encoding/base64"
+	"fmt"
+	"slices"
+	"time"
+)
+
+// The kinds of tokens.
+const (
+	NodeToken         = "node"         // reports for one node
+	JoinToken         = "join"         // lets nodes get a token of their own
+	PushToken         = "push"         // pushes the state of one component
+	AlertmanagerToken = "alertmanager" // delivers alerts
+)
+
+// TokenPrefix begins every token, so that one that leaked is recognised.
+const TokenPrefix = "nws_"
+
+// A Token is what is kept of a token. The token itself is not.
+type Token struct {
+	ID        int64
+	Kind      string
+	Subject   string // of a node: its key; of a join token: a pattern of keys; of a push token: the component
+	Label     string
+	Created   time.Time
+	CreatedBy string
+	Expires   time.Time // zero: never
+	Revoked   time.Time // zero: it is not
+	Used      time.Time // about when it was used last; zero: never
+}
+
+// Valid reports whether the token counts at the time.
+func (k Token) Valid(now time.Time) bool {
+	return k.Revoked.IsZero() && (k.Expires.IsZero() || now.Before(k.Expires))
+}
+
+// NewSecret makes a token of 256 bits.
+func NewSecret() string {
+	var raw [32]byte
+	_, _ = rand.Read(raw[:]) // never fails
+	return TokenPrefix + base64.RawURLEncoding.EncodeToString(raw[:])
+}
+
+// addToken keeps a token of which only the hash is written.
+func (t *Tx) addToken(ctx context.Context, secret string, k Token) (id int64, err error) {
+	hash := sha256.Sum256([]byte(secret))
+	_, err = t.one(ctx, []any{&id}, `INSERT INTO token (kind, hash, subject, label, created, created_by, expires) VALUES ($1, $2, $3, $4, $5, $6, $7) RETURNING id`,
+		k.Kind, hash[:], k.Subject, k.Label, millis(k.Created), k.CreatedBy, optional(k.Expires))
+	return id, err
+}
+
+// TokenOf returns the token with the secret; false: there is none.
+func (t *Tx) TokenOf(ctx context.Context, secret string) (Token, bool, error) {
+	hash := sha256.Sum256([]byte(secret))
+	list, err := t.tokens(ctx, `WHERE hash = $1`, hash[:])
+	if err != nil || len(list) == 0 {
+		return Token{}, false, err
+	}
+	return list[0], true, nil
+}
+
+// Tokens are all tokens, the newest first.
+func (t *Tx) Tokens(ctx context.Context) ([]Token, error) {
+	return t.tokens(ctx, `ORDER BY created DESC, id DESC`)
+}
+
+// TokensFor are the tokens of a kind for a subject, the newest first.
+func (t *Tx) TokensFor(ctx context.Context, kind, subject string) ([]Token, error) {
+	return t.tokens(ctx, `WHERE kind = $1 AND subject = $2 ORDER BY created DESC, id DESC`, kind, subject)
+}
+
+func (t *Tx) tokens(ctx context.Context, which string, args ...any) (list []Token, err error) {
+	err = t.rows(ctx, func(r *sql.Rows) error {
+		var (
+			k                      Token
+			created                int64
+			expires, revoked, used sql.NullInt64
+		)
+		if err := r.Scan(&k.ID, &k.Kind, &k.Subject, &k.Label, &created, &k.CreatedBy, &expires, &revoked, &used); err != nil {
+			return err
+		}
+		k.Created, k.Expires, k.Revoked, k.Used = at(created), maybe(expires), maybe(revoked), maybe(used)
+		list = append(list, k)
+		return nil
+	}, `SELECT id, kind, subject, label, created, created_by, expires, revoked, used FROM token `+which, args...)
+	return list, err
+}
+
+// RevokeToken revokes a token; false: there is none that is valid.
+func (t *Tx) RevokeToken(ctx context.Context, id int64, now time.Time) (bool, error) {
+	n, err := t.exec(ctx, `UPDATE token SET revoked = $2 WHERE id = $1 AND revoked IS NULL`, id, millis(now))
+	return n > 0, err
+}
+
+// UseToken notes that a token was used.
+func (t *Tx) UseToken(ctx context.Context, id int64, now time.Time) error {
+	_, err := t.exec(ctx, `UPDATE token SET used = $2 WHERE id = $1`, id, millis(now))
+	return err
+}
+
+// maxValid is how many tokens of a node or component are valid at once, so that one
+// can be replaced without a gap.
+const maxValid = 2
+
+// IssueToken keeps a new token and notes it in the audit log. Its error says so if as
+// many are valid as may be.
+func (t *Tx) IssueToken(ctx context.Context, secret string, k Token) error {
+	if k.Kind == NodeToken || k.Kind == PushToken {
+		list, err := t.TokensFor(ctx, k.Kind, k.Subject)
+		if err != nil {
+			return err
+		}
+		list = slices.DeleteFunc(list, func(other Token) bool { return !other.Valid(k.Created) })
+		if len(list) >= maxValid {
+			return fmt.Errorf("%d tokens of %s are valid, which is the most; revoke one first (token %d is the older one)", len(list), k.Subject, list[len(list)-1].ID)
+		}
+	}
+	id, err := t.addToken(ctx, secret, k)
+	if err != nil {
+		return err
+	}
+	return t.Audit(ctx, Entry{At: k.Created, Who: k.CreatedBy, Action: "token.create", Subject: fmt.Sprint(id), Detail: k.Kind + " " + k.Subject})
+}

@@ -1,0 +1,94 @@
+// Package uptime is the arithmetic of states over time: timelines, what they sum
+// up to, days in a time zone, and uptime. It reads no clock.
+package uptime
+
+import (
+	"slices"
+	"time"
+
+	"github.com/nodewatch/nodewatch/pkg/report"
+)
+
+// A Change begins a state, which lasts until the next Change of the same signal.
+type Change struct {
+	At         time.Time
+	State      report.Impact
+	Reason     string // for machines: a rule, no_report, hub_gap, maintenance; empty: none
+	Backfilled bool   // it was recorded after the fact
+}
+
+// A Timeline is the states of one signal, in the order of time: At grows strictly.
+// Before its first Change there is no record, which counts as nothing.
+type Timeline []Change
+
+// An Interval is a time in one state, From included, To not.
+type Interval struct {
+	From, To   time.Time
+	State      report.Impact
+	Reason     string
+	Backfilled bool
+}
+
+// Length is how long the interval lasts.
+func (i Interval) Length() time.Duration { return i.To.Sub(i.From) }
+
+// At is the change that is in force at the time; false: there is no record yet.
+func (t Timeline) At(at time.Time) (Change, bool) {
+	i, found := slices.BinarySearchFunc(t, at, func(c Change, at time.Time) int { return c.At.Compare(at) })
+	switch {
+	case found:
+		return t[i], true
+	case i == 0:
+		return Change{}, false
+	}
+	return t[i-1], true
+}
+
+// Between is the record between two times, without gaps from its first change on.
+func (t Timeline) Between(from, to time.Time) []Interval {
+	var list []Interval
+	for i, c := range t {
+		end := to
+		if i+1 < len(t) && t[i+1].At.Before(to) {
+			end = t[i+1].At
+		}
+		begin := c.At
+		if begin.Before(from) {
+			begin = from
+		}
+		if begin.Before(end) {
+			list = append(list, Interval{From: begin, To: end, State: c.State, Reason: c.Reason, Backfilled: c.Backfilled})
+		}
+	}
+	return list
+}
+
+// Worst is the timeline of the worst state of several signals at each time. It
+// begins with the first record of any of them.
+func Worst(list ...Timeline) Timeline {
+	if len(list) == 1 {
+		return list[0]
+	}
+	var times []time.Time
+	for _, t := range list {
+		for _, c := range t {
+			times = append(times, c.At)
+		}
+	}
+	slices.SortFunc(times, time.Time.Compare)
+	var all Timeline
+	for _, at := range slices.CompactFunc(times, time.Time.Equal) {
+		var worst Change
+		for _, t := range list {
+			if c, ok := t.At(at); ok && (worst.State == "" || c.State.Rank() > worst.State.Rank()) {
+				worst = c
+			}
+		}
+		worst.At = at
+		if n := len(all); n > 0 && all[n-1].State == worst.State && all[n-1].Reason == worst.Reason && all[n-1].Backfilled == worst.Backfilled {
+			continue
+		}
+		all = append(all, worst)
+	}
+	return all
+}

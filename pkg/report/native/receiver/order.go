@@ -1,0 +1,41 @@
+package receiver
+
+import (
+	"time"
+
+	"github.com/nodewatch/nodewatch/pkg/report/native"
+)
+
+// A Last is what is kept of the latest report of a node to tell whether the next
+// one follows it.
+type Last struct {
+	Boot    string // the kernel's boot id; empty while it is not known
+	Started time.Time
+	Seq     uint64
+	Arrived time.Time // by the receiver's clock
+	TTL     time.Duration
+	Final   bool
+}
+
+// LastOf is what to keep of a report that arrived at the given time.
+func LastOf(b native.Body, arrived time.Time) Last {
+	return Last{Boot: b.Agent.Boot, Started: b.Agent.Started, Seq: b.Seq, Arrived: arrived, TTL: time.Duration(b.TTL) * time.Second, Final: b.Final != nil}
+}
+
+// Conflict says why a report that arrives now does not follow the latest one; nil:
+// it does.
+func (l Last) Conflict(b native.Body, now time.Time) *native.Refusal {
+	sameRun := b.Agent.Started.Equal(l.Started)
+	sameBoot := b.Agent.Boot != "" && b.Agent.Boot == l.Boot
+	if sameRun || sameBoot {
+		if b.Seq > l.Seq {
+			return nil
+		}
+		return &native.Refusal{Error: "a newer report was taken", Reason: native.OldSeq, Accepted: l.Seq}
+	}
+	dead := l.Final || now.Sub(l.Arrived) > l.TTL
+	if dead || b.Agent.Started.After(l.Started) {
+		return nil
+	}
+	return &native.Refusal{Error: "another agent, which started later, speaks for this node", Reason: native.OtherInstance}
+}
