@@ -33,7 +33,7 @@ var sessions = []phrase{
 	{"write processing error", SocketError, "write processing"},
 	{"connect error", ConnectError, ""},
 	{"io error", ProtocolFault, "io error"},
-	{"bad message sequence", ProtocolFault, "sequence"}, // "# for incoming message"
+	{"bad message sequence # for incoming message", ProtocolFault, "sequence"},
 	{"protocol error", ProtocolFault, ""},
 	{"server is speaking msgr1 protocol", ProtocolFault, "msgr1"},
 	{"missing required protocol features", ProtocolFault, "features"},

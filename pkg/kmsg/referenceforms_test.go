@@ -23,7 +23,7 @@ var cephForms = []form{
 	f(SocketError, "", `PEER ADDR (?P<detail>read processing|write processing) error`),
 	f(ConnectError, "", `PEER ADDR connect error`),
 	f(ProtocolFault, "io error", `PEER ADDR io error`),
-	f(ProtocolFault, "sequence", `PEER ADDR bad message sequence`),
+	f(ProtocolFault, "sequence", `PEER ADDR bad message sequence # for incoming message`),
 	f(ProtocolFault, "", `PEER ADDR protocol error`),
 	f(ProtocolFault, "msgr1", `PEER ADDR server is speaking msgr1 protocol`),
 	f(ProtocolFault, "features", `PEER ADDR missing required protocol features`),

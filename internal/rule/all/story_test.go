@@ -2,6 +2,7 @@ package all_test
 
 import (
 	"encoding/json"
+	"fmt"
 	"slices"
 	"strings"
 	"testing"
@@ -13,6 +14,7 @@ import (
 	"github.com/nodewatch/nodewatch/internal/node"
 	"github.com/nodewatch/nodewatch/internal/rule"
 	"github.com/nodewatch/nodewatch/internal/rule/all"
+	"github.com/nodewatch/nodewatch/internal/rule/ruletest"
 	"github.com/nodewatch/nodewatch/pkg/bond"
 	"github.com/nodewatch/nodewatch/pkg/host"
 	"github.com/nodewatch/nodewatch/pkg/kmsg"
@@ -23,56 +25,69 @@ import (
 // story is five bad minutes of a node with two bonds, in which most rules have
 // something to say and several sources go blind.
 func story() []node.Entry {
-	second := plainBond(bond.BalanceXOR, bond.Layer2)
+	second := ruletest.PlainBond(bond.BalanceXOR, bond.Layer2)
 	second.Name, second.Index = "bond1", 11
 	for i, name := range []string{"eth2", "eth3"} {
 		second.Slaves[i].Name, second.Slaves[i].Index = name, 4+i
 	}
-	sc := newScene(over(lacpBond(bond.Layer2), second)).mapped(3, "192.0.2.2").hostSeen(host.State{Release: "6.1.0"}).guestsSeen(vms(8, 0, "")...)
+	sc := ruletest.NewScene(ruletest.Over(ruletest.LACPBond(bond.Layer2), second)).MapDisks(3, "192.0.2.2").SeeHost(host.State{Release: "6.1.0"}).SeeGuests(vms(8, 0, "")...)
 	io := func(done uint64) {
 		var list []rbd.IO
-		for _, m := range sc.s.Mapped.Value {
+		for _, m := range sc.Snapshot.Mapped.Value {
 			list = append(list, rbd.IO{Device: m.Device, Reads: done, ReadTicks: 5 * done, InFlightR: 2})
 		}
-		sc.see(node.SawIO{Reading: node.Reading[[]rbd.IO]{Value: list, At: sc.at}})
+		sc.See(node.SawIO{Reading: node.Reading[[]rbd.IO]{Value: list, At: sc.At}})
 	}
 	lines := func(class kmsg.Class, n uint64) {
-		sc.logged(kmsg.Count{Class: class, Peer: "osd3", Addr: "192.0.2.33:6801", N: n, Text: "libceph: osd3 (1)192.0.2.33:6801 ..."})
+		sc.Log(kmsg.Count{Class: class, Peer: "osd3", Addr: "192.0.2.33:6801", N: n, Text: "libceph: osd3 (1)192.0.2.33:6801 ..."})
 	}
-	sc.see(node.SawKernel{Reading: node.Reading[kmsg.Batch]{Value: kmsg.Batch{Records: 1}, At: sc.at}})
+	sc.See(node.SawKernel{Reading: node.Reading[kmsg.Batch]{Value: kmsg.Batch{Records: 1}, At: sc.At}})
 	io(100)
-	sc.carry("eth0", 1, 1).carry("eth2", 4, 0.1).pass(60)
+	sc.Carry("eth0", 1, 1).Carry("eth2", 4, 0.1).Pass(60)
 	io(200)
-	sc.carry("eth1", 9.7, 0.4)
-	sc.traffic["eth1"].missed = 4000
-	sc.pass(20)
+	sc.Carry("eth1", 9.7, 0.4)
+	sc.Traffic["eth1"].Missed = 4000
+	sc.Pass(20)
 	for range 30 { // a storm
 		lines(kmsg.CRC, 5)
 		lines(kmsg.ClosedOpen, 2)
 		io(200)
-		sc.pass(1)
+		sc.Pass(1)
 	}
-	sc.hostSeen(host.State{Release: "6.1.0", IO: &host.Pressure{Full10: 80, Some10: 90}})
-	sc.guestsSeen(vms(8, 4, "ioerror")...)
-	sc.see(node.SawKernel{Reading: node.Reading[kmsg.Batch]{Value: kmsg.Batch{Records: 9, Lost: 1000}, At: sc.at}})
-	sc.pass(25)
-	sc.blind(node.SourceNIC)
-	sc.blind(node.SourceHost)
+	sc.SeeHost(host.State{Release: "6.1.0", IO: &host.Pressure{Full10: 80, Some10: 90}})
+	sc.SeeGuests(vms(8, 4, "ioerror")...)
+	sc.See(node.SawKernel{Reading: node.Reading[kmsg.Batch]{Value: kmsg.Batch{Records: 9, Lost: 1000}, At: sc.At}})
+	sc.Pass(25)
+	sc.Blind(node.SourceNIC)
+	sc.Blind(node.SourceHost)
 	for range 30 {
-		sc.at = sc.at.Add(time.Second)
-		sc.take(node.Entry{At: sc.at.Add(900 * time.Millisecond)})
+		sc.At = sc.At.Add(time.Second)
+		sc.Take(node.Entry{At: sc.At.Add(900 * time.Millisecond)})
 	}
-	lose(&sc.links.Bonds[1].Slaves[0])
-	sc.links.Bonds[0].Slaves[1].Partner = state(0x07)
-	sc.seeLinks()
-	sc.traffic["eth1"].missed = 0
-	sc.carry("eth1", 1, 1).hostSeen(host.State{Release: "6.1.0"}).guestsSeen(vms(8, 0, "")...)
+	ruletest.Lose(&sc.Links.Bonds[1].Slaves[0])
+	sc.Links.Bonds[0].Slaves[1].Partner = new(bond.PortState(0x07))
+	sc.SeeLinks()
+	sc.Traffic["eth1"].Missed = 0
+	sc.Carry("eth1", 1, 1).SeeHost(host.State{Release: "6.1.0"}).SeeGuests(vms(8, 0, "")...)
 	io(400)
-	sc.pass(60)
+	sc.Pass(60)
 	io(500)
-	sc.see(node.Settings{Off: []string{"bond-hash-layer2", "layer2-bond-krbd"}})
-	sc.pass(60)
-	return sc.tape
+	sc.See(node.Settings{Off: []string{"bond-hash-layer2", "layer2-bond-krbd"}})
+	sc.Pass(60)
+	return sc.Tape
+}
+
+// vms are guests that run, the first of them paused for the reason.
+func vms(n, paused int, reason string) []rbd.Guest {
+	var list []rbd.Guest
+	for i := range n {
+		g := rbd.Guest{Name: fmt.Sprintf("vm%d", 101+i), ID: fmt.Sprint(i), Kind: "vm", State: "running"}
+		if i < paused {
+			g.State, g.Reason = "paused", reason
+		}
+		list = append(list, g)
+	}
+	return list
 }
 
 // told plays the tape and returns each report as JSON.

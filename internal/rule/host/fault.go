@@ -3,10 +3,10 @@ package host
 import (
 	"fmt"
 	"regexp"
-	"slices"
 	"strings"
 	"time"
 
+	"github.com/nodewatch/nodewatch/internal/facts"
 	"github.com/nodewatch/nodewatch/internal/human"
 	"github.com/nodewatch/nodewatch/internal/node"
 	"github.com/nodewatch/nodewatch/internal/rule"
@@ -49,49 +49,32 @@ func hostFault() rule.Rule {
 	}
 }
 
-// A sighting is what the kernel logged of one kind.
-type sighting struct {
-	n     uint64
-	last  *node.Series // nil: nothing
-	lines []report.Evidence
-}
-
-// sightings are the series of a class, of the given details (none: all), whose
-// latest line is within the window.
-func (l *faultLimits) sightings(in rule.Input, class kmsg.Class, details ...string) sighting {
-	var s sighting
-	for _, line := range in.Kernel.Of(class) {
-		if len(details) > 0 && !slices.Contains(details, line.Detail) || in.Now.Sub(line.Last) > l.Window {
-			continue
-		}
-		s.n += line.Total + line.History
-		if s.last == nil || line.Last.After(s.last.Last) {
-			s.last = line
-		}
-		if len(s.lines) < 4 {
-			s.lines = append(s.lines, rule.FactAt(node.SourceKmsg, line.Device, line.Text, line.Last))
-		}
+// texts are the lines as evidence, the first four.
+func texts(lines facts.Lines) []report.Evidence {
+	var list []report.Evidence
+	for _, s := range lines.Series[:min(len(lines.Series), 4)] {
+		list = append(list, rule.FactAt(node.SourceKmsg, s.Device, s.Text, s.Last))
 	}
-	return s
+	return list
 }
 
 // killedProcess is what the OOM killer names in its line.
 var killedProcess = regexp.MustCompile(`Killed process (\d+) \(([^)]*)\)`)
 
 func (l *faultLimits) killed(in rule.Input) (rule.Result, bool) {
-	s := l.sightings(in, kmsg.OOM, "killed", "chosen")
-	if s.last == nil {
-		if s = l.sightings(in, kmsg.OOM, "invoked", "reaped"); s.last == nil {
+	s, is := in.LinesOf(l.Window, kmsg.OOM, "killed", "chosen")
+	if !is {
+		if s, is = in.LinesOf(l.Window, kmsg.OOM, "invoked", "reaped"); !is {
 			return rule.Result{}, false
 		}
 	}
 	name := ""
-	if m := killedProcess.FindStringSubmatch(s.last.Text); m != nil {
+	if m := killedProcess.FindStringSubmatch(s.Latest.Text); m != nil {
 		name = m[2]
 	}
 	r := rule.Result{
-		Subject: "oom", Severity: report.Warning, Evidence: s.lines,
-		Summary: fmt.Sprintf("out of memory: the OOM killer has killed %s at %s", orProcess(name), human.Clock(s.last.Last)),
+		Subject: "oom", Severity: report.Warning, Evidence: texts(s),
+		Summary: fmt.Sprintf("out of memory: the OOM killer has killed %s at %s", orProcess(name), human.Clock(s.Latest.Last)),
 		Advice: []report.Advice{
 			{Do: "See which guests are not running", Command: "virsh list --all"},
 			{Do: "See what uses the memory", Command: "ps -eo rss,pid,comm --sort=-rss | head -20"},
@@ -99,7 +82,7 @@ func (l *faultLimits) killed(in rule.Input) (rule.Result, bool) {
 	}
 	if name == "kvm" || strings.HasPrefix(name, "qemu") {
 		r.Severity = report.Critical
-		r.Summary = fmt.Sprintf("out of memory: the OOM killer has killed a guest (%s) at %s", name, human.Clock(s.last.Last))
+		r.Summary = fmt.Sprintf("out of memory: the OOM killer has killed a guest (%s) at %s", name, human.Clock(s.Latest.Last))
 		r.Advice = append([]report.Advice{{Do: "Find the guest that is gone and start it again, on a node with free memory", Command: "journalctl -k --since -1h -g 'oom|Killed process'"}}, r.Advice...)
 	}
 	return r, true
@@ -113,13 +96,13 @@ func orProcess(name string) string {
 }
 
 func (l *faultLimits) lockup(in rule.Input) (rule.Result, bool) {
-	s := l.sightings(in, kmsg.Lockup)
-	if s.last == nil {
+	s, is := in.LinesOf(l.Window, kmsg.Lockup)
+	if !is {
 		return rule.Result{}, false
 	}
 	return rule.Result{
-		Subject: "lockup", Severity: report.Warning, Evidence: s.lines,
-		Summary: fmt.Sprintf("CPU lockup: %s, the latest at %s", human.Count(s.n, "kernel report"), human.Clock(s.last.Last)),
+		Subject: "lockup", Severity: report.Warning, Evidence: texts(s),
+		Summary: fmt.Sprintf("CPU lockup: %s, the latest at %s", human.Count(s.N, "kernel report"), human.Clock(s.Latest.Last)),
 		Advice: []report.Advice{
 			{Do: "Read the kernel's stack traces", Command: "journalctl -k --since -1h -g 'lockup|rcu|stuck'"},
 			{Do: "If it repeats, migrate the guests away and restart the node"},
@@ -128,17 +111,17 @@ func (l *faultLimits) lockup(in rule.Input) (rule.Result, bool) {
 }
 
 func (l *faultLimits) machineCheck(in rule.Input) (rule.Result, bool) {
-	s := l.sightings(in, kmsg.MachineCheck, "", "UE")
+	s, is := in.LinesOf(l.Window, kmsg.MachineCheck, "", "UE")
 	what := "hardware error (machine check)"
-	if s.last == nil {
-		if s = l.sightings(in, kmsg.PCIeFault, "fatal", "uncorrected", "link down", "recovery failed", "dma"); s.last == nil {
+	if !is {
+		if s, is = in.LinesOf(l.Window, kmsg.PCIeFault, "fatal", "uncorrected", "link down", "recovery failed", "dma"); !is {
 			return rule.Result{}, false
 		}
-		what = "PCIe fault of " + s.last.Device
+		what = "PCIe fault of " + s.Latest.Device
 	}
 	return rule.Result{
-		Subject: "machine-check", Severity: report.Warning, Evidence: s.lines,
-		Summary: fmt.Sprintf("%s: %s, the latest at %s", what, human.Count(s.n, "kernel line"), human.Clock(s.last.Last)),
+		Subject: "machine-check", Severity: report.Warning, Evidence: texts(s),
+		Summary: fmt.Sprintf("%s: %s, the latest at %s", what, human.Count(s.N, "kernel line"), human.Clock(s.Latest.Last)),
 		Advice: []report.Advice{
 			{Do: "Read the kernel's lines", Command: "journalctl -k --since -1h -g 'Hardware Error|EDAC|AER|pcieport'"},
 			{Do: "Check the BMC's event log for the part", Command: "ipmitool sel elist last 20"},
@@ -149,8 +132,8 @@ func (l *faultLimits) machineCheck(in rule.Input) (rule.Result, bool) {
 
 // corrected memory errors are harmless until there are many.
 func (l *faultLimits) corrected(in rule.Input) (rule.Result, bool) {
-	s := l.sightings(in, kmsg.MachineCheck, "CE")
-	if s.last == nil {
+	s, is := in.LinesOf(l.Window, kmsg.MachineCheck, "CE")
+	if !is {
 		return rule.Result{}, false
 	}
 	n := uint64(0)
@@ -160,8 +143,8 @@ func (l *faultLimits) corrected(in rule.Input) (rule.Result, bool) {
 		}
 	}
 	r := rule.Result{
-		Subject: "memory", Severity: report.Info, Evidence: s.lines,
-		Summary: fmt.Sprintf("corrected memory errors: %s, the latest at %s", human.Count(s.n, "report"), human.Clock(s.last.Last)),
+		Subject: "memory", Severity: report.Info, Evidence: texts(s),
+		Summary: fmt.Sprintf("corrected memory errors: %s, the latest at %s", human.Count(s.N, "report"), human.Clock(s.Latest.Last)),
 		Advice:  []report.Advice{{Do: "See which memory module reports them", Command: "ras-mc-ctl --error-count"}},
 	}
 	if n >= uint64(l.Corrected) {
@@ -178,25 +161,25 @@ var tables = map[string]string{
 }
 
 func (l *faultLimits) networkMemory(in rule.Input) (rule.Result, bool) {
-	s := l.sightings(in, kmsg.NetPressure)
-	if s.last == nil {
+	s, is := in.LinesOf(l.Window, kmsg.NetPressure)
+	if !is {
 		return rule.Result{}, false
 	}
-	what := tables[s.last.Detail]
+	what := tables[s.Latest.Detail]
 	if what == "" {
 		what = "a table of the network stack is full"
 	}
 	r := rule.Result{
-		Subject: "network-memory", Severity: report.Warning, Evidence: s.lines,
-		Summary: fmt.Sprintf("%s, and packets are dropped: %s, the latest at %s", what, human.Count(s.n, "kernel line"), human.Clock(s.last.Last)),
+		Subject: "network-memory", Severity: report.Warning, Evidence: texts(s),
+		Summary: fmt.Sprintf("%s, and packets are dropped: %s, the latest at %s", what, human.Count(s.N, "kernel line"), human.Clock(s.Latest.Last)),
 		Advice: []report.Advice{
 			{Do: "Compare the number of connections with the limit", Command: "sysctl net.netfilter.nf_conntrack_count net.netfilter.nf_conntrack_max"},
 			{Do: "See which protocols and states the sockets have", Command: "ss -s"},
 		},
 	}
-	if s.last.Detail == "syn flood" { // only that port's service is hit
+	if s.Latest.Detail == "syn flood" { // only that port's service is hit
 		r.Severity = report.Info
-		r.Summary = fmt.Sprintf("%s: %s, the latest at %s", what, human.Count(s.n, "kernel line"), human.Clock(s.last.Last))
+		r.Summary = fmt.Sprintf("%s: %s, the latest at %s", what, human.Count(s.N, "kernel line"), human.Clock(s.Latest.Last))
 	}
 	return r, true
 }

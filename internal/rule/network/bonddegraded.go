@@ -102,17 +102,17 @@ func noneLeft(in rule.Input, b bond.Bond) (report.Severity, report.Impact, strin
 }
 
 // problems are what is wrong with the links of a bond's slaves.
-func (l *degradedLimits) problems(in rule.Input, b bond.Bond) []problem {
-	var list []problem
+func (l *degradedLimits) problems(in rule.Input, b bond.Bond) []facts.PortProblem {
+	var list []facts.PortProblem
 	for _, s := range b.Slaves {
 		if n := in.Flap(b.Name, s.Name).Within(in.Now, flapWindow); n >= uint64(l.Failures) {
-			list = append(list, problem{s.Name, fmt.Sprintf("lost its link %d times in the last 10 min", n)})
+			list = append(list, facts.PortProblem{Slave: s.Name, Problem: fmt.Sprintf("lost its link %d times in the last 10 min", n)})
 		}
 		switch {
 		case !s.Carrier:
-			list = append(list, problem{s.Name, "has no link"})
+			list = append(list, facts.PortProblem{Slave: s.Name, Problem: "has no link"})
 		case facts.LinkDown(s):
-			list = append(list, problem{s.Name, "is down by the bond's own check (MII status)"})
+			list = append(list, facts.PortProblem{Slave: s.Name, Problem: "is down by the bond's own check (MII status)"})
 		}
 	}
 	return list
@@ -166,11 +166,11 @@ func slaveDownLines(in rule.Input, b bond.Bond) []report.Evidence {
 }
 
 // affected are the slaves with problems, each once, at most as many.
-func affected(list []problem, most int) []string {
+func affected(list []facts.PortProblem, most int) []string {
 	var names []string
 	for _, p := range list {
-		if len(names) < most && !slices.Contains(names, p.slave) {
-			names = append(names, p.slave)
+		if len(names) < most && !slices.Contains(names, p.Slave) {
+			names = append(names, p.Slave)
 		}
 	}
 	return names

@@ -43,18 +43,14 @@ func disagrees(in rule.Input, b bond.Bond) (rule.Result, bool) {
 	}
 	source := facts.BondSource(b)
 	r := rule.Result{Severity: report.Warning, Explains: explainedSubjects(b)}
-	problems := make([]problem, len(l.Ports))
-	for i, p := range l.Ports {
-		problems[i] = problem{p.Slave, p.Problem}
-	}
 	what := l.Bond
 	if what == "" {
-		what = problemText(problems)
+		what = problemText(l.Ports)
 	} else {
 		r.Evidence = append(r.Evidence, in.Fact(source, b.Name, what))
 	}
 	r.Summary = fmt.Sprintf("%s: %s; %s", bondName(b), what, carryText(in, b))
-	r.Evidence = append(r.Evidence, problemFacts(in, source, problems)...)
+	r.Evidence = append(r.Evidence, problemFacts(in, source, l.Ports)...)
 	if b.AD != nil {
 		r.Evidence = append(r.Evidence, in.Fact(source, b.Name, fmt.Sprintf("aggregator %d is active, with %s; partner %s", b.AD.Aggregator, human.Count(int(b.AD.Ports), "port"), b.AD.PartnerMAC)))
 	}

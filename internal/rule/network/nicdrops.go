@@ -37,15 +37,7 @@ func nicDrops() rule.Rule {
 			"Show how large the rings are and can be: `ethtool -g ethX`. Enlarging them (`ethtool -G ethX rx 4096`) resets the NIC: its link is gone for a moment.",
 			"If the link is not full, the CPUs do not keep up with the interrupts: look at `/proc/softirqs` and at how the NIC's queues are distributed.",
 		},
-		Check: func(in rule.Input) []rule.Result {
-			var list []rule.Result
-			for i := range in.AllNICs() {
-				if r, is := l.check(in, &in.AllNICs()[i]); is {
-					list = append(list, r)
-				}
-			}
-			return list
-		},
+		Check: func(in rule.Input) []rule.Result { return overNICs(in, l.check) },
 	}
 }
 

@@ -34,15 +34,7 @@ func nicErrors() rule.Rule {
 			"Clean or replace the cable and the transceivers on both sides, one after the other; watch `ip -s -s link show dev ethX`.",
 			"Take the slave out of the bond meanwhile, if the other can carry the load: `ip link set dev ethX nomaster`.",
 		},
-		Check: func(in rule.Input) []rule.Result {
-			var list []rule.Result
-			for i := range in.AllNICs() {
-				if r, is := l.check(in, &in.AllNICs()[i]); is {
-					list = append(list, r)
-				}
-			}
-			return list
-		},
+		Check: func(in rule.Input) []rule.Result { return overNICs(in, l.check) },
 	}
 }
 

@@ -3,7 +3,6 @@ package network
 import (
 	"fmt"
 	"slices"
-	"strings"
 	"time"
 
 	"github.com/nodewatch/nodewatch/internal/facts"
@@ -41,66 +40,47 @@ func nicFault() rule.Rule {
 	}
 }
 
-// A nicTrouble is what the kernel logged about one NIC.
-type nicTrouble struct {
-	counts map[kmsg.Class]uint64
-	last   *node.Series
-	lines  []report.Evidence
-}
-
 func (l *faultLimits) check(in rule.Input) []rule.Result {
-	troubles := map[string]*nicTrouble{}
-	for _, class := range []kmsg.Class{kmsg.NICHang, kmsg.NICReset, kmsg.NICFault} {
-		for _, s := range in.Kernel.Of(class) {
-			if s.Device == "" || in.Now.Sub(s.Last) > l.Window {
-				continue
-			}
-			t := troubles[s.Device]
-			if t == nil {
-				t = &nicTrouble{counts: map[kmsg.Class]uint64{}}
-				troubles[s.Device] = t
-			}
-			t.counts[class] += s.Total + s.History
-			if t.last == nil || s.Last.After(t.last.Last) {
-				t.last = s
-			}
-			if len(t.lines) < 6 {
-				t.lines = append(t.lines, rule.FactAt(node.SourceKmsg, s.Device, fmt.Sprintf("%s, %s: %s", class, human.Count(s.Total+s.History, "line"), s.Text), s.Last))
-			}
-		}
-	}
 	var list []rule.Result
-	for device, t := range troubles {
-		list = append(list, faultResult(in, device, t))
+	for _, lines := range in.LinesBy(l.Window, func(s *node.Series) (string, bool) { return s.Device, s.Device != "" }, kmsg.NICHang, kmsg.NICReset, kmsg.NICFault) {
+		list = append(list, faultResult(in, lines))
 	}
-	slices.SortFunc(list, func(a, b rule.Result) int { return strings.Compare(a.Subject, b.Subject) })
 	return list
 }
 
-func faultResult(in rule.Input, device string, t *nicTrouble) rule.Result {
+func faultResult(in rule.Input, lines facts.Lines) rule.Result {
+	device := lines.Subject
 	label, bondName := device, ""
 	if n, watched := in.NICNamed(device); watched {
 		label, bondName = n.Label, n.Bond
+	}
+	counts := map[kmsg.Class]uint64{}
+	var told []report.Evidence
+	for _, s := range lines.Series {
+		counts[s.Class] += s.Total + s.History
+		if len(told) < 6 {
+			told = append(told, rule.FactAt(node.SourceKmsg, device, fmt.Sprintf("%s, %s: %s", s.Class, human.Count(s.Total+s.History, "line"), s.Text), s.Last))
+		}
 	}
 	var kinds []string
 	for _, k := range []struct {
 		class kmsg.Class
 		noun  string
 	}{{kmsg.NICHang, "transmit hang"}, {kmsg.NICReset, "reset"}, {kmsg.NICFault, "firmware or hardware fault"}} {
-		if n := t.counts[k.class]; n > 0 {
+		if n := counts[k.class]; n > 0 {
 			kinds = append(kinds, human.Count(n, k.noun))
 		}
 	}
 	r := rule.Result{
 		Subject: device, Severity: report.Warning, Explains: []string{device, bondName},
-		Summary:  fmt.Sprintf("%s is faulty: the kernel reports %s, the latest at %s", label, human.Names(kinds, 3), human.Clock(t.last.Last)),
-		Evidence: t.lines,
+		Summary:  fmt.Sprintf("%s is faulty: the kernel reports %s, the latest at %s", label, human.Names(kinds, 3), human.Clock(lines.Latest.Last)),
+		Evidence: told,
 		Advice: []report.Advice{
 			{Do: "Read the kernel's lines about " + device, Command: rule.ShellCommand("journalctl -k --since -1h -g %s", device)},
 			{Do: "Show its driver and firmware version, and look the fault up in the driver's changelog", Command: rule.ShellCommand("ethtool -i %s", device)},
 		},
 	}
-	if t.counts[kmsg.NICHang]+t.counts[kmsg.NICFault] == 0 && t.counts[kmsg.NICReset] == 1 {
+	if counts[kmsg.NICHang]+counts[kmsg.NICFault] == 0 && counts[kmsg.NICReset] == 1 {
 		r.Severity = report.Info // as after a change of its settings
 	}
 	if bondName == "" {

@@ -37,15 +37,7 @@ func nicSaturated() rule.Rule {
 			"See whether the other slaves of the bond are idle: then it is bond-imbalance, and a matter of hashing.",
 			"Limit the backup or the migration at its source, rather than the NIC: a limit on the NIC hits corosync and Ceph as well.",
 		},
-		Check: func(in rule.Input) []rule.Result {
-			var list []rule.Result
-			for i := range in.AllNICs() {
-				if r, is := l.check(in, &in.AllNICs()[i]); is {
-					list = append(list, r)
-				}
-			}
-			return list
-		},
+		Check: func(in rule.Input) []rule.Result { return overNICs(in, l.check) },
 	}
 }
 

@@ -29,6 +29,7 @@ type Scene struct {
 	At       time.Time
 	Links    bond.Links
 	Traffic  map[string]*Load // by NIC
+	Tape     []node.Entry     // all that has been folded in
 }
 
 // A Load is what a NIC carries each second.
@@ -76,6 +77,7 @@ func (sc *Scene) See(o node.Observation) {
 
 // Take folds one entry in.
 func (sc *Scene) Take(e node.Entry) {
+	sc.Tape = append(sc.Tape, e)
 	sc.Snapshot = sc.Snapshot.Take(e)
 }
 
@@ -201,7 +203,7 @@ func FactsOf(list []report.Evidence) []string {
 	return all
 }
 
-// Commands a list of advice.
+// CommandsOf are those of a list of advice.
 func CommandsOf(list []report.Advice) []string {
 	var all []string
 	for _, a := range list {

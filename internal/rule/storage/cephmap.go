@@ -11,9 +11,6 @@ import (
 	"github.com/nodewatch/nodewatch/pkg/report"
 )
 
-// mapClasses are what keeps the kernel from knowing, or finding in, the cluster's map.
-var mapClasses = []kmsg.Class{kmsg.MapCorrupt, kmsg.NoOSD, kmsg.PoolGone}
-
 func cephMap() rule.Rule {
 	limits := &struct {
 		Fresh time.Duration `json:"fresh" doc:"how long after its latest line the finding stays" min:"1m" max:"24h"`
@@ -31,20 +28,11 @@ func cephMap() rule.Rule {
 		Do: []string{"Corrupt map: look for a kernel that is too old for the cluster.", "No OSD: correct the pool's CRUSH rule.", "Pool gone: unmap the images of that pool."},
 		Check: func(in rule.Input) []rule.Result {
 			var list []rule.Result
-			for _, class := range mapClasses {
-				var latest *node.Series
-				lines := uint64(0)
-				for _, s := range in.Kernel.Of(class) {
-					if s.Total > 0 && in.Now.Sub(s.Last) < limits.Fresh && (latest == nil || s.Last.After(latest.Last)) {
-						latest = s
-					}
-					lines += s.Total
-				}
-				if latest == nil {
-					continue
-				}
-				r := rule.Result{Subject: string(class), Severity: report.Warning, Evidence: []report.Evidence{rule.FactAt(node.SourceKmsg, latest.Peer, fmt.Sprintf("%s, latest: %s", human.Count(lines, "line"), latest.Text), latest.Last)}, Advice: []report.Advice{askCluster}}
-				switch class {
+			byClass := func(s *node.Series) (string, bool) { return string(s.Class), s.Total > 0 }
+			for _, lines := range in.LinesBy(limits.Fresh, byClass, kmsg.MapCorrupt, kmsg.NoOSD, kmsg.PoolGone) {
+				latest := lines.Latest
+				r := rule.Result{Subject: lines.Subject, Severity: report.Warning, Evidence: []report.Evidence{rule.FactAt(node.SourceKmsg, latest.Peer, fmt.Sprintf("%s, latest: %s", human.Count(lines.N, "line"), latest.Text), latest.Last)}, Advice: []report.Advice{askCluster}}
+				switch latest.Class {
 				case kmsg.NoOSD:
 					r.Summary = "CRUSH gives no OSD for some requests, which wait and are sent to nobody: " + latest.Text
 					r.Advice = []report.Advice{{Do: "Correct the CRUSH rule of the pool", Command: "ceph --connect-timeout 10 osd crush rule dump"}, askCluster}

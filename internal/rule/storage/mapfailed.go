@@ -27,38 +27,17 @@ func krbdMapFailed() rule.Rule {
 			"The finding stays for 15 minutes after the latest line.",
 		Do: []string{"Give the client's key the profile rbd, which may blocklist: `ceph auth caps`.", "See who holds the lock: `rbd lock ls`, `rbd status`.", "Disable image features that this kernel does not have."},
 		Check: func(in rule.Input) []rule.Result {
-			type failure struct {
-				last  *node.Series
-				lines uint64
-			}
-			by := map[string]*failure{}
-			for _, class := range []kmsg.Class{kmsg.RBDLock, kmsg.RBDMapFail} {
-				for _, s := range in.Kernel.Of(class) {
-					if s.Total == 0 || in.Now.Sub(s.Last) >= limits.Fresh || class == kmsg.RBDLock && !lockFailed(s) {
-						continue
-					}
-					f := by[s.Device]
-					if f == nil {
-						f = &failure{last: s}
-						by[s.Device] = f
-					}
-					f.lines += s.Total
-					if s.Last.After(f.last.Last) {
-						f.last = s
-					}
-				}
-			}
 			var list []rule.Result
-			for _, device := range sortedKeys(by) {
-				f := by[device]
+			for _, lines := range in.LinesBy(limits.Fresh, mapFailure, kmsg.RBDLock, kmsg.RBDMapFail) {
+				device := lines.Subject
 				name := device
 				if device == "" {
 					name = "an image"
 				}
 				list = append(list, rule.Result{
 					Subject: device, Severity: report.Warning,
-					Summary:  fmt.Sprintf("%s cannot be mapped or locked: %s", name, f.last.Text),
-					Evidence: []report.Evidence{rule.FactAt(node.SourceKmsg, device, fmt.Sprintf("%s, latest: %s", human.Count(f.lines, "line"), f.last.Text), f.last.Last)},
+					Summary:  fmt.Sprintf("%s cannot be mapped or locked: %s", name, lines.Latest.Text),
+					Evidence: []report.Evidence{rule.FactAt(node.SourceKmsg, device, fmt.Sprintf("%s, latest: %s", human.Count(lines.N, "line"), lines.Latest.Text), lines.Latest.Last)},
 					Advice:   []report.Advice{{Do: "Check who holds the image's lock, and whether this client's caps allow to blocklist (profile rbd)", Command: "ceph --connect-timeout 10 auth ls; ceph --connect-timeout 10 osd blocklist ls"}},
 				})
 			}
@@ -67,12 +46,13 @@ func krbdMapFailed() rule.Rule {
 	}
 }
 
-// lockFailed reports whether a line says that a lock could not be had, and not only
-// that it is taken over or given away.
-func lockFailed(s *node.Series) bool {
+// mapFailure is the device that a line is about, and whether it says that an image
+// could not be mapped or locked, and not only that a lock is taken over or given away.
+func mapFailure(s *node.Series) (string, bool) {
+	failed := s.Class == kmsg.RBDMapFail
 	switch s.Detail {
 	case "blocklist", "acquire", "lock", "break", "external", "owners", "lockers":
-		return s.Errno != 0 || s.Detail == "external"
+		failed = failed || s.Errno != 0 || s.Detail == "external"
 	}
-	return false
+	return s.Device, failed && s.Total > 0
 }

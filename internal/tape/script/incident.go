@@ -96,9 +96,6 @@ func (in *Incident) parseScript(script string, first int) error {
 	var last time.Duration
 	line := first
 	for text := range strings.SplitSeq(script, "\n") {
-		if j := strings.Index(text, " #"); j >= 0 {
-			text = text[:j]
-		}
 		if text = strings.TrimSpace(text); text != "" && text[0] != '#' {
 			if n := len(in.steps); n > 0 && in.steps[n-1].verb == "end" {
 				return &Mistake{line, fmt.Errorf("%q follows the end; \"TIME end\" must be the last line of the script", text)}

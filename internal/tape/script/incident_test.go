@@ -87,6 +87,15 @@ func TestIncidentPlaysLikeANode(t *testing.T) {
 	}
 }
 
+// Kernel lines hold number signs: only a line that begins with one is a comment.
+func TestANumberSignWithinALineBelongsToIt(t *testing.T) {
+	list := snapshots(t, "-- tape --\n# a comment\n0s start node7\n  # another\n1s log libceph: osd1 (1)192.0.2.33:6801 bad message sequence # for incoming message\n3s end\n")
+	lines := list[len(list)-1].Kernel.Of(kmsg.ProtocolFault)
+	if len(lines) != 1 || lines[0].Text != "libceph: osd1 (1)192.0.2.33:6801 bad message sequence # for incoming message" {
+		t.Errorf("got %+v, want the whole line", lines)
+	}
+}
+
 func TestIncidentPlaysTheSameTwice(t *testing.T) {
 	in, err := Parse([]byte(small))
 	if err != nil {
