@@ -145,9 +145,14 @@ type lossLines struct {
 
 func (f *Facts) findLossLines() lossLines {
 	var l lossLines
-	place := map[string]int{}
+	series := 0
 	for _, class := range sessionClasses {
-		detail, reason := "?", kmsg.Reason("")
+		series += len(f.Kernel.Of(class))
+	}
+	l.lines = make([]lossLine, 0, series)
+	place := make(map[string]int, series/2)
+	for _, class := range sessionClasses {
+		detail, reason, next := "?", kmsg.Reason(""), 0
 		for _, s := range f.Kernel.Of(class) {
 			if s.Total == 0 || !isOSD(s.Peer) || f.Now.Sub(s.Last) > recently+10*time.Second {
 				continue
@@ -158,25 +163,44 @@ func (f *Facts) findLossLines() lossLines {
 			if reason == "" {
 				continue
 			}
-			at, known := place[s.Peer]
-			if !known {
-				at = len(l.osds)
-				place[s.Peer] = at
-				l.osds = append(l.osds, s.Peer)
+			at := next // each class names the OSDs in one order, and often the same ones
+			if at >= len(l.osds) || l.osds[at] != s.Peer {
+				var known bool
+				if at, known = place[s.Peer]; !known {
+					at = len(l.osds)
+					place[s.Peer] = at
+					l.osds = append(l.osds, s.Peer)
+				}
 			}
+			next = at + 1
 			l.lines = append(l.lines, lossLine{at, s, reasonIndex(reason)})
 		}
 	}
-	sorted := slices.Clone(l.osds)
-	slices.SortFunc(sorted, human.ByNumber)
-	for i, osd := range sorted {
-		place[osd] = i
+	order := make([]int, len(l.osds))
+	for i := range order {
+		order[i] = i
+	}
+	slices.SortFunc(order, func(a, b int) int { return human.ByNumber(l.osds[a], l.osds[b]) })
+	sorted, rank := make([]string, len(order)), make([]int, len(order))
+	for i, was := range order {
+		sorted[i], rank[was] = l.osds[was], i
 	}
 	for i := range l.lines {
-		l.lines[i].osd = place[l.osds[l.lines[i].osd]]
+		l.lines[i].osd = rank[l.lines[i].osd]
 	}
 	l.osds = sorted
 	return l
+}
+
+// Unopened are SessionLosses if some session could not be opened or was refused in
+// the last d; else none.
+func (f *Facts) Unopened(d time.Duration) *Losses {
+	for _, line := range f.lossLines().lines {
+		if line.reason >= firstUnanswered && f.Now.Sub(line.series.Last) <= d+10*time.Second {
+			return f.SessionLosses(d)
+		}
+	}
+	return &Losses{Window: d}
 }
 
 func (f *Facts) findLosses(d time.Duration) *Losses {

@@ -2,8 +2,8 @@ package facts
 
 import (
 	"cmp"
-	"fmt"
 	"slices"
+	"strconv"
 	"strings"
 	"time"
 
@@ -137,7 +137,7 @@ func OSDName(id int) string {
 	if id < 0 {
 		return "no OSD (homeless)"
 	}
-	return fmt.Sprintf("osd%d", id)
+	return "osd" + strconv.Itoa(id)
 }
 
 // Devices are the devices of stalls, those of no mapped image left out.

@@ -136,11 +136,5 @@ func (s *Series) Onset(now time.Time, d time.Duration) time.Time {
 // SecondsWithin is in how many different seconds of the last d, at most a minute,
 // the series had a live line.
 func (s *Series) SecondsWithin(now time.Time, d time.Duration) int {
-	n := 0
-	for slot, first := now.Unix(), now.Unix()-int64(min(d, ringLen*time.Second)/time.Second)+1; slot >= first; slot-- {
-		if s.Seconds.at(slot) > 0 {
-			n++
-		}
-	}
-	return n
+	return s.Seconds.used(now.Unix(), int64(min(d, ringLen*time.Second)/time.Second))
 }

@@ -83,20 +83,45 @@ func (r *Ring) sum(now, slots int64) uint64 {
 	if r.head <= now && r.head > now-slots {
 		sum = uint64(r.now)
 	}
-	if r.past == nil {
-		return sum
-	}
-	if now >= r.head && now-slots < r.head-ringLen+1 {
+	if r.past != nil && now >= r.head && now-slots < r.head-ringLen+1 {
 		return sum + r.all // the whole ring
 	}
-	first, last := max(now-slots+1, r.head-ringLen+1, 0), min(now, r.head-1)
-	for i := first % ringLen; first <= last; first++ {
+	i, n := r.span(now, slots)
+	for ; n > 0; n-- {
 		sum += uint64(r.past[i])
 		if i++; i == ringLen {
 			i = 0
 		}
 	}
 	return sum
+}
+
+// used is in how many of the last slots up to now something was counted.
+func (r *Ring) used(now, slots int64) int {
+	used := 0
+	if r.now > 0 && r.head <= now && r.head > now-slots {
+		used = 1
+	}
+	i, n := r.span(now, slots)
+	for ; n > 0; n-- {
+		if r.past[i] > 0 {
+			used++
+		}
+		if i++; i == ringLen {
+			i = 0
+		}
+	}
+	return used
+}
+
+// span is which places of past the last slots up to now are: the first, and how many
+// follow it, around the ring.
+func (r *Ring) span(now, slots int64) (first, n int64) {
+	if r.past == nil {
+		return 0, 0
+	}
+	from, to := max(now-slots+1, r.head-ringLen+1, 0), min(now, r.head-1)
+	return from % ringLen, to - from + 1
 }
 
 // first is the earliest slot of the last slots up to now in which something was

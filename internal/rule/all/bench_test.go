@@ -3,6 +3,7 @@ package all_test
 import (
 	"fmt"
 	"runtime"
+	"slices"
 	"testing"
 	"time"
 
@@ -11,6 +12,7 @@ import (
 	"github.com/nodewatch/nodewatch/internal/judge"
 	"github.com/nodewatch/nodewatch/internal/node"
 	"github.com/nodewatch/nodewatch/internal/rule/all"
+	"github.com/nodewatch/nodewatch/internal/rule/ruletest"
 	"github.com/nodewatch/nodewatch/pkg/bond"
 	"github.com/nodewatch/nodewatch/pkg/ceph"
 	"github.com/nodewatch/nodewatch/pkg/host"
@@ -44,7 +46,7 @@ type big struct {
 func newBig() *big {
 	b := &big{host: host.State{Release: "6.1.0-56-amd64", BootID: "a", CPUs: 128, Load: [3]float64{40, 40, 40}, IO: &host.Pressure{Some10: 4}}}
 	for i := range benchBonds {
-		made := lacpBond(bond.Layer34)
+		made := ruletest.LACPBond(bond.Layer34)
 		if i == 0 {
 			made.HashPolicy = bond.Layer2
 		}
@@ -145,8 +147,9 @@ func (b *big) rare(at time.Time) []node.Observation {
 
 // BenchmarkTick is one second of a node of ten times the incident's size: the fold
 // of what was seen, every rule, and the report. Everything, which is all sources
-// at once in a storm, happens once a minute. cpu-ms is what it takes of a core,
-// whatever else the machine does.
+// at once in a storm, happens once a minute. cpu-ms is what half of the seconds take of
+// a core at most; least-cpu-ms what the fastest takes, which other work on the machine
+// disturbs least.
 func BenchmarkTick(b *testing.B) {
 	for _, c := range []struct {
 		name        string
@@ -155,7 +158,7 @@ func BenchmarkTick(b *testing.B) {
 		b.Run(c.name, func(b *testing.B) {
 			runtime.LockOSThread()
 			defer runtime.UnlockOSThread()
-			n, j, at, cpu := newBig(), judge.New(all.Default()), time.Date(2026, 3, 1, 2, 0, 0, 0, time.UTC), time.Duration(0)
+			n, j, at, cpu := newBig(), judge.New(all.Default()), time.Date(2026, 3, 1, 2, 0, 0, 0, time.UTC), []time.Duration(nil)
 			take := func(list []node.Observation) {
 				for _, o := range list {
 					j.Take(node.Entry{At: at, Obs: o})
@@ -176,18 +179,20 @@ func BenchmarkTick(b *testing.B) {
 				if _, judged := j.Take(node.Entry{At: at.Add(900 * time.Millisecond)}); !judged {
 					b.Fatal("nothing was judged")
 				}
-				cpu += spent(b) - began
+				cpu = append(cpu, spent(b)-began)
 			}
 			for range 90 {
 				second()
 			}
 			b.ReportAllocs()
 			b.ResetTimer()
-			cpu = 0
+			cpu = nil
 			for b.Loop() {
 				second()
 			}
-			b.ReportMetric(float64(cpu.Microseconds())/1000/float64(b.N), "cpu-ms")
+			slices.Sort(cpu)
+			b.ReportMetric(float64(cpu[len(cpu)/2].Microseconds())/1000, "cpu-ms")
+			b.ReportMetric(float64(cpu[0].Microseconds())/1000, "least-cpu-ms")
 		})
 	}
 }

@@ -67,7 +67,7 @@ func libcephCRC() rule.Rule {
 			if n >= 2 {
 				r.Severity = report.Warning
 			}
-			if continues := faultsWithin(in, justNow) > 0; continues {
+			if in.Now.Unix()-lastFault(in).Unix() < int64(justNow/time.Second) {
 				if n >= uint64(limits.Degraded) {
 					r.Impact = report.DegradedPerformance
 				}
@@ -102,6 +102,19 @@ func faultsWithin(in rule.Input, d time.Duration) uint64 {
 		n += o.Of(kmsg.ReasonCRC, kmsg.ReasonAuthTag)
 	}
 	return n
+}
+
+// lastFault is when the latest fault was logged, live; zero: none was.
+func lastFault(in rule.Input) time.Time {
+	var last time.Time
+	for _, class := range []kmsg.Class{kmsg.CRC, kmsg.Integrity} {
+		for _, s := range in.Kernel.Of(class) {
+			if s.Total > 0 && strings.HasPrefix(s.Peer, "osd") {
+				last = facts.Later(last, s.Last)
+			}
+		}
+	}
+	return last
 }
 
 // remembered is for how long faults are told after the latest, so that one an hour is

@@ -37,7 +37,7 @@ func cephRefused() rule.Rule {
 			"Protocol: check ms_mode of the mappings against what the cluster's daemons listen to (msgr1, msgr2).",
 		},
 		Check: func(in rule.Input) []rule.Result {
-			losses := in.SessionLosses(limits.Window)
+			losses := in.Unopened(limits.Window)
 			var osds []*facts.OSDLosses
 			n := uint64(0)
 			for i := range losses.OSDs {

@@ -120,7 +120,7 @@ func (s *storm) remember(f *facts.Facts, was stormState, raised bool) {
 // stalled are the stalls that may belong to a storm: devices without completions, or
 // that crawl, and requests that are sent again and again.
 func (l *stormLimits) stalled(f *facts.Facts) []facts.Stall {
-	var list []facts.Stall
+	list := make([]facts.Stall, 0, len(f.Stalls()))
 	for _, s := range f.Stalls() {
 		resent := false
 		for _, w := range s.Waits {
@@ -135,7 +135,6 @@ func (l *stormLimits) stalled(f *facts.Facts) []facts.Stall {
 
 // loops are the OSDs whose working sessions are lost in a loop.
 func (l *stormLimits) loops(f *facts.Facts, losses *facts.Losses, stalls []facts.Stall) []*facts.OSDLosses {
-	short := f.SessionLosses(l.CRCWindow).OSDs // by number, as the longer list
 	clients := uint64(max(1, len(f.Clients())))
 	if f.Host.Value.CephFS {
 		clients++
@@ -147,7 +146,11 @@ func (l *stormLimits) loops(f *facts.Facts, losses *facts.Losses, stalls []facts
 			slow += n
 		}
 	}
-	var list []*facts.OSDLosses
+	var short []*facts.OSDLosses // by number, as the longer list
+	if slow < slowLoop || l.CRCWindow > l.CloseWindow {
+		short = f.SessionLosses(l.CRCWindow).OSDs
+	}
+	list := make([]*facts.OSDLosses, 0, len(losses.OSDs))
 	for i := range losses.OSDs {
 		o := losses.OSDs[i]
 		for len(short) > 0 && human.ByNumber(short[0].OSD, o.OSD) < 0 {
@@ -179,7 +182,8 @@ func (s *storm) tied(f *facts.Facts, stalls []facts.Stall) []facts.Stall {
 	loops := func(w node.Wait) bool {
 		return slices.ContainsFunc(s.looping, func(o *facts.OSDLosses) bool { return o.OSD == facts.OSDName(w.Request.OSD) })
 	}
-	var list, unknown []facts.Stall
+	var list []facts.Stall
+	unknown := make([]facts.Stall, 0, len(stalls))
 	for _, x := range stalls {
 		switch {
 		case len(x.Waits) == 0:
@@ -192,10 +196,11 @@ func (s *storm) tied(f *facts.Facts, stalls []facts.Stall) []facts.Stall {
 		first := f.FirstLoss().Add(-leadTime)
 		return !slices.ContainsFunc(unknown, func(x facts.Stall) bool { return x.Since.Before(first) })
 	}
-	if len(list) > 0 || 2*len(unknown) >= len(f.Mapped.Value) || lasting >= 5 || together() {
-		list = append(list, unknown...)
+	if len(list) == 0 && (2*len(unknown) >= len(f.Mapped.Value) || lasting >= 5 || together()) {
+		return unknown
 	}
-	if len(list) > len(unknown) {
+	if len(list) > 0 {
+		list = append(list, unknown...)
 		slices.SortStableFunc(list, func(a, b facts.Stall) int { return cmp.Compare(b.For, a.For) })
 	}
 	return list

@@ -2,6 +2,7 @@ package storage
 
 import (
 	"fmt"
+	"maps"
 	"slices"
 	"time"
 
@@ -56,7 +57,7 @@ func cephUnreachable() rule.Rule {
 				}
 			}
 			var list []rule.Result
-			for _, fsid := range sortedKeys(clusters) {
+			for _, fsid := range slices.Sorted(maps.Keys(clusters)) {
 				subject := fsid
 				if len(clusters) == 1 {
 					subject = ""
@@ -75,15 +76,6 @@ func cephUnreachable() rule.Rule {
 	}
 }
 
-func sortedKeys[V any](m map[string]V) []string {
-	keys := make([]string, 0, len(m))
-	for k := range m {
-		keys = append(keys, k)
-	}
-	slices.Sort(keys)
-	return keys
-}
-
 // osds judges whether the OSDs of a cluster are gone. An outage lasts while nothing
 // completes, as the kernel tries ever more seldom.
 func (l *unreachableLimits) osds(in rule.Input, subject string, devices map[string]bool, clusters int) (rule.Result, bool) {
@@ -96,7 +88,7 @@ func (l *unreachableLimits) osds(in rule.Input, subject string, devices map[stri
 	for _, osd := range c.Down {
 		gone[osd] = true
 	}
-	losses := in.SessionLosses(l.Window)
+	losses := in.Unopened(l.Window)
 	refused := 0
 	for i := range losses.OSDs {
 		o := losses.OSDs[i]
@@ -115,7 +107,7 @@ func (l *unreachableLimits) osds(in rule.Input, subject string, devices map[stri
 	if !lasts && (!enough || len(gone) < 2 && (len(gone) == 0 || len(in.Snapshot.Cluster.Value.OSDMap.OSDs) != 1)) {
 		return rule.Result{}, false
 	}
-	names := sortedKeys(gone)
+	names := slices.Sorted(maps.Keys(gone))
 	slices.SortFunc(names, human.ByNumber)
 	what := fmt.Sprintf("%s of %s are down or refuse connections (%s)", human.Number(len(gone)), human.Count(known, "known OSD"), human.Names(names, 4))
 	if len(gone) == 0 {
