@@ -22,6 +22,7 @@ func catalogue() []listing {
 		{node.SourceBond, 30 * time.Second, 5 * time.Second, "bonds, slaves, hash policy, LACP, VLANs, bridges: rtnetlink, and at once on their own link events", "nothing", nil},
 		{node.SourceNIC, time.Second, 3 * time.Second, "64-bit counters of slaves and NICs: rtnetlink", "nothing", nil},
 		{node.SourceDrops, 10 * time.Second, 5 * time.Second, "the drivers' buffer drop counters: ethtool -S", "nothing", nil},
+		{node.SourceLimits, 10 * time.Second, 5 * time.Second, "rate limits (tc) on the links that carry krbd's traffic: rtnetlink", "nothing", nil},
 		{node.SourceOVS, 30 * time.Second, 3 * time.Second, "Open vSwitch bonds: OVSDB", "read access to db.sock", map[node.ErrorKind]string{
 			node.Denied: "let nodewatch's user read Open vSwitch's db.sock, or set ovs.off: true",
 		}},

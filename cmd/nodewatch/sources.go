@@ -47,6 +47,7 @@ func sources(ctx context.Context, c config.Config, at roots, l *launcher.Client,
 		poll(node.SourceBond, watch.Events(ctx, bond.Follow), nics.read(links.Read), func(r node.Reading[bond.Links]) node.Observation { return node.SawLinks{Reading: r} }),
 		poll(node.SourceNIC, nil, nics.counters(links), func(r node.Reading[[]bond.Counters]) node.Observation { return node.SawCounters{Reading: r} }),
 		poll(node.SourceDrops, nil, nics.drops, func(r node.Reading[[]bond.Drops]) node.Observation { return node.SawDrops{Reading: r} }),
+		poll(node.SourceLimits, nil, limits(view), func(r node.Reading[bond.Limits]) node.Observation { return node.SawLimits{Reading: r} }),
 		poll(node.SourceKrbd, nil, rbd.NewLister(sys, options(probe)).Read, func(r node.Reading[[]rbd.Mapped]) node.Observation { return node.SawMapped{Reading: r} }),
 		poll(node.SourceIO, nil, rbd.NewIOReader(sys).Read, func(r node.Reading[[]rbd.IO]) node.Observation { return node.SawIO{Reading: r} }),
 		poll(node.SourceOSDC, nil, osdc(probe, view), func(r node.Reading[[]rbd.Pending]) node.Observation { return node.SawPending{Reading: r} }),
@@ -134,6 +135,15 @@ func (n *nicList) drops(ctx context.Context) ([]bond.Drops, error) {
 		names = append(names, c.Name)
 	}
 	return bond.ReadDrops(ctx, names)
+}
+
+// limits reads the rate limits of the links that carry krbd's traffic. Before the first
+// verdict none is known.
+func limits(view func() (judge.View, bool)) func(context.Context) (bond.Limits, error) {
+	return func(ctx context.Context) (bond.Limits, error) {
+		v, _ := view()
+		return bond.ReadLimits(ctx, v.StorageLinks())
+	}
 }
 
 // ovs reads Open vSwitch's bonds.

@@ -40,6 +40,18 @@ func nicFamilies() []family {
 		all = append(all, family{name: "nodewatch_nic_" + c.name + "_total", kind: counter, labels: []string{"nic", "bond"}, help: c.help,
 			read: eachNIC(func(n placed, emit emit) { emit(float64(c.read(n.Last)), n.Name, n.bond) })})
 	}
+	all = append(all, family{name: "nodewatch_link_limit_bytes", kind: gauge, labels: []string{"link", "direction", "kind", "where"},
+		help: "Rate limit that tc has set on a link that krbd's traffic passes, in bytes a second; the first 64.",
+		read: func(p *picture, emit emit) {
+			seen := map[bond.Limit]bool{}
+			for _, l := range p.Limits.Value.Limits {
+				rate := l.Rate
+				if l.Rate = 0; len(seen) < maxLimits && !seen[l] { // two of one place would be one series
+					seen[l] = true
+					emit(float64(rate)/8, l.Link, l.Way, l.Kind, l.Where)
+				}
+			}
+		}})
 	return append(all, family{name: "nodewatch_nic_driver_events_total", kind: counter, labels: []string{"nic", "bond", "counter"},
 		help: "The driver's own counters of frames dropped for lack of buffers and of pause frames, by their names in ethtool -S.",
 		read: eachNIC(func(n placed, emit emit) {

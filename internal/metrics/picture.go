@@ -17,6 +17,7 @@ const (
 	maxBonds    = 32   // by name
 	maxNICs     = 64   // slaves first
 	maxCounters = 32   // of one NIC's driver
+	maxLimits   = 64   // of tc
 	maxOSDs     = 50   // those the kernel complains of most
 	maxStuck    = 50   // krbd devices, the longest stuck first
 	maxDevices  = 1000 // krbd devices with an info metric

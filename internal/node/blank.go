@@ -18,6 +18,8 @@ func Name(o Observation) string {
 		return SourceNIC
 	case SawDrops, *SawDrops:
 		return SourceDrops
+	case SawLimits, *SawLimits:
+		return SourceLimits
 	case SawOVS, *SawOVS:
 		return SourceOVS
 	case SawMapped, *SawMapped:
@@ -63,6 +65,8 @@ func Blank(name string) (Observation, error) {
 		return &SawCounters{}, nil
 	case SourceDrops:
 		return &SawDrops{}, nil
+	case SourceLimits:
+		return &SawLimits{}, nil
 	case SourceOVS:
 		return &SawOVS{}, nil
 	case SourceKrbd:
@@ -98,7 +102,7 @@ func Blank(name string) (Observation, error) {
 // Names are the names of all observations.
 func Names() []string {
 	return []string{
-		"start", "settings", SourceBond, SourceNIC, SourceDrops, SourceOVS, SourceKrbd, SourceIO, SourceOSDC, SourceLibvirt,
+		"start", "settings", SourceBond, SourceNIC, SourceDrops, SourceLimits, SourceOVS, SourceKrbd, SourceIO, SourceOSDC, SourceLibvirt,
 		SourceQEMU, SourceKmsg, SourceHost, SourceCeph, SourceWishes, SourceReporters, SourceState, SourceStateDirectory,
 	}
 }

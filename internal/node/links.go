@@ -47,6 +47,7 @@ type Path struct {
 	IP       string   // the client's address on this node
 	Link     string   // the interface that holds it; empty: none does
 	Carriers []string // the bonds or NICs at the bottom, by name; none: not found
+	Way      []string // all links on the way, slaves included, by name
 	Clients  []uint64 // client ids that use it, sorted
 	Devices  int      // krbd devices behind them
 }
@@ -62,6 +63,7 @@ func (s Snapshot) routed() Snapshot {
 		if p == nil {
 			p = &Path{IP: m.ClientAddr}
 			p.Link, p.Carriers = s.Links.Value.Carriers(m.ClientAddr, s.OVS.Value)
+			p.Way = s.Links.Value.Way(m.ClientAddr, s.OVS.Value)
 			byIP[m.ClientAddr] = p
 		}
 		p.Devices++

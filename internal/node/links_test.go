@@ -35,8 +35,8 @@ func TestStorageIsRouted(t *testing.T) {
 	mapped = append(mapped, mappedOf(6, "203.0.113.9", "rbd4")...)
 	mapped = append(mapped, mappedOf(5, "", "rbd5")...) // a kernel before 4.9 does not say
 	want := []Path{
-		{IP: "192.0.2.2", Link: "bond0.20", Carriers: []string{"bond0"}, Clients: []uint64{7, 9}, Devices: 3},
-		{IP: "198.51.100.2", Link: "eth9", Carriers: []string{"eth9"}, Clients: []uint64{8}, Devices: 1},
+		{IP: "192.0.2.2", Link: "bond0.20", Carriers: []string{"bond0"}, Way: []string{"bond0", "bond0.20", "eth0", "eth1"}, Clients: []uint64{7, 9}, Devices: 3},
+		{IP: "198.51.100.2", Link: "eth9", Carriers: []string{"eth9"}, Way: []string{"eth9"}, Clients: []uint64{8}, Devices: 1},
 		{IP: "203.0.113.9", Clients: []uint64{6}, Devices: 1},
 	}
 	links, devices := SawLinks{read(0, twoPaths())}, SawMapped{read(0, mapped)}

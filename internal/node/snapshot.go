@@ -27,6 +27,7 @@ type Snapshot struct {
 	OVS     Reading[[]bond.Bond]
 	NICs    []NIC // what each watched NIC carries, by name
 	Storage []Path
+	Limits  Reading[bond.Limits]
 
 	Mapped  Reading[[]rbd.Mapped]
 	IO      []DiskIO // by device

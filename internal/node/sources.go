@@ -11,6 +11,7 @@ const (
 	SourceBond    = "bond"
 	SourceNIC     = "nic"
 	SourceDrops   = "nic-drops"
+	SourceLimits  = "nic-limits"
 	SourceOVS     = "ovs"
 	SourceKrbd    = "krbd"
 	SourceIO      = "krbd-io"

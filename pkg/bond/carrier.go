@@ -12,22 +12,49 @@ import (
 // port of Open vSwitch that is on none of the bonds in ovs (see ReadOVS) when
 // Open vSwitch has several uplinks.
 func (l Links) Carriers(ip string, ovs []Bond) (holder string, carriers []string) {
+	d := l.descend(ip, ovs)
+	return d.holder, d.found
+}
+
+// Way names the links that the traffic of one of this host's addresses passes: the
+// one that has the address, those it stands on, and the slaves of the bonds among
+// them; sorted.
+func (l Links) Way(ip string, ovs []Bond) []string {
+	d := l.descend(ip, ovs)
+	var names []string
+	for i := range d.seen {
+		names = append(names, d.down[i].name)
+	}
+	for _, b := range slices.Concat(l.Bonds, ovs) {
+		if slices.Contains(d.found, b.Name) {
+			for _, s := range b.Slaves {
+				names = append(names, s.Name)
+			}
+		}
+	}
+	slices.Sort(names)
+	return slices.Compact(names)
+}
+
+// descend goes down from the links that have the address.
+func (l Links) descend(ip string, ovs []Bond) descent {
+	d := descent{down: l.byIndex(), ovs: ovs, seen: map[int]bool{}}
 	want, err := netip.ParseAddr(ip)
 	if err != nil {
-		return "", nil
+		return d
 	}
-	d := descent{down: l.byIndex(), ovs: ovs, seen: map[int]bool{}}
 	for _, a := range l.Addresses {
 		if have, err := netip.ParseAddr(a.IP); err != nil || have != want.Unmap().WithZone("") {
 			continue
 		}
-		if holder == "" {
-			holder = d.down[a.Index].name
+		if d.holder == "" {
+			d.holder = d.down[a.Index].name
 		}
 		d.from(a.Index)
 	}
 	slices.Sort(d.found)
-	return holder, slices.Compact(d.found)
+	d.found = slices.Compact(d.found)
+	return d
 }
 
 // Indexes are the ifindexes of the links whose counters do not overlap: the
@@ -75,10 +102,11 @@ func (l Links) byIndex() map[int]step {
 
 // A descent walks down to the links that stand on nothing.
 type descent struct {
-	down  map[int]step
-	ovs   []Bond
-	seen  map[int]bool
-	found []string
+	down   map[int]step
+	ovs    []Bond
+	seen   map[int]bool
+	holder string   // the link that has the address; empty: none
+	found  []string // the bonds and NICs at the bottom
 }
 
 func (d *descent) from(index int) {

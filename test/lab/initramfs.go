@@ -16,7 +16,7 @@ var initScript []byte
 
 // modules are those the scenarios use; what they need comes along.
 var modules = []string{
-	"virtio_pci", "virtio_net", "virtio_console", "virtio_blk", "bonding", "libceph", "rbd", "sch_netem", "sch_tbf", "8021q", "ext4", "dummy",
+	"virtio_pci", "virtio_net", "virtio_console", "virtio_blk", "bonding", "libceph", "rbd", "sch_netem", "sch_tbf", "sch_htb", "sch_fq_codel", "sch_ingress", "cls_u32", "act_police", "8021q", "ext4", "dummy",
 	"crc32c_generic", "cbc", "aes_generic", "aesni-intel", "gcm", "ctr", "hmac", "sha256_generic",
 }
 

@@ -18,7 +18,7 @@ import (
 func Rules() []rule.Rule {
 	return []rule.Rule{
 		bondGone(), bondDegraded(), nicDown(), bondSpread(), nicFault(), slaveMissing(), bondLACP(), linkSpeed(), nicErrors(),
-		nicDrops(), nicSaturated(), bondImbalance(), bondHashLayer2(),
+		throttleLeft(), nicDrops(), nicSaturated(), bondImbalance(), bondHashLayer2(),
 	}
 }
 
@@ -37,6 +37,17 @@ func overBonds(in rule.Input, check func(bond.Bond) (rule.Result, bool)) []rule.
 			if r.RestsOn == nil {
 				r.RestsOn = []string{facts.BondSource(b)}
 			}
+			list = append(list, r)
+		}
+	}
+	return list
+}
+
+// overNICs is check's result for each watched NIC.
+func overNICs(in rule.Input, check func(rule.Input, *facts.NIC) (rule.Result, bool)) []rule.Result {
+	var list []rule.Result
+	for i := range in.AllNICs() {
+		if r, is := check(in, &in.AllNICs()[i]); is {
 			list = append(list, r)
 		}
 	}
@@ -97,15 +108,12 @@ func usedByIndex(in rule.Input, index int) string {
 	return ""
 }
 
-// A problem is what is wrong with one slave.
-type problem struct{ slave, text string }
-
 // problemText joins the first problems: "eth0 has no link, eth1 …, and 3 more".
-func problemText(list []problem) string {
+func problemText(list []facts.PortProblem) string {
 	const most = 3
 	var texts []string
 	for _, p := range list[:min(len(list), most)] {
-		texts = append(texts, p.slave+" "+p.text)
+		texts = append(texts, p.Slave+" "+p.Problem)
 	}
 	text := strings.Join(texts, ", ")
 	if more := len(list) - most; more > 0 {
@@ -115,12 +123,12 @@ func problemText(list []problem) string {
 }
 
 // problemFacts are the first problems as evidence.
-func problemFacts(in rule.Input, source string, list []problem) []report.Evidence {
-	var facts []report.Evidence
+func problemFacts(in rule.Input, source string, list []facts.PortProblem) []report.Evidence {
+	var told []report.Evidence
 	for _, p := range list[:min(len(list), 8)] {
-		facts = append(facts, in.Fact(source, p.slave, p.slave+" "+p.text))
+		told = append(told, in.Fact(source, p.Slave, p.Slave+" "+p.Problem))
 	}
-	return facts
+	return told
 }
 
 // carryText is how many slaves of a bond carry traffic.

@@ -2,6 +2,7 @@ package self
 
 import (
 	"fmt"
+	"slices"
 	"strings"
 	"time"
 
@@ -39,7 +40,7 @@ func incidentOver() rule.Rule {
 				Summary:  summaryOf(*in.Incident),
 				Evidence: append([]report.Evidence{rule.FactAt("", "", "it was: "+in.Incident.Headline, in.Incident.Begin)}, todo...),
 				Against:  done,
-				Advice:   cleanUp(*in.Incident),
+				Advice:   cleanUp(in),
 			}}
 		},
 	}
@@ -82,6 +83,14 @@ func checklist(in rule.Input) (todo, done []report.Evidence) {
 			todo = append(todo, in.Fact(node.SourceNIC, b.Name, fmt.Sprintf("to do: the switch sends %s of what %s receives to %s", human.Percent(rx.Share), b.Name, rx.Slave)))
 		}
 	}
+	throttles := in.Throttles(node.FullShare)
+	for i := range throttles {
+		t := &throttles[i]
+		todo = append(todo, in.Fact(node.SourceLimits, t.Link, fmt.Sprintf("to do: %s is still limited to %s (%s, %s at %s)", t.Link, human.BitRate(float64(t.Rate)), t.Way, t.Kind, t.Where)))
+	}
+	if len(throttles) == 0 && len(in.StorageLinks()) > 0 && in.LimitsKnown() {
+		done = append(done, in.Fact(node.SourceLimits, "", "done: no link that carries storage is limited (tc)"))
+	}
 	if in.Blind(node.SourceKmsg) == nil {
 		if last := in.LastLoss(); !last.IsZero() && in.Now.Sub(last) < stillResetting {
 			todo = append(todo, rule.FactAt(node.SourceKmsg, "", "to do: sessions to OSDs are still being lost, the latest at "+human.Clock(last), last))
@@ -96,13 +105,20 @@ func checklist(in rule.Input) (todo, done []report.Evidence) {
 }
 
 // cleanUp are the steps after an incident.
-func cleanUp(i report.Incident) []report.Advice {
+func cleanUp(in rule.Input) []report.Advice {
 	var list []report.Advice
-	if i.Guests != nil {
+	for _, t := range in.Throttles(node.FullShare) {
+		if hook := map[string]string{"tx": "root", "rx": "ingress"}[t.Way]; !slices.ContainsFunc(list, func(a report.Advice) bool { return strings.HasSuffix(a.Do, " "+t.Link) }) {
+			list = append(list, report.Advice{Do: "Remove the limit of " + t.Link, Command: rule.ShellCommand("tc qdisc del dev %s "+hook, t.Link)})
+		}
+	}
+	if len(list) == 0 && !in.LimitsKnown() {
+		list = append(list, report.Advice{Do: "Remove any limit that was set on a storage NIC during the incident", Command: "tc qdisc show"})
+	}
+	if in.Incident.Guests != nil {
 		list = append(list, report.Advice{Do: "Reboot the guests whose filesystems turned read-only: nodewatch cannot see that from the host"})
 	}
 	return append(list,
-		report.Advice{Do: "Remove any limit that was set on a storage NIC during the incident", Command: "tc qdisc show"},
 		report.Advice{Do: "Acknowledge the incident when everything is done", Command: "nodewatch ack incident"},
 	)
 }

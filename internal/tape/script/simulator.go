@@ -27,6 +27,7 @@ type simulator struct {
 
 	links   bond.Links
 	ovs     []bond.Bond
+	limits  []bond.Limit
 	traffic map[string]*traffic
 	mapped  []rbd.Mapped
 	io      map[string]*diskIO
@@ -97,7 +98,7 @@ var rounds = []struct {
 	name  string
 	every int
 }{
-	{node.SourceBond, 30}, {node.SourceOVS, 30}, {node.SourceNIC, 1}, {node.SourceDrops, 10}, {node.SourceKrbd, 5}, {node.SourceIO, 1},
+	{node.SourceBond, 30}, {node.SourceOVS, 30}, {node.SourceNIC, 1}, {node.SourceDrops, 10}, {node.SourceLimits, 10}, {node.SourceKrbd, 5}, {node.SourceIO, 1},
 	{node.SourceOSDC, 5}, {node.SourceLibvirt, 10}, {node.SourceQEMU, 10}, {node.SourceKmsg, 1}, {node.SourceHost, 5}, {node.SourceCeph, 60},
 	{node.SourceReporters, 2},
 }
@@ -243,6 +244,8 @@ func (n *simulator) read(name string, at time.Time, every time.Duration) []node.
 		return one(node.SawCounters{Reading: reading(n, name, at, every, n.counters())})
 	case node.SourceDrops:
 		return one(node.SawDrops{Reading: reading(n, name, at, every, n.drops())})
+	case node.SourceLimits:
+		return one(node.SawLimits{Reading: reading(n, name, at, every, bond.Limits{Links: n.everyLink(), Limits: slices.Clone(n.limits)})})
 	case node.SourceKrbd:
 		return one(node.SawMapped{Reading: reading(n, name, at, every, slices.Clone(n.mapped))})
 	case node.SourceIO:

@@ -38,6 +38,7 @@ func verbs() map[string]verb {
 		"address":  {"IP LINK", (*simulator).doAddress},
 		"ovs":      {"PART", (*simulator).doOVS},
 		"traffic":  {"NIC rx=… tx=… drops=… crc=… driver=…", (*simulator).doTraffic},
+		"limit":    {"LINK rx|tx KIND RATE [WHERE], or LINK none", (*simulator).doLimit},
 		"map":      {"COUNT {…}", (*simulator).doMap},
 		"unmap":    {"DEVICES", (*simulator).doUnmap},
 		"disk":     {"DEVICES {…}", (*simulator).doDisk},
@@ -375,6 +376,43 @@ func (n *simulator) doTraffic(w words) error {
 		*map[string]*float64{"rx": &t.rx, "tx": &t.tx, "drops": &t.drops, "crc": &t.crc, "driver": &t.driver}[k] = f
 	}
 	return err
+}
+
+// doLimit: limit LINK rx|tx KIND RATE [WHERE]: tc has set one more limit; limit LINK
+// none: it has none any more
+func (n *simulator) doLimit(w words) error {
+	link, rest := w.first()
+	n.fresh[node.SourceLimits] = true
+	if rest == "none" {
+		n.limits = slices.DeleteFunc(slices.Clone(n.limits), func(l bond.Limit) bool { return l.Link == link })
+		return nil
+	}
+	list := strings.SplitN(rest, " ", 4)
+	if len(list) < 3 || list[0] != "rx" && list[0] != "tx" {
+		return fmt.Errorf("%q is not rx or tx, a kind such as tbf, and a rate such as 2G", rest)
+	}
+	rate, err := amount(list[2])
+	where := "root"
+	if len(list) == 4 {
+		where = list[3]
+	}
+	n.limits = append(n.limits, bond.Limit{Link: link, Way: list[0], Kind: list[1], Where: where, Rate: uint64(rate)})
+	return err
+}
+
+// everyLink names all links there are, and those that have a limit.
+func (n *simulator) everyLink() []string {
+	names := n.linkNames()
+	for _, b := range slices.Concat(n.links.Bonds, n.ovs) {
+		for _, s := range b.Slaves {
+			names = append(names, s.Name)
+		}
+	}
+	for _, l := range n.limits {
+		names = append(names, l.Link)
+	}
+	slices.Sort(names)
+	return slices.Compact(names)
 }
 
 // doMap: map COUNT {fields of rbd.Mapped}: so many more krbd devices
