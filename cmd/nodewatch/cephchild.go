@@ -17,6 +17,7 @@ import (
 	"github.com/nodewatch/nodewatch/internal/node"
 	"github.com/nodewatch/nodewatch/internal/watch"
 	"github.com/nodewatch/nodewatch/pkg/ceph"
+	"github.com/nodewatch/nodewatch/pkg/report/wire"
 )
 
 // A cephChild asks the cluster by running nodewatch-ceph, at most one at a time.
@@ -58,7 +59,7 @@ func (c *cephChild) read(ctx context.Context) (ceph.Cluster, error) {
 	if err != nil {
 		return ceph.Cluster{}, err
 	}
-	if _, err := os.Stat(c.Keyring); err != nil {
+	if err := wire.SecretFile(absolute(c.Keyring)).Check(); err != nil {
 		return ceph.Cluster{}, fmt.Errorf("ceph: no keyring: %w", err)
 	}
 	c.latest = time.Now()

@@ -117,10 +117,8 @@ func (r *runner) daemon(ctx context.Context, c config.Config, l *launcher.Client
 		return err
 	}
 	go func() {
-		for _, one := range c.Reporters {
-			for _, text := range one.Warnings() {
-				r.log.Warn(text)
-			}
+		for _, text := range warnings(c) {
+			r.log.Warn(text)
 		}
 	}()
 	go reporters.start(ctx)

@@ -71,3 +71,51 @@ func slackFile(t *testing.T, url, secret string) string {
 	}
 	return file
 }
+
+// Each file with a secret is refused where others can write it, and used with a
+// warning where everybody can read it, whatever reads it.
+func TestFilesWithSecretsMustBeSafe(t *testing.T) {
+	dir := t.TempDir()
+	certificate(t, dir)
+	put(t, filepath.Join(dir, "web.yml"), withTLS+passwords)
+	for _, name := range []string{"token", "header", "sign", "keyring"} {
+		put(t, filepath.Join(dir, name), "s3cret\n")
+	}
+	config := filepath.Join(dir, "nodewatch.yml")
+	put(t, config, strings.ReplaceAll(`
+web: {config_file: DIR/web.yml}
+ceph: {keyring: DIR/keyring}
+reporters:
+  - name: hook
+    webhook: {preset: json, url: "http://127.0.0.1:1", token_file: DIR/token, header_files: {X-Auth: DIR/header}, sign_key_file: DIR/sign}
+    tls: {cert_file: DIR/node.pem, key_file: DIR/node.key}
+`, "DIR", dir))
+	if code, _, errs := called(t, "check-config", config); code != exitOK || errs != "" {
+		t.Fatalf("exit %d: %s", code, errs)
+	}
+	for _, name := range []string{"web.yml", "node.key", "keyring", "token", "header", "sign"} {
+		file := filepath.Join(dir, name)
+		for mode, says := range map[os.FileMode]string{0o604: file + " can be read by everybody", 0o602: file + " can be written by others"} {
+			if err := os.Chmod(file, mode); err != nil {
+				t.Fatal(err)
+			}
+			code, _, errs := called(t, "check-config", config)
+			refused := mode == 0o602 && (name == "web.yml" || name == "node.key") // with the others the daemon starts
+			if !strings.Contains(errs, says) || (code != exitOK) != refused {
+				t.Errorf("%s with mode %04o: exit %d, %s", name, mode, code, errs)
+			}
+		}
+		if err := os.Chmod(file, 0o600); err != nil {
+			t.Fatal(err)
+		}
+	}
+	put(t, filepath.Join(dir, "ring"), "")
+	if err := os.Chmod(filepath.Join(dir, "ring"), 0o622); err != nil {
+		t.Fatal(err)
+	}
+	child := &cephChild{view: func() (judge.View, bool) { return judge.View{}, false }}
+	child.Child, child.Keyring = "/bin/true", filepath.Join(dir, "ring")
+	if _, err := child.read(t.Context()); err == nil || !strings.Contains(err.Error(), "can be written by others") {
+		t.Errorf("a keyring that others can write: %v", err)
+	}
+}

@@ -6,12 +6,14 @@ import (
 	"fmt"
 	"os"
 	"path/filepath"
+	"slices"
 	"text/tabwriter"
 
 	"github.com/alecthomas/kingpin/v2"
 
 	"github.com/nodewatch/nodewatch/internal/config"
 	"github.com/nodewatch/nodewatch/internal/rule"
+	"github.com/nodewatch/nodewatch/pkg/report/wire"
 )
 
 func (p program) versionCommand(app *kingpin.Application) (string, func(context.Context) int) {
@@ -65,10 +67,8 @@ func (p program) checkConfigCommand(app *kingpin.Application) (string, func(cont
 		if len(wrong) > 0 {
 			return exitCritical
 		}
-		for _, r := range c.Reporters {
-			for _, text := range r.Warnings() {
-				fmt.Fprintf(p.err, "nodewatch: warning: %s: %s\n", *file, text)
-			}
+		for _, text := range warnings(c) {
+			fmt.Fprintf(p.err, "nodewatch: warning: %s: %s\n", *file, text)
 		}
 		fmt.Fprintf(p.out, "%s is valid\n", *file)
 		return exitOK
@@ -99,6 +99,20 @@ func refusals(c config.Config) []error {
 	_, err := c.Rules.Settings()
 	add(err)
 	return wrong
+}
+
+// warnings are what is unsafe about files with secrets. It looks at the files.
+func warnings(c config.Config) (list []string) {
+	for _, r := range c.Reporters {
+		list = append(list, r.Warnings()...)
+	}
+	for _, f := range webSecrets(c.Web.Config) {
+		list = append(list, f.Warning())
+	}
+	if !c.Ceph.Off {
+		list = append(list, wire.SecretFile(absolute(c.Ceph.Keyring)).Warning())
+	}
+	return slices.DeleteFunc(list, func(text string) bool { return text == "" })
 }
 
 func (p program) sourcesCommand(app *kingpin.Application) (string, func(context.Context) int) {

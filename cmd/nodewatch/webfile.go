@@ -18,6 +18,8 @@ import (
 	"github.com/prometheus/exporter-toolkit/web"
 	"go.yaml.in/yaml/v3"
 	"golang.org/x/sys/unix"
+
+	"github.com/nodewatch/nodewatch/pkg/report/wire"
 )
 
 // webFileAgain is how often the web configuration is read again.
@@ -81,7 +83,7 @@ func (f *webFile) scheme() string {
 	return "http"
 }
 
-// watch reads the file again and again until ctx ends. A read that hangs keeps
+// watch reads the file repeatedly until ctx ends. A read that hangs keeps
 // this goroutine and what was last read.
 func (f *webFile) watch(ctx context.Context, log *slog.Logger) {
 	if f.path == "" {
@@ -147,7 +149,7 @@ func loadWebFile(path string) (content []byte, secured bool, err error) {
 	wrong := func(err error) error {
 		return fmt.Errorf("web configuration %s: %w", path, oneLine{err})
 	}
-	raw, err := readWebPart(path)
+	raw, err := webSecret(path).Content(maxWebFile)
 	if err != nil {
 		return nil, false, wrong(err)
 	}
@@ -176,7 +178,7 @@ func loadWebFile(path string) (content []byte, secured bool, err error) {
 
 // inline puts the certificates and the key that the mapping names into it.
 func inline(root *yaml.Node, dir string) error {
-	files := map[string]string{"cert_file": "cert", "key_file": "key", "client_ca_file": "client_ca"}
+	files := map[string]string{"cert_file": "cert", webKey: "key", "client_ca_file": "client_ca"}
 	section := valueOf(root, "tls_server_config")
 	if section == nil {
 		return nil
@@ -186,11 +188,11 @@ func inline(root *yaml.Node, dir string) error {
 		if value == nil || value.Value == "" {
 			continue
 		}
-		path := value.Value
-		if !filepath.IsAbs(path) {
-			path = filepath.Join(dir, path)
+		read := readWebPart
+		if from == webKey {
+			read = func(path string) ([]byte, error) { return webSecret(path).Content(maxWebFile) }
 		}
-		raw, err := readWebPart(path)
+		raw, err := read(beside(dir, value.Value))
 		if err != nil {
 			return fmt.Errorf("%s: %w", from, err)
 		}
@@ -199,6 +201,35 @@ func inline(root *yaml.Node, dir string) error {
 		section.Content = append(section.Content, text(to), text(string(raw)))
 	}
 	return nil
+}
+
+// webKey names the file with the private key in the section tls_server_config.
+const webKey = "key_file"
+
+// beside is where a file is that one in dir names.
+func beside(dir, name string) string {
+	if filepath.IsAbs(name) {
+		return name
+	}
+	return filepath.Join(dir, name)
+}
+
+// webSecret is a file with a secret; a relative path is none of a credential.
+func webSecret(path string) wire.SecretFile { return wire.SecretFile(absolute(path)) }
+
+// webSecrets are the files with secrets of a web configuration: itself, for its
+// passwords, and its private key.
+func webSecrets(path string) []wire.SecretFile {
+	if path == "" {
+		return nil
+	}
+	list := []wire.SecretFile{webSecret(path)}
+	var c web.Config
+	raw, err := list[0].Content(maxWebFile)
+	if err == nil && yaml.Unmarshal(raw, &c) == nil && c.TLSConfig.TLSKeyPath != "" {
+		list = append(list, webSecret(beside(filepath.Dir(path), c.TLSConfig.TLSKeyPath)))
+	}
+	return list
 }
 
 func text(s string) *yaml.Node { return &yaml.Node{Kind: yaml.ScalarNode, Tag: "!!str", Value: s} }
@@ -256,6 +287,9 @@ func inMemory(content []byte) (*os.File, error) {
 		return nil, fmt.Errorf("memfd_create: %w", err)
 	}
 	f := os.NewFile(uintptr(fd), name)
+	if err := f.Chmod(0o600); err != nil { // a file with secrets like any other
+		return nil, errors.Join(err, f.Close())
+	}
 	if _, err := f.Write(content); err != nil {
 		return nil, errors.Join(err, f.Close())
 	}

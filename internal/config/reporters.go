@@ -37,23 +37,40 @@ func (r Reporter) Filter() report.Filter {
 	return report.Filter{Severity: r.Severity, Rules: r.Rules, NotRules: r.NotRules, Components: r.Components, Loud: !r.Silenced}
 }
 
-// Warnings are what is unsafe about the reporter's files with secrets, which are
-// used all the same. It looks at the files.
+// Warnings are what is unsafe about the reporter's files with secrets. It looks at the
+// files.
 func (r Reporter) Warnings() []string {
 	var list []string
-	for _, settings := range []any{r.Settings, r.TLS} {
-		v := reflect.Indirect(reflect.ValueOf(settings))
-		if v.Kind() != reflect.Struct {
-			continue
+	for _, f := range append(secretsIn(reflect.ValueOf(r.Settings)), secretsIn(reflect.ValueOf(r.TLS))...) {
+		if w := f.Warning(); w != "" {
+			list = append(list, "reporter "+r.Name+": "+w)
 		}
+	}
+	return list
+}
+
+// secretsIn are the files with secrets that a value names, at any depth.
+func secretsIn(v reflect.Value) (list []wire.SecretFile) {
+	switch v.Kind() {
+	case reflect.String:
+		if f, is := v.Interface().(wire.SecretFile); is && f != "" {
+			return []wire.SecretFile{f}
+		}
+	case reflect.Pointer, reflect.Interface:
+		if !v.IsNil() {
+			return secretsIn(v.Elem())
+		}
+	case reflect.Struct:
 		for i := range v.NumField() {
-			f, is := v.Field(i).Interface().(wire.SecretFile)
-			if !is {
-				continue
-			}
-			if w := f.Warning(); w != "" {
-				list = append(list, "reporter "+r.Name+": "+w)
-			}
+			list = append(list, secretsIn(v.Field(i))...)
+		}
+	case reflect.Slice:
+		for i := range v.Len() {
+			list = append(list, secretsIn(v.Index(i))...)
+		}
+	case reflect.Map:
+		for each := v.MapRange(); each.Next(); {
+			list = append(list, secretsIn(each.Value())...)
 		}
 	}
 	return list

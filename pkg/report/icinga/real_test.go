@@ -142,7 +142,7 @@ func (d *daemon) certificate(t *testing.T) {
 	c := d.config(t)
 	c.User, c.Password = "", ""
 	o := d.options()
-	o.Cert, o.Key = d.file("node2.crt"), d.file("node2.key")
+	o.Cert, o.Key = d.file("node2.crt"), wire.SecretFile(d.file("node2.key"))
 	if err := start(t, c, o).Report(t.Context(), now(report.Warning)); err != nil || d.shows(t, "storage").State != 1 {
 		t.Errorf("shows %d, %v", d.shows(t, "storage").State, err)
 	}

@@ -44,7 +44,7 @@ func certificate(t *testing.T, dir, node string) (o wire.Options, cert *x509.Cer
 	if err != nil {
 		t.Fatal(err)
 	}
-	o = wire.Options{Cert: write(t, dir, "cert.pem", "CERTIFICATE", raw), Key: write(t, dir, "key.pem", "PRIVATE KEY", secret)}
+	o = wire.Options{Cert: write(t, dir, "cert.pem", "CERTIFICATE", raw), Key: wire.SecretFile(write(t, dir, "key.pem", "PRIVATE KEY", secret))}
 	if cert, err = x509.ParseCertificate(raw); err != nil {
 		t.Fatal(err)
 	}

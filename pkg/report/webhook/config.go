@@ -13,22 +13,22 @@ import (
 
 // Config says whom to tell, and how. Its zero value is not valid: start from Default.
 type Config struct {
-	Preset      string            `yaml:"preset" doc:"what is at the other end" oneof:"slack mattermost discord ntfy telegram json cloudevents oncall incidentio betterstack template"`
-	URL         string            `yaml:"url" doc:"address to send to, if it is no secret; empty: the preset's own, if it has one"`
-	URLFile     wire.SecretFile   `yaml:"url_file" doc:"file that holds the address, if that is a secret"`
-	Token       wire.SecretFile   `yaml:"token_file" doc:"file of the token: Telegram's bot; a bearer token for all others"`
-	Topic       string            `yaml:"topic" doc:"ntfy: topic to publish to"`
-	Chat        string            `yaml:"chat" doc:"telegram: id of the chat, or @name of the channel"`
-	Mode        string            `yaml:"mode" doc:"changes: a message when something changes; state: the whole report at each interval, for json, cloudevents and template" oneof:"changes state"`
-	Tell        []string          `yaml:"tell" doc:"changes that are told: raised worse blind milder seen passed cleared"`
-	Template    string            `yaml:"template" doc:"Go template of the text or, for the preset template, of the body; empty: the preset's own text"`
-	ContentType string            `yaml:"content_type" doc:"of the body that the preset template sends"`
-	Method      string            `yaml:"method" doc:"HTTP method" oneof:"POST PUT PATCH"`
-	Headers     map[string]string `yaml:"headers" doc:"further headers, none of them secret"`
-	HeaderFiles map[string]string `yaml:"header_files" doc:"further headers whose values stand in files, such as Authorization"`
-	SignKey     wire.SecretFile   `yaml:"sign_key_file" doc:"file of the key that requests are signed with (HMAC-SHA-256); empty: not signed"`
-	Pause       time.Duration     `yaml:"pause" doc:"least time between two messages; what changes meanwhile becomes one" min:"0s" max:"10m"`
-	Page        string            `yaml:"page" doc:"address of this node's page, to be linked; empty: no link"`
+	Preset      string                     `yaml:"preset" doc:"what is at the other end" oneof:"slack mattermost discord ntfy telegram json cloudevents oncall incidentio betterstack template"`
+	URL         string                     `yaml:"url" doc:"address to send to, if it is no secret; empty: the preset's own, if it has one"`
+	URLFile     wire.SecretFile            `yaml:"url_file" doc:"file that holds the address, if that is a secret"`
+	Token       wire.SecretFile            `yaml:"token_file" doc:"file of the token: Telegram's bot; a bearer token for all others"`
+	Topic       string                     `yaml:"topic" doc:"ntfy: topic to publish to"`
+	Chat        string                     `yaml:"chat" doc:"telegram: id of the chat, or @name of the channel"`
+	Mode        string                     `yaml:"mode" doc:"changes: a message when something changes; state: the whole report at each interval, for json, cloudevents and template" oneof:"changes state"`
+	Tell        []string                   `yaml:"tell" doc:"changes that are told: raised worse blind milder seen passed cleared"`
+	Template    string                     `yaml:"template" doc:"Go template of the text or, for the preset template, of the body; empty: the preset's own text"`
+	ContentType string                     `yaml:"content_type" doc:"of the body that the preset template sends"`
+	Method      string                     `yaml:"method" doc:"HTTP method" oneof:"POST PUT PATCH"`
+	Headers     map[string]string          `yaml:"headers" doc:"further headers, none of them secret"`
+	HeaderFiles map[string]wire.SecretFile `yaml:"header_files" doc:"further headers whose values stand in files, such as Authorization"`
+	SignKey     wire.SecretFile            `yaml:"sign_key_file" doc:"file of the key that requests are signed with (HMAC-SHA-256); empty: not signed"`
+	Pause       time.Duration              `yaml:"pause" doc:"least time between two messages; what changes meanwhile becomes one" min:"0s" max:"10m"`
+	Page        string                     `yaml:"page" doc:"address of this node's page, to be linked; empty: no link"`
 }
 
 // Default is the configuration that a file changes; it lacks the preset.
@@ -131,7 +131,11 @@ func (c Config) checkTell(p preset) error {
 func (c Config) checkHeaders(preset) error {
 	secret := []string{"Authorization", "Cookie", "X-Api-Key", "Proxy-Authorization"}
 	fixed := []string{"Host", "Content-Length", "Transfer-Encoding", "Connection", "Content-Type", timeHeader, signHeader}
-	for field, list := range map[string]map[string]string{"headers": c.Headers, "header_files": c.HeaderFiles} {
+	files := map[string]string{}
+	for name, file := range c.HeaderFiles {
+		files[name] = string(file)
+	}
+	for field, list := range map[string]map[string]string{"headers": c.Headers, "header_files": files} {
 		for name, value := range list {
 			same := func(other string) bool { return strings.EqualFold(name, other) }
 			switch {

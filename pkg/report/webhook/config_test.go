@@ -49,8 +49,8 @@ func TestCheck(t *testing.T) {
 		{"json", "headers", func(c *webhook.Config) { c.Headers = map[string]string{"authorization": "Bearer x"} }},
 		{"json", "headers", func(c *webhook.Config) { c.Headers = map[string]string{"X Y": "z"} }},
 		{"json", "headers", func(c *webhook.Config) { c.Headers = map[string]string{"X-Y": "z\r\nA: b"} }},
-		{"json", "header_files", func(c *webhook.Config) { c.HeaderFiles = map[string]string{"Content-Type": "/x"} }},
-		{"json", "header_files", func(c *webhook.Config) { c.HeaderFiles = map[string]string{"X-Auth": ""} }},
+		{"json", "header_files", func(c *webhook.Config) { c.HeaderFiles = map[string]wire.SecretFile{"Content-Type": "/x"} }},
+		{"json", "header_files", func(c *webhook.Config) { c.HeaderFiles = map[string]wire.SecretFile{"X-Auth": ""} }},
 		{"json", "template", func(c *webhook.Config) { c.Template = "x" }},
 		{"template", "template", func(c *webhook.Config) { c.Template = "" }},
 		{"slack", "template", func(c *webhook.Config) { c.Template = "{{.Nodename}}" }},
@@ -79,7 +79,7 @@ func TestASecretThatCannotBeRead(t *testing.T) {
 		"url_file":      func(c *webhook.Config) { c.URLFile = "/nonexistent/url" },
 		"token_file":    func(c *webhook.Config) { c.Token = "/nonexistent/token" },
 		"sign_key_file": func(c *webhook.Config) { c.SignKey = "/nonexistent/key" },
-		"header_files":  func(c *webhook.Config) { c.HeaderFiles = map[string]string{"X-Auth": "/nonexistent/header"} },
+		"header_files":  func(c *webhook.Config) { c.HeaderFiles = map[string]wire.SecretFile{"X-Auth": "/nonexistent/header"} },
 		"no address":    func(c *webhook.Config) { c.URLFile = wire.SecretFile(write(t, "hooks.example.net/x")) },
 	} {
 		c := config(t, "slack", "https://192.0.2.1")

@@ -80,7 +80,7 @@ func (w *Reporter) headers(q *wire.Request, m message) error {
 		q.Header.Set(name, value)
 	}
 	for name, file := range w.c.HeaderFiles {
-		value, err := wire.SecretFile(file).Read()
+		value, err := file.Read()
 		if err != nil {
 			return fmt.Errorf("%s: %w", name, err)
 		}

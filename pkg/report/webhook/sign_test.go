@@ -36,7 +36,7 @@ func TestRequestsAreSigned(t *testing.T) {
 		c := config(t, preset, url)
 		c.SignKey = wire.SecretFile(write(t, signKey))
 		c.Headers = map[string]string{"X-Team": "storage"}
-		c.HeaderFiles = map[string]string{"X-Auth": write(t, "header-s3cr3t")}
+		c.HeaderFiles = map[string]wire.SecretFile{"X-Auth": wire.SecretFile(write(t, "header-s3cr3t"))}
 		r := storm(t)
 		send(t, newReporter(t, c, ""), r)
 		q := rec.Take()[0]

@@ -64,7 +64,7 @@ func TestHostileServers(t *testing.T) {
 				Send: func(ctx context.Context, url string, client *wire.Client) error {
 					c := config(t, preset, url)
 					c.SignKey = wire.SecretFile(write(t, signKey))
-					c.HeaderFiles = map[string]string{"X-Auth": write(t, "Key header-s3cr3t")}
+					c.HeaderFiles = map[string]wire.SecretFile{"X-Auth": wire.SecretFile(write(t, "Key header-s3cr3t"))}
 					w, err := webhook.New(c, client, newKept(t, ""))
 					if err != nil {
 						t.Fatal(err)
@@ -107,7 +107,7 @@ func TestNoHeaderIsShown(t *testing.T) {
 		}
 	})
 	c := config(t, "ntfy", url)
-	c.HeaderFiles = map[string]string{"X-Auth": write(t, "Key header-s3cr3t")}
+	c.HeaderFiles = map[string]wire.SecretFile{"X-Auth": wire.SecretFile(write(t, "Key header-s3cr3t"))}
 	w := newReporter(t, c, "")
 	answer, err := w.Test(t.Context(), storm(t))
 	if err == nil || strings.Contains(answer+err.Error(), "s3cr3t") || !strings.Contains(err.Error(), "(hidden)") {

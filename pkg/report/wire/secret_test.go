@@ -21,8 +21,8 @@ func TestPermissionsOfASecret(t *testing.T) {
 		{0o600, "", ""},
 		{0o640, "", ""},
 		{0o644, "", "can be read by everybody"},
-		{0o620, "can be written by others", ""},
-		{0o666, "can be written by others", "can be read by everybody"},
+		{0o620, "can be written by others", "can be written by others"},
+		{0o666, "can be written by others", "can be written by others"},
 	} {
 		dir := t.TempDir()
 		file, link := filepath.Join(dir, "..data"), filepath.Join(dir, "token")

@@ -25,15 +25,18 @@ import (
 // The rest is left unread, and the connection closed.
 const maxAnswer = 64 << 10
 
+// maxKey is the size of the largest file that is taken for a private key, in bytes.
+const maxKey = 64 << 10
+
 // Options say how backends are reached.
 type Options struct {
-	CA     string `yaml:"ca_file" doc:"PEM file of the authorities to trust; empty: the system's"`
-	Cert   string `yaml:"cert_file" doc:"PEM file of the client certificate, for mutual TLS; read anew at each connection"`
-	Key    string `yaml:"key_file" doc:"PEM file of its key"`
-	Name   string `yaml:"server_name" doc:"name that the server's certificate must bear; empty: the one in the URL"`
-	Source string `yaml:"source_address" doc:"own IP address to speak from, such as the management network's; empty: the kernel chooses"`
-	Proxy  string `yaml:"proxy_url" doc:"HTTP proxy to go through; empty: none, whatever the environment says"`
-	Agent  string // User-Agent
+	CA     string     `yaml:"ca_file" doc:"PEM file of the authorities to trust; empty: the system's"`
+	Cert   string     `yaml:"cert_file" doc:"PEM file of the client certificate, for mutual TLS; read anew at each connection"`
+	Key    SecretFile `yaml:"key_file" doc:"PEM file of its key"`
+	Name   string     `yaml:"server_name" doc:"name that the server's certificate must bear; empty: the one in the URL"`
+	Source string     `yaml:"source_address" doc:"own IP address to speak from, such as the management network's; empty: the kernel chooses"`
+	Proxy  string     `yaml:"proxy_url" doc:"HTTP proxy to go through; empty: none, whatever the environment says"`
+	Agent  string     // User-Agent
 }
 
 // A Client asks over HTTP. It follows no redirect: a secret is for one host.
@@ -106,8 +109,16 @@ func (o Options) tls() (*tls.Config, error) {
 		return c, nil
 	}
 	load := func(*tls.CertificateRequestInfo) (*tls.Certificate, error) {
-		cert, err := tls.LoadX509KeyPair(o.Cert, o.Key)
-		return &cert, err
+		certificate, err := os.ReadFile(o.Cert)
+		if err != nil {
+			return nil, err
+		}
+		key, err := o.Key.Content(maxKey)
+		if err != nil {
+			return nil, err
+		}
+		pair, err := tls.X509KeyPair(certificate, key)
+		return &pair, err
 	}
 	if _, err := load(nil); err != nil {
 		return nil, fmt.Errorf("cert_file and key_file: %w", err)
