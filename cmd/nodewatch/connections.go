@@ -1,12 +1,14 @@
 package main
 
 import (
+	"bytes"
 	"cmp"
 	"context"
 	"crypto/tls"
 	"net"
 	"net/http"
 	"slices"
+	"strconv"
 	"sync"
 	"syscall"
 	"time"
@@ -21,16 +23,19 @@ import (
 const loopbackConnections = 10
 
 // How long a connection is left alone even when it is in the way of another one:
-// time to be scheduled and to send its request, and time to take in its answer.
+// time to be scheduled and to send its request, time to take in its answer, and time
+// for nodewatch itself, on a busy machine, to read the request and to answer it.
 const (
 	requestGrace = 10 * time.Millisecond
 	answerGrace  = 50 * time.Millisecond
+	ownGrace     = 500 * time.Millisecond
 )
 
 // A connLimit bounds how many connections are open, over all listeners that share
 // it. Over the limit, the one that has waited longest for its request is closed,
 // so that no client can hold the page by doing nothing; if none waits, the one
-// whose answer takes longest.
+// whose client has taken longest to take its answer in. Where it is nodewatch that
+// is slow, the new connection waits.
 type connLimit struct {
 	most   int // of other machines; those of this machine may be loopbackConnections more
 	closed prometheus.Counter
@@ -102,12 +107,12 @@ func (l *connLimit) admit(c *conn) (victim *conn, wait time.Duration) {
 	now := time.Now()
 	crowded := c.remote && l.remote >= l.most
 	if crowded || len(l.open) >= l.most+loopbackConnections {
-		victim = l.inTheWay(now, crowded)
-		if wait = victim.left(now); wait == 0 && l.ending >= maxEnding {
-			wait = requestGrace
-		}
-		if wait > 0 {
+		victim, wait = l.inTheWay(now, crowded)
+		if victim == nil {
 			return nil, wait
+		}
+		if l.ending >= maxEnding {
+			return nil, requestGrace
 		}
 		l.forget(victim)
 		victim.ending = true
@@ -122,22 +127,36 @@ func (l *connLimit) admit(c *conn) (victim *conn, wait time.Duration) {
 	return victim, 0
 }
 
-// inTheWay is the connection to close next, of other machines only or of all. One
-// whose request has arrived waits for nothing: it is nodewatch that is slow.
-func (l *connLimit) inTheWay(now time.Time, remote bool) *conn {
+// inTheWay is the connection to close next, of other machines only or of all, or how
+// long to wait until there may be one. Those come first that will not be used again,
+// then those for whose client nodewatch waits; among each, the oldest. Where all wait
+// for nodewatch, which is then slow, none is closed before it has had its time.
+func (l *connLimit) inTheWay(now time.Time, remote bool) (*conn, time.Duration) {
 	list := make([]*conn, 0, len(l.open))
 	for c := range l.open {
 		if !remote || c.remote {
 			list = append(list, c)
 		}
 	}
-	slices.SortFunc(list, func(a, b *conn) int { return a.compare(b, now) })
+	slices.SortFunc(list, func(a, b *conn) int { return cmp.Or(cmp.Compare(a.turn(), b.turn()), a.since.Compare(b.since)) })
+	oldest := list[0]
 	for _, c := range list {
-		if c.over || c.answering > 0 || !c.arrived() {
-			return c
+		if c.since.Before(oldest.since) {
+			oldest = c
+		}
+		switch turn, age := c.turn(), now.Sub(c.since); {
+		case turn == finished:
+			return c, 0
+		case turn == awaited && age < requestGrace: // those that follow are younger
+			return nil, requestGrace - age
+		case turn == awaited && c.queued(unix.TIOCINQ) == 0, turn == owed && age >= answerGrace && c.queued(unix.TIOCOUTQ) > 0:
+			return c, 0
 		}
 	}
-	return list[0]
+	if now.Sub(oldest.since) >= ownGrace {
+		return oldest, 0
+	}
+	return nil, requestGrace
 }
 
 func (l *connLimit) forget(c *conn) {
@@ -158,61 +177,62 @@ type conn struct {
 
 	// Guarded by limit.mu.
 	answering int       // requests that are being answered; HTTP/2 has several at once
+	asked     bool      // a request has been read and is not being answered yet
 	since     time.Time // when it began to wait for a request, or to be answered
 	over      bool      // it is closed once it is answered
 	ending    bool      // it was closed to make room
 }
 
-// compare orders connections as they are to be closed: those that may be closed at
-// once come first, then those that wait for a request, then the oldest.
-func (c *conn) compare(o *conn, now time.Time) int {
-	return cmp.Or(
-		-compareBool(c.left(now) == 0, o.left(now) == 0),
-		compareBool(c.answering > 0, o.answering > 0),
-		c.since.Compare(o.since),
-	)
-}
+// What a connection is open for.
+const (
+	finished = iota // nothing: no further request comes
+	awaited         // a request of its client
+	owed            // an answer of nodewatch
+)
 
-// compareBool is -1 if only b, 1 if only a is true.
-func compareBool(a, b bool) int {
+func (c *conn) turn() int {
 	switch {
-	case a == b:
-		return 0
-	case a:
-		return 1
-	}
-	return -1
-}
-
-// left is how much longer the connection is left alone.
-func (c *conn) left(now time.Time) time.Duration {
-	grace := requestGrace
-	switch {
-	case c.answering > 0:
-		grace = answerGrace
+	case c.answering > 0 || c.asked:
+		return owed
 	case c.over:
-		return 0
+		return finished
 	}
-	return max(0, grace-now.Sub(c.since))
+	return awaited
 }
 
-// arrived reports whether something has come that nobody has read yet.
-func (c *conn) arrived() bool {
+// queued is how many bytes the kernel holds in one direction: TIOCINQ, what nobody has
+// read; TIOCOUTQ, what the client has not taken in.
+func (c *conn) queued(which uint) int {
 	raw, can := c.Conn.(syscall.Conn)
 	if !can {
-		return false
+		return 0
 	}
-	unread := 0
+	held := 0
 	if control, err := raw.SyscallConn(); err == nil {
-		_ = control.Control(func(fd uintptr) { unread, _ = unix.IoctlGetInt(int(fd), unix.TIOCINQ) })
+		_ = control.Control(func(fd uintptr) { held, _ = unix.IoctlGetInt(int(fd), which) })
 	}
-	return unread > 0
+	return held
+}
+
+// Read implements net.Conn. It notes the end of a request's header, where it is not
+// encrypted: from there on it is nodewatch's turn.
+func (c *conn) Read(p []byte) (int, error) {
+	n, err := c.Conn.Read(p)
+	if bytes.Contains(p[:n], []byte("\r\n\r\n")) {
+		c.limit.mu.Lock()
+		if c.answering == 0 {
+			c.asked, c.since = true, time.Now()
+		}
+		c.limit.mu.Unlock()
+	}
+	return n, err
 }
 
 // answer notes that a request begins or ends to be answered.
 func (c *conn) answer(step int) {
 	c.limit.mu.Lock()
 	defer c.limit.mu.Unlock()
+	c.asked = false
 	if c.answering += step; c.answering == 0 || step > 0 && c.answering == 1 {
 		c.since = time.Now()
 	}
@@ -222,7 +242,7 @@ func (c *conn) answer(step int) {
 func (c *conn) end() {
 	c.limit.mu.Lock()
 	defer c.limit.mu.Unlock()
-	c.over = true
+	c.over, c.asked = true, false
 }
 
 // shed closes the connection; what a client has not taken in is thrown away, or
@@ -246,8 +266,9 @@ func (c *conn) Close() error {
 	return c.Conn.Close()
 }
 
-// CloseWrite lets net/http end an answer properly.
+// CloseWrite lets net/http end a last answer properly.
 func (c *conn) CloseWrite() error {
+	c.end()
 	if half, can := c.Conn.(interface{ CloseWrite() error }); can {
 		return half.CloseWrite()
 	}
@@ -264,9 +285,9 @@ func withConn(ctx context.Context, c net.Conn) context.Context {
 	return context.WithValue(ctx, connKey{}, c)
 }
 
-// counted answers requests by next, whose answers all have a Content-Length, and
-// notes on their connections that it does. No request has a body here: one that
-// claims to is answered, its body is not waited for, and its connection is closed.
+// counted answers requests by next, and notes on their connections that it does. No
+// request has a body here: one that claims to is answered, its body is not waited for,
+// and its connection is closed.
 func counted(next http.Handler) http.Handler {
 	return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
 		c, is := r.Context().Value(connKey{}).(*conn)
@@ -281,12 +302,51 @@ func counted(next http.Handler) http.Handler {
 				c.end()
 			}
 		}
-		control := http.NewResponseController(w)
-		next.ServeHTTP(w, r)
+		control, whole := http.NewResponseController(w), &measured{ResponseWriter: w}
+		next.ServeHTTP(whole, r)
+		whole.end()
 		_ = control.Flush() // from here on the connection may be closed
 		if body {
 			_ = control.SetReadDeadline(time.Unix(1, 0)) // net/http would wait for the body,
 			panic(http.ErrAbortHandler)                  // and then linger
 		}
 	})
+}
+
+// A measured writer keeps an answer that has no Content-Length until it is whole, so
+// that it gets one: all but errors and what exporter-toolkit answers have one.
+type measured struct {
+	http.ResponseWriter
+	code int // of the answer that is kept; 0: none is
+	kept bytes.Buffer
+}
+
+// WriteHeader implements http.ResponseWriter.
+func (m *measured) WriteHeader(code int) {
+	if m.Header().Get("Content-Length") == "" {
+		m.code = code
+		return
+	}
+	m.ResponseWriter.WriteHeader(code)
+}
+
+// Write implements http.ResponseWriter.
+func (m *measured) Write(p []byte) (int, error) {
+	if m.code == 0 && m.Header().Get("Content-Length") == "" {
+		m.code = http.StatusOK
+	}
+	if m.code != 0 {
+		return m.kept.Write(p)
+	}
+	return m.ResponseWriter.Write(p)
+}
+
+// end writes what was kept.
+func (m *measured) end() {
+	if m.code == 0 {
+		return
+	}
+	m.Header().Set("Content-Length", strconv.Itoa(m.kept.Len()))
+	m.ResponseWriter.WriteHeader(m.code)
+	_, _ = m.ResponseWriter.Write(m.kept.Bytes())
 }

@@ -5,6 +5,8 @@ import (
 	"testing"
 	"testing/synctest"
 	"time"
+
+	"golang.org/x/sys/unix"
 )
 
 // A crowd is connections that are admitted one after the other, a second apart.
@@ -76,8 +78,7 @@ func TestAnswersThatTakeLongAreClosedWhenNothingElseIs(t *testing.T) {
 	})
 }
 
-// A connection that has just come has time to send its request, and an answer has
-// time to be taken in.
+// A connection that has just come has time to send its request.
 func TestWhatHasJustComeIsLeftAlone(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		l := newConnLimit(1)
@@ -86,14 +87,39 @@ func TestWhatHasJustComeIsLeftAlone(t *testing.T) {
 		if victim, wait := l.admit(second); victim != nil || wait != requestGrace {
 			t.Errorf("got %v and %s to wait, want %s", victim, wait, requestGrace)
 		}
-		first.answer(1)
 		time.Sleep(requestGrace)
-		if victim, wait := l.admit(second); victim != nil || wait != answerGrace-requestGrace {
-			t.Errorf("got %v and %s to wait, want %s", victim, wait, answerGrace-requestGrace)
-		}
-		time.Sleep(answerGrace)
 		if victim, wait := l.admit(second); victim != first || wait != 0 {
 			t.Errorf("got %v and %s to wait", victim, wait)
+		}
+	})
+}
+
+// Where nodewatch itself is slow, nobody is closed for it: those whose request was read
+// are not, nor those that are being answered and take in what there is. They have
+// half a second, after which something is wrong with them.
+func TestWhoWaitsForNodewatchIsLeftAlone(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		l := newConnLimit(2)
+		near, far := net.Pipe()
+		defer near.Close()
+		defer far.Close()
+		asks, answered, next := &conn{Conn: near, limit: l, remote: true}, &conn{limit: l, remote: true}, &conn{limit: l, remote: true}
+		answered.Conn = near
+		l.admit(asks)
+		l.admit(answered)
+		go far.Write([]byte("GET / HTTP/1.1\r\nHost: a\r\n\r\n"))
+		if _, err := asks.Read(make([]byte, 100)); err != nil {
+			t.Fatal(err)
+		}
+		answered.answer(1)
+		for range 2 {
+			if victim, wait := l.admit(next); victim != nil || wait != requestGrace {
+				t.Errorf("got %p and %s to wait, want %s", victim, wait, requestGrace)
+			}
+			time.Sleep(ownGrace / 2)
+		}
+		if victim, wait := l.admit(next); victim != asks || wait != 0 {
+			t.Errorf("got %p and %s to wait, want %p", victim, wait, asks)
 		}
 	})
 }
@@ -101,39 +127,73 @@ func TestWhatHasJustComeIsLeftAlone(t *testing.T) {
 // A connection that was told to end makes room at once, and one whose request has
 // come does not make room for one that waits.
 func TestWhoHasSpokenStays(t *testing.T) {
+	x := newPair(t, 2)
+	spoke, silent, third := x.comes("GET"), x.comes(""), x.comes("")
+	x.limit.admit(spoke)
+	x.limit.admit(silent)
+	time.Sleep(2 * requestGrace)
+	if victim, wait := x.limit.admit(third); victim != silent || wait != 0 {
+		t.Errorf("got %p after %s, want the one that was silent", victim, wait)
+	}
+	third.end()
+	if victim, wait := x.limit.admit(x.comes("")); victim != third || wait != 0 {
+		t.Errorf("got %p after %s, want the one that ends, at once", victim, wait)
+	}
+}
+
+// An answer that its client does not take in makes room, not one that is slow to come.
+func TestWhoTakesNothingInMakesRoom(t *testing.T) {
+	x := newPair(t, 2)
+	slow, deaf := x.comes(""), x.comes("")
+	x.limit.admit(slow)
+	x.limit.admit(deaf)
+	slow.answer(1)
+	deaf.answer(1)
+	_ = deaf.SetWriteDeadline(time.Now().Add(100 * time.Millisecond))
+	for full := make([]byte, 1<<20); ; { // until the kernel takes no more
+		if _, err := deaf.Write(full); err != nil {
+			break
+		}
+	}
+	time.Sleep(2 * answerGrace)
+	if victim, wait := x.limit.admit(x.comes("")); victim != deaf || wait != 0 {
+		t.Errorf("got %p after %s, want the one that takes nothing in", victim, wait)
+	}
+}
+
+// A pair is a listener whose connections are real.
+type pair struct {
+	t     *testing.T
+	l     net.Listener
+	limit *connLimit
+}
+
+func newPair(t *testing.T, most int) *pair {
 	l, err := net.Listen("tcp", "127.0.0.1:0")
 	if err != nil {
 		t.Fatal(err)
 	}
 	t.Cleanup(func() { l.Close() })
-	limit := newConnLimit(2)
-	comes := func(says string) *conn {
-		c := dial(t, l.Addr().String())
-		if _, err := c.Write([]byte(says)); err != nil {
-			t.Fatal(err)
-		}
-		accepted, err := l.Accept()
-		if err != nil {
-			t.Fatal(err)
-		}
-		t.Cleanup(func() { accepted.Close() })
-		mine := &conn{Conn: accepted, limit: limit, remote: true}
-		for says != "" && !mine.arrived() {
-			time.Sleep(time.Millisecond) // until it is there, or the test's time is over
-		}
-		return mine
+	return &pair{t, l, newConnLimit(most)}
+}
+
+// comes is a connection on which the client has said something.
+func (x *pair) comes(says string) *conn {
+	x.t.Helper()
+	c := dial(x.t, x.l.Addr().String())
+	if _, err := c.Write([]byte(says)); err != nil {
+		x.t.Fatal(err)
 	}
-	spoke, silent, third := comes("GET"), comes(""), comes("")
-	limit.admit(spoke)
-	limit.admit(silent)
-	time.Sleep(2 * requestGrace)
-	if victim, wait := limit.admit(third); victim != silent || wait != 0 {
-		t.Errorf("got %p after %s, want the one that was silent", victim, wait)
+	accepted, err := x.l.Accept()
+	if err != nil {
+		x.t.Fatal(err)
 	}
-	third.end()
-	if victim, wait := limit.admit(comes("")); victim != third || wait != 0 {
-		t.Errorf("got %p after %s, want the one that ends, at once", victim, wait)
+	x.t.Cleanup(func() { accepted.Close() })
+	mine := &conn{Conn: accepted, limit: x.limit, remote: true}
+	for says != "" && mine.queued(unix.TIOCINQ) == 0 {
+		time.Sleep(time.Millisecond) // until it is there, or the test's time is over
 	}
+	return mine
 }
 
 func TestWhoIsLocal(t *testing.T) {

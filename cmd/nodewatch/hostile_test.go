@@ -7,6 +7,7 @@ import (
 	"io"
 	"net"
 	"net/http"
+	"os"
 	"os/exec"
 	"strings"
 	"sync"
@@ -14,14 +15,15 @@ import (
 	"time"
 )
 
+var hostileMany = flag.Int("hostile-clients", 4000, "how many clients TestHostileClients has")
+
 var hostileRun = flag.Bool("hostile", false, "run TestHostileClients: thousands of clients against the daemon as it is shipped, and what it costs")
 
 // What TestHostileClients promises.
 const (
-	hostileClients = 4000
-	shedWithin     = 30 * time.Second
-	hostileMemory  = 40 // MiB that the clients may cost
-	answersWithin  = time.Second
+	shedWithin    = 30 * time.Second
+	hostileMemory = 40 // MiB that the clients may cost
+	answersWithin = time.Second
 )
 
 // TestHostileClients lets thousands of clients do what pins a careless server, and
@@ -31,7 +33,11 @@ func TestHostileClients(t *testing.T) {
 	if !*hostileRun {
 		t.Skip("it measures times, so only on request: go test ./cmd/nodewatch -run TestHostileClients -hostile -v")
 	}
-	cmd := exec.Command(buildDaemon(t), "run", "--web.listen-address", "127.0.0.1:0")
+	args := []string{buildDaemon(t), "run", "--web.listen-address", "127.0.0.1:0"}
+	if os.Geteuid() == 0 {
+		args = append([]string{"nice", "-n", "-10"}, args...) // as the unit has it
+	}
+	cmd := exec.Command(args[0], args[1:]...)
 	cmd.Stderr = io.Discard
 	out, err := cmd.StdoutPipe()
 	if err != nil {
@@ -47,14 +53,16 @@ func TestHostileClients(t *testing.T) {
 	}
 	url := pageURL.FindString(line)
 	d := process(cmd.Process.Pid)
+	load, _ := os.ReadFile("/proc/loadavg")
+	fmt.Printf("ROW | load when it began: %s", load)
 	fmt.Println("ROW | what clients do | shed after | costs | slowest scrape | slowest health check")
 	for _, c := range []struct {
 		clients    int
 		name, text string
 	}{
-		{hostileClients, "announce a body that never comes", "GET /metrics HTTP/1.1\r\nHost: a\r\nContent-Length: 1000\r\n\r\n"},
-		{hostileClients, "never end their header", "GET /metrics HTTP/1.1\r\nHost: a\r\nX-A: "},
-		{hostileClients, "send nothing", ""},
+		{*hostileMany, "announce a body that never comes", "GET /metrics HTTP/1.1\r\nHost: a\r\nContent-Length: 1000\r\n\r\n"},
+		{*hostileMany, "never end their header", "GET /metrics HTTP/1.1\r\nHost: a\r\nX-A: "},
+		{*hostileMany, "send nothing", ""},
 		{100, "read nothing of what they ask for", strings.Repeat("GET / HTTP/1.1\r\nHost: a\r\n\r\n", 400)},
 	} {
 		attack(t, d, url, c.clients, c.name, c.text)

@@ -126,7 +126,7 @@ func (s *server) serveSocket(ctx context.Context, dir string, handler http.Handl
 	if err := os.Chmod(name, 0o660); err != nil {
 		return errors.Join(err, l.Close())
 	}
-	srv := newServer(counted(handler), limitedLog(s.log))
+	srv := newServer(handler, limitedLog(s.log))
 	context.AfterFunc(ctx, func() { shutDown(ctx, srv) })
 	if err := srv.Serve(newConnLimit(socketConnections).listener(l)); ctx.Err() == nil {
 		return err

@@ -42,7 +42,7 @@ type server struct {
 
 // start serves handler until ctx ends. An error says why that cannot be. A port
 // that is busy is no error, as an earlier nodewatch that sleeps in the kernel may
-// hold it: it is tried again and again.
+// hold it: it is retried.
 func (s *server) start(ctx context.Context, handler http.Handler) error {
 	listeners, err := s.listeners(ctx)
 	if err != nil {
@@ -154,7 +154,7 @@ func (s *server) trouble() string {
 // of its own, as exporter-toolkit changes it.
 func (s *server) serve(ctx context.Context, l net.Listener, handler http.Handler) {
 	errs := limitedLog(s.log)
-	srv := newServer(counted(s.guarded(handler)), errs)
+	srv := newServer(s.guarded(handler), errs)
 	context.AfterFunc(ctx, func() { shutDown(ctx, srv) })
 	s.up(s.web.scheme() + "://" + l.Addr().String() + "/")
 	err := web.Serve(refusing{s.limit.listener(l), s.web}, srv, s.web.flags(), quieter(errs))
@@ -165,7 +165,7 @@ func (s *server) serve(ctx context.Context, l net.Listener, handler http.Handler
 
 // newServer returns a server that no client can hold for long.
 func newServer(handler http.Handler, log *slog.Logger) *http.Server {
-	return &http.Server{
+	srv := &http.Server{
 		Handler:           handler,
 		ReadHeaderTimeout: 5 * time.Second,
 		ReadTimeout:       10 * time.Second,
@@ -176,6 +176,13 @@ func newServer(handler http.Handler, log *slog.Logger) *http.Server {
 		ConnContext:       withConn,
 		ErrorLog:          slog.NewLogLogger(log.Handler(), slog.LevelWarn),
 	}
+	// Called before the first connection is accepted, when exporter-toolkit has wrapped
+	// the handler: what it answers itself, such as 401, counts too.
+	srv.BaseContext = func(net.Listener) context.Context {
+		srv.Handler = counted(srv.Handler)
+		return context.Background()
+	}
+	return srv
 }
 
 // shutDown ends the server, and gives answers that are under way a second.

@@ -20,6 +20,8 @@ import (
 	"testing"
 	"time"
 
+	"github.com/prometheus/exporter-toolkit/web"
+
 	"github.com/nodewatch/nodewatch/internal/judge"
 )
 
@@ -74,7 +76,7 @@ func TestNoRequestBodyIsWaitedFor(t *testing.T) {
 		"length": "GET / HTTP/1.1\r\nHost: a\r\nContent-Length: 100\r\n\r\n", "chunked": "GET / HTTP/1.1\r\nHost: a\r\nTransfer-Encoding: chunked\r\n\r\n",
 		"large": "POST / HTTP/1.1\r\nHost: a\r\nContent-Length: 99999999\r\n\r\n", "asks first": "GET / HTTP/1.1\r\nHost: a\r\nExpect: 100-continue\r\nContent-Length: 5\r\n\r\n",
 	} {
-		srv := newServer(counted(hello), slog.New(slog.DiscardHandler))
+		srv := newServer(hello, slog.New(slog.DiscardHandler))
 		srv.ReadTimeout, srv.ReadHeaderTimeout, srv.WriteTimeout = 0, 0, 0
 		l, err := net.Listen("tcp", "127.0.0.1:0")
 		if err != nil {
@@ -90,6 +92,32 @@ func TestNoRequestBodyIsWaitedFor(t *testing.T) {
 		if err != nil || !strings.HasPrefix(string(got), "HTTP/1.1 200 OK\r\n") || !strings.HasSuffix(string(got), "hello\n") {
 			t.Errorf("%s: got %q, %v", name, got, err)
 		}
+	}
+}
+
+// Nor is one that exporter-toolkit answers itself, as for want of a password.
+func TestNoBodyOfAStrangerIsWaitedFor(t *testing.T) {
+	dir := t.TempDir()
+	put(t, filepath.Join(dir, "web.yml"), passwords)
+	secured, err := openWebFile(filepath.Join(dir, "web.yml"))
+	if err != nil {
+		t.Fatal(err)
+	}
+	srv := newServer(hello, slog.New(slog.DiscardHandler))
+	srv.ReadTimeout, srv.ReadHeaderTimeout, srv.WriteTimeout = 0, 0, 0
+	l, err := net.Listen("tcp", "127.0.0.1:0")
+	if err != nil {
+		t.Fatal(err)
+	}
+	t.Cleanup(func() { srv.Close() })
+	go web.Serve(l, srv, secured.flags(), slog.New(slog.DiscardHandler))
+	c := dial(t, l.Addr().String())
+	if _, err := io.WriteString(c, "GET / HTTP/1.1\r\nHost: a\r\nContent-Length: 100\r\n\r\n"); err != nil {
+		t.Fatal(err)
+	}
+	got, err := io.ReadAll(c)
+	if err != nil || !strings.HasPrefix(string(got), "HTTP/1.1 401 Unauthorized\r\n") || !strings.HasSuffix(string(got), "\r\n\r\nUnauthorized\n") {
+		t.Errorf("got %q, %v", got, err)
 	}
 }
 
@@ -248,7 +276,7 @@ func TestWhatCannotBeServedEndsTheStart(t *testing.T) {
 		"too few":         {append(address("127.0.0.1:0"), "--web.max-connections", "1"), "--web.max-connections: 1 is not allowed: must be a whole number from 10 to 10000"},
 		"in the file":     {[]string{"--config.file", file("n.yml", "web: {listen: [\"127.0.0.1:x\"]}")}, "n.yml:1: web.listen[0]"},
 		"no web file":     {secured(filepath.Join(dir, "none.yml")), "none.yml: no such file or directory"},
-		"a directory":     {secured(dir), "is not a file"},
+		"a directory":     {secured(dir), "is no regular file"},
 		"not YAML":        {secured(file("a.yml", "a: [")), "web configuration " + filepath.Join(dir, "a.yml")},
 		"unknown field":   {secured(file("b.yml", "users: {}\nmore: 1\n")), "field users not found"},
 		"no hash":         {secured(file("c.yml", "basic_auth_users: {oncall: storm}\n")), "hash"},
