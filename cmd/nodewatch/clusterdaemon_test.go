@@ -109,7 +109,7 @@ func (w *watching) report() (r report.Report, ok bool) {
 	return r, true
 }
 
-// poll asks again and again until it is so.
+// poll asks repeatedly until it is so.
 func (w *watching) poll(what string, so func() bool) {
 	w.t.Helper()
 	limit := time.After(patience)

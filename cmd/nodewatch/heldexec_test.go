@@ -27,7 +27,7 @@ type holdable struct {
 	binary, cluster, reporter string        // the programs
 }
 
-func newHoldable(t *testing.T) *holdable {
+func newHoldable(t *testing.T, programs bool) *holdable {
 	t.Helper()
 	if os.Geteuid() != 0 {
 		t.Skip("holding an exec needs root: fanotify's permission events")
@@ -68,8 +68,12 @@ func newHoldable(t *testing.T) *holdable {
 	h := hypervisor{name: "held", disks: 2, guests: 1, sessions: 2}
 	h.build(t)
 	file := filepath.Join(dir, "nodewatch.yml")
-	installFile(t, file, fmt.Appendf(nil, "libvirt: {off: true}\novs: {off: true}\nceph: {child: %s, keyring: %s/keyring, every: 10s}\n"+
-		"reporters: [{name: program, every: 5s, exec: {program: %s, mode: state}}]\n", d.cluster, dir, d.reporter), 0o600)
+	config := "libvirt: {off: true}\novs: {off: true}\nceph: {off: true}\n"
+	if programs {
+		config = fmt.Sprintf("libvirt: {off: true}\novs: {off: true}\nceph: {child: %s, keyring: %s/keyring, every: 10s}\n"+
+			"reporters: [{name: program, every: 5s, exec: {program: %s, mode: state}}]\n", d.cluster, dir, d.reporter)
+	}
+	installFile(t, file, []byte(config), 0o600)
 	// The shell, not this process, executes the daemon: Go's vfork would wait for an exec
 	// that only this process can let pass, with a garbage collection waiting for the vfork.
 	d.cmd = exec.Command("/bin/sh", "-c", `read -r go && exec "$0" "$@"`, d.binary, "run", "--web.listen-address", "127.0.0.1:0", "--config.file", file)
@@ -227,6 +231,8 @@ func TestAHeldExecFreezesNothing(t *testing.T) {
 			func(d *holdable) {
 				d.until("/metrics", `nodewatch_source_stalled{source="launcher"} 1`)
 				d.until("/metrics", `nodewatch_source_stalled{source="osdc"} 1`)
+				d.until("/metrics", `nodewatch_source_stalled{source="ceph"} 1`)
+				d.until("/metrics", `nodewatch_source_up{source="krbd"} 1`) // which lacks no more than the map options
 				d.until("/api/v1/report", "the launcher does not answer")
 			}},
 		{"the launcher's spare", func(d *holdable) string { return d.binary }, ownExecs - 1, nil,
@@ -240,10 +246,19 @@ func TestAHeldExecFreezesNothing(t *testing.T) {
 				d.until("/metrics", `nodewatch_source_stalled{source="launcher"} 1`)
 				d.until("/api/v1/report", "the launcher does not answer")
 			}},
+		// Without other programs the execs at the start have one order: the helper passes,
+		// and the probe that it is to become is held. The launcher itself works.
+		{"what the probe's helper becomes", func(d *holdable) string { return d.binary }, ownExecs + 1, nil,
+			func(d *holdable) {
+				d.until("/metrics", `nodewatch_source_stalled{source="osdc"} 1`)
+				d.until("/api/v1/report", "probe: its exec has not returned since")
+				d.until("/metrics", "nodewatch_launcher_up 1")
+				d.until("/metrics", `nodewatch_source_up{source="krbd"} 1`)
+			}},
 	} {
 		t.Run(c.name, func(t *testing.T) {
 			t.Parallel()
-			d := newHoldable(t)
+			d := newHoldable(t, c.pass != ownExecs+1)
 			file := c.file(d)
 			var hold *fanotify.Hold
 			if c.steady == nil {

@@ -138,6 +138,6 @@ func posted(t *testing.T, file string) (post *watch.Post, reporters int) {
 		t.Fatal(err)
 	}
 	post = watch.NewPost("node2", list)
-	t.Cleanup(func() { post.Close(goodbye) })
+	t.Cleanup(func() { post.Close(shutdownTimeout) })
 	return post, len(list)
 }

@@ -182,7 +182,7 @@ func (r *replayer) settle(post *watch.Post) {
 		return
 	}
 	post.Settle(10 * time.Second)
-	post.Close(goodbye)
+	post.Close(shutdownTimeout)
 	r.launcher.Close()
 	for _, d := range post.State() {
 		fmt.Fprintf(r.err, "reporter %s (%s): %d delivered, last %s %s\n", d.Name, d.Backend, d.Done, d.State, d.Error)

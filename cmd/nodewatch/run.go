@@ -33,8 +33,8 @@ const (
 	cores = 2
 )
 
-// goodbye is how long reporters may take to say that nodewatch stops.
-const goodbye = 3 * time.Second
+// shutdownTimeout is how long reporters may take to say that nodewatch stops.
+const shutdownTimeout = 3 * time.Second
 
 // A runner is the daemon.
 type runner struct {
@@ -122,7 +122,7 @@ func (r *runner) daemon(ctx context.Context, c config.Config, l *launcher.Client
 		}
 	}()
 	go reporters.start(ctx)
-	defer reporters.close(goodbye)
+	defer reporters.close(shutdownTimeout)
 	list = append(list, launcherSource(l))
 	list = append(list, reporterSources(reporters, len(c.Reporters))...)
 	for _, src := range list {

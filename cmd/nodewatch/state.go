@@ -31,6 +31,10 @@ const stateHome = "/var/lib/nodewatch"
 // write the same files.
 const takeover = "takeover"
 
+// maxTakeovers is how many daemons that cannot end may have taken over, each from the
+// one before, until the next keeps no state.
+const maxTakeovers = 3
+
 // How long the state directory may take until the reporters start without it, and
 // how long another daemon that uses it may take to answer at its address.
 const (
@@ -78,13 +82,19 @@ func claimState(ctx context.Context, dir string, me statefile.Holder) claim {
 	lock, err := statefile.Acquire(dir, me)
 	switch {
 	case lock != nil:
+		if other, used := successor(ctx, dir); used {
+			return claim{silent: true, problem: errors.Join(reportsHere(other, dir), lock.Close())}
+		}
 		return claim{dir: dir, lock: lock, problem: errors.Join(err, statefile.Clean(dir, time.Now()), adopt(dir))}
 	case !errors.Is(err, statefile.ErrHeld):
 		return claim{dir: dir, problem: fmt.Errorf("no lock can be had, so that a second daemon would not be noticed: %w", err)}
 	}
 	holder, alive := waitForHolder(ctx, dir)
 	if alive {
-		return claim{silent: true, problem: fmt.Errorf("another nodewatch, process %d, uses %s and reports for this node; this one reports to nobody", holder.PID, dir)}
+		return claim{silent: true, problem: reportsHere(holder, dir)}
+	}
+	if strings.Count(dir, "/"+takeover) >= maxTakeovers {
+		return claim{problem: fmt.Errorf("process %d holds %s and does not answer; this daemon keeps its state nowhere, as %d that took over do not answer either", holder.PID, dir, maxTakeovers)}
 	}
 	own, err := takeOver(dir)
 	if err != nil {
@@ -93,6 +103,30 @@ func claimState(ctx context.Context, dir string, me statefile.Holder) claim {
 	c := claimState(ctx, own, me)
 	c.problem = errors.Join(fmt.Errorf("process %d holds %s and does not answer; this daemon reports in its place and keeps its state in %s until it is restarted", holder.PID, dir, own), c.problem)
 	return c
+}
+
+// reportsHere says that another daemon uses the directory.
+func reportsHere(other statefile.Holder, dir string) error {
+	return fmt.Errorf("another nodewatch, process %d, uses %s and reports for this node; this one reports to nobody", other.PID, dir)
+}
+
+// successor is the daemon that has taken over from one which held dir and has ended
+// since, if it still works.
+func successor(ctx context.Context, dir string) (h statefile.Holder, works bool) {
+	own := filepath.Join(dir, takeover)
+	info, err := os.Lstat(own)
+	if err != nil || !info.IsDir() {
+		return h, false
+	}
+	switch lock, err := statefile.Acquire(own, statefile.Holder{PID: os.Getpid()}); {
+	case lock != nil:
+		_ = lock.Close()
+	case errors.Is(err, statefile.ErrHeld):
+		if h, works = waitForHolder(ctx, own); works {
+			return h, true
+		}
+	}
+	return successor(ctx, own)
 }
 
 // errNoStateDirectory says that there is no state directory.
@@ -240,6 +274,12 @@ func adopt(dir string) error {
 		return err
 	}
 	defer func() { _ = other.Close() }()
+	if err := adopt(own); err != nil { // what a later one has left is newer
+		return err
+	}
+	if _, err := os.Lstat(filepath.Join(own, takeover)); err == nil {
+		return nil // it is in use
+	}
 	names, err := reporterFiles(own)
 	if err != nil {
 		return err
@@ -333,7 +373,7 @@ func (o *outbox) late(c claim) {
 	o.note()
 	o.mu.Unlock()
 	if post != nil {
-		post.Close(goodbye)
+		post.Close(shutdownTimeout)
 	}
 }
 

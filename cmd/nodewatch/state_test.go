@@ -8,6 +8,7 @@ import (
 	"os"
 	"os/exec"
 	"path/filepath"
+	"strconv"
 	"strings"
 	"testing"
 	"testing/synctest"
@@ -87,6 +88,71 @@ func TestAHolderThatIsDeadIsReplaced(t *testing.T) {
 	t.Cleanup(func() { _ = next.lock.Close() })
 	if err := hub.Load(&waits); err != nil || len(waits) != 2 {
 		t.Errorf("the adopted queue holds %q, %v", waits, err)
+	}
+	if _, err := os.Lstat(filepath.Join(dir, takeover)); !errors.Is(err, os.ErrNotExist) {
+		t.Errorf("%s is left: %v", takeover, err)
+	}
+}
+
+// Daemons that hang one after the other take over from each other, within bounds; what
+// the last has kept is adopted, and nothing that one of them still uses is touched.
+func TestWhoHasTakenOverMayHangToo(t *testing.T) {
+	ended := exec.Command("sleep", "600")
+	if err := errors.Join(ended.Start(), ended.Process.Kill()); err != nil {
+		t.Fatal(err)
+	}
+	t.Cleanup(func() { _ = ended.Wait() })
+	dead := statefile.Holder{PID: ended.Process.Pid}
+	dir := t.TempDir()
+	put(t, filepath.Join(dir, "reporter-hub.json"), "0")
+	locks := []*statefile.Lock{held(t, dir, dead)}
+	at := dir
+	for n := range maxTakeovers {
+		c := claimState(t.Context(), dir, dead)
+		if at = filepath.Join(at, takeover); c.dir != at || c.lock == nil || c.silent {
+			t.Fatalf("daemon %d: %+v", n+2, c)
+		}
+		put(t, filepath.Join(at, "reporter-hub.json"), strconv.Itoa(n+1))
+		locks = append(locks, c.lock)
+	}
+	if c := claimState(t.Context(), dir, dead); c.dir != "" || c.silent || c.problem == nil || !strings.Contains(c.problem.Error(), "keeps its state nowhere") {
+		t.Errorf("one more: %+v", c)
+	}
+
+	// The first has ended, and the last works: the next reports to nobody.
+	works := httptest.NewServer(http.NotFoundHandler())
+	t.Cleanup(works.Close)
+	if err := errors.Join(locks[0].Close(), locks[maxTakeovers].Note(statefile.Holder{PID: os.Getpid(), Addresses: []string{works.URL}})); err != nil {
+		t.Fatal(err)
+	}
+	if c := claimState(t.Context(), dir, dead); !c.silent || !strings.Contains(c.problem.Error(), "reports to nobody") {
+		t.Errorf("beside one that works: %+v", c)
+	}
+
+	// All but the last have ended: what it uses stays.
+	for _, l := range locks[1:maxTakeovers] {
+		if err := l.Close(); err != nil {
+			t.Fatal(err)
+		}
+	}
+	if err := adopt(dir); err != nil {
+		t.Fatal(err)
+	}
+	if raw, err := os.ReadFile(filepath.Join(at, "reporter-hub.json")); err != nil || string(raw) != strconv.Itoa(maxTakeovers) {
+		t.Errorf("%q, %v", raw, err)
+	}
+
+	// All have ended: what the last has kept is adopted.
+	if err := locks[maxTakeovers].Close(); err != nil {
+		t.Fatal(err)
+	}
+	c := claimState(t.Context(), dir, dead)
+	if c.dir != dir || c.problem != nil {
+		t.Fatalf("%+v", c)
+	}
+	t.Cleanup(func() { _ = c.lock.Close() })
+	if raw, err := os.ReadFile(filepath.Join(dir, "reporter-hub.json")); err != nil || string(raw) != strconv.Itoa(maxTakeovers) {
+		t.Errorf("%q, %v", raw, err)
 	}
 	if _, err := os.Lstat(filepath.Join(dir, takeover)); !errors.Is(err, os.ErrNotExist) {
 		t.Errorf("%s is left: %v", takeover, err)

@@ -99,7 +99,7 @@ func within[T any](t *testing.T, what string, c <-chan T) (v T) {
 	return v
 }
 
-// until asks again and again until it is so.
+// until asks repeatedly until it is so.
 func until(t *testing.T, what string, so func() bool) {
 	t.Helper()
 	for limit := time.After(patience); !so(); {

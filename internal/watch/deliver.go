@@ -18,12 +18,12 @@ import (
 // without a success the circuit is open: one attempt each againMost or a little
 // more, whatever changes. One that somebody must mend opens it at once, for mendFor.
 const (
-	againFirst = time.Second
-	againMost  = time.Minute
-	breakAfter = 8
-	mendFor    = 5 * time.Minute
-	staleAfter = 3               // in a row: somebody else speaks for this node
-	goodbye    = 2 * time.Second // that a reporter has for its last Report
+	againFirst      = time.Second
+	againMost       = time.Minute
+	breakAfter      = 8
+	mendFor         = 5 * time.Minute
+	staleAfter      = 3               // in a row: somebody else speaks for this node
+	shutdownTimeout = 2 * time.Second // that a reporter has for its last Report
 )
 
 // A Delivery is one reporter, and how it is used.
@@ -80,7 +80,7 @@ func poke(c chan struct{}) {
 	}
 }
 
-// run delivers until ctx ends, and then says goodbye.
+// run delivers until ctx ends, and then reports that nodewatch stops.
 func (d *deliverer) run(ctx context.Context, node string) {
 	defer close(d.done)
 	for {
@@ -199,7 +199,7 @@ func (d *deliverer) note(f *report.Failure, now time.Time) {
 	}
 }
 
-// last says goodbye, if the backend has ever been reached.
+// last reports that nodewatch stops, if the backend has ever been reached.
 func (d *deliverer) last(ctx context.Context) {
 	mail := d.mail.Load()
 	if mail == nil || d.account.Last.IsZero() {
@@ -207,7 +207,7 @@ func (d *deliverer) last(ctx context.Context) {
 	}
 	r := d.Filter.Apply(*mail)
 	r.Final = "nodewatch stops"
-	bounded, cancel := context.WithTimeout(ctx, goodbye)
+	bounded, cancel := context.WithTimeout(ctx, shutdownTimeout)
 	defer cancel()
 	_, err := guarded(bounded, func(ctx context.Context) (struct{}, error) { return struct{}{}, d.Reporter.Report(ctx, r) })
 	d.note(report.FailureOf(err), d.clock.now())
