@@ -28,6 +28,7 @@ type replayer struct {
 	file   *string
 	serve  *string
 	speed  *float64
+	until  *time.Duration
 	brief  *bool
 	output *string
 	tell   *bool
@@ -45,6 +46,7 @@ func (p program) replayCommand(app *kingpin.Application) (string, func(context.C
 	r.speed = cmd.Flag("speed", "How many times faster than it happened; 0: as fast as can be. With --serve or --report 10, else 0.").Default("-1").Float64()
 	r.tell = cmd.Flag("report", "Hand what happened to the configured reporters, as if it happened now; its times are moved to now and, at a speed, drawn together.").Bool()
 	r.conf = configFlag(cmd)
+	r.until = cmd.Flag("until", "Stop at this time after the first entry, as 1h6m; with --serve the page stays as it was then. 0: play to the end.").Default("0").Duration()
 	r.brief = cmd.Flag("brief", "No evidence and no advice, only the changes.").Bool()
 	r.output = cmd.Flag("output", "text, or json: one line {\"offset_s\", \"report\"} at the first verdict, at each change of the report and at the end.").Short('o').Default("text").Enum("text", "json")
 	return "replay", r.run
@@ -82,7 +84,7 @@ func (r *replayer) run(ctx context.Context) int {
 		r.complain(in.tape)
 	}
 	if *r.serve != "" && ctx.Err() == nil {
-		fmt.Fprintln(r.err, "played to its end; the page stays until you press Ctrl-C")
+		fmt.Fprintln(r.err, "played; the page stays until you press Ctrl-C")
 		<-ctx.Done()
 	}
 	return exitOK
@@ -107,16 +109,16 @@ func (r *replayer) plays(ctx context.Context, in *played, s *shown, post *watch.
 	for {
 		e, err := in.next()
 		if errors.Is(err, io.EOF) {
-			if !judged {
-				return fmt.Errorf("%s: no verdict: it ends before every source has been read", *r.file)
-			}
-			return printer.end()
+			return r.played(judged, printer)
 		}
 		if err != nil {
 			return err
 		}
 		if first.IsZero() {
 			first, began = e.At, time.Now()
+		}
+		if *r.until > 0 && e.At.Sub(first) > *r.until {
+			return r.played(judged, printer)
 		}
 		if *r.speed > 0 {
 			select {
@@ -138,6 +140,14 @@ func (r *replayer) plays(ctx context.Context, in *played, s *shown, post *watch.
 			}
 		}
 	}
+}
+
+// played ends the printing; judged says whether there was a verdict.
+func (r *replayer) played(judged bool, printer replayPrinter) error {
+	if !judged {
+		return fmt.Errorf("%s: no verdict: it ends before every source has been read", *r.file)
+	}
+	return printer.end()
 }
 
 // reporters starts the configured reporters, if they are to be told; they forget
