@@ -4,6 +4,7 @@ import (
 	"bytes"
 	"compress/gzip"
 	"net/http"
+	"slices"
 	"strconv"
 	"strings"
 	"sync"
@@ -14,6 +15,7 @@ import (
 	"github.com/prometheus/client_golang/prometheus/collectors"
 	"github.com/prometheus/common/expfmt"
 
+	"github.com/nodewatch/nodewatch/internal/config"
 	"github.com/nodewatch/nodewatch/internal/judge"
 	"github.com/nodewatch/nodewatch/internal/metrics"
 	"github.com/nodewatch/nodewatch/internal/page"
@@ -23,6 +25,7 @@ import (
 type shown struct {
 	node    string
 	waiting []string // sources that the first View waits for
+	links   []page.Link
 	last    atomic.Pointer[judge.View]
 }
 
@@ -49,32 +52,43 @@ func routes(s *shown, more ...prometheus.Collector) http.Handler {
 	registry := prometheus.NewRegistry()
 	registry.MustRegister(metrics.New(version, s.view), collectors.NewProcessCollector(collectors.ProcessCollectorOpts{}), collectors.NewGoCollector())
 	registry.MustRegister(more...)
-	exposition := &rendering{render: func(judge.View) ([]byte, error) { return expose(registry) }}
-	report := &rendering{render: func(v judge.View) ([]byte, error) { return page.JSON(v.Report) }}
-	refreshing := &rendering{render: func(v judge.View) ([]byte, error) { return page.HTML(v, pageEvery) }}
-	still := &rendering{render: func(v judge.View) ([]byte, error) { return page.HTML(v, 0) }}
+	exposition := &rendering{render: func(*judge.View) ([]byte, error) { return expose(registry) }}
+	report := &rendering{render: func(v *judge.View) ([]byte, error) { return page.JSON(v.Report) }}
+	rules := &rendering{render: func(v *judge.View) ([]byte, error) { return page.RulesHTML(*v, s.links) }}
+	first, history := newPages(page.Main, page.HTML, s.links), newPages(page.HistoryMain, page.HistoryHTML, s.links)
 
 	mux := http.NewServeMux()
 	mux.HandleFunc("GET /metrics", func(w http.ResponseWriter, r *http.Request) {
 		exposition.serve(w, r, s.last.Load(), string(expfmt.NewFormat(expfmt.TypeTextPlain)))
 	})
 	mux.HandleFunc("GET /{$}", func(w http.ResponseWriter, r *http.Request) {
-		w.Header().Set("Content-Security-Policy", page.ContentSecurityPolicy())
-		every, rendered := pageEvery, refreshing
-		if r.URL.Query().Get("refresh") == "0" {
-			every, rendered = 0, still
-		}
 		if v := s.last.Load(); v != nil {
-			rendered.serve(w, r, v, htmlText)
+			first.serve(w, r, v)
 			return
 		}
-		body, err := page.Starting(s.node, version, time.Now(), s.waiting, every)
+		w.Header().Set("Content-Security-Policy", page.ContentSecurityPolicy())
+		body, err := page.Starting(s.node, version, time.Now(), s.waiting, refreshOf(r), s.links)
 		if err != nil {
 			http.Error(w, err.Error(), http.StatusInternalServerError)
 			return
 		}
 		write(w, http.StatusServiceUnavailable, htmlText, body)
 	})
+	for path, serve := range map[string]func(http.ResponseWriter, *http.Request, *judge.View){
+		"GET /history": history.serve,
+		"GET /rules": func(w http.ResponseWriter, r *http.Request, v *judge.View) {
+			w.Header().Set("Content-Security-Policy", page.ContentSecurityPolicy())
+			rules.serve(w, r, v, htmlText)
+		},
+	} {
+		mux.HandleFunc(path, func(w http.ResponseWriter, r *http.Request) {
+			if v := s.last.Load(); v != nil {
+				serve(w, r, v)
+				return
+			}
+			write(w, http.StatusServiceUnavailable, plainText, []byte(notYet+"\n"))
+		})
+	}
 	mux.HandleFunc("GET /api/v1/report", func(w http.ResponseWriter, r *http.Request) {
 		if v := s.last.Load(); v != nil {
 			report.serve(w, r, v, jsonText)
@@ -110,8 +124,49 @@ func routes(s *shown, more ...prometheus.Collector) http.Handler {
 // notYet says that there is no View yet.
 const notYet = "starting: waiting for the first reading of each source"
 
-// pageEvery is how often a browser is asked to load the page again, in seconds.
+// pageEvery is how often a page refreshes itself, in seconds.
 const pageEvery = 10
+
+// linksOf are the links of the configuration that are set.
+func linksOf(c config.Links) []page.Link {
+	return slices.DeleteFunc([]page.Link{{Name: "Grafana", URL: c.Grafana}, {Name: "All nodes", URL: c.Fleet}, {Name: "Status page", URL: c.Status}},
+		func(l page.Link) bool { return l.URL == "" })
+}
+
+// refreshOf is how often the page that is asked for refreshes itself, in seconds.
+func refreshOf(r *http.Request) int {
+	if r.URL.Query().Get("refresh") == "0" {
+		return 0
+	}
+	return pageEvery
+}
+
+// pages are a page that refreshes itself and the same page that does not. Their main
+// part is rendered once a View for both.
+type pages struct{ refreshing, still *rendering }
+
+func newPages(main func(judge.View) ([]byte, error), frame func(v judge.View, main []byte, refresh int, links []page.Link) ([]byte, error), links []page.Link) pages {
+	once := &rendering{render: func(v *judge.View) ([]byte, error) { return main(*v) }}
+	framed := func(refresh int) *rendering {
+		return &rendering{render: func(v *judge.View) ([]byte, error) {
+			body, err := once.bytes(v, false)
+			if err != nil {
+				return nil, err
+			}
+			return frame(*v, body, refresh, links)
+		}}
+	}
+	return pages{framed(pageEvery), framed(0)}
+}
+
+func (p pages) serve(w http.ResponseWriter, r *http.Request, v *judge.View) {
+	w.Header().Set("Content-Security-Policy", page.ContentSecurityPolicy())
+	if refreshOf(r) == 0 {
+		p.still.serve(w, r, v, htmlText)
+		return
+	}
+	p.refreshing.serve(w, r, v, htmlText)
+}
 
 // expose is everything in the registry, in Prometheus' text format.
 func expose(registry *prometheus.Registry) ([]byte, error) {
@@ -131,7 +186,7 @@ func expose(registry *prometheus.Registry) ([]byte, error) {
 // A rendering is one document, made at most once a View. It may be used by
 // several goroutines at once.
 type rendering struct {
-	render func(judge.View) ([]byte, error)
+	render func(*judge.View) ([]byte, error) // of a View that is not nil
 
 	mu     sync.Mutex
 	of     *judge.View // what body shows; nil: nothing
@@ -145,9 +200,9 @@ func (d *rendering) bytes(v *judge.View, zip bool) ([]byte, error) {
 	defer d.mu.Unlock()
 	if v == nil || v != d.of {
 		d.of, d.body, d.zipped = nil, nil, nil
-		seen := judge.View{}
-		if v != nil {
-			seen = *v
+		seen := v
+		if seen == nil {
+			seen = &judge.View{}
 		}
 		body, err := d.render(seen)
 		if err != nil {

@@ -44,7 +44,7 @@ func TestNobodyReadsASecret(t *testing.T) {
 			t.Errorf("%s does not say what is wrong: %+v", d.Name, d)
 		}
 	}
-	html, err := page.HTML(v, 0)
+	html, err := page.Main(v)
 	if err != nil {
 		t.Fatal(err)
 	}

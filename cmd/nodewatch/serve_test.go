@@ -23,6 +23,7 @@ import (
 	"github.com/prometheus/exporter-toolkit/web"
 
 	"github.com/nodewatch/nodewatch/internal/judge"
+	"github.com/nodewatch/nodewatch/internal/page"
 )
 
 // patience is how long a test waits for what must come. It is long, as the machine
@@ -180,7 +181,7 @@ func TestSlowReadersHoldNobodyUp(t *testing.T) {
 // However many ask, a document is rendered once a View, plain and zipped.
 func TestOneRenderingAView(t *testing.T) {
 	var rendered atomic.Int32
-	d := &rendering{render: func(v judge.View) ([]byte, error) {
+	d := &rendering{render: func(v *judge.View) ([]byte, error) {
 		rendered.Add(1)
 		return []byte("report of " + v.Report.Node), nil
 	}}
@@ -240,12 +241,58 @@ func TestHeaders(t *testing.T) {
 	s := &shown{}
 	s.show(*viewNamed("node2"))
 	handler := routes(s)
-	for path, kind := range map[string]string{"/metrics": "text/plain; version=0.0.4", "/": "text/html", "/api/v1/report": "application/json", "/-/healthy": "text/plain", "/-/ready": "text/plain"} {
+	for path, kind := range map[string]string{"/metrics": "text/plain; version=0.0.4", "/": "text/html", "/history": "text/html", "/rules": "text/html", "/api/v1/report": "application/json", "/-/healthy": "text/plain", "/-/ready": "text/plain"} {
 		w := httptest.NewRecorder()
 		handler.ServeHTTP(w, httptest.NewRequest(http.MethodGet, path, nil))
 		h := w.Header()
 		if w.Code != http.StatusOK || h.Get("Cache-Control") != "no-store" || h.Get("X-Content-Type-Options") != "nosniff" || !strings.HasPrefix(h.Get("Content-Type"), kind) {
 			t.Errorf("%s: %d %v", path, w.Code, h)
+		}
+	}
+}
+
+// Each page is sent with its policy, is only read, and is there before the first
+// View, if only to say so.
+func TestPagesHavePolicies(t *testing.T) {
+	s := &shown{}
+	handler := routes(s)
+	ask := func(method, path string) *httptest.ResponseRecorder {
+		w := httptest.NewRecorder()
+		handler.ServeHTTP(w, httptest.NewRequest(method, path, nil))
+		return w
+	}
+	for _, path := range []string{"/", "/?refresh=0", "/history", "/rules"} {
+		if w := ask(http.MethodGet, path); w.Code != http.StatusServiceUnavailable {
+			t.Errorf("%s before the first View: %d", path, w.Code)
+		}
+	}
+	s.show(*viewNamed("node2"))
+	for _, path := range []string{"/", "/?refresh=0", "/history", "/history?refresh=0", "/rules"} {
+		if w := ask(http.MethodGet, path); w.Code != http.StatusOK || w.Header().Get("Content-Security-Policy") != page.ContentSecurityPolicy() {
+			t.Errorf("%s: %d, %v", path, w.Code, w.Header())
+		}
+		if w := ask(http.MethodPost, path); w.Code != http.StatusMethodNotAllowed {
+			t.Errorf("POST %s: %d", path, w.Code)
+		}
+	}
+}
+
+// Both forms of a page have one main part, rendered once a View.
+func TestOneMainPartForBothForms(t *testing.T) {
+	rendered := 0
+	p := newPages(func(v judge.View) ([]byte, error) { rendered++; return []byte(v.Report.Node), nil }, func(_ judge.View, main []byte, refresh int, links []page.Link) ([]byte, error) {
+		return fmt.Appendf(nil, "%s every %d, %s", main, refresh, links[0].Name), nil
+	}, []page.Link{{Name: "Grafana"}})
+	for i, v := range []*judge.View{viewNamed("node1"), viewNamed("node2")} {
+		for path, want := range map[string]string{"/": fmt.Sprintf("node%d every 10, Grafana", i+1), "/?refresh=0": fmt.Sprintf("node%d every 0, Grafana", i+1)} {
+			w := httptest.NewRecorder()
+			p.serve(w, httptest.NewRequest(http.MethodGet, path, nil), v)
+			if w.Body.String() != want {
+				t.Errorf("%s: got %q, want %q", path, w.Body, want)
+			}
+		}
+		if rendered != i+1 {
+			t.Errorf("rendered %d times for %d views", rendered, i+1)
 		}
 	}
 }

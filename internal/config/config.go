@@ -25,6 +25,7 @@ type Config struct {
 	Runtime   string            `yaml:"runtime_directory" doc:"directory for the position in the kernel log; empty: $RUNTIME_DIRECTORY, and none without it"`
 	Runbook   string            `yaml:"runbook" doc:"base URL of the rules' documentation; a rule's id is appended as the anchor"`
 	Web       Web               `yaml:"web" doc:"the page, /metrics and the API"`
+	Links     Links             `yaml:"links" doc:"where the page of the node links to"`
 	Tape      Tape              `yaml:"tape" doc:"the flight recorder"`
 	Libvirt   Libvirt           `yaml:"libvirt" doc:"guests, by libvirt"`
 	OVS       OVS               `yaml:"ovs" doc:"Open vSwitch bonds"`

@@ -35,6 +35,11 @@ func (d decoder) config(raw []byte) (Config, error) {
 			wrong = append(wrong, d.wrong(lineOf(lineOf(root, "web"), m.Field), join("web", m.Field), "%s", m.Text))
 		}
 	}
+	for _, m := range c.Links.mistakes() {
+		if !mentions(values, "links."+m.Field) {
+			wrong = append(wrong, d.wrong(lineOf(lineOf(root, "links"), m.Field), join("links", m.Field), "%s", m.Text))
+		}
+	}
 	if c.Runbook != "" {
 		c.Rules.Runbook = c.Runbook
 	}

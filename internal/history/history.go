@@ -72,7 +72,7 @@ type Traffic struct {
 type IO struct {
 	At        int64
 	Completed float32 // requests a second, of all krbd devices
-	Median    float32 // ms that a request takes, of the devices that have I/O
+	Median    float32 // ms that a request takes or, while none completes, for which none has; of the devices that have I/O
 	Slowest   float32 // ms, of the slowest device
 }
 
@@ -239,7 +239,7 @@ func (r *Recorder) takeIO(f *facts.Facts) {
 	var busy []float32
 	for _, l := range f.Latency() {
 		if l.Now > 0 {
-			busy = append(busy, float32(l.Now))
+			busy = append(busy, float32(max(l.Disk.Latency, float64(l.Disk.Stuck())/float64(time.Millisecond))))
 		}
 	}
 	if len(busy) > 0 {

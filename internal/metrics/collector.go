@@ -48,7 +48,7 @@ func families(b build) []family {
 	var all []family
 	for _, group := range [][]family{
 		verdictFamilies(b), wishFamilies(), sourceFamilies(), launcherFamilies(), reporterFamilies(), kernelFamilies(), bondFamilies(), nicFamilies(), trafficFamilies(),
-		krbdFamilies(), osdcFamilies(), guestFamilies(), clusterFamilies(), hostFamilies(),
+		krbdFamilies(), osdcFamilies(), guestFamilies(), clusterFamilies(), hostFamilies(), historyFamilies(),
 	} {
 		all = append(all, group...)
 	}

@@ -33,6 +33,15 @@ type bondsView struct {
 	Known bool
 }
 
+// firstBonds is how many bonds are shown before the fold.
+const firstBonds = 2
+
+// First are the bonds before the fold.
+func (b bondsView) First() []bondView { return b.Bonds[:min(len(b.Bonds), firstBonds)] }
+
+// Rest are the bonds behind the fold.
+func (b bondsView) Rest() []bondView { return b.Bonds[min(len(b.Bonds), firstBonds):] }
+
 // A bondView is one bond.
 type bondView struct {
 	Name, Mode, Policy string
@@ -66,7 +75,12 @@ type bar struct {
 }
 
 func bondsOf(v judge.View) bondsView {
-	all := v.Bonds()
+	all := slices.Clone(v.Bonds())
+	slices.SortStableFunc(all, func(a, b bond.Bond) int { // those that carry krbd's traffic first
+		of, _ := v.CarriesStorage(b.Name)
+		is, _ := v.CarriesStorage(a.Name)
+		return of - is
+	})
 	b := bondsView{Notes: append(notes(v, node.SourceBond, node.SourceNIC, node.SourceOVS), unknownDrivers(v)...), Known: ever(v, node.SourceBond) || ever(v, node.SourceOVS)}
 	for _, one := range all[:min(len(all), maxBonds)] {
 		b.Bonds = append(b.Bonds, bondOf(v, one))
@@ -125,7 +139,7 @@ func (p *portView) carry(f *facts.Facts, name string, rx, tx float64) {
 	}
 	p.Rx, p.Tx = barOf(n.Rx, n.Speed, rx), barOf(n.Tx, n.Speed, tx)
 	if d, now := f.Dropping(n); now {
-		p.Drops = fmt.Sprintf("drops %s frames/s for lack of buffers", digits(d.Rate))
+		p.Drops = fmt.Sprintf("dropping %s frames/s (RX buffers exhausted)", digits(d.Rate))
 	}
 }
 

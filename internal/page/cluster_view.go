@@ -41,7 +41,7 @@ func clusterOf(v judge.View) clusterView {
 		c.Tone = blind
 	}
 	for _, k := range value.Health.Checks[:min(len(value.Health.Checks), maxChecks)] {
-		c.Checks = append(c.Checks, factLine{k.Code, k.Summary})
+		c.Checks = append(c.Checks, factLine{Name: k.Code, Text: k.Summary})
 	}
 	c.Facts = clusterFacts(value)
 	return c
@@ -57,18 +57,18 @@ func clusterFacts(c ceph.Cluster) []factLine {
 			in++
 		}
 	}
-	list := []factLine{{"OSDs", fmt.Sprintf("%s, %s up, %s in", number(len(c.OSDMap.OSDs)), number(up), number(in))}}
+	list := []factLine{{Name: "OSDs", Text: fmt.Sprintf("%s, %s up, %s in", number(len(c.OSDMap.OSDs)), number(up), number(in))}}
 	if slow := c.Health.SlowOps; len(slow) > 0 {
-		list = append(list, factLine{"Slow operations", strings.Join(slow[:min(len(slow), maxChecks)], ", ")})
+		list = append(list, factLine{Name: "Slow operations", Text: strings.Join(slow[:min(len(slow), maxChecks)], ", ")})
 	}
 	if len(c.Blocklist) > 0 {
-		list = append(list, factLine{"Blocklist", plural(len(c.Blocklist), "entry for this host", "entries for this host")})
+		list = append(list, factLine{Name: "Blocklist", Text: plural(len(c.Blocklist), "entry for this host", "entries for this host")})
 	}
 	if s := c.Scrubs; s != nil && s.Scrubbing > 0 {
-		list = append(list, factLine{"Scrubs", fmt.Sprintf("%s running, %s of them deep", number(s.Scrubbing), number(s.Deep))})
+		list = append(list, factLine{Name: "Scrubs", Text: fmt.Sprintf("%s running, %s of them deep", number(s.Scrubbing), number(s.Deep))})
 	}
 	if c.OSDMap.Flags != "" {
-		list = append(list, factLine{"Flags", c.OSDMap.Flags})
+		list = append(list, factLine{Name: "Flags", Text: c.OSDMap.Flags})
 	}
 	return list
 }

@@ -15,7 +15,7 @@ func diskFacts(v judge.View, all []diskView) []factLine {
 	var list []factLine
 	add := func(name, text string) {
 		if text != "" {
-			list = append(list, factLine{name, text})
+			list = append(list, factLine{Name: name, Text: text})
 		}
 	}
 	add("krbd", krbdFact(v, all))

@@ -16,7 +16,7 @@ import (
 // How many disks are shown, and how many of them before the fold.
 const (
 	maxDisks   = 200
-	firstDisks = 12
+	firstDisks = 6
 )
 
 // A disksView is the RBD disks of the node, those that are stuck first.
@@ -34,8 +34,19 @@ func (d disksView) First() []diskView { return d.Disks[:min(len(d.Disks), firstD
 // Rest are the disks behind the fold.
 func (d disksView) Rest() []diskView { return d.Disks[min(len(d.Disks), firstDisks):] }
 
+// Summary is the disks in a line.
+func (d disksView) Summary() string {
+	if len(d.Facts) == 0 {
+		return "unknown"
+	}
+	return d.Facts[0].Name + ": " + d.Facts[0].Text
+}
+
 // A factLine is a name and what is to be said of it.
-type factLine struct{ Name, Text string }
+type factLine struct {
+	Name, Text string
+	At         moment // that the text is about; zero: none
+}
 
 // A diskView is one disk.
 type diskView struct {

@@ -25,14 +25,14 @@ func hostOf(v judge.View) hostView {
 	}
 	s := v.Host.Value
 	h.Facts = append(h.Facts,
-		factLine{"Kernel", s.Release + ", booted " + ago(s.Boot, v.Now)},
-		factLine{"Load", fmt.Sprintf("%.2f, %.2f, %.2f on %s", s.Load[0], s.Load[1], s.Load[2], plural(s.CPUs, "CPU", "CPUs"))},
+		factLine{Name: "Kernel", Text: s.Release + ", booted " + ago(s.Boot, v.Now)},
+		factLine{Name: "Load", Text: fmt.Sprintf("%.2f, %.2f, %.2f on %s", s.Load[0], s.Load[1], s.Load[2], plural(s.CPUs, "CPU", "CPUs"))},
 	)
 	if s.IO != nil {
-		h.Facts = append(h.Facts, factLine{"I/O pressure", fmt.Sprintf("some %s %%, full %s %% of the last 10 s", digits(s.IO.Some10), digits(s.IO.Full10))})
+		h.Facts = append(h.Facts, factLine{Name: "I/O pressure", Text: fmt.Sprintf("some %s %%, full %s %% of the last 10 s", digits(s.IO.Some10), digits(s.IO.Full10))})
 	}
 	if s.Waiting != nil && s.Waiting.Total > 0 {
-		h.Facts = append(h.Facts, factLine{"Waiting tasks", waitingOf(*s.Waiting)})
+		h.Facts = append(h.Facts, factLine{Name: "Waiting tasks", Text: waitingOf(*s.Waiting)})
 	}
 	return h
 }

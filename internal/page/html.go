@@ -3,7 +3,7 @@ package page
 import (
 	"bytes"
 	"crypto/sha256"
-	_ "embed"
+	"embed"
 	"encoding/base64"
 	"fmt"
 	"html/template"
@@ -16,78 +16,124 @@ import (
 //go:embed page.css
 var css string
 
-//go:embed page.html
-var markup string
+//go:embed page.js
+var script string
 
-// layout is the page. It is parsed once and never changed.
-var layout = template.Must(template.New("page").Parse(markup))
+//go:embed page.html main.html
+var markup embed.FS
 
-// ContentSecurityPolicy is the value of the header of that name that the page is
-// to be sent with: nothing is loaded or run but the style that is in the page and
-// its icon, and no other page may frame it.
+// layout are the parts of all pages. They are parsed once and never changed.
+var layout = template.Must(template.ParseFS(markup, "*.html"))
+
+// ContentSecurityPolicy is the value of the header of that name that each page is to
+// be sent with: nothing is loaded or run but the style and the script that are in the
+// page, its icon and a newer copy of the page; and no other page may frame it.
 func ContentSecurityPolicy() string {
-	sum := sha256.Sum256([]byte(css))
-	return "default-src 'none'; style-src 'sha256-" + base64.StdEncoding.EncodeToString(sum[:]) +
-		"'; img-src data:; base-uri 'none'; form-action 'none'; frame-ancestors 'none'"
+	return "default-src 'none'; style-src " + hashOf(css) + "; script-src " + hashOf(script) +
+		"; connect-src 'self'; img-src data:; base-uri 'none'; form-action 'none'; frame-ancestors 'none'"
 }
 
-// HTML is the page of a View. It asks the browser to load it anew every so many
-// seconds, or, for 0, does not; then and now it has a link to the other way, to
-// "?refresh=0" or "?refresh=10".
-func HTML(v judge.View, refresh int) ([]byte, error) {
-	s := newSheet(v.Report.Node, v.Report.Version, v.Report.At, refresh)
+func hashOf(text string) string {
+	sum := sha256.Sum256([]byte(text))
+	return "'sha256-" + base64.StdEncoding.EncodeToString(sum[:]) + "'"
+}
+
+// A Link leads to another page, of this node or elsewhere.
+type Link struct{ Name, URL string }
+
+// Main is the main part of the page of a View, which HTML frames.
+func Main(v judge.View) ([]byte, error) {
 	r := v.Report
-	s.Verdict = verdictOn(r)
-	s.Title = fmt.Sprintf("%s: %s", s.Node, strings.ToLower(s.Verdict.Word))
+	s := sheet{Verdict: verdictOn(r), First: firstOf(r), Guests: hitNow(r), Incident: incidentOf(r), Components: componentsOf(r), Transitions: transitionsOf(r), Sources: sourcesOf(r), Reporters: reportersOf(v)}
 	if worst, found := leading(r); found && (s.Verdict.Code == exitWarning || s.Verdict.Code == exitCritical) {
-		s.Hit = feltOf(worst, r.At)
+		s.Hit = hitOf(worst, r.At)
 	}
-	s.Incident = incidentOf(r)
-	s.Findings, s.MoreFindings = findingsOf(r)
-	s.Components = componentsOf(r)
-	s.Transitions = transitionsOf(r)
-	s.Sources = sourcesOf(r)
-	s.Reporters = reportersOf(v)
-	if !v.Now.IsZero() {
-		s.Body = &body{
-			Bonds: bondsOf(v), Paths: pathsOf(v), Disks: disksOf(v), Kernel: kernelOf(v), Cluster: clusterOf(v), Host: hostOf(v),
+	s.Findings, s.MoreFindings = findingsOf(r, s.Guests)
+	for _, src := range s.Sources {
+		if src.place() == 0 {
+			s.Unread++
 		}
 	}
-	return s.render()
+	for _, one := range s.Reporters {
+		if one.Tone == warn {
+			s.Undelivered++
+		}
+	}
+	if !v.Now.IsZero() {
+		s.Body = &body{
+			Bonds: bondsOf(v), Charts: chartsOf(v, maxCharts), Paths: pathsOf(v), Disks: disksOf(v), Kernel: kernelOf(v), Cluster: clusterOf(v), Host: hostOf(v),
+		}
+	}
+	return rendered("main", s)
+}
+
+// HTML is the page of a View around its Main. It refreshes itself every so many
+// seconds or, for 0, does not; and has a link to the other way, to "?refresh=0" or
+// "?refresh=10". The links lead elsewhere.
+func HTML(v judge.View, main []byte, refresh int, links []Link) ([]byte, error) {
+	f := frameOf(v, main, "", links)
+	f.Refresh, f.Pausable = max(refresh, 0), true
+	return f.render()
+}
+
+// HistoryMain is the main part of the page of all charts.
+func HistoryMain(v judge.View) ([]byte, error) {
+	if v.Now.IsZero() {
+		return rendered("history", nil)
+	}
+	recent, hour := recentCharts(v), chartsOf(v, len(v.History.NICs))
+	recent.ID, hour.ID = "recent", "hour"
+	return rendered("history", []chartsView{recent, hour})
+}
+
+// HistoryHTML is the page of all charts around its main part.
+func HistoryHTML(v judge.View, main []byte, refresh int, links []Link) ([]byte, error) {
+	f := frameOf(v, main, "charts", links)
+	f.Refresh, f.Pausable = max(refresh, 0), true
+	return f.render()
+}
+
+// RulesHTML is the page that explains the rules which are in force.
+func RulesHTML(v judge.View, links []Link) ([]byte, error) {
+	main, err := rendered("rules", rulesOf(v))
+	if err != nil {
+		return nil, err
+	}
+	return frameOf(v, main, "rules", links).render()
 }
 
 // Starting is the page before there is a View: it says which sources nodewatch
 // still waits for.
-func Starting(node, version string, at time.Time, waiting []string, refresh int) ([]byte, error) {
-	s := newSheet(node, version, at, refresh)
-	s.Title = s.Node + ": starting"
-	s.Verdict = verdict{Tone: blind, Word: "STARTING", Line: "nodewatch has just started and has not judged yet"}
-	s.Waiting = waiting
+func Starting(node, version string, at time.Time, waiting []string, refresh int, links []Link) ([]byte, error) {
+	s := sheet{Verdict: verdict{Tone: blind, Word: "STARTING", Line: "no verdict yet: waiting for the first readings"}, Waiting: waiting}
 	if len(waiting) > 0 {
 		s.Verdict.Line = "waiting for: " + strings.Join(waiting, ", ")
 	}
-	return s.render()
+	main, err := rendered("main", s)
+	if err != nil {
+		return nil, err
+	}
+	f := newFrame(node, version, at, main, s.Verdict, links)
+	f.Refresh, f.Pausable, f.Title = max(refresh, 0), true, node+": starting"
+	return f.render()
 }
 
-// A sheet is what the page shows.
+// A sheet is what the main part of the page shows.
 type sheet struct {
-	CSS          template.CSS
-	Icon         template.URL
-	Refresh      int // seconds; 0: the page stays as it is
-	Title        string
-	Node         string
-	Version      string
-	At           moment
 	Verdict      verdict
 	Hit          string
 	Waiting      []string
+	First        *firstView    // nil: nothing to do
+	Guests       *guestsView   // that are hit now; nil: none
 	Incident     *incidentView // nil: none to tell of
 	Findings     []findingView
 	MoreFindings int
 	Components   []componentView
 	Transitions  []transitionView
 	Sources      []sourceView
+	Unread       int // of Sources
 	Reporters    []reporterView
+	Undelivered  int   // of Reporters
 	Body         *body // nil: there is a report only
 }
 
@@ -102,6 +148,7 @@ func (s sheet) FoldedFindings() []findingView {
 // A body is the part of the page that shows the Snapshot.
 type body struct {
 	Bonds   bondsView
+	Charts  chartsView
 	Paths   pathsView
 	Disks   disksView
 	Kernel  kernelView
@@ -116,17 +163,47 @@ func momentOf(t, now time.Time) moment {
 	return moment{hour(t, now), t.UTC().Format(time.RFC3339)}
 }
 
-func newSheet(node, version string, at time.Time, refresh int) sheet {
-	return sheet{
-		CSS: template.CSS(css), Refresh: max(refresh, 0), Node: node, Version: version,
-		At: moment{stamp(at), at.UTC().Format(time.RFC3339)},
+// A frame is a page around its main part.
+type frame struct {
+	CSS      template.CSS
+	JS       template.JS
+	Icon     template.URL
+	Refresh  int  // seconds; 0: the page stays as it is
+	Pausable bool // there is a link that pauses or resumes
+	Title    string
+	Node     string
+	Version  string
+	At       moment
+	Nav      []Link
+	Main     template.HTML
+}
+
+// frameOf is the frame of a page of a View; about is what the page is of, empty for
+// the first page.
+func frameOf(v judge.View, main []byte, about string, links []Link) frame {
+	r := v.Report
+	f := newFrame(r.Node, r.Version, r.At, main, verdictOn(r), links)
+	if about != "" {
+		f.Title = r.Node + ": " + about
+		f.Nav = append([]Link{{"Page of this node", "/"}}, f.Nav...)
+	}
+	return f
+}
+
+func newFrame(node, version string, at time.Time, main []byte, v verdict, links []Link) frame {
+	return frame{
+		CSS: template.CSS(css), JS: template.JS(script), Icon: template.URL(icon(v.Tone)), Title: node + ": " + strings.ToLower(v.Word),
+		Node: node, Version: version, At: moment{stamp(at), at.UTC().Format(time.RFC3339)},
+		Nav: append([]Link{{"Charts", "/history"}, {"Rules", "/rules"}}, links...), Main: template.HTML(main),
 	}
 }
 
-func (s sheet) render() ([]byte, error) {
-	s.Icon = template.URL(icon(s.Verdict.Tone))
+func (f frame) render() ([]byte, error) { return rendered("page.html", f) }
+
+// rendered is a part of a page.
+func rendered(name string, of any) ([]byte, error) {
 	var b bytes.Buffer
-	if err := layout.Execute(&b, s); err != nil {
+	if err := layout.ExecuteTemplate(&b, name, of); err != nil {
 		return nil, fmt.Errorf("page: %w", err)
 	}
 	return tame(b.Bytes()), nil

@@ -47,7 +47,37 @@ func golden(t *testing.T, name string, got []byte) {
 
 func html(t testing.TB, v judge.View, refresh int) string {
 	t.Helper()
-	b, err := HTML(v, refresh)
+	main, err := Main(v)
+	if err != nil {
+		t.Fatal(err)
+	}
+	b, err := HTML(v, main, refresh, elsewhere)
+	if err != nil {
+		t.Fatal(err)
+	}
+	return string(b)
+}
+
+// elsewhere are the links of the pages of the tests.
+var elsewhere = []Link{{"Grafana", "https://grafana.example.net/d/node?a=1&b=2"}, {"Status page", "https://status.example.net/"}}
+
+// charts is the page of all charts.
+func charts(t testing.TB, v judge.View) string {
+	t.Helper()
+	main, err := HistoryMain(v)
+	if err != nil {
+		t.Fatal(err)
+	}
+	b, err := HistoryHTML(v, main, 10, elsewhere)
+	if err != nil {
+		t.Fatal(err)
+	}
+	return string(b)
+}
+
+func rules(t testing.TB, v judge.View) string {
+	t.Helper()
+	b, err := RulesHTML(v, elsewhere)
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -56,7 +86,7 @@ func html(t testing.TB, v judge.View, refresh int) string {
 
 func starting(t testing.TB) string {
 	t.Helper()
-	b, err := Starting("node2", "1.2.3", start.Add(4*time.Second), []string{"libvirt", "ceph"}, 10)
+	b, err := Starting("node2", "1.2.3", start.Add(4*time.Second), []string{"libvirt", "ceph"}, 10, elsewhere)
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -69,7 +99,7 @@ func pages(t testing.TB) map[string]string {
 	return map[string]string{
 		"healthy": html(t, healthyView(), 10), "risk": html(t, riskView(), 10), "storm": html(t, stormView(), 10), "over": html(t, overView(), 10),
 		"blind": html(t, blindView(), 0), "large": html(t, largeView(), 10), "hostile": html(t, hostileView(), 10),
-		"report only": html(t, judge.View{Report: stormView().Report}, 0), "starting": starting(t),
+		"report only": html(t, judge.View{Report: stormView().Report}, 0), "starting": starting(t), "charts": charts(t, stormView()), "rules": rules(t, stormView()),
 	}
 }
 
@@ -109,6 +139,7 @@ func TestTheSameViewGivesTheSamePage(t *testing.T) {
 
 func TestHostileTextsAreOnlyText(t *testing.T) {
 	page := html(t, hostileView(), 10)
+	page = strings.Replace(page, "<script>"+script+"</script>", "", 1)
 	for _, bad := range []string{"<script", "onload='", "\u202e", "\x1b", "javascript:"} {
 		if strings.Contains(page, bad) {
 			t.Errorf("there is a %q in the page", bad)
@@ -129,7 +160,7 @@ func TestThePageKeepsToItsPolicy(t *testing.T) {
 	}
 	style := regexp.MustCompile(`(?s)<style>(.*?)</style>`)
 	link := regexp.MustCompile(`(?:href|src|action|srcset|data)="([^"]*)"`)
-	allowed := regexp.MustCompile(`^(#i-[a-z]+|\?refresh=(0|10)|/metrics|/api/v1/report|https://example\.net/rules#[a-z0-9-]+|data:image/svg&#43;xml,[^"]*|#ZgotmplZ)$`)
+	allowed := regexp.MustCompile(`^(#[a-z0-9-]+|\?refresh=(0|10)|\?refresh=0#f-[a-z0-9-]+|/|/metrics|/history|/rules|/rules#[a-z0-9-]+|/api/v1/report|https://(grafana|status)\.example\.net/[^"]*|data:image/svg&#43;xml,[^"]*)$`)
 	for name, page := range pages(t) {
 		found := style.FindAllStringSubmatch(page, -1)
 		if len(found) != 1 {
@@ -139,7 +170,11 @@ func TestThePageKeepsToItsPolicy(t *testing.T) {
 		if want := "'sha256-" + base64.StdEncoding.EncodeToString(sum[:]) + "'"; !strings.Contains(policy, "style-src "+want+";") {
 			t.Errorf("%s: the policy does not allow the style: want %s in %s", name, want, policy)
 		}
-		for _, bad := range []string{"url(", "@import", "<script", "<iframe", "<img", "<object", "<form", " style="} {
+		code := regexp.MustCompile(`(?s)<script>(.*?)</script>`).FindAllStringSubmatch(page, -1)
+		if len(code) != 1 || !strings.Contains(policy, "script-src "+hashOf(code[0][1])+";") {
+			t.Errorf("%s: the policy does not allow its %d scripts", name, len(code))
+		}
+		for _, bad := range []string{"url(", "@import", "<script ", "<iframe", "<img", "<object", "<form", " style="} {
 			if strings.Contains(page, bad) {
 				t.Errorf("%s: there is a %s", name, bad)
 			}
@@ -162,7 +197,7 @@ type element struct {
 // parse reads the page as strictly as if it were XML: whatever is opened is closed.
 func parse(t *testing.T, name, page string) []element {
 	t.Helper()
-	d := xml.NewDecoder(strings.NewReader(page))
+	d := xml.NewDecoder(strings.NewReader(strings.Replace(page, script, "", 1)))
 	var all []element
 	var path []string
 	for {
@@ -223,8 +258,9 @@ func TestPagesCanBeReadByAScreenReader(t *testing.T) {
 					t.Errorf("%s: a section without name", name)
 				}
 			case "svg":
-				if e.attr["aria-hidden"] != "true" || e.attr["focusable"] != "false" {
-					t.Errorf("%s: a drawing that is read out: %v", name, e.attr)
+				told := e.attr["role"] == "img" && e.attr["aria-label"] != ""
+				if e.attr["aria-hidden"] != "true" && !told || e.attr["focusable"] != "false" {
+					t.Errorf("%s: a drawing that is read out, or has no words: %v", name, e.attr)
 				}
 			}
 		}
@@ -246,8 +282,9 @@ func TestPagesCanBeReadByAScreenReader(t *testing.T) {
 
 func TestTheVerdictComesFirst(t *testing.T) {
 	page := html(t, stormView(), 10)
-	order := []string{"<h1>", "krbd is in a retry storm", `id="incident"`, `id="findings"`, "What to do", "tc qdisc add", "Evidence for", "Evidence against", "Runbook", "1 finding explained by this one", "<code>krbd-stalled</code>",
-		`id="bonds"`, `id="path"`, `id="disks"`, "stuck for 40 s", `id="kernel"`, `id="cluster"`, `id="host"`, `id="components"`, `id="sources"`, `id="changes"`}
+	order := []string{"<h1>", "krbd is in a retry storm", `id="first"`, "tc qdisc add", `id="hit"`, "33 of 65 guests hit", "vm100\nvm102\nvm104\n", `id="bonds"`, `id="charts"`, "eth0 of bond0", "krbd latency", `id="incident"`, "Timeline",
+		`id="findings"`, "What to do", "tc qdisc add", "Evidence for", "Evidence against", `/rules#krbd-retry-storm`, "1 finding explained by this one", "<code>krbd-stalled</code>",
+		`id="components"`, `id="disks"`, "stuck for 40 s", `id="path"`, `id="kernel"`, `id="cluster"`, `id="host"`, `id="sources"`, `id="changes"`}
 	at := 0
 	for _, want := range order {
 		i := strings.Index(page[at:], want)
@@ -276,11 +313,39 @@ func TestColourIsNeverAlone(t *testing.T) {
 func TestRefreshCanBePausedAndResumed(t *testing.T) {
 	v := healthyView()
 	on, off := html(t, v, 10), html(t, v, 0)
-	if !strings.Contains(on, `<meta http-equiv="refresh" content="10"/>`) || !strings.Contains(on, `<a href="?refresh=0">Pause</a>`) {
+	if !strings.Contains(on, `<noscript><meta http-equiv="refresh" content="10"/></noscript>`) || !strings.Contains(on, `data-refresh="10"`) || !strings.Contains(on, `<a href="?refresh=0">Pause</a>`) {
 		t.Error("a page that refreshes does not say how to pause")
 	}
-	if strings.Contains(off, "http-equiv") || !strings.Contains(off, `<a href="?refresh=10">Refresh every 10 s</a>`) {
+	if strings.Contains(off, "http-equiv") || !strings.Contains(off, `data-refresh="0"`) || !strings.Contains(off, `<a href="?refresh=10">Refresh every 10 s</a>`) {
 		t.Error("a paused page refreshes, or does not say how to resume")
+	}
+}
+
+// The address of a page goes into logs and tickets: no guest is named in it.
+func TestNoAddressNamesAGuest(t *testing.T) {
+	v := stormView()
+	v.Report.Findings = append(v.Report.Findings, report.Finding{Rule: "vm-paused", Subject: "vm107", Severity: report.Critical, Summary: "vm107 is paused"})
+	page := html(t, v, 10)
+	if !strings.Contains(page, "<b>vm107</b>") {
+		t.Fatal("the finding about a guest is not on the page")
+	}
+	for _, m := range regexp.MustCompile(`(?:href|id)="([^"]*)"`).FindAllStringSubmatch(page, -1) {
+		if strings.Contains(m[1], "vm107") {
+			t.Errorf("a guest is named in %s", m[1])
+		}
+	}
+}
+
+func TestRulesAreExplained(t *testing.T) {
+	v := stormView()
+	page := rules(t, v)
+	for _, r := range v.Rules.Rules {
+		if !strings.Contains(page, `<h2 id="`+r.ID+`">`) {
+			t.Errorf("%s is not explained", r.ID)
+		}
+	}
+	if strings.Contains(page, "`") {
+		t.Error("code is not marked as code")
 	}
 }
 
@@ -294,7 +359,7 @@ func TestStartingSaysWhatItWaitsFor(t *testing.T) {
 func TestBlindnessIsSaid(t *testing.T) {
 	page := html(t, blindView(), 10)
 	for _, want := range []string{
-		"cannot tell: storage cannot be seen", "Source krbd cannot tell now (stalled): a read has not come back for 65 s.", "To give it sight: give nodewatch CAP_SYSLOG",
+		"cannot tell: storage cannot be seen", "Source krbd cannot tell now (stalled): a read has not come back for 65 s.", "To enable: give nodewatch CAP_SYSLOG",
 		"The guests cannot be seen: dial unix", "Source kmsg cannot tell now (denied)", "Not asked: has not been read yet.",
 	} {
 		if !strings.Contains(page, want) {

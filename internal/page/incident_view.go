@@ -77,16 +77,21 @@ func explainedBy(f report.Finding) string {
 }
 
 // A guestsView is the guests that something hits: how many, and their names.
-type guestsView struct{ Text, Names string }
+type guestsView struct {
+	Text, Names string
+	List        []string
+	More        string // how many are hit and not in List; empty: none
+}
 
 // guestsOf returns nil if no guest is known to be hit.
 func guestsOf(g *report.Guests) *guestsView {
 	if g == nil || g.Hit == 0 {
 		return nil
 	}
-	v := &guestsView{Text: fmt.Sprintf("%s of %s hit", number(g.Hit), plural(g.Total, "guest", "guests")), Names: strings.Join(g.Names, ", ")}
+	v := &guestsView{Text: fmt.Sprintf("%s of %s hit", number(g.Hit), plural(g.Total, "guest", "guests")), Names: strings.Join(g.Names, ", "), List: g.Names}
 	if more := g.Hit - len(g.Names); more > 0 && len(g.Names) > 0 {
-		v.Names += fmt.Sprintf(" and %s more", number(more))
+		v.More = number(more)
+		v.Names += " and " + v.More + " more"
 	}
 	return v
 }
@@ -103,6 +108,7 @@ type incidentView struct {
 	ToDo     []string // what is left to do, as far as nodewatch can see it
 	Done     []string
 	Advice   []report.Advice
+	Timeline *timelineView // nil: nothing to draw
 }
 
 // incidentOf returns nil if there is no incident to tell of.
@@ -111,15 +117,15 @@ func incidentOf(r report.Report) *incidentView {
 	if in == nil {
 		return nil
 	}
-	v := &incidentView{Headline: in.Headline, Guests: guestsOf(in.Guests), Over: ended(r), Tone: toneOf(in.Severity)}
+	v := &incidentView{Headline: in.Headline, Guests: guestsOf(in.Guests), Over: ended(r), Tone: toneOf(in.Severity), Timeline: timelineOf(r)}
 	if v.Headline == verdictOn(r).Line {
 		v.Headline = ""
 	}
-	add := func(name, text string) { v.Facts = append(v.Facts, factLine{name, text}) }
-	add("Began", hour(in.Begin, r.At))
+	add := func(name, text string) { v.Facts = append(v.Facts, factLine{Name: name, Text: text}) }
+	v.Facts = append(v.Facts, factLine{Name: "Began", At: momentOf(in.Begin, r.At)})
 	if v.Over {
 		v.Title, v.Tone = "Last incident", info
-		add("Ended", ago(in.End, r.At))
+		v.Facts = append(v.Facts, factLine{Name: "Ended", At: momentOf(in.End, r.At), Text: "(" + span(r.At.Sub(in.End)) + " ago)"})
 		add("Duration", span(in.End.Sub(in.Begin)))
 	} else {
 		v.Title = "Incident in progress"
@@ -166,7 +172,7 @@ func (t *terminal) incident(r report.Report) {
 		t.item(2, v.Tone, "Headline ", v.Headline)
 	}
 	for _, f := range v.Facts {
-		t.item(2, "", fmt.Sprintf("%-9s", f.Name), f.Text)
+		t.item(2, "", fmt.Sprintf("%-9s", f.Name), strings.TrimSpace(f.At.Text+" "+f.Text))
 	}
 	if v.Guests != nil {
 		t.guests(2, "Guests   ", v.Guests)

@@ -63,7 +63,7 @@ func TestTheStormIsOneIncident(t *testing.T) {
 	if out := plugin(v.Report); !strings.Contains(out, "\n  CRITICAL krbd-stalled, explained by krbd-retry-storm: ") || !strings.Contains(out, "33 of 65 guests hit") {
 		t.Errorf("nagios: %s", out)
 	}
-	if page := html(t, v, 0); !strings.Contains(page, "<summary>33 of 65 guests hit</summary><p class=\"quiet\">vm100, vm102, vm104 and 30 more</p>") {
+	if page := html(t, v, 0); !strings.Contains(page, "vm100\nvm102\nvm104\n</pre></div><p class=\"quiet\">and 30 more</p>") {
 		t.Error("the page does not list the guests that are hit")
 	}
 }

@@ -13,7 +13,6 @@ import (
 const (
 	maxFindings    = 50
 	firstFindings  = 8 // before the fold
-	openFindings   = 3 // findings whose evidence is unfolded from the start
 	maxFacts       = 30
 	maxTransitions = 30
 )
@@ -25,9 +24,9 @@ type findingView struct {
 	Word     string
 	Hit      string
 	Marks    []string // what else must be known of it
-	Open     bool
 	Hits     *guestsView
 	By       string // what explains it; empty: nothing does
+	ID       string
 	Evidence []factView
 	Against  []factView
 
@@ -35,27 +34,19 @@ type findingView struct {
 	MoreExplained int
 }
 
-// A factView is one piece of evidence.
-type factView struct {
-	At      moment
-	Source  string
-	Subject string
-	Fact    string
-}
-
 // findingsOf are the findings that no other one explains, each with those that it
-// explains, and how many of the former are left out. There is room for the former first.
-func findingsOf(r report.Report) (list []findingView, more int) {
+// explains, and how many of the former are left out. There is room for the former
+// first. top are the guests that the page names already; nil: none.
+func findingsOf(r report.Report, top *guestsView) (list []findingView, more int) {
 	groups := groupsOf(r)
 	shown := groups[:min(len(groups), maxFindings)]
 	room := maxFindings - len(shown)
-	for i, g := range shown {
-		v := findingOf(g.Finding, r.At)
-		v.Open = i < openFindings && g.Severity != report.Info && g.Accepted == nil
+	for _, g := range shown {
+		v := findingOf(g.Finding, r.At, top)
 		n := min(len(g.Explained), room)
 		room -= n
 		for _, f := range g.Explained[:n] {
-			one := findingOf(f, r.At)
+			one := findingOf(f, r.At, top)
 			one.By = explainedBy(f)
 			v.Explained = append(v.Explained, one)
 		}
@@ -65,11 +56,15 @@ func findingsOf(r report.Report) (list []findingView, more int) {
 	return list, len(groups) - len(shown)
 }
 
-func findingOf(f report.Finding, now time.Time) findingView {
-	return findingView{
+func findingOf(f report.Finding, now time.Time, top *guestsView) findingView {
+	v := findingView{
 		Finding: f, Tone: toneOf(f.Severity), Word: strings.ToUpper(string(f.Severity)), Hit: hitOf(f, now), Hits: guestsOf(f.Guests),
-		Marks: marksOf(f, now), Evidence: factsOf(f.Evidence, now), Against: factsOf(f.Against, now),
+		Marks: marksOf(f, now), ID: idOf(f), Evidence: evidenceOf(f.Evidence, now), Against: evidenceOf(f.Against, now),
 	}
+	if v.Hits != nil && top != nil && v.Hits.Names == top.Names {
+		v.Hits.Names = ""
+	}
+	return v
 }
 
 // AllExplained is how many findings it explains.
@@ -96,22 +91,6 @@ func feltOf(f report.Finding, now time.Time) string {
 		return hitOf(f, now) + "; " + g.Text
 	}
 	return hitOf(f, now)
-}
-
-func factsOf(evidence []report.Evidence, now time.Time) []factView {
-	var list []factView
-	for _, e := range evidence[:min(len(evidence), maxFacts)] {
-		list = append(list, factView{momentOf(e.At, now), e.Source, e.Subject, said(e)})
-	}
-	return list
-}
-
-// said is what a fact says of its subject, which stands before it already.
-func said(e report.Evidence) string {
-	if e.Subject == "" {
-		return e.Fact
-	}
-	return strings.TrimPrefix(e.Fact, e.Subject+" ")
 }
 
 // A componentView is a component as the page shows it.

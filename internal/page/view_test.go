@@ -5,6 +5,7 @@ import (
 	"time"
 
 	"github.com/nodewatch/nodewatch/internal/facts"
+	"github.com/nodewatch/nodewatch/internal/history"
 	"github.com/nodewatch/nodewatch/internal/judge"
 	"github.com/nodewatch/nodewatch/internal/node"
 	"github.com/nodewatch/nodewatch/internal/rule/all"
@@ -26,6 +27,8 @@ const (
 // A player feeds observations to a snapshot.
 type player struct {
 	snapshot node.Snapshot
+	recorder history.Recorder
+	history  history.History
 	at       time.Time
 }
 
@@ -83,6 +86,9 @@ func (s scene) play() *player {
 		p.at = start.Add(time.Duration(second) * time.Second)
 		p.see(node.SawCounters{Reading: reading(p.at, time.Second, s.counters(uint64(second)))})
 		p.see(node.SawIO{Reading: reading(p.at, time.Second, s.diskIO(uint64(second)))})
+		if s.bonds < 4 { // one of ten times the size is played often
+			p.history = p.recorder.Take(facts.New(p.snapshot.Take(node.Entry{At: p.at}), facts.Baselines{}))
+		}
 	}
 	p.see(node.SawMapped{Reading: reading(p.at, 5*time.Second, s.mapped())})
 	p.see(node.SawLibvirt{Reading: reading(p.at, 10*time.Second, s.domains())})
@@ -221,5 +227,5 @@ func (s scene) machine() host.State {
 
 // view is a View of what the player knows, with the findings given.
 func (p *player) view(story story) judge.View {
-	return judge.View{Snapshot: p.snapshot, Facts: facts.New(p.snapshot, facts.Baselines{}), Report: story.report(p.snapshot), Rules: all.Default()}
+	return judge.View{Snapshot: p.snapshot, Facts: facts.New(p.snapshot, facts.Baselines{}), History: p.history, Report: story.report(p.snapshot), Rules: all.Default()}
 }

@@ -44,7 +44,7 @@ Thresholds are set in the configuration file, by rule; any rule can be switched 
 func section(r Rule) string {
 	var w strings.Builder
 	fmt.Fprintf(&w, "\n## %s\n\n%s.\n\n%s\n\n", r.ID, capital(r.Title), r.About)
-	for _, fact := range properties(r) {
+	for _, fact := range Properties(r) {
 		fmt.Fprintf(&w, "- **%s**: %s\n", capital(fact[0]), fact[1])
 	}
 	if limits := Limits(r); len(limits) > 0 {
@@ -62,8 +62,8 @@ func section(r Rule) string {
 	return w.String()
 }
 
-// properties are what every rule is described by in the same words.
-func properties(r Rule) [][2]string {
+// Properties are what every rule is described by in the same words: names and texts.
+func Properties(r Rule) [][2]string {
 	list := [][2]string{{"severity", r.Severity}}
 	if r.Impact != "" {
 		list = append(list, [2]string{"impact", r.Impact})
@@ -154,7 +154,7 @@ func short(t Timing) string {
 func Describe(r Rule) string {
 	var w strings.Builder
 	fmt.Fprintf(&w, "%s: %s\n\n%s\n\n", r.ID, r.Title, wrapped(r.About, "", 100))
-	for _, fact := range properties(r) {
+	for _, fact := range Properties(r) {
 		fmt.Fprintf(&w, "%-10s %s\n", fact[0], wrapped(fact[1], "           ", 89))
 	}
 	if limits := Limits(r); len(limits) > 0 {

@@ -1,0 +1,46 @@
+package config
+
+import (
+	"fmt"
+	"net/url"
+
+	"github.com/nodewatch/nodewatch/pkg/report"
+)
+
+// Links are pages elsewhere that belong to the node. Each may be empty.
+type Links struct {
+	Grafana string `yaml:"grafana" doc:"address of the node's dashboard in Grafana, http or https; empty: no link"`
+	Fleet   string `yaml:"fleet" doc:"address of the page of all nodes, http or https; empty: no link"`
+	Status  string `yaml:"status_page" doc:"address of the status page, http or https; empty: no link"`
+}
+
+// mistakes are what is wrong with the addresses.
+func (l Links) mistakes() []*report.FieldError {
+	var list []*report.FieldError
+	for _, one := range []struct{ field, address string }{{"grafana", l.Grafana}, {"fleet", l.Fleet}, {"status_page", l.Status}} {
+		if why := wrongLink(one.address); why != "" {
+			list = append(list, &report.FieldError{Field: one.field, Text: fmt.Sprintf("is not allowed: %s", why)})
+		}
+	}
+	return list
+}
+
+// wrongLink is why a page must not link to the address; empty if it may. The address
+// is not part of the text: it may hold a password.
+func wrongLink(address string) string {
+	if address == "" {
+		return ""
+	}
+	u, err := url.Parse(address)
+	switch {
+	case err != nil:
+		return "it is not an address"
+	case u.Scheme != "http" && u.Scheme != "https":
+		return "it must begin with http:// or https://"
+	case u.Host == "":
+		return "the host is missing"
+	case u.User != nil:
+		return "it must hold no user and no password: everybody who sees the page would read them"
+	}
+	return ""
+}

@@ -1,0 +1,57 @@
+package page
+
+import (
+	"fmt"
+	"strings"
+	"testing"
+
+	"github.com/nodewatch/nodewatch/internal/human"
+	"github.com/nodewatch/nodewatch/pkg/report"
+)
+
+// What one source reports of many in the same words is one line with their number, and
+// nothing is lost in the fold.
+func TestEvidenceOfOneKindIsOneLine(t *testing.T) {
+	var list []report.Evidence
+	add := func(source, subject, fact string) {
+		list = append(list, report.Evidence{Source: source, Subject: subject, Fact: fact, At: start})
+	}
+	for i := range 5 {
+		add("kmsg", fmt.Sprintf("osd%d", i), fmt.Sprintf("osd%d at 192.0.2.%d:6801: %d CRC faults", i, i, 9+i))
+	}
+	add("kmsg", "", "the same with osd5, osd6, osd7 and 174 more")
+	add("krbd-io", "rbd0", "rbd0 (rbd/vm-1, vm1): 3 requests in flight")
+	add("krbd-io", "", "and 1,077 more")
+	add("nic", "eth0", "eth0 receives 9.8 Gbit/s")
+	add("nic", "eth1", "eth1 carries nothing")
+	add("host", "", "and that is all")
+	got := evidenceOf(list, start)
+	var lines []string
+	facts := 0
+	for _, f := range got {
+		lines = append(lines, strings.TrimSpace(f.Many+" "+f.Subject))
+		facts += 1 + len(f.Others)
+	}
+	if text := strings.Join(lines, "; "); text != "182 OSDs osd0; 1,078 krbd disks rbd0; eth0; eth1; " {
+		t.Errorf("got %q", text)
+	}
+	if facts != len(list) {
+		t.Errorf("%d facts of %d are left", facts, len(list))
+	}
+}
+
+// Names that are listed are counted as they were written.
+func TestMoreInCountsWhatNamesLists(t *testing.T) {
+	var names []string
+	for n := range 1200 {
+		names = append(names, fmt.Sprintf("osd%d", n))
+		if got := moreIn("the same with " + human.Names(names, 8)); got != n+1 {
+			t.Fatalf("of %d names it counts %d", n+1, got)
+		}
+	}
+	for _, text := range []string{"", "and", "osd1 and osd2", "and some more", "and more"} {
+		if got := moreIn(text); got != 0 {
+			t.Errorf("%q counts %d", text, got)
+		}
+	}
+}
