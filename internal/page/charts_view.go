@@ -294,8 +294,8 @@ func ioCharts(p plot, list []history.IO) []chartView {
 	for ms := 1.0; ms < math.Pow(10, top); ms *= 10 {
 		wait.Grid = append(wait.Grid, chartHeight*(1-height(ms)))
 	}
-	wait.add(p, "l-rx", "median disk", median, height)
-	wait.add(p, "l-tx", "slowest disk", slowest, height)
+	wait.add(p, "l-rx", "median", median, height)
+	wait.add(p, "l-tx", "slowest", slowest, height)
 	wait.Text = fmt.Sprintf("median disk %s, slowest %s", p.latest(median, human.Milliseconds), p.latest(slowest, human.Milliseconds))
 	if peak := p.peak(slowest, human.Milliseconds); peak != "" {
 		wait.Text += "; longest " + peak
