@@ -23,7 +23,7 @@ LABPACKAGES := qemu-system-x86 socat busybox-static dash iproute2 ethtool e2fspr
 SYSTEMDPACKAGES := qemu-system-x86 busybox-static dash iproute2 mount util-linux kmod e2fsprogs xz-utils libc-bin systemd \
 	gcc libc6-dev librados-dev librbd-dev ceph-mon ceph-osd ceph-mgr ceph-common
 
-.PHONY: run build build-ceph deps test lab lab-build lab-matrix lab-samples systemd-test check bench fuzz docs golden fmt clean help
+.PHONY: run build build-ceph deps test browser-test lab lab-build lab-matrix lab-samples systemd-test check bench fuzz docs golden fmt clean help
 
 help: ## what there is to make
 	@grep -E '^[a-z-]+:.*##' $(MAKEFILE_LIST) | sed 's/:.*##/\t/' | expand -t 14
@@ -64,6 +64,13 @@ test: ## run every test that needs no virtual machine; what is not installed is 
 	fi
 	CGO_ENABLED=0 $(GO) test -timeout 40m $(UNRACED)
 	CGO_ENABLED=0 $(GO) test -timeout 40m -run '$(STORIES)' ./cmd/nodewatch ./pkg/kmsg
+
+browser-test: ## the page in Debian's Chromium, with axe-core from npm; STATES, WIDTHS, SCHEMES and RUN choose, SHOTS=directory keeps pictures
+	@./tools/need chromium || true # the test itself says what it lacks
+	@cd test/browser && npm ci --ignore-scripts --no-audit --no-fund >/dev/null 2>&1 || echo "browser-test: npm cannot fetch axe-core: the page is tried without it"
+	@CGO_ENABLED=0 $(GO) build -trimpath -ldflags '$(LDFLAGS)' -o bin/browser/nodewatch ./cmd/nodewatch
+	cd test/browser && CGO_ENABLED=0 $(GO) test -count=1 -timeout 90m -run '$(RUN)' . \
+		$(if $(STATES),-states '$(STATES)') $(if $(WIDTHS),-widths '$(WIDTHS)') $(if $(SCHEMES),-schemes '$(SCHEMES)') $(if $(SHOTS),-shots '$(abspath $(SHOTS))')
 
 lab: lab-build ## real kernel, bonding, krbd and Ceph in QEMU (root); RUN=name runs one scenario, KEEP=1 leaves the guest up, KERNEL=package or release
 	@$(LAB) -test.run '$(RUN)'

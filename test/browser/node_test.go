@@ -1,0 +1,81 @@
+package browser
+
+import (
+	"bufio"
+	"context"
+	"io"
+	"os"
+	"os/exec"
+	"path/filepath"
+	"regexp"
+	"syscall"
+	"testing"
+	"time"
+)
+
+// A state is a node as the page shows it.
+type state struct {
+	incident string // that is played; empty: this machine, live
+	until    string // how far
+}
+
+// states are those that the page is tried in.
+var states = map[string]state{
+	"calm":  {incident: "quiet-healthy-cluster.txtar"},
+	"risk":  {incident: "rl1-node2.txtar", until: "30m"},
+	"storm": {incident: "rl1-node2.txtar", until: "1h6m41s"},
+	"after": {incident: "rl1-node2.txtar", until: "1h27m"},
+	"live":  {},
+}
+
+// start starts nodewatch in the state, and returns the address of its page and what
+// ends it.
+func (s state) start(t *testing.T) (address string, stop func()) {
+	t.Helper()
+	program, err := filepath.Abs(*binary)
+	if err != nil {
+		t.Fatal(err)
+	}
+	args := []string{"run", "--web.listen-address", "127.0.0.1:0", "--config.file", "testdata/nodewatch.yml"}
+	if s.incident != "" {
+		args = []string{"replay", "--brief", "--speed", "0", "--serve", "127.0.0.1:0", "../../testdata/incidents/" + s.incident}
+		if s.until != "" {
+			args = append(args, "--until", s.until)
+		}
+	}
+	ctx, cancel := context.WithCancel(context.Background())
+	cmd := exec.CommandContext(ctx, program, args...)
+	cmd.SysProcAttr = &syscall.SysProcAttr{Pdeathsig: syscall.SIGKILL}
+	cmd.Env = append(os.Environ(), "STATE_DIRECTORY="+t.TempDir(), "RUNTIME_DIRECTORY="+t.TempDir())
+	r, w, err := os.Pipe()
+	if err != nil {
+		t.Fatal(err)
+	}
+	cmd.Stdout, cmd.Stderr = w, w
+	if err := cmd.Start(); err != nil {
+		t.Fatalf("%s: %v ('make browser-test' builds it)", program, err)
+	}
+	w.Close()
+	stop = func() { cancel(); cmd.Wait() }
+	t.Cleanup(stop)
+	if err := r.SetReadDeadline(time.Now().Add(patience)); err != nil {
+		t.Fatal(err)
+	}
+	// A replay has been played, and the daemon is up, when they say so.
+	lines, played := bufio.NewScanner(r), s.incident == ""
+	said := ""
+	for (address == "" || !played) && lines.Scan() {
+		said = lines.Text()
+		if found := pageAddress.FindString(said); found != "" && address == "" {
+			address = found
+		}
+		played = played || regexp.MustCompile(`^played`).MatchString(said)
+	}
+	if address == "" || !played {
+		t.Fatalf("nodewatch has ended or says nothing: %q, %v", said, lines.Err())
+	}
+	go func() { _, _ = io.Copy(io.Discard, r); r.Close() }()
+	return address, stop
+}
+
+var pageAddress = regexp.MustCompile(`http://127\.0\.0\.1:\d+/`)
