@@ -1,13 +1,18 @@
 # nodewatch. The two commands that matter: make run, make test.
 SHELL    := /bin/sh
 GO       ?= go
-VERSION  ?= $(shell git describe --tags --always --dirty 2>/dev/null || echo unknown)
-LDFLAGS  := -s -w -X main.version=$(VERSION)
+# The version as git describe prints it, v0.0.0-COMMITS-gREVISION before the first release. In a source archive, which has
+# no git, the three are empty: the binaries know it from internal/buildinfo/archive.txt.
+VERSION  ?= $(shell tools/version)
+REVISION ?= $(shell git rev-parse HEAD 2>/dev/null)
+DATE     ?= $(shell TZ=UTC git log -1 --format=%cd --date=format-local:%Y-%m-%dT%H:%M:%SZ 2>/dev/null)
+INFO     := github.com/nodewatch/nodewatch/internal/buildinfo
+LDFLAGS  := -s -w -X $(INFO).describe=$(VERSION) -X $(INFO).revision=$(REVISION) -X $(INFO).date=$(DATE)
 CEPHTAGS := ceph,pacific
 FUZZTIME ?= 10s
 
 # What the tests use besides Go. The daemon needs none of it.
-TESTPACKAGES := gcc libc6-dev libcap2-bin iproute2 librados-dev librbd-dev ceph-mon ceph-osd ceph-mgr ceph-common \
+TESTPACKAGES := lintian mandoc man-db rpm gcc libc6-dev libcap2-bin iproute2 librados-dev librbd-dev ceph-mon ceph-osd ceph-mgr ceph-common \
 	openvswitch-common libvirt-daemon systemd
 
 # Servers that the tests use, unpacked below bin/ and never installed: their packages would start them on this machine.
@@ -19,11 +24,14 @@ ICINGA := icinga2-bin libedit2 $(addprefix libboost-,coroutine1.74.0 context1.74
 # What the lab uses besides Go; the kernel is downloaded and unpacked, never installed.
 LABPACKAGES := qemu-system-x86 socat busybox-static dash iproute2 ethtool e2fsprogs kmod xz-utils libc-bin ceph-mon ceph-osd ceph-common libvirt-daemon util-linux
 
+# What make dist-test uses besides Go.
+DISTPACKAGES := lintian rpm debootstrap gcc libc6-dev librados-dev librbd-dev
+
 # What the test of the units uses besides Go: the lab's kernel, and this machine's systemd in the guest.
 SYSTEMDPACKAGES := qemu-system-x86 busybox-static dash iproute2 mount util-linux kmod e2fsprogs xz-utils libc-bin systemd \
 	gcc libc6-dev librados-dev librbd-dev ceph-mon ceph-osd ceph-mgr ceph-common
 
-.PHONY: run build build-ceph deps test browser-test lab lab-build lab-matrix lab-samples systemd-test check bench fuzz docs golden fmt clean help
+.PHONY: dist-test vuln release-notes run build build-nodewatch build-nodewatch-ceph install install-nodewatch install-nodewatch-ceph dist deps test browser-test lab lab-build lab-matrix lab-samples systemd-test check bench fuzz docs golden fmt clean help
 
 help: ## what there is to make
 	@grep -E '^[a-z-]+:.*##' $(MAKEFILE_LIST) | sed 's/:.*##/\t/' | expand -t 14
@@ -31,16 +39,85 @@ help: ## what there is to make
 run: build ## build, run the daemon on this machine, print the address of its page
 	./bin/nodewatch run
 
-build: build-ceph ## bin/nodewatch (static, no cgo), and bin/nodewatch-ceph where Ceph's headers are
-	CGO_ENABLED=0 $(GO) build -trimpath -ldflags '$(LDFLAGS)' -o bin/nodewatch ./cmd/nodewatch
+build: build-nodewatch build-nodewatch-ceph ## bin/nodewatch (static, no cgo), and bin/nodewatch-ceph where Ceph's headers are
 
-build-ceph:
-	@if [ -e /usr/include/rados/librados.h ] && [ -e /usr/include/rbd/librbd.h ] && command -v gcc >/dev/null; then \
-		echo "$(GO) build -tags $(CEPHTAGS) -o bin/nodewatch-ceph ./cmd/nodewatch-ceph"; \
-		CGO_ENABLED=1 $(GO) build -trimpath -tags $(CEPHTAGS) -ldflags '$(LDFLAGS)' -o bin/nodewatch-ceph ./cmd/nodewatch-ceph; \
+# Go's own stamps would tell a checkout from an archive: the version is in LDFLAGS.
+GOBUILD := $(GO) build -trimpath -buildvcs=false
+
+build-nodewatch:
+	CGO_ENABLED=0 $(GOBUILD) -ldflags '$(LDFLAGS)' -o $(BIN)/nodewatch ./cmd/nodewatch
+
+build-nodewatch-ceph:
+	@case "$${GOARCH:-$$($(GO) env GOHOSTARCH)}" in "$$($(GO) env GOHOSTARCH)") ;; \
+		*) echo "nodewatch-ceph is not built for $$GOARCH, as its libraries are here for this machine only"; exit 0 ;; esac; \
+	if [ -e /usr/include/rados/librados.h ] && [ -e /usr/include/rbd/librbd.h ] && command -v gcc >/dev/null; then \
+		echo "$(GO) build -tags $(CEPHTAGS) -o $(BIN)/nodewatch-ceph ./cmd/nodewatch-ceph"; \
+		CGO_ENABLED=1 $(GOBUILD) -buildmode=pie -tags $(CEPHTAGS) -ldflags '$(LDFLAGS) -extldflags "-Wl,-z,relro,-z,now"' -o $(BIN)/nodewatch-ceph ./cmd/nodewatch-ceph; \
 	else \
 		echo "nodewatch-ceph is not built, as librados-dev, librbd-dev or gcc is not installed: the cluster view will be unknown, all else works"; \
 	fi
+
+# Where make install puts what make build has built. DESTDIR is put before all of them.
+BIN        ?= bin
+PREFIX     ?= /usr/local
+SYSCONFDIR ?= /etc
+ZSHDIR     ?= $(PREFIX)/share/zsh/site-functions
+to          = $(DESTDIR)$(PREFIX)
+# Where runbook links lead: the documentation of this release, or of this commit.
+REF         = $(or $(shell echo '$(VERSION)' | grep -E '^v[0-9]+\.[0-9]+\.[0-9]+$$'),$(REVISION),main)
+
+install: install-nodewatch ## what 'make build' has built, with units, user, man pages and rules: DESTDIR=, PREFIX=/usr/local, SYSCONFDIR=/etc
+	@[ ! -e $(BIN)/nodewatch-ceph ] || $(MAKE) -s install-nodewatch-ceph
+
+install-nodewatch:
+	@[ -x $(BIN)/nodewatch ] || { echo "install: $(BIN)/nodewatch is missing; run make build first"; exit 1; }
+	install -D -m 755 $(BIN)/nodewatch $(to)/bin/nodewatch
+	install -d $(to)/lib/systemd/system
+	sed 's,/usr/local/bin,$(PREFIX)/bin,' systemd/nodewatch.service >$(to)/lib/systemd/system/nodewatch.service
+	chmod 644 $(to)/lib/systemd/system/nodewatch.service
+	install -m 644 systemd/nodewatch.socket $(to)/lib/systemd/system/
+	install -D -m 644 systemd/nodewatch.sysusers $(to)/lib/sysusers.d/nodewatch.conf
+	@[ -e $(DESTDIR)$(SYSCONFDIR)/default/nodewatch ] || install -D -m 644 systemd/nodewatch.default $(DESTDIR)$(SYSCONFDIR)/default/nodewatch
+	install -D -m 644 docs/man/nodewatch.1 $(to)/share/man/man1/nodewatch.1
+	install -D -m 644 docs/man/nodewatch.yml.5 $(to)/share/man/man5/nodewatch.yml.5
+	install -D -m 644 cmd/nodewatch/completion/nodewatch.bash $(to)/share/bash-completion/completions/nodewatch
+	install -D -m 644 cmd/nodewatch/completion/nodewatch.fish $(to)/share/fish/vendor_completions.d/nodewatch.fish
+	install -D -m 644 cmd/nodewatch/completion/nodewatch.zsh $(DESTDIR)$(ZSHDIR)/_nodewatch
+	install -d $(to)/share/nodewatch/prometheus $(to)/share/nodewatch/grafana $(to)/share/doc/nodewatch/examples
+	for file in deploy/prometheus/*.yml; do \
+		sed 's,/blob/main/,/blob/$(REF)/,' "$$file" >$(to)/share/nodewatch/prometheus/"$${file##*/}" || exit 1; \
+	done
+	chmod 644 $(to)/share/nodewatch/prometheus/*
+	install -m 644 deploy/grafana/*.json $(to)/share/nodewatch/grafana/
+	install -m 644 LICENSE $(to)/share/doc/nodewatch/
+	install -m 644 systemd/credentials.conf packaging/nodewatch.yml $(to)/share/doc/nodewatch/examples/
+
+install-nodewatch-ceph:
+	install -D -m 755 $(BIN)/nodewatch-ceph $(to)/bin/nodewatch-ceph
+	install -D -m 644 docs/man/nodewatch-ceph.1 $(to)/share/man/man1/nodewatch-ceph.1
+
+# What make dist makes. Each package has targets build-NAME and install-NAME, and packaging/NAME.yaml.
+PACKAGES          ?= nodewatch nodewatch-ceph
+ARCHES            ?= amd64 arm64 riscv64
+DIST              ?= build/dist
+SOURCE_DATE_EPOCH ?= $(shell git log -1 --format=%ct 2>/dev/null || date +%s)
+TOOL               = CGO_ENABLED=0 $(GO) tool -modfile=tools/go.mod
+
+dist: ## packages (.deb, .rpm), archives, SBOMs and sha256sums.txt of a release, in build/dist; ARCHES=, PACKAGES=, SBOM=no
+	@export MAKE='$(MAKE)' GO='$(GO)' LDFLAGS='$(LDFLAGS)' SOURCE_DATE_EPOCH='$(SOURCE_DATE_EPOCH)' SBOM='$(SBOM)' \
+		VERSION='$(VERSION)' REVISION='$(REVISION)' DATE='$(DATE)'; ./packaging/dist '$(DIST)' '$(PACKAGES)' '$(ARCHES)'
+
+dist-test: ## the packages of 'make dist': lintian, rpm, and install to purge in chroots of Debian 12 and 13 (root)
+	@./tools/need $(DISTPACKAGES)
+	@$(MAKE) -s dist ARCHES=amd64 SBOM=no
+	@./packaging/dist-test '$(DIST)'
+
+vuln: ## known vulnerabilities that the programs call; STDLIB=fail counts those of Go's standard library
+	@set -e; export GO='$(GO)' STDLIB='$(STDLIB)'; ./tools/vuln ./cmd/...; \
+		[ ! -e /usr/include/rbd/librbd.h ] || ./tools/vuln -tags $(CEPHTAGS) ./cmd/nodewatch-ceph
+
+release-notes: ## what CHANGELOG.md says of a release: TAG=v0.1.0
+	@./tools/release-notes '$(TAG)'
 
 deps: ## install the Debian packages that the tests use (apt-get; no service is started), unpack servers below bin/
 	@./tools/need $(TESTPACKAGES)
@@ -103,14 +180,14 @@ check: ## format, vet, staticcheck, go.mod, import rules, changelog, generated d
 	CGO_ENABLED=0 $(GO) vet ./...
 	CGO_ENABLED=0 $(GO) vet -tags lab ./test/...
 	@[ ! -e /usr/include/rbd/librbd.h ] || CGO_ENABLED=1 $(GO) vet -tags $(CEPHTAGS) ./cmd/...
-	CGO_ENABLED=0 $(GO) tool -modfile=tools/go.mod staticcheck ./...
+	$(TOOL) staticcheck ./...
 	$(GO) mod tidy -diff
 	CGO_ENABLED=0 $(GO) test -count=1 .
 	CGO_ENABLED=0 $(GO) test -count=1 -run '$(GENERATED)' $(DOCPACKAGES) ./internal/page
 
 # The tests that compare generated documents and golden files; arch_test.go checks that each of these names finds one.
 GENERATED   := ^TestDocs|^TestGolden|^TestIncidents
-DOCPACKAGES := ./internal/config ./internal/rule/all ./internal/metrics ./pkg/report/native/receiver ./cmd/nodewatch
+DOCPACKAGES := ./internal/config ./internal/rule/all ./internal/metrics ./pkg/report/native/receiver ./cmd/nodewatch ./cmd/nodewatch-ceph ./test/prometheus
 
 docs: ## rewrite the generated documents; golden files are left alone
 	CGO_ENABLED=0 $(GO) test -count=1 $(DOCPACKAGES) -run '^TestDocs' -update

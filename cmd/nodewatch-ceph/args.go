@@ -10,12 +10,18 @@ import (
 	"github.com/nodewatch/nodewatch/pkg/ceph"
 )
 
+// errVersion says that the version is asked for.
+var errVersion = errors.New("version")
+
 // parseArgs makes a request of the command line, or of standard input.
 func parseArgs(args []string, stdin io.Reader) (ceph.Request, error) {
 	var req ceph.Request
-	flags, fromStdin := newFlags(&req)
+	flags, fromStdin, version := newFlags(&req)
 	if err := flags.Parse(args); err != nil {
 		return req, err
+	}
+	if *version {
+		return req, errVersion
 	}
 	if flags.NArg() > 0 {
 		return req, fmt.Errorf("unexpected argument %q", flags.Arg(0))
@@ -48,7 +54,7 @@ func parseArgs(args []string, stdin io.Reader) (ceph.Request, error) {
 }
 
 // newFlags are the flags, which fill req.
-func newFlags(req *ceph.Request) (flags *flag.FlagSet, fromStdin *bool) {
+func newFlags(req *ceph.Request) (flags *flag.FlagSet, fromStdin, version *bool) {
 	flags = flag.NewFlagSet("nodewatch-ceph", flag.ContinueOnError)
 	flags.SetOutput(io.Discard)
 	flags.StringVar(&req.Conf, "conf", "", "configuration `FILE` (default: where librados looks, /etc/ceph/ceph.conf)")
@@ -71,12 +77,13 @@ func newFlags(req *ceph.Request) (flags *flag.FlagSet, fromStdin *bool) {
 	})
 	flags.DurationVar(&req.Timeout, "timeout", 0, fmt.Sprintf("`TIME` after which the process ends in any case, %s to %s (default: %s)", ceph.MinTimeout, ceph.MaxTimeout, ceph.DefaultTimeout))
 	fromStdin = flags.Bool("stdin", false, "read the request as JSON from standard input instead")
-	return flags, fromStdin
+	version = flags.Bool("version", false, "print version, revision, date, Go and platform")
+	return flags, fromStdin, version
 }
 
 // help is the text of --help.
 func help() string {
-	flags, _ := newFlags(&ceph.Request{})
+	flags, _, _ := newFlags(&ceph.Request{})
 	var b strings.Builder
 	b.WriteString("nodewatch-ceph asks a Ceph cluster once and prints what it said as JSON.\n\nFlags:\n")
 	flags.VisitAll(func(f *flag.Flag) {

@@ -18,6 +18,7 @@ import (
 	"syscall"
 	"time"
 
+	"github.com/nodewatch/nodewatch/internal/buildinfo"
 	"github.com/nodewatch/nodewatch/pkg/ceph"
 )
 
@@ -51,8 +52,9 @@ func run(args []string, stdin io.Reader, stdout, stderr io.Writer) int {
 	req, err := parseArgs(args, stdin)
 	switch {
 	case errors.Is(err, flag.ErrHelp):
-		fmt.Fprint(stdout, help())
-		return ceph.ExitOK
+		return printText(help(), stdout, stderr)
+	case errors.Is(err, errVersion):
+		return printText(buildinfo.Read().Text("nodewatch-ceph")+"\n", stdout, stderr)
 	case err != nil:
 		return fail(stderr, ceph.ExitUsage, err)
 	}
@@ -99,6 +101,14 @@ func printDocument(doc ceph.Cluster, stdout, stderr io.Writer) int {
 		_, err = stdout.Write(append(b, '\n'))
 	}
 	if err != nil {
+		return fail(stderr, ceph.ExitFailed, err)
+	}
+	return ceph.ExitOK
+}
+
+// printText prints what is not a document.
+func printText(text string, stdout, stderr io.Writer) int {
+	if _, err := io.WriteString(stdout, text); err != nil {
 		return fail(stderr, ceph.ExitFailed, err)
 	}
 	return ceph.ExitOK

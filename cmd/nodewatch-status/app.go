@@ -9,12 +9,10 @@ import (
 
 	"github.com/alecthomas/kingpin/v2"
 
+	"github.com/nodewatch/nodewatch/internal/buildinfo"
 	"github.com/nodewatch/nodewatch/internal/status/config"
 	"github.com/nodewatch/nodewatch/internal/status/store"
 )
-
-// version is set by the linker.
-var version = "unknown"
 
 // The exit codes.
 const (
@@ -36,7 +34,7 @@ type exit int
 func Main(ctx context.Context, args []string, in io.Reader, out, errs io.Writer) (code int) {
 	p := program{in: in, out: out, err: errs}
 	app := kingpin.New("nodewatch-status", about)
-	app.Version(version).UsageWriter(out).ErrorWriter(errs)
+	app.Version(buildinfo.Read().Text("nodewatch-status")).UsageWriter(out).ErrorWriter(errs)
 	app.HelpFlag.Short('h')
 	app.Terminate(func(code int) { panic(exit(code)) }) // for --help and --version
 	defer func() {
@@ -149,7 +147,7 @@ func (p program) checkConfigCommand(app *kingpin.Application) (*kingpin.CmdClaus
 
 func (p program) versionCommand(app *kingpin.Application) (*kingpin.CmdClause, func(context.Context) int) {
 	return app.Command("version", "Print the version."), func(context.Context) int {
-		fmt.Fprintf(p.out, "nodewatch-status %s\n", version)
+		fmt.Fprintln(p.out, buildinfo.Read().Text("nodewatch-status"))
 		return exitOK
 	}
 }

@@ -260,7 +260,7 @@ func TestUsage(t *testing.T) {
 		want string // in the output or the error
 	}{
 		{[]string{"--help"}, exitOK, "token create"},
-		{[]string{"version"}, exitOK, "nodewatch-status "},
+		{[]string{"version"}, exitOK, "nodewatch-status, version "},
 		{[]string{"dance"}, exitUsage, "try nodewatch-status --help"},
 		{[]string{"check-config", "--config.file", "/no/such/file"}, exitUsage, "no such file"},
 		{[]string{"check-config", "--config.file", configured(t, onePage)}, exitOK, "ok, 2 components in 1 groups"},

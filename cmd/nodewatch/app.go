@@ -9,11 +9,9 @@ import (
 
 	"github.com/alecthomas/kingpin/v2"
 
+	"github.com/nodewatch/nodewatch/internal/buildinfo"
 	"github.com/nodewatch/nodewatch/internal/page"
 )
-
-// version is set by the linker.
-var version = "unknown"
 
 // The exit codes, by the plugin convention.
 const (
@@ -28,19 +26,31 @@ const exitFailure = 1
 
 // A program is one call of nodewatch: where it reads and writes.
 type program struct {
-	in       io.Reader
-	out, err io.Writer
+	in  io.Reader
+	out *output
+	err io.Writer
 }
 
 // An exit is what kingpin's wish to end the program is carried up as.
 type exit int
 
-// Main runs nodewatch with the given arguments and returns its exit code.
+// Main runs nodewatch with the given arguments and returns its exit code. A command whose
+// output is lost exits with exitUnknown where it would have exited with exitOK.
 func Main(ctx context.Context, args []string, in io.Reader, out, errs io.Writer) (code int) {
-	p := program{in: in, out: out, err: errs}
-	app := kingpin.New("nodewatch", about)
-	app.Version(version).UsageWriter(out).ErrorWriter(errs)
-	app.HelpFlag.Short('h')
+	p := program{in: in, out: &output{to: out}, err: errs}
+	code = p.main(ctx, args)
+	if err := p.out.err; err != nil {
+		p.fail(code, fmt.Errorf("standard output: %w", err))
+		if code == exitOK {
+			code = exitUnknown
+		}
+	}
+	return code
+}
+
+// main is Main without a look at the output.
+func (p program) main(ctx context.Context, args []string) (code int) {
+	app := p.application(ctx, &code)
 	app.Terminate(func(code int) { panic(exit(code)) }) // for --help and --version
 	defer func() {
 		if r := recover(); r != nil {
@@ -51,6 +61,17 @@ func Main(ctx context.Context, args []string, in io.Reader, out, errs io.Writer)
 			code = int(ended)
 		}
 	}()
+	if _, err := app.Parse(args); err != nil {
+		return p.usage(err)
+	}
+	return code
+}
+
+// application is the command line. Its commands set code.
+func (p program) application(ctx context.Context, code *int) *kingpin.Application {
+	app := kingpin.New("nodewatch", about)
+	app.Version(buildinfo.Read().Text("nodewatch")).UsageWriter(p.out).ErrorWriter(p.err)
+	app.HelpFlag.Short('h')
 	for _, add := range []func(*kingpin.Application) (string, func(context.Context) int){
 		p.runCommand, p.checkCommand, p.replayCommand, p.rulesCommand, p.sourcesCommand,
 		p.checkConfigCommand, p.completionCommand, p.versionCommand, p.probeCommand,
@@ -58,14 +79,11 @@ func Main(ctx context.Context, args []string, in io.Reader, out, errs io.Writer)
 	} {
 		name, do := add(app)
 		command(app, name).Action(func(*kingpin.ParseContext) error {
-			code = do(ctx)
+			*code = do(ctx)
 			return nil
 		})
 	}
-	if _, err := app.Parse(args); err != nil {
-		return p.usage(err)
-	}
-	return code
+	return app
 }
 
 // command is the command of the given name, which may be one of a command.

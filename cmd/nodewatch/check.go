@@ -194,7 +194,7 @@ func (c *checker) print(r report.Report, oneShot bool) int {
 
 // terminal returns the width of the output and whether it is to be coloured.
 func (c *checker) terminal() (width int, colour bool) {
-	f, is := c.out.(*os.File)
+	f, is := c.out.to.(*os.File)
 	is = is && term.IsTerminal(int(f.Fd()))
 	width = 100
 	if is {

@@ -33,7 +33,8 @@ func TestUsage(t *testing.T) {
 		want string // in the output or the error
 	}{
 		{[]string{"--help"}, 0, "layer2 bond + krbd"},
-		{[]string{"version"}, 0, "nodewatch "},
+		{[]string{"version"}, 0, "nodewatch, version "},
+		{[]string{"--version"}, 0, "  platform:         linux/"},
 		{[]string{"dance"}, 2, "try nodewatch --help"},
 		{[]string{"check", "--output", "xml"}, 2, "must be one of text,json,nagios"},
 		{[]string{"check-config", "no such file"}, 2, "no such file"},

@@ -6,6 +6,7 @@ import (
 	"strings"
 	"time"
 
+	"github.com/nodewatch/nodewatch/internal/buildinfo"
 	"github.com/nodewatch/nodewatch/internal/config"
 	"github.com/nodewatch/nodewatch/internal/judge"
 	"github.com/nodewatch/nodewatch/internal/launcher"
@@ -37,7 +38,7 @@ func oneShot(ctx context.Context, c config.Config) (report.Report, error) {
 	settings.Impatient = true
 	views := make(chan judge.View, 1)
 	go watch.Daemon{
-		Node: hostName(c), Version: version, Sources: list, Settings: settings,
+		Node: hostName(c), Version: buildinfo.Read().Version, Sources: list, Settings: settings,
 		OnView: []func(judge.View){s.show, func(v judge.View) {
 			select {
 			case views <- v:

@@ -131,6 +131,9 @@ func (r *replayer) plays(ctx context.Context, in *played, s *shown, post *watch.
 		}
 		if v, is := j.Take(e); is {
 			judged = true
+			if r.out.err != nil {
+				return nil // nobody reads it; Main says so
+			}
 			s.show(v)
 			if err := printer.print(v, e.At.Sub(first)); err != nil {
 				return err

@@ -3,6 +3,7 @@ package main
 import (
 	"fmt"
 
+	"github.com/nodewatch/nodewatch/internal/buildinfo"
 	"github.com/nodewatch/nodewatch/internal/config"
 	"github.com/nodewatch/nodewatch/internal/launcher"
 	"github.com/nodewatch/nodewatch/internal/watch"
@@ -37,7 +38,7 @@ func deliveries(c config.Config, dir string, l *launcher.Client) ([]watch.Delive
 
 // reporter makes one reporter. This list is the wiring.
 func reporter(r config.Reporter, digest, dir string, l *launcher.Client) (report.Reporter, error) {
-	r.TLS.Agent = "nodewatch/" + version
+	r.TLS.Agent = "nodewatch/" + buildinfo.Read().Version
 	client, err := wire.New(r.TLS)
 	if err != nil {
 		return nil, err

@@ -11,6 +11,7 @@ import (
 
 	"github.com/alecthomas/kingpin/v2"
 
+	"github.com/nodewatch/nodewatch/internal/buildinfo"
 	"github.com/nodewatch/nodewatch/internal/config"
 	"github.com/nodewatch/nodewatch/internal/launcher"
 	"github.com/nodewatch/nodewatch/internal/watch"
@@ -104,7 +105,7 @@ func (t trial) line() string {
 func testReport(c config.Config) report.Report {
 	now := time.Now().UTC().Truncate(time.Millisecond)
 	return report.Report{
-		Node: hostName(c), Site: c.Site, Labels: c.Labels, At: now, Started: now, Version: version, Test: true, Status: report.Unknown,
+		Node: hostName(c), Site: c.Site, Labels: c.Labels, At: now, Started: now, Version: buildinfo.Read().Version, Test: true, Status: report.Unknown,
 		Components: []report.Component{}, Findings: []report.Finding{}, Transitions: []report.Transition{}, Sources: []report.SourceState{},
 	}
 }

@@ -15,6 +15,7 @@ import (
 	"github.com/prometheus/client_golang/prometheus/collectors"
 	"github.com/prometheus/common/expfmt"
 
+	"github.com/nodewatch/nodewatch/internal/buildinfo"
 	"github.com/nodewatch/nodewatch/internal/config"
 	"github.com/nodewatch/nodewatch/internal/judge"
 	"github.com/nodewatch/nodewatch/internal/metrics"
@@ -49,8 +50,8 @@ const (
 // routes are the addresses under which the views are served. Each view is rendered
 // once a View, however many clients ask and however slowly they read.
 func routes(s *shown, more ...prometheus.Collector) http.Handler {
-	registry := prometheus.NewRegistry()
-	registry.MustRegister(metrics.New(version, s.view), collectors.NewProcessCollector(collectors.ProcessCollectorOpts{}), collectors.NewGoCollector())
+	build, registry := buildinfo.Read(), prometheus.NewRegistry()
+	registry.MustRegister(metrics.New(build, s.view), collectors.NewProcessCollector(collectors.ProcessCollectorOpts{}), collectors.NewGoCollector())
 	registry.MustRegister(more...)
 	exposition := &rendering{render: func(*judge.View) ([]byte, error) { return expose(registry) }}
 	report := &rendering{render: func(v *judge.View) ([]byte, error) { return page.JSON(v.Report) }}
@@ -67,7 +68,7 @@ func routes(s *shown, more ...prometheus.Collector) http.Handler {
 			return
 		}
 		w.Header().Set("Content-Security-Policy", page.ContentSecurityPolicy())
-		body, err := page.Starting(s.node, version, time.Now(), s.waiting, refreshOf(r), s.links)
+		body, err := page.Starting(s.node, build.Version, time.Now(), s.waiting, refreshOf(r), s.links)
 		if err != nil {
 			http.Error(w, err.Error(), http.StatusInternalServerError)
 			return

@@ -18,6 +18,7 @@ import (
 	"github.com/prometheus/client_golang/prometheus"
 	"github.com/prometheus/common/promslog"
 
+	"github.com/nodewatch/nodewatch/internal/buildinfo"
 	"github.com/nodewatch/nodewatch/internal/config"
 	"github.com/nodewatch/nodewatch/internal/judge"
 	"github.com/nodewatch/nodewatch/internal/launcher"
@@ -82,7 +83,7 @@ func (r *runner) run(ctx context.Context) int {
 		r.log.Warn("nodewatch keeps capabilities that only its programs need", "err", privileged)
 	}
 	r.lockMemory()
-	out := watch.NewLog(r.out, nil)
+	out := watch.NewLog(r.out.to, nil)
 	defer out.Close(lastWords)
 	if err := r.daemon(ctx, c, l, out, lines); err != nil {
 		return program{err: lines}.fail(exitFailure, oneLine{err})
@@ -133,12 +134,12 @@ func (r *runner) daemon(ctx context.Context, c config.Config, l *launcher.Client
 	late := time.AfterFunc(readyAfter, notify.late)
 	defer late.Stop()
 	limit := newConnLimit(c.Web.Connections)
-	found := &announcer{dir: runtimeDirectory(c), is: presence{PID: os.Getpid(), Version: version, Config: absolute(*r.file), State: absolute(stateDirectory(c))}}
+	found := &announcer{dir: runtimeDirectory(c), is: presence{PID: os.Getpid(), Version: buildinfo.Read().Version, Config: absolute(*r.file), State: absolute(stateDirectory(c))}}
 	defer found.over()
 	web := &server{
 		listen: c.Web.Listen, systemd: *r.socket, web: secured, limit: limit, log: r.log, waiting: notify.waiting,
 		up: func(url string) {
-			fmt.Fprintf(out, "nodewatch %s: the page of this node is %s\n", version, url)
+			fmt.Fprintf(out, "nodewatch %s: the page of this node is %s\n", buildinfo.Read().Version, url)
 			reporters.up(url)
 			if err := found.up(url); err != nil {
 				r.log.Warn("Commands on this node do not find the daemon by themselves", "err", err)
@@ -157,7 +158,7 @@ func (r *runner) daemon(ctx context.Context, c config.Config, l *launcher.Client
 		}()
 	}
 	watch.Daemon{
-		Node: hostName(c), Version: version, Site: c.Site, Labels: c.Labels, Sources: list, Settings: settings,
+		Node: hostName(c), Version: buildinfo.Read().Version, Site: c.Site, Labels: c.Labels, Sources: list, Settings: settings,
 		Changed: changed, Record: record, Alive: notify.alive,
 		OnView: []func(judge.View){s.show, notify.view, tell.tell, state.view, func(v judge.View) { reporters.take(v.Report) }},
 	}.Run(ctx)

@@ -11,15 +11,16 @@ import (
 
 	"github.com/alecthomas/kingpin/v2"
 
+	"github.com/nodewatch/nodewatch/internal/buildinfo"
 	"github.com/nodewatch/nodewatch/internal/config"
 	"github.com/nodewatch/nodewatch/internal/rule"
 	"github.com/nodewatch/nodewatch/pkg/report/wire"
 )
 
 func (p program) versionCommand(app *kingpin.Application) (string, func(context.Context) int) {
-	app.Command("version", "Print the version.")
+	app.Command("version", "Print version, revision, date, Go and platform.")
 	return "version", func(context.Context) int {
-		fmt.Fprintf(p.out, "nodewatch %s\n", version)
+		fmt.Fprintln(p.out, buildinfo.Read().Text("nodewatch"))
 		return exitOK
 	}
 }
@@ -154,24 +155,3 @@ func readConfig(name string) (config.Config, error) {
 	defer f.Close()
 	return config.Read(name, f)
 }
-
-func (p program) completionCommand(app *kingpin.Application) (string, func(context.Context) int) {
-	cmd := app.Command("completion", "Print a completion script: eval \"$(nodewatch completion bash)\".")
-	shell := cmd.Arg("shell", "bash or zsh.").Required().Enum("bash", "zsh")
-	return "completion", func(context.Context) int {
-		script := completion
-		if *shell == "zsh" {
-			script = "autoload -U compinit bashcompinit\ncompinit\nbashcompinit\n" + script
-		}
-		fmt.Fprint(p.out, script)
-		return exitOK
-	}
-}
-
-// completion asks nodewatch itself what may follow the words typed so far.
-const completion = `_nodewatch() {
-	local word=${COMP_WORDS[COMP_CWORD]}
-	COMPREPLY=($(compgen -W "$(nodewatch --completion-bash "${COMP_WORDS[@]:1:COMP_CWORD}" 2>/dev/null)" -- "$word"))
-}
-complete -o default -F _nodewatch nodewatch
-`

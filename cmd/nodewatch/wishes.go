@@ -23,13 +23,13 @@ func (p program) maintenanceStart(app *kingpin.Application) (string, func(contex
 	cmd := maintenance(app).Command("start", "The node is being worked on: nobody is paged, everything is recorded, status pages show maintenance. It ends by itself.")
 	span := cmd.Flag("for", "How long, such as 2h or 90m.").PlaceHolder("2h").Required().Duration()
 	reason, by, file := reasonFlag(cmd), byFlag(cmd), configFlag(cmd)
-	return "maintenance start", func(context.Context) int {
+	return "maintenance start", func(ctx context.Context) int {
 		now := time.Now().UTC().Truncate(time.Second)
 		if *span <= 0 || *span > wish.MaxSpan {
 			return p.fail(exitCritical, errors.New("--for must be from 1s to 8784h (a year)"))
 		}
 		m := &wish.Maintenance{Since: now, Until: now.Add(*span), By: *by, Reason: *reason}
-		return p.change(*file, func(w wish.Wishes) (wish.Wishes, error) {
+		return p.change(ctx, *file, func(w wish.Wishes) (wish.Wishes, error) {
 			w.Maintenance = m
 			return w, nil
 		})
@@ -40,8 +40,8 @@ func (p program) maintenanceStart(app *kingpin.Application) (string, func(contex
 func (p program) maintenanceStop(app *kingpin.Application) (string, func(context.Context) int) {
 	cmd := maintenance(app).Command("stop", "The work is done.")
 	file := configFlag(cmd)
-	return "maintenance stop", func(context.Context) int {
-		return p.change(*file, func(w wish.Wishes) (wish.Wishes, error) {
+	return "maintenance stop", func(ctx context.Context) int {
+		return p.change(ctx, *file, func(w wish.Wishes) (wish.Wishes, error) {
 			if w.Maintenance == nil {
 				return w, errors.New("no maintenance is under way")
 			}
@@ -73,7 +73,7 @@ func (p program) ackCommand(app *kingpin.Application) (string, func(context.Cont
 	withdraw := cmd.Flag("withdraw", "No longer live with it.").Bool()
 	reason := cmd.Flag("reason", "Why, for those who read it at night.").String()
 	by, file := byFlag(cmd), configFlag(cmd)
-	return "ack", func(context.Context) int {
+	return "ack", func(ctx context.Context) int {
 		c, err := commandConfig(*file)
 		if err != nil {
 			return p.fail(exitCritical, err)
@@ -85,7 +85,7 @@ func (p program) ackCommand(app *kingpin.Application) (string, func(context.Cont
 			return p.fail(exitCritical, fmt.Errorf("no rule %q in force; nodewatch rules lists them", a.Rule))
 		}
 		if *withdraw {
-			return p.change(*file, withdrawn(a))
+			return p.change(ctx, *file, withdrawn(a))
 		}
 		now := time.Now()
 		a.At, a.By, a.Reason = now.UTC().Truncate(time.Second), *by, *reason
@@ -95,7 +95,7 @@ func (p program) ackCommand(app *kingpin.Application) (string, func(context.Cont
 		if a.Reason == "" {
 			return p.fail(exitCritical, errors.New("--reason is needed: those who read it at night want to know why"))
 		}
-		return p.change(*file, func(w wish.Wishes) (wish.Wishes, error) {
+		return p.change(ctx, *file, func(w wish.Wishes) (wish.Wishes, error) {
 			w, _ = withdrawn(a)(w)
 			w.Accepted = append(w.Accepted, a)
 			return w, nil
@@ -139,13 +139,13 @@ func (p program) wishesCommand(app *kingpin.Application) (string, func(context.C
 }
 
 // change changes the wishes, leaves out those that are over, and shows what holds.
-func (p program) change(file string, change func(wish.Wishes) (wish.Wishes, error)) int {
+func (p program) change(ctx context.Context, file string, change func(wish.Wishes) (wish.Wishes, error)) int {
 	c, err := commandConfig(file)
 	if err != nil {
 		return p.fail(exitCritical, err)
 	}
 	var now wish.Wishes
-	if err := changeIn(c, func(w wish.Wishes) (wish.Wishes, error) {
+	if err := changeIn(ctx, c, func(w wish.Wishes) (wish.Wishes, error) {
 		w, err := change(w.Without(time.Now()))
 		now = w
 		return w, err
@@ -156,12 +156,12 @@ func (p program) change(file string, change func(wish.Wishes) (wish.Wishes, erro
 	return exitOK
 }
 
-func changeIn(c config.Config, change func(wish.Wishes) (wish.Wishes, error)) error {
+func changeIn(ctx context.Context, c config.Config, change func(wish.Wishes) (wish.Wishes, error)) error {
 	dir := stateDirectory(c)
 	if err := os.MkdirAll(dir, 0o755); err != nil {
 		return fmt.Errorf("state directory: %w; run this as root, or name another with state_directory", err)
 	}
-	return wish.Change(dir, change)
+	return wish.Change(ctx, dir, change)
 }
 
 func (p program) list(w wish.Wishes) {
@@ -212,5 +212,5 @@ func byFlag(cmd *kingpin.CmdClause) *string {
 			who = u.Username
 		}
 	}
-	return cmd.Flag("by", "Who.").Default(who).String()
+	return cmd.Flag("by", "Who; by default the user, or whoever has become root with sudo.").PlaceHolder("NAME").Default(who).String()
 }

@@ -3,10 +3,9 @@
 package metrics
 
 import (
-	"runtime"
-
 	"github.com/prometheus/client_golang/prometheus"
 
+	"github.com/nodewatch/nodewatch/internal/buildinfo"
 	"github.com/nodewatch/nodewatch/internal/judge"
 )
 
@@ -18,9 +17,9 @@ type Collector struct {
 }
 
 // New returns a Collector of the View that last returns. Until last returns
-// true, all there is to see is nodewatch_build_info. version is nodewatch's own.
-func New(version string, last func() (judge.View, bool)) *Collector {
-	return &Collector{last: last, families: families(build{version, runtime.Version()})}
+// true, all there is to see is nodewatch_build_info, which describes build.
+func New(build buildinfo.Info, last func() (judge.View, bool)) *Collector {
+	return &Collector{last: last, families: families(build)}
 }
 
 // Describe implements prometheus.Collector.
@@ -44,10 +43,10 @@ func (c *Collector) Collect(out chan<- prometheus.Metric) {
 
 // families are all metrics of nodewatch that come from a View, in the order of
 // the documentation.
-func families(b build) []family {
+func families(build buildinfo.Info) []family {
 	var all []family
 	for _, group := range [][]family{
-		verdictFamilies(b), wishFamilies(), sourceFamilies(), launcherFamilies(), reporterFamilies(), kernelFamilies(), bondFamilies(), nicFamilies(), trafficFamilies(),
+		verdictFamilies(build), wishFamilies(), sourceFamilies(), launcherFamilies(), reporterFamilies(), kernelFamilies(), bondFamilies(), nicFamilies(), trafficFamilies(),
 		krbdFamilies(), osdcFamilies(), guestFamilies(), clusterFamilies(), hostFamilies(), historyFamilies(),
 	} {
 		all = append(all, group...)

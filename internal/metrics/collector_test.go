@@ -13,6 +13,7 @@ import (
 	"github.com/prometheus/client_golang/prometheus/testutil"
 	"github.com/prometheus/common/expfmt"
 
+	"github.com/nodewatch/nodewatch/internal/buildinfo"
 	"github.com/nodewatch/nodewatch/internal/judge"
 	"github.com/nodewatch/nodewatch/internal/node"
 	"github.com/nodewatch/nodewatch/internal/rule"
@@ -42,15 +43,13 @@ func golden(t *testing.T, file, got string) {
 	}
 }
 
+// build is the build that the tests' Collectors are of.
+var build = buildinfo.Info{Version: "1.2.3", Revision: "0123abc", Date: "2026-11-30T00:00:00Z", Go: "go1.x", OS: "linux", Arch: "amd64"}
+
 // registry is a registry with a Collector of v.
 func registry(t testing.TB, v judge.View, known bool) *prometheus.Registry {
 	t.Helper()
-	c := New("1.2.3", func() (judge.View, bool) { return v, known })
-	for i, f := range c.families {
-		if f.name == "nodewatch_build_info" {
-			c.families[i].read = func(_ *picture, emit emit) { emit(1, "1.2.3", "go1.x") }
-		}
-	}
+	c := New(build, func() (judge.View, bool) { return v, known })
 	r := prometheus.NewPedanticRegistry()
 	if err := r.Register(c); err != nil {
 		t.Fatal(err)
@@ -150,9 +149,9 @@ func TestDevicesBeyondTheCapAreSaidToBeLeftOut(t *testing.T) {
 
 func TestBeforeTheFirstViewOnlyTheBuildIsShown(t *testing.T) {
 	got := scrape(t, registry(t, judge.View{}, false))
-	want := `# HELP nodewatch_build_info Always 1; the labels say which nodewatch this is and which Go built it.
+	want := `# HELP nodewatch_build_info Always 1; the labels describe the build of nodewatch: version, commit and its date, Go and platform.
 # TYPE nodewatch_build_info gauge
-nodewatch_build_info{goversion="go1.x",version="1.2.3"} 1
+nodewatch_build_info{date="2026-11-30T00:00:00Z",goarch="amd64",goos="linux",goversion="go1.x",revision="0123abc",version="1.2.3"} 1
 `
 	if diff := cmp.Diff(want, got); diff != "" {
 		t.Error(diff)

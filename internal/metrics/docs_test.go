@@ -6,6 +6,8 @@ import (
 	"testing"
 
 	"github.com/prometheus/client_golang/prometheus"
+
+	"github.com/nodewatch/nodewatch/internal/buildinfo"
 )
 
 const preface = `# Metrics
@@ -28,7 +30,7 @@ the machine, and gets an answer while all storage stands still. This page is gen
 func TestDocsListEveryMetric(t *testing.T) {
 	var b strings.Builder
 	b.WriteString(preface)
-	for _, f := range families(build{}) {
+	for _, f := range families(buildinfo.Info{}) {
 		kind := "gauge"
 		if f.kind == prometheus.CounterValue {
 			kind = "counter"
@@ -43,7 +45,7 @@ func TestDocsListEveryMetric(t *testing.T) {
 }
 
 func TestHelpIsASentence(t *testing.T) {
-	for _, f := range families(build{}) {
+	for _, f := range families(buildinfo.Info{}) {
 		if !strings.HasSuffix(f.help, ".") || strings.ToUpper(f.help[:1]) != f.help[:1] || strings.Contains(f.help, "|") {
 			t.Errorf("%s: %q is no sentence", f.name, f.help)
 		}

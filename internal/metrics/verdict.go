@@ -3,21 +3,21 @@ package metrics
 import (
 	"slices"
 
+	"github.com/nodewatch/nodewatch/internal/buildinfo"
 	"github.com/nodewatch/nodewatch/pkg/report"
 )
-
-// A build says which nodewatch this is.
-type build struct{ version, compiler string }
 
 // otherSubjects is the subject under which the findings of one rule are added up
 // that are too many to be named.
 const otherSubjects = "(other)"
 
-func verdictFamilies(b build) []family {
+func verdictFamilies(build buildinfo.Info) []family {
 	return []family{
-		{name: "nodewatch_build_info", kind: gauge, labels: []string{"version", "goversion"}, always: true,
-			help: "Always 1; the labels say which nodewatch this is and which Go built it.",
-			read: func(_ *picture, emit emit) { emit(1, b.version, b.compiler) }},
+		{name: "nodewatch_build_info", kind: gauge, labels: []string{"version", "revision", "date", "goversion", "goos", "goarch"}, always: true,
+			help: "Always 1; the labels describe the build of nodewatch: version, commit and its date, Go and platform.",
+			read: func(_ *picture, emit emit) {
+				emit(1, build.Version, build.Revision, build.Date, build.Go, build.OS, build.Arch)
+			}},
 		{name: "nodewatch_report_timestamp_seconds", kind: gauge,
 			help: "When the report was made that all these metrics show; nodewatch makes one a second.",
 			read: func(p *picture, emit emit) { emit(unix(p.Report.At)) }},

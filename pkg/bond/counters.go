@@ -167,7 +167,7 @@ func (m *meter) read(c *Counters) error {
 			return fmt.Errorf("%T cannot be read again: %w", f, errors.ErrUnsupported)
 		}
 		n, err := at.ReadAt(buf[:], 0)
-		if err != nil && err != io.EOF {
+		if err != nil && !errors.Is(err, io.EOF) {
 			return err
 		}
 		v, err := strconv.ParseUint(strings.TrimSpace(string(buf[:n])), 10, 64)

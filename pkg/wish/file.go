@@ -9,6 +9,7 @@ import (
 	"io/fs"
 	"os"
 	"path/filepath"
+	"time"
 
 	"golang.org/x/sys/unix"
 
@@ -32,16 +33,17 @@ func Read(_ context.Context, dir string) (Wishes, error) {
 
 // Change changes the wishes in dir by the given function, one change at a time,
 // so that a crash at any moment leaves the old or the new ones. Everybody may read them.
-func Change(dir string, change func(Wishes) (Wishes, error)) error {
+// It waits for another change to end, at most until ctx does.
+func Change(ctx context.Context, dir string, change func(Wishes) (Wishes, error)) error {
 	lock, err := os.OpenFile(filepath.Join(dir, "."+name+".lock"), os.O_CREATE|os.O_RDWR|unix.O_NOFOLLOW|unix.O_NONBLOCK|unix.O_CLOEXEC, 0o644)
 	if err != nil {
 		return fmt.Errorf("wish: %w", err)
 	}
 	defer func() { _ = lock.Close() }()
-	if err := unix.Flock(int(lock.Fd()), unix.LOCK_EX); err != nil {
+	if err := locked(ctx, lock); err != nil {
 		return fmt.Errorf("wish: %s: %w", lock.Name(), err)
 	}
-	old, err := Read(context.Background(), dir)
+	old, err := Read(ctx, dir)
 	if err != nil {
 		return err
 	}
@@ -56,6 +58,26 @@ func Change(dir string, change func(Wishes) (Wishes, error)) error {
 		return fmt.Errorf("wish: %w", err)
 	}
 	return nil
+}
+
+// lockEvery is how often a lock that somebody else holds is tried again.
+const lockEvery = 100 * time.Millisecond
+
+// locked locks the file. A wait in flock(2) would not end with ctx.
+func locked(ctx context.Context, f *os.File) error {
+	again := time.NewTicker(lockEvery)
+	defer again.Stop()
+	for {
+		err := unix.Flock(int(f.Fd()), unix.LOCK_EX|unix.LOCK_NB)
+		if !errors.Is(err, unix.EWOULDBLOCK) && !errors.Is(err, unix.EINTR) {
+			return err
+		}
+		select {
+		case <-again.C:
+		case <-ctx.Done():
+			return fmt.Errorf("locked by another command: %w", ctx.Err())
+		}
+	}
 }
 
 // write puts the new file in the place of the old one.

@@ -1,6 +1,7 @@
 package wish_test
 
 import (
+	"context"
 	"encoding/json"
 	"errors"
 	"os"
@@ -51,7 +52,7 @@ func TestChangesSurviveAndDoNotMeet(t *testing.T) {
 	var wg sync.WaitGroup
 	for i := range 20 {
 		wg.Go(func() {
-			err := wish.Change(dir, func(w wish.Wishes) (wish.Wishes, error) {
+			err := wish.Change(t.Context(), dir, func(w wish.Wishes) (wish.Wishes, error) {
 				w.Accepted = append(w.Accepted, accepted("rule-"+string(rune('a'+i))))
 				return w, nil
 			})
@@ -72,7 +73,9 @@ func TestChangesSurviveAndDoNotMeet(t *testing.T) {
 
 func TestARefusedChangeLeavesTheFileAlone(t *testing.T) {
 	dir := t.TempDir()
-	put := func(change func(wish.Wishes) (wish.Wishes, error)) error { return wish.Change(dir, change) }
+	put := func(change func(wish.Wishes) (wish.Wishes, error)) error {
+		return wish.Change(t.Context(), dir, change)
+	}
 	if err := put(func(w wish.Wishes) (wish.Wishes, error) {
 		w.Accepted = []wish.Acceptance{accepted("bond-lacp")}
 		return w, nil
@@ -151,4 +154,24 @@ func FuzzParse(f *testing.F) {
 			t.Errorf("%v\n%s", err, diff)
 		}
 	})
+}
+
+// A command that waits for another one's change ends with its context, as by Ctrl-C.
+func TestAWaitForTheLockEnds(t *testing.T) {
+	dir := t.TempDir()
+	same := func(w wish.Wishes) (wish.Wishes, error) { return w, nil }
+	err := wish.Change(t.Context(), dir, func(w wish.Wishes) (wish.Wishes, error) {
+		ctx, cancel := context.WithCancel(t.Context())
+		cancel()
+		if err := wish.Change(ctx, dir, same); !errors.Is(err, context.Canceled) {
+			t.Errorf("got %v", err)
+		}
+		return w, nil
+	})
+	if err != nil {
+		t.Fatal(err)
+	}
+	if err := wish.Change(t.Context(), dir, same); err != nil {
+		t.Errorf("the lock is free, but: %v", err)
+	}
 }

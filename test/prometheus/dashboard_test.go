@@ -18,6 +18,7 @@ import (
 type dashboard struct {
 	UID        string
 	Title      string
+	Editable   bool
 	Tags       []string
 	Links      []struct{ URL string }
 	Templating struct{ List []variable }
@@ -26,6 +27,9 @@ type dashboard struct {
 
 type variable struct {
 	Name, Type, Definition string
+	Label, AllValue        string
+	Multi, IncludeAll      bool
+	Refresh                int
 	Query                  any
 	Datasource             *source
 }
@@ -35,6 +39,8 @@ type source struct{ Type, UID string }
 type panel struct {
 	ID              int
 	Type, Title     string
+	Description     string
+	FieldConfig     struct{ Defaults struct{ Unit string } }
 	Datasource      *source
 	GridPos         struct{ X, Y, W, H int }
 	Targets         []panelQuery

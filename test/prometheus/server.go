@@ -31,10 +31,17 @@ const (
 // that is very busy.
 const startup = time.Minute
 
-// Root is the directory of the module.
+// Root is the directory of the module: the nearest one above the test's with a go.mod.
+// The paths of source files in a binary say nothing where it is built with -trimpath.
 func Root() string {
-	_, file, _, _ := runtime.Caller(0)
-	return filepath.Join(filepath.Dir(file), "..", "..")
+	dir, err := os.Getwd()
+	for err == nil && dir != filepath.Dir(dir) {
+		if _, missing := os.Stat(filepath.Join(dir, "go.mod")); missing == nil {
+			return dir
+		}
+		dir = filepath.Dir(dir)
+	}
+	return "." // what is looked for there is not found, and the test says so
 }
 
 // unpacked is where tools/unpack has put programs; Alertmanager finds its

@@ -1,0 +1,65 @@
+package main
+
+import (
+	"bytes"
+	"fmt"
+	"io"
+	"net/http"
+	"net/http/httptest"
+	"path/filepath"
+	"strings"
+	"syscall"
+	"testing"
+
+	"github.com/nodewatch/nodewatch/internal/page"
+)
+
+// full is a device that takes nothing, such as /dev/full.
+type full struct{}
+
+func (full) Write([]byte) (int, error) { return 0, syscall.ENOSPC }
+
+// A command whose output is lost has failed, and says so: a plugin that exits with 0
+// and prints nothing would be OK to a monitoring system.
+func TestACommandWhoseOutputIsLostFails(t *testing.T) {
+	body, err := page.JSON(viewNamed("node9").Report)
+	if err != nil {
+		t.Fatal(err)
+	}
+	srv := httptest.NewServer(http.HandlerFunc(func(w http.ResponseWriter, _ *http.Request) { write(w, http.StatusOK, jsonText, body) }))
+	t.Cleanup(srv.Close)
+	file, _ := configured(t, fmt.Sprintf("reporters:\n  - {name: alive, heartbeat: {preset: plain, url: %q}}\n", srv.URL))
+	incident := filepath.Join(incidents, "rl1-node2.txtar")
+	calls := [][]string{
+		{"--help"}, {"--version"}, {"check", "--help"},
+		{"check", "--url", srv.URL}, {"check", "--url", srv.URL, "-o", "json"}, {"check", "--url", srv.URL, "-o", "nagios"},
+		{"check", "--url", "http://127.0.0.1:1", "-o", "json"},
+		{"replay", incident}, {"replay", incident, "-o", "json"},
+		{"rules"}, {"rules", "kmsg-lost"}, {"sources"}, {"check-config", file}, {"completion", "bash"}, {"version"},
+		{"maintenance", "start", "--for", "2h", "--reason", "x", "--config.file", file},
+		{"maintenance", "stop", "--config.file", file}, {"wishes", "--config.file", file},
+		{"ack", "nic-saturated", "--until", "1h", "--reason", "x", "--config.file", file},
+		{"report", "test", "--config.file", file},
+	}
+	for _, args := range calls {
+		var errs bytes.Buffer
+		code := Main(t.Context(), args, strings.NewReader(""), full{}, &errs)
+		if code == exitOK || !strings.HasSuffix(errs.String(), "nodewatch: standard output: no space left on device\n") {
+			t.Errorf("%v: exit %d, %q", args, code, errs.String())
+		}
+	}
+	// Each command is tried. The daemon's own output is one line that it can do without,
+	// and the probe has no output without a question.
+	for _, cmd := range model(t).FlattenedCommands() {
+		tried := cmd.FullCommand == "run" || cmd.FullCommand == "probe"
+		for _, args := range calls {
+			tried = tried || strings.HasPrefix(strings.Join(args, " ")+" ", cmd.FullCommand+" ")
+		}
+		if !tried && !cmd.Hidden && cmd.Name != "help" {
+			t.Errorf("%s is not tried", cmd.FullCommand)
+		}
+	}
+	if code := Main(t.Context(), []string{"probe"}, strings.NewReader("{}\n{}\n"), full{}, io.Discard); code == exitOK {
+		t.Error("probe: exit 0")
+	}
+}

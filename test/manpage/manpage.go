@@ -1,0 +1,109 @@
+// Package manpage writes man pages for the tests that keep docs/man as the commands
+// and the configuration are. It knows the macros of man(7), and nothing of nodewatch.
+package manpage
+
+import (
+	"errors"
+	"fmt"
+	"os"
+	"regexp"
+	"strings"
+)
+
+// A Page is a man page that is being written.
+type Page struct{ b strings.Builder }
+
+// released is the heading of a release in the changelog.
+var released = regexp.MustCompile(`(?m)^## (\d+\.\d+\.\d+) / (\d{4}-\d{2}-\d{2})$`)
+
+// New begins the page of the given name and section, such as nodewatch and 1, with what
+// it is about in a few words. Its version and date are those of the newest release in
+// the changelog file.
+func New(name string, section int, about, changelog string) (*Page, error) {
+	raw, err := os.ReadFile(changelog)
+	if err != nil {
+		return nil, err
+	}
+	latest := released.FindSubmatch(raw)
+	if latest == nil {
+		return nil, errors.New(changelog + " has no release: \"## 0.1.0 / 2026-11-30\"")
+	}
+	p := &Page{}
+	fmt.Fprintf(&p.b, ".\\\" Generated: change the command or the configuration, then run \"make docs\".\n")
+	fmt.Fprintf(&p.b, ".TH %s %d %s \"nodewatch %s\"\n.nh\n.ad l\n.SH NAME\n%s \\- %s\n", strings.ToUpper(Escape(name)), section, latest[2], latest[1], Escape(name), Escape(about))
+	return p, nil
+}
+
+// Section begins a section.
+func (p *Page) Section(title string) {
+	fmt.Fprintf(&p.b, ".SH %s\n", Escape(strings.ToUpper(title)))
+}
+
+// Subsection begins a part of a section.
+func (p *Page) Subsection(title string) { fmt.Fprintf(&p.b, ".SS %s\n", Escape(title)) }
+
+// Text writes paragraphs, which an empty line separates.
+func (p *Page) Text(text string) {
+	for i, paragraph := range strings.Split(strings.TrimSpace(text), "\n\n") {
+		if i > 0 || p.within() {
+			p.b.WriteString(".PP\n")
+		}
+		p.b.WriteString(Escape(strings.Join(strings.Fields(paragraph), " ")) + "\n")
+	}
+}
+
+// within reports whether the section has begun already: a paragraph needs a break then.
+func (p *Page) within() bool {
+	all := strings.TrimSuffix(p.b.String(), "\n")
+	last := all[strings.LastIndexByte(all, '\n')+1:]
+	return !strings.HasPrefix(last, ".SH") && !strings.HasPrefix(last, ".SS")
+}
+
+// Item writes a term in bold, with words after it in italics where there are some, and
+// what it is.
+func (p *Page) Item(term, value, text string) {
+	fmt.Fprintf(&p.b, ".TP\n\\fB%s\\fR", Escape(term))
+	if value != "" {
+		fmt.Fprintf(&p.b, " \\fI%s\\fR", Escape(value))
+	}
+	fmt.Fprintf(&p.b, "\n%s\n", Escape(strings.Join(strings.Fields(text), " ")))
+}
+
+// Code writes lines as they are.
+func (p *Page) Code(text string) {
+	if p.within() {
+		p.b.WriteString(".PP\n")
+	}
+	p.b.WriteString(".nf\n.RS 4\n")
+	for line := range strings.Lines(strings.TrimSuffix(text, "\n") + "\n") {
+		p.b.WriteString(Escape(strings.TrimSuffix(line, "\n")) + "\n")
+	}
+	p.b.WriteString(".RE\n.fi\n")
+}
+
+// SeeAlso ends the page with other pages, such as nodewatch.yml(5).
+func (p *Page) SeeAlso(pages ...string) {
+	p.Section("see also")
+	for i, page := range pages {
+		name, section, _ := strings.Cut(strings.TrimSuffix(page, ")"), "(")
+		end := ","
+		if i == len(pages)-1 {
+			end = ""
+		}
+		fmt.Fprintf(&p.b, ".BR %s (%s)%s\n", Escape(name), section, end)
+	}
+	fmt.Fprintf(&p.b, ".PP\nhttps://github.com/nodewatch/nodewatch\n")
+}
+
+// String is the page.
+func (p *Page) String() string { return p.b.String() }
+
+// Escape makes text safe for roff: what it would read as a request or an escape, and
+// hyphens that are to be copied.
+func Escape(text string) string {
+	text = strings.NewReplacer(`\`, `\e`, `-`, `\-`, "`", "").Replace(text)
+	if strings.HasPrefix(text, ".") || strings.HasPrefix(text, "'") {
+		text = `\&` + text
+	}
+	return text
+}
