@@ -123,7 +123,7 @@ func (c *Cluster) Image(name string, mib int) {
 // Until waits for a state of the cluster, which tells nobody when it changes.
 func (c *Cluster) Until(what string, reached func() bool) {
 	c.t.Helper()
-	const limit = time.Minute
+	const limit = 5 * time.Minute // the machine may be busy, and imports of the manager take longest
 	ctx, cancel := context.WithTimeout(c.t.Context(), limit)
 	defer cancel()
 	tick := time.NewTicker(50 * time.Millisecond)

@@ -111,7 +111,7 @@ func storageNetwork() error {
 
 // connect waits for the agent.
 func (m *machine) connect(ctx context.Context) error {
-	ctx, cancel := context.WithTimeout(ctx, 2*time.Minute)
+	ctx, cancel := context.WithTimeout(ctx, patience)
 	defer cancel()
 	for {
 		err := m.dial()

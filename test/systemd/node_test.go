@@ -155,5 +155,5 @@ func (m *machine) child(t *testing.T, command string) int {
 	return pid
 }
 
-// patience is far more than anything here takes: the guest is emulated.
-const patience = 3 * time.Minute
+// patience is far more than anything here takes, also where the guest is emulated and the machine busy.
+const patience = 10 * time.Minute
