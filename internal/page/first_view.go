@@ -17,10 +17,9 @@ type firstView struct {
 }
 
 // firstOf are the first commands of the leading finding, or its first step if it has
-// no command; nil if there is nothing to do.
-func firstOf(r report.Report) *firstView {
-	worst, found := leading(r)
-	if code := verdictOn(r).Code; !found || code != exitWarning && code != exitCritical || len(worst.Advice) == 0 {
+// no command; nil if it has no step.
+func firstOf(worst report.Finding) *firstView {
+	if len(worst.Advice) == 0 {
 		return nil
 	}
 	v := &firstView{Of: idOf(worst)}
@@ -47,9 +46,9 @@ func idOf(f report.Finding) string {
 }
 
 // hitNow are the guests that the incident hits now or, without one, the leading
-// finding.
-func hitNow(r report.Report) *guestsView {
-	if worst, found := leading(r); found && worst.Guests != nil {
+// finding, which is zero if there is none.
+func hitNow(r report.Report, worst report.Finding) *guestsView {
+	if worst.Guests != nil {
 		return guestsOf(worst.Guests)
 	}
 	if r.Incident != nil && !ended(r) {

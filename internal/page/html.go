@@ -44,9 +44,11 @@ type Link struct{ Name, URL string }
 // Main is the main part of the page of a View, which HTML frames.
 func Main(v judge.View) ([]byte, error) {
 	r := v.Report
-	s := sheet{Verdict: verdictOn(r), First: firstOf(r), Guests: hitNow(r), Incident: incidentOf(r), Components: componentsOf(r), Transitions: transitionsOf(r), Sources: sourcesOf(r), Reporters: reportersOf(v)}
-	if worst, found := leading(r); found && (s.Verdict.Code == exitWarning || s.Verdict.Code == exitCritical) {
-		s.Hit = hitOf(worst, r.At)
+	s := sheet{Verdict: verdictOn(r), Incident: incidentOf(r), Components: componentsOf(r), Transitions: transitionsOf(r), Sources: sourcesOf(r), Reporters: reportersOf(v)}
+	worst, found := leading(r)
+	s.Guests = hitNow(r, worst)
+	if found && (s.Verdict.Code == exitWarning || s.Verdict.Code == exitCritical) {
+		s.Hit, s.First = hitOf(worst, r.At), firstOf(worst)
 	}
 	s.Findings, s.MoreFindings = findingsOf(r, s.Guests)
 	for _, src := range s.Sources {
@@ -198,15 +200,19 @@ func newFrame(node, version string, at time.Time, main []byte, v verdict, links 
 	}
 }
 
-func (f frame) render() ([]byte, error) { return rendered("page.html", f) }
+// render is the whole page, which may be sent.
+func (f frame) render() ([]byte, error) {
+	page, err := rendered("page.html", f)
+	return tame(page), err
+}
 
-// rendered is a part of a page.
+// rendered is a part of a page, as its texts are.
 func rendered(name string, of any) ([]byte, error) {
 	var b bytes.Buffer
 	if err := layout.ExecuteTemplate(&b, name, of); err != nil {
 		return nil, fmt.Errorf("page: %w", err)
 	}
-	return tame(b.Bytes()), nil
+	return b.Bytes(), nil
 }
 
 // icon is the page's icon: the tab of the browser has the colour of the verdict.

@@ -16,7 +16,8 @@ import (
 // A state is a node as the page shows it.
 type state struct {
 	incident string // that is played; empty: this machine, live
-	until    string // how far
+	until    string // how far; empty: to its end
+	goesOn   string // until when it lasts beyond its end
 }
 
 // states are those that the page is tried in.
@@ -24,7 +25,7 @@ var states = map[string]state{
 	"calm":  {incident: "quiet-healthy-cluster.txtar"},
 	"risk":  {incident: "rl1-node2.txtar", until: "30m"},
 	"storm": {incident: "rl1-node2.txtar", until: "1h6m41s"},
-	"after": {incident: "rl1-node2.txtar", until: "1h27m"},
+	"after": {incident: "rl1-node2.txtar", goesOn: "1h35m"},
 	"live":  {},
 }
 
@@ -38,7 +39,7 @@ func (s state) start(t *testing.T) (address string, stop func()) {
 	}
 	args := []string{"run", "--web.listen-address", "127.0.0.1:0", "--config.file", "testdata/nodewatch.yml"}
 	if s.incident != "" {
-		args = []string{"replay", "--brief", "--speed", "0", "--serve", "127.0.0.1:0", "../../testdata/incidents/" + s.incident}
+		args = []string{"replay", "--brief", "--speed", "0", "--serve", "127.0.0.1:0", s.file(t)}
 		if s.until != "" {
 			args = append(args, "--until", s.until)
 		}
@@ -76,6 +77,31 @@ func (s state) start(t *testing.T) (address string, stop func()) {
 	}
 	go func() { _, _ = io.Copy(io.Discard, r); r.Close() }()
 	return address, stop
+}
+
+// lastLine is the end of an incident's script.
+var lastLine = regexp.MustCompile(`(?m)^\S+ end$`)
+
+// file is the incident to play.
+func (s state) file(t *testing.T) string {
+	t.Helper()
+	name := "../../testdata/incidents/" + s.incident
+	if s.goesOn == "" {
+		return name
+	}
+	story, err := os.ReadFile(name)
+	if err != nil {
+		t.Fatal(err)
+	}
+	longer := lastLine.ReplaceAllString(string(story), s.goesOn+" end")
+	if longer == string(story) {
+		t.Fatalf("%s has no end", name)
+	}
+	name = filepath.Join(t.TempDir(), s.incident)
+	if err := os.WriteFile(name, []byte(longer), 0o644); err != nil {
+		t.Fatal(err)
+	}
+	return name
 }
 
 var pageAddress = regexp.MustCompile(`http://127\.0\.0\.1:\d+/`)
