@@ -15,7 +15,7 @@ const maxRows = 8
 type timelineView struct {
 	From, To moment
 	Rows     []rowView
-	More     int
+	More     string // how many findings are left out; empty: none
 }
 
 // A rowView is one finding over time.
@@ -64,7 +64,9 @@ func timelineOf(r report.Report) *timelineView {
 	slices.SortFunc(v.Rows, func(a, b rowView) int {
 		return cmp.Or(cmp.Compare(b.rank, a.rank), a.since.Compare(b.since), cmp.Compare(a.Name, b.Name))
 	})
-	v.More = max(0, len(v.Rows)-maxRows)
+	if more := len(v.Rows) - maxRows; more > 0 {
+		v.More = plural(more, "more finding", "more findings")
+	}
 	v.Rows = v.Rows[:min(len(v.Rows), maxRows)]
 	return v
 }
