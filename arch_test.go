@@ -72,6 +72,7 @@ var mayImport = map[string][]string{
 	"cmd/nodewatch-ceph":         {"pkg/ceph", "internal/buildinfo"},
 	"cmd/nodewatch":              {"*"},
 	"test/cephlab":               {},
+	"test/packaging":             {},
 	"test/manpage":               {},
 	"test/fanotify":              {},
 	"test/lab":                   {"test/lab/ethswitch", "test/lab/call"},

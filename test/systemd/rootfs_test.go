@@ -183,7 +183,7 @@ func firstStage(t *testing.T, dir string, k lab.Kernel) (file string) {
 }
 
 // disk makes the guest's disk: systemd as this machine has it, and nodewatch
-// installed as the head of its unit says.
+// where make install puts it.
 func disk(t *testing.T, dir, bin string, k lab.Kernel) (file string) {
 	t.Helper()
 	r := newRoot(t, filepath.Join(dir, "root"))
