@@ -144,7 +144,8 @@ test: ## run every test that needs no virtual machine; what is not installed is 
 	GOGC=400 CGO_ENABLED=0 $(GO) test -timeout 40m -run '$(STORIES)' ./cmd/nodewatch ./pkg/kmsg
 
 browser-test: ## the page in Debian's Chromium, with axe-core from npm; STATES, WIDTHS, SCHEMES and RUN choose, SHOTS=directory keeps pictures
-	@./tools/need chromium || true # the test itself says what it lacks
+	@./tools/need chromium || true
+	@command -v chromium >/dev/null || echo "browser-test: chromium is not installed: the tests are skipped"
 	@cd test/browser && npm ci --ignore-scripts --no-audit --no-fund >/dev/null 2>&1 || echo "browser-test: npm cannot fetch axe-core: the page is tried without it"
 	@CGO_ENABLED=0 $(GO) build -trimpath -ldflags '$(LDFLAGS)' -o bin/browser/nodewatch ./cmd/nodewatch
 	cd test/browser && CGO_ENABLED=0 $(GO) test -count=1 -timeout 90m -run '$(RUN)' . \

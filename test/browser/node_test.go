@@ -4,6 +4,7 @@ import (
 	"bufio"
 	"context"
 	"io"
+	"net/http"
 	"os"
 	"os/exec"
 	"path/filepath"
@@ -76,6 +77,7 @@ func (s state) start(t *testing.T) (address string, stop func()) {
 		t.Fatalf("nodewatch has ended or says nothing: %q, %v", said, lines.Err())
 	}
 	go func() { _, _ = io.Copy(io.Discard, r); r.Close() }()
+	ready(t, address)
 	return address, stop
 }
 
@@ -102,6 +104,24 @@ func (s state) file(t *testing.T) string {
 		t.Fatal(err)
 	}
 	return name
+}
+
+// ready waits for the first verdict.
+func ready(t *testing.T, address string) {
+	t.Helper()
+	client := &http.Client{Timeout: patience}
+	for end := time.Now().Add(patience); ; time.Sleep(100 * time.Millisecond) {
+		answer, err := client.Get(address + "-/ready")
+		if err == nil {
+			answer.Body.Close()
+			if answer.StatusCode == http.StatusOK {
+				return
+			}
+		}
+		if time.Now().After(end) {
+			t.Fatalf("no verdict yet: %v", err)
+		}
+	}
 }
 
 var pageAddress = regexp.MustCompile(`http://127\.0\.0\.1:\d+/`)
