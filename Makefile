@@ -90,7 +90,7 @@ install-nodewatch:
 	chmod 644 $(to)/share/nodewatch/prometheus/*
 	install -m 644 deploy/grafana/*.json $(to)/share/nodewatch/grafana/
 	install -m 644 LICENSE $(to)/share/doc/nodewatch/
-	install -m 644 systemd/credentials.conf packaging/nodewatch.yml $(to)/share/doc/nodewatch/examples/
+	install -m 644 systemd/credentials.conf systemd/no-open-files.conf packaging/nodewatch.yml $(to)/share/doc/nodewatch/examples/
 
 install-nodewatch-ceph:
 	install -D -m 755 $(BIN)/nodewatch-ceph $(to)/bin/nodewatch-ceph

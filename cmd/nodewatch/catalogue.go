@@ -38,7 +38,7 @@ func catalogue() []listing {
 		{node.SourceLibvirt, 10 * time.Second, 8 * time.Second, "domains, their state and disks: libvirt's read-only socket", "access to the read-only socket", map[node.ErrorKind]string{
 			node.Denied: "let nodewatch's user connect to libvirt's read-only socket (polkit: org.libvirt.unix.monitor)",
 		}},
-		{node.SourceQEMU, 30 * time.Second, 5 * time.Second, "QEMU processes and containers: /proc, command lines once each by the probe", "nothing", nil},
+		{node.SourceQEMU, 30 * time.Second, 5 * time.Second, "virtual machines' processes and containers: /proc; their command lines and open files by the probe", "CAP_SYS_PTRACE for open files", nil},
 		{node.SourceKmsg, time.Second, 3 * time.Second, "the kernel log: /dev/kmsg", "CAP_SYSLOG where kernel.dmesg_restrict is 1", map[node.ErrorKind]string{
 			node.Denied: "give nodewatch CAP_SYSLOG, as systemd/nodewatch.service does, or run it as root; printk.devkmsg=off on the kernel command line also denies it",
 			node.Absent: "there is no /dev/kmsg: nodewatch must run on the host, not in a container",

@@ -54,14 +54,18 @@ func answer(at roots, line []byte) watch.Answer {
 	case "options":
 		value, err = rbd.ReadOptions(rbd.SysFS(at.sys))
 	case "qemu":
-		var of rbd.Process
-		if err = json.Unmarshal(q.Arg, &of); err == nil {
-			value, err = rbd.ReadQEMU(rbd.SysFS(at.proc), of)
-		}
+		value, err = ofProcess(q, func(p rbd.Process) (any, error) { return rbd.ReadQEMU(rbd.SysFS("/"), rbd.SysFS(at.proc), p) })
+	case "exports":
+		value, err = ofProcess(q, func(p rbd.Process) (any, error) { return rbd.ReadExports(rbd.SysFS(at.proc), p) })
 	case "opened":
 		var of []rbd.Process
 		if err = json.Unmarshal(q.Arg, &of); err == nil {
 			value = rbd.ReadOpened(rbd.SysFS(at.proc), of)
+		}
+	case "systems":
+		var vmids []string
+		if err = json.Unmarshal(q.Arg, &vmids); err == nil {
+			value = rbd.ReadSystems(rbd.SysFS("/"), vmids)
 		}
 	default:
 		err = fmt.Errorf("%q: %w", q.Do, errors.ErrUnsupported)
@@ -74,6 +78,15 @@ func answer(at roots, line []byte) watch.Answer {
 		return watch.Answer{Error: err.Error()}
 	}
 	return watch.Answer{Value: raw}
+}
+
+// ofProcess answers a question about one process.
+func ofProcess(q watch.Question, read func(rbd.Process) (any, error)) (any, error) {
+	var of rbd.Process
+	if err := json.Unmarshal(q.Arg, &of); err != nil {
+		return nil, err
+	}
+	return read(of)
 }
 
 func kindOf(err error) string {

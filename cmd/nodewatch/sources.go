@@ -51,7 +51,7 @@ func sources(ctx context.Context, c config.Config, at roots, l *launcher.Client,
 		poll(node.SourceKrbd, nil, rbd.NewLister(sys, options(probe)).Read, func(r node.Reading[[]rbd.Mapped]) node.Observation { return node.SawMapped{Reading: r} }),
 		poll(node.SourceIO, nil, rbd.NewIOReader(sys).Read, func(r node.Reading[[]rbd.IO]) node.Observation { return node.SawIO{Reading: r} }),
 		poll(node.SourceOSDC, nil, osdc(probe, view), func(r node.Reading[[]rbd.Pending]) node.Observation { return node.SawPending{Reading: r} }),
-		poll(node.SourceQEMU, nil, rbd.NewProcesses(proc, qemu(probe), opened(probe), rbd.DeviceNumber).Read, func(r node.Reading[rbd.Guests]) node.Observation { return node.SawQEMU{Reading: r} }),
+		poll(node.SourceQEMU, nil, rbd.NewProcesses(proc, guestAsks(probe), func() ([]rbd.NBDDevice, error) { return rbd.ReadNBD(sys) }).Read, func(r node.Reading[rbd.Guests]) node.Observation { return node.SawQEMU{Reading: r} }),
 		newKernelLog(c, at).source(),
 		poll(node.SourceHost, nil, host.NewReader(proc, host.Limits{}).Read, func(r node.Reading[host.State]) node.Observation { return node.SawHost{Reading: r} }),
 		poll(node.SourceState, nil, keptState(stateDirectory(c)), func(r node.Reading[json.RawMessage]) node.Observation { return node.SawState{Reading: r} }),
@@ -181,28 +181,38 @@ func options(probe *watch.Probe) func(context.Context) ([]rbd.ClientOptions, err
 	}
 }
 
-// opened asks the probe which devices QEMUs have open.
-func opened(probe *watch.Probe) func(context.Context, []rbd.Process) ([]rbd.Opened, error) {
-	return func(ctx context.Context, of []rbd.Process) (list []rbd.Opened, err error) {
-		bounded, cancel := context.WithTimeout(ctx, qemuPatience)
-		defer cancel()
-		err = probe.Ask(bounded, "opened", of, &list)
-		return list, err
+// guestAsks are what the probe is asked about guests.
+func guestAsks(probe *watch.Probe) rbd.Asks {
+	return rbd.Asks{
+		Guest: func(ctx context.Context, p rbd.Process) (d rbd.Description, err error) {
+			err = askGuests(ctx, probe, "qemu", p, &d)
+			return d, err
+		},
+		Opened: func(ctx context.Context, of []rbd.Process) (list []rbd.Opened, err error) {
+			err = askGuests(ctx, probe, "opened", of, &list)
+			return list, err
+		},
+		Exports: func(ctx context.Context, p rbd.Process) (list []rbd.Export, err error) {
+			err = askGuests(ctx, probe, "exports", p, &list)
+			return list, err
+		},
+		Systems: func(ctx context.Context, vmids []string) (systems map[string]string, err error) {
+			err = askGuests(ctx, probe, "systems", vmids, &systems)
+			return systems, err
+		},
 	}
 }
 
-// qemu asks the probe for a QEMU's command line, once in that QEMU's life.
-func qemu(probe *watch.Probe) func(context.Context, rbd.Process) (rbd.Guest, error) {
-	return func(ctx context.Context, p rbd.Process) (rbd.Guest, error) {
-		bounded, cancel := context.WithTimeout(ctx, qemuPatience)
-		defer cancel()
-		var g rbd.Guest
-		err := probe.Ask(bounded, "qemu", p, &g)
-		if errors.Is(err, watch.ErrNoProbe) {
-			err = fmt.Errorf("%w: %w", rbd.ErrNotAsked, err)
-		}
-		return g, err
+// askGuests asks the probe one thing about guests, for as long as qemuPatience. That
+// nothing was asked is rbd.ErrNotAsked.
+func askGuests(ctx context.Context, probe *watch.Probe, do string, arg, value any) error {
+	bounded, cancel := context.WithTimeout(ctx, qemuPatience)
+	defer cancel()
+	err := probe.Ask(bounded, do, arg, value)
+	if errors.Is(err, watch.ErrNoProbe) {
+		err = fmt.Errorf("%w: %w", rbd.ErrNotAsked, err)
 	}
+	return err
 }
 
 // hostName is the name of this node where the configuration names none: the

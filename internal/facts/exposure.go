@@ -16,7 +16,10 @@ type Exposure struct {
 	Safe      int      // devices mapped with rxbounce or in a secure mode
 	Unread    []string // devices whose options could not be read
 	Untimed   int      // devices whose requests never time out, of those whose options could be read
-	WindowsOf GuestSet // the Windows guests
+	WindowsOf GuestSet // the guests that are surely Windows
+	Possibly  []string // guests on these devices that may be Windows, each with what hints at it
+	NoSign    []string // those of which nothing tells the system
+	Not       []string // those that are surely not Windows
 }
 
 // Exposure is that of all krbd devices.
@@ -50,22 +53,31 @@ func (f *Facts) ExposureOf(devices []rbd.Mapped) Exposure {
 		e.expose(f, use, seen)
 	}
 	slices.Sort(e.WindowsOf.Names)
+	slices.Sort(e.Possibly)
+	slices.Sort(e.NoSign)
+	slices.Sort(e.Not)
 	return e
 }
 
-// expose sorts one device by its guests' systems. seen are the Windows guests counted.
+// expose sorts one device by its guests' systems. seen are the guests sorted so far.
 func (e *Exposure) expose(f *Facts, use *rbd.Use, seen []bool) {
 	windows, unsure := false, len(use.Guests) == 0
 	for i, g := range use.At {
-		switch f.Guests[g].OS {
-		case "windows":
-			windows = true
-			if !seen[g] {
-				seen[g] = true
-				e.WindowsOf.add(use.Guests[i], f.Guests[g].Kind)
-			}
-		case "":
-			unsure = true
+		guest := &f.Guests[g]
+		windows, unsure = windows || guest.OS == "windows", unsure || guest.OS == ""
+		if seen[g] {
+			continue
+		}
+		seen[g] = true
+		switch name := use.Guests[i]; {
+		case guest.OS == "windows":
+			e.WindowsOf.add(name, guest.Kind)
+		case guest.OS != "":
+			e.Not = append(e.Not, name)
+		case guest.OSBy != "":
+			e.Possibly = append(e.Possibly, name+" ("+guest.OSBy+")")
+		default:
+			e.NoSign = append(e.NoSign, name)
 		}
 	}
 	if windows {

@@ -63,7 +63,7 @@ func table() map[Kind]row {
 	base := []string{"PATH=/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin", "LANG=C.UTF-8", "HOME=/"}
 	return map[Kind]row{
 		Probe: {
-			caps: []uintptr{unix.CAP_DAC_READ_SEARCH}, // debugfs
+			caps: []uintptr{unix.CAP_DAC_READ_SEARCH, unix.CAP_SYS_PTRACE}, // debugfs; /proc/PID/fd and root of QEMUs
 			env:  base, pass: []string{"NODEWATCH_TEST_ROOT"},
 			tasks: 384, files: 256, fileSize: 0, oom: 500, most: 4,
 		},

@@ -140,7 +140,7 @@ func TestWhatAProgramGets(t *testing.T) {
 	if os.Geteuid() != 0 {
 		t.Skip("without root there are no capabilities to give or to take")
 	}
-	const none, readSearch = "0000000000000000", "0000000000000004"
+	const none, readSearch = "0000000000000000", "0000000000080004"
 	for _, launcher := range []*Client{spawned(t), local(t)} {
 		for kind, want := range map[Kind]struct {
 			caps                        string
@@ -198,13 +198,13 @@ func TestWhatTheLauncherKeeps(t *testing.T) {
 	l := spawned(t)
 	start(t, l, Exec, "cat")
 	for _, pid := range launchers(t, os.Getpid()) {
-		// CAP_DAC_READ_SEARCH, and root's CAP_SETPCAP, on every thread.
+		// CAP_DAC_READ_SEARCH, CAP_SYS_PTRACE, and root's CAP_SETPCAP, on every thread.
 		threads, _ := filepath.Glob(fmt.Sprintf("/proc/%d/task/*/status", pid))
 		for i, thread := range threads {
 			if i > 0 && cgo() {
 				continue // a build with cgo cannot change other threads
 			}
-			if status := read(t, thread); !strings.Contains(status, "\nCapPrm:\t0000000000000104\n") || !strings.Contains(status, "\nCapAmb:\t0000000000000000\n") {
+			if status := read(t, thread); !strings.Contains(status, "\nCapPrm:\t0000000000080104\n") || !strings.Contains(status, "\nCapAmb:\t0000000000000000\n") {
 				t.Errorf("%s\n%s", thread, status)
 			}
 		}

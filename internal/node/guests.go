@@ -16,7 +16,7 @@ func (o SawLibvirt) Apply(s Snapshot) Snapshot {
 	return s.heard(SourceLibvirt, o.At, o.Every, s.Libvirt.Err).joined()
 }
 
-// SawQEMU is a reading of QEMU's and containers' processes.
+// SawQEMU is a reading of virtual machines' and containers' processes.
 type SawQEMU struct{ Reading[rbd.Guests] }
 
 // Apply implements Observation.
@@ -25,32 +25,68 @@ func (o SawQEMU) Apply(s Snapshot) Snapshot {
 	return s.heard(SourceQEMU, o.At, o.Every, s.QEMU.Err).joined()
 }
 
-// joined works out anew which guests there are and which krbd device each sits
-// on. libvirt knows more of a guest than its process does, so its view of a
-// guest wins; the processes add those that libvirt does not know.
+// joined works out anew which guests there are and which krbd device each sits on.
+// A guest that both views know is one guest with what either knows of it; the
+// processes add those that libvirt does not know.
 func (s Snapshot) joined() Snapshot {
 	if s.run != nil && s.run.unjoined {
 		return s
 	}
-	guests := slices.Clip(s.Libvirt.Value.Guests)
-	known := make(map[string]bool, 2*len(guests))
-	for i := range guests {
-		known[guests[i].Name], known[guests[i].ID] = true, true
-	}
+	exports := s.QEMU.Value.Exports
+	s.Guests = rbd.Resolve(rbd.ResolveExports(s.Libvirt.Value.Guests, exports), s.Mapped.Value)
+	processes := rbd.Resolve(s.QEMU.Value.Guests, s.Mapped.Value)
+	libvirt := newGuestPlaces(slices.Clip(s.Guests))
 	answers := s.Blind(SourceLibvirt) == nil
-	for _, g := range s.QEMU.Value.Guests {
-		// A process whose command line is not read yet bears no name libvirt knows.
-		if g.Libvirt && answers {
-			continue
-		}
-		if !known[g.Name] && !known[g.ID] {
-			guests = append(guests, g)
+	for i := range processes {
+		g := &processes[i]
+		at, known := libvirt.find(g)
+		switch {
+		case known:
+			s.Guests[at] = rbd.Merge(s.Guests[at], *g)
+		case g.Libvirt && answers && g.ID == "":
+			// Its command line is not read yet: the name in its cgroup may be none that libvirt knows.
+		default:
+			s.Guests = append(s.Guests, *g)
 		}
 	}
-	s.Guests = rbd.Resolve(guests, s.Mapped.Value)
 	slices.SortFunc(s.Guests, func(a, b rbd.Guest) int { return strings.Compare(a.Name, b.Name) })
 	s.Uses = rbd.Join(s.Mapped.Value, s.Guests)
 	return s
+}
+
+// guestPlaces finds libvirt's guests by ID and by name.
+type guestPlaces struct {
+	guests     []rbd.Guest
+	ids, names map[string]int
+}
+
+func newGuestPlaces(guests []rbd.Guest) guestPlaces {
+	p := guestPlaces{guests, make(map[string]int, len(guests)), make(map[string]int, len(guests))}
+	for i := range guests {
+		p.ids[guests[i].ID], p.names[guests[i].Name] = i, i
+	}
+	delete(p.ids, "")
+	return p
+}
+
+// uuidLen is the length of a UUID as text.
+const uuidLen = 36
+
+// find returns the place of libvirt's guest that a process runs. A name may be that
+// of several guests, as of a container and a virtual machine, or of virtual machines
+// that different instances of libvirt run: where both have a UUID, that decides.
+func (p guestPlaces) find(g *rbd.Guest) (at int, known bool) {
+	if g.Kind == "container" {
+		return 0, false
+	}
+	if at, known = p.ids[g.ID]; known {
+		return at, true
+	}
+	at, known = p.names[g.Name]
+	if known && len(g.ID) == uuidLen && len(p.guests[at].ID) == uuidLen {
+		return 0, false
+	}
+	return at, known
 }
 
 // GuestsKnown returns nil if at least one view of the guests can be believed,

@@ -5,22 +5,25 @@ type Guests struct {
 	Guests []Guest `json:"guests"`           // by name
 	Partly string  `json:"partly,omitempty"` // what of it could not be read, for people; empty: all could
 	Remedy string  `json:"remedy,omitempty"` // what would make it readable, for people; may be empty
+
+	Exports []Export `json:"exports,omitempty"` // of the processes' view: what they serve to guests
 }
 
 // A Guest is a virtual machine or a container.
 type Guest struct {
-	Name    string `json:"name"`
-	ID      string `json:"id"`                // libvirt's UUID, or Proxmox's VMID
-	Kind    string `json:"kind"`              // vm, container
-	PID     int    `json:"pid,omitempty"`     // QEMU's process; 0: not known
-	Libvirt bool   `json:"libvirt,omitempty"` // of the processes' view: its cgroup says that libvirt started it
-	State   string `json:"state"`             // running, blocked, paused, shutdown, shutoff, crashed, pmsuspended; empty: not known
-	Reason  string `json:"reason,omitempty"`  // libvirt's word for why: user, migration, ioerror, ...
-	OS      string `json:"os"`                // windows, linux, other: surely; empty: not known
-	OSBy    string `json:"os_by,omitempty"`   // what tells the OS, for people; with an empty OS a weak hint at Windows, which may be one
-	Disks   []Disk `json:"disks"`             // in the order the view gives them
-	IO      []VMIO `json:"io,omitempty"`      // libvirt's block statistics, by target
-	Stalled bool   `json:"stalled,omitempty"` // its monitor did not answer: statistics are missing
+	Name     string `json:"name"`
+	ID       string `json:"id"`                 // libvirt's UUID, or Proxmox's VMID
+	Kind     string `json:"kind"`               // vm, container
+	PID      int    `json:"pid,omitempty"`      // QEMU's process; 0: not known
+	Libvirt  bool   `json:"libvirt,omitempty"`  // of the processes' view: its cgroup says that libvirt started it
+	State    string `json:"state"`              // running, blocked, paused, shutdown, shutoff, crashed, pmsuspended; empty: not known
+	Reason   string `json:"reason,omitempty"`   // libvirt's word for why: user, migration, ioerror, ...
+	OS       string `json:"os"`                 // windows, linux, other: surely; empty: not known
+	OSBy     string `json:"os_by,omitempty"`    // what tells the OS, for people; with an empty OS a weak hint at Windows, which may be one
+	Disks    []Disk `json:"disks"`              // in the order the view gives them
+	IO       []VMIO `json:"io,omitempty"`       // libvirt's block statistics, by target
+	Incoming bool   `json:"incoming,omitempty"` // of the processes' view: it was started to take a migration in
+	Stalled  bool   `json:"stalled,omitempty"`  // its monitor did not answer: statistics are missing
 }
 
 // A Client is who speaks to the cluster for a disk.
@@ -43,8 +46,9 @@ type Disk struct {
 	Image     string    `json:"image,omitempty"`
 	Snapshot  string    `json:"snapshot,omitempty"`
 	Path      string    `json:"path,omitempty"`  // device or file, where there is one; never holds a secret
-	Major     uint32    `json:"major,omitempty"` // of Path's device number; 0:0 where there is none
+	Major     uint32    `json:"major,omitempty"` // of Path's device number, or of the device that the file lies on; 0:0 where there is none
 	Minor     uint32    `json:"minor,omitempty"`
+	Via       string    `json:"via,omitempty"` // the socket or device by which another process serves it; Path is then that process's
 	Throttle  *Throttle `json:"throttle,omitempty"`
 }
 

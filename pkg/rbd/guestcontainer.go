@@ -2,7 +2,6 @@ package rbd
 
 import (
 	"fmt"
-	"io/fs"
 	"strconv"
 	"strings"
 )
@@ -10,44 +9,33 @@ import (
 // guestContainersMax bounds the containers of a host.
 const guestContainersMax = 4096
 
-// ListContainers lists the LXC containers of a host from a file system rooted at
-// /proc: Proxmox's always sit on krbd. It reads each process's cgroup, and the
-// mountinfo of the first process of each container: neither waits for a process
-// or does I/O on a mount. ID is the VMID, Name "ct" and the VMID (the host name
-// is in no place that is safe to read) or, outside Proxmox, the container's name.
-// Disks are the mounts that have a block device, as NoClient until Resolve finds
-// it among krbd's; the Target is rootfs, or else where it is mounted.
-func ListContainers(proc fs.FS) (Guests, error) {
-	pids, err := procPIDs(proc)
-	if err != nil {
-		return Guests{}, err
-	}
-	var found Guests
-	seen := map[string]bool{}
-	unread := map[string]bool{}
-	for _, pid := range pids {
-		dir := strconv.Itoa(pid)
-		cgroup, err := procRead(proc, dir+"/cgroup", procFileSize)
-		if err != nil {
-			continue // it has ended
-		}
-		id, ok := guestContainer(cgroup)
-		if !ok || seen[id] || len(seen) == guestContainersMax {
+// containers returns the LXC containers among the processes: Proxmox's always sit
+// on krbd. It reads the mountinfo of the first process of each, which neither waits
+// for a process nor does I/O on a mount. ID is the VMID, Name "ct" and the VMID (the
+// host name is in no place that is safe to read) or, outside Proxmox, the
+// container's name. Disks are the mounts that have a block device, as NoClient
+// until Resolve finds it among krbd's; the Target is rootfs, or else where it is
+// mounted.
+func (r *Processes) containers(list []*procEntry, partly *guestPartly) []Guest {
+	var guests []Guest
+	seen, unread := map[string]bool{}, map[string]bool{}
+	for _, e := range list {
+		if e.container == "" || seen[e.container] || len(seen) == guestContainersMax {
 			continue
 		}
-		mounts, err := procRead(proc, dir+"/mountinfo", procFileSize)
+		mounts, err := procRead(r.table.proc, strconv.Itoa(e.PID)+"/mountinfo", procFileSize)
 		if err != nil {
-			unread[id] = true
+			unread[e.container] = true
 			continue // another of its processes may tell
 		}
-		seen[id] = true
-		delete(unread, id)
-		found.Guests = append(found.Guests, guestOfContainer(id, pid, mounts))
+		seen[e.container] = true
+		delete(unread, e.container)
+		guests = append(guests, guestOfContainer(e.container, e.PID, mounts))
 	}
 	if len(unread) > 0 {
-		found.Partly, found.Remedy = fmt.Sprintf("the mounts of %d containers could not be read", len(unread)), remedyPtrace
+		partly.add(fmt.Sprintf("the mounts of %d containers could not be read", len(unread)))
 	}
-	return found, nil
+	return guests
 }
 
 func guestOfContainer(id string, pid int, mountinfo []byte) Guest {
@@ -64,10 +52,18 @@ func guestOfContainer(id string, pid int, mountinfo []byte) Guest {
 //	36 35 252:16 / /srv/data rw,noatime shared:1 - ext4 /dev/rbd1 rw
 func guestMounts(mountinfo []byte) []Disk {
 	var disks []Disk
-	seen := map[uint64]bool{}
+	type device struct {
+		number uint64
+		path   string // where there is no number
+	}
+	seen := map[device]bool{}
 	for line := range strings.Lines(string(mountinfo)) {
 		d, ok := guestMount(line)
-		if key := joinNumber(d.Major, d.Minor); ok && !seen[key] && len(disks) < guestDisksMax {
+		key := device{number: joinNumber(d.Major, d.Minor)}
+		if d.Major == 0 {
+			key.path = d.Path
+		}
+		if ok && !seen[key] && len(disks) < guestDisksMax {
 			seen[key] = true
 			disks = append(disks, d)
 		}
@@ -75,23 +71,18 @@ func guestMounts(mountinfo []byte) []Disk {
 	return disks
 }
 
-// guestMount reads one line of mountinfo. A major number of 0 is a file system
-// without a device.
+// guestMount returns the disk that a line of mountinfo shows. A file system without
+// a number of its own, as btrfs, is known by the device's name.
 func guestMount(line string) (Disk, bool) {
-	before, after, ok := strings.Cut(line, " - ")
-	fields, source := strings.Fields(before), strings.Fields(after)
-	if !ok || len(fields) < 6 || len(source) < 2 {
+	m, ok := procParseMount(line)
+	if !ok || m.major == 0 && !strings.HasPrefix(m.source, "/dev/") {
 		return Disk{}, false
 	}
-	major, minor, ok := strings.Cut(fields[2], ":")
-	x, errX := strconv.ParseUint(major, 10, 32)
-	y, errY := strconv.ParseUint(minor, 10, 32)
-	if !ok || errX != nil || errY != nil || x == 0 {
-		return Disk{}, false
+	d := guestPathDisk(m.source)
+	if d.Major, d.Minor = m.major, m.minor; m.major == 0 {
+		d.Minor = 0
 	}
-	d := guestPathDisk(guestText(guestUnescapeMount(source[1])))
-	d.Major, d.Minor = uint32(x), uint32(y)
-	if d.Target = guestText(guestUnescapeMount(fields[4])); d.Target == "/" {
+	if d.Target = m.point; d.Target == "/" {
 		d.Target = "rootfs"
 	}
 	return d, true

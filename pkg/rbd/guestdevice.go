@@ -11,11 +11,12 @@ import (
 const guestLinks = 16
 
 // DeviceNumber returns the device number of the block device at an absolute path
-// under /dev/, the strongest sign of which krbd device a disk is: names differ
-// (udev's links, LVM), the number does not. It looks a device node up, which does
-// no I/O on the device; and it follows symbolic links itself and never out of
-// /dev/, as a path elsewhere may lie on a mount that hangs. It looks in this
-// process's own /dev: a guest's private one has the same nodes.
+// under /dev/ or /run/, the strongest sign of which krbd device a disk is: names
+// differ (udev's links, LVM, Ganeti's links under /run), the number does not. It
+// looks a device node up, which does no I/O on the device; and it follows symbolic
+// links itself and never to another place, as a path there may lie on a mount that
+// hangs. It looks in this process's own /dev: a guest's private one often has the
+// same nodes.
 func DeviceNumber(device string) (major, minor uint32, ok bool) {
 	node, ok := guestNode(device, unix.Readlink)
 	if !ok {
@@ -28,15 +29,14 @@ func DeviceNumber(device string) (major, minor uint32, ok bool) {
 	return unix.Major(st.Rdev), unix.Minor(st.Rdev), true
 }
 
-// guestNode resolves the links in a path under /dev/, part by part.
+// guestNode resolves the links in a path under /dev/ or /run/, part by part.
 func guestNode(device string, readlink func(string, []byte) (int, error)) (string, bool) {
-	done, rest := "/dev", path.Clean(device)
+	name := path.Clean(device)
 	for range guestLinks {
-		var ok bool
-		if rest, ok = strings.CutPrefix(rest, "/dev/"); !ok || len(rest) > unix.PathMax {
+		done, rest, ok := guestMemoryTree(guestRunPath(name))
+		if !ok || len(rest) > unix.PathMax {
 			return "", false
 		}
-		done = "/dev"
 		target := ""
 		for target == "" && rest != "" {
 			var part string
@@ -52,9 +52,20 @@ func guestNode(device string, readlink func(string, []byte) (int, error)) (strin
 		if !path.IsAbs(target) {
 			target = done + "/" + target
 		}
-		rest = path.Join(target, rest)
+		name = path.Join(target, rest)
 	}
 	return "", false
+}
+
+// guestMemoryTree splits a path in a tree that is kept in memory. Below /run/user
+// there are people's mounts.
+func guestMemoryTree(path string) (tree, rest string, ok bool) {
+	for _, tree := range []string{"/dev", "/run"} {
+		if rest, ok := strings.CutPrefix(path, tree+"/"); ok && !strings.HasPrefix(path, "/run/user/") {
+			return tree, rest, true
+		}
+	}
+	return "", "", false
 }
 
 // guestLink returns what a symbolic link holds, or "" for what is none.
@@ -72,7 +83,7 @@ func guestLink(name string, readlink func(string, []byte) (int, error)) string {
 func guestNumbers(disks []Disk, number func(string) (major, minor uint32, ok bool)) []Disk {
 	for i := range disks {
 		d := &disks[i]
-		if number == nil || d.Major != 0 || !strings.HasPrefix(d.Path, "/dev/") {
+		if number == nil || d.Major != 0 || d.Path == "" {
 			continue
 		}
 		if major, minor, ok := number(d.Path); ok {

@@ -254,12 +254,13 @@ func TestLibvirtDaemonWithQEMU(t *testing.T) {
 // virtDaemonProcess finds a QEMU of the given name, as a host without libvirt would.
 func virtDaemonProcess(t *testing.T, name string) int {
 	proc := os.DirFS("/proc")
-	list, err := ListQEMU(proc)
+	list, err := newProcessTable(proc).read()
 	if err != nil {
 		t.Fatal(err)
 	}
 	for _, p := range list {
-		if g, err := ReadQEMU(proc, p); err == nil && g.Name == name {
+		if d, err := ReadQEMU(proc, proc, p.Process); err == nil && d.Guest.Name == name {
+			g := d.Guest
 			if len(g.Disks) != 1 || g.OSBy != osByLocalTime {
 				t.Errorf("by its command line: got %+v", g)
 			}

@@ -7,13 +7,14 @@ import (
 )
 
 // virtMetadata holds what libosinfo's tools (virt-install, virt-manager, Cockpit)
-// write of the operating system.
+// and managers write of the operating system.
 type virtMetadata struct {
 	Info struct {
 		OS struct {
 			ID string `xml:"id,attr"`
 		} `xml:"http://libosinfo.org/xmlns/libvirt/domain/1.0 os"`
 	} `xml:"http://libosinfo.org/xmlns/libvirt/domain/1.0 libosinfo"`
+	Nova virtNova `xml:"instance"`
 }
 
 // virtHyperV is <hyperv>: what makes KVM look like Hyper-V. Only Windows gains by it.
@@ -55,44 +56,55 @@ func (c virtClock) hyperv() bool {
 	return false
 }
 
-// What tells the operating system, or hints at it (Guest.OSBy).
-const (
-	osByMetadata    = "the description's metadata"
-	osByHyperV      = "Hyper-V features"
-	osByPanic       = "a Hyper-V panic device"
-	osByLocalTime   = "a clock in local time"              // Linux guests have that too
-	osByPassthrough = "all of the host's Hyper-V features" // Incus gives them to every VM
-)
-
-// os returns the Guest's OS and OSBy. Metadata that names a system goes before
-// what the hypervisor offers; metadata that names none says nothing. A clock in
-// local time and all features passed through are given to Linux guests as well,
-// so neither makes a Windows guest; both together do.
+// os returns the Guest's OS and OSBy.
 func (d virtDomain) os() (system, by string) {
-	if system := virtOSInfo(d.Metadata.Info.OS.ID); system != "" {
-		return system, osByMetadata
+	h := d.Features.HyperV
+	hints := osHints{
+		metadata: virtOSInfo(d.Metadata.Info.OS.ID),
+		single:   h.on(), clock: d.Clock.hyperv(), every: h != nil && h.Mode == "passthrough",
+		crash: slices.Contains(d.Panic, virtPanic{Model: "hyperv"}),
+		local: d.Clock.Offset == "localtime", kernel: d.OS.Kernel != "",
+		named: osNamed(d.Metadata.Nova.Name) || osNamed(d.Metadata.Nova.Flavor.Name),
 	}
-	h, local := d.Features.HyperV, d.Clock.Offset == "localtime"
-	switch {
-	case h.on(), d.Clock.hyperv():
-		return "windows", osByHyperV
-	case slices.Contains(d.Panic, virtPanic{Model: "hyperv"}):
-		return "windows", osByPanic
+	if hints.metadata == "" {
+		hints.metadata = d.Metadata.Nova.system()
 	}
-	return osWeak(h != nil && h.Mode == "passthrough", local)
+	return hints.os()
 }
 
-// osWeak weighs the two weak hints.
-func osWeak(passthrough, local bool) (system, by string) {
-	switch {
-	case passthrough && local:
-		return "windows", osByPassthrough + " and " + osByLocalTime
-	case passthrough:
-		return "", osByPassthrough
-	case local:
-		return "", osByLocalTime
+// A virtNova is what OpenStack Nova writes of an instance. Releases from 2025 on
+// add the properties of its image and flavor.
+type virtNova struct {
+	Name   string `xml:"name"`
+	Flavor struct {
+		Name  string         `xml:"name,attr"`
+		Specs []virtProperty `xml:"extraSpecs>extraSpec"`
+	} `xml:"flavor"`
+	Properties []virtProperty `xml:"image>properties>property"`
+}
+
+type virtProperty struct {
+	Name  string `xml:"name,attr"`
+	Value string `xml:",chardata"`
+}
+
+// system returns the system that the image's properties name: os_type is windows
+// or linux, os_distro one of libosinfo's short names.
+func (n virtNova) system() string {
+	for _, p := range slices.Concat(n.Properties, n.Flavor.Specs) {
+		value := strings.ToLower(strings.TrimSpace(p.Value))
+		switch strings.TrimPrefix(p.Name, "img_") {
+		case "os_type":
+			if value == "windows" || value == "linux" {
+				return value
+			}
+		case "os_distro":
+			if strings.HasPrefix(value, "win") {
+				return "windows"
+			}
+		}
 	}
-	return "", ""
+	return ""
 }
 
 type virtPanic struct {

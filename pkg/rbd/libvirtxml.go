@@ -27,6 +27,9 @@ type virtDomain struct {
 	Features struct {
 		HyperV *virtHyperV `xml:"hyperv"`
 	} `xml:"features"`
+	OS struct {
+		Kernel string `xml:"kernel"`
+	} `xml:"os"`
 	Clock  virtClock   `xml:"clock"`
 	Panic  []virtPanic `xml:"devices>panic"`
 	Disks  []virtDisk  `xml:"devices>disk"`
@@ -72,9 +75,13 @@ type virtSource struct {
 	Dev      string `xml:"dev,attr"`
 	File     string `xml:"file,attr"`
 	Volume   string `xml:"volume,attr"`
+	Path     string `xml:"path,attr"` // of a vhost-user disk: the socket
 	Snapshot struct {
 		Name string `xml:"name,attr"`
 	} `xml:"snapshot"`
+	Host struct {
+		Socket string `xml:"socket,attr"`
+	} `xml:"host"`
 }
 
 type virtIOTune struct {
@@ -187,7 +194,11 @@ func (d virtDisk) disk() (Disk, bool) {
 		found = guestPathDisk(guestText(s.File))
 	case d.Type == "volume" && s.Volume != "":
 		found.Image = guestText(s.Volume)
-	case d.Type == "network" || d.Type == "vhostuser" || d.Type == "nvme":
+	case d.Type == "vhostuser":
+		found = guestPathDisk(guestText(s.Path))
+	case s.Protocol == "nbd":
+		found = guestPathDisk(guestText(s.Host.Socket))
+	case d.Type == "network" || d.Type == "nvme":
 	default:
 		return Disk{}, false
 	}

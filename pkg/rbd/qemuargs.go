@@ -4,6 +4,7 @@ import (
 	"bytes"
 	"errors"
 	"fmt"
+	"io/fs"
 	"path"
 	"strconv"
 	"strings"
@@ -21,27 +22,67 @@ var errQEMUArgs = errors.New("rbd: QEMU command line")
 // -blockdev, their throttles, and what hints at Windows. A disk's Target is the
 // id of its -device, or its own name. The Guest holds what could be read even
 // when the error is not nil, which then says what could not be. Neither holds a
-// key, password or user, whatever the command line is.
+// key, password or user, whatever the command line is. A configuration file that
+// it names is not read.
 func ParseCommandLine(data []byte) (Guest, error) {
-	if len(data) > qemuArgsSize {
-		return Guest{}, fmt.Errorf("%w: longer than %d bytes", errQEMUArgs, qemuArgsSize)
+	c, err := qemuReadLine(data, nil)
+	if err != nil {
+		return Guest{}, err
 	}
-	c := qemuCommand{guest: Guest{Kind: "vm"}, nodes: qemuLayers{}, groups: map[string]Throttle{}, devices: map[string]string{}, count: map[string]int{}}
+	return c.guest, c.err()
+}
+
+// qemuReadLine reads a command line, and by file the configuration files that it
+// names; nil leaves them out.
+func qemuReadLine(data []byte, file func(name string) ([]byte, error)) (*qemuCommand, error) {
+	if len(data) > qemuArgsSize {
+		return nil, fmt.Errorf("%w: longer than %d bytes", errQEMUArgs, qemuArgsSize)
+	}
+	c := &qemuCommand{
+		guest: Guest{Kind: "vm"}, file: file, nodes: qemuLayers{}, groups: map[string]Throttle{},
+		devices: map[string]string{}, sockets: map[string]string{}, count: map[string]int{},
+	}
 	args := strings.Split(string(bytes.TrimSuffix(data, []byte{0})), "\x00")
-	for i := 1; i+1 < len(args); i++ {
+	for i := 1; i < len(args); i++ {
 		option, ok := strings.CutPrefix(args[i], "-")
 		if !ok {
 			continue
 		}
-		if c.take(strings.TrimPrefix(option, "-"), args[i+1]) {
+		value := ""
+		if i+1 < len(args) {
+			value = args[i+1]
+		}
+		if c.take(strings.TrimPrefix(option, "-"), value) {
 			i++
 		}
 	}
 	c.finish()
-	if c.faults > 0 {
-		return c.guest, fmt.Errorf("%w: %d options could not be read: %w", errQEMUArgs, c.faults, c.fault)
+	return c, nil
+}
+
+// err says what could not be read; nil if all could.
+func (c *qemuCommand) err() error {
+	if c.faults == 0 {
+		return nil
 	}
-	return c.guest, nil
+	return fmt.Errorf("%w: %d options could not be read: %w", errQEMUArgs, c.faults, c.fault)
+}
+
+// machine tells whether the command line describes a virtual machine. libvirt
+// starts QEMU with the machine "none" to ask what it can do.
+func (c *qemuCommand) machine() bool {
+	if c.none {
+		return false
+	}
+	for _, option := range []string{
+		"name", "drive", "blockdev", "device", "machine", "M", "m", "uuid", "id", "cpu", "smp", "readconfig", "accel", "enable-kvm", "nodefaults",
+		"hda", "hdb", "cdrom", "kernel", "bios", "pflash", "incoming", "loadvm", "S",
+	} {
+		if c.count[option] > 0 {
+			return true
+		}
+	}
+	return false
 }
 
 // A qemuCommand is a command line as far as it has been read.
@@ -49,14 +90,16 @@ type qemuCommand struct {
 	guest   Guest
 	uuid    string
 	pidVMID string // the VMID in Proxmox's pid file
-	hyperv  bool   // the last -cpu has Hyper-V features of its own
-	every   bool   // the last -cpu has hv-passthrough
-	local   bool   // the clock is in local time
+	none    bool   // QEMU is started without a machine
+	hints   osHints
+	file    func(name string) ([]byte, error) // reads a configuration file; nil: it is left out
 	drives  []qemuDrive
 	nodes   qemuLayers
 	groups  map[string]Throttle // throttle groups by id
 	devices map[string]string   // the id of the -device that a drive or node is for
-	count   map[string]int      // how often each option has come
+	sockets map[string]string   // the paths of Unix sockets by the id of their -chardev
+	vhosts  []qemuVhost
+	count   map[string]int // how often each option has come
 	faults  int
 	fault   error // the first
 }
@@ -69,11 +112,14 @@ type qemuDrive struct {
 	node    bool // a -blockdev
 }
 
+// A qemuVhost is a disk that another process serves over a socket.
+type qemuVhost struct{ device, chardev string }
+
 // take reads one option and tells whether value was its value.
 func (c *qemuCommand) take(option, value string) bool {
 	c.count[option]++
 	switch option {
-	case "drive", "blockdev", "device", "object", "name":
+	case "drive", "blockdev", "device", "object", "name", "chardev":
 		o, err := qemuParse(value, qemuImplied[option])
 		if err != nil {
 			c.failed(option, err)
@@ -88,10 +134,20 @@ func (c *qemuCommand) take(option, value string) bool {
 		c.uuid = guestText(value)
 	case "pidfile":
 		c.pidVMID = qemuPIDFile(value)
+	case "machine", "M":
+		c.none = value == "none" || strings.HasPrefix(value, "none,")
+	case "readconfig":
+		c.readConfig(value)
 	case "cpu":
-		c.hyperv, c.every = qemuHyperV(value) // QEMU takes the last one
+		c.hints.single, c.hints.every, c.hints.crash = qemuHyperV(value) // QEMU takes the last one
 	case "rtc":
-		c.local = strings.Contains(","+value+",", ",base=localtime,")
+		c.hints.local = strings.Contains(","+value+",", ",base=localtime,")
+	case "kernel":
+		c.hints.kernel = true
+	case "smbios":
+		c.hints.incus = c.hints.incus || strings.Contains(value, "manufacturer=LinuxContainers")
+	case "incoming":
+		c.guest.Incoming = true
 	default:
 		return false
 	}
@@ -99,7 +155,25 @@ func (c *qemuCommand) take(option, value string) bool {
 }
 
 // qemuImplied are the names of the values that may stand first without one.
-var qemuImplied = map[string]string{"device": "driver", "object": "qom-type", "name": "guest"}
+var qemuImplied = map[string]string{"device": "driver", "object": "qom-type", "name": "guest", "chardev": "backend"}
+
+// readConfig reads a configuration file.
+func (c *qemuCommand) readConfig(name string) {
+	if c.file == nil {
+		return
+	}
+	text, err := c.file(name)
+	if err != nil {
+		if reason := errors.New(guestReason(err)); !errors.Is(err, fs.ErrPermission) {
+			err = reason // without the path
+		} else {
+			err = fmt.Errorf("%w", fs.ErrPermission)
+		}
+		c.failed("readconfig", err)
+		return
+	}
+	c.config(string(text))
+}
 
 func (c *qemuCommand) option(option string, o qemuOptions) {
 	switch option {
@@ -109,6 +183,11 @@ func (c *qemuCommand) option(option string, o qemuOptions) {
 		if drive := o["drive"]; drive != "" && o["id"] != "" {
 			c.devices[drive] = o["id"]
 		}
+		if strings.HasPrefix(o["driver"], "vhost-user-blk") && len(c.vhosts) < guestDisksMax {
+			c.vhosts = append(c.vhosts, qemuVhost{o["id"], o["chardev"]})
+		}
+	case "chardev":
+		c.sockets[o["id"]] = o["path"]
 	case "object":
 		if o["qom-type"] == "throttle-group" {
 			c.groups[o["id"]] = qemuLimits(o)
@@ -173,18 +252,19 @@ func (c *qemuCommand) finish() {
 			c.guest.Disks = append(c.guest.Disks, below)
 		}
 	}
+	for _, v := range c.vhosts {
+		if d := guestPathDisk(guestText(c.sockets[v.chardev])); d != (Disk{}) {
+			d.Target = guestText(v.device)
+			c.guest.Disks = append(c.guest.Disks, d)
+		}
+	}
 	c.guest.Disks = c.guest.Disks[:min(len(c.guest.Disks), guestDisksMax)]
 	for _, id := range []string{c.pidVMID, c.uuid} {
 		if c.guest.ID == "" {
 			c.guest.ID = id
 		}
 	}
-	switch {
-	case c.hyperv:
-		c.guest.OS, c.guest.OSBy = "windows", osByHyperV
-	default:
-		c.guest.OS, c.guest.OSBy = osWeak(c.every, c.local)
-	}
+	c.guest.OS, c.guest.OSBy = c.hints.os()
 }
 
 // target returns what a drive is to its guest: the id of its device, or its own
@@ -215,20 +295,23 @@ func qemuPIDFile(file string) string {
 }
 
 // qemuHyperV tells whether a -cpu asks for single Hyper-V features, which only
-// Windows uses, and whether for all that the host has (hv-passthrough), which
-// some managers ask for in every guest. A vendor id alone hides KVM from a
-// driver, of any system; hv-crash, too, is of use to Windows alone.
-func qemuHyperV(cpu string) (some, every bool) {
+// Windows uses, whether for all that the host has (hv-passthrough), which some
+// managers ask for in every guest, and whether for Windows' way to report a crash.
+// A vendor id alone hides KVM from a driver, of any system.
+func qemuHyperV(cpu string) (some, every, crash bool) {
 	for item := range strings.SplitSeq(cpu, ",") {
 		name, value, _ := strings.Cut(strings.ReplaceAll(item, "_", "-"), "=")
 		on, err := strconv.ParseBool(value)
+		name = strings.TrimPrefix(name, "+")
 		switch {
-		case err == nil && !on, value == "off", name == "hv-vendor-id", strings.HasPrefix(item, "-hv"):
+		case err == nil && !on, value == "off", name == "hv-vendor-id", strings.HasPrefix(name, "-hv"):
 		case name == "hv-passthrough":
 			every = true
-		case strings.HasPrefix(name, "hv-"), strings.HasPrefix(name, "+hv-"):
+		case name == "hv-crash":
+			crash = true
+		case strings.HasPrefix(name, "hv-"):
 			some = true
 		}
 	}
-	return some, every
+	return some, every, crash
 }

@@ -24,6 +24,12 @@ func (l qemuLayers) disk(o qemuOptions, prefix string, depth int) Disk {
 	if path := o[prefix+"filename"]; path != "" {
 		return guestPathDisk(guestText(path))
 	}
+	switch o[prefix+"driver"] { // served by another process, over a socket
+	case "nbd":
+		return guestPathDisk(guestText(o[prefix+"server.path"] + o[prefix+"path"]))
+	case "virtio-blk-vhost-user":
+		return guestPathDisk(guestText(o[prefix+"path"]))
+	}
 	name := o[prefix+"data-file"] // a qcow2's data, if they lie apart from its tables
 	if name == "" {
 		name = o[prefix+"file"]

@@ -21,6 +21,9 @@ func procCgroups(data []byte) [][]string {
 // escapes, or /machine/qemu-ID-NAME.libvirt-qemu without systemd.
 func qemuScope(cgroup []byte) (vm string, libvirt bool) {
 	for _, path := range procCgroups(cgroup) {
+		if path[0] == "user.slice" {
+			continue // a user may make any cgroup there
+		}
 		for i, part := range path {
 			if vmid, ok := strings.CutSuffix(part, ".scope"); ok && i > 0 && path[i-1] == "qemu.slice" && guestDigits(vmid) {
 				return guestText(vmid), false

@@ -50,27 +50,31 @@ func qemuFakeProc(t testing.TB) procFake {
 	return p
 }
 
-func TestListQEMU(t *testing.T) {
+func TestProcessTable(t *testing.T) {
 	p := qemuFakeProc(t)
 	p.process(910, "kvm", "/")
 	p.file("910/stat", "910 (kvm) Z 1 1 1 0 -1 0 0 0 0 0 0 0 0 0 20 0 1 0 91000 0 0\n") // a zombie
 	p.process(911, "kvm", "/")
 	p.file("911/stat", "911 (kvm) S 1 1\n") // no such kernel
-	p.process(912, "qemu-kvm) S 1 (", "/a")
 	p.process(913, "qemu-kvm", "/a")
-	p.file("913/stat", "913 (q) Z 7 (qemu-kvm) S 1 231 231 0 -1 4194624 1 2 3 4 5 6 7 8 20 0 4 0 55 1\n")
-	delete(p.MapFS, "913/cgroup")
-	p.file("914/comm", "kvm\n") // it ended: no more files
-	got, err := ListQEMU(p)
+	p.file("913/stat", "913 (q) Z 7 (x) S 1 231 231 0 -1 4194624 1 2 3 4 5 6 7 8 20 0 4 0 55 1\n")
+	p.process(914, "qemu-kvm", "/a")
+	delete(p.MapFS, "914/cgroup")
+	delete(p.MapFS, "915/stat") // it ended
+	var got []Process
+	list, err := newProcessTable(p).read()
 	if err != nil {
 		t.Fatal(err)
+	}
+	for _, e := range list {
+		got = append(got, e.Process)
 	}
 	want := []Process{
 		{PID: 233, Start: 23300, Comm: "kvm", VM: "101"},
 		{PID: 241, Start: 24100, Comm: "kvm", VM: "102"},
 		{PID: 249, Start: 24900, Comm: "kvm", VM: "103"},
 		{PID: 900, Start: 90000, Comm: "qemu-system-x86", VM: "vm-201", Libvirt: true},
-		{PID: 913, Start: 55, Comm: "qemu-kvm"},
+		{PID: 914, Start: 91400, Comm: "qemu-kvm"},
 	}
 	if diff := cmp.Diff(want, got); diff != "" {
 		t.Error(diff)
@@ -93,34 +97,31 @@ func (p procOnly) Open(name string) (fs.File, error) {
 // Listing reads nothing that can wait for the process; that it sees all the same
 // is how it is known that nothing else was needed.
 func TestListReadsNothingThatWaits(t *testing.T) {
-	safe := procOnly{qemuFakeProc(t), map[string]bool{"comm": true, "cgroup": true, "stat": true, "mountinfo": true}}
-	got, err := ListQEMU(safe)
+	safe := procOnly{qemuFakeProc(t), map[string]bool{"comm": true, "cgroup": true, "stat": true, "status": true, "mountinfo": true}}
+	got, err := newProcessTable(safe).read()
 	if err != nil || len(got) != 4 {
 		t.Errorf("got %d processes, %v", len(got), err)
-	}
-	if _, err := ListContainers(safe); err != nil {
-		t.Error(err)
 	}
 }
 
 func TestReadQEMU(t *testing.T) {
 	p := qemuFakeProc(t)
-	g, err := ReadQEMU(p, Process{PID: 233, Start: 23300, VM: "101"})
-	if err != nil || g.Name != "vm101" || g.ID != "101" || g.PID != 233 || g.Kind != "vm" || len(g.Disks) != 1 {
-		t.Errorf("got %+v, %v", g, err)
+	d, err := ReadQEMU(p, p, Process{PID: 233, Start: 23300, VM: "101"})
+	if g := d.Guest; err != nil || g.Name != "vm101" || g.ID != "101" || g.PID != 233 || g.Kind != "vm" || len(g.Disks) != 1 {
+		t.Errorf("got %+v, %v", d, err)
 	}
-	if _, err := ReadQEMU(p, Process{PID: 233, Start: 7}); !errors.Is(err, fs.ErrNotExist) {
+	if _, err := ReadQEMU(p, p, Process{PID: 233, Start: 7}); !errors.Is(err, fs.ErrNotExist) {
 		t.Errorf("another process of that PID: got %v", err)
 	}
-	if _, err := ReadQEMU(p, Process{PID: 5, Start: 7}); !errors.Is(err, fs.ErrNotExist) {
+	if _, err := ReadQEMU(p, p, Process{PID: 5, Start: 7}); !errors.Is(err, fs.ErrNotExist) {
 		t.Errorf("no such process: got %v", err)
 	}
 	p.file("233/cmdline", "")
-	if _, err := ReadQEMU(p, Process{PID: 233, Start: 23300}); !errors.Is(err, errProcEnded) {
+	if _, err := ReadQEMU(p, p, Process{PID: 233, Start: 23300}); !errors.Is(err, errProcEnded) {
 		t.Errorf("a process without memory: got %v", err)
 	}
 	p.file("233/cmdline", strings.Repeat("PLANTED", 200_000))
-	if _, err := ReadQEMU(p, Process{PID: 233, Start: 23300}); err == nil || strings.Contains(err.Error(), guestPlanted) {
+	if _, err := ReadQEMU(p, p, Process{PID: 233, Start: 23300}); err == nil || strings.Contains(err.Error(), guestPlanted) {
 		t.Errorf("a long command line: got %v", err)
 	}
 }
@@ -178,8 +179,8 @@ func TestReadOpened(t *testing.T) {
 	p.link("249/fd/3", "/dev/rbd1")
 	got := ReadOpened(procDenied{p.MapFS, "249/fd"}, []Process{{PID: 233, Start: 23300}, {PID: 7}, {PID: 241, Start: 1}, {PID: 249, Start: 24900}})
 	want := []Opened{
-		{PID: 233, Devices: []string{"/dev/dm-3", "/dev/nbd1", "/dev/rbd0", "/dev/rbd12p1"}},
-		{PID: 249, Err: "permission denied"}, // 7 has ended, and 241 is another process now
+		{PID: 233, Disks: []Disk{{Path: "/dev/dm-3"}, {Path: "/dev/nbd1"}, {Path: "/dev/rbd0"}, {Path: "/dev/rbd12p1"}}},
+		{PID: 249, Denied: true, Err: "permission denied"}, // 7 has ended, and 241 is another process now
 	}
 	if diff := cmp.Diff(want, got); diff != "" {
 		t.Error(diff)
@@ -207,16 +208,36 @@ type procAsker struct {
 	stuck error // of who tells the devices that are open
 }
 
-func (a *procAsker) opened(_ context.Context, of []Process) ([]Opened, error) {
-	return ReadOpened(a.proc, of), a.stuck
+// asks are the asker as the probe.
+func (a *procAsker) asks() Asks {
+	return Asks{
+		Guest: a.ask, Opened: a.opened,
+		Exports: func(_ context.Context, p Process) ([]Export, error) { return ReadExports(a.proc, p) },
+		Systems: func(_ context.Context, vmids []string) (map[string]string, error) {
+			return ReadSystems(a.proc, vmids), nil
+		},
+	}
 }
 
-func (a *procAsker) ask(_ context.Context, p Process) (Guest, error) {
+// procNoNBD is a host without network block devices.
+func procNoNBD() ([]NBDDevice, error) { return nil, nil }
+
+func (a *procAsker) opened(_ context.Context, of []Process) ([]Opened, error) {
+	list := ReadOpened(a.proc, of)
+	for i := range list {
+		list[i].Disks = guestNumbers(list[i].Disks, procNumbers)
+	}
+	return list, a.stuck
+}
+
+func (a *procAsker) ask(_ context.Context, p Process) (Description, error) {
 	a.asked[p.PID]++
 	if err := a.fails[p.PID]; err != nil {
-		return Guest{}, err
+		return Description{}, err
 	}
-	return ReadQEMU(a.proc, p)
+	d, err := ReadQEMU(a.proc, a.proc, p)
+	d.Guest.Disks = guestNumbers(d.Guest.Disks, procNumbers)
+	return d, err
 }
 
 // procNumbers are the device numbers of the lab's links.
@@ -239,7 +260,7 @@ func TestProcesses(t *testing.T) {
 	p.link("233/fd/11", "/dev/rbd0") // on the command line by another name
 	p.link("233/fd/12", "/dev/rbd2") // plugged in later
 	a := &procAsker{proc: p, asked: map[int]int{}, fails: map[int]error{249: errors.New("rbd: the probe is stuck")}}
-	r := NewProcesses(p, a.ask, a.opened, procNumbers)
+	r := NewProcesses(p, a.asks(), procNoNBD)
 	got, err := r.Read(t.Context())
 	if err != nil {
 		t.Fatal(err)
@@ -248,14 +269,22 @@ func TestProcesses(t *testing.T) {
 
 	// What was open stays known while nobody answers.
 	a.stuck = fmt.Errorf("%w: busy", ErrNotAsked)
-	stuck, err := r.Read(t.Context())
-	if diff := cmp.Diff(got.Guests, stuck.Guests); diff != "" || err != nil || !strings.Contains(stuck.Partly, "disks plugged in after the start are not seen: not asked yet: busy") {
-		t.Error(err, stuck.Partly, diff)
+	var stuck Guests
+	for range openedEvery {
+		if stuck, err = r.Read(t.Context()); err != nil {
+			t.Fatal(err)
+		}
+		if diff := cmp.Diff(got.Guests, stuck.Guests); diff != "" {
+			t.Error(diff)
+		}
+	}
+	if !strings.Contains(stuck.Partly, "disks plugged in after the start are not seen: not asked yet: busy") {
+		t.Error(stuck.Partly)
 	}
 	a.stuck = nil
 
 	// Asked once, but for the one that failed, and not that one at once.
-	for range qemuAskAgain - 2 {
+	for range qemuAskAgain - 1 - openedEvery {
 		if _, err := r.Read(t.Context()); err != nil {
 			t.Fatal(err)
 		}
@@ -280,7 +309,7 @@ func TestProcesses(t *testing.T) {
 func TestProcessesOutOfTime(t *testing.T) {
 	p := qemuFakeProc(t)
 	a := &procAsker{proc: p, asked: map[int]int{}}
-	r := NewProcesses(p, a.ask, a.opened, procNumbers)
+	r := NewProcesses(p, a.asks(), procNoNBD)
 	over, cancel := context.WithCancel(t.Context())
 	cancel()
 	got, err := r.Read(over)
@@ -298,12 +327,14 @@ func TestProcessesNotAsked(t *testing.T) {
 	p := qemuFakeProc(t)
 	a := &procAsker{proc: p, asked: map[int]int{}}
 	busy := true
-	r := NewProcesses(p, func(ctx context.Context, of Process) (Guest, error) {
+	asks := a.asks()
+	asks.Guest = func(ctx context.Context, of Process) (Description, error) {
 		if busy {
-			return Guest{}, fmt.Errorf("%w: busy", ErrNotAsked)
+			return Description{}, fmt.Errorf("%w: busy", ErrNotAsked)
 		}
 		return a.ask(ctx, of)
-	}, a.opened, procNumbers)
+	}
+	r := NewProcesses(p, asks, procNoNBD)
 	got, err := r.Read(t.Context())
 	if err != nil || len(got.Guests) != 4 || !strings.HasSuffix(got.Partly, ": not asked yet: busy") {
 		t.Errorf("busy: got %+v, %v", got, err)
@@ -320,7 +351,7 @@ func TestProcessesPartOfACommandLine(t *testing.T) {
 	p := qemuFakeProc(t)
 	p.file("233/cmdline", string(guestFile(t, "qemu/vm101.cmdline"))+"-blockdev\x00{\"PLANTED\x00")
 	a := &procAsker{proc: p, asked: map[int]int{}}
-	r := NewProcesses(p, a.ask, a.opened, procNumbers)
+	r := NewProcesses(p, a.asks(), procNoNBD)
 	for range 2 * qemuAskAgain {
 		got, err := r.Read(t.Context())
 		want := "vm101: QEMU command line: 1 options could not be read: -blockdev no. 1: not JSON"
@@ -334,7 +365,7 @@ func TestProcessesPartOfACommandLine(t *testing.T) {
 }
 
 func TestProcessesNoProc(t *testing.T) {
-	r := NewProcesses(os.DirFS("/nowhere"), nil, nil, nil)
+	r := NewProcesses(os.DirFS("/nowhere"), Asks{}, procNoNBD)
 	if _, err := r.Read(t.Context()); !errors.Is(err, fs.ErrNotExist) {
 		t.Errorf("got %v", err)
 	}
@@ -372,19 +403,19 @@ func TestReadQEMUForReal(t *testing.T) {
 		cmd.Wait()
 	}()
 	proc := os.DirFS("/proc")
-	list, err := ListQEMU(proc)
+	list, err := newProcessTable(proc).read()
 	if err != nil {
 		t.Fatal(err)
 	}
-	for _, p := range list {
-		if p.PID != cmd.Process.Pid {
+	for _, e := range list {
+		if e.PID != cmd.Process.Pid {
 			continue
 		}
-		g, err := ReadQEMU(proc, p)
-		if err != nil || g.PID != p.PID || g.Name != "vm9" || p.Start == 0 {
-			t.Errorf("got %+v, %v", g, err)
+		d, err := ReadQEMU(os.DirFS("/"), proc, e.Process)
+		if g := d.Guest; err != nil || g.PID != e.PID || g.Name != "vm9" || e.Start == 0 {
+			t.Errorf("got %+v, %v", d, err)
 		}
-		if o := ReadOpened(proc, []Process{p}); len(o) != 1 || o[0].Err != "" {
+		if o := ReadOpened(proc, []Process{e.Process}); len(o) != 1 || o[0].Err != "" {
 			t.Errorf("got %+v", o)
 		}
 		return

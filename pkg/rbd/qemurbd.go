@@ -17,6 +17,10 @@ func qemuFile(name string) (Disk, error) {
 	if rest, ok := strings.CutPrefix(name, "rbd:"); ok {
 		return qemuRBD(rest), nil
 	}
+	if rest, ok := strings.CutPrefix(name, "nbd:unix:"); ok {
+		socket, _, _ := strings.Cut(rest, ":")
+		return guestPathDisk(guestText(socket)), nil
+	}
 	for _, driver := range []string{"host_device:", "file:", "host_cdrom:"} {
 		name = strings.TrimPrefix(name, driver)
 	}

@@ -4,7 +4,6 @@ import (
 	"cmp"
 	"context"
 	"errors"
-	"fmt"
 	"io/fs"
 	"path"
 	"slices"
@@ -15,15 +14,32 @@ import (
 // answer: each time may cost a probe.
 const qemuAskAgain = 20
 
-// Processes reads the guests of a host from its processes, for hosts without
-// libvirt: QEMU's and, with Proxmox, containers'. It is not safe for concurrent use.
+// openedEvery is on which of its reads Processes asks what a process has open:
+// each process in its turn, as a host has tens of thousands of open files.
+const openedEvery = 4
+
+// openedAtOnce is how many processes one question about open files is about.
+const openedAtOnce = 64
+
+// Processes reads the guests of a host from its processes: those of virtual machine
+// monitors and, with Proxmox, containers'. What counts as a guest's process stands
+// in vmm.go. It is not safe for concurrent use.
 type Processes struct {
-	proc   fs.FS
-	ask    func(context.Context, Process) (Guest, error)
-	opened func(context.Context, []Process) ([]Opened, error)
-	number func(path string) (major, minor uint32, ok bool)
-	known  map[qemuKey]qemuKnown
+	table  *processTable
+	ask    Asks
+	nbd    func() ([]NBDDevice, error)
+	vcpus  vcpuWatch
+	known  map[qemuKey]*qemuKnown
+	served map[qemuKey]*serverKnown
 	turn   int
+}
+
+// Asks are the reads that may hang, or need capabilities: the probe does them.
+type Asks struct {
+	Guest   func(context.Context, Process) (Description, error)        // ReadQEMU
+	Opened  func(context.Context, []Process) ([]Opened, error)         // ReadOpened
+	Exports func(context.Context, Process) ([]Export, error)           // ReadExports
+	Systems func(context.Context, []string) (map[string]string, error) // ReadSystems
 }
 
 type qemuKey struct {
@@ -33,205 +49,287 @@ type qemuKey struct {
 
 // qemuKnown is what came of asking for a process.
 type qemuKnown struct {
-	guest  Guest
-	err    error
-	again  int      // the turn to ask again; 0: never
-	opened []string // the devices that it had open when that was last known
+	guest   Guest
+	err     error
+	again   int    // the turn to ask again; 0: never
+	opened  Opened // as it was last known
+	asked   bool   // what it has open is known, or why not
+	at      int    // the turn from which on to ask for that
+	comm    string // of the process when it was asked
+	refused bool   // it is no guest
+	denied  bool   // err is for lack of a capability
+	systems bool   // Proxmox's ostype has been asked for
 }
 
-// NewProcesses returns a reader of a file system rooted at /proc. ask gets what
-// ReadQEMU makes of a process, from the probe, and is called once for each
-// process; one that fails, again after 20 reads, and with ErrNotAsked at the next.
-// opened gets what ReadOpened reads, from the probe, once a read. number is
-// DeviceNumber.
-func NewProcesses(proc fs.FS, ask func(context.Context, Process) (Guest, error), opened func(context.Context, []Process) ([]Opened, error), number func(path string) (major, minor uint32, ok bool)) *Processes {
-	return &Processes{proc: proc, ask: ask, opened: opened, number: number, known: map[qemuKey]qemuKnown{}}
+// serverKnown is what a process that serves disks serves.
+type serverKnown struct {
+	exports []Export
+	err     error
+	again   int
 }
 
-// Read returns the guests there are, by name. A QEMU that has not answered yet is
-// in the list, without disks, and Partly says so. Disks that were plugged in
-// later are found by the devices that the process has open; their Target is the
-// device's name.
-func (r *Processes) Read(ctx context.Context) (Guests, error) {
-	processes, err := ListQEMU(r.proc)
-	if err != nil {
-		return Guests{}, err
+// NewProcesses returns a reader of proc, which is rooted at /proc. nbd is ReadNBD
+// of the host's /sys. Each process is asked for once by Guest and Exports; one that
+// fails, again after 20 reads, and with ErrNotAsked at the next.
+func NewProcesses(proc fs.FS, ask Asks, nbd func() ([]NBDDevice, error)) *Processes {
+	return &Processes{
+		table: newProcessTable(proc), ask: ask, nbd: nbd, vcpus: newVCPUWatch(proc),
+		known: map[qemuKey]*qemuKnown{}, served: map[qemuKey]*serverKnown{},
 	}
-	found, err := ListContainers(r.proc)
+}
+
+// Read returns the guests there are, by name. A process that has not answered yet
+// is in the list, without disks, and Partly says so. Disks that were plugged in
+// later are found by what the process has open; their Target is the device's name.
+func (r *Processes) Read(ctx context.Context) (Guests, error) {
+	processes, err := r.table.read()
 	if err != nil {
 		return Guests{}, err
 	}
 	r.turn++
 	var partly guestPartly
-	partly.add(found.Partly)
-	partly.remedy(found.Remedy)
-	alive := make(map[qemuKey]qemuKnown, len(processes))
-	for _, p := range processes {
-		alive[qemuKey{p.PID, p.Start}] = r.guest(ctx, p)
-	}
-	opened, reason := r.open(ctx, processes)
-	for _, p := range processes {
-		key := qemuKey{p.PID, p.Start}
-		k := alive[key]
-		if k.err != nil {
-			partly.of(k.guest.Name, k.err)
-			if errors.Is(k.err, context.DeadlineExceeded) {
-				partly.remedy(remedyStuck)
-			}
-		}
-		o, has := opened[p.PID]
-		if has && o.Err == "" {
-			k.opened = o.Devices
-			alive[key] = k
-		} else if why := cmp.Or(reason, o.Err); why != "" {
-			partly.add("disks plugged in after the start are not seen: " + why)
-			if why == guestDenied {
-				partly.remedy(remedyPtrace)
-			}
-		}
-		found.Guests = append(found.Guests, r.plugged(k))
-	}
-	r.known = alive
+	found := Guests{Guests: r.containers(processes, &partly), Exports: r.exports(ctx, processes, &partly)}
+	found.Guests = append(found.Guests, r.machines(ctx, processes, &partly)...)
+	found.Guests = ResolveExports(found.Guests, found.Exports)
 	guestSort(found.Guests)
 	found.Partly, found.Remedy = partly.String(), partly.remedies()
 	return found, nil
 }
 
-// guest returns what is known of a process, and asks if it is time to.
-func (r *Processes) guest(ctx context.Context, p Process) qemuKnown {
-	k, ok := r.known[qemuKey{p.PID, p.Start}]
-	if ok && (k.again == 0 || r.turn < k.again) {
-		return k
+// machines returns the virtual machines.
+func (r *Processes) machines(ctx context.Context, list []*procEntry, partly *guestPartly) []Guest {
+	alive := make(map[qemuKey]*qemuKnown, len(r.known))
+	var entries []*procEntry
+	for _, e := range list {
+		if !e.vm || len(entries) == qemuProcessesMax {
+			continue
+		}
+		key := qemuKey{e.PID, e.Start}
+		k := r.known[key]
+		if k == nil || k.comm != e.Comm { // a wrapper may have become QEMU
+			k = &qemuKnown{guest: Guest{}.of(e.Process), comm: e.Comm, err: ErrNotAsked, again: r.turn}
+		}
+		alive[key] = k
+		entries = append(entries, e)
 	}
-	if ctx.Err() != nil {
-		return qemuKnown{guest: Guest{}.of(p), err: ErrNotAsked, again: r.turn + 1, opened: k.opened}
-	}
-	g, err := r.ask(ctx, p)
-	k = qemuKnown{guest: g.of(p), err: err, opened: k.opened}
-	if err != nil && g.Name == "" {
-		k.again = r.turn + qemuAskAgain
-		if errors.Is(err, ErrNotAsked) {
-			k.again = r.turn + 1
+	r.known = alive
+	r.askOrdinary(ctx, entries)
+	var guests []*qemuKnown
+	var machines []Process
+	for _, e := range entries {
+		k := alive[qemuKey{e.PID, e.Start}]
+		if e.ordinary && !k.opened.Machine || k.refused {
+			continue
+		}
+		if r.describe(ctx, e.Process, k); !k.refused {
+			guests, machines = append(guests, k), append(machines, e.Process)
 		}
 	}
-	k.guest.Disks = guestNumbers(k.guest.Disks, r.number)
-	return k
+	r.askOpened(ctx, machines)
+	r.askSystems(ctx, machines)
+	r.vcpus.read(machines)
+	result := make([]Guest, 0, len(guests))
+	for i, k := range guests {
+		if k.err != nil {
+			partly.of(k.guest.Name, k.err)
+			if errors.Is(k.err, context.DeadlineExceeded) {
+				partly.remedy(remedyStuck)
+			}
+			if k.denied {
+				partly.remedy(remedyPtrace)
+			}
+		}
+		g := k.guest
+		if why := k.opened.Err; why != "" || !k.asked {
+			partly.add("disks plugged in after the start are not seen: " + cmp.Or(why, ErrNotAsked.Error()))
+			if k.opened.Denied {
+				partly.remedy(remedyPtrace)
+			}
+		}
+		g.Disks = openedDisks(g.Disks, k.opened.Disks)
+		g.State, g.Reason = r.vcpus.state(machines[i], g.Incoming)
+		result = append(result, g)
+	}
+	r.vcpus.missing(partly)
+	return result
+}
+
+// describe asks for a process, if it is time to.
+func (r *Processes) describe(ctx context.Context, p Process, k *qemuKnown) {
+	if k.again == 0 || r.turn < k.again {
+		return
+	}
+	if ctx.Err() != nil {
+		k.err, k.again = ErrNotAsked, r.turn+1
+		return
+	}
+	d, err := r.ask.Guest(ctx, p)
+	if k.refused = d.NotGuest; k.refused {
+		return
+	}
+	system, by := k.guest.OS, k.guest.OSBy
+	if k.guest, k.err, k.again = d.Guest.of(p), err, 0; system != "" {
+		k.guest.OS, k.guest.OSBy = system, by // Proxmox's word
+	}
+	switch {
+	case errors.Is(err, ErrNotAsked):
+		k.again = r.turn + 1
+	case err != nil:
+		k.again = r.turn + qemuAskAgain
+	case d.Err != "":
+		k.err = errors.New(d.Err)
+	}
+	k.denied = d.Denied
 }
 
 // ErrNotAsked says that a process was not asked for its command line yet, so that
 // to ask it costs no more than before.
 var ErrNotAsked = errors.New("not asked yet")
 
-// open asks which devices the processes have open, and returns why nothing is known.
-func (r *Processes) open(ctx context.Context, processes []Process) (of map[int]Opened, reason string) {
-	if len(processes) == 0 {
-		return nil, ""
+// askOrdinary asks what the processes that any user could have started have open:
+// only of those for which KVM runs a machine is more asked.
+func (r *Processes) askOrdinary(ctx context.Context, entries []*procEntry) {
+	var list []Process
+	for _, e := range entries {
+		if k := r.known[qemuKey{e.PID, e.Start}]; e.ordinary && !k.asked {
+			list = append(list, e.Process)
+		}
 	}
-	list, err := r.opened(ctx, processes)
-	if err != nil {
-		return nil, guestReason(err)
-	}
-	of = make(map[int]Opened, len(list))
-	for _, o := range list {
-		of[o.PID] = o
-	}
-	return of, ""
+	r.askOpened(ctx, list)
 }
 
-// plugged is the guest with the disks that its process has open and its command
-// line lacks.
-func (r *Processes) plugged(k qemuKnown) Guest {
-	disks := slices.Clone(k.guest.Disks)
-	for _, device := range k.opened {
-		major, minor, ok := r.number(device)
-		if !ok || len(disks) >= guestDisksMax || slices.ContainsFunc(disks, func(d Disk) bool { return d.Major == major && d.Minor == minor }) {
+// askOpened asks what processes have open, each in its turn.
+func (r *Processes) askOpened(ctx context.Context, list []Process) {
+	var due []Process
+	for _, p := range list {
+		if r.turn >= r.known[qemuKey{p.PID, p.Start}].at {
+			due = append(due, p)
+		}
+	}
+	for part := range slices.Chunk(due, openedAtOnce) {
+		answers, err := r.ask.Opened(ctx, part)
+		if err != nil {
+			r.openedFailed(part, err)
+			return
+		}
+		of := make(map[int]*Opened, len(answers))
+		for i := range answers {
+			of[answers[i].PID] = &answers[i]
+		}
+		for _, p := range part {
+			k := r.known[qemuKey{p.PID, p.Start}]
+			k.asked, k.at = true, r.turn+openedEvery-(r.turn+p.PID)%openedEvery
+			if o := of[p.PID]; o != nil && o.Err == "" {
+				k.opened = *o
+			} else if o != nil {
+				k.opened.Err, k.opened.Denied = o.Err, o.Denied
+			} else {
+				k.opened.Err = "" // it has ended
+			}
+		}
+	}
+}
+
+// openedFailed sees to it that processes whose open files may have cost a probe are
+// asked again much later. What was known of them stays.
+func (r *Processes) openedFailed(list []Process, err error) {
+	after := qemuAskAgain
+	if errors.Is(err, ErrNotAsked) {
+		after = 1
+	}
+	for _, p := range list {
+		k := r.known[qemuKey{p.PID, p.Start}]
+		k.at, k.opened.Err, k.opened.Denied = r.turn+after, guestReason(err), false
+	}
+}
+
+// askSystems asks for the systems of Proxmox's guests, once each.
+func (r *Processes) askSystems(ctx context.Context, list []Process) {
+	var vmids []string
+	for _, p := range list {
+		k := r.known[qemuKey{p.PID, p.Start}]
+		if k.systems || p.Libvirt || !guestDigits(p.VM) {
 			continue
 		}
-		d := guestPathDisk(device)
-		d.Target, d.Major, d.Minor = path.Base(device), major, minor
-		disks = append(disks, d)
+		k.systems = true
+		vmids = append(vmids, p.VM)
 	}
-	k.guest.Disks = disks
-	return k.guest
+	if len(vmids) == 0 {
+		return
+	}
+	systems, err := r.ask.Systems(ctx, vmids)
+	for _, p := range list {
+		k := r.known[qemuKey{p.PID, p.Start}]
+		switch system := systems[p.VM]; {
+		case errors.Is(err, ErrNotAsked):
+			k.systems = false
+		case system != "" && !p.Libvirt:
+			k.guest.OS, k.guest.OSBy = system, osByProxmox
+		}
+	}
+}
+
+// exports returns what the processes that serve disks serve.
+func (r *Processes) exports(ctx context.Context, list []*procEntry, partly *guestPartly) []Export {
+	alive := map[qemuKey]*serverKnown{}
+	var exports []Export
+	for _, e := range list {
+		if !e.server || e.ordinary || len(alive) == qemuProcessesMax {
+			continue
+		}
+		key := qemuKey{e.PID, e.Start}
+		k := r.served[key]
+		if k == nil {
+			k = &serverKnown{again: r.turn}
+		}
+		alive[key] = k
+		if k.again != 0 && r.turn >= k.again {
+			k.exports, k.err = r.ask.Exports(ctx, e.Process)
+			switch k.again = 0; {
+			case errors.Is(k.err, ErrNotAsked):
+				k.again = r.turn + 1
+			case k.err != nil:
+				k.again = r.turn + qemuAskAgain
+			}
+		}
+		if k.err != nil {
+			partly.add("which disks " + e.Comm + " serves is not known: " + guestReason(k.err))
+		}
+		exports = append(exports, k.exports...)
+	}
+	r.served = alive
+	devices, err := r.nbd()
+	if err != nil {
+		partly.add("network block devices: " + guestReason(err))
+	}
+	return exportsOf(exports, devices)
+}
+
+// openedDisks returns the disks with what the process has open: those of the same
+// name have its number, whatever that name means on the host, and those that are
+// not among them are added.
+func openedDisks(disks, opened []Disk) []Disk {
+	if len(opened) == 0 {
+		return disks
+	}
+	disks = slices.Clone(disks)
+	for _, o := range opened {
+		i := slices.IndexFunc(disks, func(d Disk) bool {
+			return d.Path != "" && guestRunPath(d.Path) == guestRunPath(o.Path) || o.Major != 0 && d.Major == o.Major && d.Minor == o.Minor
+		})
+		switch {
+		case i >= 0 && o.Major != 0:
+			disks[i].Major, disks[i].Minor = o.Major, o.Minor
+		case i < 0 && len(disks) < guestDisksMax:
+			d := guestPathDisk(o.Path)
+			d.Target, d.Major, d.Minor = path.Base(o.Path), o.Major, o.Minor
+			disks = append(disks, d)
+		}
+	}
+	return disks
 }
 
 // guestSort sorts guests by name, and by ID where names are the same.
 func guestSort(guests []Guest) {
 	slices.SortFunc(guests, func(a, b Guest) int { return cmp.Or(strings.Compare(a.Name, b.Name), strings.Compare(a.ID, b.ID)) })
-}
-
-// What makes readable what could not be read.
-const (
-	remedyPtrace = "give nodewatch CAP_SYS_PTRACE, which the kernel asks for to read /proc/PID/fd and mountinfo of other users' processes"
-	remedyStuck  = "see what such a QEMU waits for: `cat /proc/PID/stack` as root; it is asked again by itself"
-	remedyXML    = "see what holds such a domain: `virsh domjobinfo NAME`; it is asked again by itself"
-)
-
-// guestPartly gathers what of a view could not be read, for people: each thing
-// once, and of the guests that share a reason the first three by name.
-type guestPartly struct {
-	reasons []string
-	names   map[string][]string
-	mend    []string
-}
-
-// remedy adds what would make something readable.
-func (p *guestPartly) remedy(text string) {
-	if text != "" && !slices.Contains(p.mend, text) {
-		p.mend = append(p.mend, text)
-	}
-}
-
-// remedies is empty if nothing is known to help.
-func (p *guestPartly) remedies() string { return strings.Join(p.mend, "; ") }
-
-// add adds a reason that is no guest's in particular.
-func (p *guestPartly) add(reason string) {
-	if reason != "" && !slices.Contains(p.reasons, reason) {
-		p.reasons = append(p.reasons, reason)
-	}
-}
-
-// of adds a reason for one guest.
-func (p *guestPartly) of(name string, err error) {
-	if p.names == nil {
-		p.names = map[string][]string{}
-	}
-	reason := guestReason(err)
-	p.add(reason)
-	p.names[reason] = append(p.names[reason], name)
-}
-
-// String is empty if all could be read.
-func (p *guestPartly) String() string {
-	texts := make([]string, 0, len(p.reasons))
-	for _, reason := range p.reasons {
-		switch names := p.names[reason]; {
-		case len(names) == 0:
-			texts = append(texts, reason)
-		case len(names) <= 3:
-			texts = append(texts, strings.Join(names, ", ")+": "+reason)
-		default:
-			texts = append(texts, fmt.Sprintf("%s and %d more: %s", strings.Join(names[:3], ", "), len(names)-3, reason))
-		}
-	}
-	if len(texts) > 8 {
-		texts = append(texts[:8], fmt.Sprintf("and %d more reasons", len(texts)-8))
-	}
-	return strings.Join(texts, "; ")
-}
-
-// guestDenied is the reason of what may not be read.
-const guestDenied = "permission denied"
-
-// guestReason is an error without the name of the package and of what differs
-// from guest to guest, so that like reasons are said once.
-func guestReason(err error) string {
-	switch {
-	case errors.Is(err, fs.ErrPermission):
-		return guestDenied
-	case errors.Is(err, context.DeadlineExceeded), errors.Is(err, context.Canceled):
-		return "did not answer in time"
-	}
-	return guestText(strings.TrimPrefix(err.Error(), "rbd: "))
 }

@@ -7,6 +7,7 @@ import (
 	"io/fs"
 	"os"
 	"path/filepath"
+	"slices"
 
 	"golang.org/x/sys/unix"
 )
@@ -137,4 +138,44 @@ func (s sysFS) ReadLink(name string) (string, error) {
 		return "", err
 	}
 	return os.Readlink(path)
+}
+
+// readLimited reads a file of at most limit bytes whole; a longer one is an error.
+func (s sysFS) readLimited(name string, limit int64) ([]byte, error) {
+	fd, err := s.open(name)
+	if err != nil {
+		return nil, err
+	}
+	defer unix.Close(fd)
+	b := make([]byte, 0, min(limit+1, 1024))
+	for {
+		n, err := unix.Read(fd, b[len(b):cap(b)])
+		b = b[:len(b)+max(n, 0)]
+		switch {
+		case errors.Is(err, unix.EINTR):
+		case err != nil:
+			return nil, &fs.PathError{Op: "read", Path: filepath.Join(string(s), name), Err: err}
+		case int64(len(b)) > limit:
+			return nil, errSysfsLong
+		case n <= 0:
+			return b, nil
+		}
+		if len(b) == cap(b) {
+			b = slices.Grow(b, len(b))
+		}
+	}
+}
+
+// blockDevice returns the number of the block device that a name, links included,
+// leads to. It asks no server of a network file system.
+func (s sysFS) blockDevice(name string) (major, minor uint32, ok bool) {
+	path, err := s.path("stat", name)
+	if err != nil {
+		return 0, 0, false
+	}
+	var st unix.Statx_t
+	if err := unix.Statx(unix.AT_FDCWD, path, unix.AT_STATX_DONT_SYNC|unix.AT_NO_AUTOMOUNT, unix.STATX_TYPE, &st); err != nil || st.Mode&unix.S_IFMT != unix.S_IFBLK {
+		return 0, 0, false
+	}
+	return st.Rdev_major, st.Rdev_minor, true
 }

@@ -72,9 +72,9 @@ func testReady(t *testing.T, m *machine) {
 
 // The capabilities of nodewatch.service, as the kernel writes them, a bit each.
 const (
-	readSearch = "0000000000000004" // CAP_DAC_READ_SEARCH
+	probes     = "0000000000080004" // the probe's: CAP_DAC_READ_SEARCH, CAP_SYS_PTRACE
 	own        = "0000000400004000" // the daemon's: CAP_IPC_LOCK, CAP_SYSLOG
-	all        = "0000000400004004"
+	all        = "0000000400084004"
 	none       = "0000000000000000"
 )
 
@@ -93,7 +93,7 @@ func testPrivileges(t *testing.T, m *machine) {
 	processes["probe"] = m.status(t, m.child(t, "/usr/local/bin/nodewatch\\ probe"))
 	processes["launcher"] = m.status(t, m.child(t, "/usr/local/bin/nodewatch\\ launcher\\ with-spare"))
 	processes["spare"] = m.status(t, m.child(t, "/usr/local/bin/nodewatch\\ launcher\\ spare"))
-	has := map[string]string{"daemon": own, "launcher": readSearch, "spare": readSearch, "probe": readSearch, "nodewatch-ceph": none}
+	has := map[string]string{"daemon": own, "launcher": probes, "spare": probes, "probe": probes, "nodewatch-ceph": none}
 	for pid, want := range map[int]string{asking: "500 0 384", m.child(t, "/usr/local/bin/nodewatch\\ probe"): "500 0 384", m.pid(t): "-900 -10 "} {
 		got := m.sh(t, fmt.Sprintf("cd /proc/%d; echo $(cat oom_score_adj) $(cut -d' ' -f19 stat) $(sed -n 's/^Max processes *\\([0-9]*\\) .*/\\1/p' limits)", pid))
 		if !strings.HasPrefix(got, want) {
@@ -103,7 +103,7 @@ func testPrivileges(t *testing.T, m *machine) {
 	for name, status := range processes {
 		for field, want := range map[string]string{
 			"CapEff": has[name], "CapPrm": has[name], "CapBnd": all,
-			"CapAmb": map[string]string{"probe": readSearch}[name], "NoNewPrivs": "1", "Seccomp": "2",
+			"CapAmb": map[string]string{"probe": probes}[name], "NoNewPrivs": "1", "Seccomp": "2",
 			"Uid": strings.Repeat(uid[0]+"\t", 4), "Gid": strings.Repeat(uid[1]+"\t", 4), "Groups": uid[1],
 		} {
 			if want == "" {

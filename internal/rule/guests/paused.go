@@ -2,6 +2,8 @@ package guests
 
 import (
 	"fmt"
+	"slices"
+	"strings"
 
 	"github.com/nodewatch/nodewatch/internal/human"
 	"github.com/nodewatch/nodewatch/internal/node"
@@ -15,22 +17,27 @@ func vmPaused() rule.Rule {
 		ID:        "vm-paused",
 		Title:     "VMs are paused by I/O errors",
 		Component: rule.Guests,
-		Severity:  "critical",
+		Severity:  "critical, warning",
 		Impact:    "partial_outage: these customers' VMs are stopped; major_outage when it is at least half of the node's",
 		Needs:     []string{node.SourceLibvirt},
 		About: "QEMU has stopped a VM because a disk returned an I/O error or is full, and waits for an administrator. libvirt gives the reason ioerror; VMs paused by an administrator, a migration, a snapshot or a dump do not count. " +
-			"A krbd stall does not pause VMs, as krbd returns no error: it is reported by krbd-stalled. A VM stays paused after the storage has recovered. Only libvirt tells the reason, so this is not seen on hosts without it.",
+			"A krbd stall does not pause VMs, as krbd returns no error: it is reported by krbd-stalled. A VM stays paused after the storage has recovered. " +
+			"Where libvirt does not tell, as on Proxmox, a VM with a disk on RBD whose virtual CPUs have not run for 45 s is a warning: it is paused, for a reason that cannot be seen, or its system has crashed. " +
+			"That takes threads with names (-name debug-threads=on); a VM that waits for its migration does not count.",
 		Do: []string{
 			"See which disk failed: `virsh domblkerror VM`.",
 			"Repair the storage first: a VM that is resumed too early stops again, or its filesystem turns read-only.",
 			"Then resume it: `virsh resume VM`. Nothing in the guest is lost by the pause itself.",
+			"Without libvirt, ask the platform why it stands still: on Proxmox `qm status VMID --verbose` (qmpstatus io-error), then `qm resume VMID`.",
 		},
 		Check: func(in rule.Input) []rule.Result {
-			paused := pausedByIO(in.Guests)
-			if len(paused) == 0 {
-				return nil
+			if paused := pausedByIO(in.Guests); len(paused) > 0 {
+				return []rule.Result{pausedResult(in, paused)}
 			}
-			return []rule.Result{pausedResult(in, paused)}
+			if still := standStill(in.Guests); len(still) > 0 {
+				return []rule.Result{stillResult(in, still)}
+			}
+			return nil
 		},
 	}
 }
@@ -46,22 +53,62 @@ func pausedByIO(guests []rbd.Guest) []rbd.Guest {
 	return paused
 }
 
+// standStill are the guests on RBD whose virtual CPUs do not run, for a reason that
+// nobody tells, by name.
+func standStill(guests []rbd.Guest) []rbd.Guest {
+	var still []rbd.Guest
+	for i := range guests {
+		g := &guests[i]
+		onRBD := slices.ContainsFunc(g.Disks, func(d rbd.Disk) bool { return d.Client != rbd.NoClient })
+		if g.State == "paused" && g.Reason == "" && onRBD {
+			still = append(still, *g)
+		}
+	}
+	return still
+}
+
+func stillResult(in rule.Input, still []rbd.Guest) rule.Result {
+	r := pausedResult(in, still)
+	names := r.Hits.StalledGuests
+	r.Severity, r.RestsOn = report.Warning, []string{node.SourceQEMU}
+	r.Summary = fmt.Sprintf("%s stand still, paused or crashed: %s", human.AllOf(len(still), started(in.Guests), "VM"), human.Names(names, 5))
+	r.Advice = []report.Advice{
+		{Do: "Ask the platform whether " + names[0] + " is paused, and why"},
+		{Do: "Look for errors of the disks below", Command: "journalctl -k --since -30min -g 'rbd|I/O error|libceph'"},
+		{Do: "Resume it once the storage works again, not before: it would stop again"},
+	}
+	if id := still[0].ID; isVMID(id) {
+		r.Advice[0].Command = rule.ShellCommand("qm status %s --verbose", id)
+		r.Advice[2].Command = rule.ShellCommand("qm resume %s", id)
+	}
+	return r
+}
+
+// isVMID tells whether an ID is one of Proxmox's.
+func isVMID(id string) bool { return id != "" && strings.Trim(id, "0123456789") == "" }
+
+// started is how many guests are started, paused ones included.
+func started(guests []rbd.Guest) int {
+	n := 0
+	for i := range guests {
+		switch guests[i].State {
+		case "running", "blocked", "paused":
+			n++
+		}
+	}
+	return n
+}
+
 func pausedResult(in rule.Input, paused []rbd.Guest) rule.Result {
 	const most = 10
 	names := make([]string, len(paused))
 	for i, g := range paused {
 		names[i] = g.Name
 	}
-	started := 0
-	for _, g := range in.Guests {
-		if g.State == "running" || g.State == "blocked" || g.State == "paused" {
-			started++
-		}
-	}
 	r := rule.Result{
 		Severity: report.Critical,
 		Hits:     rule.Hits{StalledGuests: names},
-		Summary:  fmt.Sprintf("%s paused by I/O errors: %s", human.AllOf(len(paused), started, "VM"), human.Names(names, 5)),
+		Summary:  fmt.Sprintf("%s paused by I/O errors: %s", human.AllOf(len(paused), started(in.Guests), "VM"), human.Names(names, 5)),
 		Advice: []report.Advice{
 			{Do: "See which disk of " + names[0] + " failed, and how", Command: rule.ShellCommand("virsh domblkerror %s", names[0])},
 			{Do: "Look for errors of the disks below", Command: "journalctl -k --since -30min -g 'rbd|I/O error|libceph'"},
@@ -69,7 +116,11 @@ func pausedResult(in rule.Input, paused []rbd.Guest) rule.Result {
 		},
 	}
 	for _, g := range paused[:min(len(paused), most)] {
-		r.Evidence = append(r.Evidence, in.Fact(node.SourceLibvirt, g.Name, "paused, reason ioerror; disks: "+human.Names(diskNames(g), 3)))
+		source, what := node.SourceLibvirt, "paused, reason "+g.Reason
+		if g.Reason == "" {
+			source, what = node.SourceQEMU, "its virtual CPUs do not run"
+		}
+		r.Evidence = append(r.Evidence, in.Fact(source, g.Name, what+"; disks: "+human.Names(diskNames(g), 3)))
 	}
 	if more := len(paused) - most; more > 0 {
 		r.Evidence = append(r.Evidence, in.Fact(node.SourceLibvirt, "", fmt.Sprintf("and %d more", more)))

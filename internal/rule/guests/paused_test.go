@@ -48,6 +48,35 @@ func TestVMPaused(t *testing.T) {
 	}
 }
 
+// Without libvirt nobody tells a reason: a warning, for guests on RBD that do not
+// wait for their migration. Where a reason is known for others, that comes first.
+func TestVMStandsStill(t *testing.T) {
+	disk := []rbd.Disk{{Target: "scsi0", Client: rbd.KRBD, Pool: "rbd", Image: "vm-101-disk-0"}}
+	still := rbd.Guest{Name: "web", ID: "101", Kind: "vm", State: "paused", Disks: disk}
+	coming, local := still, still
+	coming.Reason, local.Disks = "migration", nil
+	runs := rbd.Guest{Name: "db", ID: "102", Kind: "vm", State: "running", Disks: disk}
+	for what, c := range map[string]struct {
+		guests []rbd.Guest
+		want   string
+	}{
+		"one of two":    {[]rbd.Guest{still, runs}, "warning/operational: 1 of 2 VMs stand still, paused or crashed: web"},
+		"a migration":   {[]rbd.Guest{coming, runs}, ""},
+		"no RBD":        {[]rbd.Guest{local, runs}, ""},
+		"with a reason": {append(vms(2, 1, "ioerror"), still), "critical/operational: 1 of 3 VMs paused by I/O errors: vm101"},
+	} {
+		t.Run(what, func(t *testing.T) {
+			got := ruletest.OnlyOne(t, ruletest.NewScene(ruletest.Over()).SeeGuests(c.guests...).Check(vmPaused()))
+			if ruletest.Said(got) != c.want {
+				t.Errorf("got  %q\nwant %q", ruletest.Said(got), c.want)
+			}
+			if what == "one of two" && !slices.Contains(ruletest.CommandsOf(got.Advice), "qm status 101 --verbose") {
+				t.Errorf("got %q", ruletest.CommandsOf(got.Advice))
+			}
+		})
+	}
+}
+
 func TestVMPausedEvidenceIsBounded(t *testing.T) {
 	got := ruletest.OnlyOne(t, ruletest.NewScene(ruletest.Over()).SeeGuests(vms(65, 65, "ioerror")...).Check(vmPaused()))
 	if n := len(got.Evidence); n != 11 || got.Evidence[10].Fact != "and 55 more" {

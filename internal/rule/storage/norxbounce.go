@@ -2,6 +2,7 @@ package storage
 
 import (
 	"fmt"
+	"strings"
 
 	"github.com/nodewatch/nodewatch/internal/facts"
 	"github.com/nodewatch/nodewatch/internal/human"
@@ -66,9 +67,28 @@ func withoutBounce(in rule.Input, e facts.Exposure) rule.Result {
 	if len(e.Others) > 0 {
 		f.Evidence = append(f.Evidence, in.Fact(node.SourceKrbd, "", fmt.Sprintf("%s of other guests or of none without rxbounce: %s", human.Count(len(e.Others), "krbd disk"), human.Names(e.Others, 5))))
 	}
+	if text := systemsText(e); text != "" {
+		f.Evidence = append(f.Evidence, in.Fact(node.SourceKrbd, "", text))
+	}
 	addUnknowns(in, e, &f)
 	f.Advice = withoutBounceAdvice(in, e, open)
 	return f
+}
+
+// systemsText says which of the guests on disks without rxbounce are surely Windows,
+// which may be, and which are not.
+func systemsText(e facts.Exposure) string {
+	var parts []string
+	add := func(what string, names []string) {
+		if len(names) > 0 {
+			parts = append(parts, what+": "+human.Names(names, 5))
+		}
+	}
+	add("surely Windows", e.WindowsOf.Names)
+	add("possibly Windows", e.Possibly)
+	add("no sign of Windows", e.NoSign)
+	add("surely not Windows", e.Not)
+	return strings.Join(parts, "; ")
 }
 
 // addUnknowns adds what is not known, and what is safe.
