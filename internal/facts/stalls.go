@@ -111,7 +111,17 @@ type image struct {
 	client   uint64
 }
 
-func imageOf(w *node.Wait) image { return image{w.FSID, w.Request.Image(), w.ClientID} }
+func imageOf(w *node.Wait) image {
+	id := w.Request.Image()
+	if strings.HasPrefix(id, format1) {
+		id = format1
+	}
+	return image{w.FSID, id, w.ClientID}
+}
+
+// format1 stands for the data of any image of format 1: krbd does not say what its
+// objects are called.
+const format1 = "rb."
 
 // findImageDevices returns which device each image is that a request waits for. A
 // clone's parent has none.
@@ -122,8 +132,17 @@ func (f *Facts) findImageDevices() map[image]string {
 	}
 	devices := make(map[image]string, len(f.Mapped.Value))
 	for i := range f.Mapped.Value {
-		if m := &f.Mapped.Value[i]; m.ImageID != "" {
+		m := &f.Mapped.Value[i]
+		if m.ImageID != "" {
 			devices[image{m.FSID, m.ImageID, m.ClientID}] = m.Device
+			continue
+		}
+		devices[image{m.FSID, m.Image + ".rbd", m.ClientID}] = m.Device
+		data := image{m.FSID, format1, m.ClientID}
+		if _, twice := devices[data]; twice {
+			devices[data] = "" // of which of them is not known
+		} else {
+			devices[data] = m.Device
 		}
 	}
 	return devices

@@ -1,6 +1,7 @@
 package node
 
 import (
+	"fmt"
 	"testing"
 	"time"
 
@@ -31,5 +32,48 @@ func TestGuestsOfBothViewsAreCountedOnce(t *testing.T) {
 	blind := SawLibvirt{Reading: Reading[rbd.Guests]{Err: &Error{Kind: Absent}}}
 	if got := names(Snapshot{Now: at}.Take(Entry{At: at, Obs: blind}).Take(Entry{At: at, Obs: qemu})); len(got) != 4 {
 		t.Errorf("without libvirt: got %q, want all four", got)
+	}
+}
+
+// A guest that both views know has the disks of both; a container that bears the name
+// of a virtual machine is another guest, and so is one of another libvirt's.
+func TestViewsAreMergedGuestByGuest(t *testing.T) {
+	const host, pod = "f799b3a2-0000-4000-8000-000000000009", "fe1d472c-1eb9-52e3-a84a-d6390ac9d37b"
+	disk := func(target string, minor uint32) rbd.Disk {
+		return rbd.Disk{Target: target, Path: "/dev/" + target, Major: 252, Minor: minor}
+	}
+	virt := rbd.Guests{Guests: []rbd.Guest{
+		{Name: "i-2-34-VM", ID: host, Kind: "vm", State: "paused", Reason: "ioerror", OS: "linux"},
+		{Name: "web", ID: "w", Kind: "vm", State: "running", Disks: []rbd.Disk{{Target: "vda", Path: "/run/qsd.sock"}}},
+	}}
+	processes := rbd.Guests{
+		Guests: []rbd.Guest{
+			{Name: "i-2-34-VM", ID: host, Kind: "vm", PID: 7, Libvirt: true, State: "running", OS: "windows", Disks: []rbd.Disk{disk("rbd0", 0), {Target: "log", Path: "/var/log/x"}}},
+			{Name: "web", ID: "web", Kind: "container", Disks: []rbd.Disk{disk("rbd1", 16)}},
+			{Name: "default_vm1", ID: pod, Kind: "vm", Libvirt: true},
+		},
+		Exports: []rbd.Export{{Path: "/run/qsd.sock", Disk: disk("rbd2", 32)}},
+	}
+	var mapped []rbd.Mapped
+	for i := range 3 {
+		mapped = append(mapped, rbd.Mapped{ID: i, Device: fmt.Sprint("rbd", i), Major: 252, Minor: uint32(16 * i), Pool: "p", Image: fmt.Sprint("i", i)})
+	}
+	at := time.Date(2026, 3, 1, 2, 0, 0, 0, time.UTC)
+	s := Snapshot{Now: at}
+	for _, o := range []Observation{
+		SawMapped{Reading[[]rbd.Mapped]{At: at, Value: mapped}}, SawLibvirt{Reading[rbd.Guests]{At: at, Value: virt}}, SawQEMU{Reading[rbd.Guests]{At: at, Value: processes}},
+	} {
+		s = s.Take(Entry{At: at, Obs: o})
+	}
+	if got := []string{fmt.Sprint(s.UsedBy("rbd0")), fmt.Sprint(s.UsedBy("rbd1")), fmt.Sprint(s.UsedBy("rbd2"))}; fmt.Sprint(got) != "[[i-2-34-VM] [web (web)] [web (w)]]" || len(s.Guests) != 4 {
+		t.Errorf("got %v", got)
+	}
+	for _, g := range s.Guests {
+		if g.ID == host && (g.PID != 7 || g.State != "paused" || g.Reason != "ioerror" || g.OS != "linux" || len(g.Disks) != 1 || g.Disks[0].Image != "i0") {
+			t.Errorf("got %+v", g)
+		}
+	}
+	if len(s.Libvirt.Value.Guests[0].Disks) != 0 {
+		t.Error("libvirt's view was changed")
 	}
 }

@@ -4,7 +4,9 @@ import "strings"
 
 // objectImage returns the image id within an object's name. Objects of an image
 // are rbd_data.ID.N (or rbd_data.POOL.ID.N with a data pool), rbd_header.ID and
-// rbd_object_map.ID; a namespace stands before them with a slash.
+// rbd_object_map.ID; a namespace stands before them with a slash. Images of format 1
+// have no id: their objects are rb.N.N.N.N, of which all but the last number is the
+// image's, and the header NAME.rbd, which stands for itself.
 func objectImage(object string) string {
 	if i := strings.LastIndexByte(object, '/'); i >= 0 {
 		object = object[i+1:]
@@ -12,6 +14,12 @@ func objectImage(object string) string {
 	parts := strings.Split(object, ".")
 	if len(parts) < 2 {
 		return ""
+	}
+	if parts[0] == "rb" && len(parts) == 5 {
+		return strings.Join(parts[:4], ".")
+	}
+	if name, ok := strings.CutSuffix(object, ".rbd"); ok && name != "" {
+		return object
 	}
 	switch parts[0] {
 	case "rbd_header", "rbd_object_map":

@@ -12,10 +12,13 @@ func TestImageOfAnObject(t *testing.T) {
 		"rbd_object_map.1018b972e385.0000000000000004": "1018b972e385", // of a snapshot
 		"rbd_id.vm-101-disk-0":                         "",
 		"rbd_data.1018b972e385":                        "",
-		"rb.0.1234.238e1f29.000000000000":              "", // format 1
-		"10000000000.00000000":                         "", // CephFS
-		"rbd_data":                                     "",
-		"":                                             "", ".": "", "/": "",
+		"rb.0.1234.238e1f29.000000000000":              "rb.0.1234.238e1f29", // format 1
+		"ns/rb.0.1234.238e1f29.00000000002a":           "rb.0.1234.238e1f29",
+		"web.disk.rbd":                                 "web.disk.rbd", // its header
+		".rbd":                                         "", "rb.0.1": "",
+		"10000000000.00000000": "", // CephFS
+		"rbd_data":             "",
+		"":                     "", ".": "", "/": "",
 	} {
 		if got := (Request{Object: object}).Image(); got != want {
 			t.Errorf("%s: got %q, want %q", object, got, want)

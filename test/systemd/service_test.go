@@ -72,10 +72,10 @@ func testReady(t *testing.T, m *machine) {
 
 // The capabilities of nodewatch.service, as the kernel writes them, a bit each.
 const (
-	probes     = "0000000000080004" // the probe's: CAP_DAC_READ_SEARCH, CAP_SYS_PTRACE
-	own        = "0000000400004000" // the daemon's: CAP_IPC_LOCK, CAP_SYSLOG
-	all        = "0000000400084004"
-	none       = "0000000000000000"
+	probes = "0000000000080004" // the probe's: CAP_DAC_READ_SEARCH, CAP_SYS_PTRACE
+	own    = "0000000400004000" // the daemon's: CAP_IPC_LOCK, CAP_SYSLOG
+	all    = "0000000400084004"
+	none   = "0000000000000000"
 )
 
 func testPrivileges(t *testing.T, m *machine) {
