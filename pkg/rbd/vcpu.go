@@ -4,7 +4,6 @@ import (
 	"io/fs"
 	"strconv"
 	"strings"
-	"time"
 )
 
 // A guest is paused if its virtual CPUs do not run: QEMU lets their threads wait,
@@ -16,12 +15,13 @@ import (
 //   - A guest that has crashed, or was shut down and is kept (-no-shutdown), has
 //     virtual CPUs that stand still as well. One that merely idles has not: its
 //     clock ticks.
-//   - It takes vcpuStill and three reads to see.
+//   - It takes vcpuStill reads to see, of which the daemon makes one in 30 s.
 //   - Threads must have names (-name debug-threads=on): where QEMU gives them none,
 //     a guest that runs is seen to, but not one that is paused.
 
-// vcpuStill is for how long no virtual CPU must have run.
-const vcpuStill = 45 * time.Second
+// vcpuStill is in how many reads in a row no virtual CPU must have run since the one
+// before: a minute, as the daemon reads.
+const vcpuStill = 2
 
 // vcpuMax bounds the virtual CPUs of a guest; QEMU has at most 4096 now.
 const vcpuMax = 4096
@@ -30,27 +30,24 @@ const vcpuMax = 4096
 // reads comm, schedstat and stat of threads, none of which waits for one.
 type vcpuWatch struct {
 	proc  fs.FS
-	still time.Duration
-	now   func() time.Time
 	known map[qemuKey]*vcpus
 	bare  int // guests whose threads have no names
 }
 
 func newVCPUWatch(proc fs.FS) vcpuWatch {
-	return vcpuWatch{proc: proc, still: vcpuStill, now: time.Now, known: map[qemuKey]*vcpus{}}
+	return vcpuWatch{proc: proc, known: map[qemuKey]*vcpus{}}
 }
 
 // vcpus are the virtual CPUs of one guest.
 type vcpus struct {
 	threads []vcpu
 	reads   int
-	bare    bool      // the threads have no names of their own
-	whole   bool      // used of all threads is of the latest read
-	front   int       // the thread that is asked first: it has run last
-	since   time.Time // since when no thread has run; zero: not known, or one has
-	still   int       // reads in a row in which none had run
-	ran     bool      // one has run since the guest was first seen
-	running bool      // one has run since the read before
+	bare    bool // the threads have no names of their own
+	whole   bool // used of all threads is of the latest read
+	front   int  // the thread that is asked first: it has run last
+	still   int  // reads in a row in which none had run
+	ran     bool // one has run since the guest was first seen
+	running bool // one has run since the read before
 }
 
 type vcpu struct {
@@ -89,7 +86,7 @@ func (w *vcpuWatch) look(p Process, v *vcpus) {
 		t := &v.threads[v.front]
 		if used, ok := w.used(t.dir); ok && used != t.used {
 			t.used, v.running = used, v.reads > 1
-			v.whole, v.since, v.still = false, time.Time{}, 0
+			v.whole, v.still = false, 0
 			v.ran = v.ran || v.running
 			return
 		}
@@ -111,13 +108,13 @@ func (w *vcpuWatch) lookAll(p Process, v *vcpus) {
 	switch {
 	case gone:
 		w.list(p, v)
-		v.whole, v.since, v.still = false, time.Time{}, 0
+		v.whole, v.still = false, 0
 	case len(v.threads) == 0:
 	case moved >= 0 && v.whole:
 		v.front, v.running, v.ran = moved, true, true
-		v.since, v.still = time.Time{}, 0
+		v.still = 0
 	case !v.whole: // how long ago the others were last asked is not known
-		v.whole, v.since, v.still = true, w.now(), 0
+		v.whole, v.still = true, 0
 	default:
 		v.still++
 	}
@@ -184,7 +181,7 @@ func (w *vcpuWatch) state(p Process, incoming bool) (state, reason string) {
 		return "", ""
 	case v.running:
 		return "running", ""
-	case v.still < 2 || w.now().Sub(v.since) < w.still:
+	case v.still < vcpuStill:
 		return "", ""
 	case w.blocked(v):
 		return "", ""
