@@ -63,6 +63,7 @@ func samples(n int) map[string]Observation {
 		SourceBond:       SawLinks{read(f, links)},
 		SourceNIC:        SawCounters{read(f, []bond.Counters{{Name: "eth1", Index: 3, Speed: 10000, RxBytes: u * 1e8}, {Name: "eth0", Index: 2, Speed: 10000, RxBytes: u * u * 1e7, RxMissed: u * u}})},
 		SourceDrops:      SawDrops{read(f, []bond.Drops{{Name: "eth0", Index: 2, Driver: "ixgbe", Counts: map[string]uint64{"rx_no_dma_resources": 100 * u}}})},
+		SourceLimits:     SawLimits{read(f, bond.Limits{Links: []string{"eth0"}, Limits: []bond.Limit{{Link: "eth0", Way: "tx", Kind: "tbf", Where: "root", Rate: 1e6 * u}}})},
 		SourceOVS:        SawOVS{read(f, []bond.Bond{{Name: "bond1", Kind: bond.OVS, Ports: []string{"storage0"}}})},
 		SourceKrbd:       SawMapped{read(f, mapped)},
 		SourceIO:         SawIO{read(f, []rbd.IO{{Device: "rbd10", Reads: 10 * u, ReadTicks: 50 * u, InFlightR: 1}, {Device: "rbd0", Reads: u}})},
