@@ -1,0 +1,98 @@
+package cause
+
+import (
+	"bytes"
+	"encoding/json"
+	"testing"
+	"time"
+
+	"github.com/google/go-cmp/cmp"
+
+	"github.com/nodewatch/nodewatch/internal/facts"
+	"github.com/nodewatch/nodewatch/internal/node"
+	"github.com/nodewatch/nodewatch/pkg/kmsg"
+)
+
+// The most that an analysis may hold of one cause, however much was observed.
+const mostEvidence = 500
+
+// FuzzFactsAndCauses: whatever was observed, in whatever order, facts and causes are
+// found without a panic; twice the same; no session is lost in the future, no more are
+// lost in a minute than in ten; each cause is named once, and its evidence is bounded.
+func FuzzFactsAndCauses(f *testing.F) {
+	seed := func(list ...node.Observation) {
+		var out []byte
+		for _, o := range list {
+			raw, err := json.Marshal(o)
+			if err != nil {
+				f.Fatal(err)
+			}
+			out = append(append(append(append(out, node.Name(o)...), '\t'), raw...), '\n')
+		}
+		f.Add(out)
+	}
+	line := func(class kmsg.Class, peer, detail string, at time.Time) node.Observation {
+		return node.SawKernel{Reading: reading(at, kmsg.Batch{Records: 1, Counts: []kmsg.Count{{Class: class, Peer: peer, Detail: detail, N: 3, First: at, Last: at, Text: "a line"}}})}
+	}
+	s := newScene(true).s
+	seed(node.Started{Node: "n"}, node.SawLinks{Reading: s.Links}, node.SawMapped{Reading: s.Mapped}, node.SawLibvirt{Reading: s.Libvirt}, line(kmsg.CRC, "osd1", "", start), line(kmsg.ClosedOpen, "osd1", "", start))
+	seed(line(kmsg.OSDDown, "osd2", "", start), line(kmsg.OSDGone, "osd2", "", start.Add(-time.Hour)), line(kmsg.Full, "", "", start.Add(1000*time.Hour)), line(kmsg.MonLost, "mon0", "", start))
+	seed(line(kmsg.CRC, "osd", "?", start), line(kmsg.AuthFault, "osd-1", "authorizer", start), line(kmsg.SocketError, "osd99999999999999999999", "sparse read", start))
+	f.Add([]byte("osdc\t{\"value\":[{\"requests\":[{\"osd\":-1},{\"osd\":-5,\"object\":\"rbd_data.\"}]}]}\nkrbd-io\t{\"value\":[{\"device\":\"rbd0\",\"inflight_r\":18446744073709551615}]}\n"))
+	f.Fuzz(func(t *testing.T, data []byte) {
+		first, a := look(t, data)
+		second, b := look(t, data)
+		if diff := cmp.Diff(a, b); diff != "" {
+			t.Fatalf("the same observations, other causes (-first +second):\n%s", diff)
+		}
+		if diff := cmp.Diff(first, second); diff != "" {
+			t.Fatalf("the same observations, other losses (-first +second):\n%s", diff)
+		}
+	})
+}
+
+// look folds the observations in, a second apart, and returns what is lost and what
+// each analysis weighs.
+func look(t *testing.T, data []byte) (*facts.Losses, []Analysis) {
+	t.Helper()
+	var s node.Snapshot
+	at := start
+	for i, text := range bytes.Split(data, []byte("\n")) {
+		if i == 100 {
+			break
+		}
+		at = at.Add(time.Second)
+		name, raw, _ := bytes.Cut(text, []byte("\t"))
+		o, err := node.Blank(string(name))
+		if err != nil || json.Unmarshal(raw, o) != nil {
+			continue
+		}
+		s = s.Take(node.Entry{At: at, Saw: string(name), Obs: o})
+	}
+	f := facts.New(s.Take(node.Entry{At: at}), facts.Baselines{})
+	minute, ten := f.SessionLosses(time.Minute), f.SessionLosses(10*time.Minute)
+	if f.FirstLoss().After(at) || f.LastLoss().After(at) {
+		t.Fatalf("lost at %s and %s; it is %s", f.FirstLoss(), f.LastLoss(), at)
+	}
+	if len(minute.OSDs) > len(ten.OSDs) {
+		t.Fatalf("%d OSDs lost sessions within a minute, %d within ten", len(minute.OSDs), len(ten.OSDs))
+	}
+	f.Amplification()
+	f.Cluster()
+	f.Exposure()
+	f.Throttles(node.FullShare)
+	f.SlowDisks(f.Mapped.Value, facts.DefaultSlow)
+	facts.Baselines{}.Learn(f, func(string) bool { return false })
+	all := []Analysis{OfStall(f, f.Stalls()), OfStall(f, nil), OfLoop(f, Loop{First: f.FirstLoss(), Losses: minute, OSDs: minute.OSDs, Stalls: f.Stalls()})}
+	for _, a := range all {
+		seen := map[Cause]bool{}
+		for _, c := range a.Candidates {
+			if seen[c.Cause] || len(c.Evidence) > mostEvidence {
+				t.Fatalf("%s: named before: %v; %d facts", string(c.Cause), seen[c.Cause], len(c.Evidence))
+			}
+			seen[c.Cause] = true
+		}
+		_ = a.String()
+	}
+	return minute, all
+}
