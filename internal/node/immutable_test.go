@@ -169,8 +169,8 @@ func TestObservationsSurviveATape(t *testing.T) {
 			t.Errorf("%s: live and replay differ:\n%s", what, diff)
 		}
 	}
-	if len(seen) != 14 {
-		t.Errorf("got %d kinds of observation, want all 14", len(seen))
+	if len(seen) != 15 {
+		t.Errorf("got %d kinds of observation, want all 15", len(seen))
 	}
 	if _, err := Blank("nonsense"); err == nil {
 		t.Error("got no error for a name that is none")
