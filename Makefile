@@ -21,6 +21,9 @@ UNPACKED := prometheus prometheus-alertmanager
 ICINGA := icinga2-bin libedit2 $(addprefix libboost-,coroutine1.74.0 context1.74.0 filesystem1.74.0 iostreams1.74.0 \
 	program-options1.74.0 regex1.74.0 thread1.74.0)
 
+# Debian 12's PostgreSQL server and its libraries; on other releases one in the PATH or in /usr/lib/postgresql is used.
+POSTGRESQL := postgresql-15 libpq5 libicu72 libxml2 libldap-2.5-0 libsasl2-2
+
 # What the lab uses besides Go; the kernel is downloaded and unpacked, never installed.
 LABPACKAGES := qemu-system-x86 socat busybox-static dash iproute2 ethtool e2fsprogs kmod xz-utils libc-bin ceph-mon ceph-osd ceph-common libvirt-daemon util-linux
 
@@ -123,6 +126,7 @@ deps: ## install the Debian packages that the tests use (apt-get; no service is 
 	@./tools/need $(TESTPACKAGES)
 	@./tools/unpack bin/debian $(UNPACKED)
 	@./tools/unpack bin/debian $(ICINGA)
+	@./tools/unpack bin/debian $(POSTGRESQL)
 
 # Packages with goroutines run with the race detector. Stories, properties and the tests of Prometheus' own
 # programs, which take most of the time, run without it, and so does what a build with cgo cannot do. Stories make much

@@ -47,7 +47,7 @@ func Main(ctx context.Context, args []string, in io.Reader, out, errs io.Writer)
 		}
 	}()
 	for _, add := range []func(*kingpin.Application) (*kingpin.CmdClause, func(context.Context) int){
-		p.runCommand, p.checkConfigCommand, p.tokenCreate, p.tokenList, p.tokenRevoke, p.versionCommand,
+		p.runCommand, p.checkConfigCommand, p.tokenCreate, p.tokenList, p.tokenRevoke, p.backupCommand, p.restoreCommand, p.migrateCommand, p.versionCommand,
 	} {
 		cmd, do := add(app)
 		cmd.Action(func(*kingpin.ParseContext) error {
@@ -158,4 +158,5 @@ and serves the public status page and the operators' pages.
   nodewatch-status run                     the public page is http://127.0.0.1:10091/
   nodewatch-status check-config            is the configuration right?
   nodewatch-status token create NODE       a token for a node to report with
+  nodewatch-status backup FILE             all data in one file, while the hub runs
 `

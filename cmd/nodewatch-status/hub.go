@@ -18,24 +18,27 @@ import (
 	"github.com/nodewatch/nodewatch/internal/status/uptime"
 )
 
-// refreshEvery is how often the public page is made anew.
+// refreshEvery is how often the public page is made.
 const refreshEvery = 2 * time.Second
 
 // A hub is where the parts meet: it makes the pages from the store.
 type hub struct {
-	config config.Config
+	config atomic.Pointer[config.Config] // replaced by a reload
 	store  *store.Store
 	log    *slog.Logger
 	page   *page.Renderer
 	admin  *admin.Renderer
 
-	shown atomic.Pointer[document] // the public page
+	shown    atomic.Pointer[document] // the public page; never nil once the hub serves
+	failures atomic.Uint64            // of periodic work
+	broken   atomic.Bool              // the configuration file has mistakes
 }
 
 // A document is ready to be sent.
 type document struct {
 	body []byte
 	etag string
+	at   time.Time // when it was made
 }
 
 func newHub(c config.Config, s *store.Store, log *slog.Logger) (*hub, error) {
@@ -47,39 +50,24 @@ func newHub(c config.Config, s *store.Store, log *slog.Logger) (*hub, error) {
 	if err != nil {
 		return nil, err
 	}
-	return &hub{config: c, store: s, log: log, page: p, admin: a}, nil
+	h := &hub{store: s, log: log, page: p, admin: a}
+	h.config.Store(&c)
+	return h, nil
 }
 
-// run makes the public page anew until ctx ends. While the database is not
-// available, the last one is served.
-func (h *hub) run(ctx context.Context) {
-	tick := time.NewTicker(refreshEvery)
-	defer tick.Stop()
-	for {
-		select {
-		case <-ctx.Done():
-			return
-		case <-tick.C:
-			if err := h.refresh(ctx); err != nil && ctx.Err() == nil {
-				h.log.Error("The public page shows an earlier state", "err", err)
-			}
-		}
-	}
-}
-
-// refresh makes the public page anew.
+// refresh makes the public page. Where that fails, the last one is served.
 func (h *hub) refresh(ctx context.Context) error {
 	now := time.Now()
 	lines, err := h.lines(ctx, now)
 	if err != nil {
 		return err
 	}
-	body, err := h.page.Page(page.Build(h.config, lines, now))
+	body, err := h.page.Page(page.Build(*h.config.Load(), lines, now))
 	if err != nil {
 		return err
 	}
 	sum := sha256.Sum256(body)
-	h.shown.Store(&document{body: body, etag: `"` + hex.EncodeToString(sum[:8]) + `"`})
+	h.shown.Store(&document{body: body, etag: `"` + hex.EncodeToString(sum[:8]) + `"`, at: now})
 	return nil
 }
 
@@ -90,7 +78,7 @@ const keep = 92 * 24 * time.Hour
 func (h *hub) lines(ctx context.Context, now time.Time) (map[string]uptime.Timeline, error) {
 	lines := map[string]uptime.Timeline{}
 	err := h.store.View(ctx, func(tx *store.Tx) error {
-		for _, g := range h.config.Groups {
+		for _, g := range h.config.Load().Groups {
 			for _, c := range g.Components {
 				keys, err := h.signals(ctx, tx, c)
 				if err != nil {
@@ -175,8 +163,23 @@ func (h *hub) operators(in *intake.Intake) http.Handler {
 	mux := http.NewServeMux()
 	mux.HandleFunc("GET /{$}", h.fleet)
 	mux.HandleFunc("GET /style.css", h.style)
+	mux.Handle("GET /metrics", metrics(h, in))
 	mux.HandleFunc("GET /-/healthy", func(w http.ResponseWriter, _ *http.Request) { plain(w, http.StatusOK, "healthy") })
+	mux.HandleFunc("GET /-/ready", h.ready)
 	return mux
+}
+
+// staleAfter is the age of the public page at which the hub is not ready.
+const staleAfter = 30 * time.Second
+
+// ready says whether the hub can do its work: the public page is made from the
+// database every other second.
+func (h *hub) ready(w http.ResponseWriter, _ *http.Request) {
+	if age := time.Since(h.shown.Load().at); age > staleAfter {
+		plain(w, http.StatusServiceUnavailable, "the database has not been available for "+age.Round(time.Second).String())
+		return
+	}
+	plain(w, http.StatusOK, "ready")
 }
 
 // fleet serves the table of all nodes.

@@ -8,8 +8,12 @@ import (
 	"log/slog"
 	"net"
 	"net/http"
+	"os"
+	"os/signal"
+	"reflect"
 	"strings"
 	"sync"
+	"syscall"
 	"time"
 
 	"github.com/alecthomas/kingpin/v2"
@@ -34,7 +38,7 @@ func (p program) runCommand(app *kingpin.Application) (*kingpin.CmdClause, func(
 		if err != nil {
 			return p.fail(exitUsage, err)
 		}
-		if err := run(ctx, c, promslog.New(l), p.out); err != nil {
+		if err := run(ctx, *file, c, promslog.New(l), p.out); err != nil {
 			return p.fail(exitFailure, err)
 		}
 		return exitOK
@@ -42,7 +46,7 @@ func (p program) runCommand(app *kingpin.Application) (*kingpin.CmdClause, func(
 }
 
 // run serves until ctx ends.
-func run(ctx context.Context, c config.Config, log *slog.Logger, out io.Writer) error {
+func run(ctx context.Context, file string, c config.Config, log *slog.Logger, out io.Writer) error {
 	s, err := store.Open(ctx, c.Database.Address)
 	if err != nil {
 		return err
@@ -67,7 +71,9 @@ func run(ctx context.Context, c config.Config, log *slog.Logger, out io.Writer) 
 	defer running.Wait()
 	defer stop()
 	running.Go(func() { in.Run(ctx) })
-	running.Go(func() { h.run(ctx) })
+	for _, j := range h.jobs() {
+		running.Go(func() { h.repeat(ctx, j) })
+	}
 	failed := make(chan error, 8)
 	for _, x := range []struct {
 		name    string
@@ -96,14 +102,45 @@ func run(ctx context.Context, c config.Config, log *slog.Logger, out io.Writer) 
 			})
 		}
 	}
-	_, _ = daemon.SdNotify(false, daemon.SdNotifyReady) // nothing to do where systemd does not listen
-	select {
-	case <-ctx.Done():
-		_, _ = daemon.SdNotify(false, daemon.SdNotifyStopping)
-		return nil
-	case err := <-failed:
-		return err
+	hangup := make(chan os.Signal, 1)
+	signal.Notify(hangup, syscall.SIGHUP)
+	defer signal.Stop(hangup)
+	notify(daemon.SdNotifyReady)
+	for {
+		select {
+		case <-ctx.Done():
+			notify(daemon.SdNotifyStopping)
+			return nil
+		case err := <-failed:
+			return err
+		case <-hangup:
+			notify(daemon.SdNotifyReloading)
+			h.reload(file)
+			notify(daemon.SdNotifyReady)
+		}
 	}
+}
+
+// notify tells systemd, where it listens.
+func notify(state string) { _, _ = daemon.SdNotify(false, state) }
+
+// reload reads the configuration file again. With a mistake in it the configuration
+// stays as it is.
+func (h *hub) reload(file string) {
+	c, err := load(file)
+	h.broken.Store(err != nil)
+	if err != nil {
+		for _, line := range strings.Split(err.Error(), "\n") {
+			h.log.Error("Reload failed: keeping the previous configuration", "err", line)
+		}
+		return
+	}
+	was := h.config.Swap(&c)
+	if !reflect.DeepEqual([]any{was.Public, was.Operators, was.Intake, was.Database}, []any{c.Public, c.Operators, c.Intake, c.Database}) {
+		h.log.Warn("Groups and the page are reloaded; changes of public, operators, intake and database require a restart")
+		return
+	}
+	h.log.Info("Configuration reloaded")
 }
 
 // serve serves on the listener until ctx ends.

@@ -10,6 +10,8 @@ import (
 type Address struct {
 	Path string // of SQLite's file; empty: PostgreSQL
 	URL  string // of PostgreSQL; may hold a password
+
+	NoSync bool // of SQLite: a power cut may lose what was acknowledged last; for tests
 }
 
 // ParseAddress reads sqlite:PATH or a URL of PostgreSQL.

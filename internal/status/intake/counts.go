@@ -10,6 +10,9 @@ import (
 type counts struct {
 	taken    atomic.Uint64
 	unknown  atomic.Uint64
+	pushed   atomic.Uint64
+	alerts   atomic.Uint64
+	ignored  atomic.Uint64
 	failures atomic.Uint64
 
 	mu    sync.Mutex
@@ -29,6 +32,9 @@ func (c *counts) refused(code int) {
 type Count struct {
 	Taken    uint64         // reports that were acknowledged
 	Refused  map[int]uint64 // requests, by HTTP status
+	Pushed   uint64         // components that were pushed
+	Alerts   uint64         // alerts that were taken
+	Ignored  uint64         // alerts that name no component
 	Unknown  uint64         // fields of reports that this version does not know
 	Failures uint64         // transactions that the store did not make
 	Waiting  int            // reports that wait for the store now
@@ -38,7 +44,7 @@ type Count struct {
 func (i *Intake) Count() Count {
 	i.counts.mu.Lock()
 	defer i.counts.mu.Unlock()
-	return Count{Taken: i.counts.taken.Load(), Refused: maps.Clone(i.counts.codes), Unknown: i.counts.unknown.Load(), Failures: i.counts.failures.Load(), Waiting: len(i.queue)}
+	return Count{Taken: i.counts.taken.Load(), Refused: maps.Clone(i.counts.codes), Unknown: i.counts.unknown.Load(), Pushed: i.counts.pushed.Load(), Alerts: i.counts.alerts.Load(), Ignored: i.counts.ignored.Load(), Failures: i.counts.failures.Load(), Waiting: len(i.queue)}
 }
 
 // failed notes that the store did not do what it was asked to.

@@ -54,6 +54,9 @@ func New(c Config, s *store.Store) (*Intake, error) {
 	}
 	i := &Intake{config: c, schema: schema, store: s, mux: http.NewServeMux(), limits: newLimits(c.Rate), queue: make(chan pending, maxQueue)}
 	i.mux.HandleFunc("POST /v1/report", i.report)
+	i.mux.HandleFunc("POST /v1/components/{component}", i.push)
+	i.mux.HandleFunc("POST /v1/alertmanager", i.alertmanager)
+	i.mux.HandleFunc("POST /v1/join", i.join)
 	return i, nil
 }
 

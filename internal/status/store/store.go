@@ -9,6 +9,7 @@ import (
 	"errors"
 	"fmt"
 	"io/fs"
+	"os"
 	"time"
 
 	"github.com/jackc/pgx/v5/pgconn"
@@ -28,6 +29,7 @@ type Store struct {
 	write    *sql.DB
 	read     *sql.DB // of SQLite: connections of their own that cannot write
 	postgres bool
+	path     string // of SQLite's file
 }
 
 // A Tx is one transaction. What it returns is plain values.
@@ -43,7 +45,7 @@ const readers = 4
 // Open opens the database and brings its tables up to date. Errors never hold the
 // password of the address.
 func Open(ctx context.Context, a config.Address) (s *Store, err error) {
-	s = &Store{postgres: a.Path == ""}
+	s = &Store{postgres: a.Path == "", path: a.Path}
 	if s.postgres {
 		if s.write, err = sql.Open("pgx", a.URL); err != nil {
 			return nil, fmt.Errorf("store: %s: %w", a, a.Redact(err))
@@ -57,7 +59,11 @@ func Open(ctx context.Context, a config.Address) (s *Store, err error) {
 			return nil, err
 		}
 		// FULL: what was acknowledged survives a power cut. Many reports share one commit.
-		if s.write, err = sql.Open("sqlite", dsn(a.Path, "_txlock=immediate&_pragma=synchronous(FULL)")); err != nil {
+		synchronous := "FULL"
+		if a.NoSync {
+			synchronous = "OFF"
+		}
+		if s.write, err = sql.Open("sqlite", dsn(a.Path, "_txlock=immediate&_pragma=synchronous("+synchronous+")")); err != nil {
 			return nil, fmt.Errorf("store: %s: %w", a, err)
 		}
 		s.write.SetMaxOpenConns(1)
@@ -71,6 +77,16 @@ func Open(ctx context.Context, a config.Address) (s *Store, err error) {
 		return nil, errors.Join(fmt.Errorf("store: %s: %w", a, a.Redact(err)), s.Close())
 	}
 	return s, nil
+}
+
+// OpenExisting is Open for a database that must be there.
+func OpenExisting(ctx context.Context, a config.Address) (*Store, error) {
+	if a.Path != "" {
+		if _, err := os.Stat(a.Path); err != nil {
+			return nil, fmt.Errorf("store: %w", err)
+		}
+	}
+	return Open(ctx, a)
 }
 
 // migrate brings the tables up to date. Hubs that start together take turns.

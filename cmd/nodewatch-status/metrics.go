@@ -1,0 +1,65 @@
+package main
+
+import (
+	"net/http"
+	"strconv"
+	"time"
+
+	"github.com/prometheus/client_golang/prometheus"
+	"github.com/prometheus/client_golang/prometheus/collectors"
+	"github.com/prometheus/client_golang/prometheus/promhttp"
+
+	"github.com/nodewatch/nodewatch/internal/status/intake"
+)
+
+// A collector makes the metrics of a hub.
+type collector struct {
+	hub    *hub
+	intake *intake.Intake
+}
+
+// metrics serves the metrics of a hub.
+func metrics(h *hub, in *intake.Intake) http.Handler {
+	r := prometheus.NewRegistry()
+	r.MustRegister(collector{h, in}, collectors.NewGoCollector(), collectors.NewProcessCollector(collectors.ProcessCollectorOpts{}))
+	return promhttp.HandlerFor(r, promhttp.HandlerOpts{MaxRequestsInFlight: 4, Timeout: 10 * time.Second})
+}
+
+// Describe implements prometheus.Collector: the metrics are those of Collect.
+func (c collector) Describe(ch chan<- *prometheus.Desc) { prometheus.DescribeByCollect(c, ch) }
+
+// Collect implements prometheus.Collector.
+func (c collector) Collect(ch chan<- prometheus.Metric) {
+	send := func(kind prometheus.ValueType, name, help string, value float64, labels ...string) {
+		var names, values []string
+		for i := 0; i+1 < len(labels); i += 2 {
+			names, values = append(names, labels[i]), append(values, labels[i+1])
+		}
+		ch <- prometheus.MustNewConstMetric(prometheus.NewDesc("nodewatch_status_"+name, help, names, nil), kind, value, values...)
+	}
+	counter := func(name, help string, n uint64) { send(prometheus.CounterValue, name, help, float64(n)) }
+	gauge := func(name, help string, x float64) { send(prometheus.GaugeValue, name, help, x) }
+
+	send(prometheus.GaugeValue, "build_info", "Always 1, with the version of nodewatch-status.", 1, "version", version)
+	n := c.intake.Count()
+	counter("reports_total", "Reports of nodes that were acknowledged.", n.Taken)
+	counter("pushes_total", "States of components that were pushed.", n.Pushed)
+	counter("alerts_total", "Alerts of Alertmanager that were taken.", n.Alerts)
+	counter("alerts_ignored_total", "Alerts of Alertmanager without the label component.", n.Ignored)
+	counter("unknown_fields_total", "Fields of reports that this version does not know and ignores.", n.Unknown)
+	for code, count := range n.Refused {
+		send(prometheus.CounterValue, "refused_requests_total", "Requests to the intake that were refused, by HTTP status.", float64(count), "code", strconv.Itoa(code))
+	}
+	gauge("waiting_reports", "Reports that wait for the database now.", float64(n.Waiting))
+	counter("database_failures_total", "Requests and periodic work that failed because the database was not available.", n.Failures+c.hub.failures.Load())
+	if size := c.hub.store.Size(); size.File > 0 {
+		gauge("database_bytes", "Size of SQLite's file.", float64(size.File))
+		gauge("database_wal_bytes", "Size of SQLite's write-ahead log.", float64(size.WAL))
+	}
+	gauge("page_timestamp_seconds", "When the public page was made last.", float64(c.hub.shown.Load().at.Unix()))
+	ok := 1.0
+	if c.hub.broken.Load() {
+		ok = 0
+	}
+	gauge("config_last_reload_successful", "Whether the configuration in force is that of the file: 0 after a reload that failed.", ok)
+}

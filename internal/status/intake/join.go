@@ -1,0 +1,73 @@
+package intake
+
+import (
+	"encoding/json"
+	"errors"
+	"net/http"
+	"path"
+	"regexp"
+	"time"
+
+	"github.com/nodewatch/nodewatch/internal/status/store"
+	"github.com/nodewatch/nodewatch/pkg/report/native"
+	"github.com/nodewatch/nodewatch/pkg/report/native/receiver"
+)
+
+// nodeID is what ids of nodes look like, by the schema of reports.
+var nodeID = regexp.MustCompile(`^[!-~]{1,256}$`)
+
+// errJoined says that a node has a token already.
+var errJoined = errors.New("the node has a valid token already; an operator must revoke it first")
+
+// join gives a node a token of its own for a join token: POST /v1/join with
+// {"node": "SITE/NODE"}. A join token gets none for a node that has one, so that who
+// finds it cannot speak for nodes that are there.
+func (i *Intake) join(w http.ResponseWriter, q *http.Request) {
+	now := i.config.Now()
+	k, no := i.admitted(q, store.JoinToken, now)
+	if no != nil {
+		i.refuse(w, *no)
+		return
+	}
+	raw, no := limited(q, maxPush)
+	if no != nil {
+		i.refuse(w, *no)
+		return
+	}
+	var ask struct {
+		Node string `json:"node"`
+	}
+	if err := json.Unmarshal(raw, &ask); err != nil || !nodeID.MatchString(ask.Node) {
+		i.refuse(w, receiver.Refused{Code: http.StatusUnprocessableEntity, Refusal: native.Refusal{Error: `the body must be {"node": "SITE/NODE"}`}})
+		return
+	}
+	if matches, err := path.Match(k.Subject, ask.Node); err != nil || !matches {
+		i.refuse(w, receiver.Refused{Code: http.StatusForbidden, Refusal: native.Refusal{Error: "the join token is not for this node"}})
+		return
+	}
+	secret := store.NewSecret()
+	err := i.store.Update(q.Context(), func(tx *store.Tx) error {
+		list, err := tx.TokensFor(q.Context(), store.NodeToken, ask.Node)
+		if err != nil {
+			return err
+		}
+		for _, other := range list {
+			if other.Valid(now) {
+				return errJoined
+			}
+		}
+		return tx.IssueToken(q.Context(), secret, store.Token{Kind: store.NodeToken, Subject: ask.Node, Created: now, CreatedBy: "join:" + k.Label})
+	})
+	switch {
+	case errors.Is(err, errJoined):
+		i.refuse(w, receiver.Refused{Code: http.StatusConflict, Refusal: native.Refusal{Error: err.Error()}})
+	case err != nil:
+		i.failed(err)
+		i.unavailable(w)
+	default:
+		i.write(w, http.StatusOK, struct {
+			Token string    `json:"token"`
+			Time  time.Time `json:"server_time"`
+		}{secret, now.UTC()})
+	}
+}

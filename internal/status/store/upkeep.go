@@ -1,0 +1,81 @@
+package store
+
+import (
+	"context"
+	"database/sql"
+	"fmt"
+	"os"
+	"time"
+)
+
+// Checkpoint moves what SQLite has written ahead into its file, so that the
+// write-ahead log stays small. PostgreSQL does so by itself.
+func (s *Store) Checkpoint(ctx context.Context) error {
+	if s.postgres {
+		return nil
+	}
+	if _, err := s.write.ExecContext(ctx, "PRAGMA wal_checkpoint(TRUNCATE)"); err != nil {
+		return fmt.Errorf("store: %w", err)
+	}
+	return nil
+}
+
+// A Size is how large SQLite's files are, in bytes; zero with PostgreSQL.
+type Size struct{ File, WAL int64 }
+
+// Size returns how large the database is.
+func (s *Store) Size() Size {
+	size := func(path string) int64 {
+		info, err := os.Stat(path)
+		if err != nil {
+			return 0 // the write-ahead log is not always there
+		}
+		return info.Size()
+	}
+	if s.postgres {
+		return Size{}
+	}
+	return Size{File: size(s.path), WAL: size(s.path + "-wal")}
+}
+
+// Prune deletes what is older than a time and no longer in force, at most n rows of
+// each kind, and says how many it deleted. Calling it until that is 0 deletes all.
+func (t *Tx) Prune(ctx context.Context, before time.Time, n int) (int64, error) {
+	var all int64
+	for _, statement := range []string{
+		`DELETE FROM state_change WHERE (signal_id, at) IN (SELECT c.signal_id, c.at FROM state_change c
+			WHERE c.at < $1 AND EXISTS (SELECT 1 FROM state_change d WHERE d.signal_id = c.signal_id AND d.at > c.at AND d.at <= $1) LIMIT $2)`,
+		`DELETE FROM transition WHERE (node_id, id) IN (SELECT node_id, id FROM transition WHERE at < $1 LIMIT $2)`,
+		`DELETE FROM token WHERE id IN (SELECT id FROM token WHERE expires < $1 OR revoked < $1 LIMIT $2)`,
+		`DELETE FROM session WHERE hash IN (SELECT hash FROM session WHERE expires < $1 LIMIT $2)`,
+		`DELETE FROM hub_gap WHERE begins IN (SELECT begins FROM hub_gap WHERE ends < $1 LIMIT $2)`,
+		`DELETE FROM hub WHERE id IN (SELECT id FROM hub WHERE beat < $1 LIMIT $2)`,
+	} {
+		deleted, err := t.exec(ctx, statement, millis(before), n)
+		if err != nil {
+			return all, err
+		}
+		all += deleted
+	}
+	return all, nil
+}
+
+// Expired are the signals whose state was to be renewed by now and was not, with when.
+func (t *Tx) Expired(ctx context.Context, now time.Time, n int) (list map[int64]time.Time, err error) {
+	list = map[int64]time.Time{}
+	err = t.rows(ctx, func(r *sql.Rows) error {
+		var id, ms int64
+		if err := r.Scan(&id, &ms); err != nil {
+			return err
+		}
+		list[id] = at(ms)
+		return nil
+	}, `SELECT id, expires FROM signal WHERE expires <= $1 ORDER BY expires LIMIT $2`, millis(now), n)
+	return list, err
+}
+
+// Renewed notes until when the state of a signal counts; zero: until it changes.
+func (t *Tx) Renewed(ctx context.Context, id int64, expires time.Time) error {
+	_, err := t.exec(ctx, `UPDATE signal SET expires = $2 WHERE id = $1`, id, optional(expires))
+	return err
+}

@@ -1,0 +1,198 @@
+// Package postgres is a real PostgreSQL server for tests: on loopback, as an
+// unprivileged user, with its data in a directory that goes with the test.
+package postgres
+
+import (
+	"bytes"
+	"context"
+	"database/sql"
+	"errors"
+	"fmt"
+	"os"
+	"os/exec"
+	"os/user"
+	"path/filepath"
+	"runtime"
+	"strconv"
+	"strings"
+	"syscall"
+	"testing"
+	"time"
+
+	_ "github.com/jackc/pgx/v5/stdlib" // the driver "pgx"
+)
+
+// startup is how long the server may take until it answers; a bound for a machine
+// that is very busy.
+const startup = 2 * time.Minute
+
+// A Server is a running PostgreSQL.
+type Server struct {
+	port    string
+	schemas int
+}
+
+// root is the directory of the module.
+func root() string {
+	_, file, _, _ := runtime.Caller(0)
+	return filepath.Join(filepath.Dir(file), "..", "..")
+}
+
+// programs is the directory with initdb and postgres. The test is skipped where
+// there is none, and fails instead where NODEWATCH_NO_SKIP is set.
+func programs(t testing.TB) string {
+	t.Helper()
+	for _, pattern := range []string{filepath.Join(root(), "bin", "debian", "usr", "lib", "postgresql", "*", "bin"), "/usr/lib/postgresql/*/bin"} {
+		found, err := filepath.Glob(pattern)
+		if err != nil {
+			t.Fatal(err)
+		}
+		for _, dir := range found {
+			if cmd := exec.CommandContext(t.Context(), filepath.Join(dir, "postgres"), "--version"); runs(cmd) {
+				return dir
+			}
+		}
+	}
+	if path, err := exec.LookPath("postgres"); err == nil {
+		return filepath.Dir(path)
+	}
+	const why = "no PostgreSQL server to test with: make deps unpacks one"
+	if os.Getenv("NODEWATCH_NO_SKIP") != "" {
+		t.Fatal(why)
+	}
+	t.Skip(why)
+	return ""
+}
+
+func runs(cmd *exec.Cmd) bool {
+	cmd.Env = environment()
+	return cmd.Run() == nil
+}
+
+// environment lets unpacked programs find their libraries.
+func environment() []string {
+	env := []string{"LC_ALL=C", "PATH=/usr/bin:/bin", "TZ=UTC"}
+	libraries, err := filepath.Glob(filepath.Join(root(), "bin", "debian", "usr", "lib", "*-linux-gnu"))
+	if err == nil && len(libraries) > 0 {
+		env = append(env, "LD_LIBRARY_PATH="+strings.Join(libraries, ":"))
+	}
+	return env
+}
+
+// Start starts a server that ends with the test, also when the test is killed.
+func Start(t testing.TB) *Server {
+	t.Helper()
+	bin := programs(t)
+	dir := directory(t)
+	data := filepath.Join(dir, "data")
+	as := unprivileged(t, dir)
+	run := func(name string, args ...string) *exec.Cmd {
+		cmd := exec.CommandContext(t.Context(), filepath.Join(bin, name), args...)
+		cmd.Dir, cmd.Env = dir, environment()
+		cmd.SysProcAttr = &syscall.SysProcAttr{Credential: as, Pdeathsig: syscall.SIGQUIT}
+		return cmd
+	}
+	if out, err := run("initdb", "-D", data, "-U", "nodewatch", "-A", "trust", "-E", "UTF8", "--no-sync").CombinedOutput(); err != nil {
+		t.Fatalf("initdb: %v\n%s", err, out)
+	}
+	port := freePort(t)
+	server := run("postgres", "-D", data, "-h", "127.0.0.1", "-p", port, "-k", dir, "-c", "fsync=off", "-c", "jit=off", "-c", "shared_buffers=32MB", "-c", "max_connections=100")
+	var output bytes.Buffer
+	server.Stdout, server.Stderr = &output, &output
+	server.Cancel = func() error { return server.Process.Signal(syscall.SIGQUIT) }
+	server.WaitDelay = 10 * time.Second
+	started, ended := make(chan error, 1), make(chan struct{})
+	go func() { // the signal at the parent's end is that of the thread that started it
+		runtime.LockOSThread()
+		defer close(ended)
+		err := server.Start()
+		started <- err
+		if err == nil {
+			_ = server.Wait() // it is ended by a signal
+		}
+	}()
+	if err := <-started; err != nil {
+		t.Fatal(err)
+	}
+	t.Cleanup(func() {
+		_ = server.Process.Signal(syscall.SIGQUIT) // it may have ended
+		<-ended
+	})
+	s := &Server{port: port}
+	for deadline := time.Now().Add(startup); ; time.Sleep(50 * time.Millisecond) {
+		err := s.exec(t.Context(), "SELECT 1")
+		if err == nil {
+			return s
+		}
+		select {
+		case <-ended:
+			t.Fatalf("postgres has ended:\n%s", &output)
+		default:
+		}
+		if time.Now().After(deadline) {
+			t.Fatalf("postgres does not answer: %v", err)
+		}
+	}
+}
+
+// Schema makes a new schema and returns the URL of a database that is this schema
+// only: it is made faster than a database.
+func (s *Server) Schema(t testing.TB) string {
+	t.Helper()
+	s.schemas++
+	name := fmt.Sprintf("status%d", s.schemas)
+	if err := s.exec(t.Context(), "CREATE SCHEMA "+name); err != nil {
+		t.Fatal(err)
+	}
+	return s.url() + "&search_path=" + name
+}
+
+func (s *Server) url() string {
+	return fmt.Sprintf("postgres://nodewatch@127.0.0.1:%s/postgres?sslmode=disable&connect_timeout=5", s.port)
+}
+
+func (s *Server) exec(ctx context.Context, statement string) error {
+	db, err := sql.Open("pgx", s.url())
+	if err != nil {
+		return err
+	}
+	_, err = db.ExecContext(ctx, statement)
+	return errors.Join(err, db.Close())
+}
+
+// directory is one that an unprivileged user can reach, unlike the test's own.
+func directory(t testing.TB) string {
+	t.Helper()
+	dir, err := os.MkdirTemp("", "nodewatch-postgres-")
+	if err != nil {
+		t.Fatal(err)
+	}
+	t.Cleanup(func() {
+		if err := os.RemoveAll(dir); err != nil {
+			t.Error(err)
+		}
+	})
+	if err := os.Chmod(dir, 0o755); err != nil {
+		t.Fatal(err)
+	}
+	return dir
+}
+
+// unprivileged is the user to run as, as PostgreSQL refuses to run as root; nil: as
+// whoever runs the test.
+func unprivileged(t testing.TB, dir string) *syscall.Credential {
+	t.Helper()
+	if os.Geteuid() != 0 {
+		return nil
+	}
+	u, err := user.Lookup("nobody")
+	if err != nil {
+		t.Skipf("PostgreSQL does not run as root, and there is no user nobody: %v", err)
+	}
+	uid, err1 := strconv.ParseUint(u.Uid, 10, 32)
+	gid, err2 := strconv.ParseUint(u.Gid, 10, 32)
+	if err := errors.Join(err1, err2, os.Chown(dir, int(uid), int(gid))); err != nil {
+		t.Fatal(err)
+	}
+	return &syscall.Credential{Uid: uint32(uid), Gid: uint32(gid)}
+}
