@@ -9,6 +9,7 @@ import (
 	"github.com/prometheus/client_golang/prometheus/collectors"
 	"github.com/prometheus/client_golang/prometheus/promhttp"
 
+	"github.com/nodewatch/nodewatch/internal/buildinfo"
 	"github.com/nodewatch/nodewatch/internal/status/intake"
 )
 
@@ -40,7 +41,7 @@ func (c collector) Collect(ch chan<- prometheus.Metric) {
 	counter := func(name, help string, n uint64) { send(prometheus.CounterValue, name, help, float64(n)) }
 	gauge := func(name, help string, x float64) { send(prometheus.GaugeValue, name, help, x) }
 
-	send(prometheus.GaugeValue, "build_info", "Always 1, with the version of nodewatch-status.", 1, "version", version)
+	send(prometheus.GaugeValue, "build_info", "Always 1, with the version of nodewatch-status.", 1, "version", buildinfo.Read().Version)
 	n := c.intake.Count()
 	counter("reports_total", "Reports of nodes that were acknowledged.", n.Taken)
 	counter("pushes_total", "States of components that were pushed.", n.Pushed)

@@ -21,7 +21,7 @@ import (
 func filled(t *testing.T, b bench) {
 	t.Helper()
 	b.update(t, func(tx *store.Tx) error {
-		for n := range 30 {
+		for n := range 8 {
 			key := fmt.Sprintf("rl1/node%02d", n)
 			id, err := tx.SaveBody(t.Context(), body(key), noon)
 			if err != nil {
@@ -35,7 +35,7 @@ func filled(t *testing.T, b bench) {
 				return err
 			}
 			var line uptime.Timeline
-			for m := range 60 {
+			for m := range 12 {
 				c := change(m, report.Impacts()[m%6])
 				c.Reason = fmt.Sprintf("rule-%d", m%3)
 				line = append(line, c)
@@ -92,7 +92,7 @@ func copied(t *testing.T, from, to bench) {
 	if diff := cmp.Diff(content(t, from), content(t, to)); diff != "" {
 		t.Error(diff)
 	}
-	if err := store.Copy(t.Context(), from.Store, to.Store); err == nil || !strings.Contains(err.Error(), "not empty: node has 30 rows") {
+	if err := store.Copy(t.Context(), from.Store, to.Store); err == nil || !strings.Contains(err.Error(), "not empty: node has 8 rows") {
 		t.Errorf("a second copy: %v", err)
 	}
 	to.update(t, func(tx *store.Tx) error {
