@@ -58,15 +58,27 @@ function twin(old, scope) {
   return old.tagName === "SUMMARY" ? all[0] : all.find((e) => e.textContent === old.textContent);
 }
 
+// folds are the parts that open and close, by what stays the same in a new page.
+function folds(scope) {
+  const all = new Map(), counts = new Map();
+  for (const details of scope.querySelectorAll("details")) {
+    const place = details.id || details.parentElement.closest("[id]")?.id || "";
+    const n = counts.get(place) ?? 0;
+    counts.set(place, n + 1);
+    all.set(place + " " + n, details);
+  }
+  return all;
+}
+
 function takeIn(next) {
   const main = document.querySelector("main"), fresh = next.querySelector("main");
   if (next.documentElement.dataset.version !== document.documentElement.dataset.version) {
     location.reload();
     return;
   }
-  for (const old of main.querySelectorAll("details[id]")) {
-    const details = fresh.querySelector("#" + CSS.escape(old.id));
-    if (details) details.open = old.open;
+  const now = folds(main);
+  for (const [key, details] of folds(fresh)) {
+    if (now.has(key)) details.open = now.get(key).open;
   }
   const read = [...main.querySelectorAll("[id]")].find((e) => e.getBoundingClientRect().bottom > 0);
   const top = read && read.getBoundingClientRect().top;

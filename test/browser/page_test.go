@@ -112,13 +112,14 @@ func TestRefreshKeepsThePlace(t *testing.T) {
 	eval[bool](t, b, `
 		document.querySelector("#hit-names").open = true;
 		document.querySelector("#part-disks").open = true;
+		document.querySelector(".finding .facts details").open = true;
 		document.querySelector("main").dataset.old = "yes";
 		document.querySelector("#part-disks summary").focus();
 		document.querySelector("#disks").scrollIntoView();
 		true`)
 	before := eval[float64](t, b, `document.querySelector("#disks").getBoundingClientRect().top`)
 	b.until(t, `!document.querySelector("main").dataset.old`)
-	if !eval[bool](t, b, `document.querySelector("#hit-names").open && document.querySelector("#part-disks").open && !document.querySelector("#part-host").open`) {
+	if !eval[bool](t, b, `document.querySelector("#hit-names").open && document.querySelector("#part-disks").open && document.querySelector(".finding .facts details").open && !document.querySelector("#part-host").open`) {
 		t.Error("what was open is closed, or what was closed is open")
 	}
 	if after := eval[float64](t, b, `document.querySelector("#disks").getBoundingClientRect().top`); after-before > 2 || before-after > 2 {
