@@ -5,6 +5,7 @@ import (
 	"slices"
 	"strings"
 
+	"github.com/nodewatch/nodewatch/internal/facts"
 	"github.com/nodewatch/nodewatch/internal/node"
 	"github.com/nodewatch/nodewatch/internal/rule"
 	"github.com/nodewatch/nodewatch/pkg/report"
@@ -35,7 +36,7 @@ func (j *Judge) report() report.Report {
 	j.follow(r.Findings)
 	r.Incident = j.incidents.latest()
 	for _, src := range s.Sources {
-		r.Sources = append(r.Sources, sourceState(s, src))
+		r.Sources = append(r.Sources, sourceState(j.facts, src))
 	}
 	r.Status = report.Operational
 	for _, c := range rule.Components() {
@@ -48,11 +49,13 @@ func (j *Judge) report() report.Report {
 	return r
 }
 
-func sourceState(s node.Snapshot, src node.Source) report.SourceState {
-	state, since := src.State(s.Started, s.Now)
+func sourceState(f *facts.Facts, src node.Source) report.SourceState {
+	state, since := src.State(f.Started, f.Now)
 	st := report.SourceState{Name: src.Name, State: state, Last: src.Last, Since: since, Failures: src.Failures}
 	if src.Err != nil {
 		st.Error, st.Remedy = src.Err.Text, src.Err.Remedy
+	} else if m := f.Missing(src.Name); m.Text != "" {
+		st.Partly, st.Remedy = m.Text, m.Remedy
 	}
 	return st
 }
@@ -116,6 +119,10 @@ func (j *Judge) component(c rule.Component, findings []report.Finding, m *report
 		if now.Status == report.Operational {
 			now.Status, now.Summary, shown = report.Unknown, "unknown: "+err.Text, ""
 		}
+	}
+	if c == rule.Guests && now.State == report.Seen {
+		m := j.facts.MissingGuests()
+		now.Partly, now.Remedy = m.Text, m.Remedy
 	}
 	if others := otherRules(rest, shown); len(others) > 0 {
 		now.Summary += fmt.Sprintf(" (and %s)", strings.Join(others, ", "))

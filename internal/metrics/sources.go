@@ -12,6 +12,13 @@ func sourceFamilies() []family {
 					emit(truth(state == "ok"), s.Name)
 				}
 			})},
+		{name: "nodewatch_source_partial", kind: gauge, labels: label,
+			help: "1 if the source can be read but does not show everything; nodewatch sources says what is missing and how to mend it.",
+			read: func(p *picture, emit emit) {
+				for _, s := range p.Report.Sources {
+					emit(truth(s.Partly != ""), s.Name)
+				}
+			}},
 		{name: "nodewatch_source_absent", kind: gauge, labels: label,
 			help: "1 if what the source reads is not on this machine.",
 			read: eachSource(func(s node.Source, state string, emit emit) { emit(truth(state == string(node.Absent)), s.Name) })},

@@ -120,6 +120,9 @@ func detailsOf(r report.Report) []detail {
 		if s.place() == 0 {
 			list = append(list, detail{fmt.Sprintf("unavailable: %s\n", inert(strings.Join([]string{s.Name, s.State, s.Since, s.Error}, " "))), rankImpact, len(list)})
 		}
+		if s.Partly != "" {
+			list = append(list, detail{fmt.Sprintf("partly unknown: %s\n", inert(s.Name+": "+s.Partly)), rankMore, len(list)})
+		}
 	}
 	return list
 }

@@ -98,12 +98,16 @@ type componentView struct {
 	Name, Word, Since, Summary string
 	Tone                       tone
 	Hits                       string // how many guests are hit; may be empty
+	Partly, Remedy             string // what of it is unknown, and what would make it known; may be empty
 }
 
 func componentsOf(r report.Report) []componentView {
 	var list []componentView
 	for _, c := range r.Components {
-		v := componentView{c.Name, plain(c.Status), from(c.Since, r.At), c.Summary, toneOfImpact(c.Status), ""}
+		v := componentView{
+			Name: c.Name, Word: plain(c.Status), Since: from(c.Since, r.At), Summary: c.Summary, Tone: toneOfImpact(c.Status),
+			Partly: c.Partly, Remedy: c.Remedy,
+		}
 		if g := guestsOf(c.Guests); g != nil {
 			v.Hits = g.Text
 		}
@@ -136,15 +140,15 @@ func transitionsOf(r report.Report) []transitionView {
 
 // A sourceView is a source as the page shows it.
 type sourceView struct {
-	Name, State, Age, Since, Error, Remedy string
-	Tone                                   tone
+	Name, State, Age, Since, Error, Partly, Remedy string
+	Tone                                           tone
 }
 
 // sourcesOf are the sources, those that are blind first and those that are not on this machine last.
 func sourcesOf(r report.Report) []sourceView {
 	var list []sourceView
 	for _, s := range r.Sources {
-		v := sourceView{Name: s.Name, State: s.State, Age: "never read", Error: s.Error, Remedy: s.Remedy, Tone: toneOfSource(s.State)}
+		v := sourceView{Name: s.Name, State: s.State, Age: "never read", Error: s.Error, Partly: s.Partly, Remedy: s.Remedy, Tone: toneOfSource(s.State)}
 		if !s.Last.IsZero() {
 			v.Age = "read " + span(r.At.Sub(s.Last)) + " ago"
 		}
@@ -161,11 +165,22 @@ func sourcesOf(r report.Report) []sourceView {
 func (s sourceView) place() int {
 	switch s.State {
 	case "starting":
-		return 1
-	case "ok":
 		return 2
-	case "held", "absent":
+	case "ok":
+		if s.Partly != "" {
+			return 1
+		}
 		return 3
+	case "held", "absent":
+		return 4
 	}
 	return 0
+}
+
+// Mend introduces the remedy.
+func (s sourceView) Mend() string {
+	if s.Partly != "" {
+		return "To see everything: "
+	}
+	return "To enable: "
 }

@@ -68,6 +68,12 @@ func (t *terminal) components(r report.Report) {
 			text += ": " + c.Summary
 		}
 		t.item(2, c.Tone, fmt.Sprintf("%-10s %-20s", c.Name, c.Word), text)
+		if c.Partly != "" {
+			t.item(4, blind, "partly unknown", c.Partly)
+			if c.Remedy != "" {
+				t.line(4, "To see everything: "+c.Remedy)
+			}
+		}
 	}
 }
 
@@ -200,20 +206,23 @@ func (t *terminal) disks(d disksView) {
 func (t *terminal) sources(r report.Report) {
 	headed := false
 	for _, s := range sourcesOf(r) {
-		if s.place() > 1 {
+		if s.place() > 2 {
 			continue
 		}
 		if !headed {
-			t.head("Sources that cannot tell")
+			t.head("Sources that are unavailable, or do not show everything")
 			headed = true
 		}
 		text := s.State + " " + s.Since
-		if s.Error != "" {
+		switch {
+		case s.Partly != "":
+			text = "partly unknown: " + s.Partly
+		case s.Error != "":
 			text += ": " + s.Error
 		}
 		t.item(2, s.Tone, fmt.Sprintf("%-10s", s.Name), text)
 		if s.Remedy != "" {
-			t.line(13, "to give it sight: "+s.Remedy)
+			t.line(13, s.Mend()+s.Remedy)
 		}
 	}
 }

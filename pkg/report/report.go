@@ -149,6 +149,8 @@ type Component struct {
 	Summary string    `json:"summary"`          // the worst finding's summary, or why it is unknown
 	State   Sight     `json:"state"`            // whether it can be seen now
 	Guests  *Guests   `json:"guests,omitempty"` // of the component guests: those hit by the worst finding
+	Partly  string    `json:"partly,omitempty"` // what of it is unknown while the rest can be seen; empty: nothing
+	Remedy  string    `json:"remedy,omitempty"` // what would make that known
 }
 
 // A Transition is one change of one finding.
@@ -173,7 +175,8 @@ type SourceState struct {
 	Last     time.Time `json:"last,omitzero"` // when the latest good reading began; zero if there was none
 	Since    time.Time `json:"since"`         // since when it is in State
 	Error    string    `json:"error,omitempty"`
-	Remedy   string    `json:"remedy,omitempty"` // how to give it sight
+	Partly   string    `json:"partly,omitempty"` // of a source that is ok: what it does not show; empty: nothing
+	Remedy   string    `json:"remedy,omitempty"` // how to mend Error or Partly
 	Failures uint64    `json:"failures"`         // readings that gave no value, since the start
 }
 

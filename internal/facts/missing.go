@@ -1,0 +1,143 @@
+package facts
+
+import (
+	"fmt"
+	"maps"
+	"slices"
+	"strings"
+
+	"github.com/nodewatch/nodewatch/internal/human"
+	"github.com/nodewatch/nodewatch/internal/node"
+	"github.com/nodewatch/nodewatch/pkg/rbd"
+)
+
+// A Missing is what a source that can be read does not show. The zero Missing is
+// that of a source which shows everything.
+type Missing struct {
+	Text   string // for people; empty: nothing is missing
+	Remedy string // what would show it; empty: nothing is known to
+}
+
+// Missing returns what the named source does not show now. A source that cannot be
+// read at all has an error, and nothing missing besides.
+func (f *Facts) Missing(source string) Missing {
+	if f.Blind(source) != nil {
+		return Missing{}
+	}
+	switch source {
+	case node.SourceLibvirt:
+		return Missing{f.Libvirt.Value.Partly, f.Libvirt.Value.Remedy}
+	case node.SourceQEMU:
+		return Missing{f.QEMU.Value.Partly, f.QEMU.Value.Remedy}
+	case node.SourceKrbd:
+		return missingMapped(f.Mapped.Value)
+	case node.SourceOSDC:
+		return missingPending(f.Pending.Value)
+	case node.SourceDrops:
+		return missingDrops(f.NICs)
+	}
+	return Missing{}
+}
+
+// MissingGuests returns what the views of the guests do not show, of both views
+// together.
+func (f *Facts) MissingGuests() Missing {
+	libvirt, qemu := f.Missing(node.SourceLibvirt), f.Missing(node.SourceQEMU)
+	return Missing{either(libvirt.Text, qemu.Text), either(libvirt.Remedy, qemu.Remedy)}
+}
+
+// either joins two texts, of which one may be empty, or both the same.
+func either(a, b string) string {
+	switch {
+	case a == "" || a == b:
+		return b
+	case b == "":
+		return a
+	}
+	return a + "; " + b
+}
+
+// some is what n things do not show, with the reason of the first of them.
+func some(n int, noun, first, why, remedy string) Missing {
+	if n == 0 {
+		return Missing{}
+	}
+	if n == 1 {
+		return Missing{first + ": " + why, remedy}
+	}
+	return Missing{fmt.Sprintf("of %s not everything can be read, such as %s: %s", human.Count(n, noun), first, why), remedy}
+}
+
+func missingMapped(list []rbd.Mapped) Missing {
+	n, at := 0, 0
+	for i := range list {
+		if list[i].Partly == "" && list[i].OptionsErr == "" {
+			continue
+		}
+		if n++; n == 1 {
+			at = i
+		}
+	}
+	if n == 0 {
+		return Missing{}
+	}
+	if why := list[at].Partly; why != "" {
+		return some(n, "krbd device", list[at].Device, why, "")
+	}
+	return some(n, "krbd device", list[at].Device, "map options: "+list[at].OptionsErr,
+		"mount debugfs, and give nodewatch CAP_DAC_READ_SEARCH, as systemd/nodewatch.service does")
+}
+
+func missingPending(list []rbd.Pending) Missing {
+	n, first, why := 0, "", ""
+	for i := range list {
+		says := ""
+		switch p := &list[i]; {
+		case p.Partly != "":
+			says = p.Partly
+		case p.Truncated:
+			says = "it is longer than what is read of it"
+		case p.Malformed > 0:
+			says = human.Count(p.Malformed, "line") + " not understood"
+		default:
+			continue
+		}
+		if n++; n == 1 {
+			first, why = fmt.Sprintf("client%d", list[i].ClientID), says
+		}
+	}
+	if n == 0 && len(list) > 0 && list[0].LeftOut > 0 {
+		return Missing{Text: human.Count(list[0].LeftOut, "client") + " left out, with fewer requests than those shown"}
+	}
+	return some(n, "client", first, why, "")
+}
+
+// missingDrops names the drivers whose drop counters are not known, each with its
+// NICs and with those of its counters that look like drops.
+func missingDrops(list []node.NIC) Missing {
+	nics, counters := map[string][]string{}, map[string]map[string]bool{}
+	for i := range list {
+		d := &list[i].Drops
+		if d.Driver == "" || d.Counts != nil {
+			continue
+		}
+		if nics[d.Driver] = append(nics[d.Driver], list[i].Name); counters[d.Driver] == nil {
+			counters[d.Driver] = map[string]bool{}
+		}
+		for name := range d.Unlisted {
+			counters[d.Driver][name] = true
+		}
+	}
+	var texts []string
+	for _, driver := range slices.Sorted(maps.Keys(nics)) {
+		text := fmt.Sprintf("the drop counters of driver %s (%s) are not known", driver, human.Names(nics[driver], 4))
+		if names := slices.Sorted(maps.Keys(counters[driver])); len(names) > 0 {
+			text += "; these look like drops: " + strings.Join(names, ", ")
+		}
+		texts = append(texts, text)
+	}
+	if len(texts) == 0 {
+		return Missing{}
+	}
+	return Missing{strings.Join(texts, "; "), "report the driver and these counters to the nodewatch project; until then the kernel's own counters of the NIC are watched"}
+}
