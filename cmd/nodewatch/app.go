@@ -75,7 +75,7 @@ func (p program) application(ctx context.Context, code *int) *kingpin.Applicatio
 	for _, add := range []func(*kingpin.Application) (string, func(context.Context) int){
 		p.runCommand, p.checkCommand, p.replayCommand, p.rulesCommand, p.sourcesCommand,
 		p.checkConfigCommand, p.completionCommand, p.versionCommand, p.probeCommand,
-		p.maintenanceStart, p.maintenanceStop, p.ackCommand, p.wishesCommand, p.reportCommand,
+		p.maintenanceStart, p.maintenanceStop, p.ackCommand, p.silencesCommand, p.reportCommand,
 	} {
 		name, do := add(app)
 		command(app, name).Action(func(*kingpin.ParseContext) error {
@@ -119,9 +119,10 @@ it is, which guests it hits and what to do next.
   nodewatch run                      the daemon; its page is http://127.0.0.1:10090/
   nodewatch check                    what is wrong with this node, now; exit 0, 1, 2 or 3
   nodewatch replay FILE              play a recorded tape, or an incident, again
-  nodewatch rules                    the failure patterns it knows, and their thresholds
-  nodewatch sources                  what it reads, and how to give it sight
+  nodewatch rules                    the failure patterns it knows, and which are raised now
+  nodewatch sources                  what it reads, what it sees now, and how to enable the rest
   nodewatch maintenance start        this node is being worked on: page nobody
-  nodewatch accept RULE              live with a finding until a date
+  nodewatch ack RULE                 acknowledge a finding until a date
+  nodewatch silences                 the maintenance and the acknowledged findings
   nodewatch report test              try the configured reporters
 `

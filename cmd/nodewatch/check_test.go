@@ -98,8 +98,20 @@ func TestCommandsFindTheDaemon(t *testing.T) {
 		t.Errorf("%v: %s", err, raw)
 	}
 
-	// Wishes go to the daemon's state directory, and its rules are those in force.
-	if code, out, errs := called(t, "maintenance", "start", "--for", "1h", "--reason", "new NIC"); code != exitOK || !strings.Contains(out, "new NIC") {
+	// Overrides go to the daemon's state directory, and its rules are those in force.
+	if code, out, errs := called(t, "maintenance", "start", "--for", "1h", "--reason", "new NIC"); code != exitOK || !strings.Contains(out, "new NIC") || !strings.Contains(out, "The daemon has taken it up.") {
+		t.Errorf("exit %d\n%s%s", code, out, errs)
+	}
+	for command, want := range map[string]string{"sources": "\nbond ", "rules": "\nkmsg-lost ", "silences": "Maintenance until "} {
+		if code, out, errs := called(t, command); code != exitOK || !strings.Contains(out, want) || errs != "" {
+			t.Errorf("%s: exit %d\n%s%s", command, code, out, errs)
+		}
+		var list struct{ Node string }
+		if code, out, errs := called(t, command, "-o", "json"); code != exitOK || json.Unmarshal([]byte(out), &list) != nil || list.Node != "node7" {
+			t.Errorf("%s: exit %d\n%s%s", command, code, out, errs)
+		}
+	}
+	if code, out, errs := called(t, "sources", "kmsg"); code != exitOK || !strings.Contains(out, "/dev/kmsg") {
 		t.Errorf("exit %d\n%s%s", code, out, errs)
 	}
 	if entries, err := os.ReadDir(state); err != nil || len(entries) == 0 {

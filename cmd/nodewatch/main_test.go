@@ -41,7 +41,7 @@ func TestUsage(t *testing.T) {
 		{[]string{"rules"}, 0, "layer2-bond-krbd"},
 		{[]string{"rules", "kmsg-lost"}, 0, "window"},
 		{[]string{"rules", "no-rule"}, 2, "no-rule"},
-		{[]string{"sources"}, 0, "/dev/kmsg"},
+		{[]string{"sources", "no-source"}, 2, "no source \"no-source\""},
 		{[]string{"completion", "bash"}, 0, "complete"},
 		{[]string{"replay", "no such file"}, 2, "no such file"},
 	} {

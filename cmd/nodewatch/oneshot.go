@@ -12,28 +12,27 @@ import (
 	"github.com/nodewatch/nodewatch/internal/launcher"
 	"github.com/nodewatch/nodewatch/internal/node"
 	"github.com/nodewatch/nodewatch/internal/watch"
-	"github.com/nodewatch/nodewatch/pkg/report"
 )
 
 // oneShot runs the daemon's loop until every source has spoken and the NICs have
-// been read twice, and returns the report. As nothing can be watched for long,
+// been read twice, and returns the View. As nothing can be watched for long,
 // rules do not hold findings back.
-func oneShot(ctx context.Context, c config.Config) (report.Report, error) {
+func oneShot(ctx context.Context, c config.Config) (judge.View, error) {
 	ctx, stop := context.WithCancel(ctx)
 	defer stop()
 	s := &shown{}
 	l, err := launcher.Local()
 	if err != nil {
-		return report.Report{}, err
+		return judge.View{}, err
 	}
 	defer l.Close()
 	list, err := sources(ctx, c, machine(), l, s.view)
 	if err != nil {
-		return report.Report{}, err
+		return judge.View{}, err
 	}
 	settings, err := c.Rules.Settings()
 	if err != nil {
-		return report.Report{}, err
+		return judge.View{}, err
 	}
 	settings.Impatient = true
 	views := make(chan judge.View, 1)
@@ -51,13 +50,13 @@ func oneShot(ctx context.Context, c config.Config) (report.Report, error) {
 		select {
 		case last = <-views:
 			if enough(last) {
-				return last.Report, nil
+				return last, nil
 			}
 		case <-ctx.Done():
 			if last.Report.Node != "" {
-				return last.Report, nil
+				return last, nil
 			}
-			return report.Report{}, fmt.Errorf("no verdict within the time given: %s", strings.TrimSpace(ctx.Err().Error()))
+			return judge.View{}, fmt.Errorf("no verdict within the time given: %s", strings.TrimSpace(ctx.Err().Error()))
 		}
 	}
 }

@@ -33,6 +33,7 @@ type replayer struct {
 	output *string
 	tell   *bool
 	conf   *string
+	color  *colorFlag
 
 	config   config.Config // of the reporters
 	launcher *launcher.Client
@@ -40,15 +41,15 @@ type replayer struct {
 
 func (p program) replayCommand(app *kingpin.Application) (string, func(context.Context) int) {
 	cmd := app.Command("replay", "Play a tape or an incident file, and print each change of verdict with its time.")
-	r := &replayer{program: p}
+	r := &replayer{program: p, color: newColorFlag(cmd)}
 	r.file = cmd.Arg("file", "A tape (.jsonl, .zst) or an incident (.txtar).").Required().String()
 	r.serve = cmd.Flag("serve", "Show the page and /metrics at this address while it plays.").PlaceHolder("127.0.0.1:10090").String()
 	r.speed = cmd.Flag("speed", "How many times faster than it happened; 0: as fast as can be. With --serve or --report 10, else 0.").Default("-1").Float64()
 	r.tell = cmd.Flag("report", "Hand what happened to the configured reporters, as if it happened now; its times are moved to now and, at a speed, drawn together.").Bool()
 	r.conf = configFlag(cmd)
 	r.until = cmd.Flag("until", "Stop at this time after the first entry, as 1h6m; with --serve the page stays as it was then. 0: play to the end.").Default("0").Duration()
-	r.brief = cmd.Flag("brief", "No evidence and no advice, only the changes.").Bool()
-	r.output = cmd.Flag("output", "text, or json: one line {\"offset_s\", \"report\"} at the first verdict, at each change of the report and at the end.").Short('o').Default("text").Enum("text", "json")
+	r.brief = cmd.Flag("brief", "Only the changes: no evidence, no advice, and no verdict at the end.").Bool()
+	r.output = cmd.Flag("output", "text, which ends with the verdict as check prints it, or json: one line {\"offset_s\", \"report\"} at the first verdict, at each change of the report and at the end.").Short('o').Default("text").Enum("text", "json")
 	return "replay", r.run
 }
 
@@ -68,7 +69,7 @@ func (r *replayer) run(ctx context.Context) int {
 	if err != nil {
 		return r.fail(exitCritical, err)
 	}
-	s := &shown{}
+	s := &shown{specs: sourceSpecs(config.Default())}
 	if *r.serve != "" {
 		ctx, stop := context.WithCancel(ctx)
 		defer stop()
@@ -95,7 +96,7 @@ func (r *replayer) printer() replayPrinter {
 	if *r.output == "json" {
 		return &reportPrinter{out: r.out}
 	}
-	return &changePrinter{out: r.out, brief: *r.brief, progress: r.progress()}
+	return &changePrinter{out: r.out, brief: *r.brief, progress: r.progress(), style: r.style(r.color)}
 }
 
 // plays plays every entry, in its time if a speed is set, and prints what follows.

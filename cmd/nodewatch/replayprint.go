@@ -26,6 +26,8 @@ type changePrinter struct {
 	out      io.Writer
 	brief    bool
 	progress io.Writer // nil: none is shown
+	style    page.Style
+	last     report.Report
 	started  time.Time
 	printed  uint64 // number of the last transition printed
 	shownAt  time.Time
@@ -34,7 +36,7 @@ type changePrinter struct {
 func (p *changePrinter) print(v judge.View, _ time.Duration) error {
 	if p.started.IsZero() || v.Started.After(p.started) {
 		if !p.started.IsZero() {
-			p.line("%s  nodewatch restarted", v.Started.Format(time.TimeOnly))
+			fmt.Fprintf(p.out, "%s  nodewatch restarted\n", v.Started.Format(time.TimeOnly))
 		}
 		p.started, p.printed = v.Started, 0
 	}
@@ -44,6 +46,7 @@ func (p *changePrinter) print(v judge.View, _ time.Duration) error {
 			p.change(v.Report, t)
 		}
 	}
+	p.last = v.Report
 	if p.progress != nil && time.Since(p.shownAt) > 200*time.Millisecond {
 		p.shownAt = time.Now()
 		fmt.Fprintf(p.progress, "\r%s ", v.Report.At.Format(time.DateTime))
@@ -51,31 +54,47 @@ func (p *changePrinter) print(v judge.View, _ time.Duration) error {
 	return nil
 }
 
-// line prints one line, without control characters.
-func (p *changePrinter) line(format string, args ...any) {
-	fmt.Fprintln(p.out, page.Printable(fmt.Sprintf(format, args...)))
+// detail prints what belongs to the line above it.
+func (p *changePrinter) detail(label, text string) {
+	fmt.Fprint(p.out, page.Item(p.indent(), fmt.Sprintf("%-8s", label), text, p.lines()))
+}
+
+// indent is by how much details are indented: below the text of the line, where there
+// is room.
+func (p *changePrinter) indent() int {
+	if p.style.Width > 0 && !p.style.Whole && p.style.Width < 100 {
+		return 2
+	}
+	return 22
+}
+
+// lines is the style of details: what goes to a program has one line each.
+func (p *changePrinter) lines() page.Style {
+	s := p.style
+	if s.Whole {
+		s.Width = 0
+	}
+	return s
 }
 
 // change prints one transition and, for a finding that is new or worse, its
 // evidence and advice.
 func (p *changePrinter) change(r report.Report, t report.Transition) {
-	p.line("%s", page.TransitionLine(t))
+	fmt.Fprint(p.out, page.Transition(t, p.lines()))
 	worse := report.Severity(t.To).Rank() > report.Severity(t.From).Rank() || t.ImpactFrom != "" && t.Impact.Rank() > t.ImpactFrom.Rank()
 	i := slices.IndexFunc(r.Findings, func(f report.Finding) bool { return f.Rule == t.Rule && f.Subject == t.Subject })
 	if p.brief || !worse || i < 0 || t.To == string(report.Info) {
 		return
 	}
 	for _, e := range r.Findings[i].Evidence {
-		p.line("%22sfor      %s", "", factLine(e))
+		p.detail("for", factLine(e))
 	}
 	for _, e := range r.Findings[i].Against {
-		p.line("%22sagainst  %s", "", factLine(e))
+		p.detail("against", factLine(e))
 	}
 	for _, a := range r.Findings[i].Advice {
-		p.line("%22sdo       %s", "", a.Do)
-		if a.Command != "" {
-			p.line("%22s         $ %s", "", a.Command)
-		}
+		p.detail("do", a.Do)
+		fmt.Fprint(p.out, page.Command(p.indent()+9, a.Command, p.lines()))
 	}
 }
 
@@ -84,10 +103,13 @@ func factLine(e report.Evidence) string {
 	return strings.TrimSpace(fmt.Sprintf("%s  %s", e.At.Format(time.TimeOnly), strings.TrimSpace(e.Source+" "+e.Subject)+": "+strings.TrimPrefix(e.Fact, e.Subject+" ")))
 }
 
-// end erases the progress.
+// end erases the progress, and prints the last verdict as check does.
 func (p *changePrinter) end() error {
 	if p.progress != nil {
 		fmt.Fprint(p.progress, "\r                     \r")
+	}
+	if !p.brief {
+		fmt.Fprint(p.out, "\n"+page.Summary(p.last, p.style))
 	}
 	return nil
 }

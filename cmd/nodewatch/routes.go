@@ -27,6 +27,7 @@ type shown struct {
 	node    string
 	waiting []string // sources that the first View waits for
 	links   []page.Link
+	specs   []page.SourceSpec
 	last    atomic.Pointer[judge.View]
 }
 
@@ -54,7 +55,6 @@ func routes(s *shown, more ...prometheus.Collector) http.Handler {
 	registry.MustRegister(metrics.New(build, s.view), collectors.NewProcessCollector(collectors.ProcessCollectorOpts{}), collectors.NewGoCollector())
 	registry.MustRegister(more...)
 	exposition := &rendering{render: func(*judge.View) ([]byte, error) { return expose(registry) }}
-	report := &rendering{render: func(v *judge.View) ([]byte, error) { return page.JSON(v.Report) }}
 	rules := &rendering{render: func(v *judge.View) ([]byte, error) { return page.RulesHTML(*v, s.links) }}
 	first, history := newPages(page.Main, page.HTML, s.links), newPages(page.HistoryMain, page.HistoryHTML, s.links)
 
@@ -90,13 +90,21 @@ func routes(s *shown, more ...prometheus.Collector) http.Handler {
 			write(w, http.StatusServiceUnavailable, plainText, []byte(notYet+"\n"))
 		})
 	}
-	mux.HandleFunc("GET /api/v1/report", func(w http.ResponseWriter, r *http.Request) {
-		if v := s.last.Load(); v != nil {
-			report.serve(w, r, v, jsonText)
-			return
-		}
-		write(w, http.StatusServiceUnavailable, jsonText, []byte(`{"error":"`+notYet+`"}`+"\n"))
-	})
+	for path, document := range map[string]func(*judge.View) ([]byte, error){
+		"report":   func(v *judge.View) ([]byte, error) { return page.JSON(v.Report) },
+		"sources":  func(v *judge.View) ([]byte, error) { return page.Sources(*v, s.specs, false).JSON() },
+		"rules":    func(v *judge.View) ([]byte, error) { return rulesOf(*v).JSON() },
+		"silences": func(v *judge.View) ([]byte, error) { return silencesOf(*v).JSON() },
+	} {
+		rendered := &rendering{render: document}
+		mux.HandleFunc("GET /api/v1/"+path, func(w http.ResponseWriter, r *http.Request) {
+			if v := s.last.Load(); v != nil {
+				rendered.serve(w, r, v, jsonText)
+				return
+			}
+			write(w, http.StatusServiceUnavailable, jsonText, []byte(`{"error":"`+notYet+`"}`+"\n"))
+		})
+	}
 	for _, path := range []string{"GET /-/healthy", "GET /healthz"} {
 		mux.HandleFunc(path, func(w http.ResponseWriter, _ *http.Request) {
 			write(w, http.StatusOK, plainText, []byte("healthy\n"))

@@ -96,7 +96,7 @@ func (r *runner) daemon(ctx context.Context, c config.Config, l *launcher.Client
 	ctx, stop := context.WithCancel(ctx)
 	defer stop()
 	defer frugal()()
-	s := &shown{node: hostName(c), links: linksOf(c.Links)}
+	s := &shown{node: hostName(c), links: linksOf(c.Links), specs: sourceSpecs(c)}
 	reporters, err := newOutbox(hostName(c), stateDirectory(c), stateWanted(c), func(dir string) ([]watch.Delivery, error) { return deliveries(c, dir, l) })
 	if err != nil {
 		return err

@@ -7,13 +7,11 @@ import (
 	"os"
 	"path/filepath"
 	"slices"
-	"text/tabwriter"
 
 	"github.com/alecthomas/kingpin/v2"
 
 	"github.com/nodewatch/nodewatch/internal/buildinfo"
 	"github.com/nodewatch/nodewatch/internal/config"
-	"github.com/nodewatch/nodewatch/internal/rule"
 	"github.com/nodewatch/nodewatch/pkg/report/wire"
 )
 
@@ -21,28 +19,6 @@ func (p program) versionCommand(app *kingpin.Application) (string, func(context.
 	app.Command("version", "Print version, revision, date, Go and platform.")
 	return "version", func(context.Context) int {
 		fmt.Fprintln(p.out, buildinfo.Read().Text("nodewatch"))
-		return exitOK
-	}
-}
-
-func (p program) rulesCommand(app *kingpin.Application) (string, func(context.Context) int) {
-	cmd := app.Command("rules", "List the failure patterns, or explain one.")
-	id := cmd.Arg("rule", "The rule to explain.").String()
-	file := configFlag(cmd)
-	return "rules", func(context.Context) int {
-		c, err := commandConfig(*file)
-		if err != nil {
-			return p.fail(exitCritical, err)
-		}
-		if *id == "" {
-			fmt.Fprint(p.out, rule.Table(c.Rules))
-			return exitOK
-		}
-		r, found := c.Rules.Rule(*id)
-		if !found {
-			return p.fail(exitCritical, fmt.Errorf("no rule %q in force; nodewatch rules lists them", *id))
-		}
-		fmt.Fprint(p.out, rule.Describe(r))
 		return exitOK
 	}
 }
@@ -114,28 +90,6 @@ func warnings(c config.Config) (list []string) {
 		list = append(list, wire.SecretFile(absolute(c.Ceph.Keyring)).Warning())
 	}
 	return slices.DeleteFunc(list, func(text string) bool { return text == "" })
-}
-
-func (p program) sourcesCommand(app *kingpin.Application) (string, func(context.Context) int) {
-	cmd := app.Command("sources", "List what is read, how often, and what each source needs.")
-	file := configFlag(cmd)
-	return "sources", func(ctx context.Context) int {
-		c, err := commandConfig(*file)
-		if err != nil {
-			return p.fail(exitCritical, err)
-		}
-		w := tabwriter.NewWriter(p.out, 0, 0, 2, ' ', 0)
-		fmt.Fprintln(w, "SOURCE\tEVERY\tREADS\tNEEDS")
-		for _, s := range catalogue() {
-			every := s.every.String()
-			if s.name == "ceph" {
-				every = c.Ceph.Every.String()
-			}
-			fmt.Fprintf(w, "%s\t%s\t%s\t%s\n", s.name, every, s.reads, s.needs)
-		}
-		_ = w.Flush()
-		return exitOK
-	}
 }
 
 // configFlag adds the flag that names the configuration file.

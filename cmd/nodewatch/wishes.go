@@ -7,47 +7,86 @@ import (
 	"fmt"
 	"os"
 	"os/user"
+	"slices"
 	"strconv"
 	"strings"
 	"time"
 
 	"github.com/alecthomas/kingpin/v2"
+	"github.com/prometheus/common/model"
 
 	"github.com/nodewatch/nodewatch/internal/config"
 	"github.com/nodewatch/nodewatch/internal/judge"
+	"github.com/nodewatch/nodewatch/internal/page"
+	"github.com/nodewatch/nodewatch/pkg/report"
 	"github.com/nodewatch/nodewatch/pkg/wish"
 )
+
+// How long a command that overrides something asks the daemon, and waits until the
+// daemon has taken it up, which reads the file every two seconds.
+const (
+	askWhileChanging = 5 * time.Second
+	takenUpWithin    = 8 * time.Second
+)
+
+// An overrider is a command that overrides something.
+type overrider struct {
+	*client
+	conf config.Config
+}
+
+// overrider adds the flags of such a command.
+func (p program) overrider(cmd *kingpin.CmdClause) *overrider {
+	none := ""
+	return &overrider{client: &client{program: p, file: configFlag(cmd), url: &none, ca: &none}}
+}
 
 // maintenanceStart says that the node is being worked on.
 func (p program) maintenanceStart(app *kingpin.Application) (string, func(context.Context) int) {
 	cmd := maintenance(app).Command("start", "The node is being worked on: nobody is paged, everything is recorded, status pages show maintenance. It ends by itself.")
-	span := cmd.Flag("for", "How long, such as 2h or 90m.").PlaceHolder("2h").Required().Duration()
-	reason, by, file := reasonFlag(cmd), byFlag(cmd), configFlag(cmd)
+	length := cmd.Flag("for", "How long, such as 2h, 90m or 1d.").PlaceHolder("2h").Required().String()
+	reason, by, o := reasonFlag(cmd), byFlag(cmd), p.overrider(cmd)
 	return "maintenance start", func(ctx context.Context) int {
 		now := time.Now().UTC().Truncate(time.Second)
-		if *span <= 0 || *span > wish.MaxSpan {
-			return p.fail(exitCritical, errors.New("--for must be from 1s to 8784h (a year)"))
+		span, err := duration(*length)
+		if err != nil || span < time.Second || span > wish.MaxSpan {
+			return p.fail(exitCritical, fmt.Errorf("--for %q must be a duration from 1s to 366d, such as 2h or 1d", *length))
 		}
-		m := &wish.Maintenance{Since: now, Until: now.Add(*span), By: *by, Reason: *reason}
-		return p.change(ctx, *file, func(w wish.Wishes) (wish.Wishes, error) {
-			w.Maintenance = m
+		m := &wish.Maintenance{Since: now, Until: now.Add(span), By: *by, Reason: *reason}
+		var old *wish.Maintenance
+		if err := o.change(ctx, func(w wish.Wishes) (wish.Wishes, error) {
+			old, w.Maintenance = w.Maintenance, m
 			return w, nil
-		})
+		}); err != nil {
+			return p.fail(exitCritical, err)
+		}
+		o.say("Maintenance until %s by %s: %s.", localTime(m.Until), m.By, m.Reason)
+		if old != nil {
+			o.say("It replaces the one until %s by %s: %s.", localTime(old.Until), old.By, old.Reason)
+		}
+		o.say("Nobody is paged for this node. It ends by itself, or with: nodewatch maintenance stop")
+		return o.takenUp(ctx, func(l page.SilenceList) bool { return l.Maintenance != nil && l.Maintenance.Until.Equal(m.Until) })
 	}
 }
 
 // maintenanceStop ends a maintenance early.
 func (p program) maintenanceStop(app *kingpin.Application) (string, func(context.Context) int) {
-	cmd := maintenance(app).Command("stop", "The work is done.")
-	file := configFlag(cmd)
+	cmd := maintenance(app).Command("stop", "The work is done: end the maintenance before its time.")
+	o := p.overrider(cmd)
 	return "maintenance stop", func(ctx context.Context) int {
-		return p.change(ctx, *file, func(w wish.Wishes) (wish.Wishes, error) {
+		var old wish.Maintenance
+		if err := o.change(ctx, func(w wish.Wishes) (wish.Wishes, error) {
 			if w.Maintenance == nil {
 				return w, errors.New("no maintenance is under way")
 			}
-			w.Maintenance = nil
+			old, w.Maintenance = *w.Maintenance, nil
 			return w, nil
-		})
+		}); err != nil {
+			return p.fail(exitCritical, err)
+		}
+		o.say("Ended the maintenance until %s by %s: %s.", localTime(old.Until), old.By, old.Reason)
+		o.say("Findings page again.")
+		return o.takenUp(ctx, func(l page.SilenceList) bool { return l.Maintenance == nil })
 	}
 }
 
@@ -62,139 +101,237 @@ func maintenance(app *kingpin.Application) *kingpin.CmdClause {
 // lastIncident is what ack takes in the place of a rule for the last incident.
 const lastIncident = "incident"
 
+// An acknowledger acknowledges findings.
+type acknowledger struct {
+	*overrider
+	a        wish.Acceptance
+	until    string
+	withdraw bool
+	ahead    bool
+}
+
 // ackCommand acknowledges a finding until a date.
 func (p program) ackCommand(app *kingpin.Application) (string, func(context.Context) int) {
 	cmd := app.Command("ack", "Acknowledge a finding until a date: it stays visible, marked with who and until when, and pages nobody.").Alias("accept")
-	a := wish.Acceptance{}
-	cmd.Arg("rule", "The finding's rule, as nodewatch rules lists them; or \"incident\" for the last incident, which is no longer shown then.").Required().StringVar(&a.Rule)
-	cmd.Arg("subject", "What the finding is about, such as bond0; without it every subject of the rule.").StringVar(&a.Subject)
-	until := cmd.Flag("until", "Until when: 2026-12-24 (the end of that day), \"2026-12-24 06:00\" (local time), or how long: 72h.").PlaceHolder("DATE").String()
-	cmd.Flag("severity", "The highest severity to live with: what gets worse pages.").Default("warning").EnumVar(&a.Severity, "info", "warning", "critical")
-	withdraw := cmd.Flag("withdraw", "No longer live with it.").Bool()
-	reason := cmd.Flag("reason", "Why, for those who read it at night.").String()
-	by, file := byFlag(cmd), configFlag(cmd)
+	k := &acknowledger{overrider: p.overrider(cmd)}
+	cmd.Arg("rule", "The finding's rule, as nodewatch rules lists them; or \"incident\" for the last incident, which is no longer shown then.").Required().StringVar(&k.a.Rule)
+	cmd.Arg("subject", "What the finding is about, such as bond0; without it every subject of the rule.").StringVar(&k.a.Subject)
+	cmd.Flag("until", "Until when: 2026-12-24 (the end of that day), \"2026-12-24 06:00\" (local time), or how long: 72h, 3d.").PlaceHolder("DATE").StringVar(&k.until)
+	cmd.Flag("severity", "The highest severity to acknowledge: what gets worse pages.").Default("warning").EnumVar(&k.a.Severity, "info", "warning", "critical")
+	cmd.Flag("ahead", "Acknowledge a subject of which the rule is not raised yet.").BoolVar(&k.ahead)
+	cmd.Flag("withdraw", "No longer acknowledge it.").BoolVar(&k.withdraw)
+	cmd.Flag("reason", "Why, for those who read it at night.").StringVar(&k.a.Reason)
+	by := byFlag(cmd)
 	return "ack", func(ctx context.Context) int {
-		c, err := commandConfig(*file)
-		if err != nil {
-			return p.fail(exitCritical, err)
-		}
-		if a.Rule == lastIncident {
-			a.Rule, *until, *reason = judge.IncidentOver, cmp.Or(*until, "24h"), cmp.Or(*reason, "acknowledged")
-		}
-		if _, on := c.Rules.Rule(a.Rule); !on {
-			return p.fail(exitCritical, fmt.Errorf("no rule %q in force; nodewatch rules lists them", a.Rule))
-		}
-		if *withdraw {
-			return p.change(ctx, *file, withdrawn(a))
-		}
-		now := time.Now()
-		a.At, a.By, a.Reason = now.UTC().Truncate(time.Second), *by, *reason
-		if a.Until, err = end(*until, now); err != nil {
-			return p.fail(exitCritical, err)
-		}
-		if a.Reason == "" {
-			return p.fail(exitCritical, errors.New("--reason is needed: those who read it at night want to know why"))
-		}
-		return p.change(ctx, *file, func(w wish.Wishes) (wish.Wishes, error) {
-			w, _ = withdrawn(a)(w)
-			w.Accepted = append(w.Accepted, a)
-			return w, nil
-		})
+		k.a.By = *by
+		return k.run(ctx)
 	}
 }
 
-// withdrawn takes the acceptance of the same rule and subject away.
-func withdrawn(a wish.Acceptance) func(wish.Wishes) (wish.Wishes, error) {
-	return func(w wish.Wishes) (wish.Wishes, error) {
-		var left []wish.Acceptance
-		for _, x := range w.Accepted {
-			if x.Rule != a.Rule || x.Subject != a.Subject {
-				left = append(left, x)
-			}
+func (k *acknowledger) run(ctx context.Context) int {
+	conf, err := commandConfig(*k.file)
+	if err != nil {
+		return k.fail(exitCritical, err)
+	}
+	incident := k.a.Rule == lastIncident
+	if incident {
+		k.a.Rule, k.until, k.a.Reason = judge.IncidentOver, cmp.Or(k.until, "24h"), cmp.Or(k.a.Reason, "acknowledged")
+	}
+	if _, on := conf.Rules.Rule(k.a.Rule); !on {
+		return k.fail(exitCritical, noRule(k.a.Rule))
+	}
+	if k.withdraw {
+		return k.takeBack(ctx)
+	}
+	now := time.Now()
+	k.a.At = now.UTC().Truncate(time.Second)
+	if k.a.Until, err = end(k.until, now); err != nil {
+		return k.fail(exitCritical, err)
+	}
+	if k.a.Reason == "" {
+		return k.fail(exitCritical, errors.New("--reason is needed: those who read it at night want to know why"))
+	}
+	asking, cancel := context.WithTimeout(ctx, askWhileChanging)
+	defer cancel()
+	var r report.Report
+	asked := k.ask(asking, conf, "/api/v1/report", &r)
+	if asked == nil {
+		if err := k.refuses(r, incident); err != nil {
+			return k.fail(exitCritical, err)
 		}
-		if len(left) == len(w.Accepted) {
-			return w, fmt.Errorf("%s is not accepted; nodewatch wishes lists what is", strings.TrimSpace(a.Rule+" "+a.Subject))
-		}
-		w.Accepted = left
+	}
+	if err := k.change(ctx, func(w wish.Wishes) (wish.Wishes, error) {
+		w, _ = without(w, k.a)
+		w.Accepted = append(w.Accepted, k.a)
 		return w, nil
+	}); err != nil {
+		return k.fail(exitCritical, err)
 	}
-}
-
-// wishesCommand lists what holds.
-func (p program) wishesCommand(app *kingpin.Application) (string, func(context.Context) int) {
-	cmd := app.Command("wishes", "List the maintenance under way and the findings that are accepted.")
-	file := configFlag(cmd)
-	return "wishes", func(ctx context.Context) int {
-		c, err := commandConfig(*file)
-		if err != nil {
-			return p.fail(exitCritical, err)
-		}
-		w, err := wish.Read(ctx, stateDirectory(c))
-		if err != nil {
-			return p.fail(exitCritical, err)
-		}
-		p.list(w.Without(time.Now()))
+	k.say("Acknowledged %s up to severity %s until %s by %s: %s.", k.what(), k.a.Severity, localTime(k.a.Until), k.a.By, k.a.Reason)
+	if asked != nil {
+		k.say("%s Whether it is raised has not been checked.", notLive(asked))
 		return exitOK
 	}
+	k.sayEffect(r)
+	return k.takenUp(ctx, func(l page.SilenceList) bool {
+		return slices.ContainsFunc(l.Acknowledged, func(x page.ListAcknowledged) bool {
+			return x.Rule == k.a.Rule && x.Subject == k.a.Subject && x.Until.Equal(k.a.Until)
+		})
+	})
 }
 
-// change changes the wishes, leaves out those that are over, and shows what holds.
-func (p program) change(ctx context.Context, file string, change func(wish.Wishes) (wish.Wishes, error)) int {
-	c, err := commandConfig(file)
-	if err != nil {
-		return p.fail(exitCritical, err)
+// what is acknowledged, for people.
+func (k *acknowledger) what() string {
+	if k.a.Subject == "" {
+		return k.a.Rule + " (every subject)"
 	}
-	var now wish.Wishes
-	if err := changeIn(ctx, c, func(w wish.Wishes) (wish.Wishes, error) {
-		w, err := change(w.Without(time.Now()))
-		now = w
-		return w, err
-	}); err != nil {
-		return p.fail(exitCritical, err)
-	}
-	p.list(now)
-	return exitOK
+	return k.a.Rule + " on " + k.a.Subject
 }
 
-func changeIn(ctx context.Context, c config.Config, change func(wish.Wishes) (wish.Wishes, error)) error {
-	dir := stateDirectory(c)
+// refuses says why the finding cannot be acknowledged, as the daemon's report has it;
+// nil if it can.
+func (k *acknowledger) refuses(r report.Report, incident bool) error {
+	switch {
+	case incident && r.Incident == nil:
+		return errors.New("there is no incident to acknowledge")
+	case incident && r.Incident.End.IsZero():
+		return errors.New("the incident is still in progress; acknowledge it once it is over")
+	case k.a.Subject == "" || k.ahead:
+		return nil
+	}
+	var subjects []string
+	for _, f := range k.raised(r) {
+		if f.Subject == k.a.Subject {
+			return nil
+		}
+		if f.Subject != "" {
+			subjects = append(subjects, f.Subject)
+		}
+	}
+	where := "it is not raised at all"
+	if len(subjects) > 0 {
+		where = "it is raised on " + strings.Join(subjects, ", ")
+	}
+	return fmt.Errorf("%s is not raised on %q; %s. Add --ahead to acknowledge it before it is raised", k.a.Rule, k.a.Subject, where)
+}
+
+// raised are the raised findings of the rule.
+func (k *acknowledger) raised(r report.Report) []report.Finding {
+	return slices.DeleteFunc(slices.Clone(r.Findings), func(f report.Finding) bool { return f.Rule != k.a.Rule })
+}
+
+// sayEffect says which raised findings it silences, and which are too severe for it.
+func (k *acknowledger) sayEffect(r report.Report) {
+	n := 0
+	for _, f := range k.raised(r) {
+		if k.a.Subject != "" && f.Subject != k.a.Subject {
+			continue
+		}
+		n++
+		if f.Severity.Rank() > report.Severity(k.a.Severity).Rank() {
+			k.say("%s is %s now and still pages: add --severity %s to acknowledge that.", strings.TrimSpace(f.Rule+" "+f.Subject), f.Severity, f.Severity)
+			continue
+		}
+		k.say("No longer pages: %s %s", f.Severity, f.Summary)
+	}
+	if n == 0 {
+		k.say("It is not raised now.")
+	}
+}
+
+// takeBack withdraws an acknowledgement.
+func (k *acknowledger) takeBack(ctx context.Context) int {
+	if err := k.change(ctx, func(w wish.Wishes) (wish.Wishes, error) { return without(w, k.a) }); err != nil {
+		return k.fail(exitCritical, err)
+	}
+	k.say("No longer acknowledged: %s. It pages again.", k.what())
+	return k.takenUp(ctx, func(l page.SilenceList) bool {
+		return !slices.ContainsFunc(l.Acknowledged, func(x page.ListAcknowledged) bool { return x.Rule == k.a.Rule && x.Subject == k.a.Subject })
+	})
+}
+
+// without takes the acknowledgement of the same rule and subject away.
+func without(w wish.Wishes, a wish.Acceptance) (wish.Wishes, error) {
+	left := slices.DeleteFunc(slices.Clone(w.Accepted), func(x wish.Acceptance) bool { return x.Rule == a.Rule && x.Subject == a.Subject })
+	if len(left) == len(w.Accepted) {
+		return w, fmt.Errorf("%s is not acknowledged; nodewatch silences lists what is", strings.TrimSpace(a.Rule+" "+a.Subject))
+	}
+	w.Accepted = left
+	return w, nil
+}
+
+// say prints a line, broken to the terminal.
+func (o *overrider) say(format string, args ...any) {
+	fmt.Fprint(o.out, page.Paragraph(fmt.Sprintf(format, args...), o.style(nil)))
+}
+
+// change changes the overrides, and leaves out those that are over.
+func (o *overrider) change(ctx context.Context, change func(wish.Wishes) (wish.Wishes, error)) error {
+	var err error
+	if o.conf, err = commandConfig(*o.file); err != nil {
+		return err
+	}
+	dir := stateDirectory(o.conf)
 	if err := os.MkdirAll(dir, 0o755); err != nil {
 		return fmt.Errorf("state directory: %w; run this as root, or name another with state_directory", err)
 	}
-	return wish.Change(ctx, dir, change)
+	return wish.Change(ctx, dir, func(w wish.Wishes) (wish.Wishes, error) {
+		return change(w.Without(time.Now()))
+	})
 }
 
-func (p program) list(w wish.Wishes) {
-	if w.Maintenance == nil && len(w.Accepted) == 0 {
-		fmt.Fprintln(p.out, "no maintenance, and nothing is accepted")
-		return
-	}
-	if m := w.Maintenance; m != nil {
-		fmt.Fprintf(p.out, "maintenance until %s by %s: %s\n", m.Until.Local().Format("2006-01-02 15:04:05 MST"), m.By, m.Reason)
-	}
-	for _, a := range w.Accepted {
-		subject := a.Subject
-		if subject == "" {
-			subject = "(every subject)"
+// takenUp waits until the daemon has taken the change up, and says so where it has
+// not. Without a daemon there is nobody to wait for.
+func (o *overrider) takenUp(ctx context.Context, done func(page.SilenceList) bool) int {
+	ctx, cancel := context.WithTimeout(ctx, takenUpWithin)
+	defer cancel()
+	for {
+		var l page.SilenceList
+		err := o.ask(ctx, o.conf, "/api/v1/silences", &l)
+		switch {
+		case errors.Is(err, errNoDaemon):
+			o.say("%s It takes this up when it starts.", noDaemon)
+			return exitOK
+		case err == nil && done(l):
+			o.say("The daemon has taken it up.")
+			return exitOK
 		}
-		fmt.Fprintf(p.out, "accepted until %s by %s, up to %s: %s %s: %s\n", a.Until.Local().Format("2006-01-02 15:04:05 MST"), a.By, a.Severity, a.Rule, subject, a.Reason)
+		select {
+		case <-time.After(250 * time.Millisecond):
+		case <-ctx.Done():
+			return o.fail(exitWarning, fmt.Errorf("%s is changed, but the daemon has not taken it up within %s; see the source wishes in: nodewatch sources", stateDirectory(o.conf), takenUpWithin))
+		}
 	}
+}
+
+// localTime is a time for an operator at a terminal.
+func localTime(t time.Time) string { return t.Local().Format("2006-01-02 15:04 MST") }
+
+// duration reads a duration as Prometheus writes it, such as 1d or 2h30m, or as Go does.
+func duration(text string) (time.Duration, error) {
+	if d, err := model.ParseDuration(text); err == nil {
+		return time.Duration(d), nil
+	}
+	return time.ParseDuration(text)
 }
 
 // end is the time that --until names.
 func end(text string, now time.Time) (time.Time, error) {
 	var at time.Time
-	if d, err := time.ParseDuration(text); err == nil {
+	if d, err := duration(text); err == nil {
 		at = now.Add(d)
 	} else if day, err := time.ParseInLocation(time.DateOnly, text, now.Location()); err == nil {
 		at = day.AddDate(0, 0, 1)
 	} else if minute, err := time.ParseInLocation("2006-01-02 15:04", text, now.Location()); err == nil {
 		at = minute
 	} else if at, err = time.Parse(time.RFC3339, text); err != nil {
-		return at, fmt.Errorf("--until %q is no date: 2026-12-24, \"2026-12-24 06:00\" or 72h", text)
+		return at, fmt.Errorf("--until %q is no date: 2026-12-24, \"2026-12-24 06:00\", 72h or 3d", text)
 	}
-	if !at.After(now) || at.Sub(now) > wish.MaxSpan {
-		return at, fmt.Errorf("--until %q must lie in the coming year", text)
+	switch {
+	case !at.After(now):
+		return at, fmt.Errorf("--until %q is in the past", text)
+	case at.Sub(now) > wish.MaxSpan:
+		return at, fmt.Errorf("--until %q is more than a year ahead", text)
 	}
 	return at.UTC().Truncate(time.Second), nil
 }
@@ -203,7 +340,7 @@ func reasonFlag(cmd *kingpin.CmdClause) *string {
 	return cmd.Flag("reason", "Why, for those who read it at night.").Required().String()
 }
 
-// byFlag is who wishes: whoever has become root with sudo, else the user.
+// byFlag is who overrides: whoever has become root with sudo, else the user.
 func byFlag(cmd *kingpin.CmdClause) *string {
 	who := os.Getenv("SUDO_USER")
 	if who == "" {

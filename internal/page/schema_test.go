@@ -56,9 +56,11 @@ func (f *further) UnmarshalJSON(raw []byte) error {
 	return d.Decode(&f.of)
 }
 
-func readSchema(t *testing.T) *schema {
+func readSchema(t *testing.T) *schema { return readSchemaOf(t, "report") }
+
+func readSchemaOf(t *testing.T, name string) *schema {
 	t.Helper()
-	raw, err := os.ReadFile("../../docs/report.schema.json")
+	raw, err := os.ReadFile("../../docs/" + name + ".schema.json")
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -292,6 +294,8 @@ func compareWith(t *testing.T, root, s *schema, typ reflect.Type, path string) {
 		wantKind(t, s, path, "boolean", "")
 	case typ.Kind() == reflect.Uint64, typ.Kind() == reflect.Int:
 		wantKind(t, s, path, "integer", "")
+	case typ.Kind() == reflect.Float64:
+		wantKind(t, s, path, "number", "")
 	case typ.Kind() == reflect.String:
 		wantKind(t, s, path, "string", "")
 	default:

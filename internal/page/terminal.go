@@ -17,7 +17,10 @@ type terminal struct {
 
 // head begins a part.
 func (t *terminal) head(title string) {
-	t.b.WriteString("\n" + t.paint("1", title) + "\n")
+	t.b.WriteString("\n")
+	for _, line := range t.broken(title, 0) {
+		t.b.WriteString(t.paint("1", line) + "\n")
+	}
 }
 
 // line writes a text with every line of it indented.
@@ -28,49 +31,145 @@ func (t *terminal) item(indent int, tone tone, label, text string) {
 	t.put(indent, tone, label, text)
 }
 
+// hanging writes a text behind a head that is not broken; its other lines are indented.
+func (t *terminal) hanging(head, text string) {
+	const indent = 4
+	for i, line := range t.brokenAfter(text, indent, utf8.RuneCountInString(head)) {
+		if i > 0 {
+			head = strings.Repeat(" ", indent)
+		}
+		t.b.WriteString(strings.TrimRight(head+line, " ") + "\n")
+	}
+}
+
 // whole writes a line that is not broken.
 func (t *terminal) whole(indent int, text string) {
 	t.b.WriteString(strings.TrimRight(strings.Repeat(" ", indent)+Printable(text), " ") + "\n")
 }
 
-// command writes a command, which is not broken, so that it can be pasted.
+// command writes a command so that it can be pasted: what is longer than a line goes
+// on behind a backslash in the next one.
 func (t *terminal) command(indent int, text string) {
-	if text != "" {
+	if text == "" {
+		return
+	}
+	text = Printable(text)
+	if t.style.Width <= 0 || t.style.Whole {
 		t.whole(indent, text)
+		return
+	}
+	if indent+2 > t.width()/3 {
+		indent = 2
+	}
+	for i, line := range continued(text, t.width()-indent-2) {
+		in := indent
+		if i > 0 {
+			in += 2
+		}
+		t.whole(in, line)
 	}
 }
 
+// continued breaks a command of a shell at blanks outside of quotes, so that no line is
+// longer than room where a blank allows it. A line that goes on ends in a backslash.
+func continued(command string, room int) []string {
+	var words []string
+	start, quote, escaped := 0, rune(0), false
+	for i, r := range command {
+		switch {
+		case escaped:
+			escaped = false
+		case r == '\\' && quote != '\'':
+			escaped = true
+		case quote != 0:
+			if r == quote {
+				quote = 0
+			}
+		case r == '\'' || r == '"':
+			quote = r
+		case r == ' ' && strings.HasPrefix(command[start:], "#"): // a comment ends with its line
+		case r == ' ':
+			words = append(words, command[start:i])
+			start = i + 1
+		}
+	}
+	words = append(words, command[start:])
+	var lines []string
+	line := words[0]
+	for _, word := range words[1:] {
+		if utf8.RuneCountInString(line)+1+utf8.RuneCountInString(word)+2 > room {
+			lines = append(lines, line+" \\")
+			line = word
+			continue
+		}
+		line += " " + word
+	}
+	return append(lines, line)
+}
+
+// see says where a rule is explained: at its address or, where that has no room, by the
+// command that explains it too.
+func (t *terminal) see(indent int, rule, runbook string) {
+	const label = "see     "
+	if t.style.Width > 0 && !t.style.Whole && indent+len(label)+utf8.RuneCountInString(runbook) > t.width() {
+		runbook = "nodewatch rules " + rule
+	}
+	t.item(indent, "", strings.TrimSpace(label)+"    ", runbook)
+}
+
+// width is the width to which lines are broken.
+func (t *terminal) width() int { return max(t.style.Width, leastWidth) }
+
 func (t *terminal) put(indent int, tone tone, label, text string) {
 	label = Printable(label)
-	pad := indent
-	t.b.WriteString(strings.Repeat(" ", indent))
+	lines := t.broken(Printable(text), indent)
+	pad := strings.Repeat(" ", indent)
+	t.b.WriteString(pad)
 	if label != "" {
-		t.b.WriteString(t.paint(ink(tone), label) + " ")
-		pad += utf8.RuneCountInString(label) + 1
-	}
-	if t.style.Width > 0 && pad > max(t.style.Width, leastWidth)/2 {
-		pad = indent + 2
-	}
-	for i, l := range t.broken(Printable(text), pad) {
-		if i > 0 {
-			t.b.WriteString(strings.Repeat(" ", pad))
+		beside := indent + utf8.RuneCountInString(label) + 1
+		if t.style.Width > 0 && beside > t.width()/2 { // below it, but for what has room
+			pad = strings.Repeat(" ", indent+2)
+			if lines = t.brokenAfter(Printable(text), indent+2, beside); lines[0] == "" {
+				label = strings.TrimRight(label, " ")
+			}
+		} else {
+			pad = strings.Repeat(" ", beside)
+			lines = t.broken(Printable(text), beside)
 		}
-		t.b.WriteString(l + "\n")
+		t.b.WriteString(t.paint(ink(tone), label))
+		if lines[0] != "" {
+			t.b.WriteByte(' ')
+		}
+	}
+	t.b.WriteString(lines[0] + "\n")
+	for _, l := range lines[1:] {
+		t.b.WriteString(pad + l + "\n")
 	}
 }
 
 // broken breaks a text between words, so that a line of it fits beside pad columns.
-func (t *terminal) broken(text string, pad int) []string {
+func (t *terminal) broken(text string, pad int) []string { return t.brokenAfter(text, pad, pad) }
+
+// brokenAfter breaks a text whose first line begins after so many columns, the others
+// after pad. A word that is longer than a line is cut, but for an address.
+func (t *terminal) brokenAfter(text string, pad, first int) []string {
 	if t.style.Width <= 0 {
 		return []string{text}
 	}
-	room := max(t.style.Width, leastWidth) - pad
 	var lines []string
-	line, length := "", 0
+	line, length, room := "", 0, t.width()-first
+	end := func() {
+		lines, line, length, room = append(lines, line), "", 0, t.width()-pad
+	}
 	for _, word := range strings.Fields(text) {
 		n := utf8.RuneCountInString(word)
-		if length > 0 && length+1+n > room {
-			lines, line, length = append(lines, line), "", 0
+		if length > 0 && length+1+n > room || length == 0 && n > room && len(lines) == 0 && first > pad {
+			end()
+		}
+		for runes := []rune(word); n > room && !strings.Contains(word, "://") && room > 0; runes = []rune(word) {
+			line, word = string(runes[:room]), string(runes[room:])
+			n -= room
+			end()
 		}
 		if length > 0 {
 			line, length = line+" ", length+1
@@ -80,7 +179,7 @@ func (t *terminal) broken(text string, pad int) []string {
 	return append(lines, line)
 }
 
-// paint gives a text a terminal's colour, if there is to be any.
+// paint gives a text a terminal's color, if there is to be any.
 func (t *terminal) paint(code, text string) string {
 	if !t.style.Color || code == "" {
 		return text
@@ -88,7 +187,7 @@ func (t *terminal) paint(code, text string) string {
 	return "\x1b[" + code + "m" + text + "\x1b[0m"
 }
 
-// ink is a tone as a terminal's colour.
+// ink is a tone as a terminal's color.
 func ink(t tone) string {
 	switch t {
 	case bad:

@@ -19,12 +19,40 @@ const (
 // A Style is how text is written to a terminal.
 type Style struct {
 	Color bool
-	Width int // columns; 0: lines are not broken
+	Width int  // columns; 0: lines are not broken
+	Whole bool // commands are not broken, however long they are
 }
 
-// Text is the summary of a View for a terminal. Of a View that has a Report and
-// no Snapshot, as a client of the daemon knows it, it shows the Report. Without
-// colour it can be pasted into a ticket. Commands are never broken.
+// Paragraph is a text broken to the width, with a line break at its end.
+func Paragraph(text string, s Style) string { return Item(0, "", text, s) }
+
+// Item is a label and a text that is broken to the right of it, with a line break at its end.
+func Item(indent int, label, text string, s Style) string {
+	t := &terminal{style: s}
+	t.item(indent, "", label, text)
+	return t.b.String()
+}
+
+// Command is a command broken, if at all, so that it can be pasted, with a line break at its end.
+func Command(indent int, text string, s Style) string {
+	t := &terminal{style: s}
+	t.command(indent, text)
+	return t.b.String()
+}
+
+// Summary is the verdict on a report for a terminal, with what to do first, and the
+// incident that lasts or is over.
+func Summary(r report.Report, s Style) string {
+	t := &terminal{style: s}
+	t.verdict(r)
+	t.incident(r)
+	return t.b.String()
+}
+
+// Text is a View for a terminal: the verdict and what to do first, then the rest. Of a
+// View that has a Report and no Snapshot, as a client of the daemon knows it, it shows
+// the Report. Without color it can be pasted into a ticket. A command is broken, if at
+// all, so that it can be pasted with its line breaks.
 func Text(v judge.View, s Style) string {
 	r := v.Report
 	t := &terminal{style: s}
@@ -54,7 +82,32 @@ func (t *terminal) verdict(r report.Report) {
 	if len(more) > 0 {
 		t.line(2, strings.Join(more, "; "))
 	}
-	t.line(2, fmt.Sprintf("report of %s by nodewatch %s", stamp(r.At), r.Version))
+	for i, a := range firstSteps(r) {
+		label := "Do this first:"
+		if i > 0 {
+			label = "Then:"
+		}
+		t.item(2, v.Tone, label, a.Do)
+		t.command(4, a.Command)
+	}
+	t.line(2, fmt.Sprintf("Report of %s by nodewatch %s", stamp(r.At), r.Version))
+}
+
+// firstSteps are what to do first, as on the page or, where the node cannot be seen, how
+// to see it.
+func firstSteps(r report.Report) []report.Advice {
+	if first := firstOf(r); first != nil {
+		return first.Steps
+	}
+	if verdictOn(r).Code != exitUnknown {
+		return nil
+	}
+	for _, s := range sourcesOf(r) {
+		if s.place() == 0 && s.Remedy != "" {
+			return []report.Advice{{Do: s.Name + ": " + s.Remedy}}
+		}
+	}
+	return nil
 }
 
 func (t *terminal) components(r report.Report) {
@@ -103,7 +156,7 @@ func (t *terminal) findings(r report.Report) {
 			t.item(4, "", "against", fact(e, r.At))
 		}
 		if f.Runbook != "" {
-			t.command(4, "see     "+f.Runbook)
+			t.see(4, f.Rule, f.Runbook)
 		}
 		n := min(len(g.Explained), room)
 		room -= n
@@ -158,12 +211,17 @@ func (t *terminal) ports(list []portView) {
 			if !way.bar.Known {
 				continue
 			}
-			text := fmt.Sprintf("%s %13s", way.name, way.bar.Rate)
+			text, short := fmt.Sprintf("%s %13s", way.name, way.bar.Rate), way.name+" "+way.bar.Rate
 			for _, b := range way.bar.Bars {
 				if b.Fill == fillShare {
 					text += "  " + gauge(b.Width)
 				}
 				text += fmt.Sprintf(" %15s", b.Text)
+				short += ", " + b.Text
+			}
+			if t.style.Width > 0 && len(text)+6 > max(t.style.Width, leastWidth) {
+				t.line(6, short)
+				continue
 			}
 			t.whole(6, text)
 		}

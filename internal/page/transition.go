@@ -15,11 +15,24 @@ const clear = "clear"
 // TransitionLine is one change of verdict in one line of text, without a line
 // break: when, what became of it, which finding, and what it says.
 func TransitionLine(t report.Transition) string {
-	line := fmt.Sprintf("%s  %-8s %-8s  %s", t.At.UTC().Format(time.RFC3339), change(t), level(t), finding(t.Rule, t.Subject))
+	head, text := transitionParts(t)
+	return head + text
+}
+
+// Transition is one change of verdict for a terminal, with a line break at its end.
+func Transition(x report.Transition, s Style) string {
+	t := &terminal{style: s}
+	head, text := transitionParts(x)
+	t.hanging(head, text)
+	return t.b.String()
+}
+
+func transitionParts(t report.Transition) (head, text string) {
+	text = finding(t.Rule, t.Subject)
 	for _, note := range notesOf(t) {
-		line += " (" + note + ")"
+		text += " (" + note + ")"
 	}
-	return Printable(line + ": " + t.Summary)
+	return fmt.Sprintf("%s  %-8s %-8s  ", t.At.UTC().Format(time.RFC3339), change(t), level(t)), Printable(text + ": " + t.Summary)
 }
 
 // notesOf are what else must be known of a transition, but of one that clears: what

@@ -109,64 +109,43 @@ func perSeverity(r Rule, t Timing, zero, other string) string {
 	return strings.Join(parts, ", ")
 }
 
-// Table lists the rules of a book for a terminal, those that are switched off last.
-func Table(b RuleSet) string {
-	rows := [][]string{{"RULE", "SEVERITY", "COMPONENT", "FOR", "KEEP FIRING FOR", "WHAT IT IS"}}
-	row := func(r Rule, severity string) {
-		rows = append(rows, []string{r.ID, severity, string(r.Component), short(r.For), short(r.KeepFiringFor), r.Title})
-	}
-	for _, r := range b.Rules {
-		row(r, severities(r))
-	}
-	for _, r := range b.All() {
-		if _, on := b.Rule(r.ID); !on {
-			row(r, "off")
-		}
-	}
-	return columns(rows)
-}
-
-// severities are the severities of a rule without the words around them.
-func severities(r Rule) string {
-	var list []string
-	for _, s := range []string{"info", "warning", "critical"} {
-		if strings.Contains(r.Severity, s) {
+// Severities are the severities that the rule can have, the lowest first.
+func (r Rule) Severities() []report.Severity {
+	var list []report.Severity
+	for _, s := range []report.Severity{report.Info, report.Warning, report.Critical} {
+		if strings.Contains(r.Severity, string(s)) {
 			list = append(list, s)
 		}
+	}
+	return list
+}
+
+func severities(r Rule) string {
+	var list []string
+	for _, s := range r.Severities() {
+		list = append(list, string(s))
 	}
 	return strings.Join(list, ", ")
 }
 
-// short is a timing for a table's cell, from the lowest severity to the highest.
-func short(t Timing) string {
-	list := slices.Compact([]time.Duration{t.Info, t.Warning, t.Critical})
-	words := make([]string, len(list))
-	for i, d := range list {
-		words[i] = "-"
-		if d > 0 {
-			words[i] = spelledDuration(d)
-		}
-	}
-	return strings.Join(words, "/")
-}
-
-// Describe explains one rule for a terminal.
-func Describe(r Rule) string {
+// Describe explains one rule for a terminal of so many columns.
+func Describe(r Rule, width int) string {
 	var w strings.Builder
-	fmt.Fprintf(&w, "%s: %s\n\n%s\n\n", r.ID, r.Title, wrapped(r.About, "", 100))
+	indented := func(text, indent string) string { return wrapped(text, indent, max(width-len(indent), 20)) }
+	fmt.Fprintf(&w, "%s\n\n%s\n\n", indented(r.ID+": "+r.Title, ""), indented(r.About, ""))
 	for _, fact := range Properties(r) {
-		fmt.Fprintf(&w, "%-10s %s\n", fact[0], wrapped(fact[1], "           ", 89))
+		fmt.Fprintf(&w, "%-10s %s\n", fact[0], indented(fact[1], "           "))
 	}
 	if limits := Limits(r); len(limits) > 0 {
-		fmt.Fprintf(&w, "\nThresholds (rules.%s in the configuration file)\n", r.ID)
+		fmt.Fprintf(&w, "\n%s\n", indented("Thresholds (rules."+r.ID+" in the configuration file)", ""))
 		for _, l := range limits {
-			fmt.Fprintf(&w, "  %s: %s\n      %s; %s\n", l.Name, l.Value, wrapped(l.Doc, "      ", 94), l.Allowed)
+			fmt.Fprintf(&w, "  %s: %s\n      %s\n", l.Name, l.Value, indented(l.Doc+"; "+l.Allowed, "      "))
 		}
 	}
 	if len(r.Do) > 0 {
 		w.WriteString("\nWhat to do\n")
 		for i, do := range r.Do {
-			fmt.Fprintf(&w, "  %d. %s\n", i+1, wrapped(strings.ReplaceAll(do, "`", ""), "     ", 95))
+			fmt.Fprintf(&w, "  %d. %s\n", i+1, indented(strings.ReplaceAll(do, "`", ""), "     "))
 		}
 	}
 	return w.String()

@@ -38,14 +38,22 @@ Thresholds (rules.t in the configuration file)
 What to do
   1. Look at this.
 `
-	if diff := cmp.Diff(want, Describe(r)); diff != "" {
+	if diff := cmp.Diff(want, Describe(r, 100)); diff != "" {
 		t.Errorf("(-want +got):\n%s", diff)
 	}
 }
 
-func TestColumnsAlignWhatIsNotASCII(t *testing.T) {
-	if got, want := columns([][]string{{"ä", "b"}, {"aa", "b"}}), "ä   b\naa  b\n"; got != want {
-		t.Errorf("got %q, want %q", got, want)
+// TestDescribeFitsTheTerminal: no line is wider but for one word.
+func TestDescribeFitsTheTerminal(t *testing.T) {
+	r, _ := testRule()
+	r.Title, r.About, r.Severity, r.Impact, r.Component = strings.Repeat("title ", 20), strings.Repeat("word ", 40), "warning", strings.Repeat("none ", 40), Host
+	r.Do = []string{strings.Repeat("look ", 40)}
+	for _, width := range []int{40, 80, 120} {
+		for line := range strings.Lines(Describe(r, width)) {
+			if n := utf8.RuneCountInString(strings.TrimSuffix(line, "\n")); n > width && strings.Contains(strings.TrimSpace(line), " ") {
+				t.Errorf("width %d: %d columns: %q", width, n, line)
+			}
+		}
 	}
 }
 

@@ -21,30 +21,6 @@ func capital(text string) string {
 	return string(unicode.ToUpper(r)) + text[size:]
 }
 
-// columns aligns rows of cells, two spaces apart. The last column is as it is.
-func columns(rows [][]string) string {
-	var widths []int
-	for _, row := range rows {
-		for i, text := range row {
-			if i == len(widths) {
-				widths = append(widths, 0)
-			}
-			widths[i] = max(widths[i], utf8.RuneCountInString(text))
-		}
-	}
-	var w strings.Builder
-	for _, row := range rows {
-		for i, text := range row {
-			w.WriteString(text)
-			if i < len(row)-1 {
-				w.WriteString(strings.Repeat(" ", widths[i]-utf8.RuneCountInString(text)+2))
-			}
-		}
-		w.WriteByte('\n')
-	}
-	return w.String()
-}
-
 // wrapped breaks text into lines of at most width runes, where it has spaces;
 // lines but the first begin with indent.
 func wrapped(text, indent string, width int) string {

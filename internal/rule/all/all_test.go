@@ -60,22 +60,6 @@ func TestEveryRuleSaysWhatItIs(t *testing.T) {
 	}
 }
 
-func TestTableListsWhatIsOffLast(t *testing.T) {
-	lines := strings.Split(strings.TrimSuffix(rule.Table(all.Default().Without("nic-drops")), "\n"), "\n")
-	if got, want := len(lines), len(all.Rules())+1; got != want {
-		t.Fatalf("got %d lines, want %d", got, want)
-	}
-	if last := strings.Fields(lines[len(lines)-1]); last[0] != "nic-drops" || last[1] != "off" {
-		t.Errorf("got last line %q", lines[len(lines)-1])
-	}
-	at := strings.Index(lines[0], "WHAT IT IS")
-	for i, r := range all.Default().Without("nic-drops").Rules {
-		if !strings.HasPrefix(lines[i+1], r.ID+" ") || lines[i+1][at:] != r.Title {
-			t.Errorf("line %q does not line up with %q", lines[i+1], lines[0])
-		}
-	}
-}
-
 func TestEveryRulesLimitsAreSound(t *testing.T) {
 	for _, r := range all.Rules() {
 		if err := rule.CheckLimits(r.Limits); err != nil {

@@ -1,0 +1,233 @@
+package main
+
+import (
+	"context"
+	"crypto/tls"
+	"crypto/x509"
+	"encoding/json"
+	"errors"
+	"fmt"
+	"io"
+	"io/fs"
+	"net"
+	"net/http"
+	"net/url"
+	"os"
+	"path/filepath"
+	"strconv"
+	"strings"
+	"syscall"
+	"time"
+
+	"github.com/alecthomas/kingpin/v2"
+
+	"github.com/nodewatch/nodewatch/internal/config"
+)
+
+// maxAnswer is the longest answer of a daemon that is read, in bytes.
+const maxAnswer = 16 << 20
+
+// A client asks the daemon of this machine, or the one at an address.
+type client struct {
+	program
+	file    *string
+	url     *string
+	ca      *string
+	timeout time.Duration
+}
+
+// client adds the flags that say whom to ask.
+func (p program) client(cmd *kingpin.CmdClause) *client {
+	c := &client{program: p, file: configFlag(cmd)}
+	c.url = cmd.Flag("url", "The daemon's address; nothing else is tried then. Default: the daemon of this machine, wherever it listens.").PlaceHolder("http://127.0.0.1:10090").String()
+	c.ca = cmd.Flag("ca-file", "PEM file of the authorities to trust instead of the system's.").String()
+	cmd.Flag("timeout", "How long to try at most: seconds, or a duration such as 1m.").Short('t').Default("10s").SetValue((*seconds)(&c.timeout))
+	return c
+}
+
+// errNoDaemon says that no daemon runs on this machine, as far as can be seen.
+var errNoDaemon = errors.New("no daemon answers")
+
+// ask asks the daemon for what the path names and reads its JSON into the value. The
+// error is errNoDaemon if none runs here and no address was given.
+func (c *client) ask(ctx context.Context, conf config.Config, path string, into any) error {
+	list, err := c.pages(conf)
+	if err != nil {
+		return err
+	}
+	for _, p := range list {
+		err := p.ask(ctx, path, into)
+		if err == nil || *c.url != "" || !p.another(err) {
+			return err
+		}
+	}
+	return errNoDaemon
+}
+
+// Seconds is a duration on the command line; a number alone is seconds, as with
+// other monitoring plugins.
+type seconds time.Duration
+
+// String implements kingpin.Value.
+func (s *seconds) String() string { return time.Duration(*s).String() }
+
+// Set implements kingpin.Value.
+func (s *seconds) Set(text string) error {
+	if _, err := strconv.ParseFloat(text, 64); err == nil {
+		text += "s"
+	}
+	d, err := duration(text)
+	if err != nil || d <= 0 || d > time.Hour {
+		return fmt.Errorf("%q is not allowed: must be from 1 to 3600 seconds, or a duration such as 1m", text)
+	}
+	*s = seconds(d)
+	return nil
+}
+
+// pages are where the daemon may be asked, in the order in which to try.
+func (c *client) pages(conf config.Config) ([]endpoint, error) {
+	secured := &tls.Config{MinVersion: tls.VersionTLS12}
+	if *c.ca != "" {
+		raw, err := readWebPart(*c.ca)
+		if err != nil {
+			return nil, fmt.Errorf("--ca-file: %w", err)
+		}
+		secured.RootCAs = x509.NewCertPool()
+		if !secured.RootCAs.AppendCertsFromPEM(raw) {
+			return nil, fmt.Errorf("--ca-file: %s holds no PEM certificate", *c.ca)
+		}
+	}
+	if *c.url != "" {
+		if err := wrongPageURL(*c.url); err != nil {
+			return nil, fmt.Errorf("--url: %w", err)
+		}
+		return []endpoint{newEndpoint(*c.url, secured)}, nil
+	}
+	var list []endpoint
+	dir := runtimeDirectory(conf)
+	if dir == "" {
+		dir = runtimeHome
+	}
+	p, _, err := readPresence(dir)
+	// With a file named, another configuration's daemon is not the one that is meant.
+	if *c.file == "" || conf.Runtime != "" || err == nil && p.Config == absolute(*c.file) {
+		socket := filepath.Join(dir, socketName)
+		if info, err := os.Lstat(socket); err == nil && info.Mode()&fs.ModeSocket != 0 && trusted(info) {
+			list = append(list, socketEndpoint(socket))
+		}
+		for _, a := range p.Addresses {
+			list = append(list, newEndpoint(a, secured))
+		}
+	}
+	scheme := "http"
+	if conf.Web.Config != "" {
+		scheme = "https"
+	}
+	for _, a := range conf.Web.Listen {
+		if strings.HasPrefix(a, ":") {
+			a = "0.0.0.0" + a
+		}
+		list = append(list, newEndpoint(reachable(scheme+"://"+a), secured))
+	}
+	return list, nil
+}
+
+// An endpoint is a daemon's page that can be asked.
+type endpoint struct {
+	url    string // without a path
+	name   string // for errors
+	socket bool
+	client *http.Client
+}
+
+// wrongPageURL says what is wrong with the address of a page.
+func wrongPageURL(address string) error {
+	u, err := url.Parse(address)
+	if err != nil || u.Scheme != "http" && u.Scheme != "https" || u.Hostname() == "" || u.RawQuery != "" || u.Fragment != "" {
+		return errors.New("is not an address such as http://127.0.0.1:10090")
+	}
+	return nil
+}
+
+// newEndpoint is the page at the address, which is right.
+func newEndpoint(address string, secured *tls.Config) endpoint {
+	name := address
+	if u, err := url.Parse(address); err == nil {
+		name = u.Redacted()
+	}
+	return endpoint{url: strings.TrimSuffix(address, "/"), name: strings.TrimSuffix(name, "/"), client: asks(&http.Transport{TLSClientConfig: secured})}
+}
+
+// socketEndpoint is the page on a socket of this machine.
+func socketEndpoint(name string) endpoint {
+	return endpoint{url: "http://nodewatch", name: name, socket: true, client: asks(&http.Transport{
+		DialContext: func(ctx context.Context, _, _ string) (net.Conn, error) {
+			return new(net.Dialer).DialContext(ctx, "unix", name)
+		},
+	})}
+}
+
+func asks(t *http.Transport) *http.Client {
+	t.DisableKeepAlives = true // and no proxy, whatever the environment says
+	return &http.Client{Transport: t, CheckRedirect: func(*http.Request, []*http.Request) error { return errors.New("the daemon does not redirect") }}
+}
+
+// another reports whether, after the error, another page is to be tried: nobody
+// listens at this one, or the caller may not use the socket.
+func (e endpoint) another(err error) bool {
+	return errors.Is(err, syscall.ECONNREFUSED) || e.socket && (errors.Is(err, fs.ErrPermission) || errors.Is(err, fs.ErrNotExist))
+}
+
+// ask asks for what the path names and reads its JSON into the value. While the
+// daemon is starting, it is asked again.
+func (e endpoint) ask(ctx context.Context, path string, into any) error {
+	for {
+		starting, err := e.askOnce(ctx, path, into)
+		if !starting {
+			return err
+		}
+		select {
+		case <-time.After(500 * time.Millisecond):
+		case <-ctx.Done():
+			return errors.New("the daemon is starting: not every source has been read yet")
+		}
+	}
+}
+
+func (e endpoint) askOnce(ctx context.Context, path string, into any) (starting bool, err error) {
+	req, err := http.NewRequestWithContext(ctx, http.MethodGet, e.url+path, nil)
+	if err != nil {
+		return false, fmt.Errorf("%s: %w", e.name, err)
+	}
+	resp, err := e.client.Do(req)
+	if invalid, is := errors.AsType[*tls.CertificateVerificationError](err); is {
+		return false, fmt.Errorf("%s: %w; name the authority with --ca-file, and the name in the certificate with --url", e.name, invalid)
+	}
+	if err != nil {
+		if inner, is := errors.AsType[*url.Error](err); is {
+			err = inner.Err
+		}
+		return false, fmt.Errorf("%s: %w", e.name, err)
+	}
+	defer resp.Body.Close()
+	body, err := io.ReadAll(io.LimitReader(resp.Body, maxAnswer))
+	switch {
+	case err != nil:
+		return false, fmt.Errorf("%s: %w", e.name, err)
+	case resp.StatusCode == http.StatusServiceUnavailable:
+		return true, nil
+	case resp.StatusCode == http.StatusUnauthorized:
+		return false, fmt.Errorf("%s asks for a password; run this command as root or as a member of the group nodewatch, who are not asked", e.name)
+	case resp.StatusCode == http.StatusNotFound:
+		return false, fmt.Errorf("%s: there is no %s: it is no nodewatch, or an older one", e.name, path)
+	case resp.StatusCode != http.StatusOK:
+		return false, fmt.Errorf("%s: %s", e.name, resp.Status)
+	}
+	var named struct {
+		Node string `json:"node"` // all answers have it
+	}
+	if err := errors.Join(json.Unmarshal(body, &named), json.Unmarshal(body, into)); err != nil || named.Node == "" {
+		return false, fmt.Errorf("%s does not answer as nodewatch does", e.name)
+	}
+	return false, nil
+}
