@@ -110,7 +110,7 @@ var bans = []ban{
 	{"github.com/prometheus/client_golang/prometheus", []string{"internal/metrics", "cmd/nodewatch", "cmd/nodewatch-status"}, "metrics are a view"},
 	{"os", []string{"pkg/", "internal/watch", "internal/launcher", "internal/status/store", "cmd/", "test/"}, "nothing between the sources and the command touches the machine"},
 	{"net", []string{"pkg/bond", "pkg/rbd", "pkg/report/wire", "internal/launcher", "cmd/", "test/"}, "nothing resolves or dials but the readers that must"},
-	{"unsafe", []string{"pkg/kmsg", "internal/launcher"}, "values, not memory; only the kernel log's hot path looks at bytes as text without a copy, and capset(2) on every thread takes pointers"},
+	{"unsafe", []string{"pkg/kmsg", "pkg/bond", "internal/launcher"}, "values, not memory; only the kernel log's hot path looks at bytes as text without a copy, capset(2) on every thread and SIOCETHTOOL take pointers"},
 }
 
 // A listed is what `go list` says of a package.

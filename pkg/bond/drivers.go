@@ -17,6 +17,9 @@ type counters struct {
 	// otherwise is one more name, of drivers that lack the counter unless: where both
 	// are there it means something else.
 	unless, otherwise string
+	// kernels is the name that the kernel's own rx_dropped stands for where the driver
+	// does not show it: the driver fills it from the same counter.
+	kernels string
 }
 
 // overload are the counters by driver. Those of single rings are in it under their
@@ -82,8 +85,14 @@ var overload = map[string]counters{
 	"sfc_siena":  {source: "ethernet/sfc/siena/siena.c", names: falconNames},
 	"sfc-falcon": {source: "ethernet/sfc/falcon/falcon.c", names: falconNames},
 	"enic":       {source: "ethernet/cisco/enic/enic_ethtool.c", names: []string{"rx_no_bufs"}},
-	"ena":        {source: "ethernet/amazon/ena/ena_ethtool.c", names: []string{"rx_drops", "rx_overruns", "rx_page_alloc_fail", "rx_skb_alloc_fail"}},
-	// The names come once for each queue, with blanks before them: ethtool's last is read.
+	// Most kernels' ena does not show rx_drops, which the device tells, but gives it to the
+	// kernel as rx_dropped (ena_get_stats64 in ena_netdev.c). enic's rx_dropped holds what
+	// its filters refuse besides rx_no_bufs, which it shows (enic_get_stats in enic_main.c).
+	"ena": {
+		source: "ethernet/amazon/ena/ena_ethtool.c, ena_netdev.c",
+		names:  []string{"rx_drops", "rx_overruns", "rx_page_alloc_fail", "rx_skb_alloc_fail"}, kernels: "rx_drops",
+	},
+	// The names come once for each queue, with blanks before them, and are added up.
 	"vmxnet3": {source: "vmxnet3/vmxnet3_ethtool.c", names: []string{"pkts rx OOB", "drv dropped rx total", "rx buf alloc fail"}},
 	"cxgb4": {source: "ethernet/chelsio/cxgb4/cxgb4_ethtool.c", names: []string{
 		"rx_bg*_frames_dropped", "rx_bg*_frames_trunc", "rx_pause_frames", "tx_pause_frames",

@@ -4,8 +4,10 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"os"
+	"strconv"
+	"strings"
 
-	"github.com/safchain/ethtool"
 	"golang.org/x/sys/unix"
 )
 
@@ -14,14 +16,14 @@ import (
 // left out. Of a driver that this package does not know, Unlisted has what looks
 // like drops.
 //
-// Each NIC takes three ioctls, which wait for the kernel's rtnl lock and on some
+// Each NIC takes five ioctls, which wait for the kernel's rtnl lock and on some
 // drivers ask the firmware: this is for a deadline of its own.
 func ReadDrops(ctx context.Context, names []string) ([]Drops, error) {
-	e, err := ethtool.NewEthtool()
+	e, err := newEthtool()
 	if err != nil {
 		return nil, fmt.Errorf("bond: ethtool: %w", err)
 	}
-	defer e.Close()
+	defer e.close()
 	var out []Drops
 	for _, name := range names {
 		if err := ctx.Err(); err != nil {
@@ -41,24 +43,38 @@ func ReadDrops(ctx context.Context, names []string) ([]Drops, error) {
 }
 
 // dropsOn reads those of one NIC. Driver is empty if it is none.
-func dropsOn(e *ethtool.Ethtool, name string) (Drops, error) {
+func dropsOn(e *ethtool, name string) (Drops, error) {
 	index, err := indexOf(name) // refuses names that the kernel would cut short
 	if err != nil {
 		return Drops{}, err
 	}
-	info, err := e.DriverInfo(name)
+	driver, bus, err := e.driver(name)
 	if err != nil {
 		return Drops{}, err
 	}
-	driver := info.Driver
-	if _, known := overload[driver]; !known && !onBus(info.BusInfo) {
+	c, known := overload[driver]
+	if !known && !onBus(bus) {
 		return Drops{}, nil
 	}
-	all, err := e.Stats(name)
+	all, err := e.statistics(name)
 	if err != nil {
 		return Drops{}, err
 	}
+	if _, shown := all[c.kernels]; c.kernels != "" && !shown {
+		if n, err := kernelDropped(name); err == nil {
+			all[c.kernels] = n
+		}
+	}
 	return Drops{Name: name, Index: index, Driver: driver, Counts: dropsOf(driver, all), Unlisted: unlistedOf(driver, all)}, nil
+}
+
+// kernelDropped is the kernel's own rx_dropped of a NIC.
+func kernelDropped(name string) (uint64, error) {
+	raw, err := os.ReadFile("/sys/class/net/" + name + "/statistics/rx_dropped")
+	if err != nil {
+		return 0, err
+	}
+	return strconv.ParseUint(strings.TrimSpace(string(raw)), 10, 64)
 }
 
 // onBus reports whether ethtool's bus information is of a device, and so the link a
