@@ -95,6 +95,10 @@ var storageTable = []said{
 	{"XFS (rbd0): log mount failed", on(FSError, "rbd0", "mount")},
 	{"BTRFS info (device rbd2): forced readonly", on(FSReadOnly, "rbd2", "")},
 	{"BTRFS info (device rbd2 state EA): forced readonly", on(FSReadOnly, "rbd2", "")},
+	{"BTRFS info (device rbd2: state EA): forced readonly", on(FSReadOnly, "rbd2", "")}, // 5.18 to 6.1
+	{"BTRFS error (device rbd2: state A): Transaction aborted (error -5)", on(FSError, "rbd2", "")},
+	{"BTRFS: error (device rbd2: state A) in btrfs_commit_transaction:2365: errno=-5 IO failure (Error while writing out transaction)", on(FSError, "rbd2", "")},
+	{"BTRFS warning (device rbd2: state EA): csum failed root 5 ino 257 off 0 csum 0x1 expected csum 0x2 mirror 1", on(FSError, "rbd2", "")},
 	{"BTRFS: error (device rbd2) in btrfs_commit_transaction:2365: errno=-5 IO failure (Error while writing out transaction)", on(FSError, "rbd2", "")},
 	{"BTRFS error (device rbd2): bdev /dev/rbd2 errs: wr 1, rd 0, flush 0, corrupt 0, gen 0", on(FSError, "rbd2", "")},
 	{"BTRFS error (device rbd2 state A): Transaction aborted (error -5)", on(FSError, "rbd2", "")},

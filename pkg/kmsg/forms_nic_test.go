@@ -4,6 +4,11 @@ package kmsg
 // core and the IOMMU of any device.
 var nicDriverTable = []said{
 	{"igb 0000:02:00.0 enp2s0: PCIe link lost", on(NICFault, "enp2s0", "removed")},
+	{"hns3 0000:7d:00.0 eth0: tx_timeout count: 1, queue id: 2, SW_NTU: 0x1, SW_NTC: 0x2, napi state: 16", on(NICHang, "eth0", "timeout")},
+	{"hns3 0000:7d:00.0: IMP reset interrupt", on(NICReset, "0000:7d:00.0", "firmware")},
+	{"hns3 0000:7d:00.0: global reset interrupt", on(NICReset, "0000:7d:00.0", "")},
+	{"ionic 0000:b5:00.0 enp181s0: Tx Timeout triggered - txq 3", on(NICHang, "enp181s0", "timeout")},
+	{"ionic 0000:b5:00.0: FW heartbeat stalled at 77", on(NICFault, "0000:b5:00.0", "firmware")},
 	{"bnx2x 0001:0c:00.2: Direct firmware load for bnx2x/bnx2x-e2-7.13.1.0.fw failed with error -2", Line{}},
 	{"bnx2x: [bnx2x_init_firmware:13444(net0)]Can't load firmware file bnx2x/bnx2x-e2-7.13.1.0.fw", on(NICFault, "net0", "firmware")},
 	{"bnx2x: [bnx2x_nic_load:2727(net0)]HW init failed, aborting", on(NICFault, "net0", "init")},
@@ -121,6 +126,8 @@ var nicDriverTable = []said{
 	{"vfio-pci 0000:3b:02.0: enabling device (0000 -> 0002)", Line{}},
 	{"DMAR: DRHD: handling fault status reg 2", Line{}},
 	{"DMAR: [DMA Read NO_PASID] Request device [40:00.0] fault addr 0xfff [fault reason 0x06] PTE Read access is not set", on(PCIeFault, "40:00.0", "dma")},
+	{"ixgbe 0000:40:00.0: AMD-Vi: Event logged [IO_PAGE_FAULT domain=0x0022 address=0x0 flags=0x0020]", on(PCIeFault, "0000:40:00.0", "dma")},
+	{"nvme 0000:41:00.0: AMD-Vi: Event logged [IO_PAGE_FAULT domain=0x0022 address=0x0 flags=0x0020]", on(PCIeFault, "0000:41:00.0", "dma")},
 	{"AMD-Vi: Event logged [IO_PAGE_FAULT device=40:00.0 domain=0x0022 address=0x0 flags=0x0020]", on(PCIeFault, "40:00.0", "dma")},
 	{"IPv6: ADDRCONF(NETDEV_UP): eth0: link is not ready", Line{}},
 	{"8021q: adding VLAN 0 to HW filter on device bond0", Line{}},

@@ -21,6 +21,9 @@ func nic(name, says string) Line {
 	if device == "" {
 		return Line{}
 	}
+	if iface == "" && strings.HasPrefix(says, "AMD-Vi: Event logged [IO_PAGE_FAULT ") { // in the name of any device's driver, since 5.4
+		return Line{Class: PCIeFault, Device: device, Detail: "dma"}
+	}
 	return ofNIC(driver, device, iface, says)
 }
 

@@ -207,11 +207,11 @@ var hostForms = append([]form{
 	f(FSMounted, "", `XFS \(DISK\): Ending (?:clean mount|recovery)`),
 	f(FSError, "mount", `XFS \(DISK\): (?:Superblock has unknown |Filesystem can(?:not| not) be safely mounted|Filesystem can only be safely mounted read only|Filesystem has duplicate UUID |SB validate failed with error |SB sanity check failed|bad version|log mount failed|log mount/recovery failed|[fF]ailed to read root inode|recovery required on read-only device|write access unavailable, cannot proceed|File system with blocksize |file system too large to be mounted)`),
 	f(FSError, "", `XFS \(DISK\): (?:Metadata CRC error detected|.*(?:I/O error|I/O Error|orruption|Internal error|writeback error|log mount/recovery failed))`),
-	f(FSReadOnly, "", `BTRFS:? .*? \(device DISK(?: state [A-Z]*)?\):? ?forced readonly`),
-	f(FSMounted, "", `BTRFS:? .*? \(device DISK(?: state [A-Z]*)?\):? ?first mount of filesystem `),
-	f(FSError, "mount", `BTRFS:? .*? \(device DISK(?: state [A-Z]*)?\):? ?(?:open_ctree failed|failed to read |superblock checksum mismatch)`),
-	f(FSError, "", `BTRFS:? .*? \(device DISK(?: state [A-Z]*)?\):? ?(?:csum failed |csum hole found |checksum verify failed |lost page write |lost super block write )`),
-	f(FSError, "", `BTRFS:? (?:error|critical|alert|emergency) \(device DISK(?: state [A-Z]*)?\)`),
+	f(FSReadOnly, "", `BTRFS:? .*? \(device DISK(?::? state [A-Z]*)?\):? ?forced readonly`),
+	f(FSMounted, "", `BTRFS:? .*? \(device DISK(?::? state [A-Z]*)?\):? ?first mount of filesystem `),
+	f(FSError, "mount", `BTRFS:? .*? \(device DISK(?::? state [A-Z]*)?\):? ?(?:open_ctree failed|failed to read |superblock checksum mismatch)`),
+	f(FSError, "", `BTRFS:? .*? \(device DISK(?::? state [A-Z]*)?\):? ?(?:csum failed |csum hole found |checksum verify failed |lost page write |lost super block write )`),
+	f(FSError, "", `BTRFS:? (?:error|critical|alert|emergency) \(device DISK(?::? state [A-Z]*)?\)`),
 	f(FSError, "journal", `Aborting journal on device JOURNAL`),
 	f(FSError, "journal", `JBD2: (?:I/O error |Detected IO errors |Error -)(?:.* )?JOURNAL`),
 	// Lines that begin with a process's name.
@@ -306,6 +306,7 @@ func driverForms() []form {
 	add(speaker(known)+`FUNC`, nicPhrases)
 	add(`(?:BUSID (?P<dev>BUSID)|(?:BUSID BUSID )?IFACE)STATE: FUNC`, nicPhrases)
 	forms = append(forms,
+		f(PCIeFault, "dma", `BUSID (?P<dev>BUSID)STATE: AMD-Vi: Event logged \[IO_PAGE_FAULT `),
 		f(NICDown, "", speaker(known)+`FUNCatlantic: link change old \d{1,10} new 0{1,10}(?:\W|$)`),
 		f(NICUp, "", speaker(known)+`FUNCatlantic: link change old \d{1,10} new \d{1,10}(?:\W|$)`),
 		f(NICUp, "", speaker(known)+`FUNC`+ownLink+`[Uu][Pp]\b`),

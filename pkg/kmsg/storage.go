@@ -203,7 +203,7 @@ func btrfs(text string) Line {
 		return Line{}
 	}
 	device, says, named := cutName(after, maxDisk)
-	if states, ok := strings.CutPrefix(says, " state "); ok {
+	if states, ok := strings.CutPrefix(strings.TrimPrefix(says, ":"), " state "); ok { // with a colon from 5.18 to 6.1
 		says = strings.TrimLeft(states, "ABCDEFGHIJKLMNOPQRSTUVWXYZ")
 	}
 	says, closed := strings.CutPrefix(says, ")")
@@ -221,12 +221,12 @@ func btrfs(text string) Line {
 func journal(text string) Line {
 	name, ok := strings.CutPrefix(text, "Aborting journal on device ")
 	if !ok {
-		says, jbd := strings.CutPrefix(text, "JBD2: ")
-		if !jbd || !strings.HasPrefix(says, "I/O error ") && !strings.HasPrefix(says, "Error -") && !strings.HasPrefix(says, "Detected IO errors ") {
-			return Line{}
+		name = ""
+		for _, begins := range [...]string{"JBD2: I/O error ", "JBD2: Error -", "JBD2: Detected IO errors "} {
+			if says, found := strings.CutPrefix(text, begins); found {
+				name = says[strings.LastIndexByte(says, ' ')+1:]
+			}
 		}
-		i := strings.LastIndexByte(says, ' ')
-		name = says[i+1:]
 	}
 	name, rest, ok := cutName(strings.TrimRight(name, "."), maxDisk)
 	if !ok || rest != "" {
