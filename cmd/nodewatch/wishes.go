@@ -13,7 +13,7 @@ import (
 	"time"
 
 	"github.com/alecthomas/kingpin/v2"
-	"github.com/prometheus/common/model"
+	prom "github.com/prometheus/common/model"
 
 	"github.com/nodewatch/nodewatch/internal/config"
 	"github.com/nodewatch/nodewatch/internal/judge"
@@ -309,7 +309,7 @@ func localTime(t time.Time) string { return t.Local().Format("2006-01-02 15:04 M
 
 // duration reads a duration as Prometheus writes it, such as 1d or 2h30m, or as Go does.
 func duration(text string) (time.Duration, error) {
-	if d, err := model.ParseDuration(text); err == nil {
+	if d, err := prom.ParseDuration(text); err == nil {
 		return time.Duration(d), nil
 	}
 	return time.ParseDuration(text)

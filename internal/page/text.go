@@ -96,10 +96,15 @@ func (t *terminal) verdict(r report.Report) {
 // firstSteps are what to do first, as on the page or, where the node cannot be seen, how
 // to see it.
 func firstSteps(r report.Report) []report.Advice {
-	if first := firstOf(r); first != nil {
-		return first.Steps
-	}
-	if verdictOn(r).Code != exitUnknown {
+	switch verdictOn(r).Code {
+	case exitOK:
+		return nil
+	case exitWarning, exitCritical:
+		if worst, found := leading(r); found {
+			if first := firstOf(worst); first != nil {
+				return first.Steps
+			}
+		}
 		return nil
 	}
 	for _, s := range sourcesOf(r) {
