@@ -9,6 +9,7 @@ import (
 
 	"github.com/alecthomas/kingpin/v2"
 
+	"github.com/nodewatch/nodewatch/internal/buildinfo"
 	"github.com/nodewatch/nodewatch/internal/config"
 	"github.com/nodewatch/nodewatch/internal/judge"
 	"github.com/nodewatch/nodewatch/internal/node"
@@ -104,7 +105,7 @@ func (p program) rulesCommand(app *kingpin.Application) (string, func(context.Co
 			if *l.url != "" {
 				return l.fail(exitUnknown, oneLine{err})
 			}
-			list, note = page.Rules(conf.Rules, version, nil), notLive(err)+" These are the rules as configured; which are raised is not known."
+			list, note = page.Rules(conf.Rules, buildinfo.Read().Version, nil), notLive(err)+" These are the rules as configured; which are raised is not known."
 		}
 		if *id == "" {
 			return l.print(list, note)
@@ -161,7 +162,7 @@ func (c *client) silences(ctx context.Context, conf config.Config) (list page.Si
 	if err != nil {
 		return list, "", err
 	}
-	return page.Silences(w, time.Now(), version, nil), notLive(asked) + " This is what " + stateDirectory(conf) + " holds.", nil
+	return page.Silences(w, time.Now(), buildinfo.Read().Version, nil), notLive(asked) + " This is what " + stateDirectory(conf) + " holds.", nil
 }
 
 // sourceSpecs are the sources of the catalogue, with the reason for which each may not
@@ -183,8 +184,10 @@ func sourceSpecs(c config.Config) []page.SourceSpec {
 }
 
 // The lists of a View.
-func rulesOf(v judge.View) page.RuleList { return page.Rules(v.Rules, version, &v.Report) }
+func rulesOf(v judge.View) page.RuleList {
+	return page.Rules(v.Rules, buildinfo.Read().Version, &v.Report)
+}
 
 func silencesOf(v judge.View) page.SilenceList {
-	return page.Silences(v.Wishes.Value, v.Now, version, &v.Report)
+	return page.Silences(v.Wishes.Value, v.Now, buildinfo.Read().Version, &v.Report)
 }
