@@ -85,7 +85,7 @@ func (t *terminal) verdict(r report.Report) {
 	for i, a := range firstSteps(r) {
 		label := "Do this first:"
 		if i > 0 {
-			label = "Then:"
+			label = "Next:"
 		}
 		t.item(2, v.Tone, label, a.Do)
 		t.command(4, a.Command)
