@@ -72,7 +72,7 @@ func testIncident(t *testing.T, file string, seen *ruleCoverage) {
 	defer in.close()
 	l := expectations(t, file, in)
 	var out bytes.Buffer
-	r := &replayer{file: &file, speed: new(float64), until: new(time.Duration)}
+	r := &replayer{program: program{out: &output{to: io.Discard}}, file: &file, speed: new(float64), until: new(time.Duration)}
 	p := &expectPrinter{list: l, text: changePrinter{out: &out, brief: true}, raised: map[string]bool{}}
 	if err := r.plays(t.Context(), in, &shown{}, nil, p); err != nil {
 		t.Fatal(err)
