@@ -29,27 +29,29 @@ const (
 	Refused         Cause = "refused"          // the cluster does not let this client in
 	NoMemory        Cause = "no-memory"        // this host has no memory to receive
 	NoOSD           Cause = "no-osd"           // CRUSH gives no OSD
+	Lock            Cause = "exclusive-lock"   // another client holds the image's exclusive lock
 	Unknown         Cause = "unknown"
 )
 
 // order is that of causes of equal score.
-var order = []Cause{Saturation, UnstableBuffers, SparseRead, OneOSD, OneHost, Wire, BadMemory, NoMemory, Refused, NoOSD, ClusterFull, ClusterDown, PathMTU}
+var order = []Cause{Saturation, UnstableBuffers, SparseRead, OneOSD, OneHost, Wire, BadMemory, NoMemory, Refused, NoOSD, Lock, ClusterFull, ClusterDown, PathMTU}
 
 // says is each cause in a few words.
 var says = map[Cause]string{
 	Saturation:      "NIC saturation",
-	UnstableBuffers: "guests that change pages during I/O (Windows without rxbounce)",
-	BadMemory:       "this host's memory, which reports errors",
+	UnstableBuffers: "Windows guests without rxbounce",
+	BadMemory:       "memory errors of this host",
 	SparseRead:      "the kernel's sparse-read bug",
 	OneOSD:          "one OSD or the path to it",
 	OneHost:         "one OSD host or the path to it",
-	Wire:            "corrupted frames (cable, optics, switch port)",
+	Wire:            "corrupted frames on the wire",
 	ClusterFull:     "the cluster is full",
 	ClusterDown:     "the OSDs are down or unreachable",
 	PathMTU:         "large packets lost on the path (MTU)",
 	Refused:         "the cluster refuses this client",
-	NoMemory:        "no memory on this host to receive messages",
+	NoMemory:        "no memory on this host to receive",
 	NoOSD:           "CRUSH gives no OSD",
+	Lock:            "the image's exclusive lock, held by another client",
 	Unknown:         "unknown",
 }
 
@@ -71,6 +73,7 @@ var separates = map[Cause]string{
 	Refused:         "ceph auth get of the client's user",
 	NoMemory:        "free memory and page allocation failures of this host",
 	NoOSD:           "the CRUSH rule of the pool",
+	Lock:            "rbd lock ls of the image",
 }
 
 // Separates is what tells the cause from its rivals.

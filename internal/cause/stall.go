@@ -30,6 +30,7 @@ func OfStall(f *facts.Facts, stalls []facts.Stall) Analysis {
 		}
 	}
 	noOSD(f, since, add)
+	locked(f, stalls, since, add)
 	waitsFor(f, stalls, add)
 	down(f, add)
 	losses := f.SessionLosses(time.Minute)
@@ -53,6 +54,26 @@ func noOSD(f *facts.Facts, since time.Time, add func(Cause, ...Evidence)) {
 			add(NoOSD, told(node.SourceKmsg, "", s.Last, 5, "CRUSH gives no OSD, so that requests are sent to nobody: %s", s.Text))
 			return
 		}
+	}
+}
+
+// locked asks whether the images that wait wait for their exclusive lock.
+func locked(f *facts.Facts, stalls []facts.Stall, since time.Time, add func(Cause, ...Evidence)) {
+	of := map[string]*node.Series{}
+	for _, s := range f.Kernel.Of(kmsg.RBDLock) {
+		if !s.Last.Before(since.Add(-time.Minute)) && (of[s.Device] == nil || of[s.Device].Last.Before(s.Last)) {
+			of[s.Device] = s
+		}
+	}
+	var list []Evidence
+	for i := range stalls {
+		if s := of[stalls[i].Device]; s != nil && s.Device != "" {
+			list = append(list, told(node.SourceKmsg, s.Device, s.Last, 0, "%s waits for its exclusive lock: %s", s.Device, s.Text))
+		}
+	}
+	if 2*len(list) >= len(stalls) && len(list) > 0 {
+		list[0].Weight = 5
+		add(Lock, list[:min(len(list), 3)]...)
 	}
 }
 

@@ -129,14 +129,17 @@ func (f *Facts) DiskNames(devices []string) string {
 type running struct {
 	guests  int
 	runs    []bool // by place among the guests
+	held    []bool // those that do not run but may at any moment: an administrator has paused them
 	orphans map[string]bool
 }
 
 func (f *Facts) findRunning() running {
-	r := running{runs: make([]bool, len(f.Guests)), orphans: map[string]bool{}}
+	r := running{runs: make([]bool, len(f.Guests)), held: make([]bool, len(f.Guests)), orphans: map[string]bool{}}
 	for i := range f.Guests {
-		switch f.Guests[i].State {
-		case "shutoff", "shutdown", "crashed", "pmsuspended":
+		switch g := &f.Guests[i]; {
+		case slices.Contains([]string{"shutoff", "shutdown", "crashed", "pmsuspended"}, g.State):
+		case g.State == "paused" && g.Reason == "user":
+			r.held[i] = true
 		default:
 			r.runs[i] = true
 			r.guests++
@@ -165,7 +168,8 @@ type Hit struct {
 // Half reports whether at least half is hit.
 func (h Hit) Half() bool { return h.Hit > 0 && 2*h.Hit >= h.Total }
 
-// GuestsHit returns what of the node's running guests uses one of the krbd devices.
+// GuestsHit returns what of the node's running guests uses one of the krbd devices. A
+// guest that an administrator has paused counts only if it does.
 func (f *Facts) GuestsHit(devices []string) Hit {
 	r := f.runningOf()
 	h := Hit{Total: r.guests + len(r.orphans)}
@@ -174,8 +178,11 @@ func (f *Facts) GuestsHit(devices []string) Hit {
 	for _, d := range devices {
 		use := f.UseOf(d)
 		for i, g := range use.At {
-			if r.runs[g] && !hit[g] {
+			if (r.runs[g] || r.held[g]) && !hit[g] {
 				hit[g] = true
+				if r.held[g] {
+					h.Total++
+				}
 				h.Hit++
 				h.Names = append(h.Names, use.Guests[i])
 			}

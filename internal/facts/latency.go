@@ -147,6 +147,9 @@ func (b *Baseline) learn(ms, rate, seconds float64) {
 		lean = 1.6
 	}
 	b.Latency *= math.Exp(min(step*lean, 1) * math.Log(ms/b.Latency))
+	if ms > 2*b.Latency {
+		step *= lean // a busy time: the load is to be the one that goes with the latency
+	}
 	b.Rate += step * (rate - b.Rate)
 }
 

@@ -9,24 +9,53 @@ import (
 )
 
 // explain marks in the findings, which are sorted, what explains each. Only a finding
-// that is observed now and that nobody has acknowledged explains, and only those
-// that are not worse than itself in severity or impact.
+// that nobody has acknowledged explains, and only those that are not worse than itself
+// in severity or impact. One that has gone blind explains what had begun before: losing
+// a source in a storm must not page for each part of it.
 func (j *Judge) explain(findings []report.Finding) {
 	for i := range findings {
 		f := &findings[i]
 		r, _ := j.rules.Rule(f.Rule)
-		if len(r.Explains) == 0 || f.State != report.Seen || f.Accepted != nil {
+		if len(r.Explains) == 0 || f.Accepted != nil {
 			continue
 		}
 		subjects := j.memory[f.Rule][f.Subject].result.Explains
 		for k := range findings {
 			other := &findings[k]
 			if other.Rule != f.Rule && slices.Contains(r.Explains, other.Rule) && !levelOf(*f).below(levelOf(*other)) &&
-				(subjects == nil || slices.Contains(subjects, other.Subject)) {
+				(subjects == nil || slices.Contains(subjects, other.Subject)) && (f.State == report.Seen || !other.Since.After(f.LastSeen)) {
 				other.ExplainedBy = append(other.ExplainedBy, report.Ref{Rule: f.Rule, Subject: f.Subject})
 			}
 		}
 	}
+}
+
+// clearParts lowers what only lasts because it was observed a moment ago, once what
+// explained it has ended: the end of an incident must not page for its parts. The
+// findings are sorted and explained; those that are left are returned.
+func (j *Judge) clearParts(findings []report.Finding) []report.Finding {
+	explained := make(map[report.Ref]bool, len(j.explained))
+	left := findings[:0]
+	for _, f := range findings {
+		ref := report.Ref{Rule: f.Rule, Subject: f.Subject}
+		m := j.memory[f.Rule][f.Subject]
+		if len(f.ExplainedBy) > 0 {
+			explained[ref] = true
+		} else if j.explained[ref] && f.State == report.Seen && !f.Flapping && !m.result.Setting && m.observed.below(levelOf(f)) {
+			if m.observed == (level{}) {
+				j.move(f.Rule, f.Subject, memory{first: m.first, risen: m.risen})
+				continue
+			}
+			m.forget(m.observed)
+			m.setLevel(m.observed, j.snapshot.Now)
+			j.move(f.Rule, f.Subject, m)
+			f = m.finding
+			f.Accepted = accepted(f, j.snapshot)
+		}
+		left = append(left, f)
+	}
+	j.explained = explained
+	return left
 }
 
 // sortFindings sorts worst first: by severity, impact, those that no other explains,

@@ -157,7 +157,8 @@ func TestWhatExplainsAFinding(t *testing.T) {
 	}
 }
 
-// What cannot be seen now explains nothing, nor what somebody has acknowledged.
+// What cannot be seen now explains nothing that is new, and what somebody has
+// acknowledged nothing at all.
 func TestOnlyWhatIsSeenAndPagesExplains(t *testing.T) {
 	tr := newTrial(t, explaining)
 	tr.found["a"], tr.found["b"] = []rule.Result{warning("x")}, []rule.Result{warning("y")}
@@ -170,8 +171,17 @@ func TestOnlyWhatIsSeenAndPagesExplains(t *testing.T) {
 	}
 	tr.wish(acceptance("warning", sceneStart.Add(time.Millisecond)))
 	tr.sight(stuck)
-	if r := tr.tick(time.Second); len(r.Findings[0].ExplainedBy)+len(r.Findings[1].ExplainedBy) != 0 {
-		t.Errorf("what is blind explains: %+v", r.Findings)
+	tr.found["b"] = []rule.Result{warning("y"), warning("z")}
+	r := tr.tick(time.Second)
+	explained := map[string]bool{}
+	for _, f := range r.Findings {
+		explained[f.Subject] = len(f.ExplainedBy) > 0
+	}
+	if !explained["y"] {
+		t.Errorf("what went blind no longer explains what had begun before: %+v", r.Findings)
+	}
+	if explained["z"] {
+		t.Errorf("what is blind explains what is new: %+v", r.Findings)
 	}
 }
 

@@ -53,6 +53,9 @@ type Judge struct {
 	last        uint64              // number of the latest transition
 	ready       bool
 	restored    bool // what an earlier run kept has been read
+
+	findings  []report.Finding    // of the latest tick, sorted and explained
+	explained map[report.Ref]bool // those that are explained
 }
 
 // memories are those of one rule, by subject.
@@ -116,6 +119,7 @@ func (j *Judge) evaluateAll() {
 			}
 		}
 	}
+	j.findings = j.explainedFindings()
 	j.remember()
 }
 

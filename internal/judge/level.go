@@ -47,6 +47,7 @@ type memory struct {
 	raised  bool
 
 	first     time.Time                // since when the subject has been observed without a break
+	observed  level                    // now, for long enough; zero: nothing is
 	risen     [severityRanks]time.Time // since when at least this severity has been observed without a break
 	severe    [severityRanks]time.Time // when at least this severity was last observed for long enough, or could not be
 	impactful [impactRanks]time.Time   // when at least this impact was
@@ -81,6 +82,7 @@ func (j *Judge) step(r rule.Rule, subject string, seen *rule.Result) {
 		m.first, m.risen = time.Time{}, [severityRanks]time.Time{}
 	}
 	shown := levelOf(m.finding)
+	m.observed = is
 	hidden := m.raised && is.below(shown) && (blind || j.blindTo(m.result)) && !j.ended(m)
 	if hidden {
 		m.holds(shown, now)

@@ -8,19 +8,14 @@ import (
 	"github.com/nodewatch/nodewatch/pkg/report"
 )
 
-// applyOverrides marks in a Report what operators have overridden: an override
+// maintenance is the maintenance that the node is under; nil: none. An override
 // changes how a finding is shown, never whether it is raised.
-func applyOverrides(r *report.Report, s node.Snapshot) {
-	w := s.Wishes.Value
-	if m := w.Maintenance; m.Holds(s.Now) {
-		r.Maintenance = &report.Maintenance{Since: m.Since, Until: m.Until, By: m.By, Reason: m.Reason}
+func maintenance(s node.Snapshot) *report.Maintenance {
+	m := s.Wishes.Value.Maintenance
+	if !m.Holds(s.Now) {
+		return nil
 	}
-	if len(w.Accepted) == 0 {
-		return
-	}
-	for i := range r.Findings {
-		r.Findings[i].Accepted = accepted(r.Findings[i], s)
-	}
+	return &report.Maintenance{Since: m.Since, Until: m.Until, By: m.By, Reason: m.Reason}
 }
 
 // accepted returns who lives with the finding; nil if nobody does, or if it has

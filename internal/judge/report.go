@@ -17,22 +17,11 @@ func (j *Judge) report() report.Report {
 	r := report.Report{
 		Node: s.Node, At: s.Now, Version: s.Version,
 		Site: s.Site, Labels: s.Labels, Boot: s.Host.Value.BootID, Started: s.Started,
-		Findings: []report.Finding{}, Transitions: j.transitions, Sources: []report.SourceState{},
+		Findings: j.findings, Maintenance: maintenance(s), Transitions: j.transitions, Sources: []report.SourceState{},
 	}
 	if r.Transitions == nil {
 		r.Transitions = []report.Transition{}
 	}
-	for _, all := range j.memory {
-		for _, m := range all {
-			if m.raised {
-				r.Findings = append(r.Findings, m.finding)
-			}
-		}
-	}
-	applyOverrides(&r, s)
-	sortFindings(r.Findings, j.rules)
-	j.explain(r.Findings)
-	sortFindings(r.Findings, j.rules) // now that it is known what is explained
 	j.follow(r.Findings)
 	r.Incident = j.incidents.latest()
 	for _, src := range s.Sources {
@@ -47,6 +36,26 @@ func (j *Judge) report() report.Report {
 		}
 	}
 	return r
+}
+
+// explainedFindings are the findings that are raised, worst first, each with who has
+// acknowledged it and what explains it.
+func (j *Judge) explainedFindings() []report.Finding {
+	list := []report.Finding{}
+	for _, all := range j.memory {
+		for _, m := range all {
+			if m.raised {
+				f := m.finding
+				f.Accepted = accepted(f, j.snapshot)
+				list = append(list, f)
+			}
+		}
+	}
+	sortFindings(list, j.rules)
+	j.explain(list)
+	list = j.clearParts(list)
+	sortFindings(list, j.rules) // now that it is known what is explained
+	return list
 }
 
 func sourceState(f *facts.Facts, src node.Source) report.SourceState {
@@ -125,7 +134,7 @@ func (j *Judge) component(c rule.Component, findings []report.Finding, m *report
 		now.Partly, now.Remedy = m.Text, m.Remedy
 	}
 	if others := otherRules(rest, shown); len(others) > 0 {
-		now.Summary += fmt.Sprintf(" (and %s)", strings.Join(others, ", "))
+		now.Summary = rule.Summary(fmt.Sprintf("%s (and %s)", now.Summary, strings.Join(others, ", ")), fmt.Sprintf("%s (and %d more)", now.Summary, len(others)), now.Summary)
 	}
 	now = maintained(now, m)
 	if old, found := j.components[c]; found && old.Status == now.Status {

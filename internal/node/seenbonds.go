@@ -32,8 +32,8 @@ type SeenSlave struct {
 func (s Snapshot) SeenBonds() []SeenBond { return s.seenBonds }
 
 // seenBondsAfter is what has been seen once the bonds have been read. The list it
-// is given is left alone. A slave that has moved to another bond is no longer
-// expected where it was.
+// is given is left alone. A slave that has moved to another bond, or that another has
+// replaced, is no longer expected where it was.
 func seenBondsAfter(old []SeenBond, bonds []bond.Bond, at time.Time) []SeenBond {
 	list := slices.Clone(old)
 	moved := map[string]string{}
@@ -73,8 +73,9 @@ func seenSlavesAfter(old []SeenSlave, b bond.Bond, moved map[string]string, at t
 		}
 		list = append(list, seen)
 	}
+	had := len(old) // as many as it has had slaves are expected, whichever they are
 	for _, o := range old {
-		if to, elsewhere := moved[o.Name]; elsewhere && to != b.Name || !elsewhere && len(list) >= maxSeen || to == b.Name {
+		if to, elsewhere := moved[o.Name]; elsewhere && to != b.Name || !elsewhere && len(list) >= min(had, maxSeen) || to == b.Name {
 			continue
 		}
 		if o.Gone.IsZero() {

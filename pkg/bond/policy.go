@@ -38,7 +38,7 @@ func (b Bond) Layer2Like() (bool, string) {
 	}
 	switch b.HashPolicy {
 	case Layer2:
-		return true, "layer2 hashes MAC addresses only: all traffic to one server, or through one router, shares a slave"
+		return true, "layer2 hashes MAC addresses: all traffic to one server or router shares a slave"
 	case VLANSrcMAC:
 		return true, "vlan+srcmac hashes the source MAC and VLAN only, which are the same for all of this host's own traffic"
 	case Layer23, Encap23:

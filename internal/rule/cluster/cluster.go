@@ -62,12 +62,24 @@ func health(in rule.Input, c *ceph.Cluster) (rule.Result, bool) {
 		reasons = append(reasons, check.Summary)
 		r.Evidence = append(r.Evidence, in.Fact(node.SourceCeph, check.Code, fmt.Sprintf("%s: %s", check.Severity, check.Summary)))
 	}
+	var paused []string
+	full := slices.ContainsFunc(c.Health.Checks, func(check ceph.Check) bool {
+		return !check.Muted && (check.Code == "OSD_FULL" || check.Code == "POOL_FULL")
+	})
 	for flag := range strings.SplitSeq(c.OSDMap.Flags, ",") {
 		if flag == "full" || flag == "pauserd" || flag == "pausewr" {
 			stops = true
-			reasons = append(reasons, "OSD map flag "+flag)
+			if flag == "full" {
+				full = true
+				reasons = append(reasons, "the OSD map has the flag full")
+			} else {
+				paused = append(paused, flag)
+			}
 			r.Evidence = append(r.Evidence, in.Fact(node.SourceCeph, "", "the OSD map has the flag "+flag+": I/O is stopped"))
 		}
+	}
+	if len(paused) > 0 {
+		reasons = append(reasons, "I/O is paused by the flag "+human.Names(paused, 2))
 	}
 	slow, concern := slowOSDs(in, c)
 	if len(slow) > 0 {
@@ -76,15 +88,15 @@ func health(in rule.Input, c *ceph.Cluster) (rule.Result, bool) {
 	switch {
 	case len(reasons) > 0:
 		r.Severity, r.Impact = report.Warning, report.DegradedPerformance
-		r.Summary = fmt.Sprintf("the Ceph cluster reports %s: %s", c.Health.Status, strings.Join(reasons[:min(3, len(reasons))], "; "))
+		r.Summary = fmt.Sprintf("The Ceph cluster reports %s: %s", c.Health.Status, strings.Join(reasons[:min(3, len(reasons))], "; "))
 	case c.Health.Status == "HEALTH_ERR":
 		r.Severity, r.Impact = report.Warning, report.DegradedPerformance
-		r.Summary = "the Ceph cluster reports HEALTH_ERR"
+		r.Summary = "The Ceph cluster reports HEALTH_ERR"
 	case len(concern) > 0:
 		r.Severity, r.Impact = report.Warning, report.DegradedPerformance
-		r.Summary = fmt.Sprintf("slow requests on %s, for which requests of this node are waiting", human.Names(concern, 5))
+		r.Summary = fmt.Sprintf("Slow requests on %s, which requests of this node wait for", human.Names(concern, 5))
 	case len(slow) > 0:
-		r.Summary = fmt.Sprintf("the cluster reports slow requests on %s; no request of this node is waiting for them", human.Names(slow, 5))
+		r.Summary = fmt.Sprintf("The cluster reports slow requests on %s; no request of this node waits for them", human.Names(slow, 5))
 	default:
 		return rule.Result{}, false
 	}
@@ -92,7 +104,13 @@ func health(in rule.Input, c *ceph.Cluster) (rule.Result, bool) {
 		r.Impact = report.PartialOutage
 		addStalled(in, &r)
 	}
-	r.Advice = []report.Advice{{Do: "Read what the cluster reports", Command: "ceph health detail --connect-timeout 10"}}
+	if len(paused) > 0 {
+		r.Advice = append(r.Advice, report.Advice{Do: "Ask who has paused I/O and why; then let it continue", Command: "ceph osd unpause --connect-timeout 10"})
+	}
+	if full {
+		r.Advice = append(r.Advice, report.Advice{Do: "Make room in the cluster: delete data, add OSDs, or raise the full ratio for a moment", Command: "ceph df --connect-timeout 10; ceph osd df --connect-timeout 10"})
+	}
+	r.Advice = append(r.Advice, report.Advice{Do: "Read what the cluster reports", Command: "ceph health detail --connect-timeout 10"})
 	if len(slow) > 0 {
 		r.Advice = append(r.Advice, report.Advice{Do: "See what the slow OSD is waiting for, on its host", Command: rule.ShellCommand("ceph daemon %s dump_blocked_ops", strings.Replace(slow[0], "osd", "osd.", 1))})
 	}

@@ -21,13 +21,13 @@ func TestClusterHealth(t *testing.T) {
 		"well":              {ceph.Health{Status: "HEALTH_OK"}, "", ""},
 		"warns":             {ceph.Health{Status: "HEALTH_WARN", Checks: []ceph.Check{{Code: "PG_NOT_DEEP_SCRUBBED", Severity: "HEALTH_WARN", Summary: "9 pgs not deep-scrubbed in time"}}}, "", ""},
 		"muted":             {ceph.Health{Status: "HEALTH_OK", Checks: []ceph.Check{muted}}, "", ""},
-		"full":              {ceph.Health{Status: "HEALTH_ERR", Checks: []ceph.Check{full}}, "", "warning/partial_outage: the Ceph cluster reports HEALTH_ERR: 1 full osd(s)"},
-		"PGs inactive":      {ceph.Health{Status: "HEALTH_WARN", Checks: []ceph.Check{{Code: "PG_AVAILABILITY", Severity: "HEALTH_WARN", Summary: "Reduced data availability: 300 pgs inactive"}}}, "", "warning/partial_outage: the Ceph cluster reports HEALTH_WARN: Reduced data availability: 300 pgs inactive"},
-		"another error":     {ceph.Health{Status: "HEALTH_ERR", Checks: []ceph.Check{{Code: "PG_DAMAGED", Severity: "HEALTH_ERR", Summary: "Possible data damage: 1 pg inconsistent"}}}, "", "warning/degraded_performance: the Ceph cluster reports HEALTH_ERR: Possible data damage: 1 pg inconsistent"},
-		"without checks":    {ceph.Health{Status: "HEALTH_ERR"}, "", "warning/degraded_performance: the Ceph cluster reports HEALTH_ERR"},
-		"paused":            {ceph.Health{Status: "HEALTH_WARN"}, "sortbitwise,pauserd,pausewr", "warning/partial_outage: the Ceph cluster reports HEALTH_WARN: OSD map flag pauserd; OSD map flag pausewr"},
-		"slow for others":   {ceph.Health{Status: "HEALTH_WARN", SlowOps: []string{"osd.7", "mon.a"}}, "", "info/operational: the cluster reports slow requests on osd7; no request of this node is waiting for them"},
-		"slow for this one": {ceph.Health{Status: "HEALTH_WARN", SlowOps: []string{"osd.1"}}, "", "warning/degraded_performance: slow requests on osd1, for which requests of this node are waiting"},
+		"full":              {ceph.Health{Status: "HEALTH_ERR", Checks: []ceph.Check{full}}, "", "warning/partial_outage: The Ceph cluster reports HEALTH_ERR: 1 full osd(s)"},
+		"PGs inactive":      {ceph.Health{Status: "HEALTH_WARN", Checks: []ceph.Check{{Code: "PG_AVAILABILITY", Severity: "HEALTH_WARN", Summary: "Reduced data availability: 300 pgs inactive"}}}, "", "warning/partial_outage: The Ceph cluster reports HEALTH_WARN: Reduced data availability: 300 pgs inactive"},
+		"another error":     {ceph.Health{Status: "HEALTH_ERR", Checks: []ceph.Check{{Code: "PG_DAMAGED", Severity: "HEALTH_ERR", Summary: "Possible data damage: 1 pg inconsistent"}}}, "", "warning/degraded_performance: The Ceph cluster reports HEALTH_ERR: Possible data damage: 1 pg inconsistent"},
+		"without checks":    {ceph.Health{Status: "HEALTH_ERR"}, "", "warning/degraded_performance: The Ceph cluster reports HEALTH_ERR"},
+		"paused":            {ceph.Health{Status: "HEALTH_WARN"}, "sortbitwise,pauserd,pausewr", "warning/partial_outage: The Ceph cluster reports HEALTH_WARN: I/O is paused by the flag pauserd and pausewr"},
+		"slow for others":   {ceph.Health{Status: "HEALTH_WARN", SlowOps: []string{"osd.7", "mon.a"}}, "", "info/operational: The cluster reports slow requests on osd7; no request of this node waits for them"},
+		"slow for this one": {ceph.Health{Status: "HEALTH_WARN", SlowOps: []string{"osd.1"}}, "", "warning/degraded_performance: Slow requests on osd1, which requests of this node wait for"},
 	} {
 		t.Run(what, func(t *testing.T) {
 			sc := ruletest.NewScene(ruletest.Over()).MapDisks(1, "192.0.2.2")

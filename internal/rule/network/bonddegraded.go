@@ -68,10 +68,14 @@ func (l *degradedLimits) check(in rule.Input, b bond.Bond) (rule.Result, bool) {
 	if b.Mode == bond.LACP && b.Kind == bond.Kernel && b.AD == nil && len(b.Slaves) > 0 {
 		r.Evidence = append(r.Evidence, in.Fact(facts.BondSource(b), b.Name, b.Name+" has no active aggregator: the kernel gives frames to no slave"))
 	}
-	r.Advice = append(r.Advice, showBond(b))
-	for _, name := range affected(problems, 2) {
-		r.Advice = append(r.Advice, showLink(name), showOptics(name))
+	r.Advice = checkLinks(affected(problems, 8))
+	if b.Mode == bond.LACP && len(problems) == 0 {
+		r.Advice = append(r.Advice, checkBundle)
 	}
+	for _, name := range affected(problems, 2) {
+		r.Advice = append(r.Advice, showOptics(name))
+	}
+	r.Advice = append(r.Advice, showBond(b))
 	r.Advice = append(r.Advice, report.Advice{Do: "Show what the kernel logged about it", Command: rule.ShellCommand("journalctl -k --since -30min -g %s", b.Name)})
 	return r, true
 }

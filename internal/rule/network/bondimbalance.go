@@ -76,14 +76,14 @@ func (l *imbalanceLimits) check(in rule.Input, b bond.Bond) (rule.Result, bool) 
 			in.Fact(facts.BondSource(b), b.Name, "this host sends by "+policyText(b)),
 		},
 		Against: []report.Evidence{in.Fact(node.SourceNIC, b.Name, "a few large connections cannot be balanced: one backup or one migration looks the same")},
-		Advice:  []report.Advice{showBond(b), {Do: "See which connections cause it", Command: "ss -Htin state established"}},
 	}
 	if badTx && s.Like {
 		r.Evidence = append(r.Evidence, in.Fact(facts.BondSource(b), b.Name, s.Why))
-		r.Advice = append(r.Advice, setPolicy(b)...)
+		r.Advice = setPolicy(b)
 	} else if badRx {
 		r.Advice = append(r.Advice, fixSwitch(b))
 	}
+	r.Advice = append(r.Advice, report.Advice{Do: "See which connections cause it", Command: "ss -Htin state established"}, showBond(b))
 	return r, true
 }
 
@@ -99,17 +99,17 @@ func (l *imbalanceLimits) summary(b bond.Bond, s facts.Spread, badRx, badTx bool
 	rx, tx := directionText(s.Rx), directionText(s.Tx)
 	switch {
 	case badRx && badTx:
-		return fmt.Sprintf("is out of balance both ways: receives %s (the switch decides that), sends %s (%s)", rx, tx, policyText(b))
+		return fmt.Sprintf("is out of balance both ways: receives %s, sends %s (%s)", rx, tx, policyText(b))
 	case badTx:
 		return fmt.Sprintf("is out of balance: sends %s (%s)", tx, policyText(b))
 	case s.Tx.Total < little:
-		return fmt.Sprintf("is out of balance: receives %s. The switch decides that; this host sends too little to compare", rx)
+		return fmt.Sprintf("is out of balance on the switch side: receives %s, and sends little", rx)
 	case s.Tx.Skew <= byChance:
-		return fmt.Sprintf("is out of balance on the switch side: receives %s, while what it sends is distributed (%s)", rx, tx)
+		return fmt.Sprintf("is out of balance on the switch side: receives %s; what it sends is distributed", rx)
 	case s.Tx.Skew < (l.Share-0.5)/0.5:
-		return fmt.Sprintf("is out of balance on the switch side: receives %s, while what it sends is less uneven (%s)", rx, tx)
+		return fmt.Sprintf("is out of balance on the switch side: receives %s; what it sends is less uneven", rx)
 	}
-	return fmt.Sprintf("is out of balance: receives %s, which the switch decides; the little it sends (%s) is as uneven", rx, tx)
+	return fmt.Sprintf("is out of balance: receives %s, and what little it sends is as uneven", rx)
 }
 
 // directionText says how one way lies on the slaves: "96 % of 8.3 Gbit/s on eth1".

@@ -60,9 +60,12 @@ func disagrees(in rule.Input, b bond.Bond) (rule.Result, bool) {
 	if b.LACPActive == "off" {
 		r.Advice = append(r.Advice, beginLACP(b))
 	}
-	r.Advice = append(r.Advice, showLACP(b), report.Advice{Do: "Check the switch: are these ports in one bundle with LACP on, and on one switch or one MLAG pair?"})
+	r.Advice = append(r.Advice, checkBundle, showLACP(b))
 	return r, true
 }
+
+// checkBundle is what to check on the switch.
+var checkBundle = report.Advice{Do: "Check the switch: are these ports in one bundle with LACP on, and on one switch or one MLAG pair?"}
 
 // beginLACP is the command that makes a passive bond send LACP first.
 func beginLACP(b bond.Bond) report.Advice {

@@ -70,7 +70,7 @@ func (l *spreadLimits) check(in rule.Input, b bond.Bond) (rule.Result, bool) {
 		},
 		Against: []report.Evidence{in.Fact(node.SourceNIC, b.Name, "a few large connections cannot be distributed: one backup or one migration looks the same")},
 	}
-	r.Summary = fmt.Sprintf("%s does not distribute krbd's traffic: %s. If %s saturates, all %s stall", bondName(b), l.reason(b, worst), worst.Slave, human.Count(devices, "krbd disk"))
+	r.Summary = fmt.Sprintf("%s does not distribute krbd's traffic: %s. If it saturates, %s stall", b.Name, l.reason(b, worst), human.Count(devices, "krbd disk"))
 	if worst.Way == "rx" {
 		r.Advice = append(r.Advice, fixSwitch(b))
 	} else {
@@ -96,7 +96,7 @@ func (l *spreadLimits) worst(b bond.Bond, s facts.Spread) (worst facts.Direction
 // reason says what is not distributed, and whose hash decides it.
 func (l *spreadLimits) reason(b bond.Bond, d facts.Direction) string {
 	if d.Way == "rx" {
-		return fmt.Sprintf("it receives %s, which the switch decides (it may hash by MAC address)", directionText(d))
+		return fmt.Sprintf("the switch sends %s", directionText(d))
 	}
 	return fmt.Sprintf("it sends %s (%s)", directionText(d), policyText(b))
 }

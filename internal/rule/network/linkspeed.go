@@ -37,7 +37,11 @@ func linkSpeed() rule.Rule {
 			}
 			for _, n := range in.Links.Value.NICs {
 				if _, storage := in.CarriesStorage(n.Name); storage && n.Up {
-					if text := slow(in, n.Name, n.Speed, n.Duplex, n.Driver, bond.Slave{}); text != "" {
+					driver := n.Driver
+					if n.Virtual {
+						driver = ""
+					}
+					if text := slow(in, n.Name, n.Speed, n.Duplex, driver, bond.Slave{}); text != "" {
 						list = append(list, speedResult(in, n.Name, n.Name, text, node.SourceBond))
 					}
 				}

@@ -145,6 +145,14 @@ func showBond(b bond.Bond) report.Advice {
 	return report.Advice{Do: "Show the bond as the kernel sees it", Command: rule.ShellCommand("cat %s", "/proc/net/bonding/"+b.Name)}
 }
 
+// checkLinks is what to do about slaves without a link; nil if there are none.
+func checkLinks(nics []string) []report.Advice {
+	if len(nics) == 0 {
+		return nil
+	}
+	return []report.Advice{{Do: "Check the cable, the transceiver and the switch port of " + human.Names(nics, 4), Command: rule.ShellCommand("ethtool %s", nics[0])}}
+}
+
 func showLink(nic string) report.Advice {
 	return report.Advice{Do: "Show the link of " + nic + " and its speed", Command: rule.ShellCommand("ethtool %s", nic)}
 }

@@ -142,7 +142,7 @@ func TestNICFault(t *testing.T) {
 func TestBondSpreadReceive(t *testing.T) {
 	sc := storage(8).Carry("eth0", 4, 0.5).Carry("eth1", 0.02, 0.5).Pass(40)
 	got := ruletest.OnlyOne(t, sc.Check(bondSpread()))
-	if got == nil || got.Severity != report.Warning || !strings.Contains(got.Summary, "on eth0, which the switch decides") || !strings.Contains(got.Advice[0].Do, "On the switch") {
+	if got == nil || got.Severity != report.Warning || !strings.Contains(got.Summary, "the switch sends 99.5 % of 4 Gbit/s on eth0") || !strings.Contains(got.Advice[0].Do, "On the switch") {
 		t.Fatalf("got %q", ruletest.Said(got))
 	}
 }

@@ -57,7 +57,7 @@ func summaryOf(i report.Incident) string {
 		text += fmt.Sprintf(", %d of %d guests hit", i.Guests.Hit, i.Guests.Total)
 	}
 	if i.Cause != "" {
-		text += "; cause: " + i.Cause
+		return rule.Summary(text+"; cause: "+i.Cause, text)
 	}
 	return text
 }

@@ -28,8 +28,11 @@ func loopAdvice(in rule.Input, s storm, a cause.Analysis, bonds []string) []repo
 	}
 	list = append(list, separateAdvice(a)...)
 	if !a.Supports(cause.Saturation) {
-		for _, name := range bonds {
-			list = append(list, hashAdvice(in, name)...)
+		if len(list) == 0 && !anyFull(in) {
+			list = append(list, compareNodes)
+		}
+		if len(bonds) > 0 {
+			list = append(list, saturationAdvice(in, bonds)...)
 		}
 	}
 	if !a.Supports(cause.OneOSD) {
@@ -43,6 +46,18 @@ func loopAdvice(in rule.Input, s storm, a cause.Analysis, bonds []string) []repo
 		report.Advice{Do: "Do not map with nocrc: it lets corrupted data through. Do not set a short osd_request_timeout: it turns the stall into I/O errors and read-only filesystems in the guests"},
 		report.Advice{Do: "Reboot guests whose filesystems turned read-only once I/O has recovered; look for them on their consoles"},
 	)
+}
+
+// compareNodes is what to do first where no cause is likelier than another.
+var compareNodes = report.Advice{
+	Do:      "Run this on another node of the cluster. If it loses sessions too, look at the OSDs it names and at the storage network; if not, at this host: its NICs, its memory, its guests",
+	Command: "journalctl -k --since -15min --grep 'libceph: osd' | tail -20",
+}
+
+// anyFull reports whether a storage NIC is saturated.
+func anyFull(in rule.Input) bool {
+	nics, _ := in.StorageNICs()
+	return slices.ContainsFunc(nics, func(n *facts.NIC) bool { return n.Rx.Full || n.Tx.Full })
 }
 
 // separateAdvice is how the two likeliest causes are told apart, where none leads.
@@ -70,6 +85,12 @@ func causeAdvice(in rule.Input, c cause.Cause, osds []*facts.OSDLosses, bonds []
 			return nil
 		}
 		o := osds[0]
+		if c == cause.OneHost && o.Host() != "" {
+			return []report.Advice{{
+				Do:      fmt.Sprintf("Check the OSD host %s (%s): its NIC, its memory, its kernel log. Other nodes should lose sessions with it too; if so, take it out of service", strings.Trim(o.Host(), "[]"), osdsText(osds)),
+				Command: rule.ShellCommand("ceph --connect-timeout 10 osd find %s", o.ID()),
+			}}
+		}
 		return []report.Advice{{
 			Do:      fmt.Sprintf("Find %s and check its host: the OSD's log, its disk, its NIC. Other nodes should lose sessions with it too; if so, restart it or mark it out", o.OSD),
 			Command: rule.ShellCommand("ceph --connect-timeout 10 osd find %s", o.ID()),
@@ -90,6 +111,8 @@ func causeAdvice(in rule.Input, c cause.Cause, osds []*facts.OSDLosses, bonds []
 		return []report.Advice{{Do: "Make room in the cluster: delete data, add OSDs, or raise the full ratio for a moment", Command: "ceph --connect-timeout 10 df; ceph --connect-timeout 10 osd df"}}
 	case cause.NoOSD:
 		return []report.Advice{{Do: "Correct the CRUSH rule of the pool: it gives no OSD for these objects", Command: "ceph --connect-timeout 10 osd crush rule dump; ceph --connect-timeout 10 health detail"}}
+	case cause.Lock:
+		return lockAdvice(in)
 	case cause.ClusterDown:
 		return append([]report.Advice{askCluster}, linkAdvice(in)...)
 	}
@@ -101,13 +124,14 @@ func causeAdvice(in rule.Input, c cause.Cause, osds []*facts.OSDLosses, bonds []
 func saturationAdvice(in rule.Input, bonds []string) []report.Advice {
 	var list, load []report.Advice
 	nics, _ := in.StorageNICs()
-	receives := false
+	receives, sends := false, false
 	for _, n := range nics {
 		l, full := n.Fuller()
 		if !full || len(bonds) > 0 && n.Bond != "" && !slices.Contains(bonds, n.Bond) {
 			continue
 		}
-		receives = receives || n.Rx.Full
+		receives, sends = receives || n.Rx.Full, sends || n.Tx.Full
+		list = append(list, capacityAdvice(in, n)...)
 		do := fmt.Sprintf("Reduce what %s receives: stop backups, restores and migrations that use it, and move the busiest guests away", n.Label)
 		if l.Way == "tx" {
 			do = fmt.Sprintf("Reduce what %s sends: stop backups and migrations that use it", n.Label)
@@ -116,12 +140,47 @@ func saturationAdvice(in rule.Input, bonds []string) []report.Advice {
 	}
 	for _, name := range bonds {
 		steps := hashAdvice(in, name)
-		if receives && len(steps) > 1 {
+		if receives || !sends { // a storage client mostly receives
 			slices.Reverse(steps)
 		}
 		list = append(list, steps...)
 	}
-	return append(list, load...)
+	if list = append(list, load...); len(list) > 0 {
+		return list
+	}
+	return []report.Advice{{Do: "Find what saturated the storage NICs, and stop it: a backup, a restore, a migration", Command: "ss -tniO state established"}}
+}
+
+// capacityAdvice gives back what a storage NIC or its bond has lost: a slave, or speed.
+func capacityAdvice(in rule.Input, n *facts.NIC) []report.Advice {
+	var list []report.Advice
+	if n.Speed > 0 && n.Speed < n.BestSpeed {
+		list = append(list, report.Advice{
+			Do:      fmt.Sprintf("Restore the speed of %s: it runs at %s and has run at %s. Check the cable, the transceiver and the switch port", n.Label, human.LinkSpeed(n.Speed), human.LinkSpeed(n.BestSpeed)),
+			Command: rule.ShellCommand("ethtool %s", n.Name),
+		})
+	}
+	b, found := in.BondNamed(n.Bond)
+	if !found {
+		return list
+	}
+	gone := in.Spread(b).Missing
+	lost := make([]string, 0, len(gone))
+	for _, s := range gone {
+		lost = append(lost, s.Name)
+	}
+	for _, s := range b.Slaves {
+		if facts.LinkDown(s) {
+			lost = append(lost, s.Name)
+		}
+	}
+	if len(lost) > 0 {
+		list = append(list, report.Advice{
+			Do:      fmt.Sprintf("Bring %s back into service: %s lacks it, and %s carries its load. Check the cable, the transceiver and the switch port", human.Names(lost, 3), b.Name, n.Name),
+			Command: rule.ShellCommand("ethtool %s", lost[0]),
+		})
+	}
+	return list
 }
 
 // hashAdvice says how a bond is made to spread what it sends, and that the switch
@@ -226,6 +285,19 @@ func proxmox(in rule.Input) bool {
 func isVMID(id string) bool {
 	_, err := strconv.ParseUint(id, 10, 32)
 	return err == nil
+}
+
+// lockAdvice is how to find who holds the exclusive lock of an image that waits for it.
+func lockAdvice(in rule.Input) []report.Advice {
+	for _, s := range in.Stalls() {
+		if m, _, mapped := in.Device(s.Device); mapped && len(lockEvidence(in, []string{s.Device})) > 0 {
+			return []report.Advice{{
+				Do:      fmt.Sprintf("Find out who holds the exclusive lock of %s (/dev/%s) and whether that client is alive. Two writers corrupt an image: stop the other one before you remove its lock", m.Spec(), m.Device),
+				Command: rule.ShellCommand("timeout 20 rbd lock ls %s; timeout 20 rbd status %s", m.Spec(), m.Spec()),
+			}}
+		}
+	}
+	return nil
 }
 
 // linkAdvice is how to look at the links and the way to the OSDs.

@@ -34,13 +34,13 @@ func cephMap() rule.Rule {
 				r := rule.Result{Subject: lines.Subject, Severity: report.Warning, Evidence: []report.Evidence{rule.FactAt(node.SourceKmsg, latest.Peer, fmt.Sprintf("%s, latest: %s", human.Count(lines.N, "line"), latest.Text), latest.Last)}, Advice: []report.Advice{askCluster}}
 				switch latest.Class {
 				case kmsg.NoOSD:
-					r.Summary = "CRUSH gives no OSD for some requests, which wait and are sent to nobody: " + latest.Text
+					r.Summary = rule.Summary("CRUSH gives no OSD for some requests, which wait: "+latest.Text, "CRUSH gives no OSD for some requests, which wait")
 					r.Advice = []report.Advice{{Do: "Correct the CRUSH rule of the pool", Command: "ceph --connect-timeout 10 osd crush rule dump"}, askCluster}
 				case kmsg.PoolGone:
-					r.Summary = "Requests go to a pool that does not exist: " + latest.Text
+					r.Summary = rule.Summary("Requests go to a pool that does not exist: "+latest.Text, "Requests go to a pool that does not exist")
 					r.Advice = []report.Advice{{Do: "See which pools there are, and unmap the images of the one that is gone", Command: "ceph --connect-timeout 10 osd pool ls"}}
 				default:
-					r.Summary = "The kernel cannot read what the cluster sends (osdmap, monmap or a reply), and works by an old map: " + latest.Text
+					r.Summary = rule.Summary("The kernel cannot read the cluster's map and uses an old one: "+latest.Text, "The kernel cannot read the cluster's map (osdmap, monmap) and uses an old one")
 				}
 				list = append(list, r)
 			}

@@ -18,7 +18,7 @@ import (
 func libcephCRC() rule.Rule {
 	limits := &struct {
 		Faults   int           `json:"faults" doc:"faults of all OSDs together, within window, from which the finding is raised" min:"1" max:"10000"`
-		Degraded int           `json:"degraded" doc:"faults within window from which it is a warning and customers are taken to feel it" min:"1" max:"100000"`
+		Degraded int           `json:"degraded" doc:"faults of one run, without 20 s between them, from which customers are taken to feel it" min:"1" max:"100000"`
 		Critical int           `json:"critical" doc:"faults within a minute from which it is critical, whether I/O stalls or not" min:"2" max:"1000000"`
 		Window   time.Duration `json:"window" doc:"how far back faults count" min:"10s" max:"10m"`
 	}{1, 10, 300, 5 * time.Minute}
@@ -61,19 +61,24 @@ func libcephCRC() rule.Rule {
 			}
 			r := rule.Result{
 				Severity: report.Info,
-				Summary:  fmt.Sprintf("%s in the last %s ended sessions with %s, latest at %s; each resends every in-flight request to that OSD", human.Count(n, noun), human.Span(limits.Window), osdsText(osds), human.Clock(last)),
+				Summary:  fmt.Sprintf("%s in the last %s ended sessions with %s, latest at %s", human.Count(n, noun), human.Span(limits.Window), osdsText(osds), human.Clock(last)),
 				Evidence: lossEvidence(losses, osds),
 			}
+			r.Evidence = append(r.Evidence, in.Fact(node.SourceKmsg, "", "each lost session resends every in-flight request to that OSD"))
 			if n >= 2 {
 				r.Severity = report.Warning
 			}
-			if in.Now.Unix()-lastFault(in).Unix() < int64(justNow/time.Second) {
-				if n >= uint64(limits.Degraded) {
+			if run, continues := runOf(in); continues {
+				if !run.felt && n >= uint64(limits.Degraded) {
+					run.felt = faultsWithin(in, min(in.Now.Sub(run.began).Truncate(time.Second), limits.Window)) >= uint64(limits.Degraded)
+				}
+				if run.felt {
 					r.Impact = report.DegradedPerformance
 				}
 				if faultsWithin(in, time.Minute) >= uint64(limits.Critical) {
 					r.Severity = report.Critical
 				}
+				r.State = run
 			}
 			a := cause.OfLoop(in.Facts, cause.Loop{First: osds[0].Last.Add(-limits.Window), Losses: losses, OSDs: osds, Before: []cause.Evidence{}})
 			evidence, against := causeEvidence(a)
@@ -84,7 +89,10 @@ func libcephCRC() rule.Rule {
 			for _, c := range a.Likely() {
 				r.Advice = append(r.Advice, causeAdvice(in, c, osds, nil)...)
 			}
-			r.Advice = distinct(append(append(r.Advice, bounceAdvice(in, in.Exposure())...),
+			if r.Advice = append(r.Advice, bounceAdvice(in, in.Exposure())...); len(r.Advice) == 0 {
+				r.Advice = append(r.Advice, compareNodes)
+			}
+			r.Advice = distinct(append(r.Advice,
 				report.Advice{Do: "Follow the faults as they come", Command: "journalctl -kf --grep 'libceph: .*(bad crc|bad data crc|integrity error)'"}))
 			return []rule.Result{r}
 		},
@@ -94,6 +102,24 @@ func libcephCRC() rule.Rule {
 // justNow is how long after the latest fault the faults are taken to continue: longer
 // than the 15 s of the slowest loop.
 const justNow = 20 * time.Second
+
+// A faultRun is faults without 20 s between them: one in the wake of a storm is a run
+// of its own.
+type faultRun struct {
+	began time.Time
+	felt  bool // enough of them for customers to feel it
+}
+
+// runOf is the run that the latest fault belongs to, and whether it continues.
+func runOf(in rule.Input) (run faultRun, continues bool) {
+	if in.Now.Unix()-lastFault(in).Unix() >= int64(justNow/time.Second) {
+		return faultRun{}, false
+	}
+	if was, raised := rule.StateOf[faultRun](in, ""); raised && !was.began.IsZero() {
+		return was, true
+	}
+	return faultRun{began: in.Now.Add(-justNow)}, true
+}
 
 // faultsWithin is how many faults there were in the last d.
 func faultsWithin(in rule.Input, d time.Duration) uint64 {

@@ -109,7 +109,7 @@ func causeEvidence(a cause.Analysis) (evidence, against []report.Evidence) {
 // because adds what an analysis concludes to a summary.
 func because(summary string, a cause.Analysis) string {
 	if text := a.String(); text != "" {
-		return summary + "; " + text
+		return rule.Summary(summary+"; "+text, summary)
 	}
 	return summary
 }

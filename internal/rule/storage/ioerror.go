@@ -83,7 +83,8 @@ func (k damageKind) result(in rule.Input, fresh time.Duration) rule.Result {
 	default:
 		r.Hits.Failed = failed
 	}
-	r.Summary = fmt.Sprintf("%s: %s%s, latest at %s: %s", human.Capital(k.says), human.Count(len(devices), "krbd disk"), in.GuestsOn(devices).In(), human.Clock(last), in.DiskNames(devices))
+	what := fmt.Sprintf("%s: %s%s, latest at %s: ", human.Capital(k.says), human.Count(len(devices), "krbd disk"), in.GuestsOn(devices).In(), human.Clock(last))
+	r.Summary = rule.Summary(what+in.DiskNames(devices), what+human.Names(devices, 3))
 	for i, d := range k.disks {
 		if i == most {
 			r.Evidence = append(r.Evidence, in.Fact(node.SourceKmsg, "", "and "+human.Names(devices[i:], 5)))

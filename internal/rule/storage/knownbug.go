@@ -32,7 +32,7 @@ func from(major, minor, patch int) host.Release {
 var (
 	sparseReadBug = kernelBug{
 		id:   "CVE-2026-23136",
-		what: "libceph keeps stale sparse-read state over a connection fault, and may then fail and reconnect without end",
+		what: "libceph may reconnect without end after a fault",
 		affected: []releases{
 			{from(6, 6, 0), from(6, 6, 120)},
 			{from(6, 7, 0), from(6, 12, 65)},
@@ -45,7 +45,7 @@ var (
 	}
 	monmapBug = kernelBug{
 		id:   "CVE-2026-68153",
-		what: "reading debugfs monmap while a Ceph client is torn down uses memory after it was freed",
+		what: "reading debugfs monmap may crash the kernel",
 		affected: []releases{
 			{from(2, 6, 34), from(5, 10, 264)},
 			{from(5, 11, 0), from(5, 15, 215)},
@@ -130,7 +130,7 @@ func (b kernelBug) finding(in rule.Input, r host.Release, sure certainty) rule.R
 		Subject:  b.id,
 		Severity: report.Info,
 		Setting:  true,
-		Summary:  fmt.Sprintf("kernel %s %s %s: %s", in.Host.Value.Release, sure, b.id, b.what),
+		Summary:  rule.Summary(fmt.Sprintf("Kernel %s %s %s: %s", in.Host.Value.Release, sure, b.id, b.what), fmt.Sprintf("Kernel %s %s %s", in.Host.Value.Release, sure, b.id)),
 		Evidence: []report.Evidence{in.Fact(node.SourceHost, "kernel", fmt.Sprintf("release %s, built from %s; published ranges: %s", in.Host.Value.Release, r, strings.Join(ranges, ", ")))},
 		Advice: append([]report.Advice{
 			{Do: "See whether the kernel's package has the fix", Command: rule.ShellCommand("zgrep -s %s /usr/share/doc/*-%s*/changelog*", b.id, in.Host.Value.Release)},

@@ -244,8 +244,8 @@ func (p affected) imminent(in rule.Input, r rule.Result, s saturation) rule.Resu
 	r.Severity, r.Impact, r.Setting, r.Blind = report.Critical, report.DegradedPerformance, false, false
 	r.Hits = rule.Hits{Slow: s.slow}
 	r.RestsOn = slices.Compact(slices.Sorted(slices.Values(append(s.rests, r.RestsOn...))))
-	r.Summary = fmt.Sprintf("layer2 bond + krbd: storm imminent: %s of %s is saturated (%s) for %s and krbd is affected; %s",
-		s.nic.Name, p.name(), carries, human.Span(in.Now.Sub(s.load.Since)), p.shared())
+	r.Summary = fmt.Sprintf("layer2 bond + krbd: storm imminent: %s is saturated (%s) for %s and krbd is affected",
+		s.nic.Label, carries, human.Span(in.Now.Sub(s.load.Since)))
 	full := rule.FactAt(node.SourceNIC, s.nic.Name, fmt.Sprintf("%s has been saturated since %s: %s", s.nic.Label, human.Clock(s.load.Since), carries), s.nic.At)
 	r.Evidence = append(append([]report.Evidence{full}, s.signs...), r.Evidence...)
 	r.Advice = distinct(append(saturationAdvice(in, []string{p.bond.Name}), r.Advice...))
@@ -260,7 +260,7 @@ func (p affected) storm(in rule.Input, r rule.Result, s storm) rule.Result {
 	r.Hits, r.Ended = s.hits(), ended(s.stalls)
 	r.RestsOn = append(s.restsOn(), r.RestsOn...)
 	r.State, r.Cause = layer2State{storm: s.state, stormy: true}, a.Concluded()
-	r.Summary = because(fmt.Sprintf("layer2 bond + krbd: retry storm behind %s: %s; %s", p.name(), s.stallText(in.Facts, len(p.devices)), s.resetting()), a)
+	r.Summary = s.summary("layer2 bond + krbd: retry storm behind "+p.bond.Name+":", s.stallText(in.Facts, len(p.devices)), a)
 	r.Evidence = append(append(append(lossEvidence(s.losses, s.looping), stallEvidence(in, s.stalls)...), evidence...), r.Evidence...)
 	r.Against = append(against, r.Against...)
 	r.Advice = loopAdvice(in, s, a, []string{p.bond.Name})

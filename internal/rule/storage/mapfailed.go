@@ -2,6 +2,7 @@ package storage
 
 import (
 	"fmt"
+	"strings"
 	"time"
 
 	"github.com/nodewatch/nodewatch/internal/human"
@@ -30,20 +31,32 @@ func krbdMapFailed() rule.Rule {
 			var list []rule.Result
 			for _, lines := range in.LinesBy(limits.Fresh, mapFailure, kmsg.RBDLock, kmsg.RBDMapFail) {
 				device := lines.Subject
-				name := device
+				name, says := device, strings.TrimPrefix(lines.Latest.Text, "rbd: ")
 				if device == "" {
-					name = "an image"
+					name = "An image"
 				}
 				list = append(list, rule.Result{
 					Subject: device, Severity: report.Warning,
-					Summary:  fmt.Sprintf("%s cannot be mapped or locked: %s", name, lines.Latest.Text),
+					Summary:  rule.Summary(fmt.Sprintf("%s cannot be mapped or locked: %s", name, says), says),
 					Evidence: []report.Evidence{rule.FactAt(node.SourceKmsg, device, fmt.Sprintf("%s, latest: %s", human.Count(lines.N, "line"), lines.Latest.Text), lines.Latest.Last)},
-					Advice:   []report.Advice{{Do: "Check who holds the image's lock, and whether this client's caps allow to blocklist (profile rbd)", Command: "ceph --connect-timeout 10 auth ls; ceph --connect-timeout 10 osd blocklist ls"}},
+					Advice:   []report.Advice{mapAdvice(lines.Latest)},
 				})
 			}
 			return list
 		},
 	}
+}
+
+// mapAdvice is what to do about an image that cannot be mapped or locked, by the
+// latest line.
+func mapAdvice(s *node.Series) report.Advice {
+	switch {
+	case s.Class == kmsg.RBDLock:
+		return report.Advice{Do: "Check who holds the image's lock, and whether this client's caps allow to blocklist (profile rbd)", Command: "ceph --connect-timeout 10 auth ls; ceph --connect-timeout 10 osd blocklist ls"}
+	case s.Detail == "features":
+		return report.Advice{Do: "Disable the image features that this kernel lacks (rbd feature disable), or boot a kernel that has them", Command: "cat /sys/bus/rbd/supported_features"}
+	}
+	return report.Advice{Do: "Check the names of pool, image and snapshot in the guest's or the storage's configuration", Command: "journalctl -k --since -30min --grep 'rbd: '"}
 }
 
 // mapFailure is the device that a line is about, and whether it says that an image

@@ -64,7 +64,7 @@ func (s saturation) result(in rule.Input, carrier string, nics []*facts.NIC, dev
 	r := rule.Result{
 		Subject: carrier, Severity: report.Warning, Impact: report.DegradedPerformance, Hits: rule.Hits{Slow: s.slow}, RestsOn: s.rests,
 		Explains: []string{"", carrier},
-		Summary:  fmt.Sprintf("%s is saturated (%s) for %s and krbd is affected: %s", s.nic.Label, carries, human.Span(in.Now.Sub(s.load.Since)), human.Count(len(devices), "krbd disk")),
+		Summary:  fmt.Sprintf("%s is saturated (%s %s) for %s and slows %s", s.nic.Label, s.load.Way, human.Percent(s.load.Share), human.Span(in.Now.Sub(s.load.Since)), human.Count(len(devices), "krbd disk")),
 		Evidence: append([]report.Evidence{rule.FactAt(node.SourceNIC, s.nic.Name, fmt.Sprintf("%s has been saturated since %s: %s", s.nic.Label, human.Clock(s.load.Since), carries), s.nic.At)}, s.signs...),
 	}
 	for _, n := range nics {

@@ -54,8 +54,9 @@ func withoutBounce(in rule.Input, e facts.Exposure) rule.Result {
 	f.Summary = fmt.Sprintf("%d of %s are mapped without rxbounce; none is known to be a Windows guest's", len(open), human.Count(all, "krbd disk"))
 	if len(e.Windows) > 0 {
 		f.Severity = report.Warning
-		f.Summary = fmt.Sprintf("%s of %s (%s) are mapped without rxbounce: Windows may break the checksums of its reads, and with them the sessions of %s",
-			human.Count(len(e.Windows), "krbd disk"), human.Count(len(e.WindowsOf.Names), "Windows guest"), human.Names(e.WindowsOf.Names, 3), human.Count(all, "krbd disk"))
+		disks, guests := human.Count(len(e.Windows), "krbd disk"), human.Count(len(e.WindowsOf.Names), "Windows guest")
+		breaks := fmt.Sprintf("mapped without rxbounce: their reads may break the sessions of %s", human.Count(all, "krbd disk"))
+		f.Summary = rule.Summary(fmt.Sprintf("%s of %s (%s) %s", disks, guests, human.Names(e.WindowsOf.Names, 3), breaks), fmt.Sprintf("%s of %s %s", disks, guests, breaks))
 		for i, d := range e.Windows {
 			if i == 5 {
 				f.Evidence = append(f.Evidence, in.Fact(node.SourceKrbd, "", fmt.Sprintf("and %s more of Windows guests", human.Count(len(e.Windows)-i, "krbd disk"))))

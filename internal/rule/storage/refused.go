@@ -52,7 +52,8 @@ func cephRefused() rule.Rule {
 			if n < uint64(limits.Refusals) {
 				return nil
 			}
-			r := rule.Result{Severity: report.Warning, Summary: refusedBy(osds, mons) + ": " + refusedWhy(osds, mons), Evidence: lossEvidence(losses, osds)}
+			by := refusedBy(osds, mons)
+			r := rule.Result{Severity: report.Warning, Summary: rule.Summary(by+": "+refusedWhy(osds, mons), by), Evidence: lossEvidence(losses, osds)}
 			for _, s := range mons {
 				r.Evidence = append(r.Evidence, rule.FactAt(node.SourceKmsg, s.Peer, fmt.Sprintf("%s in %s, latest: %s", human.Count(s.Within(in.Now, limits.Window), "line"), human.Span(limits.Window), s.Text), s.Last))
 			}
@@ -65,7 +66,8 @@ func cephRefused() rule.Rule {
 			if len(stalls) > 0 {
 				r.Severity, r.Hits = report.Critical, stalledHits(stalls)
 				r.RestsOn = []string{node.SourceKmsg, node.SourceIO}
-				r.Summary += fmt.Sprintf("; %s%s stalled for %s", human.AllOf(len(stalls), len(in.Mapped.Value), "krbd disk"), in.GuestsOn(r.Hits.Stalled).In(), human.Span(stalls[0].For))
+				stalled := fmt.Sprintf("; %s%s stalled for %s", human.AllOf(len(stalls), len(in.Mapped.Value), "krbd disk"), in.GuestsOn(r.Hits.Stalled).In(), human.Span(stalls[0].For))
+				r.Summary = rule.Summary(r.Summary+stalled, refusedBy(osds, mons)+stalled)
 				r.Evidence = append(r.Evidence, stallEvidence(in, stalls)...)
 			}
 			r.Advice = append(refusedAdvice(osds), askCluster)
@@ -96,9 +98,9 @@ func monRefusals(in rule.Input, window time.Duration) []*node.Series {
 func refusedBy(osds []*facts.OSDLosses, mons []*node.Series) string {
 	switch {
 	case len(osds) > 0 && len(mons) > 0:
-		return fmt.Sprintf("Ceph refuses this client: the monitors and %s", osdsText(osds))
+		return fmt.Sprintf("Ceph refuses this client (the monitors and %s)", osdsText(osds))
 	case len(osds) > 0:
-		return fmt.Sprintf("Ceph refuses this client: %s", osdsText(osds))
+		return fmt.Sprintf("Ceph refuses this client (%s)", osdsText(osds))
 	}
 	return "Ceph's monitors refuse this client"
 }
@@ -108,7 +110,7 @@ func refusedWhy(osds []*facts.OSDLosses, mons []*node.Series) string {
 	for i := range osds {
 		switch o := osds[i]; {
 		case o.Of(kmsg.ReasonAuthentication) > 0:
-			return "authentication (cephx) fails, so that sessions are not authorized"
+			return "authentication (cephx) fails"
 		case o.Of(kmsg.ReasonFeatures) > 0:
 			return "this kernel lacks a feature that the cluster requires"
 		case o.Of(kmsg.ReasonVersion) > 0:

@@ -53,7 +53,7 @@ func krbdResend() rule.Rule {
 					Summary: fmt.Sprintf("Resent requests load %s: it receives %s, %s what krbd reads, while %s reset in 1 min", n.Label, human.BitRate(n.Rx.Bits), human.Times(factor),
 						human.Count(lost, "session")),
 					Evidence: append(lossEvidence(losses, osds), rule.FactAt(node.SourceNIC, n.Name, fmt.Sprintf("%s receives %s, %s of line rate", n.Label, human.BitRate(n.Rx.Bits), human.Percent(n.Rx.Share)), n.At)),
-					Advice:   append(osdLogAdvice(osds), saturationAdvice(in, layer2Bonds(in))...),
+					Advice:   append(append(osdLogAdvice(osds), compareNodes), saturationAdvice(in, layer2Bonds(in))...),
 				}}
 			}
 			return nil

@@ -1,7 +1,6 @@
 package storage
 
 import (
-	"fmt"
 	"time"
 
 	"github.com/nodewatch/nodewatch/internal/human"
@@ -49,7 +48,7 @@ func krbdRetryStorm(limits *stormLimits) rule.Rule {
 				Since:    s.first,
 				State:    s.state,
 				Cause:    a.Concluded(),
-				Summary:  because(fmt.Sprintf("krbd retry storm: %s; %s", s.resetting(), s.stallText(in.Facts, len(in.Mapped.Value))), a),
+				Summary:  s.summary("krbd retry storm:", s.stallText(in.Facts, len(in.Mapped.Value)), a),
 				Evidence: append(append(lossEvidence(s.losses, s.looping), stallEvidence(in, s.stalls)...), evidence...),
 				Against:  against,
 				Advice:   loopAdvice(in, s, a, stormBonds(in, s)),

@@ -62,7 +62,8 @@ func libcephSessionLoop() rule.Rule {
 				Severity: report.Warning,
 				Impact:   report.DegradedPerformance,
 				Cause:    a.Concluded(),
-				Summary:  fmt.Sprintf("Sessions with %s keep flapping: %s lost in the last %s, latest at %s (%s)", osdsText(looping), human.Number(n), human.Span(limits.Window), human.Clock(last), lossText(looping, losses.Window)),
+				Summary: rule.Summary(fmt.Sprintf("Sessions with %s keep flapping, latest at %s: %s", osdsText(looping), human.Clock(last), lossText(looping, losses.Window)),
+					fmt.Sprintf("Sessions with %s keep flapping: %s lost in %s, latest at %s", osdsText(looping), human.Number(n), human.Span(limits.Window), human.Clock(last))),
 				Evidence: append(lossEvidence(losses, looping), evidence...),
 				Against:  against,
 			}

@@ -63,7 +63,7 @@ func krbdSlow() rule.Rule {
 			for _, c := range a.Likely() {
 				r.Advice = append(r.Advice, causeAdvice(in, c, in.SessionLosses(time.Minute).OSDs, nil)...)
 			}
-			r.Advice = append(append(append(r.Advice, saturationAdvice(in, layer2Bonds(in))...), askCluster), mtuAdvice(in)...)
+			r.Advice = distinct(append(append(append(r.Advice, linkTrouble(in)...), askCluster), mtuAdvice(in)...))
 			return []rule.Result{r}
 		},
 	}
@@ -87,6 +87,23 @@ func slowText(in rule.Input, slow []facts.Latency, all int) string {
 		text += fmt.Sprintf(" (usually %s)", human.Milliseconds(worst.Usual))
 	}
 	return text + fmt.Sprintf(", with %s in flight and %s", human.Count(worst.Disk.Last.InFlight(), "request"), human.Rate(worst.Disk.Completed, "completion"))
+}
+
+// linkTrouble is what to do about storage NICs that are slower than they were, that
+// drop frames or are saturated.
+func linkTrouble(in rule.Input) []report.Advice {
+	var list []report.Advice
+	nics, _ := in.StorageNICs()
+	for _, n := range nics {
+		list = append(list, capacityAdvice(in, n)...)
+		if d, is := in.Dropping(n); is {
+			list = append(list, report.Advice{Do: fmt.Sprintf("Stop the drops of %s (%s): show how large its rings are and can be", n.Label, human.Rate(d.Rate, "frame")), Command: rule.ShellCommand("ethtool -g %s", n.Name)})
+		}
+	}
+	if anyFull(in) {
+		list = append(list, saturationAdvice(in, layer2Bonds(in))...)
+	}
+	return list
 }
 
 // nicEvidence tells of storage NICs that are saturated or drop frames.

@@ -18,7 +18,7 @@ type stalledLimits struct {
 	Request time.Duration `json:"request" doc:"how long one and the same request waits for its OSD" min:"3s" max:"10m"`
 	Queue   time.Duration `json:"queue" doc:"how long each request takes, at the rate at which requests complete, for a device that completes some to count as stalled" min:"5s" max:"10m"`
 	Long    time.Duration `json:"long" doc:"how long a device is stalled until it is critical even if it is alone" min:"5s" max:"1h"`
-	Spread  float64       `json:"spread" doc:"share of all devices, at least two of them, that must be stalled to be critical" min:"0.01" max:"1"`
+	Spread  float64       `json:"spread" doc:"share of all devices, at least two of them unless there is one, that must be stalled to be critical" min:"0.01" max:"1"`
 	Major   float64       `json:"major" doc:"no longer used: half of the running guests make a major outage" min:"0.05" max:"1"`
 }
 
@@ -93,17 +93,21 @@ func (l *stalledLimits) judge(in rule.Input, stalls []facts.Stall) rule.Result {
 	all, n := len(in.Mapped.Value), len(devices)
 	a := cause.OfStall(in.Facts, stalls)
 	r := rule.Result{Severity: report.Warning, Hits: stalledHits(stalls), Ended: ended(stalls), RestsOn: rests, Since: since, Cause: a.Concluded()}
-	if n > 1 && float64(n) >= l.Spread*float64(all) || n > 0 && in.Now.Sub(since) >= l.Long {
+	if (n > 1 || all == 1) && n > 0 && float64(n) >= l.Spread*float64(all) || n > 0 && in.Now.Sub(since) >= l.Long {
 		r.Severity = report.Critical
 	}
-	r.Summary = fmt.Sprintf("%s%s stalled for %s: %s", human.Capital(human.AllOf(n, all, "krbd disk")), in.GuestsOn(devices).In(), human.Span(in.Now.Sub(since)), in.DiskNames(devices))
-	if n == 0 {
-		r.Summary = fmt.Sprintf("%s of no mapped image (a clone's parent?) stalled for %s", human.Count(requests, "request"), human.Span(in.Now.Sub(since)))
-	}
+	why := ""
 	if osd, one := onlyOSD(stalls); one {
-		r.Summary += "; all pending requests are waiting for " + osd
-	} else {
-		r.Summary = because(r.Summary, a)
+		why = "; all pending requests are waiting for " + osd
+	} else if text := a.String(); text != "" {
+		why = "; " + text
+	} else if n := mostResends(stalls); n >= 3 {
+		why = fmt.Sprintf("; requests are resent again and again, %s times so far", human.Number(n))
+	}
+	what := fmt.Sprintf("%s%s stalled for %s", human.Capital(human.AllOf(n, all, "krbd disk")), in.GuestsOn(devices).In(), human.Span(in.Now.Sub(since)))
+	r.Summary = rule.Summary(what+": "+in.DiskNames(devices)+why, what+": "+human.Names(devices, 3)+why, what+why)
+	if n == 0 {
+		r.Summary = fmt.Sprintf("%s of no mapped image (a clone's parent?) stalled for %s%s", human.Count(requests, "request"), human.Span(in.Now.Sub(since)), why)
 	}
 	evidence, against := causeEvidence(a)
 	r.Evidence = append(append(stallEvidence(in, stalls), evidence...), lossesBeside(in)...)
@@ -146,6 +150,15 @@ func onlyOSD(stalls []facts.Stall) (osd string, one bool) {
 		}
 	}
 	return osd, osd != "" && 2*covered >= len(stalls)
+}
+
+// mostResends is how often one of the requests has been sent again while it was watched.
+func mostResends(stalls []facts.Stall) int {
+	most := 0
+	for i := range stalls {
+		most = max(most, stalls[i].Resends())
+	}
+	return most
 }
 
 // lossesBeside tells of sessions that are lost or refused at the same time, whatever

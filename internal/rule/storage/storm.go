@@ -289,6 +289,17 @@ func (s storm) resetting() string {
 	return fmt.Sprintf("sessions to %s keep resetting", osdsText(s.looping))
 }
 
+// summary says what stalls, what happens to the sessions and why, of the last two what
+// there is room for: the cause says more.
+func (s storm) summary(head, stalled string, a cause.Analysis) string {
+	short := head + " " + stalled
+	full := fmt.Sprintf("%s; %s", short, s.resetting())
+	if why := a.String(); why != "" {
+		return rule.Summary(full+"; "+why, short+"; "+why, full, short)
+	}
+	return rule.Summary(full, short)
+}
+
 // lost is what was lost, by reason: "364 CRC faults in 10 s".
 func (s storm) lost() string { return lossText(s.looping, s.losses.Window) }
 

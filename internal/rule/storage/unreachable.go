@@ -109,7 +109,7 @@ func (l *unreachableLimits) osds(in rule.Input, subject string, devices map[stri
 	}
 	names := slices.Sorted(maps.Keys(gone))
 	slices.SortFunc(names, human.ByNumber)
-	what := fmt.Sprintf("%s of %s are down or refuse connections (%s)", human.Number(len(gone)), human.Count(known, "known OSD"), human.Names(names, 4))
+	what := fmt.Sprintf("%s of %s are down or refuse connections", human.Number(len(gone)), human.Count(known, "known OSD"))
 	if len(gone) == 0 {
 		what = "the sessions with the OSDs were lost"
 	}
@@ -122,10 +122,12 @@ func (l *unreachableLimits) osds(in rule.Input, subject string, devices map[stri
 	}
 	monEvidence(in, c, &r)
 	blame := blame(in, &r)
-	r.Summary = fmt.Sprintf("Ceph cannot be reached from this node: %s; %s%s stalled for %s", what, human.AllOf(len(stalls), len(devices), "krbd disk"), in.GuestsOn(facts.Devices(stalls)).In(), human.Span(stalls[0].For))
+	stalled := fmt.Sprintf("; %s%s stalled for %s", human.AllOf(len(stalls), len(devices), "krbd disk"), in.GuestsOn(facts.Devices(stalls)).In(), human.Span(stalls[0].For))
+	r.Summary = rule.Summary("Ceph cannot be reached from this node: "+what+stalled, "Ceph cannot be reached: "+what+stalled, "Ceph cannot be reached"+stalled)
 	if blame != "" {
-		r.Summary += "; " + blame
+		r.Summary = rule.Summary("Ceph cannot be reached from this node: "+what+stalled+"; "+blame, "Ceph cannot be reached"+stalled+"; "+blame, r.Summary)
 	}
+	r.Evidence = append(r.Evidence, in.Fact(node.SourceKmsg, "", "down or refusing connections: "+human.Names(names, 8)))
 	return r, true
 }
 
@@ -176,7 +178,7 @@ func (l *unreachableLimits) monitors(in rule.Input) (rule.Result, bool) {
 	case in.Blind(node.SourceIO) != nil:
 		r.Summary += "; whether krbd I/O continues is unknown"
 	default:
-		r.Summary += "; I/O continues over the open sessions until the map changes"
+		r.Summary += "; open sessions continue until the map changes"
 	}
 	blame := blame(in, &r)
 	if c.Refusal != nil {
@@ -185,7 +187,7 @@ func (l *unreachableLimits) monitors(in rule.Input) (rule.Result, bool) {
 		r.Advice = append(authAdvice(), r.Advice...)
 	}
 	if blame != "" {
-		r.Summary += "; " + blame
+		r.Summary = rule.Summary(r.Summary+"; "+blame, r.Summary)
 	}
 	return r, true
 }
