@@ -63,9 +63,11 @@ func prefixOf(name string) string { return strings.TrimRight(name, "0123456789")
 var andMore = regexp.MustCompile(`^(?:(.*) )?and ([0-9,]+) more$`)
 
 // moreIn is how many subjects a fact adds to those of the facts before it: "and 73
-// more", or "the same with osd6, osd7 and 169 more". 0: it is a fact of its own.
+// more", or "the same with osd6, osd7 and 169 more; 182 OSDs in all". 0: it is a fact
+// of its own.
 func moreIn(fact string) int {
 	names, same := strings.CutPrefix(fact, "the same with ")
+	names, _, _ = strings.Cut(names, "; ")
 	n := 0
 	if cut := andMore.FindStringSubmatch(names); cut != nil {
 		n, _ = strconv.Atoi(strings.ReplaceAll(cut[2], ",", ""))

@@ -19,7 +19,7 @@ func TestEvidenceOfOneKindIsOneLine(t *testing.T) {
 	for i := range 5 {
 		add("kmsg", fmt.Sprintf("osd%d", i), fmt.Sprintf("osd%d at 192.0.2.%d:6801: %d CRC faults", i, i, 9+i))
 	}
-	add("kmsg", "", "the same with osd5, osd6, osd7 and 174 more")
+	add("kmsg", "", "the same with osd5, osd6, osd7 and 174 more; 182 OSDs in all")
 	add("krbd-io", "rbd0", "rbd0 (rbd/vm-1, vm1): 3 requests in flight")
 	add("krbd-io", "", "and 1,077 more")
 	add("nic", "eth0", "eth0 receives 9.8 Gbit/s")

@@ -25,7 +25,7 @@ func lossEvidence(l *facts.Losses, osds []*facts.OSDLosses) []report.Evidence {
 			for _, rest := range osds[i:] {
 				names = append(names, rest.OSD)
 			}
-			list = append(list, rule.FactAt(node.SourceKmsg, "", "the same with "+human.Names(names, 8), o.Last))
+			list = append(list, rule.FactAt(node.SourceKmsg, "", fmt.Sprintf("the same with %s; %s OSDs in all", human.Names(names, 8), human.Number(len(osds))), o.Last))
 			break
 		}
 		list = append(list, rule.FactAt(node.SourceKmsg, o.OSD, fmt.Sprintf("%s at %s: %s, latest: %s", o.OSD, o.Addr, lossText(osds[i:i+1], l.Window), o.Text), o.Last))
