@@ -127,11 +127,11 @@ deps: ## install the Debian packages that the tests use (apt-get; no service is 
 	@./tools/unpack bin/debian $(ICINGA)
 	@./tools/unpack bin/debian $(POSTGRESQL)
 
-# Packages with goroutines run with the race detector. Stories, properties and the tests of Prometheus' own
+# Packages with goroutines run with the race detector. Stories, properties, databases and the tests of Prometheus' own
 # programs, which take most of the time, run without it, and so does what a build with cgo cannot do. Stories make much
 # garbage: collecting it less often saves a third of their time. The timeouts are for a machine that is busy with other work.
-RACED   := ./cmd/... ./internal/watch/... ./internal/launcher/... ./pkg/...
-UNRACED  = $$($(GO) list ./... | grep -vE '/(cmd|pkg|internal/watch|internal/launcher)(/|$$)')
+RACED   := ./cmd/nodewatch ./cmd/nodewatch-ceph ./internal/watch/... ./internal/launcher/... ./pkg/...
+UNRACED  = $$($(GO) list ./... | grep -vE '/(cmd/nodewatch|cmd/nodewatch-ceph|pkg|internal/watch|internal/launcher)(/|$$)')
 STORIES := ^TestIncidents|^TestTheIncident|^TestDocs|AgreesWithReference|^TestOnlyTheProbe
 
 test: ## run every test that needs no virtual machine; what is not installed is named ('make deps' installs it) and skipped
