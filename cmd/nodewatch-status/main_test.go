@@ -15,8 +15,8 @@ import (
 	"time"
 
 	"github.com/nodewatch/nodewatch/pkg/report"
+	"github.com/nodewatch/nodewatch/pkg/report/httpclient"
 	"github.com/nodewatch/nodewatch/pkg/report/native"
-	"github.com/nodewatch/nodewatch/pkg/report/wire"
 	"github.com/nodewatch/nodewatch/pkg/statefile"
 )
 
@@ -133,7 +133,7 @@ func eventually(t *testing.T, url, pattern string) string {
 }
 
 // tokenFor makes a token and writes it to a file.
-func tokenFor(t *testing.T, file, node string) wire.SecretFile {
+func tokenFor(t *testing.T, file, node string) httpclient.SecretFile {
 	t.Helper()
 	code, out, errs := called(t, "token", "create", node, "--config.file", file)
 	if code != exitOK || !strings.HasPrefix(out, "nws_") || len(strings.TrimSpace(out)) != 47 {
@@ -143,13 +143,13 @@ func tokenFor(t *testing.T, file, node string) wire.SecretFile {
 	if err := os.WriteFile(path, []byte(out), 0o600); err != nil {
 		t.Fatal(err)
 	}
-	return wire.SecretFile(path)
+	return httpclient.SecretFile(path)
 }
 
 // reporterTo is the daemon's reporter.
-func reporterTo(t *testing.T, url string, token wire.SecretFile) *native.Reporter {
+func reporterTo(t *testing.T, url string, token httpclient.SecretFile) *native.Reporter {
 	t.Helper()
-	client, err := wire.New(wire.Options{Agent: "nodewatch/1.2.3"})
+	client, err := httpclient.New(httpclient.Options{Agent: "nodewatch/1.2.3"})
 	if err != nil {
 		t.Fatal(err)
 	}

@@ -17,7 +17,7 @@ import (
 	"github.com/nodewatch/nodewatch/internal/node"
 	"github.com/nodewatch/nodewatch/internal/watch"
 	"github.com/nodewatch/nodewatch/pkg/ceph"
-	"github.com/nodewatch/nodewatch/pkg/report/wire"
+	"github.com/nodewatch/nodewatch/pkg/report/httpclient"
 )
 
 // A cephChild asks the cluster by running nodewatch-ceph, at most one at a time.
@@ -59,7 +59,7 @@ func (c *cephChild) read(ctx context.Context) (ceph.Cluster, error) {
 	if err != nil {
 		return ceph.Cluster{}, err
 	}
-	if err := wire.SecretFile(absolute(c.Keyring)).Check(); err != nil {
+	if err := httpclient.SecretFile(absolute(c.Keyring)).Check(); err != nil {
 		return ceph.Cluster{}, fmt.Errorf("ceph: no keyring: %w", err)
 	}
 	c.latest = time.Now()

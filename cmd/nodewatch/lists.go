@@ -13,9 +13,9 @@ import (
 	"github.com/nodewatch/nodewatch/internal/config"
 	"github.com/nodewatch/nodewatch/internal/judge"
 	"github.com/nodewatch/nodewatch/internal/node"
+	"github.com/nodewatch/nodewatch/internal/override"
 	"github.com/nodewatch/nodewatch/internal/page"
 	"github.com/nodewatch/nodewatch/internal/rule"
-	"github.com/nodewatch/nodewatch/pkg/wish"
 )
 
 // A lister prints what the daemon lists; without one, what is known without it.
@@ -158,7 +158,7 @@ func (c *client) silences(ctx context.Context, conf config.Config) (list page.Si
 	if asked == nil || *c.url != "" {
 		return list, "", asked
 	}
-	w, err := wish.Read(ctx, stateDirectory(conf))
+	w, err := override.Read(ctx, stateDirectory(conf))
 	if err != nil {
 		return list, "", err
 	}

@@ -10,9 +10,9 @@ import (
 	"time"
 
 	"github.com/nodewatch/nodewatch/internal/config"
+	"github.com/nodewatch/nodewatch/internal/override"
 	"github.com/nodewatch/nodewatch/internal/page"
 	"github.com/nodewatch/nodewatch/pkg/report"
-	"github.com/nodewatch/nodewatch/pkg/wish"
 )
 
 // pretending serves what a daemon with the report says, and what it has taken up of the
@@ -28,10 +28,10 @@ func pretending(t *testing.T, r report.Report, state string, deaf bool) (address
 		write(w, http.StatusOK, jsonText, body)
 	})
 	mux.HandleFunc("/api/v1/silences", func(w http.ResponseWriter, q *http.Request) {
-		var taken wish.Wishes
+		var taken override.Overrides
 		if !deaf {
 			var err error
-			if taken, err = wish.Read(q.Context(), state); err != nil {
+			if taken, err = override.Read(q.Context(), state); err != nil {
 				t.Error(err)
 			}
 		}
@@ -87,7 +87,7 @@ func TestAckSaysWhatItDidAndRefusesWhatIsNot(t *testing.T) {
 			if code != tt.code || !strings.Contains(out+errs, tt.want) {
 				t.Errorf("exit %d, want %d with %q\n%s%s", code, tt.code, tt.want, out, errs)
 			}
-			if w, err := wish.Read(t.Context(), state); err != nil || (len(w.Accepted) > 0) != (tt.code == 0) {
+			if w, err := override.Read(t.Context(), state); err != nil || (len(w.Accepted) > 0) != (tt.code == 0) {
 				t.Errorf("the state directory holds %+v, %v", w, err)
 			}
 		})

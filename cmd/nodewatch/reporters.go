@@ -12,13 +12,13 @@ import (
 	"github.com/nodewatch/nodewatch/pkg/report/cachet"
 	"github.com/nodewatch/nodewatch/pkg/report/exec"
 	"github.com/nodewatch/nodewatch/pkg/report/heartbeat"
+	"github.com/nodewatch/nodewatch/pkg/report/httpclient"
 	"github.com/nodewatch/nodewatch/pkg/report/icinga"
 	"github.com/nodewatch/nodewatch/pkg/report/instatus"
 	"github.com/nodewatch/nodewatch/pkg/report/native"
 	"github.com/nodewatch/nodewatch/pkg/report/pagerduty"
 	"github.com/nodewatch/nodewatch/pkg/report/statuspage"
 	"github.com/nodewatch/nodewatch/pkg/report/webhook"
-	"github.com/nodewatch/nodewatch/pkg/report/wire"
 	"github.com/nodewatch/nodewatch/pkg/statefile"
 )
 
@@ -39,7 +39,7 @@ func deliveries(c config.Config, dir string, l *launcher.Client) ([]watch.Delive
 // reporter makes one reporter. This list is the wiring.
 func reporter(r config.Reporter, digest, dir string, l *launcher.Client) (report.Reporter, error) {
 	r.TLS.Agent = "nodewatch/" + buildinfo.Read().Version
-	client, err := wire.New(r.TLS)
+	client, err := httpclient.New(r.TLS)
 	if err != nil {
 		return nil, err
 	}

@@ -12,7 +12,7 @@ import (
 
 	"github.com/nodewatch/nodewatch/internal/buildinfo"
 	"github.com/nodewatch/nodewatch/internal/config"
-	"github.com/nodewatch/nodewatch/pkg/report/wire"
+	"github.com/nodewatch/nodewatch/pkg/report/httpclient"
 )
 
 func (p program) versionCommand(app *kingpin.Application) (string, func(context.Context) int) {
@@ -87,7 +87,7 @@ func warnings(c config.Config) (list []string) {
 		list = append(list, f.Warning())
 	}
 	if !c.Ceph.Off {
-		list = append(list, wire.SecretFile(absolute(c.Ceph.Keyring)).Warning())
+		list = append(list, httpclient.SecretFile(absolute(c.Ceph.Keyring)).Warning())
 	}
 	return slices.DeleteFunc(list, func(text string) bool { return text == "" })
 }

@@ -14,12 +14,12 @@ import (
 	"github.com/nodewatch/nodewatch/internal/judge"
 	"github.com/nodewatch/nodewatch/internal/launcher"
 	"github.com/nodewatch/nodewatch/internal/node"
+	"github.com/nodewatch/nodewatch/internal/override"
 	"github.com/nodewatch/nodewatch/internal/watch"
 	"github.com/nodewatch/nodewatch/pkg/bond"
 	"github.com/nodewatch/nodewatch/pkg/ceph"
 	"github.com/nodewatch/nodewatch/pkg/host"
 	"github.com/nodewatch/nodewatch/pkg/rbd"
-	"github.com/nodewatch/nodewatch/pkg/wish"
 )
 
 // poll makes a Source of one entry of the catalogue.
@@ -55,7 +55,7 @@ func sources(ctx context.Context, c config.Config, at roots, l *launcher.Client,
 		newKernelLog(c, at).source(),
 		poll(node.SourceHost, nil, host.NewReader(proc, host.Limits{}).Read, func(r node.Reading[host.State]) node.Observation { return node.SawHost{Reading: r} }),
 		poll(node.SourceState, nil, keptState(stateDirectory(c)), func(r node.Reading[json.RawMessage]) node.Observation { return node.SawState{Reading: r} }),
-		poll(node.SourceWishes, nil, wishes(stateDirectory(c)), func(r node.Reading[wish.Wishes]) node.Observation { return node.SawWishes{Reading: r} }),
+		poll(node.SourceWishes, nil, wishes(stateDirectory(c)), func(r node.Reading[override.Overrides]) node.Observation { return node.SawWishes{Reading: r} }),
 	}
 	if !c.OVS.Off {
 		list = append(list, poll(node.SourceOVS, nil, ovs(c.OVS.Socket), func(r node.Reading[[]bond.Bond]) node.Observation { return node.SawOVS{Reading: r} }))

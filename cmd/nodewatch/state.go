@@ -16,10 +16,10 @@ import (
 
 	"github.com/nodewatch/nodewatch/internal/config"
 	"github.com/nodewatch/nodewatch/internal/node"
+	"github.com/nodewatch/nodewatch/internal/override"
 	"github.com/nodewatch/nodewatch/internal/watch"
 	"github.com/nodewatch/nodewatch/pkg/report"
 	"github.com/nodewatch/nodewatch/pkg/statefile"
-	"github.com/nodewatch/nodewatch/pkg/wish"
 )
 
 // stateHome is the state directory where neither the configuration nor systemd
@@ -59,8 +59,8 @@ func stateWanted(c config.Config) bool {
 }
 
 // wishes reads what operators wish.
-func wishes(dir string) func(context.Context) (wish.Wishes, error) {
-	return func(ctx context.Context) (wish.Wishes, error) { return wish.Read(ctx, dir) }
+func wishes(dir string) func(context.Context) (override.Overrides, error) {
+	return func(ctx context.Context) (override.Overrides, error) { return override.Read(ctx, dir) }
 }
 
 // A claim is what a daemon may do with the state directory.

@@ -19,7 +19,7 @@ import (
 	"go.yaml.in/yaml/v3"
 	"golang.org/x/sys/unix"
 
-	"github.com/nodewatch/nodewatch/pkg/report/wire"
+	"github.com/nodewatch/nodewatch/pkg/report/httpclient"
 )
 
 // webFileAgain is how often the web configuration is read again.
@@ -215,15 +215,15 @@ func beside(dir, name string) string {
 }
 
 // webSecret is a file with a secret; a relative path is none of a credential.
-func webSecret(path string) wire.SecretFile { return wire.SecretFile(absolute(path)) }
+func webSecret(path string) httpclient.SecretFile { return httpclient.SecretFile(absolute(path)) }
 
 // webSecrets are the files with secrets of a web configuration: itself, for its
 // passwords, and its private key.
-func webSecrets(path string) []wire.SecretFile {
+func webSecrets(path string) []httpclient.SecretFile {
 	if path == "" {
 		return nil
 	}
-	list := []wire.SecretFile{webSecret(path)}
+	list := []httpclient.SecretFile{webSecret(path)}
 	var c web.Config
 	raw, err := list[0].Content(maxWebFile)
 	if err == nil && yaml.Unmarshal(raw, &c) == nil && c.TLSConfig.TLSKeyPath != "" {

@@ -17,9 +17,9 @@ import (
 
 	"github.com/nodewatch/nodewatch/internal/config"
 	"github.com/nodewatch/nodewatch/internal/judge"
+	"github.com/nodewatch/nodewatch/internal/override"
 	"github.com/nodewatch/nodewatch/internal/page"
 	"github.com/nodewatch/nodewatch/pkg/report"
-	"github.com/nodewatch/nodewatch/pkg/wish"
 )
 
 // How long a command that overrides something asks the daemon, and waits until the
@@ -49,12 +49,12 @@ func (p program) maintenanceStart(app *kingpin.Application) (string, func(contex
 	return "maintenance start", func(ctx context.Context) int {
 		now := time.Now().UTC().Truncate(time.Second)
 		span, err := duration(*length)
-		if err != nil || span < time.Second || span > wish.MaxSpan {
+		if err != nil || span < time.Second || span > override.MaxSpan {
 			return p.fail(exitCritical, fmt.Errorf("--for %q must be a duration from 1s to 366d, such as 2h or 1d", *length))
 		}
-		m := &wish.Maintenance{Since: now, Until: now.Add(span), By: *by, Reason: *reason}
-		var old *wish.Maintenance
-		if err := o.change(ctx, func(w wish.Wishes) (wish.Wishes, error) {
+		m := &override.Maintenance{Since: now, Until: now.Add(span), By: *by, Reason: *reason}
+		var old *override.Maintenance
+		if err := o.change(ctx, func(w override.Overrides) (override.Overrides, error) {
 			old, w.Maintenance = w.Maintenance, m
 			return w, nil
 		}); err != nil {
@@ -74,8 +74,8 @@ func (p program) maintenanceStop(app *kingpin.Application) (string, func(context
 	cmd := maintenance(app).Command("stop", "The work is done: end the maintenance before its time.")
 	o := p.overrider(cmd)
 	return "maintenance stop", func(ctx context.Context) int {
-		var old wish.Maintenance
-		if err := o.change(ctx, func(w wish.Wishes) (wish.Wishes, error) {
+		var old override.Maintenance
+		if err := o.change(ctx, func(w override.Overrides) (override.Overrides, error) {
 			if w.Maintenance == nil {
 				return w, errors.New("no maintenance is under way")
 			}
@@ -104,7 +104,7 @@ const lastIncident = "incident"
 // An acknowledger acknowledges findings.
 type acknowledger struct {
 	*overrider
-	a        wish.Acceptance
+	a        override.Acknowledgement
 	until    string
 	withdraw bool
 	ahead    bool
@@ -160,7 +160,7 @@ func (k *acknowledger) run(ctx context.Context) int {
 			return k.fail(exitCritical, err)
 		}
 	}
-	if err := k.change(ctx, func(w wish.Wishes) (wish.Wishes, error) {
+	if err := k.change(ctx, func(w override.Overrides) (override.Overrides, error) {
 		w, _ = without(w, k.a)
 		w.Accepted = append(w.Accepted, k.a)
 		return w, nil
@@ -241,7 +241,7 @@ func (k *acknowledger) sayEffect(r report.Report) {
 
 // takeBack withdraws an acknowledgement.
 func (k *acknowledger) takeBack(ctx context.Context) int {
-	if err := k.change(ctx, func(w wish.Wishes) (wish.Wishes, error) { return without(w, k.a) }); err != nil {
+	if err := k.change(ctx, func(w override.Overrides) (override.Overrides, error) { return without(w, k.a) }); err != nil {
 		return k.fail(exitCritical, err)
 	}
 	k.say("No longer acknowledged: %s. It pages again.", k.what())
@@ -251,8 +251,8 @@ func (k *acknowledger) takeBack(ctx context.Context) int {
 }
 
 // without takes the acknowledgement of the same rule and subject away.
-func without(w wish.Wishes, a wish.Acceptance) (wish.Wishes, error) {
-	left := slices.DeleteFunc(slices.Clone(w.Accepted), func(x wish.Acceptance) bool { return x.Rule == a.Rule && x.Subject == a.Subject })
+func without(w override.Overrides, a override.Acknowledgement) (override.Overrides, error) {
+	left := slices.DeleteFunc(slices.Clone(w.Accepted), func(x override.Acknowledgement) bool { return x.Rule == a.Rule && x.Subject == a.Subject })
 	if len(left) == len(w.Accepted) {
 		return w, fmt.Errorf("%s is not acknowledged; nodewatch silences lists what is", strings.TrimSpace(a.Rule+" "+a.Subject))
 	}
@@ -266,7 +266,7 @@ func (o *overrider) say(format string, args ...any) {
 }
 
 // change changes the overrides, and leaves out those that are over.
-func (o *overrider) change(ctx context.Context, change func(wish.Wishes) (wish.Wishes, error)) error {
+func (o *overrider) change(ctx context.Context, change func(override.Overrides) (override.Overrides, error)) error {
 	var err error
 	if o.conf, err = commandConfig(*o.file); err != nil {
 		return err
@@ -275,7 +275,7 @@ func (o *overrider) change(ctx context.Context, change func(wish.Wishes) (wish.W
 	if err := os.MkdirAll(dir, 0o755); err != nil {
 		return fmt.Errorf("state directory: %w; run this as root, or name another with state_directory", err)
 	}
-	return wish.Change(ctx, dir, func(w wish.Wishes) (wish.Wishes, error) {
+	return override.Change(ctx, dir, func(w override.Overrides) (override.Overrides, error) {
 		return change(w.Without(time.Now()))
 	})
 }
@@ -330,7 +330,7 @@ func end(text string, now time.Time) (time.Time, error) {
 	switch {
 	case !at.After(now):
 		return at, fmt.Errorf("--until %q is in the past", text)
-	case at.Sub(now) > wish.MaxSpan:
+	case at.Sub(now) > override.MaxSpan:
 		return at, fmt.Errorf("--until %q is more than a year ahead", text)
 	}
 	return at.UTC().Truncate(time.Second), nil

@@ -13,20 +13,20 @@ import (
 
 	"github.com/nodewatch/nodewatch/internal/rule"
 	"github.com/nodewatch/nodewatch/pkg/report"
-	"github.com/nodewatch/nodewatch/pkg/report/wire"
+	"github.com/nodewatch/nodewatch/pkg/report/httpclient"
 )
 
 // A Reporter says to which backend reports go, and which.
 type Reporter struct {
-	Name       string          `yaml:"name" doc:"names it in metrics and logs; a word of a-z, 0-9, dots and dashes"`
-	Every      time.Duration   `yaml:"every" default:"by backend" doc:"the state is told again this often" min:"5s" max:"1h"`
-	Deadline   time.Duration   `yaml:"deadline" default:"by backend" doc:"an attempt that takes longer has failed" min:"1s" max:"2m"`
-	Severity   report.Severity `yaml:"severity" doc:"findings of at least this severity" oneof:"info warning critical"`
-	Rules      []string        `yaml:"rules" doc:"findings of these rules only"`
-	NotRules   []string        `yaml:"not_rules" doc:"no findings of these rules"`
-	Components []string        `yaml:"components" doc:"these components and their findings only: storage, network, guests, cluster, host, nodewatch"`
-	Silenced   bool            `yaml:"silenced" default:"by backend" doc:"also what pages nobody: findings that are accepted, or raised during a maintenance"`
-	TLS        wire.Options    `yaml:"tls" doc:"how the backend is reached"`
+	Name       string             `yaml:"name" doc:"names it in metrics and logs; a word of a-z, 0-9, dots and dashes"`
+	Every      time.Duration      `yaml:"every" default:"by backend" doc:"the state is told again this often" min:"5s" max:"1h"`
+	Deadline   time.Duration      `yaml:"deadline" default:"by backend" doc:"an attempt that takes longer has failed" min:"1s" max:"2m"`
+	Severity   report.Severity    `yaml:"severity" doc:"findings of at least this severity" oneof:"info warning critical"`
+	Rules      []string           `yaml:"rules" doc:"findings of these rules only"`
+	NotRules   []string           `yaml:"not_rules" doc:"no findings of these rules"`
+	Components []string           `yaml:"components" doc:"these components and their findings only: storage, network, guests, cluster, host, nodewatch"`
+	Silenced   bool               `yaml:"silenced" default:"by backend" doc:"also what pages nobody: findings that are accepted, or raised during a maintenance"`
+	TLS        httpclient.Options `yaml:"tls" doc:"how the backend is reached"`
 
 	Backend  string // the name of its section
 	Settings any    // its section: a pointer to the backend's Config
@@ -50,11 +50,11 @@ func (r Reporter) Warnings() []string {
 }
 
 // secretsIn are the files with secrets that a value names, at any depth.
-func secretsIn(v reflect.Value) (list []wire.SecretFile) {
+func secretsIn(v reflect.Value) (list []httpclient.SecretFile) {
 	switch v.Kind() {
 	case reflect.String:
-		if f, is := v.Interface().(wire.SecretFile); is && f != "" {
-			return []wire.SecretFile{f}
+		if f, is := v.Interface().(httpclient.SecretFile); is && f != "" {
+			return []httpclient.SecretFile{f}
 		}
 	case reflect.Pointer, reflect.Interface:
 		if !v.IsNil() {

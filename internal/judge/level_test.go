@@ -8,9 +8,9 @@ import (
 
 	"github.com/nodewatch/nodewatch/internal/facts"
 	"github.com/nodewatch/nodewatch/internal/node"
+	"github.com/nodewatch/nodewatch/internal/override"
 	"github.com/nodewatch/nodewatch/internal/rule"
 	"github.com/nodewatch/nodewatch/pkg/report"
-	"github.com/nodewatch/nodewatch/pkg/wish"
 )
 
 // Stuck is a source that does not come back.
@@ -124,7 +124,7 @@ func TestWhatIsNotObservedForADayIsAnInfo(t *testing.T) {
 			t.Errorf("got %s %q", f.Impact, f.Summary)
 		}
 		if acknowledge {
-			tr.wish(wish.Wishes{Accepted: []wish.Acceptance{{Rule: "a", Severity: "info", At: tr.at, Until: tr.at.Add(time.Hour), By: "a", Reason: "b"}}})
+			tr.wish(override.Overrides{Accepted: []override.Acknowledgement{{Rule: "a", Severity: "info", At: tr.at, Until: tr.at.Add(time.Hour), By: "a", Reason: "b"}}})
 			tr.want(tr.tick(time.Second))
 			continue
 		}

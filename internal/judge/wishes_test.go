@@ -5,17 +5,17 @@ import (
 	"time"
 
 	"github.com/nodewatch/nodewatch/internal/node"
+	"github.com/nodewatch/nodewatch/internal/override"
 	"github.com/nodewatch/nodewatch/internal/rule"
 	"github.com/nodewatch/nodewatch/pkg/report"
-	"github.com/nodewatch/nodewatch/pkg/wish"
 )
 
-func (tr *trialRun) wish(w wish.Wishes) {
-	tr.see(node.SawWishes{Reading: node.Reading[wish.Wishes]{At: tr.at, Value: w}})
+func (tr *trialRun) wish(w override.Overrides) {
+	tr.see(node.SawWishes{Reading: node.Reading[override.Overrides]{At: tr.at, Value: w}})
 }
 
-func acceptance(severity string, until time.Time) wish.Wishes {
-	return wish.Wishes{Accepted: []wish.Acceptance{{Rule: "a", Subject: "x", Severity: severity, At: sceneStart, Until: until, By: "alice", Reason: "switch comes on Monday"}}}
+func acceptance(severity string, until time.Time) override.Overrides {
+	return override.Overrides{Accepted: []override.Acknowledgement{{Rule: "a", Subject: "x", Severity: severity, At: sceneStart, Until: until, By: "alice", Reason: "switch comes on Monday"}}}
 }
 
 func TestAnAcceptedFindingIsShownAndPagesNobody(t *testing.T) {
@@ -59,7 +59,7 @@ func TestMaintenanceIsReportedAndEndsByItself(t *testing.T) {
 	f := warning("x")
 	f.Impact = report.MajorOutage
 	tr.found["a"] = []rule.Result{f}
-	tr.wish(wish.Wishes{Maintenance: &wish.Maintenance{Since: sceneStart, Until: sceneStart.Add(time.Hour), By: "bob", Reason: "new NIC"}})
+	tr.wish(override.Overrides{Maintenance: &override.Maintenance{Since: sceneStart, Until: sceneStart.Add(time.Hour), By: "bob", Reason: "new NIC"}})
 	r := tr.tick(time.Second)
 	if r.Maintenance == nil || r.Status != report.UnderMaintenance || r.Loud(r.Findings[0]) {
 		t.Errorf("%s, %+v", r.Status, r.Maintenance)
@@ -81,8 +81,8 @@ func TestMaintenanceIsReportedAndEndsByItself(t *testing.T) {
 // A file that can no longer be read does not end a maintenance, nor prolong it.
 func TestWishesOutliveTheSightOfThem(t *testing.T) {
 	tr := newTrial(t, oneRule(0, 0))
-	tr.wish(wish.Wishes{Maintenance: &wish.Maintenance{Since: sceneStart, Until: sceneStart.Add(time.Hour), By: "bob", Reason: "new NIC"}})
-	tr.see(node.SawWishes{Reading: node.Reading[wish.Wishes]{Err: &node.Error{Kind: node.Stalled, Since: tr.at}}})
+	tr.wish(override.Overrides{Maintenance: &override.Maintenance{Since: sceneStart, Until: sceneStart.Add(time.Hour), By: "bob", Reason: "new NIC"}})
+	tr.see(node.SawWishes{Reading: node.Reading[override.Overrides]{Err: &node.Error{Kind: node.Stalled, Since: tr.at}}})
 	if r := tr.tick(time.Second); r.Maintenance == nil {
 		t.Error("it has ended")
 	}

@@ -6,11 +6,11 @@ import (
 	"encoding/json"
 	"time"
 
+	"github.com/nodewatch/nodewatch/internal/override"
 	"github.com/nodewatch/nodewatch/pkg/bond"
 	"github.com/nodewatch/nodewatch/pkg/ceph"
 	"github.com/nodewatch/nodewatch/pkg/host"
 	"github.com/nodewatch/nodewatch/pkg/rbd"
-	"github.com/nodewatch/nodewatch/pkg/wish"
 )
 
 // A Snapshot is this node at one instant. It is never changed once made.
@@ -45,7 +45,7 @@ type Snapshot struct {
 	Before  Reading[host.State] // one reading ago, for rates
 	Cluster Reading[ceph.Cluster]
 
-	Wishes         Reading[wish.Wishes]
+	Wishes         Reading[override.Overrides]
 	Deliveries     Reading[[]Delivery] // by name
 	State          Reading[json.RawMessage]
 	Launcher       Reading[Launcher]

@@ -1,9 +1,9 @@
 package node
 
-import "github.com/nodewatch/nodewatch/pkg/wish"
+import "github.com/nodewatch/nodewatch/internal/override"
 
 // SawWishes is what this node's operators wish.
-type SawWishes struct{ Reading[wish.Wishes] }
+type SawWishes struct{ Reading[override.Overrides] }
 
 // Apply implements Observation.
 func (o SawWishes) Apply(s Snapshot) Snapshot {

@@ -9,10 +9,10 @@ import (
 	"unicode/utf8"
 
 	"github.com/nodewatch/nodewatch/internal/node"
+	"github.com/nodewatch/nodewatch/internal/override"
 	"github.com/nodewatch/nodewatch/internal/rule/all"
 	"github.com/nodewatch/nodewatch/pkg/bond"
 	"github.com/nodewatch/nodewatch/pkg/report"
-	"github.com/nodewatch/nodewatch/pkg/wish"
 )
 
 // specs are sources as a command knows them.
@@ -81,12 +81,12 @@ func rulesOfStorm() RuleList {
 
 func silencesOfStorm() SilenceList {
 	r := stormView().Report
-	w := wish.Wishes{Maintenance: &wish.Maintenance{Since: r.At.Add(-time.Minute), Until: r.At.Add(time.Hour), By: "carol", Reason: "new NIC"}}
+	w := override.Overrides{Maintenance: &override.Maintenance{Since: r.At.Add(-time.Minute), Until: r.At.Add(time.Hour), By: "carol", Reason: "new NIC"}}
 	for i, f := range r.Findings {
 		r.Findings[i].Accepted = &report.Accepted{}
-		w.Accepted = append(w.Accepted, wish.Acceptance{Rule: f.Rule, Severity: "warning", At: r.At.Add(-time.Minute), Until: r.At.Add(time.Hour), By: "carol", Reason: strings.Repeat("the switch comes on Monday ", 5)})
+		w.Accepted = append(w.Accepted, override.Acknowledgement{Rule: f.Rule, Severity: "warning", At: r.At.Add(-time.Minute), Until: r.At.Add(time.Hour), By: "carol", Reason: strings.Repeat("the switch comes on Monday ", 5)})
 	}
-	w.Accepted = append(w.Accepted, wish.Acceptance{Rule: "bond-lacp", Subject: "bond7", Severity: "info", At: r.At.Add(-time.Hour), Until: r.At, By: "dan", Reason: "over"})
+	w.Accepted = append(w.Accepted, override.Acknowledgement{Rule: "bond-lacp", Subject: "bond7", Severity: "info", At: r.At.Add(-time.Hour), Until: r.At, By: "dan", Reason: "over"})
 	return Silences(w, r.At, "1.2.3", &r)
 }
 
@@ -227,7 +227,7 @@ func TestListsAreAsTheSchemaSays(t *testing.T) {
 	root := readSchemaOf(t, "commands")
 	for name, list := range map[string]interface{ JSON() ([]byte, error) }{
 		"sources": sourcesOfBlind(), "rules": rulesOfStorm(), "silences": silencesOfStorm(),
-		"rules without a daemon": Rules(all.Default(), "1.2.3", nil), "silences without a daemon": Silences(wish.Wishes{}, start, "1.2.3", nil),
+		"rules without a daemon": Rules(all.Default(), "1.2.3", nil), "silences without a daemon": Silences(override.Overrides{}, start, "1.2.3", nil),
 	} {
 		def, _, _ := strings.Cut(name, " ")
 		compareWith(t, root, root.Defs[def], reflect.TypeOf(list), def)

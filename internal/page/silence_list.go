@@ -3,19 +3,19 @@ package page
 import (
 	"time"
 
+	"github.com/nodewatch/nodewatch/internal/override"
 	"github.com/nodewatch/nodewatch/pkg/report"
-	"github.com/nodewatch/nodewatch/pkg/wish"
 )
 
 // A SilenceList is what operators have overridden on a node, as `nodewatch silences
 // --output json` and /api/v1/silences give it. docs/commands.schema.json describes it.
 type SilenceList struct {
-	Node         string             `json:"node,omitempty"` // without a daemon it is not known
-	At           time.Time          `json:"at"`
-	Version      string             `json:"version"`
-	Live         bool               `json:"live"` // the daemon's: what it has taken up; else what the file says
-	Maintenance  *wish.Maintenance  `json:"maintenance,omitempty"`
-	Acknowledged []ListAcknowledged `json:"acknowledged"`
+	Node         string                `json:"node,omitempty"` // without a daemon it is not known
+	At           time.Time             `json:"at"`
+	Version      string                `json:"version"`
+	Live         bool                  `json:"live"` // the daemon's: what it has taken up; else what the file says
+	Maintenance  *override.Maintenance `json:"maintenance,omitempty"`
+	Acknowledged []ListAcknowledged    `json:"acknowledged"`
 }
 
 // A ListAcknowledged is one acknowledged finding, or all of a rule.
@@ -32,7 +32,7 @@ type ListAcknowledged struct {
 
 // Silences lists what is overridden at a time. A report, if there is one, says which
 // findings that silences.
-func Silences(w wish.Wishes, at time.Time, version string, r *report.Report) SilenceList {
+func Silences(w override.Overrides, at time.Time, version string, r *report.Report) SilenceList {
 	l := SilenceList{At: at, Version: version, Acknowledged: []ListAcknowledged{}}
 	w = w.Without(at)
 	l.Maintenance = w.Maintenance

@@ -21,8 +21,8 @@ import (
 
 	"github.com/nodewatch/nodewatch/pkg/report"
 	"github.com/nodewatch/nodewatch/pkg/report/alertmanager"
-	"github.com/nodewatch/nodewatch/pkg/report/wire"
-	"github.com/nodewatch/nodewatch/pkg/report/wire/wiretest"
+	"github.com/nodewatch/nodewatch/pkg/report/httpclient"
+	"github.com/nodewatch/nodewatch/pkg/report/httpclient/httpclienttest"
 )
 
 var update = flag.Bool("update", false, "write the golden files anew")
@@ -67,9 +67,9 @@ func TestHostileServers(t *testing.T) {
 	if err := os.WriteFile(token, []byte(secret), 0o600); err != nil {
 		t.Fatal(err)
 	}
-	send := func(test bool) func(context.Context, string, *wire.Client) error {
-		return func(ctx context.Context, url string, client *wire.Client) error {
-			r, err := alertmanager.New(alertmanager.Config{URLs: []string{url}, Token: wire.SecretFile(token)}, client)
+	send := func(test bool) func(context.Context, string, *httpclient.Client) error {
+		return func(ctx context.Context, url string, client *httpclient.Client) error {
+			r, err := alertmanager.New(alertmanager.Config{URLs: []string{url}, Token: httpclient.SecretFile(token)}, client)
 			if err != nil {
 				return err
 			}
@@ -82,14 +82,14 @@ func TestHostileServers(t *testing.T) {
 	}
 	for name, test := range map[string]bool{"report": false, "test": true} {
 		t.Run(name, func(t *testing.T) {
-			wiretest.Run(t, wiretest.Trial{Secrets: []string{secret}, Believes: true, Send: send(test)})
+			httpclienttest.Run(t, httpclienttest.Trial{Secrets: []string{secret}, Believes: true, Send: send(test)})
 		})
 	}
 }
 
 // A login page that is taken for a success would be silence.
 func TestWhatIsNoAlertmanager(t *testing.T) {
-	url, _ := wiretest.Record(t, func(w http.ResponseWriter, _ *http.Request) {
+	url, _ := httpclienttest.Record(t, func(w http.ResponseWriter, _ *http.Request) {
 		_, _ = io.WriteString(w, "<!DOCTYPE html><title>Log in</title>")
 	})
 	err := newReporter(t, alertmanager.Config{URLs: []string{url}}).Report(t.Context(), reportOf(now()))
@@ -158,7 +158,7 @@ func FuzzAlertsAreValid(f *testing.F) {
 	f.Add("__name__", "é", "é-ü", "\n", strings.Repeat("y", 5000), "ftp://x", "[::1]")
 	f.Add("9", "9", "9-9", "s", "s", "http://\x7f", "%zz")
 	member := newFake(f)
-	client, err := wire.New(wire.Options{})
+	client, err := httpclient.New(httpclient.Options{})
 	if err != nil {
 		f.Fatal(err)
 	}

@@ -8,7 +8,7 @@ import (
 	"time"
 
 	"github.com/nodewatch/nodewatch/pkg/report"
-	"github.com/nodewatch/nodewatch/pkg/report/wire"
+	"github.com/nodewatch/nodewatch/pkg/report/httpclient"
 )
 
 // maxMembers is how many members there may be.
@@ -19,12 +19,12 @@ const nodeMark = "{node}"
 
 // Config says where the Alertmanagers are.
 type Config struct {
-	URLs     []string        `yaml:"urls" doc:"base URL of every member of the cluster, such as http://192.0.2.10:9093; never of a load balancer before them"`
-	User     string          `yaml:"username" doc:"user for basic authentication; empty: none"`
-	Password wire.SecretFile `yaml:"password_file" doc:"file with that user's password"`
-	Token    wire.SecretFile `yaml:"token_file" doc:"file with a bearer token; empty: none"`
-	Page     string          `yaml:"page_url" doc:"address of the node's page, which alerts link to; {node} stands for the node's name; empty: no link"`
-	Watchdog bool            `yaml:"watchdog" doc:"keep an alert NodewatchWatchdog firing: its absence tells that the way from this node to on-call is broken"`
+	URLs     []string              `yaml:"urls" doc:"base URL of every member of the cluster, such as http://192.0.2.10:9093; never of a load balancer before them"`
+	User     string                `yaml:"username" doc:"user for basic authentication; empty: none"`
+	Password httpclient.SecretFile `yaml:"password_file" doc:"file with that user's password"`
+	Token    httpclient.SecretFile `yaml:"token_file" doc:"file with a bearer token; empty: none"`
+	Page     string                `yaml:"page_url" doc:"address of the node's page, which alerts link to; {node} stands for the node's name; empty: no link"`
+	Watchdog bool                  `yaml:"watchdog" doc:"keep an alert NodewatchWatchdog firing: its absence tells that the way from this node to on-call is broken"`
 
 	Every    time.Duration // how often Report is called: an alert that is not told again expires after four times as long
 	Deadline time.Duration // how long a call of Report may take: each member gets its part of that
@@ -40,7 +40,7 @@ func (c Config) Check() error {
 	}
 	seen := map[string]bool{}
 	for _, raw := range c.URLs {
-		if err := wire.CheckURL("urls", raw); err != nil {
+		if err := httpclient.CheckURL("urls", raw); err != nil {
 			return err
 		}
 		base := trimmed(raw)

@@ -13,8 +13,8 @@ import (
 
 	"github.com/nodewatch/nodewatch/pkg/report"
 	"github.com/nodewatch/nodewatch/pkg/report/alertmanager"
-	"github.com/nodewatch/nodewatch/pkg/report/wire"
-	"github.com/nodewatch/nodewatch/pkg/report/wire/wiretest"
+	"github.com/nodewatch/nodewatch/pkg/report/httpclient"
+	"github.com/nodewatch/nodewatch/pkg/report/httpclient/httpclienttest"
 )
 
 // server answers with h for as long as the test runs.
@@ -130,7 +130,7 @@ func TestSecretsAreReadAnewAndNotShown(t *testing.T) {
 		}
 	}
 	write("s3cr3t-old\n")
-	r := newReporter(t, alertmanager.Config{URLs: []string{f.URL}, User: "node2", Password: wire.SecretFile(file)})
+	r := newReporter(t, alertmanager.Config{URLs: []string{f.URL}, User: "node2", Password: httpclient.SecretFile(file)})
 	if err := r.Report(t.Context(), reportOf(now())); kindOf(err) != report.Misconfigured || strings.Contains(err.Error(), "s3cr3t") {
 		t.Errorf("the old password: %v", err)
 	}
@@ -147,8 +147,8 @@ func TestTheTokenIsSent(t *testing.T) {
 	if err := os.WriteFile(file, []byte("s3cr3t-token\n"), 0o600); err != nil {
 		t.Fatal(err)
 	}
-	url, asked := wiretest.Record(t, nil)
-	tell(t, newReporter(t, alertmanager.Config{URLs: []string{url}, Token: wire.SecretFile(file)}), reportOf(now()))
+	url, asked := httpclienttest.Record(t, nil)
+	tell(t, newReporter(t, alertmanager.Config{URLs: []string{url}, Token: httpclient.SecretFile(file)}), reportOf(now()))
 	if got := asked.Requests()[0].Header.Get("Authorization"); got != "Bearer s3cr3t-token" {
 		t.Errorf("%q", got)
 	}

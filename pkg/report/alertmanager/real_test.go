@@ -16,7 +16,7 @@ import (
 
 	"github.com/nodewatch/nodewatch/pkg/report"
 	"github.com/nodewatch/nodewatch/pkg/report/alertmanager"
-	"github.com/nodewatch/nodewatch/pkg/report/wire"
+	"github.com/nodewatch/nodewatch/pkg/report/httpclient"
 	"github.com/nodewatch/nodewatch/test/prometheus"
 )
 
@@ -185,7 +185,7 @@ func TestRealAuthentication(t *testing.T) {
 	url := prometheus.StartAlertmanager(t, quietConfig, "--web.config.file="+users)
 	for password, want := range map[string]report.FailureKind{"s3cr3t-one": "", "s3cr3t-two": report.Misconfigured} {
 		file := prometheus.Write(t, dir, password, password+"\n")
-		err := newReporter(t, alertmanager.Config{URLs: []string{url}, User: "node2", Password: wire.SecretFile(file)}).Report(t.Context(), reportOf(now(), storm(now())))
+		err := newReporter(t, alertmanager.Config{URLs: []string{url}, User: "node2", Password: httpclient.SecretFile(file)}).Report(t.Context(), reportOf(now(), storm(now())))
 		if kindOf(err) != want || err != nil && strings.Contains(err.Error(), password) {
 			t.Errorf("%v, want %q", err, want)
 		}

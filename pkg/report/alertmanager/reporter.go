@@ -9,7 +9,7 @@ import (
 	"time"
 
 	"github.com/nodewatch/nodewatch/pkg/report"
-	"github.com/nodewatch/nodewatch/pkg/report/wire"
+	"github.com/nodewatch/nodewatch/pkg/report/httpclient"
 )
 
 // A Reporter tells every member of a cluster which findings are raised. The
@@ -21,7 +21,7 @@ type Reporter struct {
 }
 
 // New returns a Reporter.
-func New(c Config, client *wire.Client) (*Reporter, error) {
+func New(c Config, client *httpclient.Client) (*Reporter, error) {
 	if err := c.Check(); err != nil {
 		return nil, err
 	}

@@ -9,7 +9,7 @@ import (
 
 	"github.com/nodewatch/nodewatch/pkg/report"
 	"github.com/nodewatch/nodewatch/pkg/report/alertmanager"
-	"github.com/nodewatch/nodewatch/pkg/report/wire"
+	"github.com/nodewatch/nodewatch/pkg/report/httpclient"
 )
 
 // now is when a test's reports are made: servers answer by the machine's clock.
@@ -44,7 +44,7 @@ func reportOf(at time.Time, findings ...report.Finding) report.Report {
 
 func newReporter(t *testing.T, c alertmanager.Config) *alertmanager.Reporter {
 	t.Helper()
-	client, err := wire.New(wire.Options{Agent: "nodewatch/1.2.3"})
+	client, err := httpclient.New(httpclient.Options{Agent: "nodewatch/1.2.3"})
 	if err != nil {
 		t.Fatal(err)
 	}

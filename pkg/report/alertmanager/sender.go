@@ -9,27 +9,27 @@ import (
 	"time"
 
 	"github.com/nodewatch/nodewatch/pkg/report"
-	"github.com/nodewatch/nodewatch/pkg/report/wire"
+	"github.com/nodewatch/nodewatch/pkg/report/httpclient"
 )
 
 // A sender posts alerts.
 type sender struct {
 	Config
-	client *wire.Client
+	client *httpclient.Client
 }
 
 // post tells one member a list of alerts.
-func (s *sender) post(ctx context.Context, base string, list []alert) (wire.Answer, error) {
+func (s *sender) post(ctx context.Context, base string, list []alert) (httpclient.Response, error) {
 	if list == nil {
 		list = []alert{}
 	}
 	body, err := json.Marshal(list)
 	if err != nil {
-		return wire.Answer{}, fmt.Errorf("alertmanager: %w", err)
+		return httpclient.Response{}, fmt.Errorf("alertmanager: %w", err)
 	}
-	q := wire.Request{Method: http.MethodPost, URL: base + "/api/v2/alerts", Body: body, Header: http.Header{"Content-Type": {"application/json"}}}
+	q := httpclient.Request{Method: http.MethodPost, URL: base + "/api/v2/alerts", Body: body, Header: http.Header{"Content-Type": {"application/json"}}}
 	if err := s.sign(&q); err != nil {
-		return wire.Answer{}, &report.Failure{Kind: report.Misconfigured, Err: err}
+		return httpclient.Response{}, &report.Failure{Kind: report.Misconfigured, Err: err}
 	}
 	a, err := s.client.Do(ctx, q)
 	if err == nil && len(a.Body) > 0 && !json.Valid(a.Body) {
@@ -43,7 +43,7 @@ const minApart = 15 * time.Second
 
 // clocks is a failure if the member's clock and this node's differ so much that
 // alerts end early or late; they have been taken.
-func (s *sender) clocks(base string, at time.Time, a wire.Answer) error {
+func (s *sender) clocks(base string, at time.Time, a httpclient.Response) error {
 	there, err := http.ParseTime(a.Header.Get("Date"))
 	if err != nil {
 		return nil // it does not say
@@ -55,7 +55,7 @@ func (s *sender) clocks(base string, at time.Time, a wire.Answer) error {
 }
 
 // sign adds what proves who asks, read anew.
-func (s *sender) sign(q *wire.Request) error {
+func (s *sender) sign(q *httpclient.Request) error {
 	switch {
 	case s.Token != "":
 		token, err := s.Token.Read()

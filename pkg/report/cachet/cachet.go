@@ -15,23 +15,23 @@ import (
 	"strings"
 
 	"github.com/nodewatch/nodewatch/pkg/report"
-	"github.com/nodewatch/nodewatch/pkg/report/board"
-	"github.com/nodewatch/nodewatch/pkg/report/wire"
+	"github.com/nodewatch/nodewatch/pkg/report/componentsync"
+	"github.com/nodewatch/nodewatch/pkg/report/httpclient"
 )
 
 // A Reporter tells one page. It is not safe for concurrent use.
 type Reporter struct {
-	board *board.Board
+	board *componentsync.Board
 	api   *api
 }
 
 // New returns a Reporter for the page in the configuration.
-func New(c Config, client *wire.Client) (*Reporter, error) {
+func New(c Config, client *httpclient.Client) (*Reporter, error) {
 	if err := c.Check(); err != nil {
 		return nil, fmt.Errorf("cachet: %w", err)
 	}
 	a := &api{c: c, client: client, hidden: map[string]bool{}}
-	return &Reporter{board.New(a, c.Components, c.word, board.NewPace(c.Requests)), a}, nil
+	return &Reporter{componentsync.New(a, c.Components, c.word, componentsync.NewRateLimiter(c.Requests)), a}, nil
 }
 
 // Report implements report.Reporter.
@@ -62,14 +62,14 @@ func prefixed(err error) error {
 // An api is the page, asked over HTTP.
 type api struct {
 	c      Config
-	client *wire.Client
+	client *httpclient.Client
 	hidden map[string]bool // components that were not enabled when they were read
 }
 
 // notKnown is what a component shows that the page would not show by its number.
 const notKnown = "something"
 
-// Read implements board.Page.
+// Read implements componentsync.Page.
 func (a *api) Read(ctx context.Context, id string) (string, error) {
 	shown, err := a.ask(ctx, http.MethodGet, id, nil)
 	if err != nil {
@@ -82,7 +82,7 @@ func (a *api) Read(ctx context.Context, id string) (string, error) {
 	return string(shown.impact), nil
 }
 
-// Write implements board.Page.
+// Write implements componentsync.Page.
 func (a *api) Write(ctx context.Context, id, word string) error {
 	say := map[string]any{"status": numbers[report.Impact(word)]}
 	if a.c.Version == 2 {
@@ -100,31 +100,31 @@ func (a *api) Write(ctx context.Context, id, word string) error {
 	if shown.id != id {
 		return &report.Failure{Kind: report.Partial, Err: fmt.Errorf("the page answered with component %s", shown.id)}
 	}
-	return board.Shown(word, string(shown.impact))
+	return componentsync.Shown(word, string(shown.impact))
 }
 
 func (a *api) ask(ctx context.Context, method, id string, body []byte) (component, error) {
 	answer, err := a.do(ctx, method, "/components/"+id, body)
 	if err != nil {
-		return component{}, board.Alone(answer, err)
+		return component{}, componentsync.ComponentFailure(answer, err)
 	}
 	shown, ok := parse(answer.Body)
 	if !ok {
-		return component{}, board.NotAPage(answer, "a Cachet component")
+		return component{}, componentsync.NotAPage(answer, "a Cachet component")
 	}
 	return shown, nil
 }
 
-func (a *api) do(ctx context.Context, method, path string, body []byte) (wire.Answer, error) {
+func (a *api) do(ctx context.Context, method, path string, body []byte) (httpclient.Response, error) {
 	token, err := a.c.Token.Read()
 	if err != nil {
-		return wire.Answer{}, &report.Failure{Kind: report.Misconfigured, Err: err}
+		return httpclient.Response{}, &report.Failure{Kind: report.Misconfigured, Err: err}
 	}
 	prefix, name, word := "/api", "Authorization", "Bearer "+token
 	if a.c.Version == 2 {
 		prefix, name, word = "/api/v1", "X-Cachet-Token", token
 	}
-	q := wire.Request{
+	q := httpclient.Request{
 		Method: method, URL: strings.TrimRight(a.c.URL, "/") + prefix + path,
 		Header: http.Header{name: {word}, "Accept": {"application/json"}},
 		Body:   body, Secrets: []string{token},
@@ -149,7 +149,7 @@ func (a *api) prove(ctx context.Context) error {
 		return nil
 	}
 	if err == nil {
-		err = board.NotAPage(answer, "Cachet 3 to a status that there is not")
+		err = componentsync.NotAPage(answer, "Cachet 3 to a status that there is not")
 	}
 	return err
 }

@@ -17,8 +17,8 @@ import (
 
 	"github.com/nodewatch/nodewatch/pkg/report"
 	"github.com/nodewatch/nodewatch/pkg/report/cachet"
-	"github.com/nodewatch/nodewatch/pkg/report/wire"
-	"github.com/nodewatch/nodewatch/pkg/report/wire/wiretest"
+	"github.com/nodewatch/nodewatch/pkg/report/httpclient"
+	"github.com/nodewatch/nodewatch/pkg/report/httpclient/httpclienttest"
 )
 
 var update = flag.Bool("update", false, "write the golden files anew")
@@ -39,13 +39,13 @@ func at(minutes int, words string) report.Report {
 	return r
 }
 
-func token(t *testing.T, text string) wire.SecretFile {
+func token(t *testing.T, text string) httpclient.SecretFile {
 	t.Helper()
 	path := filepath.Join(t.TempDir(), "token")
 	if err := os.WriteFile(path, []byte(text), 0o600); err != nil {
 		t.Fatal(err)
 	}
-	return wire.SecretFile(path)
+	return httpclient.SecretFile(path)
 }
 
 func config(t *testing.T, url string, version int) cachet.Config {
@@ -57,7 +57,7 @@ func config(t *testing.T, url string, version int) cachet.Config {
 
 func start(t *testing.T, c cachet.Config) *cachet.Reporter {
 	t.Helper()
-	client, err := wire.New(wire.Options{})
+	client, err := httpclient.New(httpclient.Options{})
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -182,7 +182,7 @@ func TestAPageThatShowsAnotherStateIsNotBelieved(t *testing.T) {
 		`{"data":{"id":"one","status":4}}`:                "not the answer of a Cachet component",
 		`{"data":{"id":1,"attributes":{"status":"bad"}}}`: "not the answer of a Cachet component",
 	} {
-		url, _ := wiretest.Record(t, func(w http.ResponseWriter, _ *http.Request) { _, _ = io.WriteString(w, body) })
+		url, _ := httpclienttest.Record(t, func(w http.ResponseWriter, _ *http.Request) { _, _ = io.WriteString(w, body) })
 		c := config(t, url, 3)
 		c.Components = map[string]string{"node": "1"}
 		if err := start(t, c).Report(t.Context(), at(0, "node=major_outage")); err == nil || !strings.Contains(err.Error(), want) {
@@ -212,7 +212,7 @@ func TestTestChangesNothingAndProvesTheToken(t *testing.T) {
 
 func TestHostileServers(t *testing.T) {
 	for _, version := range []int{2, 3} {
-		wiretest.Run(t, wiretest.Trial{Secrets: []string{key}, Send: func(ctx context.Context, url string, client *wire.Client) error {
+		httpclienttest.Run(t, httpclienttest.Trial{Secrets: []string{key}, Send: func(ctx context.Context, url string, client *httpclient.Client) error {
 			r, err := cachet.New(config(t, url, version), client)
 			if err != nil {
 				t.Fatal(err)

@@ -5,19 +5,19 @@ import (
 	"strings"
 
 	"github.com/nodewatch/nodewatch/pkg/report"
-	"github.com/nodewatch/nodewatch/pkg/report/board"
-	"github.com/nodewatch/nodewatch/pkg/report/wire"
+	"github.com/nodewatch/nodewatch/pkg/report/componentsync"
+	"github.com/nodewatch/nodewatch/pkg/report/httpclient"
 )
 
 // Config says which Cachet is told, and how.
 type Config struct {
-	URL        string            `yaml:"url" doc:"address of Cachet, without /api"`
-	Version    int               `yaml:"version" min:"2" max:"3" doc:"2 for Cachet 2.4, 3 for Cachet 3"`
-	Token      wire.SecretFile   `yaml:"token_file" doc:"file with the API token; with Cachet 3 it needs the ability components.manage"`
-	Components map[string]string `yaml:"components" doc:"number of the component of the page that shows each of ours: storage, network, guests, cluster, host, nodewatch, or node for all of it"`
-	Unknown    string            `yaml:"unknown" oneof:"unknown skip degraded_performance partial_outage major_outage" doc:"what a component shows that cannot be seen; Cachet 2 has no unknown and leaves what it shows, as skip does"`
-	Requests   int               `yaml:"requests_per_minute" min:"1" max:"300" doc:"most requests in any minute; all nodes with the same token have 300 together"`
-	Notify     bool              `yaml:"notify" doc:"let Cachet 2 send mail to its subscribers when a component changes; Cachet 3 is not asked"`
+	URL        string                `yaml:"url" doc:"address of Cachet, without /api"`
+	Version    int                   `yaml:"version" min:"2" max:"3" doc:"2 for Cachet 2.4, 3 for Cachet 3"`
+	Token      httpclient.SecretFile `yaml:"token_file" doc:"file with the API token; with Cachet 3 it needs the ability components.manage"`
+	Components map[string]string     `yaml:"components" doc:"number of the component of the page that shows each of ours: storage, network, guests, cluster, host, nodewatch, or node for all of it"`
+	Unknown    string                `yaml:"unknown" oneof:"unknown skip degraded_performance partial_outage major_outage" doc:"what a component shows that cannot be seen; Cachet 2 has no unknown and leaves what it shows, as skip does"`
+	Requests   int                   `yaml:"requests_per_minute" min:"1" max:"300" doc:"most requests in any minute; all nodes with the same token have 300 together"`
+	Notify     bool                  `yaml:"notify" doc:"let Cachet 2 send mail to its subscribers when a component changes; Cachet 3 is not asked"`
 }
 
 // Default returns the configuration that is not written down.
@@ -25,7 +25,7 @@ func Default() Config { return Config{Version: 3, Unknown: "unknown", Requests: 
 
 // Check says what is wrong with the configuration.
 func (c Config) Check() error {
-	if err := wire.CheckURL("url", c.URL); err != nil {
+	if err := httpclient.CheckURL("url", c.URL); err != nil {
 		return err
 	}
 	if c.Version != 2 && c.Version != 3 {
@@ -34,7 +34,7 @@ func (c Config) Check() error {
 	if c.Token == "" {
 		return report.WrongField("token_file", "is missing: the file with the API token")
 	}
-	if err := board.CheckComponents(c.Components); err != nil {
+	if err := componentsync.CheckComponents(c.Components); err != nil {
 		return err
 	}
 	for name, id := range c.Components {

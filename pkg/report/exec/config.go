@@ -7,7 +7,7 @@ import (
 	"strings"
 
 	"github.com/nodewatch/nodewatch/pkg/report"
-	"github.com/nodewatch/nodewatch/pkg/report/news"
+	"github.com/nodewatch/nodewatch/pkg/report/changes"
 )
 
 // Config says which program is run, and when. Its zero value is not valid: start
@@ -43,7 +43,7 @@ func (c Config) Check() error {
 		return report.WrongField("args", "holds a byte 0")
 	}
 	for _, word := range c.Tell {
-		if !slices.Contains(news.Kinds(), news.Kind(word)) {
+		if !slices.Contains(changes.Kinds(), changes.Kind(word)) {
 			return report.WrongField("tell", "%q is not allowed: must be of raised worse blind milder seen passed cleared", word)
 		}
 	}

@@ -9,7 +9,7 @@ import (
 	"sync"
 
 	"github.com/nodewatch/nodewatch/pkg/report"
-	"github.com/nodewatch/nodewatch/pkg/report/news"
+	"github.com/nodewatch/nodewatch/pkg/report/changes"
 	"github.com/nodewatch/nodewatch/pkg/statefile"
 )
 
@@ -35,7 +35,7 @@ type Runner interface {
 type Reporter struct {
 	c       Config
 	runner  Runner
-	memory  *news.Memory
+	memory  *changes.Memory
 	running sync.Mutex
 }
 
@@ -45,26 +45,26 @@ func New(c Config, kept statefile.File, runner Runner) (*Reporter, error) {
 	if err := c.Check(); err != nil {
 		return nil, err
 	}
-	return &Reporter{c: c, runner: runner, memory: news.Remember(kept)}, nil
+	return &Reporter{c: c, runner: runner, memory: changes.Remember(kept)}, nil
 }
 
 // Keep implements report.Keeper.
 func (x *Reporter) Keep(report.Report) error { return x.memory.Keep() }
 
 // Report implements report.Reporter: it runs the program with what has changed
-// since it last succeeded, a news.Event, or, in mode state, with the Report.
+// since it last succeeded, a changes.Event, or, in mode state, with the Report.
 func (x *Reporter) Report(ctx context.Context, r report.Report) error {
 	if x.c.Mode == "state" {
 		_, err := x.run(ctx, "report", r)
 		return err
 	}
-	changes, next := x.memory.Told().Next(r)
-	changes = slices.DeleteFunc(changes, func(c news.Change) bool { return !slices.Contains(x.c.Tell, string(c.Kind)) })
-	if len(changes) == 0 {
+	list, next := x.memory.Baseline().Diff(r)
+	list = slices.DeleteFunc(list, func(c changes.Change) bool { return !slices.Contains(x.c.Tell, string(c.Kind)) })
+	if len(list) == 0 {
 		x.memory.Set(next)
 		return nil
 	}
-	if _, err := x.run(ctx, "event", next.Event(r, changes)); err != nil {
+	if _, err := x.run(ctx, "event", next.Event(r, list)); err != nil {
 		return err
 	}
 	next.At, next.Sent = r.At, next.Sent+1
@@ -79,7 +79,7 @@ func (x *Reporter) Test(ctx context.Context, r report.Report) (string, error) {
 	if x.c.Mode == "state" {
 		return x.run(ctx, "report", r)
 	}
-	return x.run(ctx, "event", news.Told{Sent: uint64(max(r.At.UnixNano(), 0))}.Event(r, nil))
+	return x.run(ctx, "event", changes.Baseline{Sent: uint64(max(r.At.UnixNano(), 0))}.Event(r, nil))
 }
 
 // run runs the program once with a value on its standard input, of the kind

@@ -6,24 +6,24 @@ import (
 	"strings"
 
 	"github.com/nodewatch/nodewatch/pkg/report"
-	"github.com/nodewatch/nodewatch/pkg/report/wire"
+	"github.com/nodewatch/nodewatch/pkg/report/httpclient"
 )
 
 // Config says who waits for the beats. Its zero value is not valid: start from
 // Default.
 type Config struct {
-	Preset   string          `yaml:"preset" doc:"who waits for the beats" oneof:"healthchecks uptimekuma gatus betterstack oneuptime kener plain"`
-	URL      string          `yaml:"url" doc:"address of the service, without the token; empty: the preset's own, if it has one"`
-	Token    wire.SecretFile `yaml:"token_file" doc:"file of the token: the check's UUID or the ping key, the push token, the endpoint's token, the heartbeat's secret"`
-	URLFile  wire.SecretFile `yaml:"url_file" doc:"file of the whole address, token included, as the service shows it; instead of url and token_file"`
-	DownFile wire.SecretFile `yaml:"down_url_file" doc:"plain: file of the address that says down; empty: no beat while down"`
-	Slug     string          `yaml:"slug" doc:"healthchecks: slug of the check; token_file is then the project's ping key"`
-	Create   bool            `yaml:"create" doc:"healthchecks: let it make a check of that slug, with its slow defaults"`
-	Group    string          `yaml:"group" doc:"gatus: group of the external endpoint, as its configuration has it; may be empty"`
-	Endpoint string          `yaml:"endpoint" doc:"gatus: name of the external endpoint, as its configuration has it"`
-	Tag      string          `yaml:"tag" doc:"kener: tag of the monitor"`
-	DownFrom report.Impact   `yaml:"down_from" doc:"least impact that counts as down" oneof:"degraded_performance partial_outage major_outage"`
-	Unknown  string          `yaml:"unknown" doc:"what is said while nobody can tell how the node is: up, with a text; down; or silent" oneof:"up down silent"`
+	Preset   string                `yaml:"preset" doc:"who waits for the beats" oneof:"healthchecks uptimekuma gatus betterstack oneuptime kener plain"`
+	URL      string                `yaml:"url" doc:"address of the service, without the token; empty: the preset's own, if it has one"`
+	Token    httpclient.SecretFile `yaml:"token_file" doc:"file of the token: the check's UUID or the ping key, the push token, the endpoint's token, the heartbeat's secret"`
+	URLFile  httpclient.SecretFile `yaml:"url_file" doc:"file of the whole address, token included, as the service shows it; instead of url and token_file"`
+	DownFile httpclient.SecretFile `yaml:"down_url_file" doc:"plain: file of the address that says down; empty: no beat while down"`
+	Slug     string                `yaml:"slug" doc:"healthchecks: slug of the check; token_file is then the project's ping key"`
+	Create   bool                  `yaml:"create" doc:"healthchecks: let it make a check of that slug, with its slow defaults"`
+	Group    string                `yaml:"group" doc:"gatus: group of the external endpoint, as its configuration has it; may be empty"`
+	Endpoint string                `yaml:"endpoint" doc:"gatus: name of the external endpoint, as its configuration has it"`
+	Tag      string                `yaml:"tag" doc:"kener: tag of the monitor"`
+	DownFrom report.Impact         `yaml:"down_from" doc:"least impact that counts as down" oneof:"degraded_performance partial_outage major_outage"`
+	Unknown  string                `yaml:"unknown" doc:"what is said while nobody can tell how the node is: up, with a text; down; or silent" oneof:"up down silent"`
 }
 
 // Default is the configuration that a file changes; it lacks the preset.
@@ -71,13 +71,13 @@ func (c Config) checkAddress(p preset) error {
 	case c.URLFile != "":
 		return nil
 	case c.Preset == "plain":
-		return wire.CheckURL("url", c.URL)
+		return httpclient.CheckURL("url", c.URL)
 	case c.Token == "":
 		return report.WrongField("token_file", "is missing: the file of the token, or url_file")
 	case c.URL == "" && p.url == "":
 		return report.WrongField("url", "is missing: the address of the service, such as https://status.example.net")
 	case c.URL != "":
-		return wire.CheckURL("url", c.URL)
+		return httpclient.CheckURL("url", c.URL)
 	}
 	return nil
 }

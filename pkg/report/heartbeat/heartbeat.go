@@ -15,7 +15,7 @@ import (
 	"time"
 
 	"github.com/nodewatch/nodewatch/pkg/report"
-	"github.com/nodewatch/nodewatch/pkg/report/wire"
+	"github.com/nodewatch/nodewatch/pkg/report/httpclient"
 )
 
 // startLimit is how much of a body a service is sent until it says how much it
@@ -36,7 +36,7 @@ const (
 type Reporter struct {
 	c      Config
 	preset preset
-	client *wire.Client
+	client *httpclient.Client
 
 	mu        sync.Mutex  // never held while asking
 	beaten    time.Time   // the report of the latest beat that was taken
@@ -46,7 +46,7 @@ type Reporter struct {
 }
 
 // New returns a Reporter.
-func New(c Config, client *wire.Client) (*Reporter, error) {
+func New(c Config, client *httpclient.Client) (*Reporter, error) {
 	if err := c.Check(); err != nil {
 		return nil, err
 	}
@@ -134,24 +134,24 @@ func (h *Reporter) send(ctx context.Context, at time.Time, b beat) (string, erro
 }
 
 // request makes the request. Secrets are read now.
-func (h *Reporter) request(b beat) (wire.Request, bool, error) {
+func (h *Reporter) request(b beat) (httpclient.Request, bool, error) {
 	whole, err := h.c.URLFile.Read()
 	if err != nil {
-		return wire.Request{}, false, err
+		return httpclient.Request{}, false, err
 	}
 	token, err := h.c.Token.Read()
 	if err != nil {
-		return wire.Request{}, false, err
+		return httpclient.Request{}, false, err
 	}
 	if b.state == down && h.c.DownFile != "" {
 		if whole, err = h.c.DownFile.Read(); err != nil {
-			return wire.Request{}, false, err
+			return httpclient.Request{}, false, err
 		}
 		b.state = up // at the address that says down
 	}
 	u, err := h.address(whole, token)
 	if err != nil {
-		return wire.Request{}, false, err
+		return httpclient.Request{}, false, err
 	}
 	h.mu.Lock()
 	q, says := h.preset.ask(h, u, b)
@@ -159,7 +159,7 @@ func (h *Reporter) request(b beat) (wire.Request, bool, error) {
 	if h.c.Preset == "gatus" {
 		q.Header.Set("Authorization", "Bearer "+token)
 	}
-	q.Secrets = append(wire.Hidden(whole), wire.Hidden(token)...)
+	q.Secrets = append(httpclient.Redactions(whole), httpclient.Redactions(token)...)
 	return q, says, nil
 }
 
@@ -184,7 +184,7 @@ func (h *Reporter) address(whole, token string) (*url.URL, error) {
 }
 
 // learn remembers how much of a body Healthchecks keeps.
-func (h *Reporter) learn(a wire.Answer) {
+func (h *Reporter) learn(a httpclient.Response) {
 	n, err := strconv.Atoi(a.Header.Get("Ping-Body-Limit"))
 	if err != nil || n < 0 {
 		return

@@ -10,8 +10,8 @@ import (
 
 	"github.com/nodewatch/nodewatch/pkg/report"
 	"github.com/nodewatch/nodewatch/pkg/report/heartbeat"
-	"github.com/nodewatch/nodewatch/pkg/report/wire"
-	"github.com/nodewatch/nodewatch/pkg/report/wire/wiretest"
+	"github.com/nodewatch/nodewatch/pkg/report/httpclient"
+	"github.com/nodewatch/nodewatch/pkg/report/httpclient/httpclienttest"
 )
 
 // silentDown are the services that have no word for down.
@@ -22,9 +22,9 @@ func TestWhatTheServicesThink(t *testing.T) {
 	for _, preset := range all {
 		t.Run(preset, func(t *testing.T) {
 			s := &service{contract: contracts()[preset]}
-			url, rec := wiretest.Record(t, s.ServeHTTP)
+			url, rec := httpclienttest.Record(t, s.ServeHTTP)
 			h := newReporter(t, config(t, preset, url))
-			var all []wiretest.Request
+			var all []httpclienttest.Request
 			maintained := node(report.MajorOutage)
 			maintained.Maintenance = &report.Maintenance{Until: at.Add(time.Hour), By: "alice", Reason: "new\nswitch"}
 			for i, c := range []struct {
@@ -67,7 +67,7 @@ func TestDownFromAndUnknown(t *testing.T) {
 		{report.PartialOutage, "silent", report.Operational, "up"},
 	} {
 		s := &service{contract: kuma}
-		url, _ := wiretest.Record(t, s.ServeHTTP)
+		url, _ := httpclienttest.Record(t, s.ServeHTTP)
 		conf := config(t, "uptimekuma", url)
 		conf.DownFrom, conf.Unknown = c.from, c.unknown
 		if err := newReporter(t, conf).Report(t.Context(), node(c.status)); err != nil || s.node != c.want {
@@ -83,7 +83,7 @@ func TestWholeAddresses(t *testing.T) {
 		"oneuptime": "/heartbeat/" + token, "kener": "/ext/heartbeat/rl1-node2/" + token,
 	} {
 		s := &service{contract: contracts()[preset]}
-		url, _ := wiretest.Record(t, s.ServeHTTP)
+		url, _ := httpclienttest.Record(t, s.ServeHTTP)
 		c := heartbeat.Default()
 		c.Preset, c.URLFile = preset, write(t, url+path)
 		h := newReporter(t, c)
@@ -102,7 +102,7 @@ func TestWholeAddresses(t *testing.T) {
 func TestHealthchecksBySlug(t *testing.T) {
 	for slug, want := range map[string]report.FailureKind{"node2": "", "new": report.Misconfigured, "twice": report.Misconfigured} {
 		s := &service{contract: healthchecks}
-		url, _ := wiretest.Record(t, s.ServeHTTP)
+		url, _ := httpclienttest.Record(t, s.ServeHTTP)
 		c := config(t, "healthchecks", url)
 		c.Token, c.Slug = write(t, "pingkey0000000000000001"), slug
 		f := report.FailureOf(newReporter(t, c).Report(t.Context(), node(report.MajorOutage)))
@@ -120,7 +120,7 @@ func TestHealthchecksBySlug(t *testing.T) {
 // What is stuck does not beat: the same report again is none.
 func TestTheSameReportIsNoBeat(t *testing.T) {
 	for _, preset := range all {
-		url, rec := wiretest.Record(t, (&service{contract: contracts()[preset]}).ServeHTTP)
+		url, rec := httpclienttest.Record(t, (&service{contract: contracts()[preset]}).ServeHTTP)
 		h := newReporter(t, config(t, preset, url))
 		if err := h.Report(t.Context(), node(report.Operational)); err != nil {
 			t.Fatal(err)
@@ -136,7 +136,7 @@ func TestTheSameReportIsNoBeat(t *testing.T) {
 func TestTheLastReport(t *testing.T) {
 	for _, preset := range all {
 		s := &service{contract: contracts()[preset]}
-		url, rec := wiretest.Record(t, s.ServeHTTP)
+		url, rec := httpclienttest.Record(t, s.ServeHTTP)
 		h := newReporter(t, config(t, preset, url))
 		r := node(report.MajorOutage)
 		r.Final = "nodewatch stops"
@@ -158,7 +158,7 @@ func TestTheLastReport(t *testing.T) {
 // At most five pings a minute; repetitions leave one to what is new.
 func TestHealthchecksIsPingedAtMostFiveTimesAMinute(t *testing.T) {
 	s := &service{contract: healthchecks}
-	url, rec := wiretest.Record(t, s.ServeHTTP)
+	url, rec := httpclienttest.Record(t, s.ServeHTTP)
 	h := newReporter(t, config(t, "healthchecks", url))
 	for i := range 12 {
 		r := node(report.Operational)
@@ -190,7 +190,7 @@ func TestHealthchecksIsPingedAtMostFiveTimesAMinute(t *testing.T) {
 // The body is as long as the service keeps it, as it said last.
 func TestTheBodyObeysPingBodyLimit(t *testing.T) {
 	s := &service{contract: healthchecks, header: http.Header{}}
-	url, rec := wiretest.Record(t, s.ServeHTTP)
+	url, rec := httpclienttest.Record(t, s.ServeHTTP)
 	h := newReporter(t, config(t, "healthchecks", url))
 	r := node(report.MajorOutage)
 	r.Findings[0].Summary = strings.Repeat("é", 200_000)
@@ -233,7 +233,7 @@ func TestLyingAnswers(t *testing.T) {
 		{"kener", 200, `{"status":"x","error":"y"}`, report.Misconfigured},
 		{"kener", 400, `{"error":"Invalid secret"}`, report.Misconfigured},
 	} {
-		url, _ := wiretest.Record(t, func(w http.ResponseWriter, _ *http.Request) {
+		url, _ := httpclienttest.Record(t, func(w http.ResponseWriter, _ *http.Request) {
 			w.WriteHeader(c.code)
 			_, _ = w.Write([]byte(c.body))
 		})
@@ -248,9 +248,9 @@ func TestHostileServers(t *testing.T) {
 	believing := []string{"betterstack", "oneuptime", "plain", "gatus"} // Gatus's success is an empty body
 	for _, preset := range all {
 		t.Run(preset, func(t *testing.T) {
-			wiretest.Run(t, wiretest.Trial{
+			httpclienttest.Run(t, httpclienttest.Trial{
 				Secrets: []string{token}, Believes: slices.Contains(believing, preset),
-				Send: func(ctx context.Context, url string, client *wire.Client) error {
+				Send: func(ctx context.Context, url string, client *httpclient.Client) error {
 					h, err := heartbeat.New(config(t, preset, url), client)
 					if err != nil {
 						t.Fatal(err)
@@ -265,7 +265,7 @@ func TestHostileServers(t *testing.T) {
 func TestTest(t *testing.T) {
 	for _, preset := range all {
 		s := &service{contract: contracts()[preset]}
-		url, rec := wiretest.Record(t, s.ServeHTTP)
+		url, rec := httpclienttest.Record(t, s.ServeHTTP)
 		answer, err := newReporter(t, config(t, preset, url)).Test(t.Context(), node(report.Unknown))
 		if err != nil || !strings.HasPrefix(answer, "20") || s.node == "down" {
 			t.Errorf("%s: %q, %v; the service thinks %q", preset, answer, err, s.node)
@@ -283,7 +283,7 @@ func TestTest(t *testing.T) {
 // A wrong token is told, by every service that tells it.
 func TestAWrongToken(t *testing.T) {
 	for _, preset := range []string{"healthchecks", "uptimekuma", "gatus", "betterstack", "kener"} {
-		url, _ := wiretest.Record(t, (&service{contract: contracts()[preset]}).ServeHTTP)
+		url, _ := httpclienttest.Record(t, (&service{contract: contracts()[preset]}).ServeHTTP)
 		c := config(t, preset, url)
 		c.Token = write(t, "an0ther-t0ken")
 		f := report.FailureOf(newReporter(t, c).Report(t.Context(), node(report.Operational)))

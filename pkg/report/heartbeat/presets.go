@@ -10,7 +10,7 @@ import (
 	"time"
 
 	"github.com/nodewatch/nodewatch/pkg/report"
-	"github.com/nodewatch/nodewatch/pkg/report/wire"
+	"github.com/nodewatch/nodewatch/pkg/report/httpclient"
 )
 
 // A beat is what is to be said once.
@@ -32,9 +32,9 @@ type preset struct {
 	path func(c Config, token string) []string
 	// ask makes the request at the heartbeat's address; false: it has no word for
 	// this, and silence says it.
-	ask func(h *Reporter, u *url.URL, b beat) (wire.Request, bool)
+	ask func(h *Reporter, u *url.URL, b beat) (httpclient.Request, bool)
 	// accept sees through a 2xx that is no success.
-	accept func(wire.Answer) error
+	accept func(httpclient.Response) error
 	notes  bool   // it takes notes that are no beats
 	proof  string // what a success does not prove; empty: it proves what it should
 }
@@ -74,7 +74,7 @@ func healthPath(c Config, token string) []string {
 
 // askHealthchecks pings; what it is sent is kept as evidence, as far as the answer
 // before has allowed.
-func askHealthchecks(h *Reporter, u *url.URL, b beat) (wire.Request, bool) {
+func askHealthchecks(h *Reporter, u *url.URL, b beat) (httpclient.Request, bool) {
 	switch b.state {
 	case down:
 		u = u.JoinPath("fail")
@@ -88,7 +88,7 @@ func askHealthchecks(h *Reporter, u *url.URL, b beat) (wire.Request, bool) {
 }
 
 // healthAccepts knows the hosted service's two ways to say no with 200.
-func healthAccepts(a wire.Answer) error {
+func healthAccepts(a httpclient.Response) error {
 	body := strings.TrimSpace(string(a.Body))
 	switch {
 	case strings.EqualFold(body, "OK (rate limited)"):
@@ -100,12 +100,12 @@ func healthAccepts(a wire.Answer) error {
 }
 
 // askKuma pushes. Whatever is not up counts as down.
-func askKuma(_ *Reporter, u *url.URL, b beat) (wire.Request, bool) {
+func askKuma(_ *Reporter, u *url.URL, b beat) (httpclient.Request, bool) {
 	u.RawQuery = url.Values{"status": {string(b.state)}, "msg": {cut(b.text, mostText)}}.Encode()
 	return get(u), true
 }
 
-func kumaAccepts(a wire.Answer) error {
+func kumaAccepts(a httpclient.Response) error {
 	var body struct {
 		OK bool `json:"ok"`
 	}
@@ -130,24 +130,24 @@ func gatusPath(c Config, _ string) []string {
 }
 
 // askGatus pushes a result, in query parameters only. Of a success it keeps no text.
-func askGatus(_ *Reporter, u *url.URL, b beat) (wire.Request, bool) {
+func askGatus(_ *Reporter, u *url.URL, b beat) (httpclient.Request, bool) {
 	q := url.Values{"success": {strconv.FormatBool(b.state == up)}}
 	if b.state == down {
 		q.Set("error", cut(b.text, mostText))
 	}
 	u.RawQuery = q.Encode()
-	return wire.Request{Method: http.MethodPost, URL: u.String(), Header: http.Header{}}, true
+	return httpclient.Request{Method: http.MethodPost, URL: u.String(), Header: http.Header{}}, true
 }
 
 // gatusAccepts wants the empty body of a result that was stored.
-func gatusAccepts(a wire.Answer) error {
+func gatusAccepts(a httpclient.Response) error {
 	if len(a.Body) > 0 {
 		return refused(a, "an empty one")
 	}
 	return nil
 }
 
-func askBetter(_ *Reporter, u *url.URL, b beat) (wire.Request, bool) {
+func askBetter(_ *Reporter, u *url.URL, b beat) (httpclient.Request, bool) {
 	if b.state == down {
 		u = u.JoinPath("fail")
 	}
@@ -157,7 +157,7 @@ func askBetter(_ *Reporter, u *url.URL, b beat) (wire.Request, bool) {
 // askOneUptime sends a body that the monitor's criteria are matched against. By
 // default the word "error" in it means down: without that nothing that is said of
 // the node may be in it, as a summary or a name could hold the word.
-func askOneUptime(_ *Reporter, u *url.URL, b beat) (wire.Request, bool) {
+func askOneUptime(_ *Reporter, u *url.URL, b beat) (httpclient.Request, bool) {
 	body := []byte(`{"status":"up"}`)
 	switch {
 	case b.test:
@@ -173,9 +173,11 @@ func kenerPath(c Config, token string) []string {
 }
 
 // askKener beats; it has no word for down, and takes silence for it.
-func askKener(_ *Reporter, u *url.URL, b beat) (wire.Request, bool) { return get(u), b.state == up }
+func askKener(_ *Reporter, u *url.URL, b beat) (httpclient.Request, bool) {
+	return get(u), b.state == up
+}
 
-func kenerAccepts(a wire.Answer) error {
+func kenerAccepts(a httpclient.Response) error {
 	var body map[string]any
 	if json.Unmarshal(a.Body, &body) != nil || body["error"] != nil || body["status"] == nil {
 		return refused(a, "a status")
@@ -184,20 +186,22 @@ func kenerAccepts(a wire.Answer) error {
 }
 
 // askPlain asks for the address; the one that says down is another.
-func askPlain(_ *Reporter, u *url.URL, b beat) (wire.Request, bool) { return get(u), b.state == up }
+func askPlain(_ *Reporter, u *url.URL, b beat) (httpclient.Request, bool) {
+	return get(u), b.state == up
+}
 
 // any2xx takes the code's word.
-func any2xx(wire.Answer) error { return nil }
+func any2xx(httpclient.Response) error { return nil }
 
 // refused says that an answer with a code of success is none.
-func refused(a wire.Answer, want string) error {
+func refused(a httpclient.Response, want string) error {
 	return &report.Failure{Kind: report.Misconfigured, Err: fmt.Errorf("heartbeat: not taken, as the answer is not %s: %s", want, a.Line())}
 }
 
-func get(u *url.URL) wire.Request {
-	return wire.Request{Method: http.MethodGet, URL: u.String(), Header: http.Header{}}
+func get(u *url.URL) httpclient.Request {
+	return httpclient.Request{Method: http.MethodGet, URL: u.String(), Header: http.Header{}}
 }
 
-func post(u *url.URL, contentType string, body []byte) wire.Request {
-	return wire.Request{Method: http.MethodPost, URL: u.String(), Header: http.Header{"Content-Type": {contentType}}, Body: body}
+func post(u *url.URL, contentType string, body []byte) httpclient.Request {
+	return httpclient.Request{Method: http.MethodPost, URL: u.String(), Header: http.Header{"Content-Type": {contentType}}, Body: body}
 }

@@ -13,8 +13,8 @@ import (
 
 	"github.com/nodewatch/nodewatch/pkg/report"
 	"github.com/nodewatch/nodewatch/pkg/report/heartbeat"
-	"github.com/nodewatch/nodewatch/pkg/report/wire"
-	"github.com/nodewatch/nodewatch/pkg/report/wire/wiretest"
+	"github.com/nodewatch/nodewatch/pkg/report/httpclient"
+	"github.com/nodewatch/nodewatch/pkg/report/httpclient/httpclienttest"
 )
 
 var update = flag.Bool("update", false, "write the golden files")
@@ -44,13 +44,13 @@ func node(status report.Impact) report.Report {
 	return r
 }
 
-func write(t *testing.T, text string) wire.SecretFile {
+func write(t *testing.T, text string) httpclient.SecretFile {
 	t.Helper()
 	path := filepath.Join(t.TempDir(), "secret")
 	if err := os.WriteFile(path, []byte(text+"\n"), 0o600); err != nil {
 		t.Fatal(err)
 	}
-	return wire.SecretFile(path)
+	return httpclient.SecretFile(path)
 }
 
 // config is a working configuration of the preset for a service at the base URL.
@@ -73,7 +73,7 @@ func config(t *testing.T, preset, base string) heartbeat.Config {
 
 func newReporter(t *testing.T, c heartbeat.Config) *heartbeat.Reporter {
 	t.Helper()
-	client, err := wire.New(wire.Options{Agent: "nodewatch/test"})
+	client, err := httpclient.New(httpclient.Options{Agent: "nodewatch/test"})
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -85,7 +85,7 @@ func newReporter(t *testing.T, c heartbeat.Config) *heartbeat.Reporter {
 }
 
 // beats shows the requests as they are kept in golden files.
-func beats(list []wiretest.Request) string {
+func beats(list []httpclienttest.Request) string {
 	var b strings.Builder
 	for _, q := range list {
 		fmt.Fprintf(&b, "%s %s\n", q.Method, q.URL)

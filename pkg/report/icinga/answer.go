@@ -9,7 +9,7 @@ import (
 	"strings"
 
 	"github.com/nodewatch/nodewatch/pkg/report"
-	"github.com/nodewatch/nodewatch/pkg/report/wire"
+	"github.com/nodewatch/nodewatch/pkg/report/httpclient"
 )
 
 // said is what Icinga says of a result: of each object it was for or, where it
@@ -56,7 +56,7 @@ func (s said) verdict() verdict {
 // failure is what Icinga's verdict on a service comes to. The code of the answer as
 // a whole is not believed: it may be 500 for a service that there is not, and 200
 // for a result that was ignored. A Partial failure concerns this service only.
-func (s said) failure(object string, a wire.Answer) error {
+func (s said) failure(object string, a httpclient.Response) error {
 	f := &report.Failure{Kind: report.Partial, Err: fmt.Errorf("%s: %s", object, a.Line())}
 	v := s.verdict()
 	switch code := int(v.Code); {

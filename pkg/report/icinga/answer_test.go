@@ -4,7 +4,7 @@ import (
 	"testing"
 
 	"github.com/nodewatch/nodewatch/pkg/report"
-	"github.com/nodewatch/nodewatch/pkg/report/wire"
+	"github.com/nodewatch/nodewatch/pkg/report/httpclient"
 )
 
 // What is taken for an answer has a verdict, and only a code of success without
@@ -21,7 +21,7 @@ func FuzzParse(f *testing.F) {
 		if !ok {
 			return
 		}
-		err := s.failure("node2!storage", wire.Answer{Code: 200, Body: body})
+		err := s.failure("node2!storage", httpclient.Response{Code: 200, Body: body})
 		v := s.verdict()
 		if err == nil && (v.Code < 200 || v.Code >= 300 || s.Error != 0) {
 			t.Errorf("%+v is a success", v)

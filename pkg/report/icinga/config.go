@@ -7,18 +7,18 @@ import (
 	"time"
 
 	"github.com/nodewatch/nodewatch/pkg/report"
-	"github.com/nodewatch/nodewatch/pkg/report/board"
-	"github.com/nodewatch/nodewatch/pkg/report/wire"
+	"github.com/nodewatch/nodewatch/pkg/report/componentsync"
+	"github.com/nodewatch/nodewatch/pkg/report/httpclient"
 )
 
 // Config says which Icinga 2 is told, and which of its services are this node's.
 type Config struct {
-	URL      string            `yaml:"url" doc:"address of Icinga's API, such as https://192.0.2.30:5665"`
-	User     string            `yaml:"user" doc:"name of the ApiUser, which needs the permission actions/process-check-result; empty: the client certificate says who asks"`
-	Password wire.SecretFile   `yaml:"password_file" doc:"file with the ApiUser's password"`
-	Host     string            `yaml:"host" doc:"name of Icinga's Host object; empty: the node's name"`
-	Services map[string]string `yaml:"services" doc:"name of the host's Service object that shows each of ours: storage, network, guests, cluster, host, nodewatch, or node for all of it"`
-	TTL      time.Duration     `yaml:"ttl" min:"1s" max:"24h" doc:"how long a result is fresh; then Icinga checks by itself. Never less than three times the reporter's every"`
+	URL      string                `yaml:"url" doc:"address of Icinga's API, such as https://192.0.2.30:5665"`
+	User     string                `yaml:"user" doc:"name of the ApiUser, which needs the permission actions/process-check-result; empty: the client certificate says who asks"`
+	Password httpclient.SecretFile `yaml:"password_file" doc:"file with the ApiUser's password"`
+	Host     string                `yaml:"host" doc:"name of Icinga's Host object; empty: the node's name"`
+	Services map[string]string     `yaml:"services" doc:"name of the host's Service object that shows each of ours: storage, network, guests, cluster, host, nodewatch, or node for all of it"`
+	TTL      time.Duration         `yaml:"ttl" min:"1s" max:"24h" doc:"how long a result is fresh; then Icinga checks by itself. Never less than three times the reporter's every"`
 }
 
 // Default returns the configuration that is not written down.
@@ -26,7 +26,7 @@ func Default() Config { return Config{TTL: 90 * time.Second} }
 
 // Check says what is wrong with the configuration.
 func (c Config) Check() error {
-	if err := wire.CheckURL("url", c.URL); err != nil {
+	if err := httpclient.CheckURL("url", c.URL); err != nil {
 		return err
 	}
 	switch {
@@ -39,13 +39,13 @@ func (c Config) Check() error {
 	case strings.Contains(c.Host, "!"):
 		return report.WrongField("host", "%q holds a !, which names in Icinga do not", c.Host)
 	case len(c.Services) == 0:
-		return report.WrongField("services", "is empty: name the service for at least one of %s", strings.Join(board.Known(), ", "))
+		return report.WrongField("services", "is empty: name the service for at least one of %s", strings.Join(componentsync.Known(), ", "))
 	case c.TTL < time.Second || c.TTL > 24*time.Hour:
 		return report.WrongField("ttl", "%s is not between 1s and 24h", c.TTL)
 	}
 	for _, name := range slices.Sorted(maps.Keys(c.Services)) {
-		if !slices.Contains(board.Known(), name) {
-			return report.WrongField("services."+name, "is no component of a node: there are %s", strings.Join(board.Known(), ", "))
+		if !slices.Contains(componentsync.Known(), name) {
+			return report.WrongField("services."+name, "is no component of a node: there are %s", strings.Join(componentsync.Known(), ", "))
 		}
 		if c.Services[name] == "" || strings.Contains(c.Services[name], "!") {
 			return report.WrongField("services."+name, "%q is not the name of a service", c.Services[name])

@@ -25,7 +25,7 @@ import (
 	"testing"
 	"time"
 
-	"github.com/nodewatch/nodewatch/pkg/report/wire"
+	"github.com/nodewatch/nodewatch/pkg/report/httpclient"
 )
 
 // objects are the configuration of the real Icinga. What it checks by itself once
@@ -227,7 +227,7 @@ func put(t *testing.T, path string, raw []byte) {
 }
 
 // options are how a reporter reaches it.
-func (d *daemon) options() wire.Options { return wire.Options{CA: d.file("ca.crt")} }
+func (d *daemon) options() httpclient.Options { return httpclient.Options{CA: d.file("ca.crt")} }
 
 // ask asks as the reader, and returns the open answer.
 func (d *daemon) ask(ctx context.Context, t *testing.T, method, path string, body any) io.ReadCloser {

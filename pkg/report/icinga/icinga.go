@@ -15,18 +15,18 @@ import (
 	"strings"
 
 	"github.com/nodewatch/nodewatch/pkg/report"
-	"github.com/nodewatch/nodewatch/pkg/report/board"
-	"github.com/nodewatch/nodewatch/pkg/report/wire"
+	"github.com/nodewatch/nodewatch/pkg/report/componentsync"
+	"github.com/nodewatch/nodewatch/pkg/report/httpclient"
 )
 
 // A Reporter tells one Icinga. It keeps nothing: each delivery is the whole state.
 type Reporter struct {
 	c      Config
-	client *wire.Client
+	client *httpclient.Client
 }
 
 // New returns a Reporter.
-func New(c Config, client *wire.Client) (*Reporter, error) {
+func New(c Config, client *httpclient.Client) (*Reporter, error) {
 	if err := c.Check(); err != nil {
 		return nil, fmt.Errorf("icinga: %w", err)
 	}
@@ -38,7 +38,7 @@ func (i *Reporter) Report(ctx context.Context, r report.Report) error {
 	var bad []error
 	var stale error
 	good := 0
-	for _, x := range board.Named(r, i.c.Services) {
+	for _, x := range componentsync.Named(r, i.c.Services) {
 		err := i.send(ctx, i.c.result(r, x))
 		f := report.FailureOf(err)
 		switch {
@@ -98,7 +98,7 @@ func (i *Reporter) send(ctx context.Context, x result) error {
 
 // ask posts a result, and reads what Icinga says of its service.
 func (i *Reporter) ask(ctx context.Context, x result) (said, error) {
-	q := wire.Request{
+	q := httpclient.Request{
 		Method: http.MethodPost, URL: strings.TrimRight(i.c.URL, "/") + "/v1/actions/process-check-result",
 		Header: http.Header{"Accept": {"application/json"}, "Content-Type": {"application/json"}},
 	}
@@ -121,7 +121,7 @@ func (i *Reporter) ask(ctx context.Context, x result) (said, error) {
 	case err != nil && (!readable || a.Code == http.StatusUnauthorized || a.Code == http.StatusTooManyRequests):
 		return said{}, err
 	case !readable:
-		return said{}, board.NotAPage(a, "Icinga 2")
+		return said{}, componentsync.NotAPage(a, "Icinga 2")
 	}
 	return s, s.failure(x.Service, a)
 }

@@ -16,9 +16,9 @@ import (
 	"github.com/google/go-cmp/cmp"
 
 	"github.com/nodewatch/nodewatch/pkg/report"
+	"github.com/nodewatch/nodewatch/pkg/report/httpclient"
+	"github.com/nodewatch/nodewatch/pkg/report/httpclient/httpclienttest"
 	"github.com/nodewatch/nodewatch/pkg/report/icinga"
-	"github.com/nodewatch/nodewatch/pkg/report/wire"
-	"github.com/nodewatch/nodewatch/pkg/report/wire/wiretest"
 )
 
 var update = flag.Bool("update", false, "write the golden files anew")
@@ -41,13 +41,13 @@ func at(minutes int, severities ...report.Severity) report.Report {
 	return r
 }
 
-func secret(t *testing.T, text string) wire.SecretFile {
+func secret(t *testing.T, text string) httpclient.SecretFile {
 	t.Helper()
 	path := filepath.Join(t.TempDir(), "password")
 	if err := os.WriteFile(path, []byte(text+"\n"), 0o600); err != nil {
 		t.Fatal(err)
 	}
-	return wire.SecretFile(path)
+	return httpclient.SecretFile(path)
 }
 
 func config(t *testing.T, url string) icinga.Config {
@@ -58,9 +58,9 @@ func config(t *testing.T, url string) icinga.Config {
 	return c
 }
 
-func start(t *testing.T, c icinga.Config, o wire.Options) *icinga.Reporter {
+func start(t *testing.T, c icinga.Config, o httpclient.Options) *icinga.Reporter {
 	t.Helper()
-	client, err := wire.New(o)
+	client, err := httpclient.New(o)
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -99,7 +99,7 @@ func states() map[string]report.Report {
 
 func TestEveryStateIsToldInFull(t *testing.T) {
 	f, url := newFake(t)
-	r := start(t, config(t, url), wire.Options{})
+	r := start(t, config(t, url), httpclient.Options{})
 	var lines []string
 	all := states()
 	for _, name := range sorted(all) {
@@ -130,7 +130,7 @@ func TestLongTextsAreBounded(t *testing.T) {
 	for range 1000 {
 		r.Findings = append(r.Findings, report.Finding{Component: "storage", Severity: report.Warning, Summary: long})
 	}
-	if err := start(t, config(t, url), wire.Options{}).Report(t.Context(), r); err != nil {
+	if err := start(t, config(t, url), httpclient.Options{}).Report(t.Context(), r); err != nil {
 		t.Fatal(err)
 	}
 	text := f.services["node2!storage"].output
@@ -160,7 +160,7 @@ func TestVerdicts(t *testing.T) {
 			if both {
 				f.answers["node2!nodewatch"] = c.code
 			}
-			err := start(t, config(t, url), wire.Options{}).Report(t.Context(), at(0))
+			err := start(t, config(t, url), httpclient.Options{}).Report(t.Context(), at(0))
 			got := report.FailureOf(err)
 			if got == nil || got.Kind != want || !strings.Contains(err.Error(), c.status) || !strings.Contains(err.Error(), "node2!") {
 				t.Errorf("%d %q, for both: %t: %v, want %s", c.code, c.status, both, err, want)
@@ -175,7 +175,7 @@ func TestVerdicts(t *testing.T) {
 func TestOneIsRefusedAndTheOtherIsStale(t *testing.T) {
 	f, url := newFake(t)
 	f.answers["node2!storage"], f.services["node2!nodewatch"].start = 403, float64(noon.Unix()+60)
-	err := start(t, config(t, url), wire.Options{}).Report(t.Context(), at(0))
+	err := start(t, config(t, url), httpclient.Options{}).Report(t.Context(), at(0))
 	if got := report.FailureOf(err); got == nil || got.Kind != report.Partial {
 		t.Errorf("%v", err)
 	}
@@ -185,7 +185,7 @@ func TestAWrongPasswordIsTriedOnce(t *testing.T) {
 	f, url := newFake(t)
 	c := config(t, url)
 	c.Password = secret(t, "wrong-word")
-	if err := start(t, c, wire.Options{}).Report(t.Context(), at(0)); err == nil || f.asked != 1 {
+	if err := start(t, c, httpclient.Options{}).Report(t.Context(), at(0)); err == nil || f.asked != 1 {
 		t.Errorf("asked %d times, %v", f.asked, err)
 	}
 }
@@ -211,7 +211,7 @@ func TestWhatIcingaRefuses(t *testing.T) {
 			f, url := newFake(t)
 			conf := config(t, url)
 			c.change(&conf, f)
-			err := start(t, conf, wire.Options{}).Report(t.Context(), at(0))
+			err := start(t, conf, httpclient.Options{}).Report(t.Context(), at(0))
 			if got := report.FailureOf(err); got == nil || got.Kind != c.kind || !strings.Contains(err.Error(), c.want) {
 				t.Errorf("%v, want %s with %q", err, c.kind, c.want)
 			}
@@ -241,11 +241,11 @@ func TestOddAnswers(t *testing.T) {
 		{404, `{"error":404,"status":"No objects found."}`, report.Misconfigured},
 		{503, `{"error":503,"status":"Shutting down."}`, report.Transient},
 	} {
-		url, _ := wiretest.Record(t, func(w http.ResponseWriter, _ *http.Request) {
+		url, _ := httpclienttest.Record(t, func(w http.ResponseWriter, _ *http.Request) {
 			w.WriteHeader(c.code)
 			_, _ = io.WriteString(w, c.body)
 		})
-		err := start(t, config(t, url), wire.Options{}).Report(t.Context(), at(0))
+		err := start(t, config(t, url), httpclient.Options{}).Report(t.Context(), at(0))
 		if got := report.FailureOf(err); got == nil || got.Kind != c.want || strings.Contains(err.Error(), password) || strings.Contains(err.Error(), basic) {
 			t.Errorf("%d %s: %v, want %s", c.code, c.body, err, c.want)
 		}
@@ -254,7 +254,7 @@ func TestOddAnswers(t *testing.T) {
 
 func TestTestTellsAndChangesNothing(t *testing.T) {
 	f, url := newFake(t)
-	got, err := start(t, config(t, url), wire.Options{}).Test(t.Context(), at(0))
+	got, err := start(t, config(t, url), httpclient.Options{}).Test(t.Context(), at(0))
 	if want := "nothing changed: Icinga would take passive results for 2 services of node2: node, storage"; got != want || err != nil {
 		t.Errorf("%q, %v", got, err)
 	}
@@ -269,21 +269,21 @@ func TestTestTellsAndChangesNothing(t *testing.T) {
 	} {
 		c := config(t, url)
 		change(&c)
-		if got, err := start(t, c, wire.Options{}).Test(t.Context(), at(0)); err == nil || !strings.Contains(err.Error(), name) {
+		if got, err := start(t, c, httpclient.Options{}).Test(t.Context(), at(0)); err == nil || !strings.Contains(err.Error(), name) {
 			t.Errorf("%s: %q, %v", name, got, err)
 		}
 	}
-	believer, _ := wiretest.Record(t, func(w http.ResponseWriter, _ *http.Request) {
+	believer, _ := httpclienttest.Record(t, func(w http.ResponseWriter, _ *http.Request) {
 		_, _ = io.WriteString(w, `{"results":[{"code":200,"status":"yes"}]}`)
 	})
-	if got, err := start(t, config(t, believer), wire.Options{}).Test(t.Context(), at(0)); err == nil {
+	if got, err := start(t, config(t, believer), httpclient.Options{}).Test(t.Context(), at(0)); err == nil {
 		t.Errorf("one that takes everything: %q", got)
 	}
 }
 
 func TestHostileServers(t *testing.T) {
-	wiretest.Run(t, wiretest.Trial{Secrets: []string{password, base64.StdEncoding.EncodeToString([]byte(apiUser + ":" + password))},
-		Send: func(ctx context.Context, url string, client *wire.Client) error {
+	httpclienttest.Run(t, httpclienttest.Trial{Secrets: []string{password, base64.StdEncoding.EncodeToString([]byte(apiUser + ":" + password))},
+		Send: func(ctx context.Context, url string, client *httpclient.Client) error {
 			r, err := icinga.New(config(t, url), client)
 			if err != nil {
 				t.Fatal(err)

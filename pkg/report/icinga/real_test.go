@@ -14,8 +14,8 @@ import (
 	"github.com/google/go-cmp/cmp"
 
 	"github.com/nodewatch/nodewatch/pkg/report"
+	"github.com/nodewatch/nodewatch/pkg/report/httpclient"
 	"github.com/nodewatch/nodewatch/pkg/report/icinga"
-	"github.com/nodewatch/nodewatch/pkg/report/wire"
 )
 
 func (d *daemon) trusting(pool *x509.CertPool) *http.Client {
@@ -133,7 +133,7 @@ func (d *daemon) refuses(t *testing.T) {
 			t.Errorf("%s: the test says %q, %v", name, got, err)
 		}
 	}
-	if err := start(t, d.config(t), wire.Options{}).Report(t.Context(), now()); err == nil {
+	if err := start(t, d.config(t), httpclient.Options{}).Report(t.Context(), now()); err == nil {
 		t.Error("a server with an unknown authority is trusted")
 	}
 }
@@ -142,7 +142,7 @@ func (d *daemon) certificate(t *testing.T) {
 	c := d.config(t)
 	c.User, c.Password = "", ""
 	o := d.options()
-	o.Cert, o.Key = d.file("node2.crt"), wire.SecretFile(d.file("node2.key"))
+	o.Cert, o.Key = d.file("node2.crt"), httpclient.SecretFile(d.file("node2.key"))
 	if err := start(t, c, o).Report(t.Context(), now(report.Warning)); err != nil || d.shows(t, "storage").State != 1 {
 		t.Errorf("shows %d, %v", d.shows(t, "storage").State, err)
 	}

@@ -7,7 +7,7 @@ import (
 	"time"
 
 	"github.com/nodewatch/nodewatch/pkg/report"
-	"github.com/nodewatch/nodewatch/pkg/report/board"
+	"github.com/nodewatch/nodewatch/pkg/report/componentsync"
 )
 
 // The states of a service, as plugins say them.
@@ -94,7 +94,7 @@ func judge(r report.Report, x report.Component) (exit int, text string) {
 // why is why a component has its status; of the node as a whole, the first one
 // that gives it its own.
 func why(r report.Report, x report.Component) string {
-	if x.Name != board.Node {
+	if x.Name != componentsync.Node {
 		return cmp.Or(x.Summary, string(x.Status))
 	}
 	for _, c := range r.Components {
@@ -108,7 +108,7 @@ func why(r report.Report, x report.Component) string {
 // of are the findings of a component; of the node as a whole, all.
 func of(r report.Report, name string) (list []report.Finding) {
 	for _, f := range r.Findings {
-		if name == board.Node || f.Component == name {
+		if name == componentsync.Node || f.Component == name {
 			list = append(list, f)
 		}
 	}

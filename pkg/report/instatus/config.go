@@ -4,18 +4,18 @@ import (
 	"strings"
 
 	"github.com/nodewatch/nodewatch/pkg/report"
-	"github.com/nodewatch/nodewatch/pkg/report/board"
-	"github.com/nodewatch/nodewatch/pkg/report/wire"
+	"github.com/nodewatch/nodewatch/pkg/report/componentsync"
+	"github.com/nodewatch/nodewatch/pkg/report/httpclient"
 )
 
 // Config says which page is told, and how.
 type Config struct {
-	URL        string            `yaml:"url" doc:"base of the API"`
-	Page       string            `yaml:"page_id" doc:"id of the page"`
-	Token      wire.SecretFile   `yaml:"token_file" doc:"file with the API key"`
-	Components map[string]string `yaml:"components" doc:"which component of the page shows which of ours: storage, network, guests, cluster, host, nodewatch, or node for all of it"`
-	Unknown    string            `yaml:"unknown" oneof:"skip under_maintenance degraded_performance partial_outage major_outage" doc:"what a component shows that cannot be seen, as the page has no word for it; skip leaves what it shows"`
-	Requests   int               `yaml:"requests_per_minute" min:"1" max:"60" doc:"most requests in any minute"`
+	URL        string                `yaml:"url" doc:"base of the API"`
+	Page       string                `yaml:"page_id" doc:"id of the page"`
+	Token      httpclient.SecretFile `yaml:"token_file" doc:"file with the API key"`
+	Components map[string]string     `yaml:"components" doc:"which component of the page shows which of ours: storage, network, guests, cluster, host, nodewatch, or node for all of it"`
+	Unknown    string                `yaml:"unknown" oneof:"skip under_maintenance degraded_performance partial_outage major_outage" doc:"what a component shows that cannot be seen, as the page has no word for it; skip leaves what it shows"`
+	Requests   int                   `yaml:"requests_per_minute" min:"1" max:"60" doc:"most requests in any minute"`
 }
 
 // Default returns the configuration that is not written down.
@@ -25,7 +25,7 @@ func Default() Config {
 
 // Check says what is wrong with the configuration.
 func (c Config) Check() error {
-	return board.CheckPage(c.URL, c.Page, c.Token, c.Components, c.Requests, c.Unknown)
+	return componentsync.CheckPage(c.URL, c.Page, c.Token, c.Components, c.Requests, c.Unknown)
 }
 
 // word is what a component shows for an impact: ours in capitals, without the

@@ -11,19 +11,19 @@ import (
 	"strings"
 
 	"github.com/nodewatch/nodewatch/pkg/report"
-	"github.com/nodewatch/nodewatch/pkg/report/board"
-	"github.com/nodewatch/nodewatch/pkg/report/wire"
+	"github.com/nodewatch/nodewatch/pkg/report/componentsync"
+	"github.com/nodewatch/nodewatch/pkg/report/httpclient"
 )
 
 // A Reporter tells one page. It is not safe for concurrent use.
-type Reporter struct{ board *board.Board }
+type Reporter struct{ board *componentsync.Board }
 
 // New returns a Reporter for the page in the configuration.
-func New(c Config, client *wire.Client) (*Reporter, error) {
+func New(c Config, client *httpclient.Client) (*Reporter, error) {
 	if err := c.Check(); err != nil {
 		return nil, fmt.Errorf("instatus: %w", err)
 	}
-	return &Reporter{board.New(&api{c, client}, c.Components, c.word, board.NewPace(c.Requests))}, nil
+	return &Reporter{componentsync.New(&api{c, client}, c.Components, c.word, componentsync.NewRateLimiter(c.Requests))}, nil
 }
 
 // Report implements report.Reporter.
@@ -47,7 +47,7 @@ func prefixed(err error) error {
 // An api is the page, asked over HTTP.
 type api struct {
 	c      Config
-	client *wire.Client
+	client *httpclient.Client
 }
 
 // component is of a component what is read, in the API's own names.
@@ -56,13 +56,13 @@ type component struct {
 	Status string `json:"status"`
 }
 
-// Read implements board.Page.
+// Read implements componentsync.Page.
 func (a *api) Read(ctx context.Context, id string) (string, error) {
 	shown, err := a.ask(ctx, http.MethodGet, id, nil)
 	return shown.Status, err
 }
 
-// Write implements board.Page.
+// Write implements componentsync.Page.
 func (a *api) Write(ctx context.Context, id, word string) error {
 	body, err := json.Marshal(map[string]string{"status": word})
 	if err != nil {
@@ -72,7 +72,7 @@ func (a *api) Write(ctx context.Context, id, word string) error {
 	if err != nil {
 		return err
 	}
-	return board.Shown(word, shown.Status)
+	return componentsync.Shown(word, shown.Status)
 }
 
 func (a *api) ask(ctx context.Context, method, id string, body []byte) (component, error) {
@@ -80,7 +80,7 @@ func (a *api) ask(ctx context.Context, method, id string, body []byte) (componen
 	if err != nil {
 		return component{}, &report.Failure{Kind: report.Misconfigured, Err: err}
 	}
-	q := wire.Request{
+	q := httpclient.Request{
 		Method: method, URL: strings.TrimRight(a.c.URL, "/") + "/v1/" + a.c.Page + "/components/" + id,
 		Header: http.Header{"Authorization": {"Bearer " + token}, "Accept": {"application/json"}},
 		Body:   body, Secrets: []string{token},
@@ -90,11 +90,11 @@ func (a *api) ask(ctx context.Context, method, id string, body []byte) (componen
 	}
 	answer, err := a.client.Do(ctx, q)
 	if err != nil {
-		return component{}, board.Alone(answer, err)
+		return component{}, componentsync.ComponentFailure(answer, err)
 	}
 	var shown component
 	if json.Unmarshal(answer.Body, &shown) != nil || shown.ID != id {
-		return component{}, board.NotAPage(answer, "an Instatus component")
+		return component{}, componentsync.NotAPage(answer, "an Instatus component")
 	}
 	return shown, nil
 }

@@ -18,9 +18,9 @@ import (
 	"github.com/google/go-cmp/cmp"
 
 	"github.com/nodewatch/nodewatch/pkg/report"
+	"github.com/nodewatch/nodewatch/pkg/report/httpclient"
+	"github.com/nodewatch/nodewatch/pkg/report/httpclient/httpclienttest"
 	"github.com/nodewatch/nodewatch/pkg/report/instatus"
-	"github.com/nodewatch/nodewatch/pkg/report/wire"
-	"github.com/nodewatch/nodewatch/pkg/report/wire/wiretest"
 )
 
 const (
@@ -100,13 +100,13 @@ func at(minutes int, words string) report.Report {
 	return r
 }
 
-func token(t *testing.T, text string) wire.SecretFile {
+func token(t *testing.T, text string) httpclient.SecretFile {
 	t.Helper()
 	path := filepath.Join(t.TempDir(), "token")
 	if err := os.WriteFile(path, []byte(text), 0o600); err != nil {
 		t.Fatal(err)
 	}
-	return wire.SecretFile(path)
+	return httpclient.SecretFile(path)
 }
 
 func config(t *testing.T, url string) instatus.Config {
@@ -118,7 +118,7 @@ func config(t *testing.T, url string) instatus.Config {
 
 func start(t *testing.T, c instatus.Config) *instatus.Reporter {
 	t.Helper()
-	client, err := wire.New(wire.Options{})
+	client, err := httpclient.New(httpclient.Options{})
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -191,7 +191,7 @@ func TestWhatThePageRefuses(t *testing.T) {
 }
 
 func TestAPageThatShowsAnotherStateIsNotBelieved(t *testing.T) {
-	url, _ := wiretest.Record(t, func(w http.ResponseWriter, _ *http.Request) {
+	url, _ := httpclienttest.Record(t, func(w http.ResponseWriter, _ *http.Request) {
 		_, _ = io.WriteString(w, `{"id":"app","status":"OPERATIONAL"}`)
 	})
 	c := config(t, url)
@@ -213,7 +213,7 @@ func TestTestReadsAndChangesNothing(t *testing.T) {
 }
 
 func TestHostileServers(t *testing.T) {
-	wiretest.Run(t, wiretest.Trial{Secrets: []string{key}, Send: func(ctx context.Context, url string, client *wire.Client) error {
+	httpclienttest.Run(t, httpclienttest.Trial{Secrets: []string{key}, Send: func(ctx context.Context, url string, client *httpclient.Client) error {
 		r, err := instatus.New(config(t, url), client)
 		if err != nil {
 			t.Fatal(err)

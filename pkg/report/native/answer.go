@@ -11,7 +11,7 @@ import (
 	"time"
 
 	"github.com/nodewatch/nodewatch/pkg/report"
-	"github.com/nodewatch/nodewatch/pkg/report/wire"
+	"github.com/nodewatch/nodewatch/pkg/report/httpclient"
 )
 
 // mostInterval is the longest interval that a backend may ask for.
@@ -78,7 +78,7 @@ func ParseAnswer(raw []byte, seq uint64) (Answer, error) {
 
 // acknowledgement reads a 2xx answer. One that acknowledges nothing, such as that
 // of a proxy or a login form, is a transient failure.
-func acknowledgement(a wire.Answer, seq uint64) (Answer, error) {
+func acknowledgement(a httpclient.Response, seq uint64) (Answer, error) {
 	err := errors.New("its code is not 200")
 	if a.Code == http.StatusOK {
 		var ok Answer
@@ -102,7 +102,7 @@ func parseRefusal(raw []byte) Refusal {
 const shownFields = 5
 
 // refused is the failure with the mistakes that the backend lists, if it does.
-func refused(a wire.Answer, f *report.Failure, token string) *report.Failure {
+func refused(a httpclient.Response, f *report.Failure, token string) *report.Failure {
 	list := parseRefusal(a.Body).Fields
 	if a.Code != http.StatusUnprocessableEntity || len(list) == 0 {
 		return f

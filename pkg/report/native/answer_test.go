@@ -10,10 +10,10 @@ import (
 	"time"
 
 	"github.com/nodewatch/nodewatch/pkg/report"
+	"github.com/nodewatch/nodewatch/pkg/report/httpclient"
+	"github.com/nodewatch/nodewatch/pkg/report/httpclient/httpclienttest"
 	"github.com/nodewatch/nodewatch/pkg/report/native"
 	"github.com/nodewatch/nodewatch/pkg/report/native/receiver"
-	"github.com/nodewatch/nodewatch/pkg/report/wire"
-	"github.com/nodewatch/nodewatch/pkg/report/wire/wiretest"
 	"github.com/nodewatch/nodewatch/pkg/statefile"
 )
 
@@ -27,7 +27,7 @@ func TestHostileBackends(t *testing.T) {
 		},
 	} {
 		t.Run(name, func(t *testing.T) {
-			wiretest.Run(t, wiretest.Trial{Secrets: []string{token}, Send: func(ctx context.Context, url string, client *wire.Client) error {
+			httpclienttest.Run(t, httpclienttest.Trial{Secrets: []string{token}, Send: func(ctx context.Context, url string, client *httpclient.Client) error {
 				c := native.Default()
 				c.URL, c.Token = url, secretFile(t)
 				x, err := native.New(c, client, statefile.File{})

@@ -9,15 +9,15 @@ import (
 	"unicode"
 
 	"github.com/nodewatch/nodewatch/pkg/report"
-	"github.com/nodewatch/nodewatch/pkg/report/wire"
+	"github.com/nodewatch/nodewatch/pkg/report/httpclient"
 )
 
 // Config says where the backend is. The fields without a tag are the caller's to
 // fill in.
 type Config struct {
-	URL   string          `yaml:"url" doc:"base address of the backend; /v1/report is appended"`
-	Token wire.SecretFile `yaml:"token_file" doc:"file with this node's bearer token; empty: none, as where a client certificate says who speaks"`
-	ID    string          `yaml:"id" doc:"what the backend calls this node, if that is not SITE/NODE"`
+	URL   string                `yaml:"url" doc:"base address of the backend; /v1/report is appended"`
+	Token httpclient.SecretFile `yaml:"token_file" doc:"file with this node's bearer token; empty: none, as where a client certificate says who speaks"`
+	ID    string                `yaml:"id" doc:"what the backend calls this node, if that is not SITE/NODE"`
 
 	Every  time.Duration // how often the state is told; the backend calls the node late by it
 	Digest string        // of the configuration in force; empty: not told
@@ -31,7 +31,7 @@ func Default() Config { return Config{Every: 30 * time.Second} }
 
 // Check says what is wrong with the configuration: a *report.FieldError.
 func (c Config) Check() error {
-	if err := wire.CheckURL("url", c.URL); err != nil {
+	if err := httpclient.CheckURL("url", c.URL); err != nil {
 		return err
 	}
 	odd := func(r rune) bool { return !unicode.IsPrint(r) || unicode.IsSpace(r) || r > unicode.MaxASCII }

@@ -13,9 +13,9 @@ import (
 	"testing"
 	"time"
 
+	"github.com/nodewatch/nodewatch/pkg/report/httpclient"
 	"github.com/nodewatch/nodewatch/pkg/report/native"
 	"github.com/nodewatch/nodewatch/pkg/report/native/receiver"
-	"github.com/nodewatch/nodewatch/pkg/report/wire"
 	"github.com/nodewatch/nodewatch/pkg/statefile"
 )
 
@@ -49,12 +49,12 @@ func child(run string) error {
 	if err != nil {
 		return err
 	}
-	client, err := wire.New(wire.Options{})
+	client, err := httpclient.New(httpclient.Options{})
 	if err != nil {
 		return err
 	}
 	c := native.Default()
-	c.URL, c.Token = os.Getenv(childURL), wire.SecretFile(os.Getenv(childToken))
+	c.URL, c.Token = os.Getenv(childURL), httpclient.SecretFile(os.Getenv(childToken))
 	x, err := native.New(c, client, kept)
 	if err != nil {
 		return err

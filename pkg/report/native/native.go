@@ -10,7 +10,7 @@ import (
 	"time"
 
 	"github.com/nodewatch/nodewatch/pkg/report"
-	"github.com/nodewatch/nodewatch/pkg/report/wire"
+	"github.com/nodewatch/nodewatch/pkg/report/httpclient"
 	"github.com/nodewatch/nodewatch/pkg/statefile"
 )
 
@@ -26,7 +26,7 @@ const (
 // report.Queuer and report.Paced.
 type Reporter struct {
 	config Config
-	client *wire.Client
+	client *httpclient.Client
 	kept   statefile.File
 	loaded error // of what was kept
 
@@ -42,7 +42,7 @@ type Reporter struct {
 
 // New returns a Reporter that remembers what it kept in an earlier run. What was
 // kept and cannot be read is no reason not to report: the first Keep says so.
-func New(c Config, client *wire.Client, kept statefile.File) (*Reporter, error) {
+func New(c Config, client *httpclient.Client, kept statefile.File) (*Reporter, error) {
 	if err := c.Check(); err != nil {
 		return nil, err
 	}
@@ -115,7 +115,7 @@ func next(seq uint64, at time.Time) uint64 {
 }
 
 // post sends a body.
-func (x *Reporter) post(ctx context.Context, l letter, token string) (wire.Answer, error) {
+func (x *Reporter) post(ctx context.Context, l letter, token string) (httpclient.Response, error) {
 	boot := l.body.Agent.Boot
 	if boot == "" {
 		boot = "unknown"
@@ -132,15 +132,15 @@ func (x *Reporter) post(ctx context.Context, l letter, token string) (wire.Answe
 	if len(raw) >= zipFrom {
 		var err error
 		if raw, err = zipped(raw); err != nil {
-			return wire.Answer{}, err
+			return httpclient.Response{}, err
 		}
 		h.Set("Content-Encoding", "gzip")
 	}
-	return x.client.Do(ctx, wire.Request{Method: http.MethodPost, URL: x.config.address(), Header: h, Body: raw, Secrets: []string{token}})
+	return x.client.Do(ctx, httpclient.Request{Method: http.MethodPost, URL: x.config.address(), Header: h, Body: raw, Secrets: []string{token}})
 }
 
 // accepted takes an acknowledgement for what it is.
-func (x *Reporter) accepted(l letter, a wire.Answer, r report.Report) error {
+func (x *Reporter) accepted(l letter, a httpclient.Response, r report.Report) error {
 	ok, err := acknowledgement(a, l.body.Seq)
 	if err != nil {
 		return err
@@ -155,7 +155,7 @@ func (x *Reporter) accepted(l letter, a wire.Answer, r report.Report) error {
 
 // again reports whether what the backend refused is worth another try at once, and
 // prepares it.
-func (x *Reporter) again(a wire.Answer, l letter, r report.Report) bool {
+func (x *Reporter) again(a httpclient.Response, l letter, r report.Report) bool {
 	no := parseRefusal(a.Body)
 	x.mu.Lock()
 	defer x.mu.Unlock()

@@ -17,10 +17,10 @@ import (
 	"github.com/google/go-cmp/cmp"
 
 	"github.com/nodewatch/nodewatch/pkg/report"
+	"github.com/nodewatch/nodewatch/pkg/report/httpclient"
+	"github.com/nodewatch/nodewatch/pkg/report/httpclient/httpclienttest"
 	"github.com/nodewatch/nodewatch/pkg/report/native"
 	"github.com/nodewatch/nodewatch/pkg/report/native/receiver"
-	"github.com/nodewatch/nodewatch/pkg/report/wire"
-	"github.com/nodewatch/nodewatch/pkg/report/wire/wiretest"
 	"github.com/nodewatch/nodewatch/pkg/statefile"
 )
 
@@ -54,18 +54,18 @@ func withTransitions(r report.Report, from, to uint64) report.Report {
 }
 
 // secretFile writes the token to a file.
-func secretFile(t testing.TB) wire.SecretFile {
+func secretFile(t testing.TB) httpclient.SecretFile {
 	t.Helper()
 	path := filepath.Join(t.TempDir(), "token")
 	if err := os.WriteFile(path, []byte(token+"\n"), 0o600); err != nil {
 		t.Fatal(err)
 	}
-	return wire.SecretFile(path)
+	return httpclient.SecretFile(path)
 }
 
-func newClient(t testing.TB) *wire.Client {
+func newClient(t testing.TB) *httpclient.Client {
 	t.Helper()
-	client, err := wire.New(wire.Options{Agent: "nodewatch/1.2.3"})
+	client, err := httpclient.New(httpclient.Options{Agent: "nodewatch/1.2.3"})
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -86,7 +86,7 @@ func reporter(t testing.TB, url string, kept statefile.File) *native.Reporter {
 
 // backend starts a Receiver whose clock is two seconds ahead of the report's, with
 // a recorder before it; in front, if given, may answer in its place.
-func backend(t *testing.T, c receiver.Config, inFront func(w http.ResponseWriter, q *http.Request) bool) (string, *receiver.Receiver, *wiretest.Recorder) {
+func backend(t *testing.T, c receiver.Config, inFront func(w http.ResponseWriter, q *http.Request) bool) (string, *receiver.Receiver, *httpclienttest.Recorder) {
 	t.Helper()
 	c.Tokens = map[string]string{token: "rl1/node2"}
 	if c.Now == nil {
@@ -96,7 +96,7 @@ func backend(t *testing.T, c receiver.Config, inFront func(w http.ResponseWriter
 	if err != nil {
 		t.Fatal(err)
 	}
-	url, rec := wiretest.Record(t, func(w http.ResponseWriter, q *http.Request) {
+	url, rec := httpclienttest.Record(t, func(w http.ResponseWriter, q *http.Request) {
 		if inFront == nil || !inFront(w, q) {
 			r.ServeHTTP(w, q)
 		}
@@ -114,7 +114,7 @@ func file(t *testing.T, dir string) statefile.File {
 }
 
 // plain is the body of a request, decompressed.
-func plain(t testing.TB, q wiretest.Request) []byte {
+func plain(t testing.TB, q httpclienttest.Request) []byte {
 	t.Helper()
 	if q.Header.Get("Content-Encoding") != "gzip" {
 		return q.Body

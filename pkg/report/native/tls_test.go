@@ -15,14 +15,14 @@ import (
 	"testing"
 	"time"
 
+	"github.com/nodewatch/nodewatch/pkg/report/httpclient"
 	"github.com/nodewatch/nodewatch/pkg/report/native"
 	"github.com/nodewatch/nodewatch/pkg/report/native/receiver"
-	"github.com/nodewatch/nodewatch/pkg/report/wire"
 	"github.com/nodewatch/nodewatch/pkg/statefile"
 )
 
 // certificate writes a self-signed client certificate for the node to dir.
-func certificate(t *testing.T, dir, node string) (o wire.Options, cert *x509.Certificate) {
+func certificate(t *testing.T, dir, node string) (o httpclient.Options, cert *x509.Certificate) {
 	t.Helper()
 	key, err := ecdsa.GenerateKey(elliptic.P256(), rand.Reader)
 	if err != nil {
@@ -44,7 +44,7 @@ func certificate(t *testing.T, dir, node string) (o wire.Options, cert *x509.Cer
 	if err != nil {
 		t.Fatal(err)
 	}
-	o = wire.Options{Cert: write(t, dir, "cert.pem", "CERTIFICATE", raw), Key: wire.SecretFile(write(t, dir, "key.pem", "PRIVATE KEY", secret))}
+	o = httpclient.Options{Cert: write(t, dir, "cert.pem", "CERTIFICATE", raw), Key: httpclient.SecretFile(write(t, dir, "key.pem", "PRIVATE KEY", secret))}
 	if cert, err = x509.ParseCertificate(raw); err != nil {
 		t.Fatal(err)
 	}
@@ -75,8 +75,8 @@ func TestAClientCertificateIsEnough(t *testing.T) {
 	t.Cleanup(s.Close)
 	o.CA = write(t, dir, "ca.pem", "CERTIFICATE", s.Certificate().Raw)
 
-	for name, options := range map[string]wire.Options{"with": o, "without": {CA: o.CA}} {
-		client, err := wire.New(options)
+	for name, options := range map[string]httpclient.Options{"with": o, "without": {CA: o.CA}} {
+		client, err := httpclient.New(options)
 		if err != nil {
 			t.Fatal(err)
 		}

@@ -5,15 +5,15 @@ import (
 	"strings"
 
 	"github.com/nodewatch/nodewatch/pkg/report"
-	"github.com/nodewatch/nodewatch/pkg/report/wire"
+	"github.com/nodewatch/nodewatch/pkg/report/httpclient"
 )
 
 // Config says which service is paged, and how.
 type Config struct {
-	URL        string            `yaml:"url" doc:"base of the Events API; https://events.eu.pagerduty.com in the European region"`
-	Key        wire.SecretFile   `yaml:"routing_key_file" doc:"file with the integration key of the service, 32 characters"`
-	Severities map[string]string `yaml:"severities" doc:"PagerDuty's critical, error, warning or info for our info, warning and critical, where it is not the same word"`
-	ClientURL  string            `yaml:"client_url" doc:"address of this node's page, shown with each alert"`
+	URL        string                `yaml:"url" doc:"base of the Events API; https://events.eu.pagerduty.com in the European region"`
+	Key        httpclient.SecretFile `yaml:"routing_key_file" doc:"file with the integration key of the service, 32 characters"`
+	Severities map[string]string     `yaml:"severities" doc:"PagerDuty's critical, error, warning or info for our info, warning and critical, where it is not the same word"`
+	ClientURL  string                `yaml:"client_url" doc:"address of this node's page, shown with each alert"`
 }
 
 // Default returns the configuration that is not written down.
@@ -21,14 +21,14 @@ func Default() Config { return Config{URL: "https://events.pagerduty.com"} }
 
 // Check says what is wrong with the configuration.
 func (c Config) Check() error {
-	if err := wire.CheckURL("url", c.URL); err != nil {
+	if err := httpclient.CheckURL("url", c.URL); err != nil {
 		return err
 	}
 	if c.Key == "" {
 		return report.WrongField("routing_key_file", "is missing: the file with the integration key")
 	}
 	if c.ClientURL != "" {
-		if err := wire.CheckURL("client_url", c.ClientURL); err != nil {
+		if err := httpclient.CheckURL("client_url", c.ClientURL); err != nil {
 			return err
 		}
 	}

@@ -17,7 +17,7 @@ import (
 	"time"
 
 	"github.com/nodewatch/nodewatch/pkg/report"
-	"github.com/nodewatch/nodewatch/pkg/report/wire"
+	"github.com/nodewatch/nodewatch/pkg/report/httpclient"
 	"github.com/nodewatch/nodewatch/pkg/statefile"
 )
 
@@ -25,7 +25,7 @@ import (
 // may be called at the same time.
 type Reporter struct {
 	c       Config
-	client  *wire.Client
+	client  *httpclient.Client
 	open    *open
 	refused map[string]report.Severity // by dedup key: what the API does not take
 }
@@ -35,7 +35,7 @@ type Reporter struct {
 const mostAtOnce = 50
 
 // New returns a Reporter that goes on from what an earlier run has kept.
-func New(c Config, client *wire.Client, kept statefile.File) (*Reporter, error) {
+func New(c Config, client *httpclient.Client, kept statefile.File) (*Reporter, error) {
 	if err := c.Check(); err != nil {
 		return nil, fmt.Errorf("pagerduty: %w", err)
 	}
@@ -178,7 +178,7 @@ func (p *Reporter) send(ctx context.Context, e event) error {
 	if err != nil {
 		return &report.Failure{Kind: report.Partial, Err: err}
 	}
-	a, err := p.client.Do(ctx, wire.Request{
+	a, err := p.client.Do(ctx, httpclient.Request{
 		Method: http.MethodPost, URL: strings.TrimRight(p.c.URL, "/") + "/v2/enqueue",
 		Header: http.Header{"Content-Type": {"application/json"}, "Accept": {"application/json"}},
 		Body:   body, Secrets: []string{secret},

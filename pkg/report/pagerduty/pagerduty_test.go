@@ -16,9 +16,9 @@ import (
 	"github.com/google/go-cmp/cmp"
 
 	"github.com/nodewatch/nodewatch/pkg/report"
+	"github.com/nodewatch/nodewatch/pkg/report/httpclient"
+	"github.com/nodewatch/nodewatch/pkg/report/httpclient/httpclienttest"
 	"github.com/nodewatch/nodewatch/pkg/report/pagerduty"
-	"github.com/nodewatch/nodewatch/pkg/report/wire"
-	"github.com/nodewatch/nodewatch/pkg/report/wire/wiretest"
 	"github.com/nodewatch/nodewatch/pkg/statefile"
 )
 
@@ -44,13 +44,13 @@ func at(minutes int, words string) report.Report {
 	return r
 }
 
-func secret(t *testing.T, text string) wire.SecretFile {
+func secret(t *testing.T, text string) httpclient.SecretFile {
 	t.Helper()
 	path := filepath.Join(t.TempDir(), "routing.key")
 	if err := os.WriteFile(path, []byte(text+"\n"), 0o600); err != nil {
 		t.Fatal(err)
 	}
-	return wire.SecretFile(path)
+	return httpclient.SecretFile(path)
 }
 
 func config(t *testing.T, url string) pagerduty.Config {
@@ -62,7 +62,7 @@ func config(t *testing.T, url string) pagerduty.Config {
 
 func start(t *testing.T, c pagerduty.Config, kept statefile.File) *pagerduty.Reporter {
 	t.Helper()
-	client, err := wire.New(wire.Options{})
+	client, err := httpclient.New(httpclient.Options{})
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -350,7 +350,7 @@ func TestOnly202IsASuccess(t *testing.T) {
 		201: `{}`,
 		202: `{"status":"success","dedup_key":"another"}`,
 	} {
-		url, _ := wiretest.Record(t, func(w http.ResponseWriter, _ *http.Request) {
+		url, _ := httpclienttest.Record(t, func(w http.ResponseWriter, _ *http.Request) {
 			w.WriteHeader(code)
 			_, _ = io.WriteString(w, body)
 		})
@@ -362,7 +362,7 @@ func TestOnly202IsASuccess(t *testing.T) {
 }
 
 func TestHostileServers(t *testing.T) {
-	wiretest.Run(t, wiretest.Trial{Secrets: []string{key}, Send: func(ctx context.Context, url string, client *wire.Client) error {
+	httpclienttest.Run(t, httpclienttest.Trial{Secrets: []string{key}, Send: func(ctx context.Context, url string, client *httpclient.Client) error {
 		p, err := pagerduty.New(config(t, url), client, statefile.File{})
 		if err != nil {
 			t.Fatal(err)

@@ -5,24 +5,24 @@ import (
 	"strings"
 
 	"github.com/nodewatch/nodewatch/pkg/report"
-	"github.com/nodewatch/nodewatch/pkg/report/board"
-	"github.com/nodewatch/nodewatch/pkg/report/wire"
+	"github.com/nodewatch/nodewatch/pkg/report/componentsync"
+	"github.com/nodewatch/nodewatch/pkg/report/httpclient"
 )
 
 // Config says which page is told, and how.
 type Config struct {
-	URL        string            `yaml:"url" doc:"base of the API"`
-	Page       string            `yaml:"page_id" doc:"id of the page"`
-	Token      wire.SecretFile   `yaml:"token_file" doc:"file with the API key"`
-	Components map[string]string `yaml:"components" doc:"which component of the page shows which of ours: storage, network, guests, cluster, host, nodewatch, or node for all of it"`
-	Unknown    string            `yaml:"unknown" oneof:"skip under_maintenance degraded_performance partial_outage major_outage" doc:"what a component shows that cannot be seen, as the page has no word for it; skip leaves what it shows"`
-	Requests   int               `yaml:"requests_per_minute" min:"1" max:"60" doc:"most requests in any minute; all nodes with the same API key have 60 together"`
-	Incidents  bool              `yaml:"incidents" doc:"open an incident when a configured component is bad, and resolve it when all are operational again"`
-	From       string            `yaml:"incident_from" oneof:"degraded_performance partial_outage major_outage" doc:"least impact that opens an incident"`
-	Notify     bool              `yaml:"notify" doc:"send what is said of an incident to the page's subscribers"`
-	Name       string            `yaml:"public_name" doc:"what incidents call this node; the only name of it that is ever published"`
-	Titles     map[string]string `yaml:"titles" doc:"titles of incidents by impact, in place of the built-in ones; {name} is the public name"`
-	Texts      map[string]string `yaml:"texts" doc:"texts of incidents by impact, in place of the built-in ones, operational for the last; {name} is the public name"`
+	URL        string                `yaml:"url" doc:"base of the API"`
+	Page       string                `yaml:"page_id" doc:"id of the page"`
+	Token      httpclient.SecretFile `yaml:"token_file" doc:"file with the API key"`
+	Components map[string]string     `yaml:"components" doc:"which component of the page shows which of ours: storage, network, guests, cluster, host, nodewatch, or node for all of it"`
+	Unknown    string                `yaml:"unknown" oneof:"skip under_maintenance degraded_performance partial_outage major_outage" doc:"what a component shows that cannot be seen, as the page has no word for it; skip leaves what it shows"`
+	Requests   int                   `yaml:"requests_per_minute" min:"1" max:"60" doc:"most requests in any minute; all nodes with the same API key have 60 together"`
+	Incidents  bool                  `yaml:"incidents" doc:"open an incident when a configured component is bad, and resolve it when all are operational again"`
+	From       string                `yaml:"incident_from" oneof:"degraded_performance partial_outage major_outage" doc:"least impact that opens an incident"`
+	Notify     bool                  `yaml:"notify" doc:"send what is said of an incident to the page's subscribers"`
+	Name       string                `yaml:"public_name" doc:"what incidents call this node; the only name of it that is ever published"`
+	Titles     map[string]string     `yaml:"titles" doc:"titles of incidents by impact, in place of the built-in ones; {name} is the public name"`
+	Texts      map[string]string     `yaml:"texts" doc:"texts of incidents by impact, in place of the built-in ones, operational for the last; {name} is the public name"`
 }
 
 // Default returns the configuration that is not written down.
@@ -41,7 +41,7 @@ var told = []report.Impact{report.Operational, report.DegradedPerformance, repor
 
 // Check says what is wrong with the configuration.
 func (c Config) Check() error {
-	if err := board.CheckPage(c.URL, c.Page, c.Token, c.Components, c.Requests, c.Unknown); err != nil {
+	if err := componentsync.CheckPage(c.URL, c.Page, c.Token, c.Components, c.Requests, c.Unknown); err != nil {
 		return err
 	}
 	if c.Incidents {

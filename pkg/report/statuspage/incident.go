@@ -12,8 +12,8 @@ import (
 	"time"
 
 	"github.com/nodewatch/nodewatch/pkg/report"
-	"github.com/nodewatch/nodewatch/pkg/report/board"
-	"github.com/nodewatch/nodewatch/pkg/report/wire"
+	"github.com/nodewatch/nodewatch/pkg/report/componentsync"
+	"github.com/nodewatch/nodewatch/pkg/report/httpclient"
 )
 
 // How much of the unresolved incidents is looked through for ours.
@@ -29,7 +29,7 @@ const (
 // answer that got lost makes a second.
 type incidents struct {
 	api    *api
-	pace   *board.Pace
+	pace   *componentsync.RateLimiter
 	looked bool          // the page has been asked since the start
 	own    bool          // the incident was written in this run
 	id     string        // of ours; empty: none is open
@@ -96,7 +96,7 @@ func (i *incidents) tell(ctx context.Context, r report.Report) error {
 
 func (i *incidents) try(ctx context.Context, r report.Report) error {
 	worst := report.Operational
-	for _, c := range board.Named(r, i.api.c.Components) {
+	for _, c := range componentsync.Named(r, i.api.c.Components) {
 		worst = report.Worse(worst, c.Status)
 	}
 	if worst == report.Unknown || worst == report.UnderMaintenance {
@@ -157,7 +157,7 @@ func (i *incidents) find(ctx context.Context, r report.Report) (incident, error)
 		err := i.pace.Do(r, func() error {
 			answer, err := i.api.ask(ctx, http.MethodGet, fmt.Sprintf("/incidents/unresolved?page=%d&per_page=%d", page, perPage), nil, mostListed)
 			if err == nil && json.Unmarshal(answer.Body, &list) != nil {
-				err = board.NotAPage(answer, "the list of unresolved incidents")
+				err = componentsync.NotAPage(answer, "the list of unresolved incidents")
 			}
 			return err
 		})
@@ -193,7 +193,7 @@ func (i *incidents) write(ctx context.Context, r report.Report, open incident, w
 		method, path = http.MethodPost, "/incidents"
 		say.Name, say.Status = c.title(worst), "investigating"
 	}
-	var answer wire.Answer
+	var answer httpclient.Response
 	err := i.pace.Do(r, func() (err error) {
 		answer, err = i.api.ask(ctx, method, path, map[string]incident{"incident": say}, mostListed)
 		return err
@@ -219,7 +219,7 @@ func affected(r report.Report, open incident, c Config) []string {
 	for _, x := range open.Components {
 		ids = append(ids, x.ID)
 	}
-	for _, x := range board.Named(r, c.Components) {
+	for _, x := range componentsync.Named(r, c.Components) {
 		if x.Status.Rank() > report.Unknown.Rank() {
 			ids = append(ids, c.Components[x.Name])
 		}

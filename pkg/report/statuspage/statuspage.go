@@ -13,24 +13,24 @@ import (
 	"strings"
 
 	"github.com/nodewatch/nodewatch/pkg/report"
-	"github.com/nodewatch/nodewatch/pkg/report/board"
-	"github.com/nodewatch/nodewatch/pkg/report/wire"
+	"github.com/nodewatch/nodewatch/pkg/report/componentsync"
+	"github.com/nodewatch/nodewatch/pkg/report/httpclient"
 )
 
 // A Reporter tells one page. It is not safe for concurrent use.
 type Reporter struct {
-	board     *board.Board
+	board     *componentsync.Board
 	incidents *incidents // nil: none are wished
 }
 
 // New returns a Reporter for the page in the configuration.
-func New(c Config, client *wire.Client) (*Reporter, error) {
+func New(c Config, client *httpclient.Client) (*Reporter, error) {
 	if err := c.Check(); err != nil {
 		return nil, fmt.Errorf("statuspage: %w", err)
 	}
 	a := &api{c: c, client: client}
-	pace := board.NewPace(c.Requests)
-	r := &Reporter{board: board.New(a, c.Components, c.word, pace)}
+	pace := componentsync.NewRateLimiter(c.Requests)
+	r := &Reporter{board: componentsync.New(a, c.Components, c.word, pace)}
 	if c.Incidents {
 		r.incidents = &incidents{api: a, pace: pace}
 	}
@@ -80,7 +80,7 @@ func (c Config) word(i report.Impact) string {
 // An api is the page, asked over HTTP.
 type api struct {
 	c      Config
-	client *wire.Client
+	client *httpclient.Client
 }
 
 // component is of a component what is read, in the API's own names.
@@ -89,49 +89,49 @@ type component struct {
 	Status string `json:"status"`
 }
 
-// Read implements board.Page.
+// Read implements componentsync.Page.
 func (a *api) Read(ctx context.Context, id string) (string, error) {
 	shown, err := a.component(ctx, http.MethodGet, id, nil)
 	return shown.Status, err
 }
 
-// Write implements board.Page.
+// Write implements componentsync.Page.
 func (a *api) Write(ctx context.Context, id, word string) error {
 	body := map[string]any{"component": map[string]string{"status": word}}
 	shown, err := a.component(ctx, http.MethodPatch, id, body)
 	if err != nil {
 		return err
 	}
-	return board.Shown(word, shown.Status)
+	return componentsync.Shown(word, shown.Status)
 }
 
 func (a *api) component(ctx context.Context, method, id string, body any) (component, error) {
 	answer, err := a.ask(ctx, method, "/components/"+id, body, 0)
 	if err != nil {
-		return component{}, board.Alone(answer, err)
+		return component{}, componentsync.ComponentFailure(answer, err)
 	}
 	var shown component
 	if json.Unmarshal(answer.Body, &shown) != nil || shown.ID != id {
-		return component{}, board.NotAPage(answer, "a Statuspage component")
+		return component{}, componentsync.NotAPage(answer, "a Statuspage component")
 	}
 	return shown, nil
 }
 
 // ask asks for something below the page, and reads at most so many bytes of the
 // answer; 0: as many as usual. A nil body is none.
-func (a *api) ask(ctx context.Context, method, path string, body any, most int64) (wire.Answer, error) {
+func (a *api) ask(ctx context.Context, method, path string, body any, most int64) (httpclient.Response, error) {
 	token, err := a.c.Token.Read()
 	if err != nil {
-		return wire.Answer{}, &report.Failure{Kind: report.Misconfigured, Err: err}
+		return httpclient.Response{}, &report.Failure{Kind: report.Misconfigured, Err: err}
 	}
-	q := wire.Request{
+	q := httpclient.Request{
 		Method: method, URL: strings.TrimRight(a.c.URL, "/") + "/pages/" + a.c.Page + path,
 		Header:  http.Header{"Authorization": {"OAuth " + token}, "Accept": {"application/json"}},
-		Secrets: []string{token}, Most: most,
+		Secrets: []string{token}, MaxBody: most,
 	}
 	if body != nil {
 		if q.Body, err = json.Marshal(body); err != nil {
-			return wire.Answer{}, &report.Failure{Kind: report.Misconfigured, Err: err}
+			return httpclient.Response{}, &report.Failure{Kind: report.Misconfigured, Err: err}
 		}
 		q.Header.Set("Content-Type", "application/json")
 	}

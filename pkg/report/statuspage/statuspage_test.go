@@ -13,9 +13,9 @@ import (
 	"github.com/google/go-cmp/cmp"
 
 	"github.com/nodewatch/nodewatch/pkg/report"
+	"github.com/nodewatch/nodewatch/pkg/report/httpclient"
+	"github.com/nodewatch/nodewatch/pkg/report/httpclient/httpclienttest"
 	"github.com/nodewatch/nodewatch/pkg/report/statuspage"
-	"github.com/nodewatch/nodewatch/pkg/report/wire"
-	"github.com/nodewatch/nodewatch/pkg/report/wire/wiretest"
 )
 
 var update = flag.Bool("update", false, "write the golden files anew")
@@ -37,13 +37,13 @@ func at(after time.Duration, words string) report.Report {
 	return r
 }
 
-func token(t *testing.T, text string) wire.SecretFile {
+func token(t *testing.T, text string) httpclient.SecretFile {
 	t.Helper()
 	path := filepath.Join(t.TempDir(), "token")
 	if err := os.WriteFile(path, []byte(text+"\n"), 0o600); err != nil {
 		t.Fatal(err)
 	}
-	return wire.SecretFile(path)
+	return httpclient.SecretFile(path)
 }
 
 func config(t *testing.T, url string) statuspage.Config {
@@ -56,7 +56,7 @@ func config(t *testing.T, url string) statuspage.Config {
 
 func start(t *testing.T, c statuspage.Config) *statuspage.Reporter {
 	t.Helper()
-	client, err := wire.New(wire.Options{})
+	client, err := httpclient.New(httpclient.Options{})
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -200,7 +200,7 @@ func TestAnAnswerThatOnlyLooksLikeSuccess(t *testing.T) {
 		"another state":     `{"id":"ftgks51sfs2d","status":"operational"}`,
 		"another component": `{"id":"x","status":"major_outage"}`,
 	} {
-		url, _ := wiretest.Record(t, reply(body))
+		url, _ := httpclienttest.Record(t, reply(body))
 		c := config(t, url)
 		c.Components = map[string]string{"node": "ftgks51sfs2d"}
 		err := start(t, c).Report(t.Context(), at(0, "node=major_outage"))
@@ -232,7 +232,7 @@ func TestTestReadsAndChangesNothing(t *testing.T) {
 func TestHostileServers(t *testing.T) {
 	for name, words := range map[string]string{"bad": "node=major_outage storage=major_outage", "fine": "storage=operational"} {
 		t.Run(name, func(t *testing.T) {
-			wiretest.Run(t, wiretest.Trial{Secrets: []string{key}, Send: func(ctx context.Context, url string, client *wire.Client) error {
+			httpclienttest.Run(t, httpclienttest.Trial{Secrets: []string{key}, Send: func(ctx context.Context, url string, client *httpclient.Client) error {
 				c := config(t, url)
 				c.Incidents, c.Name = true, "Node 2"
 				r, err := statuspage.New(c, client)

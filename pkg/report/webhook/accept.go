@@ -7,19 +7,19 @@ import (
 	"strings"
 
 	"github.com/nodewatch/nodewatch/pkg/report"
-	"github.com/nodewatch/nodewatch/pkg/report/wire"
+	"github.com/nodewatch/nodewatch/pkg/report/httpclient"
 )
 
 // refused says that an answer with a code of success is none.
-func refused(a wire.Answer, want string) error {
+func refused(a httpclient.Response, want string) error {
 	return &report.Failure{Kind: report.Misconfigured, Err: fmt.Errorf("webhook: not taken, as the answer is not %s: %s", want, a.Line())}
 }
 
 // any2xx takes the code's word.
-func any2xx(wire.Answer) error { return nil }
+func any2xx(httpclient.Response) error { return nil }
 
 // saysOK is for Slack and Mattermost: what else stands in the body is an error's name.
-func saysOK(a wire.Answer) error {
+func saysOK(a httpclient.Response) error {
 	if strings.TrimSpace(string(a.Body)) != "ok" {
 		return refused(a, "ok")
 	}
@@ -27,7 +27,7 @@ func saysOK(a wire.Answer) error {
 }
 
 // discordAccepts wants the message back, or 204.
-func discordAccepts(a wire.Answer) error {
+func discordAccepts(a httpclient.Response) error {
 	var body struct {
 		ID string `json:"id"`
 	}
@@ -38,7 +38,7 @@ func discordAccepts(a wire.Answer) error {
 }
 
 // ntfyAccepts wants the message back.
-func ntfyAccepts(a wire.Answer) error {
+func ntfyAccepts(a httpclient.Response) error {
 	var body struct {
 		ID    string `json:"id"`
 		Event string `json:"event"`
@@ -50,7 +50,7 @@ func ntfyAccepts(a wire.Answer) error {
 }
 
 // telegramAccepts wants "ok": true; an error may come with any code.
-func telegramAccepts(a wire.Answer) error {
+func telegramAccepts(a httpclient.Response) error {
 	var body struct {
 		OK   bool `json:"ok"`
 		Code int  `json:"error_code"`
@@ -68,7 +68,7 @@ func telegramAccepts(a wire.Answer) error {
 }
 
 // incidentAccepts wants the alert's key back, or the word that it was taken.
-func incidentAccepts(a wire.Answer) error {
+func incidentAccepts(a httpclient.Response) error {
 	var body struct {
 		Key    string `json:"deduplication_key"`
 		Status string `json:"status"`

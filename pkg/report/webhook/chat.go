@@ -5,7 +5,7 @@ import (
 	"strings"
 
 	"github.com/nodewatch/nodewatch/pkg/report"
-	"github.com/nodewatch/nodewatch/pkg/report/news"
+	"github.com/nodewatch/nodewatch/pkg/report/changes"
 )
 
 func slackBody(_ *Reporter, m message) ([]byte, error) {
@@ -60,7 +60,7 @@ func (m message) urgent() bool {
 		return false
 	}
 	switch m.event.Changes[0].Kind {
-	case news.Raised, news.Worse, news.Blind:
+	case changes.Raised, changes.Worse, changes.Blind:
 		return true
 	}
 	return false

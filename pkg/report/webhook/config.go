@@ -7,28 +7,28 @@ import (
 	"time"
 
 	"github.com/nodewatch/nodewatch/pkg/report"
-	"github.com/nodewatch/nodewatch/pkg/report/news"
-	"github.com/nodewatch/nodewatch/pkg/report/wire"
+	"github.com/nodewatch/nodewatch/pkg/report/changes"
+	"github.com/nodewatch/nodewatch/pkg/report/httpclient"
 )
 
 // Config says whom to tell, and how. Its zero value is not valid: start from Default.
 type Config struct {
-	Preset      string                     `yaml:"preset" doc:"what is at the other end" oneof:"slack mattermost discord ntfy telegram json cloudevents oncall incidentio betterstack template"`
-	URL         string                     `yaml:"url" doc:"address to send to, if it is no secret; empty: the preset's own, if it has one"`
-	URLFile     wire.SecretFile            `yaml:"url_file" doc:"file that holds the address, if that is a secret"`
-	Token       wire.SecretFile            `yaml:"token_file" doc:"file of the token: Telegram's bot; a bearer token for all others"`
-	Topic       string                     `yaml:"topic" doc:"ntfy: topic to publish to"`
-	Chat        string                     `yaml:"chat" doc:"telegram: id of the chat, or @name of the channel"`
-	Mode        string                     `yaml:"mode" doc:"changes: a message when something changes; state: the whole report at each interval, for json, cloudevents and template" oneof:"changes state"`
-	Tell        []string                   `yaml:"tell" doc:"changes that are told: raised worse blind milder seen passed cleared"`
-	Template    string                     `yaml:"template" doc:"Go template of the text or, for the preset template, of the body; empty: the preset's own text"`
-	ContentType string                     `yaml:"content_type" doc:"of the body that the preset template sends"`
-	Method      string                     `yaml:"method" doc:"HTTP method" oneof:"POST PUT PATCH"`
-	Headers     map[string]string          `yaml:"headers" doc:"further headers, none of them secret"`
-	HeaderFiles map[string]wire.SecretFile `yaml:"header_files" doc:"further headers whose values stand in files, such as Authorization"`
-	SignKey     wire.SecretFile            `yaml:"sign_key_file" doc:"file of the key that requests are signed with (HMAC-SHA-256); empty: not signed"`
-	Pause       time.Duration              `yaml:"pause" doc:"least time between two messages; what changes meanwhile becomes one" min:"0s" max:"10m"`
-	Page        string                     `yaml:"page" doc:"address of this node's page, to be linked; empty: no link"`
+	Preset      string                           `yaml:"preset" doc:"what is at the other end" oneof:"slack mattermost discord ntfy telegram json cloudevents oncall incidentio betterstack template"`
+	URL         string                           `yaml:"url" doc:"address to send to, if it is no secret; empty: the preset's own, if it has one"`
+	URLFile     httpclient.SecretFile            `yaml:"url_file" doc:"file that holds the address, if that is a secret"`
+	Token       httpclient.SecretFile            `yaml:"token_file" doc:"file of the token: Telegram's bot; a bearer token for all others"`
+	Topic       string                           `yaml:"topic" doc:"ntfy: topic to publish to"`
+	Chat        string                           `yaml:"chat" doc:"telegram: id of the chat, or @name of the channel"`
+	Mode        string                           `yaml:"mode" doc:"changes: a message when something changes; state: the whole report at each interval, for json, cloudevents and template" oneof:"changes state"`
+	Tell        []string                         `yaml:"tell" doc:"changes that are told: raised worse blind milder seen passed cleared"`
+	Template    string                           `yaml:"template" doc:"Go template of the text or, for the preset template, of the body; empty: the preset's own text"`
+	ContentType string                           `yaml:"content_type" doc:"of the body that the preset template sends"`
+	Method      string                           `yaml:"method" doc:"HTTP method" oneof:"POST PUT PATCH"`
+	Headers     map[string]string                `yaml:"headers" doc:"further headers, none of them secret"`
+	HeaderFiles map[string]httpclient.SecretFile `yaml:"header_files" doc:"further headers whose values stand in files, such as Authorization"`
+	SignKey     httpclient.SecretFile            `yaml:"sign_key_file" doc:"file of the key that requests are signed with (HMAC-SHA-256); empty: not signed"`
+	Pause       time.Duration                    `yaml:"pause" doc:"least time between two messages; what changes meanwhile becomes one" min:"0s" max:"10m"`
+	Page        string                           `yaml:"page" doc:"address of this node's page, to be linked; empty: no link"`
 }
 
 // Default is the configuration that a file changes; it lacks the preset.
@@ -73,7 +73,7 @@ func (c Config) checkAddress(p preset) error {
 	case c.URL == "" && p.url == "":
 		return report.WrongField("url", "is missing: an address, or url_file")
 	case c.URL != "":
-		return wire.CheckURL("url", c.URL)
+		return httpclient.CheckURL("url", c.URL)
 	}
 	return nil
 }
@@ -106,18 +106,18 @@ func (c Config) checkMode(p preset) error {
 	case c.Pause < 0 || c.Pause > 10*time.Minute:
 		return report.WrongField("pause", "must be from 0s to 10m")
 	case c.Page != "":
-		return wire.CheckURL("page", c.Page)
+		return httpclient.CheckURL("page", c.Page)
 	}
 	return nil
 }
 
 func (c Config) checkTell(p preset) error {
 	for _, word := range c.Tell {
-		if !slices.Contains(news.Kinds(), news.Kind(word)) {
+		if !slices.Contains(changes.Kinds(), changes.Kind(word)) {
 			return report.WrongField("tell", "%q is not allowed: must be of raised worse blind milder seen passed cleared", word)
 		}
 	}
-	for _, word := range []news.Kind{news.Raised, news.Cleared} {
+	for _, word := range []changes.Kind{changes.Raised, changes.Cleared} {
 		if p.alerts && !slices.Contains(c.Tell, string(word)) {
 			return report.WrongField("tell", "lacks %s: alerts would not end", word)
 		}

@@ -6,8 +6,8 @@ import (
 	"time"
 
 	"github.com/nodewatch/nodewatch/pkg/report"
+	"github.com/nodewatch/nodewatch/pkg/report/httpclient"
 	"github.com/nodewatch/nodewatch/pkg/report/webhook"
-	"github.com/nodewatch/nodewatch/pkg/report/wire"
 )
 
 // Each mistake is named by its field.
@@ -49,8 +49,8 @@ func TestCheck(t *testing.T) {
 		{"json", "headers", func(c *webhook.Config) { c.Headers = map[string]string{"authorization": "Bearer x"} }},
 		{"json", "headers", func(c *webhook.Config) { c.Headers = map[string]string{"X Y": "z"} }},
 		{"json", "headers", func(c *webhook.Config) { c.Headers = map[string]string{"X-Y": "z\r\nA: b"} }},
-		{"json", "header_files", func(c *webhook.Config) { c.HeaderFiles = map[string]wire.SecretFile{"Content-Type": "/x"} }},
-		{"json", "header_files", func(c *webhook.Config) { c.HeaderFiles = map[string]wire.SecretFile{"X-Auth": ""} }},
+		{"json", "header_files", func(c *webhook.Config) { c.HeaderFiles = map[string]httpclient.SecretFile{"Content-Type": "/x"} }},
+		{"json", "header_files", func(c *webhook.Config) { c.HeaderFiles = map[string]httpclient.SecretFile{"X-Auth": ""} }},
 		{"json", "template", func(c *webhook.Config) { c.Template = "x" }},
 		{"template", "template", func(c *webhook.Config) { c.Template = "" }},
 		{"slack", "template", func(c *webhook.Config) { c.Template = "{{.Nodename}}" }},
@@ -79,8 +79,10 @@ func TestASecretThatCannotBeRead(t *testing.T) {
 		"url_file":      func(c *webhook.Config) { c.URLFile = "/nonexistent/url" },
 		"token_file":    func(c *webhook.Config) { c.Token = "/nonexistent/token" },
 		"sign_key_file": func(c *webhook.Config) { c.SignKey = "/nonexistent/key" },
-		"header_files":  func(c *webhook.Config) { c.HeaderFiles = map[string]wire.SecretFile{"X-Auth": "/nonexistent/header"} },
-		"no address":    func(c *webhook.Config) { c.URLFile = wire.SecretFile(write(t, "hooks.example.net/x")) },
+		"header_files": func(c *webhook.Config) {
+			c.HeaderFiles = map[string]httpclient.SecretFile{"X-Auth": "/nonexistent/header"}
+		},
+		"no address": func(c *webhook.Config) { c.URLFile = httpclient.SecretFile(write(t, "hooks.example.net/x")) },
 	} {
 		c := config(t, "slack", "https://192.0.2.1")
 		change(&c)

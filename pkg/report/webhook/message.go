@@ -8,7 +8,7 @@ import (
 	"unicode/utf8"
 
 	"github.com/nodewatch/nodewatch/pkg/report"
-	"github.com/nodewatch/nodewatch/pkg/report/news"
+	"github.com/nodewatch/nodewatch/pkg/report/changes"
 )
 
 // listed is how many changes a text tells; of the rest it tells the number.
@@ -25,7 +25,7 @@ const (
 
 // A message is what is to be told once.
 type message struct {
-	event  news.Event
+	event  changes.Event
 	report report.Report
 	state  bool   // it carries the whole report, and no changes
 	text   string // what people read
@@ -35,7 +35,7 @@ func characters(n int, text string) string { return limit{n, inRunes}.cut(clean(
 
 // texts are the message in words, shorter from one to the next: whole, without
 // the command, the worst change alone.
-func texts(e news.Event, page string) []string {
+func texts(e changes.Event, page string) []string {
 	if e.Test {
 		return []string{fmt.Sprintf("TEST from nodewatch on %s: nothing is wrong\n%s", clean(e.Node), strings.TrimPrefix(clean(e.Site)+", ", ", ")+clock(e.At, e.At))}
 	}
@@ -58,37 +58,37 @@ func texts(e news.Event, page string) []string {
 }
 
 // headline says at a glance how bad it is, where, and what.
-func headline(e news.Event) string {
+func headline(e changes.Event) string {
 	c := e.Changes[0]
 	return label(c) + " " + clean(e.Node) + ": " + characters(mostSummary, c.Summary)
 }
 
 // label is the severity, and what became of it.
-func label(c news.Change) string {
+func label(c changes.Change) string {
 	was := " (was " + c.From + ")"
 	upper := strings.ToUpper(string(c.Severity()))
 	switch c.Kind {
-	case news.Worse, news.Milder:
+	case changes.Worse, changes.Milder:
 		if c.From == c.To {
 			return upper
 		}
 		return upper + was
-	case news.Blind:
+	case changes.Blind:
 		return upper + ", BLIND"
-	case news.Seen:
+	case changes.Seen:
 		return upper + ", SEEN AGAIN"
-	case news.Passed, news.Cleared:
+	case changes.Missed, changes.Cleared:
 		return strings.ToUpper(string(c.Kind)) + was
 	}
 	return upper
 }
 
 // about is when, what customers feel, and where.
-func about(e news.Event) []string {
+func about(e changes.Event) []string {
 	c := e.Changes[0]
 	when := "since " + clock(c.Since, e.At)
 	switch c.Kind {
-	case news.Cleared, news.Passed:
+	case changes.Cleared, changes.Missed:
 		when = "from " + clock(c.Since, e.At) + " to " + clock(c.At, e.At) + ", " + span(c.At.Sub(c.Since))
 	default:
 		when += ", " + span(e.At.Sub(c.Since))
@@ -98,12 +98,12 @@ func about(e news.Event) []string {
 		impact += " (was " + words(c.ImpactFrom) + ")"
 	}
 	lines := []string{when + impact}
-	if c.Kind == news.Blind && c.Finding != nil {
+	if c.Kind == changes.Blind && c.Finding != nil {
 		lines = append(lines, "last seen "+clock(c.Finding.LastSeen, e.At)+": nobody can tell whether it is still so")
 	}
-	if c.To == news.Clear && e.Raised == 0 {
+	if c.To == changes.Clear && e.Raised == 0 {
 		lines = append(lines, "nothing else is raised")
-	} else if c.To == news.Clear {
+	} else if c.To == changes.Clear {
 		lines = append(lines, fmt.Sprintf("still raised: %d", e.Raised))
 	}
 	if m := e.Maintenance; m != nil {
@@ -116,7 +116,7 @@ func about(e news.Event) []string {
 }
 
 // where names the site and the finding.
-func where(e news.Event) string {
+func where(e changes.Event) string {
 	c := e.Changes[0]
 	parts := []string{}
 	if e.Site != "" {
@@ -126,8 +126,8 @@ func where(e news.Event) string {
 }
 
 // advice is the next step: the first that has a command.
-func advice(c news.Change, command bool) []string {
-	if c.Finding == nil || len(c.Finding.Advice) == 0 || c.Kind == news.Seen {
+func advice(c changes.Change, command bool) []string {
+	if c.Finding == nil || len(c.Finding.Advice) == 0 || c.Kind == changes.Seen {
 		return nil
 	}
 	a := c.Finding.Advice[0]
@@ -149,7 +149,7 @@ func advice(c news.Change, command bool) []string {
 func unpasteable(r rune) bool { return r == utf8.RuneError || !unicode.IsPrint(r) }
 
 // also is what else has changed: some, and the number of the rest.
-func also(e news.Event) []string {
+func also(e changes.Event) []string {
 	var lines []string
 	for _, c := range e.Changes[1:min(len(e.Changes), listed)] {
 		lines = append(lines, "also "+label(c)+": "+characters(mostAlso, c.Summary))

@@ -3,7 +3,7 @@ package webhook
 import (
 	"net/url"
 
-	"github.com/nodewatch/nodewatch/pkg/report/wire"
+	"github.com/nodewatch/nodewatch/pkg/report/httpclient"
 )
 
 // A preset is what is known of one kind of backend.
@@ -17,8 +17,8 @@ type preset struct {
 	limit       limit  // of the text
 	escape      func(string) string
 	body        func(w *Reporter, m message) ([]byte, error)
-	address     func(u *url.URL, token string) // changes the address for the request; nil: not
-	accept      func(wire.Answer) error        // sees through a 2xx that is no success
+	address     func(u *url.URL, token string)  // changes the address for the request; nil: not
+	accept      func(httpclient.Response) error // sees through a 2xx that is no success
 }
 
 const (

@@ -14,7 +14,7 @@ import (
 	"time"
 
 	"github.com/nodewatch/nodewatch/pkg/report"
-	"github.com/nodewatch/nodewatch/pkg/report/wire"
+	"github.com/nodewatch/nodewatch/pkg/report/httpclient"
 )
 
 // The headers of a signed request. The signature is "sha256=" and, in hexadecimal,
@@ -35,17 +35,17 @@ func sign(key, timestamp string, body []byte) string {
 }
 
 // request makes the request that carries the body. Secrets are read now.
-func (w *Reporter) request(m message, body []byte) (wire.Request, error) {
+func (w *Reporter) request(m message, body []byte) (httpclient.Request, error) {
 	address, err := w.c.URLFile.Read()
 	if err != nil {
-		return wire.Request{}, err
+		return httpclient.Request{}, err
 	}
 	token, err := w.c.Token.Read()
 	if err != nil {
-		return wire.Request{}, err
+		return httpclient.Request{}, err
 	}
-	q := wire.Request{Method: w.c.Method, Header: http.Header{}, Body: body}
-	q.Secrets = append(wire.Hidden(address), wire.Hidden(token)...)
+	q := httpclient.Request{Method: w.c.Method, Header: http.Header{}, Body: body}
+	q.Secrets = append(httpclient.Redactions(address), httpclient.Redactions(token)...)
 	if address == "" {
 		address = w.c.URL
 	}
@@ -54,7 +54,7 @@ func (w *Reporter) request(m message, body []byte) (wire.Request, error) {
 	}
 	u, err := url.Parse(strings.TrimSpace(address))
 	if err != nil || u.Host == "" || u.Scheme != "http" && u.Scheme != "https" {
-		return wire.Request{}, errors.New("the file of the address does not hold one that begins with http:// or https://")
+		return httpclient.Request{}, errors.New("the file of the address does not hold one that begins with http:// or https://")
 	}
 	contentType := w.preset.contentType
 	if contentType == "" {
@@ -69,13 +69,13 @@ func (w *Reporter) request(m message, body []byte) (wire.Request, error) {
 	}
 	q.URL = u.String()
 	if err := w.headers(&q, m); err != nil {
-		return wire.Request{}, err
+		return httpclient.Request{}, err
 	}
 	return q, nil
 }
 
 // headers sets the configured headers, and signs.
-func (w *Reporter) headers(q *wire.Request, m message) error {
+func (w *Reporter) headers(q *httpclient.Request, m message) error {
 	for name, value := range w.c.Headers {
 		q.Header.Set(name, value)
 	}
@@ -85,7 +85,7 @@ func (w *Reporter) headers(q *wire.Request, m message) error {
 			return fmt.Errorf("%s: %w", name, err)
 		}
 		q.Header.Set(name, value)
-		q.Secrets = append(q.Secrets, wire.Hidden(value)...)
+		q.Secrets = append(q.Secrets, httpclient.Redactions(value)...)
 	}
 	if w.preset.data {
 		q.Header.Set(idHeader, m.event.ID)
@@ -106,7 +106,7 @@ const mostAfter = time.Hour
 // wished is the error with the wish to be left alone that stands in the body of
 // an answer 429: Discord's retry_after, in seconds and parts of one, and
 // Telegram's parameters.retry_after, in seconds.
-func wished(err error, a wire.Answer) error {
+func wished(err error, a httpclient.Response) error {
 	f, ok := errors.AsType[*report.Failure](err)
 	if !ok || f.Kind != report.Throttled {
 		return err

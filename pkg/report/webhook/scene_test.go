@@ -14,8 +14,8 @@ import (
 	"github.com/google/go-cmp/cmp"
 
 	"github.com/nodewatch/nodewatch/pkg/report"
+	"github.com/nodewatch/nodewatch/pkg/report/httpclient"
 	"github.com/nodewatch/nodewatch/pkg/report/webhook"
-	"github.com/nodewatch/nodewatch/pkg/report/wire"
 	"github.com/nodewatch/nodewatch/pkg/statefile"
 )
 
@@ -92,13 +92,13 @@ func config(t *testing.T, preset, base string) webhook.Config {
 	c.Preset = preset
 	switch preset {
 	case "telegram":
-		c.URL, c.Token, c.Chat = base, wire.SecretFile(write(t, token)), "-1001234567890"
+		c.URL, c.Token, c.Chat = base, httpclient.SecretFile(write(t, token)), "-1001234567890"
 	case "ntfy":
-		c.URL, c.Topic, c.Token = base, "nodewatch-rl1", wire.SecretFile(write(t, token))
+		c.URL, c.Topic, c.Token = base, "nodewatch-rl1", httpclient.SecretFile(write(t, token))
 	case "incidentio":
-		c.URL, c.Token = base+"/v2/alert_events/http/01GW2G3V0S59R238FAHPDS1R66", wire.SecretFile(write(t, token))
+		c.URL, c.Token = base+"/v2/alert_events/http/01GW2G3V0S59R238FAHPDS1R66", httpclient.SecretFile(write(t, token))
 	default:
-		c.URLFile = wire.SecretFile(write(t, base+"/hooks/"+hookSecret))
+		c.URLFile = httpclient.SecretFile(write(t, base+"/hooks/"+hookSecret))
 	}
 	if preset == "template" {
 		c.Template = `{"node": {{json .Node}}, "text": {{json .Text}}}`
@@ -111,7 +111,7 @@ var all = []string{"slack", "mattermost", "discord", "ntfy", "telegram", "json",
 
 func newReporter(t *testing.T, c webhook.Config, dir string) *webhook.Reporter {
 	t.Helper()
-	client, err := wire.New(wire.Options{Agent: "nodewatch/test"})
+	client, err := httpclient.New(httpclient.Options{Agent: "nodewatch/test"})
 	if err != nil {
 		t.Fatal(err)
 	}

@@ -10,7 +10,7 @@ import (
 	"time"
 
 	"github.com/nodewatch/nodewatch/pkg/report"
-	"github.com/nodewatch/nodewatch/pkg/report/news"
+	"github.com/nodewatch/nodewatch/pkg/report/changes"
 )
 
 // A Value is what a template is executed with. All of it can be used whatever the
@@ -20,10 +20,10 @@ type Value struct {
 	Site        string              // empty if none is configured
 	Labels      map[string]string   // as configured
 	Status      report.Impact       // of the node
-	Kind        news.Kind           // what became of the worst change: raised, worse, blind, milder, seen, passed, cleared; state in mode state
-	Transition  news.Change         // the worst change: Kind, At, Rule, Subject, Component, From, To, Impact, Since, Summary
+	Kind        changes.Kind        // what became of the worst change: raised, worse, blind, milder, seen, passed, cleared; state in mode state
+	Transition  changes.Change      // the worst change: Kind, At, Rule, Subject, Component, From, To, Impact, Since, Summary
 	Finding     report.Finding      // what the worst change is about; in mode state the worst that is raised
-	Changes     []news.Change       // all of them, the worst first, at most 100
+	Changes     []changes.Change    // all of them, the worst first, at most 100
 	More        int                 // changes beyond those
 	Raised      int                 // findings that are raised now and have been told
 	Maintenance *report.Maintenance // nil if none is under way
@@ -173,17 +173,17 @@ func samples() []message {
 		Advice: []report.Advice{{Do: "look", Command: "ip -s link"}},
 	}
 	r := report.Report{Node: "node2", At: at, Started: at, Status: report.MajorOutage, Findings: []report.Finding{full}}
-	list := []message{{report: r, state: true, event: sampleEvent(r, news.Raised, nil)}}
+	list := []message{{report: r, state: true, event: sampleEvent(r, changes.Raised, nil)}}
 	list[0].event.Changes = nil
-	for _, kind := range news.Kinds() {
+	for _, kind := range changes.Kinds() {
 		list = append(list, message{report: r, event: sampleEvent(r, kind, &full)}, message{report: r, event: sampleEvent(r, kind, nil)})
 	}
 	list[0].event.Test = true
 	return list
 }
 
-func sampleEvent(r report.Report, kind news.Kind, f *report.Finding) news.Event {
-	return news.Event{Node: r.Node, At: r.At, Status: r.Status, Changes: []news.Change{{
+func sampleEvent(r report.Report, kind changes.Kind, f *report.Finding) changes.Event {
+	return changes.Event{Node: r.Node, At: r.At, Status: r.Status, Changes: []changes.Change{{
 		Kind: kind, At: r.At, Rule: "krbd-retry-storm", Component: "storage", From: "warning", To: "critical",
 		Impact: report.MajorOutage, Since: r.At, Summary: "a sample", Finding: f,
 	}}}

@@ -7,8 +7,8 @@ import (
 	"time"
 
 	"github.com/nodewatch/nodewatch/pkg/report"
-	"github.com/nodewatch/nodewatch/pkg/report/news"
-	"github.com/nodewatch/nodewatch/pkg/report/wire/wiretest"
+	"github.com/nodewatch/nodewatch/pkg/report/changes"
+	"github.com/nodewatch/nodewatch/pkg/report/httpclient/httpclienttest"
 	"github.com/nodewatch/nodewatch/pkg/statefile"
 )
 
@@ -22,11 +22,11 @@ func newKept(t *testing.T, dir string) statefile.File {
 }
 
 // events are the events that arrived.
-func events(t *testing.T, rec *wiretest.Recorder) []news.Event {
+func events(t *testing.T, rec *httpclienttest.Recorder) []changes.Event {
 	t.Helper()
-	var list []news.Event
+	var list []changes.Event
 	for _, q := range rec.Take() {
-		var e news.Event
+		var e changes.Event
 		if err := json.Unmarshal(q.Body, &e); err != nil {
 			t.Fatal(err)
 		}
@@ -36,7 +36,7 @@ func events(t *testing.T, rec *wiretest.Recorder) []news.Event {
 }
 
 func TestWhatIsToldIsNotRepeated(t *testing.T) {
-	url, rec := wiretest.Record(t, backends()["json"].ServeHTTP)
+	url, rec := httpclienttest.Record(t, backends()["json"].ServeHTTP)
 	w := newReporter(t, config(t, "json", url), "")
 	r := storm(t)
 	for range 3 {
@@ -50,7 +50,7 @@ func TestWhatIsToldIsNotRepeated(t *testing.T) {
 
 // What changes during the pause becomes one message after it.
 func TestThePauseMakesOneOfMany(t *testing.T) {
-	url, rec := wiretest.Record(t, backends()["json"].ServeHTTP)
+	url, rec := httpclienttest.Record(t, backends()["json"].ServeHTTP)
 	w := newReporter(t, config(t, "json", url), "")
 	r := many(t, 3, "slow")
 	three := r.Findings
@@ -80,7 +80,7 @@ func TestThePauseMakesOneOfMany(t *testing.T) {
 // A delivery that failed is made again under the same id, whatever the answer was.
 func TestAFailedDeliveryIsMadeAgain(t *testing.T) {
 	codes := []int{500, 429, 400, 202}
-	url, rec := wiretest.Record(t, func(w http.ResponseWriter, _ *http.Request) {
+	url, rec := httpclienttest.Record(t, func(w http.ResponseWriter, _ *http.Request) {
 		w.WriteHeader(codes[0])
 		codes = codes[1:]
 	})
@@ -103,7 +103,7 @@ func TestAFailedDeliveryIsMadeAgain(t *testing.T) {
 
 // A receiver that knows the event says 409: it is told, and the failure is named.
 func TestAKnownEventIsTold(t *testing.T) {
-	url, rec := wiretest.Record(t, answering(409, ""))
+	url, rec := httpclienttest.Record(t, answering(409, ""))
 	w := newReporter(t, config(t, "json", url), "")
 	if f := report.FailureOf(w.Report(t.Context(), storm(t))); f == nil || f.Kind != report.Stale {
 		t.Errorf("%v", f)
@@ -117,7 +117,7 @@ func TestAKnownEventIsTold(t *testing.T) {
 // A new run repeats nothing, and tells what has cleared meanwhile.
 func TestRestart(t *testing.T) {
 	dir := t.TempDir()
-	url, rec := wiretest.Record(t, backends()["json"].ServeHTTP)
+	url, rec := httpclienttest.Record(t, backends()["json"].ServeHTTP)
 	w := newReporter(t, config(t, "json", url), dir)
 	r := storm(t)
 	send(t, w, r)
@@ -145,7 +145,7 @@ func TestRestart(t *testing.T) {
 	}
 	send(t, w, next)
 	list := events(t, rec)
-	if len(list) != 1 || len(list[0].Changes) != 2 || list[0].Changes[0].Kind != news.Cleared || list[0].Raised != 2 {
+	if len(list) != 1 || len(list[0].Changes) != 2 || list[0].Changes[0].Kind != changes.Cleared || list[0].Raised != 2 {
 		t.Errorf("told: %+v", list)
 	}
 }
@@ -154,7 +154,7 @@ func TestRestart(t *testing.T) {
 // under the same id, so that a receiver can tell.
 func TestAKilledRunRepeatsItselfUnderTheSameID(t *testing.T) {
 	dir := t.TempDir()
-	url, rec := wiretest.Record(t, backends()["json"].ServeHTTP)
+	url, rec := httpclienttest.Record(t, backends()["json"].ServeHTTP)
 	send(t, newReporter(t, config(t, "json", url), dir), storm(t))
 	send(t, newReporter(t, config(t, "json", url), dir), storm(t))
 	if list := events(t, rec); len(list) != 2 || list[0].ID != list[1].ID {
@@ -164,7 +164,7 @@ func TestAKilledRunRepeatsItselfUnderTheSameID(t *testing.T) {
 
 // Only what was asked for is told; the rest is not told later either.
 func TestTell(t *testing.T) {
-	url, rec := wiretest.Record(t, backends()["json"].ServeHTTP)
+	url, rec := httpclienttest.Record(t, backends()["json"].ServeHTTP)
 	c := config(t, "json", url)
 	c.Tell = []string{"cleared"}
 	w := newReporter(t, c, "")
@@ -175,7 +175,7 @@ func TestTell(t *testing.T) {
 		t.Fatalf("told: %+v", list)
 	}
 	for _, change := range list[0].Changes {
-		if change.Kind != news.Cleared {
+		if change.Kind != changes.Cleared {
 			t.Errorf("told: %s", change.Kind)
 		}
 	}
@@ -183,7 +183,7 @@ func TestTell(t *testing.T) {
 
 // An alert is one for the node: it ends with the last finding.
 func TestAnAlertEndsWithTheLastFinding(t *testing.T) {
-	url, rec := wiretest.Record(t, backends()["oncall"].ServeHTTP)
+	url, rec := httpclienttest.Record(t, backends()["oncall"].ServeHTTP)
 	w := newReporter(t, config(t, "oncall", url), "")
 	r := quiet(t)
 	send(t, w, storm(t))

@@ -12,8 +12,8 @@ import (
 	"text/template"
 
 	"github.com/nodewatch/nodewatch/pkg/report"
-	"github.com/nodewatch/nodewatch/pkg/report/news"
-	"github.com/nodewatch/nodewatch/pkg/report/wire"
+	"github.com/nodewatch/nodewatch/pkg/report/changes"
+	"github.com/nodewatch/nodewatch/pkg/report/httpclient"
 	"github.com/nodewatch/nodewatch/pkg/statefile"
 )
 
@@ -21,18 +21,18 @@ import (
 type Reporter struct {
 	c        Config
 	preset   preset
-	client   *wire.Client
+	client   *httpclient.Client
 	template *template.Template // nil: none
-	memory   *news.Memory
+	memory   *changes.Memory
 }
 
 // New returns a Reporter. What has been told is kept in the file; if that cannot
 // be read, the first Keep says so and everything raised is told again.
-func New(c Config, client *wire.Client, kept statefile.File) (*Reporter, error) {
+func New(c Config, client *httpclient.Client, kept statefile.File) (*Reporter, error) {
 	if err := c.Check(); err != nil {
 		return nil, err
 	}
-	w := &Reporter{c: c, preset: presets()[c.Preset], client: client, memory: news.Remember(kept)}
+	w := &Reporter{c: c, preset: presets()[c.Preset], client: client, memory: changes.Remember(kept)}
 	if c.Template != "" {
 		t, err := parse(c.Template)
 		if err != nil {
@@ -53,17 +53,17 @@ func (w *Reporter) Report(ctx context.Context, r report.Report) error {
 		_, err := w.deliver(ctx, message{report: r, state: true, event: eventAt(r)})
 		return err
 	}
-	told := w.memory.Told()
-	changes, next := told.Next(r)
-	changes = slices.DeleteFunc(changes, func(c news.Change) bool { return !slices.Contains(w.c.Tell, string(c.Kind)) })
-	if len(changes) == 0 {
+	told := w.memory.Baseline()
+	list, next := told.Diff(r)
+	list = slices.DeleteFunc(list, func(c changes.Change) bool { return !slices.Contains(w.c.Tell, string(c.Kind)) })
+	if len(list) == 0 {
 		w.memory.Set(next)
 		return nil
 	}
 	if left := w.c.Pause - r.At.Sub(told.At); left > 0 && left <= w.c.Pause && r.Final == "" {
-		return &report.Failure{Kind: report.Throttled, After: left, Err: fmt.Errorf("webhook: %d changes wait for the pause between two messages to pass", len(changes))}
+		return &report.Failure{Kind: report.Throttled, After: left, Err: fmt.Errorf("webhook: %d changes wait for the pause between two messages to pass", len(list))}
 	}
-	_, err := w.deliver(ctx, message{report: r, event: next.Event(r, changes)})
+	_, err := w.deliver(ctx, message{report: r, event: next.Event(r, list)})
 	if err != nil && report.FailureOf(err).Kind != report.Stale {
 		return err
 	}
@@ -92,8 +92,8 @@ func (w *Reporter) Test(ctx context.Context, r report.Report) (string, error) {
 }
 
 // eventAt is an event without changes, whose id nothing else has.
-func eventAt(r report.Report) news.Event {
-	return news.Told{Sent: uint64(max(r.At.UnixNano(), 0))}.Event(r, nil)
+func eventAt(r report.Report) changes.Event {
+	return changes.Baseline{Sent: uint64(max(r.At.UnixNano(), 0))}.Event(r, nil)
 }
 
 // deliver sends a message, and returns in one line what came back; nothing if the

@@ -10,9 +10,9 @@ import (
 	"time"
 
 	"github.com/nodewatch/nodewatch/pkg/report"
+	"github.com/nodewatch/nodewatch/pkg/report/httpclient"
+	"github.com/nodewatch/nodewatch/pkg/report/httpclient/httpclienttest"
 	"github.com/nodewatch/nodewatch/pkg/report/webhook"
-	"github.com/nodewatch/nodewatch/pkg/report/wire"
-	"github.com/nodewatch/nodewatch/pkg/report/wire/wiretest"
 )
 
 // Each preset's contract takes what is sent when a storm begins, of 40 findings at
@@ -20,7 +20,7 @@ import (
 func TestEachContractTakesIt(t *testing.T) {
 	for _, preset := range all {
 		t.Run(preset, func(t *testing.T) {
-			url, rec := wiretest.Record(t, backends()[preset].ServeHTTP)
+			url, rec := httpclienttest.Record(t, backends()[preset].ServeHTTP)
 			w := newReporter(t, config(t, preset, url), "")
 			send(t, w, storm(t))
 			send(t, w, quiet(t))
@@ -40,7 +40,7 @@ func TestEachContractTakesIt(t *testing.T) {
 // A storm is one message, that lists the worst and counts the rest.
 func TestAStormIsOneMessage(t *testing.T) {
 	for _, preset := range all {
-		url, rec := wiretest.Record(t, backends()[preset].ServeHTTP)
+		url, rec := httpclienttest.Record(t, backends()[preset].ServeHTTP)
 		send(t, newReporter(t, config(t, preset, url), ""), many(t, 40, "slow"))
 		list := rec.Take()
 		if len(list) != 1 {
@@ -59,12 +59,12 @@ func TestHostileServers(t *testing.T) {
 	for _, preset := range all {
 		t.Run(preset, func(t *testing.T) {
 			r := storm(t)
-			wiretest.Run(t, wiretest.Trial{
+			httpclienttest.Run(t, httpclienttest.Trial{
 				Secrets: []string{hookSecret, token, signKey, "header-s3cr3t"}, Believes: slices.Contains(believing, preset),
-				Send: func(ctx context.Context, url string, client *wire.Client) error {
+				Send: func(ctx context.Context, url string, client *httpclient.Client) error {
 					c := config(t, preset, url)
-					c.SignKey = wire.SecretFile(write(t, signKey))
-					c.HeaderFiles = map[string]wire.SecretFile{"X-Auth": wire.SecretFile(write(t, "Key header-s3cr3t"))}
+					c.SignKey = httpclient.SecretFile(write(t, signKey))
+					c.HeaderFiles = map[string]httpclient.SecretFile{"X-Auth": httpclient.SecretFile(write(t, "Key header-s3cr3t"))}
 					w, err := webhook.New(c, client, newKept(t, ""))
 					if err != nil {
 						t.Fatal(err)
@@ -87,7 +87,7 @@ func answering(code int, body string) http.HandlerFunc {
 // Of two wishes to be left alone the longer one counts.
 func TestTheLongerWishCounts(t *testing.T) {
 	for header, want := range map[string]time.Duration{"60": time.Minute, "1": 21 * time.Second} {
-		url, _ := wiretest.Record(t, func(w http.ResponseWriter, _ *http.Request) {
+		url, _ := httpclienttest.Record(t, func(w http.ResponseWriter, _ *http.Request) {
 			w.Header().Set("Retry-After", header)
 			answering(429, `{"parameters":{"retry_after":21}}`)(w, nil)
 		})
@@ -100,14 +100,14 @@ func TestTheLongerWishCounts(t *testing.T) {
 
 // A server that says back every header is shown without their secrets.
 func TestNoHeaderIsShown(t *testing.T) {
-	url, _ := wiretest.Record(t, func(w http.ResponseWriter, q *http.Request) {
+	url, _ := httpclienttest.Record(t, func(w http.ResponseWriter, q *http.Request) {
 		w.WriteHeader(400)
 		for _, name := range []string{"X-Auth", "Authorization"} {
 			_, _ = w.Write([]byte(q.Header.Get(name) + " "))
 		}
 	})
 	c := config(t, "ntfy", url)
-	c.HeaderFiles = map[string]wire.SecretFile{"X-Auth": wire.SecretFile(write(t, "Key header-s3cr3t"))}
+	c.HeaderFiles = map[string]httpclient.SecretFile{"X-Auth": httpclient.SecretFile(write(t, "Key header-s3cr3t"))}
 	w := newReporter(t, c, "")
 	answer, err := w.Test(t.Context(), storm(t))
 	if err == nil || strings.Contains(answer+err.Error(), "s3cr3t") || !strings.Contains(err.Error(), "(hidden)") {
@@ -146,7 +146,7 @@ func TestLyingAnswers(t *testing.T) {
 		{"incidentio", 200, `{"status":"ignored"}`, report.Misconfigured, 0},
 		{"json", 204, "", "", 0},
 	} {
-		url, _ := wiretest.Record(t, answering(c.code, c.body))
+		url, _ := httpclienttest.Record(t, answering(c.code, c.body))
 		err := newReporter(t, config(t, c.preset, url), "").Report(t.Context(), storm(t))
 		f := report.FailureOf(err)
 		if c.kind == "" && err != nil || c.kind != "" && (f == nil || f.Kind != c.kind || f.After != c.after) {
@@ -157,7 +157,7 @@ func TestLyingAnswers(t *testing.T) {
 
 func TestTestIsMarkedAndHarmless(t *testing.T) {
 	for _, preset := range all {
-		url, rec := wiretest.Record(t, backends()[preset].ServeHTTP)
+		url, rec := httpclienttest.Record(t, backends()[preset].ServeHTTP)
 		w := newReporter(t, config(t, preset, url), "")
 		answer, err := w.Test(t.Context(), storm(t))
 		if err != nil || answer == "" {
@@ -177,7 +177,7 @@ func TestTestIsMarkedAndHarmless(t *testing.T) {
 // A state is told whole, each time, also at the end.
 func TestModeState(t *testing.T) {
 	for _, preset := range []string{"json", "cloudevents", "template"} {
-		url, rec := wiretest.Record(t, backends()[preset].ServeHTTP)
+		url, rec := httpclienttest.Record(t, backends()[preset].ServeHTTP)
 		c := config(t, preset, url)
 		c.Mode = "state"
 		if preset == "template" {

@@ -1,0 +1,90 @@
+package override
+
+import (
+	"bytes"
+	"context"
+	"encoding/json"
+	"errors"
+	"fmt"
+	"io/fs"
+	"os"
+	"path/filepath"
+	"time"
+
+	"golang.org/x/sys/unix"
+
+	"github.com/nodewatch/nodewatch/pkg/statefile"
+)
+
+// name is the file's, in the state directory.
+const name = "wishes.json"
+
+// Read returns the wishes in the state directory dir; none if there is no file.
+func Read(_ context.Context, dir string) (Overrides, error) {
+	raw, err := statefile.Read(dir, name, maxSize)
+	if errors.Is(err, fs.ErrNotExist) {
+		return Overrides{}, nil
+	}
+	if err != nil {
+		return Overrides{}, fmt.Errorf("wish: %w", err)
+	}
+	return Parse(bytes.NewReader(raw))
+}
+
+// Change changes the wishes in dir by the given function, one change at a time,
+// so that a crash at any moment leaves the old or the new ones. Everybody may read them.
+// It waits for another change to end, at most until ctx does.
+func Change(ctx context.Context, dir string, change func(Overrides) (Overrides, error)) error {
+	lock, err := os.OpenFile(filepath.Join(dir, "."+name+".lock"), os.O_CREATE|os.O_RDWR|unix.O_NOFOLLOW|unix.O_NONBLOCK|unix.O_CLOEXEC, 0o644)
+	if err != nil {
+		return fmt.Errorf("wish: %w", err)
+	}
+	defer func() { _ = lock.Close() }()
+	if err := locked(ctx, lock); err != nil {
+		return fmt.Errorf("wish: %s: %w", lock.Name(), err)
+	}
+	old, err := Read(ctx, dir)
+	if err != nil {
+		return err
+	}
+	changed, err := change(old)
+	if err != nil {
+		return err
+	}
+	if err := changed.Check(); err != nil {
+		return err
+	}
+	if err := write(dir, changed); err != nil {
+		return fmt.Errorf("wish: %w", err)
+	}
+	return nil
+}
+
+// lockEvery is how often a lock that somebody else holds is tried again.
+const lockEvery = 100 * time.Millisecond
+
+// locked locks the file. A wait in flock(2) would not end with ctx.
+func locked(ctx context.Context, f *os.File) error {
+	again := time.NewTicker(lockEvery)
+	defer again.Stop()
+	for {
+		err := unix.Flock(int(f.Fd()), unix.LOCK_EX|unix.LOCK_NB)
+		if !errors.Is(err, unix.EWOULDBLOCK) && !errors.Is(err, unix.EINTR) {
+			return err
+		}
+		select {
+		case <-again.C:
+		case <-ctx.Done():
+			return fmt.Errorf("locked by another command: %w", ctx.Err())
+		}
+	}
+}
+
+// write puts the new file in the place of the old one.
+func write(dir string, w Overrides) error {
+	raw, err := json.MarshalIndent(w, "", "  ")
+	if err != nil {
+		return err
+	}
+	return statefile.Write(dir, name, append(raw, '\n'), 0o644)
+}

@@ -1,0 +1,150 @@
+// Package override is what operators tell nodewatch on the node itself: that it is
+// being worked on, and which findings they live with. The wishes are one small
+// JSON file in the state directory, written by the command line and read by the daemon.
+package override
+
+import (
+	"bytes"
+	"encoding/json"
+	"errors"
+	"fmt"
+	"io"
+	"slices"
+	"time"
+	"unicode"
+	"unicode/utf8"
+)
+
+// MaxSpan is how long a maintenance or an acceptance may last.
+const MaxSpan = 366 * 24 * time.Hour
+
+// Limits of the file, so that a broken one costs nothing.
+const (
+	maxSize     = 256 << 10 // bytes
+	maxAccepted = 200
+	maxText     = 500 // characters
+)
+
+// Overrides are all wishes of this node's operators.
+type Overrides struct {
+	Maintenance *Maintenance      `json:"maintenance,omitempty"`
+	Accepted    []Acknowledgement `json:"accepted,omitempty"`
+}
+
+// A Maintenance says that the node is being worked on.
+type Maintenance struct {
+	Since  time.Time `json:"since"`
+	Until  time.Time `json:"until"`
+	By     string    `json:"by"`
+	Reason string    `json:"reason"`
+}
+
+// An Acknowledgement says that a finding may stay until a date.
+type Acknowledgement struct {
+	Rule     string    `json:"rule"`
+	Subject  string    `json:"subject,omitempty"` // empty: whatever its subject
+	Severity string    `json:"severity"`          // the highest severity that is accepted: what gets worse than this pages
+	At       time.Time `json:"at"`
+	Until    time.Time `json:"until"`
+	By       string    `json:"by"`
+	Reason   string    `json:"reason"`
+}
+
+// Covers reports whether the acceptance holds now for a finding of the rule and subject.
+func (a Acknowledgement) Covers(rule, subject string, now time.Time) bool {
+	return a.Rule == rule && (a.Subject == "" || a.Subject == subject) && holds(a.At, a.Until, now)
+}
+
+// Holds reports whether the maintenance is under way now.
+func (m *Maintenance) Holds(now time.Time) bool { return m != nil && holds(m.Since, m.Until, now) }
+
+// clockStep is by how much a wish may lie in the future: the clock of the command
+// that wrote it and the daemon's own, which never jumps, need not agree to the second.
+const clockStep = time.Minute
+
+func holds(from, until, now time.Time) bool {
+	return !now.Before(from.Add(-clockStep)) && now.Before(until)
+}
+
+// Without returns the wishes that are not over now.
+func (w Overrides) Without(now time.Time) Overrides {
+	if w.Maintenance != nil && !now.Before(w.Maintenance.Until) {
+		w.Maintenance = nil
+	}
+	w.Accepted = slices.DeleteFunc(slices.Clone(w.Accepted), func(a Acknowledgement) bool { return !now.Before(a.Until) })
+	return w
+}
+
+// Parse reads the file's content. Every wish must be whole: who, why, until when.
+func Parse(r io.Reader) (Overrides, error) {
+	raw, err := io.ReadAll(io.LimitReader(r, maxSize+1))
+	if err != nil {
+		return Overrides{}, fmt.Errorf("wish: %w", err)
+	}
+	if len(raw) > maxSize {
+		return Overrides{}, errors.New("wish: larger than 256 KiB")
+	}
+	dec := json.NewDecoder(bytes.NewReader(raw))
+	dec.DisallowUnknownFields()
+	var w Overrides
+	if err := dec.Decode(&w); err != nil {
+		return Overrides{}, fmt.Errorf("wish: %w", err)
+	}
+	if dec.More() {
+		return Overrides{}, errors.New("wish: more than one JSON value")
+	}
+	if err := w.Check(); err != nil {
+		return Overrides{}, err
+	}
+	return w, nil
+}
+
+// Check returns what is missing or too much; nil if nothing is.
+func (w Overrides) Check() error {
+	if m := w.Maintenance; m != nil {
+		if err := errors.Join(text("by", m.By, true), text("reason", m.Reason, true), span(m.Since, m.Until)); err != nil {
+			return fmt.Errorf("wish: maintenance: %w", err)
+		}
+	}
+	if len(w.Accepted) > maxAccepted {
+		return fmt.Errorf("wish: %d findings are accepted; %d are allowed", len(w.Accepted), maxAccepted)
+	}
+	for _, a := range w.Accepted {
+		if err := errors.Join(text("rule", a.Rule, true), text("subject", a.Subject, false), severity(a.Severity),
+			text("by", a.By, true), text("reason", a.Reason, true), span(a.At, a.Until)); err != nil {
+			return fmt.Errorf("wish: accepted %s: %w", a.Rule, err)
+		}
+	}
+	return nil
+}
+
+func text(name, value string, must bool) error {
+	switch {
+	case must && value == "":
+		return fmt.Errorf("%s is empty", name)
+	case !utf8.ValidString(value) || slices.ContainsFunc([]rune(value), func(r rune) bool { return !unicode.IsPrint(r) }):
+		return fmt.Errorf("%s holds what cannot be printed", name)
+	case utf8.RuneCountInString(value) > maxText:
+		return fmt.Errorf("%s is longer than %d characters", name, maxText)
+	}
+	return nil
+}
+
+func span(from, until time.Time) error {
+	if from.IsZero() || !until.After(from) {
+		return errors.New("it must begin before it ends")
+	}
+	if until.Sub(from) > MaxSpan {
+		return fmt.Errorf("it is longer than %d days", int(MaxSpan.Hours())/24)
+	}
+	return nil
+}
+
+// severity checks the highest severity that is accepted.
+func severity(s string) error {
+	switch s {
+	case "info", "warning", "critical":
+		return nil
+	}
+	return fmt.Errorf("severity %q is not info, warning or critical", s)
+}

@@ -1,0 +1,236 @@
+package changes
+
+import (
+	"slices"
+	"strings"
+	"time"
+
+	"github.com/nodewatch/nodewatch/pkg/report"
+)
+
+// Baseline is what one reader has been told of a node. It is a value: Diff makes a
+// new one. The zero Baseline stands for a reader that knows nothing.
+type Baseline struct {
+	Run      time.Time `json:"run"`  // when the run that told it began
+	N        uint64    `json:"n"`    // the latest transition of that run that was looked at
+	Sent     uint64    `json:"sent"` // how many events were sent, ever
+	At       time.Time `json:"at"`   // when the latest was sent
+	Findings []Entry   `json:"findings"`
+}
+
+// An Entry is a finding as it was last told.
+type Entry struct {
+	Rule      string          `json:"rule"`
+	Subject   string          `json:"subject,omitempty"`
+	Component string          `json:"component"`
+	Severity  report.Severity `json:"severity"`
+	Impact    report.Impact   `json:"impact"`
+	State     report.Sight    `json:"state"`
+	Since     time.Time       `json:"since"`
+	Summary   string          `json:"summary"`
+	Old       bool            `json:"old,omitempty"`   // it was told by an earlier run, and this one has not raised it
+	Quiet     bool            `json:"quiet,omitempty"` // it is raised, but may not be spoken of: accepted, or under maintenance
+}
+
+type key struct{ rule, subject string }
+
+// A look is one look at a Report, by what was told before.
+type look struct {
+	r      report.Report
+	before uint64                    // the transitions up to this one were looked at earlier
+	last   map[key]report.Transition // the latest new transition of each finding
+	worst  map[key]report.Transition // of those that were raised since, the one to the worst level
+	gap    bool                      // new transitions have left the ring unseen
+}
+
+// Diff compares the Report with what was told, and returns what has changed, the
+// most urgent first, and what has been told once all of that is delivered.
+//
+// A finding that is missing from the Report is not cleared for that: it may be
+// filtered out, as somebody accepted it or the node is under maintenance. It is
+// cleared if a transition says so. One that other findings of the Report explain is
+// not told; if it has been told before, it stays as it was until it clears. One that an earlier run told, and that this
+// run never raised, is cleared once it is no longer early and its component can
+// be seen.
+func (t Baseline) Diff(r report.Report) ([]Change, Baseline) {
+	next := Baseline{Run: r.Started, N: t.N, Sent: t.Sent, At: t.At, Findings: []Entry{}}
+	fresh := !t.Run.Equal(r.Started)
+	if fresh {
+		next.N = 0
+	}
+	l := newLook(r, next.N)
+	var changes []Change
+	present := map[key]bool{}
+	told := map[key]Entry{}
+	for _, e := range t.Findings {
+		e.Old = e.Old || fresh
+		told[e.key()] = e
+	}
+	for _, f := range r.Findings {
+		k := key{f.Rule, f.Subject}
+		present[k] = true
+		old, known := told[k]
+		if len(f.ExplainedBy) > 0 {
+			if known {
+				old.Old = false
+				next.Findings = append(next.Findings, old)
+			}
+			continue
+		}
+		e, c := l.present(f, old, known)
+		next.Findings = append(next.Findings, e)
+		changes = append(changes, c...)
+	}
+	for _, e := range t.Findings {
+		e = told[e.key()]
+		if present[e.key()] {
+			continue
+		}
+		e, keep, c := l.absent(e)
+		if keep {
+			next.Findings = append(next.Findings, e)
+		}
+		changes = append(changes, c...)
+	}
+	if !t.Run.IsZero() && r.Maintenance == nil {
+		changes = append(changes, l.passed(present, told)...)
+	}
+	_, latest := r.Ring()
+	next.N = max(next.N, latest)
+	sortChanges(changes)
+	return changes, next
+}
+
+func newLook(r report.Report, before uint64) look {
+	l := look{r: r, before: before, last: map[key]report.Transition{}, worst: map[key]report.Transition{}}
+	oldest, _ := r.Ring()
+	l.gap = oldest > before+1
+	for _, tr := range r.Transitions {
+		if tr.N <= before {
+			continue
+		}
+		k := key{tr.Rule, tr.Subject}
+		l.last[k] = tr
+		worst, raised := l.worst[k]
+		if tr.From == Clear && !raised || raised && above(tr, worst) {
+			l.worst[k] = tr
+		}
+	}
+	return l
+}
+
+// above reports whether a transition leads to a worse level than another.
+func above(a, b report.Transition) bool {
+	return higher(report.Severity(a.To).Rank(), a.Impact.Rank(), report.Severity(b.To).Rank(), b.Impact.Rank())
+}
+
+func (e Entry) key() key { return key{e.Rule, e.Subject} }
+
+// mostSummary is how much of a summary is remembered, in bytes.
+const mostSummary = 500
+
+func entryOf(f report.Finding) Entry {
+	return Entry{
+		Rule: f.Rule, Subject: f.Subject, Component: f.Component, Severity: f.Severity, Impact: f.Impact,
+		State: f.State, Since: f.Since, Summary: strings.ToValidUTF8(f.Summary[:min(len(f.Summary), mostSummary)], ""),
+	}
+}
+
+// present is what is told of a finding that the Report has; at most one change.
+func (l look) present(f report.Finding, old Entry, known bool) (Entry, []Change) {
+	c := Change{
+		At: l.r.At, Rule: f.Rule, Subject: f.Subject, Component: f.Component, From: string(old.Severity),
+		To: string(f.Severity), Impact: f.Impact, Since: f.Since, Summary: f.Summary, Finding: &f,
+	}
+	if tr, moved := l.last[key{f.Rule, f.Subject}]; moved {
+		c.At = tr.At
+	}
+	if old.Impact != f.Impact {
+		c.ImpactFrom = old.Impact
+	}
+	switch {
+	case !known:
+		c.Kind, c.From = Raised, Clear
+	case old.Quiet:
+		c.Kind = Raised
+	case higher(f.Severity.Rank(), f.Impact.Rank(), old.Severity.Rank(), old.Impact.Rank()):
+		c.Kind = Worse
+	case higher(old.Severity.Rank(), old.Impact.Rank(), f.Severity.Rank(), f.Impact.Rank()):
+		c.Kind = Milder
+	case f.State == report.Blind && old.State != report.Blind:
+		c.Kind = Blind
+	case f.State != report.Blind && old.State == report.Blind:
+		c.Kind = Seen
+	default:
+		old.Old = false
+		return old, nil
+	}
+	return entryOf(f), []Change{c}
+}
+
+// higher reports whether a level is above another: by severity, then by impact.
+func higher(severity, impact, thanSeverity, thanImpact int) bool {
+	return severity > thanSeverity || severity == thanSeverity && impact > thanImpact
+}
+
+// absent is what is told of a finding that the Report does not have, and whether
+// it is still to be remembered.
+func (l look) absent(e Entry) (Entry, bool, []Change) {
+	c := Change{
+		Kind: Cleared, At: l.r.At, Rule: e.Rule, Subject: e.Subject, Component: e.Component,
+		From: string(e.Severity), To: Clear, Impact: e.Impact, Since: e.Since, Summary: e.Summary,
+	}
+	tr, moved := l.last[e.key()]
+	switch {
+	case moved && tr.To == Clear:
+		c.At = tr.At
+		return e, false, []Change{c}
+	case moved && report.Severity(tr.To).Rank() < e.Severity.Rank() && !e.Quiet && l.r.Maintenance == nil:
+		// It is raised at a level that this reader is not told of.
+		c.Kind, c.At, c.To, c.Impact, c.Summary = Milder, tr.At, tr.To, tr.Impact, tr.Summary
+		if tr.Impact != e.Impact {
+			c.ImpactFrom = e.Impact
+		}
+		return e, false, []Change{c}
+	case moved:
+		e.Quiet, e.Old = true, false
+		return e, true, nil
+	case l.r.Maintenance == nil && (e.Old && l.settled(e.Component) || !e.Old && l.gap && !e.Quiet):
+		return e, false, []Change{c}
+	}
+	e.Quiet = e.Quiet || !e.Old
+	return e, true, nil
+}
+
+// settled reports whether this run would have raised by now what is there, and
+// could see it.
+func (l look) settled(component string) bool {
+	i := slices.IndexFunc(l.r.Components, func(c report.Component) bool { return c.Name == component })
+	return i >= 0 && !l.r.Early() && l.r.Components[i].State != report.Blind
+}
+
+// passed are the findings that came and went since the Report before.
+func (l look) passed(present map[key]bool, told map[key]Entry) []Change {
+	var list []Change
+	for k, worst := range l.worst {
+		tr := l.last[k]
+		if _, known := told[k]; known || present[k] || tr.To != Clear {
+			continue
+		}
+		list = append(list, Change{
+			Kind: Missed, At: tr.At, Rule: k.rule, Subject: k.subject, Component: tr.Component,
+			From: worst.To, To: Clear, Impact: worst.Impact, Since: l.raisedAt(k), Summary: tr.Summary,
+		})
+	}
+	return list
+}
+
+// raisedAt is when a finding that has passed was first raised.
+func (l look) raisedAt(k key) time.Time {
+	for _, tr := range l.r.Transitions {
+		if tr.N > l.before && tr.Rule == k.rule && tr.Subject == k.subject && tr.From == Clear {
+			return tr.At
+		}
+	}
+	return l.last[k].At
+}

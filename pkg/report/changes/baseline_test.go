@@ -1,0 +1,312 @@
+package changes_test
+
+import (
+	"slices"
+	"strings"
+	"testing"
+	"time"
+
+	"github.com/google/go-cmp/cmp"
+
+	"github.com/nodewatch/nodewatch/pkg/report"
+	"github.com/nodewatch/nodewatch/pkg/report/changes"
+)
+
+var start = time.Date(2026, 3, 1, 2, 0, 0, 0, time.UTC)
+
+// settle is when a run is no longer early.
+const settle = 3 * time.Minute
+
+// A scene is a node whose Reports a test makes.
+type scene struct{ r report.Report }
+
+func newScene(started time.Time) *scene {
+	return &scene{report.Report{
+		Node: "node2", Site: "rl1", Boot: "b1", Started: started, At: started.Add(time.Minute),
+		Components: []report.Component{{Name: "storage", State: report.Seen}, {Name: "network", State: report.Seen}},
+	}}
+}
+
+// set gives the finding a level; "" clears it. A transition tells it.
+func (s *scene) set(rule, subject string, to report.Severity, impact report.Impact) {
+	from, level := changes.Clear, string(to)
+	s.r.At = s.r.At.Add(time.Second)
+	list := []report.Finding{}
+	for _, f := range s.r.Findings {
+		if f.Rule == rule && f.Subject == subject {
+			from = string(f.Severity)
+			continue
+		}
+		list = append(list, f)
+	}
+	if to == "" {
+		level, impact = changes.Clear, report.Operational
+	} else {
+		list = append(list, report.Finding{
+			Rule: rule, Subject: subject, Component: "storage", Severity: to, Impact: impact, State: report.Seen,
+			Since: s.r.At, Summary: rule + " is " + level,
+		})
+	}
+	s.r.Findings = list
+	n := uint64(1)
+	if len(s.r.Transitions) > 0 {
+		n = s.r.Transitions[len(s.r.Transitions)-1].N + 1
+	}
+	s.r.Transitions = append(s.r.Transitions[:len(s.r.Transitions):len(s.r.Transitions)], report.Transition{
+		N: n, At: s.r.At, Rule: rule, Subject: subject, Component: "storage", From: from, To: level, Impact: impact, Summary: rule + " is " + level,
+	})
+	s.r.Transitions = s.r.Transitions[max(0, len(s.r.Transitions)-200):]
+}
+
+// silent is the Report without the named rule's findings, as a filter leaves it.
+func (s *scene) silent(rule string) report.Report {
+	r := s.r
+	r.Findings = nil
+	for _, f := range s.r.Findings {
+		if f.Rule != rule {
+			r.Findings = append(r.Findings, f)
+		}
+	}
+	return r
+}
+
+// words are the changes in short.
+func words(list []changes.Change) []string {
+	out := []string{}
+	for _, c := range list {
+		out = append(out, strings.TrimSpace(strings.Join([]string{string(c.Kind), c.Rule, c.Subject}, " "))+": "+c.From+" > "+c.To)
+	}
+	return out
+}
+
+// tell looks at the Report, compares what is new, and returns what has been told.
+func tell(t *testing.T, told changes.Baseline, r report.Report, want ...string) changes.Baseline {
+	t.Helper()
+	list, next := told.Diff(r)
+	if want == nil {
+		want = []string{}
+	}
+	if diff := cmp.Diff(want, words(list)); diff != "" {
+		t.Errorf("what is told (-want +got):\n%s", diff)
+	}
+	if again, same := next.Diff(r); len(again) > 0 || !cmp.Equal(next, same) {
+		t.Errorf("the same Report tells more: %v", words(again))
+	}
+	return next
+}
+
+func TestEachChangeIsToldOnce(t *testing.T) {
+	s := newScene(start)
+	told := tell(t, changes.Baseline{}, s.r)
+	s.set("crc", "osd3", report.Warning, report.Operational)
+	told = tell(t, told, s.r, "raised crc osd3: clear > warning")
+	s.set("crc", "osd3", report.Critical, report.MajorOutage)
+	told = tell(t, told, s.r, "worse crc osd3: warning > critical")
+	s.r.Findings[0].State = report.Blind
+	told = tell(t, told, s.r, "blind crc osd3: critical > critical")
+	s.r.Findings[0].State = report.Seen
+	told = tell(t, told, s.r, "seen crc osd3: critical > critical")
+	s.set("crc", "osd3", report.Critical, report.DegradedPerformance)
+	told = tell(t, told, s.r, "milder crc osd3: critical > critical")
+	s.set("crc", "osd3", report.Info, report.DegradedPerformance)
+	told = tell(t, told, s.r, "milder crc osd3: critical > info")
+	s.set("crc", "osd3", "", "")
+	told = tell(t, told, s.r, "cleared crc osd3: info > clear")
+	if len(told.Findings) != 0 {
+		t.Errorf("still remembered: %v", told.Findings)
+	}
+}
+
+func TestTheMostUrgentComesFirst(t *testing.T) {
+	s := newScene(start)
+	s.set("gone", "", report.Critical, report.MajorOutage)
+	s.set("softer", "", report.Critical, report.MajorOutage)
+	told := tell(t, changes.Baseline{}, s.r, "raised gone: clear > critical", "raised softer: clear > critical")
+	s.set("gone", "", "", "")
+	s.set("softer", "", report.Warning, report.Operational)
+	s.set("a-warning", "", report.Warning, report.Operational)
+	s.set("z-outage", "", report.Critical, report.MajorOutage)
+	s.set("brief", "", report.Critical, report.PartialOutage)
+	s.set("brief", "", "", "")
+	tell(t, told, s.r, "raised z-outage: clear > critical", "raised a-warning: clear > warning", "milder softer: critical > warning",
+		"passed brief: critical > clear", "cleared gone: critical > clear")
+}
+
+// What somebody has accepted, or what is under maintenance, is not gone.
+func TestSilenceIsNotRecovery(t *testing.T) {
+	s := newScene(start)
+	s.set("crc", "", report.Critical, report.MajorOutage)
+	told := tell(t, changes.Baseline{}, s.r, "raised crc: clear > critical")
+	told = tell(t, told, s.silent("crc"))
+	loud := tell(t, told, s.r, "raised crc: critical > critical")
+	tell(t, loud, s.r)
+	s.set("crc", "", "", "")
+	tell(t, told, s.r, "cleared crc: critical > clear")
+
+	s = newScene(start)
+	s.set("crc", "", report.Critical, report.MajorOutage)
+	told = tell(t, changes.Baseline{}, s.r, "raised crc: clear > critical")
+	s.r.Maintenance = &report.Maintenance{}
+	told = tell(t, told, s.silent("crc"))
+	s.set("crc", "", report.Warning, report.Operational)
+	told = tell(t, told, s.silent("crc"))
+	s.set("crc", "", "", "")
+	tell(t, told, s.r, "cleared crc: critical > clear")
+}
+
+// A finding that falls below what the reader's filter lets through is milder, not gone.
+func TestBelowTheFilter(t *testing.T) {
+	s := newScene(start)
+	s.set("crc", "", report.Critical, report.MajorOutage)
+	told := tell(t, changes.Baseline{}, s.r, "raised crc: clear > critical")
+	s.set("crc", "", report.Info, report.Operational)
+	filter := report.Filter{Severity: report.Warning}
+	told = tell(t, told, filter.Apply(s.r), "milder crc: critical > info")
+	s.set("crc", "", "", "")
+	tell(t, told, filter.Apply(s.r))
+}
+
+func TestARestartRepeatsNothing(t *testing.T) {
+	s := newScene(start)
+	s.set("stays", "", report.Critical, report.MajorOutage)
+	s.set("goes", "", report.Warning, report.Operational)
+	s.set("silenced", "", report.Warning, report.Operational)
+	told := tell(t, changes.Baseline{}, s.r, "raised stays: clear > critical", "raised goes: clear > warning", "raised silenced: clear > warning")
+
+	s = newScene(start.Add(time.Hour))
+	told = tell(t, told, s.r) // too early to say that anything is gone
+	s.set("stays", "", report.Critical, report.MajorOutage)
+	s.set("silenced", "", report.Warning, report.Operational)
+	told = tell(t, told, s.silent("silenced"))
+	s.r.At = s.r.Started.Add(settle)
+	s.r.Components[0].State = report.Blind
+	told = tell(t, told, s.silent("silenced")) // nobody can see whether it is gone
+	s.r.Components, s.r.Maintenance = []report.Component{{Name: "storage", State: report.Seen}}, &report.Maintenance{}
+	told = tell(t, told, s.silent("silenced")) // everything is silenced
+	s.r.Maintenance = nil
+	told = tell(t, told, s.silent("silenced"), "cleared goes: warning > clear")
+	tell(t, told, s.r, "raised silenced: warning > warning")
+}
+
+// More transitions than the ring holds went by: what is missing is gone.
+func TestARingThatRanOver(t *testing.T) {
+	s := newScene(start)
+	s.set("crc", "", report.Critical, report.MajorOutage)
+	told := tell(t, changes.Baseline{}, s.r, "raised crc: clear > critical")
+	s.set("crc", "", "", "")
+	for range 101 {
+		s.set("flap", "", report.Warning, report.Operational)
+		s.set("flap", "", "", "")
+	}
+	tell(t, told, s.r, "passed flap: warning > clear", "cleared crc: critical > clear")
+}
+
+// What a filter has taken from the ring is not lost: nothing counts as gone for that.
+func TestAFilteredRing(t *testing.T) {
+	s := newScene(start)
+	filter := report.Filter{NotRules: []string{"other"}}
+	s.set("crc", "", report.Critical, report.MajorOutage)
+	told := tell(t, changes.Baseline{}, filter.Apply(s.r), "raised crc: clear > critical")
+	for range 110 {
+		s.set("other", "", report.Warning, report.Operational)
+		s.set("other", "", "", "")
+		told = tell(t, told, filter.Apply(s.r))
+	}
+	s.set("other", "", report.Warning, report.Operational)
+	s.set("third", "", report.Info, report.Operational)
+	told = tell(t, told, filter.Apply(s.silent("crc")), "raised third: clear > info")
+	s.set("crc", "", "", "")
+	tell(t, told, filter.Apply(s.r), "cleared crc: critical > clear")
+}
+
+// What was silenced before the ring ran over is silenced still.
+func TestARingThatRanOverASilence(t *testing.T) {
+	s := newScene(start)
+	s.set("crc", "", report.Critical, report.MajorOutage)
+	told := tell(t, changes.Baseline{}, s.r, "raised crc: clear > critical")
+	told = tell(t, told, s.silent("crc"))
+	for range 101 {
+		s.set("flap", "", report.Warning, report.Operational)
+		s.set("flap", "", "", "")
+	}
+	tell(t, told, s.silent("crc"), "passed flap: warning > clear")
+}
+
+// A maintenance that begins just as a finding gets milder silences that, too.
+func TestAMaintenanceSilencesAtOnce(t *testing.T) {
+	s := newScene(start)
+	s.set("crc", "", report.Critical, report.MajorOutage)
+	told := tell(t, changes.Baseline{}, s.r, "raised crc: clear > critical")
+	s.set("crc", "", report.Warning, report.Operational)
+	s.r.Maintenance = &report.Maintenance{}
+	tell(t, told, s.silent("crc"))
+}
+
+func TestAFirstReportTellsNoHistory(t *testing.T) {
+	s := newScene(start)
+	s.set("brief", "", report.Critical, report.MajorOutage)
+	s.set("brief", "", "", "")
+	tell(t, changes.Baseline{}, s.r)
+}
+
+func TestAnEventIsBounded(t *testing.T) {
+	s := newScene(start)
+	for i := range 140 {
+		s.set("crc", string(rune('a'+i%26))+string(rune('a'+i/26)), report.Warning, report.Operational)
+	}
+	list, next := changes.Baseline{}.Diff(s.r)
+	e := next.Event(s.r, list)
+	if len(e.Changes) != 100 || e.More != 40 || e.Raised != 140 || e.ID != "b1/140/0" {
+		t.Errorf("%d changes and %d more, %d raised, id %s", len(e.Changes), e.More, e.Raised, e.ID)
+	}
+}
+
+// An event without changes has an empty list of them, and no null.
+func TestAnEventWithoutChanges(t *testing.T) {
+	if e := (changes.Baseline{}).Event(newScene(start).r, nil); e.Changes == nil {
+		t.Error("null")
+	}
+}
+
+// A long summary is remembered in part, without half a character.
+func TestALongSummary(t *testing.T) {
+	s := newScene(start)
+	s.set("crc", "", report.Warning, report.Operational)
+	s.r.Findings[0].Summary = "x" + strings.Repeat("é", 400)
+	_, next := changes.Baseline{}.Diff(s.r)
+	if got := next.Findings[0].Summary; got != "x"+strings.Repeat("é", 249) {
+		t.Errorf("%d bytes: %q", len(got), got)
+	}
+}
+
+// explain marks a finding as explained by another one, or no longer.
+func (s *scene) explain(rule, subject string, by ...report.Ref) {
+	s.r.Findings = slices.Clone(s.r.Findings)
+	for i := range s.r.Findings {
+		if f := &s.r.Findings[i]; f.Rule == rule && f.Subject == subject {
+			f.ExplainedBy = by
+		}
+	}
+}
+
+// What another finding explains is not told; what has been told stays as it was, and
+// is cleared when it clears.
+func TestWhatIsExplainedIsNotTold(t *testing.T) {
+	s := newScene(start)
+	told := tell(t, changes.Baseline{}, s.r)
+	s.set("stalled", "", report.Warning, report.PartialOutage)
+	told = tell(t, told, s.r, "raised stalled: clear > warning")
+	s.set("storm", "", report.Critical, report.MajorOutage)
+	s.set("crc", "", report.Warning, report.Operational)
+	s.set("stalled", "", report.Critical, report.MajorOutage)
+	s.explain("stalled", "", report.Ref{Rule: "storm"})
+	s.explain("crc", "", report.Ref{Rule: "storm"})
+	told = tell(t, told, s.r, "raised storm: clear > critical")
+	s.set("stalled", "", "", "")
+	told = tell(t, told, s.r, "cleared stalled: warning > clear")
+	s.set("storm", "", "", "")
+	s.explain("crc", "") // it is still there, and nothing explains it now
+	told = tell(t, told, s.r, "raised crc: clear > warning", "cleared storm: critical > clear")
+	s.set("crc", "", "", "")
+	tell(t, told, s.r, "cleared crc: warning > clear")
+}

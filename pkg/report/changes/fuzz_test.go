@@ -1,0 +1,79 @@
+package changes_test
+
+import (
+	"testing"
+	"time"
+
+	"github.com/google/go-cmp/cmp"
+
+	"github.com/nodewatch/nodewatch/pkg/report"
+	"github.com/nodewatch/nodewatch/pkg/report/changes"
+)
+
+// The properties of Diff, whatever happens: a reader who applies the changes to
+// what he knows knows what is raised, apart from what may not be spoken of; the
+// same Report tells nothing twice; nothing is cleared, milder or worse that was
+// not raised before.
+func FuzzNext(f *testing.F) {
+	f.Add([]byte{0, 1, 2, 3, 64, 65, 128, 200, 255, 7, 9})
+	f.Add([]byte{9, 9, 9, 200, 9, 201, 202, 9, 203, 1, 2, 3, 210})
+	f.Fuzz(func(t *testing.T, script []byte) {
+		s, told, reader := newScene(start), changes.Baseline{}, map[string]string{}
+		silent := ""
+		for _, op := range script[:min(len(script), 300)] {
+			rule := string(rune('a' + op%5))
+			switch kind := op / 16; {
+			case kind < 10:
+				s.set(rule, "", []report.Severity{"", report.Info, report.Warning, report.Critical}[kind%4], report.Impacts()[int(op)%6])
+			case kind == 10:
+				silent = rule
+			case kind == 11:
+				silent = ""
+			case kind == 12:
+				s.r.Maintenance = &report.Maintenance{}
+				silent = rule
+			case kind == 13:
+				s.r.Maintenance, silent = nil, ""
+			case kind == 14:
+				s = newScene(s.r.At.Add(time.Second))
+			default:
+				s.r.At = s.r.At.Add(settle)
+			}
+			if op%2 == 0 {
+				told = follow(t, told, s.silent(silent), reader)
+			}
+		}
+	})
+}
+
+// follow tells a reader what is new.
+func follow(t *testing.T, told changes.Baseline, r report.Report, reader map[string]string) changes.Baseline {
+	t.Helper()
+	list, next := told.Diff(r)
+	for _, c := range list {
+		_, knew := reader[c.Rule]
+		if knew == (c.Kind == changes.Missed) && c.Kind != changes.Raised || !knew && c.Kind != changes.Raised && c.Kind != changes.Missed {
+			t.Fatalf("%s of %s, which the reader knows: %v", c.Kind, c.Rule, knew)
+		}
+		reader[c.Rule] = c.To
+		if c.To == changes.Clear || c.Finding == nil {
+			delete(reader, c.Rule)
+		}
+	}
+	known := map[string]string{}
+	for _, e := range next.Findings {
+		known[e.Rule] = string(e.Severity)
+	}
+	if diff := cmp.Diff(known, reader); diff != "" {
+		t.Fatalf("what the reader knows is not what is remembered (-remembered +reader):\n%s", diff)
+	}
+	for _, f := range r.Findings {
+		if reader[f.Rule] != string(f.Severity) {
+			t.Fatalf("%s is %s, and the reader knows %q", f.Rule, f.Severity, reader[f.Rule])
+		}
+	}
+	if again, same := next.Diff(r); len(again) > 0 || !cmp.Equal(next, same) {
+		t.Fatalf("the same Report tells more: %v", words(again))
+	}
+	return next
+}

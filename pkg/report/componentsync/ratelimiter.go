@@ -1,0 +1,76 @@
+package componentsync
+
+import (
+	"fmt"
+	"hash/fnv"
+	"time"
+
+	"github.com/nodewatch/nodewatch/pkg/report"
+)
+
+// window is the span that requests are counted over.
+const window = time.Minute
+
+// mostRest is longer than any backend may wish to be left alone.
+const mostRest = 2 * time.Hour
+
+// A RateLimiter keeps requests to so many in any minute, by the clock of the reports. It
+// is not safe for concurrent use.
+type RateLimiter struct {
+	most  int
+	sent  []time.Time // in the latest window, oldest first
+	until time.Time   // the backend wishes to be left alone; zero: it does not
+}
+
+// NewRateLimiter allows at most so many requests a minute.
+func NewRateLimiter(most int) *RateLimiter { return &RateLimiter{most: most} }
+
+// Do makes one request at the time of the report, or says when it may be made.
+// Where a backend refuses more without saying for how long, each node waits a
+// time of its own. A clock that was set back costs at most a minute.
+func (p *RateLimiter) Do(r report.Report, request func() error) error {
+	at := r.At
+	if wait := p.wait(at); wait > 0 {
+		return &report.Failure{Kind: report.Throttled, After: wait, Err: fmt.Errorf("no more than %d requests a minute; the next in %s", p.most, wait.Round(time.Second))}
+	}
+	p.sent = append(p.sent, at)
+	err := request()
+	if f := report.FailureOf(err); f != nil && f.Kind == report.Throttled {
+		after := f.After
+		if after <= 0 {
+			after = window + spread(r.Node)
+		}
+		p.until = at.Add(after)
+		return &report.Failure{Kind: report.Throttled, After: after, Err: f.Err}
+	}
+	return err
+}
+
+// wait is how long after at the next request may be made; 0: now.
+func (p *RateLimiter) wait(at time.Time) time.Duration {
+	kept := p.sent[:0]
+	for _, t := range p.sent {
+		if t.After(at) {
+			t = at
+		}
+		if at.Sub(t) < window {
+			kept = append(kept, t)
+		}
+	}
+	p.sent = kept
+	if p.until.Sub(at) > mostRest {
+		p.until = time.Time{} // the clock was set back
+	}
+	wait := max(0, p.until.Sub(at))
+	if len(kept) >= p.most {
+		wait = max(wait, kept[len(kept)-p.most].Add(window).Sub(at))
+	}
+	return wait
+}
+
+// spread is between nothing and a minute, the same for the same node.
+func spread(node string) time.Duration {
+	h := fnv.New32a()
+	_, _ = h.Write([]byte(node))
+	return time.Duration(h.Sum32()%60) * time.Second
+}

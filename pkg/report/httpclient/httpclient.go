@@ -1,0 +1,184 @@
+// Package httpclient is how reporters speak HTTP: with a deadline, to one host only,
+// reading little of whatever comes back, and never saying a secret aloud.
+package httpclient
+
+import (
+	"bytes"
+	"cmp"
+	"context"
+	"crypto/tls"
+	"crypto/x509"
+	"errors"
+	"fmt"
+	"io"
+	"net"
+	"net/http"
+	"net/netip"
+	"net/url"
+	"os"
+	"time"
+
+	"github.com/nodewatch/nodewatch/pkg/report"
+)
+
+// maxAnswer is how much of an answer is read unless more is asked for, in bytes.
+// The rest is left unread, and the connection closed.
+const maxAnswer = 64 << 10
+
+// maxKey is the size of the largest file that is taken for a private key, in bytes.
+const maxKey = 64 << 10
+
+// Options say how backends are reached.
+type Options struct {
+	CA     string     `yaml:"ca_file" doc:"PEM file of the authorities to trust; empty: the system's"`
+	Cert   string     `yaml:"cert_file" doc:"PEM file of the client certificate, for mutual TLS; read anew at each connection"`
+	Key    SecretFile `yaml:"key_file" doc:"PEM file of its key"`
+	Name   string     `yaml:"server_name" doc:"name that the server's certificate must bear; empty: the one in the URL"`
+	Source string     `yaml:"source_address" doc:"own IP address to speak from, such as the management network's; empty: the kernel chooses"`
+	Proxy  string     `yaml:"proxy_url" doc:"HTTP proxy to go through; empty: none, whatever the environment says"`
+	Agent  string     // User-Agent
+}
+
+// A Client asks over HTTP. It follows no redirect: a secret is for one host.
+type Client struct {
+	http  *http.Client
+	agent string
+}
+
+// Check says what is wrong with the options, as a *report.FieldError; nil if
+// nothing is. It reads no file, and no error shows a password.
+func (o Options) Check() error {
+	if _, err := netip.ParseAddr(o.Source); o.Source != "" && err != nil {
+		return report.WrongField("source_address", "%q is not an IP address", o.Source)
+	}
+	if o.Proxy != "" {
+		switch u, err := url.Parse(o.Proxy); {
+		case err != nil || u.Hostname() == "":
+			return report.WrongField("proxy_url", "is not an address such as http://192.0.2.3:3128")
+		case u.Scheme != "http" && u.Scheme != "https" && u.Scheme != "socks5":
+			return report.WrongField("proxy_url", "begins with http://, https:// or socks5://")
+		case u.User != nil:
+			return report.WrongField("proxy_url", "holds a user or password: secrets are never in the configuration; use a proxy that knows this node by its address")
+		}
+	}
+	if (o.Cert == "") != (o.Key == "") {
+		return report.WrongField("cert_file", "and key_file go together")
+	}
+	return nil
+}
+
+// New returns a Client. Files are read now, to see that they can be; the client
+// certificate is read again at each connection.
+func New(o Options) (*Client, error) {
+	if err := o.Check(); err != nil {
+		return nil, err
+	}
+	t := &http.Transport{
+		MaxIdleConns: 1, MaxConnsPerHost: 2, IdleConnTimeout: 90 * time.Second,
+		DisableCompression: true, ForceAttemptHTTP2: true, MaxResponseHeaderBytes: maxAnswer,
+	}
+	var err error
+	if t.TLSClientConfig, err = o.tls(); err != nil {
+		return nil, err
+	}
+	d := &net.Dialer{}
+	if ip, err := netip.ParseAddr(o.Source); err == nil {
+		d.LocalAddr = net.TCPAddrFromAddrPort(netip.AddrPortFrom(ip, 0))
+	}
+	t.DialContext = d.DialContext
+	if u, err := url.Parse(o.Proxy); err == nil && o.Proxy != "" {
+		t.Proxy = http.ProxyURL(u)
+	}
+	stay := func(*http.Request, []*http.Request) error { return http.ErrUseLastResponse }
+	return &Client{http: &http.Client{Transport: t, CheckRedirect: stay}, agent: o.Agent}, nil
+}
+
+func (o Options) tls() (*tls.Config, error) {
+	c := &tls.Config{MinVersion: tls.VersionTLS12, ServerName: o.Name}
+	if o.CA != "" {
+		pem, err := os.ReadFile(o.CA)
+		if err != nil {
+			return nil, fmt.Errorf("ca_file: %w", err)
+		}
+		c.RootCAs = x509.NewCertPool()
+		if !c.RootCAs.AppendCertsFromPEM(pem) {
+			return nil, fmt.Errorf("ca_file %s holds no PEM certificate", o.CA)
+		}
+	}
+	if o.Cert == "" && o.Key == "" {
+		return c, nil
+	}
+	load := func(*tls.CertificateRequestInfo) (*tls.Certificate, error) {
+		certificate, err := os.ReadFile(o.Cert)
+		if err != nil {
+			return nil, err
+		}
+		key, err := o.Key.Content(maxKey)
+		if err != nil {
+			return nil, err
+		}
+		pair, err := tls.X509KeyPair(certificate, key)
+		return &pair, err
+	}
+	if _, err := load(nil); err != nil {
+		return nil, fmt.Errorf("cert_file and key_file: %w", err)
+	}
+	c.GetClientCertificate = load
+	return c, nil
+}
+
+// A Request is one question. Secrets are words that must not be shown, wherever
+// they stand in it: in the URL, a header, the body.
+type Request struct {
+	Method  string
+	URL     string
+	Header  http.Header
+	Body    []byte
+	Secrets []string
+	MaxBody int64 // how much of the answer is read, in bytes; 0: 64 KiB
+}
+
+// Do asks, and reads no more of the answer than the request allows. An answer that is not 2xx is
+// returned together with a *report.Failure of the kind its code calls for; no
+// answer at all is a transient one. No error shows more of the URL than scheme
+// and host, or any secret.
+func (c *Client) Do(ctx context.Context, q Request) (Response, error) {
+	req, err := http.NewRequestWithContext(ctx, q.Method, q.URL, bytes.NewReader(q.Body))
+	if err != nil {
+		return Response{}, &report.Failure{Kind: report.Misconfigured, Err: errors.New("not a URL that can be asked")}
+	}
+	for name, values := range q.Header {
+		req.Header[name] = values
+	}
+	if c.agent != "" && req.Header.Get("User-Agent") == "" {
+		req.Header.Set("User-Agent", c.agent)
+	}
+	resp, err := c.http.Do(req)
+	if err != nil {
+		return Response{}, q.failed(ctx, req, err)
+	}
+	defer func() { _ = resp.Body.Close() }()
+	body, err := io.ReadAll(io.LimitReader(resp.Body, cmp.Or(q.MaxBody, maxAnswer)))
+	a := Response{Code: resp.StatusCode, Header: resp.Header, Body: body, secrets: q.Secrets}
+	if err != nil {
+		return a, q.failed(ctx, req, err)
+	}
+	return a, a.failure(q.where(req))
+}
+
+// where is the asked, without what may be secret.
+func (q Request) where(req *http.Request) string {
+	return q.Method + " " + req.URL.Scheme + "://" + req.URL.Host
+}
+
+// failed is the Failure of a question that got no whole answer.
+func (q Request) failed(ctx context.Context, req *http.Request, err error) error {
+	if u, ok := errors.AsType[*url.Error](err); ok {
+		err = u.Err // what it adds is the URL
+	}
+	text := mask(err.Error(), q.Secrets)
+	if ctx.Err() != nil {
+		text = "no answer by the deadline"
+	}
+	return &report.Failure{Kind: report.Transient, Err: fmt.Errorf("%s: %s", q.where(req), text)}
+}

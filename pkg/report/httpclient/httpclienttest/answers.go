@@ -1,0 +1,72 @@
+package httpclienttest
+
+import (
+	"bytes"
+	"io"
+	"net/http"
+)
+
+// plain is an answer that needs no deadline to pass.
+func plain(h http.HandlerFunc) func(func()) http.HandlerFunc {
+	return func(func()) http.HandlerFunc { return h }
+}
+
+// hang answers with the given start of a body, if any, and then no further; the
+// client's deadline passes at that moment.
+func hang(start string) func(func()) http.HandlerFunc {
+	return func(giveUp func()) http.HandlerFunc {
+		return func(w http.ResponseWriter, r *http.Request) {
+			_, _ = io.Copy(io.Discard, r.Body) // only then does the server see that the client has gone
+			if start != "" {
+				_, _ = io.WriteString(w, start)
+				_ = http.NewResponseController(w).Flush()
+			}
+			giveUp()
+			<-r.Context().Done()
+		}
+	}
+}
+
+// raw answers with bytes that need not be HTTP, and ends the connection: by a
+// reset, or in good order.
+func raw(text string, reset bool) http.HandlerFunc {
+	return func(w http.ResponseWriter, r *http.Request) {
+		_, _ = io.Copy(io.Discard, r.Body)
+		c, _, err := http.NewResponseController(w).Hijack()
+		if err != nil {
+			return
+		}
+		_, _ = io.WriteString(c, text)
+		if l, ok := c.(interface{ SetLinger(int) error }); ok && reset {
+			_ = l.SetLinger(0)
+		}
+		_ = c.Close()
+	}
+}
+
+func body(text string) http.HandlerFunc {
+	return func(w http.ResponseWriter, _ *http.Request) { _, _ = io.WriteString(w, text) }
+}
+
+// forever answers until the client goes.
+func forever(w http.ResponseWriter, r *http.Request) {
+	chunk := bytes.Repeat([]byte("x"), 32<<10)
+	for r.Context().Err() == nil {
+		if _, err := w.Write(chunk); err != nil {
+			return
+		}
+	}
+}
+
+// refuse answers with the code, and says back all that it was told.
+func refuse(code int) http.HandlerFunc {
+	return func(w http.ResponseWriter, r *http.Request) {
+		told, _ := io.ReadAll(io.LimitReader(r.Body, 64<<10))
+		if code == http.StatusTooManyRequests || code == http.StatusServiceUnavailable {
+			w.Header().Set("Retry-After", "30")
+		}
+		w.WriteHeader(code)
+		_, _ = io.WriteString(w, r.URL.String()+" "+r.Header.Get("Authorization")+" ")
+		_, _ = w.Write(told)
+	}
+}

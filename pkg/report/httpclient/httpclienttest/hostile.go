@@ -1,0 +1,146 @@
+package httpclienttest
+
+import (
+	"context"
+	"encoding/pem"
+	"fmt"
+	"net/http"
+	"net/http/httptest"
+	"os"
+	"path/filepath"
+	"slices"
+	"strings"
+	"testing"
+
+	"github.com/nodewatch/nodewatch/pkg/report"
+	"github.com/nodewatch/nodewatch/pkg/report/httpclient"
+)
+
+// A Trial is one reporter, to be tried against hostile servers.
+type Trial struct {
+	// Secrets are the words that no error may show.
+	Secrets []string
+	// Believes says that the backend's answers have no body worth reading, so that
+	// a 200 with nonsense in it passes for a success.
+	Believes bool
+	// Send makes one delivery to the backend at the base URL, with a reporter made
+	// for it.
+	Send func(ctx context.Context, url string, client *httpclient.Client) error
+}
+
+// A server is one that a reporter must survive.
+type server struct {
+	name    string
+	lies    bool // its code says 200
+	kind    report.FailureKind
+	answer  func(giveUp func()) http.HandlerFunc
+	options func(t *testing.T, s *httptest.Server) httpclient.Options // of a TLS server; nil: no TLS
+	scheme  string                                                    // empty: its own
+}
+
+// Run tries the reporter against servers that hang, reset, answer garbage, answer
+// for ever, answer 10 MB, lead to another host, bear another name, refuse. Each
+// delivery must come back with a *report.Failure, of the kind transient where there
+// was no whole answer, that shows no secret; the other host must not be asked.
+// Deadlines pass as soon as the server hangs, so no time is spent waiting.
+func Run(t *testing.T, x Trial) {
+	t.Helper()
+	other := NewRecorder(nil)
+	for _, s := range servers(serve(t, other)) {
+		t.Run(s.name, func(t *testing.T) { s.try(t, x) })
+	}
+	if n := len(other.Requests()); n > 0 {
+		t.Errorf("the host that a redirect leads to was asked %d times", n)
+	}
+}
+
+func (s server) try(t *testing.T, x Trial) {
+	ctx, giveUp := context.WithCancel(t.Context())
+	defer giveUp()
+	h := &http.Server{Handler: s.answer(giveUp)}
+	srv := &httptest.Server{Listener: httptest.NewUnstartedServer(nil).Listener, Config: h}
+	o := httpclient.Options{}
+	if s.options == nil {
+		srv.Start()
+	} else {
+		srv.StartTLS()
+		o = s.options(t, srv)
+	}
+	defer srv.Close()
+	defer srv.CloseClientConnections()
+	client, err := httpclient.New(o)
+	if err != nil {
+		t.Fatal(err)
+	}
+	url := srv.URL
+	if s.scheme != "" {
+		url = s.scheme + url[strings.Index(url, ":"):]
+	}
+	s.judge(t, x, x.Send(ctx, url, client))
+}
+
+// judge looks at what came of a delivery.
+func (s server) judge(t *testing.T, x Trial, err error) {
+	t.Helper()
+	if err == nil {
+		if !s.lies || !x.Believes {
+			t.Error("the delivery passes for a success")
+		}
+		return
+	}
+	f := report.FailureOf(err)
+	if s.kind != "" && f.Kind != s.kind {
+		t.Errorf("the failure is %s, want %s: %v", f.Kind, s.kind, err)
+	}
+	i := slices.IndexFunc(x.Secrets, func(word string) bool { return word != "" && strings.Contains(err.Error(), word) })
+	if i >= 0 {
+		t.Errorf("the error shows secret number %d", i)
+	}
+	if len(err.Error()) > 4<<10 {
+		t.Errorf("the error is %d bytes long", len(err.Error()))
+	}
+}
+
+// servers are all of them; other is the host that redirects lead to.
+func servers(other string) []server {
+	list := []server{
+		{name: "hangs", kind: report.Transient, answer: hang("")},
+		{name: "hangs in the answer", kind: report.Transient, answer: hang("{")},
+		{name: "resets", kind: report.Transient, answer: plain(raw("", true))},
+		{name: "resets in the answer", kind: report.Transient, answer: plain(raw("HTTP/1.1 200 OK\r\nContent-Length: 1000\r\n\r\n{", true))},
+		{name: "ends in the answer", kind: report.Transient, answer: plain(raw("HTTP/1.1 200 OK\r\nContent-Length: 1000\r\n\r\n{", false))},
+		{name: "speaks no HTTP", kind: report.Transient, answer: plain(raw("220 mail ready\r\n", false))},
+		{name: "endless header", kind: report.Transient, answer: plain(raw("HTTP/1.1 200 OK\r\nX-Long: "+strings.Repeat("x", 1<<20), false))},
+		{name: "answers nothing", lies: true, answer: plain(body(""))},
+		{name: "answers garbage", lies: true, answer: plain(body("\x00\xff{]<html>"))},
+		{name: "answers a login page", lies: true, answer: plain(body("<!DOCTYPE html><title>Log in</title>"))},
+		{name: "answers another JSON", lies: true, answer: plain(body(`[{"ok":null}]`))},
+		{name: "answers 10 MB", lies: true, answer: plain(body(strings.Repeat("0123456789", 1<<20)))},
+		{name: "answers for ever", lies: true, answer: plain(forever)},
+		{name: "leads to another host", kind: report.Misconfigured, answer: plain(func(w http.ResponseWriter, r *http.Request) {
+			http.Redirect(w, r, other+r.URL.Path, http.StatusTemporaryRedirect)
+		})},
+		{name: "bears another name", kind: report.Transient, answer: plain(body("{}")), options: func(t *testing.T, s *httptest.Server) httpclient.Options {
+			return httpclient.Options{CA: authority(t, s), Name: "hub.example.org"}
+		}},
+		{name: "is not trusted", kind: report.Transient, answer: plain(body("{}")), options: func(*testing.T, *httptest.Server) httpclient.Options {
+			return httpclient.Options{}
+		}},
+		{name: "speaks no TLS", kind: report.Transient, answer: plain(body("{}")), scheme: "https"},
+	}
+	for _, code := range []int{301, 400, 401, 403, 404, 405, 409, 413, 415, 422, 429, 500, 502, 503} {
+		list = append(list, server{name: fmt.Sprintf("refuses with %d", code), answer: plain(refuse(code))})
+	}
+	return list
+}
+
+// authority writes a TLS server's certificate to a file.
+func authority(t *testing.T, s *httptest.Server) (path string) {
+	t.Helper()
+	path = filepath.Join(t.TempDir(), "ca.pem")
+	text := pem.EncodeToMemory(&pem.Block{Type: "CERTIFICATE", Bytes: s.Certificate().Raw})
+	if err := os.WriteFile(path, text, 0o600); err != nil {
+		t.Fatal(err)
+	}
+	return path
+}

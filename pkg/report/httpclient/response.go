@@ -1,0 +1,92 @@
+package httpclient
+
+import (
+	"fmt"
+	"net/http"
+	"strconv"
+	"strings"
+	"time"
+	"unicode"
+
+	"github.com/nodewatch/nodewatch/pkg/report"
+)
+
+// An Response is what came back: of the body at most as much as was asked for.
+type Response struct {
+	Code   int
+	Header http.Header
+	Body   []byte
+
+	secrets []string
+}
+
+// mostAfter is the longest wish to be left alone that is honoured.
+const mostAfter = time.Hour
+
+// shownOf is how much of an answer is shown, in characters.
+const shownOf = 200
+
+// Line is the answer in one line that can be shown: the code and the start of the
+// body, without control characters and secrets.
+func (a Response) Line() string {
+	text := strings.Map(func(r rune) rune {
+		if unicode.IsSpace(r) {
+			return ' '
+		}
+		if !unicode.IsPrint(r) {
+			return -1
+		}
+		return r
+	}, strings.ToValidUTF8(mask(string(a.Body), a.secrets), "?"))
+	text = strings.Join(strings.Fields(text), " ")
+	if runes := []rune(text); len(runes) > shownOf {
+		text = string(runes[:shownOf]) + "..."
+	}
+	return strings.TrimSpace(fmt.Sprintf("%d %s %s", a.Code, http.StatusText(a.Code), text))
+}
+
+// failure is the Failure that the answer's code calls for; nil for 2xx.
+func (a Response) failure(where string) error {
+	if a.Code >= 200 && a.Code < 300 {
+		return nil
+	}
+	f := &report.Failure{Kind: report.Misconfigured, Err: fmt.Errorf("%s: %s", where, a.Line())}
+	switch {
+	case a.Code == http.StatusTooManyRequests, a.Code == 420:
+		f.Kind, f.After = report.Throttled, a.after()
+	case a.Code == http.StatusServiceUnavailable && a.Header.Get("Retry-After") != "":
+		f.Kind, f.After = report.Throttled, a.after()
+	case a.Code >= 500, a.Code == http.StatusRequestTimeout:
+		f.Kind = report.Transient
+	case a.Code == http.StatusConflict:
+		f.Kind = report.Stale
+	case a.Code >= 300 && a.Code < 400:
+		f.Err = fmt.Errorf("%s: %d %s: redirects are not followed; configure the address it leads to", where, a.Code, http.StatusText(a.Code))
+	}
+	return f
+}
+
+// after is how long the backend wishes to be left alone (RFC 9110, 10.2.3): at
+// most an hour; 0 if it does not say. A time is taken by the backend's own clock.
+func (a Response) after() time.Duration {
+	value := strings.TrimSpace(a.Header.Get("Retry-After"))
+	var d time.Duration
+	if n, err := strconv.ParseFloat(value, 64); err == nil && n > 0 {
+		d = time.Duration(min(n, mostAfter.Seconds()) * float64(time.Second))
+	} else if at, err := http.ParseTime(value); err == nil {
+		if now, err := http.ParseTime(a.Header.Get("Date")); err == nil {
+			d = at.Sub(now)
+		}
+	}
+	return min(max(d, 0), mostAfter)
+}
+
+// mask hides the secrets in a text.
+func mask(text string, secrets []string) string {
+	for _, s := range secrets {
+		if s != "" {
+			text = strings.ReplaceAll(text, s, "(hidden)")
+		}
+	}
+	return text
+}

@@ -1,0 +1,143 @@
+package httpclient
+
+import (
+	"errors"
+	"fmt"
+	"io"
+	"io/fs"
+	"os"
+	"path/filepath"
+	"strings"
+
+	"golang.org/x/sys/unix"
+)
+
+// maxSecret is the size of the largest file that is taken for a secret of one line,
+// in bytes.
+const maxSecret = 16 << 10
+
+// A SecretFile names a file that holds a secret: a token, a key, a URL with one
+// in it. A relative path is looked for where systemd puts credentials
+// (systemd.exec(5), LoadCredential=). The secret itself never stands in the
+// configuration, and is read anew for each use, so that it can be changed while
+// nodewatch runs. It may be a symbolic link, as managed secrets are; a file that
+// others can write is refused.
+type SecretFile string
+
+// Read returns a secret of one line, without white space around it. An empty name is
+// an empty secret. No error shows the content.
+func (f SecretFile) Read() (string, error) {
+	if f == "" {
+		return "", nil
+	}
+	raw, err := f.Content(maxSecret)
+	if err != nil {
+		return "", err
+	}
+	secret := strings.TrimSpace(string(raw))
+	if secret == "" {
+		return "", fmt.Errorf("secret %s is empty", f)
+	}
+	if strings.ContainsAny(secret, "\r\n\x00") {
+		return "", fmt.Errorf("secret %s holds more than one line", f)
+	}
+	return secret, nil
+}
+
+// Content returns what the file holds, such as a private key. A file of more than
+// most bytes is an error, and no error shows the content.
+func (f SecretFile) Content(most int64) ([]byte, error) {
+	file, err := f.open()
+	if err != nil {
+		return nil, err
+	}
+	defer func() { _ = file.Close() }()
+	raw, err := io.ReadAll(io.LimitReader(file, most+1))
+	switch {
+	case err != nil:
+		return nil, fmt.Errorf("secret: %w", err)
+	case int64(len(raw)) > most:
+		return nil, fmt.Errorf("secret %s is larger than %d KiB", f, most>>10)
+	}
+	return raw, nil
+}
+
+// Check returns why the file must not be used, for one that another program reads.
+func (f SecretFile) Check() error {
+	if f == "" {
+		return fmt.Errorf("secret: %w", fs.ErrNotExist)
+	}
+	path, err := f.path()
+	if err != nil {
+		return err
+	}
+	info, err := os.Stat(path)
+	if err != nil {
+		return fmt.Errorf("secret: %w", err)
+	}
+	return refuse(path, info)
+}
+
+// open opens the file unless it is to be refused.
+func (f SecretFile) open() (*os.File, error) {
+	path, err := f.path()
+	if err != nil {
+		return nil, err
+	}
+	file, err := os.OpenFile(path, os.O_RDONLY|unix.O_NONBLOCK, 0) // a named pipe must not hold the reader up
+	if err != nil {
+		return nil, fmt.Errorf("secret: %w", err)
+	}
+	info, err := file.Stat()
+	if err == nil {
+		err = refuse(path, info)
+	}
+	if err != nil {
+		return nil, errors.Join(err, file.Close())
+	}
+	return file, nil
+}
+
+// refuse says what a file with a secret must not be.
+func refuse(path string, info os.FileInfo) error {
+	switch {
+	case !info.Mode().IsRegular():
+		return fmt.Errorf("secret %s is no regular file", path)
+	case info.Mode().Perm()&0o022 != 0:
+		return fmt.Errorf("secret %s can be written by others (mode %04o): chmod go-w %s", path, info.Mode().Perm(), path)
+	}
+	return nil
+}
+
+// path is where the secret is.
+func (f SecretFile) path() (string, error) {
+	path := string(f)
+	if filepath.IsAbs(path) {
+		return path, nil
+	}
+	dir := os.Getenv("CREDENTIALS_DIRECTORY")
+	if dir == "" {
+		return "", fmt.Errorf("secret %s: a relative path is a systemd credential, and systemd has passed none", path)
+	}
+	return filepath.Join(dir, path), nil
+}
+
+// Warning returns what is unsafe about the file: that it is not used, or is used
+// though everybody can read it. It is empty if nothing is, or if it cannot be seen.
+func (f SecretFile) Warning() string {
+	path, err := f.path()
+	if f == "" || err != nil {
+		return ""
+	}
+	info, err := os.Stat(path)
+	if err != nil {
+		return ""
+	}
+	if err := refuse(path, info); err != nil {
+		return err.Error()
+	}
+	if info.Mode().Perm()&0o004 == 0 {
+		return ""
+	}
+	return fmt.Sprintf("secret %s can be read by everybody (mode %04o): chmod o-r %s", path, info.Mode().Perm(), path)
+}

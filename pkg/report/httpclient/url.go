@@ -1,0 +1,30 @@
+package httpclient
+
+import (
+	"net/url"
+
+	"github.com/nodewatch/nodewatch/pkg/report"
+)
+
+// CheckURL says what is wrong with the address of a backend that stands in the
+// configuration under the given name; nil if it can be asked. A user or a query
+// may be a secret, so neither is taken.
+func CheckURL(field, address string) error {
+	if address == "" {
+		return report.WrongField(field, "is missing: an address such as https://192.0.2.10")
+	}
+	u, err := url.Parse(address)
+	switch {
+	case err != nil:
+		return report.WrongField(field, "is not an address")
+	case u.Scheme != "http" && u.Scheme != "https":
+		return report.WrongField(field, "begins with http:// or https://")
+	case u.Hostname() == "":
+		return report.WrongField(field, "names no host")
+	case u.User != nil:
+		return report.WrongField(field, "holds a user or password: secrets stand in files")
+	case u.RawQuery != "" || u.ForceQuery || u.Fragment != "":
+		return report.WrongField(field, "ends with its path: without ? and #")
+	}
+	return nil
+}
