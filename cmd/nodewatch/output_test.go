@@ -37,7 +37,7 @@ func TestACommandWhoseOutputIsLostFails(t *testing.T) {
 		{"replay", incident}, {"replay", incident, "-o", "json"},
 		{"rules"}, {"rules", "kmsg-lost"}, {"sources"}, {"check-config", file}, {"completion", "bash"}, {"version"},
 		{"maintenance", "start", "--for", "2h", "--reason", "x", "--config.file", file},
-		{"maintenance", "stop", "--config.file", file}, {"wishes", "--config.file", file},
+		{"maintenance", "stop", "--config.file", file}, {"silences", "--config.file", file},
 		{"ack", "nic-saturated", "--until", "1h", "--reason", "x", "--config.file", file},
 		{"report", "test", "--config.file", file},
 	}
