@@ -14,6 +14,7 @@ import (
 	"github.com/nodewatch/nodewatch/internal/status/fleet"
 	"github.com/nodewatch/nodewatch/internal/status/intake"
 	"github.com/nodewatch/nodewatch/internal/status/page"
+	"github.com/nodewatch/nodewatch/internal/status/presence"
 	"github.com/nodewatch/nodewatch/internal/status/store"
 	"github.com/nodewatch/nodewatch/internal/status/uptime"
 )
@@ -30,6 +31,7 @@ type hub struct {
 	admin  *admin.Renderer
 
 	shown    atomic.Pointer[document] // the public page; never nil once the hub serves
+	phases   atomic.Pointer[phases]   // how many nodes are in each; nil until they are counted
 	failures atomic.Uint64            // of periodic work
 	broken   atomic.Bool              // the configuration file has mistakes
 }
@@ -185,9 +187,17 @@ func (h *hub) ready(w http.ResponseWriter, _ *http.Request) {
 // fleet serves the table of all nodes.
 func (h *hub) fleet(w http.ResponseWriter, q *http.Request) {
 	secure(w)
-	var nodes []fleet.Node
+	now := time.Now()
+	var (
+		nodes []fleet.Node
+		gaps  []presence.Gap
+	)
 	err := h.store.View(q.Context(), func(tx *store.Tx) error {
 		list, err := tx.Nodes(q.Context())
+		if err != nil {
+			return err
+		}
+		gaps, err = gapsSince(q.Context(), tx, now.Add(-keep))
 		for _, n := range list {
 			nodes = append(nodes, fleet.Node{Body: n.Body, Arrived: n.Arrived, Interval: n.Interval, TTL: n.TTL, Final: n.Final})
 		}
@@ -198,8 +208,7 @@ func (h *hub) fleet(w http.ResponseWriter, q *http.Request) {
 		plain(w, http.StatusServiceUnavailable, "the database is not available")
 		return
 	}
-	now := time.Now()
-	body, err := h.admin.Fleet(fleet.Table(nodes, now), now)
+	body, err := h.admin.Fleet(fleet.Table(nodes, listening(gaps), now), now)
 	if err != nil {
 		h.log.Error("The fleet cannot be shown", "err", err)
 		plain(w, http.StatusInternalServerError, "the page cannot be made")

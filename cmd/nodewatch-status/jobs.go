@@ -45,6 +45,8 @@ func (h *hub) jobs() []job {
 				return expire(ctx, tx, now)
 			})
 		}},
+		{"find silent nodes", beatEvery, func(ctx context.Context, _ time.Time) error { return h.findSilent(ctx, id) }},
+		{"count the nodes", beatEvery, h.countNodes},
 		{"shorten the write-ahead log", checkpointEvery, func(ctx context.Context, _ time.Time) error { return h.store.Checkpoint(ctx) }},
 		{"delete what is too old", pruneEvery, func(ctx context.Context, now time.Time) error {
 			for ctx.Err() == nil {

@@ -3,6 +3,7 @@ package main
 import (
 	"net/http"
 	"strconv"
+	"strings"
 	"time"
 
 	"github.com/prometheus/client_golang/prometheus"
@@ -50,6 +51,11 @@ func (c collector) Collect(ch chan<- prometheus.Metric) {
 	counter("unknown_fields_total", "Fields of reports that this version does not know and ignores.", n.Unknown)
 	for code, count := range n.Refused {
 		send(prometheus.CounterValue, "refused_requests_total", "Requests to the intake that were refused, by HTTP status.", float64(count), "code", strconv.Itoa(code))
+	}
+	if nodes := c.hub.phases.Load(); nodes != nil {
+		for phase, count := range *nodes {
+			send(prometheus.GaugeValue, "nodes", "Nodes by how they report: reporting, late, no_report, waiting (no hub was running), stopped.", float64(count), "presence", strings.ReplaceAll(string(phase), " ", "_"))
+		}
 	}
 	gauge("waiting_reports", "Reports that wait for the database now.", float64(n.Waiting))
 	counter("database_failures_total", "Requests and periodic work that failed because the database was not available.", n.Failures+c.hub.failures.Load())

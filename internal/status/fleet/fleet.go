@@ -7,6 +7,7 @@ import (
 	"strings"
 	"time"
 
+	"github.com/nodewatch/nodewatch/internal/status/presence"
 	"github.com/nodewatch/nodewatch/pkg/report"
 	"github.com/nodewatch/nodewatch/pkg/report/native"
 )
@@ -31,23 +32,18 @@ type Row struct {
 	Findings []report.Finding
 	Arrived  time.Time
 	Age      time.Duration
-	Presence string // reporting, late, no report, stopped
+	Presence presence.Phase
 }
 
-// Table is the fleet at a time, the worst nodes first.
-func Table(nodes []Node, now time.Time) []Row {
+// Table is the fleet at a time, the worst nodes first. listening is the end of the
+// hubs' latest gap; zero: there was none.
+func Table(nodes []Node, listening, now time.Time) []Row {
 	rows := make([]Row, 0, len(nodes))
 	for _, n := range nodes {
 		r := Row{Key: n.Body.Node.ID, Site: n.Body.Node.Site, Version: n.Body.Agent.Version, Status: n.Body.Status, Findings: n.Body.Findings, Arrived: n.Arrived, Age: max(now.Sub(n.Arrived), 0)}
-		switch {
-		case n.Final != "":
-			r.Presence = "stopped"
-		case r.Age > n.TTL:
-			r.Presence, r.Status = "no report", report.Unknown
-		case r.Age > n.Interval+n.Interval/2:
-			r.Presence = "late"
-		default:
-			r.Presence = "reporting"
+		r.Presence = presence.Node{Arrived: n.Arrived, Interval: n.Interval, TTL: n.TTL, Stopped: n.Final != ""}.Phase(listening, now)
+		if r.Age > n.TTL {
+			r.Status = report.Unknown
 		}
 		for _, f := range n.Body.Findings {
 			if f.Severity.Rank() > r.Worst.Rank() {

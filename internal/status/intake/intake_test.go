@@ -358,7 +358,7 @@ func TestStatesBeginWhenTheyDid(t *testing.T) {
 		"the first":           {[]func(string){first}, []string{"12:00:00 operational"}},
 		"the same again":      {[]func(string){first, at(2, 30*s, 0, -time.Hour, report.Operational)}, []string{"12:00:00 operational"}},
 		"as the node says":    {[]func(string){first, at(2, 30*s, 0, 12*s, report.MajorOutage)}, []string{"12:00:00 operational", "12:00:12 major_outage r"}},
-		"held back":           {[]func(string){first, at(2, 10*m, 0, 20*m, report.Operational), at(3, 11*m, 0, 9*m, report.MajorOutage)}, []string{"12:00:00 operational", "12:09:00 major_outage r"}},
+		"held back":           {[]func(string){first, at(2, m, 0, 20*m, report.Operational), at(3, 90*s, 0, 50*s, report.MajorOutage)}, []string{"12:00:00 operational", "12:00:50 major_outage r"}},
 		"in the future":       {[]func(string){first, at(2, 30*s, 0, time.Hour, report.MajorOutage)}, []string{"12:00:00 operational", "12:00:30 major_outage r"}},
 		"a clock that is off": {[]func(string){first, at(2, 30*s, time.Hour, time.Hour+20*s, report.MajorOutage)}, []string{"12:00:00 operational", "12:00:20 major_outage r"}},
 		"off and long ago":    {[]func(string){first, at(2, 30*s, -time.Hour, -24*time.Hour, report.MajorOutage)}, []string{"12:00:00 major_outage r"}},

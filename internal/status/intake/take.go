@@ -8,6 +8,7 @@ import (
 
 	"github.com/nodewatch/nodewatch/internal/status/presence"
 	"github.com/nodewatch/nodewatch/internal/status/store"
+	"github.com/nodewatch/nodewatch/internal/status/uptime"
 	"github.com/nodewatch/nodewatch/pkg/report/native"
 	"github.com/nodewatch/nodewatch/pkg/report/native/receiver"
 )
@@ -144,13 +145,17 @@ func (i *Intake) take(ctx context.Context, tx *store.Tx, b native.Body, now time
 	if err := i.transitions(ctx, tx, id, b, now); err != nil {
 		return outcome{}, err
 	}
-	if known && is.Digest == was.Digest && was.Silent.IsZero() {
+	before := presence.Before{Node: presence.Node{Arrived: was.Arrived, Interval: was.Interval, TTL: was.TTL, Stopped: was.Final != "", Recorded: was.Silence}}
+	news := !known || is.Digest != was.Digest
+	if !news && !presence.CatchesUp(before.Node, b, now) {
 		return outcome{answer: answer}, nil // it says nothing new
 	}
-	if _, err := tx.SaveBody(ctx, b, now); err != nil {
-		return outcome{}, err
+	if news {
+		if _, err := tx.SaveBody(ctx, b, now); err != nil {
+			return outcome{}, err
+		}
 	}
-	return outcome{answer: answer}, i.record(ctx, tx, was, b, now)
+	return outcome{answer: answer}, i.record(ctx, tx, id, before, b, now)
 }
 
 // last is what the next report is compared with.
@@ -159,16 +164,25 @@ func last(p store.Presence) receiver.Last {
 }
 
 // record keeps what a report means for the states of the node's components.
-func (i *Intake) record(ctx context.Context, tx *store.Tx, was store.Presence, b native.Body, now time.Time) error {
+func (i *Intake) record(ctx context.Context, tx *store.Tx, node int64, before presence.Before, b native.Body, now time.Time) error {
 	states, err := tx.States(ctx, store.OfNode, b.Node.ID)
 	if err != nil {
 		return err
+	}
+	before.Lines = map[string]uptime.Timeline{}
+	for name, latest := range states {
+		before.Lines[name] = uptime.Timeline{latest}
+	}
+	if presence.CatchesUp(before.Node, b, now) {
+		if err := i.lookBack(ctx, tx, node, &before, b, now); err != nil {
+			return err
+		}
 	}
 	details := map[string]string{}
 	for _, c := range b.Components {
 		details[c.ID] = c.Detail
 	}
-	for _, r := range presence.Rewrites(presence.Before{Arrived: was.Arrived, States: states}, b, now) {
+	for _, r := range presence.Rewrites(before, b, now) {
 		id, err := tx.Signal(ctx, store.Key{Kind: store.OfNode, Owner: b.Node.ID, Name: r.Component}, store.Signal{Summary: details[r.Component]})
 		if err != nil {
 			return err
@@ -178,6 +192,37 @@ func (i *Intake) record(ctx context.Context, tx *store.Tx, was store.Presence, b
 		}
 	}
 	return nil
+}
+
+// A silence is corrected where it began at most so long ago, by so many transitions.
+const (
+	correctedFor   = 7 * 24 * time.Hour
+	maxTransitions = 5000
+)
+
+// lookBack reads what a report may correct.
+func (i *Intake) lookBack(ctx context.Context, tx *store.Tx, node int64, before *presence.Before, b native.Body, now time.Time) (err error) {
+	from := now.Add(-correctedFor)
+	var keys []store.Key
+	for name := range before.Lines {
+		keys = append(keys, store.Key{Kind: store.OfNode, Owner: b.Node.ID, Name: name})
+	}
+	lines, err := tx.Timelines(ctx, keys, from)
+	if err != nil {
+		return err
+	}
+	for k, line := range lines {
+		before.Lines[k.Name] = line
+	}
+	gaps, err := tx.Gaps(ctx, before.Node.Arrived)
+	if err != nil {
+		return err
+	}
+	for _, g := range gaps {
+		before.Gaps = append(before.Gaps, presence.Gap(g))
+	}
+	before.Transitions, err = tx.Transitions(ctx, node, from, maxTransitions)
+	return err
 }
 
 func (i *Intake) transitions(ctx context.Context, tx *store.Tx, node int64, b native.Body, now time.Time) error {

@@ -7,6 +7,7 @@ import (
 	"time"
 
 	"github.com/nodewatch/nodewatch/internal/status/config"
+	"github.com/nodewatch/nodewatch/internal/status/presence"
 	"github.com/nodewatch/nodewatch/internal/status/uptime"
 	"github.com/nodewatch/nodewatch/pkg/report"
 )
@@ -42,6 +43,7 @@ type Component struct {
 	Description string
 	Status      report.Impact
 	Since       time.Time // of Status; zero: there is no record
+	Note        string    // why Status is unknown, and since when; empty: it is known, or there is no record
 	Uptime      string    // such as 99.998 %; empty: nothing counts
 	Days        []Day     // oldest first
 }
@@ -64,7 +66,7 @@ func Build(c config.Config, lines map[string]uptime.Timeline, now time.Time) Sna
 		var below []uptime.Timeline
 		for _, k := range g.Components {
 			line := lines[k.ID]
-			y := component(k, line, list, now, weights)
+			y := component(k, line, list, now, c.Page.Zone, weights)
 			x.Components = append(x.Components, y)
 			x.Status = report.Worse(x.Status, y.Status)
 			if len(line) > 0 {
@@ -81,10 +83,13 @@ func Build(c config.Config, lines map[string]uptime.Timeline, now time.Time) Sna
 	return s
 }
 
-func component(k config.Component, line uptime.Timeline, list []uptime.Day, now time.Time, w uptime.Weights) Component {
+func component(k config.Component, line uptime.Timeline, list []uptime.Day, now time.Time, zone *time.Location, w uptime.Weights) Component {
 	x := Component{ID: k.ID, Name: k.Name, Description: k.Description, Status: report.Unknown}
 	if c, known := line.At(now); known {
 		x.Status, x.Since = c.State, c.At
+		if c.State == report.Unknown {
+			x.Note = note(c.Reason, c.At.In(zone))
+		}
 	}
 	from := list[0].From
 	if k.Start.After(from) {
@@ -105,6 +110,22 @@ func component(k config.Component, line uptime.Timeline, list []uptime.Day, now 
 	return x
 }
 
+// note says why a state is unknown, as customers read it.
+func note(reason string, since time.Time) string {
+	at := since.Format("2006-01-02 15:04 MST")
+	switch reason {
+	case presence.NoReport:
+		return "No report since " + at
+	case presence.SiteNoReport:
+		return "No report from this whole site since " + at
+	case presence.HubGap:
+		return "Not monitored since " + at
+	case presence.Stopped:
+		return "Monitoring was stopped at " + at
+	}
+	return "No data since " + at
+}
+
 func day(d uptime.Day, list []uptime.Interval) Day {
 	x := Day{Date: d.From.Format(time.DateOnly), Status: report.Unknown}
 	if len(list) == 0 {
@@ -115,6 +136,9 @@ func day(d uptime.Day, list []uptime.Interval) Day {
 		x.Status = report.Worse(x.Status, i.State)
 	}
 	x.Text = x.Date + ": " + words(x.Status)
+	if d := uptime.Sum(list)[report.Unknown]; d >= time.Second {
+		x.Text += ", no data for " + d.Truncate(time.Second).String()
+	}
 	return x
 }
 

@@ -4,6 +4,7 @@
 package presence
 
 import (
+	"slices"
 	"time"
 
 	"github.com/nodewatch/nodewatch/internal/status/uptime"
@@ -20,8 +21,10 @@ const longestHold = 10 * time.Minute
 
 // A Before is what is known of a node when its next report arrives.
 type Before struct {
-	Arrived time.Time                // of the previous report, by the hub's clock; zero: it is the first
-	States  map[string]uptime.Change // of its components, as recorded last
+	Node        Node                       // as of its previous report; zero: this is the first
+	Lines       map[string]uptime.Timeline // the records of its components: at least the latest change; for CatchesUp as far back as silence may reach
+	Gaps        []Gap                      // of the hubs since the previous report; only for CatchesUp
+	Transitions []native.Transition        // all that the node has sent, also in this report, since Lines begin; only for CatchesUp
 }
 
 // A Rewrite replaces the record of one component from a time on.
@@ -31,59 +34,145 @@ type Rewrite struct {
 	Changes   uptime.Timeline // all at or after From; empty: the state before From goes on
 }
 
+// CatchesUp reports whether a report may correct what was recorded in silence: it ends
+// one, or it brings what was not sent before.
+func CatchesUp(n Node, b native.Body, arrived time.Time) bool {
+	return n.returns(arrived) || len(b.Transitions) > 0 && b.Waiting == 0
+}
+
+// returns reports whether a report that arrives now ends a silence.
+func (n Node) returns(arrived time.Time) bool {
+	return !n.Arrived.IsZero() && (n.Recorded != "" || arrived.Sub(n.Arrived) > n.TTL)
+}
+
 // Skew is how far the node's clock is ahead of the hub's, transport included.
 func Skew(b native.Body, arrived time.Time) time.Duration { return b.SentAt.Sub(arrived) }
 
 // Rewrites are the changes of the record that a report means.
 func Rewrites(before Before, b native.Body, arrived time.Time) []Rewrite {
+	arrived = arrived.Truncate(resolution)
+	catchesUp := CatchesUp(before.Node, b, arrived)
 	var list []Rewrite
-	for _, c := range b.Components {
-		was, known := before.States[c.ID]
-		if known && was.State == c.Status && was.Reason == c.Reason {
-			continue
+	for _, id := range components(before, b) {
+		was := before.Lines[id]
+		now := was
+		if len(was) > 0 && before.Node.Recorded == "" && before.Node.returns(arrived) {
+			now = now.Replace(before.Node.Arrived.Add(resolution), before.Node.Record(before.Gaps, arrived))
 		}
-		at := arrived
-		if known {
-			at = corrected(c.Since, Skew(b, arrived), before.Arrived, arrived)
+		now = observed(now, before.Node.Arrived, b, id, arrived)
+		if catchesUp && b.Waiting == 0 {
+			now = backfilled(now, id, before.Transitions, b, arrived)
 		}
-		if known && at.Before(was.At) && was.State == c.Status {
-			at = was.At // only the reason is another
-		}
-		list = append(list, Rewrite{Component: c.ID, From: at, Changes: uptime.Timeline{{At: at, State: c.Status, Reason: c.Reason}}})
-	}
-	for id, was := range before.States { // what is no longer reported is no longer known
-		if was.State != report.Unknown && !reported(b, id) {
-			list = append(list, Rewrite{Component: id, From: arrived, Changes: uptime.Timeline{{At: arrived, State: report.Unknown, Reason: NotReported}}})
+		if from, differs := was.Differs(now); differs {
+			list = append(list, Rewrite{Component: id, From: from, Changes: now.From(from)})
 		}
 	}
 	return list
 }
 
+// components are those that are recorded or reported, in a fixed order.
+func components(before Before, b native.Body) (ids []string) {
+	for id := range before.Lines {
+		ids = append(ids, id)
+	}
+	for _, c := range b.Components {
+		ids = append(ids, c.ID)
+	}
+	slices.Sort(ids)
+	return slices.Compact(ids)
+}
+
 // NotReported is the reason of a component that its node no longer lists.
 const NotReported = "not_reported"
 
-func reported(b native.Body, id string) bool {
-	for _, c := range b.Components {
-		if c.ID == id {
-			return true
+// observed is the record of a component with what the report says of its state now.
+// previous is when the previous report arrived.
+func observed(line uptime.Timeline, previous time.Time, b native.Body, id string, arrived time.Time) uptime.Timeline {
+	i := slices.IndexFunc(b.Components, func(c native.Component) bool { return c.ID == id })
+	if i < 0 {
+		last := line[len(line)-1]
+		shutdown := b.Final != nil && len(b.Components) == 0 // keeps the last state
+		if shutdown || last.State == report.Unknown && !silent(last) {
+			return line
 		}
+		return line.Replace(arrived, uptime.Timeline{{At: arrived, State: report.Unknown, Reason: NotReported}})
 	}
-	return b.Final != nil && len(b.Components) == 0 // a shutdown keeps the last state
+	c := b.Components[i]
+	if len(line) == 0 {
+		return uptime.Timeline{{At: arrived, State: c.Status, Reason: c.Reason}}
+	}
+	last := line[len(line)-1]
+	if last.State == c.Status && last.Reason == c.Reason {
+		return line
+	}
+	at := corrected(c.Since, Skew(b, arrived), previous, arrived)
+	if !silent(last) {
+		if at.Before(last.At) && last.State == c.Status {
+			at = last.At // only the reason is another
+		}
+		return line.Replace(at, uptime.Timeline{{At: at, State: c.Status, Reason: c.Reason}})
+	}
+	begin, known := silence(line)
+	started := started(b, arrived)
+	switch {
+	case started.After(begin): // nobody watched before
+		at = later(at, started)
+	case at.Before(begin) && known.State == c.Status:
+		at = begin
+	}
+	if !at.Before(arrived) {
+		return line.Replace(arrived, uptime.Timeline{{At: arrived, State: c.Status, Reason: c.Reason}})
+	}
+	return line.Replace(at, uptime.Timeline{{At: at, State: c.Status, Reason: c.Reason, Backfilled: true}, {At: arrived, State: c.Status, Reason: c.Reason}})
+}
+
+// silent reports whether a state is unknown because nothing was heard.
+func silent(c uptime.Change) bool {
+	return c.State == report.Unknown && (c.Reason == NoReport || c.Reason == SiteNoReport || c.Reason == HubGap || c.Reason == Stopped)
+}
+
+// silence is when the silence began in which the record ends, and what was known before.
+func silence(line uptime.Timeline) (begin time.Time, known uptime.Change) {
+	for i := len(line) - 1; i >= 0; i-- {
+		if !silent(line[i]) {
+			return begin, line[i]
+		}
+		begin = line[i].At
+	}
+	return begin, uptime.Change{}
+}
+
+// started is when the agent started, by the hub's clock.
+func started(b native.Body, now time.Time) time.Time {
+	return hubTime(b.Agent.Started, Skew(b, now))
+}
+
+// hubTime is a time of the node's clock by the hub's.
+func hubTime(at time.Time, skew time.Duration) time.Time {
+	if skew.Abs() > trustedSkew {
+		at = at.Add(-skew)
+	}
+	return at.Truncate(resolution)
 }
 
 // corrected is a time of the node's clock by the hub's, between the previous report
 // and now. Where the clocks agree, a state may have begun before the previous
 // report, as rules hold findings back until they are sure.
 func corrected(at time.Time, skew time.Duration, previous, now time.Time) time.Time {
-	earliest := previous.Add(-longestHold)
-	if skew.Abs() > trustedSkew {
-		at, earliest = at.Add(-skew), previous
+	earliest := previous
+	if skew.Abs() <= trustedSkew {
+		earliest = previous.Add(-longestHold)
 	}
-	switch {
-	case at.Before(earliest):
-		return earliest
-	case at.After(now):
+	at = later(hubTime(at, skew), earliest)
+	if at.After(now) {
 		return now
 	}
 	return at
+}
+
+func later(a, b time.Time) time.Time {
+	if b.After(a) {
+		return b
+	}
+	return a
 }

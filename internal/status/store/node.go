@@ -26,6 +26,7 @@ type Presence struct {
 	Digest   string          // of what the report said
 	Answered []native.Answer // of this boot, the latest ones, oldest first
 	Silent   time.Time       // since when it is recorded as silent; zero: it is not
+	Silence  string          // why it is recorded as silent; empty: it is not
 }
 
 // A Node is a node that has reported.
@@ -61,11 +62,11 @@ func (t *Tx) SavePresence(ctx context.Context, id int64, p Presence) error {
 		return fmt.Errorf("store: %w", err)
 	}
 	final := sql.NullString{String: p.Final, Valid: p.Final != ""}
-	_, err = t.exec(ctx, `INSERT INTO presence (node_id, boot, started, seq, sent, arrived, interval_s, ttl_s, final, digest, answered, silent)
-		VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11, $12)
+	_, err = t.exec(ctx, `INSERT INTO presence (node_id, boot, started, seq, sent, arrived, interval_s, ttl_s, final, digest, answered, silent, silence)
+		VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11, $12, $13)
 		ON CONFLICT (node_id) DO UPDATE SET boot = excluded.boot, started = excluded.started, seq = excluded.seq, sent = excluded.sent, arrived = excluded.arrived,
-			interval_s = excluded.interval_s, ttl_s = excluded.ttl_s, final = excluded.final, digest = excluded.digest, answered = excluded.answered, silent = excluded.silent`,
-		id, p.Boot, p.Started.UnixNano(), int64(p.Seq), millis(p.Sent), millis(p.Arrived), int64(p.Interval/time.Second), int64(p.TTL/time.Second), final, p.Digest, string(answered), optional(p.Silent))
+			interval_s = excluded.interval_s, ttl_s = excluded.ttl_s, final = excluded.final, digest = excluded.digest, answered = excluded.answered, silent = excluded.silent, silence = excluded.silence`,
+		id, p.Boot, p.Started.UnixNano(), int64(p.Seq), millis(p.Sent), millis(p.Arrived), int64(p.Interval/time.Second), int64(p.TTL/time.Second), final, p.Digest, string(answered), optional(p.Silent), p.Silence)
 	return err
 }
 
@@ -125,25 +126,25 @@ func (t *Tx) DeleteNode(ctx context.Context, key string) (bool, error) {
 	return n > 0, err
 }
 
-const presenceColumns = `p.boot, p.started, p.seq, p.sent, p.arrived, p.interval_s, p.ttl_s, p.final, p.digest, p.answered, p.silent`
+const presenceColumns = `p.boot, p.started, p.seq, p.sent, p.arrived, p.interval_s, p.ttl_s, p.final, p.digest, p.answered, p.silent, p.silence`
 
 // A presenceRow is a Presence as the database keeps it.
 type presenceRow struct {
-	boot, digest, answered                  string
+	boot, digest, answered, silence         string
 	started, seq, sent, arrived, every, ttl int64
 	final                                   sql.NullString
 	silent                                  sql.NullInt64
 }
 
 func (r *presenceRow) fields() []any {
-	return []any{&r.boot, &r.started, &r.seq, &r.sent, &r.arrived, &r.every, &r.ttl, &r.final, &r.digest, &r.answered, &r.silent}
+	return []any{&r.boot, &r.started, &r.seq, &r.sent, &r.arrived, &r.every, &r.ttl, &r.final, &r.digest, &r.answered, &r.silent, &r.silence}
 }
 
 func (r *presenceRow) presence() (Presence, error) {
 	p := Presence{
 		Boot: r.boot, Started: time.Unix(0, r.started).UTC(), Seq: uint64(r.seq), Sent: at(r.sent), Arrived: at(r.arrived),
 		Interval: time.Duration(r.every) * time.Second, TTL: time.Duration(r.ttl) * time.Second,
-		Final: r.final.String, Digest: r.digest, Silent: maybe(r.silent),
+		Final: r.final.String, Digest: r.digest, Silent: maybe(r.silent), Silence: r.silence,
 	}
 	if err := json.Unmarshal([]byte(r.answered), &p.Answered); err != nil {
 		return Presence{}, fmt.Errorf("store: the answers of a node: %w", err)

@@ -182,7 +182,7 @@ func timelines(t *testing.T, b bench) {
 }
 
 func transitions(t *testing.T, b bench) {
-	x := native.Transition{ID: "run/1", Transition: report.Transition{At: noon, Rule: "r", Subject: "bond0", Component: "storage", From: "clear", To: "warning", Impact: report.PartialOutage, ImpactFrom: report.Operational, Summary: "s"}}
+	x := native.Transition{ID: "run/1", Run: noon.Add(time.Nanosecond), Transition: report.Transition{N: 1, At: noon, Rule: "r", Subject: "bond0", Component: "storage", From: "clear", To: "warning", Impact: report.PartialOutage, ImpactFrom: report.Operational, Summary: "s"}}
 	b.update(t, func(tx *store.Tx) error {
 		id, err := tx.SaveBody(t.Context(), body("rl1/node2"), noon)
 		if err != nil {

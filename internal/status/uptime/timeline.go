@@ -34,7 +34,7 @@ func (i Interval) Length() time.Duration { return i.To.Sub(i.From) }
 
 // At is the change that is in force at the time; false: there is no record yet.
 func (t Timeline) At(at time.Time) (Change, bool) {
-	i, found := slices.BinarySearchFunc(t, at, func(c Change, at time.Time) int { return c.At.Compare(at) })
+	i, found := t.search(at)
 	switch {
 	case found:
 		return t[i], true

@@ -1,0 +1,66 @@
+package store
+
+import (
+	"context"
+	"database/sql"
+	"time"
+
+	"github.com/nodewatch/nodewatch/internal/status/uptime"
+)
+
+// A Heard is when a node was heard from.
+type Heard struct {
+	ID       int64
+	Key      string
+	Site     string
+	Arrived  time.Time
+	Interval time.Duration
+	TTL      time.Duration
+	Stopped  bool
+	Silence  string // why it is recorded as silent; empty: it is not
+}
+
+// Heard is when each node was heard from, by key.
+func (t *Tx) Heard(ctx context.Context) (list []Heard, err error) {
+	err = t.rows(ctx, func(r *sql.Rows) error {
+		var (
+			h                   Heard
+			arrived, every, ttl int64
+		)
+		err := r.Scan(&h.ID, &h.Key, &h.Site, &arrived, &every, &ttl, &h.Stopped, &h.Silence)
+		h.Arrived, h.Interval, h.TTL = at(arrived), time.Duration(every)*time.Second, time.Duration(ttl)*time.Second
+		list = append(list, h)
+		return err
+	}, `SELECT n.id, n.key, n.site, p.arrived, p.interval_s, p.ttl_s, p.final IS NOT NULL, p.silence
+		FROM node n JOIN presence p ON p.node_id = n.id ORDER BY n.key`)
+	return list, err
+}
+
+// RecordSilence replaces the record of all components of a node from the first of the
+// changes on, and notes why it is silent; false: a report has arrived meanwhile.
+func (t *Tx) RecordSilence(ctx context.Context, h Heard, reason string, changes uptime.Timeline) (bool, error) {
+	n, err := t.exec(ctx, `UPDATE presence SET silent = $3, silence = $4 WHERE node_id = $1 AND arrived = $2`, h.ID, millis(h.Arrived), millis(changes[0].At), reason)
+	if err != nil || n == 0 {
+		return false, err
+	}
+	var signals []int64
+	err = t.rows(ctx, func(r *sql.Rows) error {
+		var id int64
+		err := r.Scan(&id)
+		signals = append(signals, id)
+		return err
+	}, `SELECT id FROM signal WHERE node_id = $1 AND kind = $2`, h.ID, OfNode)
+	for _, id := range signals {
+		if err == nil {
+			err = t.Rewrite(ctx, id, changes[0].At, changes)
+		}
+	}
+	return err == nil, err
+}
+
+// Now is the database's time, which all hubs share.
+func (t *Tx) Now(ctx context.Context) (time.Time, error) {
+	var ms int64
+	_, err := t.one(ctx, []any{&ms}, `SELECT `+t.clock())
+	return at(ms), err
+}
