@@ -32,63 +32,94 @@ type Server struct {
 	schemas int
 }
 
-// root is the directory of the module.
+// root is the directory of the module: the nearest one above the test's with a go.mod.
 func root() string {
-	_, file, _, _ := runtime.Caller(0)
-	return filepath.Join(filepath.Dir(file), "..", "..")
+	dir, err := os.Getwd()
+	for err == nil && dir != filepath.Dir(dir) {
+		if _, missing := os.Stat(filepath.Join(dir, "go.mod")); missing == nil {
+			return dir
+		}
+		dir = filepath.Dir(dir)
+	}
+	return "."
 }
 
-// programs is the directory with initdb and postgres. The test is skipped where
-// there is none, and fails instead where NODEWATCH_NO_SKIP is set.
-func programs(t testing.TB) string {
+// An installation is the programs of a PostgreSQL server.
+type installation struct {
+	bin  string
+	tree string // where tools/unpack has put it and its libraries; "": it is installed
+}
+
+// installed finds initdb and postgres. The test is skipped where there are none, and
+// fails instead where NODEWATCH_NO_SKIP is set.
+func installed(t testing.TB) installation {
 	t.Helper()
-	for _, pattern := range []string{filepath.Join(root(), "bin", "debian", "usr", "lib", "postgresql", "*", "bin"), "/usr/lib/postgresql/*/bin"} {
-		found, err := filepath.Glob(pattern)
+	unpacked := filepath.Join(root(), "bin", "debian")
+	for _, i := range []installation{{filepath.Join(unpacked, "usr/lib/postgresql/*/bin"), unpacked}, {"/usr/lib/postgresql/*/bin", ""}} {
+		found, err := filepath.Glob(i.bin)
 		if err != nil {
 			t.Fatal(err)
 		}
-		for _, dir := range found {
-			if cmd := exec.CommandContext(t.Context(), filepath.Join(dir, "postgres"), "--version"); runs(cmd) {
-				return dir
+		for _, i.bin = range found {
+			if i.command(t.Context(), "postgres", "--version").Run() == nil {
+				return i
 			}
 		}
 	}
 	if path, err := exec.LookPath("postgres"); err == nil {
-		return filepath.Dir(path)
+		return installation{bin: filepath.Dir(path)}
 	}
 	const why = "no PostgreSQL server to test with: make deps unpacks one"
 	if os.Getenv("NODEWATCH_NO_SKIP") != "" {
 		t.Fatal(why)
 	}
 	t.Skip(why)
-	return ""
+	return installation{}
 }
 
-func runs(cmd *exec.Cmd) bool {
-	cmd.Env = environment()
-	return cmd.Run() == nil
-}
-
-// environment lets unpacked programs find their libraries.
-func environment() []string {
-	env := []string{"LC_ALL=C", "PATH=/usr/bin:/bin", "TZ=UTC"}
-	libraries, err := filepath.Glob(filepath.Join(root(), "bin", "debian", "usr", "lib", "*-linux-gnu"))
-	if err == nil && len(libraries) > 0 {
-		env = append(env, "LD_LIBRARY_PATH="+strings.Join(libraries, ":"))
+// command is a command that finds its libraries.
+func (i installation) command(ctx context.Context, name string, args ...string) *exec.Cmd {
+	cmd := exec.CommandContext(ctx, filepath.Join(i.bin, name), args...)
+	cmd.Env = []string{"LC_ALL=C", "PATH=/usr/bin:/bin", "TZ=UTC"}
+	if i.tree != "" {
+		if libraries, err := filepath.Glob(filepath.Join(i.tree, "usr/lib/*-linux-gnu")); err == nil {
+			cmd.Env = append(cmd.Env, "LD_LIBRARY_PATH="+strings.Join(libraries, ":"))
+		}
 	}
-	return env
+	return cmd
+}
+
+// within is the installation where the user can reach it: what was unpacked below a
+// directory that is closed to others, as a checkout may be, is copied to dir.
+func (i installation) within(t testing.TB, dir string, as *syscall.Credential) installation {
+	t.Helper()
+	cmd := i.command(t.Context(), "postgres", "--version")
+	cmd.Dir, cmd.SysProcAttr = dir, &syscall.SysProcAttr{Credential: as}
+	if i.tree == "" || cmd.Run() == nil {
+		return i
+	}
+	for _, part := range []string{"usr/lib", "usr/share/postgresql"} {
+		if err := os.CopyFS(filepath.Join(dir, part), os.DirFS(filepath.Join(i.tree, part))); err != nil {
+			t.Fatal(err)
+		}
+	}
+	bin, err := filepath.Rel(i.tree, i.bin)
+	if err != nil {
+		t.Fatal(err)
+	}
+	return installation{bin: filepath.Join(dir, bin), tree: dir}
 }
 
 // Start starts a server that ends with the test, also when the test is killed.
 func Start(t testing.TB) *Server {
 	t.Helper()
-	bin := programs(t)
 	dir := directory(t)
 	data := filepath.Join(dir, "data")
 	as := unprivileged(t, dir)
+	server := installed(t).within(t, dir, as)
 	run := func(name string, args ...string) *exec.Cmd {
-		cmd := exec.CommandContext(t.Context(), filepath.Join(bin, name), args...)
-		cmd.Dir, cmd.Env = dir, environment()
+		cmd := server.command(t.Context(), name, args...)
+		cmd.Dir = dir
 		cmd.SysProcAttr = &syscall.SysProcAttr{Credential: as, Pdeathsig: syscall.SIGQUIT}
 		return cmd
 	}
@@ -96,26 +127,26 @@ func Start(t testing.TB) *Server {
 		t.Fatalf("initdb: %v\n%s", err, out)
 	}
 	port := freePort(t)
-	server := run("postgres", "-D", data, "-h", "127.0.0.1", "-p", port, "-k", dir, "-c", "fsync=off", "-c", "jit=off", "-c", "shared_buffers=32MB", "-c", "max_connections=100")
+	process := run("postgres", "-D", data, "-h", "127.0.0.1", "-p", port, "-k", dir, "-c", "fsync=off", "-c", "jit=off", "-c", "shared_buffers=32MB", "-c", "max_connections=100")
 	var output bytes.Buffer
-	server.Stdout, server.Stderr = &output, &output
-	server.Cancel = func() error { return server.Process.Signal(syscall.SIGQUIT) }
-	server.WaitDelay = 10 * time.Second
+	process.Stdout, process.Stderr = &output, &output
+	process.Cancel = func() error { return process.Process.Signal(syscall.SIGQUIT) }
+	process.WaitDelay = 10 * time.Second
 	started, ended := make(chan error, 1), make(chan struct{})
 	go func() { // the signal at the parent's end is that of the thread that started it
 		runtime.LockOSThread()
 		defer close(ended)
-		err := server.Start()
+		err := process.Start()
 		started <- err
 		if err == nil {
-			_ = server.Wait() // it is ended by a signal
+			_ = process.Wait() // it is ended by a signal
 		}
 	}()
 	if err := <-started; err != nil {
 		t.Fatal(err)
 	}
 	t.Cleanup(func() {
-		_ = server.Process.Signal(syscall.SIGQUIT) // it may have ended
+		_ = process.Process.Signal(syscall.SIGQUIT) // it may have ended
 		<-ended
 	})
 	s := &Server{port: port}
