@@ -6,6 +6,7 @@ import (
 	"encoding/hex"
 	"log/slog"
 	"net/http"
+	"slices"
 	"sync/atomic"
 	"time"
 
@@ -91,10 +92,12 @@ func (h *hub) lines(ctx context.Context, now time.Time) (map[string]uptime.Timel
 					return err
 				}
 				var all []uptime.Timeline
-				for _, line := range records {
-					all = append(all, line)
+				for _, k := range keys { // in one order, so that the same record makes the same page
+					if line, is := records[k]; is {
+						all = append(all, line)
+					}
 				}
-				lines[c.ID] = uptime.Worst(all...)
+				lines[c.ID] = uptime.Rollup(uptime.Policy{}, all...)
 			}
 		}
 		return nil
@@ -118,6 +121,7 @@ func (h *hub) signals(ctx context.Context, tx *store.Tx, c config.Component) (ke
 				parts = append(parts, part)
 			}
 		}
+		slices.Sort(parts)
 	}
 	for _, part := range parts {
 		keys = append(keys, store.Key{Kind: store.OfNode, Owner: c.Node, Name: part})

@@ -96,7 +96,7 @@ func TestASilentNodeOnThePublicPage(t *testing.T) {
 	const m = time.Minute
 	tell(1, report.Operational, noon.Add(-time.Hour))
 	expect(100*time.Second, "operational  100.000 %")
-	expect(2*m, "unknown No report since 2026-11-22 13:00 CET 100.000 %")
+	expect(2*m, "unknown No report since 2026-11-22 13:00 CET 100.000 % (known for 0.000 % of the time)")
 	change := native.Transition{ID: "1", Run: noon.Add(-time.Hour), Transition: report.Transition{
 		N: 1, At: noon.Add(2 * m), Rule: "r", Component: "storage", From: "clear", To: "critical", Impact: report.MajorOutage}}
 	end := change
@@ -114,7 +114,7 @@ func TestASilentNodeOnThePublicPage(t *testing.T) {
 		}
 		return nil
 	})
-	expect(20*m, "unknown Not monitored since 2026-11-22 13:10 CET 80.000 %")
+	expect(20*m, "unknown Not monitored since 2026-11-22 13:10 CET 80.000 % (known for 50.000 % of the time)")
 	now = noon.Add(21 * m)
 	tell(3, report.Operational, noon.Add(4*m))
 	expect(21*m, "operational  90.476 %")

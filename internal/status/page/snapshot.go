@@ -58,28 +58,35 @@ type Day struct {
 // Build makes the snapshot. lines are the records of the components, by id.
 func Build(c config.Config, lines map[string]uptime.Timeline, now time.Time) Snapshot {
 	s := Snapshot{Title: c.Page.Title, URL: c.Page.URL, At: now, Zone: c.Page.Zone, Status: report.Operational}
-	weights := uptime.Weights{Major: c.Page.Weights.Major, Partial: c.Page.Weights.Partial, Degraded: c.Page.Weights.Degraded}
+	weights := uptime.Weights{Major: c.Page.Weights.Major, Partial: c.Page.Weights.Partial, Degraded: c.Page.Weights.Degraded, Strict: c.Page.Weights.Strict}
 	list := uptime.Days(now, c.Page.Zone, days)
 	var all []uptime.Timeline
 	for _, g := range c.Groups {
 		x := Group{ID: g.ID, Name: g.Name, Description: g.Description, Status: report.Operational}
-		var below []uptime.Timeline
+		policy := uptime.Policy(g.Policy)
+		var (
+			below  []uptime.Timeline
+			states []uptime.Change // now
+		)
 		for _, k := range g.Components {
 			line := lines[k.ID]
 			y := component(k, line, list, now, c.Page.Zone, weights)
 			x.Components = append(x.Components, y)
-			x.Status = report.Worse(x.Status, y.Status)
+			states = append(states, uptime.Change{State: y.Status})
 			if len(line) > 0 {
 				below = append(below, line)
 			}
 		}
-		line := uptime.Worst(below...)
+		if len(states) > 0 {
+			x.Status = policy.State(states).State
+		}
+		line := uptime.Rollup(policy, below...)
 		x.Uptime = figure(line.Between(list[0].From, now), weights)
 		all = append(all, line)
 		s.Status = report.Worse(s.Status, x.Status)
 		s.Groups = append(s.Groups, x)
 	}
-	s.Uptime = figure(uptime.Worst(all...).Between(list[0].From, now), weights)
+	s.Uptime = figure(uptime.Rollup(uptime.Policy{}, all...).Between(list[0].From, now), weights)
 	return s
 }
 
@@ -148,7 +155,11 @@ func figure(list []uptime.Interval, w uptime.Weights) string {
 	if !ok {
 		return ""
 	}
-	return fmt.Sprintf("%d.%03d %%", n/1000, n%1000)
+	text := fmt.Sprintf("%d.%03d %%", n/1000, n%1000)
+	if c, _ := uptime.Sum(list).Coverage(); c < 100000 {
+		text += fmt.Sprintf(" (known for %d.%03d %% of the time)", c/1000, c%1000)
+	}
+	return text
 }
 
 // words are a state as customers read it.

@@ -119,7 +119,7 @@ func (a *agent) body(now time.Time, n int) native.Body {
 }
 
 // seeds is how many plays there are; what is guarded shows in a few.
-const seeds = uint64(12)
+const seeds = uint64(6)
 
 // A second of the truth.
 type second struct {

@@ -7,7 +7,10 @@ import (
 )
 
 // Weights say how much of a second in a state counts as down, in percent.
-type Weights struct{ Major, Partial, Degraded int }
+type Weights struct {
+	Major, Partial, Degraded int
+	Strict                   bool // what is unknown counts as down
+}
 
 // DefaultWeights are the weights that hold unless others are configured.
 func DefaultWeights() Weights { return Weights{Major: 100, Partial: 30} }
@@ -27,11 +30,37 @@ func Sum(list []Interval) Tally {
 // Uptime is 1 - weighted downtime / (time - maintenance - unknown), in thousandths
 // of a percent, rounded down; false: nothing counts.
 func (t Tally) Uptime(w Weights) (millipercent int64, ok bool) {
-	s := func(i report.Impact) int64 { return int64(t[i] / time.Millisecond) }
-	counted := s(report.Operational) + s(report.DegradedPerformance) + s(report.PartialOutage) + s(report.MajorOutage)
+	major, partial, degraded, unknown := t.millis(report.MajorOutage), t.millis(report.PartialOutage), t.millis(report.DegradedPerformance), int64(0)
+	if w.Strict {
+		unknown = t.millis(report.Unknown)
+	}
+	counted := t.millis(report.Operational) + degraded + partial + major + unknown
 	if counted <= 0 {
 		return 0, false
 	}
-	down := s(report.MajorOutage)*int64(w.Major) + s(report.PartialOutage)*int64(w.Partial) + s(report.DegradedPerformance)*int64(w.Degraded)
+	down := major*int64(w.Major) + partial*int64(w.Partial) + degraded*int64(w.Degraded) + unknown*100
 	return (counted*100 - down) * 1000 / counted, true
+}
+
+// Coverage is for how much of the time, maintenance apart, the state is known, in
+// thousandths of a percent, rounded down; false: there was no time.
+func (t Tally) Coverage() (millipercent int64, ok bool) {
+	known, unknown := int64(0), t.millis(report.Unknown)
+	for _, i := range []report.Impact{report.Operational, report.DegradedPerformance, report.PartialOutage, report.MajorOutage} {
+		known += t.millis(i)
+	}
+	if known+unknown <= 0 {
+		return 0, false
+	}
+	return known * 100000 / (known + unknown), true
+}
+
+// millis is how long a state lasted, in milliseconds. What is not operational is
+// rounded up, so that no downtime is lost.
+func (t Tally) millis(i report.Impact) int64 {
+	d := t[i]
+	if i != report.Operational {
+		d += time.Millisecond - 1
+	}
+	return int64(d / time.Millisecond)
 }

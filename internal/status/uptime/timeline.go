@@ -3,7 +3,6 @@
 package uptime
 
 import (
-	"slices"
 	"time"
 
 	"github.com/nodewatch/nodewatch/pkg/report"
@@ -61,34 +60,4 @@ func (t Timeline) Between(from, to time.Time) []Interval {
 		}
 	}
 	return list
-}
-
-// Worst is the timeline of the worst state of several signals at each time. It
-// begins with the first record of any of them.
-func Worst(list ...Timeline) Timeline {
-	if len(list) == 1 {
-		return list[0]
-	}
-	var times []time.Time
-	for _, t := range list {
-		for _, c := range t {
-			times = append(times, c.At)
-		}
-	}
-	slices.SortFunc(times, time.Time.Compare)
-	var all Timeline
-	for _, at := range slices.CompactFunc(times, time.Time.Equal) {
-		var worst Change
-		for _, t := range list {
-			if c, ok := t.At(at); ok && (worst.State == "" || c.State.Rank() > worst.State.Rank()) {
-				worst = c
-			}
-		}
-		worst.At = at
-		if n := len(all); n > 0 && all[n-1].State == worst.State && all[n-1].Reason == worst.Reason && all[n-1].Backfilled == worst.Backfilled {
-			continue
-		}
-		all = append(all, worst)
-	}
-	return all
 }
