@@ -89,10 +89,10 @@ cat /tmp/%[1]s.log; exit 1`, name, id, guestsRoot)
 }
 
 // unprivileged starts nodewatch as its systemd unit does: as nobody in
-// particular, with three capabilities.
+// particular, with four capabilities.
 func (l *Lab) unprivileged() {
 	l.t.Helper()
-	const caps = "-all,+syslog,+dac_read_search,+ipc_lock"
+	const caps = "-all,+syslog,+dac_read_search,+sys_ptrace,+ipc_lock"
 	l.sh(`%[1]s/lib64/ld-linux-x86-64.so.2 --library-path %[1]s/lib/x86_64-linux-gnu %[1]s/usr/bin/setpriv --reuid 65534 --regid 65534 --clear-groups \
 	--inh-caps %[2]s --ambient-caps %[2]s --bounding-set %[2]s --no-new-privs nodewatch run >/tmp/nodewatch.log 2>&1 </dev/null &
 echo $! >/run/nodewatch.pid`, guestsRoot, caps)

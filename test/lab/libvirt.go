@@ -46,12 +46,18 @@ const cephSecret = "5f1d6a52-2b7c-4f0e-9a41-0d1c9d7b6e01"
 const secretXML = `<secret ephemeral='yes' private='yes'><uuid>` + cephSecret + `</uuid>
 <usage type='ceph'><name>client.admin</name></usage></secret>`
 
-// domainXML is a domain with one disk, and nothing else that costs time.
+// domainXML is a domain with one disk, and nothing else that costs time. One whose
+// clock is in local time has the panic device of a Windows guest too: the clock alone
+// would not make it one.
 func domainXML(name, clock, disk string) string {
+	panics := ""
+	if clock == "localtime" {
+		panics = "<panic model='hyperv'/>"
+	}
 	return `<domain type='qemu'><name>` + name + `</name><memory unit='MiB'>16</memory>
 <os><type arch='x86_64' machine='pc'>hvm</type></os><clock offset='` + clock + `'/>
 <devices><emulator>/usr/bin/qemu-system-x86_64</emulator>` + disk + `
-<controller type='usb' model='none'/><memballoon model='none'/></devices></domain>`
+<controller type='usb' model='none'/><memballoon model='none'/>` + panics + `</devices></domain>`
 }
 
 // krbdDisk is a disk on a device that the kernel has mapped.
