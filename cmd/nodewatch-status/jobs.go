@@ -22,7 +22,7 @@ const (
 	jobTimeout      = 20 * time.Second
 )
 
-// A job is something to do again and again.
+// A job is something to do repeatedly.
 type job struct {
 	name  string
 	every time.Duration

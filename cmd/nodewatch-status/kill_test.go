@@ -240,7 +240,7 @@ func parsed(t *testing.T, address string) config.Address {
 	return a
 }
 
-// A hub that is killed under load, again and again, has lost nothing that it
+// A hub that is killed repeatedly under load has lost nothing that it
 // acknowledged.
 func TestKilledUnderLoad(t *testing.T) {
 	for name, address := range map[string]func(t *testing.T) string{

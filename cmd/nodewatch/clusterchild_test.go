@@ -89,6 +89,6 @@ func (w *watching) hadOneChild() {
 	w.children.mu.Lock()
 	defer w.children.mu.Unlock()
 	if w.children.most != 1 || len(w.children.seen) < 2 {
-		w.t.Errorf("%d children at a time, %d in all; want one at a time, again and again", w.children.most, len(w.children.seen))
+		w.t.Errorf("%d children at a time, %d in all; want one at a time repeatedly", w.children.most, len(w.children.seen))
 	}
 }

@@ -36,6 +36,6 @@ func TestDocsListEverySource(t *testing.T) {
 		return
 	}
 	if diff := cmp.Diff(string(raw), want); diff != "" {
-		t.Errorf("%s is not what there is now (-file +now); make docs writes it anew:\n%s", name, diff)
+		t.Errorf("%s is not what there is now (-file +now); make docs rewrites it:\n%s", name, diff)
 	}
 }

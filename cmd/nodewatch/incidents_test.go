@@ -26,7 +26,7 @@ import (
 	"github.com/nodewatch/nodewatch/pkg/report"
 )
 
-var update = flag.Bool("update", false, "write the golden files anew")
+var update = flag.Bool("update", false, "rewrite the golden files")
 
 const incidents = "../../testdata/incidents"
 

@@ -40,7 +40,7 @@ func TestDocsReadmeIsFresh(t *testing.T) {
 		return
 	}
 	if diff := cmp.Diff(want.String(), string(raw[at[4]:at[5]])); diff != "" {
-		t.Errorf("README.md is stale; make docs writes it anew (-command +README)\n%s", diff)
+		t.Errorf("README.md is stale; make docs rewrites it (-command +README)\n%s", diff)
 	}
 	for _, command := range []string{"make run", "make test"} {
 		if !strings.Contains(string(raw), command) {

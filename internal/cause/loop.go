@@ -21,7 +21,7 @@ const (
 	enoughTime  = 10 * time.Second // over at least so long
 )
 
-// A Loop is sessions that are lost again and again.
+// A Loop is sessions that are lost repeatedly.
 type Loop struct {
 	First  time.Time // when the run of losses began
 	Losses *facts.Losses

@@ -19,7 +19,7 @@ import (
 // valid: start from Default.
 type Config struct {
 	Node      string            `yaml:"node" doc:"name of this node in reports; empty: the host name"`
-	Site      string            `yaml:"site" doc:"where the node stands, such as a data centre; part of the name of everything that is reported"`
+	Site      string            `yaml:"site" doc:"where the node is, such as a data centre; part of the name of everything that is reported"`
 	Labels    map[string]string `yaml:"labels" doc:"what else it belongs to, such as its rack or its switch; labels of alerts"`
 	State     string            `yaml:"state_directory" doc:"directory for operators' wishes and for what reporters must not forget; empty: $STATE_DIRECTORY, else /var/lib/nodewatch"`
 	Runtime   string            `yaml:"runtime_directory" doc:"directory for the position in the kernel log; empty: $RUNTIME_DIRECTORY, and none without it"`

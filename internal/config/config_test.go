@@ -14,7 +14,7 @@ import (
 	"github.com/nodewatch/nodewatch/internal/rule"
 )
 
-var update = flag.Bool("update", false, "write the golden files anew")
+var update = flag.Bool("update", false, "rewrite the golden files")
 
 func TestMistakesAreOneLineWithPlaceAndRemedy(t *testing.T) {
 	for text, want := range map[string]string{
@@ -189,7 +189,7 @@ func TestDocsAreFresh(t *testing.T) {
 		t.Fatal(err)
 	}
 	if diff := cmp.Diff(string(raw), Markdown()); diff != "" {
-		t.Errorf("docs/configuration.md is stale; make docs writes it anew (-file +code)\n%s", diff)
+		t.Errorf("docs/configuration.md is stale; make docs rewrites it (-file +code)\n%s", diff)
 	}
 }
 

@@ -30,7 +30,7 @@ is logged, and sets ` + "`nodewatch_config_last_reload_successful`" + ` to 0.
 	b.WriteString(`
 ## Reporters
 
-Below ` + "`reporters:`" + ` stands a list of at most 20. Each has a name and exactly one section of a backend; [reporters.md](reporters.md) shows a working
+Below ` + "`reporters:`" + ` is a list of at most 20. Each has a name and exactly one section of a backend; [reporters.md](reporters.md) shows a working
 one of each. Secrets stand in files, never here; the name of a file that is not absolute is a systemd credential (` + "`LoadCredential=`" + `).
 
 | field | default | what it is |
@@ -48,7 +48,7 @@ one of each. Secrets stand in files, never here; the name of a file that is not 
 	b.WriteString(`
 ## Thresholds
 
-Below ` + "`rules:`" + ` stands a mapping for each rule to be changed. ` + "`off: true`" + ` switches a rule off. [rules.md](rules.md) explains each.
+Below ` + "`rules:`" + ` is a mapping for each rule to be changed. ` + "`off: true`" + ` switches a rule off. [rules.md](rules.md) explains each.
 
 ` + "```yaml" + `
 rules:

@@ -343,7 +343,7 @@ func TestTransitionsAreNumberedAndBounded(t *testing.T) {
 	for n := range keptTransitions + 50 {
 		tr.found["a"] = nil
 		if n%2 == 0 {
-			tr.found["a"] = []rule.Result{warning(fmt.Sprintf("x%d", n))} // one that comes again and again would flap
+			tr.found["a"] = []rule.Result{warning(fmt.Sprintf("x%d", n))} // one that comes repeatedly would flap
 		}
 		r = tr.tick(time.Second)
 	}

@@ -23,7 +23,7 @@ import (
 	"github.com/nodewatch/nodewatch/pkg/report"
 )
 
-var update = flag.Bool("update", false, "write the golden files anew")
+var update = flag.Bool("update", false, "rewrite the golden files")
 
 // golden compares got with a file, or writes it.
 func golden(t *testing.T, file, got string) {
@@ -39,7 +39,7 @@ func golden(t *testing.T, file, got string) {
 		t.Fatal(err)
 	}
 	if diff := cmp.Diff(string(want), got); diff != "" {
-		t.Errorf("%s is not what there is now (-file +now); make docs writes it anew:\n%s", file, diff)
+		t.Errorf("%s is not what there is now (-file +now); make docs rewrites it:\n%s", file, diff)
 	}
 }
 

@@ -13,7 +13,7 @@ import (
 const preface = `# Metrics
 
 nodewatch shows these at ` + "`/metrics`" + `. They are made from its last report, one a second: a scrape reads nothing from
-the machine, and gets an answer while all storage stands still. This page is generated from the program.
+the machine, and gets an answer while all storage is stalled. This page is generated from the program.
 
 - **Bounded.** At ten times the size of the incident nodewatch exists for (780 krbd disks, 650 guests, 1,820 OSDs, all in a
   storm) there are fewer than 2,500 series. What has no bound of its own is cut where its help says so.

@@ -24,7 +24,7 @@ import (
 	"github.com/nodewatch/nodewatch/pkg/report"
 )
 
-var update = flag.Bool("update", false, "write the golden files anew")
+var update = flag.Bool("update", false, "rewrite the golden files")
 
 // golden compares got with a file of testdata, or writes it.
 func golden(t *testing.T, name string, got []byte) {

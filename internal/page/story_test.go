@@ -74,7 +74,7 @@ func risk(now time.Time) story {
 func outage(now time.Time) story {
 	storm := report.Finding{
 		Rule: "krbd-retry-storm", Component: "storage", Severity: report.Critical, Impact: report.MajorOutage, State: report.Seen, Since: now.Add(-31 * time.Second), LevelSince: now.Add(-31 * time.Second), LastSeen: now,
-		Summary: "krbd is in a retry storm: sessions to 182 OSDs break again and again, and 39 of 78 krbd disks complete nothing",
+		Summary: "krbd is in a retry storm: sessions to 182 OSDs keep resetting, and 39 of 78 krbd disks complete nothing",
 		Evidence: []report.Evidence{
 			{Source: "kmsg", Subject: "osd0", Fact: "186 CRC faults in 10 s", At: now.Add(-2 * time.Second)},
 			{Source: "krbd-io", Fact: "39 devices with requests in flight and none completed for 40 s", At: now},

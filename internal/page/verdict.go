@@ -69,7 +69,7 @@ func verdictOn(r report.Report) verdict {
 	case len(dark) > 0:
 		return verdict{Code: exitUnknown, Tone: blind, Word: "UNKNOWN", Line: "cannot tell: " + strings.Join(dark, "; "), More: others(r, 0)}
 	}
-	line := "no known failure pattern is seen"
+	line := "No known problems detected"
 	if slices.ContainsFunc(r.Findings, func(f report.Finding) bool { return f.Accepted != nil }) {
 		line = "nothing but what is accepted"
 	}

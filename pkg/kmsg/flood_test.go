@@ -9,7 +9,7 @@ import (
 // The records of the storm in the incident's size: 56,477 in three seconds.
 const floodSize = 56_477
 
-// TestFlood: the kernel overruns the reader again and again. What was read is
+// TestFlood: the kernel overruns the reader repeatedly. What was read is
 // counted exactly by class and OSD, and what was not is lost exactly.
 func TestFlood(t *testing.T) {
 	g := newRing()

@@ -13,7 +13,7 @@ import (
 	"github.com/google/go-cmp/cmp"
 )
 
-var update = flag.Bool("update", false, "write the golden files anew")
+var update = flag.Bool("update", false, "rewrite the golden files")
 
 // bootTime is the wall time of stamp zero in the tests.
 var bootTime = time.Date(2026, 11, 20, 14, 17, 0, 0, time.UTC)

@@ -20,7 +20,7 @@ func ReadIO(sys fs.FS) ([]IO, error) {
 	return r.Read(context.Background())
 }
 
-// An IOReader reads the counters again and again. It is for one goroutine.
+// An IOReader reads the counters repeatedly. It is for one goroutine.
 //
 // With a SysFS it keeps stat and inflight of each device open (for the first 1024
 // devices): a read of an open attribute is one system call, where looking up the

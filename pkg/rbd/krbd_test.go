@@ -75,7 +75,7 @@ func TestCaptures(t *testing.T) {
 	}
 }
 
-// In the captured storm two reads have been sent again and again.
+// In the captured storm two reads have been sent repeatedly.
 func TestCapturedStormShowsItsAttempts(t *testing.T) {
 	pending, err := ReadPending(krbdFixture(t, "endless-crc-retry"))
 	if err != nil {

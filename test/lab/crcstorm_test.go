@@ -60,7 +60,7 @@ func TestCRCStorm(t *testing.T) {
 
 // Each large segment is damaged on its way to the OSDs while a write waits. The
 // OSD finds the bad checksum and says so in its own log; here the kernel only says
-// that the session was closed, again and again, while the OSD is up.
+// that the session was closed repeatedly, while the OSD is up.
 func TestWriteLoop(t *testing.T) {
 	l := scenario(t)
 	l.bond("802.3ad", ethswitch.Layer34)
@@ -105,7 +105,7 @@ func TestWriteLoop(t *testing.T) {
 }
 
 // loopIsTold compares what nodewatch says of the loop with what it is: requests
-// that are sent again and again, reads under way, and bytes that came for nothing.
+// that are sent repeatedly, reads under way, and bytes that came for nothing.
 func (l *Lab) loopIsTold(received float64, before map[string]ethswitch.Counters) {
 	l.t.Helper()
 	more, after := l.received()-received, l.Switch.Counters()
@@ -117,7 +117,7 @@ func (l *Lab) loopIsTold(received float64, before map[string]ethswitch.Counters)
 		l.t.Errorf("two reads of 1 MiB wait: the switch sent %.0f bytes, nodewatch saw %.0f", sent, more)
 	}
 	if attempts, ok := l.metric("nodewatch_osdc_attempts_max"); !ok || attempts < 50 {
-		l.t.Errorf("one request is sent again and again: got %v attempts, %v", attempts, ok)
+		l.t.Errorf("one request is sent repeatedly: got %v attempts, %v", attempts, ok)
 	}
 	if n, ok := l.metric("nodewatch_krbd_in_flight"); !ok || n < 2 {
 		l.t.Errorf("the reads are under way: got %v, %v", n, ok)

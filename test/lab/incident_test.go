@@ -68,7 +68,7 @@ func (l *Lab) limit(r ethswitch.Rate) {
 	}
 }
 
-// load reads the disks again and again until unload.
+// load reads the disks repeatedly until unload.
 func (l *Lab) load(devices []string) {
 	l.t.Helper()
 	l.t.Cleanup(l.unload)

@@ -170,7 +170,7 @@ func (w *World) Shell() string {
 	return fmt.Sprintf("socat STDIO,raw,echo=0 UNIX-CONNECT:%s (work directory: %s)", filepath.Join(w.dir, "console.sock"), w.dir)
 }
 
-// wait asks again and again until it is so.
+// wait asks repeatedly until it is so.
 func wait(ctx context.Context, within time.Duration, so func() (bool, error)) error {
 	ctx, cancel := context.WithTimeout(ctx, within)
 	defer cancel()

@@ -16,7 +16,7 @@ import (
 	"github.com/nodewatch/nodewatch/internal/rule/all"
 )
 
-var update = flag.Bool("update", false, "write generated files anew")
+var update = flag.Bool("update", false, "rewrite the generated files")
 
 func TestDocsOfRulesAreFresh(t *testing.T) {
 	const path = "../../../docs/rules.md"

@@ -28,7 +28,7 @@ func vmPaused() rule.Rule {
 			"See which disk failed: `virsh domblkerror VM`.",
 			"Repair the storage first: a VM that is resumed too early stops again, or its filesystem turns read-only.",
 			"Then resume it: `virsh resume VM`. Nothing in the guest is lost by the pause itself.",
-			"Without libvirt, ask the platform why it stands still: on Proxmox `qm status VMID --verbose` (qmpstatus io-error), then `qm resume VMID`.",
+			"Without libvirt, ask the platform why it is paused: on Proxmox `qm status VMID --verbose` (qmpstatus io-error), then `qm resume VMID`.",
 		},
 		Check: func(in rule.Input) []rule.Result {
 			if paused := pausedByIO(in.Guests); len(paused) > 0 {

@@ -123,7 +123,7 @@ func mountsOnly(disks []damaged) bool {
 func (k damageKind) advice(in rule.Input, d damaged) []report.Advice {
 	m, _, _ := in.Device(d.device)
 	again := report.Advice{
-		Do:      fmt.Sprintf("Once its user is stopped, unmap /dev/%s and map it anew. Do not force it: what is in flight is lost then", d.device),
+		Do:      fmt.Sprintf("Once its user is stopped, unmap /dev/%s and map it again. Do not force it: what is in flight is lost then", d.device),
 		Command: rule.ShellCommand("rbd device unmap %s && rbd device map %s", "/dev/"+d.device, m.Spec()),
 	}
 	if m.Device == "" {

@@ -29,7 +29,7 @@ func libcephSessionLoop() rule.Rule {
 		KeepFiringFor: rule.Always(30 * time.Second), // the count goes up and down around the threshold
 		Limits:        limits,                        // no For: the window is one
 		About: "One OSD lost at least 5 working sessions with this node in 60 s for another reason than a checksum, though it is not down and the cluster is not full: the OSD closed them, the socket broke, a message made no sense or was out of sequence, a sparse read could not be followed, or this host had no memory to receive. " +
-			"A CRC failure on the way to an OSD is logged by the OSD, not here: the kernel only says \"socket closed (con state OPEN)\", again and again. So this is how the retry storm of writes looks. " +
+			"A CRC failure on the way to an OSD is logged by the OSD, not here: the kernel only says \"socket closed (con state OPEN)\", repeatedly. So this is how the retry storm of writes looks. " +
 			"An OSD that restarts closes its session once and is reported down; rolling restarts therefore do not count, nor does one close for each of several kernel clients. What is lost later than 10 s after that does: it is back. " +
 			"The loop may also come from the network: a firewall or load balancer that resets connections, or an MTU that does not fit.",
 		Do: []string{

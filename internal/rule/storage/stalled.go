@@ -102,7 +102,7 @@ func (l *stalledLimits) judge(in rule.Input, stalls []facts.Stall) rule.Result {
 	} else if text := a.String(); text != "" {
 		why = "; " + text
 	} else if n := mostResends(stalls); n >= 3 {
-		why = fmt.Sprintf("; requests are resent again and again, %s times so far", human.Number(n))
+		why = fmt.Sprintf("; requests are resent repeatedly, up to %s times so far", human.Number(n))
 	}
 	what := fmt.Sprintf("%s%s stalled for %s", human.Capital(human.AllOf(n, all, "krbd disk")), in.GuestsOn(devices).In(), human.Span(in.Now.Sub(since)))
 	r.Summary = rule.Summary(what+": "+in.DiskNames(devices)+why, what+": "+human.Names(devices, 3)+why, what+why)

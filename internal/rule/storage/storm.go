@@ -38,7 +38,7 @@ const slowLoop = 6
 // it may have begun: readings are a second apart, and lines are told to ten seconds.
 const leadTime = 5 * time.Second
 
-// A storm is sessions that are lost again and again, and krbd I/O that stalls with it.
+// A storm is sessions that are lost repeatedly, and krbd I/O that stalls with it.
 type storm struct {
 	live    bool               // sessions are being lost in a loop now
 	looping []*facts.OSDLosses // OSDs whose sessions are, the most lost first
@@ -118,7 +118,7 @@ func (s *storm) remember(f *facts.Facts, was stormState, raised bool) {
 }
 
 // stalled are the stalls that may belong to a storm: devices without completions, or
-// that crawl, and requests that are sent again and again.
+// that crawl, and requests that are sent repeatedly.
 func (l *stormLimits) stalled(f *facts.Facts) []facts.Stall {
 	list := make([]facts.Stall, 0, len(f.Stalls()))
 	for _, s := range f.Stalls() {

@@ -69,7 +69,7 @@ type logged struct {
 	lost    uint64        // records lost before it
 }
 
-// A loop is kernel text that is logged again and again.
+// A loop is kernel text that is logged repeatedly.
 type loop struct {
 	name  string
 	level int // a record's priority: 4 warning

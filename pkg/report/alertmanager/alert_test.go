@@ -25,7 +25,7 @@ import (
 	"github.com/nodewatch/nodewatch/pkg/report/httpclient/httpclienttest"
 )
 
-var update = flag.Bool("update", false, "write the golden files anew")
+var update = flag.Bool("update", false, "rewrite the golden files")
 
 // golden compares JSON, indented, with a file, or writes it.
 func golden(t *testing.T, file, got string) {

@@ -37,7 +37,7 @@ func example(t *testing.T, receiver *prometheus.Receiver, wait string) string {
 }
 
 // The RL1 Node 2 story at a real Alertmanager: the warning, then the critical,
-// each once though told again and again, then resolved.
+// each once though told repeatedly, then resolved.
 func TestRealStory(t *testing.T) {
 	receiver := prometheus.StartReceiver(t)
 	url := prometheus.StartAlertmanager(t, example(t, receiver, "1s"))

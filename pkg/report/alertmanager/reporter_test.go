@@ -20,7 +20,7 @@ func storm(since time.Time) report.Finding {
 	return report.Finding{
 		Rule: "krbd-retry-storm", Component: "storage", Severity: report.Critical, Impact: report.MajorOutage, State: report.Seen,
 		Since: since, LevelSince: since, LastSeen: since.Add(time.Minute),
-		Summary:  "krbd retry storm: libceph loses the sessions of 182 OSDs again and again",
+		Summary:  "krbd retry storm: sessions to 182 OSDs keep resetting",
 		Evidence: []report.Evidence{{Source: "kmsg", Subject: "osd3", Fact: "364 CRC faults in 10 s", At: since}},
 		Against:  []report.Evidence{{Source: "bond", Subject: "bond0", Fact: "rx_crc_errors 0", At: since}},
 		Advice:   []report.Advice{{Do: "Limit what the link sends", Command: "tc qdisc add dev eth0 root tbf rate 2gbit\nburst 1m"}},

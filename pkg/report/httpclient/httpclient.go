@@ -31,7 +31,7 @@ const maxKey = 64 << 10
 // Options say how backends are reached.
 type Options struct {
 	CA     string     `yaml:"ca_file" doc:"PEM file of the authorities to trust; empty: the system's"`
-	Cert   string     `yaml:"cert_file" doc:"PEM file of the client certificate, for mutual TLS; read anew at each connection"`
+	Cert   string     `yaml:"cert_file" doc:"PEM file of the client certificate, for mutual TLS; read again at each connection"`
 	Key    SecretFile `yaml:"key_file" doc:"PEM file of its key"`
 	Name   string     `yaml:"server_name" doc:"name that the server's certificate must bear; empty: the one in the URL"`
 	Source string     `yaml:"source_address" doc:"own IP address to speak from, such as the management network's; empty: the kernel chooses"`

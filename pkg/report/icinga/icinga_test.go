@@ -21,7 +21,7 @@ import (
 	"github.com/nodewatch/nodewatch/pkg/report/icinga"
 )
 
-var update = flag.Bool("update", false, "write the golden files anew")
+var update = flag.Bool("update", false, "rewrite the golden files")
 
 var noon = time.Date(2026, 11, 22, 12, 0, 0, 0, time.UTC)
 

@@ -24,7 +24,7 @@ import (
 	"github.com/nodewatch/nodewatch/pkg/statefile"
 )
 
-var update = flag.Bool("update", false, "write the golden files anew")
+var update = flag.Bool("update", false, "rewrite the golden files")
 
 const token = "nwt_f00dcafe"
 

@@ -14,7 +14,7 @@ import (
 	"github.com/nodewatch/nodewatch/pkg/report/native/receiver"
 )
 
-var update = flag.Bool("update", false, "write the schema beside the documentation anew")
+var update = flag.Bool("update", false, "rewrite the schema beside the documentation")
 
 var example = regexp.MustCompile("(?s)```json (report|answer|refusal)\n(.*?)```")
 
