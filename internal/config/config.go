@@ -44,7 +44,7 @@ type Tape struct {
 // Libvirt says how libvirt is asked.
 type Libvirt struct {
 	Off     bool     `yaml:"off" doc:"do not ask libvirt"`
-	Sockets []string `yaml:"sockets" doc:"read-only sockets; the first that is there is asked"`
+	Sockets []string `yaml:"sockets" doc:"read-only sockets of libvirt; the first that answers is asked"`
 }
 
 // OVS says how Open vSwitch is asked.
@@ -66,12 +66,15 @@ type Ceph struct {
 // Default is the configuration without a file.
 func Default() Config {
 	return Config{
-		Web:     Web{Listen: []string{"127.0.0.1:10090"}, Connections: 100},
-		Tape:    Tape{Max: 1024},
-		Libvirt: Libvirt{Sockets: []string{"/run/libvirt/libvirt-sock-ro", "/run/libvirt/virtqemud-sock-ro"}},
-		OVS:     OVS{Socket: "/run/openvswitch/db.sock"},
-		Ceph:    Ceph{Name: "client.nodewatch", Keyring: "/etc/ceph/ceph.client.nodewatch.keyring", Every: time.Minute},
-		Rules:   all.Default(),
+		Web:  Web{Listen: []string{"127.0.0.1:10090"}, Connections: 100},
+		Tape: Tape{Max: 1024},
+		Libvirt: Libvirt{Sockets: []string{
+			"/run/libvirt/libvirt-sock-ro", "/run/libvirt/virtqemud-sock-ro", // also what virtproxyd and containers with the host's /run have
+			"/var/snap/openstack-hypervisor/common/run/libvirt/libvirt-sock-ro", "/var/snap/microstack/common/run/libvirt/libvirt-sock-ro",
+		}},
+		OVS:   OVS{Socket: "/run/openvswitch/db.sock"},
+		Ceph:  Ceph{Name: "client.nodewatch", Keyring: "/etc/ceph/ceph.client.nodewatch.keyring", Every: time.Minute},
+		Rules: all.Default(),
 	}
 }
 

@@ -39,7 +39,7 @@ const (
 
 // A Disk is one disk of a guest.
 type Disk struct {
-	Target    string    `json:"target"` // vda, scsi0; in a container rootfs, or else where it is mounted
+	Target    string    `json:"target"` // vda, scsi0; in a container rootfs, or else where it is mounted. Images below it and copies of it have the same
 	Client    Client    `json:"client"`
 	Pool      string    `json:"pool,omitempty"`
 	Namespace string    `json:"namespace,omitempty"`

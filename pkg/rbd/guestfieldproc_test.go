@@ -28,6 +28,8 @@ type fieldProcess struct {
 	MountInfo string   `json:"mountinfo"`
 	Cmd       []string `json:"cmd"`
 	FDs       []string `json:"fds"`
+	UID       int      `json:"uid"`
+	Threads   []string `json:"threads"` // their names; none of them runs
 }
 
 // fieldProc is the /proc of recorded processes.
@@ -42,6 +44,13 @@ func fieldProc(t *testing.T, list ...fieldProcess) procFake {
 		p.file(dir+"cmdline", strings.Join(one.Cmd, "\x00")+"\x00")
 		for i, target := range one.FDs {
 			p.link(fmt.Sprintf("%sfd/%d", dir, 10+i), target)
+		}
+		p.file(dir+"status", fmt.Sprintf("Name:\tx\nUid:\t%[1]d\t%[1]d\t%[1]d\t%[1]d\n", one.UID))
+		for i, name := range one.Threads {
+			thread := fmt.Sprintf("%stask/%d/", dir, one.PID+i)
+			p.file(thread+"comm", name+"\n")
+			p.file(thread+"schedstat", "7 0 7\n")
+			p.file(thread+"stat", string(p.MapFS[dir+"stat"].Data))
 		}
 	}
 	return p

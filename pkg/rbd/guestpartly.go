@@ -14,6 +14,7 @@ const (
 	remedyPtrace  = "let the probe read /proc/PID/fd and root: give nodewatch CAP_SYS_PTRACE, as systemd/nodewatch.service does unless a drop-in removes it"
 	remedyThreads = "start such a QEMU with -name NAME,debug-threads=on, as libvirt and Proxmox do"
 	remedyStuck   = "see what such a QEMU waits for: `cat /proc/PID/stack` as root; it is asked again by itself"
+	remedySockets = "name only the daemon that runs the guests in the configuration's libvirt.sockets"
 	remedyXML     = "see what holds such a domain: `virsh domjobinfo NAME`; it is asked again by itself"
 )
 

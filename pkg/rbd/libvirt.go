@@ -6,17 +6,13 @@ import (
 	"fmt"
 	"io/fs"
 	"net"
+	"path"
+	"strings"
 	"time"
 
 	"github.com/digitalocean/go-libvirt"
 	"github.com/digitalocean/go-libvirt/socket/dialers"
 )
-
-// LibvirtSockets returns the read-only sockets of libvirt's daemons: the
-// monolithic one's (also virtproxyd's), and the modular one's for QEMU.
-func LibvirtSockets() []string {
-	return []string{"/run/libvirt/libvirt-sock-ro", "/run/libvirt/virtqemud-sock-ro"}
-}
 
 // Libvirt reads the active domains of a host from libvirt's daemon, over its
 // read-only socket and one connection that is kept. It asks one thing at a time.
@@ -33,6 +29,8 @@ type Libvirt struct {
 	patience func(context.Context) (context.Context, context.CancelFunc) // for one domain's XML
 	conn     *virtConn
 	rpc      *libvirt.Libvirt // over conn; nil: not connected
+	asked    string           // the socket of conn
+	others   []string         // sockets of other installations that answer too
 	known    map[virtKey]virtKnown
 	turn     int
 	changed  *virtChanged
@@ -42,8 +40,9 @@ type Libvirt struct {
 // domain, and one stuck domain must not hide the others.
 const virtPatience = 2 * time.Second
 
-// NewLibvirt returns a reader of the first of the sockets that answers. number is
-// DeviceNumber; nil: no device numbers.
+// NewLibvirt returns a reader of the first of the sockets that answers; Partly says
+// which that is where another installation's answers too. number is DeviceNumber;
+// nil: no device numbers.
 func NewLibvirt(sockets []string, number func(path string) (major, minor uint32, ok bool)) *Libvirt {
 	return &Libvirt{
 		sockets: sockets, number: number, uri: libvirt.QEMUSystem,
@@ -66,7 +65,14 @@ func (l *Libvirt) Read(ctx context.Context) (Guests, error) {
 	if err := l.connect(ctx); err != nil {
 		return Guests{}, err
 	}
+	if l.turn%virtRefresh == 0 {
+		l.others = l.elsewhere(ctx)
+	}
 	var partly guestPartly
+	if len(l.others) > 0 {
+		partly.add("several of libvirt's daemons answer: " + l.asked + " is asked, " + strings.Join(l.others, ", ") + " is not")
+		partly.remedy(remedySockets)
+	}
 	seen, err := l.domains(ctx, &partly)
 	if err != nil {
 		return Guests{}, err
@@ -98,16 +104,18 @@ func (l *Libvirt) connect(ctx context.Context) error {
 		l.Close()
 		return err
 	}
+	l.others = l.elsewhere(ctx)
 	return l.subscribe(ctx)
 }
 
-// dialAny dials the sockets in turn. Of several errors the one that says more
-// than that there is no socket is returned.
+// dialAny dials the sockets in turn until one answers. Of several errors the one
+// that says more than that there is no socket is returned.
 func (l *Libvirt) dialAny(ctx context.Context) (net.Conn, error) {
 	worst := fmt.Errorf("rbd: libvirt: no socket: %w", fs.ErrNotExist)
 	for _, socket := range l.sockets {
 		conn, err := l.dial(ctx, socket)
 		if err == nil {
+			l.asked = socket
 			return conn, nil
 		}
 		if errors.Is(worst, fs.ErrNotExist) {
@@ -115,6 +123,26 @@ func (l *Libvirt) dialAny(ctx context.Context) (net.Conn, error) {
 		}
 	}
 	return nil, worst
+}
+
+// elsewhere returns the sockets that answer in other directories than that of the
+// one that is asked, of each directory the first. Those beside it are of the same
+// installation, and to dial them might start a daemon that tells the same.
+func (l *Libvirt) elsewhere(ctx context.Context) []string {
+	home := func(socket string) string { return path.Dir(guestRunPath(socket)) }
+	dirs := map[string]bool{home(l.asked): true}
+	var others []string
+	for _, socket := range l.sockets {
+		if dirs[home(socket)] {
+			continue
+		}
+		if conn, err := l.dial(ctx, socket); err == nil {
+			conn.Close()
+			dirs[home(socket)] = true
+			others = append(others, socket)
+		}
+	}
+	return others
 }
 
 // call makes one call. When ctx ends first it closes the connection, which makes

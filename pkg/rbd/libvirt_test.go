@@ -326,6 +326,37 @@ func TestLibvirtSecondSocket(t *testing.T) {
 	})
 }
 
+// Another installation's daemon that answers too is told, whenever it came; one
+// beside the socket that is asked is not even dialled.
+func TestLibvirtSeveralAnswer(t *testing.T) {
+	f := newVirtFake(virtFakeVM("a", 1, "/dev/rbd1"))
+	virtBubble(t, f, func(t *testing.T, l *Libvirt) {
+		l.sockets = []string{"/run/none/sock-ro", "/run/libvirt/libvirt-sock-ro", "/var/run/libvirt/virtqemud-sock-ro", "/var/snap/x/sock-ro", "/var/snap/x/other-ro"}
+		dialled, snap := map[string]int{}, false
+		l.dial = func(ctx context.Context, socket string) (net.Conn, error) {
+			dialled[socket]++
+			if strings.Contains(socket, "none") || strings.Contains(socket, "snap") && !snap {
+				return nil, fs.ErrNotExist
+			}
+			return f.dial(ctx, socket)
+		}
+		if got := virtMustRead(t, l); got.Partly != "" {
+			t.Errorf("one answers: got %q", got.Partly)
+		}
+		snap = true
+		for range virtRefresh {
+			virtMustRead(t, l)
+		}
+		want := "several of libvirt's daemons answer: /run/libvirt/libvirt-sock-ro is asked, /var/snap/x/sock-ro is not"
+		if got := virtMustRead(t, l); got.Partly != want || got.Remedy != remedySockets || len(got.Guests) != 1 {
+			t.Errorf("got %+v", got)
+		}
+		if n := dialled["/var/run/libvirt/virtqemud-sock-ro"]; n != 0 {
+			t.Errorf("the socket beside was dialled %d times", n)
+		}
+	})
+}
+
 // A refusal is fs.ErrPermission, and the connection is not used again.
 func TestLibvirtDenied(t *testing.T) {
 	for _, procedure := range []uint32{virtAuthList, virtConnectOpen} {
