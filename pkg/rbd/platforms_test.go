@@ -15,7 +15,7 @@ import (
 	gocmp "github.com/google/go-cmp/cmp"
 )
 
-// A platform is a recorded guest of a manager of guests: what the host's /proc holds
+// A platform is a guest composed as a manager of guests starts it: what the host's /proc holds
 // of it, and beside it in NAME.xml what libvirt says, where it is asked.
 type platform struct {
 	Platform  string            `json:"platform"`
@@ -38,7 +38,7 @@ type platform struct {
 	} `json:"want"`
 }
 
-// platforms reads the recorded guests, in the order of the files.
+// platforms reads the composed guests, in the order of the files.
 func platforms(t *testing.T) (list []platform, domains []string) {
 	t.Helper()
 	for _, name := range guestFiles(t, "platforms/*.json") {
@@ -165,7 +165,7 @@ func TestPlatforms(t *testing.T) {
 	}
 }
 
-// TestDocsPlatforms: docs/platforms.md has the table of what the recorded guests show.
+// TestDocsPlatforms: docs/platforms.md has the table of what the composed guests show.
 func TestDocsPlatforms(t *testing.T) {
 	const name, begin, end = "../../docs/platforms.md", "<!-- platforms -->\n", "<!-- /platforms -->"
 	raw, err := os.ReadFile(name)
