@@ -336,3 +336,20 @@ func TestSilenceAndComponentsThatAreNotListed(t *testing.T) {
 		t.Error(diff)
 	}
 }
+
+// A run that remembers since when a state lasts did not watch before it began.
+func TestANewRunDidNotWatchBefore(t *testing.T) {
+	h := &hub{lines: map[string]uptime.Timeline{}, sent: map[string]native.Transition{}}
+	a := &agent{}
+	a.start(noon.Add(-time.Hour))
+	h.take(a.body(noon, 9), noon)
+	a.start(at(8 * m))
+	b := a.body(at(10*m), 9)
+	for i := range b.Components {
+		b.Components[i].Since = noon.Add(-time.Hour)
+	}
+	h.take(b, at(10*m))
+	if diff := cmp.Diff([]string{"12:00:00 operational", "12:00:00 unknown no_report", "12:08:00 operational backfilled", "12:10:00 operational"}, words(h.lines["storage"])); diff != "" {
+		t.Error(diff)
+	}
+}
