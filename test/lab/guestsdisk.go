@@ -73,11 +73,13 @@ ln -s /run var/run`)
 	return err
 }
 
-// PullGuestsDisk takes the disk out again, once nothing runs from it any more.
+// PullGuestsDisk takes the disk out again, once nothing runs from it any more. A
+// QEMU that has been ended may hold on to its devices a moment longer.
 func (m *Machine) PullGuestsDisk(ctx context.Context) error {
 	_, err := m.Sh(ctx, `cd `+guestsRoot+`
-for d in sys dev run etc tmp var proc; do umount $d; done
+for d in sys dev run etc tmp var proc; do umount -l $d; done
 cd /
+for i in $(seq 100); do umount `+guestsRoot+` 2>/dev/null && exit 0; usleep 100000; done
 umount `+guestsRoot)
 	if err == nil {
 		err = m.Monitor("device_del", map[string]any{"id": "guests"})
