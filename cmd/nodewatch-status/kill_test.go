@@ -261,7 +261,7 @@ func TestKilledUnderLoad(t *testing.T) {
 }
 
 // Two hubs on one PostgreSQL take the reports of the same nodes in turn; when one is
-// killed the other one goes on, and nothing is lost or kept twice.
+// killed the other one continues, and nothing is lost or kept twice.
 func TestTwoHubsOneKilled(t *testing.T) {
 	where := postgres.Start(t).Schema(t)
 	l := newTraffic(t, parsed(t, where), 4)

@@ -36,7 +36,7 @@ type client struct {
 	timeout time.Duration
 }
 
-// client adds the flags that say whom to ask.
+// client adds the flags that choose the daemon to ask.
 func (p program) client(cmd *kingpin.CmdClause) *client {
 	c := &client{program: p, file: configFlag(cmd)}
 	c.url = cmd.Flag("url", "The daemon's address; nothing else is tried then. Default: the daemon of this machine, wherever it listens.").PlaceHolder("http://127.0.0.1:10090").String()

@@ -67,7 +67,7 @@ func commandsPage(t *testing.T) string {
 	}
 	p.Section("description")
 	p.Text(`nodewatch reads what the kernel knows of bonds, NICs, krbd and libceph, joins it to the guests, and reports known
-failure patterns: what it is, whom it hits, the evidence for and against each cause, and what to do next. The daemon serves a page,
+failure patterns: what is wrong, which guests it hits, the evidence for and against each cause, and what to do next. The daemon serves a page,
 metrics and a JSON API on 127.0.0.1:10090; the other commands find it by themselves.`)
 	p.Section("commands")
 	for _, cmd := range app.FlattenedCommands() {

@@ -13,7 +13,7 @@ func sourceFamilies() []family {
 				}
 			})},
 		{name: "nodewatch_source_partial", kind: gauge, labels: label,
-			help: "1 if the source can be read but does not show everything; nodewatch sources says what is missing and how to mend it.",
+			help: "1 if the source can be read but does not show everything; nodewatch sources says what is missing and how to fix it.",
 			read: func(p *picture, emit emit) {
 				for _, s := range p.Report.Sources {
 					emit(truth(s.Partly != ""), s.Name)

@@ -25,7 +25,7 @@ func (o SawQEMU) Apply(s Snapshot) Snapshot {
 	return s.heard(SourceQEMU, o.At, o.Every, s.QEMU.Err).joined()
 }
 
-// joined works out anew which guests there are and which krbd device each sits on.
+// joined recomputes which guests there are and which krbd device each sits on.
 // A guest that both views know is one guest with what either knows of it; the
 // processes add those that libvirt does not know.
 func (s Snapshot) joined() Snapshot {

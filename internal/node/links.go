@@ -52,7 +52,7 @@ type Path struct {
 	Devices  int      // krbd devices behind them
 }
 
-// routed works out anew which bond or NIC carries the traffic of each krbd client.
+// routed recomputes which bond or NIC carries the traffic of each krbd client.
 func (s Snapshot) routed() Snapshot {
 	byIP := map[string]*Path{}
 	for _, m := range s.Mapped.Value {
