@@ -132,7 +132,7 @@ deps: ## install the Debian packages that the tests use (apt-get; no service is 
 # garbage: collecting it less often saves a third of their time. The timeouts are for a machine that is busy with other work.
 RACED   := ./cmd/nodewatch ./cmd/nodewatch-ceph ./internal/watch/... ./internal/launcher/... ./pkg/...
 UNRACED  = $$($(GO) list ./... | grep -vE '/(cmd/nodewatch|cmd/nodewatch-ceph|pkg|internal/watch|internal/launcher)(/|$$)')
-STORIES := ^TestIncidents|^TestTheIncident|^TestDocs|AgreesWithReference|^TestOnlyTheProbe
+STORIES := ^TestIncidents|^TestTheIncident|^TestDocs|AgreesWithReference|^TestOnlyTheProbe|^TestWhatTheLauncherKeeps
 
 test: ## run every test that needs no virtual machine; what is not installed is named ('make deps' installs it) and skipped
 	@./tools/need --ask $(TESTPACKAGES)
@@ -144,7 +144,7 @@ test: ## run every test that needs no virtual machine; what is not installed is 
 		echo "test: without gcc there is no race detector"; set -x; CGO_ENABLED=0 $(GO) test -timeout 40m -skip '$(STORIES)' $(RACED); \
 	fi
 	CGO_ENABLED=0 $(GO) test -timeout 40m $(UNRACED)
-	GOGC=400 CGO_ENABLED=0 $(GO) test -timeout 40m -run '$(STORIES)' ./cmd/nodewatch ./pkg/kmsg
+	GOGC=400 CGO_ENABLED=0 $(GO) test -timeout 40m -run '$(STORIES)' ./cmd/nodewatch ./internal/launcher ./pkg/kmsg
 
 browser-test: ## the page in Debian's Chromium, with axe-core from npm; STATES, WIDTHS, SCHEMES and RUN choose, SHOTS=directory keeps pictures
 	@./tools/need chromium || true
