@@ -2,6 +2,7 @@ package store_test
 
 import (
 	"bytes"
+	"errors"
 	"fmt"
 	"os"
 	"path/filepath"
@@ -47,6 +48,10 @@ func filled(t *testing.T, b bench) {
 				return err
 			}
 		}
+		i, m := anIncident(), aMaintenance()
+		if err := errors.Join(tx.SaveIncident(t.Context(), &i), tx.SaveMaintenance(t.Context(), &m)); err != nil {
+			return err
+		}
 		return tx.IssueToken(t.Context(), store.NewSecret(), store.Token{Kind: store.NodeToken, Subject: "rl1/node01", Created: noon, CreatedBy: "kim"})
 	})
 }
@@ -75,8 +80,16 @@ func content(t *testing.T, b bench) (all []any) {
 		if err != nil {
 			return err
 		}
+		incidents, err := tx.Incidents(t.Context(), noon)
+		if err != nil {
+			return err
+		}
+		maintenances, err := tx.Maintenances(t.Context(), noon)
+		if err != nil {
+			return err
+		}
 		log, err := tx.AuditLog(t.Context(), 0, 100)
-		all = append(all, tokens, log)
+		all = append(all, tokens, incidents, maintenances, log)
 		return err
 	})
 	return all

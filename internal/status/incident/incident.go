@@ -1,0 +1,152 @@
+// Package incident is what customers are told of trouble and of planned work:
+// incidents with their updates, maintenance, post-mortems, and when the machine opens,
+// updates and closes them. It reads no clock and keeps nothing.
+package incident
+
+import (
+	"crypto/sha256"
+	"encoding/base32"
+	"slices"
+	"strings"
+	"time"
+
+	"github.com/nodewatch/nodewatch/pkg/report"
+)
+
+// A Status says how far work on an incident or a maintenance is.
+type Status string
+
+// The statuses of an incident.
+const (
+	Investigating Status = "investigating"
+	Identified    Status = "identified"
+	Monitoring    Status = "monitoring"
+	Resolved      Status = "resolved"
+)
+
+// Statuses are those of an incident, in their order.
+func Statuses() []Status { return []Status{Investigating, Identified, Monitoring, Resolved} }
+
+// An Incident is one trouble as customers are told of it.
+type Incident struct {
+	ID        int64  // 0: it is not kept yet
+	Ref       string // of its permanent address
+	Title     string
+	Impact    report.Impact // the worst it has been
+	Status    Status
+	OpenedBy  string // what the machine opened it for, GROUP/KIND; empty: a person did
+	Owner     string // the person who took it over; empty: the machine updates it, if it opened it
+	Started   time.Time
+	Resolved  time.Time // zero: it is open
+	Created   time.Time
+	Updated   time.Time
+	Published time.Time // zero: a draft, for operators only
+	Revision  int64     // grows whenever it is kept
+	AfterCare string    // what customers should do once it is over, Markdown
+
+	Components []Affected
+	Updates    []Update // oldest first
+	Postmortem Postmortem
+}
+
+// An Affected is a public component of an incident.
+type Affected struct {
+	Component string
+	Impact    report.Impact
+	Declared  bool // a person said so: the component has this state, whatever is measured
+}
+
+// An Update is what was said at one time.
+type Update struct {
+	ID       int64 // 0: it is not kept yet
+	Status   Status
+	Body     string // Markdown
+	At       time.Time
+	Created  time.Time
+	Edited   time.Time // zero: never
+	Author   string    // empty: the machine
+	Affected []Affected
+}
+
+// A Postmortem explains an incident afterwards.
+type Postmortem struct {
+	Body      string // Markdown; empty: there is none
+	Author    string
+	Created   time.Time
+	Updated   time.Time
+	Published time.Time // zero: a draft
+}
+
+// Ref is a name for an address that is unlikely to be taken: the day, and five letters
+// that follow from the key.
+func Ref(at time.Time, key string) string {
+	sum := sha256.Sum256([]byte(at.UTC().Format(time.RFC3339Nano) + "\x00" + key))
+	return at.UTC().Format("20060102") + "-" + strings.ToLower(base32.StdEncoding.EncodeToString(sum[:5]))[:5]
+}
+
+// Open reports whether the incident is not resolved.
+func (i Incident) Open() bool { return i.Status != Resolved }
+
+// Public reports whether customers see it.
+func (i Incident) Public() bool { return !i.Published.IsZero() }
+
+// Automatic reports whether the machine updates it.
+func (i Incident) Automatic() bool { return i.OpenedBy != "" && i.Owner == "" }
+
+// Names reports whether the incident names the component.
+func (i Incident) Names(component string) bool {
+	return slices.ContainsFunc(i.Components, func(a Affected) bool { return a.Component == component })
+}
+
+// Post adds an update; what it says is affected is added to the components.
+func (i *Incident) Post(u Update) {
+	at, _ := slices.BinarySearchFunc(i.Updates, u.At, func(x Update, at time.Time) int {
+		if x.At.After(at) {
+			return 1
+		}
+		return -1 // of those at one time the latest is the last
+	})
+	latest := at == len(i.Updates)
+	i.Updates = slices.Insert(slices.Clone(i.Updates), at, u)
+	i.Updated = u.Created
+	i.affect(u.Affected)
+	if !latest {
+		return
+	}
+	i.Status, i.Resolved = u.Status, time.Time{}
+	if u.Status == Resolved {
+		i.Resolved = u.At
+	}
+}
+
+// affect notes the impacts of components, and the worst of all.
+func (i *Incident) affect(list []Affected) {
+	i.Components = slices.Clone(i.Components)
+	for _, a := range list {
+		n := slices.IndexFunc(i.Components, func(x Affected) bool { return x.Component == a.Component })
+		switch {
+		case n < 0:
+			i.Components = append(i.Components, a)
+		case a.Declared:
+			i.Components[n] = a
+		default:
+			i.Components[n].Impact = report.Worse(i.Components[n].Impact, a.Impact)
+		}
+		i.Impact = report.Worse(i.Impact, a.Impact)
+	}
+	slices.SortFunc(i.Components, func(a, b Affected) int { return strings.Compare(a.Component, b.Component) })
+}
+
+// Declared is the state that people give a component by the incidents that are open
+// and public; operational: none does.
+func Declared(list []Incident, component string) report.Impact {
+	worst := report.Operational
+	for _, i := range list {
+		for _, a := range i.Components {
+			if i.Open() && i.Public() && a.Declared && a.Component == component {
+				worst = report.Worse(worst, a.Impact)
+			}
+		}
+	}
+	return worst
+}
