@@ -208,4 +208,7 @@ func (a Analysis) Against() []Evidence {
 }
 
 // names lists OSDs for people.
-func names(list []string) string { return human.Names(list, 4) }
+// someNames is how many OSDs are named of many.
+const someNames = 4
+
+func names(list []string) string { return human.Names(list, someNames) }

@@ -26,7 +26,7 @@ type Loop struct {
 	First  time.Time // when the run of losses began
 	Losses *facts.Losses
 	OSDs   []*facts.OSDLosses // those that lost working sessions, the most lost first
-	Stalls []facts.Stall      // that go with it
+	Stalls []*facts.Stall     // that go with it
 	Before []Evidence         // the order in time as it was first told: kept, as readings are forgotten; nil: not told yet
 }
 
@@ -128,7 +128,7 @@ func (l Loop) sum(of func(*facts.OSDLosses) uint64) uint64 {
 func (l Loop) last() time.Time {
 	var last time.Time
 	for i := range l.OSDs {
-		last = facts.Later(last, l.OSDs[i].Last)
+		last = facts.Later(last, l.OSDs[i].Last())
 	}
 	return last
 }
@@ -226,21 +226,23 @@ func (l Loop) spread(f *facts.Facts, e facts.Exposure, one bool, add func(Cause,
 		return
 	}
 	hosts := map[string]bool{}
-	list := make([]string, len(l.OSDs))
-	for i := range l.OSDs {
-		hosts[l.OSDs[i].Host()] = true
-		list[i] = l.OSDs[i].OSD
+	last := ""
+	for _, o := range l.OSDs {
+		if host := o.Host(); host != last { // neighbours in the list often share one
+			hosts[host], last = true, host
+		}
 	}
 	delete(hosts, "")
 	c := f.Cluster()
 	worst := l.OSDs[0]
+	osds := human.NamesOf(l.OSDs, someNames, func(o *facts.OSDLosses) string { return o.OSD })
 	switch {
 	case len(l.OSDs) > 1 && len(hosts) != 1:
-		add(OneOSD, told(node.SourceKmsg, "", l.last(), -4, "sessions to %s on %s are lost (%s): what they have in common is this host", human.Count(len(l.OSDs), "OSD"), human.Count(len(hosts), "host"), names(list)))
+		add(OneOSD, told(node.SourceKmsg, "", l.last(), -4, "sessions to %s on %s are lost (%s): what they have in common is this host", human.Count(len(l.OSDs), "OSD"), human.Count(len(hosts), "host"), osds))
 	case len(l.OSDs) > 1:
-		add(OneOSD, told(node.SourceKmsg, "", l.last(), -4, "sessions to %s are lost: %s", human.Count(len(l.OSDs), "OSD"), names(list)))
-		if len(c.Hosts) > 1 {
-			add(OneHost, told(node.SourceKmsg, "", l.last(), 3, "all sessions lost are with OSDs of one host, %s (%s), and none with the %s known", worst.Host(), names(list), human.Count(len(c.Hosts)-1, "other host")))
+		add(OneOSD, told(node.SourceKmsg, "", l.last(), -4, "sessions to %s are lost: %s", human.Count(len(l.OSDs), "OSD"), osds))
+		if known := f.OSDHosts(); known > 1 {
+			add(OneHost, told(node.SourceKmsg, "", l.last(), 3, "all sessions lost are with OSDs of one host, %s (%s), and none with the %s known", worst.Host(), osds, human.Count(known-1, "other host")))
 		}
 	case !one:
 	default:
@@ -253,9 +255,9 @@ func (l Loop) spread(f *facts.Facts, e facts.Exposure, one bool, add func(Cause,
 		}
 		switch {
 		case len(c.OSDs) > 1:
-			add(OneOSD, told(node.SourceKmsg, worst.OSD, l.last(), weight, "all faults are with %s at %s, and none with the %s known", worst.OSD, worst.Addr, human.Count(len(c.OSDs)-1, "other OSD")))
+			add(OneOSD, told(node.SourceKmsg, worst.OSD, l.last(), weight, "all faults are with %s at %s, and none with the %s known", worst.OSD, worst.Addr(), human.Count(len(c.OSDs)-1, "other OSD")))
 		case l.otherDisksGoOn(f):
-			add(OneOSD, told(node.SourceKmsg, worst.OSD, l.last(), weight, "all faults are with %s at %s, and the I/O of other krbd disks continues", worst.OSD, worst.Addr))
+			add(OneOSD, told(node.SourceKmsg, worst.OSD, l.last(), weight, "all faults are with %s at %s, and the I/O of other krbd disks continues", worst.OSD, worst.Addr()))
 		}
 		if len(l.Stalls) > 1 && weight == 3 {
 			add(OneOSD, told(node.SourceIO, worst.OSD, l.last(), 1, "%s stall together", human.Count(len(l.Stalls), "krbd disk")))
@@ -313,7 +315,7 @@ func (l Loop) refusals(add func(Cause, ...Evidence)) {
 		if n := o.Refused(); n > 0 {
 			refused += n
 			if len(why) == 0 {
-				why = append(why, o.Text)
+				why = append(why, o.Text())
 			}
 		}
 		all += o.All()

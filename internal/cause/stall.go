@@ -14,7 +14,7 @@ import (
 const quiet = 5 * time.Minute
 
 // OfStall weighs the causes of I/O that does not go on without a session loop.
-func OfStall(f *facts.Facts, stalls []facts.Stall) Analysis {
+func OfStall(f *facts.Facts, stalls []*facts.Stall) Analysis {
 	all := map[Cause][]Evidence{}
 	add := func(c Cause, list ...Evidence) { all[c] = append(all[c], list...) }
 	since := f.Now
@@ -34,7 +34,7 @@ func OfStall(f *facts.Facts, stalls []facts.Stall) Analysis {
 	waitsFor(f, stalls, add)
 	down(f, add)
 	losses := f.SessionLosses(time.Minute)
-	l := Loop{Losses: losses, Stalls: stalls}
+	l := Loop{Losses: losses, OSDs: make([]*facts.OSDLosses, 0, len(losses.OSDs)), Stalls: stalls}
 	for i := range losses.OSDs {
 		if losses.OSDs[i].Broken()+losses.OSDs[i].Ended()+losses.OSDs[i].Refused() > 0 {
 			l.OSDs = append(l.OSDs, losses.OSDs[i])
@@ -58,7 +58,7 @@ func noOSD(f *facts.Facts, since time.Time, add func(Cause, ...Evidence)) {
 }
 
 // locked asks whether the images that wait wait for their exclusive lock.
-func locked(f *facts.Facts, stalls []facts.Stall, since time.Time, add func(Cause, ...Evidence)) {
+func locked(f *facts.Facts, stalls []*facts.Stall, since time.Time, add func(Cause, ...Evidence)) {
 	of := map[string]*node.Series{}
 	for _, s := range f.Kernel.Of(kmsg.RBDLock) {
 		if !s.Last.Before(since.Add(-time.Minute)) && (of[s.Device] == nil || of[s.Device].Last.Before(s.Last)) {
@@ -78,7 +78,7 @@ func locked(f *facts.Facts, stalls []facts.Stall, since time.Time, add func(Caus
 }
 
 // waitsFor asks which OSDs the requests wait for, where osdc shows it.
-func waitsFor(f *facts.Facts, stalls []facts.Stall, add func(Cause, ...Evidence)) {
+func waitsFor(f *facts.Facts, stalls []*facts.Stall, add func(Cause, ...Evidence)) {
 	osds, requests, covered, paused := map[int]int{}, 0, 0, 0
 	for i := range stalls {
 		if len(stalls[i].Waits) > 0 {
@@ -141,7 +141,7 @@ func more(n int) string {
 
 // mtu asks whether only large requests are lost: small ones complete, the requests
 // that wait are of many OSDs, no session is lost, and no NIC is busy.
-func mtu(f *facts.Facts, stalls []facts.Stall, add func(Cause, ...Evidence)) {
+func mtu(f *facts.Facts, stalls []*facts.Stall, add func(Cause, ...Evidence)) {
 	osds, completing := map[int]bool{}, 0
 	for i := range stalls {
 		for _, w := range stalls[i].Waits {

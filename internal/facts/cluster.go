@@ -17,15 +17,14 @@ const recently = 10 * time.Minute
 // A Cluster is what this node knows of the Ceph cluster, by the kernel's log and by
 // what the cluster itself says.
 type Cluster struct {
-	OSDs    map[string]bool // that the kernel, osdc or the cluster has named, those purged left out
-	Hosts   map[string]bool // the IPs of their hosts, as far as they are known
-	Down    []string        // OSDs that are down by the kernel's map, by number
-	Changes []MapChange     // of the last ten minutes, oldest first
-	FullAt  time.Time       // when the kernel last said that the cluster or a pool is full; zero: never
-	Full    string          // what the cluster says is full now: "the cluster", "a pool", "an OSD"; empty: nothing, or it cannot be asked
-	Hunting int             // kernel clients without a monitor session
-	MonLost time.Time       // when a monitor session was last lost, if some are hunting
-	Refusal *node.Series    // the latest line that says that the monitors refuse this client; nil: none since a session was established
+	OSDs    map[int]bool // the numbers of those that the kernel, osdc or the cluster has named, those purged left out
+	Down    []string     // OSDs that are down by the kernel's map, by number
+	Changes []MapChange  // of the last ten minutes, oldest first
+	FullAt  time.Time    // when the kernel last said that the cluster or a pool is full; zero: never
+	Full    string       // what the cluster says is full now: "the cluster", "a pool", "an OSD"; empty: nothing, or it cannot be asked
+	Hunting int          // kernel clients without a monitor session
+	MonLost time.Time    // when a monitor session was last lost, if some are hunting
+	Refusal *node.Series // the latest line that says that the monitors refuse this client; nil: none since a session was established
 }
 
 // A MapChange is one OSD that went down or came up.
@@ -39,7 +38,7 @@ type MapChange struct {
 func (f *Facts) Cluster() Cluster { return f.cluster() }
 
 func (f *Facts) findCluster() Cluster {
-	c := Cluster{OSDs: make(map[string]bool, len(f.Kernel.Of(kmsg.CRC))+len(f.Snapshot.Cluster.Value.OSDMap.OSDs)), Hosts: map[string]bool{}}
+	c := Cluster{OSDs: make(map[int]bool, max(len(f.Kernel.Of(kmsg.CRC)), len(f.Snapshot.Cluster.Value.OSDMap.OSDs)))}
 	f.nameOSDs(&c)
 	f.mapChanges(&c)
 	for _, s := range f.Kernel.Of(kmsg.Full) {
@@ -55,28 +54,45 @@ func (f *Facts) findCluster() Cluster {
 func (f *Facts) nameOSDs(c *Cluster) {
 	for _, o := range f.Snapshot.Cluster.Value.OSDMap.OSDs {
 		if o.In {
-			c.OSDs[OSDName(o.ID)] = true
-			for _, a := range o.Addrs {
-				c.Hosts[hostPart(a)] = true
-			}
+			c.OSDs[o.ID] = true
 		}
 	}
-	for _, classes := range [][]kmsg.Class{sessionClasses[:], {kmsg.OSDUp, kmsg.OSDDown, kmsg.OSDWeight}} {
-		for _, class := range classes {
-			for _, s := range f.Kernel.Of(class) {
-				if isOSD(s.Peer) {
-					c.OSDs[s.Peer] = true
-					c.Hosts[hostPart(s.Addr)] = true
-				}
+	for _, class := range namingClasses {
+		for _, s := range f.Kernel.Of(class) {
+			if id, is := OSDNumber(s.Peer); is {
+				c.OSDs[id] = true
 			}
 		}
 	}
 	for i := range f.Snapshot.Waits {
 		if id := f.Snapshot.Waits[i].Request.OSD; id >= 0 {
-			c.OSDs[OSDName(id)] = true
+			c.OSDs[id] = true
 		}
 	}
-	delete(c.Hosts, "")
+}
+
+// namingClasses are the classes of lines that name an OSD which exists.
+var namingClasses = append(sessionClasses[:], kmsg.OSDUp, kmsg.OSDDown, kmsg.OSDWeight)
+
+// OSDHosts is how many hosts of OSDs are known, by their IPs.
+func (f *Facts) OSDHosts() int {
+	hosts := map[string]bool{}
+	for _, o := range f.Snapshot.Cluster.Value.OSDMap.OSDs {
+		if o.In {
+			for _, a := range o.Addrs {
+				hosts[hostPart(a)] = true
+			}
+		}
+	}
+	for _, class := range namingClasses {
+		for _, s := range f.Kernel.Of(class) {
+			if isOSD(s.Peer) {
+				hosts[hostPart(s.Addr)] = true
+			}
+		}
+	}
+	delete(hosts, "")
+	return len(hosts)
 }
 
 // mapChanges finds which OSDs are down: their latest change was to go down, and
@@ -99,7 +115,9 @@ func (f *Facts) mapChanges(c *Cluster) {
 	for osd, at := range gone {
 		if at.After(up[osd]) {
 			delete(down, osd)
-			delete(c.OSDs, osd)
+			if id, is := OSDNumber(osd); is {
+				delete(c.OSDs, id)
+			}
 		}
 	}
 	for osd, at := range up {

@@ -18,7 +18,7 @@ type Facts struct {
 
 	nics      func() []NIC
 	byNIC     func() map[string]int
-	stalls    func() []Stall
+	stalls    func() []*Stall
 	waits     func() []node.Wait
 	devices   func() map[image]string
 	latency   func() []Latency

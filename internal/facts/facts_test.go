@@ -125,7 +125,7 @@ func TestAPurgedOSDIsNoOSD(t *testing.T) {
 	w.log(kmsg.OSDUp, "osd1", "")
 	w.log(kmsg.OSDDown, "osd7", "")
 	w.log(kmsg.OSDGone, "osd7", "")
-	if c := w.facts().Cluster(); len(c.Down) != 0 || c.OSDs["osd7"] || !c.OSDs["osd1"] {
+	if c := w.facts().Cluster(); len(c.Down) != 0 || c.OSDs[7] || !c.OSDs[1] {
 		t.Errorf("got %+v", c)
 	}
 }

@@ -4,6 +4,7 @@ import (
 	"cmp"
 	"fmt"
 	"slices"
+	"sort"
 	"strings"
 
 	"github.com/nodewatch/nodewatch/internal/human"
@@ -93,7 +94,7 @@ func (f *Facts) labelled(labels []string) GuestSet {
 
 // UseOf returns who uses a krbd device.
 func (f *Facts) UseOf(device string) rbd.Use {
-	i, found := slices.BinarySearchFunc(f.Uses, device, func(u rbd.Use, device string) int { return strings.Compare(u.Device, device) })
+	i, found := sort.Find(len(f.Uses), func(i int) int { return strings.Compare(device, f.Uses[i].Device) })
 	if !found {
 		return rbd.Use{Device: device}
 	}
@@ -173,6 +174,10 @@ func (h Hit) Half() bool { return h.Hit > 0 && 2*h.Hit >= h.Total }
 func (f *Facts) GuestsHit(devices []string) Hit {
 	r := f.runningOf()
 	h := Hit{Total: r.guests + len(r.orphans)}
+	if len(devices) == 0 {
+		return h
+	}
+	h.Names = make([]string, 0, min(len(devices), len(f.Guests)))
 	hit := make([]bool, len(f.Guests))
 	var bare []string
 	for _, d := range devices {
@@ -246,13 +251,5 @@ func (f *Facts) GuestsOf(devices []string) []string {
 	return nil
 }
 
-// RunningGuests are the names of the guests that run, and whether guests are known.
-func (f *Facts) RunningGuests() (names []string, known bool) {
-	r := f.runningOf()
-	for i := range f.Guests {
-		if r.runs[i] {
-			names = append(names, f.Guests[i].Name)
-		}
-	}
-	return names, f.GuestsKnown() == nil
-}
+// RunningGuests is how many guests run.
+func (f *Facts) RunningGuests() int { return f.runningOf().guests }

@@ -174,6 +174,7 @@ func (f *Facts) fullClients() map[uint64]bool {
 type Latency struct {
 	Device string
 	Disk   *node.DiskIO
+	Mapped bool    // it is among the mapped devices
 	Now    float64 // ms a request takes, or, if longer, in flight divided by completed a second; 0: nothing to tell by
 	Usual  float64 // ms; 0: not known
 	Load   float64 // requests completed a second, as a multiple of what is usual; 0: not known
@@ -218,6 +219,7 @@ func (f *Facts) findLatency() []Latency {
 			l.Now = max(d.Latency, float64(d.QueueTime())/float64(time.Millisecond), float64(d.Stuck())/float64(time.Millisecond))
 		}
 		if m, _, found := f.Device(d.Device); found {
+			l.Mapped = true
 			if of, known := f.usual.images[imageNamed(&m)]; known && of.Learnt >= enoughLearnt {
 				l.Usual = of.Latency
 				l.Load = d.Completed / max(of.Rate, 0.1)
@@ -228,18 +230,14 @@ func (f *Facts) findLatency() []Latency {
 	return list
 }
 
-// SlowDisks are the devices that are slow, of the given ones, slowest first.
-func (f *Facts) SlowDisks(among []rbd.Mapped, limits SlowLimits) []Latency {
-	of := make(map[string]bool, len(among))
-	for i := range among {
-		of[among[i].Device] = true
-	}
-	var slow []Latency
-	for _, l := range f.Latency() {
-		if of[l.Device] && l.Slow(limits) {
+// SlowDisks are the mapped devices that are slow, slowest first.
+func (f *Facts) SlowDisks(limits SlowLimits) []*Latency {
+	var slow []*Latency
+	for i := range f.Latency() {
+		if l := &f.Latency()[i]; l.Mapped && l.Slow(limits) {
 			slow = append(slow, l)
 		}
 	}
-	slices.SortStableFunc(slow, func(a, b Latency) int { return cmp.Compare(b.Now, a.Now) })
+	slices.SortStableFunc(slow, func(a, b *Latency) int { return cmp.Compare(b.Now, a.Now) })
 	return slow
 }

@@ -63,21 +63,28 @@ type Losses struct {
 
 // OSDLosses are those of one OSD.
 type OSDLosses struct {
-	OSD     string // "osd17"
-	Addr    string // of the latest line; empty: not said
-	Text    string // of the latest line
-	Last    time.Time
+	OSD     string       // "osd17"
+	latest  *node.Series // the series of the latest line
 	N       [len(Reasons)]uint32
 	Total   uint64 // of all reasons
 	Damaged uint64 // of those lost to a CRC failure: in another part than the data
 	Seconds int    // the most different seconds of the window, at most a minute, in which a session ended for one reason other than a CRC failure
 }
 
+// Addr is the OSD's address by the latest line; empty: not said.
+func (o *OSDLosses) Addr() string { return o.latest.Addr }
+
+// Text is the latest line.
+func (o *OSDLosses) Text() string { return o.latest.Text }
+
+// Last is when the latest line was logged.
+func (o *OSDLosses) Last() time.Time { return o.latest.Last }
+
 // ID is the OSD's number, as ceph's commands take it.
 func (o *OSDLosses) ID() string { return strings.TrimPrefix(o.OSD, "osd") }
 
 // Host is the IP of the OSD's address; empty: not known.
-func (o *OSDLosses) Host() string { return hostPart(o.Addr) }
+func (o *OSDLosses) Host() string { return hostPart(o.Addr()) }
 
 // Of is how many sessions ended for one of the reasons.
 func (o *OSDLosses) Of(reasons ...kmsg.Reason) uint64 {
@@ -149,7 +156,7 @@ func (f *Facts) findLossLines() lossLines {
 	for _, class := range sessionClasses {
 		series += len(f.Kernel.Of(class))
 	}
-	l.lines = make([]lossLine, 0, series)
+	l.lines, l.osds = make([]lossLine, 0, series), make([]string, 0, series)
 	place := make(map[string]int, series/2)
 	for _, class := range sessionClasses {
 		detail, reason, next := "?", kmsg.Reason(""), 0
@@ -207,19 +214,21 @@ func (f *Facts) findLosses(d time.Duration) *Losses {
 	all := f.lossLines()
 	l := &Losses{Window: d, OSDs: make([]*OSDLosses, 0, len(all.osds))}
 	list := make([]OSDLosses, len(all.osds))
-	down := f.wentDown(d)
+	down, window := f.wentDown(d), f.Kernel.Window(f.Now, d)
 	for i := range all.lines {
 		line := &all.lines[i]
-		within := d
+		n, seconds := window.Of(line.series)
 		if len(down) > 0 && line.series.Class != kmsg.CRC && line.series.Class != kmsg.Integrity {
 			if at, went := down[line.series.Peer]; went {
-				if within = min(d, f.Now.Sub(at.Add(Settle)).Truncate(time.Second)); within <= 0 {
-					continue
+				within := max(0, min(d, f.Now.Sub(at.Add(Settle)).Truncate(time.Second)))
+				n, seconds = line.series.Within(f.Now, within), 0
+				if within <= time.Minute {
+					seconds = line.series.SecondsWithin(f.Now, within)
 				}
 			}
 		}
-		if n := line.series.Within(f.Now, within); n > 0 {
-			list[line.osd].add(f, line, n, within)
+		if n > 0 {
+			list[line.osd].add(line, n, seconds)
 		}
 	}
 	for i := range list {
@@ -231,18 +240,19 @@ func (f *Facts) findLosses(d time.Duration) *Losses {
 	return l
 }
 
-func (o *OSDLosses) add(f *Facts, line *lossLine, n uint64, within time.Duration) {
+// add adds the n lines of a series within the window, which fell into so many seconds.
+func (o *OSDLosses) add(line *lossLine, n uint64, seconds int) {
 	s := line.series
 	o.N[line.reason] += uint32(min(n, 1<<31))
 	o.Total += n
 	switch {
 	case line.reason == firstBroken && s.Detail != "" && s.Detail != "data":
 		o.Damaged += n
-	case line.reason != firstBroken && line.reason <= lastEnded && n > 1 && within <= time.Minute:
-		o.Seconds = max(o.Seconds, s.SecondsWithin(f.Now, within))
+	case line.reason != firstBroken && line.reason <= lastEnded && n > 1:
+		o.Seconds = max(o.Seconds, seconds)
 	}
-	if !s.Last.Before(o.Last) {
-		o.Last, o.Text, o.Addr = s.Last, s.Text, s.Addr
+	if o.latest == nil || !s.Last.Before(o.latest.Last) {
+		o.latest = s
 	}
 }
 
@@ -297,6 +307,12 @@ func (f *Facts) findFirstLoss() time.Time {
 // LastLoss is when a session with an OSD last ended or was refused, live; zero: never.
 func (f *Facts) LastLoss() time.Time {
 	var last time.Time
+	for _, line := range f.lossLines().lines {
+		last = Later(last, line.series.Last)
+	}
+	if !last.IsZero() {
+		return last
+	}
 	for _, class := range sessionClasses {
 		for _, s := range f.Kernel.Of(class) {
 			if s.Total > 0 && isOSD(s.Peer) && kmsg.SessionReason(class, s.Detail) != "" {

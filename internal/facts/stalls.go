@@ -37,46 +37,50 @@ func (s *Stall) Resends() int {
 // nothing completes while requests are in flight; or so little that each request
 // takes node.LongQueue; or osdc lists one and the same request, while others of the
 // device complete. Longest first.
-func (f *Facts) Stalls() []Stall { return f.stalls() }
+func (f *Facts) Stalls() []*Stall { return f.stalls() }
 
-func (f *Facts) findStalls() []Stall {
-	var list []Stall
-	place := map[string]int{}
+func (f *Facts) findStalls() []*Stall {
+	var list []*Stall
 	if f.Blind(node.SourceIO) == nil {
 		for i := range f.IO {
 			d := &f.IO[i]
-			s := Stall{Device: d.Device, Disk: d, Since: d.Moved, For: d.Stuck()}
-			if s.For < MinStall {
-				if d.QueueLong.IsZero() {
-					continue
-				}
-				s.Since, s.For, s.Crawls = d.QueueLong, d.At.Sub(d.QueueLong), true
-				if s.For < MinStall {
-					continue
-				}
+			switch stuck, crawls := d.Stuck(), d.At.Sub(d.QueueLong); {
+			case stuck >= MinStall:
+				list = append(list, &Stall{Device: d.Device, Disk: d, Since: d.Moved, For: stuck})
+			case !d.QueueLong.IsZero() && crawls >= MinStall:
+				list = append(list, &Stall{Device: d.Device, Disk: d, Since: d.QueueLong, For: crawls, Crawls: true})
 			}
-			place[d.Device] = len(list)
-			list = append(list, s)
 		}
 	}
-	devices := f.devices()
+	list = f.addWaits(list)
+	slices.SortFunc(list, func(a, b *Stall) int {
+		return cmp.Or(cmp.Compare(b.For, a.For), human.ByNumber(a.Device, b.Device))
+	})
+	return list
+}
+
+// addWaits adds the requests that wait to the stalls of their devices, and the stalls
+// that only they show.
+func (f *Facts) addWaits(list []*Stall) []*Stall {
+	if len(f.Waits()) == 0 {
+		return list
+	}
+	of := make(map[string]*Stall, len(list))
+	for _, s := range list {
+		of[s.Device] = s
+	}
 	for _, w := range f.Waits() {
 		age := f.Pending.At.Sub(w.Since)
 		if age < MinStall {
 			continue
 		}
-		device := devices[imageOf(&w)]
-		i, known := place[device]
-		if !known {
-			i = len(list)
-			place[device] = i
-			list = append(list, Stall{Device: device, Since: w.Since, For: age})
+		device := f.DeviceOf(&w)
+		if of[device] == nil {
+			of[device] = &Stall{Device: device, Since: w.Since, For: age}
+			list = append(list, of[device])
 		}
-		list[i].Waits = append(list[i].Waits, w)
+		of[device].Waits = append(of[device].Waits, w)
 	}
-	slices.SortFunc(list, func(a, b Stall) int {
-		return cmp.Or(cmp.Compare(b.For, a.For), human.ByNumber(a.Device, b.Device))
-	})
 	return list
 }
 
@@ -159,8 +163,15 @@ func OSDName(id int) string {
 	return "osd" + strconv.Itoa(id)
 }
 
+// OSDNumber is the number of an OSD as the kernel names it.
+func OSDNumber(peer string) (id int, is bool) {
+	digits, osd := strings.CutPrefix(peer, "osd")
+	id, err := strconv.Atoi(digits)
+	return id, osd && err == nil && id >= 0
+}
+
 // Devices are the devices of stalls, those of no mapped image left out.
-func Devices(stalls []Stall) []string {
+func Devices(stalls []*Stall) []string {
 	names := make([]string, 0, len(stalls))
 	for i := range stalls {
 		if stalls[i].Device != "" {
@@ -172,9 +183,9 @@ func Devices(stalls []Stall) []string {
 
 // StalledFor is how long the I/O of a krbd device has not gone on; 0: it does.
 func (f *Facts) StalledFor(device string) time.Duration {
-	for i := range f.Stalls() {
-		if f.Stalls()[i].Device == device {
-			return f.Stalls()[i].For
+	for _, s := range f.Stalls() {
+		if s.Device == device {
+			return s.For
 		}
 	}
 	return 0

@@ -50,15 +50,25 @@ func AllOf(n, all int, noun string) string {
 // Names lists at most as many names and says how many more there are: "vm101,
 // vm102 and 63 more".
 func Names(names []string, most int) string {
-	switch n := len(names); {
+	return NamesOf(names, most, func(name string) string { return name })
+}
+
+// NamesOf is Names of the things in a list. Only those that are named are asked for
+// their names.
+func NamesOf[T any](list []T, most int, name func(T) string) string {
+	named := make([]string, min(len(list), most))
+	for i := range named {
+		named[i] = name(list[i])
+	}
+	switch n := len(list); {
 	case n == 0:
 		return "none"
 	case n == 1:
-		return names[0]
+		return name(list[0])
 	case n <= most:
-		return strings.Join(names[:n-1], ", ") + " and " + names[n-1]
+		return strings.Join(named[:n-1], ", ") + " and " + named[n-1]
 	}
-	return fmt.Sprintf("%s and %s more", strings.Join(names[:most], ", "), Number(len(names)-most))
+	return fmt.Sprintf("%s and %s more", strings.Join(named, ", "), Number(len(list)-most))
 }
 
 // Span is a length of time in at most two units: "4 s", "3 min 10 s", "2 h 5 min",

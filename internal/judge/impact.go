@@ -102,8 +102,7 @@ func (j *Judge) guests(names []string) *report.Guests {
 	}
 	slices.Sort(names)
 	names = slices.Compact(names)
-	running, _ := j.facts.RunningGuests()
-	g := &report.Guests{Hit: len(names), Total: max(len(running), len(names)), Names: names}
+	g := &report.Guests{Hit: len(names), Total: max(j.facts.RunningGuests(), len(names)), Names: names}
 	if len(names) > report.MaxNames {
 		g.Names = slices.Clone(names[:report.MaxNames])
 	}

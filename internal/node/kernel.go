@@ -21,7 +21,7 @@ const keepSeries = time.Hour
 // A Log is what the kernel log has said. Counts are of live records unless they
 // say otherwise.
 type Log struct {
-	Series     []*Series // by key; what it points to never changes
+	Series     []*Series // by key; what they point to never changes
 	Classes    []Total   // by class
 	Records    uint64    // read, of facility 0
 	Foreign    uint64    // read, of another facility: not believed
@@ -54,8 +54,17 @@ type Series struct {
 	History uint64    // logged before nodewatch started
 	First   time.Time // live or history, whichever was first
 	Last    time.Time
-	Seconds Ring // live, of the last minute
-	Tens    Ring // live, in tens of seconds, of the last ten minutes
+
+	recent *recent // of the log; never nil
+	column int     // of the series in it
+}
+
+// recent is what the series of a log have counted lately, live lines only. It is
+// replaced, never changed.
+type recent struct {
+	seconds counts // of the last minute
+	tens    counts // in tens of seconds, of the last ten minutes
+	columns int    // that series have
 }
 
 // A Total is the sum of a class.
@@ -115,19 +124,52 @@ func (l Log) Of(class kmsg.Class) []*Series {
 // now: to the second up to a minute, to ten seconds up to ten minutes.
 func (s *Series) Within(now time.Time, d time.Duration) uint64 {
 	if d <= ringLen*time.Second {
-		return s.Seconds.sum(now.Unix(), int64(d/time.Second))
+		return s.recent.seconds.sum(s.column, now.Unix(), int64(d/time.Second))
 	}
-	return s.Tens.sum(now.Unix()/10, int64(d/(10*time.Second)))
+	return s.recent.tens.sum(s.column, now.Unix()/10, int64(d/(10*time.Second)))
+}
+
+// A Window is what each series of a log had within some time.
+type Window struct {
+	n    []uint64
+	used []uint8 // nil: of a window longer than a minute
+}
+
+// Window is what each series had in the last d before now, as Within tells it of one:
+// of many series it costs less.
+func (l Log) Window(now time.Time, d time.Duration) Window {
+	switch {
+	case len(l.Series) == 0:
+		return Window{}
+	case d <= ringLen*time.Second:
+		return l.Series[0].recent.seconds.within(now.Unix(), int64(d/time.Second))
+	}
+	w := l.Series[0].recent.tens.within(now.Unix()/10, int64(d/(10*time.Second)))
+	w.used = nil
+	return w
+}
+
+// Of is how many live lines a series of the log had, and in how many different
+// seconds; those are 0 in a window of more than a minute.
+func (w Window) Of(s *Series) (n uint64, seconds int) {
+	if s.column < len(w.n) {
+		n = w.n[s.column]
+	}
+	if s.column < len(w.used) {
+		seconds = int(w.used[s.column])
+	}
+	return n, seconds
 }
 
 // In is how many live lines of the series there were in a second of the last minute,
 // given as Unix time.
-func (s *Series) In(second int64) uint64 { return uint64(s.Seconds.at(second)) }
+func (s *Series) In(second int64) uint64 { return uint64(s.recent.seconds.at(s.column, second)) }
 
 // Onset is when, within the last d (at most ten minutes) before now, the series'
 // first live line fell, to ten seconds; zero if there was none.
 func (s *Series) Onset(now time.Time, d time.Duration) time.Time {
-	if slot, found := s.Tens.first(now.Unix()/10, int64(d/(10*time.Second))); found {
+	tens := s.recent.tens.ring(s.column)
+	if slot, found := tens.first(now.Unix()/10, int64(d/(10*time.Second))); found {
 		return time.Unix(10*slot, 0).UTC()
 	}
 	return time.Time{}
@@ -136,5 +178,6 @@ func (s *Series) Onset(now time.Time, d time.Duration) time.Time {
 // SecondsWithin is in how many different seconds of the last d, at most a minute,
 // the series had a live line.
 func (s *Series) SecondsWithin(now time.Time, d time.Duration) int {
-	return s.Seconds.used(now.Unix(), int64(min(d, ringLen*time.Second)/time.Second))
+	seconds := s.recent.seconds.ring(s.column)
+	return seconds.used(now.Unix(), int64(min(d, ringLen*time.Second)/time.Second))
 }

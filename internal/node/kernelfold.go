@@ -2,6 +2,7 @@ package node
 
 import (
 	"cmp"
+	"iter"
 	"maps"
 	"slices"
 	"strings"
@@ -16,16 +17,17 @@ const maxNumbered = 1 << 14
 
 // A fold is a log whose lists are its own while a batch is folded into them.
 type fold struct {
-	log   Log
-	own   *ownLog
-	news  map[Key]*Series // that the log did not have before the batch
-	class [2]int          // places of the classes of the latest counts: most are of few
+	log    Log
+	own    *ownLog
+	news   map[Key]*Series // that the log did not have before the batch
+	forgot bool            // series that have been silent for long have been left out
+	class  [2]int          // places of the classes of the latest counts: most are of few
 }
 
 // An ownLog says what of a log nobody else has yet, and may therefore be changed.
 type ownLog struct {
-	lists  bool   // Series and Classes
-	series []bool // what Series points to, by place; only of lists that are its own
+	recent        *recent // nil: nothing is; else Series, what it points to, and Classes are its own too
+	seconds, tens ownRows
 }
 
 // read returns the log once batch b has been read.
@@ -51,16 +53,24 @@ func (l Log) read(b kmsg.Batch, now time.Time, r *run) Log {
 	for i := range b.Counts {
 		f.count(&b.Counts[i], b.History, now)
 	}
-	return f.done(now)
+	return f.done()
 }
 
-// begin makes the lists the fold's own.
+// begin makes the log the fold's own: its series are copied in one piece.
 func (f *fold) begin() {
-	if f.own.lists {
+	if f.own.recent != nil {
 		return
 	}
-	f.log.Series, f.log.Classes = slices.Clone(f.log.Series), slices.Clone(f.log.Classes)
-	*f.own = ownLog{lists: true, series: make([]bool, len(f.log.Series))}
+	*f.own = ownLog{recent: &recent{}}
+	if len(f.log.Series) > 0 {
+		*f.own.recent = *f.log.Series[0].recent
+	}
+	copies, list := make([]Series, len(f.log.Series)), make([]*Series, len(f.log.Series))
+	for i, s := range f.log.Series {
+		copies[i] = *s
+		copies[i].recent, list[i] = f.own.recent, &copies[i]
+	}
+	f.log.Series, f.log.Classes = list, slices.Clone(f.log.Classes)
 }
 
 // count folds one count in. A line logged later than now, by a kernel clock that
@@ -78,10 +88,10 @@ func (f *fold) count(c *kmsg.Count, history bool, now time.Time) {
 	}
 	t.add(c, history)
 	if i, known := f.place(c, t); known {
-		f.mine(i).take(c, history)
+		f.take(f.log.Series[i], c, history)
 		return
 	}
-	f.fresh(c, history)
+	f.fresh(c, history, now)
 }
 
 // place is where the count's series is in the log, and whether it is there.
@@ -95,31 +105,51 @@ func (f *fold) place(c *kmsg.Count, t *Total) (int, bool) {
 	return i, known
 }
 
-// mine is the series at a place, which is copied unless it is the fold's own.
-func (f *fold) mine(i int) *Series {
-	if !f.own.series[i] {
-		next := *f.log.Series[i]
-		f.log.Series[i], f.own.series[i] = &next, true
-	}
-	return f.log.Series[i]
-}
-
-// fresh folds a count in of which the log has no series.
-func (f *fold) fresh(c *kmsg.Count, history bool) {
+// fresh folds a count in of which the log has no series. Where there would be too
+// many, those are forgotten that have been silent for an hour and do not latch; if
+// that does not do, it is not kept, but counted.
+func (f *fold) fresh(c *kmsg.Count, history bool, now time.Time) {
 	key := Key{c.Class, c.Peer, c.Device, c.Errno, c.Detail}
 	s, begun := f.news[key]
 	if !begun {
-		if len(f.news) >= maxSeries {
+		if len(f.log.Series)+len(f.news) >= maxSeries && !f.forgot {
+			f.forget(now)
+		}
+		if len(f.log.Series)+len(f.news) >= maxSeries {
 			f.log.Overflowed += c.N
 			return
 		}
 		if f.news == nil {
 			f.news = map[Key]*Series{}
 		}
-		s = &Series{Key: key, First: c.First}
+		s = &Series{Key: key, First: c.First, recent: f.own.recent, column: f.own.recent.columns}
+		f.own.recent.columns++
 		f.news[key] = s
 	}
-	s.take(c, history)
+	f.take(s, c, history)
+}
+
+// forget leaves out the series that have been silent for an hour and do not latch.
+func (f *fold) forget(now time.Time) {
+	f.forgot = true
+	all := len(f.log.Series)
+	f.log.Series = slices.DeleteFunc(f.log.Series, func(s *Series) bool { return !s.latches() && now.Sub(s.Last) > keepSeries })
+	if len(f.log.Series) == all {
+		return
+	}
+	var columns []int
+	for _, list := range []iter.Seq[*Series]{slices.Values(f.log.Series), maps.Values(f.news)} {
+		for s := range list {
+			columns = append(columns, s.column)
+			s.column = len(columns) - 1
+		}
+	}
+	r := f.own.recent
+	r.seconds, r.tens, r.columns = r.seconds.only(columns), r.tens.only(columns), len(columns)
+	for i := range f.own.seconds {
+		f.own.seconds[i], f.own.tens[i] = true, true
+	}
+	f.log.index()
 }
 
 func earlier(a, b time.Time) time.Time {
@@ -129,32 +159,23 @@ func earlier(a, b time.Time) time.Time {
 	return a
 }
 
-// done is the log with the new series in their places. Where there would be too
-// many, those are forgotten that have been silent for an hour and do not latch; if
-// that does not do, the new ones are not kept, but counted.
-func (f *fold) done(now time.Time) Log {
-	l := f.log
-	if len(f.news) == 0 {
-		return l
+// done is the log with the new series in their places.
+func (f *fold) done() Log {
+	if len(f.news) > 0 {
+		f.log.Series = slices.AppendSeq(f.log.Series, maps.Values(f.news))
+		slices.SortFunc(f.log.Series, func(a, b *Series) int { return a.Key.compare(b.Key) })
+		f.log.index()
 	}
-	if len(l.Series)+len(f.news) > maxSeries {
-		l.Series = slices.DeleteFunc(l.Series, func(s *Series) bool { return !s.latches() && now.Sub(s.Last) > keepSeries })
-	}
-	for _, key := range slices.SortedFunc(maps.Keys(f.news), Key.compare) {
-		if s := f.news[key]; len(l.Series) < maxSeries {
-			l.Series = append(l.Series, s)
-		} else {
-			l.Overflowed += s.Total + s.History
-		}
-	}
-	slices.SortFunc(l.Series, func(a, b *Series) int { return a.Key.compare(b.Key) })
-	f.own.series = make([]bool, len(l.Series))
+	return f.log
+}
+
+// index notes the places of the series.
+func (l *Log) index() {
 	l.places = make(map[Key]int, len(l.Series))
 	for i, s := range l.Series {
 		l.places[s.Key] = i
 	}
 	l.number()
-	return l
 }
 
 // number makes the tables of OSDs of every class anew. Series and classes are both
@@ -234,14 +255,15 @@ func (s *Series) is(c *kmsg.Count) bool {
 	return s.Peer == c.Peer && s.Class == c.Class && s.Device == c.Device && s.Errno == c.Errno && s.Detail == c.Detail
 }
 
-// take adds the count to a series that nobody else has yet.
-func (s *Series) take(c *kmsg.Count, history bool) {
+// take adds the count to a series.
+func (f *fold) take(s *Series, c *kmsg.Count, history bool) {
 	if history {
 		s.History += c.N
 	} else {
 		s.Total += c.N
-		s.Seconds.count(c.First.Unix(), c.N)
-		s.Tens.count(c.First.Unix()/10, c.N)
+		second := c.First.Unix()
+		f.own.recent.seconds.add(&f.own.seconds, second, s.column, c.N)
+		f.own.recent.tens.add(&f.own.tens, second/10, s.column, c.N)
 	}
 	if c.First.Before(s.First) {
 		s.First = c.First

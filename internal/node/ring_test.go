@@ -28,6 +28,53 @@ func (p *plain) sum(now, slots int64) (sum uint64, first int64, found bool) {
 	return sum, first, found
 }
 
+// FuzzCounts: each column of counts is the Ring of what was added to it, up to the
+// slot that is the latest of all columns; and what was added does not change the
+// counts there were before, whose rows are shared.
+func FuzzCounts(f *testing.F) {
+	f.Add([]byte{0, 1, 2, 59, 60, 61, 200, 3, 0, 255}, uint8(4))
+	f.Add([]byte{1, 5, 64, 66, 64, 5}, uint8(2))
+	f.Fuzz(func(t *testing.T, slots []byte, cut uint8) {
+		var c, before counts
+		var own, none ownRows
+		var rings, then [4]Ring
+		for i, slot := range slots {
+			if i == int(cut) {
+				before, then, own = c, rings, none
+			}
+			c.add(&own, int64(slot), i%4, uint64(i))
+			rings[i%4] = rings[i%4].add(int64(slot), uint64(i))
+		}
+		if len(slots) <= int(cut) {
+			before, then = c, rings
+		}
+		for column := range rings {
+			compareColumn(t, &before, column, then[column])
+			compareColumn(t, &c, column, rings[column])
+		}
+		kept := c.only([]int{2, 0})
+		compareColumn(t, &kept, 0, rings[2])
+		compareColumn(t, &kept, 1, rings[0])
+	})
+}
+
+func compareColumn(t *testing.T, c *counts, column int, want Ring) {
+	t.Helper()
+	got := c.ring(column)
+	for slot := int64(-1); slot < 300; slot++ {
+		now := uint32(0)
+		if slot > c.head-ringLen {
+			now = want.at(slot)
+		}
+		if got.at(slot) != now || c.at(column, slot) != now || c.sum(column, slot, 1) != uint64(now) {
+			t.Fatalf("column %d, slot %d: got %d, %d and %d, want %d", column, slot, got.at(slot), c.at(column, slot), c.sum(column, slot, 1), now)
+		}
+	}
+	if got, want := c.sum(column, c.head, ringLen), want.sum(c.head, ringLen); got != want {
+		t.Fatalf("column %d: got %d in all, want %d", column, got, want)
+	}
+}
+
 // FuzzRing: whatever is added in whatever order, a Ring sums and begins like a
 // list of all counts of which only the latest 60 slots are kept; and a Ring that
 // was added to is what it was.

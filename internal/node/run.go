@@ -8,19 +8,19 @@ type run struct {
 }
 
 // TakeAll returns the snapshot that knows all entries of the list, as if each had
-// been taken by itself. Its cost is less: a line of the log that is counted in
-// several batches is copied once.
+// been taken by itself. Its cost is less: the log is copied once for the several
+// batches of a second, and guests and disks are joined once.
 func (s Snapshot) TakeAll(list []Entry) Snapshot {
 	last := len(list) - 1
 	for last >= 0 && !joins(list[last].Obs) {
 		last--
 	}
-	s.run = &run{}
 	for i, e := range list {
-		s.run.unjoined = i < last
-		if s = s.Take(e); s.run == nil { // it has started anew
+		if s.run == nil { // the first entry, or one that starts anew
 			s.run = &run{}
 		}
+		s.run.unjoined = i < last
+		s = s.Take(e)
 	}
 	s.run = nil
 	return s

@@ -9,7 +9,7 @@ import (
 )
 
 // counts is a reading of no NICs, of a source that speaks each second.
-func counts(at float64) Observation {
+func slaveCounts(at float64) Observation {
 	return SawCounters{Reading[[]bond.Counters]{At: after(at), Every: time.Second}}
 }
 
@@ -28,13 +28,13 @@ func TestStatesOfASource(t *testing.T) {
 		fails uint64
 	}{
 		"nothing yet":           {nil, 3, "starting", 0, Failed, 0},
-		"good":                  {map[float64]Observation{1: counts(1), 2: counts(2)}, 3, "ok", 1, "", 0},
-		"late, but not stale":   {map[float64]Observation{1: counts(1)}, 9, "ok", 1, "", 0},
-		"stale":                 {map[float64]Observation{1: counts(1)}, 9.1, "stale", 1, Stalled, 0},
-		"stalled":               {map[float64]Observation{1: counts(1), 2: broken(2, Stalled)}, 3, "stalled", 2, Stalled, 1},
-		"stalled for longer":    {map[float64]Observation{1: counts(1), 2: broken(2, Stalled), 5: broken(5, Stalled)}, 6, "stalled", 2, Stalled, 2},
+		"good":                  {map[float64]Observation{1: slaveCounts(1), 2: slaveCounts(2)}, 3, "ok", 1, "", 0},
+		"late, but not stale":   {map[float64]Observation{1: slaveCounts(1)}, 9, "ok", 1, "", 0},
+		"stale":                 {map[float64]Observation{1: slaveCounts(1)}, 9.1, "stale", 1, Stalled, 0},
+		"stalled":               {map[float64]Observation{1: slaveCounts(1), 2: broken(2, Stalled)}, 3, "stalled", 2, Stalled, 1},
+		"stalled for longer":    {map[float64]Observation{1: slaveCounts(1), 2: broken(2, Stalled), 5: broken(5, Stalled)}, 6, "stalled", 2, Stalled, 2},
 		"then broken otherwise": {map[float64]Observation{2: broken(2, Stalled), 5: broken(5, Failed)}, 6, "failed", 5, Failed, 2},
-		"back again":            {map[float64]Observation{1: counts(1), 2: broken(2, Denied), 5: counts(5)}, 6, "ok", 1, "", 1},
+		"back again":            {map[float64]Observation{1: slaveCounts(1), 2: broken(2, Denied), 5: slaveCounts(5)}, 6, "ok", 1, "", 1},
 		"never good":            {map[float64]Observation{2: broken(2, Absent)}, 6, "absent", 2, Absent, 1},
 	} {
 		s := start

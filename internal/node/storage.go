@@ -11,8 +11,9 @@ func (s Snapshot) MappedAt(i int) time.Time { return s.mappedSince[i].at }
 // within a run no two are further apart than gap. It is told to the second within
 // the last minute or where the series itself began with the run, else to ten
 // seconds, and not further back than ten minutes. Zero if there was none.
-func (s Series) Burst(now time.Time, gap time.Duration) time.Time {
-	slot, found := s.Tens.run(now.Unix()/10, int64(gap/(10*time.Second)))
+func (s *Series) Burst(now time.Time, gap time.Duration) time.Time {
+	tens, seconds := s.recent.tens.ring(s.column), s.recent.seconds.ring(s.column)
+	slot, found := tens.run(now.Unix()/10, int64(gap/(10*time.Second)))
 	if !found {
 		return time.Time{}
 	}
@@ -20,7 +21,7 @@ func (s Series) Burst(now time.Time, gap time.Duration) time.Time {
 	if !s.First.Before(start) {
 		return s.First
 	}
-	if second, found := s.Seconds.first(now.Unix(), now.Unix()-10*slot+1); found && now.Unix()-10*slot < ringLen {
+	if second, found := seconds.first(now.Unix(), now.Unix()-10*slot+1); found && now.Unix()-10*slot < ringLen {
 		return time.Unix(second, 0).UTC()
 	}
 	return start
@@ -29,7 +30,7 @@ func (s Series) Burst(now time.Time, gap time.Duration) time.Time {
 // run is the earliest slot of the run, up to now, that the latest counted slot
 // belongs to, and whether anything was counted. Slots of a run are at most gap
 // slots apart.
-func (r Ring) run(now, gap int64) (first int64, found bool) {
+func (r *Ring) run(now, gap int64) (first int64, found bool) {
 	for slot := min(now, r.head); slot >= max(now-ringLen+1, r.head-ringLen+1, 0); slot-- {
 		switch {
 		case r.at(slot) > 0:

@@ -11,12 +11,12 @@ import (
 // burstOf is the burst of a series with a line at each of these seconds, seen at now.
 func burstOf(now int, gap time.Duration, history bool, seconds ...int) int {
 	start := time.Date(2026, time.March, 1, 3, 0, 0, 0, time.UTC)
-	s := Series{First: start.Add(time.Duration(seconds[0])*time.Second + 300*time.Millisecond)}
+	l := Log{}
 	for i, second := range seconds {
 		at := start.Add(time.Duration(second)*time.Second + 300*time.Millisecond)
-		s.take(&kmsg.Count{N: 1, First: at, Last: at}, history && i == 0)
+		l = l.read(kmsg.Batch{Counts: []kmsg.Count{{Class: kmsg.CRC, Peer: "osd1", N: 1, First: at, Last: at}}, History: history && i == 0}, at, nil)
 	}
-	at := s.Burst(start.Add(time.Duration(now)*time.Second), gap)
+	at := l.Series[0].Burst(start.Add(time.Duration(now)*time.Second), gap)
 	if at.IsZero() {
 		return -1
 	}

@@ -121,7 +121,7 @@ func health(in rule.Input, c *ceph.Cluster) (rule.Result, bool) {
 // addStalled makes the finding critical where disks of this node have been stalled
 // for some time.
 func addStalled(in rule.Input, r *rule.Result) {
-	stalls := slices.DeleteFunc(slices.Clone(in.Stalls()), func(s facts.Stall) bool { return s.For < 10*time.Second })
+	stalls := slices.DeleteFunc(slices.Clone(in.Stalls()), func(s *facts.Stall) bool { return s.For < 10*time.Second })
 	devices := facts.Devices(stalls)
 	if len(devices) == 0 {
 		return

@@ -123,7 +123,7 @@ func dropShare(n *facts.NIC) float64 {
 // slowDisks are the krbd devices that are slow now.
 func slowDisks(in rule.Input) []string {
 	var devices []string
-	for _, d := range in.SlowDisks(in.Mapped.Value, facts.DefaultSlow) {
+	for _, d := range in.SlowDisks(facts.DefaultSlow) {
 		devices = append(devices, d.Device)
 	}
 	return devices

@@ -2,13 +2,13 @@ package storage
 
 import (
 	"fmt"
+	"slices"
 	"time"
 
 	"github.com/nodewatch/nodewatch/internal/facts"
 	"github.com/nodewatch/nodewatch/internal/human"
 	"github.com/nodewatch/nodewatch/internal/node"
 	"github.com/nodewatch/nodewatch/internal/rule"
-	"github.com/nodewatch/nodewatch/pkg/rbd"
 	"github.com/nodewatch/nodewatch/pkg/report"
 )
 
@@ -38,8 +38,9 @@ type saturation struct {
 	rests []string
 }
 
-// saturated looks for a slave that has been full for long enough while krbd is affected.
-func (l *congestionLimits) saturated(in rule.Input, nics []*facts.NIC, devices []rbd.Mapped) saturation {
+// saturated looks for a slave that has been full for long enough while krbd is affected:
+// the devices behind it.
+func (l *congestionLimits) saturated(in rule.Input, nics []*facts.NIC, behind map[string]bool) saturation {
 	for _, n := range nics {
 		for _, way := range []string{"rx", "tx"} {
 			load := n.FullAt(way, l.Full)
@@ -47,7 +48,7 @@ func (l *congestionLimits) saturated(in rule.Input, nics []*facts.NIC, devices [
 				continue
 			}
 			s := saturation{nic: n, load: load, rests: []string{node.SourceNIC}}
-			l.slowDisks(in, devices, &s)
+			l.slowDisks(in, behind, &s)
 			l.dropping(in, n, &s)
 			l.losing(in, &s)
 			if len(s.signs) > 0 {
@@ -69,15 +70,16 @@ func (l *congestionLimits) congested(in rule.Input, carrier string) bool {
 	return false
 }
 
-func (l *congestionLimits) slowDisks(in rule.Input, devices []rbd.Mapped, s *saturation) {
-	slow := in.SlowDisks(devices, facts.SlowLimits{Factor: l.LatencyFactor, Floor: l.Latency, Ceiling: facts.DefaultSlow.Ceiling})
-	if len(slow) < min(2, len(devices)) || float64(len(slow)) < l.SlowShare*float64(len(devices)) {
+func (l *congestionLimits) slowDisks(in rule.Input, behind map[string]bool, s *saturation) {
+	slow := in.SlowDisks(facts.SlowLimits{Factor: l.LatencyFactor, Floor: l.Latency, Ceiling: facts.DefaultSlow.Ceiling})
+	slow = slices.DeleteFunc(slow, func(d *facts.Latency) bool { return !behind[d.Device] })
+	if len(slow) < min(2, len(behind)) || float64(len(slow)) < l.SlowShare*float64(len(behind)) {
 		return
 	}
 	for i := range slow {
 		s.slow = append(s.slow, slow[i].Device)
 	}
-	s.signs = append(s.signs, rule.FactAt(node.SourceIO, "", slowText(in, slow, len(devices)), slow[0].Disk.At))
+	s.signs = append(s.signs, rule.FactAt(node.SourceIO, "", slowText(in, slow, len(behind)), slow[0].Disk.At))
 	s.rests = append(s.rests, node.SourceIO)
 }
 

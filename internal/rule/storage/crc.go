@@ -42,13 +42,13 @@ func libcephCRC() rule.Rule {
 		},
 		Check: func(in rule.Input) []rule.Result {
 			losses := in.SessionLosses(limits.Window)
-			var osds []*facts.OSDLosses
+			osds := make([]*facts.OSDLosses, 0, len(losses.OSDs))
 			n, tags, last := uint64(0), uint64(0), time.Time{}
 			for i := range losses.OSDs {
 				o := losses.OSDs[i]
 				if of := o.Of(kmsg.ReasonCRC, kmsg.ReasonAuthTag); of > 0 {
 					osds = append(osds, o)
-					n, tags, last = n+of, tags+o.Of(kmsg.ReasonAuthTag), facts.Later(last, o.Last)
+					n, tags, last = n+of, tags+o.Of(kmsg.ReasonAuthTag), facts.Later(last, o.Last())
 				}
 			}
 			if n < uint64(limits.Faults) {
@@ -80,7 +80,7 @@ func libcephCRC() rule.Rule {
 				}
 				r.State = run
 			}
-			a := cause.OfLoop(in.Facts, cause.Loop{First: osds[0].Last.Add(-limits.Window), Losses: losses, OSDs: osds, Before: []cause.Evidence{}})
+			a := cause.OfLoop(in.Facts, cause.Loop{First: osds[0].Last().Add(-limits.Window), Losses: losses, OSDs: osds, Before: []cause.Evidence{}})
 			evidence, against := causeEvidence(a)
 			r.Evidence, r.Against, r.Cause = append(r.Evidence, evidence...), against, a.Concluded()
 			if in.Blind(node.SourceIO) == nil && len(in.IO) > 0 && len(in.Stalls()) == 0 {

@@ -21,25 +21,23 @@ func lossEvidence(l *facts.Losses, osds []*facts.OSDLosses) []report.Evidence {
 	for i := range osds {
 		o := osds[i]
 		if i == most {
-			names := make([]string, 0, len(osds)-i)
-			for _, rest := range osds[i:] {
-				names = append(names, rest.OSD)
-			}
-			list = append(list, rule.FactAt(node.SourceKmsg, "", fmt.Sprintf("the same with %s; %s OSDs in all", human.Names(names, 8), human.Number(len(osds))), o.Last))
+			list = append(list, rule.FactAt(node.SourceKmsg, "", fmt.Sprintf("the same with %s; %s OSDs in all", human.NamesOf(osds[i:], 8, nameOf), human.Number(len(osds))), o.Last()))
 			break
 		}
-		list = append(list, rule.FactAt(node.SourceKmsg, o.OSD, fmt.Sprintf("%s at %s: %s, latest: %s", o.OSD, o.Addr, lossText(osds[i:i+1], l.Window), o.Text), o.Last))
+		list = append(list, rule.FactAt(node.SourceKmsg, o.OSD, fmt.Sprintf("%s at %s: %s, latest: %s", o.OSD, o.Addr(), lossText(osds[i:i+1], l.Window), o.Text()), o.Last()))
 	}
 	return list
 }
 
+func nameOf(o *facts.OSDLosses) string { return o.OSD }
+
 // stallEvidence tells of the first few devices, and of the oldest requests that osdc
 // shows.
-func stallEvidence(in rule.Input, stalls []facts.Stall) []report.Evidence {
+func stallEvidence(in rule.Input, stalls []*facts.Stall) []report.Evidence {
 	var list []report.Evidence
 	disks, waits := 0, 0
 	for i := range stalls {
-		s := &stalls[i]
+		s := stalls[i]
 		if s.Disk == nil {
 			continue
 		}

@@ -66,7 +66,7 @@ func layer2Stage(in rule.Input, l *congestionLimits, storms *stormLimits, seen s
 			return p.storm(in, r, here)
 		}
 	}
-	if f := l.saturated(in, in.NICsOf(p.bond.Name), p.devices); len(f.signs) > 0 {
+	if f := l.saturated(in, in.NICsOf(p.bond.Name), p.behind); len(f.signs) > 0 {
 		return p.imminent(in, r, f)
 	}
 	return r

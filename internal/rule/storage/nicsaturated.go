@@ -2,14 +2,12 @@ package storage
 
 import (
 	"fmt"
-	"slices"
 	"time"
 
 	"github.com/nodewatch/nodewatch/internal/facts"
 	"github.com/nodewatch/nodewatch/internal/human"
 	"github.com/nodewatch/nodewatch/internal/node"
 	"github.com/nodewatch/nodewatch/internal/rule"
-	"github.com/nodewatch/nodewatch/pkg/rbd"
 	"github.com/nodewatch/nodewatch/pkg/report"
 )
 
@@ -47,24 +45,23 @@ func krbdNICSaturated(limits *congestionLimits) rule.Rule {
 				if !limits.congested(in, name) {
 					continue
 				}
-				devices := slices.DeleteFunc(slices.Clone(in.Mapped.Value), func(m rbd.Mapped) bool { return !behind[m.Device] })
-				s := limits.saturated(in, nics, devices)
+				s := limits.saturated(in, nics, behind)
 				if len(s.signs) == 0 {
 					continue
 				}
-				list = append(list, s.result(in, name, nics, devices))
+				list = append(list, s.result(in, name, nics, len(behind)))
 			}
 			return list
 		},
 	}
 }
 
-func (s saturation) result(in rule.Input, carrier string, nics []*facts.NIC, devices []rbd.Mapped) rule.Result {
+func (s saturation) result(in rule.Input, carrier string, nics []*facts.NIC, devices int) rule.Result {
 	carries := fmt.Sprintf("%s %s, %s of line rate", s.load.Way, human.BitRate(s.load.Bits), human.Percent(s.load.Share))
 	r := rule.Result{
 		Subject: carrier, Severity: report.Warning, Impact: report.DegradedPerformance, Hits: rule.Hits{Slow: s.slow}, RestsOn: s.rests,
 		Explains: []string{"", carrier},
-		Summary:  fmt.Sprintf("%s is saturated (%s %s) for %s and slows %s", s.nic.Label, s.load.Way, human.Percent(s.load.Share), human.Span(in.Now.Sub(s.load.Since)), human.Count(len(devices), "krbd disk")),
+		Summary:  fmt.Sprintf("%s is saturated (%s %s) for %s and slows %s", s.nic.Label, s.load.Way, human.Percent(s.load.Share), human.Span(in.Now.Sub(s.load.Since)), human.Count(devices, "krbd disk")),
 		Evidence: append([]report.Evidence{rule.FactAt(node.SourceNIC, s.nic.Name, fmt.Sprintf("%s has been saturated since %s: %s", s.nic.Label, human.Clock(s.load.Since), carries), s.nic.At)}, s.signs...),
 	}
 	for _, n := range nics {

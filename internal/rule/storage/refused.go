@@ -57,7 +57,7 @@ func cephRefused() rule.Rule {
 			for _, s := range mons {
 				r.Evidence = append(r.Evidence, rule.FactAt(node.SourceKmsg, s.Peer, fmt.Sprintf("%s in %s, latest: %s", human.Count(s.Within(in.Now, limits.Window), "line"), human.Span(limits.Window), s.Text), s.Last))
 			}
-			var stalls []facts.Stall
+			var stalls []*facts.Stall
 			for _, s := range in.Stalls() {
 				if s.Disk != nil && s.For >= 3*time.Second && len(osds) > 0 {
 					stalls = append(stalls, s)

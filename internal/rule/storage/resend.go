@@ -31,16 +31,19 @@ func krbdResend() rule.Rule {
 			"It is how a retry storm feeds itself, seen before I/O stalls. Other traffic of the same NICs counts too, so that it is told only together with lost sessions.",
 		Do: []string{"Find why sessions are lost: libceph-crc and libceph-session-loop tell of it.", "Reduce other traffic of the NIC until it is found."},
 		Check: func(in rule.Input) []rule.Result {
+			factor := in.Amplification()
+			if factor < limits.Factor {
+				return nil
+			}
 			losses := in.SessionLosses(time.Minute)
-			lost, osds := uint64(0), []*facts.OSDLosses(nil)
+			lost, osds := uint64(0), make([]*facts.OSDLosses, 0, len(losses.OSDs))
 			for i := range losses.OSDs {
 				if n := losses.OSDs[i].Broken() + losses.OSDs[i].Ended(); n > 0 {
 					lost += n
 					osds = append(osds, losses.OSDs[i])
 				}
 			}
-			factor := in.Amplification()
-			if lost < uint64(limits.Losses) || factor < limits.Factor {
+			if lost < uint64(limits.Losses) {
 				return nil
 			}
 			nics, _ := in.StorageNICs()

@@ -41,7 +41,7 @@ func libcephSessionLoop() rule.Rule {
 			losses := in.SessionLosses(limits.Window)
 			clients := uint64(max(1, len(in.Clients())))
 			full := in.FullSince(in.Now)
-			var looping []*facts.OSDLosses
+			looping := make([]*facts.OSDLosses, 0, len(losses.OSDs))
 			n, last := uint64(0), time.Time{}
 			for i := range losses.OSDs {
 				o := losses.OSDs[i]
@@ -50,7 +50,7 @@ func libcephSessionLoop() rule.Rule {
 					continue
 				}
 				looping = append(looping, o)
-				n, last = n+lost, facts.Later(last, o.Last)
+				n, last = n+lost, facts.Later(last, o.Last())
 			}
 			if len(looping) == 0 {
 				return nil

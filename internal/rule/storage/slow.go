@@ -40,8 +40,8 @@ func krbdSlow() rule.Rule {
 		},
 		Check: func(in rule.Input) []rule.Result {
 			all := len(in.Mapped.Value)
-			slow := in.SlowDisks(in.Mapped.Value, facts.SlowLimits{Factor: limits.Factor, Floor: limits.Floor, Ceiling: limits.Ceiling})
-			slow = slices.DeleteFunc(slow, func(l facts.Latency) bool { return l.Disk.Stuck() >= 5*time.Second }) // stalled is more than slow
+			slow := in.SlowDisks(facts.SlowLimits{Factor: limits.Factor, Floor: limits.Floor, Ceiling: limits.Ceiling})
+			slow = slices.DeleteFunc(slow, func(l *facts.Latency) bool { return l.Disk.Stuck() >= 5*time.Second }) // stalled is more than slow
 			if len(slow) < min(2, max(all, 1)) || float64(len(slow)) < limits.Share*float64(all) {
 				return nil
 			}
@@ -70,8 +70,8 @@ func krbdSlow() rule.Rule {
 }
 
 // middleText is the latency of the disk in the middle: "250 ms, 125 times the usual 2 ms".
-func middleText(slow []facts.Latency) string {
-	m := &slow[len(slow)/2]
+func middleText(slow []*facts.Latency) string {
+	m := slow[len(slow)/2]
 	text := human.Milliseconds(m.Now)
 	if m.Usual > 0 {
 		text += fmt.Sprintf(", %s the usual %s", human.Times(m.Now/m.Usual), human.Milliseconds(m.Usual))
@@ -80,8 +80,8 @@ func middleText(slow []facts.Latency) string {
 }
 
 // slowText tells how many disks are slow, and of the slowest.
-func slowText(in rule.Input, slow []facts.Latency, all int) string {
-	worst := &slow[0]
+func slowText(in rule.Input, slow []*facts.Latency, all int) string {
+	worst := slow[0]
 	text := fmt.Sprintf("%s slow; the slowest, %s, takes %s per request", human.AllOf(len(slow), all, "krbd disk"), in.DiskName(worst.Device), human.Milliseconds(worst.Now))
 	if worst.Usual > 0 {
 		text += fmt.Sprintf(" (usually %s)", human.Milliseconds(worst.Usual))

@@ -2,6 +2,7 @@ package storage
 
 import (
 	"fmt"
+	"slices"
 	"time"
 
 	"github.com/nodewatch/nodewatch/internal/cause"
@@ -60,7 +61,7 @@ func krbdStalled() rule.Rule {
 			"Do not unmap and do not kill the guests' processes: neither ends before the I/O does.",
 		},
 		Check: func(in rule.Input) []rule.Result {
-			var stalls []facts.Stall
+			var stalls []*facts.Stall
 			for _, s := range in.Stalls() {
 				byDisk := s.Disk != nil && s.For >= limits.Stalled && (!s.Crawls || s.Disk.QueueTime() >= limits.Queue)
 				if byDisk || len(s.Waits) > 0 && in.Pending.At.Sub(s.Waits[0].Since) >= limits.Request {
@@ -75,7 +76,7 @@ func krbdStalled() rule.Rule {
 	}
 }
 
-func (l *stalledLimits) judge(in rule.Input, stalls []facts.Stall) rule.Result {
+func (l *stalledLimits) judge(in rule.Input, stalls []*facts.Stall) rule.Result {
 	devices := facts.Devices(stalls)
 	since, requests, rests := in.Now, 0, []string(nil)
 	byDisk, byOSDC := false, false
@@ -122,7 +123,7 @@ func (l *stalledLimits) judge(in rule.Input, stalls []facts.Stall) rule.Result {
 }
 
 // causeAdvice is what to do about a cause of a stall.
-func (l *stalledLimits) causeAdvice(in rule.Input, c cause.Cause, stalls []facts.Stall) []report.Advice {
+func (l *stalledLimits) causeAdvice(in rule.Input, c cause.Cause, stalls []*facts.Stall) []report.Advice {
 	if c == cause.OneOSD {
 		if osd, one := onlyOSD(stalls); one {
 			o := facts.OSDLosses{OSD: osd}
@@ -135,7 +136,7 @@ func (l *stalledLimits) causeAdvice(in rule.Input, c cause.Cause, stalls []facts
 
 // onlyOSD is the OSD that all pending requests wait for, where osdc shows those of
 // most stalled devices and it is one.
-func onlyOSD(stalls []facts.Stall) (osd string, one bool) {
+func onlyOSD(stalls []*facts.Stall) (osd string, one bool) {
 	covered := 0
 	for i := range stalls {
 		if len(stalls[i].Waits) > 0 {
@@ -153,7 +154,7 @@ func onlyOSD(stalls []facts.Stall) (osd string, one bool) {
 }
 
 // mostResends is how often one of the requests has been sent again while it was watched.
-func mostResends(stalls []facts.Stall) int {
+func mostResends(stalls []*facts.Stall) int {
 	most := 0
 	for i := range stalls {
 		most = max(most, stalls[i].Resends())
@@ -170,13 +171,9 @@ func lossesBeside(in rule.Input) []report.Evidence {
 
 // lockEvidence tells of exclusive locks that the kernel said something about lately.
 func lockEvidence(in rule.Input, devices []string) []report.Evidence {
-	stalled := map[string]bool{}
-	for _, d := range devices {
-		stalled[d] = true
-	}
 	var list []report.Evidence
 	for _, s := range in.Kernel.Of(kmsg.RBDLock) {
-		if stalled[s.Device] && in.Now.Sub(s.Last) < 10*time.Minute && len(list) < most {
+		if in.Now.Sub(s.Last) < 10*time.Minute && len(list) < most && slices.Contains(devices, s.Device) {
 			list = append(list, rule.FactAt(node.SourceKmsg, s.Device, s.Text, s.Last))
 		}
 	}
@@ -184,7 +181,7 @@ func lockEvidence(in rule.Input, devices []string) []report.Evidence {
 }
 
 // unknowns adds what is not known, and what speaks against a fault on the way.
-func (l *stalledLimits) unknowns(in rule.Input, stalls []facts.Stall, a cause.Analysis, r *rule.Result) {
+func (l *stalledLimits) unknowns(in rule.Input, stalls []*facts.Stall, a cause.Analysis, r *rule.Result) {
 	if in.Blind(node.SourceOSDC) != nil {
 		r.Against = append(r.Against, rule.FactAt(node.SourceOSDC, "", "unknown which OSDs the requests are waiting for: osdc cannot be read", in.Now))
 	}

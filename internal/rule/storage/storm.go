@@ -43,7 +43,7 @@ type storm struct {
 	live    bool               // sessions are being lost in a loop now
 	looping []*facts.OSDLosses // OSDs whose sessions are, the most lost first
 	losses  *facts.Losses      // of the last minute
-	stalls  []facts.Stall      // that belong to it, longest first
+	stalls  []*facts.Stall     // that belong to it, longest first
 	first   time.Time          // when the run of losses began
 	state   stormState
 }
@@ -51,16 +51,16 @@ type storm struct {
 // A stormState is what is remembered of a storm that is raised.
 type stormState struct {
 	first   time.Time
-	last    time.Time           // when a session was last lost in a loop
-	before  []cause.Evidence    // the order in time, as it was when the storm began
-	lost    string              // what was lost, as it was last said
-	devices map[string]struct{} // all that have stalled in it
+	last    time.Time        // when a session was last lost in a loop
+	before  []cause.Evidence // the order in time, as it was when the storm began
+	lost    string           // what was lost, as it was last said
+	devices []string         // that stalled in it, as it was last seen
 }
 
 // A sighting is what looks like a storm now, whatever has been raised.
 type sighting struct {
 	storm      storm
-	candidates []facts.Stall // that may belong to a storm
+	candidates []*facts.Stall // that may belong to a storm
 }
 
 // look looks for sessions that are lost in a loop, and the stalls that go with them.
@@ -91,9 +91,12 @@ func (l *stormLimits) find(f *facts.Facts, seen sighting, was stormState, raised
 		return storm{}, false
 	default:
 		s.first = was.first
-		s.stalls = slices.DeleteFunc(slices.Clone(candidates), func(x facts.Stall) bool {
-			_, of := was.devices[x.Device]
-			return !of || x.Since.After(was.last.Add(l.CloseWindow))
+		of := map[string]bool{}
+		for _, device := range was.devices {
+			of[device] = true
+		}
+		s.stalls = slices.DeleteFunc(slices.Clone(candidates), func(x *facts.Stall) bool {
+			return !of[x.Device] || x.Since.After(was.last.Add(l.CloseWindow))
 		})
 		if len(s.stalls) == 0 {
 			return storm{}, false
@@ -105,22 +108,23 @@ func (l *stormLimits) find(f *facts.Facts, seen sighting, was stormState, raised
 
 // remember notes what the next ticks need.
 func (s *storm) remember(f *facts.Facts, was stormState, raised bool) {
-	s.state = stormState{first: s.first, last: was.last, before: was.before, lost: was.lost, devices: map[string]struct{}{}}
+	s.state = stormState{first: s.first, last: was.last, before: was.before, lost: was.lost}
 	if s.live {
 		s.state.last, s.state.lost = f.Now, s.lost()
 	}
 	if !raised {
 		s.state.before = cause.Before(f, s.first)
 	}
-	for _, x := range s.stalls {
-		s.state.devices[x.Device] = struct{}{}
+	s.state.devices = make([]string, len(s.stalls))
+	for i, x := range s.stalls {
+		s.state.devices[i] = x.Device
 	}
 }
 
 // stalled are the stalls that may belong to a storm: devices without completions, or
 // that crawl, and requests that are sent repeatedly.
-func (l *stormLimits) stalled(f *facts.Facts) []facts.Stall {
-	list := make([]facts.Stall, 0, len(f.Stalls()))
+func (l *stormLimits) stalled(f *facts.Facts) []*facts.Stall {
+	list := make([]*facts.Stall, 0, len(f.Stalls()))
 	for _, s := range f.Stalls() {
 		resent := false
 		for _, w := range s.Waits {
@@ -134,7 +138,7 @@ func (l *stormLimits) stalled(f *facts.Facts) []facts.Stall {
 }
 
 // loops are the OSDs whose working sessions are lost in a loop.
-func (l *stormLimits) loops(f *facts.Facts, losses *facts.Losses, stalls []facts.Stall) []*facts.OSDLosses {
+func (l *stormLimits) loops(f *facts.Facts, losses *facts.Losses, stalls []*facts.Stall) []*facts.OSDLosses {
 	clients := uint64(max(1, len(f.Clients())))
 	if f.Host.Value.CephFS {
 		clients++
@@ -171,7 +175,7 @@ func (l *stormLimits) loops(f *facts.Facts, losses *facts.Losses, stalls []facts
 // osdc shows it, is among what fails. Where it does not, half of the devices must be
 // stalled, or the loop must be a lasting one, or all must have stalled no earlier than
 // it began: a fault or two beside a disk that was stalled before are chance.
-func (s *storm) tied(f *facts.Facts, stalls []facts.Stall) []facts.Stall {
+func (s *storm) tied(f *facts.Facts, stalls []*facts.Stall) []*facts.Stall {
 	if len(s.looping) == 0 {
 		return nil
 	}
@@ -182,8 +186,8 @@ func (s *storm) tied(f *facts.Facts, stalls []facts.Stall) []facts.Stall {
 	loops := func(w node.Wait) bool {
 		return slices.ContainsFunc(s.looping, func(o *facts.OSDLosses) bool { return o.OSD == facts.OSDName(w.Request.OSD) })
 	}
-	var list []facts.Stall
-	unknown := make([]facts.Stall, 0, len(stalls))
+	var list []*facts.Stall
+	unknown := make([]*facts.Stall, 0, len(stalls))
 	for _, x := range stalls {
 		switch {
 		case len(x.Waits) == 0:
@@ -194,21 +198,21 @@ func (s *storm) tied(f *facts.Facts, stalls []facts.Stall) []facts.Stall {
 	}
 	together := func() bool {
 		first := f.FirstLoss().Add(-leadTime)
-		return !slices.ContainsFunc(unknown, func(x facts.Stall) bool { return x.Since.Before(first) })
+		return !slices.ContainsFunc(unknown, func(x *facts.Stall) bool { return x.Since.Before(first) })
 	}
 	if len(list) == 0 && (2*len(unknown) >= len(f.Mapped.Value) || lasting >= 5 || together()) {
 		return unknown
 	}
 	if len(list) > 0 {
 		list = append(list, unknown...)
-		slices.SortStableFunc(list, func(a, b facts.Stall) int { return cmp.Compare(b.For, a.For) })
+		slices.SortStableFunc(list, func(a, b *facts.Stall) int { return cmp.Compare(b.For, a.For) })
 	}
 	return list
 }
 
 // on is the storm as it is for some devices only.
 func (s storm) on(devices map[string]bool) storm {
-	s.stalls = slices.DeleteFunc(slices.Clone(s.stalls), func(x facts.Stall) bool { return !devices[x.Device] })
+	s.stalls = slices.DeleteFunc(slices.Clone(s.stalls), func(x *facts.Stall) bool { return !devices[x.Device] })
 	return s
 }
 
@@ -223,7 +227,7 @@ func (s storm) hits() rule.Hits {
 }
 
 // stalledHits are the devices of stalls.
-func stalledHits(stalls []facts.Stall) rule.Hits {
+func stalledHits(stalls []*facts.Stall) rule.Hits {
 	h := rule.Hits{Stalled: facts.Devices(stalls)}
 	for i := range stalls {
 		if h.Since.IsZero() || stalls[i].Since.Before(h.Since) {
@@ -235,8 +239,8 @@ func stalledHits(stalls []facts.Stall) rule.Hits {
 
 // ended proves that stalls have ended: the block layer shows completions again of
 // those it showed, osdc lists no old request any more of those that it alone showed.
-func ended(stalls []facts.Stall) func(*facts.Facts) bool {
-	var disks []string
+func ended(stalls []*facts.Stall) func(*facts.Facts) bool {
+	disks := make([]string, 0, len(stalls))
 	since, listed := time.Time{}, map[string]bool{}
 	for i := range stalls {
 		if stalls[i].Disk != nil {

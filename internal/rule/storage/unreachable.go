@@ -132,13 +132,13 @@ func (l *unreachableLimits) osds(in rule.Input, subject string, devices map[stri
 }
 
 // still are the stalls of a cluster's devices if none of them completes anything.
-func (l *unreachableLimits) still(in rule.Input, of map[string]bool) []facts.Stall {
+func (l *unreachableLimits) still(in rule.Input, of map[string]bool) []*facts.Stall {
 	for i := range in.IO {
 		if d := &in.IO[i]; of[d.Device] && (d.IOPS > 0 || d.Last.InFlight() > 0 && d.Stuck() < l.Stalled) {
 			return nil
 		}
 	}
-	var list []facts.Stall
+	var list []*facts.Stall
 	for _, s := range in.Stalls() {
 		if s.Disk != nil && of[s.Device] && !s.Crawls && s.For >= l.Stalled {
 			list = append(list, s)
@@ -153,7 +153,7 @@ func (l *unreachableLimits) monitors(in rule.Input) (rule.Result, bool) {
 	if c.Hunting == 0 || in.Now.Sub(c.MonLost) < l.Mons {
 		return rule.Result{}, false
 	}
-	stalls := []facts.Stall(nil)
+	stalls := []*facts.Stall(nil)
 	for _, s := range in.Stalls() {
 		if s.Disk != nil && s.For >= l.Stalled && !s.Since.Before(c.MonLost.Add(-time.Minute)) {
 			stalls = append(stalls, s)
