@@ -34,15 +34,16 @@ DISTPACKAGES := lintian rpm debootstrap gcc libc6-dev librados-dev librbd-dev
 SYSTEMDPACKAGES := qemu-system-x86 busybox-static dash iproute2 mount util-linux kmod e2fsprogs xz-utils libc-bin systemd \
 	gcc libc6-dev librados-dev librbd-dev ceph-mon ceph-osd ceph-mgr ceph-common
 
-.PHONY: dist-test vuln release-notes run build build-nodewatch build-nodewatch-ceph install install-nodewatch install-nodewatch-ceph dist deps test browser-test lab lab-build lab-matrix lab-samples systemd-test check bench fuzz docs golden fmt clean help
+.PHONY: dist-test vuln release-notes run build build-nodewatch build-nodewatch-ceph build-nodewatch-status install install-nodewatch install-nodewatch-ceph install-nodewatch-status dist deps test browser-test lab lab-build lab-matrix lab-samples systemd-test check bench fuzz docs golden fmt clean help
 
 help: ## what there is to make
 	@grep -E '^[a-z-]+:.*##' $(MAKEFILE_LIST) | sed 's/:.*##/\t/' | expand -t 14
 
-run: build ## build, run the daemon on this machine, print the address of its page
-	./bin/nodewatch run
+run: ## build, run the daemon on this machine and a status page that it reports to, print their addresses; Ctrl-C ends both
+	@./tools/progress "building" $(MAKE) -s build
+	@./tools/run $(BIN)
 
-build: build-nodewatch build-nodewatch-ceph ## bin/nodewatch (static, no cgo), and bin/nodewatch-ceph where Ceph's headers are
+build: build-nodewatch build-nodewatch-ceph build-nodewatch-status ## the programs below bin/ (static, no cgo), and bin/nodewatch-ceph where Ceph's headers are
 
 # Go's own stamps would tell a checkout from an archive: the version is in LDFLAGS.
 GOBUILD := $(GO) build -trimpath -buildvcs=false
@@ -60,6 +61,9 @@ build-nodewatch-ceph:
 		echo "nodewatch-ceph is not built, as librados-dev, librbd-dev or gcc is not installed: the cluster view will be unknown, all else works"; \
 	fi
 
+build-nodewatch-status:
+	CGO_ENABLED=0 $(GOBUILD) -ldflags '$(LDFLAGS)' -o $(BIN)/nodewatch-status ./cmd/nodewatch-status
+
 # Where make install puts what make build has built. DESTDIR is put before all of them.
 BIN        ?= bin
 PREFIX     ?= /usr/local
@@ -69,38 +73,59 @@ to          = $(DESTDIR)$(PREFIX)
 # Where runbook links lead: the documentation of this release, or of this commit.
 REF         = $(or $(shell echo '$(VERSION)' | grep -E '^v[0-9]+\.[0-9]+\.[0-9]+$$'),$(REVISION),main)
 
-install: install-nodewatch ## what 'make build' has built, with units, user, man pages and rules: DESTDIR=, PREFIX=/usr/local, SYSCONFDIR=/etc
+install: install-nodewatch ## what 'make build' has built, with units, users, man pages and rules: DESTDIR=, PREFIX=/usr/local, SYSCONFDIR=/etc
 	@[ ! -e $(BIN)/nodewatch-ceph ] || $(MAKE) -s install-nodewatch-ceph
+	@[ ! -e $(BIN)/nodewatch-status ] || $(MAKE) -s install-nodewatch-status
+
+# What a program with a service consists of: $(call install_service,NAME). The shells'
+# completions are nodewatch's with another name, as each program says what may follow.
+define install_service
+@[ -x $(BIN)/$(1) ] || { echo "install: $(BIN)/$(1) is missing; run make build first"; exit 1; }
+install -D -m 755 $(BIN)/$(1) $(to)/bin/$(1)
+install -d $(to)/lib/systemd/system $(to)/share/bash-completion/completions $(to)/share/fish/vendor_completions.d $(DESTDIR)$(ZSHDIR)
+sed 's,/usr/local/bin,$(PREFIX)/bin,' systemd/$(1).service >$(to)/lib/systemd/system/$(1).service
+install -D -m 644 systemd/$(1).sysusers $(to)/lib/sysusers.d/$(1).conf
+@[ -e $(DESTDIR)$(SYSCONFDIR)/default/$(1) ] || install -D -m 644 systemd/$(1).default $(DESTDIR)$(SYSCONFDIR)/default/$(1)
+install -D -m 644 docs/man/$(1).1 $(to)/share/man/man1/$(1).1
+install -D -m 644 docs/man/$(1).yml.5 $(to)/share/man/man5/$(1).yml.5
+sed 's/nodewatch/$(1)/g' cmd/nodewatch/completion/nodewatch.bash >$(to)/share/bash-completion/completions/$(1)
+sed 's/nodewatch/$(1)/g' cmd/nodewatch/completion/nodewatch.fish >$(to)/share/fish/vendor_completions.d/$(1).fish
+sed 's/nodewatch/$(1)/g' cmd/nodewatch/completion/nodewatch.zsh >$(DESTDIR)$(ZSHDIR)/_$(1)
+chmod 644 $(to)/lib/systemd/system/$(1).service $(to)/share/bash-completion/completions/$(1) $(to)/share/fish/vendor_completions.d/$(1).fish $(DESTDIR)$(ZSHDIR)/_$(1)
+install -D -m 644 LICENSE $(to)/share/doc/$(1)/LICENSE
+endef
+
+# $(call install_rules,TO,FILE...): rules for Prometheus, with links to this release's documentation.
+define install_rules
+install -d $(1)
+for file in $(2); do \
+	sed 's,/blob/main/,/blob/$(REF)/,' "$$file" >$(1)/"$${file##*/}" && chmod 644 $(1)/"$${file##*/}" || exit 1; \
+done
+endef
 
 install-nodewatch:
-	@[ -x $(BIN)/nodewatch ] || { echo "install: $(BIN)/nodewatch is missing; run make build first"; exit 1; }
-	install -D -m 755 $(BIN)/nodewatch $(to)/bin/nodewatch
-	install -d $(to)/lib/systemd/system
-	sed 's,/usr/local/bin,$(PREFIX)/bin,' systemd/nodewatch.service >$(to)/lib/systemd/system/nodewatch.service
-	chmod 644 $(to)/lib/systemd/system/nodewatch.service
+	$(call install_service,nodewatch)
 	install -m 644 systemd/nodewatch.socket $(to)/lib/systemd/system/
-	install -D -m 644 systemd/nodewatch.sysusers $(to)/lib/sysusers.d/nodewatch.conf
-	@[ -e $(DESTDIR)$(SYSCONFDIR)/default/nodewatch ] || install -D -m 644 systemd/nodewatch.default $(DESTDIR)$(SYSCONFDIR)/default/nodewatch
-	install -D -m 644 docs/man/nodewatch.1 $(to)/share/man/man1/nodewatch.1
-	install -D -m 644 docs/man/nodewatch.yml.5 $(to)/share/man/man5/nodewatch.yml.5
-	install -D -m 644 cmd/nodewatch/completion/nodewatch.bash $(to)/share/bash-completion/completions/nodewatch
-	install -D -m 644 cmd/nodewatch/completion/nodewatch.fish $(to)/share/fish/vendor_completions.d/nodewatch.fish
-	install -D -m 644 cmd/nodewatch/completion/nodewatch.zsh $(DESTDIR)$(ZSHDIR)/_nodewatch
-	install -d $(to)/share/nodewatch/prometheus $(to)/share/nodewatch/grafana $(to)/share/doc/nodewatch/examples
-	for file in deploy/prometheus/*.yml; do \
-		sed 's,/blob/main/,/blob/$(REF)/,' "$$file" >$(to)/share/nodewatch/prometheus/"$${file##*/}" || exit 1; \
-	done
-	chmod 644 $(to)/share/nodewatch/prometheus/*
+	$(call install_rules,$(to)/share/nodewatch/prometheus,$(filter-out %/status.yml,$(wildcard deploy/prometheus/*.yml)))
+	install -d $(to)/share/nodewatch/grafana $(to)/share/doc/nodewatch/examples
 	install -m 644 deploy/grafana/*.json $(to)/share/nodewatch/grafana/
-	install -m 644 LICENSE $(to)/share/doc/nodewatch/
 	install -m 644 systemd/credentials.conf systemd/no-open-files.conf packaging/nodewatch.yml $(to)/share/doc/nodewatch/examples/
 
 install-nodewatch-ceph:
 	install -D -m 755 $(BIN)/nodewatch-ceph $(to)/bin/nodewatch-ceph
 	install -D -m 644 docs/man/nodewatch-ceph.1 $(to)/share/man/man1/nodewatch-ceph.1
 
+# Its configuration is installed, as it does not start without one; one that is there stays.
+install-nodewatch-status:
+	$(call install_service,nodewatch-status)
+	$(call install_rules,$(to)/share/nodewatch-status/prometheus,deploy/prometheus/status.yml)
+	@[ -e $(DESTDIR)$(SYSCONFDIR)/nodewatch-status/nodewatch-status.yml ] || \
+		install -D -m 644 packaging/nodewatch-status.yml $(DESTDIR)$(SYSCONFDIR)/nodewatch-status/nodewatch-status.yml
+	install -d $(to)/share/doc/nodewatch-status/examples
+	install -m 644 packaging/nodewatch-status.yml $(wildcard deploy/status/*.yml) $(to)/share/doc/nodewatch-status/examples/
+
 # What make dist makes. Each package has targets build-NAME and install-NAME, and packaging/NAME.yaml.
-PACKAGES          ?= nodewatch nodewatch-ceph
+PACKAGES          ?= nodewatch nodewatch-ceph nodewatch-status
 ARCHES            ?= amd64 arm64 riscv64
 DIST              ?= build/dist
 SOURCE_DATE_EPOCH ?= $(shell git log -1 --format=%ct 2>/dev/null || date +%s)
@@ -178,6 +203,7 @@ systemd-test: ## the units on a real systemd in QEMU, with krbd and Ceph (root);
 	@CGO_ENABLED=0 $(GO) build -trimpath -ldflags '$(LDFLAGS)' -o bin/systemd-test/nodewatch ./cmd/nodewatch
 	@CGO_ENABLED=0 $(GO) build -trimpath -o bin/systemd-test/agent ./test/lab/agent
 	@CGO_ENABLED=1 $(GO) build -trimpath -tags $(CEPHTAGS) -ldflags '$(LDFLAGS)' -o bin/systemd-test/nodewatch-ceph ./cmd/nodewatch-ceph || true
+	@$(MAKE) -s dist DIST=bin/systemd-test/dist PACKAGES='nodewatch nodewatch-status' ARCHES=amd64 SBOM=no
 	@CGO_ENABLED=0 $(GO) test -tags lab -c -o bin/systemd-test/systemd.test ./test/systemd
 	@cd test/systemd && LAB_BIN=../../bin/systemd-test KERNEL=$(KERNEL) exec ../../bin/systemd-test/systemd.test -test.timeout 60m
 
@@ -193,7 +219,7 @@ check: ## format, vet, staticcheck, go.mod, import rules, changelog, generated d
 
 # The tests that compare generated documents and golden files; arch_test.go checks that each of these names finds one.
 GENERATED   := ^TestDocs|^TestGolden|^TestIncidents
-DOCPACKAGES := ./pkg/rbd ./internal/config ./internal/rule/all ./internal/metrics ./pkg/report/native/receiver ./cmd/nodewatch ./cmd/nodewatch-ceph ./test/prometheus
+DOCPACKAGES := ./pkg/rbd ./internal/config ./internal/rule/all ./internal/metrics ./pkg/report/native/receiver ./cmd/nodewatch ./cmd/nodewatch-ceph ./cmd/nodewatch-status ./test/prometheus
 
 docs: ## rewrite the generated documents; golden files are left alone
 	CGO_ENABLED=0 $(GO) test -count=1 $(DOCPACKAGES) -run '^TestDocs' -update

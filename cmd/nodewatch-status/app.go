@@ -33,9 +33,7 @@ type exit int
 // Main runs nodewatch-status with the given arguments and returns its exit code.
 func Main(ctx context.Context, args []string, in io.Reader, out, errs io.Writer) (code int) {
 	p := program{in: in, out: out, err: errs}
-	app := kingpin.New("nodewatch-status", about)
-	app.Version(buildinfo.Read().Text("nodewatch-status")).UsageWriter(out).ErrorWriter(errs)
-	app.HelpFlag.Short('h')
+	app := p.application(ctx, &code)
 	app.Terminate(func(code int) { panic(exit(code)) }) // for --help and --version
 	defer func() {
 		if r := recover(); r != nil {
@@ -46,20 +44,28 @@ func Main(ctx context.Context, args []string, in io.Reader, out, errs io.Writer)
 			code = int(ended)
 		}
 	}()
-	for _, add := range []func(*kingpin.Application) (*kingpin.CmdClause, func(context.Context) int){
-		p.runCommand, p.checkConfigCommand, p.tokenCreate, p.tokenList, p.tokenRevoke, p.backupCommand, p.restoreCommand, p.migrateCommand, p.versionCommand,
-	} {
-		cmd, do := add(app)
-		cmd.Action(func(*kingpin.ParseContext) error {
-			code = do(ctx)
-			return nil
-		})
-	}
 	if _, err := app.Parse(args); err != nil {
 		fmt.Fprintf(p.err, "nodewatch-status: %v; try nodewatch-status --help\n", err)
 		return exitUsage
 	}
 	return code
+}
+
+// application is the command line. A command that is run sets code.
+func (p program) application(ctx context.Context, code *int) *kingpin.Application {
+	app := kingpin.New("nodewatch-status", about)
+	app.Version(buildinfo.Read().Text("nodewatch-status")).UsageWriter(p.out).ErrorWriter(p.err)
+	app.HelpFlag.Short('h')
+	for _, add := range []func(*kingpin.Application) (*kingpin.CmdClause, func(context.Context) int){
+		p.runCommand, p.checkConfigCommand, p.tokenCreate, p.tokenList, p.tokenRevoke, p.backupCommand, p.restoreCommand, p.migrateCommand, p.versionCommand,
+	} {
+		cmd, do := add(app)
+		cmd.Action(func(*kingpin.ParseContext) error {
+			*code = do(ctx)
+			return nil
+		})
+	}
+	return app
 }
 
 // subcommand is the command of a command, which is made where it is new.

@@ -35,60 +35,16 @@ func newPage(t *testing.T, name string, section int, about string) *manpage.Page
 	return p
 }
 
-// flagItem writes an item for a flag.
-func flagItem(p *manpage.Page, f *kingpin.FlagModel) {
-	name, value := "--"+f.Name, ""
-	if f.Short != 0 {
-		name = fmt.Sprintf("-%c, %s", f.Short, name)
-	}
-	if !f.IsBoolFlag() {
-		value = f.FormatPlaceHolder()
-	}
-	p.Item(name, value, f.HelpWithEnvar())
-}
-
 // commandsPage is nodewatch(1): the command line, and the rules in a few words each.
 func commandsPage(t *testing.T) string {
 	app := model(t)
 	p := newPage(t, "nodewatch", 1, "watch the storage path of a Ceph/KVM hypervisor")
-	p.Section("synopsis")
-	for _, cmd := range app.FlattenedCommands() {
-		if cmd.Hidden || cmd.Name == "help" {
-			continue
-		}
-		line := "nodewatch " + cmd.FullCommand
-		if len(cmd.Flags) > 0 {
-			line += " [flags]"
-		}
-		if len(cmd.Args) > 0 {
-			line += " " + cmd.ArgSummary()
-		}
-		p.Item(line, "", firstSentence(cmd.Help))
-	}
+	p.Synopsis(app)
 	p.Section("description")
 	p.Text(`nodewatch reads what the kernel knows of bonds, NICs, krbd and libceph, joins it to the guests, and reports known
 failure patterns: what is wrong, which guests it hits, the evidence for and against each cause, and what to do next. The daemon serves a page,
 metrics and a JSON API on 127.0.0.1:10090; the other commands find it by themselves.`)
-	p.Section("commands")
-	for _, cmd := range app.FlattenedCommands() {
-		if cmd.Hidden || cmd.Name == "help" {
-			continue
-		}
-		p.Subsection("nodewatch " + cmd.FullCommand)
-		p.Text(cmd.Help)
-		for _, a := range cmd.Args {
-			p.Item(a.Name, "", a.HelpWithEnvar())
-		}
-		for _, f := range cmd.Flags {
-			if !f.Hidden {
-				flagItem(p, f)
-			}
-		}
-	}
-	p.Section("options")
-	p.Text("For every command:")
-	p.Item("-h, --help", "", "Print the help of nodewatch, or of a command.")
-	p.Item("--version", "", "Print version, revision, date, Go and platform.")
+	p.Commands(app)
 	p.Section("rules")
 	p.Text("Each failure pattern has a rule. nodewatch rules RULE explains one, with its thresholds and what to do.")
 	for _, r := range all.Rules() {
@@ -119,12 +75,6 @@ metrics and a JSON API on 127.0.0.1:10090; the other commands find it by themsel
 	p.Code("nodewatch rules krbd-stalled\nnodewatch check-config /etc/nodewatch/nodewatch.yml\nnodewatch report test")
 	p.SeeAlso("nodewatch.yml(5)", "nodewatch-ceph(1)", "systemd.exec(5)")
 	return p.String()
-}
-
-// firstSentence is what a list says of a command.
-func firstSentence(text string) string {
-	first, _, _ := strings.Cut(text, ". ")
-	return strings.TrimSuffix(first, ".") + "."
 }
 
 // link is a link in Markdown.

@@ -1,5 +1,6 @@
 // Package manpage writes man pages for the tests that keep docs/man as the commands
-// and the configuration are. It knows the macros of man(7), and nothing of nodewatch.
+// and the configuration are. It knows the macros of man(7) and kingpin's model of a command line,
+// and nothing of nodewatch.
 package manpage
 
 import (
@@ -8,6 +9,8 @@ import (
 	"os"
 	"regexp"
 	"strings"
+
+	"github.com/alecthomas/kingpin/v2"
 )
 
 // A Page is a man page that is being written.
@@ -79,6 +82,65 @@ func (p *Page) Code(text string) {
 		p.b.WriteString(Escape(strings.TrimSuffix(line, "\n")) + "\n")
 	}
 	p.b.WriteString(".RE\n.fi\n")
+}
+
+// Synopsis writes the section with a line for each command that is not hidden.
+func (p *Page) Synopsis(app *kingpin.ApplicationModel) {
+	p.Section("synopsis")
+	for _, cmd := range visible(app) {
+		line := app.Name + " " + cmd.FullCommand
+		if len(cmd.Flags) > 0 {
+			line += " [flags]"
+		}
+		if len(cmd.Args) > 0 {
+			line += " " + cmd.ArgSummary()
+		}
+		first, _, _ := strings.Cut(cmd.Help, ". ")
+		p.Item(line, "", strings.TrimSuffix(first, ".")+".")
+	}
+}
+
+// Commands writes the section with the arguments and flags of each command, and the one
+// with the flags of all.
+func (p *Page) Commands(app *kingpin.ApplicationModel) {
+	p.Section("commands")
+	for _, cmd := range visible(app) {
+		p.Subsection(app.Name + " " + cmd.FullCommand)
+		p.Text(cmd.Help)
+		for _, a := range cmd.Args {
+			p.Item(a.Name, "", a.HelpWithEnvar())
+		}
+		for _, f := range cmd.Flags {
+			if !f.Hidden {
+				p.flag(f)
+			}
+		}
+	}
+	p.Section("options")
+	p.Text("For every command:")
+	p.Item("-h, --help", "", "Print the help of "+app.Name+", or of a command.")
+	p.Item("--version", "", "Print version, revision, date, Go and platform.")
+}
+
+// visible are the commands to document.
+func visible(app *kingpin.ApplicationModel) (list []*kingpin.CmdModel) {
+	for _, cmd := range app.FlattenedCommands() {
+		if !cmd.Hidden && cmd.Name != "help" {
+			list = append(list, cmd)
+		}
+	}
+	return list
+}
+
+func (p *Page) flag(f *kingpin.FlagModel) {
+	name, value := "--"+f.Name, ""
+	if f.Short != 0 {
+		name = fmt.Sprintf("-%c, %s", f.Short, name)
+	}
+	if !f.IsBoolFlag() {
+		value = f.FormatPlaceHolder()
+	}
+	p.Item(name, value, f.HelpWithEnvar())
 }
 
 // SeeAlso ends the page with other pages, such as nodewatch.yml(5).

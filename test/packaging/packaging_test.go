@@ -76,7 +76,7 @@ func TestPackages(t *testing.T) {
 		}
 	}
 	const version = "0.9.0+git3.g1a2b3c4"
-	for _, name := range []string{"nodewatch_" + version + "_amd64.deb", "nodewatch-" + version + "-1.x86_64.rpm", "nodewatch-" + version + ".linux-amd64.tar.gz", "sha256sums.txt"} {
+	for _, name := range []string{"nodewatch_" + version + "_amd64.deb", "nodewatch-" + version + "-1.x86_64.rpm", "nodewatch-" + version + ".linux-amd64.tar.gz", "nodewatch-status_" + version + "_amd64.deb", "nodewatch-status-" + version + "-1.x86_64.rpm", "sha256sums.txt"} {
 		if first[name] == "" {
 			t.Errorf("%s is not made", name)
 		}
@@ -85,9 +85,7 @@ func TestPackages(t *testing.T) {
 	if got := strings.TrimSpace(run(t, ".", nil, "dpkg-deb", "-f", deb, "Depends")); got != "init-system-helpers (>= 1.52), procps, systemd | systemd-standalone-sysusers" {
 		t.Errorf("Depends: %s", got)
 	}
-	tree := t.TempDir()
-	run(t, ".", nil, "dpkg-deb", "-x", deb, tree)
-	for name, want := range map[string]string{
+	tree := unpacked(t, deb, map[string]string{
 		"usr/bin/nodewatch": "", "usr/lib/sysusers.d/nodewatch.conf": "u nodewatch ", "usr/lib/systemd/system/nodewatch.socket": "",
 		"usr/lib/systemd/system/nodewatch.service": "ExecStart=/usr/bin/nodewatch run $ARGS\n", "etc/default/nodewatch": "\nARGS=\"\"\n",
 		"usr/share/man/man1/nodewatch.1.gz": "", "usr/share/man/man5/nodewatch.yml.5.gz": "",
@@ -95,19 +93,18 @@ func TestPackages(t *testing.T) {
 		"usr/share/fish/vendor_completions.d/nodewatch.fish": "complete", "usr/share/nodewatch/grafana/nodewatch-node.json": "",
 		"usr/share/nodewatch/prometheus/health.yml":      "/blob/1a2b3c4d5e6f/",
 		"usr/share/doc/nodewatch/examples/nodewatch.yml": "site:", "usr/share/doc/nodewatch/copyright": "Apache",
-	} {
-		raw, err := os.ReadFile(filepath.Join(tree, name))
-		if err != nil || !strings.Contains(string(raw), want) {
-			t.Errorf("%s: %v; lacks %q", name, err, want)
-		}
-	}
+	})
 	if conf := run(t, ".", nil, filepath.Join(tree, "usr/bin/nodewatch"), "check-config", filepath.Join(tree, "usr/share/doc/nodewatch/examples/nodewatch.yml")); !strings.Contains(conf, "is valid") {
 		t.Errorf("the example: %s", conf)
 	}
 	if got := run(t, ".", nil, filepath.Join(tree, "usr/bin/nodewatch"), "--version"); !strings.HasPrefix(got, "nodewatch, version "+version+" (revision: 1a2b3c4d5e6f)\n") {
 		t.Errorf("--version: %s", got)
 	}
-	rpmHolds(t, filepath.Join(dist, "nodewatch-"+version+"-1.x86_64.rpm"))
+	rpmHolds(t, filepath.Join(dist, "nodewatch-"+version+"-1.x86_64.rpm"), "/usr/bin/nodewatch", "/usr/lib/systemd/system/nodewatch.service",
+		"/usr/lib/sysusers.d/nodewatch.conf", "/etc/default/nodewatch", "/usr/share/zsh/site-functions/_nodewatch")
+	statusHolds(t, filepath.Join(dist, "nodewatch-status_"+version+"_amd64.deb"), version)
+	rpmHolds(t, filepath.Join(dist, "nodewatch-status-"+version+"-1.x86_64.rpm"), "/usr/bin/nodewatch-status", "/usr/lib/systemd/system/nodewatch-status.service",
+		"/usr/lib/sysusers.d/nodewatch-status.conf", "/etc/default/nodewatch-status", "/etc/nodewatch-status/nodewatch-status.yml")
 	t.Run("lintian", func(t *testing.T) {
 		if _, err := exec.LookPath("lintian"); err != nil {
 			t.Skip("lintian is not installed; make deps installs it")
@@ -120,15 +117,62 @@ func TestPackages(t *testing.T) {
 	})
 }
 
+// unpacked unpacks a .deb whose files hold the texts.
+func unpacked(t *testing.T, deb string, holds map[string]string) (tree string) {
+	t.Helper()
+	tree = t.TempDir()
+	run(t, ".", nil, "dpkg-deb", "-x", deb, tree)
+	for name, want := range holds {
+		raw, err := os.ReadFile(filepath.Join(tree, name))
+		if err != nil || !strings.Contains(string(raw), want) {
+			t.Errorf("%s: %v; lacks %q", name, err, want)
+		}
+	}
+	return tree
+}
+
+// statusHolds looks at what the package nodewatch-status holds: what it installs as its
+// configuration is one, and its maintainer scripts are about it and not about nodewatch.
+func statusHolds(t *testing.T, deb, version string) {
+	t.Helper()
+	const conf = "etc/nodewatch-status/nodewatch-status.yml"
+	tree := unpacked(t, deb, map[string]string{
+		conf: "groups: []", "usr/lib/systemd/system/nodewatch-status.service": "ExecStart=/usr/bin/nodewatch-status run $ARGS\n", "etc/default/nodewatch-status": "\nARGS=\"\"\n",
+		"usr/lib/sysusers.d/nodewatch-status.conf": "u nodewatch-status ", "usr/share/man/man1/nodewatch-status.1.gz": "", "usr/share/man/man5/nodewatch-status.yml.5.gz": "",
+		"usr/share/bash-completion/completions/nodewatch-status": "complete -o default -F _nodewatch-status nodewatch-status\n",
+		"usr/share/zsh/vendor-completions/_nodewatch-status":     "#compdef nodewatch-status\n", "usr/share/fish/vendor_completions.d/nodewatch-status.fish": "complete -c nodewatch-status ",
+		"usr/share/nodewatch-status/prometheus/status.yml": "/blob/1a2b3c4d5e6f/", "usr/share/doc/nodewatch-status/copyright": "Apache",
+	})
+	program := filepath.Join(tree, "usr/bin/nodewatch-status")
+	if got := run(t, ".", nil, program, "check-config", "--config.file", filepath.Join(tree, conf)); !strings.Contains(got, ": ok") {
+		t.Errorf("the configuration: %s", got)
+	}
+	if got := run(t, ".", nil, program, "--version"); !strings.HasPrefix(got, "nodewatch-status, version "+version+" (") {
+		t.Errorf("--version: %s", got)
+	}
+	scripts := t.TempDir()
+	run(t, ".", nil, "dpkg-deb", "-e", deb, scripts)
+	if got := run(t, scripts, nil, "sh", "-c", "cat conffiles; ! grep -nE 'socket|@|nodewatch([^-]|$)' postinst prerm postrm"); got != "/etc/default/nodewatch-status\n/"+conf+"\n" {
+		t.Errorf("conffiles and scripts: %s", got)
+	}
+	if bash, err := exec.LookPath("bash"); err == nil {
+		got := run(t, ".", []string{"PATH=" + filepath.Dir(program) + ":" + os.Getenv("PATH")}, bash, "-c",
+			`. "$1"; COMP_WORDS=(nodewatch-status tok) COMP_CWORD=1; _nodewatch-status; echo "${COMPREPLY[@]}"`, "bash", filepath.Join(tree, "usr/share/bash-completion/completions/nodewatch-status"))
+		if got != "token\n" {
+			t.Errorf("bash completes tok to %q", got)
+		}
+	}
+}
+
 // rpmHolds looks at what the .rpm holds, if there is an rpm to ask.
-func rpmHolds(t *testing.T, file string) {
+func rpmHolds(t *testing.T, file string, names ...string) {
 	t.Helper()
 	if _, err := exec.LookPath("rpm"); err != nil {
 		t.Log("rpm is not installed: what the .rpm holds is not looked at; make deps installs it")
 		return
 	}
 	files := strings.Fields(run(t, ".", nil, "rpm", "-qlp", file))
-	for _, name := range []string{"/usr/bin/nodewatch", "/usr/lib/systemd/system/nodewatch.service", "/usr/lib/sysusers.d/nodewatch.conf", "/etc/default/nodewatch", "/usr/share/zsh/site-functions/_nodewatch"} {
+	for _, name := range names {
 		if !slices.Contains(files, name) {
 			t.Errorf("%s lacks %s", filepath.Base(file), name)
 		}

@@ -32,8 +32,8 @@ type Listener struct {
 
 // An Intake is where and how reports are taken.
 type Intake struct {
-	Listen  []string      `yaml:"listen"`
-	WebFile string        `yaml:"web_config_file"`
+	Listen  []string      `yaml:"listen"`                          // addresses, HOST:PORT
+	WebFile string        `yaml:"web_config_file"`                 // TLS and basic auth, as exporters have it; empty: neither
 	Next    time.Duration `yaml:"next_interval" min:"1s" max:"1h"` // how seldom nodes shall report; 0: as they are configured
 	Rate    float64       `yaml:"rate" min:"0.1" max:"1000"`       // requests a second of one node
 }
@@ -48,7 +48,7 @@ type Database struct {
 
 // A Page is what is said of the public page as a whole.
 type Page struct {
-	Title    string  `yaml:"title"`
+	Title    string  `yaml:"title"`     // the heading
 	URL      string  `yaml:"url"`       // its public address
 	TimeZone string  `yaml:"time_zone"` // IANA, such as Europe/Stockholm
 	About    string  `yaml:"about"`     // Markdown, at the end of the page
@@ -60,18 +60,18 @@ type Page struct {
 
 // Weights say how much of a second counts as down, in percent.
 type Weights struct {
-	Major    int  `yaml:"major_outage" min:"0" max:"100"`
-	Partial  int  `yaml:"partial_outage" min:"0" max:"100"`
-	Degraded int  `yaml:"degraded_performance" min:"0" max:"100"`
-	Strict   bool `yaml:"unknown_is_down"`
+	Major    int  `yaml:"major_outage" min:"0" max:"100"`         // percent of the time of a major outage that counts as down
+	Partial  int  `yaml:"partial_outage" min:"0" max:"100"`       // percent of the time of a partial outage
+	Degraded int  `yaml:"degraded_performance" min:"0" max:"100"` // percent of the time of degraded performance
+	Strict   bool `yaml:"unknown_is_down"`                        // whether unknown time counts as down; otherwise it does not count at all
 }
 
 // A Group is a heading with its components.
 type Group struct {
-	ID          string      `yaml:"id"`
-	Name        string      `yaml:"name"`
-	Description string      `yaml:"description"`
-	Rollup      string      `yaml:"rollup"` // worst, redundant, quorum N, percent N
+	ID          string      `yaml:"id"`          // unique, 1 to 63 of a-z, 0-9 and -; it is in addresses
+	Name        string      `yaml:"name"`        // the heading
+	Description string      `yaml:"description"` // a line below it
+	Rollup      string      `yaml:"rollup"`      // worst, redundant, quorum N, percent N
 	Components  []Component `yaml:"components"`
 
 	Policy Policy // Rollup, parsed
@@ -85,12 +85,12 @@ type Policy struct {
 
 // A Component is one line of the public page.
 type Component struct {
-	ID          string   `yaml:"id"`
-	Name        string   `yaml:"name"`
-	Description string   `yaml:"description"`
-	Node        string   `yaml:"node"`       // node.id of the reports that it follows
-	Parts       []string `yaml:"parts"`      // which components of the node; empty: all that customers feel
-	StartDate   string   `yaml:"start_date"` // from when on it is counted, YYYY-MM-DD in the page's time zone
+	ID          string   `yaml:"id"`          // unique, 1 to 63 of a-z, 0-9 and -; it is in addresses
+	Name        string   `yaml:"name"`        // what customers know it as
+	Description string   `yaml:"description"` // a few words beside it
+	Node        string   `yaml:"node"`        // node.id of the reports that it follows
+	Parts       []string `yaml:"parts"`       // which components of the node; empty: all that customers feel
+	StartDate   string   `yaml:"start_date"`  // from when on it is counted, YYYY-MM-DD in the page's time zone
 
 	Start time.Time // of StartDate; zero: from its first record on
 }

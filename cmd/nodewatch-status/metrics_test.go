@@ -1,0 +1,58 @@
+package main
+
+import (
+	"fmt"
+	"maps"
+	"net/http"
+	"os"
+	"slices"
+	"strings"
+	"testing"
+
+	"github.com/google/go-cmp/cmp"
+	"github.com/prometheus/common/expfmt"
+	"github.com/prometheus/common/model"
+)
+
+// docs/status-metrics.md is what a hub shows that has refused a request and counted its nodes.
+func TestDocsOfTheMetricsAreFresh(t *testing.T) {
+	const file = "../../docs/status-metrics.md"
+	h := start(t, configured(t, onePage))
+	answer, err := http.Post(h.intake+"v1/report", "application/json", strings.NewReader("{}"))
+	if err != nil {
+		t.Fatal(err)
+	}
+	_ = answer.Body.Close() // only the status counts
+	eventually(t, h.operators+"metrics", `(?s)nodewatch_status_nodes\{.*refused_requests_total\{code="401"\}`)
+	parser := expfmt.NewTextParser(model.UTF8Validation)
+	families, err := parser.TextToMetricFamilies(strings.NewReader(get(t, h.operators+"metrics")))
+	if err != nil {
+		t.Fatal(err)
+	}
+	var b strings.Builder
+	b.WriteString("# Metrics of nodewatch-status\n\n<!-- generated: change cmd/nodewatch-status/metrics.go, then run \"make docs\" -->\n\n" +
+		"At `/metrics` of the operators' listener, beside those of Go and of the process.\n\n| metric | type | labels | what it is |\n|---|---|---|---|\n")
+	for _, name := range slices.Sorted(maps.Keys(families)) {
+		if !strings.HasPrefix(name, "nodewatch_") {
+			continue
+		}
+		var labels []string
+		for _, l := range families[name].Metric[0].Label {
+			labels = append(labels, "`"+l.GetName()+"`")
+		}
+		fmt.Fprintf(&b, "| `%s` | %s | %s | %s |\n", name, strings.ToLower(families[name].GetType().String()), strings.Join(labels, ", "), families[name].GetHelp())
+	}
+	if *update {
+		if err := os.WriteFile(file, []byte(b.String()), 0o644); err != nil {
+			t.Fatal(err)
+		}
+		return
+	}
+	raw, err := os.ReadFile(file)
+	if err != nil {
+		t.Fatal(err)
+	}
+	if diff := cmp.Diff(b.String(), string(raw)); diff != "" {
+		t.Errorf("%s is stale; make docs writes it (-now +file)\n%s", file, diff)
+	}
+}
