@@ -18,7 +18,8 @@
   prometheusAlerts+:: {
     groups+: (if config.findings then groups(importstr '../prometheus/findings.yml') else [])
              + groups(importstr '../prometheus/health.yml')
-             + groups(importstr '../prometheus/fleet.yml'),
+             + groups(importstr '../prometheus/fleet.yml')
+             + groups(importstr '../prometheus/status.yml'),
   },
 
   grafanaDashboards+:: {

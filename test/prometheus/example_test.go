@@ -8,7 +8,7 @@ import (
 )
 
 func TestPromtoolTakesTheExample(t *testing.T) {
-	if out, err := prometheus.Run(t, prometheus.Promtool, "check", "config", deployed("prometheus", "prometheus-example.yml")); err != nil || strings.Count(out, "rules found") != 4 {
+	if out, err := prometheus.Run(t, prometheus.Promtool, "check", "config", deployed("prometheus", "prometheus-example.yml")); err != nil || strings.Count(out, "rules found") != 5 {
 		t.Errorf("%v\n%s", err, out)
 	}
 }

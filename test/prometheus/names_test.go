@@ -47,9 +47,13 @@ type vocabulary struct {
 func newVocabulary(t *testing.T) vocabulary {
 	t.Helper()
 	v := vocabulary{labels: maps.Clone(foreign), values: map[string]map[string][]string{}}
-	raw, err := os.ReadFile(filepath.Join(prometheus.Root(), "docs", "metrics.md"))
-	if err != nil {
-		t.Fatal(err)
+	var raw []byte
+	for _, name := range []string{"metrics.md", "status-metrics.md"} {
+		page, err := os.ReadFile(filepath.Join(prometheus.Root(), "docs", name))
+		if err != nil {
+			t.Fatal(err)
+		}
+		raw = append(raw, page...)
 	}
 	row := regexp.MustCompile("^\\| `(\\w+)` \\| (?:gauge|counter) \\| ([^|]*) \\|")
 	for line := range strings.Lines(string(raw)) {

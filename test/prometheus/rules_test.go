@@ -37,7 +37,7 @@ func deployed(parts ...string) string {
 func ruleFiles(t *testing.T) []string {
 	t.Helper()
 	var files []string
-	for _, name := range []string{"recording.yml", "findings.yml", "health.yml", "fleet.yml"} {
+	for _, name := range []string{"recording.yml", "findings.yml", "health.yml", "fleet.yml", "status.yml"} {
 		files = append(files, deployed("prometheus", name))
 	}
 	return files
