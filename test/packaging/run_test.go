@@ -1,0 +1,183 @@
+package packaging
+
+import (
+	"bufio"
+	"errors"
+	"fmt"
+	"io"
+	"net"
+	"net/http"
+	"os"
+	"os/exec"
+	"path/filepath"
+	"regexp"
+	"strings"
+	"syscall"
+	"testing"
+	"time"
+)
+
+// patience is how long anything may take on a busy machine.
+const patience = 2 * time.Minute
+
+// eventually asks for url until what it answers matches.
+func eventually(t *testing.T, url, match string) {
+	t.Helper()
+	want, deadline, last := regexp.MustCompile(match), time.Now().Add(patience), ""
+	client := http.Client{Timeout: 10 * time.Second}
+	for time.Now().Before(deadline) {
+		answer, err := client.Get(url)
+		if err == nil {
+			body, _ := io.ReadAll(io.LimitReader(answer.Body, 1<<20)) // what came of it
+			_ = answer.Body.Close()
+			if last = string(body); want.Match(body) {
+				return
+			}
+		} else {
+			last = err.Error()
+		}
+		time.Sleep(50 * time.Millisecond)
+	}
+	t.Fatalf("%s never answered %q; last:\n%s", url, match, last)
+}
+
+// free is an address on loopback that is free now.
+func free(t *testing.T) string {
+	t.Helper()
+	l, err := net.Listen("tcp", "127.0.0.1:0")
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer func() { _ = l.Close() }()
+	return l.Addr().String()
+}
+
+// checkout is a directory that everybody can read, with the programs and tools/run.
+func checkout(t *testing.T) string {
+	t.Helper()
+	dir, err := os.MkdirTemp("", "nodewatch-run")
+	if err != nil {
+		t.Fatal(err)
+	}
+	t.Cleanup(func() { _ = os.RemoveAll(dir) })
+	run(t, root, []string{"CGO_ENABLED=0"}, "go", "build", "-trimpath", "-buildvcs=false", "-o", filepath.Join(dir, "bin")+"/", "./cmd/nodewatch", "./cmd/nodewatch-status")
+	run(t, root, nil, "sh", "-c", `mkdir "$1/tools" && cp tools/run "$1/tools/" && chmod -R a+rX "$1"`, "sh", dir)
+	return dir
+}
+
+// make run shows this node on both pages; Ctrl-C ends both programs, and so does the end
+// of one of them.
+func TestRun(t *testing.T) {
+	for _, program := range []string{"bash", "hostname"} {
+		if _, err := exec.LookPath(program); err != nil {
+			t.Skipf("%s is not installed", program)
+		}
+	}
+	dir := checkout(t)
+	users := map[string]*syscall.Credential{"this user": nil}
+	if os.Getuid() == 0 {
+		users["another user"] = &syscall.Credential{Uid: 65534, Gid: 65534}
+	}
+	for name, user := range users {
+		t.Run(name, func(t *testing.T) {
+			state, err := os.MkdirTemp("", "nodewatch-run-state")
+			if err != nil {
+				t.Fatal(err)
+			}
+			t.Cleanup(func() { _ = os.RemoveAll(state) })
+			if user != nil {
+				if err := os.Chown(state, int(user.Uid), int(user.Gid)); err != nil {
+					t.Fatal(err)
+				}
+			}
+			node, public, operators := free(t), free(t), free(t)
+			start := func() *exec.Cmd {
+				cmd := exec.Command(filepath.Join(dir, "tools/run"), filepath.Join(dir, "bin"))
+				cmd.Dir = dir
+				cmd.Env = append(os.Environ(), "STATE="+state, "HOME="+state, "NODE="+node, "PUBLIC="+public, "OPERATORS="+operators, "INTAKE="+free(t))
+				cmd.SysProcAttr = &syscall.SysProcAttr{Setpgid: true, Credential: user}
+				out, err := cmd.StdoutPipe()
+				if err != nil {
+					t.Fatal(err)
+				}
+				if err := cmd.Start(); err != nil {
+					t.Fatal(err)
+				}
+				t.Cleanup(func() {
+					_ = cmd.Process.Signal(syscall.SIGTERM) // after the test it has ended
+					_ = cmd.Wait()
+				})
+				said := ""
+				for lines := bufio.NewScanner(out); !(strings.Contains(said, "http://"+node) && strings.Contains(said, "http://"+public) && strings.Contains(said, "http://"+operators)); {
+					if !lines.Scan() {
+						t.Fatalf("it does not print the addresses: %s", said)
+					}
+					said += lines.Text() + "\n"
+				}
+				go func() { _, _ = io.Copy(io.Discard, out) }()
+				return cmd
+			}
+			// gone waits until nobody listens any more.
+			gone := func(cmd *exec.Cmd) error {
+				t.Helper()
+				err := cmd.Wait()
+				for _, address := range []string{node, public, operators} {
+					if c, err := net.DialTimeout("tcp", address, time.Second); err == nil {
+						_ = c.Close()
+						t.Errorf("%s is still served", address)
+					}
+				}
+				return err
+			}
+			host, err := os.Hostname()
+			if err != nil {
+				t.Fatal(err)
+			}
+			cmd := start()
+			eventually(t, "http://"+node+"/", "nodewatch")
+			eventually(t, "http://"+operators+"/metrics", `nodewatch_status_nodes\{presence="reporting"\} 1\n`)
+			eventually(t, "http://"+public+"/", "(?i)"+regexp.QuoteMeta(host))
+			if err := syscall.Kill(-cmd.Process.Pid, syscall.SIGINT); err != nil { // as a terminal does
+				t.Fatal(err)
+			}
+			if err := gone(cmd); err != nil {
+				t.Errorf("after Ctrl-C: %v", err)
+			}
+
+			cmd = start() // with the state of before
+			eventually(t, "http://"+operators+"/metrics", `nodewatch_status_reports_total [1-9]`)
+			eventually(t, "http://"+node+"/-/ready", "")
+			pid, err := daemonOf(state)
+			if err != nil {
+				t.Fatal(err)
+			}
+			if err := syscall.Kill(pid, syscall.SIGKILL); err != nil {
+				t.Fatal(err)
+			}
+			var failed *exec.ExitError
+			if err := gone(cmd); !errors.As(err, &failed) || failed.ExitCode() != 1 {
+				t.Errorf("after the daemon was killed: %v", err)
+			}
+		})
+	}
+}
+
+// daemonOf is the process that daemon.json in the state names.
+func daemonOf(state string) (pid int, err error) {
+	raw, err := os.ReadFile(filepath.Join(state, "runtime", "daemon.json"))
+	if err != nil {
+		return 0, err
+	}
+	_, err = fmt.Sscanf(regexp.MustCompile(`"pid":\s*\d+`).FindString(string(raw)), `"pid":%d`, &pid)
+	return pid, err
+}
+
+// What takes long is said while it takes long, and the exit code is that of the command.
+func TestProgress(t *testing.T) {
+	said := filepath.Join(t.TempDir(), "said")
+	cmd := exec.Command("sh", "-c", `exec "$1/tools/progress" building sh -c 'until grep -q "^building: 2 s$" "$0"; do sleep 0.1; done; exit 3' "$2" 2>"$2"`, "sh", root, said)
+	var failed *exec.ExitError
+	if out, err := cmd.CombinedOutput(); !errors.As(err, &failed) || failed.ExitCode() != 3 || len(out) > 0 {
+		t.Errorf("%v\n%s", err, out)
+	}
+}
