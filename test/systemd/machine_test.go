@@ -192,11 +192,16 @@ func (m *machine) put(t *testing.T, path string, mode uint32, text string) {
 
 // get fetches a path of nodewatch's within the guest; status 0 if nobody serves it.
 func (m *machine) get(path string) (body string, status int) {
-	body, status, err := m.call(call.Request{Get: "http://127.0.0.1:10090" + path}, 30*time.Second)
+	body, status, err := m.ask("http://127.0.0.1:10090" + path)
 	if err != nil {
 		return err.Error(), 0
 	}
 	return body, status
+}
+
+// ask fetches a URL within the guest.
+func (m *machine) ask(url string) (body string, status int, err error) {
+	return m.call(call.Request{Get: url}, 30*time.Second)
 }
 
 // said is the end of what QEMU and the guest's console said.

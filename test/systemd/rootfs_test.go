@@ -202,6 +202,7 @@ func disk(t *testing.T, dir, bin string, k lab.Kernel) (file string) {
 	for _, name := range []string{"nodewatch", "nodewatch-ceph", "agent"} {
 		r.file("usr/local/bin/"+name, filepath.Join(bin, name), 0o755)
 	}
+	binaries = append(binaries, r.packaging(bin)...)
 	r.libraries(append(binaries, filepath.Join(bin, "nodewatch-ceph"))...)
 	r.busybox()
 	r.kernel(k, modules...)
@@ -254,7 +255,7 @@ func missing() string {
 	if _, err := os.Stat("/dev/net/tun"); err != nil {
 		return err.Error()
 	}
-	for _, p := range append([]string{"qemu-system-x86_64", "busybox", "ceph-mon", "ceph-osd", "ceph-mgr", "ceph", "rbd", "dpkg-query", "depmod", "ldd", "mke2fs"}, programs...) {
+	for _, p := range append([]string{"qemu-system-x86_64", "busybox", "ceph-mon", "ceph-osd", "ceph-mgr", "ceph", "rbd", "dpkg-query", "depmod", "ldd", "mke2fs", "dpkg", "perl", "tar", "deb-systemd-helper"}, programs...) {
 		if _, err := exec.LookPath(p); err != nil {
 			return err.Error()
 		}
@@ -266,6 +267,9 @@ func missing() string {
 		if _, err := os.Stat(filepath.Join(os.Getenv("LAB_BIN"), name)); err != nil || os.Getenv("LAB_BIN") == "" {
 			return fmt.Sprintf("LAB_BIN does not name a directory with %s; run make systemd-test", name)
 		}
+	}
+	if _, err := os.Stat(filepath.Join(os.Getenv("LAB_BIN"), "dist")); err != nil {
+		return err.Error()
 	}
 	return ""
 }

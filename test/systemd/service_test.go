@@ -40,11 +40,13 @@ func TestUnits(t *testing.T) {
 		{"stuck child", testStuckChild},
 		{"stuck program", testStuckProgram},
 		{"fork bomb", testForkBomb},
+		{"package", testPackage},
+		{"package of nodewatch-status", testStatusPackage},
 	} {
 		begin := time.Now()
 		ok := t.Run(part.name, func(t *testing.T) { part.run(t, m) })
 		word := map[bool]string{true: "ok  ", false: "FAIL"}[ok]
-		fmt.Printf("systemd-test: %s %-22s %5.1f s\n", word, part.name, time.Since(begin).Seconds())
+		fmt.Printf("systemd-test: %s %-28s %5.1f s\n", word, part.name, time.Since(begin).Seconds())
 		if !ok {
 			t.Logf("after %s:\n%s", part.name, m.state(t))
 		}

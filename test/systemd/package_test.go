@@ -1,0 +1,134 @@
+//go:build lab
+
+package systemd
+
+import (
+	"fmt"
+	"os"
+	"os/exec"
+	"path/filepath"
+	"strings"
+	"testing"
+	"time"
+)
+
+// packages is where the guest has the packages of make dist.
+const packages = "root/packages"
+
+// packaging adds the packages, and what installs them: dpkg, and the programs that
+// maintainer scripts call. The packages that nodewatch's depend on are noted as installed,
+// as their files are there.
+func (r root) packaging(bin string) (binaries []string) {
+	r.t.Helper()
+	for _, name := range []string{"dpkg", "perl-base", "init-system-helpers", "tar"} {
+		binaries = append(binaries, r.unpacked(name)...)
+	}
+	for _, name := range []string{"ldconfig", "diff"} { // dpkg wants to know that they are there
+		path, err := exec.LookPath(name)
+		r.must(err)
+		r.file("usr/sbin/"+name, path, 0o755)
+		binaries = append(binaries, path)
+	}
+	var status strings.Builder
+	for _, name := range []string{"init-system-helpers", "procps", "systemd"} {
+		fmt.Fprintf(&status, "Package: %s\nStatus: install ok installed\nArchitecture: amd64\nMaintainer: none <none@example.org>\nVersion: 999\nDescription: noted as installed\n\n", name)
+	}
+	r.put("var/lib/dpkg/status", 0o644, []byte(status.String()))
+	r.put("var/lib/dpkg/available", 0o644, nil)
+	r.put("var/lib/dpkg/info/format", 0o644, []byte("1\n"))
+	for _, name := range []string{"updates", "triggers"} {
+		r.must(os.MkdirAll(filepath.Join(r.dir, "var/lib/dpkg", name), 0o755))
+	}
+	for _, name := range packed {
+		files, err := filepath.Glob(filepath.Join(bin, "dist", name+"_*_amd64.deb"))
+		if err != nil || len(files) != 1 {
+			r.t.Fatalf("%d packages %s in %s, %v", len(files), name, bin, err)
+		}
+		r.file(filepath.Join(packages, name+".deb"), files[0], 0o644)
+	}
+	return binaries
+}
+
+// packed are the packages that are installed in the guest.
+var packed = []string{"nodewatch", "nodewatch-status"}
+
+// installed runs dpkg -i and waits until the service of the package is active, without
+// anything else being done.
+func (m *machine) installed(t *testing.T, name string) {
+	t.Helper()
+	begin := time.Now()
+	out := m.sh(t, "cd /"+packages+"; dpkg -i "+name+".deb 2>&1")
+	m.until(t, name+" runs", func() bool { return m.sh(t, "systemctl show -P ActiveState "+name) == "active" })
+	fmt.Printf("systemd-test: %s installed and active in %.0f s\n", name, time.Since(begin).Seconds())
+	if strings.Contains(out, "warning: /") {
+		t.Errorf("dpkg -i warns: %s", out)
+	}
+	if got := m.sh(t, "systemctl is-enabled "+name+"; systemctl show -P FragmentPath "+name); got != "enabled\n/usr/lib/systemd/system/"+name+".service" && got != "enabled\n/lib/systemd/system/"+name+".service" {
+		t.Errorf("%s is %s", name, got)
+	}
+}
+
+// The package instead of what was installed by hand: dpkg -i and nodewatch check are all
+// that it takes. An upgrade restarts it, a removal ends it, a purge removes the state.
+func testPackage(t *testing.T, m *machine) {
+	m.sh(t, `systemctl stop nodewatch nodewatch.socket
+rm -rf /etc/systemd/system/nodewatch.* /usr/lib/sysusers.d/nodewatch.conf /usr/local/bin/nodewatch /etc/default/nodewatch /run/nodewatch /var/lib/nodewatch
+systemctl daemon-reload`)
+	m.installed(t, "nodewatch")
+	out, code := m.run(t, "nodewatch check")
+	if code > 1 || !strings.Contains(out, "Components") {
+		t.Errorf("nodewatch check exits with %d\n%s", code, out)
+	}
+	if exe := m.sh(t, fmt.Sprintf("readlink /proc/%d/exe", m.pid(t))); exe != "/usr/bin/nodewatch" {
+		t.Errorf("%s runs", exe)
+	}
+	before := m.pid(t)
+	m.sh(t, "dpkg -i /"+packages+"/nodewatch.deb 2>&1")
+	m.until(t, "the upgrade has restarted it", func() bool { return m.anew(t, before) })
+	m.sh(t, "systemctl disable --now nodewatch 2>&1; dpkg -i /"+packages+"/nodewatch.deb 2>&1")
+	if got, _ := m.run(t, "systemctl is-enabled nodewatch || true; systemctl is-active nodewatch || true"); got != "disabled\ninactive" {
+		t.Errorf("after an upgrade of a disabled service: %s", got)
+	}
+	m.sh(t, "systemctl enable --now nodewatch 2>&1; dpkg -r nodewatch 2>&1")
+	if got, _ := m.run(t, "systemctl is-active nodewatch || true; [ -d /var/lib/nodewatch ] && [ -e /etc/default/nodewatch ] && [ ! -e /usr/bin/nodewatch ] && echo kept"); got != "inactive\nkept" {
+		t.Errorf("after a removal: %s", got)
+	}
+	m.sh(t, "dpkg -P nodewatch 2>&1; [ ! -e /var/lib/nodewatch ] && [ ! -e /etc/default/nodewatch ]; dpkg -i /"+packages+"/nodewatch.deb 2>&1")
+}
+
+// nodewatch-status with SQLite, as its package installs it: it is ready, only its own user
+// sees its state, and it needs no capability.
+func testStatusPackage(t *testing.T, m *machine) {
+	const name = "nodewatch-status"
+	m.installed(t, name)
+	ask := func(url string) string {
+		body, status, err := m.ask(url)
+		if err != nil || status != 200 {
+			t.Errorf("%s: status %d, %v, %s", url, status, err, body)
+		}
+		return body
+	}
+	ask("http://127.0.0.1:10092/-/ready")
+	if body := ask("http://127.0.0.1:10091/"); !strings.Contains(body, "<h1>") {
+		t.Errorf("the public page: %s", body)
+	}
+	if got := m.sh(t, "stat -c '%U %a' /var/lib/nodewatch-status /var/lib/nodewatch-status/status.db"); got != name+" 700\n"+name+" 600" {
+		t.Errorf("the state is %q", got)
+	}
+	status := m.sh(t, "cat /proc/$(systemctl show -P MainPID "+name+")/status")
+	for _, want := range []string{"CapEff:\t" + none, "CapBnd:\t" + none, "NoNewPrivs:\t1", "Seccomp:\t2"} {
+		if !strings.Contains(status, "\n"+want+"\n") {
+			t.Errorf("not %s in\n%s", want, status)
+		}
+	}
+	m.sh(t, "printf 'page: {titel: x}\\n' >>/etc/nodewatch-status/nodewatch-status.yml; systemctl reload "+name)
+	m.until(t, "the mistake is noted", func() bool {
+		return strings.Contains(ask("http://127.0.0.1:10092/metrics"), "\nnodewatch_status_config_last_reload_successful 0\n")
+	})
+	begin := time.Now()
+	m.sh(t, "systemctl stop "+name)
+	fmt.Printf("systemd-test: %s stopped in %.1f s; %s\n", name, time.Since(begin).Seconds(), m.sh(t, "systemd-analyze security --no-pager "+name+" | tail -n 1"))
+	if got := m.sh(t, "systemctl show -P Result "+name); got != "success" {
+		t.Errorf("it ends with %s", got)
+	}
+}
