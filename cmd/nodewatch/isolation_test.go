@@ -69,7 +69,7 @@ func TestReportersThatHangDelayNobody(t *testing.T) {
 	var slowest time.Duration
 	hand := func(n uint64) {
 		before := time.Now()
-		post.Take(stormy(began, n))
+		post.Enqueue(stormy(began, n))
 		slowest = max(slowest, time.Since(before))
 	}
 	hand(1)
@@ -127,7 +127,7 @@ func stormy(began time.Time, n uint64) report.Report {
 }
 
 // posted is the post of all reporters that a configuration has, and how many they are.
-func posted(t *testing.T, file string) (post *watch.Post, reporters int) {
+func posted(t *testing.T, file string) (post *watch.Dispatcher, reporters int) {
 	t.Helper()
 	c, err := readConfig(file)
 	if err != nil {
@@ -137,7 +137,7 @@ func posted(t *testing.T, file string) (post *watch.Post, reporters int) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	post = watch.NewPost("node2", list)
+	post = watch.NewDispatcher("node2", list)
 	t.Cleanup(func() { post.Close(shutdownTimeout) })
 	return post, len(list)
 }

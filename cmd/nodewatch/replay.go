@@ -100,7 +100,7 @@ func (r *replayer) printer() replayPrinter {
 }
 
 // plays plays every entry, in its time if a speed is set, and prints what follows.
-func (r *replayer) plays(ctx context.Context, in *played, s *shown, post *watch.Post, printer replayPrinter) error {
+func (r *replayer) plays(ctx context.Context, in *played, s *shown, post *watch.Dispatcher, printer replayPrinter) error {
 	j := judge.New(all.Default())
 	var began, first time.Time
 	judged := false
@@ -140,7 +140,7 @@ func (r *replayer) plays(ctx context.Context, in *played, s *shown, post *watch.
 				return err
 			}
 			if post != nil {
-				post.Take(r.placed(v.Report).Retimed(due))
+				post.Enqueue(r.placed(v.Report).Retimed(due))
 			}
 		}
 	}
@@ -156,7 +156,7 @@ func (r *replayer) played(judged bool, printer replayPrinter) error {
 
 // reporters starts the configured reporters, if they are to be told; they forget
 // everything afterwards. nil: they are not.
-func (r *replayer) reporters() (*watch.Post, error) {
+func (r *replayer) reporters() (*watch.Dispatcher, error) {
 	if !*r.tell {
 		return nil, nil
 	}
@@ -178,7 +178,7 @@ func (r *replayer) reporters() (*watch.Post, error) {
 		return nil, errors.New("no reporter is configured; docs/reporters.md shows how, and --config.file names the file")
 	}
 	r.config = c
-	return watch.NewPost(hostName(c), list), nil
+	return watch.NewDispatcher(hostName(c), list), nil
 }
 
 // placed is the Report with the site and the labels of the configuration, where
@@ -191,7 +191,7 @@ func (r *replayer) placed(x report.Report) report.Report {
 }
 
 // settle gives the reporters time to deliver the last state, and says who could not.
-func (r *replayer) settle(post *watch.Post) {
+func (r *replayer) settle(post *watch.Dispatcher) {
 	if post == nil {
 		return
 	}

@@ -159,7 +159,7 @@ func (r *runner) daemon(ctx context.Context, c config.Config, l *launcher.Client
 	}
 	watch.Daemon{
 		Node: hostName(c), Version: buildinfo.Read().Version, Site: c.Site, Labels: c.Labels, Sources: list, Settings: settings,
-		Changed: changed, Record: record, Alive: notify.alive,
+		Changed: changed, Record: record, OnTick: notify.alive,
 		OnView: []func(judge.View){s.show, notify.view, tell.tell, state.view, func(v judge.View) { reporters.take(v.Report) }},
 	}.Run(ctx)
 	return finish()

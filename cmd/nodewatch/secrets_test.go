@@ -35,7 +35,7 @@ func TestNobodyReadsASecret(t *testing.T) {
 	lines = append(lines[:len(lines)-2], fmt.Sprintf("  - {name: h-slack, webhook: {preset: slack, url_file: %q}}", slackFile(t, s.URL, secret)))
 	file, _ := configured(t, "reporters:"+strings.Join(lines, "\n")+"\n")
 	post, _ := posted(t, file)
-	post.Take(stormy(time.Now(), 1))
+	post.Enqueue(stormy(time.Now(), 1))
 	post.Settle(time.Minute)
 	v := judge.View{Report: stormy(time.Now(), 1)}
 	v.Now, v.Deliveries = time.Now(), node.Reading[[]node.Delivery]{Value: post.State()}

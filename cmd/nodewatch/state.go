@@ -304,7 +304,7 @@ type outbox struct {
 
 	noting  sync.Mutex // one writes into the lock at a time
 	mu      sync.Mutex // never held during I/O
-	post    *watch.Post
+	post    *watch.Dispatcher
 	claimed claim
 	me      statefile.Holder
 	over    bool
@@ -353,7 +353,7 @@ func (o *outbox) start(ctx context.Context) {
 	defer o.mu.Unlock()
 	p.claim.problem = errors.Join(p.claim.problem, p.err)
 	if o.claimed = p.claim; !p.silent && !o.over {
-		o.post = watch.NewPost(o.node, p.list)
+		o.post = watch.NewDispatcher(o.node, p.list)
 	}
 	close(o.ready)
 	o.note()
@@ -414,11 +414,11 @@ func (o *outbox) judgeFile() (statefile.File, bool) {
 // take hands a Report to the reporters, if they have started.
 func (o *outbox) take(r report.Report) {
 	if p := o.posting(); p != nil {
-		p.Take(r)
+		p.Enqueue(r)
 	}
 }
 
-func (o *outbox) posting() *watch.Post {
+func (o *outbox) posting() *watch.Dispatcher {
 	o.mu.Lock()
 	defer o.mu.Unlock()
 	return o.post

@@ -2,7 +2,7 @@ package watch
 
 import "time"
 
-// A clock tells wall time that never jumps: the time of its making, and how much
+// A clock gives wall time that never jumps: the time of its making, and how much
 // monotonic time has passed since. Steps of the wall clock during the run do not
 // show, so that no rate and no hold is wrong for them; a restart takes up the new time.
 type clock struct{ start time.Time }

@@ -17,14 +17,14 @@ const tick = time.Second
 type Daemon struct {
 	Node     string
 	Version  string
-	Site     string            // where the node stands; may be empty
+	Site     string            // where the node is; may be empty
 	Labels   map[string]string // what else it belongs to
 	Sources  []Source
 	Settings node.Settings        // the rules to start with
 	Changed  <-chan node.Settings // new settings, after a reload; may be nil
 	Record   func(node.Entry)     // the tape; may be nil
 	OnView   []func(judge.View)   // called with each View, in this order
-	Alive    func()               // called on each tick, also before the first View; may be nil
+	OnTick    func()               // called on each tick, also before the first View; may be nil
 }
 
 // Run runs until ctx ends. It does not wait for sources that are in a read.
@@ -69,8 +69,8 @@ func (d Daemon) Run(ctx context.Context) {
 					f(v)
 				}
 			}
-			if d.Alive != nil {
-				d.Alive()
+			if d.OnTick != nil {
+				d.OnTick()
 			}
 		}
 	}

@@ -123,7 +123,7 @@ func TestAStuckSourceDoesNotStopTheLoop(t *testing.T) {
 		stuck := make(chan struct{})
 		fed := 0
 		go Daemon{
-			Node: "node2", Alive: func() { fed++ },
+			Node: "node2", OnTick: func() { fed++ },
 			Sources: []Source{Poll(Polling[host.State]{
 				Name: node.SourceHost, Every: time.Second, Deadline: time.Second,
 				Read: func(context.Context) (host.State, error) { <-stuck; return host.State{}, nil },

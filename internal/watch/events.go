@@ -27,7 +27,7 @@ func Events(ctx context.Context, follow func(ctx context.Context, changed func()
 		wait := followAgainFirst
 		for ctx.Err() == nil {
 			began := time.Now()
-			_, _ = guarded(ctx, func(ctx context.Context) (struct{}, error) { return struct{}{}, follow(ctx, changed) })
+			_, _ = withRecover(ctx, func(ctx context.Context) (struct{}, error) { return struct{}{}, follow(ctx, changed) })
 			changed() // what happened while nobody followed is not known
 			if time.Since(began) > followAgainMost {
 				wait = followAgainFirst

@@ -49,7 +49,7 @@ func (p *poller[T]) run(ctx context.Context) {
 				p.wake(next)
 			}
 		case <-late.C:
-			p.sayLate()
+			p.reportStalled()
 		}
 	}
 }
@@ -66,7 +66,7 @@ func (p *poller[T]) pause() time.Duration {
 func (p *poller[T]) start(ctx context.Context, late *time.Timer) {
 	if !p.began.IsZero() {
 		if p.clock.now().Sub(p.began) >= p.Deadline {
-			p.sayLate()
+			p.reportStalled()
 		}
 		return
 	}
@@ -76,7 +76,7 @@ func (p *poller[T]) start(ctx context.Context, late *time.Timer) {
 	go func(began time.Time) {
 		bounded, cancel := context.WithTimeout(ctx, p.Deadline)
 		defer cancel()
-		value, err := guarded(bounded, p.Read)
+		value, err := withRecover(bounded, p.Read)
 		p.done <- reading(p.Polling, began, value, err) // never blocks: one read, one place
 	}(p.began)
 }
@@ -88,7 +88,7 @@ func (p *poller[T]) wake(next *time.Timer) {
 	}
 }
 
-func (p *poller[T]) sayLate() {
+func (p *poller[T]) reportStalled() {
 	text := fmt.Sprintf("a read has not come back since %s", p.began.Format(time.TimeOnly))
 	p.see(p.As(blind(p.Polling, node.Stalled, p.began, text)))
 }

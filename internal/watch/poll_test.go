@@ -105,9 +105,9 @@ func TestPollSaysWhyItIsBlind(t *testing.T) {
 			seen := seenHost(t, Polling[host.State]{
 				Every: time.Minute, Deadline: time.Second,
 				Read:   func(context.Context) (host.State, error) { return host.State{}, tt.err },
-				Remedy: func(k node.ErrorKind) string { return "mend " + string(k) },
+				Remedy: func(k node.ErrorKind) string { return "fix " + string(k) },
 			}, time.Second)
-			if e := seen[0].Err; e == nil || e.Kind != tt.want || e.Text != tt.err.Error() || e.Remedy != "mend "+string(tt.want) {
+			if e := seen[0].Err; e == nil || e.Kind != tt.want || e.Text != tt.err.Error() || e.Remedy != "fix "+string(tt.want) {
 				t.Errorf("%v: got %+v, want kind %s", tt.err, e, tt.want)
 			}
 		})

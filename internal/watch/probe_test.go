@@ -26,7 +26,7 @@ func TestMain(m *testing.M) {
 	for in.Scan() {
 		switch text := in.Text(); {
 		case strings.Contains(text, "hang"):
-			continue // the reader goes on: only the answer stays away
+			continue // the reader continues: only the answer stays away
 		case strings.Contains(text, "denied"):
 			fmt.Println(`{"error":"osdc: permission denied","kind":"denied"}`)
 		case strings.Contains(text, "rubbish"):

@@ -1,5 +1,5 @@
 // Package watch has every goroutine of the daemon and its only clock: sources
-// that may block for ever, the one loop that nothing may block, and reporters.
+// that may block indefinitely, the one loop that nothing may block, and reporters.
 package watch
 
 import (
@@ -12,7 +12,7 @@ import (
 	"github.com/nodewatch/nodewatch/internal/node"
 )
 
-// A Source tells what it sees until ctx ends. It may block for ever: nothing waits for it.
+// A Source tells what it sees until ctx ends. It may block indefinitely: nothing waits for it.
 type Source struct {
 	Name  string
 	Every time.Duration // how often it means to speak
@@ -77,8 +77,8 @@ func blind[T any](p Polling[T], kind node.ErrorKind, since time.Time, text strin
 	return node.Reading[T]{Every: p.Every, Err: e}
 }
 
-// guarded calls read and turns a panic into an error.
-func guarded[T any](ctx context.Context, read func(context.Context) (T, error)) (value T, err error) {
+// withRecover calls read and turns a panic into an error.
+func withRecover[T any](ctx context.Context, read func(context.Context) (T, error)) (value T, err error) {
 	defer func() {
 		if r := recover(); r != nil {
 			err = fmt.Errorf("%w: %v", errPanic, r)

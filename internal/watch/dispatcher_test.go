@@ -49,8 +49,8 @@ func (b *backend) count() int {
 	return len(b.got)
 }
 
-// told is a Report that is told apart from others by its number.
-func told(n uint64) report.Report {
+// numbered returns a Report that differs from others by its number.
+func numbered(n uint64) report.Report {
 	return report.Report{Node: "node2", At: time.Now(), Transitions: []report.Transition{{N: n}}}
 }
 
@@ -59,9 +59,9 @@ func deliver(b report.Reporter) Delivery {
 }
 
 // pass lets the given number of ticks pass, and hands over a Report at each.
-func pass(p *Post, ticks int, n uint64) {
+func pass(p *Dispatcher, ticks int, n uint64) {
 	for range ticks {
-		p.Take(told(n))
+		p.Enqueue(numbered(n))
 		time.Sleep(time.Second)
 		synctest.Wait()
 	}
@@ -70,26 +70,26 @@ func pass(p *Post, ticks int, n uint64) {
 func TestAChangeIsToldAtOnceAndTheStateAgainEachInterval(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		b := &backend{}
-		p := NewPost("node2", []Delivery{deliver(b)})
+		p := NewDispatcher("node2", []Delivery{deliver(b)})
 		defer p.Close(time.Second)
 		pass(p, 1, 1)
 		if n := b.count(); n != 1 {
-			t.Fatalf("the first Report was told %d times", n)
+			t.Fatalf("the first Report was delivered %d times", n)
 		}
 		pass(p, 300, 1)
 		if n := b.count(); n != 11 {
-			t.Errorf("in 300 s it was told %d times, want 1 and 10", n)
+			t.Errorf("in 300 s it was delivered %d times, want 1 and 10", n)
 		}
 		pass(p, 1, 2)
 		if n := b.count(); n != 12 {
-			t.Errorf("a change was not told at once: %d", n)
+			t.Errorf("a change was not delivered at once: %d", n)
 		}
 	})
 }
 
 func TestTwoNodesSpeakAtDifferentTimes(t *testing.T) {
 	at := time.Date(2026, 11, 22, 12, 0, 7, 0, time.UTC)
-	a, b := following(at, 30*time.Second, "node1/hub"), following(at, 30*time.Second, "node2/hub")
+	a, b := nextPhase(at, 30*time.Second, "node1/hub"), nextPhase(at, 30*time.Second, "node2/hub")
 	if a.Equal(b) {
 		t.Errorf("both at %s", a)
 	}
@@ -97,14 +97,14 @@ func TestTwoNodesSpeakAtDifferentTimes(t *testing.T) {
 		if !x.After(at) || x.Sub(at) > 30*time.Second {
 			t.Errorf("%s does not follow %s within the interval", x, at)
 		}
-		if again := following(x, 30*time.Second, "node1/hub"); x == a && again.Sub(x) != 30*time.Second {
+		if again := nextPhase(x, 30*time.Second, "node1/hub"); x == a && again.Sub(x) != 30*time.Second {
 			t.Errorf("%s follows %s", again, x)
 		}
 	}
 }
 
-// One reporter hangs for ever and does not even heed its deadline: the loop's
-// Take and the other reporter do not notice, and it is shown as stalled.
+// One reporter hangs indefinitely and does not even heed its deadline: the loop's
+// Enqueue and the other reporter do not notice, and it is shown as stalled.
 func TestAReporterThatHangsDelaysNobody(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		release := make(chan struct{})
@@ -112,10 +112,10 @@ func TestAReporterThatHangsDelaysNobody(t *testing.T) {
 		good := &backend{}
 		list := []Delivery{deliver(bad), deliver(good)}
 		list[1].Name = "oncall"
-		p := NewPost("node2", list)
+		p := NewDispatcher("node2", list)
 		for n := range uint64(100) {
 			before := time.Now()
-			p.Take(told(n))
+			p.Enqueue(numbered(n))
 			if d := time.Since(before); d != 0 {
 				t.Fatalf("Take waited for %s", d)
 			}
@@ -123,7 +123,7 @@ func TestAReporterThatHangsDelaysNobody(t *testing.T) {
 			synctest.Wait()
 		}
 		if bad.count() != 1 || good.count() != 100 {
-			t.Errorf("told the one that hangs %d times, the other %d", bad.count(), good.count())
+			t.Errorf("delivered to the one that hangs %d times, the other %d", bad.count(), good.count())
 		}
 		state := p.State()
 		if state[0].State != node.DeliveryStalled || state[1].State != node.DeliveryOK || state[1].Done != 100 {
@@ -141,7 +141,7 @@ func TestAReporterThatHangsDelaysNobody(t *testing.T) {
 func TestAfterFailuresItIsTriedEverMoreSeldom(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		b := &backend{do: func(context.Context, report.Report) error { return errors.New("no route") }}
-		p := NewPost("node2", []Delivery{deliver(b)})
+		p := NewDispatcher("node2", []Delivery{deliver(b)})
 		defer p.Close(time.Second)
 		pass(p, 3600, 1)
 		n := b.count()
@@ -152,7 +152,7 @@ func TestAfterFailuresItIsTriedEverMoreSeldom(t *testing.T) {
 			t.Errorf("%+v", s)
 		}
 		b.do = nil
-		pass(p, int((againMost * 2).Seconds()), 1)
+		pass(p, int((retryMax * 2).Seconds()), 1)
 		if s := p.State()[0]; s.State != node.DeliveryOK || s.Error != "" {
 			t.Errorf("after it works again: %+v", s)
 		}
@@ -164,7 +164,7 @@ func TestWhatSomebodyMustMendIsTriedSeldom(t *testing.T) {
 		b := &backend{do: func(context.Context, report.Report) error {
 			return &report.Failure{Kind: report.Misconfigured, Err: errors.New("401")}
 		}}
-		p := NewPost("node2", []Delivery{deliver(b)})
+		p := NewDispatcher("node2", []Delivery{deliver(b)})
 		defer p.Close(time.Second)
 		for n := range uint64(280) { // something new each second
 			pass(p, 1, n)
@@ -180,7 +180,7 @@ func TestABackendsWishToBeLeftAloneIsHeeded(t *testing.T) {
 		b := &backend{do: func(context.Context, report.Report) error {
 			return &report.Failure{Kind: report.Throttled, After: 90 * time.Second, Err: errors.New("429")}
 		}}
-		p := NewPost("node2", []Delivery{deliver(b)})
+		p := NewDispatcher("node2", []Delivery{deliver(b)})
 		defer p.Close(time.Second)
 		for n := range uint64(400) {
 			pass(p, 1, n)
@@ -203,7 +203,7 @@ func TestWhatWasTakenInPartIsNotSentAgain(t *testing.T) {
 			b := &backend{do: func(context.Context, report.Report) error {
 				return &report.Failure{Kind: kind, Err: errors.New("one of two")}
 			}}
-			p := NewPost("node2", []Delivery{deliver(b)})
+			p := NewDispatcher("node2", []Delivery{deliver(b)})
 			defer p.Close(time.Second)
 			pass(p, 1, 1)
 			n := b.count()
@@ -224,7 +224,7 @@ func TestABackendThatAlwaysKnowsBetterIsShown(t *testing.T) {
 		b := &backend{do: func(context.Context, report.Report) error {
 			return &report.Failure{Kind: report.Stale, Err: errors.New("409")}
 		}}
-		p := NewPost("node2", []Delivery{deliver(b)})
+		p := NewDispatcher("node2", []Delivery{deliver(b)})
 		defer p.Close(time.Second)
 		for n := range uint64(staleAfter) {
 			if s := p.State()[0]; s.State == node.DeliveryOpen {
@@ -246,7 +246,7 @@ func TestABackendThatAlwaysKnowsBetterIsShown(t *testing.T) {
 func TestAReporterThatPanicsIsAFailedDelivery(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		b := &backend{do: func(context.Context, report.Report) error { panic("nil map") }}
-		p := NewPost("node2", []Delivery{deliver(b)})
+		p := NewDispatcher("node2", []Delivery{deliver(b)})
 		defer p.Close(time.Second)
 		pass(p, 1, 1)
 		if s := p.State()[0]; s.State != node.DeliveryRetrying || s.Failed["transient"] != 1 {
@@ -261,7 +261,7 @@ func TestKeepingAndDeliveringDoNotWaitForEachOther(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		release := make(chan struct{})
 		b := &backend{keep: func() { <-release }}
-		p := NewPost("node2", []Delivery{deliver(b)})
+		p := NewDispatcher("node2", []Delivery{deliver(b)})
 		for n := range uint64(10) {
 			pass(p, 1, n)
 		}
@@ -274,7 +274,7 @@ func TestKeepingAndDeliveringDoNotWaitForEachOther(t *testing.T) {
 		hang := &backend{do: func(ctx context.Context, _ report.Report) error { <-ctx.Done(); return ctx.Err() }}
 		d := deliver(hang)
 		d.Deadline = time.Hour
-		p = NewPost("node2", []Delivery{d})
+		p = NewDispatcher("node2", []Delivery{d})
 		for n := range uint64(10) {
 			pass(p, 1, n)
 		}
@@ -291,7 +291,7 @@ func TestKeepingAndDeliveringDoNotWaitForEachOther(t *testing.T) {
 func TestTheLastReportSaysSo(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		b := &backend{}
-		p := NewPost("node2", []Delivery{deliver(b)})
+		p := NewDispatcher("node2", []Delivery{deliver(b)})
 		pass(p, 1, 1)
 		p.Close(time.Second)
 		if last := b.got[len(b.got)-1]; b.count() != 2 || last.Final == "" {
@@ -312,8 +312,8 @@ func TestTheGistIsWhatMustBeToldAtOnce(t *testing.T) {
 	}
 	same := base()
 	same.At, same.Findings[0].LastSeen, same.Findings[0].Summary = time.Now(), time.Now(), "other words"
-	if gist(same) != gist(base()) {
-		t.Error("times and texts are told at once")
+	if fingerprint(same) != fingerprint(base()) {
+		t.Error("times and texts are delivered at once")
 	}
 	for name, change := range map[string]func(*report.Report){
 		"severity":    func(r *report.Report) { r.Findings[0].Severity = report.Critical },
@@ -329,8 +329,8 @@ func TestTheGistIsWhatMustBeToldAtOnce(t *testing.T) {
 	} {
 		r := base()
 		change(&r)
-		if gist(r) == gist(base()) {
-			t.Errorf("%s: not told at once", name)
+		if fingerprint(r) == fingerprint(base()) {
+			t.Errorf("%s: not delivered at once", name)
 		}
 	}
 }
@@ -338,17 +338,17 @@ func TestTheGistIsWhatMustBeToldAtOnce(t *testing.T) {
 func TestSettleWaitsForTheLastReportToBeTold(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		b := &backend{do: func(context.Context, report.Report) error { time.Sleep(3 * time.Second); return nil }}
-		p := NewPost("node2", []Delivery{deliver(b)})
-		p.Take(told(1))
+		p := NewDispatcher("node2", []Delivery{deliver(b)})
+		p.Enqueue(numbered(1))
 		time.Sleep(time.Second)
-		p.Take(told(2)) // while the first is under way
+		p.Enqueue(numbered(2)) // while the first is under way
 		p.Settle(time.Minute)
 		if n := b.count(); n != 2 || b.got[1].Transitions[0].N != 2 {
-			t.Errorf("%d told", n)
+			t.Errorf("%d delivered", n)
 		}
 		release := make(chan struct{})
 		b.do = func(context.Context, report.Report) error { <-release; return nil }
-		p.Take(told(3))
+		p.Enqueue(numbered(3))
 		before := time.Now()
 		p.Settle(10 * time.Second)
 		if d := time.Since(before); d != 10*time.Second {
@@ -363,7 +363,7 @@ func TestSettleWaitsForTheLastReportToBeTold(t *testing.T) {
 func TestTheEndIsNoFailure(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		b := &backend{do: func(ctx context.Context, _ report.Report) error { <-ctx.Done(); return ctx.Err() }}
-		p := NewPost("node2", []Delivery{deliver(b)})
+		p := NewDispatcher("node2", []Delivery{deliver(b)})
 		pass(p, 1, 1)
 		p.Close(10 * time.Second)
 		if s := p.State()[0]; len(s.Failed) != 0 || s.State != node.DeliveryStarting {
@@ -380,11 +380,11 @@ func (paced) Every() time.Duration { return 5 * time.Minute }
 func TestABackendMayWishToHearLessOften(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		b := &backend{}
-		p := NewPost("node2", []Delivery{deliver(paced{b})})
+		p := NewDispatcher("node2", []Delivery{deliver(paced{b})})
 		defer p.Close(time.Second)
 		pass(p, 900, 1)
 		if n := b.count(); n != 4 {
-			t.Errorf("in 15 min it was told %d times, want 1 and 3", n)
+			t.Errorf("in 15 min it was delivered %d times, want 1 and 3", n)
 		}
 	})
 }

@@ -10,42 +10,42 @@ import (
 	"github.com/nodewatch/nodewatch/pkg/report"
 )
 
-// A Post hands Reports to reporters. Each has its own goroutines, mailbox of one,
+// A Dispatcher hands Reports to reporters. Each has its own goroutines, mailbox of one,
 // deadline and circuit breaker: one that hangs delays nobody.
-type Post struct {
-	list []*deliverer
+type Dispatcher struct {
+	list []*worker
 	stop context.CancelFunc
 }
 
-// NewPost starts the deliveries; Close ends them. The node's name gives each its
-// place in the interval.
-func NewPost(name string, list []Delivery) *Post {
+// NewDispatcher starts the deliveries; Close ends them. The node's name gives each its
+// phase in the interval.
+func NewDispatcher(name string, list []Delivery) *Dispatcher {
 	ctx, stop := context.WithCancel(context.Background())
-	p := &Post{stop: stop}
+	p := &Dispatcher{stop: stop}
 	c := newClock()
 	for _, d := range list {
-		x := newDeliverer(d, c)
+		x := newWorker(d, c)
 		p.list = append(p.list, x)
 		go x.run(ctx, name)
 		if k, ok := d.Reporter.(report.Keeper); ok {
-			go x.keeps(ctx, k)
+			go x.persistLoop(ctx, k)
 		} else {
-			close(x.kept)
+			close(x.persisted)
 		}
 	}
 	return p
 }
 
-// Take hands over a Report. It never blocks.
-func (p *Post) Take(r report.Report) {
+// Enqueue hands over a Report. It never blocks.
+func (p *Dispatcher) Enqueue(r report.Report) {
 	for _, d := range p.list {
-		d.take(&r)
+		d.enqueue(&r)
 	}
 }
 
-// State is how the reporters fare, in the order they were given. It never waits
-// for a delivery.
-func (p *Post) State() []node.Delivery {
+// State returns the delivery status of each reporter, in the order they were given. It
+// never waits for a delivery.
+func (p *Dispatcher) State() []node.Delivery {
 	list := make([]node.Delivery, 0, len(p.list))
 	for _, d := range p.list {
 		list = append(list, d.state())
@@ -53,15 +53,15 @@ func (p *Post) State() []node.Delivery {
 	return list
 }
 
-// Settle waits until every reporter has been told the latest state, or has failed
-// to take it, but no longer than given.
-func (p *Post) Settle(wait time.Duration) {
+// Settle waits until every reporter has delivered the latest state or failed to, but
+// no longer than wait.
+func (p *Dispatcher) Settle(wait time.Duration) {
 	over := time.After(wait)
 	looks := time.NewTicker(100 * time.Millisecond)
 	defer looks.Stop()
 	for _, d := range p.list {
 		for !d.settled() {
-			poke(d.wake) // a failure may have been waited out
+			signal(d.wake) // a failure may have been waited out
 			select {
 			case <-looks.C:
 			case <-over:
@@ -71,13 +71,13 @@ func (p *Post) Settle(wait time.Duration) {
 	}
 }
 
-// Close lets every reporter that works say that nodewatch stops, and waits for
-// that no longer than given.
-func (p *Post) Close(wait time.Duration) {
+// Close lets every reporter that works report that nodewatch stops, and waits for
+// that no longer than wait.
+func (p *Dispatcher) Close(wait time.Duration) {
 	p.stop()
 	over := time.After(wait)
 	for _, d := range p.list {
-		for _, end := range []<-chan struct{}{d.done, d.kept} {
+		for _, end := range []<-chan struct{}{d.done, d.persisted} {
 			select {
 			case <-end:
 			case <-over:
@@ -87,9 +87,9 @@ func (p *Post) Close(wait time.Duration) {
 	}
 }
 
-// gist is what of a Report a backend must hear of at once: two Reports with the
-// same gist differ in times and texts only.
-func gist(r report.Report) string {
+// fingerprint is what of a Report a backend must hear of at once: two Reports with the
+// same fingerprint differ in times and texts only.
+func fingerprint(r report.Report) string {
 	var b strings.Builder
 	for _, c := range r.Components {
 		fmt.Fprintf(&b, "%s=%s ", c.Name, c.Status)
