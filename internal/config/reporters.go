@@ -34,7 +34,7 @@ type Reporter struct {
 
 // Filter is what of a Report the reporter is told.
 func (r Reporter) Filter() report.Filter {
-	return report.Filter{Severity: r.Severity, Rules: r.Rules, NotRules: r.NotRules, Components: r.Components, Loud: !r.Silenced}
+	return report.Filter{Severity: r.Severity, Rules: r.Rules, NotRules: r.NotRules, Components: r.Components, Pageable: !r.Silenced}
 }
 
 // Warnings are what is unsafe about the reporter's files with secrets. It looks at the

@@ -35,7 +35,7 @@ func TestReporters(t *testing.T) {
 	if !is || s.URL != "https://192.0.2.10" || s.Token != "hub-token" || r.Backend != "native" || r.Every != 30*time.Second || r.TLS.Source != "198.51.100.4" {
 		t.Errorf("%+v", r)
 	}
-	if f := r.Filter(); f.Severity != report.Warning || f.Loud || len(f.NotRules) != 1 {
+	if f := r.Filter(); f.Severity != report.Warning || f.Pageable || len(f.NotRules) != 1 {
 		t.Errorf("%+v", f)
 	}
 }

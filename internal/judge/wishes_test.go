@@ -27,10 +27,10 @@ func TestAnAcceptedFindingIsShownAndPagesNobody(t *testing.T) {
 		t.Fatalf("%v", shows(r))
 	}
 	x, y := r.Findings[0], r.Findings[1]
-	if x.Accepted == nil || x.Accepted.By != "alice" || r.Loud(x) {
+	if x.Accepted == nil || x.Accepted.By != "alice" || r.Pageable(x) {
 		t.Errorf("%+v", x)
 	}
-	if y.Accepted != nil || !r.Loud(y) {
+	if y.Accepted != nil || !r.Pageable(y) {
 		t.Errorf("another subject is accepted: %+v", y)
 	}
 	if r = tr.tick(time.Hour); r.Findings[0].Accepted != nil {
@@ -45,7 +45,7 @@ func TestWhatGetsWorseThanWasAcceptedPages(t *testing.T) {
 	f := warning("x")
 	f.Severity = report.Critical
 	tr.found["a"] = []rule.Result{f}
-	if r := tr.tick(time.Second); r.Findings[0].Accepted != nil || !r.Loud(r.Findings[0]) {
+	if r := tr.tick(time.Second); r.Findings[0].Accepted != nil || !r.Pageable(r.Findings[0]) {
 		t.Errorf("%+v", r.Findings[0])
 	}
 	tr.wish(acceptance("critical", sceneStart.Add(time.Hour)))
@@ -61,7 +61,7 @@ func TestMaintenanceIsReportedAndEndsByItself(t *testing.T) {
 	tr.found["a"] = []rule.Result{f}
 	tr.wish(override.Overrides{Maintenance: &override.Maintenance{Since: sceneStart, Until: sceneStart.Add(time.Hour), By: "bob", Reason: "new NIC"}})
 	r := tr.tick(time.Second)
-	if r.Maintenance == nil || r.Status != report.UnderMaintenance || r.Loud(r.Findings[0]) {
+	if r.Maintenance == nil || r.Status != report.UnderMaintenance || r.Pageable(r.Findings[0]) {
 		t.Errorf("%s, %+v", r.Status, r.Maintenance)
 	}
 	for _, c := range r.Components {
@@ -73,7 +73,7 @@ func TestMaintenanceIsReportedAndEndsByItself(t *testing.T) {
 		t.Error("what happens is not recorded")
 	}
 	r = tr.tick(time.Hour)
-	if r.Maintenance != nil || r.Status != report.MajorOutage || !r.Loud(r.Findings[0]) {
+	if r.Maintenance != nil || r.Status != report.MajorOutage || !r.Pageable(r.Findings[0]) {
 		t.Errorf("after its end: %s", r.Status)
 	}
 }

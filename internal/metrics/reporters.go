@@ -43,7 +43,7 @@ func reporterFamilies() []family {
 			read: eachReporter(func(d node.Delivery, emit emit) { emit(float64(d.Dropped), d.Name) })},
 		{name: "nodewatch_report_keep_failed", kind: gauge, labels: label,
 			help: "1 if what the reporter must not forget could not be written to the state directory.",
-			read: eachReporter(func(d node.Delivery, emit emit) { emit(truth(d.KeepErr != ""), d.Name) })},
+			read: eachReporter(func(d node.Delivery, emit emit) { emit(truth(d.PersistErr != ""), d.Name) })},
 	}
 }
 

@@ -78,7 +78,7 @@ func storm(n size) judge.View {
 	})})
 	p.see(node.SawDeliveries{Reading: reading(p.at, 5*time.Second, []node.Delivery{
 		{Name: "hub", Backend: "native", State: node.DeliveryOK, Last: p.at, Done: 120, Failed: map[string]uint64{"transient": 3}, Waiting: 2, Unsaved: 1},
-		{Name: "oncall", Backend: "alertmanager", State: node.DeliveryOpen, Failed: map[string]uint64{"misconfigured": 1}, Dropped: 4, KeepErr: "no space"},
+		{Name: "oncall", Backend: "alertmanager", State: node.DeliveryOpen, Failed: map[string]uint64{"misconfigured": 1}, Dropped: 4, PersistErr: "no space"},
 	})})
 	p.see(node.SawCluster{Reading: reading(p.at, time.Minute, ceph.Cluster{
 		FSID: fsid, Health: ceph.Health{Status: "HEALTH_WARN", SlowOps: []string{"osd.1"}},

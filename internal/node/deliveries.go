@@ -4,20 +4,20 @@ import "time"
 
 // A Delivery is how one reporter fares.
 type Delivery struct {
-	Name     string            `json:"name"`              // as configured
-	Backend  string            `json:"backend"`           // "alertmanager", "webhook", ...
-	State    string            `json:"state"`             // starting, ok, retrying, open, stalled
-	Since    time.Time         `json:"since"`             // since when it is in State
-	Last     time.Time         `json:"last,omitzero"`     // when a delivery last succeeded; zero if none has
-	Error    string            `json:"error,omitempty"`   // of the latest attempt; shows no secret
-	Kind     string            `json:"kind,omitempty"`    // of that error, as report.FailureKind spells it
-	Done     uint64            `json:"done"`              // deliveries that succeeded
-	Failed   map[string]uint64 `json:"failed,omitempty"`  // deliveries that failed, by kind
-	Waiting  int               `json:"waiting,omitempty"` // transitions that wait for an acknowledgement
-	Unsaved  int               `json:"unsaved,omitempty"` // of those, not on disk
-	Dropped  uint64            `json:"dropped,omitempty"` // transitions lost
-	KeepErr  string            `json:"keep_error,omitempty"`
-	Deadline time.Duration     `json:"deadline"`
+	Name       string            `json:"name"`              // as configured
+	Backend    string            `json:"backend"`           // "alertmanager", "webhook", ...
+	State      string            `json:"state"`             // starting, ok, retrying, open, stalled
+	Since      time.Time         `json:"since"`             // since when it is in State
+	Last       time.Time         `json:"last,omitzero"`     // when a delivery last succeeded; zero if none has
+	Error      string            `json:"error,omitempty"`   // of the latest attempt; shows no secret
+	Kind       string            `json:"kind,omitempty"`    // of that error, as report.FailureKind spells it
+	Done       uint64            `json:"done"`              // deliveries that succeeded
+	Failed     map[string]uint64 `json:"failed,omitempty"`  // deliveries that failed, by kind
+	Waiting    int               `json:"waiting,omitempty"` // transitions that wait for an acknowledgement
+	Unsaved    int               `json:"unsaved,omitempty"` // of those, not on disk
+	Dropped    uint64            `json:"dropped,omitempty"` // transitions lost
+	PersistErr string            `json:"keep_error,omitempty"`
+	Deadline   time.Duration     `json:"deadline"`
 }
 
 // The states of a Delivery.

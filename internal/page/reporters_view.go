@@ -39,8 +39,8 @@ func reporterOf(d node.Delivery, now time.Time) reporterView {
 	if d.Dropped > 0 {
 		text = append(text, plural(int(min(d.Dropped, 1<<31)), "transition is lost", "transitions are lost"))
 	}
-	if d.KeepErr != "" {
-		text = append(text, "cannot be kept over a restart: "+d.KeepErr)
+	if d.PersistErr != "" {
+		text = append(text, "cannot be kept over a restart: "+d.PersistErr)
 	}
 	v.Text = strings.Join(text, "; ")
 	return v

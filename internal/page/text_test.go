@@ -345,7 +345,7 @@ func TestReportersAreShown(t *testing.T) {
 	v := healthyView()
 	v.Deliveries.Value = []node.Delivery{
 		{Name: "hub", Backend: "native", State: node.DeliveryOK, Last: v.Now.Add(-3 * time.Second)},
-		{Name: "oncall", Backend: "alertmanager", State: node.DeliveryOpen, Since: v.Now.Add(-time.Hour), Error: "401 Unauthorized <b>", Waiting: 2, Unsaved: 1, Dropped: 5, KeepErr: "no space left"},
+		{Name: "oncall", Backend: "alertmanager", State: node.DeliveryOpen, Since: v.Now.Add(-time.Hour), Error: "401 Unauthorized <b>", Waiting: 2, Unsaved: 1, Dropped: 5, PersistErr: "no space left"},
 	}
 	page := html(t, v, 0)
 	for _, w := range []string{"hub (native)", "delivered 3 s ago", "oncall (alertmanager)", "never delivered", "401 Unauthorized &lt;b&gt;", "2 transitions wait, 1 of them not on disk", "5 transitions are lost", "no space left"} {

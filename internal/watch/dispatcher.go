@@ -27,7 +27,7 @@ func NewDispatcher(name string, list []Delivery) *Dispatcher {
 		x := newWorker(d, c)
 		p.list = append(p.list, x)
 		go x.run(ctx, name)
-		if k, ok := d.Reporter.(report.Keeper); ok {
+		if k, ok := d.Reporter.(report.Persister); ok {
 			go x.persistLoop(ctx, k)
 		} else {
 			close(x.persisted)

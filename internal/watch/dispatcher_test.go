@@ -35,7 +35,7 @@ func (b *backend) Report(ctx context.Context, r report.Report) error {
 
 func (b *backend) Test(context.Context, report.Report) (string, error) { return "", nil }
 
-func (b *backend) Keep(report.Report) error {
+func (b *backend) Persist(report.Report) error {
 	if b.keep != nil {
 		b.keep()
 	}

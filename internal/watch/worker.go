@@ -18,12 +18,12 @@ import (
 // circuit is open: one attempt each retryMax or a little more, whatever changes. A
 // misconfiguration opens it at once, for misconfiguredWait.
 const (
-	retryFirst      = time.Second
-	retryMax       = time.Minute
-	breakAfter      = 8
-	misconfiguredWait         = 5 * time.Minute
-	staleAfter      = 3               // in a row: somebody else speaks for this node
-	shutdownTimeout = 2 * time.Second // that a reporter has for its last Report
+	retryFirst        = time.Second
+	retryMax          = time.Minute
+	breakAfter        = 8
+	misconfiguredWait = 5 * time.Minute
+	staleAfter        = 3               // in a row: somebody else speaks for this node
+	shutdownTimeout   = 2 * time.Second // that a reporter has for its last Report
 )
 
 // A Delivery is one reporter, and how it is used.
@@ -40,19 +40,19 @@ type Delivery struct {
 // account is its goroutine's own.
 type worker struct {
 	Delivery
-	clock   clock
-	latest    atomic.Pointer[report.Report] // the newest Report
-	handled atomic.Pointer[report.Report] // the latest that the backend knows, or has failed to take
-	wake    chan struct{}                 // one place: there is a Report
-	persist    chan struct{}                 // one place: something may have to be kept
-	done    chan struct{}                 // closed once the last delivery is over
-	persisted    chan struct{}                 // closed once the last is kept
-	next    time.Time                     // when the state is delivered again though nothing has changed
-	notBefore time.Time                     // no attempt before
-	deliveredKey    string                        // what of the Report the backend knows
-	currentKey    string                        // what of the latest Report it should know
-	consecutiveFailures     int                           // failures without a success
-	stale   int                           // deliveries in a row that the backend knew better than
+	clock               clock
+	latest              atomic.Pointer[report.Report] // the newest Report
+	handled             atomic.Pointer[report.Report] // the latest that the backend knows, or has failed to take
+	wake                chan struct{}                 // one place: there is a Report
+	persist             chan struct{}                 // one place: something may have to be kept
+	done                chan struct{}                 // closed once the last delivery is over
+	persisted           chan struct{}                 // closed once the last is kept
+	next                time.Time                     // when the state is delivered again though nothing has changed
+	notBefore           time.Time                     // no attempt before
+	deliveredKey        string                        // what of the Report the backend knows
+	currentKey          string                        // what of the latest Report it should know
+	consecutiveFailures int                           // failures without a success
+	stale               int                           // deliveries in a row that the backend knew better than
 
 	mu      sync.Mutex
 	account node.Delivery
@@ -215,7 +215,7 @@ func (d *worker) reportFinal(ctx context.Context) {
 
 // persistLoop keeps what must not be lost, whenever there may be something new, and
 // after the last delivery; a write that hangs holds up only what it would have kept.
-func (d *worker) persistLoop(ctx context.Context, k report.Keeper) {
+func (d *worker) persistLoop(ctx context.Context, k report.Persister) {
 	defer close(d.persisted)
 	for {
 		select {
@@ -228,18 +228,18 @@ func (d *worker) persistLoop(ctx context.Context, k report.Keeper) {
 	}
 }
 
-func (d *worker) persistNow(ctx context.Context, k report.Keeper) {
+func (d *worker) persistNow(ctx context.Context, k report.Persister) {
 	latest := d.latest.Load()
 	if latest == nil {
 		return
 	}
 	r := d.Filter.Apply(*latest)
-	_, err := withRecover(ctx, func(context.Context) (struct{}, error) { return struct{}{}, k.Keep(r) })
+	_, err := withRecover(ctx, func(context.Context) (struct{}, error) { return struct{}{}, k.Persist(r) })
 	d.mu.Lock()
 	defer d.mu.Unlock()
-	d.account.KeepErr = ""
+	d.account.PersistErr = ""
 	if err != nil {
-		d.account.KeepErr = err.Error()
+		d.account.PersistErr = err.Error()
 	}
 }
 

@@ -13,12 +13,12 @@ type Filter struct {
 	Rules      []string // only findings of these rules; empty: of all
 	NotRules   []string // no findings of these rules
 	Components []string // only these components, and their findings; empty: all
-	Loud       bool     // only findings that may page somebody
+	Pageable   bool     // only findings that may page somebody
 }
 
-// Loud reports whether the finding may page somebody: nobody has accepted it,
+// Pageable reports whether the finding may page somebody: nobody has accepted it,
 // and the node is not being worked on.
-func (r Report) Loud(f Finding) bool { return f.Accepted == nil && r.Maintenance == nil }
+func (r Report) Pageable(f Finding) bool { return f.Accepted == nil && r.Maintenance == nil }
 
 // Apply returns the Report as the filter lets it through. Its lists are new, r
 // is not changed. A component is as bad as the findings that are left say; one
@@ -30,7 +30,7 @@ func (f Filter) Apply(r Report) Report {
 	}
 	findings := []Finding{}
 	for _, x := range r.Findings {
-		if kept(x.Rule, x.Component) && x.Severity.Rank() >= f.Severity.Rank() && (!f.Loud || r.Loud(x)) {
+		if kept(x.Rule, x.Component) && x.Severity.Rank() >= f.Severity.Rank() && (!f.Pageable || r.Pageable(x)) {
 			findings = append(findings, x)
 		}
 	}
@@ -45,7 +45,7 @@ func (f Filter) Apply(r Report) Report {
 	if len(findings) != len(r.Findings) || len(r.Components) == 0 || len(f.Components) > 0 {
 		r.Status = worst(r.Components)
 	}
-	r.Oldest, r.Latest = r.Ring()
+	r.Oldest, r.Latest = r.TransitionRange()
 	r.Findings, r.Transitions = findings, transitions
 	return r
 }
@@ -53,13 +53,13 @@ func (f Filter) Apply(r Report) Report {
 // keepExplanations leaves in each finding only the explanations that are in the list:
 // what a reader is not told of explains nothing to it.
 func keepExplanations(findings []Finding) {
-	told := make(map[Ref]bool, len(findings))
+	listed := make(map[Ref]bool, len(findings))
 	for _, f := range findings {
-		told[Ref{f.Rule, f.Subject}] = true
+		listed[Ref{f.Rule, f.Subject}] = true
 	}
 	for i := range findings {
-		if by := findings[i].ExplainedBy; slices.ContainsFunc(by, func(x Ref) bool { return !told[x] }) {
-			findings[i].ExplainedBy = slices.DeleteFunc(slices.Clone(by), func(x Ref) bool { return !told[x] })
+		if by := findings[i].ExplainedBy; slices.ContainsFunc(by, func(x Ref) bool { return !listed[x] }) {
+			findings[i].ExplainedBy = slices.DeleteFunc(slices.Clone(by), func(x Ref) bool { return !listed[x] })
 		}
 	}
 }

@@ -66,13 +66,13 @@ func Worse(a, b Impact) Impact {
 	return a
 }
 
-// A Sight says whether a raised finding is still being seen.
-type Sight string
+// A Visibility says whether a raised finding is still being seen.
+type Visibility string
 
 // The two sights of a raised finding.
 const (
-	Seen  Sight = "seen"  // its sources see it now
-	Blind Sight = "blind" // its sources went blind while it was raised; see Finding.LastSeen
+	Seen  Visibility = "seen"  // its sources see it now
+	Blind Visibility = "blind" // its sources went blind while it was raised; see Finding.LastSeen
 )
 
 // Evidence is one observed fact.
@@ -97,7 +97,7 @@ type Finding struct {
 	Component  string     `json:"component"`
 	Severity   Severity   `json:"severity"`
 	Impact     Impact     `json:"impact"`
-	State      Sight      `json:"state"`
+	State      Visibility `json:"state"`
 	Since      time.Time  `json:"since"`       // when the pattern was first seen, hold time included
 	LevelSince time.Time  `json:"level_since"` // since when it has had this severity and impact
 	LastSeen   time.Time  `json:"last_seen"`   // when it was last seen; the report's time while State is Seen
@@ -143,29 +143,29 @@ type Incident struct {
 
 // A Component is one part of the node, and how it is.
 type Component struct {
-	Name    string    `json:"name"`
-	Status  Impact    `json:"status"`
-	Since   time.Time `json:"since"`
-	Summary string    `json:"summary"`          // the worst finding's summary, or why it is unknown
-	State   Sight     `json:"state"`            // whether it can be seen now
-	Guests  *Guests   `json:"guests,omitempty"` // of the component guests: those hit by the worst finding
-	Partly  string    `json:"partly,omitempty"` // what of it is unknown while the rest can be seen; empty: nothing
-	Remedy  string    `json:"remedy,omitempty"` // what would make that known
+	Name    string     `json:"name"`
+	Status  Impact     `json:"status"`
+	Since   time.Time  `json:"since"`
+	Summary string     `json:"summary"`          // the worst finding's summary, or why it is unknown
+	State   Visibility `json:"state"`            // whether it can be seen now
+	Guests  *Guests    `json:"guests,omitempty"` // of the component guests: those hit by the worst finding
+	Partly  string     `json:"partly,omitempty"` // what of it is unknown while the rest can be seen; empty: nothing
+	Remedy  string     `json:"remedy,omitempty"` // what would make that known
 }
 
 // A Transition is one change of one finding.
 type Transition struct {
-	N          uint64    `json:"n"` // counts up by one; a gap means older ones left the ring
-	At         time.Time `json:"at"`
-	Rule       string    `json:"rule"`
-	Subject    string    `json:"subject,omitempty"`
-	Component  string    `json:"component"`
-	From       string    `json:"from"` // a severity, or "clear"
-	To         string    `json:"to"`   // a severity, or "clear"
-	Impact     Impact    `json:"impact"`
-	ImpactFrom Impact    `json:"impact_from,omitempty"` // the impact before, of a finding that was raised and has another now; else empty
-	State      Sight     `json:"state,omitempty"`
-	Summary    string    `json:"summary"`
+	N          uint64     `json:"n"` // counts up by one; a gap means older ones left the ring
+	At         time.Time  `json:"at"`
+	Rule       string     `json:"rule"`
+	Subject    string     `json:"subject,omitempty"`
+	Component  string     `json:"component"`
+	From       string     `json:"from"` // a severity, or "clear"
+	To         string     `json:"to"`   // a severity, or "clear"
+	Impact     Impact     `json:"impact"`
+	ImpactFrom Impact     `json:"impact_from,omitempty"` // the impact before, of a finding that was raised and has another now; else empty
+	State      Visibility `json:"state,omitempty"`
+	Summary    string     `json:"summary"`
 }
 
 // A SourceState is how one source is.
@@ -203,10 +203,10 @@ type Report struct {
 	Latest      uint64        `json:"-"`                     // number of the latest transition before a filter; 0: nothing was filtered
 }
 
-// Ring returns the numbers of the oldest and the latest transition that the Report
+// TransitionRange returns the numbers of the oldest and the latest transition that the Report
 // speaks for, also where a filter has taken them out; 0 if there are none. What is
 // missing between them was filtered, what is missing before them is lost.
-func (r Report) Ring() (oldest, latest uint64) {
+func (r Report) TransitionRange() (oldest, latest uint64) {
 	if r.Latest > 0 {
 		return r.Oldest, r.Latest
 	}

@@ -45,7 +45,7 @@ func TestFilter(t *testing.T) {
 		"rules":          {report.Filter{Rules: []string{"krbd-shared-fate"}}, "unknown [storage=operational network=unknown] [krbd-shared-fate] [1]"},
 		"not rules":      {report.Filter{NotRules: []string{"krbd-retry-storm"}}, "degraded_performance [storage=operational network=degraded_performance] [bond-degraded krbd-shared-fate] [1 2]"},
 		"components":     {report.Filter{Components: []string{"network"}}, "degraded_performance [network=degraded_performance] [bond-degraded] [2]"},
-		"what may page":  {report.Filter{Loud: true}, "major_outage [storage=major_outage network=unknown] [krbd-retry-storm krbd-shared-fate] [1 2 3]"},
+		"what may page":  {report.Filter{Pageable: true}, "major_outage [storage=major_outage network=unknown] [krbd-retry-storm krbd-shared-fate] [1 2 3]"},
 		"nothing at all": {report.Filter{Rules: []string{"x"}, Components: []string{"host"}}, "operational [] [] []"},
 	} {
 		before := node2()
@@ -77,7 +77,7 @@ func TestDuringAMaintenanceNobodyIsPaged(t *testing.T) {
 		r.Components[i].Status = report.UnderMaintenance
 	}
 	r.Status = report.UnderMaintenance
-	got := report.Filter{Loud: true}.Apply(r)
+	got := report.Filter{Pageable: true}.Apply(r)
 	if len(got.Findings) != 0 || got.Status != report.UnderMaintenance || got.Components[0].Status != report.UnderMaintenance {
 		t.Errorf("%+v", got)
 	}

@@ -22,11 +22,11 @@ type Reporter interface {
 	Test(context.Context, Report) (answer string, err error)
 }
 
-// A Keeper is a Reporter that must not forget: Keep takes up what r brings, and
+// A Persister is a Reporter that must not forget: Keep takes up what r brings, and
 // writes what has changed to disk. It is called for every Report that brings
 // something new and after every delivery, in a goroutine of its own that may be
 // stuck on the disk for ever, at the same time as Report but never twice at a time.
-type Keeper interface{ Keep(Report) error }
+type Persister interface{ Persist(Report) error }
 
 // A Queuer is a Reporter that keeps transitions until they are acknowledged.
 type Queuer interface{ Queue() Queue }

@@ -39,7 +39,7 @@ func reportUndelivered() rule.Rule {
 			for _, d := range in.Deliveries.Value {
 				if r, fails := l.undelivered(in, d); fails {
 					list = append(list, r)
-				} else if d.KeepErr != "" {
+				} else if d.PersistErr != "" {
 					list = append(list, unsaved(in, d))
 				}
 			}
@@ -80,7 +80,7 @@ func unsaved(in rule.Input, d node.Delivery) rule.Result {
 	return rule.Result{
 		Subject: d.Name, Severity: report.Info,
 		Summary:  fmt.Sprintf("reporter %s (%s) cannot save what it must remember over a restart", d.Name, d.Backend),
-		Evidence: []report.Evidence{in.Fact(node.SourceReporters, d.Name, d.KeepErr)},
+		Evidence: []report.Evidence{in.Fact(node.SourceReporters, d.Name, d.PersistErr)},
 		Advice:   []report.Advice{{Do: "Make sure nodewatch's user can write to the state directory and that its disk is not full"}},
 	}
 }

@@ -26,7 +26,7 @@ func TestReportUndelivered(t *testing.T) {
 		{"fails for long", node.Delivery{State: node.DeliveryRetrying, Since: at.Add(-6 * time.Minute), Last: at.Add(-7 * time.Minute), Error: "503"}, "since 2026"},
 		{"hangs for long", node.Delivery{State: node.DeliveryStalled, Since: at.Add(-6 * time.Minute), Last: at.Add(-7 * time.Minute), Error: "503"}, "since 2026"},
 		{"never worked", node.Delivery{State: node.DeliveryOpen, Since: at.Add(-6 * time.Minute), Error: "no route"}, "never"},
-		{"cannot write", node.Delivery{State: node.DeliveryOK, Since: ruletest.Start, Last: at, KeepErr: "no space left"}, "cannot save"},
+		{"cannot write", node.Delivery{State: node.DeliveryOK, Since: ruletest.Start, Last: at, PersistErr: "no space left"}, "cannot save"},
 		{"is refused", node.Delivery{State: node.DeliveryOpen, Kind: string(report.Misconfigured), Since: at, Last: at.Add(-time.Second), Error: "401"}, "since 2026"},
 	} {
 		c.d.Name, c.d.Backend = "hub", "native"

@@ -20,16 +20,16 @@ type Baseline struct {
 
 // An Entry is a finding as it was last told.
 type Entry struct {
-	Rule      string          `json:"rule"`
-	Subject   string          `json:"subject,omitempty"`
-	Component string          `json:"component"`
-	Severity  report.Severity `json:"severity"`
-	Impact    report.Impact   `json:"impact"`
-	State     report.Sight    `json:"state"`
-	Since     time.Time       `json:"since"`
-	Summary   string          `json:"summary"`
-	Old       bool            `json:"old,omitempty"`   // it was told by an earlier run, and this one has not raised it
-	Quiet     bool            `json:"quiet,omitempty"` // it is raised, but may not be spoken of: accepted, or under maintenance
+	Rule      string            `json:"rule"`
+	Subject   string            `json:"subject,omitempty"`
+	Component string            `json:"component"`
+	Severity  report.Severity   `json:"severity"`
+	Impact    report.Impact     `json:"impact"`
+	State     report.Visibility `json:"state"`
+	Since     time.Time         `json:"since"`
+	Summary   string            `json:"summary"`
+	Old       bool              `json:"old,omitempty"`   // it was told by an earlier run, and this one has not raised it
+	Quiet     bool              `json:"quiet,omitempty"` // it is raised, but may not be spoken of: accepted, or under maintenance
 }
 
 type key struct{ rule, subject string }
@@ -95,7 +95,7 @@ func (t Baseline) Diff(r report.Report) ([]Change, Baseline) {
 	if !t.Run.IsZero() && r.Maintenance == nil {
 		changes = append(changes, l.passed(present, told)...)
 	}
-	_, latest := r.Ring()
+	_, latest := r.TransitionRange()
 	next.N = max(next.N, latest)
 	sortChanges(changes)
 	return changes, next
@@ -103,7 +103,7 @@ func (t Baseline) Diff(r report.Report) ([]Change, Baseline) {
 
 func newLook(r report.Report, before uint64) look {
 	l := look{r: r, before: before, last: map[key]report.Transition{}, worst: map[key]report.Transition{}}
-	oldest, _ := r.Ring()
+	oldest, _ := r.TransitionRange()
 	l.gap = oldest > before+1
 	for _, tr := range r.Transitions {
 		if tr.N <= before {
@@ -206,7 +206,7 @@ func (l look) absent(e Entry) (Entry, bool, []Change) {
 // could see it.
 func (l look) settled(component string) bool {
 	i := slices.IndexFunc(l.r.Components, func(c report.Component) bool { return c.Name == component })
-	return i >= 0 && !l.r.Early() && l.r.Components[i].State != report.Blind
+	return i >= 0 && !l.r.WarmingUp() && l.r.Components[i].State != report.Blind
 }
 
 // passed are the findings that came and went since the Report before.

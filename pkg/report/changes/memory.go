@@ -45,8 +45,8 @@ func (m *Memory) Set(t Baseline) {
 	}
 }
 
-// Keep saves what has changed since the last Keep.
-func (m *Memory) Keep() error {
+// Persist saves what has changed since the last Keep.
+func (m *Memory) Persist() error {
 	m.mu.Lock()
 	told, dirty, lost := m.told, m.dirty, m.lost
 	m.dirty, m.lost = false, nil

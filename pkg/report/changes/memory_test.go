@@ -31,7 +31,7 @@ func TestAMemoryOutlivesTheRun(t *testing.T) {
 	if again := changes.Remember(fileIn(t, dir)); len(again.Baseline().Findings) != 0 {
 		t.Error("saved before Keep")
 	}
-	if err := m.Keep(); err != nil {
+	if err := m.Persist(); err != nil {
 		t.Fatal(err)
 	}
 	if diff := cmp.Diff(next, changes.Remember(fileIn(t, dir)).Baseline()); diff != "" {
@@ -51,7 +51,7 @@ func TestKeepWritesOnlyWhatChanged(t *testing.T) {
 		told.Sent = c.sent
 		m.Set(told)
 		_ = os.Remove(path)
-		if err := m.Keep(); err != nil {
+		if err := m.Persist(); err != nil {
 			t.Fatal(err)
 		}
 		if _, err := os.Stat(path); (err == nil) != c.writes {
@@ -65,13 +65,13 @@ func TestAKeepThatFailedIsDoneAgain(t *testing.T) {
 	dir := filepath.Join(t.TempDir(), "state")
 	m := changes.Remember(fileIn(t, dir))
 	m.Set(changes.Baseline{Sent: 7})
-	if err := m.Keep(); err == nil {
+	if err := m.Persist(); err == nil {
 		t.Fatal("saved in a directory that is not there")
 	}
 	if err := os.Mkdir(dir, 0o700); err != nil {
 		t.Fatal(err)
 	}
-	if err := m.Keep(); err != nil || changes.Remember(fileIn(t, dir)).Baseline().Sent != 7 {
+	if err := m.Persist(); err != nil || changes.Remember(fileIn(t, dir)).Baseline().Sent != 7 {
 		t.Errorf("%v; %+v", err, changes.Remember(fileIn(t, dir)).Baseline())
 	}
 }
@@ -85,10 +85,10 @@ func TestABrokenFileIsSaidAndForgotten(t *testing.T) {
 	if m.Baseline().Sent != 0 {
 		t.Errorf("half of it is believed: %+v", m.Baseline())
 	}
-	if err := m.Keep(); err == nil {
+	if err := m.Persist(); err == nil {
 		t.Error("nobody is told")
 	}
-	if err := m.Keep(); err != nil {
+	if err := m.Persist(); err != nil {
 		t.Errorf("told twice: %v", err)
 	}
 }

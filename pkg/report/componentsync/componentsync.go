@@ -149,7 +149,7 @@ func (b *Board) show(ctx context.Context, r report.Report, id, word string) erro
 
 // keepCurrent reports whether a component that shows something may go on showing it.
 func (b *Board) keepCurrent(r report.Report, id, shown, word string) bool {
-	return shown == word || r.Early() && !b.told[id] && b.rank(shown) > b.rank(word)
+	return shown == word || r.WarmingUp() && !b.told[id] && b.rank(shown) > b.rank(word)
 }
 
 // rank is how bad the page's word is; 0 if it is not a word for what we know.

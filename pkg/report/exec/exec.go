@@ -48,8 +48,8 @@ func New(c Config, kept statefile.File, runner Runner) (*Reporter, error) {
 	return &Reporter{c: c, runner: runner, memory: changes.Remember(kept)}, nil
 }
 
-// Keep implements report.Keeper.
-func (x *Reporter) Keep(report.Report) error { return x.memory.Keep() }
+// Persist implements report.Keeper.
+func (x *Reporter) Persist(report.Report) error { return x.memory.Persist() }
 
 // Report implements report.Reporter: it runs the program with what has changed
 // since it last succeeded, a changes.Event, or, in mode state, with the Report.

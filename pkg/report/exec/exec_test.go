@@ -297,7 +297,7 @@ func TestChangesAreToldOnce(t *testing.T) {
 			t.Error(err)
 		}
 	}
-	if err := x.Keep(r); err != nil {
+	if err := x.Persist(r); err != nil {
 		t.Fatal(err)
 	}
 	if err := newReporter(t, c, dir).Report(t.Context(), r); err != nil {

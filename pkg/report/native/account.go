@@ -9,10 +9,10 @@ import (
 	"github.com/nodewatch/nodewatch/pkg/report"
 )
 
-// Keep implements report.Keeper: it takes up the report's transitions and puts
+// Persist implements report.Keeper: it takes up the report's transitions and puts
 // those that wait on disk, if they have changed. A Reporter that keeps them
 // nowhere only takes them up.
-func (x *Reporter) Keep(r report.Report) error {
+func (x *Reporter) Persist(r report.Report) error {
 	x.mu.Lock()
 	x.queue.take(r)
 	k, state, disk := x.queue.record(x.seq)

@@ -57,16 +57,16 @@ type Final struct {
 
 // A Component is one part of the node.
 type Component struct {
-	ID       string          `json:"id"`
-	Status   report.Impact   `json:"status"`
-	Since    time.Time       `json:"since"`
-	State    report.Sight    `json:"state"`            // whether it can be seen now
-	Reason   string          `json:"reason,omitempty"` // the rule of its worst finding; not_seen, maintenance
-	Summary  string          `json:"summary"`          // fit for customers: names nothing inside
-	Detail   string          `json:"detail,omitempty"` // for operators
-	Severity report.Severity `json:"severity,omitempty"`
-	Flapping bool            `json:"flapping,omitempty"`
-	Guests   *report.Guests  `json:"guests,omitempty"`
+	ID       string            `json:"id"`
+	Status   report.Impact     `json:"status"`
+	Since    time.Time         `json:"since"`
+	State    report.Visibility `json:"state"`            // whether it can be seen now
+	Reason   string            `json:"reason,omitempty"` // the rule of its worst finding; not_seen, maintenance
+	Summary  string            `json:"summary"`          // fit for customers: names nothing inside
+	Detail   string            `json:"detail,omitempty"` // for operators
+	Severity report.Severity   `json:"severity,omitempty"`
+	Flapping bool              `json:"flapping,omitempty"`
+	Guests   *report.Guests    `json:"guests,omitempty"`
 }
 
 // A Transition is one change of one finding. Its ID is the same whenever it is

@@ -64,14 +64,14 @@ func child(run string) error {
 		r := calm(time.Duration(n)*time.Minute + time.Duration(last)*time.Millisecond)
 		r.Started = noon.Add(time.Duration(n) * time.Minute)
 		r = withTransitions(r, max(last, 200)-199, last)
-		if err := x.Keep(r); err != nil {
+		if err := x.Persist(r); err != nil {
 			return err
 		}
 		if x.Queue().Unsaved == 0 {
 			fmt.Printf("kept %s/%d\n", r.Started.Format("20060102T150405.000000000Z"), last)
 		}
 		_ = x.Report(context.Background(), r) // it may be down
-		if err := x.Keep(r); err != nil {
+		if err := x.Persist(r); err != nil {
 			return err
 		}
 	}

@@ -59,7 +59,7 @@ func tellable(t report.Transition) bool {
 	level := func(s string) bool { return s == "clear" || report.Severity(s).Rank() > 0 }
 	return t.N > 0 && t.N < mostSeq && t.Rule != "" && t.Component != "" && level(t.From) && level(t.To) && slices.Contains(report.Impacts(), t.Impact) &&
 		(t.ImpactFrom == "" || slices.Contains(report.Impacts(), t.ImpactFrom)) &&
-		slices.Contains([]report.Sight{"", report.Seen, report.Blind}, t.State)
+		slices.Contains([]report.Visibility{"", report.Seen, report.Blind}, t.State)
 }
 
 // take takes up the report's transitions that are new. A gap before them is
@@ -72,7 +72,7 @@ func (q *queue) take(r report.Report) {
 		q.run, q.seen = r.Started, 0
 		q.state++
 	}
-	oldest, latest := r.Ring()
+	oldest, latest := r.TransitionRange()
 	if latest <= q.seen {
 		return
 	}

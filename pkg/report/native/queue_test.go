@@ -104,7 +104,7 @@ func TestGapsAreCounted(t *testing.T) {
 					}
 					r.Transitions = append(r.Transitions, one)
 				}
-				if err := x.Keep(c.filter(r)); err != nil {
+				if err := x.Persist(c.filter(r)); err != nil {
 					t.Fatal(err)
 				}
 			}
@@ -119,7 +119,7 @@ func TestAFullQueueDropsTheOldestAndCounts(t *testing.T) {
 	x := reporter(t, url, statefile.File{})
 	const all = native.MostWaiting + 250
 	for from := uint64(1); from < all; from += 50 {
-		if err := x.Keep(withTransitions(calm(0), from, from+49)); err != nil {
+		if err := x.Persist(withTransitions(calm(0), from, from+49)); err != nil {
 			t.Fatal(err)
 		}
 	}
@@ -149,7 +149,7 @@ func TestWhatArrivesIsNotDropped(t *testing.T) {
 	flood := true
 	url, rc, _ := backend(t, receiver.Config{}, func(http.ResponseWriter, *http.Request) bool {
 		for from := uint64(11); flood && from < native.MostWaiting; from += 50 {
-			_ = x.Keep(withTransitions(calm(time.Second), from, from+49)) // kept nowhere
+			_ = x.Persist(withTransitions(calm(time.Second), from, from+49)) // kept nowhere
 		}
 		flood = false
 		return false
@@ -170,7 +170,7 @@ func TestRunsStayApart(t *testing.T) {
 	url, rc, _ := backend(t, receiver.Config{}, down(&isDown))
 	x := reporter(t, url, file(t, dir))
 	first := withTransitions(calm(0), 1, 2)
-	if err := x.Keep(first); err != nil {
+	if err := x.Persist(first); err != nil {
 		t.Fatal(err)
 	}
 	wantQueue(t, x, report.Queue{Waiting: 2})
@@ -204,7 +204,7 @@ func TestRunsStayApart(t *testing.T) {
 	if diff := cmp.Diff(want, keys(got.Transitions)); diff != "" || got.Repeated != 4 {
 		t.Errorf("%d repeated, (-want +got):\n%s", got.Repeated, diff)
 	}
-	if err := z.Keep(again); err != nil {
+	if err := z.Persist(again); err != nil {
 		t.Fatal(err)
 	}
 	wantQueue(t, reporter(t, url, file(t, dir)), report.Queue{})
@@ -220,7 +220,7 @@ func TestAReloadRepeatsNothing(t *testing.T) {
 		if err := x.Report(t.Context(), r); err != nil {
 			t.Fatal(err)
 		}
-		if err := x.Keep(r); err != nil {
+		if err := x.Persist(r); err != nil {
 			t.Fatal(err)
 		}
 	}
@@ -250,10 +250,10 @@ func TestABrokenStateIsSaid(t *testing.T) {
 			url, rc, _ := backend(t, receiver.Config{}, nil)
 			x := reporter(t, url, file(t, dir))
 			wantQueue(t, x, c.want)
-			if err := x.Keep(calm(0)); (err != nil) != c.err {
+			if err := x.Persist(calm(0)); (err != nil) != c.err {
 				t.Errorf("the first Keep says %v", err)
 			}
-			if err := x.Keep(calm(0)); err != nil {
+			if err := x.Persist(calm(0)); err != nil {
 				t.Errorf("the second Keep says %v", err)
 			}
 			err := x.Report(t.Context(), withTransitions(calm(0), 1, 1))
@@ -276,7 +276,7 @@ func TestKeepWritesOnlyWhatChanged(t *testing.T) {
 		if err := x.Report(t.Context(), r); err != nil {
 			t.Fatal(err)
 		}
-		if err := x.Keep(r); err != nil {
+		if err := x.Persist(r); err != nil {
 			t.Fatal(err)
 		}
 		if _, err := os.Stat(path); (err == nil) != written {
@@ -295,7 +295,7 @@ func TestKeepAndReportRunAtOnce(t *testing.T) {
 	var wg sync.WaitGroup
 	wg.Go(func() {
 		for n := range uint64(50) {
-			if err := x.Keep(withTransitions(calm(0), 1, n+1)); err != nil {
+			if err := x.Persist(withTransitions(calm(0), 1, n+1)); err != nil {
 				t.Error(err)
 			}
 		}
@@ -320,7 +320,7 @@ func TestKeepDoesNotWaitForADelivery(t *testing.T) {
 	var x *native.Reporter
 	dir := t.TempDir()
 	url, _, _ := backend(t, receiver.Config{}, func(w http.ResponseWriter, _ *http.Request) bool {
-		if err := x.Keep(withTransitions(calm(time.Second), 1, 5)); err != nil {
+		if err := x.Persist(withTransitions(calm(time.Second), 1, 5)); err != nil {
 			t.Error(err)
 		}
 		wantQueue(t, x, report.Queue{Waiting: 5})

@@ -64,7 +64,7 @@ func TestAClockThatWasSetBackIsRemembered(t *testing.T) {
 		if err := x.Report(t.Context(), r); err != nil {
 			t.Fatal(err)
 		}
-		if err := x.Keep(r); err != nil {
+		if err := x.Persist(r); err != nil {
 			t.Fatal(err)
 		}
 	}

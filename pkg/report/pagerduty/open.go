@@ -100,7 +100,7 @@ func (o *open) over(r report.Report, raised map[string]bool) []string {
 	defer o.mu.Unlock()
 	var keys []string
 	for key, a := range o.all {
-		if !raised[key] && (o.own[key] || !r.Early() && !unseen[a.Component]) {
+		if !raised[key] && (o.own[key] || !r.WarmingUp() && !unseen[a.Component]) {
 			keys = append(keys, key)
 		}
 	}

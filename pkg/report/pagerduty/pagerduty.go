@@ -42,8 +42,8 @@ func New(c Config, client *httpclient.Client, kept statefile.File) (*Reporter, e
 	return &Reporter{c: c, client: client, open: load(kept), refused: map[string]report.Severity{}}, nil
 }
 
-// Keep implements report.Keeper: it writes down which alerts are open.
-func (p *Reporter) Keep(report.Report) error {
+// Persist implements report.Keeper: it writes down which alerts are open.
+func (p *Reporter) Persist(report.Report) error {
 	if err := p.open.save(); err != nil {
 		return fmt.Errorf("pagerduty: %w", err)
 	}

@@ -18,7 +18,7 @@ func TestARestart(t *testing.T) {
 	dir := t.TempDir()
 	p := start(t, config(t, url), kept(t, dir))
 	tell(t, p, at(0, "storm/client1=critical disk/sda=warning hung=critical"))
-	if err := p.Keep(at(0, "")); err != nil {
+	if err := p.Persist(at(0, "")); err != nil {
 		t.Fatal(err)
 	}
 	f.take()
@@ -52,10 +52,10 @@ func TestAKeptFileThatCannotBeRead(t *testing.T) {
 	f, url := newFake(t)
 	p := start(t, config(t, url), kept(t, dir))
 	tell(t, p, at(0, "hung=critical"))
-	if err := p.Keep(at(0, "")); err == nil || !strings.Contains(err.Error(), "set aside") {
+	if err := p.Persist(at(0, "")); err == nil || !strings.Contains(err.Error(), "set aside") {
 		t.Errorf("%v", err)
 	}
-	if err := p.Keep(at(0, "")); err != nil {
+	if err := p.Persist(at(0, "")); err != nil {
 		t.Errorf("again: %v", err)
 	}
 	p = start(t, config(t, url), kept(t, dir))
@@ -70,13 +70,13 @@ func TestAKeepThatFailedIsTriedAgain(t *testing.T) {
 	dir := filepath.Join(t.TempDir(), "later")
 	p := start(t, config(t, url), kept(t, dir))
 	tell(t, p, at(0, "hung=critical"))
-	if err := p.Keep(at(0, "")); err == nil {
+	if err := p.Persist(at(0, "")); err == nil {
 		t.Fatal("saved in no directory")
 	}
 	if err := os.Mkdir(dir, 0o700); err != nil {
 		t.Fatal(err)
 	}
-	if err := p.Keep(at(0, "")); err != nil {
+	if err := p.Persist(at(0, "")); err != nil {
 		t.Fatal(err)
 	}
 	if _, err := os.Stat(filepath.Join(dir, "reporter-oncall.json")); err != nil {
@@ -93,14 +93,14 @@ func TestKeepRunsWhileAlertsAreSent(t *testing.T) {
 	go func() {
 		var err error
 		for n := range 50 {
-			err = errors.Join(err, p.Keep(at(n, "")))
+			err = errors.Join(err, p.Persist(at(n, "")))
 		}
 		done <- err
 	}()
 	for n := range 50 {
 		tell(t, p, at(n, []string{"", "hung=critical storm/client1=warning"}[n%2]))
 	}
-	if err := errors.Join(<-done, p.Keep(at(50, ""))); err != nil {
+	if err := errors.Join(<-done, p.Persist(at(50, ""))); err != nil {
 		t.Error(err)
 	}
 	raw, err := os.ReadFile(filepath.Join(dir, "reporter-oncall.json"))

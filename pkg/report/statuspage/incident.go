@@ -104,7 +104,7 @@ func (i *incidents) try(ctx context.Context, r report.Report) error {
 	}
 	if worst == report.Operational {
 		i.closed = ""
-		if r.Early() && !i.own {
+		if r.WarmingUp() && !i.own {
 			return nil // an earlier run's may not be over
 		}
 	}

@@ -121,7 +121,7 @@ func TestRestart(t *testing.T) {
 	w := newReporter(t, config(t, "json", url), dir)
 	r := storm(t)
 	send(t, w, r)
-	if err := w.Keep(r); err != nil {
+	if err := w.Persist(r); err != nil {
 		t.Fatal(err)
 	}
 	if n := len(rec.Take()); n != 1 {

@@ -43,8 +43,8 @@ func New(c Config, client *httpclient.Client, kept statefile.File) (*Reporter, e
 	return w, nil
 }
 
-// Keep implements report.Keeper.
-func (w *Reporter) Keep(report.Report) error { return w.memory.Keep() }
+// Persist implements report.Keeper.
+func (w *Reporter) Persist(report.Report) error { return w.memory.Persist() }
 
 // Report implements report.Reporter: it tells what has changed since it last
 // succeeded or, in mode state, the whole Report.
