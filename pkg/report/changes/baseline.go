@@ -20,22 +20,22 @@ type Baseline struct {
 
 // An Entry is a finding as it was last told.
 type Entry struct {
-	Rule      string            `json:"rule"`
-	Subject   string            `json:"subject,omitempty"`
-	Component string            `json:"component"`
-	Severity  report.Severity   `json:"severity"`
-	Impact    report.Impact     `json:"impact"`
-	State     report.Visibility `json:"state"`
-	Since     time.Time         `json:"since"`
-	Summary   string            `json:"summary"`
-	Old       bool              `json:"old,omitempty"`   // it was told by an earlier run, and this one has not raised it
-	Quiet     bool              `json:"quiet,omitempty"` // it is raised, but may not be spoken of: accepted, or under maintenance
+	Rule       string            `json:"rule"`
+	Subject    string            `json:"subject,omitempty"`
+	Component  string            `json:"component"`
+	Severity   report.Severity   `json:"severity"`
+	Impact     report.Impact     `json:"impact"`
+	State      report.Visibility `json:"state"`
+	Since      time.Time         `json:"since"`
+	Summary    string            `json:"summary"`
+	Old        bool              `json:"old,omitempty"`   // it was told by an earlier run, and this one has not raised it
+	Suppressed bool              `json:"quiet,omitempty"` // it is raised, but may not be spoken of: accepted, or under maintenance
 }
 
 type key struct{ rule, subject string }
 
-// A look is one look at a Report, by what was told before.
-type look struct {
+// A comparison is one look at a Report, by what was told before.
+type comparison struct {
 	r      report.Report
 	before uint64                    // the transitions up to this one were looked at earlier
 	last   map[key]report.Transition // the latest new transition of each finding
@@ -58,18 +58,18 @@ func (t Baseline) Diff(r report.Report) ([]Change, Baseline) {
 	if fresh {
 		next.N = 0
 	}
-	l := newLook(r, next.N)
+	l := newComparison(r, next.N)
 	var changes []Change
 	present := map[key]bool{}
-	told := map[key]Entry{}
+	reported := map[key]Entry{}
 	for _, e := range t.Findings {
 		e.Old = e.Old || fresh
-		told[e.key()] = e
+		reported[e.key()] = e
 	}
 	for _, f := range r.Findings {
 		k := key{f.Rule, f.Subject}
 		present[k] = true
-		old, known := told[k]
+		old, known := reported[k]
 		if len(f.ExplainedBy) > 0 {
 			if known {
 				old.Old = false
@@ -82,7 +82,7 @@ func (t Baseline) Diff(r report.Report) ([]Change, Baseline) {
 		changes = append(changes, c...)
 	}
 	for _, e := range t.Findings {
-		e = told[e.key()]
+		e = reported[e.key()]
 		if present[e.key()] {
 			continue
 		}
@@ -93,7 +93,7 @@ func (t Baseline) Diff(r report.Report) ([]Change, Baseline) {
 		changes = append(changes, c...)
 	}
 	if !t.Run.IsZero() && r.Maintenance == nil {
-		changes = append(changes, l.passed(present, told)...)
+		changes = append(changes, l.missed(present, reported)...)
 	}
 	_, latest := r.TransitionRange()
 	next.N = max(next.N, latest)
@@ -101,8 +101,8 @@ func (t Baseline) Diff(r report.Report) ([]Change, Baseline) {
 	return changes, next
 }
 
-func newLook(r report.Report, before uint64) look {
-	l := look{r: r, before: before, last: map[key]report.Transition{}, worst: map[key]report.Transition{}}
+func newComparison(r report.Report, before uint64) comparison {
+	l := comparison{r: r, before: before, last: map[key]report.Transition{}, worst: map[key]report.Transition{}}
 	oldest, _ := r.TransitionRange()
 	l.gap = oldest > before+1
 	for _, tr := range r.Transitions {
@@ -137,7 +137,7 @@ func entryOf(f report.Finding) Entry {
 }
 
 // present is what is told of a finding that the Report has; at most one change.
-func (l look) present(f report.Finding, old Entry, known bool) (Entry, []Change) {
+func (l comparison) present(f report.Finding, old Entry, known bool) (Entry, []Change) {
 	c := Change{
 		At: l.r.At, Rule: f.Rule, Subject: f.Subject, Component: f.Component, From: string(old.Severity),
 		To: string(f.Severity), Impact: f.Impact, Since: f.Since, Summary: f.Summary, Finding: &f,
@@ -151,7 +151,7 @@ func (l look) present(f report.Finding, old Entry, known bool) (Entry, []Change)
 	switch {
 	case !known:
 		c.Kind, c.From = Raised, Clear
-	case old.Quiet:
+	case old.Suppressed:
 		c.Kind = Raised
 	case higher(f.Severity.Rank(), f.Impact.Rank(), old.Severity.Rank(), old.Impact.Rank()):
 		c.Kind = Worse
@@ -175,7 +175,7 @@ func higher(severity, impact, thanSeverity, thanImpact int) bool {
 
 // absent is what is told of a finding that the Report does not have, and whether
 // it is still to be remembered.
-func (l look) absent(e Entry) (Entry, bool, []Change) {
+func (l comparison) absent(e Entry) (Entry, bool, []Change) {
 	c := Change{
 		Kind: Cleared, At: l.r.At, Rule: e.Rule, Subject: e.Subject, Component: e.Component,
 		From: string(e.Severity), To: Clear, Impact: e.Impact, Since: e.Since, Summary: e.Summary,
@@ -185,7 +185,7 @@ func (l look) absent(e Entry) (Entry, bool, []Change) {
 	case moved && tr.To == Clear:
 		c.At = tr.At
 		return e, false, []Change{c}
-	case moved && report.Severity(tr.To).Rank() < e.Severity.Rank() && !e.Quiet && l.r.Maintenance == nil:
+	case moved && report.Severity(tr.To).Rank() < e.Severity.Rank() && !e.Suppressed && l.r.Maintenance == nil:
 		// It is raised at a level that this reader is not told of.
 		c.Kind, c.At, c.To, c.Impact, c.Summary = Milder, tr.At, tr.To, tr.Impact, tr.Summary
 		if tr.Impact != e.Impact {
@@ -193,28 +193,28 @@ func (l look) absent(e Entry) (Entry, bool, []Change) {
 		}
 		return e, false, []Change{c}
 	case moved:
-		e.Quiet, e.Old = true, false
+		e.Suppressed, e.Old = true, false
 		return e, true, nil
-	case l.r.Maintenance == nil && (e.Old && l.settled(e.Component) || !e.Old && l.gap && !e.Quiet):
+	case l.r.Maintenance == nil && (e.Old && l.settled(e.Component) || !e.Old && l.gap && !e.Suppressed):
 		return e, false, []Change{c}
 	}
-	e.Quiet = e.Quiet || !e.Old
+	e.Suppressed = e.Suppressed || !e.Old
 	return e, true, nil
 }
 
 // settled reports whether this run would have raised by now what is there, and
 // could see it.
-func (l look) settled(component string) bool {
+func (l comparison) settled(component string) bool {
 	i := slices.IndexFunc(l.r.Components, func(c report.Component) bool { return c.Name == component })
 	return i >= 0 && !l.r.WarmingUp() && l.r.Components[i].State != report.Blind
 }
 
-// passed are the findings that came and went since the Report before.
-func (l look) passed(present map[key]bool, told map[key]Entry) []Change {
+// missed are the findings that came and went since the Report before.
+func (l comparison) missed(present map[key]bool, reported map[key]Entry) []Change {
 	var list []Change
 	for k, worst := range l.worst {
 		tr := l.last[k]
-		if _, known := told[k]; known || present[k] || tr.To != Clear {
+		if _, known := reported[k]; known || present[k] || tr.To != Clear {
 			continue
 		}
 		list = append(list, Change{
@@ -226,7 +226,7 @@ func (l look) passed(present map[key]bool, told map[key]Entry) []Change {
 }
 
 // raisedAt is when a finding that has passed was first raised.
-func (l look) raisedAt(k key) time.Time {
+func (l comparison) raisedAt(k key) time.Time {
 	for _, tr := range l.r.Transitions {
 		if tr.N > l.before && tr.Rule == k.rule && tr.Subject == k.subject && tr.From == Clear {
 			return tr.At

@@ -79,10 +79,10 @@ func words(list []changes.Change) []string {
 	return out
 }
 
-// tell looks at the Report, compares what is new, and returns what has been told.
-func tell(t *testing.T, told changes.Baseline, r report.Report, want ...string) changes.Baseline {
+// report1 looks at the Report, compares what is new, and returns what has been told.
+func report1(t *testing.T, reported changes.Baseline, r report.Report, want ...string) changes.Baseline {
 	t.Helper()
-	list, next := told.Diff(r)
+	list, next := reported.Diff(r)
 	if want == nil {
 		want = []string{}
 	}
@@ -95,25 +95,25 @@ func tell(t *testing.T, told changes.Baseline, r report.Report, want ...string) 
 	return next
 }
 
-func TestEachChangeIsToldOnce(t *testing.T) {
+func TestEachChangeIsReportedOnce(t *testing.T) {
 	s := newScene(start)
-	told := tell(t, changes.Baseline{}, s.r)
+	reported := report1(t, changes.Baseline{}, s.r)
 	s.set("crc", "osd3", report.Warning, report.Operational)
-	told = tell(t, told, s.r, "raised crc osd3: clear > warning")
+	reported = report1(t, reported, s.r, "raised crc osd3: clear > warning")
 	s.set("crc", "osd3", report.Critical, report.MajorOutage)
-	told = tell(t, told, s.r, "worse crc osd3: warning > critical")
+	reported = report1(t, reported, s.r, "worse crc osd3: warning > critical")
 	s.r.Findings[0].State = report.Blind
-	told = tell(t, told, s.r, "blind crc osd3: critical > critical")
+	reported = report1(t, reported, s.r, "blind crc osd3: critical > critical")
 	s.r.Findings[0].State = report.Seen
-	told = tell(t, told, s.r, "seen crc osd3: critical > critical")
+	reported = report1(t, reported, s.r, "seen crc osd3: critical > critical")
 	s.set("crc", "osd3", report.Critical, report.DegradedPerformance)
-	told = tell(t, told, s.r, "milder crc osd3: critical > critical")
+	reported = report1(t, reported, s.r, "milder crc osd3: critical > critical")
 	s.set("crc", "osd3", report.Info, report.DegradedPerformance)
-	told = tell(t, told, s.r, "milder crc osd3: critical > info")
+	reported = report1(t, reported, s.r, "milder crc osd3: critical > info")
 	s.set("crc", "osd3", "", "")
-	told = tell(t, told, s.r, "cleared crc osd3: info > clear")
-	if len(told.Findings) != 0 {
-		t.Errorf("still remembered: %v", told.Findings)
+	reported = report1(t, reported, s.r, "cleared crc osd3: info > clear")
+	if len(reported.Findings) != 0 {
+		t.Errorf("still remembered: %v", reported.Findings)
 	}
 }
 
@@ -121,14 +121,14 @@ func TestTheMostUrgentComesFirst(t *testing.T) {
 	s := newScene(start)
 	s.set("gone", "", report.Critical, report.MajorOutage)
 	s.set("softer", "", report.Critical, report.MajorOutage)
-	told := tell(t, changes.Baseline{}, s.r, "raised gone: clear > critical", "raised softer: clear > critical")
+	reported := report1(t, changes.Baseline{}, s.r, "raised gone: clear > critical", "raised softer: clear > critical")
 	s.set("gone", "", "", "")
 	s.set("softer", "", report.Warning, report.Operational)
 	s.set("a-warning", "", report.Warning, report.Operational)
 	s.set("z-outage", "", report.Critical, report.MajorOutage)
 	s.set("brief", "", report.Critical, report.PartialOutage)
 	s.set("brief", "", "", "")
-	tell(t, told, s.r, "raised z-outage: clear > critical", "raised a-warning: clear > warning", "milder softer: critical > warning",
+	report1(t, reported, s.r, "raised z-outage: clear > critical", "raised a-warning: clear > warning", "milder softer: critical > warning",
 		"passed brief: critical > clear", "cleared gone: critical > clear")
 }
 
@@ -136,34 +136,34 @@ func TestTheMostUrgentComesFirst(t *testing.T) {
 func TestSilenceIsNotRecovery(t *testing.T) {
 	s := newScene(start)
 	s.set("crc", "", report.Critical, report.MajorOutage)
-	told := tell(t, changes.Baseline{}, s.r, "raised crc: clear > critical")
-	told = tell(t, told, s.silent("crc"))
-	loud := tell(t, told, s.r, "raised crc: critical > critical")
-	tell(t, loud, s.r)
+	reported := report1(t, changes.Baseline{}, s.r, "raised crc: clear > critical")
+	reported = report1(t, reported, s.silent("crc"))
+	loud := report1(t, reported, s.r, "raised crc: critical > critical")
+	report1(t, loud, s.r)
 	s.set("crc", "", "", "")
-	tell(t, told, s.r, "cleared crc: critical > clear")
+	report1(t, reported, s.r, "cleared crc: critical > clear")
 
 	s = newScene(start)
 	s.set("crc", "", report.Critical, report.MajorOutage)
-	told = tell(t, changes.Baseline{}, s.r, "raised crc: clear > critical")
+	reported = report1(t, changes.Baseline{}, s.r, "raised crc: clear > critical")
 	s.r.Maintenance = &report.Maintenance{}
-	told = tell(t, told, s.silent("crc"))
+	reported = report1(t, reported, s.silent("crc"))
 	s.set("crc", "", report.Warning, report.Operational)
-	told = tell(t, told, s.silent("crc"))
+	reported = report1(t, reported, s.silent("crc"))
 	s.set("crc", "", "", "")
-	tell(t, told, s.r, "cleared crc: critical > clear")
+	report1(t, reported, s.r, "cleared crc: critical > clear")
 }
 
 // A finding that falls below what the reader's filter lets through is milder, not gone.
 func TestBelowTheFilter(t *testing.T) {
 	s := newScene(start)
 	s.set("crc", "", report.Critical, report.MajorOutage)
-	told := tell(t, changes.Baseline{}, s.r, "raised crc: clear > critical")
+	reported := report1(t, changes.Baseline{}, s.r, "raised crc: clear > critical")
 	s.set("crc", "", report.Info, report.Operational)
 	filter := report.Filter{Severity: report.Warning}
-	told = tell(t, told, filter.Apply(s.r), "milder crc: critical > info")
+	reported = report1(t, reported, filter.Apply(s.r), "milder crc: critical > info")
 	s.set("crc", "", "", "")
-	tell(t, told, filter.Apply(s.r))
+	report1(t, reported, filter.Apply(s.r))
 }
 
 func TestARestartRepeatsNothing(t *testing.T) {
@@ -171,34 +171,34 @@ func TestARestartRepeatsNothing(t *testing.T) {
 	s.set("stays", "", report.Critical, report.MajorOutage)
 	s.set("goes", "", report.Warning, report.Operational)
 	s.set("silenced", "", report.Warning, report.Operational)
-	told := tell(t, changes.Baseline{}, s.r, "raised stays: clear > critical", "raised goes: clear > warning", "raised silenced: clear > warning")
+	reported := report1(t, changes.Baseline{}, s.r, "raised stays: clear > critical", "raised goes: clear > warning", "raised silenced: clear > warning")
 
 	s = newScene(start.Add(time.Hour))
-	told = tell(t, told, s.r) // too early to say that anything is gone
+	reported = report1(t, reported, s.r) // too early to say that anything is gone
 	s.set("stays", "", report.Critical, report.MajorOutage)
 	s.set("silenced", "", report.Warning, report.Operational)
-	told = tell(t, told, s.silent("silenced"))
+	reported = report1(t, reported, s.silent("silenced"))
 	s.r.At = s.r.Started.Add(settle)
 	s.r.Components[0].State = report.Blind
-	told = tell(t, told, s.silent("silenced")) // nobody can see whether it is gone
+	reported = report1(t, reported, s.silent("silenced")) // nobody can see whether it is gone
 	s.r.Components, s.r.Maintenance = []report.Component{{Name: "storage", State: report.Seen}}, &report.Maintenance{}
-	told = tell(t, told, s.silent("silenced")) // everything is silenced
+	reported = report1(t, reported, s.silent("silenced")) // everything is silenced
 	s.r.Maintenance = nil
-	told = tell(t, told, s.silent("silenced"), "cleared goes: warning > clear")
-	tell(t, told, s.r, "raised silenced: warning > warning")
+	reported = report1(t, reported, s.silent("silenced"), "cleared goes: warning > clear")
+	report1(t, reported, s.r, "raised silenced: warning > warning")
 }
 
 // More transitions than the ring holds went by: what is missing is gone.
 func TestARingThatRanOver(t *testing.T) {
 	s := newScene(start)
 	s.set("crc", "", report.Critical, report.MajorOutage)
-	told := tell(t, changes.Baseline{}, s.r, "raised crc: clear > critical")
+	reported := report1(t, changes.Baseline{}, s.r, "raised crc: clear > critical")
 	s.set("crc", "", "", "")
 	for range 101 {
 		s.set("flap", "", report.Warning, report.Operational)
 		s.set("flap", "", "", "")
 	}
-	tell(t, told, s.r, "passed flap: warning > clear", "cleared crc: critical > clear")
+	report1(t, reported, s.r, "passed flap: warning > clear", "cleared crc: critical > clear")
 }
 
 // What a filter has taken from the ring is not lost: nothing counts as gone for that.
@@ -206,47 +206,47 @@ func TestAFilteredRing(t *testing.T) {
 	s := newScene(start)
 	filter := report.Filter{NotRules: []string{"other"}}
 	s.set("crc", "", report.Critical, report.MajorOutage)
-	told := tell(t, changes.Baseline{}, filter.Apply(s.r), "raised crc: clear > critical")
+	reported := report1(t, changes.Baseline{}, filter.Apply(s.r), "raised crc: clear > critical")
 	for range 110 {
 		s.set("other", "", report.Warning, report.Operational)
 		s.set("other", "", "", "")
-		told = tell(t, told, filter.Apply(s.r))
+		reported = report1(t, reported, filter.Apply(s.r))
 	}
 	s.set("other", "", report.Warning, report.Operational)
 	s.set("third", "", report.Info, report.Operational)
-	told = tell(t, told, filter.Apply(s.silent("crc")), "raised third: clear > info")
+	reported = report1(t, reported, filter.Apply(s.silent("crc")), "raised third: clear > info")
 	s.set("crc", "", "", "")
-	tell(t, told, filter.Apply(s.r), "cleared crc: critical > clear")
+	report1(t, reported, filter.Apply(s.r), "cleared crc: critical > clear")
 }
 
 // What was silenced before the ring ran over is silenced still.
 func TestARingThatRanOverASilence(t *testing.T) {
 	s := newScene(start)
 	s.set("crc", "", report.Critical, report.MajorOutage)
-	told := tell(t, changes.Baseline{}, s.r, "raised crc: clear > critical")
-	told = tell(t, told, s.silent("crc"))
+	reported := report1(t, changes.Baseline{}, s.r, "raised crc: clear > critical")
+	reported = report1(t, reported, s.silent("crc"))
 	for range 101 {
 		s.set("flap", "", report.Warning, report.Operational)
 		s.set("flap", "", "", "")
 	}
-	tell(t, told, s.silent("crc"), "passed flap: warning > clear")
+	report1(t, reported, s.silent("crc"), "passed flap: warning > clear")
 }
 
 // A maintenance that begins just as a finding gets milder silences that, too.
 func TestAMaintenanceSilencesAtOnce(t *testing.T) {
 	s := newScene(start)
 	s.set("crc", "", report.Critical, report.MajorOutage)
-	told := tell(t, changes.Baseline{}, s.r, "raised crc: clear > critical")
+	reported := report1(t, changes.Baseline{}, s.r, "raised crc: clear > critical")
 	s.set("crc", "", report.Warning, report.Operational)
 	s.r.Maintenance = &report.Maintenance{}
-	tell(t, told, s.silent("crc"))
+	report1(t, reported, s.silent("crc"))
 }
 
-func TestAFirstReportTellsNoHistory(t *testing.T) {
+func TestAFirstReportHasNoHistory(t *testing.T) {
 	s := newScene(start)
 	s.set("brief", "", report.Critical, report.MajorOutage)
 	s.set("brief", "", "", "")
-	tell(t, changes.Baseline{}, s.r)
+	report1(t, changes.Baseline{}, s.r)
 }
 
 func TestAnEventIsBounded(t *testing.T) {
@@ -291,22 +291,22 @@ func (s *scene) explain(rule, subject string, by ...report.Ref) {
 
 // What another finding explains is not told; what has been told stays as it was, and
 // is cleared when it clears.
-func TestWhatIsExplainedIsNotTold(t *testing.T) {
+func TestWhatIsExplainedIsNotReported(t *testing.T) {
 	s := newScene(start)
-	told := tell(t, changes.Baseline{}, s.r)
+	reported := report1(t, changes.Baseline{}, s.r)
 	s.set("stalled", "", report.Warning, report.PartialOutage)
-	told = tell(t, told, s.r, "raised stalled: clear > warning")
+	reported = report1(t, reported, s.r, "raised stalled: clear > warning")
 	s.set("storm", "", report.Critical, report.MajorOutage)
 	s.set("crc", "", report.Warning, report.Operational)
 	s.set("stalled", "", report.Critical, report.MajorOutage)
 	s.explain("stalled", "", report.Ref{Rule: "storm"})
 	s.explain("crc", "", report.Ref{Rule: "storm"})
-	told = tell(t, told, s.r, "raised storm: clear > critical")
+	reported = report1(t, reported, s.r, "raised storm: clear > critical")
 	s.set("stalled", "", "", "")
-	told = tell(t, told, s.r, "cleared stalled: warning > clear")
+	reported = report1(t, reported, s.r, "cleared stalled: warning > clear")
 	s.set("storm", "", "", "")
 	s.explain("crc", "") // it is still there, and nothing explains it now
-	told = tell(t, told, s.r, "raised crc: clear > warning", "cleared storm: critical > clear")
+	reported = report1(t, reported, s.r, "raised crc: clear > warning", "cleared storm: critical > clear")
 	s.set("crc", "", "", "")
-	tell(t, told, s.r, "cleared crc: warning > clear")
+	report1(t, reported, s.r, "cleared crc: warning > clear")
 }

@@ -18,7 +18,7 @@ func FuzzNext(f *testing.F) {
 	f.Add([]byte{0, 1, 2, 3, 64, 65, 128, 200, 255, 7, 9})
 	f.Add([]byte{9, 9, 9, 200, 9, 201, 202, 9, 203, 1, 2, 3, 210})
 	f.Fuzz(func(t *testing.T, script []byte) {
-		s, told, reader := newScene(start), changes.Baseline{}, map[string]string{}
+		s, reported, reader := newScene(start), changes.Baseline{}, map[string]string{}
 		silent := ""
 		for _, op := range script[:min(len(script), 300)] {
 			rule := string(rune('a' + op%5))
@@ -40,16 +40,16 @@ func FuzzNext(f *testing.F) {
 				s.r.At = s.r.At.Add(settle)
 			}
 			if op%2 == 0 {
-				told = follow(t, told, s.silent(silent), reader)
+				reported = follow(t, reported, s.silent(silent), reader)
 			}
 		}
 	})
 }
 
 // follow tells a reader what is new.
-func follow(t *testing.T, told changes.Baseline, r report.Report, reader map[string]string) changes.Baseline {
+func follow(t *testing.T, reported changes.Baseline, r report.Report, reader map[string]string) changes.Baseline {
 	t.Helper()
-	list, next := told.Diff(r)
+	list, next := reported.Diff(r)
 	for _, c := range list {
 		_, knew := reader[c.Rule]
 		if knew == (c.Kind == changes.Missed) && c.Kind != changes.Raised || !knew && c.Kind != changes.Raised && c.Kind != changes.Missed {

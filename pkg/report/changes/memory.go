@@ -12,10 +12,10 @@ import (
 type Memory struct {
 	file statefile.File
 
-	mu    sync.Mutex
-	told  Baseline
-	dirty bool
-	lost  error // why what an earlier run told is not known
+	mu       sync.Mutex
+	baseline Baseline
+	dirty    bool
+	loadErr  error // why what an earlier run told is not known
 }
 
 // Remember returns the Memory that is kept in file, as it was saved last. If that
@@ -23,8 +23,8 @@ type Memory struct {
 // says why.
 func Remember(file statefile.File) *Memory {
 	m := &Memory{file: file}
-	if m.lost = file.Load(&m.told); m.lost != nil {
-		m.told = Baseline{}
+	if m.loadErr = file.Load(&m.baseline); m.loadErr != nil {
+		m.baseline = Baseline{}
 	}
 	return m
 }
@@ -33,32 +33,32 @@ func Remember(file statefile.File) *Memory {
 func (m *Memory) Baseline() Baseline {
 	m.mu.Lock()
 	defer m.mu.Unlock()
-	return m.told
+	return m.baseline
 }
 
 // Set notes what the reader has been told now.
 func (m *Memory) Set(t Baseline) {
 	m.mu.Lock()
 	defer m.mu.Unlock()
-	if !reflect.DeepEqual(m.told, t) {
-		m.told, m.dirty = t, true
+	if !reflect.DeepEqual(m.baseline, t) {
+		m.baseline, m.dirty = t, true
 	}
 }
 
 // Persist saves what has changed since the last Keep.
 func (m *Memory) Persist() error {
 	m.mu.Lock()
-	told, dirty, lost := m.told, m.dirty, m.lost
-	m.dirty, m.lost = false, nil
+	reported, dirty, loadErr := m.baseline, m.dirty, m.loadErr
+	m.dirty, m.loadErr = false, nil
 	m.mu.Unlock()
 	if !dirty {
-		return lost
+		return loadErr
 	}
-	if err := m.file.Save(told); err != nil {
+	if err := m.file.Save(reported); err != nil {
 		m.mu.Lock()
 		m.dirty = true
 		m.mu.Unlock()
 		return err
 	}
-	return lost
+	return loadErr
 }

@@ -47,9 +47,9 @@ func TestKeepWritesOnlyWhatChanged(t *testing.T) {
 		sent   uint64
 		writes bool
 	}{{0, false}, {1, true}, {1, false}, {2, true}} {
-		told := m.Baseline()
-		told.Sent = c.sent
-		m.Set(told)
+		reported := m.Baseline()
+		reported.Sent = c.sent
+		m.Set(reported)
 		_ = os.Remove(path)
 		if err := m.Persist(); err != nil {
 			t.Fatal(err)
