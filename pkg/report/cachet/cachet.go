@@ -21,7 +21,7 @@ import (
 
 // A Reporter tells one page. It is not safe for concurrent use.
 type Reporter struct {
-	board *componentsync.Board
+	board *componentsync.Syncer
 	api   *api
 }
 
@@ -31,12 +31,12 @@ func New(c Config, client *httpclient.Client) (*Reporter, error) {
 		return nil, fmt.Errorf("cachet: %w", err)
 	}
 	a := &api{c: c, client: client, hidden: map[string]bool{}}
-	return &Reporter{componentsync.New(a, c.Components, c.word, componentsync.NewRateLimiter(c.Requests)), a}, nil
+	return &Reporter{componentsync.New(a, c.Components, c.state, componentsync.NewRateLimiter(c.Requests)), a}, nil
 }
 
 // Report implements report.Reporter.
 func (r *Reporter) Report(ctx context.Context, now report.Report) error {
-	return prefixed(r.board.Tell(ctx, now))
+	return prefixed(r.board.Sync(ctx, now))
 }
 
 // Test implements report.Reporter: it reads the configured components and, as

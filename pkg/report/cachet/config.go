@@ -58,8 +58,8 @@ var numbers = map[report.Impact]int{
 	report.Unknown: 5, report.UnderMaintenance: 6,
 }
 
-// word is what a component shows for an impact; empty: it is left as it is.
-func (c Config) word(i report.Impact) string {
+// state is what a component shows for an impact; empty: it is left as it is.
+func (c Config) state(i report.Impact) string {
 	if i == report.Unknown {
 		if c.Unknown == "skip" {
 			return ""

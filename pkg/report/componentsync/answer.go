@@ -25,11 +25,11 @@ func ComponentFailure(a httpclient.Response, err error) error {
 
 // Shown is the failure of a page that says it has taken a word and shows another;
 // nil if it shows the word.
-func Shown(word, shows string) error {
-	if word == shows {
+func Shown(state, shows string) error {
+	if state == shows {
 		return nil
 	}
-	return &report.Failure{Kind: report.Partial, Err: fmt.Errorf("was told %s, and shows %q", word, shows)}
+	return &report.Failure{Kind: report.Partial, Err: fmt.Errorf("was told %s, and shows %q", state, shows)}
 }
 
 // NotAPage is the failure of an answer that says all is well and is not that of a

@@ -22,23 +22,23 @@ const again = 5 * time.Minute
 // concerns the named component only.
 type Page interface {
 	// Read returns what the component shows, in the page's own word.
-	Read(ctx context.Context, id string) (word string, err error)
+	Read(ctx context.Context, id string) (state string, err error)
 	// Write makes the component show the word.
-	Write(ctx context.Context, id, word string) error
+	Write(ctx context.Context, id, state string) error
 }
 
-// A Board tells a status page how components are. It asks once what each of the
+// A Syncer tells a status page how components are. It asks once what each of the
 // page's components shows, and from then on writes only what has changed. What a
 // person sets on the page therefore stays until nodewatch sees a change. What an
 // earlier run made a component show is not bettered while this one is early
 // (report.Report.Early). It is not safe for concurrent use.
-type Board struct {
+type Syncer struct {
 	page       Page
 	components map[string]string
-	word       func(report.Impact) string
-	pace       *RateLimiter
+	state      func(report.Impact) string
+	limiter    *RateLimiter
 	shows      map[string]string // by the page's id; absent: not known
-	told       map[string]bool   // by the page's id: this run has written it
+	written    map[string]bool   // by the page's id: this run has written it
 	refused    map[string]refusal
 }
 
@@ -48,45 +48,45 @@ type refusal struct {
 }
 
 // New returns a Board for the page. The components are the page's ids by ours;
-// word is the page's word for an impact, empty where what is shown shall stay.
-func New(page Page, components map[string]string, word func(report.Impact) string, pace *RateLimiter) *Board {
-	return &Board{page: page, components: components, word: word, pace: pace, shows: map[string]string{}, told: map[string]bool{}, refused: map[string]refusal{}}
+// state is the page's word for an impact, empty where what is shown shall stay.
+func New(page Page, components map[string]string, state func(report.Impact) string, pace *RateLimiter) *Syncer {
+	return &Syncer{page: page, components: components, state: state, limiter: pace, shows: map[string]string{}, written: map[string]bool{}, refused: map[string]refusal{}}
 }
 
-// A wish is what one of the page's components shall show.
-type wish struct {
+// A target is what one of the page's components shall show.
+type target struct {
 	id     string
 	impact report.Impact
 }
 
-// wishes are what the page shall show, worst first: where not everything can be
-// told now, bad news goes before good.
-func (b *Board) wishes(r report.Report) []wish {
+// targets are what the page shall show, worst first: where not everything can be
+// written now, bad news goes before good.
+func (b *Syncer) targets(r report.Report) []target {
 	byID := map[string]report.Impact{}
 	for _, name := range Named(r, b.components) {
 		id := b.components[name.Name]
 		byID[id] = report.Worse(cmp.Or(byID[id], report.Operational), name.Status)
 	}
-	list := make([]wish, 0, len(byID))
+	list := make([]target, 0, len(byID))
 	for id, impact := range byID {
-		list = append(list, wish{id, impact})
+		list = append(list, target{id, impact})
 	}
-	slices.SortFunc(list, func(a, b wish) int {
+	slices.SortFunc(list, func(a, b target) int {
 		return cmp.Or(cmp.Compare(b.impact.Rank(), a.impact.Rank()), cmp.Compare(a.id, b.id))
 	})
 	return list
 }
 
-// Tell makes the page show what the Report says. What the pace does not allow now
+// Sync makes the page show what the Report says. What the pace does not allow now
 // is left, with a Throttled failure, and done by a later call, in the words of
 // then. A component that the page refuses does not keep the others from it.
-func (b *Board) Tell(ctx context.Context, r report.Report) error {
+func (b *Syncer) Sync(ctx context.Context, r report.Report) error {
 	var bad []error
 	good := 0
-	list := b.wishes(r)
+	list := b.targets(r)
 	for n, w := range list {
-		word := b.word(w.impact)
-		if shown, known := b.shows[w.id]; word == "" || known && b.keepCurrent(r, w.id, shown, word) {
+		state := b.state(w.impact)
+		if shown, known := b.shows[w.id]; state == "" || known && b.keepCurrent(r, w.id, shown, state) {
 			good++
 			continue
 		}
@@ -94,7 +94,7 @@ func (b *Board) Tell(ctx context.Context, r report.Report) error {
 			bad = append(bad, no.err)
 			continue
 		}
-		err := b.show(ctx, r, w.id, word)
+		err := b.show(ctx, r, w.id, state)
 		switch f := report.FailureOf(err); {
 		case f == nil:
 			delete(b.refused, w.id)
@@ -125,22 +125,22 @@ func failure(bad []error, good int) error {
 }
 
 // show makes one component show the word, after asking whether it does already.
-func (b *Board) show(ctx context.Context, r report.Report, id, word string) error {
+func (b *Syncer) show(ctx context.Context, r report.Report, id, state string) error {
 	if _, known := b.shows[id]; !known {
 		var shown string
-		err := b.pace.Do(r, func() (err error) { shown, err = b.page.Read(ctx, id); return err })
+		err := b.limiter.Do(r, func() (err error) { shown, err = b.page.Read(ctx, id); return err })
 		if err != nil {
 			return err
 		}
 		b.shows[id] = shown
-		if b.keepCurrent(r, id, shown, word) {
+		if b.keepCurrent(r, id, shown, state) {
 			return nil
 		}
 	}
-	err := b.pace.Do(r, func() error { return b.page.Write(ctx, id, word) })
+	err := b.limiter.Do(r, func() error { return b.page.Write(ctx, id, state) })
 	switch f := report.FailureOf(err); {
 	case f == nil:
-		b.shows[id], b.told[id] = word, true
+		b.shows[id], b.written[id] = state, true
 	case f.Kind == report.Transient:
 		delete(b.shows, id) // it may have been taken
 	}
@@ -148,15 +148,15 @@ func (b *Board) show(ctx context.Context, r report.Report, id, word string) erro
 }
 
 // keepCurrent reports whether a component that shows something may go on showing it.
-func (b *Board) keepCurrent(r report.Report, id, shown, word string) bool {
-	return shown == word || r.WarmingUp() && !b.told[id] && b.rank(shown) > b.rank(word)
+func (b *Syncer) keepCurrent(r report.Report, id, shown, state string) bool {
+	return shown == state || r.WarmingUp() && !b.written[id] && b.rank(shown) > b.rank(state)
 }
 
 // rank is how bad the page's word is; 0 if it is not a word for what we know.
-func (b *Board) rank(word string) int {
+func (b *Syncer) rank(state string) int {
 	rank := 0
 	for _, i := range report.Impacts() {
-		if b.word(i) == word {
+		if b.state(i) == state {
 			rank = i.Rank()
 		}
 	}
@@ -165,7 +165,7 @@ func (b *Board) rank(word string) int {
 
 // Test reads what each configured component shows and changes nothing. It returns
 // that in one line.
-func (b *Board) Test(ctx context.Context, r report.Report) (string, error) {
+func (b *Syncer) Test(ctx context.Context, r report.Report) (string, error) {
 	names := make([]string, 0, len(b.components))
 	for name := range b.components {
 		names = append(names, name)
@@ -174,7 +174,7 @@ func (b *Board) Test(ctx context.Context, r report.Report) (string, error) {
 	var lines []string
 	for n, name := range names {
 		var shown string
-		err := b.pace.Do(r, func() (err error) { shown, err = b.page.Read(ctx, b.components[name]); return err })
+		err := b.limiter.Do(r, func() (err error) { shown, err = b.page.Read(ctx, b.components[name]); return err })
 		if f := report.FailureOf(err); f != nil && f.Kind == report.Throttled && n > 0 {
 			return fmt.Sprintf("read, nothing changed: %s; %d not asked: %v", strings.Join(lines, ", "), len(names)-n, f.Err), nil
 		}

@@ -30,12 +30,12 @@ func (p *page) Read(_ context.Context, id string) (string, error) {
 	return p.shows[id], nil
 }
 
-func (p *page) Write(_ context.Context, id, word string) error {
-	p.log = append(p.log, "write "+id+" "+word)
+func (p *page) Write(_ context.Context, id, state string) error {
+	p.log = append(p.log, "write "+id+" "+state)
 	if err := p.fails["write "+id]; err != nil {
 		return err
 	}
-	p.shows[id] = word
+	p.shows[id] = state
 	return nil
 }
 
@@ -51,8 +51,8 @@ var noon = time.Date(2026, 11, 22, 12, 0, 0, 0, time.UTC)
 // is the node as a whole.
 func at(after time.Duration, words string) report.Report {
 	r := report.Report{Node: "node2", At: noon.Add(after), Status: report.Operational}
-	for word := range strings.FieldsSeq(words) {
-		name, impact, _ := strings.Cut(word, "=")
+	for state := range strings.FieldsSeq(words) {
+		name, impact, _ := strings.Cut(state, "=")
 		if name == componentsync.Node {
 			r.Status = report.Impact(impact)
 			continue
@@ -62,7 +62,7 @@ func at(after time.Duration, words string) report.Report {
 	return r
 }
 
-// word leaves unknown as it is.
+// state leaves unknown as it is.
 func word(i report.Impact) string {
 	if i == report.Unknown {
 		return ""
@@ -91,7 +91,7 @@ func TestOnlyChangesAreWritten(t *testing.T) {
 		{"back", "storage=operational network=operational", "write n operational, write s operational"},
 		{"a component that the report lacks is left", "network=operational", ""},
 	} {
-		if err := b.Tell(t.Context(), at(0, step.now)); err != nil {
+		if err := b.Sync(t.Context(), at(0, step.now)); err != nil {
 			t.Errorf("%s: %v", step.name, err)
 		}
 		if got := p.asked(); got != step.want {
@@ -115,7 +115,7 @@ func TestARestartTakesNothingBackTooEarly(t *testing.T) {
 	} {
 		r := at(time.Duration(step.minute)*time.Minute, step.now)
 		r.Started = noon
-		if err := b.Tell(t.Context(), r); err != nil {
+		if err := b.Sync(t.Context(), r); err != nil {
 			t.Error(err)
 		}
 		if got := p.asked(); got != step.want {
@@ -127,7 +127,7 @@ func TestARestartTakesNothingBackTooEarly(t *testing.T) {
 	for minute, want := range []string{"read n, read s, read w", "", "", "write w operational"} {
 		r := at(time.Duration(minute)*time.Minute, "storage=operational network=operational")
 		r.Started = noon
-		if err := b.Tell(t.Context(), r); err != nil || p.asked() != want {
+		if err := b.Sync(t.Context(), r); err != nil || p.asked() != want {
 			t.Errorf("minute %d: %v", minute, err)
 		}
 	}
@@ -136,10 +136,10 @@ func TestARestartTakesNothingBackTooEarly(t *testing.T) {
 func TestTwoOfOursOnOneOfThePagesShowTheWorse(t *testing.T) {
 	p := newPage()
 	b := componentsync.New(p, map[string]string{"storage": "s", "network": "s"}, word, componentsync.NewRateLimiter(60))
-	if err := b.Tell(t.Context(), at(0, "network=degraded_performance storage=major_outage")); err != nil {
+	if err := b.Sync(t.Context(), at(0, "network=degraded_performance storage=major_outage")); err != nil {
 		t.Fatal(err)
 	}
-	if err := b.Tell(t.Context(), at(0, "network=degraded_performance storage=operational")); err != nil {
+	if err := b.Sync(t.Context(), at(0, "network=degraded_performance storage=operational")); err != nil {
 		t.Fatal(err)
 	}
 	if got, want := p.asked(), "read s, write s major_outage, write s degraded_performance"; got != want {
@@ -152,18 +152,18 @@ func TestThePaceIsKeptWithoutLosingAnything(t *testing.T) {
 	p := newPage()
 	b := componentsync.New(p, three, word, componentsync.NewRateLimiter(4))
 	r := at(0, "storage=operational network=operational")
-	if err := b.Tell(t.Context(), r); err != nil {
+	if err := b.Sync(t.Context(), r); err != nil {
 		t.Fatal(err)
 	}
 	p.asked()
-	err := b.Tell(t.Context(), at(10*time.Second, "storage=degraded_performance network=operational node=major_outage"))
+	err := b.Sync(t.Context(), at(10*time.Second, "storage=degraded_performance network=operational node=major_outage"))
 	if f := report.FailureOf(err); f == nil || f.Kind != report.Throttled || f.After != 50*time.Second {
 		t.Fatalf("the fifth request: %v", err)
 	}
 	if got := p.asked(); got != "" {
 		t.Errorf("asked %q though the pace forbids it", got)
 	}
-	if err := b.Tell(t.Context(), at(time.Minute, "storage=operational network=operational node=degraded_performance")); err != nil {
+	if err := b.Sync(t.Context(), at(time.Minute, "storage=operational network=operational node=degraded_performance")); err != nil {
 		t.Fatal(err)
 	}
 	if got, want := p.asked(), "write n degraded_performance"; got != want {
@@ -183,8 +183,8 @@ func TestAClockSetBackCostsAtMostAMinute(t *testing.T) {
 	if err := pace.Do(at(-24*time.Hour+time.Minute, ""), ok); err != nil {
 		t.Errorf("a minute later: %v", err)
 	}
-	wish := func() error { return &report.Failure{Kind: report.Throttled, After: time.Hour, Err: errors.New("429")} }
-	_ = pace.Do(at(0, ""), wish)
+	target := func() error { return &report.Failure{Kind: report.Throttled, After: time.Hour, Err: errors.New("429")} }
+	_ = pace.Do(at(0, ""), target)
 	if err := pace.Do(at(-24*time.Hour, ""), ok); err == nil {
 		t.Error("the minute of before is forgotten")
 	}
@@ -193,7 +193,7 @@ func TestAClockSetBackCostsAtMostAMinute(t *testing.T) {
 	}
 }
 
-func TestABackendThatWishesToBeLeftAloneIs(t *testing.T) {
+func TestRetryAfterIsHonoured(t *testing.T) {
 	p := newPage()
 	b := componentsync.New(p, three, word, componentsync.NewRateLimiter(60))
 	p.fails["read n"] = &report.Failure{Kind: report.Throttled, After: 90 * time.Second, Err: errors.New("429")}
@@ -202,7 +202,7 @@ func TestABackendThatWishesToBeLeftAloneIs(t *testing.T) {
 		want string
 		left time.Duration
 	}{{0, "read n", 90 * time.Second}, {60 * time.Second, "", 30 * time.Second}, {90 * time.Second, "read n", 90 * time.Second}} {
-		f := report.FailureOf(b.Tell(t.Context(), at(c.at, "")))
+		f := report.FailureOf(b.Sync(t.Context(), at(c.at, "")))
 		if f == nil || f.Kind != report.Throttled || f.After != c.left || !strings.Contains(f.Error(), "1 of 1 components not told") {
 			t.Errorf("after %s: %v, want to wait %s", c.at, f, c.left)
 		}
@@ -236,7 +236,7 @@ func TestARefusedComponentDoesNotKeepTheOthers(t *testing.T) {
 	p.fails["read s"] = &report.Failure{Kind: report.Partial, Err: errors.New("404")}
 	words := "storage=major_outage network=operational"
 	for after, want := range []string{"read s, read n, read w, write w operational", "", "", "", "", "read s"} {
-		f := report.FailureOf(b.Tell(t.Context(), at(time.Duration(after)*time.Minute, words)))
+		f := report.FailureOf(b.Sync(t.Context(), at(time.Duration(after)*time.Minute, words)))
 		if f == nil || f.Kind != report.Partial || f.Error() != "partial: component s: 404" {
 			t.Errorf("minute %d: %v", after, f)
 		}
@@ -245,10 +245,10 @@ func TestARefusedComponentDoesNotKeepTheOthers(t *testing.T) {
 		}
 	}
 	delete(p.fails, "read s")
-	if err := b.Tell(t.Context(), at(10*time.Minute, words)); err != nil || p.asked() != "read s, write s major_outage" {
+	if err := b.Sync(t.Context(), at(10*time.Minute, words)); err != nil || p.asked() != "read s, write s major_outage" {
 		t.Errorf("mended: %v", err)
 	}
-	if err := b.Tell(t.Context(), at(time.Minute, "storage=operational network=operational")); err != nil || p.asked() != "write s operational" {
+	if err := b.Sync(t.Context(), at(time.Minute, "storage=operational network=operational")); err != nil || p.asked() != "write s operational" {
 		t.Errorf("mended, and then the clock was set back: %v", err)
 	}
 }
@@ -257,13 +257,13 @@ func TestARefusedComponentDoesNotKeepTheOthers(t *testing.T) {
 func TestAWrongTokenIsTriedOnce(t *testing.T) {
 	p := newPage()
 	p.fails["read n"] = &report.Failure{Kind: report.Misconfigured, Err: errors.New("401")}
-	err := componentsync.New(p, three, word, componentsync.NewRateLimiter(60)).Tell(t.Context(), at(0, "storage=operational network=operational"))
+	err := componentsync.New(p, three, word, componentsync.NewRateLimiter(60)).Sync(t.Context(), at(0, "storage=operational network=operational"))
 	if f := report.FailureOf(err); f == nil || f.Kind != report.Misconfigured || p.asked() != "read n" {
 		t.Errorf("%v", err)
 	}
 }
 
-func TestAlone(t *testing.T) {
+func TestOneNodePerComponent(t *testing.T) {
 	for code, want := range map[int]report.FailureKind{
 		400: report.Partial, 401: report.Misconfigured, 403: report.Misconfigured, 404: report.Partial, 409: report.Partial, 410: report.Partial,
 		405: report.Misconfigured, 422: report.Partial, 429: report.Throttled, 500: report.Transient,
@@ -287,7 +287,7 @@ func TestAPageThatRefusesEverythingIsMisconfigured(t *testing.T) {
 	for id := range p.shows {
 		p.fails["read "+id] = &report.Failure{Kind: report.Partial, Err: errors.New("404")}
 	}
-	f := report.FailureOf(componentsync.New(p, three, word, componentsync.NewRateLimiter(60)).Tell(t.Context(), at(0, "storage=operational network=operational")))
+	f := report.FailureOf(componentsync.New(p, three, word, componentsync.NewRateLimiter(60)).Sync(t.Context(), at(0, "storage=operational network=operational")))
 	if f == nil || f.Kind != report.Misconfigured || strings.Count(f.Error(), "404") != 3 {
 		t.Errorf("%v", f)
 	}
@@ -297,13 +297,13 @@ func TestAWriteThatMayHaveBeenTakenIsReadBack(t *testing.T) {
 	p := newPage()
 	b := componentsync.New(p, map[string]string{"node": "n"}, word, componentsync.NewRateLimiter(60))
 	p.fails["write n"] = &report.Failure{Kind: report.Transient, Err: errors.New("no answer by the deadline")}
-	if f := report.FailureOf(b.Tell(t.Context(), at(0, "node=major_outage"))); f == nil || f.Kind != report.Transient {
+	if f := report.FailureOf(b.Sync(t.Context(), at(0, "node=major_outage"))); f == nil || f.Kind != report.Transient {
 		t.Fatalf("%v", f)
 	}
 	p.asked()
 	delete(p.fails, "write n")
 	p.shows["n"] = worse // it had been
-	if err := b.Tell(t.Context(), at(time.Second, "node=major_outage")); err != nil || p.asked() != "read n" {
+	if err := b.Sync(t.Context(), at(time.Second, "node=major_outage")); err != nil || p.asked() != "read n" {
 		t.Errorf("%v", err)
 	}
 }

@@ -28,9 +28,9 @@ func (c Config) Check() error {
 	return componentsync.CheckPage(c.URL, c.Page, c.Token, c.Components, c.Requests, c.Unknown)
 }
 
-// word is what a component shows for an impact: ours in capitals, without the
+// state is what a component shows for an impact: ours in capitals, without the
 // underscores. The page's MINOROUTAGE is never used.
-func (c Config) word(i report.Impact) string {
+func (c Config) state(i report.Impact) string {
 	if i == report.Unknown {
 		if c.Unknown == "skip" {
 			return ""

@@ -16,19 +16,19 @@ import (
 )
 
 // A Reporter tells one page. It is not safe for concurrent use.
-type Reporter struct{ board *componentsync.Board }
+type Reporter struct{ board *componentsync.Syncer }
 
 // New returns a Reporter for the page in the configuration.
 func New(c Config, client *httpclient.Client) (*Reporter, error) {
 	if err := c.Check(); err != nil {
 		return nil, fmt.Errorf("instatus: %w", err)
 	}
-	return &Reporter{componentsync.New(&api{c, client}, c.Components, c.word, componentsync.NewRateLimiter(c.Requests))}, nil
+	return &Reporter{componentsync.New(&api{c, client}, c.Components, c.state, componentsync.NewRateLimiter(c.Requests))}, nil
 }
 
 // Report implements report.Reporter.
 func (r *Reporter) Report(ctx context.Context, now report.Report) error {
-	return prefixed(r.board.Tell(ctx, now))
+	return prefixed(r.board.Sync(ctx, now))
 }
 
 // Test implements report.Reporter: it reads the configured components.

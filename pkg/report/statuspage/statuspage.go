@@ -19,7 +19,7 @@ import (
 
 // A Reporter tells one page. It is not safe for concurrent use.
 type Reporter struct {
-	board     *componentsync.Board
+	board     *componentsync.Syncer
 	incidents *incidents // nil: none are wished
 }
 
@@ -30,7 +30,7 @@ func New(c Config, client *httpclient.Client) (*Reporter, error) {
 	}
 	a := &api{c: c, client: client}
 	pace := componentsync.NewRateLimiter(c.Requests)
-	r := &Reporter{board: componentsync.New(a, c.Components, c.word, pace)}
+	r := &Reporter{board: componentsync.New(a, c.Components, c.state, pace)}
 	if c.Incidents {
 		r.incidents = &incidents{api: a, pace: pace}
 	}
@@ -39,7 +39,7 @@ func New(c Config, client *httpclient.Client) (*Reporter, error) {
 
 // Report implements report.Reporter.
 func (r *Reporter) Report(ctx context.Context, now report.Report) error {
-	err := r.board.Tell(ctx, now)
+	err := r.board.Sync(ctx, now)
 	if f := report.FailureOf(err); f != nil && f.Kind != report.Partial {
 		return prefixed(err)
 	}
@@ -65,9 +65,9 @@ func prefixed(err error) error {
 	return fmt.Errorf("statuspage: %w", err)
 }
 
-// word is what a component shows for an impact; the page's words are ours, but it
+// state is what a component shows for an impact; the page's words are ours, but it
 // has none for unknown.
-func (c Config) word(i report.Impact) string {
+func (c Config) state(i report.Impact) string {
 	if i != report.Unknown {
 		return string(i)
 	}
