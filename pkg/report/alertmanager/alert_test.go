@@ -142,7 +142,7 @@ func TestLongSubjectsStayApart(t *testing.T) {
 	r := newReporter(t, alertmanager.Config{URLs: []string{f.URL}})
 	a, b := saturated(now()), saturated(now())
 	a.Subject, b.Subject = strings.Repeat("é", 300)+"1", strings.Repeat("é", 300)+"2"
-	tell(t, r, reportOf(now(), a, b, a))
+	deliverTo(t, r, reportOf(now(), a, b, a))
 	if got := len(decoded(t, f.last())); got != 2 {
 		t.Errorf("%d alerts", got)
 	}
@@ -173,7 +173,7 @@ func FuzzAlertsAreValid(f *testing.F) {
 		x.Advice = []report.Advice{{Do: summary, Command: text}}
 		p := reportOf(now(), x)
 		p.Node, p.Labels = node, report.Labels{label: text, label + "-": text}
-		tell(t, r, p)
+		deliverTo(t, r, p)
 		list := decoded(t, member.last())
 		if len(list) != 1 || !strings.HasPrefix(list[0].Labels["alertname"], "Nodewatch") || list[0].Labels["severity"] != "warning" {
 			t.Fatalf("%s", member.last())

@@ -131,8 +131,8 @@ func (f *fake) fires(at time.Time) map[string]posted {
 	return list
 }
 
-// told is how many requests have come.
-func (f *fake) told() int {
+// sent is how many requests have come.
+func (f *fake) received() int {
 	f.mu.Lock()
 	defer f.mu.Unlock()
 	return f.requests

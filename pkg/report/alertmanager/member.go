@@ -18,10 +18,10 @@ const (
 
 // A member is one Alertmanager, and what it would not take.
 type member struct {
-	base    string
-	failed  bool               // the latest delivery failed
-	alone   time.Time          // it wishes to be left alone until then
-	refused map[string]refusal // by the alert's key
+	base      string
+	failed    bool               // the latest delivery failed
+	notBefore time.Time          // it wishes to be left alone until then
+	refused   map[string]refusal // by the alert's key
 }
 
 // A refusal is what a member said of an alert that it did not take.
@@ -30,8 +30,8 @@ type refusal struct {
 	text string
 }
 
-// An errand is one delivery to one member.
-type errand struct {
+// A delivery is one delivery to one member.
+type delivery struct {
 	*sender
 	ctx     context.Context
 	at      time.Time
@@ -45,7 +45,7 @@ type errand struct {
 // the way is tried before it is needed. A Partial failure names each alert that
 // the member refused and that has not been named before.
 func (m *member) deliver(ctx context.Context, s *sender, at time.Time, all []alert) error {
-	if wait := m.alone.Sub(at); wait > 0 && wait <= time.Hour {
+	if wait := m.notBefore.Sub(at); wait > 0 && wait <= time.Hour {
 		return &report.Failure{Kind: report.Throttled, After: wait, Err: fmt.Errorf("%s: left alone for %s more, as it wished", m.base, wait)}
 	}
 	due, kept := []alert{}, map[string]refusal{}
@@ -56,9 +56,9 @@ func (m *member) deliver(ctx context.Context, s *sender, at time.Time, all []ale
 			due = append(due, a)
 		}
 	}
-	e := &errand{sender: s, ctx: ctx, at: at, base: m.base, refused: map[string]refusal{}}
-	if err := e.tell(due); err != nil {
-		m.alone = at.Add(report.FailureOf(err).After)
+	e := &delivery{sender: s, ctx: ctx, at: at, base: m.base, refused: map[string]refusal{}}
+	if err := e.send(due); err != nil {
+		m.notBefore = at.Add(report.FailureOf(err).After)
 		return err
 	}
 	named := []string{}
@@ -77,8 +77,8 @@ func (m *member) deliver(ctx context.Context, s *sender, at time.Time, all []ale
 	return &report.Failure{Kind: report.Partial, Err: fmt.Errorf("%s does not take %s", m.base, strings.Join(named, "; "))}
 }
 
-// tell posts the alerts, some at a time.
-func (e *errand) tell(all []alert) error {
+// send posts the alerts, some at a time.
+func (e *delivery) send(all []alert) error {
 	if len(all) == 0 {
 		return e.part(nil)
 	}
@@ -93,7 +93,7 @@ func (e *errand) tell(all []alert) error {
 // part posts alerts. If they are refused it looks for those that spoil the list,
 // as the rest shall count: Alertmanager has taken the others if a label is wrong
 // (400), and none of them if a form is (422).
-func (e *errand) part(part []alert) error {
+func (e *delivery) part(part []alert) error {
 	a, err := e.post(e.ctx, e.base, part)
 	refused := a.Code == http.StatusBadRequest || a.Code == http.StatusUnprocessableEntity || a.Code == http.StatusRequestEntityTooLarge
 	if err == nil {

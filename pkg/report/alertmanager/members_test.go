@@ -33,7 +33,7 @@ func down(t *testing.T) string {
 	return s.URL
 }
 
-func TestEveryMemberIsTold(t *testing.T) {
+func TestEveryMemberReceivesAlerts(t *testing.T) {
 	a, b := newFake(t), newFake(t)
 	silent := server(t, func(w http.ResponseWriter, _ *http.Request) { w.WriteHeader(http.StatusInternalServerError) })
 	gone := down(t)
@@ -55,7 +55,7 @@ func TestAMemberThatHangs(t *testing.T) {
 	f := newFake(t)
 	asked := make(chan int, 10) // how often the other had been told by then
 	hangs := server(t, func(_ http.ResponseWriter, q *http.Request) {
-		asked <- f.told()
+		asked <- f.received()
 		_, _ = io.Copy(io.Discard, q.Body) // only then does the server see that the client has gone
 		<-q.Context().Done()
 	})
@@ -99,7 +99,7 @@ func TestNoMemberTakesIt(t *testing.T) {
 }
 
 // A member that wishes to be left alone is, while the others are told.
-func TestAMemberThatWishesToBeLeftAlone(t *testing.T) {
+func TestRetryAfterOfAMember(t *testing.T) {
 	f, asked := newFake(t), 0
 	busy := server(t, func(w http.ResponseWriter, _ *http.Request) {
 		if asked++; asked == 1 {
@@ -115,12 +115,12 @@ func TestAMemberThatWishesToBeLeftAlone(t *testing.T) {
 			t.Errorf("after %d s asked %d times, want %d", i*30, asked, want)
 		}
 	}
-	if f.told() != 3 {
-		t.Errorf("the other was told %d times", f.told())
+	if f.received() != 3 {
+		t.Errorf("the other was told %d times", f.received())
 	}
 }
 
-func TestSecretsAreReadAnewAndNotShown(t *testing.T) {
+func TestSecretsAreReadAgainAndNotShown(t *testing.T) {
 	f := newFake(t)
 	f.user, f.password = "node2", "s3cr3t-one"
 	file := filepath.Join(t.TempDir(), "password")
@@ -135,7 +135,7 @@ func TestSecretsAreReadAnewAndNotShown(t *testing.T) {
 		t.Errorf("the old password: %v", err)
 	}
 	write("s3cr3t-one\n")
-	tell(t, r, reportOf(now()))
+	deliverTo(t, r, reportOf(now()))
 	write("")
 	if err := r.Report(t.Context(), reportOf(now())); kindOf(err) != report.Misconfigured {
 		t.Errorf("no password: %v", err)
@@ -148,7 +148,7 @@ func TestTheTokenIsSent(t *testing.T) {
 		t.Fatal(err)
 	}
 	url, asked := httpclienttest.Record(t, nil)
-	tell(t, newReporter(t, alertmanager.Config{URLs: []string{url}, Token: httpclient.SecretFile(file)}), reportOf(now()))
+	deliverTo(t, newReporter(t, alertmanager.Config{URLs: []string{url}, Token: httpclient.SecretFile(file)}), reportOf(now()))
 	if got := asked.Requests()[0].Header.Get("Authorization"); got != "Bearer s3cr3t-token" {
 		t.Errorf("%q", got)
 	}

@@ -20,10 +20,10 @@ type memory struct {
 	resolved []alert // EndsAt is when they ended, latest last
 }
 
-// told takes up the alerts that fire now, and returns them with those that are
+// sent takes up the alerts that fire now, and returns them with those that are
 // over. In the last report of a run nothing becomes over: what would then be
 // missing is left to expire, as the end of nodewatch is no recovery.
-func (m *memory) told(r report.Report, now []alert) []alert {
+func (m *memory) sent(r report.Report, now []alert) []alert {
 	before := m.firing
 	m.firing = map[string]alert{}
 	for i, a := range now {

@@ -46,7 +46,7 @@ func TestRealStory(t *testing.T) {
 	f := storm(at.Add(-time.Hour))
 	f.Rule, f.Subject, f.Severity = "layer2-bond-krbd", "bond0", report.Warning
 	for i := range 3 {
-		tell(t, r, reportOf(at.Add(time.Duration(i)*time.Millisecond), f))
+		deliverTo(t, r, reportOf(at.Add(time.Duration(i)*time.Millisecond), f))
 	}
 	n := receiver.Next(t, soon)
 	a := n.Alerts[0]
@@ -56,14 +56,14 @@ func TestRealStory(t *testing.T) {
 	}
 
 	f.Severity, f.LevelSince = report.Critical, at
-	tell(t, r, reportOf(at.Add(time.Second), f))
+	deliverTo(t, r, reportOf(at.Add(time.Second), f))
 	n = receiver.Until(t, soon, func(n prometheus.Notification) bool { return n.Receiver == "pager" })
 	if n.Status != "firing" || n.Alerts[0].Labels["severity"] != "critical" || !n.Alerts[0].StartsAt.Equal(at) {
 		t.Errorf("the critical: %+v", n)
 	}
 
 	over := now()
-	tell(t, r, reportOf(over))
+	deliverTo(t, r, reportOf(over))
 	n = receiver.Until(t, soon, func(n prometheus.Notification) bool { return n.Receiver == "pager" && n.Status == "resolved" })
 	if !n.Alerts[0].EndsAt.Equal(over) {
 		t.Errorf("resolved: %+v", n)
@@ -77,10 +77,10 @@ func TestRealExpiry(t *testing.T) {
 	url := prometheus.StartAlertmanager(t, example(t, receiver, "1s"))
 	r := newReporter(t, alertmanager.Config{URLs: []string{url}, Every: 1500 * time.Millisecond})
 	at := time.Now().UTC().Truncate(time.Millisecond)
-	tell(t, r, reportOf(at, storm(at)))
+	deliverTo(t, r, reportOf(at, storm(at)))
 	last := reportOf(at)
 	last.Final = "nodewatch stops"
-	tell(t, r, last)
+	deliverTo(t, r, last)
 	if n := receiver.Next(t, soon); n.Status != "firing" {
 		t.Errorf("%+v", n)
 	}
@@ -101,11 +101,11 @@ func TestRealGrouping(t *testing.T) {
 		if i%2 == 1 { // other findings of the same fault
 			p.Findings[0].Rule = "ceph-unreachable"
 		}
-		tell(t, r, p)
+		deliverTo(t, r, p)
 	}
 	alone := reportOf(at, storm(at))
 	alone.Node, alone.Labels = "node99", report.Labels{"switch": "sw2"}
-	tell(t, newReporter(t, alertmanager.Config{URLs: []string{url}}), alone)
+	deliverTo(t, newReporter(t, alertmanager.Config{URLs: []string{url}}), alone)
 	pages, tickets := map[string]int{}, 0
 	for range 3 {
 		n := receiver.Next(t, soon)
@@ -127,7 +127,7 @@ func TestRealCluster(t *testing.T) {
 	urls := prometheus.StartAlertmanagers(t, example(t, receiver, "1s"))
 	r := newReporter(t, alertmanager.Config{URLs: urls})
 	at := now()
-	tell(t, r, reportOf(at, storm(at)))
+	deliverTo(t, r, reportOf(at, storm(at)))
 	if n := receiver.Next(t, soon); n.Status != "firing" {
 		t.Errorf("%+v", n)
 	}

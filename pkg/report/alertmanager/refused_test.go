@@ -65,11 +65,11 @@ func TestOneAlertIsRefused(t *testing.T) {
 			t.Errorf("%d: it took %d requests to find it", code, requests)
 		}
 		requests = 0
-		tell(t, r, reportOf(at.Add(30*time.Second), many(at, 150)...))
+		deliverTo(t, r, reportOf(at.Add(30*time.Second), many(at, 150)...))
 		if requests != 3 {
 			t.Errorf("%d: %d requests for 149 alerts, with the bad one known", code, requests)
 		}
-		tell(t, r, reportOf(at.Add(6*time.Minute), many(at, 150)...))
+		deliverTo(t, r, reportOf(at.Add(6*time.Minute), many(at, 150)...))
 		if requests <= 6 {
 			t.Errorf("%d: the bad one is not tried again", code)
 		}
@@ -93,7 +93,7 @@ func TestEverythingIsRefused(t *testing.T) {
 		t.Errorf("%v", err)
 	}
 	wrong = false
-	tell(t, r, reportOf(at.Add(time.Second), many(at, 3)...))
+	deliverTo(t, r, reportOf(at.Add(time.Second), many(at, 3)...))
 	if got := len(inner.fires(at)); got != 3 {
 		t.Errorf("%d fire", got)
 	}

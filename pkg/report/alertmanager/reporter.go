@@ -38,7 +38,7 @@ func New(c Config, client *httpclient.Client) (*Reporter, error) {
 // has died. One member that fails does not keep the others from being told; the
 // Failure is Partial if any was.
 func (r *Reporter) Report(ctx context.Context, p report.Report) error {
-	all := r.memory.told(p, r.alerts(p, p.At.Add(4*r.Every)))
+	all := r.memory.sent(p, r.alerts(p, p.At.Add(4*r.Every)))
 	_, err := r.each(ctx, func(ctx context.Context, m *member) (string, error) {
 		return "", m.deliver(ctx, &r.sender, p.At, all)
 	})

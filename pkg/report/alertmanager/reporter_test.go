@@ -55,7 +55,7 @@ func newReporter(t *testing.T, c alertmanager.Config) *alertmanager.Reporter {
 	return r
 }
 
-func tell(t *testing.T, r *alertmanager.Reporter, p report.Report) {
+func deliverTo(t *testing.T, r *alertmanager.Reporter, p report.Report) {
 	t.Helper()
 	if err := r.Report(t.Context(), p); err != nil {
 		t.Fatal(err)

@@ -59,8 +59,8 @@ func (o *open) save() error {
 	return errors.Join(lost, err)
 }
 
-// told notes that an alert is open.
-func (o *open) told(key string, a alert) {
+// sent notes that an alert is open.
+func (o *open) sent(key string, a alert) {
 	o.mu.Lock()
 	defer o.mu.Unlock()
 	if _, known := o.all[key]; !known && len(o.all) >= mostOpen {

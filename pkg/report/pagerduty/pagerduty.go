@@ -106,9 +106,9 @@ func (p *Reporter) due(r report.Report) (list []change, raised map[string]bool) 
 		case is && refused == f.Severity:
 		case len(f.ExplainedBy) > 0: // pages nobody; an alert that is open stays as it is until the finding clears
 		case known && f.Severity.Rank() < before.Severity.Rank():
-			p.open.told(k, now) // less bad pages nobody; should it get worse again, that does
+			p.open.sent(k, now) // less bad pages nobody; should it get worse again, that does
 		case known && f.Severity == before.Severity:
-			p.open.told(k, now) // this run sees it, too
+			p.open.sent(k, now) // this run sees it, too
 		default:
 			list = append(list, change{p.c.trigger(r, f), now})
 		}
@@ -127,7 +127,7 @@ func (p *Reporter) sent(e change) {
 		p.open.resolved(e.DedupKey)
 		return
 	}
-	p.open.told(e.DedupKey, e.alert)
+	p.open.sent(e.DedupKey, e.alert)
 }
 
 // isRefused notes that PagerDuty does not take a change, so that it is not sent

@@ -82,7 +82,7 @@ func kept(t *testing.T, dir string) statefile.File {
 	return f
 }
 
-func tell(t *testing.T, p *pagerduty.Reporter, r report.Report) {
+func deliverTo(t *testing.T, p *pagerduty.Reporter, r report.Report) {
 	t.Helper()
 	if err := p.Report(t.Context(), r); err != nil {
 		t.Errorf("%s: %v", r.At.Format(time.TimeOnly), err)
@@ -121,7 +121,7 @@ func TestOnlyChangesAndWorseningAreSent(t *testing.T) {
 		{"", "resolve disk/sda, resolve storm/client1"},
 		{"", ""},
 	} {
-		tell(t, p, at(n, step.now))
+		deliverTo(t, p, at(n, step.now))
 		if got := f.gist(t); got != step.want {
 			t.Errorf("minute %d, %s: sent %q, want %q", n, step.now, got, step.want)
 		}
@@ -148,7 +148,7 @@ func TestWhatIsExplainedPagesNobody(t *testing.T) {
 				r.Findings[i].ExplainedBy = []report.Ref{{Rule: "storm"}}
 			}
 		}
-		tell(t, p, r)
+		deliverTo(t, p, r)
 		if got := f.gist(t); got != step.want {
 			t.Errorf("minute %d: sent %q, want %q", n, got, step.want)
 		}
@@ -173,8 +173,8 @@ func TestTheWholeEvent(t *testing.T) {
 	c := config(t, url)
 	c.ClientURL, c.Severities = "http://192.0.2.2:10090", map[string]string{"critical": "error"}
 	p := start(t, c, statefile.File{})
-	tell(t, p, full())
-	tell(t, p, at(2, ""))
+	deliverTo(t, p, full())
+	deliverTo(t, p, at(2, ""))
 	path, got := filepath.Join("testdata", "events.json"), f.take()+"\n"
 	if *update {
 		if err := os.WriteFile(path, []byte(got), 0o644); err != nil {
@@ -210,7 +210,7 @@ func TestLimits(t *testing.T) {
 	for n := range 100 {
 		r.Labels[fmt.Sprint(n)] = long
 	}
-	tell(t, p, r)
+	deliverTo(t, p, r)
 	if f.pages != 2 {
 		t.Errorf("%d pages", f.pages)
 	}
@@ -234,7 +234,7 @@ func TestFailuresHalfWay(t *testing.T) {
 		if got := report.FailureOf(p.Report(t.Context(), now)); got == nil || got.Kind != c.kind {
 			t.Errorf("%d: %v", c.code, got)
 		}
-		tell(t, p, now)
+		deliverTo(t, p, now)
 		if got, want := f.gist(t), "trigger hung/ critical, trigger storm/client1 warning, trigger disk/sda info"; got != want {
 			t.Errorf("%d: sent %q, want %q", c.code, got, want)
 		}
@@ -250,13 +250,13 @@ func TestWhatTheAPIDoesNotTakeIsNotSentAgain(t *testing.T) {
 	if got := report.FailureOf(err); got == nil || got.Kind != report.Partial || !strings.Contains(err.Error(), odd) || !strings.Contains(err.Error(), "'payload' is odd") {
 		t.Errorf("%v", err)
 	}
-	tell(t, p, at(1, "hung=critical storm/client1=warning"))
+	deliverTo(t, p, at(1, "hung=critical storm/client1=warning"))
 	if err := p.Report(t.Context(), at(2, "hung=critical storm/client1=critical")); err == nil {
 		t.Error("what is another event now was not tried")
 	}
 	f.garble = nil
-	tell(t, p, at(3, "hung=critical"))
-	tell(t, p, at(4, "hung=critical storm/client1=critical"))
+	deliverTo(t, p, at(3, "hung=critical"))
+	deliverTo(t, p, at(4, "hung=critical storm/client1=critical"))
 	if got, want := f.gist(t), "trigger hung/ critical, trigger storm/client1 critical"; got != want {
 		t.Errorf("sent %q, want %q", got, want)
 	}
@@ -264,7 +264,7 @@ func TestWhatTheAPIDoesNotTakeIsNotSentAgain(t *testing.T) {
 	if err := p.Report(t.Context(), at(5, "hung=critical")); err == nil {
 		t.Error("a resolve that is refused is not told of")
 	}
-	tell(t, p, at(6, "hung=critical"))
+	deliverTo(t, p, at(6, "hung=critical"))
 }
 
 // What was refused once and taken then pages again whenever it gets worse.
@@ -277,7 +277,7 @@ func TestARefusalIsForgottenOnceTaken(t *testing.T) {
 	}
 	f.garble = nil
 	for minute, severity := range []string{"warning", "info", "warning"} {
-		tell(t, p, at(minute, "disk/sdb="+severity))
+		deliverTo(t, p, at(minute, "disk/sdb="+severity))
 	}
 	if got, want := f.gist(t), "trigger disk/sdb warning, trigger disk/sdb warning"; got != want {
 		t.Errorf("sent %q, want %q", got, want)
@@ -292,7 +292,7 @@ func TestWhatIsTooLargeIsForgottenWhenItIsGone(t *testing.T) {
 		t.Errorf("%v", got)
 	}
 	for minute, words := range []string{"hung=critical", "", "hung=critical"} {
-		tell(t, p, at(minute, words))
+		deliverTo(t, p, at(minute, words))
 	}
 	if got, want := f.gist(t), "trigger hung/ critical"; got != want {
 		t.Errorf("sent %q, want %q", got, want)

@@ -17,7 +17,7 @@ func TestARestart(t *testing.T) {
 	f, url := newFake(t)
 	dir := t.TempDir()
 	p := start(t, config(t, url), kept(t, dir))
-	tell(t, p, at(0, "storm/client1=critical disk/sda=warning hung=critical"))
+	deliverTo(t, p, at(0, "storm/client1=critical disk/sda=warning hung=critical"))
 	if err := p.Persist(at(0, "")); err != nil {
 		t.Fatal(err)
 	}
@@ -25,17 +25,17 @@ func TestARestart(t *testing.T) {
 	p = start(t, config(t, url), kept(t, dir))
 	early := at(1, "hung=critical")
 	early.Started = early.At.Add(-20 * time.Second)
-	tell(t, p, early)
+	deliverTo(t, p, early)
 	if got := f.gist(t); got != "" {
 		t.Errorf("sent so early: %q", got)
 	}
 	blind := at(10, "storm/client1=critical")
 	blind.Components[0].Status = report.Unknown
-	tell(t, p, blind)
+	deliverTo(t, p, blind)
 	if got := f.gist(t); got != "resolve hung/" { // it was seen in this run, and then not
 		t.Errorf("sent blind: %q", got)
 	}
-	tell(t, p, at(11, "storm/client1=critical"))
+	deliverTo(t, p, at(11, "storm/client1=critical"))
 	if got := f.gist(t); got != "resolve disk/sda" {
 		t.Errorf("sent: %q", got)
 	}
@@ -51,7 +51,7 @@ func TestAKeptFileThatCannotBeRead(t *testing.T) {
 	}
 	f, url := newFake(t)
 	p := start(t, config(t, url), kept(t, dir))
-	tell(t, p, at(0, "hung=critical"))
+	deliverTo(t, p, at(0, "hung=critical"))
 	if err := p.Persist(at(0, "")); err == nil || !strings.Contains(err.Error(), "set aside") {
 		t.Errorf("%v", err)
 	}
@@ -59,7 +59,7 @@ func TestAKeptFileThatCannotBeRead(t *testing.T) {
 		t.Errorf("again: %v", err)
 	}
 	p = start(t, config(t, url), kept(t, dir))
-	tell(t, p, at(1, "hung=critical"))
+	deliverTo(t, p, at(1, "hung=critical"))
 	if f.pages != 1 || f.gist(t) != "trigger hung/ critical" {
 		t.Error("what was kept after all is not known")
 	}
@@ -69,7 +69,7 @@ func TestAKeepThatFailedIsTriedAgain(t *testing.T) {
 	_, url := newFake(t)
 	dir := filepath.Join(t.TempDir(), "later")
 	p := start(t, config(t, url), kept(t, dir))
-	tell(t, p, at(0, "hung=critical"))
+	deliverTo(t, p, at(0, "hung=critical"))
 	if err := p.Persist(at(0, "")); err == nil {
 		t.Fatal("saved in no directory")
 	}
@@ -98,7 +98,7 @@ func TestKeepRunsWhileAlertsAreSent(t *testing.T) {
 		done <- err
 	}()
 	for n := range 50 {
-		tell(t, p, at(n, []string{"", "hung=critical storm/client1=warning"}[n%2]))
+		deliverTo(t, p, at(n, []string{"", "hung=critical storm/client1=warning"}[n%2]))
 	}
 	if err := errors.Join(<-done, p.Persist(at(50, ""))); err != nil {
 		t.Error(err)

@@ -36,8 +36,8 @@ const (
 	longestText  = 25000
 )
 
-// told are the impacts that an incident speaks of.
-var told = []report.Impact{report.Operational, report.DegradedPerformance, report.PartialOutage, report.MajorOutage}
+// impacts are the impacts that an incident speaks of.
+var impacts = []report.Impact{report.Operational, report.DegradedPerformance, report.PartialOutage, report.MajorOutage}
 
 // Check says what is wrong with the configuration.
 func (c Config) Check() error {
@@ -54,12 +54,12 @@ func (c Config) checkIncidents() error {
 	if c.Name == "" {
 		return report.WrongField("public_name", "is missing: incidents are public, and call the node by this name")
 	}
-	if !slices.Contains(told[1:], report.Impact(c.From)) {
+	if !slices.Contains(impacts[1:], report.Impact(c.From)) {
 		return report.WrongField("incident_from", "%q is none of degraded_performance, partial_outage, major_outage", c.From)
 	}
 	for field, words := range map[string]map[string]string{"titles": c.Titles, "texts": c.Texts} {
 		for impact, text := range words {
-			if !slices.Contains(told, report.Impact(impact)) {
+			if !slices.Contains(impacts, report.Impact(impact)) {
 				return report.WrongField(field+"."+impact, "is not what an incident speaks of: operational, degraded_performance, partial_outage, major_outage")
 			}
 			if strings.TrimSpace(text) == "" {
@@ -67,7 +67,7 @@ func (c Config) checkIncidents() error {
 			}
 		}
 	}
-	for _, i := range told {
+	for _, i := range impacts {
 		if n := len([]rune(c.title(i))); n > longestTitle {
 			return report.WrongField("titles", "the one for %s is %d characters long: at most %d", i, n, longestTitle)
 		}

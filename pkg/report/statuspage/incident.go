@@ -79,9 +79,9 @@ func (x incident) ours() private {
 // override is the API's word for an impact.
 var override = map[report.Impact]string{report.DegradedPerformance: "minor", report.PartialOutage: "major", report.MajorOutage: "critical"}
 
-// tell opens, changes or resolves this node's incident as the Report says. What
+// sync opens, changes or resolves this node's incident as the Report says. What
 // the page will not take is a Partial failure: the components are told all the same.
-func (i *incidents) tell(ctx context.Context, r report.Report) error {
+func (i *incidents) sync(ctx context.Context, r report.Report) error {
 	if i.refused == nil || r.At.Sub(i.refusedAt).Abs() >= again {
 		err := i.try(ctx, r)
 		f := report.FailureOf(err)

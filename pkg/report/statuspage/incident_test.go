@@ -201,7 +201,7 @@ func TestAPersonIsNotOverruled(t *testing.T) {
 	}
 }
 
-func TestTooManyIncidentsToTell(t *testing.T) {
+func TestTooManyIncidents(t *testing.T) {
 	f, url := newFake(t, two())
 	for n := range 501 {
 		f.incidents = append(f.incidents, &held{ID: fmt.Sprint("x", n), Status: "investigating"})
@@ -222,7 +222,7 @@ func TestTooManyIncidentsToTell(t *testing.T) {
 	}
 }
 
-func TestOwnWordsAndSubscribers(t *testing.T) {
+func TestOwnTextsAndSubscribers(t *testing.T) {
 	f, url := newFake(t, two())
 	c := public(t, url)
 	c.From, c.Notify = "degraded_performance", true

@@ -44,7 +44,7 @@ func (r *Reporter) Report(ctx context.Context, now report.Report) error {
 		return prefixed(err)
 	}
 	if r.incidents != nil {
-		more := r.incidents.tell(ctx, now)
+		more := r.incidents.sync(ctx, now)
 		if f := report.FailureOf(more); f != nil {
 			return prefixed(&report.Failure{Kind: f.Kind, After: f.After, Err: errors.Join(err, more)})
 		}
