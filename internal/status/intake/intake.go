@@ -78,7 +78,7 @@ func (i *Intake) report(w http.ResponseWriter, q *http.Request) {
 	}
 	i.counts.unknown.Add(uint64(got.Unknown))
 	if got.Body.Test != "" {
-		i.answer(w, native.Answer{Accepted: got.Body.Seq, ServerTime: now.UTC(), Next: i.config.Next.Seconds()})
+		i.answer(w, native.Response{Accepted: got.Body.Seq, ServerTime: now.UTC(), Next: i.config.Next.Seconds()})
 		return
 	}
 	out, ok := i.enqueue(q.Context(), got.Body, now)
@@ -149,7 +149,7 @@ func (i *Intake) refuse(w http.ResponseWriter, no receiver.Refused) {
 	i.write(w, no.Code, no.Refusal)
 }
 
-func (i *Intake) answer(w http.ResponseWriter, a native.Answer) { i.write(w, http.StatusOK, a) }
+func (i *Intake) answer(w http.ResponseWriter, a native.Response) { i.write(w, http.StatusOK, a) }
 
 func (i *Intake) write(w http.ResponseWriter, code int, doc any) {
 	w.Header().Set("Content-Type", "application/json")

@@ -108,7 +108,7 @@ func limited(q *http.Request, n int) ([]byte, *receiver.Refused) {
 	case err != nil:
 		return nil, &receiver.Refused{Code: http.StatusBadRequest, Refusal: native.Refusal{Error: err.Error()}}
 	case len(raw) > n:
-		return nil, &receiver.Refused{Code: http.StatusRequestEntityTooLarge, Refusal: native.Refusal{Error: "the body is too large", Most: n}}
+		return nil, &receiver.Refused{Code: http.StatusRequestEntityTooLarge, Refusal: native.Refusal{Error: "the body is too large", MaxBody: n}}
 	}
 	return raw, nil
 }

@@ -22,7 +22,7 @@ type pending struct {
 
 // An outcome is what became of a report.
 type outcome struct {
-	answer   native.Answer
+	answer   native.Response
 	conflict *native.Refusal
 	err      error
 }
@@ -130,7 +130,7 @@ func (i *Intake) take(ctx context.Context, tx *store.Tx, b native.Body, now time
 			return outcome{conflict: no}, nil
 		}
 	}
-	answer := native.Answer{Accepted: b.Seq, ServerTime: now.UTC(), Next: i.config.Next.Seconds()}
+	answer := native.Response{Accepted: b.Seq, ServerTime: now.UTC(), Next: i.config.Next.Seconds()}
 	is := store.Presence{
 		Boot: b.Agent.Boot, Started: b.Agent.Started, Seq: b.Seq, Sent: b.SentAt, Arrived: now, Digest: digest(b),
 		Interval: time.Duration(b.Interval) * time.Second, TTL: time.Duration(b.TTL) * time.Second,
@@ -238,22 +238,22 @@ func (i *Intake) transitions(ctx context.Context, tx *store.Tx, node int64, b na
 const remembered = 8
 
 // answered is the answer that a report of this boot got before; false: it is new.
-func answered(p store.Presence, b native.Body) (native.Answer, bool) {
+func answered(p store.Presence, b native.Body) (native.Response, bool) {
 	if b.Agent.Boot != p.Boot {
-		return native.Answer{}, false
+		return native.Response{}, false
 	}
 	for _, a := range p.Answered {
 		if a.Accepted == b.Seq {
 			return a, true
 		}
 	}
-	return native.Answer{}, false
+	return native.Response{}, false
 }
 
 // remember adds an answer to those that are kept of this boot.
-func remember(was, is store.Presence, a native.Answer) []native.Answer {
+func remember(was, is store.Presence, a native.Response) []native.Response {
 	if was.Boot != is.Boot {
-		return []native.Answer{a}
+		return []native.Response{a}
 	}
 	list := append(slices.Clone(was.Answered), a)
 	return list[max(0, len(list)-remembered):]

@@ -22,11 +22,11 @@ type Presence struct {
 	Arrived  time.Time
 	Interval time.Duration
 	TTL      time.Duration
-	Final    string          // why the agent stopped; empty: it runs
-	Digest   string          // of what the report said
-	Answered []native.Answer // of this boot, the latest ones, oldest first
-	Silent   time.Time       // since when it is recorded as silent; zero: it is not
-	Silence  string          // why it is recorded as silent; empty: it is not
+	Final    string            // why the agent stopped; empty: it runs
+	Digest   string            // of what the report said
+	Answered []native.Response // of this boot, the latest ones, oldest first
+	Silent   time.Time         // since when it is recorded as silent; zero: it is not
+	Silence  string            // why it is recorded as silent; empty: it is not
 }
 
 // A Node is a node that has reported.

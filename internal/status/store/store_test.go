@@ -94,7 +94,7 @@ func body(key string) native.Body {
 func nodes(t *testing.T, b bench) {
 	p := store.Presence{
 		Boot: "b1", Started: noon.Add(-time.Hour + 7), Seq: 1<<53 - 1, Sent: noon, Arrived: noon.Add(time.Second), Interval: 30 * time.Second, TTL: 100 * time.Second,
-		Final: "reboot", Digest: "x", Answered: []native.Answer{{Accepted: 3, ServerTime: noon}}, Silent: noon.Add(time.Minute),
+		Final: "reboot", Digest: "x", Answered: []native.Response{{Accepted: 3, ServerTime: noon}}, Silent: noon.Add(time.Minute),
 	}
 	var id int64
 	for range 2 { // made, then changed

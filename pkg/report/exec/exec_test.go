@@ -273,7 +273,7 @@ func TestNeverTwoAtOnce(t *testing.T) {
 }
 
 // Only the first 4 KiB of the output are looked at.
-func TestALateWordIsNotHeard(t *testing.T) {
+func TestALateAnswerIsIgnored(t *testing.T) {
 	answer, err := newReporter(t, script(t, `head -c 8192 /dev/zero | tr '\0' '\n'; echo late`), "").Test(t.Context(), node())
 	if err != nil || answer != "the program succeeded, and printed nothing" {
 		t.Errorf("%q, %v", answer, err)
@@ -281,7 +281,7 @@ func TestALateWordIsNotHeard(t *testing.T) {
 }
 
 // What has been told is not repeated, also not by the next run; what failed is.
-func TestChangesAreToldOnce(t *testing.T) {
+func TestChangesAreReportedOnce(t *testing.T) {
 	dir := t.TempDir()
 	c := script(t, `echo run >>$1/runs; test -e $1/ok`)
 	x := newReporter(t, c, dir)

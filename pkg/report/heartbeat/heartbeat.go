@@ -62,7 +62,7 @@ func (h *Reporter) Report(ctx context.Context, r report.Report) error {
 		if !h.preset.notes {
 			return nil
 		}
-		_, err := h.send(ctx, r.At, beat{state: logged, text: clean(r.Final), body: clean(r.Node) + ": " + clean(r.Final) + "; the beats stop\n"})
+		_, err := h.send(ctx, r.At, beat{state: logged, text: singleLine(r.Final), body: singleLine(r.Node) + ": " + singleLine(r.Final) + "; the beats stop\n"})
 		return err
 	}
 	s, text := h.c.verdict(r)
@@ -98,7 +98,7 @@ func (h *Reporter) before(at time.Time, s state) (same, repeated bool) {
 // have no word that changes nothing, and get one beat that says up, marked as a
 // test. What is true is said by the next beat.
 func (h *Reporter) Test(ctx context.Context, r report.Report) (string, error) {
-	text := "TEST from nodewatch on " + clean(r.Node) + ": nothing is wrong"
+	text := "TEST from nodewatch on " + singleLine(r.Node) + ": nothing is wrong"
 	b := beat{state: up, text: text, body: text + "\n", test: true}
 	if h.preset.notes {
 		b.state = logged

@@ -27,30 +27,30 @@ func (c Config) verdict(r report.Report) (state, string) {
 	switch {
 	case r.Maintenance != nil:
 		m := r.Maintenance
-		return up, clean(fmt.Sprintf("under maintenance until %s UTC by %s: %s", m.Until.UTC().Format(time.DateTime), m.By, m.Reason))
+		return up, singleLine(fmt.Sprintf("under maintenance until %s UTC by %s: %s", m.Until.UTC().Format(time.DateTime), m.By, m.Reason))
 	case r.Status == report.UnderMaintenance:
 		return up, "under maintenance"
 	case r.Status == report.Unknown:
-		return state(c.Unknown), "nobody can tell how it is: " + why(r)
+		return state(c.Unknown), "nobody can tell how it is: " + reason(r)
 	case r.Status.Rank() >= c.DownFrom.Rank():
-		return down, words(r.Status) + ": " + why(r)
+		return down, impactText(r.Status) + ": " + reason(r)
 	case r.Status == report.Operational:
-		return up, words(r.Status)
+		return up, impactText(r.Status)
 	}
-	return up, words(r.Status) + ": " + why(r)
+	return up, impactText(r.Status) + ": " + reason(r)
 }
 
-// why is the summary of the worst: of a finding or, where none has that impact, of
+// reason is the summary of the worst: of a finding or, where none has that impact, of
 // a component.
-func why(r report.Report) string {
+func reason(r report.Report) string {
 	for _, f := range r.Findings {
 		if f.Impact == r.Status && f.Summary != "" {
-			return clean(f.Summary)
+			return singleLine(f.Summary)
 		}
 	}
 	for _, c := range r.Components {
 		if c.Status == r.Status && c.Summary != "" {
-			return clean(c.Name + ": " + c.Summary)
+			return singleLine(c.Name + ": " + c.Summary)
 		}
 	}
 	return "no reason is known"
@@ -58,31 +58,31 @@ func why(r report.Report) string {
 
 // evidence is all that a person wants to read, in lines.
 func evidence(r report.Report, text string) string {
-	lines := []string{clean(r.Node) + ": " + text}
+	lines := []string{singleLine(r.Node) + ": " + text}
 	if r.Site != "" {
-		lines = append(lines, "site: "+clean(r.Site))
+		lines = append(lines, "site: "+singleLine(r.Site))
 	}
 	for _, c := range r.Components {
 		if c.Status != report.Operational {
-			lines = append(lines, strings.TrimSuffix(clean(c.Name)+": "+words(c.Status)+": "+clean(c.Summary), ": "))
+			lines = append(lines, strings.TrimSuffix(singleLine(c.Name)+": "+impactText(c.Status)+": "+singleLine(c.Summary), ": "))
 		}
 	}
 	for _, f := range r.Findings {
-		lines = append(lines, "", strings.ToUpper(string(f.Severity))+" "+clean(f.Rule+" "+f.Subject)+": "+clean(f.Summary), "since "+f.Since.UTC().Format(time.RFC3339))
+		lines = append(lines, "", strings.ToUpper(string(f.Severity))+" "+singleLine(f.Rule+" "+f.Subject)+": "+singleLine(f.Summary), "since "+f.Since.UTC().Format(time.RFC3339))
 		for _, e := range f.Evidence {
-			lines = append(lines, "- "+clean(e.Subject+" "+e.Fact))
+			lines = append(lines, "- "+singleLine(e.Subject+" "+e.Fact))
 		}
 		if f.Runbook != "" {
-			lines = append(lines, "runbook: "+clean(f.Runbook))
+			lines = append(lines, "runbook: "+singleLine(f.Runbook))
 		}
 	}
 	return strings.Join(lines, "\n") + "\n"
 }
 
-func words(i report.Impact) string { return strings.ReplaceAll(string(i), "_", " ") }
+func impactText(i report.Impact) string { return strings.ReplaceAll(string(i), "_", " ") }
 
-// clean is a text of one line, without what cannot be shown.
-func clean(text string) string {
+// singleLine is a text of one line, without what cannot be shown.
+func singleLine(text string) string {
 	text = strings.Map(func(r rune) rune {
 		switch {
 		case unicode.IsSpace(r):

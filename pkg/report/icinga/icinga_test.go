@@ -97,7 +97,7 @@ func states() map[string]report.Report {
 	}
 }
 
-func TestEveryStateIsToldInFull(t *testing.T) {
+func TestEveryStateIsReportedInFull(t *testing.T) {
 	f, url := newFake(t)
 	r := start(t, config(t, url), httpclient.Options{})
 	var lines []string
@@ -252,7 +252,7 @@ func TestOddAnswers(t *testing.T) {
 	}
 }
 
-func TestTestTellsAndChangesNothing(t *testing.T) {
+func TestTestReportsAndChangesNothing(t *testing.T) {
 	f, url := newFake(t)
 	got, err := start(t, config(t, url), httpclient.Options{}).Test(t.Context(), at(0))
 	if want := "nothing changed: Icinga would take passive results for 2 services of node2: node, storage"; got != want || err != nil {

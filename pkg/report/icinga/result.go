@@ -41,7 +41,7 @@ type result struct {
 
 // result is what the component's service is told.
 func (c Config) result(r report.Report, x report.Component) result {
-	exit, text := judge(r, x)
+	exit, text := checkResult(r, x)
 	at := float64(r.At.UnixMilli()) / 1000
 	return result{
 		Type: "Service", Service: c.object(r, x.Name), Exit: &exit, Output: text, Perf: counts(r, x.Name),
@@ -57,10 +57,10 @@ func (c Config) object(r report.Report, name string) string {
 	return c.host(r) + "!" + c.Services[name]
 }
 
-// judge is the state of a component, and the text: one line, and then one for each
+// checkResult is the state of a component, and the text: one line, and then one for each
 // finding. Severity decides, not impact. A node that is being worked on is OK; a
 // component that cannot be seen is unknown unless something bad is raised.
-func judge(r report.Report, x report.Component) (exit int, text string) {
+func checkResult(r report.Report, x report.Component) (exit int, text string) {
 	list := of(r, x.Name)
 	exit, first := ok, "nothing raised"
 	for n, f := range list {
@@ -76,9 +76,9 @@ func judge(r report.Report, x report.Component) (exit int, text string) {
 	case m != nil:
 		exit, first = ok, fmt.Sprintf("maintenance until %s by %s: %s", m.Until.UTC().Format(time.RFC3339), m.By, m.Reason)
 	case x.Status == report.UnderMaintenance:
-		exit, first = ok, "maintenance: "+why(r, x)
+		exit, first = ok, "maintenance: "+reason(r, x)
 	case x.Status == report.Unknown && exit == ok:
-		exit, first = unknown, why(r, x)
+		exit, first = unknown, reason(r, x)
 	}
 	lines := []string{line(fmt.Sprintf("%s %s: %s", strings.ToUpper(x.Name), stateNames[exit], first) + ended(r))}
 	for n, f := range list {
@@ -86,20 +86,20 @@ func judge(r report.Report, x report.Component) (exit int, text string) {
 			lines = append(lines, fmt.Sprintf("and %d more", len(list)-n))
 			break
 		}
-		lines = append(lines, line(words(f)))
+		lines = append(lines, line(impactText(f)))
 	}
 	return exit, strings.Join(lines, "\n")
 }
 
-// why is why a component has its status; of the node as a whole, the first one
+// reason is why a component has its status; of the node as a whole, the first one
 // that gives it its own.
-func why(r report.Report, x report.Component) string {
+func reason(r report.Report, x report.Component) string {
 	if x.Name != componentsync.Node {
 		return cmp.Or(x.Summary, string(x.Status))
 	}
 	for _, c := range r.Components {
 		if c.Status == x.Status {
-			return c.Name + ": " + why(r, c)
+			return c.Name + ": " + reason(r, c)
 		}
 	}
 	return string(x.Status)
@@ -115,8 +115,8 @@ func of(r report.Report, name string) (list []report.Finding) {
 	return list
 }
 
-// words are one finding in words.
-func words(f report.Finding) string {
+// impactText are one finding in words.
+func impactText(f report.Finding) string {
 	text := fmt.Sprintf("[%s] %s, since %s", f.Severity, f.Summary, f.Since.UTC().Format(time.RFC3339))
 	if f.State == report.Blind {
 		text += ", last seen " + f.LastSeen.UTC().Format(time.RFC3339)

@@ -52,7 +52,7 @@ func (x *Reporter) Every() time.Duration {
 func (x *Reporter) Skew() (ahead time.Duration, known bool) {
 	x.mu.Lock()
 	defer x.mu.Unlock()
-	return x.skew, x.heard
+	return x.skew, x.skewKnown
 }
 
 // Test implements report.Reporter: a body that says it is a test, of which the

@@ -14,11 +14,11 @@ import (
 	"github.com/nodewatch/nodewatch/pkg/report/httpclient"
 )
 
-// mostInterval is the longest interval that a backend may ask for.
-const mostInterval = time.Hour
+// maxInterval is the longest interval that a backend may ask for.
+const maxInterval = time.Hour
 
-// An Answer is what the backend says to a body that it took.
-type Answer struct {
+// A Response is what the backend says to a body that it took.
+type Response struct {
 	Accepted   uint64    `json:"accepted_seq"` // the seq of that body
 	ServerTime time.Time `json:"server_time"`
 	Next       float64   `json:"next_interval_s,omitempty"` // how often it wishes to hear from the node, s; 0: as configured
@@ -29,7 +29,7 @@ type Refusal struct {
 	Error    string  `json:"error"`
 	Reason   string  `json:"reason,omitempty"`       // with 409: OldSeq or OtherInstance
 	Accepted uint64  `json:"accepted_seq,omitempty"` // with OldSeq: the latest seq
-	Most     int     `json:"max_bytes,omitempty"`    // with 413: the largest body that is taken, before compression
+	MaxBody  int     `json:"max_bytes,omitempty"`    // with 413: the largest body that is taken, before compression
 	Fields   []Field `json:"fields,omitempty"`       // with 422
 }
 
@@ -45,10 +45,10 @@ type Field struct {
 	Text  string `json:"text"`
 }
 
-// ParseAnswer reads the answer to the body with the given seq. Only one JSON object
+// ParseResponse reads the answer to the body with the given seq. Only one JSON object
 // with that seq and the backend's time is an acknowledgement; fields that it does
 // not know may stand beside them.
-func ParseAnswer(raw []byte, seq uint64) (Answer, error) {
+func ParseResponse(raw []byte, seq uint64) (Response, error) {
 	var a struct {
 		Accepted   *uint64    `json:"accepted_seq"`
 		ServerTime *time.Time `json:"server_time"`
@@ -56,37 +56,37 @@ func ParseAnswer(raw []byte, seq uint64) (Answer, error) {
 	}
 	dec := json.NewDecoder(bytes.NewReader(raw))
 	if err := dec.Decode(&a); err != nil {
-		return Answer{}, errors.New("no JSON object with accepted_seq and server_time")
+		return Response{}, errors.New("no JSON object with accepted_seq and server_time")
 	}
 	if _, err := dec.Token(); !errors.Is(err, io.EOF) {
-		return Answer{}, errors.New("more than one JSON object")
+		return Response{}, errors.New("more than one JSON object")
 	}
 	switch {
 	case a.Accepted == nil || a.ServerTime == nil:
-		return Answer{}, errors.New("accepted_seq or server_time is missing")
+		return Response{}, errors.New("accepted_seq or server_time is missing")
 	case *a.Accepted != seq:
-		return Answer{}, fmt.Errorf("accepted_seq is %d, and %d was sent", *a.Accepted, seq)
+		return Response{}, fmt.Errorf("accepted_seq is %d, and %d was sent", *a.Accepted, seq)
 	case a.Next != nil && *a.Next < 0:
-		return Answer{}, errors.New("next_interval_s is negative")
+		return Response{}, errors.New("next_interval_s is negative")
 	}
-	out := Answer{Accepted: seq, ServerTime: *a.ServerTime}
+	out := Response{Accepted: seq, ServerTime: *a.ServerTime}
 	if a.Next != nil {
-		out.Next = min(*a.Next, mostInterval.Seconds())
+		out.Next = min(*a.Next, maxInterval.Seconds())
 	}
 	return out, nil
 }
 
 // acknowledgement reads a 2xx answer. One that acknowledges nothing, such as that
 // of a proxy or a login form, is a transient failure.
-func acknowledgement(a httpclient.Response, seq uint64) (Answer, error) {
+func acknowledgement(a httpclient.Response, seq uint64) (Response, error) {
 	err := errors.New("its code is not 200")
 	if a.Code == http.StatusOK {
-		var ok Answer
-		if ok, err = ParseAnswer(a.Body, seq); err == nil {
+		var ok Response
+		if ok, err = ParseResponse(a.Body, seq); err == nil {
 			return ok, nil
 		}
 	}
-	return Answer{}, &report.Failure{Kind: report.Transient, Err: fmt.Errorf("not an acknowledgement, %w: %s", err, a.Line())}
+	return Response{}, &report.Failure{Kind: report.Transient, Err: fmt.Errorf("not an acknowledgement, %w: %s", err, a.Line())}
 }
 
 // parseRefusal reads as much of a refusal as there is.

@@ -177,7 +177,7 @@ func FuzzParseAnswer(f *testing.F) {
 		f.Add([]byte(seed), uint64(7))
 	}
 	f.Fuzz(func(t *testing.T, raw []byte, seq uint64) {
-		a, err := native.ParseAnswer(raw, seq)
+		a, err := native.ParseResponse(raw, seq)
 		if err != nil {
 			return
 		}
@@ -188,7 +188,7 @@ func FuzzParseAnswer(f *testing.F) {
 		if err != nil {
 			t.Fatal(err)
 		}
-		if b, err := native.ParseAnswer(again, seq); err != nil || !b.ServerTime.Equal(a.ServerTime) || b.Next != a.Next {
+		if b, err := native.ParseResponse(again, seq); err != nil || !b.ServerTime.Equal(a.ServerTime) || b.Next != a.Next {
 			t.Fatalf("%+v is read back as %+v, %v", a, b, err)
 		}
 	})

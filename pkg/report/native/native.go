@@ -30,14 +30,14 @@ type Reporter struct {
 	kept   statefile.File
 	loaded error // of what was kept
 
-	mu     sync.Mutex // never held during I/O
-	queue  queue
-	seq    uint64
-	budget int // of a body, in bytes
-	shrunk time.Time
-	every  time.Duration // as the backend wishes; 0: it does not
-	skew   time.Duration
-	heard  bool // skew is known
+	mu        sync.Mutex // never held during I/O
+	queue     queue
+	seq       uint64
+	budget    int // of a body, in bytes
+	shrunk    time.Time
+	every     time.Duration // as the backend wishes; 0: it does not
+	skew      time.Duration
+	skewKnown bool // skew is known
 }
 
 // New returns a Reporter that remembers what it kept in an earlier run. What was
@@ -149,7 +149,7 @@ func (x *Reporter) accepted(l letter, a httpclient.Response, r report.Report) er
 	defer x.mu.Unlock()
 	x.queue.acknowledge(len(l.body.Transitions), l.last)
 	x.every = time.Duration(ok.Next * float64(time.Second))
-	x.skew, x.heard = ok.ServerTime.Sub(r.At), true
+	x.skew, x.skewKnown = ok.ServerTime.Sub(r.At), true
 	return nil
 }
 
@@ -162,8 +162,8 @@ func (x *Reporter) again(a httpclient.Response, l letter, r report.Report) bool 
 	switch {
 	case a.Code == http.StatusRequestEntityTooLarge && !l.least && len(l.raw) > leastBody:
 		x.budget, x.shrunk = max(len(l.raw)/2, leastBody), r.At
-		if no.Most > 0 && no.Most < len(l.raw) {
-			x.budget = max(no.Most, leastBody)
+		if no.MaxBody > 0 && no.MaxBody < len(l.raw) {
+			x.budget = max(no.MaxBody, leastBody)
 		}
 		return true
 	case a.Code == http.StatusConflict && no.Reason == OldSeq && no.Accepted >= l.body.Seq && no.Accepted-l.body.Seq < mostSeqJump:

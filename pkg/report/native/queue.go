@@ -43,7 +43,7 @@ type record struct {
 func (q *queue) restore(k record) {
 	q.run, q.seen = k.Run, k.Seen
 	for _, x := range k.Transitions {
-		if x.ID == "" || !tellable(x.Transition) {
+		if x.ID == "" || !reportable(x.Transition) {
 			q.dropped++
 			continue
 		}
@@ -54,8 +54,8 @@ func (q *queue) restore(k record) {
 	q.disk = q.serial
 }
 
-// tellable reports whether a transition is one that a backend can understand.
-func tellable(t report.Transition) bool {
+// reportable reports whether a transition is one that a backend can understand.
+func reportable(t report.Transition) bool {
 	level := func(s string) bool { return s == "clear" || report.Severity(s).Rank() > 0 }
 	return t.N > 0 && t.N < mostSeq && t.Rule != "" && t.Component != "" && level(t.From) && level(t.To) && slices.Contains(report.Impacts(), t.Impact) &&
 		(t.ImpactFrom == "" || slices.Contains(report.Impacts(), t.ImpactFrom)) &&
@@ -82,7 +82,7 @@ func (q *queue) take(r report.Report) {
 	for _, t := range r.Transitions {
 		switch {
 		case t.N <= q.seen:
-		case !tellable(t):
+		case !reportable(t):
 			q.dropped++
 		default:
 			own := trimmer{}

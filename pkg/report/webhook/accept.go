@@ -60,7 +60,7 @@ func telegramAccepts(a httpclient.Response) error {
 		if body.Code == http.StatusTooManyRequests {
 			f := report.FailureOf(err)
 			f.Kind = report.Throttled
-			return wished(f, a)
+			return withRetryAfter(f, a)
 		}
 		return err
 	}

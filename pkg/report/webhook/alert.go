@@ -23,7 +23,7 @@ func (m message) firing() bool { return m.event.Raised > 0 }
 func (m message) title() string {
 	head, _, _ := strings.Cut(m.text, "\n")
 	if f := m.worst(); f != nil && m.firing() && !m.report.Test {
-		head = strings.ToUpper(string(f.Severity)) + " " + clean(m.report.Node) + ": " + clean(f.Summary)
+		head = strings.ToUpper(string(f.Severity)) + " " + singleLine(m.report.Node) + ": " + singleLine(f.Summary)
 	}
 	return limit{mostTitle, inBytes}.cut(head)
 }

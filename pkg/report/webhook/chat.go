@@ -72,7 +72,7 @@ const mostTitle = 250
 func ntfyBody(w *Reporter, m message) ([]byte, error) {
 	title, rest, _ := strings.Cut(m.text, "\n")
 	if rest == "" || (limit{mostTitle, inBytes}).of(title) > mostTitle {
-		title, rest = "nodewatch: "+clean(m.report.Node), m.text
+		title, rest = "nodewatch: "+singleLine(m.report.Node), m.text
 	}
 	body := struct {
 		Topic    string   `json:"topic"`

@@ -60,9 +60,9 @@ func (l limit) escaped(text string, escape func(string) string) string {
 	}
 }
 
-// clean is a text of one line: white space is one blank, what cannot be shown is
+// singleLine is a text of one line: white space is one blank, what cannot be shown is
 // not there.
-func clean(text string) string {
+func singleLine(text string) string {
 	text = strings.Map(func(r rune) rune {
 		switch {
 		case unicode.IsSpace(r):

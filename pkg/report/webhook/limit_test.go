@@ -47,7 +47,7 @@ func TestEscapes(t *testing.T) {
 }
 
 func TestClean(t *testing.T) {
-	if got := clean(" a\tb\r\nc\x1b[31m \u202e\xff\x00d "); got != "a b c[31m ?d" {
+	if got := singleLine(" a\tb\r\nc\x1b[31m \u202e\xff\x00d "); got != "a b c[31m ?d" {
 		t.Errorf("%q", got)
 	}
 }

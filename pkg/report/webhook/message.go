@@ -31,20 +31,20 @@ type message struct {
 	text   string // what people read
 }
 
-func characters(n int, text string) string { return limit{n, inRunes}.cut(clean(text)) }
+func characters(n int, text string) string { return limit{n, inRunes}.cut(singleLine(text)) }
 
 // texts are the message in words, shorter from one to the next: whole, without
 // the command, the worst change alone.
 func texts(e changes.Event, page string) []string {
 	if e.Test {
-		return []string{fmt.Sprintf("TEST from nodewatch on %s: nothing is wrong\n%s", clean(e.Node), strings.TrimPrefix(clean(e.Site)+", ", ", ")+clock(e.At, e.At))}
+		return []string{fmt.Sprintf("TEST from nodewatch on %s: nothing is wrong\n%s", singleLine(e.Node), strings.TrimPrefix(singleLine(e.Site)+", ", ", ")+clock(e.At, e.At))}
 	}
 	all := []string{}
 	for _, short := range []struct{ command, also bool }{{true, true}, {false, true}, {false, false}} {
 		lines := append([]string{headline(e)}, about(e)...)
 		lines = append(lines, advice(e.Changes[0], short.command)...)
 		if f := e.Changes[0].Finding; f != nil && f.Runbook != "" {
-			lines = append(lines, "runbook: "+clean(f.Runbook))
+			lines = append(lines, "runbook: "+singleLine(f.Runbook))
 		}
 		if short.also {
 			lines = append(lines, also(e)...)
@@ -60,7 +60,7 @@ func texts(e changes.Event, page string) []string {
 // headline says at a glance how bad it is, where, and what.
 func headline(e changes.Event) string {
 	c := e.Changes[0]
-	return label(c) + " " + clean(e.Node) + ": " + characters(mostSummary, c.Summary)
+	return label(c) + " " + singleLine(e.Node) + ": " + characters(mostSummary, c.Summary)
 }
 
 // label is the severity, and what became of it.
@@ -93,9 +93,9 @@ func about(e changes.Event) []string {
 	default:
 		when += ", " + span(e.At.Sub(c.Since))
 	}
-	impact := "; impact: " + words(c.Impact)
+	impact := "; impact: " + impactText(c.Impact)
 	if c.ImpactFrom != "" {
-		impact += " (was " + words(c.ImpactFrom) + ")"
+		impact += " (was " + impactText(c.ImpactFrom) + ")"
 	}
 	lines := []string{when + impact}
 	if c.Kind == changes.Blind && c.Finding != nil {
@@ -120,9 +120,9 @@ func where(e changes.Event) string {
 	c := e.Changes[0]
 	parts := []string{}
 	if e.Site != "" {
-		parts = append(parts, clean(e.Site))
+		parts = append(parts, singleLine(e.Site))
 	}
-	return strings.Join(append(parts, clean(c.Component), strings.TrimSpace(clean(c.Rule+" "+c.Subject))), ", ")
+	return strings.Join(append(parts, singleLine(c.Component), strings.TrimSpace(singleLine(c.Rule+" "+c.Subject))), ", ")
 }
 
 // advice is the next step: the first that has a command.
@@ -160,8 +160,8 @@ func also(e changes.Event) []string {
 	return lines
 }
 
-// words is an impact as people write it.
-func words(i report.Impact) string { return strings.ReplaceAll(string(i), "_", " ") }
+// impactText is an impact as people write it.
+func impactText(i report.Impact) string { return strings.ReplaceAll(string(i), "_", " ") }
 
 // clock is a time of day in UTC, with the date unless it is that of now.
 func clock(t, now time.Time) string {

@@ -100,13 +100,13 @@ func (w *Reporter) headers(q *httpclient.Request, m message) error {
 	return nil
 }
 
-// mostAfter is the longest wish to be left alone that is honoured.
-const mostAfter = time.Hour
+// maxRetryAfter is the longest wish to be left alone that is honoured.
+const maxRetryAfter = time.Hour
 
-// wished is the error with the wish to be left alone that stands in the body of
+// withRetryAfter is the error with the wish to be left alone that stands in the body of
 // an answer 429: Discord's retry_after, in seconds and parts of one, and
 // Telegram's parameters.retry_after, in seconds.
-func wished(err error, a httpclient.Response) error {
+func withRetryAfter(err error, a httpclient.Response) error {
 	f, ok := errors.AsType[*report.Failure](err)
 	if !ok || f.Kind != report.Throttled {
 		return err
@@ -120,7 +120,7 @@ func wished(err error, a httpclient.Response) error {
 	if json.Unmarshal(a.Body, &body) != nil {
 		return err
 	}
-	seconds := min(max(body.After, body.Parameters.After, 0), mostAfter.Seconds())
+	seconds := min(max(body.After, body.Parameters.After, 0), maxRetryAfter.Seconds())
 	after := max(f.After, time.Duration(seconds*float64(time.Second)))
 	return &report.Failure{Kind: f.Kind, After: after, Err: f.Err}
 }

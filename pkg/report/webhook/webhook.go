@@ -53,14 +53,14 @@ func (w *Reporter) Report(ctx context.Context, r report.Report) error {
 		_, err := w.deliver(ctx, message{report: r, state: true, event: eventAt(r)})
 		return err
 	}
-	told := w.memory.Baseline()
-	list, next := told.Diff(r)
+	reported := w.memory.Baseline()
+	list, next := reported.Diff(r)
 	list = slices.DeleteFunc(list, func(c changes.Change) bool { return !slices.Contains(w.c.Tell, string(c.Kind)) })
 	if len(list) == 0 {
 		w.memory.Set(next)
 		return nil
 	}
-	if left := w.c.Pause - r.At.Sub(told.At); left > 0 && left <= w.c.Pause && r.Final == "" {
+	if left := w.c.Pause - r.At.Sub(reported.At); left > 0 && left <= w.c.Pause && r.Final == "" {
 		return &report.Failure{Kind: report.Throttled, After: left, Err: fmt.Errorf("webhook: %d changes wait for the pause between two messages to pass", len(list))}
 	}
 	_, err := w.deliver(ctx, message{report: r, event: next.Event(r, list)})
@@ -115,7 +115,7 @@ func (w *Reporter) deliver(ctx context.Context, m message) (string, error) {
 	}
 	a, err := w.client.Do(ctx, q)
 	if err != nil {
-		return a.Line(), wished(err, a)
+		return a.Line(), withRetryAfter(err, a)
 	}
 	return a.Line(), w.preset.accept(a)
 }

@@ -85,7 +85,7 @@ func answering(code int, body string) http.HandlerFunc {
 }
 
 // Of two wishes to be left alone the longer one counts.
-func TestTheLongerWishCounts(t *testing.T) {
+func TestTheLongerRetryAfterCounts(t *testing.T) {
 	for header, want := range map[string]time.Duration{"60": time.Minute, "1": 21 * time.Second} {
 		url, _ := httpclienttest.Record(t, func(w http.ResponseWriter, _ *http.Request) {
 			w.Header().Set("Retry-After", header)

@@ -162,7 +162,7 @@ func (r *Receiver) keep(got Report, key string) (answer []byte, no *native.Refus
 		k = &known{ids: map[string]bool{}, answers: map[string][]byte{}}
 		r.nodes[b.Node.ID] = k
 	}
-	answer, err := json.Marshal(native.Answer{Accepted: b.Seq, ServerTime: now.UTC(), Next: r.config.Next.Seconds()})
+	answer, err := json.Marshal(native.Response{Accepted: b.Seq, ServerTime: now.UTC(), Next: r.config.Next.Seconds()})
 	if err != nil {
 		return nil, &native.Refusal{Error: err.Error()}
 	}

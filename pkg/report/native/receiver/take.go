@@ -43,7 +43,7 @@ func (s *Schema) Read(q *http.Request, node string, most int) (Report, *Refused)
 	raw, err := read(q, most)
 	switch {
 	case errors.Is(err, errTooLarge):
-		return refused(http.StatusRequestEntityTooLarge, native.Refusal{Error: err.Error(), Most: most})
+		return refused(http.StatusRequestEntityTooLarge, native.Refusal{Error: err.Error(), MaxBody: most})
 	case err != nil:
 		return refused(http.StatusBadRequest, native.Refusal{Error: err.Error()})
 	}

@@ -35,7 +35,7 @@ func events(t *testing.T, rec *httpclienttest.Recorder) []changes.Event {
 	return list
 }
 
-func TestWhatIsToldIsNotRepeated(t *testing.T) {
+func TestWhatIsReportedIsNotRepeated(t *testing.T) {
 	url, rec := httpclienttest.Record(t, backends()["json"].ServeHTTP)
 	w := newReporter(t, config(t, "json", url), "")
 	r := storm(t)
@@ -102,7 +102,7 @@ func TestAFailedDeliveryIsMadeAgain(t *testing.T) {
 }
 
 // A receiver that knows the event says 409: it is told, and the failure is named.
-func TestAKnownEventIsTold(t *testing.T) {
+func TestAKnownEventIsReported(t *testing.T) {
 	url, rec := httpclienttest.Record(t, answering(409, ""))
 	w := newReporter(t, config(t, "json", url), "")
 	if f := report.FailureOf(w.Report(t.Context(), storm(t))); f == nil || f.Kind != report.Stale {
