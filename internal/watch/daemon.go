@@ -24,7 +24,7 @@ type Daemon struct {
 	Changed  <-chan node.Settings // new settings, after a reload; may be nil
 	Record   func(node.Entry)     // the tape; may be nil
 	OnView   []func(judge.View)   // called with each View, in this order
-	OnTick    func()               // called on each tick, also before the first View; may be nil
+	OnTick   func()               // called on each tick, also before the first View; may be nil
 }
 
 // Run runs until ctx ends. It does not wait for sources that are in a read.

@@ -22,7 +22,7 @@ type Reporter interface {
 	Test(context.Context, Report) (answer string, err error)
 }
 
-// A Persister is a Reporter that must not forget: Keep takes up what r brings, and
+// A Persister is a Reporter that must not forget: Persist takes up what r brings, and
 // writes what has changed to disk. It is called for every Report that brings
 // something new and after every delivery, in a goroutine of its own that may be
 // stuck on the disk for ever, at the same time as Report but never twice at a time.

@@ -79,8 +79,8 @@ func words(list []changes.Change) []string {
 	return out
 }
 
-// report1 looks at the Report, compares what is new, and returns what has been told.
-func report1(t *testing.T, reported changes.Baseline, r report.Report, want ...string) changes.Baseline {
+// receive looks at the Report, compares what is new, and returns what has been told.
+func receive(t *testing.T, reported changes.Baseline, r report.Report, want ...string) changes.Baseline {
 	t.Helper()
 	list, next := reported.Diff(r)
 	if want == nil {
@@ -97,21 +97,21 @@ func report1(t *testing.T, reported changes.Baseline, r report.Report, want ...s
 
 func TestEachChangeIsReportedOnce(t *testing.T) {
 	s := newScene(start)
-	reported := report1(t, changes.Baseline{}, s.r)
+	reported := receive(t, changes.Baseline{}, s.r)
 	s.set("crc", "osd3", report.Warning, report.Operational)
-	reported = report1(t, reported, s.r, "raised crc osd3: clear > warning")
+	reported = receive(t, reported, s.r, "raised crc osd3: clear > warning")
 	s.set("crc", "osd3", report.Critical, report.MajorOutage)
-	reported = report1(t, reported, s.r, "worse crc osd3: warning > critical")
+	reported = receive(t, reported, s.r, "worse crc osd3: warning > critical")
 	s.r.Findings[0].State = report.Blind
-	reported = report1(t, reported, s.r, "blind crc osd3: critical > critical")
+	reported = receive(t, reported, s.r, "blind crc osd3: critical > critical")
 	s.r.Findings[0].State = report.Seen
-	reported = report1(t, reported, s.r, "seen crc osd3: critical > critical")
+	reported = receive(t, reported, s.r, "seen crc osd3: critical > critical")
 	s.set("crc", "osd3", report.Critical, report.DegradedPerformance)
-	reported = report1(t, reported, s.r, "milder crc osd3: critical > critical")
+	reported = receive(t, reported, s.r, "milder crc osd3: critical > critical")
 	s.set("crc", "osd3", report.Info, report.DegradedPerformance)
-	reported = report1(t, reported, s.r, "milder crc osd3: critical > info")
+	reported = receive(t, reported, s.r, "milder crc osd3: critical > info")
 	s.set("crc", "osd3", "", "")
-	reported = report1(t, reported, s.r, "cleared crc osd3: info > clear")
+	reported = receive(t, reported, s.r, "cleared crc osd3: info > clear")
 	if len(reported.Findings) != 0 {
 		t.Errorf("still remembered: %v", reported.Findings)
 	}
@@ -121,14 +121,14 @@ func TestTheMostUrgentComesFirst(t *testing.T) {
 	s := newScene(start)
 	s.set("gone", "", report.Critical, report.MajorOutage)
 	s.set("softer", "", report.Critical, report.MajorOutage)
-	reported := report1(t, changes.Baseline{}, s.r, "raised gone: clear > critical", "raised softer: clear > critical")
+	reported := receive(t, changes.Baseline{}, s.r, "raised gone: clear > critical", "raised softer: clear > critical")
 	s.set("gone", "", "", "")
 	s.set("softer", "", report.Warning, report.Operational)
 	s.set("a-warning", "", report.Warning, report.Operational)
 	s.set("z-outage", "", report.Critical, report.MajorOutage)
 	s.set("brief", "", report.Critical, report.PartialOutage)
 	s.set("brief", "", "", "")
-	report1(t, reported, s.r, "raised z-outage: clear > critical", "raised a-warning: clear > warning", "milder softer: critical > warning",
+	receive(t, reported, s.r, "raised z-outage: clear > critical", "raised a-warning: clear > warning", "milder softer: critical > warning",
 		"passed brief: critical > clear", "cleared gone: critical > clear")
 }
 
@@ -136,34 +136,34 @@ func TestTheMostUrgentComesFirst(t *testing.T) {
 func TestSilenceIsNotRecovery(t *testing.T) {
 	s := newScene(start)
 	s.set("crc", "", report.Critical, report.MajorOutage)
-	reported := report1(t, changes.Baseline{}, s.r, "raised crc: clear > critical")
-	reported = report1(t, reported, s.silent("crc"))
-	loud := report1(t, reported, s.r, "raised crc: critical > critical")
-	report1(t, loud, s.r)
+	reported := receive(t, changes.Baseline{}, s.r, "raised crc: clear > critical")
+	reported = receive(t, reported, s.silent("crc"))
+	loud := receive(t, reported, s.r, "raised crc: critical > critical")
+	receive(t, loud, s.r)
 	s.set("crc", "", "", "")
-	report1(t, reported, s.r, "cleared crc: critical > clear")
+	receive(t, reported, s.r, "cleared crc: critical > clear")
 
 	s = newScene(start)
 	s.set("crc", "", report.Critical, report.MajorOutage)
-	reported = report1(t, changes.Baseline{}, s.r, "raised crc: clear > critical")
+	reported = receive(t, changes.Baseline{}, s.r, "raised crc: clear > critical")
 	s.r.Maintenance = &report.Maintenance{}
-	reported = report1(t, reported, s.silent("crc"))
+	reported = receive(t, reported, s.silent("crc"))
 	s.set("crc", "", report.Warning, report.Operational)
-	reported = report1(t, reported, s.silent("crc"))
+	reported = receive(t, reported, s.silent("crc"))
 	s.set("crc", "", "", "")
-	report1(t, reported, s.r, "cleared crc: critical > clear")
+	receive(t, reported, s.r, "cleared crc: critical > clear")
 }
 
 // A finding that falls below what the reader's filter lets through is milder, not gone.
 func TestBelowTheFilter(t *testing.T) {
 	s := newScene(start)
 	s.set("crc", "", report.Critical, report.MajorOutage)
-	reported := report1(t, changes.Baseline{}, s.r, "raised crc: clear > critical")
+	reported := receive(t, changes.Baseline{}, s.r, "raised crc: clear > critical")
 	s.set("crc", "", report.Info, report.Operational)
 	filter := report.Filter{Severity: report.Warning}
-	reported = report1(t, reported, filter.Apply(s.r), "milder crc: critical > info")
+	reported = receive(t, reported, filter.Apply(s.r), "milder crc: critical > info")
 	s.set("crc", "", "", "")
-	report1(t, reported, filter.Apply(s.r))
+	receive(t, reported, filter.Apply(s.r))
 }
 
 func TestARestartRepeatsNothing(t *testing.T) {
@@ -171,34 +171,34 @@ func TestARestartRepeatsNothing(t *testing.T) {
 	s.set("stays", "", report.Critical, report.MajorOutage)
 	s.set("goes", "", report.Warning, report.Operational)
 	s.set("silenced", "", report.Warning, report.Operational)
-	reported := report1(t, changes.Baseline{}, s.r, "raised stays: clear > critical", "raised goes: clear > warning", "raised silenced: clear > warning")
+	reported := receive(t, changes.Baseline{}, s.r, "raised stays: clear > critical", "raised goes: clear > warning", "raised silenced: clear > warning")
 
 	s = newScene(start.Add(time.Hour))
-	reported = report1(t, reported, s.r) // too early to say that anything is gone
+	reported = receive(t, reported, s.r) // too early to say that anything is gone
 	s.set("stays", "", report.Critical, report.MajorOutage)
 	s.set("silenced", "", report.Warning, report.Operational)
-	reported = report1(t, reported, s.silent("silenced"))
+	reported = receive(t, reported, s.silent("silenced"))
 	s.r.At = s.r.Started.Add(settle)
 	s.r.Components[0].State = report.Blind
-	reported = report1(t, reported, s.silent("silenced")) // nobody can see whether it is gone
+	reported = receive(t, reported, s.silent("silenced")) // nobody can see whether it is gone
 	s.r.Components, s.r.Maintenance = []report.Component{{Name: "storage", State: report.Seen}}, &report.Maintenance{}
-	reported = report1(t, reported, s.silent("silenced")) // everything is silenced
+	reported = receive(t, reported, s.silent("silenced")) // everything is silenced
 	s.r.Maintenance = nil
-	reported = report1(t, reported, s.silent("silenced"), "cleared goes: warning > clear")
-	report1(t, reported, s.r, "raised silenced: warning > warning")
+	reported = receive(t, reported, s.silent("silenced"), "cleared goes: warning > clear")
+	receive(t, reported, s.r, "raised silenced: warning > warning")
 }
 
 // More transitions than the ring holds went by: what is missing is gone.
 func TestARingThatRanOver(t *testing.T) {
 	s := newScene(start)
 	s.set("crc", "", report.Critical, report.MajorOutage)
-	reported := report1(t, changes.Baseline{}, s.r, "raised crc: clear > critical")
+	reported := receive(t, changes.Baseline{}, s.r, "raised crc: clear > critical")
 	s.set("crc", "", "", "")
 	for range 101 {
 		s.set("flap", "", report.Warning, report.Operational)
 		s.set("flap", "", "", "")
 	}
-	report1(t, reported, s.r, "passed flap: warning > clear", "cleared crc: critical > clear")
+	receive(t, reported, s.r, "passed flap: warning > clear", "cleared crc: critical > clear")
 }
 
 // What a filter has taken from the ring is not lost: nothing counts as gone for that.
@@ -206,47 +206,47 @@ func TestAFilteredRing(t *testing.T) {
 	s := newScene(start)
 	filter := report.Filter{NotRules: []string{"other"}}
 	s.set("crc", "", report.Critical, report.MajorOutage)
-	reported := report1(t, changes.Baseline{}, filter.Apply(s.r), "raised crc: clear > critical")
+	reported := receive(t, changes.Baseline{}, filter.Apply(s.r), "raised crc: clear > critical")
 	for range 110 {
 		s.set("other", "", report.Warning, report.Operational)
 		s.set("other", "", "", "")
-		reported = report1(t, reported, filter.Apply(s.r))
+		reported = receive(t, reported, filter.Apply(s.r))
 	}
 	s.set("other", "", report.Warning, report.Operational)
 	s.set("third", "", report.Info, report.Operational)
-	reported = report1(t, reported, filter.Apply(s.silent("crc")), "raised third: clear > info")
+	reported = receive(t, reported, filter.Apply(s.silent("crc")), "raised third: clear > info")
 	s.set("crc", "", "", "")
-	report1(t, reported, filter.Apply(s.r), "cleared crc: critical > clear")
+	receive(t, reported, filter.Apply(s.r), "cleared crc: critical > clear")
 }
 
 // What was silenced before the ring ran over is silenced still.
 func TestARingThatRanOverASilence(t *testing.T) {
 	s := newScene(start)
 	s.set("crc", "", report.Critical, report.MajorOutage)
-	reported := report1(t, changes.Baseline{}, s.r, "raised crc: clear > critical")
-	reported = report1(t, reported, s.silent("crc"))
+	reported := receive(t, changes.Baseline{}, s.r, "raised crc: clear > critical")
+	reported = receive(t, reported, s.silent("crc"))
 	for range 101 {
 		s.set("flap", "", report.Warning, report.Operational)
 		s.set("flap", "", "", "")
 	}
-	report1(t, reported, s.silent("crc"), "passed flap: warning > clear")
+	receive(t, reported, s.silent("crc"), "passed flap: warning > clear")
 }
 
 // A maintenance that begins just as a finding gets milder silences that, too.
 func TestAMaintenanceSilencesAtOnce(t *testing.T) {
 	s := newScene(start)
 	s.set("crc", "", report.Critical, report.MajorOutage)
-	reported := report1(t, changes.Baseline{}, s.r, "raised crc: clear > critical")
+	reported := receive(t, changes.Baseline{}, s.r, "raised crc: clear > critical")
 	s.set("crc", "", report.Warning, report.Operational)
 	s.r.Maintenance = &report.Maintenance{}
-	report1(t, reported, s.silent("crc"))
+	receive(t, reported, s.silent("crc"))
 }
 
 func TestAFirstReportHasNoHistory(t *testing.T) {
 	s := newScene(start)
 	s.set("brief", "", report.Critical, report.MajorOutage)
 	s.set("brief", "", "", "")
-	report1(t, changes.Baseline{}, s.r)
+	receive(t, changes.Baseline{}, s.r)
 }
 
 func TestAnEventIsBounded(t *testing.T) {
@@ -293,20 +293,20 @@ func (s *scene) explain(rule, subject string, by ...report.Ref) {
 // is cleared when it clears.
 func TestWhatIsExplainedIsNotReported(t *testing.T) {
 	s := newScene(start)
-	reported := report1(t, changes.Baseline{}, s.r)
+	reported := receive(t, changes.Baseline{}, s.r)
 	s.set("stalled", "", report.Warning, report.PartialOutage)
-	reported = report1(t, reported, s.r, "raised stalled: clear > warning")
+	reported = receive(t, reported, s.r, "raised stalled: clear > warning")
 	s.set("storm", "", report.Critical, report.MajorOutage)
 	s.set("crc", "", report.Warning, report.Operational)
 	s.set("stalled", "", report.Critical, report.MajorOutage)
 	s.explain("stalled", "", report.Ref{Rule: "storm"})
 	s.explain("crc", "", report.Ref{Rule: "storm"})
-	reported = report1(t, reported, s.r, "raised storm: clear > critical")
+	reported = receive(t, reported, s.r, "raised storm: clear > critical")
 	s.set("stalled", "", "", "")
-	reported = report1(t, reported, s.r, "cleared stalled: warning > clear")
+	reported = receive(t, reported, s.r, "cleared stalled: warning > clear")
 	s.set("storm", "", "", "")
 	s.explain("crc", "") // it is still there, and nothing explains it now
-	reported = report1(t, reported, s.r, "raised crc: clear > warning", "cleared storm: critical > clear")
+	reported = receive(t, reported, s.r, "raised crc: clear > warning", "cleared storm: critical > clear")
 	s.set("crc", "", "", "")
-	report1(t, reported, s.r, "cleared crc: warning > clear")
+	receive(t, reported, s.r, "cleared crc: warning > clear")
 }

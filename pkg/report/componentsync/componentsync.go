@@ -31,7 +31,7 @@ type Page interface {
 // page's components shows, and from then on writes only what has changed. What a
 // person sets on the page therefore stays until nodewatch sees a change. What an
 // earlier run made a component show is not bettered while this one is early
-// (report.Report.Early). It is not safe for concurrent use.
+// (report.Report.WarmingUp). It is not safe for concurrent use.
 type Syncer struct {
 	page       Page
 	components map[string]string

@@ -27,7 +27,7 @@ type Runner interface {
 }
 
 // A Reporter runs one program, never twice at a time. It implements
-// report.Reporter and report.Keeper.
+// report.Reporter and report.Persister.
 //
 // Report returns once the program has ended, or has been killed at the deadline.
 // If the program cannot be killed, as it sleeps in the kernel, no other is started
@@ -40,7 +40,7 @@ type Reporter struct {
 }
 
 // New returns a Reporter. What has been told is kept in the file; if that cannot
-// be read, the first Keep says so and everything raised is told again.
+// be read, the first Persist says so and everything raised is told again.
 func New(c Config, kept statefile.File, runner Runner) (*Reporter, error) {
 	if err := c.Check(); err != nil {
 		return nil, err
@@ -48,7 +48,7 @@ func New(c Config, kept statefile.File, runner Runner) (*Reporter, error) {
 	return &Reporter{c: c, runner: runner, memory: changes.Remember(kept)}, nil
 }
 
-// Persist implements report.Keeper.
+// Persist implements report.Persister.
 func (x *Reporter) Persist(report.Report) error { return x.memory.Persist() }
 
 // Report implements report.Reporter: it runs the program with what has changed

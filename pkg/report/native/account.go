@@ -9,7 +9,7 @@ import (
 	"github.com/nodewatch/nodewatch/pkg/report"
 )
 
-// Persist implements report.Keeper: it takes up the report's transitions and puts
+// Persist implements report.Persister: it takes up the report's transitions and puts
 // those that wait on disk, if they have changed. A Reporter that keeps them
 // nowhere only takes them up.
 func (x *Reporter) Persist(r report.Report) error {

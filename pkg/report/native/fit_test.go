@@ -72,7 +72,7 @@ func TestWhatIsCutIsCounted(t *testing.T) {
 func TestABackendThatTakesLess(t *testing.T) {
 	for _, says := range []bool{true, false} {
 		var sizes []int
-		url, rc, rec := backend(t, receiver.Config{Most: 10 << 10}, func(w http.ResponseWriter, q *http.Request) bool {
+		url, rc, rec := backend(t, receiver.Config{MaxBody: 10 << 10}, func(w http.ResponseWriter, q *http.Request) bool {
 			if q.ContentLength <= 0 {
 				t.Error("no length")
 			}

@@ -22,7 +22,7 @@ const (
 	mostSeqJump = 1 << 39   // that a backend can make the seq take, about 17 years of it
 )
 
-// A Reporter tells one backend. It implements report.Reporter, report.Keeper,
+// A Reporter tells one backend. It implements report.Reporter, report.Persister,
 // report.Queuer and report.Paced.
 type Reporter struct {
 	config Config
@@ -41,7 +41,7 @@ type Reporter struct {
 }
 
 // New returns a Reporter that remembers what it kept in an earlier run. What was
-// kept and cannot be read is no reason not to report: the first Keep says so.
+// kept and cannot be read is no reason not to report: the first Persist says so.
 func New(c Config, client *httpclient.Client, kept statefile.File) (*Reporter, error) {
 	if err := c.Check(); err != nil {
 		return nil, err

@@ -251,7 +251,7 @@ func TestABrokenStateIsSaid(t *testing.T) {
 			x := reporter(t, url, file(t, dir))
 			wantQueue(t, x, c.want)
 			if err := x.Persist(calm(0)); (err != nil) != c.err {
-				t.Errorf("the first Keep says %v", err)
+				t.Errorf("the first Persist says %v", err)
 			}
 			if err := x.Persist(calm(0)); err != nil {
 				t.Errorf("the second Keep says %v", err)

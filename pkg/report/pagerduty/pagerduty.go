@@ -42,7 +42,7 @@ func New(c Config, client *httpclient.Client, kept statefile.File) (*Reporter, e
 	return &Reporter{c: c, client: client, open: load(kept), refused: map[string]report.Severity{}}, nil
 }
 
-// Persist implements report.Keeper: it writes down which alerts are open.
+// Persist implements report.Persister: it writes down which alerts are open.
 func (p *Reporter) Persist(report.Report) error {
 	if err := p.open.save(); err != nil {
 		return fmt.Errorf("pagerduty: %w", err)

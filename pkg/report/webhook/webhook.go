@@ -17,7 +17,7 @@ import (
 	"github.com/nodewatch/nodewatch/pkg/statefile"
 )
 
-// A Reporter tells one backend. It implements report.Reporter and report.Keeper.
+// A Reporter tells one backend. It implements report.Reporter and report.Persister.
 type Reporter struct {
 	c        Config
 	preset   preset
@@ -27,7 +27,7 @@ type Reporter struct {
 }
 
 // New returns a Reporter. What has been told is kept in the file; if that cannot
-// be read, the first Keep says so and everything raised is told again.
+// be read, the first Persist says so and everything raised is told again.
 func New(c Config, client *httpclient.Client, kept statefile.File) (*Reporter, error) {
 	if err := c.Check(); err != nil {
 		return nil, err
@@ -43,7 +43,7 @@ func New(c Config, client *httpclient.Client, kept statefile.File) (*Reporter, e
 	return w, nil
 }
 
-// Persist implements report.Keeper.
+// Persist implements report.Persister.
 func (w *Reporter) Persist(report.Report) error { return w.memory.Persist() }
 
 // Report implements report.Reporter: it tells what has changed since it last

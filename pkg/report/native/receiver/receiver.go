@@ -17,10 +17,10 @@ import (
 
 // Config says how a Receiver behaves.
 type Config struct {
-	Tokens map[string]string // node ids by bearer token: each speaks for its node only; empty: a client certificate must
-	Now    func() time.Time  // its clock
-	Most   int               // largest body that is taken, in bytes, before compression; 0: native.MaxBody
-	Next   time.Duration     // the interval that it asks for; 0: it does not
+	Tokens  map[string]string // node ids by bearer token: each speaks for its node only; empty: a client certificate must
+	Now     func() time.Time  // its clock
+	MaxBody int               // largest body that is taken, in bytes, before compression; 0: native.MaxBody
+	Next    time.Duration     // the interval that it asks for; 0: it does not
 }
 
 // A Node is what a Receiver got from one node.
@@ -78,8 +78,8 @@ func New(c Config) (*Receiver, error) {
 	if err != nil {
 		return nil, err
 	}
-	if c.Most == 0 {
-		c.Most = native.MaxBody
+	if c.MaxBody == 0 {
+		c.MaxBody = native.MaxBody
 	}
 	r := &Receiver{config: c, schema: s, mux: http.NewServeMux(), nodes: map[string]*known{}, refusals: map[int]int{}}
 	r.mux.HandleFunc("POST /v1/report", r.take)
@@ -128,7 +128,7 @@ func (r *Receiver) take(w http.ResponseWriter, q *http.Request) {
 		r.refuse(w, http.StatusUnauthorized, native.Refusal{Error: "the secret is not known"})
 		return
 	}
-	got, no := r.schema.Read(q, node, r.config.Most)
+	got, no := r.schema.Read(q, node, r.config.MaxBody)
 	if no != nil {
 		r.refuse(w, no.Code, no.Refusal)
 		return
