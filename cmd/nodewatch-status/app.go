@@ -57,7 +57,7 @@ func (p program) application(ctx context.Context, code *int) *kingpin.Applicatio
 	app.Version(buildinfo.Read().Text("nodewatch-status")).UsageWriter(p.out).ErrorWriter(p.err)
 	app.HelpFlag.Short('h')
 	for _, add := range []func(*kingpin.Application) (*kingpin.CmdClause, func(context.Context) int){
-		p.runCommand, p.checkConfigCommand, p.tokenCreate, p.tokenList, p.tokenRevoke, p.backupCommand, p.restoreCommand, p.migrateCommand, p.versionCommand,
+		p.runCommand, p.checkConfigCommand, p.tokenCreate, p.tokenList, p.tokenRevoke, p.backupCommand, p.restoreCommand, p.migrateCommand, p.demoCommand, p.versionCommand,
 	} {
 		cmd, do := add(app)
 		cmd.Action(func(*kingpin.ParseContext) error {

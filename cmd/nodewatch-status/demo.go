@@ -1,0 +1,221 @@
+package main
+
+import (
+	"bufio"
+	"context"
+	"errors"
+	"fmt"
+	"io"
+	"log/slog"
+	"net"
+	"os"
+	"path/filepath"
+	"strconv"
+	"strings"
+	"sync"
+	"time"
+
+	"github.com/alecthomas/kingpin/v2"
+
+	example "github.com/nodewatch/nodewatch/deploy/status"
+	"github.com/nodewatch/nodewatch/internal/status/config"
+	"github.com/nodewatch/nodewatch/internal/status/incident"
+	"github.com/nodewatch/nodewatch/internal/status/store"
+)
+
+// A demo is a hub with a fleet that is made up.
+type demo struct {
+	program
+	host  *string
+	port  *uint16
+	speed *float64
+	quit  *bool
+
+	dir    string // of everything that it keeps
+	config config.Config
+	store  *store.Store // a second view of the hub's database
+	began  time.Time
+}
+
+func (p program) demoCommand(app *kingpin.Application) (*kingpin.CmdClause, func(context.Context) int) {
+	cmd := app.Command("demo", "Show a fleet of 60 components with 90 days behind it, and play an incident of one node. Everything is in a temporary directory and gone afterwards.")
+	d := &demo{program: p}
+	d.host = cmd.Flag("host", "Address to serve on.").Default("127.0.0.1").String()
+	d.port = cmd.Flag("port", "Port of the public page; the operators' pages and the intake have the next two. 0: any that are free.").Default("10091").Uint16()
+	d.speed = cmd.Flag("speed", "How many times faster than it happened the incident is played, which took 26 minutes; 1 to 100.").Default("30").Float64()
+	d.quit = cmd.Flag("exit", "Exit once the incident is resolved, instead of at Ctrl-C.").Bool()
+	return cmd, d.run
+}
+
+func (d *demo) run(ctx context.Context) int {
+	if *d.speed < 1 || *d.speed > 100 {
+		return d.fail(exitUsage, errors.New("demo: --speed must be 1 to 100"))
+	}
+	dir, err := os.MkdirTemp("", "nodewatch-status-demo-")
+	if err != nil {
+		return d.fail(exitFailure, err)
+	}
+	defer func() { _ = os.RemoveAll(dir) }() // what is left is in the directory for temporary files
+	d.dir = dir
+	if err := d.plays(ctx); err != nil && ctx.Err() == nil {
+		return d.fail(exitFailure, err)
+	}
+	return exitOK
+}
+
+// configure is the example's configuration with the demo's addresses and database. What
+// takes minutes of calm is drawn together with the incident.
+func (d *demo) configure() error {
+	c, err := config.Parse("example.yml", example.Configuration)
+	if err != nil {
+		return err
+	}
+	address := func(n uint16) []string {
+		port := *d.port
+		if port != 0 {
+			port += n
+		}
+		return []string{net.JoinHostPort(*d.host, strconv.Itoa(int(port)))}
+	}
+	c.Public.Listen, c.Operators.Listen, c.Intake.Listen = address(0), address(1), address(2)
+	c.Intake.Rate = 50 // time goes faster here
+	c.Database = config.Database{Address: config.Address{Path: filepath.Join(d.dir, "status.db"), NoSync: true}}
+	d.config = c
+	return nil
+}
+
+// plays runs the hub, the fleet and the incident.
+func (d *demo) plays(ctx context.Context) (err error) {
+	if err := d.configure(); err != nil {
+		return err
+	}
+	ctx, stop := context.WithCancel(ctx)
+	var running sync.WaitGroup
+	defer running.Wait()
+	defer stop()
+
+	said, hubOut := io.Pipe()
+	ended := make(chan error, 1)
+	running.Go(func() {
+		log := slog.New(slog.NewTextHandler(d.err, &slog.HandlerOptions{Level: slog.LevelError}))
+		err := run(ctx, filepath.Join(d.dir, "example.yml"), d.config, log, hubOut)
+		_ = hubOut.Close() // never fails
+		ended <- err
+	})
+	intake := ""
+	for lines := bufio.NewScanner(said); intake == "" && lines.Scan(); {
+		fmt.Fprintln(d.out, lines.Text())
+		if address, is := strings.CutPrefix(lines.Text(), "reports: "); is {
+			intake = address
+		}
+	}
+	go func() { _, _ = io.Copy(io.Discard, said) }() // until the hub ends
+	if intake == "" {
+		return <-ended
+	}
+	if d.store, err = store.Open(ctx, d.config.Database.Address); err != nil {
+		return err
+	}
+	defer func() { _ = d.store.Close() }() // nothing of it stays
+	d.began = time.Now()
+	nodes, err := d.fleet(ctx, intake)
+	if err != nil {
+		return err
+	}
+	if err := d.history(ctx); err != nil {
+		return err
+	}
+	fmt.Fprintf(d.out, "%d nodes report, with 90 days behind them. Next, Node 2 of RL1, the only one with krbd on a layer2 bond: its storage NIC saturates.\n", len(nodes))
+	for _, n := range nodes {
+		running.Go(func() { n.report(ctx) })
+	}
+	played := make(chan error, 1)
+	running.Go(func() { played <- d.narrate(ctx) })
+	for {
+		select {
+		case <-ctx.Done():
+			return nil
+		case err := <-ended:
+			return err
+		case err := <-played:
+			if err != nil || *d.quit {
+				return err
+			}
+			fmt.Fprintln(d.out, "The pages stay until you press Ctrl-C.")
+		}
+	}
+}
+
+// narrate prints each update of the incidents that the demo causes, until the incident
+// is resolved, and makes the draft of its post-mortem.
+func (d *demo) narrate(ctx context.Context) error {
+	told := map[int64]int{}
+	tick := time.NewTicker(500 * time.Millisecond)
+	defer tick.Stop()
+	for {
+		select {
+		case <-ctx.Done():
+			return nil
+		case <-tick.C:
+		}
+		list, err := d.incidents(ctx)
+		if err != nil {
+			return err
+		}
+		open, resolved := 0, []incident.Incident{}
+		for _, i := range list {
+			for _, u := range i.Updates[min(told[i.ID], len(i.Updates)):] {
+				fmt.Fprintf(d.out, "%s  %s  %s: %s\n", u.At.Format(time.TimeOnly), u.Status, i.Title, strings.Join(strings.Fields(u.Body), " "))
+			}
+			told[i.ID] = len(i.Updates)
+			if i.Open() {
+				open++
+			} else {
+				resolved = append(resolved, i)
+			}
+		}
+		if open == 0 && len(resolved) > 0 {
+			return d.draft(ctx, resolved[len(resolved)-1])
+		}
+	}
+}
+
+// incidents are those that began since the demo did.
+func (d *demo) incidents(ctx context.Context) (list []incident.Incident, err error) {
+	err = d.store.View(ctx, func(tx *store.Tx) error {
+		all, err := tx.Incidents(ctx, d.began)
+		for _, i := range all {
+			if i.Created.After(d.began) {
+				list = append(list, i)
+			}
+		}
+		return err
+	})
+	return list, err
+}
+
+// draft keeps the draft of an incident's post-mortem, from its record, and prints it.
+func (d *demo) draft(ctx context.Context, i incident.Incident) error {
+	now := time.Now()
+	var records []incident.Record
+	err := d.store.Update(ctx, func(tx *store.Tx) error {
+		for _, g := range d.config.Groups {
+			for _, c := range g.Components {
+				if !i.Names(c.ID) {
+					continue
+				}
+				line, err := recordOf(ctx, tx, c, now)
+				if err != nil {
+					return err
+				}
+				records = append(records, incident.Record{Component: c.ID, Name: c.Name, Line: line})
+			}
+		}
+		i.Postmortem = incident.Postmortem{Body: incident.Draft(i, records, d.config.Page.Zone, now), Created: now, Updated: now}
+		return tx.SaveIncident(ctx, &i)
+	})
+	if err == nil {
+		fmt.Fprintf(d.out, "\nThe draft of the post-mortem, for operators:\n\n%s\n", i.Postmortem.Body)
+	}
+	return err
+}
