@@ -63,7 +63,8 @@ var mayImport = map[string][]string{
 	"internal/status/uptime":     {"pkg/report"},
 	"internal/status/presence":   {"internal/status/uptime", "pkg/report", "pkg/report/native"},
 	"internal/status/fleet":      {"internal/status/presence", "pkg/report", "pkg/report/native"},
-	"internal/status/config":     {"internal/strictyaml"},
+	"internal/status/config":     {"internal/strictyaml", "pkg/report"},
+	"internal/status/checks":     {"internal/status/config", "internal/status/store", "internal/status/uptime", "pkg/report"},
 	"internal/status/incident":   {"internal/human", "internal/status/uptime", "pkg/report"},
 	"internal/status/store":      {"internal/status/config", "internal/status/incident", "internal/status/uptime", "pkg/report", "pkg/report/native"},
 	"internal/status/intake":     {"internal/status/presence", "internal/status/store", "internal/status/uptime", "pkg/report", "pkg/report/native", "pkg/report/native/receiver"},
@@ -101,7 +102,7 @@ type ban struct {
 
 var bans = []ban{
 	{"os/exec", []string{"internal/launcher", "cmd/", "test/"}, "an exec that hangs freezes the whole program: internal/launcher starts programs, in a process of its own"},
-	{"log/slog", []string{"internal/watch", "cmd/"}, "what a package has to say is a value; logging may block"},
+	{"log/slog", []string{"internal/watch", "internal/status/checks", "cmd/"}, "what a package has to say is a value; logging may block"},
 	{"log", nil, "slog, through the queue that never blocks"},
 	{"net/http", []string{"cmd/nodewatch", "cmd/nodewatch-status", "test/", "pkg/report/", "internal/status/intake", "internal/status/admin"}, "the views are pure; serving them is the command's, taking reports the intake's, and asking backends the reporters'"},
 	{"database/sql", []string{"internal/status/store", "test/"}, "the database ends in the store: what is pure is given values"},
@@ -109,9 +110,9 @@ var bans = []ban{
 	{"github.com/ceph/go-ceph/rbd", []string{"cmd/nodewatch-ceph"}, "cgo and librados live in a child that can be left behind"},
 	{"github.com/vishvananda/netlink", []string{"pkg/bond"}, "the wire ends in pkg/bond"},
 	{"github.com/digitalocean/go-libvirt", []string{"pkg/rbd"}, "libvirt ends in pkg/rbd"},
-	{"github.com/prometheus/client_golang/prometheus", []string{"internal/metrics", "cmd/nodewatch", "cmd/nodewatch-status"}, "metrics are a view"},
+	{"github.com/prometheus/client_golang/prometheus", []string{"internal/metrics", "internal/status/checks", "cmd/nodewatch", "cmd/nodewatch-status"}, "metrics are a view; a probe of the blackbox exporter answers in them"},
 	{"os", []string{"pkg/", "internal/override", "internal/watch", "internal/launcher", "internal/status/store", "cmd/", "test/"}, "nothing between the sources and the command touches the machine"},
-	{"net", []string{"pkg/bond", "pkg/rbd", "pkg/report/httpclient", "internal/launcher", "cmd/", "test/"}, "nothing resolves or dials but the readers that must"},
+	{"net", []string{"pkg/bond", "pkg/rbd", "pkg/report/httpclient", "internal/launcher", "internal/status/checks", "cmd/", "test/"}, "nothing resolves or dials but the readers that must"},
 	{"unsafe", []string{"pkg/kmsg", "pkg/bond", "internal/launcher"}, "values, not memory; only the kernel log's hot path looks at bytes as text without a copy, capset(2) on every thread and SIOCETHTOOL take pointers"},
 }
 

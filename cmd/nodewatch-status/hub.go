@@ -2,6 +2,7 @@ package main
 
 import (
 	"context"
+	"crypto/rand"
 	"crypto/sha256"
 	"encoding/hex"
 	"log/slog"
@@ -11,6 +12,7 @@ import (
 	"time"
 
 	"github.com/nodewatch/nodewatch/internal/status/admin"
+	"github.com/nodewatch/nodewatch/internal/status/checks"
 	"github.com/nodewatch/nodewatch/internal/status/config"
 	"github.com/nodewatch/nodewatch/internal/status/fleet"
 	"github.com/nodewatch/nodewatch/internal/status/intake"
@@ -30,6 +32,8 @@ type hub struct {
 	log    *slog.Logger
 	page   *page.Renderer
 	admin  *admin.Renderer
+	id     string // of this run, as the holder of leases
+	checks *checks.Runner
 
 	shown    atomic.Pointer[document] // the public page; never nil once the hub serves
 	phases   atomic.Pointer[phases]   // how many nodes are in each; nil until they are counted
@@ -53,8 +57,10 @@ func newHub(c config.Config, s *store.Store, log *slog.Logger) (*hub, error) {
 	if err != nil {
 		return nil, err
 	}
-	h := &hub{store: s, log: log, page: p, admin: a}
+	id := rand.Text()
+	h := &hub{store: s, log: log, page: p, admin: a, id: id, checks: checks.New(s, id)}
 	h.config.Store(&c)
+	h.checks.Set(c)
 	return h, nil
 }
 
@@ -98,6 +104,14 @@ func (h *hub) lines(ctx context.Context, now time.Time) (map[string]uptime.Timel
 					}
 				}
 				lines[c.ID] = uptime.Rollup(uptime.Policy{}, all...)
+				if c.Node != "" && c.Check != nil {
+					k := store.Key{Kind: store.Checked, Name: c.ID}
+					seen, err := tx.Timelines(ctx, []store.Key{k}, now.Add(-keep))
+					if err != nil {
+						return err
+					}
+					lines[c.ID] = presence.Witness(lines[c.ID], seen[k])
+				}
 			}
 		}
 		return nil
@@ -108,7 +122,11 @@ func (h *hub) lines(ctx context.Context, now time.Time) (map[string]uptime.Timel
 // signals are what a public component follows.
 func (h *hub) signals(ctx context.Context, tx *store.Tx, c config.Component) (keys []store.Key, err error) {
 	if c.Node == "" {
-		return []store.Key{{Kind: store.Pushed, Name: c.ID}, {Kind: store.Alerted, Name: c.ID}}, nil
+		keys := []store.Key{{Kind: store.Pushed, Name: c.ID}, {Kind: store.Alerted, Name: c.ID}}
+		if c.Check != nil {
+			keys = append(keys, store.Key{Kind: store.Checked, Name: c.ID})
+		}
+		return keys, nil
 	}
 	parts := c.Parts
 	if len(parts) == 0 {

@@ -2,9 +2,10 @@ package main
 
 import (
 	"context"
-	"crypto/rand"
 	"time"
 
+	"github.com/nodewatch/nodewatch/internal/status/checks"
+	"github.com/nodewatch/nodewatch/internal/status/presence"
 	"github.com/nodewatch/nodewatch/internal/status/store"
 	"github.com/nodewatch/nodewatch/internal/status/uptime"
 	"github.com/nodewatch/nodewatch/pkg/report"
@@ -13,6 +14,7 @@ import (
 // The periodic work of a hub.
 const (
 	beatEvery       = 5 * time.Second
+	recordEvery     = 2 * time.Second
 	lapse           = 20 * time.Second // without a beat of any hub: a gap
 	leaseFor        = 30 * time.Second
 	checkpointEvery = time.Minute
@@ -31,7 +33,7 @@ type job struct {
 
 // jobs is the periodic work of this hub.
 func (h *hub) jobs() []job {
-	id, started := rand.Text(), time.Now()
+	id, started := h.id, time.Now()
 	return []job{
 		{"make the public page", refreshEvery, func(ctx context.Context, _ time.Time) error { return h.refresh(ctx) }},
 		{"note that this hub is running", beatEvery, func(ctx context.Context, now time.Time) error {
@@ -46,6 +48,7 @@ func (h *hub) jobs() []job {
 			})
 		}},
 		{"find silent nodes", beatEvery, func(ctx context.Context, _ time.Time) error { return h.findSilent(ctx, id) }},
+		{"record what the checks say", recordEvery, func(ctx context.Context, _ time.Time) error { return h.checks.Record(ctx, leaseFor) }},
 		{"count the nodes", beatEvery, h.countNodes},
 		{"shorten the write-ahead log", checkpointEvery, func(ctx context.Context, _ time.Time) error { return h.store.Checkpoint(ctx) }},
 		{"delete what is too old", pruneEvery, func(ctx context.Context, now time.Time) error {
@@ -77,11 +80,15 @@ func expire(ctx context.Context, tx *store.Tx, now time.Time) error {
 	if err != nil {
 		return err
 	}
-	for id, at := range list {
-		if err := tx.Rewrite(ctx, id, at, uptime.Timeline{{At: at, State: report.Unknown, Reason: "no_report"}}); err != nil {
+	for _, x := range list {
+		reason := presence.NoReport
+		if x.Kind == store.Checked {
+			reason = checks.CannotCheck
+		}
+		if err := tx.Rewrite(ctx, x.ID, x.At, uptime.Timeline{{At: x.At, State: report.Unknown, Reason: reason}}); err != nil {
 			return err
 		}
-		if err := tx.Renewed(ctx, id, time.Time{}); err != nil {
+		if err := tx.Renewed(ctx, x.ID, time.Time{}); err != nil {
 			return err
 		}
 	}

@@ -63,6 +63,25 @@ func (c collector) Collect(ch chan<- prometheus.Metric) {
 		gauge("database_bytes", "Size of SQLite's file.", float64(size.File))
 		gauge("database_wal_bytes", "Size of SQLite's write-ahead log.", float64(size.WAL))
 	}
+	ran := c.hub.checks.Count(time.Now())
+	for result, count := range map[string]uint64{"good": ran.Good, "bad": ran.Bad, "unknown": ran.Blind} {
+		send(prometheus.CounterValue, "check_runs_total", "Checks that this hub has run, by result; unknown: the check could not run.", float64(count), "result", result)
+	}
+	active := 0.0
+	if ran.Active {
+		active = 1
+	}
+	gauge("checks_active", "Whether this hub runs the checks: with several hubs one does.", active)
+	gauge("check_overdue_seconds", "How long the check has waited that has waited longest for its turn.", ran.Overdue.Seconds())
+	for _, k := range c.hub.checks.Latest() {
+		if !k.At.IsZero() {
+			send(prometheus.GaugeValue, "check_state", "State of each check: 0 operational to 5 major outage, as in the report protocol; 2 is unknown.", float64(k.State.State.Rank()), "component", k.Component)
+			send(prometheus.GaugeValue, "check_duration_seconds", "How long the latest run of each check took.", k.Took.Seconds(), "component", k.Component)
+		}
+		if !k.Expires.IsZero() {
+			send(prometheus.GaugeValue, "check_certificate_expiry_timestamp_seconds", "When the first certificate expires that the check was shown.", float64(k.Expires.Unix()), "component", k.Component)
+		}
+	}
 	gauge("page_timestamp_seconds", "When the public page was made last.", float64(c.hub.shown.Load().at.Unix()))
 	ok := 1.0
 	if c.hub.broken.Load() {

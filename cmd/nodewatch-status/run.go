@@ -71,6 +71,7 @@ func run(ctx context.Context, file string, c config.Config, log *slog.Logger, ou
 	defer running.Wait()
 	defer stop()
 	running.Go(func() { in.Run(ctx) })
+	running.Go(func() { h.checks.Run(ctx) })
 	for _, j := range h.jobs() {
 		running.Go(func() { h.repeat(ctx, j) })
 	}
@@ -136,8 +137,9 @@ func (h *hub) reload(file string) {
 		return
 	}
 	was := h.config.Swap(&c)
+	h.checks.Set(c)
 	if !reflect.DeepEqual([]any{was.Public, was.Operators, was.Intake, was.Database}, []any{c.Public, c.Operators, c.Intake, c.Database}) {
-		h.log.Warn("Groups and the page are reloaded; changes of public, operators, intake and database require a restart")
+		h.log.Warn("Groups, checks and the page are reloaded; changes of public, operators, intake and database require a restart")
 		return
 	}
 	h.log.Info("Configuration reloaded")

@@ -128,7 +128,10 @@ func (d *Document) syntax(err error) {
 	d.add(1, "", text) // the parser names no line where it means the first
 }
 
-var duration = reflect.TypeFor[time.Duration]()
+var (
+	duration = reflect.TypeFor[time.Duration]()
+	part     = reflect.TypeFor[Part]()
+)
 
 // value decodes n into v. The tag is the struct tag of the field v is.
 func (d *Document) value(n *yaml.Node, v reflect.Value, field string, tag reflect.StructTag) {
@@ -137,6 +140,8 @@ func (d *Document) value(n *yaml.Node, v reflect.Value, field string, tag reflec
 	case n.Kind == yaml.AliasNode:
 		d.add(n.Line, field, "aliases are not allowed")
 	case n.Kind == yaml.ScalarNode && n.Tag == "!!null": // nothing is set
+	case v.Type() == part:
+		d.part(n, v, field)
 	case v.Kind() == reflect.Pointer:
 		v.Set(reflect.New(v.Type().Elem()))
 		d.value(n, v.Elem(), field, tag)

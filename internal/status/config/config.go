@@ -22,6 +22,7 @@ type Config struct {
 	Database  Database `yaml:"database"`
 	Page      Page     `yaml:"page"`
 	Groups    []Group  `yaml:"groups"`
+	Checks    Checks   `yaml:"checks"`
 }
 
 // A Listener is where something is served.
@@ -91,6 +92,7 @@ type Component struct {
 	Node        string   `yaml:"node"`        // node.id of the reports that it follows
 	Parts       []string `yaml:"parts"`       // which components of the node; empty: all that customers feel
 	StartDate   string   `yaml:"start_date"`  // from when on it is counted, YYYY-MM-DD in the page's time zone
+	Check       *Check   `yaml:"check"`       // the hub's own check; of a component with a node: a witness while the node is silent
 
 	Start time.Time // of StartDate; zero: from its first record on
 }
@@ -102,6 +104,7 @@ func Default() Config {
 		Intake:   Intake{Listen: []string{"127.0.0.1:10093"}, Rate: 2},
 		Database: Database{Text: "sqlite:/var/lib/nodewatch-status/status.db"},
 		Page:     Page{Title: "Status", TimeZone: "UTC", Weights: Weights{Major: 100, Partial: 30}},
+		Checks:   Checks{Concurrent: 20},
 	}
 }
 
@@ -151,6 +154,7 @@ func (c *Config) check(d *strictyaml.Document) {
 	}
 	c.Page.check(d)
 	c.groups(d)
+	c.Checks.check(d)
 }
 
 func listeners(d *strictyaml.Document, field string, list []string) {
@@ -209,6 +213,9 @@ func (c *Config) groups(d *strictyaml.Document) {
 			x, field := &g.Components[k], fmt.Sprintf("%s.components[%d]", field, k)
 			id(field+".id", x.ID)
 			x.check(d, field, c.Page.Zone)
+			if x.Check != nil {
+				x.Check.check(d, field+".check", c.Checks.Modules)
+			}
 		}
 	}
 }

@@ -4,6 +4,7 @@ import (
 	"errors"
 	"strings"
 	"testing"
+	"time"
 
 	"github.com/nodewatch/nodewatch/internal/status/config"
 )
@@ -49,6 +50,62 @@ func TestAddressesHideTheirPassword(t *testing.T) {
 		}
 		if text := a.String() + a.Redact(errors.New("cannot reach "+address)).Error(); strings.Contains(text, "geheim") {
 			t.Error(text)
+		}
+	}
+}
+
+func TestMistakesInChecks(t *testing.T) {
+	const one = "groups:\n  - id: g\n    name: g\n    components:\n      - {id: c, name: c, check: {%}}"
+	for _, c := range []struct{ check, modules, want string }{
+		{"", "", "must have one of http, tcp, tls, dns, icmp and module"},
+		{"http: 'http://x/', tcp: 'x:1'", "", "must have one of http, tcp, tls, dns, icmp and module; it has several"},
+		{"http: x", "", `http: "x" must be an address such as https://webmail.example.org/`},
+		{"http: 'file:///etc/passwd'", "", `http: "file:///etc/passwd" must be an address such as https://webmail.example.org/`},
+		{"tcp: x", "", `tcp: "x" must be HOST:PORT, such as mail.example.org:993`},
+		{"tls: 'a b:1'", "", `tls: "a b:1" must be HOST:PORT, such as mail.example.org:993`},
+		{"icmp: 'x:1'", "", `icmp: "x:1" must be the name or address of a host`},
+		{"dns: x", "", "query: must be the name that the server is asked for"},
+		{"dns: x, query: y, query_type: ANY", "", `query_type: "ANY" must be one of A, AAAA, CNAME, MX, NS, PTR, SOA, SRV, TXT`},
+		{"icmp: x, text: y", "", "text: is of checks by http, tcp, tls, dns"},
+		{"tcp: 'x:1', expiry_days: 7", "", "expiry_days: is of checks by http, tls, module"},
+		{"http: 'http://x/', every: 10s, timeout: 20s", "", "timeout: 20s is longer than every, which is 10s"},
+		{"http: 'http://x/', every: 1s", "", `every: "1s" must be a duration such as 30s from 5s to 1h`},
+		{"http: 'http://x/', impact: down", "", `impact: "down" must be one of degraded_performance, partial_outage, major_outage`},
+		{"module: m, target: x", "", "module: there is no checks.modules.m"},
+		{"module: m", "m: {prober: tcp}", "target: must be what the module is to ask"},
+		{"module: m, target: x", "m: {prober: icmp}", `checks.modules.m: the prober "icmp" must be one of http, tcp, dns, grpc; for ICMP use check: {icmp: HOST}`},
+		{"module: m, target: x", "m: {prober: http, http: {colour: red}}", "checks.modules.m: field colour not found in type config.plain"},
+		{"module: m, target: x", "m: {prober: tcp, tcp: {query_response: [{expect: '('}]}}", `checks.modules.m: "Could not compile regular expression" regexp="("`},
+	} {
+		file := strings.Replace(one, "%", c.check, 1)
+		if c.modules != "" {
+			file += "\nchecks: {modules: {" + c.modules + "}}"
+		}
+		_, err := config.Parse("f", []byte(file))
+		text := ""
+		if err != nil {
+			text = strings.TrimPrefix(strings.TrimPrefix(strings.TrimLeft(strings.TrimPrefix(err.Error(), "f:"), "0123456789"), ": "), "groups[0].components[0].check")
+		}
+		if got := strings.TrimLeft(text, ".: "); got != c.want {
+			t.Errorf("{%s} %s:\n%s\nwant\n%s", c.check, c.modules, got, c.want)
+		}
+	}
+}
+
+// Redirects are followed where the file says so, and a page is read up to a limit.
+func TestModules(t *testing.T) {
+	for module, follows := range map[string]bool{"{prober: http}": false, "{prober: http, http: {follow_redirects: true}}": true, "{prober: http, timeout: 3s, http: {body_size_limit: 1MB}}": false} {
+		c, err := config.Parse("f", []byte("checks: {modules: {m: "+module+"}}\ngroups: [{id: g, name: g, components: [{id: c, name: c, check: {module: m, target: 'http://x/'}}]}]"))
+		if err != nil {
+			t.Errorf("%s: %v", module, err)
+			continue
+		}
+		k := c.Groups[0].Components[0].Check
+		if k.Probe.HTTP.HTTPClientConfig.FollowRedirects != follows || k.Probe.HTTP.BodySizeLimit <= 0 || !k.Probe.HTTP.IPProtocolFallback {
+			t.Errorf("%s: %+v", module, k.Probe.HTTP)
+		}
+		if strings.Contains(module, "3s") != (k.Timeout == 3*time.Second) {
+			t.Errorf("%s: %v", module, k.Timeout)
 		}
 	}
 }

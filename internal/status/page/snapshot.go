@@ -94,7 +94,7 @@ func component(k config.Component, line uptime.Timeline, list []uptime.Day, now 
 	x := Component{ID: k.ID, Name: k.Name, Description: k.Description, Status: report.Unknown}
 	if c, known := line.At(now); known {
 		x.Status, x.Since = c.State, c.At
-		if c.State == report.Unknown {
+		if c.State == report.Unknown || c.Reason == noPackets {
 			x.Note = note(c.Reason, c.At.In(zone))
 		}
 	}
@@ -117,10 +117,15 @@ func component(k config.Component, line uptime.Timeline, list []uptime.Day, now 
 	return x
 }
 
+// noPackets is the reason of the hub's own ping that had no answer.
+const noPackets = "no_packets"
+
 // note says why a state is unknown, as customers read it.
 func note(reason string, since time.Time) string {
 	at := since.Format("2006-01-02 15:04 MST")
 	switch reason {
+	case noPackets:
+		return "No packets returned by host since " + at
 	case presence.NoReport:
 		return "No report since " + at
 	case presence.SiteNoReport:

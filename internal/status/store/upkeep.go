@@ -60,17 +60,25 @@ func (t *Tx) Prune(ctx context.Context, before time.Time, n int) (int64, error) 
 	return all, nil
 }
 
-// Expired are the signals whose state was to be renewed by now and was not, with when.
-func (t *Tx) Expired(ctx context.Context, now time.Time, n int) (list map[int64]time.Time, err error) {
-	list = map[int64]time.Time{}
+// An Expiry is a signal whose state was to be renewed and was not.
+type Expiry struct {
+	ID   int64
+	Kind string
+	At   time.Time // by when
+}
+
+// Expired are the signals whose state was to be renewed by now and was not, at most n.
+func (t *Tx) Expired(ctx context.Context, now time.Time, n int) (list []Expiry, err error) {
 	err = t.rows(ctx, func(r *sql.Rows) error {
-		var id, ms int64
-		if err := r.Scan(&id, &ms); err != nil {
-			return err
-		}
-		list[id] = at(ms)
-		return nil
-	}, `SELECT id, expires FROM signal WHERE expires <= $1 ORDER BY expires LIMIT $2`, millis(now), n)
+		var (
+			x  Expiry
+			ms int64
+		)
+		err := r.Scan(&x.ID, &x.Kind, &ms)
+		x.At = at(ms)
+		list = append(list, x)
+		return err
+	}, `SELECT id, kind, expires FROM signal WHERE expires <= $1 ORDER BY expires LIMIT $2`, millis(now), n)
 	return list, err
 }
 

@@ -1,0 +1,220 @@
+package config
+
+import (
+	"fmt"
+	"net/netip"
+	"net/url"
+	"regexp"
+	"slices"
+	"strings"
+	"time"
+
+	"github.com/prometheus/blackbox_exporter/config"
+
+	"github.com/nodewatch/nodewatch/internal/strictyaml"
+	"github.com/nodewatch/nodewatch/pkg/report"
+)
+
+// Checks is what is said of all checks of the hub's own.
+type Checks struct {
+	Concurrent int                        `yaml:"concurrent" min:"1" max:"1000"` // how many run at once
+	Modules    map[string]strictyaml.Part `yaml:"modules"`                       // of the blackbox exporter, by name
+}
+
+// A Check is a check of the hub's own of one component. One of HTTP, TCP, TLS, DNS,
+// ICMP and Module says what is asked.
+type Check struct {
+	HTTP       string        `yaml:"http"`   // an address, which must answer with 2xx; redirects are not followed
+	TCP        string        `yaml:"tcp"`    // HOST:PORT
+	TLS        string        `yaml:"tls"`    // HOST:PORT whose certificate must be valid
+	DNS        string        `yaml:"dns"`    // a server, HOST or HOST:PORT, that is asked for Query
+	ICMP       string        `yaml:"icmp"`   // HOST
+	Module     string        `yaml:"module"` // one of checks.modules, for Target
+	Target     string        `yaml:"target"`
+	Query      string        `yaml:"query"`                                                           // of DNS: the name
+	QueryType  string        `yaml:"query_type"`                                                      // of DNS; empty: A
+	Text       string        `yaml:"text"`                                                            // must be in the page, the first line (TCP, TLS) or the answer (DNS)
+	ExpiryDays int           `yaml:"expiry_days" min:"1" max:"365"`                                   // a certificate that ends sooner is degraded performance; 0: only an invalid one counts
+	Every      time.Duration `yaml:"every" min:"5s" max:"1h"`                                         // 0: 30s
+	Timeout    time.Duration `yaml:"timeout" min:"100ms" max:"1m"`                                    // 0: 10s
+	Impact     string        `yaml:"impact" oneof:"degraded_performance partial_outage major_outage"` // what a failure means; empty: major_outage
+
+	Prober  string        // http, tcp, dns, grpc or icmp
+	Address string        // what the prober is given
+	Probe   config.Module // empty for icmp
+	Failure report.Impact // Impact
+}
+
+// The most that is read of a page, in bytes.
+const maxPage = 10 << 20
+
+// probers are those of the blackbox exporter that may be used. Its icmp is not among
+// them: with raw sockets replies are lost where several run at once.
+var probers = []string{"http", "tcp", "dns", "grpc"}
+
+func (c *Checks) check(d *strictyaml.Document) {
+	for name := range c.Modules {
+		if _, err := c.module(name); err != nil {
+			d.Wrong("checks.modules."+name, "%v", err)
+		}
+	}
+}
+
+// module is the module with the name. As elsewhere, redirects are followed only where
+// the file says so, as they can lead to addresses that no file names.
+func (c *Checks) module(name string) (m config.Module, err error) {
+	part := c.Modules[name]
+	if err := part.Decode(&m); err != nil {
+		return m, err
+	}
+	if !slices.Contains(probers, m.Prober) {
+		return m, fmt.Errorf("the prober %q must be one of %s; for ICMP use check: {icmp: HOST}", m.Prober, strings.Join(probers, ", "))
+	}
+	var raw struct {
+		HTTP map[string]any `yaml:"http"`
+		Rest map[string]any `yaml:",inline"`
+	}
+	if err := part.Decode(&raw); err != nil {
+		return m, err
+	}
+	if _, set := raw.HTTP["follow_redirects"]; !set {
+		m.HTTP.HTTPClientConfig.FollowRedirects = false
+	}
+	if m.HTTP.BodySizeLimit <= 0 {
+		m.HTTP.BodySizeLimit = maxPage
+	}
+	return m, nil
+}
+
+func (k *Check) check(d *strictyaml.Document, field string, modules map[string]strictyaml.Part) {
+	if k.Every == 0 {
+		k.Every = 30 * time.Second
+	}
+	if k.Timeout == 0 {
+		k.Timeout = min(10*time.Second, k.Every)
+	}
+	if k.Timeout > k.Every {
+		d.Wrong(field+".timeout", "%v is longer than every, which is %v", k.Timeout, k.Every)
+	}
+	if k.Impact == "" {
+		k.Impact = string(report.MajorOutage)
+	}
+	k.Failure = report.Impact(k.Impact)
+
+	kinds := map[string]string{"http": k.HTTP, "tcp": k.TCP, "tls": k.TLS, "dns": k.DNS, "icmp": k.ICMP, "module": k.Module}
+	var kind string
+	for name, value := range kinds {
+		switch {
+		case value == "":
+			continue
+		case kind != "":
+			d.Wrong(field, "must have one of http, tcp, tls, dns, icmp and module; it has several")
+			return
+		}
+		kind = name
+	}
+	for _, only := range []struct {
+		name  string
+		set   bool
+		kinds []string
+	}{
+		{"target", k.Target != "", []string{"module"}}, {"query", k.Query != "", []string{"dns"}}, {"query_type", k.QueryType != "", []string{"dns"}},
+		{"text", k.Text != "", []string{"http", "tcp", "tls", "dns"}}, {"expiry_days", k.ExpiryDays != 0, []string{"http", "tls", "module"}},
+	} {
+		if only.set && kind != "" && !slices.Contains(only.kinds, kind) {
+			d.Wrong(field+"."+only.name, "is of checks by %s", strings.Join(only.kinds, ", "))
+		}
+	}
+	k.Address, k.Prober = kinds[kind], kind
+	k.Probe = config.DefaultModule
+	k.Probe.HTTP.HTTPClientConfig.FollowRedirects, k.Probe.HTTP.BodySizeLimit = false, maxPage
+	k.Probe.HTTP.IPProtocol, k.Probe.TCP.IPProtocol, k.Probe.DNS.IPProtocol = "ip4", "ip4", "ip4"
+	switch kind {
+	case "http":
+		k.http(d, field)
+	case "tcp", "tls":
+		k.tcp(d, field, kind)
+	case "dns":
+		k.dns(d, field)
+	case "icmp":
+		if !isHost(k.ICMP) {
+			d.Wrong(field+".icmp", "%q must be the name or address of a host", k.ICMP)
+		}
+	case "module":
+		k.module(d, field, modules)
+	default:
+		d.Wrong(field, "must have one of http, tcp, tls, dns, icmp and module")
+	}
+}
+
+func (k *Check) http(d *strictyaml.Document, field string) {
+	if u, err := url.Parse(k.HTTP); err != nil || u.Scheme != "http" && u.Scheme != "https" || u.Hostname() == "" {
+		d.Wrong(field+".http", "%q must be an address such as https://webmail.example.org/", k.HTTP)
+	}
+	if k.Text != "" {
+		k.Probe.HTTP.FailIfBodyNotMatchesRegexp = []config.Regexp{config.MustNewRegexp(regexp.QuoteMeta(k.Text))}
+	}
+}
+
+func (k *Check) tcp(d *strictyaml.Document, field, kind string) {
+	if !isHostPort(k.Address) {
+		d.Wrong(field+"."+kind, "%q must be HOST:PORT, such as mail.example.org:993", k.Address)
+	}
+	k.Prober, k.Probe.TCP.TLS = "tcp", kind == "tls"
+	if k.Text != "" {
+		k.Probe.TCP.QueryResponse = []config.QueryResponse{{Expect: config.MustNewRegexp(regexp.QuoteMeta(k.Text))}}
+	}
+}
+
+func (k *Check) dns(d *strictyaml.Document, field string) {
+	if !isHost(k.DNS) && !isHostPort(k.DNS) {
+		d.Wrong(field+".dns", "%q must be a server, HOST or HOST:PORT", k.DNS)
+	}
+	if k.Query == "" {
+		d.Wrong(field+".query", "must be the name that the server is asked for")
+	}
+	if k.QueryType == "" {
+		k.QueryType = "A"
+	}
+	if !slices.Contains(queryTypes, k.QueryType) {
+		d.Wrong(field+".query_type", "%q must be one of %s", k.QueryType, strings.Join(queryTypes, ", "))
+	}
+	answer := ".*" // at least one
+	if k.Text != "" {
+		answer = ".*" + regexp.QuoteMeta(k.Text) + ".*"
+	}
+	k.Probe.DNS.QueryName, k.Probe.DNS.QueryType = k.Query, k.QueryType
+	k.Probe.DNS.ValidateAnswer.FailIfNoneMatchesRegexp = []string{answer}
+}
+
+// queryTypes are what a DNS server can be asked for without a module.
+var queryTypes = []string{"A", "AAAA", "CNAME", "MX", "NS", "PTR", "SOA", "SRV", "TXT"}
+
+func (k *Check) module(d *strictyaml.Document, field string, modules map[string]strictyaml.Part) {
+	if _, there := modules[k.Module]; !there {
+		d.Wrong(field+".module", "there is no checks.modules.%s", k.Module)
+		return
+	}
+	if k.Target == "" {
+		d.Wrong(field+".target", "must be what the module is to ask")
+	}
+	all := Checks{Modules: modules}
+	m, err := all.module(k.Module)
+	if err != nil {
+		return // told of checks.modules
+	}
+	k.Prober, k.Probe, k.Address = m.Prober, m, k.Target
+	if m.Timeout > 0 && m.Timeout < k.Timeout {
+		k.Timeout = m.Timeout
+	}
+}
+
+func isHostPort(s string) bool {
+	u, err := url.Parse("tcp://" + s)
+	return err == nil && u.Host == s && u.Hostname() != "" && u.Port() != ""
+}
+
+func isHost(s string) bool {
+	_, err := netip.ParseAddr(s)
+	return err == nil || s != "" && !strings.ContainsAny(s, " \t\n/@?#:")
+}
