@@ -4,6 +4,7 @@ import (
 	"fmt"
 	"maps"
 	"net/http"
+	"net/http/httptest"
 	"os"
 	"slices"
 	"strings"
@@ -14,16 +15,20 @@ import (
 	"github.com/prometheus/common/model"
 )
 
-// docs/status-metrics.md is what a hub shows that has refused a request and counted its nodes.
+// docs/status-metrics.md is what a hub shows that has refused a request, counted its
+// nodes and run a check.
 func TestDocsOfTheMetricsAreFresh(t *testing.T) {
 	const file = "../../docs/status-metrics.md"
-	h := start(t, configured(t, onePage))
+	checked := httptest.NewTLSServer(http.NotFoundHandler())
+	t.Cleanup(checked.Close)
+	const probe = "checks: {modules: {m: {prober: http, http: {valid_status_codes: [404], tls_config: {insecure_skip_verify: true}}}}}\n"
+	h := start(t, configured(t, probe+strings.Replace(onePage, "node: ", fmt.Sprintf("check: {module: m, target: %q}, node: ", checked.URL), 1)))
 	answer, err := http.Post(h.intake+"v1/report", "application/json", strings.NewReader("{}"))
 	if err != nil {
 		t.Fatal(err)
 	}
 	_ = answer.Body.Close() // only the status counts
-	eventually(t, h.operators+"metrics", `(?s)nodewatch_status_nodes\{.*refused_requests_total\{code="401"\}`)
+	eventually(t, h.operators+"metrics", `(?s)nodewatch_status_check_certificate.*nodewatch_status_nodes\{.*refused_requests_total\{code="401"\}`)
 	parser := expfmt.NewTextParser(model.UTF8Validation)
 	families, err := parser.TextToMetricFamilies(strings.NewReader(get(t, h.operators+"metrics")))
 	if err != nil {

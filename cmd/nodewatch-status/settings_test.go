@@ -13,6 +13,7 @@ import (
 	"time"
 
 	"github.com/nodewatch/nodewatch/internal/status/config"
+	"github.com/nodewatch/nodewatch/internal/strictyaml"
 )
 
 // A setting is a field of the configuration file.
@@ -92,7 +93,7 @@ func settings(t *testing.T) (list []setting) {
 			case kind.Kind() == reflect.Slice && kind.Elem().Kind() == reflect.Struct:
 				walk(prefix+name+"[].", reflect.Zero(kind.Elem()))
 				continue
-			case kind.Kind() == reflect.Map && kind.Elem().Kind() == reflect.Struct:
+			case kind.Kind() == reflect.Map && kind.Elem().Kind() == reflect.Struct && kind.Elem() != reflect.TypeFor[strictyaml.Part]():
 				walk(prefix+name+".NAME.", reflect.Zero(kind.Elem()))
 				continue
 			}

@@ -66,7 +66,7 @@ func (r *Runner) Set(c config.Config) {
 				e = &entry{}
 			}
 			if e.check.Every != k.Check.Every {
-				e.next = time.Now().Add(rand.N(k.Check.Every)) // spread over the interval
+				e.next = time.Now()
 			}
 			e.check = *k.Check
 			r.list[k.ID] = e
@@ -124,8 +124,11 @@ func (r *Runner) run(ctx context.Context, e *entry) {
 	r.mu.Lock()
 	r.running--
 	e.running = false
-	// The jitter keeps checks from falling into step with each other and with what they ask.
-	e.next = begin.Add(k.Every - k.Every/10 + rand.N(k.Every/5))
+	if e.at.IsZero() {
+		e.next = begin.Add(rand.N(k.Every)) // all run once at the start, then spread over their interval
+	} else {
+		e.next = begin.Add(k.Every - k.Every/10 + rand.N(k.Every/5)) // so that none stay in step
+	}
 	if ctx.Err() == nil && r.holds {
 		e.took, e.last, e.at, e.dirty = time.Since(begin), result, begin, true
 		e.streak.add(result, begin)

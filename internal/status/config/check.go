@@ -18,25 +18,25 @@ import (
 // Checks is what is said of all checks of the hub's own.
 type Checks struct {
 	Concurrent int                        `yaml:"concurrent" min:"1" max:"1000"` // how many run at once
-	Modules    map[string]strictyaml.Part `yaml:"modules"`                       // of the blackbox exporter, by name
+	Modules    map[string]strictyaml.Part `yaml:"modules"`                       // by name, each as in the configuration of the blackbox exporter
 }
 
 // A Check is a check of the hub's own of one component. One of HTTP, TCP, TLS, DNS,
 // ICMP and Module says what is asked.
 type Check struct {
-	HTTP       string        `yaml:"http"`   // an address, which must answer with 2xx; redirects are not followed
-	TCP        string        `yaml:"tcp"`    // HOST:PORT
-	TLS        string        `yaml:"tls"`    // HOST:PORT whose certificate must be valid
-	DNS        string        `yaml:"dns"`    // a server, HOST or HOST:PORT, that is asked for Query
-	ICMP       string        `yaml:"icmp"`   // HOST
-	Module     string        `yaml:"module"` // one of checks.modules, for Target
-	Target     string        `yaml:"target"`
-	Query      string        `yaml:"query"`                                                           // of DNS: the name
-	QueryType  string        `yaml:"query_type"`                                                      // of DNS; empty: A
-	Text       string        `yaml:"text"`                                                            // must be in the page, the first line (TCP, TLS) or the answer (DNS)
+	HTTP       string        `yaml:"http"`                                                            // the address of a page, which must answer with 2xx; redirects are not followed
+	TCP        string        `yaml:"tcp"`                                                             // HOST:PORT that must take connections
+	TLS        string        `yaml:"tls"`                                                             // HOST:PORT whose certificate must be valid
+	DNS        string        `yaml:"dns"`                                                             // a server, HOST or HOST:PORT, that is asked for query
+	ICMP       string        `yaml:"icmp"`                                                            // a host that must answer one of three pings
+	Module     string        `yaml:"module"`                                                          // one of checks.modules, which is given target
+	Target     string        `yaml:"target"`                                                          // with module: what it asks
+	Query      string        `yaml:"query"`                                                           // with dns: the name
+	QueryType  string        `yaml:"query_type"`                                                      // with dns; empty: A
+	Text       string        `yaml:"text"`                                                            // must be in the page, the first line (tcp, tls) or the answer (dns)
 	ExpiryDays int           `yaml:"expiry_days" min:"1" max:"365"`                                   // a certificate that ends sooner is degraded performance; 0: only an invalid one counts
-	Every      time.Duration `yaml:"every" min:"5s" max:"1h"`                                         // 0: 30s
-	Timeout    time.Duration `yaml:"timeout" min:"100ms" max:"1m"`                                    // 0: 10s
+	Every      time.Duration `yaml:"every" min:"5s" max:"1h"`                                         // the interval; 0: 30s
+	Timeout    time.Duration `yaml:"timeout" min:"100ms" max:"1m"`                                    // of one run; 0: 10s
 	Impact     string        `yaml:"impact" oneof:"degraded_performance partial_outage major_outage"` // what a failure means; empty: major_outage
 
 	Prober  string        // http, tcp, dns, grpc or icmp
