@@ -7,7 +7,10 @@ VERSION  ?= $(shell tools/version)
 REVISION ?= $(shell git rev-parse HEAD 2>/dev/null)
 DATE     ?= $(shell TZ=UTC git log -1 --format=%cd --date=format-local:%Y-%m-%dT%H:%M:%SZ 2>/dev/null)
 INFO     := github.com/nodewatch/nodewatch/internal/buildinfo
-LDFLAGS  := -s -w -X $(INFO).describe=$(VERSION) -X $(INFO).revision=$(REVISION) -X $(INFO).date=$(DATE)
+# Where runbook links lead: the documentation of this release, or of this commit.
+REF      := $(or $(shell echo '$(VERSION)' | grep -E '^v[0-9]+\.[0-9]+\.[0-9]+$$'),$(REVISION),main)
+RUNBOOKS := github.com/nodewatch/nodewatch/internal/rule.runbooks=https://github.com/nodewatch/nodewatch/blob/$(REF)/docs/rules.md
+LDFLAGS  := -s -w -X $(INFO).describe=$(VERSION) -X $(INFO).revision=$(REVISION) -X $(INFO).date=$(DATE) -X $(RUNBOOKS)
 CEPHTAGS := ceph,pacific
 FUZZTIME ?= 10s
 
@@ -70,8 +73,6 @@ PREFIX     ?= /usr/local
 SYSCONFDIR ?= /etc
 ZSHDIR     ?= $(PREFIX)/share/zsh/site-functions
 to          = $(DESTDIR)$(PREFIX)
-# Where runbook links lead: the documentation of this release, or of this commit.
-REF         = $(or $(shell echo '$(VERSION)' | grep -E '^v[0-9]+\.[0-9]+\.[0-9]+$$'),$(REVISION),main)
 
 install: install-nodewatch ## what 'make build' has built, with units, users, man pages and rules: DESTDIR=, PREFIX=/usr/local, SYSCONFDIR=/etc
 	@[ ! -e $(BIN)/nodewatch-ceph ] || $(MAKE) -s install-nodewatch-ceph
@@ -198,14 +199,14 @@ lab-build:
 	@CGO_ENABLED=0 $(GO) build -trimpath -o bin/lab/agent ./test/lab/agent
 	@CGO_ENABLED=0 $(GO) test -tags lab -c -o bin/lab/lab.test ./test/lab
 
-systemd-test: ## the units on a real systemd in QEMU, with krbd and Ceph (root); KERNEL=package
+systemd-test: ## the units on a real systemd in QEMU, with krbd and Ceph (root); KERNEL=package, RUN=TestUnits/name
 	@./tools/need $(SYSTEMDPACKAGES)
 	@CGO_ENABLED=0 $(GO) build -trimpath -ldflags '$(LDFLAGS)' -o bin/systemd-test/nodewatch ./cmd/nodewatch
 	@CGO_ENABLED=0 $(GO) build -trimpath -o bin/systemd-test/agent ./test/lab/agent
 	@CGO_ENABLED=1 $(GO) build -trimpath -tags $(CEPHTAGS) -ldflags '$(LDFLAGS)' -o bin/systemd-test/nodewatch-ceph ./cmd/nodewatch-ceph || true
 	@$(MAKE) -s dist DIST=bin/systemd-test/dist PACKAGES='nodewatch nodewatch-status' ARCHES=amd64 SBOM=no
 	@CGO_ENABLED=0 $(GO) test -tags lab -c -o bin/systemd-test/systemd.test ./test/systemd
-	@cd test/systemd && LAB_BIN=../../bin/systemd-test KERNEL=$(KERNEL) exec ../../bin/systemd-test/systemd.test -test.timeout 60m
+	@cd test/systemd && LAB_BIN=../../bin/systemd-test KERNEL=$(KERNEL) exec ../../bin/systemd-test/systemd.test -test.timeout 60m -test.run '$(RUN)'
 
 check: ## format, vet, staticcheck, go.mod, import rules, changelog, generated documents, golden files
 	@test -z "$$(gofmt -l .)" || { echo "not gofmt-ed:"; gofmt -l .; exit 1; }

@@ -9,8 +9,10 @@ import (
 	"github.com/nodewatch/nodewatch/internal/node"
 )
 
-// runbooks is where the generated documentation of the rules is, unless configured.
-const runbooks = "https://github.com/nodewatch/nodewatch/blob/main/docs/rules.md"
+// runbooks is where the generated documentation of the rules is, unless configured. The
+// linker sets it to that of the release, so that a link still explains this version's
+// rules when there is a newer one.
+var runbooks = "https://github.com/nodewatch/nodewatch/blob/main/docs/rules.md"
 
 // A RuleSet is the rules in force.
 type RuleSet struct {

@@ -86,13 +86,15 @@ func TestPackages(t *testing.T) {
 		t.Errorf("Depends: %s", got)
 	}
 	tree := unpacked(t, deb, map[string]string{
-		"usr/bin/nodewatch": "", "usr/lib/sysusers.d/nodewatch.conf": "u nodewatch ", "usr/lib/systemd/system/nodewatch.socket": "",
+		"usr/bin/nodewatch":                 "/blob/1a2b3c4d5e6f/docs/rules.md", // what runbook links begin with
+		"usr/lib/sysusers.d/nodewatch.conf": "u nodewatch ", "usr/lib/systemd/system/nodewatch.socket": "",
 		"usr/lib/systemd/system/nodewatch.service": "ExecStart=/usr/bin/nodewatch run $ARGS\n", "etc/default/nodewatch": "\nARGS=\"\"\n",
 		"usr/share/man/man1/nodewatch.1.gz": "", "usr/share/man/man5/nodewatch.yml.5.gz": "",
 		"usr/share/bash-completion/completions/nodewatch": "complete", "usr/share/zsh/vendor-completions/_nodewatch": "#compdef nodewatch\n",
 		"usr/share/fish/vendor_completions.d/nodewatch.fish": "complete", "usr/share/nodewatch/grafana/nodewatch-node.json": "",
 		"usr/share/nodewatch/prometheus/health.yml":      "/blob/1a2b3c4d5e6f/",
 		"usr/share/doc/nodewatch/examples/nodewatch.yml": "site:", "usr/share/doc/nodewatch/copyright": "Apache",
+		"usr/share/doc/nodewatch/third-party.txt": "\ngithub.com/vishvananda/netlink v",
 	})
 	if conf := run(t, ".", nil, filepath.Join(tree, "usr/bin/nodewatch"), "check-config", filepath.Join(tree, "usr/share/doc/nodewatch/examples/nodewatch.yml")); !strings.Contains(conf, "is valid") {
 		t.Errorf("the example: %s", conf)
@@ -142,6 +144,7 @@ func statusHolds(t *testing.T, deb, version string) {
 		"usr/share/bash-completion/completions/nodewatch-status": "complete -o default -F _nodewatch-status nodewatch-status\n",
 		"usr/share/zsh/vendor-completions/_nodewatch-status":     "#compdef nodewatch-status\n", "usr/share/fish/vendor_completions.d/nodewatch-status.fish": "complete -c nodewatch-status ",
 		"usr/share/nodewatch-status/prometheus/status.yml": "/blob/1a2b3c4d5e6f/", "usr/share/doc/nodewatch-status/copyright": "Apache",
+		"usr/share/doc/nodewatch-status/third-party.txt": "\nmodernc.org/sqlite v",
 	})
 	program := filepath.Join(tree, "usr/bin/nodewatch-status")
 	if got := run(t, ".", nil, program, "check-config", "--config.file", filepath.Join(tree, conf)); !strings.Contains(got, ": ok") {
