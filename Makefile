@@ -196,6 +196,7 @@ LAB = cd test/lab && LAB_BIN=../../bin/lab KEEP=$(KEEP) KERNEL=$(KERNEL) exec ..
 lab-build:
 	@./tools/need $(LABPACKAGES) || true # the lab itself says what it lacks
 	@CGO_ENABLED=0 $(GO) build -trimpath -ldflags '$(LDFLAGS)' -o bin/lab/nodewatch ./cmd/nodewatch
+	@CGO_ENABLED=0 $(GO) build -trimpath -ldflags '$(LDFLAGS)' -o bin/lab/nodewatch-status ./cmd/nodewatch-status
 	@CGO_ENABLED=0 $(GO) build -trimpath -o bin/lab/agent ./test/lab/agent
 	@CGO_ENABLED=0 $(GO) test -tags lab -c -o bin/lab/lab.test ./test/lab
 
@@ -235,6 +236,7 @@ PKG ?= $(patsubst %/,./%,$(sort $(dir $(shell grep -rl 'flag.Bool("update"' --in
 bench: ## the numbers of docs/performance.md
 	CGO_ENABLED=0 $(GO) test -run '^$$' -bench . -benchmem -benchtime 0.5s ./internal/... ./pkg/...
 	CGO_ENABLED=0 $(GO) test -run '^$$' -bench . ./cmd/nodewatch -footprint 30s
+	CGO_ENABLED=0 $(GO) test -run '^$$' -bench . -benchtime 3s ./cmd/nodewatch-status -figures 30s
 
 fuzz: ## fuzz every parser, $(FUZZTIME) each
 	@for package in $$($(GO) list ./...); do \

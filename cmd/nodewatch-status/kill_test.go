@@ -43,12 +43,12 @@ func TestMain(m *testing.M) {
 
 // A process is a hub in a process of its own.
 type process struct {
-	cmd    *exec.Cmd
-	intake string
+	cmd                       *exec.Cmd
+	public, operators, intake string
 }
 
 // spawn starts a hub that ends with the test.
-func spawn(t *testing.T, file string) *process {
+func spawn(t testing.TB, file string) *process {
 	t.Helper()
 	cmd := exec.CommandContext(t.Context(), os.Args[0], "run", "--config.file", file)
 	cmd.Env = append(os.Environ(), asProgram+"=1")
@@ -66,7 +66,12 @@ func spawn(t *testing.T, file string) *process {
 	t.Cleanup(p.kill)
 	lines := bufio.NewScanner(out)
 	for lines.Scan() {
-		if url, is := strings.CutPrefix(lines.Text(), "reports: "); is {
+		switch what, url, _ := strings.Cut(lines.Text(), ": "); what {
+		case "public page":
+			p.public = url
+		case "operators' page":
+			p.operators = url
+		case "reports":
 			p.intake = url
 			return p
 		}
@@ -92,7 +97,7 @@ type traffic struct {
 func key(node int) string { return fmt.Sprintf("rl1/node%d", node) }
 
 // newTraffic makes tokens for the nodes.
-func newTraffic(t *testing.T, address config.Address, nodes int) *traffic {
+func newTraffic(t testing.TB, address config.Address, nodes int) *traffic {
 	t.Helper()
 	l := &traffic{acked: make([]atomic.Uint64, nodes)}
 	with(t, address, func(s *store.Store) error {
@@ -111,7 +116,7 @@ func newTraffic(t *testing.T, address config.Address, nodes int) *traffic {
 }
 
 // with calls f with a store.
-func with(t *testing.T, address config.Address, f func(*store.Store) error) {
+func with(t testing.TB, address config.Address, f func(*store.Store) error) {
 	t.Helper()
 	s, err := store.Open(t.Context(), address)
 	if err != nil {
@@ -221,7 +226,7 @@ func (l *traffic) kept(t *testing.T, address config.Address) {
 }
 
 // hubOn is a configuration file of a hub on a database.
-func hubOn(t *testing.T, address string) string {
+func hubOn(t testing.TB, address string) string {
 	t.Helper()
 	path := filepath.Join(t.TempDir(), "hub.yml")
 	text := fmt.Sprintf("public: {listen: [\"127.0.0.1:0\"]}\noperators: {listen: [\"127.0.0.1:0\"]}\nintake: {listen: [\"127.0.0.1:0\"], rate: 1000}\ndatabase: {address: %q}\n%s", address, onePage)
@@ -231,7 +236,7 @@ func hubOn(t *testing.T, address string) string {
 	return path
 }
 
-func parsed(t *testing.T, address string) config.Address {
+func parsed(t testing.TB, address string) config.Address {
 	t.Helper()
 	a, err := config.ParseAddress(address)
 	if err != nil {

@@ -31,7 +31,7 @@ func called(t *testing.T, args ...string) (code int, out, errs string) {
 }
 
 // configured writes a configuration file that listens on free ports, and more.
-func configured(t *testing.T, more string) string {
+func configured(t testing.TB, more string) string {
 	t.Helper()
 	dir := t.TempDir()
 	path := filepath.Join(dir, "nodewatch-status.yml")
@@ -96,7 +96,7 @@ func start(t *testing.T, file string) started {
 	return s
 }
 
-func get(t *testing.T, url string) string {
+func get(t testing.TB, url string) string {
 	t.Helper()
 	ctx, cancel := context.WithTimeout(t.Context(), patience)
 	defer cancel()
