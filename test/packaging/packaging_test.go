@@ -155,7 +155,7 @@ func statusHolds(t *testing.T, deb, version string) {
 	}
 	scripts := t.TempDir()
 	run(t, ".", nil, "dpkg-deb", "-e", deb, scripts)
-	if got := run(t, scripts, nil, "sh", "-c", "cat conffiles; ! grep -nE 'socket|@|nodewatch([^-]|$)' postinst prerm postrm"); got != "/etc/default/nodewatch-status\n/"+conf+"\n" {
+	if got := run(t, scripts, nil, "sh", "-c", "cat conffiles; ! grep -nE '\\.socket|@|nodewatch([^-]|$)' postinst prerm postrm"); got != "/etc/default/nodewatch-status\n/"+conf+"\n" {
 		t.Errorf("conffiles and scripts: %s", got)
 	}
 	if bash, err := exec.LookPath("bash"); err == nil {

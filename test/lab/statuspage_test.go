@@ -1,0 +1,87 @@
+//go:build lab
+
+package lab
+
+import (
+	"fmt"
+	"os"
+	"path/filepath"
+	"regexp"
+	"strings"
+	"testing"
+	"time"
+
+	"github.com/nodewatch/nodewatch/test/lab/ethswitch"
+)
+
+// The listeners of the hub, on the host's side of the storage network.
+const (
+	hubPublic    = storageIP + ":10091"
+	hubOperators = storageIP + ":10092"
+	hubIntake    = storageIP + ":10093"
+)
+
+// hub starts nodewatch-status on the other side of the storage network, with a token for
+// the guest, which it returns.
+func (l *Lab) hub() (token string) {
+	l.t.Helper()
+	conf := filepath.Join(l.dir, "status.yml")
+	text := fmt.Sprintf("public: {listen: [%q]}\noperators: {listen: [%q]}\nintake: {listen: [%q]}\ndatabase: {address: %q}\ngroups: [{id: lab, name: Lab, components: [{id: guest, name: The guest, node: lab/guest}]}]\n",
+		hubPublic, hubOperators, hubIntake, "sqlite:"+filepath.Join(l.t.TempDir(), "status.db"))
+	if err := os.WriteFile(conf, []byte(text), 0o600); err != nil {
+		l.t.Fatal(err)
+	}
+	program := filepath.Join(l.bin, "nodewatch-status")
+	out, err := l.children.Output(l.ctx, program, "token", "create", "lab/guest", "--config.file", conf)
+	if err != nil {
+		l.t.Fatal(err)
+	}
+	child, err := l.children.Start("nodewatch-status", program, "run", "--config.file", conf)
+	if err != nil {
+		l.t.Fatal(err)
+	}
+	l.t.Cleanup(child.Kill)
+	return strings.TrimSpace(string(out))
+}
+
+// shows waits until a page of the hub matches. It is asked on the host's side, where no
+// answer is damaged.
+func (l *Lab) shows(within time.Duration, address, match string) {
+	l.t.Helper()
+	want, last := regexp.MustCompile(match), ""
+	err := wait(l.ctx, within, func() (bool, error) {
+		out, err := l.children.Output(l.ctx, "busybox", "wget", "-q", "-T", "10", "-O", "-", "http://"+address+"/")
+		if err != nil {
+			last = err.Error()
+			return false, nil // it starts
+		}
+		last = string(out)
+		return want.MatchString(last), nil
+	})
+	if err != nil {
+		l.t.Fatalf("%s never shows %s: %v\n%s", address, match, err, last)
+	}
+}
+
+// What a real kernel goes through reaches the status page: a storm in the guest is a major
+// outage for customers, who are not told why, and for operators a finding; when it is over,
+// both say so. The reports take the network that the storm is on.
+func TestStormOnTheStatusPage(t *testing.T) {
+	l := scenario(t)
+	l.bond("802.3ad", ethswitch.Layer34)
+	l.put("/run/status.token", l.hub())
+	l.configured(fmt.Sprintf("node: guest\nsite: lab\nstate_directory: /run/nodewatch-state\nreporters: [{name: status, every: 10s, native: {url: \"http://%s\", token_file: /run/status.token}}]\n", hubIntake))
+	device := l.mapImages(1, msgr1)[0]
+	l.until(15*time.Second, "krbd is seen", func(Report) bool { v, ok := l.metric("nodewatch_krbd_devices"); return ok && v == 1 })
+	l.shows(30*time.Second, hubPublic, `(?s)The guest.{0,200}Operational`)
+	l.damage(ethswitch.Damage{Every: 1, Least: 1000})
+	l.readAll(device)
+	l.until(15*time.Second, "the storm is told", func(r Report) bool { return r.raised("krbd-retry-storm", "critical") })
+	told := time.Now()
+	l.shows(15*time.Second, hubPublic, `(?s)The guest.{0,200}Major outage`)
+	l.figure("on the status page", time.Since(told), 10*time.Second)
+	l.shows(15*time.Second, hubOperators, `(?s)lab/guest.*krbd retry storm`)
+	l.damage(ethswitch.Damage{})
+	l.readsOn()
+	l.shows(90*time.Second, hubPublic, `(?s)The guest.{0,200}Operational`)
+}
