@@ -5,6 +5,7 @@ import (
 	"fmt"
 	"io"
 	"os"
+	"slices"
 	"strings"
 
 	"github.com/alecthomas/kingpin/v2"
@@ -56,9 +57,10 @@ func (p program) application(ctx context.Context, code *int) *kingpin.Applicatio
 	app := kingpin.New("nodewatch-status", about)
 	app.Version(buildinfo.Read().Text("nodewatch-status")).UsageWriter(p.out).ErrorWriter(p.err)
 	app.HelpFlag.Short('h')
-	for _, add := range []func(*kingpin.Application) (*kingpin.CmdClause, func(context.Context) int){
-		p.runCommand, p.checkConfigCommand, p.tokenCreate, p.tokenList, p.tokenRevoke, p.backupCommand, p.restoreCommand, p.migrateCommand, p.demoCommand, p.versionCommand,
-	} {
+	for _, add := range slices.Concat(
+		[]command{p.runCommand, p.checkConfigCommand, p.tokenCreate, p.tokenList, p.tokenRevoke}, p.incidentCommands(), p.maintenanceCommands(), p.postmortemCommands(),
+		[]command{p.exportCommand, p.backupCommand, p.restoreCommand, p.migrateCommand, p.demoCommand, p.versionCommand},
+	) {
 		cmd, do := add(app)
 		cmd.Action(func(*kingpin.ParseContext) error {
 			*code = do(ctx)
@@ -164,5 +166,7 @@ and serves the public status page and the operators' pages.
   nodewatch-status run                     the public page is http://127.0.0.1:10091/
   nodewatch-status check-config            is the configuration right?
   nodewatch-status token create NODE       a token for a node to report with
+  nodewatch-status incident list           what customers are told of
+  nodewatch-status export DIR              the public pages as files
   nodewatch-status backup FILE             all data in one file, while the hub runs
 `

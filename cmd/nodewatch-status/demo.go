@@ -79,6 +79,9 @@ func (d *demo) configure() error {
 	}
 	c.Public.Listen, c.Operators.Listen, c.Intake.Listen = address(0), address(1), address(2)
 	c.Intake.Rate = 50 // time goes faster here
+	for _, span := range []*time.Duration{&c.Incidents.After, &c.Incidents.CloseAfter, &c.Incidents.ReopenWithin} {
+		*span = time.Duration(float64(*span) / *d.speed)
+	}
 	c.Database = config.Database{Address: config.Address{Path: filepath.Join(d.dir, "status.db"), NoSync: true}}
 	d.config = c
 	return nil
@@ -197,21 +200,12 @@ func (d *demo) incidents(ctx context.Context) (list []incident.Incident, err err
 // draft keeps the draft of an incident's post-mortem, from its record, and prints it.
 func (d *demo) draft(ctx context.Context, i incident.Incident) error {
 	now := time.Now()
-	var records []incident.Record
 	err := d.store.Update(ctx, func(tx *store.Tx) error {
-		for _, g := range d.config.Groups {
-			for _, c := range g.Components {
-				if !i.Names(c.ID) {
-					continue
-				}
-				line, err := recordOf(ctx, tx, c, now)
-				if err != nil {
-					return err
-				}
-				records = append(records, incident.Record{Component: c.ID, Name: c.Name, Line: line})
-			}
+		body, err := draft(ctx, tx, open{d.config, d.store, now}, i)
+		if err != nil {
+			return err
 		}
-		i.Postmortem = incident.Postmortem{Body: incident.Draft(i, records, d.config.Page.Zone, now), Created: now, Updated: now}
+		i.Postmortem = incident.Postmortem{Body: body, Created: now, Updated: now}
 		return tx.SaveIncident(ctx, &i)
 	})
 	if err == nil {

@@ -38,7 +38,7 @@ func TestDemo(t *testing.T) {
 		t.Fatalf("it has ended: %d %s", <-code, errs.String())
 	}
 	go func() { _, _ = io.Copy(io.Discard, said) }() // until it ends
-	page := eventually(t, public, `(?s)id="rl1-ipv6">.{0,300}99\.9`)
+	page := eventually(t, public, `(?s)id="rl1-ipv6">.{0,1000}99\.9`)
 	if n := strings.Count(page, `<li id="`); n != 60 {
 		t.Errorf("%d components", n)
 	}

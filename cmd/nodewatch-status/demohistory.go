@@ -90,16 +90,6 @@ func demoKeys(c config.Component) (keys []store.Key) {
 	return keys
 }
 
-// recordOf is the record of a public component.
-func recordOf(ctx context.Context, tx *store.Tx, c config.Component, now time.Time) (uptime.Timeline, error) {
-	records, err := tx.Timelines(ctx, demoKeys(c), now.Add(-keep))
-	var all []uptime.Timeline
-	for _, line := range records {
-		all = append(all, line)
-	}
-	return uptime.Rollup(uptime.Policy{}, all...), err
-}
-
 // remember writes the past of a signal before what is recorded of it.
 func (d *demo) remember(ctx context.Context, tx *store.Tx, k store.Key, component string, begin time.Time) error {
 	line := uptime.Timeline{{At: begin, State: report.Operational}}

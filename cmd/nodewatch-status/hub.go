@@ -1,13 +1,9 @@
 package main
 
 import (
-	"context"
 	"crypto/rand"
-	"crypto/sha256"
-	"encoding/hex"
 	"log/slog"
 	"net/http"
-	"slices"
 	"sync/atomic"
 	"time"
 
@@ -19,7 +15,6 @@ import (
 	"github.com/nodewatch/nodewatch/internal/status/page"
 	"github.com/nodewatch/nodewatch/internal/status/presence"
 	"github.com/nodewatch/nodewatch/internal/status/store"
-	"github.com/nodewatch/nodewatch/internal/status/uptime"
 )
 
 // refreshEvery is how often the public page is made.
@@ -35,17 +30,10 @@ type hub struct {
 	id     string // of this run, as the holder of leases
 	checks *checks.Runner
 
-	shown    atomic.Pointer[document] // the public page; never nil once the hub serves
-	phases   atomic.Pointer[phases]   // how many nodes are in each; nil until they are counted
-	failures atomic.Uint64            // of periodic work
-	broken   atomic.Bool              // the configuration file has mistakes
-}
-
-// A document is ready to be sent.
-type document struct {
-	body []byte
-	etag string
-	at   time.Time // when it was made
+	shown    atomic.Pointer[site]   // the public pages; never nil once the hub serves
+	phases   atomic.Pointer[phases] // how many nodes are in each; nil until they are counted
+	failures atomic.Uint64          // of periodic work
+	broken   atomic.Bool            // the configuration file has mistakes
 }
 
 func newHub(c config.Config, s *store.Store, log *slog.Logger) (*hub, error) {
@@ -64,119 +52,20 @@ func newHub(c config.Config, s *store.Store, log *slog.Logger) (*hub, error) {
 	return h, nil
 }
 
-// refresh makes the public page. Where that fails, the last one is served.
-func (h *hub) refresh(ctx context.Context) error {
-	now := time.Now()
-	lines, err := h.lines(ctx, now)
-	if err != nil {
-		return err
-	}
-	body, err := h.page.Page(page.Build(*h.config.Load(), lines, now))
-	if err != nil {
-		return err
-	}
-	sum := sha256.Sum256(body)
-	h.shown.Store(&document{body: body, etag: `"` + hex.EncodeToString(sum[:8]) + `"`, at: now})
-	return nil
-}
-
 // keep is how much of the record a page can show.
 const keep = 92 * 24 * time.Hour
 
-// lines are the records of the public components, by id.
-func (h *hub) lines(ctx context.Context, now time.Time) (map[string]uptime.Timeline, error) {
-	lines := map[string]uptime.Timeline{}
-	err := h.store.View(ctx, func(tx *store.Tx) error {
-		for _, g := range h.config.Load().Groups {
-			for _, c := range g.Components {
-				keys, err := h.signals(ctx, tx, c)
-				if err != nil {
-					return err
-				}
-				records, err := tx.Timelines(ctx, keys, now.Add(-keep))
-				if err != nil {
-					return err
-				}
-				var all []uptime.Timeline
-				for _, k := range keys { // in one order, so that the same record makes the same page
-					if line, is := records[k]; is {
-						all = append(all, line)
-					}
-				}
-				lines[c.ID] = uptime.Rollup(uptime.Policy{}, all...)
-				if c.Node != "" && c.Check != nil {
-					k := store.Key{Kind: store.Checked, Name: c.ID}
-					seen, err := tx.Timelines(ctx, []store.Key{k}, now.Add(-keep))
-					if err != nil {
-						return err
-					}
-					lines[c.ID] = presence.Witness(lines[c.ID], seen[k])
-				}
-			}
-		}
-		return nil
-	})
-	return lines, err
-}
-
-// signals are what a public component follows.
-func (h *hub) signals(ctx context.Context, tx *store.Tx, c config.Component) (keys []store.Key, err error) {
-	if c.Node == "" {
-		keys := []store.Key{{Kind: store.Pushed, Name: c.ID}, {Kind: store.Alerted, Name: c.ID}}
-		if c.Check != nil {
-			keys = append(keys, store.Key{Kind: store.Checked, Name: c.ID})
-		}
-		return keys, nil
-	}
-	parts := c.Parts
-	if len(parts) == 0 {
-		states, err := tx.States(ctx, store.OfNode, c.Node)
-		if err != nil {
-			return nil, err
-		}
-		for part := range states {
-			if part != "nodewatch" && part != "cluster" { // the agent itself, and what all nodes share
-				parts = append(parts, part)
-			}
-		}
-		slices.Sort(parts)
-	}
-	for _, part := range parts {
-		keys = append(keys, store.Key{Kind: store.OfNode, Owner: c.Node, Name: part})
-	}
-	return keys, nil
-}
-
-// policy is what pages may do in a browser: nothing from elsewhere, no scripts.
+// policy is what operators' pages may do in a browser: nothing from elsewhere, no scripts.
 const policy = "default-src 'none'; style-src 'self'; img-src 'self'; base-uri 'none'; form-action 'self'; frame-ancestors 'none'"
 
-func secure(w http.ResponseWriter) {
+func secure(w http.ResponseWriter, policy string) {
 	w.Header().Set("Content-Security-Policy", policy)
 	w.Header().Set("X-Content-Type-Options", "nosniff")
 	w.Header().Set("Referrer-Policy", "no-referrer")
 }
 
-// public serves what customers see.
-func (h *hub) public() http.Handler {
-	mux := http.NewServeMux()
-	mux.HandleFunc("GET /{$}", func(w http.ResponseWriter, q *http.Request) {
-		d := h.shown.Load()
-		secure(w)
-		w.Header().Set("Content-Type", "text/html; charset=utf-8")
-		w.Header().Set("Cache-Control", "public, max-age=10, stale-while-revalidate=30")
-		w.Header().Set("ETag", d.etag)
-		if q.Header.Get("If-None-Match") == d.etag {
-			w.WriteHeader(http.StatusNotModified)
-			return
-		}
-		_, _ = w.Write(d.body) // nobody may be listening
-	})
-	mux.HandleFunc("GET /style.css", h.style)
-	return mux
-}
-
 func (h *hub) style(w http.ResponseWriter, _ *http.Request) {
-	secure(w)
+	secure(w, policy)
 	w.Header().Set("Content-Type", "text/css; charset=utf-8")
 	w.Header().Set("Cache-Control", "public, max-age=300")
 	_, _ = w.Write(h.page.Style()) // nobody may be listening
@@ -208,7 +97,7 @@ func (h *hub) ready(w http.ResponseWriter, _ *http.Request) {
 
 // fleet serves the table of all nodes.
 func (h *hub) fleet(w http.ResponseWriter, q *http.Request) {
-	secure(w)
+	secure(w, policy)
 	now := time.Now()
 	var (
 		nodes []fleet.Node

@@ -49,6 +49,7 @@ func (h *hub) jobs() []job {
 		}},
 		{"find silent nodes", beatEvery, func(ctx context.Context, _ time.Time) error { return h.findSilent(ctx, id) }},
 		{"record what the checks say", recordEvery, func(ctx context.Context, _ time.Time) error { return h.checks.Record(ctx, leaseFor) }},
+		{"open and close incidents", beatEvery, func(ctx context.Context, _ time.Time) error { return h.findIncidents(ctx, id) }},
 		{"count the nodes", beatEvery, h.countNodes},
 		{"shorten the write-ahead log", checkpointEvery, func(ctx context.Context, _ time.Time) error { return h.store.Checkpoint(ctx) }},
 		{"delete what is too old", pruneEvery, func(ctx context.Context, now time.Time) error {

@@ -198,11 +198,11 @@ func TestAReportReachesThePages(t *testing.T) {
 	if err := x.Report(t.Context(), reported("node2", now, report.Operational)); err != nil {
 		t.Fatal(err)
 	}
-	eventually(t, h.public, `Node 2 <span class="operational">Operational`)
+	eventually(t, h.public, `Node 2</a> <span class="state operational">.*Operational`)
 	if err := x.Report(t.Context(), reported("node2", now.Add(time.Second), report.MajorOutage)); err != nil {
 		t.Fatal(err)
 	}
-	public := eventually(t, h.public, `Node 2 <span class="major_outage">Major outage`)
+	public := eventually(t, h.public, `Node 2</a> <span class="state major_outage">.*Major outage`)
 	if strings.Contains(public, "krbd") || strings.Contains(public, "rl1/node2") {
 		t.Errorf("the public page names what is inside:\n%s", public)
 	}
@@ -211,7 +211,7 @@ func TestAReportReachesThePages(t *testing.T) {
 	if code := h.stop(); code != exitOK {
 		t.Errorf("exit %d", code)
 	}
-	eventually(t, start(t, file).public, `Node 2 <span class="major_outage">Major outage`)
+	eventually(t, start(t, file).public, `Node 2</a> <span class="state major_outage">.*Major outage`)
 }
 
 // A token speaks for its node only, and not once it is revoked; no more than two of

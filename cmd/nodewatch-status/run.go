@@ -54,7 +54,11 @@ func run(ctx context.Context, file string, c config.Config, log *slog.Logger, ou
 	defer func() { _ = s.Close() }() // what was acknowledged is committed
 	in, err := intake.New(intake.Config{
 		Now: time.Now, Next: c.Intake.Next, Rate: c.Intake.Rate,
-		Failed: func(err error) { log.Error("A request was refused, as the database is not available", "err", err) },
+		Failed: func(err error) {
+			if !errors.Is(err, context.Canceled) { // the hub stops
+				log.Error("A request was refused, as the database is not available", "err", err)
+			}
+		},
 	}, s)
 	if err != nil {
 		return err

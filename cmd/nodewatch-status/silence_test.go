@@ -13,7 +13,6 @@ import (
 
 	"github.com/nodewatch/nodewatch/internal/status/config"
 	"github.com/nodewatch/nodewatch/internal/status/intake"
-	"github.com/nodewatch/nodewatch/internal/status/page"
 	"github.com/nodewatch/nodewatch/internal/status/store"
 	"github.com/nodewatch/nodewatch/pkg/report"
 	"github.com/nodewatch/nodewatch/pkg/report/native"
@@ -80,12 +79,12 @@ func TestASilentNodeOnThePublicPage(t *testing.T) {
 			_, err := recordSilent(t.Context(), tx, noon.Add(after))
 			return err
 		})
-		lines, err := h.lines(t.Context(), noon.Add(after))
+		s, err := h.site(t.Context(), noon.Add(after))
 		if err != nil {
 			t.Fatal(err)
 		}
-		x := page.Build(c, lines, noon.Add(after)).Groups[0].Components[0]
-		return strings.TrimSpace(string(x.Status) + " " + x.Note + " " + x.Uptime)
+		x := s.snapshot.Groups[0].Components[0]
+		return strings.TrimSpace(string(x.Status) + " " + x.Note + " " + x.Uptime.Text + " " + x.Uptime.Known)
 	}
 	expect := func(after time.Duration, want string) {
 		t.Helper()
@@ -96,7 +95,7 @@ func TestASilentNodeOnThePublicPage(t *testing.T) {
 	const m = time.Minute
 	tell(1, report.Operational, noon.Add(-time.Hour))
 	expect(100*time.Second, "operational  100.000 %")
-	expect(2*m, "unknown No report since 2026-11-22 13:00 CET 100.000 % (known for 0.000 % of the time)")
+	expect(2*m, "unknown No report since 2026-11-22 13:00 CET 100.000 % 0.000 %")
 	change := native.Transition{ID: "1", Run: noon.Add(-time.Hour), Transition: report.Transition{
 		N: 1, At: noon.Add(2 * m), Rule: "r", Component: "storage", From: "clear", To: "critical", Impact: report.MajorOutage}}
 	end := change
@@ -114,7 +113,7 @@ func TestASilentNodeOnThePublicPage(t *testing.T) {
 		}
 		return nil
 	})
-	expect(20*m, "unknown Not monitored since 2026-11-22 13:10 CET 80.000 % (known for 50.000 % of the time)")
+	expect(20*m, "unknown Not monitored since 2026-11-22 13:10 CET 80.000 % 50.000 %")
 	now = noon.Add(21 * m)
 	tell(3, report.Operational, noon.Add(4*m))
 	expect(21*m, "operational  90.476 %")

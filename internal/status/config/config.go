@@ -16,13 +16,14 @@ import (
 
 // A Config is the whole configuration.
 type Config struct {
-	Public    Listener `yaml:"public"`
-	Operators Listener `yaml:"operators"`
-	Intake    Intake   `yaml:"intake"`
-	Database  Database `yaml:"database"`
-	Page      Page     `yaml:"page"`
-	Groups    []Group  `yaml:"groups"`
-	Checks    Checks   `yaml:"checks"`
+	Public    Listener  `yaml:"public"`
+	Operators Listener  `yaml:"operators"`
+	Intake    Intake    `yaml:"intake"`
+	Database  Database  `yaml:"database"`
+	Page      Page      `yaml:"page"`
+	Groups    []Group   `yaml:"groups"`
+	Incidents Incidents `yaml:"incidents"`
+	Checks    Checks    `yaml:"checks"`
 }
 
 // A Listener is where something is served.
@@ -49,12 +50,14 @@ type Database struct {
 
 // A Page is what is said of the public page as a whole.
 type Page struct {
-	Title    string  `yaml:"title"`     // the heading
-	URL      string  `yaml:"url"`       // its public address
-	TimeZone string  `yaml:"time_zone"` // IANA, such as Europe/Stockholm
-	About    string  `yaml:"about"`     // Markdown, at the end of the page
-	NoIndex  bool    `yaml:"no_index"`  // search engines shall leave it out
-	Weights  Weights `yaml:"weights"`
+	Title     string  `yaml:"title"`     // the heading
+	URL       string  `yaml:"url"`       // its public address; unset: the first that it listens on
+	TimeZone  string  `yaml:"time_zone"` // IANA, such as Europe/Stockholm
+	About     string  `yaml:"about"`     // Markdown, after the incidents: where customers get help
+	Footer    string  `yaml:"footer"`    // Markdown, at the end of the page
+	NoIndex   bool    `yaml:"no_index"`  // search engines shall leave it out
+	Weights   Weights `yaml:"weights"`
+	UnknownAs string  `yaml:"unknown_as"` // what the Statuspage API says of a state that is unknown
 
 	Zone *time.Location // of TimeZone
 }
@@ -73,6 +76,7 @@ type Group struct {
 	Name        string      `yaml:"name"`        // the heading
 	Description string      `yaml:"description"` // a line below it
 	Rollup      string      `yaml:"rollup"`      // worst, redundant, quorum N, percent N
+	Approval    bool        `yaml:"approval"`    // its incidents are drafts until an operator publishes them
 	Components  []Component `yaml:"components"`
 
 	Policy Policy // Rollup, parsed
@@ -101,10 +105,11 @@ type Component struct {
 func Default() Config {
 	return Config{
 		Public: Listener{Listen: []string{"127.0.0.1:10091"}}, Operators: Listener{Listen: []string{"127.0.0.1:10092"}},
-		Intake:   Intake{Listen: []string{"127.0.0.1:10093"}, Rate: 2},
-		Database: Database{Text: "sqlite:/var/lib/nodewatch-status/status.db"},
-		Page:     Page{Title: "Status", TimeZone: "UTC", Weights: Weights{Major: 100, Partial: 30}},
-		Checks:   Checks{Concurrent: 20},
+		Intake:    Intake{Listen: []string{"127.0.0.1:10093"}, Rate: 2},
+		Database:  Database{Text: "sqlite:/var/lib/nodewatch-status/status.db"},
+		Page:      Page{Title: "Status", TimeZone: "UTC", Weights: Weights{Major: 100, Partial: 30}, UnknownAs: "degraded_performance"},
+		Incidents: Incidents{After: time.Minute, CloseAfter: 10 * time.Minute, ReopenWithin: 15 * time.Minute},
+		Checks:    Checks{Concurrent: 20},
 	}
 }
 
@@ -153,6 +158,9 @@ func (c *Config) check(d *strictyaml.Document) {
 		c.Database.Address = a
 	}
 	c.Page.check(d)
+	if c.Page.URL == "" && len(c.Public.Listen) > 0 {
+		c.Page.URL = "http://" + c.Public.Listen[0] + "/"
+	}
 	c.groups(d)
 	c.Checks.check(d)
 }
@@ -173,6 +181,7 @@ func (p *Page) check(d *strictyaml.Document) {
 	if p.Title == "" {
 		d.Wrong("page.title", "must not be empty")
 	}
+	p.unknownAs(d)
 	if u, err := url.Parse(p.URL); p.URL != "" && (err != nil || u.Scheme != "https" && u.Scheme != "http" || u.Host == "" || u.RawQuery != "" || u.Fragment != "") {
 		d.Wrong("page.url", "%q must be an address such as https://status.example.org", p.URL)
 	}

@@ -119,6 +119,33 @@ func (i *Incident) Post(u Update) {
 	}
 }
 
+// Next is the time of an update that follows all others: now, or that of the latest where
+// the clock of who wrote it is ahead.
+func (i Incident) Next(now time.Time) time.Time {
+	if last := len(i.Updates) - 1; last >= 0 && i.Updates[last].At.After(now) {
+		return i.Updates[last].At
+	}
+	return now
+}
+
+// TakeOver makes an incident of the machine that of a person, once.
+func (i *Incident) TakeOver(who string) {
+	if i.Owner == "" {
+		i.Owner = who
+	}
+}
+
+// Edit gives an update another text; false: there is no such update.
+func (i *Incident) Edit(update int64, body string, now time.Time) bool {
+	n := slices.IndexFunc(i.Updates, func(u Update) bool { return u.ID == update })
+	if n < 0 {
+		return false
+	}
+	i.Updates = slices.Clone(i.Updates)
+	i.Updates[n].Body, i.Updates[n].Edited = body, now
+	return true
+}
+
 // affect notes the impacts of components, and the worst of all.
 func (i *Incident) affect(list []Affected) {
 	i.Components = slices.Clone(i.Components)

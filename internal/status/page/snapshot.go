@@ -3,183 +3,272 @@
 package page
 
 import (
-	"fmt"
+	"slices"
+	"strings"
 	"time"
 
 	"github.com/nodewatch/nodewatch/internal/status/config"
-	"github.com/nodewatch/nodewatch/internal/status/presence"
+	"github.com/nodewatch/nodewatch/internal/status/incident"
 	"github.com/nodewatch/nodewatch/internal/status/uptime"
 	"github.com/nodewatch/nodewatch/pkg/report"
 )
 
-// days is how many days a bar shows.
-const days = 90
-
-// A Snapshot is everything that the public page shows at one time.
+// A Snapshot is everything that the public pages show at one time. Its types list each
+// field that may be shown; none is shared with what operators see.
 type Snapshot struct {
-	Title  string
-	URL    string
-	At     time.Time
-	Zone   *time.Location
-	Status report.Impact // of the page: the worst of the groups
-	Uptime string
-	Groups []Group
+	Title        string
+	URL          string // of the page, ends in /
+	About        string // Markdown
+	Footer       string // Markdown
+	NoIndex      bool
+	At           time.Time
+	Zone         *time.Location
+	Status       report.Impact // of the page: the worst of the groups
+	Uptime       Figure
+	Weights      uptime.Weights
+	UnknownAs    report.Impact // for readers that know no unknown state
+	Groups       []Group
+	Incidents    []Incident    // the latest first
+	Maintenances []Maintenance // the latest first
 }
 
-// A Group is a heading with its components.
-type Group struct {
-	ID          string
-	Name        string
-	Description string
-	Status      report.Impact
-	Uptime      string
-	Components  []Component
-}
-
-// A Component is one line of the page.
-type Component struct {
+// A Line is what components and groups have in common.
+type Line struct {
 	ID          string
 	Name        string
 	Description string
 	Status      report.Impact
 	Since       time.Time // of Status; zero: there is no record
+	First       time.Time // of its record, or from when on it is counted; zero: there is none
 	Note        string    // why Status is unknown, and since when; empty: it is known, or there is no record
-	Uptime      string    // such as 99.998 %; empty: nothing counts
-	Days        []Day     // oldest first
+	Uptime      Figure
+	Days        []Day      // oldest first
+	Intervals   []Interval // that are not operational, the latest first
 }
 
-// A Day is one bar.
-type Day struct {
-	Date   string // YYYY-MM-DD in the page's time zone
-	Status report.Impact
-	Text   string // a sentence about the day; empty: there is no record
+// A Group is a heading with its components.
+type Group struct {
+	Line
+	Rollup     string // how its state follows from its components, in words
+	Components []Component
 }
 
-// Build makes the snapshot. lines are the records of the components, by id.
-func Build(c config.Config, lines map[string]uptime.Timeline, now time.Time) Snapshot {
-	s := Snapshot{Title: c.Page.Title, URL: c.Page.URL, At: now, Zone: c.Page.Zone, Status: report.Operational}
-	weights := uptime.Weights{Major: c.Page.Weights.Major, Partial: c.Page.Weights.Partial, Degraded: c.Page.Weights.Degraded, Strict: c.Page.Weights.Strict}
-	list := uptime.Days(now, c.Page.Zone, days)
+// A Component is one line of the page.
+type Component struct {
+	Line
+	Group   string // the id of its group
+	Place   string // the name of its group
+	Started bool   // it is counted from a day on that was configured
+}
+
+// A Named is a component of an incident or a maintenance.
+type Named struct {
+	ID     string
+	Name   string
+	Place  string // its group; empty: it is a group itself
+	Impact report.Impact
+}
+
+// An Incident is one that was published.
+type Incident struct {
+	Ref        string
+	Title      string
+	Impact     report.Impact
+	Status     incident.Status
+	Started    time.Time
+	Resolved   time.Time // zero: it is open
+	Created    time.Time
+	Updated    time.Time
+	Components []Named
+	Updates    []Update // oldest first
+	AfterCare  string   // Markdown
+	Postmortem string   // Markdown; empty: none is published
+	Explained  time.Time
+}
+
+// Open reports whether the incident is not resolved.
+func (i Incident) Open() bool { return i.Status != incident.Resolved }
+
+// Lead is the first paragraph of the post-mortem.
+func (i Incident) Lead() string {
+	first, _ := lead(i.Postmortem)
+	return first
+}
+
+// Rest is the post-mortem without its first paragraph.
+func (i Incident) Rest() string {
+	_, rest := lead(i.Postmortem)
+	return rest
+}
+
+// Latest is the latest update.
+func (i Incident) Latest() Update { return latest(i.Updates) }
+
+// Newest are the updates, the latest first.
+func (i Incident) Newest() []Update { return newest(i.Updates) }
+
+// A Maintenance is one that was published.
+type Maintenance struct {
+	Ref        string
+	Title      string
+	Status     incident.Status
+	Impacting  bool
+	Starts     time.Time
+	Ends       time.Time
+	Began      time.Time // zero: not yet
+	Finished   time.Time // zero: not yet
+	Created    time.Time
+	Updated    time.Time
+	Revision   int64
+	Components []Named
+	Updates    []Update // oldest first
+}
+
+// Over reports whether it is completed or cancelled.
+func (m Maintenance) Over() bool {
+	return m.Status == incident.Completed || m.Status == incident.Cancelled
+}
+
+// Latest is the latest update.
+func (m Maintenance) Latest() Update { return latest(m.Updates) }
+
+// Newest are the updates, the latest first.
+func (m Maintenance) Newest() []Update { return newest(m.Updates) }
+
+// An Update is what was said at one time.
+type Update struct {
+	ID       int64
+	Status   incident.Status
+	Body     string // Markdown
+	At       time.Time
+	Created  time.Time
+	Edited   time.Time // zero: never
+	Affected []Named
+}
+
+func latest(list []Update) Update {
+	if len(list) == 0 {
+		return Update{}
+	}
+	return list[len(list)-1]
+}
+
+func newest(list []Update) []Update {
+	list = slices.Clone(list)
+	slices.Reverse(list)
+	return list
+}
+
+// An Input is what a snapshot is made of.
+type Input struct {
+	Config       config.Config
+	Lines        map[string]uptime.Timeline // the records of the components, by id; maintenance is in them
+	Incidents    []incident.Incident
+	Maintenances []incident.Maintenance
+	Now          time.Time
+}
+
+// Build makes the snapshot.
+func Build(in Input) Snapshot {
+	p := in.Config.Page
+	s := Snapshot{
+		Title: p.Title, URL: strings.TrimSuffix(p.URL, "/") + "/", About: p.About, Footer: p.Footer, NoIndex: p.NoIndex, At: in.Now, Zone: p.Zone,
+		Status: report.Operational, UnknownAs: report.Impact(p.UnknownAs),
+		Weights: uptime.Weights{Major: p.Weights.Major, Partial: p.Weights.Partial, Degraded: p.Weights.Degraded, Strict: p.Weights.Strict},
+	}
+	b := builder{now: in.Now, zone: p.Zone, weights: s.Weights, days: uptime.Days(in.Now, p.Zone, days)}
 	var all []uptime.Timeline
-	for _, g := range c.Groups {
-		x := Group{ID: g.ID, Name: g.Name, Description: g.Description, Status: report.Operational}
-		policy := uptime.Policy(g.Policy)
-		var (
-			below  []uptime.Timeline
-			states []uptime.Change // now
-		)
-		for _, k := range g.Components {
-			line := lines[k.ID]
-			y := component(k, line, list, now, c.Page.Zone, weights)
-			x.Components = append(x.Components, y)
-			states = append(states, uptime.Change{State: y.Status})
-			if len(line) > 0 {
-				below = append(below, line)
-			}
-		}
-		if len(states) > 0 {
-			x.Status = policy.State(states).State
-		}
-		line := uptime.Rollup(policy, below...)
-		x.Uptime = figure(line.Between(list[0].From, now), weights)
+	for _, g := range in.Config.Groups {
+		line, x := b.group(g, in.Lines)
 		all = append(all, line)
 		s.Status = report.Worse(s.Status, x.Status)
 		s.Groups = append(s.Groups, x)
 	}
-	s.Uptime = figure(uptime.Rollup(uptime.Policy{}, all...).Between(list[0].From, now), weights)
+	s.Uptime = b.figure(uptime.Rollup(uptime.Policy{}, all...).Between(b.days[0].From, in.Now))
+	names := s.names()
+	for _, i := range in.Incidents {
+		if i.Public() {
+			s.Incidents = append(s.Incidents, public(i, names))
+		}
+	}
+	for _, m := range in.Maintenances {
+		if m.Public() {
+			s.Maintenances = append(s.Maintenances, planned(m, names))
+		}
+	}
 	return s
 }
 
-func component(k config.Component, line uptime.Timeline, list []uptime.Day, now time.Time, zone *time.Location, w uptime.Weights) Component {
-	x := Component{ID: k.ID, Name: k.Name, Description: k.Description, Status: report.Unknown}
-	if c, known := line.At(now); known {
-		x.Status, x.Since = c.State, c.At
-		if c.State == report.Unknown || c.Reason == noPackets {
-			x.Note = note(c.Reason, c.At.In(zone))
+// names are all components and groups, by id.
+func (s Snapshot) names() map[string]Named {
+	names := map[string]Named{}
+	for _, g := range s.Groups {
+		names[g.ID] = Named{ID: g.ID, Name: g.Name}
+		for _, c := range g.Components {
+			names[c.ID] = Named{ID: c.ID, Name: c.Name, Place: g.Name}
 		}
 	}
-	from := list[0].From
-	if k.Start.After(from) {
-		from = k.Start
+	return names
+}
+
+func public(i incident.Incident, names map[string]Named) Incident {
+	x := Incident{
+		Ref: i.Ref, Title: i.Title, Impact: i.Impact, Status: i.Status, Started: i.Started, Resolved: i.Resolved, Created: i.Created, Updated: i.Updated,
+		Components: named(i.Components, names), Updates: updates(i.Updates, names), AfterCare: i.AfterCare,
 	}
-	x.Uptime = figure(line.Between(from, now), w)
-	for _, d := range list {
-		end := d.To
-		if end.After(now) {
-			end = now
-		}
-		begin := d.From
-		if k.Start.After(begin) {
-			begin = k.Start
-		}
-		x.Days = append(x.Days, day(d, line.Between(begin, end)))
+	if !i.Postmortem.Published.IsZero() {
+		x.Postmortem, x.Explained = i.Postmortem.Body, i.Postmortem.Published
 	}
 	return x
 }
 
-// noPackets is the reason of the hub's own ping that had no answer.
-const noPackets = "no_packets"
-
-// note says why a state is unknown, as customers read it.
-func note(reason string, since time.Time) string {
-	at := since.Format("2006-01-02 15:04 MST")
-	switch reason {
-	case noPackets:
-		return "No packets returned by host since " + at
-	case presence.NoReport:
-		return "No report since " + at
-	case presence.SiteNoReport:
-		return "No report from this whole site since " + at
-	case presence.HubGap:
-		return "Not monitored since " + at
-	case presence.Stopped:
-		return "Monitoring was stopped at " + at
+func planned(m incident.Maintenance, names map[string]Named) Maintenance {
+	var affected []incident.Affected
+	for _, c := range m.Components {
+		affected = append(affected, incident.Affected{Component: c, Impact: report.UnderMaintenance})
 	}
-	return "No data since " + at
+	return Maintenance{
+		Ref: m.Ref, Title: m.Title, Status: m.Status, Impacting: m.Impacting, Starts: m.Starts, Ends: m.Ends, Began: m.Began, Finished: m.Finished,
+		Created: m.Created, Updated: m.Updated, Revision: m.Revision, Components: named(affected, names), Updates: updates(m.Updates, names),
+	}
 }
 
-func day(d uptime.Day, list []uptime.Interval) Day {
-	x := Day{Date: d.From.Format(time.DateOnly), Status: report.Unknown}
-	if len(list) == 0 {
-		return x
+// named are the components that are still configured.
+func named(list []incident.Affected, names map[string]Named) (all []Named) {
+	for _, a := range list {
+		if n, is := names[a.Component]; is {
+			n.Impact = a.Impact
+			all = append(all, n)
+		}
 	}
-	x.Status = report.Operational
-	for _, i := range list {
-		x.Status = report.Worse(x.Status, i.State)
-	}
-	x.Text = x.Date + ": " + words(x.Status)
-	if d := uptime.Sum(list)[report.Unknown]; d >= time.Second {
-		x.Text += ", no data for " + d.Truncate(time.Second).String()
-	}
-	return x
+	return all
 }
 
-// figure is an uptime as people read it.
-func figure(list []uptime.Interval, w uptime.Weights) string {
-	n, ok := uptime.Sum(list).Uptime(w)
-	if !ok {
-		return ""
+func updates(list []incident.Update, names map[string]Named) (all []Update) {
+	for _, u := range list {
+		all = append(all, Update{ID: u.ID, Status: u.Status, Body: u.Body, At: u.At, Created: u.Created, Edited: u.Edited, Affected: named(u.Affected, names)})
 	}
-	text := fmt.Sprintf("%d.%03d %%", n/1000, n%1000)
-	if c, _ := uptime.Sum(list).Coverage(); c < 100000 {
-		text += fmt.Sprintf(" (known for %d.%03d %% of the time)", c/1000, c%1000)
-	}
-	return text
+	return all
 }
 
-// words are a state as customers read it.
-func words(i report.Impact) string {
-	switch i {
-	case report.Operational:
-		return "Operational"
-	case report.UnderMaintenance:
-		return "Under maintenance"
-	case report.DegradedPerformance:
-		return "Degraded performance"
-	case report.PartialOutage:
-		return "Partial outage"
-	case report.MajorOutage:
-		return "Major outage"
+// Open are the incidents that are not resolved.
+func (s Snapshot) Open() []Incident {
+	return filter(s.Incidents, Incident.Open)
+}
+
+// Upcoming are the maintenances that are not over, the next one first.
+func (s Snapshot) Upcoming() []Maintenance {
+	list := filter(s.Maintenances, func(m Maintenance) bool { return !m.Over() })
+	slices.Reverse(list)
+	return list
+}
+
+// filter are the elements of a list for which keep holds.
+func filter[T any](list []T, keep func(T) bool) (kept []T) {
+	for _, x := range list {
+		if keep(x) {
+			kept = append(kept, x)
+		}
 	}
-	return "No data"
+	return kept
 }

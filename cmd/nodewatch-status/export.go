@@ -1,0 +1,87 @@
+package main
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"log/slog"
+	"os"
+	"path/filepath"
+	"slices"
+	"strings"
+
+	"github.com/alecthomas/kingpin/v2"
+)
+
+// manifest is the file that lists what an export has written.
+const manifest = ".nodewatch-status-export"
+
+func (p program) exportCommand(app *kingpin.Application) (*kingpin.CmdClause, func(context.Context) int) {
+	cmd := app.Command("export", "Write the public pages, feeds and APIs as files, for a web server elsewhere: the page outlives its hub.")
+	file := configFlag(cmd)
+	every := cmd.Flag("every", "How often this is done: each page says when the next export is due.").Default("0s").Duration()
+	dir := cmd.Arg("dir", "The directory. What an earlier export has written there, and no other file, is replaced.").Required().String()
+	return cmd, func(ctx context.Context) int {
+		return p.within(ctx, *file, func(o open) error {
+			if *every < 0 {
+				return usage{errors.New("--every must not be negative")}
+			}
+			h, err := newHub(o.config, o.store, slog.New(slog.DiscardHandler))
+			if err != nil {
+				return err
+			}
+			h.page = h.page.Exported(*every)
+			s, err := h.site(ctx, o.now)
+			if err != nil {
+				return err
+			}
+			n, err := export(s, *dir)
+			if err == nil {
+				_, err = fmt.Fprintf(p.out, "%d files in %s\n", n, *dir)
+			}
+			return err
+		})
+	}
+}
+
+// export writes all documents of a site to a directory, each of which appears once it is
+// complete, and removes those of an earlier export that are no longer there.
+func export(s *site, dir string) (n int, err error) {
+	if err := os.MkdirAll(dir, 0o755); err != nil {
+		return 0, err
+	}
+	old, err := os.ReadFile(filepath.Join(dir, manifest))
+	if err != nil && !errors.Is(err, os.ErrNotExist) {
+		return 0, err
+	}
+	var written []string
+	for _, path := range s.paths() {
+		d, err := s.document(path)
+		if err != nil {
+			return 0, err
+		}
+		name := path
+		if path == "" || strings.HasSuffix(path, "/") {
+			name += "index.html"
+		}
+		to := filepath.Join(dir, filepath.FromSlash(name))
+		if err := os.MkdirAll(filepath.Dir(to), 0o755); err != nil {
+			return 0, err
+		}
+		if err := writeFile(to, d.body); err != nil {
+			return 0, err
+		}
+		written = append(written, name)
+	}
+	slices.Sort(written)
+	for name := range strings.Lines(string(old)) {
+		name = strings.TrimSpace(name)
+		if _, is := slices.BinarySearch(written, name); is || !filepath.IsLocal(filepath.FromSlash(name)) {
+			continue
+		}
+		if err := os.Remove(filepath.Join(dir, filepath.FromSlash(name))); err != nil && !errors.Is(err, os.ErrNotExist) {
+			return 0, err
+		}
+	}
+	return len(written), writeFile(filepath.Join(dir, manifest), []byte(strings.Join(written, "\n")+"\n"))
+}

@@ -1,0 +1,67 @@
+package store
+
+import (
+	"context"
+	"errors"
+	"fmt"
+
+	"github.com/nodewatch/nodewatch/internal/status/incident"
+)
+
+// ErrNotFound is the error of changing what is not there.
+var ErrNotFound = errors.New("there is none of this name")
+
+// ChangeIncident lets f change the incident with a Ref, or make one where ref is empty,
+// keeps it, records what it declares of components, and notes who did so in the audit
+// log. e.Subject is set.
+func (t *Tx) ChangeIncident(ctx context.Context, ref string, e Entry, f func(*incident.Incident) error) (i incident.Incident, err error) {
+	if ref != "" {
+		found := false
+		if i, found, err = t.Incident(ctx, ref); err != nil {
+			return i, err
+		}
+		if !found {
+			return i, fmt.Errorf("incident %q: %w", ref, ErrNotFound)
+		}
+	}
+	from, public := e.At, i.Public()
+	if err := f(&i); err != nil {
+		return i, err
+	}
+	if err := t.SaveIncident(ctx, &i); err != nil {
+		return i, err
+	}
+	switch last := len(i.Updates) - 1; {
+	case i.Public() && !public:
+		from = i.Started // what was not public declared nothing
+	case last >= 0 && i.Updates[last].Created.Equal(e.At):
+		from = i.Updates[last].At // which may be earlier
+	}
+	if err := t.Declare(ctx, i.Components, from); err != nil {
+		return i, err
+	}
+	e.Subject = i.Ref
+	return i, t.Audit(ctx, e)
+}
+
+// ChangeMaintenance lets f change the maintenance with a Ref, or make one where ref is
+// empty, keeps it, and notes who did so in the audit log. e.Subject is set.
+func (t *Tx) ChangeMaintenance(ctx context.Context, ref string, e Entry, f func(*incident.Maintenance) error) (m incident.Maintenance, err error) {
+	if ref != "" {
+		found := false
+		if m, found, err = t.Maintenance(ctx, ref); err != nil {
+			return m, err
+		}
+		if !found {
+			return m, fmt.Errorf("maintenance %q: %w", ref, ErrNotFound)
+		}
+	}
+	if err := f(&m); err != nil {
+		return m, err
+	}
+	if err := t.SaveMaintenance(ctx, &m); err != nil {
+		return m, err
+	}
+	e.Subject = m.Ref
+	return m, t.Audit(ctx, e)
+}
