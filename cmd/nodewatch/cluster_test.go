@@ -14,6 +14,7 @@ import (
 // sees the cluster, loses it when the monitor freezes, and sees it again; the
 // other's child freezes at once, and is late.
 func TestDaemonWithCluster(t *testing.T) {
+	t.Parallel() // most of it is waiting
 	built := buildBoth(t)
 	c := cephlab.Start(t)
 	keyring := c.User("client.nodewatch", cephlab.LeastCaps(t, "../../docs/ceph.md")...)

@@ -19,59 +19,69 @@ import (
 // A closed or full output stops neither the page nor the loop.
 func TestOutputsThatAreClosedOrFull(t *testing.T) {
 	for name, output := range map[string]func(*testing.T) *os.File{"closed": brokenPipe, "full": fullPipe, "no space": noSpace} {
-		file := filepath.Join(t.TempDir(), "nodewatch.yml")
+		t.Run(name, func(t *testing.T) {
+			t.Parallel() // most of it is waiting
+			runsWith(t, output)
+		})
+	}
+}
+
+// runsWith shows that the daemon judges, takes up what it is configured and ends when
+// asked to, whatever its outputs are.
+func runsWith(t *testing.T, output func(*testing.T) *os.File) {
+	t.Helper()
+	file := filepath.Join(t.TempDir(), "nodewatch.yml")
+	put(t, file, "node: node7\n")
+	address := free(t)
+	cmd := exec.Command(os.Args[0], "run", "--config.file", file, "--web.listen-address", address, "--log.level", "debug")
+	cmd.Env = append(os.Environ(), asDaemon+"=1")
+	cmd.Stdout, cmd.Stderr = output(t), output(t)
+	if err := cmd.Start(); err != nil {
+		t.Fatal(err)
+	}
+	ended := make(chan error, 1)
+	go func() { ended <- cmd.Wait() }()
+	t.Cleanup(func() { _ = cmd.Process.Kill(); <-ended })
+	metrics := func(want string) {
+		t.Helper()
+		seen := ""
+		for late := time.After(patience); ; {
+			if resp, err := once().Get("http://" + address + "/metrics"); err == nil {
+				raw, _ := io.ReadAll(resp.Body)
+				resp.Body.Close()
+				if seen = string(raw); resp.StatusCode == http.StatusOK && strings.Contains(seen, want) {
+					return
+				}
+			}
+			select {
+			case <-time.After(50 * time.Millisecond):
+			case err := <-ended:
+				ended <- err
+				t.Fatalf("the daemon has ended: %v", err)
+			case <-late:
+				t.Fatalf("never %q in\n%s", want, seen)
+			}
+		}
+	}
+	metrics(metricReloadOK + " 1")
+	for i := range 3 { // each is a line in the log
+		put(t, file, fmt.Sprintf("node%d: a\n", i))
+		_ = cmd.Process.Signal(syscall.SIGHUP)
+		metrics(metricReloadOK + " 0")
 		put(t, file, "node: node7\n")
-		address := free(t)
-		cmd := exec.Command(os.Args[0], "run", "--config.file", file, "--web.listen-address", address, "--log.level", "debug")
-		cmd.Env = append(os.Environ(), asDaemon+"=1")
-		cmd.Stdout, cmd.Stderr = output(t), output(t)
-		if err := cmd.Start(); err != nil {
-			t.Fatal(err)
-		}
-		ended := make(chan error, 1)
-		go func() { ended <- cmd.Wait() }()
-		t.Cleanup(func() { _ = cmd.Process.Kill(); <-ended })
-		metrics := func(want string) {
-			t.Helper()
-			seen := ""
-			for late := time.After(patience); ; {
-				if resp, err := once().Get("http://" + address + "/metrics"); err == nil {
-					raw, _ := io.ReadAll(resp.Body)
-					resp.Body.Close()
-					if seen = string(raw); resp.StatusCode == http.StatusOK && strings.Contains(seen, want) {
-						return
-					}
-				}
-				select {
-				case <-time.After(50 * time.Millisecond):
-				case err := <-ended:
-					ended <- err
-					t.Fatalf("%s: the daemon has ended: %v", name, err)
-				case <-late:
-					t.Fatalf("%s: never %q in\n%s", name, want, seen)
-				}
-			}
-		}
+		_ = cmd.Process.Signal(syscall.SIGHUP)
 		metrics(metricReloadOK + " 1")
-		for i := range 3 { // each is a line in the log
-			put(t, file, fmt.Sprintf("node%d: a\n", i))
-			_ = cmd.Process.Signal(syscall.SIGHUP)
-			metrics(metricReloadOK + " 0")
-			put(t, file, "node: node7\n")
-			_ = cmd.Process.Signal(syscall.SIGHUP)
-			metrics(metricReloadOK + " 1")
+	}
+	metrics("\nnodewatch_component_state{") // the loop has judged
+	_ = cmd.Process.Signal(syscall.SIGTERM)
+	select {
+	case err := <-ended:
+		ended <- err
+		if err != nil {
+			t.Error(err)
 		}
-		metrics("\nnodewatch_component_state{") // the loop has judged
-		_ = cmd.Process.Signal(syscall.SIGTERM)
-		select {
-		case err := <-ended:
-			ended <- err
-			if err != nil {
-				t.Errorf("%s: %v", name, err)
-			}
-		case <-time.After(patience):
-			t.Errorf("%s: the daemon does not end", name)
-		}
+	case <-time.After(patience):
+		t.Error("the daemon does not end")
 	}
 }
 

@@ -125,7 +125,7 @@ func TestNoBodyOfAStrangerIsWaitedFor(t *testing.T) {
 // Many connections that want nothing, or whose body never comes, are all closed,
 // and meanwhile others are answered.
 func TestIdleConnectionsAreShed(t *testing.T) {
-	const most, many = 20, 500
+	const most, many = 20, 150
 	limit := newConnLimit(most)
 	address, _ := serving(t, limit, &webFile{}, hello)
 	var held []net.Conn

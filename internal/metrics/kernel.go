@@ -84,15 +84,12 @@ type osdCount struct {
 
 // osdsInTrouble are the OSDs with a line within ten minutes, those with most first.
 func osdsInTrouble(v *judge.View) []osdCount {
-	place := map[string]int{}
+	place, within := map[string]int{}, v.Kernel.Window(v.Now, lately)
 	var list []osdCount
 	for _, s := range v.Kernel.Series {
 		osd, is := strings.CutPrefix(s.Peer, "osd")
-		if !is || v.Now.Sub(s.Last) > 2*lately { // by far: the ring need not be asked
-			continue
-		}
-		fresh := s.Within(v.Now, lately)
-		if fresh == 0 {
+		fresh, _ := within.Of(s)
+		if !is || fresh == 0 {
 			continue
 		}
 		i, known := place[osd]
@@ -120,10 +117,10 @@ func countOSDEvents(p *picture, emit emit) {
 	for _, o := range p.osds[:min(len(p.osds), maxOSDs)] {
 		shown[o.osd] = true
 	}
-	sum, order := map[key]uint64{}, []key{}
+	sum, order, within := map[key]uint64{}, []key{}, p.Kernel.Window(p.Now, lately)
 	for _, s := range p.Kernel.Series {
 		osd, is := strings.CutPrefix(s.Peer, "osd")
-		if !is || !shown[osd] || s.Within(p.Now, lately) == 0 {
+		if fresh, _ := within.Of(s); !is || !shown[osd] || fresh == 0 {
 			continue
 		}
 		k := key{s.Class, osd}
