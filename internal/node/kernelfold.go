@@ -21,7 +21,6 @@ type fold struct {
 	own    *ownLog
 	news   map[Key]*Series // that the log did not have before the batch
 	forgot bool            // series that have been silent for long have been left out
-	class  [2]int          // places of the classes of the latest counts: most are of few
 }
 
 // An ownLog says what of a log nobody else has yet, and may therefore be changed.
@@ -223,11 +222,6 @@ func numbered(peer string) (int, bool) {
 // of another version can have.
 func (f *fold) total(class kmsg.Class) *Total {
 	list := f.log.Classes
-	for _, i := range f.class {
-		if i < len(list) && list[i].Class == class {
-			return &list[i]
-		}
-	}
 	i, found := slices.BinarySearchFunc(list, class, func(t Total, class kmsg.Class) int { return cmp.Compare(t.Class, class) })
 	if !found && len(list) >= maxClasses {
 		return nil
@@ -235,7 +229,6 @@ func (f *fold) total(class kmsg.Class) *Total {
 	if !found {
 		f.log.Classes = slices.Insert(list, i, Total{Class: class})
 	}
-	f.class[0], f.class[1] = i, f.class[0]
 	return &f.log.Classes[i]
 }
 
