@@ -179,11 +179,11 @@ test-unraced:
 	GOGC=400 CGO_ENABLED=0 $(GO) test -timeout 40m -run '$(STORIES)' ./cmd/nodewatch ./internal/launcher ./pkg/kmsg
 	CGO_ENABLED=0 $(GO) test -timeout 40m $(UNRACED)
 
-browser-test: ## the page in Debian's Chromium, with axe-core from npm; STATES, WIDTHS, SCHEMES and RUN choose, SHOTS=directory keeps pictures
+browser-test: ## the pages of a node and of nodewatch-status in Debian's Chromium, with axe-core from npm; STATES, WIDTHS, SCHEMES and RUN choose, SHOTS=directory keeps pictures
 	@./tools/need chromium || true
 	@command -v chromium >/dev/null || echo "browser-test: chromium is not installed: the tests are skipped"
 	@cd test/browser && npm ci --ignore-scripts --no-audit --no-fund >/dev/null 2>&1 || echo "browser-test: npm cannot fetch axe-core: the page is tried without it"
-	@CGO_ENABLED=0 $(GO) build -trimpath -ldflags '$(LDFLAGS)' -o bin/browser/nodewatch ./cmd/nodewatch
+	@CGO_ENABLED=0 $(GO) build -trimpath -ldflags '$(LDFLAGS)' -o bin/browser/ ./cmd/nodewatch ./cmd/nodewatch-status
 	@$(if $(SHOTS),mkdir -p '$(SHOTS)')
 	cd test/browser && CGO_ENABLED=0 $(GO) test -count=1 -timeout 90m -run '$(RUN)' . \
 		$(if $(STATES),-states '$(STATES)') $(if $(WIDTHS),-widths '$(WIDTHS)') $(if $(SCHEMES),-schemes '$(SCHEMES)') $(if $(SHOTS),-shots '$(abspath $(SHOTS))')

@@ -29,6 +29,7 @@ type demo struct {
 	host  *string
 	port  *uint16
 	speed *float64
+	skip  *time.Duration
 	quit  *bool
 
 	dir    string // of everything that it keeps
@@ -43,6 +44,7 @@ func (p program) demoCommand(app *kingpin.Application) (*kingpin.CmdClause, func
 	d.host = cmd.Flag("host", "Address to serve on.").Default("127.0.0.1").String()
 	d.port = cmd.Flag("port", "Port of the public page; the operators' pages and the intake have the next two. 0: any that are free.").Default("10091").Uint16()
 	d.speed = cmd.Flag("speed", "How many times faster than it happened the incident is played, which took 26 minutes; 1 to 100.").Default("30").Float64()
+	d.skip = cmd.Flag("skip", "Begin so far into the incident: the storm is from 5m42s to 17m, as it happened.").Default("0s").Duration()
 	d.quit = cmd.Flag("exit", "Exit once the incident is resolved, instead of at Ctrl-C.").Bool()
 	return cmd, d.run
 }
@@ -50,6 +52,9 @@ func (p program) demoCommand(app *kingpin.Application) (*kingpin.CmdClause, func
 func (d *demo) run(ctx context.Context) int {
 	if *d.speed < 1 || *d.speed > 100 {
 		return d.fail(exitUsage, errors.New("demo: --speed must be 1 to 100"))
+	}
+	if *d.skip < 0 || *d.skip > time.Hour {
+		return d.fail(exitUsage, errors.New("demo: --skip must be 0s to 1h"))
 	}
 	dir, err := os.MkdirTemp("", "nodewatch-status-demo-")
 	if err != nil {

@@ -70,6 +70,7 @@ type demoNode struct {
 	calm     report.Report // to report while nothing is played
 	tape     []recorded    // to play; empty: none
 	speed    float64
+	skip     time.Duration // of the tape
 	failed   func(error)
 }
 
@@ -118,7 +119,7 @@ func (d *demo) fleet(ctx context.Context, intake string) (nodes []*demoNode, err
 		}
 		c := native.Default()
 		c.URL, c.Token, c.Every = strings.TrimSuffix(intake, "/"), httpclient.SecretFile(file), reportEvery
-		n := &demoNode{speed: *d.speed, failed: failed, calm: calmReport(site, name, d.began)}
+		n := &demoNode{speed: *d.speed, skip: *d.skip, failed: failed, calm: calmReport(site, name, d.began)}
 		if key == odd {
 			for _, r := range tape {
 				r.Report.Site, r.Report.Version = site, buildinfo.Read().Version
@@ -156,7 +157,7 @@ func calmReport(site, node string, now time.Time) report.Report {
 }
 
 // at is what the node reports at a time, of which its tape has begun at another one.
-// What was before the tape is as long ago as it was then.
+// What was before what is played is as long ago as it was then.
 func (n *demoNode) at(began, now time.Time) report.Report {
 	if len(n.tape) == 0 {
 		r := n.calm
@@ -164,7 +165,7 @@ func (n *demoNode) at(began, now time.Time) report.Report {
 		return r
 	}
 	first := n.tape[0]
-	played := now.Sub(began).Seconds() * n.speed
+	played := now.Sub(began).Seconds()*n.speed + n.skip.Seconds()
 	latest := first
 	for _, r := range n.tape {
 		if r.Offset-first.Offset <= played {
@@ -172,7 +173,7 @@ func (n *demoNode) at(began, now time.Time) report.Report {
 		}
 	}
 	r := latest.Report.Retimed(func(at time.Time) time.Time {
-		after := at.Sub(first.Report.At)
+		after := at.Sub(first.Report.At) - n.skip
 		if after > 0 {
 			after = time.Duration(float64(after) / n.speed)
 		}
@@ -189,7 +190,7 @@ func (n *demoNode) report(ctx context.Context) {
 	next := func(now time.Time) time.Duration {
 		wait := reportEvery
 		for _, r := range n.tape {
-			due := began.Add(time.Duration((r.Offset - n.tape[0].Offset) / n.speed * float64(time.Second)))
+			due := began.Add(time.Duration((r.Offset - n.tape[0].Offset - n.skip.Seconds()) / n.speed * float64(time.Second)))
 			if until := due.Sub(now); until > 0 && until < wait {
 				wait = until
 			}

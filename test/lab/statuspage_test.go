@@ -3,7 +3,11 @@
 package lab
 
 import (
+	"context"
 	"fmt"
+	"io"
+	"net"
+	"net/http"
 	"os"
 	"path/filepath"
 	"regexp"
@@ -48,15 +52,24 @@ func (l *Lab) hub() (token string) {
 // answer is damaged.
 func (l *Lab) shows(within time.Duration, address, match string) {
 	l.t.Helper()
+	client := http.Client{Timeout: 10 * time.Second, Transport: &http.Transport{DisableKeepAlives: true, DialContext: func(_ context.Context, network, address string) (c net.Conn, err error) {
+		err = l.children.Within(func() error { // where a socket is made, there it belongs
+			c, err = net.DialTimeout(network, address, 5*time.Second)
+			return err
+		})
+		return c, err
+	}}}
 	want, last := regexp.MustCompile(match), ""
 	err := wait(l.ctx, within, func() (bool, error) {
-		out, err := l.children.Output(l.ctx, "busybox", "wget", "-q", "-T", "10", "-O", "-", "http://"+address+"/")
+		answer, err := client.Get("http://" + address + "/")
 		if err != nil {
 			last = err.Error()
 			return false, nil // it starts
 		}
-		last = string(out)
-		return want.MatchString(last), nil
+		defer answer.Body.Close()
+		body, err := io.ReadAll(answer.Body)
+		last = string(body)
+		return want.MatchString(last), err
 	})
 	if err != nil {
 		l.t.Fatalf("%s never shows %s: %v\n%s", address, match, err, last)
@@ -69,19 +82,20 @@ func (l *Lab) shows(within time.Duration, address, match string) {
 func TestStormOnTheStatusPage(t *testing.T) {
 	l := scenario(t)
 	l.bond("802.3ad", ethswitch.Layer34)
+	l.sh("mkdir -p /run/nodewatch-state")
 	l.put("/run/status.token", l.hub())
 	l.configured(fmt.Sprintf("node: guest\nsite: lab\nstate_directory: /run/nodewatch-state\nreporters: [{name: status, every: 10s, native: {url: \"http://%s\", token_file: /run/status.token}}]\n", hubIntake))
 	device := l.mapImages(1, msgr1)[0]
 	l.until(15*time.Second, "krbd is seen", func(Report) bool { v, ok := l.metric("nodewatch_krbd_devices"); return ok && v == 1 })
-	l.shows(30*time.Second, hubPublic, `(?s)The guest.{0,200}Operational`)
+	l.shows(30*time.Second, hubPublic, `(?s)id="guest".{0,400}Operational`)
 	l.damage(ethswitch.Damage{Every: 1, Least: 1000})
 	l.readAll(device)
 	l.until(15*time.Second, "the storm is told", func(r Report) bool { return r.raised("krbd-retry-storm", "critical") })
 	told := time.Now()
-	l.shows(15*time.Second, hubPublic, `(?s)The guest.{0,200}Major outage`)
+	l.shows(15*time.Second, hubPublic, `(?s)id="guest".{0,400}Major outage`)
 	l.figure("on the status page", time.Since(told), 10*time.Second)
 	l.shows(15*time.Second, hubOperators, `(?s)lab/guest.*krbd retry storm`)
 	l.damage(ethswitch.Damage{})
 	l.readsOn()
-	l.shows(90*time.Second, hubPublic, `(?s)The guest.{0,200}Operational`)
+	l.shows(90*time.Second, hubPublic, `(?s)id="guest".{0,400}Operational`)
 }

@@ -1,0 +1,318 @@
+package browser
+
+import (
+	"bufio"
+	"context"
+	"encoding/json"
+	"flag"
+	"fmt"
+	"io"
+	"net/http"
+	"os"
+	"os/exec"
+	"path/filepath"
+	"slices"
+	"strings"
+	"syscall"
+	"testing"
+	"time"
+
+	"github.com/chromedp/chromedp"
+)
+
+var statusBinary = flag.String("nodewatch-status", "../../bin/browser/nodewatch-status", "the nodewatch-status to try")
+
+// A hub is a nodewatch-status that runs, and where.
+type hub struct{ public, operators, intake string }
+
+// startHub starts nodewatch-status until the test ends, once it has said the last line.
+func startHub(t *testing.T, last string, args ...string) (h hub) {
+	t.Helper()
+	program, err := filepath.Abs(*statusBinary)
+	if err != nil {
+		t.Fatal(err)
+	}
+	cmd := exec.Command(program, args...)
+	cmd.SysProcAttr = &syscall.SysProcAttr{Pdeathsig: syscall.SIGKILL}
+	cmd.Env = append(os.Environ(), "TMPDIR="+t.TempDir())
+	cmd.Stderr = os.Stderr
+	out, err := cmd.StdoutPipe()
+	if err != nil {
+		t.Fatal(err)
+	}
+	if err := cmd.Start(); err != nil {
+		t.Fatal(err)
+	}
+	t.Cleanup(func() {
+		_ = cmd.Process.Signal(syscall.SIGTERM) // it may have ended
+		_ = cmd.Wait()
+	})
+	ended := time.AfterFunc(patience, func() { _ = cmd.Process.Kill() })
+	defer ended.Stop()
+	for lines := bufio.NewScanner(out); ; {
+		if !lines.Scan() {
+			t.Fatalf("nodewatch-status does not say %q", last)
+		}
+		what, rest, _ := strings.Cut(lines.Text(), ": ")
+		switch what {
+		case "public page":
+			h.public = rest
+		case "operators' page":
+			h.operators = rest
+		case "reports":
+			h.intake = rest
+		}
+		if strings.Contains(lines.Text(), last) {
+			break
+		}
+	}
+	go func() { _, _ = io.Copy(io.Discard, out) }()
+	return h
+}
+
+// demos are the states of a fleet that the pages are tried in, as nodewatch-status demo
+// shows them.
+var demos = map[string][]string{
+	"calm":  {"--speed", "1"},
+	"storm": {"--speed", "1", "--skip", "6m"},
+}
+
+// kinds are one page of each kind that the first page leads to, itself included: pages of
+// the same first word of the path are of one kind.
+func kinds(t *testing.T, browser context.Context, address string) []string {
+	t.Helper()
+	b := open(t, browser, address, look{width: 1280, height: 800, scripts: true})
+	links := eval[[]string](t, b, `[...document.querySelectorAll("a[href]")].map(a => a.href.split("#")[0])`)
+	list, seen := []string{address}, map[string]bool{"": true}
+	for _, link := range links {
+		path, own := strings.CutPrefix(link, address)
+		kind, _, _ := strings.Cut(path, "/")
+		if !own || seen[kind] || !strings.HasSuffix(path, "/") {
+			continue
+		}
+		seen[kind] = true
+		list = append(list, link)
+	}
+	return list
+}
+
+// Both sides of the status page in each state on each screen: nothing is wrong by axe-core,
+// nothing is wider than the screen, nothing is asked of anybody else.
+func TestStatusPages(t *testing.T) {
+	browser := chromium(t)
+	for name, args := range demos {
+		if !slices.Contains(strings.Fields(*only), name) {
+			continue
+		}
+		t.Run(name, func(t *testing.T) {
+			h := startHub(t, "nodes report", append([]string{"demo", "--port", "0"}, args...)...)
+			shown(t, h.public, "incidents/") // its past
+			if name == "storm" {
+				shown(t, h.public, "We are investigating")
+			}
+			for side, address := range map[string]string{"public": h.public, "operators": h.operators} {
+				pages := kinds(t, browser, address)
+				t.Logf("%s: %v", side, pages)
+				if len(pages) < 5 && side == "public" {
+					t.Errorf("only %v", pages)
+				}
+				for _, width := range strings.Fields(*widths) {
+					for _, scheme := range strings.Fields(*schemes) {
+						t.Run(side+" "+width+" "+scheme, func(t *testing.T) {
+							for n, page := range pages {
+								tryStatusPage(t, browser, address, page, fmt.Sprintf("status-%s-%s-%d-%s-%s", name, side, n, width, scheme), width, scheme)
+							}
+						})
+					}
+				}
+			}
+		})
+	}
+}
+
+func tryStatusPage(t *testing.T, browser context.Context, address, page, picture, width, scheme string) {
+	l := look{height: heights[width], dark: scheme == "dark", scripts: true}
+	fmt.Sscan(width, &l.width)
+	b := open(t, browser, page, l)
+	b.shot(t, picture)
+	if wide := eval[int](t, b, "document.documentElement.scrollWidth"); wide > int(l.width) {
+		t.Errorf("%s: it is %d px wide", page, wide)
+	}
+	eval[bool](t, b, `document.querySelectorAll("details").forEach(d => d.open = true), true`)
+	if wide := eval[int](t, b, "document.documentElement.scrollWidth"); wide > int(l.width) {
+		t.Errorf("%s: with all open it is %d px wide", page, wide)
+	}
+	if foreign := b.foreign(address); len(foreign) > 0 {
+		t.Errorf("%s: it asks others, or is refused: %v", page, foreign)
+	}
+	for _, v := range b.axe(t) {
+		t.Errorf("%s: %s", page, v)
+	}
+}
+
+// shown waits until a page holds a text.
+func shown(t *testing.T, address, text string) {
+	t.Helper()
+	client := &http.Client{Timeout: patience}
+	for end := time.Now().Add(patience); ; time.Sleep(200 * time.Millisecond) {
+		answer, err := client.Get(address)
+		if err == nil {
+			body, _ := io.ReadAll(answer.Body)
+			_ = answer.Body.Close()
+			if strings.Contains(string(body), text) {
+				return
+			}
+		}
+		if time.Now().After(end) {
+			t.Fatalf("%s never says %q (%v)", address, text, err)
+		}
+	}
+}
+
+// Without scripts the pages say the same; with nothing but a keyboard every link and every
+// fold can be reached, in the order of the page, and what has the focus can be seen.
+func TestStatusPagesByKeyboardAndWithoutScripts(t *testing.T) {
+	if !slices.Contains(strings.Fields(*only), "storm") {
+		t.Skip("only some states are tried")
+	}
+	browser := chromium(t)
+	h := startHub(t, "nodes report", "demo", "--port", "0", "--speed", "1", "--skip", "6m")
+	shown(t, h.public, "Major outage")
+	for side, address := range map[string]string{"public": h.public, "operators": h.operators} {
+		const text = `document.querySelector("main").innerText.replace(/\d\d:\d\d(:\d\d)?|\d+ (s|min)\b/g, "").replace(/\s+/g, " ").length`
+		with := eval[int](t, open(t, browser, address, look{width: 390, height: 844, scripts: true}), text)
+		b := open(t, browser, address, look{width: 390, height: 844})
+		without := eval[int](t, b, text)
+		if without < with*9/10 {
+			t.Errorf("%s: %d characters without scripts, %d with", side, without, with)
+		}
+		reach := eval[int](t, b, `[...document.querySelectorAll("a[href], summary, button, input:not([type=hidden]), select, textarea, [tabindex='0']")].filter(e => e.checkVisibility()).length`)
+		order, blind := 0, ""
+		for order < min(reach, 60) {
+			b.run(t, chromedp.KeyEvent("\t"))
+			if eval[bool](t, b, `document.activeElement === document.body`) {
+				break
+			}
+			order++
+			if style := eval[string](t, b, `(e => { const s = getComputedStyle(e); return s.outlineStyle === "none" && s.boxShadow === "none" ? e.outerHTML.slice(0, 120) : "" })(document.activeElement)`); style != "" && blind == "" {
+				blind = style
+			}
+		}
+		if order < min(reach, 60) {
+			t.Errorf("%s: %d of %d can be reached by the keyboard", side, order, reach)
+		}
+		if blind != "" {
+			t.Errorf("%s: the focus is not seen on %s", side, blind)
+		}
+	}
+}
+
+// hostile is text that would run as a script, leave its place, or ask others, wherever it
+// is not made harmless.
+var hostile = []string{
+	`<script>window.hit=1</script>`, `<img src=x onerror="window.hit=2">`, `"><svg onload=window.hit=3>`, `'-(window.hit=4)-'`, `javascript:window.hit=5`,
+	`</style><script>window.hit=6</script>`, `</title><script>window.hit=7</script>`, `<a href="javascript:window.hit=8">x</a>`, `<iframe src="https://192.0.2.1/"></iframe>`,
+	`{{constructor.constructor("window.hit=9")()}}`, `<math><mtext></form><form><mglyph><style></math><img src onerror=window.hit=10>`, `[x](javascript:window.hit=11)`, `![x](https://192.0.2.1/x.png)`,
+	"\u202eevil\u0000", `<base href="https://192.0.2.1/">`, `<meta http-equiv=refresh content="0;url=https://192.0.2.1/">`, `<link rel=stylesheet href="//192.0.2.1/x.css">`,
+}
+
+// Names and texts from nodes, from the configuration and in Markdown are hostile: none of
+// them runs, and none of them asks others, on either side.
+func TestHostileText(t *testing.T) {
+	if !slices.Contains(strings.Fields(*only), "storm") {
+		t.Skip("only some states are tried")
+	}
+	browser := chromium(t)
+	dir := t.TempDir()
+	conf := filepath.Join(dir, "status.yml")
+	all := strings.Join(hostile, "\n\n")
+	groups := []any{}
+	for n, text := range hostile {
+		text = strings.Map(func(r rune) rune {
+			if r == 0 {
+				return -1 // YAML has no such characters
+			}
+			return r
+		}, text)
+		groups = append(groups, map[string]any{"id": fmt.Sprintf("g%d", n), "name": text, "description": text, "components": []any{
+			map[string]any{"id": fmt.Sprintf("c%d", n), "name": text, "description": text, "node": "rl1/node2"},
+		}})
+	}
+	text, err := json.Marshal(map[string]any{ // which is YAML as well
+		"public": map[string]any{"listen": []string{"127.0.0.1:0"}}, "operators": map[string]any{"listen": []string{"127.0.0.1:0"}}, "intake": map[string]any{"listen": []string{"127.0.0.1:0"}},
+		"database": map[string]any{"address": "sqlite:" + filepath.Join(dir, "status.db")},
+		"page":     map[string]any{"title": hostile[0] + hostile[2], "about": strings.ReplaceAll(all, "\x00", "")}, "groups": groups,
+	})
+	if err != nil {
+		t.Fatal(err)
+	}
+	if err := os.WriteFile(conf, text, 0o600); err != nil {
+		t.Fatal(err)
+	}
+	program, err := filepath.Abs(*statusBinary)
+	if err != nil {
+		t.Fatal(err)
+	}
+	token, err := exec.Command(program, "token", "create", "rl1/node2", "--config.file", conf).Output()
+	if err != nil {
+		t.Fatal(err)
+	}
+	h := startHub(t, "reports", "run", "--config.file", conf)
+	report(t, h.intake, strings.TrimSpace(string(token)), all)
+	shown(t, h.public, "Major outage")
+	for _, address := range []string{h.public, h.operators} {
+		for _, page := range kinds(t, browser, address) {
+			b := open(t, browser, page, look{width: 1280, height: 800, scripts: true})
+			eval[bool](t, b, `document.querySelectorAll("details").forEach(d => d.open = true), true`)
+			if hit := eval[string](t, b, `String(window.hit)`); hit != "undefined" {
+				t.Errorf("%s: hostile text %s has run", page, hit)
+			}
+			if foreign := b.foreign(address); len(foreign) > 0 {
+				t.Errorf("%s: it asks others: %v", page, foreign)
+			}
+			if bad := eval[[]string](t, b, `[...document.querySelectorAll("a, form, img, iframe, base, meta[http-equiv], [onload], [onerror]")].filter(e =>
+				/^javascript:/i.test(e.href ?? e.action ?? "") || /192\.0\.2\.1/.test(e.src ?? e.content ?? "") || ["IFRAME", "BASE"].includes(e.tagName) || e.hasAttribute("onload") || e.hasAttribute("onerror")).map(e => e.outerHTML)`); len(bad) > 0 {
+				t.Errorf("%s: %v", page, bad)
+			}
+		}
+	}
+}
+
+// report reports a node all of whose texts are the hostile one.
+func report(t *testing.T, intake, token, text string) {
+	t.Helper()
+	now := time.Now().UTC()
+	var components []any
+	for n, text := range hostile {
+		components = append(components, map[string]any{"id": fmt.Sprintf("part%d", n), "status": "major_outage", "state": "seen", "since": now, "summary": text, "detail": text})
+	}
+	raw, err := json.Marshal(map[string]any{
+		"schema": "nodewatch.report/1", "node": map[string]any{"id": "rl1/node2", "name": text[:200], "site": text[:60], "labels": map[string]any{"rack": hostile[0], "switch": hostile[2]}},
+		"seq": now.UnixMilli(), "sent_at": now, "interval_s": 30, "ttl_s": 100,
+		"status": "major_outage", "agent": map[string]any{"version": hostile[0], "boot_id": "b1", "started_at": now.Add(-time.Hour)}, "components": components,
+		"findings": []any{map[string]any{
+			"rule": "krbd-stalled", "subject": hostile[1], "component": "part1", "severity": "critical", "impact": "major_outage", "state": "seen", "since": now, "level_since": now, "last_seen": now,
+			"summary": hostile[2], "evidence": []any{map[string]any{"source": hostile[0], "subject": hostile[1], "fact": hostile[2], "at": now}}, "against": []any{},
+			"advice": []any{map[string]any{"do": hostile[0], "command": hostile[1]}}, "runbook": hostile[4],
+		}},
+		"transitions": []any{}, "transitions_waiting": 0, "transitions_dropped": 0,
+	})
+	if err != nil {
+		t.Fatal(err)
+	}
+	q, err := http.NewRequest(http.MethodPost, intake+"v1/report", strings.NewReader(string(raw)))
+	if err != nil {
+		t.Fatal(err)
+	}
+	q.Header.Set("Content-Type", "application/json")
+	q.Header.Set("Authorization", "Bearer "+token)
+	q.Header.Set("Idempotency-Key", fmt.Sprintf("rl1/node2/b1/%d", now.UnixMilli()))
+	answer, err := http.DefaultClient.Do(q)
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer answer.Body.Close()
+	if said, _ := io.ReadAll(answer.Body); answer.StatusCode != http.StatusOK {
+		t.Fatalf("%s: %s", answer.Status, said)
+	}
+}
