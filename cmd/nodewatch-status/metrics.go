@@ -82,7 +82,12 @@ func (c collector) Collect(ch chan<- prometheus.Metric) {
 			send(prometheus.GaugeValue, "check_certificate_expiry_timestamp_seconds", "When the first certificate expires that the check was shown.", float64(k.Expires.Unix()), "component", k.Component)
 		}
 	}
-	gauge("page_timestamp_seconds", "When the public page was made last.", float64(c.hub.shown.Load().at.Unix()))
+	shown := c.hub.shown.Load()
+	for state, count := range map[string]int{"open": len(shown.snapshot.Open()), "draft": shown.drafts} {
+		send(prometheus.GaugeValue, "incidents", "Incidents that are open, and drafts that wait for an operator.", float64(count), "state", state)
+	}
+	gauge("maintenances", "Maintenances that are published and not over.", float64(len(shown.snapshot.Upcoming())))
+	gauge("page_timestamp_seconds", "When the public page was made last.", float64(shown.at.Unix()))
 	ok := 1.0
 	if c.hub.broken.Load() {
 		ok = 0

@@ -19,6 +19,7 @@ type site struct {
 	snapshot page.Snapshot
 	page     *page.Renderer
 	at       time.Time // when it was made
+	drafts   int       // incidents that are not in it, as they are not published
 
 	mu   sync.Mutex
 	made map[string]document // no more than there are paths
@@ -85,7 +86,13 @@ func (h *hub) site(ctx context.Context, now time.Time) (*site, error) {
 	if err != nil {
 		return nil, err
 	}
-	return &site{snapshot: page.Build(in), page: h.page, at: now, made: map[string]document{}}, nil
+	s := &site{snapshot: page.Build(in), page: h.page, at: now, made: map[string]document{}}
+	for _, i := range in.Incidents {
+		if !i.Public() {
+			s.drafts++
+		}
+	}
+	return s, nil
 }
 
 // public serves what customers see.

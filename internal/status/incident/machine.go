@@ -48,73 +48,173 @@ const LookBack = 7 * 24 * time.Hour
 // were changed within LookBack; a new one has no ID. Calling it again at the same time
 // with the result changes nothing.
 //
-// Neither silence nor maintenance is a recovery: meanwhile an incident stays as it is.
+// All trouble of a component is told in one incident, which components of its group
+// with the same kind of trouble join. Neither silence nor maintenance is a recovery:
+// meanwhile an incident stays as it is.
 func Step(p Policy, known []Incident, signals []Signal, now time.Time) (changed []Incident) {
-	keys := map[string][]Signal{}
-	for _, s := range signals {
-		key := s.Group + "/" + string(s.Kind)
-		keys[key] = append(keys[key], s)
+	s := step{Policy: p, known: known, now: now, components: map[string]*component{}}
+	for _, x := range signals {
+		s.add(look(x, now))
 	}
-	for _, i := range known { // also where its components are no longer configured
-		if i.Automatic() && i.Open() && keys[i.OpenedBy] == nil {
-			keys[i.OpenedBy] = []Signal{}
+	for _, i := range known {
+		if !i.Automatic() || !i.Open() {
+			continue
+		}
+		for _, a := range i.Components {
+			if c := s.components[a.Component]; c != nil {
+				c.told = true
+			}
 		}
 	}
-	for _, key := range slices.Sorted(maps.Keys(keys)) {
-		if i, is := (step{p, known, now}).key(key, keys[key]); is {
-			changed = append(changed, i)
+	for _, i := range known {
+		if i.Automatic() && i.Open() {
+			if i, is := s.follow(i); is {
+				changed = append(changed, i)
+			}
 		}
 	}
-	return changed
+	return append(changed, s.begin()...)
 }
 
 // A step is one look of the machine.
 type step struct {
 	Policy
-	known []Incident
-	now   time.Time
+	known      []Incident
+	now        time.Time
+	components map[string]*component
+	order      []*component // as they are configured
 }
 
-// key looks at the signals of one group and kind, which share an incident.
-func (s step) key(key string, signals []Signal) (Incident, bool) {
-	mine, found := s.latest(key)
-	open := found && mine.Open()
+// A component is how all signals of a public component are now.
+type component struct {
+	all  []trouble
+	told bool // an open incident of the machine names it
+}
+
+func (s *step) add(t trouble) {
+	c := s.components[t.Component]
+	if c == nil {
+		c = &component{}
+		s.components[t.Component] = c
+		s.order = append(s.order, c)
+	}
+	c.all = append(c.all, t)
+}
+
+// lead is what is told of a component: its worst trouble for which keep holds; false:
+// there is none.
+func (c *component) lead(keep func(trouble) bool) (t trouble, found bool) {
+	for _, x := range c.all {
+		if x.bad() && keep(x) && (!found || x.before(t)) {
+			t, found = x, true
+		}
+	}
+	return t, found
+}
+
+// before orders troubles: the worst first, then by kind.
+func (t trouble) before(u trouble) bool {
+	if t.now != u.now {
+		return t.now.Rank() > u.now.Rank()
+	}
+	return t.Kind.order() < u.Kind.order()
+}
+
+// begun is when the trouble of a component began.
+func (c *component) begun() (at time.Time) {
+	for _, t := range c.all {
+		if t.bad() && (at.IsZero() || t.since.Before(at)) {
+			at = t.since
+		}
+	}
+	return at
+}
+
+// joins reports whether a component that no incident names has ripe trouble to tell of.
+func (s *step) joins(c *component) (trouble, bool) {
+	if c.told || s.handled(c) {
+		return trouble{}, false
+	}
+	return c.lead(s.ripe)
+}
+
+// follow updates an open incident.
+func (s *step) follow(i Incident) (Incident, bool) {
 	var (
 		bad  []trouble
 		gone time.Time // when the latest component recovered
 		blur bool      // a component of the incident is unknown or under maintenance
 	)
-	for _, x := range signals {
-		t := look(x, s.now)
-		member := open && mine.Names(x.Component)
-		switch {
-		case t.bad() && (member || s.ripe(t) && !s.handled(t)):
+	for _, c := range s.order {
+		if !i.Names(c.all[0].Component) {
+			if t, is := s.joins(c); is && t.key() == i.OpenedBy {
+				c.told = true
+				bad = append(bad, t)
+			}
+			continue
+		}
+		if t, is := c.lead(func(trouble) bool { return true }); is {
 			bad = append(bad, t)
-		case member && !t.bad() && t.now != report.Operational:
-			blur = true
-		case member && t.since.After(gone):
-			gone = t.since
+			continue
+		}
+		for _, t := range c.all {
+			blur = blur || t.now != report.Operational
+			if t.since.After(gone) {
+				gone = t.since
+			}
 		}
 	}
+	sortTroubles(bad)
 	switch {
-	case open && len(bad) > 0:
-		return s.worse(mine, bad)
-	case open && !blur:
-		return s.over(mine, gone)
-	case open || len(bad) == 0:
-		return Incident{}, false
-	case found && s.now.Sub(mine.Resolved) < s.ReopenWithin:
-		mine.Post(s.update(Investigating, text{bad, s.Zone}.returned(), bad))
-		mine.Title = text{bad, s.Zone}.title()
-		return mine, true
+	case len(bad) > 0:
+		return s.worse(i, bad)
+	case blur:
+		return i, false
 	}
-	return s.opened(key, bad), true
+	return s.over(i, gone)
 }
 
-// latest is the machine's latest incident of a key.
-func (s step) latest(key string) (i Incident, found bool) {
+func sortTroubles(list []trouble) {
+	slices.SortStableFunc(list, func(a, b trouble) int {
+		switch {
+		case a.before(b):
+			return -1
+		case b.before(a):
+			return 1
+		}
+		return 0
+	})
+}
+
+// begin opens or reopens incidents for trouble that none tells of.
+func (s *step) begin() (list []Incident) {
+	keys := map[string][]trouble{}
+	for _, c := range s.order {
+		if t, is := s.joins(c); is {
+			keys[t.key()] = append(keys[t.key()], t)
+		}
+	}
+	for _, key := range slices.Sorted(maps.Keys(keys)) {
+		bad := keys[key]
+		sortTroubles(bad)
+		if i, is := s.recent(key, bad); is && !slices.ContainsFunc(list, func(x Incident) bool { return x.Ref == i.Ref }) {
+			was := i.Impact
+			i.Post(s.update(Investigating, text{bad, s.Zone}.returned(), bad))
+			s.name(&i, was, bad)
+			list = append(list, i)
+			continue
+		}
+		list = append(list, s.opened(key, bad))
+	}
+	return list
+}
+
+// recent is an incident that trouble reopens: it was resolved shortly before, and is for
+// the same key or names one of its components.
+func (s *step) recent(key string, bad []trouble) (i Incident, found bool) {
 	for _, k := range s.known {
-		if k.Automatic() && k.OpenedBy == key && (!found || k.Open() || !i.Open() && k.Resolved.After(i.Resolved)) {
+		same := k.OpenedBy == key || slices.ContainsFunc(bad, func(t trouble) bool { return k.Names(t.Component) })
+		if k.Automatic() && !k.Open() && same && s.now.Sub(k.Resolved) < s.ReopenWithin && (!found || k.Resolved.After(i.Resolved)) {
 			i, found = k, true
 		}
 	}
@@ -129,6 +229,9 @@ type trouble struct {
 }
 
 func (t trouble) bad() bool { return bad(t.now) }
+
+// key is what the machine opens an incident for.
+func (t trouble) key() string { return t.Group + "/" + string(t.Kind) }
 
 func bad(i report.Impact) bool { return i.Rank() >= report.DegradedPerformance.Rank() }
 
@@ -157,20 +260,21 @@ func look(x Signal, now time.Time) trouble {
 }
 
 // ripe reports whether trouble opens an incident, or joins one.
-func (s step) ripe(t trouble) bool {
+func (s *step) ripe(t trouble) bool {
 	return t.now == report.MajorOutage || s.now.Sub(t.since) >= s.After
 }
 
-// handled reports whether a person speaks of the trouble: in an incident that is open,
-// or that was resolved after the trouble began.
-func (s step) handled(t trouble) bool {
+// handled reports whether a person speaks of a component's trouble: in an incident that
+// is open, or that was resolved after the trouble began.
+func (s *step) handled(c *component) bool {
+	id, since := c.all[0].Component, c.begun()
 	return slices.ContainsFunc(s.known, func(i Incident) bool {
-		return !i.Automatic() && i.Names(t.Component) && (i.Open() || t.bad() && i.Resolved.After(t.since))
+		return !i.Automatic() && i.Names(id) && (i.Open() || i.Resolved.After(since))
 	})
 }
 
-func (s step) opened(key string, bad []trouble) Incident {
-	i := Incident{OpenedBy: key, Title: text{bad, s.Zone}.title(), Impact: report.Operational, Started: bad[0].since, Created: s.now}
+func (s *step) opened(key string, bad []trouble) Incident {
+	i := Incident{Ref: Ref(s.now, key), Impact: report.Operational, Started: bad[0].since, Created: s.now}
 	draft := false
 	for _, t := range bad {
 		draft = draft || t.Approval
@@ -178,17 +282,34 @@ func (s step) opened(key string, bad []trouble) Incident {
 			i.Started = t.since
 		}
 	}
-	i.Ref = Ref(s.now, key)
-	i.AfterCare = bad[0].Kind.afterCare()
 	if !draft {
 		i.Published = s.now
 	}
 	i.Post(s.update(Investigating, text{bad, s.Zone}.opened(i.Started), bad))
+	s.name(&i, report.Operational, bad)
 	return i
 }
 
+// name gives an incident, which was of an impact, the title and the after-care of the
+// worst trouble that it has had; of several, that of the kind told of first. Where some
+// of its components have recovered, the title keeps them.
+func (s *step) name(i *Incident, was report.Impact, bad []trouble) {
+	_, kind, _ := strings.Cut(i.OpenedBy, "/")
+	worst, old := bad[0], Kind(kind)
+	if worst.now.Rank() <= was.Rank() && (worst.now != i.Impact || worst.Kind.order() > old.order()) {
+		return
+	}
+	if i.AfterCare == "" || i.AfterCare == old.afterCare() {
+		i.AfterCare = worst.Kind.afterCare()
+	}
+	i.OpenedBy = worst.key()
+	if len(bad) == len(i.Components) {
+		i.Title = text{bad, s.Zone}.title()
+	}
+}
+
 // worse updates an open incident while something is bad.
-func (s step) worse(i Incident, bad []trouble) (Incident, bool) {
+func (s *step) worse(i Incident, bad []trouble) (Incident, bool) {
 	said := map[string]report.Impact{}
 	last := i.Updates[len(i.Updates)-1]
 	for _, a := range last.Affected {
@@ -200,7 +321,7 @@ func (s step) worse(i Incident, bad []trouble) (Incident, bool) {
 		worse = worse || !known || t.now.Rank() > was.Rank()
 		less = less || t.now.Rank() < was.Rank()
 	}
-	x := text{bad, s.Zone}
+	x, was := text{bad, s.Zone}, i.Impact
 	switch {
 	case len(i.Updates) >= maxUpdates:
 		return i, false
@@ -213,14 +334,12 @@ func (s step) worse(i Incident, bad []trouble) (Incident, bool) {
 	default:
 		return i, false
 	}
-	if len(bad) == len(i.Components) { // where some have recovered, the title keeps them
-		i.Title = x.title()
-	}
+	s.name(&i, was, bad)
 	return i, true
 }
 
 // over updates an open incident while nothing is bad, since a time.
-func (s step) over(i Incident, since time.Time) (Incident, bool) {
+func (s *step) over(i Incident, since time.Time) (Incident, bool) {
 	last := i.Updates[len(i.Updates)-1]
 	if since.IsZero() || since.Before(i.Started) {
 		since = last.At // its components are gone, or their record was corrected
@@ -237,7 +356,7 @@ func (s step) over(i Incident, since time.Time) (Incident, bool) {
 	return i, true
 }
 
-func (s step) update(status Status, body string, bad []trouble) Update {
+func (s *step) update(status Status, body string, bad []trouble) Update {
 	u := Update{Status: status, Body: body, At: s.now, Created: s.now}
 	for _, t := range bad {
 		u.Affected = append(u.Affected, Affected{Component: t.Component, Impact: t.now})

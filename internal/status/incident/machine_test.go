@@ -160,6 +160,33 @@ func TestWhatAPersonTookOverIsLeftAlone(t *testing.T) {
 	}
 }
 
+// One storm on one node is one incident, whatever kinds of trouble it brings, in any
+// order; it is called by the worst of them.
+func TestAllTroubleOfAComponentIsOneIncident(t *testing.T) {
+	of := func(kind Kind, at ...any) Signal {
+		s := storage("n2", at...)
+		s.Kind = kind
+		return s
+	}
+	w := world{policy: DefaultPolicy()}
+	signals := []Signal{of(Network, 0, degraded, 500, ok), of(Guests, 100, major, 400, ok), of(Storage, 90, major, 300, ok), of(Host, 95, degraded, 600, ok)}
+	w.until(signals, 0, 80*time.Second)
+	if len(w.list) != 1 || w.list[0].Title != "Network problems: N2 (RL1)" || w.list[0].AfterCare != Network.afterCare() {
+		t.Fatalf("%+v", w.list)
+	}
+	w.until(signals, 80*time.Second, time.Hour)
+	if len(w.list) != 1 || w.list[0].Title != "Storage problems: N2 (RL1)" || w.list[0].AfterCare != Storage.afterCare() || w.list[0].Open() {
+		t.Fatalf("%d incidents: %+v", len(w.list), w.list)
+	}
+	want := []string{
+		"60 investigating: The network of N2 (RL1) is slow or loses packets. This began at 2026-11-30 12:00 UTC. We are investigating.",
+		"90 investigating: Storage on N2 (RL1) does not respond. Servers there may hang. We are still investigating.",
+	}
+	if got := said(w.list[0]); !slices.Equal(got[:2], want) || !strings.HasPrefix(got[len(got)-1], "1200 resolved: Resolved. It lasted 10 min,") {
+		t.Errorf("%q", got)
+	}
+}
+
 // A person's own incident speaks for the components that it names, and no others.
 func TestAPersonsIncidentComesFirst(t *testing.T) {
 	w := world{policy: DefaultPolicy(), list: []Incident{{ID: 1, Status: Identified, Published: noon, Components: []Affected{{Component: "n2", Impact: major}}}}}
@@ -214,7 +241,7 @@ func TestPropertiesOfTheMachine(t *testing.T) {
 		states := []report.Impact{ok, ok, ok, degraded, partial, major, unknown, report.UnderMaintenance}
 		var signals []Signal
 		for n := range 4 {
-			s := storage(fmt.Sprintf("n%d", n))
+			s := storage(fmt.Sprintf("n%d", n/2))
 			s.Kind = []Kind{Storage, Network}[n%2]
 			for at := 0; at < 7200; at += 1 + random.IntN(900) {
 				s.Line = append(s.Line, uptime.Change{At: noon.Add(time.Duration(at) * time.Second), State: states[random.IntN(len(states))], Reason: "canary-rule"})
@@ -237,24 +264,22 @@ func TestPropertiesOfTheMachine(t *testing.T) {
 				opened := n >= len(before) || !was.Open() && i.Open()
 				if n >= len(before) {
 					for _, k := range before {
-						if k.OpenedBy == i.OpenedBy && (k.Open() || now.Sub(k.Resolved) < w.policy.ReopenWithin) {
+						shared := slices.ContainsFunc(i.Components, func(a Affected) bool { return k.Names(a.Component) })
+						if shared && (k.Open() || now.Sub(k.Resolved) < w.policy.ReopenWithin) {
 							t.Fatalf("seed %d, %s: duplicates %s", seed, d, k.Ref)
 						}
 					}
 				}
 				ripe, calm := false, true
 				for _, s := range signals {
-					if s.Group+"/"+string(s.Kind) != i.OpenedBy {
+					if !i.Names(s.Component) {
 						continue
 					}
-					for _, x := range s.Line.Between(now.Add(-w.policy.After), now) {
-						ripe = ripe || x.State == major || bad(x.State) // it was bad within the last minute
-					}
-					if c, _ := s.Line.At(now); c.State == major {
+					if x := look(s, now); x.now == major || x.bad() && now.Sub(x.since) >= w.policy.After {
 						ripe = true
 					}
 					for _, x := range s.Line.Between(now.Add(-w.policy.CloseAfter), now) {
-						calm = calm && (x.State == ok || !i.Names(s.Component))
+						calm = calm && x.State == ok
 					}
 				}
 				if opened && !ripe {

@@ -2,6 +2,7 @@ package incident
 
 import (
 	"fmt"
+	"slices"
 	"strings"
 	"time"
 
@@ -21,6 +22,12 @@ const (
 	Reachability Kind = "reachability" // of a host, by ping
 	Service      Kind = "service"      // whatever else is checked or pushed
 )
+
+// order is which kind is told of first where troubles are equally bad: what is nearer to
+// a cause before what follows from it.
+func (k Kind) order() int {
+	return slices.Index([]Kind{Reachability, Storage, Network, Host, Service, Guests}, k)
+}
 
 // KindOf is the kind of trouble that a component of a node has.
 func KindOf(component string) Kind {
@@ -101,7 +108,8 @@ func clock(at time.Time, zone *time.Location) string {
 	return at.In(zone).Format("2006-01-02 15:04 MST")
 }
 
-// A text is what the machine says of troubles of one kind in one group, at least one.
+// A text is what the machine says of troubles in one group: at least one, the worst first,
+// and one for each component.
 type text struct {
 	bad  []trouble
 	zone *time.Location
@@ -132,19 +140,20 @@ func (x text) title() string { return fmt.Sprintf(x.bad[0].Kind.sentences().titl
 // happening says what is bad now, worst first.
 func (x text) happening() string {
 	var said []string
-	for _, impact := range []report.Impact{report.MajorOutage, report.PartialOutage, report.DegradedPerformance} {
-		var of []trouble
-		for _, t := range x.bad {
-			if t.now == impact {
+	for rest := x.bad; len(rest) > 0; {
+		first := rest[0]
+		var of, others []trouble
+		for _, t := range rest {
+			if t.now == first.now && t.Kind == first.Kind {
 				of = append(of, t)
+			} else {
+				others = append(others, t)
 			}
 		}
-		if len(of) == 0 {
-			continue
-		}
-		s := of[0].Kind.sentences()
-		form := map[report.Impact]string{report.MajorOutage: s.major, report.PartialOutage: s.partial, report.DegradedPerformance: s.degraded}[impact]
+		s := first.Kind.sentences()
+		form := map[report.Impact]string{report.MajorOutage: s.major, report.PartialOutage: s.partial, report.DegradedPerformance: s.degraded}[first.now]
 		said = append(said, fmt.Sprintf(form, plain(who(of))))
+		rest = others
 	}
 	return strings.Join(said, " ")
 }
