@@ -189,5 +189,5 @@ func rulesOf(v judge.View) page.RuleList {
 }
 
 func silencesOf(v judge.View) page.SilenceList {
-	return page.Silences(v.Wishes.Value, v.Now, buildinfo.Read().Version, &v.Report)
+	return page.Silences(v.Overrides.Value, v.Now, buildinfo.Read().Version, &v.Report)
 }

@@ -34,7 +34,7 @@ func oneShot(ctx context.Context, c config.Config) (judge.View, error) {
 	if err != nil {
 		return judge.View{}, err
 	}
-	settings.Impatient = true
+	settings.SkipHold = true
 	views := make(chan judge.View, 1)
 	go watch.Daemon{
 		Node: hostName(c), Version: buildinfo.Read().Version, Sources: list, Settings: settings,

@@ -55,7 +55,7 @@ func sources(ctx context.Context, c config.Config, at roots, l *launcher.Client,
 		newKernelLog(c, at).source(),
 		poll(node.SourceHost, nil, host.NewReader(proc, host.Limits{}).Read, func(r node.Reading[host.State]) node.Observation { return node.SawHost{Reading: r} }),
 		poll(node.SourceState, nil, keptState(stateDirectory(c)), func(r node.Reading[json.RawMessage]) node.Observation { return node.SawState{Reading: r} }),
-		poll(node.SourceWishes, nil, wishes(stateDirectory(c)), func(r node.Reading[override.Overrides]) node.Observation { return node.SawWishes{Reading: r} }),
+		poll(node.SourceOverrides, nil, wishes(stateDirectory(c)), func(r node.Reading[override.Overrides]) node.Observation { return node.SawOverrides{Reading: r} }),
 	}
 	if !c.OVS.Off {
 		list = append(list, poll(node.SourceOVS, nil, ovs(c.OVS.Socket), func(r node.Reading[[]bond.Bond]) node.Observation { return node.SawOVS{Reading: r} }))

@@ -64,7 +64,7 @@ func look(t *testing.T, data []byte) (*facts.Losses, []Analysis) {
 		}
 		at = at.Add(time.Second)
 		name, raw, _ := bytes.Cut(text, []byte("\t"))
-		o, err := node.Blank(string(name))
+		o, err := node.NewObservation(string(name))
 		if err != nil || json.Unmarshal(raw, o) != nil {
 			continue
 		}

@@ -147,7 +147,7 @@ func mtu(f *facts.Facts, stalls []*facts.Stall, add func(Cause, ...Evidence)) {
 		for _, w := range stalls[i].Waits {
 			osds[w.Request.OSD] = true
 		}
-		if d, known := f.DiskIO(stalls[i].Device); known && d.Completed > 0.1 && d.Stuck() < facts.MinStall {
+		if d, known := f.DiskIO(stalls[i].Device); known && d.Completed > 0.1 && d.StalledFor() < facts.MinStall {
 			completing++
 		}
 	}

@@ -216,7 +216,7 @@ func (f *Facts) findLatency() []Latency {
 		d := &f.IO[i]
 		l := Latency{Device: d.Device, Disk: d}
 		if d.Completed >= 0.05 || d.Last.InFlight() > 0 {
-			l.Now = max(d.Latency, float64(d.QueueTime())/float64(time.Millisecond), float64(d.Stuck())/float64(time.Millisecond))
+			l.Now = max(d.Latency, float64(d.QueueTime())/float64(time.Millisecond), float64(d.StalledFor())/float64(time.Millisecond))
 		}
 		if m, _, found := f.Device(d.Device); found {
 			l.Mapped = true

@@ -44,9 +44,9 @@ func (f *Facts) findStalls() []*Stall {
 	if f.Blind(node.SourceIO) == nil {
 		for i := range f.IO {
 			d := &f.IO[i]
-			switch stuck, crawls := d.Stuck(), d.At.Sub(d.QueueLong); {
+			switch stuck, crawls := d.StalledFor(), d.At.Sub(d.QueueLong); {
 			case stuck >= MinStall:
-				list = append(list, &Stall{Device: d.Device, Disk: d, Since: d.Moved, For: stuck})
+				list = append(list, &Stall{Device: d.Device, Disk: d, Since: d.LastProgress, For: stuck})
 			case !d.QueueLong.IsZero() && crawls >= MinStall:
 				list = append(list, &Stall{Device: d.Device, Disk: d, Since: d.QueueLong, For: crawls, Crawls: true})
 			}
@@ -201,7 +201,7 @@ func (f *Facts) CompletesAgain(devices []string, since time.Time) bool {
 			continue
 		}
 		d, known := f.DiskIO(device)
-		if !io || !known || !d.Moved.After(since) || d.Stuck() >= MinStall || !d.QueueLong.IsZero() {
+		if !io || !known || !d.LastProgress.After(since) || d.StalledFor() >= MinStall || !d.QueueLong.IsZero() {
 			return false
 		}
 	}

@@ -239,7 +239,7 @@ func (r *Recorder) takeIO(f *facts.Facts) {
 	var busy []float32
 	for _, l := range f.Latency() {
 		if l.Now > 0 {
-			busy = append(busy, float32(max(l.Disk.Latency, float64(l.Disk.Stuck())/float64(time.Millisecond))))
+			busy = append(busy, float32(max(l.Disk.Latency, float64(l.Disk.StalledFor())/float64(time.Millisecond))))
 		}
 	}
 	if len(busy) > 0 {

@@ -51,7 +51,7 @@ func play(r *Recorder, p *node.Snapshot, from, to, step int, of func(second int)
 		}
 		see(node.SawIO{Reading: node.Reading[[]rbd.IO]{At: at, Every: time.Second, Err: failed}})
 		for d := range m.devices {
-			p.IO = append(p.IO, node.DiskIO{Device: fmt.Sprintf("rbd%d", d), At: at, Moved: at, IOPS: float64(second), Completed: 1, Latency: float64(d + 1)})
+			p.IO = append(p.IO, node.DiskIO{Device: fmt.Sprintf("rbd%d", d), At: at, LastProgress: at, IOPS: float64(second), Completed: 1, Latency: float64(d + 1)})
 		}
 		b := kmsg.Batch{}
 		for o := range m.osds {

@@ -81,7 +81,7 @@ func (j *Judge) widened(old *report.Incident, f *report.Finding) *report.Inciden
 
 // acknowledged reports whether an operator has acknowledged an incident since it ended.
 func (j *Judge) acknowledged(in *report.Incident) bool {
-	for _, a := range j.snapshot.Wishes.Value.Accepted {
+	for _, a := range j.snapshot.Overrides.Value.Accepted {
 		if a.Rule == IncidentOver && !a.At.Before(in.End) {
 			return true
 		}

@@ -11,7 +11,7 @@ import (
 // maintenance is the maintenance that the node is under; nil: none. An override
 // changes how a finding is shown, never whether it is raised.
 func maintenance(s node.Snapshot) *report.Maintenance {
-	m := s.Wishes.Value.Maintenance
+	m := s.Overrides.Value.Maintenance
 	if !m.Holds(s.Now) {
 		return nil
 	}
@@ -21,7 +21,7 @@ func maintenance(s node.Snapshot) *report.Maintenance {
 // accepted returns who lives with the finding; nil if nobody does, or if it has
 // become worse than what was accepted.
 func accepted(f report.Finding, s node.Snapshot) *report.Accepted {
-	for _, a := range s.Wishes.Value.Accepted {
+	for _, a := range s.Overrides.Value.Accepted {
 		if a.Covers(f.Rule, f.Subject, s.Now) && f.Severity.Rank() <= report.Severity(a.Severity).Rank() {
 			return &report.Accepted{At: a.At, Until: a.Until, By: a.By, Reason: a.Reason}
 		}

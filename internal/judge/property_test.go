@@ -330,7 +330,7 @@ func TestAStallOfGuestsIsNeverOperational(t *testing.T) {
 			}
 			var long []string
 			for i := range v.IO {
-				if v.IO[i].Stuck() > stallCounts+5*time.Second {
+				if v.IO[i].StalledFor() > stallCounts+5*time.Second {
 					long = append(long, v.IO[i].Device)
 				}
 			}

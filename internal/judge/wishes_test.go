@@ -11,7 +11,7 @@ import (
 )
 
 func (tr *trialRun) wish(w override.Overrides) {
-	tr.see(node.SawWishes{Reading: node.Reading[override.Overrides]{At: tr.at, Value: w}})
+	tr.see(node.SawOverrides{Reading: node.Reading[override.Overrides]{At: tr.at, Value: w}})
 }
 
 func acceptance(severity string, until time.Time) override.Overrides {
@@ -82,7 +82,7 @@ func TestMaintenanceIsReportedAndEndsByItself(t *testing.T) {
 func TestWishesOutliveTheSightOfThem(t *testing.T) {
 	tr := newTrial(t, oneRule(0, 0))
 	tr.wish(override.Overrides{Maintenance: &override.Maintenance{Since: sceneStart, Until: sceneStart.Add(time.Hour), By: "bob", Reason: "new NIC"}})
-	tr.see(node.SawWishes{Reading: node.Reading[override.Overrides]{Err: &node.Error{Kind: node.Stalled, Since: tr.at}}})
+	tr.see(node.SawOverrides{Reading: node.Reading[override.Overrides]{Err: &node.Error{Kind: node.Stalled, Since: tr.at}}})
 	if r := tr.tick(time.Second); r.Maintenance == nil {
 		t.Error("it has ended")
 	}

@@ -257,7 +257,7 @@ func BenchmarkGatherTenTimesTheIncident(b *testing.B) {
 }
 
 // A disk counts as stuck when krbd-stalled would say so.
-func TestStuckIsWhatTheRuleSays(t *testing.T) {
+func TestStalledIsWhatTheRuleSays(t *testing.T) {
 	v := storm(small())
 	v.Rules = all.Default()
 	if got := len(look(v).stuck); got != 1 {

@@ -42,7 +42,7 @@ func krbdFamilies() []family {
 			read: eachStuck(func(d node.DiskIO) float64 { return float64(d.Last.InFlight()) })},
 		{name: "nodewatch_krbd_device_stuck_seconds", kind: gauge, labels: []string{"device"},
 			help: "For how long no request of a stuck device has completed; of the 50 that have been stuck longest.",
-			read: eachStuck(func(d node.DiskIO) float64 { return d.Stuck().Seconds() })},
+			read: eachStuck(func(d node.DiskIO) float64 { return d.StalledFor().Seconds() })},
 	}
 }
 

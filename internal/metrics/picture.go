@@ -46,11 +46,11 @@ func look(v judge.View) *picture {
 	p.place()
 	stuckAfter := storage.StuckAfter(v.Rules)
 	for _, d := range v.IO {
-		if d.Stuck() >= stuckAfter {
+		if d.StalledFor() >= stuckAfter {
 			p.stuck = append(p.stuck, d)
 		}
 	}
-	slices.SortStableFunc(p.stuck, func(a, b node.DiskIO) int { return cmp.Compare(b.Stuck(), a.Stuck()) })
+	slices.SortStableFunc(p.stuck, func(a, b node.DiskIO) int { return cmp.Compare(b.StalledFor(), a.StalledFor()) })
 	return p
 }
 

@@ -35,5 +35,5 @@ type SawDeliveries struct{ Reading[[]Delivery] }
 // Apply implements Observation.
 func (o SawDeliveries) Apply(s Snapshot) Snapshot {
 	s.Deliveries = o.after(s.Deliveries)
-	return s.heard(SourceReporters, o.At, o.Every, s.Deliveries.Err)
+	return s.recordReading(SourceReporters, o.At, o.Every, s.Deliveries.Err)
 }

@@ -18,14 +18,14 @@ const latencyMost = 10000
 
 // A DiskIO is what one krbd device does.
 type DiskIO struct {
-	Device     string
-	Last       rbd.IO
-	At         time.Time // of Last
-	Moved      time.Time // when a request last completed or none was in flight; at first sight, that reading
-	IOPS       float64   // completed a second, between the two latest readings
-	ReadBytes  float64   // bytes a second
-	WriteBytes float64
-	Latency    float64 // ms a completed read or write took, over about 10 s; 0: none completed yet
+	Device       string
+	Last         rbd.IO
+	At           time.Time // of Last
+	LastProgress time.Time // when a request last completed or none was in flight; at first sight, that reading
+	IOPS         float64   // completed a second, between the two latest readings
+	ReadBytes    float64   // bytes a second
+	WriteBytes   float64
+	Latency      float64 // ms a completed read or write took, over about 10 s; 0: none completed yet
 
 	InFlight  float64   // requests in flight, over about 10 s
 	Completed float64   // requests completed a second, over about 10 s
@@ -52,17 +52,19 @@ func (d *DiskIO) QueueTime() time.Duration {
 	return time.Duration(d.InFlight / d.Completed * float64(time.Second))
 }
 
-// Stuck is for how long requests have been in flight without one completing, to a
+// StalledFor is for how long requests have been in flight without one completing, to a
 // tenth of a second: readings come some milliseconds off the second, and ten of them
 // are to be 10 s.
-func (d DiskIO) Stuck() time.Duration { return d.At.Sub(d.Moved).Round(100 * time.Millisecond) }
+func (d DiskIO) StalledFor() time.Duration {
+	return d.At.Sub(d.LastProgress).Round(100 * time.Millisecond)
+}
 
 // SawIO is a reading of the block layer's counters of krbd's devices.
 type SawIO struct{ Reading[[]rbd.IO] }
 
 // Apply implements Observation.
 func (o SawIO) Apply(s Snapshot) Snapshot {
-	s = s.heard(SourceIO, o.At, o.Every, o.after(Reading[[]rbd.IO]{Err: s.sourceErr(SourceIO)}).Err)
+	s = s.recordReading(SourceIO, o.At, o.Every, o.after(Reading[[]rbd.IO]{Err: s.sourceErr(SourceIO)}).Err)
 	if o.Err != nil {
 		return s
 	}
@@ -88,7 +90,7 @@ func disksRead(before []DiskIO, reading []rbd.IO, at time.Time) []DiskIO {
 			more = append(more, before[old])
 			d = &more[len(more)-1]
 		case io.Partly == "":
-			more = append(more, DiskIO{Device: io.Device, Last: *io, At: at, Moved: at})
+			more = append(more, DiskIO{Device: io.Device, Last: *io, At: at, LastProgress: at})
 		}
 		if d != nil && io.Partly == "" { // else its counters could not be understood: what was known stays
 			d.read(io, at)
@@ -123,19 +125,19 @@ func (d *DiskIO) read(io *rbd.IO, at time.Time) {
 	done := io.Done() - d.Last.Done()
 	seconds := at.Sub(d.At).Seconds()
 	if io.Done() < d.Last.Done() || seconds <= 0 {
-		*d = DiskIO{Device: io.Device, Last: *io, At: at, Moved: at}
+		*d = DiskIO{Device: io.Device, Last: *io, At: at, LastProgress: at}
 		return
 	}
 	ticks := float64(io.ReadTicks+io.WriteTicks) - float64(d.Last.ReadTicks+d.Last.WriteTicks)
 	if done > 0 || io.InFlight() == 0 {
-		d.Moved = at
+		d.LastProgress = at
 	}
 	if data := float64(io.Reads+io.Writes) - float64(d.Last.Reads+d.Last.Writes); data > 0 && ticks >= 0 {
-		d.Latency = eased(d.Latency, min(ticks/data, latencyMost), seconds, latencyNow)
+		d.Latency = smoothed(d.Latency, min(ticks/data, latencyMost), seconds, latencyNow)
 	}
 	d.IOPS = float64(done) / seconds
-	d.ReadBytes = 512 * grown(d.Last.ReadSectors, io.ReadSectors) / seconds
-	d.WriteBytes = 512 * grown(d.Last.WriteSectors, io.WriteSectors) / seconds
+	d.ReadBytes = 512 * counterDelta(d.Last.ReadSectors, io.ReadSectors) / seconds
+	d.WriteBytes = 512 * counterDelta(d.Last.WriteSectors, io.WriteSectors) / seconds
 	d.InFlight = ewma(d.InFlight, float64(io.InFlight()), seconds, latencyNow)
 	d.Completed = ewma(d.Completed, d.IOPS, seconds, latencyNow)
 	d.ReadRate = ewma(d.ReadRate, d.ReadBytes, seconds, time.Minute)
@@ -153,16 +155,16 @@ func ewma(average, value, seconds float64, span time.Duration) float64 {
 	return average + (value-average)*(1-math.Exp(-seconds/span.Seconds()))
 }
 
-// eased moves an average over about span towards value, seconds after it was last moved.
-func eased(average, value, seconds float64, span time.Duration) float64 {
+// smoothed moves an average over about span towards value, seconds after it was last moved.
+func smoothed(average, value, seconds float64, span time.Duration) float64 {
 	if average == 0 {
 		return value
 	}
 	return ewma(average, value, seconds, span)
 }
 
-// grown is by how much a counter rose; 0 if it went down.
-func grown(before, after uint64) float64 {
+// counterDelta is by how much a counter rose; 0 if it went down.
+func counterDelta(before, after uint64) float64 {
 	if after < before {
 		return 0
 	}

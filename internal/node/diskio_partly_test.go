@@ -18,7 +18,7 @@ func TestIOThatCouldNotBeUnderstoodChangesNothing(t *testing.T) {
 		Take(saw(0, rbd.IO{Device: "rbd0", Reads: 100, InFlightR: 4})).
 		Take(saw(5, rbd.IO{Device: "rbd0", Reads: 100, InFlightR: 4})).
 		Take(saw(6, rbd.IO{Device: "rbd0", Partly: "stat has 3 fields"}))
-	if d, found := s.DiskIO("rbd0"); !found || d.Stuck() != 5*time.Second || d.Last.InFlightR != 4 {
+	if d, found := s.DiskIO("rbd0"); !found || d.StalledFor() != 5*time.Second || d.Last.InFlightR != 4 {
 		t.Errorf("got %+v, want what was known before", d)
 	}
 	if s = s.Take(saw(7, rbd.IO{Device: "rbd1", Partly: "stat has 3 fields"})); len(s.IO) != 0 {

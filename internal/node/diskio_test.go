@@ -24,7 +24,7 @@ func TestDiskRatesAndLatency(t *testing.T) {
 		0: {Reads: 1000, ReadTicks: 9000, ReadSectors: 50, WriteSectors: 50},
 		2: {Reads: 1060, ReadTicks: 9300, ReadSectors: 2098, Writes: 40, WriteTicks: 200, WriteSectors: 4146, InFlightR: 1},
 	})
-	if d.IOPS != 50 || d.ReadBytes != 512*1024 || d.WriteBytes != 1024*1024 || d.Latency != 5 || d.Stuck() != 0 {
+	if d.IOPS != 50 || d.ReadBytes != 512*1024 || d.WriteBytes != 1024*1024 || d.Latency != 5 || d.StalledFor() != 0 {
 		t.Errorf("got %+v", d)
 	}
 }
@@ -73,7 +73,7 @@ func TestStuckDisks(t *testing.T) {
 		"a flush goes on":             {map[float64]rbd.IO{0: {InFlightR: 1}, 30: {Flushes: 1, InFlightR: 1}}, 0},
 		"another device of that name": {map[float64]rbd.IO{0: {Reads: 5, InFlightR: 1}, 30: {Reads: 1, InFlightR: 1}}, 0},
 	} {
-		if got := disk(Snapshot{}, c.readings).Stuck(); got != c.want {
+		if got := disk(Snapshot{}, c.readings).StalledFor(); got != c.want {
 			t.Errorf("%s: got %s, want %s", what, got, c.want)
 		}
 	}

@@ -13,7 +13,7 @@ type SawDrops struct{ Reading[[]bond.Drops] }
 // Apply implements Observation. It must follow the counters of the same NICs:
 // drops of a NIC that is not watched are left out.
 func (o SawDrops) Apply(s Snapshot) Snapshot {
-	s = s.heard(SourceDrops, o.At, o.Every, o.after(Reading[[]bond.Drops]{Err: s.sourceErr(SourceDrops)}).Err)
+	s = s.recordReading(SourceDrops, o.At, o.Every, o.after(Reading[[]bond.Drops]{Err: s.sourceErr(SourceDrops)}).Err)
 	if o.Err != nil {
 		return s
 	}

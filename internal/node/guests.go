@@ -13,7 +13,7 @@ type SawLibvirt struct{ Reading[rbd.Guests] }
 // Apply implements Observation.
 func (o SawLibvirt) Apply(s Snapshot) Snapshot {
 	s.Libvirt = o.after(s.Libvirt)
-	return s.heard(SourceLibvirt, o.At, o.Every, s.Libvirt.Err).joined()
+	return s.recordReading(SourceLibvirt, o.At, o.Every, s.Libvirt.Err).rejoinGuests()
 }
 
 // SawQEMU is a reading of virtual machines' and containers' processes.
@@ -22,14 +22,14 @@ type SawQEMU struct{ Reading[rbd.Guests] }
 // Apply implements Observation.
 func (o SawQEMU) Apply(s Snapshot) Snapshot {
 	s.QEMU = o.after(s.QEMU)
-	return s.heard(SourceQEMU, o.At, o.Every, s.QEMU.Err).joined()
+	return s.recordReading(SourceQEMU, o.At, o.Every, s.QEMU.Err).rejoinGuests()
 }
 
-// joined recomputes which guests there are and which krbd device each sits on.
+// rejoinGuests recomputes which guests there are and which krbd device each sits on.
 // A guest that both views know is one guest with what either knows of it; the
 // processes add those that libvirt does not know.
-func (s Snapshot) joined() Snapshot {
-	if s.run != nil && s.run.unjoined {
+func (s Snapshot) rejoinGuests() Snapshot {
+	if s.batch != nil && s.batch.unjoined {
 		return s
 	}
 	exports := s.QEMU.Value.Exports

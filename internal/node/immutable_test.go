@@ -152,7 +152,7 @@ func TestObservationsSurviveATape(t *testing.T) {
 		if err != nil {
 			t.Fatal(err)
 		}
-		back, err := Blank(name)
+		back, err := NewObservation(name)
 		if err != nil {
 			t.Fatalf("%s: %v", what, err)
 		}
@@ -172,7 +172,7 @@ func TestObservationsSurviveATape(t *testing.T) {
 	if len(seen) != 15 {
 		t.Errorf("got %d kinds of observation, want all 15", len(seen))
 	}
-	if _, err := Blank("nonsense"); err == nil {
+	if _, err := NewObservation("nonsense"); err == nil {
 		t.Error("got no error for a name that is none")
 	}
 	if got := Name(nil); got != "" {

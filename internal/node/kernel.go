@@ -83,9 +83,9 @@ type SawKernel struct{ Reading[kmsg.Batch] }
 
 // Apply implements Observation.
 func (o SawKernel) Apply(s Snapshot) Snapshot {
-	s = s.heard(SourceKmsg, o.At, o.Every, o.after(Reading[kmsg.Batch]{Err: s.sourceErr(SourceKmsg)}).Err)
+	s = s.recordReading(SourceKmsg, o.At, o.Every, o.after(Reading[kmsg.Batch]{Err: s.sourceErr(SourceKmsg)}).Err)
 	if o.Err == nil {
-		s.Kernel = s.Kernel.read(o.Value, s.Now, s.run)
+		s.Kernel = s.Kernel.read(o.Value, s.Now, s.batch)
 	}
 	return s
 }

@@ -30,7 +30,7 @@ type ownLog struct {
 }
 
 // read returns the log once batch b has been read.
-func (l Log) read(b kmsg.Batch, now time.Time, r *run) Log {
+func (l Log) read(b kmsg.Batch, now time.Time, r *batch) Log {
 	if l.Since.IsZero() {
 		l.Since = now
 	}

@@ -13,5 +13,5 @@ type SawLauncher struct{ Reading[Launcher] }
 // Apply implements Observation.
 func (o SawLauncher) Apply(s Snapshot) Snapshot {
 	s.Launcher = o.after(s.Launcher)
-	return s.heard(SourceLauncher, o.At, o.Every, s.Launcher.Err)
+	return s.recordReading(SourceLauncher, o.At, o.Every, s.Launcher.Err)
 }

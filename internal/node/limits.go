@@ -16,7 +16,7 @@ type SawLimits struct{ Reading[bond.Limits] }
 // Apply implements Observation.
 func (o SawLimits) Apply(s Snapshot) Snapshot {
 	s.Limits = o.after(s.Limits)
-	return s.heard(SourceLimits, o.At, o.Every, s.Limits.Err)
+	return s.recordReading(SourceLimits, o.At, o.Every, s.Limits.Err)
 }
 
 // StorageLinks are the links that krbd's traffic passes, slaves included, by name, the

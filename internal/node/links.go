@@ -12,13 +12,13 @@ type SawLinks struct{ Reading[bond.Links] }
 // Apply implements Observation.
 func (o SawLinks) Apply(s Snapshot) Snapshot {
 	s.Links = o.after(s.Links)
-	s = s.heard(SourceBond, o.At, o.Every, s.Links.Err)
+	s = s.recordReading(SourceBond, o.At, o.Every, s.Links.Err)
 	if o.Err != nil {
 		return s
 	}
 	s.flaps = s.flapped(o.Value.Bonds, o.At)
 	s.seenBonds = seenBondsAfter(s.seenBonds, o.Value.Bonds, o.At)
-	return s.routed()
+	return s.recomputePaths()
 }
 
 // SawOVS is a reading of Open vSwitch's bonds.
@@ -27,11 +27,11 @@ type SawOVS struct{ Reading[[]bond.Bond] }
 // Apply implements Observation.
 func (o SawOVS) Apply(s Snapshot) Snapshot {
 	s.OVS = o.after(s.OVS)
-	s = s.heard(SourceOVS, o.At, o.Every, s.OVS.Err)
+	s = s.recordReading(SourceOVS, o.At, o.Every, s.OVS.Err)
 	if o.Err != nil {
 		return s
 	}
-	return s.routed()
+	return s.recomputePaths()
 }
 
 // Bonds are the bonds of the kernel and of Open vSwitch, in this order.
@@ -52,8 +52,8 @@ type Path struct {
 	Devices  int      // krbd devices behind them
 }
 
-// routed recomputes which bond or NIC carries the traffic of each krbd client.
-func (s Snapshot) routed() Snapshot {
+// recomputePaths recomputes which bond or NIC carries the traffic of each krbd client.
+func (s Snapshot) recomputePaths() Snapshot {
 	byIP := map[string]*Path{}
 	for _, m := range s.Mapped.Value {
 		if m.ClientAddr == "" {

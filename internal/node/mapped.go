@@ -22,7 +22,7 @@ type since struct {
 func (o SawMapped) Apply(s Snapshot) Snapshot {
 	first := s.Mapped.At.IsZero()
 	s.Mapped = o.after(s.Mapped)
-	s = s.heard(SourceKrbd, o.At, o.Every, s.Mapped.Err)
+	s = s.recordReading(SourceKrbd, o.At, o.Every, s.Mapped.Err)
 	if o.Err != nil {
 		return s
 	}
@@ -33,7 +33,7 @@ func (o SawMapped) Apply(s Snapshot) Snapshot {
 			s.byDevice[s.Mapped.Value[i].Device] = i
 		}
 	}
-	return s.routed().joined()
+	return s.recomputePaths().rejoinGuests()
 }
 
 // remapped follows which devices are new since the reading before, and tells

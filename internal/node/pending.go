@@ -27,7 +27,7 @@ type waitKey struct {
 // Apply implements Observation.
 func (o SawPending) Apply(s Snapshot) Snapshot {
 	s.Pending = o.after(s.Pending)
-	s = s.heard(SourceOSDC, o.At, o.Every, s.Pending.Err)
+	s = s.recordReading(SourceOSDC, o.At, o.Every, s.Pending.Err)
 	if o.Err != nil {
 		return s
 	}

@@ -45,7 +45,7 @@ type Snapshot struct {
 	Before  Reading[host.State] // one reading ago, for rates
 	Cluster Reading[ceph.Cluster]
 
-	Wishes         Reading[override.Overrides]
+	Overrides      Reading[override.Overrides]
 	Deliveries     Reading[[]Delivery] // by name
 	State          Reading[json.RawMessage]
 	Launcher       Reading[Launcher]
@@ -57,5 +57,5 @@ type Snapshot struct {
 	byDevice    map[string]int // places in Mapped.Value; replaced, never changed
 	mappedSince []since        // since when each device is the mapping it is
 
-	run *run // the entries under way; nil: one at a time
+	batch *batch // the entries under way; nil: one at a time
 }

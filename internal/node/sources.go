@@ -22,7 +22,7 @@ const (
 	SourceHost    = "host"
 	SourceCeph    = "ceph"
 
-	SourceWishes         = "wishes"
+	SourceOverrides      = "wishes"
 	SourceReporters      = "reporters"
 	SourceState          = "state"
 	SourceStateDirectory = "state-directory"
@@ -31,13 +31,13 @@ const (
 
 // A Source is what is known of one source's sight.
 type Source struct {
-	Name     string        `json:"name"`
-	Every    time.Duration `json:"every"` // how often it means to speak
-	Last     time.Time     `json:"-"`     // when its latest good reading began
-	Heard    time.Time     `json:"-"`     // when it last said anything
-	First    time.Time     `json:"-"`     // when it first said anything
-	Err      *Error        `json:"-"`
-	Failures uint64        `json:"-"`
+	Name         string        `json:"name"`
+	Every        time.Duration `json:"every"` // how often it means to speak
+	Last         time.Time     `json:"-"`     // when its latest good reading began
+	LastReading  time.Time     `json:"-"`     // when it last said anything
+	FirstReading time.Time     `json:"-"`     // when it first said anything
+	Err          *Error        `json:"-"`
+	Failures     uint64        `json:"-"`
 }
 
 // Started is the first observation of all: who watches, and by which sources.
@@ -59,18 +59,18 @@ func (o Started) Apply(s Snapshot) Snapshot {
 	return s
 }
 
-// heard notes that a source has spoken.
-func (s Snapshot) heard(name string, at time.Time, every time.Duration, err *Error) Snapshot {
+// recordReading notes that a source has spoken.
+func (s Snapshot) recordReading(name string, at time.Time, every time.Duration, err *Error) Snapshot {
 	s.Sources = slices.Clone(s.Sources)
 	i, found := slices.BinarySearchFunc(s.Sources, name, func(a Source, name string) int { return strings.Compare(a.Name, name) })
 	if !found {
 		s.Sources = slices.Insert(s.Sources, i, Source{Name: name})
 	}
 	src := &s.Sources[i]
-	if src.First.IsZero() {
-		src.First = s.Now
+	if src.FirstReading.IsZero() {
+		src.FirstReading = s.Now
 	}
-	src.Heard = s.Now
+	src.LastReading = s.Now
 	if every > 0 {
 		src.Every = every
 	}
@@ -113,7 +113,7 @@ func (s Snapshot) Blind(name string) *Error {
 // Stale reports whether the source has been silent for longer than three of its
 // rounds and five seconds.
 func (s Source) Stale(now time.Time) bool {
-	return s.Every > 0 && !s.Heard.IsZero() && now.Sub(s.Heard) > 3*s.Every+5*time.Second
+	return s.Every > 0 && !s.LastReading.IsZero() && now.Sub(s.LastReading) > 3*s.Every+5*time.Second
 }
 
 // State is the source's state in one word, and since when.
@@ -121,18 +121,18 @@ func (s Source) State(started, now time.Time) (string, time.Time) {
 	switch {
 	case s.Err != nil:
 		return string(s.Err.Kind), s.Err.Since
-	case s.Heard.IsZero():
+	case s.LastReading.IsZero():
 		return "starting", started
 	case s.Stale(now):
-		return "stale", s.Heard
+		return "stale", s.LastReading
 	}
-	return "ok", s.First
+	return "ok", s.FirstReading
 }
 
 // Complete reports whether every source has said something, be it that it is blind.
 func (s Snapshot) Complete() bool {
 	for _, src := range s.Sources {
-		if src.Heard.IsZero() {
+		if src.LastReading.IsZero() {
 			return false
 		}
 	}

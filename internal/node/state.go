@@ -9,5 +9,5 @@ type SawState struct{ Reading[json.RawMessage] }
 // Apply implements Observation.
 func (o SawState) Apply(s Snapshot) Snapshot {
 	s.State = o.after(s.State)
-	return s.heard(SourceState, o.At, o.Every, s.State.Err)
+	return s.recordReading(SourceState, o.At, o.Every, s.State.Err)
 }

@@ -12,5 +12,5 @@ type SawStateDirectory struct{ Reading[StateDirectory] }
 // Apply implements Observation.
 func (o SawStateDirectory) Apply(s Snapshot) Snapshot {
 	s.StateDirectory = o.after(s.StateDirectory)
-	return s.heard(SourceStateDirectory, o.At, o.Every, s.StateDirectory.Err)
+	return s.recordReading(SourceStateDirectory, o.At, o.Every, s.StateDirectory.Err)
 }

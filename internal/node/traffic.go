@@ -63,7 +63,7 @@ type SawCounters struct{ Reading[[]bond.Counters] }
 
 // Apply implements Observation.
 func (o SawCounters) Apply(s Snapshot) Snapshot {
-	s = s.heard(SourceNIC, o.At, o.Every, o.after(Reading[[]bond.Counters]{Err: s.sourceErr(SourceNIC)}).Err)
+	s = s.recordReading(SourceNIC, o.At, o.Every, o.after(Reading[[]bond.Counters]{Err: s.sourceErr(SourceNIC)}).Err)
 	if o.Err != nil {
 		return s
 	}

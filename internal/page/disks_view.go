@@ -113,8 +113,8 @@ func activity(d node.DiskIO, stuckAfter time.Duration) (text string, t tone, stu
 	switch {
 	case d.Last.Partly != "":
 		return "cannot be read: " + d.Last.Partly, blind, 0
-	case d.Stuck() >= stuckAfter:
-		return fmt.Sprintf("stuck for %s, %s in flight", span(d.Stuck()), waiting), bad, d.Stuck()
+	case d.StalledFor() >= stuckAfter:
+		return fmt.Sprintf("stuck for %s, %s in flight", span(d.StalledFor()), waiting), bad, d.StalledFor()
 	case d.IOPS == 0 && d.Last.InFlight() == 0:
 		return "idle", good, 0
 	}

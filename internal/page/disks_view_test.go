@@ -9,7 +9,7 @@ import (
 )
 
 // A disk is stuck on the page when krbd-stalled would say so.
-func TestStuckIsWhatTheRuleSays(t *testing.T) {
+func TestStalledIsWhatTheRuleSays(t *testing.T) {
 	v := stormView() // its disks are stuck for 40 s
 	v.Rules = all.Default()
 	if got := disksOf(v).Facts[0].Text; !strings.Contains(got, "39 stuck") {

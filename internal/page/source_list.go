@@ -170,7 +170,7 @@ func shown(v judge.View, source string) string {
 		return fmt.Sprintf("Linux %s, load %.1f", h.Release, h.Load[0])
 	case node.SourceCeph:
 		return clusterShown(v)
-	case node.SourceWishes:
+	case node.SourceOverrides:
 		return overridesShown(v)
 	case node.SourceReporters:
 		return human.Count(len(v.Deliveries.Value), "reporter")
@@ -222,8 +222,8 @@ func clusterShown(v judge.View) string {
 }
 
 func overridesShown(v judge.View) string {
-	text := human.Count(len(v.Wishes.Value.Accepted), "acknowledged finding")
-	if v.Wishes.Value.Maintenance.Holds(v.Now) {
+	text := human.Count(len(v.Overrides.Value.Accepted), "acknowledged finding")
+	if v.Overrides.Value.Maintenance.Holds(v.Now) {
 		text += ", maintenance"
 	}
 	return text

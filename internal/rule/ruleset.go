@@ -90,7 +90,7 @@ func (b RuleSet) With(o node.Settings) RuleSet {
 		b.Runbook = o.Runbook
 	}
 	for i := range b.Rules {
-		if o.Impatient {
+		if o.SkipHold {
 			b.Rules[i].For = Timing{}
 		}
 	}

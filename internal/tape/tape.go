@@ -144,7 +144,7 @@ func (t *Reader) decode(raw []byte) (node.Entry, error) {
 	if l.Saw == "" {
 		return e, nil
 	}
-	obs, err := node.Blank(l.Saw)
+	obs, err := node.NewObservation(l.Saw)
 	if err != nil {
 		return node.Entry{}, &Mistake{t.number, err}
 	}

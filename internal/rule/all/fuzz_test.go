@@ -46,7 +46,7 @@ func entries(data []byte) []node.Entry {
 			list = append(list, node.Entry{At: at})
 			continue
 		}
-		o, err := node.Blank(string(name))
+		o, err := node.NewObservation(string(name))
 		if err != nil || json.Unmarshal(raw, o) != nil {
 			continue
 		}

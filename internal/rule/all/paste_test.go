@@ -142,7 +142,7 @@ func renamed(t *testing.T, o node.Observation, change func(string) string) node.
 	if raw, err = json.Marshal(walk("", plain)); err != nil {
 		t.Fatal(err)
 	}
-	again, err := node.Blank(node.Name(o))
+	again, err := node.NewObservation(node.Name(o))
 	if err != nil {
 		t.Fatal(err)
 	}

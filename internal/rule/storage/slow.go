@@ -41,7 +41,7 @@ func krbdSlow() rule.Rule {
 		Check: func(in rule.Input) []rule.Result {
 			all := len(in.Mapped.Value)
 			slow := in.SlowDisks(facts.SlowLimits{Factor: limits.Factor, Floor: limits.Floor, Ceiling: limits.Ceiling})
-			slow = slices.DeleteFunc(slow, func(l *facts.Latency) bool { return l.Disk.Stuck() >= 5*time.Second }) // stalled is more than slow
+			slow = slices.DeleteFunc(slow, func(l *facts.Latency) bool { return l.Disk.StalledFor() >= 5*time.Second }) // stalled is more than slow
 			if len(slow) < min(2, max(all, 1)) || float64(len(slow)) < limits.Share*float64(all) {
 				return nil
 			}

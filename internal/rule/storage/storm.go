@@ -244,7 +244,7 @@ func ended(stalls []*facts.Stall) func(*facts.Facts) bool {
 	since, listed := time.Time{}, map[string]bool{}
 	for i := range stalls {
 		if stalls[i].Disk != nil {
-			disks, since = append(disks, stalls[i].Device), facts.Later(since, stalls[i].Disk.Moved)
+			disks, since = append(disks, stalls[i].Device), facts.Later(since, stalls[i].Disk.LastProgress)
 		} else {
 			listed[stalls[i].Device] = true
 		}

@@ -134,7 +134,7 @@ func (l *unreachableLimits) osds(in rule.Input, subject string, devices map[stri
 // still are the stalls of a cluster's devices if none of them completes anything.
 func (l *unreachableLimits) still(in rule.Input, of map[string]bool) []*facts.Stall {
 	for i := range in.IO {
-		if d := &in.IO[i]; of[d.Device] && (d.IOPS > 0 || d.Last.InFlight() > 0 && d.Stuck() < l.Stalled) {
+		if d := &in.IO[i]; of[d.Device] && (d.IOPS > 0 || d.Last.InFlight() > 0 && d.StalledFor() < l.Stalled) {
 			return nil
 		}
 	}

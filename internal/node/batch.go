@@ -1,8 +1,8 @@
 package node
 
-// A run is entries that are taken together: nobody looks between two of them, so
+// A batch is entries that are taken together: nobody looks between two of them, so
 // that what only the last of them leaves need be made.
-type run struct {
+type batch struct {
 	kernel   ownLog
 	unjoined bool // guests and disks are joined by an entry to come
 }
@@ -16,13 +16,13 @@ func (s Snapshot) TakeAll(list []Entry) Snapshot {
 		last--
 	}
 	for i, e := range list {
-		if s.run == nil { // the first entry, or one that starts anew
-			s.run = &run{}
+		if s.batch == nil { // the first entry, or one that starts anew
+			s.batch = &batch{}
 		}
-		s.run.unjoined = i < last
+		s.batch.unjoined = i < last
 		s = s.Take(e)
 	}
-	s.run = nil
+	s.batch = nil
 	return s
 }
 
@@ -36,7 +36,7 @@ func joins(o Observation) bool {
 }
 
 // ownLog says what of the log belongs to the run; nothing yet if there is none.
-func (r *run) ownLog() *ownLog {
+func (r *batch) ownLog() *ownLog {
 	if r == nil {
 		return &ownLog{}
 	}

@@ -38,8 +38,8 @@ func Name(o Observation) string {
 		return SourceHost
 	case SawCluster, *SawCluster:
 		return SourceCeph
-	case SawWishes, *SawWishes:
-		return SourceWishes
+	case SawOverrides, *SawOverrides:
+		return SourceOverrides
 	case SawDeliveries, *SawDeliveries:
 		return SourceReporters
 	case SawState, *SawState:
@@ -52,8 +52,8 @@ func Name(o Observation) string {
 	return ""
 }
 
-// Blank returns a pointer to an empty observation of the given name, to decode into.
-func Blank(name string) (Observation, error) {
+// NewObservation returns a pointer to an empty observation of the given name, to decode into.
+func NewObservation(name string) (Observation, error) {
 	switch name {
 	case "start":
 		return &Started{}, nil
@@ -85,8 +85,8 @@ func Blank(name string) (Observation, error) {
 		return &SawHost{}, nil
 	case SourceCeph:
 		return &SawCluster{}, nil
-	case SourceWishes:
-		return &SawWishes{}, nil
+	case SourceOverrides:
+		return &SawOverrides{}, nil
 	case SourceReporters:
 		return &SawDeliveries{}, nil
 	case SourceState:
@@ -103,6 +103,6 @@ func Blank(name string) (Observation, error) {
 func Names() []string {
 	return []string{
 		"start", "settings", SourceBond, SourceNIC, SourceDrops, SourceLimits, SourceOVS, SourceKrbd, SourceIO, SourceOSDC, SourceLibvirt,
-		SourceQEMU, SourceKmsg, SourceHost, SourceCeph, SourceWishes, SourceReporters, SourceState, SourceStateDirectory,
+		SourceQEMU, SourceKmsg, SourceHost, SourceCeph, SourceOverrides, SourceReporters, SourceState, SourceStateDirectory,
 	}
 }

@@ -63,7 +63,7 @@ func TestTakeAllIsTakeOfEach(t *testing.T) {
 
 // What an OSD's number says of its place is only believed if the series is there:
 // several details, names that are spelled otherwise, and no OSD at all.
-func TestSeriesOfOneNumberAreToldApart(t *testing.T) {
+func TestSeriesOfOneNumberAreDistinguished(t *testing.T) {
 	counts := []kmsg.Count{
 		{Class: kmsg.CRC, Peer: "osd7", Detail: "data"}, {Class: kmsg.CRC, Peer: "osd7", Detail: "front"}, {Class: kmsg.CRC, Peer: "osd007"},
 		{Class: kmsg.CRC, Peer: "osd7", Device: "rbd1"}, {Class: kmsg.CRC, Peer: "osd7", Errno: -5}, {Class: kmsg.CRC, Peer: "osd99999"},

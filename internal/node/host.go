@@ -17,7 +17,7 @@ func (o SawHost) Apply(s Snapshot) Snapshot {
 		s.hung = s.hung.add(o.At.Unix()/10, newlyHung(s.Host.Value, o.Value))
 	}
 	s.Host = o.after(s.Host)
-	return s.heard(SourceHost, o.At, o.Every, s.Host.Err)
+	return s.recordReading(SourceHost, o.At, o.Every, s.Host.Err)
 }
 
 // newlyHung is how many tasks the kernel has found hung between two readings, by
@@ -41,5 +41,5 @@ type SawCluster struct{ Reading[ceph.Cluster] }
 // Apply implements Observation.
 func (o SawCluster) Apply(s Snapshot) Snapshot {
 	s.Cluster = o.after(s.Cluster)
-	return s.heard(SourceCeph, o.At, o.Every, s.Cluster.Err)
+	return s.recordReading(SourceCeph, o.At, o.Every, s.Cluster.Err)
 }
