@@ -36,8 +36,8 @@ const (
 // order is that of causes of equal score.
 var order = []Cause{Saturation, UnstableBuffers, SparseRead, OneOSD, OneHost, Wire, BadMemory, NoMemory, Refused, NoOSD, Lock, ClusterFull, ClusterDown, PathMTU}
 
-// says is each cause in a few words.
-var says = map[Cause]string{
+// labels is each cause in a few words.
+var labels = map[Cause]string{
 	Saturation:      "NIC saturation",
 	UnstableBuffers: "Windows guests without rxbounce",
 	BadMemory:       "memory errors of this host",
@@ -56,7 +56,7 @@ var says = map[Cause]string{
 }
 
 // String is the cause in a few words.
-func (c Cause) String() string { return says[c] }
+func (c Cause) String() string { return labels[c] }
 
 // separates is what tells a cause from its rivals.
 var separates = map[Cause]string{

@@ -50,7 +50,7 @@ func TestEvidenceForAndAgainst(t *testing.T) {
 	}
 }
 
-func TestEveryCauseHasWords(t *testing.T) {
+func TestEveryCauseHasALabel(t *testing.T) {
 	for _, c := range order {
 		if c.String() == "" || c.Separates() == "" {
 			t.Errorf("%s has no words, or nothing that separates it", string(c))

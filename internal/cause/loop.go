@@ -42,7 +42,7 @@ func OfLoop(f *facts.Facts, l Loop) Analysis {
 	add(Saturation, l.Before...)
 	add(Saturation, l.filledLater(f)...)
 	if one && l.otherDisksGoOn(f) {
-		add(Saturation, told(node.SourceKmsg, l.OSDs[0].OSD, l.last(), -4, "only %s loses sessions, and the I/O of other disks continues: a full NIC affects all OSDs", l.OSDs[0].OSD))
+		add(Saturation, evidenceAt(node.SourceKmsg, l.OSDs[0].OSD, l.last(), -4, "only %s loses sessions, and the I/O of other disks continues: a full NIC affects all OSDs", l.OSDs[0].OSD))
 	}
 	l.buffers(f, e, one, add)
 	l.memory(f, add)
@@ -53,7 +53,7 @@ func OfLoop(f *facts.Facts, l Loop) Analysis {
 	return weigh(all)
 }
 
-func told(source, subject string, at time.Time, weight int, format string, args ...any) Evidence {
+func evidenceAt(source, subject string, at time.Time, weight int, format string, args ...any) Evidence {
 	return Evidence{Source: source, Subject: subject, Fact: fmt.Sprintf(format, args...), At: at, Weight: weight}
 }
 
@@ -72,14 +72,14 @@ func Before(f *facts.Facts, first time.Time) []Evidence {
 			if l, full := n.Fuller(); full && l.Since.Before(since) {
 				since = l.Since
 			}
-			list = append(list, told(node.SourceNIC, n.Name, since, 4, "%s was saturated (%s, at least %s of %s) since %s, %s before the first session fault at %s",
+			list = append(list, evidenceAt(node.SourceNIC, n.Name, since, 4, "%s was saturated (%s, at least %s of %s) since %s, %s before the first session fault at %s",
 				n.Label, h.Way, human.Percent(node.FullShare), human.LinkSpeed(n.Speed), human.Clock(since), human.Span(first.Sub(since)), human.Clock(first)))
 			if first.Sub(since) > longQuiet {
-				list = append(list, told(node.SourceNIC, n.Name, since, -1, "%s had been saturated for %s without a session fault", n.Label, human.Span(first.Sub(since))))
+				list = append(list, evidenceAt(node.SourceNIC, n.Name, since, -1, "%s had been saturated for %s without a session fault", n.Label, human.Span(first.Sub(since))))
 			}
 		case h.DropAt.IsZero():
 		case h.Dropped >= 100:
-			list = append(list, told(node.SourceNIC, n.Name, h.DropAt, 2, "%s dropped frames (receive buffers exhausted) from %s, before the first session fault at %s", n.Label, human.Clock(h.DropAt), human.Clock(first)))
+			list = append(list, evidenceAt(node.SourceNIC, n.Name, h.DropAt, 2, "%s dropped frames (receive buffers exhausted) from %s, before the first session fault at %s", n.Label, human.Clock(h.DropAt), human.Clock(first)))
 		}
 	}
 	// One saturated NIC explains as much as two.
@@ -95,9 +95,9 @@ func Before(f *facts.Facts, first time.Time) []Evidence {
 	switch {
 	case saturated:
 	case known:
-		list = append(list, told(node.SourceNIC, "", first, -3, "the storage NICs were calm before the first session fault at %s: at most %s of line rate in the %s before", human.Clock(first), human.Percent(most), human.Span(before)))
+		list = append(list, evidenceAt(node.SourceNIC, "", first, -3, "the storage NICs were calm before the first session fault at %s: at most %s of line rate in the %s before", human.Clock(first), human.Percent(most), human.Span(before)))
 	default:
-		list = append(list, told(node.SourceNIC, "", first, 0, "unknown what came first: the storage NICs were not watched before the first session fault at %s", human.Clock(first)))
+		list = append(list, evidenceAt(node.SourceNIC, "", first, 0, "unknown what came first: the storage NICs were not watched before the first session fault at %s", human.Clock(first)))
 	}
 	return list
 }
@@ -108,7 +108,7 @@ func (l Loop) filledLater(f *facts.Facts) []Evidence {
 	nics, _ := f.StorageNICs()
 	for _, n := range nics {
 		if load, full := n.Fuller(); full && load.Since.After(l.First) {
-			list = append(list, told(node.SourceNIC, n.Name, load.Since, 0, "%s has been saturated (%s) since %s, %s after the first session fault: resent requests fill it", n.Label, load.Way, human.Clock(load.Since), human.Span(load.Since.Sub(l.First))))
+			list = append(list, evidenceAt(node.SourceNIC, n.Name, load.Since, 0, "%s has been saturated (%s) since %s, %s after the first session fault: resent requests fill it", n.Label, load.Way, human.Clock(load.Since), human.Span(load.Since.Sub(l.First))))
 		}
 	}
 	return list
@@ -161,28 +161,28 @@ func (l Loop) buffers(f *facts.Facts, e facts.Exposure, one bool, add func(Cause
 	switch {
 	case crc == 0 && closed > 0:
 		if len(e.Windows) > 0 {
-			add(UnstableBuffers, told(node.SourceKrbd, "", at, 1, "OSDs close the sessions and no checksum fails here: a page may change while it is sent, which the OSDs log as \"bad crc in data\""))
+			add(UnstableBuffers, evidenceAt(node.SourceKrbd, "", at, 1, "OSDs close the sessions and no checksum fails here: a page may change while it is sent, which the OSDs log as \"bad crc in data\""))
 		} else {
-			add(UnstableBuffers, told(node.SourceKmsg, "", l.last(), 0, "OSDs close the sessions and no checksum fails here: their logs tell why (\"bad crc in data\": a page changed while it was sent)"))
+			add(UnstableBuffers, evidenceAt(node.SourceKmsg, "", l.last(), 0, "OSDs close the sessions and no checksum fails here: their logs tell why (\"bad crc in data\": a page changed while it was sent)"))
 		}
 	case crc == 0:
 		if tags > 0 {
-			add(UnstableBuffers, told(node.SourceKmsg, "", l.last(), -2, "authentication tags fail, which are checked in the kernel's own pages"))
+			add(UnstableBuffers, evidenceAt(node.SourceKmsg, "", l.last(), -2, "authentication tags fail, which are checked in the kernel's own pages"))
 		}
 	case damaged*2 > crc:
-		add(UnstableBuffers, told(node.SourceKmsg, "", l.last(), -4, "%s of %s hit headers, which never lie in a guest's pages", human.Number(damaged), human.Count(crc, "CRC fault")))
+		add(UnstableBuffers, evidenceAt(node.SourceKmsg, "", l.last(), -4, "%s of %s hit headers, which never lie in a guest's pages", human.Number(damaged), human.Count(crc, "CRC fault")))
 	case len(e.Windows) > 0:
-		add(UnstableBuffers, told(node.SourceKrbd, "rxbounce", at, 3, "%s", windows))
+		add(UnstableBuffers, evidenceAt(node.SourceKrbd, "rxbounce", at, 3, "%s", windows))
 		if score(l.Before) < 0 {
-			add(UnstableBuffers, told(node.SourceKmsg, "", l.First, 1, "the CRC faults began while the storage NICs were calm"))
+			add(UnstableBuffers, evidenceAt(node.SourceKmsg, "", l.First, 1, "the CRC faults began while the storage NICs were calm"))
 		}
 		if one && len(l.Stalls) <= 1 {
-			add(UnstableBuffers, told(node.SourceKmsg, l.OSDs[0].OSD, l.last(), 1, "all faults are with %s: one read of a guest always goes to the same OSD", l.OSDs[0].OSD))
+			add(UnstableBuffers, evidenceAt(node.SourceKmsg, l.OSDs[0].OSD, l.last(), 1, "all faults are with %s: one read of a guest always goes to the same OSD", l.OSDs[0].OSD))
 		}
 	case e.Complete(f):
-		add(UnstableBuffers, told(node.SourceKrbd, "", at, -3, "no Windows guest uses a krbd disk without rxbounce"))
+		add(UnstableBuffers, evidenceAt(node.SourceKrbd, "", at, -3, "no Windows guest uses a krbd disk without rxbounce"))
 	default:
-		add(UnstableBuffers, told(node.SourceKrbd, "", at, -1, "no Windows guest is known to use a krbd disk without rxbounce"))
+		add(UnstableBuffers, evidenceAt(node.SourceKrbd, "", at, -1, "no Windows guest is known to use a krbd disk without rxbounce"))
 	}
 }
 
@@ -201,10 +201,10 @@ func (l Loop) memory(f *facts.Facts, add func(Cause, ...Evidence)) {
 		}
 	}
 	if last != nil && l.sum((*facts.OSDLosses).Broken) > 0 {
-		add(BadMemory, told(node.SourceKmsg, "", last.Last, 4, "%s of memory errors or machine checks of this host in the kernel log, latest: %s", human.Count(lines, "line"), last.Text))
+		add(BadMemory, evidenceAt(node.SourceKmsg, "", last.Last, 4, "%s of memory errors or machine checks of this host in the kernel log, latest: %s", human.Count(lines, "line"), last.Text))
 	}
 	if n := l.sum(func(o *facts.OSDLosses) uint64 { return o.Of(kmsg.ReasonMemory) }); n > 0 {
-		add(NoMemory, told(node.SourceKmsg, "", l.last(), 5, "%s lost because this host had no memory to receive", human.Count(n, "session")))
+		add(NoMemory, evidenceAt(node.SourceKmsg, "", l.last(), 5, "%s lost because this host had no memory to receive", human.Count(n, "session")))
 	}
 }
 
@@ -213,9 +213,9 @@ func (l Loop) sparse(f *facts.Facts, add func(Cause, ...Evidence)) {
 	n := l.sum(func(o *facts.OSDLosses) uint64 { return o.Of(kmsg.ReasonSparseRead) })
 	switch {
 	case n == 0:
-		add(SparseRead, told(node.SourceKmsg, "", l.last(), -3, "no line of the sparse-read loop in the kernel log (CVE-2026-23136)"))
+		add(SparseRead, evidenceAt(node.SourceKmsg, "", l.last(), -3, "no line of the sparse-read loop in the kernel log (CVE-2026-23136)"))
 	case 2*n >= l.sum((*facts.OSDLosses).Broken):
-		add(SparseRead, told(node.SourceKmsg, "", l.last(), 7, "%s lost in %s to a sparse-read reply that could not be followed (CVE-2026-23136)", human.Count(n, "session"), human.Span(l.Losses.Window)))
+		add(SparseRead, evidenceAt(node.SourceKmsg, "", l.last(), 7, "%s lost in %s to a sparse-read reply that could not be followed (CVE-2026-23136)", human.Count(n, "session"), human.Span(l.Losses.Window)))
 	}
 }
 
@@ -238,11 +238,11 @@ func (l Loop) spread(f *facts.Facts, e facts.Exposure, one bool, add func(Cause,
 	osds := human.NamesOf(l.OSDs, someNames, func(o *facts.OSDLosses) string { return o.OSD })
 	switch {
 	case len(l.OSDs) > 1 && len(hosts) != 1:
-		add(OneOSD, told(node.SourceKmsg, "", l.last(), -4, "sessions to %s on %s are lost (%s): what they have in common is this host", human.Count(len(l.OSDs), "OSD"), human.Count(len(hosts), "host"), osds))
+		add(OneOSD, evidenceAt(node.SourceKmsg, "", l.last(), -4, "sessions to %s on %s are lost (%s): what they have in common is this host", human.Count(len(l.OSDs), "OSD"), human.Count(len(hosts), "host"), osds))
 	case len(l.OSDs) > 1:
-		add(OneOSD, told(node.SourceKmsg, "", l.last(), -4, "sessions to %s are lost: %s", human.Count(len(l.OSDs), "OSD"), osds))
+		add(OneOSD, evidenceAt(node.SourceKmsg, "", l.last(), -4, "sessions to %s are lost: %s", human.Count(len(l.OSDs), "OSD"), osds))
 		if known := f.OSDHosts(); known > 1 {
-			add(OneHost, told(node.SourceKmsg, "", l.last(), 3, "all sessions lost are with OSDs of one host, %s (%s), and none with the %s known", worst.Host(), osds, human.Count(known-1, "other host")))
+			add(OneHost, evidenceAt(node.SourceKmsg, "", l.last(), 3, "all sessions lost are with OSDs of one host, %s (%s), and none with the %s known", worst.Host(), osds, human.Count(known-1, "other host")))
 		}
 	case !one:
 	default:
@@ -255,12 +255,12 @@ func (l Loop) spread(f *facts.Facts, e facts.Exposure, one bool, add func(Cause,
 		}
 		switch {
 		case len(c.OSDs) > 1:
-			add(OneOSD, told(node.SourceKmsg, worst.OSD, l.last(), weight, "all faults are with %s at %s, and none with the %s known", worst.OSD, worst.Addr(), human.Count(len(c.OSDs)-1, "other OSD")))
+			add(OneOSD, evidenceAt(node.SourceKmsg, worst.OSD, l.last(), weight, "all faults are with %s at %s, and none with the %s known", worst.OSD, worst.Addr(), human.Count(len(c.OSDs)-1, "other OSD")))
 		case l.otherDisksGoOn(f):
-			add(OneOSD, told(node.SourceKmsg, worst.OSD, l.last(), weight, "all faults are with %s at %s, and the I/O of other krbd disks continues", worst.OSD, worst.Addr()))
+			add(OneOSD, evidenceAt(node.SourceKmsg, worst.OSD, l.last(), weight, "all faults are with %s at %s, and the I/O of other krbd disks continues", worst.OSD, worst.Addr()))
 		}
 		if len(l.Stalls) > 1 && weight == 3 {
-			add(OneOSD, told(node.SourceIO, worst.OSD, l.last(), 1, "%s stall together", human.Count(len(l.Stalls), "krbd disk")))
+			add(OneOSD, evidenceAt(node.SourceIO, worst.OSD, l.last(), 1, "%s stall together", human.Count(len(l.Stalls), "krbd disk")))
 		}
 	}
 }
@@ -271,7 +271,7 @@ func (l Loop) stalledElsewhere(f *facts.Facts) (Evidence, bool) {
 	for i := range l.Stalls {
 		for _, w := range l.Stalls[i].Waits {
 			if osd := facts.OSDName(w.Request.OSD); osd != l.OSDs[0].OSD {
-				return told(node.SourceOSDC, osd, f.Pending.At, -2, "a stalled request waits for %s, not for %s", osd, l.OSDs[0].OSD), true
+				return evidenceAt(node.SourceOSDC, osd, f.Pending.At, -2, "a stalled request waits for %s, not for %s", osd, l.OSDs[0].OSD), true
 			}
 		}
 	}
@@ -290,11 +290,11 @@ func wire(f *facts.Facts, add func(Cause, ...Evidence)) {
 				weight = 0
 			}
 			damaged = true
-			add(Wire, told(node.SourceNIC, n.Name, at, weight, "rx_crc_errors of %s are rising, by up to %s", n.Label, human.Rate(max(most, 1), "frame")))
+			add(Wire, evidenceAt(node.SourceNIC, n.Name, at, weight, "rx_crc_errors of %s are rising, by up to %s", n.Label, human.Rate(max(most, 1), "frame")))
 		}
 	}
 	if known && !damaged {
-		add(Wire, told(node.SourceNIC, "", f.Now, -3, "rx_crc_errors of the storage NICs are flat: no corrupted frames received"))
+		add(Wire, evidenceAt(node.SourceNIC, "", f.Now, -3, "rx_crc_errors of the storage NICs are flat: no corrupted frames received"))
 	}
 }
 
@@ -321,6 +321,6 @@ func (l Loop) refusals(add func(Cause, ...Evidence)) {
 		all += o.All()
 	}
 	if refused > 0 && 2*refused >= all {
-		add(Refused, told(node.SourceKmsg, "", l.last(), 5, "%s refused in %s, latest: %s", human.Count(refused, "session"), human.Span(l.Losses.Window), strings.Join(why, "")))
+		add(Refused, evidenceAt(node.SourceKmsg, "", l.last(), 5, "%s refused in %s, latest: %s", human.Count(refused, "session"), human.Span(l.Losses.Window), strings.Join(why, "")))
 	}
 }

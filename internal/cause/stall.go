@@ -24,9 +24,9 @@ func OfStall(f *facts.Facts, stalls []*facts.Stall) Analysis {
 	if f.FullSince(since) {
 		c := f.Cluster()
 		if c.Full != "" {
-			add(ClusterFull, told(node.SourceCeph, "", f.Snapshot.Cluster.At, 6, "%s is full: writes wait until there is room", c.Full))
+			add(ClusterFull, evidenceAt(node.SourceCeph, "", f.Snapshot.Cluster.At, 6, "%s is full: writes wait until there is room", c.Full))
 		} else {
-			add(ClusterFull, told(node.SourceKmsg, "", c.FullAt, 6, "the cluster or a pool is full, the kernel logged at %s: writes wait until there is room", human.Clock(c.FullAt)))
+			add(ClusterFull, evidenceAt(node.SourceKmsg, "", c.FullAt, 6, "the cluster or a pool is full, the kernel logged at %s: writes wait until there is room", human.Clock(c.FullAt)))
 		}
 	}
 	noOSD(f, since, add)
@@ -51,7 +51,7 @@ func OfStall(f *facts.Facts, stalls []*facts.Stall) Analysis {
 func noOSD(f *facts.Facts, since time.Time, add func(Cause, ...Evidence)) {
 	for _, s := range f.Kernel.Of(kmsg.NoOSD) {
 		if !s.Last.Before(since.Add(-time.Minute)) {
-			add(NoOSD, told(node.SourceKmsg, "", s.Last, 5, "CRUSH gives no OSD, so that requests are sent to nobody: %s", s.Text))
+			add(NoOSD, evidenceAt(node.SourceKmsg, "", s.Last, 5, "CRUSH gives no OSD, so that requests are sent to nobody: %s", s.Text))
 			return
 		}
 	}
@@ -68,7 +68,7 @@ func locked(f *facts.Facts, stalls []*facts.Stall, since time.Time, add func(Cau
 	var list []Evidence
 	for i := range stalls {
 		if s := of[stalls[i].Device]; s != nil && s.Device != "" {
-			list = append(list, told(node.SourceKmsg, s.Device, s.Last, 0, "%s waits for its exclusive lock: %s", s.Device, s.Text))
+			list = append(list, evidenceAt(node.SourceKmsg, s.Device, s.Last, 0, "%s waits for its exclusive lock: %s", s.Device, s.Text))
 		}
 	}
 	if 2*len(list) >= len(stalls) && len(list) > 0 {
@@ -95,18 +95,18 @@ func waitsFor(f *facts.Facts, stalls []*facts.Stall, add func(Cause, ...Evidence
 	switch {
 	case requests == 0 || 2*covered < len(stalls):
 	case paused > 0:
-		add(ClusterFull, told(node.SourceOSDC, "", f.Pending.At, 4, "%s paused: the cluster or a pool is full, or reads or writes are paused", human.Count(paused, "request")))
+		add(ClusterFull, evidenceAt(node.SourceOSDC, "", f.Pending.At, 4, "%s paused: the cluster or a pool is full, or reads or writes are paused", human.Count(paused, "request")))
 	case len(osds) == 1:
 		for osd := range osds {
 			switch {
 			case osd >= 0:
-				add(OneOSD, told(node.SourceOSDC, facts.OSDName(osd), f.Pending.At, 4, "all pending requests (%s) are waiting for %s", human.Number(requests), facts.OSDName(osd)))
+				add(OneOSD, evidenceAt(node.SourceOSDC, facts.OSDName(osd), f.Pending.At, 4, "all pending requests (%s) are waiting for %s", human.Number(requests), facts.OSDName(osd)))
 			default:
-				add(NoOSD, told(node.SourceOSDC, "", f.Pending.At, 3, "%s without an OSD to go to", human.Count(requests, "request")))
+				add(NoOSD, evidenceAt(node.SourceOSDC, "", f.Pending.At, 3, "%s without an OSD to go to", human.Count(requests, "request")))
 			}
 		}
 	default:
-		add(OneOSD, told(node.SourceOSDC, "", f.Pending.At, -4, "pending requests are waiting for %s", human.Count(len(osds), "OSD")))
+		add(OneOSD, evidenceAt(node.SourceOSDC, "", f.Pending.At, -4, "pending requests are waiting for %s", human.Count(len(osds), "OSD")))
 	}
 }
 
@@ -118,7 +118,7 @@ func down(f *facts.Facts, add func(Cause, ...Evidence)) {
 		if 2*n >= len(c.OSDs) && n > 1 {
 			weight = 4
 		}
-		add(ClusterDown, told(node.SourceKmsg, "", f.Now, weight, "%s down by the kernel's map: %s", human.Count(n, "OSD"), names(c.Down)))
+		add(ClusterDown, evidenceAt(node.SourceKmsg, "", f.Now, weight, "%s down by the kernel's map: %s", human.Count(n, "OSD"), names(c.Down)))
 	}
 	if n := len(c.Changes); n > 0 {
 		flips, worst := map[string]int{}, c.Changes[n-1].OSD
@@ -128,7 +128,7 @@ func down(f *facts.Facts, add func(Cause, ...Evidence)) {
 				worst = m.OSD
 			}
 		}
-		add(OneOSD, told(node.SourceKmsg, worst, c.Changes[n-1].At, min(flips[worst]/2, 4), "%s changed between up and down %s in %s%s", worst, human.Count(flips[worst], "time"), human.Span(10*time.Minute), more(len(flips)-1)))
+		add(OneOSD, evidenceAt(node.SourceKmsg, worst, c.Changes[n-1].At, min(flips[worst]/2, 4), "%s changed between up and down %s in %s%s", worst, human.Count(flips[worst], "time"), human.Span(10*time.Minute), more(len(flips)-1)))
 	}
 }
 
@@ -163,5 +163,5 @@ func mtu(f *facts.Facts, stalls []*facts.Stall, add func(Cause, ...Evidence)) {
 			return
 		}
 	}
-	add(PathMTU, told(node.SourceIO, "", f.Now, 3, "%s complete some requests while others hang, of more than one OSD, and no storage NIC is saturated: large packets may be lost on the path", human.Count(completing, "krbd disk")))
+	add(PathMTU, evidenceAt(node.SourceIO, "", f.Now, 3, "%s complete some requests while others hang, of more than one OSD, and no storage NIC is saturated: large packets may be lost on the path", human.Count(completing, "krbd disk")))
 }

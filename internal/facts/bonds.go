@@ -27,7 +27,7 @@ type Direction struct {
 	Way   string  // "rx", "tx"
 	Total float64 // bit/s
 	Slave string  // the one that carried most
-	Most  float64 // bit/s of it
+	Max   float64 // bit/s of it
 	Share float64 // of Total, from 1/slaves to 1
 	Skew  float64 // 0: all carry the same; 1: one carries all
 	Fill  float64 // of that slave's line rate
@@ -82,11 +82,11 @@ func (f *Facts) SpreadOver(b bond.Bond, d time.Duration) Spread {
 
 func (d *Direction) add(slave string, speed int, bits float64) {
 	d.Total += bits
-	if bits > d.Most || d.Slave == "" {
+	if bits > d.Max || d.Slave == "" {
 		if speed <= 0 {
 			speed = unknownLine
 		}
-		d.Slave, d.Most, d.Fill = slave, bits, bits/(float64(speed)*1e6)
+		d.Slave, d.Max, d.Fill = slave, bits, bits/(float64(speed)*1e6)
 	}
 }
 
@@ -95,7 +95,7 @@ func (d *Direction) done(slaves int) {
 		return
 	}
 	even := 1 / float64(slaves)
-	d.Share = d.Most / d.Total
+	d.Share = d.Max / d.Total
 	d.Skew = (d.Share - even) / (1 - even)
 }
 
