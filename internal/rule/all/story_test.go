@@ -90,8 +90,8 @@ func vms(n, paused int, reason string) []rbd.Guest {
 	return list
 }
 
-// told plays the tape and returns each report as JSON.
-func told(t *testing.T, b rule.RuleSet, tape []node.Entry) []string {
+// printed plays the tape and returns each report as JSON.
+func printed(t *testing.T, b rule.RuleSet, tape []node.Entry) []string {
 	t.Helper()
 	j := judge.New(b)
 	var all []string
@@ -107,9 +107,9 @@ func told(t *testing.T, b rule.RuleSet, tape []node.Entry) []string {
 	return all
 }
 
-func TestTheSameTapeTellsTheSameStory(t *testing.T) {
+func TestTheSameTapeGivesTheSameReports(t *testing.T) {
 	tape := story()
-	first, second := told(t, all.Default(), tape), told(t, all.Default(), tape)
+	first, second := printed(t, all.Default(), tape), printed(t, all.Default(), tape)
 	if len(first) < 200 {
 		t.Fatalf("got %d reports, want one a second", len(first))
 	}

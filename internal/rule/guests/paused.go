@@ -34,7 +34,7 @@ func vmPaused() rule.Rule {
 			if paused := pausedByIO(in.Guests); len(paused) > 0 {
 				return []rule.Result{pausedResult(in, paused)}
 			}
-			if still := standStill(in.Guests); len(still) > 0 {
+			if still := vcpusStopped(in.Guests); len(still) > 0 {
 				return []rule.Result{stillResult(in, still)}
 			}
 			return nil
@@ -53,9 +53,9 @@ func pausedByIO(guests []rbd.Guest) []rbd.Guest {
 	return paused
 }
 
-// standStill are the guests on RBD whose virtual CPUs do not run, for a reason that
+// vcpusStopped are the guests on RBD whose virtual CPUs do not run, for a reason that
 // nobody tells, by name.
-func standStill(guests []rbd.Guest) []rbd.Guest {
+func vcpusStopped(guests []rbd.Guest) []rbd.Guest {
 	var still []rbd.Guest
 	for i := range guests {
 		g := &guests[i]

@@ -75,7 +75,7 @@ func TestHostIOPressureHungTasksByTheKernelsCount(t *testing.T) {
 	}
 }
 
-func TestHostIOPressureSaysWhatSpeaksAgainst(t *testing.T) {
+func TestHostIOPressureHasEvidenceAgainst(t *testing.T) {
 	sc := ruletest.NewScene(ruletest.Over()).SeeHost(host.State{
 		IO: &host.Pressure{Full10: 50, Some10: 70}, Memory: &host.Pressure{Some10: 35}, Waiting: &host.Waiting{Total: 3, Partly: true},
 	})

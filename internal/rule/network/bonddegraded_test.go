@@ -47,7 +47,7 @@ func virtual(b *bond.Bond) {
 	}
 }
 
-func TestBondDegradedByWhatStandsOnIt(t *testing.T) {
+func TestBondDegradedByWhatUsesIt(t *testing.T) {
 	for what, c := range map[string]struct {
 		disks int
 		links func(bond.Bond) bond.Links

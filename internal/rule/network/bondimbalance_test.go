@@ -91,7 +91,7 @@ func TestBondImbalanceOfUnknownSpeed(t *testing.T) {
 	}
 }
 
-func TestBondImbalanceAdvisesWhoCanMendIt(t *testing.T) {
+func TestBondImbalanceAdvisesWhoCanFixIt(t *testing.T) {
 	rx := ruletest.OnlyOne(t, ruletest.NewScene(ruletest.Over(ruletest.LACPBond(bond.Layer2))).Carry("eth1", 9, 0.1).Pass(31).Check(bondImbalance()))
 	tx := ruletest.OnlyOne(t, ruletest.NewScene(ruletest.Over(ruletest.LACPBond(bond.Layer2))).Carry("eth1", 0.1, 9).Pass(31).Check(bondImbalance()))
 	set := "ip link set dev bond0 type bond xmit_hash_policy layer3+4"

@@ -147,7 +147,7 @@ func TestBondSpreadReceive(t *testing.T) {
 	}
 }
 
-func TestBondSpreadLeavesAlone(t *testing.T) {
+func TestBondSpreadIsNotRaised(t *testing.T) {
 	for what, sc := range map[string]*ruletest.Scene{
 		"even":                     storage(8).Carry("eth0", 4, 4).Carry("eth1", 4, 4),
 		"little":                   storage(8).Carry("eth0", 1, 0.1).Carry("eth1", 0, 0.1),

@@ -39,7 +39,7 @@ func TestNICDrops(t *testing.T) {
 }
 
 // rx_dropped counts unwanted frames too, and a bridge full of taps raises it.
-func TestNICDropsLeavesOtherCountersAlone(t *testing.T) {
+func TestNICDropsIgnoresOtherCounters(t *testing.T) {
 	sc := ruletest.NewScene(ruletest.Over(ruletest.LACPBond(bond.Layer2))).Carry("eth1", 8, 1)
 	for range 40 {
 		c := &sc.Traffic["eth1"].Counters

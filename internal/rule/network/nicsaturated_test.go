@@ -91,7 +91,7 @@ func TestNICSaturatedOutsideOfBonds(t *testing.T) {
 	}
 }
 
-func TestNICSaturatedSaysWhatIsBehindItAndWhatIsNot(t *testing.T) {
+func TestNICSaturatedNamesWhatUsesIt(t *testing.T) {
 	sc := ruletest.NewScene(ruletest.Over(ruletest.LACPBond(bond.Layer2))).MapDisks(3, "192.0.2.2").Pass(1).Carry("eth1", 9.5, 0).Pass(8)
 	got := ruletest.OnlyOne(t, sc.Check(nicSaturated()))
 	if all := strings.Join(ruletest.FactsOf(got.Evidence), "\n"); !strings.Contains(all, "it carries the traffic of 3 krbd disks") || !strings.Contains(all, "eth0 carries rx 0 %, tx 0 % of its line rate") {

@@ -143,9 +143,9 @@ func lastFault(in rule.Input) time.Time {
 	return last
 }
 
-// remembered is for how long faults are told after the latest, so that one an hour is
+// earlierFor is for how long faults are told after the latest, so that one an hour is
 // one finding.
-const remembered = 2 * time.Hour
+const earlierFor = 2 * time.Hour
 
 // earlierFaults tells of faults that are over, and of those that the kernel log held
 // before nodewatch started.
@@ -153,7 +153,7 @@ func earlierFaults(in rule.Input) []rule.Result {
 	n, last := uint64(0), (*node.Series)(nil)
 	for _, class := range []kmsg.Class{kmsg.CRC, kmsg.Integrity} {
 		for _, s := range in.Kernel.Of(class) {
-			if s.Total > 0 && in.Now.Sub(s.Last) < remembered && strings.HasPrefix(s.Peer, "osd") {
+			if s.Total > 0 && in.Now.Sub(s.Last) < earlierFor && strings.HasPrefix(s.Peer, "osd") {
 				if n += s.Total; last == nil || s.Last.After(last.Last) {
 					last = s
 				}

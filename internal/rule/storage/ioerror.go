@@ -90,7 +90,7 @@ func (k damageKind) result(in rule.Input, fresh time.Duration) rule.Result {
 			r.Evidence = append(r.Evidence, in.Fact(node.SourceKmsg, "", "and "+human.Names(devices[i:], 5)))
 			break
 		}
-		r.Evidence = append(r.Evidence, rule.FactAt(d.source, d.device, fmt.Sprintf("%s: %s", in.DiskName(d.device), d.says()), d.last))
+		r.Evidence = append(r.Evidence, rule.FactAt(d.source, d.device, fmt.Sprintf("%s: %s", in.DiskName(d.device), d.sentence()), d.last))
 	}
 	r.Advice = k.advice(in, k.disks[0])
 	return r

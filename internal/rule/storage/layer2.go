@@ -38,7 +38,7 @@ func layer2BondKrbd(storms *stormLimits, limits *congestionLimits) rule.Rule {
 		},
 		Check: func(in rule.Input) []rule.Result {
 			var list []rule.Result
-			seen := storms.look(in.Facts)
+			seen := storms.evaluate(in.Facts)
 			for _, b := range in.Bonds() {
 				like, why := b.Layer2Like()
 				if _, carries := in.CarriesStorage(b.Name); like && carries && b.MultiSlave() && len(in.Mapped.Value) > 0 {
@@ -57,7 +57,7 @@ type layer2State struct {
 }
 
 // layer2Stage returns the stage that a bond is at.
-func layer2Stage(in rule.Input, l *congestionLimits, storms *stormLimits, seen sighting, p affected) rule.Result {
+func layer2Stage(in rule.Input, l *congestionLimits, storms *stormLimits, seen candidateStorm, p affected) rule.Result {
 	was, _ := rule.StateOf[layer2State](in, p.bond.Name)
 	r := p.risk(in)
 	if s, stormy := storms.find(in.Facts, seen, was.storm, was.stormy); stormy {

@@ -34,7 +34,7 @@ func krbdRetryStorm(limits *stormLimits) rule.Rule {
 		},
 		Check: func(in rule.Input) []rule.Result {
 			was, raised := rule.StateOf[stormState](in, "")
-			s, seen := limits.find(in.Facts, limits.look(in.Facts), was, raised)
+			s, seen := limits.find(in.Facts, limits.evaluate(in.Facts), was, raised)
 			if !seen {
 				return nil
 			}

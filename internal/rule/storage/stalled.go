@@ -71,12 +71,12 @@ func krbdStalled() rule.Rule {
 			if len(stalls) == 0 {
 				return nil
 			}
-			return []rule.Result{limits.judge(in, stalls)}
+			return []rule.Result{limits.result(in, stalls)}
 		},
 	}
 }
 
-func (l *stalledLimits) judge(in rule.Input, stalls []*facts.Stall) rule.Result {
+func (l *stalledLimits) result(in rule.Input, stalls []*facts.Stall) rule.Result {
 	devices := facts.Devices(stalls)
 	since, requests, rests := in.Now, 0, []string(nil)
 	byDisk, byOSDC := false, false

@@ -57,15 +57,15 @@ type stormState struct {
 	devices []string         // that stalled in it, as it was last seen
 }
 
-// A sighting is what looks like a storm now, whatever has been raised.
-type sighting struct {
+// A candidateStorm is what looks like a storm now, whatever has been raised.
+type candidateStorm struct {
 	storm      storm
 	candidates []*facts.Stall // that may belong to a storm
 }
 
-// look looks for sessions that are lost in a loop, and the stalls that go with them.
-func (l *stormLimits) look(f *facts.Facts) sighting {
-	s := sighting{storm: storm{losses: f.SessionLosses(l.CloseWindow)}, candidates: l.stalled(f)}
+// evaluate looks for sessions that are lost in a loop, and the stalls that go with them.
+func (l *stormLimits) evaluate(f *facts.Facts) candidateStorm {
+	s := candidateStorm{storm: storm{losses: f.SessionLosses(l.CloseWindow)}, candidates: l.stalled(f)}
 	if len(s.candidates) > 0 {
 		s.storm.looping = l.loops(f, s.storm.losses, s.candidates)
 		s.storm.stalls = s.storm.tied(f, s.candidates)
@@ -76,7 +76,7 @@ func (l *stormLimits) look(f *facts.Facts) sighting {
 
 // find returns the storm that a sighting is. One that is raised lasts until the I/O
 // that stalled in it goes on again, even if no session is lost any more.
-func (l *stormLimits) find(f *facts.Facts, seen sighting, was stormState, raised bool) (storm, bool) {
+func (l *stormLimits) find(f *facts.Facts, seen candidateStorm, was stormState, raised bool) (storm, bool) {
 	s, candidates := seen.storm, seen.candidates
 	switch {
 	case len(candidates) == 0:
@@ -110,7 +110,7 @@ func (l *stormLimits) find(f *facts.Facts, seen sighting, was stormState, raised
 func (s *storm) remember(f *facts.Facts, was stormState, raised bool) {
 	s.state = stormState{first: s.first, last: was.last, before: was.before, lost: was.lost}
 	if s.live {
-		s.state.last, s.state.lost = f.Now, s.lost()
+		s.state.last, s.state.lost = f.Now, s.lossSummary()
 	}
 	if !raised {
 		s.state.before = cause.Before(f, s.first)
@@ -179,9 +179,9 @@ func (s *storm) tied(f *facts.Facts, stalls []*facts.Stall) []*facts.Stall {
 	if len(s.looping) == 0 {
 		return nil
 	}
-	lasting := uint64(0)
+	ongoing := uint64(0)
 	for _, o := range s.looping {
-		lasting += o.All()
+		ongoing += o.All()
 	}
 	loops := func(w node.Wait) bool {
 		return slices.ContainsFunc(s.looping, func(o *facts.OSDLosses) bool { return o.OSD == facts.OSDName(w.Request.OSD) })
@@ -200,7 +200,7 @@ func (s *storm) tied(f *facts.Facts, stalls []*facts.Stall) []*facts.Stall {
 		first := f.FirstLoss().Add(-leadTime)
 		return !slices.ContainsFunc(unknown, func(x *facts.Stall) bool { return x.Since.Before(first) })
 	}
-	if len(list) == 0 && (2*len(unknown) >= len(f.Mapped.Value) || lasting >= 5 || together()) {
+	if len(list) == 0 && (2*len(unknown) >= len(f.Mapped.Value) || ongoing >= 5 || together()) {
 		return unknown
 	}
 	if len(list) > 0 {
@@ -304,8 +304,8 @@ func (s storm) summary(head, stalled string, a cause.Analysis) string {
 	return rule.Summary(full, short)
 }
 
-// lost is what was lost, by reason: "364 CRC faults in 10 s".
-func (s storm) lost() string { return lossText(s.looping, s.losses.Window) }
+// lossSummary is what was lost, by reason: "364 CRC faults in 10 s".
+func (s storm) lossSummary() string { return lossText(s.looping, s.losses.Window) }
 
 // stallText is what stalls, of all devices: "all 78 krbd disks (65 VMs) stalled, longest 4 min".
 func (s storm) stallText(f *facts.Facts, all int) string {

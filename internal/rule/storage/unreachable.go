@@ -103,8 +103,8 @@ func (l *unreachableLimits) osds(in rule.Input, subject string, devices map[stri
 	known := len(c.OSDs)
 	enough := float64(len(gone)) >= l.Share*float64(known) || clusters > 1 && len(gone) > 2
 	was, raised := in.Was(subject)
-	lasts := raised && was.Finding.Severity == report.Critical && refused == 0
-	if !lasts && (!enough || len(gone) < 2 && (len(gone) == 0 || len(in.Snapshot.Cluster.Value.OSDMap.OSDs) != 1)) {
+	stillApplies := raised && was.Finding.Severity == report.Critical && refused == 0
+	if !stillApplies && (!enough || len(gone) < 2 && (len(gone) == 0 || len(in.Snapshot.Cluster.Value.OSDMap.OSDs) != 1)) {
 		return rule.Result{}, false
 	}
 	names := slices.Sorted(maps.Keys(gone))
@@ -121,11 +121,11 @@ func (l *unreachableLimits) osds(in rule.Input, subject string, devices map[stri
 		Evidence: append(lossEvidence(losses, failing), stallEvidence(in, stalls)...),
 	}
 	monEvidence(in, c, &r)
-	blame := blame(in, &r)
+	attribution := attribute(in, &r)
 	stalled := fmt.Sprintf("; %s%s stalled for %s", human.AllOf(len(stalls), len(devices), "krbd disk"), in.GuestsOn(facts.Devices(stalls)).In(), human.Span(stalls[0].For))
 	r.Summary = rule.Summary("Ceph cannot be reached from this node: "+what+stalled, "Ceph cannot be reached: "+what+stalled, "Ceph cannot be reached"+stalled)
-	if blame != "" {
-		r.Summary = rule.Summary("Ceph cannot be reached from this node: "+what+stalled+"; "+blame, "Ceph cannot be reached"+stalled+"; "+blame, r.Summary)
+	if attribution != "" {
+		r.Summary = rule.Summary("Ceph cannot be reached from this node: "+what+stalled+"; "+attribution, "Ceph cannot be reached"+stalled+"; "+attribution, r.Summary)
 	}
 	r.Evidence = append(r.Evidence, in.Fact(node.SourceKmsg, "", "down or refusing connections: "+human.Names(names, 8)))
 	return r, true
@@ -180,14 +180,14 @@ func (l *unreachableLimits) monitors(in rule.Input) (rule.Result, bool) {
 	default:
 		r.Summary += "; open sessions continue until the map changes"
 	}
-	blame := blame(in, &r)
+	attribution := attribute(in, &r)
 	if c.Refusal != nil {
-		blame = "the monitors refuse this client"
+		attribution = "the monitors refuse this client"
 		r.Evidence = append(r.Evidence, rule.FactAt(node.SourceKmsg, "mon", "the monitors refuse this client: "+c.Refusal.Text, c.Refusal.Last))
 		r.Advice = append(authAdvice(), r.Advice...)
 	}
-	if blame != "" {
-		r.Summary = rule.Summary(r.Summary+"; "+blame, r.Summary)
+	if attribution != "" {
+		r.Summary = rule.Summary(r.Summary+"; "+attribution, r.Summary)
 	}
 	return r, true
 }
@@ -238,10 +238,10 @@ func (l *unreachableLimits) librbd(in rule.Input) []rule.Result {
 // up: monitors wait for other OSDs' reports.
 const mapLag = time.Minute
 
-// blame adds what tells this host's fault from the cluster's, with the steps that
+// attribute adds what tells this host's fault from the cluster's, with the steps that
 // follow from it, and returns the verdict for the summary; empty if neither can be
 // told.
-func blame(in rule.Input, r *rule.Result) string {
+func attribute(in rule.Input, r *rule.Result) string {
 	cut := cutOff(in, r)
 	asked := in.Blind(node.SourceCeph)
 	health := report.Advice{Do: "Ask the cluster, from here and from another host", Command: "ceph --connect-timeout 10 -s"}
