@@ -21,9 +21,9 @@ func (tr *trialRun) withGuests(n int) {
 		mapped = append(mapped, rbd.Mapped{ID: i, Device: fmt.Sprintf("rbd%d", i), Major: 252, Minor: uint32(16 * i), Pool: "rbd", Image: fmt.Sprintf("vm-%d", 100+i), ClientID: 4})
 		guests = append(guests, rbd.Guest{Name: fmt.Sprintf("vm%d", 100+i), ID: fmt.Sprint(i + 1), Kind: "vm", State: "running", Disks: []rbd.Disk{{Target: "vda", Path: fmt.Sprintf("/dev/rbd%d", i), Major: 252, Minor: uint32(16 * i)}}})
 	}
-	tr.see(node.SawMapped{Reading: node.Reading[[]rbd.Mapped]{At: tr.at, Value: mapped}})
+	tr.observe(node.SawMapped{Reading: node.Reading[[]rbd.Mapped]{At: tr.at, Value: mapped}})
 	if guests != nil {
-		tr.see(node.SawLibvirt{Reading: node.Reading[rbd.Guests]{At: tr.at, Value: rbd.Guests{Guests: guests}}})
+		tr.observe(node.SawLibvirt{Reading: node.Reading[rbd.Guests]{At: tr.at, Value: rbd.Guests{Guests: guests}}})
 	}
 }
 
@@ -91,7 +91,7 @@ func TestAStallCountsFromTheLastCompletion(t *testing.T) {
 func TestWhereGuestsAreUnknownDevicesCount(t *testing.T) {
 	tr := newTrial(t, oneRule(0, 0))
 	tr.withGuests(10)
-	tr.see(node.SawLibvirt{Reading: node.Reading[rbd.Guests]{At: tr.at}})
+	tr.observe(node.SawLibvirt{Reading: node.Reading[rbd.Guests]{At: tr.at}})
 	x := warning("x")
 	x.Hits = rule.Hits{Stalled: devices(5)}
 	tr.found["a"] = []rule.Result{x}
@@ -165,12 +165,12 @@ func TestOnlyWhatIsSeenAndPagesExplains(t *testing.T) {
 	if r := tr.tick(time.Second); len(r.Findings[1].ExplainedBy) != 1 {
 		t.Fatalf("got %+v", r.Findings)
 	}
-	tr.wish(acceptance("warning", sceneStart.Add(time.Hour)))
+	tr.override(acceptance("warning", sceneStart.Add(time.Hour)))
 	if r := tr.tick(time.Second); len(r.Findings[0].ExplainedBy)+len(r.Findings[1].ExplainedBy) != 0 {
 		t.Errorf("what is acknowledged explains: %+v", r.Findings)
 	}
-	tr.wish(acceptance("warning", sceneStart.Add(time.Millisecond)))
-	tr.sight(stuck)
+	tr.override(acceptance("warning", sceneStart.Add(time.Millisecond)))
+	tr.visibility(stuck)
 	tr.found["b"] = []rule.Result{warning("y"), warning("z")}
 	r := tr.tick(time.Second)
 	explained := map[string]bool{}
@@ -221,7 +221,7 @@ func TestAnIncidentIsRememberedUntilAcknowledged(t *testing.T) {
 		if acknowledge {
 			w := acceptance("info", tr.at.Add(time.Hour))
 			w.Accepted[0].Rule, w.Accepted[0].At = IncidentOver, tr.at
-			tr.wish(w)
+			tr.override(w)
 			if r = tr.tick(time.Second); r.Incident != nil {
 				t.Errorf("got %+v after it was acknowledged", r.Incident)
 			}

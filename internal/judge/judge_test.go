@@ -51,22 +51,22 @@ func (tr *trialRun) fake(id string, hold, keep time.Duration, needs ...string) r
 func newTrial(t *testing.T, rules func(*trialRun) []rule.Rule) *trialRun {
 	tr := &trialRun{t: t, at: sceneStart, found: map[string][]rule.Result{}}
 	tr.j = New(rule.RuleSet{Rules: rules(tr), Runbook: "https://example.org/rules"})
-	tr.see(node.Started{Node: "node2", Version: "test", Sources: []node.Source{{Name: node.SourceBond}, {Name: node.SourceHost}}})
-	tr.see(node.SawHost{Reading: node.Reading[host.State]{At: tr.at}})
-	tr.sight(nil)
+	tr.observe(node.Started{Node: "node2", Version: "test", Sources: []node.Source{{Name: node.SourceBond}, {Name: node.SourceHost}}})
+	tr.observe(node.SawHost{Reading: node.Reading[host.State]{At: tr.at}})
+	tr.visibility(nil)
 	return tr
 }
 
-func (tr *trialRun) see(o node.Observation) {
+func (tr *trialRun) observe(o node.Observation) {
 	tr.t.Helper()
 	if _, judged := tr.j.Take(node.Entry{At: tr.at, Saw: node.Name(o), Obs: o}); judged {
 		tr.t.Fatal("an observation was judged")
 	}
 }
 
-// sight has the bonds read, or not, for the reason given.
-func (tr *trialRun) sight(e *node.Error) {
-	tr.see(node.SawLinks{Reading: node.Reading[bond.Links]{At: tr.at, Err: e}})
+// visibility has the bonds read, or not, for the reason given.
+func (tr *trialRun) visibility(e *node.Error) {
+	tr.observe(node.SawLinks{Reading: node.Reading[bond.Links]{At: tr.at, Err: e}})
 }
 
 // tick lets d pass and judges.
@@ -189,18 +189,18 @@ func TestImpactFallsAfterKeepToo(t *testing.T) {
 	}
 }
 
-func TestLosingSightIsNotRecovery(t *testing.T) {
+func TestALostSourceIsNotRecovery(t *testing.T) {
 	tr := newTrial(t, oneRule(0, 10*time.Second, node.SourceBond))
 	tr.found["a"] = []rule.Result{critical("x")}
 	tr.tick(time.Second)
 	tr.found["a"] = nil
-	tr.sight(&node.Error{Kind: node.Stalled, Text: "stuck", Since: tr.at})
+	tr.visibility(&node.Error{Kind: node.Stalled, Text: "stuck", Since: tr.at})
 	r := tr.tick(time.Hour)
 	tr.want(r, "a x critical blind since 1 seen 1")
 	if c := r.Components[1]; c.Name != "network" || c.Status != report.MajorOutage {
 		t.Errorf("got component %+v, want what is raised to hold it", c)
 	}
-	tr.sight(nil)
+	tr.visibility(nil)
 	tr.want(tr.tick(time.Second), "a x critical seen since 1 seen 1") // a rate must fill before "not seen" counts
 	tr.want(tr.tick(8*time.Second), "a x critical seen since 1 seen 1")
 	tr.want(tr.tick(time.Second))
@@ -211,9 +211,9 @@ func TestBlindAndSeenAgainIsOneFinding(t *testing.T) {
 	tr.found["a"] = []rule.Result{warning("x")}
 	tr.tick(time.Second)
 	tr.tick(time.Second)
-	tr.sight(&node.Error{Kind: node.Failed, Text: "no", Since: tr.at})
+	tr.visibility(&node.Error{Kind: node.Failed, Text: "no", Since: tr.at})
 	tr.want(tr.tick(time.Minute), "a x warning blind since 1 seen 2")
-	tr.sight(nil)
+	tr.visibility(nil)
 	r := tr.tick(time.Second)
 	tr.want(r, "a x warning seen since 1 seen 63")
 	var steps []string
@@ -227,23 +227,23 @@ func TestBlindAndSeenAgainIsOneFinding(t *testing.T) {
 
 func TestWhatNoNeededSourceSeesIsNotRaised(t *testing.T) {
 	tr := newTrial(t, oneRule(0, 0, node.SourceBond))
-	tr.sight(&node.Error{Kind: node.Failed, Text: "no", Since: tr.at})
+	tr.visibility(&node.Error{Kind: node.Failed, Text: "no", Since: tr.at})
 	tr.found["a"] = []rule.Result{critical("x")} // from the reading before
 	tr.want(tr.tick(time.Second))
-	tr.sight(nil)
+	tr.visibility(nil)
 	tr.want(tr.tick(time.Second), "a x critical seen since 2 seen 2")
 }
 
 func TestOneBlindSourceOfTwoDoesNotStopARule(t *testing.T) {
 	tr := newTrial(t, oneRule(0, 0, node.SourceBond, node.SourceHost))
-	tr.sight(&node.Error{Kind: node.Failed, Text: "no", Since: tr.at})
+	tr.visibility(&node.Error{Kind: node.Failed, Text: "no", Since: tr.at})
 	tr.found["a"] = []rule.Result{critical("x")}
 	tr.want(tr.tick(time.Second), "a x critical seen since 1 seen 1")
 	tr.found["a"] = nil // but it cannot say "gone"
 	tr.want(tr.tick(time.Hour), "a x critical blind since 1 seen 1")
 }
 
-func TestARuleMaySayThatItIsBlind(t *testing.T) {
+func TestARuleMayReportThatItIsBlind(t *testing.T) {
 	tr := newTrial(t, oneRule(0, 0))
 	blind := critical("x")
 	blind.Blind = true
@@ -417,11 +417,11 @@ func TestARestartOnTheTapeForgets(t *testing.T) {
 	tr.found["a"] = []rule.Result{warning("x")}
 	tr.tick(time.Second)
 	tr.found["a"] = nil
-	tr.see(node.Started{Node: "node2", Sources: []node.Source{{Name: node.SourceBond}}})
+	tr.observe(node.Started{Node: "node2", Sources: []node.Source{{Name: node.SourceBond}}})
 	if _, judged := tr.j.Take(node.Entry{At: tr.at}); judged {
 		t.Error("judged at once after a restart, before the source has spoken")
 	}
-	tr.sight(nil)
+	tr.visibility(nil)
 	r := tr.tick(time.Second)
 	if len(r.Findings) != 0 || len(r.Transitions) != 0 {
 		t.Errorf("got %v and %v, want what a new daemon would say", shows(r), r.Transitions)
@@ -455,7 +455,7 @@ func TestComponentsShowTheWorstAndNameTheRest(t *testing.T) {
 func TestAnUnknownComponentNamesWhatIsRaised(t *testing.T) {
 	tr := newTrial(t, oneRule(0, 0))
 	tr.found["a"] = []rule.Result{warning("x")}
-	tr.sight(&node.Error{Kind: node.Stalled, Text: "stuck", Since: tr.at})
+	tr.visibility(&node.Error{Kind: node.Stalled, Text: "stuck", Since: tr.at})
 	c := tr.tick(time.Second).Components[1]
 	if c.Status != report.Unknown || c.Summary != "unknown: bond: stuck (and a)" {
 		t.Errorf("got %s: %q", c.Status, c.Summary)

@@ -23,7 +23,7 @@ func TestALevelDoesNotFallWhileASourceItRestsOnIsBlind(t *testing.T) {
 	storm.RestsOn = []string{node.SourceBond, node.SourceHost}
 	tr.found["a"] = []rule.Result{storm}
 	tr.tick(time.Second)
-	tr.sight(stuck)
+	tr.visibility(stuck)
 	tr.found["a"] = []rule.Result{warning("x")} // the host shows what it is without the bond
 	r := tr.tick(time.Minute)
 	tr.want(r, "a x critical blind since 1 seen 1")
@@ -32,7 +32,7 @@ func TestALevelDoesNotFallWhileASourceItRestsOnIsBlind(t *testing.T) {
 	}
 	tr.found["a"] = nil
 	tr.want(tr.tick(time.Minute), "a x critical blind since 1 seen 1")
-	tr.sight(nil)
+	tr.visibility(nil)
 	tr.want(tr.tick(time.Second))
 }
 
@@ -41,7 +41,7 @@ func TestAnImpactDoesNotFallWhileASourceItRestsOnIsBlind(t *testing.T) {
 	tr := newTrial(t, oneRule(0, 0, node.SourceBond, node.SourceHost))
 	tr.found["a"] = []rule.Result{critical("x")}
 	tr.tick(time.Second)
-	tr.sight(stuck)
+	tr.visibility(stuck)
 	calm := critical("x")
 	calm.Impact = report.Operational
 	tr.found["a"] = []rule.Result{calm}
@@ -56,7 +56,7 @@ func TestASourceThatIsAbsentHoldsNothing(t *testing.T) {
 		tr.found["a"] = []rule.Result{warning("x")}
 		tr.tick(time.Second)
 		tr.found["a"] = nil
-		tr.sight(&node.Error{Kind: kind, Text: "no", Since: tr.at})
+		tr.visibility(&node.Error{Kind: kind, Text: "no", Since: tr.at})
 		tr.want(tr.tick(time.Second))
 	}
 }
@@ -70,7 +70,7 @@ func TestProofOfItsEndClearsWhatCannotBeSeen(t *testing.T) {
 	tr.found["a"] = []rule.Result{storm}
 	tr.tick(time.Second)
 	tr.found["a"] = nil
-	tr.sight(stuck)
+	tr.visibility(stuck)
 	tr.want(tr.tick(time.Minute), "a x critical blind since 1 seen 1")
 	over = true
 	tr.want(tr.tick(9*time.Second), "a x critical seen since 1 seen 1")
@@ -115,7 +115,7 @@ func TestWhatIsNotObservedForADayIsAnInfo(t *testing.T) {
 		tr := newTrial(t, oneRule(0, 0, node.SourceBond))
 		tr.found["a"] = []rule.Result{critical("x")}
 		tr.tick(time.Second)
-		tr.sight(stuck)
+		tr.visibility(stuck)
 		tr.found["a"] = nil
 		tr.want(tr.tick(24*time.Hour-time.Second), "a x critical blind since 1 seen 1")
 		r := tr.tick(time.Second)
@@ -124,14 +124,14 @@ func TestWhatIsNotObservedForADayIsAnInfo(t *testing.T) {
 			t.Errorf("got %s %q", f.Impact, f.Summary)
 		}
 		if acknowledge {
-			tr.wish(override.Overrides{Accepted: []override.Acknowledgement{{Rule: "a", Severity: "info", At: tr.at, Until: tr.at.Add(time.Hour), By: "a", Reason: "b"}}})
+			tr.override(override.Overrides{Accepted: []override.Acknowledgement{{Rule: "a", Severity: "info", At: tr.at, Until: tr.at.Add(time.Hour), By: "a", Reason: "b"}}})
 			tr.want(tr.tick(time.Second))
 			continue
 		}
 		if f := tr.tick(time.Hour).Findings[0]; strings.Count(f.Summary, "Not observed") != 1 {
 			t.Errorf("got %q", f.Summary)
 		}
-		tr.sight(nil)
+		tr.visibility(nil)
 		tr.found["a"] = []rule.Result{critical("x")}
 		tr.want(tr.tick(time.Second), "a x critical seen since 1 seen 90002")
 	}

@@ -270,7 +270,7 @@ func shuffle(rnd *rand.Rand, list []node.Entry) {
 }
 
 // No time in a report is later than the report.
-func TestNoReportSpeaksOfTheFuture(t *testing.T) {
+func TestNoReportHasATimeInTheFuture(t *testing.T) {
 	for _, file := range incidentFiles(t, 8, 2) {
 		j := New(all.Default())
 		for _, e := range entriesOf(t, file) {

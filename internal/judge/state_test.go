@@ -21,7 +21,7 @@ func restarted(t *testing.T, tr *trialRun, later time.Duration) *trialRun {
 	}
 	next := newTrial(t, oneRule(0, 0))
 	next.at = tr.at.Add(later)
-	next.see(node.SawState{Reading: node.Reading[json.RawMessage]{At: next.at, Value: raw}})
+	next.observe(node.SawState{Reading: node.Reading[json.RawMessage]{At: next.at, Value: raw}})
 	return next
 }
 
@@ -58,15 +58,15 @@ func TestABrokenStateIsLeftOut(t *testing.T) {
 	}
 	for _, raw := range []string{"", "null", "[]", "{", `{"baselines": 7}`, `{"baselines": [{"latency_ms": -1}]}`, string(future)} {
 		tr := newTrial(t, oneRule(0, 0))
-		tr.see(node.SawState{Reading: node.Reading[json.RawMessage]{At: tr.at, Value: json.RawMessage(raw)}})
-		tr.see(node.SawState{Reading: node.Reading[json.RawMessage]{At: tr.at, Value: good}})
+		tr.observe(node.SawState{Reading: node.Reading[json.RawMessage]{At: tr.at, Value: json.RawMessage(raw)}})
+		tr.observe(node.SawState{Reading: node.Reading[json.RawMessage]{At: tr.at, Value: good}})
 		if in := tr.tick(time.Second).Incident; in != nil {
 			t.Errorf("%s: got %+v", raw, in)
 		}
 	}
 	tr := newTrial(t, oneRule(0, 0))
-	tr.see(node.SawState{Reading: node.Reading[json.RawMessage]{Err: stuck}})
-	tr.see(node.SawState{Reading: node.Reading[json.RawMessage]{At: tr.at, Value: good}})
+	tr.observe(node.SawState{Reading: node.Reading[json.RawMessage]{Err: stuck}})
+	tr.observe(node.SawState{Reading: node.Reading[json.RawMessage]{At: tr.at, Value: good}})
 	if in := tr.tick(time.Second).Incident; in == nil {
 		t.Error("a state that came late was not read")
 	}

@@ -10,8 +10,8 @@ import (
 	"github.com/nodewatch/nodewatch/pkg/report"
 )
 
-func (tr *trialRun) wish(w override.Overrides) {
-	tr.see(node.SawOverrides{Reading: node.Reading[override.Overrides]{At: tr.at, Value: w}})
+func (tr *trialRun) override(w override.Overrides) {
+	tr.observe(node.SawOverrides{Reading: node.Reading[override.Overrides]{At: tr.at, Value: w}})
 }
 
 func acceptance(severity string, until time.Time) override.Overrides {
@@ -21,7 +21,7 @@ func acceptance(severity string, until time.Time) override.Overrides {
 func TestAnAcceptedFindingIsShownAndPagesNobody(t *testing.T) {
 	tr := newTrial(t, oneRule(0, 0))
 	tr.found["a"] = []rule.Result{warning("x"), warning("y")}
-	tr.wish(acceptance("warning", sceneStart.Add(time.Hour)))
+	tr.override(acceptance("warning", sceneStart.Add(time.Hour)))
 	r := tr.tick(time.Second)
 	if len(r.Findings) != 2 {
 		t.Fatalf("%v", shows(r))
@@ -41,14 +41,14 @@ func TestAnAcceptedFindingIsShownAndPagesNobody(t *testing.T) {
 // Who accepts a standing risk has not accepted the storm.
 func TestWhatGetsWorseThanWasAcceptedPages(t *testing.T) {
 	tr := newTrial(t, oneRule(0, 0))
-	tr.wish(acceptance("warning", sceneStart.Add(time.Hour)))
+	tr.override(acceptance("warning", sceneStart.Add(time.Hour)))
 	f := warning("x")
 	f.Severity = report.Critical
 	tr.found["a"] = []rule.Result{f}
 	if r := tr.tick(time.Second); r.Findings[0].Accepted != nil || !r.Pageable(r.Findings[0]) {
 		t.Errorf("%+v", r.Findings[0])
 	}
-	tr.wish(acceptance("critical", sceneStart.Add(time.Hour)))
+	tr.override(acceptance("critical", sceneStart.Add(time.Hour)))
 	if r := tr.tick(time.Second); r.Findings[0].Accepted == nil {
 		t.Error("accepted as critical, and pages")
 	}
@@ -59,7 +59,7 @@ func TestMaintenanceIsReportedAndEndsByItself(t *testing.T) {
 	f := warning("x")
 	f.Impact = report.MajorOutage
 	tr.found["a"] = []rule.Result{f}
-	tr.wish(override.Overrides{Maintenance: &override.Maintenance{Since: sceneStart, Until: sceneStart.Add(time.Hour), By: "bob", Reason: "new NIC"}})
+	tr.override(override.Overrides{Maintenance: &override.Maintenance{Since: sceneStart, Until: sceneStart.Add(time.Hour), By: "bob", Reason: "new NIC"}})
 	r := tr.tick(time.Second)
 	if r.Maintenance == nil || r.Status != report.UnderMaintenance || r.Pageable(r.Findings[0]) {
 		t.Errorf("%s, %+v", r.Status, r.Maintenance)
@@ -79,10 +79,10 @@ func TestMaintenanceIsReportedAndEndsByItself(t *testing.T) {
 }
 
 // A file that can no longer be read does not end a maintenance, nor prolong it.
-func TestWishesOutliveTheSightOfThem(t *testing.T) {
+func TestOverridesOutliveTheirSource(t *testing.T) {
 	tr := newTrial(t, oneRule(0, 0))
-	tr.wish(override.Overrides{Maintenance: &override.Maintenance{Since: sceneStart, Until: sceneStart.Add(time.Hour), By: "bob", Reason: "new NIC"}})
-	tr.see(node.SawOverrides{Reading: node.Reading[override.Overrides]{Err: &node.Error{Kind: node.Stalled, Since: tr.at}}})
+	tr.override(override.Overrides{Maintenance: &override.Maintenance{Since: sceneStart, Until: sceneStart.Add(time.Hour), By: "bob", Reason: "new NIC"}})
+	tr.observe(node.SawOverrides{Reading: node.Reading[override.Overrides]{Err: &node.Error{Kind: node.Stalled, Since: tr.at}}})
 	if r := tr.tick(time.Second); r.Maintenance == nil {
 		t.Error("it has ended")
 	}
