@@ -33,7 +33,7 @@ func (c *Collector) Describe(out chan<- *prometheus.Desc) {
 // the View already.
 func (c *Collector) Collect(out chan<- prometheus.Metric) {
 	v, known := c.last()
-	p := look(v)
+	p := survey(v)
 	for _, f := range c.families {
 		if known || f.always {
 			f.collect(p, out)
@@ -46,7 +46,7 @@ func (c *Collector) Collect(out chan<- prometheus.Metric) {
 func families(build buildinfo.Info) []family {
 	var all []family
 	for _, group := range [][]family{
-		verdictFamilies(build), wishFamilies(), sourceFamilies(), launcherFamilies(), reporterFamilies(), kernelFamilies(), bondFamilies(), nicFamilies(), trafficFamilies(),
+		verdictFamilies(build), overrideFamilies(), sourceFamilies(), launcherFamilies(), reporterFamilies(), kernelFamilies(), bondFamilies(), nicFamilies(), trafficFamilies(),
 		krbdFamilies(), osdcFamilies(), guestFamilies(), clusterFamilies(), hostFamilies(), historyFamilies(),
 	} {
 		all = append(all, group...)

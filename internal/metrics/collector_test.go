@@ -221,7 +221,7 @@ func TestStrangeNamesDoNotSpoilTheScrape(t *testing.T) {
 	}
 }
 
-func TestMetricsOfAViewInTheSourcesOwnWords(t *testing.T) {
+func TestMetricsOfAView(t *testing.T) {
 	text := scrape(t, registry(t, storm(incident()), true))
 	for _, line := range []string{
 		`nodewatch_nic_utilization_ratio{bond="bond0",direction="receive",nic="eth0"} 0.98`,
@@ -260,14 +260,14 @@ func BenchmarkGatherTenTimesTheIncident(b *testing.B) {
 func TestStalledIsWhatTheRuleSays(t *testing.T) {
 	v := storm(small())
 	v.Rules = all.Default()
-	if got := len(look(v).stuck); got != 1 {
+	if got := len(survey(v).stuck); got != 1 {
 		t.Errorf("by default: got %d", got)
 	}
 	r, _ := v.Rules.Rule("krbd-stalled")
 	if err := rule.SetLimit(&r, "stalled", "10m"); err != nil {
 		t.Fatal(err)
 	}
-	if got := len(look(v).stuck); got != 0 {
+	if got := len(survey(v).stuck); got != 0 {
 		t.Errorf("from 10 min on: got %d", got)
 	}
 }

@@ -38,7 +38,7 @@ type placed struct {
 	bond string
 }
 
-func look(v judge.View) *picture {
+func survey(v judge.View) *picture {
 	p := &picture{View: v, bonds: v.Bonds(), osds: osdsInTrouble(&v)}
 	if len(p.bonds) > maxBonds {
 		p.bonds = p.bonds[:maxBonds]

@@ -56,7 +56,7 @@ func eachReporter(read func(d node.Delivery, emit emit)) func(*picture, emit) {
 	}
 }
 
-func wishFamilies() []family {
+func overrideFamilies() []family {
 	return []family{
 		{name: "nodewatch_maintenance", kind: gauge,
 			help: "1 while an operator has said that the node is being worked on.",

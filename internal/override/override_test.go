@@ -71,7 +71,7 @@ func TestChangesSurviveAndDoNotMeet(t *testing.T) {
 	}
 }
 
-func TestARefusedChangeLeavesTheFileAlone(t *testing.T) {
+func TestARefusedChangeDoesNotTouchTheFile(t *testing.T) {
 	dir := t.TempDir()
 	put := func(change func(override.Overrides) (override.Overrides, error)) error {
 		return override.Change(t.Context(), dir, change)
@@ -100,7 +100,7 @@ func TestARefusedChangeLeavesTheFileAlone(t *testing.T) {
 	}
 }
 
-func TestWishesThatAreOverAreLeftOut(t *testing.T) {
+func TestExpiredOverridesAreLeftOut(t *testing.T) {
 	w := override.Overrides{Maintenance: &override.Maintenance{Since: noon, Until: noon.Add(time.Hour)}, Accepted: []override.Acknowledgement{accepted("bond-lacp")}}
 	if got := w.Without(noon.Add(59 * time.Minute)); got.Maintenance == nil || len(got.Accepted) != 1 || !got.Maintenance.Holds(noon.Add(59*time.Minute)) {
 		t.Errorf("before the end: %+v", got)
