@@ -14,7 +14,7 @@ import (
 )
 
 // A driver whose drop counters are unknown is told once, not for each of its NICs.
-func TestUnknownDriversAreToldOnce(t *testing.T) {
+func TestUnknownDriversAreNamedOnce(t *testing.T) {
 	var v judge.View
 	for _, d := range []bond.Drops{
 		{Name: "eth0", Driver: "ixgbe", Counts: map[string]uint64{"rx_missed_errors": 1}},
@@ -32,7 +32,7 @@ func TestUnknownDriversAreToldOnce(t *testing.T) {
 }
 
 // What is wrong between a bond and its switch is what the rules go by.
-func TestLACPIsToldAsTheFactsTellIt(t *testing.T) {
+func TestLACPIsShownAsTheFactsHaveIt(t *testing.T) {
 	in := bond.PortInSync | bond.PortCollecting | bond.PortDistributing
 	port := func(name string, actor, partner bond.PortState) bond.Slave {
 		return bond.Slave{Name: name, Carrier: true, MIIStatus: "UP", State: "ACTIVE", Aggregator: 1, Actor: &actor, Partner: &partner}

@@ -48,7 +48,7 @@ func TestPathsStayInTheirFrame(t *testing.T) {
 }
 
 // A chart says in words what it draws.
-func TestChartsHaveWords(t *testing.T) {
+func TestChartsHaveATextAlternative(t *testing.T) {
 	v := stormView()
 	texts := map[string]string{}
 	for _, c := range chartsOf(v, maxCharts).Charts {

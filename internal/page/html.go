@@ -48,7 +48,7 @@ func Main(v judge.View) ([]byte, error) {
 	worst, found := leading(r)
 	s.Guests = hitNow(r, worst)
 	if found && (s.Verdict.Code == exitWarning || s.Verdict.Code == exitCritical) {
-		s.Hit, s.First = hitOf(worst, r.At), firstOf(worst)
+		s.Hit, s.First = impactText(worst, r.At), firstOf(worst)
 	}
 	s.Findings, s.MoreFindings = findingsOf(r, s.Guests)
 	for _, src := range s.Sources {
@@ -203,7 +203,7 @@ func newFrame(node, version string, at time.Time, main []byte, v verdict, links 
 // render is the whole page, which may be sent.
 func (f frame) render() ([]byte, error) {
 	page, err := rendered("page.html", f)
-	return tame(page), err
+	return sanitizeHTML(page), err
 }
 
 // rendered is a part of a page, as its texts are.
@@ -221,9 +221,9 @@ func icon(t tone) string {
 	return "data:image/svg+xml,%3Csvg xmlns='http://www.w3.org/2000/svg' viewBox='0 0 8 8'%3E%3Ccircle cx='4' cy='4' r='4' fill='%23" + colour + "'/%3E%3C/svg%3E"
 }
 
-// tame takes out of the page what would turn the direction of its text or cannot
+// sanitizeHTML takes out of the page what would turn the direction of its text or cannot
 // be seen: such marks come from names only.
-func tame(page []byte) []byte {
+func sanitizeHTML(page []byte) []byte {
 	return bytes.Map(func(r rune) rune {
 		if r < 0x80 && (r >= ' ' && r != 0x7f || r == '\n' || r == '\t') || r >= 0x80 && Printable(string(r)) == string(r) {
 			return r

@@ -295,7 +295,7 @@ func TestTheVerdictComesFirst(t *testing.T) {
 	}
 }
 
-func TestColourIsNeverAlone(t *testing.T) {
+func TestColourIsNeverTheOnlySign(t *testing.T) {
 	all := pages(t)
 	for name, want := range map[string]struct{ tone, word, title string }{
 		"healthy": {"ok", "OK", "node2: ok"}, "risk": {"warning", "WARNING", "node2: warning"}, "storm": {"critical", "CRITICAL", "node2: critical"},

@@ -34,7 +34,7 @@ func Nagios(r report.Report, oneShot bool) (output string, code int) {
 			v.Code, v.Word = exitWarning, "WARNING"
 		}
 	}
-	first := fmt.Sprintf("NODEWATCH %s - %s | %s\n", v.Word, cut(inert(text)), perfdata(r))
+	first := fmt.Sprintf("NODEWATCH %s - %s | %s\n", v.Word, cut(sanitizeNagios(text)), perfdata(r))
 	return first + details(r, maxPlugin-len(first)), v.Code
 }
 
@@ -98,30 +98,30 @@ func detailsOf(r report.Report) []detail {
 			}
 			list = append(list, detail{fmt.Sprintf(format, text), rank, head})
 		}
-		add(rankFinding, strings.ToUpper(string(f.Severity))+" %s\n", cut(inert(finding(f.Rule, f.Subject)+": "+f.Summary)))
-		add(rankImpact, "  %s\n", inert(feltOf(f, r.At)))
+		add(rankFinding, strings.ToUpper(string(f.Severity))+" %s\n", cut(sanitizeNagios(finding(f.Rule, f.Subject)+": "+f.Summary)))
+		add(rankImpact, "  %s\n", sanitizeNagios(impactAndGuests(f, r.At)))
 		for _, m := range marksOf(f, r.At) {
-			add(rankImpact, "  %s\n", inert(m))
+			add(rankImpact, "  %s\n", sanitizeNagios(m))
 		}
 		for _, a := range f.Advice {
 			add(rankAdvice, "  do: %s\n", step(a))
 		}
 		for _, e := range f.Evidence {
-			add(rankFor, "  for: %s\n", inert(fact(e, r.At)))
+			add(rankFor, "  for: %s\n", sanitizeNagios(fact(e, r.At)))
 		}
 		for _, e := range f.Against {
-			add(rankAgainst, "  against: %s\n", inert(fact(e, r.At)))
+			add(rankAgainst, "  against: %s\n", sanitizeNagios(fact(e, r.At)))
 		}
 		for _, x := range g.Explained {
-			add(rankExplained, "  "+strings.ToUpper(string(x.Severity))+" %s\n", cut(inert(finding(x.Rule, x.Subject)+", "+explainedBy(x)+": "+x.Summary)))
+			add(rankExplained, "  "+strings.ToUpper(string(x.Severity))+" %s\n", cut(sanitizeNagios(finding(x.Rule, x.Subject)+", "+explainedBy(x)+": "+x.Summary)))
 		}
 	}
 	for _, s := range sourcesOf(r) {
 		if s.place() == 0 {
-			list = append(list, detail{fmt.Sprintf("unavailable: %s\n", inert(strings.Join([]string{s.Name, s.State, s.Since, s.Error}, " "))), rankImpact, len(list)})
+			list = append(list, detail{fmt.Sprintf("unavailable: %s\n", sanitizeNagios(strings.Join([]string{s.Name, s.State, s.Since, s.Error}, " "))), rankImpact, len(list)})
 		}
 		if s.Partly != "" {
-			list = append(list, detail{fmt.Sprintf("partly unknown: %s\n", inert(s.Name+": "+s.Partly)), rankMore, len(list)})
+			list = append(list, detail{fmt.Sprintf("partly unknown: %s\n", sanitizeNagios(s.Name+": "+s.Partly)), rankMore, len(list)})
 		}
 	}
 	return list
@@ -164,17 +164,17 @@ func fact(e report.Evidence, now time.Time) string {
 func step(a report.Advice) string {
 	switch {
 	case a.Command == "":
-		return inert(a.Do)
+		return sanitizeNagios(a.Do)
 	case strings.Contains(a.Command, "|") || Printable(a.Command) != a.Command:
-		return inert(a.Do) + " (nodewatch check prints the command)"
+		return sanitizeNagios(a.Do) + " (nodewatch check prints the command)"
 	}
-	return inert(a.Do) + ": " + a.Command
+	return sanitizeNagios(a.Do) + ": " + a.Command
 }
 
-// inert takes out of a text what means something to a monitoring system or to the
+// sanitizeNagios takes out of a text what means something to a monitoring system or to the
 // shell that it starts for a notification. Apostrophes stay: texts are full of them,
 // and notifications quote with double quotes.
-func inert(s string) string {
+func sanitizeNagios(s string) string {
 	return strings.Map(func(r rune) rune {
 		switch r {
 		case '|':

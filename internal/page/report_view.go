@@ -58,7 +58,7 @@ func findingsOf(r report.Report, top *guestsView) (list []findingView, more int)
 
 func findingOf(f report.Finding, now time.Time, top *guestsView) findingView {
 	v := findingView{
-		Finding: f, Tone: toneOf(f.Severity), Word: strings.ToUpper(string(f.Severity)), Hit: hitOf(f, now), Hits: guestsOf(f.Guests),
+		Finding: f, Tone: toneOf(f.Severity), Word: strings.ToUpper(string(f.Severity)), Hit: impactText(f, now), Hits: guestsOf(f.Guests),
 		Marks: marksOf(f, now), ID: idOf(f), Evidence: evidenceOf(f.Evidence, now), Against: evidenceOf(f.Against, now),
 	}
 	if v.Hits != nil && top != nil && v.Hits.Names == top.Names {
@@ -72,25 +72,25 @@ func (v findingView) AllExplained() string {
 	return plural(len(v.Explained)+v.MoreExplained, "finding explained by this one", "findings explained by this one")
 }
 
-// hitOf says what customers feel, and since when.
-func hitOf(f report.Finding, now time.Time) string {
+// impactText says what customers feel, and since when.
+func impactText(f report.Finding, now time.Time) string {
 	switch {
 	case f.Impact != report.Operational && f.LevelSince.After(f.Since):
 		return fmt.Sprintf("%s since %s, seen since %s", plain(f.Impact), from(f.LevelSince, now), from(f.Since, now))
 	case f.Impact != report.Operational:
 		return fmt.Sprintf("%s since %s", plain(f.Impact), from(f.Since, now))
-	case f.Severity == report.Info || f.Component == ownSight:
+	case f.Severity == report.Info || f.Component == selfComponent:
 		return "since " + from(f.Since, now)
 	}
 	return fmt.Sprintf("no impact yet, since %s", from(f.Since, now))
 }
 
-// feltOf is hitOf and the guests that it hits.
-func feltOf(f report.Finding, now time.Time) string {
+// impactAndGuests is hitOf and the guests that it hits.
+func impactAndGuests(f report.Finding, now time.Time) string {
 	if g := guestsOf(f.Guests); g != nil {
-		return hitOf(f, now) + "; " + g.Text
+		return impactText(f, now) + "; " + g.Text
 	}
-	return hitOf(f, now)
+	return impactText(f, now)
 }
 
 // A componentView is a component as the page shows it.

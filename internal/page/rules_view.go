@@ -10,24 +10,24 @@ import (
 // A ruleView is the documentation of one rule, with the thresholds that are in force.
 type ruleView struct {
 	ID, Title string
-	About     []wordsView
+	About     []rulesView
 	Facts     []factLine
 	Limits    []rule.Limit
-	Do        [][]wordsView
+	Do        [][]rulesView
 }
 
-// A wordsView is a part of a text, as it stands or as code.
-type wordsView struct {
+// A rulesView is a part of a text, as it stands or as code.
+type rulesView struct {
 	Text string
 	Code bool
 }
 
-// wordsOf splits a text at its backticks.
-func wordsOf(text string) []wordsView {
-	var list []wordsView
+// rulesViewOf splits a text at its backticks.
+func rulesViewOf(text string) []rulesView {
+	var list []rulesView
 	for i, part := range strings.Split(text, "`") {
 		if part != "" {
-			list = append(list, wordsView{part, i%2 == 1})
+			list = append(list, rulesView{part, i%2 == 1})
 		}
 	}
 	return list
@@ -36,12 +36,12 @@ func wordsOf(text string) []wordsView {
 func rulesOf(v judge.View) []ruleView {
 	var list []ruleView
 	for _, r := range v.Rules.Rules {
-		one := ruleView{ID: r.ID, Title: r.Title, About: wordsOf(r.About), Limits: rule.Limits(r)}
+		one := ruleView{ID: r.ID, Title: r.Title, About: rulesViewOf(r.About), Limits: rule.Limits(r)}
 		for _, p := range rule.Properties(r) {
 			one.Facts = append(one.Facts, factLine{Name: p[0], Text: p[1]})
 		}
 		for _, do := range r.Do {
-			one.Do = append(one.Do, wordsOf(do))
+			one.Do = append(one.Do, rulesViewOf(do))
 		}
 		list = append(list, one)
 	}

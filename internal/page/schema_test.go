@@ -311,7 +311,7 @@ func wantKind(t *testing.T, s *schema, path, kind, format string) {
 }
 
 // The words of the schema are those of the program.
-func TestSchemaHasTheWordsOfTheProgram(t *testing.T) {
+func TestSchemaHasTheValuesOfTheProgram(t *testing.T) {
 	s := readSchema(t)
 	var impacts, components []string
 	for _, i := range report.Impacts() {

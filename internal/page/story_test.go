@@ -153,7 +153,7 @@ func pattern(now time.Time, severity report.Severity, impact report.Impact, summ
 // The views that the tests look at.
 func healthyView() judge.View { return healthy().play().view(quiet()) }
 func riskView() judge.View {
-	p := standing().play()
+	p := riskSnapshot().play()
 	return p.view(risk(p.at))
 }
 func stormView() judge.View {
@@ -162,16 +162,16 @@ func stormView() judge.View {
 }
 
 func overView() judge.View {
-	p := standing().play()
+	p := riskSnapshot().play()
 	return p.view(over(p.at))
 }
 
 // blindView is a node on which nodewatch may read next to nothing.
 func blindView() judge.View {
 	p := begun()
-	p.see(node.SawLinks{Reading: reading(p.at, 30*time.Second, standing().links())})
+	p.see(node.SawLinks{Reading: reading(p.at, 30*time.Second, riskSnapshot().links())})
 	p.at = start.Add(70 * time.Second)
-	p.see(node.SawCounters{Reading: reading(p.at, time.Second, standing().counters(1))})
+	p.see(node.SawCounters{Reading: reading(p.at, time.Second, riskSnapshot().counters(1))})
 	p.see(node.SawKernel{Reading: blinded[kmsg.Batch](p.at, node.Denied, "open /dev/kmsg: operation not permitted", "give nodewatch CAP_SYSLOG, as systemd/nodewatch.service does, or run it as root")})
 	p.see(node.SawMapped{Reading: blinded[[]rbd.Mapped](p.at, node.Stalled, "a read has not come back for 65 s", "")})
 	p.see(node.SawLibvirt{Reading: blinded[rbd.Guests](p.at, node.Denied, "dial unix /run/libvirt/libvirt-sock-ro: permission denied", "let nodewatch's user connect to libvirt's read-only socket")})

@@ -74,7 +74,7 @@ func (t *terminal) verdict(r report.Report) {
 	t.item(0, v.Tone, r.Node+": "+v.Word, v.Line)
 	var more []string
 	if worst, found := leading(r); found && (v.Code == exitWarning || v.Code == exitCritical) {
-		more = append(more, feltOf(worst, r.At))
+		more = append(more, impactAndGuests(worst, r.At))
 	}
 	if v.More != "" {
 		more = append(more, v.More)
@@ -145,7 +145,7 @@ func (t *terminal) findings(r report.Report) {
 	room := maxTextFindings - len(shown)
 	for _, g := range shown {
 		f := g.Finding
-		t.item(2, toneOf(f.Severity), strings.ToUpper(string(f.Severity)), finding(f.Rule, f.Subject)+", "+hitOf(f, r.At))
+		t.item(2, toneOf(f.Severity), strings.ToUpper(string(f.Severity)), finding(f.Rule, f.Subject)+", "+impactText(f, r.At))
 		t.line(4, f.Summary)
 		for _, m := range marksOf(f, r.At) {
 			t.line(4, m)

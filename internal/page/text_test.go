@@ -66,7 +66,7 @@ func TestLinesFitTheTerminalAndCommandsCanBePasted(t *testing.T) {
 	}
 }
 
-func TestTextOfAReportAlone(t *testing.T) {
+func TestTextOfAReportWithoutAView(t *testing.T) {
 	text := Text(judge.View{Report: stormView().Report}, Style{})
 	if !strings.Contains(text, "krbd-retry-storm") || strings.Contains(text, "\nBonds") || strings.Contains(text, "\nDisks") {
 		t.Error(text)
@@ -235,7 +235,7 @@ func acceptedBy(f report.Finding) report.Finding {
 }
 
 // What an operator has said of the node stands in every output.
-func TestWishesAreShownEverywhere(t *testing.T) {
+func TestOverridesAreShownEverywhere(t *testing.T) {
 	v := stormView()
 	v.Report.Findings = slices.Clone(v.Report.Findings)
 	v.Report.Findings[0] = acceptedBy(v.Report.Findings[0])
@@ -301,7 +301,7 @@ func TestTransitionLines(t *testing.T) {
 	}
 }
 
-func TestWords(t *testing.T) {
+func TestFormats(t *testing.T) {
 	for got, want := range map[string]string{
 		bits(9.8e9): "9.80 Gbit/s", bits(1e10): "10 Gbit/s", bits(0): "0 bit/s", bits(312.5e6): "312 Mbit/s", digits(41000): "41,000", digits(0.004): "0.00",
 		percent(0.996): "99 %", percent(1): "100 %", percent(0.001): "<1 %", percent(0): "0 %",

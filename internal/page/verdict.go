@@ -64,7 +64,7 @@ func verdictOn(r report.Report) verdict {
 		return verdict{Code: exitOK, Tone: info, Word: "OK", Line: working(*r.Maintenance), More: others(r, 0)}
 	case found && worst.Severity == report.Critical:
 		return spoken(exitCritical, bad, worst, r)
-	case found && worst.Severity == report.Warning && (worst.Component != ownSight || len(dark) == 0):
+	case found && worst.Severity == report.Warning && (worst.Component != selfComponent || len(dark) == 0):
 		return spoken(exitWarning, warn, worst, r)
 	case len(dark) > 0:
 		return verdict{Code: exitUnknown, Tone: blind, Word: "UNKNOWN", Line: "cannot tell: " + strings.Join(dark, "; "), More: others(r, 0)}
@@ -76,8 +76,8 @@ func verdictOn(r report.Report) verdict {
 	return verdict{Code: exitOK, Tone: good, Word: "OK", Line: line, More: others(r, 0)}
 }
 
-// ownSight is the component of findings about nodewatch itself.
-const ownSight = "nodewatch"
+// selfComponent is the component of findings about nodewatch itself.
+const selfComponent = "nodewatch"
 
 // leading is the worst finding that no other one explains and nobody has
 // acknowledged; among equals one about the node.
@@ -87,7 +87,7 @@ func leading(r report.Report) (worst report.Finding, found bool) {
 			continue
 		}
 		same := f.Severity == worst.Severity
-		if !found || f.Severity.Rank() > worst.Severity.Rank() || same && worst.Component == ownSight && f.Component != ownSight {
+		if !found || f.Severity.Rank() > worst.Severity.Rank() || same && worst.Component == selfComponent && f.Component != selfComponent {
 			worst, found = f.Finding, true
 		}
 	}

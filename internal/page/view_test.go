@@ -54,8 +54,8 @@ type scene struct {
 
 // The scenes: a node as it should be, the incident's node before and in its
 // storm, and one of ten times its size.
-func healthy() scene  { return scene{devices: 12, guests: 10, bonds: 1, policy: bond.Layer34} }
-func standing() scene { return scene{devices: 78, guests: 65, bonds: 1, policy: bond.Layer2} }
+func healthy() scene      { return scene{devices: 12, guests: 10, bonds: 1, policy: bond.Layer34} }
+func riskSnapshot() scene { return scene{devices: 78, guests: 65, bonds: 1, policy: bond.Layer2} }
 func raging() scene {
 	return scene{devices: 78, guests: 65, osds: 182, bonds: 1, policy: bond.Layer2, storm: true}
 }
