@@ -25,7 +25,7 @@ func TestDocsListEverySource(t *testing.T) {
 	}
 	var w strings.Builder
 	w.WriteString("| source | every | reads | needs |\n|---|---|---|---|\n")
-	for _, l := range catalogue() {
+	for _, l := range sourceEntries() {
 		fmt.Fprintf(&w, "| `%s` | %s | %s | %s |\n", l.name, human.Span(l.every), l.reads, l.needs)
 	}
 	want := head + begin + w.String() + end + tail

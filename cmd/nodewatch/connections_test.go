@@ -79,7 +79,7 @@ func TestAnswersThatTakeLongAreClosedWhenNothingElseIs(t *testing.T) {
 }
 
 // A connection that has just come has time to send its request.
-func TestWhatHasJustComeIsLeftAlone(t *testing.T) {
+func TestANewConnectionIsNotClosed(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		l := newConnLimit(1)
 		first, second := &conn{limit: l, remote: true}, &conn{limit: l, remote: true}
@@ -97,7 +97,7 @@ func TestWhatHasJustComeIsLeftAlone(t *testing.T) {
 // Where nodewatch itself is slow, nobody is closed for it: those whose request was read
 // are not, nor those that are being answered and take in what there is. They have
 // half a second, after which something is wrong with them.
-func TestWhoWaitsForNodewatchIsLeftAlone(t *testing.T) {
+func TestAClientThatWaitsForNodewatchIsNotClosed(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		l := newConnLimit(2)
 		near, far := net.Pipe()
@@ -142,7 +142,7 @@ func TestWhoHasSpokenStays(t *testing.T) {
 }
 
 // An answer that its client does not take in makes room, not one that is slow to come.
-func TestWhoTakesNothingInMakesRoom(t *testing.T) {
+func TestAClientThatDoesNotReadIsClosed(t *testing.T) {
 	x := newPair(t, 2)
 	slow, deaf := x.comes(""), x.comes("")
 	x.limit.admit(slow)

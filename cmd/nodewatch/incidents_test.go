@@ -30,8 +30,8 @@ var update = flag.Bool("update", false, "rewrite the golden files")
 
 const incidents = "../../testdata/incidents"
 
-// told plays a file as `nodewatch replay --brief` does.
-func told(t *testing.T, file string, more ...string) string {
+// latest plays a file as `nodewatch replay --brief` does.
+func replayed(t *testing.T, file string, more ...string) string {
 	t.Helper()
 	var out, errs bytes.Buffer
 	if code := Main(t.Context(), append([]string{"replay", "--brief", file}, more...), nil, &out, &errs); code != exitOK {
@@ -74,7 +74,7 @@ func testIncident(t *testing.T, file string, seen *ruleCoverage) {
 	var out bytes.Buffer
 	r := &replayer{program: program{out: &output{to: io.Discard}}, file: &file, speed: new(float64), until: new(time.Duration)}
 	p := &expectPrinter{list: l, text: changePrinter{out: &out, brief: true}, raised: map[string]bool{}}
-	if err := r.plays(t.Context(), in, &shown{}, nil, p); err != nil {
+	if err := r.plays(t.Context(), in, &viewHolder{}, nil, p); err != nil {
 		t.Fatal(err)
 	}
 	seen.add(p)

@@ -19,7 +19,7 @@ const savePosition = time.Second
 // A kernelLog reads /dev/kmsg, and keeps its place in the runtime directory over
 // a restart of the daemon.
 type kernelLog struct {
-	at    roots
+	at    hostPaths
 	place string // file of the position; empty: none is kept
 	any   bool   // believe records of user space too: for tests
 	r     *kmsg.Reader
@@ -28,7 +28,7 @@ type kernelLog struct {
 	wrote kmsg.Position // and what it was
 }
 
-func newKernelLog(c config.Config, at roots) *kernelLog {
+func newKernelLog(c config.Config, at hostPaths) *kernelLog {
 	k := &kernelLog{at: at, any: os.Getenv("NODEWATCH_TEST_ANY_FACILITY") == "1"}
 	if dir := runtimeDirectory(c); dir != "" {
 		k.place = filepath.Join(dir, "kmsg-position")

@@ -10,8 +10,8 @@ import (
 )
 
 // A restart of the daemon goes on where the run before it has left off: what was
-// told is history, and the position survives in the runtime directory.
-func TestKernelLogGoesOnAfterARestart(t *testing.T) {
+// latest is history, and the position survives in the runtime directory.
+func TestKernelLogContinuesAfterARestart(t *testing.T) {
 	if f, err := os.Open("/dev/kmsg"); err != nil {
 		t.Skipf("the kernel log cannot be read here: %v", err)
 	} else {

@@ -173,7 +173,7 @@ func sourceSpecs(c config.Config) []page.SourceSpec {
 		node.SourceOVS: "switched off by ovs.off", node.SourceLibvirt: "switched off by libvirt.off", node.SourceCeph: "switched off by ceph.off",
 	}
 	var list []page.SourceSpec
-	for _, l := range catalogue() {
+	for _, l := range sourceEntries() {
 		spec := page.SourceSpec{Name: l.name, Every: l.every, Deadline: l.late, Reads: l.reads, Needs: l.needs, Off: off[l.name]}
 		if l.name == node.SourceCeph {
 			spec.Every = c.Ceph.Every

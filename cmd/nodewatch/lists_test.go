@@ -139,7 +139,7 @@ func TestSourcesWithoutADaemonReadsThemOnce(t *testing.T) {
 	file, _ := configured(t, nowhere(t)+"ovs: {off: true}\n")
 	code, out, errs := called(t, "sources", "-t", "300", "--config.file", file, "-o", "json")
 	var list page.SourceList
-	if err := json.Unmarshal([]byte(out), &list); err != nil || code != exitOK || !list.OneShot || len(list.Sources) != len(catalogue()) {
+	if err := json.Unmarshal([]byte(out), &list); err != nil || code != exitOK || !list.OneShot || len(list.Sources) != len(sourceEntries()) {
 		t.Fatalf("exit %d, %v\n%s%s", code, err, out, errs)
 	}
 	for _, s := range list.Sources {

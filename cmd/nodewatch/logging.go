@@ -20,8 +20,8 @@ import (
 	"github.com/nodewatch/nodewatch/internal/watch"
 )
 
-// lastWords is how long the last lines of a log may take to be written.
-const lastWords = time.Second
+// logFlushTimeout is how long the last lines of a log may take to be written.
+const logFlushTimeout = time.Second
 
 // logFlags adds the flags that every exporter of Prometheus has.
 func logFlags(cmd *kingpin.CmdClause) *promslog.Config {

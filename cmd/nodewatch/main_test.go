@@ -187,7 +187,7 @@ func TestTheDaemonOnThisKernel(t *testing.T) {
 	}
 }
 
-func TestCheckWithoutADaemonLooksOnceItself(t *testing.T) {
+func TestCheckWithoutADaemonTakesSamplesItself(t *testing.T) {
 	t.Setenv("RUNTIME_DIRECTORY", t.TempDir())
 	file := filepath.Join(t.TempDir(), "nodewatch.yml")
 	put(t, file, "web: {listen: [\""+free(t)+"\"]}\n")

@@ -77,7 +77,7 @@ func (n *notifier) view(v judge.View) {
 	n.mu.Lock()
 	defer n.mu.Unlock()
 	n.worst = page.StatusLine(v.Report)
-	n.tell(false)
+	n.send(false)
 }
 
 // waiting is called with why the page is not served; empty: it is.
@@ -85,18 +85,18 @@ func (n *notifier) waiting(trouble string) {
 	n.mu.Lock()
 	defer n.mu.Unlock()
 	n.trouble, n.served = trouble, trouble == ""
-	n.tell(false)
+	n.send(false)
 }
 
 // late is called once the start has taken readyAfter.
 func (n *notifier) late() {
 	n.mu.Lock()
 	defer n.mu.Unlock()
-	n.tell(true)
+	n.send(true)
 }
 
-// tell tells systemd what it has not been told.
-func (n *notifier) tell(late bool) {
+// write tells systemd what it has not been told.
+func (n *notifier) send(late bool) {
 	status := n.worst
 	if status == "" {
 		status = notYet

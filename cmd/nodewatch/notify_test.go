@@ -13,8 +13,8 @@ import (
 	"github.com/nodewatch/nodewatch/pkg/report"
 )
 
-// heard is a notifier, and what systemd is told since it was last asked.
-func heard() (n *notifier, since func() []string) {
+// received is a notifier, and what systemd is told since it was last asked.
+func received() (n *notifier, since func() []string) {
 	var said []string
 	n = &notifier{every: 10 * time.Second, notify: func(state string) bool {
 		said = append(said, state)
@@ -36,7 +36,7 @@ func TestReadyFollowsTheFirstViewAndTheListener(t *testing.T) {
 		"served first": {func(n *notifier) { n.waiting("") }, func(n *notifier) { n.view(viewOf()) }},
 		"view first":   {func(n *notifier) { n.view(viewOf()) }, func(n *notifier) { n.waiting("") }},
 	} {
-		n, since := heard()
+		n, since := received()
 		steps[0](n)
 		if said := strings.Join(since(), "\n"); strings.Contains(said, "READY") {
 			t.Errorf("%s: ready too early: %q", name, said)
@@ -54,7 +54,7 @@ func TestReadyFollowsTheFirstViewAndTheListener(t *testing.T) {
 
 // A busy port and sources that hang hold READY up only so long, and STATUS says why.
 func TestReadyComesInTheEndAndSaysWhatIsMissing(t *testing.T) {
-	n, since := heard()
+	n, since := received()
 	n.waiting("cannot listen on 127.0.0.1:10090 (address in use), trying again")
 	if diff := cmp.Diff([]string{"STATUS=cannot listen on 127.0.0.1:10090 (address in use), trying again; " + notYet}, since()); diff != "" {
 		t.Error(diff)
@@ -77,7 +77,7 @@ func TestReadyComesInTheEndAndSaysWhatIsMissing(t *testing.T) {
 // also before the first View.
 func TestStatusAndWatchdog(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
-		n, since := heard()
+		n, since := received()
 		for range 20 {
 			n.alive()
 			time.Sleep(time.Second)
@@ -96,7 +96,7 @@ func TestStatusAndWatchdog(t *testing.T) {
 
 // A systemd that takes nothing holds up nobody, and is told what counts once it
 // takes something again.
-func TestSystemdThatStandsStill(t *testing.T) {
+func TestSystemdThatDoesNotAnswer(t *testing.T) {
 	taken, sent := make(chan struct{}), make(chan string, 100)
 	n := &notifier{notify: background(func(state string) {
 		<-taken

@@ -20,7 +20,7 @@ import (
 func oneShot(ctx context.Context, c config.Config) (judge.View, error) {
 	ctx, stop := context.WithCancel(ctx)
 	defer stop()
-	s := &shown{}
+	s := &viewHolder{}
 	l, err := launcher.Local()
 	if err != nil {
 		return judge.View{}, err

@@ -41,7 +41,7 @@ func (p program) probeCommand(app *kingpin.Application) (string, func(context.Co
 }
 
 // answer answers one question.
-func answer(at roots, line []byte) watch.Answer {
+func answer(at hostPaths, line []byte) watch.Answer {
 	var q watch.Question
 	if err := json.Unmarshal(line, &q); err != nil {
 		return watch.Answer{Error: err.Error()}

@@ -25,7 +25,7 @@ func TestDocsReadmeIsFresh(t *testing.T) {
 	}
 	var want strings.Builder
 	shown := regexp.MustCompile(string(raw[at[2]:at[3]]))
-	for line := range strings.Lines(told(t, incidents+"/rl1-node2.txtar")) {
+	for line := range strings.Lines(replayed(t, incidents+"/rl1-node2.txtar")) {
 		if !shown.MatchString(line) {
 			continue
 		}

@@ -69,7 +69,7 @@ func (r *replayer) run(ctx context.Context) int {
 	if err != nil {
 		return r.fail(exitCritical, err)
 	}
-	s := &shown{specs: sourceSpecs(config.Default())}
+	s := &viewHolder{specs: sourceSpecs(config.Default())}
 	if *r.serve != "" {
 		ctx, stop := context.WithCancel(ctx)
 		defer stop()
@@ -100,7 +100,7 @@ func (r *replayer) printer() replayPrinter {
 }
 
 // plays plays every entry, in its time if a speed is set, and prints what follows.
-func (r *replayer) plays(ctx context.Context, in *played, s *shown, post *watch.Dispatcher, printer replayPrinter) error {
+func (r *replayer) plays(ctx context.Context, in *played, s *viewHolder, post *watch.Dispatcher, printer replayPrinter) error {
 	j := judge.New(all.Default())
 	var began, first time.Time
 	judged := false
@@ -204,7 +204,7 @@ func (r *replayer) settle(post *watch.Dispatcher) {
 }
 
 // show serves the views.
-func (r *replayer) show(ctx context.Context, s *shown) error {
+func (r *replayer) show(ctx context.Context, s *viewHolder) error {
 	web := config.Default().Web
 	web.Listen = []string{*r.serve}
 	if wrong := web.Mistakes(); len(wrong) > 0 {

@@ -7,7 +7,7 @@ import (
 
 // A finding that gets worse in what customers feel, and in nothing else, is told
 // with its evidence, as one that is new.
-func TestReplayTellsWhyTheImpactIsWorse(t *testing.T) {
+func TestReplayPrintsWhyTheImpactIsWorse(t *testing.T) {
 	_, out, _ := called(t, "replay", "../../testdata/incidents/one-bad-osd.txtar")
 	_, after, told := strings.Cut(out, "worse    warning   libceph-crc (impact from operational to degraded performance)")
 	lines := strings.SplitN(after, "\n", 3)

@@ -67,8 +67,8 @@ func (p program) reportTest(ctx context.Context, file, name string) int {
 	return code
 }
 
-// A trial is what came back from one reporter.
-type trial struct {
+// A reporterTest is what came back from one reporter.
+type reporterTest struct {
 	watch.Delivery
 	answer string
 	err    error
@@ -76,21 +76,21 @@ type trial struct {
 }
 
 // tried tries the reporters one after the other, so that what each says can be
-// told apart, and says which is being tried.
-func tried(ctx context.Context, list []watch.Delivery, r report.Report, progress io.Writer) []trial {
-	var done []trial
+// latest apart, and says which is being tried.
+func tried(ctx context.Context, list []watch.Delivery, r report.Report, progress io.Writer) []reporterTest {
+	var done []reporterTest
 	for _, d := range list {
 		fmt.Fprintf(progress, "trying %s (%s), at most %s\n", d.Name, d.Backend, d.Deadline)
 		bounded, cancel := context.WithTimeout(ctx, d.Deadline)
 		began := time.Now()
 		answer, err := d.Reporter.Test(bounded, r)
 		cancel()
-		done = append(done, trial{d, answer, err, time.Since(began)})
+		done = append(done, reporterTest{d, answer, err, time.Since(began)})
 	}
 	return done
 }
 
-func (t trial) line() string {
+func (t reporterTest) line() string {
 	word, text := "ok", t.answer
 	if t.err != nil {
 		word, text = "FAILED", t.err.Error()

@@ -22,8 +22,8 @@ import (
 	"github.com/nodewatch/nodewatch/internal/page"
 )
 
-// A shown is the last View: what every view renders, and nothing else.
-type shown struct {
+// A viewHolder is the last View: what every view renders, and nothing else.
+type viewHolder struct {
 	node    string
 	waiting []string // sources that the first View waits for
 	links   []page.Link
@@ -31,10 +31,10 @@ type shown struct {
 	last    atomic.Pointer[judge.View]
 }
 
-func (s *shown) show(v judge.View) { s.last.Store(&v) }
+func (s *viewHolder) show(v judge.View) { s.last.Store(&v) }
 
 // view returns the last View, and whether there is one yet.
-func (s *shown) view() (judge.View, bool) {
+func (s *viewHolder) view() (judge.View, bool) {
 	if v := s.last.Load(); v != nil {
 		return *v, true
 	}
@@ -50,7 +50,7 @@ const (
 
 // routes are the addresses under which the views are served. Each view is rendered
 // once a View, however many clients ask and however slowly they read.
-func routes(s *shown, more ...prometheus.Collector) http.Handler {
+func routes(s *viewHolder, more ...prometheus.Collector) http.Handler {
 	build, registry := buildinfo.Read(), prometheus.NewRegistry()
 	registry.MustRegister(metrics.New(build, s.view), collectors.NewProcessCollector(collectors.ProcessCollectorOpts{}), collectors.NewGoCollector())
 	registry.MustRegister(more...)

@@ -78,13 +78,13 @@ func (r *runner) run(ctx context.Context) int {
 	defer brokenPipes()()
 	var lines *watch.Log
 	r.log, lines = newLog(r.logs, r.err)
-	defer lines.Close(lastWords)
+	defer lines.Close(logFlushTimeout)
 	if privileged != nil {
 		r.log.Warn("nodewatch keeps capabilities that only its programs need", "err", privileged)
 	}
 	r.lockMemory()
 	out := watch.NewLog(r.out.to, nil)
-	defer out.Close(lastWords)
+	defer out.Close(logFlushTimeout)
 	if err := r.daemon(ctx, c, l, out, lines); err != nil {
 		return program{err: lines}.fail(exitFailure, oneLine{err})
 	}
@@ -95,8 +95,8 @@ func (r *runner) run(ctx context.Context) int {
 func (r *runner) daemon(ctx context.Context, c config.Config, l *launcher.Client, out, lines *watch.Log) error {
 	ctx, stop := context.WithCancel(ctx)
 	defer stop()
-	defer frugal()()
-	s := &shown{node: hostName(c), links: linksOf(c.Links), specs: sourceSpecs(c)}
+	defer limitResources()()
+	s := &viewHolder{node: hostName(c), links: linksOf(c.Links), specs: sourceSpecs(c)}
 	reporters, err := newOutbox(hostName(c), stateDirectory(c), stateWanted(c), func(dir string) ([]watch.Delivery, error) { return deliveries(c, dir, l) })
 	if err != nil {
 		return err
@@ -129,7 +129,7 @@ func (r *runner) daemon(ctx context.Context, c config.Config, l *launcher.Client
 	for _, src := range list {
 		s.waiting = append(s.waiting, src.Name)
 	}
-	notify, tell, reload, state := newNotifier(), newTeller(r.log), newReloads(), keepState(ctx, reporters.judgeFile, r.log)
+	notify, tell, reload, state := newNotifier(), newTransitionLog(r.log), newReloads(), keepState(ctx, reporters.judgeFile, r.log)
 	changed := r.reloads(ctx, reload) // before the page says that nodewatch is there: a SIGHUP must not end it
 	late := time.AfterFunc(readyAfter, notify.late)
 	defer late.Stop()
@@ -160,7 +160,7 @@ func (r *runner) daemon(ctx context.Context, c config.Config, l *launcher.Client
 	watch.Daemon{
 		Node: hostName(c), Version: buildinfo.Read().Version, Site: c.Site, Labels: c.Labels, Sources: list, Settings: settings,
 		Changed: changed, Record: record, OnTick: notify.alive,
-		OnView: []func(judge.View){s.show, notify.view, tell.tell, state.view, func(v judge.View) { reporters.take(v.Report) }},
+		OnView: []func(judge.View){s.show, notify.view, tell.write, state.view, func(v judge.View) { reporters.take(v.Report) }},
 	}.Run(ctx)
 	return finish()
 }
@@ -185,9 +185,9 @@ func brokenPipes() (over func()) {
 	return func() { signal.Stop(caught) }
 }
 
-// frugal holds the process to what the daemon may take. The function that it
+// limitResources holds the process to what the daemon may take. The function that it
 // returns ends that.
-func frugal() (over func()) {
+func limitResources() (over func()) {
 	limit := debug.SetMemoryLimit(heap)
 	procs := runtime.GOMAXPROCS(min(cores, runtime.NumCPU()))
 	return func() {

@@ -238,7 +238,7 @@ func TestWhoTakesGzip(t *testing.T) {
 
 // Every answer is for now and for nobody to guess its type.
 func TestHeaders(t *testing.T) {
-	s := &shown{}
+	s := &viewHolder{}
 	s.show(*viewNamed("node2"))
 	handler := routes(s)
 	for path, kind := range map[string]string{"/metrics": "text/plain; version=0.0.4", "/": "text/html", "/history": "text/html", "/rules": "text/html", "/api/v1/report": "application/json", "/-/healthy": "text/plain", "/-/ready": "text/plain"} {
@@ -254,7 +254,7 @@ func TestHeaders(t *testing.T) {
 // Each page is sent with its policy, is only read, and is there before the first
 // View, if only to say so.
 func TestPagesHavePolicies(t *testing.T) {
-	s := &shown{}
+	s := &viewHolder{}
 	handler := routes(s)
 	ask := func(method, path string) *httptest.ResponseRecorder {
 		w := httptest.NewRecorder()

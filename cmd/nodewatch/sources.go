@@ -35,7 +35,7 @@ func poll[T any](name string, wake <-chan struct{}, read func(context.Context) (
 const settle = 8 * time.Second
 
 // sources are all sources of the daemon. This list is the wiring.
-func sources(ctx context.Context, c config.Config, at roots, l *launcher.Client, view func() (judge.View, bool)) ([]watch.Source, error) {
+func sources(ctx context.Context, c config.Config, at hostPaths, l *launcher.Client, view func() (judge.View, bool)) ([]watch.Source, error) {
 	sys, proc := rbd.SysFS(at.sys), rbd.SysFS(at.proc)
 	links, err := bond.NewReader(sys)
 	if err != nil {
@@ -55,7 +55,7 @@ func sources(ctx context.Context, c config.Config, at roots, l *launcher.Client,
 		newKernelLog(c, at).source(),
 		poll(node.SourceHost, nil, host.NewReader(proc, host.Limits{}).Read, func(r node.Reading[host.State]) node.Observation { return node.SawHost{Reading: r} }),
 		poll(node.SourceState, nil, keptState(stateDirectory(c)), func(r node.Reading[json.RawMessage]) node.Observation { return node.SawState{Reading: r} }),
-		poll(node.SourceOverrides, nil, wishes(stateDirectory(c)), func(r node.Reading[override.Overrides]) node.Observation { return node.SawOverrides{Reading: r} }),
+		poll(node.SourceOverrides, nil, readOverrides(stateDirectory(c)), func(r node.Reading[override.Overrides]) node.Observation { return node.SawOverrides{Reading: r} }),
 	}
 	if !c.OVS.Off {
 		list = append(list, poll(node.SourceOVS, nil, ovs(c.OVS.Socket), func(r node.Reading[[]bond.Bond]) node.Observation { return node.SawOVS{Reading: r} }))

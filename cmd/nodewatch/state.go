@@ -58,8 +58,8 @@ func stateWanted(c config.Config) bool {
 	return c.State != "" || os.Getenv("STATE_DIRECTORY") != "" || len(c.Reporters) > 0
 }
 
-// wishes reads what operators wish.
-func wishes(dir string) func(context.Context) (override.Overrides, error) {
+// readOverrides reads what operators wish.
+func readOverrides(dir string) func(context.Context) (override.Overrides, error) {
 	return func(ctx context.Context) (override.Overrides, error) { return override.Read(ctx, dir) }
 }
 

@@ -86,7 +86,7 @@ func TestServiceIsTight(t *testing.T) {
 }
 
 // What would make nodewatch blind, or unfit for the storm, must not come in.
-func TestServiceKeepsItsSight(t *testing.T) {
+func TestServiceKeepsItsCapabilities(t *testing.T) {
 	raw, err := os.ReadFile(filepath.Join(unitDir, "nodewatch.service"))
 	if err != nil {
 		t.Fatal(err)

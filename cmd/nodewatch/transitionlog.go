@@ -8,21 +8,21 @@ import (
 	"github.com/nodewatch/nodewatch/pkg/report"
 )
 
-// A teller writes each transition to the log, once.
-type teller struct {
-	log  *slog.Logger
-	told uint64
+// A transitionLog writes each transition to the log, once.
+type transitionLog struct {
+	log    *slog.Logger
+	latest uint64
 }
 
-func newTeller(log *slog.Logger) *teller { return &teller{log: log} }
+func newTransitionLog(log *slog.Logger) *transitionLog { return &transitionLog{log: log} }
 
-// tell is called by the loop; the log's queue does not block.
-func (t *teller) tell(v judge.View) {
+// write is called by the loop; the log's queue does not block.
+func (t *transitionLog) write(v judge.View) {
 	for _, n := range v.Report.Transitions {
-		if n.N <= t.told {
+		if n.N <= t.latest {
 			continue
 		}
-		t.told = n.N
+		t.latest = n.N
 		level := slog.LevelInfo
 		switch report.Severity(n.To) {
 		case report.Critical:

@@ -6,19 +6,19 @@ import (
 	"github.com/nodewatch/nodewatch/internal/node"
 )
 
-// A listing is what people are told of one source.
-type listing struct {
-	name  string
-	every time.Duration // how often it is read
-	late  time.Duration // a read that takes longer is stalled
-	reads string
-	needs string
-	mend  map[node.ErrorKind]string // how to give it sight
+// A sourceEntry is what people are told of one source.
+type sourceEntry struct {
+	name     string
+	every    time.Duration // how often it is read
+	late     time.Duration // a read that takes longer is stalled
+	reads    string
+	needs    string
+	remedies map[node.ErrorKind]string // how to give it sight
 }
 
-// catalogue lists all sources, in the order they are shown.
-func catalogue() []listing {
-	return []listing{
+// sourceEntries lists all sources, in the order they are shown.
+func sourceEntries() []sourceEntry {
+	return []sourceEntry{
 		{node.SourceBond, 30 * time.Second, 5 * time.Second, "bonds, slaves, hash policy, LACP, VLANs, bridges: rtnetlink, and at once on their own link events", "nothing", nil},
 		{node.SourceNIC, time.Second, 3 * time.Second, "64-bit counters of slaves and NICs: rtnetlink", "nothing", nil},
 		{node.SourceDrops, 10 * time.Second, 5 * time.Second, "the drivers' buffer drop counters: ethtool -S", "nothing", nil},
@@ -64,14 +64,14 @@ func catalogue() []listing {
 }
 
 // listed returns the listing of one source.
-func listed(name string) listing {
-	for _, l := range catalogue() {
+func listed(name string) sourceEntry {
+	for _, l := range sourceEntries() {
 		if l.name == name {
 			return l
 		}
 	}
-	return listing{name: name}
+	return sourceEntry{name: name}
 }
 
 // remedy returns how to give the source sight, by the way it is blind.
-func (l listing) remedy(k node.ErrorKind) string { return l.mend[k] }
+func (l sourceEntry) remedy(k node.ErrorKind) string { return l.remedies[k] }

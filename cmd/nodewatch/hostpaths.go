@@ -5,8 +5,8 @@ import (
 	"path/filepath"
 )
 
-// A roots is where the daemon finds what it reads of the kernel.
-type roots struct {
+// A hostPaths is where the daemon finds what it reads of the kernel.
+type hostPaths struct {
 	sys  string // sysfs
 	proc string // procfs
 	kmsg string // the device of the kernel log
@@ -15,8 +15,8 @@ type roots struct {
 // machine is the roots of this machine. For tests, NODEWATCH_TEST_ROOT names a
 // directory whose sys and proc stand in for /sys and /proc; the probe, a child,
 // has it from its parent.
-func machine() roots {
-	r := roots{sys: "/sys", proc: "/proc", kmsg: "/dev/kmsg"}
+func machine() hostPaths {
+	r := hostPaths{sys: "/sys", proc: "/proc", kmsg: "/dev/kmsg"}
 	if dir := os.Getenv("NODEWATCH_TEST_ROOT"); dir != "" {
 		r.sys, r.proc = filepath.Join(dir, "sys"), filepath.Join(dir, "proc")
 	}

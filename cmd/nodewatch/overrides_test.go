@@ -24,7 +24,7 @@ func configured(t *testing.T, more string) (file, state string) {
 	return file, state
 }
 
-func TestWishesAreMadeListedAndWithdrawn(t *testing.T) {
+func TestOverridesAreMadeListedAndWithdrawn(t *testing.T) {
 	file, _ := configured(t, nowhere(t))
 	step := func(code int, want string, args ...string) {
 		t.Helper()
@@ -51,7 +51,7 @@ func TestWishesAreMadeListedAndWithdrawn(t *testing.T) {
 	step(0, "No maintenance, and no acknowledged findings.", "silences")
 }
 
-func TestWishesThatAreRefused(t *testing.T) {
+func TestOverridesThatAreRefused(t *testing.T) {
 	file, state := configured(t, "")
 	for want, args := range map[string][]string{
 		"required flag(s) '--reason'": {"maintenance", "start", "--for", "2h"},
