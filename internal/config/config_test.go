@@ -59,7 +59,7 @@ func TestMistakesAreOneLineWithPlaceAndRemedy(t *testing.T) {
 }
 
 // A mistake does not hide the others, and they are told in the order of the file.
-func TestAllMistakesAreTold(t *testing.T) {
+func TestAllMistakesAreReported(t *testing.T) {
 	_, err := Read("f.yml", strings.NewReader(`
 node: [a]
 web:

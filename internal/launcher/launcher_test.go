@@ -514,7 +514,7 @@ func TestNothingOutlivesTheDaemon(t *testing.T) {
 }
 
 // A program that starts as many others as it can leaves room for the daemon's own.
-func TestAForkBombLeavesRoom(t *testing.T) {
+func TestAForkBombLeavesProcesses(t *testing.T) {
 	if os.Geteuid() != 0 {
 		t.Skip("needs root, to be a user of its own for whom the limit counts")
 	}

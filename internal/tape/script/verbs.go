@@ -50,7 +50,7 @@ func verbs() map[string]verb {
 		"cluster":  {"{…}", (*simulator).doCluster},
 		"reporter": {"NAME {…}", (*simulator).doReporter},
 		"blind":    {"SOURCE KIND TEXT", (*simulator).doBlind},
-		"sight":    {"SOURCE", (*simulator).doSight},
+		"sight":    {"SOURCE", (*simulator).doVisibility},
 		"log":      {"TEXT", (*simulator).doLog},
 		"history":  {"AGO TEXT", (*simulator).doHistory},
 		"lost":     {"COUNT", (*simulator).doLost},

@@ -62,7 +62,7 @@ func knownSource(name string) error {
 }
 
 // doSight: sight SOURCE
-func (n *simulator) doSight(w words) error {
+func (n *simulator) doVisibility(w words) error {
 	if err := knownSource(w.rest); err != nil {
 		return err
 	}
