@@ -73,7 +73,7 @@ func TestStatisticsOfThisMachine(t *testing.T) {
 
 // TestTheKernelsDropsStandForTheDrivers: where ena shows no rx_drops, which the kernel
 // has as rx_dropped, that is what counts.
-func TestTheKernelsDropsStandForTheDrivers(t *testing.T) {
+func TestTheKernelsDropsReplaceTheDrivers(t *testing.T) {
 	for driver, c := range overload {
 		if c.kernels != "" && dropsOf(driver, map[string]uint64{c.kernels: 5})[c.kernels] != 5 {
 			t.Errorf("%s: %s is not one of its drop counters", driver, c.kernels)

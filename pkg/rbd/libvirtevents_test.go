@@ -83,7 +83,7 @@ func TestLibvirtEventsAreBounded(t *testing.T) {
 
 // A real libvirtd tells that somebody has throttled a disk, over its read-only
 // socket: the reading after it shows the new throttle.
-func TestLibvirtDaemonTellsOfAThrottle(t *testing.T) {
+func TestLibvirtDaemonReportsAThrottle(t *testing.T) {
 	name := fmt.Sprint("vmt", time.Now().UnixNano())
 	ro := virtDaemonQEMU(t, name)
 	l := NewLibvirt([]string{ro}, DeviceNumber)

@@ -56,7 +56,7 @@ func (s *vcpuScene) expect(t *testing.T, what string, want ...string) {
 	}
 }
 
-func TestVCPUsStandStill(t *testing.T) {
+func TestStoppedVCPUs(t *testing.T) {
 	s := newVCPUScene("kvm", "CPU 0/KVM", "CPU 1/KVM", "IO iothread0")
 	s.expect(t, "from the start", "", "", "paused", "paused")
 	s.run(3, 9)

@@ -114,7 +114,7 @@ func TestAFailedSaveLeavesTheOldContent(t *testing.T) {
 	}
 }
 
-func TestNothingSavedLeavesTheValueAlone(t *testing.T) {
+func TestNothingSavedLeavesTheValueUnchanged(t *testing.T) {
 	got := memory{Seq: 3}
 	for _, dir := range []string{t.TempDir(), filepath.Join(t.TempDir(), "none"), ""} {
 		if err := in(t, dir).Load(&got); err != nil || got.Seq != 3 {
