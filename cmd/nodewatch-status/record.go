@@ -270,7 +270,7 @@ func announcement(ctx context.Context, tx *store.Tx, node string) (incident.Anno
 
 // silentNodes are the nodes that are recorded as silent.
 func silentNodes(ctx context.Context, tx *store.Tx) (map[string]bool, error) {
-	heard, err := tx.Heard(ctx)
+	heard, err := tx.LastReports(ctx)
 	silent := map[string]bool{}
 	for _, n := range heard {
 		silent[n.Key] = n.Silence != ""

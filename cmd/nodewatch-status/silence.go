@@ -18,7 +18,7 @@ type phases map[presence.Phase]int
 // countNodes counts the nodes by how they report. Each hub does.
 func (h *hub) countNodes(ctx context.Context, now time.Time) error {
 	return h.store.View(ctx, func(tx *store.Tx) error {
-		heard, err := tx.Heard(ctx)
+		heard, err := tx.LastReports(ctx)
 		if err != nil {
 			return err
 		}
@@ -35,7 +35,7 @@ func (h *hub) countNodes(ctx context.Context, now time.Time) error {
 	})
 }
 
-func nodeOf(x store.Heard) presence.Node {
+func nodeOf(x store.LastReport) presence.Node {
 	return presence.Node{Site: x.Site, Arrived: x.Arrived, Interval: x.Interval, TTL: x.TTL, Stopped: x.Stopped, Recorded: x.Silence}
 }
 
@@ -65,7 +65,7 @@ func (h *hub) findSilent(ctx context.Context, id string) error {
 
 // recordSilent records at most maxSilences nodes that are silent; true: there are more.
 func recordSilent(ctx context.Context, tx *store.Tx, now time.Time) (more bool, err error) {
-	heard, err := tx.Heard(ctx)
+	heard, err := tx.LastReports(ctx)
 	if err != nil {
 		return false, err
 	}

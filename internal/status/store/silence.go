@@ -8,8 +8,8 @@ import (
 	"github.com/nodewatch/nodewatch/internal/status/uptime"
 )
 
-// A Heard is when a node was heard from.
-type Heard struct {
+// A LastReport is when a node was heard from.
+type LastReport struct {
 	ID       int64
 	Key      string
 	Site     string
@@ -20,11 +20,11 @@ type Heard struct {
 	Silence  string // why it is recorded as silent; empty: it is not
 }
 
-// Heard is when each node was heard from, by key.
-func (t *Tx) Heard(ctx context.Context) (list []Heard, err error) {
+// LastReport is when each node was heard from, by key.
+func (t *Tx) LastReports(ctx context.Context) (list []LastReport, err error) {
 	err = t.rows(ctx, func(r *sql.Rows) error {
 		var (
-			h                   Heard
+			h                   LastReport
 			arrived, every, ttl int64
 		)
 		err := r.Scan(&h.ID, &h.Key, &h.Site, &arrived, &every, &ttl, &h.Stopped, &h.Silence)
@@ -38,7 +38,7 @@ func (t *Tx) Heard(ctx context.Context) (list []Heard, err error) {
 
 // RecordSilence replaces the record of all components of a node from the first of the
 // changes on, and notes why it is silent; false: a report has arrived meanwhile.
-func (t *Tx) RecordSilence(ctx context.Context, h Heard, reason string, changes uptime.Timeline) (bool, error) {
+func (t *Tx) RecordSilence(ctx context.Context, h LastReport, reason string, changes uptime.Timeline) (bool, error) {
 	n, err := t.exec(ctx, `UPDATE presence SET silent = $3, silence = $4 WHERE node_id = $1 AND arrived = $2`, h.ID, millis(h.Arrived), millis(changes[0].At), reason)
 	if err != nil || n == 0 {
 		return false, err
