@@ -31,7 +31,7 @@ type program struct {
 	err io.Writer
 }
 
-// An exit is what kingpin's wish to end the program is carried up as.
+// An exit is what kingpin's request to end the program becomes.
 type exit int
 
 // Main runs nodewatch with the given arguments and returns its exit code. A command whose

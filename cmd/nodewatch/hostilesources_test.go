@@ -235,14 +235,14 @@ func TestHostileState(t *testing.T) {
 		{"read-only", "read-only file system", func(t *testing.T) string { return mount(t, syscall.MS_RDONLY, "size=8m") }},
 		{"overrides are a link", "is a symbolic link", func(t *testing.T) string {
 			dir := t.TempDir()
-			if err := os.Symlink("/etc/hostname", filepath.Join(dir, "wishes.json")); err != nil {
+			if err := os.Symlink("/etc/hostname", filepath.Join(dir, "overrides.json")); err != nil {
 				t.Fatal(err)
 			}
 			return dir
 		}},
 		{"overrides are a named pipe", "is no regular file", func(t *testing.T) string {
 			dir := t.TempDir()
-			if err := syscall.Mkfifo(filepath.Join(dir, "wishes.json"), 0o600); err != nil {
+			if err := syscall.Mkfifo(filepath.Join(dir, "overrides.json"), 0o600); err != nil {
 				t.Fatal(err)
 			}
 			return dir
@@ -254,7 +254,7 @@ func TestHostileState(t *testing.T) {
 		}},
 		{"every open hangs", "does not answer", func(t *testing.T) string {
 			dir := t.TempDir()
-			installFile(t, filepath.Join(dir, "wishes.json"), []byte("{}"), 0o600)
+			installFile(t, filepath.Join(dir, "overrides.json"), []byte("{}"), 0o600)
 			installFile(t, filepath.Join(dir, "daemon.lock"), nil, 0o600)
 			fanotify.Opens(t, dir)
 			return dir

@@ -165,7 +165,7 @@ func (c *client) silences(ctx context.Context, conf config.Config) (list page.Si
 	return page.Silences(w, time.Now(), buildinfo.Read().Version, nil), notLive(asked) + " This is what " + stateDirectory(conf) + " holds.", nil
 }
 
-// sourceSpecs are the sources of the catalogue, with the reason for which each may not
+// sourceSpecs are all sources, with the reason for which each may not
 // be read.
 func sourceSpecs(c config.Config) []page.SourceSpec {
 	off := map[string]string{

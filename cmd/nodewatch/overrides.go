@@ -299,7 +299,7 @@ func (o *overrider) takenUp(ctx context.Context, done func(page.SilenceList) boo
 		select {
 		case <-time.After(250 * time.Millisecond):
 		case <-ctx.Done():
-			return o.fail(exitWarning, fmt.Errorf("%s is changed, but the daemon has not taken it up within %s; see the source wishes in: nodewatch sources", stateDirectory(o.conf), takenUpWithin))
+			return o.fail(exitWarning, fmt.Errorf("%s is changed, but the daemon has not taken it up within %s; see the source overrides in: nodewatch sources", stateDirectory(o.conf), takenUpWithin))
 		}
 	}
 }

@@ -70,7 +70,7 @@ func TestOverridesThatAreRefused(t *testing.T) {
 			t.Errorf("%v: exit %d, want %q\n%s%s", args, code, want, out, errs)
 		}
 	}
-	if _, err := os.Stat(filepath.Join(state, "wishes.json")); err == nil {
+	if _, err := os.Stat(filepath.Join(state, "overrides.json")); err == nil {
 		t.Error("something was written")
 	}
 }

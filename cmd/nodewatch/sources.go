@@ -22,7 +22,7 @@ import (
 	"github.com/nodewatch/nodewatch/pkg/rbd"
 )
 
-// poll makes a Source of one entry of the catalogue.
+// poll makes a Source of one entry of sourceEntries.
 func poll[T any](name string, wake <-chan struct{}, read func(context.Context) (T, error), as func(node.Reading[T]) node.Observation) watch.Source {
 	l := listed(name)
 	return watch.Poll(watch.Polling[T]{

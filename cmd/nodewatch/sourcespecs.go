@@ -48,7 +48,7 @@ func sourceEntries() []sourceEntry {
 			node.Absent: "give it a keyring and the nodewatch-ceph binary as docs/ceph.md says, or set ceph.off: true",
 			node.Denied: "let nodewatch's user read the keyring, with the caps that docs/ceph.md names",
 		}},
-		{node.SourceOverrides, 2 * time.Second, 2 * time.Second, "maintenance and accepted findings: wishes.json in the state directory", "nothing", nil},
+		{node.SourceOverrides, 2 * time.Second, 2 * time.Second, "maintenance and accepted findings: overrides.json in the state directory", "nothing", nil},
 		{node.SourceLauncher, 5 * time.Second, 4 * time.Second, "whether the launcher answers: it starts the probe, nodewatch-ceph and exec reporters", "nothing", map[node.ErrorKind]string{
 			node.Stalled: "the launcher hangs, most likely in an exec: see what holds it with `cat /proc/PID/stack`, as root, where PID is the process \"nodewatch launcher\"; when it answers again, all continues without a restart",
 			node.Failed:  "restart nodewatch once the cause is known: `systemctl restart nodewatch`; `journalctl -k` says whether the kernel ended the launcher for lack of memory",

@@ -42,7 +42,7 @@ const (
 	holderDeadline = 10 * time.Second
 )
 
-// stateDirectory is where operators' wishes are, and what reporters must not forget.
+// stateDirectory returns the directory of the overrides and of the state of reporters.
 func stateDirectory(c config.Config) string {
 	if c.State != "" {
 		return c.State
@@ -58,7 +58,7 @@ func stateWanted(c config.Config) bool {
 	return c.State != "" || os.Getenv("STATE_DIRECTORY") != "" || len(c.Reporters) > 0
 }
 
-// readOverrides reads what operators wish.
+// readOverrides reads the overrides.
 func readOverrides(dir string) func(context.Context) (override.Overrides, error) {
 	return func(ctx context.Context) (override.Overrides, error) { return override.Read(ctx, dir) }
 }

@@ -21,7 +21,7 @@ type Config struct {
 	Node      string            `yaml:"node" doc:"name of this node in reports; empty: the host name"`
 	Site      string            `yaml:"site" doc:"where the node is, such as a data centre; part of the name of everything that is reported"`
 	Labels    map[string]string `yaml:"labels" doc:"what else it belongs to, such as its rack or its switch; labels of alerts"`
-	State     string            `yaml:"state_directory" doc:"directory for operators' wishes and for what reporters must not forget; empty: $STATE_DIRECTORY, else /var/lib/nodewatch"`
+	State     string            `yaml:"state_directory" doc:"directory for overrides and for the state of reporters; empty: $STATE_DIRECTORY, else /var/lib/nodewatch"`
 	Runtime   string            `yaml:"runtime_directory" doc:"directory for the position in the kernel log; empty: $RUNTIME_DIRECTORY, and none without it"`
 	Runbook   string            `yaml:"runbook" doc:"base URL of the rules' documentation; a rule's id is appended as the anchor"`
 	Web       Web               `yaml:"web" doc:"the page, /metrics and the API"`

@@ -85,7 +85,7 @@ func NewObservation(name string) (Observation, error) {
 		return &SawHost{}, nil
 	case SourceCeph:
 		return &SawCluster{}, nil
-	case SourceOverrides:
+	case SourceOverrides, "wishes": // its former name, in tapes
 		return &SawOverrides{}, nil
 	case SourceReporters:
 		return &SawDeliveries{}, nil

@@ -160,7 +160,7 @@ func TestObservationsSurviveATape(t *testing.T) {
 			t.Fatalf("%s: %v", what, err)
 		}
 		if Name(back) != name {
-			t.Errorf("%s: Blank(%q) is called %q", what, name, Name(back))
+			t.Errorf("%s: NewObservation(%q) is called %q", what, name, Name(back))
 		}
 		if diff := cmp.Diff(o, reflect.ValueOf(back).Elem().Interface(), whole); diff != "" {
 			t.Errorf("%s (-seen +read from tape):\n%s", what, diff)

@@ -10,7 +10,7 @@ type Observation interface{ Apply(Snapshot) Snapshot }
 // the time to judge.
 type Entry struct {
 	At  time.Time
-	Saw string // the name of the observation, as in Blank; empty with no Obs
+	Saw string // the name of the observation, as in NewObservation; empty with no Obs
 	Obs Observation
 }
 

@@ -2,7 +2,7 @@ package node
 
 import "github.com/nodewatch/nodewatch/internal/override"
 
-// SawOverrides is what this node's operators wish.
+// SawOverrides is what this node's operators have overridden.
 type SawOverrides struct{ Reading[override.Overrides] }
 
 // Apply implements Observation.

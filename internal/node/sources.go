@@ -22,7 +22,7 @@ const (
 	SourceHost    = "host"
 	SourceCeph    = "ceph"
 
-	SourceOverrides      = "wishes"
+	SourceOverrides      = "overrides"
 	SourceReporters      = "reporters"
 	SourceState          = "state"
 	SourceStateDirectory = "state-directory"

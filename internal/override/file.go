@@ -16,32 +16,39 @@ import (
 	"github.com/nodewatch/nodewatch/pkg/statefile"
 )
 
-// name is the file's, in the state directory.
-const name = "wishes.json"
+// The file in the state directory, and its former name, which is read while there
+// is no other.
+const (
+	name    = "overrides.json"
+	oldName = "wishes.json"
+)
 
-// Read returns the wishes in the state directory dir; none if there is no file.
+// Read returns the overrides in the state directory dir; none if there is no file.
 func Read(_ context.Context, dir string) (Overrides, error) {
 	raw, err := statefile.Read(dir, name, maxSize)
+	if errors.Is(err, fs.ErrNotExist) {
+		raw, err = statefile.Read(dir, oldName, maxSize)
+	}
 	if errors.Is(err, fs.ErrNotExist) {
 		return Overrides{}, nil
 	}
 	if err != nil {
-		return Overrides{}, fmt.Errorf("wish: %w", err)
+		return Overrides{}, fmt.Errorf("overrides: %w", err)
 	}
 	return Parse(bytes.NewReader(raw))
 }
 
-// Change changes the wishes in dir by the given function, one change at a time,
+// Change changes the overrides in dir by the given function, one change at a time,
 // so that a crash at any moment leaves the old or the new ones. Everybody may read them.
 // It waits for another change to end, at most until ctx does.
 func Change(ctx context.Context, dir string, change func(Overrides) (Overrides, error)) error {
 	lock, err := os.OpenFile(filepath.Join(dir, "."+name+".lock"), os.O_CREATE|os.O_RDWR|unix.O_NOFOLLOW|unix.O_NONBLOCK|unix.O_CLOEXEC, 0o644)
 	if err != nil {
-		return fmt.Errorf("wish: %w", err)
+		return fmt.Errorf("overrides: %w", err)
 	}
 	defer func() { _ = lock.Close() }()
 	if err := locked(ctx, lock); err != nil {
-		return fmt.Errorf("wish: %s: %w", lock.Name(), err)
+		return fmt.Errorf("overrides: %s: %w", lock.Name(), err)
 	}
 	old, err := Read(ctx, dir)
 	if err != nil {
@@ -55,7 +62,7 @@ func Change(ctx context.Context, dir string, change func(Overrides) (Overrides, 
 		return err
 	}
 	if err := write(dir, changed); err != nil {
-		return fmt.Errorf("wish: %w", err)
+		return fmt.Errorf("overrides: %w", err)
 	}
 	return nil
 }
@@ -86,5 +93,11 @@ func write(dir string, w Overrides) error {
 	if err != nil {
 		return err
 	}
-	return statefile.Write(dir, name, append(raw, '\n'), 0o644)
+	if err := statefile.Write(dir, name, append(raw, '\n'), 0o644); err != nil {
+		return err
+	}
+	if err := os.Remove(filepath.Join(dir, oldName)); err != nil && !errors.Is(err, fs.ErrNotExist) {
+		return err
+	}
+	return nil
 }

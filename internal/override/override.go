@@ -1,5 +1,5 @@
 // Package override is what operators tell nodewatch on the node itself: that it is
-// being worked on, and which findings they live with. The wishes are one small
+// being worked on, and which findings they have acknowledged. The overrides are one small
 // JSON file in the state directory, written by the command line and read by the daemon.
 package override
 
@@ -25,7 +25,7 @@ const (
 	maxText     = 500 // characters
 )
 
-// Overrides are all wishes of this node's operators.
+// Overrides are all overrides of this node's operators.
 type Overrides struct {
 	Maintenance *Maintenance      `json:"maintenance,omitempty"`
 	Accepted    []Acknowledgement `json:"accepted,omitempty"`
@@ -58,7 +58,7 @@ func (a Acknowledgement) Covers(rule, subject string, now time.Time) bool {
 // Holds reports whether the maintenance is under way now.
 func (m *Maintenance) Holds(now time.Time) bool { return m != nil && holds(m.Since, m.Until, now) }
 
-// clockStep is by how much a wish may lie in the future: the clock of the command
+// clockStep is by how much an override may lie in the future: the clock of the command
 // that wrote it and the daemon's own, which never jumps, need not agree to the second.
 const clockStep = time.Minute
 
@@ -66,7 +66,7 @@ func holds(from, until, now time.Time) bool {
 	return !now.Before(from.Add(-clockStep)) && now.Before(until)
 }
 
-// Without returns the wishes that are not over now.
+// Without returns the overrides that are not over now.
 func (w Overrides) Without(now time.Time) Overrides {
 	if w.Maintenance != nil && !now.Before(w.Maintenance.Until) {
 		w.Maintenance = nil
@@ -75,23 +75,23 @@ func (w Overrides) Without(now time.Time) Overrides {
 	return w
 }
 
-// Parse reads the file's content. Every wish must be whole: who, why, until when.
+// Parse reads the file's content. Every override must be complete: who, why, until when.
 func Parse(r io.Reader) (Overrides, error) {
 	raw, err := io.ReadAll(io.LimitReader(r, maxSize+1))
 	if err != nil {
-		return Overrides{}, fmt.Errorf("wish: %w", err)
+		return Overrides{}, fmt.Errorf("overrides: %w", err)
 	}
 	if len(raw) > maxSize {
-		return Overrides{}, errors.New("wish: larger than 256 KiB")
+		return Overrides{}, errors.New("overrides: larger than 256 KiB")
 	}
 	dec := json.NewDecoder(bytes.NewReader(raw))
 	dec.DisallowUnknownFields()
 	var w Overrides
 	if err := dec.Decode(&w); err != nil {
-		return Overrides{}, fmt.Errorf("wish: %w", err)
+		return Overrides{}, fmt.Errorf("overrides: %w", err)
 	}
 	if dec.More() {
-		return Overrides{}, errors.New("wish: more than one JSON value")
+		return Overrides{}, errors.New("overrides: more than one JSON value")
 	}
 	if err := w.Check(); err != nil {
 		return Overrides{}, err
@@ -103,16 +103,16 @@ func Parse(r io.Reader) (Overrides, error) {
 func (w Overrides) Check() error {
 	if m := w.Maintenance; m != nil {
 		if err := errors.Join(text("by", m.By, true), text("reason", m.Reason, true), span(m.Since, m.Until)); err != nil {
-			return fmt.Errorf("wish: maintenance: %w", err)
+			return fmt.Errorf("overrides: maintenance: %w", err)
 		}
 	}
 	if len(w.Accepted) > maxAccepted {
-		return fmt.Errorf("wish: %d findings are accepted; %d are allowed", len(w.Accepted), maxAccepted)
+		return fmt.Errorf("overrides: %d findings are acknowledged; %d are allowed", len(w.Accepted), maxAccepted)
 	}
 	for _, a := range w.Accepted {
 		if err := errors.Join(text("rule", a.Rule, true), text("subject", a.Subject, false), severity(a.Severity),
 			text("by", a.By, true), text("reason", a.Reason, true), span(a.At, a.Until)); err != nil {
-			return fmt.Errorf("wish: accepted %s: %w", a.Rule, err)
+			return fmt.Errorf("overrides: accepted %s: %w", a.Rule, err)
 		}
 	}
 	return nil

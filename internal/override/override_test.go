@@ -66,7 +66,7 @@ func TestChangesSurviveAndDoNotMeet(t *testing.T) {
 	if err != nil || len(w.Accepted) != 20 {
 		t.Errorf("%d of 20 are there, %v", len(w.Accepted), err)
 	}
-	if left, _ := filepath.Glob(filepath.Join(dir, ".wishes.json.[0-9]*")); len(left) > 0 {
+	if left, _ := filepath.Glob(filepath.Join(dir, ".overrides.json.[0-9]*")); len(left) > 0 {
 		t.Errorf("left behind: %v", left)
 	}
 }
@@ -92,7 +92,7 @@ func TestARefusedChangeDoesNotTouchTheFile(t *testing.T) {
 	if err := put(func(w override.Overrides) (override.Overrides, error) {
 		return override.Overrides{Accepted: []override.Acknowledgement{bad}}, nil
 	}); err == nil {
-		t.Error("a wish without a reason is taken")
+		t.Error("an override without a reason is taken")
 	}
 	after, err := override.Read(t.Context(), dir)
 	if diff := cmp.Diff(before, after); diff != "" || err != nil {
@@ -125,7 +125,7 @@ func TestBadFiles(t *testing.T) {
 		"many":          `{"accepted":[` + strings.Repeat(string(whole)+",", 200) + string(whole) + `]}`,
 		"large":         `{"accepted":[` + strings.Repeat(" ", 256<<10) + `]}`,
 	} {
-		if err := os.WriteFile(filepath.Join(dir, "wishes.json"), []byte(text), 0o600); err != nil {
+		if err := os.WriteFile(filepath.Join(dir, "overrides.json"), []byte(text), 0o600); err != nil {
 			t.Fatal(err)
 		}
 		if _, err := override.Read(t.Context(), dir); err == nil {
@@ -175,5 +175,25 @@ func TestAWaitForTheLockEnds(t *testing.T) {
 	}
 	if err := override.Change(t.Context(), dir, same); err != nil {
 		t.Errorf("the lock is free, but: %v", err)
+	}
+}
+
+func TestTheFormerFileIsReadUntilTheFirstChange(t *testing.T) {
+	dir := t.TempDir()
+	was := `{"accepted":[{"rule":"bond-lacp","severity":"warning","at":"2026-11-01T00:00:00Z","until":"2026-12-01T00:00:00Z","by":"carol","reason":"new switch"}]}`
+	if err := os.WriteFile(filepath.Join(dir, "wishes.json"), []byte(was), 0o644); err != nil {
+		t.Fatal(err)
+	}
+	if w, err := override.Read(t.Context(), dir); err != nil || len(w.Accepted) != 1 {
+		t.Fatalf("%d are read, %v", len(w.Accepted), err)
+	}
+	if err := override.Change(t.Context(), dir, func(w override.Overrides) (override.Overrides, error) { w.Accepted = nil; return w, nil }); err != nil {
+		t.Fatal(err)
+	}
+	if w, err := override.Read(t.Context(), dir); err != nil || len(w.Accepted) != 0 {
+		t.Errorf("after a change %d are read, %v", len(w.Accepted), err)
+	}
+	if _, err := os.Stat(filepath.Join(dir, "wishes.json")); err == nil {
+		t.Error("the former file is left behind")
 	}
 }

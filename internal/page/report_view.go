@@ -85,7 +85,7 @@ func impactText(f report.Finding, now time.Time) string {
 	return fmt.Sprintf("no impact yet, since %s", from(f.Since, now))
 }
 
-// impactAndGuests is hitOf and the guests that it hits.
+// impactAndGuests is impactText and the guests that it hits.
 func impactAndGuests(f report.Finding, now time.Time) string {
 	if g := guestsOf(f.Guests); g != nil {
 		return impactText(f, now) + "; " + g.Text
