@@ -42,7 +42,13 @@ type Interval struct {
 }
 
 // Span is how long it lasts.
-func (i Interval) Span() string { return human.Span(i.To.Sub(i.From).Truncate(time.Second)) }
+func (i Interval) Span() string {
+	d := i.To.Sub(i.From).Truncate(time.Second)
+	if d == 0 {
+		return "less than 1 s"
+	}
+	return human.Span(d)
+}
 
 // A builder makes lines.
 type builder struct {

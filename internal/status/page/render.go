@@ -36,8 +36,7 @@ func NewRenderer() (*Renderer, error) {
 	t, err := template.New("").Funcs(template.FuncMap{
 		"words": words, "overall": overall, "status": StatusText, "md": r.md.html, "bars": bars, "code": code, "troubled": troubled,
 		"span": func(d time.Duration) string { return human.Span(d.Truncate(time.Second)) }, "count": human.Count[int], "states": counted,
-		"stamp": func(t time.Time) string { return t.Format("2006-01-02 15:04:05 MST") },
-		"pair":  func(v view, m any) any { return map[string]any{"View": v, "Month": m} },
+		"pair": func(v view, m any) any { return map[string]any{"View": v, "Month": m} },
 	}).ParseFS(files, "html/*.html")
 	if err != nil {
 		return nil, fmt.Errorf("page: %w", err)
@@ -219,6 +218,17 @@ func (s Snapshot) Between(from, to time.Time) string {
 		layout = "15:04 MST"
 	}
 	return from.In(s.Zone).Format("2006-01-02 15:04") + " to " + to.In(s.Zone).Format(layout)
+}
+
+// Stamp is a time in the page's zone, to the second.
+func (s Snapshot) Stamp(t time.Time) string { return t.In(s.Zone).Format("2006-01-02 15:04:05 MST") }
+
+// Until is the end of an interval; its date is left out where it is that of its begin.
+func (s Snapshot) Until(from, to time.Time) string {
+	if from.In(s.Zone).Format(time.DateOnly) == to.In(s.Zone).Format(time.DateOnly) {
+		return to.In(s.Zone).Format("15:04:05 MST")
+	}
+	return s.Stamp(to)
 }
 
 // Elapsed is how long before the snapshot a time was.
