@@ -70,7 +70,7 @@ var mayImport = map[string][]string{
 	"internal/status/intake":     {"internal/status/presence", "internal/status/store", "internal/status/uptime", "pkg/report", "pkg/report/native", "pkg/report/native/receiver"},
 	"internal/status/feed":       {"internal/status/page", "internal/status/incident", "pkg/report"},
 	"internal/status/page":       {"internal/human", "internal/status/config", "internal/status/incident", "internal/status/presence", "internal/status/uptime", "pkg/report"},
-	"internal/status/admin":      {"internal/status/config", "internal/status/fleet", "internal/status/store", "pkg/report"},
+	"internal/status/admin":      {"internal/human", "internal/status/*", "pkg/report", "pkg/report/native"},
 	"deploy/status":              {},
 	"cmd/nodewatch-status":       {"deploy/status", "internal/buildinfo", "internal/human", "internal/status/*", "pkg/report", "pkg/report/*", "pkg/statefile"},
 	"cmd/nodewatch-ceph":         {"pkg/ceph", "internal/buildinfo"},

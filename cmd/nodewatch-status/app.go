@@ -58,7 +58,7 @@ func (p program) application(ctx context.Context, code *int) *kingpin.Applicatio
 	app.Version(buildinfo.Read().Text("nodewatch-status")).UsageWriter(p.out).ErrorWriter(p.err)
 	app.HelpFlag.Short('h')
 	for _, add := range slices.Concat(
-		[]command{p.runCommand, p.checkConfigCommand, p.tokenCreate, p.tokenList, p.tokenRevoke}, p.incidentCommands(), p.maintenanceCommands(), p.postmortemCommands(),
+		[]command{p.runCommand, p.checkConfigCommand, p.tokenCreate, p.tokenList, p.tokenRevoke, p.operatorAdd, p.operatorList, p.operatorPassword, p.operatorRemove}, p.incidentCommands(), p.maintenanceCommands(), p.postmortemCommands(),
 		[]command{p.exportCommand, p.backupCommand, p.restoreCommand, p.migrateCommand, p.demoCommand, p.versionCommand},
 	) {
 		cmd, do := add(app)
@@ -168,5 +168,6 @@ and serves the public status page and the operators' pages.
   nodewatch-status token create NODE       a token for a node to report with
   nodewatch-status incident list           what customers are told of
   nodewatch-status export DIR              the public pages as files
+  nodewatch-status operator add NAME       lets somebody sign in
   nodewatch-status backup FILE             all data in one file, while the hub runs
 `

@@ -149,11 +149,17 @@ func calmReport(site, node string, now time.Time) report.Report {
 	r := report.Report{
 		Node: node, Site: site, Boot: fmt.Sprintf("00000000-0000-4000-8000-%012x", len(node)*1000+int(node[len(node)-1])),
 		Started: started, Status: report.Operational, Version: buildinfo.Read().Version,
+		Inventory: inventory("librbd", "layer3+4"),
 	}
 	for _, name := range []string{"storage", "network", "guests", "cluster", "host", "nodewatch"} {
 		r.Components = append(r.Components, report.Component{Name: name, Status: report.Operational, State: report.Seen, Since: started})
 	}
 	return r
+}
+
+// inventory is how a node of the demo is made.
+func inventory(client, policy string) report.Labels {
+	return report.Labels{"client": client, "hash_policy": policy, "kernel": "6.1.0-56-amd64", "mtu": "9,000", "nic_speed": "2 x 10 Gbit/s"}
 }
 
 // at is what the node reports at a time, of which its tape has begun at another one.
@@ -180,6 +186,7 @@ func (n *demoNode) at(began, now time.Time) report.Report {
 		return began.Add(after)
 	})
 	r.At = now
+	r.Inventory = inventory("krbd", "layer2")
 	return r
 }
 

@@ -1,6 +1,7 @@
 package main
 
 import (
+	"context"
 	"crypto/rand"
 	"log/slog"
 	"net/http"
@@ -10,11 +11,10 @@ import (
 	"github.com/nodewatch/nodewatch/internal/status/admin"
 	"github.com/nodewatch/nodewatch/internal/status/checks"
 	"github.com/nodewatch/nodewatch/internal/status/config"
-	"github.com/nodewatch/nodewatch/internal/status/fleet"
 	"github.com/nodewatch/nodewatch/internal/status/intake"
 	"github.com/nodewatch/nodewatch/internal/status/page"
-	"github.com/nodewatch/nodewatch/internal/status/presence"
 	"github.com/nodewatch/nodewatch/internal/status/store"
+	"github.com/nodewatch/nodewatch/internal/status/uptime"
 )
 
 // refreshEvery is how often the public page is made.
@@ -26,7 +26,7 @@ type hub struct {
 	store  *store.Store
 	log    *slog.Logger
 	page   *page.Renderer
-	admin  *admin.Renderer
+	admin  *admin.Admin
 	id     string // of this run, as the holder of leases
 	checks *checks.Runner
 
@@ -41,22 +41,30 @@ func newHub(c config.Config, s *store.Store, log *slog.Logger) (*hub, error) {
 	if err != nil {
 		return nil, err
 	}
-	a, err := admin.NewRenderer()
-	if err != nil {
-		return nil, err
-	}
 	id := rand.Text()
-	h := &hub{store: s, log: log, page: p, admin: a, id: id, checks: checks.New(s, id)}
+	h := &hub{store: s, log: log, page: p, id: id, checks: checks.New(s, id)}
 	h.config.Store(&c)
 	h.checks.Set(c)
-	return h, nil
+	h.admin, err = admin.New(admin.Config{
+		Store: s, Config: func() config.Config { return *h.config.Load() }, Checks: h.checks.Latest, Now: time.Now,
+		Lines:  h.lines,
+		Failed: func(err error) { log.Error("An operators' page cannot be shown", "err", err) },
+	})
+	return h, err
+}
+
+// lines are the records of the public components, by id.
+func (h *hub) lines(ctx context.Context) (lines map[string]uptime.Timeline, err error) {
+	err = h.store.View(ctx, func(tx *store.Tx) error {
+		r, err := readRecord(ctx, tx, *h.config.Load(), time.Now().Add(-keep))
+		lines = r.lines
+		return err
+	})
+	return lines, err
 }
 
 // keep is how much of the record a page can show.
 const keep = 92 * 24 * time.Hour
-
-// policy is what operators' pages may do in a browser: nothing from elsewhere, no scripts.
-const policy = "default-src 'none'; style-src 'self'; img-src 'self'; base-uri 'none'; form-action 'self'; frame-ancestors 'none'"
 
 func secure(w http.ResponseWriter, policy string) {
 	w.Header().Set("Content-Security-Policy", policy)
@@ -64,18 +72,10 @@ func secure(w http.ResponseWriter, policy string) {
 	w.Header().Set("Referrer-Policy", "no-referrer")
 }
 
-func (h *hub) style(w http.ResponseWriter, _ *http.Request) {
-	secure(w, policy)
-	w.Header().Set("Content-Type", "text/css; charset=utf-8")
-	w.Header().Set("Cache-Control", "public, max-age=300")
-	_, _ = w.Write(h.page.Style()) // nobody may be listening
-}
-
 // operators serves what only operators see.
 func (h *hub) operators(in *intake.Intake) http.Handler {
 	mux := http.NewServeMux()
-	mux.HandleFunc("GET /{$}", h.fleet)
-	mux.HandleFunc("GET /style.css", h.style)
+	mux.Handle("/", h.admin)
 	mux.Handle("GET /metrics", metrics(h, in))
 	mux.HandleFunc("GET /-/healthy", func(w http.ResponseWriter, _ *http.Request) { plain(w, http.StatusOK, "healthy") })
 	mux.HandleFunc("GET /-/ready", h.ready)
@@ -93,39 +93,4 @@ func (h *hub) ready(w http.ResponseWriter, _ *http.Request) {
 		return
 	}
 	plain(w, http.StatusOK, "ready")
-}
-
-// fleet serves the table of all nodes.
-func (h *hub) fleet(w http.ResponseWriter, q *http.Request) {
-	secure(w, policy)
-	now := time.Now()
-	var (
-		nodes []fleet.Node
-		gaps  []presence.Gap
-	)
-	err := h.store.View(q.Context(), func(tx *store.Tx) error {
-		list, err := tx.Nodes(q.Context())
-		if err != nil {
-			return err
-		}
-		gaps, err = gapsSince(q.Context(), tx, now.Add(-keep))
-		for _, n := range list {
-			nodes = append(nodes, fleet.Node{Body: n.Body, Arrived: n.Arrived, Interval: n.Interval, TTL: n.TTL, Final: n.Final})
-		}
-		return err
-	})
-	if err != nil {
-		h.log.Error("The fleet cannot be shown", "err", err)
-		plain(w, http.StatusServiceUnavailable, "the database is not available")
-		return
-	}
-	body, err := h.admin.Fleet(fleet.Table(nodes, listening(gaps), now), now)
-	if err != nil {
-		h.log.Error("The fleet cannot be shown", "err", err)
-		plain(w, http.StatusInternalServerError, "the page cannot be made")
-		return
-	}
-	w.Header().Set("Content-Type", "text/html; charset=utf-8")
-	w.Header().Set("Cache-Control", "no-store")
-	_, _ = w.Write(body) // nobody may be listening
 }

@@ -16,7 +16,7 @@ func (j *Judge) report() report.Report {
 	s := j.snapshot
 	r := report.Report{
 		Node: s.Node, At: s.Now, Version: s.Version,
-		Site: s.Site, Labels: s.Labels, Boot: s.Host.Value.BootID, Started: s.Started,
+		Site: s.Site, Labels: s.Labels, Boot: s.Host.Value.BootID, Started: s.Started, Inventory: j.facts.Inventory(),
 		Findings: j.findings, Maintenance: maintenance(s), Transitions: j.transitions, Sources: []report.SourceState{},
 	}
 	if r.Transitions == nil {

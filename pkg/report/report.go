@@ -184,10 +184,11 @@ type SourceState struct {
 // are sorted: findings worst first, the rest by name.
 type Report struct {
 	Node        string        `json:"node"`
-	Site        string        `json:"site,omitempty"`    // where the node stands, as configured
-	Labels      Labels        `json:"labels,omitempty"`  // what else it belongs to, as configured
-	Boot        string        `json:"boot_id,omitempty"` // of the running kernel; empty while not known
-	Started     time.Time     `json:"started_at"`        // when nodewatch started
+	Site        string        `json:"site,omitempty"`      // where the node stands, as configured
+	Labels      Labels        `json:"labels,omitempty"`    // what else it belongs to, as configured
+	Inventory   Labels        `json:"inventory,omitempty"` // how the node is made, for comparing nodes: client, hash_policy, kernel, mtu, nic_speed, nodewatch
+	Boot        string        `json:"boot_id,omitempty"`   // of the running kernel; empty while not known
+	Started     time.Time     `json:"started_at"`          // when nodewatch started
 	At          time.Time     `json:"at"`
 	Status      Impact        `json:"status"`
 	Components  []Component   `json:"components"`

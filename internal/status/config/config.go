@@ -17,7 +17,7 @@ import (
 // A Config is the whole configuration.
 type Config struct {
 	Public    Listener  `yaml:"public"`
-	Operators Listener  `yaml:"operators"`
+	Operators Operators `yaml:"operators"`
 	Intake    Intake    `yaml:"intake"`
 	Database  Database  `yaml:"database"`
 	Page      Page      `yaml:"page"`
@@ -104,7 +104,7 @@ type Component struct {
 // Default is the configuration to start from.
 func Default() Config {
 	return Config{
-		Public: Listener{Listen: []string{"127.0.0.1:10091"}}, Operators: Listener{Listen: []string{"127.0.0.1:10092"}},
+		Public: Listener{Listen: []string{"127.0.0.1:10091"}}, Operators: Operators{Listen: []string{"127.0.0.1:10092"}},
 		Intake:    Intake{Listen: []string{"127.0.0.1:10093"}, Rate: 2},
 		Database:  Database{Text: "sqlite:/var/lib/nodewatch-status/status.db"},
 		Page:      Page{Title: "Status", TimeZone: "UTC", Weights: Weights{Major: 100, Partial: 30}, UnknownAs: "degraded_performance"},
@@ -138,6 +138,7 @@ func (c *Config) check(d *strictyaml.Document) {
 	listeners(d, "public.listen", c.Public.Listen)
 	listeners(d, "operators.listen", c.Operators.Listen)
 	listeners(d, "intake.listen", c.Intake.Listen)
+	c.Operators.Proxy.check(d)
 	taken := map[string]string{}
 	for _, l := range []struct {
 		field string

@@ -33,6 +33,9 @@ type Row struct {
 	Arrived  time.Time
 	Age      time.Duration
 	Presence presence.Phase
+	Labels   report.Labels
+	Made     report.Labels // its inventory
+	Odd      []Odd         // in what it differs from most nodes of its site
 }
 
 // Table is the fleet at a time, the worst nodes first. listening is the end of the
@@ -40,7 +43,7 @@ type Row struct {
 func Table(nodes []Node, listening, now time.Time) []Row {
 	rows := make([]Row, 0, len(nodes))
 	for _, n := range nodes {
-		r := Row{Key: n.Body.Node.ID, Site: n.Body.Node.Site, Version: n.Body.Agent.Version, Status: n.Body.Status, Findings: n.Body.Findings, Arrived: n.Arrived, Age: max(now.Sub(n.Arrived), 0)}
+		r := Row{Key: n.Body.Node.ID, Site: n.Body.Node.Site, Version: n.Body.Agent.Version, Status: n.Body.Status, Findings: n.Body.Findings, Arrived: n.Arrived, Age: max(now.Sub(n.Arrived), 0), Labels: n.Body.Node.Labels, Made: made(n.Body)}
 		r.Presence = presence.Node{Arrived: n.Arrived, Interval: n.Interval, TTL: n.TTL, Stopped: n.Final != ""}.Phase(listening, now)
 		if r.Age > n.TTL {
 			r.Status = report.Unknown
@@ -52,6 +55,7 @@ func Table(nodes []Node, listening, now time.Time) []Row {
 		}
 		rows = append(rows, r)
 	}
+	findOdd(rows)
 	slices.SortStableFunc(rows, func(a, b Row) int {
 		if d := b.Status.Rank() - a.Status.Rank(); d != 0 {
 			return d

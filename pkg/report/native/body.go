@@ -18,7 +18,8 @@ type Body struct {
 	Schema      string              `json:"schema"`
 	Node        Node                `json:"node"`
 	Agent       Agent               `json:"agent"`
-	Seq         uint64              `json:"seq"` // grows with each body of a boot, also over a restart of the agent
+	Inventory   report.Labels       `json:"inventory,omitempty"` // how the node is made, to compare nodes; for operators' eyes
+	Seq         uint64              `json:"seq"`                 // grows with each body of a boot, also over a restart of the agent
 	SentAt      time.Time           `json:"sent_at"`
 	Interval    int                 `json:"interval_s"`      // the next body comes by then, s
 	TTL         int                 `json:"ttl_s"`           // after so long without one the node is not known to live, s

@@ -64,6 +64,15 @@ func (t *trimmer) labels(all report.Labels, most int) report.Labels {
 	return kept
 }
 
+// inventory is what is told of how the node is made. What does not fit is left out
+// without a count: it is told again with the next body.
+func (t *trimmer) inventory(all report.Labels, most int) report.Labels {
+	left := t.cut.Labels
+	kept := t.labels(all, most)
+	t.cut.Labels = left
+	return kept
+}
+
 func (t *trimmer) finding(f report.Finding, p plan) report.Finding {
 	f.Rule, f.Subject, f.Component = t.text(f.Rule, maxWord), t.text(f.Subject, maxName), t.text(f.Component, maxWord)
 	f.Summary, f.Runbook = t.text(f.Summary, maxLine), t.text(f.Runbook, maxCommand)

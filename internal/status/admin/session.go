@@ -1,0 +1,234 @@
+package admin
+
+import (
+	"context"
+	"crypto/sha256"
+	"crypto/subtle"
+	"encoding/base64"
+	"errors"
+	"net/http"
+	"net/netip"
+	"slices"
+	"sync"
+	"time"
+
+	"golang.org/x/time/rate"
+
+	"github.com/nodewatch/nodewatch/internal/status/store"
+)
+
+// sessionFor is how long a session lasts.
+const sessionFor = 12 * time.Hour
+
+// cookieName is that of the session's cookie; with TLS it has the prefix __Host-.
+const cookieName = "nodewatch_session"
+
+// A visitor is who makes a request.
+type visitor struct {
+	Name   string
+	Role   string
+	Local  bool   // nobody can sign in yet, and the request comes from this machine
+	secret string // of the session
+}
+
+// CSRF is what a form of the visitor's must contain.
+func (v visitor) CSRF() string {
+	sum := sha256.Sum256([]byte("csrf:" + v.secret))
+	return base64.RawURLEncoding.EncodeToString(sum[:])
+}
+
+// May reports whether the visitor may do what needs a role.
+func (v visitor) May(role string) bool {
+	return v.Role != "" && slices.Index(store.Roles(), v.Role) >= slices.Index(store.Roles(), role)
+}
+
+// visitor is who makes the request. One without a name and a role has to sign in.
+func (a *Admin) visitor(w http.ResponseWriter, q *http.Request) (visitor, error) {
+	secret := ""
+	if c, err := q.Cookie(a.cookieName(q)); err == nil {
+		secret = c.Value
+	}
+	proxied := a.proxied(q)
+	var (
+		o     store.Operator
+		found bool
+		first bool // there is no operator yet
+	)
+	err := a.store.View(q.Context(), func(tx *store.Tx) (err error) {
+		if secret != "" {
+			if o, found, err = tx.SessionOf(q.Context(), secret, a.now()); err != nil || found {
+				return err
+			}
+		}
+		all, err := tx.Operators(q.Context())
+		first = len(all) == 0
+		return err
+	})
+	switch {
+	case err != nil:
+		return visitor{}, err
+	case found && (proxied == "" || proxied == o.Name):
+		return visitor{Name: o.Name, Role: o.Role, secret: secret}, nil
+	case proxied != "":
+		return a.begin(w, q, proxied)
+	case first && local(q):
+		return visitor{Name: "local", Role: store.Viewer, Local: true}, nil
+	}
+	return visitor{}, nil
+}
+
+// proxied is the operator that a trusted proxy names; empty: none does.
+func (a *Admin) proxied(q *http.Request) string {
+	p := a.config().Operators.Proxy
+	if p.Header == "" || len(q.Header.Values(p.Header)) != 1 {
+		return ""
+	}
+	from, err := netip.ParseAddrPort(q.RemoteAddr)
+	if err != nil || !p.Trusts(from.Addr()) {
+		return ""
+	}
+	return q.Header.Get(p.Header)
+}
+
+// local reports whether a request was made on this machine by somebody who asked for
+// this machine: not through a proxy, and not by a name that another one's page made up.
+func local(q *http.Request) bool {
+	from, err := netip.ParseAddrPort(q.RemoteAddr)
+	if err != nil || !from.Addr().Unmap().IsLoopback() {
+		return false
+	}
+	for _, sign := range []string{"Forwarded", "X-Forwarded-For", "X-Forwarded-Host", "X-Real-Ip", "Via"} {
+		if q.Header.Get(sign) != "" {
+			return false
+		}
+	}
+	if asked, err := netip.ParseAddrPort(q.Host); err == nil {
+		return asked.Addr().Unmap().IsLoopback()
+	}
+	return hostname(q.Host) == "localhost"
+}
+
+// begin starts a session of an operator; one without a name: there is no such operator.
+func (a *Admin) begin(w http.ResponseWriter, q *http.Request, name string) (visitor, error) {
+	v := visitor{}
+	err := a.store.Update(q.Context(), func(tx *store.Tx) error {
+		o, found, err := tx.OperatorNamed(q.Context(), name)
+		if err != nil || !found {
+			return err
+		}
+		v = visitor{Name: o.Name, Role: o.Role, secret: store.NewSecret()}
+		now := a.now()
+		if err := tx.StartSession(q.Context(), v.secret, o.ID, now, now.Add(sessionFor)); err != nil {
+			return err
+		}
+		return tx.Audit(q.Context(), store.Entry{At: now, Who: o.Name, Action: "operator.sign-in", Subject: o.Name, Detail: address(q)})
+	})
+	if err != nil || v.Name == "" {
+		return visitor{}, err
+	}
+	a.setCookie(w, q, v.secret, int(sessionFor/time.Second))
+	return v, nil
+}
+
+func (a *Admin) setCookie(w http.ResponseWriter, q *http.Request, value string, age int) {
+	http.SetCookie(w, &http.Cookie{Name: a.cookieName(q), Value: value, Path: "/", MaxAge: age, HttpOnly: true, Secure: a.secure(q), SameSite: http.SameSiteStrictMode})
+}
+
+func (a *Admin) cookieName(q *http.Request) string {
+	if a.secure(q) {
+		return "__Host-" + cookieName
+	}
+	return cookieName
+}
+
+// secure reports whether the browser speaks TLS, with the hub or its trusted proxy.
+func (a *Admin) secure(q *http.Request) bool {
+	return q.TLS != nil || q.Header.Get("X-Forwarded-Proto") == "https"
+}
+
+// Errors of signing in, as people read them.
+var (
+	errWrong = errors.New("The name or the password is wrong.")
+	errOften = errors.New("Too many attempts; try again in a minute.")
+)
+
+// signIn checks a password. Unknown names take as long as known ones.
+func (a *Admin) signIn(ctx context.Context, name, password, from string) error {
+	if !a.attempts.allow(a.now(), "address "+from, "name "+name) {
+		return errOften
+	}
+	if len(password) > MaxPassword {
+		return errWrong
+	}
+	var o store.Operator
+	if err := a.store.View(ctx, func(tx *store.Tx) (err error) {
+		o, _, err = tx.OperatorNamed(ctx, name)
+		return err
+	}); err != nil {
+		return err
+	}
+	hash := o.Password
+	if hash == "" {
+		hash = a.nobody
+	}
+	select {
+	case a.hashing <- struct{}{}:
+	case <-ctx.Done():
+		return ctx.Err()
+	}
+	ok, err := verify(hash, password)
+	<-a.hashing
+	if err != nil {
+		return err
+	}
+	if !ok || o.Password == "" {
+		return errWrong
+	}
+	return nil
+}
+
+// The attempts to sign in from one address and with one name: five at once, then one
+// every 12 s.
+const (
+	attemptEvery = 12 * time.Second
+	attemptBurst = 5
+	maxAttempts  = 10000 // addresses and names that are remembered
+)
+
+// attempts counts attempts to sign in.
+type attempts struct {
+	mu   sync.Mutex
+	list map[string]*rate.Limiter
+}
+
+// allow reports whether another attempt may be made. Where too many are remembered,
+// those forget first that have had time to recover.
+func (a *attempts) allow(now time.Time, keys ...string) bool {
+	a.mu.Lock()
+	defer a.mu.Unlock()
+	ok := true
+	for _, key := range keys {
+		l := a.list[key]
+		if l == nil {
+			if len(a.list) >= maxAttempts {
+				for k, old := range a.list {
+					if old.TokensAt(now) >= attemptBurst {
+						delete(a.list, k)
+					}
+				}
+				if len(a.list) >= maxAttempts {
+					return false
+				}
+			}
+			l = rate.NewLimiter(rate.Every(attemptEvery), attemptBurst)
+			a.list[key] = l
+		}
+		ok = l.AllowN(now, 1) && ok
+	}
+	return ok
+}
+
+// sameSite reports whether a form was made for this visitor.
+func sameSite(v visitor, token string) bool {
+	return v.secret != "" && subtle.ConstantTimeCompare([]byte(v.CSRF()), []byte(token)) == 1
+}

@@ -1,0 +1,93 @@
+package fleet
+
+import (
+	"fmt"
+	"maps"
+	"slices"
+	"strings"
+
+	"github.com/nodewatch/nodewatch/pkg/report"
+	"github.com/nodewatch/nodewatch/pkg/report/native"
+)
+
+// An Odd is in what a node differs from most nodes of its site.
+type Odd struct {
+	Key    string // of the inventory, such as client
+	Value  string // of this node
+	Most   string // of most nodes
+	Alike  int    // nodes of the site with Value, this one included
+	MostOf int    // nodes of the site with Most
+	Nodes  int    // of the site that say what they have
+}
+
+// String is a sentence, such as: the only one of 12 with RBD client krbd (11 have librbd).
+func (o Odd) String() string {
+	if o.Alike == 1 {
+		return fmt.Sprintf("the only one of %d with %s %s (%d have %s)", o.Nodes, Title(o.Key), o.Value, o.MostOf, o.Most)
+	}
+	return fmt.Sprintf("one of %d of %d with %s %s (%d have %s)", o.Alike, o.Nodes, Title(o.Key), o.Value, o.MostOf, o.Most)
+}
+
+// Title is what people call a key of the inventory.
+func Title(key string) string {
+	switch key {
+	case "client":
+		return "RBD client"
+	case "hash_policy":
+		return "hash policy"
+	case "mtu":
+		return "MTU"
+	case "nic_speed":
+		return "NIC speed"
+	case "nodewatch":
+		return "nodewatch version"
+	}
+	return strings.ReplaceAll(key, "_", " ")
+}
+
+// made is the inventory of a node. The version of nodewatch is known also of those
+// that report none.
+func made(b native.Body) report.Labels {
+	all := report.Labels{}
+	if b.Agent.Version != "" {
+		all["nodewatch"] = b.Agent.Version
+	}
+	maps.Copy(all, b.Inventory)
+	return all
+}
+
+// fewest is how many nodes of a site must say what they have before one can be odd.
+const fewest = 3
+
+// findOdd finds in what each node differs from more than half of its site.
+func findOdd(rows []Row) {
+	type question struct{ site, key string }
+	answers := map[question]map[string]int{}
+	for _, r := range rows {
+		for key, value := range r.Made {
+			q := question{r.Site, key}
+			if answers[q] == nil {
+				answers[q] = map[string]int{}
+			}
+			answers[q][value]++
+		}
+	}
+	for i := range rows {
+		r := &rows[i]
+		for _, key := range slices.Sorted(maps.Keys(r.Made)) {
+			counts, nodes := answers[question{r.Site, key}], 0
+			most := ""
+			for value, n := range counts {
+				nodes += n
+				if n > counts[most] {
+					most = value
+				}
+			}
+			value := r.Made[key]
+			if nodes < fewest || 2*counts[most] <= nodes || value == most {
+				continue
+			}
+			r.Odd = append(r.Odd, Odd{Key: key, Value: value, Most: most, Alike: counts[value], MostOf: counts[most], Nodes: nodes})
+		}
+	}
+}

@@ -1,0 +1,112 @@
+package store
+
+import (
+	"context"
+	"crypto/sha256"
+	"database/sql"
+	"fmt"
+	"time"
+)
+
+// The roles of operators, each of which may do what those before it may.
+const (
+	Viewer       = "viewer"   // sees the fleet
+	OperatorRole = "operator" // writes incidents and maintenance
+	Admin        = "admin"    // makes and revokes tokens
+)
+
+// Roles are all roles, least first.
+func Roles() []string { return []string{Viewer, OperatorRole, Admin} }
+
+// An Operator is a person who may sign in.
+type Operator struct {
+	ID       int64
+	Name     string
+	Role     string
+	Password string // argon2id, as PHC writes it; empty: none, a reverse proxy says who it is
+	Created  time.Time
+}
+
+// AddOperator keeps a new operator. Its error says so if the name is taken.
+func (t *Tx) AddOperator(ctx context.Context, o Operator) error {
+	n, err := t.exec(ctx, `INSERT INTO operator (name, role, password, created) VALUES ($1, $2, $3, $4) ON CONFLICT (name) DO NOTHING`, o.Name, o.Role, o.Password, millis(o.Created))
+	if err == nil && n == 0 {
+		err = fmt.Errorf("there is an operator %s already", o.Name)
+	}
+	return err
+}
+
+// Operators are all operators, by name.
+func (t *Tx) Operators(ctx context.Context) ([]Operator, error) {
+	return t.operators(ctx, `ORDER BY name`)
+}
+
+// OperatorNamed returns the operator of a name; false: there is none.
+func (t *Tx) OperatorNamed(ctx context.Context, name string) (Operator, bool, error) {
+	list, err := t.operators(ctx, `WHERE name = $1`, name)
+	if err != nil || len(list) == 0 {
+		return Operator{}, false, err
+	}
+	return list[0], true, nil
+}
+
+func (t *Tx) operators(ctx context.Context, which string, args ...any) (list []Operator, err error) {
+	err = t.rows(ctx, func(r *sql.Rows) error {
+		var (
+			o  Operator
+			ms int64
+		)
+		err := r.Scan(&o.ID, &o.Name, &o.Role, &o.Password, &ms)
+		o.Created = at(ms)
+		list = append(list, o)
+		return err
+	}, `SELECT id, name, role, password, created FROM operator `+which, args...)
+	return list, err
+}
+
+// SetPassword changes an operator's password and ends all sessions; false: there is none.
+func (t *Tx) SetPassword(ctx context.Context, name, password string) (bool, error) {
+	n, err := t.exec(ctx, `UPDATE operator SET password = $2 WHERE name = $1`, name, password)
+	if err != nil || n == 0 {
+		return false, err
+	}
+	_, err = t.exec(ctx, `DELETE FROM session WHERE operator_id = (SELECT id FROM operator WHERE name = $1)`, name)
+	return true, err
+}
+
+// RemoveOperator forgets an operator and ends all sessions; false: there is none.
+func (t *Tx) RemoveOperator(ctx context.Context, name string) (bool, error) {
+	n, err := t.exec(ctx, `DELETE FROM operator WHERE name = $1`, name)
+	return n > 0, err
+}
+
+// maxSessions is how many sessions of an operator there are at once; the oldest end.
+const maxSessions = 20
+
+// StartSession keeps a session of which only the hash of its secret is written.
+func (t *Tx) StartSession(ctx context.Context, secret string, operator int64, now, expires time.Time) error {
+	hash := sha256.Sum256([]byte(secret))
+	if _, err := t.exec(ctx, `INSERT INTO session (hash, operator_id, created, expires) VALUES ($1, $2, $3, $4)`, hash[:], operator, millis(now), millis(expires)); err != nil {
+		return err
+	}
+	_, err := t.exec(ctx, `DELETE FROM session WHERE operator_id = $1 AND (expires <= $2 OR hash NOT IN
+		(SELECT hash FROM session WHERE operator_id = $1 ORDER BY created DESC, hash LIMIT $3))`, operator, millis(now), maxSessions)
+	return err
+}
+
+// SessionOf returns the operator of a session that lasts; false: there is none.
+func (t *Tx) SessionOf(ctx context.Context, secret string, now time.Time) (Operator, bool, error) {
+	hash := sha256.Sum256([]byte(secret))
+	list, err := t.operators(ctx, `WHERE id = (SELECT operator_id FROM session WHERE hash = $1 AND expires > $2)`, hash[:], millis(now))
+	if err != nil || len(list) == 0 {
+		return Operator{}, false, err
+	}
+	return list[0], true, nil
+}
+
+// EndSession forgets a session.
+func (t *Tx) EndSession(ctx context.Context, secret string) error {
+	hash := sha256.Sum256([]byte(secret))
+	_, err := t.exec(ctx, `DELETE FROM session WHERE hash = $1`, hash[:])
+	return err
+}
