@@ -156,7 +156,7 @@ deps: ## install the Debian packages that the tests use (apt-get; no service is 
 # Packages with goroutines run with the race detector. Stories, properties, databases and the tests of Prometheus' own
 # programs, which take most of the time, run without it, and so does what a build with cgo cannot do. Stories make much
 # garbage: collecting it less often saves a third of their time. Raced tests wait more than they compute: they run beside
-# the others, and beside each other. The timeouts are for a machine that is busy with other work.
+# the others. The timeouts are for a machine that is busy with other work.
 RACED   := ./cmd/nodewatch ./cmd/nodewatch-ceph ./internal/watch/... ./internal/launcher/... ./pkg/...
 UNRACED  = $$($(GO) list ./... | grep -vE '/(cmd/nodewatch|cmd/nodewatch-ceph|pkg|internal/watch|internal/launcher)(/|$$)')
 STORIES := ^TestIncident|^TestReplay|^TestTheIncident|^TestDocs|AgreesWithReference|^TestOnlyTheProbe|^TestWhatTheLauncherKeeps
@@ -170,9 +170,9 @@ test: ## run every test that needs no virtual machine; what is not installed is 
 test-raced:
 	@if command -v gcc >/dev/null; then \
 		tags=; [ ! -e /usr/include/rbd/librbd.h ] || tags='-tags $(CEPHTAGS)'; \
-		set -x; CGO_ENABLED=1 $(GO) test -race -p 4 -parallel 8 -timeout 40m -skip '$(STORIES)' $$tags $(RACED); \
+		set -x; CGO_ENABLED=1 $(GO) test -race -timeout 40m -skip '$(STORIES)' $$tags $(RACED); \
 	else \
-		echo "test: without gcc there is no race detector"; set -x; CGO_ENABLED=0 $(GO) test -p 4 -parallel 8 -timeout 40m -skip '$(STORIES)' $(RACED); \
+		echo "test: without gcc there is no race detector"; set -x; CGO_ENABLED=0 $(GO) test -timeout 40m -skip '$(STORIES)' $(RACED); \
 	fi
 
 test-unraced:

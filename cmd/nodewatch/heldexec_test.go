@@ -149,7 +149,8 @@ func (d *holdable) until(path, text string) {
 		select {
 		case <-time.After(50 * time.Millisecond):
 		case <-limit:
-			d.t.Fatalf("%s never said %q:\n%s", path, text, body)
+			why, _ := d.get("/api/v1/report")
+			d.t.Fatalf("%s never said %q:\n%s\n%s", path, text, body, why)
 		}
 	}
 }

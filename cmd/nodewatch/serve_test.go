@@ -28,7 +28,7 @@ import (
 
 // patience is how long a test waits for what must come. It is long, as the machine
 // may be busy; nothing that passes takes it.
-const patience = 2 * time.Minute
+const patience = 5 * time.Minute
 
 // serving starts a server for the handler on loopback, and returns its address.
 func serving(t *testing.T, limit *connLimit, secured *webFile, handler http.Handler) (address string, log *lockedBuffer) {

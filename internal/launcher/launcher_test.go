@@ -52,7 +52,12 @@ func daemon(scripts []string) int {
 		if i > 0 {
 			kind = Ceph
 		}
-		child, err := Program{Client: l, Kind: kind, Name: fmt.Sprintf("%s%d", kind, i)}.Start(context.Background(), []string{"/bin/sh", "-c", script}, nil)
+		p := Program{Client: l, Kind: kind, Name: fmt.Sprintf("%s%d", kind, i)}
+		child, err := p.Start(context.Background(), []string{"/bin/sh", "-c", script}, nil)
+		for late := time.Now().Add(patience); errors.Is(err, ErrHung) && time.Now().Before(late); { // a busy machine
+			_, _ = l.Check(context.Background()) // waits for an answer
+			child, err = p.Start(context.Background(), []string{"/bin/sh", "-c", script}, nil)
+		}
 		if err != nil {
 			fmt.Println(err)
 			return 1
