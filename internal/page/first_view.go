@@ -7,7 +7,7 @@ import (
 	"github.com/nodewatch/nodewatch/pkg/report"
 )
 
-// maxSteps is how many commands are given at the top of the page.
+// maxSteps is how many steps are given at the top of the page.
 const maxSteps = 2
 
 // A firstView is what on-call does first.
@@ -16,20 +16,17 @@ type firstView struct {
 	Of    string // the id of the finding with all steps
 }
 
-// firstOf are the first commands of the leading finding, or its first step if it has
-// no command; nil if it has no step.
+// firstOf is the first step of the leading finding, whether it has a command or not, and
+// the next one that has; nil if it has no step.
 func firstOf(worst report.Finding) *firstView {
 	if len(worst.Advice) == 0 {
 		return nil
 	}
-	v := &firstView{Of: idOf(worst)}
-	for _, a := range worst.Advice {
+	v := &firstView{Steps: worst.Advice[:1:1], Of: idOf(worst)}
+	for _, a := range worst.Advice[1:] {
 		if a.Command != "" && len(v.Steps) < maxSteps {
 			v.Steps = append(v.Steps, a)
 		}
-	}
-	if len(v.Steps) == 0 {
-		v.Steps = worst.Advice[:1]
 	}
 	return v
 }

@@ -205,7 +205,7 @@ func TestFirstSteps(t *testing.T) {
 		r    report.Report
 		want string
 	}{
-		"a command": {storm, "Throttle"}, "steps without a command": {two, "Act,More"}, "further down": {none, "Act"},
+		"a command": {storm, "Throttle"}, "a step without a command": {two, "Look,Act"}, "the next command": {none, "Look,Act"},
 		"blind": {blind, "kmsg: give nodewatch CAP_SYSLOG"}, "maintenance": {quiet, ""}, "healthy": {healthyView().Report, ""},
 	} {
 		var got []string

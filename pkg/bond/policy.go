@@ -20,6 +20,12 @@ func (b Bond) Hashes() bool {
 	return false
 }
 
+// ByPorts reports whether the bond distributes connections by their ports, so that only
+// what is one connection goes over one slave.
+func (b Bond) ByPorts() bool {
+	return b.Mode == BalanceTCP || b.HashPolicy == Layer34 || b.HashPolicy == Encap34
+}
+
 // Layer2Like says whether one host's traffic to a set of storage servers would
 // not spread over the slaves it sends on, and why. It speaks of the policy only:
 // see MultiSlave for whether there is anything to spread over.

@@ -3,6 +3,7 @@ package network
 import (
 	"fmt"
 	"slices"
+	"strings"
 	"time"
 
 	"github.com/nodewatch/nodewatch/internal/facts"
@@ -48,18 +49,21 @@ func notDistributed(in rule.Input, b bond.Bond) (rule.Result, bool) {
 		return rule.Result{}, false
 	}
 	source := facts.BondSource(b)
+	does := bondName(b) + " does not distribute what this host sends"
+	hashes, _, _ := strings.Cut(why, ": ")
 	r := rule.Result{
 		Severity: report.Info,
-		Summary:  fmt.Sprintf("%s does not distribute what this host sends: %s", bondName(b), why),
+		Summary:  rule.Summary(does+": "+why, does+": "+hashes, does),
 		Evidence: []report.Evidence{in.Fact(source, b.Name, fmt.Sprintf("mode %s, %s, %s", b.Mode, policyText(b), human.Count(len(b.Slaves), "slave")))},
 		Against:  []report.Evidence{in.Fact(source, b.Name, "the policy does not affect what this host receives: the switch decides that")},
-		Advice:   append([]report.Advice{showBond(b)}, setPolicy(b)...),
+		Advice:   []report.Advice{showBond(b), rule.SpreadSent(b)},
 	}
 	mapped := len(in.Mapped.Value)
 	switch lost, err := unroutedDisks(in), in.Blind(node.SourceKrbd); {
 	case lost > 0:
 		r.Severity = report.Warning
-		r.Summary += fmt.Sprintf("; it may carry the traffic of %s", human.Count(lost, "krbd disk"))
+		may := fmt.Sprintf("; it may carry the traffic of %s", human.Count(lost, "krbd disk"))
+		r.Summary = rule.Summary(r.Summary+may, does+": "+hashes+may, does+may)
 		r.Evidence = append(r.Evidence, in.Fact(node.SourceKrbd, "", fmt.Sprintf("the link that carries the traffic of %s is not known", human.Count(lost, "krbd disk"))))
 	case mapped > 0:
 		r.Against = append(r.Against, in.Fact(node.SourceKrbd, b.Name, fmt.Sprintf("none of the %s of this node uses it: their traffic leaves through %s", human.Count(mapped, "krbd disk"), human.Names(storageLinks(in), 3))))
@@ -101,7 +105,7 @@ func networkDisks(in rule.Input) int {
 	n := 0
 	for i := range in.Guests {
 		for d := range in.Guests[i].Disks {
-			if c := in.Guests[i].Disks[d].Client; c == rbd.LibRBD || c == rbd.NBD {
+			if disk := &in.Guests[i].Disks[d]; !disk.Part && (disk.Client == rbd.LibRBD || disk.Client == rbd.NBD) {
 				n++
 			}
 		}

@@ -2,6 +2,7 @@ package network
 
 import (
 	"fmt"
+	"slices"
 	"time"
 
 	"github.com/nodewatch/nodewatch/internal/facts"
@@ -69,7 +70,7 @@ func (l *imbalanceLimits) check(in rule.Input, b bond.Bond) (rule.Result, bool) 
 		Severity: report.Warning,
 		RestsOn:  []string{facts.BondSource(b), node.SourceNIC},
 		Explains: []string{s.Rx.Slave, s.Tx.Slave},
-		Summary:  bondName(b) + " " + l.summary(b, s, badRx, badTx),
+		Summary:  l.summary(b, s, badRx, badTx),
 		Evidence: []report.Evidence{
 			in.Fact(node.SourceNIC, s.Rx.Slave, "receive: "+directionText(s.Rx)+", on average over "+human.Span(l.Window)),
 			in.Fact(node.SourceNIC, s.Tx.Slave, "transmit: "+directionText(s.Tx)+", on average over "+human.Span(l.Window)),
@@ -79,12 +80,24 @@ func (l *imbalanceLimits) check(in rule.Input, b bond.Bond) (rule.Result, bool) 
 	}
 	if badTx && s.Like {
 		r.Evidence = append(r.Evidence, in.Fact(facts.BondSource(b), b.Name, s.Why))
-		r.Advice = setPolicy(b)
-	} else if badRx {
-		r.Advice = append(r.Advice, fixSwitch(b))
 	}
-	r.Advice = append(r.Advice, report.Advice{Do: "See which connections cause it", Command: "ss -Htin state established"}, showBond(b))
+	r.Advice = append(spreadAdvice(b, s, badRx, badTx), report.Advice{Do: "See which connections cause it", Command: "ss -Htin state established"}, showBond(b))
 	return r, true
+}
+
+// spreadAdvice is what distributes the traffic, the fuller way first.
+func spreadAdvice(b bond.Bond, s facts.Spread, badRx, badTx bool) []report.Advice {
+	var list []report.Advice
+	if badRx {
+		list = append(list, rule.SpreadReceived(b))
+	}
+	if badTx && s.Like {
+		list = append(list, rule.SpreadSent(b))
+	}
+	if len(list) == 2 && s.Tx.Fill > s.Rx.Fill {
+		slices.Reverse(list)
+	}
+	return list
 }
 
 // skewed reports whether one slave carries too much of what is enough to judge by.
@@ -97,19 +110,22 @@ func (l *imbalanceLimits) summary(b bond.Bond, s facts.Spread, badRx, badTx bool
 	const little = 1e6   // bit/s: below it what is sent says nothing about the policy
 	const byChance = 0.4 // 30 to 70 on two slaves
 	rx, tx := directionText(s.Rx), directionText(s.Tx)
+	said, short := "", ""
 	switch {
 	case badRx && badTx:
-		return fmt.Sprintf("is out of balance both ways: receives %s, sends %s (%s)", rx, tx, policyText(b))
+		said, short = fmt.Sprintf("is out of balance both ways: receives %s, sends %s (%s)", rx, tx, policyText(b)), fmt.Sprintf("is out of balance both ways: receives %s, sends %s", rx, tx)
 	case badTx:
-		return fmt.Sprintf("is out of balance: sends %s (%s)", tx, policyText(b))
+		said, short = fmt.Sprintf("is out of balance: sends %s (%s)", tx, policyText(b)), "is out of balance: sends "+tx
 	case s.Tx.Total < little:
-		return fmt.Sprintf("is out of balance on the switch side: receives %s, and sends little", rx)
+		said, short = fmt.Sprintf("is out of balance on the switch side: receives %s, and sends little", rx), "is out of balance on the switch side: receives "+rx
 	case s.Tx.Skew <= byChance:
-		return fmt.Sprintf("is out of balance on the switch side: receives %s; what it sends is distributed", rx)
+		said, short = fmt.Sprintf("is out of balance on the switch side: receives %s; what it sends is distributed", rx), "is out of balance on the switch side: receives "+rx
 	case s.Tx.Skew < (l.Share-0.5)/0.5:
-		return fmt.Sprintf("is out of balance on the switch side: receives %s; what it sends is less uneven", rx)
+		said, short = fmt.Sprintf("is out of balance on the switch side: receives %s; what it sends is less uneven", rx), "is out of balance on the switch side: receives "+rx
+	default:
+		said, short = fmt.Sprintf("is out of balance: receives %s, and what little it sends is as uneven", rx), "is out of balance: receives "+rx
 	}
-	return fmt.Sprintf("is out of balance: receives %s, and what little it sends is as uneven", rx)
+	return rule.Summary(bondName(b)+" "+said, bondName(b)+" "+short, b.Name+" "+short)
 }
 
 // directionText says how one way lies on the slaves: "96 % of 8.3 Gbit/s on eth1".

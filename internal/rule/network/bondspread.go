@@ -43,11 +43,6 @@ func bondSpread() rule.Rule {
 	}
 }
 
-// byPorts reports whether the bond distributes connections by their ports.
-func byPorts(b bond.Bond) bool {
-	return b.Mode == bond.BalanceTCP || b.HashPolicy == bond.Layer34 || b.HashPolicy == bond.Encap34
-}
-
 func (l *spreadLimits) check(in rule.Input, b bond.Bond) (rule.Result, bool) {
 	devices, storage := in.CarriesStorage(b.Name)
 	s := in.SpreadOver(b, 30*time.Second)
@@ -55,7 +50,7 @@ func (l *spreadLimits) check(in rule.Input, b bond.Bond) (rule.Result, bool) {
 		return rule.Result{}, false
 	}
 	worst, found := l.worst(b, s)
-	if !found || worst.Way == "tx" && byPorts(b) { // one large connection
+	if !found || worst.Way == "tx" && b.ByPorts() { // one large connection
 		return rule.Result{}, false
 	}
 	r := rule.Result{
@@ -72,9 +67,9 @@ func (l *spreadLimits) check(in rule.Input, b bond.Bond) (rule.Result, bool) {
 	}
 	r.Summary = fmt.Sprintf("%s does not distribute krbd's traffic: %s. If it saturates, %s stall", b.Name, l.reason(b, worst), human.Count(devices, "krbd disk"))
 	if worst.Way == "rx" {
-		r.Advice = append(r.Advice, fixSwitch(b))
+		r.Advice = append(r.Advice, rule.SpreadReceived(b))
 	} else {
-		r.Advice = append(r.Advice, setPolicy(b)...)
+		r.Advice = append(r.Advice, rule.SpreadSent(b))
 	}
 	r.Advice = append(r.Advice, report.Advice{Do: "See which connections use " + worst.Slave, Command: "ss -Htin state established"}, showBond(b))
 	return r, true

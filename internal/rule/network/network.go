@@ -160,19 +160,3 @@ func showLink(nic string) report.Advice {
 func showOptics(nic string) report.Advice {
 	return report.Advice{Do: "Show the transceiver of " + nic + ": received power, temperature", Command: rule.ShellCommand("ethtool -m %s", nic)}
 }
-
-// setPolicy are the commands that make a bond distribute by ports.
-func setPolicy(b bond.Bond) []report.Advice {
-	if b.Kind == bond.OVS {
-		return []report.Advice{{Do: "Distribute by ports, if the switch has LACP on for these ports", Command: rule.ShellCommand("ovs-vsctl set port %s bond_mode=balance-tcp lacp=active", b.Name)}}
-	}
-	return []report.Advice{
-		{Do: "Set " + b.Name + "'s transmit hash policy to layer3+4. Some drivers drop the link for a moment: one bond at a time", Command: rule.ShellCommand("ip link set dev %s type bond xmit_hash_policy layer3+4", b.Name)},
-		{Do: "Make it persistent: bond-xmit-hash-policy layer3+4 (ifupdown), transmit-hash-policy: layer3+4 (netplan)"},
-	}
-}
-
-// fixSwitch is what to do about what a bond receives.
-func fixSwitch(b bond.Bond) report.Advice {
-	return report.Advice{Do: fmt.Sprintf("On the switch, hash its side of %s by IP addresses and ports: no setting of this host changes which slave receives", b.Name)}
-}

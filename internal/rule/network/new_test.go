@@ -58,7 +58,7 @@ func TestNICDown(t *testing.T) {
 	sc.Log(kmsg.Count{Class: kmsg.NICDown, Device: "eth0", N: 1, Text: "ixgbe 0000:01:00.0 eth0: NIC Link is Down"})
 	want(t, sc.Check(nicDown()), "critical/major_outage eth0: eth0 has no link: 3 krbd disks cannot reach the cluster")
 	if got := sc.Check(nicDown())[0]; !strings.Contains(strings.Join(ruletest.FactsOf(got.Evidence), "\n"), "NIC Link is Down") {
-		t.Errorf("the kernel's line is missing in %q", got.Evidence)
+		t.Errorf("the kernel's line is missing in %+v", got.Evidence)
 	}
 }
 

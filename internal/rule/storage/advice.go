@@ -11,7 +11,6 @@ import (
 	"github.com/nodewatch/nodewatch/internal/human"
 	"github.com/nodewatch/nodewatch/internal/node"
 	"github.com/nodewatch/nodewatch/internal/rule"
-	"github.com/nodewatch/nodewatch/pkg/bond"
 	"github.com/nodewatch/nodewatch/pkg/kmsg"
 	"github.com/nodewatch/nodewatch/pkg/report"
 )
@@ -119,10 +118,11 @@ func causeAdvice(in rule.Input, c cause.Cause, osds []*facts.OSDLosses, bonds []
 	return nil
 }
 
-// saturationAdvice is what frees a saturated storage NIC. What it receives is chosen
-// by the switch; limiting what this host sends does nothing for it.
+// saturationAdvice is what frees a saturated storage NIC, by the way in which it is
+// full: what a NIC receives is chosen by the switch, and no setting of this host, and no
+// limit on what it sends, changes that.
 func saturationAdvice(in rule.Input, bonds []string) []report.Advice {
-	var list, load []report.Advice
+	var list, load, sent, received []report.Advice
 	nics, _ := in.StorageNICs()
 	receives, sends := false, false
 	for _, n := range nics {
@@ -139,13 +139,17 @@ func saturationAdvice(in rule.Input, bonds []string) []report.Advice {
 		load = append(load, report.Advice{Do: do, Command: rule.ShellCommand("ss -tniO state established; ip -s link show dev %s", n.Name)})
 	}
 	for _, name := range bonds {
-		steps := hashAdvice(in, name)
-		if receives || !sends { // a storage client mostly receives
-			slices.Reverse(steps)
+		b, found := in.BondNamed(name)
+		if like, _ := b.Layer2Like(); found && like {
+			sent, received = append(sent, rule.SpreadSent(b)), append(received, rule.SpreadReceived(b))
 		}
-		list = append(list, steps...)
 	}
-	if list = append(list, load...); len(list) > 0 {
+	if receives || !sends { // a storage client mostly receives
+		list = slices.Concat(list, received, load, sent)
+	} else {
+		list = slices.Concat(list, sent, load, received)
+	}
+	if len(list) > 0 {
 		return list
 	}
 	return []report.Advice{{Do: "Find what saturated the storage NICs, and stop it: a backup, a restore, a migration", Command: "ss -tniO state established"}}
@@ -181,28 +185,6 @@ func capacityAdvice(in rule.Input, n *facts.NIC) []report.Advice {
 		})
 	}
 	return list
-}
-
-// hashAdvice says how a bond is made to spread what it sends, and that the switch
-// decides what it receives.
-func hashAdvice(in rule.Input, name string) []report.Advice {
-	b, found := in.BondNamed(name)
-	if like, _ := b.Layer2Like(); !found || !like {
-		return nil
-	}
-	host := report.Advice{
-		Do:      fmt.Sprintf("Set %s's transmit hash policy to layer3+4, and put it into the network configuration (bond-xmit-hash-policy layer3+4). Some NIC drivers and switches drop the link for a moment", b.Name),
-		Command: rule.ShellCommand("ip link set dev %s type bond xmit_hash_policy layer3+4", b.Name),
-	}
-	if b.Kind == bond.OVS {
-		host = report.Advice{
-			Do:      fmt.Sprintf("Set %s to balance-tcp; it needs LACP on the switch's ports first", b.Name),
-			Command: rule.ShellCommand("ovs-vsctl set port %s bond_mode=balance-tcp lacp=active", b.Name),
-		}
-	}
-	return []report.Advice{host,
-		{Do: fmt.Sprintf("On the switch, set the hash of the LAG to %s to IP addresses and ports: the switch decides what %s receives, and reads arrive", b.Name, b.Name)},
-	}
 }
 
 // osdLogAdvice sends to the OSDs' own logs where they closed the sessions.

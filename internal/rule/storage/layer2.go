@@ -157,7 +157,7 @@ func (p affected) risk(in rule.Input) rule.Result {
 		Explains: p.explains(in),
 		Summary:  fmt.Sprintf("layer2 bond + krbd: %s hashes with %s and carries Ceph traffic; %s. If one NIC saturates, all of them stall.", p.name(), p.hash(), p.shared()),
 		Evidence: []report.Evidence{in.Fact(facts.BondSource(p.bond), p.bond.Name, p.why)},
-		Advice:   hashAdvice(in, p.bond.Name),
+		Advice:   []report.Advice{rule.SpreadSent(p.bond), rule.SpreadReceived(p.bond)},
 	}
 	for _, path := range in.Storage {
 		if slices.Contains(path.Carriers, p.bond.Name) {

@@ -78,12 +78,18 @@ func (s saturation) result(in rule.Input, carrier string, nics []*facts.NIC, dev
 			continue
 		}
 		r.Severity = report.Critical
-		side, says := fmt.Sprintf("On the switch, set the hash of the LAG to %s to IP addresses and ports: it decides what %s receives", carrier, carrier), "the switch sends it all to one slave"
-		if s.load.Way == "tx" {
-			side, says = fmt.Sprintf("Set %s's transmit hash policy to layer3+4: the one it has puts this traffic on one slave", carrier), "the bond sends it all on one slave"
+		b, _ := in.BondNamed(carrier)
+		says := "the switch sends it all to one slave"
+		switch {
+		case s.load.Way == "rx":
+			r.Advice = append(r.Advice, rule.SpreadReceived(b))
+		case b.ByPorts(): // one connection is never distributed
+			says = "the bond sends it all on one slave"
+		default:
+			says = "the bond sends it all on one slave"
+			r.Advice = append(r.Advice, rule.SpreadSent(b))
 		}
-		r.Summary += fmt.Sprintf("; %s, %s is at %s", says, n.Name, human.Percent(share))
-		r.Advice = append(r.Advice, report.Advice{Do: side})
+		r.Summary = rule.Summary(fmt.Sprintf("%s; %s, %s is at %s", r.Summary, says, n.Name, human.Percent(share)), r.Summary+"; "+says, r.Summary)
 	}
 	r.Advice = append(r.Advice, saturationAdvice(in, nil)...)
 	return r

@@ -1,0 +1,28 @@
+package rule
+
+import (
+	"fmt"
+
+	"github.com/nodewatch/nodewatch/pkg/bond"
+	"github.com/nodewatch/nodewatch/pkg/report"
+)
+
+// SpreadSent is what makes a bond distribute by ports what this host sends.
+func SpreadSent(b bond.Bond) report.Advice {
+	if b.Kind == bond.OVS {
+		return report.Advice{
+			Do:      fmt.Sprintf("Set %s to balance-tcp, which distributes what it sends by ports; it needs LACP on the switch's ports first", b.Name),
+			Command: ShellCommand("ovs-vsctl set port %s bond_mode=balance-tcp lacp=active", b.Name),
+		}
+	}
+	return report.Advice{
+		Do: fmt.Sprintf("Set %s's transmit hash policy to layer3+4, and put it into the network configuration (ifupdown: bond-xmit-hash-policy layer3+4; netplan: transmit-hash-policy: layer3+4). "+
+			"Some NIC drivers and switches drop the link for a moment: one bond at a time", b.Name),
+		Command: ShellCommand("ip link set dev %s type bond xmit_hash_policy layer3+4", b.Name),
+	}
+}
+
+// SpreadReceived is what makes the switch distribute by ports what a bond receives.
+func SpreadReceived(b bond.Bond) report.Advice {
+	return report.Advice{Do: fmt.Sprintf("On the switch, set the hash of the LAG to %s to IP addresses and ports: the switch decides which slave receives, no setting of this host does", b.Name)}
+}
