@@ -19,8 +19,9 @@ func krbdRetryStorm(limits *stormLimits) rule.Rule {
 		Needs:     []string{node.SourceKmsg, node.SourceIO},
 		// In a loop some I/O completes now and then; and it must be clear within a minute of the end.
 		KeepFiringFor: rule.Always(30 * time.Second),
-		Explains:      []string{"krbd-stalled", "krbd-slow", "krbd-resend", "libceph-crc", "libceph-session-loop", "ceph-unreachable", "ceph-refused", "host-io-pressure"},
-		Limits:        limits,
+		Explains: []string{"krbd-stalled", "krbd-slow", "krbd-resend", "libceph-crc", "libceph-session-loop", "ceph-unreachable", "ceph-refused", "host-io-pressure",
+			"krbd-nic-saturated", "nic-saturated", "nic-drops", "nic-errors", "bond-imbalance", "bond-spread"},
+		Limits: limits,
 		About: "libceph does not back off after a session that was open: when a reply fails its checksum, or the OSD closes the session because a write failed its checksum there, the kernel reconnects at once and resends every in-flight request to that OSD, without limit, for all disks that share the client. " +
 			"Triggered by a session loop together with stalled krbd I/O. A loop is 2 sessions of one OSD lost in 10 s because what arrived could not be believed (checksum, authentication tag, sparse read), or 6 in a minute with at least 2 each, or 5 lost in a minute for any other reason that ends a working session, in as many different seconds and twice for each kernel client (what is lost up to 10 s after an OSD went down does not count, nor while the cluster is full). " +
 			"Stalled are a device that completes nothing for 3 s while requests are in flight, one that completes so little that each request takes 5 s, and a request that osdc shows to be resent repeatedly. Where osdc shows what the stalled requests wait for, that OSD must be among those that lose sessions. " +
@@ -48,6 +49,7 @@ func krbdRetryStorm(limits *stormLimits) rule.Rule {
 				Since:    s.first,
 				State:    s.state,
 				Cause:    a.Concluded(),
+				Explains: stormSubjects(in, s),
 				Summary:  s.summary("krbd retry storm:", s.stallText(in.Facts, len(in.Mapped.Value)), a),
 				Evidence: append(append(lossEvidence(s.losses, s.looping), stallEvidence(in, s.stalls)...), evidence...),
 				Against:  against,
@@ -63,6 +65,29 @@ func krbdRetryStorm(limits *stormLimits) rule.Rule {
 			return []rule.Result{r}
 		},
 	}
+}
+
+// stormSubjects are the subjects of what a storm explains: the node, its clusters, and
+// the bonds and NICs that carry the traffic of the disks that stall; where that cannot be
+// told, all of them.
+func stormSubjects(in rule.Input, s storm) []string {
+	list := []string{""}
+	for _, c := range in.Clients() {
+		list = append(list, c.FSID)
+	}
+	for _, name := range carriers(in) {
+		if len(s.on(devicesBehind(in, name)).stalls) == 0 {
+			continue
+		}
+		list = append(list, name)
+		for _, n := range in.NICsOf(name) {
+			list = append(list, n.Name)
+		}
+	}
+	if _, known := in.StorageNICs(); !known {
+		return nil
+	}
+	return list
 }
 
 // stormBonds are the bonds that do not spread storage traffic and carry that of the

@@ -173,7 +173,8 @@ func (l *unreachableLimits) monitors(in rule.Input) (rule.Result, bool) {
 	switch {
 	case len(stalls) > 0:
 		r.RestsOn = append(r.RestsOn, node.SourceIO)
-		r.Summary += fmt.Sprintf("; %s%s stalled for %s", human.AllOf(len(stalls), len(in.Mapped.Value), "krbd disk"), in.GuestsOn(facts.Devices(stalls)).In(), human.Span(stalls[0].For))
+		stalled := fmt.Sprintf("; %s%s stalled for %s", human.AllOf(len(stalls), len(in.Mapped.Value), "krbd disk"), in.GuestsOn(facts.Devices(stalls)).In(), human.Span(stalls[0].For))
+		r.Summary = rule.Summary(r.Summary+stalled, "Ceph monitors cannot be reached since "+human.Clock(c.MonLost)+stalled)
 		r.Evidence = append(r.Evidence, stallEvidence(in, stalls)...)
 	case in.Blind(node.SourceIO) != nil:
 		r.Summary += "; whether krbd I/O continues is unknown"
