@@ -83,7 +83,7 @@ func look(t *testing.T, data []byte) (*facts.Losses, []Analysis) {
 	f.Exposure()
 	f.Throttles(node.FullShare)
 	f.SlowDisks(facts.DefaultSlow)
-	facts.Baselines{}.Learn(f, func(string) bool { return false })
+	facts.Baselines{}.Learn(f, func(string) bool { return false }, func(string) time.Time { return time.Time{} })
 	all := []Analysis{OfStall(f, f.Stalls()), OfStall(f, nil), OfLoop(f, Loop{First: f.FirstLoss(), Losses: minute, OSDs: minute.OSDs, Stalls: f.Stalls()})}
 	for _, a := range all {
 		seen := map[Cause]bool{}

@@ -19,6 +19,7 @@ const (
 	longQuiet   = 2 * time.Minute  // saturation that was endured so long without a fault is no trigger
 	enoughFault = 10               // faults, all of one OSD
 	enoughTime  = 10 * time.Second // over at least so long
+	settling    = 5 * time.Second  // after the start, until which a NIC's first rate is there
 )
 
 // A Loop is sessions that are lost repeatedly.
@@ -40,7 +41,7 @@ func OfLoop(f *facts.Facts, l Loop) Analysis {
 	e := exposed(f)
 	one := l.onlyOne()
 	add(Saturation, l.Before...)
-	add(Saturation, l.filledLater(f)...)
+	add(Saturation, l.full(f, e)...)
 	if one && l.otherDisksGoOn(f) {
 		add(Saturation, evidenceAt(node.SourceKmsg, l.OSDs[0].OSD, l.last(), -4, "only %s loses sessions, and the I/O of other disks continues: a full NIC affects all OSDs", l.OSDs[0].OSD))
 	}
@@ -102,12 +103,29 @@ func Before(f *facts.Facts, first time.Time) []Evidence {
 	return list
 }
 
-// filledLater tells of NICs that filled up after the first fault: with what is resent.
-func (l Loop) filledLater(f *facts.Facts) []Evidence {
+// full tells of NICs that are full now. One that filled up after the first fault does so
+// with what is resent. One that was full from the first reading on, in a loop that is
+// older than this run of the daemon, is a likely cause where no guest may change pages
+// under way, and a possible one otherwise: what came first is not known.
+func (l Loop) full(f *facts.Facts, e facts.Exposure) []Evidence {
+	if len(l.Before) == 0 {
+		return nil // the order in time is not asked
+	}
+	unordered := !slices.ContainsFunc(l.Before, func(e Evidence) bool { return e.Weight != 0 })
+	weight := 2
+	if len(e.Windows) == 0 && e.Complete(f) {
+		weight = 3
+	}
 	var list []Evidence
 	nics, _ := f.StorageNICs()
 	for _, n := range nics {
-		if load, full := n.Fuller(); full && load.Since.After(l.First) {
+		load, full := n.Fuller()
+		switch {
+		case !full:
+		case unordered && load.Since.Sub(f.Started) <= settling && n.At.Sub(load.Since) >= blip*time.Second:
+			list = append(list, evidenceAt(node.SourceNIC, n.Name, load.Since, weight, "%s has been saturated (%s) since it was first read at %s", n.Label, load.Way, human.Clock(load.Since)))
+			weight = 0 // one saturated NIC explains as much as two
+		case load.Since.After(l.First):
 			list = append(list, evidenceAt(node.SourceNIC, n.Name, load.Since, 0, "%s has been saturated (%s) since %s, %s after the first session fault: resent requests fill it", n.Label, load.Way, human.Clock(load.Since), human.Span(load.Since.Sub(l.First))))
 		}
 	}
