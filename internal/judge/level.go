@@ -59,9 +59,9 @@ type memory struct {
 // it; nil: nothing.
 //
 // The severity that is shown is the highest of three: the one that is observed and
-// has been for the rule's For; those observed less than KeepFiringFor ago; and the
-// one shown before, while a source that it rests on is blind and its end is not
-// proven. The same holds for the impact.
+// has been for the rule's For; those observed less than KeepFiringFor ago; and, while a
+// source that it rests on is blind, the one shown before or, once its end is proven, what
+// remains of it. The same holds for the impact.
 func (j *Judge) step(r rule.Rule, subject string, seen *rule.Result) {
 	now, m := j.snapshot.Now, j.memory[r.ID][subject]
 	blind := false
@@ -83,9 +83,13 @@ func (j *Judge) step(r rule.Rule, subject string, seen *rule.Result) {
 	}
 	shown := levelOf(m.finding)
 	m.observed = is
-	hidden := m.raised && is.below(shown) && (blind || j.blindTo(m.result)) && !j.ended(m)
+	left := shown // of the level, while it cannot be observed
+	if j.ended(m) {
+		left = level{m.result.Remains, report.Operational}
+	}
+	hidden := m.raised && is.below(left) && (blind || j.blindTo(m.result))
 	if hidden {
-		m.holds(shown, now)
+		m.holds(left, now)
 	}
 	to := m.kept(r, now)
 	m.forget(to)

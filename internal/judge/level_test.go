@@ -36,6 +36,31 @@ func TestALevelDoesNotFallWhileASourceItRestsOnIsBlind(t *testing.T) {
 	tr.want(tr.tick(time.Second))
 }
 
+// Once the end is proven, what has been observed remains of a level whose source is blind,
+// without its impact, and falls no further.
+func TestWhatRemainsOfALevelThatHasEndedUnseen(t *testing.T) {
+	tr := newTrial(t, oneRule(0, 0, node.SourceHost))
+	over := false
+	storm := critical("x")
+	storm.RestsOn, storm.Remains = []string{node.SourceHost}, report.Warning
+	storm.Ended = func(*facts.Facts) bool { return over }
+	tr.found["a"] = []rule.Result{storm}
+	tr.tick(time.Second)
+	tr.sight(stuck)
+	tr.found["a"] = nil
+	tr.want(tr.tick(time.Minute), "a x critical blind since 1 seen 1")
+	over = true
+	r := tr.tick(time.Second)
+	tr.want(r, "a x warning blind since 1 seen 1")
+	if f := r.Findings[0]; f.Impact != report.Operational {
+		t.Errorf("got %s", f.Impact)
+	}
+	over = false // as the disks stall again, for whatever reason
+	tr.want(tr.tick(time.Hour), "a x warning blind since 1 seen 1")
+	tr.sight(nil)
+	tr.want(tr.tick(time.Second))
+}
+
 // The impact alone must not fall either.
 func TestAnImpactDoesNotFallWhileASourceItRestsOnIsBlind(t *testing.T) {
 	tr := newTrial(t, oneRule(0, 0, node.SourceBond, node.SourceHost))

@@ -75,6 +75,11 @@ func libcephCRC() rule.Rule {
 				if run.felt {
 					r.Impact = report.DegradedPerformance
 				}
+				// Sessions are lost whether the kernel log can be read or not; that disks which
+				// stalled with them complete again proves that customers no longer feel it.
+				if stalls := in.Stalls(); len(stalls) > 0 {
+					r.Ended, r.Remains = ended(stalls), r.Severity
+				}
 				if faultsWithin(in, time.Minute) >= uint64(limits.Critical) {
 					r.Severity = report.Critical
 				}
