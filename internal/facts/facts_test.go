@@ -2,6 +2,7 @@ package facts
 
 import (
 	"fmt"
+	"reflect"
 	"testing"
 	"time"
 
@@ -204,7 +205,7 @@ func TestTheBaselineDoesNotLearnTheIncident(t *testing.T) {
 	learn := func(seconds int, do flow) {
 		for range seconds {
 			w.run(1, same(do))
-			b = b.Learn(New(w.s.Take(node.Entry{At: w.at}), b), func(string) bool { return false })
+			b = b.Learn(New(w.s.Take(node.Entry{At: w.at}), b), func(string) bool { return false }, func(string) time.Time { return time.Time{} })
 		}
 	}
 	learn(120, flow{done: 20, ms: 2})
@@ -222,6 +223,49 @@ func TestTheBaselineDoesNotLearnTheIncident(t *testing.T) {
 	}
 }
 
+// A latency that lasts for a week, or is acknowledged, is the usual one from then on, once
+// and with what was usual before.
+func TestALatencyThatLastsIsAdopted(t *testing.T) {
+	for name, acknowledge := range map[string]bool{"after a week": false, "acknowledged": true} {
+		t.Run(name, func(t *testing.T) {
+			w, b, at := newWorld(2), Baselines{}, time.Time{}
+			learn := func(seconds int, do flow) *Facts {
+				for range seconds {
+					w.run(1, same(do))
+					b = b.Learn(New(w.s.Take(node.Entry{At: w.at}), b), func(string) bool { return false }, func(string) time.Time { return at })
+				}
+				return New(w.s.Take(node.Entry{At: w.at}), b)
+			}
+			learn(120, flow{done: 20, ms: 2})
+			if f := learn(60, flow{done: 20, ms: 250, inFlight: 5}); len(f.Adoptions(time.Hour)) > 0 || len(f.SlowDisks(f.Mapped.Value, DefaultSlow)) != 2 {
+				t.Fatalf("adopted at once: %+v", f.Adoptions(time.Hour))
+			}
+			if acknowledge {
+				at = w.at
+			} else {
+				for i, of := range b.images {
+					of.Apart = of.Apart.Add(-adoptAfter)
+					b.images[i] = of
+				}
+			}
+			f := learn(20, flow{done: 20, ms: 250, inFlight: 5})
+			list := f.Adoptions(time.Hour)
+			if len(list) != 2 || list[0].Was < 1.5 || list[0].Was > 3 || list[0].Is < 200 || len(f.SlowDisks(f.Mapped.Value, DefaultSlow)) > 0 {
+				t.Errorf("got %+v, want about 2 ms before and 250 ms now, and no slow disk", list)
+			}
+			if again := learn(60, flow{done: 20, ms: 600, inFlight: 12}).Adoptions(time.Hour); len(again) != 2 || !again[0].At.Equal(list[0].At) {
+				t.Errorf("adopted again: %+v", again)
+			}
+			if kept := BaselinesOf(b.List()); !reflect.DeepEqual(kept.List(), b.List()) {
+				t.Error("a restart forgets what was adopted")
+			}
+			if old := learn(3600, flow{done: 20, ms: 250, inFlight: 5}).Adoptions(time.Hour); len(old) > 0 {
+				t.Errorf("told after an hour: %+v", old)
+			}
+		})
+	}
+}
+
 func TestBaselinesRoundTripAndAreBounded(t *testing.T) {
 	var list []NamedBaseline
 	for i := range 2 * maxBaselines {
@@ -236,7 +280,7 @@ func TestBaselinesRoundTripAndAreBounded(t *testing.T) {
 	w.at = start.Add(forgetAfter + time.Hour)
 	w.run(2, same(flow{done: 20, ms: 2}))
 	w.see(node.SawMapped{Reading: node.Reading[[]rbd.Mapped]{Value: w.s.Mapped.Value, At: w.at, Every: time.Hour}})
-	if got := b.Learn(w.facts(), func(string) bool { return false }).List(); len(got) > 1 {
+	if got := b.Learn(w.facts(), func(string) bool { return false }, func(string) time.Time { return time.Time{} }).List(); len(got) > 1 {
 		t.Errorf("got %d baselines after two weeks without use, want at most the one in use", len(got))
 	}
 }

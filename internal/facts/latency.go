@@ -39,6 +39,9 @@ type Baseline struct {
 	Used    time.Time `json:"used"`       // when the image was last seen mapped
 	Apart   time.Time `json:"apart,omitzero"`
 	// Apart is since when the image has been slow and nothing is learnt; zero: it is not.
+
+	Adopted time.Time `json:"adopted,omitzero"` // when a latency that lasted, or was acknowledged, became the usual one; zero: never
+	Was     float64   `json:"was_ms,omitempty"` // what was usual until then; 0: not known
 }
 
 // Baselines are what is usual for the node's disks. They are a value: learning gives
@@ -71,7 +74,7 @@ func (b Baselines) List() []NamedBaseline {
 func BaselinesOf(list []NamedBaseline) Baselines {
 	b := Baselines{images: map[Image]Baseline{}}
 	for _, n := range list {
-		sane := n.Latency > 0 && n.Rate >= 0 && n.Learnt >= 0 && !math.IsInf(n.Latency+n.Rate+n.Learnt, 0) && !math.IsNaN(n.Latency+n.Rate+n.Learnt)
+		sane := n.Latency > 0 && n.Was >= 0 && !math.IsInf(n.Was, 0) && n.Rate >= 0 && n.Learnt >= 0 && !math.IsInf(n.Latency+n.Rate+n.Learnt, 0) && !math.IsNaN(n.Latency+n.Rate+n.Learnt)
 		if sane && len(b.images) < maxBaselines {
 			b.images[n.Image] = n.Baseline
 		}
@@ -82,8 +85,9 @@ func BaselinesOf(list []NamedBaseline) Baselines {
 // Learn returns the baselines once they have learnt from the node as it is now, at
 // most once in ten seconds. Nothing is learnt of a device that touched accepts,
 // because a finding about it says that customers feel something, of one whose NIC is
-// full, and of one that is slow; unless it has been so for a week.
-func (b Baselines) Learn(f *Facts, touched func(device string) bool) Baselines {
+// full, and of one that is slow; unless it has been so for a week, or since it was
+// acknowledged: acknowledged returns when an operator did that; zero: nobody has.
+func (b Baselines) Learn(f *Facts, touched func(device string) bool, acknowledged func(device string) time.Time) Baselines {
 	span := f.Now.Sub(b.at)
 	if !b.at.IsZero() && span < learnEvery && span >= 0 || f.AnyBlind(node.SourceIO, node.SourceKrbd) {
 		return b
@@ -107,7 +111,7 @@ func (b Baselines) Learn(f *Facts, touched func(device string) bool) Baselines {
 		switch {
 		case l.Disk.Latency <= 0 || l.Disk.Completed < 0.05: // nothing to learn from
 		case l.Slow(DefaultSlow) || full[m.ClientID] || touched(l.Device):
-			of = of.kept(&l, f.Now)
+			of = of.kept(&l, f.Now, acknowledged(l.Device))
 		default:
 			of.Apart = time.Time{}
 			of.learn(l.Disk.Latency, l.Disk.Completed, seconds)
@@ -120,16 +124,38 @@ func (b Baselines) Learn(f *Facts, touched func(device string) bool) Baselines {
 	return next
 }
 
-// kept is the baseline of an image that nothing is learnt of now. After a week the
-// latency it has is the new one.
-func (b Baseline) kept(l *Latency, now time.Time) Baseline {
+// kept is the baseline of an image that nothing is learnt of now. After a week, or once
+// an operator has acknowledged it, the latency it has is the new one.
+func (b Baseline) kept(l *Latency, now, acknowledged time.Time) Baseline {
 	switch {
+	case acknowledged.After(b.Adopted), !b.Apart.IsZero() && now.Sub(b.Apart) >= adoptAfter:
+		return Baseline{Latency: l.Disk.Latency, Rate: l.Disk.Completed, Learnt: enoughLearnt, Used: now, Adopted: now, Was: b.Latency}
 	case b.Apart.IsZero():
 		b.Apart = now
-	case now.Sub(b.Apart) >= adoptAfter:
-		return Baseline{Latency: l.Disk.Latency, Rate: l.Disk.Completed, Learnt: enoughLearnt, Used: now}
 	}
 	return b
+}
+
+// An Adoption is a latency that has become the usual one of a krbd device because it
+// lasted for a week, or because an operator acknowledged it.
+type Adoption struct {
+	Device  string
+	Is, Was float64 // ms
+	At      time.Time
+}
+
+// Adoptions are the changes of what is usual of the last d, by device: those to at least
+// twice, or at most half, of what was usual.
+func (f *Facts) Adoptions(d time.Duration) []Adoption {
+	var list []Adoption
+	for i := range f.Mapped.Value {
+		m := &f.Mapped.Value[i]
+		of := f.usual.images[imageNamed(m)]
+		if of.Was > 0 && !of.Adopted.IsZero() && f.Now.Sub(of.Adopted) < d && (of.Latency >= 2*of.Was || 2*of.Latency <= of.Was) {
+			list = append(list, Adoption{Device: m.Device, Is: of.Latency, Was: of.Was, At: of.Adopted})
+		}
+	}
+	return list
 }
 
 // learn moves the baseline towards what is: quickly while little is known, then with

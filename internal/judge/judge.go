@@ -98,7 +98,7 @@ func (j *Judge) Take(e node.Entry) (View, bool) {
 	j.ready = true
 	j.facts = facts.New(j.snapshot, j.usual)
 	j.evaluateAll()
-	j.usual = j.usual.Learn(j.facts, j.touched)
+	j.usual = j.usual.Learn(j.facts, j.touched, j.slownessAcknowledged)
 	v := View{Snapshot: j.snapshot, Facts: j.facts, Report: j.report(), History: j.history.Take(j.facts), Rules: j.rules, usual: j.usual}
 	v.incidents = j.incidents
 	return v, true
@@ -152,6 +152,21 @@ func (j *Judge) touched(device string) bool {
 		}
 	}
 	return false
+}
+
+// krbdSlow is the rule whose findings say that krbd devices are slower than is usual:
+// acknowledging one makes that the usual latency.
+const krbdSlow = "krbd-slow"
+
+// slownessAcknowledged is when an operator has acknowledged that the krbd device is slower
+// than is usual; zero: nobody has.
+func (j *Judge) slownessAcknowledged(device string) time.Time {
+	for _, m := range j.memory[krbdSlow] {
+		if a := accepted(m.finding, j.snapshot); m.raised && a != nil && slices.Contains(m.result.Hits.Slow, device) {
+			return a.At
+		}
+	}
+	return time.Time{}
 }
 
 // worstOfEach sorts results by subject and keeps the worst of those of one

@@ -24,26 +24,27 @@ func krbdSlow() rule.Rule {
 		ID:            "krbd-slow",
 		Title:         "krbd I/O is slow on many disks",
 		Component:     rule.Storage,
-		Severity:      "warning",
-		Impact:        "degraded_performance: the guests on these disks wait",
+		Severity:      "info, warning",
+		Impact:        "degraded_performance: the guests on these disks wait. operational for a new usual latency",
 		Needs:         []string{node.SourceIO, node.SourceKrbd},
 		For:           rule.Always(time.Minute), // after a stall the old requests complete, and their latency must be forgotten
 		KeepFiringFor: rule.Always(time.Minute),
 		Limits:        limits,
 		About: "A quarter of all krbd disks take at least 10 times their usual latency, and at least 50 ms, while they do not carry more than twice their usual load; or more than 500 ms, whatever is usual. Latency is that of reads and writes, without flushes and discards; or, if that is longer, the requests in flight divided by those completed per second, which shows a disk that completes only what is small. " +
-			"The usual latency is learnt for each image over days, as a low quantile, while nothing that customers feel is raised for it and its NIC is not saturated. A change that lasts a week becomes the new usual latency. " +
+			"The usual latency is learnt for each image over days, as a low quantile, while nothing that customers feel is raised for it and its NIC is not saturated. A change that lasts a week, or that an operator acknowledges, becomes the new usual latency, which is told for a day as information about the subject baseline, or until that is acknowledged. " +
 			"One slow disk is no finding: a guest may be throttled, or read much at once.",
 		Do: []string{
 			"See whether a storage NIC is saturated, drops frames, or receives corrupted ones.",
 			"Ask the cluster for slow requests, recovery and scrubs.",
 			"Test the path with packets of the full MTU, and look for retransmits.",
+			"Acknowledge it only if the disks are to be so slow from now on: what they take is the usual latency then.",
 		},
 		Check: func(in rule.Input) []rule.Result {
 			all := len(in.Mapped.Value)
 			slow := in.SlowDisks(facts.SlowLimits{Factor: limits.Factor, Floor: limits.Floor, Ceiling: limits.Ceiling})
 			slow = slices.DeleteFunc(slow, func(l *facts.Latency) bool { return l.Disk.StalledFor() >= 5*time.Second }) // stalled is more than slow
 			if len(slow) < min(2, max(all, 1)) || float64(len(slow)) < limits.Share*float64(all) {
-				return nil
+				return newUsual(in)
 			}
 			devices := make([]string, len(slow))
 			for i := range slow {
@@ -64,9 +65,36 @@ func krbdSlow() rule.Rule {
 				r.Advice = append(r.Advice, causeAdvice(in, c, in.SessionLosses(time.Minute).OSDs, nil)...)
 			}
 			r.Advice = distinct(append(append(append(r.Advice, linkTrouble(in)...), askCluster), mtuAdvice(in)...))
-			return []rule.Result{r}
+			return append(newUsual(in), r)
 		},
 	}
+}
+
+// newUsual tells of latencies that have become the usual ones within a day.
+func newUsual(in rule.Input) []rule.Result {
+	list := in.Adoptions(24 * time.Hour)
+	if len(list) == 0 {
+		return nil
+	}
+	devices, last := make([]string, len(list)), list[0]
+	r := rule.Result{Subject: "baseline", Severity: report.Info}
+	for i, a := range list {
+		devices[i] = a.Device
+		if a.At.After(last.At) {
+			last = a
+		}
+		if i < most {
+			r.Evidence = append(r.Evidence, rule.FactAt(node.SourceIO, a.Device, fmt.Sprintf("%s: %s per request is usual from now on; it was %s", in.DiskName(a.Device), human.Milliseconds(a.Is), human.Milliseconds(a.Was)), a.At))
+		}
+	}
+	if rest := len(list) - most; rest > 0 {
+		more := rule.FactAt(node.SourceIO, "", fmt.Sprintf("and %s more", human.Number(rest)), last.At)
+		more.More = rest
+		r.Evidence = append(r.Evidence, more)
+	}
+	r.Summary = fmt.Sprintf("New usual latency of %s%s since %s: %s, before %s", human.Count(len(list), "krbd disk"), in.GuestsOn(devices).In(), human.Clock(last.At), human.Milliseconds(last.Is), human.Milliseconds(last.Was))
+	r.Advice = []report.Advice{askCluster, {Do: "Find out what has changed, if the disks are not to be so slow: from now on this latency is not told as slow"}}
+	return []rule.Result{r}
 }
 
 // middleText is the latency of the disk in the middle: "250 ms, 125 times the usual 2 ms".
