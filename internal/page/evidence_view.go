@@ -3,7 +3,6 @@ package page
 import (
 	"fmt"
 	"regexp"
-	"strconv"
 	"strings"
 	"time"
 
@@ -29,10 +28,10 @@ func evidenceOf(evidence []report.Evidence, now time.Time) []factView {
 	kind := ""
 	for _, e := range evidence[:min(len(evidence), maxFacts)] {
 		f := factView{At: momentOf(e.At, now), Source: e.Source, Subject: e.Subject, Fact: said(e)}
-		if rest := moreIn(e.Fact); rest > 0 && e.Subject == "" && kind != "" && list[len(list)-1].Source == e.Source {
+		if e.More > 0 && kind != "" && list[len(list)-1].Source == e.Source {
 			g := &list[len(list)-1]
 			g.Others = append(g.Others, f)
-			g.Many = manyOf(g.Subject, len(g.Others)+rest)
+			g.Many = manyOf(g.Subject, len(g.Others)+e.More)
 			kind = ""
 			continue
 		}
@@ -58,28 +57,6 @@ func kindOf(e report.Evidence) string {
 
 // prefixOf is a name without the number at its end.
 func prefixOf(name string) string { return strings.TrimRight(name, "0123456789") }
-
-// andMore ends a list of names that is cut.
-var andMore = regexp.MustCompile(`^(?:(.*) )?and ([0-9,]+) more$`)
-
-// moreIn is how many subjects a fact adds to those of the facts before it: "and 73
-// more", or "the same with osd6, osd7 and 169 more; 182 OSDs in all". 0: it is a fact
-// of its own.
-func moreIn(fact string) int {
-	names, same := strings.CutPrefix(fact, "the same with ")
-	names, _, _ = strings.Cut(names, "; ")
-	n := 0
-	if cut := andMore.FindStringSubmatch(names); cut != nil {
-		n, _ = strconv.Atoi(strings.ReplaceAll(cut[2], ",", ""))
-		if names = cut[1]; names == "" {
-			return n
-		}
-	}
-	if !same {
-		return 0
-	}
-	return n + 1 + strings.Count(names, ", ") + strings.Count(names, " and ")
-}
 
 // manyOf is how many things of the kind of a subject there are.
 func manyOf(subject string, n int) string {

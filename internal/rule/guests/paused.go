@@ -123,7 +123,9 @@ func pausedResult(in rule.Input, paused []rbd.Guest) rule.Result {
 		r.Evidence = append(r.Evidence, in.Fact(source, g.Name, what+"; disks: "+human.Names(diskNames(g), 3)))
 	}
 	if more := len(paused) - most; more > 0 {
-		r.Evidence = append(r.Evidence, in.Fact(node.SourceLibvirt, "", fmt.Sprintf("and %d more", more)))
+		rest := in.Fact(node.SourceLibvirt, "", fmt.Sprintf("and %d more", more))
+		rest.More = more
+		r.Evidence = append(r.Evidence, rest)
 	}
 	return r
 }

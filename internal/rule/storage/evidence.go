@@ -21,7 +21,9 @@ func lossEvidence(l *facts.Losses, osds []*facts.OSDLosses) []report.Evidence {
 	for i := range osds {
 		o := osds[i]
 		if i == most {
-			list = append(list, rule.FactAt(node.SourceKmsg, "", fmt.Sprintf("the same with %s; %s OSDs in all", human.NamesOf(osds[i:], 8, nameOf), human.Number(len(osds))), o.Last()))
+			rest := rule.FactAt(node.SourceKmsg, "", fmt.Sprintf("the same with %s; %s OSDs in all", human.NamesOf(osds[i:], 8, nameOf), human.Number(len(osds))), o.Last())
+			rest.More = len(osds) - i
+			list = append(list, rest)
 			break
 		}
 		list = append(list, rule.FactAt(node.SourceKmsg, o.OSD, fmt.Sprintf("%s at %s: %s, latest: %s", o.OSD, o.Addr(), lossText(osds[i:i+1], l.Window), o.Text()), o.Last()))
@@ -42,14 +44,18 @@ func stallEvidence(in rule.Input, stalls []*facts.Stall) []report.Evidence {
 			continue
 		}
 		if disks++; disks > most {
-			list = append(list, in.Fact(node.SourceIO, "", fmt.Sprintf("and %s more", human.Number(len(stalls)-i))))
-			break
+			continue
 		}
 		text := fmt.Sprintf("%s: %s in flight, none completed for %s", in.DiskName(s.Device), human.Count(s.Disk.Last.InFlight(), "request"), human.Span(s.For))
 		if s.Crawls {
 			text = fmt.Sprintf("%s: %s in flight at %s: each takes about %s", in.DiskName(s.Device), human.Count(s.Disk.Last.InFlight(), "request"), human.Rate(s.Disk.Completed, "completion"), human.Span(s.Disk.QueueTime()))
 		}
 		list = append(list, rule.FactAt(node.SourceIO, s.Device, text, s.Disk.At))
+	}
+	if rest := disks - most; rest > 0 {
+		more := in.Fact(node.SourceIO, "", fmt.Sprintf("and %s more", human.Number(rest)))
+		more.More = rest
+		list = append(list, more)
 	}
 	for i := range stalls {
 		for _, w := range stalls[i].Waits {

@@ -68,6 +68,8 @@ type Component struct {
 	Severity report.Severity   `json:"severity,omitempty"`
 	Flapping bool              `json:"flapping,omitempty"`
 	Guests   *report.Guests    `json:"guests,omitempty"`
+	Partly   string            `json:"partly,omitempty"` // for operators: what of it is unknown while the rest can be seen
+	Remedy   string            `json:"remedy,omitempty"` // for operators: what would make that known
 }
 
 // A Transition is one change of one finding. Its ID is the same whenever it is

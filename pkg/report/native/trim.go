@@ -165,7 +165,7 @@ func (t *trimmer) component(c report.Component, r report.Report, p plan) Compone
 	x.Summary = public(x.ID, c.Status)
 	x.Guests = t.guests(c.Guests, p.names)
 	if p.detail {
-		x.Detail = t.text(c.Summary, maxLine)
+		x.Detail, x.Partly, x.Remedy = t.text(c.Summary, maxLine), t.text(c.Partly, maxLine), t.text(c.Remedy, maxLine)
 	}
 	return x
 }

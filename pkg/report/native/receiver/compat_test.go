@@ -18,6 +18,7 @@ func storm() native.Body {
 	return with(func(b *native.Body) {
 		guests := &report.Guests{Hit: 65, Total: 66, Names: []string{"vm101", "vm102"}}
 		b.Components[0].Guests = guests
+		b.Components[0].Partly, b.Components[0].Remedy = "disks plugged in after the start are not seen", "give the unit CAP_SYS_PTRACE"
 		b.Findings = []report.Finding{{
 			Rule: "krbd-retry-storm", Component: "storage", Severity: report.Critical, Impact: report.MajorOutage, State: report.Seen,
 			Since: noon, LevelSince: noon, LastSeen: noon, Summary: "a storm", Evidence: []report.Evidence{}, Against: []report.Evidence{}, Advice: []report.Advice{},
