@@ -202,7 +202,11 @@ func clientsOf(list []rbd.Mapped) int {
 func guestsShown(list []rbd.Guest) string {
 	containers, disks := 0, 0
 	for i := range list {
-		disks += len(list[i].Disks)
+		for _, d := range list[i].Disks {
+			if !d.Part {
+				disks++
+			}
+		}
 		if list[i].Kind == "container" {
 			containers++
 		}

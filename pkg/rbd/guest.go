@@ -48,7 +48,8 @@ type Disk struct {
 	Path      string    `json:"path,omitempty"`  // device or file, where there is one; never holds a secret
 	Major     uint32    `json:"major,omitempty"` // of Path's device number, or of the device that the file lies on; 0:0 where there is none
 	Minor     uint32    `json:"minor,omitempty"`
-	Via       string    `json:"via,omitempty"` // the socket or device by which another process serves it; Path is then that process's
+	Part      bool      `json:"part,omitempty"` // no disk of its own: an image below the one of the same Target, or the copy that a block job makes of it
+	Via       string    `json:"via,omitempty"`  // the socket or device by which another process serves it; Path is then that process's
 	Throttle  *Throttle `json:"throttle,omitempty"`
 }
 

@@ -54,7 +54,7 @@ func TestFieldDisks(t *testing.T) {
 		{"29-throttlefilter.xml", []Disk{{Target: "vdb", Client: LibRBD, Pool: "rbd", Image: "vm1", Throttle: &Throttle{IOPS: 400, BytesPerSec: 4000000}}}},
 		{"33-mirror-to-krbd.xml", []Disk{
 			{Target: "vda", Client: LibRBD, Pool: "rbd", Image: "source"},
-			{Target: "vda", Client: KRBD, Pool: "rbd", Image: "dst", Path: "/dev/rbd/rbd/dst"},
+			{Target: "vda", Client: KRBD, Pool: "rbd", Image: "dst", Path: "/dev/rbd/rbd/dst", Part: true},
 		}},
 		{"39-ablestack-ft-commandline.xml", []Disk{{
 			Target: "ftctl-primary-parent-sda-bb", Client: KRBD, Pool: "rbd", Image: "0a1b-img", Path: "/dev/rbd/rbd/0a1b-img",

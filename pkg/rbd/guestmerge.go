@@ -33,7 +33,7 @@ func Merge(libvirt, process Guest) Guest {
 			continue
 		}
 		found := *d
-		found.Target = g.Disks[at].Target
+		found.Target, found.Part = g.Disks[at].Target, g.Disks[at].Part
 		if g.Disks[at].Throttle != nil {
 			found.Throttle = g.Disks[at].Throttle
 		}

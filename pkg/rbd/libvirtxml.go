@@ -158,6 +158,7 @@ func (d virtDisk) disks(groups map[string]Throttle) []Disk {
 	all := []Disk{found}
 	below := func(s virtSource) {
 		if more, ok := (virtDisk{Source: s, Target: d.Target}).disk(); ok && more.Path+more.Image != "" {
+			more.Part = true
 			all = append(all, more)
 		}
 	}

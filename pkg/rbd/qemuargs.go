@@ -248,7 +248,7 @@ func (c *qemuCommand) finish() {
 		d.disk.Throttle = guestThrottle(c.throttle(d))
 		c.guest.Disks = append(c.guest.Disks, d.disk)
 		for _, below := range c.nodes.backing(d.options) {
-			below.Target = d.disk.Target
+			below.Target, below.Part = d.disk.Target, true
 			c.guest.Disks = append(c.guest.Disks, below)
 		}
 	}
