@@ -15,6 +15,7 @@ import (
 	"sync"
 	"testing"
 	"time"
+	"unicode/utf8"
 
 	"github.com/google/go-cmp/cmp"
 	"github.com/google/go-cmp/cmp/cmpopts"
@@ -73,11 +74,14 @@ func testIncident(t *testing.T, file string, seen *ruleCoverage) {
 	l := expectations(t, file, in)
 	var out bytes.Buffer
 	r := &replayer{program: program{out: &output{to: io.Discard}}, file: &file, speed: new(float64), until: new(time.Duration)}
-	p := &expectPrinter{list: l, text: changePrinter{out: &out, brief: true}, raised: map[string]bool{}}
+	p := &expectPrinter{list: l, text: changePrinter{out: &out, brief: true}, raised: map[string]bool{}, long: map[string]string{}}
 	if err := r.plays(t.Context(), in, &viewHolder{}, nil, p); err != nil {
 		t.Fatal(err)
 	}
 	seen.add(p)
+	for id, summary := range p.long {
+		t.Errorf("%s has a summary of more than %d characters, %s", id, rule.MaxSummary, summary)
+	}
 	for _, e := range l.Expectations {
 		if wrong := e.Wrong(); wrong != "" {
 			t.Errorf("%s:%d: %s: %s", file, e.Line, e.Text, wrong)
@@ -170,9 +174,10 @@ type expectPrinter struct {
 	text    changePrinter
 	printed string // fingerprint of the report judged last
 	last    report.Report
-	offset  time.Duration   // of last
-	view    judge.View      // that it is of
-	raised  map[string]bool // rules that had a finding
+	offset  time.Duration     // of last
+	view    judge.View        // that it is of
+	raised  map[string]bool   // rules that had a finding
+	long    map[string]string // a summary that no line of a phone holds, by rule
 }
 
 func (p *expectPrinter) print(v judge.View, offset time.Duration) error {
@@ -181,6 +186,11 @@ func (p *expectPrinter) print(v judge.View, offset time.Duration) error {
 		p.list.Take(offset, v.Report)
 		for _, f := range v.Report.Findings {
 			p.raised[f.Rule] = true
+			// The standing risk is told in full, before anything has happened.
+			risk := f.Rule == "layer2-bond-krbd" && f.Severity == report.Warning
+			if n := utf8.RuneCountInString(f.Summary); n > rule.MaxSummary && !risk {
+				p.long[f.Rule] = fmt.Sprintf("%d characters: %s", n, f.Summary)
+			}
 		}
 	}
 	p.last, p.offset, p.view = v.Report, offset, v

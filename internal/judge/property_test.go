@@ -117,7 +117,7 @@ func lower(a, b level) level {
 func TestLosingASourceIsNeverARecovery(t *testing.T) {
 	const horizon = 2 * time.Minute
 	sources := []string{
-		node.SourceBond, node.SourceNIC, node.SourceDrops, node.SourceKrbd, node.SourceIO, node.SourceOSDC, node.SourceLibvirt,
+		node.SourceBond, node.SourceNIC, node.SourceDrops, node.SourceLimits, node.SourceKrbd, node.SourceIO, node.SourceOSDC, node.SourceLibvirt,
 		node.SourceQEMU, node.SourceKmsg, node.SourceHost, node.SourceCeph,
 	}
 	kinds := []node.ErrorKind{node.Stalled, node.Failed, node.Denied}

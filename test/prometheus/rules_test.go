@@ -1,6 +1,7 @@
 package prometheus_test
 
 import (
+	"fmt"
 	"os"
 	"os/exec"
 	"path/filepath"
@@ -9,6 +10,7 @@ import (
 
 	"go.yaml.in/yaml/v3"
 
+	"github.com/nodewatch/nodewatch/internal/rule/all"
 	"github.com/nodewatch/nodewatch/test/prometheus"
 )
 
@@ -139,6 +141,45 @@ func TestEachAlertIsTestedBothWays(t *testing.T) {
 	}
 	if n < 20 {
 		t.Errorf("only %d alerts were looked at", n)
+	}
+}
+
+// Each rule of the catalogue pages, or makes a ticket, at each severity it can have, by an
+// alert that leads to its runbook: promtool plays them all.
+func TestEachRuleOfTheCatalogueAlerts(t *testing.T) {
+	names := map[string]string{"critical": "NodewatchFindingCritical", "warning": "NodewatchFindingWarning", "info": "NodewatchFindingInfo"}
+	var series, want strings.Builder
+	n := 0
+	for _, r := range all.Rules() {
+		leads(t, r.ID, "https://github.com/nodewatch/nodewatch/blob/main/docs/rules.md#"+r.ID)
+		severities := 0
+		for severity, alert := range names {
+			if !strings.Contains(r.Severity, severity) {
+				continue
+			}
+			severities++
+			labels := fmt.Sprintf("instance=\"node2\", job=\"nodewatch\", rule=%q, severity=%q", r.ID, severity)
+			fmt.Fprintf(&series, "      - {series: 'nodewatch_finding{%s, subject=\"x\"}', values: '1x90'}\n", labels)
+			fmt.Fprintf(&want, "          - {labels: 'ALERTS{alertname=%q, alertstate=\"firing\", %s, subject=\"x\"}', value: 1}\n", alert, labels)
+			n++
+		}
+		if severities == 0 {
+			t.Errorf("%s can have no severity that alerts: %q", r.ID, r.Severity)
+		}
+	}
+	file := filepath.Join(t.TempDir(), "catalogue.yml")
+	text := fmt.Sprintf("rule_files: [%s, %s]\nevaluation_interval: 1m\ntests:\n  - interval: 1m\n    input_series:\n"+
+		"      - {series: 'up{job=\"nodewatch\", instance=\"node2\"}', values: '1x90'}\n%s"+
+		"    promql_expr_test:\n      - eval_time: 70m\n        expr: ALERTS{alertname=~\"NodewatchFinding.*\", alertstate=\"firing\"}\n        exp_samples:\n%s",
+		deployed("prometheus", "recording.yml"), deployed("prometheus", "findings.yml"), series.String(), want.String())
+	if err := os.WriteFile(file, []byte(text), 0o600); err != nil {
+		t.Fatal(err)
+	}
+	if out, err := prometheus.Run(t, prometheus.Promtool, "test", "rules", file); err != nil {
+		t.Errorf("%v\n%s", err, out)
+	}
+	if n < 50 {
+		t.Errorf("only %d alerts were played", n)
 	}
 }
 
