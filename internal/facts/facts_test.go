@@ -237,7 +237,7 @@ func TestALatencyThatLastsIsAdopted(t *testing.T) {
 				return New(w.s.Take(node.Entry{At: w.at}), b)
 			}
 			learn(120, flow{done: 20, ms: 2})
-			if f := learn(60, flow{done: 20, ms: 250, inFlight: 5}); len(f.Adoptions(time.Hour)) > 0 || len(f.SlowDisks(f.Mapped.Value, DefaultSlow)) != 2 {
+			if f := learn(60, flow{done: 20, ms: 250, inFlight: 5}); len(f.Adoptions(time.Hour)) > 0 || len(f.SlowDisks(DefaultSlow)) != 2 {
 				t.Fatalf("adopted at once: %+v", f.Adoptions(time.Hour))
 			}
 			if acknowledge {
@@ -250,7 +250,7 @@ func TestALatencyThatLastsIsAdopted(t *testing.T) {
 			}
 			f := learn(20, flow{done: 20, ms: 250, inFlight: 5})
 			list := f.Adoptions(time.Hour)
-			if len(list) != 2 || list[0].Was < 1.5 || list[0].Was > 3 || list[0].Is < 200 || len(f.SlowDisks(f.Mapped.Value, DefaultSlow)) > 0 {
+			if len(list) != 2 || list[0].Was < 1.5 || list[0].Was > 3 || list[0].Is < 200 || len(f.SlowDisks(DefaultSlow)) > 0 {
 				t.Errorf("got %+v, want about 2 ms before and 250 ms now, and no slow disk", list)
 			}
 			if again := learn(60, flow{done: 20, ms: 600, inFlight: 12}).Adoptions(time.Hour); len(again) != 2 || !again[0].At.Equal(list[0].At) {
