@@ -41,7 +41,7 @@ var mayImport = map[string][]string{
 	"internal/facts":             append(values, "internal/node", "internal/human"),
 	"internal/cause":             append(values, "internal/node", "internal/facts", "internal/human"),
 	"internal/history":           {"internal/node", "internal/facts"},
-	"internal/rule":              {"internal/node", "internal/facts", "pkg/report"},
+	"internal/rule":              {"internal/node", "internal/facts", "pkg/bond", "pkg/report"},
 	"internal/rule/storage":      append(values, "internal/node", "internal/facts", "internal/cause", "internal/human", "internal/rule", "pkg/report"),
 	"internal/rule/network":      append(values, "internal/node", "internal/facts", "internal/human", "internal/rule", "pkg/report"),
 	"internal/rule/host":         append(values, "internal/node", "internal/facts", "internal/human", "internal/rule", "pkg/report"),
