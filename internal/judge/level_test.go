@@ -46,7 +46,7 @@ func TestWhatRemainsOfALevelThatHasEndedUnseen(t *testing.T) {
 	storm.Ended = func(*facts.Facts) bool { return over }
 	tr.found["a"] = []rule.Result{storm}
 	tr.tick(time.Second)
-	tr.sight(stuck)
+	tr.visibility(stuck)
 	tr.found["a"] = nil
 	tr.want(tr.tick(time.Minute), "a x critical blind since 1 seen 1")
 	over = true
@@ -57,7 +57,7 @@ func TestWhatRemainsOfALevelThatHasEndedUnseen(t *testing.T) {
 	}
 	over = false // as the disks stall again, for whatever reason
 	tr.want(tr.tick(time.Hour), "a x warning blind since 1 seen 1")
-	tr.sight(nil)
+	tr.visibility(nil)
 	tr.want(tr.tick(time.Second))
 }
 
