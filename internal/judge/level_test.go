@@ -39,10 +39,10 @@ func TestALevelDoesNotFallWhileASourceItRestsOnIsBlind(t *testing.T) {
 // Once the end is proven, what has been observed remains of a level whose source is blind,
 // without its impact, and falls no further.
 func TestWhatRemainsOfALevelThatHasEndedUnseen(t *testing.T) {
-	tr := newTrial(t, oneRule(0, 0, node.SourceHost))
+	tr := newTrial(t, oneRule(0, 0, node.SourceBond))
 	over := false
 	storm := critical("x")
-	storm.RestsOn, storm.Remains = []string{node.SourceHost}, report.Warning
+	storm.RestsOn, storm.Remains = []string{node.SourceBond}, report.Warning
 	storm.Ended = func(*facts.Facts) bool { return over }
 	tr.found["a"] = []rule.Result{storm}
 	tr.tick(time.Second)

@@ -68,7 +68,7 @@ func TestParseCommandLineForms(t *testing.T) {
 		{"references with dotted names", []string{"-blockdev", "driver=rbd,pool=p,image=i,node-name=low", "-blockdev", "driver=raw,node-name=mid,file=low", "-blockdev", "driver=throttle,node-name=top,file=mid"},
 			[]Disk{{Target: "top", Client: LibRBD, Pool: "p", Image: "i"}}},
 		{"an image with a backing one", []string{"-blockdev", `{"driver":"rbd","pool":"p","image":"base","node-name":"low"}`, "-blockdev", `{"driver":"qcow2","node-name":"top","backing":"low","file":{"driver":"rbd","pool":"p","image":"i"}}`},
-			[]Disk{{Target: "top", Client: LibRBD, Pool: "p", Image: "i"}, {Target: "top", Client: LibRBD, Pool: "p", Image: "base"}}},
+			[]Disk{{Target: "top", Client: LibRBD, Pool: "p", Image: "i"}, {Target: "top", Client: LibRBD, Pool: "p", Image: "base", Part: true}}},
 		{"backing images that go round", []string{"-blockdev", `{"driver":"qcow2","node-name":"a","backing":"b","file":{"driver":"file","filename":"/a"}}`, "-blockdev", `{"driver":"qcow2","node-name":"b","backing":"a","file":{"driver":"file","filename":"/b"}}`},
 			nil},
 	} {

@@ -61,7 +61,7 @@ func TestBondHashLayer2ByWhatItCarries(t *testing.T) {
 	other := ruletest.Over(ruletest.LACPBond(bond.Layer2))
 	other.NICs = []bond.NIC{{Name: "eth9", Index: 9, Up: true, Speed: 10000}}
 	other.Addresses = append(other.Addresses, bond.Address{IP: "198.51.100.2", Bits: 24, Index: 9})
-	const bare = "bond0 (802.3ad, 2x10G) does not distribute what this host sends: layer2 hashes MAC addresses: all traffic to one server or router shares a slave"
+	const bare = "bond0 (802.3ad, 2x10G) does not distribute what this host sends: layer2 hashes MAC addresses"
 	for name, c := range map[string]struct {
 		disks int
 		addr  string
