@@ -253,7 +253,7 @@ func testUnknownMonitor(l *lab) {
 }
 
 // A configuration file that never comes, as on a pmxcfs without quorum, holds
-// librados for ever: only the alarm ends it.
+// librados indefinitely: only the alarm ends it.
 func testAlarm(l *lab) {
 	fifo := filepath.Join(l.Dir, "never.conf")
 	if err := syscall.Mkfifo(fifo, 0o600); err != nil {

@@ -18,11 +18,11 @@ import (
 )
 
 // A live cluster is asked through librados. It is never shut down, as that can
-// wait for ever; the end of the process ends its sessions.
+// wait indefinitely; the end of the process ends its sessions.
 type live struct{ conn *rados.Conn }
 
 // connect connects with every timeout set before, as librados by default waits
-// five minutes for monitors and for ever for an answer.
+// five minutes for monitors and indefinitely for an answer.
 func connect(req ceph.Request) (cluster, error) {
 	conn, err := rados.NewConnWithClusterAndUser(req.Cluster, req.Name)
 	if err != nil {
@@ -42,7 +42,7 @@ func connect(req ceph.Request) (cluster, error) {
 	return live{conn}, nil
 }
 
-// explained says what an error of Connect stands for: librados knows only numbers.
+// explained says what an error of Connect means: librados knows only numbers.
 func explained(err error) error {
 	var coded interface{ ErrorCode() int }
 	if !errors.As(err, &coded) {

@@ -28,7 +28,7 @@ type program struct {
 	out, err io.Writer
 }
 
-// An exit is what kingpin's wish to end the program is carried up as.
+// An exit is what kingpin's request to end the program becomes.
 type exit int
 
 // Main runs nodewatch-status with the given arguments and returns its exit code.

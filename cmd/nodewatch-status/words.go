@@ -33,7 +33,7 @@ func impactWords() map[string]report.Impact {
 	return words
 }
 
-// affected reads ID=IMPACT, of components or of groups, which stand for their components.
+// affected reads ID=IMPACT, of components or of groups, which represent their components.
 func affected(c config.Config, list []string) (all []incident.Affected, err error) {
 	for _, text := range list {
 		id, word, _ := strings.Cut(text, "=")

@@ -13,7 +13,7 @@ type hostPaths struct {
 }
 
 // machine is the roots of this machine. For tests, NODEWATCH_TEST_ROOT names a
-// directory whose sys and proc stand in for /sys and /proc; the probe, a child,
+// directory whose sys and proc replace /sys and /proc; the probe, a child,
 // has it from its parent.
 func machine() hostPaths {
 	r := hostPaths{sys: "/sys", proc: "/proc", kmsg: "/dev/kmsg"}

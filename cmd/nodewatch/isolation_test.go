@@ -86,7 +86,7 @@ func TestReportersThatHangDelayNobody(t *testing.T) {
 			select {
 			case <-told:
 			case <-late:
-				t.Fatalf("the hub is not told of change %d: %+v", n, post.State()[0])
+				t.Fatalf("the hub is not aware of change %d: %+v", n, post.State()[0])
 			}
 		}
 	}

@@ -64,7 +64,7 @@ func (k *kernelLog) read(context.Context) (kmsg.Batch, error) {
 		return kmsg.Batch{}, err
 	}
 	if b.History && k.last != (kmsg.Position{}) {
-		return kmsg.Batch{Seq: b.Seq}, nil // opened again after an error: it was told before
+		return kmsg.Batch{Seq: b.Seq}, nil // opened again after an error: it was reported before
 	}
 	return b, nil
 }

@@ -9,7 +9,7 @@ import (
 	"github.com/nodewatch/nodewatch/pkg/kmsg"
 )
 
-// A restart of the daemon goes on where the run before it has left off: what was
+// A restart of the daemon continues where the run before it has left off: what was
 // latest is history, and the position survives in the runtime directory.
 func TestKernelLogContinuesAfterARestart(t *testing.T) {
 	if f, err := os.Open("/dev/kmsg"); err != nil {
@@ -39,7 +39,7 @@ func TestKernelLogContinuesAfterARestart(t *testing.T) {
 	_ = second.r.Close()
 	second.r = nil
 	if told, _ := drained(t, second); told != 0 {
-		t.Errorf("got %d records of history anew in the same process", told)
+		t.Errorf("got %d records of history again in the same process", told)
 	}
 }
 

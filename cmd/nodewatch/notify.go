@@ -26,7 +26,7 @@ type notifier struct {
 	worst   string // StatusLine of the last View; empty: there is none yet
 	trouble string // why the page is not served
 	served  bool   // every address is
-	status  string // what systemd was last told
+	status  string // the status last sent to systemd
 	fed     time.Time
 }
 
@@ -43,7 +43,7 @@ func newNotifier() *notifier {
 const notifyQueue = 16
 
 // background makes a sender of one that may wait: the datagrams of sd_notify do,
-// once the queue of a systemd that stands still is full.
+// once the queue of a systemd that does not read is full.
 func background(send func(string)) func(string) bool {
 	queue := make(chan string, notifyQueue)
 	go func() { // for the life of the process: a message cannot be taken back

@@ -381,7 +381,7 @@ func TestABusyPortIsWaitedFor(t *testing.T) {
 	}
 }
 
-// notified stands in for systemd. The function waits until one of the words is
+// notified acts as systemd. The function waits until one of the words is
 // heard, and returns everything that has been.
 func notified(t *testing.T) func(words ...string) string {
 	t.Helper()

@@ -74,7 +74,7 @@ func sources(ctx context.Context, c config.Config, at hostPaths, l *launcher.Cli
 	return list, nil
 }
 
-// launcherSource is how the launcher fares.
+// launcherSource is the state of the launcher.
 func launcherSource(l *launcher.Client) watch.Source {
 	read := func(ctx context.Context) (node.Launcher, error) {
 		s, err := l.Check(ctx)

@@ -13,7 +13,7 @@ type sourceEntry struct {
 	late     time.Duration // a read that takes longer is stalled
 	reads    string
 	needs    string
-	remedies map[node.ErrorKind]string // how to give it sight
+	remedies map[node.ErrorKind]string // how to enable it
 }
 
 // sourceEntries lists all sources, in the order they are shown.
@@ -59,7 +59,7 @@ func sourceEntries() []sourceEntry {
 			node.Stalled: "the disk of the state directory does not answer: nothing is kept until it does",
 			node.Absent:  "create /var/lib/nodewatch, as systemd/nodewatch.service does, to keep overrides and what reporters must not forget",
 		}},
-		{node.SourceReporters, 2 * time.Second, 2 * time.Second, "how the reporters fare", "configured reporters", nil},
+		{node.SourceReporters, 2 * time.Second, 2 * time.Second, "delivery status of the reporters", "configured reporters", nil},
 	}
 }
 
@@ -73,5 +73,5 @@ func listed(name string) sourceEntry {
 	return sourceEntry{name: name}
 }
 
-// remedy returns how to give the source sight, by the way it is blind.
+// remedy returns how to enable the source, by the way it is blind.
 func (l sourceEntry) remedy(k node.ErrorKind) string { return l.remedies[k] }

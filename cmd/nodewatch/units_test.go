@@ -55,7 +55,7 @@ func installFile(t *testing.T, path string, raw []byte, mode os.FileMode) {
 func TestUnitsAreValid(t *testing.T) {
 	tool := analyze(t)
 	dir := installed(t)
-	// The binary need not be there for the test: one that is stands in for it.
+	// The binary need not be there for the test: one that exists is used.
 	service := filepath.Join(dir, "nodewatch.service")
 	raw, err := os.ReadFile(service)
 	if err != nil {

@@ -13,7 +13,7 @@ import (
 // quiet is how long no session has been lost until they are said to be quiet.
 const quiet = 5 * time.Minute
 
-// OfStall weighs the causes of I/O that does not go on without a session loop.
+// OfStall weighs the causes of I/O that makes no progress without a session loop.
 func OfStall(f *facts.Facts, stalls []*facts.Stall) Analysis {
 	all := map[Cause][]Evidence{}
 	add := func(c Cause, list ...Evidence) { all[c] = append(all[c], list...) }

@@ -31,7 +31,7 @@ is logged, and sets ` + "`nodewatch_config_last_reload_successful`" + ` to 0.
 ## Reporters
 
 Below ` + "`reporters:`" + ` is a list of at most 20. Each has a name and exactly one section of a backend; [reporters.md](reporters.md) shows a working
-one of each. Secrets stand in files, never here; the name of a file that is not absolute is a systemd credential (` + "`LoadCredential=`" + `).
+one of each. Secrets are in files, never here; the name of a file that is not absolute is a systemd credential (` + "`LoadCredential=`" + `).
 
 | field | default | what it is |
 |---|---|---|
@@ -108,7 +108,7 @@ func shown(v reflect.Value) string {
 	return fmt.Sprint(v.Interface())
 }
 
-// listed is a text as it stands in a table.
+// listed is a text as it is in a table.
 func listed(text string) string {
 	if text == "" || text == "[]" {
 		return "empty"

@@ -19,7 +19,7 @@ import (
 // A Reporter says to which backend reports go, and which.
 type Reporter struct {
 	Name       string             `yaml:"name" doc:"names it in metrics and logs; a word of a-z, 0-9, dots and dashes"`
-	Every      time.Duration      `yaml:"every" default:"by backend" doc:"the state is told again this often" min:"5s" max:"1h"`
+	Every      time.Duration      `yaml:"every" default:"by backend" doc:"the state is sent again this often" min:"5s" max:"1h"`
 	Deadline   time.Duration      `yaml:"deadline" default:"by backend" doc:"an attempt that takes longer has failed" min:"1s" max:"2m"`
 	Severity   report.Severity    `yaml:"severity" doc:"findings of at least this severity" oneof:"info warning critical"`
 	Rules      []string           `yaml:"rules" doc:"findings of these rules only"`

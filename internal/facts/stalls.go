@@ -14,7 +14,7 @@ import (
 // MinStall is the shortest stall that is told.
 const MinStall = 2 * time.Second
 
-// A Stall is one krbd device whose I/O does not go on.
+// A Stall is one krbd device whose I/O makes no progress.
 type Stall struct {
 	Device string       // empty: what waits is of no image that is mapped, as of a clone's parent
 	Disk   *node.DiskIO // nil: the block layer's counters do not show the stall
@@ -33,7 +33,7 @@ func (s *Stall) Resends() int {
 	return most
 }
 
-// Stalls are the krbd devices whose I/O has not gone on for at least MinStall:
+// Stalls are the krbd devices whose I/O has made no progress for at least MinStall:
 // nothing completes while requests are in flight; or so little that each request
 // takes node.LongQueue; or osdc lists one and the same request, while others of the
 // device complete. Longest first.
@@ -123,7 +123,7 @@ func imageOf(w *node.Wait) image {
 	return image{w.FSID, id, w.ClientID}
 }
 
-// format1 stands for the data of any image of format 1: krbd does not say what its
+// format1 represents the data of any image of format 1: krbd does not say what its
 // objects are called.
 const format1 = "rb."
 
@@ -181,7 +181,7 @@ func Devices(stalls []*Stall) []string {
 	return names
 }
 
-// StalledFor is how long the I/O of a krbd device has not gone on; 0: it does.
+// StalledFor is how long the I/O of a krbd device has made no progress; 0: it does.
 func (f *Facts) StalledFor(device string) time.Duration {
 	for _, s := range f.Stalls() {
 		if s.Device == device {

@@ -63,7 +63,7 @@ func entriesOf(t *testing.T, file string) []node.Entry {
 	return list
 }
 
-// clone is a Judge that goes on from where j is, by itself.
+// clone is a Judge that continues from where j is, by itself.
 func (j *Judge) clone() *Judge {
 	c := *j
 	c.rules = all.Default()

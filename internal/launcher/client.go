@@ -48,7 +48,7 @@ type Client struct {
 // A link is the connection to one launcher.
 type link struct{ conn *net.UnixConn }
 
-// A State is how the launcher fares.
+// A State is the state of the launcher.
 type State struct {
 	Restarts   int // 1 once the spare has taken over
 	Running    int // programs that run
@@ -270,7 +270,7 @@ func (c *Client) usable() (*link, error) {
 }
 
 // Check asks the launcher whether it is alive, waits two seconds for the answer at
-// most, and returns how it fares. One that has been asked and has not answered is
+// most, and returns its state. One that has been asked and has not answered is
 // not asked again.
 func (c *Client) Check(ctx context.Context) (State, error) {
 	c.mu.Lock()
@@ -292,7 +292,7 @@ func (c *Client) Check(ctx context.Context) (State, error) {
 	return c.state(l)
 }
 
-// state is how the launcher fares, if it is still in use.
+// state is the state of the launcher, if it is still in use.
 func (c *Client) state(l *link) (State, error) {
 	c.mu.Lock()
 	defer c.mu.Unlock()

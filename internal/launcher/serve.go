@@ -229,7 +229,7 @@ func (r row) environment() []string {
 	return env
 }
 
-// follow says how a program fares until it has ended.
+// follow follows a program until it has ended.
 func (s *server) follow(id uint64, c *started, status *os.File) {
 	f := executed(status)
 	if f == nil {

@@ -17,7 +17,7 @@ the machine, and gets an answer while all storage is stalled. This page is gener
 
 - **Bounded.** At ten times the size of the incident nodewatch exists for (780 krbd disks, 650 guests, 1,820 OSDs, all in a
   storm) there are fewer than 2,500 series. What has no bound of its own is cut where its help says so.
-- **Never a zero for "cannot tell".** What has not been read has no sample; ` + "`nodewatch_source_up`" + ` says which sources see.
+- **Never a zero for "unknown".** What has not been read has no sample; ` + "`nodewatch_source_up`" + ` says which sources see.
   When a source goes blind, the last values stay: look at ` + "`nodewatch_source_up`" + ` and
   ` + "`nodewatch_source_last_success_timestamp_seconds`" + ` beside them.
 - **Not doubled.** I/O of each disk and softnet of each CPU are node_exporter's.

@@ -10,7 +10,7 @@ func hostFamilies() []family {
 				}
 			}},
 		{name: "nodewatch_host_io_pressure_ratio", kind: gauge, labels: []string{"kind"},
-			help: "Which part of the last ten seconds some, or all, of the tasks that had work stood still for lack of I/O.",
+			help: "Which part of the last ten seconds some, or all, of the tasks that had work were stalled on I/O.",
 			read: func(p *picture, emit emit) {
 				if io := p.Host.Value.IO; io != nil {
 					emit(io.Some10/100, "some")

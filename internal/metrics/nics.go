@@ -31,7 +31,7 @@ func nicFamilies() []family {
 		{"transmit_packets", "Packets sent by the NIC.", func(c bond.Counters) uint64 { return c.TxPackets }},
 		{"receive_missed", "Frames the NIC dropped as the host did not take them in time (rx_missed_errors).", func(c bond.Counters) uint64 { return c.RxMissed }},
 		{"receive_fifo", "Frames the NIC dropped as its buffer was full (rx_fifo_errors).", func(c bond.Counters) uint64 { return c.RxFIFO }},
-		{"receive_over", "Frames the NIC dropped for lack of room (rx_over_errors).", func(c bond.Counters) uint64 { return c.RxOver }},
+		{"receive_over", "Frames the NIC dropped for lack of buffers (rx_over_errors).", func(c bond.Counters) uint64 { return c.RxOver }},
 		{"receive_crc", "Frames that were damaged on the wire (rx_crc_errors).", func(c bond.Counters) uint64 { return c.RxCRC }},
 		{"receive_nohandler", "Frames that came in on a slave that is not active (rx_nohandler).", func(c bond.Counters) uint64 { return c.RxNoHandler }},
 		{"receive_dropped", "Frames the kernel dropped on receive, unwanted protocols included: not a sign of overload (rx_dropped).", func(c bond.Counters) uint64 { return c.RxDropped }},

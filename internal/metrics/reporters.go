@@ -11,7 +11,7 @@ func reporterFamilies() []family {
 	label := []string{"reporter"}
 	return []family{
 		{name: "nodewatch_report_state", kind: gauge, labels: []string{"reporter", "state"},
-			help: "1 for the state of the reporter and 0 for the other states; open: it fails so often, or so finally, that it is tried seldom.",
+			help: "1 for the state of the reporter and 0 for the other states; open: the circuit breaker is open, retried at a reduced rate.",
 			read: eachReporter(func(d node.Delivery, emit emit) {
 				stateset([]string{node.DeliveryStarting, node.DeliveryOK, node.DeliveryRetrying, node.DeliveryOpen, node.DeliveryStalled}, d.State, emit, d.Name)
 			})},

@@ -29,7 +29,7 @@ func trafficFamilies() []family {
 	}
 }
 
-// lately is what the NIC carried of late, on average; the zero Flow if that is
+// lately is what the NIC carried recently, on average; the zero Flow if that is
 // not known.
 func (n placed) lately() node.Flow {
 	flows, _ := n.Lately(n.At, flowSpan)

@@ -51,7 +51,7 @@ func verdictFamilies(build buildinfo.Info) []family {
 			help: "1 for each raised finding that raised findings of another rule, by, explain; of one rule 50 are named.",
 			read: nameExplained},
 		{name: "nodewatch_transitions_total", kind: counter,
-			help: "How many times a finding has been raised, cleared, or has changed its severity, impact or sight.",
+			help: "How many times a finding has been raised, cleared, or has changed its severity, impact or visibility.",
 			read: countTransitions},
 	}
 }

@@ -16,7 +16,7 @@ func (s Snapshot) TakeAll(list []Entry) Snapshot {
 		last--
 	}
 	for i, e := range list {
-		if s.batch == nil { // the first entry, or one that starts anew
+		if s.batch == nil { // the first entry, or one that starts again
 			s.batch = &batch{}
 		}
 		s.batch.unjoined = i < last

@@ -26,7 +26,7 @@ func entriesOf(r *rand.Rand, n int) []Entry {
 		case SawQEMU:
 			e.Obs = &o
 		case Started:
-			if r.IntN(4) > 0 { // most lists go on with what was known
+			if r.IntN(4) > 0 { // most lists continue with what was known
 				e.Obs = nil
 			}
 		}

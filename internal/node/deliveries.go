@@ -2,7 +2,7 @@ package node
 
 import "time"
 
-// A Delivery is how one reporter fares.
+// A Delivery is the delivery status of one reporter.
 type Delivery struct {
 	Name       string            `json:"name"`              // as configured
 	Backend    string            `json:"backend"`           // "alertmanager", "webhook", ...
@@ -25,11 +25,11 @@ const (
 	DeliveryStarting = "starting" // nothing has been delivered yet
 	DeliveryOK       = "ok"
 	DeliveryRetrying = "retrying" // the latest attempt failed; the next comes soon
-	DeliveryOpen     = "open"     // it fails so often, or so finally, that it is tried seldom
+	DeliveryOpen     = "open"     // circuit breaker open, retried at a reduced rate
 	DeliveryStalled  = "stalled"  // an attempt does not come back
 )
 
-// SawDeliveries is how the reporters fare.
+// SawDeliveries is the delivery status of the reporters.
 type SawDeliveries struct{ Reading[[]Delivery] }
 
 // Apply implements Observation.

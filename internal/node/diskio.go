@@ -21,7 +21,7 @@ type DiskIO struct {
 	Device       string
 	Last         rbd.IO
 	At           time.Time // of Last
-	LastProgress time.Time // when a request last completed or none was in flight; at first sight, that reading
+	LastProgress time.Time // when a request last completed or none was in flight; for a new device, that reading
 	IOPS         float64   // completed a second, between the two latest readings
 	ReadBytes    float64   // bytes a second
 	WriteBytes   float64

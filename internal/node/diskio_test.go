@@ -64,14 +64,14 @@ func TestStuckDisks(t *testing.T) {
 		readings map[float64]rbd.IO
 		want     time.Duration
 	}{
-		"idle":                        {map[float64]rbd.IO{0: {Reads: 5}, 30: {Reads: 5}}, 0},
-		"busy":                        {map[float64]rbd.IO{0: {Reads: 5, InFlightR: 1}, 30: {Reads: 6, InFlightR: 1}}, 0},
-		"stuck since the first look":  {map[float64]rbd.IO{0: {InFlightW: 1}, 30: {InFlightW: 1}}, 30 * time.Second},
-		"stuck after some":            {map[float64]rbd.IO{0: {Reads: 5, InFlightR: 1}, 10: {Reads: 6, InFlightR: 1}, 30: {Reads: 6, InFlightR: 2}}, 20 * time.Second},
-		"readings a bit off":          {map[float64]rbd.IO{0.003: {InFlightW: 1}, 10: {InFlightW: 1}}, 10 * time.Second},
-		"writes go on, reads do not":  {map[float64]rbd.IO{0: {InFlightR: 1}, 30: {Writes: 5, InFlightR: 1}}, 0},
-		"a flush goes on":             {map[float64]rbd.IO{0: {InFlightR: 1}, 30: {Flushes: 1, InFlightR: 1}}, 0},
-		"another device of that name": {map[float64]rbd.IO{0: {Reads: 5, InFlightR: 1}, 30: {Reads: 1, InFlightR: 1}}, 0},
+		"idle":                          {map[float64]rbd.IO{0: {Reads: 5}, 30: {Reads: 5}}, 0},
+		"busy":                          {map[float64]rbd.IO{0: {Reads: 5, InFlightR: 1}, 30: {Reads: 6, InFlightR: 1}}, 0},
+		"stuck since the first look":    {map[float64]rbd.IO{0: {InFlightW: 1}, 30: {InFlightW: 1}}, 30 * time.Second},
+		"stuck after some":              {map[float64]rbd.IO{0: {Reads: 5, InFlightR: 1}, 10: {Reads: 6, InFlightR: 1}, 30: {Reads: 6, InFlightR: 2}}, 20 * time.Second},
+		"readings a bit off":            {map[float64]rbd.IO{0.003: {InFlightW: 1}, 10: {InFlightW: 1}}, 10 * time.Second},
+		"writes continue, reads do not": {map[float64]rbd.IO{0: {InFlightR: 1}, 30: {Writes: 5, InFlightR: 1}}, 0},
+		"a flush continues":             {map[float64]rbd.IO{0: {InFlightR: 1}, 30: {Flushes: 1, InFlightR: 1}}, 0},
+		"another device of that name":   {map[float64]rbd.IO{0: {Reads: 5, InFlightR: 1}, 30: {Reads: 1, InFlightR: 1}}, 0},
 	} {
 		if got := disk(Snapshot{}, c.readings).StalledFor(); got != c.want {
 			t.Errorf("%s: got %s, want %s", what, got, c.want)

@@ -38,7 +38,7 @@ func (f Flap) compare(o Flap) int {
 }
 
 // flapped follows the failure counts of the kernel bonds' slaves. A count that
-// went down, or another ifindex, is a slave that was enslaved anew.
+// went down, or another ifindex, is a slave that was enslaved again.
 func (s Snapshot) flapped(bonds []bond.Bond, at time.Time) []Flap {
 	var list []Flap
 	for _, b := range bonds {

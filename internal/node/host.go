@@ -21,7 +21,7 @@ func (o SawHost) Apply(s Snapshot) Snapshot {
 }
 
 // newlyHung is how many tasks the kernel has found hung between two readings, by
-// its own count, which goes on when it no longer logs them.
+// its own count, which continues when it no longer logs them.
 func newlyHung(before, after host.State) uint64 {
 	if before.Hung == nil || after.Hung == nil || before.BootID != after.BootID || *after.Hung < *before.Hung {
 		return 0

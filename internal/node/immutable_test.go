@@ -82,7 +82,7 @@ func samples(n int) map[string]Observation {
 		"blind libvirt":  SawLibvirt{Reading[rbd.Guests]{Err: e}},
 		"blind kmsg":     SawKernel{Reading[kmsg.Batch]{Err: e}},
 		"blind host":     SawHost{Reading[host.State]{Err: e}},
-		"started anew":   Started{Node: "node3", Sources: []Source{{Name: "z"}, {Name: "b"}}},
+		"started again":  Started{Node: "node3", Sources: []Source{{Name: "z"}, {Name: "b"}}},
 		"fewer nics":     SawCounters{read(f, []bond.Counters{{Name: "eth0", Index: 2, RxBytes: u * u * 1e7}})},
 		"fewer mappings": SawMapped{read(f, mapped[:1])},
 		"other kernel lines": SawKernel{read(f, kmsg.Batch{Counts: []kmsg.Count{

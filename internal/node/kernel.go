@@ -12,7 +12,7 @@ import (
 // are counted by class all the same.
 const maxSeries = 8192
 
-// The most classes that are told apart: there are about fifty.
+// The most classes that are distinguished: there are about fifty.
 const maxClasses = 128
 
 // How long a series is kept after its last line, unless its class latches.

@@ -177,7 +177,7 @@ func (l *Log) index() {
 	l.number()
 }
 
-// number makes the tables of OSDs of every class anew. Series and classes are both
+// number makes the tables of OSDs of every class again. Series and classes are both
 // by class.
 func (l Log) number() {
 	class := -1

@@ -6,7 +6,7 @@ import (
 	"github.com/nodewatch/nodewatch/pkg/bond"
 )
 
-// SawLinks is a full reading of bonds, NICs and what stands on them.
+// SawLinks is a full reading of bonds, NICs and what uses them.
 type SawLinks struct{ Reading[bond.Links] }
 
 // Apply implements Observation.

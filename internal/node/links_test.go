@@ -100,7 +100,7 @@ func TestFlaps(t *testing.T) {
 	if got := within(seen(s, 700, 2, 10), 10*time.Minute); got != 0 {
 		t.Errorf("got %d failures ten minutes later", got)
 	}
-	for what, next := range map[string]Snapshot{"enslaved anew": seen(s, 61, 2, 0), "another NIC": seen(s, 61, 5, 900)} {
+	for what, next := range map[string]Snapshot{"enslaved again": seen(s, 61, 2, 0), "another NIC": seen(s, 61, 5, 900)} {
 		if got := within(next, 10*time.Minute); got != 3 {
 			t.Errorf("%s: got %d failures, want the three of before", what, got)
 		}

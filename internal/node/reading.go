@@ -26,7 +26,7 @@ const (
 type Error struct {
 	Kind   ErrorKind `json:"kind"`
 	Text   string    `json:"text"`
-	Remedy string    `json:"remedy,omitempty"` // how to give the source sight
+	Remedy string    `json:"remedy,omitempty"` // how to enable the source
 	Since  time.Time `json:"since"`            // since when it is blind in this way
 }
 

@@ -8,7 +8,7 @@ type Settings struct {
 	Limits   map[string]json.RawMessage `json:"limits,omitempty"` // rule id to its thresholds
 	Off      []string                   `json:"off,omitempty"`    // ids of rules that are switched off, sorted
 	Runbook  string                     `json:"runbook,omitempty"`
-	SkipHold bool                       `json:"impatient,omitempty"` // findings are raised at first sight: for a single look
+	SkipHold bool                       `json:"impatient,omitempty"` // findings are raised without a hold time: for a single check
 }
 
 // Apply implements Observation: settings change no picture of the node.

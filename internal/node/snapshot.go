@@ -18,7 +18,7 @@ type Snapshot struct {
 	Now     time.Time
 	Node    string            // the node's name
 	Version string            // of nodewatch
-	Site    string            // where the node stands, as configured
+	Site    string            // where the node is, as configured
 	Labels  map[string]string // what else it belongs to, as configured
 	Started time.Time         // when nodewatch started
 	Sources []Source          // by name

@@ -29,7 +29,7 @@ const (
 	SourceLauncher       = "launcher"
 )
 
-// A Source is what is known of one source's sight.
+// A Source is the state of one source.
 type Source struct {
 	Name         string        `json:"name"`
 	Every        time.Duration `json:"every"` // how often it means to speak

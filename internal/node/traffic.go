@@ -22,7 +22,7 @@ type NIC struct {
 	Last    bond.Counters
 	At      time.Time  // of Last
 	Rates   bond.Rates // between the two latest readings
-	Known   bool       // Rates could be told
+	Known   bool       // Rates could be computed
 	Seconds []Flow     // one a reading, oldest first, at most 60
 	Tens    []Flow     // the peaks of each ten seconds, oldest first, at most 90
 

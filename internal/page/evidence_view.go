@@ -67,7 +67,7 @@ func manyOf(subject string, n int) string {
 	return fmt.Sprintf("%s such facts", human.Number(n))
 }
 
-// said is what a fact says of its subject, which stands before it already.
+// said is what a fact says of its subject, which is before it already.
 func said(e report.Evidence) string {
 	if e.Subject == "" {
 		return e.Fact

@@ -72,8 +72,8 @@ func eventOf(v judge.View, t node.Total) eventView {
 	return e
 }
 
-// freshOf is how many lines of a class there were within ten minutes, and about
-// whom most of them.
+// freshOf is how many lines of a class there were within ten minutes, and which
+// peers most of them name.
 func freshOf(v judge.View, class kmsg.Class) (fresh uint64, peers string) {
 	byPeer := map[string]uint64{}
 	for _, s := range v.Kernel.Of(class) {

@@ -16,7 +16,7 @@ type ruleView struct {
 	Do        [][]rulesView
 }
 
-// A rulesView is a part of a text, as it stands or as code.
+// A rulesView is a part of a text, as it is or as code.
 type rulesView struct {
 	Text string
 	Code bool

@@ -48,7 +48,7 @@ type ListSource struct {
 	Sees     string        `json:"sees,omitempty"`   // what the latest good reading shows, in a few words
 	Error    string        `json:"error,omitempty"`  // why it cannot be read, or is off
 	Partly   string        `json:"partly,omitempty"` // what it does not show
-	Remedy   string        `json:"remedy,omitempty"` // how to mend Error or Partly
+	Remedy   string        `json:"remedy,omitempty"` // how to fix Error or Partly
 	Failures uint64        `json:"failures"`
 	Drivers  []ListDrivers `json:"unknown_drivers,omitempty"` // of nic-drops
 }

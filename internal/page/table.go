@@ -27,10 +27,10 @@ type tableRow struct {
 	mark  int      // which cell that is
 	cells []string // one for each column
 	text  string
-	mend  string // what mends what the row says; empty: nothing needs to be
+	mend  string // what fixes what the row says; empty: nothing needs to be fixed
 }
 
-// table writes a table. With a width nothing is wider, and what mends stands in lines
+// table writes a table. With a width nothing is wider, and the remedy is in lines
 // of its own; without, each row is one line, for programs that read lines.
 func (t *terminal) table(x table) {
 	columns := len(x.columns)

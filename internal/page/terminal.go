@@ -47,8 +47,8 @@ func (t *terminal) whole(indent int, text string) {
 	t.b.WriteString(strings.TrimRight(strings.Repeat(" ", indent)+Printable(text), " ") + "\n")
 }
 
-// command writes a command so that it can be pasted: what is longer than a line goes
-// on behind a backslash in the next one.
+// command writes a command so that it can be pasted: what is longer than a line
+// continues after a backslash in the next one.
 func (t *terminal) command(indent int, text string) {
 	if text == "" {
 		return
@@ -71,7 +71,7 @@ func (t *terminal) command(indent int, text string) {
 }
 
 // continued breaks a command of a shell at blanks outside of quotes, so that no line is
-// longer than room where a blank allows it. A line that goes on ends in a backslash.
+// longer than room where a blank allows it. A line that continues ends in a backslash.
 func continued(command string, room int) []string {
 	var words []string
 	start, quote, escaped := 0, rune(0), false

@@ -234,7 +234,7 @@ func acceptedBy(f report.Finding) report.Finding {
 	return f
 }
 
-// What an operator has said of the node stands in every output.
+// What an operator has said of the node is in every output.
 func TestOverridesAreShownEverywhere(t *testing.T) {
 	v := stormView()
 	v.Report.Findings = slices.Clone(v.Report.Findings)

@@ -81,7 +81,7 @@ func change(t report.Transition) string {
 	case to < from:
 		return "milder"
 	}
-	return cmp.Or(string(t.State), "changed") // only its sight has: seen or blind
+	return cmp.Or(string(t.State), "changed") // only its visibility has: seen or blind
 }
 
 // finding names a finding: its rule, and what it is about.

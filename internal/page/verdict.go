@@ -40,7 +40,7 @@ const (
 // ExitCode is the report as an exit code, by the convention of monitoring
 // plugins: 2 if a critical finding is raised, 1 if a warning is, 3 if the network or
 // the storage of the node cannot be seen and nothing raised speaks of the node,
-// else 0. Warnings of nodewatch's own sight do not hide that it cannot see. What
+// else 0. Warnings about nodewatch's own sources do not hide that it cannot see. What
 // an operator has accepted does not count, and during a maintenance nothing does.
 func ExitCode(r report.Report) int { return verdictOn(r).Code }
 

@@ -62,7 +62,7 @@ type Hits struct {
 	Failed  []string // krbd devices that returned I/O errors
 	Slow    []string // krbd devices that are slow
 
-	StalledGuests []string // guests that stand still for other reasons: paused, or on librbd
+	StalledGuests []string // guests that do not run for other reasons: paused, or on librbd
 	SlowGuests    []string
 
 	// Since is when the first of the stalled disks last completed a request; zero:

@@ -31,7 +31,7 @@ type Polling[T any] struct {
 	Read     func(context.Context) (T, error)
 	More     func(T) bool // whether to read again at once after this value, as there is more; may be nil
 	As       func(node.Reading[T]) node.Observation
-	Remedy   func(node.ErrorKind) string // how to give the source sight; may be nil
+	Remedy   func(node.ErrorKind) string // how to enable the source; may be nil
 }
 
 // Poll returns the Source that reads as p says. At most one read is under way at

@@ -146,14 +146,14 @@ type NIC struct {
 }
 
 // An Upper is a link on top of others. Of an internal port of Open vSwitch the
-// kernel only says which bonds and NICs Open vSwitch has at all: it stands on one
+// kernel only says which bonds and NICs Open vSwitch has at all: it uses one
 // of its Lowers, and Bond.Ports says whether on an Open vSwitch bond.
 type Upper struct {
 	Name   string `json:"name"`
 	Index  int    `json:"index"`
 	Kind   string `json:"kind"`           // vlan, bridge, macvlan, ipvlan, team, openvswitch: IFLA_INFO_KIND
 	VLAN   int    `json:"vlan,omitempty"` // VLAN id
-	Lowers []int  `json:"lowers"`         // ifindexes it stands on, sorted; a bridge's taps are left out
+	Lowers []int  `json:"lowers"`         // ifindexes it uses, sorted; a bridge's taps are left out
 }
 
 // An Address is an IP address of a link.

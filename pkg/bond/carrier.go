@@ -7,7 +7,7 @@ import (
 
 // Carriers says which links carry the traffic of one of this host's addresses.
 // holder is the link that has the address; it is empty if no link of l has it.
-// carriers are the bonds and NICs it stands on, through VLANs, bridges and
+// carriers are the bonds and NICs it uses, through VLANs, bridges and
 // macvlans, sorted. They are empty if that cannot be told, as with an internal
 // port of Open vSwitch that is on none of the bonds in ovs (see ReadOVS) when
 // Open vSwitch has several uplinks.
@@ -17,7 +17,7 @@ func (l Links) Carriers(ip string, ovs []Bond) (holder string, carriers []string
 }
 
 // Way names the links that the traffic of one of this host's addresses passes: the
-// one that has the address, those it stands on, and the slaves of the bonds among
+// one that has the address, those it uses, and the slaves of the bonds among
 // them; sorted.
 func (l Links) Way(ip string, ovs []Bond) []string {
 	d := l.descend(ip, ovs)
@@ -100,7 +100,7 @@ func (l Links) byIndex() map[int]step {
 	return steps
 }
 
-// A descent walks down to the links that stand on nothing.
+// A descent walks down to the links that use nothing.
 type descent struct {
 	down   map[int]step
 	ovs    []Bond

@@ -17,7 +17,7 @@ type counters struct {
 	// otherwise is one more name, of drivers that lack the counter unless: where both
 	// are there it means something else.
 	unless, otherwise string
-	// kernels is the name that the kernel's own rx_dropped stands for where the driver
+	// kernels is the name that the kernel's own rx_dropped represents where the driver
 	// does not show it: the driver fills it from the same counter.
 	kernels string
 }
@@ -201,7 +201,7 @@ func ringless(name string) (string, bool) {
 	return name, false
 }
 
-// alike says whether name is want, in which "*" stands for one number.
+// alike says whether name is want, in which "*" represents one number.
 func alike(want, name string) bool {
 	head, tail, many := strings.Cut(want, "*")
 	if !many {

@@ -34,7 +34,7 @@ var (
 	}
 )
 
-// of spells n. It is empty for a negative n, which stands for "not said".
+// of spells n. It is empty for a negative n, which means "not said".
 func (s spelling) of(n int) string {
 	if n < 0 {
 		return ""

@@ -12,7 +12,7 @@ import (
 )
 
 // eventBuffer is the receive buffer asked for, in bytes, so that the start of
-// many guests at once seldom overflows it. The kernel caps it at rmem_max.
+// many guests at once rarely overflows it. The kernel caps it at rmem_max.
 const eventBuffer = 1 << 20
 
 // Follow calls changed whenever the links that Read would give have changed:

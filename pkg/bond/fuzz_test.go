@@ -30,7 +30,7 @@ func split(dump []byte) [][]byte {
 
 // FuzzDecode: whatever the messages, decoding them twice gives the same; every
 // ifindex has one place among bonds, slaves of one bond, NICs and uppers, but
-// that a bond may be another's slave; lists are sorted; what an upper stands on
+// that a bond may be another's slave; lists are sorted; what an upper uses
 // and what an address is on are there; and following the messages as events ends
 // in the same picture as a dump of them.
 func FuzzDecode(f *testing.F) {
@@ -53,7 +53,7 @@ func FuzzDecode(f *testing.F) {
 		for _, u := range all.Uppers {
 			for _, i := range u.Lowers {
 				if !known[i] {
-					t.Errorf("%s stands on %d, which is not there", u.Name, i)
+					t.Errorf("%s uses %d, which is not there", u.Name, i)
 				}
 			}
 		}

@@ -26,7 +26,7 @@ type graph struct {
 
 // matters says whether a link can have a place in Links at all.
 func (g graph) matters(l link) bool {
-	return l.kind == kindBond || l.port == kindBond || l.stands() || g.isNIC(l)
+	return l.kind == kindBond || l.port == kindBond || l.usesOthers() || g.isNIC(l)
 }
 
 // picture makes Links of the graph: pure, sorted, without what only sysfs knows.
@@ -108,7 +108,7 @@ func (g graph) uppers(p Links, inBond map[int]bool) []Upper {
 	var out []Upper
 	for i := range reached {
 		l := g.links[i]
-		if inBond[i] || !l.stands() {
+		if inBond[i] || !l.usesOthers() {
 			continue
 		}
 		u := Upper{Name: l.name, Index: i, Kind: l.kind, VLAN: l.vlan()}
@@ -119,11 +119,11 @@ func (g graph) uppers(p Links, inBond map[int]bool) []Upper {
 	return out
 }
 
-// edges says which links each link stands on, and which stand on it.
+// edges says which links each link uses, and which use it.
 //
 // The kernel joins the ports of Open vSwitch to its datapath, not to a bridge,
 // and the internal ports to nothing. So all that netlink can say of an internal
-// port is which links are in a datapath: it stands on one of them.
+// port is which links are in a datapath: it uses one of them.
 func (g graph) edges() (lowers, above map[int][]int) {
 	lowers, above = map[int][]int{}, map[int][]int{}
 	join := func(lower, upper int) {
@@ -157,8 +157,8 @@ func (g graph) edges() (lowers, above map[int][]int) {
 	return lowers, above
 }
 
-// stands says that the link is of a kind that stands on others.
-func (l link) stands() bool {
+// usesOthers reports whether the link is of a kind that uses other links.
+func (l link) usesOthers() bool {
 	switch l.kind {
 	case kindVLAN, kindBridge, kindTeam, kindMacVLAN, kindIPVLAN, kindOVS:
 		return true

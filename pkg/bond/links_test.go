@@ -124,7 +124,7 @@ func TestLinksSeenOnce(t *testing.T) {
 			bonds: []string{"bond0"}, indexes: []int{1},
 		},
 		{
-			name:  "ports of team and of Open vSwitch's datapath are NICs, its internal ports stand on them",
+			name:  "ports of team and of Open vSwitch's datapath are NICs, its internal ports use them",
 			links: [][]byte{message(1, "eth0", master(5)), message(2, "eth1", master(6)), message(5, "team0", kind(kindTeam)), message(6, "ovs-system", kind(kindOVS)), message(7, "br-storage", kind(kindOVS)), message(8, "tap0", kind("tun"), master(6))},
 			nics:  []string{"eth0", "eth1"}, uppers: []string{"br-storage", "team0"}, indexes: []int{1, 2},
 		},
@@ -149,7 +149,7 @@ func TestLinksSeenOnce(t *testing.T) {
 	}
 }
 
-// TestLowers: a bridge stands on what ends in a bond or a NIC, and on nothing else.
+// TestLowers: a bridge uses what ends in a bond or a NIC, and nothing else.
 func TestLowers(t *testing.T) {
 	ports := [][]byte{message(9, "br0", kind(kindBridge), master(9)), message(10, "mv0", kind(kindMacVLAN), lower(1), u32(unix.IFLA_LINK_NETNSID, 0), master(9))}
 	for i := range 8 {

@@ -17,7 +17,7 @@ import (
 
 // namespace puts the test's thread, which ends with it, into network and mount
 // namespaces of its own, and gives a handle on that and the tree at its /sys.
-// There the ends of veths named nic* stand for NICs: few machines that run tests
+// There the ends of veths named nic* represent NICs: few machines that run tests
 // can make anything closer to one.
 func namespace(t *testing.T) (*netlink.Handle, *Reader) {
 	t.Helper()

@@ -15,7 +15,7 @@ import (
 const pageSize = 4096
 
 // sysfs reads what only /sys knows of a link. Where it cannot, the answer is
-// empty or zero, which stands for "unknown".
+// empty or zero, which means "unknown".
 type sysfs struct{ fs fs.FS }
 
 // fill completes the links with what sysfs says of them.
@@ -59,7 +59,7 @@ func order(slaves []Slave, list string) bool {
 	return true
 }
 
-// isNIC says whether a link in no bond is a NIC: a device stands behind it.
+// isNIC says whether a link in no bond is a NIC: it has a device.
 // Where sysfs knows nothing of the link (another namespace's, or none), a link
 // that looks like one is believed.
 func (s sysfs) isNIC(l link) bool {

@@ -100,7 +100,7 @@ func signed(signature string) string {
 
 // packaged is the version after the packager's name in the build part of
 // /proc/version: "#1 SMP PREEMPT_DYNAMIC Debian 6.1.192-2 (2026-10-01)". What
-// stands before that part is the compiler, which has a Debian version too.
+// precedes that part is the compiler, which has a Debian version too.
 func packaged(version string) string {
 	at := strings.LastIndex(version, ") #")
 	if at < 0 {

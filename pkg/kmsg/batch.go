@@ -19,7 +19,7 @@ type Line struct {
 	Device string // rbd0, bond0/eth0, eth0, or a NIC's bus id where its driver names no interface; empty: none named
 	Errno  int    // negative, as printed; 0: none
 	Detail string // con state, operation, comm, suppressed function: short, from a small set where the kernel has one; see the classes
-	Count  uint64 // how many records it stands for: 1, or N of "N callbacks suppressed"
+	Count  uint64 // how many records it counts for: 1, or N of "N callbacks suppressed"
 }
 
 // A Batch is what the log said since the batch before it.

@@ -32,7 +32,7 @@ var bondLines = []phrase{
 	{"Released all slaves", BondOther, "released"},
 }
 
-// What a bond of 4.19 says of a slave: the name stands in the middle of the words.
+// What a bond of 4.19 says of a slave: the name is in the middle of the words.
 var oldSlaveLines = []phrase{
 	{"link status definitely down for interface ", BondSlaveDown, ""},
 	{"link status definitely up for interface ", BondSlaveUp, ""},

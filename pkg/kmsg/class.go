@@ -52,7 +52,7 @@ const (
 	SessionReset  Class = "session-reset"   // the peer forgot the session
 	CephDetail    Class = "libceph-detail"  // explains the line that follows: why a session is lost, or a map cannot be decoded
 	SparseRead    Class = "sparse-read"     // a sparse-read reply that cannot be followed; the lost session has a line of its own
-	ReplyDropped  Class = "reply-dropped"   // a reply larger than its buffer: skipped, and the request goes on waiting
+	ReplyDropped  Class = "reply-dropped"   // a reply larger than its buffer: skipped, and the request keeps waiting
 	Timeout       Class = "request-timeout" // osd_request_timeout ran out
 	OSDDown       Class = "osd-down"        // osdmap: down
 	OSDGone       Class = "osd-gone"        // osdmap: does not exist (removed from the cluster)

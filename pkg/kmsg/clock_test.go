@@ -70,7 +70,7 @@ func TestTimeNotOfTheFuture(t *testing.T) {
 	}
 }
 
-// TestTimeIsUTC: what is recorded must not depend on where the node stands.
+// TestTimeIsUTC: what is recorded must not depend on where the node is.
 func TestTimeIsUTC(t *testing.T) {
 	g := newRing().at(second, "libceph: osd1 down")
 	g.wall = g.wall.In(time.FixedZone("elsewhere", 3600))

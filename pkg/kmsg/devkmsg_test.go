@@ -84,7 +84,7 @@ func undisturbed(t *testing.T) {
 }
 
 // TestRealKernelLog: lines written to the real log come back, once, as news of
-// their time; a second run goes on where the first ended.
+// their time; a second run continues where the first ended.
 func TestRealKernelLog(t *testing.T) {
 	undisturbed(t)
 	mark := fmt.Sprint(time.Now().UnixNano())[6:] // an OSD that no cluster has, nor another run of this test

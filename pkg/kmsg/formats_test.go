@@ -40,7 +40,7 @@ func formats(t testing.TB) []format {
 
 var verb = regexp.MustCompile(`%(?:pU|p|[-.*#0-9]*(?:l|ll|z)?[diuxsh])`)
 
-// A filling is what stands for the verbs of a format, by turns.
+// A filling is what represents the verbs of a format, by turns.
 type filling struct {
 	number, hex, errno, text, uuid, pointer string
 }

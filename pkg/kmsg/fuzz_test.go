@@ -12,7 +12,7 @@ import (
 )
 
 // FuzzClassify: the classifier says what the reference's patterns say; what it
-// names stands in the text; and it is a Line of one record or of a rate limit's.
+// names is in the text; and it is a Line of one record or of a rate limit's.
 func FuzzClassify(f *testing.F) {
 	for _, s := range allForms() {
 		f.Add(s.text)
@@ -34,7 +34,7 @@ func FuzzClassify(f *testing.F) {
 			}
 		}
 		if got.Class != Other && (got.Count == 0 || got.Class != Suppressed && got.Count != 1) {
-			t.Errorf("%q: stands for %d records", text, got.Count)
+			t.Errorf("%q: represents %d records", text, got.Count)
 		}
 	})
 }

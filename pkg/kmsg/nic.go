@@ -170,7 +170,7 @@ func afterFunction(s string) string {
 	return s
 }
 
-// The words that may stand before "link" in a line about an interface's own.
+// The words that may precede "link" in a line about an interface's own.
 var linkWords = [...]string{"nic ", "copper ", "serdes ", "remote copper ", "port "}
 
 // link recognizes "NIC Link is Up", "Link is down", "Link up", "NIC Copper Link is

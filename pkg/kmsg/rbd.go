@@ -183,7 +183,7 @@ func isObject(s string) bool {
 	return ok && s == ""
 }
 
-// The operations of obj_op_name, and how they are told apart: of a whole
+// The operations of obj_op_name, and how they are distinguished: of a whole
 // request, of one object, and both for a clone's parent.
 var operations = [...][4]string{
 	{"read", "read object", "child read", "child read object"},

@@ -34,7 +34,7 @@ func ParseRecord(b []byte) (Record, error) {
 	}, nil
 }
 
-// A head is what stands before the semicolon of a record.
+// A head is what precedes the semicolon of a record.
 type head struct {
 	facility, level int
 	seq             uint64

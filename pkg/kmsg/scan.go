@@ -65,7 +65,7 @@ func isBus(s string) bool {
 	return s != "" && len(s) <= maxBus && s[len(s)-1] != ':'
 }
 
-// ends reports whether a word that stands before rest ends there.
+// ends reports whether a word that precedes rest ends there.
 func ends(rest string) bool { return rest == "" || !isWord(rest[0]) }
 
 func isWord(c byte) bool {

@@ -26,7 +26,7 @@ func ReadIO(sys fs.FS) ([]IO, error) {
 // devices): a read of an open attribute is one system call, where looking up the
 // path, opening and closing cost four times as much. An open attribute holds
 // nothing of the device: unmapping does not wait for it, and reading it then
-// fails. The devices are listed anew in each call, and files of those that are no
+// fails. The devices are listed again in each call, and files of those that are no
 // longer there are closed.
 type IOReader struct {
 	sys     fs.FS

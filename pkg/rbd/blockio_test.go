@@ -177,7 +177,7 @@ func TestStatOfThisMachine(t *testing.T) {
 	}
 }
 
-// FuzzStat holds that what is understood says what was written: written anew from
+// FuzzStat holds that what is understood says what was written: written again from
 // the numbers, it gives the same.
 func FuzzStat(f *testing.F) {
 	f.Add("     183        1     1442       39       86      150    71068      739        0      200      829      130        0  1048580       51        0        0\n", "        0        0\n")

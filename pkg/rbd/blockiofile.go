@@ -17,7 +17,7 @@ func newIOFile(name string) ioFile { return ioFile{name: name, fd: -1} }
 
 // read reads the attribute into buf. What is open may belong to a device that is
 // gone while another has come in its place: so one that cannot be read any more
-// is opened anew.
+// is opened again.
 func (f *ioFile) read(sys fs.FS, buf []byte) ([]byte, error) {
 	dir, ok := sys.(sysFS)
 	if !ok {
@@ -42,7 +42,7 @@ func (f *ioFile) read(sys fs.FS, buf []byte) ([]byte, error) {
 	return b, nil
 }
 
-// readOpen reads once: a sysfs attribute comes whole, and is made anew for a read
+// readOpen reads once: a sysfs attribute comes whole, and is made again for a read
 // at its beginning (fs/kernfs/file.c).
 func (f *ioFile) readOpen(buf []byte) ([]byte, error) {
 	for {

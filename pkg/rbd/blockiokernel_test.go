@@ -10,8 +10,8 @@ import (
 )
 
 // On a real kernel: the open attribute of a device that was removed fails at once,
-// keeps the device from nothing, and is opened anew when another device has its
-// name; and that one has another inode number. A loop device stands for an rbd device; both have stat from block/genhd.c.
+// keeps the device from nothing, and is opened again when another device has its
+// name; and that one has another inode number. A loop device represents an rbd device; both have stat from block/genhd.c.
 func TestIOReaderOnThisKernel(t *testing.T) {
 	control, err := os.OpenFile("/dev/loop-control", os.O_RDWR, 0)
 	if err != nil {

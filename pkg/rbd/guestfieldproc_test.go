@@ -129,7 +129,7 @@ func TestFieldProcesses(t *testing.T) {
 	}
 }
 
-// Disks that stand in a configuration file, read as the host sees it once QEMU has
+// Disks that are in a configuration file, read as the host sees it once QEMU has
 // changed its root directory.
 func TestFieldConfigurationFile(t *testing.T) {
 	line, err := os.ReadFile("testdata/guests/field/09-fcqemu.cmd")

@@ -13,7 +13,7 @@ import (
 
 var guestUpdate = flag.Bool("update", false, "rewrite the golden files")
 
-// guestPlanted stands for a key, password or user in the fixtures.
+// guestPlanted represents a key, password or user in the fixtures.
 const guestPlanted = "PLANTED"
 
 // guestGolden compares got, as JSON, with testdata/guests/golden/NAME.json.

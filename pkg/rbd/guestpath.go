@@ -5,7 +5,7 @@ import "strings"
 // guestPathDisk returns what a path alone says of the disk behind it: who serves
 // it, and, where udev's link names the image (ceph-common's /dev/rbd/POOL/...,
 // Proxmox's /dev/rbd-pve/FSID/POOL/...), which image it is. Only an absolute path
-// is kept: what else stands in place of one may be a URL with a password in it.
+// is kept: what else is in place of one may be a URL with a password in it.
 func guestPathDisk(path string) Disk {
 	if !strings.HasPrefix(path, "/") {
 		return Disk{}

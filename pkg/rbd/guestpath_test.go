@@ -54,7 +54,7 @@ func TestImageVMID(t *testing.T) {
 }
 
 // A path that is krbd's names an image whose specification, written as rbd(8)
-// does, leads to the same image when it stands in a path again.
+// does, leads to the same image when it is in a path again.
 func FuzzGuestPathDisk(f *testing.F) {
 	for _, s := range []string{"/dev/rbd0p1", "/dev/rbd/p/n/i@s", "/dev/rbd-pve/f/p/i-part1", "/dev/nbd0", "rbd:p/i:key=x"} {
 		f.Add(s)

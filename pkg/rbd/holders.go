@@ -6,13 +6,13 @@ import (
 	"strings"
 )
 
-// What stands on one device is followed this far up, and listed up to this many.
+// What uses one device is followed this far up, and listed up to this many.
 const (
 	krbdMaxDepth   = 8
 	krbdMaxHolders = 64
 )
 
-// holders lists what stands on a device: its partitions, then level by level what
+// holders lists what uses a device: its partitions, then level by level what
 // holds the device, a partition or a holder. A device on two of them is listed
 // once. Without the block device there is nothing.
 func (a *krbdAttrs) holders(device string) []Holder {

@@ -10,7 +10,7 @@ import (
 	"github.com/google/go-cmp/cmp"
 )
 
-// krbdStack makes a host with rbd7 and what stands on it: a line for each block
+// krbdStack makes a host with rbd7 and what uses it: a line for each block
 // device, "DEVICE MAJOR:MINOR DM-NAME DM-UUID HOLDER...".
 func krbdStack(lines string) fstest.MapFS {
 	sys := krbdOne(nil)

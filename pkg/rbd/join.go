@@ -14,7 +14,7 @@ type Use struct {
 }
 
 // Join returns for each of the mapped devices the guests that use it, by device
-// name. The device number decides, of the device itself or of what stands on it;
+// name. The device number decides, of the device itself or of what uses it;
 // then the path; then, for a device that nobody is seen to use, the VMID that
 // Proxmox writes into the image's name. It changes nothing that it is given.
 func Join(mapped []Mapped, guests []Guest) []Use {

@@ -7,7 +7,7 @@ import "strings"
 // may have images of one name.
 type joinIndex struct {
 	mapped  []Mapped
-	numbers map[uint64]int32 // device numbers, of the device and of what stands on it
+	numbers map[uint64]int32 // device numbers, of the device and of what uses it
 	names   map[string]int32 // rbd3, dm-3
 	mappers map[string]int32 // device mapper's names
 	specs   map[string]int32 // pool/[namespace/]image[@snapshot]
@@ -30,7 +30,7 @@ func newJoinIndex(mapped []Mapped) *joinIndex {
 		mapped:  mapped,
 		numbers: make(map[uint64]int32, n+on), names: make(map[string]int32, n+on),
 		mappers: make(map[string]int32, on), specs: make(map[string]int32, n),
-		entries: make([]joinEntry, 1, 1+3*n+3*on), // the first stands for none
+		entries: make([]joinEntry, 1, 1+3*n+3*on), // the first represents none
 	}
 	for i := n - 1; i >= 0; i-- { // so that each key's list is in the order of the devices
 		x.add(i)
@@ -58,7 +58,7 @@ func (x *joinIndex) addNumber(major, minor uint32, i int) {
 	}
 }
 
-// joinAdd adds a device to a key once: what stands on it may do so in two ways.
+// joinAdd adds a device to a key once: what uses it may do so in two ways.
 func joinAdd[K comparable](x *joinIndex, places map[K]int32, key K, i int) {
 	head := places[key]
 	if head != 0 && x.entries[head].device == int32(i) {

@@ -94,7 +94,7 @@ func (l *Lister) device(id int, clients map[uint64]bool) (krbdDevice, error) {
 }
 
 // sameClient reports whether the device's client still has its number: it gets
-// another one when it connects anew after it was blocklisted. A device keeps its
+// another one when it connects again after it was blocklisted. A device keeps its
 // client for its whole life, so one device a client is asked in a call.
 func (l *Lister) sameClient(m Mapped, clients map[uint64]bool) bool {
 	same, asked := clients[m.ClientID]

@@ -91,7 +91,7 @@ func TestListerSeesChanges(t *testing.T) {
 			sys["devices/rbd/8"].Sys = &syscall.Stat_t{Ino: 999}
 			sys["devices/rbd/8/name"].Data = []byte("vm-102-disk-0\n")
 		}, "rbd7=vm-101-disk-0 by 4123 true;rbd8=vm-102-disk-0 by 4123 true;"},
-		"the client connected anew": {func(sys fstest.MapFS) {
+		"the client connected again": {func(sys fstest.MapFS) {
 			sys["devices/rbd/7/client_id"].Data = []byte("client9\n")
 			sys["devices/rbd/8/client_id"].Data = []byte("client9\n")
 		}, "rbd7=vm-101-disk-0 by 9 false;rbd8=vm-101-disk-0 by 9 false;"},

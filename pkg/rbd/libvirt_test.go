@@ -109,7 +109,7 @@ func TestLibvirtAsksForXMLOnce(t *testing.T) {
 }
 
 // Whichever call hangs, Read returns at its deadline and leaves nothing behind,
-// and the next one starts anew.
+// and the next one starts again.
 func TestLibvirtHangs(t *testing.T) {
 	for _, procedure := range []uint32{virtAuthList, virtConnectOpen, virtGetAllStats} {
 		f := newVirtFake(virtFakeVM("a", 1, "/dev/rbd1"))
@@ -162,7 +162,7 @@ func TestLibvirtOneDomainHangs(t *testing.T) {
 	})
 }
 
-// When the deadline comes in the middle of the first reading, the next goes on
+// When the deadline comes in the middle of the first reading, the next continues
 // from there.
 func TestLibvirtManyDomains(t *testing.T) {
 	f := newVirtFake()

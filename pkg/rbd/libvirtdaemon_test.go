@@ -211,7 +211,7 @@ func virtDaemonQEMU(t *testing.T, name string) (ro string) {
 // With a real QEMU the counters come from its monitor. Once it is frozen, the
 // reading that finds it so runs into its deadline, as libvirt waits for the
 // monitor then; the next ones find the monitor taken, do not wait, and say that
-// the guest is stalled. When it goes on, so do the counters.
+// the guest is stalled. When it continues, so do the counters.
 func TestLibvirtDaemonWithQEMU(t *testing.T) {
 	name := fmt.Sprint("vm", os.Getpid()) // nobody else's here
 	l := NewLibvirt([]string{virtDaemonQEMU(t, name)}, DeviceNumber)
@@ -246,7 +246,7 @@ func TestLibvirtDaemonWithQEMU(t *testing.T) {
 	}
 	for got.Guests[0].Stalled {
 		if got, err = l.Read(ctx); err != nil {
-			t.Fatal("it goes on:", err)
+			t.Fatal("it continues:", err)
 		}
 	}
 }

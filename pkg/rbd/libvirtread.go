@@ -26,7 +26,7 @@ type virtKey struct {
 type virtKnown struct {
 	guest Guest
 	disks string // what the statistics said of the disks when the XML was asked for
-	err   error  // why there is no XML, or none anew
+	err   error  // why there is no XML, or none new
 	again int    // after err: the turn to ask again
 }
 
@@ -79,7 +79,7 @@ func (l *Libvirt) guests(ctx context.Context, seen []virtSeen, partly *guestPart
 		key := virtKey{s.domain.UUID, s.domain.ID}
 		k, err := l.describe(ctx, key, s)
 		if err != nil {
-			maps.Copy(l.known, alive) // the next reading goes on from here
+			maps.Copy(l.known, alive) // the next reading continues from here
 			return Guests{}, err
 		}
 		alive[key] = k

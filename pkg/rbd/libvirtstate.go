@@ -21,7 +21,7 @@ var virtReasons = map[string][]string{
 }
 
 // virtState returns the words for a state and its reason. A number that has no
-// word yet stands for itself.
+// word yet is its own name.
 func virtState(state, reason int64) (string, string) {
 	word := virtWord(virtStates, state)
 	if word == "" {

@@ -60,7 +60,7 @@ type virtDisk struct {
 // A virtMirror is where a block job copies a disk to while the guest writes.
 type virtMirror struct {
 	Source virtSource `xml:"source"`
-	File   string     `xml:"file,attr"` // as it stood before libvirt 1.2.6
+	File   string     `xml:"file,attr"` // the form before libvirt 1.2.6
 }
 
 // A virtBacking is an image that a disk's image is laid over.
@@ -129,7 +129,7 @@ func ParseDomain(data []byte) (Guest, error) {
 	return g, nil
 }
 
-// passed returns the disks that stand in <qemu:commandline>. What of it cannot
+// passed returns the disks that are in <qemu:commandline>. What of it cannot
 // be read is QEMU's to refuse.
 func (d virtDomain) passed() []Disk {
 	if len(d.Arguments) == 0 {

@@ -18,12 +18,12 @@ type Mapped struct {
 	Snapshot   string   `json:"snapshot,omitempty"` // current_snap; empty for the head
 	ClientID   uint64   `json:"client_id"`          // the number of client_id
 	ClientAddr string   `json:"client_addr"`        // IP of client_addr, without port and nonce; empty: not said
-	Nonce      string   `json:"nonce,omitempty"`    // client_addr as it stands, for the cluster's blocklist and watchers
+	Nonce      string   `json:"nonce,omitempty"`    // client_addr as it is, for the cluster's blocklist and watchers
 	FSID       string   `json:"fsid"`               // cluster_fsid
 	Size       uint64   `json:"size"`               // bytes
 	Features   uint64   `json:"features"`
 	Options    *Options `json:"options"`           // nil: could not be read
-	Holders    []Holder `json:"holders,omitempty"` // what stands on it and its partitions
+	Holders    []Holder `json:"holders,omitempty"` // what uses it and its partitions
 	ReadOnly   bool     `json:"read_only,omitempty"`
 	Parents    []string `json:"parents,omitempty"`     // image ids of parent, the nearest first: a clone reads from their objects too
 	OptionsErr string   `json:"options_err,omitempty"` // why Options is nil, for people
@@ -105,7 +105,7 @@ type Pending struct {
 	Malformed int    `json:"malformed,omitempty"` // lines that could not be understood
 	Truncated bool   `json:"truncated,omitempty"` // the file was longer than what is read of it: the counts are of its beginning
 	Partly    string `json:"partly,omitempty"`    // why this client's osdc could not be read, for people; the counts are 0 then
-	LeftOut   int    `json:"left_out,omitempty"`  // in the first of a list: how many more clients there are; of the first 1024 none fares worse
+	LeftOut   int    `json:"left_out,omitempty"`  // in the first of a list: how many more clients there are; of the first 1024 none does worse
 }
 
 // A Request is one line of osdc.

@@ -4,9 +4,9 @@ import "strings"
 
 // objectImage returns the image id within an object's name. Objects of an image
 // are rbd_data.ID.N (or rbd_data.POOL.ID.N with a data pool), rbd_header.ID and
-// rbd_object_map.ID; a namespace stands before them with a slash. Images of format 1
+// rbd_object_map.ID; a namespace precedes them with a slash. Images of format 1
 // have no id: their objects are rb.N.N.N.N, of which all but the last number is the
-// image's, and the header NAME.rbd, which stands for itself.
+// image's, and the header NAME.rbd, which is its own name.
 func objectImage(object string) string {
 	if i := strings.LastIndexByte(object, '/'); i >= 0 {
 		object = object[i+1:]

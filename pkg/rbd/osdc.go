@@ -71,7 +71,7 @@ const (
 	osdcBackoffs
 )
 
-// line takes one line; nil stands for one that was too long.
+// line takes one line; nil represents one that was too long.
 func (p *osdcParser) line(line []byte) error {
 	text := strings.ToValidUTF8(string(bytes.TrimSuffix(line, []byte("\n"))), "\uFFFD")
 	switch {

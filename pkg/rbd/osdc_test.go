@@ -158,7 +158,7 @@ func TestRequestsAreBounded(t *testing.T) {
 }
 
 // FuzzParseOSDC holds that of any text at most 64 requests are kept, by TID, that
-// the counts fit together, that written anew it parses to the same, and that it
+// the counts fit together, that written again it parses to the same, and that it
 // outlives a JSON document.
 func FuzzParseOSDC(f *testing.F) {
 	f.Add([]byte(osdcSample))
@@ -189,13 +189,13 @@ func FuzzParseOSDC(f *testing.F) {
 		if !slices.IsSortedFunc(p.Requests, osdcByTID) {
 			t.Fatalf("not sorted: %+v", p.Requests)
 		}
-		anew := osdcText(p)
-		for line := range bytes.Lines(anew) {
+		rendered := osdcText(p)
+		for line := range bytes.Lines(rendered) {
 			if len(line) >= osdcMaxLine { // a replaced byte is longer than it was
 				return
 			}
 		}
-		again, err := ParseOSDC(bytes.NewReader(anew))
+		again, err := ParseOSDC(bytes.NewReader(rendered))
 		again.Malformed = p.Malformed
 		if diff := cmp.Diff(p, again); diff != "" || err != nil {
 			t.Fatalf("%v (-first +second):\n%s", err, diff)

@@ -29,7 +29,7 @@ const (
 // No client is an empty list. debugfs that is not mounted while devices are mapped,
 // or may not be read, is an error. A client that goes away is left out; one whose
 // osdc cannot be read or understood says so in Partly. Clients of CephFS are left
-// out. At most 64 clients and 512 requests are returned: the clients that fare
+// out. At most 64 clients and 512 requests are returned: the clients that do
 // worst, and LeftOut says how many there are besides; with very many requests
 // fewer of each client.
 func ReadPending(sys fs.FS) ([]Pending, error) {

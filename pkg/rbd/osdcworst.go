@@ -38,7 +38,7 @@ func osdcByTID(a, b Request) int {
 		strings.Compare(a.Object, b.Object), strings.Compare(a.Ops, b.Ops), cmp.Compare(paused(a), paused(b)))
 }
 
-// osdcWorse orders clients by how badly they fare: by the most often sent request,
+// osdcWorse orders clients by how badly they do: by the most often sent request,
 // then by how many are in flight.
 func osdcWorse(a, b Pending) int {
 	return cmp.Or(cmp.Compare(osdcAttempts(b), osdcAttempts(a)), cmp.Compare(b.Total, a.Total),

@@ -142,7 +142,7 @@ func platformDisks(g Guest) []string {
 	return list
 }
 
-// What is named, joined and told on each platform.
+// What is named, joined and reported on each platform.
 func TestPlatforms(t *testing.T) {
 	list, domains := platforms(t)
 	for i, p := range list {
@@ -193,7 +193,7 @@ func TestDocsPlatforms(t *testing.T) {
 		return
 	}
 	if diff := gocmp.Diff(string(raw), want); diff != "" {
-		t.Errorf("%s is not what there is now (-file +now); make docs writes it anew:\n%s", name, diff)
+		t.Errorf("%s is not what there is now (-file +now); make docs writes it again:\n%s", name, diff)
 	}
 }
 

@@ -128,7 +128,7 @@ func procUsers(proc fs.FS, pid int) ([]uint64, error) {
 }
 
 // ReadCommandLine returns /proc/PID/cmdline. Only inside the probe: the read takes
-// the process's mmap lock and may fault its pages in, so it can wait for ever for
+// the process's mmap lock and may fault its pages in, so it can wait indefinitely for
 // a QEMU that is stuck; and what it returns may hold keys, so only what
 // ParseCommandLine makes of it may leave the probe. One longer than 1 MiB is an
 // error, as half an option is worse than none.

@@ -60,7 +60,7 @@ func TestParseCommandLineForms(t *testing.T) {
 		{"escapes", []string{"-drive", `file=rbd:p\:1/n\/2/i\@3@s\\4:id=x,id=a`},
 			[]Disk{{Target: "a", Client: LibRBD, Pool: "p:1", Namespace: "n/2", Image: "i@3", Snapshot: `s\4`}}},
 		{"the value of another option", []string{"-append", "root=/dev/vda", "-hda", "/dev/rbd1"}, []Disk{{Target: "hda", Client: KRBD, Path: "/dev/rbd1"}}},
-		{"nodes that refer to each other for ever", []string{"-blockdev", `{"driver":"raw","node-name":"a","file":"b"}`, "-blockdev", `{"driver":"raw","node-name":"b","file":"a"}`}, nil},
+		{"nodes that refer to each other indefinitely", []string{"-blockdev", `{"driver":"raw","node-name":"a","file":"b"}`, "-blockdev", `{"driver":"raw","node-name":"b","file":"a"}`}, nil},
 		{"a node above such nodes", []string{"-blockdev", `{"driver":"raw","node-name":"a","file":"b"}`, "-blockdev", `{"driver":"raw","node-name":"b","file":"a"}`, "-blockdev", `{"driver":"throttle","node-name":"c","file":"a","throttle-group":"g"}`}, nil},
 		{"a disk above such nodes", []string{"-blockdev", `{"driver":"raw","node-name":"a","file":"b"}`, "-blockdev", `{"driver":"raw","node-name":"b","file":"a"}`, "-blockdev", `{"driver":"rbd","pool":"p","image":"i","node-name":"c","file":"a"}`},
 			[]Disk{{Target: "c", Client: LibRBD, Pool: "p", Image: "i"}}},

@@ -7,7 +7,7 @@ const qemuLayersMax = 16
 // qemuLayers are the block nodes of a command line by node-name.
 type qemuLayers map[string]qemuOptions
 
-// disk follows the layers down from the one whose properties stand in o under
+// disk follows the layers down from the one whose properties are in o under
 // prefix. Proxmox nests them ("file": {...}), libvirt refers to the next by its
 // name ("file": "libvirt-1-storage").
 func (l qemuLayers) disk(o qemuOptions, prefix string, depth int) Disk {
@@ -47,7 +47,7 @@ func (l qemuLayers) disk(o qemuOptions, prefix string, depth int) Disk {
 	return Disk{}
 }
 
-// backing returns the disks of the images that a layer, whose properties stand in
+// backing returns the disks of the images that a layer, whose properties are in
 // o, is laid over.
 func (l qemuLayers) backing(o qemuOptions) []Disk {
 	var disks []Disk
@@ -95,7 +95,7 @@ func (o qemuOptions) has(prefix string) bool {
 	return o[prefix+"driver"] != "" || o[prefix+"filename"] != "" || o[prefix+"file"] != ""
 }
 
-// children returns the names of the nodes that others stand on: those are not
+// children returns the names of the nodes that others use: those are not
 // disks by themselves.
 func (l qemuLayers) children() map[string]bool {
 	below := map[string]bool{}

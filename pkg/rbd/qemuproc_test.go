@@ -89,7 +89,7 @@ type procOnly struct {
 
 func (p procOnly) Open(name string) (fs.File, error) {
 	if _, file, ok := strings.Cut(name, "/"); ok && !p.allowed[file] {
-		return nil, fmt.Errorf("%s was opened: it may wait for ever", name)
+		return nil, fmt.Errorf("%s was opened: it may wait indefinitely", name)
 	}
 	return p.FS.Open(name)
 }
@@ -305,7 +305,7 @@ func TestProcesses(t *testing.T) {
 	}
 }
 
-// Once the time is over nobody is asked, and that is said; the next reading goes on.
+// Once the time is over nobody is asked, and that is said; the next reading continues.
 func TestProcessesOutOfTime(t *testing.T) {
 	p := qemuFakeProc(t)
 	a := &procAsker{proc: p, asked: map[int]int{}}

@@ -22,8 +22,8 @@ const openedEvery = 4
 const openedAtOnce = 64
 
 // Processes reads the guests of a host from its processes: those of virtual machine
-// monitors and, with Proxmox, containers'. What counts as a guest's process stands
-// in vmm.go. It is not safe for concurrent use.
+// monitors and, with Proxmox, containers'. vmm.go says what counts as a guest's
+// process. It is not safe for concurrent use.
 type Processes struct {
 	table  *processTable
 	ask    Asks

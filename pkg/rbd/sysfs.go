@@ -16,7 +16,7 @@ import (
 // one page; client_options of debugfs is as long as the map options.
 const sysfsMax = 64 << 10
 
-// errSysfsLong says that a file goes on after the limit.
+// errSysfsLong says that a file continues after the limit.
 var errSysfsLong = errors.New("longer than an attribute may be")
 
 // SysFS returns the tree below root, which is meant to be /sys, as a file system
@@ -24,7 +24,7 @@ var errSysfsLong = errors.New("longer than an attribute may be")
 //
 // Files are read by plain system calls. Some drivers answer a read of an
 // attribute with EAGAIN; Go's poller, which os.Open would put the file into,
-// then waits for ever, and here the caller gets the error. ReadFile refuses a
+// then waits indefinitely, and here the caller gets the error. ReadFile refuses a
 // file of 64 KiB or more. Errors are *fs.PathError with the path on the machine.
 func SysFS(root string) fs.FS { return sysFS(root) }
 

@@ -77,7 +77,7 @@ func TestAttributesAreBounded(t *testing.T) {
 	}
 }
 
-// A file in Go's poller waits for ever for a driver that says EAGAIN. What a SysFS
+// A file in Go's poller waits indefinitely for a driver that says EAGAIN. What a SysFS
 // opens is not in it, which shows in that it takes no deadline.
 func TestOpenIsOutsideThePoller(t *testing.T) {
 	f, err := SysFS("/sys").Open("kernel/uevent_seqnum")

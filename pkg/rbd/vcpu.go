@@ -7,13 +7,13 @@ import (
 )
 
 // A guest is paused if its virtual CPUs do not run: QEMU lets their threads wait,
-// so that the time that they have used stands still while the process lives. Of
+// so that the CPU time that they have used does not change while the process lives. Of
 // this sign it is known:
 //
 //   - It does not tell who paused the guest, or why. A guest that a migration fills
-//     is told apart by its command line, until it has run.
+//     is distinguished by its command line, until it has run.
 //   - A guest that has crashed, or was shut down and is kept (-no-shutdown), has
-//     virtual CPUs that stand still as well. One that merely idles has not: its
+//     virtual CPUs that do not run as well. One that merely idles has not: its
 //     clock ticks.
 //   - It takes vcpuStill reads to see, of which the daemon makes one in 30 s.
 //   - Threads must have names (-name debug-threads=on): where QEMU gives them none,
@@ -205,7 +205,7 @@ func (w *vcpuWatch) blocked(v *vcpus) bool {
 // missing says which pauses cannot be seen.
 func (w *vcpuWatch) missing(partly *guestPartly) {
 	if w.bare > 0 {
-		partly.add("whether " + strconv.Itoa(w.bare) + " of the virtual machines are paused is not known where libvirt does not tell: their threads have no names")
+		partly.add("whether " + strconv.Itoa(w.bare) + " of the virtual machines are paused is not known where libvirt does not report it: their threads have no names")
 		partly.remedy(remedyThreads)
 	}
 }

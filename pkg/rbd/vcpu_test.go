@@ -63,7 +63,7 @@ func TestStoppedVCPUs(t *testing.T) {
 	s.run(0, 9)
 	s.expect(t, "other threads run", "paused")
 	s.run(2, 2)
-	s.expect(t, "one goes on", "running")
+	s.expect(t, "one continues", "running")
 	s.run(2, 3)
 	s.expect(t, "it runs", "running")
 	s.run(1, 2)
@@ -71,7 +71,7 @@ func TestStoppedVCPUs(t *testing.T) {
 	s.expect(t, "both run", "running")
 	s.expect(t, "it stops", "", "", "paused") // first it is learnt how far the others are
 	s.run(1, 3)
-	s.expect(t, "the other goes on", "running")
+	s.expect(t, "the other continues", "running")
 }
 
 func TestVCPUsThatAreNotPaused(t *testing.T) {

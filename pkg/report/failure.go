@@ -11,8 +11,8 @@ type FailureKind string
 // The kinds of failure.
 const (
 	Transient     FailureKind = "transient"     // network, TLS, timeout, 5xx: try again soon
-	Throttled     FailureKind = "throttled"     // too much: wait as long as the backend wishes
-	Misconfigured FailureKind = "misconfigured" // wrong secret, address or field: somebody must mend it; try again seldom
+	Throttled     FailureKind = "throttled"     // too much: wait as long as the backend asks for
+	Misconfigured FailureKind = "misconfigured" // wrong secret, address or field: a person must fix it; retried at a reduced rate
 	Partial       FailureKind = "partial"       // some of it was refused for good: the rest was taken, do not send it again
 	Stale         FailureKind = "stale"         // the backend knows something newer: drop it
 )
@@ -20,7 +20,7 @@ const (
 // A Failure is why a delivery failed, and what to do.
 type Failure struct {
 	Kind  FailureKind
-	After time.Duration // how long the backend wishes to be left alone; 0: it does not say
+	After time.Duration // the wait that the backend asks for; 0: it does not say
 	Err   error         // shows no secret
 }
 

@@ -6,7 +6,7 @@ import (
 	"strings"
 )
 
-// A Filter says what of a Report a reporter is told. The zero Filter lets
+// A Filter says what of a Report a reporter gets. The zero Filter lets
 // everything through.
 type Filter struct {
 	Severity   Severity // findings of at least this severity; empty: all
@@ -51,7 +51,7 @@ func (f Filter) Apply(r Report) Report {
 }
 
 // keepExplanations leaves in each finding only the explanations that are in the list:
-// what a reader is not told of explains nothing to it.
+// what a reader does not get explains nothing to it.
 func keepExplanations(findings []Finding) {
 	listed := make(map[Ref]bool, len(findings))
 	for _, f := range findings {
@@ -113,7 +113,7 @@ func worst(list []Component) Impact {
 	return w
 }
 
-// Key names something of this node for ever, such as a component or a finding:
+// Key returns a permanent name of a part of this node, such as a component or a finding:
 // nodewatch/SITE/NODE/PART/..., each part escaped as in the path of a URL.
 // Backends use it to tell a repetition from something new.
 func (r Report) Key(parts ...string) string {

@@ -69,7 +69,7 @@ func Worse(a, b Impact) Impact {
 // A Visibility says whether a raised finding is still being seen.
 type Visibility string
 
-// The two sights of a raised finding.
+// The two visibilities of a raised finding.
 const (
 	Seen  Visibility = "seen"  // its sources see it now
 	Blind Visibility = "blind" // its sources went blind while it was raised; see Finding.LastSeen
@@ -177,7 +177,7 @@ type SourceState struct {
 	Since    time.Time `json:"since"`         // since when it is in State
 	Error    string    `json:"error,omitempty"`
 	Partly   string    `json:"partly,omitempty"` // of a source that is ok: what it does not show; empty: nothing
-	Remedy   string    `json:"remedy,omitempty"` // how to mend Error or Partly
+	Remedy   string    `json:"remedy,omitempty"` // how to fix Error or Partly
 	Failures uint64    `json:"failures"`         // readings that gave no value, since the start
 }
 
@@ -185,7 +185,7 @@ type SourceState struct {
 // are sorted: findings worst first, the rest by name.
 type Report struct {
 	Node        string        `json:"node"`
-	Site        string        `json:"site,omitempty"`      // where the node stands, as configured
+	Site        string        `json:"site,omitempty"`      // where the node is, as configured
 	Labels      Labels        `json:"labels,omitempty"`    // what else it belongs to, as configured
 	Inventory   Labels        `json:"inventory,omitempty"` // how the node is made, for comparing nodes: client, hash_policy, kernel, mtu, nic_speed, nodewatch
 	Boot        string        `json:"boot_id,omitempty"`   // of the running kernel; empty while not known

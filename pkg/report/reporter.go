@@ -5,7 +5,7 @@ import (
 	"time"
 )
 
-// A Reporter tells one backend how the node is. The caller gives it its own
+// A Reporter delivers the state of the node to one backend. The caller gives it its own
 // goroutine and a deadline, and never calls it twice at a time; it hands over
 // each Report that brings something new, and the same again at intervals.
 //
@@ -13,7 +13,7 @@ import (
 // transitions, and those stay in the ring of the next. The Report it is given is
 // already filtered as the configuration says. It shall not be changed.
 type Reporter interface {
-	// Report tells how the node is. Its error is a *Failure wherever more is
+	// Report delivers the state of the node. Its error is a *Failure wherever more is
 	// known than that it failed.
 	Report(context.Context, Report) error
 	// Test sends something that is clearly marked as a test, pages and harms
@@ -25,7 +25,7 @@ type Reporter interface {
 // A Persister is a Reporter that must not forget: Persist takes up what r brings, and
 // writes what has changed to disk. It is called for every Report that brings
 // something new and after every delivery, in a goroutine of its own that may be
-// stuck on the disk for ever, at the same time as Report but never twice at a time.
+// stuck on the disk indefinitely, at the same time as Report but never twice at a time.
 type Persister interface{ Persist(Report) error }
 
 // A Queuer is a Reporter that keeps transitions until they are acknowledged.
@@ -38,7 +38,7 @@ type Queue struct {
 	Dropped uint64 // lost, since the start, as the queue or the ring was full
 }
 
-// A Paced is a Reporter whose backend may wish to hear less often.
+// A Paced is a Reporter whose backend may ask for a longer interval.
 type Paced interface {
 	// Every is the interval that the backend asks for; 0 if it does not.
 	Every() time.Duration

@@ -15,7 +15,7 @@ import (
 )
 
 // A Hold holds execs of one file, or opens of files in one directory. Should the test be killed, the kernel lets them
-// all go on, as the mark ends with the process.
+// all continue, as the mark ends with the process.
 type Hold struct {
 	group int
 	end   *os.File // closed to end the goroutine

@@ -93,7 +93,7 @@ func TestWriteLoop(t *testing.T) {
 		return code == 0 && err == nil, err
 	})
 	if err != nil {
-		t.Fatalf("the write does not go on: %v", err)
+		t.Fatalf("the write does not continue: %v", err)
 	}
 	counted := func() (kernel int, nodewatch float64) {
 		return l.kernelCount(closed) - logged, l.faults("closed-open") - told

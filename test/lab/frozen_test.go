@@ -75,7 +75,7 @@ func TestOSDKilled(t *testing.T) {
 	}
 	l.sample("osd-dead")
 	restart()
-	l.until(60*time.Second, "I/O goes on", func(r Report) bool { return well(r) && r.clear("krbd-stalled", "ceph-unreachable") })
+	l.until(60*time.Second, "I/O continues", func(r Report) bool { return well(r) && r.clear("krbd-stalled", "ceph-unreachable") })
 	l.holds(3*time.Second, "all is well", well)
 	l.never("krbd-retry-storm", "libceph-session-loop", "libceph-crc")
 	if l.kernelCount("osd1 down") == 0 {
@@ -122,7 +122,7 @@ func TestOSDsGone(t *testing.T) {
 		return r.raised("ceph-unreachable", "critical") && r.clear("krbd-retry-storm", "libceph-crc", "libceph-session-loop") && r.raised("layer2-bond-krbd", "warning")
 	})
 	restart()
-	l.until(60*time.Second, "I/O goes on", func(r Report) bool { return r.clear("ceph-unreachable", "krbd-stalled") })
+	l.until(60*time.Second, "I/O continues", func(r Report) bool { return r.clear("ceph-unreachable", "krbd-stalled") })
 	l.never("krbd-retry-storm", "libceph-crc", "libceph-session-loop")
 }
 
@@ -149,7 +149,7 @@ func (l *Lab) lastCompletion(device string) (at time.Time) {
 	return at
 }
 
-// freeze stops an OSD, or lets it go on.
+// freeze stops an OSD, or lets it continue.
 func (l *Lab) freeze(osd int, frozen bool) {
 	l.t.Helper()
 	s := syscall.SIGCONT
@@ -179,6 +179,6 @@ func (l *Lab) readsOn() {
 		return code == 0 && err == nil, err
 	})
 	if err != nil {
-		l.environment("the reads do not go on: %v", err)
+		l.environment("the reads do not continue: %v", err)
 	}
 }

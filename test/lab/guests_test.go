@@ -34,7 +34,7 @@ func TestGuests(t *testing.T) {
 	l.sh("%s", stopLibvirtd)
 	r := l.until(25*time.Second, "libvirt's silence is told", func(r Report) bool { return r.source("libvirt") != "ok" })
 	if f := r.finding("vm-paused"); f == nil || f.State == "seen" {
-		t.Errorf("that vm104 goes on was not seen: %s", r)
+		t.Errorf("that vm104 continues was not seen: %s", r)
 	}
 	l.joined(devices)
 	l.end()

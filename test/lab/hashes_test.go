@@ -125,7 +125,7 @@ func (l *Lab) chosen(policy string, slaves []string) (rows []row) {
 	return rows
 }
 
-// mark stands in each frame before its number.
+// mark is in each frame before its number.
 const mark = "flow "
 
 // someFlows are flows of all kinds, the same in each run.

@@ -49,7 +49,7 @@ func TestIncident(t *testing.T) {
 
 	l.Switch.SetHash(ethswitch.Layer34)
 	l.policy(ethswitch.Layer34)
-	l.holds(8*time.Second, "the storm goes on until I/O completes", func(r Report) bool { return r.goesOn("krbd-retry-storm", "critical") })
+	l.holds(8*time.Second, "the storm continues until I/O completes", func(r Report) bool { return r.goesOn("krbd-retry-storm", "critical") })
 	l.damage(ethswitch.Damage{})
 	l.unload()
 	l.until(90*time.Second, "all is well", func(r Report) bool {

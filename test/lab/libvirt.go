@@ -16,7 +16,7 @@ const startLibvirtd = `chroot ` + guestsRoot + ` /usr/sbin/libvirtd -p /run/libv
 for i in $(seq 200); do [ -S /run/libvirt/libvirt-sock-ro ] && exit 0; usleep 100000; done
 tail -n 20 /tmp/libvirtd.log; exit 1`
 
-// stopLibvirtd ends the daemon. Its domains go on.
+// stopLibvirtd ends the daemon. Its domains continue.
 const stopLibvirtd = `[ -e /run/libvirtd.pid ] || exit 0
 p=$(cat /run/libvirtd.pid); kill $p
 for i in $(seq 100); do [ -e /proc/$p ] || exit 0; usleep 100000; done
@@ -74,7 +74,7 @@ func librbdDisk(image string) string {
 		cephSecret, image, storageIP)
 }
 
-// scribbler is a boot sector that writes the second sector of its disk for ever.
+// scribbler is a boot sector that writes the second sector of its disk indefinitely.
 func scribbler() []byte {
 	code := []byte{
 		0x31, 0xc0, // xor ax, ax

@@ -11,7 +11,7 @@ import (
 )
 
 // A slave and the monitor are lost at once, and come back: each is told by itself.
-// I/O goes on without either, so that it is neither a storm nor an outage.
+// I/O continues without either, so that it is neither a storm nor an outage.
 func TestSlaveAndMonitorLost(t *testing.T) {
 	l := scenario(t)
 	l.bond("802.3ad", ethswitch.Layer34)
@@ -23,12 +23,12 @@ func TestSlaveAndMonitorLost(t *testing.T) {
 	l.slaveLost()
 	r := l.until(60*time.Second, "the monitor's loss is told", func(r Report) bool { return r.finding("ceph-unreachable") != nil })
 	if f := r.finding("ceph-unreachable"); f.Severity != "warning" || f.Impact != "operational" {
-		t.Errorf("I/O goes on: got %s, %s", f.Severity, f.Impact)
+		t.Errorf("I/O continues: got %s, %s", f.Severity, f.Impact)
 	}
 	l.sh("dd if=/dev/%s of=/dev/null bs=1M count=16 iflag=direct", device)
 	l.sample("no-monitor")
 	if r := l.now(); !r.raised("bond-degraded", "warning") || !r.clear("krbd-retry-storm", "krbd-stalled") {
-		t.Errorf("I/O goes on over one slave: %s", r)
+		t.Errorf("I/O continues over one slave: %s", r)
 	}
 	l.monitor()
 	l.plug("eth1", true)

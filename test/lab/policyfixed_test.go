@@ -28,7 +28,7 @@ func TestPolicyFixedInTheStorm(t *testing.T) {
 		}
 		return r.clear("layer2-bond-krbd")
 	})
-	l.holds(5*time.Second, "the storm goes on", storm)
+	l.holds(5*time.Second, "the storm continues", storm)
 	l.sample("policy-fixed")
 	l.damage(ethswitch.Damage{})
 	l.readsOn() // that the storm is over then is CRCStorm's to see

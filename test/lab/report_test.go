@@ -220,7 +220,7 @@ func (l *Lab) holds(during time.Duration, what string, so func(Report) bool) {
 		l.t.Fatalf("%s: does not hold\n%s", what, *broken)
 	}
 	if went := last.At.Sub(first.At); went < during-3*time.Second {
-		l.t.Fatalf("%s: nodewatch's reports went on by %s in %s", what, went, during)
+		l.t.Fatalf("%s: nodewatch's reports continued by %s in %s", what, went, during)
 	}
 }
 

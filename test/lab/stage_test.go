@@ -10,7 +10,7 @@ import (
 )
 
 // A Stage has the world that the scenarios take turns with. One that fails may
-// leave I/O that hangs in the guest's kernel for ever: the next gets a new world.
+// leave I/O that hangs in the guest's kernel indefinitely: the next gets a new world.
 type Stage struct {
 	ctx         context.Context // ends when the lab is interrupted
 	bin, kernel string

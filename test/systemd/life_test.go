@@ -60,14 +60,14 @@ func (m *machine) mapAgain(t *testing.T) {
 for d in /sys/bus/rbd/devices/*; do [ "$(cat $d/name)" != vm-102-disk-0 ] || echo ${d##*/} >/sys/bus/rbd/remove_single_major; done`)
 }
 
-// anew reports whether another process than this serves, and is ready.
-func (m *machine) anew(t *testing.T, than int) bool {
+// again reports whether another process than this serves, and is ready.
+func (m *machine) again(t *testing.T, than int) bool {
 	t.Helper()
 	now := m.property(t, "MainPID") // 0 while there is none
 	return now != "0" && now != strconv.Itoa(than) && m.property(t, "ActiveState") == "active"
 }
 
-// A daemon that is killed comes back, and goes on in the kernel log where it was:
+// A daemon that is killed comes back, and continues in the kernel log where it was:
 // what was said while it was away counts, and what it had counted does not again.
 func testKilled(t *testing.T, m *machine) {
 	const maps = `nodewatch_kmsg_events_total{class="rbd-mapped"}`
@@ -89,7 +89,7 @@ func testKilled(t *testing.T, m *machine) {
 	if kept := m.sh(t, "cat /run/nodewatch/kmsg-position"); kept != position {
 		t.Errorf("the position was %s, and is %s", position, kept)
 	}
-	m.until(t, "it is back", func() bool { return m.anew(t, pid) })
+	m.until(t, "it is back", func() bool { return m.again(t, pid) })
 	m.until(t, "the line in between is counted", func() bool { return m.metric(t, maps) != "0" })
 	if got := m.metric(t, maps); got != "1" {
 		t.Errorf("%s lines counted after the restart, want the one that it missed", got)
@@ -125,12 +125,12 @@ func testSocket(t *testing.T, m *machine) {
 	m.sh(t, "systemctl stop nodewatch.socket nodewatch; systemctl start nodewatch")
 }
 
-// A daemon that stands still is ended and started again by systemd.
+// A daemon that does not move is ended and started again by systemd.
 func testWatchdog(t *testing.T, m *machine) {
 	pid, before := m.pid(t), m.property(t, "NRestarts")
 	m.sh(t, fmt.Sprintf("kill -STOP %d", pid))
 	begin := time.Now()
-	m.until(t, "another daemon", func() bool { return m.anew(t, pid) })
+	m.until(t, "another daemon", func() bool { return m.again(t, pid) })
 	fmt.Printf("systemd-test: back %.0f s after it stood still\n", time.Since(begin).Seconds())
 	said := m.sh(t, "journalctl --no-pager -o cat -u nodewatch")
 	if !strings.Contains(said, "Watchdog timeout (limit 30s)") || m.property(t, "NRestarts") == before {
@@ -152,7 +152,7 @@ func testStop(t *testing.T, m *machine) {
 	m.start(t)
 	m.until(t, "the probe", func() bool { return m.child(t, "/usr/local/bin/nodewatch\\ probe") != 0 })
 	m.sh(t, fmt.Sprintf("kill -STOP %d", m.child(t, "/usr/local/bin/nodewatch\\ probe")))
-	m.stopped(t, "with a probe that stands still")
+	m.stopped(t, "with a probe that does not move")
 	if result := m.property(t, "Result"); result != "success" {
 		t.Errorf("the result is %s\n%s", result, m.state(t))
 	}

@@ -111,7 +111,7 @@ func (m *machine) report(t *testing.T) (r report.Report, ok bool) {
 	return r, true
 }
 
-// metric is the value of one sample, as it stands in the text.
+// metric is the value of one sample, as it is in the text.
 func (m *machine) metric(t *testing.T, sample string) string {
 	t.Helper()
 	body, status := m.get("/metrics")

@@ -99,7 +99,7 @@ systemctl daemon-reload`)
 	}
 	before := m.pid(t)
 	m.takes(t, "dpkg -i /"+packages+"/nodewatch.deb")
-	m.until(t, "the upgrade has restarted it", func() bool { return m.anew(t, before) })
+	m.until(t, "the upgrade has restarted it", func() bool { return m.again(t, before) })
 	m.takes(t, "systemctl disable --now nodewatch; dpkg -i /"+packages+"/nodewatch.deb")
 	if got, _ := m.run(t, "systemctl is-enabled nodewatch || true; systemctl is-active nodewatch || true"); got != "disabled\ninactive" {
 		t.Errorf("after an upgrade of a disabled service: %s", got)

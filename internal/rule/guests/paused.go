@@ -22,7 +22,7 @@ func vmPaused() rule.Rule {
 		Needs:     []string{node.SourceLibvirt},
 		About: "QEMU has stopped a VM because a disk returned an I/O error or is full, and waits for an administrator. libvirt gives the reason ioerror; VMs paused by an administrator, a migration, a snapshot or a dump do not count. " +
 			"A krbd stall does not pause VMs, as krbd returns no error: it is reported by krbd-stalled. A VM stays paused after the storage has recovered. " +
-			"Where libvirt does not tell, as on Proxmox, a VM with a disk on RBD whose virtual CPUs have not run for a minute is a warning: it is paused, for a reason that cannot be seen, or its system has crashed. " +
+			"Where libvirt does not report it, as on Proxmox, a VM with a disk on RBD whose virtual CPUs have not run for a minute is a warning: it is paused, for a reason that cannot be seen, or its system has crashed. " +
 			"That takes threads with names (-name debug-threads=on); a VM that waits for its migration does not count.",
 		Do: []string{
 			"See which disk failed: `virsh domblkerror VM`.",

@@ -38,10 +38,10 @@ func hostIOPressure() rule.Rule {
 		KeepFiringFor: rule.Always(time.Minute),      // pressure comes in waves, and the averages lag
 		Limits:        l,
 		About: "Tasks of this host wait for I/O: the kernel's pressure counters are high, many tasks are in uninterruptible sleep, the kernel has reported hung tasks, or the load is many times the number of CPUs while something waits for I/O. It does not tell what they wait for: krbd, a local disk, NFS. " +
-			"A load that comes from computing alone does not count. After ten hung tasks the kernel reports no more until it is told to: its silence then means nothing.",
+			"A load that comes from computing alone does not count. After ten hung tasks the kernel reports no more until it is configured to: its silence then means nothing.",
 		Do: []string{
 			"See which tasks wait and where in the kernel: `ps -eLo state,pid,comm,wchan:32 | grep ^D`. It reads no command line, which could hang.",
-			"If they wait in rbd or libceph, krbd-stalled and krbd-retry-storm tell more.",
+			"If they wait in rbd or libceph, see krbd-stalled and krbd-retry-storm.",
 			"Do not run df, lsblk, blkid or sync: they will hang on stalled storage.",
 		},
 		Check: func(in rule.Input) []rule.Result {

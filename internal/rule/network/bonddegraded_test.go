@@ -16,20 +16,20 @@ func TestBondDegraded(t *testing.T) {
 		change func(*bond.Bond)
 		want   string
 	}{
-		"healthy":                   {func(*bond.Bond) {}, ""},
-		"a slave without link":      {func(b *bond.Bond) { ruletest.Lose(&b.Slaves[1]) }, "warning/operational bond0: bond0 (802.3ad, 2 slaves): eth1 has no link; 1 of 2 slaves carry traffic"},
-		"MII down with link":        {func(b *bond.Bond) { b.Slaves[1].MIIStatus = "DOWN" }, "warning/operational bond0: " + name + ": eth1 is down by the bond's own check (MII status); 1 of 2 slaves carry traffic"},
-		"going down: not yet":       {func(b *bond.Bond) { b.Slaves[1].MIIStatus = "GOING_DOWN" }, ""},
-		"coming back: not yet":      {func(b *bond.Bond) { b.Slaves[1].MIIStatus = "GOING_BACK" }, ""},
-		"another speed":             {func(b *bond.Bond) { b.Slaves[1].Speed = 1000 }, ""},                    // link-speed
-		"half duplex":               {func(b *bond.Bond) { b.Slaves[0].Duplex = "half" }, ""},                 // link-speed
-		"unknown speed":             {func(b *bond.Bond) { b.Slaves[0].Speed = 0 }, ""},                       // link-speed
-		"no speeds, hardware":       {func(b *bond.Bond) { b.Slaves[0].Speed, b.Slaves[1].Speed = 0, 0 }, ""}, // link-speed
-		"no active aggregator":      {func(b *bond.Bond) { b.AD = nil }, "critical/partial_outage bond0: " + name + " is down: no active aggregator, so no slave carries traffic; it is used by bond0.20"},
-		"no speeds, virtual NICs":   {func(b *bond.Bond) { virtual(b); b.Slaves[0].Speed, b.Slaves[1].Speed = 0, 0 }, ""},
-		"no link, a VLAN stands on": {func(b *bond.Bond) { ruletest.Lose(&b.Slaves[0]); ruletest.Lose(&b.Slaves[1]); b.Up = false }, "critical/partial_outage bond0: bond0 (802.3ad, 2 slaves) is down: all slaves are down; it is used by bond0.20"},
-		"an empty bond, down":       {func(b *bond.Bond) { b.Slaves, b.Up, b.AD = nil, false, nil }, ""},
-		"set down by an operator":   {func(b *bond.Bond) { b.Up = false }, ""},
+		"healthy":                 {func(*bond.Bond) {}, ""},
+		"a slave without link":    {func(b *bond.Bond) { ruletest.Lose(&b.Slaves[1]) }, "warning/operational bond0: bond0 (802.3ad, 2 slaves): eth1 has no link; 1 of 2 slaves carry traffic"},
+		"MII down with link":      {func(b *bond.Bond) { b.Slaves[1].MIIStatus = "DOWN" }, "warning/operational bond0: " + name + ": eth1 is down by the bond's own check (MII status); 1 of 2 slaves carry traffic"},
+		"going down: not yet":     {func(b *bond.Bond) { b.Slaves[1].MIIStatus = "GOING_DOWN" }, ""},
+		"coming back: not yet":    {func(b *bond.Bond) { b.Slaves[1].MIIStatus = "GOING_BACK" }, ""},
+		"another speed":           {func(b *bond.Bond) { b.Slaves[1].Speed = 1000 }, ""},                    // link-speed
+		"half duplex":             {func(b *bond.Bond) { b.Slaves[0].Duplex = "half" }, ""},                 // link-speed
+		"unknown speed":           {func(b *bond.Bond) { b.Slaves[0].Speed = 0 }, ""},                       // link-speed
+		"no speeds, hardware":     {func(b *bond.Bond) { b.Slaves[0].Speed, b.Slaves[1].Speed = 0, 0 }, ""}, // link-speed
+		"no active aggregator":    {func(b *bond.Bond) { b.AD = nil }, "critical/partial_outage bond0: " + name + " is down: no active aggregator, so no slave carries traffic; it is used by bond0.20"},
+		"no speeds, virtual NICs": {func(b *bond.Bond) { virtual(b); b.Slaves[0].Speed, b.Slaves[1].Speed = 0, 0 }, ""},
+		"no link, a VLAN uses":    {func(b *bond.Bond) { ruletest.Lose(&b.Slaves[0]); ruletest.Lose(&b.Slaves[1]); b.Up = false }, "critical/partial_outage bond0: bond0 (802.3ad, 2 slaves) is down: all slaves are down; it is used by bond0.20"},
+		"an empty bond, down":     {func(b *bond.Bond) { b.Slaves, b.Up, b.AD = nil, false, nil }, ""},
+		"set down by an operator": {func(b *bond.Bond) { b.Up = false }, ""},
 	} {
 		t.Run(what, func(t *testing.T) {
 			b := ruletest.LACPBond(bond.Layer34)
@@ -103,10 +103,10 @@ func TestBondDegradedCountsFlaps(t *testing.T) {
 	if got := sc.Pass(11 * 60).Check(bondDegraded()); len(got) != 0 {
 		t.Errorf("got %q ten minutes later, want nothing", ruletest.Said(&got[0]))
 	}
-	rise(1) // enslaved anew
+	rise(1) // enslaved again
 	rise(2)
 	if got := sc.Check(bondDegraded()); len(got) != 0 {
-		t.Errorf("got %q, want the count of a slave that was enslaved anew to begin again", ruletest.Said(&got[0]))
+		t.Errorf("got %q, want the count of a slave that was enslaved again to begin again", ruletest.Said(&got[0]))
 	}
 }
 

@@ -95,7 +95,7 @@ func TestNICDropsEvidence(t *testing.T) {
 	}
 }
 
-// A driver that is no longer asked does not go on dropping.
+// A driver that is no longer asked does not continue dropping.
 func TestNICDropsForgetsADriverThatIsGone(t *testing.T) {
 	sc := ruletest.NewScene(ruletest.Over(ruletest.LACPBond(bond.Layer2))).Carry("eth1", 5, 1)
 	sc.Traffic["eth1"].Driver = 300

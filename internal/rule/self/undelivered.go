@@ -22,12 +22,12 @@ func reportUndelivered() rule.Rule {
 		Title:         "reports do not reach a backend",
 		Component:     rule.Nodewatch,
 		Severity:      "warning; info while it delivers and cannot write to the state directory",
-		Impact:        "operational: customers do not notice, but people may not be told",
+		Impact:        "operational: customers do not notice, but people may not be notified",
 		KeepFiringFor: rule.Always(30 * time.Second),
 		Needs:         []string{node.SourceReporters},
 		Limits:        l,
 		About: "One of the configured reporters has not delivered for a while: its backend does not answer, refuses what it is sent, or " +
-			"wants another secret. People who rely on it are not told about this node. The other reporters, which this finding goes to, are not delayed by it. " +
+			"wants another secret. People who rely on it are not notified about this node. The other reporters, which this finding goes to, are not delayed by it. " +
 			"A refusal that needs a change of the configuration is reported at once.",
 		Do: []string{
 			"See what comes back: `nodewatch report test NAME`, as the user that nodewatch runs as.",

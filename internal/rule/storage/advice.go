@@ -15,7 +15,7 @@ import (
 	"github.com/nodewatch/nodewatch/pkg/report"
 )
 
-// askCluster is how the cluster is asked, without waiting for ever.
+// askCluster is how the cluster is asked, without waiting indefinitely.
 var askCluster = report.Advice{Do: "Ask the cluster for its health, from here and from another host", Command: "ceph --connect-timeout 10 health detail"}
 
 // loopAdvice is what to do about a session loop, by its likely causes, the one thing
@@ -59,7 +59,7 @@ func anyFull(in rule.Input) bool {
 	return slices.ContainsFunc(nics, func(n *facts.NIC) bool { return n.Rx.Full || n.Tx.Full })
 }
 
-// separateAdvice is how the two likeliest causes are told apart, where none leads.
+// separateAdvice is how the two likeliest causes are distinguished, where none leads.
 func separateAdvice(a cause.Analysis) []report.Advice {
 	list := a.Likely()
 	if len(list) < 2 {

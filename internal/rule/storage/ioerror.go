@@ -26,7 +26,7 @@ func krbdIOError() rule.Rule {
 		Needs:     []string{node.SourceKmsg, node.SourceKrbd},
 		Explains:  []string{"krbd-stalled"},
 		Limits:    limits, // an error is a fact, and its state lasts until it is undone
-		About: "krbd returned an error for I/O (\"result -5\"), lost its watch on an image, was blocklisted by the cluster (-108), or a filesystem on an rbd device failed or turned read-only. Each is a state that stays when the cause has gone, so the finding stays until the device is unmapped or mapped anew, for a filesystem until it is mounted again, or until a reboot; it is also found in what the log held before nodewatch started. " +
+		About: "krbd returned an error for I/O (\"result -5\"), lost its watch on an image, was blocklisted by the cluster (-108), or a filesystem on an rbd device failed or turned read-only. Each is a state that stays when the cause has gone, so the finding stays until the device is unmapped or mapped again, for a filesystem until it is mounted again, or until a reboot; it is also found in what the log held before nodewatch started. " +
 			"One finding for each kind: blocklisted (all I/O of that client fails from now on), filesystem, io-error, watch. A blocklisted client's own errors and watches are not counted again. " +
 			"I/O errors come from an osd_request_timeout (-110), a full pool with abort_on_full (-28), a deleted image (-2), or damage in the cluster (-5). 15 minutes after the last one the severity falls to warning, as the guest may still be read-only inside, which cannot be seen from here. " +
 			"A lost watch (-107) means that this client was silent for 30 s; it registers again by itself.",

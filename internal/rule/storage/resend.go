@@ -28,8 +28,8 @@ func krbdResend() rule.Rule {
 		KeepFiringFor: rule.Always(time.Minute),
 		Limits:        limits,
 		About: "Sessions are lost, at least 10 in a minute, and the storage NICs receive at least 3 times what krbd's reads return to the guests, with one NIC at 30 % of its line rate or more: each lost session resends every in-flight request to that OSD, and the replies arrive again. " +
-			"It is how a retry storm feeds itself, seen before I/O stalls. Other traffic of the same NICs counts too, so that it is told only together with lost sessions.",
-		Do: []string{"Find why sessions are lost: libceph-crc and libceph-session-loop tell of it.", "Reduce other traffic of the NIC until it is found."},
+			"It is how a retry storm feeds itself, seen before I/O stalls. Other traffic of the same NICs counts too, so that it is raised only together with lost sessions.",
+		Do: []string{"Find why sessions are lost: see libceph-crc and libceph-session-loop.", "Reduce other traffic of the NIC until it is found."},
 		Check: func(in rule.Input) []rule.Result {
 			factor := in.Amplification()
 			if factor < limits.Factor {

@@ -75,7 +75,7 @@ func (l *stormLimits) evaluate(f *facts.Facts) candidateStorm {
 }
 
 // find returns the storm that a sighting is. One that is raised lasts until the I/O
-// that stalled in it goes on again, even if no session is lost any more.
+// that stalled in it resumes, even if no session is lost any more.
 func (l *stormLimits) find(f *facts.Facts, seen candidateStorm, was stormState, raised bool) (storm, bool) {
 	s, candidates := seen.storm, seen.candidates
 	switch {

@@ -77,7 +77,7 @@ func cephUnreachable() rule.Rule {
 }
 
 // osds judges whether the OSDs of a cluster are gone. An outage lasts while nothing
-// completes, as the kernel tries ever more seldom.
+// completes, as the kernel tries less and less often.
 func (l *unreachableLimits) osds(in rule.Input, subject string, devices map[string]bool, clusters int) (rule.Result, bool) {
 	stalls := l.still(in, devices)
 	if len(stalls) == 0 {

@@ -70,7 +70,7 @@ func waitFor(t *testing.T, s *store.Store, want string, do func()) uptime.Timeli
 	}
 }
 
-// One of two hubs runs the checks; when it ends, the other one goes on from what it
+// One of two hubs runs the checks; when it ends, the other one continues from what it
 // recorded.
 func TestOneHubChecks(t *testing.T) {
 	var broken atomic.Bool

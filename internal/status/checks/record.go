@@ -61,7 +61,7 @@ func record(ctx context.Context, tx *store.Tx, o outcome, recorded map[string]up
 	}
 	at := o.since
 	if known && !at.After(last.At) {
-		at = o.at // the state went on, and was recorded otherwise meanwhile
+		at = o.at // the state continued, and was recorded otherwise meanwhile
 	}
 	return tx.Rewrite(ctx, id, at, uptime.Timeline{{At: at, State: o.state.State, Reason: o.state.Reason}})
 }
@@ -81,7 +81,7 @@ func (r *Runner) pending(now time.Time) (list []outcome, held bool) {
 	return list, r.holds && now.Sub(r.renewed) < renewEvery
 }
 
-// recorded notes what came of recording. A hub that gets the lease goes on from what
+// recorded notes what came of recording. A hub that gets the lease continues from what
 // the hub before it recorded.
 func (r *Runner) recorded(list []outcome, states map[string]uptime.Change, mine bool, err error) {
 	r.mu.Lock()

@@ -36,7 +36,7 @@ type Listener struct {
 type Intake struct {
 	Listen  []string      `yaml:"listen"`                          // addresses, HOST:PORT
 	WebFile string        `yaml:"web_config_file"`                 // TLS and basic auth, as exporters have it; empty: neither
-	Next    time.Duration `yaml:"next_interval" min:"1s" max:"1h"` // how seldom nodes shall report; 0: as they are configured
+	Next    time.Duration `yaml:"next_interval" min:"1s" max:"1h"` // the interval at which nodes report; 0: as they are configured
 	Rate    float64       `yaml:"rate" min:"0.1" max:"1000"`       // requests a second of one node
 }
 

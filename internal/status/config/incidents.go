@@ -15,7 +15,7 @@ type Incidents struct {
 	Approval     bool          `yaml:"approval"`                          // they are drafts until an operator publishes them
 }
 
-// unknownAs checks the state that stands for unknown where readers do not know it.
+// unknownAs checks the state that represents unknown where readers do not know it.
 func (p *Page) unknownAs(d *strictyaml.Document) {
 	switch report.Impact(p.UnknownAs) {
 	case report.UnderMaintenance, report.DegradedPerformance, report.PartialOutage, report.MajorOutage:

@@ -173,7 +173,7 @@ func TestTheWordsOfStatuspage(t *testing.T) {
 	}
 	all := read("scheduled-maintenances.json").Scheduled_maintenances
 	if len(all) != 3 || all[2].Status != "completed" || len(all[0].Components) != 2 {
-		t.Errorf("a cancelled one has a word that readers know, a group stands for its components: %+v", all)
+		t.Errorf("a cancelled one has a word that readers know, a group represents its components: %+v", all)
 	}
 	if up, now := read("scheduled-maintenances/upcoming.json").Scheduled_maintenances, read("scheduled-maintenances/active.json").Scheduled_maintenances; len(up) != 1 || up[0].ID != "m3" || len(now) != 1 || now[0].ID != "m2" {
 		t.Errorf("%+v %+v", up, now)

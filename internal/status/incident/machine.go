@@ -41,7 +41,7 @@ const (
 )
 
 // LookBack is how long an incident is remembered that a person has resolved while what
-// it speaks of goes on.
+// it speaks of continues.
 const LookBack = 7 * 24 * time.Hour
 
 // Step returns the incidents that change or are new. known are those that are open or
@@ -251,7 +251,7 @@ func look(x Signal, now time.Time) trouble {
 		switch was := past[n]; {
 		case bad(c.State) && bad(was.State), c.State == was.State:
 			t.since = was.At
-		case bad(c.State) && was.State == report.Unknown: // trouble may go on in silence
+		case bad(c.State) && was.State == report.Unknown: // trouble may continue in silence
 		default:
 			return t
 		}

@@ -11,7 +11,7 @@ import (
 	"github.com/nodewatch/nodewatch/pkg/report"
 )
 
-// ToWrite stands in a draft where a person has to write. What holds it is not published.
+// ToWrite is in a draft where a person has to write. What holds it is not published.
 const ToWrite = "TO WRITE"
 
 // A Record is what is recorded of a public component.

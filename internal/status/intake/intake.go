@@ -19,7 +19,7 @@ import (
 // Config says how reports are taken.
 type Config struct {
 	Now  func() time.Time // the hub's clock
-	Next time.Duration    // how seldom nodes shall report; 0: as they are configured
+	Next time.Duration    // the interval at which nodes report; 0: as they are configured
 	Rate float64          // requests a second that one token or certificate may make
 
 	Failed func(error) // is told when the store did not do what it was asked to

@@ -35,7 +35,7 @@ type Day struct {
 // An Interval is a time in one state.
 type Interval struct {
 	From, To   time.Time
-	Going      bool // it goes on
+	Going      bool // it continues
 	State      report.Impact
 	Note       string // why a state is unknown
 	Backfilled bool   // it was recorded after the fact

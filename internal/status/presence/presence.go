@@ -31,7 +31,7 @@ type Before struct {
 type Rewrite struct {
 	Component string
 	From      time.Time
-	Changes   uptime.Timeline // all at or after From; empty: the state before From goes on
+	Changes   uptime.Timeline // all at or after From; empty: the state before From continues
 }
 
 // CatchesUp reports whether a report may correct what was recorded in silence: it ends

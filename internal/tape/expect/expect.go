@@ -84,7 +84,7 @@ const forms = `"at TIME WHAT", "from TIME to TIME WHAT", "by TIME WHAT", "never 
 
 // parseExpectation reads one line.
 func parseExpectation(text string) (*Expectation, error) {
-	e := &Expectation{end: forever}
+	e := &Expectation{end: unbounded}
 	first, rest := cut(text)
 	var err error
 	switch first {
@@ -117,7 +117,7 @@ func parseExpectation(text string) (*Expectation, error) {
 	}
 	if word, limit := cut(rest); word == "changes" {
 		if e.mode != always || first == "at" {
-			return nil, fmt.Errorf(`"changes" after %q; it stands alone or after "from TIME to TIME"`, first)
+			return nil, fmt.Errorf(`"changes" after %q; it must be alone or after "from TIME to TIME"`, first)
 		}
 		e.mode = changes
 		e.what, err = parseCount(limit)
@@ -136,8 +136,8 @@ func cut(text string) (word, rest string) {
 	return word, strings.TrimSpace(rest)
 }
 
-// forever is the time "end".
-const forever = time.Duration(1<<63 - 1)
+// unbounded is the time "end".
+const unbounded = time.Duration(1<<63 - 1)
 
 // timeForm is 90s, 4m, 2m10s, 1h5m or 1.5s.
 var timeForm = regexp.MustCompile(`^(\d+h)?(\d+m)?(\d+(\.\d+)?s)?$`)
@@ -149,7 +149,7 @@ func cutTime(text string) (time.Duration, string, error) {
 	case "start":
 		return 0, rest, nil
 	case "end":
-		return forever, rest, nil
+		return unbounded, rest, nil
 	}
 	d, err := time.ParseDuration(word)
 	if err != nil || !timeForm.MatchString(word) {

@@ -20,7 +20,7 @@ type Expectation struct {
 	what       what
 
 	last    time.Duration   // offset of the latest report
-	waiting *report.Report  // the latest report not later than begin: it stands at begin unless another comes
+	waiting *report.Report  // the latest report not later than begin: it is current at begin unless another comes
 	judged  bool            // a report has been judged
 	holds   bool            // by: it has held
 	wrong   string          // the first thing that was wrong
@@ -46,7 +46,7 @@ func (l *List) Rules() []string {
 const slack = 999 * time.Millisecond
 
 // Take judges the next report, which is made at the given time since the start and
-// stands until the next. Reports are given in order.
+// is current until the next. Reports are given in order.
 func (l *List) Take(offset time.Duration, r report.Report) {
 	for _, e := range l.Expectations {
 		e.take(offset, r)
@@ -55,17 +55,17 @@ func (l *List) Take(offset time.Duration, r report.Report) {
 
 func (e *Expectation) take(offset time.Duration, r report.Report) {
 	e.last = offset
-	if e.begin == forever || offset <= e.begin+slack {
+	if e.begin == unbounded || offset <= e.begin+slack {
 		e.waiting = &r
 		return
 	}
 	e.settle()
-	if e.end == forever || offset <= e.end+slack {
+	if e.end == unbounded || offset <= e.end+slack {
 		e.judge(offset, r)
 	}
 }
 
-// settle judges the report that stood when the span began.
+// settle judges the report that was current when the span began.
 func (e *Expectation) settle() {
 	if e.waiting != nil {
 		e.judge(min(e.begin, e.last), *e.waiting)
@@ -73,7 +73,7 @@ func (e *Expectation) settle() {
 	}
 }
 
-// judge judges one report that stood within the span.
+// judge judges one report that was current within the span.
 func (e *Expectation) judge(at time.Duration, r report.Report) {
 	first := !e.judged
 	e.judged = true
@@ -116,7 +116,7 @@ func (e *Expectation) count(at time.Duration, r report.Report, first bool) {
 func (e *Expectation) Wrong() string {
 	e.settle()
 	switch {
-	case e.begin != forever && e.begin > e.last+2*time.Second:
+	case e.begin != unbounded && e.begin > e.last+2*time.Second:
 		return fmt.Sprintf("the story ends before, at %v", e.last)
 	case !e.judged:
 		return "there was no report yet"
@@ -130,7 +130,7 @@ func (e *Expectation) Wrong() string {
 
 // clock is a time of the language.
 func clock(d time.Duration) string {
-	if d == forever {
+	if d == unbounded {
 		return "the end"
 	}
 	return d.String()

@@ -36,7 +36,7 @@ type simulator struct {
 	guests  rbd.Guests
 	host    host.State
 	cluster ceph.Cluster
-	reports []node.Delivery // how the reporters fare
+	reports []node.Delivery // delivery status of the reporters
 	logs    []logged
 	tally   kmsg.Aggregator
 	loops   []loop

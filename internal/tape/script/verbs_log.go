@@ -201,7 +201,7 @@ func (n *simulator) doReporter(w words) error {
 	return err
 }
 
-// deliveries is how the reporters fare: those that are well have just delivered.
+// deliveries is the delivery status of the reporters: those that are well have just delivered.
 func (n *simulator) deliveries(at time.Time) []node.Delivery {
 	for i := range n.reports {
 		if d := &n.reports[i]; d.State == node.DeliveryOK {

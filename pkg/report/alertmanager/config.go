@@ -14,7 +14,7 @@ import (
 // maxMembers is how many members there may be.
 const maxMembers = 16
 
-// nodeMark stands for the node's name in page_url.
+// nodeMark is replaced by the node's name in page_url.
 const nodeMark = "{node}"
 
 // Config says where the Alertmanagers are.
@@ -23,8 +23,8 @@ type Config struct {
 	User     string                `yaml:"username" doc:"user for basic authentication; empty: none"`
 	Password httpclient.SecretFile `yaml:"password_file" doc:"file with that user's password"`
 	Token    httpclient.SecretFile `yaml:"token_file" doc:"file with a bearer token; empty: none"`
-	Page     string                `yaml:"page_url" doc:"address of the node's page, which alerts link to; {node} stands for the node's name; empty: no link"`
-	Watchdog bool                  `yaml:"watchdog" doc:"keep an alert NodewatchWatchdog firing: its absence tells that the way from this node to on-call is broken"`
+	Page     string                `yaml:"page_url" doc:"address of the node's page, which alerts link to; {node} is replaced by the node's name; empty: no link"`
+	Watchdog bool                  `yaml:"watchdog" doc:"keep an alert NodewatchWatchdog firing: its absence means that the path from this node to on-call is broken"`
 
 	Every    time.Duration // how often Report is called: an alert that is not told again expires after four times as long
 	Deadline time.Duration // how long a call of Report may take: each member gets its part of that

@@ -20,7 +20,7 @@ const (
 type member struct {
 	base      string
 	failed    bool               // the latest delivery failed
-	notBefore time.Time          // it wishes to be left alone until then
+	notBefore time.Time          // no delivery before, as it asked
 	refused   map[string]refusal // by the alert's key
 }
 
@@ -46,7 +46,7 @@ type delivery struct {
 // the member refused and that has not been named before.
 func (m *member) deliver(ctx context.Context, s *sender, at time.Time, all []alert) error {
 	if wait := m.notBefore.Sub(at); wait > 0 && wait <= time.Hour {
-		return &report.Failure{Kind: report.Throttled, After: wait, Err: fmt.Errorf("%s: left alone for %s more, as it wished", m.base, wait)}
+		return &report.Failure{Kind: report.Throttled, After: wait, Err: fmt.Errorf("%s: waiting %s more, as it asked", m.base, wait)}
 	}
 	due, kept := []alert{}, map[string]refusal{}
 	for _, a := range all {

@@ -10,11 +10,11 @@ import (
 )
 
 const (
-	resolvedFor = 5 * time.Minute // how long a resolved alert is told again
+	resolvedFor = 5 * time.Minute // how long a resolved alert is sent again
 	maxResolved = 1000            // how many of these there are, the latest first
 )
 
-// A memory is what has been told: a list of alerts does not say what is over.
+// A memory is what has been reported: a list of alerts does not say what is over.
 type memory struct {
 	firing   map[string]alert
 	resolved []alert // EndsAt is when they ended, latest last

@@ -70,7 +70,7 @@ func TestRealStory(t *testing.T) {
 	}
 }
 
-// A node that dies is not told of again: its alerts expire. The interval is chosen
+// A node that dies is not aware of again: its alerts expire. The interval is chosen
 // so that they do at once; the last report of a run does not resolve them.
 func TestRealExpiry(t *testing.T) {
 	receiver := prometheus.StartReceiver(t)

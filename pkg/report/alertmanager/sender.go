@@ -54,7 +54,7 @@ func (s *sender) clocks(base string, at time.Time, a httpclient.Response) error 
 	return nil
 }
 
-// sign adds what proves who asks, read anew.
+// sign adds what proves who asks, read again.
 func (s *sender) sign(q *httpclient.Request) error {
 	switch {
 	case s.Token != "":

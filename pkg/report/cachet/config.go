@@ -9,7 +9,7 @@ import (
 	"github.com/nodewatch/nodewatch/pkg/report/httpclient"
 )
 
-// Config says which Cachet is told, and how.
+// Config says which Cachet is updated, and how.
 type Config struct {
 	URL        string                `yaml:"url" doc:"address of Cachet, without /api"`
 	Version    int                   `yaml:"version" min:"2" max:"3" doc:"2 for Cachet 2.4, 3 for Cachet 3"`
@@ -72,7 +72,7 @@ func (c Config) state(i report.Impact) string {
 	return string(i)
 }
 
-// impact is the impact that a number of Cachet's stands for.
+// impact is the impact of one of Cachet's numbers.
 func impact(number int) report.Impact {
 	for i, n := range numbers {
 		if n == number {

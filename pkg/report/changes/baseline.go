@@ -8,8 +8,8 @@ import (
 	"github.com/nodewatch/nodewatch/pkg/report"
 )
 
-// Baseline is what one reader has been told of a node. It is a value: Diff makes a
-// new one. The zero Baseline stands for a reader that knows nothing.
+// Baseline is what one reader has been reported of a node. It is a value: Diff makes a
+// new one. The zero Baseline is that of a reader that knows nothing.
 type Baseline struct {
 	Run      time.Time `json:"run"`  // when the run that told it began
 	N        uint64    `json:"n"`    // the latest transition of that run that was looked at
@@ -18,7 +18,7 @@ type Baseline struct {
 	Findings []Entry   `json:"findings"`
 }
 
-// An Entry is a finding as it was last told.
+// An Entry is a finding as it was last reported.
 type Entry struct {
 	Rule       string            `json:"rule"`
 	Subject    string            `json:"subject,omitempty"`
@@ -34,7 +34,7 @@ type Entry struct {
 
 type key struct{ rule, subject string }
 
-// A comparison is one look at a Report, by what was told before.
+// A comparison is one look at a Report, by what was reported before.
 type comparison struct {
 	r      report.Report
 	before uint64                    // the transitions up to this one were looked at earlier
@@ -44,12 +44,12 @@ type comparison struct {
 }
 
 // Diff compares the Report with what was told, and returns what has changed, the
-// most urgent first, and what has been told once all of that is delivered.
+// most urgent first, and what has been reported once all of that is delivered.
 //
 // A finding that is missing from the Report is not cleared for that: it may be
 // filtered out, as somebody accepted it or the node is under maintenance. It is
 // cleared if a transition says so. One that other findings of the Report explain is
-// not told; if it has been told before, it stays as it was until it clears. One that an earlier run told, and that this
+// not told; if it has been reported before, it stays as it was until it clears. One that an earlier run reported, and that this
 // run never raised, is cleared once it is no longer early and its component can
 // be seen.
 func (t Baseline) Diff(r report.Report) ([]Change, Baseline) {
@@ -186,7 +186,7 @@ func (l comparison) absent(e Entry) (Entry, bool, []Change) {
 		c.At = tr.At
 		return e, false, []Change{c}
 	case moved && report.Severity(tr.To).Rank() < e.Severity.Rank() && !e.Suppressed && l.r.Maintenance == nil:
-		// It is raised at a level that this reader is not told of.
+		// It is raised at a level that this reader is not aware of.
 		c.Kind, c.At, c.To, c.Impact, c.Summary = Milder, tr.At, tr.To, tr.Impact, tr.Summary
 		if tr.Impact != e.Impact {
 			c.ImpactFrom = e.Impact

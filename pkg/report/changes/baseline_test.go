@@ -79,7 +79,7 @@ func words(list []changes.Change) []string {
 	return out
 }
 
-// receive looks at the Report, compares what is new, and returns what has been told.
+// receive looks at the Report, compares what is new, and returns what has been reported.
 func receive(t *testing.T, reported changes.Baseline, r report.Report, want ...string) changes.Baseline {
 	t.Helper()
 	list, next := reported.Diff(r)
@@ -289,7 +289,7 @@ func (s *scene) explain(rule, subject string, by ...report.Ref) {
 	}
 }
 
-// What another finding explains is not told; what has been told stays as it was, and
+// What another finding explains is not told; what has been reported stays as it was, and
 // is cleared when it clears.
 func TestWhatIsExplainedIsNotReported(t *testing.T) {
 	s := newScene(start)

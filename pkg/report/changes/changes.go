@@ -1,4 +1,4 @@
-// Package changes knows what has changed since somebody was last told, for
+// Package changes knows what has changed since somebody was last reported, for
 // reporters that speak of changes and not of states. It sends nothing.
 package changes
 
@@ -18,10 +18,10 @@ type Kind string
 const (
 	Raised  Kind = "raised"  // it is raised, or may be spoken of again
 	Worse   Kind = "worse"   // its severity or its impact rose
-	Blind   Kind = "blind"   // its sources went blind: nobody can tell whether it is still so
+	Blind   Kind = "blind"   // its sources went blind: whether it still applies is unknown
 	Milder  Kind = "milder"  // its severity or its impact fell
 	Seen    Kind = "seen"    // its sources see it again
-	Missed  Kind = "passed"  // it was raised and cleared before it could be told
+	Missed  Kind = "passed"  // it was raised and cleared before it could be reported
 	Cleared Kind = "cleared" // it is gone
 )
 
@@ -31,17 +31,17 @@ func Kinds() []Kind { return []Kind{Raised, Worse, Blind, Milder, Seen, Missed, 
 // Clear is the level of a finding that is not raised.
 const Clear = "clear"
 
-// A Change is what became of one finding since it was last told.
+// A Change is what became of one finding since it was last reported.
 type Change struct {
 	Kind       Kind            `json:"kind"`
 	At         time.Time       `json:"at"` // when it changed, or when that was noticed
 	Rule       string          `json:"rule"`
 	Subject    string          `json:"subject,omitempty"`
 	Component  string          `json:"component"`
-	From       string          `json:"from"`                  // the severity that was last told, or "clear"
+	From       string          `json:"from"`                  // the severity that was last reported, or "clear"
 	To         string          `json:"to"`                    // the severity now, or "clear"
 	Impact     report.Impact   `json:"impact"`                // now or, if it is gone, the last that was told
-	ImpactFrom report.Impact   `json:"impact_from,omitempty"` // the impact that was last told, if that was another and it is raised still
+	ImpactFrom report.Impact   `json:"impact_from,omitempty"` // the impact that was last reported, if that was another and it is raised still
 	Since      time.Time       `json:"since"`
 	Summary    string          `json:"summary"`
 	Finding    *report.Finding `json:"finding,omitempty"` // as it is now; absent if it is not raised
@@ -67,7 +67,7 @@ type Event struct {
 	Labels      report.Labels       `json:"labels,omitempty"`
 	At          time.Time           `json:"at"`
 	Status      report.Impact       `json:"status"`         // of the node, now
-	Raised      int                 `json:"raised"`         // findings that are raised now and have been told, this event included
+	Raised      int                 `json:"raised"`         // findings that are raised now and have been reported, this event included
 	Changes     []Change            `json:"changes"`        // at most 100
 	More        int                 `json:"more,omitempty"` // changes beyond those
 	Maintenance *report.Maintenance `json:"maintenance,omitempty"`
@@ -75,7 +75,7 @@ type Event struct {
 	Version     string              `json:"version"`
 }
 
-// Event makes the Event that tells the changes; next is what has been told once
+// Event makes the Event that tells the changes; next is what has been reported once
 // it is delivered.
 func (next Baseline) Event(r report.Report, changes []Change) Event {
 	boot := r.Boot

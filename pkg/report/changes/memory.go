@@ -7,7 +7,7 @@ import (
 	"github.com/nodewatch/nodewatch/pkg/statefile"
 )
 
-// A Memory holds what a reader has been told, over restarts if its file lasts.
+// A Memory holds what a reader has been reported, over restarts if its file lasts.
 // It is safe for concurrent use, and waits for the disk in Keep only.
 type Memory struct {
 	file statefile.File
@@ -15,7 +15,7 @@ type Memory struct {
 	mu       sync.Mutex
 	baseline Baseline
 	dirty    bool
-	loadErr  error // why what an earlier run told is not known
+	loadErr  error // why what an earlier run reported is not known
 }
 
 // Remember returns the Memory that is kept in file, as it was saved last. If that
@@ -29,14 +29,14 @@ func Remember(file statefile.File) *Memory {
 	return m
 }
 
-// Baseline returns what the reader has been told.
+// Baseline returns what the reader has been reported.
 func (m *Memory) Baseline() Baseline {
 	m.mu.Lock()
 	defer m.mu.Unlock()
 	return m.baseline
 }
 
-// Set notes what the reader has been told now.
+// Set notes what the reader has been reported now.
 func (m *Memory) Set(t Baseline) {
 	m.mu.Lock()
 	defer m.mu.Unlock()

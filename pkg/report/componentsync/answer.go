@@ -29,7 +29,7 @@ func Shown(state, shows string) error {
 	if state == shows {
 		return nil
 	}
-	return &report.Failure{Kind: report.Partial, Err: fmt.Errorf("was told %s, and shows %q", state, shows)}
+	return &report.Failure{Kind: report.Partial, Err: fmt.Errorf("was set to %s, and shows %q", state, shows)}
 }
 
 // NotAPage is the failure of an answer that says all is well and is not that of a

@@ -104,7 +104,7 @@ func (b *Syncer) Sync(ctx context.Context, r report.Report) error {
 			b.refused[w.id] = refusal{r.At, err}
 			bad = append(bad, err)
 		default:
-			err = fmt.Errorf("%w (%d of %d components not told)", f.Err, len(list)-n, len(list))
+			err = fmt.Errorf("%w (%d of %d components not updated)", f.Err, len(list)-n, len(list))
 			return &report.Failure{Kind: f.Kind, After: f.After, Err: err}
 		}
 	}
@@ -147,7 +147,7 @@ func (b *Syncer) show(ctx context.Context, r report.Report, id, state string) er
 	return err
 }
 
-// keepCurrent reports whether a component that shows something may go on showing it.
+// keepCurrent reports whether a component that shows something may keep showing it.
 func (b *Syncer) keepCurrent(r report.Report, id, shown, state string) bool {
 	return shown == state || r.WarmingUp() && !b.written[id] && b.rank(shown) > b.rank(state)
 }

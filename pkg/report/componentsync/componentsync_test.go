@@ -246,10 +246,10 @@ func TestARefusedComponentDoesNotKeepTheOthers(t *testing.T) {
 	}
 	delete(p.fails, "read s")
 	if err := b.Sync(t.Context(), at(10*time.Minute, words)); err != nil || p.asked() != "read s, write s major_outage" {
-		t.Errorf("mended: %v", err)
+		t.Errorf("fixed: %v", err)
 	}
 	if err := b.Sync(t.Context(), at(time.Minute, "storage=operational network=operational")); err != nil || p.asked() != "write s operational" {
-		t.Errorf("mended, and then the clock was set back: %v", err)
+		t.Errorf("fixed, and then the clock was set back: %v", err)
 	}
 }
 

@@ -11,7 +11,7 @@ import (
 // window is the span that requests are counted over.
 const window = time.Minute
 
-// mostRest is longer than any backend may wish to be left alone.
+// mostRest is longer than any wait that a backend may ask for.
 const mostRest = 2 * time.Hour
 
 // A RateLimiter keeps requests to so many in any minute, by the clock of the reports. It
@@ -19,7 +19,7 @@ const mostRest = 2 * time.Hour
 type RateLimiter struct {
 	most  int
 	sent  []time.Time // in the latest window, oldest first
-	until time.Time   // the backend wishes to be left alone; zero: it does not
+	until time.Time   // no request before, as the backend asked; zero: at any time
 }
 
 // NewRateLimiter allows at most so many requests a minute.

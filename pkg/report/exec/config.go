@@ -17,7 +17,7 @@ type Config struct {
 	Args        []string          `yaml:"args" doc:"its arguments, each as it is"`
 	Environment map[string]string `yaml:"environment" doc:"further variables of its environment, none of them secret"`
 	Mode        string            `yaml:"mode" doc:"changes: it is run when something changes; state: with the whole report, at each interval" oneof:"changes state"`
-	Tell        []string          `yaml:"tell" doc:"changes that are told: raised worse blind milder seen passed cleared"`
+	Tell        []string          `yaml:"tell" doc:"changes to report: raised worse blind milder seen passed cleared"`
 }
 
 // Default is the configuration that a file changes; it lacks the program.
@@ -38,7 +38,7 @@ func (c Config) Check() error {
 	case c.Mode != "changes" && c.Mode != "state":
 		return report.WrongField("mode", "%q is not allowed: must be changes or state", c.Mode)
 	case len(c.Tell) == 0:
-		return report.WrongField("tell", "is empty: nothing would be told")
+		return report.WrongField("tell", "is empty: nothing would be reported")
 	case slices.ContainsFunc(c.Args, func(a string) bool { return strings.ContainsRune(a, 0) }):
 		return report.WrongField("args", "holds a byte 0")
 	}

@@ -39,8 +39,8 @@ type Reporter struct {
 	running sync.Mutex
 }
 
-// New returns a Reporter. What has been told is kept in the file; if that cannot
-// be read, the first Persist says so and everything raised is told again.
+// New returns a Reporter. What has been reported is kept in the file; if that cannot
+// be read, the first Persist says so and everything raised is reported again.
 func New(c Config, kept statefile.File, runner Runner) (*Reporter, error) {
 	if err := c.Check(); err != nil {
 		return nil, err

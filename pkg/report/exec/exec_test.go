@@ -280,7 +280,7 @@ func TestALateAnswerIsIgnored(t *testing.T) {
 	}
 }
 
-// What has been told is not repeated, also not by the next run; what failed is.
+// What has been reported is not repeated, also not by the next run; what failed is.
 func TestChangesAreReportedOnce(t *testing.T) {
 	dir := t.TempDir()
 	c := script(t, `echo run >>$1/runs; test -e $1/ok`)

@@ -23,7 +23,7 @@ type Config struct {
 	Endpoint string                `yaml:"endpoint" doc:"gatus: name of the external endpoint, as its configuration has it"`
 	Tag      string                `yaml:"tag" doc:"kener: tag of the monitor"`
 	DownFrom report.Impact         `yaml:"down_from" doc:"least impact that counts as down" oneof:"degraded_performance partial_outage major_outage"`
-	Unknown  string                `yaml:"unknown" doc:"what is said while nobody can tell how the node is: up, with a text; down; or silent" oneof:"up down silent"`
+	Unknown  string                `yaml:"unknown" doc:"what is said while the state of the node is unknown: up, with a text; down; or silent" oneof:"up down silent"`
 }
 
 // Default is the configuration that a file changes; it lacks the preset.
@@ -63,9 +63,9 @@ func (c Config) Check() error {
 func (c Config) checkAddress(p preset) error {
 	switch {
 	case c.URLFile != "" && c.URL != "":
-		return report.WrongField("url", "stands beside url_file; one is allowed")
+		return report.WrongField("url", "is set together with url_file; one is allowed")
 	case c.URLFile != "" && c.Token != "" && c.Preset != "gatus":
-		return report.WrongField("token_file", "stands beside url_file, which holds the token")
+		return report.WrongField("token_file", "is set together with url_file, which holds the token")
 	case c.URLFile != "" && c.Preset == "gatus":
 		return report.WrongField("url_file", "is not for gatus: its address is no secret")
 	case c.URLFile != "":
@@ -82,7 +82,7 @@ func (c Config) checkAddress(p preset) error {
 	return nil
 }
 
-// checkNames checks what single presets need, and that nothing stands there for another.
+// checkNames checks what single presets need, and that nothing is set there for another.
 func (c Config) checkNames() error {
 	for _, x := range []struct {
 		field, value, preset string
@@ -95,7 +95,7 @@ func (c Config) checkNames() error {
 	case c.Slug != "" && !slugWord.MatchString(c.Slug):
 		return report.WrongField("slug", "must be a word of a-z, 0-9, - and _")
 	case c.Slug != "" && c.URLFile != "":
-		return report.WrongField("slug", "stands beside url_file, which holds it")
+		return report.WrongField("slug", "is set together with url_file, which holds it")
 	case c.Create && c.Slug == "":
 		return report.WrongField("create", "needs a slug")
 	case c.Preset == "gatus" && strings.TrimSpace(c.Endpoint) == "":

@@ -31,7 +31,7 @@ func (c Config) verdict(r report.Report) (state, string) {
 	case r.Status == report.UnderMaintenance:
 		return up, "under maintenance"
 	case r.Status == report.Unknown:
-		return state(c.Unknown), "nobody can tell how it is: " + reason(r)
+		return state(c.Unknown), "its state is unknown: " + reason(r)
 	case r.Status.Rank() >= c.DownFrom.Rank():
 		return down, impactText(r.Status) + ": " + reason(r)
 	case r.Status == report.Operational:

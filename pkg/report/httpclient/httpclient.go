@@ -34,7 +34,7 @@ type Options struct {
 	Cert   string     `yaml:"cert_file" doc:"PEM file of the client certificate, for mutual TLS; read again at each connection"`
 	Key    SecretFile `yaml:"key_file" doc:"PEM file of its key"`
 	Name   string     `yaml:"server_name" doc:"name that the server's certificate must bear; empty: the one in the URL"`
-	Source string     `yaml:"source_address" doc:"own IP address to speak from, such as the management network's; empty: the kernel chooses"`
+	Source string     `yaml:"source_address" doc:"own IP address to connect from, such as the management network's; empty: the kernel chooses"`
 	Proxy  string     `yaml:"proxy_url" doc:"HTTP proxy to go through; empty: none, whatever the environment says"`
 	Agent  string     // User-Agent
 }
@@ -128,7 +128,7 @@ func (o Options) tls() (*tls.Config, error) {
 }
 
 // A Request is one question. Secrets are words that must not be shown, wherever
-// they stand in it: in the URL, a header, the body.
+// they are in it: in the URL, a header, the body.
 type Request struct {
 	Method  string
 	URL     string

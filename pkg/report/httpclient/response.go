@@ -20,7 +20,7 @@ type Response struct {
 	secrets []string
 }
 
-// mostAfter is the longest wish to be left alone that is honoured.
+// mostAfter caps Retry-After.
 const mostAfter = time.Hour
 
 // shownOf is how much of an answer is shown, in characters.
@@ -66,7 +66,7 @@ func (a Response) failure(where string) error {
 	return f
 }
 
-// after is how long the backend wishes to be left alone (RFC 9110, 10.2.3): at
+// after is the wait that the backend asks for (RFC 9110, 10.2.3): at
 // most an hour; 0 if it does not say. A time is taken by the backend's own clock.
 func (a Response) after() time.Duration {
 	value := strings.TrimSpace(a.Header.Get("Retry-After"))

@@ -18,8 +18,8 @@ const maxSecret = 16 << 10
 
 // A SecretFile names a file that holds a secret: a token, a key, a URL with one
 // in it. A relative path is looked for where systemd puts credentials
-// (systemd.exec(5), LoadCredential=). The secret itself never stands in the
-// configuration, and is read anew for each use, so that it can be changed while
+// (systemd.exec(5), LoadCredential=). The secret itself is never in the
+// configuration, and is read again for each use, so that it can be changed while
 // nodewatch runs. It may be a symbolic link, as managed secrets are; a file that
 // others can write is refused.
 type SecretFile string

@@ -6,7 +6,7 @@ import (
 	"github.com/nodewatch/nodewatch/pkg/report"
 )
 
-// CheckURL says what is wrong with the address of a backend that stands in the
+// CheckURL says what is wrong with the address of a backend that is in the
 // configuration under the given name; nil if it can be asked. A user or a query
 // may be a secret, so neither is taken.
 func CheckURL(field, address string) error {
@@ -22,7 +22,7 @@ func CheckURL(field, address string) error {
 	case u.Hostname() == "":
 		return report.WrongField(field, "names no host")
 	case u.User != nil:
-		return report.WrongField(field, "holds a user or password: secrets stand in files")
+		return report.WrongField(field, "holds a user or password: secrets belong in files")
 	case u.RawQuery != "" || u.ForceQuery || u.Fragment != "":
 		return report.WrongField(field, "ends with its path: without ? and #")
 	}

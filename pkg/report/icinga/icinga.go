@@ -19,7 +19,7 @@ import (
 	"github.com/nodewatch/nodewatch/pkg/report/httpclient"
 )
 
-// A Reporter tells one Icinga. It keeps nothing: each delivery is the whole state.
+// A Reporter delivers to one Icinga. It keeps nothing: each delivery is the whole state.
 type Reporter struct {
 	c      Config
 	client *httpclient.Client

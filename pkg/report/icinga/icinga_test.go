@@ -35,7 +35,7 @@ func at(minutes int, severities ...report.Severity) report.Report {
 	for _, s := range severities {
 		r.Findings = append(r.Findings, report.Finding{
 			Rule: "krbd-retry-storm", Component: "storage", Severity: s, Impact: report.MajorOutage, State: report.Seen,
-			Since: noon.Add(-time.Minute), Summary: "disks of 65 guests retry | for ever, " + string(s),
+			Since: noon.Add(-time.Minute), Summary: "disks of 65 guests retry | indefinitely, " + string(s),
 		})
 	}
 	return r

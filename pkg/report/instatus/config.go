@@ -8,7 +8,7 @@ import (
 	"github.com/nodewatch/nodewatch/pkg/report/httpclient"
 )
 
-// Config says which page is told, and how.
+// Config says which page is updated, and how.
 type Config struct {
 	URL        string                `yaml:"url" doc:"base of the API"`
 	Page       string                `yaml:"page_id" doc:"id of the page"`

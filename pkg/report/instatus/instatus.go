@@ -15,7 +15,7 @@ import (
 	"github.com/nodewatch/nodewatch/pkg/report/httpclient"
 )
 
-// A Reporter tells one page. It is not safe for concurrent use.
+// A Reporter updates one page. It is not safe for concurrent use.
 type Reporter struct{ board *componentsync.Syncer }
 
 // New returns a Reporter for the page in the configuration.

@@ -21,7 +21,7 @@ const maxInterval = time.Hour
 type Response struct {
 	Accepted   uint64    `json:"accepted_seq"` // the seq of that body
 	ServerTime time.Time `json:"server_time"`
-	Next       float64   `json:"next_interval_s,omitempty"` // how often it wishes to hear from the node, s; 0: as configured
+	Next       float64   `json:"next_interval_s,omitempty"` // the interval it asks for, s; 0: as configured
 }
 
 // A Refusal is what the backend says to a body that it did not take.
@@ -36,7 +36,7 @@ type Refusal struct {
 // The reasons of a conflict.
 const (
 	OldSeq        = "old_seq"        // a body with a higher seq has been taken
-	OtherInstance = "other_instance" // another agent speaks for this node
+	OtherInstance = "other_instance" // another agent reports this node
 )
 
 // A Field is one mistake in a body.
@@ -47,7 +47,7 @@ type Field struct {
 
 // ParseResponse reads the answer to the body with the given seq. Only one JSON object
 // with that seq and the backend's time is an acknowledgement; fields that it does
-// not know may stand beside them.
+// not know may accompany them.
 func ParseResponse(raw []byte, seq uint64) (Response, error) {
 	var a struct {
 		Accepted   *uint64    `json:"accepted_seq"`

@@ -82,7 +82,7 @@ func TestEachAnswerCallsForItsKind(t *testing.T) {
 		{"old, without a number", 409, "", `{"error": "x", "reason": "old_seq"}`, report.Stale, 0, "", 1},
 		{"old, by very much", 409, "", `{"error": "x", "reason": "old_seq", "accepted_seq": 9007199254740991}`, report.Stale, 0, "", 1},
 		{"old, and again", 409, "", `{"error": "x", "reason": "old_seq", "accepted_seq": 1795348900000}`, report.Stale, 0, "", 2},
-		{"too large for ever", 413, "", ``, report.Misconfigured, 0, "413", 1},
+		{"too large indefinitely", 413, "", ``, report.Misconfigured, 0, "413", 1},
 		{"wrong fields", 422, "", `{"error": "x", "fields": [{"field": "components[0].status", "text": "must be ` + token + `"}, {"field": "seq", "text": "\u001b[1m"}]}`,
 			report.Misconfigured, 0, "components[0].status: must be (hidden); seq: [1m", 1},
 		{"wrong, without fields", 422, "", `nonsense`, report.Misconfigured, 0, "nonsense", 1},

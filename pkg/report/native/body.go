@@ -24,7 +24,7 @@ type Body struct {
 	Interval    int                 `json:"interval_s"`      // the next body comes by then, s
 	TTL         int                 `json:"ttl_s"`           // after so long without one the node is not known to live, s
 	Test        string              `json:"test,omitempty"`  // what makes this a test, of which nothing is to be kept
-	Final       *Final              `json:"final,omitempty"` // the agent says goodbye
+	Final       *Final              `json:"final,omitempty"` // the last report of this run
 	Status      report.Impact       `json:"status"`          // the worst of the components
 	Maintenance *report.Maintenance `json:"maintenance,omitempty"`
 	Components  []Component         `json:"components"`          // all there are
@@ -37,7 +37,7 @@ type Body struct {
 
 // A Node is who is spoken of.
 type Node struct {
-	ID     string        `json:"id"` // for ever, and of this node only
+	ID     string        `json:"id"` // permanent, and of this node only
 	Name   string        `json:"name"`
 	Site   string        `json:"site,omitempty"`
 	Labels report.Labels `json:"labels,omitempty"`
@@ -51,7 +51,7 @@ type Agent struct {
 	Config  string    `json:"config_digest,omitempty"`
 }
 
-// Final is a goodbye: silence from now on is no fault.
+// Final marks the last report of a run: silence from now on is no fault.
 type Final struct {
 	Reason string `json:"reason"`
 }
@@ -85,6 +85,6 @@ type Cut struct {
 	Components int `json:"components,omitempty"`
 	Labels     int `json:"labels,omitempty"`
 	Findings   int `json:"findings,omitempty"`
-	Evidence   int `json:"evidence,omitempty"` // facts and advice of the findings that are told
+	Evidence   int `json:"evidence,omitempty"` // facts and advice of the findings that are sent
 	Texts      int `json:"texts,omitempty"`    // shortened: they end in an ellipsis
 }

@@ -16,7 +16,7 @@ import (
 // fill in.
 type Config struct {
 	URL   string                `yaml:"url" doc:"base address of the backend; /v1/report is appended"`
-	Token httpclient.SecretFile `yaml:"token_file" doc:"file with this node's bearer token; empty: none, as where a client certificate says who speaks"`
+	Token httpclient.SecretFile `yaml:"token_file" doc:"file with this node's bearer token; empty: none, as where a client certificate identifies the node"`
 	ID    string                `yaml:"id" doc:"what the backend calls this node, if that is not SITE/NODE"`
 
 	Every  time.Duration // how often the state is told; the backend calls the node late by it

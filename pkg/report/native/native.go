@@ -22,7 +22,7 @@ const (
 	mostSeqJump = 1 << 39   // that a backend can make the seq take, about 17 years of it
 )
 
-// A Reporter tells one backend. It implements report.Reporter, report.Persister,
+// A Reporter delivers to one backend. It implements report.Reporter, report.Persister,
 // report.Queuer and report.Paced.
 type Reporter struct {
 	config Config
@@ -35,7 +35,7 @@ type Reporter struct {
 	seq       uint64
 	budget    int // of a body, in bytes
 	shrunk    time.Time
-	every     time.Duration // as the backend wishes; 0: it does not
+	every     time.Duration // as the backend asks; 0: it does not
 	skew      time.Duration
 	skewKnown bool // skew is known
 }
@@ -57,7 +57,7 @@ func New(c Config, client *httpclient.Client, kept statefile.File) (*Reporter, e
 	return x, nil
 }
 
-// Report tells the state, and goes on until no transition waits.
+// Report tells the state, and continues until no transition waits.
 func (x *Reporter) Report(ctx context.Context, r report.Report) error {
 	token, err := x.config.Token.Read()
 	if err != nil {
@@ -77,7 +77,7 @@ func (x *Reporter) Report(ctx context.Context, r report.Report) error {
 	return nil
 }
 
-// deliver sends one body: anew with a higher seq or smaller, as the backend asks,
+// deliver sends one body: again with a higher seq, or smaller, as the backend asks,
 // as long as that makes sense.
 func (x *Reporter) deliver(ctx context.Context, r report.Report, token string) error {
 	for range len(plans) + 1 {

@@ -164,7 +164,7 @@ func TestWhatArrivesIsNotDropped(t *testing.T) {
 	}
 }
 
-// Numbers begin anew with each run; what an earlier one left waiting keeps its id.
+// Numbers begin again with each run; what an earlier one left waiting keeps its id.
 func TestRunsStayApart(t *testing.T) {
 	isDown, dir := true, t.TempDir()
 	url, rc, _ := backend(t, receiver.Config{}, down(&isDown))
@@ -210,8 +210,8 @@ func TestRunsStayApart(t *testing.T) {
 	wantQueue(t, reporter(t, url, file(t, dir)), report.Queue{})
 }
 
-// What a reporter has been told in the same run it takes up once, also if it is
-// made anew for another configuration.
+// What a reporter has been reported in the same run it takes up once, also if it is
+// made again for another configuration.
 func TestAReloadRepeatsNothing(t *testing.T) {
 	dir := t.TempDir()
 	url, rc, _ := backend(t, receiver.Config{}, nil)

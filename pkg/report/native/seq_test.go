@@ -34,7 +34,7 @@ func TestTheSeqGrowsOverARestart(t *testing.T) {
 	}
 }
 
-// After a restart with a clock that was set back, the backend says where to go on;
+// After a restart with a clock that was set back, the backend says where to continue;
 // one conflict is all that it costs.
 func TestAClockThatWasSetBack(t *testing.T) {
 	url, rc, _ := backend(t, receiver.Config{}, nil)

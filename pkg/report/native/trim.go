@@ -178,7 +178,7 @@ func public(name string, status report.Impact) string {
 	return name + ": " + strings.ReplaceAll(string(status), "_", " ")
 }
 
-// utc is a time as JSON can hold it; zero stands for one that it cannot.
+// utc returns a time that JSON can hold; zero for one that it cannot.
 func utc(t time.Time) time.Time {
 	t = t.UTC()
 	if y := t.Year(); y < 1 || y > 9999 {

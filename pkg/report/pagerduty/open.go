@@ -13,9 +13,9 @@ import (
 // mostOpen is how many alerts are kept in mind.
 const mostOpen = 4096
 
-// An alert is one that PagerDuty has been told of and that is not resolved.
+// An alert is one that PagerDuty has been reported of and that is not resolved.
 type alert struct {
-	Severity  report.Severity `json:"severity"`  // as told last
+	Severity  report.Severity `json:"severity"`  // as last reported
 	Component string          `json:"component"` // of ours
 }
 
@@ -64,7 +64,7 @@ func (o *open) sent(key string, a alert) {
 	o.mu.Lock()
 	defer o.mu.Unlock()
 	if _, known := o.all[key]; !known && len(o.all) >= mostOpen {
-		return // it is told again each time, which pages nobody twice
+		return // it is sent again each time, which pages nobody twice
 	}
 	if o.all[key] != a {
 		o.all[key], o.dirty = a, true

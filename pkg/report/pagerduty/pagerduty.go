@@ -34,7 +34,7 @@ type Reporter struct {
 // not be flooded, and the deadline is for all of them.
 const mostAtOnce = 50
 
-// New returns a Reporter that goes on from what an earlier run has kept.
+// New returns a Reporter that continues from what an earlier run has kept.
 func New(c Config, client *httpclient.Client, kept statefile.File) (*Reporter, error) {
 	if err := c.Check(); err != nil {
 		return nil, fmt.Errorf("pagerduty: %w", err)
@@ -152,7 +152,7 @@ func (p *Reporter) Test(ctx context.Context, r report.Report) (string, error) {
 			return "", fmt.Errorf("pagerduty: %s: %w", e.Action, err)
 		}
 	}
-	return "202 for trigger and resolve of an alert of severity info: queued; whether anybody was paged is not told", nil
+	return "202 for trigger and resolve of an alert of severity info: queued; whether anybody was paged is unknown", nil
 }
 
 // answer is what the API says, in its own names.

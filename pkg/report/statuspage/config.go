@@ -9,7 +9,7 @@ import (
 	"github.com/nodewatch/nodewatch/pkg/report/httpclient"
 )
 
-// Config says which page is told, and how.
+// Config says which page is updated, and how.
 type Config struct {
 	URL        string                `yaml:"url" doc:"base of the API"`
 	Page       string                `yaml:"page_id" doc:"id of the page"`
@@ -60,7 +60,7 @@ func (c Config) checkIncidents() error {
 	for field, words := range map[string]map[string]string{"titles": c.Titles, "texts": c.Texts} {
 		for impact, text := range words {
 			if !slices.Contains(impacts, report.Impact(impact)) {
-				return report.WrongField(field+"."+impact, "is not what an incident speaks of: operational, degraded_performance, partial_outage, major_outage")
+				return report.WrongField(field+"."+impact, "is not an impact of an incident: operational, degraded_performance, partial_outage, major_outage")
 			}
 			if strings.TrimSpace(text) == "" {
 				return report.WrongField(field+"."+impact, "is empty")

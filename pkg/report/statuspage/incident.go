@@ -33,7 +33,7 @@ type incidents struct {
 	looked bool          // the page has been asked since the start
 	own    bool          // the incident was written in this run
 	id     string        // of ours; empty: none is open
-	impact report.Impact // what ours was told last
+	impact report.Impact // what ours was reported last
 	closed report.Impact // somebody resolved ours while it was this bad; empty: nobody did
 
 	refused   error // what the page would not take
@@ -125,7 +125,7 @@ func (i *incidents) try(ctx context.Context, r report.Report) error {
 	return nil
 }
 
-// due reports whether the page must be told that the node is this bad.
+// due reports whether the page must be reported that the node is this bad.
 func (i *incidents) due(worst report.Impact) bool {
 	if i.id != "" {
 		return worst != i.impact

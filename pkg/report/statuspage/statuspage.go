@@ -1,5 +1,5 @@
 // Package statuspage tells a page of Atlassian Statuspage how the node's
-// components are and, if wished, opens and resolves an incident.
+// components are and, if configured, opens and resolves an incident.
 //
 // The page takes no times from outside: a change begins when the page hears of it.
 package statuspage
@@ -17,10 +17,10 @@ import (
 	"github.com/nodewatch/nodewatch/pkg/report/httpclient"
 )
 
-// A Reporter tells one page. It is not safe for concurrent use.
+// A Reporter updates one page. It is not safe for concurrent use.
 type Reporter struct {
 	board     *componentsync.Syncer
-	incidents *incidents // nil: none are wished
+	incidents *incidents // nil: not configured
 }
 
 // New returns a Reporter for the page in the configuration.

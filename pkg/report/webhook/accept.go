@@ -18,7 +18,7 @@ func refused(a httpclient.Response, want string) error {
 // any2xx takes the code's word.
 func any2xx(httpclient.Response) error { return nil }
 
-// saysOK is for Slack and Mattermost: what else stands in the body is an error's name.
+// saysOK is for Slack and Mattermost: what else is in the body is an error's name.
 func saysOK(a httpclient.Response) error {
 	if strings.TrimSpace(string(a.Body)) != "ok" {
 		return refused(a, "ok")

@@ -11,7 +11,7 @@ import (
 	"github.com/nodewatch/nodewatch/pkg/report/httpclient"
 )
 
-// Config says whom to tell, and how. Its zero value is not valid: start from Default.
+// Config says which backend is notified, and how. Its zero value is not valid: start from Default.
 type Config struct {
 	Preset      string                           `yaml:"preset" doc:"what is at the other end" oneof:"slack mattermost discord ntfy telegram json cloudevents oncall incidentio betterstack template"`
 	URL         string                           `yaml:"url" doc:"address to send to, if it is no secret; empty: the preset's own, if it has one"`
@@ -20,12 +20,12 @@ type Config struct {
 	Topic       string                           `yaml:"topic" doc:"ntfy: topic to publish to"`
 	Chat        string                           `yaml:"chat" doc:"telegram: id of the chat, or @name of the channel"`
 	Mode        string                           `yaml:"mode" doc:"changes: a message when something changes; state: the whole report at each interval, for json, cloudevents and template" oneof:"changes state"`
-	Tell        []string                         `yaml:"tell" doc:"changes that are told: raised worse blind milder seen passed cleared"`
+	Tell        []string                         `yaml:"tell" doc:"changes to report: raised worse blind milder seen passed cleared"`
 	Template    string                           `yaml:"template" doc:"Go template of the text or, for the preset template, of the body; empty: the preset's own text"`
 	ContentType string                           `yaml:"content_type" doc:"of the body that the preset template sends"`
 	Method      string                           `yaml:"method" doc:"HTTP method" oneof:"POST PUT PATCH"`
 	Headers     map[string]string                `yaml:"headers" doc:"further headers, none of them secret"`
-	HeaderFiles map[string]httpclient.SecretFile `yaml:"header_files" doc:"further headers whose values stand in files, such as Authorization"`
+	HeaderFiles map[string]httpclient.SecretFile `yaml:"header_files" doc:"further headers whose values are in files, such as Authorization"`
 	SignKey     httpclient.SecretFile            `yaml:"sign_key_file" doc:"file of the key that requests are signed with (HMAC-SHA-256); empty: not signed"`
 	Pause       time.Duration                    `yaml:"pause" doc:"least time between two messages; what changes meanwhile becomes one" min:"0s" max:"10m"`
 	Page        string                           `yaml:"page" doc:"address of this node's page, to be linked; empty: no link"`
@@ -63,7 +63,7 @@ func (c Config) Check() error {
 func (c Config) checkAddress(p preset) error {
 	switch {
 	case c.URL != "" && c.URLFile != "":
-		return report.WrongField("url", "stands beside url_file; one is allowed")
+		return report.WrongField("url", "is set together with url_file; one is allowed")
 	case c.URL != "" && p.secret:
 		return report.WrongField("url", "is a secret here: write it into a file, and name that in url_file")
 	case c.URLFile != "":
@@ -100,7 +100,7 @@ func (c Config) checkMode(p preset) error {
 	case c.Mode != "changes" && c.Mode != "state":
 		return report.WrongField("mode", "%q is not allowed: must be changes or state", c.Mode)
 	case c.Mode == "state" && !p.data:
-		return report.WrongField("mode", "state is for json, cloudevents and template: people are told changes")
+		return report.WrongField("mode", "state is for json, cloudevents and template: people get changes")
 	case !slices.Contains([]string{"POST", "PUT", "PATCH"}, c.Method):
 		return report.WrongField("method", "%q is not allowed: must be POST, PUT or PATCH", c.Method)
 	case c.Pause < 0 || c.Pause > 10*time.Minute:
@@ -123,7 +123,7 @@ func (c Config) checkTell(p preset) error {
 		}
 	}
 	if len(c.Tell) == 0 {
-		return report.WrongField("tell", "is empty: nothing would be told")
+		return report.WrongField("tell", "is empty: nothing would be reported")
 	}
 	return nil
 }

@@ -99,7 +99,7 @@ func about(e changes.Event) []string {
 	}
 	lines := []string{when + impact}
 	if c.Kind == changes.Blind && c.Finding != nil {
-		lines = append(lines, "last seen "+clock(c.Finding.LastSeen, e.At)+": nobody can tell whether it is still so")
+		lines = append(lines, "last seen "+clock(c.Finding.LastSeen, e.At)+": whether it still applies is unknown")
 	}
 	if c.To == changes.Clear && e.Raised == 0 {
 		lines = append(lines, "nothing else is raised")

@@ -100,10 +100,10 @@ func (w *Reporter) headers(q *httpclient.Request, m message) error {
 	return nil
 }
 
-// maxRetryAfter is the longest wish to be left alone that is honoured.
+// maxRetryAfter caps a wait that a backend asks for.
 const maxRetryAfter = time.Hour
 
-// withRetryAfter is the error with the wish to be left alone that stands in the body of
+// withRetryAfter is the error with the wait that is given in the body of
 // an answer 429: Discord's retry_after, in seconds and parts of one, and
 // Telegram's parameters.retry_after, in seconds.
 func withRetryAfter(err error, a httpclient.Response) error {

@@ -25,7 +25,7 @@ type Value struct {
 	Finding     report.Finding      // what the worst change is about; in mode state the worst that is raised
 	Changes     []changes.Change    // all of them, the worst first, at most 100
 	More        int                 // changes beyond those
-	Raised      int                 // findings that are raised now and have been told
+	Raised      int                 // findings that are raised now and have been reported
 	Maintenance *report.Maintenance // nil if none is under way
 	Time        time.Time           // of the report
 	Links       Links

@@ -17,7 +17,7 @@ import (
 	"github.com/nodewatch/nodewatch/pkg/statefile"
 )
 
-// A Reporter tells one backend. It implements report.Reporter and report.Persister.
+// A Reporter delivers to one backend. It implements report.Reporter and report.Persister.
 type Reporter struct {
 	c        Config
 	preset   preset
@@ -26,8 +26,8 @@ type Reporter struct {
 	memory   *changes.Memory
 }
 
-// New returns a Reporter. What has been told is kept in the file; if that cannot
-// be read, the first Persist says so and everything raised is told again.
+// New returns a Reporter. What has been reported is kept in the file; if that cannot
+// be read, the first Persist says so and everything raised is reported again.
 func New(c Config, client *httpclient.Client, kept statefile.File) (*Reporter, error) {
 	if err := c.Check(); err != nil {
 		return nil, err

@@ -115,7 +115,7 @@ func TestNoHeaderIsShown(t *testing.T) {
 	}
 }
 
-// Codes of success that are none, and wishes that stand in bodies.
+// Codes of success that are none, and wishes that are in bodies.
 func TestLyingAnswers(t *testing.T) {
 	for _, c := range []struct {
 		preset string

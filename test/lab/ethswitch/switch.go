@@ -144,7 +144,7 @@ func (s *Switch) hear(from *port, frame []byte) {
 	}
 }
 
-// logical is the port that stands for p: for members of a port-channel the first of them.
+// logical is the port that represents p: for members of a port-channel the first of them.
 func (s *Switch) logical(p *port) *port {
 	if !p.member || s.channel == None {
 		return p

@@ -48,8 +48,8 @@ func body(text string) http.HandlerFunc {
 	return func(w http.ResponseWriter, _ *http.Request) { _, _ = io.WriteString(w, text) }
 }
 
-// forever answers until the client goes.
-func forever(w http.ResponseWriter, r *http.Request) {
+// endless answers until the client goes.
+func endless(w http.ResponseWriter, r *http.Request) {
 	chunk := bytes.Repeat([]byte("x"), 32<<10)
 	for r.Context().Err() == nil {
 		if _, err := w.Write(chunk); err != nil {

@@ -39,7 +39,7 @@ type server struct {
 }
 
 // Run tries the reporter against servers that hang, reset, answer garbage, answer
-// for ever, answer 10 MB, lead to another host, bear another name, refuse. Each
+// indefinitely, answer 10 MB, lead to another host, bear another name, refuse. Each
 // delivery must come back with a *report.Failure, of the kind transient where there
 // was no whole answer, that shows no secret; the other host must not be asked.
 // Deadlines pass as soon as the server hangs, so no time is spent waiting.
@@ -116,7 +116,7 @@ func servers(other string) []server {
 		{name: "answers a login page", lies: true, answer: plain(body("<!DOCTYPE html><title>Log in</title>"))},
 		{name: "answers another JSON", lies: true, answer: plain(body(`[{"ok":null}]`))},
 		{name: "answers 10 MB", lies: true, answer: plain(body(strings.Repeat("0123456789", 1<<20)))},
-		{name: "answers for ever", lies: true, answer: plain(forever)},
+		{name: "answers indefinitely", lies: true, answer: plain(endless)},
 		{name: "leads to another host", kind: report.Misconfigured, answer: plain(func(w http.ResponseWriter, r *http.Request) {
 			http.Redirect(w, r, other+r.URL.Path, http.StatusTemporaryRedirect)
 		})},

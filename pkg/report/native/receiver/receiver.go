@@ -1,7 +1,7 @@
 // Package receiver is the receiving end of the protocol of docs/report-protocol.md:
 // the schema, how a request is read, who sent it, and which report follows which.
 // It is strict about every word of the protocol, and ignores and counts fields it
-// does not know. nodewatch-status stands on it; Receiver keeps what it gets in
+// does not know. nodewatch-status uses it; Receiver keeps what it gets in
 // memory, for tests.
 package receiver
 
