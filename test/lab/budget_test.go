@@ -66,7 +66,7 @@ func budget() time.Duration {
 // usual is how many seconds scenarios take on an idle machine of two cores. One
 // that is not here is taken for a long one.
 var usual = map[string]int{
-	"CRCStorm": 65, "StormOnTheStatusPage": 60, "Healthy": 62, "Incident": 62, "StandingRisk": 75,
+	"CRCStorm": 65, "StormOnTheStatusPage": 45, "Healthy": 62, "Incident": 62, "StandingRisk": 75,
 	"WriteLoop": 20, "OSDFrozen": 27, "OSDKilled": 45, "OSDsGone": 56, "SlaveAndMonitorLost": 54,
 	"HashPolicies": 3, "Blocklisted": 25, "WatchLost": 28, "PartnerGone": 54, "LinksChange": 12,
 	"LogOverrun": 24, "Guests": 80, "PolicyFixedInTheStorm": 78, "RollingRestart": 26, "Migration": 22, "ActiveBackup": 18,
