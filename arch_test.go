@@ -6,6 +6,7 @@ import (
 	"bytes"
 	"encoding/json"
 	"errors"
+	"fmt"
 	"go/ast"
 	"go/parser"
 	"go/token"
@@ -16,6 +17,7 @@ import (
 	"path/filepath"
 	"regexp"
 	"slices"
+	"strconv"
 	"strings"
 	"testing"
 )
@@ -304,6 +306,29 @@ func TestChangelog(t *testing.T) {
 	}
 	if entries == 0 {
 		t.Error("CHANGELOG.md has no entry")
+	}
+}
+
+// Each decision has a number of its own, and says since when it holds.
+func TestDecisions(t *testing.T) {
+	files, err := filepath.Glob("docs/adr/*.md")
+	if err != nil || len(files) == 0 {
+		t.Fatalf("%v, %v", files, err)
+	}
+	form := regexp.MustCompile(`^# (\d+)\. [A-Z/].*\n\nStatus: (accepted|superseded), \d{4}-\d{2}-\d{2}[.;]`)
+	for i, file := range files {
+		raw, err := os.ReadFile(file)
+		if err != nil {
+			t.Fatal(err)
+		}
+		m := form.FindStringSubmatch(string(raw))
+		if m == nil {
+			t.Errorf("%s does not begin with %q", file, "# NUMBER. Title, and Status: accepted, DATE.")
+			continue
+		}
+		if n, _ := strconv.Atoi(m[1]); n != i+1 || !strings.HasPrefix(filepath.Base(file), fmt.Sprintf("%04d-", n)) {
+			t.Errorf("%s is number %s, want %d", file, m[1], i+1)
+		}
 	}
 }
 

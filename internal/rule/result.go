@@ -35,7 +35,7 @@ type Result struct {
 	Ended func(*facts.Facts) bool
 	// Remains is the severity that stays, without an impact, once Ended has proven the
 	// end while a source that the level rests on is blind: what has been observed was so,
-	// and whether it goes on cannot be told. Empty: the proof clears the finding.
+	// and whether it continues cannot be told. Empty: the proof clears the finding.
 	Remains report.Severity
 	// Blind says that the rule cannot see this subject now, in a way that its
 	// sources do not show: what is raised stays as it was.

@@ -81,7 +81,7 @@ type Evidence struct {
 	Subject string    `json:"subject,omitempty"` // what it was seen on: a bond, a slave, a disk, an OSD
 	Fact    string    `json:"fact"`              // the fact, with its number and unit
 	At      time.Time `json:"at"`                // when it was seen
-	More    int       `json:"more,omitempty"`    // it stands for so many more subjects of the kind of the facts before it; 0: it is a fact of its own
+	More    int       `json:"more,omitempty"`    // it represents so many more subjects of the kind of the facts before it; 0: it is a fact of its own
 }
 
 // Advice is one next step. Command is ready to paste and never harmful without
