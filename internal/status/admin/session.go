@@ -141,7 +141,8 @@ func (a *Admin) cookieName(q *http.Request) string {
 	return cookieName
 }
 
-// secure reports whether the browser speaks TLS, with the hub or its trusted proxy.
+// secure reports whether the browser speaks TLS, with the hub or a proxy. Whoever sets the
+// header falsely makes only their own cookie stricter.
 func (a *Admin) secure(q *http.Request) bool {
 	return q.TLS != nil || q.Header.Get("X-Forwarded-Proto") == "https"
 }
