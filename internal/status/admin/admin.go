@@ -147,7 +147,7 @@ func (m mistake) Error() string { return string(m) }
 func wrong(format string, args ...any) error { return mistake(fmt.Sprintf(format, args...)) }
 
 // errNotFound is the error of what is not there.
-var errNotFound = errors.New("There is no such page.")
+var errNotFound = errors.New("no such page")
 
 // guard lets those through who may use a route.
 func (a *Admin) guard(r route) http.HandlerFunc {
@@ -179,7 +179,7 @@ func (a *Admin) guard(r route) http.HandlerFunc {
 		switch err := r.do(page{w, q, who}); {
 		case err == nil:
 		case errors.Is(err, errNotFound):
-			a.refuse(w, q, http.StatusNotFound, err.Error())
+			a.refuse(w, q, http.StatusNotFound, "There is no such page.")
 		case errors.As(err, &m):
 			a.refuse(w, q, http.StatusBadRequest, m.Error())
 		case errors.Is(err, store.ErrChanged):
@@ -264,11 +264,11 @@ func (a *Admin) login(w http.ResponseWriter, q *http.Request) {
 	switch {
 	case errors.Is(err, errWrong):
 		a.noteFailure(q, name)
-		a.loginForm(w, http.StatusUnauthorized, to, err.Error())
+		a.loginForm(w, http.StatusUnauthorized, to, "The name or the password is wrong.")
 		return
 	case errors.Is(err, errOften):
 		w.Header().Set("Retry-After", "60")
-		a.loginForm(w, http.StatusTooManyRequests, to, err.Error())
+		a.loginForm(w, http.StatusTooManyRequests, to, "Too many attempts; try again in a minute.")
 		return
 	case err != nil:
 		a.unavailable(w, q, err)

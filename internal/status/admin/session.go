@@ -147,10 +147,10 @@ func (a *Admin) secure(q *http.Request) bool {
 	return q.TLS != nil || q.Header.Get("X-Forwarded-Proto") == "https"
 }
 
-// Errors of signing in, as people read them.
+// Errors of signing in.
 var (
-	errWrong = errors.New("The name or the password is wrong.")
-	errOften = errors.New("Too many attempts; try again in a minute.")
+	errWrong = errors.New("wrong name or password")
+	errOften = errors.New("too many attempts to sign in")
 )
 
 // signIn checks a password. Unknown names take as long as known ones.
