@@ -111,6 +111,7 @@ func TestAClientThatWaitsForNodewatchIsNotClosed(t *testing.T) {
 		if _, err := asks.Read(make([]byte, 100)); err != nil {
 			t.Fatal(err)
 		}
+		time.Sleep(time.Millisecond) // so that one of them is the older one
 		answered.answer(1)
 		for range 2 {
 			if victim, wait := l.admit(next); victim != nil || wait != requestGrace {

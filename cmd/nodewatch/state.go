@@ -327,8 +327,11 @@ func (o *outbox) start(ctx context.Context) {
 		err  error
 	}
 	done := make(chan prepared, 1)
+	o.mu.Lock()
+	me := o.me // addresses that are up later are noted once the lock is there
+	o.mu.Unlock()
 	go func() {
-		p := prepared{claim: claimState(ctx, o.dir, o.me)}
+		p := prepared{claim: claimState(ctx, o.dir, me)}
 		if !p.silent {
 			p.list, p.err = o.make(p.dir)
 		}

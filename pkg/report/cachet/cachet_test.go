@@ -176,7 +176,7 @@ func fill(times []time.Time) {
 
 func TestAPageThatShowsAnotherStateIsNotBelieved(t *testing.T) {
 	for body, want := range map[string]string{
-		`{"data":{"id":1,"status":1}}`:                    `was told major_outage, and shows "operational"`,
+		`{"data":{"id":1,"status":1}}`:                    `was set to major_outage, and shows "operational"`,
 		`{"data":{"id":2,"status":4}}`:                    "answered with component 2",
 		`{"data":{"id":1}}`:                               "not the answer of a Cachet component",
 		`{"data":{"id":"one","status":4}}`:                "not the answer of a Cachet component",

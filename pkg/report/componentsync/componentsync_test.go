@@ -203,7 +203,7 @@ func TestRetryAfterIsHonoured(t *testing.T) {
 		left time.Duration
 	}{{0, "read n", 90 * time.Second}, {60 * time.Second, "", 30 * time.Second}, {90 * time.Second, "read n", 90 * time.Second}} {
 		f := report.FailureOf(b.Sync(t.Context(), at(c.at, "")))
-		if f == nil || f.Kind != report.Throttled || f.After != c.left || !strings.Contains(f.Error(), "1 of 1 components not told") {
+		if f == nil || f.Kind != report.Throttled || f.After != c.left || !strings.Contains(f.Error(), "1 of 1 components not updated") {
 			t.Errorf("after %s: %v, want to wait %s", c.at, f, c.left)
 		}
 		if got := p.asked(); got != c.want {

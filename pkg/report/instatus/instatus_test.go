@@ -196,7 +196,7 @@ func TestAPageThatShowsAnotherStateIsNotBelieved(t *testing.T) {
 	})
 	c := config(t, url)
 	c.Components = map[string]string{"node": "app"}
-	if err := start(t, c).Report(t.Context(), at(0, "node=major_outage")); err == nil || !strings.Contains(err.Error(), `was told MAJOROUTAGE, and shows "OPERATIONAL"`) {
+	if err := start(t, c).Report(t.Context(), at(0, "node=major_outage")); err == nil || !strings.Contains(err.Error(), `was set to MAJOROUTAGE, and shows "OPERATIONAL"`) {
 		t.Errorf("%v", err)
 	}
 }

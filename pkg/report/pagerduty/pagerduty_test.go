@@ -262,7 +262,7 @@ func TestWhatTheAPIDoesNotTakeIsNotSentAgain(t *testing.T) {
 	}
 	f.garble = map[string]bool{odd: true}
 	if err := p.Report(t.Context(), at(5, "hung=critical")); err == nil {
-		t.Error("a resolve that is refused is not aware of")
+		t.Error("a resolve that is refused is not reported")
 	}
 	deliverTo(t, p, at(6, "hung=critical"))
 }
