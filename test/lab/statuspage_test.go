@@ -25,19 +25,25 @@ const (
 	hubIntake    = storageIP + ":10093"
 )
 
+// The header in which a proxy would name who has signed in. This test is that proxy.
+const hubOperator = "X-Remote-User"
+
 // hub starts nodewatch-status on the other side of the storage network, with a token for
-// the guest, which it returns.
+// the guest, which it returns, and with an operator, kim.
 func (l *Lab) hub() (token string) {
 	l.t.Helper()
 	conf := filepath.Join(l.dir, "status.yml")
-	text := fmt.Sprintf("public: {listen: [%q]}\noperators: {listen: [%q]}\nintake: {listen: [%q]}\ndatabase: {address: %q}\ngroups: [{id: lab, name: Lab, components: [{id: guest, name: The guest, node: lab/guest}]}]\n",
-		hubPublic, hubOperators, hubIntake, "sqlite:"+filepath.Join(l.t.TempDir(), "status.db"))
+	text := fmt.Sprintf("public: {listen: [%q]}\noperators: {listen: [%q], trusted_proxy: {header: %s, from: [%q]}}\nintake: {listen: [%q]}\ndatabase: {address: %q}\ngroups: [{id: lab, name: Lab, components: [{id: guest, name: The guest, node: lab/guest}]}]\n",
+		hubPublic, hubOperators, hubOperator, storageIP, hubIntake, "sqlite:"+filepath.Join(l.t.TempDir(), "status.db"))
 	if err := os.WriteFile(conf, []byte(text), 0o600); err != nil {
 		l.t.Fatal(err)
 	}
 	program := filepath.Join(l.bin, "nodewatch-status")
 	out, err := l.children.Output(l.ctx, program, "token", "create", "lab/guest", "--config.file", conf)
 	if err != nil {
+		l.t.Fatal(err)
+	}
+	if _, err := l.children.Output(l.ctx, program, "operator", "add", "kim", "--role", "viewer", "--no-password", "--config.file", conf); err != nil {
 		l.t.Fatal(err)
 	}
 	child, err := l.children.Start("nodewatch-status", program, "run", "--config.file", conf)
@@ -61,7 +67,12 @@ func (l *Lab) shows(within time.Duration, address, match string) {
 	}}}
 	want, last := regexp.MustCompile(match), ""
 	err := wait(l.ctx, within, func() (bool, error) {
-		answer, err := client.Get("http://" + address + "/")
+		request, err := http.NewRequestWithContext(l.ctx, http.MethodGet, "http://"+address+"/", nil)
+		if err != nil {
+			return false, err
+		}
+		request.Header.Set(hubOperator, "kim")
+		answer, err := client.Do(request)
 		if err != nil {
 			last = err.Error()
 			return false, nil // it starts
