@@ -9,10 +9,10 @@ func guestFamilies() []family {
 	label := []string{"client"}
 	return []family{
 		{name: "nodewatch_guests", kind: gauge, labels: label,
-			help: "How many virtual machines and containers there are, by what speaks to Ceph for their disks: krbd if it does for any, then librbd, then rbd-nbd.",
+			help: "How many virtual machines and containers there are, by the Ceph client of their disks: krbd if it does for any, then librbd, then rbd-nbd.",
 			read: ofGuests(func(g rbd.Guest, count func(rbd.Client)) { count(clientOf(g)) })},
 		{name: "nodewatch_guest_disks", kind: gauge, labels: label,
-			help: "How many disks the guests have, by what speaks to Ceph for them. Images below a disk and copies of it are not counted.",
+			help: "How many disks the guests have, by their Ceph client. Images below a disk and copies of it are not counted.",
 			read: ofGuests(func(g rbd.Guest, count func(rbd.Client)) {
 				for _, d := range g.Disks {
 					if !d.Part {

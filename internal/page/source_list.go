@@ -265,7 +265,7 @@ func (l SourceList) Text(s Style) string {
 			}
 			sees = more
 		}
-		all.rows = append(all.rows, tableRow{tone: toneOfState(x.State), mark: 1, cells: []string{x.Name, x.State, age}, text: sees, mend: x.Remedy})
+		all.rows = append(all.rows, tableRow{tone: toneOfState(x.State), mark: 1, cells: []string{x.Name, x.State, age}, text: sees, remedy: x.Remedy})
 	}
 	t.table(all)
 	return t.b.String()

@@ -23,11 +23,11 @@ type table struct {
 
 // A tableRow is one row of a table.
 type tableRow struct {
-	tone  tone     // of the cell that is marked
-	mark  int      // which cell that is
-	cells []string // one for each column
-	text  string
-	mend  string // what fixes what the row says; empty: nothing needs to be fixed
+	tone   tone     // of the cell that is marked
+	mark   int      // which cell that is
+	cells  []string // one for each column
+	text   string
+	remedy string // what fixes what the row says; empty: nothing needs to be fixed
 }
 
 // table writes a table. With a width nothing is wider, and the remedy is in lines
@@ -77,8 +77,8 @@ func (t *terminal) table(x table) {
 func (t *terminal) row(cells string, at int, below bool, r tableRow) {
 	if t.style.Width <= 0 {
 		text := Printable(r.text)
-		if r.mend != "" {
-			text = strings.TrimPrefix(text+"; remedy: "+Printable(r.mend), "; ")
+		if r.remedy != "" {
+			text = strings.TrimPrefix(text+"; remedy: "+Printable(r.remedy), "; ")
 		}
 		t.b.WriteString(strings.TrimRight(cells+text, " ") + "\n")
 		return
@@ -91,8 +91,8 @@ func (t *terminal) row(cells string, at int, below bool, r tableRow) {
 			lines = append([]string{""}, lines...)
 		}
 	}
-	if r.mend != "" {
-		lines = append(lines, t.broken("remedy: "+Printable(r.mend), at)...)
+	if r.remedy != "" {
+		lines = append(lines, t.broken("remedy: "+Printable(r.remedy), at)...)
 	}
 	for _, line := range lines {
 		t.b.WriteString(strings.TrimRight(cells+line, " ") + "\n")

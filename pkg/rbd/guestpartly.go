@@ -23,18 +23,18 @@ const (
 type guestPartly struct {
 	reasons []string
 	names   map[string][]string
-	mend    []string
+	fixes   []string
 }
 
 // remedy adds what would make something readable.
 func (p *guestPartly) remedy(text string) {
-	if text != "" && !slices.Contains(p.mend, text) {
-		p.mend = append(p.mend, text)
+	if text != "" && !slices.Contains(p.fixes, text) {
+		p.fixes = append(p.fixes, text)
 	}
 }
 
 // remedies is empty if nothing is known to help.
-func (p *guestPartly) remedies() string { return strings.Join(p.mend, "; ") }
+func (p *guestPartly) remedies() string { return strings.Join(p.fixes, "; ") }
 
 // add adds a reason that is no guest's in particular.
 func (p *guestPartly) add(reason string) {
