@@ -106,7 +106,7 @@ func TestTapeStopsAtItsSize(t *testing.T) {
 	}
 }
 
-// The probe answers each line with a line, whatever it is asked.
+// The probe says that it runs, and answers each line with a line, whatever it is asked.
 func TestProbeAnswersWhateverItIsAsked(t *testing.T) {
 	var out, errs bytes.Buffer
 	asked := "{\"do\":\"osdc\"}\nrubbish\n{\"do\":\"dance\"}\n{\"do\":\"qemu\",\"arg\":7}\n{\"do\":\"qemu\",\"arg\":{\"PID\":-1}}\n"
@@ -114,10 +114,10 @@ func TestProbeAnswersWhateverItIsAsked(t *testing.T) {
 		t.Fatalf("exit %d: %s", code, &errs)
 	}
 	lines := strings.Split(strings.TrimSpace(out.String()), "\n")
-	if len(lines) != 5 {
-		t.Fatalf("got %d answers to 5 questions: %q", len(lines), lines)
+	if len(lines) != 6 || lines[0] != "{}" {
+		t.Fatalf("got %d lines for the start and 5 questions: %q", len(lines), lines)
 	}
-	for _, line := range lines[1:] {
+	for _, line := range lines[2:] {
 		if !strings.Contains(line, `"error"`) {
 			t.Errorf("got %s, want an error", line)
 		}

@@ -19,24 +19,22 @@ import (
 // probeMemory is the soft limit of the probe's heap, in bytes.
 const probeMemory = 32 << 20
 
-// probeCommand is the child that reads what may never come back. It reads
-// questions from its input, a line of JSON each, until that ends.
+// probeCommand is the child that reads what may never come back. It says that it runs,
+// then reads questions from its input, a line of JSON each, until that ends.
 func (p program) probeCommand(app *kingpin.Application) (string, func(context.Context) int) {
 	app.Command("probe", "Answer nodewatch's questions over a pipe. Not for people.").Hidden()
 	return "probe", func(context.Context) int {
 		debug.SetMemoryLimit(probeMemory)
 		at := machine()
-		in := bufio.NewScanner(p.in)
-		for in.Scan() {
+		_, _ = p.out.Write([]byte("{}\n"))
+		for in := bufio.NewScanner(p.in); p.out.err == nil && in.Scan(); {
 			raw, err := json.Marshal(answer(at, in.Bytes()))
 			if err != nil {
 				raw = []byte(`{"error":"the answer cannot be written as JSON"}`)
 			}
-			if _, _ = p.out.Write(append(raw, '\n')); p.out.err != nil {
-				return exitOK // nobody reads answers any more; Main says so
-			}
+			_, _ = p.out.Write(append(raw, '\n'))
 		}
-		return exitOK
+		return exitOK // also where nobody reads answers any more; Main says so
 	}
 }
 

@@ -18,13 +18,17 @@ const (
 	probeSoon  = 10 * time.Second
 )
 
+// probeStart is how long a probe may take until it runs, which is not a read: on a
+// node that is short of CPU, or whose disk is slow, it takes longer than a question may.
+const probeStart = time.Minute
+
 // maxAnswer is the longest answer of a probe that is read, in bytes.
 const maxAnswer = 8 << 20
 
 // A Probe is a child process that is asked for reads which may never come back.
-// It answers one question at a time; one that does not answer in time is
-// abandoned, and replaced ten seconds after its start if it has ended by then, or
-// else after ten minutes.
+// It writes a line as soon as it runs, and then answers one question at a time. One
+// that does not answer in time, or does not run after a minute, is abandoned, and
+// replaced ten seconds after its start if it has ended by then, or else after ten minutes.
 type Probe struct {
 	start   func(context.Context) (ProbeProcess, error)
 	turn    chan struct{} // holds a token while a question is under way
@@ -33,8 +37,8 @@ type Probe struct {
 	started time.Time
 }
 
-// A ProbeProcess is a running probe: it reads questions and writes answers, a line
-// of JSON each.
+// A ProbeProcess is a probe: it writes an empty answer once it runs, then reads questions
+// and writes answers, a line of JSON each.
 type ProbeProcess interface {
 	In() *os.File
 	Out() *os.File
@@ -52,6 +56,7 @@ func NewProbe(start func(context.Context) (ProbeProcess, error)) *Probe {
 type probeChild struct {
 	ProbeProcess
 	answers chan answer
+	runs    bool
 }
 
 type answer struct {
@@ -145,8 +150,29 @@ func decodeAnswer(line []byte, value any) error {
 	return nil
 }
 
-// ensure starts a child if there is none, unless the last start was too recent.
+// ensure starts a child if there is none, and waits until it runs.
 func (p *Probe) ensure(ctx context.Context) error {
+	if err := p.begin(ctx); err != nil || p.child.runs {
+		return err
+	}
+	select {
+	case a := <-p.child.answers:
+		if a.err != nil {
+			return p.abandon(a.err)
+		}
+		p.child.runs = true
+		return nil
+	case <-ctx.Done():
+	}
+	err := fmt.Errorf("start: %w", ctx.Err())
+	if time.Since(p.started) < probeStart {
+		return p.child.Explain(err)
+	}
+	return p.abandon(err)
+}
+
+// begin starts a child if there is none, unless the last start was too recent.
+func (p *Probe) begin(ctx context.Context) error {
 	if p.child != nil {
 		return nil
 	}

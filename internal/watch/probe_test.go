@@ -22,6 +22,7 @@ func TestMain(m *testing.M) {
 	if os.Getenv(asProbe) == "" {
 		os.Exit(m.Run())
 	}
+	fmt.Println("{}")
 	in := bufio.NewScanner(os.Stdin)
 	for in.Scan() {
 		switch text := in.Text(); {
@@ -50,6 +51,10 @@ type testProcess struct {
 }
 
 func startTestProcess(context.Context) (ProbeProcess, error) {
+	return startProbe(exec.Command(os.Args[0]))
+}
+
+func startProbe(cmd *exec.Cmd) (ProbeProcess, error) {
 	theirIn, in, err := os.Pipe()
 	if err != nil {
 		return nil, err
@@ -58,7 +63,6 @@ func startTestProcess(context.Context) (ProbeProcess, error) {
 	if err != nil {
 		return nil, err
 	}
-	cmd := exec.Command(os.Args[0])
 	cmd.Env = append(os.Environ(), asProbe+"=1")
 	cmd.Stdin, cmd.Stdout = theirIn, theirOut
 	err = cmd.Start()
@@ -104,6 +108,10 @@ func TestProbeAnswersMoreThanOnce(t *testing.T) {
 
 func TestProbeThatDoesNotAnswerIsLeftBehind(t *testing.T) {
 	p := testProbe(t)
+	var before string
+	if err := p.Ask(t.Context(), "echo", nil, &before); err != nil {
+		t.Fatal(err)
+	}
 	ctx, cancel := context.WithCancel(t.Context())
 	cancel()
 	if err := p.Ask(ctx, "hang", nil, nil); !errors.Is(err, context.Canceled) {
@@ -117,6 +125,50 @@ func TestProbeThatDoesNotAnswerIsLeftBehind(t *testing.T) {
 	var got string
 	if err := p.Ask(t.Context(), "echo", nil, &got); err != nil || got == "" {
 		t.Errorf("got %q, %v: no probe ten seconds later", got, err)
+	}
+}
+
+// A probe whose start takes longer than a question may, as on a node that is short of
+// CPU, is waited for: killed each time, it would never run.
+func TestProbeThatStartsSlowlyIsWaitedFor(t *testing.T) {
+	gate, open, err := os.Pipe()
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer gate.Close()
+	defer open.Close()
+	p := testProbe(t)
+	p.start = func(context.Context) (ProbeProcess, error) {
+		cmd := exec.Command("sh", "-c", `read -r _ <&3 && exec "$0"`, os.Args[0])
+		cmd.ExtraFiles = []*os.File{gate}
+		return startProbe(cmd)
+	}
+	late, cancel := context.WithCancel(t.Context())
+	cancel()
+	for range 2 {
+		if err := p.Ask(late, "echo", nil, nil); !errors.Is(err, context.Canceled) || errors.Is(err, ErrNoProbe) {
+			t.Errorf("got %v, want the context's error", err)
+		}
+	}
+	if _, err := open.Write([]byte("\n")); err != nil {
+		t.Fatal(err)
+	}
+	var got string
+	if err := p.Ask(t.Context(), "echo", nil, &got); err != nil || got == "" || p.left != nil {
+		t.Errorf("got %q, %v: the probe that was being started is not the one that answers", got, err)
+	}
+}
+
+// A probe that does not run after a minute is left behind like any other.
+func TestProbeThatNeverStartsIsLeftBehind(t *testing.T) {
+	p := testProbe(t)
+	p.start = func(context.Context) (ProbeProcess, error) { return startProbe(exec.Command("sleep", "1000")) }
+	late, cancel := context.WithCancel(t.Context())
+	cancel()
+	_ = p.Ask(late, "echo", nil, nil) // the start
+	p.started = p.started.Add(-probeStart)
+	if err := p.Ask(late, "echo", nil, nil); !errors.Is(err, context.Canceled) || p.child != nil || p.left == nil {
+		t.Errorf("got %v; left behind: %v", err, p.left != nil)
 	}
 }
 
