@@ -8,11 +8,13 @@ import (
 	"os"
 	"os/exec"
 	"path/filepath"
+	"regexp"
 	"strings"
 	"syscall"
 	"testing"
 	"time"
 
+	"github.com/nodewatch/nodewatch/internal/launcher"
 	"github.com/nodewatch/nodewatch/test/fanotify"
 )
 
@@ -27,7 +29,7 @@ type holdable struct {
 	binary, cluster, reporter string        // the programs
 }
 
-func newHoldable(t *testing.T, programs bool) *holdable {
+func newHoldable(t *testing.T) *holdable {
 	t.Helper()
 	if os.Geteuid() != 0 {
 		t.Skip("holding an exec needs root: fanotify's permission events")
@@ -68,11 +70,8 @@ func newHoldable(t *testing.T, programs bool) *holdable {
 	h := hypervisor{name: "held", disks: 2, guests: 1, sessions: 2}
 	h.build(t)
 	file := filepath.Join(dir, "nodewatch.yml")
-	config := "libvirt: {off: true}\novs: {off: true}\nceph: {off: true}\n"
-	if programs {
-		config = fmt.Sprintf("libvirt: {off: true}\novs: {off: true}\nceph: {child: %s, keyring: %s/keyring, every: 10s}\n"+
-			"reporters: [{name: program, every: 5s, exec: {program: %s, mode: state}}]\n", d.cluster, dir, d.reporter)
-	}
+	config := fmt.Sprintf("libvirt: {off: true}\novs: {off: true}\nceph: {child: %s, keyring: %s/keyring, every: 10s}\n"+
+		"reporters: [{name: program, every: 5s, exec: {program: %s, mode: state}}]\n", d.cluster, dir, d.reporter)
 	installFile(t, file, []byte(config), 0o600)
 	// The shell, not this process, executes the daemon: Go's vfork would wait for an exec
 	// that only this process can let pass, with a garbage collection waiting for the vfork.
@@ -137,20 +136,20 @@ func (d *holdable) get(path string) (body string, status int) {
 	return b.String(), resp.StatusCode
 }
 
-// until asks for a path until the answer holds the text.
-func (d *holdable) until(path, text string) {
+// until asks for a path until the answer matches.
+func (d *holdable) until(path, match string) {
 	d.t.Helper()
-	limit := time.After(patience)
+	limit, want := time.After(patience), regexp.MustCompile(match)
 	for {
 		body, _ := d.get(path)
-		if strings.Contains(body, text) {
+		if want.MatchString(body) {
 			return
 		}
 		select {
 		case <-time.After(50 * time.Millisecond):
 		case <-limit:
 			why, _ := d.get("/api/v1/report")
-			d.t.Fatalf("%s never said %q:\n%s\n%s", path, text, body, why)
+			d.t.Fatalf("%s never said %q:\n%s\n%s", path, match, body, why)
 		}
 	}
 }
@@ -201,34 +200,38 @@ func (d *holdable) held(h *fanotify.Hold) {
 	}
 }
 
-// The execs of nodewatch's own binary at a start, in their order: the daemon, the
-// launcher and the spare; then each program has a helper, and the probe is this
-// binary once more.
-const ownExecs = 3
+// Who executes nodewatch's own binary, by an argument: the launcher, which starts first the
+// spare and then a helper for each program; and the helper that becomes the probe. Which
+// of them comes next depends on how busy the machine is.
+const (
+	theLauncher = "with-spare"
+	theHelper   = launcher.HelperCommand
+)
 
 // An exec that is held, as by a scanner or a stuck disk, holds up only what needs
 // it: the daemon answers, feeds the watchdog, says what is blind and why, and ends
 // when asked to.
 func TestAHeldExecFreezesNothing(t *testing.T) {
-	reporting := `nodewatch_reports_total{reporter="program"} `
+	const reports, cluster = `nodewatch_reports_total{reporter="program"} [1-9]`, `nodewatch_cluster_health{status="HEALTH_OK"} 1`
 	for _, c := range []struct {
 		name   string
 		file   func(*holdable) string
-		pass   int             // execs of the file that are let through
+		by     string          // whose execs of the file are held; empty: all
+		pass   int             // how many of those are let through
 		steady func(*holdable) // brings the daemon to where the exec is held in steady state; nil: at the start
 		shows  func(*holdable) // what is seen of it
 	}{
-		{"nodewatch-ceph at the start", func(d *holdable) string { return d.cluster }, 0, nil,
-			func(d *holdable) { d.until("/metrics", reporting+"1") }},
-		{"nodewatch-ceph", func(d *holdable) string { return d.cluster }, 0,
-			func(d *holdable) { d.until("/metrics", `nodewatch_cluster_health{status="HEALTH_OK"} 1`) },
+		{"nodewatch-ceph at the start", func(d *holdable) string { return d.cluster }, "", 0, nil,
+			func(d *holdable) { d.until("/metrics", reports) }},
+		{"nodewatch-ceph", func(d *holdable) string { return d.cluster }, "", 0,
+			func(d *holdable) { d.until("/metrics", cluster) },
 			func(d *holdable) { d.until("/metrics", "nodewatch_launcher_up 1") }},
-		{"a reporter's program at the start", func(d *holdable) string { return d.reporter }, 0, nil,
-			func(d *holdable) { d.until("/metrics", `nodewatch_cluster_health{status="HEALTH_OK"} 1`) }},
-		{"a reporter's program", func(d *holdable) string { return d.reporter }, 0,
-			func(d *holdable) { d.until("/metrics", reporting+"1") },
+		{"a reporter's program at the start", func(d *holdable) string { return d.reporter }, "", 0, nil,
+			func(d *holdable) { d.until("/metrics", cluster) }},
+		{"a reporter's program", func(d *holdable) string { return d.reporter }, "", 0,
+			func(d *holdable) { d.until("/metrics", reports) },
 			func(d *holdable) { d.until("/metrics", "nodewatch_launcher_up 1") }},
-		{"the launcher's first helper", func(d *holdable) string { return d.binary }, ownExecs, nil,
+		{"the launcher's first helper", func(d *holdable) string { return d.binary }, theLauncher, 1, nil,
 			func(d *holdable) {
 				d.until("/metrics", `nodewatch_source_stalled{source="launcher"} 1`)
 				d.until("/metrics", `nodewatch_source_stalled{source="osdc"} 1`)
@@ -236,39 +239,36 @@ func TestAHeldExecFreezesNothing(t *testing.T) {
 				d.until("/metrics", `nodewatch_source_up{source="krbd"} 1`) // which lacks no more than the map options
 				d.until("/api/v1/report", "the launcher does not answer")
 			}},
-		{"the launcher's spare", func(d *holdable) string { return d.binary }, ownExecs - 1, nil,
+		{"the launcher's spare", func(d *holdable) string { return d.binary }, theLauncher, 0, nil,
 			func(d *holdable) { d.until("/api/v1/report", "the launcher does not answer") }},
-		{"the probe", func(d *holdable) string { return d.binary }, 0,
-			func(d *holdable) {
-				d.until("/metrics", `nodewatch_source_up{source="osdc"} 1`)
-				d.until("/metrics", reporting+"1") // no helper is about to be started for it
-			},
+		{"the probe", func(d *holdable) string { return d.binary }, theLauncher, 0,
+			func(d *holdable) { d.until("/metrics", `nodewatch_source_up{source="osdc"} 1`) },
 			func(d *holdable) {
 				d.until("/metrics", `nodewatch_source_stalled{source="launcher"} 1`)
 				d.until("/api/v1/report", "the launcher does not answer")
 			}},
-		// Without other programs the execs at the start have one order: the helper passes,
-		// and the probe that it is to become is held. The launcher itself works.
-		{"what the probe's helper becomes", func(d *holdable) string { return d.binary }, ownExecs + 1, nil,
+		// The launcher itself works.
+		{"what the probe's helper becomes", func(d *holdable) string { return d.binary }, theHelper, 0, nil,
 			func(d *holdable) {
 				d.until("/metrics", `nodewatch_source_stalled{source="osdc"} 1`)
 				d.until("/api/v1/report", "probe: its exec has not returned since")
 				d.until("/metrics", "nodewatch_launcher_up 1")
 				d.until("/metrics", `nodewatch_source_up{source="krbd"} 1`)
+				d.until("/metrics", reports)
 			}},
 	} {
 		t.Run(c.name, func(t *testing.T) {
 			t.Parallel()
-			d := newHoldable(t, c.pass != ownExecs+1)
+			d := newHoldable(t)
 			file := c.file(d)
 			var hold *fanotify.Hold
 			if c.steady == nil {
-				hold = fanotify.Exec(t, file, c.pass)
+				hold = fanotify.ExecBy(t, file, c.by, c.pass)
 			}
 			d.start()
 			if c.steady != nil {
 				c.steady(d)
-				hold = fanotify.Exec(t, file, c.pass)
+				hold = fanotify.ExecBy(t, file, c.by, c.pass)
 				if probe, running := d.called("probe"); running && file == d.binary {
 					_ = syscall.Kill(int(probe), syscall.SIGKILL) // the next is started soon
 				}

@@ -356,7 +356,7 @@ func script(t *testing.T, text string) string {
 func TestAHeldExecBlocksNoOther(t *testing.T) {
 	l := spawned(t)
 	path := script(t, "echo done")
-	hold := fanotify.Exec(t, path, 0)
+	hold := fanotify.Exec(t, path)
 	ctx, cancel := context.WithCancel(t.Context())
 	held := Program{Client: l, Kind: Ceph, Name: "held", Output: 100}
 	ended := make(chan error, 1)

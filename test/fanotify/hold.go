@@ -7,7 +7,10 @@ import (
 	"bytes"
 	"encoding/binary"
 	"errors"
+	"fmt"
 	"os"
+	"slices"
+	"strings"
 	"sync"
 	"testing"
 
@@ -18,28 +21,36 @@ import (
 // all continue, as the mark ends with the process.
 type Hold struct {
 	group int
+	by    string   // an argument of the processes whose events are held; empty: of all
+	pass  int      // how many of their events are still to pass
 	end   *os.File // closed to end the goroutine
 	ended chan struct{}
 	held  chan int
 	once  sync.Once
 }
 
-// Exec holds every exec of the file but the next few, which it lets pass. Only the
-// file itself is marked: it must be the test's own. It skips the test where the
-// kernel or the user's rights do not allow that.
-func Exec(t testing.TB, file string, pass int) *Hold {
+// Exec holds every exec of the file. Only the file itself is marked: it must be the
+// test's own. It skips the test where the kernel or the user's rights do not allow that.
+func Exec(t testing.TB, file string) *Hold {
 	t.Helper()
-	return newHold(t, file, unix.FAN_OPEN_EXEC_PERM, pass)
+	return newHold(t, file, unix.FAN_OPEN_EXEC_PERM, "", 0)
+}
+
+// ExecBy holds the execs of the file by processes with this argument, until then, but the
+// first few of them. A process that was just forked has the arguments of its parent.
+func ExecBy(t testing.TB, file, by string, pass int) *Hold {
+	t.Helper()
+	return newHold(t, file, unix.FAN_OPEN_EXEC_PERM, by, pass)
 }
 
 // Opens holds every open of a file in the directory, but those of this process, until
 // the Hold is released. The directory must be the test's own.
 func Opens(t testing.TB, dir string) *Hold {
 	t.Helper()
-	return newHold(t, dir, unix.FAN_OPEN_PERM|unix.FAN_EVENT_ON_CHILD, 0)
+	return newHold(t, dir, unix.FAN_OPEN_PERM|unix.FAN_EVENT_ON_CHILD, "", 0)
 }
 
-func newHold(t testing.TB, path string, events uint64, pass int) *Hold {
+func newHold(t testing.TB, path string, events uint64, by string, pass int) *Hold {
 	t.Helper()
 	if os.Geteuid() != 0 {
 		t.Skip("holding an exec or an open needs root: fanotify's permission events")
@@ -63,12 +74,12 @@ func newHold(t testing.TB, path string, events uint64, pass int) *Hold {
 		_ = unix.Close(group)
 		t.Fatal(err)
 	}
-	h := &Hold{group: group, end: end, ended: make(chan struct{}), held: make(chan int, 100)}
+	h := &Hold{group: group, by: by, pass: pass, end: end, ended: make(chan struct{}), held: make(chan int, 100)}
 	go func() {
 		defer close(h.ended)
 		defer wake.Close()
 		for h.events(int(wake.Fd())) {
-			pass = h.answer(pass)
+			h.answer()
 		}
 	}()
 	t.Cleanup(h.Release)
@@ -98,24 +109,20 @@ func (h *Hold) events(wake int) bool {
 	}
 }
 
-// answer lets as many execs pass as it is to, holds the others, and returns how
-// many more are to pass.
-func (h *Hold) answer(pass int) int {
+// answer answers the events that there are.
+func (h *Hold) answer() {
 	buf := make([]byte, 4096)
 	n, err := unix.Read(h.group, buf)
 	if err != nil {
-		return pass
+		return
 	}
 	for in := bytes.NewReader(buf[:n]); in.Len() > 0; {
 		var e unix.FanotifyEventMetadata
 		if binary.Read(in, binary.NativeEndian, &e) != nil {
-			return pass
+			return
 		}
 		_, _ = in.Seek(int64(e.Event_len)-int64(binary.Size(e)), 1)
-		if own := int(e.Pid) == os.Getpid(); own || pass > 0 {
-			if !own {
-				pass--
-			}
+		if h.passes(int(e.Pid)) {
 			var out bytes.Buffer
 			_ = binary.Write(&out, binary.NativeEndian, unix.FanotifyResponse{Fd: e.Fd, Response: unix.FAN_ALLOW})
 			_, _ = unix.Write(h.group, out.Bytes())
@@ -127,5 +134,19 @@ func (h *Hold) answer(pass int) int {
 		}
 		_ = unix.Close(int(e.Fd)) // the answer names it; one that is held needs none
 	}
-	return pass
+}
+
+// passes reports whether what the process does is let through.
+func (h *Hold) passes(pid int) bool {
+	if pid == os.Getpid() {
+		return true
+	}
+	if h.by != "" {
+		raw, _ := os.ReadFile(fmt.Sprintf("/proc/%d/cmdline", pid)) // one that has just ended is held for nothing
+		if !slices.Contains(strings.Split(string(raw), "\x00"), h.by) {
+			return true
+		}
+	}
+	h.pass--
+	return h.pass >= 0
 }
