@@ -119,6 +119,7 @@ install-nodewatch-ceph:
 # Its configuration is installed, as it does not start without one; one that is there stays.
 install-nodewatch-status:
 	$(call install_service,nodewatch-status)
+	install -D -m 644 systemd/nodewatch-status.sysctl $(to)/lib/sysctl.d/60-nodewatch-status.conf
 	$(call install_rules,$(to)/share/nodewatch-status/prometheus,deploy/prometheus/status.yml)
 	@[ -e $(DESTDIR)$(SYSCONFDIR)/nodewatch-status/nodewatch-status.yml ] || \
 		install -D -m 644 packaging/nodewatch-status.yml $(DESTDIR)$(SYSCONFDIR)/nodewatch-status/nodewatch-status.yml

@@ -118,7 +118,7 @@ func TestPackages(t *testing.T) {
 		"/usr/lib/sysusers.d/nodewatch.conf", "/etc/default/nodewatch", "/usr/share/zsh/site-functions/_nodewatch")
 	statusHolds(t, filepath.Join(dist, "nodewatch-status_"+version+"_amd64.deb"), version)
 	rpmHolds(t, filepath.Join(dist, "nodewatch-status-"+version+"-1.x86_64.rpm"), "/usr/bin/nodewatch-status", "/usr/lib/systemd/system/nodewatch-status.service",
-		"/usr/lib/sysusers.d/nodewatch-status.conf", "/etc/default/nodewatch-status", "/etc/nodewatch-status/nodewatch-status.yml")
+		"/usr/lib/sysusers.d/nodewatch-status.conf", "/usr/lib/sysctl.d/60-nodewatch-status.conf", "/etc/default/nodewatch-status", "/etc/nodewatch-status/nodewatch-status.yml")
 }
 
 // lintian finds nothing wrong with the .deb packages in a directory.
@@ -154,7 +154,7 @@ func statusHolds(t *testing.T, deb, version string) {
 	const conf = "etc/nodewatch-status/nodewatch-status.yml"
 	tree := unpacked(t, deb, map[string]string{
 		conf: "groups: []", "usr/lib/systemd/system/nodewatch-status.service": "ExecStart=/usr/bin/nodewatch-status run $ARGS\n", "etc/default/nodewatch-status": "\nARGS=\"\"\n",
-		"usr/lib/sysusers.d/nodewatch-status.conf": "u nodewatch-status ", "usr/share/man/man1/nodewatch-status.1.gz": "", "usr/share/man/man5/nodewatch-status.yml.5.gz": "",
+		"usr/lib/sysusers.d/nodewatch-status.conf": "u nodewatch-status ", "usr/lib/sysctl.d/60-nodewatch-status.conf": "\nnet.ipv4.ping_group_range = 0 2147483647\n", "usr/share/man/man1/nodewatch-status.1.gz": "", "usr/share/man/man5/nodewatch-status.yml.5.gz": "",
 		"usr/share/bash-completion/completions/nodewatch-status": "complete -o default -F _nodewatch-status nodewatch-status\n",
 		"usr/share/zsh/vendor-completions/_nodewatch-status":     "#compdef nodewatch-status\n", "usr/share/fish/vendor_completions.d/nodewatch-status.fish": "complete -c nodewatch-status ",
 		"usr/share/nodewatch-status/prometheus/status.yml": "/blob/1a2b3c4d5e6f/", "usr/share/doc/nodewatch-status/copyright": "Apache",

@@ -111,11 +111,23 @@ systemctl daemon-reload`)
 	m.takes(t, "dpkg -P nodewatch; [ ! -e /var/lib/nodewatch ]; [ ! -e /etc/default/nodewatch ]; dpkg -i /"+packages+"/nodewatch.deb")
 }
 
+// pings are the groups that may ping, the first and the last.
+func (m *machine) pings(t *testing.T) string {
+	t.Helper()
+	return m.sh(t, "echo $(cat /proc/sys/net/ipv4/ping_group_range)")
+}
+
 // nodewatch-status with SQLite, as its package installs it: it is ready, only its own user
 // sees its state, and it needs no capability.
 func testStatusPackage(t *testing.T, m *machine) {
 	const name = "nodewatch-status"
+	if before := m.pings(t); before == "0 2147483647" {
+		t.Fatalf("before the package everybody may ping: %s", before)
+	}
 	m.installed(t, name)
+	if got := m.pings(t); got != "0 2147483647" {
+		t.Errorf("the groups that may ping are %s", got)
+	}
 	ask := func(url string) string {
 		body, status, err := m.ask(url)
 		if err != nil || status != 200 {
