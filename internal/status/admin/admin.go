@@ -54,6 +54,7 @@ type Admin struct {
 	attempts attempts
 	hashing  chan struct{} // has room for as many passwords as are hashed at once
 	nobody   string        // is hashed against where there is no such operator
+	signIns  signIns
 }
 
 // hashes is how many passwords are hashed at once: each takes 19 MiB.
@@ -263,10 +264,12 @@ func (a *Admin) login(w http.ResponseWriter, q *http.Request) {
 	err := a.signIn(q.Context(), name, q.PostFormValue("password"), address(q))
 	switch {
 	case errors.Is(err, errWrong):
+		a.signIns.failed.Add(1)
 		a.noteFailure(q, name)
 		a.loginForm(w, http.StatusUnauthorized, to, "The name or the password is wrong.")
 		return
 	case errors.Is(err, errOften):
+		a.signIns.limited.Add(1)
 		w.Header().Set("Retry-After", "60")
 		a.loginForm(w, http.StatusTooManyRequests, to, "Too many attempts; try again in a minute.")
 		return

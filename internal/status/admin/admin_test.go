@@ -2,6 +2,7 @@ package admin
 
 import (
 	"context"
+	"errors"
 	"fmt"
 	"net/http"
 	"net/http/httptest"
@@ -212,6 +213,18 @@ func TestFirstUse(t *testing.T) {
 	x.get("/nodes/rl1/node1", 200)
 	x.get("/tokens", 403)
 	x.get("/audit", 403)
+	draft, plan := automatic("draft"), incident.Maintenance{Ref: "plan", Title: "Hidden plan", Starts: noon, Ends: noon.Add(time.Hour), Created: noon}
+	draft.Title, draft.Published = "Hidden draft", time.Time{}
+	shown := automatic("shown")
+	b.update(func(tx *store.Tx) error {
+		return errors.Join(tx.SaveIncident(t.Context(), &draft), tx.SaveIncident(t.Context(), &shown), tx.SaveMaintenance(t.Context(), &plan))
+	})
+	x.get("/incidents/shown", 200)
+	x.get("/incidents/draft", 404)
+	x.get("/maintenance/plan", 404)
+	if page := x.get("/incidents", 200) + x.get("/maintenance", 200); strings.Contains(page, "Hidden") || !strings.Contains(page, "shown") {
+		t.Errorf("whoever is on this machine reads drafts:\n%s", page)
+	}
 	b.update(func(tx *store.Tx) error {
 		return tx.AddOperator(t.Context(), store.Operator{Name: "kim", Role: store.Viewer, Password: b.hash, Created: noon})
 	})
@@ -245,6 +258,9 @@ func TestSignIn(t *testing.T) {
 	w = other.post("/login", "/login", http.StatusSeeOther, "name", "the-viewer", "password", password, "to", "https://evil.example.org/")
 	if c := w.Header().Get("Set-Cookie"); !strings.HasPrefix(c, "__Host-") || !strings.Contains(c, "Secure") || w.Header().Get("Location") != "/" {
 		t.Errorf("%s to %s", c, w.Header().Get("Location"))
+	}
+	if n, want := b.admin.SignIns(), (SignIns{Succeeded: 2, Failed: 5, Limited: 2}); n != want {
+		t.Errorf("%+v, want %+v", n, want)
 	}
 	x.post("/", "/logout", http.StatusSeeOther)
 	x.get("/", 303)
@@ -490,6 +506,69 @@ func TestTrustedProxy(t *testing.T) {
 	x.get("/tokens", 403)
 	y := b.browser()
 	y.post("/login", "/login", http.StatusUnauthorized, "name", "kim", "password", "")
+}
+
+// What a proxy passes on of its clients' headers signs nobody in, also where they have a
+// session. Over HTTP, as it is there that headers are read.
+func TestWhatATrustedProxyPassesOn(t *testing.T) {
+	b := newBench(t)
+	b.update(func(tx *store.Tx) error {
+		return tx.AddOperator(t.Context(), store.Operator{Name: "kim", Role: store.Admin, Created: noon})
+	})
+	server := httptest.NewServer(b.admin)
+	defer server.Close()
+	client := server.Client()
+	client.CheckRedirect = func(*http.Request, []*http.Request) error { return http.ErrUseLastResponse }
+	session := ""
+	ask := func(name string, headers http.Header) {
+		t.Helper()
+		for _, cookie := range []string{"", session} {
+			q, err := http.NewRequestWithContext(t.Context(), http.MethodGet, server.URL+"/tokens", nil)
+			if err != nil {
+				t.Fatal(err)
+			}
+			q.Header = headers.Clone()
+			if cookie != "" {
+				q.AddCookie(&http.Cookie{Name: cookieName, Value: cookie})
+			}
+			a, err := client.Do(q)
+			if err != nil {
+				t.Fatal(err)
+			}
+			_ = a.Body.Close() // only the status counts
+			want := http.StatusSeeOther
+			if name == "signed in" {
+				want = http.StatusOK
+			}
+			if a.StatusCode != want {
+				t.Errorf("%s, session %t: %d, want %d", name, cookie != "", a.StatusCode, want)
+			}
+			for _, c := range a.Cookies() {
+				session = c.Value
+			}
+		}
+	}
+	b.proxy = config.Proxy{Header: "X-Remote-User", Networks: []netip.Prefix{netip.MustParsePrefix("127.0.0.0/8")}}
+	ask("signed in", http.Header{"X-Remote-User": {"kim"}})
+	if session == "" {
+		t.Fatal("there is no session")
+	}
+	ask("signed in", http.Header{"x-REMOTE-user": {"kim"}}) // names of headers have no case
+	for name, headers := range map[string]http.Header{
+		"several values": {"X-Remote-User": {"kim", "kim"}}, "another spelling beside it": {"X-Remote-User": {"kim"}, "x-remote-user": {"eve"}},
+		"empty": {"X-Remote-User": {""}}, "a list": {"X-Remote-User": {"kim, eve"}}, "another case": {"X-Remote-User": {"KIM"}},
+		"over-long": {"X-Remote-User": {strings.Repeat("kim", 4000)}}, "not text": {"X-Remote-User": {"kim\xff"}}, "of Apache": {"X-Remote-User": {"(null)"}},
+	} {
+		ask(name, headers)
+	}
+	b.proxy.Networks[0] = netip.MustParsePrefix("192.0.2.0/24")
+	session = ""
+	ask("not from the proxy", http.Header{"X-Remote-User": {"kim"}})
+	b.proxy.Networks[0] = netip.MustParsePrefix("127.0.0.0/8")
+	ask("another header", http.Header{"X_Remote_User": {"kim"}, "Remote-User": {"kim"}, "X-Remote-User-": {"kim"}})
+	if n := b.admin.SignIns(); n.Succeeded != 3 || n.Failed == 0 {
+		t.Errorf("%+v", n)
+	}
 }
 
 func TestPasswords(t *testing.T) {

@@ -78,6 +78,7 @@ func (a *Admin) incidentsPage(p page) error {
 	}); err != nil {
 		return err
 	}
+	data.Incidents = slices.DeleteFunc(data.Incidents, func(i incident.Incident) bool { return !p.who.sees(i.Published) })
 	return a.show(p, "incidents.html", "Incidents", data)
 }
 
@@ -96,7 +97,7 @@ func (a *Admin) incidentPage(p page) error {
 	}); err != nil {
 		return err
 	}
-	if !found {
+	if !found || !p.who.sees(data.Incident.Published) {
 		return errNotFound
 	}
 	return a.show(p, "incident.html", data.Incident.Title, data)

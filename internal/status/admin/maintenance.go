@@ -42,6 +42,7 @@ func (a *Admin) maintenancesPage(p page) error {
 	}); err != nil {
 		return err
 	}
+	v.List = slices.DeleteFunc(v.List, func(m incident.Maintenance) bool { return !p.who.sees(m.Published) })
 	return a.show(p, "maintenances.html", "Maintenance", v)
 }
 
@@ -53,7 +54,7 @@ func (a *Admin) maintenancePage(p page) error {
 	}); err != nil {
 		return err
 	}
-	if !found {
+	if !found || !p.who.sees(v.One.Published) {
 		return errNotFound
 	}
 	return a.show(p, "maintenance.html", v.One.Title, v)

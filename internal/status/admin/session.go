@@ -10,6 +10,7 @@ import (
 	"net/netip"
 	"slices"
 	"sync"
+	"sync/atomic"
 	"time"
 
 	"golang.org/x/time/rate"
@@ -42,13 +43,17 @@ func (v visitor) May(role string) bool {
 	return v.Role != "" && slices.Index(store.Roles(), v.Role) >= slices.Index(store.Roles(), role)
 }
 
+// sees reports whether the visitor may read what was published at a time; zero: a
+// draft, which is for those who have signed in.
+func (v visitor) sees(published time.Time) bool { return !v.Local || !published.IsZero() }
+
 // visitor is who makes the request. One without a name and a role has to sign in.
 func (a *Admin) visitor(w http.ResponseWriter, q *http.Request) (visitor, error) {
 	secret := ""
 	if c, err := q.Cookie(a.cookieName(q)); err == nil {
 		secret = c.Value
 	}
-	proxied := a.proxied(q)
+	proxied, by := a.proxied(q)
 	var (
 		o     store.Operator
 		found bool
@@ -67,9 +72,9 @@ func (a *Admin) visitor(w http.ResponseWriter, q *http.Request) (visitor, error)
 	switch {
 	case err != nil:
 		return visitor{}, err
-	case found && (proxied == "" || proxied == o.Name):
+	case found && (!by || proxied == o.Name):
 		return visitor{Name: o.Name, Role: o.Role, secret: secret}, nil
-	case proxied != "":
+	case by:
 		return a.begin(w, q, proxied)
 	case first && local(q):
 		return visitor{Name: "local", Role: store.Viewer, Local: true}, nil
@@ -77,17 +82,22 @@ func (a *Admin) visitor(w http.ResponseWriter, q *http.Request) (visitor, error)
 	return visitor{}, nil
 }
 
-// proxied is the operator that a trusted proxy names; empty: none does.
-func (a *Admin) proxied(q *http.Request) string {
+// proxied is the operator that a trusted proxy names; false: none does. A header that
+// names nobody, or several, names an operator that there is not.
+func (a *Admin) proxied(q *http.Request) (name string, is bool) {
 	p := a.config().Operators.Proxy
-	if p.Header == "" || len(q.Header.Values(p.Header)) != 1 {
-		return ""
+	if p.Header == "" {
+		return "", false
 	}
 	from, err := netip.ParseAddrPort(q.RemoteAddr)
-	if err != nil || !p.Trusts(from.Addr()) {
-		return ""
+	names := q.Header.Values(p.Header)
+	if err != nil || len(names) == 0 || !p.Trusts(from.Addr()) {
+		return "", false
 	}
-	return q.Header.Get(p.Header)
+	if len(names) > 1 {
+		return "", true
+	}
+	return names[0], true
 }
 
 // local reports whether a request was made on this machine by somebody who asked for
@@ -123,9 +133,14 @@ func (a *Admin) begin(w http.ResponseWriter, q *http.Request, name string) (visi
 		}
 		return tx.Audit(q.Context(), store.Entry{At: now, Who: o.Name, Action: "operator.sign-in", Subject: o.Name, Detail: address(q)})
 	})
-	if err != nil || v.Name == "" {
+	if err != nil {
 		return visitor{}, err
 	}
+	if v.Name == "" {
+		a.signIns.failed.Add(1)
+		return visitor{}, nil
+	}
+	a.signIns.succeeded.Add(1)
 	a.setCookie(w, q, v.secret, int(sessionFor/time.Second))
 	return v, nil
 }
@@ -145,6 +160,18 @@ func (a *Admin) cookieName(q *http.Request) string {
 // header falsely makes only their own cookie stricter.
 func (a *Admin) secure(q *http.Request) bool {
 	return q.TLS != nil || q.Header.Get("X-Forwarded-Proto") == "https"
+}
+
+// signIns counts attempts to sign in.
+type signIns struct{ succeeded, failed, limited atomic.Uint64 }
+
+// A SignIns is how many attempts to sign in have succeeded, were made with a wrong name
+// or password, and came too often to be checked.
+type SignIns struct{ Succeeded, Failed, Limited uint64 }
+
+// SignIns counts the attempts to sign in since the start.
+func (a *Admin) SignIns() SignIns {
+	return SignIns{Succeeded: a.signIns.succeeded.Load(), Failed: a.signIns.failed.Load(), Limited: a.signIns.limited.Load()}
 }
 
 // Errors of signing in.
