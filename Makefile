@@ -133,14 +133,14 @@ DIST              ?= build/dist
 SOURCE_DATE_EPOCH ?= $(shell git log -1 --format=%ct 2>/dev/null || date +%s)
 TOOL               = CGO_ENABLED=0 $(GO) tool -modfile=tools/go.mod
 
-dist: ## packages (.deb, .rpm), archives, SBOMs and sha256sums.txt of a release, in build/dist; ARCHES=, PACKAGES=, SBOM=no
-	@export MAKE='$(MAKE)' GO='$(GO)' LDFLAGS='$(LDFLAGS)' SOURCE_DATE_EPOCH='$(SOURCE_DATE_EPOCH)' SBOM='$(SBOM)' \
-		VERSION='$(VERSION)' REVISION='$(REVISION)' DATE='$(DATE)'; ./packaging/dist '$(DIST)' '$(PACKAGES)' '$(ARCHES)'
+RELEASE = export MAKE='$(MAKE)' GO='$(GO)' SOURCE_DATE_EPOCH='$(SOURCE_DATE_EPOCH)' VERSION='$(VERSION)' REVISION='$(REVISION)' DATE='$(DATE)'
 
-dist-test: ## the packages of 'make dist': lintian, rpm, and install to purge in chroots of Debian 12 and 13 (root)
+dist: ## packages (.deb, .rpm), archives, SBOMs and sha256sums.txt of a release, in build/dist; ARCHES=, PACKAGES=, SBOM=no
+	@$(RELEASE) LDFLAGS='$(LDFLAGS)' SBOM='$(SBOM)'; ./packaging/dist '$(DIST)' '$(PACKAGES)' '$(ARCHES)'
+
+dist-test: dist ## make a release twice and compare; lintian, rpm, and install to purge in chroots of Debian 12 and 13 (root); SUITES=
 	@./tools/need $(DISTPACKAGES)
-	@$(MAKE) -s dist ARCHES=amd64 SBOM=no
-	@./packaging/dist-test '$(DIST)'
+	@$(RELEASE) ARCHES='$(ARCHES)' SBOM='$(SBOM)'; ./packaging/dist-test '$(DIST)'
 
 vuln: ## known vulnerabilities in the programs; STDLIB=fail counts those of Go's standard library
 	@export GO='$(GO)' STDLIB='$(or $(STDLIB),report)'; ./tools/vuln $$([ ! -e /usr/include/rbd/librbd.h ] || echo '$(CEPHTAGS)')

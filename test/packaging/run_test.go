@@ -9,6 +9,7 @@ import (
 	"net/http"
 	"os"
 	"os/exec"
+	"os/signal"
 	"path/filepath"
 	"regexp"
 	"strings"
@@ -74,6 +75,10 @@ func TestRun(t *testing.T) {
 		}
 	}
 	dir := checkout(t)
+	// A test in the background of a script ignores Ctrl-C, and so would what it starts.
+	interrupts := make(chan os.Signal, 1)
+	signal.Notify(interrupts, syscall.SIGINT)
+	defer signal.Stop(interrupts)
 	users := map[string]*syscall.Credential{"this user": nil}
 	if os.Getuid() == 0 {
 		users["another user"] = &syscall.Credential{Uid: 65534, Gid: 65534}
@@ -117,10 +122,17 @@ func TestRun(t *testing.T) {
 				go func() { _, _ = io.Copy(io.Discard, out) }()
 				return cmd
 			}
-			// gone waits until nobody listens any more.
+			// gone waits until it has ended, when nobody listens any more.
 			gone := func(cmd *exec.Cmd) error {
 				t.Helper()
-				err := cmd.Wait()
+				ended := make(chan error, 1)
+				go func() { ended <- cmd.Wait() }()
+				var err error
+				select {
+				case err = <-ended:
+				case <-time.After(patience):
+					t.Fatal("it does not end")
+				}
 				for _, address := range []string{node, public, operators} {
 					if c, err := net.DialTimeout("tcp", address, time.Second); err == nil {
 						_ = c.Close()
