@@ -30,18 +30,19 @@ func silent(t *testing.T) (url string, asked <-chan string) {
 	return s.URL, came
 }
 
-// hostile are reporters of every backend, all of them to the same address.
+// hostile are reporters of every backend, all of them to the same address. None gives up
+// while the test runs.
 const hostile = `
-  - {name: h-native, native: {url: %[1]q, token_file: %[2]q}}
-  - {name: h-alertmanager, alertmanager: {urls: [%[1]q]}}
-  - {name: h-webhook, webhook: {preset: json, url: %[1]q, pause: 0s}}
-  - {name: h-pagerduty, pagerduty: {url: %[1]q, routing_key_file: %[2]q}}
-  - {name: h-statuspage, statuspage: {url: %[1]q, page_id: p, token_file: %[2]q, components: {node: c}}}
-  - {name: h-cachet, cachet: {url: %[1]q, token_file: %[2]q, components: {node: "7"}}}
-  - {name: h-instatus, instatus: {url: %[1]q, page_id: p, token_file: %[2]q, components: {node: c}}}
-  - {name: h-heartbeat, heartbeat: {preset: uptimekuma, url: %[1]q, token_file: %[2]q}}
-  - {name: h-icinga, icinga: {url: %[1]q, user: nodewatch, password_file: %[2]q, host: node2, services: {node: nodewatch}}}
-  - {name: h-exec, exec: {program: /bin/sleep, args: ["1000"]}}
+  - {name: h-native, deadline: 2m, native: {url: %[1]q, token_file: %[2]q}}
+  - {name: h-alertmanager, deadline: 2m, alertmanager: {urls: [%[1]q]}}
+  - {name: h-webhook, deadline: 2m, webhook: {preset: json, url: %[1]q, pause: 0s}}
+  - {name: h-pagerduty, deadline: 2m, pagerduty: {url: %[1]q, routing_key_file: %[2]q}}
+  - {name: h-statuspage, deadline: 2m, statuspage: {url: %[1]q, page_id: p, token_file: %[2]q, components: {node: c}}}
+  - {name: h-cachet, deadline: 2m, cachet: {url: %[1]q, token_file: %[2]q, components: {node: "7"}}}
+  - {name: h-instatus, deadline: 2m, instatus: {url: %[1]q, page_id: p, token_file: %[2]q, components: {node: c}}}
+  - {name: h-heartbeat, deadline: 2m, heartbeat: {preset: uptimekuma, url: %[1]q, token_file: %[2]q}}
+  - {name: h-icinga, deadline: 2m, icinga: {url: %[1]q, user: nodewatch, password_file: %[2]q, host: node2, services: {node: nodewatch}}}
+  - {name: h-exec, deadline: 2m, exec: {program: /bin/sleep, args: ["1000"]}}
 `
 
 // While reporters of every backend hang, the loop's hand-over never waits, and

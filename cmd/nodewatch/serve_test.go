@@ -369,14 +369,15 @@ func TestABusyPortIsWaitedFor(t *testing.T) {
 		t.Fatal(err)
 	}
 	resp.Body.Close()
-	for late := time.After(patience); !strings.Contains(out.String(), "http://"+holder.Addr().String()+"/\n"); {
+	const busy = "Cannot listen yet"
+	for late := time.After(patience); !strings.Contains(out.String(), "http://"+holder.Addr().String()+"/\n") || !strings.Contains(errs.String(), busy); {
 		select {
 		case <-time.After(10 * time.Millisecond):
 		case <-late:
-			t.Fatalf("stdout is %q", out.String())
+			t.Fatalf("stdout is %q, the log %q", out.String(), errs.String())
 		}
 	}
-	if n := strings.Count(errs.String(), "Cannot listen yet"); n != 1 {
+	if n := strings.Count(errs.String(), busy); n != 1 {
 		t.Errorf("the log says it %d times:\n%s", n, errs.String())
 	}
 }

@@ -43,6 +43,7 @@ type Client struct {
 	deaths   int
 	missing  error // why no launcher was started
 	closed   bool
+	late     time.Duration // after which a launcher that does not answer counts as hung
 }
 
 // A link is the connection to one launcher.
@@ -119,7 +120,7 @@ func Local() (*Client, error) {
 }
 
 func newClient() *Client {
-	return &Client{children: map[uint64]*Child{}, pongs: map[uint64]chan struct{}{}}
+	return &Client{children: map[uint64]*Child{}, pongs: map[uint64]chan struct{}{}, late: answerWithin}
 }
 
 // socketPair makes a connected pair that keeps messages apart.
@@ -313,7 +314,7 @@ func (c *Client) state(l *link) (State, error) {
 // answered waits for an answer. Without one the launcher counts as hung until it
 // says something.
 func (c *Client) answered(ctx context.Context, answer <-chan struct{}) error {
-	late := time.NewTimer(answerWithin)
+	late := time.NewTimer(c.late)
 	defer late.Stop()
 	began := time.Now()
 	select {
@@ -349,7 +350,7 @@ func (c *Client) send(l *link, r request, files ...int) error {
 	if len(files) > 0 {
 		rights = unix.UnixRights(files...)
 	}
-	_ = l.conn.SetWriteDeadline(time.Now().Add(answerWithin))
+	_ = l.conn.SetWriteDeadline(time.Now().Add(c.late))
 	_, _, err = l.conn.WriteMsgUnix(raw, rights, nil)
 	switch {
 	case errors.Is(err, os.ErrDeadlineExceeded):
