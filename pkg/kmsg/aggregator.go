@@ -87,7 +87,7 @@ func (t *Aggregator) add(h head, rest []byte) {
 func (t *Aggregator) sequence(seq uint64) {
 	if t.started && seq > t.next {
 		t.batch.Lost += seq - t.next
-		t.reasons.clear()
+		t.reasons.reset()
 	}
 	t.resume(seq)
 }
@@ -161,10 +161,10 @@ func (t *Aggregator) begin(k key, l Line, text string, at time.Time) {
 	t.batch.Counts = append(t.batch.Counts, c)
 }
 
-// Take returns what was counted since it was last called. What the next Batch
+// Flush returns what was counted since it was last called. What the next Batch
 // needs to know of this one is kept: the last sequence number, and a reason
 // whose fault has not come yet.
-func (t *Aggregator) Take() Batch {
+func (t *Aggregator) Flush() Batch {
 	b := t.batch
 	slices.SortStableFunc(b.Counts, Count.compare)
 	t.batch = Batch{Seq: b.Seq}

@@ -24,7 +24,7 @@ func tallied(lines ...string) Batch {
 	for i, text := range lines {
 		t.Add(encode(Record{Level: 4, Seq: uint64(i), Stamp: time.Duration(i) * 100 * time.Millisecond, Text: text}))
 	}
-	return t.Take()
+	return t.Flush()
 }
 
 func TestTallySeconds(t *testing.T) {
@@ -51,7 +51,7 @@ func TestTallySorted(t *testing.T) {
 		r.Seq = uint64(i)
 		tally.Add(encode(r))
 	}
-	if got := osds(tally.Take()); got != "osd9 osd8 osd9 osd1" {
+	if got := osds(tally.Flush()); got != "osd9 osd8 osd9 osd1" {
 		t.Errorf("got %s", got)
 	}
 }
@@ -101,7 +101,7 @@ func TestTallyReasonLost(t *testing.T) {
 	tally := Aggregator{Base: bootTime}
 	tally.Add(encode(Record{Seq: 1, Text: why1}))
 	tally.Add(encode(Record{Seq: 3, Text: what1}))
-	if b := tally.Take(); b.Lost != 1 || b.Counts[0].Detail != "" {
+	if b := tally.Flush(); b.Lost != 1 || b.Counts[0].Detail != "" {
 		t.Errorf("got %+v, want one lost and no reason", b)
 	}
 }
@@ -121,7 +121,7 @@ func TestTallySequence(t *testing.T) {
 		for _, seq := range c.seqs {
 			tally.Add(encode(Record{Facility: int(seq % 2), Seq: seq, Text: "x"}))
 		}
-		if b := tally.Take(); b.Lost != c.want || b.Seq != c.seqs[len(c.seqs)-1] {
+		if b := tally.Flush(); b.Lost != c.want || b.Seq != c.seqs[len(c.seqs)-1] {
 			t.Errorf("%v: got %d lost and the end at %d, want %d", c.seqs, b.Lost, b.Seq, c.want)
 		}
 	}
@@ -131,8 +131,8 @@ func TestTallySequence(t *testing.T) {
 func TestTallyTakesSeq(t *testing.T) {
 	var tally Aggregator
 	tally.Add(encode(Record{Seq: 7, Text: "x"}))
-	tally.Take()
-	if b := tally.Take(); b.Seq != 7 || !b.empty() {
+	tally.Flush()
+	if b := tally.Flush(); b.Seq != 7 || !b.empty() {
 		t.Errorf("got %+v, want nothing after 7", b)
 	}
 }
@@ -150,7 +150,7 @@ func TestTallyBound(t *testing.T) {
 	for i := range 3 * maxCounts {
 		tally.Add(encode(Record{Seq: uint64(i), Text: fmt.Sprintf("libceph: osd%d down", i%(maxCounts+100))}))
 	}
-	b := tally.Take()
+	b := tally.Flush()
 	var n uint64
 	for _, c := range b.Counts {
 		n += c.N
@@ -159,7 +159,7 @@ func TestTallyBound(t *testing.T) {
 		t.Errorf("got %d counts of %d lines and %d unsorted", len(b.Counts), n, b.Overflowed)
 	}
 	tally.Add(encode(Record{Seq: 1 << 20, Text: "libceph: osd1 down"}))
-	if b := tally.Take(); len(b.Counts) != 1 || b.Overflowed != 0 {
+	if b := tally.Flush(); len(b.Counts) != 1 || b.Overflowed != 0 {
 		t.Errorf("the next Batch has %d counts and %d unsorted, want room again", len(b.Counts), b.Overflowed)
 	}
 }
@@ -179,7 +179,7 @@ func TestTallyKeepsNoBytes(t *testing.T) {
 			buf[i] = '#'
 		}
 	}
-	if diff := cmp.Diff(fresh.Take(), reused.Take()); diff != "" {
+	if diff := cmp.Diff(fresh.Flush(), reused.Flush()); diff != "" {
 		t.Errorf("-fresh +reused\n%s", diff)
 	}
 }

@@ -37,8 +37,8 @@ type skew struct {
 	known       bool
 }
 
-// see notes that a record with this stamp was received at a monotonic time.
-func (s *skew) see(received, stamp time.Duration) {
+// observe notes that a record with this stamp was received at a monotonic time.
+func (s *skew) observe(received, stamp time.Duration) {
 	d := received - stamp
 	switch {
 	case !s.known:

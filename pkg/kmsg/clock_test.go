@@ -106,7 +106,7 @@ func TestSkew(t *testing.T) {
 		{104*second + 2*skewAge, 4 * second, 4 * second}, // and now no more
 		{105*second + 2*skewAge, -2 * second, -2 * second},
 	} {
-		s.see(step.received, step.received-step.late)
+		s.observe(step.received, step.received-step.late)
 		if got := s.least(); got != step.want {
 			t.Errorf("after %v late at %v: got %v, want %v", step.late, step.received, got, step.want)
 		}

@@ -83,8 +83,8 @@ func (d *device) read(b []byte, until time.Time) (n int, err error) {
 // closed returns os.ErrClosed in place of err where that is why: a deadline or a
 // RawConn tells it in another way, a read of nothing in this.
 func (d *device) closed(err error) error {
-	if _, why := d.file.Read(nil); why != nil {
-		return why
+	if _, readErr := d.file.Read(nil); readErr != nil {
+		return readErr
 	}
 	return err
 }

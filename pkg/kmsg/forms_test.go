@@ -61,7 +61,7 @@ func TestFormsInBatches(t *testing.T) {
 		var got uint64
 		tally := Aggregator{}
 		tally.Add(encode(Record{Level: 4, Text: s.text}))
-		for _, c := range tally.Take().Counts {
+		for _, c := range tally.Flush().Counts {
 			got += c.N
 		}
 		if got != want {

@@ -17,7 +17,7 @@ func nic(name, says string) Line {
 			return ofNIC(name, iface, iface, after)
 		}
 	}
-	driver, device, iface := speaker(name)
+	driver, device, iface := parseSource(name)
 	if device == "" {
 		return Line{}
 	}
@@ -92,8 +92,8 @@ func lookUpNIC(phrases []nicPhrase, s string) (*nicPhrase, bool) {
 	return nil, false
 }
 
-// speaker returns whose line it is, and which interface if one is named.
-func speaker(name string) (driver, device, iface string) {
+// parseSource returns whose line it is, and which interface if one is named.
+func parseSource(name string) (driver, device, iface string) {
 	for _, state := range [...]string{" (unregistering)", " (uninitialized)", " (unregistered)", " (released)"} {
 		if before, ok := strings.CutSuffix(name, state); ok {
 			name = before

@@ -27,7 +27,7 @@ type reasons struct {
 	n    int
 }
 
-func (p *reasons) clear() { p.n = 0 }
+func (p *reasons) reset() { p.n = 0 }
 
 // add keeps the line l as a reason; the oldest goes if there are too many.
 func (p *reasons) add(l Line, w pairing, stamp time.Duration, text string) {

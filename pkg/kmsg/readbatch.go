@@ -17,5 +17,5 @@ func ReadBatch(log string, base time.Time, anyFacility bool) Batch {
 			t.Add([]byte(line))
 		}
 	}
-	return t.Take()
+	return t.Flush()
 }

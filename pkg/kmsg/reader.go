@@ -32,7 +32,7 @@ type Reader struct {
 
 	src    source
 	clock  Clock
-	tally  Aggregator
+	counts Aggregator
 	skew   skew
 	start  time.Duration // when the Reader was opened, monotonic
 	bootID string
@@ -69,7 +69,7 @@ func newReader(src source, bootID string, from Position, clock Clock) *Reader {
 	r := &Reader{src: src, clock: clock, start: clock.Monotonic(), bootID: bootID, buf: make([]byte, bufferSize)}
 	if bootID != "" && from.BootID == bootID {
 		r.from = &from
-		r.tally.resume(from.Seq)
+		r.counts.resume(from.Seq)
 	}
 	return r
 }
@@ -80,10 +80,10 @@ func (r *Reader) Close() error { return r.src.Close() }
 // Position is how far the Batches returned so far reach, for a later run; it is
 // to be saved once they have been dealt with. Before the first record it is zero.
 func (r *Reader) Position() Position {
-	if !r.tally.started {
+	if !r.counts.started {
 		return Position{}
 	}
-	return Position{r.bootID, r.tally.batch.Seq}
+	return Position{r.bootID, r.counts.batch.Seq}
 }
 
 // Next waits at most wait for a record, then takes all that are there into one
@@ -92,14 +92,14 @@ func (r *Reader) Position() Position {
 // overwritten or too long are counted and are no error; after an error the
 // Reader is of no more use.
 func (r *Reader) Next(wait time.Duration) (Batch, error) {
-	r.tally.AnyFacility = r.AnyFacility
+	r.counts.AnyFacility = r.AnyFacility
 	r.begun, r.history, r.fresh = false, false, false
 	n, more := r.first(r.clock.Now().Add(wait))
 	begin := r.clock.Now()
 	for reads := 1; more && r.take(n) && r.mayRead(reads, begin); reads++ {
 		n, more = r.read(r.patience(begin))
 	}
-	b := r.tally.Take()
+	b := r.counts.Flush()
 	b.History = r.history
 	if r.failed != nil && b.empty() {
 		return Batch{}, r.failed
@@ -137,7 +137,7 @@ func (r *Reader) read(until time.Time) (n int, more bool) {
 	case errors.Is(err, unix.EPIPE): // the gap in the sequence will tell how many
 		return 0, true
 	case errors.Is(err, unix.EINVAL):
-		r.tally.skipped()
+		r.counts.skipped()
 		return 0, true
 	case errors.Is(err, unix.EAGAIN): // all that was there has been read
 		r.live = true
@@ -169,7 +169,7 @@ func (r *Reader) take(n int) bool {
 	}
 	h, rest, ok := cutHead(r.buf[:n])
 	if !ok {
-		r.tally.malformed()
+		r.counts.malformed()
 		return true
 	}
 	old := r.isHistory(h)
@@ -179,9 +179,9 @@ func (r *Reader) take(n int) bool {
 	}
 	if !r.begun {
 		r.begun, r.history = true, old
-		r.tally.Base = r.base(h.stamp)
+		r.counts.Base = r.base(h.stamp)
 	}
-	r.tally.add(h, rest)
+	r.counts.add(h, rest)
 	return true
 }
 
@@ -206,7 +206,7 @@ func (r *Reader) isHistory(h head) bool {
 func (r *Reader) base(stamp time.Duration) time.Time {
 	received := r.clock.Monotonic()
 	if r.fresh || stamp > received {
-		r.skew.see(received, stamp)
+		r.skew.observe(received, stamp)
 	}
 	return r.clock.Now().Round(0).UTC().Add(r.skew.least() - received)
 }

@@ -64,11 +64,11 @@ func cutHead(b []byte) (h head, rest []byte, ok bool) {
 }
 
 // cutField cuts a decimal number of at most max from the front of b.
-func cutField(b []byte, max uint64) (n uint64, rest []byte, ok bool) {
+func cutField(b []byte, limit uint64) (n uint64, rest []byte, ok bool) {
 	i := 0
 	for ; i < len(b) && '0' <= b[i] && b[i] <= '9'; i++ {
 		d := uint64(b[i] - '0')
-		if n > (max-d)/10 {
+		if n > (limit-d)/10 {
 			return 0, nil, false
 		}
 		n = n*10 + d

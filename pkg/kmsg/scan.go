@@ -6,24 +6,24 @@ import "strings"
 // as the kernel's own format, so that free text is not taken for a name.
 
 // cutDigits cuts a number of 1 to max digits.
-func cutDigits(s string, max int) (digits, rest string, ok bool) {
+func cutDigits(s string, limit int) (digits, rest string, ok bool) {
 	i := 0
 	for i < len(s) && isDigit(s[i]) {
 		i++
 	}
-	if i == 0 || i > max {
+	if i == 0 || i > limit {
 		return "", s, false
 	}
 	return s[:i], s[i:], true
 }
 
 // cutName cuts the name of a network interface, disk or partition.
-func cutName(s string, max int) (name, rest string, ok bool) {
+func cutName(s string, limit int) (name, rest string, ok bool) {
 	i := 0
 	for i < len(s) && isName(s[i]) {
 		i++
 	}
-	if i == 0 || i > max {
+	if i == 0 || i > limit {
 		return "", s, false
 	}
 	return s[:i], s[i:], true

@@ -14,12 +14,12 @@ const maxKept = 300
 // bytes, with a blank for each line break or tab and a question mark for all
 // else that does not print. What a process is called, and so a part of what the
 // kernel logs, is for anybody to choose.
-func sanitize(s string, max int) string {
-	if len(s) <= max && plain(s) {
+func sanitize(s string, limit int) string {
+	if len(s) <= limit && plain(s) {
 		return strings.Clone(s)
 	}
 	var b strings.Builder
-	b.Grow(min(len(s), max))
+	b.Grow(min(len(s), limit))
 	for _, r := range s {
 		switch {
 		case r == '\n', r == '\t', r == '\r':
@@ -27,7 +27,7 @@ func sanitize(s string, max int) string {
 		case r == utf8.RuneError, !unicode.IsPrint(r):
 			r = '?'
 		}
-		if b.Len()+utf8.RuneLen(r) > max {
+		if b.Len()+utf8.RuneLen(r) > limit {
 			break
 		}
 		b.WriteRune(r)

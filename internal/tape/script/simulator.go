@@ -162,11 +162,11 @@ func (n *simulator) batches(at time.Time) []kmsg.Batch {
 		tally.Add(fmt.Appendf(nil, "%d,%d,%d,-;%s\n", l.level, *seq, when.Sub(n.boot).Microseconds(), l.text))
 	}
 	n.logs = nil
-	if b := old.Take(); b.Records > 0 {
+	if b := old.Flush(); b.Records > 0 {
 		b.History = true
 		list = append(list, b)
 	}
-	return append(list, n.tally.Take())
+	return append(list, n.tally.Flush())
 }
 
 // advance lets one second pass: counters rise, requests are resent, loops log.
