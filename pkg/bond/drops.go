@@ -60,7 +60,7 @@ func dropsOn(e *ethtool, name string) (Drops, error) {
 	if err != nil {
 		return Drops{}, err
 	}
-	if _, shown := all[c.kernels]; c.kernels != "" && !shown {
+	if _, listed := all[c.kernels]; c.kernels != "" && !listed {
 		if n, err := kernelDropped(name); err == nil {
 			all[c.kernels] = n
 		}

@@ -52,7 +52,7 @@ func (f *follower) run(ctx context.Context, changed func()) error {
 		return err
 	}
 	defer context.AfterFunc(ctx, s.Close)() // ends Receive
-	if err := f.look(ctx); err != nil {
+	if err := f.poll(ctx); err != nil {
 		return err
 	}
 	changed()
@@ -62,7 +62,7 @@ func (f *follower) run(ctx context.Context, changed func()) error {
 		case ctx.Err() != nil:
 			return ctx.Err()
 		case errors.Is(err, unix.ENOBUFS): // events were lost
-			if err := f.look(ctx); err != nil {
+			if err := f.poll(ctx); err != nil {
 				return err
 			}
 			changed()
@@ -75,9 +75,9 @@ func (f *follower) run(ctx context.Context, changed func()) error {
 	}
 }
 
-// look begins again from a full dump. One that the kernel calls interrupted
+// poll begins again from a full dump. One that the kernel calls interrupted
 // will do: the events of what interrupted it are still to come.
-func (f *follower) look(ctx context.Context) error {
+func (f *follower) poll(ctx context.Context) error {
 	c, err := dial()
 	if err != nil {
 		return err

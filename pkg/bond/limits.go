@@ -125,7 +125,7 @@ func (r *limitReader) read(ctx context.Context, name string, index int) error {
 
 // sends reads what limits the frames that a link sends: its queueing disciplines and
 // their classes. on is put before where a limit is.
-func (r *limitReader) sends(ctx context.Context, index int, way, on string) error {
+func (r *limitReader) sends(ctx context.Context, index int, direction, on string) error {
 	classful := false
 	for _, q := range r.qdiscs {
 		if q.index != index {
@@ -135,7 +135,7 @@ func (r *limitReader) sends(ctx context.Context, index int, way, on string) erro
 		if q.parent != netlink.HANDLE_ROOT {
 			where = on + "class " + netlink.HandleStr(q.parent)
 		}
-		r.note(q, way, where)
+		r.note(q, direction, where)
 		classful = classful || q.kind == "htb" || q.kind == "hfsc"
 	}
 	if !classful {
@@ -144,14 +144,14 @@ func (r *limitReader) sends(ctx context.Context, index int, way, on string) erro
 	classes, err := r.ask(ctx, unix.RTM_GETTCLASS, unix.RTM_NEWTCLASS, index, 0)
 	for _, c := range classes {
 		if c.kind == "htb" || c.kind == "hfsc" { // classes of tbf are only the place of its queue
-			r.note(c, way, on+"class "+netlink.HandleStr(c.handle))
+			r.note(c, direction, on+"class "+netlink.HandleStr(c.handle))
 		}
 	}
 	return err
 }
 
 // polices reads the police actions of a link's filters, and follows its redirections.
-func (r *limitReader) polices(ctx context.Context, index int, parent uint32, way, where string) error {
+func (r *limitReader) polices(ctx context.Context, index int, parent uint32, direction, where string) error {
 	filters, err := r.ask(ctx, unix.RTM_GETTFILTER, unix.RTM_NEWTFILTER, index, parent)
 	if err != nil {
 		return err
@@ -160,14 +160,14 @@ func (r *limitReader) polices(ctx context.Context, index int, parent uint32, way
 	for _, f := range filters {
 		rates, redirects := f.actions()
 		for _, rate := range rates {
-			r.add(Limit{Way: way, Kind: "police", Where: where, Rate: rate})
+			r.add(Limit{Way: direction, Kind: "police", Where: where, Rate: rate})
 		}
 		to = append(to, redirects...)
 	}
 	slices.Sort(to)
 	for _, other := range slices.Compact(to) {
 		if name, err := nameOf(other); err == nil && other != index {
-			if err := r.sends(ctx, other, way, name+" "); err != nil {
+			if err := r.sends(ctx, other, direction, name+" "); err != nil {
 				return err
 			}
 		}
@@ -176,9 +176,9 @@ func (r *limitReader) polices(ctx context.Context, index int, parent uint32, way
 }
 
 // note adds the limit that a discipline or class sets, if it sets one.
-func (r *limitReader) note(t tc, way, where string) {
+func (r *limitReader) note(t tc, direction, where string) {
 	if rate := t.rate(); rate > 0 {
-		r.add(Limit{Way: way, Kind: t.kind, Where: where, Rate: rate})
+		r.add(Limit{Way: direction, Kind: t.kind, Where: where, Rate: rate})
 	}
 }
 

@@ -35,9 +35,9 @@ func TestLayer2Like(t *testing.T) {
 	} {
 		t.Run(tt.name, func(t *testing.T) {
 			tt.b.Kind = cmp.Or(tt.b.Kind, Kernel)
-			got, why := tt.b.Layer2Like()
-			if got != tt.want || why == "" {
-				t.Errorf("got %v, %q, want %v and a reason", got, why, tt.want)
+			got, reason := tt.b.Layer2Like()
+			if got != tt.want || reason == "" {
+				t.Errorf("got %v, %q, want %v and a reason", got, reason, tt.want)
 			}
 		})
 	}

@@ -27,25 +27,25 @@ func Parse(b []byte) (Cluster, error) {
 	if c.FSID == "" {
 		return Cluster{}, errors.New("ceph: document: no fsid")
 	}
-	c.clean()
+	c.sanitize()
 	return c, nil
 }
 
-// clean makes good what Parse promises.
-func (c *Cluster) clean() {
+// sanitize makes good what Parse promises.
+func (c *Cluster) sanitize() {
 	c.FSID, c.Release = text(c.FSID), text(c.Release)
-	c.Health.clean()
-	c.OSDMap.clean()
+	c.Health.sanitize()
+	c.OSDMap.sanitize()
 	for i := range c.Blocklist {
-		c.Blocklist[i].clean()
+		c.Blocklist[i].sanitize()
 	}
 	sortEntries(c.Blocklist)
 	for i := range c.Watchers {
-		c.Watchers[i].clean()
+		c.Watchers[i].sanitize()
 	}
 	slices.SortStableFunc(c.Watchers, compareWatchers)
 	for i := range c.Asked {
-		c.Asked[i] = c.Asked[i].clean()
+		c.Asked[i] = c.Asked[i].sanitize()
 	}
 	for i := range c.Errors {
 		c.Errors[i] = text(c.Errors[i])
@@ -57,7 +57,7 @@ func (c *Cluster) clean() {
 	}
 }
 
-func (w *Watcher) clean() {
+func (w *Watcher) sanitize() {
 	w.Pool, w.Namespace, w.Image = text(w.Pool), text(w.Namespace), text(w.Image)
 	w.Addr = NormalAddr(w.Addr)
 }
@@ -73,7 +73,7 @@ func compareWatchers(a, b Watcher) int {
 	)
 }
 
-func (e *Entry) clean() {
+func (e *Entry) sanitize() {
 	e.Addr, e.Until = NormalAddr(e.Addr), carried(e.Until)
 }
 

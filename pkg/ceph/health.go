@@ -47,14 +47,14 @@ func ParseHealth(b []byte) (Health, error) {
 			h.SlowOps = append(h.SlowOps, slowDaemons(d.Message)...)
 		}
 	}
-	h.clean()
+	h.sanitize()
 	return h, nil
 }
 
 // slowOps is the code under which daemons report requests that take too long.
 const slowOps = "SLOW_OPS"
 
-func (h *Health) clean() {
+func (h *Health) sanitize() {
 	h.Status = text(h.Status)
 	for i := range h.Checks {
 		c := &h.Checks[i]

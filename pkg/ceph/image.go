@@ -48,8 +48,8 @@ func (i Image) valid() bool {
 	return i.Pool != "" && i.Name != ""
 }
 
-// clean makes the names fit for people's eyes.
-func (i Image) clean() Image {
+// sanitize makes the names fit for people's eyes.
+func (i Image) sanitize() Image {
 	return Image{text(i.Pool), text(i.Namespace), text(i.Name)}
 }
 

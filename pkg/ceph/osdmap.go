@@ -52,7 +52,7 @@ func ParseOSDMap(b []byte) (OSDMap, []Entry, error) {
 		}
 		m.OSDs = append(m.OSDs, osd)
 	}
-	m.clean()
+	m.sanitize()
 	return m, d.entries(), nil
 }
 
@@ -61,7 +61,7 @@ func (d *dump) entries() []Entry {
 	for _, list := range []map[string]string{d.Blocklist, d.Blacklist, d.Networks} {
 		for addr, until := range list {
 			e := Entry{Addr: addr, Until: parseTime(until)}
-			e.clean()
+			e.sanitize()
 			entries = append(entries, e)
 		}
 	}
@@ -79,9 +79,9 @@ func parseTime(s string) time.Time {
 	return carried(t)
 }
 
-// clean sorts the OSDs, and drops addresses that are none: an OSD that was never
+// sanitize sorts the OSDs, and drops addresses that are none: an OSD that was never
 // started has "(unrecognized address family 0)".
-func (m *OSDMap) clean() {
+func (m *OSDMap) sanitize() {
 	m.Epoch = max(m.Epoch, 0)
 	m.Flags = text(m.Flags)
 	for i := range m.OSDs {

@@ -44,12 +44,12 @@ type size struct {
 
 // unmarshal parses JSON within the bounds. Names it does not know are passed
 // over, and encoding/json ends at a depth of 10,000.
-func (max size) unmarshal(b []byte, v any) error {
-	if len(b) > max.bytes {
-		return fmt.Errorf("%d bytes are more than %d", len(b), max.bytes)
+func (limit size) unmarshal(b []byte, v any) error {
+	if len(b) > limit.bytes {
+		return fmt.Errorf("%d bytes are more than %d", len(b), limit.bytes)
 	}
-	if n := bytes.Count(b, []byte(",")); n > max.values {
-		return fmt.Errorf("%d values are more than %d", n, max.values)
+	if n := bytes.Count(b, []byte(",")); n > limit.values {
+		return fmt.Errorf("%d values are more than %d", n, limit.values)
 	}
 	return json.Unmarshal(b, v)
 }

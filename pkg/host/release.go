@@ -80,7 +80,7 @@ func (s State) Upstream() (Release, error) {
 	if err != nil {
 		return Release{}, err
 	}
-	for _, word := range []string{signed(s.Signature), packaged(s.Version)} {
+	for _, word := range []string{upstreamRelease(s.Signature), packaged(s.Version)} {
 		said, err := ParseRelease(word)
 		if err == nil && said.Exact && said.Major == r.Major && said.Minor == r.Minor {
 			return said, nil
@@ -89,8 +89,8 @@ func (s State) Upstream() (Release, error) {
 	return r, nil
 }
 
-// signed is the last word of "Ubuntu 5.15.0-91.101-generic 5.15.131".
-func signed(signature string) string {
+// upstreamRelease is the last word of "Ubuntu 5.15.0-91.101-generic 5.15.131".
+func upstreamRelease(signature string) string {
 	words := strings.Fields(signature)
 	if len(words) < 3 {
 		return ""

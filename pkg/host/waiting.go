@@ -16,8 +16,8 @@ const maxNames = 20
 // uninterruptible is the letter of a task in uninterruptible sleep (proc(5)).
 const uninterruptible = 'D'
 
-// A look is one pass over every thread of /proc.
-type look struct {
+// A taskRead is one pass over every thread of /proc.
+type taskRead struct {
 	proc    fs.FS
 	left    int       // threads it may still read
 	seen    int       // threads it has read
@@ -31,7 +31,7 @@ type look struct {
 // cmdline and status would. Half of the threads that the kernel counts must have
 // been seen, or the look is said to be partial: hidepid and pid namespaces hide tasks.
 func findWaiting(ctx context.Context, proc fs.FS, limit, threads int) *Waiting {
-	l := look{proc: proc, left: limit, found: map[string]int{}}
+	l := taskRead{proc: proc, left: limit, found: map[string]int{}}
 	l.each(ctx, ".", func(pid string) {
 		l.each(ctx, pid+"/task", func(tid string) {
 			l.thread(pid + "/task/" + tid + "/stat")
@@ -45,7 +45,7 @@ func findWaiting(ctx context.Context, proc fs.FS, limit, threads int) *Waiting {
 }
 
 // each calls do with every name of a directory that is a number, until the look's limit.
-func (l *look) each(ctx context.Context, dir string, do func(name string)) {
+func (l *taskRead) each(ctx context.Context, dir string, do func(name string)) {
 	f, err := l.proc.Open(dir)
 	if err != nil {
 		l.failed(err)
@@ -80,7 +80,7 @@ func (l *look) each(ctx context.Context, dir string, do func(name string)) {
 }
 
 // thread reads one stat file.
-func (l *look) thread(name string) {
+func (l *taskRead) thread(name string) {
 	l.left--
 	f, err := l.proc.Open(name)
 	if err != nil {
@@ -101,7 +101,7 @@ func (l *look) thread(name string) {
 }
 
 // failed notes a task that could not be read, unless it is just gone.
-func (l *look) failed(err error) {
+func (l *taskRead) failed(err error) {
 	if !errors.Is(err, fs.ErrNotExist) && !errors.Is(err, syscall.ESRCH) {
 		l.waiting.Partly = true
 	}
