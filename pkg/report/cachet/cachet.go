@@ -71,15 +71,15 @@ const notKnown = "something"
 
 // Read implements componentsync.Page.
 func (a *api) Read(ctx context.Context, id string) (string, error) {
-	shown, err := a.ask(ctx, http.MethodGet, id, nil)
+	current, err := a.ask(ctx, http.MethodGet, id, nil)
 	if err != nil {
 		return "", err
 	}
-	if shown.id != id {
+	if current.id != id {
 		return notKnown, nil // some of version 3 answer with the first component, whichever was asked for
 	}
-	a.hidden[id] = !shown.enabled
-	return string(shown.impact), nil
+	a.hidden[id] = !current.enabled
+	return string(current.impact), nil
 }
 
 // Write implements componentsync.Page.
@@ -93,14 +93,14 @@ func (a *api) Write(ctx context.Context, id, word string) error {
 	if err != nil {
 		return &report.Failure{Kind: report.Misconfigured, Err: err}
 	}
-	shown, err := a.ask(ctx, http.MethodPut, id, body)
+	current, err := a.ask(ctx, http.MethodPut, id, body)
 	if err != nil {
 		return err
 	}
-	if shown.id != id {
-		return &report.Failure{Kind: report.Partial, Err: fmt.Errorf("the page answered with component %s", shown.id)}
+	if current.id != id {
+		return &report.Failure{Kind: report.Partial, Err: fmt.Errorf("the page answered with component %s", current.id)}
 	}
-	return componentsync.Shown(word, string(shown.impact))
+	return componentsync.Shown(word, string(current.impact))
 }
 
 func (a *api) ask(ctx context.Context, method, id string, body []byte) (component, error) {
@@ -108,11 +108,11 @@ func (a *api) ask(ctx context.Context, method, id string, body []byte) (componen
 	if err != nil {
 		return component{}, componentsync.ComponentFailure(answer, err)
 	}
-	shown, ok := parse(answer.Body)
+	current, ok := parse(answer.Body)
 	if !ok {
 		return component{}, componentsync.NotAPage(answer, "a Cachet component")
 	}
-	return shown, nil
+	return current, nil
 }
 
 func (a *api) do(ctx context.Context, method, path string, body []byte) (httpclient.Response, error) {
@@ -186,9 +186,9 @@ func parse(body []byte) (component, bool) {
 		x.Status = s["value"]
 	}
 	id, known := number(x.ID)
-	status, shown := number(x.Status)
+	status, hasStatus := number(x.Status)
 	hidden := x.Enabled == false || x.Enabled == 0.0 || x.Enabled == "0"
-	return component{id: strconv.Itoa(id), impact: impact(status), enabled: !hidden}, known && shown
+	return component{id: strconv.Itoa(id), impact: impact(status), enabled: !hidden}, known && hasStatus
 }
 
 // number is a whole number, or the text of one.

@@ -86,7 +86,7 @@ func (b *Syncer) Sync(ctx context.Context, r report.Report) error {
 	list := b.targets(r)
 	for n, w := range list {
 		state := b.state(w.impact)
-		if shown, known := b.shows[w.id]; state == "" || known && b.keepCurrent(r, w.id, shown, state) {
+		if current, known := b.shows[w.id]; state == "" || known && b.keepCurrent(r, w.id, current, state) {
 			good++
 			continue
 		}
@@ -127,13 +127,13 @@ func failure(bad []error, good int) error {
 // show makes one component show the word, after asking whether it does already.
 func (b *Syncer) show(ctx context.Context, r report.Report, id, state string) error {
 	if _, known := b.shows[id]; !known {
-		var shown string
-		err := b.limiter.Do(r, func() (err error) { shown, err = b.page.Read(ctx, id); return err })
+		var current string
+		err := b.limiter.Do(r, func() (err error) { current, err = b.page.Read(ctx, id); return err })
 		if err != nil {
 			return err
 		}
-		b.shows[id] = shown
-		if b.keepCurrent(r, id, shown, state) {
+		b.shows[id] = current
+		if b.keepCurrent(r, id, current, state) {
 			return nil
 		}
 	}
@@ -148,8 +148,8 @@ func (b *Syncer) show(ctx context.Context, r report.Report, id, state string) er
 }
 
 // keepCurrent reports whether a component that shows something may keep showing it.
-func (b *Syncer) keepCurrent(r report.Report, id, shown, state string) bool {
-	return shown == state || r.WarmingUp() && !b.written[id] && b.rank(shown) > b.rank(state)
+func (b *Syncer) keepCurrent(r report.Report, id, current, state string) bool {
+	return current == state || r.WarmingUp() && !b.written[id] && b.rank(current) > b.rank(state)
 }
 
 // rank is how bad the page's word is; 0 if it is not a word for what we know.
@@ -173,15 +173,15 @@ func (b *Syncer) Test(ctx context.Context, r report.Report) (string, error) {
 	slices.Sort(names)
 	var lines []string
 	for n, name := range names {
-		var shown string
-		err := b.limiter.Do(r, func() (err error) { shown, err = b.page.Read(ctx, b.components[name]); return err })
+		var current string
+		err := b.limiter.Do(r, func() (err error) { current, err = b.page.Read(ctx, b.components[name]); return err })
 		if f := report.FailureOf(err); f != nil && f.Kind == report.Throttled && n > 0 {
 			return fmt.Sprintf("read, nothing changed: %s; %d not asked: %v", strings.Join(lines, ", "), len(names)-n, f.Err), nil
 		}
 		if err != nil {
 			return "", fmt.Errorf("component %s (%s): %w", name, b.components[name], err)
 		}
-		lines = append(lines, fmt.Sprintf("%s (%s) shows %s", name, b.components[name], shown))
+		lines = append(lines, fmt.Sprintf("%s (%s) shows %s", name, b.components[name], current))
 	}
 	return "read, nothing changed: " + strings.Join(lines, ", "), nil
 }

@@ -48,8 +48,8 @@ func trusted(path string) error {
 	return nil
 }
 
-// lasting are the errors of a start that would fail again.
-var lasting = []syscall.Errno{syscall.ENOENT, syscall.EACCES, syscall.EPERM, syscall.ENOEXEC, syscall.E2BIG, syscall.ENOTDIR, syscall.ELOOP}
+// permanentErrors are the errors of a start that would fail again.
+var permanentErrors = []syscall.Errno{syscall.ENOENT, syscall.EACCES, syscall.EPERM, syscall.ENOEXEC, syscall.E2BIG, syscall.ENOTDIR, syscall.ELOOP}
 
 // ended is the Failure of a program that could not be started, or ended otherwise
 // than with 0.
@@ -62,7 +62,7 @@ func ended(ctx context.Context, err error, said string) error {
 	switch {
 	case errors.Is(err, syscall.EBUSY):
 		return failure(report.Throttled, "an earlier run of the program was killed and has not ended")
-	case unstarted && slices.Contains(lasting, errno):
+	case unstarted && slices.Contains(permanentErrors, errno):
 		return failure(report.Misconfigured, "%w", err)
 	case exited && exit.ExitCode() == tempFail:
 		return failure(report.Transient, "the program asks to be run again: %s", said)

@@ -45,7 +45,7 @@ func TestWhatTheServicesThink(t *testing.T) {
 				if s.node != c.want {
 					t.Errorf("%s: the service thinks %q, want %q", c.r.Status, s.node, c.want)
 				}
-				all = append(all, rec.Take()...)
+				all = append(all, rec.Drain()...)
 			}
 			golden(t, preset+".txt", beats(all))
 		})
@@ -126,7 +126,7 @@ func TestTheSameReportIsNoBeat(t *testing.T) {
 			t.Fatal(err)
 		}
 		f := report.FailureOf(h.Report(t.Context(), node(report.Operational)))
-		if f == nil || f.Kind != report.Stale || len(rec.Take()) != 1 {
+		if f == nil || f.Kind != report.Stale || len(rec.Drain()) != 1 {
 			t.Errorf("%s: %v", preset, f)
 		}
 	}
@@ -146,7 +146,7 @@ func TestTheLastReport(t *testing.T) {
 		if s.node != "" {
 			t.Errorf("%s: the service thinks %q", preset, s.node)
 		}
-		switch list := rec.Take(); {
+		switch list := rec.Drain(); {
 		case preset != "healthchecks" && len(list) > 0:
 			t.Errorf("%s: %+v", preset, list)
 		case preset == "healthchecks" && (len(list) != 1 || list[0].URL != "/"+token+"/log" || string(list[0].Body) != "node2: nodewatch stops; the beats stop\n"):
@@ -167,7 +167,7 @@ func TestHealthchecksIsPingedAtMostFiveTimesAMinute(t *testing.T) {
 			t.Fatal(err)
 		}
 	}
-	if n := len(rec.Take()); n != 4 {
+	if n := len(rec.Drain()); n != 4 {
 		t.Errorf("%d repetitions in a minute, want 4", n)
 	}
 	bad := node(report.MajorOutage)
@@ -203,7 +203,7 @@ func TestTheBodyObeysPingBodyLimit(t *testing.T) {
 		if err := h.Report(t.Context(), r); err != nil {
 			t.Fatal(err)
 		}
-		body := string(rec.Take()[0].Body)
+		body := string(rec.Drain()[0].Body)
 		if len(body) > c.most || len(body) < c.most-4 || strings.ToValidUTF8(body, "") != body {
 			t.Errorf("answer %d: a body of %d bytes, want %d", i, len(body), c.most)
 		}
@@ -276,7 +276,7 @@ func TestTest(t *testing.T) {
 		if strings.Contains(answer, "unproven") != (preset == "oneuptime") {
 			t.Errorf("%s: %q", preset, answer)
 		}
-		golden(t, preset+".test.txt", beats(rec.Take()))
+		golden(t, preset+".test.txt", beats(rec.Drain()))
 	}
 }
 

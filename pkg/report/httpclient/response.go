@@ -20,8 +20,8 @@ type Response struct {
 	secrets []string
 }
 
-// mostAfter caps Retry-After.
-const mostAfter = time.Hour
+// maxRetryAfter caps Retry-After.
+const maxRetryAfter = time.Hour
 
 // shownOf is how much of an answer is shown, in characters.
 const shownOf = 200
@@ -72,13 +72,13 @@ func (a Response) after() time.Duration {
 	value := strings.TrimSpace(a.Header.Get("Retry-After"))
 	var d time.Duration
 	if n, err := strconv.ParseFloat(value, 64); err == nil && n > 0 {
-		d = time.Duration(min(n, mostAfter.Seconds()) * float64(time.Second))
+		d = time.Duration(min(n, maxRetryAfter.Seconds()) * float64(time.Second))
 	} else if at, err := http.ParseTime(value); err == nil {
 		if now, err := http.ParseTime(a.Header.Get("Date")); err == nil {
 			d = at.Sub(now)
 		}
 	}
-	return min(max(d, 0), mostAfter)
+	return min(max(d, 0), maxRetryAfter)
 }
 
 // mask hides the secrets in a text.

@@ -58,8 +58,8 @@ type component struct {
 
 // Read implements componentsync.Page.
 func (a *api) Read(ctx context.Context, id string) (string, error) {
-	shown, err := a.ask(ctx, http.MethodGet, id, nil)
-	return shown.Status, err
+	current, err := a.ask(ctx, http.MethodGet, id, nil)
+	return current.Status, err
 }
 
 // Write implements componentsync.Page.
@@ -68,11 +68,11 @@ func (a *api) Write(ctx context.Context, id, word string) error {
 	if err != nil {
 		return &report.Failure{Kind: report.Misconfigured, Err: err}
 	}
-	shown, err := a.ask(ctx, http.MethodPut, id, body)
+	current, err := a.ask(ctx, http.MethodPut, id, body)
 	if err != nil {
 		return err
 	}
-	return componentsync.Shown(word, shown.Status)
+	return componentsync.Shown(word, current.Status)
 }
 
 func (a *api) ask(ctx context.Context, method, id string, body []byte) (component, error) {
@@ -92,9 +92,9 @@ func (a *api) ask(ctx context.Context, method, id string, body []byte) (componen
 	if err != nil {
 		return component{}, componentsync.ComponentFailure(answer, err)
 	}
-	var shown component
-	if json.Unmarshal(answer.Body, &shown) != nil || shown.ID != id {
+	var current component
+	if json.Unmarshal(answer.Body, &current) != nil || current.ID != id {
 		return component{}, componentsync.NotAPage(answer, "an Instatus component")
 	}
-	return shown, nil
+	return current, nil
 }

@@ -101,7 +101,7 @@ func TestEachAnswerCallsForItsKind(t *testing.T) {
 			case c.kind != "" && (f == nil || f.Kind != c.kind || f.After != c.after || !strings.Contains(f.Error(), c.says) || strings.Contains(f.Error(), token)):
 				t.Errorf("%v, after %v; want %s saying %q after %s", err, f, c.kind, c.says, c.after)
 			}
-			if got := len(rec.Take()); got != c.requests {
+			if got := len(rec.Drain()); got != c.requests {
 				t.Errorf("%d requests, want %d", got, c.requests)
 			}
 			if got := x.Queue().Waiting; (got == 0) != (c.kind == "") {
@@ -154,7 +154,7 @@ func TestPaceAndSkew(t *testing.T) {
 		}
 	}
 	var b native.Body
-	if err := json.Unmarshal(plain(t, rec.Take()[2]), &b); err != nil || b.Interval != 91 || b.TTL != 283 {
+	if err := json.Unmarshal(plain(t, rec.Drain()[2]), &b); err != nil || b.Interval != 91 || b.TTL != 283 {
 		t.Errorf("the body after says %d, %d, %v", b.Interval, b.TTL, err)
 	}
 }

@@ -91,7 +91,7 @@ func TestABackendThatTakesLess(t *testing.T) {
 		if got := rc.Node("rl1/node2"); len(got.Transitions) != 60 || got.Repeated != 0 {
 			t.Errorf("says the limit: %v: %d transitions, %d repeated", says, len(got.Transitions), got.Repeated)
 		}
-		for _, q := range rec.Take() {
+		for _, q := range rec.Drain() {
 			sizes = append(sizes, len(plain(t, q)))
 		}
 		tooLarge := 0
@@ -109,7 +109,7 @@ func TestABackendThatTakesLess(t *testing.T) {
 			if err := x.Report(t.Context(), r); err != nil {
 				t.Fatal(err)
 			}
-			if first := len(plain(t, rec.Take()[0])); (first > 10<<10) != (later > native.ShrunkFor) {
+			if first := len(plain(t, rec.Drain()[0])); (first > 10<<10) != (later > native.ShrunkFor) {
 				t.Errorf("after %s the first body has %d bytes", later, first)
 			}
 		}

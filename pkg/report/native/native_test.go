@@ -172,7 +172,7 @@ func TestTheBodyIsAsTheGoldenOne(t *testing.T) {
 	if err := x.Report(t.Context(), troubled()); err != nil {
 		t.Fatal(err)
 	}
-	got := rec.Take()
+	got := rec.Drain()
 	if len(got) != 1 {
 		t.Fatalf("%d requests", len(got))
 	}
@@ -232,7 +232,7 @@ func TestALargeBodyIsCompressed(t *testing.T) {
 		if err := x.Report(t.Context(), withTransitions(calm(time.Duration(n)*time.Second), 1, n)); err != nil {
 			t.Fatal(err)
 		}
-		for _, q := range rec.Take() {
+		for _, q := range rec.Drain() {
 			raw := plain(t, q)
 			if got := q.Header.Get("Content-Encoding"); len(raw) >= 4096 && got != "gzip" || len(raw) < 4096 && got != "" {
 				t.Errorf("%d transitions, %d bytes: encoding %q, want %q", n, len(raw), got, want)
@@ -262,7 +262,7 @@ func TestATestLeavesNoTrace(t *testing.T) {
 	if err := x.Report(t.Context(), withTransitions(calm(0), 1, 1)); err != nil {
 		t.Fatal(err)
 	}
-	rec.Take()
+	rec.Drain()
 	r := troubled()
 	r.Test = true
 	line, err := x.Test(t.Context(), r)
@@ -270,7 +270,7 @@ func TestATestLeavesNoTrace(t *testing.T) {
 		t.Errorf("%q, %v, want %q", line, err, want)
 	}
 	var b native.Body
-	if err := json.Unmarshal(plain(t, rec.Take()[0]), &b); err != nil {
+	if err := json.Unmarshal(plain(t, rec.Drain()[0]), &b); err != nil {
 		t.Fatal(err)
 	}
 	if b.Test != "TEST from nodewatch on node2: nothing is wrong" || len(b.Findings)+len(b.Transitions) != 0 || b.Final != nil {

@@ -135,7 +135,7 @@ func TestAFullQueueDropsTheOldestAndCounts(t *testing.T) {
 	if b := got.Latest(); b.Dropped != 250 || b.Waiting != 0 {
 		t.Errorf("the last body says %d dropped, %d waiting", b.Dropped, b.Waiting)
 	}
-	for _, q := range rec.Take() {
+	for _, q := range rec.Drain() {
 		if n := len(plain(t, q)); n > native.MaxBody {
 			t.Errorf("a body has %d bytes", n)
 		}

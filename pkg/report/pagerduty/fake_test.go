@@ -64,18 +64,18 @@ func (f *fake) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 	f.mu.Lock()
 	defer f.mu.Unlock()
 	body, _ := io.ReadAll(r.Body)
-	code, why, x := f.judge(r, body)
+	code, reason, x := f.judge(r, body)
 	w.Header().Set("Content-Type", "application/json")
 	w.WriteHeader(code)
 	switch code {
 	case 202:
 		_ = json.NewEncoder(w).Encode(map[string]string{"status": "success", "message": "Event processed", "dedup_key": x.DedupKey})
 	case 400:
-		_ = json.NewEncoder(w).Encode(map[string]any{"status": "invalid event", "message": "Event object is invalid", "errors": []string{why}})
+		_ = json.NewEncoder(w).Encode(map[string]any{"status": "invalid event", "message": "Event object is invalid", "errors": []string{reason}})
 	}
 }
 
-func (f *fake) judge(r *http.Request, body []byte) (code int, why string, x taken) {
+func (f *fake) judge(r *http.Request, body []byte) (code int, reason string, x taken) {
 	if len(f.fail) > 0 {
 		next := f.fail[0]
 		if f.fail = f.fail[1:]; next != 0 {
@@ -93,8 +93,8 @@ func (f *fake) judge(r *http.Request, body []byte) (code int, why string, x take
 	if err := dec.Decode(&x); err != nil {
 		return 400, err.Error(), x
 	}
-	if why := f.wrong(x); why != "" {
-		return 400, why, x
+	if reason := f.wrong(x); reason != "" {
+		return 400, reason, x
 	}
 	f.took = append(f.took, strings.Replace(string(body), key, "", 1))
 	switch _, known := f.alerts[x.DedupKey]; {

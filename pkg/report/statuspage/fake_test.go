@@ -178,8 +178,8 @@ func (f *fake) incident(w http.ResponseWriter, id string, body []byte) {
 		answer(w, 400, map[string]string{"error": err.Error()})
 		return
 	}
-	if why := f.wrong(x.Incident, id); why != "" {
-		answer(w, 422, map[string][]string{"error": {why}})
+	if reason := f.wrong(x.Incident, id); reason != "" {
+		answer(w, 422, map[string][]string{"error": {reason}})
 		return
 	}
 	in := &held{ID: fmt.Sprintf("incident%d", len(f.incidents)+1)}

@@ -241,7 +241,7 @@ func TestOwnTextsAndSubscribers(t *testing.T) {
 func TestTheFakeRefuses(t *testing.T) {
 	f, _ := newFake(t, two())
 	word := func(s string) *string { return &s }
-	for why, x := range map[string]said{
+	for reason, x := range map[string]said{
 		"name is required":           {},
 		"name is too long":           {Name: word(strings.Repeat("x", 256))},
 		"body is too long":           {Name: word("x"), Body: strings.Repeat("x", 25001)},
@@ -249,8 +249,8 @@ func TestTheFakeRefuses(t *testing.T) {
 		"impact_override is invalid": {Name: word("x"), Impact: word("degraded_performance")},
 		"component_ids are invalid":  {Name: word("x"), IDs: []string{"gone"}},
 	} {
-		if got := f.wrong(x, ""); got != why {
-			t.Errorf("%q, want %q", got, why)
+		if got := f.wrong(x, ""); got != reason {
+			t.Errorf("%q, want %q", got, reason)
 		}
 	}
 	if got := f.wrong(said{}, "incident1"); got != "" {

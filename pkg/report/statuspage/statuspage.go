@@ -91,18 +91,18 @@ type component struct {
 
 // Read implements componentsync.Page.
 func (a *api) Read(ctx context.Context, id string) (string, error) {
-	shown, err := a.component(ctx, http.MethodGet, id, nil)
-	return shown.Status, err
+	current, err := a.component(ctx, http.MethodGet, id, nil)
+	return current.Status, err
 }
 
 // Write implements componentsync.Page.
 func (a *api) Write(ctx context.Context, id, word string) error {
 	body := map[string]any{"component": map[string]string{"status": word}}
-	shown, err := a.component(ctx, http.MethodPatch, id, body)
+	current, err := a.component(ctx, http.MethodPatch, id, body)
 	if err != nil {
 		return err
 	}
-	return componentsync.Shown(word, shown.Status)
+	return componentsync.Shown(word, current.Status)
 }
 
 func (a *api) component(ctx context.Context, method, id string, body any) (component, error) {
@@ -110,11 +110,11 @@ func (a *api) component(ctx context.Context, method, id string, body any) (compo
 	if err != nil {
 		return component{}, componentsync.ComponentFailure(answer, err)
 	}
-	var shown component
-	if json.Unmarshal(answer.Body, &shown) != nil || shown.ID != id {
+	var current component
+	if json.Unmarshal(answer.Body, &current) != nil || current.ID != id {
 		return component{}, componentsync.NotAPage(answer, "a Statuspage component")
 	}
-	return shown, nil
+	return current, nil
 }
 
 // ask asks for something below the page, and reads at most so many bytes of the

@@ -53,7 +53,7 @@ func TestEachKindReads(t *testing.T) {
 	r.At = r.At.Add(time.Hour)
 	send(t, w, r)
 	var all strings.Builder
-	for _, q := range rec.Take() {
+	for _, q := range rec.Drain() {
 		var body struct{ Text string }
 		if err := json.Unmarshal(q.Body, &body); err != nil {
 			t.Fatal(err)
@@ -76,7 +76,7 @@ func TestHalfACommandIsNeverShown(t *testing.T) {
 		r.Findings[0].Advice = []report.Advice{{Do: strings.Repeat("*", 200), Command: command}}
 		url, rec := httpclienttest.Record(t, backends()["discord"].ServeHTTP)
 		send(t, newReporter(t, config(t, "discord", url), ""), r)
-		if body := string(rec.Take()[0].Body); strings.Contains(body, command[:5]) || strings.Contains(body, `\\_\\*\\_\\*`) || !strings.Contains(body, "runbook") {
+		if body := string(rec.Drain()[0].Body); strings.Contains(body, command[:5]) || strings.Contains(body, `\\_\\*\\_\\*`) || !strings.Contains(body, "runbook") {
 			t.Errorf("%s: %s", name, body)
 		}
 	}

@@ -39,7 +39,7 @@ func TestRequestsAreSigned(t *testing.T) {
 		c.HeaderFiles = map[string]httpclient.SecretFile{"X-Auth": httpclient.SecretFile(write(t, "header-s3cr3t"))}
 		r := storm(t)
 		send(t, newReporter(t, c, ""), r)
-		q := rec.Take()[0]
+		q := rec.Drain()[0]
 		stamp := q.Header.Get("X-Nodewatch-Timestamp")
 		if stamp != "1772331240" {
 			t.Errorf("%s: time %q", preset, stamp)
@@ -57,7 +57,7 @@ func TestRequestsAreSigned(t *testing.T) {
 func TestWithoutAKeyNothingIsSigned(t *testing.T) {
 	url, rec := httpclienttest.Record(t, backends()["json"].ServeHTTP)
 	send(t, newReporter(t, config(t, "json", url), ""), storm(t))
-	if h := rec.Take()[0].Header; h.Get("X-Nodewatch-Signature") != "" || h.Get("X-Nodewatch-Timestamp") != "" {
+	if h := rec.Drain()[0].Header; h.Get("X-Nodewatch-Signature") != "" || h.Get("X-Nodewatch-Timestamp") != "" {
 		t.Errorf("%v", h)
 	}
 }

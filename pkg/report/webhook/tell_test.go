@@ -25,7 +25,7 @@ func newKept(t *testing.T, dir string) statefile.File {
 func events(t *testing.T, rec *httpclienttest.Recorder) []changes.Event {
 	t.Helper()
 	var list []changes.Event
-	for _, q := range rec.Take() {
+	for _, q := range rec.Drain() {
 		var e changes.Event
 		if err := json.Unmarshal(q.Body, &e); err != nil {
 			t.Fatal(err)
@@ -43,7 +43,7 @@ func TestWhatIsReportedIsNotRepeated(t *testing.T) {
 		send(t, w, r)
 		r.At = r.At.Add(time.Minute)
 	}
-	if n := len(rec.Take()); n != 1 {
+	if n := len(rec.Drain()); n != 1 {
 		t.Errorf("%d requests, want 1", n)
 	}
 }
@@ -72,7 +72,7 @@ func TestThePauseMakesOneOfMany(t *testing.T) {
 	// The last report of a run does not wait.
 	r.Final, r.Findings = "stopped", three
 	send(t, w, r)
-	if n := len(rec.Take()); n != 2 {
+	if n := len(rec.Drain()); n != 2 {
 		t.Errorf("%d requests", n)
 	}
 }
@@ -109,7 +109,7 @@ func TestAKnownEventIsReported(t *testing.T) {
 		t.Errorf("%v", f)
 	}
 	send(t, w, storm(t))
-	if n := len(rec.Take()); n != 1 {
+	if n := len(rec.Drain()); n != 1 {
 		t.Errorf("%d requests, want 1", n)
 	}
 }
@@ -124,7 +124,7 @@ func TestRestart(t *testing.T) {
 	if err := w.Persist(r); err != nil {
 		t.Fatal(err)
 	}
-	if n := len(rec.Take()); n != 1 {
+	if n := len(rec.Drain()); n != 1 {
 		t.Fatalf("%d requests", n)
 	}
 	w = newReporter(t, config(t, "json", url), dir)
@@ -136,7 +136,7 @@ func TestRestart(t *testing.T) {
 	send(t, w, next)
 	next.Findings = all[:2]
 	send(t, w, next)
-	if n := len(rec.Take()); n != 0 {
+	if n := len(rec.Drain()); n != 0 {
 		t.Errorf("%d requests after the restart", n)
 	}
 	next.At = next.Started.Add(6 * time.Minute)
@@ -194,7 +194,7 @@ func TestAnAlertEndsWithTheLastFinding(t *testing.T) {
 	over.Transitions = append(over.Transitions, report.Transition{N: 20, At: over.At, Rule: r.Findings[0].Rule, Subject: "bond0", From: "critical", To: "clear"})
 	send(t, w, over)
 	var states []string
-	for _, q := range rec.Take() {
+	for _, q := range rec.Drain() {
 		var body struct{ State, Title string }
 		if err := json.Unmarshal(q.Body, &body); err != nil {
 			t.Fatal(err)

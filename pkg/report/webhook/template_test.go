@@ -15,7 +15,7 @@ func sent(t *testing.T, preset, field, template string, r report.Report) string 
 	c := config(t, preset, url)
 	c.Template = template
 	send(t, newReporter(t, c, ""), r)
-	list := rec.Take()
+	list := rec.Drain()
 	if len(list) == 0 {
 		return "(nothing)"
 	}
@@ -51,7 +51,7 @@ func TestATemplateThatMakesNothing(t *testing.T) {
 	w := newReporter(t, c, "")
 	send(t, w, storm(t))
 	send(t, w, quiet(t))
-	if list := rec.Take(); len(list) != 1 || string(list[0].Body) != `{"over": true}` {
+	if list := rec.Drain(); len(list) != 1 || string(list[0].Body) != `{"over": true}` {
 		t.Errorf("%+v", list)
 	}
 	if _, err := w.Test(t.Context(), storm(t)); err == nil {
@@ -65,7 +65,7 @@ func TestATemplateThatMakesTooMuch(t *testing.T) {
 	c := config(t, "template", url)
 	c.Template = `{{range .Changes}}{{range $i := 500}}{{$.Text}}{{end}}{{end}}`
 	f := report.FailureOf(newReporter(t, c, "").Report(t.Context(), storm(t)))
-	if f == nil || f.Kind != report.Misconfigured || len(rec.Take()) != 0 {
+	if f == nil || f.Kind != report.Misconfigured || len(rec.Drain()) != 0 {
 		t.Errorf("%v", f)
 	}
 }

@@ -25,7 +25,7 @@ func TestEachContractTakesIt(t *testing.T) {
 			send(t, w, storm(t))
 			send(t, w, quiet(t))
 			send(t, newReporter(t, config(t, preset, url), ""), many(t, 40, "osd & <!channel> @everyone *bold* `code` is 遅い"))
-			list := rec.Take()
+			list := rec.Drain()
 			if len(list) != 3 {
 				t.Fatalf("%d requests for three reports", len(list))
 			}
@@ -42,7 +42,7 @@ func TestAStormIsOneMessage(t *testing.T) {
 	for _, preset := range all {
 		url, rec := httpclienttest.Record(t, backends()[preset].ServeHTTP)
 		send(t, newReporter(t, config(t, preset, url), ""), many(t, 40, "slow"))
-		list := rec.Take()
+		list := rec.Drain()
 		if len(list) != 1 {
 			t.Errorf("%s: %d requests", preset, len(list))
 			continue
@@ -164,11 +164,11 @@ func TestTestIsMarkedAndHarmless(t *testing.T) {
 			t.Errorf("%s: %q, %v", preset, answer, err)
 			continue
 		}
-		list := rec.Take()
+		list := rec.Drain()
 		for i, q := range list {
 			golden(t, fmt.Sprintf("%s.test%d", preset, i), shown(t, q.Method, q.URL, q.Header, q.Body))
 		}
-		if again := report.FailureOf(w.Report(t.Context(), storm(t))); again != nil || len(rec.Take()) != 1 {
+		if again := report.FailureOf(w.Report(t.Context(), storm(t))); again != nil || len(rec.Drain()) != 1 {
 			t.Errorf("%s: after the test nothing is told any more: %v", preset, again)
 		}
 	}
@@ -190,7 +190,7 @@ func TestModeState(t *testing.T) {
 		send(t, w, r)
 		r.At, r.Final = r.At.Add(time.Second), "stopped"
 		send(t, w, r)
-		list := rec.Take()
+		list := rec.Drain()
 		if len(list) != 3 {
 			t.Fatalf("%s: %d requests", preset, len(list))
 		}

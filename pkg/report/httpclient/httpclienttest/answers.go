@@ -61,12 +61,12 @@ func endless(w http.ResponseWriter, r *http.Request) {
 // refuse answers with the code, and says back all that it was told.
 func refuse(code int) http.HandlerFunc {
 	return func(w http.ResponseWriter, r *http.Request) {
-		told, _ := io.ReadAll(io.LimitReader(r.Body, 64<<10))
+		received, _ := io.ReadAll(io.LimitReader(r.Body, 64<<10))
 		if code == http.StatusTooManyRequests || code == http.StatusServiceUnavailable {
 			w.Header().Set("Retry-After", "30")
 		}
 		w.WriteHeader(code)
 		_, _ = io.WriteString(w, r.URL.String()+" "+r.Header.Get("Authorization")+" ")
-		_, _ = w.Write(told)
+		_, _ = w.Write(received)
 	}
 }

@@ -65,8 +65,8 @@ func (r *Recorder) Requests() []Request {
 	return slices.Clone(r.list)
 }
 
-// Take returns the requests so far and forgets them.
-func (r *Recorder) Take() []Request {
+// Drain returns the requests so far and forgets them.
+func (r *Recorder) Drain() []Request {
 	r.mu.Lock()
 	defer r.mu.Unlock()
 	list := r.list

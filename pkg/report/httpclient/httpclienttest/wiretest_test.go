@@ -49,7 +49,7 @@ func TestTheRecorderKeepsWhatItIsAsked(t *testing.T) {
 	if err != nil || string(a.Body) != secret {
 		t.Errorf("the handler answered %q, %v", a.Body, err)
 	}
-	got := r.Take()
+	got := r.Drain()
 	if len(got) != 1 || got[0].Method != http.MethodPost || got[0].URL != "/hook" || string(got[0].Body) != secret || got[0].Header.Get("User-Agent") != "nodewatch/1.0" {
 		t.Errorf("%+v", got)
 	}

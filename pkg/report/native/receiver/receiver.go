@@ -123,7 +123,7 @@ func (r *Receiver) Refused(code int) int {
 
 // take takes one report.
 func (r *Receiver) take(w http.ResponseWriter, q *http.Request) {
-	node, ok := r.speaker(q)
+	node, ok := r.authenticate(q)
 	if !ok {
 		r.refuse(w, http.StatusUnauthorized, native.Refusal{Error: "the secret is not known"})
 		return
@@ -133,7 +133,7 @@ func (r *Receiver) take(w http.ResponseWriter, q *http.Request) {
 		r.refuse(w, no.Code, no.Refusal)
 		return
 	}
-	answer, conflict := r.keep(got, q.Header.Get("Idempotency-Key"))
+	answer, conflict := r.store(got, q.Header.Get("Idempotency-Key"))
 	if conflict != nil {
 		r.refuse(w, http.StatusConflict, *conflict)
 		return
@@ -142,8 +142,8 @@ func (r *Receiver) take(w http.ResponseWriter, q *http.Request) {
 	_, _ = w.Write(answer)
 }
 
-// speaker is the id of the node that the secret or the certificate belongs to.
-func (r *Receiver) speaker(q *http.Request) (id string, ok bool) {
+// authenticate is the id of the node that the secret or the certificate belongs to.
+func (r *Receiver) authenticate(q *http.Request) (id string, ok bool) {
 	if len(r.config.Tokens) == 0 {
 		return Certified(q)
 	}
@@ -152,8 +152,8 @@ func (r *Receiver) speaker(q *http.Request) (id string, ok bool) {
 	return id, bearer && ok
 }
 
-// keep keeps a report, and answers; or says which conflict there is.
-func (r *Receiver) keep(got Report, key string) (answer []byte, no *native.Refusal) {
+// store keeps a report, and answers; or says which conflict there is.
+func (r *Receiver) store(got Report, key string) (answer []byte, no *native.Refusal) {
 	r.mu.Lock()
 	defer r.mu.Unlock()
 	now, b := r.config.Now(), got.Body
