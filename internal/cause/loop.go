@@ -66,7 +66,7 @@ func Before(f *facts.Facts, first time.Time) []Evidence {
 	most, known := 0.0, len(nics) > 0
 	for _, n := range nics {
 		h := n.Before(first, before)
-		known, most = known && h.Known, max(most, h.Most)
+		known, most = known && h.Known, max(most, h.Peak)
 		switch {
 		case h.Full >= blip:
 			since := h.FullAt
@@ -74,7 +74,7 @@ func Before(f *facts.Facts, first time.Time) []Evidence {
 				since = l.Since
 			}
 			list = append(list, evidenceAt(node.SourceNIC, n.Name, since, 4, "%s was saturated (%s, at least %s of %s) since %s, %s before the first session fault at %s",
-				n.Label, h.Way, human.Percent(node.FullShare), human.LinkSpeed(n.Speed), human.Clock(since), human.Span(first.Sub(since)), human.Clock(first)))
+				n.Label, h.Direction, human.Percent(node.FullShare), human.LinkSpeed(n.Speed), human.Clock(since), human.Span(first.Sub(since)), human.Clock(first)))
 			if first.Sub(since) > longQuiet {
 				list = append(list, evidenceAt(node.SourceNIC, n.Name, since, -1, "%s had been saturated for %s without a session fault", n.Label, human.Span(first.Sub(since))))
 			}

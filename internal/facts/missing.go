@@ -58,14 +58,14 @@ func either(a, b string) string {
 }
 
 // some is what n things do not show, with the reason of the first of them.
-func some(n int, noun, first, why, remedy string) Missing {
+func some(n int, noun, first, reason, remedy string) Missing {
 	if n == 0 {
 		return Missing{}
 	}
 	if n == 1 {
-		return Missing{first + ": " + why, remedy}
+		return Missing{first + ": " + reason, remedy}
 	}
-	return Missing{fmt.Sprintf("of %s not everything can be read, such as %s: %s", human.Count(n, noun), first, why), remedy}
+	return Missing{fmt.Sprintf("of %s not everything can be read, such as %s: %s", human.Count(n, noun), first, reason), remedy}
 }
 
 func missingMapped(list []rbd.Mapped) Missing {
@@ -81,15 +81,15 @@ func missingMapped(list []rbd.Mapped) Missing {
 	if n == 0 {
 		return Missing{}
 	}
-	if why := list[at].Partly; why != "" {
-		return some(n, "krbd device", list[at].Device, why, "")
+	if reason := list[at].Partly; reason != "" {
+		return some(n, "krbd device", list[at].Device, reason, "")
 	}
 	return some(n, "krbd device", list[at].Device, "map options: "+list[at].OptionsErr,
 		"mount debugfs, and give nodewatch CAP_DAC_READ_SEARCH, as systemd/nodewatch.service does")
 }
 
 func missingPending(list []rbd.Pending) Missing {
-	n, first, why := 0, "", ""
+	n, first, reason := 0, "", ""
 	for i := range list {
 		says := ""
 		switch p := &list[i]; {
@@ -103,13 +103,13 @@ func missingPending(list []rbd.Pending) Missing {
 			continue
 		}
 		if n++; n == 1 {
-			first, why = fmt.Sprintf("client%d", list[i].ClientID), says
+			first, reason = fmt.Sprintf("client%d", list[i].ClientID), says
 		}
 	}
 	if n == 0 && len(list) > 0 && list[0].LeftOut > 0 {
 		return Missing{Text: human.Count(list[0].LeftOut, "client") + " left out, with fewer requests than those shown"}
 	}
-	return some(n, "client", first, why, "")
+	return some(n, "client", first, reason, "")
 }
 
 // missingDrops names the drivers whose drop counters are not known, each with its

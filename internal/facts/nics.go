@@ -95,9 +95,9 @@ func (n *NIC) Fuller() (Load, bool) {
 
 // FullAt is the load one way by another share than node.FullShare: Full is whether
 // each of the latest readings, without a break, is at least that share.
-func (n *NIC) FullAt(way string, share float64) Load {
+func (n *NIC) FullAt(direction string, share float64) Load {
 	l := n.Rx
-	if way == "tx" {
+	if direction == "tx" {
 		l = n.Tx
 	}
 	if share == node.FullShare {
@@ -110,7 +110,7 @@ func (n *NIC) FullAt(way string, share float64) Load {
 	}
 	for i := len(n.Seconds) - 1; i >= 0; i-- {
 		s, tx := n.Seconds[i].Share()
-		if way == "tx" {
+		if direction == "tx" {
 			s = tx
 		}
 		if s < share {
@@ -205,13 +205,13 @@ func BondSource(b bond.Bond) string {
 
 // A History is what a NIC did before an instant.
 type History struct {
-	Known   bool      // it was watched all the time
-	Most    float64   // the largest share of its line rate one way
-	Way     string    // of Most
-	Full    float64   // seconds in which it was full
-	FullAt  time.Time // when it was first full; zero: never
-	Dropped float64   // frames dropped for lack of buffers
-	DropAt  time.Time // when it first dropped frames; zero: never
+	Known     bool      // it was watched all the time
+	Peak      float64   // the largest share of its line rate one way
+	Direction string    // of Most
+	Full      float64   // seconds in which it was full
+	FullAt    time.Time // when it was first full; zero: never
+	Dropped   float64   // frames dropped for lack of buffers
+	DropAt    time.Time // when it first dropped frames; zero: never
 }
 
 // Before is what the NIC did in the d before an instant: to the second within the
@@ -219,18 +219,18 @@ type History struct {
 func (n *NIC) Before(at time.Time, d time.Duration) History {
 	var h History
 	from, watched := at.Add(-d), 0.0
-	look := func(flow node.Flow, began, ended time.Time) {
+	add := func(flow node.Flow, began, ended time.Time) {
 		if ended.After(at) || began.Before(from) {
 			return
 		}
 		seconds := ended.Sub(began).Seconds()
 		watched += seconds
 		rx, tx := flow.Share()
-		if rx > h.Most {
-			h.Most, h.Way = rx, "rx"
+		if rx > h.Peak {
+			h.Peak, h.Direction = rx, "rx"
 		}
-		if tx > h.Most {
-			h.Most, h.Way = tx, "tx"
+		if tx > h.Peak {
+			h.Peak, h.Direction = tx, "tx"
 		}
 		if max(rx, tx) >= node.FullShare {
 			h.Full += seconds
@@ -251,11 +251,11 @@ func (n *NIC) Before(at time.Time, d time.Duration) History {
 	}
 	for _, flow := range n.Tens {
 		if ended := flow.At.Add(10 * time.Second); !ended.After(fine) {
-			look(flow, flow.At, ended)
+			add(flow, flow.At, ended)
 		}
 	}
 	for _, flow := range n.Seconds {
-		look(flow, flow.At.Add(-time.Second), flow.At)
+		add(flow, flow.At.Add(-time.Second), flow.At)
 	}
 	if !n.DropSince.IsZero() && n.DropSince.Before(at) && (h.DropAt.IsZero() || n.DropSince.Before(h.DropAt)) {
 		h.DropAt = Later(n.DropSince, from)

@@ -178,8 +178,8 @@ type nicTrack struct {
 	track[Traffic]
 }
 
-// Take adds what the facts of a tick tell, and returns the History that ends there.
-func (r *Recorder) Take(f *facts.Facts) History {
+// Record adds what the facts of a tick tell, and returns the History that ends there.
+func (r *Recorder) Record(f *facts.Facts) History {
 	h := History{LeftOut: r.takeNICs(f)}
 	r.takeIO(f)
 	r.takeLosses(f)

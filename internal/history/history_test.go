@@ -59,7 +59,7 @@ func play(r *Recorder, p *node.Snapshot, from, to, step int, of func(second int)
 		}
 		see(node.SawKernel{Reading: node.Reading[kmsg.Batch]{At: at, Every: time.Second, Value: b, Err: failed}})
 		*p = p.Take(node.Entry{At: at})
-		all = append(all[max(0, len(all)-99):], r.Take(facts.New(*p, facts.Baselines{})))
+		all = append(all[max(0, len(all)-99):], r.Record(facts.New(*p, facts.Baselines{})))
 	}
 	return all
 }
@@ -172,7 +172,7 @@ func TestEachSecondIsTakenOnce(t *testing.T) {
 	for second := 0; second < 100; second += 2 {
 		play(&r, &p, second, second+1, 1, m)
 	}
-	h := r.Take(facts.New(p, facts.Baselines{}))
+	h := r.Record(facts.New(p, facts.Baselines{}))
 	times := timesOf(h.Losses.Seconds)
 	if len(times) < 95 || !slices.IsSorted(times) || len(slices.Compact(times)) != len(h.Losses.Seconds) {
 		t.Errorf("%d seconds: %v", len(times), times)
@@ -192,7 +192,7 @@ func BenchmarkTakeTenTimesTheIncident(b *testing.B) {
 		for i := range f.IO {
 			f.IO[i].At = f.Now
 		}
-		r.Take(f)
+		r.Record(f)
 	}
-	b.ReportMetric(float64(r.Take(f).Bytes), "bytes-kept")
+	b.ReportMetric(float64(r.Record(f).Bytes), "bytes-kept")
 }

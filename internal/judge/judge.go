@@ -99,7 +99,7 @@ func (j *Judge) Take(e node.Entry) (View, bool) {
 	j.facts = facts.New(j.snapshot, j.usual)
 	j.evaluateAll()
 	j.usual = j.usual.Learn(j.facts, j.touched, j.slownessAcknowledged)
-	v := View{Snapshot: j.snapshot, Facts: j.facts, Report: j.report(), History: j.history.Take(j.facts), Rules: j.rules, usual: j.usual}
+	v := View{Snapshot: j.snapshot, Facts: j.facts, Report: j.report(), History: j.history.Record(j.facts), Rules: j.rules, usual: j.usual}
 	v.incidents = j.incidents
 	return v, true
 }

@@ -38,7 +38,7 @@ func (f family) collect(p *picture, out chan<- prometheus.Metric) {
 	sent := map[string]bool{}
 	f.read(p, func(value float64, labels ...string) {
 		for i, l := range labels {
-			labels[i] = tidy(l)
+			labels[i] = sanitize(l)
 		}
 		key := strings.Join(labels, "\xff")
 		if sent[key] {
@@ -49,8 +49,8 @@ func (f family) collect(p *picture, out chan<- prometheus.Metric) {
 	})
 }
 
-// tidy makes a text fit to be a label's value: valid UTF-8 of at most 128 bytes.
-func tidy(s string) string {
+// sanitize makes a text fit to be a label's value: valid UTF-8 of at most 128 bytes.
+func sanitize(s string) string {
 	s = strings.ToValidUTF8(s, "\uFFFD")
 	for len(s) > maxLabel {
 		cut := maxLabel

@@ -6,7 +6,7 @@ func hostFamilies() []family {
 			help: "1; release is that of the running kernel, as uname -r has it. No sample before it is known.",
 			read: func(p *picture, emit emit) {
 				if release := p.Host.Value.Release; release != "" {
-					emit(1, tidy(release))
+					emit(1, sanitize(release))
 				}
 			}},
 		{name: "nodewatch_host_io_pressure_ratio", kind: gauge, labels: []string{"kind"},

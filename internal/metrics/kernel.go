@@ -113,14 +113,14 @@ func countOSDEvents(p *picture, emit emit) {
 		class kmsg.Class
 		osd   string
 	}
-	shown := map[string]bool{}
+	listed := map[string]bool{}
 	for _, o := range p.osds[:min(len(p.osds), maxOSDs)] {
-		shown[o.osd] = true
+		listed[o.osd] = true
 	}
 	sum, order, within := map[key]uint64{}, []key{}, p.Kernel.Window(p.Now, lately)
 	for _, s := range p.Kernel.Series {
 		osd, is := strings.CutPrefix(s.Peer, "osd")
-		if fresh, _ := within.Of(s); !is || !shown[osd] || fresh == 0 {
+		if fresh, _ := within.Of(s); !is || !listed[osd] || fresh == 0 {
 			continue
 		}
 		k := key{s.Class, osd}

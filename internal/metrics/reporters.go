@@ -70,7 +70,7 @@ func overrideFamilies() []family {
 						continue
 					}
 					if named[f.Rule]++; named[f.Rule] <= maxSubjects {
-						emit(1, f.Rule, tidy(f.Subject))
+						emit(1, f.Rule, sanitize(f.Subject))
 					}
 				}
 			}},

@@ -92,7 +92,7 @@ func nameFindings(p *picture, emit emit) {
 	}
 	named, sum, order := map[string]int{}, map[key]float64{}, []key{}
 	for _, f := range p.Report.Findings {
-		k := key{f.Rule, tidy(f.Subject), f.Severity}
+		k := key{f.Rule, sanitize(f.Subject), f.Severity}
 		if named[f.Rule]++; named[f.Rule] > maxSubjects {
 			k.subject = otherSubjects
 		}
@@ -118,7 +118,7 @@ func nameExplained(p *picture, emit emit) {
 		for _, x := range f.ExplainedBy {
 			if !slices.Contains(by, x.Rule) {
 				by = append(by, x.Rule)
-				emit(1, f.Rule, tidy(f.Subject), x.Rule)
+				emit(1, f.Rule, sanitize(f.Subject), x.Rule)
 			}
 		}
 	}

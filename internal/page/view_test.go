@@ -87,7 +87,7 @@ func (s scene) play() *player {
 		p.see(node.SawCounters{Reading: reading(p.at, time.Second, s.counters(uint64(second)))})
 		p.see(node.SawIO{Reading: reading(p.at, time.Second, s.diskIO(uint64(second)))})
 		if s.bonds < 4 { // one of ten times the size is played often
-			p.history = p.recorder.Take(facts.New(p.snapshot.Take(node.Entry{At: p.at}), facts.Baselines{}))
+			p.history = p.recorder.Record(facts.New(p.snapshot.Take(node.Entry{At: p.at}), facts.Baselines{}))
 		}
 	}
 	p.see(node.SawMapped{Reading: reading(p.at, 5*time.Second, s.mapped())})
