@@ -183,7 +183,7 @@ type expectPrinter struct {
 func (p *expectPrinter) print(v judge.View, offset time.Duration) error {
 	if now := fingerprint(v.Report); now != p.printed {
 		p.printed = now
-		p.list.Take(offset, v.Report)
+		p.list.Check(offset, v.Report)
 		for _, f := range v.Report.Findings {
 			p.raised[f.Rule] = true
 			// The standing risk is told in full, before anything has happened.
@@ -198,7 +198,7 @@ func (p *expectPrinter) print(v judge.View, offset time.Duration) error {
 }
 
 func (p *expectPrinter) end() error {
-	p.list.Take(p.offset, p.last)
+	p.list.Check(p.offset, p.last)
 	return p.text.end()
 }
 

@@ -19,17 +19,17 @@ const (
 
 // newFinding makes a finding of what a rule returned, with the impact. The lists in
 // it are never nil, and no time in it is in the future.
-func (j *Judge) newFinding(r rule.Rule, seen *rule.Result, m memory) report.Finding {
+func (j *Judge) newFinding(r rule.Rule, result *rule.Result, m memory) report.Finding {
 	now := j.snapshot.Now
 	f := report.Finding{
-		Rule: r.ID, Subject: seen.Subject, Component: string(r.Component), Runbook: j.rules.RunbookURL(r.ID),
-		Severity: seen.Severity, Impact: cmp.Or(seen.Impact, report.Operational), Since: seen.Since,
-		Summary: seen.Summary, Evidence: notAfter(seen.Evidence, now), Against: notAfter(seen.Against, now), Advice: seen.Advice,
+		Rule: r.ID, Subject: result.Subject, Component: string(r.Component), Runbook: j.rules.RunbookURL(r.ID),
+		Severity: result.Severity, Impact: cmp.Or(result.Impact, report.Operational), Since: result.Since,
+		Summary: result.Summary, Evidence: notAfter(result.Evidence, now), Against: notAfter(result.Against, now), Advice: result.Advice,
 	}
 	if f.Advice == nil {
 		f.Advice = []report.Advice{}
 	}
-	impact, guests := j.impactOf(seen.Hits, m)
+	impact, guests := j.impactOf(result.Hits, m)
 	f.Impact, f.Guests = report.Worse(f.Impact, impact), guests
 	return f
 }

@@ -20,7 +20,7 @@ const IncidentOver = "incident-over"
 // incidents are the incident that lasts and the one before it.
 type incidents struct {
 	now, before *report.Incident // never changed once set: Reports share them
-	seen        time.Time        // when the one that lasts was last seen to have an impact
+	lastImpact  time.Time        // when the one that lasts was last seen to have an impact
 }
 
 // latest is the incident that lasts or, when none does, the last one; nil: none.
@@ -44,10 +44,10 @@ func (j *Judge) follow(findings []report.Finding) {
 	}
 	switch {
 	case worst != nil:
-		i.now, i.seen = j.widened(i.now, worst), now
-	case i.now != nil && now.Sub(i.seen) >= incidentQuiet:
+		i.now, i.lastImpact = j.widened(i.now, worst), now
+	case i.now != nil && now.Sub(i.lastImpact) >= incidentQuiet:
 		over := *i.now
-		over.End = i.seen
+		over.End = i.lastImpact
 		i.now, i.before = nil, &over
 	}
 	if i.before != nil && (now.Sub(i.before.End) >= incidentShown || j.acknowledged(i.before)) {

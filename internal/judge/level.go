@@ -62,28 +62,28 @@ type memory struct {
 // has been for the rule's For; those observed less than KeepFiringFor ago; and, while a
 // source that it rests on is blind, the one shown before or, once its end is proven, what
 // remains of it. The same holds for the impact.
-func (j *Judge) step(r rule.Rule, subject string, seen *rule.Result) {
+func (j *Judge) step(r rule.Rule, subject string, result *rule.Result) {
 	now, m := j.snapshot.Now, j.memory[r.ID][subject]
 	blind := false
-	if seen != nil {
-		if seen.RestsOn == nil {
-			seen.RestsOn = r.Needs
+	if result != nil {
+		if result.RestsOn == nil {
+			result.RestsOn = r.Needs
 		}
-		if blind = seen.Blind; blind || j.unreadable(seen.RestsOn) {
-			seen = nil
+		if blind = result.Blind; blind || j.unreadable(result.RestsOn) {
+			result = nil
 		}
 	}
 	var made report.Finding
 	var is level
-	if seen != nil {
-		made = j.newFinding(r, seen, m)
-		is = m.observe(r, level{seen.Severity, made.Impact}, seen.Setting, now)
+	if result != nil {
+		made = j.newFinding(r, result, m)
+		is = m.observe(r, level{result.Severity, made.Impact}, result.Setting, now)
 	} else {
 		m.first, m.risen = time.Time{}, [severityRanks]time.Time{}
 	}
-	shown := levelOf(m.finding)
+	current := levelOf(m.finding)
 	m.observed = is
-	left := shown // of the level, while it cannot be observed
+	left := current // of the level, while it cannot be observed
 	if j.ended(m) {
 		left = level{m.result.Remains, report.Operational}
 	}
@@ -94,20 +94,20 @@ func (j *Judge) step(r rule.Rule, subject string, seen *rule.Result) {
 	to := m.kept(r, now)
 	m.forget(to)
 	switch {
-	case to == level{} && seen == nil, to == level{} && m.raised:
+	case to == level{} && result == nil, to == level{} && m.raised:
 		m = memory{first: m.first, risen: m.risen}
 	case to == level{}: // not observed for long enough yet
-	case seen == nil || is.compare(to) < 0 && is.compare(shown) <= 0: // as it was
+	case result == nil || is.compare(to) < 0 && is.compare(current) <= 0: // as it was
 		m.finding.State = report.Blind
 		if !hidden {
 			m.finding.State, m.brokenAt = report.Seen, now
-			if seen != nil {
+			if result != nil {
 				m.finding.LastSeen = now
 			}
 		}
 		m.setLevel(to, now)
 	default:
-		m.show(made, seen, to, now)
+		m.show(made, result, to, now)
 	}
 	if hidden && now.Sub(m.finding.LastSeen) >= blindLimit && !m.expire(accepted(m.finding, j.snapshot) != nil) {
 		m = memory{}
@@ -196,7 +196,7 @@ func (m *memory) effectiveKeep(r rule.Rule, s report.Severity) time.Duration {
 }
 
 // show makes the finding of what is observed, at the level that is shown.
-func (m *memory) show(made report.Finding, seen *rule.Result, to level, now time.Time) {
+func (m *memory) show(made report.Finding, result *rule.Result, to level, now time.Time) {
 	since := m.finding.Since
 	if !m.raised {
 		since = m.first
@@ -205,7 +205,7 @@ func (m *memory) show(made report.Finding, seen *rule.Result, to level, now time
 		}
 	}
 	old := m.finding
-	m.finding, m.result = made, *seen
+	m.finding, m.result = made, *result
 	f := &m.finding
 	f.State, f.Since, f.LastSeen, f.LevelSince = report.Seen, since, now, old.LevelSince
 	f.Severity, f.Impact = old.Severity, old.Impact

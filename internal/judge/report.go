@@ -106,7 +106,7 @@ func unknown(c rule.Component, s node.Snapshot) *node.Error {
 // node of it look broken.
 func (j *Judge) component(c rule.Component, findings []report.Finding, m *report.Maintenance) report.Component {
 	now := report.Component{Name: string(c), Status: report.Operational, Since: j.snapshot.Now, State: report.Seen}
-	shown := ""       // the rule whose summary is shown
+	summaryRule := "" // the rule whose summary is shown
 	var rest []string // the other rules
 	for _, f := range findings {
 		if f.Component != string(c) && (c != rule.Guests || f.Guests == nil) {
@@ -116,8 +116,8 @@ func (j *Judge) component(c rule.Component, findings []report.Finding, m *report
 			rest = append(rest, f.Rule)
 		}
 		worse := report.Worse(now.Status, f.Impact) != now.Status
-		if shown == "" || worse {
-			now.Status, now.Summary, shown = report.Worse(now.Status, f.Impact), f.Summary, f.Rule
+		if summaryRule == "" || worse {
+			now.Status, now.Summary, summaryRule = report.Worse(now.Status, f.Impact), f.Summary, f.Rule
 		}
 		if (c == rule.Guests || c == rule.Cluster) && f.Guests != nil && (now.Guests == nil || worse || f.Impact == now.Status && f.Guests.Hit > now.Guests.Hit) {
 			now.Guests = f.Guests
@@ -126,14 +126,14 @@ func (j *Judge) component(c rule.Component, findings []report.Finding, m *report
 	if err := unknown(c, j.snapshot); err != nil {
 		now.State = report.Blind
 		if now.Status == report.Operational {
-			now.Status, now.Summary, shown = report.Unknown, "unknown: "+err.Text, ""
+			now.Status, now.Summary, summaryRule = report.Unknown, "unknown: "+err.Text, ""
 		}
 	}
 	if c == rule.Guests && now.State == report.Seen {
 		m := j.facts.MissingGuests()
 		now.Partly, now.Remedy = m.Text, m.Remedy
 	}
-	if others := otherRules(rest, shown); len(others) > 0 {
+	if others := otherRules(rest, summaryRule); len(others) > 0 {
 		now.Summary = rule.Summary(fmt.Sprintf("%s (and %s)", now.Summary, strings.Join(others, ", ")), fmt.Sprintf("%s (and %d more)", now.Summary, len(others)), now.Summary)
 	}
 	now = maintained(now, m)
@@ -145,10 +145,10 @@ func (j *Judge) component(c rule.Component, findings []report.Finding, m *report
 }
 
 // otherRules are the rules of the list but for the one shown, each once, in their order.
-func otherRules(list []string, shown string) []string {
+func otherRules(list []string, summaryRule string) []string {
 	var others []string
 	for _, id := range list {
-		if id != shown && !slices.Contains(others, id) {
+		if id != summaryRule && !slices.Contains(others, id) {
 			others = append(others, id)
 		}
 	}

@@ -18,7 +18,7 @@ type State struct {
 
 // State returns what is to be kept. It may be large.
 func (v View) State() State {
-	return State{Baselines: v.usual.List(), Incident: v.incidents.latest(), Seen: v.incidents.seen}
+	return State{Baselines: v.usual.List(), Incident: v.incidents.latest(), Seen: v.incidents.lastImpact}
 }
 
 // restore takes over what an earlier run kept, once. What cannot be read, or lies
@@ -38,6 +38,6 @@ func (j *Judge) restore(o node.SawState, now time.Time) {
 	case !in.End.IsZero():
 		j.incidents.before = in
 	case j.incidents.now == nil:
-		j.incidents.now, j.incidents.seen = in, s.Seen
+		j.incidents.now, j.incidents.lastImpact = in, s.Seen
 	}
 }

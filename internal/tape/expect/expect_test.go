@@ -26,12 +26,12 @@ func made(storage report.Impact, findings ...string) report.Report {
 // story is quiet, storms from 60 s, goes blind of it at 90 s and is quiet from 120 s on.
 func story(l *List) {
 	storm := "krbd-retry-storm client1 critical major_outage libceph retry loop"
-	l.Take(900*time.Millisecond, made(report.Operational))
-	l.Take(60900*time.Millisecond, made(report.MajorOutage, storm, "nic-drops eth0 warning operational dropping 7,000 frames/s"))
-	l.Take(90900*time.Millisecond, made(report.PartialOutage, storm))
-	l.Take(100900*time.Millisecond, made(report.MajorOutage, storm, "nic-drops eth0 warning operational dropping 9,000 frames/s"))
-	l.Take(120900*time.Millisecond, made(report.Operational))
-	l.Take(300900*time.Millisecond, made(report.Operational))
+	l.Check(900*time.Millisecond, made(report.Operational))
+	l.Check(60900*time.Millisecond, made(report.MajorOutage, storm, "nic-drops eth0 warning operational dropping 7,000 frames/s"))
+	l.Check(90900*time.Millisecond, made(report.PartialOutage, storm))
+	l.Check(100900*time.Millisecond, made(report.MajorOutage, storm, "nic-drops eth0 warning operational dropping 9,000 frames/s"))
+	l.Check(120900*time.Millisecond, made(report.Operational))
+	l.Check(300900*time.Millisecond, made(report.Operational))
 }
 
 func TestExpectations(t *testing.T) {

@@ -45,15 +45,15 @@ func (l *List) Rules() []string {
 // second's: ticks do not come on the full second.
 const slack = 999 * time.Millisecond
 
-// Take judges the next report, which is made at the given time since the start and
+// Check judges the next report, which is made at the given time since the start and
 // is current until the next. Reports are given in order.
-func (l *List) Take(offset time.Duration, r report.Report) {
+func (l *List) Check(offset time.Duration, r report.Report) {
 	for _, e := range l.Expectations {
-		e.take(offset, r)
+		e.check(offset, r)
 	}
 }
 
-func (e *Expectation) take(offset time.Duration, r report.Report) {
+func (e *Expectation) check(offset time.Duration, r report.Report) {
 	e.last = offset
 	if e.begin == unbounded || offset <= e.begin+slack {
 		e.waiting = &r
