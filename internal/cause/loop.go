@@ -49,7 +49,7 @@ func OfLoop(f *facts.Facts, l Loop) Analysis {
 	l.memory(f, add)
 	l.sparse(f, add)
 	l.spread(f, e, one, add)
-	wire(f, add)
+	corruptedFrames(f, add)
 	l.refusals(add)
 	return weigh(all)
 }
@@ -296,8 +296,8 @@ func (l Loop) stalledElsewhere(f *facts.Facts) (Evidence, bool) {
 	return Evidence{}, false
 }
 
-// wire asks whether the NICs receive corrupted frames.
-func wire(f *facts.Facts, add func(Cause, ...Evidence)) {
+// corruptedFrames asks whether the NICs receive corrupted frames.
+func corruptedFrames(f *facts.Facts, add func(Cause, ...Evidence)) {
 	nics, _ := f.StorageNICs()
 	known, damaged := false, false
 	for _, n := range nics {
@@ -327,18 +327,18 @@ func CorruptedNICs(f *facts.Facts) []*facts.NIC {
 
 // refusals asks whether the cluster lets this client in at all.
 func (l Loop) refusals(add func(Cause, ...Evidence)) {
-	refused, all, why := uint64(0), uint64(0), []string(nil)
+	refused, all, reasons := uint64(0), uint64(0), []string(nil)
 	for i := range l.Losses.OSDs {
 		o := l.Losses.OSDs[i]
 		if n := o.Refused(); n > 0 {
 			refused += n
-			if len(why) == 0 {
-				why = append(why, o.Text())
+			if len(reasons) == 0 {
+				reasons = append(reasons, o.Text())
 			}
 		}
 		all += o.All()
 	}
 	if refused > 0 && 2*refused >= all {
-		add(Refused, evidenceAt(node.SourceKmsg, "", l.last(), 5, "%s refused in %s, latest: %s", human.Count(refused, "session"), human.Span(l.Losses.Window), strings.Join(why, "")))
+		add(Refused, evidenceAt(node.SourceKmsg, "", l.last(), 5, "%s refused in %s, latest: %s", human.Count(refused, "session"), human.Span(l.Losses.Window), strings.Join(reasons, "")))
 	}
 }

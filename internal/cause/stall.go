@@ -42,7 +42,7 @@ func OfStall(f *facts.Facts, stalls []*facts.Stall) Analysis {
 	}
 	l.refusals(add)
 	l.memory(f, add)
-	wire(f, add)
+	corruptedFrames(f, add)
 	mtu(f, stalls, add)
 	return weigh(all)
 }

@@ -39,7 +39,7 @@ one of each. Secrets are in files, never here; the name of a file that is not ab
 	fields(&b, reflect.ValueOf(Reporter{}), "")
 	b.WriteString("\nWhere the backend decides the default:\n\n| backend | `every` | `deadline` | `silenced` | what it is |\n|---|---|---|---|---|\n")
 	for _, x := range backends() {
-		fmt.Fprintf(&b, "| `%s` | %s | %s | %t | %s |\n", x.name, shown(reflect.ValueOf(x.every)), shown(reflect.ValueOf(x.deadline)), x.silenced, x.about)
+		fmt.Fprintf(&b, "| `%s` | %s | %s | %t | %s |\n", x.name, defaultText(reflect.ValueOf(x.every)), defaultText(reflect.ValueOf(x.deadline)), x.silenced, x.about)
 	}
 	b.WriteString("\nThe sections of the backends:\n\n| field | default | what it is |\n|---|---|---|\n")
 	for _, x := range backends() {
@@ -86,13 +86,13 @@ func fields(b *strings.Builder, v reflect.Value, path string) {
 			if words := f.Tag.Get("oneof"); words != "" {
 				doc += "; one of " + strings.Join(strings.Fields(words), ", ")
 			}
-			fmt.Fprintf(b, "| `%s` | %s | %s |\n", join(path, name), cmp.Or(f.Tag.Get("default"), shown(v.Field(i))), doc)
+			fmt.Fprintf(b, "| `%s` | %s | %s |\n", join(path, name), cmp.Or(f.Tag.Get("default"), defaultText(v.Field(i))), doc)
 		}
 	}
 }
 
-// shown is a default as the file would spell it.
-func shown(v reflect.Value) string {
+// defaultText is a default as the file would spell it.
+func defaultText(v reflect.Value) string {
 	switch x := v.Interface().(type) {
 	case time.Duration:
 		return strings.Replace(strings.Replace(x.String(), "m0s", "m", 1), "h0m", "h", 1)

@@ -18,8 +18,8 @@ type Links struct {
 func (l Links) mistakes() []*report.FieldError {
 	var list []*report.FieldError
 	for _, one := range []struct{ field, address string }{{"grafana", l.Grafana}, {"fleet", l.Fleet}, {"status_page", l.Status}} {
-		if why := wrongLink(one.address); why != "" {
-			list = append(list, &report.FieldError{Field: one.field, Text: fmt.Sprintf("is not allowed: %s", why)})
+		if mistake := wrongLink(one.address); mistake != "" {
+			list = append(list, &report.FieldError{Field: one.field, Text: fmt.Sprintf("is not allowed: %s", mistake)})
 		}
 	}
 	return list

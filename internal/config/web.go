@@ -28,8 +28,8 @@ func (w Web) Mistakes() []*report.FieldError {
 	}
 	for i, address := range w.Listen {
 		field := join("listen", itoa(i))
-		if why := wrongAddress(address); why != "" {
-			wrong(field, "%q is not allowed: %s", address, why)
+		if mistake := wrongAddress(address); mistake != "" {
+			wrong(field, "%q is not allowed: %s", address, mistake)
 		} else if slices.Contains(w.Listen[:i], address) && !strings.HasSuffix(address, ":0") {
 			wrong(field, "%s is listed twice", address)
 		}

@@ -97,8 +97,8 @@ func bondsOf(v judge.View) bondsView {
 
 func bondOf(v judge.View, b bond.Bond) bondView {
 	w := bondView{Name: b.Name, Mode: string(b.Mode), Policy: policyOf(b), Krbd: krbdOn(v, b.Name), Facts: bondFacts(b)}
-	if like, why := b.Layer2Like(); like && b.MultiSlave() {
-		w.Layer2 = why
+	if like, policy := b.Layer2Like(); like && b.MultiSlave() {
+		w.Layer2 = policy
 	}
 	rx, tx := 0.0, 0.0
 	for _, s := range b.Slaves {

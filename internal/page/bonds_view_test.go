@@ -40,12 +40,12 @@ func TestLACPIsShownAsTheFactsHaveIt(t *testing.T) {
 	b := bond.Bond{Name: "bond0", Kind: bond.Kernel, Mode: bond.LACP, Up: true, AD: &bond.AD{Aggregator: 1, Ports: 2, PartnerMAC: "00:53:00:00:00:01"}, Slaves: []bond.Slave{
 		port("eth0", in, in), port("eth1", in|bond.PortDefaulted, in), port("eth2", in, in|bond.PortExpired), port("eth3", in, bond.PortInSync),
 	}}
-	told := facts.LACPOf(b)
-	if len(told.Ports) != 3 {
-		t.Fatalf("the facts tell %v", told)
+	headline := facts.LACPOf(b)
+	if len(headline.Ports) != 3 {
+		t.Fatalf("the facts tell %v", headline)
 	}
 	for _, s := range b.Slaves {
-		p, problem := slaveOf(b, s), told.Problem(s.Name)
+		p, problem := slaveOf(b, s), headline.Problem(s.Name)
 		if (p.Tone == good) != (problem == "") || !strings.Contains(p.State, problem) {
 			t.Errorf("%s: got %q (%s), the facts tell %q", s.Name, p.State, p.Tone, problem)
 		}

@@ -38,7 +38,7 @@ func clusterOf(v judge.View) clusterView {
 	c.Status = strings.TrimPrefix(value.Health.Status, "HEALTH_")
 	c.Tone = map[string]tone{"OK": good, "WARN": warn, "ERR": bad}[c.Status]
 	if c.Tone == "" {
-		c.Tone = blind
+		c.Tone = unknown
 	}
 	for _, k := range value.Health.Checks[:min(len(value.Health.Checks), maxChecks)] {
 		c.Checks = append(c.Checks, factLine{Name: k.Code, Text: k.Summary})

@@ -89,7 +89,7 @@ func krbdDisks(v judge.View) []diskView {
 	stuckAfter := storage.StuckAfter(v.Rules)
 	var list []diskView
 	for _, m := range v.Mapped.Value {
-		d := diskView{Client: string(rbd.KRBD), Device: m.Device, Image: m.Spec(), Tone: blind, State: "not read yet"}
+		d := diskView{Client: string(rbd.KRBD), Device: m.Device, Image: m.Spec(), Tone: unknown, State: "not read yet"}
 		for _, name := range uses[m.Device].Guests {
 			if s := states[name]; s != "" {
 				name += ", " + s
@@ -112,7 +112,7 @@ func activity(d node.DiskIO, stuckAfter time.Duration) (text string, t tone, stu
 	waiting := plural(d.Last.InFlight(), "request", "requests")
 	switch {
 	case d.Last.Partly != "":
-		return "cannot be read: " + d.Last.Partly, blind, 0
+		return "cannot be read: " + d.Last.Partly, unknown, 0
 	case d.StalledFor() >= stuckAfter:
 		return fmt.Sprintf("stuck for %s, %s in flight", span(d.StalledFor()), waiting), bad, d.StalledFor()
 	case d.IOPS == 0 && d.Last.InFlight() == 0:

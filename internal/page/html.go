@@ -107,7 +107,7 @@ func RulesHTML(v judge.View, links []Link) ([]byte, error) {
 // Starting is the page before there is a View: it says which sources nodewatch
 // still waits for.
 func Starting(node, version string, at time.Time, waiting []string, refresh int, links []Link) ([]byte, error) {
-	s := sheet{Verdict: verdict{Tone: blind, Word: "STARTING", Line: "no verdict yet: waiting for the first readings"}, Waiting: waiting}
+	s := sheet{Verdict: verdict{Tone: unknown, Word: "STARTING", Line: "no verdict yet: waiting for the first readings"}, Waiting: waiting}
 	if len(waiting) > 0 {
 		s.Verdict.Line = "waiting for: " + strings.Join(waiting, ", ")
 	}
@@ -217,7 +217,7 @@ func rendered(name string, of any) ([]byte, error) {
 
 // icon is the page's icon: the tab of the browser has the colour of the verdict.
 func icon(t tone) string {
-	colour := map[tone]string{good: "146c37", warn: "ffc53d", bad: "c4253a", blind: "5a6675"}[t]
+	colour := map[tone]string{good: "146c37", warn: "ffc53d", bad: "c4253a", unknown: "5a6675"}[t]
 	return "data:image/svg+xml,%3Csvg xmlns='http://www.w3.org/2000/svg' viewBox='0 0 8 8'%3E%3Ccircle cx='4' cy='4' r='4' fill='%23" + colour + "'/%3E%3C/svg%3E"
 }
 

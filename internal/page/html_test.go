@@ -258,8 +258,8 @@ func TestPagesCanBeReadByAScreenReader(t *testing.T) {
 					t.Errorf("%s: a section without name", name)
 				}
 			case "svg":
-				told := e.attr["role"] == "img" && e.attr["aria-label"] != ""
-				if e.attr["aria-hidden"] != "true" && !told || e.attr["focusable"] != "false" {
+				headline := e.attr["role"] == "img" && e.attr["aria-label"] != ""
+				if e.attr["aria-hidden"] != "true" && !headline || e.attr["focusable"] != "false" {
 					t.Errorf("%s: a drawing that is read out, or has no words: %v", name, e.attr)
 				}
 			}

@@ -39,9 +39,9 @@ type findingView struct {
 // first. top are the guests that the page names already; nil: none.
 func findingsOf(r report.Report, top *guestsView) (list []findingView, more int) {
 	groups := groupsOf(r)
-	shown := groups[:min(len(groups), maxFindings)]
-	room := maxFindings - len(shown)
-	for _, g := range shown {
+	visible := groups[:min(len(groups), maxFindings)]
+	room := maxFindings - len(visible)
+	for _, g := range visible {
 		v := findingOf(g.Finding, r.At, top)
 		n := min(len(g.Explained), room)
 		room -= n
@@ -53,7 +53,7 @@ func findingsOf(r report.Report, top *guestsView) (list []findingView, more int)
 		v.MoreExplained = len(g.Explained) - n
 		list = append(list, v)
 	}
-	return list, len(groups) - len(shown)
+	return list, len(groups) - len(visible)
 }
 
 func findingOf(f report.Finding, now time.Time, top *guestsView) findingView {
@@ -129,7 +129,7 @@ func transitionsOf(r report.Report) []transitionView {
 	var list []transitionView
 	for _, t := range r.Transitions[max(0, len(r.Transitions)-maxTransitions):] {
 		v := transitionView{momentOf(t.At, r.At), change(t), level(t), finding(t.Rule, t.Subject), t.Summary, notesOf(t), toneOf(report.Severity(t.To))}
-		if t.To == clear {
+		if t.To == levelClear {
 			v.Tone = good
 		}
 		list = append(list, v)

@@ -326,7 +326,7 @@ func TestSchemaHasTheValuesOfTheProgram(t *testing.T) {
 		"state":     {s.Defs["source"].Properties["state"].Enum, states},
 		"impact":    {s.Defs["impact"].Enum, impacts},
 		"severity":  {s.Defs["severity"].Enum, severities},
-		"level":     {s.Defs["level"].Enum, append([]string{clear}, severities...)},
+		"level":     {s.Defs["level"].Enum, append([]string{levelClear}, severities...)},
 		"sight":     {s.Defs["sight"].Enum, []string{string(report.Seen), string(report.Blind)}},
 		"component": {s.Defs["component"].Properties["name"].Enum, components},
 		"finding":   {s.Defs["finding"].Properties["component"].Enum, components},

@@ -84,7 +84,7 @@ func Sources(v judge.View, specs []SourceSpec, oneShot bool) SourceList {
 		s.State, s.Reading, s.Since, s.Last = stateOfSource(is), is.State, is.Since, is.Last
 		s.Error, s.Partly, s.Remedy, s.Failures = is.Error, is.Partly, is.Remedy, is.Failures
 		if !is.Last.IsZero() {
-			s.Sees = shown(v, spec.Name)
+			s.Sees = sourceSummary(v, spec.Name)
 		}
 		if src, found := v.Source(spec.Name); found && src.Every > 0 {
 			s.Every = src.Every.Seconds()
@@ -127,8 +127,8 @@ func driversOf(v judge.View) []ListDrivers {
 	return list
 }
 
-// shown is what the latest good reading of a source shows, in a few words.
-func shown(v judge.View, source string) string {
+// sourceSummary is what the latest good reading of a source shows, in a few words.
+func sourceSummary(v judge.View, source string) string {
 	switch source {
 	case node.SourceBond:
 		l := v.Links.Value
@@ -310,7 +310,7 @@ func toneOfState(state string) tone {
 	case sourceOff:
 		return info
 	case sourcePartly:
-		return blind
+		return unknown
 	}
 	return warn
 }

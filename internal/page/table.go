@@ -48,11 +48,11 @@ func (t *terminal) table(x table) {
 		}
 		return room
 	}
-	broken := t.style.Width > 0
-	for broken && columns > len(x.columns)-x.optional && room() < leastText {
+	wrapped := t.style.Width > 0
+	for wrapped && columns > len(x.columns)-x.optional && room() < leastText {
 		columns--
 	}
-	below := broken && room() < leastBesides
+	below := wrapped && room() < leastBesides
 	head := tableRow{mark: -1, cells: x.columns, text: x.text}
 	if below {
 		head.text = ""
@@ -84,15 +84,15 @@ func (t *terminal) row(cells string, at int, below bool, r tableRow) {
 		return
 	}
 	text := Printable(r.text)
-	lines := t.broken(text, at)
+	lines := t.wrap(text, at)
 	if below {
 		at = belowIndent
-		if lines = t.broken(text, at); text != "" {
+		if lines = t.wrap(text, at); text != "" {
 			lines = append([]string{""}, lines...)
 		}
 	}
 	if r.remedy != "" {
-		lines = append(lines, t.broken("remedy: "+Printable(r.remedy), at)...)
+		lines = append(lines, t.wrap("remedy: "+Printable(r.remedy), at)...)
 	}
 	for _, line := range lines {
 		t.b.WriteString(strings.TrimRight(cells+line, " ") + "\n")

@@ -18,7 +18,7 @@ type terminal struct {
 // head begins a part.
 func (t *terminal) head(title string) {
 	t.b.WriteString("\n")
-	for _, line := range t.broken(title, 0) {
+	for _, line := range t.wrap(title, 0) {
 		t.b.WriteString(t.paint("1", line) + "\n")
 	}
 }
@@ -34,7 +34,7 @@ func (t *terminal) item(indent int, tone tone, label, text string) {
 // hanging writes a text behind a head that is not broken; its other lines are indented.
 func (t *terminal) hanging(head, text string) {
 	const indent = 4
-	for i, line := range t.brokenAfter(text, indent, utf8.RuneCountInString(head)) {
+	for i, line := range t.wrapAfter(text, indent, utf8.RuneCountInString(head)) {
 		if i > 0 {
 			head = strings.Repeat(" ", indent)
 		}
@@ -107,9 +107,9 @@ func continued(command string, room int) []string {
 	return append(lines, line)
 }
 
-// see says where a rule is explained: at its address or, where that has no room, by the
+// runbookLine says where a rule is explained: at its address or, where that has no room, by the
 // command that explains it too.
-func (t *terminal) see(indent int, rule, runbook string) {
+func (t *terminal) runbookLine(indent int, rule, runbook string) {
 	const label = "see     "
 	if t.style.Width > 0 && !t.style.Whole && indent+len(label)+utf8.RuneCountInString(runbook) > t.width() {
 		runbook = "nodewatch rules " + rule
@@ -122,19 +122,19 @@ func (t *terminal) width() int { return max(t.style.Width, leastWidth) }
 
 func (t *terminal) put(indent int, tone tone, label, text string) {
 	label = Printable(label)
-	lines := t.broken(Printable(text), indent)
+	lines := t.wrap(Printable(text), indent)
 	pad := strings.Repeat(" ", indent)
 	t.b.WriteString(pad)
 	if label != "" {
 		beside := indent + utf8.RuneCountInString(label) + 1
 		if t.style.Width > 0 && beside > t.width()/2 { // below it, but for what has room
 			pad = strings.Repeat(" ", indent+2)
-			if lines = t.brokenAfter(Printable(text), indent+2, beside); lines[0] == "" {
+			if lines = t.wrapAfter(Printable(text), indent+2, beside); lines[0] == "" {
 				label = strings.TrimRight(label, " ")
 			}
 		} else {
 			pad = strings.Repeat(" ", beside)
-			lines = t.broken(Printable(text), beside)
+			lines = t.wrap(Printable(text), beside)
 		}
 		t.b.WriteString(t.paint(ink(tone), label))
 		if lines[0] != "" {
@@ -147,12 +147,12 @@ func (t *terminal) put(indent int, tone tone, label, text string) {
 	}
 }
 
-// broken breaks a text between words, so that a line of it fits beside pad columns.
-func (t *terminal) broken(text string, pad int) []string { return t.brokenAfter(text, pad, pad) }
+// wrap breaks a text between words, so that a line of it fits beside pad columns.
+func (t *terminal) wrap(text string, pad int) []string { return t.wrapAfter(text, pad, pad) }
 
-// brokenAfter breaks a text whose first line begins after so many columns, the others
+// wrapAfter breaks a text whose first line begins after so many columns, the others
 // after pad. A word that is longer than a line is cut, but for an address.
-func (t *terminal) brokenAfter(text string, pad, first int) []string {
+func (t *terminal) wrapAfter(text string, pad, first int) []string {
 	if t.style.Width <= 0 {
 		return []string{text}
 	}
@@ -198,7 +198,7 @@ func ink(t tone) string {
 		return "32"
 	case info:
 		return "36"
-	case blind:
+	case unknown:
 		return "1;35"
 	}
 	return "1"

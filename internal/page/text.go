@@ -122,12 +122,12 @@ func (t *terminal) components(r report.Report) {
 		if c.Hits != "" {
 			text += ", " + c.Hits
 		}
-		if c.Tone == blind {
+		if c.Tone == unknown {
 			text += ": " + c.Summary
 		}
 		t.item(2, c.Tone, fmt.Sprintf("%-10s %-20s", c.Name, c.Word), text)
 		if c.Partly != "" {
-			t.item(4, blind, "partly unknown", c.Partly)
+			t.item(4, unknown, "partly unknown", c.Partly)
 			if c.Remedy != "" {
 				t.line(4, "To see everything: "+c.Remedy)
 			}
@@ -141,9 +141,9 @@ func (t *terminal) findings(r report.Report) {
 		return
 	}
 	t.head("Findings")
-	shown := groups[:min(len(groups), maxTextFindings)]
-	room := maxTextFindings - len(shown)
-	for _, g := range shown {
+	visible := groups[:min(len(groups), maxTextFindings)]
+	room := maxTextFindings - len(visible)
+	for _, g := range visible {
 		f := g.Finding
 		t.item(2, toneOf(f.Severity), strings.ToUpper(string(f.Severity)), finding(f.Rule, f.Subject)+", "+impactText(f, r.At))
 		t.line(4, f.Summary)
@@ -161,7 +161,7 @@ func (t *terminal) findings(r report.Report) {
 			t.item(4, "", "against", fact(e, r.At))
 		}
 		if f.Runbook != "" {
-			t.see(4, f.Rule, f.Runbook)
+			t.runbookLine(4, f.Rule, f.Runbook)
 		}
 		n := min(len(g.Explained), room)
 		room -= n
@@ -172,7 +172,7 @@ func (t *terminal) findings(r report.Report) {
 			t.line(4, "explains "+plural(more, "more finding", "more findings"))
 		}
 	}
-	if more := len(groups) - len(shown); more > 0 {
+	if more := len(groups) - len(visible); more > 0 {
 		t.line(2, "and "+plural(more, "more finding", "more findings"))
 	}
 }
@@ -180,7 +180,7 @@ func (t *terminal) findings(r report.Report) {
 func (t *terminal) bonds(b bondsView, p pathsView) {
 	t.head("Bonds")
 	for _, n := range b.Notes {
-		t.item(2, blind, "?", n)
+		t.item(2, unknown, "?", n)
 	}
 	if b.Known && len(b.Bonds) == 0 {
 		t.line(2, "this node has no bond")
@@ -209,15 +209,15 @@ func (t *terminal) ports(list []portView) {
 		if p.Drops != "" {
 			t.item(6, bad, "!", p.Drops)
 		}
-		for _, way := range []struct {
+		for _, direction := range []struct {
 			name string
 			bar  barView
 		}{{"rx", p.Rx}, {"tx", p.Tx}} {
-			if !way.bar.Known {
+			if !direction.bar.Known {
 				continue
 			}
-			text, short := fmt.Sprintf("%s %13s", way.name, way.bar.Rate), way.name+" "+way.bar.Rate
-			for _, b := range way.bar.Bars {
+			text, short := fmt.Sprintf("%s %13s", direction.name, direction.bar.Rate), direction.name+" "+direction.bar.Rate
+			for _, b := range direction.bar.Bars {
 				if b.Fill == fillShare {
 					text += "  " + gauge(b.Width)
 				}
@@ -242,17 +242,17 @@ func gauge(part float64) string {
 func (t *terminal) disks(d disksView) {
 	t.head("Disks")
 	for _, n := range d.Notes {
-		t.item(2, blind, "?", n)
+		t.item(2, unknown, "?", n)
 	}
 	for _, f := range d.Facts {
 		t.item(2, "", fmt.Sprintf("%-16s", f.Name), f.Text)
 	}
-	shown := 0
+	visible := 0
 	for _, one := range d.Disks {
 		if one.stuck == 0 {
 			break
 		}
-		if shown++; shown > maxTextDisks {
+		if visible++; visible > maxTextDisks {
 			continue
 		}
 		guests := strings.Join(one.Guests, ", ")
@@ -261,7 +261,7 @@ func (t *terminal) disks(d disksView) {
 		}
 		t.item(2, bad, one.Device, fmt.Sprintf("%s (%s): %s", one.Image, guests, one.State))
 	}
-	if more := shown - maxTextDisks; more > 0 {
+	if more := visible - maxTextDisks; more > 0 {
 		t.line(2, fmt.Sprintf("and %s or more that are stuck", number(more)))
 	}
 }

@@ -107,15 +107,15 @@ func TestNagiosTextsCannotForgePerfdata(t *testing.T) {
 // A command comes through unchanged, however long, or is not shown at all.
 func TestNagiosNeverChangesACommand(t *testing.T) {
 	long := "virsh qemu-monitor-command 'vm 1' --hmp \"info block\" && echo `date` $HOME " + strings.Repeat("x", 2000) + " > /tmp/a"
-	for command, shown := range map[string]bool{"echo safe": true, long: true, "dmesg | tail": false, "echo a\nrm b": false, "echo \x1b[2J": false, strings.Repeat("y", 9000): false} {
+	for command, visible := range map[string]bool{"echo safe": true, long: true, "dmesg | tail": false, "echo a\nrm b": false, "echo \x1b[2J": false, strings.Repeat("y", 9000): false} {
 		r := stormView().Report
 		r.Findings[0].Advice = []report.Advice{{Do: "do this", Command: command}}
 		out := plugin(r)
-		if strings.Contains(out, "  do: do this: "+command+"\n") != shown {
-			t.Errorf("%.40q shown: %t, want %t\n%.300s", command, !shown, shown, out)
+		if strings.Contains(out, "  do: do this: "+command+"\n") != visible {
+			t.Errorf("%.40q shown: %t, want %t\n%.300s", command, !visible, visible, out)
 		}
 		word := command[:3]
-		if !shown && strings.Contains(out, word) {
+		if !visible && strings.Contains(out, word) {
 			t.Errorf("half of %.40q is shown", command)
 		}
 	}
@@ -325,11 +325,11 @@ func FuzzText(f *testing.F) {
 	f.Add(strings.Repeat("wide ", 100), "\u2028", 3)
 	f.Fuzz(func(t *testing.T, summary, subject string, width int) {
 		r := report.Report{Node: subject, Findings: []report.Finding{{Rule: "r", Subject: subject, Severity: report.Warning, Summary: summary}}}
-		broken, whole := Text(judge.View{Report: r}, Style{Width: width}), Text(judge.View{Report: r}, Style{})
-		if a, b := strings.Fields(broken), strings.Fields(whole); !cmp.Equal(a, b) {
+		wrapped, whole := Text(judge.View{Report: r}, Style{Width: width}), Text(judge.View{Report: r}, Style{})
+		if a, b := strings.Fields(wrapped), strings.Fields(whole); !cmp.Equal(a, b) {
 			t.Errorf("breaking lines changed the words: %s", cmp.Diff(b, a))
 		}
-		for _, text := range []string{broken, plugin(r)} {
+		for _, text := range []string{wrapped, plugin(r)} {
 			if strings.ContainsFunc(strings.ReplaceAll(text, "\n", ""), func(c rune) bool { return c < ' ' || c == 0x7f || c == utf8.RuneError }) {
 				t.Errorf("a control character in %q", text)
 			}

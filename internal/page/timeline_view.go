@@ -83,7 +83,7 @@ func stretches(r report.Report) map[report.Ref][]stretch {
 				continue // only its impact, or whether it is seen, has changed
 			}
 			list[n-1].end = t.At
-		} else if n == 0 && t.From != clear {
+		} else if n == 0 && t.From != levelClear {
 			list = append(list, stretch{severity: report.Severity(t.From), end: t.At}) // raised before the list begins
 			if t.From == t.To {
 				list[0].end = time.Time{}
@@ -91,7 +91,7 @@ func stretches(r report.Report) map[report.Ref][]stretch {
 				continue
 			}
 		}
-		if t.To != clear {
+		if t.To != levelClear {
 			list = append(list, stretch{severity: report.Severity(t.To), begin: t.At})
 		}
 		all[ref] = list

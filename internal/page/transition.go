@@ -9,8 +9,8 @@ import (
 	"github.com/nodewatch/nodewatch/pkg/report"
 )
 
-// clear is what a finding that is not raised counts as in a transition.
-const clear = "clear"
+// levelClear is what a finding that is not raised counts as in a transition.
+const levelClear = "clear"
 
 // TransitionLine is one change of verdict in one line of text, without a line
 // break: when, what became of it, which finding, and what it says.
@@ -40,7 +40,7 @@ func transitionParts(t report.Transition) (head, text string) {
 func notesOf(t report.Transition) []string {
 	var notes []string
 	switch {
-	case t.To == clear:
+	case t.To == levelClear:
 		return nil
 	case t.ImpactFrom != "" && (t.ImpactFrom != report.Operational || t.From == t.To):
 		notes = append(notes, fmt.Sprintf("impact from %s to %s", plain(t.ImpactFrom), plain(t.Impact)))
@@ -59,7 +59,7 @@ func notesOf(t report.Transition) []string {
 // level is the severity a transition is about: the new one or, once cleared, the
 // one it had.
 func level(t report.Transition) string {
-	if t.To == clear {
+	if t.To == levelClear {
 		return t.From
 	}
 	return t.To
@@ -72,9 +72,9 @@ func change(t report.Transition) string {
 		from, to = t.ImpactFrom.Rank(), t.Impact.Rank()
 	}
 	switch {
-	case t.From == clear:
+	case t.From == levelClear:
 		return "raised"
-	case t.To == clear:
+	case t.To == levelClear:
 		return "cleared"
 	case to > from:
 		return "worse"

@@ -30,11 +30,11 @@ type tone string
 
 // The tones.
 const (
-	good  tone = "ok"
-	info  tone = "info"
-	warn  tone = "warning"
-	bad   tone = "critical"
-	blind tone = "unknown"
+	good    tone = "ok"
+	info    tone = "info"
+	warn    tone = "warning"
+	bad     tone = "critical"
+	unknown tone = "unknown"
 )
 
 // ExitCode is the report as an exit code, by the convention of monitoring
@@ -63,11 +63,11 @@ func verdictOn(r report.Report) verdict {
 	case r.Maintenance != nil:
 		return verdict{Code: exitOK, Tone: info, Word: "OK", Line: working(*r.Maintenance), More: others(r, 0)}
 	case found && worst.Severity == report.Critical:
-		return spoken(exitCritical, bad, worst, r)
+		return verdictOf(exitCritical, bad, worst, r)
 	case found && worst.Severity == report.Warning && (worst.Component != selfComponent || len(dark) == 0):
-		return spoken(exitWarning, warn, worst, r)
+		return verdictOf(exitWarning, warn, worst, r)
 	case len(dark) > 0:
-		return verdict{Code: exitUnknown, Tone: blind, Word: "UNKNOWN", Line: "cannot tell: " + strings.Join(dark, "; "), More: others(r, 0)}
+		return verdict{Code: exitUnknown, Tone: unknown, Word: "UNKNOWN", Line: "cannot tell: " + strings.Join(dark, "; "), More: others(r, 0)}
 	}
 	line := "No known problems detected"
 	if slices.ContainsFunc(r.Findings, func(f report.Finding) bool { return f.Accepted != nil }) {
@@ -106,7 +106,7 @@ func unseen(r report.Report) []string {
 	return dark
 }
 
-func spoken(code int, t tone, f report.Finding, r report.Report) verdict {
+func verdictOf(code int, t tone, f report.Finding, r report.Report) verdict {
 	line := f.Summary
 	if f.State == report.Blind {
 		line += fmt.Sprintf(" (last seen %s: its sources are blind now)", hour(f.LastSeen, r.At))
@@ -115,11 +115,11 @@ func spoken(code int, t tone, f report.Finding, r report.Report) verdict {
 }
 
 // beside says how many findings the one that is told explains, and how many more there are.
-func beside(told report.Finding, r report.Report) string {
+func beside(headline report.Finding, r report.Report) string {
 	var parts []string
 	n := 0
 	for _, g := range groupsOf(r) {
-		if refOf(g.Finding) == refOf(told) {
+		if refOf(g.Finding) == refOf(headline) {
 			n = len(g.Explained)
 		}
 	}
@@ -133,12 +133,12 @@ func beside(told report.Finding, r report.Report) string {
 }
 
 // others says how many findings there are beside those that are already told.
-func others(r report.Report, told int) string {
-	n := len(r.Findings) - told
+func others(r report.Report, headline int) string {
+	n := len(r.Findings) - headline
 	switch {
 	case n <= 0:
 		return ""
-	case told > 0:
+	case headline > 0:
 		return plural(n, "more finding", "more findings")
 	case r.Worst() == report.Info:
 		return plural(n, "note for information", "notes for information")
@@ -169,7 +169,7 @@ func toneOfImpact(i report.Impact) tone {
 	case report.UnderMaintenance:
 		return info
 	}
-	return blind
+	return unknown
 }
 
 // toneOfSource is the tone of a source's state.
