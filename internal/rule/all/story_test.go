@@ -62,7 +62,7 @@ func story() []node.Entry {
 	sc.Blind(node.SourceHost)
 	for range 30 {
 		sc.At = sc.At.Add(time.Second)
-		sc.Take(node.Entry{At: sc.At.Add(900 * time.Millisecond)})
+		sc.Add(node.Entry{At: sc.At.Add(900 * time.Millisecond)})
 	}
 	ruletest.Lose(&sc.Links.Bonds[1].Slaves[0])
 	sc.Links.Bonds[0].Slaves[1].Partner = new(bond.PortState(0x07))

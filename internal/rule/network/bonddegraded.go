@@ -88,14 +88,14 @@ func setDown(b bond.Bond, storage bool) bool {
 
 // noneLeft is what it means that no slave of a bond carries traffic.
 func noneLeft(in rule.Input, b bond.Bond) (report.Severity, report.Impact, string) {
-	why := "all slaves are down"
+	reason := "all slaves are down"
 	if slices.ContainsFunc(b.Slaves, func(s bond.Slave) bool { return !facts.LinkDown(s) }) {
-		why = "no slave carries traffic"
+		reason = "no slave carries traffic"
 		if b.Mode == bond.LACP && b.AD == nil {
-			why = "no active aggregator, so no slave carries traffic"
+			reason = "no active aggregator, so no slave carries traffic"
 		}
 	}
-	what := fmt.Sprintf("%s is down: %s", bondName(b), why)
+	what := fmt.Sprintf("%s is down: %s", bondName(b), reason)
 	if devices, storage := in.CarriesStorage(b.Name); storage {
 		return report.Critical, report.MajorOutage, fmt.Sprintf("%s; %s cannot reach the cluster", what, human.Count(devices, "krbd disk"))
 	}

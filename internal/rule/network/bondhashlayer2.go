@@ -42,7 +42,7 @@ func bondHashLayer2() rule.Rule {
 // notDistributed is the finding on one bond. A bond that is down is judged only
 // while its finding is raised, as a link that flaps changes no policy.
 func notDistributed(in rule.Input, b bond.Bond) (rule.Result, bool) {
-	like, why := b.Layer2Like()
+	like, reason := b.Layer2Like()
 	_, was := in.Was(b.Name)
 	_, storage := in.CarriesStorage(b.Name)
 	if !like || !b.MultiSlave() || storage || !b.Up && !was {
@@ -50,10 +50,10 @@ func notDistributed(in rule.Input, b bond.Bond) (rule.Result, bool) {
 	}
 	source := facts.BondSource(b)
 	does := bondName(b) + " does not distribute what this host sends"
-	hashes, _, _ := strings.Cut(why, ": ")
+	hashes, _, _ := strings.Cut(reason, ": ")
 	r := rule.Result{
 		Severity: report.Info,
-		Summary:  rule.Summary(does+": "+why, does+": "+hashes, does),
+		Summary:  rule.Summary(does+": "+reason, does+": "+hashes, does),
 		Evidence: []report.Evidence{in.Fact(source, b.Name, fmt.Sprintf("mode %s, %s, %s", b.Mode, policyText(b), human.Count(len(b.Slaves), "slave")))},
 		Against:  []report.Evidence{in.Fact(source, b.Name, "the policy does not affect what this host receives: the switch decides that")},
 		Advice:   []report.Advice{showBond(b), rule.SpreadSent(b)},

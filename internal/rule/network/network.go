@@ -124,11 +124,11 @@ func problemText(list []facts.PortProblem) string {
 
 // problemFacts are the first problems as evidence.
 func problemFacts(in rule.Input, source string, list []facts.PortProblem) []report.Evidence {
-	var told []report.Evidence
+	var evidence []report.Evidence
 	for _, p := range list[:min(len(list), 8)] {
-		told = append(told, in.Fact(source, p.Slave, p.Slave+" "+p.Problem))
+		evidence = append(evidence, in.Fact(source, p.Slave, p.Slave+" "+p.Problem))
 	}
-	return told
+	return evidence
 }
 
 // carryText is how many slaves of a bond carry traffic.

@@ -55,11 +55,11 @@ func faultResult(in rule.Input, lines facts.Lines) rule.Result {
 		label, bondName = n.Label, n.Bond
 	}
 	counts := map[kmsg.Class]uint64{}
-	var told []report.Evidence
+	var evidence []report.Evidence
 	for _, s := range lines.Series {
 		counts[s.Class] += s.Total + s.History
-		if len(told) < 6 {
-			told = append(told, rule.FactAt(node.SourceKmsg, device, fmt.Sprintf("%s, %s: %s", s.Class, human.Count(s.Total+s.History, "line"), s.Text), s.Last))
+		if len(evidence) < 6 {
+			evidence = append(evidence, rule.FactAt(node.SourceKmsg, device, fmt.Sprintf("%s, %s: %s", s.Class, human.Count(s.Total+s.History, "line"), s.Text), s.Last))
 		}
 	}
 	var kinds []string
@@ -74,7 +74,7 @@ func faultResult(in rule.Input, lines facts.Lines) rule.Result {
 	r := rule.Result{
 		Subject: device, Severity: report.Warning, Explains: []string{device, bondName},
 		Summary:  fmt.Sprintf("%s is faulty: the kernel reports %s, the latest at %s", label, human.Names(kinds, 3), human.Clock(lines.Latest.Last)),
-		Evidence: told,
+		Evidence: evidence,
 		Advice: []report.Advice{
 			{Do: "Read the kernel's lines about " + device, Command: rule.ShellCommand("journalctl -k --since -1h -g %s", device)},
 			{Do: "Show its driver and firmware version, and look the fault up in the driver's changelog", Command: rule.ShellCommand("ethtool -i %s", device)},

@@ -44,12 +44,12 @@ func nicSaturated() rule.Rule {
 func (l *saturatedLimits) check(in rule.Input, n *facts.NIC) (rule.Result, bool) {
 	r := rule.Result{Subject: n.Name, Severity: report.Warning, Explains: []string{n.Name}}
 	var ways []string
-	for _, way := range []string{"rx", "tx"} {
-		load := n.FullAt(way, l.Share)
+	for _, direction := range []string{"rx", "tx"} {
+		load := n.FullAt(direction, l.Share)
 		if !load.Full || n.At.Sub(load.Since) < l.For {
 			continue
 		}
-		text := fmt.Sprintf("%s %s, %s of %s", way, human.BitRate(load.Bits), human.Percent(load.Share), human.LinkSpeed(n.Speed))
+		text := fmt.Sprintf("%s %s, %s of %s", direction, human.BitRate(load.Bits), human.Percent(load.Share), human.LinkSpeed(n.Speed))
 		ways = append(ways, fmt.Sprintf("%s, for %s", text, human.Span(n.At.Sub(load.Since))))
 		r.Evidence = append(r.Evidence, rule.FactAt(node.SourceNIC, n.Name, text+" since "+human.Clock(load.Since), n.At))
 		if r.Since.IsZero() || load.Since.Before(r.Since) {

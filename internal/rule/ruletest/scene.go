@@ -72,11 +72,11 @@ func (sc *Scene) AddNIC(name string, index, speed int) {
 
 // See folds one observation in.
 func (sc *Scene) See(o node.Observation) {
-	sc.Take(node.Entry{At: sc.At, Saw: node.Name(o), Obs: o})
+	sc.Add(node.Entry{At: sc.At, Saw: node.Name(o), Obs: o})
 }
 
-// Take folds one entry in.
-func (sc *Scene) Take(e node.Entry) {
+// Add folds one entry in.
+func (sc *Scene) Add(e node.Entry) {
 	sc.Tape = append(sc.Tape, e)
 	sc.Snapshot = sc.Snapshot.Take(e)
 }
@@ -139,7 +139,7 @@ func (sc *Scene) Pass(seconds int) *Scene {
 		if sc.At.Second()%10 == 0 {
 			sc.See(node.SawDrops{Reading: node.Reading[[]bond.Drops]{Value: drops, At: sc.At}})
 		}
-		sc.Take(node.Entry{At: sc.At.Add(900 * time.Millisecond)})
+		sc.Add(node.Entry{At: sc.At.Add(900 * time.Millisecond)})
 	}
 	return sc
 }

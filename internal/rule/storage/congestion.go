@@ -42,8 +42,8 @@ type saturation struct {
 // the devices behind it.
 func (l *congestionLimits) saturated(in rule.Input, nics []*facts.NIC, behind map[string]bool) saturation {
 	for _, n := range nics {
-		for _, way := range []string{"rx", "tx"} {
-			load := n.FullAt(way, l.Full)
+		for _, direction := range []string{"rx", "tx"} {
+			load := n.FullAt(direction, l.Full)
 			if !load.Full || n.At.Sub(load.Since) < l.FullFor {
 				continue
 			}

@@ -40,9 +40,9 @@ func layer2BondKrbd(storms *stormLimits, limits *congestionLimits) rule.Rule {
 			var list []rule.Result
 			seen := storms.evaluate(in.Facts)
 			for _, b := range in.Bonds() {
-				like, why := b.Layer2Like()
+				like, reason := b.Layer2Like()
 				if _, carries := in.CarriesStorage(b.Name); like && carries && b.MultiSlave() && len(in.Mapped.Value) > 0 {
-					list = append(list, layer2Stage(in, limits, storms, seen, behind(in, b, why)))
+					list = append(list, layer2Stage(in, limits, storms, seen, behind(in, b, reason)))
 				}
 			}
 			return list
@@ -57,10 +57,10 @@ type layer2State struct {
 }
 
 // layer2Stage returns the stage that a bond is at.
-func layer2Stage(in rule.Input, l *congestionLimits, storms *stormLimits, seen candidateStorm, p affected) rule.Result {
+func layer2Stage(in rule.Input, l *congestionLimits, storms *stormLimits, candidate candidateStorm, p affected) rule.Result {
 	was, _ := rule.StateOf[layer2State](in, p.bond.Name)
 	r := p.risk(in)
-	if s, stormy := storms.find(in.Facts, seen, was.storm, was.stormy); stormy {
+	if s, stormy := storms.find(in.Facts, candidate, was.storm, was.stormy); stormy {
 		here := s.on(p.behind)
 		if len(here.stalls) > 0 && (was.stormy || l.congested(in, p.bond.Name) || 2*len(here.stalls) >= len(s.stalls)) {
 			return p.storm(in, r, here)
@@ -75,7 +75,7 @@ func layer2Stage(in rule.Input, l *congestionLimits, storms *stormLimits, seen c
 // An affected is one bond that carries krbd's traffic and does not spread it.
 type affected struct {
 	bond    bond.Bond
-	why     string
+	policy  string
 	clients int
 	devices []rbd.Mapped
 	names   []string
@@ -83,8 +83,8 @@ type affected struct {
 	guests  facts.GuestSet
 }
 
-func behind(in rule.Input, b bond.Bond, why string) affected {
-	p := affected{bond: b, why: why, behind: devicesBehind(in, b.Name)}
+func behind(in rule.Input, b bond.Bond, reason string) affected {
+	p := affected{bond: b, policy: reason, behind: devicesBehind(in, b.Name)}
 	for _, c := range in.Clients() {
 		if len(c.Devices) > 0 && p.behind[c.Devices[0]] { // all of a client's traffic takes one way
 			p.clients++
@@ -156,7 +156,7 @@ func (p affected) risk(in rule.Input) rule.Result {
 		RestsOn:  []string{facts.BondSource(p.bond), node.SourceKrbd},
 		Explains: p.explains(in),
 		Summary:  fmt.Sprintf("layer2 bond + krbd: %s hashes with %s and carries Ceph traffic; %s. If one NIC saturates, all of them stall.", p.name(), p.hash(), p.shared()),
-		Evidence: []report.Evidence{in.Fact(facts.BondSource(p.bond), p.bond.Name, p.why)},
+		Evidence: []report.Evidence{in.Fact(facts.BondSource(p.bond), p.bond.Name, p.policy)},
 		Advice:   []report.Advice{rule.SpreadSent(p.bond), rule.SpreadReceived(p.bond)},
 	}
 	for _, path := range in.Storage {

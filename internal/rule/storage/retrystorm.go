@@ -55,8 +55,8 @@ func krbdRetryStorm(limits *stormLimits) rule.Rule {
 				Against:  against,
 				Advice:   loopAdvice(in, s, a, stormBonds(in, s)),
 			}
-			if !s.live && s.state.lost != "" {
-				r.Evidence = append(r.Evidence, rule.FactAt(node.SourceKmsg, "", "the sessions that were lost: "+s.state.lost, s.state.last))
+			if !s.live && s.state.lossText != "" {
+				r.Evidence = append(r.Evidence, rule.FactAt(node.SourceKmsg, "", "the sessions that were lost: "+s.state.lossText, s.state.last))
 			}
 			if bonds := layer2Bonds(in); len(bonds) > 0 {
 				r.Evidence = append(r.Evidence, in.Fact(node.SourceBond, "", "layer2 bond + krbd: "+human.Names(bonds, 3)+" hashes by MAC address"))

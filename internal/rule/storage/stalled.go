@@ -97,18 +97,18 @@ func (l *stalledLimits) result(in rule.Input, stalls []*facts.Stall) rule.Result
 	if (n > 1 || all == 1) && n > 0 && float64(n) >= l.Spread*float64(all) || n > 0 && in.Now.Sub(since) >= l.Long {
 		r.Severity = report.Critical
 	}
-	why := ""
+	reason := ""
 	if osd, one := onlyOSD(stalls); one {
-		why = "; all pending requests are waiting for " + osd
+		reason = "; all pending requests are waiting for " + osd
 	} else if text := a.String(); text != "" {
-		why = "; " + text
+		reason = "; " + text
 	} else if n := mostResends(stalls); n >= 3 {
-		why = fmt.Sprintf("; requests are resent repeatedly, up to %s times so far", human.Number(n))
+		reason = fmt.Sprintf("; requests are resent repeatedly, up to %s times so far", human.Number(n))
 	}
 	what := fmt.Sprintf("%s%s stalled for %s", human.Capital(human.AllOf(n, all, "krbd disk")), in.GuestsOn(devices).In(), human.Span(in.Now.Sub(since)))
-	r.Summary = rule.Summary(what+": "+in.DiskNames(devices)+why, what+": "+human.Names(devices, 3)+why, what+why)
+	r.Summary = rule.Summary(what+": "+in.DiskNames(devices)+reason, what+": "+human.Names(devices, 3)+reason, what+reason)
 	if n == 0 {
-		r.Summary = fmt.Sprintf("%s of no mapped image (a clone's parent?) stalled for %s%s", human.Count(requests, "request"), human.Span(in.Now.Sub(since)), why)
+		r.Summary = fmt.Sprintf("%s of no mapped image (a clone's parent?) stalled for %s%s", human.Count(requests, "request"), human.Span(in.Now.Sub(since)), reason)
 	}
 	evidence, against := causeEvidence(a)
 	r.Evidence = append(append(stallEvidence(in, stalls), evidence...), lossesBeside(in)...)

@@ -50,11 +50,11 @@ type storm struct {
 
 // A stormState is what is remembered of a storm that is raised.
 type stormState struct {
-	first   time.Time
-	last    time.Time        // when a session was last lost in a loop
-	before  []cause.Evidence // the order in time, as it was when the storm began
-	lost    string           // what was lost, as it was last said
-	devices []string         // that stalled in it, as it was last seen
+	first    time.Time
+	last     time.Time        // when a session was last lost in a loop
+	before   []cause.Evidence // the order in time, as it was when the storm began
+	lossText string           // what was lost, as it was last said
+	devices  []string         // that stalled in it, as it was last seen
 }
 
 // A candidateStorm is what looks like a storm now, whatever has been raised.
@@ -76,8 +76,8 @@ func (l *stormLimits) evaluate(f *facts.Facts) candidateStorm {
 
 // find returns the storm that a sighting is. One that is raised lasts until the I/O
 // that stalled in it resumes, even if no session is lost any more.
-func (l *stormLimits) find(f *facts.Facts, seen candidateStorm, was stormState, raised bool) (storm, bool) {
-	s, candidates := seen.storm, seen.candidates
+func (l *stormLimits) find(f *facts.Facts, candidate candidateStorm, was stormState, raised bool) (storm, bool) {
+	s, candidates := candidate.storm, candidate.candidates
 	switch {
 	case len(candidates) == 0:
 		return storm{}, false
@@ -108,9 +108,9 @@ func (l *stormLimits) find(f *facts.Facts, seen candidateStorm, was stormState, 
 
 // remember notes what the next ticks need.
 func (s *storm) remember(f *facts.Facts, was stormState, raised bool) {
-	s.state = stormState{first: s.first, last: was.last, before: was.before, lost: was.lost}
+	s.state = stormState{first: s.first, last: was.last, before: was.before, lossText: was.lossText}
 	if s.live {
-		s.state.last, s.state.lost = f.Now, s.lossSummary()
+		s.state.last, s.state.lossText = f.Now, s.lossSummary()
 	}
 	if !raised {
 		s.state.before = cause.Before(f, s.first)
@@ -298,8 +298,8 @@ func (s storm) resetting() string {
 func (s storm) summary(head, stalled string, a cause.Analysis) string {
 	short := head + " " + stalled
 	full := fmt.Sprintf("%s; %s", short, s.resetting())
-	if why := a.String(); why != "" {
-		return rule.Summary(full+"; "+why, short+"; "+why, full, short)
+	if reason := a.String(); reason != "" {
+		return rule.Summary(full+"; "+reason, short+"; "+reason, full, short)
 	}
 	return rule.Summary(full, short)
 }
