@@ -39,10 +39,10 @@ func (p program) probeCommand(app *kingpin.Application) (string, func(context.Co
 }
 
 // answer answers one question.
-func answer(at hostPaths, line []byte) watch.Answer {
+func answer(at hostPaths, line []byte) watch.Response {
 	var q watch.Question
 	if err := json.Unmarshal(line, &q); err != nil {
-		return watch.Answer{Error: err.Error()}
+		return watch.Response{Error: err.Error()}
 	}
 	var value any
 	var err error
@@ -69,13 +69,13 @@ func answer(at hostPaths, line []byte) watch.Answer {
 		err = fmt.Errorf("%q: %w", q.Do, errors.ErrUnsupported)
 	}
 	if err != nil {
-		return watch.Answer{Error: err.Error(), Kind: kindOf(err)}
+		return watch.Response{Error: err.Error(), Kind: kindOf(err)}
 	}
 	raw, err := json.Marshal(value)
 	if err != nil {
-		return watch.Answer{Error: err.Error()}
+		return watch.Response{Error: err.Error()}
 	}
-	return watch.Answer{Value: raw}
+	return watch.Response{Value: raw}
 }
 
 // ofProcess answers a question about one process.

@@ -69,7 +69,7 @@ func failed(what string, err error) *failure {
 }
 
 // limit limits this thread, and the process, to what the row allows.
-func (r row) limit() *failure {
+func (r limits) limit() *failure {
 	if err := r.yield(); err != nil {
 		return err
 	}
@@ -95,7 +95,7 @@ func (r row) limit() *failure {
 
 // yield raises the OOM score and the niceness. Neither is lowered, which would need
 // a capability: nodewatch itself may have been started with more.
-func (r row) yield() *failure {
+func (r limits) yield() *failure {
 	const file = "/proc/self/oom_score_adj"
 	raw, err := os.ReadFile(file)
 	if err != nil {
@@ -131,7 +131,7 @@ func lower(resource int, most uint64) error {
 // bound gives up every capability that the row does not list. The launcher has
 // given this process those of the row; but root would get all others back with
 // the exec, unless they leave the bounding set.
-func (r row) bound() error {
+func (r limits) bound() error {
 	have, err := permittedSet()
 	if err != nil {
 		return err

@@ -38,9 +38,9 @@ const (
 	Exec  Kind = "exec"           // an operator's program, for reports
 )
 
-// A row says what a program of one kind gets. What it does not list, the program
+// A limits says what a program of one kind gets. What it does not list, the program
 // does not have.
-type row struct {
+type limits struct {
 	caps     []uintptr // capabilities, of those that nodewatch has
 	env      []string  // environment
 	pass     []string  // variables of nodewatch's own environment that it also gets
@@ -59,9 +59,9 @@ type row struct {
 //
 // RLIMIT_AS is not set: what Go and librados reserve is a multiple of what they
 // use. The unit's MemoryMax bounds memory, and oom decides who pays.
-func table() map[Kind]row {
+func table() map[Kind]limits {
 	base := []string{"PATH=/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin", "LANG=C.UTF-8", "HOME=/"}
-	return map[Kind]row{
+	return map[Kind]limits{
 		Probe: {
 			caps: []uintptr{unix.CAP_DAC_READ_SEARCH, unix.CAP_SYS_PTRACE}, // debugfs; /proc/PID/fd and root of QEMUs
 			env:  base, pass: []string{"NODEWATCH_TEST_ROOT"},

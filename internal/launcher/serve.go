@@ -189,7 +189,7 @@ func (s *server) do(r request, files []*os.File) {
 
 // start starts a helper for one program.
 func (s *server) start(r request, files []*os.File) *failure {
-	row, known := table()[r.Kind]
+	limit, known := table()[r.Kind]
 	if !known || len(files) != 3 {
 		return &failure{"start", unix.EINVAL}
 	}
@@ -204,8 +204,8 @@ func (s *server) start(r request, files []*os.File) *failure {
 	}
 	defer child.Close()
 	p, err := os.StartProcess("/proc/self/exe", append([]string{os.Args[0], HelperCommand, string(r.Kind)}, r.Argv...), &os.ProcAttr{
-		Dir: "/", Env: append(row.environment(), r.Env...), Files: append(files, child),
-		Sys: &syscall.SysProcAttr{Setpgid: true, AmbientCaps: permitted(row.caps)},
+		Dir: "/", Env: append(limit.environment(), r.Env...), Files: append(files, child),
+		Sys: &syscall.SysProcAttr{Setpgid: true, AmbientCaps: permitted(limit.caps)},
 	})
 	if err != nil {
 		_ = status.Close()
@@ -219,7 +219,7 @@ func (s *server) start(r request, files []*os.File) *failure {
 }
 
 // environment is the row's part of a program's environment.
-func (r row) environment() []string {
+func (r limits) environment() []string {
 	env := slices.Clone(r.env)
 	for _, name := range r.pass {
 		if value, is := os.LookupEnv(name); is {

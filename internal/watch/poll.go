@@ -14,12 +14,12 @@ const wakeGap = time.Second
 // A poller polls one source. Everything but the read itself is on its own goroutine.
 type poller[T any] struct {
 	Polling[T]
-	clock clock
-	see   func(node.Observation)
-	done  chan node.Reading[T]
-	began time.Time // of the read under way; zero if there is none
-	last  time.Time // when the latest read began
-	again bool      // woken while a read was under way or too early
+	clock   clock
+	observe func(node.Observation)
+	done    chan node.Reading[T]
+	began   time.Time // of the read under way; zero if there is none
+	last    time.Time // when the latest read began
+	again   bool      // woken while a read was under way or too early
 }
 
 func (p *poller[T]) run(ctx context.Context) {
@@ -42,7 +42,7 @@ func (p *poller[T]) run(ctx context.Context) {
 		case r := <-p.done:
 			p.began = time.Time{}
 			late.Stop()
-			p.see(p.As(r))
+			p.observe(p.As(r))
 			if r.Err == nil && p.More != nil && p.More(r.Value) {
 				next.Reset(0)
 			} else {
@@ -90,5 +90,5 @@ func (p *poller[T]) wake(next *time.Timer) {
 
 func (p *poller[T]) reportStalled() {
 	text := fmt.Sprintf("a read has not come back since %s", p.began.Format(time.TimeOnly))
-	p.see(p.As(blind(p.Polling, node.Stalled, p.began, text)))
+	p.observe(p.As(failedReading(p.Polling, node.Stalled, p.began, text)))
 }

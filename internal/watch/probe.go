@@ -70,8 +70,8 @@ type Question struct {
 	Arg json.RawMessage `json:"arg,omitempty"`
 }
 
-// An Answer is what a Probe says.
-type Answer struct {
+// A Response is what a Probe says.
+type Response struct {
 	Value json.RawMessage `json:"value,omitempty"`
 	Error string          `json:"error,omitempty"`
 	Kind  string          `json:"kind,omitempty"` // denied, absent; empty: another error
@@ -132,7 +132,7 @@ func (p *Probe) wait(ctx context.Context) bool {
 }
 
 func decodeAnswer(line []byte, value any) error {
-	var a Answer
+	var a Response
 	if err := json.Unmarshal(line, &a); err != nil {
 		return fmt.Errorf("probe: %w", err)
 	}

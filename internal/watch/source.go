@@ -17,7 +17,7 @@ type Source struct {
 	Name  string
 	Every time.Duration // how often it means to speak
 	About string        // what it reads, for `nodewatch sources`
-	run   func(ctx context.Context, c clock, see func(node.Observation))
+	run   func(ctx context.Context, c clock, observe func(node.Observation))
 }
 
 // A Polling is how one source is polled.
@@ -38,8 +38,8 @@ type Polling[T any] struct {
 // any time: a late one is left alone and waited for, and its value, when it
 // comes, is used with the time it began. A read that panics is an error.
 func Poll[T any](p Polling[T]) Source {
-	return Source{Name: p.Name, Every: p.Every, About: p.About, run: func(ctx context.Context, c clock, see func(node.Observation)) {
-		(&poller[T]{Polling: p, clock: c, see: see, done: make(chan node.Reading[T], 1)}).run(ctx)
+	return Source{Name: p.Name, Every: p.Every, About: p.About, run: func(ctx context.Context, c clock, observe func(node.Observation)) {
+		(&poller[T]{Polling: p, clock: c, observe: observe, done: make(chan node.Reading[T], 1)}).run(ctx)
 	}}
 }
 
@@ -65,11 +65,11 @@ func reading[T any](p Polling[T], at time.Time, value T, err error) node.Reading
 	case errors.Is(err, fs.ErrNotExist), errors.Is(err, errors.ErrUnsupported):
 		kind = node.Absent
 	}
-	return blind[T](p, kind, at, err.Error())
+	return failedReading[T](p, kind, at, err.Error())
 }
 
-// blind makes a Reading that has no value.
-func blind[T any](p Polling[T], kind node.ErrorKind, since time.Time, text string) node.Reading[T] {
+// failedReading makes a Reading that has no value.
+func failedReading[T any](p Polling[T], kind node.ErrorKind, since time.Time, text string) node.Reading[T] {
 	e := &node.Error{Kind: kind, Text: text, Since: since}
 	if p.Remedy != nil {
 		e.Remedy = p.Remedy(kind)

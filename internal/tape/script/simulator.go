@@ -17,13 +17,13 @@ import (
 // A simulator is the node that a script is played on: what each source would see
 // now, and what keeps happening each second.
 type simulator struct {
-	in    *Incident
-	verbs map[string]verb
-	boot  time.Time // when the node booted, for kernel stamps
-	seq   uint64    // of the latest kernel record
-	blind map[string]node.Error
-	fresh map[string]bool // sources to be read at the end of this second, as what they see has changed
-	begun bool            // Started has been said since the last restart
+	in     *Incident
+	verbs  map[string]verb
+	boot   time.Time // when the node booted, for kernel stamps
+	seq    uint64    // of the latest kernel record
+	hidden map[string]node.Error
+	fresh  map[string]bool // sources to be read at the end of this second, as what they see has changed
+	begun  bool            // Started has been said since the last restart
 
 	links   bond.Links
 	ovs     []bond.Bond
@@ -83,7 +83,7 @@ func newSimulator(in *Incident) *simulator {
 	boot := in.start.Add(-30 * 24 * time.Hour)
 	return &simulator{
 		in: in, verbs: verbs(), boot: boot, seq: 5000, tally: kmsg.Aggregator{Base: boot},
-		blind: map[string]node.Error{
+		hidden: map[string]node.Error{
 			node.SourceOVS:  absent("ovs: no such socket"),
 			node.SourceQEMU: absent("qemu: guests are libvirt's here"),
 			node.SourceCeph: absent("ceph: no keyring"),
@@ -224,7 +224,7 @@ func (d *diskIO) advance() {
 
 // reading makes what one source sees now into a Reading, or into its blindness.
 func reading[T any](n *simulator, name string, at time.Time, every time.Duration, value T) node.Reading[T] {
-	if e, is := n.blind[name]; is {
+	if e, is := n.hidden[name]; is {
 		return node.Reading[T]{Every: every, Err: &e}
 	}
 	return node.Reading[T]{Value: value, At: at, Every: every}
@@ -232,7 +232,7 @@ func reading[T any](n *simulator, name string, at time.Time, every time.Duration
 
 // read reads one source.
 func (n *simulator) read(name string, at time.Time, every time.Duration) []node.Observation {
-	if e, is := n.blind[name]; is && e.Kind == silent {
+	if e, is := n.hidden[name]; is && e.Kind == silent {
 		return nil
 	}
 	switch name {

@@ -355,7 +355,7 @@ func (n *simulator) doGone(w words) error {
 
 // doOVS: ovs FILE: Open vSwitch's bonds, as JSON
 func (n *simulator) doOVS(w words) error {
-	delete(n.blind, node.SourceOVS)
+	delete(n.hidden, node.SourceOVS)
 	n.fresh[node.SourceOVS] = true
 	n.ovs = nil
 	text, err := n.in.part(w.rest)

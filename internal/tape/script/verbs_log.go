@@ -27,7 +27,7 @@ func cloned[T any](p *T) *T {
 
 // doCluster: cluster {fields of ceph.Cluster}
 func (n *simulator) doCluster(w words) error {
-	delete(n.blind, node.SourceCeph)
+	delete(n.hidden, node.SourceCeph)
 	n.fresh[node.SourceCeph] = true
 	return patch(w.rest, &n.cluster)
 }
@@ -41,7 +41,7 @@ func (n *simulator) doBlind(w words) error {
 	kind, text, _ := strings.Cut(rest, " ")
 	switch k := node.ErrorKind(kind); k {
 	case node.Stalled, node.Failed, node.Denied, node.Absent, silent:
-		n.blind[name] = node.Error{Kind: k, Text: text, Since: n.in.start.Add(w.at)}
+		n.hidden[name] = node.Error{Kind: k, Text: text, Since: n.in.start.Add(w.at)}
 	default:
 		return fmt.Errorf("%q is not stalled, failed, denied, absent or silent", kind)
 	}
@@ -66,7 +66,7 @@ func (n *simulator) doVisibility(w words) error {
 	if err := knownSource(w.rest); err != nil {
 		return err
 	}
-	delete(n.blind, w.rest)
+	delete(n.hidden, w.rest)
 	n.fresh[w.rest] = true
 	return nil
 }
