@@ -31,10 +31,10 @@ func probe(ctx context.Context, k config.Check) Result {
 	if ask == nil {
 		return Result{State: report.Unknown, Reason: CannotCheck, Detail: "there is no prober " + k.Prober}
 	}
-	answers, why := prometheus.NewRegistry(), &firstError{}
-	ok := ask(ctx, k.Address, k.Probe, answers, slog.New(why))
+	answers, firstErr := prometheus.NewRegistry(), &firstError{}
+	ok := ask(ctx, k.Address, k.Probe, answers, slog.New(firstErr))
 	r := Result{State: report.Operational, Expires: expiry(answers)}
-	text, err := why.get()
+	text, err := firstErr.get()
 	switch {
 	case !ok && cannotRun(err):
 		r.State, r.Reason, r.Detail = report.Unknown, CannotCheck, text

@@ -54,7 +54,7 @@ const LookBack = 7 * 24 * time.Hour
 func Step(p Policy, known []Incident, signals []Signal, now time.Time) (changed []Incident) {
 	s := step{Policy: p, known: known, now: now, components: map[string]*component{}}
 	for _, x := range signals {
-		s.add(look(x, now))
+		s.add(signalState(x, now))
 	}
 	for _, i := range known {
 		if !i.Automatic() || !i.Open() {
@@ -235,20 +235,20 @@ func (t trouble) key() string { return t.Group + "/" + string(t.Kind) }
 
 func bad(i report.Impact) bool { return i.Rank() >= report.DegradedPerformance.Rank() }
 
-// look says how a signal is now, and since when without a break that is known.
-func look(x Signal, now time.Time) trouble {
+// signalState says how a signal is now, and since when without a break that is known.
+func signalState(x Signal, now time.Time) trouble {
 	t := trouble{Signal: x, now: report.Operational}
-	past := x.Line
-	for len(past) > 0 && past[len(past)-1].At.After(now) {
-		past = past[:len(past)-1]
+	summary := x.Line
+	for len(summary) > 0 && summary[len(summary)-1].At.After(now) {
+		summary = summary[:len(summary)-1]
 	}
-	if len(past) == 0 {
+	if len(summary) == 0 {
 		return t
 	}
-	c := past[len(past)-1]
+	c := summary[len(summary)-1]
 	t.now, t.since = c.State, c.At
-	for n := len(past) - 2; n >= 0; n-- {
-		switch was := past[n]; {
+	for n := len(summary) - 2; n >= 0; n-- {
+		switch was := summary[n]; {
 		case bad(c.State) && bad(was.State), c.State == was.State:
 			t.since = was.At
 		case bad(c.State) && was.State == report.Unknown: // trouble may continue in silence

@@ -275,7 +275,7 @@ func TestPropertiesOfTheMachine(t *testing.T) {
 					if !i.Names(s.Component) {
 						continue
 					}
-					if x := look(s, now); x.now == major || x.bad() && now.Sub(x.since) >= w.policy.After {
+					if x := signalState(s, now); x.now == major || x.bad() && now.Sub(x.since) >= w.policy.After {
 						ripe = true
 					}
 					for _, x := range s.Line.Between(now.Add(-w.policy.CloseAfter), now) {
@@ -290,7 +290,7 @@ func TestPropertiesOfTheMachine(t *testing.T) {
 				}
 			}
 			for _, s := range signals { // what is bad for long is told of
-				x := look(s, now)
+				x := signalState(s, now)
 				if x.bad() && (x.now == major || now.Sub(x.since) >= w.policy.After) && !slices.ContainsFunc(w.list, func(i Incident) bool { return i.Open() && i.Names(s.Component) }) {
 					t.Fatalf("seed %d, %s: %s has no incident", seed, d, s.Component)
 				}

@@ -83,7 +83,7 @@ type Announced struct {
 // Advance returns the maintenances that begin, end or are new. known are those that
 // are not over; announced are all that nodes report now; heard says of a node whether
 // it is known what it would announce.
-func Advance(known []Maintenance, announced []Announced, heard func(node string) bool, now time.Time) (changed []Maintenance) {
+func Advance(known []Maintenance, announced []Announced, reporting func(node string) bool, now time.Time) (changed []Maintenance) {
 	for _, m := range known {
 		n := slices.IndexFunc(announced, func(a Announced) bool { return a.Node == m.Node })
 		switch {
@@ -92,7 +92,7 @@ func Advance(known []Maintenance, announced []Announced, heard func(node string)
 				m.Ends, m.Updated = a.Until, now
 				changed = append(changed, m)
 			}
-		case m.Node != "" && (heard(m.Node) || !now.Before(m.Ends)), m.Node == "" && m.Public() && m.Status != Scheduled && !now.Before(m.Ends):
+		case m.Node != "" && (reporting(m.Node) || !now.Before(m.Ends)), m.Node == "" && m.Public() && m.Status != Scheduled && !now.Before(m.Ends):
 			m.Post(Update{Status: Completed, Body: "The maintenance is completed.", At: now, Created: now})
 			changed = append(changed, m)
 		case m.Node == "" && m.Public() && m.Status == Scheduled && !now.Before(m.Starts):

@@ -93,8 +93,8 @@ func TestANodeAnnouncesMaintenance(t *testing.T) {
 	if list := Advance([]Maintenance{m}, nil, nobody, noon.Add(time.Hour)); len(list) != 0 {
 		t.Errorf("silent: %+v", list)
 	}
-	heard := func(node string) bool { return node == a.Node }
-	if list := Advance([]Maintenance{m}, nil, heard, noon.Add(time.Hour)); len(list) != 1 || list[0].Status != Completed {
+	reporting := func(node string) bool { return node == a.Node }
+	if list := Advance([]Maintenance{m}, nil, reporting, noon.Add(time.Hour)); len(list) != 1 || list[0].Status != Completed {
 		t.Errorf("ended: %+v", list)
 	}
 	if list := Advance([]Maintenance{m}, nil, nobody, noon.Add(2*time.Hour)); len(list) != 1 || list[0].Status != Completed {

@@ -66,7 +66,7 @@ func (i *Intake) ServeHTTP(w http.ResponseWriter, q *http.Request) { i.mux.Serve
 // report takes one report of a node.
 func (i *Intake) report(w http.ResponseWriter, q *http.Request) {
 	now := i.config.Now()
-	node, no := i.speaker(q, now)
+	node, no := i.authenticate(q, now)
 	if no != nil {
 		i.refuse(w, *no)
 		return
@@ -93,8 +93,8 @@ func (i *Intake) report(w http.ResponseWriter, q *http.Request) {
 	}
 }
 
-// speaker is the key of the node that a request speaks for.
-func (i *Intake) speaker(q *http.Request, now time.Time) (node string, no *receiver.Refused) {
+// authenticate is the key of the node that a request speaks for.
+func (i *Intake) authenticate(q *http.Request, now time.Time) (node string, no *receiver.Refused) {
 	who := "certificate"
 	if token, is := receiver.Bearer(q); is {
 		k, no := i.token(q.Context(), token, store.NodeToken, now)

@@ -174,7 +174,7 @@ func (i *Intake) record(ctx context.Context, tx *store.Tx, node int64, before pr
 		before.Lines[name] = uptime.Timeline{latest}
 	}
 	if presence.CatchesUp(before.Node, b, now) {
-		if err := i.lookBack(ctx, tx, node, &before, b, now); err != nil {
+		if err := i.loadCorrectable(ctx, tx, node, &before, b, now); err != nil {
 			return err
 		}
 	}
@@ -200,8 +200,8 @@ const (
 	maxTransitions = 5000
 )
 
-// lookBack reads what a report may correct.
-func (i *Intake) lookBack(ctx context.Context, tx *store.Tx, node int64, before *presence.Before, b native.Body, now time.Time) (err error) {
+// loadCorrectable reads what a report may correct.
+func (i *Intake) loadCorrectable(ctx context.Context, tx *store.Tx, node int64, before *presence.Before, b native.Body, now time.Time) (err error) {
 	from := now.Add(-correctedFor)
 	var keys []store.Key
 	for name := range before.Lines {
@@ -234,8 +234,8 @@ func (i *Intake) transitions(ctx context.Context, tx *store.Tx, node int64, b na
 	return nil
 }
 
-// remembered is how many answers of a node are kept, for requests that are repeated.
-const remembered = 8
+// maxAnswers is how many answers of a node are kept, for requests that are repeated.
+const maxAnswers = 8
 
 // answered is the answer that a report of this boot got before; false: it is new.
 func answered(p store.Presence, b native.Body) (native.Response, bool) {
@@ -256,5 +256,5 @@ func remember(was, is store.Presence, a native.Response) []native.Response {
 		return []native.Response{a}
 	}
 	list := append(slices.Clone(was.Answered), a)
-	return list[max(0, len(list)-remembered):]
+	return list[max(0, len(list)-maxAnswers):]
 }
