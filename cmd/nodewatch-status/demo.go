@@ -157,7 +157,7 @@ func (d *demo) plays(ctx context.Context) (err error) {
 // narrate prints each update of the incidents that the demo causes, until the incident
 // is resolved, and makes the draft of its post-mortem.
 func (d *demo) narrate(ctx context.Context) error {
-	told := map[int64]int{}
+	sequence := map[int64]int{}
 	tick := time.NewTicker(500 * time.Millisecond)
 	defer tick.Stop()
 	for {
@@ -172,10 +172,10 @@ func (d *demo) narrate(ctx context.Context) error {
 		}
 		open, resolved := 0, []incident.Incident{}
 		for _, i := range list {
-			for _, u := range i.Updates[min(told[i.ID], len(i.Updates)):] {
+			for _, u := range i.Updates[min(sequence[i.ID], len(i.Updates)):] {
 				fmt.Fprintf(d.out, "%s  %s  %s: %s\n", u.At.Format(time.TimeOnly), u.Status, i.Title, strings.Join(strings.Fields(u.Body), " "))
 			}
-			told[i.ID] = len(i.Updates)
+			sequence[i.ID] = len(i.Updates)
 			if i.Open() {
 				open++
 			} else {

@@ -12,10 +12,10 @@ type hostPaths struct {
 	kmsg string // the device of the kernel log
 }
 
-// machine is the roots of this machine. For tests, NODEWATCH_TEST_ROOT names a
+// localPaths is the roots of this machine. For tests, NODEWATCH_TEST_ROOT names a
 // directory whose sys and proc replace /sys and /proc; the probe, a child,
 // has it from its parent.
-func machine() hostPaths {
+func localPaths() hostPaths {
 	r := hostPaths{sys: "/sys", proc: "/proc", kmsg: "/dev/kmsg"}
 	if dir := os.Getenv("NODEWATCH_TEST_ROOT"); dir != "" {
 		r.sys, r.proc = filepath.Join(dir, "sys"), filepath.Join(dir, "proc")

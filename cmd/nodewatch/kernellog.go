@@ -19,17 +19,17 @@ const savePosition = time.Second
 // A kernelLog reads /dev/kmsg, and keeps its place in the runtime directory over
 // a restart of the daemon.
 type kernelLog struct {
-	at    hostPaths
-	place string // file of the position; empty: none is kept
-	any   bool   // believe records of user space too: for tests
-	r     *kmsg.Reader
-	last  kmsg.Position // where this process has left off, once reading has failed
-	saved time.Time     // when the position was last written down
-	wrote kmsg.Position // and what it was
+	at          hostPaths
+	place       string // file of the position; empty: none is kept
+	anyFacility bool   // believe records of user space too: for tests
+	r           *kmsg.Reader
+	last        kmsg.Position // where this process has left off, once reading has failed
+	saved       time.Time     // when the position was last written down
+	wrote       kmsg.Position // and what it was
 }
 
 func newKernelLog(c config.Config, at hostPaths) *kernelLog {
-	k := &kernelLog{at: at, any: os.Getenv("NODEWATCH_TEST_ANY_FACILITY") == "1"}
+	k := &kernelLog{at: at, anyFacility: os.Getenv("NODEWATCH_TEST_ANY_FACILITY") == "1"}
 	if dir := runtimeDirectory(c); dir != "" {
 		k.place = filepath.Join(dir, "kmsg-position")
 	}
@@ -83,7 +83,7 @@ func (k *kernelLog) open() error {
 		k.r = nil
 		return err
 	}
-	k.r.AnyFacility = k.any
+	k.r.AnyFacility = k.anyFacility
 	return nil
 }
 

@@ -19,7 +19,7 @@ func TestKernelLogContinuesAfterARestart(t *testing.T) {
 	}
 	c := config.Default()
 	c.Runtime = t.TempDir()
-	first := newKernelLog(c, machine())
+	first := newKernelLog(c, localPaths())
 	history, seq := drained(t, first)
 	if seq == 0 {
 		t.Skip("the kernel log of this machine is empty")
@@ -30,7 +30,7 @@ func TestKernelLogContinuesAfterARestart(t *testing.T) {
 	if err != nil || at.Seq < seq {
 		t.Fatalf("got position %+v, %v; want at least %d", at, err, seq)
 	}
-	second := newKernelLog(c, machine())
+	second := newKernelLog(c, localPaths())
 	again, _ := drained(t, second)
 	if again < history {
 		t.Errorf("got %d records as history after the restart, want at least the %d of before", again, history)

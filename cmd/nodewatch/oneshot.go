@@ -26,7 +26,7 @@ func oneShot(ctx context.Context, c config.Config) (judge.View, error) {
 		return judge.View{}, err
 	}
 	defer l.Close()
-	list, err := sources(ctx, c, machine(), l, s.view)
+	list, err := sources(ctx, c, localPaths(), l, s.view)
 	if err != nil {
 		return judge.View{}, err
 	}

@@ -25,7 +25,7 @@ func (p program) probeCommand(app *kingpin.Application) (string, func(context.Co
 	app.Command("probe", "Answer nodewatch's questions over a pipe. Not for people.").Hidden()
 	return "probe", func(context.Context) int {
 		debug.SetMemoryLimit(probeMemory)
-		at := machine()
+		at := localPaths()
 		_, _ = p.out.Write([]byte("{}\n"))
 		for in := bufio.NewScanner(p.in); p.out.err == nil && in.Scan(); {
 			raw, err := json.Marshal(answer(at, in.Bytes()))

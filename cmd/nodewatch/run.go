@@ -101,7 +101,7 @@ func (r *runner) daemon(ctx context.Context, c config.Config, l *launcher.Client
 	if err != nil {
 		return err
 	}
-	list, err := sources(ctx, c, machine(), l, s.view)
+	list, err := sources(ctx, c, localPaths(), l, s.view)
 	if err != nil {
 		return err
 	}
@@ -129,7 +129,7 @@ func (r *runner) daemon(ctx context.Context, c config.Config, l *launcher.Client
 	for _, src := range list {
 		s.waiting = append(s.waiting, src.Name)
 	}
-	notify, tell, reload, state := newNotifier(), newTransitionLog(r.log), newReloads(), keepState(ctx, reporters.judgeFile, r.log)
+	notify, transitions, reload, state := newNotifier(), newTransitionLog(r.log), newReloads(), keepState(ctx, reporters.judgeFile, r.log)
 	changed := r.reloads(ctx, reload) // before the page says that nodewatch is there: a SIGHUP must not end it
 	late := time.AfterFunc(readyAfter, notify.late)
 	defer late.Stop()
@@ -160,7 +160,7 @@ func (r *runner) daemon(ctx context.Context, c config.Config, l *launcher.Client
 	watch.Daemon{
 		Node: hostName(c), Version: buildinfo.Read().Version, Site: c.Site, Labels: c.Labels, Sources: list, Settings: settings,
 		Changed: changed, Record: record, OnTick: notify.alive,
-		OnView: []func(judge.View){s.show, notify.view, tell.write, state.view, func(v judge.View) { reporters.take(v.Report) }},
+		OnView: []func(judge.View){s.show, notify.view, transitions.write, state.view, func(v judge.View) { reporters.take(v.Report) }},
 	}.Run(ctx)
 	return finish()
 }

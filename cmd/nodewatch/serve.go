@@ -154,7 +154,7 @@ func (s *server) trouble() string {
 // of its own, as exporter-toolkit changes it.
 func (s *server) serve(ctx context.Context, l net.Listener, handler http.Handler) {
 	errs := limitedLog(s.log)
-	srv := newServer(s.guarded(handler), errs)
+	srv := newServer(s.refuseWhileBroken(handler), errs)
 	context.AfterFunc(ctx, func() { shutDown(ctx, srv) })
 	s.up(s.web.scheme() + "://" + l.Addr().String() + "/")
 	err := web.Serve(refusing{s.limit.listener(l), s.web}, srv, s.web.flags(), quieter(errs))
@@ -192,8 +192,8 @@ func shutDown(ctx context.Context, srv *http.Server) {
 	_ = srv.Shutdown(last)
 }
 
-// guarded refuses requests while the web configuration is broken.
-func (s *server) guarded(next http.Handler) http.Handler {
+// refuseWhileBroken refuses requests while the web configuration is broken.
+func (s *server) refuseWhileBroken(next http.Handler) http.Handler {
 	return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
 		if s.web.broken.Load() {
 			w.Header().Set("Connection", "close")

@@ -64,9 +64,9 @@ func sources(ctx context.Context, c config.Config, at hostPaths, l *launcher.Cli
 		list = append(list, poll(node.SourceLibvirt, nil, rbd.NewLibvirt(c.Libvirt.Sockets, rbd.DeviceNumber).Read, func(r node.Reading[rbd.Guests]) node.Observation { return node.SawLibvirt{Reading: r} }))
 	}
 	if !c.Ceph.Off {
-		listing := listed(node.SourceCeph)
+		spec := listed(node.SourceCeph)
 		list = append(list, watch.Poll(watch.Polling[ceph.Cluster]{
-			Name: listing.name, Every: c.Ceph.Every, Deadline: listing.late, Remedy: listing.remedy,
+			Name: spec.name, Every: c.Ceph.Every, Deadline: spec.late, Remedy: spec.remedy,
 			Read: newCephChild(c.Ceph, l, view).read,
 			As:   func(r node.Reading[ceph.Cluster]) node.Observation { return node.SawCluster{Reading: r} },
 		}))
