@@ -30,7 +30,7 @@ func TestCRCStorm(t *testing.T) {
 		t.Fatalf("before there is a fault: %s", r)
 	}
 	logged1, logged2 := l.kernelCount(badCRC1), l.kernelCount(badCRC2)
-	told := l.faults("crc-fault")
+	reported := l.faults("crc-fault")
 	_, begin := l.script("true")
 	l.damage(ethswitch.Damage{Every: 1, Least: 1000})
 	l.readAll(devices...)
@@ -49,7 +49,7 @@ func TestCRCStorm(t *testing.T) {
 	l.readsOn()
 	r = l.until(75*time.Second, "the storm is over", func(r Report) bool { return r.clear("krbd-retry-storm") })
 	logged1, logged2 = l.kernelCount(badCRC1)-logged1, l.kernelCount(badCRC2)-logged2
-	if n := l.faults("crc-fault") - told; n != float64(logged1+logged2) || logged1 < 20 || logged2 < 20 && l.speaksMsgr2() {
+	if n := l.faults("crc-fault") - reported; n != float64(logged1+logged2) || logged1 < 20 || logged2 < 20 && l.speaksMsgr2() {
 		t.Errorf("the kernel logged %d faults of msgr1 and %d of msgr2, nodewatch counted %v", logged1, logged2, n)
 	}
 	t.Logf("%d faults of msgr1, %d of msgr2", logged1, logged2)
@@ -71,7 +71,7 @@ func TestWriteLoop(t *testing.T) {
 		t.Fatalf("before there is a fault: %s", r)
 	}
 	const closed = "socket closed (con state OPEN)"
-	logged, told := l.kernelCount(closed), l.faults("closed-open")
+	logged, reported := l.kernelCount(closed), l.faults("closed-open")
 	_, begin := l.script("true")
 	l.Switch.SetDamage(storageNIC, ethswitch.Damage{Every: 1, Least: 1000})
 	t.Cleanup(func() { l.Switch.SetDamage(storageNIC, ethswitch.Damage{}) })
@@ -96,7 +96,7 @@ func TestWriteLoop(t *testing.T) {
 		t.Fatalf("the write does not continue: %v", err)
 	}
 	counted := func() (kernel int, nodewatch float64) {
-		return l.kernelCount(closed) - logged, l.faults("closed-open") - told
+		return l.kernelCount(closed) - logged, l.faults("closed-open") - reported
 	}
 	l.until(10*time.Second, "all closed sessions are counted", func(Report) bool { n, m := counted(); return m == float64(n) })
 	if n, _ := counted(); n < 5 {

@@ -25,10 +25,10 @@ type Lab struct {
 // scenario begins one: the world is as after boot, and is again at its end.
 func scenario(t *testing.T) *Lab {
 	name := strings.TrimPrefix(t.Name(), "Test")
-	if why := noTime(name, time.Since(begin)); why != "" {
-		fmt.Printf("lab: left out %s: %s\n", name, why)
+	if reason := noTime(name, time.Since(begin)); reason != "" {
+		fmt.Printf("lab: left out %s: %s\n", name, reason)
 		count.leftOut++
-		t.Skip(why)
+		t.Skip(reason)
 	}
 	w, err := stage.World()
 	began := time.Now()

@@ -38,7 +38,7 @@ func (s *Stage) build() error {
 }
 
 // Spoil says that the next scenario cannot have this world.
-func (s *Stage) Spoil(why string) { s.spoiled = why }
+func (s *Stage) Spoil(reason string) { s.spoiled = reason }
 
 // World is the world of the next scenario; nil with an error.
 func (s *Stage) World() (*World, error) {

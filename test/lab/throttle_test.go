@@ -24,7 +24,7 @@ func TestThrottleLeft(t *testing.T) {
 		t.Errorf("no limit, and one is told: %s", r)
 	}
 	// told waits until the link's finding tells of a limit of the kind.
-	told := func(link, kind string) {
+	reported := func(link, kind string) {
 		t.Helper()
 		r := l.until(25*time.Second, kind+" on "+link+" is told", func(r Report) bool {
 			f := r.find("throttle-left", link)
@@ -36,10 +36,10 @@ func TestThrottleLeft(t *testing.T) {
 	}
 	l.sh("tc qdisc add dev bond0 root tbf rate 50mbit burst 64k latency 100ms")
 	l.sh("tc qdisc add dev eth0 ingress && tc filter add dev eth0 parent ffff: protocol ip u32 match u32 0 0 police rate 50mbit burst 1m drop")
-	told("bond0", "tbf")
-	told("eth0", "police")
+	reported("bond0", "tbf")
+	reported("eth0", "police")
 	l.sh("tc qdisc del dev bond0 root && tc qdisc add dev bond0 root handle 1: htb default 10 && tc class add dev bond0 parent 1: classid 1:10 htb rate 50mbit")
-	told("bond0", "htb")
+	reported("bond0", "htb")
 	l.sh("tc qdisc del dev bond0 root && tc qdisc add dev bond0 root fq_codel && tc qdisc del dev eth0 ingress")
 	l.until(25*time.Second, "no limit is read any more", func(Report) bool {
 		_, limited := l.metric("nodewatch_link_limit_bytes")

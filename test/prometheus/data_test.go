@@ -116,15 +116,15 @@ func TestTheDaemonShowsWhatTheRulesUse(t *testing.T) {
 		t.Fatal(err)
 	}
 	defer func() { _ = a.Body.Close() }()
-	shown := names(t, a.Body)
+	displayed := names(t, a.Body)
 	v := newVocabulary(t)
-	for _, name := range shown {
+	for _, name := range displayed {
 		if _, known := v.labels[name]; strings.HasPrefix(name, "nodewatch_") && !known {
 			t.Errorf("it shows %s, which docs/metrics.md does not list", name)
 		}
 	}
 	for name := range foreign {
-		if strings.HasPrefix(name, "nodewatch_") && !slices.Contains(shown, name) {
+		if strings.HasPrefix(name, "nodewatch_") && !slices.Contains(displayed, name) {
 			t.Errorf("it does not show %s", name)
 		}
 	}

@@ -78,13 +78,13 @@ func TestPromtoolTakesTheRules(t *testing.T) {
 
 // promtool's lint of what nodewatch shows in a storm.
 func TestPromtoolTakesTheMetrics(t *testing.T) {
-	shown, err := os.Open(filepath.Join(prometheus.Root(), fixture))
+	displayed, err := os.Open(filepath.Join(prometheus.Root(), fixture))
 	if err != nil {
 		t.Fatal(err)
 	}
-	defer func() { _ = shown.Close() }()
+	defer func() { _ = displayed.Close() }()
 	cmd := exec.Command(prometheus.Program(t, prometheus.Promtool), "check", "metrics")
-	cmd.Stdin = shown
+	cmd.Stdin = displayed
 	if out, err := cmd.CombinedOutput(); err != nil || len(out) > 0 {
 		t.Errorf("%v\n%s", err, out)
 	}

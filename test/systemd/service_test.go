@@ -12,9 +12,9 @@ import (
 // TestUnits boots once; each part finds the service as the one before has left it,
 // which is ready, and leaves it so.
 func TestUnits(t *testing.T) {
-	if why := missing(); why != "" {
-		fmt.Println("systemd-test: skipped:", why)
-		t.Skip(why)
+	if reason := missing(); reason != "" {
+		fmt.Println("systemd-test: skipped:", reason)
+		t.Skip(reason)
 	}
 	begin := time.Now()
 	m := boot(t)
