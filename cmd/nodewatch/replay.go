@@ -25,15 +25,15 @@ import (
 // A replayer plays a tape or an incident.
 type replayer struct {
 	program
-	file   *string
-	serve  *string
-	speed  *float64
-	until  *time.Duration
-	brief  *bool
-	output *string
-	tell   *bool
-	conf   *string
-	color  *colorFlag
+	file    *string
+	serve   *string
+	speed   *float64
+	until   *time.Duration
+	brief   *bool
+	output  *string
+	deliver *bool
+	conf    *string
+	color   *colorFlag
 
 	config   config.Config // of the reporters
 	launcher *launcher.Client
@@ -45,7 +45,7 @@ func (p program) replayCommand(app *kingpin.Application) (string, func(context.C
 	r.file = cmd.Arg("file", "A tape (.jsonl, .zst) or an incident (.txtar).").Required().String()
 	r.serve = cmd.Flag("serve", "Show the page and /metrics at this address while it plays.").PlaceHolder("127.0.0.1:10090").String()
 	r.speed = cmd.Flag("speed", "How many times faster than it happened; 0: as fast as can be. With --serve or --report 10, else 0.").Default("-1").Float64()
-	r.tell = cmd.Flag("report", "Hand what happened to the configured reporters, as if it happened now; its times are moved to now and, at a speed, drawn together.").Bool()
+	r.deliver = cmd.Flag("report", "Hand what happened to the configured reporters, as if it happened now; its times are moved to now and, at a speed, drawn together.").Bool()
 	r.conf = configFlag(cmd)
 	r.until = cmd.Flag("until", "Stop at this time after the first entry, as 1h6m; with --serve the page stays as it was then. 0: play to the end.").Default("0").Duration()
 	r.brief = cmd.Flag("brief", "Only the changes: no evidence, no advice, and no verdict at the end.").Bool()
@@ -61,7 +61,7 @@ func (r *replayer) run(ctx context.Context) int {
 	defer in.close()
 	if *r.speed < 0 {
 		*r.speed = 0
-		if *r.serve != "" || *r.tell {
+		if *r.serve != "" || *r.deliver {
 			*r.speed = 10
 		}
 	}
@@ -157,7 +157,7 @@ func (r *replayer) played(judged bool, printer replayPrinter) error {
 // reporters starts the configured reporters, if they are to be told; they forget
 // everything afterwards. nil: they are not.
 func (r *replayer) reporters() (*watch.Dispatcher, error) {
-	if !*r.tell {
+	if !*r.deliver {
 		return nil, nil
 	}
 	if *r.speed == 0 {

@@ -91,7 +91,7 @@ func fields(b *strings.Builder, v reflect.Value, path string) {
 	}
 }
 
-// defaultText is a default as the file would spell it.
+// defaultText returns a default as it is written in the file.
 func defaultText(v reflect.Value) string {
 	switch x := v.Interface().(type) {
 	case time.Duration:

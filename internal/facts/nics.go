@@ -207,7 +207,7 @@ func BondSource(b bond.Bond) string {
 type History struct {
 	Known     bool      // it was watched all the time
 	Peak      float64   // the largest share of its line rate one way
-	Direction string    // of Most
+	Direction string    // of Peak: "rx" or "tx"
 	Full      float64   // seconds in which it was full
 	FullAt    time.Time // when it was first full; zero: never
 	Dropped   float64   // frames dropped for lack of buffers

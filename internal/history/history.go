@@ -178,7 +178,7 @@ type nicTrack struct {
 	track[Traffic]
 }
 
-// Record adds what the facts of a tick tell, and returns the History that ends there.
+// Record adds the facts of a tick and returns the History up to that tick.
 func (r *Recorder) Record(f *facts.Facts) History {
 	h := History{LeftOut: r.takeNICs(f)}
 	r.takeIO(f)

@@ -20,7 +20,7 @@ const IncidentOver = "incident-over"
 // incidents are the incident that lasts and the one before it.
 type incidents struct {
 	now, before *report.Incident // never changed once set: Reports share them
-	lastImpact  time.Time        // when the one that lasts was last seen to have an impact
+	lastImpact  time.Time        // when the current incident last had an impact
 }
 
 // latest is the incident that lasts or, when none does, the last one; nil: none.

@@ -153,8 +153,8 @@ func (m *memory) holds(l level, now time.Time) {
 
 // kept is the worst level that holds now or held less than KeepFiringFor ago.
 func (m *memory) kept(r rule.Rule, now time.Time) (l level) {
-	within := func(at time.Time, keep time.Duration) bool {
-		return !at.IsZero() && (at.Equal(now) || now.Sub(at) < keep)
+	within := func(at time.Time, hold time.Duration) bool {
+		return !at.IsZero() && (at.Equal(now) || now.Sub(at) < hold)
 	}
 	for n, s := range []report.Severity{report.Info, report.Warning, report.Critical} {
 		if within(m.severe[n+1], m.effectiveKeep(r, s)) {

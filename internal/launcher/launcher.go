@@ -38,8 +38,7 @@ const (
 	Exec  Kind = "exec"           // an operator's program, for reports
 )
 
-// A limits says what a program of one kind gets. What it does not list, the program
-// does not have.
+// limits are what a program of one kind gets. It has nothing that is not listed here.
 type limits struct {
 	caps     []uintptr // capabilities, of those that nodewatch has
 	env      []string  // environment

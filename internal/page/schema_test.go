@@ -327,7 +327,7 @@ func TestSchemaHasTheValuesOfTheProgram(t *testing.T) {
 		"impact":    {s.Defs["impact"].Enum, impacts},
 		"severity":  {s.Defs["severity"].Enum, severities},
 		"level":     {s.Defs["level"].Enum, append([]string{levelClear}, severities...)},
-		"sight":     {s.Defs["sight"].Enum, []string{string(report.Seen), string(report.Blind)}},
+		"visibility": {s.Defs["visibility"].Enum, []string{string(report.Seen), string(report.Blind)}},
 		"component": {s.Defs["component"].Properties["name"].Enum, components},
 		"finding":   {s.Defs["finding"].Properties["component"].Enum, components},
 		"change":    {s.Defs["transition"].Properties["component"].Enum, components},

@@ -127,7 +127,7 @@ func driversOf(v judge.View) []ListDrivers {
 	return list
 }
 
-// sourceSummary is what the latest good reading of a source shows, in a few words.
+// sourceSummary summarizes the latest good reading of a source.
 func sourceSummary(v judge.View, source string) string {
 	switch source {
 	case node.SourceBond:

@@ -107,8 +107,8 @@ func continued(command string, room int) []string {
 	return append(lines, line)
 }
 
-// runbookLine says where a rule is explained: at its address or, where that has no room, by the
-// command that explains it too.
+// runbookLine writes the address of a rule's runbook or, where that does not fit, the command
+// that prints the same text.
 func (t *terminal) runbookLine(indent int, rule, runbook string) {
 	const label = "see     "
 	if t.style.Width > 0 && !t.style.Whole && indent+len(label)+utf8.RuneCountInString(runbook) > t.width() {
@@ -147,7 +147,7 @@ func (t *terminal) put(indent int, tone tone, label, text string) {
 	}
 }
 
-// wrap breaks a text between words, so that a line of it fits beside pad columns.
+// wrap breaks a text between words into lines that fit to the right of pad columns.
 func (t *terminal) wrap(text string, pad int) []string { return t.wrapAfter(text, pad, pad) }
 
 // wrapAfter breaks a text whose first line begins after so many columns, the others

@@ -9,7 +9,7 @@ import (
 	"github.com/nodewatch/nodewatch/pkg/report"
 )
 
-// levelClear is what a finding that is not raised counts as in a transition.
+// levelClear is the level of a finding that is not raised.
 const levelClear = "clear"
 
 // TransitionLine is one change of verdict in one line of text, without a line

@@ -75,8 +75,8 @@ func (f *follower) run(ctx context.Context, changed func()) error {
 	}
 }
 
-// poll begins again from a full dump. One that the kernel calls interrupted
-// will do: the events of what interrupted it are still to come.
+// poll starts over with a full dump. A dump that the kernel marks as interrupted is
+// used too: the events of the changes that interrupted it will follow.
 func (f *follower) poll(ctx context.Context) error {
 	c, err := dial()
 	if err != nil {

@@ -89,7 +89,8 @@ func (s State) Upstream() (Release, error) {
 	return r, nil
 }
 
-// upstreamRelease is the last word of "Ubuntu 5.15.0-91.101-generic 5.15.131".
+// upstreamRelease returns the upstream release of an Ubuntu version signature:
+// 5.15.131 of "Ubuntu 5.15.0-91.101-generic 5.15.131".
 func upstreamRelease(signature string) string {
 	words := strings.Fields(signature)
 	if len(words) < 3 {

@@ -161,9 +161,8 @@ func (t *Aggregator) begin(k key, l Line, text string, at time.Time) {
 	t.batch.Counts = append(t.batch.Counts, c)
 }
 
-// Flush returns what was counted since it was last called. What the next Batch
-// needs to know of this one is kept: the last sequence number, and a reason
-// whose fault has not come yet.
+// Flush returns the counts since the last call and resets them. It keeps the last
+// sequence number and a reason whose fault line has not arrived yet.
 func (t *Aggregator) Flush() Batch {
 	b := t.batch
 	slices.SortStableFunc(b.Counts, Count.compare)

@@ -28,16 +28,17 @@ func monotonic() time.Duration {
 const skewAge = 15 * time.Minute
 
 // A skew is how far the kernel's log clock (local_clock, which NTP does not slew)
-// is behind CLOCK_MONOTONIC. A record is stamped before it is received: the
-// smallest difference seen is the nearest to the truth, and no record ends up in
-// the future. The smallest is forgotten after a while, for the clocks drift.
+// is behind CLOCK_MONOTONIC. A record is stamped before it is received, so the
+// smallest difference is the most accurate one, and using it puts no record in the
+// future. It expires after skewAge because the clocks drift.
 type skew struct {
 	now, before time.Duration // smallest of this period and of the one before it
 	since       time.Duration // when this period began
 	known       bool
 }
 
-// observe notes that a record with this stamp was received at a monotonic time.
+// observe adds the difference between the monotonic time at which a record was
+// received and its stamp.
 func (s *skew) observe(received, stamp time.Duration) {
 	d := received - stamp
 	switch {

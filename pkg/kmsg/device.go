@@ -80,8 +80,8 @@ func (d *device) read(b []byte, until time.Time) (n int, err error) {
 	return 0, d.closed(waited)
 }
 
-// closed returns os.ErrClosed in place of err where that is why: a deadline or a
-// RawConn tells it in another way, a read of nothing in this.
+// closed returns os.ErrClosed in place of err if the file is closed. Deadlines and
+// RawConn report that with other errors; an empty read reports it as os.ErrClosed.
 func (d *device) closed(err error) error {
 	if _, readErr := d.file.Read(nil); readErr != nil {
 		return readErr

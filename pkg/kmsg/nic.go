@@ -92,7 +92,7 @@ func lookUpNIC(phrases []nicPhrase, s string) (*nicPhrase, bool) {
 	return nil, false
 }
 
-// parseSource returns whose line it is, and which interface if one is named.
+// parseSource returns the driver and device that logged a line, and the interface if it is named.
 func parseSource(name string) (driver, device, iface string) {
 	for _, state := range [...]string{" (unregistering)", " (uninitialized)", " (unregistered)", " (released)"} {
 		if before, ok := strings.CutSuffix(name, state); ok {

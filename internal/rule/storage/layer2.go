@@ -38,11 +38,11 @@ func layer2BondKrbd(storms *stormLimits, limits *congestionLimits) rule.Rule {
 		},
 		Check: func(in rule.Input) []rule.Result {
 			var list []rule.Result
-			seen := storms.evaluate(in.Facts)
+			candidate := storms.evaluate(in.Facts)
 			for _, b := range in.Bonds() {
 				like, reason := b.Layer2Like()
 				if _, carries := in.CarriesStorage(b.Name); like && carries && b.MultiSlave() && len(in.Mapped.Value) > 0 {
-					list = append(list, layer2Stage(in, limits, storms, seen, behind(in, b, reason)))
+					list = append(list, layer2Stage(in, limits, storms, candidate, behind(in, b, reason)))
 				}
 			}
 			return list

@@ -53,7 +53,7 @@ type stormState struct {
 	first    time.Time
 	last     time.Time        // when a session was last lost in a loop
 	before   []cause.Evidence // the order in time, as it was when the storm began
-	lossText string           // what was lost, as it was last said
+	lossText string           // the last description of the lost sessions
 	devices  []string         // that stalled in it, as it was last seen
 }
 

@@ -235,7 +235,7 @@ func (t trouble) key() string { return t.Group + "/" + string(t.Kind) }
 
 func bad(i report.Impact) bool { return i.Rank() >= report.DegradedPerformance.Rank() }
 
-// signalState says how a signal is now, and since when without a break that is known.
+// signalState returns the current state of a signal, and since when it has been uninterrupted.
 func signalState(x Signal, now time.Time) trouble {
 	t := trouble{Signal: x, now: report.Operational}
 	summary := x.Line

@@ -93,7 +93,7 @@ func (i *Intake) report(w http.ResponseWriter, q *http.Request) {
 	}
 }
 
-// authenticate is the key of the node that a request speaks for.
+// authenticate returns the key of the node that sent the request, or why it is refused.
 func (i *Intake) authenticate(q *http.Request, now time.Time) (node string, no *receiver.Refused) {
 	who := "certificate"
 	if token, is := receiver.Bearer(q); is {

@@ -200,7 +200,7 @@ const (
 	maxTransitions = 5000
 )
 
-// loadCorrectable reads what a report may correct.
+// loadCorrectable fills before with the timelines, gaps and transitions that a report may correct.
 func (i *Intake) loadCorrectable(ctx context.Context, tx *store.Tx, node int64, before *presence.Before, b native.Body, now time.Time) (err error) {
 	from := now.Add(-correctedFor)
 	var keys []store.Key
@@ -234,7 +234,7 @@ func (i *Intake) transitions(ctx context.Context, tx *store.Tx, node int64, b na
 	return nil
 }
 
-// maxAnswers is how many answers of a node are kept, for requests that are repeated.
+// maxAnswers is the number of answers kept per node, for repeated requests.
 const maxAnswers = 8
 
 // answered is the answer that a report of this boot got before; false: it is new.

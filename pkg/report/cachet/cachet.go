@@ -21,8 +21,8 @@ import (
 
 // A Reporter updates one page. It is not safe for concurrent use.
 type Reporter struct {
-	board *componentsync.Syncer
-	api   *api
+	syncer *componentsync.Syncer
+	api    *api
 }
 
 // New returns a Reporter for the page in the configuration.
@@ -36,13 +36,13 @@ func New(c Config, client *httpclient.Client) (*Reporter, error) {
 
 // Report implements report.Reporter.
 func (r *Reporter) Report(ctx context.Context, now report.Report) error {
-	return prefixed(r.board.Sync(ctx, now))
+	return prefixed(r.syncer.Sync(ctx, now))
 }
 
 // Test implements report.Reporter: it reads the configured components and, as
 // Cachet lets everybody read, proves the token by a question that changes nothing.
 func (r *Reporter) Test(ctx context.Context, now report.Report) (string, error) {
-	answer, err := r.board.Test(ctx, now)
+	answer, err := r.syncer.Test(ctx, now)
 	if err == nil {
 		err = r.api.prove(ctx)
 	}

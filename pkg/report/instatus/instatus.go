@@ -16,7 +16,7 @@ import (
 )
 
 // A Reporter updates one page. It is not safe for concurrent use.
-type Reporter struct{ board *componentsync.Syncer }
+type Reporter struct{ syncer *componentsync.Syncer }
 
 // New returns a Reporter for the page in the configuration.
 func New(c Config, client *httpclient.Client) (*Reporter, error) {
@@ -28,12 +28,12 @@ func New(c Config, client *httpclient.Client) (*Reporter, error) {
 
 // Report implements report.Reporter.
 func (r *Reporter) Report(ctx context.Context, now report.Report) error {
-	return prefixed(r.board.Sync(ctx, now))
+	return prefixed(r.syncer.Sync(ctx, now))
 }
 
 // Test implements report.Reporter: it reads the configured components.
 func (r *Reporter) Test(ctx context.Context, now report.Report) (string, error) {
-	answer, err := r.board.Test(ctx, now)
+	answer, err := r.syncer.Test(ctx, now)
 	return answer, prefixed(err)
 }
 

@@ -19,7 +19,7 @@ import (
 
 // A Reporter updates one page. It is not safe for concurrent use.
 type Reporter struct {
-	board     *componentsync.Syncer
+	syncer    *componentsync.Syncer
 	incidents *incidents // nil: not configured
 }
 
@@ -30,7 +30,7 @@ func New(c Config, client *httpclient.Client) (*Reporter, error) {
 	}
 	a := &api{c: c, client: client}
 	pace := componentsync.NewRateLimiter(c.Requests)
-	r := &Reporter{board: componentsync.New(a, c.Components, c.state, pace)}
+	r := &Reporter{syncer: componentsync.New(a, c.Components, c.state, pace)}
 	if c.Incidents {
 		r.incidents = &incidents{api: a, pace: pace}
 	}
@@ -39,7 +39,7 @@ func New(c Config, client *httpclient.Client) (*Reporter, error) {
 
 // Report implements report.Reporter.
 func (r *Reporter) Report(ctx context.Context, now report.Report) error {
-	err := r.board.Sync(ctx, now)
+	err := r.syncer.Sync(ctx, now)
 	if f := report.FailureOf(err); f != nil && f.Kind != report.Partial {
 		return prefixed(err)
 	}
@@ -54,7 +54,7 @@ func (r *Reporter) Report(ctx context.Context, now report.Report) error {
 
 // Test implements report.Reporter: it reads the configured components.
 func (r *Reporter) Test(ctx context.Context, now report.Report) (string, error) {
-	answer, err := r.board.Test(ctx, now)
+	answer, err := r.syncer.Test(ctx, now)
 	return answer, prefixed(err)
 }
 

@@ -142,7 +142,7 @@ func (r *Receiver) take(w http.ResponseWriter, q *http.Request) {
 	_, _ = w.Write(answer)
 }
 
-// authenticate is the id of the node that the secret or the certificate belongs to.
+// authenticate returns the id of the node that the secret or the certificate belongs to.
 func (r *Receiver) authenticate(q *http.Request) (id string, ok bool) {
 	if len(r.config.Tokens) == 0 {
 		return Certified(q)
@@ -152,7 +152,7 @@ func (r *Receiver) authenticate(q *http.Request) (id string, ok bool) {
 	return id, bearer && ok
 }
 
-// store keeps a report, and answers; or says which conflict there is.
+// store saves a report and returns the answer, or the conflict.
 func (r *Receiver) store(got Report, key string) (answer []byte, no *native.Refusal) {
 	r.mu.Lock()
 	defer r.mu.Unlock()
