@@ -323,14 +323,14 @@ func TestSchemaHasTheValuesOfTheProgram(t *testing.T) {
 	severities := []string{string(report.Info), string(report.Warning), string(report.Critical)}
 	states := []string{"ok", "starting", string(node.Stalled), "stale", string(node.Failed), string(node.Denied), string(node.Absent), string(node.Held)}
 	for name, c := range map[string]struct{ got, want []string }{
-		"state":     {s.Defs["source"].Properties["state"].Enum, states},
-		"impact":    {s.Defs["impact"].Enum, impacts},
-		"severity":  {s.Defs["severity"].Enum, severities},
-		"level":     {s.Defs["level"].Enum, append([]string{levelClear}, severities...)},
+		"state":      {s.Defs["source"].Properties["state"].Enum, states},
+		"impact":     {s.Defs["impact"].Enum, impacts},
+		"severity":   {s.Defs["severity"].Enum, severities},
+		"level":      {s.Defs["level"].Enum, append([]string{levelClear}, severities...)},
 		"visibility": {s.Defs["visibility"].Enum, []string{string(report.Seen), string(report.Blind)}},
-		"component": {s.Defs["component"].Properties["name"].Enum, components},
-		"finding":   {s.Defs["finding"].Properties["component"].Enum, components},
-		"change":    {s.Defs["transition"].Properties["component"].Enum, components},
+		"component":  {s.Defs["component"].Properties["name"].Enum, components},
+		"finding":    {s.Defs["finding"].Properties["component"].Enum, components},
+		"change":     {s.Defs["transition"].Properties["component"].Enum, components},
 	} {
 		if diff := cmp.Diff(c.want, c.got); diff != "" {
 			t.Errorf("%s (-program +schema):\n%s", name, diff)
