@@ -154,13 +154,14 @@ deps: ## install the Debian packages that the tests use (apt-get; no service is 
 	@./tools/unpack bin/debian $(ICINGA)
 	@./tools/unpack bin/debian $(POSTGRESQL)
 
-# Packages with goroutines run with the race detector. Stories, properties, databases and the tests of Prometheus' own
-# programs, which take most of the time, run without it, and so does what a build with cgo cannot do. Stories make much
-# garbage: collecting it less often saves a third of their time. Raced tests wait more than they compute: they run beside
-# the others. The timeouts are for a machine that is busy with other work.
-RACED   := ./cmd/nodewatch ./cmd/nodewatch-ceph ./internal/watch/... ./internal/launcher/... ./pkg/...
-UNRACED  = $$($(GO) list ./... | grep -vE '/(cmd/nodewatch|cmd/nodewatch-ceph|pkg|internal/watch|internal/launcher)(/|$$)')
-STORIES := ^TestIncident|^TestReplay|^TestTheIncident|^TestDocs|AgreesWithReference|^TestOnlyTheProbe|^TestWhatTheLauncherKeeps
+# Packages with goroutines run with the race detector. Without it run the rest; the tests of generated documents and the
+# stories, which make check runs with the same command, so that Go knows their result; and what a daemon in another
+# process proves, or cannot in a build with cgo. Stories make much garbage: collecting it less often saves a third of
+# their time. Tests of daemons wait more than they compute: many wait at a time, and raced ones beside the others. The
+# timeouts are for a machine that is busy with other work.
+RACED   := ./cmd/nodewatch ./cmd/nodewatch-ceph ./internal/watch/... ./internal/launcher/... ./pkg/bond/... ./pkg/ceph/... ./pkg/rbd/... ./pkg/report/...
+UNRACED  = $$($(GO) list ./... | grep -vE '/(cmd/nodewatch|cmd/nodewatch-ceph|internal/watch|internal/launcher|pkg/bond|pkg/ceph|pkg/rbd|pkg/report)(/|$$)')
+UNRACEDTESTS := ^TestTheIncident|^TestReplay|^TestIncidentReplayed|^TestAHeldExec|^TestFlood|^TestOnlyTheProbe|^TestWhatTheLauncherKeeps
 .PHONY: test-raced test-unraced
 
 test: ## run every test that needs no virtual machine; what is not installed is named ('make deps' installs it) and skipped
@@ -171,13 +172,14 @@ test: ## run every test that needs no virtual machine; what is not installed is 
 test-raced:
 	@if command -v gcc >/dev/null; then \
 		tags=; [ ! -e /usr/include/rbd/librbd.h ] || tags='-tags $(CEPHTAGS)'; \
-		set -x; CGO_ENABLED=1 $(GO) test -race -timeout 40m -skip '$(STORIES)' $$tags $(RACED); \
+		set -x; CGO_ENABLED=1 $(GO) test -race -timeout 40m -parallel 8 -skip '^TestDocs|^TestIncidents|$(UNRACEDTESTS)' $$tags $(RACED); \
 	else \
-		echo "test: without gcc there is no race detector"; set -x; CGO_ENABLED=0 $(GO) test -timeout 40m -skip '$(STORIES)' $(RACED); \
+		echo "test: without gcc there is no race detector"; set -x; CGO_ENABLED=0 $(GO) test -timeout 40m -parallel 8 -skip '^TestDocs|^TestIncidents|$(UNRACEDTESTS)' $(RACED); \
 	fi
 
 test-unraced:
-	GOGC=400 CGO_ENABLED=0 $(GO) test -timeout 40m -run '$(STORIES)' ./cmd/nodewatch ./internal/launcher ./pkg/kmsg
+	$(TESTGENERATED)
+	GOGC=400 CGO_ENABLED=0 $(GO) test -timeout 40m -parallel 8 -run '$(UNRACEDTESTS)' ./cmd/nodewatch ./internal/launcher
 	CGO_ENABLED=0 $(GO) test -timeout 40m $(UNRACED)
 
 browser-test: ## the pages of a node and of nodewatch-status in Debian's Chromium, with axe-core from npm; STATES, WIDTHS, SCHEMES and RUN choose, SHOTS=directory keeps pictures
@@ -225,10 +227,11 @@ check: ## format, vet, staticcheck, go.mod, import rules, changelog, generated d
 	$(TOOL) staticcheck ./...
 	$(GO) mod tidy -diff
 	CGO_ENABLED=0 $(GO) test -count=1 .
-	GOGC=400 CGO_ENABLED=0 $(GO) test -count=1 -run '$(GENERATED)' $(DOCPACKAGES) ./internal/page
+	$(TESTGENERATED)
 
 # The tests that compare generated documents and golden files; arch_test.go checks that each of these names finds one.
 GENERATED   := ^TestDocs|^TestGolden|^TestIncidents
+TESTGENERATED = GOGC=400 CGO_ENABLED=0 $(GO) test -timeout 40m -run '$(GENERATED)' $(DOCPACKAGES) ./internal/page
 DOCPACKAGES := ./pkg/rbd ./internal/config ./internal/rule/all ./internal/metrics ./pkg/report/native/receiver ./cmd/nodewatch ./cmd/nodewatch-ceph ./cmd/nodewatch-status ./test/prometheus
 
 docs: ## rewrite the generated documents; golden files are left alone

@@ -97,6 +97,7 @@ func TestAHolderThatIsDeadIsReplaced(t *testing.T) {
 // Daemons that hang one after the other take over from each other, within bounds; what
 // the last has kept is adopted, and nothing that one of them still uses is touched.
 func TestWhoHasTakenOverMayHangToo(t *testing.T) {
+	t.Parallel() // most of it is waiting
 	ended := exec.Command("sleep", "600")
 	if err := errors.Join(ended.Start(), ended.Process.Kill()); err != nil {
 		t.Fatal(err)
