@@ -19,8 +19,8 @@ import (
 const configuration = "node: node2\nceph:\n  every: 10s\n"
 
 // node makes a hypervisor of the guest: a bond that hashes by layer 2, a disk that
-// krbd has mapped over it, a process that looks like the QEMU of the disk's guest,
-// and nodewatch's user of the cluster as docs/ceph.md makes it.
+// krbd has mapped over it, a process that looks like the QEMU of the disk's guest (a
+// shell by another name, as a script is nobody's guest), and nodewatch's user of the cluster as docs/ceph.md makes it.
 func (m *machine) node(t *testing.T) {
 	t.Helper()
 	m.Image("vm-101-disk-0", 16)
@@ -31,7 +31,7 @@ func (m *machine) node(t *testing.T) {
 	m.put(t, keyring, 0o640, string(read(t, own)))
 	m.put(t, "/etc/default/nodewatch", 0o644, "ARGS=--config.file=/etc/nodewatch/nodewatch.yml\n")
 	m.put(t, "/etc/nodewatch/nodewatch.yml", 0o644, configuration)
-	m.put(t, "/usr/local/bin/qemu-system-x86_64", 0o755, "#!/bin/sh\nsleep 100000\n")
+	m.put(t, "/run/guest", 0o644, "sleep 100000\n")
 	m.sh(t, "chown root:nodewatch "+keyring+`
 ip link add bond0 type bond mode 802.3ad miimon 100 xmit_hash_policy layer2
 ip link add dummy0 type dummy
@@ -42,7 +42,8 @@ ip link set lo up
 for i in $(seq 300); do ! ping -c1 -W1 `+storageIP+` >/dev/null || break; done
 echo '`+m.Mon+` name=krbd,secret=`+secret(t, krbd)+" "+cephlab.Pool+` vm-101-disk-0 -' >/run/mapping
 cat /run/mapping >/sys/bus/rbd/add_single_major
-setsid qemu-system-x86_64 -name guest=vm101 -uuid 8bd9b9d3-19f0-4b6e-8c8a-3d1f2b9c7a55 -drive file=/dev/rbd0,format=raw,if=virtio </dev/null >/dev/null 2>&1 &`)
+cp /usr/bin/dash /usr/local/bin/qemu-system-x86_64
+setsid qemu-system-x86_64 /run/guest -name guest=vm101 -uuid 8bd9b9d3-19f0-4b6e-8c8a-3d1f2b9c7a55 -drive file=/dev/rbd0,format=raw,if=virtio </dev/null >/dev/null 2>&1 &`)
 }
 
 // keyring is where the guest has nodewatch's key.
