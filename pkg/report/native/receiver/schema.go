@@ -5,6 +5,7 @@ import (
 	_ "embed" // for the schema
 	"errors"
 	"fmt"
+	"reflect"
 	"strings"
 
 	"github.com/santhosh-tekuri/jsonschema/v6"
@@ -18,7 +19,10 @@ import (
 var Document []byte
 
 // A Schema checks documents against the protocol.
-type Schema struct{ report, answer, refusal *jsonschema.Schema }
+type Schema struct {
+	report, answer, refusal *jsonschema.Schema
+	body                    fields // of native.Body
+}
 
 // NewSchema compiles Document.
 func NewSchema() (*Schema, error) {
@@ -32,7 +36,7 @@ func NewSchema() (*Schema, error) {
 	if err := c.AddResource(address, doc); err != nil {
 		return nil, fmt.Errorf("receiver: schema: %w", err)
 	}
-	var s Schema
+	s := Schema{body: fieldsOf(reflect.TypeFor[native.Body]())}
 	for part, to := range map[string]**jsonschema.Schema{"": &s.report, "#/$defs/answer": &s.answer, "#/$defs/refusal": &s.refusal} {
 		if *to, err = c.Compile(address + part); err != nil {
 			return nil, fmt.Errorf("receiver: schema: %w", err)
@@ -42,28 +46,38 @@ func NewSchema() (*Schema, error) {
 }
 
 // Report says what is wrong with the body of a report; nothing: it is right.
-func (s *Schema) Report(raw []byte) []native.Field { return check(s.report, raw) }
+func (s *Schema) Report(raw []byte) []native.Field {
+	_, wrong := check(s.report, raw)
+	return wrong
+}
 
 // Answer is Report for an answer with code 200.
-func (s *Schema) Answer(raw []byte) []native.Field { return check(s.answer, raw) }
+func (s *Schema) Answer(raw []byte) []native.Field {
+	_, wrong := check(s.answer, raw)
+	return wrong
+}
 
 // Refusal is Report for any other answer.
-func (s *Schema) Refusal(raw []byte) []native.Field { return check(s.refusal, raw) }
+func (s *Schema) Refusal(raw []byte) []native.Field {
+	_, wrong := check(s.refusal, raw)
+	return wrong
+}
 
-func check(s *jsonschema.Schema, raw []byte) []native.Field {
+// check decodes a document and says what is wrong with it.
+func check(s *jsonschema.Schema, raw []byte) (doc any, wrong []native.Field) {
 	doc, err := jsonschema.UnmarshalJSON(bytes.NewReader(raw))
 	if err != nil {
-		return []native.Field{{Text: "is not one JSON document: " + err.Error()}}
+		return nil, []native.Field{{Text: "is not one JSON document: " + err.Error()}}
 	}
 	err = s.Validate(doc)
 	if err == nil {
-		return nil
+		return doc, nil
 	}
-	var wrong *jsonschema.ValidationError
-	if !errors.As(err, &wrong) {
-		return []native.Field{{Text: err.Error()}}
+	var invalid *jsonschema.ValidationError
+	if !errors.As(err, &invalid) {
+		return doc, []native.Field{{Text: err.Error()}}
 	}
-	return leaves(wrong)
+	return doc, leaves(invalid)
 }
 
 // leaves are the mistakes that an error comes down to.

@@ -8,7 +8,6 @@ import (
 	"io"
 	"net/http"
 	"net/url"
-	"reflect"
 	"strings"
 
 	"github.com/nodewatch/nodewatch/pkg/report/native"
@@ -60,48 +59,18 @@ func (s *Schema) Read(q *http.Request, node string, most int) (Report, *Refused)
 // parse checks and decodes a report that came with the given key, and counts its
 // unknown fields.
 func (s *Schema) parse(raw []byte, key string) (r Report, wrong []native.Field) {
-	if wrong = s.Report(raw); len(wrong) > 0 {
+	doc, wrong := check(s.report, raw)
+	if len(wrong) > 0 {
 		return r, wrong
 	}
-	var plain any
-	if err := errors.Join(json.Unmarshal(raw, &r.Body), json.Unmarshal(raw, &plain)); err != nil {
+	if err := json.Unmarshal(raw, &r.Body); err != nil {
 		return r, []native.Field{{Text: err.Error()}}
 	}
-	r.Unknown = unknownFields(plain, reflect.TypeOf(r.Body))
+	r.Unknown = s.body.unknown(doc)
 	if want := Key(r.Body); key != want {
 		wrong = append(wrong, native.Field{Field: "Idempotency-Key", Text: fmt.Sprintf("is %q, not %q", key, want)})
 	}
 	return r, wrong
-}
-
-// unknownFields counts the fields of a JSON value that a Go type does not have.
-func unknownFields(v any, t reflect.Type) (n int) {
-	if t.Kind() == reflect.Pointer {
-		t = t.Elem()
-	}
-	switch v := v.(type) {
-	case []any:
-		for _, item := range v {
-			n += unknownFields(item, t.Elem())
-		}
-	case map[string]any:
-		if t.Kind() != reflect.Struct {
-			return 0
-		}
-		known := map[string]reflect.Type{}
-		for _, f := range reflect.VisibleFields(t) {
-			name, _, _ := strings.Cut(f.Tag.Get("json"), ",")
-			known[name] = f.Type
-		}
-		for name, below := range v {
-			if of, is := known[name]; is {
-				n += unknownFields(below, of)
-			} else {
-				n++
-			}
-		}
-	}
-	return n
 }
 
 // Key is the Idempotency-Key of a body.
