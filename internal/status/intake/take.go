@@ -15,9 +15,10 @@ import (
 
 // A pending report waits for the store.
 type pending struct {
-	body native.Body
-	now  time.Time    // of its arrival
-	done chan outcome // takes one
+	body   native.Body
+	digest string
+	now    time.Time    // of its arrival
+	done   chan outcome // takes one
 }
 
 // An outcome is what became of a report.
@@ -32,7 +33,7 @@ const maxBatch = 64
 
 // enqueue has a report kept, and waits for it; false: that could not be.
 func (i *Intake) enqueue(ctx context.Context, b native.Body, now time.Time) (outcome, bool) {
-	p := pending{body: b, now: now, done: make(chan outcome, 1)}
+	p := pending{body: b, digest: digest(b), now: now, done: make(chan outcome, 1)}
 	select {
 	case i.queue <- p:
 	default:
@@ -97,7 +98,7 @@ func (i *Intake) keep(ctx context.Context, batch []pending) (outcomes []outcome,
 		outcomes = make([]outcome, len(batch))
 		for n, p := range batch {
 			var err error
-			if outcomes[n], err = i.take(ctx, tx, p.body, p.now); err != nil {
+			if outcomes[n], err = i.take(ctx, tx, p); err != nil {
 				return err
 			}
 		}
@@ -107,12 +108,14 @@ func (i *Intake) keep(ctx context.Context, batch []pending) (outcomes []outcome,
 }
 
 // take keeps one report.
-func (i *Intake) take(ctx context.Context, tx *store.Tx, b native.Body, now time.Time) (outcome, error) {
+func (i *Intake) take(ctx context.Context, tx *store.Tx, p pending) (outcome, error) {
+	b, now := p.body, p.now
 	id, was, err := tx.Presence(ctx, b.Node.ID)
 	if err != nil {
 		return outcome{}, err
 	}
-	if id == 0 {
+	made := id == 0
+	if made {
 		if id, err = tx.SaveBody(ctx, b, now); err != nil {
 			return outcome{}, err
 		}
@@ -132,7 +135,7 @@ func (i *Intake) take(ctx context.Context, tx *store.Tx, b native.Body, now time
 	}
 	answer := native.Response{Accepted: b.Seq, ServerTime: now.UTC(), Next: i.config.Next.Seconds()}
 	is := store.Presence{
-		Boot: b.Agent.Boot, Started: b.Agent.Started, Seq: b.Seq, Sent: b.SentAt, Arrived: now, Digest: digest(b),
+		Boot: b.Agent.Boot, Started: b.Agent.Started, Seq: b.Seq, Sent: b.SentAt, Arrived: now, Digest: p.digest,
 		Interval: time.Duration(b.Interval) * time.Second, TTL: time.Duration(b.TTL) * time.Second,
 	}
 	if b.Final != nil {
@@ -150,7 +153,7 @@ func (i *Intake) take(ctx context.Context, tx *store.Tx, b native.Body, now time
 	if !news && !presence.CatchesUp(before.Node, b, now) {
 		return outcome{answer: answer}, nil // it says nothing new
 	}
-	if news {
+	if news && !made {
 		if _, err := tx.SaveBody(ctx, b, now); err != nil {
 			return outcome{}, err
 		}
