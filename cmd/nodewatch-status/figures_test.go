@@ -317,7 +317,8 @@ func BenchmarkDisk(b *testing.B) {
 					return err
 				}
 			}
-			return s.Checkpoint(b.Context())
+			_, err := s.Checkpoint(b.Context())
+			return err
 		})
 		b.ReportMetric(size(b, database), "MiB")
 	}

@@ -33,6 +33,7 @@ type hub struct {
 	shown    atomic.Pointer[site]   // the public pages; never nil once the hub serves
 	phases   atomic.Pointer[phases] // how many nodes are in each; nil until they are counted
 	failures atomic.Uint64          // of periodic work
+	heldBack atomic.Uint64          // checkpoints that could not move all
 	broken   atomic.Bool            // the configuration file has mistakes
 }
 

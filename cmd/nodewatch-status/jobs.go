@@ -17,7 +17,7 @@ const (
 	recordEvery     = 2 * time.Second
 	lapse           = 20 * time.Second // without a beat of any hub: a gap
 	leaseFor        = 30 * time.Second
-	checkpointEvery = time.Minute
+	checkpointEvery = 5 * time.Second
 	pruneEvery      = time.Hour
 	keepFor         = 400 * 24 * time.Hour // 13 months, and some days for a page that shows them
 	pruneRows       = 2000                 // in one transaction, so that reports do not wait
@@ -33,51 +33,77 @@ type job struct {
 
 // jobs is the periodic work of this hub.
 func (h *hub) jobs() []job {
-	id, started := h.id, time.Now()
+	started := time.Now()
 	return []job{
 		{"make the public page", refreshEvery, func(ctx context.Context, _ time.Time) error { return h.refresh(ctx) }},
 		{"note that this hub is running", beatEvery, func(ctx context.Context, now time.Time) error {
-			return h.store.Update(ctx, func(tx *store.Tx) error { return tx.Beat(ctx, id, started, now, lapse) })
+			return h.store.Update(ctx, func(tx *store.Tx) error { return tx.Beat(ctx, h.id, started, now, lapse) })
 		}},
-		{"find pushed states that expired", beatEvery, func(ctx context.Context, now time.Time) error {
-			return h.store.Update(ctx, func(tx *store.Tx) error {
-				if mine, err := tx.Lease(ctx, "expire", id, leaseFor); err != nil || !mine {
-					return err
-				}
-				return expire(ctx, tx, now)
-			})
-		}},
-		{"find silent nodes", beatEvery, func(ctx context.Context, _ time.Time) error { return h.findSilent(ctx, id) }},
+		{"find pushed states that expired", beatEvery, h.expire},
+		{"find silent nodes", beatEvery, func(ctx context.Context, _ time.Time) error { return h.findSilent(ctx) }},
 		{"record what the checks say", recordEvery, func(ctx context.Context, _ time.Time) error { return h.checks.Record(ctx, leaseFor) }},
-		{"open and close incidents", beatEvery, func(ctx context.Context, _ time.Time) error { return h.findIncidents(ctx, id) }},
-		{"count the nodes", beatEvery, h.countNodes},
-		{"shorten the write-ahead log", checkpointEvery, func(ctx context.Context, _ time.Time) error { return h.store.Checkpoint(ctx) }},
-		{"delete what is too old", pruneEvery, func(ctx context.Context, now time.Time) error {
-			for ctx.Err() == nil {
-				deleted := int64(0)
-				err := h.store.Update(ctx, func(tx *store.Tx) error {
-					mine, err := tx.Lease(ctx, "prune", id, leaseFor)
-					if err != nil || !mine {
-						return err
-					}
-					deleted, err = tx.Prune(ctx, now.Add(-keepFor), pruneRows)
-					return err
-				})
-				if err != nil || deleted == 0 {
-					return err
-				}
-			}
-			return ctx.Err()
-		}},
+		{"open and close incidents", beatEvery, func(ctx context.Context, _ time.Time) error { return h.findIncidents(ctx) }},
+		{"shorten the write-ahead log", checkpointEvery, func(ctx context.Context, _ time.Time) error { return h.checkpoint(ctx) }},
+		{"delete what is too old", pruneEvery, h.prune},
 	}
+}
+
+// withLease writes what this hub has found to be done, unless another hub does that work.
+// What is to be done is read before, as reports wait for who may write: a transaction
+// that reads does not hold them up. It is not older than jobTimeout, which is shorter than
+// the lease: no other hub can have done it meanwhile.
+func (h *hub) withLease(ctx context.Context, name string, f func(*store.Tx) error) error {
+	return h.store.Update(ctx, func(tx *store.Tx) error {
+		mine, err := tx.Lease(ctx, name, h.id, leaseFor)
+		if err != nil || !mine {
+			return err
+		}
+		return f(tx)
+	})
+}
+
+// checkpoint shortens the write-ahead log, and counts when somebody held it back.
+func (h *hub) checkpoint(ctx context.Context) error {
+	all, err := h.store.Checkpoint(ctx)
+	if err == nil && !all {
+		h.heldBack.Add(1)
+	}
+	return err
+}
+
+// prune deletes what is too old, in small transactions.
+func (h *hub) prune(ctx context.Context, now time.Time) error {
+	for ctx.Err() == nil {
+		deleted := int64(0)
+		err := h.withLease(ctx, "prune", func(tx *store.Tx) (err error) {
+			deleted, err = tx.Prune(ctx, now.Add(-keepFor), pruneRows)
+			return err
+		})
+		if err != nil || deleted == 0 {
+			return err
+		}
+	}
+	return ctx.Err()
 }
 
 // maxExpired is how many signals expire in one transaction.
 const maxExpired = 1000
 
 // expire notes that states which were to be renewed are no longer known.
+func (h *hub) expire(ctx context.Context, now time.Time) error {
+	var list []store.Expiry
+	err := h.store.View(ctx, func(tx *store.Tx) (err error) {
+		list, err = tx.Expired(ctx, now, maxExpired)
+		return err
+	})
+	if err != nil || len(list) == 0 {
+		return err
+	}
+	return h.withLease(ctx, "expire", func(tx *store.Tx) error { return expire(ctx, tx, now) })
+}
+
 func expire(ctx context.Context, tx *store.Tx, now time.Time) error {
-	list, err := tx.Expired(ctx, now, maxExpired)
+	list, err := tx.Expired(ctx, now, maxExpired) // one of them may have been renewed
 	if err != nil {
 		return err
 	}

@@ -66,6 +66,7 @@ func (c collector) Collect(ch chan<- prometheus.Metric) {
 	if size := c.hub.store.Size(); size.File > 0 {
 		gauge("database_bytes", "Size of SQLite's file.", float64(size.File))
 		gauge("database_wal_bytes", "Size of SQLite's write-ahead log.", float64(size.WAL))
+		counter("checkpoints_held_back_total", "Times, every 5 s, that a transaction that reads kept the write-ahead log from being shortened. None of the hub's own lasts longer than 30 s.", c.hub.heldBack.Load())
 	}
 	ran := c.hub.checks.Count(time.Now())
 	for result, count := range map[string]uint64{"good": ran.Good, "bad": ran.Bad, "unknown": ran.Blind} {

@@ -105,7 +105,8 @@ func TestNoCanaryOnThePublicSide(t *testing.T) {
 	})
 	h.record(t, canary+"/node2", "storage", uptime.Timeline{{At: now.Add(-time.Hour), State: report.Operational, Reason: canary}, {At: now.Add(-2 * time.Minute), State: report.MajorOutage, Reason: canary}})
 	h.record(t, canary+"/node2", "host", uptime.Timeline{{At: now.Add(-time.Minute), State: report.UnderMaintenance, Reason: canary}})
-	if err := h.findIncidents(t.Context(), canary); err != nil {
+	h.id = canary
+	if err := h.findIncidents(t.Context()); err != nil {
 		t.Fatal(err)
 	}
 	h.update(t, func(tx *store.Tx) error {
@@ -154,7 +155,7 @@ func TestAnIncidentFromBeginToEnd(t *testing.T) {
 	now := time.Now()
 	h.record(t, "rl1/node2", "storage", uptime.Timeline{{At: now.Add(-time.Hour), State: report.Operational}, {At: now.Add(-time.Minute), State: report.MajorOutage, Reason: "krbd-retry-storm"}})
 	for range 2 { // the second time changes nothing
-		if err := h.findIncidents(t.Context(), "hub"); err != nil {
+		if err := h.findIncidents(t.Context()); err != nil {
 			t.Fatal(err)
 		}
 	}
@@ -168,7 +169,7 @@ func TestAnIncidentFromBeginToEnd(t *testing.T) {
 	}
 	must(t, file, "incident", "update", id, "--status", "identified", "One link is *saturated*.")
 	h.record(t, "rl1/node2", "storage", uptime.Timeline{{At: time.Now(), State: report.Operational}})
-	if err := h.findIncidents(t.Context(), "hub"); err != nil {
+	if err := h.findIncidents(t.Context()); err != nil {
 		t.Fatal(err)
 	}
 	must(t, file, "incident", "update", id, "--status", "resolved", "All servers run again.")
@@ -266,7 +267,7 @@ func TestMaintenanceFromBeginToEnd(t *testing.T) {
 	h.record(t, "rl1/node2", "storage", uptime.Timeline{{At: now.Add(-10 * time.Hour), State: report.Operational}, {At: now.Add(-2 * time.Hour), State: report.MajorOutage}, {At: now.Add(-time.Hour), State: report.Operational}})
 	h.record(t, "rl1/node3", "storage", uptime.Timeline{{At: now.Add(-10 * time.Hour), State: report.Operational}})
 	id := ref(must(t, file, "maintenance", "create", "--title", "Migration to librbd", "--from", now.Add(-3*time.Hour).Format(time.RFC3339), "--until", now.Add(time.Hour).Format(time.RFC3339), "--component", "node-2", "Servers are moved."))
-	if err := h.findIncidents(t.Context(), "hub"); err != nil {
+	if err := h.findIncidents(t.Context()); err != nil {
 		t.Fatal(err)
 	}
 	if got := h.asked(t, "/").Body.String(); !strings.Contains(got, "<h1>Maintenance in progress</h1>") || !strings.Contains(got, "Migration to librbd") {

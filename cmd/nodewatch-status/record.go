@@ -2,6 +2,7 @@ package main
 
 import (
 	"context"
+	"errors"
 	"maps"
 	"slices"
 	"time"
@@ -144,31 +145,53 @@ func incidentPolicy(c config.Config) incident.Policy {
 // machine is who changes incidents in the audit log where no person does.
 const machine = "nodewatch-status"
 
-// findIncidents opens, updates and closes incidents and maintenances, under the lease
-// of one hub.
-func (h *hub) findIncidents(ctx context.Context, id string) error {
-	return h.store.Update(ctx, func(tx *store.Tx) error {
-		mine, err := tx.Lease(ctx, "incidents", id, leaseFor)
-		if err != nil || !mine {
+// findIncidents begins and ends maintenances, and then opens, updates and closes
+// incidents, which depend on them.
+func (h *hub) findIncidents(ctx context.Context) error {
+	c := *h.config.Load()
+	var (
+		now          time.Time
+		maintenances []incident.Maintenance
+		incidents    []incident.Incident
+	)
+	if err := h.store.View(ctx, func(tx *store.Tx) (err error) {
+		if now, err = tx.Now(ctx); err != nil {
 			return err
 		}
-		now, err := tx.Now(ctx)
-		if err != nil {
-			return err
+		maintenances, err = maintenancesToAdvance(ctx, tx, c, now)
+		return err
+	}); err != nil {
+		return err
+	}
+	if len(maintenances) > 0 {
+		if err := h.withLease(ctx, "incidents", func(tx *store.Tx) error {
+			for _, m := range maintenances {
+				action := "maintenance." + string(m.Status)
+				if err := tx.SaveMaintenance(ctx, &m); err != nil {
+					return err
+				}
+				if err := tx.Audit(ctx, store.Entry{At: now, Who: machine, Action: action, Subject: m.Ref, Detail: m.Title}); err != nil {
+					return err
+				}
+			}
+			return nil
+		}); err != nil {
+			return notChanged(err)
 		}
-		c := *h.config.Load()
-		if err := advance(ctx, tx, c, now); err != nil {
-			return err
-		}
+	}
+	if err := h.store.View(ctx, func(tx *store.Tx) error {
 		r, err := readRecord(ctx, tx, c, now.Add(-incident.LookBack))
 		if err != nil {
 			return err
 		}
 		known, err := tx.Incidents(ctx, now.Add(-incident.LookBack))
-		if err != nil {
-			return err
-		}
-		for _, i := range incident.Step(incidentPolicy(c), known, r.signals, now) {
+		incidents = incident.Step(incidentPolicy(c), known, r.signals, now)
+		return err
+	}); err != nil || len(incidents) == 0 {
+		return err
+	}
+	return notChanged(h.withLease(ctx, "incidents", func(tx *store.Tx) error {
+		for _, i := range incidents {
 			action := "incident.update"
 			if i.ID == 0 {
 				action = "incident.open"
@@ -183,34 +206,33 @@ func (h *hub) findIncidents(ctx context.Context, id string) error {
 			}
 		}
 		return nil
-	})
+	}))
 }
 
-// advance begins and ends maintenances.
-func advance(ctx context.Context, tx *store.Tx, c config.Config, now time.Time) error {
+// notChanged leaves out that a person was faster: the next time looks at what they did.
+func notChanged(err error) error {
+	if errors.Is(err, store.ErrChanged) {
+		return nil
+	}
+	return err
+}
+
+// maintenancesToAdvance are those that begin, change or end now.
+func maintenancesToAdvance(ctx context.Context, tx *store.Tx, c config.Config, now time.Time) ([]incident.Maintenance, error) {
 	known, err := tx.Maintenances(ctx, now)
 	if err != nil {
-		return err
+		return nil, err
 	}
 	known = slices.DeleteFunc(known, incident.Maintenance.Over)
 	announced, err := announcements(ctx, tx, c)
 	if err != nil {
-		return err
+		return nil, err
 	}
-	silent, err := silentNodes(ctx, tx)
+	silent, err := tx.Silent(ctx)
 	if err != nil {
-		return err
+		return nil, err
 	}
-	for _, m := range incident.Advance(known, announced, func(node string) bool { return !silent[node] }, now) {
-		action := "maintenance." + string(m.Status)
-		if err := tx.SaveMaintenance(ctx, &m); err != nil {
-			return err
-		}
-		if err := tx.Audit(ctx, store.Entry{At: now, Who: machine, Action: action, Subject: m.Ref, Detail: m.Title}); err != nil {
-			return err
-		}
-	}
-	return nil
+	return incident.Advance(known, announced, func(node string) bool { return !silent[node] }, now), nil
 }
 
 // announcements are the maintenances that nodes of public components report now.
@@ -266,14 +288,4 @@ func announcement(ctx context.Context, tx *store.Tx, node string) (incident.Anno
 		return incident.Announced{}, false, err
 	}
 	return incident.Announced{Node: node, Since: n.Body.Maintenance.Since, Until: n.Body.Maintenance.Until}, true, nil
-}
-
-// silentNodes are the nodes that are recorded as silent.
-func silentNodes(ctx context.Context, tx *store.Tx) (map[string]bool, error) {
-	heard, err := tx.LastReports(ctx)
-	silent := map[string]bool{}
-	for _, n := range heard {
-		silent[n.Key] = n.Silence != ""
-	}
-	return silent, err
 }

@@ -2,6 +2,7 @@ package main
 
 import (
 	"context"
+	"slices"
 	"time"
 
 	"github.com/nodewatch/nodewatch/internal/status/presence"
@@ -15,94 +16,71 @@ const maxSilences = 100
 // phases is how many nodes report in which way.
 type phases map[presence.Phase]int
 
-// countNodes counts the nodes by how they report. Each hub does.
-func (h *hub) countNodes(ctx context.Context, now time.Time) error {
-	return h.store.View(ctx, func(tx *store.Tx) error {
-		heard, err := tx.LastReports(ctx)
+// findSilent counts the nodes by how they report, and records which are silent.
+func (h *hub) findSilent(ctx context.Context) error {
+	var (
+		heard  []store.LastReport
+		silent []presence.Silence
+		n      phases
+	)
+	err := h.store.View(ctx, func(tx *store.Tx) error {
+		now, err := tx.Now(ctx)
 		if err != nil {
 			return err
 		}
-		gaps, err := gapsSince(ctx, tx, now.Add(-keep))
-		if err != nil {
-			return err
-		}
-		n := phases{presence.Reporting: 0, presence.Late: 0, presence.Silent: 0, presence.Waiting: 0, presence.Ended: 0}
-		for _, x := range heard {
-			n[nodeOf(x).Phase(listening(gaps), now)]++
-		}
-		h.phases.Store(&n)
-		return nil
+		heard, silent, n, err = lookForSilent(ctx, tx, now)
+		return err
 	})
-}
-
-func nodeOf(x store.LastReport) presence.Node {
-	return presence.Node{Site: x.Site, Arrived: x.Arrived, Interval: x.Interval, TTL: x.TTL, Stopped: x.Stopped, Recorded: x.Silence}
-}
-
-// findSilent records which nodes are silent, under the lease of one hub.
-func (h *hub) findSilent(ctx context.Context, id string) error {
-	for ctx.Err() == nil {
-		more := false
-		err := h.store.Update(ctx, func(tx *store.Tx) error {
-			mine, err := tx.Lease(ctx, "silence", id, leaseFor)
-			if err != nil || !mine {
-				more = false
-				return err
-			}
-			now, err := tx.Now(ctx)
-			if err != nil {
-				return err
-			}
-			more, err = recordSilent(ctx, tx, now)
-			return err
-		})
-		if err != nil || !more {
+	if err != nil {
+		return err
+	}
+	h.phases.Store(&n)
+	for some := range slices.Chunk(silent, maxSilences) {
+		if err := h.withLease(ctx, "silence", func(tx *store.Tx) error { return recordSilent(ctx, tx, heard, some) }); err != nil {
 			return err
 		}
 	}
-	return ctx.Err()
+	return nil
 }
 
-// recordSilent records at most maxSilences nodes that are silent; true: there are more.
-func recordSilent(ctx context.Context, tx *store.Tx, now time.Time) (more bool, err error) {
-	heard, err := tx.LastReports(ctx)
-	if err != nil {
-		return false, err
+// lookForSilent reads when each node was heard from, which silences are to be recorded,
+// and how many nodes are in each phase.
+func lookForSilent(ctx context.Context, tx *store.Tx, now time.Time) (heard []store.LastReport, silent []presence.Silence, n phases, err error) {
+	if heard, err = tx.LastReports(ctx); err != nil {
+		return nil, nil, nil, err
 	}
 	nodes := make([]presence.Node, len(heard))
 	oldest := now
-	for i, n := range heard {
-		nodes[i] = nodeOf(n)
-		if n.Arrived.Before(oldest) {
-			oldest = n.Arrived
+	for i, x := range heard {
+		nodes[i] = presence.Node{Site: x.Site, Arrived: x.Arrived, Interval: x.Interval, TTL: x.TTL, Stopped: x.Stopped, Recorded: x.Silence}
+		if x.Arrived.Before(oldest) {
+			oldest = x.Arrived
 		}
 	}
-	gaps, err := gapsSince(ctx, tx, oldest)
+	list, err := tx.Gaps(ctx, oldest)
 	if err != nil {
-		return false, err
+		return nil, nil, nil, err
 	}
-	list := presence.Silences(nodes, gaps, now)
-	for _, s := range list[:min(len(list), maxSilences)] {
+	var (
+		gaps      []presence.Gap
+		listening time.Time
+	)
+	for _, g := range list {
+		gaps, listening = append(gaps, presence.Gap(g)), g.End
+	}
+	n = phases{presence.Reporting: 0, presence.Late: 0, presence.Silent: 0, presence.Waiting: 0, presence.Ended: 0}
+	for _, x := range nodes {
+		n[x.Phase(listening, now)]++
+	}
+	return heard, presence.Silences(nodes, gaps, now), n, nil
+}
+
+// recordSilent records silences of nodes that have not reported meanwhile.
+func recordSilent(ctx context.Context, tx *store.Tx, heard []store.LastReport, silent []presence.Silence) error {
+	for _, s := range silent {
 		if _, err := tx.RecordSilence(ctx, heard[s.Node], s.Reason, s.Changes); err != nil {
-			return false, err
+			return err
 		}
 	}
-	return len(list) > maxSilences, nil
-}
-
-// gapsSince are the hubs' gaps that end after a time.
-func gapsSince(ctx context.Context, tx *store.Tx, after time.Time) (gaps []presence.Gap, err error) {
-	list, err := tx.Gaps(ctx, after)
-	for _, g := range list {
-		gaps = append(gaps, presence.Gap(g))
-	}
-	return gaps, err
-}
-
-// listening is since when the hubs have been running without a gap; zero: there was none.
-func listening(gaps []presence.Gap) time.Time {
-	if len(gaps) == 0 {
-		return time.Time{}
-	}
-	return gaps[len(gaps)-1].End
+	return nil
 }

@@ -76,8 +76,11 @@ func TestASilentNodeOnThePublicPage(t *testing.T) {
 	shown := func(after time.Duration) string {
 		t.Helper()
 		update(func(tx *store.Tx) error {
-			_, err := recordSilent(t.Context(), tx, noon.Add(after))
-			return err
+			heard, silent, _, err := lookForSilent(t.Context(), tx, noon.Add(after))
+			if err != nil {
+				return err
+			}
+			return recordSilent(t.Context(), tx, heard, silent)
 		})
 		s, err := h.site(t.Context(), noon.Add(after))
 		if err != nil {

@@ -34,11 +34,7 @@ func (s *Store) Backup(ctx context.Context, path string) error {
 	if err := remove(partial); err != nil {
 		return err
 	}
-	to, err := Open(ctx, config.Address{Path: partial})
-	if err != nil {
-		return err
-	}
-	err = errors.Join(Copy(ctx, s, to), to.Close())
+	err := s.backup(ctx, partial)
 	if err == nil {
 		err = os.Rename(partial, path)
 	}
@@ -46,6 +42,38 @@ func (s *Store) Backup(ctx context.Context, path string) error {
 		return errors.Join(err, remove(partial))
 	}
 	return nil
+}
+
+func (s *Store) backup(ctx context.Context, path string) error {
+	if err := create(path); err != nil {
+		return err
+	}
+	if !s.postgres {
+		return s.vacuumInto(ctx, path)
+	}
+	to, err := Open(ctx, config.Address{Path: path})
+	if err != nil {
+		return err
+	}
+	return errors.Join(Copy(ctx, s, to), to.Close())
+}
+
+// vacuumInto has SQLite copy itself, which is one transaction that reads: as it holds
+// back the write-ahead log of a hub that runs, it takes at most ReadTimeout.
+func (s *Store) vacuumInto(ctx context.Context, path string) error {
+	ctx, cancel := context.WithTimeoutCause(ctx, ReadTimeout, errTooLong)
+	defer cancel()
+	if _, err := s.write.ExecContext(ctx, "VACUUM INTO $1", path); err != nil {
+		if errors.Is(context.Cause(ctx), errTooLong) {
+			return fmt.Errorf("%w: write the backup to a faster disk, or stop the hub and copy its files", errTooLong)
+		}
+		return fmt.Errorf("store: %w", err)
+	}
+	f, err := os.OpenFile(path, os.O_RDWR, 0)
+	if err != nil {
+		return fmt.Errorf("store: %w", err)
+	}
+	return errors.Join(f.Sync(), f.Close()) // SQLite leaves that to the system
 }
 
 // remove removes a database of SQLite, if it is there.
@@ -60,9 +88,9 @@ func remove(path string) error {
 }
 
 // Copy copies all data to another store, which must be empty. It sees one moment of
-// the first, and the other one gets all or nothing.
+// the first for as long as it takes, and the other one gets all or nothing.
 func Copy(ctx context.Context, from, to *Store) error {
-	return from.View(ctx, func(src *Tx) error {
+	return from.view(ctx, func(src *Tx) error {
 		return to.Update(ctx, func(dst *Tx) error {
 			for _, table := range tables() {
 				var n int

@@ -73,7 +73,7 @@ func (t *Tx) SavePresence(ctx context.Context, id int64, p Presence) error {
 // SaveBody keeps what a report says of its node, and returns the node's number. A
 // node that is new is made.
 func (t *Tx) SaveBody(ctx context.Context, b native.Body, arrived time.Time) (id int64, err error) {
-	raw, err := pack(b)
+	raw, err := t.pack(b)
 	if err != nil {
 		return 0, err
 	}
@@ -152,9 +152,11 @@ func (r *presenceRow) presence() (Presence, error) {
 	return p, nil
 }
 
-func pack(b native.Body) ([]byte, error) {
+func (t *Tx) pack(b native.Body) ([]byte, error) {
 	var buf bytes.Buffer
-	z := gzip.NewWriter(&buf)
+	z := t.zips.Get().(*gzip.Writer)
+	defer t.zips.Put(z)
+	z.Reset(&buf)
 	if err := json.NewEncoder(z).Encode(b); err != nil {
 		return nil, fmt.Errorf("store: %w", err)
 	}

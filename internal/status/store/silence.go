@@ -36,6 +36,18 @@ func (t *Tx) LastReports(ctx context.Context) (list []LastReport, err error) {
 	return list, err
 }
 
+// Silent are the keys of the nodes that are recorded as silent.
+func (t *Tx) Silent(ctx context.Context) (map[string]bool, error) {
+	silent := map[string]bool{}
+	err := t.rows(ctx, func(r *sql.Rows) error {
+		var key string
+		err := r.Scan(&key)
+		silent[key] = true
+		return err
+	}, `SELECT n.key FROM presence p JOIN node n ON n.id = p.node_id WHERE p.silence <> ''`)
+	return silent, err
+}
+
 // RecordSilence replaces the record of all components of a node from the first of the
 // changes on, and notes why it is silent; false: a report has arrived meanwhile.
 func (t *Tx) RecordSilence(ctx context.Context, h LastReport, reason string, changes uptime.Timeline) (bool, error) {

@@ -3,6 +3,7 @@
 package store
 
 import (
+	"compress/gzip"
 	"context"
 	"database/sql"
 	"embed"
@@ -10,6 +11,7 @@ import (
 	"fmt"
 	"io/fs"
 	"os"
+	"sync"
 	"time"
 
 	"github.com/jackc/pgx/v5/pgconn"
@@ -27,15 +29,21 @@ var migrations embed.FS
 // A Store is an open database. Its methods may be called by several goroutines.
 type Store struct {
 	write    *sql.DB
-	read     *sql.DB // of SQLite: connections of their own that cannot write
+	read     *sql.DB                 // of SQLite: connections of their own that cannot write
+	kept     map[*sql.DB]*statements // of SQLite, by its connections
 	postgres bool
-	path     string // of SQLite's file
+	path     string     // of SQLite's file
+	zips     *sync.Pool // of *gzip.Writer, each of which has 800 kB of tables
 }
 
 // A Tx is one transaction. What it returns is plain values.
 type Tx struct {
 	tx       *sql.Tx
 	postgres bool
+	kept     *statements          // nil: none are kept
+	own      map[string]*sql.Stmt // those of kept, for this transaction; nil: it is not kept
+	fresh    []string             // queries that are not kept
+	zips     *sync.Pool
 	reasons  map[string]int64 // that this transaction has looked up
 }
 
@@ -45,7 +53,7 @@ const readers = 4
 // Open opens the database and brings its tables up to date. Errors never hold the
 // password of the address.
 func Open(ctx context.Context, a config.Address) (s *Store, err error) {
-	s = &Store{postgres: a.Path == "", path: a.Path}
+	s = &Store{postgres: a.Path == "", path: a.Path, zips: &sync.Pool{New: func() any { return gzip.NewWriter(nil) }}}
 	if s.postgres {
 		if s.write, err = sql.Open("pgx", a.URL); err != nil {
 			return nil, fmt.Errorf("store: %s: %w", a, a.Redact(err))
@@ -72,6 +80,7 @@ func Open(ctx context.Context, a config.Address) (s *Store, err error) {
 		}
 		s.read.SetMaxOpenConns(readers)
 		s.read.SetMaxIdleConns(readers)
+		s.kept = map[*sql.DB]*statements{s.write: newStatements(s.write), s.read: newStatements(s.read)}
 	}
 	if err := s.migrate(ctx); err != nil {
 		return nil, errors.Join(fmt.Errorf("store: %s: %w", a, a.Redact(err)), s.Close())
@@ -125,7 +134,7 @@ func (s *Store) Close() error {
 	if s.read == s.write {
 		return s.write.Close()
 	}
-	return errors.Join(s.read.Close(), s.write.Close())
+	return errors.Join(s.kept[s.read].close(), s.kept[s.write].close(), s.read.Close(), s.write.Close())
 }
 
 // tries is how often a transaction is repeated that another one was in the way of.
@@ -142,8 +151,27 @@ func (s *Store) Update(ctx context.Context, f func(*Tx) error) (err error) {
 	return err
 }
 
-// View runs f in a transaction that only reads, and sees one state of the database.
+// ReadTimeout is how long a transaction that only reads takes at most. While one runs,
+// SQLite's write-ahead log only grows.
+const ReadTimeout = 30 * time.Second
+
+// View runs f in a transaction that only reads, and sees one state of the database, for
+// at most ReadTimeout.
 func (s *Store) View(ctx context.Context, f func(*Tx) error) error {
+	ctx, cancel := context.WithTimeoutCause(ctx, ReadTimeout, errTooLong)
+	defer cancel()
+	err := s.view(ctx, f)
+	if err != nil && errors.Is(context.Cause(ctx), errTooLong) {
+		return errors.Join(errTooLong, err)
+	}
+	return err
+}
+
+// errTooLong is the error of a transaction that was ended.
+var errTooLong = fmt.Errorf("store: a read took longer than %s", ReadTimeout)
+
+// view is View for as long as it takes.
+func (s *Store) view(ctx context.Context, f func(*Tx) error) error {
 	opts := &sql.TxOptions{ReadOnly: true, Isolation: sql.LevelRepeatableRead}
 	if !s.postgres {
 		opts = nil // the connections cannot write, and SQLite always sees one state
@@ -156,11 +184,15 @@ func (s *Store) run(ctx context.Context, db *sql.DB, opts *sql.TxOptions, f func
 	if err != nil {
 		return fmt.Errorf("store: %w", err)
 	}
-	if err := f(&Tx{tx: tx, postgres: s.postgres, reasons: map[string]int64{}}); err != nil {
+	t := &Tx{tx: tx, postgres: s.postgres, kept: s.kept[db], own: map[string]*sql.Stmt{}, zips: s.zips, reasons: map[string]int64{}}
+	if err := f(t); err != nil {
 		return errors.Join(err, ended(tx.Rollback()))
 	}
 	if err := tx.Commit(); err != nil {
 		return fmt.Errorf("store: %w", err)
+	}
+	if len(t.fresh) > 0 {
+		t.kept.add(ctx, t.fresh)
 	}
 	return nil
 }
@@ -210,7 +242,7 @@ func maybe(n sql.NullInt64) time.Time {
 
 // rows calls scan for each row of a query.
 func (t *Tx) rows(ctx context.Context, scan func(*sql.Rows) error, query string, args ...any) error {
-	r, err := t.tx.QueryContext(ctx, query, args...)
+	r, err := t.query(ctx, query, args...)
 	if err != nil {
 		return fmt.Errorf("store: %w", err)
 	}
@@ -228,7 +260,13 @@ func (t *Tx) rows(ctx context.Context, scan func(*sql.Rows) error, query string,
 
 // exec runs a statement and says how many rows it changed.
 func (t *Tx) exec(ctx context.Context, query string, args ...any) (int64, error) {
-	r, err := t.tx.ExecContext(ctx, query, args...)
+	var r sql.Result
+	var err error
+	if x := t.statement(ctx, query); x != nil {
+		r, err = x.ExecContext(ctx, args...)
+	} else {
+		r, err = t.tx.ExecContext(ctx, query, args...)
+	}
 	if err != nil {
 		return 0, fmt.Errorf("store: %w", err)
 	}
@@ -241,12 +279,10 @@ func (t *Tx) exec(ctx context.Context, query string, args ...any) (int64, error)
 
 // one scans the only row of a query; false: there is none.
 func (t *Tx) one(ctx context.Context, to []any, query string, args ...any) (bool, error) {
-	err := t.tx.QueryRowContext(ctx, query, args...).Scan(to...)
-	switch {
-	case errors.Is(err, sql.ErrNoRows):
-		return false, nil
-	case err != nil:
-		return false, fmt.Errorf("store: %w", err)
-	}
-	return true, nil
+	found := false
+	err := t.rows(ctx, func(r *sql.Rows) error {
+		found = true
+		return r.Scan(to...)
+	}, query, args...)
+	return found, err
 }

@@ -9,15 +9,23 @@ import (
 )
 
 // Checkpoint moves what SQLite has written ahead into its file, so that the
-// write-ahead log stays small. PostgreSQL does so by itself.
-func (s *Store) Checkpoint(ctx context.Context) error {
+// write-ahead log stays small; false: a transaction that reads held some of it back.
+// PostgreSQL does so by itself.
+//
+// Most of it is moved beside the writer; what was written meanwhile is little, and the
+// writer waits for that only. Neither waits for those who read.
+func (s *Store) Checkpoint(ctx context.Context) (all bool, err error) {
 	if s.postgres {
-		return nil
+		return true, nil
 	}
-	if _, err := s.write.ExecContext(ctx, "PRAGMA wal_checkpoint(TRUNCATE)"); err != nil {
-		return fmt.Errorf("store: %w", err)
+	for _, db := range []*sql.DB{s.read, s.write} {
+		var busy, log, moved int
+		if err := db.QueryRowContext(ctx, "PRAGMA wal_checkpoint(PASSIVE)").Scan(&busy, &log, &moved); err != nil {
+			return false, fmt.Errorf("store: %w", err)
+		}
+		all = busy == 0 && moved == log
 	}
-	return nil
+	return all, nil
 }
 
 // A Size is how large SQLite's files are, in bytes; zero with PostgreSQL.

@@ -1,0 +1,98 @@
+package store
+
+import (
+	"context"
+	"database/sql"
+	"errors"
+	"sync"
+)
+
+// maxStatements is how many statements are kept parsed.
+const maxStatements = 256
+
+// Statements are those that SQLite's connections keep parsed: parsing takes longer than
+// most of them run. PostgreSQL's driver does the same by itself.
+type statements struct {
+	db *sql.DB
+
+	mu sync.Mutex
+	of map[string]*sql.Stmt
+}
+
+func newStatements(db *sql.DB) *statements { return &statements{db: db, of: map[string]*sql.Stmt{}} }
+
+// get returns the statement of a query; nil: it is not kept.
+func (s *statements) get(query string) *sql.Stmt {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	return s.of[query]
+}
+
+// add keeps the statements of queries. It must not be called within a transaction, which
+// has the connection that this needs.
+func (s *statements) add(ctx context.Context, queries []string) {
+	for _, query := range queries {
+		if s.full() || s.get(query) != nil {
+			continue
+		}
+		x, err := s.db.PrepareContext(ctx, query)
+		if err != nil {
+			return // it has just been run: ctx has ended, or the database is gone, which others report
+		}
+		s.keep(query, x)
+	}
+}
+
+func (s *statements) full() bool {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	return len(s.of) >= maxStatements
+}
+
+func (s *statements) keep(query string, x *sql.Stmt) {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	if s.of[query] != nil {
+		_ = x.Close() // another transaction was faster
+		return
+	}
+	s.of[query] = x
+}
+
+// close forgets all statements.
+func (s *statements) close() error {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	var errs []error
+	for query, x := range s.of {
+		errs = append(errs, x.Close())
+		delete(s.of, query)
+	}
+	return errors.Join(errs...)
+}
+
+// query runs a query of the transaction, parsed before where it is kept.
+func (t *Tx) query(ctx context.Context, query string, args ...any) (*sql.Rows, error) {
+	if x := t.statement(ctx, query); x != nil {
+		return x.QueryContext(ctx, args...)
+	}
+	return t.tx.QueryContext(ctx, query, args...)
+}
+
+// statement is the kept statement of a query; nil: there is none, or not yet.
+func (t *Tx) statement(ctx context.Context, query string) *sql.Stmt {
+	if t.kept == nil {
+		return nil
+	}
+	if x, known := t.own[query]; known {
+		return x
+	}
+	var own *sql.Stmt
+	if x := t.kept.get(query); x != nil {
+		own = t.tx.StmtContext(ctx, x)
+	} else {
+		t.fresh = append(t.fresh, query)
+	}
+	t.own[query] = own
+	return own
+}
