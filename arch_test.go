@@ -27,7 +27,7 @@ const module = "github.com/nodewatch/nodewatch/"
 // mayImport is what the non-test files of each package may import from this module.
 var mayImport = map[string][]string{
 	"pkg/bond":           {},
-	"pkg/rbd":            {},
+	"pkg/rbd":            {"pkg/rbd/internal/naming"},
 	"pkg/ceph":           {},
 	"pkg/kmsg":           {},
 	"pkg/host":           {},
@@ -35,6 +35,14 @@ var mayImport = map[string][]string{
 	"pkg/report/changes": {"pkg/report", "pkg/statefile"},
 	"pkg/statefile":      {},
 	"internal/override":  {"pkg/statefile"},
+
+	"pkg/rbd/hostfs":           {},
+	"pkg/rbd/krbd":             {"pkg/rbd", "pkg/rbd/hostfs", "pkg/rbd/internal/guest", "pkg/rbd/internal/naming"},
+	"pkg/rbd/libvirt":          {"pkg/rbd", "pkg/rbd/qemu", "pkg/rbd/internal/guest", "pkg/rbd/internal/naming"}, // a domain may pass QEMU arguments of its own
+	"pkg/rbd/qemu":             {"pkg/rbd", "pkg/rbd/hostfs", "pkg/rbd/internal/guest", "pkg/rbd/internal/naming"},
+	"pkg/rbd/internal/guest":   {"pkg/rbd", "pkg/rbd/internal/naming"},
+	"pkg/rbd/internal/naming":  {},
+	"pkg/rbd/internal/rbdtest": {"pkg/rbd", "pkg/rbd/internal/naming"}, // for tests
 
 	"pkg/report/native/receiver": {"pkg/report", "pkg/report/native"},
 	"internal/node":              values,
@@ -112,10 +120,10 @@ var bans = []ban{
 	{"github.com/ceph/go-ceph/rados", []string{"cmd/nodewatch-ceph"}, "cgo and librados live in a child that can be left behind"},
 	{"github.com/ceph/go-ceph/rbd", []string{"cmd/nodewatch-ceph"}, "cgo and librados live in a child that can be left behind"},
 	{"github.com/vishvananda/netlink", []string{"pkg/bond"}, "the wire ends in pkg/bond"},
-	{"github.com/digitalocean/go-libvirt", []string{"pkg/rbd"}, "libvirt ends in pkg/rbd"},
+	{"github.com/digitalocean/go-libvirt", []string{"pkg/rbd/libvirt"}, "libvirt ends in pkg/rbd/libvirt"},
 	{"github.com/prometheus/client_golang/prometheus", []string{"internal/metrics", "internal/status/checks", "cmd/nodewatch", "cmd/nodewatch-status"}, "metrics are a view; a probe of the blackbox exporter answers in them"},
 	{"os", []string{"pkg/", "internal/override", "internal/watch", "internal/launcher", "internal/status/store", "cmd/", "test/"}, "nothing between the sources and the command touches the machine"},
-	{"net", []string{"pkg/bond", "pkg/rbd", "pkg/report/httpclient", "internal/launcher", "internal/status/checks", "cmd/", "test/"}, "nothing resolves or dials but the readers that must"},
+	{"net", []string{"pkg/bond", "pkg/rbd/libvirt", "pkg/report/httpclient", "internal/launcher", "internal/status/checks", "cmd/", "test/"}, "nothing resolves or dials but the readers that must"},
 	{"unsafe", []string{"pkg/kmsg", "pkg/bond", "internal/launcher"}, "values, not memory; only the kernel log's hot path looks at bytes as text without a copy, capset(2) on every thread and SIOCETHTOOL take pointers"},
 }
 

@@ -4,7 +4,7 @@ import (
 	"testing"
 
 	"github.com/nodewatch/nodewatch/pkg/bond"
-	"github.com/nodewatch/nodewatch/pkg/rbd"
+	"github.com/nodewatch/nodewatch/pkg/rbd/hostfs"
 )
 
 // BenchmarkLinks is a full reading of a kernel's 3,000 real links, every 30 s and
@@ -16,7 +16,7 @@ func BenchmarkLinks(b *testing.B) {
 	}
 	h := hypervisor{guests: 750, root: b.TempDir()}
 	h.links(b, n)
-	r, err := bond.NewReader(rbd.SysFS(h.root + "/sys"))
+	r, err := bond.NewReader(hostfs.FS(h.root + "/sys"))
 	if err != nil {
 		b.Fatal(err)
 	}

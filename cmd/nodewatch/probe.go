@@ -13,7 +13,9 @@ import (
 
 	"github.com/nodewatch/nodewatch/internal/launcher"
 	"github.com/nodewatch/nodewatch/internal/watch"
-	"github.com/nodewatch/nodewatch/pkg/rbd"
+	"github.com/nodewatch/nodewatch/pkg/rbd/hostfs"
+	"github.com/nodewatch/nodewatch/pkg/rbd/krbd"
+	"github.com/nodewatch/nodewatch/pkg/rbd/qemu"
 )
 
 // probeMemory is the soft limit of the probe's heap, in bytes.
@@ -48,22 +50,22 @@ func answer(at hostPaths, line []byte) watch.Response {
 	var err error
 	switch q.Do {
 	case "osdc":
-		value, err = rbd.ReadPending(rbd.SysFS(at.sys))
+		value, err = krbd.ReadPending(hostfs.FS(at.sys))
 	case "options":
-		value, err = rbd.ReadOptions(rbd.SysFS(at.sys))
+		value, err = krbd.ReadOptions(hostfs.FS(at.sys))
 	case "qemu":
-		value, err = ofProcess(q, func(p rbd.Process) (any, error) { return rbd.ReadQEMU(rbd.SysFS("/"), rbd.SysFS(at.proc), p) })
+		value, err = ofProcess(q, func(p qemu.Process) (any, error) { return qemu.ReadGuest(hostfs.FS("/"), hostfs.FS(at.proc), p) })
 	case "exports":
-		value, err = ofProcess(q, func(p rbd.Process) (any, error) { return rbd.ReadExports(rbd.SysFS(at.proc), p) })
+		value, err = ofProcess(q, func(p qemu.Process) (any, error) { return qemu.ReadExports(hostfs.FS(at.proc), p) })
 	case "opened":
-		var of []rbd.Process
+		var of []qemu.Process
 		if err = json.Unmarshal(q.Arg, &of); err == nil {
-			value = rbd.ReadOpened(rbd.SysFS(at.proc), of)
+			value = qemu.ReadOpened(hostfs.FS(at.proc), of)
 		}
 	case "systems":
 		var vmids []string
 		if err = json.Unmarshal(q.Arg, &vmids); err == nil {
-			value = rbd.ReadSystems(rbd.SysFS("/"), vmids)
+			value = qemu.ReadSystems(hostfs.FS("/"), vmids)
 		}
 	default:
 		err = fmt.Errorf("%q: %w", q.Do, errors.ErrUnsupported)
@@ -79,8 +81,8 @@ func answer(at hostPaths, line []byte) watch.Response {
 }
 
 // ofProcess answers a question about one process.
-func ofProcess(q watch.Question, read func(rbd.Process) (any, error)) (any, error) {
-	var of rbd.Process
+func ofProcess(q watch.Question, read func(qemu.Process) (any, error)) (any, error) {
+	var of qemu.Process
 	if err := json.Unmarshal(q.Arg, &of); err != nil {
 		return nil, err
 	}

@@ -20,6 +20,10 @@ import (
 	"github.com/nodewatch/nodewatch/pkg/ceph"
 	"github.com/nodewatch/nodewatch/pkg/host"
 	"github.com/nodewatch/nodewatch/pkg/rbd"
+	"github.com/nodewatch/nodewatch/pkg/rbd/hostfs"
+	"github.com/nodewatch/nodewatch/pkg/rbd/krbd"
+	"github.com/nodewatch/nodewatch/pkg/rbd/libvirt"
+	"github.com/nodewatch/nodewatch/pkg/rbd/qemu"
 )
 
 // poll makes a Source of one entry of sourceEntries.
@@ -36,7 +40,7 @@ const settle = 8 * time.Second
 
 // sources are all sources of the daemon. This list is the wiring.
 func sources(ctx context.Context, c config.Config, at hostPaths, l *launcher.Client, view func() (judge.View, bool)) ([]watch.Source, error) {
-	sys, proc := rbd.SysFS(at.sys), rbd.SysFS(at.proc)
+	sys, proc := hostfs.FS(at.sys), hostfs.FS(at.proc)
 	links, err := bond.NewReader(sys)
 	if err != nil {
 		return nil, err
@@ -48,10 +52,10 @@ func sources(ctx context.Context, c config.Config, at hostPaths, l *launcher.Cli
 		poll(node.SourceNIC, nil, nics.counters(links), func(r node.Reading[[]bond.Counters]) node.Observation { return node.SawCounters{Reading: r} }),
 		poll(node.SourceDrops, nil, nics.drops, func(r node.Reading[[]bond.Drops]) node.Observation { return node.SawDrops{Reading: r} }),
 		poll(node.SourceLimits, nil, limits(view), func(r node.Reading[bond.Limits]) node.Observation { return node.SawLimits{Reading: r} }),
-		poll(node.SourceKrbd, nil, rbd.NewLister(sys, options(probe)).Read, func(r node.Reading[[]rbd.Mapped]) node.Observation { return node.SawMapped{Reading: r} }),
-		poll(node.SourceIO, nil, rbd.NewIOReader(sys).Read, func(r node.Reading[[]rbd.IO]) node.Observation { return node.SawIO{Reading: r} }),
+		poll(node.SourceKrbd, nil, krbd.NewLister(sys, options(probe)).Read, func(r node.Reading[[]rbd.Mapped]) node.Observation { return node.SawMapped{Reading: r} }),
+		poll(node.SourceIO, nil, krbd.NewIOReader(sys).Read, func(r node.Reading[[]rbd.IO]) node.Observation { return node.SawIO{Reading: r} }),
 		poll(node.SourceOSDC, nil, osdc(probe, view), func(r node.Reading[[]rbd.Pending]) node.Observation { return node.SawPending{Reading: r} }),
-		poll(node.SourceQEMU, nil, rbd.NewProcesses(proc, guestAsks(probe), func() ([]rbd.NBDDevice, error) { return rbd.ReadNBD(sys) }).Read, func(r node.Reading[rbd.Guests]) node.Observation { return node.SawQEMU{Reading: r} }),
+		poll(node.SourceQEMU, nil, qemu.NewProcesses(proc, guestAsks(probe), func() ([]qemu.NBDDevice, error) { return qemu.ReadNBD(sys) }).Read, func(r node.Reading[rbd.Guests]) node.Observation { return node.SawQEMU{Reading: r} }),
 		newKernelLog(c, at).source(),
 		poll(node.SourceHost, nil, host.NewReader(proc, host.Limits{}).Read, func(r node.Reading[host.State]) node.Observation { return node.SawHost{Reading: r} }),
 		poll(node.SourceState, nil, keptState(stateDirectory(c)), func(r node.Reading[json.RawMessage]) node.Observation { return node.SawState{Reading: r} }),
@@ -61,7 +65,7 @@ func sources(ctx context.Context, c config.Config, at hostPaths, l *launcher.Cli
 		list = append(list, poll(node.SourceOVS, nil, ovs(c.OVS.Socket), func(r node.Reading[[]bond.Bond]) node.Observation { return node.SawOVS{Reading: r} }))
 	}
 	if !c.Libvirt.Off {
-		list = append(list, poll(node.SourceLibvirt, nil, rbd.NewLibvirt(c.Libvirt.Sockets, rbd.DeviceNumber).Read, func(r node.Reading[rbd.Guests]) node.Observation { return node.SawLibvirt{Reading: r} }))
+		list = append(list, poll(node.SourceLibvirt, nil, libvirt.New(c.Libvirt.Sockets, rbd.DeviceNumber).Read, func(r node.Reading[rbd.Guests]) node.Observation { return node.SawLibvirt{Reading: r} }))
 	}
 	if !c.Ceph.Off {
 		spec := listed(node.SourceCeph)
@@ -172,8 +176,8 @@ const (
 )
 
 // options asks the probe for the options of krbd's clients.
-func options(probe *watch.Probe) func(context.Context) ([]rbd.ClientOptions, error) {
-	return func(ctx context.Context) (list []rbd.ClientOptions, err error) {
+func options(probe *watch.Probe) func(context.Context) ([]krbd.ClientOptions, error) {
+	return func(ctx context.Context) (list []krbd.ClientOptions, err error) {
 		bounded, cancel := context.WithTimeout(ctx, optionsPatience)
 		defer cancel()
 		err = probe.Ask(bounded, "options", nil, &list)
@@ -182,17 +186,17 @@ func options(probe *watch.Probe) func(context.Context) ([]rbd.ClientOptions, err
 }
 
 // guestAsks are what the probe is asked about guests.
-func guestAsks(probe *watch.Probe) rbd.Asks {
-	return rbd.Asks{
-		Guest: func(ctx context.Context, p rbd.Process) (d rbd.Description, err error) {
+func guestAsks(probe *watch.Probe) qemu.Asks {
+	return qemu.Asks{
+		Guest: func(ctx context.Context, p qemu.Process) (d qemu.Description, err error) {
 			err = askGuests(ctx, probe, "qemu", p, &d)
 			return d, err
 		},
-		Opened: func(ctx context.Context, of []rbd.Process) (list []rbd.Opened, err error) {
+		Opened: func(ctx context.Context, of []qemu.Process) (list []qemu.Opened, err error) {
 			err = askGuests(ctx, probe, "opened", of, &list)
 			return list, err
 		},
-		Exports: func(ctx context.Context, p rbd.Process) (list []rbd.Export, err error) {
+		Exports: func(ctx context.Context, p qemu.Process) (list []rbd.Export, err error) {
 			err = askGuests(ctx, probe, "exports", p, &list)
 			return list, err
 		},
@@ -204,13 +208,13 @@ func guestAsks(probe *watch.Probe) rbd.Asks {
 }
 
 // askGuests asks the probe one thing about guests, for as long as qemuPatience. That
-// nothing was asked is rbd.ErrNotAsked.
+// nothing was asked is qemu.ErrNotAsked.
 func askGuests(ctx context.Context, probe *watch.Probe, do string, arg, value any) error {
 	bounded, cancel := context.WithTimeout(ctx, qemuPatience)
 	defer cancel()
 	err := probe.Ask(bounded, do, arg, value)
 	if errors.Is(err, watch.ErrNoProbe) {
-		err = fmt.Errorf("%w: %w", rbd.ErrNotAsked, err)
+		err = fmt.Errorf("%w: %w", qemu.ErrNotAsked, err)
 	}
 	return err
 }

@@ -1,9 +1,10 @@
 package rbd
 
 import (
-	"io/fs"
 	"slices"
 	"strings"
+
+	"github.com/nodewatch/nodewatch/pkg/rbd/internal/naming"
 )
 
 // An Export is a disk that a process of the host serves to guests, by a device or
@@ -14,177 +15,6 @@ type Export struct {
 	Disk Disk   `json:"disk"` // what is served; NoClient: it does not lie on RBD, as far as is known
 }
 
-// serverComm tells whether a comm is that of a program that serves disks.
-func serverComm(comm string) bool {
-	return comm == "rbd-nbd" || comm == "qemu-nbd" || comm == "qemu-storage-da"
-}
-
-// ReadExports reads what a process serves, from its command line: rbd-nbd's image,
-// the disk of a qemu-nbd, the exports of a qemu-storage-daemon. Only inside the
-// probe, as ReadCommandLine. The Path is empty where only the kernel knows the
-// device.
-func ReadExports(proc fs.FS, p Process) ([]Export, error) {
-	data, err := procCommandLine(proc, p)
-	if err != nil {
-		return nil, err
-	}
-	list := parseExports(p.Comm, data)
-	for i := range list {
-		list[i].PID = p.PID
-		disks := guestNumbers([]Disk{list[i].Disk}, DeviceNumber)
-		list[i].Disk = disks[0]
-	}
-	return list, nil
-}
-
-// parseExports reads the command line of a program that serves disks. Nothing that
-// may be a key or a user is kept.
-func parseExports(comm string, data []byte) []Export {
-	args := strings.Split(strings.TrimSuffix(string(data), "\x00"), "\x00")[1:]
-	switch comm {
-	case "rbd-nbd":
-		return parseRBDNBD(args)
-	case "qemu-nbd":
-		return parseQEMUNBD(args)
-	case "qemu-storage-da":
-		return parseStorageDaemon(args)
-	}
-	return nil
-}
-
-// exportArgs splits arguments into options, by name without dashes, and the rest.
-// flags are the options that have no value.
-func exportArgs(args []string, flags []string) (options map[string]string, rest []string) {
-	options = map[string]string{}
-	for i := 0; i < len(args); i++ {
-		name, ok := strings.CutPrefix(args[i], "-")
-		if !ok || name == "" {
-			rest = append(rest, args[i])
-			continue
-		}
-		name, value, joined := strings.Cut(strings.TrimPrefix(name, "-"), "=")
-		if !joined && !slices.Contains(flags, name) && i+1 < len(args) {
-			i++
-			value = args[i]
-		}
-		if _, twice := options[name]; !twice {
-			options[name] = value
-		}
-	}
-	return options, rest
-}
-
-// parseRBDNBD reads rbd-nbd(8): rbd-nbd [options] map POOL/[NAMESPACE/]IMAGE[@SNAPSHOT].
-func parseRBDNBD(args []string) []Export {
-	options, rest := exportArgs(args, []string{
-		"exclusive", "read-only", "notrim", "no-trim", "quiesce", "try-netlink", "show-cookie", "log-to-stderr", "f", "d", "foreground", "version", "v",
-	})
-	if len(rest) < 2 || rest[0] != "map" && rest[0] != "attach" {
-		return nil
-	}
-	spec := rest[1]
-	if !strings.Contains(spec, "/") {
-		spec = "rbd/" + spec // the default of rbd_default_pool
-	}
-	d := Disk{Client: NBD}
-	var ok bool
-	if d.Pool, d.Namespace, d.Image, d.Snapshot, ok = guestSpec(guestText(spec)); !ok {
-		return nil
-	}
-	return []Export{{Path: guestText(options["device"]), Disk: d}}
-}
-
-// parseQEMUNBD reads qemu-nbd(8): qemu-nbd --connect=/dev/nbdN FILE, or
-// qemu-nbd --socket=PATH FILE.
-func parseQEMUNBD(args []string) []Export {
-	options, rest := exportArgs(args, []string{"r", "read-only", "P", "s", "n", "nocache", "d", "v", "verbose", "t", "persistent", "fork", "L", "list", "image-opts", "snapshot", "writethrough"})
-	path := options["connect"] + options["c"] + options["socket"] + options["k"]
-	if len(rest) != 1 || !strings.HasPrefix(path, "/") {
-		return nil
-	}
-	var d Disk
-	var err error
-	if slices.Contains(args, "--image-opts") {
-		var o qemuOptions
-		if o, err = qemuParse(rest[0], "driver"); err == nil {
-			d = qemuLayers{}.disk(o, "", 0)
-		}
-	} else {
-		d, err = qemuFile(rest[0])
-	}
-	if err != nil {
-		return nil
-	}
-	return []Export{{Path: guestText(path), Disk: d}}
-}
-
-// parseStorageDaemon reads qemu-storage-daemon(1): the disks of --blockdev that
-// --export serves over a socket of its own or over that of --nbd-server.
-func parseStorageDaemon(args []string) []Export {
-	nodes, list := qemuLayers{}, []Export(nil)
-	var exports []qemuOptions
-	server := ""
-	for i := 0; i < len(args); i++ {
-		name, value, joined := strings.Cut(strings.TrimLeft(args[i], "-"), "=")
-		if !strings.HasPrefix(args[i], "--") || name != "blockdev" && name != "export" && name != "nbd-server" {
-			continue
-		}
-		if !joined && i+1 < len(args) {
-			i++
-			value = args[i]
-		}
-		o, err := qemuParse(value, map[string]string{"export": "type"}[name])
-		switch {
-		case err != nil:
-		case name == "blockdev":
-			nodes[o["node-name"]] = o
-		case name == "export" && len(exports) < guestDisksMax:
-			exports = append(exports, o)
-		case name == "nbd-server":
-			server = o["addr.path"] + o["addr.data.path"]
-		}
-	}
-	for _, e := range exports {
-		path := e["addr.path"]
-		if e["type"] == "nbd" {
-			path = server
-		}
-		node, ok := nodes[e["node-name"]]
-		if d := nodes.disk(node, "", 0); ok && strings.HasPrefix(path, "/") {
-			list = append(list, Export{Path: guestText(path), Disk: d})
-		}
-	}
-	return list
-}
-
-// exportsOf returns the exports with the devices of rbd-nbd and of others that
-// serve a network block device: the kernel says which process serves which. A
-// device whose process is no rbd-nbd is in the list with what that serves, or with
-// NoClient.
-func exportsOf(exports []Export, devices []NBDDevice) []Export {
-	var list []Export
-	for _, e := range exports {
-		if e.Path != "" {
-			list = append(list, e)
-		}
-	}
-	for _, d := range devices {
-		path := "/dev/" + d.Device
-		if slices.ContainsFunc(list, func(e Export) bool { return e.Path == path }) {
-			continue
-		}
-		i := slices.IndexFunc(exports, func(e Export) bool { return e.PID == d.PID && d.PID != 0 && e.Path == "" })
-		if i < 0 {
-			list = append(list, Export{Path: path, PID: d.PID})
-			continue
-		}
-		e := exports[i]
-		e.Path = path
-		list = append(list, e)
-	}
-	return list
-}
-
 // ResolveExports returns the guests with what lies behind the devices and sockets
 // of exports filled in. It changes nothing that it is given.
 func ResolveExports(guests []Guest, exports []Export) []Guest {
@@ -193,7 +23,7 @@ func ResolveExports(guests []Guest, exports []Export) []Guest {
 	}
 	byPath := make(map[string]*Export, len(exports))
 	for i := range exports {
-		byPath[guestRunPath(exports[i].Path)] = &exports[i]
+		byPath[naming.RunPath(exports[i].Path)] = &exports[i]
 	}
 	guests = slices.Clone(guests)
 	for g := range guests {
@@ -221,9 +51,9 @@ func ResolveExports(guests []Guest, exports []Export) []Guest {
 // block device, that of the device.
 func exportPath(path string) string {
 	if name, ok := strings.CutPrefix(path, "/dev/"); ok {
-		if device, ok := guestNumbered(name, "nbd"); ok {
+		if device, ok := naming.Device(name, "nbd"); ok {
 			return "/dev/" + device
 		}
 	}
-	return guestRunPath(path)
+	return naming.RunPath(path)
 }

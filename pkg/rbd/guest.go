@@ -26,6 +26,9 @@ type Guest struct {
 	Stalled  bool   `json:"stalled,omitempty"`  // its monitor did not answer: statistics are missing
 }
 
+// MaxDisks bounds the disks of a guest.
+const MaxDisks = 1024
+
 // A Client is who speaks to the cluster for a disk.
 type Client string
 

@@ -152,29 +152,6 @@ func TestResolve(t *testing.T) {
 	}
 }
 
-// The lab's host: 101 and 102 on krbd, 103 on librbd, 202 on both.
-func TestJoinLab(t *testing.T) {
-	var guests []Guest
-	for _, vm := range []string{"vm101", "vm102", "vm103"} {
-		g, err := ParseCommandLine(guestFile(t, "qemu/"+vm+".cmdline"))
-		if err != nil {
-			t.Fatal(err)
-		}
-		guests = append(guests, g)
-	}
-	g, err := ParseDomain(guestFile(t, "libvirt/vm202-mixed.defined.xml"))
-	if err != nil {
-		t.Fatal(err)
-	}
-	mapped := []Mapped{
-		{Device: "rbd0", Major: 254, Minor: 0, Pool: "rbd", Image: "vm-101-disk-0", FSID: "33b862db-5e43-43fb-927c-e4b2e2132a65"},
-		{Device: "rbd1", Major: 254, Minor: 16, Pool: "rbd", Image: "vm-102-disk-0", FSID: "33b862db-5e43-43fb-927c-e4b2e2132a65"},
-		{Device: "rbd2", Major: 254, Minor: 32, Pool: "rbd", Image: "vm-103-disk-0", FSID: "33b862db-5e43-43fb-927c-e4b2e2132a65"},
-		{Device: "rbd3", Major: 254, Minor: 48, Pool: "rbd", Image: "vm-202-disk-2", FSID: "33b862db-5e43-43fb-927c-e4b2e2132a65"},
-	}
-	guestGolden(t, "join-lab", Join(mapped, append(guests, g)))
-}
-
 // The order of the guests and of the devices changes nothing in what is said.
 func TestJoinOrder(t *testing.T) {
 	mapped, guests := joinMany(40)

@@ -1,6 +1,10 @@
 package rbd
 
-import "strings"
+import (
+	"strings"
+
+	"github.com/nodewatch/nodewatch/pkg/rbd/internal/naming"
+)
 
 // A joinIndex finds mapped devices by what a guest may know of them. One key may
 // lead to several: a logical volume may lie on several devices, and two clusters
@@ -92,10 +96,10 @@ func (x *joinIndex) find(d *Disk) []int {
 	if !ok {
 		return nil
 	}
-	if device, ok := guestNumbered(name, "rbd"); ok {
+	if device, ok := naming.Device(name, "rbd"); ok {
 		return x.list(x.names[device])
 	}
-	if spec, fsid, ok := guestLinkSpec(name); ok {
+	if spec, fsid, ok := naming.LinkSpec(name); ok {
 		return x.link(spec, fsid)
 	}
 	if mapper, ok := strings.CutPrefix(name, "mapper/"); ok {
@@ -111,7 +115,7 @@ func (x *joinIndex) find(d *Disk) []int {
 func (x *joinIndex) link(spec, fsid string) []int {
 	place := x.specs[spec]
 	if place == 0 {
-		place = x.specs[guestWithoutPart(spec)]
+		place = x.specs[naming.WithoutPart(spec)]
 	}
 	found := x.list(place)
 	if fsid == "" {

@@ -1,6 +1,6 @@
-// Package rbd knows the RBD disks of a host: krbd's devices (sysfs, the block
-// layer, debugfs), librbd's (libvirt, QEMU command lines), and which guest uses
-// which. It does not judge them.
+// Package rbd describes the RBD disks of a host as values: krbd's devices, guests
+// and their disks, and which guest uses which. The packages below it read them:
+// krbd, libvirt and qemu. None of them judges.
 package rbd
 
 import "time"

@@ -1,4 +1,4 @@
-package rbd
+package rbd_test
 
 import (
 	"cmp"
@@ -6,22 +6,27 @@ import (
 	"encoding/json"
 	"fmt"
 	"os"
-	"path"
 	"slices"
 	"strings"
 	"testing"
-	"testing/fstest"
 
 	gocmp "github.com/google/go-cmp/cmp"
+
+	"github.com/nodewatch/nodewatch/pkg/rbd"
+	"github.com/nodewatch/nodewatch/pkg/rbd/internal/guest"
+	"github.com/nodewatch/nodewatch/pkg/rbd/internal/naming"
+	"github.com/nodewatch/nodewatch/pkg/rbd/internal/rbdtest"
+	"github.com/nodewatch/nodewatch/pkg/rbd/libvirt"
+	"github.com/nodewatch/nodewatch/pkg/rbd/qemu"
 )
 
 // A platform is a guest composed as a manager of guests starts it: what the host's /proc holds
 // of it, and beside it in NAME.xml what libvirt says, where it is asked.
 type platform struct {
 	Platform  string            `json:"platform"`
-	Processes []fieldProcess    `json:"processes"`
+	Processes []rbdtest.Process `json:"processes"`
 	Files     map[string]string `json:"files"`   // of the host
-	Mapped    []Mapped          `json:"mapped"`  // rbd0, rbd1, ...
+	Mapped    []rbd.Mapped      `json:"mapped"`  // rbd0, rbd1, ...
 	Nodes     map[string]int    `json:"nodes"`   // names of the host's that lead to a device, and to which of mapped
 	Private   map[string]int    `json:"private"` // the same of names in the process's own /dev, as its open files tell
 	Note      string            `json:"note"`    // what is not seen
@@ -41,9 +46,9 @@ type platform struct {
 // platforms reads the composed guests, in the order of the files.
 func platforms(t *testing.T) (list []platform, domains []string) {
 	t.Helper()
-	for _, name := range guestFiles(t, "platforms/*.json") {
+	for _, name := range rbdtest.Files(t, "platforms/*.json") {
 		var p platform
-		d := json.NewDecoder(strings.NewReader(string(guestFile(t, name))))
+		d := json.NewDecoder(strings.NewReader(string(rbdtest.File(t, name))))
 		d.DisallowUnknownFields()
 		if err := d.Decode(&p); err != nil {
 			t.Fatalf("%s: %v", name, err)
@@ -52,7 +57,7 @@ func platforms(t *testing.T) (list []platform, domains []string) {
 			m := &p.Mapped[i]
 			m.ID, m.Device, m.Major, m.Minor = i, fmt.Sprint("rbd", i), 252, uint32(16*i)
 		}
-		domain, err := os.ReadFile("testdata/guests/" + strings.TrimSuffix(name, ".json") + ".xml")
+		domain, err := os.ReadFile("testdata/" + strings.TrimSuffix(name, ".json") + ".xml")
 		if err != nil && !os.IsNotExist(err) {
 			t.Fatal(err)
 		}
@@ -63,38 +68,43 @@ func platforms(t *testing.T) (list []platform, domains []string) {
 
 // read returns the one guest there is as both views tell it, resolved, and what is
 // said to be missing.
-func (p platform) read(t *testing.T, domain string) (Guest, string) {
+func (p platform) read(t *testing.T, domain string) (rbd.Guest, string) {
 	t.Helper()
 	number := func(name string) (major, minor uint32, ok bool) {
 		i, ok := p.Nodes[name]
-		if number, isDevice := strings.CutPrefix(name, "/dev/rbd"); isDevice && guestDigits(number) {
+		if number, isDevice := strings.CutPrefix(name, "/dev/rbd"); isDevice && naming.Digits(number) {
 			i, ok = int(number[0]-'0'), true
 		}
 		return 252, uint32(16 * i), ok
 	}
-	proc := fieldProc(t, p.Processes...)
+	proc := rbdtest.NewProc(t, p.Processes...)
 	for name, text := range p.Files {
-		proc.file(name, text)
+		proc.File(name, text)
 	}
-	asks := (&procAsker{proc: proc, asked: map[int]int{}}).asks()
-	asks.Guest = func(_ context.Context, of Process) (Description, error) {
-		d, err := ReadQEMU(proc, proc, of)
-		d.Guest.Disks = guestNumbers(d.Guest.Disks, number)
-		return d, err
-	}
-	asks.Opened = func(_ context.Context, of []Process) ([]Opened, error) {
-		list := ReadOpened(proc, of)
-		for i := range list {
-			list[i].Disks = guestNumbers(list[i].Disks, number)
-			for name, device := range p.Private {
-				list[i].Disks = append(list[i].Disks, Disk{Path: name, Major: 252, Minor: uint32(16 * device)})
+	asks := qemu.Asks{
+		Guest: func(_ context.Context, of qemu.Process) (qemu.Description, error) {
+			d, err := qemu.ReadGuest(proc, proc, of)
+			d.Guest.Disks = guest.FillNumbers(d.Guest.Disks, number)
+			return d, err
+		},
+		Opened: func(_ context.Context, of []qemu.Process) ([]qemu.Opened, error) {
+			list := qemu.ReadOpened(proc, of)
+			for i := range list {
+				list[i].Disks = guest.FillNumbers(list[i].Disks, number)
+				for name, device := range p.Private {
+					list[i].Disks = append(list[i].Disks, rbd.Disk{Path: name, Major: 252, Minor: uint32(16 * device)})
+				}
 			}
-		}
-		return list, nil
+			return list, nil
+		},
+		Exports: func(_ context.Context, of qemu.Process) ([]rbd.Export, error) { return qemu.ReadExports(proc, of) },
+		Systems: func(_ context.Context, vmids []string) (map[string]string, error) {
+			return qemu.ReadSystems(proc, vmids), nil
+		},
 	}
-	r := NewProcesses(proc, asks, procNoNBD)
-	var seen Guests
-	for range procYoung + vcpuStill + 1 {
+	r := qemu.NewProcesses(proc, asks, func() ([]qemu.NBDDevice, error) { return nil, nil })
+	var seen rbd.Guests
+	for range 6 { // until virtual CPUs that do not run are seen as paused
 		var err error
 		if seen, err = r.Read(t.Context()); err != nil {
 			t.Fatal(err)
@@ -103,21 +113,21 @@ func (p platform) read(t *testing.T, domain string) (Guest, string) {
 	if len(seen.Guests) != 1 {
 		t.Fatalf("%s: the processes tell %d guests: %+v", p.Platform, len(seen.Guests), seen)
 	}
-	g := Resolve(seen.Guests, p.Mapped)[0]
+	g := rbd.Resolve(seen.Guests, p.Mapped)[0]
 	if domain != "" {
-		d, err := ParseDomain([]byte(domain))
+		d, err := libvirt.ParseDomain([]byte(domain))
 		if err != nil {
 			t.Fatalf("%s: %v", p.Platform, err)
 		}
-		d.Disks = guestNumbers(d.Disks, number)
-		d.State, d.Reason = virtState(3, 5)
-		g = Merge(Resolve([]Guest{d}, p.Mapped)[0], g)
+		d.Disks = guest.FillNumbers(d.Disks, number)
+		d.State, d.Reason = "paused", "ioerror" // as it is by an I/O error
+		g = rbd.Merge(rbd.Resolve([]rbd.Guest{d}, p.Mapped)[0], g)
 	}
 	return g, seen.Partly
 }
 
 // paused is what is told of a guest that an I/O error has paused.
-func platformPaused(g Guest) string {
+func platformPaused(g rbd.Guest) string {
 	switch {
 	case g.Kind == "container":
 		return "cannot be"
@@ -130,10 +140,10 @@ func platformPaused(g Guest) string {
 }
 
 // platformDisks is a guest's disks, one in a text.
-func platformDisks(g Guest) []string {
+func platformDisks(g rbd.Guest) []string {
 	var list []string
 	for _, d := range g.Disks {
-		what := cmp.Or(Spec(d.Pool, d.Namespace, d.Image, d.Snapshot), d.Path)
+		what := cmp.Or(rbd.Spec(d.Pool, d.Namespace, d.Image, d.Snapshot), d.Path)
 		if d.Image == "" {
 			what = d.Path
 		}
@@ -149,7 +159,7 @@ func TestPlatforms(t *testing.T) {
 		g, partly := p.read(t, domains[i])
 		got := p.Want
 		got.Guest, got.ID, got.Disks, got.OS, got.OSBy = g.Name, g.ID, platformDisks(g), g.OS, g.OSBy
-		got.Uses, got.Paused, got.Partial = fieldUses(p.Mapped, []Guest{g}), platformPaused(g), partly != ""
+		got.Uses, got.Paused, got.Partial = rbdtest.Uses(p.Mapped, []rbd.Guest{g}), platformPaused(g), partly != ""
 		if len(got.Uses) == 0 {
 			got.Uses = p.Want.Uses
 			if len(p.Want.Uses) > 0 {
@@ -159,7 +169,7 @@ func TestPlatforms(t *testing.T) {
 		if diff := gocmp.Diff(p.Want, got); diff != "" {
 			t.Errorf("%s: (-want +got) %s\n%s", p.Platform, partly, diff)
 		}
-		if strings.Contains(fmt.Sprintf("%+v %s", g, partly), guestPlanted) {
+		if strings.Contains(fmt.Sprintf("%+v %s", g, partly), rbdtest.Planted) {
 			t.Errorf("%s: a key was kept", p.Platform)
 		}
 	}
@@ -186,7 +196,7 @@ func TestDocsPlatforms(t *testing.T) {
 			cmp.Or(platformCode(platformUsed(p, g)), "–"), platformSystem(g), platformPaused(g), p.Note)
 	}
 	want := head + begin + w.String() + end + tail
-	if *guestUpdate {
+	if *rbdtest.Update {
 		if err := os.WriteFile(name, []byte(want), 0o644); err != nil {
 			t.Fatal(err)
 		}
@@ -197,7 +207,7 @@ func TestDocsPlatforms(t *testing.T) {
 	}
 }
 
-func platformName(g Guest) string {
+func platformName(g rbd.Guest) string {
 	if g.Kind == "container" || g.ID == "" {
 		return "`" + g.Name + "`"
 	}
@@ -208,16 +218,16 @@ func platformName(g Guest) string {
 	return "`" + g.Name + "`, VMID " + id
 }
 
-func platformSystem(g Guest) string {
+func platformSystem(g rbd.Guest) string {
 	if by := strings.TrimSpace(g.OSBy); by != "" {
 		return cmp.Or(g.OS, "not known") + " (" + by + ")"
 	}
 	return cmp.Or(g.OS, "not known")
 }
 
-func platformUsed(p platform, g Guest) []string {
+func platformUsed(p platform, g rbd.Guest) []string {
 	var list []string
-	for device := range fieldUses(p.Mapped, []Guest{g}) {
+	for device := range rbdtest.Uses(p.Mapped, []rbd.Guest{g}) {
 		list = append(list, device)
 	}
 	slices.Sort(list)
@@ -230,59 +240,4 @@ func platformCode(list []string) string {
 		code = append(code, "`"+text+"`")
 	}
 	return strings.Join(code, ", ")
-}
-
-// Each ostype that Proxmox has; snapshots have one of their own, which is not the
-// guest's now.
-func TestProxmoxSystem(t *testing.T) {
-	for ostype, want := range map[string]string{
-		"l24": "linux", "l26": "linux", "solaris": "other", "other": "", "": "",
-		"wxp": "windows", "w2k": "windows", "w2k3": "windows", "w2k8": "windows", "wvista": "windows", "win7": "windows", "win8": "windows", "win10": "windows", "win11": "windows",
-	} {
-		conf := "# ostype: win10\nname: db1\nostype: " + ostype + "\nscsi0: cpool:vm-101-disk-0\n[before]\nostype: win7\n"
-		if got := proxmoxSystem(conf); got != want {
-			t.Errorf("%q: got %q, want %q", ostype, got, want)
-		}
-	}
-	if got := proxmoxSystem("name: db1\n[before]\nostype: win7\n"); got != "" {
-		t.Errorf("a snapshot's: got %q", got)
-	}
-	host := procFake{fstest.MapFS{}}
-	host.file("etc/pve/qemu-server/101.conf", "ostype: win11\n")
-	host.file("etc/pve/qemu-server/102.conf", "name: no\n")
-	host.file("etc/pve/x", "ostype: l26\n")
-	if diff := gocmp.Diff(map[string]string{"101": "windows"}, ReadSystems(host, []string{"101", "102", "103", "../x", ""})); diff != "" {
-		t.Error(diff)
-	}
-}
-
-// Nova's metadata name the system by the image's properties or the flavor's; a name
-// is a weak hint, and single Hyper-V features outweigh it.
-func TestNovaMetadata(t *testing.T) {
-	nova := func(inner string) string {
-		return `<metadata><nova:instance xmlns:nova="http://openstack.org/xmlns/libvirt/nova/1.1">` + inner + `</nova:instance></metadata>`
-	}
-	image := func(name, value string) string {
-		return `<nova:image uuid="x"><nova:properties><nova:property name="` + name + `">` + value + `</nova:property></nova:properties></nova:image>`
-	}
-	const hyperv = "<features><hyperv mode='custom'><relaxed state='on'/></hyperv></features>"
-	for _, c := range []struct{ inner, system, by string }{
-		{nova(`<nova:name>db1</nova:name><nova:flavor name="m1.small"/>`), "", ""},
-		{nova(`<nova:name>win2k22-ad</nova:name>`), "", osByName},
-		{nova(`<nova:name>darwin-1</nova:name>`), "", ""},
-		{nova(`<nova:flavor name="windows.large"/>`), "", osByName},
-		{nova(`<nova:name>win-ad</nova:name>`) + hyperv, "windows", osByHyperV},
-		{nova(image("os_type", "windows")), "windows", osByMetadata},
-		{nova(image("img_os_type", " Linux ")), "linux", osByMetadata},
-		{nova(image("os_type", "linux")) + hyperv, "linux", osByMetadata},
-		{nova(image("os_distro", "win2k22")), "windows", osByMetadata},
-		{nova(image("os_distro", "ubuntu")), "", ""},
-		{nova(image("os_type", "beos")), "", ""},
-		{nova(`<nova:flavor name="m1"><nova:extraSpecs><nova:extraSpec name="os_type">windows</nova:extraSpec></nova:extraSpecs></nova:flavor>`), "windows", osByMetadata},
-	} {
-		g, err := ParseDomain([]byte("<domain><name>instance-00000007</name>" + c.inner + "</domain>"))
-		if err != nil || g.OS != c.system || g.OSBy != c.by {
-			t.Errorf("%s: got %q by %q, %v, want %q by %q", path.Base(c.inner), g.OS, g.OSBy, err, c.system, c.by)
-		}
-	}
 }

@@ -1,6 +1,10 @@
 package rbd
 
-import "strings"
+import (
+	"strings"
+
+	"github.com/nodewatch/nodewatch/pkg/rbd/internal/naming"
+)
 
 // ImageVMID returns the VMID in the name that Proxmox gives an image of a guest:
 // vm-VMID-disk-N, vm-VMID-cloudinit, vm-VMID-state-NAME, base-VMID-disk-N. It is
@@ -13,18 +17,8 @@ func ImageVMID(image string) (vmid string, ok bool) {
 		}
 	}
 	vmid, _, ok = strings.Cut(rest, "-")
-	if !ok || len(vmid) > 9 || !guestDigits(vmid) {
+	if !ok || len(vmid) > 9 || !naming.Digits(vmid) {
 		return "", false
 	}
 	return vmid, true
-}
-
-// guestDigits tells whether s is one or more decimal digits.
-func guestDigits(s string) bool {
-	for i := range len(s) {
-		if s[i] < '0' || s[i] > '9' {
-			return false
-		}
-	}
-	return s != ""
 }

@@ -1,0 +1,81 @@
+package guest
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"io/fs"
+	"slices"
+	"strings"
+
+	"github.com/nodewatch/nodewatch/pkg/rbd/internal/naming"
+)
+
+// Partly gathers what of a view could not be read, for people: each thing
+// once, and of the guests that share a reason the first three by name.
+type Partly struct {
+	reasons []string
+	names   map[string][]string
+	fixes   []string
+}
+
+// remedy adds what would make something readable.
+func (p *Partly) Remedy(text string) {
+	if text != "" && !slices.Contains(p.fixes, text) {
+		p.fixes = append(p.fixes, text)
+	}
+}
+
+// remedies is empty if nothing is known to help.
+func (p *Partly) Remedies() string { return strings.Join(p.fixes, "; ") }
+
+// add adds a reason that is no guest's in particular.
+func (p *Partly) Add(reason string) {
+	if reason != "" && !slices.Contains(p.reasons, reason) {
+		p.reasons = append(p.reasons, reason)
+	}
+}
+
+// of adds a reason for one guest.
+func (p *Partly) Of(name string, err error) {
+	if p.names == nil {
+		p.names = map[string][]string{}
+	}
+	reason := Reason(err)
+	p.Add(reason)
+	p.names[reason] = append(p.names[reason], name)
+}
+
+// String is empty if all could be read.
+func (p *Partly) String() string {
+	texts := make([]string, 0, len(p.reasons))
+	for _, reason := range p.reasons {
+		switch names := p.names[reason]; {
+		case len(names) == 0:
+			texts = append(texts, reason)
+		case len(names) <= 3:
+			texts = append(texts, strings.Join(names, ", ")+": "+reason)
+		default:
+			texts = append(texts, fmt.Sprintf("%s and %d more: %s", strings.Join(names[:3], ", "), len(names)-3, reason))
+		}
+	}
+	if len(texts) > 8 {
+		texts = append(texts[:8], fmt.Sprintf("and %d more reasons", len(texts)-8))
+	}
+	return strings.Join(texts, "; ")
+}
+
+// denied is the reason of what may not be read.
+const denied = "permission denied"
+
+// Reason is an error without the name of the package and of what differs
+// from guest to guest, so that like reasons are said once.
+func Reason(err error) string {
+	switch {
+	case errors.Is(err, fs.ErrPermission):
+		return denied
+	case errors.Is(err, context.DeadlineExceeded), errors.Is(err, context.Canceled):
+		return "did not answer in time"
+	}
+	return naming.Text(strings.TrimPrefix(err.Error(), "rbd: "))
+}

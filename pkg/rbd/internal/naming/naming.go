@@ -1,0 +1,86 @@
+// Package naming knows how RBD images, block devices and sockets are named on a host.
+package naming
+
+import "strings"
+
+// Device returns the device itself for the name of a device or of one of
+// its partitions: rbd3 for rbd3 and rbd3p1.
+func Device(name, kind string) (device string, ok bool) {
+	rest, ok := strings.CutPrefix(name, kind)
+	if !ok {
+		return "", false
+	}
+	n, part, hasPart := strings.Cut(rest, "p")
+	if !Digits(n) || hasPart && !Digits(part) {
+		return "", false
+	}
+	return name[:len(kind)+len(n)], true
+}
+
+// LinkSpec returns the image specification in the name of one of udev's
+// links, without /dev/, and the FSID if it has one.
+func LinkSpec(name string) (spec, fsid string, ok bool) {
+	if spec, ok = strings.CutPrefix(name, "rbd/"); ok {
+		return spec, "", true
+	}
+	rest, ok := strings.CutPrefix(name, "rbd-pve/")
+	if !ok {
+		return "", "", false
+	}
+	fsid, spec, ok = strings.Cut(rest, "/")
+	return spec, fsid, ok
+}
+
+// WithoutPart cuts the -partN that udev appends for a partition.
+func WithoutPart(spec string) string {
+	if i := strings.LastIndex(spec, "-part"); i > 0 && Digits(spec[i+len("-part"):]) {
+		return spec[:i]
+	}
+	return spec
+}
+
+// ParseSpec takes POOL/[NAMESPACE/]IMAGE[@SNAPSHOT] apart.
+func ParseSpec(spec string) (pool, namespace, image, snapshot string, ok bool) {
+	pool, image, ok = strings.Cut(spec, "/")
+	if !ok {
+		return "", "", "", "", false
+	}
+	ns, rest, has := strings.Cut(image, "/")
+	if has {
+		namespace, image = ns, rest
+	}
+	image, snapshot, _ = strings.Cut(image, "@")
+	if pool == "" || image == "" || has && namespace == "" || strings.Contains(image+snapshot, "/") {
+		return "", "", "", "", false
+	}
+	return pool, namespace, image, snapshot, true
+}
+
+// MaxText is how long a name or path may be, in bytes: longer ones are cut.
+const MaxText = 1024
+
+// Text bounds a text that comes from outside.
+func Text(s string) string {
+	if len(s) > MaxText {
+		s = s[:MaxText]
+	}
+	return strings.ToValidUTF8(s, "�")
+}
+
+// RunPath returns the path with /run for /var/run, which is a link to it.
+func RunPath(path string) string {
+	if rest, ok := strings.CutPrefix(path, "/var/run/"); ok {
+		return "/run/" + rest
+	}
+	return path
+}
+
+// Digits tells whether s is one or more decimal digits.
+func Digits(s string) bool {
+	for i := range len(s) {
+		if s[i] < '0' || s[i] > '9' {
+			return false
+		}
+	}
+	return s != ""
+}

@@ -1,0 +1,132 @@
+package krbd
+
+import (
+	"context"
+	"fmt"
+	"io/fs"
+	"strconv"
+
+	"github.com/nodewatch/nodewatch/pkg/rbd"
+	"github.com/nodewatch/nodewatch/pkg/rbd/hostfs"
+)
+
+// maxKept is for how many devices an IOReader keeps files open.
+const maxKept = 1024
+
+// ReadIO reads the block layer's counters of every krbd device, sorted by ID. sys
+// is rooted at /sys. A device that goes away while it is read, or has no block
+// device yet, is left out; what cannot be read for another reason is an error.
+// An IOReader does the same each second at less cost.
+func ReadIO(sys fs.FS) ([]rbd.IO, error) {
+	r := NewIOReader(sys)
+	defer r.Close()
+	return r.Read(context.Background())
+}
+
+// An IOReader reads the counters repeatedly. It is for one goroutine.
+//
+// With a SysFS it keeps stat and inflight of each device open (for the first 1024
+// devices): a read of an open attribute is one system call, where looking up the
+// path, opening and closing cost four times as much. An open attribute holds
+// nothing of the device: unmapping does not wait for it, and reading it then
+// fails. The devices are listed again in each call, and files of those that are no
+// longer there are closed.
+type IOReader struct {
+	sys     fs.FS
+	devices map[int]*ioDevice
+	calls   uint64
+	buf     []byte
+}
+
+type ioDevice struct {
+	name           string
+	stat, inflight ioFile
+	call           uint64 // that last saw it
+}
+
+// NewIOReader returns an IOReader for sys, which is rooted at /sys.
+func NewIOReader(sys fs.FS) *IOReader {
+	return &IOReader{sys: sys, devices: map[int]*ioDevice{}, buf: make([]byte, 4096)}
+}
+
+// Read does what ReadIO does.
+func (r *IOReader) Read(ctx context.Context) ([]rbd.IO, error) {
+	ids, err := listIDs(r.sys)
+	if err != nil {
+		return nil, fmt.Errorf("rbd: list the mapped devices: %w", err)
+	}
+	r.calls++
+	list := make([]rbd.IO, 0, len(ids))
+	for i, id := range ids {
+		if err := ctx.Err(); err != nil {
+			return nil, fmt.Errorf("rbd: read block counters: %w", err)
+		}
+		io, err := r.read(id, i < maxKept)
+		switch {
+		case err == nil:
+			list = append(list, io)
+		case !hostfs.Gone(err):
+			return nil, fmt.Errorf("rbd: read the block counters of rbd%d: %w", id, err)
+		}
+	}
+	r.forget()
+	return list, nil
+}
+
+// Close closes the files that are kept open. Read opens them again.
+func (r *IOReader) Close() {
+	r.calls++
+	r.forget()
+}
+
+// forget closes the files of the devices that the call under way has not seen.
+func (r *IOReader) forget() {
+	for id, d := range r.devices {
+		if d.call != r.calls {
+			d.close()
+			delete(r.devices, id)
+		}
+	}
+}
+
+// read reads one device. inflight is asked only when stat counts something in
+// flight: both count the same (block/genhd.c), but only inflight tells reads from
+// writes.
+func (r *IOReader) read(id int, keep bool) (rbd.IO, error) {
+	d := r.device(id)
+	if !keep {
+		defer d.close()
+	}
+	io := rbd.IO{Device: d.name}
+	b, err := d.stat.read(r.sys, r.buf)
+	if err != nil {
+		return rbd.IO{}, err
+	}
+	inFlight, err := parseStat(b, &io)
+	if err == nil && inFlight > 0 {
+		if b, err = d.inflight.read(r.sys, r.buf); err != nil {
+			return rbd.IO{}, err
+		}
+		io.InFlightR, io.InFlightW, err = parseInFlight(b)
+	}
+	if err != nil {
+		return rbd.IO{Device: d.name, Partly: err.Error()}, nil
+	}
+	return io, nil
+}
+
+func (r *IOReader) device(id int) *ioDevice {
+	d, known := r.devices[id]
+	if !known {
+		name := "rbd" + strconv.Itoa(id)
+		d = &ioDevice{name: name, stat: newIOFile("block/" + name + "/stat"), inflight: newIOFile("block/" + name + "/inflight")}
+		r.devices[id] = d
+	}
+	d.call = r.calls
+	return d
+}
+
+func (d *ioDevice) close() {
+	d.stat.close()
+	d.inflight.close()
+}

@@ -1,0 +1,99 @@
+// Package krbd reads the devices of the kernel's RBD client: what is mapped (sysfs),
+// their counters (the block layer), their options and pending requests (debugfs).
+package krbd
+
+import (
+	"context"
+	"errors"
+	"io/fs"
+	"slices"
+	"strconv"
+	"syscall"
+
+	"github.com/nodewatch/nodewatch/pkg/rbd"
+)
+
+// ReadMapped reads every krbd device of the host, sorted by ID. sys is rooted at
+// /sys; SysFS makes one. It takes no lock and does no I/O, so it does not hang
+// while the cluster does (drivers/block/rbd.c).
+//
+// No rbd module is an empty list. A device that goes away while it is read is
+// left out. What cannot be read for another reason, permission above all, is an
+// error; only the options may be missing, and OptionsErr then says why.
+// config_info is never opened: it may hold the secret.
+//
+// A Lister does the same repeatedly at less cost, and leaves debugfs to another.
+func ReadMapped(sys fs.FS) ([]rbd.Mapped, error) {
+	return NewLister(sys, func(context.Context) ([]ClientOptions, error) { return ReadOptions(sys) }).Read(context.Background())
+}
+
+const devicesDir = "bus/rbd/devices"
+
+// listIDs lists the mapped devices by their IDs, sorted.
+func listIDs(sys fs.FS) ([]int, error) {
+	entries, err := fs.ReadDir(sys, devicesDir)
+	if errors.Is(err, fs.ErrNotExist) {
+		return nil, nil
+	}
+	if err != nil {
+		return nil, err
+	}
+	ids := make([]int, 0, len(entries))
+	for _, e := range entries {
+		id, err := strconv.Atoi(e.Name())
+		if err == nil && id >= 0 && strconv.Itoa(id) == e.Name() {
+			ids = append(ids, id)
+		}
+	}
+	slices.Sort(ids)
+	return ids, nil
+}
+
+// inodeOf returns the inode number of a device's directory, 0 if the file
+// system has none. kernfs never gives a number out again soon, so that another
+// number is another mapping, also under the same ID.
+func inodeOf(sys fs.FS, id int) (uint64, error) {
+	info, err := fs.Stat(sys, devicesDir+"/"+strconv.Itoa(id))
+	if err != nil {
+		return 0, err
+	}
+	if st, ok := info.Sys().(*syscall.Stat_t); ok {
+		return st.Ino, nil
+	}
+	return 0, nil
+}
+
+// A reader reads devices.
+type reader struct {
+	sys fs.FS
+	buf []byte
+}
+
+// mapped reads one device in full.
+func (r *reader) mapped(id int) (rbd.Mapped, error) {
+	a := attributes{reader: r, dir: devicesDir + "/" + strconv.Itoa(id) + "/"}
+	m := rbd.Mapped{ID: id, Device: "rbd" + strconv.Itoa(id)}
+	// What old kernels lack comes first. If it is missing because the device is
+	// gone, one of the others, which every kernel has, will say so.
+	m.Namespace = a.name("pool_ns", optional)
+	m.FSID = a.fsid()
+	m.ClientAddr, m.Nonce = a.client()
+	m.Parents = a.parents()
+	m.Pool = a.name("pool", required)
+	m.Image = a.name("name", required)
+	m.ImageID = a.imageID()
+	if m.Snapshot = a.name("current_snap", required); m.Snapshot == "-" {
+		m.Snapshot = ""
+	}
+	m.ClientID = a.number("client_id", "client", 10, 64)
+	m.Size = a.number("size", "", 10, 64)
+	m.Features = a.number("features", "0x", 16, 64)
+	m.Major, m.Minor = a.device(m.Device)
+	if a.err != nil {
+		return rbd.Mapped{}, a.err
+	}
+	m.ReadOnly = a.readOnly(m.Device)
+	m.Holders = a.holders(m.Device)
+	m.Partly = a.partly()
+	return m, nil
+}

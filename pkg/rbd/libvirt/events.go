@@ -1,0 +1,92 @@
+package libvirt
+
+import (
+	"context"
+	"encoding/binary"
+	"sync"
+
+	"github.com/digitalocean/go-libvirt"
+)
+
+// The procedures by which libvirt tells of events (src/remote/remote_protocol.x).
+// Their arguments begin with the callback's ID and the domain.
+const (
+	eventRegister      = 316 // REMOTE_PROC_CONNECT_DOMAIN_EVENT_CALLBACK_REGISTER_ANY, a call
+	eventDiskChange    = 327
+	eventDeviceRemoved = 333
+	eventTunable       = 346 // throttles among others
+	eventDeviceAdded   = 354
+)
+
+// events are the events that are asked for: those after which a domain's XML
+// says something else of its disks.
+func events() []libvirt.DomainEventID {
+	return []libvirt.DomainEventID{libvirt.DomainEventIDDeviceAdded, libvirt.DomainEventIDDeviceRemoved, libvirt.DomainEventIDDiskChange, libvirt.DomainEventIDTunable}
+}
+
+// changedMax is how many domains are remembered as changed; more than there
+// can be in one answer.
+const changedMax = domainsMax
+
+// A changedDomains is the domains that events have named since they were last
+// described. It may be used by several goroutines.
+type changedDomains struct {
+	mu    sync.Mutex
+	uuids map[libvirt.UUID]bool
+}
+
+// note takes in a packet that is a message, and notes the domain if it is an
+// event about one. What it does not understand says nothing.
+func (c *changedDomains) note(procedure uint32, payload []byte) {
+	switch procedure {
+	case eventDiskChange, eventDeviceRemoved, eventTunable, eventDeviceAdded:
+	default:
+		return
+	}
+	x := xdr{rest: payload}
+	x.skip(4) // the callback's ID
+	x.text()  // the domain's name
+	if x.short || len(x.rest) < len(libvirt.UUID{}) {
+		return
+	}
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	if c.uuids == nil {
+		c.uuids = map[libvirt.UUID]bool{}
+	}
+	if len(c.uuids) < changedMax {
+		c.uuids[libvirt.UUID(x.rest[:len(libvirt.UUID{})])] = true
+	}
+}
+
+// take tells whether the domain has changed, and forgets that it has.
+func (c *changedDomains) take(domain libvirt.UUID) bool {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	changed := c.uuids[domain]
+	delete(c.uuids, domain)
+	return changed
+}
+
+// subscribe asks for events. A daemon that gives none is no fault: then what they
+// would say is found when the statistics show it, or in its turn.
+func (l *Reader) subscribe(ctx context.Context) error {
+	rpc := l.rpc
+	for _, id := range events() {
+		err := l.call(ctx, "events", func() error {
+			_, err := rpc.ConnectDomainEventCallbackRegisterAny(int32(id), nil)
+			return err
+		})
+		if err != nil && !answered(err) {
+			return err
+		}
+	}
+	return nil
+}
+
+// message notes what a packet that is a message says.
+func (c *packetConn) message(packet []byte) {
+	if binary.BigEndian.Uint32(packet[4:]) == remoteProgram {
+		c.changed.note(binary.BigEndian.Uint32(packet[12:]), packet[headLen:])
+	}
+}

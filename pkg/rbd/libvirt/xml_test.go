@@ -1,0 +1,144 @@
+package libvirt
+
+import (
+	"fmt"
+	"path"
+	"strings"
+	"testing"
+
+	"github.com/google/go-cmp/cmp"
+
+	"github.com/nodewatch/nodewatch/pkg/rbd"
+	"github.com/nodewatch/nodewatch/pkg/rbd/internal/rbdtest"
+)
+
+func TestParseDomain(t *testing.T) {
+	for _, file := range rbdtest.Files(t, "*.xml") {
+		t.Run(path.Base(file), func(t *testing.T) {
+			g, err := ParseDomain(rbdtest.File(t, file))
+			if err != nil {
+				t.Fatal(err)
+			}
+			rbdtest.Golden(t, strings.TrimSuffix(path.Base(file), ".xml"), g)
+		})
+	}
+}
+
+// The lab's mixed domain has one librbd disk and two of krbd.
+func TestParseDomainMixed(t *testing.T) {
+	g, err := ParseDomain(rbdtest.File(t, "vm202-mixed.defined.xml"))
+	if err != nil {
+		t.Fatal(err)
+	}
+	want := []rbd.Disk{
+		{Target: "vda", Client: rbd.LibRBD, Pool: "rbd", Image: "vm-202-disk-0"},
+		{Target: "vdb", Client: rbd.KRBD, Path: "/dev/rbd0"},
+		{Target: "vdc", Client: rbd.KRBD, Pool: "rbd", Image: "vm-202-disk-2", Path: "/dev/rbd/rbd/vm-202-disk-2"},
+	}
+	if diff := cmp.Diff(want, g.Disks); diff != "" {
+		t.Error(diff)
+	}
+}
+
+func TestParseDomainOS(t *testing.T) {
+	info := func(id string) string {
+		return `<metadata><o:libosinfo xmlns:o="http://libosinfo.org/xmlns/libvirt/domain/1.0"><o:os id="` + id + `"/></o:libosinfo></metadata>`
+	}
+	for _, c := range []struct{ inner, want string }{
+		{"", ""},
+		{info("http://microsoft.com/win/10"), "windows"},
+		{info("http://www.microsoft.com/win/2k8"), "windows"},
+		{info("http://microsoft.com/msdos/6.22"), "other"},
+		{info("http://debian.org/debian/12"), "linux"},
+		{info("http://libosinfo.org/linux/2022"), "linux"},
+		{info("http://libosinfo.org/unknown"), ""},
+		{info("http://libosinfo.org/unknown") + "<features><hyperv><vapic state='on'/></hyperv></features>", "windows"},
+		{info("http://freebsd.org/freebsd/14.0"), "other"},
+		{info("http://oracle.com/solaris/11.4"), "other"},
+		// What is said goes before what is guessed.
+		{info("http://debian.org/debian/12") + "<clock offset='localtime'/>", "linux"},
+		// Another namespace's element of the same name says nothing.
+		{`<metadata><x:libosinfo xmlns:x="urn:x"><x:os id="http://microsoft.com/win/10"/></x:libosinfo></metadata>`, ""},
+		{"<features><hyperv><relaxed state='on'/></hyperv></features>", "windows"},
+		{"<features><hyperv mode='passthrough'/></features>", ""},
+		{"<features><hyperv mode='passthrough'/></features><clock offset='localtime'/>", "windows"},
+		{"<devices><panic model='hyperv'/></devices>", "windows"},
+		{"<devices><panic model='isa'/></devices>", ""},
+		{"<features><hyperv><relaxed state='off'/></hyperv></features>", ""},
+		{"<features><hyperv><vendor_id state='on' value='abc'/></hyperv></features>", ""},
+		{"<clock offset='localtime'/>", ""},
+		{"<clock offset='utc'><timer name='hypervclock' present='yes'/></clock>", "windows"},
+		{"<clock offset='utc'><timer name='hypervclock' present='no'/></clock>", ""},
+	} {
+		g, err := ParseDomain([]byte("<domain><name>a</name>" + c.inner + "</domain>"))
+		if err != nil || g.OS != c.want {
+			t.Errorf("%s: got %q, %v, want %q", c.inner, g.OS, err, c.want)
+		}
+	}
+}
+
+// Every refusal says why in words of its own, and none of the text.
+func TestParseDomainRefuses(t *testing.T) {
+	bomb := `<!DOCTYPE d [<!ENTITY a "PLANTEDPLANTED"><!ENTITY b "&a;&a;&a;">]><domain><name>&b;</name></domain>`
+	for _, c := range []struct{ name, text, want string }{
+		{"empty", "", "not readable"},
+		{"entities", bomb, "document type"},
+		{"undeclared entity", "<domain><name>&PLANTED;</name></domain>", "not well-formed"},
+		{"deep", "<domain><name>a</name>" + strings.Repeat("<x>", 100) + strings.Repeat("</x>", 100) + "</domain>", "too deeply"},
+		{"wide", "<domain><name>a</name>" + strings.Repeat("<x/>", 60_000) + "</domain>", "too many"},
+		{"long", "<domain>" + strings.Repeat(" ", 1<<20) + "</domain>", "longer than"},
+		{"cut off", "<domain><name>PLANTED</name><devices>", "not well-formed"},
+		{"ends cross", "<domain><PLANTED></domain></PLANTED>", "not well-formed"},
+		{"another document", "<PLANTED/>", "not a domain"},
+		{"no name", "<domain><uuid>PLANTED</uuid></domain>", "without a name"},
+		{"a number that is none", "<domain><name>a</name><devices><disk><iotune><total_bytes_sec>PLANTED</total_bytes_sec></iotune></disk></devices></domain>", "not readable"},
+	} {
+		_, err := ParseDomain([]byte(c.text))
+		if err == nil || !strings.Contains(err.Error(), c.want) || strings.Contains(err.Error(), rbdtest.Planted) {
+			t.Errorf("%s: got %v, want %q", c.name, err, c.want)
+		}
+	}
+}
+
+// No secret of a fixture is in what is made of it.
+func TestParseDomainKeepsNoSecret(t *testing.T) {
+	data := rbdtest.File(t, "windows.xml")
+	if n := strings.Count(string(data), rbdtest.Planted); n < 3 {
+		t.Fatalf("the fixture has %d secrets", n)
+	}
+	g, err := ParseDomain(data)
+	if text := fmt.Sprintf("%+v %v", g, err); strings.Contains(text, rbdtest.Planted) {
+		t.Errorf("a secret: %s", text)
+	}
+}
+
+// What is parsed stays within its bounds, is the same each time, and does not
+// change when a secret is put where libvirt keeps them; nor does the error.
+func FuzzParseDomain(f *testing.F) {
+	for _, file := range rbdtest.Files(f, "*.xml") {
+		f.Add(rbdtest.File(f, file))
+	}
+	f.Add([]byte("<domain><name>a</name><devices><disk><auth/><source protocol='rbd' name='a/b'/></disk></devices></domain>"))
+	f.Fuzz(func(t *testing.T, data []byte) {
+		g, err := ParseDomain(data)
+		if bad := rbdtest.Bounded(g); bad != nil {
+			t.Fatal(bad)
+		}
+		if err == nil && g.Name == "" {
+			t.Fatal("a guest without a name")
+		}
+		if strings.Contains(string(data), "]]>") || strings.Contains(string(data), "<!--") || strings.Contains(string(data), rbdtest.Planted) {
+			return
+		}
+		secret := strings.ReplaceAll(string(data), "<auth", "<auth username='"+rbdtest.Planted+"'><secret usage='"+rbdtest.Planted+"'/></auth><auth")
+		again, err := ParseDomain([]byte(secret))
+		if text := fmt.Sprintf("%+v %v", again, err); strings.Contains(text, rbdtest.Planted) {
+			t.Fatalf("a secret: %s", text)
+		}
+		if err == nil && !strings.Contains(string(data), "<auth") {
+			if diff := cmp.Diff(g, again); diff != "" {
+				t.Fatal(diff)
+			}
+		}
+	})
+}

@@ -1,0 +1,321 @@
+package qemu
+
+import (
+	"bytes"
+	"errors"
+	"fmt"
+	"io/fs"
+	"path"
+	"strconv"
+	"strings"
+
+	"github.com/nodewatch/nodewatch/pkg/rbd"
+	"github.com/nodewatch/nodewatch/pkg/rbd/internal/guest"
+	"github.com/nodewatch/nodewatch/pkg/rbd/internal/naming"
+)
+
+// argsSize bounds one process's command line; the kernel's own bound is 6 MiB.
+const argsSize = 1 << 20
+
+// errQEMUArgs is wrapped by every error of ParseCommandLine. Its text never
+// holds any of the command line, which may have a Ceph key in clear.
+var errQEMUArgs = errors.New("rbd: QEMU command line")
+
+// ParseCommandLine reads a QEMU's command line as /proc/PID/cmdline has it,
+// arguments ended by NUL: -name, -id and -uuid, the disks of -drive and
+// -blockdev, their throttles, and what hints at Windows. A disk's Target is the
+// id of its -device, or its own name. The Guest holds what could be read even
+// when the error is not nil, which then says what could not be. Neither holds a
+// key, password or user, whatever the command line is. A configuration file that
+// it names is not read.
+func ParseCommandLine(data []byte) (rbd.Guest, error) {
+	c, err := readLine(data, nil)
+	if err != nil {
+		return rbd.Guest{}, err
+	}
+	return c.guest, c.err()
+}
+
+// readLine reads a command line, and by file the configuration files that it
+// names; nil leaves them out.
+func readLine(data []byte, file func(name string) ([]byte, error)) (*commandLine, error) {
+	if len(data) > argsSize {
+		return nil, fmt.Errorf("%w: longer than %d bytes", errQEMUArgs, argsSize)
+	}
+	c := &commandLine{
+		guest: rbd.Guest{Kind: "vm"}, file: file, nodes: layers{}, groups: map[string]rbd.Throttle{},
+		devices: map[string]string{}, sockets: map[string]string{}, count: map[string]int{},
+	}
+	args := strings.Split(string(bytes.TrimSuffix(data, []byte{0})), "\x00")
+	for i := 1; i < len(args); i++ {
+		option, ok := strings.CutPrefix(args[i], "-")
+		if !ok {
+			continue
+		}
+		value := ""
+		if i+1 < len(args) {
+			value = args[i+1]
+		}
+		if c.take(strings.TrimPrefix(option, "-"), value) {
+			i++
+		}
+	}
+	c.finish()
+	return c, nil
+}
+
+// err says what could not be read; nil if all could.
+func (c *commandLine) err() error {
+	if c.faults == 0 {
+		return nil
+	}
+	return fmt.Errorf("%w: %d options could not be read: %w", errQEMUArgs, c.faults, c.fault)
+}
+
+// machine tells whether the command line describes a virtual machine. libvirt
+// starts QEMU with the machine "none" to ask what it can do.
+func (c *commandLine) machine() bool {
+	if c.none {
+		return false
+	}
+	for _, option := range []string{
+		"name", "drive", "blockdev", "device", "machine", "M", "m", "uuid", "id", "cpu", "smp", "readconfig", "accel", "enable-kvm", "nodefaults",
+		"hda", "hdb", "cdrom", "kernel", "bios", "pflash", "incoming", "loadvm", "S",
+	} {
+		if c.count[option] > 0 {
+			return true
+		}
+	}
+	return false
+}
+
+// A commandLine is a command line as far as it has been read.
+type commandLine struct {
+	guest   rbd.Guest
+	uuid    string
+	pidVMID string // the VMID in Proxmox's pid file
+	none    bool   // QEMU is started without a machine
+	hints   guest.OSHints
+	file    func(name string) ([]byte, error) // reads a configuration file; nil: it is left out
+	drives  []driveOption
+	nodes   layers
+	groups  map[string]rbd.Throttle // throttle groups by id
+	devices map[string]string       // the id of the -device that a drive or node is for
+	sockets map[string]string       // the paths of Unix sockets by the id of their -chardev
+	vhosts  []vhost
+	count   map[string]int // how often each option has come
+	faults  int
+	fault   error // the first
+}
+
+// A driveOption is one -drive, or one -blockdev that may be a disk.
+type driveOption struct {
+	name    string
+	options optionSet
+	disk    rbd.Disk // of a -drive
+	node    bool     // a -blockdev
+}
+
+// A vhost is a disk that another process serves over a socket.
+type vhost struct{ device, chardev string }
+
+// take reads one option and tells whether value was its value.
+func (c *commandLine) take(option, value string) bool {
+	c.count[option]++
+	switch option {
+	case "drive", "blockdev", "device", "object", "name", "chardev":
+		o, err := parseOptions(value, impliedNames[option])
+		if err != nil {
+			c.failed(option, err)
+			return true
+		}
+		c.option(option, o)
+	case "hda", "hdb", "hdc", "hdd", "cdrom":
+		c.drive(option, optionSet{"id": option, "file": value})
+	case "id":
+		c.guest.ID = naming.Text(value)
+	case "uuid":
+		c.uuid = naming.Text(value)
+	case "pidfile":
+		c.pidVMID = pidFile(value)
+	case "machine", "M":
+		c.none = value == "none" || strings.HasPrefix(value, "none,")
+	case "readconfig":
+		c.readConfig(value)
+	case "cpu":
+		c.hints.Single, c.hints.Every, c.hints.Crash = hyperV(value) // QEMU takes the last one
+	case "rtc":
+		c.hints.Local = strings.Contains(","+value+",", ",base=localtime,")
+	case "kernel":
+		c.hints.Kernel = true
+	case "smbios":
+		c.hints.Incus = c.hints.Incus || strings.Contains(value, "manufacturer=LinuxContainers")
+	case "incoming":
+		c.guest.Incoming = true
+	default:
+		return false
+	}
+	return true
+}
+
+// impliedNames are the names of the values that may stand first without one.
+var impliedNames = map[string]string{"device": "driver", "object": "qom-type", "name": "guest", "chardev": "backend"}
+
+// readConfig reads a configuration file.
+func (c *commandLine) readConfig(name string) {
+	if c.file == nil {
+		return
+	}
+	text, err := c.file(name)
+	if err != nil {
+		if reason := errors.New(guest.Reason(err)); !errors.Is(err, fs.ErrPermission) {
+			err = reason // without the path
+		} else {
+			err = fmt.Errorf("%w", fs.ErrPermission)
+		}
+		c.failed("readconfig", err)
+		return
+	}
+	c.config(string(text))
+}
+
+func (c *commandLine) option(option string, o optionSet) {
+	switch option {
+	case "name":
+		c.guest.Name = naming.Text(o["guest"])
+	case "device":
+		if drive := o["drive"]; drive != "" && o["id"] != "" {
+			c.devices[drive] = o["id"]
+		}
+		if strings.HasPrefix(o["driver"], "vhost-user-blk") && len(c.vhosts) < rbd.MaxDisks {
+			c.vhosts = append(c.vhosts, vhost{o["id"], o["chardev"]})
+		}
+	case "chardev":
+		c.sockets[o["id"]] = o["path"]
+	case "object":
+		if o["qom-type"] == "throttle-group" {
+			c.groups[o["id"]] = limitsOf(o)
+		}
+	case "blockdev":
+		c.nodes[o["node-name"]] = o
+		c.add(driveOption{name: o["node-name"], options: o, node: true})
+	case "drive":
+		c.drive("drive", o)
+	}
+}
+
+// drive reads a -drive.
+func (c *commandLine) drive(option string, o optionSet) {
+	d := driveOption{name: o["id"], options: o}
+	if d.name == "" {
+		d.name = o["if"] + o["unit"] + o["index"]
+	}
+	var err error
+	if file := o["file"]; file != "" {
+		d.disk, err = parseFile(file)
+	} else {
+		d.disk = layers{}.disk(o, "", 0)
+	}
+	if err != nil {
+		c.failed(option, err)
+		return
+	}
+	c.add(d)
+}
+
+func (c *commandLine) add(d driveOption) {
+	if len(c.drives) < rbd.MaxDisks {
+		c.drives = append(c.drives, d)
+	}
+}
+
+func (c *commandLine) failed(option string, err error) {
+	if c.faults++; c.fault == nil {
+		c.fault = parseFault(option, c.count[option], err)
+	}
+}
+
+// finish makes the disks of the drives, once all that they refer to is known.
+func (c *commandLine) finish() {
+	below := c.nodes.children()
+	for _, d := range c.drives {
+		if d.node {
+			if below[d.name] {
+				continue
+			}
+			d.disk = c.nodes.disk(d.options, "", 0)
+		}
+		if d.disk == (rbd.Disk{}) {
+			continue // an empty drive, or another protocol's
+		}
+		d.disk.Target = c.target(d.name)
+		d.disk.Throttle = guest.Limits(c.throttle(d))
+		c.guest.Disks = append(c.guest.Disks, d.disk)
+		for _, below := range c.nodes.backing(d.options) {
+			below.Target, below.Part = d.disk.Target, true
+			c.guest.Disks = append(c.guest.Disks, below)
+		}
+	}
+	for _, v := range c.vhosts {
+		if d := guest.PathDisk(naming.Text(c.sockets[v.chardev])); d != (rbd.Disk{}) {
+			d.Target = naming.Text(v.device)
+			c.guest.Disks = append(c.guest.Disks, d)
+		}
+	}
+	c.guest.Disks = c.guest.Disks[:min(len(c.guest.Disks), rbd.MaxDisks)]
+	for _, id := range []string{c.pidVMID, c.uuid} {
+		if c.guest.ID == "" {
+			c.guest.ID = id
+		}
+	}
+	c.guest.OS, c.guest.OSBy = c.hints.OS()
+}
+
+// target returns what a drive is to its guest: the id of its device, or its own
+// name without the "drive-" that libvirt once and Proxmox still puts before it.
+func (c *commandLine) target(name string) string {
+	if id := c.devices[name]; id != "" {
+		return naming.Text(id)
+	}
+	return naming.Text(strings.TrimPrefix(name, "drive-"))
+}
+
+func (c *commandLine) throttle(d driveOption) rbd.Throttle {
+	t := limitsOf(d.options)
+	for _, group := range c.nodes.groups(d.options, "", 0) {
+		t = guest.Tighter(t, c.groups[group])
+	}
+	return t
+}
+
+// pidFile returns the VMID in the name of Proxmox's pid file,
+// /var/run/qemu-server/VMID.pid.
+func pidFile(file string) string {
+	vmid, ok := strings.CutSuffix(path.Base(file), ".pid")
+	if !ok || path.Base(path.Dir(file)) != "qemu-server" || !naming.Digits(vmid) {
+		return ""
+	}
+	return vmid
+}
+
+// hyperV tells whether a -cpu asks for single Hyper-V features, which only
+// Windows uses, whether for all that the host has (hv-passthrough), which some
+// managers ask for in every guest, and whether for Windows' way to report a crash.
+// A vendor id alone hides KVM from a driver, of any system.
+func hyperV(cpu string) (some, every, crash bool) {
+	for item := range strings.SplitSeq(cpu, ",") {
+		name, value, _ := strings.Cut(strings.ReplaceAll(item, "_", "-"), "=")
+		on, err := strconv.ParseBool(value)
+		name = strings.TrimPrefix(name, "+")
+		switch {
+		case err == nil && !on, value == "off", name == "hv-vendor-id", strings.HasPrefix(name, "-hv"):
+		case name == "hv-passthrough":
+			every = true
+		case name == "hv-crash":
+			crash = true
+		case strings.HasPrefix(name, "hv-"):
+			some = true
+		}
+	}
+	return some, every, crash
+}

@@ -1,0 +1,201 @@
+package qemu
+
+import (
+	"fmt"
+	"path"
+	"strings"
+	"testing"
+
+	"github.com/google/go-cmp/cmp"
+
+	"github.com/nodewatch/nodewatch/pkg/rbd"
+	"github.com/nodewatch/nodewatch/pkg/rbd/internal/rbdtest"
+)
+
+func TestParseCommandLine(t *testing.T) {
+	for _, file := range append(rbdtest.Files(t, "*.cmdline"), rbdtest.Files(t, "*.args")...) {
+		t.Run(path.Base(file), func(t *testing.T) {
+			g, err := ParseCommandLine(fixture(t, file))
+			fault := ""
+			if err != nil {
+				fault = err.Error()
+			}
+			rbdtest.Golden(t, "qemu-"+strings.TrimSuffix(path.Base(file), path.Ext(file)), struct {
+				Guest rbd.Guest
+				Error string
+			}{g, fault})
+		})
+	}
+}
+
+// The lab's QEMUs: 101 and 102 sit on krbd, 103 on librbd.
+func TestParseCommandLineClients(t *testing.T) {
+	for vm, want := range map[string]rbd.Disk{
+		"vm101": {Target: "scsi0", Client: rbd.KRBD, Pool: "rbd", Image: "vm-101-disk-0", Path: "/dev/rbd-pve/33b862db-5e43-43fb-927c-e4b2e2132a65/rbd/vm-101-disk-0"},
+		"vm102": {Target: "scsi0", Client: rbd.KRBD, Pool: "rbd", Image: "vm-102-disk-0", Path: "/dev/rbd/rbd/vm-102-disk-0"},
+		"vm103": {Target: "scsi0", Client: rbd.LibRBD, Pool: "rbd", Image: "vm-103-disk-0"},
+	} {
+		g, err := ParseCommandLine(rbdtest.File(t, ""+vm+".cmdline"))
+		if err != nil {
+			t.Fatal(err)
+		}
+		if diff := cmp.Diff([]rbd.Disk{want}, g.Disks); diff != "" || g.Name != vm || g.ID != vm[2:] {
+			t.Errorf("%s %s %s", g.Name, g.ID, diff)
+		}
+	}
+}
+
+// joinArgs makes a command line of arguments.
+func joinArgs(args ...string) []byte {
+	return []byte("/usr/bin/kvm\x00" + strings.Join(args, "\x00") + "\x00")
+}
+
+func TestParseCommandLineForms(t *testing.T) {
+	for _, c := range []struct {
+		name string
+		args []string
+		want []rbd.Disk
+	}{
+		{"no arguments", nil, nil},
+		{"a drive without a name", []string{"-drive", "file=rbd:p/i,if=virtio,index=3"}, []rbd.Disk{{Target: "virtio3", Client: rbd.LibRBD, Pool: "p", Image: "i"}}},
+		{"two dashes", []string{"--drive", "file=rbd:p/i,id=a"}, []rbd.Disk{{Target: "a", Client: rbd.LibRBD, Pool: "p", Image: "i"}}},
+		{"a driver before the path", []string{"-drive", "file=host_device:/dev/rbd3,id=a"}, []rbd.Disk{{Target: "a", Client: rbd.KRBD, Path: "/dev/rbd3"}}},
+		{"escapes", []string{"-drive", `file=rbd:p\:1/n\/2/i\@3@s\\4:id=x,id=a`},
+			[]rbd.Disk{{Target: "a", Client: rbd.LibRBD, Pool: "p:1", Namespace: "n/2", Image: "i@3", Snapshot: `s\4`}}},
+		{"the value of another option", []string{"-append", "root=/dev/vda", "-hda", "/dev/rbd1"}, []rbd.Disk{{Target: "hda", Client: rbd.KRBD, Path: "/dev/rbd1"}}},
+		{"nodes that refer to each other indefinitely", []string{"-blockdev", `{"driver":"raw","node-name":"a","file":"b"}`, "-blockdev", `{"driver":"raw","node-name":"b","file":"a"}`}, nil},
+		{"a node above such nodes", []string{"-blockdev", `{"driver":"raw","node-name":"a","file":"b"}`, "-blockdev", `{"driver":"raw","node-name":"b","file":"a"}`, "-blockdev", `{"driver":"throttle","node-name":"c","file":"a","throttle-group":"g"}`}, nil},
+		{"a disk above such nodes", []string{"-blockdev", `{"driver":"raw","node-name":"a","file":"b"}`, "-blockdev", `{"driver":"raw","node-name":"b","file":"a"}`, "-blockdev", `{"driver":"rbd","pool":"p","image":"i","node-name":"c","file":"a"}`},
+			[]rbd.Disk{{Target: "c", Client: rbd.LibRBD, Pool: "p", Image: "i"}}},
+		{"a node that is not there", []string{"-blockdev", `{"driver":"raw","node-name":"a","file":"b"}`}, nil},
+		{"references with dotted names", []string{"-blockdev", "driver=rbd,pool=p,image=i,node-name=low", "-blockdev", "driver=raw,node-name=mid,file=low", "-blockdev", "driver=throttle,node-name=top,file=mid"},
+			[]rbd.Disk{{Target: "top", Client: rbd.LibRBD, Pool: "p", Image: "i"}}},
+		{"an image with a backing one", []string{"-blockdev", `{"driver":"rbd","pool":"p","image":"base","node-name":"low"}`, "-blockdev", `{"driver":"qcow2","node-name":"top","backing":"low","file":{"driver":"rbd","pool":"p","image":"i"}}`},
+			[]rbd.Disk{{Target: "top", Client: rbd.LibRBD, Pool: "p", Image: "i"}, {Target: "top", Client: rbd.LibRBD, Pool: "p", Image: "base", Part: true}}},
+		{"backing images that go round", []string{"-blockdev", `{"driver":"qcow2","node-name":"a","backing":"b","file":{"driver":"file","filename":"/a"}}`, "-blockdev", `{"driver":"qcow2","node-name":"b","backing":"a","file":{"driver":"file","filename":"/b"}}`},
+			nil},
+	} {
+		g, err := ParseCommandLine(joinArgs(c.args...))
+		if err != nil {
+			t.Errorf("%s: %v", c.name, err)
+		}
+		if diff := cmp.Diff(c.want, g.Disks); diff != "" {
+			t.Errorf("%s: %s", c.name, diff)
+		}
+	}
+}
+
+func TestParseCommandLineWindows(t *testing.T) {
+	for _, c := range []struct {
+		option, value, want string
+	}{
+		{"-cpu", "host,hv_relaxed", "windows"},
+		{"-cpu", "host,hv-time=on", "windows"},
+		{"-cpu", "host,hv-passthrough", ""},
+		{"-cpu", "host,hv_passthrough,hv_time", "windows"},
+		{"-cpu", "host,hv-time=off", ""},
+		{"-cpu", "host,hv_vendor_id=proxmox,kvm=off", ""},
+		{"-cpu", "host,+kvm_pv_eoi", ""},
+		{"-rtc", "driftfix=slew,base=localtime", ""},
+		{"-rtc", "base=utc", ""},
+	} {
+		if g, err := ParseCommandLine(joinArgs(c.option, c.value)); err != nil || g.OS != c.want {
+			t.Errorf("%s %s: got %q, %v, want %q", c.option, c.value, g.OS, err, c.want)
+		}
+	}
+}
+
+// What cannot be read is said, in words of its own, and the rest is read.
+func TestParseCommandLineRefuses(t *testing.T) {
+	good := []string{"-drive", "file=rbd:p/i,id=a"}
+	nested := strings.Repeat(`{"file":`, 40) + `"PLANTED"` + strings.Repeat("}", 40)
+	wide := `{"a":[` + strings.Repeat("0,", 40_000) + `"PLANTED"]}`
+	for _, c := range []struct{ name, value, want string }{
+		{"no JSON", `{"driver":"rbd",PLANTED`, "-blockdev no. 1: not JSON"},
+		{"two values", `{"driver":"rbd"}{"PLANTED":1}`, "not JSON"},
+		{"deep", nested, "too deeply"},
+		{"wide", wide, "too many"},
+		{"many properties", strings.Repeat("PLANTED=1,", 5000), "too many"},
+	} {
+		g, err := ParseCommandLine(joinArgs(append([]string{"-blockdev", c.value}, good...)...))
+		if err == nil || !strings.Contains(err.Error(), c.want) || strings.Contains(err.Error(), rbdtest.Planted) {
+			t.Errorf("%s: got %v, want %q", c.name, err, c.want)
+		}
+		if len(g.Disks) != 1 {
+			t.Errorf("%s: the other disk is lost: %+v", c.name, g)
+		}
+	}
+	if _, err := ParseCommandLine(make([]byte, argsSize+1)); err == nil {
+		t.Error("a command line of more than 1 MiB was read")
+	}
+}
+
+// What is not wanted is not even kept while an option is read, in either form.
+func TestQEMUParseKeepsOnlyWhatIsWanted(t *testing.T) {
+	want := optionSet{"driver": "rbd", "file.pool": "p", "id": "a"}
+	for _, option := range []string{
+		"rbd,file.pool=p,id=a,key-secret=PLANTED,password=PLANTED,user=PLANTED,data=PLANTED,file.server.0.host=PLANTED,PLANTED",
+		`{"driver":"rbd","file":{"pool":"p","key-secret":"PLANTED","server":[{"host":"PLANTED"}]},"id":"a","data":"PLANTED","user":["PLANTED"]}`,
+	} {
+		got, err := parseOptions(option, "driver")
+		if diff := cmp.Diff(want, got); diff != "" || err != nil {
+			t.Error(err, diff)
+		}
+	}
+}
+
+// No secret of a fixture is in what is made of it.
+func TestParseCommandLineKeepsNoSecret(t *testing.T) {
+	secrets := 0
+	for _, file := range append(rbdtest.Files(t, "*.cmdline"), rbdtest.Files(t, "*.args")...) {
+		data := fixture(t, file)
+		secrets += strings.Count(string(data), rbdtest.Planted)
+		g, err := ParseCommandLine(data)
+		if text := fmt.Sprintf("%+v %v", g, err); strings.Contains(text, rbdtest.Planted) {
+			t.Errorf("%s: a secret: %s", file, text)
+		}
+	}
+	if secrets < 8 {
+		t.Errorf("the fixtures have only %d secrets", secrets)
+	}
+}
+
+// Whatever comes before them, what stands behind the options that hold a secret,
+// in any of the forms, is in neither the Guest nor the error; both are bounded.
+func FuzzParseCommandLine(f *testing.F) {
+	for _, file := range append(rbdtest.Files(f, "*.cmdline"), rbdtest.Files(f, "*.args")...) {
+		f.Add(fixture(f, file), "p/i@s")
+	}
+	f.Fuzz(func(t *testing.T, data []byte, image string) {
+		g, err := ParseCommandLine(data)
+		if bad := rbdtest.Bounded(g); bad != nil {
+			t.Fatal(bad)
+		}
+		if err != nil && len(err.Error()) > 200 {
+			t.Fatalf("a long error: %v", err)
+		}
+		if again, _ := ParseCommandLine(data); !cmp.Equal(g, again) {
+			t.Fatal("not the same twice")
+		}
+		plain := strings.Trim(strings.ReplaceAll(image, "\x00", ""), `\`)
+		doubled := strings.ReplaceAll(plain, ",", ",,")
+		g, err = ParseCommandLine(joinArgs(
+			"-drive", "file=rbd:"+doubled+":id=PLANTED:key=PLANTED/+==:mon_host=PLANTED,id=a",
+			"-drive", "file=https://u:PLANTED@"+doubled+",id=b",
+			"-blockdev", fmt.Sprintf(`{"driver":"rbd","pool":%q,"user":"PLANTED","key-secret":"PLANTED","server":[{"host":"PLANTED"}]}`, plain),
+			"-object", fmt.Sprintf(`{"qom-type":"secret","id":%q,"data":"PLANTED"}`, plain),
+			"-blockdev", "driver=luks,key-secret=PLANTED,file.driver=rbd,file.image="+doubled+",file.password-secret=PLANTED"))
+		if text := fmt.Sprintf("%+v %v", g, err); strings.Contains(text, rbdtest.Planted) && !strings.Contains(image, rbdtest.Planted) {
+			t.Fatalf("a secret: %s", text)
+		}
+	})
+}
+
+// fixture reads a command line: as the kernel has it, or an argument a line.
+func fixture(t testing.TB, name string) []byte {
+	b := rbdtest.File(t, name)
+	if strings.HasSuffix(name, ".args") {
+		return []byte(strings.ReplaceAll(string(b), "\n", "\x00"))
+	}
+	return b
+}

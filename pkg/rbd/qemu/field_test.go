@@ -1,0 +1,297 @@
+package qemu
+
+import (
+	"bufio"
+	"context"
+	"encoding/json"
+	"errors"
+	"fmt"
+	"io"
+	"io/fs"
+	"os"
+	"os/exec"
+	"strings"
+	"syscall"
+	"testing"
+	"testing/fstest"
+
+	"github.com/google/go-cmp/cmp"
+	"golang.org/x/sys/unix"
+
+	"github.com/nodewatch/nodewatch/pkg/rbd"
+	"github.com/nodewatch/nodewatch/pkg/rbd/hostfs"
+	"github.com/nodewatch/nodewatch/pkg/rbd/internal/rbdtest"
+)
+
+// fieldRead reads the guests of a /proc as the daemon and its probe do.
+func fieldRead(t *testing.T, p rbdtest.Proc, nbd ...NBDDevice) rbd.Guests {
+	t.Helper()
+	a := &procAsker{proc: p, asked: map[int]int{}}
+	got, err := NewProcesses(p, a.asks(), func() ([]NBDDevice, error) { return nbd, nil }).Read(t.Context())
+	if err != nil {
+		t.Fatal(err)
+	}
+	return got
+}
+
+// Containers, files on a file system on krbd, stacks of devices, and a virtual
+// machine monitor that is not QEMU.
+func TestFieldProcesses(t *testing.T) {
+	raw, err := os.ReadFile("testdata/field/processes.json")
+	if err != nil {
+		t.Fatal(err)
+	}
+	var list []rbdtest.Process
+	if err := json.Unmarshal(raw, &list); err != nil {
+		t.Fatal(err)
+	}
+	mapped := rbdtest.Mapped(10)
+	stack := func(i int, h rbd.Holder) { mapped[i].Holders = append(mapped[i].Holders, h) }
+	for i := range 7 { // devices of their own below the stacks
+		mapped = append(mapped, rbd.Mapped{ID: 20 + i, Device: fmt.Sprint("rbd", 20+i), Major: 252, Minor: uint32(320 + 16*i), Pool: "p", Image: fmt.Sprint("s", i)})
+	}
+	stack(10, rbd.Holder{Device: "bcache0", Major: 251, Minor: 0})
+	stack(11, rbd.Holder{Device: "dm-1", Name: "rbd_fc", Major: 253, Minor: 1})
+	stack(12, rbd.Holder{Device: "dm-2", Name: "rbd_vdo", Major: 253, Minor: 2})
+	stack(13, rbd.Holder{Device: "dm-3", Name: "crypt-volume-1", Major: 253, Minor: 3})
+	stack(14, rbd.Holder{Device: "dm-4", Name: "vg--rbd-vm1", Major: 253, Minor: 4})
+	stack(15, rbd.Holder{Device: "md127", Major: 9, Minor: 127})
+	stack(16, rbd.Holder{Device: "drbd1000", Major: 147, Minor: 1000})
+	got := fieldRead(t, rbdtest.NewProc(t, list...))
+	want := map[string]string{
+		"rbd0": "ct105", "rbd1": "web", "rbd2": "one-11", "rbd3": "default_vm1", "rbd5": "mail1", "rbd6": "ct108", "rbd7": "proj_db",
+		"rbd9":  "cloud-hyperviso 2008",
+		"rbd20": "bc1", "rbd21": "fc", "rbd22": "vdo", "rbd23": "osbrick", "rbd24": "lv", "rbd25": "md", "rbd26": "drbd",
+	}
+	if diff := cmp.Diff(want, rbdtest.Uses(mapped, got.Guests)); diff != "" {
+		t.Errorf("(-want +got)\n%s", diff)
+	}
+	for _, g := range got.Guests {
+		if g.Name == "guest7" && g.Disks[0] != (rbd.Disk{Target: "virtio", Client: rbd.LibRBD, Pool: "vms", Image: "guest7"}) {
+			t.Errorf("got %+v", g)
+		}
+		if g.Name == "one-12" && g.Disks[0].Client != rbd.NBD {
+			t.Errorf("got %+v", g)
+		}
+	}
+}
+
+// Disks that are in a configuration file, read as the host sees it once QEMU has
+// changed its root directory.
+func TestFieldConfigurationFile(t *testing.T) {
+	line, err := os.ReadFile("testdata/field/09-fcqemu.cmd")
+	if err != nil {
+		t.Fatal(err)
+	}
+	config, err := os.ReadFile("testdata/field/09-fcqemu.cfg")
+	if err != nil {
+		t.Fatal(err)
+	}
+	p := rbdtest.NewProc(t, rbdtest.Process{PID: 7, Comm: "kvm.slurmtest13", Cgroup: "0::/system.slice/fc-qemu.service\n", Cmd: strings.Fields(string(line))})
+	check := func(what string, host rbdtest.Proc) {
+		d, err := ReadGuest(host, p, Process{PID: 7, Start: 700, Comm: "kvm.slurmtest13"})
+		var names []string
+		for _, disk := range d.Guest.Disks {
+			names = append(names, fmt.Sprintf("%s %s %s/%s", disk.Target, disk.Client, disk.Pool, disk.Image))
+		}
+		want := []string{"virtio0 librbd rbd.hdd/slurmtest13.root", "virtio1 librbd rbd.hdd/slurmtest13.swap", "virtio2 librbd rbd.hdd/slurmtest13.tmp", "virtio3 librbd rbd.hdd/slurmtest13.cidata"}
+		if diff := cmp.Diff(want, names); diff != "" || err != nil || d.Err != "" || d.Guest.Name != "slurmtest13" || strings.Contains(fmt.Sprintf("%+v", d), rbdtest.Planted) {
+			t.Errorf("%s: %v %+v\n%s", what, err, d, diff)
+		}
+	}
+	host := rbdtest.Proc{MapFS: fstest.MapFS{"run/qemu.slurmtest13.cfg": {Data: config}}}
+	check("root not seen", host)
+	p.Link("7/root", "/srv/vm/slurmtest13")
+	check("root changed", host)
+
+	d, err := ReadGuest(rbdtest.Proc{MapFS: fstest.MapFS{}}, p, Process{PID: 7, Start: 700})
+	if err != nil || d.Guest.Name != "slurmtest13" || !strings.Contains(d.Err, "-readconfig no. 1") {
+		t.Errorf("no such file: got %+v, %v", d, err)
+	}
+	d, err = ReadGuest(rbdtest.Proc{MapFS: fstest.MapFS{"run/qemu.slurmtest13.cfg": {Mode: os.ModeNamedPipe}}}, p, Process{PID: 7, Start: 700})
+	if err != nil || len(d.Guest.Disks) != 0 || !strings.Contains(d.Err, "not a file") {
+		t.Errorf("a pipe: got %+v, %v", d, err)
+	}
+}
+
+// A name proves nothing if any user could have given it, nor does a program without
+// a machine; a machine that KVM runs does, whoever's it is.
+func TestFieldWhatCountsAsAGuest(t *testing.T) {
+	vm := []string{"qemu-system-x86_64", "-name", "x", "-drive", "file=rbd:p/i,if=virtio"}
+	user, nobody, system, dynamic := "Uid:\t1000\t1000\t1000\t1000\n", "Uid:\t65534\t65534\t65534\t65534\n", "Uid:\t64055\t64055\t64055\t64055\n", "Uid:\t61184\t61184\t61184\t61184\n"
+	for _, c := range []struct {
+		what, comm, cgroup, status string
+		cmd, fds                   []string
+		timer, guest               bool
+	}{
+		{"root's", "qemu-system-x86", "0::/a\n", "Uid:\t0\t0\t0\t0\n", vm, nil, false, true},
+		{"a system account's", "qemu-system-x86", "0::/a\n", system, vm, nil, false, true},
+		{"a dynamic user's", "qemu-system-x86", "0::/a\n", dynamic, vm, nil, false, true},
+		{"a user's", "qemu-system-x86", "0::/user.slice/a\n", user, vm, nil, false, false},
+		{"nobody's", "kvm", "0::/a\n", nobody, vm, []string{"/dev/rbd0"}, false, false},
+		{"set-user-ID, a user's", "kvm", "0::/a\n", "Uid:\t1000\t0\t0\t0\n", vm, nil, false, false},
+		{"a user's, run by KVM", "qemu-system-x86", "0::/user.slice/a\n", user, vm, []string{"/dev/kvm", "anon_inode:kvm-vm"}, false, true},
+		{"nobody's, run by KVM", "kvm.x", "0::/a\n", nobody, vm, []string{"anon_inode:kvm-vm"}, false, true},
+		{"nobody's, with KVM's timer", "kvm.x", "0::/a\n", nobody, vm, nil, true, true},
+		{"a user's in libvirt's scope", "qemu-kvm", `0::/machine.slice/machine-qemu\x2d1\x2dx.scope` + "\n", "Uid:\t9869\t9869\t9869\t9869\n", vm, nil, false, true},
+		{"a user's in a scope of his own", "qemu-kvm", `0::/user.slice/user-1000.slice/user@1000.service/machine-qemu\x2d1\x2dx.scope` + "\n", user, vm, nil, false, false},
+		{"a wrapped one", ".qemu-system-x8", "0::/a\n", "", vm, nil, false, true},
+		{"with libvirt's process name", "qemu:db01", "0::/a\n", "", vm, nil, false, true},
+		{"with another manager's", "kvm.db01", "0::/a\n", "", vm, nil, false, true},
+		{"asked what it can do", "qemu-system-x86", "0::/a\n", system, []string{"qemu", "-S", "-no-user-config", "-nodefaults", "-machine", "none,accel=kvm:tcg", "-daemonize"}, nil, false, false},
+		{"a script that waits", "kvm", "0::/a\n", "", []string{"/bin/bash", "/usr/bin/kvm", "-name", "x"}, nil, false, false},
+		{"only the name", "kvm", "0::/a\n", "", []string{"kvm", "1000"}, nil, false, false},
+		{"an emulator of programs", "qemu-x86_64", "0::/a\n", "", vm, nil, false, false},
+		{"the guest's agent", "qemu-ga", "0::/a\n", "", vm, nil, false, false},
+		{"the image tool", "qemu-img", "0::/a\n", "", vm, nil, false, false},
+	} {
+		p := rbdtest.NewProc(t, rbdtest.Process{PID: 50, Comm: c.comm, Cgroup: c.cgroup, Cmd: c.cmd, FDs: c.fds})
+		if c.status != "" {
+			p.File("50/status", "Name:\tx\n"+c.status)
+		}
+		if c.timer {
+			p.File("60/stat", "60 (kvm-pit/50) S 2 0 0 0 -1 2129984 0 0 0 0 0 0 0 0 20 0 1 0 77 0 0\n")
+		}
+		if got := fieldRead(t, p); len(got.Guests) != 1 == c.guest {
+			t.Errorf("%s: got %+v", c.what, got.Guests)
+		}
+	}
+}
+
+// A process that becomes a virtual machine, as a wrapper does, is one from then on.
+func TestWrapperBecomesAGuest(t *testing.T) {
+	p := rbdtest.NewProc(t, rbdtest.Process{PID: 50, Comm: "kvm", Cgroup: "0::/a\n", Cmd: []string{"/bin/sh", "/usr/bin/kvm", "-name", "x"}})
+	a := &procAsker{proc: p, asked: map[int]int{}}
+	r := NewProcesses(p, a.asks(), procNoNBD)
+	if got, err := r.Read(t.Context()); err != nil || len(got.Guests) != 0 {
+		t.Fatalf("got %+v, %v", got, err)
+	}
+	p.Process(50, "qemu-system-x86", "/a")
+	p.File("50/cmdline", "qemu-system-x86_64\x00-name\x00x\x00")
+	if got, err := r.Read(t.Context()); err != nil || len(got.Guests) != 1 {
+		t.Fatalf("got %+v, %v", got, err)
+	}
+}
+
+// What serves network block devices and sockets, and what is behind them.
+func TestFieldExports(t *testing.T) {
+	server := func(pid int, comm string, args ...string) rbdtest.Process {
+		return rbdtest.Process{PID: pid, Comm: comm, Cgroup: "0::/a\n", Cmd: append([]string{"x"}, args...)}
+	}
+	guest := func(pid int, name string, args ...string) rbdtest.Process {
+		return rbdtest.Process{PID: pid, Comm: "kvm", Cgroup: "0::/a\n", Cmd: append([]string{"kvm", "-name", name}, args...)}
+	}
+	got := fieldRead(t, rbdtest.NewProc(t,
+		server(10, "rbd-nbd", "--id", "admin", "--keyring", "/etc/k", "map", "--device", "/dev/nbd0", "vms/db1@snap"),
+		server(11, "rbd-nbd", "map", "--exclusive", "vms/ns/db2", "--key=PLANTED"),
+		server(12, "qemu-nbd", "-c", "/dev/nbd2", "-f", "raw", "rbd:vms/db3:key=PLANTED"),
+		server(13, "qemu-nbd", "--connect=/dev/nbd3", "/var/x.qcow2"),
+		server(14, "qemu-storage-da", "--blockdev", "driver=rbd,pool=vms,image=db5,node-name=n5,key-secret=PLANTED", "--blockdev", `{"driver":"host_device","filename":"/dev/rbd6","node-name":"n6"}`,
+			"--export", "type=vhost-user-blk,id=e5,addr.type=unix,addr.path=/run/qsd/5.sock,node-name=n5,writable=on",
+			"--export", `{"type":"vhost-user-blk","id":"e6","node-name":"n6","addr":{"type":"unix","path":"/var/run/qsd/6.sock"}}`,
+			"--nbd-server", "addr.type=unix,addr.path=/run/qsd/nbd.sock", "--export", "nbd,id=e7,node-name=n5,name=d"),
+		guest(20, "a", "-drive", "file=/dev/nbd0,if=virtio"),
+		guest(21, "b", "-drive", "file=/dev/nbd1p1,if=virtio"),
+		guest(22, "c", "-drive", "file=/dev/nbd2,if=virtio"),
+		guest(23, "d", "-drive", "file=/dev/nbd3,if=virtio"),
+		guest(24, "e", "-chardev", "socket,id=c5,path=/run/qsd/5.sock", "-device", "vhost-user-blk-pci,chardev=c5,id=v5",
+			"-chardev", `{"backend":"socket","id":"c6","path":"/run/qsd/6.sock"}`, "-device", `{"driver":"vhost-user-blk-pci","chardev":"c6","id":"v6"}`),
+		guest(25, "f", "-drive", "file=nbd:unix:/run/qsd/nbd.sock:exportname=d,if=virtio"),
+		guest(26, "g", "-blockdev", `{"driver":"nbd","server":{"type":"unix","path":"/run/qsd/nbd.sock"},"export":"d","node-name":"x"}`),
+		guest(27, "h", "-drive", "file=/dev/nbd9,if=virtio"),
+	), NBDDevice{Device: "nbd0", PID: 10}, NBDDevice{Device: "nbd1", PID: 11}, NBDDevice{Device: "nbd2", PID: 12}, NBDDevice{Device: "nbd3", PID: 13}, NBDDevice{Device: "nbd9", PID: 99})
+	if strings.Contains(fmt.Sprintf("%+v", got), rbdtest.Planted) {
+		t.Error("a key was kept")
+	}
+	want := map[string][]string{
+		"a": {"rbd-nbd vms/db1@snap /dev/nbd0"}, "b": {"rbd-nbd vms/ns/db2 /dev/nbd1p1"}, "c": {"librbd vms/db3 /dev/nbd2"}, "d": {" / /var/x.qcow2"},
+		"e": {"librbd vms/db5 /run/qsd/5.sock", "krbd / /dev/rbd6"}, "f": {"librbd vms/db5 /run/qsd/nbd.sock"}, "g": {"librbd vms/db5 /run/qsd/nbd.sock"}, "h": {" / /dev/nbd9"},
+	}
+	found := map[string][]string{}
+	for _, g := range got.Guests {
+		for _, d := range g.Disks {
+			found[g.Name] = append(found[g.Name], fmt.Sprintf("%s %s %s", d.Client, rbd.Spec(d.Pool, d.Namespace, d.Image, d.Snapshot), d.Path))
+		}
+	}
+	if diff := cmp.Diff(want, found); diff != "" {
+		t.Errorf("(-want +got)\n%s", diff)
+	}
+}
+
+// TestPrivateSleeper is no test by itself: TestFieldLive runs it in a mount
+// namespace of its own, in which it makes a /dev, opens a device there and waits.
+func TestPrivateSleeper(t *testing.T) {
+	if os.Getenv("PRIVATE_SLEEPER") == "" {
+		return
+	}
+	err := unix.Mount("", "/", "", unix.MS_REC|unix.MS_PRIVATE, "")
+	if err == nil {
+		err = unix.Mount("tmpfs", "/dev", "tmpfs", 0, "")
+	}
+	if err == nil {
+		err = unix.Mknod("/dev/rootdisk", unix.S_IFBLK|0o600, int(unix.Mkdev(252, 16)))
+	}
+	if err == nil {
+		_, err = unix.Open("/dev/rootdisk", unix.O_PATH, 0) // no driver is behind it
+	}
+	fmt.Println("ready", err)
+	io.Copy(io.Discard, os.Stdin)
+}
+
+// A disk whose name means something only in the container of its process is known
+// by the number of what the process has open.
+func TestFieldLive(t *testing.T) {
+	if os.Geteuid() != 0 {
+		t.Skip("needs root, to make device nodes")
+	}
+	self, err := os.Executable()
+	if err != nil {
+		t.Fatal(err)
+	}
+	exe := t.TempDir() + "/kvm"
+	if err := os.Symlink(self, exe); err != nil {
+		t.Fatal(err)
+	}
+	cmd := exec.Command(exe, "-test.run", "^TestPrivateSleeper$", "--", "-name", "default_vm-rbd", "-drive", "file=/dev/rootdisk,if=virtio", "-uuid", "fe1d472c-1eb9-52e3-a84a-d6390ac9d37b")
+	cmd.Env = append(os.Environ(), "PRIVATE_SLEEPER=1")
+	cmd.SysProcAttr = &syscall.SysProcAttr{Cloneflags: syscall.CLONE_NEWNS}
+	if _, err := cmd.StdinPipe(); err != nil {
+		t.Fatal(err)
+	}
+	out, err := cmd.StdoutPipe()
+	if err != nil {
+		t.Fatal(err)
+	}
+	if err := cmd.Start(); errors.Is(err, fs.ErrPermission) {
+		t.Skip("no mount namespaces:", err)
+	} else if err != nil {
+		t.Fatal(err)
+	}
+	defer func() {
+		cmd.Process.Kill()
+		cmd.Wait()
+	}()
+	if line, _ := bufio.NewReader(out).ReadString('\n'); line != "ready <nil>\n" {
+		t.Skipf("no device nodes in a mount namespace: %s", line)
+	}
+	proc := hostfs.FS("/proc")
+	asks := Asks{
+		Guest: func(_ context.Context, p Process) (Description, error) {
+			if p.PID != cmd.Process.Pid {
+				return Description{NotGuest: true}, nil // somebody else's
+			}
+			return ReadGuest(hostfs.FS("/"), proc, p)
+		},
+		Opened:  func(_ context.Context, of []Process) ([]Opened, error) { return ReadOpened(proc, of), nil },
+		Exports: func(context.Context, Process) ([]rbd.Export, error) { return nil, nil },
+		Systems: func(context.Context, []string) (map[string]string, error) { return nil, nil },
+	}
+	got, err := NewProcesses(proc, asks, procNoNBD).Read(t.Context())
+	if err != nil {
+		t.Fatal(err)
+	}
+	uses := rbdtest.Uses(rbdtest.Mapped(2), got.Guests)
+	if diff := cmp.Diff(map[string]string{"rbd1": "default_vm-rbd"}, uses); diff != "" {
+		t.Errorf("%+v\n%s", got, diff)
+	}
+}

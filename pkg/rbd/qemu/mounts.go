@@ -1,0 +1,87 @@
+package qemu
+
+import (
+	"io/fs"
+	"strconv"
+	"strings"
+
+	"github.com/nodewatch/nodewatch/pkg/rbd/internal/naming"
+)
+
+// A procMount is one line of proc(5)'s mountinfo:
+//
+//	36 35 252:16 / /srv/data rw,noatime shared:1 - ext4 /dev/rbd1 rw
+type procMount struct {
+	point        string // where it is mounted
+	major, minor uint32 // of its file system; major 0: of none, or of a file system with several devices
+	kind         string // ext4, xfs, tmpfs, ...
+	source       string // the device, or what the file system says instead
+}
+
+// number tells whether the file system lies on one block device.
+func (m procMount) number() bool { return m.major != 0 }
+
+// memory tells whether the file system is in memory, where device nodes may be made.
+func (m procMount) memory() bool {
+	return m.kind == "tmpfs" || m.kind == "devtmpfs" || m.kind == "ramfs"
+}
+
+// procParseMount reads one line of mountinfo.
+func procParseMount(line string) (procMount, bool) {
+	before, after, ok := strings.Cut(line, " - ")
+	fields, source := strings.Fields(before), strings.Fields(after)
+	if !ok || len(fields) < 6 || len(source) < 2 {
+		return procMount{}, false
+	}
+	major, minor, ok := strings.Cut(fields[2], ":")
+	x, errX := strconv.ParseUint(major, 10, 32)
+	y, errY := strconv.ParseUint(minor, 10, 32)
+	if !ok || errX != nil || errY != nil {
+		return procMount{}, false
+	}
+	return procMount{
+		point: naming.Text(guestUnescapeMount(fields[4])), major: uint32(x), minor: uint32(y),
+		kind: source[0], source: naming.Text(guestUnescapeMount(source[1])),
+	}, true
+}
+
+// procMounts are the mounts that a process sees.
+type procMounts struct {
+	list []procMount
+	root string // its root directory, where that is not the root of its mounts
+}
+
+// procReadMounts reads the mounts of the process DIR, none if they cannot be read.
+func procReadMounts(proc fs.FS, dir string) *procMounts {
+	m := &procMounts{}
+	data, err := procRead(proc, dir+"/mountinfo", procFileSize)
+	if err != nil {
+		return m
+	}
+	for line := range strings.Lines(string(data)) {
+		if mount, ok := procParseMount(line); ok {
+			m.list = append(m.list, mount)
+		}
+	}
+	if root, err := fs.ReadLink(proc, dir+"/root"); err == nil && root != "/" {
+		m.root = root
+	}
+	return m
+}
+
+// of returns the mount that a path, of whose directories none is a link, lies on:
+// the innermost, and of several in one place the latest.
+func (m *procMounts) of(path string) (found procMount, ok bool) {
+	path = naming.RunPath(path)
+	if rest, inside := strings.CutPrefix(path, m.root+"/"); m.root != "" && inside {
+		path = "/" + rest // mountinfo shows the places as the process sees them
+	}
+	for _, mount := range m.list {
+		point := naming.RunPath(mount.point)
+		inside := point == "/" || path == point || strings.HasPrefix(path, point) && path[len(point)] == '/'
+		if inside && len(point) >= len(naming.RunPath(found.point)) {
+			found, ok = mount, true
+		}
+	}
+	return found, ok
+}

@@ -1,0 +1,132 @@
+package qemu
+
+import (
+	"io/fs"
+	"strconv"
+	"strings"
+
+	"github.com/nodewatch/nodewatch/pkg/rbd/internal/naming"
+)
+
+// Bounds on what is kept of /proc.
+const (
+	processesMax = 4096
+	procKnownMax = 32768
+)
+
+// procYoung is in how many reads a process is looked at in full: it may still
+// become another program, or be moved to another cgroup.
+const procYoung = 3
+
+// A processTable follows which processes of a host matter: those that run virtual
+// machines, those that serve disks to them, and those of containers. Of a process
+// that it knows it reads stat and nothing else.
+type processTable struct {
+	proc  fs.FS
+	known map[int]*procEntry
+	turn  int
+}
+
+// A procEntry is what is known of a process. Most do not matter: vm, server and
+// container are empty.
+type procEntry struct {
+	Process
+	vm        bool   // its name is a virtual machine monitor's
+	ordinary  bool   // of vm: any user could have started it, so that the name alone proves nothing
+	server    bool   // its name is that of a program that serves disks
+	container string // the container that it is in
+	reads     int
+	turn      int // of the latest read that saw it
+}
+
+func newProcessTable(proc fs.FS) *processTable {
+	return &processTable{proc: proc, known: map[int]*procEntry{}}
+}
+
+// read returns the processes that matter, by PID. It reads stat, and of a process
+// that it does not know well cgroup and status, none of which waits for the
+// process; never its memory (cmdline, maps). One that ends meanwhile is left out.
+func (t *processTable) read() ([]*procEntry, error) {
+	pids, err := procPIDs(t.proc)
+	if err != nil {
+		return nil, err
+	}
+	t.turn++
+	var list []*procEntry
+	timers := map[int]bool{}
+	for _, pid := range pids {
+		s, err := procReadStat(t.proc, strconv.Itoa(pid))
+		if err != nil {
+			continue
+		}
+		if s.kernel {
+			if owner, ok := procTimerOwner(s.comm); ok {
+				timers[owner] = true
+			}
+			continue
+		}
+		e := t.entry(pid, s)
+		if e.vm || e.server || e.container != "" {
+			list = append(list, e)
+		}
+	}
+	for pid, e := range t.known {
+		if e.turn != t.turn {
+			delete(t.known, pid)
+		}
+	}
+	for _, e := range list {
+		if timers[e.PID] {
+			e.ordinary = false
+		}
+	}
+	return list, nil
+}
+
+// entry returns what is known of a process, and looks at it if it must.
+func (t *processTable) entry(pid int, s procStat) *procEntry {
+	e := t.known[pid]
+	if e == nil || e.Start != s.start || e.Comm != naming.Text(s.comm) {
+		e = &procEntry{Process: Process{PID: pid, Start: s.start, Comm: naming.Text(s.comm)}}
+		if len(t.known) < procKnownMax {
+			t.known[pid] = e
+		}
+	}
+	if e.reads < procYoung {
+		e.reads++
+		t.look(e)
+	}
+	e.turn = t.turn
+	return e
+}
+
+// look reads what tells what a process is. Errors leave it as it is: it has ended,
+// or will be looked at again.
+func (t *processTable) look(e *procEntry) {
+	cgroup, err := procRead(t.proc, strconv.Itoa(e.PID)+"/cgroup", procFileSize)
+	if err == nil {
+		e.VM, e.Libvirt = scopeOf(cgroup)
+		e.container, _ = guestContainer(cgroup)
+	}
+	e.server, e.vm = serverComm(e.Comm), vmmComm(e.Comm)
+	if !e.server && !e.vm {
+		return
+	}
+	// A manager of virtual machines made this cgroup, which takes root.
+	if e.ordinary = false; e.VM == "" {
+		users, err := procUsers(t.proc, e.PID)
+		e.ordinary = err == nil && ordinaryUsers(users)
+	}
+}
+
+// procTimerOwner returns whose the kernel thread kvm-pit/PID is: KVM makes one for
+// the timer of each PC that it runs, and no program can make another by that name
+// (arch/x86/kvm/i8254.c).
+func procTimerOwner(comm string) (pid int, ok bool) {
+	number, ok := strings.CutPrefix(comm, "kvm-pit/")
+	if !ok || !naming.Digits(number) {
+		return 0, false
+	}
+	pid, err := strconv.Atoi(number)
+	return pid, err == nil
+}

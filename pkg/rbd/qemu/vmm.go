@@ -1,0 +1,60 @@
+package qemu
+
+import (
+	"errors"
+	"path"
+	"slices"
+	"strings"
+)
+
+// What counts as a guest's process:
+//
+// Its name is that of a virtual machine monitor (vmmComm), or of one with the
+// guest's name in it, as libvirt and other managers can set it; and its command
+// line describes a machine: a program that only bears the name does not count, nor
+// does a QEMU without a machine, which libvirt starts to ask what QEMU can do.
+//
+// As any user can give a process any name and any arguments, one more thing must
+// speak for it: its users are root or system accounts; or it is in a cgroup that
+// Proxmox or libvirt makes, which takes root; or KVM runs a machine for it, by
+// what it has open or by the kernel thread of its timer.
+
+// vmmComm tells whether a comm, of which the kernel keeps 15 bytes, is that of a
+// program that runs virtual machines. Wrappers rename the program that they start
+// (NixOS: .qemu-system-x86_64-wrapped), and managers put the guest's name into it
+// (libvirt: qemu:NAME, others: kvm.NAME).
+func vmmComm(comm string) bool {
+	name := strings.TrimPrefix(comm, ".")
+	switch {
+	case name == "kvm", name == "qemu", name == "cloud-hyperviso":
+		return true
+	}
+	for _, prefix := range []string{"qemu-system-", "qemu-kvm", "kvm-spice", "kvm.", "kvm:", "qemu.", "qemu:"} {
+		if strings.HasPrefix(name, prefix) {
+			return true
+		}
+	}
+	return false
+}
+
+// ordinaryUsers tells whether one of the users is neither root nor a system
+// account: those are below 1000, and between people's and nobody (Debian's
+// libvirt-qemu, 64055; systemd's dynamic users).
+func ordinaryUsers(users []uint64) bool {
+	return slices.ContainsFunc(users, func(u uint64) bool {
+		return u >= 1000 && u < 60514 || u >= 65534
+	})
+}
+
+// errNotGuest says that a process of such a name is no guest's.
+var errNotGuest = errors.New("rbd: not a virtual machine")
+
+// vmmShells are interpreters: one that runs a script called kvm only waits for a
+// virtual machine, which is a process of its own.
+var vmmShells = []string{"sh", "bash", "dash", "ash", "ksh", "zsh", "busybox", "env", "perl", "ruby", "sudo", "timeout", "nice"}
+
+// vmmShell tells whether the first argument is an interpreter's.
+func vmmShell(arg string) bool {
+	name := path.Base(arg)
+	return slices.Contains(vmmShells, name) || strings.HasPrefix(name, "python")
+}
