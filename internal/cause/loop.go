@@ -78,9 +78,9 @@ func Before(f *facts.Facts, first time.Time) []Evidence {
 			if first.Sub(since) > longQuiet {
 				list = append(list, evidenceAt(node.SourceNIC, n.Name, since, -1, "%s had been saturated for %s without a session fault", n.Label, human.Span(first.Sub(since))))
 			}
-		case h.DropAt.IsZero():
-		case h.Dropped >= 100:
-			list = append(list, evidenceAt(node.SourceNIC, n.Name, h.DropAt, 2, "%s dropped frames (receive buffers exhausted) from %s, before the first session fault at %s", n.Label, human.Clock(h.DropAt), human.Clock(first)))
+			list = append(list, dropsBefore(f, n, h, first, 0)...)
+		default:
+			list = append(list, dropsBefore(f, n, h, first, 2)...)
 		}
 	}
 	// One saturated NIC explains as much as two.
@@ -101,6 +101,19 @@ func Before(f *facts.Facts, first time.Time) []Evidence {
 		list = append(list, evidenceAt(node.SourceNIC, "", first, 0, "unknown what came first: the storage NICs were not watched before the first session fault at %s", human.Clock(first)))
 	}
 	return list
+}
+
+// dropsBefore is the frames that a NIC dropped before the first fault, as evidence of
+// the weight; those of a saturated NIC explain no more than the saturation.
+func dropsBefore(f *facts.Facts, n *facts.NIC, h facts.History, first time.Time, weight int) []Evidence {
+	if h.DropAt.IsZero() || h.Dropped < 100 {
+		return nil
+	}
+	since := h.DropAt
+	if d, dropping := f.Dropping(n); dropping && d.Since.Before(since) {
+		since = d.Since
+	}
+	return []Evidence{evidenceAt(node.SourceNIC, n.Name, since, weight, "%s dropped frames (receive buffers exhausted) from %s, before the first session fault at %s", n.Label, human.Clock(since), human.Clock(first))}
 }
 
 // full tells of NICs that are full now. One that filled up after the first fault does so

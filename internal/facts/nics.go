@@ -135,10 +135,8 @@ type Dropping struct {
 // whether it does so now.
 func (f *Facts) Dropping(n *NIC) (Dropping, bool) {
 	d := Dropping{Since: f.Now, Source: node.SourceNIC, Rate: max(n.Rates.Overload, 0)}
-	if f.Blind(node.SourceNIC) == nil {
-		for i := len(n.Seconds) - 1; i >= 0 && n.Seconds[i].Overload > 0; i-- {
-			d.Since = n.Seconds[i].At.Add(-time.Second)
-		}
+	if !n.OverloadSince.IsZero() && f.Blind(node.SourceNIC) == nil {
+		d.Since = n.OverloadSince
 	}
 	if !n.DropSince.IsZero() && n.DropSince.Before(d.Since) && f.Blind(node.SourceDrops) == nil {
 		d.Since, d.Source = n.DropSince, node.SourceDrops

@@ -27,6 +27,7 @@ type NIC struct {
 	Tens    []Flow     // the peaks of each ten seconds, oldest first, at most 90
 
 	RxFull, TxFull time.Time // since when it has carried FullShare of its line rate that way without a break; zero: it does not
+	OverloadSince  time.Time // since when it has dropped frames for lack of buffers without a break, by the kernel's count; zero: it does not
 	BestSpeed      int       // the highest speed seen, Mbit/s
 
 	Drops     bond.Drops // the driver's own drop counters; zero: not read
@@ -105,15 +106,16 @@ func (n NIC) read(c bond.Counters, at time.Time) NIC {
 	}
 	n.Rates, n.Known = bond.Between(before, c, at.Sub(was))
 	if !n.Known || at.Sub(was) > longGap {
-		n.RxFull, n.TxFull = time.Time{}, time.Time{}
+		n.RxFull, n.TxFull, n.OverloadSince = time.Time{}, time.Time{}, time.Time{}
 	}
 	if !n.Known {
 		return n
 	}
 	f := Flow{At: at, Rx: n.Rates.RxBits, Tx: n.Rates.TxBits, Overload: n.Rates.Overload, RxCRC: n.Rates.RxCRC, Speed: c.Speed}
 	rx, tx := f.Share()
-	n.RxFull = fullSince(n.RxFull, rx, was)
-	n.TxFull = fullSince(n.TxFull, tx, was)
+	n.RxFull = heldSince(n.RxFull, rx >= FullShare, was)
+	n.TxFull = heldSince(n.TxFull, tx >= FullShare, was)
+	n.OverloadSince = heldSince(n.OverloadSince, f.Overload > 0, was)
 	n.Seconds = pushed(n.Seconds, f, flowSeconds)
 	n.Tens = peaked(n.Tens, f, flowTens)
 	return n
@@ -122,16 +124,16 @@ func (n NIC) read(c bond.Counters, at time.Time) NIC {
 // longGap is how far apart two readings are at most that are one run.
 const longGap = 3 * time.Second
 
-// fullSince follows since when a direction has been full: began is the time of the
-// reading before.
-func fullSince(since time.Time, share float64, began time.Time) time.Time {
+// heldSince returns since when a condition has held without a break: start is what it was
+// before, began the time of the reading before.
+func heldSince(start time.Time, holds bool, began time.Time) time.Time {
 	switch {
-	case share < FullShare:
+	case !holds:
 		return time.Time{}
-	case since.IsZero():
+	case start.IsZero():
 		return began
 	}
-	return since
+	return start
 }
 
 // pushed returns the list with one more at its end and at most limit in all. The

@@ -124,6 +124,40 @@ func TestLatelyKnowsWhatItDoesNotCover(t *testing.T) {
 	}
 }
 
+func TestSinceWhenANICDropsFrames(t *testing.T) {
+	dropping := func(from, to, gap int) Snapshot {
+		s, dropped := Snapshot{}, uint64(0)
+		for i := 0; i <= 200; i++ {
+			if i >= from && i < to {
+				dropped += 50
+			}
+			if i != gap {
+				s = took(s, float64(i), SawCounters{read(float64(i), []bond.Counters{{Name: "eth0", Index: 2, Speed: 10000, RxMissed: dropped}})})
+			}
+		}
+		return s
+	}
+	for what, c := range map[string]struct {
+		from, to, gap int
+		since         float64 // s; -1: not dropping
+	}{
+		"longer than readings are kept": {20, 201, -1, 19},
+		"for two seconds":               {199, 201, -1, 198},
+		"no longer":                     {20, 200, -1, -1},
+		"never":                         {0, 0, -1, -1},
+		"with a reading left out":       {20, 201, 120, 19},
+	} {
+		n, _ := dropping(c.from, c.to, c.gap).NIC("eth0")
+		since := -1.0
+		if !n.OverloadSince.IsZero() {
+			since = n.OverloadSince.Sub(t0).Seconds()
+		}
+		if since != c.since {
+			t.Errorf("%s: got since %v, want %v", what, since, c.since)
+		}
+	}
+}
+
 func TestMean(t *testing.T) {
 	if got := Mean(nil); got != (Flow{}) {
 		t.Errorf("got %+v of nothing", got)

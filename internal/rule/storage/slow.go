@@ -110,7 +110,11 @@ func middleText(slow []*facts.Latency) string {
 // slowText tells how many disks are slow, and of the slowest.
 func slowText(in rule.Input, slow []*facts.Latency, all int) string {
 	worst := slow[0]
-	text := fmt.Sprintf("%s slow; the slowest, %s, takes %s per request", human.AllOf(len(slow), all, "krbd disk"), in.DiskName(worst.Device), human.Milliseconds(worst.Now))
+	text := fmt.Sprintf("%s slow; the slowest, %s, ", human.AllOf(len(slow), all, "krbd disk"), in.DiskName(worst.Device))
+	if stalled := worst.Disk.StalledFor(); stalled >= node.LongQueue {
+		return text + fmt.Sprintf("has %s in flight and has completed none for %s", human.Count(worst.Disk.Last.InFlight(), "request"), human.Span(stalled))
+	}
+	text += fmt.Sprintf("takes %s per request", human.Milliseconds(worst.Now))
 	if worst.Usual > 0 {
 		text += fmt.Sprintf(" (usually %s)", human.Milliseconds(worst.Usual))
 	}
