@@ -97,18 +97,34 @@ systemctl daemon-reload`)
 	if exe := m.sh(t, fmt.Sprintf("readlink /proc/%d/exe", m.pid(t))); exe != "/usr/bin/nodewatch" {
 		t.Errorf("%s runs", exe)
 	}
-	before := m.pid(t)
+	m.leaves(t, "nodewatch")
 	m.takes(t, "dpkg -i /"+packages+"/nodewatch.deb")
-	m.until(t, "the upgrade has restarted it", func() bool { return m.again(t, before) })
-	m.takes(t, "systemctl disable --now nodewatch; dpkg -i /"+packages+"/nodewatch.deb")
-	if got, _ := m.run(t, "systemctl is-enabled nodewatch || true; systemctl is-active nodewatch || true"); got != "disabled\ninactive" {
+}
+
+// leaves upgrades the package, whose service runs, disables it, upgrades it again, removes
+// and purges it.
+func (m *machine) leaves(t *testing.T, name string) {
+	t.Helper()
+	install := "dpkg -i /" + packages + "/" + name + ".deb"
+	process := func() string { return m.sh(t, "systemctl show -P MainPID "+name) } // 0: there is none
+	before := process()
+	m.takes(t, install)
+	m.until(t, "the upgrade has restarted "+name, func() bool {
+		now := process()
+		return now != "0" && now != before && m.sh(t, "systemctl show -P ActiveState "+name) == "active"
+	})
+	m.takes(t, "systemctl disable --now "+name+"; "+install)
+	if got, _ := m.run(t, "systemctl is-enabled "+name+" || true; systemctl is-active "+name+" || true"); got != "disabled\ninactive" {
 		t.Errorf("after an upgrade of a disabled service: %s", got)
 	}
-	m.takes(t, "systemctl enable --now nodewatch; dpkg -r nodewatch")
-	if got, _ := m.run(t, "systemctl is-active nodewatch || true; [ -d /var/lib/nodewatch ] && [ -e /etc/default/nodewatch ] && [ ! -e /usr/bin/nodewatch ] && echo kept"); got != "inactive\nkept" {
+	m.takes(t, "systemctl enable --now "+name+"; dpkg -r "+name)
+	if got, _ := m.run(t, "systemctl is-active "+name+" || true; [ -d /var/lib/"+name+" ] && [ -e /etc/default/"+name+" ] && [ ! -e /usr/bin/"+name+" ] && echo kept"); got != "inactive\nkept" {
 		t.Errorf("after a removal: %s", got)
 	}
-	m.takes(t, "dpkg -P nodewatch; [ ! -e /var/lib/nodewatch ]; [ ! -e /etc/default/nodewatch ]; dpkg -i /"+packages+"/nodewatch.deb")
+	m.takes(t, "dpkg -P "+name)
+	if left, _ := m.run(t, "ls -d /var/lib/"+name+" /etc/default/"+name+" /usr/lib/systemd/system/"+name+".service /usr/lib/sysctl.d/60-"+name+".conf /etc/systemd/system/multi-user.target.wants/"+name+".service 2>/dev/null || true"); left != "" {
+		t.Errorf("a purge leaves %s", left)
+	}
 }
 
 // pings are the groups that may ping, the first and the last.
@@ -118,7 +134,7 @@ func (m *machine) pings(t *testing.T) string {
 }
 
 // nodewatch-status with SQLite, as its package installs it: it is ready, only its own user
-// sees its state, and it needs no capability.
+// sees its state, it needs no capability, and its package leaves as nodewatch's does.
 func testStatusPackage(t *testing.T, m *machine) {
 	const name = "nodewatch-status"
 	if before := m.pings(t); before == "0 2147483647" {
@@ -158,4 +174,6 @@ func testStatusPackage(t *testing.T, m *machine) {
 	if got := m.sh(t, "systemctl show -P Result "+name); got != "success" {
 		t.Errorf("it ends with %s", got)
 	}
+	m.takes(t, "sed -i '$d' /etc/nodewatch-status/nodewatch-status.yml; systemctl start "+name)
+	m.leaves(t, name)
 }
