@@ -19,6 +19,7 @@ import (
 
 	example "github.com/nodewatch/nodewatch/deploy/status"
 	"github.com/nodewatch/nodewatch/internal/status/config"
+	"github.com/nodewatch/nodewatch/internal/status/desk"
 	"github.com/nodewatch/nodewatch/internal/status/incident"
 	"github.com/nodewatch/nodewatch/internal/status/store"
 )
@@ -206,7 +207,7 @@ func (d *demo) incidents(ctx context.Context) (list []incident.Incident, err err
 func (d *demo) draft(ctx context.Context, i incident.Incident) error {
 	now := time.Now()
 	err := d.store.Update(ctx, func(tx *store.Tx) error {
-		body, err := draft(ctx, tx, open{d.config, d.store, now}, i)
+		body, err := desk.Draft(ctx, tx, d.config, i, now)
 		if err != nil {
 			return err
 		}

@@ -1,7 +1,6 @@
 package main
 
 import (
-	"context"
 	"crypto/rand"
 	"log/slog"
 	"net/http"
@@ -14,7 +13,6 @@ import (
 	"github.com/nodewatch/nodewatch/internal/status/intake"
 	"github.com/nodewatch/nodewatch/internal/status/page"
 	"github.com/nodewatch/nodewatch/internal/status/store"
-	"github.com/nodewatch/nodewatch/internal/status/uptime"
 )
 
 // refreshEvery is how often the public page is made.
@@ -48,20 +46,9 @@ func newHub(c config.Config, s *store.Store, log *slog.Logger) (*hub, error) {
 	h.checks.Set(c)
 	h.admin, err = admin.New(admin.Config{
 		Store: s, Config: func() config.Config { return *h.config.Load() }, Checks: h.checks.Latest, Now: time.Now,
-		Lines:  h.lines,
 		Failed: func(err error) { log.Error("An operators' page cannot be shown", "err", err) },
 	})
 	return h, err
-}
-
-// lines are the records of the public components, by id.
-func (h *hub) lines(ctx context.Context) (lines map[string]uptime.Timeline, err error) {
-	err = h.store.View(ctx, func(tx *store.Tx) error {
-		r, err := readRecord(ctx, tx, *h.config.Load(), time.Now().Add(-keep))
-		lines = r.lines
-		return err
-	})
-	return lines, err
 }
 
 // keep is how much of the record a page can show.

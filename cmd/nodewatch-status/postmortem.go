@@ -11,6 +11,7 @@ import (
 
 	"github.com/alecthomas/kingpin/v2"
 
+	"github.com/nodewatch/nodewatch/internal/status/desk"
 	"github.com/nodewatch/nodewatch/internal/status/incident"
 	"github.com/nodewatch/nodewatch/internal/status/store"
 )
@@ -34,7 +35,7 @@ func (p program) postmortemDraft(app *kingpin.Application) (*kingpin.CmdClause, 
 			}
 			text := ""
 			err = o.store.View(ctx, func(tx *store.Tx) error {
-				text, err = draft(ctx, tx, o, i)
+				text, err = desk.Draft(ctx, tx, o.config, i, o.now)
 				return err
 			})
 			if err != nil {
@@ -44,23 +45,6 @@ func (p program) postmortemDraft(app *kingpin.Application) (*kingpin.CmdClause, 
 			return err
 		})
 	}
-}
-
-// draft is the draft of an incident's post-mortem.
-func draft(ctx context.Context, tx *store.Tx, o open, i incident.Incident) (string, error) {
-	r, err := readRecord(ctx, tx, o.config, i.Started.Add(-time.Hour))
-	if err != nil {
-		return "", err
-	}
-	var records []incident.Record
-	for _, g := range o.config.Groups {
-		for _, x := range g.Components {
-			if i.Names(x.ID) {
-				records = append(records, incident.Record{Component: x.ID, Name: x.Name + " (" + g.Name + ")", Line: r.lines[x.ID]})
-			}
-		}
-	}
-	return incident.Draft(i, records, o.config.Page.Zone, o.now), nil
 }
 
 func (p program) postmortemShow(app *kingpin.Application) (*kingpin.CmdClause, func(context.Context) int) {

@@ -11,6 +11,7 @@ import (
 
 	"github.com/nodewatch/nodewatch/internal/status/feed"
 	"github.com/nodewatch/nodewatch/internal/status/page"
+	"github.com/nodewatch/nodewatch/internal/status/record"
 	"github.com/nodewatch/nodewatch/internal/status/store"
 )
 
@@ -72,11 +73,11 @@ func (h *hub) refresh(ctx context.Context) error {
 func (h *hub) site(ctx context.Context, now time.Time) (*site, error) {
 	in := page.Input{Config: *h.config.Load(), Now: now}
 	err := h.store.View(ctx, func(tx *store.Tx) error {
-		r, err := readRecord(ctx, tx, in.Config, now.Add(-keep))
+		r, err := record.Read(ctx, tx, in.Config, now.Add(-keep))
 		if err != nil {
 			return err
 		}
-		in.Lines = r.lines
+		in.Lines = r.Lines
 		if in.Maintenances, err = tx.Maintenances(ctx, now.Add(-keepFor)); err != nil {
 			return err
 		}

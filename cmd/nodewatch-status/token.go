@@ -2,6 +2,7 @@ package main
 
 import (
 	"context"
+	"errors"
 	"fmt"
 	"os/user"
 	"text/tabwriter"
@@ -9,6 +10,7 @@ import (
 
 	"github.com/alecthomas/kingpin/v2"
 
+	"github.com/nodewatch/nodewatch/internal/status/desk"
 	"github.com/nodewatch/nodewatch/internal/status/store"
 )
 
@@ -17,26 +19,21 @@ const tokenHelp = "Tokens that nodes and others report with."
 func (p program) tokenCreate(app *kingpin.Application) (*kingpin.CmdClause, func(context.Context) int) {
 	cmd := subcommand(app, "token", tokenHelp, "create", "Make a token and print it. It is shown once; only its hash is kept.")
 	file := configFlag(cmd)
-	kind := cmd.Flag("kind", "node: reports for one node. join: lets nodes get a token each. push: pushes one component. alertmanager: delivers alerts.").Default(store.NodeToken).Enum(store.NodeToken, store.JoinToken, store.PushToken, store.AlertmanagerToken)
+	kind := cmd.Flag("kind", "node: reports for one node. join: lets nodes get a token each. push: pushes one component. alertmanager: delivers alerts. api: does by the API what operators do.").Default(store.NodeToken).Enum(store.TokenKinds()...)
 	lifetime := cmd.Flag("lifetime", "How long it is valid; 0: until it is revoked. A join token has 1h unless this says more.").Default("0s").Duration()
-	label := cmd.Flag("label", "A note for operators.").String()
-	subject := cmd.Arg("subject", "The node (SITE/NODE), a pattern of nodes for a join token (SITE/*), or the component.").String()
+	label := cmd.Flag("label", "A note for operators; of a token of kind api its name in the audit log.").String()
+	subject := cmd.Arg("subject", "The node (SITE/NODE), a pattern of nodes for a join token (SITE/*), the component, or for the API the role (viewer, operator, admin).").String()
 	return cmd, func(ctx context.Context) int {
-		now := time.Now()
-		k := store.Token{Kind: *kind, Subject: *subject, Label: *label, Created: now, CreatedBy: caller()}
-		switch {
-		case k.Subject == "" && k.Kind != store.AlertmanagerToken:
-			return p.fail(exitUsage, fmt.Errorf("token create: a token of kind %s needs a subject", k.Kind))
-		case *lifetime < 0:
-			return p.fail(exitUsage, fmt.Errorf("token create: --lifetime must not be negative"))
-		case *lifetime > 0:
-			k.Expires = now.Add(*lifetime)
-		case k.Kind == store.JoinToken:
-			k.Expires = now.Add(time.Hour)
-		}
-		secret := store.NewSecret()
-		code := p.withStore(ctx, *file, func(s *store.Store) error {
-			return s.Update(ctx, func(tx *store.Tx) error { return tx.IssueToken(ctx, secret, k) })
+		secret := ""
+		code := p.within(ctx, *file, func(o open) error {
+			return o.store.Update(ctx, func(tx *store.Tx) (err error) {
+				n := desk.NewToken{Kind: *kind, Subject: *subject, Label: *label, Lifetime: *lifetime}
+				secret, _, err = desk.Desk{Config: o.config, Who: caller(), Now: o.now}.IssueToken(ctx, tx, n)
+				if wrong, is := errors.AsType[desk.Mistake](err); is {
+					return usage{fmt.Errorf("token create: %w", wrong)}
+				}
+				return err
+			})
 		})
 		if code == exitOK {
 			fmt.Fprintln(p.out, secret)
@@ -86,14 +83,11 @@ func (p program) tokenRevoke(app *kingpin.Application) (*kingpin.CmdClause, func
 	return cmd, func(ctx context.Context) int {
 		return p.withStore(ctx, *file, func(s *store.Store) error {
 			return s.Update(ctx, func(tx *store.Tx) error {
-				done, err := tx.RevokeToken(ctx, *id, time.Now())
-				if err == nil && !done {
-					err = fmt.Errorf("there is no valid token %d; see nodewatch-status token list", *id)
+				err := desk.Desk{Who: caller(), Now: time.Now()}.RevokeToken(ctx, tx, *id)
+				if no, is := errors.AsType[desk.Conflict](err); is {
+					return fmt.Errorf("%w See nodewatch-status token list", no)
 				}
-				if err != nil {
-					return err
-				}
-				return tx.Audit(ctx, store.Entry{At: time.Now(), Who: caller(), Action: "token.revoke", Subject: fmt.Sprint(*id)})
+				return err
 			})
 		})
 	}

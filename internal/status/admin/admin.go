@@ -4,7 +4,6 @@ package admin
 
 import (
 	"bytes"
-	"context"
 	"embed"
 	"errors"
 	"fmt"
@@ -16,14 +15,13 @@ import (
 	"strings"
 	"time"
 
-	"golang.org/x/time/rate"
-
 	"github.com/nodewatch/nodewatch/internal/human"
 	"github.com/nodewatch/nodewatch/internal/status/checks"
 	"github.com/nodewatch/nodewatch/internal/status/config"
+	"github.com/nodewatch/nodewatch/internal/status/desk"
 	"github.com/nodewatch/nodewatch/internal/status/fleet"
+	"github.com/nodewatch/nodewatch/internal/status/ratelimit"
 	"github.com/nodewatch/nodewatch/internal/status/store"
-	"github.com/nodewatch/nodewatch/internal/status/uptime"
 )
 
 //go:embed pages
@@ -34,7 +32,6 @@ type Config struct {
 	Store  *store.Store
 	Config func() config.Config // in force now
 	Checks func() []checks.Latest
-	Lines  func(context.Context) (map[string]uptime.Timeline, error) // the records of the public components
 	Now    func() time.Time
 	Failed func(error) // is told of what visitors are not: must not block
 }
@@ -44,14 +41,13 @@ type Admin struct {
 	store    *store.Store
 	config   func() config.Config
 	checks   func() []checks.Latest
-	lines    func(context.Context) (map[string]uptime.Timeline, error)
 	now      func() time.Time
 	failed   func(error)
 	pages    *template.Template
 	style    []byte
 	mux      *http.ServeMux
 	cross    *http.CrossOriginProtection
-	attempts attempts
+	attempts *ratelimit.Limits
 	hashing  chan struct{} // has room for as many passwords as are hashed at once
 	nobody   string        // is hashed against where there is no such operator
 	signIns  signIns
@@ -63,8 +59,8 @@ const hashes = 2
 // New returns an Admin.
 func New(c Config) (*Admin, error) {
 	a := &Admin{
-		store: c.Store, config: c.Config, checks: c.Checks, lines: c.Lines, now: c.Now, failed: c.Failed, mux: http.NewServeMux(), cross: http.NewCrossOriginProtection(),
-		attempts: attempts{list: map[string]*rate.Limiter{}}, hashing: make(chan struct{}, hashes), nobody: nobody(),
+		store: c.Store, config: c.Config, checks: c.Checks, now: c.Now, failed: c.Failed, mux: http.NewServeMux(), cross: http.NewCrossOriginProtection(),
+		attempts: ratelimit.New(attemptsPerSecond, attemptBurst, maxAttempts), hashing: make(chan struct{}, hashes), nobody: nobody(),
 	}
 	var err error
 	a.pages, err = template.New("").Funcs(template.FuncMap{
@@ -140,15 +136,8 @@ type page struct {
 	who visitor
 }
 
-// Mistake is what an operator did wrong, in a sentence.
-type mistake string
-
-func (m mistake) Error() string { return string(m) }
-
-func wrong(format string, args ...any) error { return mistake(fmt.Sprintf(format, args...)) }
-
-// errNotFound is the error of what is not there.
-var errNotFound = errors.New("no such page")
+// wrong is a mistake in a form, in a sentence.
+func wrong(format string, args ...any) error { return desk.Mistake(fmt.Sprintf(format, args...)) }
 
 // guard lets those through who may use a route.
 func (a *Admin) guard(r route) http.HandlerFunc {
@@ -176,13 +165,18 @@ func (a *Admin) guard(r route) http.HandlerFunc {
 			a.refuse(w, q, http.StatusForbidden, "This form is not of your session: load the page again.")
 			return
 		}
-		var m mistake
+		var (
+			m desk.Mistake
+			c desk.Conflict
+		)
 		switch err := r.do(page{w, q, who}); {
 		case err == nil:
-		case errors.Is(err, errNotFound):
+		case errors.Is(err, store.ErrNotFound):
 			a.refuse(w, q, http.StatusNotFound, "There is no such page.")
 		case errors.As(err, &m):
 			a.refuse(w, q, http.StatusBadRequest, m.Error())
+		case errors.As(err, &c):
+			a.refuse(w, q, http.StatusBadRequest, c.Error())
 		case errors.Is(err, store.ErrChanged):
 			a.refuse(w, q, http.StatusConflict, "Somebody else has changed this meanwhile: go back, load the page again and look at it.")
 		default:

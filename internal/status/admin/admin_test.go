@@ -20,7 +20,6 @@ import (
 	"github.com/nodewatch/nodewatch/internal/status/config"
 	"github.com/nodewatch/nodewatch/internal/status/incident"
 	"github.com/nodewatch/nodewatch/internal/status/store"
-	"github.com/nodewatch/nodewatch/internal/status/uptime"
 	"github.com/nodewatch/nodewatch/pkg/report"
 	"github.com/nodewatch/nodewatch/pkg/report/native"
 )
@@ -56,9 +55,6 @@ func newBench(t *testing.T, operators ...string) *bench {
 		Config: func() config.Config { c.Operators.Proxy = b.proxy; return c },
 		Checks: func() []checks.Latest {
 			return []checks.Latest{{Component: "web", Asks: "http http://192.0.2.1/", At: noon, Result: checks.Result{State: report.MajorOutage, Detail: hostile}}}
-		},
-		Lines: func(context.Context) (map[string]uptime.Timeline, error) {
-			return map[string]uptime.Timeline{"node-1": {{At: noon.Add(-time.Hour), State: report.MajorOutage}}}, nil
 		},
 	})
 	if err != nil {
@@ -591,21 +587,6 @@ func TestPasswords(t *testing.T) {
 		if ok, err := verify(damaged, password); ok || err == nil {
 			t.Errorf("%q: %v %v", damaged, ok, err)
 		}
-	}
-}
-
-// However many addresses try, memory stays bounded, and those that wait are forgotten.
-func TestAttemptsAreBounded(t *testing.T) {
-	b := newBench(t)
-	a := &b.admin.attempts
-	for i := range maxAttempts + 100 {
-		a.allow(noon, fmt.Sprint(i))
-	}
-	if len(a.list) > maxAttempts || a.allow(noon, "one more") {
-		t.Errorf("%d are remembered", len(a.list))
-	}
-	if !a.allow(noon.Add(time.Hour), "later") {
-		t.Error("nobody can sign in any more")
 	}
 }
 

@@ -9,11 +9,8 @@ import (
 	"net/http"
 	"net/netip"
 	"slices"
-	"sync"
 	"sync/atomic"
 	"time"
-
-	"golang.org/x/time/rate"
 
 	"github.com/nodewatch/nodewatch/internal/status/store"
 )
@@ -182,7 +179,8 @@ var (
 
 // signIn checks a password. Unknown names take as long as known ones.
 func (a *Admin) signIn(ctx context.Context, name, password, from string) error {
-	if !a.attempts.allow(a.now(), "address "+from, "name "+name) {
+	// Both count, whatever the other one says.
+	if address, named := a.attempts.Allow("address "+from, a.now()), a.attempts.Allow("name "+name, a.now()); !address || !named {
 		return errOften
 	}
 	if len(password) > MaxPassword {
@@ -218,43 +216,10 @@ func (a *Admin) signIn(ctx context.Context, name, password, from string) error {
 // The attempts to sign in from one address and with one name: five at once, then one
 // every 12 s.
 const (
-	attemptEvery = 12 * time.Second
-	attemptBurst = 5
-	maxAttempts  = 10000 // addresses and names that are remembered
+	attemptsPerSecond = 1.0 / 12
+	attemptBurst      = 5
+	maxAttempts       = 10000 // addresses and names that are remembered
 )
-
-// attempts counts attempts to sign in.
-type attempts struct {
-	mu   sync.Mutex
-	list map[string]*rate.Limiter
-}
-
-// allow reports whether another attempt may be made. Where too many are remembered,
-// those forget first that have had time to recover.
-func (a *attempts) allow(now time.Time, keys ...string) bool {
-	a.mu.Lock()
-	defer a.mu.Unlock()
-	ok := true
-	for _, key := range keys {
-		l := a.list[key]
-		if l == nil {
-			if len(a.list) >= maxAttempts {
-				for k, old := range a.list {
-					if old.TokensAt(now) >= attemptBurst {
-						delete(a.list, k)
-					}
-				}
-				if len(a.list) >= maxAttempts {
-					return false
-				}
-			}
-			l = rate.NewLimiter(rate.Every(attemptEvery), attemptBurst)
-			a.list[key] = l
-		}
-		ok = l.AllowN(now, 1) && ok
-	}
-	return ok
-}
 
 // sameSite reports whether a form was made for this visitor.
 func sameSite(v visitor, token string) bool {

@@ -11,6 +11,7 @@ import (
 	"strconv"
 	"time"
 
+	"github.com/nodewatch/nodewatch/internal/status/ratelimit"
 	"github.com/nodewatch/nodewatch/internal/status/store"
 	"github.com/nodewatch/nodewatch/pkg/report/native"
 	"github.com/nodewatch/nodewatch/pkg/report/native/receiver"
@@ -28,7 +29,8 @@ type Config struct {
 // The defaults and limits of the intake.
 const (
 	DefaultRate = 2
-	burst       = 20  // requests at once, as a node empties its queue
+	burst       = 20 // requests at once, as a node empties its queue
+	maxSenders  = 20000
 	maxQueue    = 512 // reports that wait for the store
 )
 
@@ -38,7 +40,7 @@ type Intake struct {
 	schema *receiver.Schema
 	store  *store.Store
 	mux    *http.ServeMux
-	limits *limits
+	limits *ratelimit.Limits
 	queue  chan pending
 	counts counts
 }
@@ -52,7 +54,7 @@ func New(c Config, s *store.Store) (*Intake, error) {
 	if c.Rate == 0 {
 		c.Rate = DefaultRate
 	}
-	i := &Intake{config: c, schema: schema, store: s, mux: http.NewServeMux(), limits: newLimits(c.Rate), queue: make(chan pending, maxQueue)}
+	i := &Intake{config: c, schema: schema, store: s, mux: http.NewServeMux(), limits: ratelimit.New(c.Rate, burst, maxSenders), queue: make(chan pending, maxQueue)}
 	i.mux.HandleFunc("POST /v1/report", i.report)
 	i.mux.HandleFunc("POST /v1/components/{component}", i.push)
 	i.mux.HandleFunc("POST /v1/alertmanager", i.alertmanager)
@@ -105,7 +107,7 @@ func (i *Intake) authenticate(q *http.Request, now time.Time) (node string, no *
 	} else if node, is = receiver.Certified(q); !is {
 		return "", &receiver.Refused{Code: http.StatusUnauthorized, Refusal: native.Refusal{Error: "no token and no client certificate of a node"}}
 	}
-	if !i.limits.allow(who+" "+node, now) {
+	if !i.limits.Allow(who+" "+node, now) {
 		return "", &receiver.Refused{Code: http.StatusTooManyRequests, Refusal: native.Refusal{Error: "too many requests of this node"}}
 	}
 	return node, nil

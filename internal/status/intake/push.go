@@ -95,7 +95,7 @@ func (i *Intake) admitted(q *http.Request, kind string, now time.Time) (store.To
 	if no != nil {
 		return k, no
 	}
-	if !i.limits.allow("token "+strconv.FormatInt(k.ID, 10), now) {
+	if !i.limits.Allow("token "+strconv.FormatInt(k.ID, 10), now) {
 		return k, &receiver.Refused{Code: http.StatusTooManyRequests, Refusal: native.Refusal{Error: "too many requests with this token"}}
 	}
 	return k, nil

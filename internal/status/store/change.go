@@ -1,6 +1,7 @@
 package store
 
 import (
+	"cmp"
 	"context"
 	"errors"
 	"fmt"
@@ -13,7 +14,7 @@ var ErrNotFound = errors.New("there is none of this name")
 
 // ChangeIncident lets f change the incident with a Ref, or make one where ref is empty,
 // keeps it, records what it declares of components, and notes who did so in the audit
-// log. e.Subject is set.
+// log. e.Subject is set, and e.Detail where it is empty.
 func (t *Tx) ChangeIncident(ctx context.Context, ref string, e Entry, f func(*incident.Incident) error) (i incident.Incident, err error) {
 	if ref != "" {
 		found := false
@@ -40,12 +41,12 @@ func (t *Tx) ChangeIncident(ctx context.Context, ref string, e Entry, f func(*in
 	if err := t.Declare(ctx, i.Components, from); err != nil {
 		return i, err
 	}
-	e.Subject = i.Ref
+	e.Subject, e.Detail = i.Ref, cmp.Or(e.Detail, i.Title)
 	return i, t.Audit(ctx, e)
 }
 
 // ChangeMaintenance lets f change the maintenance with a Ref, or make one where ref is
-// empty, keeps it, and notes who did so in the audit log. e.Subject is set.
+// empty, keeps it, and notes who did so in the audit log, as ChangeIncident does.
 func (t *Tx) ChangeMaintenance(ctx context.Context, ref string, e Entry, f func(*incident.Maintenance) error) (m incident.Maintenance, err error) {
 	if ref != "" {
 		found := false
@@ -62,6 +63,6 @@ func (t *Tx) ChangeMaintenance(ctx context.Context, ref string, e Entry, f func(
 	if err := t.SaveMaintenance(ctx, &m); err != nil {
 		return m, err
 	}
-	e.Subject = m.Ref
+	e.Subject, e.Detail = m.Ref, cmp.Or(e.Detail, m.Title)
 	return m, t.Audit(ctx, e)
 }

@@ -139,3 +139,28 @@ func sessions(t *testing.T, b bench) {
 		t.Error("removing an operator does not end the sessions, all of them, and nobody else's")
 	}
 }
+
+// What one database refuses in a text is no error of the other one, nor of either:
+// whoever sends it is answered as with any other text.
+func hostileText(t *testing.T, b bench) {
+	for _, text := range []string{"a\x00b", "a\xffb", "\xed\xa0\x80"} {
+		b.update(t, func(tx *store.Tx) error {
+			if _, found, err := tx.OperatorNamed(t.Context(), text); found || err != nil {
+				t.Errorf("%q: %v %v", text, found, err)
+			}
+			if _, found, err := tx.Incident(t.Context(), text); found || err != nil {
+				t.Errorf("%q: %v %v", text, found, err)
+			}
+			return tx.Audit(t.Context(), store.Entry{At: noon, Who: text, Action: "test"})
+		})
+	}
+	b.view(t, func(tx *store.Tx) error {
+		log, err := tx.AuditLog(t.Context(), 0, 10)
+		for n, want := range []string{"\uFFFD", "a\uFFFDb", "a\uFFFDb"} {
+			if len(log) != 3 || log[n].Who != want {
+				t.Errorf("entry %d of %+v, want %q", n, log, want)
+			}
+		}
+		return err
+	})
+}

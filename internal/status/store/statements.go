@@ -73,6 +73,7 @@ func (s *statements) close() error {
 
 // query runs a query of the transaction, parsed before where it is kept.
 func (t *Tx) query(ctx context.Context, query string, args ...any) (*sql.Rows, error) {
+	args = texts(args)
 	if x := t.statement(ctx, query); x != nil {
 		return x.QueryContext(ctx, args...)
 	}

@@ -11,8 +11,11 @@ import (
 	"fmt"
 	"io/fs"
 	"os"
+	"slices"
+	"strings"
 	"sync"
 	"time"
+	"unicode/utf8"
 
 	"github.com/jackc/pgx/v5/pgconn"
 	_ "github.com/jackc/pgx/v5/stdlib" // the driver "pgx"
@@ -240,6 +243,18 @@ func maybe(n sql.NullInt64) time.Time {
 	return at(n.Int64)
 }
 
+// texts makes texts such as both databases take: PostgreSQL refuses what is not UTF-8,
+// and the character 0.
+func texts(args []any) []any {
+	for n, a := range args {
+		if s, is := a.(string); is && (strings.IndexByte(s, 0) >= 0 || !utf8.ValidString(s)) {
+			args = slices.Clone(args)
+			args[n] = strings.ReplaceAll(strings.ToValidUTF8(s, "\uFFFD"), "\x00", "\uFFFD")
+		}
+	}
+	return args
+}
+
 // rows calls scan for each row of a query.
 func (t *Tx) rows(ctx context.Context, scan func(*sql.Rows) error, query string, args ...any) error {
 	r, err := t.query(ctx, query, args...)
@@ -260,6 +275,7 @@ func (t *Tx) rows(ctx context.Context, scan func(*sql.Rows) error, query string,
 
 // exec runs a statement and says how many rows it changed.
 func (t *Tx) exec(ctx context.Context, query string, args ...any) (int64, error) {
+	args = texts(args)
 	var r sql.Result
 	var err error
 	if x := t.statement(ctx, query); x != nil {

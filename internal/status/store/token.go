@@ -6,6 +6,7 @@ import (
 	"crypto/sha256"
 	"database/sql"
 	"encoding/base64"
+	"errors"
 	"fmt"
 	"slices"
 	"time"
@@ -17,7 +18,13 @@ const (
 	JoinToken         = "join"         // lets nodes get a token of their own
 	PushToken         = "push"         // pushes the state of one component
 	AlertmanagerToken = "alertmanager" // delivers alerts
+	APIToken          = "api"          // does by the API what operators do
 )
+
+// TokenKinds are all kinds of tokens.
+func TokenKinds() []string {
+	return []string{NodeToken, JoinToken, PushToken, AlertmanagerToken, APIToken}
+}
 
 // TokenPrefix begins every token, so that one that leaked is recognised.
 const TokenPrefix = "nws_"
@@ -26,7 +33,7 @@ const TokenPrefix = "nws_"
 type Token struct {
 	ID        int64
 	Kind      string
-	Subject   string // of a node: its key; of a join token: a pattern of keys; of a push token: the component
+	Subject   string // of a node: its key; of a join token: a pattern of keys; of a push token: the component; of one for the API: the role
 	Label     string
 	Created   time.Time
 	CreatedBy string
@@ -38,6 +45,14 @@ type Token struct {
 // Valid reports whether the token counts at the time.
 func (k Token) Valid(now time.Time) bool {
 	return k.Revoked.IsZero() && (k.Expires.IsZero() || now.Before(k.Expires))
+}
+
+// owner is whose token it is.
+func (k Token) owner() string {
+	if k.Kind == APIToken {
+		return k.Label
+	}
+	return k.Subject
 }
 
 // NewSecret makes a token of 256 bits.
@@ -104,21 +119,28 @@ func (t *Tx) UseToken(ctx context.Context, id int64, now time.Time) error {
 	return err
 }
 
-// maxValid is how many tokens of a node or component are valid at once, so that one
-// can be replaced without a gap.
+// maxValid is how many tokens of a node or component, or of one name for the API, are
+// valid at once, so that one can be replaced without a gap.
 const maxValid = 2
 
-// IssueToken keeps a new token and notes it in the audit log. Its error says so if as
-// many are valid as may be.
+// ErrTooMany is the error of issuing a token where as many are valid as may be.
+var ErrTooMany = errors.New("revoke one first")
+
+// IssueToken keeps a new token and notes it in the audit log. Its error is ErrTooMany if
+// as many are valid as may be.
 func (t *Tx) IssueToken(ctx context.Context, secret string, k Token) error {
-	if k.Kind == NodeToken || k.Kind == PushToken {
-		list, err := t.TokensFor(ctx, k.Kind, k.Subject)
+	if k.Kind == NodeToken || k.Kind == PushToken || k.Kind == APIToken {
+		column := "subject"
+		if k.Kind == APIToken {
+			column = "label"
+		}
+		list, err := t.tokens(ctx, `WHERE kind = $1 AND `+column+` = $2 ORDER BY created DESC, id DESC`, k.Kind, k.owner())
 		if err != nil {
 			return err
 		}
 		list = slices.DeleteFunc(list, func(other Token) bool { return !other.Valid(k.Created) })
 		if len(list) >= maxValid {
-			return fmt.Errorf("%d tokens of %s are valid, which is the most; revoke one first (token %d is the older one)", len(list), k.Subject, list[len(list)-1].ID)
+			return fmt.Errorf("%d tokens of %s are valid, which is the most; %w (token %d is the older one)", len(list), k.owner(), ErrTooMany, list[len(list)-1].ID)
 		}
 	}
 	id, err := t.addToken(ctx, secret, k)

@@ -1,0 +1,63 @@
+package desk
+
+import (
+	"context"
+	"strings"
+	"time"
+
+	"github.com/nodewatch/nodewatch/internal/status/config"
+	"github.com/nodewatch/nodewatch/internal/status/incident"
+	"github.com/nodewatch/nodewatch/internal/status/record"
+	"github.com/nodewatch/nodewatch/internal/status/store"
+)
+
+// Draft is the post-mortem of an incident as it follows from the record.
+func Draft(ctx context.Context, tx *store.Tx, c config.Config, i incident.Incident, now time.Time) (string, error) {
+	r, err := record.Read(ctx, tx, c, i.Started.Add(-time.Hour))
+	if err != nil {
+		return "", err
+	}
+	var list []incident.Record
+	for _, g := range c.Groups {
+		for _, x := range g.Components {
+			if i.Names(x.ID) {
+				list = append(list, incident.Record{Component: x.ID, Name: x.Name + " (" + g.Name + ")", Line: r.Lines[x.ID]})
+			}
+		}
+	}
+	return incident.Draft(i, list, c.Page.Zone, now), nil
+}
+
+// DraftPostmortem keeps the draft of an incident's post-mortem, where there is none.
+func (d Desk) DraftPostmortem(ctx context.Context, tx *store.Tx, v Version) (incident.Incident, error) {
+	return d.changeIncident(ctx, tx, v, "draft-postmortem", func(i *incident.Incident) error {
+		if i.Postmortem.Body != "" {
+			return Conflict("There is a post-mortem already: edit it.")
+		}
+		body, err := Draft(ctx, tx, d.Config, *i, d.Now)
+		i.Postmortem = incident.Postmortem{Body: body, Author: d.Who, Created: d.Now, Updated: d.Now}
+		return err
+	})
+}
+
+// WritePostmortem keeps the text of a post-mortem, and publishes it if that is asked
+// for. One that is published stays so, and has to be complete.
+func (d Desk) WritePostmortem(ctx context.Context, tx *store.Tx, v Version, body string, publish bool) (incident.Incident, error) {
+	return d.changeIncident(ctx, tx, v, "postmortem", func(i *incident.Incident) (err error) {
+		x := &i.Postmortem
+		if x.Body, err = text("The post-mortem", body, MaxBody); err != nil {
+			return err
+		}
+		if x.Created.IsZero() {
+			x.Created = d.Now
+		}
+		x.Author, x.Updated = d.Who, d.Now
+		if publish && x.Published.IsZero() {
+			x.Published = d.Now
+		}
+		if !x.Published.IsZero() && strings.Contains(x.Body, incident.ToWrite) {
+			return wrong("Something is still to be written: look for %q.", incident.ToWrite)
+		}
+		return nil
+	})
+}
