@@ -11,6 +11,8 @@ import (
 	"strings"
 
 	"github.com/alecthomas/kingpin/v2"
+
+	"github.com/nodewatch/nodewatch/pkg/statefile"
 )
 
 // manifest is the file that lists what an export has written.
@@ -68,7 +70,7 @@ func export(s *site, dir string) (n int, err error) {
 		if err := os.MkdirAll(filepath.Dir(to), 0o755); err != nil {
 			return 0, err
 		}
-		if err := writeFile(to, d.body); err != nil {
+		if err := statefile.Write(filepath.Dir(to), filepath.Base(to), d.body, 0o644); err != nil {
 			return 0, err
 		}
 		written = append(written, name)
@@ -83,5 +85,5 @@ func export(s *site, dir string) (n int, err error) {
 			return 0, err
 		}
 	}
-	return len(written), writeFile(filepath.Join(dir, manifest), []byte(strings.Join(written, "\n")+"\n"))
+	return len(written), statefile.Write(dir, manifest, []byte(strings.Join(written, "\n")+"\n"), 0o644)
 }

@@ -6,7 +6,6 @@ import (
 	"errors"
 	"fmt"
 	"io"
-	"os"
 	"strings"
 	"time"
 
@@ -203,18 +202,6 @@ func joined(list []incident.Affected) string {
 		all = append(all, a.Component+"="+string(a.Impact))
 	}
 	return strings.Join(all, " ")
-}
-
-// writeFile writes a file that appears once it is complete.
-func writeFile(path string, body []byte) error {
-	partial := path + ".partial"
-	if err := os.WriteFile(partial, body, 0o644); err != nil {
-		return err
-	}
-	if err := os.Rename(partial, path); err != nil {
-		return errors.Join(err, os.Remove(partial))
-	}
-	return nil
 }
 
 // statuses are words for a flag.

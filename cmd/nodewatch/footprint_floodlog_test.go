@@ -2,7 +2,6 @@ package main
 
 import (
 	"errors"
-	"path/filepath"
 	"regexp"
 	"strconv"
 	"testing"
@@ -86,7 +85,7 @@ func (l *floodLog) settled(t testing.TB, d *child) logState {
 			t.Skip("skipped: others log all the time, so that no two counts can be compared")
 		}
 		l.news(t)
-		if p, err := kmsg.LoadPosition(filepath.Join(l.runtime, "kmsg-position")); err != nil || p.Seq != l.last {
+		if p, err := loadPosition(l.runtime); err != nil || p.Seq != l.last {
 			continue
 		}
 		d.waitForVerdict(t)

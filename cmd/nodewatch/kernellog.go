@@ -11,7 +11,14 @@ import (
 	"github.com/nodewatch/nodewatch/internal/node"
 	"github.com/nodewatch/nodewatch/internal/watch"
 	"github.com/nodewatch/nodewatch/pkg/kmsg"
+	"github.com/nodewatch/nodewatch/pkg/statefile"
 )
+
+// positionName is the file of the position in the runtime directory.
+const positionName = "kmsg-position"
+
+// maxPosition is more than such a file has, in bytes.
+const maxPosition = 128
 
 // savePosition is how often the position in the kernel log is written down.
 const savePosition = time.Second
@@ -20,7 +27,7 @@ const savePosition = time.Second
 // a restart of the daemon.
 type kernelLog struct {
 	at          hostPaths
-	place       string // file of the position; empty: none is kept
+	dir         string // of the position; empty: none is kept
 	anyFacility bool   // believe records of user space too: for tests
 	r           *kmsg.Reader
 	last        kmsg.Position // where this process has left off, once reading has failed
@@ -29,11 +36,7 @@ type kernelLog struct {
 }
 
 func newKernelLog(c config.Config, at hostPaths) *kernelLog {
-	k := &kernelLog{at: at, anyFacility: os.Getenv("NODEWATCH_TEST_ANY_FACILITY") == "1"}
-	if dir := runtimeDirectory(c); dir != "" {
-		k.place = filepath.Join(dir, "kmsg-position")
-	}
-	return k
+	return &kernelLog{at: at, dir: runtimeDirectory(c), anyFacility: os.Getenv("NODEWATCH_TEST_ANY_FACILITY") == "1"}
 }
 
 // source reads the log without a pause: in a flood the kernel writes over what has
@@ -76,8 +79,8 @@ func (k *kernelLog) open() error {
 		return err
 	}
 	from := k.last
-	if k.place != "" && from == (kmsg.Position{}) {
-		from, _ = kmsg.LoadPosition(k.place) // a broken file is no position: what is in the log is history then
+	if k.dir != "" && from == (kmsg.Position{}) {
+		from, _ = loadPosition(k.dir) // a broken file is no position: what is in the log is history then
 	}
 	if k.r, err = kmsg.Open(k.at.kmsg, strings.TrimSpace(string(boot)), from, kmsg.Clock{Now: time.Now}); err != nil {
 		k.r = nil
@@ -91,11 +94,25 @@ func (k *kernelLog) open() error {
 // a RAM disk; a failure costs no more than a restart that takes old lines for history.
 func (k *kernelLog) save() {
 	at := k.r.Position()
-	if k.place == "" || at == (kmsg.Position{}) || at == k.wrote || time.Since(k.saved) < savePosition {
+	if k.dir == "" || at == (kmsg.Position{}) || at == k.wrote || time.Since(k.saved) < savePosition {
 		return
 	}
 	k.saved = time.Now()
-	if kmsg.SavePosition(k.place, at) == nil {
+	text, err := at.MarshalText()
+	if err == nil {
+		err = statefile.Write(k.dir, positionName, append(text, '\n'), 0o600)
+	}
+	if err == nil {
 		k.wrote = at
 	}
+}
+
+// loadPosition reads what save has written down in dir. Without a file it is an
+// fs.ErrNotExist, with one that holds anything else a kmsg.ErrPosition.
+func loadPosition(dir string) (p kmsg.Position, err error) {
+	text, err := statefile.Read(dir, positionName, maxPosition)
+	if err == nil {
+		err = p.UnmarshalText(text)
+	}
+	return p, err
 }

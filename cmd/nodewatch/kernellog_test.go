@@ -1,8 +1,11 @@
 package main
 
 import (
+	"errors"
+	"io/fs"
 	"os"
 	"path/filepath"
+	"strings"
 	"testing"
 
 	"github.com/nodewatch/nodewatch/internal/config"
@@ -26,7 +29,7 @@ func TestKernelLogContinuesAfterARestart(t *testing.T) {
 	}
 	first.saved = first.saved.Add(-2 * savePosition)
 	first.save()
-	at, err := kmsg.LoadPosition(filepath.Join(c.Runtime, "kmsg-position"))
+	at, err := loadPosition(c.Runtime)
 	if err != nil || at.Seq < seq {
 		t.Fatalf("got position %+v, %v; want at least %d", at, err, seq)
 	}
@@ -60,5 +63,21 @@ func drained(t *testing.T, k *kernelLog) (history, seq uint64) {
 			history += b.Records
 		}
 		seq = max(seq, b.Seq)
+	}
+}
+
+// A file that is no position is none, and neither is one that is missing, too long or a link.
+func TestPositionThatIsNone(t *testing.T) {
+	dir := t.TempDir()
+	if p, err := loadPosition(dir); !errors.Is(err, fs.ErrNotExist) || p != (kmsg.Position{}) {
+		t.Errorf("without a file: got %v, %v", p, err)
+	}
+	for _, text := range []string{"", "x", strings.Repeat("0", maxPosition+1)} {
+		if err := os.WriteFile(filepath.Join(dir, positionName), []byte(text), 0o600); err != nil {
+			t.Fatal(err)
+		}
+		if p, err := loadPosition(dir); err == nil || p != (kmsg.Position{}) {
+			t.Errorf("%.9q: got %v, %v", text, p, err)
+		}
 	}
 }

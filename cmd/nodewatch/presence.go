@@ -21,6 +21,7 @@ import (
 	"syscall"
 
 	"github.com/nodewatch/nodewatch/internal/config"
+	"github.com/nodewatch/nodewatch/pkg/statefile"
 )
 
 // runtimeHome is the runtime directory that systemd/nodewatch.service makes: where
@@ -74,17 +75,7 @@ func (a *announcer) up(address string) error {
 	if err != nil {
 		return err
 	}
-	fresh := filepath.Join(a.dir, presenceName+".new")
-	if err := os.Remove(fresh); err != nil && !errors.Is(err, fs.ErrNotExist) {
-		return err
-	}
-	if err := os.WriteFile(fresh, append(raw, '\n'), 0o644); err != nil {
-		return err
-	}
-	if err := os.Chmod(fresh, 0o644); err != nil { // whatever the umask is
-		return err
-	}
-	return os.Rename(fresh, filepath.Join(a.dir, presenceName))
+	return statefile.Write(a.dir, presenceName, append(raw, '\n'), 0o644)
 }
 
 // over takes the presence and the socket away.

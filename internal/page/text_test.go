@@ -29,7 +29,7 @@ func TestGoldenTexts(t *testing.T) {
 	golden(t, "storm.nagios", []byte(plugin(v.Report)))
 	var lines strings.Builder
 	for _, tr := range v.Report.Transitions {
-		lines.WriteString(TransitionLine(tr) + "\n")
+		lines.WriteString(Transition(tr, Style{}))
 	}
 	golden(t, "storm.transitions", []byte(lines.String()))
 }
@@ -77,7 +77,7 @@ func TestHostileTextsCannotSteerATerminal(t *testing.T) {
 	v := hostileView()
 	v.Report.Node = "n\x1b]0;x\a"
 	for name, text := range map[string]string{
-		"text": Text(v, Style{}), "nagios": plugin(v.Report), "transition": TransitionLine(v.Report.Transitions[0]), "status": StatusLine(v.Report),
+		"text": Text(v, Style{}), "nagios": plugin(v.Report), "transition": Transition(v.Report.Transitions[0], Style{}), "status": StatusLine(v.Report),
 	} {
 		if i := strings.IndexAny(text, "\x1b\a\r\u202e\u2028"); i >= 0 {
 			t.Errorf("%s: a control character at %d: %q", name, i, text[max(0, i-20):i+5])
@@ -295,7 +295,7 @@ func TestTransitionLines(t *testing.T) {
 		"2026-03-01T02:13:00Z  cleared  warning   r: s":                                                                           {From: "warning", To: "clear", Impact: report.Operational, ImpactFrom: report.PartialOutage, State: report.Seen},
 	} {
 		tr.At, tr.Rule, tr.Summary = start, "r", "s"
-		if got := TransitionLine(tr); got != want {
+		if got := Transition(tr, Style{}); got != want+"\n" {
 			t.Errorf("got  %s\nwant %s", got, want)
 		}
 	}

@@ -12,14 +12,8 @@ import (
 // levelClear is the level of a finding that is not raised.
 const levelClear = "clear"
 
-// TransitionLine is one change of verdict in one line of text, without a line
-// break: when, what became of it, which finding, and what it says.
-func TransitionLine(t report.Transition) string {
-	head, text := transitionParts(t)
-	return head + text
-}
-
-// Transition is one change of verdict for a terminal, with a line break at its end.
+// Transition is one change of verdict for a terminal, with a line break at its end:
+// when, what became of it, which finding, and what it says.
 func Transition(x report.Transition, s Style) string {
 	t := &terminal{style: s}
 	head, text := transitionParts(x)

@@ -4,9 +4,6 @@ import (
 	"bytes"
 	"errors"
 	"fmt"
-	"io"
-	"io/fs"
-	"os"
 	"strconv"
 )
 
@@ -64,42 +61,4 @@ func isBootID(b []byte) bool {
 		}
 	}
 	return true
-}
-
-// SavePosition writes p to the file at path, in one step: whoever reads it sees
-// the old or the new. The file path+".new" is used on the way.
-func SavePosition(path string, p Position) error {
-	text, err := p.MarshalText()
-	if err != nil {
-		return err
-	}
-	if err := os.WriteFile(path+".new", append(text, '\n'), 0o600); err != nil {
-		return fmt.Errorf("kmsg: save position: %w", err)
-	}
-	if err := os.Rename(path+".new", path); err != nil {
-		return fmt.Errorf("kmsg: save position: %w", err)
-	}
-	return nil
-}
-
-// LoadPosition reads what SavePosition wrote. No file is no error, but the zero
-// Position; a file that holds anything else is ErrPosition.
-func LoadPosition(path string) (Position, error) {
-	f, err := os.Open(path)
-	if errors.Is(err, fs.ErrNotExist) {
-		return Position{}, nil
-	}
-	if err != nil {
-		return Position{}, fmt.Errorf("kmsg: load position: %w", err)
-	}
-	defer f.Close()
-	text, err := io.ReadAll(io.LimitReader(f, bootIDLen+32))
-	if err != nil {
-		return Position{}, fmt.Errorf("kmsg: load position: %w", err)
-	}
-	var p Position
-	if err := p.UnmarshalText(text); err != nil {
-		return Position{}, fmt.Errorf("%w: %s", err, path)
-	}
-	return p, nil
 }
