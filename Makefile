@@ -232,7 +232,7 @@ check: ## format, vet, staticcheck, go.mod, import rules, changelog, generated d
 # The tests that compare generated documents and golden files; arch_test.go checks that each of these names finds one.
 GENERATED   := ^TestDocs|^TestGolden|^TestIncidents
 TESTGENERATED = GOGC=400 CGO_ENABLED=0 $(GO) test -timeout 40m -run '$(GENERATED)' $(DOCPACKAGES) ./internal/page
-DOCPACKAGES := ./pkg/rbd ./internal/config ./internal/rule/all ./internal/metrics ./pkg/report/native/receiver ./cmd/nodewatch ./cmd/nodewatch-ceph ./cmd/nodewatch-status ./test/prometheus
+DOCPACKAGES := ./pkg/rbd ./internal/config ./internal/rule/all ./internal/metrics ./pkg/report/native/receiver ./cmd/nodewatch ./cmd/nodewatch-ceph ./cmd/nodewatch-status ./test/prometheus ./internal/status/api
 
 docs: ## rewrite the generated documents; golden files are left alone
 	CGO_ENABLED=0 $(GO) test -count=1 $(DOCPACKAGES) -run '^TestDocs' -update

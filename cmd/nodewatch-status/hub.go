@@ -8,6 +8,7 @@ import (
 	"time"
 
 	"github.com/nodewatch/nodewatch/internal/status/admin"
+	"github.com/nodewatch/nodewatch/internal/status/api"
 	"github.com/nodewatch/nodewatch/internal/status/checks"
 	"github.com/nodewatch/nodewatch/internal/status/config"
 	"github.com/nodewatch/nodewatch/internal/status/intake"
@@ -25,6 +26,7 @@ type hub struct {
 	log    *slog.Logger
 	page   *page.Renderer
 	admin  *admin.Admin
+	api    *api.API
 	id     string // of this run, as the holder of leases
 	checks *checks.Runner
 
@@ -48,6 +50,12 @@ func newHub(c config.Config, s *store.Store, log *slog.Logger) (*hub, error) {
 		Store: s, Config: func() config.Config { return *h.config.Load() }, Checks: h.checks.Latest, Now: time.Now,
 		Failed: func(err error) { log.Error("An operators' page cannot be shown", "err", err) },
 	})
+	h.api = api.New(api.Config{
+		Store: s, Config: func() config.Config { return *h.config.Load() }, Checks: h.checks.Latest, Now: time.Now, Rate: c.Intake.Rate,
+		Failed: func(err error) {
+			log.Error("A request to the API was refused, as the database is not available", "err", err)
+		},
+	})
 	return h, err
 }
 
@@ -64,6 +72,7 @@ func secure(w http.ResponseWriter, policy string) {
 func (h *hub) operators(in *intake.Intake) http.Handler {
 	mux := http.NewServeMux()
 	mux.Handle("/", h.admin)
+	mux.Handle("/api/", h.api)
 	mux.Handle("GET /metrics", metrics(h, in))
 	mux.HandleFunc("GET /-/healthy", func(w http.ResponseWriter, _ *http.Request) { plain(w, http.StatusOK, "healthy") })
 	mux.HandleFunc("GET /-/ready", h.ready)

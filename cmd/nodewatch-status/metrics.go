@@ -52,6 +52,9 @@ func (c collector) Collect(ch chan<- prometheus.Metric) {
 	for code, count := range n.Refused {
 		send(prometheus.CounterValue, "refused_requests_total", "Requests to the intake that were refused, by HTTP status.", float64(count), "code", strconv.Itoa(code))
 	}
+	for code, count := range c.hub.api.Count() {
+		send(prometheus.CounterValue, "api_requests_total", "Requests to the API that were answered, by HTTP status.", float64(count), "code", strconv.Itoa(code))
+	}
 	signIns := c.hub.admin.SignIns()
 	for result, count := range map[string]uint64{"succeeded": signIns.Succeeded, "failed": signIns.Failed, "rate_limited": signIns.Limited} {
 		send(prometheus.CounterValue, "sign_ins_total", "Attempts to sign in to the operators' pages, by result; failed: wrong name or password, or a name from the trusted proxy that no operator has.", float64(count), "result", result)

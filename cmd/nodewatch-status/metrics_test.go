@@ -15,7 +15,7 @@ import (
 	"github.com/prometheus/common/model"
 )
 
-// docs/status-metrics.md is what a hub shows that has refused a request, counted its
+// docs/status-metrics.md is what a hub shows that has refused requests, counted its
 // nodes and run a check.
 func TestDocsOfTheMetricsAreFresh(t *testing.T) {
 	const file = "../../docs/status-metrics.md"
@@ -25,6 +25,10 @@ func TestDocsOfTheMetricsAreFresh(t *testing.T) {
 	h := start(t, configured(t, probe+strings.Replace(onePage, "node: ", fmt.Sprintf("check: {module: m, target: %q}, node: ", checked.URL), 1)))
 	answer, err := http.Post(h.intake+"v1/report", "application/json", strings.NewReader("{}"))
 	if err != nil {
+		t.Fatal(err)
+	}
+	_ = answer.Body.Close() // only the status counts
+	if answer, err = http.Get(h.operators + "api/v1/nodes"); err != nil {
 		t.Fatal(err)
 	}
 	_ = answer.Body.Close() // only the status counts

@@ -8,7 +8,6 @@ import (
 	"errors"
 	"net/http"
 	"net/netip"
-	"slices"
 	"sync/atomic"
 	"time"
 
@@ -37,7 +36,7 @@ func (v visitor) CSRF() string {
 
 // May reports whether the visitor may do what needs a role.
 func (v visitor) May(role string) bool {
-	return v.Role != "" && slices.Index(store.Roles(), v.Role) >= slices.Index(store.Roles(), role)
+	return store.May(v.Role, role)
 }
 
 // sees reports whether the visitor may read what was published at a time; zero: a

@@ -17,7 +17,7 @@ import (
 func tables() []string {
 	return []string{
 		"node", "presence", "signal", "reason", "state_change", "transition", "token", "alert", "incident", "incident_update", "incident_component",
-		"postmortem", "maintenance", "maintenance_update", "maintenance_component", "operator", "session", "audit", "hub", "hub_gap", "lease",
+		"postmortem", "maintenance", "maintenance_update", "maintenance_component", "operator", "session", "audit", "hub", "hub_gap", "lease", "api_request",
 	}
 }
 

@@ -5,6 +5,7 @@ import (
 	"crypto/sha256"
 	"database/sql"
 	"fmt"
+	"slices"
 	"time"
 )
 
@@ -17,6 +18,11 @@ const (
 
 // Roles are all roles, least first.
 func Roles() []string { return []string{Viewer, OperatorRole, Admin} }
+
+// May reports whether a role may do what another one may.
+func May(role, needs string) bool {
+	return slices.Contains(Roles(), role) && slices.Index(Roles(), role) >= slices.Index(Roles(), needs)
+}
 
 // An Operator is a person who may sign in.
 type Operator struct {

@@ -1,0 +1,41 @@
+package store
+
+import (
+	"context"
+	"time"
+)
+
+// A Request is what is kept of a request to the API that changes something.
+type Request struct {
+	Token  int64  // the number of its token
+	Key    string // by which it is known if it is sent again
+	Digest []byte // of what it asks for
+	At     time.Time
+	Shows  string // the path of what it made or changed
+}
+
+// requestsFor is how long a request is known.
+const requestsFor = 24 * time.Hour
+
+// ClaimRequest keeps a request that is new. Otherwise it returns the earlier one with
+// the same token and key. Until the transaction ends another hub waits with the same.
+func (t *Tx) ClaimRequest(ctx context.Context, r Request) (earlier Request, claimed bool, err error) {
+	if _, err := t.exec(ctx, `DELETE FROM api_request WHERE token_id = $1 AND at <= $2`, r.Token, millis(r.At.Add(-requestsFor))); err != nil {
+		return r, false, err
+	}
+	n, err := t.exec(ctx, `INSERT INTO api_request (token_id, key, digest, at, shows) VALUES ($1, $2, $3, $4, $5) ON CONFLICT (token_id, key) DO NOTHING`,
+		r.Token, r.Key, r.Digest, millis(r.At), r.Shows)
+	if err != nil || n > 0 {
+		return r, true, err
+	}
+	var ms int64
+	_, err = t.one(ctx, []any{&r.Digest, &ms, &r.Shows}, `SELECT digest, at, shows FROM api_request WHERE token_id = $1 AND key = $2`, r.Token, r.Key)
+	r.At = at(ms)
+	return r, false, err
+}
+
+// RequestShows notes the path of what a request made or changed.
+func (t *Tx) RequestShows(ctx context.Context, token int64, key, path string) error {
+	_, err := t.exec(ctx, `UPDATE api_request SET shows = $3 WHERE token_id = $1 AND key = $2`, token, key, path)
+	return err
+}
