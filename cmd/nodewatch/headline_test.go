@@ -12,6 +12,18 @@ import (
 	"github.com/nodewatch/nodewatch/pkg/report"
 )
 
+// headlines are the findings of warning or above about storage and network that no other
+// explains.
+func headlines(r report.Report) []report.Finding {
+	var open []report.Finding
+	for _, f := range r.Findings {
+		if f.Severity != report.Info && (f.Component == "storage" || f.Component == "network") && len(f.ExplainedBy) == 0 {
+			open = append(open, f)
+		}
+	}
+	return open
+}
+
 // On-call reads one line of a storm at any time, be it that a source it rests on is lost in
 // its middle: at most one finding of warning or above about storage and network is not
 // explained by another, and its summary names the pattern.
@@ -22,6 +34,7 @@ func TestTheIncidentHasOneHeadline(t *testing.T) {
 	}{
 		{"rl1-node2", "layer2 bond + krbd", 4000},
 		{"layer2-storm-then-no-disk-io", "layer2 bond + krbd", 400},
+		{"full-nic-then-storm-on-layer3-4", "krbd retry storm", 400},
 	} {
 		t.Run(c.name, func(t *testing.T) { hasOneHeadline(t, c.name, c.headline, c.least) })
 	}
@@ -47,12 +60,7 @@ func hasOneHeadline(t *testing.T, name, headline string, least int) {
 			continue
 		}
 		verdicts++
-		var open []report.Finding
-		for _, f := range v.Report.Findings {
-			if f.Severity != report.Info && (f.Component == "storage" || f.Component == "network") && len(f.ExplainedBy) == 0 {
-				open = append(open, f)
-			}
-		}
+		open := headlines(v.Report)
 		if len(open) > 1 {
 			t.Fatalf("at %s there are %d: %s, %s", v.Now, len(open), open[0].Rule, open[1].Rule)
 		}

@@ -24,6 +24,7 @@ type Cluster struct {
 	Full    string       // what the cluster says is full now: "the cluster", "a pool", "an OSD"; empty: nothing, or it cannot be asked
 	Hunting int          // kernel clients without a monitor session
 	MonLost time.Time    // when a monitor session was last lost, if some are hunting
+	MonBack time.Time    // when one was last established; zero: never
 	Refusal *node.Series // the latest line that says that the monitors refuse this client; nil: none since a session was established
 }
 
@@ -201,15 +202,14 @@ func (f *Facts) hunting(c *Cluster) {
 	if c.Hunting == 0 {
 		c.MonLost = time.Time{}
 	}
-	var established time.Time
 	for _, at := range back {
-		established = Later(established, at)
+		c.MonBack = Later(c.MonBack, at)
 	}
 	for _, s := range f.Kernel.Of(kmsg.AuthFault) {
 		if s.Peer != "" && !strings.HasPrefix(s.Peer, "mon") || s.Detail == "global_id" {
 			continue
 		}
-		if s.Total > 0 && s.Last.After(established) && (c.Refusal == nil || s.Last.After(c.Refusal.Last)) {
+		if s.Total > 0 && s.Last.After(c.MonBack) && (c.Refusal == nil || s.Last.After(c.Refusal.Last)) {
 			c.Refusal = s
 		}
 	}

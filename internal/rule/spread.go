@@ -24,5 +24,5 @@ func SpreadSent(b bond.Bond) report.Advice {
 
 // SpreadReceived is what makes the switch distribute by ports what a bond receives.
 func SpreadReceived(b bond.Bond) report.Advice {
-	return report.Advice{Do: fmt.Sprintf("On the switch, set the hash of the LAG to %s to IP addresses and ports: the switch decides which slave receives, no setting of this host does", b.Name)}
+	return report.Advice{Do: fmt.Sprintf("On the switch, hash the LAG towards %s by layer 3+4 (IP addresses and ports): the switch chooses the slave that receives; no setting of this host does", b.Name)}
 }

@@ -107,7 +107,8 @@ var storageTable = []said{
 	{"BTRFS error (device rbd2): failed to read chunk root", on(FSError, "rbd2", "mount")},
 	{"BTRFS warning (device rbd2): csum failed root 5 ino 257 off 0 csum 0x1 expected csum 0x2 mirror 1", on(FSError, "rbd2", "")},
 	{"BTRFS info (device rbd2): first mount of filesystem 33b862db-5e43-43fb-927c-e4b2e2132a65", on(FSMounted, "rbd2", "")},
-	{"JBD2: Error -5 detected when updating journal superblock for rbd0-8.", on(FSError, "rbd0", "journal")}, // up to 5.9
+	{"JBD2: Error -5 detected when updating journal superblock for rbd0-8.", on(FSError, "rbd0", "journal")},                                                 // up to 5.9
+	{"XFS (rbd0): xfs_do_force_shutdown(0x2) called from line 1211 of file fs/xfs/xfs_log.c. Return address = 00000000abcdef01", on(FSReadOnly, "rbd0", "")}, // 5.10
 	{"Aborting journal on device rbd0-8.", on(FSError, "rbd0", "journal")},
 	{"Aborting journal on device dm-3-8.", on(FSError, "dm-3", "journal")},
 	{"Aborting journal on device dm-3.", on(FSError, "dm-3", "journal")},

@@ -133,7 +133,12 @@ var nicDriverTable = []said{
 	{"8021q: adding VLAN 0 to HW filter on device bond0", Line{}},
 	{"team0: Port device eth1 removed", Line{}},
 	{"enp3s0: Port link is down", on(NICDown, "enp3s0", "")},
+	{"[qed_mcp_handle_critical_error_recovery...]", Line{}},
+	{"enic 0000:09:00.0 eth0: rx over errors", Line{}},
 	// Other wordings of the same kinds.
+	{"pcieport 0000:00:1c.0: AER: Corrected error received: id=00e0", on(PCIeFault, "0000:00:1c.0", "corrected")}, // 4.19
+	{"pcieport 0000:00:1c.0: AER: Multiple Uncorrected (Fatal) error received: id=0200", on(PCIeFault, "0000:00:1c.0", "fatal")},
+	{"pcieport 0000:00:1c.0: AER: Uncorrected (Non-Fatal) error received: id=0200", on(PCIeFault, "0000:00:1c.0", "uncorrected")},
 	{"NETDEV WATCHDOG: enp2s0 (igb): transmit queue 0 timed out", on(NICHang, "enp2s0", "watchdog")},
 	{"i40e 0000:3b:00.0 eno1: tx_timeout recovery level 2, hung_queue 31", on(NICReset, "eno1", "recovery")},
 	{"i40e 0000:3b:00.0: TX driver issue detected, PF reset issued", on(NICReset, "0000:3b:00.0", "driver issue")},

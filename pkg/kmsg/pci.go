@@ -47,6 +47,9 @@ func ofPort(port, says string) Line {
 		kind, device, ok = strings.Cut(says, " error message received from ")
 	}
 	device, _, _ = strings.Cut(device, " ")
+	if strings.HasPrefix(device, "id=") { // up to 4.20: a number; the line after it names the device
+		device = port
+	}
 	if !ok || !isBus(device) {
 		return Line{}
 	}

@@ -138,6 +138,7 @@ func onDisk(c Class, device string, ok bool) Line {
 var xfsLines = []phrase{
 	{"Filesystem has been shut down due to ", FSReadOnly, ""},
 	{"User initiated shutdown received", FSReadOnly, ""},
+	{"xfs_do_force_shutdown(", FSReadOnly, ""}, // up to 5.18
 	{"Ending clean mount", FSMounted, ""},
 	{"Ending recovery", FSMounted, ""},
 	{"Superblock has unknown ", FSError, "mount"},

@@ -5,7 +5,9 @@ import (
 	"go/ast"
 	"go/parser"
 	"go/token"
+	"io/fs"
 	"os"
+	"path/filepath"
 	"strconv"
 	"strings"
 	"testing"
@@ -36,6 +38,38 @@ func TestKernelUses(t *testing.T) {
 	}
 	if diff := cmp.Diff(kmsg.Classes(), got); diff != "" {
 		t.Errorf("uses are not those of all classes (-classes +uses):\n%s", diff)
+	}
+}
+
+// A class has a rule if, and only if, a rule or what it asks (facts, causes) names it.
+func TestKernelUsesAreTrue(t *testing.T) {
+	named := map[string]bool{}
+	for _, dir := range []string{"..", "../../facts", "../../cause"} {
+		err := filepath.WalkDir(dir, func(path string, d fs.DirEntry, err error) error {
+			if err != nil || filepath.Ext(path) != ".go" || strings.HasSuffix(path, "_test.go") || filepath.Base(path) == "kernellog.go" {
+				return err
+			}
+			file, err := parser.ParseFile(token.NewFileSet(), path, nil, 0)
+			ast.Inspect(file, func(n ast.Node) bool {
+				if s, is := n.(*ast.SelectorExpr); is {
+					if pkg, is := s.X.(*ast.Ident); is && pkg.Name == "kmsg" {
+						named[s.Sel.Name] = true
+					}
+				}
+				return true
+			})
+			return err
+		})
+		if err != nil {
+			t.Fatal(err)
+		}
+	}
+	names := map[string]string{} // of the constants, by their text
+	eachClass(t, func(name, text, _ string) { names[text] = name })
+	for _, u := range all.KernelUses() {
+		if name := names[string(u.Class)]; named[name] != (len(u.Rules) > 0) {
+			t.Errorf("%s: has rules %v, and kmsg.%s is named in the source of the rules: %v", u.Class, u.Rules, name, named[name])
+		}
 	}
 }
 
@@ -132,11 +166,18 @@ func escape(s string) string { return strings.ReplaceAll(s, "|", `\|`) }
 // meanings are the comments of the classes, by their text.
 func meanings(t *testing.T) map[string]string {
 	t.Helper()
+	all := map[string]string{}
+	eachClass(t, func(_, text, comment string) { all[text] = comment })
+	return all
+}
+
+// eachClass calls do for each class of kmsg with its constant, its text and its comment.
+func eachClass(t *testing.T, do func(name, text, comment string)) {
+	t.Helper()
 	file, err := parser.ParseFile(token.NewFileSet(), "../../../pkg/kmsg/class.go", nil, parser.ParseComments)
 	if err != nil {
 		t.Fatal(err)
 	}
-	all := map[string]string{}
 	ast.Inspect(file, func(n ast.Node) bool {
 		spec, ok := n.(*ast.ValueSpec)
 		if !ok || len(spec.Values) != 1 {
@@ -146,8 +187,7 @@ func meanings(t *testing.T) map[string]string {
 		if err != nil {
 			t.Fatal(err)
 		}
-		all[text] = strings.TrimSpace(spec.Comment.Text())
+		do(spec.Names[0].Name, text, strings.TrimSpace(spec.Comment.Text()))
 		return true
 	})
-	return all
 }

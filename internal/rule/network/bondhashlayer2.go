@@ -31,7 +31,7 @@ func bondHashLayer2() rule.Rule {
 		Do: []string{
 			"Set `layer3+4` on the bond; on a busy node, one bond at a time, as some drivers and switches drop the links for a moment.",
 			"Make it persistent: `bond-xmit-hash-policy layer3+4` in ifupdown, `transmit-hash-policy: layer3+4` in netplan.",
-			"Have the switch hash its side of the bundle by IP addresses and ports too: it decides what this host receives.",
+			"On the switch, hash the LAG by layer 3+4 (IP addresses and ports) too: it chooses the slave that receives.",
 		},
 		Check: func(in rule.Input) []rule.Result {
 			return overBonds(in, func(b bond.Bond) (rule.Result, bool) { return notDistributed(in, b) })

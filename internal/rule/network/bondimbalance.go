@@ -36,7 +36,7 @@ func bondImbalance() rule.Rule {
 			"A hash over ports distributes connections by chance: 30 to 70 is normal, and the threshold is well above it. Bonds with little traffic are not judged, nor those whose mode leaves nothing to distribute: active-backup, broadcast, and the receive side of balance-tlb and balance-alb. " +
 			"A single connection is never distributed: a long backup or migration looks the same.",
 		Do: []string{
-			"Receive side: have the switch hash the bundle by IP addresses and ports (often called `src-dst-ip-l4port` or `layer3+4`).",
+			"Receive side: on the switch, hash the LAG by layer 3+4 (IP addresses and ports; often called `src-dst-ip-l4port`).",
 			"Transmit side: set `layer3+4` on the bond, if it hashes by MAC address.",
 			"See whether it is a single large connection: it will end, and no policy distributes it.",
 		},

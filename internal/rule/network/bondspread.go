@@ -34,7 +34,7 @@ func bondSpread() rule.Rule {
 			"A policy that hashes by addresses without ports (layer2+3) does the same with few Ceph hosts. So the traffic itself is measured: one slave carries nearly all of what a bond with krbd's traffic receives, or sends, for minutes. " +
 			"If that slave saturates, all krbd disks stall together, as with layer2.",
 		Do: []string{
-			"Receive side: set the switch's hash of the bundle to IP addresses and ports.",
+			"Receive side: on the switch, hash the LAG by layer 3+4 (IP addresses and ports).",
 			"Transmit side: set the bond's policy to `layer3+4`.",
 		},
 		Check: func(in rule.Input) []rule.Result {

@@ -45,7 +45,7 @@ type damaged struct {
 
 // damage sorts by kind the damage that the kernel log, or the cluster, tells
 // of and that has not been undone since. A blocklisted client's failed I/O and
-// lossSummary watches follow from that, and are not told again.
+// lost watches follow from that, and are not told again.
 func damage(in rule.Input) [4]damageKind {
 	kinds := [4]damageKind{
 		{subject: blocklisted, says: "this client is blocklisted, and its I/O fails"},

@@ -32,7 +32,7 @@ func layer2BondKrbd(storms *stormLimits, limits *congestionLimits) rule.Rule {
 			"The policy counts as layer2-like when this host's storage traffic would not spread under it: layer2, vlan+srcmac, Open vSwitch's balance-slb. In active-backup, broadcast, balance-rr, balance-alb and balance-tlb with dynamic load balancing it has no meaning. " +
 			"The policy decides only what this host sends; the switch decides what it receives, and a storage client mostly receives: change both. Better still, move the VMs to librbd.",
 		Do: []string{
-			"Set the switch's hash of the LAG to IP addresses and ports, and the bond's policy to layer3+4, now and in the network configuration.",
+			"On the switch, hash the LAG by layer 3+4 (IP addresses and ports); set the bond's policy to layer3+4, now and in the network configuration.",
 			"Move the VMs to librbd; map the disks of Windows guests that stay with rxbounce.",
 			"While a storm is imminent: find what saturates the slave and stop it.",
 		},

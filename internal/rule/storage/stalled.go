@@ -49,7 +49,7 @@ func krbdStalled() rule.Rule {
 		Impact:        "by the guests whose disks are stalled: major_outage at once for half of them, partial_outage for some after 30 s",
 		Needs:         []string{node.SourceIO},
 		KeepFiringFor: rule.Always(20 * time.Second), // what waits for one bad OSD completes now and then
-		Explains:      []string{"host-io-pressure"},
+		Explains:      []string{"krbd-slow", "host-io-pressure"},
 		Limits:        limits, // no For: the times above are that
 		About: "A krbd disk has requests in flight and none has completed for 10 s, by the block layer's counters; or so few complete that each request takes 30 s; or debugfs osdc shows one and the same request waiting for 10 s, though other I/O of the disk continues, as with one bad OSD. Watches and notifies, which wait by design, do not count. " +
 			"krbd never returns an error for this, so libvirt, QEMU and the guest's own counters show nothing; a guest's SCSI disks give up after 30 s and its filesystems may then turn read-only, virtio-blk waits indefinitely. " +
