@@ -46,8 +46,8 @@ var past = []trouble{
 	{component: "rl1-node2", part: "storage", before: 9 * time.Hour, lasts: 11 * time.Minute, impact: report.MajorOutage, title: "Virtual machines on Node 2 (RL1) do not respond", said: "Disks of virtual machines on this node do not respond.", explained: true},
 }
 
-// history writes 90 days behind what is known now: the record of each component, the
-// incidents that customers were told of, and a maintenance to come.
+// history writes 90 days of history: the states of each component, the published
+// incidents, and a planned maintenance.
 func (d *demo) history(ctx context.Context) error {
 	begin := d.began.Add(-90 * day)
 	return d.store.Update(ctx, func(tx *store.Tx) error {
@@ -115,7 +115,7 @@ func (d *demo) remember(ctx context.Context, tx *store.Tx, k store.Key, componen
 	return tx.Rewrite(ctx, id, begin, line)
 }
 
-// tell keeps the incident of an outage, as it was told then.
+// tell stores the incident of an outage with its updates.
 func (d *demo) tell(ctx context.Context, tx *store.Tx, x trouble) error {
 	from := d.began.Add(-x.before)
 	to := from.Add(x.lasts)

@@ -10,13 +10,13 @@ import (
 	"github.com/nodewatch/nodewatch/internal/page"
 )
 
-// readyAfter is when systemd is told READY at the latest: what else waits for
-// nodewatch must not wait for a source that hangs or a port that is busy.
+// readyAfter is the latest time at which systemd is notified with READY: units that
+// wait for nodewatch must not wait for a hanging source or a busy port.
 const readyAfter = 10 * time.Second
 
-// A notifier tells systemd that nodewatch is ready, that its loop is alive, and
-// what the worst finding is. The loop itself feeds the watchdog: a stuck judge is
-// restarted, a stuck source is not.
+// A notifier notifies systemd that nodewatch is ready, that its loop is alive, and of
+// the worst finding. The loop itself feeds the watchdog: a stuck judge is restarted, a
+// stuck source is not.
 type notifier struct {
 	notify func(state string) bool // hands it to systemd without waiting; false: it could not
 	every  time.Duration           // how often the watchdog is fed
@@ -95,7 +95,7 @@ func (n *notifier) late() {
 	n.send(true)
 }
 
-// write tells systemd what it has not been told.
+// write sends systemd what has changed.
 func (n *notifier) send(late bool) {
 	status := n.worst
 	if status == "" {

@@ -154,8 +154,8 @@ func (r *replayer) played(judged bool, printer replayPrinter) error {
 	return printer.end()
 }
 
-// reporters starts the configured reporters, if they are to be told; they forget
-// everything afterwards. nil: they are not.
+// reporters starts the configured reporters with --report; their state is not kept. It
+// returns nil without --report.
 func (r *replayer) reporters() (*watch.Dispatcher, error) {
 	if !*r.deliver {
 		return nil, nil

@@ -6,7 +6,7 @@ import (
 	"github.com/nodewatch/nodewatch/internal/node"
 )
 
-// A sourceEntry is what people are told of one source.
+// A sourceEntry describes one source for people.
 type sourceEntry struct {
 	name     string
 	every    time.Duration // how often it is read

@@ -164,8 +164,9 @@ func waitForHolder(ctx context.Context, dir string) (h statefile.Holder, alive b
 }
 
 // dying reports whether the process is a zombie or has SIGKILL pending, which it cannot
-// obey while it sleeps uninterruptibly (proc(5), status). One that is not there tells
-// nothing: it would have released the lock, so its name is old or another namespace's.
+// obey while it sleeps uninterruptibly (proc(5), status). A missing process proves
+// nothing: it would have released the lock, so the id is outdated or from another
+// namespace.
 func dying(pid int) bool {
 	raw, err := os.ReadFile(filepath.Join("/proc", strconv.Itoa(pid), "status"))
 	if err != nil {

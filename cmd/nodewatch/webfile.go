@@ -66,7 +66,7 @@ func checkWebFile(path string) error {
 	return err
 }
 
-// flags are what exporter-toolkit is told.
+// flags are the flags for exporter-toolkit.
 func (f *webFile) flags() *web.FlagConfig {
 	name := ""
 	if f.copy != nil {

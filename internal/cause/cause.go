@@ -58,7 +58,7 @@ var labels = map[Cause]string{
 // String is the cause in a few words.
 func (c Cause) String() string { return labels[c] }
 
-// separates is what tells a cause from its rivals.
+// separates is the check that distinguishes a cause from others.
 var separates = map[Cause]string{
 	Saturation:      "whether a storage NIC was full before the first fault",
 	UnstableBuffers: "whether the faults stop when the Windows guests' disks are mapped with rxbounce",
@@ -76,7 +76,7 @@ var separates = map[Cause]string{
 	Lock:            "rbd lock ls of the image",
 }
 
-// Separates is what tells the cause from its rivals.
+// Separates is the check that distinguishes the cause from others.
 func (c Cause) Separates() string { return separates[c] }
 
 // How causes are concluded.
@@ -92,7 +92,7 @@ type Evidence struct {
 	Subject string
 	Fact    string
 	At      time.Time
-	Weight  int // above 0 for, below 0 against, 0 only told
+	Weight  int // above 0 for, below 0 against, 0 for information only
 }
 
 // A Candidate is one cause and what is known of it.
@@ -180,7 +180,7 @@ func (a Analysis) String() string {
 	return "likely cause: " + list[0].String() + " or " + list[1].String()
 }
 
-// For is the evidence for causes that are likely, and what is only told, in the
+// For is the evidence for likely causes, and evidence for information only, in the
 // order of the causes.
 func (a Analysis) For() []Evidence {
 	var list []Evidence

@@ -28,7 +28,7 @@ type Loop struct {
 	Losses *facts.Losses
 	OSDs   []*facts.OSDLosses // those that lost working sessions, the most lost first
 	Stalls []*facts.Stall     // that go with it
-	Before []Evidence         // the order in time as it was first told: kept, as readings are forgotten; nil: not told yet
+	Before []Evidence         // the order in time when it was first reported, kept because readings expire; nil: not reported yet
 }
 
 // OfLoop weighs the causes of a session loop.
@@ -59,7 +59,7 @@ func evidenceAt(source, subject string, at time.Time, weight int, format string,
 }
 
 // Before is what the storage NICs did before the first fault, as evidence for or
-// against saturation. It is told once, when the fault is first seen.
+// against saturation. It is reported once, when the fault is first observed.
 func Before(f *facts.Facts, first time.Time) []Evidence {
 	nics, _ := f.StorageNICs()
 	list := []Evidence{}
@@ -116,10 +116,10 @@ func dropsBefore(f *facts.Facts, n *facts.NIC, h facts.History, first time.Time,
 	return []Evidence{evidenceAt(node.SourceNIC, n.Name, since, weight, "%s dropped frames (receive buffers exhausted) from %s, before the first session fault at %s", n.Label, human.Clock(since), human.Clock(first))}
 }
 
-// full tells of NICs that are full now. One that filled up after the first fault does so
-// with what is resent. One that was full from the first reading on, in a loop that is
-// older than this run of the daemon, is a likely cause where no guest may change pages
-// under way, and a possible one otherwise: what came first is not known.
+// full adds evidence of NICs that are saturated now. One that filled up after the first
+// fault does so with what is resent. One that was full from the first reading on, in a
+// loop that is older than this run of the daemon, is a likely cause where no guest may
+// change pages under way, and a possible one otherwise: what came first is not known.
 func (l Loop) full(f *facts.Facts, e facts.Exposure) []Evidence {
 	if len(l.Before) == 0 {
 		return nil // the order in time is not asked
@@ -296,8 +296,8 @@ func (l Loop) spread(f *facts.Facts, e facts.Exposure, one bool, add func(Cause,
 	}
 }
 
-// stalledElsewhere tells that stalled requests wait for another OSD than the one
-// that loses its sessions.
+// stalledElsewhere returns evidence that stalled requests are waiting for another OSD
+// than the one that loses its sessions.
 func (l Loop) stalledElsewhere(f *facts.Facts) (Evidence, bool) {
 	for i := range l.Stalls {
 		for _, w := range l.Stalls[i].Waits {

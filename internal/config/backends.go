@@ -22,7 +22,7 @@ type backend struct {
 	settings func() any // a pointer to its Config, with its defaults
 	every    time.Duration
 	deadline time.Duration
-	silenced bool // it is told of what pages nobody
+	silenced bool // it also receives findings that page nobody
 }
 
 // backends are all kinds of reporters. This list is the wiring.

@@ -31,7 +31,7 @@ type Config struct {
 	OVS       OVS               `yaml:"ovs" doc:"Open vSwitch bonds"`
 	Ceph      Ceph              `yaml:"ceph" doc:"the cluster, by the nodewatch-ceph child"`
 	Reporters []Reporter
-	Digest    string // of the file's content, in hex: tells two files apart; empty without one
+	Digest    string // of the file's content, in hex: distinguishes two files; empty without a file
 	Rules     rule.RuleSet
 }
 
@@ -112,7 +112,7 @@ func (e Errors) Error() string {
 	return fmt.Sprintf("%s (1 of %d mistakes; nodewatch check-config lists all)", e[0], len(e))
 }
 
-// maxErrors is how many mistakes in one file are told.
+// maxErrors is the maximum number of errors reported for one file.
 const maxErrors = 100
 
 // together makes one error of several, some of which may be nil.

@@ -32,7 +32,7 @@ type Reporter struct {
 	Settings any    // its section: a pointer to the backend's Config
 }
 
-// Filter is what of a Report the reporter is told.
+// Filter selects what of a Report the reporter receives.
 func (r Reporter) Filter() report.Filter {
 	return report.Filter{Severity: r.Severity, Rules: r.Rules, NotRules: r.NotRules, Components: r.Components, Pageable: !r.Silenced}
 }

@@ -11,7 +11,7 @@ import (
 	"github.com/nodewatch/nodewatch/pkg/kmsg"
 )
 
-// recently is how far back changes of the map are told.
+// recently is how far back changes of the map are reported.
 const recently = 10 * time.Minute
 
 // A Cluster is what this node knows of the Ceph cluster, by the kernel's log and by
@@ -171,7 +171,7 @@ func (f *Facts) FullSince(since time.Time) bool {
 
 // hunting counts the kernel clients without a monitor session: those that lost one,
 // less those that established one since. Lines name no client. A new client's first
-// session is told twice: established, and made. Losses of a monitor with which a
+// session is logged twice: established, and made. Losses of a monitor with which a
 // session has been established since do not count: a client that hunts finds it.
 func (f *Facts) hunting(c *Cluster) {
 	back := map[string]time.Time{}

@@ -18,7 +18,7 @@ type Exposure struct {
 	Untimed   int      // devices whose requests never time out, of those whose options could be read
 	WindowsOf GuestSet // the guests that are surely Windows
 	Possibly  []string // guests on these devices that may be Windows, each with what hints at it
-	NoSign    []string // those of which nothing tells the system
+	NoSign    []string // those whose operating system is unknown
 	Not       []string // those that are surely not Windows
 }
 

@@ -201,7 +201,7 @@ type Latency struct {
 	Device string
 	Disk   *node.DiskIO
 	Mapped bool    // it is among the mapped devices
-	Now    float64 // ms a request takes, or, if longer, in flight divided by completed a second; 0: nothing to tell by
+	Now    float64 // ms per request or, if longer, requests in flight divided by completions per second; 0: unknown
 	Usual  float64 // ms; 0: not known
 	Load   float64 // requests completed a second, as a multiple of what is usual; 0: not known
 }

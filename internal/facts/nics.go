@@ -212,8 +212,8 @@ type History struct {
 	DropAt    time.Time // when it first dropped frames; zero: never
 }
 
-// Before is what the NIC did in the d before an instant: to the second within the
-// last minute, else as the peaks of ten seconds tell.
+// Before returns what the NIC did in the d before an instant: by second within the last
+// minute, else from the peaks of 10 s periods.
 func (n *NIC) Before(at time.Time, d time.Duration) History {
 	var h History
 	from, watched := at.Add(-d), 0.0

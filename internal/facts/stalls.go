@@ -11,7 +11,7 @@ import (
 	"github.com/nodewatch/nodewatch/internal/node"
 )
 
-// MinStall is the shortest stall that is told.
+// MinStall is the shortest stall that is reported.
 const MinStall = 2 * time.Second
 
 // A Stall is one krbd device whose I/O makes no progress.

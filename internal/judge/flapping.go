@@ -7,8 +7,8 @@ import (
 )
 
 // A finding whose severity or impact rises to the same value flapTimes within
-// flapWithin flaps. From then on that level stays until it has not been observed
-// for flapQuiet: people are told once that it comes and goes, not each time.
+// flapWithin flaps. From then on that level stays until it has not been observed for
+// flapQuiet: people are notified once that it flaps, not each time.
 const (
 	flapTimes  = 4
 	flapWithin = 30 * time.Minute

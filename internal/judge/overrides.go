@@ -29,8 +29,8 @@ func accepted(f report.Finding, s node.Snapshot) *report.Accepted {
 	return nil
 }
 
-// maintained is how a component is while the node is being worked on: what is
-// wrong with it is told behind that.
+// maintained returns the component as shown during a maintenance, with its problem
+// after that.
 func maintained(c report.Component, m *report.Maintenance) report.Component {
 	if m == nil {
 		return c

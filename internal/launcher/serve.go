@@ -275,7 +275,7 @@ func (c *started) kill() {
 	_ = c.process.Kill()
 }
 
-// say tells the daemon; if that is gone, reading says so too.
+// say sends a message to the daemon. If the daemon is gone, the next read fails too.
 func (s *server) say(e event) {
 	if raw, err := json.Marshal(e); err == nil {
 		_, _ = s.conn.Write(raw)

@@ -37,10 +37,10 @@ type DiskIO struct {
 // takes so long at the rate at which they complete.
 const LongQueue = 5 * time.Second
 
-// QueueTime is how long a request is in flight at the rate at which requests
-// complete now: in flight divided by completed a second. It tells a device that
-// completes next to nothing, or only what is small, from one that is well. It is 0
-// while less than one request is in flight on average, and at most an hour.
+// QueueTime is how long a request is in flight at the rate at which requests complete
+// now: in flight divided by completed a second. It distinguishes a device that
+// completes almost nothing, or only small requests, from a healthy one. It is 0 while
+// less than one request is in flight on average, and at most an hour.
 func (d *DiskIO) QueueTime() time.Duration {
 	if d.InFlight < 0.9 || d.Last.InFlight() == 0 {
 		return 0

@@ -90,8 +90,8 @@ func (o SawKernel) Apply(s Snapshot) Snapshot {
 	return s
 }
 
-// latches reports whether the class tells of a state that lasts until it is
-// undone, so that its series must not be forgotten.
+// latches reports whether the class means a state that lasts until it is undone,
+// so its series must be kept.
 func (s *Series) latches() bool {
 	switch s.Class {
 	case kmsg.RBDResult, kmsg.RBDWatch, kmsg.RBDMapped, kmsg.FSError, kmsg.FSReadOnly, kmsg.FSMounted, kmsg.BlockError, kmsg.MonLost, kmsg.MonFound, kmsg.OSDDown, kmsg.OSDGone, kmsg.OSDUp:
@@ -135,8 +135,8 @@ type Window struct {
 	used []uint8 // nil: of a window longer than a minute
 }
 
-// Window is what each series had in the last d before now, as Within tells it of one:
-// of many series it costs less.
+// Window returns the count of each series in the last d before now, like Within for
+// one; it is cheaper for many series.
 func (l Log) Window(now time.Time, d time.Duration) Window {
 	switch {
 	case len(l.Series) == 0:

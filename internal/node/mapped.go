@@ -9,8 +9,7 @@ import (
 // SawMapped is a reading of krbd's devices.
 type SawMapped struct{ Reading[[]rbd.Mapped] }
 
-// since tells since when a device is the mapping it is. Zero: since before
-// nodewatch started.
+// since returns when a device was mapped. Zero: since before nodewatch started.
 type since struct {
 	device   string
 	image    string
@@ -36,8 +35,8 @@ func (o SawMapped) Apply(s Snapshot) Snapshot {
 	return s.recomputePaths().rejoinGuests()
 }
 
-// remapped follows which devices are new since the reading before, and tells
-// whether their names and places are the same. Mostly nothing has changed.
+// remapped finds devices that are new since the previous reading, and reports whether
+// their names and places are the same. Mostly nothing has changed.
 func remapped(old []since, devices []rbd.Mapped, at time.Time, first bool) (list []since, same bool) {
 	same = len(old) == len(devices)
 	for i := 0; same && i < len(devices); i++ {

@@ -94,7 +94,7 @@ func source(list []Source, name string) (Source, bool) {
 	return list[i], true
 }
 
-// Blind returns why the named source cannot tell now, and nil if it can.
+// Blind returns why the named source is unavailable, and nil if it is available.
 func (s Snapshot) Blind(name string) *Error {
 	src, found := s.Source(name)
 	switch {

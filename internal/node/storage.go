@@ -7,10 +7,10 @@ import "time"
 // that found it.
 func (s Snapshot) MappedAt(i int) time.Time { return s.mappedSince[i].at }
 
-// Burst is when the run of live lines began that the series' latest belongs to:
-// within a run no two are further apart than gap. It is told to the second within
-// the last minute or where the series itself began with the run, else to ten
-// seconds, and not further back than ten minutes. Zero if there was none.
+// Burst is when the run of live lines began that the series' latest belongs to: within
+// a run no two are further apart than gap. It is exact to the second within the last
+// minute or if the series began with the run, else to 10 s, and at most ten minutes
+// back. Zero if there was none.
 func (s *Series) Burst(now time.Time, gap time.Duration) time.Time {
 	tens, seconds := s.recent.tens.ring(s.column), s.recent.seconds.ring(s.column)
 	slot, found := tens.run(now.Unix()/10, int64(gap/(10*time.Second)))

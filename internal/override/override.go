@@ -1,6 +1,6 @@
-// Package override is what operators tell nodewatch on the node itself: that it is
-// being worked on, and which findings they have acknowledged. The overrides are one small
-// JSON file in the state directory, written by the command line and read by the daemon.
+// Package override has the overrides that operators set on the node: maintenance, and
+// acknowledged findings. The overrides are one small JSON file in the state directory,
+// written by the command line and read by the daemon.
 package override
 
 import (

@@ -127,7 +127,7 @@ type sheet struct {
 	Waiting      []string
 	First        *firstView    // nil: nothing to do
 	Guests       *guestsView   // that are hit now; nil: none
-	Incident     *incidentView // nil: none to tell of
+	Incident     *incidentView // nil: none
 	Findings     []findingView
 	MoreFindings int
 	Components   []componentView

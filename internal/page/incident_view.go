@@ -64,7 +64,7 @@ func rootOf(findings []report.Finding, at map[report.Ref]int, i int) int {
 
 func refOf(f report.Finding) report.Ref { return report.Ref{Rule: f.Rule, Subject: f.Subject} }
 
-// ended reports whether the report tells of an incident that is over.
+// ended reports whether the report has an incident that is over.
 func ended(r report.Report) bool { return r.Incident != nil && !r.Incident.End.IsZero() }
 
 // explainedBy names the findings that explain one.
@@ -111,7 +111,7 @@ type incidentView struct {
 	Timeline *timelineView // nil: nothing to draw
 }
 
-// incidentOf returns nil if there is no incident to tell of.
+// incidentOf returns nil if there is no incident.
 func incidentOf(r report.Report) *incidentView {
 	in := r.Incident
 	if in == nil {

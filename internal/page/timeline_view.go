@@ -71,8 +71,8 @@ func timelineOf(r report.Report) *timelineView {
 	return v
 }
 
-// stretches are the times in which each finding was raised, as the report's
-// transitions and findings tell them.
+// stretches returns the times in which each finding was raised, from the report's
+// transitions and findings.
 func stretches(r report.Report) map[report.Ref][]stretch {
 	all := map[report.Ref][]stretch{}
 	for _, t := range r.Transitions {

@@ -114,7 +114,7 @@ func verdictOf(code int, t tone, f report.Finding, r report.Report) verdict {
 	return verdict{Code: code, Tone: t, Word: strings.ToUpper(string(f.Severity)), Line: line, More: beside(f, r)}
 }
 
-// beside says how many findings the one that is told explains, and how many more there are.
+// beside states how many findings the headline explains, and how many more there are.
 func beside(headline report.Finding, r report.Report) string {
 	var parts []string
 	n := 0
@@ -132,7 +132,7 @@ func beside(headline report.Finding, r report.Report) string {
 	return strings.Join(parts, "; ")
 }
 
-// others says how many findings there are beside those that are already told.
+// others states how many findings there are besides those already mentioned.
 func others(r report.Report, headline int) string {
 	n := len(r.Findings) - headline
 	switch {

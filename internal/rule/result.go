@@ -33,9 +33,9 @@ type Result struct {
 	// finding whatever else is blind. It must not hold on to an Input.
 	// nil: the disks in Hits complete again, if there are any.
 	Ended func(*facts.Facts) bool
-	// Remains is the severity that stays, without an impact, once Ended has proven the
-	// end while a source that the level rests on is blind: what has been observed was so,
-	// and whether it continues cannot be told. Empty: the proof clears the finding.
+	// Remains is the severity that stays, without an impact, once Ended has proven the end
+	// while a source that the level rests on is blind: what was observed remains true, and
+	// whether it continues is unknown. Empty: the proof clears the finding.
 	Remains report.Severity
 	// Blind says that the rule cannot see this subject now, in a way that its
 	// sources do not show: what is raised stays as it was.

@@ -1,5 +1,5 @@
-// Package strictyaml decodes YAML files strictly: what it does not know is a
-// mistake, and every mistake is told with file, line and what is allowed.
+// Package strictyaml decodes YAML files strictly: unknown fields are errors, and every
+// error has the file, the line and the allowed values.
 package strictyaml
 
 import (
@@ -19,7 +19,7 @@ import (
 	"go.yaml.in/yaml/v3"
 )
 
-// MaxErrors is how many mistakes in one file are told.
+// MaxErrors is the maximum number of errors reported for one file.
 const MaxErrors = 100
 
 // An Error is one mistake.

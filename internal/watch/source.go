@@ -12,7 +12,8 @@ import (
 	"github.com/nodewatch/nodewatch/internal/node"
 )
 
-// A Source tells what it sees until ctx ends. It may block indefinitely: nothing waits for it.
+// A Source sends observations until ctx ends. It may block indefinitely: nothing waits
+// for it.
 type Source struct {
 	Name  string
 	Every time.Duration // how often it means to speak

@@ -5,12 +5,11 @@ import (
 	"slices"
 )
 
-// Carriers says which links carry the traffic of one of this host's addresses.
-// holder is the link that has the address; it is empty if no link of l has it.
-// carriers are the bonds and NICs it uses, through VLANs, bridges and
-// macvlans, sorted. They are empty if that cannot be told, as with an internal
-// port of Open vSwitch that is on none of the bonds in ovs (see ReadOVS) when
-// Open vSwitch has several uplinks.
+// Carriers says which links carry the traffic of one of this host's addresses. holder
+// is the link that has the address; it is empty if no link of l has it. carriers are
+// the bonds and NICs it uses, through VLANs, bridges and macvlans, sorted. They are
+// empty if that is unknown, as with an internal port of Open vSwitch that is on none of
+// the bonds in ovs (see ReadOVS) when Open vSwitch has several uplinks.
 func (l Links) Carriers(ip string, ovs []Bond) (holder string, carriers []string) {
 	d := l.descend(ip, ovs)
 	return d.holder, d.found

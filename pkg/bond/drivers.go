@@ -85,9 +85,10 @@ var overload = map[string]counters{
 	"sfc_siena":  {source: "ethernet/sfc/siena/siena.c", names: falconNames},
 	"sfc-falcon": {source: "ethernet/sfc/falcon/falcon.c", names: falconNames},
 	"enic":       {source: "ethernet/cisco/enic/enic_ethtool.c", names: []string{"rx_no_bufs"}},
-	// Most kernels' ena does not show rx_drops, which the device tells, but gives it to the
-	// kernel as rx_dropped (ena_get_stats64 in ena_netdev.c). enic's rx_dropped holds what
-	// its filters refuse besides rx_no_bufs, which it shows (enic_get_stats in enic_main.c).
+	// In most kernels ena does not export the device's rx_drops in ethtool -S, only as the
+	// kernel's rx_dropped (ena_get_stats64 in ena_netdev.c). enic's rx_dropped includes
+	// frames that its filters refuse besides rx_no_bufs, which it exports (enic_get_stats
+	// in enic_main.c).
 	"ena": {
 		source: "ethernet/amazon/ena/ena_ethtool.c, ena_netdev.c",
 		names:  []string{"rx_drops", "rx_overruns", "rx_page_alloc_fail", "rx_skb_alloc_fail"}, kernels: "rx_drops",

@@ -9,9 +9,9 @@ import (
 	"golang.org/x/sys/unix"
 )
 
-// maxStatistics is how many statistics of one NIC are read. The kernel writes as many
-// names as there are when it is asked, whatever it was told of the room for them: there
-// must be room for more than any NIC has.
+// maxStatistics is how many statistics of one NIC are read. The kernel writes all
+// names, regardless of the announced size of the buffer, so the buffer must be larger
+// than any NIC needs.
 const maxStatistics = 32768
 
 // The heads of struct ethtool_gstrings and of struct ethtool_stats, and the length of a

@@ -282,8 +282,8 @@ func (t tc) rate() uint64 {
 	return bits(bytes)
 }
 
-// specRate is the rate of a struct tc_ratespec, which is its last field: bytes a
-// second, all bits set where it is larger and told elsewhere.
+// specRate returns the rate of a struct tc_ratespec, its last field: bytes per second;
+// all bits are set if the rate is larger and in another attribute.
 func specRate(v []byte) uint64 {
 	n := binary.NativeEndian.Uint32(v[nl.SizeofTcRateSpec-4:])
 	if n == math.MaxUint32 {
@@ -300,11 +300,11 @@ func long(v []byte) uint64 {
 	return binary.NativeEndian.Uint64(v)
 }
 
-// bits is a rate of bytes in bits, as far as that can be told.
+// bits converts a rate from bytes to bits, saturating.
 func bits(bytes uint64) uint64 { return min(bytes, math.MaxInt64/8) * 8 }
 
 // The attribute of each kind of filter that holds its actions, and the one in which
-// kernels tell of a police action that was set without "action"
+// kernels report a police action that was set without "action"
 // (include/uapi/linux/pkt_cls.h).
 var filterActions = map[string]struct{ list, police uint16 }{
 	"u32": {7, 6}, "matchall": {2, 0}, "flower": {3, 0}, "basic": {3, 4}, "fw": {4, 2}, "bpf": {1, 2}, "cgroup": {1, 2}, "flow": {9, 10}, "route": {6, 5},

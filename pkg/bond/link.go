@@ -94,9 +94,8 @@ func (l link) up() bool { return l.flags&unix.IFF_UP != 0 && l.carrier() }
 
 func (l link) carrier() bool { return l.flags&unix.IFF_LOWER_UP != 0 }
 
-// hardware says that the link may be a NIC: it has no kind, or is an InfiniBand
-// port, and is not the loopback. Only sysfs can tell whether there is a device
-// behind it.
+// hardware says that the link may be a NIC: it has no kind, or is an InfiniBand port,
+// and is not the loopback. Only sysfs shows whether there is a device behind it.
 func (l link) hardware() bool {
 	if l.kind != "" && l.kind != "ipoib" || l.flags&unix.IFF_LOOPBACK != 0 {
 		return false

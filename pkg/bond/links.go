@@ -6,7 +6,7 @@ import (
 	"slices"
 )
 
-// The kinds of link (IFLA_INFO_KIND) that this package tells apart.
+// The kinds of link (IFLA_INFO_KIND) that this package distinguishes.
 const (
 	kindBond    = "bond"
 	kindVLAN    = "vlan"

@@ -23,10 +23,9 @@ const (
 	frameBits     = 8 * (64 + 20)    // bit on the wire of the smallest frame, with preamble and gap
 )
 
-// Between returns the rates between two readings of the same link that are d
-// apart. It returns false, and no rates, when they cannot be told: no time
-// passed, the ifindex differs, a counter went down (driver reload, replaced NIC)
-// or rose faster than any link can.
+// Between returns the rates between two readings of the same link that are d apart. It
+// returns false and no rates if they are unknown: no time passed, the ifindex differs,
+// a counter went down (driver reload, replaced NIC) or rose faster than any link can.
 //
 // A driver that counts in 32 bits begins again at zero, at 10 Gbit/s every 3.4 s.
 // A byte or packet counter that went down is taken for that only if nothing else

@@ -17,9 +17,9 @@ type Release struct {
 
 // ParseRelease reads what uname -r prints: 6.8.12-4-pve, 6.1.0-56-amd64.
 //
-// A patch of 0 before a suffix tells nothing of the stable level, as
-// distributions freeze it there to keep their module ABI: the Release is then
-// not Exact. [State.Upstream] may know more.
+// A patch of 0 before a suffix does not show the patch level, because distributions
+// freeze it to keep their module ABI: the Release is then not Exact. [State.Upstream]
+// may know more.
 func ParseRelease(s string) (Release, error) {
 	major, rest, ok := number(s)
 	if !ok || !strings.HasPrefix(rest, ".") {
@@ -70,11 +70,11 @@ func (r Release) String() string {
 	return fmt.Sprintf("%d.%d.%d", r.Major, r.Minor, r.Patch)
 }
 
-// Upstream is the kernel.org release that the running kernel is built from, as
-// far as the distribution tells: Ubuntu in /proc/version_signature, Debian and
-// Proxmox at the end of /proc/version, others in the release itself. A word
-// of another series than the release's is not believed. Fixes that the
-// distribution added on top are not in the number.
+// Upstream is the kernel.org release that the running kernel is built from, if the
+// distribution reports it: Ubuntu in /proc/version_signature, Debian and Proxmox at the
+// end of /proc/version, others in the release itself. A word of another series than the
+// release's is not believed. Fixes that the distribution added on top are not in the
+// number.
 func (s State) Upstream() (Release, error) {
 	r, err := ParseRelease(s.Release)
 	if err != nil {

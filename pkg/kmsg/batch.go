@@ -46,5 +46,5 @@ type Count struct {
 	N      uint64    `json:"n"`
 	First  time.Time `json:"first"` // by the record's own stamp
 	Last   time.Time `json:"last"`  // in the same second as First
-	Text   string    `json:"text"`  // of the first; of a CRC fault or connect error the line before it, which tells why; at most 300 bytes
+	Text   string    `json:"text"`  // of the first; of a CRC fault or connect error the line before it, which has the reason; at most 300 bytes
 }

@@ -230,7 +230,7 @@ func parsePeerLine(peer, rest string) (Line, pairing) {
 	return l, unpaired
 }
 
-// closed tells a working session that the peer closed from any other.
+// closed distinguishes an established session that the peer closed from any other.
 func closed(after string) (Class, string) {
 	state, ok := strings.CutPrefix(after, " (con state ")
 	if !ok {

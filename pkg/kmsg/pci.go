@@ -21,7 +21,7 @@ func pci(text string) Line {
 	return Line{}
 }
 
-// ofPort says what a PCIe port tells of itself or of a device below it.
+// ofPort parses what a PCIe port reports about itself or a device below it.
 func ofPort(port, says string) Line {
 	if rest, ok := strings.CutPrefix(says, "pciehp: Slot("); ok {
 		if strings.Contains(rest, "): Link Down") || strings.Contains(rest, "): Card not present") {

@@ -9,7 +9,8 @@ const (
 	pendingAge = time.Second
 )
 
-// A reason is a line that tells why, kept until the line that tells what.
+// A reason is a line with the reason of a fault, kept until the line with the fault
+// arrives.
 type reason struct {
 	pair   pairing
 	detail string // a constant
@@ -40,9 +41,9 @@ func (p *reasons) add(l Line, w pairing, stamp time.Duration, text string) {
 	r.nAddr, r.nText = copy(r.addr[:], l.Addr), copy(r.text[:], text)
 }
 
-// claim removes the oldest reason that fits the fault l, puts what it tells into
-// l and returns its text. Only the reason of a connect names its peer: connections
-// that fail at the same moment may swap the others.
+// claim removes the oldest reason that fits the fault l, merges it into l and returns
+// its text. Only the reason of a connect names its peer: connections that fail at the
+// same moment may swap the others.
 func (p *reasons) claim(l *Line, w pairing, stamp time.Duration, text []byte) []byte {
 	for i := 0; i < p.n; i++ {
 		r := &p.list[i]

@@ -134,7 +134,7 @@ func (r *Reader) read(until time.Time) (n int, more bool) {
 		return n, true
 	case err == nil:
 		err = io.EOF
-	case errors.Is(err, unix.EPIPE): // the gap in the sequence will tell how many
+	case errors.Is(err, unix.EPIPE): // the gap in the sequence will show how many
 		return 0, true
 	case errors.Is(err, unix.EINVAL):
 		r.counts.skipped()

@@ -74,7 +74,7 @@ func ext4(text string) Line {
 		device, _, ok := cutHolder(after)
 		return onDisk(FSError, device, ok)
 	}
-	if after, ok := strings.CutPrefix(after, " warning (device "); ok { // only the one that tells of lost data
+	if after, ok := strings.CutPrefix(after, " warning (device "); ok { // only the one that reports lost data
 		device, says, named := cutHolder(after)
 		return onDisk(FSError, device, named && strings.Contains(says, "_end_bio:") && strings.Contains(says, "I/O error"))
 	}

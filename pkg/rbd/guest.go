@@ -1,6 +1,6 @@
 package rbd
 
-// Guests are the guests of a host as one view of it (libvirt, or the processes) tells.
+// Guests are the guests of a host according to one view (libvirt, or the processes).
 type Guests struct {
 	Guests []Guest `json:"guests"`           // by name
 	Partly string  `json:"partly,omitempty"` // what of it could not be read, for people; empty: all could
@@ -19,7 +19,7 @@ type Guest struct {
 	State    string `json:"state"`              // running, blocked, paused, shutdown, shutoff, crashed, pmsuspended; empty: not known
 	Reason   string `json:"reason,omitempty"`   // libvirt's word for why: user, migration, ioerror, ...
 	OS       string `json:"os"`                 // windows, linux, other: surely; empty: not known
-	OSBy     string `json:"os_by,omitempty"`    // what tells the OS, for people; with an empty OS a weak hint at Windows, which may be one
+	OSBy     string `json:"os_by,omitempty"`    // the indicator of the OS, for people; with an empty OS a weak indicator of Windows
 	Disks    []Disk `json:"disks"`              // in the order the view gives them
 	IO       []VMIO `json:"io,omitempty"`       // libvirt's block statistics, by target
 	Incoming bool   `json:"incoming,omitempty"` // of the processes' view: it was started to take a migration in
@@ -37,7 +37,7 @@ const (
 	KRBD     Client = "krbd"
 	LibRBD   Client = "librbd"
 	NBD      Client = "rbd-nbd"
-	NoClient Client = "" // not an RBD disk, as far as its view can tell
+	NoClient Client = "" // not an RBD disk according to this view
 )
 
 // A Disk is one disk of a guest.

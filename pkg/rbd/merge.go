@@ -6,10 +6,10 @@ import (
 	"github.com/nodewatch/nodewatch/pkg/rbd/internal/naming"
 )
 
-// Merge returns the guest that libvirt describes and a process runs. libvirt knows
-// its state, and why; the process what it has open. Of what only one tells that is
-// kept. The disks are libvirt's, and of the process's those on RBD that libvirt does
-// not name. Both are to be resolved; neither is changed.
+// Merge returns the guest that libvirt describes and a process runs. libvirt knows its
+// state, and why; the process what it has open. What only one of them reports is kept.
+// The disks are libvirt's, and of the process's those on RBD that libvirt does not
+// name. Both are to be resolved; neither is changed.
 func Merge(libvirt, process Guest) Guest {
 	g := libvirt
 	g.PID, g.Incoming = process.PID, process.Incoming
@@ -46,7 +46,7 @@ func Merge(libvirt, process Guest) Guest {
 	return g
 }
 
-// mergeSame tells whether two views' disks are one: by the image, by the device's
+// mergeSame reports whether two views' disks are one: by the image, by the device's
 // number, or by the name that both have for it.
 func mergeSame(a, b *Disk) bool {
 	switch {

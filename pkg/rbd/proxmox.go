@@ -8,7 +8,7 @@ import (
 
 // ImageVMID returns the VMID in the name that Proxmox gives an image of a guest:
 // vm-VMID-disk-N, vm-VMID-cloudinit, vm-VMID-state-NAME, base-VMID-disk-N. It is
-// told so even where no process of the guest can be seen.
+// reported even if no process of the guest is visible.
 func ImageVMID(image string) (vmid string, ok bool) {
 	rest, isVM := strings.CutPrefix(image, "vm-")
 	if !isVM {

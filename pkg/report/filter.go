@@ -113,9 +113,9 @@ func worst(list []Component) Impact {
 	return w
 }
 
-// Key returns a permanent name of a part of this node, such as a component or a finding:
-// nodewatch/SITE/NODE/PART/..., each part escaped as in the path of a URL.
-// Backends use it to tell a repetition from something new.
+// Key returns a permanent name of a part of this node, such as a component or a
+// finding: nodewatch/SITE/NODE/PART/..., each part escaped as in the path of a URL.
+// Backends use it to distinguish a repetition from a new event.
 func (r Report) Key(parts ...string) string {
 	all := []string{"nodewatch", url.PathEscape(r.Site), url.PathEscape(r.Node)}
 	for _, p := range parts {

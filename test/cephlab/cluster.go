@@ -120,7 +120,7 @@ func (c *Cluster) Image(name string, mib int) {
 	c.tool("rbd", "create", Pool+"/"+name, "--size", fmt.Sprintf("%dM", mib), "--image-feature", "layering")
 }
 
-// Until waits for a state of the cluster, which tells nobody when it changes.
+// Until polls until the cluster reaches a state.
 func (c *Cluster) Until(what string, reached func() bool) {
 	c.t.Helper()
 	const limit = 5 * time.Minute // the machine may be busy, and imports of the manager take longest

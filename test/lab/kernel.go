@@ -61,7 +61,7 @@ func FindKernel(dir, name string) (Kernel, error) {
 	return unpacked(root)
 }
 
-// An apt is how apt is told which sources to take; nil is this machine's own.
+// An apt is the options that set apt's sources; nil uses this machine's.
 type apt []string
 
 // otherSuite takes another Debian release, from where this machine gets its own.

@@ -30,7 +30,7 @@ type World struct {
 	dir      string
 	bin      string // of the guest's programs
 	lock     *os.File
-	alive    io.Closer // its end tells that this process has ended
+	alive    io.Closer // closed when this process has ended
 	children *Children
 	stop     context.CancelFunc
 	switched sync.WaitGroup
@@ -165,7 +165,7 @@ func (w *World) close() {
 	}
 }
 
-// Shell tells how to reach the shell on the guest's serial line.
+// Shell describes how to reach the shell on the guest's serial line.
 func (w *World) Shell() string {
 	return fmt.Sprintf("socat STDIO,raw,echo=0 UNIX-CONNECT:%s (work directory: %s)", filepath.Join(w.dir, "console.sock"), w.dir)
 }

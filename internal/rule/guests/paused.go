@@ -53,8 +53,8 @@ func pausedByIO(guests []rbd.Guest) []rbd.Guest {
 	return paused
 }
 
-// vcpusStopped are the guests on RBD whose virtual CPUs do not run, for a reason that
-// nobody tells, by name.
+// vcpusStopped are the guests on RBD whose virtual CPUs do not run for an unknown
+// reason, by name.
 func vcpusStopped(guests []rbd.Guest) []rbd.Guest {
 	var still []rbd.Guest
 	for i := range guests {
@@ -84,7 +84,7 @@ func stillResult(in rule.Input, still []rbd.Guest) rule.Result {
 	return r
 }
 
-// isVMID tells whether an ID is one of Proxmox's.
+// isVMID reports whether an ID is one of Proxmox's.
 func isVMID(id string) bool { return id != "" && strings.Trim(id, "0123456789") == "" }
 
 // started is how many guests are started, paused ones included.

@@ -84,7 +84,7 @@ func (l *pressureLimits) check(in rule.Input, h host.State) (rule.Result, bool) 
 	return r, true
 }
 
-// pressed tells of the kernel's pressure counters.
+// pressed checks the kernel's pressure counters.
 func (l *pressureLimits) pressed(in rule.Input, h host.State) []report.Evidence {
 	if h.IO == nil || h.IO.Full10 < 100*l.Full && h.IO.Some10 < 100*l.Some {
 		return nil
@@ -92,7 +92,7 @@ func (l *pressureLimits) pressed(in rule.Input, h host.State) []report.Evidence 
 	return []report.Evidence{in.Fact(node.SourceHost, "", fmt.Sprintf("all tasks stalled %s of the last 10 s, some %s", human.Percent(h.IO.Full10/100), human.Percent(h.IO.Some10/100)))}
 }
 
-// waits tells of tasks in uninterruptible sleep.
+// waits checks for tasks in uninterruptible sleep.
 func (l *pressureLimits) waits(in rule.Input, h host.State) []report.Evidence {
 	if h.Waiting == nil || h.Waiting.Total < l.Waiting {
 		return nil
@@ -100,8 +100,8 @@ func (l *pressureLimits) waits(in rule.Input, h host.State) []report.Evidence {
 	return []report.Evidence{in.Fact(node.SourceHost, "", fmt.Sprintf("%d tasks in uninterruptible sleep (%s)", h.Waiting.Total, commonest(h.Waiting, 3)))}
 }
 
-// hungTasks tells of the tasks that the kernel itself found hung, by its log or,
-// as that falls silent after ten, by its count.
+// hungTasks checks for tasks that the kernel reported as hung, in its log or, because
+// it stops logging after ten, by its counter.
 func (l *pressureLimits) hungTasks(in rule.Input) []report.Evidence {
 	var logged uint64
 	var last time.Time
@@ -123,7 +123,7 @@ func (l *pressureLimits) hungTasks(in rule.Input) []report.Evidence {
 	return nil
 }
 
-// loaded tells of a load that I/O has a part in.
+// loaded checks for a high load caused in part by I/O.
 func (l *pressureLimits) loaded(in rule.Input, h host.State) []report.Evidence {
 	io := h.IO != nil && h.IO.Some10 >= 10 || h.Waiting != nil && float64(h.Waiting.Total) >= h.Load[0]/2
 	if h.CPUs <= 0 || h.Load[0] < l.Load*float64(h.CPUs) || !io {

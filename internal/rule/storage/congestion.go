@@ -12,8 +12,8 @@ import (
 	"github.com/nodewatch/nodewatch/pkg/report"
 )
 
-// congestionLimits tell a saturated storage NIC that krbd is affected by. Two rules
-// have them, each its own.
+// congestionLimits define when a saturated storage NIC affects krbd. Two rules have
+// them, each its own.
 type congestionLimits struct {
 	Full          float64       `json:"full" doc:"share of a slave's line rate, one way, from which it counts as saturated" min:"0.5" max:"0.98"`
 	FullFor       time.Duration `json:"full_for" doc:"how long a slave is saturated before it counts" min:"2s" max:"60s"`

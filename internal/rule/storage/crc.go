@@ -148,12 +148,11 @@ func lastFault(in rule.Input) time.Time {
 	return last
 }
 
-// earlierFor is for how long faults are told after the latest, so that one an hour is
-// one finding.
+// earlierFor is how long faults are reported after the latest one, so that one fault
+// per hour is a single finding.
 const earlierFor = 2 * time.Hour
 
-// earlierFaults tells of faults that are over, and of those that the kernel log held
-// before nodewatch started.
+// earlierFaults reports past faults, including those logged before nodewatch started.
 func earlierFaults(in rule.Input) []rule.Result {
 	n, last := uint64(0), (*node.Series)(nil)
 	for _, class := range []kmsg.Class{kmsg.CRC, kmsg.Integrity} {
@@ -182,7 +181,7 @@ func earlierFaults(in rule.Input) []rule.Result {
 	return nil
 }
 
-// history tells of CRC faults of the last day that were logged before nodewatch started.
+// history reports CRC faults of the last day that were logged before nodewatch started.
 func history(in rule.Input) []report.Evidence {
 	n, osds, last := uint64(0), 0, time.Time{}
 	for _, class := range []kmsg.Class{kmsg.CRC, kmsg.Integrity} {

@@ -12,10 +12,11 @@ import (
 	"github.com/nodewatch/nodewatch/pkg/report"
 )
 
-// most is how many OSDs, devices and requests are told of one by one.
+// most is the maximum number of OSDs, devices and requests that are listed
+// individually.
 const most = 5
 
-// lossEvidence tells of the first few OSDs that lost sessions.
+// lossEvidence describes the first few OSDs that lost sessions.
 func lossEvidence(l *facts.Losses, osds []*facts.OSDLosses) []report.Evidence {
 	var list []report.Evidence
 	for i := range osds {
@@ -33,8 +34,7 @@ func lossEvidence(l *facts.Losses, osds []*facts.OSDLosses) []report.Evidence {
 
 func nameOf(o *facts.OSDLosses) string { return o.OSD }
 
-// stallEvidence tells of the first few devices, and of the oldest requests that osdc
-// shows.
+// stallEvidence describes the first few devices, and the oldest requests in osdc.
 func stallEvidence(in rule.Input, stalls []*facts.Stall) []report.Evidence {
 	var list []report.Evidence
 	disks, waits := 0, 0
@@ -83,7 +83,7 @@ func waitText(in rule.Input, device string, w node.Wait) string {
 	return text + " (an image that is not mapped, as a clone's parent)"
 }
 
-// loadEvidence tells how the host is loaded.
+// loadEvidence describes the load of the host.
 func loadEvidence(in rule.Input) []report.Evidence {
 	if in.Host.At.IsZero() || in.Blind(node.SourceHost) != nil {
 		return nil
@@ -118,8 +118,8 @@ func because(summary string, a cause.Analysis) string {
 	return summary
 }
 
-// layer2Bonds are the bonds whose policy does not spread storage traffic and that
-// carry it, or may carry it where that cannot be told.
+// layer2Bonds are the bonds whose policy does not spread storage traffic and that carry
+// it, or may carry it if that is unknown.
 func layer2Bonds(in rule.Input) []string {
 	_, known := in.StorageNICs()
 	var list []string

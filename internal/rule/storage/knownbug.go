@@ -62,7 +62,7 @@ var (
 	}
 )
 
-// A certainty says whether a kernel has a bug, as far as its release tells.
+// A certainty is whether a kernel has a bug, judging by its release.
 type certainty string
 
 const (

@@ -188,7 +188,7 @@ func (p affected) explains(in rule.Input) []string {
 	return list
 }
 
-// riskEvidence tells what else, besides the bond, makes a storm likelier or worse.
+// riskEvidence describes what else, besides the bond, makes a storm likelier or worse.
 func riskEvidence(in rule.Input, e facts.Exposure) []report.Evidence {
 	var list []report.Evidence
 	if len(e.Windows) > 0 {

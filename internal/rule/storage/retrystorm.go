@@ -68,8 +68,8 @@ func krbdRetryStorm(limits *stormLimits) rule.Rule {
 }
 
 // stormSubjects are the subjects of what a storm explains: the node, its clusters, and
-// the bonds and NICs that carry the traffic of the disks that stall; where that cannot be
-// told, all of them.
+// the bonds and NICs that carry the traffic of the disks that stall; if that is
+// unknown, all of them.
 func stormSubjects(in rule.Input, s storm) []string {
 	list := []string{""}
 	for _, c := range in.Clients() {
@@ -91,7 +91,7 @@ func stormSubjects(in rule.Input, s storm) []string {
 }
 
 // stormBonds are the bonds that do not spread storage traffic and carry that of the
-// disks that stall; where that cannot be told, all that may.
+// disks that stall; if that is unknown, all that may.
 func stormBonds(in rule.Input, s storm) []string {
 	var list []string
 	_, known := in.StorageNICs()

@@ -70,7 +70,7 @@ func krbdSlow() rule.Rule {
 	}
 }
 
-// newUsual tells of latencies that have become the usual ones within a day.
+// newUsual reports latencies that became the baseline within the last day.
 func newUsual(in rule.Input) []rule.Result {
 	list := in.Adoptions(24 * time.Hour)
 	if len(list) == 0 {
@@ -107,7 +107,7 @@ func middleText(slow []*facts.Latency) string {
 	return text
 }
 
-// slowText tells how many disks are slow, and of the slowest.
+// slowText describes how many disks are slow, and the slowest.
 func slowText(in rule.Input, slow []*facts.Latency, all int) string {
 	worst := slow[0]
 	text := fmt.Sprintf("%s slow; the slowest, %s, ", human.AllOf(len(slow), all, "krbd disk"), in.DiskName(worst.Device))
@@ -138,7 +138,7 @@ func linkTrouble(in rule.Input) []report.Advice {
 	return list
 }
 
-// nicEvidence tells of storage NICs that are saturated or drop frames.
+// nicEvidence describes storage NICs that are saturated or drop frames.
 func nicEvidence(in rule.Input) []report.Evidence {
 	var list []report.Evidence
 	nics, _ := in.StorageNICs()

@@ -162,14 +162,14 @@ func mostResends(stalls []*facts.Stall) int {
 	return most
 }
 
-// lossesBeside tells of sessions that are lost or refused at the same time, whatever
-// the reason.
+// lossesBeside describes sessions that are lost or refused at the same time, for any
+// reason.
 func lossesBeside(in rule.Input) []report.Evidence {
 	losses := in.SessionLosses(time.Minute)
 	return lossEvidence(losses, losses.OSDs)
 }
 
-// lockEvidence tells of exclusive locks that the kernel said something about lately.
+// lockEvidence describes exclusive locks that the kernel log mentioned recently.
 func lockEvidence(in rule.Input, devices []string) []report.Evidence {
 	var list []report.Evidence
 	for _, s := range in.Kernel.Of(kmsg.RBDLock) {

@@ -15,7 +15,7 @@ import (
 	"github.com/nodewatch/nodewatch/pkg/kmsg"
 )
 
-// stormLimits tell a retry storm. Two rules share them.
+// stormLimits define a retry storm. Two rules share them.
 type stormLimits struct {
 	CRCFaults   int           `json:"crc_faults" doc:"sessions of one OSD lost to a failed checksum, tag or sparse read within crc_window that make a loop" min:"2" max:"1000"`
 	CRCWindow   time.Duration `json:"crc_window" doc:"how far back those count" min:"2s" max:"60s"`
@@ -34,8 +34,8 @@ func newStormLimits() *stormLimits {
 // NIC is full, each resend takes long.
 const slowLoop = 6
 
-// leadTime is how much earlier than the first lost session a stall that belongs to
-// it may have begun: readings are a second apart, and lines are told to ten seconds.
+// leadTime is how much earlier than the first lost session a stall that belongs to it
+// may have begun: readings are a second apart, and lines are timed to 10 s.
 const leadTime = 5 * time.Second
 
 // A storm is sessions that are lost repeatedly, and krbd I/O that stalls with it.

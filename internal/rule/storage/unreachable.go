@@ -239,9 +239,8 @@ func (l *unreachableLimits) librbd(in rule.Input) []rule.Result {
 // up: monitors wait for other OSDs' reports.
 const mapLag = time.Minute
 
-// attribute adds what tells this host's fault from the cluster's, with the steps that
-// follow from it, and returns the verdict for the summary; empty if neither can be
-// told.
+// attribute adds evidence that the fault is this host's or the cluster's, with the
+// resulting steps, and returns the conclusion for the summary; empty if unknown.
 func attribute(in rule.Input, r *rule.Result) string {
 	cut := cutOff(in, r)
 	asked := in.Blind(node.SourceCeph)

@@ -33,7 +33,7 @@ type Config struct {
 	Config func() config.Config // in force now
 	Checks func() []checks.Latest
 	Now    func() time.Time
-	Failed func(error) // is told of what visitors are not: must not block
+	Failed func(error) // receives errors that visitors do not see; must not block
 }
 
 // An Admin serves the operators' pages.

@@ -1,6 +1,6 @@
-// Package incident is what customers are told of trouble and of planned work:
-// incidents with their updates, maintenance, post-mortems, and when the machine opens,
-// updates and closes them. It reads no clock and keeps nothing.
+// Package incident has the incidents with their updates, maintenance and post-mortems
+// that customers see, and decides when incidents are opened, updated and closed
+// automatically. It reads no clock and keeps nothing.
 package incident
 
 import (
@@ -27,7 +27,7 @@ const (
 // Statuses are those of an incident, in their order.
 func Statuses() []Status { return []Status{Investigating, Identified, Monitoring, Resolved} }
 
-// An Incident is one trouble as customers are told of it.
+// An Incident is one problem as customers see it.
 type Incident struct {
 	ID        int64  // 0: it is not kept yet
 	Ref       string // of its permanent address

@@ -12,7 +12,7 @@ import (
 
 // A Policy says when the machine opens and closes incidents.
 type Policy struct {
-	After        time.Duration // how long less than a major outage lasts before it opens one, and recovery before it is told
+	After        time.Duration // how long an impact below major outage lasts before it opens an incident, and a recovery before it is announced
 	CloseAfter   time.Duration // how long recovery lasts until it is resolved
 	ReopenWithin time.Duration // so soon after it was resolved, trouble reopens it
 	Zone         *time.Location
@@ -48,8 +48,8 @@ const LookBack = 7 * 24 * time.Hour
 // were changed within LookBack; a new one has no ID. Calling it again at the same time
 // with the result changes nothing.
 //
-// All trouble of a component is told in one incident, which components of its group
-// with the same kind of trouble join. Neither silence nor maintenance is a recovery:
+// All problems of a component are in one incident, which components of its group with
+// the same kind of problem join. Neither silence nor maintenance is a recovery:
 // meanwhile an incident stays as it is.
 func Step(p Policy, known []Incident, signals []Signal, now time.Time) (changed []Incident) {
 	s := step{Policy: p, known: known, now: now, components: map[string]*component{}}
@@ -101,8 +101,8 @@ func (s *step) add(t trouble) {
 	c.all = append(c.all, t)
 }
 
-// lead is what is told of a component: its worst trouble for which keep holds; false:
-// there is none.
+// lead returns the worst trouble of a component for which keep is true; false: there is
+// none.
 func (c *component) lead(keep func(trouble) bool) (t trouble, found bool) {
 	for _, x := range c.all {
 		if x.bad() && keep(x) && (!found || x.before(t)) {
@@ -130,7 +130,7 @@ func (c *component) begun() (at time.Time) {
 	return at
 }
 
-// joins reports whether a component that no incident names has ripe trouble to tell of.
+// joins reports whether a component that is in no incident has ripe trouble.
 func (s *step) joins(c *component) (trouble, bool) {
 	if c.told || s.handled(c) {
 		return trouble{}, false
@@ -186,7 +186,7 @@ func sortTroubles(list []trouble) {
 	})
 }
 
-// begin opens or reopens incidents for trouble that none tells of.
+// begin opens or reopens incidents for trouble that is in no incident.
 func (s *step) begin() (list []Incident) {
 	keys := map[string][]trouble{}
 	for _, c := range s.order {

@@ -17,7 +17,7 @@ const (
 	Cancelled  Status = "cancelled"
 )
 
-// A Maintenance is planned work as customers are told of it.
+// A Maintenance is planned work as customers see it.
 type Maintenance struct {
 	ID        int64  // 0: it is not kept yet
 	Ref       string // of its permanent address

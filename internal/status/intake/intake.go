@@ -1,6 +1,5 @@
-// Package intake takes what nodewatch-status is told: reports of nodes by the
-// protocol of docs/report-protocol.md, components that are pushed, and alerts. What
-// it has acknowledged is in the store.
+// Package intake receives reports of nodes by the protocol of docs/report-protocol.md,
+// pushed component states, and alerts. What it has acknowledged is in the store.
 package intake
 
 import (
@@ -23,7 +22,7 @@ type Config struct {
 	Next time.Duration    // the interval at which nodes report; 0: as they are configured
 	Rate float64          // requests a second that one token or certificate may make
 
-	Failed func(error) // is told when the store did not do what it was asked to
+	Failed func(error) // receives errors of the store
 }
 
 // The defaults and limits of the intake.
@@ -34,7 +33,7 @@ const (
 	maxQueue    = 512 // reports that wait for the store
 )
 
-// An Intake is an http.Handler for what others tell. Run must run beside it.
+// An Intake is an http.Handler that receives reports. Run must run beside it.
 type Intake struct {
 	config Config
 	schema *receiver.Schema

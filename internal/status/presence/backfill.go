@@ -107,10 +107,11 @@ func runsOf(list []native.Transition, b native.Body, arrived time.Time) []run {
 	return runs
 }
 
-// covers is for how much of a silence the run tells the state of a component. A run
-// that has ended watched at least until its last transition. One that began in the
+// covers returns for how much of a silence the run reports the state of a component. A
+// run that has ended watched at least until its last transition. One that began in the
 // silence knows nothing of the component before its first transition; so does one
-// without a known state before the silence. One that lost transitions tells nothing.
+// without a known state before the silence. A run that lost transitions reports
+// nothing.
 func (r run) covers(component string, from, to time.Time, known bool) (begin, end time.Time, ok bool) {
 	begin, end = from, to
 	if !r.current {

@@ -87,7 +87,7 @@ func (n Node) Record(gaps []Gap, now time.Time) (line uptime.Timeline) {
 			add(from, silent)
 			add(g.Begin, HubGap)
 		} else {
-			add(from, HubGap) // the hubs cannot tell what they would have heard
+			add(from, HubGap) // the hubs cannot know what they would have received
 		}
 		from = g.End
 	}

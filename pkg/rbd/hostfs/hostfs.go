@@ -21,8 +21,8 @@ const MaxSize = 64 << 10
 // ErrLong says that a file continues after the limit.
 var ErrLong = errors.New("longer than an attribute may be")
 
-// A FS is the path of the root of a file system that follows symbolic links and
-// tells them (fs.ReadLinkFS): "/sys", "/proc" or "/".
+// A FS is the path of the root of a file system that follows symbolic links and reads
+// them (fs.ReadLinkFS): "/sys", "/proc" or "/".
 //
 // Files are read by plain system calls. Some drivers answer a read of an
 // attribute with EAGAIN; Go's poller, which os.Open would put the file into,

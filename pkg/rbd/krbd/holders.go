@@ -65,8 +65,8 @@ func (a *attributes) list(dir, prefix string) []string {
 	return names
 }
 
-// holder reads one holder. kind is known of a partition; else device mapper's
-// uuid tells it, whose prefix names the one who made the device.
+// holder reads one holder. kind is known of a partition; else it is in device mapper's
+// uuid, whose prefix names the creator of the device.
 func (a *attributes) holder(dir, name, kind string) rbd.Holder {
 	h := rbd.Holder{Device: name, Kind: kind}
 	h.Major, h.Minor, _ = hostfs.ParseDev(a.blockText(dir + "/dev"))

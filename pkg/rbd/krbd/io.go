@@ -89,8 +89,8 @@ func (r *IOReader) forget() {
 	}
 }
 
-// read reads one device. inflight is asked only when stat counts something in
-// flight: both count the same (block/genhd.c), but only inflight tells reads from
+// read reads one device. inflight is asked only when stat counts something in flight:
+// both count the same (block/genhd.c), but only inflight distinguishes reads from
 // writes.
 func (r *IOReader) read(id int, keep bool) (rbd.IO, error) {
 	d := r.device(id)

@@ -102,8 +102,8 @@ func (c *packetConn) next() error {
 	return err
 }
 
-// wanted tells whether a packet is the answer to the call under way. It is said
-// to be so only once.
+// wanted reports whether a packet is the answer to the call under way. It is said to be
+// so only once.
 func (c *packetConn) wanted(packet []byte) (bool, error) {
 	field := func(i int) uint32 { return binary.BigEndian.Uint32(packet[i:]) }
 	program, procedure, kind, serial, status := field(4), field(12), field(16), field(20), field(24)

@@ -8,8 +8,8 @@ import (
 	"github.com/digitalocean/go-libvirt"
 )
 
-// The procedures by which libvirt tells of events (src/remote/remote_protocol.x).
-// Their arguments begin with the callback's ID and the domain.
+// The procedures by which libvirt sends events (src/remote/remote_protocol.x). Their
+// arguments begin with the callback's ID and the domain.
 const (
 	eventRegister      = 316 // REMOTE_PROC_CONNECT_DOMAIN_EVENT_CALLBACK_REGISTER_ANY, a call
 	eventDiskChange    = 327
@@ -59,7 +59,7 @@ func (c *changedDomains) note(procedure uint32, payload []byte) {
 	}
 }
 
-// take tells whether the domain has changed, and forgets that it has.
+// take reports whether the domain has changed, and forgets that it has.
 func (c *changedDomains) take(domain libvirt.UUID) bool {
 	c.mu.Lock()
 	defer c.mu.Unlock()

@@ -24,9 +24,9 @@ import (
 // read-only socket and one connection that is kept. It asks one thing at a time.
 // It is not safe for concurrent use.
 //
-// The XML of a domain is asked for once, again after an event that tells of
-// another disk or another throttle, or when the disks that the statistics name
-// have changed, and every 30th reading, a thirtieth of the domains at a time.
+// The XML of a domain is asked for once, again after an event about a changed disk or
+// throttle, or when the disks that the statistics name have changed, and every 30th
+// reading, a thirtieth of the domains at a time.
 type Reader struct {
 	sockets  []string
 	number   func(path string) (major, minor uint32, ok bool)
@@ -131,9 +131,9 @@ func (l *Reader) dialAny(ctx context.Context) (net.Conn, error) {
 	return nil, worst
 }
 
-// elsewhere returns the sockets that answer in other directories than that of the
-// one that is asked, of each directory the first. Those beside it are of the same
-// installation, and to dial them might start a daemon that tells the same.
+// elsewhere returns the sockets that answer in other directories than that of the one
+// that is asked, of each directory the first. Those beside it are of the same
+// installation, and connecting might start a daemon that reports the same guests.
 func (l *Reader) elsewhere(ctx context.Context) []string {
 	home := func(socket string) string { return path.Dir(naming.RunPath(socket)) }
 	dirs := map[string]bool{home(l.asked): true}
@@ -181,13 +181,13 @@ func (l *Reader) call(ctx context.Context, what string, f func() error) error {
 	return fmt.Errorf("rbd: libvirt: %s: %w", what, err)
 }
 
-// answered tells whether an error is what libvirt answered.
+// answered reports whether an error is what libvirt answered.
 func answered(err error) bool {
 	var answer libvirt.Error
 	return errors.As(err, &answer) || errors.Is(err, libvirt.ErrUnsupported)
 }
 
-// isDenied tells whether libvirt answered that the caller may not.
+// isDenied reports whether libvirt answered that the caller may not.
 func isDenied(err error) bool {
 	var answer libvirt.Error
 	if !errors.As(err, &answer) {

@@ -48,7 +48,7 @@ type clockXML struct {
 	} `xml:"timer"`
 }
 
-// hyperv tells whether the guest has Hyper-V's reference counter.
+// hyperv reports whether the guest has Hyper-V's reference counter.
 func (c clockXML) hyperv() bool {
 	for _, t := range c.Timers {
 		if t.Name == "hypervclock" && t.Present != "no" {

@@ -10,7 +10,7 @@ import (
 	"github.com/nodewatch/nodewatch/pkg/rbd/internal/naming"
 )
 
-// domainStats is what the bulk statistics tell of one domain.
+// domainStats are the bulk statistics of one domain.
 type domainStats struct {
 	domain        libvirt.Domain
 	state, reason string
@@ -20,7 +20,7 @@ type domainStats struct {
 // blockStats is one block.N of the statistics: a disk, or a layer below one.
 type blockStats struct {
 	io      rbd.VMIO
-	source  string // path and backingIndex: what tells a changed disk
+	source  string // path and backingIndex, which change with the disk
 	counted bool   // QEMU gave its counters
 }
 
@@ -117,9 +117,9 @@ func (s domainStats) io() []rbd.VMIO {
 	return list
 }
 
-// stalled tells whether QEMU gave no counters though a disk of the guest has
-// some: its monitor was busy or did not answer, so that without waiting libvirt
-// could give the disks' names only.
+// stalled reports whether QEMU gave no counters though a disk of the guest has some:
+// its monitor was busy or did not answer, so that without waiting libvirt could give
+// the disks' names only.
 func (s domainStats) stalled(disks []rbd.Disk) bool {
 	expected := false
 	for _, b := range s.blocks {

@@ -72,8 +72,8 @@ func (c *commandLine) err() error {
 	return fmt.Errorf("%w: %d options could not be read: %w", errQEMUArgs, c.faults, c.fault)
 }
 
-// machine tells whether the command line describes a virtual machine. libvirt
-// starts QEMU with the machine "none" to ask what it can do.
+// machine reports whether the command line describes a virtual machine. libvirt starts
+// QEMU with the machine "none" to ask what it can do.
 func (c *commandLine) machine() bool {
 	if c.none {
 		return false
@@ -119,7 +119,7 @@ type driveOption struct {
 // A vhost is a disk that another process serves over a socket.
 type vhost struct{ device, chardev string }
 
-// take reads one option and tells whether value was its value.
+// take reads one option and reports whether value was its value.
 func (c *commandLine) take(option, value string) bool {
 	c.count[option]++
 	switch option {
@@ -298,10 +298,10 @@ func pidFile(file string) string {
 	return vmid
 }
 
-// hyperV tells whether a -cpu asks for single Hyper-V features, which only
-// Windows uses, whether for all that the host has (hv-passthrough), which some
-// managers ask for in every guest, and whether for Windows' way to report a crash.
-// A vendor id alone hides KVM from a driver, of any system.
+// hyperV reports whether a -cpu asks for single Hyper-V features, which only Windows
+// uses, whether for all that the host has (hv-passthrough), which some managers ask for
+// in every guest, and whether for Windows' way to report a crash. A vendor id alone
+// hides KVM from a driver, of any system.
 func hyperV(cpu string) (some, every, crash bool) {
 	for item := range strings.SplitSeq(cpu, ",") {
 		name, value, _ := strings.Cut(strings.ReplaceAll(item, "_", "-"), "=")

@@ -96,7 +96,7 @@ func (l layers) groups(o optionSet, prefix string, depth int) []string {
 	return groups
 }
 
-// has tells whether a layer is nested under prefix.
+// has reports whether a layer is nested under prefix.
 func (o optionSet) has(prefix string) bool {
 	return o[prefix+"driver"] != "" || o[prefix+"filename"] != "" || o[prefix+"file"] != ""
 }

@@ -30,7 +30,7 @@ func (r *Processes) containers(list []*procEntry, partly *guest.Partly) []rbd.Gu
 		mounts, err := procRead(r.table.proc, strconv.Itoa(e.PID)+"/mountinfo", procFileSize)
 		if err != nil {
 			unread[e.container] = true
-			continue // another of its processes may tell
+			continue // another of its processes may show it
 		}
 		seen[e.container] = true
 		delete(unread, e.container)
@@ -50,8 +50,8 @@ func guestOfContainer(id string, pid int, mountinfo []byte) rbd.Guest {
 	return rbd.Guest{Name: name, ID: id, Kind: "container", PID: pid, State: "running", OS: "linux", Disks: guestMounts(mountinfo)}
 }
 
-// guestMounts returns the block devices that are mounted, each once, as
-// proc(5)'s mountinfo tells:
+// guestMounts returns the block devices that are mounted, each once, from proc(5)'s
+// mountinfo:
 //
 //	36 35 252:16 / /srv/data rw,noatime shared:1 - ext4 /dev/rbd1 rw
 func guestMounts(mountinfo []byte) []rbd.Disk {

@@ -10,7 +10,7 @@ import (
 	"github.com/nodewatch/nodewatch/pkg/rbd/internal/naming"
 )
 
-// serverComm tells whether a comm is that of a program that serves disks.
+// serverComm reports whether a comm is that of a program that serves disks.
 func serverComm(comm string) bool {
 	return comm == "rbd-nbd" || comm == "qemu-nbd" || comm == "qemu-storage-da"
 }

@@ -18,10 +18,10 @@ type procMount struct {
 	source       string // the device, or what the file system says instead
 }
 
-// number tells whether the file system lies on one block device.
+// number reports whether the file system lies on one block device.
 func (m procMount) number() bool { return m.major != 0 }
 
-// memory tells whether the file system is in memory, where device nodes may be made.
+// memory reports whether the file system is in memory, where device nodes may be made.
 func (m procMount) memory() bool {
 	return m.kind == "tmpfs" || m.kind == "devtmpfs" || m.kind == "ramfs"
 }

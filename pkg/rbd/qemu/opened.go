@@ -129,8 +129,8 @@ func (r *openedReader) device(d *rbd.Disk, name string) (ok bool) {
 	return ok
 }
 
-// openedIsNoDisk tells whether a path under /dev/ is one of those that every
-// virtual machine has open.
+// openedIsNoDisk reports whether a path under /dev/ is one of those that every virtual
+// machine has open.
 func openedIsNoDisk(path string) bool {
 	switch path {
 	case "/dev/null", "/dev/zero", "/dev/random", "/dev/urandom", "/dev/kvm", "/dev/ptmx", "/dev/tty", "/dev/net/tun", "/dev/vhost-net", "/dev/vhost-vsock":
@@ -144,7 +144,8 @@ func openedIsNoDisk(path string) bool {
 	return false
 }
 
-// openedIsDisk tells whether a path by itself is that of a device which may lie on RBD.
+// openedIsDisk reports whether a path by itself is that of a device which may lie on
+// RBD.
 func openedIsDisk(path string) bool {
 	name := strings.TrimPrefix(path, "/dev/")
 	d := guest.PathDisk(path)

@@ -48,8 +48,8 @@ func procPIDs(proc fs.FS) ([]int, error) {
 // errProcEnded says that a process is gone or a zombie.
 var errProcEnded = fmt.Errorf("the process has ended: %w", fs.ErrNotExist)
 
-// A procStat is what /proc/PID/stat, or that of a thread, tells. The kernel makes
-// it without waiting for the process.
+// A procStat is /proc/PID/stat, or that of a thread. The kernel makes it without
+// waiting for the process.
 type procStat struct {
 	comm   string
 	state  byte   // R, S, D, T, ...

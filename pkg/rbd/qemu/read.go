@@ -13,7 +13,7 @@ import (
 	"github.com/nodewatch/nodewatch/pkg/rbd/internal/guest"
 )
 
-// A Description is what a process tells of its guest.
+// A Description is what a process shows of its guest.
 type Description struct {
 	Guest    rbd.Guest `json:"guest"`               // as far as it could be read
 	NotGuest bool      `json:"not_guest,omitempty"` // the process runs no virtual machine
@@ -21,8 +21,8 @@ type Description struct {
 	Denied   bool      `json:"denied,omitempty"`    // for lack of a capability
 }
 
-// ReadGuest reads what a process tells of its guest. Only inside the probe, as
-// ReadCommandLine. host is rooted at /, proc at /proc. It makes sure that the PID is
+// ReadGuest reads the description of a guest from its process. Only inside the probe,
+// as ReadCommandLine. host is rooted at /, proc at /proc. It makes sure that the PID is
 // still that process's. The guest's disks have the numbers of the devices that their
 // names lead to, or of those that their files lie on.
 func ReadGuest(host, proc fs.FS, p Process) (Description, error) {
@@ -104,7 +104,7 @@ func readRegular(tree fs.FS, name string) ([]byte, error) {
 	return procRead(tree, name, argsSize)
 }
 
-// guestOf fills in what the process tells of its guest.
+// guestOf fills in the guest from its process.
 func guestOf(g rbd.Guest, p Process) rbd.Guest {
 	g.Kind, g.PID, g.Libvirt = "vm", p.PID, p.Libvirt
 	if g.ID == "" && !p.Libvirt {

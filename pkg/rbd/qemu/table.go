@@ -100,8 +100,8 @@ func (t *processTable) entry(pid int, s procStat) *procEntry {
 	return e
 }
 
-// look reads what tells what a process is. Errors leave it as it is: it has ended,
-// or will be looked at again.
+// look reads what identifies a process. Errors leave it as it is: it has ended, or will
+// be looked at again.
 func (t *processTable) look(e *procEntry) {
 	cgroup, err := procRead(t.proc, strconv.Itoa(e.PID)+"/cgroup", procFileSize)
 	if err == nil {

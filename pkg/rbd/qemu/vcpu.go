@@ -13,7 +13,7 @@ import (
 // so that the CPU time that they have used does not change while the process lives. Of
 // this sign it is known:
 //
-//   - It does not tell who paused the guest, or why. A guest that a migration fills
+//   - It does not show who paused the guest, or why. A guest that a migration fills
 //     is distinguished by its command line, until it has run.
 //   - A guest that has crashed, or was shut down and is kept (-no-shutdown), has
 //     virtual CPUs that do not run as well. One that merely idles has not: its
@@ -153,8 +153,8 @@ func (w *vcpuWatch) list(p Process, v *vcpus) {
 	v.bare = v.bare && len(v.threads) == 0
 }
 
-// vcpuComm tells whether a thread is a virtual CPU by its name: QEMU's CPU 0/KVM,
-// CPU 0/TCG and ALL CPUs/TCG, cloud-hypervisor's vcpu0.
+// vcpuComm reports whether a thread is a virtual CPU by its name: QEMU's CPU 0/KVM, CPU
+// 0/TCG and ALL CPUs/TCG, cloud-hypervisor's vcpu0.
 func vcpuComm(comm string) bool {
 	number, isCHV := strings.CutPrefix(comm, "vcpu")
 	return strings.HasPrefix(comm, "CPU ") && strings.Contains(comm, "/") || strings.HasPrefix(comm, "ALL CPUs/") || isCHV && naming.Digits(number)
@@ -194,7 +194,7 @@ func (w *vcpuWatch) state(p Process, incoming bool) (state, reason string) {
 	return "paused", ""
 }
 
-// blocked tells whether a virtual CPU sleeps in the kernel so that no signal wakes
+// blocked reports whether a virtual CPU sleeps in the kernel so that no signal wakes
 // it: it waits for the host, and nobody has paused it.
 func (w *vcpuWatch) blocked(v *vcpus) bool {
 	for _, t := range v.threads {

@@ -19,7 +19,7 @@ import (
 // Proxmox or libvirt makes, which takes root; or KVM runs a machine for it, by
 // what it has open or by the kernel thread of its timer.
 
-// vmmComm tells whether a comm, of which the kernel keeps 15 bytes, is that of a
+// vmmComm reports whether a comm, of which the kernel keeps 15 bytes, is that of a
 // program that runs virtual machines. Wrappers rename the program that they start
 // (NixOS: .qemu-system-x86_64-wrapped), and managers put the guest's name into it
 // (libvirt: qemu:NAME, others: kvm.NAME).
@@ -37,9 +37,9 @@ func vmmComm(comm string) bool {
 	return false
 }
 
-// ordinaryUsers tells whether one of the users is neither root nor a system
-// account: those are below 1000, and between people's and nobody (Debian's
-// libvirt-qemu, 64055; systemd's dynamic users).
+// ordinaryUsers reports whether one of the users is neither root nor a system account:
+// those are below 1000, and between people's and nobody (Debian's libvirt-qemu, 64055;
+// systemd's dynamic users).
 func ordinaryUsers(users []uint64) bool {
 	return slices.ContainsFunc(users, func(u uint64) bool {
 		return u >= 1000 && u < 60514 || u >= 65534
@@ -53,7 +53,7 @@ var errNotGuest = errors.New("rbd: not a virtual machine")
 // virtual machine, which is a process of its own.
 var vmmShells = []string{"sh", "bash", "dash", "ash", "ksh", "zsh", "busybox", "env", "perl", "ruby", "sudo", "timeout", "nice"}
 
-// vmmShell tells whether the first argument is an interpreter's.
+// vmmShell reports whether the first argument is an interpreter's.
 func vmmShell(arg string) bool {
 	name := path.Base(arg)
 	return slices.Contains(vmmShells, name) || strings.HasPrefix(name, "python")

@@ -9,10 +9,10 @@ import (
 	"github.com/nodewatch/nodewatch/pkg/report"
 )
 
-// An alert is one element of the list that POST /api/v2/alerts takes
-// (Alertmanager's api/v2/openapi.yaml, postableAlert). Its labels are its
-// identity. Without startsAt Alertmanager would take endsAt for it, without
-// endsAt a time of its own: both are always told.
+// An alert is one element of the list that POST /api/v2/alerts takes (Alertmanager's
+// api/v2/openapi.yaml, postableAlert). Its labels are its identity. Without startsAt
+// Alertmanager would take endsAt for it, without endsAt a time of its own: both are
+// always sent.
 type alert struct {
 	Labels       map[string]string `json:"labels"`
 	Annotations  map[string]string `json:"annotations"`

@@ -1,5 +1,5 @@
-// Package alertmanager tells findings to the members of an Alertmanager cluster
-// (API v2): each raised finding is a firing alert, told again at each interval.
+// Package alertmanager sends findings to the members of an Alertmanager cluster (API
+// v2): each raised finding is a firing alert, sent again at each interval.
 package alertmanager
 
 import (
@@ -26,7 +26,7 @@ type Config struct {
 	Page     string                `yaml:"page_url" doc:"address of the node's page, which alerts link to; {node} is replaced by the node's name; empty: no link"`
 	Watchdog bool                  `yaml:"watchdog" doc:"keep an alert NodewatchWatchdog firing: its absence means that the path from this node to on-call is broken"`
 
-	Every    time.Duration // how often Report is called: an alert that is not told again expires after four times as long
+	Every    time.Duration // how often Report is called: an alert that is not sent again expires after four times as long
 	Deadline time.Duration // how long a call of Report may take: each member gets its part of that
 }
 

@@ -41,9 +41,9 @@ type delivery struct {
 	clock   error              // the clocks differ
 }
 
-// deliver tells the member all alerts. With nothing to tell it tells just that:
-// the way is tried before it is needed. A Partial failure names each alert that
-// the member refused and that has not been named before.
+// deliver sends all alerts to the member. It also sends an empty list, which tests the
+// path before it is needed. A Partial failure names each alert that the member refused
+// and that has not been named before.
 func (m *member) deliver(ctx context.Context, s *sender, at time.Time, all []alert) error {
 	if wait := m.notBefore.Sub(at); wait > 0 && wait <= time.Hour {
 		return &report.Failure{Kind: report.Throttled, After: wait, Err: fmt.Errorf("%s: waiting %s more, as it asked", m.base, wait)}

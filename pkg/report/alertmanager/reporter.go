@@ -12,8 +12,8 @@ import (
 	"github.com/nodewatch/nodewatch/pkg/report/httpclient"
 )
 
-// A Reporter tells every member of a cluster which findings are raised. The
-// members settle among themselves who notifies.
+// A Reporter sends the raised findings to every member of a cluster. The members settle
+// among themselves who notifies.
 type Reporter struct {
 	sender
 	members []*member // those that answered last time first
@@ -33,10 +33,10 @@ func New(c Config, client *httpclient.Client) (*Reporter, error) {
 	return r, nil
 }
 
-// Report tells each member the alerts of all findings, and those that have ended
-// within five minutes. An alert that is not told again expires: also when nodewatch
-// has died. One member that fails does not keep the others from being told; the
-// Failure is Partial if any was.
+// Report sends each member the alerts of all findings, and those that ended within the
+// last five minutes. An alert that is not sent again expires, also if nodewatch has
+// died. A failing member does not affect the others; the Failure is Partial if any
+// delivery succeeded.
 func (r *Reporter) Report(ctx context.Context, p report.Report) error {
 	all := r.memory.sent(p, r.alerts(p, p.At.Add(4*r.Every)))
 	_, err := r.each(ctx, func(ctx context.Context, m *member) (string, error) {

@@ -18,7 +18,7 @@ type sender struct {
 	client *httpclient.Client
 }
 
-// post tells one member a list of alerts.
+// post sends a list of alerts to one member.
 func (s *sender) post(ctx context.Context, base string, list []alert) (httpclient.Response, error) {
 	if list == nil {
 		list = []alert{}

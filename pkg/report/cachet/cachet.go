@@ -1,5 +1,5 @@
-// Package cachet tells a Cachet status page, version 2.4 or 3, how the node's
-// components are.
+// Package cachet sets the components of a Cachet status page, version 2.4 or 3, to the
+// status of the node's components.
 //
 // The page takes no times from outside: a change begins when the page hears of it.
 package cachet

@@ -11,7 +11,7 @@ import (
 // Baseline is what one reader has been reported of a node. It is a value: Diff makes a
 // new one. The zero Baseline is that of a reader that knows nothing.
 type Baseline struct {
-	Run      time.Time `json:"run"`  // when the run that told it began
+	Run      time.Time `json:"run"`  // start of the run that reported it
 	N        uint64    `json:"n"`    // the latest transition of that run that was looked at
 	Sent     uint64    `json:"sent"` // how many events were sent, ever
 	At       time.Time `json:"at"`   // when the latest was sent
@@ -28,7 +28,7 @@ type Entry struct {
 	State      report.Visibility `json:"state"`
 	Since      time.Time         `json:"since"`
 	Summary    string            `json:"summary"`
-	Old        bool              `json:"old,omitempty"`   // it was told by an earlier run, and this one has not raised it
+	Old        bool              `json:"old,omitempty"`   // it was reported by an earlier run, and this run has not raised it
 	Suppressed bool              `json:"quiet,omitempty"` // it is raised, but may not be spoken of: accepted, or under maintenance
 }
 
@@ -43,15 +43,15 @@ type comparison struct {
 	gap    bool                      // new transitions have left the ring unseen
 }
 
-// Diff compares the Report with what was told, and returns what has changed, the
-// most urgent first, and what has been reported once all of that is delivered.
+// Diff compares the Report with what was reported, and returns the changes, most urgent
+// first, and the Baseline after their delivery.
 //
-// A finding that is missing from the Report is not cleared for that: it may be
-// filtered out, as somebody accepted it or the node is under maintenance. It is
-// cleared if a transition says so. One that other findings of the Report explain is
-// not told; if it has been reported before, it stays as it was until it clears. One that an earlier run reported, and that this
-// run never raised, is cleared once it is no longer early and its component can
-// be seen.
+// A finding that is missing from the Report is not cleared for that: it may be filtered
+// out, as somebody accepted it or the node is under maintenance. It is cleared if a
+// transition says so. A finding that others of the Report explain is not reported; if
+// it has been reported before, it is kept unchanged until it clears. One that an
+// earlier run reported, and that this run never raised, is cleared once it is no longer
+// early and its component can be seen.
 func (t Baseline) Diff(r report.Report) ([]Change, Baseline) {
 	next := Baseline{Run: r.Started, N: t.N, Sent: t.Sent, At: t.At, Findings: []Entry{}}
 	fresh := !t.Run.Equal(r.Started)
@@ -136,7 +136,7 @@ func entryOf(f report.Finding) Entry {
 	}
 }
 
-// present is what is told of a finding that the Report has; at most one change.
+// present returns the change, if any, of a finding that the Report has.
 func (l comparison) present(f report.Finding, old Entry, known bool) (Entry, []Change) {
 	c := Change{
 		At: l.r.At, Rule: f.Rule, Subject: f.Subject, Component: f.Component, From: string(old.Severity),
@@ -173,8 +173,8 @@ func higher(severity, impact, thanSeverity, thanImpact int) bool {
 	return severity > thanSeverity || severity == thanSeverity && impact > thanImpact
 }
 
-// absent is what is told of a finding that the Report does not have, and whether
-// it is still to be remembered.
+// absent returns the change, if any, of a finding that the Report does not have, and
+// whether to keep it in the Baseline.
 func (l comparison) absent(e Entry) (Entry, bool, []Change) {
 	c := Change{
 		Kind: Cleared, At: l.r.At, Rule: e.Rule, Subject: e.Subject, Component: e.Component,

@@ -40,7 +40,7 @@ type Change struct {
 	Component  string          `json:"component"`
 	From       string          `json:"from"`                  // the severity that was last reported, or "clear"
 	To         string          `json:"to"`                    // the severity now, or "clear"
-	Impact     report.Impact   `json:"impact"`                // now or, if it is gone, the last that was told
+	Impact     report.Impact   `json:"impact"`                // now or, if it is gone, as last reported
 	ImpactFrom report.Impact   `json:"impact_from,omitempty"` // the impact that was last reported, if that was another and it is raised still
 	Since      time.Time       `json:"since"`
 	Summary    string          `json:"summary"`
@@ -75,8 +75,7 @@ type Event struct {
 	Version     string              `json:"version"`
 }
 
-// Event makes the Event that tells the changes; next is what has been reported once
-// it is delivered.
+// Event makes the Event of the changes; next is the Baseline after its delivery.
 func (next Baseline) Event(r report.Report, changes []Change) Event {
 	boot := r.Boot
 	if boot == "" {

@@ -27,11 +27,11 @@ type Page interface {
 	Write(ctx context.Context, id, state string) error
 }
 
-// A Syncer tells a status page how components are. It asks once what each of the
-// page's components shows, and from then on writes only what has changed. What a
-// person sets on the page therefore stays until nodewatch sees a change. What an
-// earlier run made a component show is not bettered while this one is early
-// (report.Report.WarmingUp). It is not safe for concurrent use.
+// A Syncer sets the components of a status page. It asks once what each of the page's
+// components shows, and from then on writes only what has changed. What a person sets
+// on the page therefore stays until nodewatch sees a change. What an earlier run made a
+// component show is not bettered while this one is early (report.Report.WarmingUp). It
+// is not safe for concurrent use.
 type Syncer struct {
 	page       Page
 	components map[string]string

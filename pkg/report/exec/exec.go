@@ -1,5 +1,5 @@
-// Package exec tells a program of the operator's, by running it with JSON on its
-// standard input: for backends that nothing else here speaks to.
+// Package exec reports to an operator's program, by running it with JSON on its
+// standard input, for backends without a reporter.
 package exec
 
 import (

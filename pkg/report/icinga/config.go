@@ -11,7 +11,7 @@ import (
 	"github.com/nodewatch/nodewatch/pkg/report/httpclient"
 )
 
-// Config says which Icinga 2 is told, and which of its services are this node's.
+// Config is the Icinga 2 to report to, and which of its services are this node's.
 type Config struct {
 	URL      string                `yaml:"url" doc:"address of Icinga's API, such as https://192.0.2.30:5665"`
 	User     string                `yaml:"user" doc:"name of the ApiUser, which needs the permission actions/process-check-result; empty: the client certificate says who asks"`

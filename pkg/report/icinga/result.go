@@ -39,7 +39,7 @@ type result struct {
 	TTL     int      `json:"ttl,omitempty"` // seconds
 }
 
-// result is what the component's service is told.
+// result is the check result for the component's service.
 func (c Config) result(r report.Report, x report.Component) result {
 	exit, text := checkResult(r, x)
 	at := float64(r.At.UnixMilli()) / 1000

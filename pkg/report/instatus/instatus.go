@@ -1,4 +1,5 @@
-// Package instatus tells a page of Instatus how the node's components are.
+// Package instatus sets the components of an Instatus page to the status of the node's
+// components.
 //
 // The page takes no times from outside: a change begins when the page hears of it.
 package instatus

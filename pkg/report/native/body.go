@@ -72,8 +72,8 @@ type Component struct {
 	Remedy   string            `json:"remedy,omitempty"` // for operators: what would make that known
 }
 
-// A Transition is one change of one finding. Its ID is the same whenever it is
-// told, and no other transition of the node bears it.
+// A Transition is one change of one finding. Its ID is the same each time it is sent,
+// and unique among the node's transitions.
 type Transition struct {
 	ID  string    `json:"id"`
 	Run time.Time `json:"started_at"` // of the agent that saw it; N counts in that run

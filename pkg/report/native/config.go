@@ -1,6 +1,6 @@
-// Package native tells a status backend of our own kind how the node is, by the
-// protocol of docs/report-protocol.md: the whole state each time, and each
-// transition until the backend has acknowledged it.
+// Package native reports the node to a status backend by the protocol of
+// docs/report-protocol.md: the complete state each time, and each transition until the
+// backend acknowledges it.
 package native
 
 import (
@@ -19,8 +19,8 @@ type Config struct {
 	Token httpclient.SecretFile `yaml:"token_file" doc:"file with this node's bearer token; empty: none, as where a client certificate identifies the node"`
 	ID    string                `yaml:"id" doc:"what the backend calls this node, if that is not SITE/NODE"`
 
-	Every  time.Duration // how often the state is told; the backend calls the node late by it
-	Digest string        // of the configuration in force; empty: not told
+	Every  time.Duration // how often the state is sent; the backend uses it to detect late nodes
+	Digest string        // of the active configuration; empty: not sent
 }
 
 // maxID is the length of the longest id of a node, in bytes.

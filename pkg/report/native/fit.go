@@ -13,7 +13,8 @@ import (
 	"github.com/nodewatch/nodewatch/pkg/report"
 )
 
-// A plan is how much is told. Where a body is too large, the next plan is tried.
+// A plan is how much of a report is sent. Where a body is too large, the next plan is
+// tried.
 type plan struct {
 	transitions int
 	findings    int
@@ -24,7 +25,8 @@ type plan struct {
 	detail      bool
 }
 
-// plans tell ever less; the last fits always, and still moves the queue on.
+// plans are in decreasing size; the last one always fits, and still sends some of the
+// queue.
 var plans = []plan{
 	{transitions: 100, findings: 200, components: 64, labels: 16, names: report.MaxNames, evidence: true, detail: true},
 	{transitions: 100, findings: 200, components: 64, labels: 16, names: 20, evidence: true, detail: true},
@@ -72,7 +74,7 @@ func marshal(b Body) ([]byte, error) {
 	return out.Bytes(), nil
 }
 
-// body tells the report, without transitions.
+// body returns the report without transitions.
 func (p plan) body(c Config, every time.Duration, r report.Report, seq uint64) Body {
 	t := trimmer{}
 	b := Body{

@@ -57,7 +57,7 @@ func New(c Config, client *httpclient.Client, kept statefile.File) (*Reporter, e
 	return x, nil
 }
 
-// Report tells the state, and continues until no transition waits.
+// Report sends the state, and continues until no transition is queued.
 func (x *Reporter) Report(ctx context.Context, r report.Report) error {
 	token, err := x.config.Token.Read()
 	if err != nil {

@@ -64,8 +64,8 @@ func (t *trimmer) labels(all report.Labels, most int) report.Labels {
 	return kept
 }
 
-// inventory is what is told of how the node is made. What does not fit is left out
-// without a count: it is told again with the next body.
+// inventory returns the reported properties of the node. What does not fit is omitted
+// without a count: the next body has it again.
 func (t *trimmer) inventory(all report.Labels, most int) report.Labels {
 	left := t.cut.Labels
 	kept := t.labels(all, most)

@@ -26,7 +26,7 @@ type open struct {
 
 	mu    sync.Mutex
 	all   map[string]alert // by dedup key
-	own   map[string]bool  // by dedup key: told in this run
+	own   map[string]bool  // by dedup key: reported in this run
 	dirty bool
 	lost  error // why it is not known what an earlier run left open
 }

@@ -2,8 +2,7 @@
 // alert for each finding, triggered when it is raised and again when it gets
 // worse, resolved when it is gone.
 //
-// The API answers when it has queued an event; nothing tells whether anybody was
-// paged.
+// The API answers when it has queued an event; whether anybody was paged is unknown.
 package pagerduty
 
 import (

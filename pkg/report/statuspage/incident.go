@@ -79,8 +79,8 @@ func (x incident) ours() private {
 // override is the API's word for an impact.
 var override = map[report.Impact]string{report.DegradedPerformance: "minor", report.PartialOutage: "major", report.MajorOutage: "critical"}
 
-// sync opens, changes or resolves this node's incident as the Report says. What
-// the page will not take is a Partial failure: the components are told all the same.
+// sync opens, changes or resolves this node's incident as the Report says. What the
+// page will not take is a Partial failure: the components are updated anyway.
 func (i *incidents) sync(ctx context.Context, r report.Report) error {
 	if i.refused == nil || r.At.Sub(i.refusedAt).Abs() >= again {
 		err := i.try(ctx, r)
@@ -144,7 +144,7 @@ func (i *incidents) meet(open incident, worst report.Impact) {
 	}
 }
 
-// mark tells this node's incident from others without naming the node.
+// mark distinguishes this node's incident from others without naming the node.
 func mark(r report.Report) string {
 	sum := sha256.Sum256([]byte(r.Key("incident")))
 	return hex.EncodeToString(sum[:16])

@@ -1,5 +1,5 @@
-// Package statuspage tells a page of Atlassian Statuspage how the node's
-// components are and, if configured, opens and resolves an incident.
+// Package statuspage sets the components of an Atlassian Statuspage to the status of
+// the node's components and, if configured, opens and resolves an incident.
 //
 // The page takes no times from outside: a change begins when the page hears of it.
 package statuspage

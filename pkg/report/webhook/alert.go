@@ -9,7 +9,7 @@ import (
 // An alert is one for the node, however many findings it has: it begins with the
 // first, is renewed with each change, and ends with the last.
 
-// alertKey tells the node's alert from all others.
+// alertKey identifies the node's alert.
 func (m message) alertKey() string {
 	if m.report.Test {
 		return m.report.Key("test")

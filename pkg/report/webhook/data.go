@@ -5,7 +5,7 @@ import (
 	"time"
 )
 
-// data is what programs are told: the event or, in mode state, the whole Report.
+// data is what programs receive: the event or, in mode state, the whole Report.
 func (m message) data() any {
 	if m.state {
 		return m.report

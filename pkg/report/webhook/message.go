@@ -11,7 +11,7 @@ import (
 	"github.com/nodewatch/nodewatch/pkg/report/changes"
 )
 
-// listed is how many changes a text tells; of the rest it tells the number.
+// listed is the maximum number of changes in a text; of the rest it has the number.
 const listed = 3
 
 // How much of each part a text shows: characters, and bytes of a command. A longer
@@ -23,7 +23,7 @@ const (
 	mostCommand = 600
 )
 
-// A message is what is to be told once.
+// A message is one message to send.
 type message struct {
 	event  changes.Event
 	report report.Report

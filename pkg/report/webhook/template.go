@@ -14,7 +14,7 @@ import (
 )
 
 // A Value is what a template is executed with. All of it can be used whatever the
-// message is about: a finding that is gone is told as it was.
+// message is about: a finding that is gone is given as it last was.
 type Value struct {
 	Node        string
 	Site        string              // empty if none is configured

@@ -1,6 +1,5 @@
-// Package webhook tells people and their tools by HTTP requests: chats, push
-// services, on-call services, or whatever takes JSON. It speaks when something
-// changes, once for all that has changed.
+// Package webhook sends HTTP requests to chats, push services, on-call services, or any
+// receiver of JSON. It speaks when something changes, once for all that has changed.
 package webhook
 
 import (
@@ -46,8 +45,8 @@ func New(c Config, client *httpclient.Client, kept statefile.File) (*Reporter, e
 // Persist implements report.Persister.
 func (w *Reporter) Persist(report.Report) error { return w.memory.Persist() }
 
-// Report implements report.Reporter: it tells what has changed since it last
-// succeeded or, in mode state, the whole Report.
+// Report implements report.Reporter: it sends what has changed since it last succeeded
+// or, in mode state, the whole Report.
 func (w *Reporter) Report(ctx context.Context, r report.Report) error {
 	if w.c.Mode == "state" {
 		_, err := w.deliver(ctx, message{report: r, state: true, event: eventAt(r)})

@@ -82,8 +82,8 @@ func (s *sampler) run(name string, argv ...string) {
 	}
 }
 
-// secret tells the attributes that must not be read: config_info holds the key of
-// the mapping.
+// secret reports the attributes that must not be read: config_info holds the key of the
+// mapping.
 func secret(name string) bool { return name == "config_info" }
 
 // readable are the plain files below a directory that can be read, by their path

@@ -88,9 +88,9 @@ func (h Hash) of(p packet) uint32 {
 	return uint32(p.dst[macLen-1]) ^ uint32(p.src[macLen-1]) ^ uint32(p.kind)
 }
 
-// damage flips one bit of the TCP payload, near its end, and repairs the checksum
-// (RFC 1624), so that only who sums the payload itself can tell. It reports
-// whether there was a payload of at least least bytes.
+// damage flips one bit of the TCP payload, near its end, and repairs the checksum (RFC
+// 1624), so that only a checksum over the payload detects it. It reports whether there
+// was a payload of at least least bytes.
 func (p packet) damage(least int) bool {
 	if n := len(p.segment) - p.payload; p.segment == nil || n < least || n < 1 {
 		return false

@@ -56,7 +56,7 @@ func infoOf(b []byte) (i info) {
 	return i
 }
 
-// lacpdu is the frame that tells actor and partner (802.1AX, 6.4.2.3).
+// lacpdu returns the frame with actor and partner (802.1AX, 6.4.2.3).
 func lacpdu(src mac, actor, partner info) []byte {
 	f := make([]byte, lacpduLen)
 	copy(f, slowProtocols[:])

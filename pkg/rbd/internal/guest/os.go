@@ -2,7 +2,7 @@ package guest
 
 import "strings"
 
-// What tells the operating system, or hints at it (Guest.OSBy).
+// The indicators of the operating system (Guest.OSBy).
 const (
 	OSByMetadata    = "the description's metadata"
 	OSByProxmox     = "Proxmox's ostype"
@@ -91,7 +91,8 @@ func (h OSHints) OS() (system, by string) {
 	return "", ""
 }
 
-// NamedWindows tells whether a name says Windows: win2k19, windows-10, w2k22, WIN-ABC.
+// NamedWindows reports whether a name says Windows: win2k19, windows-10, w2k22,
+// WIN-ABC.
 func NamedWindows(name string) bool {
 	name = strings.ToLower(name)
 	for _, word := range strings.FieldsFunc(name, func(r rune) bool { return r == '-' || r == '_' || r == '.' || r == ' ' }) {

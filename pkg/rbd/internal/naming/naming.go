@@ -75,7 +75,7 @@ func RunPath(path string) string {
 	return path
 }
 
-// Digits tells whether s is one or more decimal digits.
+// Digits reports whether s is one or more decimal digits.
 func Digits(s string) bool {
 	for i := range len(s) {
 		if s[i] < '0' || s[i] > '9' {

@@ -58,7 +58,7 @@ func endless(w http.ResponseWriter, r *http.Request) {
 	}
 }
 
-// refuse answers with the code, and says back all that it was told.
+// refuse answers with the code and echoes the request.
 func refuse(code int) http.HandlerFunc {
 	return func(w http.ResponseWriter, r *http.Request) {
 		received, _ := io.ReadAll(io.LimitReader(r.Body, 64<<10))

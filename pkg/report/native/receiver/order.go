@@ -6,8 +6,7 @@ import (
 	"github.com/nodewatch/nodewatch/pkg/report/native"
 )
 
-// A Last is what is kept of the latest report of a node to tell whether the next
-// one follows it.
+// A Last is what is kept of a node's latest report to check the order of the next one.
 type Last struct {
 	Boot    string // the kernel's boot id; empty while it is not known
 	Started time.Time

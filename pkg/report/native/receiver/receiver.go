@@ -40,8 +40,8 @@ func (n Node) Latest() native.Body {
 	return n.Bodies[len(n.Bodies)-1]
 }
 
-// Changes are the statuses that a component has had, one after the other, each as
-// it was told first.
+// Changes are the statuses that a component has had, one after the other, each as first
+// reported.
 func (n Node) Changes(component string) (list []native.Component) {
 	for _, b := range n.Bodies {
 		for _, c := range b.Components {
