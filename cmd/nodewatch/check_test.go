@@ -46,6 +46,12 @@ func TestTimeoutsAreSeconds(t *testing.T) {
 	}
 }
 
+// patiently calls a command that asks the daemon, which a busy machine may delay.
+func patiently(t *testing.T, args ...string) (code int, out, errs string) {
+	t.Helper()
+	return called(t, append(args, "--timeout", patience.String())...)
+}
+
 // A page with a certificate of one's own authority can be asked, and with no other.
 func TestCheckTrustsAPrivateAuthority(t *testing.T) {
 	body, err := page.JSON(viewNamed("node9").Report)
@@ -56,14 +62,14 @@ func TestCheckTrustsAPrivateAuthority(t *testing.T) {
 	t.Cleanup(s.Close)
 	ca := filepath.Join(t.TempDir(), "ca.pem")
 	put(t, ca, string(pem.EncodeToMemory(&pem.Block{Type: "CERTIFICATE", Bytes: s.Certificate().Raw})))
-	if code, out, errs := called(t, "check", "--url", s.URL, "--ca-file", ca); code != exitOK || !strings.Contains(out, "node9: OK") {
+	if code, out, errs := patiently(t, "check", "--url", s.URL, "--ca-file", ca); code != exitOK || !strings.Contains(out, "node9: OK") {
 		t.Errorf("exit %d\n%s%s", code, out, errs)
 	}
-	if code, out, errs := called(t, "check", "--url", s.URL); code != exitUnknown || !strings.Contains(errs, "--ca-file") {
+	if code, out, errs := patiently(t, "check", "--url", s.URL); code != exitUnknown || !strings.Contains(errs, "--ca-file") {
 		t.Errorf("exit %d\n%s%s", code, out, errs)
 	}
 	put(t, ca, "rubbish")
-	if code, _, errs := called(t, "check", "--url", s.URL, "--ca-file", ca); code != exitUnknown || !strings.Contains(errs, "holds no PEM certificate") {
+	if code, _, errs := patiently(t, "check", "--url", s.URL, "--ca-file", ca); code != exitUnknown || !strings.Contains(errs, "holds no PEM certificate") {
 		t.Errorf("exit %d: %s", code, errs)
 	}
 }
@@ -81,7 +87,7 @@ func TestCommandsFindTheDaemon(t *testing.T) {
 	for _, name := range []string{socket, left} {
 		exists(t, name)
 	}
-	if code, out, errs := called(t, "check", "-t", "120"); !strings.Contains(out, "node7: ") || strings.Contains(out, "one-shot") {
+	if code, out, errs := patiently(t, "check"); !strings.Contains(out, "node7: ") || strings.Contains(out, "one-shot") {
 		t.Fatalf("exit %d\n%s%s", code, out, errs)
 	}
 	for name, mode := range map[string]os.FileMode{socket: 0o660, left: 0o644} {
@@ -99,25 +105,35 @@ func TestCommandsFindTheDaemon(t *testing.T) {
 	}
 
 	// Overrides go to the daemon's state directory, and its rules are those in force.
-	if code, out, errs := called(t, "maintenance", "start", "--for", "1h", "--reason", "new NIC"); code != exitOK || !strings.Contains(out, "new NIC") || !strings.Contains(out, "The daemon has taken it up.") {
+	if code, out, errs := called(t, "maintenance", "start", "--for", "1h", "--reason", "new NIC"); !strings.Contains(out, "new NIC") ||
+		(code != exitOK || !strings.Contains(out, "The daemon has taken it up.")) && (code != exitWarning || !strings.Contains(errs, "has not taken it up within")) { // on a busy machine
 		t.Errorf("exit %d\n%s%s", code, out, errs)
 	}
+	for late := time.Now().Add(patience); ; {
+		_, out, errs := patiently(t, "silences")
+		if strings.Contains(out, "Maintenance until ") {
+			break
+		}
+		if time.Now().After(late) {
+			t.Fatalf("the daemon never takes it up: %s%s", out, errs)
+		}
+	}
 	for command, want := range map[string]string{"sources": "\nbond ", "rules": "\nkmsg-lost ", "silences": "Maintenance until "} {
-		if code, out, errs := called(t, command); code != exitOK || !strings.Contains(out, want) || errs != "" {
+		if code, out, errs := patiently(t, command); code != exitOK || !strings.Contains(out, want) || errs != "" {
 			t.Errorf("%s: exit %d\n%s%s", command, code, out, errs)
 		}
 		var list struct{ Node string }
-		if code, out, errs := called(t, command, "-o", "json"); code != exitOK || json.Unmarshal([]byte(out), &list) != nil || list.Node != "node7" {
+		if code, out, errs := patiently(t, command, "-o", "json"); code != exitOK || json.Unmarshal([]byte(out), &list) != nil || list.Node != "node7" {
 			t.Errorf("%s: exit %d\n%s%s", command, code, out, errs)
 		}
 	}
-	if code, out, errs := called(t, "sources", "kmsg"); code != exitOK || !strings.Contains(out, "/dev/kmsg") {
+	if code, out, errs := patiently(t, "sources", "kmsg"); code != exitOK || !strings.Contains(out, "/dev/kmsg") {
 		t.Errorf("exit %d\n%s%s", code, out, errs)
 	}
 	if entries, err := os.ReadDir(state); err != nil || len(entries) == 0 {
 		t.Errorf("nothing is in the state directory: %v", err)
 	}
-	if code, _, errs := called(t, "rules", "kmsg-lost"); code != exitCritical || !strings.Contains(errs, "kmsg-lost") {
+	if code, _, errs := patiently(t, "rules", "kmsg-lost"); code != exitCritical || !strings.Contains(errs, "kmsg-lost") {
 		t.Errorf("a rule that the daemon has switched off is in force: exit %d: %s", code, errs)
 	}
 
@@ -125,7 +141,7 @@ func TestCommandsFindTheDaemon(t *testing.T) {
 	if err := os.Remove(socket); err != nil {
 		t.Fatal(err)
 	}
-	if code, _, errs := called(t, "check"); code != exitUnknown || !strings.Contains(errs, url+" asks for a password") {
+	if code, _, errs := patiently(t, "check"); code != exitUnknown || !strings.Contains(errs, url+" asks for a password") {
 		t.Errorf("exit %d: %s", code, errs)
 	}
 }
