@@ -35,6 +35,7 @@ func TestTheIncidentHasOneHeadline(t *testing.T) {
 		{"rl1-node2", "layer2 bond + krbd", 4000},
 		{"layer2-storm-then-no-disk-io", "layer2 bond + krbd", 400},
 		{"full-nic-then-storm-on-layer3-4", "krbd retry storm", 400},
+		{"parts-end-with-the-storm", "krbd retry storm", 300},
 	} {
 		t.Run(c.name, func(t *testing.T) { hasOneHeadline(t, c.name, c.headline, c.least) })
 	}
