@@ -5,8 +5,10 @@ import "github.com/nodewatch/nodewatch/pkg/bond"
 // noPartner is the partner's address when the switch does not speak LACP.
 const noPartner = "00:00:00:00:00:00"
 
+// The label nic is what device was called before it was called as node_exporter calls it; it goes
+// with the release after the next.
 func bondFamilies() []family {
-	label, slave := []string{"bond"}, []string{"bond", "nic"}
+	label, slave := []string{"bond"}, []string{"bond", "device", "nic"}
 	return []family{
 		{name: "nodewatch_bond_info", kind: gauge, labels: []string{"bond", "mode", "xmit_hash_policy", "kind"},
 			help: "Always 1; the labels say how the bond is set up.",
@@ -47,10 +49,10 @@ func bondFamilies() []family {
 			})},
 		{name: "nodewatch_bond_slave_carrier", kind: gauge, labels: slave,
 			help: "1 if the slave has a link.",
-			read: eachSlave(func(b bond.Bond, s bond.Slave, emit emit) { emit(truth(s.Carrier), b.Name, s.Name) })},
+			read: eachSlave(func(b bond.Bond, s bond.Slave, emit emit) { emit(truth(s.Carrier), b.Name, s.Name, s.Name) })},
 		{name: "nodewatch_bond_slave_link_failures_total", kind: counter, labels: slave,
 			help: "How many times the slave has lost its link since it was enslaved.",
-			read: eachSlave(func(b bond.Bond, s bond.Slave, emit emit) { emit(float64(s.LinkFailures), b.Name, s.Name) })},
+			read: eachSlave(func(b bond.Bond, s bond.Slave, emit emit) { emit(float64(s.LinkFailures), b.Name, s.Name, s.Name) })},
 	}
 }
 

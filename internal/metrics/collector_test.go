@@ -224,8 +224,8 @@ func TestStrangeNamesDoNotSpoilTheScrape(t *testing.T) {
 func TestMetricsOfAView(t *testing.T) {
 	text := scrape(t, registry(t, storm(incident()), true))
 	for _, line := range []string{
-		`nodewatch_nic_utilization_ratio{bond="bond0",direction="receive",nic="eth0"} 0.98`,
-		`nodewatch_bond_slave_share_ratio{bond="bond0",direction="transmit",nic="eth1"} 0.95`,
+		`nodewatch_nic_utilization_ratio{bond="bond0",device="eth0",direction="receive",nic="eth0"} 0.98`,
+		`nodewatch_bond_slave_share_ratio{bond="bond0",device="eth1",direction="transmit",nic="eth1"} 0.95`,
 		`nodewatch_osdc_attempts_max 576`,
 		`nodewatch_osdc_oldest_request_seconds 40`,
 		`nodewatch_krbd_latency_seconds 0.003`,

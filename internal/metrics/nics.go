@@ -13,11 +13,11 @@ func nicFamilies() []family {
 		{name: "nodewatch_nics", kind: gauge,
 			help: "How many slaves and NICs in no bond are watched; the metrics of 64 are shown, slaves first.",
 			read: func(p *picture, emit emit) { emit(float64(len(p.NICs))) }},
-		{name: "nodewatch_nic_speed_bytes", kind: gauge, labels: []string{"nic", "bond"},
+		{name: "nodewatch_nic_speed_bytes", kind: gauge, labels: []string{"device", "nic", "bond"},
 			help: "The NIC's line rate in bytes a second; no sample if it is not known.",
 			read: eachNIC(func(n placed, emit emit) {
 				if n.Speed > 0 {
-					emit(float64(n.Speed)*1e6/8, n.Name, n.bond)
+					emit(float64(n.Speed)*1e6/8, n.Name, n.Name, n.bond)
 				}
 			})},
 	}
@@ -37,8 +37,8 @@ func nicFamilies() []family {
 		{"receive_dropped", "Frames the kernel dropped on receive, unwanted protocols included: not a sign of overload (rx_dropped).", func(c bond.Counters) uint64 { return c.RxDropped }},
 		{"transmit_dropped", "Frames the kernel dropped before it sent them (tx_dropped).", func(c bond.Counters) uint64 { return c.TxDropped }},
 	} {
-		all = append(all, family{name: "nodewatch_nic_" + c.name + "_total", kind: counter, labels: []string{"nic", "bond"}, help: c.help,
-			read: eachNIC(func(n placed, emit emit) { emit(float64(c.read(n.Last)), n.Name, n.bond) })})
+		all = append(all, family{name: "nodewatch_nic_" + c.name + "_total", kind: counter, labels: []string{"device", "nic", "bond"}, help: c.help,
+			read: eachNIC(func(n placed, emit emit) { emit(float64(c.read(n.Last)), n.Name, n.Name, n.bond) })})
 	}
 	all = append(all, family{name: "nodewatch_link_limit_bytes", kind: gauge, labels: []string{"link", "direction", "kind", "where"},
 		help: "Rate limit that tc has set on a link that krbd's traffic passes, in bytes a second; the first 64.",
@@ -52,12 +52,12 @@ func nicFamilies() []family {
 				}
 			}
 		}})
-	return append(all, family{name: "nodewatch_nic_driver_events_total", kind: counter, labels: []string{"nic", "bond", "counter"},
+	return append(all, family{name: "nodewatch_nic_driver_events_total", kind: counter, labels: []string{"device", "nic", "bond", "counter"},
 		help: "The driver's own counters of frames dropped for lack of buffers and of pause frames, by their names in ethtool -S.",
 		read: eachNIC(func(n placed, emit emit) {
 			names := slices.Sorted(maps.Keys(n.Drops.Counts))
 			for _, name := range names[:min(len(names), maxCounters)] {
-				emit(float64(n.Drops.Counts[name]), n.Name, n.bond, name)
+				emit(float64(n.Drops.Counts[name]), n.Name, n.Name, n.bond, name)
 			}
 		})})
 }

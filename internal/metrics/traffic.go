@@ -12,15 +12,15 @@ const flowSpan = 10 * time.Second
 // trafficFamilies are what nodewatch makes of the counters: who fills its line,
 // and who carries which part of its bond's traffic.
 func trafficFamilies() []family {
-	labels := []string{"nic", "bond", "direction"}
+	labels := []string{"device", "nic", "bond", "direction"}
 	return []family{
 		{name: "nodewatch_nic_utilization_ratio", kind: gauge, labels: labels,
 			help: "Which part of its line rate the NIC has received or sent over the last ten seconds; 0.98 is full.",
 			read: eachNIC(func(n placed, emit emit) {
 				if flow := n.lately(); n.Speed > 0 && !flow.At.IsZero() {
 					rx, tx := flow.Share()
-					emit(rx, n.Name, n.bond, "receive")
-					emit(tx, n.Name, n.bond, "transmit")
+					emit(rx, n.Name, n.Name, n.bond, "receive")
+					emit(tx, n.Name, n.Name, n.bond, "transmit")
 				}
 			})},
 		{name: "nodewatch_bond_slave_share_ratio", kind: gauge, labels: labels,
@@ -47,10 +47,10 @@ func shareOut(p *picture, emit emit) {
 	for _, n := range p.nics {
 		flow, all := n.lately(), sum[n.bond]
 		if n.bond != "" && all.Rx > 0 {
-			emit(flow.Rx/all.Rx, n.Name, n.bond, "receive")
+			emit(flow.Rx/all.Rx, n.Name, n.Name, n.bond, "receive")
 		}
 		if n.bond != "" && all.Tx > 0 {
-			emit(flow.Tx/all.Tx, n.Name, n.bond, "transmit")
+			emit(flow.Tx/all.Tx, n.Name, n.Name, n.bond, "transmit")
 		}
 	}
 }

@@ -22,7 +22,9 @@ type dashboard struct {
 	Tags       []string
 	Links      []struct{ URL string }
 	Templating struct{ List []variable }
-	Panels     []panel
+
+	Annotations struct{ List []annotation }
+	Panels      []panel
 }
 
 type variable struct {
@@ -36,15 +38,33 @@ type variable struct {
 
 type source struct{ Type, UID string }
 
+// An annotation marks a time in all panels.
+type annotation struct {
+	Name, Expr, TitleFormat, TextFormat string
+	BuiltIn                             int
+	Datasource                          *source
+}
+
 type panel struct {
 	ID              int
 	Type, Title     string
 	Description     string
-	FieldConfig     struct{ Defaults struct{ Unit string } }
+	FieldConfig     struct{ Defaults fieldDefaults }
 	Datasource      *source
 	GridPos         struct{ X, Y, W, H int }
 	Targets         []panelQuery
 	Transformations []json.RawMessage
+}
+
+type fieldDefaults struct {
+	Unit       string
+	Links      []struct{ Title, URL string }
+	Thresholds struct {
+		Steps []struct{ Value *float64 }
+	}
+	Custom struct {
+		ThresholdsStyle struct{ Mode string }
+	}
 }
 
 type panelQuery struct {
@@ -96,6 +116,12 @@ func queries(t *testing.T) []aPanelQuery {
 		for _, p := range d.Panels {
 			for _, q := range p.Targets {
 				all = append(all, aPanelQuery{fmt.Sprintf("%s, %q, %s", file, p.Title, q.RefID), substituted(q.Expr), q})
+			}
+		}
+		for _, a := range d.Annotations.List {
+			if a.BuiltIn == 0 {
+				q := panelQuery{Datasource: a.Datasource, Expr: a.Expr, LegendFormat: a.TextFormat}
+				all = append(all, aPanelQuery{fmt.Sprintf("%s, annotation %q", file, a.Name), substituted(a.Expr), q})
 			}
 		}
 	}

@@ -80,7 +80,9 @@ func TestQueriesBringData(t *testing.T) {
 	base := prometheus.StartPrometheus(t, dir, scraping(t, dir, "", "", address, "127.0.0.1:1"))
 	waits := map[string]string{}
 	for _, q := range queries(t) {
-		waits[q.where] = q.expr
+		if !strings.Contains(q.where, ", annotation ") { // they are of moments, which the exporter does not play
+			waits[q.where] = q.expr
+		}
 	}
 	for _, r := range rules(t) {
 		if r.Record != "" && r.Record != "instance:nodewatch_maintenance:last" { // nobody maintains it
