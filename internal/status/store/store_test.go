@@ -76,7 +76,7 @@ func TestStore(t *testing.T) {
 func suite(t *testing.T, address func(*testing.T) string) {
 	for name, test := range map[string]func(*testing.T, bench){
 		"Nodes": nodes, "Timelines": timelines, "Transitions": transitions, "Tokens": tokens, "Leases": leases, "Gaps": gaps, "Prune": prune,
-		"Incidents": incidents, "Declared": declared, "ChangesByHand": changesByHand, "Maintenances": maintenances, "Rollback": rollback, "Alerts": alerts, "Reopen": reopen, "Operators": operators, "Sessions": sessions, "HostileText": hostileText, "Writers": writers,
+		"Incidents": incidents, "Declared": declared, "ChangesByHand": changesByHand, "Maintenances": maintenances, "Rollback": rollback, "Alerts": alerts, "Reopen": reopen, "Operators": operators, "Sessions": sessions, "HostileText": hostileText, "Requests": requests, "Writers": writers,
 	} {
 		t.Run(name, func(t *testing.T) { test(t, open(t, address(t))) })
 	}
