@@ -62,32 +62,35 @@ const fewest = 3
 // findOdd finds in what each node differs from more than half of its site.
 func findOdd(rows []Row) {
 	type question struct{ site, key string }
-	answers := map[question]map[string]int{}
+	type answers struct {
+		nodes int            // that answer
+		of    map[string]int // nodes by their answer
+		most  string         // the answer of most nodes
+	}
+	all := map[question]*answers{}
 	for _, r := range rows {
 		for key, value := range r.Made {
-			q := question{r.Site, key}
-			if answers[q] == nil {
-				answers[q] = map[string]int{}
+			a := all[question{r.Site, key}]
+			if a == nil {
+				a = &answers{of: map[string]int{}}
+				all[question{r.Site, key}] = a
 			}
-			answers[q][value]++
+			a.nodes++
+			a.of[value]++
+			if a.of[value] > a.of[a.most] {
+				a.most = value
+			}
 		}
 	}
 	for i := range rows {
 		r := &rows[i]
-		for _, key := range slices.Sorted(maps.Keys(r.Made)) {
-			counts, nodes := answers[question{r.Site, key}], 0
-			most := ""
-			for value, n := range counts {
-				nodes += n
-				if n > counts[most] {
-					most = value
-				}
-			}
-			value := r.Made[key]
-			if nodes < fewest || 2*counts[most] <= nodes || value == most {
+		for key, value := range r.Made {
+			a := all[question{r.Site, key}]
+			if a.nodes < fewest || 2*a.of[a.most] <= a.nodes || value == a.most {
 				continue
 			}
-			r.Odd = append(r.Odd, Odd{Key: key, Value: value, Most: most, Alike: counts[value], MostOf: counts[most], Nodes: nodes})
+			r.Odd = append(r.Odd, Odd{Key: key, Value: value, Most: a.most, Alike: a.of[value], MostOf: a.of[a.most], Nodes: a.nodes})
 		}
+		slices.SortFunc(r.Odd, func(a, b Odd) int { return strings.Compare(a.Key, b.Key) })
 	}
 }

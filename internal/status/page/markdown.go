@@ -4,6 +4,7 @@ import (
 	"bytes"
 	"html/template"
 	"strings"
+	"sync"
 
 	"github.com/microcosm-cc/bluemonday"
 	"github.com/yuin/goldmark"
@@ -19,9 +20,10 @@ import (
 type markdown struct {
 	parse goldmark.Markdown
 	allow *bluemonday.Policy
+	made  *rendered
 }
 
-func newMarkdown() markdown {
+func newMarkdown() *markdown {
 	p := bluemonday.NewPolicy()
 	p.AllowElements("p", "br", "hr", "h3", "h4", "h5", "h6", "em", "strong", "del", "code", "pre", "blockquote", "ul", "ol", "li", "table", "thead", "tbody", "tr", "th", "td")
 	p.AllowURLSchemes("http", "https", "mailto")
@@ -29,20 +31,65 @@ func newMarkdown() markdown {
 	p.RequireParseableURLs(true)
 	p.RequireNoFollowOnLinks(true)
 	p.RequireNoReferrerOnLinks(true)
-	return markdown{
+	return &markdown{
 		parse: goldmark.New(goldmark.WithExtensions(extension.Table, extension.Strikethrough, extension.Linkify),
 			goldmark.WithParserOptions(parser.WithASTTransformers(util.Prioritized(demote{}, 100)))),
 		allow: p,
+		made:  &rendered{of: map[string]template.HTML{}},
 	}
 }
 
-// html is the text as HTML.
-func (m markdown) html(source string) (template.HTML, error) {
+// html is the text as HTML, which is made once while the text is in use.
+func (m *markdown) html(source string) (template.HTML, error) {
+	if done, is := m.made.get(source); is {
+		return done, nil
+	}
 	var b bytes.Buffer
 	if err := m.parse.Convert([]byte(source), &b); err != nil {
 		return "", err
 	}
-	return template.HTML(m.allow.SanitizeBytes(b.Bytes())), nil
+	done := template.HTML(m.allow.SanitizeBytes(b.Bytes()))
+	m.made.add(source, done)
+	return done, nil
+}
+
+// maxRendered is the size of the texts, source and HTML, after which those are forgotten
+// that were not used since it was reached last, in bytes.
+const maxRendered = 8 << 20
+
+// Rendered is the HTML of texts that are in use: the public page is made anew every other
+// second, and its texts seldom change.
+type rendered struct {
+	mu     sync.Mutex
+	of     map[string]template.HTML
+	before map[string]template.HTML // those that were used before of was begun
+	size   int                      // of what is in of
+}
+
+func (r *rendered) get(source string) (template.HTML, bool) {
+	r.mu.Lock()
+	defer r.mu.Unlock()
+	done, is := r.of[source]
+	if !is {
+		if done, is = r.before[source]; is {
+			r.put(source, done)
+		}
+	}
+	return done, is
+}
+
+func (r *rendered) add(source string, done template.HTML) {
+	r.mu.Lock()
+	defer r.mu.Unlock()
+	r.put(source, done)
+}
+
+func (r *rendered) put(source string, done template.HTML) {
+	if r.size >= maxRendered {
+		r.of, r.before, r.size = map[string]template.HTML{}, r.of, 0
+	}
+	r.of[source] = done
+	r.size += len(source) + len(done)
 }
 
 // lead is the first paragraph of a text, and the rest of it.

@@ -23,7 +23,7 @@ var files embed.FS
 // A Renderer makes the pages. Its methods may be called by several goroutines.
 type Renderer struct {
 	pages  *template.Template
-	md     markdown
+	md     *markdown
 	style  []byte
 	script string
 	index  string // what links to directories end in
