@@ -3,6 +3,7 @@ package main
 import (
 	"bufio"
 	"context"
+	"crypto/rand"
 	"errors"
 	"fmt"
 	"io"
@@ -18,6 +19,7 @@ import (
 	"github.com/alecthomas/kingpin/v2"
 
 	example "github.com/nodewatch/nodewatch/deploy/status"
+	"github.com/nodewatch/nodewatch/internal/status/admin"
 	"github.com/nodewatch/nodewatch/internal/status/config"
 	"github.com/nodewatch/nodewatch/internal/status/desk"
 	"github.com/nodewatch/nodewatch/internal/status/incident"
@@ -40,7 +42,7 @@ type demo struct {
 }
 
 func (p program) demoCommand(app *kingpin.Application) (*kingpin.CmdClause, func(context.Context) int) {
-	cmd := app.Command("demo", "Show a fleet of 60 components with 90 days behind it, and play an incident of one node. Everything is in a temporary directory and gone afterwards.")
+	cmd := app.Command("demo", "Show a fleet of 60 components with 90 days behind it, and play an incident of one node. It prints how to sign in to the operators' page, where the incident can be edited and published. Everything is in a temporary directory and gone afterwards.")
 	d := &demo{program: p}
 	d.host = cmd.Flag("host", "Address to serve on.").Default("127.0.0.1").String()
 	d.port = cmd.Flag("port", "Port of the public page; the operators' pages and the intake have the next two. 0: any that are free.").Default("10091").Uint16()
@@ -127,6 +129,9 @@ func (d *demo) plays(ctx context.Context) (err error) {
 	}
 	defer func() { _ = d.store.Close() }() // nothing of it stays
 	d.began = time.Now()
+	if err := d.operator(ctx); err != nil {
+		return err
+	}
 	nodes, err := d.fleet(ctx, intake)
 	if err != nil {
 		return err
@@ -153,6 +158,26 @@ func (d *demo) plays(ctx context.Context) (err error) {
 			fmt.Fprintln(d.out, "The pages stay until you press Ctrl-C.")
 		}
 	}
+}
+
+// demoOperator is the name of the demo's only operator.
+const demoOperator = "demo"
+
+// operator makes an operator who may do everything, and prints the password: the desk is
+// there to be tried, and who else reaches the address is not to write on it.
+func (d *demo) operator(ctx context.Context) error {
+	password := rand.Text()
+	hash, err := admin.HashPassword(password)
+	if err != nil {
+		return err
+	}
+	err = d.store.Update(ctx, func(tx *store.Tx) error {
+		return tx.AddOperator(ctx, store.Operator{Name: demoOperator, Role: store.Admin, Password: hash, Created: d.began})
+	})
+	if err == nil {
+		_, err = fmt.Fprintf(d.out, "Sign in to the operators' page as %s with the password %s\n", demoOperator, password)
+	}
+	return err
 }
 
 // narrate prints each update of the incidents that the demo causes, until the incident

@@ -5,11 +5,33 @@ import (
 	"bytes"
 	"context"
 	"io"
+	"net/http"
+	"net/http/cookiejar"
+	"net/url"
 	"os"
 	"strings"
 	"testing"
 	"time"
 )
+
+// signedIn is the client of an operator who has signed in.
+func signedIn(t *testing.T, operators, name, password string) *http.Client {
+	t.Helper()
+	jar, err := cookiejar.New(nil)
+	if err != nil {
+		t.Fatal(err)
+	}
+	c := &http.Client{Jar: jar, Timeout: patience}
+	a, err := c.PostForm(operators+"login", url.Values{"name": {name}, "password": {password}})
+	if err != nil {
+		t.Fatal(err)
+	}
+	_ = a.Body.Close() // only the cookie counts
+	if a.StatusCode != http.StatusOK || a.Request.URL.Path != "/" {
+		t.Fatalf("signing in leads to %s: %s", a.Request.URL, a.Status)
+	}
+	return c
+}
 
 // The demo is a fleet with its past, in which the incident of one node arrives by the
 // protocol; nothing of it stays.
@@ -24,7 +46,7 @@ func TestDemo(t *testing.T) {
 		code <- Main(ctx, []string{"demo", "--port", "0", "--speed", "40"}, strings.NewReader(""), out, &errs)
 		_ = out.Close() // never fails
 	}()
-	public, operators := "", ""
+	public, operators, password := "", "", ""
 	lines := bufio.NewScanner(said)
 	for lines.Scan() && !strings.HasPrefix(lines.Text(), "34 nodes report") {
 		if url, is := strings.CutPrefix(lines.Text(), "public page: "); is {
@@ -33,8 +55,11 @@ func TestDemo(t *testing.T) {
 		if url, is := strings.CutPrefix(lines.Text(), "operators' page: "); is {
 			operators = url
 		}
+		if secret, is := strings.CutPrefix(lines.Text(), "Sign in to the operators' page as demo with the password "); is {
+			password = secret
+		}
 	}
-	if public == "" || operators == "" {
+	if public == "" || operators == "" || password == "" {
 		t.Fatalf("it has ended: %d %s", <-code, errs.String())
 	}
 	go func() { _, _ = io.Copy(io.Discard, said) }() // until it ends
@@ -43,7 +68,21 @@ func TestDemo(t *testing.T) {
 		t.Errorf("%d components", n)
 	}
 	eventually(t, public, `(?s)id="rl1-node2">.{0,200}Major outage`)
-	eventually(t, operators, `rl1/node2.*krbd`)
+	if got := get(t, operators); !strings.Contains(got, "Sign in") || strings.Contains(got, "krbd") {
+		t.Errorf("without signing in:\n%s", got)
+	}
+	operator := signedIn(t, operators, "demo", password)
+	for _, path := range []string{"", "incidents", "tokens"} { // all that there is may be tried
+		a, err := operator.Get(operators + path)
+		if err != nil {
+			t.Fatal(err)
+		}
+		body, err := io.ReadAll(a.Body)
+		_ = a.Body.Close() // read to its end
+		if err != nil || a.StatusCode != http.StatusOK || path == "" && !strings.Contains(string(body), "krbd") {
+			t.Errorf("/%s: %s %v\n%s", path, a.Status, err, body)
+		}
+	}
 	stop()
 	select {
 	case c := <-code:

@@ -22,8 +22,8 @@ import (
 
 var statusBinary = flag.String("nodewatch-status", "../../bin/browser/nodewatch-status", "the nodewatch-status to try")
 
-// A hub is a nodewatch-status that runs, and where.
-type hub struct{ public, operators, intake string }
+// A hub is a nodewatch-status that runs, where, and who may sign in.
+type hub struct{ public, operators, intake, name, password string }
 
 // startHub starts nodewatch-status until the test ends, once it has said the last line.
 func startHub(t *testing.T, last string, args ...string) (h hub) {
@@ -62,6 +62,9 @@ func startHub(t *testing.T, last string, args ...string) (h hub) {
 		case "reports":
 			h.intake = rest
 		}
+		if _, secret, is := strings.Cut(lines.Text(), "as demo with the password "); is {
+			h.name, h.password = "demo", secret
+		}
 		if strings.Contains(lines.Text(), last) {
 			break
 		}
@@ -77,14 +80,19 @@ var demos = map[string][]string{
 	"storm": {"--speed", "1", "--skip", "6m"},
 }
 
+// links are where a page leads to, without what follows #.
+func links(t *testing.T, browser context.Context, address string) []string {
+	t.Helper()
+	b := open(t, browser, address, look{width: 1280, height: 800, scripts: true})
+	return eval[[]string](t, b, `[...document.querySelectorAll("a[href]")].map(a => a.href.split("#")[0])`)
+}
+
 // kinds are one page of each kind that the first page leads to, itself included: pages of
 // the same first word of the path are of one kind.
 func kinds(t *testing.T, browser context.Context, address string) []string {
 	t.Helper()
-	b := open(t, browser, address, look{width: 1280, height: 800, scripts: true})
-	links := eval[[]string](t, b, `[...document.querySelectorAll("a[href]")].map(a => a.href.split("#")[0])`)
 	list, seen := []string{address}, map[string]bool{"": true}
-	for _, link := range links {
+	for _, link := range links(t, browser, address) {
 		path, own := strings.CutPrefix(link, address)
 		kind, _, _ := strings.Cut(path, "/")
 		if !own || seen[kind] || !strings.HasSuffix(path, "/") {
@@ -92,6 +100,37 @@ func kinds(t *testing.T, browser context.Context, address string) []string {
 		}
 		seen[kind] = true
 		list = append(list, link)
+	}
+	return list
+}
+
+// signIn signs in to the operators' pages, for all tabs of the browser.
+func (h hub) signIn(t *testing.T, browser context.Context) {
+	t.Helper()
+	b := open(t, browser, h.operators+"login", look{width: 390, height: 844})
+	b.run(t,
+		chromedp.SendKeys("input[name=name]", h.name), chromedp.SendKeys("input[name=password]", h.password+"\r"),
+		chromedp.WaitReady("header nav"),
+	)
+}
+
+// operatorPages are all operators' pages, and one of each kind of which there are many.
+// The browser must have signed in.
+func (h hub) operatorPages(t *testing.T, browser context.Context) []string {
+	t.Helper()
+	list := []string{h.operators}
+	for _, path := range []string{"checks", "incidents", "maintenance", "tokens", "audit"} {
+		list = append(list, h.operators+path)
+	}
+	for _, x := range [][2]string{{"nodes/", ""}, {"incidents/", "incidents"}, {"maintenance/", "maintenance"}} {
+		kind, from := x[0], x[1]
+		all := links(t, browser, h.operators+from)
+		found := slices.IndexFunc(all, func(link string) bool { return strings.HasPrefix(link, h.operators+kind) })
+		if found < 0 {
+			t.Errorf("the operators' page /%s leads to no %s", from, kind)
+			continue
+		}
+		list = append(list, all[found])
 	}
 	return list
 }
@@ -110,10 +149,9 @@ func TestStatusPages(t *testing.T) {
 			if name == "storm" {
 				shown(t, h.public, "We are investigating")
 			}
-			for side, address := range map[string]string{"public": h.public, "operators": h.operators} {
-				pages := kinds(t, browser, address)
+			try := func(side, address string, pages []string) {
 				t.Logf("%s: %v", side, pages)
-				if len(pages) < 5 && side == "public" {
+				if len(pages) < 5 && side != "login" {
 					t.Errorf("only %v", pages)
 				}
 				for _, width := range strings.Fields(*widths) {
@@ -126,6 +164,10 @@ func TestStatusPages(t *testing.T) {
 					}
 				}
 			}
+			try("public", h.public, kinds(t, browser, h.public))
+			try("login", h.operators, []string{h.operators}) // where who has not signed in is led to
+			h.signIn(t, browser)
+			try("operators", h.operators, h.operatorPages(t, browser))
 		})
 	}
 }
@@ -178,17 +220,26 @@ func TestStatusPagesByKeyboardAndWithoutScripts(t *testing.T) {
 	browser := chromium(t)
 	h := startHub(t, "nodes report", "demo", "--port", "0", "--speed", "1", "--skip", "6m")
 	shown(t, h.public, "Major outage")
-	for side, address := range map[string]string{"public": h.public, "operators": h.operators} {
+	h.signIn(t, browser) // by the keyboard, and without scripts
+	for n, page := range append([]string{h.public}, h.operatorPages(t, browser)...) {
 		const text = `document.querySelector("main").innerText.replace(/\d\d:\d\d(:\d\d)?|\d+ (s|min)\b/g, "").replace(/\s+/g, " ").length`
-		with := eval[int](t, open(t, browser, address, look{width: 390, height: 844, scripts: true}), text)
-		b := open(t, browser, address, look{width: 390, height: 844})
-		without := eval[int](t, b, text)
-		if without < with*9/10 {
-			t.Errorf("%s: %d characters without scripts, %d with", side, without, with)
+		b := open(t, browser, page, look{width: 390, height: 844})
+		if n < 2 { // the other ones have no scripts
+			with := eval[int](t, open(t, browser, page, look{width: 390, height: 844, scripts: true}), text)
+			if without := eval[int](t, b, text); without < with*9/10 {
+				t.Errorf("%s: %d characters without scripts, %d with", page, without, with)
+			}
 		}
-		reach := eval[int](t, b, `[...document.querySelectorAll("a[href], summary, button, input:not([type=hidden]), select, textarea, [tabindex='0']")].filter(e => e.checkVisibility()).length`)
+		if scripts := eval[int](t, b, `document.querySelectorAll("script").length`); n > 0 && scripts > 0 {
+			t.Errorf("%s: it has a script", page)
+		}
+		most := 60
+		if n > 1 {
+			most = 25
+		}
+		most = min(most, eval[int](t, b, `[...document.querySelectorAll("a[href], summary, button, input:not([type=hidden]), select, textarea, [tabindex='0']")].filter(e => e.checkVisibility()).length`))
 		order, blind := 0, ""
-		for order < min(reach, 60) {
+		for order < most {
 			b.run(t, chromedp.KeyEvent("\t"))
 			if eval[bool](t, b, `document.activeElement === document.body`) {
 				break
@@ -198,11 +249,11 @@ func TestStatusPagesByKeyboardAndWithoutScripts(t *testing.T) {
 				blind = style
 			}
 		}
-		if order < min(reach, 60) {
-			t.Errorf("%s: %d of %d can be reached by the keyboard", side, order, reach)
+		if order < most {
+			t.Errorf("%s: %d of %d can be reached by the keyboard", page, order, most)
 		}
 		if blind != "" {
-			t.Errorf("%s: the focus is not seen on %s", side, blind)
+			t.Errorf("%s: the focus is not seen on %s", page, blind)
 		}
 	}
 }
@@ -253,15 +304,37 @@ func TestHostileText(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	token, err := exec.Command(program, "token", "create", "rl1/node2", "--config.file", conf).Output()
-	if err != nil {
+	call := func(args ...string) string {
+		t.Helper()
+		cmd := exec.Command(program, append(args, "--config.file", conf)...)
+		cmd.Stderr = os.Stderr
+		out, err := cmd.Output()
+		if err != nil {
+			t.Fatalf("%q: %v", args, err)
+		}
+		return strings.TrimSpace(string(out))
+	}
+	password := filepath.Join(dir, "password")
+	if err := os.WriteFile(password, []byte("correct horse battery\n"), 0o600); err != nil {
 		t.Fatal(err)
 	}
+	call("operator", "add", "kim", "--role", "admin", "--password-file", password)
+	token := call("token", "create", "rl1/node2", "--label", hostile[2])
+	written := strings.ReplaceAll(all, "\x00", "")
+	ref, _, _ := strings.Cut(call("incident", "create", "--title", hostile[0]+hostile[2], "--after-care", written, "--component", "c1=major", written), " ")
+	mortem := filepath.Join(dir, "postmortem.md")
+	if err := os.WriteFile(mortem, []byte(written), 0o600); err != nil {
+		t.Fatal(err)
+	}
+	call("postmortem", "write", ref, mortem)
+	call("postmortem", "publish", ref)
+	call("maintenance", "create", "--title", hostile[1]+hostile[6], "--from", "2037-01-01 10:00", "--until", "2037-01-01 12:00", "--component", "c2", written)
 	h := startHub(t, "reports", "run", "--config.file", conf)
-	report(t, h.intake, strings.TrimSpace(string(token)), all)
+	h.name, h.password = "kim", "correct horse battery"
+	report(t, h.intake, token, all)
 	shown(t, h.public, "Major outage")
-	for _, address := range []string{h.public, h.operators} {
-		for _, page := range kinds(t, browser, address) {
+	try := func(address string, pages []string) {
+		for _, page := range pages {
 			b := open(t, browser, page, look{width: 1280, height: 800, scripts: true})
 			eval[bool](t, b, `document.querySelectorAll("details").forEach(d => d.open = true), true`)
 			if hit := eval[string](t, b, `String(window.hit)`); hit != "undefined" {
@@ -276,6 +349,15 @@ func TestHostileText(t *testing.T) {
 			}
 		}
 	}
+	public := kinds(t, browser, h.public)
+	for _, kind := range []string{"incidents/", "maintenance/", "components/", "history/"} {
+		if !slices.ContainsFunc(public, func(page string) bool { return strings.HasPrefix(page, h.public+kind) }) {
+			t.Errorf("no public page of %s is tried", kind)
+		}
+	}
+	try(h.public, public)
+	h.signIn(t, browser)
+	try(h.operators, h.operatorPages(t, browser))
 }
 
 // report reports a node all of whose texts are the hostile one.

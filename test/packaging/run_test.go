@@ -7,6 +7,7 @@ import (
 	"io"
 	"net"
 	"net/http"
+	"net/url"
 	"os"
 	"os/exec"
 	"os/signal"
@@ -64,6 +65,28 @@ func checkout(t *testing.T) string {
 	run(t, root, []string{"CGO_ENABLED=0"}, "go", "build", "-trimpath", "-buildvcs=false", "-o", filepath.Join(dir, "bin")+"/", "./cmd/nodewatch", "./cmd/nodewatch-status")
 	run(t, root, nil, "sh", "-c", `mkdir "$1/tools" && cp tools/run "$1/tools/" && chmod -R a+rX "$1"`, "sh", dir)
 	return dir
+}
+
+// signIn signs in as make run says, with a password that nobody else can read.
+func signIn(t *testing.T, login, file string) {
+	t.Helper()
+	info, err := os.Stat(file)
+	if err != nil || info.Mode().Perm() != 0o600 {
+		t.Fatalf("%v %v", info, err)
+	}
+	password, err := os.ReadFile(file)
+	if err != nil {
+		t.Fatal(err)
+	}
+	c := &http.Client{Timeout: patience, CheckRedirect: func(*http.Request, []*http.Request) error { return http.ErrUseLastResponse }}
+	a, err := c.PostForm(login, url.Values{"name": {"admin"}, "password": {strings.TrimSpace(string(password))}})
+	if err != nil {
+		t.Fatal(err)
+	}
+	_ = a.Body.Close() // only the answer counts
+	if a.StatusCode != http.StatusSeeOther {
+		t.Errorf("signing in: %s", a.Status)
+	}
 }
 
 // make run shows this node on both pages; Ctrl-C ends both programs, and so does the end
@@ -149,6 +172,7 @@ func TestRun(t *testing.T) {
 			eventually(t, "http://"+node+"/", "nodewatch")
 			eventually(t, "http://"+operators+"/metrics", `nodewatch_status_nodes\{presence="reporting"\} 1\n`)
 			eventually(t, "http://"+public+"/", "(?i)"+regexp.QuoteMeta(host))
+			signIn(t, "http://"+operators+"/login", filepath.Join(state, "password"))
 			if err := syscall.Kill(-cmd.Process.Pid, syscall.SIGINT); err != nil { // as a terminal does
 				t.Fatal(err)
 			}
@@ -158,6 +182,7 @@ func TestRun(t *testing.T) {
 
 			cmd = start() // with the state of before
 			eventually(t, "http://"+operators+"/metrics", `nodewatch_status_reports_total [1-9]`)
+			signIn(t, "http://"+operators+"/login", filepath.Join(state, "password"))
 			eventually(t, "http://"+node+"/-/ready", "")
 			pid, err := daemonOf(state)
 			if err != nil {
