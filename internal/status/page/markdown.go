@@ -57,7 +57,7 @@ func (m *markdown) html(source string) (template.HTML, error) {
 // that were not used since it was reached last, in bytes.
 const maxRendered = 8 << 20
 
-// Rendered is the HTML of texts that are in use: the public page is made anew every other
+// Rendered is the HTML of texts that are in use: the public page is made again every other
 // second, and its texts seldom change.
 type rendered struct {
 	mu     sync.Mutex
