@@ -57,21 +57,21 @@ func parseArgs(args []string, stdin io.Reader) (ceph.Request, error) {
 func newFlags(req *ceph.Request) (flags *flag.FlagSet, fromStdin, version *bool) {
 	flags = flag.NewFlagSet("nodewatch-ceph", flag.ContinueOnError)
 	flags.SetOutput(io.Discard)
-	flags.StringVar(&req.Conf, "conf", "", "configuration `FILE` (default: where librados looks, /etc/ceph/ceph.conf)")
+	flags.StringVar(&req.Conf, "conf", "", "configuration `FILE` (default: librados' default, /etc/ceph/ceph.conf)")
 	flags.StringVar(&req.MonHost, "mon-host", "", "`ADDRESSES` of the monitors, instead of a configuration file")
 	flags.StringVar(&req.Cluster, "cluster", "", "`NAME` of the cluster (default: ceph)")
-	flags.StringVar(&req.Name, "name", "", "`USER` to be (default: client.nodewatch)")
-	flags.Func("id", "the same without client.: `ID`", func(id string) error {
+	flags.StringVar(&req.Name, "name", "", "`USER` to authenticate as (default: client.nodewatch)")
+	flags.Func("id", "the user without the prefix client.: `ID`", func(id string) error {
 		req.Name = "client." + id
 		return nil
 	})
-	flags.StringVar(&req.Keyring, "keyring", "", "`FILE` with the user's key (default: where librados looks)")
+	flags.StringVar(&req.Keyring, "keyring", "", "`FILE` with the user's key (default: librados' default)")
 	flags.Func("image", fmt.Sprintf("`POOL[/NAMESPACE]/IMAGE` whose watchers to list; repeat for more, at most %d are asked", ceph.MaxImages), func(s string) error {
 		i, err := ceph.ParseImage(s)
 		req.Images = append(req.Images, i)
 		return err
 	})
-	flags.Func("addr", "`IP` of this host, to look for in the blocklist; repeat for more", func(s string) error {
+	flags.Func("addr", "`IP` of this host to look for in the blocklist; repeatable", func(s string) error {
 		req.Addrs = append(req.Addrs, s)
 		return nil
 	})

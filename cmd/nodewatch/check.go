@@ -95,4 +95,4 @@ func (c *checker) print(v judge.View, oneShot bool) int {
 }
 
 // noDaemon says why an output is not the daemon's.
-const noDaemon = "No daemon answers on this machine."
+const noDaemon = "No daemon answers on this host."

@@ -39,9 +39,9 @@ type client struct {
 // client adds the flags that choose the daemon to ask.
 func (p program) client(cmd *kingpin.CmdClause) *client {
 	c := &client{program: p, file: configFlag(cmd)}
-	c.url = cmd.Flag("url", "The daemon's address; nothing else is tried then. Default: the daemon of this machine, wherever it listens.").PlaceHolder("http://127.0.0.1:10090").String()
-	c.ca = cmd.Flag("ca-file", "PEM file of the authorities to trust instead of the system's.").String()
-	cmd.Flag("timeout", "How long to try at most: seconds, or a duration such as 1m.").Short('t').Default("10s").SetValue((*seconds)(&c.timeout))
+	c.url = cmd.Flag("url", "The daemon's address; no other is tried. Default: the daemon of this host.").PlaceHolder("http://127.0.0.1:10090").String()
+	c.ca = cmd.Flag("ca-file", "PEM file of the CA certificates to trust instead of the system's.").String()
+	cmd.Flag("timeout", "Timeout: seconds, or a duration such as 1m.").Short('t').Default("10s").SetValue((*seconds)(&c.timeout))
 	return c
 }
 

@@ -52,14 +52,14 @@ const maxEnding = 200
 
 func newConnLimit(most int) *connLimit {
 	return &connLimit{most: most, open: map[*conn]struct{}{}, closed: prometheus.NewCounter(prometheus.CounterOpts{
-		Name: "nodewatch_http_connections_shed_total", Help: "How many connections were closed because there were more than --web.max-connections.",
+		Name: "nodewatch_http_connections_shed_total", Help: "Number of connections closed because there were more than --web.max-connections.",
 	})}
 }
 
 // collectors are the limit's metrics.
 func (l *connLimit) collectors() []prometheus.Collector {
 	return []prometheus.Collector{l.closed, prometheus.NewGaugeFunc(prometheus.GaugeOpts{
-		Name: "nodewatch_http_connections", Help: "How many connections to the page and to /metrics are open.",
+		Name: "nodewatch_http_connections", Help: "Number of open connections to the page and /metrics.",
 	}, func() float64 {
 		l.mu.Lock()
 		defer l.mu.Unlock()

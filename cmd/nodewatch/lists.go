@@ -56,7 +56,7 @@ func (l *lister) print(d document, note string) int {
 
 func (p program) sourcesCommand(app *kingpin.Application) (string, func(context.Context) int) {
 	cmd := app.Command("sources", "List what nodewatch reads: the state of each source on this machine now, what it sees, and how to enable what is missing. Queries the daemon; if none is running, reads each source once.")
-	name := cmd.Arg("source", "The source to show in full: what it reads, where, how often, and what it needs.").String()
+	name := cmd.Arg("source", "The source to show in detail: what it reads, from where, how often, and what it requires.").String()
 	l := p.lister(cmd)
 	return "sources", func(ctx context.Context) int {
 		conf, err := commandConfig(*l.file)
@@ -77,7 +77,7 @@ func (p program) sourcesCommand(app *kingpin.Application) (string, func(context.
 			if err != nil {
 				return l.fail(exitUnknown, oneLine{err})
 			}
-			list, note = page.Sources(v, specs, true), noDaemon+" Each source has been read by this command, as its user may."
+			list, note = page.Sources(v, specs, true), noDaemon+" Each source was read by this command with the permissions of its user."
 		case err != nil:
 			return l.fail(exitUnknown, oneLine{err})
 		}
@@ -89,7 +89,7 @@ func (p program) sourcesCommand(app *kingpin.Application) (string, func(context.
 }
 
 func (p program) rulesCommand(app *kingpin.Application) (string, func(context.Context) int) {
-	cmd := app.Command("rules", "List the failure patterns and which are raised now, or explain one. Queries the daemon; if none is running, lists the rules as they are configured.")
+	cmd := app.Command("rules", "List the rules and which are raised now, or explain one. Queries the daemon; if none is running, lists the rules as they are configured.")
 	id := cmd.Arg("rule", "The rule to explain.").String()
 	l := p.lister(cmd)
 	return "rules", func(ctx context.Context) int {
@@ -131,11 +131,11 @@ func notLive(err error) string {
 	if errors.Is(err, errNoDaemon) {
 		return noDaemon
 	}
-	return "The daemon cannot be asked: " + err.Error() + "."
+	return "The daemon cannot be queried: " + err.Error() + "."
 }
 
 func (p program) silencesCommand(app *kingpin.Application) (string, func(context.Context) int) {
-	cmd := app.Command("silences", "List the maintenance under way and the acknowledged findings. Queries the daemon; if none is running, reads the state directory.").Alias("wishes")
+	cmd := app.Command("silences", "List the current maintenance and the acknowledged findings. Queries the daemon; if none is running, reads the state directory.").Alias("wishes")
 	l := p.lister(cmd)
 	return "silences", func(ctx context.Context) int {
 		conf, err := commandConfig(*l.file)

@@ -44,7 +44,7 @@ func newLog(c *promslog.Config, w io.Writer) (*slog.Logger, *watch.Log) {
 	}
 	queue := watch.NewLog(w, func(n uint64) []byte {
 		var line bytes.Buffer
-		on(&line).Warn("Log lines were dropped because writing them was stuck", "lines", n)
+		on(&line).Warn("Log lines were dropped because log output was blocked", "lines", n)
 		return line.Bytes()
 	})
 	return on(queue), queue
@@ -137,6 +137,6 @@ func (h errorsOnly) WithGroup(name string) slog.Handler { return errorsOnly{h.Ha
 // droppedLines is how many lines the log has lost.
 func droppedLines(l *watch.Log) prometheus.Collector {
 	return prometheus.NewCounterFunc(prometheus.CounterOpts{
-		Name: "nodewatch_log_lines_dropped_total", Help: "How many lines of the log were dropped because writing them was stuck.",
+		Name: "nodewatch_log_lines_dropped_total", Help: "Number of log lines dropped because log output was blocked.",
 	}, func() float64 { return float64(l.Dropped()) })
 }

@@ -43,8 +43,8 @@ func (p program) overrider(cmd *kingpin.CmdClause) *overrider {
 
 // maintenanceStart says that the node is being worked on.
 func (p program) maintenanceStart(app *kingpin.Application) (string, func(context.Context) int) {
-	cmd := maintenance(app).Command("start", "The node is being worked on: nobody is paged, everything is recorded, status pages show maintenance. It ends by itself.")
-	length := cmd.Flag("for", "How long, such as 2h, 90m or 1d.").PlaceHolder("2h").Required().String()
+	cmd := maintenance(app).Command("start", "Start a maintenance of this node: nobody is paged, everything is recorded, status pages show maintenance. It ends by itself.")
+	length := cmd.Flag("for", "Duration, such as 2h, 90m or 1d.").PlaceHolder("2h").Required().String()
 	reason, by, o := reasonFlag(cmd), byFlag(cmd), p.overrider(cmd)
 	return "maintenance start", func(ctx context.Context) int {
 		now := time.Now().UTC().Truncate(time.Second)
@@ -71,7 +71,7 @@ func (p program) maintenanceStart(app *kingpin.Application) (string, func(contex
 
 // maintenanceStop ends a maintenance early.
 func (p program) maintenanceStop(app *kingpin.Application) (string, func(context.Context) int) {
-	cmd := maintenance(app).Command("stop", "The work is done: end the maintenance before its time.")
+	cmd := maintenance(app).Command("stop", "End the maintenance early.")
 	o := p.overrider(cmd)
 	return "maintenance stop", func(ctx context.Context) int {
 		var old override.Maintenance
@@ -95,7 +95,7 @@ func maintenance(app *kingpin.Application) *kingpin.CmdClause {
 	if cmd := app.GetCommand("maintenance"); cmd != nil {
 		return cmd
 	}
-	return app.Command("maintenance", "Say that this node is being worked on.")
+	return app.Command("maintenance", "Start or end a maintenance of this node.")
 }
 
 // lastIncident is what ack takes in the place of a rule for the last incident.
@@ -112,15 +112,15 @@ type acknowledger struct {
 
 // ackCommand acknowledges a finding until a date.
 func (p program) ackCommand(app *kingpin.Application) (string, func(context.Context) int) {
-	cmd := app.Command("ack", "Acknowledge a finding until a date: it stays visible, marked with who and until when, and pages nobody.").Alias("accept")
+	cmd := app.Command("ack", "Acknowledge a finding until a date: it stays visible, with the operator and the date, and pages nobody.").Alias("accept")
 	k := &acknowledger{overrider: p.overrider(cmd)}
-	cmd.Arg("rule", "The finding's rule, as nodewatch rules lists them; or \"incident\" for the last incident, which is no longer shown then.").Required().StringVar(&k.a.Rule)
-	cmd.Arg("subject", "What the finding is about, such as bond0; without it every subject of the rule.").StringVar(&k.a.Subject)
-	cmd.Flag("until", "Until when: 2026-12-24 (the end of that day), \"2026-12-24 06:00\" (local time), or how long: 72h, 3d.").PlaceHolder("DATE").StringVar(&k.until)
-	cmd.Flag("severity", "The highest severity to acknowledge: what gets worse pages.").Default("warning").EnumVar(&k.a.Severity, "info", "warning", "critical")
-	cmd.Flag("ahead", "Acknowledge a subject of which the rule is not raised yet.").BoolVar(&k.ahead)
+	cmd.Arg("rule", "The finding's rule, as nodewatch rules lists them; or \"incident\" for the last incident, which is then no longer shown.").Required().StringVar(&k.a.Rule)
+	cmd.Arg("subject", "The finding's subject, such as bond0; default: every subject of the rule.").StringVar(&k.a.Subject)
+	cmd.Flag("until", "Until when: 2026-12-24 (the end of that day), \"2026-12-24 06:00\" (local time), or a duration: 72h, 3d.").PlaceHolder("DATE").StringVar(&k.until)
+	cmd.Flag("severity", "The highest severity to acknowledge; a higher one still pages.").Default("warning").EnumVar(&k.a.Severity, "info", "warning", "critical")
+	cmd.Flag("ahead", "Acknowledge a finding that is not raised yet.").BoolVar(&k.ahead)
 	cmd.Flag("withdraw", "No longer acknowledge it.").BoolVar(&k.withdraw)
-	cmd.Flag("reason", "Why, for those who read it at night.").StringVar(&k.a.Reason)
+	cmd.Flag("reason", "The reason, for the on-call engineer.").StringVar(&k.a.Reason)
 	by := byFlag(cmd)
 	return "ack", func(ctx context.Context) int {
 		k.a.By = *by
@@ -169,7 +169,7 @@ func (k *acknowledger) run(ctx context.Context) int {
 	}
 	k.say("Acknowledged %s up to severity %s until %s by %s: %s.", k.what(), k.a.Severity, localTime(k.a.Until), k.a.By, k.a.Reason)
 	if asked != nil {
-		k.say("%s Whether it is raised has not been checked.", notLive(asked))
+		k.say("%s It was not checked whether the finding is raised.", notLive(asked))
 		return exitOK
 	}
 	k.sayEffect(r)
@@ -212,7 +212,7 @@ func (k *acknowledger) refuses(r report.Report, incident bool) error {
 	if len(subjects) > 0 {
 		where = "it is raised on " + strings.Join(subjects, ", ")
 	}
-	return fmt.Errorf("%s is not raised on %q; %s. Add --ahead to acknowledge it before it is raised", k.a.Rule, k.a.Subject, where)
+	return fmt.Errorf("%s is not raised on %q; %s. Use --ahead to acknowledge it before it is raised", k.a.Rule, k.a.Subject, where)
 }
 
 // raised are the raised findings of the rule.
@@ -337,7 +337,7 @@ func end(text string, now time.Time) (time.Time, error) {
 }
 
 func reasonFlag(cmd *kingpin.CmdClause) *string {
-	return cmd.Flag("reason", "Why, for those who read it at night.").Required().String()
+	return cmd.Flag("reason", "The reason, for the on-call engineer.").Required().String()
 }
 
 // byFlag is who overrides: whoever has become root with sudo, else the user.
@@ -349,5 +349,5 @@ func byFlag(cmd *kingpin.CmdClause) *string {
 			who = u.Username
 		}
 	}
-	return cmd.Flag("by", "Who; by default the user, or whoever has become root with sudo.").PlaceHolder("NAME").Default(who).String()
+	return cmd.Flag("by", "The operator's name; default: the user, or the user who ran sudo.").PlaceHolder("NAME").Default(who).String()
 }

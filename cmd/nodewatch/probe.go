@@ -32,7 +32,7 @@ func (p program) probeCommand(app *kingpin.Application) (string, func(context.Co
 		for in := bufio.NewScanner(p.in); p.out.err == nil && in.Scan(); {
 			raw, err := json.Marshal(answer(at, in.Bytes()))
 			if err != nil {
-				raw = []byte(`{"error":"the answer cannot be written as JSON"}`)
+				raw = []byte(`{"error":"the answer cannot be encoded as JSON"}`)
 			}
 			_, _ = p.out.Write(append(raw, '\n'))
 		}

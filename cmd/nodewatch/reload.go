@@ -15,8 +15,8 @@ type reloads struct{ ok, at prometheus.Gauge }
 
 func newReloads() *reloads {
 	r := &reloads{
-		ok: prometheus.NewGauge(prometheus.GaugeOpts{Name: metricReloadOK, Help: "Whether the configuration file could be read when it was last read."}),
-		at: prometheus.NewGauge(prometheus.GaugeOpts{Name: metricReloadTime, Help: "When the configuration file was last read without a mistake."}),
+		ok: prometheus.NewGauge(prometheus.GaugeOpts{Name: metricReloadOK, Help: "1 if the last configuration reload was successful, else 0."}),
+		at: prometheus.NewGauge(prometheus.GaugeOpts{Name: metricReloadTime, Help: "Time of the last successful configuration reload."}),
 	}
 	r.note(nil)
 	return r

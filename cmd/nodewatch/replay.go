@@ -43,12 +43,12 @@ func (p program) replayCommand(app *kingpin.Application) (string, func(context.C
 	cmd := app.Command("replay", "Play a tape or an incident file, and print each change of verdict with its time.")
 	r := &replayer{program: p, color: newColorFlag(cmd)}
 	r.file = cmd.Arg("file", "A tape (.jsonl, .zst) or an incident (.txtar).").Required().String()
-	r.serve = cmd.Flag("serve", "Show the page and /metrics at this address while it plays.").PlaceHolder("127.0.0.1:10090").String()
-	r.speed = cmd.Flag("speed", "How many times faster than it happened; 0: as fast as can be. With --serve or --report 10, else 0.").Default("-1").Float64()
-	r.deliver = cmd.Flag("report", "Hand what happened to the configured reporters, as if it happened now; its times are moved to now and, at a speed, drawn together.").Bool()
+	r.serve = cmd.Flag("serve", "Serve the page and /metrics at this address during the replay.").PlaceHolder("127.0.0.1:10090").String()
+	r.speed = cmd.Flag("speed", "Speed factor; 0: as fast as possible. Default: 10 with --serve or --report, else 0.").Default("-1").Float64()
+	r.deliver = cmd.Flag("report", "Send what happens to the configured reporters as if it happened now: times are shifted to now and compressed by the speed.").Bool()
 	r.conf = configFlag(cmd)
 	r.until = cmd.Flag("until", "Stop at this time after the first entry, as 1h6m; with --serve the page stays as it was then. 0: play to the end.").Default("0").Duration()
-	r.brief = cmd.Flag("brief", "Only the changes: no evidence, no advice, and no verdict at the end.").Bool()
+	r.brief = cmd.Flag("brief", "Print only the changes: no evidence, no advice, and no verdict at the end.").Bool()
 	r.output = cmd.Flag("output", "text, which ends with the verdict as check prints it, or json: one line {\"offset_s\", \"report\"} at the first verdict, at each change of the report and at the end.").Short('o').Default("text").Enum("text", "json")
 	return "replay", r.run
 }
@@ -161,7 +161,7 @@ func (r *replayer) reporters() (*watch.Dispatcher, error) {
 		return nil, nil
 	}
 	if *r.speed == 0 {
-		return nil, errors.New("--report needs a --speed above 0: what is reported happens now")
+		return nil, errors.New("--report requires a --speed above 0, because reports are sent in real time")
 	}
 	c, err := readConfig(*r.conf)
 	if err != nil {
@@ -175,7 +175,7 @@ func (r *replayer) reporters() (*watch.Dispatcher, error) {
 		return nil, err
 	}
 	if len(list) == 0 {
-		return nil, errors.New("no reporter is configured; docs/reporters.md shows how, and --config.file names the file")
+		return nil, errors.New("no reporter is configured; see docs/reporters.md, and set the file with --config.file")
 	}
 	r.config = c
 	return watch.NewDispatcher(hostName(c), list), nil

@@ -21,8 +21,8 @@ import (
 // reportCommand tries reporters.
 func (p program) reportCommand(app *kingpin.Application) (string, func(context.Context) int) {
 	parent := app.Command("report", "Try the configured reporters.")
-	cmd := parent.Command("test", "Send a clearly marked test through every reporter, or through one, and print what comes back.")
-	name := cmd.Arg("name", "The reporter to try; without it all are.").String()
+	cmd := parent.Command("test", "Send a clearly marked test through every reporter, or through one, and print the response.")
+	name := cmd.Arg("name", "The reporter to test; default: all.").String()
 	file := configFlag(cmd)
 	return "report test", func(ctx context.Context) int { return p.reportTest(ctx, *file, *name) }
 }
@@ -33,7 +33,7 @@ func (p program) reportTest(ctx context.Context, file, name string) int {
 		return p.fail(exitCritical, err)
 	}
 	if len(c.Reporters) == 0 {
-		return p.fail(exitCritical, errors.New("no reporter is configured; docs/reporters.md shows how, and --config.file names the file"))
+		return p.fail(exitCritical, errors.New("no reporter is configured; see docs/reporters.md, and set the file with --config.file"))
 	}
 	l, err := launcher.Local()
 	if err != nil {

@@ -51,9 +51,9 @@ type runner struct {
 }
 
 func (p program) runCommand(app *kingpin.Application) (string, func(context.Context) int) {
-	cmd := app.Command("run", "The daemon: watch this node, serve the page, /metrics and the API.")
+	cmd := app.Command("run", "Run the daemon: monitor this node, serve the page, /metrics and the API.")
 	r := &runner{program: p, file: configFlag(cmd)}
-	r.tape = cmd.Flag("tape", "Record what is seen to this file, on a RAM disk; .zst compresses.").String()
+	r.tape = cmd.Flag("tape", "Record all readings to this file, on a RAM disk; .zst compresses.").String()
 	r.listen = cmd.Flag("web.listen-address", "Address to serve on; repeatable. Default: 127.0.0.1:10090.").Strings()
 	r.socket = cmd.Flag("web.systemd-socket", "Serve on the sockets that systemd passes.").Bool()
 	r.web = cmd.Flag("web.config.file", "File for TLS and basic authentication, in exporter-toolkit's format.").String()
@@ -80,7 +80,7 @@ func (r *runner) run(ctx context.Context) int {
 	r.log, lines = newLog(r.logs, r.err)
 	defer lines.Close(logFlushTimeout)
 	if privileged != nil {
-		r.log.Warn("nodewatch keeps capabilities that only its programs need", "err", privileged)
+		r.log.Warn("nodewatch keeps capabilities that only its child programs need", "err", privileged)
 	}
 	r.lockMemory()
 	out := watch.NewLog(r.out.to, nil)
@@ -142,7 +142,7 @@ func (r *runner) daemon(ctx context.Context, c config.Config, l *launcher.Client
 			fmt.Fprintf(out, "nodewatch %s: the page of this node is %s\n", buildinfo.Read().Version, url)
 			reporters.up(url)
 			if err := found.up(url); err != nil {
-				r.log.Warn("Commands on this node do not find the daemon by themselves", "err", err)
+				r.log.Warn("Commands on this node cannot find the daemon automatically", "err", err)
 			}
 		},
 	}
@@ -224,7 +224,7 @@ func (r *runner) flags(c *config.Config) error {
 // lockMemory keeps the daemon in memory.
 func (r *runner) lockMemory() {
 	if err := launcher.LockMemory(); err != nil {
-		r.log.Info("memory is not locked: give nodewatch CAP_IPC_LOCK or LimitMEMLOCK=infinity, so that it works while the root disk is stuck", "err", err)
+		r.log.Info("memory is not locked: give nodewatch CAP_IPC_LOCK or LimitMEMLOCK=infinity so that it keeps working while the root disk is stalled", "err", err)
 	}
 }
 

@@ -77,7 +77,7 @@ func (s *server) listeners(ctx context.Context) ([]net.Listener, error) {
 		switch {
 		case errors.Is(err, syscall.EADDRINUSE):
 			s.busy = append(s.busy, address)
-			s.log.Error("Cannot listen yet; trying again", "address", address, "err", err)
+			s.log.Error("Cannot listen yet; retrying", "address", address, "err", err)
 		case err != nil:
 			for _, l := range list {
 				_ = l.Close()

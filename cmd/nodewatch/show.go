@@ -24,7 +24,7 @@ func (p program) versionCommand(app *kingpin.Application) (string, func(context.
 }
 
 func (p program) checkConfigCommand(app *kingpin.Application) (string, func(context.Context) int) {
-	cmd := app.Command("check-config", "Check a configuration file and the files that it names, and list everything that run would refuse.")
+	cmd := app.Command("check-config", "Check a configuration file and the files that it refers to, and list all errors.")
 	file := cmd.Arg("file", "The file.").Required().String()
 	return "check-config", func(context.Context) int {
 		c, err := readConfig(*file)

@@ -130,7 +130,7 @@ func successor(ctx context.Context, dir string) (h statefile.Holder, works bool)
 }
 
 // errNoStateDirectory says that there is no state directory.
-var errNoStateDirectory = errors.New("there is no state directory: nothing outlives a restart")
+var errNoStateDirectory = errors.New("there is no state directory: all state is lost on restart")
 
 // waitForHolder reports whether the daemon that holds the lock of dir works, which it
 // may take ten seconds to show. The file may still name a predecessor, for the moment

@@ -106,7 +106,7 @@ func (f *webFile) watch(ctx context.Context, log *slog.Logger) {
 			if f.broken.Load() {
 				log.Error("Connections are refused until the web configuration is valid", "err", err)
 			} else {
-				log.Warn("Cannot read the web configuration again; the previous one stays in force", "err", err)
+				log.Warn("Cannot reload the web configuration; keeping the previous one", "err", err)
 			}
 		}
 	}

@@ -60,11 +60,11 @@ func (c Cause) String() string { return labels[c] }
 
 // separates is the check that distinguishes a cause from others.
 var separates = map[Cause]string{
-	Saturation:      "whether a storage NIC was full before the first fault",
+	Saturation:      "whether a storage NIC was saturated before the first fault",
 	UnstableBuffers: "whether the faults stop when the Windows guests' disks are mapped with rxbounce",
 	BadMemory:       "whether the memory errors continue, and other programs fail too",
-	SparseRead:      "whether the loop's own lines are in the kernel log",
-	OneOSD:          "whether other nodes lose sessions with the same OSD",
+	SparseRead:      "whether the kernel log has the lines of this loop",
+	OneOSD:          "whether other nodes lose sessions to the same OSD",
 	OneHost:         "whether other nodes lose sessions with the same OSD host",
 	Wire:            "whether rx_crc_errors keep rising",
 	ClusterFull:     "ceph df",

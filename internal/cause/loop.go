@@ -192,13 +192,13 @@ func (l Loop) buffers(f *facts.Facts, e facts.Exposure, one bool, add func(Cause
 	switch {
 	case crc == 0 && closed > 0:
 		if len(e.Windows) > 0 {
-			add(UnstableBuffers, evidenceAt(node.SourceKrbd, "", at, 1, "OSDs close the sessions and no checksum fails here: a page may change while it is sent, which the OSDs log as \"bad crc in data\""))
+			add(UnstableBuffers, evidenceAt(node.SourceKrbd, "", at, 1, "OSDs close the sessions and no checksum fails on this host: a page may change while it is sent, which the OSDs log as \"bad crc in data\""))
 		} else {
-			add(UnstableBuffers, evidenceAt(node.SourceKmsg, "", l.last(), 0, "OSDs close the sessions and no checksum fails here: their logs tell why (\"bad crc in data\": a page changed while it was sent)"))
+			add(UnstableBuffers, evidenceAt(node.SourceKmsg, "", l.last(), 0, "OSDs close the sessions and no checksum fails on this host: the OSD logs give the reason (\"bad crc in data\": a page changed while it was sent)"))
 		}
 	case crc == 0:
 		if tags > 0 {
-			add(UnstableBuffers, evidenceAt(node.SourceKmsg, "", l.last(), -2, "authentication tags fail, which are checked in the kernel's own pages"))
+			add(UnstableBuffers, evidenceAt(node.SourceKmsg, "", l.last(), -2, "authentication tags fail: the kernel verifies them in its own pages, not in a guest's"))
 		}
 	case damaged*2 > crc:
 		add(UnstableBuffers, evidenceAt(node.SourceKmsg, "", l.last(), -4, "%s of %s hit headers, which never lie in a guest's pages", human.Number(damaged), human.Count(crc, "CRC fault")))
@@ -246,7 +246,7 @@ func (l Loop) sparse(f *facts.Facts, add func(Cause, ...Evidence)) {
 	case n == 0:
 		add(SparseRead, evidenceAt(node.SourceKmsg, "", l.last(), -3, "no line of the sparse-read loop in the kernel log (CVE-2026-23136)"))
 	case 2*n >= l.sum((*facts.OSDLosses).Broken):
-		add(SparseRead, evidenceAt(node.SourceKmsg, "", l.last(), 7, "%s lost in %s to a sparse-read reply that could not be followed (CVE-2026-23136)", human.Count(n, "session"), human.Span(l.Losses.Window)))
+		add(SparseRead, evidenceAt(node.SourceKmsg, "", l.last(), 7, "%s lost in %s to a sparse-read reply that the kernel could not parse (CVE-2026-23136)", human.Count(n, "session"), human.Span(l.Losses.Window)))
 	}
 }
 

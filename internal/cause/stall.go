@@ -24,9 +24,9 @@ func OfStall(f *facts.Facts, stalls []*facts.Stall) Analysis {
 	if f.FullSince(since) {
 		c := f.Cluster()
 		if c.Full != "" {
-			add(ClusterFull, evidenceAt(node.SourceCeph, "", f.Snapshot.Cluster.At, 6, "%s is full: writes wait until there is room", c.Full))
+			add(ClusterFull, evidenceAt(node.SourceCeph, "", f.Snapshot.Cluster.At, 6, "%s is full: writes wait until space is freed", c.Full))
 		} else {
-			add(ClusterFull, evidenceAt(node.SourceKmsg, "", c.FullAt, 6, "the cluster or a pool is full, the kernel logged at %s: writes wait until there is room", human.Clock(c.FullAt)))
+			add(ClusterFull, evidenceAt(node.SourceKmsg, "", c.FullAt, 6, "the cluster or a pool is full, the kernel logged at %s: writes wait until space is freed", human.Clock(c.FullAt)))
 		}
 	}
 	noOSD(f, since, add)

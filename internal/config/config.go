@@ -19,13 +19,13 @@ import (
 // valid: start from Default.
 type Config struct {
 	Node      string            `yaml:"node" doc:"name of this node in reports; empty: the host name"`
-	Site      string            `yaml:"site" doc:"where the node is, such as a data centre; part of the name of everything that is reported"`
-	Labels    map[string]string `yaml:"labels" doc:"what else it belongs to, such as its rack or its switch; labels of alerts"`
+	Site      string            `yaml:"site" doc:"location of the node, such as a data centre; part of every reported name"`
+	Labels    map[string]string `yaml:"labels" doc:"further properties, such as its rack or its switch; become labels of alerts"`
 	State     string            `yaml:"state_directory" doc:"directory for overrides and for the state of reporters; empty: $STATE_DIRECTORY, else /var/lib/nodewatch"`
 	Runtime   string            `yaml:"runtime_directory" doc:"directory for the position in the kernel log; empty: $RUNTIME_DIRECTORY, and none without it"`
 	Runbook   string            `yaml:"runbook" doc:"base URL of the rules' documentation; a rule's id is appended as the anchor"`
 	Web       Web               `yaml:"web" doc:"the page, /metrics and the API"`
-	Links     Links             `yaml:"links" doc:"where the page of the node links to"`
+	Links     Links             `yaml:"links" doc:"links on the page of the node"`
 	Tape      Tape              `yaml:"tape" doc:"the flight recorder"`
 	Libvirt   Libvirt           `yaml:"libvirt" doc:"guests, by libvirt"`
 	OVS       OVS               `yaml:"ovs" doc:"Open vSwitch bonds"`
@@ -44,7 +44,7 @@ type Tape struct {
 // Libvirt says how libvirt is asked.
 type Libvirt struct {
 	Off     bool     `yaml:"off" doc:"do not ask libvirt"`
-	Sockets []string `yaml:"sockets" doc:"read-only sockets of libvirt; the first that answers is asked"`
+	Sockets []string `yaml:"sockets" doc:"read-only sockets of libvirt; the first that answers is used"`
 }
 
 // OVS says how Open vSwitch is asked.
@@ -56,10 +56,10 @@ type OVS struct {
 // Ceph says how the cluster is asked.
 type Ceph struct {
 	Off     bool          `yaml:"off" doc:"do not ask the cluster"`
-	Child   string        `yaml:"child" doc:"the nodewatch-ceph binary; empty: beside nodewatch"`
+	Child   string        `yaml:"child" doc:"the nodewatch-ceph binary; empty: in nodewatch's directory"`
 	Conf    string        `yaml:"conf" doc:"Ceph configuration file; empty: librados' default"`
 	Name    string        `yaml:"name" doc:"Ceph user"`
-	Keyring string        `yaml:"keyring" doc:"keyring file of that user; without it the cluster is not asked"`
+	Keyring string        `yaml:"keyring" doc:"keyring file of that user; without it the cluster is not queried"`
 	Every   time.Duration `yaml:"every" doc:"how often to ask" min:"10s" max:"1h"`
 }
 

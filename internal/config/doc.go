@@ -37,7 +37,7 @@ one of each. Secrets are in files, never here; the name of a file that is not ab
 |---|---|---|
 `)
 	fields(&b, reflect.ValueOf(Reporter{}), "")
-	b.WriteString("\nWhere the backend decides the default:\n\n| backend | `every` | `deadline` | `silenced` | what it is |\n|---|---|---|---|---|\n")
+	b.WriteString("\nDefaults that depend on the backend:\n\n| backend | `every` | `deadline` | `silenced` | what it is |\n|---|---|---|---|---|\n")
 	for _, x := range backends() {
 		fmt.Fprintf(&b, "| `%s` | %s | %s | %t | %s |\n", x.name, defaultText(reflect.ValueOf(x.every)), defaultText(reflect.ValueOf(x.deadline)), x.silenced, x.about)
 	}

@@ -18,15 +18,15 @@ import (
 
 // A Reporter says to which backend reports go, and which.
 type Reporter struct {
-	Name       string             `yaml:"name" doc:"names it in metrics and logs; a word of a-z, 0-9, dots and dashes"`
+	Name       string             `yaml:"name" doc:"its name in metrics and logs: a-z, 0-9, dots and dashes"`
 	Every      time.Duration      `yaml:"every" default:"by backend" doc:"the state is sent again this often" min:"5s" max:"1h"`
-	Deadline   time.Duration      `yaml:"deadline" default:"by backend" doc:"an attempt that takes longer has failed" min:"1s" max:"2m"`
-	Severity   report.Severity    `yaml:"severity" doc:"findings of at least this severity" oneof:"info warning critical"`
-	Rules      []string           `yaml:"rules" doc:"findings of these rules only"`
+	Deadline   time.Duration      `yaml:"deadline" default:"by backend" doc:"timeout of one attempt" min:"1s" max:"2m"`
+	Severity   report.Severity    `yaml:"severity" doc:"only findings of at least this severity" oneof:"info warning critical"`
+	Rules      []string           `yaml:"rules" doc:"only findings of these rules"`
 	NotRules   []string           `yaml:"not_rules" doc:"no findings of these rules"`
-	Components []string           `yaml:"components" doc:"these components and their findings only: storage, network, guests, cluster, host, nodewatch"`
-	Silenced   bool               `yaml:"silenced" default:"by backend" doc:"also what pages nobody: findings that are accepted, or raised during a maintenance"`
-	TLS        httpclient.Options `yaml:"tls" doc:"how the backend is reached"`
+	Components []string           `yaml:"components" doc:"only these components and their findings: storage, network, guests, cluster, host, nodewatch"`
+	Silenced   bool               `yaml:"silenced" default:"by backend" doc:"also report findings that page nobody: acknowledged ones, and those raised during maintenance"`
+	TLS        httpclient.Options `yaml:"tls" doc:"connection to the backend"`
 
 	Backend  string // the name of its section
 	Settings any    // its section: a pointer to the backend's Config

@@ -12,9 +12,9 @@ import (
 
 // Web says where the views are served.
 type Web struct {
-	Listen      []string `yaml:"listen" doc:"addresses to serve on, such as 192.0.2.7:10090 or [2001:db8::7]:10090; --web.listen-address wins"`
-	Config      string   `yaml:"config_file" doc:"file for TLS and basic authentication, in exporter-toolkit's format; --web.config.file wins"`
-	Connections int      `yaml:"max_connections" doc:"connections from other machines that may be open at once; this machine may have 10 more. Over the limit, the one that has waited longest for its request is closed; --web.max-connections wins" min:"10" max:"10000"`
+	Listen      []string `yaml:"listen" doc:"addresses to serve on, such as 192.0.2.7:10090 or [2001:db8::7]:10090; --web.listen-address overrides it"`
+	Config      string   `yaml:"config_file" doc:"file for TLS and basic authentication, in exporter-toolkit's format; --web.config.file overrides it"`
+	Connections int      `yaml:"max_connections" doc:"maximum number of open connections from other machines; this machine may open 10 more. Beyond that, the connection that has waited longest for a request is closed. --web.max-connections overrides it" min:"10" max:"10000"`
 }
 
 // Mistakes are what is wrong with w; none if it can be served. No file is read.
@@ -24,7 +24,7 @@ func (w Web) Mistakes() []*report.FieldError {
 		list = append(list, &report.FieldError{Field: field, Text: fmt.Sprintf(format, args...)})
 	}
 	if len(w.Listen) == 0 {
-		wrong("listen", "is empty: an address such as 127.0.0.1:10090 is needed")
+		wrong("listen", "is empty: set an address such as 127.0.0.1:10090")
 	}
 	for i, address := range w.Listen {
 		field := join("listen", itoa(i))
@@ -74,7 +74,7 @@ func wrongAddress(address string) string {
 		return ""
 	}
 	if !isHostName(host) {
-		return "the host must be an IP address, a name or nothing"
+		return "the host must be an IP address, a name or empty"
 	}
 	return ""
 }

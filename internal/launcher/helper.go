@@ -26,7 +26,7 @@ func Become(args []string) int {
 	// exec keeps those of the thread that calls it.
 	runtime.LockOSThread()
 	if _, err := unix.FcntlInt(statusFD, unix.F_SETFD, unix.FD_CLOEXEC); err != nil || len(args) == 0 {
-		fmt.Fprintln(os.Stderr, "nodewatch: helper is started by nodewatch itself, not by people")
+		fmt.Fprintln(os.Stderr, "nodewatch: helper is for internal use by nodewatch")
 		return 2
 	}
 	f := become(args)

@@ -35,7 +35,7 @@ func Serve(args []string) int {
 	syscall.CloseOnExec(spareFD)
 	conn, err := unixConn(os.NewFile(socketFD, "launcher"))
 	if err != nil {
-		fmt.Fprintln(os.Stderr, "nodewatch: launcher is started by nodewatch itself, not by people")
+		fmt.Fprintln(os.Stderr, "nodewatch: launcher is for internal use by nodewatch")
 		return 2
 	}
 	// It ends with its socket, not by what is meant for the daemon. What is ignored

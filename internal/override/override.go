@@ -132,7 +132,7 @@ func text(name, value string, must bool) error {
 
 func span(from, until time.Time) error {
 	if from.IsZero() || !until.After(from) {
-		return errors.New("it must begin before it ends")
+		return errors.New("it must start before it ends")
 	}
 	if until.Sub(from) > MaxSpan {
 		return fmt.Errorf("it is longer than %d days", int(MaxSpan.Hours())/24)

@@ -25,7 +25,7 @@ type clusterView struct {
 func clusterOf(v judge.View) clusterView {
 	c := clusterView{Notes: notes(v, node.SourceCeph)}
 	if v.Cluster.At.IsZero() {
-		c.Notes, c.Why = nil, "The cluster has not been asked yet."
+		c.Notes, c.Why = nil, "The cluster has not been queried yet."
 		if err := v.Blind(node.SourceCeph); err != nil {
 			c.Why = "Not asked: " + strings.TrimSuffix(err.Text, ".") + "."
 			if err.Remedy != "" {

@@ -15,7 +15,7 @@ func marksOf(f report.Finding, now time.Time) []string {
 		marks = append(marks, "Last seen "+ago(f.LastSeen, now)+": its sources are blind since. It stays raised until it is seen to be gone.")
 	}
 	if f.Flapping {
-		marks = append(marks, "It comes and goes, last seen "+ago(f.LastSeen, now)+". It stays raised until it has not been seen for ten minutes.")
+		marks = append(marks, "It comes and goes, last seen "+ago(f.LastSeen, now)+". It stays raised until it has not been observed for 10 minutes.")
 	}
 	if a := f.Accepted; a != nil {
 		marks = append(marks, fmt.Sprintf("Accepted by %s until %s: %s. It pages nobody.", a.By, stamp(a.Until), a.Reason))

@@ -40,7 +40,7 @@ func reporterOf(d node.Delivery, now time.Time) reporterView {
 		text = append(text, plural(int(min(d.Dropped, 1<<31)), "transition is lost", "transitions are lost"))
 	}
 	if d.PersistErr != "" {
-		text = append(text, "cannot be kept over a restart: "+d.PersistErr)
+		text = append(text, "cannot be saved for a restart: "+d.PersistErr)
 	}
 	v.Text = strings.Join(text, "; ")
 	return v

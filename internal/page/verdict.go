@@ -71,7 +71,7 @@ func verdictOn(r report.Report) verdict {
 	}
 	line := "No known problems detected"
 	if slices.ContainsFunc(r.Findings, func(f report.Finding) bool { return f.Accepted != nil }) {
-		line = "nothing but what is accepted"
+		line = "only acknowledged findings"
 	}
 	return verdict{Code: exitOK, Tone: good, Word: "OK", Line: line, More: others(r, 0)}
 }

@@ -18,7 +18,7 @@ func notes(v judge.View, sources ...string) []string {
 		}
 		text := fmt.Sprintf("Source %s cannot tell now (%s): %s.", name, err.Kind, err.Text)
 		if s, _ := v.Source(name); !s.Last.IsZero() {
-			text += " What is shown was read at " + ago(s.Last, v.Now) + "."
+			text += " Its data is from " + ago(s.Last, v.Now) + "."
 		}
 		list = append(list, text)
 	}

@@ -56,7 +56,7 @@ func limitsOf(limits any) reflect.Value {
 func SetLimit(r *Rule, name, text string) error {
 	v := limitsOf(r.Limits)
 	if !v.IsValid() || v.NumField() == 0 {
-		return errors.New("no such threshold; the rule has none, and can only be switched off")
+		return errors.New("unknown threshold: this rule has none and can only be switched off")
 	}
 	var known []string
 	for i := range v.NumField() {

@@ -17,7 +17,7 @@ func SpreadSent(b bond.Bond) report.Advice {
 	}
 	return report.Advice{
 		Do: fmt.Sprintf("Set %s's transmit hash policy to layer3+4, and put it into the network configuration (ifupdown: bond-xmit-hash-policy layer3+4; netplan: transmit-hash-policy: layer3+4). "+
-			"Some NIC drivers and switches drop the link for a moment: one bond at a time", b.Name),
+			"Some NIC drivers and switches drop the link briefly: change one bond at a time", b.Name),
 		Command: ShellCommand("ip link set dev %s type bond xmit_hash_policy layer3+4", b.Name),
 	}
 }

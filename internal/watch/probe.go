@@ -222,7 +222,7 @@ func readLine(in *bufio.Reader) ([]byte, error) {
 		line = append(line, part...)
 		switch {
 		case len(line) > maxAnswer:
-			return nil, errors.New("an answer is longer than 8 MiB")
+			return nil, errors.New("the answer is longer than 8 MiB")
 		case err == nil:
 			return line, nil
 		case !errors.Is(err, bufio.ErrBufferFull):

@@ -38,7 +38,7 @@ func (b Bond) Layer2Like() (bool, string) {
 	}
 	if b.Kind == OVS {
 		if b.Mode == BalanceSLB {
-			return true, "balance-slb hashes the source MAC and VLAN only, which are the same for all of this host's own traffic"
+			return true, "balance-slb hashes the source MAC and VLAN only, which are the same for all of this host's traffic"
 		}
 		return false, fmt.Sprintf("%s hashes addresses and ports", b.Mode)
 	}
@@ -46,7 +46,7 @@ func (b Bond) Layer2Like() (bool, string) {
 	case Layer2:
 		return true, "layer2 hashes MAC addresses: all traffic to one server or router shares a slave"
 	case VLANSrcMAC:
-		return true, "vlan+srcmac hashes the source MAC and VLAN only, which are the same for all of this host's own traffic"
+		return true, "vlan+srcmac hashes the source MAC and VLAN only, which are the same for all of this host's traffic"
 	case Layer23, Encap23:
 		return false, fmt.Sprintf("%s hashes IP addresses", b.HashPolicy)
 	case Layer34, Encap34:

@@ -53,7 +53,7 @@ func ParseManager(b []byte) (available bool, err error) {
 		return false, fmt.Errorf("ceph: mgr stat: %w", err)
 	}
 	if said.Available == nil {
-		return false, errors.New("ceph: mgr stat: it does not say whether one is available")
+		return false, errors.New("ceph: mgr stat: the field available is missing")
 	}
 	return *said.Available, nil
 }

@@ -9,7 +9,7 @@ import (
 // A Filter says what of a Report a reporter gets. The zero Filter lets
 // everything through.
 type Filter struct {
-	Severity   Severity // findings of at least this severity; empty: all
+	Severity   Severity // only findings of at least this severity; empty: all
 	Rules      []string // only findings of these rules; empty: of all
 	NotRules   []string // no findings of these rules
 	Components []string // only these components, and their findings; empty: all

@@ -25,17 +25,17 @@ func clusterHealth() rule.Rule {
 		Title:         "the Ceph cluster reports an error that stops or slows I/O",
 		Component:     rule.Cluster,
 		Severity:      "warning; info for slow requests of OSDs that no request of this node waits for; critical when disks of this node are stalled and the cluster is full or has inactive PGs",
-		Impact:        "degraded_performance; partial_outage when PGs are inactive or the cluster is full. It counts for the node only while guests of this node are hit",
+		Impact:        "degraded_performance; partial_outage when PGs are inactive or the cluster is full. It affects the node's status only while guests of this node are hit",
 		Needs:         []string{node.SourceCeph},
 		For:           rule.Always(0),
 		KeepFiringFor: rule.Always(time.Minute), // the cluster is asked once a minute
 		Explains:      []string{"krbd-stalled"},
 		About: "nodewatch-ceph asked the cluster for its health, and it reports HEALTH_ERR, a full cluster, pool or OSD, inactive PGs, I/O paused by a flag, or slow requests. " +
-			"It is the same on every node of the cluster: it marks the component cluster, and the node itself only while its guests are hit. HEALTH_WARN for other reasons is not reported: many clusters have it all the time. Muted checks do not count.",
+			"Every node of the cluster reports the same: the finding sets the status of the component cluster, and that of the node only while its guests are hit. HEALTH_WARN for other reasons is not reported: many clusters have it all the time. Muted checks do not count.",
 		Do: []string{
-			"Read what the cluster says: `ceph health detail --connect-timeout 10`.",
-			"Full: delete data or add capacity; raising the full ratio gives time, not space: `ceph osd set-full-ratio 0.97`.",
-			"Inactive PGs: bring the OSDs back that hold them: `ceph osd tree down --connect-timeout 10`.",
+			"Read the cluster's health: `ceph health detail --connect-timeout 10`.",
+			"Full: delete data or add capacity; raising the full ratio buys time, not space: `ceph osd set-full-ratio 0.97`.",
+			"Inactive PGs: bring back the OSDs that hold them: `ceph osd tree down --connect-timeout 10`.",
 		},
 		Check: func(in rule.Input) []rule.Result {
 			if r, is := health(in, &in.Snapshot.Cluster.Value); is {
@@ -105,12 +105,12 @@ func health(in rule.Input, c *ceph.Cluster) (rule.Result, bool) {
 		addStalled(in, &r)
 	}
 	if len(paused) > 0 {
-		r.Advice = append(r.Advice, report.Advice{Do: "Ask who has paused I/O and why; then let it continue", Command: "ceph osd unpause --connect-timeout 10"})
+		r.Advice = append(r.Advice, report.Advice{Do: "Find out who paused I/O and why, then unpause it", Command: "ceph osd unpause --connect-timeout 10"})
 	}
 	if full {
-		r.Advice = append(r.Advice, report.Advice{Do: "Make room in the cluster: delete data, add OSDs, or raise the full ratio for a moment", Command: "ceph df --connect-timeout 10; ceph osd df --connect-timeout 10"})
+		r.Advice = append(r.Advice, report.Advice{Do: "Free space in the cluster: delete data, add OSDs, or raise the full ratio temporarily", Command: "ceph df --connect-timeout 10; ceph osd df --connect-timeout 10"})
 	}
-	r.Advice = append(r.Advice, report.Advice{Do: "Read what the cluster reports", Command: "ceph health detail --connect-timeout 10"})
+	r.Advice = append(r.Advice, report.Advice{Do: "Read the cluster's health", Command: "ceph health detail --connect-timeout 10"})
 	if len(slow) > 0 {
 		r.Advice = append(r.Advice, report.Advice{Do: "See what the slow OSD is waiting for, on its host", Command: rule.ShellCommand("ceph daemon %s dump_blocked_ops", strings.Replace(slow[0], "osd", "osd.", 1))})
 	}

@@ -20,14 +20,14 @@ func vmPaused() rule.Rule {
 		Severity:  "critical, warning",
 		Impact:    "partial_outage: these customers' VMs are stopped; major_outage when it is at least half of the node's",
 		Needs:     []string{node.SourceLibvirt},
-		About: "QEMU has stopped a VM because a disk returned an I/O error or is full, and waits for an administrator. libvirt gives the reason ioerror; VMs paused by an administrator, a migration, a snapshot or a dump do not count. " +
-			"A krbd stall does not pause VMs, as krbd returns no error: it is reported by krbd-stalled. A VM stays paused after the storage has recovered. " +
+		About: "QEMU has paused a VM because a disk returned an I/O error or is full; an administrator has to resume it. libvirt gives the reason ioerror; VMs paused by an administrator, a migration, a snapshot or a dump do not count. " +
+			"A krbd stall does not pause VMs because krbd returns no error; krbd-stalled reports it. A VM stays paused after the storage has recovered. " +
 			"Where libvirt does not report it, as on Proxmox, a VM with a disk on RBD whose virtual CPUs have not run for a minute is a warning: it is paused, for a reason that cannot be seen, or its system has crashed. " +
-			"That takes threads with names (-name debug-threads=on); a VM that waits for its migration does not count.",
+			"This requires named threads (-name debug-threads=on). A VM that is waiting for an incoming migration does not count.",
 		Do: []string{
 			"See which disk failed: `virsh domblkerror VM`.",
 			"Repair the storage first: a VM that is resumed too early stops again, or its filesystem turns read-only.",
-			"Then resume it: `virsh resume VM`. Nothing in the guest is lost by the pause itself.",
+			"Then resume it: `virsh resume VM`. The pause itself loses no data in the guest.",
 			"Without libvirt, ask the platform why it is paused: on Proxmox `qm status VMID --verbose` (qmpstatus io-error), then `qm resume VMID`.",
 		},
 		Check: func(in rule.Input) []rule.Result {
@@ -74,8 +74,8 @@ func stillResult(in rule.Input, still []rbd.Guest) rule.Result {
 	r.Summary = fmt.Sprintf("%s stand still, paused or crashed: %s", human.AllOf(len(still), started(in.Guests), "VM"), human.Names(names, 5))
 	r.Advice = []report.Advice{
 		{Do: "Ask the platform whether " + names[0] + " is paused, and why"},
-		{Do: "Look for errors of the disks below", Command: "journalctl -k --since -30min -g 'rbd|I/O error|libceph'"},
-		{Do: "Resume it once the storage works again, not before: it would stop again"},
+		{Do: "Check the guest's disks for errors", Command: "journalctl -k --since -30min -g 'rbd|I/O error|libceph'"},
+		{Do: "Resume it once the storage has recovered. If resumed earlier it stops again"},
 	}
 	if id := still[0].ID; isVMID(id) {
 		r.Advice[0].Command = rule.ShellCommand("qm status %s --verbose", id)
@@ -111,8 +111,8 @@ func pausedResult(in rule.Input, paused []rbd.Guest) rule.Result {
 		Summary:  fmt.Sprintf("%s paused by I/O errors: %s", human.AllOf(len(paused), started(in.Guests), "VM"), human.Names(names, 5)),
 		Advice: []report.Advice{
 			{Do: "See which disk of " + names[0] + " failed, and how", Command: rule.ShellCommand("virsh domblkerror %s", names[0])},
-			{Do: "Look for errors of the disks below", Command: "journalctl -k --since -30min -g 'rbd|I/O error|libceph'"},
-			{Do: "Resume it once the storage works again, not before: it would stop again", Command: rule.ShellCommand("virsh resume %s", names[0])},
+			{Do: "Check the guest's disks for errors", Command: "journalctl -k --since -30min -g 'rbd|I/O error|libceph'"},
+			{Do: "Resume it once the storage has recovered. If resumed earlier it stops again", Command: rule.ShellCommand("virsh resume %s", names[0])},
 		},
 	}
 	for _, g := range paused[:min(len(paused), most)] {

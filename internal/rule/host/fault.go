@@ -16,26 +16,26 @@ import (
 
 type faultLimits struct {
 	Window    time.Duration `json:"window" doc:"how long a fault is reported after its latest kernel line" min:"1m" max:"1h"`
-	Corrected int           `json:"corrected" doc:"corrected memory errors within ten minutes from which they are a warning" min:"1" max:"1000000"`
+	Corrected int           `json:"corrected" doc:"corrected memory errors within ten minutes that make a warning" min:"1" max:"1000000"`
 }
 
 func hostFault() rule.Rule {
 	l := &faultLimits{Window: 30 * time.Minute, Corrected: 100}
 	return rule.Rule{
 		ID:        "host-fault",
-		Title:     "the kernel reports a fault of the machine: a killed guest, a locked-up CPU, bad memory, an exhausted network table",
+		Title:     "the kernel reports a fault of this host: a killed guest, a locked-up CPU, bad memory, an exhausted network table",
 		Component: rule.Host,
 		Severity:  "warning; critical when the OOM killer has killed a guest; info for a few corrected memory errors",
-		Impact:    "operational: the kernel's lines do not say which guest is hit",
+		Impact:    "operational: the kernel log does not say which guests are hit",
 		Needs:     []string{node.SourceKmsg},
 		Limits:    l,
-		About: "Lines of the kernel log that on-call of a hypervisor must know, by subject. oom: the OOM killer killed a process; if it is QEMU's, a guest is gone. lockup: a CPU did not schedule for more than 20 seconds, or RCU stalled. machine-check: the hardware reported an error that was not corrected, or a device failed on the PCIe bus; memory: corrected memory errors. " +
+		About: "Lines of the kernel log that on-call of a hypervisor must know, by subject. oom: the OOM killer killed a process; if that was QEMU, a guest is down. lockup: a CPU did not schedule for more than 20 seconds, or RCU stalled. machine-check: the hardware reported an error that was not corrected, or a device failed on the PCIe bus; memory: corrected memory errors. " +
 			"network-memory: the connection table, the neighbour table or TCP's memory is full, and packets are dropped. They are reported for half an hour after the latest line.",
 		Do: []string{
 			"Read the kernel's lines: `journalctl -k --since -1h`.",
-			"oom: see which guest is gone (`virsh list --all`), start it again, and reduce what this node has promised in memory.",
+			"oom: find the guest that is down (`virsh list --all`), start it again, and reduce this node's memory overcommit.",
 			"lockup and machine-check: migrate the guests away and check the hardware (`ras-mc-ctl --errors`, the BMC's event log).",
-			"network-memory: `sysctl net.netfilter.nf_conntrack_max` against `nf_conntrack_count`; find who opens the connections.",
+			"network-memory: compare `sysctl net.netfilter.nf_conntrack_max` with `nf_conntrack_count`; find who opens the connections.",
 		},
 		Check: func(in rule.Input) []rule.Result {
 			var list []rule.Result
@@ -76,14 +76,14 @@ func (l *faultLimits) killed(in rule.Input) (rule.Result, bool) {
 		Subject: "oom", Severity: report.Warning, Evidence: texts(s),
 		Summary: fmt.Sprintf("out of memory: the OOM killer has killed %s at %s", orProcess(name), human.Clock(s.Latest.Last)),
 		Advice: []report.Advice{
-			{Do: "See which guests are not running", Command: "virsh list --all"},
+			{Do: "Show which guests are not running", Command: "virsh list --all"},
 			{Do: "See what uses the memory", Command: "ps -eo rss,pid,comm --sort=-rss | head -20"},
 		},
 	}
 	if name == "kvm" || strings.HasPrefix(name, "qemu") {
 		r.Severity = report.Critical
 		r.Summary = fmt.Sprintf("out of memory: the OOM killer has killed a guest (%s) at %s", name, human.Clock(s.Latest.Last))
-		r.Advice = append([]report.Advice{{Do: "Find the guest that is gone and start it again, on a node with free memory", Command: "journalctl -k --since -1h -g 'oom|Killed process'"}}, r.Advice...)
+		r.Advice = append([]report.Advice{{Do: "Find the guest that was killed and start it on a node with free memory", Command: "journalctl -k --since -1h -g 'oom|Killed process'"}}, r.Advice...)
 	}
 	return r, true
 }
@@ -124,7 +124,7 @@ func (l *faultLimits) machineCheck(in rule.Input) (rule.Result, bool) {
 		Summary: fmt.Sprintf("%s: %s, the latest at %s", what, human.Count(s.N, "kernel line"), human.Clock(s.Latest.Last)),
 		Advice: []report.Advice{
 			{Do: "Read the kernel's lines", Command: "journalctl -k --since -1h -g 'Hardware Error|EDAC|AER|pcieport'"},
-			{Do: "Check the BMC's event log for the part", Command: "ipmitool sel elist last 20"},
+			{Do: "Find the failing part in the BMC's event log", Command: "ipmitool sel elist last 20"},
 			{Do: "If it repeats, migrate the guests away before the node fails"},
 		},
 	}, true
@@ -145,7 +145,7 @@ func (l *faultLimits) corrected(in rule.Input) (rule.Result, bool) {
 	r := rule.Result{
 		Subject: "memory", Severity: report.Info, Evidence: texts(s),
 		Summary: fmt.Sprintf("corrected memory errors: %s, the latest at %s", human.Count(s.N, "report"), human.Clock(s.Latest.Last)),
-		Advice:  []report.Advice{{Do: "See which memory module reports them", Command: "ras-mc-ctl --error-count"}},
+		Advice:  []report.Advice{{Do: "Find the memory module that reports them", Command: "ras-mc-ctl --error-count"}},
 	}
 	if n >= uint64(l.Corrected) {
 		r.Severity = report.Warning
@@ -157,7 +157,7 @@ func (l *faultLimits) corrected(in rule.Input) (rule.Result, bool) {
 // tables are what is full, by the detail of its kernel line.
 var tables = map[string]string{
 	"conntrack": "the connection table (conntrack) is full", "tcp memory": "TCP's memory is exhausted", "orphans": "there are too many orphaned TCP sockets",
-	"neighbours": "the neighbour table is full", "syn flood": "a port receives more SYNs than it can answer",
+	"neighbours": "the neighbour table is full", "syn flood": "a listening port receives more SYNs than it can handle",
 }
 
 func (l *faultLimits) networkMemory(in rule.Input) (rule.Result, bool) {
@@ -174,7 +174,7 @@ func (l *faultLimits) networkMemory(in rule.Input) (rule.Result, bool) {
 		Summary: fmt.Sprintf("%s, and packets are dropped: %s, the latest at %s", what, human.Count(s.N, "kernel line"), human.Clock(s.Latest.Last)),
 		Advice: []report.Advice{
 			{Do: "Compare the number of connections with the limit", Command: "sysctl net.netfilter.nf_conntrack_count net.netfilter.nf_conntrack_max"},
-			{Do: "See which protocols and states the sockets have", Command: "ss -s"},
+			{Do: "Show the sockets by protocol and state", Command: "ss -s"},
 		},
 	}
 	if s.Latest.Detail == "syn flood" { // only that port's service is hit

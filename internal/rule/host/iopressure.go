@@ -18,11 +18,11 @@ import (
 )
 
 type pressureLimits struct {
-	Full    float64       `json:"full" doc:"part of the time in which everything that could run waits for I/O (PSI io full, over 10 s)" min:"0.01" max:"1"`
-	Some    float64       `json:"some" doc:"part of the time in which something waits for I/O (PSI io some, over 10 s)" min:"0.01" max:"1"`
+	Full    float64       `json:"full" doc:"share of the last 10 s in which all runnable tasks waited for I/O (PSI io full)" min:"0.01" max:"1"`
+	Some    float64       `json:"some" doc:"share of the last 10 s in which at least one task waited for I/O (PSI io some)" min:"0.01" max:"1"`
 	Waiting int           `json:"waiting" doc:"tasks in uninterruptible sleep (state D)" min:"1" max:"100000"`
-	Load    float64       `json:"load" doc:"load of one minute, for each CPU" min:"0.5" max:"1000"`
-	Hung    time.Duration `json:"hung" doc:"how long a hung task counts after the kernel has reported it" min:"1m" max:"10m"`
+	Load    float64       `json:"load" doc:"one-minute load average per CPU" min:"0.5" max:"1000"`
+	Hung    time.Duration `json:"hung" doc:"how long a hung task counts after the kernel reported it" min:"1m" max:"10m"`
 }
 
 func hostIOPressure() rule.Rule {
@@ -32,15 +32,15 @@ func hostIOPressure() rule.Rule {
 		Title:         "high I/O pressure on this host",
 		Component:     rule.Host,
 		Severity:      "warning",
-		Impact:        "operational; degraded_performance when threads of guests are among those that wait",
+		Impact:        "operational; degraded_performance when threads of guests are among the waiting tasks",
 		Needs:         []string{node.SourceHost},
 		For:           rule.Always(20 * time.Second), // PSI's shortest average is over 10 s, and the host is read every 5 s
 		KeepFiringFor: rule.Always(time.Minute),      // pressure comes in waves, and the averages lag
 		Limits:        l,
-		About: "Tasks of this host wait for I/O: the kernel's pressure counters are high, many tasks are in uninterruptible sleep, the kernel has reported hung tasks, or the load is many times the number of CPUs while something waits for I/O. It does not tell what they wait for: krbd, a local disk, NFS. " +
-			"A load that comes from computing alone does not count. After ten hung tasks the kernel reports no more until it is configured to: its silence then means nothing.",
+		About: "Tasks on this host are waiting for I/O: the kernel's pressure counters are high, many tasks are in uninterruptible sleep, the kernel has reported hung tasks, or the load is many times the number of CPUs while at least one task waits for I/O. The rule cannot tell what they are waiting for: krbd, a local disk, NFS. " +
+			"Load caused by computation alone does not count. After ten hung tasks the kernel stops reporting them unless configured otherwise; the absence of further reports then means nothing.",
 		Do: []string{
-			"See which tasks wait and where in the kernel: `ps -eLo state,pid,comm,wchan:32 | grep ^D`. It reads no command line, which could hang.",
+			"List the waiting tasks and where in the kernel they wait: `ps -eLo state,pid,comm,wchan:32 | grep ^D`. It reads no command line, which could hang.",
 			"If they wait in rbd or libceph, see krbd-stalled and krbd-retry-storm.",
 			"Do not run df, lsblk, blkid or sync: they will hang on stalled storage.",
 		},
@@ -64,7 +64,7 @@ func (l *pressureLimits) check(in rule.Input, h host.State) (rule.Result, bool) 
 		Against:  l.otherwise(in, h),
 		Summary:  "High I/O pressure: " + signs[0].Fact,
 		Advice: []report.Advice{
-			{Do: "See which tasks wait, and where in the kernel", Command: "ps -eLo state,pid,comm,wchan:32 | grep ^D"},
+			{Do: "List the waiting tasks and where in the kernel they wait", Command: "ps -eLo state,pid,comm,wchan:32 | grep ^D"},
 			{Do: "Watch the pressure", Command: "cat /proc/pressure/io"},
 			{Do: "Do not run df, lsblk, blkid or sync, and do not restart the VMs' processes: they will hang on stalled storage"},
 		},

@@ -19,24 +19,24 @@ import (
 const flapWindow = 10 * time.Minute
 
 type degradedLimits struct {
-	Failures int `json:"failures" doc:"failures of one slave's link within ten minutes that count as a flapping link" min:"1" max:"100"`
+	Failures int `json:"failures" doc:"link failures of one slave within ten minutes that count as flapping" min:"1" max:"100"`
 }
 
 func bondDegraded() rule.Rule {
 	l := &degradedLimits{Failures: 2}
 	return rule.Rule{
 		ID:            "bond-degraded",
-		Title:         "a bond has lost slaves, or all of them",
+		Title:         "a bond has lost some or all of its slaves",
 		Component:     rule.Network,
-		Severity:      "warning; critical when nothing of a bond in use carries traffic; info when that bond is not in use, or was without any slave for a moment",
+		Severity:      "warning; critical when a bond in use has no slave that carries traffic; info when that bond is not in use, or had no active slave only briefly",
 		Impact:        "operational while a slave carries traffic; major_outage when a bond that carries krbd's traffic has none, partial_outage when another bond in use has none",
 		Needs:         []string{node.SourceBond},
 		For:           rule.Timing{Warning: 5 * time.Second, Critical: 5 * time.Second},
 		KeepFiringFor: rule.Always(30 * time.Second), // longer than a slave takes to rejoin its bundle
 		Explains:      append(storageEffects(), "bond-lacp", "slave-missing", "link-speed"),
 		Limits:        l,
-		About: "A slave has no link or its MII status is down, its link keeps failing, or the bond carries no traffic at all: every slave is down, or an 802.3ad bond has no active aggregator, in which case the kernel gives frames to no slave although all links are up. " +
-			"A bond with slaves left works with less bandwidth and less redundancy. Failures of a link are taken from the kernel's own count, so that those between two readings are not missed.",
+		About: "A slave has no link or its MII status is down, its link keeps failing, or the bond carries no traffic at all: every slave is down, or an 802.3ad bond has no active aggregator, in which case the kernel sends no frames although all links are up. " +
+			"A bond with remaining slaves works with less bandwidth and redundancy. Link failures are taken from the kernel's counter, so none is missed between two readings.",
 		Do: []string{
 			"Show the slave's link: `ethtool ethX`, and its transceiver: `ethtool -m ethX`.",
 			"Check the switch port, the cable and the kernel log.",
@@ -66,7 +66,7 @@ func (l *degradedLimits) check(in rule.Input, b bond.Bond) (rule.Result, bool) {
 	}
 	r.Evidence = append(problemFacts(in, facts.BondSource(b), problems), slaveDownLines(in, b)...)
 	if b.Mode == bond.LACP && b.Kind == bond.Kernel && b.AD == nil && len(b.Slaves) > 0 {
-		r.Evidence = append(r.Evidence, in.Fact(facts.BondSource(b), b.Name, b.Name+" has no active aggregator: the kernel gives frames to no slave"))
+		r.Evidence = append(r.Evidence, in.Fact(facts.BondSource(b), b.Name, b.Name+" has no active aggregator: the kernel sends frames through no slave"))
 	}
 	r.Advice = checkLinks(affected(problems, 8))
 	if b.Mode == bond.LACP && len(problems) == 0 {

@@ -12,7 +12,7 @@ import (
 )
 
 type goneLimits struct {
-	After time.Duration `json:"after" doc:"how long a bond must be gone before it is more than an info: a reload of the network configuration removes it for seconds" min:"5s" max:"10m"`
+	After time.Duration `json:"after" doc:"how long a bond must be gone to be more than an info: a network reload removes it for a few seconds" min:"5s" max:"10m"`
 }
 
 func bondGone() rule.Rule {
@@ -21,17 +21,17 @@ func bondGone() rule.Rule {
 		ID:            "bond-gone",
 		Title:         "a bond has disappeared",
 		Component:     rule.Network,
-		Severity:      "info for the first seconds; then warning, or critical when krbd's traffic has no way left",
-		Impact:        "operational; major_outage when krbd's traffic has no way left",
+		Severity:      "info for the first seconds; then warning, or critical when krbd's traffic has no path left",
+		Impact:        "operational; major_outage when krbd's traffic has no path left",
 		Needs:         []string{node.SourceBond},
 		KeepFiringFor: rule.Timing{Info: 30 * time.Second, Warning: 10 * time.Second, Critical: 10 * time.Second},
 		Explains:      storageEffects(),
 		Limits:        l,
-		About: "A bond that was there since nodewatch started is not there any more. A reload of the network configuration (ifreload, netplan apply) removes a bond and creates it again within seconds: that is an info. " +
-			"A bond that stays away is a mistake in the configuration or a removed driver. After an hour its absence counts as intended.",
+		About: "A bond that was there since nodewatch started is not there any more. A reload of the network configuration (ifreload, netplan apply) removes a bond and creates it again within seconds, which is reported as info. " +
+			"A bond that does not come back points to a configuration error or an unloaded driver. After an hour its removal counts as intended.",
 		Do: []string{
 			"See who removed it: `journalctl --since -10min -u networking -u systemd-networkd`.",
-			"Create it again from the configuration: `ifreload -a` or `netplan apply`. This interrupts all links it changes.",
+			"Create it again from the configuration: `ifreload -a` or `netplan apply`. This interrupts every link that it changes.",
 		},
 		Check: func(in rule.Input) []rule.Result {
 			var list []rule.Result
@@ -67,7 +67,7 @@ func (l *goneLimits) check(in rule.Input, b node.SeenBond) (rule.Result, bool) {
 		Advice: []report.Advice{
 			{Do: "See who removed it", Command: "journalctl --since -10min -u networking -u systemd-networkd"},
 			{Do: "Show the links there are", Command: "ip -br link"},
-			{Do: "Create it again from the configuration (ifreload -a, netplan apply). This interrupts all links it changes"},
+			{Do: "Create it again from the configuration (ifreload -a, netplan apply). This interrupts every link that it changes"},
 		},
 	}
 	if gone < l.After {

@@ -25,11 +25,11 @@ func bondHashLayer2() rule.Rule {
 		Needs:         []string{node.SourceBond},
 		For:           rule.Always(10 * time.Second), // a bond begins as layer2 and gets its policy a moment later
 		KeepFiringFor: rule.Always(time.Minute),      // an ifreload takes the bond away for seconds
-		About: "A bond of several slaves chooses the slave of each frame by MAC address, or by MAC address and VLAN. All that this host sends to one server, or through one router, then leaves on one slave. " +
-			"It is read from the mode and the policy alone: layer2 and vlan+srcmac in 802.3ad, balance-xor, and balance-tlb without dynamic load balancing; Open vSwitch's balance-slb. In all other modes the policy has no meaning. " +
+		About: "A bond of several slaves chooses the slave of each frame by MAC address, or by MAC address and VLAN. All traffic to one server, or through one router, then leaves on one slave. " +
+			"Only the mode and the policy are checked: layer2 and vlan+srcmac in 802.3ad, balance-xor, and balance-tlb without dynamic load balancing; Open vSwitch's balance-slb. In all other modes the policy has no meaning. " +
 			"A bond that carries krbd's traffic is reported by layer2-bond-krbd, not here; a bond that carries only VM traffic, or a node without krbd, gets this as an info. Where krbd is in use and the link that carries its traffic is not known, it is a warning.",
 		Do: []string{
-			"Set `layer3+4` on the bond; on a busy node, one bond at a time, as some drivers and switches drop the links for a moment.",
+			"Set `layer3+4` on the bond; on a busy node change one bond at a time, because some drivers and switches drop the links briefly.",
 			"Make it persistent: `bond-xmit-hash-policy layer3+4` in ifupdown, `transmit-hash-policy: layer3+4` in netplan.",
 			"On the switch, hash the LAG by layer 3+4 (IP addresses and ports) too: it chooses the slave that receives.",
 		},
@@ -55,7 +55,7 @@ func notDistributed(in rule.Input, b bond.Bond) (rule.Result, bool) {
 		Severity: report.Info,
 		Summary:  rule.Summary(does+": "+reason, does+": "+hashes, does),
 		Evidence: []report.Evidence{in.Fact(source, b.Name, fmt.Sprintf("mode %s, %s, %s", b.Mode, policyText(b), human.Count(len(b.Slaves), "slave")))},
-		Against:  []report.Evidence{in.Fact(source, b.Name, "the policy does not affect what this host receives: the switch decides that")},
+		Against:  []report.Evidence{in.Fact(source, b.Name, "the policy does not affect received traffic: the switch decides which slave receives")},
 		Advice:   []report.Advice{showBond(b), rule.SpreadSent(b)},
 	}
 	mapped := len(in.Mapped.Value)

@@ -14,8 +14,8 @@ import (
 )
 
 type imbalanceLimits struct {
-	Share  float64       `json:"share" doc:"part of a two-slave bond's traffic, one way, that is too much for one slave; with more slaves, as far from an even split" min:"0.75" max:"1"`
-	Floor  float64       `json:"floor" doc:"part of its line rate that the busiest slave must carry for its share to mean anything; a slave of unknown speed counts as 10 Gbit/s" min:"0.01" max:"0.9"`
+	Share  float64       `json:"share" doc:"share of a two-slave bond's traffic in one direction that is too much for one slave; scaled for bonds with more slaves" min:"0.75" max:"1"`
+	Floor  float64       `json:"floor" doc:"share of its line rate that the busiest slave must carry for the imbalance to count; a slave of unknown speed counts as 10 Gbit/s" min:"0.01" max:"0.9"`
 	Window time.Duration `json:"window" doc:"time over which shares are averaged" min:"10s" max:"60s"`
 }
 
@@ -26,19 +26,19 @@ func bondImbalance() rule.Rule {
 		Title:         "one slave carries nearly all of a bond's traffic",
 		Component:     rule.Network,
 		Severity:      "warning",
-		Impact:        "operational: until that slave is saturated no customer feels it",
+		Impact:        "operational: no customer impact until that slave is saturated",
 		Needs:         []string{node.SourceBond, node.SourceNIC},
 		For:           rule.Always(3 * time.Minute), // one connection that ends sooner is no imbalance of the bond
 		KeepFiringFor: rule.Always(2 * time.Minute), // traffic comes in waves
 		Explains:      []string{"nic-saturated"},
 		Limits:        l,
-		About: "What a bond receives and what it sends are judged separately, as average shares of its slaves. The bond's own policy decides what this host sends; the switch's decides what it receives. If only the receive side is skewed, the cause is on the switch side, and no setting of this host fixes it. " +
-			"A hash over ports distributes connections by chance: 30 to 70 is normal, and the threshold is well above it. Bonds with little traffic are not judged, nor those whose mode leaves nothing to distribute: active-backup, broadcast, and the receive side of balance-tlb and balance-alb. " +
+		About: "Received and sent traffic are evaluated separately, as average shares per slave. The bond's policy distributes what this host sends; the switch's policy distributes what it receives. If only the receive side is skewed, the cause is on the switch side, and no setting on this host fixes it. " +
+			"A hash over ports distributes connections randomly: a 30:70 split is normal, and the threshold is well above it. Bonds with little traffic are ignored, and so are modes that do not distribute: active-backup, broadcast, and the receive side of balance-tlb and balance-alb. " +
 			"A single connection is never distributed: a long backup or migration looks the same.",
 		Do: []string{
 			"Receive side: on the switch, hash the LAG by layer 3+4 (IP addresses and ports; often called `src-dst-ip-l4port`).",
 			"Transmit side: set `layer3+4` on the bond, if it hashes by MAC address.",
-			"See whether it is a single large connection: it will end, and no policy distributes it.",
+			"Check whether it is a single large connection: it ends by itself, and no policy distributes it.",
 		},
 		Check: func(in rule.Input) []rule.Result {
 			return overBonds(in, func(b bond.Bond) (rule.Result, bool) { return l.check(in, b) })

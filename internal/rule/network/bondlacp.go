@@ -15,20 +15,20 @@ import (
 func bondLACP() rule.Rule {
 	return rule.Rule{
 		ID:            "bond-lacp",
-		Title:         "a bond and its switch do not agree on the bundle",
+		Title:         "a bond and its switch disagree about the bundle",
 		Component:     rule.Network,
 		Severity:      "warning",
-		Impact:        "operational: the ports that are left carry traffic; if none is, that is bond-degraded",
+		Impact:        "operational: the remaining ports carry traffic; if none remains, see bond-degraded",
 		Needs:         []string{node.SourceBond},
 		For:           rule.Always(15 * time.Second), // ports agree within a few seconds of a link coming up
 		KeepFiringFor: rule.Always(30 * time.Second), // as long as a slow LACP timer's period
 		Explains:      []string{"bond-imbalance", "nic-saturated"},
-		About: "Only bonds that speak LACP are judged: the kernel's in mode 802.3ad, and Open vSwitch's with lacp on. The switch does not answer at all (partner MAC all zero), a port has received no LACP for too long (defaulted, expired), the switch has not taken a port into the bundle, ports are in different aggregators, or the kernel sees a port churn. " +
-			"Links stay up and the kernel logs nothing. Ports outside of the active aggregator carry nothing: with a switch that does not answer, one NIC of several carries everything.",
+		About: "Applies only to bonds with LACP: kernel bonds in mode 802.3ad, and Open vSwitch bonds with lacp on. The switch does not answer at all (partner MAC all zero), a port has received no LACP for too long (defaulted, expired), the switch has not added a port to the bundle, ports are in different aggregators, or the kernel reports a churning port. " +
+			"Links stay up and the kernel logs nothing. Ports outside the active aggregator carry no traffic: if the switch does not answer, one NIC carries all of it.",
 		Do: []string{
 			"Check the switch: is the port in the right bundle, is LACP on, do both ports belong to one switch or one MLAG pair?",
 			"Compare both sides: `cat /proc/net/bonding/bondX` shows the partner of each port.",
-			"If both sides are passive none begins: set `lacp_active on` here, or active on the switch.",
+			"If both sides are passive, neither starts LACP: set `lacp_active on` here, or active on the switch.",
 		},
 		Check: func(in rule.Input) []rule.Result {
 			return overBonds(in, func(b bond.Bond) (rule.Result, bool) { return disagrees(in, b) })
@@ -69,7 +69,7 @@ var checkBundle = report.Advice{Do: "Check the switch: are these ports in one bu
 
 // beginLACP is the command that makes a passive bond send LACP first.
 func beginLACP(b bond.Bond) report.Advice {
-	a := report.Advice{Do: b.Name + " is passive: if the switch is passive too, none begins. Make this side active", Command: rule.ShellCommand("ip link set dev %s type bond lacp_active on", b.Name)}
+	a := report.Advice{Do: b.Name + " is passive: if the switch is passive too, neither side starts LACP. Make this side active", Command: rule.ShellCommand("ip link set dev %s type bond lacp_active on", b.Name)}
 	if b.Kind == bond.OVS {
 		a.Command = rule.ShellCommand("ovs-vsctl set port %s lacp=active", b.Name)
 	}

@@ -13,8 +13,8 @@ import (
 )
 
 type spreadLimits struct {
-	Share float64 `json:"share" doc:"part of a two-slave bond's traffic, one way, on one slave from which storage traffic counts as not distributed; with more slaves, as far from an even split" min:"0.75" max:"1"`
-	Floor float64 `json:"floor" doc:"part of its line rate that the busiest slave must carry" min:"0.01" max:"0.9"`
+	Share float64 `json:"share" doc:"share of a two-slave bond's traffic in one direction on one slave at which storage traffic counts as not distributed; scaled for bonds with more slaves" min:"0.75" max:"1"`
+	Floor float64 `json:"floor" doc:"share of its line rate that the busiest slave must carry" min:"0.01" max:"0.9"`
 }
 
 func bondSpread() rule.Rule {
@@ -24,14 +24,14 @@ func bondSpread() rule.Rule {
 		Title:         "krbd's traffic uses one slave of a bond although the hash policy should distribute it",
 		Component:     rule.Network,
 		Severity:      "warning",
-		Impact:        "operational: a risk; krbd-nic-saturated reports it when customers feel it",
+		Impact:        "operational: a risk; krbd-nic-saturated reports the customer impact",
 		Needs:         []string{node.SourceBond, node.SourceNIC, node.SourceKrbd},
 		For:           rule.Always(3 * time.Minute),
 		KeepFiringFor: rule.Always(2 * time.Minute), // traffic comes in waves
 		Explains:      []string{"bond-imbalance"},
 		Limits:        l,
 		About: "layer2-bond-krbd reads the hash policy of this host. What a host receives is decided by the hash of the switch, and a storage client mostly receives: a switch that hashes by MAC address puts everything on one slave, whatever the policy here. " +
-			"A policy that hashes by addresses without ports (layer2+3) does the same with few Ceph hosts. So the traffic itself is measured: one slave carries nearly all of what a bond with krbd's traffic receives, or sends, for minutes. " +
+			"A policy that hashes by addresses without ports (layer2+3) does the same with few Ceph hosts. So this rule measures the traffic: for minutes, one slave carries nearly all that a bond with krbd's traffic receives or sends. " +
 			"If that slave saturates, all krbd disks stall together, as with layer2.",
 		Do: []string{
 			"Receive side: on the switch, hash the LAG by layer 3+4 (IP addresses and ports).",

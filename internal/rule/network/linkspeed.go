@@ -19,15 +19,15 @@ func linkSpeed() rule.Rule {
 		Title:         "a NIC runs slower than it did, or than its bond's other slaves, or at half duplex",
 		Component:     rule.Network,
 		Severity:      "warning",
-		Impact:        "operational: less bandwidth; what customers feel of it is reported by nic-drops and the storage rules",
+		Impact:        "operational: less bandwidth; nic-drops and the storage rules report the customer impact",
 		Needs:         []string{node.SourceBond},
 		For:           rule.Always(10 * time.Second), // a link negotiates its speed within seconds
 		KeepFiringFor: rule.Always(30 * time.Second),
 		Explains:      []string{"bond-lacp"}, // ports of unequal speed are in different aggregators
-		About: "The speed of a link that is up is compared with the best speed that has been seen on the NIC since nodewatch started, and with the other slaves of its bond. A damaged cable or transceiver, or a switch port that was reconfigured, makes a link negotiate a lower speed. " +
-			"In 802.3ad ports of unequal speed are in different aggregators: the slower one carries nothing, or the faster one does not. NICs outside of bonds are judged where they carry krbd's traffic.",
+		About: "The speed of a link that is up is compared with the highest speed of the NIC since nodewatch started, and with the other slaves of its bond. A damaged cable or transceiver, or a switch port that was reconfigured, makes a link negotiate a lower speed. " +
+			"In 802.3ad ports of unequal speed are in different aggregators: either the slower or the faster one carries no traffic. NICs outside bonds are checked if they carry krbd's traffic.",
 		Do: []string{
-			"Show what both sides offer: `ethtool ethX`.",
+			"Show the speeds that both sides advertise: `ethtool ethX`.",
 			"Replace the cable or the transceiver; compare the switch port's configuration with that of the other slave.",
 		},
 		Check: func(in rule.Input) []rule.Result {

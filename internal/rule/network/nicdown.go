@@ -19,7 +19,7 @@ func nicDown() rule.Rule {
 		Title:         "a NIC that carries krbd's traffic without a bond has no link",
 		Component:     rule.Network,
 		Severity:      "critical",
-		Impact:        "major_outage: krbd's traffic has no other way",
+		Impact:        "major_outage: krbd's traffic has no other path",
 		Needs:         []string{node.SourceBond},
 		For:           rule.Always(5 * time.Second),
 		KeepFiringFor: rule.Always(20 * time.Second),
@@ -27,7 +27,7 @@ func nicDown() rule.Rule {
 		About:         "A NIC that is in no bond and carries krbd's traffic is down or has no carrier. All krbd disks behind it stall until the link is back; libceph waits for it and resumes by itself.",
 		Do: []string{
 			"Show the link: `ethtool ethX`, and the transceiver: `ethtool -m ethX`.",
-			"Check the cable and the switch port; see whether somebody has shut it down.",
+			"Check the cable and the switch port; find out whether the interface was shut down on purpose.",
 			"Do not restart VMs: their I/O continues once the link is back.",
 		},
 		Check: func(in rule.Input) []rule.Result {

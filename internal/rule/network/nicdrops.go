@@ -14,9 +14,9 @@ import (
 )
 
 type dropLimits struct {
-	Rate   float64       `json:"rate" doc:"frames a second dropped because receive buffers were exhausted, on average over the window" min:"1" max:"1000000"`
-	Window time.Duration `json:"window" doc:"time over which drops are averaged; they must fall into a third of its seconds" min:"5s" max:"60s"`
-	Part   float64       `json:"part" doc:"part of the received frames that is dropped from which slow krbd disks are attributed to it" min:"0.0001" max:"1"`
+	Rate   float64       `json:"rate" doc:"average frames per second dropped within the window because receive buffers were exhausted" min:"1" max:"1000000"`
+	Window time.Duration `json:"window" doc:"averaging window; a third of its seconds must have drops" min:"5s" max:"60s"`
+	Part   float64       `json:"part" doc:"share of dropped frames at which slow krbd disks are attributed to this NIC" min:"0.0001" max:"1"`
 }
 
 func nicDrops() rule.Rule {
@@ -30,12 +30,12 @@ func nicDrops() rule.Rule {
 		Needs:         []string{node.SourceNIC},
 		KeepFiringFor: rule.Always(time.Minute), // drops come in bursts
 		Limits:        l,
-		About: "The NIC had no buffer for frames that arrived, second after second: this host or this link is overrun. Only counters that mean that are taken: rx_missed_errors, rx_fifo_errors and rx_over_errors, and the driver's own of ethtool -S. " +
-			"rx_dropped is left out, as it counts unwanted frames too, and so are the taps of guests, which drop when a guest is slow. Frames dropped by the switch are counted nowhere on this host.",
+		About: "The NIC had no buffer for arriving frames in many consecutive seconds: this host or this link is overloaded. Only counters with this meaning are used: rx_missed_errors, rx_fifo_errors and rx_over_errors, and driver counters of ethtool -S. " +
+			"rx_dropped is left out, as it counts unwanted frames too, and so are the taps of guests, which drop when a guest is slow. No counter on this host shows frames dropped by the switch.",
 		Do: []string{
-			"See whether the NIC is saturated (nic-saturated) or its bond out of balance (bond-imbalance): then that is the cause.",
-			"Show how large the rings are and can be: `ethtool -g ethX`. Enlarging them (`ethtool -G ethX rx 4096`) resets the NIC: its link is gone for a moment.",
-			"If the link is not full, the CPUs do not keep up with the interrupts: look at `/proc/softirqs` and at how the NIC's queues are distributed.",
+			"Check whether the NIC is saturated (nic-saturated) or its bond unbalanced (bond-imbalance): either is the cause.",
+			"Show the current and maximum ring sizes: `ethtool -g ethX`. Enlarging them (`ethtool -G ethX rx 4096`) resets the NIC: its link goes down briefly.",
+			"If the link is not saturated, the CPUs do not keep up with the interrupts: look at `/proc/softirqs` and at how the NIC's queues are distributed.",
 		},
 		Check: func(in rule.Input) []rule.Result { return overNICs(in, l.check) },
 	}
@@ -103,9 +103,9 @@ func (l *dropLimits) check(in rule.Input, n *facts.NIC) (rule.Result, bool) {
 		r.Against = append(r.Against, rule.FactAt(node.SourceNIC, n.Name, "its link is not saturated on receive: bursts, or CPUs that do not keep up", n.At))
 	}
 	r.Advice = []report.Advice{
-		{Do: "Show how large its rings are and can be", Command: rule.ShellCommand("ethtool -g %s", n.Name)},
-		{Do: "Show all that its driver counts", Command: rule.ShellCommand("ethtool -S %s | grep -iE 'drop|discard|miss|buffer'", n.Name)},
-		{Do: "Enlarge its receive ring. This resets the NIC: its link is gone for a moment", Command: rule.ShellCommand("ethtool -G %s rx 4096", n.Name)},
+		{Do: "Show its current and maximum ring sizes", Command: rule.ShellCommand("ethtool -g %s", n.Name)},
+		{Do: "Show all counters of its driver", Command: rule.ShellCommand("ethtool -S %s | grep -iE 'drop|discard|miss|buffer'", n.Name)},
+		{Do: "Enlarge its receive ring. This resets the NIC: its link goes down briefly", Command: rule.ShellCommand("ethtool -G %s rx 4096", n.Name)},
 	}
 	return r, true
 }

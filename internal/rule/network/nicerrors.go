@@ -12,18 +12,18 @@ import (
 )
 
 type errorLimits struct {
-	Rate  float64 `json:"rate" doc:"corrupted frames a second, in one of ten seconds, that count" min:"0.1" max:"1000000"`
-	Times int     `json:"times" doc:"of the last ten minutes' periods of ten seconds, in how many frames must have arrived corrupted" min:"1" max:"60"`
+	Rate  float64 `json:"rate" doc:"corrupted frames per second, in one second of a 10 s period, at which the period counts" min:"0.1" max:"1000000"`
+	Times int     `json:"times" doc:"number of 10 s periods in the last ten minutes that must have corrupted frames" min:"1" max:"60"`
 }
 
 func nicErrors() rule.Rule {
 	l := &errorLimits{Rate: 1, Times: 3}
 	return rule.Rule{
 		ID:            "nic-errors",
-		Title:         "frames arrive corrupted on a NIC",
+		Title:         "a NIC receives corrupted frames",
 		Component:     rule.Network,
 		Severity:      "warning",
-		Impact:        "operational: TCP retransmits what is lost; slow disks are reported by the storage rules",
+		Impact:        "operational: TCP retransmits lost frames; the storage rules report slow disks",
 		Needs:         []string{node.SourceNIC},
 		KeepFiringFor: rule.Always(2 * time.Minute), // a bad cable corrupts frames in bursts
 		Limits:        l,
@@ -32,7 +32,7 @@ func nicErrors() rule.Rule {
 		Do: []string{
 			"Show the received optical power: `ethtool -m ethX`.",
 			"Clean or replace the cable and the transceivers on both sides, one after the other; watch `ip -s -s link show dev ethX`.",
-			"Take the slave out of the bond meanwhile, if the other can carry the load: `ip link set dev ethX nomaster`.",
+			"Take the slave out of the bond until then, if the other one can carry the load: `ip link set dev ethX nomaster`.",
 		},
 		Check: func(in rule.Input) []rule.Result { return overNICs(in, l.check) },
 	}

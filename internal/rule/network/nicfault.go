@@ -23,18 +23,18 @@ func nicFault() rule.Rule {
 		ID:            "nic-fault",
 		Title:         "a NIC's driver reports hangs, resets or firmware faults",
 		Component:     rule.Network,
-		Severity:      "warning; info for a single reset, which a change of the NIC's settings causes too",
-		Impact:        "operational: a reset interrupts one slave for seconds; a bond without any slave is reported by bond-degraded",
+		Severity:      "warning; info for a single reset, which a change of the NIC's settings also causes",
+		Impact:        "operational: a reset interrupts one slave for seconds; bond-degraded reports a bond without any slave",
 		Needs:         []string{node.SourceKmsg},
 		KeepFiringFor: rule.Always(time.Minute),
 		Explains:      []string{"bond-degraded", "slave-missing", "link-speed", "nic-errors"},
 		Limits:        l,
-		About: "The kernel log says that a transmit queue of the NIC timed out or hung, that its driver reset it, or that its firmware or hardware failed. Its link may stay up all the while, with nothing sent: no other counter shows that. " +
-			"A NIC that does this under load will do it in a storm. Each kind of fault is counted by NIC.",
+		About: "The kernel log says that a transmit queue of the NIC timed out or hung, that its driver reset it, or that its firmware or hardware failed. Its link may stay up although nothing is sent; no other counter shows that. " +
+			"A NIC that does this under load will do so in a storm. Each kind of fault is counted per NIC.",
 		Do: []string{
 			"Read the kernel's lines: `journalctl -k -g ethX`.",
-			"See whether its firmware and driver are current: `ethtool -i ethX`; look for the fault in the driver's changelog.",
-			"Take the slave out of the bond if it repeats: `ip link set dev ethX nomaster`. The other slave carries everything then.",
+			"Check whether its firmware and driver are current: `ethtool -i ethX`; look for the fault in the driver's changelog.",
+			"Take the slave out of the bond if it repeats: `ip link set dev ethX nomaster`. The other slave then carries all traffic.",
 		},
 		Check: func(in rule.Input) []rule.Result { return l.check(in) },
 	}
@@ -77,7 +77,7 @@ func faultResult(in rule.Input, lines facts.Lines) rule.Result {
 		Evidence: evidence,
 		Advice: []report.Advice{
 			{Do: "Read the kernel's lines about " + device, Command: rule.ShellCommand("journalctl -k --since -1h -g %s", device)},
-			{Do: "Show its driver and firmware version, and look the fault up in the driver's changelog", Command: rule.ShellCommand("ethtool -i %s", device)},
+			{Do: "Show its driver and firmware versions, and look for the fault in the driver's changelog", Command: rule.ShellCommand("ethtool -i %s", device)},
 		},
 	}
 	if counts[kmsg.NICHang]+counts[kmsg.NICFault] == 0 && counts[kmsg.NICReset] == 1 {

@@ -13,8 +13,8 @@ import (
 )
 
 type saturatedLimits struct {
-	Share float64       `json:"share" doc:"part of its line rate, one way, from which a NIC counts as saturated" min:"0.5" max:"0.98"`
-	For   time.Duration `json:"for" doc:"how long without a break it must be saturated" min:"2s" max:"50s"`
+	Share float64       `json:"share" doc:"share of its line rate, in one direction, at which a NIC counts as saturated" min:"0.5" max:"0.98"`
+	For   time.Duration `json:"for" doc:"how long it must be saturated without interruption" min:"2s" max:"50s"`
 }
 
 func nicSaturated() rule.Rule {
@@ -24,18 +24,18 @@ func nicSaturated() rule.Rule {
 		Title:         "a NIC is saturated",
 		Component:     rule.Network,
 		Severity:      "warning",
-		Impact:        "operational: a saturated NIC is use, not damage. What customers feel of it is reported by nic-drops, layer2-bond-krbd, bond-spread and the storage rules",
+		Impact:        "operational: a saturated NIC is load, not a fault. nic-drops, layer2-bond-krbd, bond-spread and the storage rules report the customer impact",
 		Needs:         []string{node.SourceNIC},
 		KeepFiringFor: rule.Always(30 * time.Second), // a stream near the threshold goes above and below it
 		Explains:      []string{"nic-drops"},
 		Limits:        l,
-		About: "A slave of a bond, or a NIC without one, carries 90 % or more of its line rate one way, in each of the last five seconds. Receive and transmit are judged separately. " +
-			"Counters leave out what Ethernet adds to each frame: at an MTU of 1500 a full link shows about 98 %. A NIC of unknown speed cannot be judged. " +
-			"A backup or a migration does this on a healthy node; together with slow or stalled krbd disks on a layer2 bond it is layer2-bond-krbd.",
+		About: "A slave of a bond, or a NIC without one, carries 90 % or more of its line rate one way, in each of the last five seconds. Receive and transmit are evaluated separately. " +
+			"Counters leave out what Ethernet adds to each frame: at an MTU of 1500 a full link shows about 98 %. A NIC of unknown speed cannot be evaluated. " +
+			"A backup or a migration causes this on a healthy node; with slow or stalled krbd disks on a layer2 bond, layer2-bond-krbd reports it.",
 		Do: []string{
 			"Find what causes it: `ss -Htin state established`, and the guests' own traffic on their taps.",
-			"See whether the other slaves of the bond are idle: then it is bond-imbalance, and a matter of hashing.",
-			"Limit the backup or the migration at its source, rather than the NIC: a limit on the NIC hits corosync and Ceph as well.",
+			"Check whether the other slaves of the bond are idle: if so, the cause is the hash policy (bond-imbalance).",
+			"Limit the backup or the migration at its source, not on the NIC: a limit on the NIC also affects corosync and Ceph.",
 		},
 		Check: func(in rule.Input) []rule.Result { return overNICs(in, l.check) },
 	}

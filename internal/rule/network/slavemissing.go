@@ -15,20 +15,20 @@ import (
 func slaveMissing() rule.Rule {
 	return rule.Rule{
 		ID:            "slave-missing",
-		Title:         "a bond has fewer slaves than it had, or only one",
+		Title:         "a bond has lost a slave, or has only one",
 		Component:     rule.Network,
 		Severity:      "warning when a slave has left the bond; info for a bond with a single slave that carries krbd's traffic",
-		Impact:        "operational while a slave carries traffic; see bond-degraded for when none does",
+		Impact:        "operational while a slave carries traffic; if none does, see bond-degraded",
 		Needs:         []string{node.SourceBond},
 		For:           rule.Always(10 * time.Second), // a reload of the configuration takes slaves away for seconds
 		KeepFiringFor: rule.Always(10 * time.Second),
 		Explains:      []string{"bond-lacp"},
-		About: "A slave that the bond has had since nodewatch started is not part of it any more: its driver removed the device, somebody took it out, or the card has failed so badly that the kernel unregistered it. Its link state is not counted anywhere then, and the bond looks healthy. " +
+		About: "A slave is no longer part of its bond: its driver removed the device, an administrator removed it, or the card failed and the kernel unregistered it. Its link state is not counted anywhere then, and the bond looks healthy. " +
 			"A bond that has come up with one slave only has no redundancy, and no policy can distribute its traffic.",
 		Do: []string{
-			"See whether the NIC still exists: `ip -br link`, `lspci -nn | grep -i ethernet`, `journalctl -k -g ethX`.",
+			"Check whether the NIC still exists: `ip -br link`, `lspci -nn | grep -i ethernet`, `journalctl -k -g ethX`.",
 			"If it does, add it again: `ip link set ethX down; ip link set ethX master bondX`.",
-			"If the card has gone from the bus, plan a reboot or a replacement, with the VMs migrated away.",
+			"If the card is missing from the bus, migrate the VMs away and plan a reboot or a replacement.",
 		},
 		Check: func(in rule.Input) []rule.Result {
 			return overBonds(in, func(b bond.Bond) (rule.Result, bool) { return missing(in, b) })
@@ -52,7 +52,7 @@ func missing(in rule.Input, b bond.Bond) (rule.Result, bool) {
 		Evidence: []report.Evidence{in.Fact(facts.BondSource(b), b.Name, "its only slave is "+only)},
 		Advice: []report.Advice{
 			showBond(b),
-			{Do: "Compare the bond with the network configuration: a slave that is misspelled there, or did not exist at boot, is left out"},
+			{Do: "Compare the bond with the network configuration: a slave that is misspelled there or did not exist at boot is missing"},
 		},
 	}, true
 }
@@ -70,9 +70,9 @@ func lostSlave(in rule.Input, b bond.Bond, lost []node.SeenSlave) (rule.Result, 
 		r.Against = []report.Evidence{in.Fact(facts.BondSource(b), b.Name, "it carries traffic on "+human.Names(slaveNames(left), 4))}
 	}
 	r.Advice = []report.Advice{
-		{Do: "See whether the NIC still exists", Command: rule.ShellCommand("ip -br link show dev %s", names[0])},
+		{Do: "Check whether the NIC still exists", Command: rule.ShellCommand("ip -br link show dev %s", names[0])},
 		{Do: "Show what the kernel logged about it", Command: rule.ShellCommand("journalctl -k --since -30min -g %s", names[0])},
-		{Do: "If it exists, add it again. Its link is gone for a moment", Command: rule.ShellCommand("ip link set dev %s down; ip link set dev %s master %s", names[0], names[0], b.Name)},
+		{Do: "If it exists, add it again. Its link goes down briefly", Command: rule.ShellCommand("ip link set dev %s down; ip link set dev %s master %s", names[0], names[0], b.Name)},
 	}
 	return r, true
 }

@@ -11,7 +11,7 @@ import (
 )
 
 type throttleLimits struct {
-	Share float64 `json:"share" doc:"part of the line rate below which a limit is reported" min:"0.01" max:"1"`
+	Share float64 `json:"share" doc:"share of the line rate below which a limit is reported" min:"0.01" max:"1"`
 }
 
 func throttleLeft() rule.Rule {
@@ -20,18 +20,18 @@ func throttleLeft() rule.Rule {
 		ID:        "throttle-left",
 		Title:     "a rate limit (tc) is in place on a link that carries storage",
 		Component: rule.Network,
-		Severity:  "warning; info while an incident lasts, and where other classes of the link are not limited",
+		Severity:  "warning; info during an incident, and if other classes of the link are not limited",
 		Impact:    "operational: the limit works as it was set; slow disks are reported by the storage rules",
 		Needs:     []string{node.SourceLimits},
 		Limits:    l,
 		About: "A queueing discipline with a rate (tbf, cake, netem), a class with a ceiling (htb, hfsc) or a police action limits a link that krbd's traffic passes, VLANs, bonds and slaves included, to less than 90 % of what it can carry. " +
-			"In an incident a limit is an emergency measure. Left in place, it is the next bottleneck: krbd disks wait at it while no NIC is saturated, and no counter of the NIC shows why. " +
+			"In an incident a limit is an emergency measure. If left in place it becomes a bottleneck: krbd disks are slow although no NIC is saturated, and no NIC counter shows why. " +
 			"The default disciplines (mq, fq_codel, fq, pfifo_fast), and limits of guests' taps, do not count.",
 		Do: []string{
 			"Make sure that the cause of the incident has been fixed, on the host and on the switch.",
 			"Show the limits: `tc -s qdisc show dev LINK`, `tc -s class show dev LINK`, `tc -s filter show dev LINK ingress`.",
 			"Remove the limit: `tc qdisc del dev LINK root`, or `tc qdisc del dev LINK ingress`. This also removes the other classes and filters there. Look for it in the network configuration too.",
-			"If it is meant to stay, acknowledge the finding: `nodewatch ack throttle-left LINK`.",
+			"If the limit is intended, acknowledge the finding: `nodewatch ack throttle-left LINK`.",
 		},
 		Check: func(in rule.Input) []rule.Result {
 			var list []rule.Result
@@ -60,7 +60,7 @@ func (l *throttleLimits) result(in rule.Input, t *facts.Throttle, list []facts.T
 	switch {
 	case in.Incident != nil && in.Incident.End.IsZero():
 		r.Severity = report.Info
-		r.Against = append(r.Against, rule.FactAt("", "", "an incident lasts: the limit may be an emergency measure", in.Incident.Begin))
+		r.Against = append(r.Against, rule.FactAt("", "", "an incident is ongoing: the limit may be an emergency measure", in.Incident.Begin))
 	case partOnly(in, t):
 		r.Severity = report.Info
 		r.Against = append(r.Against, in.Fact(node.SourceLimits, t.Link, "other classes of "+t.Link+" are not limited: part of the traffic passes freely"))
@@ -71,7 +71,7 @@ func (l *throttleLimits) result(in rule.Input, t *facts.Throttle, list []facts.T
 		r.Advice[0] = report.Advice{Do: "Once the cause of the incident is fixed, on the host and on the switch, remove the limit. This also removes other filters there", Command: rule.ShellCommand("tc qdisc del dev %s ingress", t.Link)}
 		show.Command = rule.ShellCommand("tc -s filter show dev %s ingress", t.Link)
 	}
-	r.Advice = append(r.Advice, show, report.Advice{Do: "Look for it in the network configuration too: what is set there comes back with the next reload"})
+	r.Advice = append(r.Advice, show, report.Advice{Do: "Remove it from the network configuration too, or the next reload restores it"})
 	return r
 }
 

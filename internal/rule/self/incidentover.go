@@ -12,18 +12,18 @@ import (
 	"github.com/nodewatch/nodewatch/pkg/report"
 )
 
-// stillResetting is how far back lost sessions count as still being lost.
+// stillResetting is time window for lost sessions as still being lost.
 const stillResetting = 10 * time.Minute
 
 func incidentOver() rule.Rule {
 	return rule.Rule{
 		ID:        "incident-over",
-		Title:     "an incident has ended, and has to be cleaned up after",
+		Title:     "an incident has ended and needs cleanup",
 		Component: rule.Nodewatch,
 		Severity:  "info",
 		Impact:    "operational: it has ended",
 		About: "An incident begins with the first finding of impact degraded_performance or worse, or of severity critical, that no other finding explains, and ends when there has been none for 10 minutes. " +
-			"For 24 hours, or until it is acknowledged, this finding says when it was, how bad it was and what is left to do. What is left is checked against what nodewatch observes, where it can.",
+			"For 24 hours, or until it is acknowledged, this finding shows when it happened, how severe it was and what remains to be done. Where possible, the checklist is verified against what nodewatch observes.",
 		Do: []string{
 			"Work through the list, then acknowledge it: `nodewatch ack incident`.",
 			"Reboot guests whose filesystems turned read-only: nodewatch cannot see that from the host.",
@@ -78,7 +78,7 @@ func checklist(in rule.Input) (todo, done []report.Evidence) {
 		switch rx := s.Rx; {
 		case !s.Measured || rx.Total == 0:
 		case rx.Even(len(b.Slaves)):
-			done = append(done, in.Fact(node.SourceNIC, b.Name, "done: the switch spreads what "+b.Name+" receives"))
+			done = append(done, in.Fact(node.SourceNIC, b.Name, "done: the switch distributes what "+b.Name+" receives"))
 		case rx.Skew > 0.5:
 			todo = append(todo, in.Fact(node.SourceNIC, b.Name, fmt.Sprintf("to do: the switch sends %s of what %s receives to %s", human.Percent(rx.Share), b.Name, rx.Slave)))
 		}

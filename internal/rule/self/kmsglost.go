@@ -21,14 +21,14 @@ func kmsgLost() rule.Rule {
 		Title:     "kernel log records were lost",
 		Component: rule.Nodewatch,
 		Severity:  "warning",
-		Impact:    "operational: nodewatch has seen less, nothing else",
+		Impact:    "operational: only nodewatch's view is affected",
 		Needs:     []string{node.SourceKmsg},
 		Limits:    l,
-		About: "The kernel overwrote records of its log before they could be read, as in a flood of libceph lines. " +
-			"Counts of kernel events are too low by at most this many; every other rule still works. " +
-			"The number is exact: it is the gaps in the records' sequence numbers.",
+		About: "The kernel overwrote records of its log before they could be read, for example during a flood of libceph lines. " +
+			"Counts of kernel events may be too low by at most this number; all other rules still work. " +
+			"The number is exact: it is computed from gaps in the records' sequence numbers.",
 		Do: []string{
-			"Read what journald kept of the same minutes: `journalctl -k --since -15min`.",
+			"Read journald's copy of the same period: `journalctl -k --since -15min`.",
 			"If it repeats, enlarge the kernel's log buffer at the next boot: `log_buf_len=4M` on the kernel command line.",
 		},
 		Check: func(in rule.Input) []rule.Result {
@@ -41,7 +41,7 @@ func kmsgLost() rule.Rule {
 				Summary:  fmt.Sprintf("%s lost since nodewatch started, the latest at %s", human.Count(k.Lost, "kernel log record"), human.Clock(k.LostAt)),
 				Evidence: []report.Evidence{rule.FactAt(node.SourceKmsg, "", fmt.Sprintf("%s of %s lost", human.Number(k.Lost), human.Count(k.Lost+k.Records, "record")), k.LostAt)},
 				Advice: []report.Advice{
-					{Do: "Read what journald kept of the same minutes", Command: "journalctl -k --since -15min"},
+					{Do: "Read journald's copy of the same period", Command: "journalctl -k --since -15min"},
 					{Do: "Enlarge the kernel's log buffer at the next boot: add log_buf_len=4M to the kernel command line"},
 				},
 			}}

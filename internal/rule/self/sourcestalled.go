@@ -16,15 +16,15 @@ func sourceStalled() rule.Rule {
 		Title:         "a data source is unavailable",
 		Component:     rule.Nodewatch,
 		Severity:      "warning",
-		Impact:        "operational: what cannot be observed makes its component unknown, not worse",
+		Impact:        "operational: a component that cannot be observed becomes unknown, not worse",
 		For:           rule.Always(15 * time.Second),
 		KeepFiringFor: rule.Always(10 * time.Second),
-		About: "A source has not returned from a read, has failed, or is denied. What it would have shown is unknown: " +
-			"findings that rest on it stay raised, and new ones cannot appear. A read that does not return is itself a sign " +
-			"that a kernel lock, libvirt or the storage below is stuck. Sources whose object is not on this machine do not count.",
+		About: "A source has not returned from a read, has failed, or is denied. Its data is unknown: " +
+			"findings that depend on it stay raised, and new ones cannot be raised. A read that does not return is a sign " +
+			"that a kernel lock, libvirt or the underlying storage is stuck. Sources that do not apply to this host do not count.",
 		Do: []string{
-			"List all sources, why they are unavailable and how to enable them: `nodewatch sources`, and the page.",
-			"A stalled source waits inside the kernel or for a daemon: see what holds it with `cat /proc/PID/stack` of the waiting thread, as root. Restarting nodewatch does not help.",
+			"List all sources, why they are unavailable and how to enable them: `nodewatch sources`, or the page.",
+			"A stalled source is waiting in the kernel or for a daemon: run `cat /proc/PID/stack` on the waiting thread, as root, to see where. Restarting nodewatch does not help.",
 		},
 		Check: func(in rule.Input) []rule.Result {
 			var list []rule.Result
@@ -53,7 +53,7 @@ func unavailable(in rule.Input, src node.Source, state string, since time.Time) 
 		}
 	}
 	if src.Last.IsZero() {
-		r.Against = append(r.Against, rule.FactAt(src.Name, "", "it has never been read since the start: it may never have been set up", in.Started))
+		r.Against = append(r.Against, rule.FactAt(src.Name, "", "it has not been read since nodewatch started: it may not be set up", in.Started))
 	} else {
 		r.Evidence = append(r.Evidence, rule.FactAt(src.Name, "", "last read", src.Last))
 	}

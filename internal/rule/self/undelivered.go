@@ -12,7 +12,7 @@ import (
 )
 
 type undeliveredLimits struct {
-	After time.Duration `json:"after" doc:"how long no delivery of a reporter has succeeded until that is a finding" min:"30s" max:"24h"`
+	After time.Duration `json:"after" doc:"how long a reporter has to fail before it is a finding" min:"30s" max:"24h"`
 }
 
 func reportUndelivered() rule.Rule {
@@ -21,18 +21,18 @@ func reportUndelivered() rule.Rule {
 		ID:            "report-undelivered",
 		Title:         "reports do not reach a backend",
 		Component:     rule.Nodewatch,
-		Severity:      "warning; info while it delivers and cannot write to the state directory",
+		Severity:      "warning; info if it delivers but cannot write to the state directory",
 		Impact:        "operational: customers do not notice, but people may not be notified",
 		KeepFiringFor: rule.Always(30 * time.Second),
 		Needs:         []string{node.SourceReporters},
 		Limits:        l,
-		About: "One of the configured reporters has not delivered for a while: its backend does not answer, refuses what it is sent, or " +
-			"wants another secret. People who rely on it are not notified about this node. The other reporters, which this finding goes to, are not delayed by it. " +
+		About: "A configured reporter has not delivered for a while: its backend does not answer, rejects the reports, or " +
+			"wants another secret. People who rely on it are not notified about this node. The other reporters are not delayed; they report this finding. " +
 			"A refusal that needs a change of the configuration is reported at once.",
 		Do: []string{
 			"See what comes back: `nodewatch report test NAME`, as the user that nodewatch runs as.",
 			"401, 403, 404 and 422 are mistakes in the configuration: the secret's file, the address, the id of a component.",
-			"If transitions are dropped, the backend's history of this node has a gap; the tape, if there is one, has none.",
+			"If transitions are dropped, the backend's history of this node has a gap; a recorded tape has none.",
 		},
 		Check: func(in rule.Input) []rule.Result {
 			var list []rule.Result

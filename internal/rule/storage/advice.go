@@ -76,9 +76,9 @@ func causeAdvice(in rule.Input, c cause.Cause, osds []*facts.OSDLosses, bonds []
 	case cause.UnstableBuffers:
 		return bounceAdvice(in, in.Exposure())
 	case cause.BadMemory:
-		return []report.Advice{{Do: "Move the guests off this host and replace the memory that reports errors: its checksums cannot be trusted", Command: "journalctl -k --grep 'EDAC|Hardware Error'"}}
+		return []report.Advice{{Do: "Move the guests off this host and replace the memory that reports errors: checksums computed on it cannot be trusted", Command: "journalctl -k --grep 'EDAC|Hardware Error'"}}
 	case cause.SparseRead:
-		return []report.Advice{{Do: "Boot a kernel with the fix of " + sparseReadBug.id + "; unmount kernel CephFS until then", Command: "findmnt -t ceph"}}
+		return []report.Advice{{Do: "Boot a kernel with the fix for " + sparseReadBug.id + "; unmount kernel CephFS until then", Command: "findmnt -t ceph"}}
 	case cause.OneOSD, cause.OneHost:
 		if len(osds) == 0 {
 			return nil
@@ -86,12 +86,12 @@ func causeAdvice(in rule.Input, c cause.Cause, osds []*facts.OSDLosses, bonds []
 		o := osds[0]
 		if c == cause.OneHost && o.Host() != "" {
 			return []report.Advice{{
-				Do:      fmt.Sprintf("Check the OSD host %s (%s): its NIC, its memory, its kernel log. Other nodes should lose sessions with it too; if so, take it out of service", strings.Trim(o.Host(), "[]"), osdsText(osds)),
+				Do:      fmt.Sprintf("Check the OSD host %s (%s): its NIC, its memory, its kernel log. Other nodes should lose sessions to it too; if so, take it out of service", strings.Trim(o.Host(), "[]"), osdsText(osds)),
 				Command: rule.ShellCommand("ceph --connect-timeout 10 osd find %s", o.ID()),
 			}}
 		}
 		return []report.Advice{{
-			Do:      fmt.Sprintf("Find %s and check its host: the OSD's log, its disk, its NIC. Other nodes should lose sessions with it too; if so, restart it or mark it out", o.OSD),
+			Do:      fmt.Sprintf("Find %s and check its host: the OSD's log, its disk, its NIC. Other nodes should lose sessions to it too; if so, restart it or mark it out", o.OSD),
 			Command: rule.ShellCommand("ceph --connect-timeout 10 osd find %s", o.ID()),
 		}}
 	case cause.Wire:
@@ -107,9 +107,9 @@ func causeAdvice(in rule.Input, c cause.Cause, osds []*facts.OSDLosses, bonds []
 	case cause.PathMTU:
 		return mtuAdvice(in)
 	case cause.ClusterFull:
-		return []report.Advice{{Do: "Make room in the cluster: delete data, add OSDs, or raise the full ratio for a moment", Command: "ceph --connect-timeout 10 df; ceph --connect-timeout 10 osd df"}}
+		return []report.Advice{{Do: "Free space in the cluster: delete data, add OSDs, or raise the full ratio temporarily", Command: "ceph --connect-timeout 10 df; ceph --connect-timeout 10 osd df"}}
 	case cause.NoOSD:
-		return []report.Advice{{Do: "Correct the CRUSH rule of the pool: it gives no OSD for these objects", Command: "ceph --connect-timeout 10 osd crush rule dump; ceph --connect-timeout 10 health detail"}}
+		return []report.Advice{{Do: "Correct the CRUSH rule of the pool: it maps these objects to no OSD", Command: "ceph --connect-timeout 10 osd crush rule dump; ceph --connect-timeout 10 health detail"}}
 	case cause.Lock:
 		return lockAdvice(in)
 	case cause.ClusterDown:
@@ -152,7 +152,7 @@ func saturationAdvice(in rule.Input, bonds []string) []report.Advice {
 	if len(list) > 0 {
 		return list
 	}
-	return []report.Advice{{Do: "Find what saturated the storage NICs, and stop it: a backup, a restore, a migration", Command: "ss -tniO state established"}}
+	return []report.Advice{{Do: "Find and stop what saturated the storage NICs: a backup, a restore, a migration", Command: "ss -tniO state established"}}
 }
 
 // capacityAdvice gives back what a storage NIC or its bond has lost: a slave, or speed.
@@ -229,7 +229,7 @@ func librbdAdvice(in rule.Input, devices []string) []report.Advice {
 			Command: rule.ShellCommand("qm config %s", in.Guests[u.VM].ID),
 		}}
 	}
-	move := report.Advice{Do: fmt.Sprintf("Move the VMs (%s) to librbd, where each has connections of its own: disks of type network, protocol rbd, from their next start or migration. Live migration cannot finish until I/O recovers", vms(in, devices))}
+	move := report.Advice{Do: fmt.Sprintf("Move the VMs (%s) to librbd, where each has its own connections: disks of type network, protocol rbd, effective from their next start or migration. Live migration cannot finish until I/O recovers", vms(in, devices))}
 	if !proxmox(in) { // a QEMU that neither libvirt nor Proxmox has started has nobody to ask
 		move.Do += ". Disks of the first:"
 		move.Command = rule.ShellCommand("virsh domblklist --details %s", in.Guests[u.VM].Name)
@@ -307,7 +307,7 @@ func mtuAdvice(in rule.Input) []report.Advice {
 			}
 		}
 	}
-	a := report.Advice{Do: fmt.Sprintf("Test whether packets of the full MTU reach the OSD hosts (%d bytes for an MTU of %d; 8972 for jumbo frames of 9000). If small ones pass and large ones do not, a switch drops them", mtu-28, mtu)}
+	a := report.Advice{Do: fmt.Sprintf("Test whether packets of the full MTU reach the OSD hosts (%d bytes for an MTU of %d; 8972 for jumbo frames of 9000). If small packets pass and large ones do not, a switch drops the large ones", mtu-28, mtu)}
 	if _, host := someOSD(in); host != "" {
 		a.Command = rule.ShellCommand(fmt.Sprintf("ping -M do -c 3 -W 1 -s %d %%s", mtu-28), host)
 	} else {

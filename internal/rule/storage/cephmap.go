@@ -13,19 +13,19 @@ import (
 
 func cephMap() rule.Rule {
 	limits := &struct {
-		Fresh time.Duration `json:"fresh" doc:"how long after its latest line the finding stays" min:"1m" max:"24h"`
+		Fresh time.Duration `json:"fresh" doc:"how long the finding stays after its latest kernel line" min:"1m" max:"24h"`
 	}{10 * time.Minute}
 	return rule.Rule{
 		ID:        "ceph-map",
 		Title:     "the kernel cannot use the cluster's map",
 		Component: rule.Storage,
 		Severity:  "warning",
-		Impact:    "operational: what is stalled by it is krbd-stalled, what fails krbd-io-error",
+		Impact:    "operational: krbd-stalled reports stalled I/O, krbd-io-error failed I/O",
 		Needs:     []string{node.SourceKmsg},
 		Limits:    limits, // a line is a fact, and stays for a while
 		About: "The kernel could not read an osdmap, a monmap or a reply (\"corrupt inc osdmap\"), so that it has no newer map and sends requests by the old one; or the map gives no OSD for a request (\"error -22 from crush rule\"), which then waits and was sent to nobody; or a pool does not exist any more. " +
 			"The finding stays for 10 minutes after the latest such line.",
-		Do: []string{"Corrupt map: look for a kernel that is too old for the cluster.", "No OSD: correct the pool's CRUSH rule.", "Pool gone: unmap the images of that pool."},
+		Do: []string{"Corrupt map: check whether the kernel is too old for the cluster.", "No OSD: correct the pool's CRUSH rule.", "Missing pool: unmap its images."},
 		Check: func(in rule.Input) []rule.Result {
 			var list []rule.Result
 			byClass := func(s *node.Series) (string, bool) { return string(s.Class), s.Total > 0 }
@@ -34,7 +34,7 @@ func cephMap() rule.Rule {
 				r := rule.Result{Subject: lines.Subject, Severity: report.Warning, Evidence: []report.Evidence{rule.FactAt(node.SourceKmsg, latest.Peer, fmt.Sprintf("%s, latest: %s", human.Count(lines.N, "line"), latest.Text), latest.Last)}, Advice: []report.Advice{askCluster}}
 				switch latest.Class {
 				case kmsg.NoOSD:
-					r.Summary = rule.Summary("CRUSH gives no OSD for some requests, which wait: "+latest.Text, "CRUSH gives no OSD for some requests, which wait")
+					r.Summary = rule.Summary("CRUSH maps some requests to no OSD; they wait: "+latest.Text, "CRUSH maps some requests to no OSD; they wait")
 					r.Advice = []report.Advice{{Do: "Correct the CRUSH rule of the pool", Command: "ceph --connect-timeout 10 osd crush rule dump"}, askCluster}
 				case kmsg.PoolGone:
 					r.Summary = rule.Summary("Requests go to a pool that does not exist: "+latest.Text, "Requests go to a pool that does not exist")

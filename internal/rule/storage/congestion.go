@@ -15,14 +15,14 @@ import (
 // congestionLimits define when a saturated storage NIC affects krbd. Two rules have
 // them, each its own.
 type congestionLimits struct {
-	Full          float64       `json:"full" doc:"share of a slave's line rate, one way, from which it counts as saturated" min:"0.5" max:"0.98"`
+	Full          float64       `json:"full" doc:"share of a slave's line rate, in one direction, at which it counts as saturated" min:"0.5" max:"0.98"`
 	FullFor       time.Duration `json:"full_for" doc:"how long a slave is saturated before it counts" min:"2s" max:"60s"`
-	LatencyFactor float64       `json:"latency_factor" doc:"how many times its usual latency a krbd disk must take to count as slow" min:"1.5" max:"100"`
-	Latency       time.Duration `json:"latency" doc:"latency below which no krbd disk counts as slow" min:"1ms" max:"10s"`
-	SlowShare     float64       `json:"slow_share" doc:"share of the krbd disks behind it that must be slow, at least two of them unless there is one" min:"0.01" max:"1"`
-	Drops         time.Duration `json:"drops" doc:"how long a slave drops frames for lack of buffers before it counts" min:"2s" max:"60s"`
-	DropRate      float64       `json:"drop_rate" doc:"frames per second that it must drop to count: a few are the tail of any burst" min:"1" max:"1000000"`
-	Faults        int           `json:"faults" doc:"sessions of one OSD lost in a minute that count; a CRC fault counts alone" min:"1" max:"1000"`
+	LatencyFactor float64       `json:"latency_factor" doc:"multiple of its baseline latency at which a krbd disk counts as slow" min:"1.5" max:"100"`
+	Latency       time.Duration `json:"latency" doc:"latency below which a krbd disk never counts as slow" min:"1ms" max:"10s"`
+	SlowShare     float64       `json:"slow_share" doc:"share of the krbd disks behind it that must be slow; at least two, unless there is only one" min:"0.01" max:"1"`
+	Drops         time.Duration `json:"drops" doc:"how long a slave must drop frames (buffers exhausted) to count" min:"2s" max:"60s"`
+	DropRate      float64       `json:"drop_rate" doc:"dropped frames per second needed to count; a few follow any burst" min:"1" max:"1000000"`
+	Faults        int           `json:"faults" doc:"lost sessions to one OSD within a minute needed to count; one CRC fault is enough" min:"1" max:"1000"`
 }
 
 func newCongestionLimits() *congestionLimits {

@@ -19,26 +19,26 @@ func libcephCRC() rule.Rule {
 	limits := &struct {
 		Faults   int           `json:"faults" doc:"faults of all OSDs together, within window, from which the finding is raised" min:"1" max:"10000"`
 		Degraded int           `json:"degraded" doc:"faults of one run, without 20 s between them, from which customers are taken to feel it" min:"1" max:"100000"`
-		Critical int           `json:"critical" doc:"faults within a minute from which it is critical, whether I/O stalls or not" min:"2" max:"1000000"`
-		Window   time.Duration `json:"window" doc:"how far back faults count" min:"10s" max:"10m"`
+		Critical int           `json:"critical" doc:"faults within a minute that make it critical even if I/O does not stall" min:"2" max:"1000000"`
+		Window   time.Duration `json:"window" doc:"time window for faults" min:"10s" max:"10m"`
 	}{1, 10, 300, 5 * time.Minute}
 	return rule.Rule{
 		ID:            "libceph-crc",
-		Title:         "Ceph sessions are lost to bad checksums",
+		Title:         "Ceph sessions are lost because of checksum errors",
 		Component:     rule.Storage,
 		Severity:      "info, warning, critical",
-		Impact:        "operational for a few faults, as I/O continues after each; degraded_performance for many, as each resends all requests of an OSD. What is stalled is krbd-stalled or krbd-retry-storm",
+		Impact:        "operational for a few faults, as I/O continues after each; degraded_performance for many, as each resends all requests of an OSD. krbd-stalled or krbd-retry-storm reports stalled I/O",
 		Needs:         []string{node.SourceKmsg},
 		KeepFiringFor: rule.Timing{Critical: 20 * time.Second},
 		Limits:        limits,
 		About: "A reply of an OSD failed its checksum (or, in msgr2's secure mode, its authentication tag), and the kernel gave up the session: libceph's lines \"bad crc/signature\" and \"integrity error\" of the last 5 minutes. " +
 			"Each fault reconnects at once and resends every in-flight request to that OSD: it is the first line of a retry storm. Information for a few faults, which stays for two hours so that one fault an hour is one finding; a warning from 2 on; critical from 300 in a minute on, which is a loop, until 20 s have passed without one. Faults that the kernel log held before nodewatch started are told for a day. " +
-			"It does not mean that the network corrupts data, which TCP and Ethernet would have caught: the buffer changed while the kernel used it. The known trigger is a Windows guest on a krbd disk that is mapped without rxbounce; others are bad memory, a NIC's or driver's offload, and a bad cable, which shows in rx_crc_errors. " +
-			"A failure on the way to an OSD is not logged here but there, and shows as libceph-session-loop.",
+			"The network is usually not the cause, because TCP and Ethernet checksums would have caught corruption: the buffer changed while the kernel used it. The known trigger is a Windows guest on a krbd disk that is mapped without rxbounce; others are bad memory, a NIC's or driver's offload, and a bad cable, which shows in rx_crc_errors. " +
+			"A failure of data sent to an OSD is logged by the OSD, not on this host; it is reported as libceph-session-loop.",
 		Do: []string{
-			"See whether the faults come from one OSD (look there) or from many (look here).",
+			"Check whether the faults come from one OSD (check that OSD) or from many (check this host).",
 			"Map the disks of Windows guests again with rxbounce, or move them to librbd.",
-			"If rx_crc_errors of a NIC rise as well, check cable, optics and switch port.",
+			"If rx_crc_errors of a NIC also rise, check the cable, optics and switch port.",
 		},
 		Check: func(in rule.Input) []rule.Result {
 			losses := in.SessionLosses(limits.Window)
@@ -98,7 +98,7 @@ func libcephCRC() rule.Rule {
 				r.Advice = append(r.Advice, compareNodes)
 			}
 			r.Advice = distinct(append(r.Advice,
-				report.Advice{Do: "Follow the faults as they come", Command: "journalctl -kf --grep 'libceph: .*(bad crc|bad data crc|integrity error)'"}))
+				report.Advice{Do: "Watch the faults as they occur", Command: "journalctl -kf --grep 'libceph: .*(bad crc|bad data crc|integrity error)'"}))
 			return []rule.Result{r}
 		},
 	}
@@ -165,7 +165,7 @@ func earlierFaults(in rule.Input) []rule.Result {
 		}
 	}
 	evidence := history(in)
-	follow := []report.Advice{{Do: "Read them: faults that went by are the best warning of the next storm", Command: "journalctl -k --grep 'libceph: .*(bad crc|bad data crc|integrity error)'"}}
+	follow := []report.Advice{{Do: "Read them: past faults are the best warning of the next storm", Command: "journalctl -k --grep 'libceph: .*(bad crc|bad data crc|integrity error)'"}}
 	switch {
 	case last != nil:
 		fact := fmt.Sprintf("%s since nodewatch started, latest with %s at %s: %s", human.Count(n, "CRC fault"), last.Peer, human.Clock(last.Last), last.Text)

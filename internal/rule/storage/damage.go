@@ -48,7 +48,7 @@ type damaged struct {
 // lost watches follow from that, and are not told again.
 func damage(in rule.Input) [4]damageKind {
 	kinds := [4]damageKind{
-		{subject: blocklisted, says: "this client is blocklisted, and its I/O fails"},
+		{subject: blocklisted, says: "this client is blocklisted and its I/O fails"},
 		{subject: filesystem, says: "a filesystem on krbd failed or turned read-only"},
 		{subject: ioFailed, says: "krbd returned I/O errors"},
 		{subject: watchLost, says: "krbd lost its watch on images"},

@@ -80,7 +80,7 @@ func waitText(in rule.Input, device string, w node.Wait) string {
 	if device != "" {
 		return text + " (" + in.DiskName(device) + ")"
 	}
-	return text + " (an image that is not mapped, as a clone's parent)"
+	return text + " (an unmapped image, e.g. a clone's parent)"
 }
 
 // loadEvidence describes the load of the host.

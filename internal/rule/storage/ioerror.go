@@ -14,7 +14,7 @@ import (
 
 func krbdIOError() rule.Rule {
 	limits := &struct {
-		Fresh time.Duration `json:"fresh" doc:"how long after its latest line an I/O or watch error keeps its full severity" min:"1m" max:"24h"`
+		Fresh time.Duration `json:"fresh" doc:"how long an I/O or watch error keeps its full severity after its latest kernel line" min:"1m" max:"24h"`
 		Major float64       `json:"major" doc:"no longer used: half of the running guests make a major outage" min:"0.05" max:"1"`
 	}{15 * time.Minute, 0.5}
 	return rule.Rule{
@@ -22,17 +22,17 @@ func krbdIOError() rule.Rule {
 		Title:     "krbd returned I/O errors",
 		Component: rule.Storage,
 		Severity:  "info, warning, critical",
-		Impact:    "by the guests whose disks returned errors, until these have completed normally for 10 min; a blocklisted client hits all its disks; operational for a lost watch",
+		Impact:    "by the guests whose disks returned errors, until these disks have worked normally for 10 min; a blocklisted client affects all its disks; operational for a lost watch",
 		Needs:     []string{node.SourceKmsg, node.SourceKrbd},
 		Explains:  []string{"krbd-stalled"},
 		Limits:    limits, // an error is a fact, and its state lasts until it is undone
-		About: "krbd returned an error for I/O (\"result -5\"), lost its watch on an image, was blocklisted by the cluster (-108), or a filesystem on an rbd device failed or turned read-only. Each is a state that stays when the cause has gone, so the finding stays until the device is unmapped or mapped again, for a filesystem until it is mounted again, or until a reboot; it is also found in what the log held before nodewatch started. " +
+		About: "krbd returned an error for I/O (\"result -5\"), lost its watch on an image, was blocklisted by the cluster (-108), or a filesystem on an rbd device failed or turned read-only. Each of these states outlasts its cause, so the finding stays until the device is unmapped or mapped again, a filesystem is mounted again, or the host reboots. Log lines from before nodewatch started count too. " +
 			"One finding for each kind: blocklisted (all I/O of that client fails from now on), filesystem, io-error, watch. A blocklisted client's own errors and watches are not counted again. " +
 			"I/O errors come from an osd_request_timeout (-110), a full pool with abort_on_full (-28), a deleted image (-2), or damage in the cluster (-5). 15 minutes after the last one the severity falls to warning, as the guest may still be read-only inside, which cannot be seen from here. " +
-			"A lost watch (-107) means that this client was silent for 30 s; it registers again by itself.",
+			"A lost watch (-107) means that the OSD did not hear from this client for 30 s; the client registers again by itself.",
 		Do: []string{
-			"Blocklisted: find out who did it and why before anything else. Another host may own the image now; two writers destroy it.",
-			"Filesystem: stop its user, unmount, check it, mount it again; in a guest, reboot the guest.",
+			"Blocklisted: first find out who did it and why. Another host may use the image now; two writers corrupt it.",
+			"Filesystem: stop what uses it, unmount it, check it, mount it again; if it is in a guest, reboot the guest.",
 			"I/O errors: reboot guests whose filesystems turned read-only.",
 		},
 		Check: func(in rule.Input) []rule.Result {
@@ -123,7 +123,7 @@ func mountsOnly(disks []damaged) bool {
 func (k damageKind) advice(in rule.Input, d damaged) []report.Advice {
 	m, _, _ := in.Device(d.device)
 	again := report.Advice{
-		Do:      fmt.Sprintf("Once its user is stopped, unmap /dev/%s and map it again. Do not force it: what is in flight is lost then", d.device),
+		Do:      fmt.Sprintf("Once its user is stopped, unmap /dev/%s and map it again. Do not force it: in-flight writes would be lost", d.device),
 		Command: rule.ShellCommand("rbd device unmap %s && rbd device map %s", "/dev/"+d.device, m.Spec()),
 	}
 	if m.Device == "" {
@@ -133,23 +133,23 @@ func (k damageKind) advice(in rule.Input, d damaged) []report.Advice {
 	switch k.subject {
 	case blocklisted:
 		return []report.Advice{
-			{Do: "See who is blocklisted and until when, and find out why before you lift it: another host may own these images now, and two writers corrupt them", Command: "ceph --connect-timeout 10 osd blocklist ls"},
+			{Do: "List who is blocklisted and until when, and find out why before you remove the entry: another host may use these images now, and two writers corrupt them", Command: "ceph --connect-timeout 10 osd blocklist ls"},
 			again, read,
 		}
 	case filesystem:
 		return []report.Advice{
 			read,
-			{Do: "See what is mounted from it; stop its user, unmount it, check the filesystem, and mount it again. A reboot of the guest repairs its own filesystem", Command: rule.ShellCommand("findmnt --source %s", "/dev/"+d.on)},
+			{Do: "Find where it is mounted; stop what uses it, unmount it, check the filesystem, and mount it again. If the filesystem is in a guest, reboot the guest", Command: rule.ShellCommand("findmnt --source %s", "/dev/"+d.on)},
 		}
 	case watchLost:
 		return []report.Advice{
-			{Do: "See whether the image has its watcher again, and whether it is this host", Command: rule.ShellCommand("timeout 10 rbd status %s", m.Spec())},
+			{Do: "Check that the image has a watcher again, and that it is this host", Command: rule.ShellCommand("timeout 10 rbd status %s", m.Spec())},
 			read,
 		}
 	}
 	return []report.Advice{
 		read,
-		{Do: "See whether the guests on it turned read-only, and reboot those that did"},
-		{Do: "Ask the cluster for full pools and damaged placement groups", Command: "ceph --connect-timeout 10 health detail"},
+		{Do: "Check whether filesystems in its guests turned read-only, and reboot those guests"},
+		{Do: "Check the cluster for full pools and damaged placement groups", Command: "ceph --connect-timeout 10 health detail"},
 	}
 }

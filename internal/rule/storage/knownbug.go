@@ -40,7 +40,7 @@ var (
 		},
 		exposed: sparseReads,
 		advice: []report.Advice{
-			{Do: "Look for the loop's lines: \"got 0 extents\", \"data len N != extent len 0\"", Command: "journalctl -k --grep 'libceph.*(extents|extent len)'"},
+			{Do: "Look for the lines of the loop: \"got 0 extents\", \"data len N != extent len 0\"", Command: "journalctl -k --grep 'libceph.*(extents|extent len)'"},
 		},
 	}
 	monmapBug = kernelBug{
@@ -57,7 +57,7 @@ var (
 		},
 		exposed: monmapReads,
 		advice: []report.Advice{
-			{Do: "Keep scripts, support bundles and other agents from reading debugfs monmap; look for them in what runs as root", Command: "grep -rlE 'debug/ceph|monmap' /etc/cron* /etc/systemd/system /usr/local/bin"},
+			{Do: "Make sure that no script, support bundle or agent running as root reads debugfs monmap", Command: "grep -rlE 'debug/ceph|monmap' /etc/cron* /etc/systemd/system /usr/local/bin"},
 		},
 	}
 )
@@ -91,19 +91,19 @@ func (b kernelBug) affects(r host.Release) certainty {
 func kernelKnownBug() rule.Rule {
 	return rule.Rule{
 		ID:        "kernel-known-bug",
-		Title:     "the kernel may have a known bug of the Ceph client",
+		Title:     "the kernel may have a known bug in the Ceph client",
 		Component: rule.Host,
 		Severity:  "info",
 		Impact:    "operational: a bug that is there is not yet a bug that strikes",
 		Needs:     []string{node.SourceHost, node.SourceKrbd},
-		About: "The running kernel's release lies in a range published for a bug of libceph, and this node has kernel Ceph clients (krbd or CephFS). " +
-			"The release says \"possibly affected\" and no more: distributions backport fixes without changing the number, and some do not print the stable level at all. " +
-			"The finding says whether the node has what the bug needs to strike. CVE-2026-23136 (6.6.0-6.6.120, 6.7-6.12.65, 6.13-6.18.5) needs sparse reads, which CephFS asks for and plain krbd does not. " +
-			"CVE-2026-68153 (up to 5.10.264, 5.15.215, 6.1.182, 6.6.147, 6.12.100, 6.18.41, 7.1.5) needs a reader of debugfs monmap; nodewatch never reads it. " +
-			"The finding stays until another kernel runs; it can be switched off.",
+		About: "The running kernel's release is in the published range of a libceph bug, and this node has kernel Ceph clients (krbd or CephFS). " +
+			"The release alone shows only \"possibly affected\": distributions backport fixes without changing the number, and some do not print the patch level. " +
+			"The finding states whether the bug can be triggered on this node. CVE-2026-23136 (6.6.0-6.6.120, 6.7-6.12.65, 6.13-6.18.5) requires sparse reads, which CephFS uses and plain krbd does not. " +
+			"CVE-2026-68153 (up to 5.10.264, 5.15.215, 6.1.182, 6.6.147, 6.12.100, 6.18.41, 7.1.5) requires a reader of debugfs monmap; nodewatch never reads it. " +
+			"The finding stays until the node boots another kernel; the rule can be switched off.",
 		Do: []string{
-			"Look for the bug's number in the changelog of your kernel's package: it may have the fix.",
-			"If it has not, plan the update; until then keep away from what exposes the node (kernel CephFS mounts, readers of debugfs monmap).",
+			"Search the changelog of your kernel package for the CVE number: it may have the fix.",
+			"If it does not, plan an update; until then avoid what triggers the bug (kernel CephFS mounts, readers of debugfs monmap).",
 		},
 		Check: func(in rule.Input) []rule.Result {
 			r, err := in.Host.Value.Upstream()
@@ -133,7 +133,7 @@ func (b kernelBug) finding(in rule.Input, r host.Release, sure certainty) rule.R
 		Summary:  rule.Summary(fmt.Sprintf("Kernel %s %s %s: %s", in.Host.Value.Release, sure, b.id, b.what), fmt.Sprintf("Kernel %s %s %s", in.Host.Value.Release, sure, b.id)),
 		Evidence: []report.Evidence{in.Fact(node.SourceHost, "kernel", fmt.Sprintf("release %s, built from %s; published ranges: %s", in.Host.Value.Release, r, strings.Join(ranges, ", ")))},
 		Advice: append([]report.Advice{
-			{Do: "See whether the kernel's package has the fix", Command: rule.ShellCommand("zgrep -s %s /usr/share/doc/*-%s*/changelog*", b.id, in.Host.Value.Release)},
+			{Do: "Check whether the kernel package has the fix", Command: rule.ShellCommand("zgrep -s %s /usr/share/doc/*-%s*/changelog*", b.id, in.Host.Value.Release)},
 		}, b.advice...),
 	}
 	evidence, against := b.exposed(in)
@@ -160,7 +160,7 @@ func sparseReads(in rule.Input) (evidence, against []report.Evidence) {
 	if in.Host.Value.CephFS {
 		return append(evidence, in.Fact(node.SourceHost, "", "CephFS is mounted by the kernel: it asks for sparse reads")), against
 	}
-	return evidence, append(against, in.Fact(node.SourceHost, "", "no kernel CephFS mount: plain krbd does not ask for sparse reads"))
+	return evidence, append(against, in.Fact(node.SourceHost, "", "no kernel CephFS mount; plain krbd does not use sparse reads"))
 }
 
 // monmapReads says what is known of readers of debugfs monmap.

@@ -20,17 +20,17 @@ func layer2BondKrbd(storms *stormLimits, limits *congestionLimits) rule.Rule {
 		Title:         "a bond that hashes by MAC address carries krbd's traffic",
 		Component:     rule.Storage,
 		Severity:      "warning, critical",
-		Impact:        "operational as a standing risk; degraded_performance while a storm is imminent; in the storm by the guests whose disks are stalled",
+		Impact:        "operational as a risk; degraded_performance while a storm is imminent; during the storm by the guests whose disks are stalled",
 		Needs:         []string{node.SourceBond, node.SourceKrbd},
 		KeepFiringFor: rule.Timing{Critical: time.Minute}, // traffic comes in waves; the stage must not change with each
 		Explains: []string{"krbd-retry-storm", "krbd-nic-saturated", "krbd-stalled", "krbd-slow", "krbd-resend", "libceph-crc", "libceph-session-loop",
 			"nic-saturated", "nic-drops", "bond-imbalance", "bond-hash-layer2"},
 		Limits: limits,
-		About: "The pattern of the RL1 Node 2 outage, in three stages. Standing risk (warning): a bond of several slaves that carries krbd's traffic chooses the slave by MAC address, or by MAC address and VLAN, so that all traffic to one server, or through one router, shares one NIC; and all krbd disks share one kernel client, so that a stall of that NIC stalls all of them. " +
-			"Storm imminent (critical, degraded performance): one slave is at 90 % or more of its line rate one way for 5 s, and krbd is affected: a quarter of the bond's disks take at least 10 times their usual latency and at least 50 ms, or more than 500 ms, or the NIC keeps dropping frames for lack of buffers, or sessions are lost. Saturation alone, as by a backup or a migration, does not count: that is nic-saturated. " +
+		About: "The pattern of the RL1 Node 2 outage, in three stages. Risk (warning): a bond of several slaves that carries krbd's traffic chooses the slave by MAC address, or by MAC address and VLAN, so that all traffic to one server, or through one router, shares one NIC; and all krbd disks share one kernel client, so that a stall of that NIC stalls all of them. " +
+			"Storm imminent (critical, degraded performance): one slave is at 90 % or more of its line rate one way for 5 s, and krbd is affected: a quarter of the bond's disks have at least 10 times their baseline latency and at least 50 ms, or more than 500 ms; or the NIC keeps dropping frames (buffers exhausted); or sessions are lost. Saturation alone, e.g. by a backup or a migration, does not count; nic-saturated reports it. " +
 			"Storm (critical): krbd-retry-storm's condition for disks behind this bond, with its thresholds, where a slave is saturated or dropping, or most of the stalled disks are behind it. " +
-			"The policy counts as layer2-like when this host's storage traffic would not spread under it: layer2, vlan+srcmac, Open vSwitch's balance-slb. In active-backup, broadcast, balance-rr, balance-alb and balance-tlb with dynamic load balancing it has no meaning. " +
-			"The policy decides only what this host sends; the switch decides what it receives, and a storage client mostly receives: change both. Better still, move the VMs to librbd.",
+			"A policy counts as layer2-like if it does not distribute this host's storage traffic: layer2, vlan+srcmac, Open vSwitch's balance-slb. In active-backup, broadcast, balance-rr, balance-alb and balance-tlb with dynamic load balancing the policy has no effect. " +
+			"The policy distributes only what this host sends. The switch distributes what it receives, and a storage client mostly receives: change both. Better still, move the VMs to librbd.",
 		Do: []string{
 			"On the switch, hash the LAG by layer 3+4 (IP addresses and ports); set the bond's policy to layer3+4, now and in the network configuration.",
 			"Move the VMs to librbd; map the disks of Windows guests that stay with rxbounce.",
@@ -228,7 +228,7 @@ func (p affected) shares(in rule.Input, r *rule.Result) {
 	}
 	fact := in.Fact(node.SourceNIC, p.bond.Name, "over the last minute"+text)
 	if s := in.Spread(p.bond); s.Measured && s.Rx.Even(len(nics)) && s.Tx.Even(len(nics)) {
-		fact.Fact += ": the slaves share it evenly now, which peers' MAC addresses may cause by chance"
+		fact.Fact += ": the slaves share it evenly now, which can be a coincidence of the peers' MAC addresses"
 		r.Against = append(r.Against, fact)
 	} else {
 		r.Evidence = append(r.Evidence, fact)

@@ -14,19 +14,19 @@ import (
 
 func krbdMapFailed() rule.Rule {
 	limits := &struct {
-		Fresh time.Duration `json:"fresh" doc:"how long after its latest line the finding stays" min:"1m" max:"24h"`
+		Fresh time.Duration `json:"fresh" doc:"how long the finding stays after its latest kernel line" min:"1m" max:"24h"`
 	}{15 * time.Minute}
 	return rule.Rule{
 		ID:        "krbd-map-failed",
 		Title:     "an image cannot be mapped or locked",
 		Component: rule.Storage,
 		Severity:  "warning",
-		Impact:    "operational: a guest that needs the image does not start; others are not concerned",
+		Impact:    "operational: a guest that needs the image does not start; other guests are not affected",
 		Needs:     []string{node.SourceKmsg},
 		Limits:    limits, // a line is a fact, and stays for a while
-		About: "krbd could not map an image (unsupported features, no such image or snapshot), or could not take its exclusive lock: another client holds it and cannot be blocklisted, as the key lacks the capability (-13), or does not release it. A lock that is taken over in a live migration (\"breaking header lock\" alone) is normal and does not count. " +
+		About: "krbd could not map an image (unsupported features, no such image or snapshot), or could not take its exclusive lock: another client holds it and does not release it, or cannot be blocklisted because the key lacks the capability (-13). Taking over a lock in a live migration (\"breaking header lock\" alone) is normal and does not count. " +
 			"The finding stays for 15 minutes after the latest line.",
-		Do: []string{"Give the client's key the profile rbd, which may blocklist: `ceph auth caps`.", "See who holds the lock: `rbd lock ls`, `rbd status`.", "Disable image features that this kernel does not have."},
+		Do: []string{"Give the client's key the profile rbd, which allows blocklisting: `ceph auth caps`.", "See who holds the lock: `rbd lock ls`, `rbd status`.", "Disable image features that this kernel does not support."},
 		Check: func(in rule.Input) []rule.Result {
 			var list []rule.Result
 			for _, lines := range in.LinesBy(limits.Fresh, mapFailure, kmsg.RBDLock, kmsg.RBDMapFail) {
@@ -52,9 +52,9 @@ func krbdMapFailed() rule.Rule {
 func mapAdvice(s *node.Series) report.Advice {
 	switch {
 	case s.Class == kmsg.RBDLock:
-		return report.Advice{Do: "Check who holds the image's lock, and whether this client's caps allow to blocklist (profile rbd)", Command: "ceph --connect-timeout 10 auth ls; ceph --connect-timeout 10 osd blocklist ls"}
+		return report.Advice{Do: "Check who holds the image's lock, and whether this client's caps allow blocklisting (profile rbd)", Command: "ceph --connect-timeout 10 auth ls; ceph --connect-timeout 10 osd blocklist ls"}
 	case s.Detail == "features":
-		return report.Advice{Do: "Disable the image features that this kernel lacks (rbd feature disable), or boot a kernel that has them", Command: "cat /sys/bus/rbd/supported_features"}
+		return report.Advice{Do: "Disable the image features that this kernel does not support (rbd feature disable), or boot a kernel that supports them", Command: "cat /sys/bus/rbd/supported_features"}
 	}
 	return report.Advice{Do: "Check the names of pool, image and snapshot in the guest's or the storage's configuration", Command: "journalctl -k --since -30min --grep 'rbd: '"}
 }

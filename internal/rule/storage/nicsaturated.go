@@ -18,7 +18,7 @@ const idleShare = 0.5
 func krbdNICSaturated(limits *congestionLimits) rule.Rule {
 	return rule.Rule{
 		ID:            "krbd-nic-saturated",
-		Title:         "a saturated NIC slows krbd, and its bond could carry more",
+		Title:         "a saturated NIC slows krbd although its bond has spare capacity",
 		Component:     rule.Storage,
 		Severity:      "warning, critical",
 		Impact:        "degraded_performance",
@@ -26,12 +26,12 @@ func krbdNICSaturated(limits *congestionLimits) rule.Rule {
 		KeepFiringFor: rule.Timing{Warning: 30 * time.Second, Critical: 45 * time.Second}, // traffic comes in waves
 		Explains:      []string{"krbd-slow", "krbd-resend", "libceph-crc", "libceph-session-loop", "nic-saturated", "nic-drops", "bond-imbalance", "bond-spread"},
 		Limits:        limits,
-		About: "A NIC that carries krbd's traffic is at 90 % or more of its line rate one way for 5 s, and krbd is affected: a quarter of the disks behind it are slow, or the NIC keeps dropping frames for lack of buffers, or sessions are lost. The host's policy spreads what it sends, so that it is not layer2-bond-krbd. " +
-			"Critical where another slave of the same bond is below half of its line rate: the load does not spread, because the switch hashes by MAC address, or because a few peers hash to one slave (layer2+3), and a retry storm is near. A warning where all slaves are full, or the NIC is in no bond: then the link is too small for the load.",
+		About: "A NIC that carries krbd's traffic is at 90 % or more of its line rate one way for 5 s, and krbd is affected: a quarter of the disks behind it are slow, or the NIC keeps dropping frames for lack of buffers, or sessions are lost. The host's policy distributes what it sends, so layer2-bond-krbd does not apply. " +
+			"Critical where another slave of the same bond is below half of its line rate: the load does not spread, because the switch hashes by MAC address, or because a few peers hash to one slave (layer2+3), and a retry storm is near. A warning if all slaves are saturated or the NIC is not in a bond: the link is too small for the load.",
 		Do: []string{
 			"Receive side: on the switch, hash the LAG by layer 3+4 (IP addresses and ports).",
-			"Send side: use layer3+4, so that each connection is hashed by itself.",
-			"Find what else uses the NIC, and stop or limit it at its source.",
+			"Transmit side: use layer3+4, which hashes each connection separately.",
+			"Find what else uses the NIC and stop it, or limit it at its source.",
 		},
 		Check: func(in rule.Input) []rule.Result {
 			var list []rule.Result

@@ -17,16 +17,16 @@ func krbdNoRxbounce() rule.Rule {
 		Title:     "krbd disks are mapped without rxbounce",
 		Component: rule.Storage,
 		Severity:  "info, warning",
-		Impact:    "operational: a risk that is there all the time, not a fault",
+		Impact:    "operational: a permanent risk, not a fault",
 		Needs:     []string{node.SourceKrbd},
-		About: "krbd receives straight into the guest's pages and checksums them there. A guest that changes such a page meanwhile breaks the checksum, and with it the session of all disks. Windows does so: it reads into one dummy page several times at once. " +
-			"The map option rxbounce (Linux 5.17 and later, and 5.15's stable series) receives into pages of the kernel's own first. " +
-			"A warning when a Windows guest sits on a disk that is mapped without it in a crc mode (msgr1, or msgr2 with crc); otherwise for information. ms_mode=secure and prefer-secure are exempt: they decrypt from pages of their own. " +
-			"A kernel without the option leaves librbd or ms_mode=secure. Options that cannot be read are \"unknown\", not \"none\".",
+		About: "krbd receives directly into the guest's pages and verifies the checksum there. If the guest changes such a page meanwhile, the checksum fails and the session, shared by all disks, is lost. Windows does this: it reads into the same dummy page several times at once. " +
+			"The map option rxbounce (Linux 5.17 and later, and 5.15's stable series) receives into the kernel's pages first. " +
+			"A warning if a Windows guest uses a disk that is mapped without it in a crc mode (msgr1, or msgr2 with crc); otherwise info. ms_mode=secure and prefer-secure are exempt: they decrypt from the kernel's own pages. " +
+			"On a kernel without the option, use librbd or ms_mode=secure. Options that cannot be read are \"unknown\", not \"none\".",
 		Do: []string{
 			"Stop a Windows guest or migrate it away, unmap its disk, and map it again with --options rxbounce; or move it to librbd.",
 			"Set rxbounce as the default for new mappings (rbd_default_map_options, or the map options of your platform's storage).",
-			"Never map with nocrc instead: it hides the fault and lets wrong data through.",
+			"Never map with nocrc instead: it hides the fault and lets corrupted data through.",
 		},
 		Check: func(in rule.Input) []rule.Result {
 			e := in.Exposure()

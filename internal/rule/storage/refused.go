@@ -16,7 +16,7 @@ import (
 func cephRefused() rule.Rule {
 	limits := &struct {
 		Refusals int           `json:"refusals" doc:"sessions refused within window, over all OSDs and monitors" min:"1" max:"10000"`
-		Window   time.Duration `json:"window" doc:"how far back refusals count" min:"10s" max:"10m"`
+		Window   time.Duration `json:"window" doc:"time window for refusals" min:"10s" max:"10m"`
 	}{2, 2 * time.Minute}
 	return rule.Rule{
 		ID:            "ceph-refused",
@@ -29,11 +29,11 @@ func cephRefused() rule.Rule {
 		KeepFiringFor: rule.Always(time.Minute),
 		Explains:      []string{"krbd-stalled", "ceph-unreachable", "host-io-pressure"},
 		Limits:        limits,
-		About: "OSDs or monitors answer and do not let this client in: the authentication fails (a rotated or deleted key, caps, expired tickets, a wrong clock), this kernel lacks a feature that the cluster requires, or both do not speak the same protocol. At least 2 refusals in 2 minutes. " +
-			"Open sessions continue; each one that ends does not come back, and its requests wait indefinitely. Critical when krbd I/O is stalled, else a warning.",
+		About: "OSDs or monitors answer but refuse this client: authentication fails (a rotated or deleted key, caps, expired tickets, a wrong clock), this kernel lacks a feature that the cluster requires, or the protocols do not match. At least 2 refusals in 2 minutes. " +
+			"Open sessions continue; one that ends cannot be re-established, and its requests wait indefinitely. Critical when krbd I/O is stalled, else a warning.",
 		Do: []string{
 			"Authentication: compare the key and caps of the client's user with the cluster's; check this host's clock.",
-			"Features: boot a newer kernel, or take back the change of the CRUSH tunables or of require-min-compat-client.",
+			"Features: boot a newer kernel, or revert the change of the CRUSH tunables or of require-min-compat-client.",
 			"Protocol: check ms_mode of the mappings against what the cluster's daemons listen to (msgr1, msgr2).",
 		},
 		Check: func(in rule.Input) []rule.Result {
@@ -155,9 +155,9 @@ func seriesAdvice(mons []*node.Series) []report.Advice {
 }
 
 func authAdvice() []report.Advice {
-	return []report.Advice{{Do: "Compare the key and caps of the client's user (config_info of the mapping names it) with the cluster's, and check this host's clock; a mapping keeps the key it was mapped with", Command: "ceph --connect-timeout 10 auth ls; timedatectl"}}
+	return []report.Advice{{Do: "Compare the key and caps of the client's user (config_info of the mapping names it) with the cluster's, and check this host's clock; a mapping keeps using the key that it was mapped with", Command: "ceph --connect-timeout 10 auth ls; timedatectl"}}
 }
 
 func featureAdvice() []report.Advice {
-	return []report.Advice{{Do: "Take back what the cluster has come to require (CRUSH tunables, upmap), or boot a newer kernel", Command: "ceph --connect-timeout 10 osd crush show-tunables; ceph --connect-timeout 10 features"}}
+	return []report.Advice{{Do: "Revert the change of the cluster's requirements (CRUSH tunables, upmap), or boot a newer kernel", Command: "ceph --connect-timeout 10 osd crush show-tunables; ceph --connect-timeout 10 features"}}
 }

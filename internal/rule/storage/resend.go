@@ -13,23 +13,23 @@ import (
 
 func krbdResend() rule.Rule {
 	limits := &struct {
-		Factor float64 `json:"factor" doc:"bytes that the storage NICs receive for each byte that krbd reads" min:"1.5" max:"1000"`
-		Losses int     `json:"losses" doc:"working sessions lost in a minute, over all OSDs" min:"2" max:"100000"`
-		Share  float64 `json:"share" doc:"share of its line rate that a storage NIC must receive" min:"0.05" max:"0.98"`
+		Factor float64 `json:"factor" doc:"bytes received by the storage NICs per byte read by krbd" min:"1.5" max:"1000"`
+		Losses int     `json:"losses" doc:"established sessions lost in a minute, over all OSDs" min:"2" max:"100000"`
+		Share  float64 `json:"share" doc:"share of its line rate at which a storage NIC must receive" min:"0.05" max:"0.98"`
 	}{3, 10, 0.3}
 	return rule.Rule{
 		ID:            "krbd-resend",
-		Title:         "resent requests fill the storage NIC",
+		Title:         "resent requests load the storage NIC",
 		Component:     rule.Storage,
 		Severity:      "warning",
-		Impact:        "operational: what customers feel of it is krbd-slow, krbd-stalled or krbd-retry-storm",
+		Impact:        "operational: krbd-slow, krbd-stalled or krbd-retry-storm report the customer impact",
 		Needs:         []string{node.SourceNIC, node.SourceIO, node.SourceKmsg},
 		For:           rule.Always(10 * time.Second),
 		KeepFiringFor: rule.Always(time.Minute),
 		Limits:        limits,
 		About: "Sessions are lost, at least 10 in a minute, and the storage NICs receive at least 3 times what krbd's reads return to the guests, with one NIC at 30 % of its line rate or more: each lost session resends every in-flight request to that OSD, and the replies arrive again. " +
-			"It is how a retry storm feeds itself, seen before I/O stalls. Other traffic of the same NICs counts too, so that it is raised only together with lost sessions.",
-		Do: []string{"Find why sessions are lost: see libceph-crc and libceph-session-loop.", "Reduce other traffic of the NIC until it is found."},
+			"This is how a retry storm sustains itself, visible before I/O stalls. Other traffic on the same NICs counts too, so the finding is raised only together with lost sessions.",
+		Do: []string{"Find out why sessions are lost: see libceph-crc and libceph-session-loop.", "Until then, reduce other traffic on the NIC."},
 		Check: func(in rule.Input) []rule.Result {
 			factor := in.Amplification()
 			if factor < limits.Factor {

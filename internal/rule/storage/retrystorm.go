@@ -15,22 +15,22 @@ func krbdRetryStorm(limits *stormLimits) rule.Rule {
 		Title:     "krbd sessions keep resetting while I/O is stalled",
 		Component: rule.Storage,
 		Severity:  "critical",
-		Impact:    "by the guests whose disks are stalled: major_outage for half of them, partial_outage for some, after 15 s",
+		Impact:    "by the guests whose disks are stalled: major_outage if at least half of them, partial_outage if fewer, after 15 s",
 		Needs:     []string{node.SourceKmsg, node.SourceIO},
 		// In a loop some I/O completes now and then; and it must be clear within a minute of the end.
 		KeepFiringFor: rule.Always(30 * time.Second),
 		Explains: []string{"krbd-stalled", "krbd-slow", "krbd-resend", "libceph-crc", "libceph-session-loop", "ceph-unreachable", "ceph-refused", "host-io-pressure",
 			"krbd-nic-saturated", "nic-saturated", "nic-drops", "nic-errors", "bond-imbalance", "bond-spread"},
 		Limits: limits,
-		About: "libceph does not back off after a session that was open: when a reply fails its checksum, or the OSD closes the session because a write failed its checksum there, the kernel reconnects at once and resends every in-flight request to that OSD, without limit, for all disks that share the client. " +
-			"Triggered by a session loop together with stalled krbd I/O. A loop is 2 sessions of one OSD lost in 10 s because what arrived could not be believed (checksum, authentication tag, sparse read), or 6 in a minute with at least 2 each, or 5 lost in a minute for any other reason that ends a working session, in as many different seconds and twice for each kernel client (what is lost up to 10 s after an OSD went down does not count, nor while the cluster is full). " +
-			"Stalled are a device that completes nothing for 3 s while requests are in flight, one that completes so little that each request takes 5 s, and a request that osdc shows to be resent repeatedly. Where osdc shows what the stalled requests wait for, that OSD must be among those that lose sessions. " +
-			"It needs no bond and no hash policy, and lasts until the I/O that stalled completes again. libvirt, QEMU, Ceph's health, LACP and MII all stay green in this failure: krbd never returns an error. " +
-			"The likely causes are weighed with the evidence for and against each (docs/diagnosis.md); one is named when it leads clearly, else the two likeliest.",
+		About: "libceph does not back off after a session that was open: when a reply fails its checksum, or the OSD closes the session because a write failed its checksum there, the kernel reconnects at once and resends every in-flight request to that OSD, without limit, for all disks of the client. " +
+			"Triggered by a session loop together with stalled krbd I/O. A loop is: 2 sessions to one OSD lost within 10 s because received data failed verification (checksum, authentication tag, sparse read); or 6 within a minute over all OSDs, with at least 2 each; or 5 within a minute to one OSD for any other reason, in 5 different seconds and twice for each kernel client. Losses up to 10 s after an OSD went down, or while the cluster is full, do not count. " +
+			"Stalled means: a device completes nothing for 3 s while requests are in flight, or so few that each request takes 5 s, or osdc shows a request that is resent repeatedly. If osdc shows which OSD the stalled requests are waiting for, that OSD must be among those that lose sessions. " +
+			"No bond or hash policy is required. The finding lasts until the stalled I/O completes. libvirt, QEMU, Ceph's health, LACP and MII show no error during this failure: krbd never returns an error. " +
+			"The finding weighs the evidence for and against each possible cause (docs/diagnosis.md) and names the likeliest, or two if none clearly leads.",
 		Do: []string{
 			"Fix the cause that the finding names: spread the bond on the switch and here (saturation), map with rxbounce (unstable buffers), boot a fixed kernel (sparse read), repair the OSD or its path, or the cable.",
-			"Do not limit what this host sends while a NIC is full on receive: it does nothing for it.",
-			"Move VMs to librbd, where each has connections of its own; containers cannot use it.",
+			"Do not limit what this host sends while a NIC is saturated on receive: it has no effect.",
+			"Move VMs to librbd, where each has its own connections; containers cannot use it.",
 			"Do not map with nocrc, and do not set a short osd_request_timeout.",
 		},
 		Check: func(in rule.Input) []rule.Result {
@@ -56,7 +56,7 @@ func krbdRetryStorm(limits *stormLimits) rule.Rule {
 				Advice:   loopAdvice(in, s, a, stormBonds(in, s)),
 			}
 			if !s.live && s.state.lossText != "" {
-				r.Evidence = append(r.Evidence, rule.FactAt(node.SourceKmsg, "", "the sessions that were lost: "+s.state.lossText, s.state.last))
+				r.Evidence = append(r.Evidence, rule.FactAt(node.SourceKmsg, "", "lost sessions: "+s.state.lossText, s.state.last))
 			}
 			if bonds := layer2Bonds(in); len(bonds) > 0 {
 				r.Evidence = append(r.Evidence, in.Fact(node.SourceBond, "", "layer2 bond + krbd: "+human.Names(bonds, 3)+" hashes by MAC address"))

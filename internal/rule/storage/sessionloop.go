@@ -16,26 +16,26 @@ import (
 
 func libcephSessionLoop() rule.Rule {
 	limits := &struct {
-		Losses int           `json:"losses" doc:"working sessions of one OSD lost within window that make a loop" min:"2" max:"1000"`
-		Window time.Duration `json:"window" doc:"how far back lost sessions count" min:"10s" max:"60s"`
+		Losses int           `json:"losses" doc:"established sessions to one OSD lost within window that make a loop" min:"2" max:"1000"`
+		Window time.Duration `json:"window" doc:"time window for lost sessions" min:"10s" max:"60s"`
 	}{5, time.Minute}
 	return rule.Rule{
 		ID:            "libceph-session-loop",
 		Title:         "Ceph sessions keep flapping",
 		Component:     rule.Storage,
 		Severity:      "warning",
-		Impact:        "degraded_performance: each lost session resends all requests of that OSD. What is stalled is krbd-stalled or krbd-retry-storm",
+		Impact:        "degraded_performance: each lost session resends all requests of that OSD. krbd-stalled or krbd-retry-storm reports stalled I/O",
 		Needs:         []string{node.SourceKmsg},
 		KeepFiringFor: rule.Always(30 * time.Second), // the count goes up and down around the threshold
 		Limits:        limits,                        // no For: the window is one
 		About: "One OSD lost at least 5 working sessions with this node in 60 s for another reason than a checksum, though it is not down and the cluster is not full: the OSD closed them, the socket broke, a message made no sense or was out of sequence, a sparse read could not be followed, or this host had no memory to receive. " +
-			"A CRC failure on the way to an OSD is logged by the OSD, not here: the kernel only says \"socket closed (con state OPEN)\", repeatedly. So this is how the retry storm of writes looks. " +
-			"An OSD that restarts closes its session once and is reported down; rolling restarts therefore do not count, nor does one close for each of several kernel clients. What is lost later than 10 s after that does: it is back. " +
-			"The loop may also come from the network: a firewall or load balancer that resets connections, or an MTU that does not fit.",
+			"If the checksum of data sent to an OSD fails, the OSD logs it; the kernel of this host only logs \"socket closed (con state OPEN)\", repeatedly. A retry storm of writes therefore looks like this. " +
+			"An OSD that restarts closes its session once and is reported down; rolling restarts therefore do not count; neither does one closed session for each of several kernel clients. What is lost later than 10 s after that does: it is back. " +
+			"The loop may also come from the network: a firewall or load balancer that resets connections, or an MTU mismatch.",
 		Do: []string{
-			"Read the log of the OSD that is named: \"bad crc in data\" there means that this node's buffers change while they are sent.",
-			"Look for resets and an MTU that does not fit on the path to that OSD.",
-			"Check the map options and the guests on krbd as for libceph-crc.",
+			"Read the log of the named OSD: \"bad crc in data\" there means that this node's buffers change while they are sent.",
+			"Look for connection resets and an MTU mismatch on the path to that OSD.",
+			"Check the map options and the guests on krbd, as for libceph-crc.",
 		},
 		Check: func(in rule.Input) []rule.Result {
 			losses := in.SessionLosses(limits.Window)

@@ -12,21 +12,21 @@ import (
 
 func krbdSharedFate() rule.Rule {
 	limits := &struct {
-		Guests int `json:"guests" doc:"guests behind one kernel client from which the finding is raised; krbd disks, where the guests are not known" min:"2" max:"100000"`
+		Guests int `json:"guests" doc:"number of guests behind one kernel client that raises the finding; of krbd disks if the guests are not known" min:"2" max:"100000"`
 	}{2}
 	return rule.Rule{
 		ID:        "krbd-shared-fate",
-		Title:     "many guests sit behind one kernel Ceph client",
+		Title:     "many guests share one kernel Ceph client",
 		Component: rule.Storage,
 		Severity:  "info",
-		Impact:    "operational: it is how krbd works, and not a fault",
+		Impact:    "operational: this is how krbd works, not a fault",
 		Needs:     []string{node.SourceKrbd},
 		Limits:    limits, // devices are mapped or not
-		About: "All krbd devices that are mapped with equal options share one kernel client, and so one connection to each OSD for the whole host. One guest's broken read gives up the session of all of them, and one full NIC stalls all of them. " +
-			"The finding counts the guests behind each client: it is the number that an outage of that client hits. With librbd each guest has a client of its own.",
+		About: "All krbd devices that are mapped with the same options share one kernel client, and therefore one connection to each OSD for the whole host. One guest's failed read resets the session of all of them, and one saturated NIC stalls all of them. " +
+			"The finding counts the guests behind each client: as many are affected by an outage of that client. With librbd each guest has its own client.",
 		Do: []string{
-			"Move guests to librbd, those first that must not fall together.",
-			"Where krbd must stay, mapping with noshare gives a device a client of its own, at the price of connections to every OSD for each.",
+			"Move guests to librbd, first those that must not fail together.",
+			"If krbd is required, map with noshare to give a device its own client; each such device opens connections to every OSD.",
 		},
 		Check: func(in rule.Input) []rule.Result {
 			var found []rule.Result
@@ -58,12 +58,12 @@ func sharedFate(in rule.Input, c facts.Client, u facts.GuestSet) rule.Result {
 		Summary:  fmt.Sprintf("%s%s share one kernel client (%s): a stall of this client affects all of them", human.Count(len(c.Devices), "krbd disk"), u.In(), c.Name()),
 		Evidence: []report.Evidence{in.Fact(node.SourceKrbd, c.Name(), fmt.Sprintf("%s at %s, cluster %s: %s", c.Name(), c.Addr, c.FSID, human.Names(c.Devices, 5)))},
 		Advice: append(librbdAdvice(in, c.Devices),
-			report.Advice{Do: "Or give a device that must not fall with the others a client of its own: map it with noshare, which costs connections to every OSD for each such device"}),
+			report.Advice{Do: "Or map a device that must not fail with the others with noshare: it then has its own client, with connections to every OSD"}),
 	}
 	if len(u.Names) > 0 {
 		f.Evidence = append(f.Evidence, in.Fact(node.SourceKrbd, c.Name(), u.List(5)))
 	} else if err := in.GuestsKnown(); err != nil {
-		f.Against = append(f.Against, in.Fact(node.SourceKrbd, c.Name(), "unknown how many guests that is: "+err.Text))
+		f.Against = append(f.Against, in.Fact(node.SourceKrbd, c.Name(), "number of guests unknown: "+err.Text))
 	}
 	return f
 }

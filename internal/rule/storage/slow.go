@@ -15,29 +15,29 @@ import (
 
 func krbdSlow() rule.Rule {
 	limits := &struct {
-		Factor  float64       `json:"factor" doc:"how many times its usual latency a krbd disk must take to count as slow" min:"2" max:"1000"`
-		Floor   time.Duration `json:"floor" doc:"latency below which no krbd disk counts as slow" min:"1ms" max:"10s"`
-		Ceiling time.Duration `json:"ceiling" doc:"latency from which a krbd disk counts as slow, whatever is usual" min:"50ms" max:"1m"`
-		Share   float64       `json:"share" doc:"share of all krbd disks that must be slow, at least two of them unless there is one" min:"0.01" max:"1"`
+		Factor  float64       `json:"factor" doc:"multiple of its baseline latency at which a krbd disk counts as slow" min:"2" max:"1000"`
+		Floor   time.Duration `json:"floor" doc:"latency below which a krbd disk never counts as slow" min:"1ms" max:"10s"`
+		Ceiling time.Duration `json:"ceiling" doc:"latency above which a krbd disk always counts as slow" min:"50ms" max:"1m"`
+		Share   float64       `json:"share" doc:"share of all krbd disks that must be slow; at least two, unless there is only one" min:"0.01" max:"1"`
 	}{facts.DefaultSlow.Factor, facts.DefaultSlow.Floor, facts.DefaultSlow.Ceiling, 0.25}
 	return rule.Rule{
 		ID:            "krbd-slow",
 		Title:         "krbd I/O is slow on many disks",
 		Component:     rule.Storage,
 		Severity:      "info, warning",
-		Impact:        "degraded_performance: the guests on these disks wait. operational for a new usual latency",
+		Impact:        "degraded_performance: the guests on these disks wait; operational for a new baseline",
 		Needs:         []string{node.SourceIO, node.SourceKrbd},
 		For:           rule.Always(time.Minute), // after a stall the old requests complete, and their latency must be forgotten
 		KeepFiringFor: rule.Always(time.Minute),
 		Limits:        limits,
-		About: "A quarter of all krbd disks take at least 10 times their usual latency, and at least 50 ms, while they do not carry more than twice their usual load; or more than 500 ms, whatever is usual. Latency is that of reads and writes, without flushes and discards; or, if that is longer, the requests in flight divided by those completed per second, which shows a disk that completes only what is small. " +
-			"The usual latency is learnt for each image over days, as a low quantile, while nothing that customers feel is raised for it and its NIC is not saturated. A change that lasts a week, or that an operator acknowledges, becomes the new usual latency, which is told for a day as information about the subject baseline, or until that is acknowledged. " +
-			"One slow disk is no finding: a guest may be throttled, or read much at once.",
+		About: "A quarter of all krbd disks have at least 10 times their baseline latency, and at least 50 ms, at no more than twice their usual load; or more than 500 ms in any case. Latency is that of reads and writes, without flushes and discards; or, if longer, requests in flight divided by completions per second, which reveals a disk that completes only small requests. " +
+			"The baseline is learned per image over days, as a low quantile, only while no finding with customer impact is raised for the image and its NIC is not saturated. A latency that lasts a week, or that an operator acknowledges, becomes the new baseline. This is reported for a day, or until acknowledged, as an info with the subject baseline. " +
+			"A single slow disk is not reported: a guest may be throttled or may read a lot at once.",
 		Do: []string{
-			"See whether a storage NIC is saturated, drops frames, or receives corrupted ones.",
-			"Ask the cluster for slow requests, recovery and scrubs.",
-			"Test the path with packets of the full MTU, and look for retransmits.",
-			"Acknowledge it only if the disks are to be so slow from now on: what they take is the usual latency then.",
+			"Check whether a storage NIC is saturated, drops frames, or receives corrupted ones.",
+			"Check the cluster for slow requests, recovery and scrubs.",
+			"Test the path with full-MTU packets, and look for retransmits.",
+			"Acknowledge it only if this latency is expected from now on: it becomes the new baseline.",
 		},
 		Check: func(in rule.Input) []rule.Result {
 			all := len(in.Mapped.Value)
@@ -93,7 +93,7 @@ func newUsual(in rule.Input) []rule.Result {
 		r.Evidence = append(r.Evidence, more)
 	}
 	r.Summary = fmt.Sprintf("New usual latency of %s%s since %s: %s, before %s", human.Count(len(list), "krbd disk"), in.GuestsOn(devices).In(), human.Clock(last.At), human.Milliseconds(last.Is), human.Milliseconds(last.Was))
-	r.Advice = []report.Advice{askCluster, {Do: "Find out what has changed, if the disks are not to be so slow: from now on this latency is not told as slow"}}
+	r.Advice = []report.Advice{askCluster, {Do: "If this latency is not expected, find out what has changed: it is no longer reported as slow"}}
 	return []rule.Result{r}
 }
 

@@ -16,10 +16,10 @@ import (
 
 type stalledLimits struct {
 	Stalled time.Duration `json:"stalled" doc:"how long requests of a device are in flight without one completing" min:"3s" max:"10m"`
-	Request time.Duration `json:"request" doc:"how long one and the same request waits for its OSD" min:"3s" max:"10m"`
-	Queue   time.Duration `json:"queue" doc:"how long each request takes, at the rate at which requests complete, for a device that completes some to count as stalled" min:"5s" max:"10m"`
-	Long    time.Duration `json:"long" doc:"how long a device is stalled until it is critical even if it is alone" min:"5s" max:"1h"`
-	Spread  float64       `json:"spread" doc:"share of all devices, at least two of them unless there is one, that must be stalled to be critical" min:"0.01" max:"1"`
+	Request time.Duration `json:"request" doc:"how long a single request waits for its OSD" min:"3s" max:"10m"`
+	Queue   time.Duration `json:"queue" doc:"time per request, at the current completion rate, at which a device that completes some requests counts as stalled" min:"5s" max:"10m"`
+	Long    time.Duration `json:"long" doc:"how long a single device is stalled until it is critical" min:"5s" max:"1h"`
+	Spread  float64       `json:"spread" doc:"share of all devices that must be stalled to be critical; at least two, unless there is only one" min:"0.01" max:"1"`
 	Major   float64       `json:"major" doc:"no longer used: half of the running guests make a major outage" min:"0.05" max:"1"`
 }
 
@@ -46,19 +46,19 @@ func krbdStalled() rule.Rule {
 		Title:         "krbd I/O is stalled",
 		Component:     rule.Storage,
 		Severity:      "warning, critical",
-		Impact:        "by the guests whose disks are stalled: major_outage at once for half of them, partial_outage for some after 30 s",
+		Impact:        "by the guests whose disks are stalled: major_outage at once if at least half of them, partial_outage after 30 s if fewer",
 		Needs:         []string{node.SourceIO},
 		KeepFiringFor: rule.Always(20 * time.Second), // what waits for one bad OSD completes now and then
 		Explains:      []string{"krbd-slow", "host-io-pressure"},
 		Limits:        limits, // no For: the times above are that
-		About: "A krbd disk has requests in flight and none has completed for 10 s, by the block layer's counters; or so few complete that each request takes 30 s; or debugfs osdc shows one and the same request waiting for 10 s, though other I/O of the disk continues, as with one bad OSD. Watches and notifies, which wait by design, do not count. " +
-			"krbd never returns an error for this, so libvirt, QEMU and the guest's own counters show nothing; a guest's SCSI disks give up after 30 s and its filesystems may then turn read-only, virtio-blk waits indefinitely. " +
-			"A warning for a few disks; critical when a tenth of all disks are stalled, or one for a minute. " +
-			"What the requests wait for decides what to do, and is weighed as far as it can be seen: one OSD, a full cluster, a path that loses large packets, a CRUSH rule without an OSD, OSDs that are down.",
+		About: "A krbd disk has requests in flight and the block layer's counters show no completion for 10 s; or so few complete that each request takes 30 s; or debugfs osdc shows the same request waiting for 10 s although other I/O of the disk continues, as with one bad OSD. Watches and notifies do not count; they wait by design. " +
+			"krbd never returns an error for this, so libvirt, QEMU and the guest's counters show nothing. A guest's SCSI disks time out after 30 s and its filesystems may then turn read-only; virtio-blk waits indefinitely. " +
+			"A warning for a few disks; critical if a tenth of all disks are stalled, or one disk for a minute. " +
+			"The remedy depends on what the requests are waiting for, which the finding names where it can: one OSD, a full cluster, a path that loses large packets, a CRUSH rule without an OSD, OSDs that are down.",
 		Do: []string{
-			"Check what the requests wait for: the finding names the OSDs where osdc can be read.",
-			"Ask the cluster for its health: full, slow or inactive placement groups hold requests too.",
-			"Do not unmap and do not kill the guests' processes: neither ends before the I/O does.",
+			"Check what the requests are waiting for: the finding names the OSDs if osdc can be read.",
+			"Check the cluster's health: full, slow or inactive placement groups also block requests.",
+			"Do not unmap the devices or kill the guests' processes: both block until the I/O completes.",
 		},
 		Check: func(in rule.Input) []rule.Result {
 			var stalls []*facts.Stall
@@ -183,7 +183,7 @@ func lockEvidence(in rule.Input, devices []string) []report.Evidence {
 // unknowns adds what is not known, and what speaks against a fault on the way.
 func (l *stalledLimits) unknowns(in rule.Input, stalls []*facts.Stall, a cause.Analysis, r *rule.Result) {
 	if in.Blind(node.SourceOSDC) != nil {
-		r.Against = append(r.Against, rule.FactAt(node.SourceOSDC, "", "unknown which OSDs the requests are waiting for: osdc cannot be read", in.Now))
+		r.Against = append(r.Against, rule.FactAt(node.SourceOSDC, "", "OSDs that the requests are waiting for unknown: osdc cannot be read", in.Now))
 	}
 	last := in.LastLoss()
 	quiet := in.Now.Sub(last) > 5*time.Minute && !last.After(stalls[0].Since.Add(-time.Minute))

@@ -17,12 +17,12 @@ import (
 
 // stormLimits define a retry storm. Two rules share them.
 type stormLimits struct {
-	CRCFaults   int           `json:"crc_faults" doc:"sessions of one OSD lost to a failed checksum, tag or sparse read within crc_window that make a loop" min:"2" max:"1000"`
+	CRCFaults   int           `json:"crc_faults" doc:"sessions to one OSD lost within crc_window because of a failed checksum, tag or sparse read that make a loop" min:"2" max:"1000"`
 	CRCWindow   time.Duration `json:"crc_window" doc:"how far back those count" min:"2s" max:"60s"`
-	Closes      int           `json:"closes" doc:"working sessions of one OSD that ended for another reason within close_window that make a loop" min:"2" max:"1000"`
+	Closes      int           `json:"closes" doc:"established sessions to one OSD lost within close_window for another reason that make a loop" min:"2" max:"1000"`
 	CloseWindow time.Duration `json:"close_window" doc:"how far back those count" min:"2s" max:"60s"`
 	Stalled     time.Duration `json:"stalled" doc:"how long requests of a krbd device are in flight, and none completes, until its I/O counts as stalled" min:"2s" max:"10m"`
-	Resent      int           `json:"resent" doc:"how often one request is sent again, while it is watched, until it counts as stalled" min:"2" max:"1000"`
+	Resent      int           `json:"resent" doc:"number of observed resends of a request at which it counts as stalled" min:"2" max:"1000"`
 }
 
 func newStormLimits() *stormLimits {
@@ -311,7 +311,7 @@ func (s storm) lossSummary() string { return lossText(s.looping, s.losses.Window
 func (s storm) stallText(f *facts.Facts, all int) string {
 	devices := s.devices()
 	if len(devices) == 0 {
-		return "requests of no mapped image are resent"
+		return "requests of an unmapped image are resent"
 	}
 	return fmt.Sprintf("%s%s stalled for %s", human.AllOf(len(devices), all, "krbd disk"), f.GuestsOn(devices).In(), human.Span(s.stalls[0].For))
 }
@@ -325,14 +325,14 @@ var reasonText = map[kmsg.Reason]string{
 	kmsg.ReasonSocket:         "socket error",
 	kmsg.ReasonProtocol:       "protocol error",
 	kmsg.ReasonSequence:       "message sequence error",
-	kmsg.ReasonMemory:         "session lost for lack of memory",
+	kmsg.ReasonMemory:         "session lost: out of memory",
 	kmsg.ReasonReset:          "session reset",
 	kmsg.ReasonConnect:        "failed connect",
-	kmsg.ReasonClosedEarly:    "connection closed before it was open",
+	kmsg.ReasonClosedEarly:    "connection closed before it was established",
 	kmsg.ReasonAuthentication: "authentication refused",
-	kmsg.ReasonFeatures:       "session refused for a missing feature",
-	kmsg.ReasonVersion:        "session refused for the protocol version",
-	kmsg.ReasonWrongPeer:      "wrong peer at the address",
+	kmsg.ReasonFeatures:       "session refused: missing feature",
+	kmsg.ReasonVersion:        "session refused: protocol version",
+	kmsg.ReasonWrongPeer:      "wrong peer at address",
 }
 
 // lossText says how many sessions were lost by reason: "364 CRC faults, 3 socket errors in 1 min".

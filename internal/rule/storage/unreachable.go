@@ -16,9 +16,9 @@ import (
 
 type unreachableLimits struct {
 	Mons    time.Duration `json:"mons" doc:"how long a kernel client has been without a monitor session" min:"5s" max:"10m"`
-	Stalled time.Duration `json:"stalled" doc:"how long no request of any krbd device of a cluster has completed while some are in flight" min:"3s" max:"10m"`
-	Window  time.Duration `json:"window" doc:"how far back failed connections count; the kernel tries again after at most 15 s, before 5.11 after at most 5 min" min:"30s" max:"10m"`
-	Share   float64       `json:"share" doc:"share of the known OSDs that no connection can be made to" min:"0.1" max:"1"`
+	Stalled time.Duration `json:"stalled" doc:"how long no krbd device of a cluster has completed a request while some are in flight" min:"3s" max:"10m"`
+	Window  time.Duration `json:"window" doc:"time window for failed connections; the kernel retries after at most 15 s (before 5.11: 5 min)" min:"30s" max:"10m"`
+	Share   float64       `json:"share" doc:"share of the known OSDs that cannot be connected to" min:"0.1" max:"1"`
 }
 
 func cephUnreachable() rule.Rule {
@@ -28,20 +28,20 @@ func cephUnreachable() rule.Rule {
 		Title:         "Ceph cannot be reached from this node",
 		Component:     rule.Storage,
 		Severity:      "warning, critical",
-		Impact:        "by the guests whose disks are stalled; operational when only monitors are lost, as open sessions with OSDs continue until the map changes; degraded_performance where guests on librbd are at risk and the cluster does not answer",
+		Impact:        "by the guests whose disks are stalled; operational if only monitors are lost, because open sessions to OSDs continue until the map changes; degraded_performance if guests on librbd are at risk and the cluster does not answer",
 		Needs:         []string{node.SourceKmsg, node.SourceIO},
 		For:           rule.Always(5 * time.Second),  // a quiet disk completes a request now and then: one at any time denies it
 		KeepFiringFor: rule.Always(20 * time.Second), // sessions come back one by one
 		Explains:      []string{"krbd-stalled", "libceph-session-loop", "host-io-pressure", "source-stalled"},
 		Limits:        limits,
-		About: "Either kernel clients have been without a monitor session for 20 s (libceph's \"session lost, hunting for new mon\", less those established since), or the OSDs are gone: at least half of the known ones are down or the kernel's connections to them fail, and no request of any krbd device of that cluster has completed for 10 s. Each cluster is judged by itself. " +
-			"On a node whose guests use librbd only, it is that nodewatch-ceph has had no answer for a minute. " +
-			"Either this host has lost its way to the cluster, or the cluster is gone. The finding says which, where it can: what the cluster itself says through nodewatch-ceph, and whether the bond that carries krbd's traffic has a link. " +
-			"It is not a retry storm: sessions that were never opened are tried again with a back-off, and nothing is resent.",
+		About: "Either kernel clients have been without a monitor session for 20 s (libceph logged \"session lost, hunting for new mon\" and no new session), or the OSDs are unreachable: at least half of the known ones are down or connections to them fail, and no krbd device of that cluster has completed a request for 10 s. Each cluster is evaluated separately. " +
+			"On a node whose guests use only librbd, it means that nodewatch-ceph got no answer for a minute. " +
+			"Either this host has lost its path to the cluster, or the cluster is down. The finding says which, where it can: what the cluster itself says through nodewatch-ceph, and whether the bond that carries krbd's traffic has a link. " +
+			"This is not a retry storm: connections that were never established are retried with a back-off, and nothing is resent.",
 		Do: []string{
-			"Ask the cluster from another host. If it is gone, this host is not at fault: krbd waits and continues by itself when it is back.",
-			"If the cluster is well, check this host's links, routes and firewall, and the MTU of the storage network.",
-			"Do not unmap, and do not reboot guests in a hurry: what waits is not lost.",
+			"Query the cluster from another host. If it is gone, this host is not at fault: krbd waits and continues by itself when it is back.",
+			"If the cluster is healthy, check this host's links, routes and firewall, and the MTU of the storage network.",
+			"Do not unmap devices or reboot guests prematurely: waiting I/O is not lost.",
 		},
 		Check: func(in rule.Input) []rule.Result {
 			if len(in.Mapped.Value) == 0 {
@@ -111,7 +111,7 @@ func (l *unreachableLimits) osds(in rule.Input, subject string, devices map[stri
 	slices.SortFunc(names, human.ByNumber)
 	what := fmt.Sprintf("%s of %s are down or refuse connections", human.Number(len(gone)), human.Count(known, "known OSD"))
 	if len(gone) == 0 {
-		what = "the sessions with the OSDs were lost"
+		what = "the sessions to the OSDs were lost"
 	}
 	if subject != "" {
 		what = "cluster " + subject + ": " + what
@@ -199,7 +199,7 @@ func monEvidence(in rule.Input, c facts.Cluster, r *rule.Result) {
 	}
 	r.Evidence = append(r.Evidence, rule.FactAt(node.SourceKmsg, "mon", fmt.Sprintf("%s without a monitor session, the latest lost at %s", human.Count(c.Hunting, "kernel client"), human.Clock(c.MonLost)), c.MonLost))
 	if in.Kernel.LostAt.After(c.MonLost) {
-		r.Against = append(r.Against, rule.FactAt(node.SourceKmsg, "mon", "kernel log records were lost since: a \"session established\" may have been among them", in.Kernel.LostAt))
+		r.Against = append(r.Against, rule.FactAt(node.SourceKmsg, "mon", "kernel log records have been lost since; a \"session established\" may have been among them", in.Kernel.LostAt))
 	}
 }
 
@@ -230,7 +230,7 @@ func (l *unreachableLimits) librbd(in rule.Input) []rule.Result {
 		idle = idle && n.Rx.Bits < 5e6
 	}
 	if idle && len(in.AllNICs()) > 0 && in.Blind(node.SourceNIC) == nil {
-		r.Evidence = append(r.Evidence, in.Fact(node.SourceNIC, "", "the NICs receive next to nothing"))
+		r.Evidence = append(r.Evidence, in.Fact(node.SourceNIC, "", "the NICs receive almost nothing"))
 	}
 	return []rule.Result{r}
 }
@@ -249,9 +249,9 @@ func attribute(in rule.Input, r *rule.Result) string {
 	switch {
 	case cut:
 		r.Advice = linkAdvice(in)
-		return "this host is cut off: none of the links that carry krbd's traffic is up"
+		return "this host is disconnected: none of the links that carry krbd's traffic is up"
 	case asked == nil && cluster.At.Before(r.Since):
-		r.Against = append(r.Against, in.Fact(node.SourceCeph, "", "the cluster has not been asked since: what it says is older"))
+		r.Against = append(r.Against, in.Fact(node.SourceCeph, "", "the cluster has not been queried since: its last answer is older"))
 	case asked == nil:
 		up, down := osdsByCluster(in)
 		answers := fmt.Sprintf("the cluster answers this host (%s)", cluster.Value.Health.Status)
@@ -267,7 +267,7 @@ func attribute(in rule.Input, r *rule.Result) string {
 		}
 		return ""
 	case asked.Kind == node.Absent || asked.Kind == node.Denied:
-		r.Against = append(r.Against, rule.FactAt(node.SourceCeph, "", "unknown whether the cluster or this host is at fault: nodewatch may not ask the cluster", in.Now))
+		r.Against = append(r.Against, rule.FactAt(node.SourceCeph, "", "unknown whether the cluster or this host is at fault: nodewatch is not configured to query the cluster", in.Now))
 	default:
 		r.Evidence = append(r.Evidence, rule.FactAt(node.SourceCeph, "", "the cluster does not answer nodewatch on this host either: "+asked.Text, asked.Since))
 	}

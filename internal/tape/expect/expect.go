@@ -45,7 +45,7 @@ func Parse(text string, line int) (*List, error) {
 		line++
 	}
 	if len(l.Expectations) == 0 {
-		return nil, &Mistake{line - 1, errors.New("no expectation; an incident needs at least one")}
+		return nil, &Mistake{line - 1, errors.New("no expectation; at least one is required")}
 	}
 	return l, nil
 }

@@ -22,8 +22,8 @@ const (
 
 // What makes readable what could not be read.
 const (
-	remedySockets = "name only the daemon that runs the guests in the configuration's libvirt.sockets"
-	remedyXML     = "see what holds such a domain: `virsh domjobinfo NAME`; it is asked again by itself"
+	remedySockets = "list only the daemon that runs the guests in libvirt.sockets of the configuration"
+	remedyXML     = "find out what blocks such a domain: `virsh domjobinfo NAME`; nodewatch retries automatically"
 )
 
 // A domainKey is one run of a domain: the ID changes when it is started again.

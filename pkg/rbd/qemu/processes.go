@@ -29,7 +29,7 @@ const openedAtOnce = 64
 
 // What makes readable what could not be read.
 const (
-	remedyPtrace  = "let the probe read /proc/PID/fd and root: give nodewatch CAP_SYS_PTRACE, as systemd/nodewatch.service does unless a drop-in removes it"
+	remedyPtrace  = "allow the probe to read /proc/PID/fd and root: give nodewatch CAP_SYS_PTRACE, as systemd/nodewatch.service does unless a drop-in removes it"
 	remedyThreads = "start such a QEMU with -name NAME,debug-threads=on, as libvirt and Proxmox do"
 	remedyStuck   = "see what such a QEMU waits for: `cat /proc/PID/stack` as root; it is asked again by itself"
 )

@@ -23,7 +23,7 @@ type Config struct {
 	User     string                `yaml:"username" doc:"user for basic authentication; empty: none"`
 	Password httpclient.SecretFile `yaml:"password_file" doc:"file with that user's password"`
 	Token    httpclient.SecretFile `yaml:"token_file" doc:"file with a bearer token; empty: none"`
-	Page     string                `yaml:"page_url" doc:"address of the node's page, which alerts link to; {node} is replaced by the node's name; empty: no link"`
+	Page     string                `yaml:"page_url" doc:"address of the node's page, linked from alerts; {node} is replaced by the node's name; empty: no link"`
 	Watchdog bool                  `yaml:"watchdog" doc:"keep an alert NodewatchWatchdog firing: its absence means that the path from this node to on-call is broken"`
 
 	Every    time.Duration // how often Report is called: an alert that is not sent again expires after four times as long
@@ -46,7 +46,7 @@ func (c Config) Check() error {
 		base := trimmed(raw)
 		switch {
 		case strings.Contains(base, "/api/v"):
-			return report.WrongField("urls", "a base URL ends before /api")
+			return report.WrongField("urls", "the base URL must not include /api")
 		case seen[base]:
 			return report.WrongField("urls", "%s is there twice: each member once", base)
 		}
@@ -54,7 +54,7 @@ func (c Config) Check() error {
 	}
 	switch {
 	case (c.User == "") != (c.Password == ""):
-		return report.WrongField("password_file", "username and password_file go together")
+		return report.WrongField("password_file", "username and password_file must be set together")
 	case c.User != "" && c.Token != "":
 		return report.WrongField("token_file", "either username and password_file or token_file, not both")
 	case c.Page != "" && link(c.Page, "node2") == "":

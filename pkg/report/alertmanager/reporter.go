@@ -49,7 +49,7 @@ func (r *Reporter) Report(ctx context.Context, p report.Report) error {
 func (r *Reporter) Test(ctx context.Context, p report.Report) (string, error) {
 	a := r.made(p, map[string]string{"alertname": "NodewatchTest", "severity": string(report.Info)}, map[string]string{
 		"summary":     "TEST from nodewatch on " + line(p.Node) + ": nothing is wrong",
-		"description": "Somebody tries whether this node's alerts arrive. It ends by itself within a minute.",
+		"description": "A test of whether this node's alerts arrive. It ends automatically within a minute.",
 	}, p.At, p.At.Add(time.Minute))
 	answers, err := r.each(ctx, func(ctx context.Context, m *member) (string, error) {
 		a, err := r.post(ctx, m.base, []alert{a})

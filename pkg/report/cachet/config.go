@@ -16,8 +16,8 @@ type Config struct {
 	Token      httpclient.SecretFile `yaml:"token_file" doc:"file with the API token; with Cachet 3 it needs the ability components.manage"`
 	Components map[string]string     `yaml:"components" doc:"number of the component of the page that shows each of ours: storage, network, guests, cluster, host, nodewatch, or node for all of it"`
 	Unknown    string                `yaml:"unknown" oneof:"unknown skip degraded_performance partial_outage major_outage" doc:"what a component shows that cannot be seen; Cachet 2 has no unknown and leaves what it shows, as skip does"`
-	Requests   int                   `yaml:"requests_per_minute" min:"1" max:"300" doc:"most requests in any minute; all nodes with the same token have 300 together"`
-	Notify     bool                  `yaml:"notify" doc:"let Cachet 2 send mail to its subscribers when a component changes; Cachet 3 is not asked"`
+	Requests   int                   `yaml:"requests_per_minute" min:"1" max:"300" doc:"maximum requests per minute; all nodes with the same token share 300"`
+	Notify     bool                  `yaml:"notify" doc:"let Cachet 2 notify its subscribers when a component changes; no effect with Cachet 3"`
 }
 
 // Default returns the configuration that is not written down.
@@ -32,7 +32,7 @@ func (c Config) Check() error {
 		return report.WrongField("version", "%d is neither 2 nor 3", c.Version)
 	}
 	if c.Token == "" {
-		return report.WrongField("token_file", "is missing: the file with the API token")
+		return report.WrongField("token_file", "is missing: set the file with the API token")
 	}
 	if err := componentsync.CheckComponents(c.Components); err != nil {
 		return err

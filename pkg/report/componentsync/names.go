@@ -49,7 +49,7 @@ func CheckPage(url, page string, token httpclient.SecretFile, components map[str
 		return err
 	}
 	if token == "" {
-		return report.WrongField("token_file", "is missing: the file with the API key")
+		return report.WrongField("token_file", "is missing: set the file with the API key")
 	}
 	if err := CheckComponents(components); err != nil {
 		return err
@@ -66,7 +66,7 @@ func CheckPage(url, page string, token httpclient.SecretFile, components map[str
 // CheckID says what is wrong with an id that becomes a part of a path.
 func CheckID(field, id string) error {
 	if id == "" {
-		return report.WrongField(field, "is missing: the id that the page gave it")
+		return report.WrongField(field, "is missing: set the component's id on the page")
 	}
 	odd := func(r rune) bool {
 		return (r < 'a' || r > 'z') && (r < 'A' || r > 'Z') && (r < '0' || r > '9') && r != '-' && r != '_'

@@ -14,9 +14,9 @@ import (
 // from Default.
 type Config struct {
 	Program     string            `yaml:"program" doc:"absolute path of the program; no shell reads it"`
-	Args        []string          `yaml:"args" doc:"its arguments, each as it is"`
-	Environment map[string]string `yaml:"environment" doc:"further variables of its environment, none of them secret"`
-	Mode        string            `yaml:"mode" doc:"changes: it is run when something changes; state: with the whole report, at each interval" oneof:"changes state"`
+	Args        []string          `yaml:"args" doc:"its arguments, passed unchanged"`
+	Environment map[string]string `yaml:"environment" doc:"additional environment variables; no secrets"`
+	Mode        string            `yaml:"mode" doc:"changes: run when something changes; state: run at each interval with the whole report" oneof:"changes state"`
 	Tell        []string          `yaml:"tell" doc:"changes to report: raised worse blind milder seen passed cleared"`
 }
 
@@ -32,19 +32,19 @@ var variable = regexp.MustCompile(`^[A-Za-z_][A-Za-z0-9_]{0,99}$`)
 func (c Config) Check() error {
 	switch {
 	case c.Program == "":
-		return report.WrongField("program", "is missing: the absolute path of a program")
+		return report.WrongField("program", "is missing: set the absolute path of a program")
 	case !filepath.IsAbs(c.Program) || strings.ContainsRune(c.Program, 0):
 		return report.WrongField("program", "must be an absolute path, such as /usr/local/lib/nodewatch/notify")
 	case c.Mode != "changes" && c.Mode != "state":
 		return report.WrongField("mode", "%q is not allowed: must be changes or state", c.Mode)
 	case len(c.Tell) == 0:
-		return report.WrongField("tell", "is empty: nothing would be reported")
+		return report.WrongField("tell", "must not be empty: nothing would be reported")
 	case slices.ContainsFunc(c.Args, func(a string) bool { return strings.ContainsRune(a, 0) }):
 		return report.WrongField("args", "holds a byte 0")
 	}
 	for _, word := range c.Tell {
 		if !slices.Contains(changes.Kinds(), changes.Kind(word)) {
-			return report.WrongField("tell", "%q is not allowed: must be of raised worse blind milder seen passed cleared", word)
+			return report.WrongField("tell", "%q is not allowed: must be one of raised worse blind milder seen passed cleared", word)
 		}
 	}
 	for name, value := range c.Environment {

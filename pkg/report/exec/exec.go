@@ -90,7 +90,7 @@ func (x *Reporter) run(ctx context.Context, kind string, value any) (string, err
 		return "", err
 	}
 	if !x.running.TryLock() {
-		return "", failure(report.Throttled, "an earlier run of the program has not ended")
+		return "", failure(report.Throttled, "the previous run of the program has not ended")
 	}
 	defer x.running.Unlock()
 	if err := trusted(x.c.Program); err != nil {

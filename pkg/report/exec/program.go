@@ -61,7 +61,7 @@ func ended(ctx context.Context, err error, said string) error {
 	}](err)
 	switch {
 	case errors.Is(err, syscall.EBUSY):
-		return failure(report.Throttled, "an earlier run of the program was killed and has not ended")
+		return failure(report.Throttled, "the previous run of the program was killed but has not ended")
 	case unstarted && slices.Contains(permanentErrors, errno):
 		return failure(report.Misconfigured, "%w", err)
 	case exited && exit.ExitCode() == tempFail:

@@ -13,17 +13,17 @@ import (
 // Default.
 type Config struct {
 	Preset   string                `yaml:"preset" doc:"who waits for the beats" oneof:"healthchecks uptimekuma gatus betterstack oneuptime kener plain"`
-	URL      string                `yaml:"url" doc:"address of the service, without the token; empty: the preset's own, if it has one"`
-	Token    httpclient.SecretFile `yaml:"token_file" doc:"file of the token: the check's UUID or the ping key, the push token, the endpoint's token, the heartbeat's secret"`
-	URLFile  httpclient.SecretFile `yaml:"url_file" doc:"file of the whole address, token included, as the service shows it; instead of url and token_file"`
-	DownFile httpclient.SecretFile `yaml:"down_url_file" doc:"plain: file of the address that says down; empty: no beat while down"`
+	URL      string                `yaml:"url" doc:"address of the service, without the token; empty: the preset's default, if it has one"`
+	Token    httpclient.SecretFile `yaml:"token_file" doc:"file with the token: the check's UUID or the ping key, the push token, the endpoint's token, the heartbeat's secret"`
+	URLFile  httpclient.SecretFile `yaml:"url_file" doc:"file with the complete address including the token, as the service shows it; instead of url and token_file"`
+	DownFile httpclient.SecretFile `yaml:"down_url_file" doc:"plain: file with the address to call while down; empty: no beat while down"`
 	Slug     string                `yaml:"slug" doc:"healthchecks: slug of the check; token_file is then the project's ping key"`
-	Create   bool                  `yaml:"create" doc:"healthchecks: let it make a check of that slug, with its slow defaults"`
-	Group    string                `yaml:"group" doc:"gatus: group of the external endpoint, as its configuration has it; may be empty"`
-	Endpoint string                `yaml:"endpoint" doc:"gatus: name of the external endpoint, as its configuration has it"`
+	Create   bool                  `yaml:"create" doc:"healthchecks: create a check with that slug if it does not exist, with the service's default periods"`
+	Group    string                `yaml:"group" doc:"gatus: group of the external endpoint, as in its configuration; may be empty"`
+	Endpoint string                `yaml:"endpoint" doc:"gatus: name of the external endpoint, as in its configuration"`
 	Tag      string                `yaml:"tag" doc:"kener: tag of the monitor"`
-	DownFrom report.Impact         `yaml:"down_from" doc:"least impact that counts as down" oneof:"degraded_performance partial_outage major_outage"`
-	Unknown  string                `yaml:"unknown" doc:"what is said while the state of the node is unknown: up, with a text; down; or silent" oneof:"up down silent"`
+	DownFrom report.Impact         `yaml:"down_from" doc:"lowest impact that counts as down" oneof:"degraded_performance partial_outage major_outage"`
+	Unknown  string                `yaml:"unknown" doc:"what to send while the state of the node is unknown: up, with a text; down; or silent" oneof:"up down silent"`
 }
 
 // Default is the configuration that a file changes; it lacks the preset.
@@ -63,19 +63,19 @@ func (c Config) Check() error {
 func (c Config) checkAddress(p preset) error {
 	switch {
 	case c.URLFile != "" && c.URL != "":
-		return report.WrongField("url", "is set together with url_file; one is allowed")
+		return report.WrongField("url", "cannot be set together with url_file")
 	case c.URLFile != "" && c.Token != "" && c.Preset != "gatus":
-		return report.WrongField("token_file", "is set together with url_file, which holds the token")
+		return report.WrongField("token_file", "cannot be set together with url_file, which contains the token")
 	case c.URLFile != "" && c.Preset == "gatus":
-		return report.WrongField("url_file", "is not for gatus: its address is no secret")
+		return report.WrongField("url_file", "does not apply to gatus: its address is not a secret")
 	case c.URLFile != "":
 		return nil
 	case c.Preset == "plain":
 		return httpclient.CheckURL("url", c.URL)
 	case c.Token == "":
-		return report.WrongField("token_file", "is missing: the file of the token, or url_file")
+		return report.WrongField("token_file", "is missing: set the file with the token, or url_file")
 	case c.URL == "" && p.url == "":
-		return report.WrongField("url", "is missing: the address of the service, such as https://status.example.net")
+		return report.WrongField("url", "is missing: set the address of the service, such as https://status.example.net")
 	case c.URL != "":
 		return httpclient.CheckURL("url", c.URL)
 	}
@@ -95,11 +95,11 @@ func (c Config) checkNames() error {
 	case c.Slug != "" && !slugWord.MatchString(c.Slug):
 		return report.WrongField("slug", "must be a word of a-z, 0-9, - and _")
 	case c.Slug != "" && c.URLFile != "":
-		return report.WrongField("slug", "is set together with url_file, which holds it")
+		return report.WrongField("slug", "cannot be set together with url_file, which contains it")
 	case c.Create && c.Slug == "":
 		return report.WrongField("create", "needs a slug")
 	case c.Preset == "gatus" && strings.TrimSpace(c.Endpoint) == "":
-		return report.WrongField("endpoint", "is missing: the name of the external endpoint")
+		return report.WrongField("endpoint", "is missing: set the name of the external endpoint")
 	case c.Preset == "kener" && c.URLFile == "" && !tagWord.MatchString(c.Tag):
 		return report.WrongField("tag", "must be the monitor's tag, a word")
 	}

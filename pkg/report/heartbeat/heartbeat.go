@@ -70,7 +70,7 @@ func (h *Reporter) Report(ctx context.Context, r report.Report) error {
 		return nil
 	}
 	if same, repeated := h.before(r.At, s); same {
-		return &report.Failure{Kind: report.Stale, Err: errors.New("heartbeat: the report is that of the beat before, and makes no other")}
+		return &report.Failure{Kind: report.Stale, Err: errors.New("heartbeat: no new report since the previous beat; no beat sent")}
 	} else if repeated {
 		return nil
 	}
@@ -174,7 +174,7 @@ func (h *Reporter) address(whole, token string) (*url.URL, error) {
 	}
 	u, err := url.Parse(text)
 	if err != nil || u.Host == "" || u.Scheme != "http" && u.Scheme != "https" {
-		return nil, errors.New("the file of the address does not hold one that begins with http:// or https://")
+		return nil, errors.New("the file does not contain an address that begins with http:// or https://")
 	}
 	if whole == "" {
 		return u.JoinPath(h.preset.path(h.c, token)...), nil

@@ -48,7 +48,7 @@ func presets() map[string]preset {
 		"betterstack":  {url: "https://uptime.betterstack.com", path: below("api", "v1", "heartbeat"), ask: askBetter, accept: any2xx},
 		"oneuptime": {
 			url: "https://oneuptime.com", path: below("heartbeat"), ask: askOneUptime, accept: any2xx,
-			proof: "unproven: OneUptime answers so to a wrong key, too; look at the monitor",
+			proof: "unverified: OneUptime gives the same answer to a wrong key; check the monitor",
 		},
 		"kener": {path: kenerPath, ask: askKener, accept: kenerAccepts},
 		"plain": {path: below(), ask: askPlain, accept: any2xx},

@@ -30,12 +30,12 @@ const maxKey = 64 << 10
 
 // Options say how backends are reached.
 type Options struct {
-	CA     string     `yaml:"ca_file" doc:"PEM file of the authorities to trust; empty: the system's"`
-	Cert   string     `yaml:"cert_file" doc:"PEM file of the client certificate, for mutual TLS; read again at each connection"`
+	CA     string     `yaml:"ca_file" doc:"PEM file of the trusted CA certificates; empty: the system's"`
+	Cert   string     `yaml:"cert_file" doc:"PEM file of the client certificate, for mutual TLS; re-read for each connection"`
 	Key    SecretFile `yaml:"key_file" doc:"PEM file of its key"`
-	Name   string     `yaml:"server_name" doc:"name that the server's certificate must bear; empty: the one in the URL"`
-	Source string     `yaml:"source_address" doc:"own IP address to connect from, such as the management network's; empty: the kernel chooses"`
-	Proxy  string     `yaml:"proxy_url" doc:"HTTP proxy to go through; empty: none, whatever the environment says"`
+	Name   string     `yaml:"server_name" doc:"host name required in the server's certificate; empty: the one in the URL"`
+	Source string     `yaml:"source_address" doc:"local IP address to connect from, such as the management network's; empty: chosen by the kernel"`
+	Proxy  string     `yaml:"proxy_url" doc:"HTTP proxy; empty: none, regardless of the environment"`
 	Agent  string     // User-Agent
 }
 
@@ -58,7 +58,7 @@ func (o Options) Check() error {
 		case u.Scheme != "http" && u.Scheme != "https" && u.Scheme != "socks5":
 			return report.WrongField("proxy_url", "begins with http://, https:// or socks5://")
 		case u.User != nil:
-			return report.WrongField("proxy_url", "holds a user or password: secrets are never in the configuration; use a proxy that knows this node by its address")
+			return report.WrongField("proxy_url", "must not contain a user or password: secrets are not allowed in the configuration; use a proxy that identifies this node by its address")
 		}
 	}
 	if (o.Cert == "") != (o.Key == "") {
@@ -145,7 +145,7 @@ type Request struct {
 func (c *Client) Do(ctx context.Context, q Request) (Response, error) {
 	req, err := http.NewRequestWithContext(ctx, q.Method, q.URL, bytes.NewReader(q.Body))
 	if err != nil {
-		return Response{}, &report.Failure{Kind: report.Misconfigured, Err: errors.New("not a URL that can be asked")}
+		return Response{}, &report.Failure{Kind: report.Misconfigured, Err: errors.New("not a usable URL")}
 	}
 	for name, values := range q.Header {
 		req.Header[name] = values

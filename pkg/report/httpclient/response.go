@@ -61,7 +61,7 @@ func (a Response) failure(where string) error {
 	case a.Code == http.StatusConflict:
 		f.Kind = report.Stale
 	case a.Code >= 300 && a.Code < 400:
-		f.Err = fmt.Errorf("%s: %d %s: redirects are not followed; configure the address it leads to", where, a.Code, http.StatusText(a.Code))
+		f.Err = fmt.Errorf("%s: %d %s: redirects are not followed; configure the target address", where, a.Code, http.StatusText(a.Code))
 	}
 	return f
 }

@@ -11,7 +11,7 @@ import (
 // may be a secret, so neither is taken.
 func CheckURL(field, address string) error {
 	if address == "" {
-		return report.WrongField(field, "is missing: an address such as https://192.0.2.10")
+		return report.WrongField(field, "is missing: set an address such as https://192.0.2.10")
 	}
 	u, err := url.Parse(address)
 	switch {
@@ -22,9 +22,9 @@ func CheckURL(field, address string) error {
 	case u.Hostname() == "":
 		return report.WrongField(field, "names no host")
 	case u.User != nil:
-		return report.WrongField(field, "holds a user or password: secrets belong in files")
+		return report.WrongField(field, "must not contain a user or password: secrets belong in files")
 	case u.RawQuery != "" || u.ForceQuery || u.Fragment != "":
-		return report.WrongField(field, "ends with its path: without ? and #")
+		return report.WrongField(field, "must not contain ? or #")
 	}
 	return nil
 }

@@ -14,11 +14,11 @@ import (
 // Config is the Icinga 2 to report to, and which of its services are this node's.
 type Config struct {
 	URL      string                `yaml:"url" doc:"address of Icinga's API, such as https://192.0.2.30:5665"`
-	User     string                `yaml:"user" doc:"name of the ApiUser, which needs the permission actions/process-check-result; empty: the client certificate says who asks"`
+	User     string                `yaml:"user" doc:"name of the ApiUser, which needs the permission actions/process-check-result; empty: the client certificate identifies the user"`
 	Password httpclient.SecretFile `yaml:"password_file" doc:"file with the ApiUser's password"`
 	Host     string                `yaml:"host" doc:"name of Icinga's Host object; empty: the node's name"`
-	Services map[string]string     `yaml:"services" doc:"name of the host's Service object that shows each of ours: storage, network, guests, cluster, host, nodewatch, or node for all of it"`
-	TTL      time.Duration         `yaml:"ttl" min:"1s" max:"24h" doc:"how long a result is fresh; then Icinga checks by itself. Never less than three times the reporter's every"`
+	Services map[string]string     `yaml:"services" doc:"Icinga's Service object for each component of the node: storage, network, guests, cluster, host, nodewatch, or node for the whole node"`
+	TTL      time.Duration         `yaml:"ttl" min:"1s" max:"24h" doc:"validity of a result; after that Icinga runs its own check. At least three times the reporter's every"`
 }
 
 // Default returns the configuration that is not written down.
@@ -31,7 +31,7 @@ func (c Config) Check() error {
 	}
 	switch {
 	case c.User == "" && c.Password != "":
-		return report.WrongField("user", "is missing: the name of the ApiUser whose password it is")
+		return report.WrongField("user", "is missing: set the name of the ApiUser for the password")
 	case c.User != "" && c.Password == "":
 		return report.WrongField("password_file", "is missing: the file with the password of %s", c.User)
 	case strings.Contains(c.User, ":"):

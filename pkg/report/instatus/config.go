@@ -13,9 +13,9 @@ type Config struct {
 	URL        string                `yaml:"url" doc:"base of the API"`
 	Page       string                `yaml:"page_id" doc:"id of the page"`
 	Token      httpclient.SecretFile `yaml:"token_file" doc:"file with the API key"`
-	Components map[string]string     `yaml:"components" doc:"which component of the page shows which of ours: storage, network, guests, cluster, host, nodewatch, or node for all of it"`
+	Components map[string]string     `yaml:"components" doc:"the page's component id for each component of the node: storage, network, guests, cluster, host, nodewatch, or node for the whole node"`
 	Unknown    string                `yaml:"unknown" oneof:"skip under_maintenance degraded_performance partial_outage major_outage" doc:"what a component shows that cannot be seen, as the page has no word for it; skip leaves what it shows"`
-	Requests   int                   `yaml:"requests_per_minute" min:"1" max:"60" doc:"most requests in any minute"`
+	Requests   int                   `yaml:"requests_per_minute" min:"1" max:"60" doc:"maximum requests per minute"`
 }
 
 // Default returns the configuration that is not written down.

@@ -16,8 +16,8 @@ import (
 // fill in.
 type Config struct {
 	URL   string                `yaml:"url" doc:"base address of the backend; /v1/report is appended"`
-	Token httpclient.SecretFile `yaml:"token_file" doc:"file with this node's bearer token; empty: none, as where a client certificate identifies the node"`
-	ID    string                `yaml:"id" doc:"what the backend calls this node, if that is not SITE/NODE"`
+	Token httpclient.SecretFile `yaml:"token_file" doc:"file with this node's bearer token; empty: none, e.g. with a client certificate"`
+	ID    string                `yaml:"id" doc:"the node's id at the backend, if it is not SITE/NODE"`
 
 	Every  time.Duration // how often the state is sent; the backend uses it to detect late nodes
 	Digest string        // of the active configuration; empty: not sent

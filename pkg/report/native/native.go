@@ -94,7 +94,7 @@ func (x *Reporter) deliver(ctx context.Context, r report.Report, token string) e
 			return refused(a, f, token)
 		}
 	}
-	return &report.Failure{Kind: report.Transient, Err: errors.New("the backend refuses each body for another reason")}
+	return &report.Failure{Kind: report.Transient, Err: errors.New("the backend refuses every body for a different reason")}
 }
 
 // write makes the next body.

@@ -12,8 +12,8 @@ import (
 type Config struct {
 	URL        string                `yaml:"url" doc:"base of the Events API; https://events.eu.pagerduty.com in the European region"`
 	Key        httpclient.SecretFile `yaml:"routing_key_file" doc:"file with the integration key of the service, 32 characters"`
-	Severities map[string]string     `yaml:"severities" doc:"PagerDuty's critical, error, warning or info for our info, warning and critical, where it is not the same word"`
-	ClientURL  string                `yaml:"client_url" doc:"address of this node's page, shown with each alert"`
+	Severities map[string]string     `yaml:"severities" doc:"maps nodewatch's info, warning and critical to PagerDuty's critical, error, warning or info, where they differ"`
+	ClientURL  string                `yaml:"client_url" doc:"address of this node's page, linked from each alert"`
 }
 
 // Default returns the configuration that is not written down.
@@ -25,7 +25,7 @@ func (c Config) Check() error {
 		return err
 	}
 	if c.Key == "" {
-		return report.WrongField("routing_key_file", "is missing: the file with the integration key")
+		return report.WrongField("routing_key_file", "is missing: set the file with the integration key")
 	}
 	if c.ClientURL != "" {
 		if err := httpclient.CheckURL("client_url", c.ClientURL); err != nil {
@@ -35,7 +35,7 @@ func (c Config) Check() error {
 	words := []string{"critical", "error", "warning", "info"}
 	for ours, theirs := range c.Severities {
 		if report.Severity(ours).Rank() == 0 {
-			return report.WrongField("severities."+ours, "is not a severity: info, warning, critical")
+			return report.WrongField("severities."+ours, "is not a severity: must be info, warning or critical")
 		}
 		if !slices.Contains(words, theirs) {
 			return report.WrongField("severities."+ours, "%q is none of %s", theirs, strings.Join(words, ", "))

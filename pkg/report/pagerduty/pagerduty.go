@@ -151,7 +151,7 @@ func (p *Reporter) Test(ctx context.Context, r report.Report) (string, error) {
 			return "", fmt.Errorf("pagerduty: %s: %w", e.Action, err)
 		}
 	}
-	return "202 for trigger and resolve of an alert of severity info: queued; whether anybody was paged is unknown", nil
+	return "202 for trigger and resolve of an alert of severity info: queued; it is unknown whether anybody was paged", nil
 }
 
 // answer is what the API says, in its own names.

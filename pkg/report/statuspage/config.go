@@ -14,13 +14,13 @@ type Config struct {
 	URL        string                `yaml:"url" doc:"base of the API"`
 	Page       string                `yaml:"page_id" doc:"id of the page"`
 	Token      httpclient.SecretFile `yaml:"token_file" doc:"file with the API key"`
-	Components map[string]string     `yaml:"components" doc:"which component of the page shows which of ours: storage, network, guests, cluster, host, nodewatch, or node for all of it"`
+	Components map[string]string     `yaml:"components" doc:"the page's component id for each component of the node: storage, network, guests, cluster, host, nodewatch, or node for the whole node"`
 	Unknown    string                `yaml:"unknown" oneof:"skip under_maintenance degraded_performance partial_outage major_outage" doc:"what a component shows that cannot be seen, as the page has no word for it; skip leaves what it shows"`
-	Requests   int                   `yaml:"requests_per_minute" min:"1" max:"60" doc:"most requests in any minute; all nodes with the same API key have 60 together"`
-	Incidents  bool                  `yaml:"incidents" doc:"open an incident when a configured component is bad, and resolve it when all are operational again"`
-	From       string                `yaml:"incident_from" oneof:"degraded_performance partial_outage major_outage" doc:"least impact that opens an incident"`
-	Notify     bool                  `yaml:"notify" doc:"send what is said of an incident to the page's subscribers"`
-	Name       string                `yaml:"public_name" doc:"what incidents call this node; the only name of it that is ever published"`
+	Requests   int                   `yaml:"requests_per_minute" min:"1" max:"60" doc:"maximum requests per minute; all nodes with the same API key share 60"`
+	Incidents  bool                  `yaml:"incidents" doc:"open an incident when a configured component is affected, and resolve it when all are operational again"`
+	From       string                `yaml:"incident_from" oneof:"degraded_performance partial_outage major_outage" doc:"lowest impact that opens an incident"`
+	Notify     bool                  `yaml:"notify" doc:"notify the page's subscribers about incidents"`
+	Name       string                `yaml:"public_name" doc:"the node's name in incidents; no other name of it is published"`
 	Titles     map[string]string     `yaml:"titles" doc:"titles of incidents by impact, in place of the built-in ones; {name} is the public name"`
 	Texts      map[string]string     `yaml:"texts" doc:"texts of incidents by impact, in place of the built-in ones, operational for the last; {name} is the public name"`
 }
@@ -52,7 +52,7 @@ func (c Config) Check() error {
 
 func (c Config) checkIncidents() error {
 	if c.Name == "" {
-		return report.WrongField("public_name", "is missing: incidents are public, and call the node by this name")
+		return report.WrongField("public_name", "is missing: set the public name of the node, which incidents show")
 	}
 	if !slices.Contains(impacts[1:], report.Impact(c.From)) {
 		return report.WrongField("incident_from", "%q is none of degraded_performance, partial_outage, major_outage", c.From)

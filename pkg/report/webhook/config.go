@@ -14,21 +14,21 @@ import (
 // Config says which backend is notified, and how. Its zero value is not valid: start from Default.
 type Config struct {
 	Preset      string                           `yaml:"preset" doc:"what is at the other end" oneof:"slack mattermost discord ntfy telegram json cloudevents oncall incidentio betterstack template"`
-	URL         string                           `yaml:"url" doc:"address to send to, if it is no secret; empty: the preset's own, if it has one"`
-	URLFile     httpclient.SecretFile            `yaml:"url_file" doc:"file that holds the address, if that is a secret"`
-	Token       httpclient.SecretFile            `yaml:"token_file" doc:"file of the token: Telegram's bot; a bearer token for all others"`
+	URL         string                           `yaml:"url" doc:"address, if it is not a secret; empty: the preset's default, if it has one"`
+	URLFile     httpclient.SecretFile            `yaml:"url_file" doc:"file with the address, if it is a secret"`
+	Token       httpclient.SecretFile            `yaml:"token_file" doc:"file with the token: Telegram's bot token, or a bearer token"`
 	Topic       string                           `yaml:"topic" doc:"ntfy: topic to publish to"`
 	Chat        string                           `yaml:"chat" doc:"telegram: id of the chat, or @name of the channel"`
 	Mode        string                           `yaml:"mode" doc:"changes: a message when something changes; state: the whole report at each interval, for json, cloudevents and template" oneof:"changes state"`
 	Tell        []string                         `yaml:"tell" doc:"changes to report: raised worse blind milder seen passed cleared"`
-	Template    string                           `yaml:"template" doc:"Go template of the text or, for the preset template, of the body; empty: the preset's own text"`
-	ContentType string                           `yaml:"content_type" doc:"of the body that the preset template sends"`
+	Template    string                           `yaml:"template" doc:"Go template of the text or, for the preset template, of the body; empty: the preset's text"`
+	ContentType string                           `yaml:"content_type" doc:"content type of the body of the preset template"`
 	Method      string                           `yaml:"method" doc:"HTTP method" oneof:"POST PUT PATCH"`
-	Headers     map[string]string                `yaml:"headers" doc:"further headers, none of them secret"`
-	HeaderFiles map[string]httpclient.SecretFile `yaml:"header_files" doc:"further headers whose values are in files, such as Authorization"`
-	SignKey     httpclient.SecretFile            `yaml:"sign_key_file" doc:"file of the key that requests are signed with (HMAC-SHA-256); empty: not signed"`
-	Pause       time.Duration                    `yaml:"pause" doc:"least time between two messages; what changes meanwhile becomes one" min:"0s" max:"10m"`
-	Page        string                           `yaml:"page" doc:"address of this node's page, to be linked; empty: no link"`
+	Headers     map[string]string                `yaml:"headers" doc:"additional headers; no secrets"`
+	HeaderFiles map[string]httpclient.SecretFile `yaml:"header_files" doc:"additional headers with values in files, such as Authorization"`
+	SignKey     httpclient.SecretFile            `yaml:"sign_key_file" doc:"file with the key to sign requests (HMAC-SHA-256); empty: not signed"`
+	Pause       time.Duration                    `yaml:"pause" doc:"minimum time between two messages; changes in between are combined into one" min:"0s" max:"10m"`
+	Page        string                           `yaml:"page" doc:"address of this node's page, to link to; empty: no link"`
 }
 
 // Default is the configuration that a file changes; it lacks the preset.
@@ -63,15 +63,15 @@ func (c Config) Check() error {
 func (c Config) checkAddress(p preset) error {
 	switch {
 	case c.URL != "" && c.URLFile != "":
-		return report.WrongField("url", "is set together with url_file; one is allowed")
+		return report.WrongField("url", "cannot be set together with url_file")
 	case c.URL != "" && p.secret:
-		return report.WrongField("url", "is a secret here: write it into a file, and name that in url_file")
+		return report.WrongField("url", "is a secret for this preset: write it to a file and set url_file")
 	case c.URLFile != "":
 		return nil
 	case c.URL == "" && p.url == "" && p.secret:
-		return report.WrongField("url_file", "is missing: the file that holds the address, which is a secret here")
+		return report.WrongField("url_file", "is missing: set the file with the address, which is a secret for this preset")
 	case c.URL == "" && p.url == "":
-		return report.WrongField("url", "is missing: an address, or url_file")
+		return report.WrongField("url", "is missing: set an address, or url_file")
 	case c.URL != "":
 		return httpclient.CheckURL("url", c.URL)
 	}
@@ -86,11 +86,11 @@ func (c Config) checkTarget(preset) error {
 	case c.Preset != "ntfy" && c.Topic != "":
 		return report.WrongField("topic", "is for ntfy only")
 	case c.Preset == "telegram" && !chatWord.MatchString(c.Chat):
-		return report.WrongField("chat", "must be a chat's number, or a channel's @name")
+		return report.WrongField("chat", "must be the number of a chat or the @name of a channel")
 	case c.Preset != "telegram" && c.Chat != "":
 		return report.WrongField("chat", "is for telegram only")
 	case (c.Preset == "telegram" || c.Preset == "incidentio") && c.Token == "":
-		return report.WrongField("token_file", "is missing: the file of the token")
+		return report.WrongField("token_file", "is missing: set the file with the token")
 	}
 	return nil
 }
@@ -100,7 +100,7 @@ func (c Config) checkMode(p preset) error {
 	case c.Mode != "changes" && c.Mode != "state":
 		return report.WrongField("mode", "%q is not allowed: must be changes or state", c.Mode)
 	case c.Mode == "state" && !p.data:
-		return report.WrongField("mode", "state is for json, cloudevents and template: people get changes")
+		return report.WrongField("mode", "state is only for json, cloudevents and template; other presets send changes")
 	case !slices.Contains([]string{"POST", "PUT", "PATCH"}, c.Method):
 		return report.WrongField("method", "%q is not allowed: must be POST, PUT or PATCH", c.Method)
 	case c.Pause < 0 || c.Pause > 10*time.Minute:
@@ -114,7 +114,7 @@ func (c Config) checkMode(p preset) error {
 func (c Config) checkTell(p preset) error {
 	for _, word := range c.Tell {
 		if !slices.Contains(changes.Kinds(), changes.Kind(word)) {
-			return report.WrongField("tell", "%q is not allowed: must be of raised worse blind milder seen passed cleared", word)
+			return report.WrongField("tell", "%q is not allowed: must be one of raised worse blind milder seen passed cleared", word)
 		}
 	}
 	for _, word := range []changes.Kind{changes.Raised, changes.Cleared} {
@@ -123,7 +123,7 @@ func (c Config) checkTell(p preset) error {
 		}
 	}
 	if len(c.Tell) == 0 {
-		return report.WrongField("tell", "is empty: nothing would be reported")
+		return report.WrongField("tell", "must not be empty: nothing would be reported")
 	}
 	return nil
 }

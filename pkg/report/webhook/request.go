@@ -54,7 +54,7 @@ func (w *Reporter) request(m message, body []byte) (httpclient.Request, error) {
 	}
 	u, err := url.Parse(strings.TrimSpace(address))
 	if err != nil || u.Host == "" || u.Scheme != "http" && u.Scheme != "https" {
-		return httpclient.Request{}, errors.New("the file of the address does not hold one that begins with http:// or https://")
+		return httpclient.Request{}, errors.New("the file does not contain an address that begins with http:// or https://")
 	}
 	contentType := w.preset.contentType
 	if contentType == "" {

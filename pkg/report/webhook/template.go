@@ -143,7 +143,7 @@ func (c Config) checkTemplate(p preset) error {
 	case c.Template == "" && c.Preset == "template":
 		return report.WrongField("template", "is missing")
 	case c.Template != "" && p.data && c.Preset != "template":
-		return report.WrongField("template", "is for people's texts and the preset template")
+		return report.WrongField("template", "is only for presets with a text and for the preset template")
 	case strings.ContainsAny(c.ContentType, "\r\n\x00") || c.ContentType == "":
 		return report.WrongField("content_type", "must be one line, such as application/json")
 	case c.Template == "":

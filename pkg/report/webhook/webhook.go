@@ -85,7 +85,7 @@ func (w *Reporter) Test(ctx context.Context, r report.Report) (string, error) {
 		answer, err = w.deliver(ctx, m)
 	}
 	if err == nil && answer == "" {
-		return "", &report.Failure{Kind: report.Misconfigured, Err: errors.New("webhook: the template makes nothing of a test")}
+		return "", &report.Failure{Kind: report.Misconfigured, Err: errors.New("webhook: the template produces no text for a test")}
 	}
 	return answer, err
 }

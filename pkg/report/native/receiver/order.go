@@ -36,5 +36,5 @@ func (l Last) Conflict(b native.Body, now time.Time) *native.Refusal {
 	if dead || b.Agent.Started.After(l.Started) {
 		return nil
 	}
-	return &native.Refusal{Error: "another agent, which started later, reports this node", Reason: native.OtherInstance}
+	return &native.Refusal{Error: "another agent, started later, reports this node", Reason: native.OtherInstance}
 }

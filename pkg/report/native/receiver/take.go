@@ -51,7 +51,7 @@ func (s *Schema) Read(q *http.Request, node string, most int) (Report, *Refused)
 	case len(wrong) > 0:
 		return refused(http.StatusUnprocessableEntity, native.Refusal{Error: "the body is not a report", Fields: wrong[:min(len(wrong), maxFields)]})
 	case r.Body.Node.ID != node:
-		return refused(http.StatusForbidden, native.Refusal{Error: "the secret is not that of " + r.Body.Node.ID})
+		return refused(http.StatusForbidden, native.Refusal{Error: "the secret does not belong to " + r.Body.Node.ID})
 	}
 	return r, nil
 }
