@@ -47,6 +47,9 @@ func verdictFamilies(build buildinfo.Info) []family {
 		{name: "nodewatch_finding", kind: gauge, labels: []string{"rule", "subject", "severity"},
 			help: "Raised findings: 1 for each; of the findings of one rule 50 are named, and the rest added up under the subject (other).",
 			read: nameFindings},
+		{name: "nodewatch_finding_guests", kind: gauge, labels: []string{"rule", "subject"},
+			help: "Number of guests that a raised finding hits; no sample if it hits none or they are not known; of one rule 50 are named.",
+			read: countGuestsHit},
 		{name: "nodewatch_finding_explained", kind: gauge, labels: []string{"rule", "subject", "by"},
 			help: "1 for each raised finding that raised findings of another rule, by, explain; of one rule 50 are named.",
 			read: nameExplained},
@@ -102,6 +105,15 @@ func nameFindings(p *picture, emit emit) {
 	}
 	for _, k := range order {
 		emit(sum[k], k.rule, k.subject, string(k.severity))
+	}
+}
+
+func countGuestsHit(p *picture, emit emit) {
+	named := map[string]int{}
+	for _, f := range p.Report.Findings {
+		if named[f.Rule]++; f.Guests != nil && named[f.Rule] <= maxSubjects {
+			emit(float64(f.Guests.Hit), f.Rule, f.Subject)
+		}
 	}
 }
 

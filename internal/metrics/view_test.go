@@ -193,11 +193,11 @@ func verdict(at time.Time, guests int) report.Report {
 		{Name: "host", Status: report.Operational, Since: start},
 		{Name: "nodewatch", Status: report.Unknown, Since: start},
 	}, Findings: []report.Finding{
-		{Rule: "layer2-bond-krbd", Subject: "bond0", Severity: report.Critical, Impact: report.MajorOutage, State: report.Seen},
+		{Rule: "layer2-bond-krbd", Subject: "bond0", Severity: report.Critical, Impact: report.MajorOutage, State: report.Seen, Guests: &report.Guests{Hit: guests, Total: guests}},
 		{Rule: "kmsg-lost", Severity: report.Warning, Impact: report.Operational, State: report.Blind, Accepted: &report.Accepted{By: "alice"}},
 	}, Transitions: []report.Transition{{N: 6, At: at}, {N: 7, At: at}}}
 	for i := range guests {
-		r.Findings = append(r.Findings, report.Finding{Rule: "vm-paused", Subject: fmt.Sprintf("vm%d", 100+i), Severity: report.Warning, State: report.Seen})
+		r.Findings = append(r.Findings, report.Finding{Rule: "vm-paused", Subject: fmt.Sprintf("vm%d", 100+i), Severity: report.Warning, State: report.Seen, Guests: &report.Guests{Hit: 1, Total: guests}})
 	}
 	return r
 }

@@ -200,10 +200,63 @@ func TestAlertsSayWhatTheyMust(t *testing.T) {
 		if s := r.Annotations["summary"]; !strings.HasSuffix(s, ".") || strings.Contains(s, "{{") {
 			t.Errorf("%s: the summary %q is no fixed sentence", r.Alert, s)
 		}
-		if r.Annotations["description"] == "" {
-			t.Errorf("%s has no description", r.Alert)
+		for _, want := range describes(r) {
+			if !strings.Contains(r.Annotations["description"], want) {
+				t.Errorf("%s: the description does not say %q", r.Alert, want)
+			}
 		}
 		leads(t, r.Alert, r.Annotations["runbook_url"])
+	}
+}
+
+// describes is what the description of an alert says at least: what it is about, and the first
+// step. One on a finding has the rule, the subject, the guests hit and the command, and leads to the node's page.
+func describes(r shipped) []string {
+	about := "{{ $labels.instance }}"
+	switch r.Alert {
+	case "NodewatchAbsent":
+		about = "no target"
+	case "NodewatchFleetUneven":
+		about = "$labels.site"
+	case "NodewatchStatusUnavailable":
+		about = "{{ $labels.job }}"
+	}
+	if !strings.HasPrefix(r.Alert, "NodewatchFinding") {
+		return []string{about, " First step: "}
+	}
+	return []string{about, "{{ $labels.rule }}", "$labels.subject", "nodewatch_finding_guests{", " First step: nodewatch check,", "its page"}
+}
+
+// An alert on a finding leads to the node's page, with nodewatch's port where the scrape configuration
+// has cut it from the label instance; and names with quotes do not spoil what it says.
+func TestAlertsOnFindingsLeadToThePage(t *testing.T) {
+	const text = `rule_files: [%s, %s]
+evaluation_interval: 1m
+tests:
+  - interval: 1m
+    input_series:
+      - {series: 'nodewatch_finding{job="nodewatch", instance="%[3]s", rule="vm-paused", subject="a\"b\\", severity="critical"}', values: '1x9'}
+      - {series: 'nodewatch_finding_guests{job="nodewatch", instance="%[3]s", rule="vm-paused", subject="a\"b\\"}', values: '3x9'}
+      - {series: 'nodewatch_finding_guests{job="nodewatch", instance="%[3]s", rule="vm-paused", subject="other"}', values: '7x9'}
+    alert_rule_test:
+      - eval_time: 5m
+        alertname: NodewatchFindingCritical
+        exp_alerts:
+          - exp_labels: {job: nodewatch, instance: "%[3]s", rule: vm-paused, subject: 'a"b\', severity: critical}
+            exp_annotations:
+              summary: nodewatch has found a failure that needs somebody now.
+              description: '%[3]s: vm-paused on a"b\, guests hit: 3. First step: nodewatch check, on the node, or its page; both have the evidence and what to do next.'
+              page_url: %[4]s
+              runbook_url: https://github.com/nodewatch/nodewatch/blob/main/docs/rules.md#vm-paused
+`
+	for instance, page := range map[string]string{
+		"node2":       "http://node2:10090/",
+		"node2:10099": "http://node2:10099/",
+	} {
+		file := prometheus.Write(t, t.TempDir(), "page.yml", fmt.Sprintf(text, deployed("prometheus", "recording.yml"), deployed("prometheus", "findings.yml"), instance, page))
+		if out, err := prometheus.Run(t, prometheus.Promtool, "test", "rules", file); err != nil {
+			t.Errorf("%s: %v\n%s", instance, err, out)
+		}
 	}
 }
 
