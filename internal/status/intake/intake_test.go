@@ -231,7 +231,7 @@ func TestWhatIsRefused(t *testing.T) {
 		"an unknown token":     {good(), header("Authorization", "Bearer nws_x"), 401, "not known"},
 		"an expired token":     {good(), bearer("node expired"), 401, "expired"},
 		"not a bearer":         {good(), header("Authorization", "Basic x"), 401, "no token"},
-		"another node's token": {good(), bearer("node rl1/node3"), 403, "not that of rl1/node2"},
+		"another node's token": {good(), bearer("node rl1/node3"), 403, "does not belong to rl1/node2"},
 		"a push token":         {good(), bearer("push webmail"), 403, "of kind push, not node"},
 		"no JSON type":         {good(), header("Content-Type", "text/plain"), 415, ""},
 		"an unknown encoding":  {good(), header("Content-Encoding", "br"), 400, "br"},

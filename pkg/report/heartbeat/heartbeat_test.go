@@ -273,7 +273,7 @@ func TestTest(t *testing.T) {
 		if (preset == "healthchecks") != (s.node == "") {
 			t.Errorf("%s: the service thinks %q", preset, s.node)
 		}
-		if strings.Contains(answer, "unproven") != (preset == "oneuptime") {
+		if strings.Contains(answer, "unverified") != (preset == "oneuptime") {
 			t.Errorf("%s: %q", preset, answer)
 		}
 		golden(t, preset+".test.txt", beats(rec.Drain()))

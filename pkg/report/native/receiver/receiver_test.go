@@ -129,7 +129,7 @@ func TestWhatIsRefused(t *testing.T) {
 		{"no token", good(), func(q *http.Request) { q.Header.Del("Authorization") }, 401, "not known"},
 		{"an unknown token", good(), header("Authorization", "Bearer secret9"), 401, "not known"},
 		{"not a bearer", good(), header("Authorization", "Basic secret2"), 401, "not known"},
-		{"another node's token", good(), header("Authorization", "Bearer secret3"), 403, "not that of rl1/node2"},
+		{"another node's token", good(), header("Authorization", "Bearer secret3"), 403, "does not belong to rl1/node2"},
 		{"no JSON type", good(), header("Content-Type", "text/plain"), 415, ""},
 		{"an unknown encoding", good(), header("Content-Encoding", "br"), 400, "br"},
 		{"not compressed", good(), header("Content-Encoding", "gzip"), 400, "gzip"},
