@@ -21,7 +21,7 @@ type metadataXML struct {
 
 // hypervXML is <hyperv>: what makes KVM look like Hyper-V. Only Windows gains by it.
 type hypervXML struct {
-	Mode     string `xml:"mode,attr"` // custom, passthrough
+	Mode     string `xml:"mode,attr"` // custom, passthrough, host-model
 	Features []struct {
 		XMLName xml.Name
 		State   string `xml:"state,attr"`
@@ -29,7 +29,7 @@ type hypervXML struct {
 }
 
 func (h *hypervXML) on() bool {
-	if h == nil {
+	if h == nil || h.Mode == "host-model" {
 		return false
 	}
 	for _, f := range h.Features {
@@ -40,8 +40,15 @@ func (h *hypervXML) on() bool {
 	return false
 }
 
+// every reports whether the guest has all of the host's features: as they are, or as
+// libvirt lists them for a running guest.
+func (h *hypervXML) every() bool {
+	return h != nil && (h.Mode == "passthrough" || h.Mode == "host-model")
+}
+
 type clockXML struct {
 	Offset string `xml:"offset,attr"`
+	Basis  string `xml:"basis,attr"` // of a variable offset
 	Timers []struct {
 		Name    string `xml:"name,attr"`
 		Present string `xml:"present,attr"`
@@ -63,9 +70,9 @@ func (d domainXML) os() (system, by string) {
 	h := d.Features.HyperV
 	hints := guest.OSHints{
 		Metadata: osInfo(d.Metadata.Info.OS.ID),
-		Single:   h.on(), Clock: d.Clock.hyperv(), Every: h != nil && h.Mode == "passthrough",
+		Single:   h.on(), Clock: d.Clock.hyperv(), Every: h.every(),
 		Crash: slices.Contains(d.Panic, panicXML{Model: "hyperv"}),
-		Local: d.Clock.Offset == "localtime", Kernel: d.OS.Kernel != "",
+		Local: d.Clock.Offset == "localtime" || d.Clock.Basis == "localtime", Kernel: d.OS.Kernel != "",
 		Named: guest.NamedWindows(d.Metadata.Nova.Name) || guest.NamedWindows(d.Metadata.Nova.Flavor.Name),
 	}
 	if hints.Metadata == "" {

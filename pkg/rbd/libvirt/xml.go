@@ -64,6 +64,8 @@ type diskXML struct {
 type mirrorXML struct {
 	Source sourceXML `xml:"source"`
 	File   string    `xml:"file,attr"` // the form before libvirt 1.2.6
+
+	Backing *backingXML `xml:"backingStore"`
 }
 
 // A backingXML is an image that a disk's image is laid over.
@@ -85,6 +87,9 @@ type sourceXML struct {
 	Host struct {
 		Socket string `xml:"socket,attr"`
 	} `xml:"host"`
+	Data *struct { // of a qcow2 image: where its data lie, if apart from its tables
+		Source *sourceXML `xml:"source"`
+	} `xml:"dataStore"`
 }
 
 type iotuneXML struct {
@@ -116,7 +121,6 @@ func ParseDomain(data []byte) (rbd.Guest, error) {
 		return rbd.Guest{}, fmt.Errorf("%w: line %d: %s", errVirtXML, lineAt(data, source.InputOffset()), xmlFault(err))
 	}
 	g := rbd.Guest{Name: naming.Text(strings.TrimSpace(d.Name)), ID: naming.Text(strings.TrimSpace(d.UUID)), Kind: "vm"}
-	g.OS, g.OSBy = d.os()
 	if g.Name == "" {
 		return rbd.Guest{}, fmt.Errorf("%w: a domain without a name", errVirtXML)
 	}
@@ -127,23 +131,27 @@ func ParseDomain(data []byte) (rbd.Guest, error) {
 	for _, disk := range d.Disks {
 		g.Disks = append(g.Disks, disk.disks(groups)...)
 	}
-	g.Disks = append(g.Disks, d.passed()...)
+	passed := d.passed()
+	g.Disks = append(g.Disks, passed.Disks...)
 	g.Disks = g.Disks[:min(len(g.Disks), rbd.MaxDisks)]
+	if g.OS, g.OSBy = d.os(); g.OS == "" && passed.OS != "" {
+		g.OS, g.OSBy = passed.OS, passed.OSBy
+	}
 	return g, nil
 }
 
-// passed returns the disks that are in <qemu:commandline>. What of it cannot
-// be read is QEMU's to refuse.
-func (d domainXML) passed() []rbd.Disk {
+// passed returns what is in <qemu:commandline>: disks, and what tells the system.
+// What of it cannot be read is QEMU's to refuse.
+func (d domainXML) passed() rbd.Guest {
 	if len(d.Arguments) == 0 {
-		return nil
+		return rbd.Guest{}
 	}
 	line := "qemu"
 	for _, a := range d.Arguments {
 		line += "\x00" + a.Value
 	}
 	g, _ := qemu.ParseCommandLine([]byte(line)) // the domain's XML is no longer than a command line may be
-	return g.Disks
+	return g
 }
 
 // disks returns a disk and what else it reads or writes: the images below it,
@@ -165,14 +173,26 @@ func (d diskXML) disks(groups map[string]rbd.Throttle) []rbd.Disk {
 			all = append(all, more)
 		}
 	}
-	for b, n := d.Backing, 0; b != nil && n < xmlDepth; b, n = b.Next, n+1 {
-		below(b.Source)
+	data := func(s sourceXML) {
+		if s.Data != nil && s.Data.Source != nil {
+			below(*s.Data.Source)
+		}
 	}
+	chain := func(b *backingXML) {
+		for ; b != nil; b = b.Next { // no longer than the XML is deep
+			below(b.Source)
+			data(b.Source)
+		}
+	}
+	data(d.Source)
+	chain(d.Backing)
 	if m := d.Mirror; m != nil {
 		if m.Source.File == "" && m.Source.Dev == "" && m.Source.Protocol == "" {
 			m.Source.File = m.File
 		}
 		below(m.Source)
+		data(m.Source)
+		chain(m.Backing)
 	}
 	return all
 }

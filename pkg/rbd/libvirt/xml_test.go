@@ -40,6 +40,43 @@ func TestParseDomainMixed(t *testing.T) {
 	}
 }
 
+// What lies below a disk, beside it and in the arguments for QEMU is among the disks.
+func TestParseDomainDisks(t *testing.T) {
+	disk := func(inner string) string {
+		return "<devices><disk type='block' device='disk'>" + inner + "<target dev='vda'/></disk></devices>"
+	}
+	part := func(d rbd.Disk) rbd.Disk { d.Target, d.Part = "vda", true; return d }
+	rbd0 := rbd.Disk{Target: "vda", Client: rbd.KRBD, Path: "/dev/rbd0"}
+	low := part(rbd.Disk{Client: rbd.LibRBD, Pool: "p", Image: "low"})
+	for _, c := range []struct {
+		inner string
+		want  []rbd.Disk
+	}{
+		{disk("<source dev='/dev/rbd0'/><backingStore type='file'><source file='/a'/><backingStore type='network'><source protocol='rbd' name='p/low'/><backingStore/></backingStore></backingStore>"),
+			[]rbd.Disk{rbd0, part(rbd.Disk{Path: "/a"}), low}},
+		{disk("<source dev='/dev/rbd0'/><mirror type='network' job='active-commit'><source protocol='rbd' name='p/low'/></mirror>"), []rbd.Disk{rbd0, low}},
+		{disk("<source dev='/dev/rbd0'/><mirror file='/dev/rbd1' format='raw'/>"), []rbd.Disk{rbd0, part(rbd.Disk{Client: rbd.KRBD, Path: "/dev/rbd1"})}},
+		{disk("<source dev='/dev/rbd0'/><mirror type='file'><source file='/m'/><backingStore type='network'><source protocol='rbd' name='p/low'/></backingStore></mirror>"),
+			[]rbd.Disk{rbd0, part(rbd.Disk{Path: "/m"}), low}},
+		{disk("<source file='/t.qcow2'><dataStore type='block'><format type='raw'/><source dev='/dev/rbd0'/></dataStore></source>"),
+			[]rbd.Disk{{Target: "vda", Path: "/t.qcow2"}, part(rbd.Disk{Client: rbd.KRBD, Path: "/dev/rbd0"})}},
+		{disk("<source dev='/dev/rbd0'/><backingStore type='file'><source file='/a'><dataStore type='network'><source protocol='rbd' name='p/low'/></dataStore></source></backingStore>"),
+			[]rbd.Disk{rbd0, part(rbd.Disk{Path: "/a"}), low}},
+		{"<devices><disk type='vhostuser' device='disk'><source type='unix' path='/run/v.sock'/><target dev='vdb'/></disk><disk type='network'><source protocol='nbd' name='d'><host transport='unix' socket='/run/n.sock'/></source><target dev='vdc'/></disk></devices>",
+			[]rbd.Disk{{Target: "vdb", Path: "/run/v.sock"}, {Target: "vdc", Path: "/run/n.sock"}}},
+		{"<q:commandline xmlns:q='http://libvirt.org/schemas/domain/qemu/1.0'><q:arg value='-blockdev'/><q:arg value='{\"driver\":\"rbd\",\"pool\":\"p\",\"image\":\"i\",\"node-name\":\"n\"}'/><q:env name='X' value='y'/></q:commandline>",
+			[]rbd.Disk{{Target: "n", Client: rbd.LibRBD, Pool: "p", Image: "i"}}},
+		{"<throttlegroups><throttlegroup><group_name>a</group_name><read_iops_sec>9</read_iops_sec></throttlegroup><throttlegroup><group_name>b</group_name><read_iops_sec>7</read_iops_sec></throttlegroup></throttlegroups>" +
+			disk("<source dev='/dev/rbd0'/><iotune><total_bytes_sec>5</total_bytes_sec></iotune><throttlefilters><throttlefilter group='a'/><throttlefilter group='b'/><throttlefilter group='none'/></throttlefilters>"),
+			[]rbd.Disk{{Target: "vda", Client: rbd.KRBD, Path: "/dev/rbd0", Throttle: &rbd.Throttle{BytesPerSec: 5, ReadIOPS: 7}}}},
+	} {
+		g, err := ParseDomain([]byte("<domain><name>a</name>" + c.inner + "</domain>"))
+		if diff := cmp.Diff(c.want, g.Disks); diff != "" || err != nil {
+			t.Errorf("%s: %v (-want +got)\n%s", c.inner, err, diff)
+		}
+	}
+}
+
 func TestParseDomainOS(t *testing.T) {
 	info := func(id string) string {
 		return `<metadata><o:libosinfo xmlns:o="http://libosinfo.org/xmlns/libvirt/domain/1.0"><o:os id="` + id + `"/></o:libosinfo></metadata>`
@@ -66,6 +103,12 @@ func TestParseDomainOS(t *testing.T) {
 		{"<devices><panic model='isa'/></devices>", ""},
 		{"<features><hyperv><relaxed state='off'/></hyperv></features>", ""},
 		{"<features><hyperv><vendor_id state='on' value='abc'/></hyperv></features>", ""},
+		{"<features><hyperv mode='host-model'><relaxed state='on'/><vapic state='on'/></hyperv></features>", ""},
+		{"<features><hyperv mode='host-model'/></features><clock offset='variable' basis='localtime' adjustment='7'/>", "windows"},
+		{"<clock offset='variable' basis='localtime' adjustment='3600'/>", ""},
+		{"<devices><panic model='isa'/><panic model='hyperv'/></devices>", "windows"},
+		{info("http://debian.org/debian/12") + "<features><hyperv><vapic state='on'/></hyperv></features>", "linux"},
+		{"<q:commandline xmlns:q='http://libvirt.org/schemas/domain/qemu/1.0'><q:arg value='-cpu'/><q:arg value='host,hv_relaxed'/></q:commandline>", "windows"},
 		{"<clock offset='localtime'/>", ""},
 		{"<clock offset='utc'><timer name='hypervclock' present='yes'/></clock>", "windows"},
 		{"<clock offset='utc'><timer name='hypervclock' present='no'/></clock>", ""},
