@@ -50,6 +50,7 @@ func readLine(data []byte, file func(name string) ([]byte, error)) (*commandLine
 	for i := 1; i < len(args); i++ {
 		option, ok := strings.CutPrefix(args[i], "-")
 		if !ok {
+			c.image(args[i])
 			continue
 		}
 		value := ""
@@ -146,16 +147,28 @@ func (c *commandLine) take(option, value string) bool {
 		c.hints.Single, c.hints.Every, c.hints.Crash = hyperV(value) // QEMU takes the last one
 	case "rtc":
 		c.hints.Local = strings.Contains(","+value+",", ",base=localtime,")
+	case "localtime": // of QEMU before 3.1, without a value
+		c.hints.Local = true
+		return false
 	case "kernel":
 		c.hints.Kernel = true
 	case "smbios":
-		c.hints.Incus = c.hints.Incus || strings.Contains(value, "manufacturer=LinuxContainers")
+		c.hints.Incus = c.hints.Incus || strings.Contains(value, "manufacturer=LinuxContainers") || strings.Contains(value, "product=LXD")
 	case "incoming":
 		c.guest.Incoming = true
 	default:
 		return false
 	}
 	return true
+}
+
+// image reads an argument without an option: a disk image, the first disk. It may as
+// well be the value of an option that is not known here, so that only what is RBD's
+// for certain is taken.
+func (c *commandLine) image(arg string) {
+	if d, err := parseFile(arg); err == nil && d.Client != rbd.NoClient {
+		c.drive("hda", optionSet{"id": "hda", "file": arg})
+	}
 }
 
 // impliedNames are the names of the values that may stand first without one.
@@ -187,7 +200,7 @@ func (c *commandLine) option(option string, o optionSet) {
 		if drive := o["drive"]; drive != "" && o["id"] != "" {
 			c.devices[drive] = o["id"]
 		}
-		if strings.HasPrefix(o["driver"], "vhost-user-blk") && len(c.vhosts) < rbd.MaxDisks {
+		if (strings.HasPrefix(o["driver"], "vhost-user-blk") || strings.HasPrefix(o["driver"], "vhost-user-scsi")) && len(c.vhosts) < rbd.MaxDisks {
 			c.vhosts = append(c.vhosts, vhost{o["id"], o["chardev"]})
 		}
 	case "chardev":

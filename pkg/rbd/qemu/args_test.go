@@ -9,6 +9,7 @@ import (
 	"github.com/google/go-cmp/cmp"
 
 	"github.com/nodewatch/nodewatch/pkg/rbd"
+	"github.com/nodewatch/nodewatch/pkg/rbd/internal/guest"
 	"github.com/nodewatch/nodewatch/pkg/rbd/internal/rbdtest"
 )
 
@@ -72,6 +73,19 @@ func TestParseCommandLineForms(t *testing.T) {
 			[]rbd.Disk{{Target: "top", Client: rbd.LibRBD, Pool: "p", Image: "i"}}},
 		{"an image with a backing one", []string{"-blockdev", `{"driver":"rbd","pool":"p","image":"base","node-name":"low"}`, "-blockdev", `{"driver":"qcow2","node-name":"top","backing":"low","file":{"driver":"rbd","pool":"p","image":"i"}}`},
 			[]rbd.Disk{{Target: "top", Client: rbd.LibRBD, Pool: "p", Image: "i"}, {Target: "top", Client: rbd.LibRBD, Pool: "p", Image: "base", Part: true}}},
+		{"a backing image below filters that are nested", []string{"-blockdev", `{"driver":"throttle","node-name":"drive-scsi0","throttle-group":"g","file":{"driver":"qcow2","file":{"driver":"host_device","filename":"/dev/rbd1"},"backing":{"driver":"qcow2","file":"low"}}}`, "-blockdev", `{"driver":"rbd","pool":"p","image":"base","node-name":"low"}`},
+			[]rbd.Disk{{Target: "scsi0", Client: rbd.KRBD, Path: "/dev/rbd1"}, {Target: "scsi0", Client: rbd.LibRBD, Pool: "p", Image: "base", Part: true}}},
+		{"data apart, nested", []string{"-blockdev", `{"driver":"qcow2","node-name":"top","file":{"driver":"file","filename":"/a"},"data-file":{"driver":"raw","file":{"driver":"rbd","pool":"p","image":"i"}}}`},
+			[]rbd.Disk{{Target: "top", Client: rbd.LibRBD, Pool: "p", Image: "i"}}},
+		{"data apart, below a nested backing image", []string{"-blockdev", `{"driver":"rbd","pool":"p","image":"i","node-name":"data"}`, "-blockdev", `{"driver":"qcow2","node-name":"top","file":{"driver":"host_device","filename":"/dev/rbd2"},"backing":{"driver":"qcow2","file":{"driver":"file","filename":"/a"},"data-file":"data"}}`},
+			[]rbd.Disk{{Target: "top", Client: rbd.KRBD, Path: "/dev/rbd2"}, {Target: "top", Client: rbd.LibRBD, Pool: "p", Image: "i", Part: true}}},
+		{"an encrypted one on a logical volume", []string{"-blockdev", `{"driver":"host_device","filename":"/dev/vg/lv","node-name":"s"}`, "-blockdev", `{"driver":"luks","node-name":"f","file":"s","key-secret":"PLANTED"}`, "-device", `{"driver":"scsi-hd","drive":"f","id":"scsi1"}`},
+			[]rbd.Disk{{Target: "scsi1", Path: "/dev/vg/lv"}}},
+		{"an image without an option", []string{"-m", "2G", "rbd:p/i:key=PLANTED"}, []rbd.Disk{{Target: "hda", Client: rbd.LibRBD, Pool: "p", Image: "i"}}},
+		{"a device without an option", []string{"-daemonize", "/dev/rbd/p/i"}, []rbd.Disk{{Target: "hda", Client: rbd.KRBD, Pool: "p", Image: "i", Path: "/dev/rbd/p/i"}}},
+		{"dotted names, nested", []string{"-drive", "if=none,id=drive-sda,driver=raw,file.driver=throttle,file.throttle-group=g,file.file.driver=host_device,file.file.filename=/dev/rbd4", "-device", "scsi-hd,drive=drive-sda,id=sda"},
+			[]rbd.Disk{{Target: "sda", Client: rbd.KRBD, Path: "/dev/rbd4"}}},
+		{"JSON in place of a file", []string{"-drive", `file=json:{"driver":"raw",,"file":{"driver":"rbd",,"pool":"p",,"image":"i"}},id=a`}, []rbd.Disk{{Target: "a", Client: rbd.LibRBD, Pool: "p", Image: "i"}}},
 		{"backing images that go round", []string{"-blockdev", `{"driver":"qcow2","node-name":"a","backing":"b","file":{"driver":"file","filename":"/a"}}`, "-blockdev", `{"driver":"qcow2","node-name":"b","backing":"a","file":{"driver":"file","filename":"/b"}}`},
 			nil},
 	} {
@@ -98,9 +112,34 @@ func TestParseCommandLineWindows(t *testing.T) {
 		{"-cpu", "host,+kvm_pv_eoi", ""},
 		{"-rtc", "driftfix=slew,base=localtime", ""},
 		{"-rtc", "base=utc", ""},
+		{"-cpu", "host,hv-crash", "windows"},
+		{"-cpu", "host,-hv-time,hv_relaxed=off", ""},
+		{"-cpu", "qemu64,hv_spinlocks=0x1fff", "windows"},
+		{"-cpu", "host,migratable=on,hv_time=on,hv_passthrough", "windows"},
 	} {
 		if g, err := ParseCommandLine(joinArgs(c.option, c.value)); err != nil || g.OS != c.want {
 			t.Errorf("%s %s: got %q, %v, want %q", c.option, c.value, g.OS, err, c.want)
+		}
+	}
+}
+
+// Signs that speak for Windows or against it together.
+func TestParseCommandLineWeighs(t *testing.T) {
+	for _, c := range []struct {
+		args       []string
+		system, by string
+	}{
+		{[]string{"-cpu", "host,hv_relaxed", "-cpu", "host"}, "", ""},
+		{[]string{"-cpu", "host", "-cpu", "host,hv_relaxed"}, "windows", guest.OSByHyperV},
+		{[]string{"-cpu", "host,hv_passthrough", "-rtc", "base=localtime"}, "windows", guest.OSByPassthrough + " and " + guest.OSByLocalTime},
+		{[]string{"-cpu", "host,hv_passthrough", "-rtc", "clock=host,base=localtime,driftfix=slew", "-smbios", "type=2,manufacturer=LinuxContainers,product=Incus"}, "windows", guest.OSByPassthrough + " and " + guest.OSByLocalTime},
+		{[]string{"-localtime", "-hda", "/dev/rbd0"}, "", guest.OSByLocalTime},
+		{[]string{"-cpu", "host,hv_passthrough", "-smbios", "type=2,manufacturer=Canonical Ltd.,product=LXD"}, "", ""},
+		{[]string{"-cpu", "host,hv_passthrough"}, "", guest.OSByPassthrough},
+		{[]string{"-cpu", "host,hv_relaxed", "-kernel", "/vmlinuz"}, "linux", guest.OSByKernel},
+	} {
+		if g, err := ParseCommandLine(joinArgs(c.args...)); err != nil || g.OS != c.system || g.OSBy != c.by {
+			t.Errorf("%s: got %q by %q, %v, want %q by %q", c.args, g.OS, g.OSBy, err, c.system, c.by)
 		}
 	}
 }

@@ -1,6 +1,8 @@
 package qemu
 
 import (
+	"strings"
+
 	"github.com/nodewatch/nodewatch/pkg/rbd"
 	"github.com/nodewatch/nodewatch/pkg/rbd/internal/guest"
 	"github.com/nodewatch/nodewatch/pkg/rbd/internal/naming"
@@ -37,6 +39,9 @@ func (l layers) disk(o optionSet, prefix string, depth int) rbd.Disk {
 		return guest.PathDisk(naming.Text(o[prefix+"path"]))
 	}
 	name := o[prefix+"data-file"] // a qcow2's data, if they lie apart from its tables
+	if name == "" && o.has(prefix+"data-file.") {
+		return l.disk(o, prefix+"data-file.", depth+1)
+	}
 	if name == "" {
 		name = o[prefix+"file"]
 	}
@@ -64,8 +69,13 @@ func (l layers) backing(o optionSet) []rbd.Disk {
 			o, prefix = l[name], ""
 		case o.has(prefix + "backing."):
 			prefix += "backing."
-		case o[prefix+"file"] != "" && o[prefix+"driver"] != "qcow2":
-			o, prefix = l[o[prefix+"file"]], "" // a filter: throttle, copy-on-read
+		case o[prefix+"driver"] == "qcow2":
+			return disks
+		case o[prefix+"file"] != "": // a filter: throttle, copy-on-read
+			o, prefix = l[o[prefix+"file"]], ""
+			continue
+		case o.has(prefix + "file."):
+			prefix += "file."
 			continue
 		default:
 			return disks
@@ -106,17 +116,13 @@ func (o optionSet) has(prefix string) bool {
 func (l layers) children() map[string]bool {
 	below := map[string]bool{}
 	for _, o := range l {
-		prefix := ""
-		for range layersMax {
-			for _, child := range []string{"file", "backing", "data-file"} {
-				below[o[prefix+child]] = true
-			}
-			if prefix += "file."; !o.has(prefix) {
-				break
+		for name, child := range o {
+			switch name[strings.LastIndexByte(name, '.')+1:] {
+			case "file", "backing", "data-file":
+				below[child] = true
 			}
 		}
 	}
-	delete(below, "")
 	return below
 }
 

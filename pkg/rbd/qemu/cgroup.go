@@ -87,12 +87,12 @@ func guestHex(c byte) int {
 }
 
 // guestContainer returns which container a cgroup is of, the outermost one if
-// they are nested: Proxmox's /lxc/VMID/..., or /lxc.payload.NAME/... The cgroup of
+// they are nested: Proxmox's /lxc/VMID/..., /lxc.payload.NAME/... or /lxc.payload/NAME/... The cgroup of
 // the process that watches over it (/lxc.monitor/VMID) is not of it.
 func guestContainer(cgroup []byte) (id string, ok bool) {
 	for _, path := range procCgroups(cgroup) {
 		for i, part := range path {
-			if part == "lxc" && i+1 < len(path) && path[i+1] != "" {
+			if (part == "lxc" || part == "lxc.payload") && i+1 < len(path) && path[i+1] != "" {
 				return naming.Text(path[i+1]), true
 			}
 			if name, ok := strings.CutPrefix(part, "lxc.payload."); ok && name != "" {

@@ -15,19 +15,30 @@ func (c *commandLine) config(text string) {
 		line = strings.TrimSpace(line)
 		if head, ok := strings.CutPrefix(line, "["); ok {
 			c.section(section, o)
-			name, id, _ := strings.Cut(strings.TrimSuffix(head, "]"), " ")
-			section, o = name, optionSet{}
-			if id = strings.Trim(id, `"`); id != "" {
+			head, _, _ = strings.Cut(head, "]")
+			name, id, _ := strings.Cut(head, `"`)
+			section, o = strings.TrimSpace(name), optionSet{}
+			if id, _, _ = strings.Cut(id, `"`); id != "" {
 				o["id"] = id
 			}
 			continue
 		}
 		key, value, ok := strings.Cut(line, "=")
 		if ok && !strings.HasPrefix(line, "#") {
-			o.keep(strings.TrimSpace(key), strings.Trim(strings.TrimSpace(value), `"`))
+			o.keep(strings.TrimSpace(key), configValue(value))
 		}
 	}
 	c.section(section, o)
+}
+
+// configValue returns what stands between the quotes: QEMU does not look at what
+// comes behind them.
+func configValue(value string) string {
+	value = strings.TrimSpace(value)
+	if quoted, ok := strings.CutPrefix(value, `"`); ok {
+		value, _, _ = strings.Cut(quoted, `"`)
+	}
+	return value
 }
 
 // section takes one section of a configuration file.

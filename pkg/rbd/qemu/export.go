@@ -11,8 +11,20 @@ import (
 )
 
 // serverComm reports whether a comm is that of a program that serves disks.
-func serverComm(comm string) bool {
-	return comm == "rbd-nbd" || comm == "qemu-nbd" || comm == "qemu-storage-da"
+func serverComm(comm string) bool { return serverName(comm) != "" }
+
+// serverName returns the program that serves disks by its comm, of which the kernel
+// keeps 15 bytes: that of a wrapped program has a dot before it (.qemu-storage-d) and
+// more behind it (.qemu-nbd-wrapp). Empty: it is none.
+func serverName(comm string) string {
+	name, wrapped := strings.CutPrefix(comm, ".")
+	for _, server := range []string{"rbd-nbd", "qemu-nbd", "qemu-storage-d"} {
+		rest, ok := strings.CutPrefix(name, server)
+		if ok && (rest == "" || wrapped && rest[0] == '-' || server == "qemu-storage-d") {
+			return server
+		}
+	}
+	return ""
 }
 
 // ReadExports reads what a process serves, from its command line: rbd-nbd's image,
@@ -37,12 +49,12 @@ func ReadExports(proc fs.FS, p Process) ([]rbd.Export, error) {
 // may be a key or a user is kept.
 func parseExports(comm string, data []byte) []rbd.Export {
 	args := strings.Split(strings.TrimSuffix(string(data), "\x00"), "\x00")[1:]
-	switch comm {
+	switch serverName(comm) {
 	case "rbd-nbd":
 		return parseRBDNBD(args)
 	case "qemu-nbd":
 		return parseQEMUNBD(args)
-	case "qemu-storage-da":
+	case "qemu-storage-d":
 		return parseStorageDaemon(args)
 	}
 	return nil
@@ -93,7 +105,7 @@ func parseRBDNBD(args []string) []rbd.Export {
 // parseQEMUNBD reads qemu-nbd(8): qemu-nbd --connect=/dev/nbdN FILE, or
 // qemu-nbd --socket=PATH FILE.
 func parseQEMUNBD(args []string) []rbd.Export {
-	options, rest := exportArgs(args, []string{"r", "read-only", "P", "s", "n", "nocache", "d", "v", "verbose", "t", "persistent", "fork", "L", "list", "image-opts", "snapshot", "writethrough"})
+	options, rest := exportArgs(args, []string{"r", "read-only", "P", "s", "n", "nocache", "d", "A", "allocation-depth", "v", "verbose", "t", "persistent", "fork", "L", "list", "image-opts", "snapshot", "writethrough"})
 	path := options["connect"] + options["c"] + options["socket"] + options["k"]
 	if len(rest) != 1 || !strings.HasPrefix(path, "/") {
 		return nil
@@ -141,7 +153,7 @@ func parseStorageDaemon(args []string) []rbd.Export {
 		}
 	}
 	for _, e := range exports {
-		path := e["addr.path"]
+		path := e["addr.path"] + e["mountpoint"] // of vhost-user-blk, and of a file by FUSE
 		if e["type"] == "nbd" {
 			path = server
 		}

@@ -137,6 +137,9 @@ func TestFieldWhatCountsAsAGuest(t *testing.T) {
 		{"a user's in a scope of his own", "qemu-kvm", `0::/user.slice/user-1000.slice/user@1000.service/machine-qemu\x2d1\x2dx.scope` + "\n", user, vm, nil, false, false},
 		{"a wrapped one", ".qemu-system-x8", "0::/a\n", "", vm, nil, false, true},
 		{"with libvirt's process name", "qemu:db01", "0::/a\n", "", vm, nil, false, true},
+		{"a wrapped kvm", ".kvm-wrapped", "0::/a\n", "", vm, nil, false, true},
+		{"a wrapped cloud-hypervisor", ".cloud-hypervis", "0::/a\n", "", []string{"cloud-hypervisor", "--disk", "path=/dev/rbd9"}, nil, false, true},
+		{"cloud-hypervisor's help", "cloud-hyperviso", "0::/a\n", "", []string{"cloud-hypervisor", "--help"}, nil, false, false},
 		{"with another manager's", "kvm.db01", "0::/a\n", "", vm, nil, false, true},
 		{"asked what it can do", "qemu-system-x86", "0::/a\n", system, []string{"qemu", "-S", "-no-user-config", "-nodefaults", "-machine", "none,accel=kvm:tcg", "-daemonize"}, nil, false, false},
 		{"a script that waits", "kvm", "0::/a\n", "", []string{"/bin/bash", "/usr/bin/kvm", "-name", "x"}, nil, false, false},
@@ -190,6 +193,11 @@ func TestFieldExports(t *testing.T) {
 			"--export", "type=vhost-user-blk,id=e5,addr.type=unix,addr.path=/run/qsd/5.sock,node-name=n5,writable=on",
 			"--export", `{"type":"vhost-user-blk","id":"e6","node-name":"n6","addr":{"type":"unix","path":"/var/run/qsd/6.sock"}}`,
 			"--nbd-server", "addr.type=unix,addr.path=/run/qsd/nbd.sock", "--export", "nbd,id=e7,node-name=n5,name=d"),
+		server(15, ".qemu-storage-d", "--blockdev", "driver=host_device,filename=/dev/rbd8,node-name=n8", "--export", "type=fuse,id=e8,node-name=n8,mountpoint=/run/qsd/8.raw"),
+		server(16, ".qemu-nbd-wrapp", "-A", "-f", "raw", "--socket=/run/n/9.sock", "rbd:vms/db9"),
+		guest(28, "i", "-drive", "file=/run/qsd/8.raw,if=virtio"),
+		guest(29, "j", "-drive", "file=nbd+unix:///d?socket=/run/n/9.sock,if=virtio", "-drive", "file=nbd://u:PLANTED@192.0.2.1/x,if=virtio"),
+		guest(30, "k", "-chardev", "socket,id=c5,path=/run/qsd/5.sock", "-device", "vhost-user-scsi-pci,chardev=c5,id=v5"),
 		guest(20, "a", "-drive", "file=/dev/nbd0,if=virtio"),
 		guest(21, "b", "-drive", "file=/dev/nbd1p1,if=virtio"),
 		guest(22, "c", "-drive", "file=/dev/nbd2,if=virtio"),
@@ -206,6 +214,7 @@ func TestFieldExports(t *testing.T) {
 	want := map[string][]string{
 		"a": {"rbd-nbd vms/db1@snap /dev/nbd0"}, "b": {"rbd-nbd vms/ns/db2 /dev/nbd1p1"}, "c": {"librbd vms/db3 /dev/nbd2"}, "d": {" / /var/x.qcow2"},
 		"e": {"librbd vms/db5 /run/qsd/5.sock", "krbd / /dev/rbd6"}, "f": {"librbd vms/db5 /run/qsd/nbd.sock"}, "g": {"librbd vms/db5 /run/qsd/nbd.sock"}, "h": {" / /dev/nbd9"},
+		"i": {"krbd / /dev/rbd8"}, "j": {"librbd vms/db9 /run/n/9.sock"}, "k": {"librbd vms/db5 /run/qsd/5.sock"},
 	}
 	found := map[string][]string{}
 	for _, g := range got.Guests {
@@ -215,6 +224,65 @@ func TestFieldExports(t *testing.T) {
 	}
 	if diff := cmp.Diff(want, found); diff != "" {
 		t.Errorf("(-want +got)\n%s", diff)
+	}
+}
+
+// A disk that only the process's open files show: a manager's link in its runtime
+// directory, one plugged in after the start, one in a configuration file that cannot be
+// read; and a krbd device that lies below what is open.
+func TestFieldOpened(t *testing.T) {
+	mount := func(line string) string { return "1 0 8:1 / / rw - ext4 /dev/sda1 rw\n" + line + "\n" }
+	mapped := rbdtest.Mapped(8)
+	mapped[5].Holders = []rbd.Holder{{Device: "rbd5p1", Major: 252, Minor: 81}}
+	mapped[7].Holders = []rbd.Holder{{Device: "dm-7", Name: "vg-lv", Major: 253, Minor: 7}}
+	got := fieldRead(t, rbdtest.NewProc(t,
+		rbdtest.Process{PID: 80, Comm: "kvm", Cgroup: "0::/a\n", UID: 64055, FDs: []string{"/dev/kvm", "/dev/rbd0"},
+			Cmd: []string{"kvm", "-name", "test1.debtest.local,debug-threads=off", "-drive", "file=/run/ganeti/instance-disks/test1.debtest.local:0,format=raw,if=none,id=disk-fafd85a6"}},
+		rbdtest.Process{PID: 82, Comm: "kvm", Cgroup: "0::/qemu.slice/300.scope\n", FDs: []string{"/dev/rbd6"}, Cmd: []string{"kvm", "-id", "300", "-name", "web300,debug-threads=on"}},
+		rbdtest.Process{PID: 88, Comm: "qemu-system-x86", Cgroup: "0::/a\n", UID: 999, FDs: []string{"/dev/rbd3 (deleted)"},
+			Cmd: []string{"qemu-system-x86_64", "-S", "-name", "v1", "-cpu", "host,hv_passthrough", "-nodefaults", "-readconfig", "/var/snap/lxd/common/lxd/logs/v1/qemu.conf"}},
+		rbdtest.Process{PID: 90, Comm: "qemu-system-x86", Cgroup: "0::/a\n", FDs: []string{"/srv/a/disk.qcow2", "/srv/a/qemu.log"}, MountInfo: mount("2 1 252:81 / /srv/a rw - xfs /dev/rbd5p1 rw"),
+			Cmd: []string{"q", "-name", "partition", "-drive", "file=/srv/a/disk.qcow2,if=virtio"}},
+		rbdtest.Process{PID: 91, Comm: "qemu-system-x86", Cgroup: "0::/a\n", FDs: []string{"/srv/b/disk.raw"}, MountInfo: mount("2 1 0:44 /vms /srv/b rw - btrfs /dev/rbd2 rw,subvol=/vms"),
+			Cmd: []string{"q", "-name", "btrfs", "-drive", "file=/srv/b/disk.raw,if=virtio"}},
+		rbdtest.Process{PID: 92, Comm: "qemu-system-x86", Cgroup: "0::/a\n", MountInfo: mount("2 1 253:7 / /srv/c rw - ext4 /dev/mapper/vg-lv rw"),
+			Cmd: []string{"q", "-name", "volume", "-drive", "file=/srv/c/disk.raw,if=virtio"}},
+		rbdtest.Process{PID: 93, Comm: "qemu-system-x86", Cgroup: "0::/a\n", MountInfo: mount("2 1 252:16 / /srv rw - ext4 /dev/rbd1 rw\n3 2 8:2 / /srv/d rw - ext4 /dev/sda2 rw"),
+			Cmd: []string{"q", "-name", "below", "-drive", "file=/srv/d/disk.raw,if=virtio"}},
+		rbdtest.Process{PID: 94, Comm: "systemd", Cgroup: "0::/lxc.payload/old/init.scope\n", MountInfo: "1 0 252:64 / / rw - ext4 /dev/rbd4 rw\n"},
+	))
+	want := map[string]string{"rbd0": "test1.debtest.local", "rbd6": "web300", "rbd3": "v1", "rbd5": "partition", "rbd2": "btrfs", "rbd7": "volume", "rbd4": "old"}
+	if diff := cmp.Diff(want, rbdtest.Uses(mapped, got.Guests)); diff != "" {
+		t.Errorf("%+v\n%s", got, diff)
+	}
+	for _, g := range got.Guests {
+		if g.OS == "windows" {
+			t.Errorf("%s is Windows by %s", g.Name, g.OSBy)
+		}
+	}
+	if !strings.Contains(got.Partly, "v1: ") {
+		t.Errorf("a configuration file that cannot be read is not told: %q", got.Partly)
+	}
+}
+
+// What QEMU reads of a configuration file is read alike, however it is set.
+func TestConfigurationForms(t *testing.T) {
+	for text, want := range map[string][]rbd.Disk{
+		"[drive \"a\"]\n  file = \"/dev/rbd0\"\n":                                                                                                   {{Target: "a", Client: rbd.KRBD, Path: "/dev/rbd0"}},
+		"# [drive \"b\"]\n\n\t[drive  \"a\"]  # the root\r\n\tfile\t= \"rbd:p/i\" # key\r\n":                                                        {{Target: "a", Client: rbd.LibRBD, Pool: "p", Image: "i"}},
+		"[drive]\n  file = \"/dev/rbd1\"\n  if = \"virtio\"\n  index = \"2\"\n":                                                                     {{Target: "virtio2", Client: rbd.KRBD, Path: "/dev/rbd1"}},
+		"[drive \"a\"]\n  file = \"rbd:p/i\"\n[device \"sda\"]\n  driver = \"scsi-hd\"\n  drive = \"a\"\n":                                          {{Target: "sda", Client: rbd.LibRBD, Pool: "p", Image: "i"}},
+		"[drive \"a\"]\n  file.driver = \"rbd\"\n  file.pool = \"p\"\n  file.image = \"i\"\n":                                                       {{Target: "a", Client: rbd.LibRBD, Pool: "p", Image: "i"}},
+		"[chardev \"c\"]\n  backend = \"socket\"\n  path = \"/run/v.sock\"\n[device \"v\"]\n  driver = \"vhost-user-blk-pci\"\n  chardev = \"c\"\n": {{Target: "v", Path: "/run/v.sock"}},
+		"[drive \"a\"\n": nil,
+	} {
+		c, err := readLine(joinArgs("-readconfig", "/c"), func(string) ([]byte, error) { return []byte(text), nil })
+		if err != nil {
+			t.Fatal(err)
+		}
+		if diff := cmp.Diff(want, c.guest.Disks); diff != "" {
+			t.Errorf("%s: %s", text, diff)
+		}
 	}
 }
 

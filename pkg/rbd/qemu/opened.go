@@ -115,8 +115,10 @@ func (r *openedReader) disk(name, target string) (rbd.Disk, bool) {
 	case m.memory(): // a device node in a jail
 		return d, r.device(&d, name)
 	case strings.HasPrefix(m.source, "/dev/"): // btrfs has no number of its own
-		d.Major, d.Minor, ok = rbd.DeviceNumber(m.source)
-		return d, ok
+		if d.Major, d.Minor, ok = rbd.DeviceNumber(m.source); !ok { // not in this /dev: it is joined by its name
+			return rbd.Disk{Path: m.source}, openedIsDisk(m.source)
+		}
+		return d, true
 	}
 	return d, false
 }

@@ -26,7 +26,7 @@ var wanted = map[string]bool{
 	"driver": true, "node-name": true, "qom-type": true, "id": true, "file": true, "filename": true, "backing": true, "data-file": true,
 	"pool": true, "namespace": true, "image": true, "snapshot": true,
 	"if": true, "unit": true, "index": true, "drive": true, "throttle-group": true,
-	"guest": true, "base": true, "chardev": true, "path": true, "socket": true, "type": true,
+	"guest": true, "base": true, "chardev": true, "path": true, "socket": true, "type": true, "mountpoint": true,
 	"bps": true, "bps_rd": true, "bps_wr": true, "iops": true, "iops_rd": true, "iops_wr": true,
 	"bps-total": true, "bps-read": true, "bps-write": true, "iops-total": true, "iops-read": true, "iops-write": true,
 	"x-bps-total": true, "x-bps-read": true, "x-bps-write": true, "x-iops-total": true, "x-iops-read": true, "x-iops-write": true,

@@ -27,6 +27,11 @@ func parseFile(name string) (rbd.Disk, error) {
 		socket, _, _ := strings.Cut(rest, ":")
 		return guest.PathDisk(naming.Text(socket)), nil
 	}
+	if rest, ok := strings.CutPrefix(name, "nbd+unix:"); ok {
+		_, socket, _ := strings.Cut(rest, "socket=")
+		socket, _, _ = strings.Cut(socket, "&")
+		return guest.PathDisk(naming.Text(socket)), nil
+	}
 	for _, driver := range []string{"host_device:", "file:", "host_cdrom:"} {
 		name = strings.TrimPrefix(name, driver)
 	}

@@ -61,7 +61,7 @@ func readMachine(host, proc fs.FS, p Process, data []byte) (rbd.Guest, error) {
 	if vmmShell(string(first)) {
 		return rbd.Guest{}, errNotGuest
 	}
-	if strings.HasPrefix(strings.TrimPrefix(path.Base(string(first)), "."), "cloud-hypervisor") || p.Comm == "cloud-hyperviso" {
+	if strings.HasPrefix(strings.TrimPrefix(path.Base(string(first)), "."), "cloud-hypervisor") || cloudHypervisorComm(p.Comm) {
 		return parseCloudHypervisor(data)
 	}
 	c, err := readLine(data, func(name string) ([]byte, error) { return readGuestFile(host, proc, p.PID, name) })

@@ -25,8 +25,7 @@ import (
 // (libvirt: qemu:NAME, others: kvm.NAME).
 func vmmComm(comm string) bool {
 	name := strings.TrimPrefix(comm, ".")
-	switch {
-	case name == "kvm", name == "qemu", name == "cloud-hyperviso":
+	if name == "kvm" || name == "qemu" || name == "kvm-wrapped" || cloudHypervisorComm(comm) {
 		return true
 	}
 	for _, prefix := range []string{"qemu-system-", "qemu-kvm", "kvm-spice", "kvm.", "kvm:", "qemu.", "qemu:"} {
@@ -35,6 +34,12 @@ func vmmComm(comm string) bool {
 		}
 	}
 	return false
+}
+
+// cloudHypervisorComm reports whether a comm is cloud-hypervisor's, or that of one that
+// a wrapper has put a dot before.
+func cloudHypervisorComm(comm string) bool {
+	return comm == "cloud-hyperviso" || comm == ".cloud-hypervis"
 }
 
 // ordinaryUsers reports whether one of the users is neither root nor a system account:
