@@ -6,6 +6,7 @@ import (
 	"net/http"
 	"net/http/httptest"
 	"os"
+	"regexp"
 	"slices"
 	"strings"
 	"testing"
@@ -14,6 +15,9 @@ import (
 	"github.com/prometheus/common/expfmt"
 	"github.com/prometheus/common/model"
 )
+
+// asks are the beginnings of a help that asks, where Prometheus' own names what is counted or measured.
+var asks = regexp.MustCompile(`^(?:How|Whether|When|Which|Since when|For (?:at least )?how)\b`)
 
 // docs/status-metrics.md is what a hub shows that has refused requests, counted its
 // nodes and run a check.
@@ -44,6 +48,9 @@ func TestDocsOfTheMetricsAreFresh(t *testing.T) {
 	for _, name := range slices.Sorted(maps.Keys(families)) {
 		if !strings.HasPrefix(name, "nodewatch_") {
 			continue
+		}
+		if help := families[name].GetHelp(); !strings.HasSuffix(help, ".") || asks.MatchString(help) {
+			t.Errorf("%s: %q is no sentence, or begins as a question; say \"Number of\", \"Time of\", \"1 if\"", name, help)
 		}
 		var labels []string
 		for _, l := range families[name].Metric[0].Label {

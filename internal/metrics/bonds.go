@@ -28,13 +28,13 @@ func bondFamilies() []family {
 				emit(truth(like && b.MultiSlave()), b.Name)
 			})},
 		{name: "nodewatch_bond_slaves", kind: gauge, labels: label,
-			help: "How many slaves the bond has.",
+			help: "Number of slaves that the bond has.",
 			read: eachBond(func(_ *picture, b bond.Bond, emit emit) { emit(float64(len(b.Slaves)), b.Name) })},
 		{name: "nodewatch_bond_carrying_slaves", kind: gauge, labels: label,
-			help: "How many slaves carry traffic: with link, active, and in 802.3ad part of the active aggregator.",
+			help: "Number of slaves that carry traffic: with link, active, and in 802.3ad part of the active aggregator.",
 			read: eachBond(func(_ *picture, b bond.Bond, emit emit) { emit(float64(len(b.Carrying())), b.Name) })},
 		{name: "nodewatch_bond_aggregator_ports", kind: gauge, labels: label,
-			help: "How many ports the active aggregator has; only in 802.3ad.",
+			help: "Number of ports that the active aggregator has; only in 802.3ad.",
 			read: eachBond(func(_ *picture, b bond.Bond, emit emit) {
 				if b.AD != nil {
 					emit(float64(b.AD.Ports), b.Name)
@@ -51,7 +51,7 @@ func bondFamilies() []family {
 			help: "1 if the slave has a link.",
 			read: eachSlave(func(b bond.Bond, s bond.Slave, emit emit) { emit(truth(s.Carrier), b.Name, s.Name, s.Name) })},
 		{name: "nodewatch_bond_slave_link_failures_total", kind: counter, labels: slave,
-			help: "How many times the slave has lost its link since it was enslaved.",
+			help: "Number of times that the slave has lost its link since it was enslaved.",
 			read: eachSlave(func(b bond.Bond, s bond.Slave, emit emit) { emit(float64(s.LinkFailures), b.Name, s.Name, s.Name) })},
 	}
 }

@@ -12,10 +12,10 @@ func clusterFamilies() []family {
 				}
 			}},
 		{name: "nodewatch_cluster_osds", kind: gauge,
-			help: "How many OSDs the cluster has.",
+			help: "Number of OSDs in the cluster.",
 			read: ofCluster(func(c ceph.Cluster) float64 { return float64(len(c.OSDMap.OSDs)) })},
 		{name: "nodewatch_cluster_osds_up", kind: gauge,
-			help: "How many of them are up.",
+			help: "Number of OSDs that are up.",
 			read: ofCluster(func(c ceph.Cluster) (n float64) {
 				for _, o := range c.OSDMap.OSDs {
 					n += truth(o.Up)
@@ -23,7 +23,7 @@ func clusterFamilies() []family {
 				return n
 			})},
 		{name: "nodewatch_cluster_osds_in", kind: gauge,
-			help: "How many of them are in.",
+			help: "Number of OSDs that are in.",
 			read: ofCluster(func(c ceph.Cluster) (n float64) {
 				for _, o := range c.OSDMap.OSDs {
 					n += truth(o.In)
@@ -31,13 +31,13 @@ func clusterFamilies() []family {
 				return n
 			})},
 		{name: "nodewatch_cluster_slow_daemons", kind: gauge,
-			help: "How many daemons of the cluster have slow operations.",
+			help: "Number of daemons of the cluster that have slow operations.",
 			read: ofCluster(func(c ceph.Cluster) float64 { return float64(len(c.Health.SlowOps)) })},
 		{name: "nodewatch_cluster_blocklist_entries", kind: gauge,
-			help: "How many entries of the cluster's blocklist are for this host.",
+			help: "Number of entries of the cluster's blocklist that are for this host.",
 			read: ofCluster(func(c ceph.Cluster) float64 { return float64(len(c.Blocklist)) })},
 		{name: "nodewatch_cluster_scrubs", kind: gauge, labels: []string{"depth"},
-			help: "How many placement groups are being scrubbed; no sample if no manager answered.",
+			help: "Number of placement groups that are being scrubbed; no sample if no manager answered.",
 			read: func(p *picture, emit emit) {
 				if s := p.Cluster.Value.Scrubs; s != nil {
 					emit(float64(max(0, s.Scrubbing-s.Deep)), "shallow")

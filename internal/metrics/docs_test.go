@@ -2,6 +2,7 @@ package metrics
 
 import (
 	"fmt"
+	"regexp"
 	"strings"
 	"testing"
 
@@ -44,8 +45,14 @@ func TestDocsListEveryMetric(t *testing.T) {
 	golden(t, "../../docs/metrics.md", b.String())
 }
 
+// asks are the beginnings of a help that asks, where Prometheus' own names what is counted or measured.
+var asks = regexp.MustCompile(`^(?:How|Whether|When|Which|Since when|For (?:at least )?how)\b`)
+
 func TestHelpIsASentence(t *testing.T) {
 	for _, f := range families(buildinfo.Info{}) {
+		if asks.MatchString(f.help) {
+			t.Errorf("%s: %q begins as a question; say \"Number of\", \"Time of\", \"1 if\"", f.name, f.help)
+		}
 		if !strings.HasSuffix(f.help, ".") || strings.ToUpper(f.help[:1]) != f.help[:1] || strings.Contains(f.help, "|") {
 			t.Errorf("%s: %q is no sentence", f.name, f.help)
 		}

@@ -9,10 +9,10 @@ func guestFamilies() []family {
 	label := []string{"client"}
 	return []family{
 		{name: "nodewatch_guests", kind: gauge, labels: label,
-			help: "How many virtual machines and containers there are, by the Ceph client of their disks: krbd if it does for any, then librbd, then rbd-nbd.",
+			help: "Number of virtual machines and containers, by the Ceph client of their disks: krbd if it does for any, then librbd, then rbd-nbd.",
 			read: ofGuests(func(g rbd.Guest, count func(rbd.Client)) { count(clientOf(g)) })},
 		{name: "nodewatch_guest_disks", kind: gauge, labels: label,
-			help: "How many disks the guests have, by their Ceph client. Images below a disk and copies of it are not counted.",
+			help: "Number of disks of the guests, by their Ceph client. Images below a disk and copies of it are not counted.",
 			read: ofGuests(func(g rbd.Guest, count func(rbd.Client)) {
 				for _, d := range g.Disks {
 					if !d.Part {
@@ -21,7 +21,7 @@ func guestFamilies() []family {
 				}
 			})},
 		{name: "nodewatch_guests_paused", kind: gauge,
-			help: "How many guests are paused, for whatever reason.",
+			help: "Number of guests that are paused, for whatever reason.",
 			read: func(p *picture, emit emit) {
 				if !guestsRead(p) {
 					return

@@ -3,10 +3,10 @@ package metrics
 func historyFamilies() []family {
 	return []family{
 		{name: "nodewatch_history_bytes", kind: gauge,
-			help: "Memory that holds the last hour of traffic, I/O and lost sessions for the charts of the page, in bytes; at most 4 MiB.",
+			help: "Size of the memory that holds the last hour of traffic, I/O and lost sessions for the charts of the page, in bytes; at most 4 MiB.",
 			read: func(p *picture, emit emit) { emit(float64(p.History.Bytes)) }},
 		{name: "nodewatch_history_nics_left_out", kind: gauge,
-			help: "NICs without a history, because more than 64 are watched.",
+			help: "Number of NICs without a history, because more than 64 are watched.",
 			read: func(p *picture, emit emit) { emit(float64(p.History.LeftOut)) }},
 	}
 }

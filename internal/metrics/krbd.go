@@ -11,19 +11,19 @@ import (
 func krbdFamilies() []family {
 	return []family{
 		{name: "nodewatch_krbd_devices", kind: gauge,
-			help: "How many RBD images are mapped by the kernel.",
+			help: "Number of RBD images that the kernel has mapped.",
 			read: ofKrbd(func(list []rbd.Mapped) float64 { return float64(len(list)) })},
 		{name: "nodewatch_krbd_clients", kind: gauge,
-			help: "How many kernel clients these devices share.",
+			help: "Number of kernel clients that the krbd devices share.",
 			read: ofKrbd(countClients)},
 		{name: "nodewatch_krbd_device_info", kind: gauge, labels: []string{"device", "pool", "namespace", "image", "client"},
 			help: "Always 1; the labels say which image the device is, and by which kernel client. At most 1000 devices are shown.",
 			read: nameDevices},
 		{name: "nodewatch_krbd_device_info_truncated", kind: gauge,
-			help: "How many devices have no nodewatch_krbd_device_info, as there are too many.",
+			help: "Number of krbd devices without nodewatch_krbd_device_info, as there are too many.",
 			read: ofKrbd(func(list []rbd.Mapped) float64 { return float64(max(0, len(list)-maxDevices)) })},
 		{name: "nodewatch_krbd_in_flight", kind: gauge,
-			help: "How many requests of all krbd devices are under way.",
+			help: "Number of requests in flight on all krbd devices.",
 			read: ofIO(func(p *picture) (float64, bool) {
 				n := 0.0
 				for _, d := range p.IO {
@@ -32,16 +32,16 @@ func krbdFamilies() []family {
 				return n, true
 			})},
 		{name: "nodewatch_krbd_latency_seconds", kind: gauge,
-			help: "How long a request of krbd takes, over about ten seconds and all devices that completed one; no sample if none did.",
+			help: "Average time that a request of krbd takes, over about ten seconds and all devices that completed one; no sample if none did.",
 			read: ofIO(latency)},
 		{name: "nodewatch_krbd_stuck_devices", kind: gauge,
-			help: "How many krbd devices have had requests in flight without one completing for as long as krbd-stalled is set to, ten seconds by default.",
+			help: "Number of krbd devices that have had requests in flight without one completing for as long as krbd-stalled is set to, ten seconds by default.",
 			read: ofIO(func(p *picture) (float64, bool) { return float64(len(p.stuck)), true })},
 		{name: "nodewatch_krbd_device_in_flight", kind: gauge, labels: []string{"device"},
-			help: "How many requests are under way on a stuck device; of the 50 that have been stuck longest.",
+			help: "Number of requests in flight on a stuck device; of the 50 that have been stuck longest.",
 			read: eachStuck(func(d node.DiskIO) float64 { return float64(d.Last.InFlight()) })},
 		{name: "nodewatch_krbd_device_stuck_seconds", kind: gauge, labels: []string{"device"},
-			help: "For how long no request of a stuck device has completed; of the 50 that have been stuck longest.",
+			help: "Time for which no request of a stuck device has completed; of the 50 that have been stuck longest.",
 			read: eachStuck(func(d node.DiskIO) float64 { return d.StalledFor().Seconds() })},
 	}
 }

@@ -18,13 +18,13 @@ func launcherFamilies() []family {
 				}
 			}},
 		{name: "nodewatch_launcher_restarts_total", kind: counter,
-			help: "Launchers that have replaced one that ended: at most 1 until nodewatch is restarted.",
+			help: "Number of launchers that have replaced one that ended: at most 1 until nodewatch is restarted.",
 			read: count(func(p *picture) int { return p.Launcher.Value.Restarts })},
 		{name: "nodewatch_launcher_children_running", kind: gauge,
-			help: "Programs that the launcher has started and that run, as of its latest answer.",
+			help: "Number of programs that the launcher has started and that run, as of its latest answer.",
 			read: count(func(p *picture) int { return p.Launcher.Value.Running })},
 		{name: "nodewatch_launcher_children_left_behind", kind: gauge,
-			help: "Programs that were killed and have not ended, as they sleep in the kernel, as of the launcher's latest answer.",
+			help: "Number of programs that were killed and have not ended, as they sleep in the kernel, as of the launcher's latest answer.",
 			read: count(func(p *picture) int { return p.Launcher.Value.LeftBehind })},
 	}
 }

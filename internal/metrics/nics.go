@@ -11,10 +11,10 @@ import (
 func nicFamilies() []family {
 	all := []family{
 		{name: "nodewatch_nics", kind: gauge,
-			help: "How many slaves and NICs in no bond are watched; the metrics of 64 are shown, slaves first.",
+			help: "Number of watched slaves and NICs in no bond; the metrics of 64 are shown, slaves first.",
 			read: func(p *picture, emit emit) { emit(float64(len(p.NICs))) }},
 		{name: "nodewatch_nic_speed_bytes", kind: gauge, labels: []string{"device", "nic", "bond"},
-			help: "The NIC's line rate in bytes a second; no sample if it is not known.",
+			help: "Line rate of the NIC in bytes a second; no sample if it is not known.",
 			read: eachNIC(func(n placed, emit emit) {
 				if n.Speed > 0 {
 					emit(float64(n.Speed)*1e6/8, n.Name, n.Name, n.bond)
@@ -25,17 +25,17 @@ func nicFamilies() []family {
 		name, help string
 		read       func(bond.Counters) uint64
 	}{
-		{"receive_bytes", "Bytes received by the NIC.", func(c bond.Counters) uint64 { return c.RxBytes }},
-		{"transmit_bytes", "Bytes sent by the NIC.", func(c bond.Counters) uint64 { return c.TxBytes }},
-		{"receive_packets", "Packets received by the NIC.", func(c bond.Counters) uint64 { return c.RxPackets }},
-		{"transmit_packets", "Packets sent by the NIC.", func(c bond.Counters) uint64 { return c.TxPackets }},
-		{"receive_missed", "Frames the NIC dropped as the host did not take them in time (rx_missed_errors).", func(c bond.Counters) uint64 { return c.RxMissed }},
-		{"receive_fifo", "Frames the NIC dropped as its buffer was full (rx_fifo_errors).", func(c bond.Counters) uint64 { return c.RxFIFO }},
-		{"receive_over", "Frames the NIC dropped for lack of buffers (rx_over_errors).", func(c bond.Counters) uint64 { return c.RxOver }},
-		{"receive_crc", "Frames that were damaged on the wire (rx_crc_errors).", func(c bond.Counters) uint64 { return c.RxCRC }},
-		{"receive_nohandler", "Frames that came in on a slave that is not active (rx_nohandler).", func(c bond.Counters) uint64 { return c.RxNoHandler }},
-		{"receive_dropped", "Frames the kernel dropped on receive, unwanted protocols included: not a sign of overload (rx_dropped).", func(c bond.Counters) uint64 { return c.RxDropped }},
-		{"transmit_dropped", "Frames the kernel dropped before it sent them (tx_dropped).", func(c bond.Counters) uint64 { return c.TxDropped }},
+		{"receive_bytes", "Number of bytes received by the NIC.", func(c bond.Counters) uint64 { return c.RxBytes }},
+		{"transmit_bytes", "Number of bytes sent by the NIC.", func(c bond.Counters) uint64 { return c.TxBytes }},
+		{"receive_packets", "Number of packets received by the NIC.", func(c bond.Counters) uint64 { return c.RxPackets }},
+		{"transmit_packets", "Number of packets sent by the NIC.", func(c bond.Counters) uint64 { return c.TxPackets }},
+		{"receive_missed", "Number of frames that the NIC dropped as the host did not take them in time (rx_missed_errors).", func(c bond.Counters) uint64 { return c.RxMissed }},
+		{"receive_fifo", "Number of frames that the NIC dropped as its buffer was full (rx_fifo_errors).", func(c bond.Counters) uint64 { return c.RxFIFO }},
+		{"receive_over", "Number of frames that the NIC dropped for lack of buffers (rx_over_errors).", func(c bond.Counters) uint64 { return c.RxOver }},
+		{"receive_crc", "Number of frames that were damaged on the wire (rx_crc_errors).", func(c bond.Counters) uint64 { return c.RxCRC }},
+		{"receive_nohandler", "Number of frames that came in on a slave that is not active (rx_nohandler).", func(c bond.Counters) uint64 { return c.RxNoHandler }},
+		{"receive_dropped", "Number of frames that the kernel dropped on receive, unwanted protocols included: not a sign of overload (rx_dropped).", func(c bond.Counters) uint64 { return c.RxDropped }},
+		{"transmit_dropped", "Number of frames that the kernel dropped before it sent them (tx_dropped).", func(c bond.Counters) uint64 { return c.TxDropped }},
 	} {
 		all = append(all, family{name: "nodewatch_nic_" + c.name + "_total", kind: counter, labels: []string{"device", "nic", "bond"}, help: c.help,
 			read: eachNIC(func(n placed, emit emit) { emit(float64(c.read(n.Last)), n.Name, n.Name, n.bond) })})
@@ -53,7 +53,7 @@ func nicFamilies() []family {
 			}
 		}})
 	return append(all, family{name: "nodewatch_nic_driver_events_total", kind: counter, labels: []string{"device", "nic", "bond", "counter"},
-		help: "The driver's own counters of frames dropped for lack of buffers and of pause frames, by their names in ethtool -S.",
+		help: "Value of the driver's own counters of frames dropped for lack of buffers and of pause frames, by their names in ethtool -S.",
 		read: eachNIC(func(n placed, emit emit) {
 			names := slices.Sorted(maps.Keys(n.Drops.Counts))
 			for _, name := range names[:min(len(names), maxCounters)] {

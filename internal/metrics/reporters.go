@@ -16,30 +16,30 @@ func reporterFamilies() []family {
 				stateset([]string{node.DeliveryStarting, node.DeliveryOK, node.DeliveryRetrying, node.DeliveryOpen, node.DeliveryStalled}, d.State, emit, d.Name)
 			})},
 		{name: "nodewatch_reports_total", kind: counter, labels: label,
-			help: "Reports that the reporter has delivered.",
+			help: "Number of reports that the reporter has delivered.",
 			read: eachReporter(func(d node.Delivery, emit emit) { emit(float64(d.Done), d.Name) })},
 		{name: "nodewatch_report_failures_total", kind: counter, labels: []string{"reporter", "reason"},
-			help: "Deliveries that failed, by what that calls for.",
+			help: "Number of deliveries that failed, by what that calls for.",
 			read: eachReporter(func(d node.Delivery, emit emit) {
 				for _, kind := range slices.Sorted(maps.Keys(d.Failed)) {
 					emit(float64(d.Failed[kind]), d.Name, kind)
 				}
 			})},
 		{name: "nodewatch_report_last_success_timestamp_seconds", kind: gauge, labels: label,
-			help: "When a delivery last succeeded; no sample if none has.",
+			help: "Time of the last delivery that succeeded; no sample if none has.",
 			read: eachReporter(func(d node.Delivery, emit emit) {
 				if !d.Last.IsZero() {
 					emit(unix(d.Last), d.Name)
 				}
 			})},
 		{name: "nodewatch_report_queue_length", kind: gauge, labels: label,
-			help: "Transitions that wait for the backend's acknowledgement.",
+			help: "Number of transitions that wait for the backend's acknowledgement.",
 			read: eachReporter(func(d node.Delivery, emit emit) { emit(float64(d.Waiting), d.Name) })},
 		{name: "nodewatch_report_unsaved_transitions", kind: gauge, labels: label,
-			help: "Of the waiting transitions, those that are not on disk: a kill would lose them.",
+			help: "Number of waiting transitions that are not on disk: a kill would lose them.",
 			read: eachReporter(func(d node.Delivery, emit emit) { emit(float64(d.Unsaved), d.Name) })},
 		{name: "nodewatch_report_dropped_transitions_total", kind: counter, labels: label,
-			help: "Transitions that were lost to the backend, as a queue was full.",
+			help: "Number of transitions that were lost to the backend, as a queue was full.",
 			read: eachReporter(func(d node.Delivery, emit emit) { emit(float64(d.Dropped), d.Name) })},
 		{name: "nodewatch_report_keep_failed", kind: gauge, labels: label,
 			help: "1 if what the reporter must not forget could not be written to the state directory.",

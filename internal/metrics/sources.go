@@ -28,7 +28,7 @@ func sourceFamilies() []family {
 				emit(truth(state == string(node.Stalled) || state == "stale"), s.Name)
 			})},
 		{name: "nodewatch_source_blind_since_timestamp_seconds", kind: gauge, labels: label,
-			help: "Since when the source cannot see; no sample while it can.",
+			help: "Time since which the source cannot see; no sample while it can.",
 			read: func(p *picture, emit emit) {
 				for _, s := range p.Sources {
 					if state, since := s.State(p.Started, p.Now); state != "ok" && state != string(node.Absent) {
@@ -37,7 +37,7 @@ func sourceFamilies() []family {
 				}
 			}},
 		{name: "nodewatch_source_last_success_timestamp_seconds", kind: gauge, labels: label,
-			help: "When the latest reading that gave a value began; no sample if there was none.",
+			help: "Time at which the latest reading that gave a value began; no sample if there was none.",
 			read: func(p *picture, emit emit) {
 				for _, s := range p.Sources {
 					if !s.Last.IsZero() {
@@ -46,7 +46,7 @@ func sourceFamilies() []family {
 				}
 			}},
 		{name: "nodewatch_source_failures_total", kind: counter, labels: label,
-			help: "Readings of the source that gave no value.",
+			help: "Number of readings of the source that gave no value.",
 			read: eachSource(func(s node.Source, _ string, emit emit) { emit(float64(s.Failures), s.Name) })},
 	}
 }

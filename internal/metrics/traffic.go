@@ -15,7 +15,7 @@ func trafficFamilies() []family {
 	labels := []string{"device", "nic", "bond", "direction"}
 	return []family{
 		{name: "nodewatch_nic_utilization_ratio", kind: gauge, labels: labels,
-			help: "Which part of its line rate the NIC has received or sent over the last ten seconds; 0.98 is full.",
+			help: "Fraction of its line rate that the NIC has received or sent over the last ten seconds; 0.98 is full.",
 			read: eachNIC(func(n placed, emit emit) {
 				if flow := n.lately(); n.Speed > 0 && !flow.At.IsZero() {
 					rx, tx := flow.Share()
@@ -24,7 +24,7 @@ func trafficFamilies() []family {
 				}
 			})},
 		{name: "nodewatch_bond_slave_share_ratio", kind: gauge, labels: labels,
-			help: "Which part of its bond's traffic the slave has received or sent over the last ten seconds; no sample while there is none.",
+			help: "Fraction of its bond's traffic that the slave has received or sent over the last ten seconds; no sample while there is none.",
 			read: shareOut},
 	}
 }

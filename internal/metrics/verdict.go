@@ -19,7 +19,7 @@ func verdictFamilies(build buildinfo.Info) []family {
 				emit(1, build.Version, build.Revision, build.Date, build.Go, build.OS, build.Arch)
 			}},
 		{name: "nodewatch_report_timestamp_seconds", kind: gauge,
-			help: "When the report was made that all these metrics show; nodewatch makes one a second.",
+			help: "Time of the report that all these metrics show; nodewatch makes one a second.",
 			read: func(p *picture, emit emit) { emit(unix(p.Report.At)) }},
 		{name: "nodewatch_node_state", kind: gauge, labels: []string{"state"},
 			help: "1 for the state of the node, the worst of its components, and 0 for the other states.",
@@ -32,20 +32,20 @@ func verdictFamilies(build buildinfo.Info) []family {
 				}
 			}},
 		{name: "nodewatch_component_state_since_timestamp_seconds", kind: gauge, labels: []string{"component"},
-			help: "Since when the component has been in its state.",
+			help: "Time since which the component has been in its state.",
 			read: func(p *picture, emit emit) {
 				for _, c := range p.Report.Components {
 					emit(unix(c.Since), c.Name)
 				}
 			}},
 		{name: "nodewatch_findings", kind: gauge, labels: []string{"severity"},
-			help: "How many findings of the severity are raised.",
+			help: "Number of raised findings of the severity.",
 			read: countFindings},
 		{name: "nodewatch_findings_blind", kind: gauge,
-			help: "How many of the raised findings were raised while their sources could see, and cannot be seen or denied now.",
+			help: "Number of raised findings that were raised while their sources could see, and cannot be seen or denied now.",
 			read: countBlind},
 		{name: "nodewatch_finding", kind: gauge, labels: []string{"rule", "subject", "severity"},
-			help: "Raised findings: 1 for each; of the findings of one rule 50 are named, and the rest added up under the subject (other).",
+			help: "1 for each raised finding; of the findings of one rule 50 are named, and the rest added up under the subject (other).",
 			read: nameFindings},
 		{name: "nodewatch_finding_guests", kind: gauge, labels: []string{"rule", "subject"},
 			help: "Number of guests that a raised finding hits; no sample if it hits none or they are not known; of one rule 50 are named.",
@@ -54,7 +54,7 @@ func verdictFamilies(build buildinfo.Info) []family {
 			help: "1 for each raised finding that raised findings of another rule, by, explain; of one rule 50 are named.",
 			read: nameExplained},
 		{name: "nodewatch_transitions_total", kind: counter,
-			help: "How many times a finding has been raised, cleared, or has changed its severity, impact or visibility.",
+			help: "Number of times that a finding was raised or cleared, or changed its severity, impact or visibility.",
 			read: countTransitions},
 	}
 }
