@@ -122,9 +122,10 @@ func expire(ctx context.Context, tx *store.Tx, now time.Time) error {
 	return nil
 }
 
-// repeat does a job until ctx ends.
-func (h *hub) repeat(ctx context.Context, j job) {
-	tick := time.NewTicker(j.every)
+// repeat does a job until ctx ends: at once, after its interval and the offset, and then
+// after each interval.
+func (h *hub) repeat(ctx context.Context, j job, offset time.Duration) {
+	tick := time.NewTicker(j.every + offset)
 	defer tick.Stop()
 	for {
 		bounded, cancel := context.WithTimeout(ctx, jobTimeout)
@@ -138,6 +139,7 @@ func (h *hub) repeat(ctx context.Context, j job) {
 		case <-ctx.Done():
 			return
 		case <-tick.C:
+			tick.Reset(j.every)
 		}
 	}
 }

@@ -76,8 +76,11 @@ func run(ctx context.Context, file string, c config.Config, log *slog.Logger, ou
 	defer stop()
 	running.Go(func() { in.Run(ctx) })
 	running.Go(func() { h.checks.Run(ctx) })
-	for _, j := range h.jobs() {
-		running.Go(func() { h.repeat(ctx, j) })
+	jobs := h.jobs()
+	for i, j := range jobs {
+		// Most have one interval: if they came together, reports would wait for all of them.
+		offset := j.every * time.Duration(i) / time.Duration(len(jobs))
+		running.Go(func() { h.repeat(ctx, j, offset) })
 	}
 	failed := make(chan error, 8)
 	for _, x := range []struct {
