@@ -176,15 +176,16 @@ var impliedNames = map[string]string{"device": "driver", "object": "qom-type", "
 
 // readConfig reads a configuration file.
 func (c *commandLine) readConfig(name string) {
+	if path.Base(name) == "qemu.conf" && (strings.Contains(name, "/incus/") || strings.Contains(name, "/lxd/")) {
+		c.hints.Incus = true
+	}
 	if c.file == nil {
 		return
 	}
 	text, err := c.file(name)
 	if err != nil {
-		if reason := errors.New(guest.Reason(err)); !errors.Is(err, fs.ErrPermission) {
-			err = reason // without the path
-		} else {
-			err = fmt.Errorf("%w", fs.ErrPermission)
+		if at, ok := errors.AsType[*fs.PathError](err); ok {
+			err = at.Err // without the path, which differs from guest to guest
 		}
 		c.failed("readconfig", err)
 		return

@@ -69,8 +69,8 @@ func Text(s string) string {
 
 // RunPath returns the path with /run for /var/run, which is a link to it.
 func RunPath(path string) string {
-	if rest, ok := strings.CutPrefix(path, "/var/run/"); ok {
-		return "/run/" + rest
+	if rest, ok := strings.CutPrefix(path, "/var/run"); ok && (rest == "" || rest[0] == '/') {
+		return "/run" + rest
 	}
 	return path
 }
