@@ -141,7 +141,7 @@ func (p program) incidentShow(app *kingpin.Application) (*kingpin.CmdClause, fun
 // find is the incident with a Ref.
 func (o open) find(ctx context.Context, ref string) (i incident.Incident, err error) {
 	err = o.store.View(ctx, func(tx *store.Tx) error {
-		found := false
+		var found bool
 		if i, found, err = tx.Incident(ctx, ref); err == nil && !found {
 			err = hint(fmt.Errorf("incident %q: %w", ref, store.ErrNotFound), "nodewatch-status incident list --all")
 		}

@@ -141,7 +141,8 @@ func (c *ruleCoverage) check(t *testing.T, files int) {
 // tape, which are in the file beside it.
 func expectations(t *testing.T, file string, in *played) *expect.List {
 	t.Helper()
-	text, line := "", 1
+	var text string
+	line := 1
 	if in.incident != nil {
 		text, line = in.incident.Expect, max(1, in.incident.ExpectLine)
 	} else {

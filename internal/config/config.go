@@ -150,7 +150,7 @@ func Read(name string, r io.Reader) (Config, error) {
 	d := decoder{file: name}
 	c, err := d.config(raw)
 	if err := together(err); err != nil {
-		all := err.(Errors)
+		all, _ := errors.AsType[Errors](err) // it makes no other
 		slices.SortStableFunc(all, func(a, b *Error) int { return a.Line - b.Line })
 		return Config{}, all
 	}

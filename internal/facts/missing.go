@@ -91,7 +91,7 @@ func missingMapped(list []rbd.Mapped) Missing {
 func missingPending(list []rbd.Pending) Missing {
 	n, first, reason := 0, "", ""
 	for i := range list {
-		says := ""
+		var says string
 		switch p := &list[i]; {
 		case p.Partly != "":
 			says = p.Partly

@@ -99,7 +99,7 @@ func CheckLimits(limits any) error {
 // Allowed says for people what a value of type t with the tag's min and max may
 // be: "a duration from 10s to 10m".
 func Allowed(t reflect.Type, tag reflect.StructTag) string {
-	what := ""
+	var what string
 	switch {
 	case t == duration:
 		what = "a duration"

@@ -91,7 +91,7 @@ not json
 		n++
 	}
 	broken, first := r.Broken()
-	if n != 2 || err != io.EOF || broken != 3 || first == nil || !strings.Contains(first.Error(), "line 2") || r.Lost() != 7 {
+	if n != 2 || !errors.Is(err, io.EOF) || broken != 3 || first == nil || !strings.Contains(first.Error(), "line 2") || r.Lost() != 7 {
 		t.Errorf("got %d entries, then %v, %d broken lines, first %v, %d lost", n, err, broken, first, r.Lost())
 	}
 }

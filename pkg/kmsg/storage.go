@@ -218,7 +218,7 @@ func btrfs(text string) Line {
 	return onDisk(FSError, device, level == "error" || level == "critical" || level == "alert" || level == "emergency")
 }
 
-// journal says what jbd2 means: "Aborting journal on device rbd0-8."
+// journal says what "Aborting journal on device rbd0-8." of jbd2 means.
 func journal(text string) Line {
 	name, ok := strings.CutPrefix(text, "Aborting journal on device ")
 	if !ok {

@@ -110,7 +110,7 @@ func (l *imbalanceLimits) summary(b bond.Bond, s facts.Spread, badRx, badTx bool
 	const little = 1e6   // bit/s: below it what is sent says nothing about the policy
 	const byChance = 0.4 // 30 to 70 on two slaves
 	rx, tx := directionText(s.Rx), directionText(s.Tx)
-	said, short := "", ""
+	var said, short string
 	switch {
 	case badRx && badTx:
 		said, short = fmt.Sprintf("is out of balance both ways: receives %s, sends %s (%s)", rx, tx, policyText(b)), fmt.Sprintf("is out of balance both ways: receives %s, sends %s", rx, tx)

@@ -17,7 +17,7 @@ var ErrNotFound = errors.New("there is none of this name")
 // log. e.Subject is set, and e.Detail where it is empty.
 func (t *Tx) ChangeIncident(ctx context.Context, ref string, e Entry, f func(*incident.Incident) error) (i incident.Incident, err error) {
 	if ref != "" {
-		found := false
+		var found bool
 		if i, found, err = t.Incident(ctx, ref); err != nil {
 			return i, err
 		}
@@ -49,7 +49,7 @@ func (t *Tx) ChangeIncident(ctx context.Context, ref string, e Entry, f func(*in
 // empty, keeps it, and notes who did so in the audit log, as ChangeIncident does.
 func (t *Tx) ChangeMaintenance(ctx context.Context, ref string, e Entry, f func(*incident.Maintenance) error) (m incident.Maintenance, err error) {
 	if ref != "" {
-		found := false
+		var found bool
 		if m, found, err = t.Maintenance(ctx, ref); err != nil {
 			return m, err
 		}

@@ -20,7 +20,7 @@ type LastReport struct {
 	Silence  string // why it is recorded as silent; empty: it is not
 }
 
-// LastReport is when each node was heard from, by key.
+// LastReports is when each node was heard from, by key.
 func (t *Tx) LastReports(ctx context.Context) (list []LastReport, err error) {
 	err = t.rows(ctx, func(r *sql.Rows) error {
 		var (

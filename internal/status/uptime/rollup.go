@@ -21,7 +21,7 @@ func (p Policy) State(members []Change) Change {
 	if len(members) == 0 {
 		return Change{}
 	}
-	needed := 0
+	var needed int
 	switch p.Kind {
 	case "redundant":
 		needed = 1

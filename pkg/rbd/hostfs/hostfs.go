@@ -37,7 +37,7 @@ func (s FS) path(op, name string) (string, error) {
 	return filepath.Join(string(s), name), nil
 }
 
-// open opens a file for plain system calls.
+// OpenFD opens a file for plain system calls.
 func (s FS) OpenFD(name string) (int, error) {
 	path, err := s.path("open", name)
 	if err != nil {
@@ -139,7 +139,7 @@ func (s FS) ReadLink(name string) (string, error) {
 	return os.Readlink(path)
 }
 
-// readLimited reads a file of at most limit bytes whole; a longer one is an error.
+// ReadLimited reads a file of at most limit bytes whole; a longer one is an error.
 func (s FS) ReadLimited(name string, limit int64) ([]byte, error) {
 	fd, err := s.OpenFD(name)
 	if err != nil {
@@ -165,7 +165,7 @@ func (s FS) ReadLimited(name string, limit int64) ([]byte, error) {
 	}
 }
 
-// blockDevice returns the number of the block device that a name, links included,
+// BlockDevice returns the number of the block device that a name, links included,
 // leads to. It asks no server of a network file system.
 func (s FS) BlockDevice(name string) (major, minor uint32, ok bool) {
 	path, err := s.path("stat", name)

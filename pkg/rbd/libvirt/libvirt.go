@@ -20,7 +20,7 @@ import (
 	"github.com/nodewatch/nodewatch/pkg/rbd/internal/naming"
 )
 
-// Libvirt reads the active domains of a host from libvirt's daemon, over its
+// A Reader reads the active domains of a host from libvirt's daemon, over its
 // read-only socket and one connection that is kept. It asks one thing at a time.
 // It is not safe for concurrent use.
 //

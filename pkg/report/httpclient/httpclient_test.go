@@ -22,15 +22,15 @@ const secret = "s3cr3t-word"
 
 // ask asks a server that answers with the given handler, and carries the secret
 // in the URL, a header and the body.
-func ask(t *testing.T, ctx context.Context, o httpclient.Options, h http.HandlerFunc) (httpclient.Response, error) {
+func ask(ctx context.Context, t *testing.T, o httpclient.Options, h http.HandlerFunc) (httpclient.Response, error) {
 	t.Helper()
 	s := httptest.NewServer(h)
 	t.Cleanup(s.Close)
 	t.Cleanup(s.CloseClientConnections)
-	return askAt(t, ctx, o, s.URL+"/hook/"+secret)
+	return askAt(ctx, t, o, s.URL+"/hook/"+secret)
 }
 
-func askAt(t *testing.T, ctx context.Context, o httpclient.Options, url string) (httpclient.Response, error) {
+func askAt(ctx context.Context, t *testing.T, o httpclient.Options, url string) (httpclient.Response, error) {
 	t.Helper()
 	c, err := httpclient.New(o)
 	if err != nil {
@@ -58,7 +58,7 @@ func TestEachAnswerCallsForItsKind(t *testing.T) {
 		{429, "-5", report.Throttled, 0}, {429, "soon", report.Throttled, 0}, {429, "1e300", report.Throttled, time.Hour}, {429, "NaN", report.Throttled, 0},
 		{500, "", report.Transient, 0}, {503, "", report.Transient, 0}, {503, "7", report.Throttled, 7 * time.Second}, {408, "", report.Transient, 0},
 	} {
-		_, err := ask(t, t.Context(), httpclient.Options{}, func(w http.ResponseWriter, _ *http.Request) {
+		_, err := ask(t.Context(), t, httpclient.Options{}, func(w http.ResponseWriter, _ *http.Request) {
 			w.Header().Set("Date", "Sun, 22 Nov 2026 10:00:00 GMT")
 			if c.after != "" {
 				w.Header().Set("Retry-After", c.after)
@@ -81,23 +81,23 @@ func TestNoErrorShowsASecret(t *testing.T) {
 	closed.Close()
 	hostile := map[string]func() (httpclient.Response, error){
 		"refused": func() (httpclient.Response, error) {
-			return askAt(t, t.Context(), httpclient.Options{}, closed.URL+"/"+secret)
+			return askAt(t.Context(), t, httpclient.Options{}, closed.URL+"/"+secret)
 		},
 		"not TLS": func() (httpclient.Response, error) {
-			return askAt(t, t.Context(), httpclient.Options{}, strings.Replace(closed.URL, "http:", "https:", 1)+"/?t="+secret)
+			return askAt(t.Context(), t, httpclient.Options{}, strings.Replace(closed.URL, "http:", "https:", 1)+"/?t="+secret)
 		},
 		"no URL": func() (httpclient.Response, error) {
-			return askAt(t, t.Context(), httpclient.Options{}, "http://"+secret+" /")
+			return askAt(t.Context(), t, httpclient.Options{}, "http://"+secret+" /")
 		},
 		"user": func() (httpclient.Response, error) {
-			return askAt(t, t.Context(), httpclient.Options{}, strings.Replace(closed.URL, "http://", "http://"+secret+"@", 1))
+			return askAt(t.Context(), t, httpclient.Options{}, strings.Replace(closed.URL, "http://", "http://"+secret+"@", 1))
 		},
-		"echo": func() (httpclient.Response, error) { return ask(t, t.Context(), httpclient.Options{}, echo(400)) },
+		"echo": func() (httpclient.Response, error) { return ask(t.Context(), t, httpclient.Options{}, echo(400)) },
 		"redirect": func() (httpclient.Response, error) {
-			return ask(t, t.Context(), httpclient.Options{}, redirect("http://192.0.2.1/"+secret))
+			return ask(t.Context(), t, httpclient.Options{}, redirect("http://192.0.2.1/"+secret))
 		},
 		"garbage": func() (httpclient.Response, error) {
-			return ask(t, t.Context(), httpclient.Options{}, raw("HTTP/9 what "+secret+"\r\n\r\n"))
+			return ask(t.Context(), t, httpclient.Options{}, raw("HTTP/9 what "+secret+"\r\n\r\n"))
 		},
 	}
 	for name, do := range hostile {
@@ -140,14 +140,14 @@ func TestARedirectIsNotFollowed(t *testing.T) {
 	asked := false
 	other := httptest.NewServer(http.HandlerFunc(func(http.ResponseWriter, *http.Request) { asked = true }))
 	t.Cleanup(other.Close)
-	_, err := ask(t, t.Context(), httpclient.Options{}, redirect(other.URL))
+	_, err := ask(t.Context(), t, httpclient.Options{}, redirect(other.URL))
 	if asked || report.FailureOf(err) == nil {
 		t.Errorf("the other host was asked: %v, error: %v", asked, err)
 	}
 }
 
 func TestAnEndlessAnswerIsReadNoFurther(t *testing.T) {
-	a, err := ask(t, t.Context(), httpclient.Options{}, func(w http.ResponseWriter, r *http.Request) {
+	a, err := ask(t.Context(), t, httpclient.Options{}, func(w http.ResponseWriter, r *http.Request) {
 		chunk := bytes.Repeat([]byte("x"), 32<<10)
 		for r.Context().Err() == nil {
 			if _, err := w.Write(chunk); err != nil {
@@ -165,7 +165,7 @@ func TestAnEndlessAnswerIsReadNoFurther(t *testing.T) {
 
 func TestAServerThatHangsCostsTheDeadline(t *testing.T) {
 	ctx, cancel := context.WithCancel(t.Context())
-	_, err := ask(t, ctx, httpclient.Options{}, func(_ http.ResponseWriter, r *http.Request) {
+	_, err := ask(ctx, t, httpclient.Options{}, func(_ http.ResponseWriter, r *http.Request) {
 		_, _ = io.Copy(io.Discard, r.Body) // only then does the server see that the client has gone
 		cancel()
 		<-r.Context().Done()
@@ -176,7 +176,7 @@ func TestAServerThatHangsCostsTheDeadline(t *testing.T) {
 }
 
 func TestALineHasNoControlCharacters(t *testing.T) {
-	a, _ := ask(t, t.Context(), httpclient.Options{}, echo(200))
+	a, _ := ask(t.Context(), t, httpclient.Options{}, echo(200))
 	if got := a.Line(); strings.ContainsAny(got, "\x1b\n") || !strings.HasSuffix(got, "[31m next") {
 		t.Errorf("%q", got)
 	}
@@ -188,11 +188,11 @@ func TestTheServersNameIsChecked(t *testing.T) {
 	s.Config.ErrorLog = nil
 	ca := filepath.Join(t.TempDir(), "ca.pem")
 	write(t, ca, pemOf(s.Certificate().Raw))
-	if _, err := askAt(t, t.Context(), httpclient.Options{CA: ca}, s.URL); err != nil {
+	if _, err := askAt(t.Context(), t, httpclient.Options{CA: ca}, s.URL); err != nil {
 		t.Errorf("its own authority: %v", err)
 	}
 	for name, o := range map[string]httpclient.Options{"the system's authorities": {}, "another name": {CA: ca, Name: "hub.example.org"}} {
-		if _, err := askAt(t, t.Context(), o, s.URL); err == nil {
+		if _, err := askAt(t.Context(), t, o, s.URL); err == nil {
 			t.Errorf("%s: trusted", name)
 		}
 	}
@@ -200,7 +200,7 @@ func TestTheServersNameIsChecked(t *testing.T) {
 
 func TestTheSourceAddressIsUsed(t *testing.T) {
 	var from string
-	_, err := ask(t, t.Context(), httpclient.Options{Source: "127.0.0.3"}, func(_ http.ResponseWriter, r *http.Request) { from = r.RemoteAddr })
+	_, err := ask(t.Context(), t, httpclient.Options{Source: "127.0.0.3"}, func(_ http.ResponseWriter, r *http.Request) { from = r.RemoteAddr })
 	if err != nil || !strings.HasPrefix(from, "127.0.0.3:") {
 		t.Errorf("from %s, %v", from, err)
 	}

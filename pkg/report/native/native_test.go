@@ -4,6 +4,7 @@ import (
 	"bytes"
 	"compress/gzip"
 	"encoding/json"
+	"errors"
 	"flag"
 	"fmt"
 	"io"
@@ -248,7 +249,7 @@ func TestCheckNamesTheField(t *testing.T) {
 		{"https://192.0.2.10", "two words", "id"}, {"https://192.0.2.10", strings.Repeat("x", 257), "id"}, {"https://192.0.2.10", "nöd", "id"},
 	} {
 		err := native.Config{URL: c.url, ID: c.id}.Check()
-		switch wrong, ok := err.(*report.FieldError); {
+		switch wrong, ok := errors.AsType[*report.FieldError](err); {
 		case c.field == "" && err != nil, c.field != "" && (!ok || wrong.Field != c.field), err != nil && strings.Contains(err.Error(), token):
 			t.Errorf("%q %q: %v", c.url, c.id, err)
 		}

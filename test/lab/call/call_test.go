@@ -2,6 +2,7 @@ package call_test
 
 import (
 	"bytes"
+	"errors"
 	"io"
 	"testing"
 
@@ -27,19 +28,19 @@ func TestMessagesComeOutAsTheyWentIn(t *testing.T) {
 			t.Error(diff)
 		}
 	}
-	if err := call.Read(&line, new(call.Answer)); err != io.EOF {
+	if err := call.Read(&line, new(call.Answer)); !errors.Is(err, io.EOF) {
 		t.Errorf("want the end, got %v", err)
 	}
 }
 
 func TestReadRefusesWhatIsTooLong(t *testing.T) {
-	if err := call.Read(bytes.NewReader([]byte{0xff, 0xff, 0xff, 0xff, '{'}), new(call.Answer)); err == nil || err == io.EOF {
+	if err := call.Read(bytes.NewReader([]byte{0xff, 0xff, 0xff, 0xff, '{'}), new(call.Answer)); err == nil || errors.Is(err, io.EOF) {
 		t.Errorf("want an error, got %v", err)
 	}
 }
 
 func TestReadTellsAHalfMessageFromTheEnd(t *testing.T) {
-	if err := call.Read(bytes.NewReader([]byte{0, 0, 0, 9, '{'}), new(call.Answer)); err != io.ErrUnexpectedEOF {
+	if err := call.Read(bytes.NewReader([]byte{0, 0, 0, 9, '{'}), new(call.Answer)); !errors.Is(err, io.ErrUnexpectedEOF) {
 		t.Errorf("want an unexpected end, got %v", err)
 	}
 }

@@ -3,6 +3,7 @@ package ethswitch
 import (
 	"bytes"
 	"encoding/binary"
+	"errors"
 	"io"
 	"testing"
 	"testing/synctest"
@@ -287,7 +288,7 @@ func TestStreamKeepsFramesApart(t *testing.T) {
 	buf := make([]byte, maxFrame)
 	for {
 		n, err := l.ReadFrame(buf)
-		if err == io.EOF {
+		if errors.Is(err, io.EOF) {
 			break
 		} else if err != nil {
 			t.Fatal(err)
@@ -297,7 +298,7 @@ func TestStreamKeepsFramesApart(t *testing.T) {
 	if diff := cmp.Diff(sent, got); diff != "" {
 		t.Error(diff)
 	}
-	if _, err := NewStream(&pipe{*bytes.NewBuffer([]byte{0, 2, 0, 0})}).ReadFrame(buf); err == nil || err == io.EOF {
+	if _, err := NewStream(&pipe{*bytes.NewBuffer([]byte{0, 2, 0, 0})}).ReadFrame(buf); err == nil || errors.Is(err, io.EOF) {
 		t.Errorf("want an error for a frame that is too long, got %v", err)
 	}
 }

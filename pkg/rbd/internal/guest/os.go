@@ -55,7 +55,7 @@ func (h OSHints) list() []osHint {
 	}
 }
 
-// os returns the Guest's OS and OSBy.
+// OS returns the Guest's OS and OSBy.
 func (h OSHints) OS() (system, by string) {
 	sum := 0
 	var signs []string

@@ -19,24 +19,24 @@ type Partly struct {
 	fixes   []string
 }
 
-// remedy adds what would make something readable.
+// Remedy adds what would make something readable.
 func (p *Partly) Remedy(text string) {
 	if text != "" && !slices.Contains(p.fixes, text) {
 		p.fixes = append(p.fixes, text)
 	}
 }
 
-// remedies is empty if nothing is known to help.
+// Remedies is empty if nothing is known to help.
 func (p *Partly) Remedies() string { return strings.Join(p.fixes, "; ") }
 
-// add adds a reason that is no guest's in particular.
+// Add adds a reason that is no guest's in particular.
 func (p *Partly) Add(reason string) {
 	if reason != "" && !slices.Contains(p.reasons, reason) {
 		p.reasons = append(p.reasons, reason)
 	}
 }
 
-// of adds a reason for one guest.
+// Of adds a reason for one guest.
 func (p *Partly) Of(name string, err error) {
 	if p.names == nil {
 		p.names = map[string][]string{}
