@@ -37,7 +37,7 @@ DISTPACKAGES := lintian rpm debootstrap gcc libc6-dev librados-dev librbd-dev
 SYSTEMDPACKAGES := qemu-system-x86 busybox-static dash iproute2 mount util-linux kmod e2fsprogs xz-utils libc-bin systemd \
 	gcc libc6-dev librados-dev librbd-dev ceph-mon ceph-osd ceph-mgr ceph-common
 
-.PHONY: dist-test vuln release-notes run build build-nodewatch build-nodewatch-ceph build-nodewatch-status install install-nodewatch install-nodewatch-ceph install-nodewatch-status dist deps test browser-test lab lab-build lab-matrix lab-samples systemd-test check bench fuzz docs golden fmt clean help
+.PHONY: dist-test vuln release-notes run build build-nodewatch build-nodewatch-ceph build-nodewatch-status install install-nodewatch install-nodewatch-ceph install-nodewatch-status dist deps test browser-test lab lab-build lab-matrix lab-samples systemd-test check lint bench fuzz docs golden fmt clean help
 
 help: ## what there is to make
 	@grep -E '^[a-z-]+:.*##' $(MAKEFILE_LIST) | sed 's/:.*##/\t/' | expand -t 14
@@ -228,6 +228,9 @@ check: ## format, vet, staticcheck, go.mod, import rules, changelog, generated d
 	$(GO) mod tidy -diff
 	CGO_ENABLED=0 $(GO) test -count=1 .
 	$(TESTGENERATED)
+
+lint: ## what make check does not ask (.golangci.yml); building golangci-lint takes minutes the first time
+	CGO_ENABLED=0 $(GO) tool -modfile=tools/golangci/go.mod golangci-lint run ./...
 
 # The tests that compare generated documents and golden files; arch_test.go checks that each of these names finds one.
 GENERATED   := ^TestDocs|^TestGolden|^TestIncidents

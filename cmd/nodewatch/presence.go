@@ -194,7 +194,7 @@ func commandConfig(file string) (config.Config, error) {
 	}
 	p, owner, err := readPresence(dir)
 	if err != nil {
-		return c, nil // no daemon, or none that can be believed
+		return c, nil //nolint:nilerr // no daemon, or none that can be believed
 	}
 	if p.Config != "" {
 		read, err := readConfig(p.Config)

@@ -133,7 +133,7 @@ func (r *replayer) plays(ctx context.Context, in *played, s *viewHolder, post *w
 		if v, is := j.Take(e); is {
 			judged = true
 			if r.out.err != nil {
-				return nil // nobody reads it; Main says so
+				return nil //nolint:nilerr // nobody reads it; Main says so
 			}
 			s.show(v)
 			if err := printer.print(v, e.At.Sub(first)); err != nil {

@@ -97,7 +97,7 @@ func (n *simulator) doIO(w words) error {
 }
 
 // doWaits: waits none, or waits DEVICE osd=1 tid=27 attempts=1 grow=30: a request
-// that osdc lists, sent again so many times a second
+// that osdc lists, sent again so many times a second.
 func (n *simulator) doWaits(w words) error {
 	text, rest := w.first()
 	n.fresh[node.SourceOSDC] = true
@@ -136,7 +136,7 @@ func (n *simulator) doWaits(w words) error {
 }
 
 // doGuests: guests COUNT windows=11: so many virtual machines, the first of
-// them Windows, on the mapped devices in turn; the last ones share out what is left
+// them Windows, on the mapped devices in turn; the last ones share out what is left.
 func (n *simulator) doGuests(w words) error {
 	text, rest := w.first()
 	guests, err := count(text, 5000)

@@ -100,7 +100,7 @@ const maxOSDs = 10000
 
 // doLoop: loop NAME every=50ms for=osd1..osd182 TEXT|TEXT: each of the lines once
 // in every period for each OSD in turn, "%o" being the OSD's number
-// and "%h" the last part of its host's address, one of seven
+// and "%h" the last part of its host's address, one of seven.
 func (n *simulator) doLoop(w words) error {
 	name, rest := w.first()
 	l := loop{name: name, level: 4, every: time.Second, next: w.at}

@@ -46,7 +46,7 @@ const minApart = 15 * time.Second
 func (s *sender) clocks(base string, at time.Time, a httpclient.Response) error {
 	there, err := http.ParseTime(a.Header.Get("Date"))
 	if err != nil {
-		return nil // it does not say
+		return nil //nolint:nilerr // it does not say
 	}
 	if apart := there.Sub(at).Abs(); apart > max(2*s.Every, minApart) {
 		return &report.Failure{Kind: report.Partial, Err: fmt.Errorf("%s: its clock and this node's are %s apart: alerts end early, late or never", base, apart.Round(time.Second))}

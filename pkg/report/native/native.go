@@ -71,7 +71,7 @@ func (x *Reporter) Report(ctx context.Context, r report.Report) error {
 			return err
 		}
 		if x.Queue().Waiting == 0 || ctx.Err() != nil {
-			return nil
+			return nil //nolint:nilerr // what waits is for the next delivery
 		}
 	}
 	return nil

@@ -92,14 +92,14 @@ func readable(dir string, f func(path string, text []byte)) {
 	_ = filepath.WalkDir(dir, func(path string, d fs.DirEntry, err error) error { // what cannot be read is left out
 		switch {
 		case err != nil, secret(filepath.Base(path)):
-			return nil
+			return nil //nolint:nilerr // left out
 		case d.IsDir() && strings.Count(path[len(dir):], "/") > 1:
 			return fs.SkipDir
 		case !d.Type().IsRegular():
 			return nil
 		}
 		if info, err := d.Info(); err != nil || info.Mode().Perm()&0o444 == 0 {
-			return nil
+			return nil //nolint:nilerr // left out
 		}
 		if b, err := os.ReadFile(path); err == nil {
 			f(strings.TrimPrefix(path[len(dir):], "/"), b)
