@@ -28,7 +28,7 @@ func (b bench) write(t *testing.T) {
 }
 
 // A transaction of another process that reads keeps the log from being shortened, which
-// is told, and neither waits for it; once it has ended the log begins anew.
+// is reported, and neither waits for it; once it has ended the log starts again from its beginning.
 func TestCheckpoint(t *testing.T) {
 	address := "sqlite:" + filepath.Join(t.TempDir(), "status.db")
 	hub, other := open(t, address), open(t, address)
