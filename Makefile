@@ -1,6 +1,8 @@
 # nodewatch. The two commands that matter: make run, make test.
 SHELL    := /bin/sh
 GO       ?= go
+# Without the directory in what is compiled, one checkout uses what another has compiled: most of the time of a first 'make test'.
+export GOFLAGS := $(strip $(filter-out -trimpath,$(shell $(GO) env GOFLAGS)) -trimpath)
 # The version as git describe prints it, v0.0.0-COMMITS-gREVISION before the first release. In a source archive, which has
 # no git, the three are empty: the binaries know it from internal/buildinfo/archive.txt.
 VERSION  ?= $(shell tools/version)
