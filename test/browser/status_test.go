@@ -172,6 +172,10 @@ func TestStatusPages(t *testing.T) {
 	}
 }
 
+// nodeScreens is how many screens a node's page for operators has at most, until
+// something is opened.
+const nodeScreens = 8
+
 func tryStatusPage(t *testing.T, browser context.Context, address, page, picture, width, scheme string) {
 	l := look{height: heights[width], dark: scheme == "dark", scripts: true}
 	fmt.Sscan(width, &l.width)
@@ -179,6 +183,9 @@ func tryStatusPage(t *testing.T, browser context.Context, address, page, picture
 	b.shot(t, picture)
 	if wide := eval[int](t, b, "document.documentElement.scrollWidth"); wide > int(l.width) {
 		t.Errorf("%s: it is %d px wide", page, wide)
+	}
+	if high := eval[int](t, b, "document.documentElement.scrollHeight"); strings.Contains(page, "/nodes/") && high > nodeScreens*int(l.height) {
+		t.Errorf("%s: it is %d px high, more than %d screens", page, high, nodeScreens)
 	}
 	eval[bool](t, b, `document.querySelectorAll("details").forEach(d => d.open = true), true`)
 	if wide := eval[int](t, b, "document.documentElement.scrollWidth"); wide > int(l.width) {

@@ -91,7 +91,10 @@ func addNode(ctx context.Context, tx *store.Tx, n int) error {
 		body.Inventory["client"], body.Status = "krbd", report.MajorOutage
 		body.Findings = []report.Finding{{
 			Rule: "libceph-crc-storm", Severity: report.Critical, Impact: report.MajorOutage, Summary: "78 disks " + hostile, Runbook: "javascript:alert(1)",
-			Evidence: []report.Evidence{{Source: "kmsg", Fact: "1,204 bad CRCs"}}, Advice: []report.Advice{{Do: "Limit bond0", Command: "tc qdisc add"}},
+			Evidence: []report.Evidence{{Source: "kmsg", Fact: "1,204 bad CRCs"}}, Advice: []report.Advice{{Do: "Limit bond0", Command: "tc qdisc add"}, {Do: "Change the hash policy"}},
+			Guests: &report.Guests{Hit: 2, Total: 3, Names: []string{"100", "101"}},
+		}, {
+			Rule: "krbd-stalled", Severity: report.Critical, Impact: report.MajorOutage, Summary: "2 disks do not complete", ExplainedBy: []report.Ref{{Rule: "libceph-crc-storm"}},
 		}}
 	}
 	id, err := tx.SaveBody(ctx, body, noon)
@@ -319,6 +322,22 @@ func TestRolesAndHostileText(t *testing.T) {
 	}
 	if page := admin.get("/nodes/rl1/node1", 200); !strings.Contains(page, "1,204 bad CRCs") || !strings.Contains(page, "tc qdisc add") || !strings.Contains(page, "clear to critical") {
 		t.Errorf("no evidence, advice or history:\n%s", page)
+	}
+	page := admin.get("/nodes/rl1/node1", 200)
+	folded := regexp.MustCompile(`(?s)<details[^>]*>.*?<summary>.*?</details>`)
+	seen := folded.ReplaceAllString(page, "")
+	for _, want := range []string{"78 disks", "First step:</strong> Limit bond0", "2 of 3 guests are affected"} {
+		if !strings.Contains(seen, want) {
+			t.Errorf("%q is not seen at first:\n%s", want, seen)
+		}
+	}
+	for _, not := range []string{"1,204 bad CRCs", "Change the hash policy", "2 disks do not complete", "clear to critical"} {
+		if strings.Contains(seen, not) {
+			t.Errorf("%q is not folded:\n%s", not, seen)
+		}
+	}
+	if !strings.Contains(page, "1 explained by the findings above") || !strings.Contains(page, "Explained by libceph-crc-storm.") {
+		t.Errorf("not said what explains what:\n%s", page)
 	}
 	admin.get("/nodes/rl1/nobody", 404)
 	admin.get("/nothing", 404)

@@ -8,6 +8,7 @@ import (
 	"github.com/nodewatch/nodewatch/internal/status/config"
 	"github.com/nodewatch/nodewatch/internal/status/fleet"
 	"github.com/nodewatch/nodewatch/internal/status/store"
+	"github.com/nodewatch/nodewatch/pkg/report"
 	"github.com/nodewatch/nodewatch/pkg/report/native"
 )
 
@@ -55,9 +56,13 @@ const (
 
 // A Node is all that operators see of one node.
 type Node struct {
-	Row     fleet.Row
-	Node    store.Node
-	History []native.Transition // within 30 days, the latest first, at most 200
+	Row         fleet.Row
+	Node        store.Node
+	Causes      []report.Finding    // of its findings, those that no other one explains
+	Explained   []report.Finding    // the other findings
+	Affected    []native.Component  // whose status is another than operational
+	Operational []native.Component  // the other components
+	History     []native.Transition // within 30 days, the latest first, at most 200
 }
 
 // NodeOf is the node of a key; false: there is none.
@@ -71,8 +76,16 @@ func NodeOf(ctx context.Context, tx *store.Tx, key string, now time.Time) (n Nod
 		return n, false, nil
 	}
 	n.Row = rows[at]
+	n.Causes, n.Explained = fleet.Causes(n.Row.Findings)
 	if n.Node, found, err = tx.Node(ctx, key); err != nil || !found {
 		return n, false, err
+	}
+	for _, c := range n.Node.Body.Components {
+		if c.Status == report.Operational {
+			n.Operational = append(n.Operational, c)
+		} else {
+			n.Affected = append(n.Affected, c)
+		}
 	}
 	n.History, err = tx.Transitions(ctx, n.Node.ID, now.Add(-historyBack), historyRead)
 	slices.Reverse(n.History)

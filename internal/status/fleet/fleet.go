@@ -28,7 +28,7 @@ type Row struct {
 	Version  string
 	Status   report.Impact // as reported; unknown once its TTL has passed
 	Worst    report.Severity
-	Headline string // the summary of its worst finding
+	Headline string // the summary of the worst finding that no other one explains
 	Findings []report.Finding
 	Arrived  time.Time
 	Age      time.Duration
@@ -50,8 +50,11 @@ func Table(nodes []Node, listening, now time.Time) []Row {
 		}
 		for _, f := range n.Body.Findings {
 			if f.Severity.Rank() > r.Worst.Rank() {
-				r.Worst, r.Headline = f.Severity, f.Summary
+				r.Worst = f.Severity
 			}
+		}
+		if causes, _ := Causes(r.Findings); len(causes) > 0 {
+			r.Headline = causes[0].Summary
 		}
 		rows = append(rows, r)
 	}

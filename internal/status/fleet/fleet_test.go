@@ -107,3 +107,52 @@ func TestFilter(t *testing.T) {
 		t.Error(got)
 	}
 }
+
+// What others explain comes after its causes, and nothing is hidden behind what is
+// milder, acknowledged or not there.
+func TestCauses(t *testing.T) {
+	finding := func(rule string, severity report.Severity, by ...string) report.Finding {
+		f := report.Finding{Rule: rule, Severity: severity}
+		for _, rule := range by {
+			f.ExplainedBy = append(f.ExplainedBy, report.Ref{Rule: rule})
+		}
+		return f
+	}
+	acknowledged := finding("a", report.Critical)
+	acknowledged.Accepted = &report.Accepted{By: "kim"}
+	other := finding("a", report.Critical)
+	other.Subject = "eth0"
+	for _, c := range []struct {
+		name              string
+		list              []report.Finding
+		causes, explained string
+	}{
+		{"none", nil, "", ""},
+		{"one explains two", []report.Finding{finding("b", report.Critical, "a"), finding("a", report.Critical), finding("c", report.Info, "x", "a")}, "a", "b c"},
+		{"a chain", []report.Finding{finding("a", report.Critical), finding("b", report.Critical, "a"), finding("c", report.Critical, "b")}, "a", "b c"},
+		{"a milder one", []report.Finding{finding("b", report.Critical, "a"), finding("a", report.Warning)}, "b a", ""},
+		{"an acknowledged one", []report.Finding{acknowledged, finding("b", report.Critical, "a")}, "a b", ""},
+		{"one that was cut", []report.Finding{finding("b", report.Critical, "a")}, "b", ""},
+		{"one of another subject", []report.Finding{other, finding("b", report.Critical, "a")}, "a b", ""},
+		{"itself", []report.Finding{finding("a", report.Critical, "a")}, "a", ""},
+		{"each other", []report.Finding{finding("a", report.Critical, "b"), finding("b", report.Critical, "a")}, "a b", ""},
+	} {
+		rules := func(list []report.Finding) string {
+			var words []string
+			for _, f := range list {
+				words = append(words, f.Rule)
+			}
+			return strings.Join(words, " ")
+		}
+		causes, explained := fleet.Causes(c.list)
+		if rules(causes) != c.causes || rules(explained) != c.explained {
+			t.Errorf("%s: causes %q, explained %q; want %q and %q", c.name, rules(causes), rules(explained), c.causes, c.explained)
+		}
+	}
+	n := node(0, "krbd")
+	n.Body.Findings = []report.Finding{finding("b", report.Critical, "a"), finding("a", report.Critical)}
+	n.Body.Findings[1].Summary = "the cause"
+	if got := fleet.Table([]fleet.Node{n}, time.Time{}, noon)[0].Headline; got != "the cause" {
+		t.Errorf("the headline is %q", got)
+	}
+}
