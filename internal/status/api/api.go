@@ -201,18 +201,9 @@ func (a *API) admitted(q *http.Request, role string) (k store.Token, err error) 
 	return k, nil
 }
 
-// usedEvery is how exact the time is when a token was used last.
-const usedEvery = time.Minute
-
 // run does what a route does. What changes something and is sent again with the same
 // Idempotency-Key changes nothing more, and is answered by how it is now.
 func (a *API) run(c *call, k store.Token, r route) (out answer, err error) {
-	note := func(tx *store.Tx) error {
-		if c.Now.Sub(k.Used) < usedEvery {
-			return nil
-		}
-		return tx.UseToken(c.ctx, k.ID, c.Now)
-	}
 	if !r.changes() {
 		if err := a.Store.View(c.ctx, func(tx *store.Tx) (err error) {
 			c.tx = tx
@@ -221,10 +212,8 @@ func (a *API) run(c *call, k store.Token, r route) (out answer, err error) {
 		}); err != nil {
 			return out, err
 		}
-		if c.Now.Sub(k.Used) < usedEvery {
-			return out, nil
-		}
-		return out, a.Store.Update(c.ctx, note)
+		a.noteUse(c, k)
+		return out, nil
 	}
 	if c.body, err = read(c.q); err != nil {
 		return out, err
@@ -235,7 +224,7 @@ func (a *API) run(c *call, k store.Token, r route) (out answer, err error) {
 	}
 	return out, a.Store.Update(c.ctx, func(tx *store.Tx) error {
 		c.tx = tx
-		if err := note(tx); err != nil {
+		if err := tx.UseToken(c.ctx, k, c.Now); err != nil {
 			return err
 		}
 		if request.Key != "" {
@@ -255,6 +244,17 @@ func (a *API) run(c *call, k store.Token, r route) (out answer, err error) {
 		}
 		return tx.RequestShows(c.ctx, k.ID, request.Key, out.shows)
 	})
+}
+
+// noteUse notes that a token was used to read. What was read is answered also while
+// nothing can be written.
+func (a *API) noteUse(c *call, k store.Token) {
+	if k.UseNoted(c.Now) {
+		return
+	}
+	if err := a.Store.Update(c.ctx, func(tx *store.Tx) error { return tx.UseToken(c.ctx, k, c.Now) }); err != nil {
+		a.Failed(err)
+	}
 }
 
 // keyFormat is what an Idempotency-Key looks like.

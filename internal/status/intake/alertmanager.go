@@ -41,7 +41,8 @@ type webhook struct {
 // without a component are counted and otherwise ignored.
 func (i *Intake) alertmanager(w http.ResponseWriter, q *http.Request) {
 	now := i.config.Now()
-	if _, no := i.admitted(q, store.AlertmanagerToken, now); no != nil {
+	k, no := i.admitted(q, store.AlertmanagerToken, now)
+	if no != nil {
 		i.refuse(w, *no)
 		return
 	}
@@ -66,6 +67,9 @@ func (i *Intake) alertmanager(w http.ResponseWriter, q *http.Request) {
 	}
 	var ignored uint64
 	err := i.store.Update(q.Context(), func(tx *store.Tx) (err error) {
+		if err := tx.UseToken(q.Context(), k, now); err != nil {
+			return err
+		}
 		ignored, err = keepAlerts(q.Context(), tx, hook, now)
 		return err
 	})

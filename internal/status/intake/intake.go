@@ -67,7 +67,7 @@ func (i *Intake) ServeHTTP(w http.ResponseWriter, q *http.Request) { i.mux.Serve
 // report takes one report of a node.
 func (i *Intake) report(w http.ResponseWriter, q *http.Request) {
 	now := i.config.Now()
-	node, no := i.authenticate(q, now)
+	k, node, no := i.authenticate(q, now)
 	if no != nil {
 		i.refuse(w, *no)
 		return
@@ -79,10 +79,15 @@ func (i *Intake) report(w http.ResponseWriter, q *http.Request) {
 	}
 	i.counts.unknown.Add(uint64(got.Unknown))
 	if got.Body.Test != "" {
+		if err := i.noteUse(q.Context(), k, now); err != nil {
+			i.failed(err)
+			i.unavailable(w)
+			return
+		}
 		i.answer(w, native.Response{Accepted: got.Body.Seq, ServerTime: now.UTC(), Next: i.config.Next.Seconds()})
 		return
 	}
-	out, ok := i.enqueue(q.Context(), got.Body, now)
+	out, ok := i.enqueue(q.Context(), k, got.Body, now)
 	switch {
 	case !ok:
 		i.unavailable(w)
@@ -94,22 +99,22 @@ func (i *Intake) report(w http.ResponseWriter, q *http.Request) {
 	}
 }
 
-// authenticate returns the key of the node that sent the request, or why it is refused.
-func (i *Intake) authenticate(q *http.Request, now time.Time) (node string, no *receiver.Refused) {
+// authenticate returns the key of the node that sent the request and its token, which is
+// zero where a certificate says who it is, or why the request is refused.
+func (i *Intake) authenticate(q *http.Request, now time.Time) (k store.Token, node string, no *receiver.Refused) {
 	who := "certificate"
 	if token, is := receiver.Bearer(q); is {
-		k, no := i.token(q.Context(), token, store.NodeToken, now)
-		if no != nil {
-			return "", no
+		if k, no = i.token(q.Context(), token, store.NodeToken, now); no != nil {
+			return k, "", no
 		}
 		node, who = k.Subject, "token"
 	} else if node, is = receiver.Certified(q); !is {
-		return "", &receiver.Refused{Code: http.StatusUnauthorized, Refusal: native.Refusal{Error: "no token and no client certificate of a node"}}
+		return k, "", &receiver.Refused{Code: http.StatusUnauthorized, Refusal: native.Refusal{Error: "no token and no client certificate of a node"}}
 	}
 	if !i.limits.Allow(who+" "+node, now) {
-		return "", &receiver.Refused{Code: http.StatusTooManyRequests, Refusal: native.Refusal{Error: "too many requests of this node"}}
+		return k, "", &receiver.Refused{Code: http.StatusTooManyRequests, Refusal: native.Refusal{Error: "too many requests of this node"}}
 	}
-	return node, nil
+	return k, node, nil
 }
 
 // token returns the valid token of a kind.
@@ -129,6 +134,14 @@ func (i *Intake) token(ctx context.Context, secret, kind string, now time.Time) 
 		return k, &receiver.Refused{Code: http.StatusForbidden, Refusal: native.Refusal{Error: "the token is of kind " + k.Kind + ", not " + kind}}
 	}
 	return k, nil
+}
+
+// noteUse notes that a token was used, where nothing else is to be written.
+func (i *Intake) noteUse(ctx context.Context, k store.Token, now time.Time) error {
+	if k.ID == 0 || k.UseNoted(now) {
+		return nil
+	}
+	return i.store.Update(ctx, func(tx *store.Tx) error { return tx.UseToken(ctx, k, now) })
 }
 
 // retryAfter is how long a client is asked to wait that is refused for now.

@@ -47,6 +47,9 @@ func (i *Intake) join(w http.ResponseWriter, q *http.Request) {
 	}
 	secret := store.NewSecret()
 	err := i.store.Update(q.Context(), func(tx *store.Tx) error {
+		if err := tx.UseToken(q.Context(), k, now); err != nil {
+			return err
+		}
 		list, err := tx.TokensFor(q.Context(), store.NodeToken, ask.Node)
 		if err != nil {
 			return err

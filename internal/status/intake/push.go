@@ -56,6 +56,9 @@ func (i *Intake) push(w http.ResponseWriter, q *http.Request) {
 		s.Expires = now.Add(time.Duration(p.TTL) * time.Second)
 	}
 	err := i.store.Update(q.Context(), func(tx *store.Tx) error {
+		if err := tx.UseToken(q.Context(), k, now); err != nil {
+			return err
+		}
 		return set(q.Context(), tx, store.Key{Kind: store.Pushed, Name: component}, s, uptime.Change{At: now, State: p.Status})
 	})
 	if err != nil {

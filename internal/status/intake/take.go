@@ -15,6 +15,7 @@ import (
 
 // A pending report waits for the store.
 type pending struct {
+	token  store.Token // that it came with; zero: a certificate
 	body   native.Body
 	digest string
 	now    time.Time    // of its arrival
@@ -32,8 +33,8 @@ type outcome struct {
 const maxBatch = 64
 
 // enqueue has a report kept, and waits for it; false: that could not be.
-func (i *Intake) enqueue(ctx context.Context, b native.Body, now time.Time) (outcome, bool) {
-	p := pending{body: b, digest: digest(b), now: now, done: make(chan outcome, 1)}
+func (i *Intake) enqueue(ctx context.Context, k store.Token, b native.Body, now time.Time) (outcome, bool) {
+	p := pending{token: k, body: b, digest: digest(b), now: now, done: make(chan outcome, 1)}
 	select {
 	case i.queue <- p:
 	default:
@@ -99,6 +100,12 @@ func (i *Intake) keep(ctx context.Context, batch []pending) (outcomes []outcome,
 		for n, p := range batch {
 			var err error
 			if outcomes[n], err = i.take(ctx, tx, p); err != nil {
+				return err
+			}
+			if p.token.ID == 0 {
+				continue
+			}
+			if err := tx.UseToken(ctx, p.token, p.now); err != nil {
 				return err
 			}
 		}

@@ -39,7 +39,7 @@ type Token struct {
 	CreatedBy string
 	Expires   time.Time // zero: never
 	Revoked   time.Time // zero: it is not
-	Used      time.Time // about when it was used last; zero: never
+	Used      time.Time // when a request with it was last done, to a minute; zero: never
 }
 
 // Valid reports whether the token counts at the time.
@@ -113,9 +113,20 @@ func (t *Tx) RevokeToken(ctx context.Context, id int64, now time.Time) (bool, er
 	return n > 0, err
 }
 
-// UseToken notes that a token was used.
-func (t *Tx) UseToken(ctx context.Context, id int64, now time.Time) error {
-	_, err := t.exec(ctx, `UPDATE token SET used = $2 WHERE id = $1`, id, millis(now))
+// usedEvery is how exact the time is at which a token was used last, so that not every
+// request writes it.
+const usedEvery = time.Minute
+
+// UseNoted reports whether a use of the token at the time needs no note, as one that is
+// less than a minute older is noted.
+func (k Token) UseNoted(now time.Time) bool { return now.Sub(k.Used) < usedEvery }
+
+// UseToken notes that a token was used, unless that is noted.
+func (t *Tx) UseToken(ctx context.Context, k Token, now time.Time) error {
+	if k.UseNoted(now) {
+		return nil
+	}
+	_, err := t.exec(ctx, `UPDATE token SET used = $2 WHERE id = $1 AND (used IS NULL OR used < $2)`, k.ID, millis(now))
 	return err
 }
 
