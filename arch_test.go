@@ -57,7 +57,8 @@ var mayImport = map[string][]string{
 	"internal/rule/host":         append(values, "internal/node", "internal/facts", "internal/human", "internal/rule", "pkg/report"),
 	"internal/rule/guests":       append(values, "internal/node", "internal/facts", "internal/human", "internal/rule", "pkg/report"),
 	"internal/rule/cluster":      append(values, "internal/node", "internal/facts", "internal/human", "internal/rule", "pkg/report"),
-	"internal/rule/ruletest":     append(values, "internal/node", "internal/facts", "internal/rule", "pkg/report"), // for tests
+	"internal/nodetest":          append(values, "internal/node"),                                        // for tests
+	"internal/rule/ruletest":     {"internal/nodetest", "internal/facts", "internal/rule", "pkg/report"}, // for tests
 	"internal/rule/self":         append(values, "internal/node", "internal/facts", "internal/human", "internal/rule", "pkg/report"),
 	"internal/rule/all":          {"internal/rule", "internal/rule/*", "pkg/kmsg"},
 	"internal/judge":             append(values, "internal/node", "internal/facts", "internal/history", "internal/rule", "pkg/report"),

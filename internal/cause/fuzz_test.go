@@ -11,6 +11,7 @@ import (
 
 	"github.com/nodewatch/nodewatch/internal/facts"
 	"github.com/nodewatch/nodewatch/internal/node"
+	"github.com/nodewatch/nodewatch/internal/nodetest"
 	"github.com/nodewatch/nodewatch/pkg/kmsg"
 )
 
@@ -32,13 +33,13 @@ func FuzzFactsAndCauses(f *testing.F) {
 		}
 		f.Add(out)
 	}
-	line := func(class kmsg.Class, peer, detail string, at time.Time) node.Observation {
-		return node.SawKernel{Reading: reading(at, kmsg.Batch{Records: 1, Counts: []kmsg.Count{{Class: class, Peer: peer, Detail: detail, N: 3, First: at, Last: at, Text: "a line"}}})}
+	batch := func(class kmsg.Class, peer, detail string, at time.Time) node.Observation {
+		return node.SawKernel{Reading: nodetest.Reading(at, time.Hour, kmsg.Batch{Records: 1, Counts: []kmsg.Count{{Class: class, Peer: peer, Detail: detail, N: 3, First: at, Last: at, Text: "a line"}}})}
 	}
-	s := newScene(true).s
-	seed(node.Started{Node: "n"}, node.SawLinks{Reading: s.Links}, node.SawMapped{Reading: s.Mapped}, node.SawLibvirt{Reading: s.Libvirt}, line(kmsg.CRC, "osd1", "", start), line(kmsg.ClosedOpen, "osd1", "", start))
-	seed(line(kmsg.OSDDown, "osd2", "", start), line(kmsg.OSDGone, "osd2", "", start.Add(-time.Hour)), line(kmsg.Full, "", "", start.Add(1000*time.Hour)), line(kmsg.MonLost, "mon0", "", start))
-	seed(line(kmsg.CRC, "osd", "?", start), line(kmsg.AuthFault, "osd-1", "authorizer", start), line(kmsg.SocketError, "osd99999999999999999999", "sparse read", start))
+	s, start := fourDisks("windows").Snapshot, nodetest.Start
+	seed(node.Started{Node: "n"}, node.SawLinks{Reading: s.Links}, node.SawMapped{Reading: s.Mapped}, node.SawLibvirt{Reading: s.Libvirt}, batch(kmsg.CRC, "osd1", "", start), batch(kmsg.ClosedOpen, "osd1", "", start))
+	seed(batch(kmsg.OSDDown, "osd2", "", start), batch(kmsg.OSDGone, "osd2", "", start.Add(-time.Hour)), batch(kmsg.Full, "", "", start.Add(1000*time.Hour)), batch(kmsg.MonLost, "mon0", "", start))
+	seed(batch(kmsg.CRC, "osd", "?", start), batch(kmsg.AuthFault, "osd-1", "authorizer", start), batch(kmsg.SocketError, "osd99999999999999999999", "sparse read", start))
 	f.Add([]byte("osdc\t{\"value\":[{\"requests\":[{\"osd\":-1},{\"osd\":-5,\"object\":\"rbd_data.\"}]}]}\nkrbd-io\t{\"value\":[{\"device\":\"rbd0\",\"inflight_r\":18446744073709551615}]}\n"))
 	f.Fuzz(func(t *testing.T, data []byte) {
 		first, a := look(t, data)
@@ -57,7 +58,7 @@ func FuzzFactsAndCauses(f *testing.F) {
 func look(t *testing.T, data []byte) (*facts.Losses, []Analysis) {
 	t.Helper()
 	var s node.Snapshot
-	at := start
+	at := nodetest.Start
 	for i, text := range bytes.Split(data, []byte("\n")) {
 		if i == 100 {
 			break

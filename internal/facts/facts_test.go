@@ -7,70 +7,26 @@ import (
 	"time"
 
 	"github.com/nodewatch/nodewatch/internal/node"
+	"github.com/nodewatch/nodewatch/internal/nodetest"
 	"github.com/nodewatch/nodewatch/pkg/bond"
 	"github.com/nodewatch/nodewatch/pkg/kmsg"
 	"github.com/nodewatch/nodewatch/pkg/rbd"
 )
 
-var start = time.Date(2026, 3, 1, 2, 0, 0, 0, time.UTC)
-
-// A world is a snapshot that grows by what sources see.
-type world struct {
-	s  node.Snapshot
-	at time.Time
-}
-
-func newWorld(disks int) *world {
-	w := &world{at: start}
-	w.see(node.Started{Node: "node1"})
-	var list []rbd.Mapped
-	for i := range disks {
-		list = append(list, rbd.Mapped{ID: i, Device: fmt.Sprintf("rbd%d", i), Pool: "rbd", Image: fmt.Sprintf("disk-%d", i), ImageID: fmt.Sprintf("%012d", i), FSID: "f", ClientID: 4123, ClientAddr: "192.0.2.12"})
-	}
-	w.see(node.SawMapped{Reading: node.Reading[[]rbd.Mapped]{Value: list, At: w.at, Every: time.Hour}})
-	w.see(node.SawLinks{Reading: node.Reading[bond.Links]{At: w.at, Every: time.Hour, Value: bond.Links{
+// newNode is one with disks of one client behind eth0, which has read its kernel log.
+func newNode(disks int) *nodetest.Node {
+	return nodetest.New(bond.Links{
 		NICs: []bond.NIC{{Name: "eth0", Index: 2, Up: true, Speed: 10000}}, Addresses: []bond.Address{{IP: "192.0.2.12", Index: 2}},
-	}}})
-	w.see(node.SawKernel{Reading: node.Reading[kmsg.Batch]{At: w.at, Every: time.Hour}})
-	return w
+	}).MapDisks(disks, "192.0.2.12").Log()
 }
 
-func (w *world) see(o node.Observation) { w.s = w.s.Take(node.Entry{At: w.at, Obs: o}) }
-
-func (w *world) log(class kmsg.Class, peer, detail string) {
-	w.see(node.SawKernel{Reading: node.Reading[kmsg.Batch]{At: w.at, Every: time.Hour, Value: kmsg.Batch{Records: 1, Counts: []kmsg.Count{
-		{Class: class, Peer: peer, Detail: detail, N: 1, First: w.at, Last: w.at, Addr: "192.0.2.33:6800", Text: "a line"},
-	}}}})
+// line is one of the kernel log.
+func line(class kmsg.Class, peer, detail string) kmsg.Count {
+	return kmsg.Count{Class: class, Peer: peer, Detail: detail, N: 1, Addr: "192.0.2.33:6800", Text: "a line"}
 }
 
-// A flow is what each disk does in one second.
-type flow struct {
-	done     uint64
-	ms       uint64
-	inFlight uint64
-}
-
-// run lets the disks do the same for some seconds.
-func (w *world) run(seconds int, each func(disk int) flow) {
-	for range seconds {
-		w.at = w.at.Add(time.Second)
-		list := make([]rbd.IO, len(w.s.Mapped.Value))
-		for i := range list {
-			old, _ := w.s.DiskIO(fmt.Sprintf("rbd%d", i))
-			f := each(i)
-			list[i] = old.Last
-			list[i].Device = fmt.Sprintf("rbd%d", i)
-			list[i].Reads += f.done
-			list[i].ReadTicks += f.done * f.ms
-			list[i].InFlightR = f.inFlight
-		}
-		w.see(node.SawIO{Reading: node.Reading[[]rbd.IO]{Value: list, At: w.at, Every: time.Second}})
-	}
-}
-
-func same(f flow) func(int) flow { return func(int) flow { return f } }
-
-func (w *world) facts() *Facts { return New(w.s.Take(node.Entry{At: w.at}), Baselines{}) }
+// factsOf are those of what is known of n.
+func factsOf(n *nodetest.Node) *Facts { return New(n.Snapshot, Baselines{}) }
 
 func TestEveryReasonThatEndsASessionCounts(t *testing.T) {
 	for _, c := range []struct {
@@ -93,9 +49,9 @@ func TestEveryReasonThatEndsASessionCounts(t *testing.T) {
 		{kmsg.ProtocolFault, "features", 0, 0, 0, 1},
 		{kmsg.ProtocolFault, "version", 0, 0, 0, 1},
 	} {
-		w := newWorld(1)
-		w.log(c.class, "osd7", c.detail)
-		list := w.facts().SessionLosses(time.Minute).OSDs
+		n := newNode(1)
+		n.Log(line(c.class, "osd7", c.detail))
+		list := factsOf(n).SessionLosses(time.Minute).OSDs
 		if len(list) != 1 {
 			t.Errorf("%s %s: got %d OSDs, want one", c.class, c.detail, len(list))
 			continue
@@ -108,25 +64,25 @@ func TestEveryReasonThatEndsASessionCounts(t *testing.T) {
 }
 
 func TestARestartOfAnOSDIsNoLoss(t *testing.T) {
-	w := newWorld(1)
-	w.log(kmsg.OSDDown, "osd7", "")
-	w.log(kmsg.ClosedOpen, "osd7", "")
-	w.at = w.at.Add(20 * time.Second)
-	if list := w.facts().SessionLosses(time.Minute).OSDs; len(list) != 0 {
+	n := newNode(1)
+	n.Log(line(kmsg.OSDDown, "osd7", ""))
+	n.Log(line(kmsg.ClosedOpen, "osd7", ""))
+	n.Wait(20 * time.Second)
+	if list := factsOf(n).SessionLosses(time.Minute).OSDs; len(list) != 0 {
 		t.Errorf("the close of an OSD that went down counts: %+v", list[0])
 	}
-	w.log(kmsg.ClosedOpen, "osd7", "")
-	if list := w.facts().SessionLosses(time.Minute).OSDs; len(list) != 1 || list[0].Ended() != 1 {
+	n.Log(line(kmsg.ClosedOpen, "osd7", ""))
+	if list := factsOf(n).SessionLosses(time.Minute).OSDs; len(list) != 1 || list[0].Ended() != 1 {
 		t.Errorf("a close 20 s after it went down does not count: %+v", list)
 	}
 }
 
 func TestAPurgedOSDIsNoOSD(t *testing.T) {
-	w := newWorld(1)
-	w.log(kmsg.OSDUp, "osd1", "")
-	w.log(kmsg.OSDDown, "osd7", "")
-	w.log(kmsg.OSDGone, "osd7", "")
-	if c := w.facts().Cluster(); len(c.Down) != 0 || c.OSDs[7] || !c.OSDs[1] {
+	n := newNode(1)
+	n.Log(line(kmsg.OSDUp, "osd1", ""))
+	n.Log(line(kmsg.OSDDown, "osd7", ""))
+	n.Log(line(kmsg.OSDGone, "osd7", ""))
+	if c := factsOf(n).Cluster(); len(c.Down) != 0 || c.OSDs[7] || !c.OSDs[1] {
 		t.Errorf("got %+v", c)
 	}
 }
@@ -144,16 +100,16 @@ func TestMonitorsAreCountedByClient(t *testing.T) {
 		{"two monitors lost, one client back", []string{"-mon0", "-mon1", "+mon2"}, 1},
 		{"the monitor itself is back", []string{"-mon0", "-mon0", "-mon0", "+mon0"}, 0},
 	} {
-		w := newWorld(1)
+		n := newNode(1)
 		for _, l := range c.lines {
-			w.at = w.at.Add(time.Second)
+			n.Wait(time.Second)
 			class := kmsg.MonLost
 			if l[0] == '+' {
 				class = kmsg.MonFound
 			}
-			w.log(class, l[1:], "")
+			n.Log(line(class, l[1:], ""))
 		}
-		if got := w.facts().Cluster().Hunting; got != c.want {
+		if got := factsOf(n).Cluster().Hunting; got != c.want {
 			t.Errorf("%s: got %d clients without a monitor, want %d", c.what, got, c.want)
 		}
 	}
@@ -162,20 +118,20 @@ func TestMonitorsAreCountedByClient(t *testing.T) {
 func TestStalls(t *testing.T) {
 	for _, c := range []struct {
 		what   string
-		do     flow
+		do     nodetest.IO
 		stalls int
 		crawls bool
 	}{
-		{"idle", flow{}, 0, false},
-		{"busy", flow{done: 300, ms: 80, inFlight: 32}, 0, false},
-		{"nothing completes", flow{inFlight: 4}, 1, false},
-		{"one completes in a while", flow{done: 1, ms: 9000, inFlight: 64}, 1, true},
-		{"a throttled guest", flow{done: 1, ms: 950, inFlight: 1}, 0, false},
+		{"idle", nodetest.IO{}, 0, false},
+		{"busy", nodetest.IO{Done: 300, Ms: 80, InFlight: 32}, 0, false},
+		{"nothing completes", nodetest.IO{InFlight: 4}, 1, false},
+		{"one completes in a while", nodetest.IO{Done: 1, Ms: 9000, InFlight: 64}, 1, true},
+		{"a throttled guest", nodetest.IO{Done: 1, Ms: 950, InFlight: 1}, 0, false},
 	} {
-		w := newWorld(1)
-		w.run(60, same(flow{done: 20, ms: 2}))
-		w.run(40, same(c.do))
-		list := w.facts().Stalls()
+		n := newNode(1)
+		n.Do(nodetest.IO{Done: 20, Ms: 2}).Pass(60)
+		n.Do(c.do).Pass(40)
+		list := factsOf(n).Stalls()
 		if len(list) != c.stalls || len(list) == 1 && list[0].Crawls != c.crawls {
 			t.Errorf("%s: got %+v, want %d stalls", c.what, list, c.stalls)
 		}
@@ -183,17 +139,17 @@ func TestStalls(t *testing.T) {
 }
 
 func TestOsdcTiesARequestToItsDevice(t *testing.T) {
-	w := newWorld(2)
+	n := newNode(2)
 	see := func() {
-		w.see(node.SawPending{Reading: node.Reading[[]rbd.Pending]{At: w.at, Every: 10 * time.Second, Value: []rbd.Pending{{FSID: "f", ClientID: 4123, Requests: []rbd.Request{
+		n.See(node.SawPending{Reading: nodetest.Reading(n.At, 10*time.Second, []rbd.Pending{{FSID: "f", ClientID: 4151, Requests: []rbd.Request{
 			{TID: 1, OSD: 9, Object: "rbd_data.000000000001.0000000000000001", Ops: "read", Attempts: 1},
 			{TID: 2, OSD: 3, Object: "rbd_header.000000000001", Ops: "watch-ping", Attempts: 1},
-		}}, {FSID: "f", ClientID: 7777, Requests: []rbd.Request{{TID: 3, OSD: 5, Object: "10000000000.00000000", Ops: "read", Attempts: 9}}}}}})
+		}}, {FSID: "f", ClientID: 7777, Requests: []rbd.Request{{TID: 3, OSD: 5, Object: "10000000000.00000000", Ops: "read", Attempts: 9}}}})})
 	}
 	see()
-	w.at = w.at.Add(12 * time.Second)
+	n.Wait(12 * time.Second)
 	see()
-	list := w.facts().Stalls()
+	list := factsOf(n).Stalls()
 	if len(list) != 1 || list[0].Device != "rbd1" || len(list[0].Waits) != 1 || list[0].Waits[0].Request.OSD != 9 || list[0].For != 12*time.Second {
 		t.Errorf("got %+v, want one request of rbd1 at osd9: watches wait by design, and another client's requests are not krbd's", list)
 	}
@@ -201,22 +157,22 @@ func TestOsdcTiesARequestToItsDevice(t *testing.T) {
 
 // What is usual is learnt while all is well, and not from an incident however long.
 func TestTheBaselineDoesNotLearnTheIncident(t *testing.T) {
-	w, b := newWorld(2), Baselines{}
-	learn := func(seconds int, do flow) {
+	n, b := newNode(2), Baselines{}
+	learn := func(seconds int, do nodetest.IO) {
 		for range seconds {
-			w.run(1, same(do))
-			b = b.Learn(New(w.s.Take(node.Entry{At: w.at}), b), func(string) bool { return false }, func(string) time.Time { return time.Time{} })
+			n.Do(do).Pass(1)
+			b = b.Learn(New(n.Snapshot, b), func(string) bool { return false }, func(string) time.Time { return time.Time{} })
 		}
 	}
-	learn(120, flow{done: 20, ms: 2})
-	learn(3600, flow{done: 20, ms: 250, inFlight: 5})
-	for _, l := range New(w.s.Take(node.Entry{At: w.at}), b).Latency() {
+	learn(120, nodetest.IO{Done: 20, Ms: 2})
+	learn(3600, nodetest.IO{Done: 20, Ms: 250, InFlight: 5})
+	for _, l := range New(n.Snapshot, b).Latency() {
 		if l.Usual < 1.5 || l.Usual > 3 || !l.Slow(DefaultSlow) {
 			t.Errorf("%s: usually %v ms, now %v ms, slow %v; want about 2 ms and slow after an hour of 250 ms", l.Device, l.Usual, l.Now, l.Slow(DefaultSlow))
 		}
 	}
-	learn(120, flow{done: 300, ms: 80, inFlight: 32})
-	for _, l := range New(w.s.Take(node.Entry{At: w.at}), b).Latency() {
+	learn(120, nodetest.IO{Done: 300, Ms: 80, InFlight: 32})
+	for _, l := range New(n.Snapshot, b).Latency() {
 		if l.Slow(DefaultSlow) {
 			t.Errorf("%s: a disk under fifteen times its usual load is called slow at 80 ms", l.Device)
 		}
@@ -228,38 +184,38 @@ func TestTheBaselineDoesNotLearnTheIncident(t *testing.T) {
 func TestALatencyThatLastsIsAdopted(t *testing.T) {
 	for name, acknowledge := range map[string]bool{"after a week": false, "acknowledged": true} {
 		t.Run(name, func(t *testing.T) {
-			w, b, at := newWorld(2), Baselines{}, time.Time{}
-			learn := func(seconds int, do flow) *Facts {
+			n, b, at := newNode(2), Baselines{}, time.Time{}
+			learn := func(seconds int, do nodetest.IO) *Facts {
 				for range seconds {
-					w.run(1, same(do))
-					b = b.Learn(New(w.s.Take(node.Entry{At: w.at}), b), func(string) bool { return false }, func(string) time.Time { return at })
+					n.Do(do).Pass(1)
+					b = b.Learn(New(n.Snapshot, b), func(string) bool { return false }, func(string) time.Time { return at })
 				}
-				return New(w.s.Take(node.Entry{At: w.at}), b)
+				return New(n.Snapshot, b)
 			}
-			learn(120, flow{done: 20, ms: 2})
-			if f := learn(60, flow{done: 20, ms: 250, inFlight: 5}); len(f.Adoptions(time.Hour)) > 0 || len(f.SlowDisks(DefaultSlow)) != 2 {
+			learn(120, nodetest.IO{Done: 20, Ms: 2})
+			if f := learn(60, nodetest.IO{Done: 20, Ms: 250, InFlight: 5}); len(f.Adoptions(time.Hour)) > 0 || len(f.SlowDisks(DefaultSlow)) != 2 {
 				t.Fatalf("adopted at once: %+v", f.Adoptions(time.Hour))
 			}
 			if acknowledge {
-				at = w.at
+				at = n.At
 			} else {
 				for i, of := range b.images {
 					of.Apart = of.Apart.Add(-adoptAfter)
 					b.images[i] = of
 				}
 			}
-			f := learn(20, flow{done: 20, ms: 250, inFlight: 5})
+			f := learn(20, nodetest.IO{Done: 20, Ms: 250, InFlight: 5})
 			list := f.Adoptions(time.Hour)
 			if len(list) != 2 || list[0].Was < 1.5 || list[0].Was > 3 || list[0].Is < 200 || len(f.SlowDisks(DefaultSlow)) > 0 {
 				t.Errorf("got %+v, want about 2 ms before and 250 ms now, and no slow disk", list)
 			}
-			if again := learn(60, flow{done: 20, ms: 600, inFlight: 12}).Adoptions(time.Hour); len(again) != 2 || !again[0].At.Equal(list[0].At) {
+			if again := learn(60, nodetest.IO{Done: 20, Ms: 600, InFlight: 12}).Adoptions(time.Hour); len(again) != 2 || !again[0].At.Equal(list[0].At) {
 				t.Errorf("adopted again: %+v", again)
 			}
 			if kept := BaselinesOf(b.List()); !reflect.DeepEqual(kept.List(), b.List()) {
 				t.Error("a restart forgets what was adopted")
 			}
-			if old := learn(3600, flow{done: 20, ms: 250, inFlight: 5}).Adoptions(time.Hour); len(old) > 0 {
+			if old := learn(3600, nodetest.IO{Done: 20, Ms: 250, InFlight: 5}).Adoptions(time.Hour); len(old) > 0 {
 				t.Errorf("told after an hour: %+v", old)
 			}
 		})
@@ -269,29 +225,29 @@ func TestALatencyThatLastsIsAdopted(t *testing.T) {
 func TestBaselinesRoundTripAndAreBounded(t *testing.T) {
 	var list []NamedBaseline
 	for i := range 2 * maxBaselines {
-		list = append(list, NamedBaseline{Image{FSID: "f", Image: fmt.Sprint(i)}, Baseline{Latency: 2, Rate: 20, Learnt: 100, Used: start}})
+		list = append(list, NamedBaseline{Image{FSID: "f", Image: fmt.Sprint(i)}, Baseline{Latency: 2, Rate: 20, Learnt: 100, Used: nodetest.Start}})
 	}
 	list = append([]NamedBaseline{{Image{Image: "bad"}, Baseline{Latency: -1}}}, list...)
 	b := BaselinesOf(list)
 	if got := b.List(); len(got) != maxBaselines || got[0].Image.Image == "bad" {
 		t.Errorf("got %d baselines, want %d", len(got), maxBaselines)
 	}
-	w := newWorld(1)
-	w.at = start.Add(forgetAfter + time.Hour)
-	w.run(2, same(flow{done: 20, ms: 2}))
-	w.see(node.SawMapped{Reading: node.Reading[[]rbd.Mapped]{Value: w.s.Mapped.Value, At: w.at, Every: time.Hour}})
-	if got := b.Learn(w.facts(), func(string) bool { return false }, func(string) time.Time { return time.Time{} }).List(); len(got) > 1 {
+	n := newNode(1)
+	n.Wait(forgetAfter + time.Hour)
+	n.Do(nodetest.IO{Done: 20, Ms: 2}).Pass(2)
+	n.MapDisks(1, "192.0.2.12")
+	if got := b.Learn(factsOf(n), func(string) bool { return false }, func(string) time.Time { return time.Time{} }).List(); len(got) > 1 {
 		t.Errorf("got %d baselines after two weeks without use, want at most the one in use", len(got))
 	}
 }
 
 func TestGuestsHit(t *testing.T) {
-	w := newWorld(4)
+	n := newNode(4)
 	disk := func(n int) []rbd.Disk { return []rbd.Disk{{Target: "vda", Path: fmt.Sprintf("/dev/rbd%d", n)}} }
-	w.see(node.SawLibvirt{Reading: node.Reading[rbd.Guests]{At: w.at, Every: time.Hour, Value: rbd.Guests{Guests: []rbd.Guest{
+	n.SeeGuests([]rbd.Guest{
 		{Name: "vm1", ID: "1", Kind: "vm", State: "running", Disks: disk(0)}, {Name: "vm2", ID: "2", Kind: "vm", State: "running", Disks: disk(1)}, {Name: "off", ID: "3", Kind: "vm", State: "shutoff", Disks: disk(2)},
-	}}}})
-	f := w.facts()
+	}...)
+	f := factsOf(n)
 	for _, c := range []struct {
 		devices    []string
 		hit, total int
@@ -311,7 +267,7 @@ func TestGuestsHit(t *testing.T) {
 
 func TestABondWithoutAnAggregatorCarriesNothing(t *testing.T) {
 	b := bond.Bond{Name: "bond0", Kind: bond.Kernel, Mode: bond.LACP, Slaves: []bond.Slave{{Name: "eth0", Carrier: true, MIIStatus: "UP", State: "ACTIVE"}, {Name: "eth1", Carrier: true, MIIStatus: "UP", State: "ACTIVE"}}}
-	f := newWorld(0).facts()
+	f := factsOf(newNode(0))
 	if got := f.Carries(b); len(got) != 0 || LACPOf(b).OK() {
 		t.Errorf("got %d slaves that carry traffic, LACP OK %v", len(got), LACPOf(b).OK())
 	}

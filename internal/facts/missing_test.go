@@ -8,6 +8,7 @@ import (
 
 	"github.com/nodewatch/nodewatch/internal/facts"
 	"github.com/nodewatch/nodewatch/internal/node"
+	"github.com/nodewatch/nodewatch/internal/nodetest"
 	"github.com/nodewatch/nodewatch/pkg/bond"
 	"github.com/nodewatch/nodewatch/pkg/rbd"
 )
@@ -15,7 +16,7 @@ import (
 // TestMissing: what a source that can be read does not show is said, with what
 // would show it.
 func TestMissing(t *testing.T) {
-	at := time.Date(2026, 3, 1, 2, 13, 0, 0, time.UTC)
+	at := nodetest.Start
 	debugfs := "mount debugfs, and give nodewatch CAP_DAC_READ_SEARCH, as systemd/nodewatch.service does"
 	drivers := "report the driver and these counters to the nodewatch project; until then the kernel's own counters of the NIC are watched"
 	for name, tt := range map[string]struct {
@@ -23,47 +24,47 @@ func TestMissing(t *testing.T) {
 		sees   []node.Observation
 		want   facts.Missing
 	}{
-		"all guests": {node.SourceQEMU, []node.Observation{node.SawQEMU{Reading: read(at, rbd.Guests{})}}, facts.Missing{}},
-		"hot-plugged disks": {node.SourceQEMU, []node.Observation{node.SawQEMU{Reading: read(at, rbd.Guests{Partly: "disks", Remedy: "a capability"})}},
+		"all guests": {node.SourceQEMU, []node.Observation{node.SawQEMU{Reading: nodetest.Reading(at, time.Minute, rbd.Guests{})}}, facts.Missing{}},
+		"hot-plugged disks": {node.SourceQEMU, []node.Observation{node.SawQEMU{Reading: nodetest.Reading(at, time.Minute, rbd.Guests{Partly: "disks", Remedy: "a capability"})}},
 			facts.Missing{Text: "disks", Remedy: "a capability"}},
-		"a domain": {node.SourceLibvirt, []node.Observation{node.SawLibvirt{Reading: read(at, rbd.Guests{Partly: "vm1: did not answer in time"})}},
+		"a domain": {node.SourceLibvirt, []node.Observation{node.SawLibvirt{Reading: nodetest.Reading(at, time.Minute, rbd.Guests{Partly: "vm1: did not answer in time"})}},
 			facts.Missing{Text: "vm1: did not answer in time"}},
 		"a source that failed since": {node.SourceQEMU, []node.Observation{
-			node.SawQEMU{Reading: read(at, rbd.Guests{Partly: "disks"})},
-			node.SawQEMU{Reading: node.Reading[rbd.Guests]{At: at, Every: time.Minute, Err: &node.Error{Kind: node.Failed, Text: "no", Since: at}}},
+			node.SawQEMU{Reading: nodetest.Reading(at, time.Minute, rbd.Guests{Partly: "disks"})},
+			node.SawQEMU{Reading: nodetest.Failed[rbd.Guests](at, node.Failed, "no", "")},
 		}, facts.Missing{}},
-		"all devices": {node.SourceKrbd, []node.Observation{node.SawMapped{Reading: read(at, []rbd.Mapped{{Device: "rbd0"}})}}, facts.Missing{}},
-		"map options": {node.SourceKrbd, []node.Observation{node.SawMapped{Reading: read(at, []rbd.Mapped{{Device: "rbd0"}, {Device: "rbd1", OptionsErr: "debugfs is not mounted"}})}},
+		"all devices": {node.SourceKrbd, []node.Observation{node.SawMapped{Reading: nodetest.Reading(at, time.Minute, []rbd.Mapped{{Device: "rbd0"}})}}, facts.Missing{}},
+		"map options": {node.SourceKrbd, []node.Observation{node.SawMapped{Reading: nodetest.Reading(at, time.Minute, []rbd.Mapped{{Device: "rbd0"}, {Device: "rbd1", OptionsErr: "debugfs is not mounted"}})}},
 			facts.Missing{Text: "rbd1: map options: debugfs is not mounted", Remedy: debugfs}},
-		"attributes": {node.SourceKrbd, []node.Observation{node.SawMapped{Reading: read(at, []rbd.Mapped{{Device: "rbd3", Partly: "unreadable: minor"}, {Device: "rbd4", Partly: "unreadable: size"}})}},
+		"attributes": {node.SourceKrbd, []node.Observation{node.SawMapped{Reading: nodetest.Reading(at, time.Minute, []rbd.Mapped{{Device: "rbd3", Partly: "unreadable: minor"}, {Device: "rbd4", Partly: "unreadable: size"}})}},
 			facts.Missing{Text: "of 2 krbd devices not everything can be read, such as rbd3: unreadable: minor"}},
-		"osdc of one client": {node.SourceOSDC, []node.Observation{node.SawPending{Reading: read(at, []rbd.Pending{{ClientID: 4, Partly: "too long"}, {ClientID: 5}})}},
+		"osdc of one client": {node.SourceOSDC, []node.Observation{node.SawPending{Reading: nodetest.Reading(at, time.Minute, []rbd.Pending{{ClientID: 4, Partly: "too long"}, {ClientID: 5}})}},
 			facts.Missing{Text: "client4: too long"}},
-		"lines of osdc": {node.SourceOSDC, []node.Observation{node.SawPending{Reading: read(at, []rbd.Pending{{ClientID: 4}, {ClientID: 5, Malformed: 2}})}},
+		"lines of osdc": {node.SourceOSDC, []node.Observation{node.SawPending{Reading: nodetest.Reading(at, time.Minute, []rbd.Pending{{ClientID: 4}, {ClientID: 5, Malformed: 2}})}},
 			facts.Missing{Text: "client5: 2 lines not understood"}},
-		"a long osdc": {node.SourceOSDC, []node.Observation{node.SawPending{Reading: read(at, []rbd.Pending{{ClientID: 4, Truncated: true}})}},
+		"a long osdc": {node.SourceOSDC, []node.Observation{node.SawPending{Reading: nodetest.Reading(at, time.Minute, []rbd.Pending{{ClientID: 4, Truncated: true}})}},
 			facts.Missing{Text: "client4: it is longer than what is read of it"}},
-		"many clients": {node.SourceOSDC, []node.Observation{node.SawPending{Reading: read(at, []rbd.Pending{{ClientID: 4, LeftOut: 7}})}},
+		"many clients": {node.SourceOSDC, []node.Observation{node.SawPending{Reading: nodetest.Reading(at, time.Minute, []rbd.Pending{{ClientID: 4, LeftOut: 7}})}},
 			facts.Missing{Text: "7 clients left out, with fewer requests than those shown"}},
 		"drivers": {node.SourceDrops, []node.Observation{
-			node.SawCounters{Reading: read(at, []bond.Counters{{Name: "eth0", Index: 1}, {Name: "eth1", Index: 2}, {Name: "eth2", Index: 3}})},
-			node.SawDrops{Reading: read(at, []bond.Drops{
+			node.SawCounters{Reading: nodetest.Reading(at, time.Minute, []bond.Counters{{Name: "eth0", Index: 1}, {Name: "eth1", Index: 2}, {Name: "eth2", Index: 3}})},
+			node.SawDrops{Reading: nodetest.Reading(at, time.Minute, []bond.Drops{
 				{Name: "eth0", Index: 1, Driver: "hns3", Unlisted: map[string]uint64{"rx_oom": 1}},
 				{Name: "eth1", Index: 2, Driver: "ice", Counts: map[string]uint64{}},
 				{Name: "eth2", Index: 3, Driver: "hns3", Unlisted: map[string]uint64{"rx_drop": 0}},
 			})},
 		}, facts.Missing{Text: "the drop counters of driver hns3 (eth0 and eth2) are not known; these look like drops: rx_drop, rx_oom", Remedy: drivers}},
 		"drivers without a word of drops": {node.SourceDrops, []node.Observation{
-			node.SawCounters{Reading: read(at, []bond.Counters{{Name: "eth0", Index: 1}})},
-			node.SawDrops{Reading: read(at, []bond.Drops{{Name: "eth0", Index: 1, Driver: "new"}})},
+			node.SawCounters{Reading: nodetest.Reading(at, time.Minute, []bond.Counters{{Name: "eth0", Index: 1}})},
+			node.SawDrops{Reading: nodetest.Reading(at, time.Minute, []bond.Drops{{Name: "eth0", Index: 1, Driver: "new"}})},
 		}, facts.Missing{Text: "the drop counters of driver new (eth0) are not known", Remedy: drivers}},
 	} {
 		t.Run(name, func(t *testing.T) {
-			s := node.Snapshot{}
+			n := nodetest.New(bond.Links{})
 			for _, o := range tt.sees {
-				s = s.Take(node.Entry{At: at, Obs: o})
+				n.See(o)
 			}
-			if diff := cmp.Diff(tt.want, facts.New(s.Take(node.Entry{At: at}), facts.Baselines{}).Missing(tt.source)); diff != "" {
+			if diff := cmp.Diff(tt.want, facts.New(n.Snapshot, facts.Baselines{}).Missing(tt.source)); diff != "" {
 				t.Errorf("(-want +got):\n%s", diff)
 			}
 		})
@@ -72,20 +73,12 @@ func TestMissing(t *testing.T) {
 
 // TestMissingGuests: what both views lack is said once.
 func TestMissingGuests(t *testing.T) {
-	at := time.Date(2026, 3, 1, 2, 13, 0, 0, time.UTC)
-	s := node.Snapshot{}
-	for _, o := range []node.Observation{
-		node.SawLibvirt{Reading: read(at, rbd.Guests{Partly: "vm1", Remedy: "ask"})},
-		node.SawQEMU{Reading: read(at, rbd.Guests{Partly: "disks", Remedy: "ask"})},
-	} {
-		s = s.Take(node.Entry{At: at, Obs: o})
-	}
+	at := nodetest.Start
+	n := nodetest.New(bond.Links{})
+	n.See(node.SawLibvirt{Reading: nodetest.Reading(at, time.Minute, rbd.Guests{Partly: "vm1", Remedy: "ask"})})
+	n.See(node.SawQEMU{Reading: nodetest.Reading(at, time.Minute, rbd.Guests{Partly: "disks", Remedy: "ask"})})
 	want := facts.Missing{Text: "vm1; disks", Remedy: "ask"}
-	if got := facts.New(s, facts.Baselines{}).MissingGuests(); got != want {
+	if got := facts.New(n.Snapshot, facts.Baselines{}).MissingGuests(); got != want {
 		t.Errorf("got %+v, want %+v", got, want)
 	}
-}
-
-func read[T any](at time.Time, v T) node.Reading[T] {
-	return node.Reading[T]{At: at, Every: time.Minute, Value: v}
 }

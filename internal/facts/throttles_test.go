@@ -2,19 +2,17 @@ package facts
 
 import (
 	"testing"
-	"time"
 
 	"github.com/google/go-cmp/cmp"
 
 	"github.com/nodewatch/nodewatch/internal/node"
+	"github.com/nodewatch/nodewatch/internal/nodetest"
 	"github.com/nodewatch/nodewatch/pkg/bond"
-	"github.com/nodewatch/nodewatch/pkg/rbd"
 )
 
 // A limit counts on each link that krbd's traffic passes, against what that link can
 // carry, and nowhere else.
 func TestThrottles(t *testing.T) {
-	at := time.Date(2026, 3, 1, 2, 0, 0, 0, time.UTC)
 	links := bond.Links{
 		Bonds: []bond.Bond{{Name: "bond0", Index: 10, Kind: bond.Kernel, Mode: bond.BalanceXOR, Up: true, Slaves: []bond.Slave{
 			{Name: "eth0", Index: 2, State: "ACTIVE", MIIStatus: "UP", Carrier: true, Speed: 10000},
@@ -24,22 +22,19 @@ func TestThrottles(t *testing.T) {
 		Uppers:    []bond.Upper{{Name: "bond0.40", Index: 11, Kind: "vlan", Lowers: []int{10}}, {Name: "vmbr4", Index: 12, Kind: "bridge", Lowers: []int{11}}},
 		Addresses: []bond.Address{{IP: "192.0.2.12", Bits: 24, Index: 12}},
 	}
-	var s node.Snapshot
-	see := func(o node.Observation) { s = s.Take(node.Entry{At: at, Obs: o}) }
-	see(node.SawLinks{Reading: node.Reading[bond.Links]{Value: links, At: at}})
-	see(node.SawMapped{Reading: node.Reading[[]rbd.Mapped]{Value: []rbd.Mapped{{Device: "rbd0", ClientAddr: "192.0.2.12"}}, At: at}})
-	if diff := cmp.Diff([]string{"bond0", "bond0.40", "eth0", "eth1", "vmbr4"}, s.StorageLinks()); diff != "" {
+	n := nodetest.New(links).MapDisks(1, "192.0.2.12")
+	if diff := cmp.Diff([]string{"bond0", "bond0.40", "eth0", "eth1", "vmbr4"}, n.Snapshot.StorageLinks()); diff != "" {
 		t.Fatalf("links that carry storage (-want +got):\n%s", diff)
 	}
-	limits := bond.Limits{Links: s.StorageLinks()}
+	limits := bond.Limits{Links: n.Snapshot.StorageLinks()}
 	for _, l := range []struct {
 		link string
 		rate uint64
 	}{{"vmbr4", 17e9}, {"bond0.40", 18e9}, {"bond0", 19e9}, {"eth0", 8e9}, {"eth1", 9e9}, {"eno1", 1e6}, {"tap101i0", 1e6}} {
 		limits.Limits = append(limits.Limits, bond.Limit{Link: l.link, Way: "tx", Kind: "tbf", Where: "root", Rate: l.rate})
 	}
-	see(node.SawLimits{Reading: node.Reading[bond.Limits]{Value: limits, At: at}})
-	f := New(s, Baselines{})
+	n.See(node.SawLimits{Reading: nodetest.Reading(n.At, 0, limits)})
+	f := factsOf(n)
 	got := map[string]float64{}
 	for _, th := range f.Throttles(0.9) {
 		got[th.Link] = th.Line
@@ -51,8 +46,8 @@ func TestThrottles(t *testing.T) {
 		t.Error("every link was read, and that is not known")
 	}
 	limits.Links = limits.Links[1:]
-	see(node.SawLimits{Reading: node.Reading[bond.Limits]{Value: limits, At: at}})
-	if New(s, Baselines{}).LimitsKnown() {
+	n.See(node.SawLimits{Reading: nodetest.Reading(n.At, 0, limits)})
+	if factsOf(n).LimitsKnown() {
 		t.Error("a link was not read, and its limits are said to be known")
 	}
 }

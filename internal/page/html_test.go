@@ -19,6 +19,7 @@ import (
 
 	"github.com/nodewatch/nodewatch/internal/judge"
 	"github.com/nodewatch/nodewatch/internal/node"
+	"github.com/nodewatch/nodewatch/internal/nodetest"
 	"github.com/nodewatch/nodewatch/pkg/kmsg"
 	"github.com/nodewatch/nodewatch/pkg/rbd"
 	"github.com/nodewatch/nodewatch/pkg/report"
@@ -107,21 +108,22 @@ const evil = "<script>alert(1)</script>\" onload='x' \u202egnp.exe \x1b[31m"
 
 // hostileView is a storm in which every text that comes from outside is evil.
 func hostileView() judge.View {
-	p := raging().play()
-	p.see(node.SawKernel{Reading: reading(p.at, time.Second, kmsg.Batch{Counts: []kmsg.Count{
-		{Class: kmsg.HungTask, Detail: evil, Device: evil, N: 9, First: p.at, Last: p.at, Text: evil},
+	h := nodetest.InStorm()
+	n := h.Play()
+	n.See(node.SawKernel{Reading: nodetest.Reading(n.At, time.Second, kmsg.Batch{Counts: []kmsg.Count{
+		{Class: kmsg.HungTask, Detail: evil, Device: evil, N: 9, First: n.At, Last: n.At, Text: evil},
 	}})})
-	mapped := raging().mapped()[:2]
+	mapped := h.Mapped()[:2]
 	mapped[0].Image, mapped[1].Pool = evil, evil
-	p.see(node.SawMapped{Reading: reading(p.at, time.Second, mapped)})
-	p.see(node.SawLibvirt{Reading: reading(p.at, time.Second, rbd.Guests{Guests: []rbd.Guest{{Name: evil, ID: "1", State: "paused", Reason: evil, Disks: []rbd.Disk{
+	n.See(node.SawMapped{Reading: nodetest.Reading(n.At, time.Second, mapped)})
+	n.See(node.SawLibvirt{Reading: nodetest.Reading(n.At, time.Second, rbd.Guests{Guests: []rbd.Guest{{Name: evil, ID: "1", State: "paused", Reason: evil, Disks: []rbd.Disk{
 		{Target: evil, Path: "/dev/rbd0", Major: 252}, {Target: "vdb", Client: rbd.LibRBD, Pool: evil, Image: evil},
 	}}}})})
-	s := outage(p.at)
+	s := outage(n.At)
 	f := &s.findings[0]
 	f.Summary, f.Subject, f.Runbook, f.Evidence[0].Fact, f.Advice[0].Command = evil, evil, "javascript:alert(1)", evil, evil
 	s.transitions[0].Summary, s.transitions[0].Subject = evil, evil
-	return p.view(s)
+	return charted(n, s)
 }
 
 func TestGoldenPages(t *testing.T) {

@@ -7,6 +7,7 @@ import (
 
 	"github.com/nodewatch/nodewatch/internal/judge"
 	"github.com/nodewatch/nodewatch/internal/node"
+	"github.com/nodewatch/nodewatch/internal/nodetest"
 	"github.com/nodewatch/nodewatch/pkg/bond"
 	"github.com/nodewatch/nodewatch/pkg/kmsg"
 	"github.com/nodewatch/nodewatch/pkg/rbd"
@@ -151,33 +152,34 @@ func pattern(now time.Time, severity report.Severity, impact report.Impact, summ
 }
 
 // The views that the tests look at.
-func healthyView() judge.View { return healthy().play().view(quiet()) }
+func healthyView() judge.View { return charted(nodetest.Healthy().Play(), quiet()) }
 func riskView() judge.View {
-	p := riskSnapshot().play()
-	return p.view(risk(p.at))
+	n := nodetest.AtRisk().Play()
+	return charted(n, risk(n.At))
 }
 func stormView() judge.View {
-	p := raging().play()
-	return p.view(outage(p.at))
+	n := nodetest.InStorm().Play()
+	return charted(n, outage(n.At))
 }
 
 func overView() judge.View {
-	p := riskSnapshot().play()
-	return p.view(over(p.at))
+	n := nodetest.AtRisk().Play()
+	return charted(n, over(n.At))
 }
 
 // blindView is a node on which nodewatch may read next to nothing.
 func blindView() judge.View {
-	p := begun()
-	p.see(node.SawLinks{Reading: reading(p.at, 30*time.Second, riskSnapshot().links())})
-	p.at = start.Add(70 * time.Second)
-	p.see(node.SawCounters{Reading: reading(p.at, time.Second, riskSnapshot().counters(1))})
-	p.see(node.SawKernel{Reading: blinded[kmsg.Batch](p.at, node.Denied, "open /dev/kmsg: operation not permitted", "give nodewatch CAP_SYSLOG, as systemd/nodewatch.service does, or run it as root")})
-	p.see(node.SawMapped{Reading: blinded[[]rbd.Mapped](p.at, node.Stalled, "a read has not come back for 65 s", "")})
-	p.see(node.SawLibvirt{Reading: blinded[rbd.Guests](p.at, node.Denied, "dial unix /run/libvirt/libvirt-sock-ro: permission denied", "let nodewatch's user connect to libvirt's read-only socket")})
-	p.see(node.SawOVS{Reading: blinded[[]bond.Bond](p.at, node.Absent, "no Open vSwitch on this machine", "")})
-	return p.view(story{status: map[string]report.Impact{"storage": report.Unknown, "guests": report.Unknown, "cluster": report.Unknown}, findings: []report.Finding{{
-		Rule: "source-stalled", Subject: "krbd", Component: "nodewatch", Severity: report.Warning, Impact: report.Operational, State: report.Seen, Since: start, LevelSince: start, LastSeen: p.at,
+	h := nodetest.AtRisk()
+	n := h.Begin()
+	n.See(node.SawLinks{Reading: nodetest.Reading(n.At, 30*time.Second, h.Links())})
+	n.At = start.Add(70 * time.Second)
+	n.See(node.SawCounters{Reading: nodetest.Reading(n.At, time.Second, h.Counters(1))})
+	n.See(node.SawKernel{Reading: nodetest.Failed[kmsg.Batch](n.At, node.Denied, "open /dev/kmsg: operation not permitted", "give nodewatch CAP_SYSLOG, as systemd/nodewatch.service does, or run it as root")})
+	n.See(node.SawMapped{Reading: nodetest.Failed[[]rbd.Mapped](n.At, node.Stalled, "a read has not come back for 65 s", "")})
+	n.See(node.SawLibvirt{Reading: nodetest.Failed[rbd.Guests](n.At, node.Denied, "dial unix /run/libvirt/libvirt-sock-ro: permission denied", "let nodewatch's user connect to libvirt's read-only socket")})
+	n.See(node.SawOVS{Reading: nodetest.Failed[[]bond.Bond](n.At, node.Absent, "no Open vSwitch on this machine", "")})
+	return view(n, story{status: map[string]report.Impact{"storage": report.Unknown, "guests": report.Unknown, "cluster": report.Unknown}, findings: []report.Finding{{
+		Rule: "source-stalled", Subject: "krbd", Component: "nodewatch", Severity: report.Warning, Impact: report.Operational, State: report.Seen, Since: start, LevelSince: start, LastSeen: n.At,
 		Summary: "source krbd is stalled since 02:13:00", Advice: []report.Advice{{Do: "See all sources and how to give them sight", Command: "nodewatch sources"}},
 	}}})
 }
@@ -185,15 +187,15 @@ func blindView() judge.View {
 // largeView is ten times the incident, with a finding for each guest. It is made
 // once, as that takes long: nobody may change it.
 var largeView = sync.OnceValue(func() judge.View {
-	p := large().play()
-	s := outage(p.at)
+	n := nodetest.TenTimes().Play()
+	s := outage(n.At)
 	for i := range 650 {
 		f := s.findings[2]
 		f.Rule, f.Subject, f.Summary = "vm-paused", fmt.Sprintf("vm%d", 100+i), fmt.Sprintf("vm%d is paused by an I/O error", 100+i)
 		s.findings = append(s.findings, f)
 	}
 	for i := range 200 {
-		s.transitions = append(s.transitions, report.Transition{N: uint64(9 + i), At: p.at, Rule: "vm-paused", Subject: fmt.Sprintf("vm%d", 100+i), Component: "guests", From: "clear", To: "critical", Impact: report.MajorOutage, State: report.Seen, Summary: "paused by an I/O error"})
+		s.transitions = append(s.transitions, report.Transition{N: uint64(9 + i), At: n.At, Rule: "vm-paused", Subject: fmt.Sprintf("vm%d", 100+i), Component: "guests", From: "clear", To: "critical", Impact: report.MajorOutage, State: report.Seen, Summary: "paused by an I/O error"})
 	}
-	return p.view(s)
+	return view(n, s)
 })

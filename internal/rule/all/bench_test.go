@@ -11,8 +11,8 @@ import (
 
 	"github.com/nodewatch/nodewatch/internal/judge"
 	"github.com/nodewatch/nodewatch/internal/node"
+	"github.com/nodewatch/nodewatch/internal/nodetest"
 	"github.com/nodewatch/nodewatch/internal/rule/all"
-	"github.com/nodewatch/nodewatch/internal/rule/ruletest"
 	"github.com/nodewatch/nodewatch/pkg/bond"
 	"github.com/nodewatch/nodewatch/pkg/ceph"
 	"github.com/nodewatch/nodewatch/pkg/host"
@@ -20,16 +20,9 @@ import (
 	"github.com/nodewatch/nodewatch/pkg/rbd"
 )
 
-// The size of the node in the benchmarks: ten times that of the incident's.
-const (
-	benchDisks = 780
-	benchVMs   = 650
-	benchOSDs  = 1820
-	benchBonds = 4
-)
-
-// A big is a node of that size, and what its sources say each second.
+// A big is a node of ten times the incident's size, and what its sources say each second.
 type big struct {
+	nodetest.Hypervisor
 	links  bond.Links
 	mapped []rbd.Mapped
 	guests rbd.Guests
@@ -44,75 +37,47 @@ type big struct {
 }
 
 func newBig() *big {
-	b := &big{host: host.State{Release: "6.1.0-56-amd64", BootID: "a", CPUs: 128, Load: [3]float64{40, 40, 40}, IO: &host.Pressure{Some10: 4}}}
-	for i := range benchBonds {
-		made := ruletest.LACPBond(bond.Layer34)
-		if i == 0 {
-			made.HashPolicy = bond.Layer2
-		}
-		made.Name, made.Index = fmt.Sprintf("bond%d", i), 100+i
-		for s := range made.Slaves {
-			made.Slaves[s].Name, made.Slaves[s].Index = fmt.Sprintf("eth%d", 2*i+s), 2+2*i+s
-		}
-		b.links.Bonds = append(b.links.Bonds, made)
-		b.links.Addresses = append(b.links.Addresses, bond.Address{IP: fmt.Sprintf("192.0.2.%d", 2+i), Bits: 24, Index: 100 + i})
+	b := &big{Hypervisor: nodetest.TenTimes(), host: host.State{Release: "6.1.0-56-amd64", BootID: "a", CPUs: 128, Load: [3]float64{40, 40, 40}, IO: &host.Pressure{Some10: 4}}}
+	b.links, b.mapped, b.guests = b.Links(), b.Mapped(), b.Domains()
+	for i := range b.links.Bonds[1:] { // one bond hashes with layer2
+		b.links.Bonds[1+i].HashPolicy = bond.Layer34
 	}
-	for i := range benchDisks {
-		b.mapped = append(b.mapped, rbd.Mapped{
-			ID: i, Device: fmt.Sprintf("rbd%d", i), Major: 251, Minor: uint32(16 * i), Pool: "vms", Image: fmt.Sprintf("vm-%d-disk-%d", 100+i%benchVMs, i/benchVMs),
-			ImageID: fmt.Sprintf("%012x", i), ClientID: 4151, ClientAddr: "192.0.2.2", FSID: "9b4c", Size: 1 << 35, Options: &rbd.Options{},
-		})
+	for i := range b.guests.Guests {
+		b.guests.Guests[i].State, b.guests.Guests[i].Reason = "running", ""
 	}
-	for i := range benchVMs {
-		g := rbd.Guest{Name: fmt.Sprintf("vm%d", 100+i), ID: fmt.Sprintf("%d", 100+i), Kind: "vm", State: "running", OS: "linux"}
-		for d := i; d < benchDisks; d += benchVMs {
-			g.Disks = append(g.Disks, rbd.Disk{Target: fmt.Sprintf("vd%c", 'a'+d/benchVMs), Path: "/dev/" + b.mapped[d].Device, Major: 251, Minor: b.mapped[d].Minor})
-		}
-		b.guests.Guests = append(b.guests.Guests, g)
-	}
-	for i := range benchOSDs {
+	for i := range b.OSDs {
 		b.osds = append(b.osds, ceph.OSD{ID: i, Up: true, In: true, Addrs: []string{fmt.Sprintf("198.51.100.%d:%d", 1+i/20, 6800+i%20)}})
 		b.peers = append(b.peers, fmt.Sprintf("osd%d", i))
 	}
 	return b
 }
 
-func (b *big) started() node.Observation {
-	o := node.Started{Node: "node2", Version: "bench"}
-	for _, name := range []string{node.SourceBond, node.SourceNIC, node.SourceDrops, node.SourceOVS, node.SourceKrbd, node.SourceIO, node.SourceOSDC, node.SourceLibvirt, node.SourceQEMU, node.SourceKmsg, node.SourceHost, node.SourceCeph} {
-		o.Sources = append(o.Sources, node.Source{Name: name})
-	}
-	return o
-}
-
-func good[T any](value T, at time.Time) node.Reading[T] { return node.Reading[T]{Value: value, At: at} }
-
 // each are the observations of every second. They are good until the next: what
 // they are made of is used again, so that their making leaves nothing to collect.
 func (b *big) each(at time.Time, storm bool) []node.Observation {
 	b.second++
 	b.counters, b.disks = b.counters[:0], b.disks[:0]
-	for i := range 2 * benchBonds {
-		b.counters = append(b.counters, bond.Counters{Name: b.links.Bonds[i/2].Slaves[i%2].Name, Index: 2 + i, Speed: 10000, RxBytes: b.second * 1e9, TxBytes: b.second * 3e8, RxPackets: b.second * 7e5, RxMissed: b.second * uint64(i%2)})
+	for i := range 2 * b.Bonds {
+		b.counters = append(b.counters, bond.Counters{Name: b.links.Bonds[i/2].Slaves[i%2].Name, Index: b.links.Bonds[i/2].Slaves[i%2].Index, Speed: 10000, RxBytes: b.second * 1e9, TxBytes: b.second * 3e8, RxPackets: b.second * 7e5, RxMissed: b.second * uint64(i%2)})
 	}
 	done, flying := b.second*20, uint64(1)
 	if storm {
 		done, flying = 0, 4
 	}
-	for i := range benchDisks {
+	for i := range b.Disks {
 		b.disks = append(b.disks, rbd.IO{Device: b.mapped[i].Device, Reads: done, ReadTicks: 5 * done, InFlightR: flying})
 	}
-	list := []node.Observation{node.SawCounters{Reading: good(b.counters, at)}, node.SawIO{Reading: good(b.disks, at)}}
+	list := []node.Observation{node.SawCounters{Reading: nodetest.Reading(at, 0, b.counters)}, node.SawIO{Reading: nodetest.Reading(at, 0, b.disks)}}
 	for quarter := range b.counts { // the kernel log is read four times a second
 		counts := b.counts[quarter][:0]
-		for i := 0; storm && i < benchOSDs; i++ { // every session is lost 28 times a second, once of these by the OSD
+		for i := 0; storm && i < b.OSDs; i++ { // every session is lost 28 times a second, once of these by the OSD
 			counts = append(counts, kmsg.Count{Class: kmsg.CRC, Peer: b.peers[i], Addr: b.osds[i].Addrs[0], N: 7, First: at, Last: at, Text: "libceph: osd (1) bad crc/signature"})
 			if quarter == i%4 {
 				counts = append(counts, kmsg.Count{Class: kmsg.ClosedOpen, Peer: b.peers[i], Addr: b.osds[i].Addrs[0], N: 1, First: at, Last: at, Text: "libceph: osd (1) socket closed"})
 			}
 		}
 		b.counts[quarter] = counts
-		list = append(list, node.SawKernel{Reading: good(kmsg.Batch{Records: 10, Counts: counts}, at)})
+		list = append(list, node.SawKernel{Reading: nodetest.Reading(at, 0, kmsg.Batch{Records: 10, Counts: counts})})
 	}
 	return list
 }
@@ -133,15 +98,15 @@ func (b *big) rare(at time.Time) []node.Observation {
 		requests = append(requests, rbd.Request{TID: uint64(i), OSD: i, Object: "rbd_data.000000000001.0000000000000001", Attempts: int(b.second) + i, Ops: "read"})
 	}
 	return []node.Observation{
-		node.SawLinks{Reading: good(b.links, at)},
+		node.SawLinks{Reading: nodetest.Reading(at, 0, b.links)},
 		node.SawOVS{Reading: node.Reading[[]bond.Bond]{Err: &node.Error{Kind: node.Absent, Since: at}}},
-		node.SawDrops{Reading: good([]bond.Drops{{Name: "eth0", Index: 2, Driver: "ixgbe", Counts: map[string]uint64{"rx_no_dma_resources": b.second}}}, at)},
-		node.SawMapped{Reading: good(b.mapped, at)},
-		node.SawPending{Reading: good([]rbd.Pending{{FSID: "9b4c", ClientID: 4151, Total: 64, Requests: requests}}, at)},
-		node.SawLibvirt{Reading: good(b.guests, at)},
-		node.SawQEMU{Reading: good(rbd.Guests{Guests: b.guests.Guests}, at)},
-		node.SawHost{Reading: good(b.host, at)},
-		node.SawCluster{Reading: good(ceph.Cluster{FSID: "9b4c", Health: ceph.Health{Status: "HEALTH_OK"}, OSDMap: ceph.OSDMap{OSDs: b.osds}}, at)},
+		node.SawDrops{Reading: nodetest.Reading(at, 0, []bond.Drops{{Name: "eth0", Index: 11, Driver: "ixgbe", Counts: map[string]uint64{"rx_no_dma_resources": b.second}}})},
+		node.SawMapped{Reading: nodetest.Reading(at, 0, b.mapped)},
+		node.SawPending{Reading: nodetest.Reading(at, 0, []rbd.Pending{{FSID: b.mapped[0].FSID, ClientID: b.mapped[0].ClientID, Total: 64, Requests: requests}})},
+		node.SawLibvirt{Reading: nodetest.Reading(at, 0, b.guests)},
+		node.SawQEMU{Reading: nodetest.Reading(at, 0, rbd.Guests{Guests: b.guests.Guests})},
+		node.SawHost{Reading: nodetest.Reading(at, 0, b.host)},
+		node.SawCluster{Reading: nodetest.Reading(at, 0, ceph.Cluster{FSID: b.mapped[0].FSID, Health: ceph.Health{Status: "HEALTH_OK"}, OSDMap: ceph.OSDMap{OSDs: b.osds}})},
 	}
 }
 
@@ -158,13 +123,15 @@ func BenchmarkTick(b *testing.B) {
 		b.Run(c.name, func(b *testing.B) {
 			runtime.LockOSThread()
 			defer runtime.UnlockOSThread()
-			n, j, at, cpu := newBig(), judge.New(all.Default()), time.Date(2026, 3, 1, 2, 0, 0, 0, time.UTC), []time.Duration(nil)
+			n, j, at, cpu := newBig(), judge.New(all.Default()), nodetest.HypervisorStart, []time.Duration(nil)
 			take := func(list []node.Observation) {
 				for _, o := range list {
 					j.Take(node.Entry{At: at, Obs: o})
 				}
 			}
-			take([]node.Observation{n.started()})
+			for _, e := range n.Begin().Tape {
+				j.Take(e)
+			}
 			take(n.rare(at))
 			second := func() {
 				at = at.Add(time.Second)

@@ -9,8 +9,8 @@ import (
 
 	"github.com/nodewatch/nodewatch/internal/judge"
 	"github.com/nodewatch/nodewatch/internal/node"
+	"github.com/nodewatch/nodewatch/internal/nodetest"
 	"github.com/nodewatch/nodewatch/internal/rule/all"
-	"github.com/nodewatch/nodewatch/internal/rule/ruletest"
 	"github.com/nodewatch/nodewatch/pkg/report"
 )
 
@@ -34,7 +34,7 @@ func script(tape []node.Entry) []byte {
 // entries reads a script. Lines that are none are left out. A second passes with
 // each line.
 func entries(data []byte) []node.Entry {
-	at := ruletest.Start
+	at := nodetest.Start
 	var list []node.Entry
 	for i, line := range bytes.Split(data, []byte("\n")) {
 		if i == 200 {

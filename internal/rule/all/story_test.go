@@ -2,7 +2,6 @@ package all_test
 
 import (
 	"encoding/json"
-	"fmt"
 	"slices"
 	"strings"
 	"testing"
@@ -12,82 +11,57 @@ import (
 
 	"github.com/nodewatch/nodewatch/internal/judge"
 	"github.com/nodewatch/nodewatch/internal/node"
+	"github.com/nodewatch/nodewatch/internal/nodetest"
 	"github.com/nodewatch/nodewatch/internal/rule"
 	"github.com/nodewatch/nodewatch/internal/rule/all"
-	"github.com/nodewatch/nodewatch/internal/rule/ruletest"
 	"github.com/nodewatch/nodewatch/pkg/bond"
 	"github.com/nodewatch/nodewatch/pkg/host"
 	"github.com/nodewatch/nodewatch/pkg/kmsg"
-	"github.com/nodewatch/nodewatch/pkg/rbd"
 	"github.com/nodewatch/nodewatch/pkg/report"
 )
 
 // story is five bad minutes of a node with two bonds, in which most rules have
 // something to say and several sources go blind.
 func story() []node.Entry {
-	second := ruletest.PlainBond(bond.BalanceXOR, bond.Layer2)
+	second := nodetest.PlainBond(bond.BalanceXOR, bond.Layer2)
 	second.Name, second.Index = "bond1", 11
 	for i, name := range []string{"eth2", "eth3"} {
 		second.Slaves[i].Name, second.Slaves[i].Index = name, 4+i
 	}
-	sc := ruletest.NewScene(ruletest.Over(ruletest.LACPBond(bond.Layer2), second)).MapDisks(3, "192.0.2.2").SeeHost(host.State{Release: "6.1.0"}).SeeGuests(vms(8, 0, "")...)
-	io := func(done uint64) {
-		var list []rbd.IO
-		for _, m := range sc.Snapshot.Mapped.Value {
-			list = append(list, rbd.IO{Device: m.Device, Reads: done, ReadTicks: 5 * done, InFlightR: 2})
-		}
-		sc.See(node.SawIO{Reading: node.Reading[[]rbd.IO]{Value: list, At: sc.At}})
-	}
+	sc := nodetest.New(nodetest.Over(nodetest.LACPBond(bond.Layer2), second)).MapDisks(3, "192.0.2.2").SeeHost(host.State{Release: "6.1.0"}).SeeGuests(nodetest.VMs(8, 0, "")...)
+	calm, stalled := nodetest.IO{Done: 2, Ms: 5, InFlight: 2}, nodetest.IO{InFlight: 2}
 	lines := func(class kmsg.Class, n uint64) {
 		sc.Log(kmsg.Count{Class: class, Peer: "osd3", Addr: "192.0.2.33:6801", N: n, Text: "libceph: osd3 (1)192.0.2.33:6801 ..."})
 	}
-	sc.See(node.SawKernel{Reading: node.Reading[kmsg.Batch]{Value: kmsg.Batch{Records: 1}, At: sc.At}})
-	io(100)
-	sc.Carry("eth0", 1, 1).Carry("eth2", 4, 0.1).Pass(60)
-	io(200)
+	sc.See(node.SawKernel{Reading: nodetest.Reading(sc.At, 0, kmsg.Batch{Records: 1})})
+	sc.Carry("eth0", 1, 1).Carry("eth2", 4, 0.1).Do(calm).Pass(60)
 	sc.Carry("eth1", 9.7, 0.4)
 	sc.Traffic["eth1"].Missed = 4000
 	sc.Pass(20)
+	sc.Do(stalled)
 	for range 30 { // a storm
 		lines(kmsg.CRC, 5)
 		lines(kmsg.ClosedOpen, 2)
-		io(200)
 		sc.Pass(1)
 	}
 	sc.SeeHost(host.State{Release: "6.1.0", IO: &host.Pressure{Full10: 80, Some10: 90}})
-	sc.SeeGuests(vms(8, 4, "ioerror")...)
-	sc.See(node.SawKernel{Reading: node.Reading[kmsg.Batch]{Value: kmsg.Batch{Records: 9, Lost: 1000}, At: sc.At}})
+	sc.SeeGuests(nodetest.VMs(8, 4, "ioerror")...)
+	sc.See(node.SawKernel{Reading: nodetest.Reading(sc.At, 0, kmsg.Batch{Records: 9, Lost: 1000})})
 	sc.Pass(25)
 	sc.Blind(node.SourceNIC)
 	sc.Blind(node.SourceHost)
 	for range 30 {
-		sc.At = sc.At.Add(time.Second)
-		sc.Add(node.Entry{At: sc.At.Add(900 * time.Millisecond)})
+		sc.Wait(time.Second)
 	}
-	ruletest.Lose(&sc.Links.Bonds[1].Slaves[0])
+	nodetest.Lose(&sc.Links.Bonds[1].Slaves[0])
 	sc.Links.Bonds[0].Slaves[1].Partner = new(bond.PortState(0x07))
 	sc.SeeLinks()
 	sc.Traffic["eth1"].Missed = 0
-	sc.Carry("eth1", 1, 1).SeeHost(host.State{Release: "6.1.0"}).SeeGuests(vms(8, 0, "")...)
-	io(400)
-	sc.Pass(60)
-	io(500)
+	sc.Carry("eth1", 1, 1).SeeHost(host.State{Release: "6.1.0"}).SeeGuests(nodetest.VMs(8, 0, "")...)
+	sc.Do(calm).Pass(60)
 	sc.See(node.Settings{Off: []string{"bond-hash-layer2", "layer2-bond-krbd"}})
 	sc.Pass(60)
 	return sc.Tape
-}
-
-// vms are guests that run, the first of them paused for the reason.
-func vms(n, paused int, reason string) []rbd.Guest {
-	var list []rbd.Guest
-	for i := range n {
-		g := rbd.Guest{Name: fmt.Sprintf("vm%d", 101+i), ID: fmt.Sprint(i), Kind: "vm", State: "running"}
-		if i < paused {
-			g.State, g.Reason = "paused", reason
-		}
-		list = append(list, g)
-	}
-	return list
 }
 
 // printed plays the tape and returns each report as JSON.

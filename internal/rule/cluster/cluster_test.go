@@ -4,6 +4,7 @@ import (
 	"testing"
 
 	"github.com/nodewatch/nodewatch/internal/node"
+	"github.com/nodewatch/nodewatch/internal/nodetest"
 	"github.com/nodewatch/nodewatch/internal/rule/ruletest"
 	"github.com/nodewatch/nodewatch/pkg/ceph"
 	"github.com/nodewatch/nodewatch/pkg/rbd"
@@ -30,14 +31,14 @@ func TestClusterHealth(t *testing.T) {
 		"slow for this one": {ceph.Health{Status: "HEALTH_WARN", SlowOps: []string{"osd.1"}}, "", "warning/degraded_performance: Slow requests on osd1, which requests of this node wait for"},
 	} {
 		t.Run(what, func(t *testing.T) {
-			sc := ruletest.NewScene(ruletest.Over()).MapDisks(1, "192.0.2.2")
+			sc := nodetest.New(nodetest.Over()).MapDisks(1, "192.0.2.2")
 			pending := []rbd.Pending{{FSID: "f", ClientID: 4151, Total: 1, Requests: []rbd.Request{{TID: 27, OSD: 1, Object: "rbd_data.1016.00", Attempts: 1, Ops: "read"}}}}
 			for range 4 {
 				sc.See(node.SawPending{Reading: node.Reading[[]rbd.Pending]{Value: pending, At: sc.At}})
 				sc.Pass(1)
 			}
 			sc.See(node.SawCluster{Reading: node.Reading[ceph.Cluster]{Value: ceph.Cluster{Health: c.health, OSDMap: ceph.OSDMap{Flags: c.flags}}, At: sc.At}})
-			if got := ruletest.OnlyOne(t, sc.Pass(1).Check(clusterHealth())); ruletest.Said(got) != c.want {
+			if got := ruletest.OnlyOne(t, ruletest.Check(sc.Pass(1), clusterHealth())); ruletest.Said(got) != c.want {
 				t.Errorf("got  %q\nwant %q", ruletest.Said(got), c.want)
 			}
 		})

@@ -3,6 +3,7 @@ package host
 import (
 	"testing"
 
+	"github.com/nodewatch/nodewatch/internal/nodetest"
 	"github.com/nodewatch/nodewatch/internal/rule/ruletest"
 	"github.com/nodewatch/nodewatch/pkg/kmsg"
 )
@@ -31,13 +32,13 @@ func TestHostFault(t *testing.T) {
 			"warning/operational network-memory: the connection table (conntrack) is full, and packets are dropped: 120 kernel lines, the latest at 02:00:01"},
 	} {
 		t.Run(what, func(t *testing.T) {
-			sc := ruletest.NewScene(ruletest.Over()).Pass(1)
+			sc := nodetest.New(nodetest.Over()).Pass(1)
 			c.line.N = max(c.line.N, 1)
 			sc.Log(c.line)
-			if got := ruletest.OnlyOne(t, sc.Check(hostFault())); ruletest.Said(got) != c.want {
+			if got := ruletest.OnlyOne(t, ruletest.Check(sc, hostFault())); ruletest.Said(got) != c.want {
 				t.Errorf("got  %q\nwant %q", ruletest.Said(got), c.want)
 			}
-			if got := sc.Pass(31 * 60).Check(hostFault()); len(got) != 0 {
+			if got := ruletest.Check(sc.Pass(31*60), hostFault()); len(got) != 0 {
 				t.Errorf("got %q half an hour later", ruletest.Said(&got[0]))
 			}
 		})

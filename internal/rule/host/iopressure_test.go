@@ -5,6 +5,7 @@ import (
 	"testing"
 
 	"github.com/nodewatch/nodewatch/internal/node"
+	"github.com/nodewatch/nodewatch/internal/nodetest"
 	"github.com/nodewatch/nodewatch/internal/rule/ruletest"
 	"github.com/nodewatch/nodewatch/pkg/host"
 	"github.com/nodewatch/nodewatch/pkg/kmsg"
@@ -34,7 +35,7 @@ func TestHostIOPressure(t *testing.T) {
 		"the number of CPUs unknown": {host.State{CPUs: -1, IO: &host.Pressure{Some10: 12}, Load: [3]float64{680}}, ""},
 	} {
 		t.Run(what, func(t *testing.T) {
-			got := ruletest.OnlyOne(t, ruletest.NewScene(ruletest.Over()).SeeHost(c.host).Check(hostIOPressure()))
+			got := ruletest.OnlyOne(t, ruletest.Check(nodetest.New(nodetest.Over()).SeeHost(c.host), hostIOPressure()))
 			if ruletest.Said(got) != c.want {
 				t.Errorf("got  %q\nwant %q", ruletest.Said(got), c.want)
 			}
@@ -43,13 +44,13 @@ func TestHostIOPressure(t *testing.T) {
 }
 
 func TestHostIOPressureHungTasks(t *testing.T) {
-	sc := ruletest.NewScene(ruletest.Over()).SeeHost(host.State{})
+	sc := nodetest.New(nodetest.Over()).SeeHost(host.State{})
 	sc.Log(kmsg.Count{Class: kmsg.HungTask, Detail: "jbd2/rbd0-8", N: 2, Text: "INFO: task jbd2/rbd0-8:139 blocked for more than 122 seconds."})
-	got := ruletest.OnlyOne(t, sc.Check(hostIOPressure()))
+	got := ruletest.OnlyOne(t, ruletest.Check(sc, hostIOPressure()))
 	if want := "warning/operational: High I/O pressure: 2 hung tasks in the last 5 min (jbd2/rbd0-8)"; ruletest.Said(got) != want {
 		t.Errorf("got  %q\nwant %q", ruletest.Said(got), want)
 	}
-	if got := sc.Pass(301).Check(hostIOPressure()); len(got) != 0 {
+	if got := ruletest.Check(sc.Pass(301), hostIOPressure()); len(got) != 0 {
 		t.Errorf("got %q five minutes later, want nothing", ruletest.Said(&got[0]))
 	}
 }
@@ -57,31 +58,31 @@ func TestHostIOPressureHungTasks(t *testing.T) {
 // After ten hung tasks the kernel logs no more, but some kernels count on.
 func TestHostIOPressureHungTasksByTheKernelsCount(t *testing.T) {
 	hung := func(n uint64) host.State { return host.State{BootID: "a", Hung: &n} }
-	sc := ruletest.NewScene(ruletest.Over()).SeeHost(hung(70))
-	if got := sc.Check(hostIOPressure()); len(got) != 0 {
+	sc := nodetest.New(nodetest.Over()).SeeHost(hung(70))
+	if got := ruletest.Check(sc, hostIOPressure()); len(got) != 0 {
 		t.Fatalf("got %q for tasks of before, want nothing", ruletest.Said(&got[0]))
 	}
 	sc.Pass(5).SeeHost(hung(73))
 	sc.Pass(30).SeeHost(hung(73)) // the count rests, the tasks still hang
-	got := ruletest.OnlyOne(t, sc.Check(hostIOPressure()))
+	got := ruletest.OnlyOne(t, ruletest.Check(sc, hostIOPressure()))
 	if want := "warning/operational: High I/O pressure: 3 hung tasks in the last 5 min (the kernel's counter)"; ruletest.Said(got) != want {
 		t.Errorf("got  %q\nwant %q", ruletest.Said(got), want)
 	}
-	sc = ruletest.NewScene(ruletest.Over()).SeeHost(hung(70))
+	sc = nodetest.New(nodetest.Over()).SeeHost(hung(70))
 	other := hung(90)
 	other.BootID = "b"
-	if got := sc.SeeHost(other).Check(hostIOPressure()); len(got) != 0 {
+	if got := ruletest.Check(sc.SeeHost(other), hostIOPressure()); len(got) != 0 {
 		t.Errorf("got %q from the counts of two boots, want nothing", ruletest.Said(&got[0]))
 	}
 }
 
 func TestHostIOPressureHasEvidenceAgainst(t *testing.T) {
-	sc := ruletest.NewScene(ruletest.Over()).SeeHost(host.State{
+	sc := nodetest.New(nodetest.Over()).SeeHost(host.State{
 		IO: &host.Pressure{Full10: 50, Some10: 70}, Memory: &host.Pressure{Some10: 35}, Waiting: &host.Waiting{Total: 3, Partly: true},
 	})
 	sc.Log(kmsg.Count{Class: kmsg.HungMuted, N: 1, Text: "Future hung task reports are suppressed"})
 	sc.See(node.SawIO{Reading: node.Reading[[]rbd.IO]{Value: []rbd.IO{{Device: "rbd0", Reads: 1}}, At: sc.At}})
-	got := ruletest.OnlyOne(t, sc.Check(hostIOPressure()))
+	got := ruletest.OnlyOne(t, ruletest.Check(sc, hostIOPressure()))
 	all := strings.Join(ruletest.FactsOf(got.Against), "\n")
 	for _, want := range []string{"some tasks stalled on memory 35 % of the last 10 s", "not every task could be read", "reports no further hung tasks", "krbd's disks complete their requests"} {
 		if !strings.Contains(all, want) {

@@ -7,6 +7,7 @@ import (
 	"time"
 
 	"github.com/nodewatch/nodewatch/internal/node"
+	"github.com/nodewatch/nodewatch/internal/nodetest"
 	"github.com/nodewatch/nodewatch/internal/rule"
 	"github.com/nodewatch/nodewatch/internal/rule/ruletest"
 	"github.com/nodewatch/nodewatch/pkg/bond"
@@ -16,37 +17,37 @@ import (
 func TestBondHashLayer2ByModeAndPolicy(t *testing.T) {
 	yes, no := true, false
 	tlb := func(dynamic *bool) bond.Bond {
-		b := ruletest.PlainBond(bond.BalanceTLB, bond.Layer2)
+		b := nodetest.PlainBond(bond.BalanceTLB, bond.Layer2)
 		b.DynamicLB = dynamic
 		return b
 	}
-	single := ruletest.LACPBond(bond.Layer2)
+	single := nodetest.LACPBond(bond.Layer2)
 	single.Slaves = single.Slaves[:1]
-	down := ruletest.LACPBond(bond.Layer2)
+	down := nodetest.LACPBond(bond.Layer2)
 	down.Up = false
 	for name, c := range map[string]struct {
 		bond bond.Bond
 		want bool
 	}{
-		"802.3ad layer2":               {ruletest.LACPBond(bond.Layer2), true},
-		"802.3ad vlan+srcmac":          {ruletest.LACPBond(bond.VLANSrcMAC), true},
-		"802.3ad layer2+3":             {ruletest.LACPBond(bond.Layer23), false},
-		"802.3ad layer3+4":             {ruletest.LACPBond(bond.Layer34), false},
-		"802.3ad encap3+4":             {ruletest.LACPBond(bond.Encap34), false},
-		"802.3ad an unknown policy":    {ruletest.LACPBond("7"), false},
-		"balance-xor layer2":           {ruletest.PlainBond(bond.BalanceXOR, bond.Layer2), true},
+		"802.3ad layer2":               {nodetest.LACPBond(bond.Layer2), true},
+		"802.3ad vlan+srcmac":          {nodetest.LACPBond(bond.VLANSrcMAC), true},
+		"802.3ad layer2+3":             {nodetest.LACPBond(bond.Layer23), false},
+		"802.3ad layer3+4":             {nodetest.LACPBond(bond.Layer34), false},
+		"802.3ad encap3+4":             {nodetest.LACPBond(bond.Encap34), false},
+		"802.3ad an unknown policy":    {nodetest.LACPBond("7"), false},
+		"balance-xor layer2":           {nodetest.PlainBond(bond.BalanceXOR, bond.Layer2), true},
 		"balance-tlb without dynamics": {tlb(&no), true},
 		"balance-tlb with dynamics":    {tlb(&yes), false},
 		"balance-tlb, not said":        {tlb(nil), false},
-		"balance-alb":                  {ruletest.PlainBond(bond.BalanceALB, bond.Layer2), false},
-		"balance-rr":                   {ruletest.PlainBond(bond.BalanceRR, bond.Layer2), false},
-		"broadcast":                    {ruletest.PlainBond(bond.Broadcast, bond.Layer2), false},
-		"active-backup":                {ruletest.PlainBond(bond.ActiveBackup, bond.Layer2), false},
+		"balance-alb":                  {nodetest.PlainBond(bond.BalanceALB, bond.Layer2), false},
+		"balance-rr":                   {nodetest.PlainBond(bond.BalanceRR, bond.Layer2), false},
+		"broadcast":                    {nodetest.PlainBond(bond.Broadcast, bond.Layer2), false},
+		"active-backup":                {nodetest.PlainBond(bond.ActiveBackup, bond.Layer2), false},
 		"one slave":                    {single, false},
 		"down":                         {down, false},
 	} {
 		t.Run(name, func(t *testing.T) {
-			got := ruletest.OnlyOne(t, ruletest.NewScene(ruletest.Over(c.bond)).Pass(1).Check(bondHashLayer2()))
+			got := ruletest.OnlyOne(t, ruletest.Check(nodetest.New(nodetest.Over(c.bond)).Pass(1), bondHashLayer2()))
 			if (got != nil) != c.want {
 				t.Fatalf("got %q, want a finding: %v", ruletest.Said(got), c.want)
 			}
@@ -58,7 +59,7 @@ func TestBondHashLayer2ByModeAndPolicy(t *testing.T) {
 }
 
 func TestBondHashLayer2ByWhatItCarries(t *testing.T) {
-	other := ruletest.Over(ruletest.LACPBond(bond.Layer2))
+	other := nodetest.Over(nodetest.LACPBond(bond.Layer2))
 	other.NICs = []bond.NIC{{Name: "eth9", Index: 9, Up: true, Speed: 10000}}
 	other.Addresses = append(other.Addresses, bond.Address{IP: "198.51.100.2", Bits: 24, Index: 9})
 	const bare = "bond0 (802.3ad, 2x10G) does not distribute what this host sends: layer2 hashes MAC addresses"
@@ -75,7 +76,7 @@ func TestBondHashLayer2ByWhatItCarries(t *testing.T) {
 		"krbd, no address (old sysfs)": {1, "", "warning/operational bond0: " + bare + "; it may carry the traffic of 1 krbd disk", "is not known"},
 	} {
 		t.Run(name, func(t *testing.T) {
-			got := ruletest.OnlyOne(t, ruletest.NewScene(other).MapDisks(c.disks, c.addr).Pass(1).Check(bondHashLayer2()))
+			got := ruletest.OnlyOne(t, ruletest.Check(nodetest.New(other).MapDisks(c.disks, c.addr).Pass(1), bondHashLayer2()))
 			if ruletest.Said(got) != c.want {
 				t.Fatalf("got  %q\nwant %q", ruletest.Said(got), c.want)
 			}
@@ -94,9 +95,9 @@ func TestBondHashLayer2ByWhatItCarries(t *testing.T) {
 
 func TestBondHashLayer2OnOpenVSwitch(t *testing.T) {
 	for mode, want := range map[bond.Mode]bool{bond.BalanceSLB: true, bond.BalanceTCP: false, bond.ActiveBackup: false} {
-		sc := ruletest.NewScene(bond.Links{})
-		sc.See(node.SawOVS{Reading: node.Reading[[]bond.Bond]{Value: []bond.Bond{ruletest.OVSBond(mode)}, At: sc.At}})
-		got := ruletest.OnlyOne(t, sc.Check(bondHashLayer2()))
+		sc := nodetest.New(bond.Links{})
+		sc.See(node.SawOVS{Reading: node.Reading[[]bond.Bond]{Value: []bond.Bond{nodetest.OVSBond(mode)}, At: sc.At}})
+		got := ruletest.OnlyOne(t, ruletest.Check(sc, bondHashLayer2()))
 		if (got != nil) != want {
 			t.Errorf("%s: got %q, want a finding: %v", mode, ruletest.Said(got), want)
 		}
@@ -104,16 +105,16 @@ func TestBondHashLayer2OnOpenVSwitch(t *testing.T) {
 }
 
 func TestBondHashLayer2OutlivesAFlap(t *testing.T) {
-	sc := ruletest.NewScene(ruletest.Over(ruletest.LACPBond(bond.Layer2)))
-	raised := ruletest.OnlyOne(t, sc.Check(bondHashLayer2()))
+	sc := nodetest.New(nodetest.Over(nodetest.LACPBond(bond.Layer2)))
+	raised := ruletest.OnlyOne(t, ruletest.Check(sc, bondHashLayer2()))
 	sc.Links.Bonds[0].Up = false
 	sc.SeeLinks()
-	if got := ruletest.OnlyOne(t, sc.Check(bondHashLayer2(), rule.Raised{Finding: report.Finding{Subject: raised.Subject}})); got == nil {
+	if got := ruletest.OnlyOne(t, ruletest.Check(sc, bondHashLayer2(), rule.Raised{Finding: report.Finding{Subject: raised.Subject}})); got == nil {
 		t.Error("a link that flaps has changed no policy, yet the finding is gone")
 	}
 	sc.Links.Bonds[0].HashPolicy = bond.Layer34
 	sc.SeeLinks()
-	if got := ruletest.OnlyOne(t, sc.Check(bondHashLayer2(), rule.Raised{Finding: report.Finding{Subject: raised.Subject}})); got != nil {
+	if got := ruletest.OnlyOne(t, ruletest.Check(sc, bondHashLayer2(), rule.Raised{Finding: report.Finding{Subject: raised.Subject}})); got != nil {
 		t.Errorf("got %q after the policy was changed, want nothing", ruletest.Said(got))
 	}
 }

@@ -5,6 +5,7 @@ import (
 	"testing"
 
 	"github.com/nodewatch/nodewatch/internal/node"
+	"github.com/nodewatch/nodewatch/internal/nodetest"
 	"github.com/nodewatch/nodewatch/internal/rule/ruletest"
 	"github.com/nodewatch/nodewatch/pkg/bond"
 )
@@ -38,7 +39,7 @@ func TestBondLACP(t *testing.T) {
 		"this host churns":         {func(b *bond.Bond) { b.Slaves[1].ActorChurn = "churned" }, name + "eth1 churns: this host cannot bring it into the bundle; 2 of 2 slaves carry traffic"},
 		"the switch churns":        {func(b *bond.Bond) { b.Slaves[1].PartnerChurn = "churned" }, name + "eth1 churns: the switch cannot bring it into the bundle; 2 of 2 slaves carry traffic"},
 		"a port without link is bond-degraded's": {func(b *bond.Bond) {
-			ruletest.Lose(&b.Slaves[1])
+			nodetest.Lose(&b.Slaves[1])
 			b.Slaves[1].Actor = state(0x47)
 			b.Slaves[1].Aggregator = 2
 		}, ""},
@@ -48,9 +49,9 @@ func TestBondLACP(t *testing.T) {
 		}, ""},
 	} {
 		t.Run(what, func(t *testing.T) {
-			b := ruletest.LACPBond(bond.Layer34)
+			b := nodetest.LACPBond(bond.Layer34)
 			c.change(&b)
-			if got := ruletest.OnlyOne(t, ruletest.NewScene(ruletest.Over(b)).Pass(1).Check(bondLACP())); ruletest.Said(got) != c.want {
+			if got := ruletest.OnlyOne(t, ruletest.Check(nodetest.New(nodetest.Over(b)).Pass(1), bondLACP())); ruletest.Said(got) != c.want {
 				t.Errorf("got  %q\nwant %q", ruletest.Said(got), c.want)
 			}
 		})
@@ -58,9 +59,9 @@ func TestBondLACP(t *testing.T) {
 }
 
 func TestBondLACPAdvisesAPassiveBond(t *testing.T) {
-	b := ruletest.LACPBond(bond.Layer34)
+	b := nodetest.LACPBond(bond.Layer34)
 	b.LACPActive, b.AD.PartnerMAC = "off", "00:00:00:00:00:00"
-	got := ruletest.OnlyOne(t, ruletest.NewScene(ruletest.Over(b)).Pass(1).Check(bondLACP()))
+	got := ruletest.OnlyOne(t, ruletest.Check(nodetest.New(nodetest.Over(b)).Pass(1), bondLACP()))
 	if all := strings.Join(ruletest.CommandsOf(got.Advice), "\n"); !strings.HasPrefix(all, "ip link set dev bond0 type bond lacp_active on\n") {
 		t.Errorf("got commands\n%s", all)
 	}
@@ -79,11 +80,11 @@ func TestBondLACPOnOpenVSwitch(t *testing.T) {
 		"not heard":  {"on", &no, "warning/operational bond0: bond0 (balance-tcp, 2x10G): eth1 receives no LACP from the switch (lacp_current false); 1 of 2 slaves carry traffic"},
 		"is passive": {"off", &no, "warning/operational bond0: bond0 (balance-tcp, 2x10G): eth1 receives no LACP from the switch (lacp_current false); 1 of 2 slaves carry traffic"},
 	} {
-		b := ruletest.OVSBond(bond.BalanceTCP)
+		b := nodetest.OVSBond(bond.BalanceTCP)
 		b.LACPActive, b.Slaves[1].LACPCurrent, b.Slaves[1].State = c.active, c.current, "BACKUP"
-		sc := ruletest.NewScene(bond.Links{})
+		sc := nodetest.New(bond.Links{})
 		sc.See(node.SawOVS{Reading: node.Reading[[]bond.Bond]{Value: []bond.Bond{b}, At: sc.At}})
-		got := ruletest.OnlyOne(t, sc.Check(bondLACP()))
+		got := ruletest.OnlyOne(t, ruletest.Check(sc, bondLACP()))
 		if ruletest.Said(got) != c.want {
 			t.Errorf("%s: got %q, want %q", what, ruletest.Said(got), c.want)
 		}

@@ -6,6 +6,7 @@ import (
 	"time"
 
 	"github.com/nodewatch/nodewatch/internal/node"
+	"github.com/nodewatch/nodewatch/internal/nodetest"
 	"github.com/nodewatch/nodewatch/internal/rule/ruletest"
 	"github.com/nodewatch/nodewatch/pkg/bond"
 )
@@ -29,9 +30,9 @@ func TestNICDrops(t *testing.T) {
 		"much, without krbd":   {5000, 0, 0, 32, "warning/operational eth1: eth1 of bond0 is dropping 5,000 frames/s (RX buffers exhausted), 0.7 % of what arrives"},
 	} {
 		t.Run(what, func(t *testing.T) {
-			sc := ruletest.NewScene(ruletest.Over(ruletest.LACPBond(bond.Layer2))).MapDisks(c.disks, "192.0.2.2").Carry("eth1", 8, 1)
+			sc := nodetest.New(nodetest.Over(nodetest.LACPBond(bond.Layer2))).MapDisks(c.disks, "192.0.2.2").Carry("eth1", 8, 1)
 			sc.Traffic["eth1"].Missed, sc.Traffic["eth1"].Driver = c.missed, c.driver
-			if got := ruletest.OnlyOne(t, sc.Pass(c.seconds).Check(nicDrops())); ruletest.Said(got) != c.want {
+			if got := ruletest.OnlyOne(t, ruletest.Check(sc.Pass(c.seconds), nicDrops())); ruletest.Said(got) != c.want {
 				t.Errorf("got  %q\nwant %q", ruletest.Said(got), c.want)
 			}
 		})
@@ -40,7 +41,7 @@ func TestNICDrops(t *testing.T) {
 
 // rx_dropped counts unwanted frames too, and a bridge full of taps raises it.
 func TestNICDropsIgnoresOtherCounters(t *testing.T) {
-	sc := ruletest.NewScene(ruletest.Over(ruletest.LACPBond(bond.Layer2))).Carry("eth1", 8, 1)
+	sc := nodetest.New(nodetest.Over(nodetest.LACPBond(bond.Layer2))).Carry("eth1", 8, 1)
 	for range 40 {
 		c := &sc.Traffic["eth1"].Counters
 		c.RxDropped += 10000
@@ -50,30 +51,30 @@ func TestNICDropsIgnoresOtherCounters(t *testing.T) {
 		c.RxNoHandler += 10000
 		sc.Pass(1)
 	}
-	if got := sc.Check(nicDrops()); len(got) != 0 {
+	if got := ruletest.Check(sc, nicDrops()); len(got) != 0 {
 		t.Errorf("got %q, want nothing", ruletest.Said(&got[0]))
 	}
 }
 
 // A tick now and then is a burst, however large.
 func TestNICDropsMustLast(t *testing.T) {
-	sc := ruletest.NewScene(ruletest.Over(ruletest.LACPBond(bond.Layer2))).Carry("eth1", 8, 1).Pass(20)
+	sc := nodetest.New(nodetest.Over(nodetest.LACPBond(bond.Layer2))).Carry("eth1", 8, 1).Pass(20)
 	for range 5 {
 		sc.Traffic["eth1"].Missed = 3000
 		sc.Pass(1)
 		sc.Traffic["eth1"].Missed = 0
 		sc.Pass(5)
 	}
-	if got := sc.Check(nicDrops()); len(got) != 0 {
+	if got := ruletest.Check(sc, nicDrops()); len(got) != 0 {
 		t.Errorf("got %q for five seconds of thirty, want nothing", ruletest.Said(&got[0]))
 	}
 }
 
 func TestNICDropsEvidence(t *testing.T) {
-	sc := ruletest.NewScene(ruletest.Over(ruletest.LACPBond(bond.Layer2))).Carry("eth1", 5, 1)
+	sc := nodetest.New(nodetest.Over(nodetest.LACPBond(bond.Layer2))).Carry("eth1", 5, 1)
 	sc.Traffic["eth1"].Missed, sc.Traffic["eth1"].Driver = 200, 300
 	sc.Pass(50)
-	got := ruletest.OnlyOne(t, sc.Check(nicDrops()))
+	got := ruletest.OnlyOne(t, ruletest.Check(sc, nicDrops()))
 	all := strings.Join(ruletest.FactsOf(got.Evidence), "\n")
 	for _, want := range []string{
 		"200 frames/s missed (missed, fifo, over), on average over 30 s",
@@ -97,13 +98,13 @@ func TestNICDropsEvidence(t *testing.T) {
 
 // A driver that is no longer asked does not continue dropping.
 func TestNICDropsForgetsADriverThatIsGone(t *testing.T) {
-	sc := ruletest.NewScene(ruletest.Over(ruletest.LACPBond(bond.Layer2))).Carry("eth1", 5, 1)
+	sc := nodetest.New(nodetest.Over(nodetest.LACPBond(bond.Layer2))).Carry("eth1", 5, 1)
 	sc.Traffic["eth1"].Driver = 300
-	if got := sc.Pass(50).Check(nicDrops()); len(got) != 1 {
+	if got := ruletest.Check(sc.Pass(50), nicDrops()); len(got) != 1 {
 		t.Fatal("got nothing, want the driver's drops")
 	}
 	sc.See(node.SawDrops{Reading: node.Reading[[]bond.Drops]{At: sc.At}})
-	if got := sc.Check(nicDrops()); len(got) != 0 {
+	if got := ruletest.Check(sc, nicDrops()); len(got) != 0 {
 		t.Errorf("got %q, want nothing", ruletest.Said(&got[0]))
 	}
 }
@@ -111,11 +112,11 @@ func TestNICDropsForgetsADriverThatIsGone(t *testing.T) {
 // For a moment after a reset it is not known what arrives, and so neither which
 // part of it is lost.
 func TestNICDropsAfterAReset(t *testing.T) {
-	sc := ruletest.NewScene(ruletest.Over(ruletest.LACPBond(bond.Layer2))).MapDisks(3, "192.0.2.2").Carry("eth1", 8, 1)
+	sc := nodetest.New(nodetest.Over(nodetest.LACPBond(bond.Layer2))).MapDisks(3, "192.0.2.2").Carry("eth1", 8, 1)
 	sc.Traffic["eth1"].Missed = 500
 	sc.Pass(35)
 	sc.Traffic["eth1"].Counters.RxMissed, sc.Traffic["eth1"].Counters.RxBytes, sc.Traffic["eth1"].Counters.RxPackets = 0, 0, 0
-	got := ruletest.OnlyOne(t, sc.Pass(1).Check(nicDrops()))
+	got := ruletest.OnlyOne(t, ruletest.Check(sc.Pass(1), nicDrops()))
 	if want := "warning/operational eth1: eth1 of bond0 is dropping 500 frames/s (RX buffers exhausted); 3 krbd disks use this NIC"; ruletest.Said(got) != want {
 		t.Errorf("got  %q\nwant %q", ruletest.Said(got), want)
 	}

@@ -6,11 +6,9 @@ import (
 	"time"
 
 	"github.com/nodewatch/nodewatch/internal/facts"
-	"github.com/nodewatch/nodewatch/internal/node"
+	"github.com/nodewatch/nodewatch/internal/nodetest"
 	"github.com/nodewatch/nodewatch/internal/rule"
 	"github.com/nodewatch/nodewatch/pkg/bond"
-	"github.com/nodewatch/nodewatch/pkg/kmsg"
-	"github.com/nodewatch/nodewatch/pkg/rbd"
 	"github.com/nodewatch/nodewatch/pkg/report"
 )
 
@@ -26,16 +24,9 @@ func storm(end time.Time) *report.Incident {
 func TestIncidentOver(t *testing.T) {
 	end := time.Date(2026, 3, 1, 3, 16, 31, 0, time.UTC)
 	now := end.Add(10 * time.Minute)
-	b := bond.Bond{Name: "bond0", Index: 4, Kind: bond.Kernel, Mode: bond.LACP, HashPolicy: bond.Layer2, Up: true, Slaves: []bond.Slave{{Name: "eth0", Index: 2, Carrier: true}, {Name: "eth1", Index: 3, Carrier: true}}}
 	in := func(policy bond.HashPolicy, i *report.Incident) rule.Input {
-		b.HashPolicy = policy
-		s := node.Snapshot{}.TakeAll([]node.Entry{
-			{At: now, Obs: node.SawLinks{Reading: node.Reading[bond.Links]{At: now, Value: bond.Links{Bonds: []bond.Bond{b}, Addresses: []bond.Address{{IP: "192.0.2.12", Bits: 24, Index: 4}}}}}},
-			{At: now, Obs: node.SawMapped{Reading: node.Reading[[]rbd.Mapped]{At: now, Value: []rbd.Mapped{{Device: "rbd0", ClientID: 4, ClientAddr: "192.0.2.12"}}}}},
-			{At: now, Obs: node.SawKernel{Reading: node.Reading[kmsg.Batch]{At: now}}},
-			{At: now},
-		})
-		return rule.Input{Facts: facts.New(s, facts.Baselines{}), Incident: i}
+		n := nodetest.New(nodetest.Over(nodetest.LACPBond(policy))).MapDisks(1, "192.0.2.2").Log().Wait(now.Sub(nodetest.Start))
+		return rule.Input{Facts: facts.New(n.Snapshot, facts.Baselines{}), Incident: i}
 	}
 	check := incidentOver().Check
 	lasting := storm(end)
