@@ -55,7 +55,7 @@ func sources(ctx context.Context, c config.Config, at hostPaths, l *launcher.Cli
 		poll(node.SourceKrbd, nil, krbd.NewLister(sys, options(probe)).Read, func(r node.Reading[[]rbd.Mapped]) node.Observation { return node.SawMapped{Reading: r} }),
 		poll(node.SourceIO, nil, krbd.NewIOReader(sys).Read, func(r node.Reading[[]rbd.IO]) node.Observation { return node.SawIO{Reading: r} }),
 		poll(node.SourceOSDC, nil, osdc(probe, view), func(r node.Reading[[]rbd.Pending]) node.Observation { return node.SawPending{Reading: r} }),
-		poll(node.SourceQEMU, nil, qemu.NewProcesses(proc, guestAsks(probe), func() ([]qemu.NBDDevice, error) { return qemu.ReadNBD(sys) }).Read, func(r node.Reading[rbd.Guests]) node.Observation { return node.SawQEMU{Reading: r} }),
+		poll(node.SourceQEMU, nil, qemu.NewProcesses(proc, guestAsks(probe), func() ([]qemu.ServedDevice, error) { return qemu.ReadServed(sys) }).Read, func(r node.Reading[rbd.Guests]) node.Observation { return node.SawQEMU{Reading: r} }),
 		newKernelLog(c, at).source(),
 		poll(node.SourceHost, nil, host.NewReader(proc, host.Limits{}).Read, func(r node.Reading[host.State]) node.Observation { return node.SawHost{Reading: r} }),
 		poll(node.SourceState, nil, keptState(stateDirectory(c)), func(r node.Reading[json.RawMessage]) node.Observation { return node.SawState{Reading: r} }),

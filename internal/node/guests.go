@@ -69,23 +69,19 @@ func newGuestPlaces(guests []rbd.Guest) guestPlaces {
 	return p
 }
 
-// uuidLen is the length of a UUID as text.
-const uuidLen = 36
-
-// find returns the place of libvirt's guest that a process runs. A name may be that
-// of several guests, as of a container and a virtual machine, or of virtual machines
-// that different instances of libvirt run: where both have a UUID, that decides.
+// find returns the place of libvirt's guest that a process runs. libvirt gives each QEMU
+// its UUID. A name may be that of several guests, as of a container and a virtual
+// machine, or of virtual machines that libvirt and something else run: it decides only
+// for a process in libvirt's cgroup whose UUID is not known, as its command line has not
+// been read yet.
 func (p guestPlaces) find(g *rbd.Guest) (at int, known bool) {
 	if g.Kind == "container" {
 		return 0, false
 	}
-	if at, known = p.ids[g.ID]; known {
-		return at, true
+	if at, known = p.ids[g.ID]; known || g.ID != "" || !g.Libvirt {
+		return at, known
 	}
 	at, known = p.names[g.Name]
-	if known && len(g.ID) == uuidLen && len(p.guests[at].ID) == uuidLen {
-		return 0, false
-	}
 	return at, known
 }
 

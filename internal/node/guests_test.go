@@ -14,9 +14,9 @@ func TestGuestsOfBothViewsAreCountedOnce(t *testing.T) {
 	at := time.Date(2026, 3, 1, 2, 0, 0, 0, time.UTC)
 	virt := SawLibvirt{Reading: Reading[rbd.Guests]{At: at, Every: time.Minute, Value: rbd.Guests{Guests: []rbd.Guest{{Name: "vm201", ID: "u-201", State: "paused"}}}}}
 	qemu := SawQEMU{Reading: Reading[rbd.Guests]{At: at, Every: time.Minute, Value: rbd.Guests{Guests: []rbd.Guest{
-		{Name: "vm201", State: "running"},               // by name
-		{Name: "1-vm201-with-a-long-na", Libvirt: true}, // by its scope, not read yet
-		{Name: "ct300", ID: "300", Kind: "container"},   // libvirt does not know it
+		{Name: "vm201", State: "running", Libvirt: true}, // by its scope's name, not read yet
+		{Name: "1-vm201-with-a-long-na", Libvirt: true},  // by its scope, not read yet
+		{Name: "ct300", ID: "300", Kind: "container"},    // libvirt does not know it
 		{Name: "vm101", ID: "101"},
 	}}}}
 	names := func(s Snapshot) (list []string) {
@@ -32,6 +32,38 @@ func TestGuestsOfBothViewsAreCountedOnce(t *testing.T) {
 	blind := SawLibvirt{Reading: Reading[rbd.Guests]{Err: &Error{Kind: Absent}}}
 	if got := names(Snapshot{Now: at}.Take(Entry{At: at, Obs: blind}).Take(Entry{At: at, Obs: qemu})); len(got) != 4 {
 		t.Errorf("without libvirt: got %q, want all four", got)
+	}
+}
+
+// A virtual machine that something else runs is not libvirt's guest of the same name,
+// whatever is known of it.
+func TestNameIsNoGuest(t *testing.T) {
+	const one, other = "f799b3a2-0000-4000-8000-000000000009", "fe1d472c-1eb9-52e3-a84a-d6390ac9d37b"
+	at := time.Date(2026, 3, 1, 2, 0, 0, 0, time.UTC)
+	for _, c := range []struct {
+		what    string
+		process rbd.Guest
+		guests  int
+	}{
+		{"its own process", rbd.Guest{ID: one, Libvirt: true}, 1},
+		{"its own process, without a cgroup of libvirt's", rbd.Guest{ID: one}, 1},
+		{"its own process, not read yet", rbd.Guest{Libvirt: true}, 1},
+		{"another libvirt's", rbd.Guest{ID: other, Libvirt: true}, 2},
+		{"with another UUID", rbd.Guest{ID: other}, 2},
+		{"Proxmox's", rbd.Guest{ID: "101"}, 2},
+		{"without a UUID", rbd.Guest{}, 2},
+	} {
+		c.process.Name, c.process.Kind, c.process.PID = "web", "vm", 7
+		s := Snapshot{Now: at}
+		for _, o := range []Observation{
+			SawLibvirt{Reading[rbd.Guests]{At: at, Value: rbd.Guests{Guests: []rbd.Guest{{Name: "web", ID: one, Kind: "vm"}}}}},
+			SawQEMU{Reading[rbd.Guests]{At: at, Value: rbd.Guests{Guests: []rbd.Guest{c.process}}}},
+		} {
+			s = s.Take(Entry{At: at, Obs: o})
+		}
+		if len(s.Guests) != c.guests {
+			t.Errorf("%s: got %+v", c.what, s.Guests)
+		}
 	}
 }
 
@@ -65,7 +97,7 @@ func TestViewsAreMergedGuestByGuest(t *testing.T) {
 	} {
 		s = s.Take(Entry{At: at, Obs: o})
 	}
-	if got := []string{fmt.Sprint(s.UsedBy("rbd0")), fmt.Sprint(s.UsedBy("rbd1")), fmt.Sprint(s.UsedBy("rbd2"))}; fmt.Sprint(got) != "[[i-2-34-VM] [web (web)] [web (w)]]" || len(s.Guests) != 4 {
+	if got := []string{fmt.Sprint(s.UsedBy("rbd0")), fmt.Sprint(s.UsedBy("rbd1")), fmt.Sprint(s.UsedBy("rbd2"))}; fmt.Sprint(got) != "[[i-2-34-VM] [web (container)] [web (VM)]]" || len(s.Guests) != 4 {
 		t.Errorf("got %v", got)
 	}
 	for _, g := range s.Guests {

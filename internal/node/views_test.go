@@ -31,13 +31,13 @@ func names(guests []rbd.Guest) []string {
 }
 
 // libvirt knows more of a guest than its process does; processes add those that
-// libvirt does not know, by name and by id.
+// libvirt does not know, by its UUID or, until that has been read, the name in its scope.
 func TestGuestsOfTwoViews(t *testing.T) {
 	known := onKrbd("vm1", "uuid-1", 0)
 	known.State = "running"
 	list := []Observation{
 		virt(0, onKrbd("vm3", "uuid-3", 32), known),
-		qemu(0, rbd.Guest{Name: "vm1", ID: "1"}, rbd.Guest{Name: "other", ID: "uuid-3"}, rbd.Guest{Name: "ct2", ID: "102", Kind: "container"}),
+		qemu(0, rbd.Guest{Name: "vm1", Libvirt: true}, rbd.Guest{Name: "other", ID: "uuid-3"}, rbd.Guest{Name: "ct2", ID: "102", Kind: "container"}),
 	}
 	for _, order := range [][]Observation{list, {list[1], list[0]}} {
 		s := took(Snapshot{}, 0, order...)

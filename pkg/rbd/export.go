@@ -8,51 +8,92 @@ import (
 )
 
 // An Export is a disk that a process of the host serves to guests, by a device or
-// over a socket.
+// over a socket; or what a loop device lies on.
 type Export struct {
-	Path string `json:"path"` // /dev/nbdN, or the socket
-	PID  int    `json:"pid"`
-	Disk Disk   `json:"disk"` // what is served; NoClient: it does not lie on RBD, as far as is known
+	Path    string      `json:"path"`              // /dev/nbdN, /dev/loopN, or the socket
+	Numbers [][2]uint32 `json:"numbers,omitempty"` // major and minor of the device, and of its partitions
+	PID     int         `json:"pid"`               // 0: the kernel serves it, or it is not known
+	Disk    Disk        `json:"disk"`              // what is served; NoClient: it does not lie on RBD, as far as is known
 }
 
+// exportsDeep is how many exports on top of each other are followed: a loop device on a
+// file on a network block device.
+const exportsDeep = 4
+
 // ResolveExports returns the guests with what lies behind the devices and sockets
-// of exports filled in. It changes nothing that it is given.
+// of exports filled in: by the path of a disk, or by the number of the device that its
+// file lies on. It changes nothing that it is given.
 func ResolveExports(guests []Guest, exports []Export) []Guest {
 	if len(exports) == 0 {
 		return guests
 	}
-	byPath := make(map[string]*Export, len(exports))
-	for i := range exports {
-		byPath[naming.RunPath(exports[i].Path)] = &exports[i]
-	}
+	x := newExportIndex(exports)
 	guests = slices.Clone(guests)
 	for g := range guests {
 		own := false
 		for d := range guests[g].Disks {
-			e := byPath[exportPath(guests[g].Disks[d].Path)]
-			if e == nil {
-				continue
-			}
-			if !own {
-				guests[g].Disks, own = slices.Clone(guests[g].Disks), true
-			}
-			disk := &guests[g].Disks[d]
-			s := e.Disk
-			disk.Client, disk.Pool, disk.Namespace, disk.Image, disk.Snapshot = s.Client, s.Pool, s.Namespace, s.Image, s.Snapshot
-			if s.Path != "" { // a device or file of the host
-				disk.Via, disk.Path, disk.Major, disk.Minor = disk.Path, s.Path, s.Major, s.Minor
+			for range exportsDeep {
+				e := x.find(&guests[g].Disks[d])
+				if e == nil {
+					break
+				}
+				if !own {
+					guests[g].Disks, own = slices.Clone(guests[g].Disks), true
+				}
+				if e.fill(&guests[g].Disks[d]); e.Disk.Path == "" {
+					break
+				}
 			}
 		}
 	}
 	return guests
 }
 
+// fill fills a disk in from what serves it.
+func (e *Export) fill(disk *Disk) {
+	s := e.Disk
+	disk.Client, disk.Pool, disk.Namespace, disk.Image, disk.Snapshot = s.Client, s.Pool, s.Namespace, s.Image, s.Snapshot
+	if s.Path == "" {
+		return
+	}
+	if disk.Via == "" {
+		disk.Via = disk.Path
+	}
+	disk.Path, disk.Major, disk.Minor = s.Path, s.Major, s.Minor // a device or file of the host
+}
+
+// An exportIndex finds exports by what a disk may know of them.
+type exportIndex struct {
+	paths   map[string]*Export
+	numbers map[[2]uint32]*Export
+}
+
+func newExportIndex(exports []Export) exportIndex {
+	x := exportIndex{make(map[string]*Export, len(exports)), make(map[[2]uint32]*Export, len(exports))}
+	for i := range exports {
+		x.paths[naming.RunPath(exports[i].Path)] = &exports[i]
+		for _, number := range exports[i].Numbers {
+			x.numbers[number] = &exports[i]
+		}
+	}
+	return x
+}
+
+func (x exportIndex) find(d *Disk) *Export {
+	if e := x.paths[exportPath(d.Path)]; e != nil || d.Major == 0 {
+		return e
+	}
+	return x.numbers[[2]uint32{d.Major, d.Minor}]
+}
+
 // exportPath is the path by which a disk is known: for a partition of a network
-// block device, that of the device.
+// block device or loop device, that of the device.
 func exportPath(path string) string {
 	if name, ok := strings.CutPrefix(path, "/dev/"); ok {
-		if device, ok := naming.Device(name, "nbd"); ok {
-			return "/dev/" + device
+		for _, kind := range []string{"nbd", "loop"} {
+			if device, ok := naming.Device(name, kind); ok {
+				return "/dev/" + device
+			}
 		}
 	}
 	return naming.RunPath(path)

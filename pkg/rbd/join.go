@@ -2,13 +2,14 @@ package rbd
 
 import (
 	"slices"
+	"strconv"
 	"strings"
 )
 
 // A Use is which guests sit on one krbd device.
 type Use struct {
 	Device string   `json:"device"`           // rbdN
-	Guests []string `json:"guests,omitempty"` // their names, sorted; "NAME (ID)" where two guests share a name
+	Guests []string `json:"guests,omitempty"` // their names, sorted; "NAME (container)", "NAME (ID)" or "NAME (PID N)" where two guests share a name
 	At     []int    `json:"-"`                // their places in the guests given to Join, in the order of Guests
 	Owner  string   `json:"owner,omitempty"`  // the VMID in the image's name, where no guest is known to use the device
 }
@@ -116,19 +117,37 @@ func joinIDs(guests []Guest) map[string]int {
 	return byID
 }
 
-// joinLabels returns what each guest is called: its name, and its ID too where
-// the name is another's as well (Proxmox allows that).
+// joinLabels returns what each guest is called: its name, and where the name is
+// another's as well what tells them apart: that it is a container or a VM, or else its
+// ID (Proxmox allows that), or its process.
 func joinLabels(guests []Guest) []string {
-	count := make(map[string]int, len(guests))
+	type named struct{ name, kind string }
+	names, kinds := make(map[string]int, len(guests)), make(map[named]int, len(guests))
 	for i := range guests {
-		count[guests[i].Name]++
+		names[guests[i].Name]++
+		kinds[named{guests[i].Name, guests[i].Kind}]++
 	}
 	label := make([]string, len(guests))
 	for i := range guests {
-		label[i] = guests[i].Name
-		if count[guests[i].Name] > 1 {
-			label[i] += " (" + guests[i].ID + ")"
+		g := &guests[i]
+		switch {
+		case names[g.Name] == 1:
+			label[i] = g.Name
+		case kinds[named{g.Name, g.Kind}] == 1:
+			label[i] = g.Name + " (" + joinKind(g.Kind) + ")"
+		case g.ID != "":
+			label[i] = g.Name + " (" + g.ID + ")"
+		default:
+			label[i] = g.Name + " (PID " + strconv.Itoa(g.PID) + ")"
 		}
 	}
 	return label
+}
+
+// joinKind is a guest's kind, for people.
+func joinKind(kind string) string {
+	if kind == "vm" {
+		return "VM"
+	}
+	return kind
 }

@@ -97,6 +97,26 @@ func TestJoinUses(t *testing.T) {
 	}
 }
 
+// Guests of one name are told apart by kind, by ID, or by process.
+func TestJoinLabels(t *testing.T) {
+	vm := func(id string, pid int) Guest { return Guest{Name: "web", ID: id, Kind: "vm", PID: pid} }
+	container := Guest{Name: "web", ID: "web", Kind: "container", PID: 9}
+	for _, c := range []struct {
+		what   string
+		guests []Guest
+		want   []string
+	}{
+		{"alone", []Guest{container}, []string{"web"}},
+		{"a container and a VM", []Guest{vm("u-1", 1), container}, []string{"web (VM)", "web (container)"}},
+		{"two VMs", []Guest{vm("u-1", 1), vm("u-2", 2)}, []string{"web (u-1)", "web (u-2)"}},
+		{"two VMs without an ID, and a container", []Guest{vm("", 1), vm("", 2), container}, []string{"web (PID 1)", "web (PID 2)", "web (container)"}},
+	} {
+		if diff := cmp.Diff(c.want, joinLabels(c.guests)); diff != "" {
+			t.Errorf("%s: %s", c.what, diff)
+		}
+	}
+}
+
 // The VMID in an image's name says whose it is only where nothing better does.
 func TestJoinOwner(t *testing.T) {
 	image := func(name string) []Mapped {

@@ -102,7 +102,7 @@ func (p platform) read(t *testing.T, domain string) (rbd.Guest, string) {
 			return qemu.ReadSystems(proc, vmids), nil
 		},
 	}
-	r := qemu.NewProcesses(proc, asks, func() ([]qemu.NBDDevice, error) { return nil, nil })
+	r := qemu.NewProcesses(proc, asks, func() ([]qemu.ServedDevice, error) { return nil, nil })
 	var seen rbd.Guests
 	for range 6 { // until virtual CPUs that do not run are seen as paused
 		var err error

@@ -129,13 +129,13 @@ func TestDenied(t *testing.T) {
 		"ReadMapped":  func(sys fs.FS) error { _, err := ReadMapped(sys); return err },
 		"ReadIO":      func(sys fs.FS) error { _, err := ReadIO(sys); return err },
 		"ReadPending": func(sys fs.FS) error { _, err := ReadPending(sys); return err },
-		"ReadNBD":     func(sys fs.FS) error { _, err := qemu.ReadNBD(sys); return err },
+		"ReadServed":  func(sys fs.FS) error { _, err := qemu.ReadServed(sys); return err },
 	}
 	tests := []struct{ name, path string }{
 		{"ReadMapped", devicesDir}, {"ReadMapped", "/pool"}, {"ReadMapped", "/pool_ns"}, {"ReadMapped", "/client_id"},
 		{"ReadIO", devicesDir}, {"ReadIO", "/stat"}, {"ReadIO", "/inflight"},
 		{"ReadPending", debugfs}, {"ReadPending", "/osdc"},
-		{"ReadNBD", "block"}, {"ReadNBD", "/pid"},
+		{"ReadServed", "block"}, {"ReadServed", "/pid"},
 	}
 	for _, tt := range tests {
 		t.Run(tt.name+" "+tt.path, func(t *testing.T) {

@@ -116,8 +116,8 @@ func TestNoModule(t *testing.T) {
 		if saw := readAll(t, sys); len(saw.Mapped)+len(saw.IO)+len(saw.Pending) > 0 {
 			t.Errorf("%s: got %+v, want nothing", name, saw)
 		}
-		if nbd, err := qemu.ReadNBD(sys); len(nbd) > 0 || err != nil {
-			t.Errorf("%s: got %v, %v from ReadNBD, want nothing", name, nbd, err)
+		if nbd, err := qemu.ReadServed(sys); len(nbd) > 0 || err != nil {
+			t.Errorf("%s: got %v, %v from ReadServed, want nothing", name, nbd, err)
 		}
 	}
 }

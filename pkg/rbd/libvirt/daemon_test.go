@@ -267,7 +267,7 @@ func daemonProcess(t *testing.T, name string) int {
 		Opened:  func(context.Context, []qemu.Process) ([]qemu.Opened, error) { return nil, nil },
 		Exports: func(context.Context, qemu.Process) ([]rbd.Export, error) { return nil, nil },
 		Systems: func(context.Context, []string) (map[string]string, error) { return nil, nil },
-	}, func() ([]qemu.NBDDevice, error) { return nil, nil }).Read(t.Context())
+	}, func() ([]qemu.ServedDevice, error) { return nil, nil }).Read(t.Context())
 	if err != nil {
 		t.Fatal(err)
 	}

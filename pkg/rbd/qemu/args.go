@@ -113,7 +113,7 @@ type commandLine struct {
 type driveOption struct {
 	name    string
 	options optionSet
-	disk    rbd.Disk // of a -drive
+	file    rbd.Disk // of a -drive with a file
 	node    bool     // a -blockdev
 }
 
@@ -224,15 +224,13 @@ func (c *commandLine) drive(option string, o optionSet) {
 	if d.name == "" {
 		d.name = o["if"] + o["unit"] + o["index"]
 	}
-	var err error
 	if file := o["file"]; file != "" {
-		d.disk, err = parseFile(file)
-	} else {
-		d.disk = layers{}.disk(o, "", 0)
-	}
-	if err != nil {
-		c.failed(option, err)
-		return
+		var err error
+		if d.file, err = parseFile(file); err != nil {
+			c.failed(option, err)
+			return
+		}
+		delete(o, "file") // it is the name of no node
 	}
 	c.add(d)
 }
@@ -252,22 +250,24 @@ func (c *commandLine) failed(option string, err error) {
 // finish makes the disks of the drives, once all that they refer to is known.
 func (c *commandLine) finish() {
 	below := c.nodes.children()
+	w := walk{nodes: c.nodes}
 	for _, d := range c.drives {
-		if d.node {
-			if below[d.name] {
-				continue
+		if d.node && below[d.name] {
+			continue
+		}
+		w.disks, w.groups = nil, nil
+		if d.file != (rbd.Disk{}) {
+			w.disks = append(w.disks, d.file)
+			w.child(d.options, "backing", 0)
+		} else {
+			w.layer(d.options, "", 0)
+		}
+		for i, disk := range w.disks {
+			disk.Target, disk.Part = c.target(d.name), i > 0
+			if i == 0 {
+				disk.Throttle = guest.Limits(c.throttle(d.options, w.groups))
 			}
-			d.disk = c.nodes.disk(d.options, "", 0)
-		}
-		if d.disk == (rbd.Disk{}) {
-			continue // an empty drive, or another protocol's
-		}
-		d.disk.Target = c.target(d.name)
-		d.disk.Throttle = guest.Limits(c.throttle(d))
-		c.guest.Disks = append(c.guest.Disks, d.disk)
-		for _, below := range c.nodes.backing(d.options) {
-			below.Target, below.Part = d.disk.Target, true
-			c.guest.Disks = append(c.guest.Disks, below)
+			c.guest.Disks = append(c.guest.Disks, disk)
 		}
 	}
 	for _, v := range c.vhosts {
@@ -294,9 +294,9 @@ func (c *commandLine) target(name string) string {
 	return naming.Text(strings.TrimPrefix(name, "drive-"))
 }
 
-func (c *commandLine) throttle(d driveOption) rbd.Throttle {
-	t := limitsOf(d.options)
-	for _, group := range c.nodes.groups(d.options, "", 0) {
+func (c *commandLine) throttle(o optionSet, groups []string) rbd.Throttle {
+	t := limitsOf(o)
+	for _, group := range groups {
 		t = guest.Tighter(t, c.groups[group])
 	}
 	return t

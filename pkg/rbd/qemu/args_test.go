@@ -3,6 +3,7 @@ package qemu
 import (
 	"fmt"
 	"path"
+	"strconv"
 	"strings"
 	"testing"
 
@@ -86,6 +87,19 @@ func TestParseCommandLineForms(t *testing.T) {
 		{"dotted names, nested", []string{"-drive", "if=none,id=drive-sda,driver=raw,file.driver=throttle,file.throttle-group=g,file.file.driver=host_device,file.file.filename=/dev/rbd4", "-device", "scsi-hd,drive=drive-sda,id=sda"},
 			[]rbd.Disk{{Target: "sda", Client: rbd.KRBD, Path: "/dev/rbd4"}}},
 		{"JSON in place of a file", []string{"-drive", `file=json:{"driver":"raw",,"file":{"driver":"rbd",,"pool":"p",,"image":"i"}},id=a`}, []rbd.Disk{{Target: "a", Client: rbd.LibRBD, Pool: "p", Image: "i"}}},
+		{"a quorum of nodes", []string{"-blockdev", `{"driver":"rbd","pool":"p","image":"a","node-name":"a"}`, "-blockdev", `{"driver":"host_device","filename":"/dev/rbd1","node-name":"b"}`, "-blockdev", `{"driver":"throttle","file":"b","throttle-group":"g","node-name":"c"}`,
+			"-blockdev", `{"driver":"quorum","vote-threshold":1,"children":["a","c"],"node-name":"q"}`, "-device", "virtio-blk-pci,drive=q,id=vda"},
+			[]rbd.Disk{{Target: "vda", Client: rbd.LibRBD, Pool: "p", Image: "a"}, {Target: "vda", Client: rbd.KRBD, Path: "/dev/rbd1", Part: true}}},
+		{"a quorum, nested", []string{"-drive", "if=virtio,id=colo,driver=quorum,read-pattern=fifo,vote-threshold=1,children.0.driver=raw,children.0.file.filename=/dev/rbd2,children.1.driver=rbd,children.1.pool=p,children.1.image=i,children.1.key-secret=PLANTED"},
+			[]rbd.Disk{{Target: "colo", Client: rbd.KRBD, Path: "/dev/rbd2"}, {Target: "colo", Client: rbd.LibRBD, Pool: "p", Image: "i", Part: true}}},
+		{"a quorum of both, each with an image below it", []string{"-blockdev", `{"driver":"rbd","pool":"p","image":"base","node-name":"low"}`, "-blockdev", `{"driver":"quorum","vote-threshold":2,"node-name":"q","children":[{"driver":"qcow2","file":{"driver":"host_device","filename":"/dev/rbd3"},"backing":"low"},{"driver":"qcow2","backing":"low","file":{"driver":"file","filename":"/srv/x"}}]}`},
+			[]rbd.Disk{{Target: "q", Client: rbd.KRBD, Path: "/dev/rbd3"}, {Target: "q", Client: rbd.LibRBD, Pool: "p", Image: "base", Part: true}, {Target: "q", Path: "/srv/x", Part: true}, {Target: "q", Client: rbd.LibRBD, Pool: "p", Image: "base", Part: true}}},
+		{"a quorum whose first child is not known", []string{"-blockdev", `{"driver":"quorum","node-name":"q","children":["gone",{"driver":"rbd","pool":"p","image":"i"}]}`},
+			[]rbd.Disk{{Target: "q", Client: rbd.LibRBD, Pool: "p", Image: "i"}}},
+		{"a quorum of itself", []string{"-blockdev", `{"driver":"quorum","node-name":"q","children":["q","q","q","q"]}`, "-blockdev", `{"driver":"raw","node-name":"r","file":"q"}`}, nil},
+		{"a backing image in a drive's options", []string{"-drive", "file=/srv/top.qcow2,id=a,backing.file.filename=/dev/rbd5", "-drive", "driver=qcow2,id=b,file.filename=/dev/rbd6,backing.backing.file.filename=/dev/rbd7,backing.file.filename=/x"},
+			[]rbd.Disk{{Target: "a", Path: "/srv/top.qcow2"}, {Target: "a", Client: rbd.KRBD, Path: "/dev/rbd5", Part: true},
+				{Target: "b", Client: rbd.KRBD, Path: "/dev/rbd6"}, {Target: "b", Path: "/x", Part: true}, {Target: "b", Client: rbd.KRBD, Path: "/dev/rbd7", Part: true}}},
 		{"backing images that go round", []string{"-blockdev", `{"driver":"qcow2","node-name":"a","backing":"b","file":{"driver":"file","filename":"/a"}}`, "-blockdev", `{"driver":"qcow2","node-name":"b","backing":"a","file":{"driver":"file","filename":"/b"}}`},
 			nil},
 	} {
@@ -96,6 +110,24 @@ func TestParseCommandLineForms(t *testing.T) {
 		if diff := cmp.Diff(c.want, g.Disks); diff != "" {
 			t.Errorf("%s: %s", c.name, diff)
 		}
+	}
+}
+
+// The layers of one command line are followed a bounded number of times, however they
+// refer to each other.
+func TestLayersAreBounded(t *testing.T) {
+	nodes := layers{"leaf": {"driver": "rbd", "pool": "p", "image": "i"}}
+	for i := range 40 { // each lies twice on the next: 2^40 ways down
+		next := strconv.Itoa(i + 1)
+		if i == 39 {
+			next = "leaf"
+		}
+		nodes[strconv.Itoa(i)] = optionSet{"driver": "quorum", "children.0": next, "children.1": next}
+	}
+	w := walk{nodes: nodes}
+	w.layer(nodes["0"], "", 0)
+	if len(w.disks) == 0 || len(w.disks) > rbd.MaxDisks || w.steps < stepsMax {
+		t.Errorf("%d disks in %d steps", len(w.disks), w.steps)
 	}
 }
 

@@ -33,7 +33,7 @@ func BenchmarkProcesses(b *testing.B) {
 	}
 	proc := os.DirFS(dir)
 	a := &procAsker{proc: proc, asked: map[int]int{}}
-	r := NewProcesses(proc, a.asks(), procNoNBD)
+	r := NewProcesses(proc, a.asks(), procNoDevices)
 	b.ReportAllocs()
 	for b.Loop() {
 		if g, err := r.Read(b.Context()); err != nil || len(g.Guests) < 75 {
@@ -73,7 +73,7 @@ func BenchmarkProcesses300(b *testing.B) {
 	}
 	proc := hostfs.FS(dir)
 	a := &procAsker{proc: proc, asked: map[int]int{}}
-	r := NewProcesses(proc, a.asks(), procNoNBD)
+	r := NewProcesses(proc, a.asks(), procNoDevices)
 	read := func() {
 		if g, err := r.Read(b.Context()); err != nil || len(g.Guests) < 300 {
 			b.Fatal(len(g.Guests), err)

@@ -1,6 +1,7 @@
 package qemu
 
 import (
+	"strconv"
 	"strings"
 
 	"github.com/nodewatch/nodewatch/pkg/rbd"
@@ -8,107 +9,113 @@ import (
 	"github.com/nodewatch/nodewatch/pkg/rbd/internal/naming"
 )
 
-// layersMax bounds how many layers (throttle, raw, copy-on-read, ...) are
-// followed from a disk to what holds its data, by reference or by nesting.
-const layersMax = 16
+// Bounds on what is followed: layers (throttle, raw, copy-on-read, ...) below each
+// other, by reference or by nesting, and all of one command line together.
+const (
+	layersMax = 64
+	stepsMax  = 8 * rbd.MaxDisks
+)
 
 // layers are the block nodes of a command line by node-name.
 type layers map[string]optionSet
 
-// disk follows the layers down from the one whose properties are in o under
-// prefix. Proxmox nests them ("file": {...}), libvirt refers to the next by its
-// name ("file": "libvirt-1-storage").
-func (l layers) disk(o optionSet, prefix string, depth int) rbd.Disk {
-	if depth == layersMax {
+// A walk follows the layers of disks down to what holds their data. Proxmox nests
+// them ("file": {...}), libvirt refers to the next by its name ("file":
+// "libvirt-1-storage").
+type walk struct {
+	nodes  layers
+	disks  []rbd.Disk // of the latest disk: the first holds its data, the others are images below that, or copies of it
+	groups []string   // its throttle groups
+	steps  int        // of all disks
+}
+
+// disk returns what a disk lies on whose properties are in o, which is the zero Disk
+// if that cannot be known.
+func (l layers) disk(o optionSet) rbd.Disk {
+	w := walk{nodes: l}
+	w.layer(o, "", 0)
+	return w.first()
+}
+
+func (w *walk) first() rbd.Disk {
+	if len(w.disks) == 0 {
 		return rbd.Disk{}
 	}
-	if o[prefix+"driver"] == "rbd" {
+	return w.disks[0]
+}
+
+// layer follows the layer whose properties are in o under prefix.
+func (w *walk) layer(o optionSet, prefix string, depth int) {
+	if w.steps++; depth == layersMax || w.steps > stepsMax {
+		return
+	}
+	if name := o[prefix+"throttle-group"]; name != "" && len(w.disks) == 0 {
+		w.groups = append(w.groups, name)
+	}
+	d, ok := o.data(prefix)
+	switch {
+	case d != (rbd.Disk{}) && len(w.disks) < rbd.MaxDisks:
+		w.disks = append(w.disks, d)
+	case ok:
+	case o.has(prefix + "data-file"): // a qcow2's data, if they lie apart from its tables
+		w.child(o, prefix+"data-file", depth)
+	default:
+		w.child(o, prefix+"file", depth)
+	}
+	for i := 0; ; i++ { // of a quorum, which writes all of them
+		child := prefix + "children." + strconv.Itoa(i)
+		if !o.has(child) {
+			break
+		}
+		w.child(o, child, depth)
+	}
+	w.child(o, prefix+"backing", depth)
+}
+
+// child follows the layer below one, which a property names or holds.
+func (w *walk) child(o optionSet, property string, depth int) {
+	switch name := o[property]; {
+	case name != "":
+		if next, ok := w.nodes[name]; ok {
+			w.layer(next, "", depth+1)
+		}
+	case o.has(property):
+		w.layer(o, property+".", depth+1)
+	}
+}
+
+// data returns the disk that a layer itself holds, and false for one that only has
+// others below it. The disk is zero if it is none that can be known.
+func (o optionSet) data(prefix string) (rbd.Disk, bool) {
+	driver, path := o[prefix+"driver"], o[prefix+"filename"]
+	switch {
+	case driver == "rbd":
 		return rbd.Disk{
 			Client: rbd.LibRBD,
 			Pool:   naming.Text(o[prefix+"pool"]), Namespace: naming.Text(o[prefix+"namespace"]),
 			Image: naming.Text(o[prefix+"image"]), Snapshot: naming.Text(o[prefix+"snapshot"]),
-		}
+		}, true
+	case path != "":
+		return guest.PathDisk(naming.Text(path)), true
+	case driver == "nbd": // served by another process, over a socket
+		return guest.PathDisk(naming.Text(o[prefix+"server.path"] + o[prefix+"path"])), true
+	case driver == "virtio-blk-vhost-user":
+		return guest.PathDisk(naming.Text(o[prefix+"path"])), true
 	}
-	if path := o[prefix+"filename"]; path != "" {
-		return guest.PathDisk(naming.Text(path))
-	}
-	switch o[prefix+"driver"] { // served by another process, over a socket
-	case "nbd":
-		return guest.PathDisk(naming.Text(o[prefix+"server.path"] + o[prefix+"path"]))
-	case "virtio-blk-vhost-user":
-		return guest.PathDisk(naming.Text(o[prefix+"path"]))
-	}
-	name := o[prefix+"data-file"] // a qcow2's data, if they lie apart from its tables
-	if name == "" && o.has(prefix+"data-file.") {
-		return l.disk(o, prefix+"data-file.", depth+1)
-	}
-	if name == "" {
-		name = o[prefix+"file"]
-	}
-	if name != "" {
-		next, ok := l[name]
-		if !ok {
-			return rbd.Disk{}
-		}
-		return l.disk(next, "", depth+1)
-	}
-	if o.has(prefix + "file.") {
-		return l.disk(o, prefix+"file.", depth+1)
-	}
-	return rbd.Disk{}
+	return rbd.Disk{}, false
 }
 
-// backing returns the disks of the images that a layer, whose properties are in
-// o, is laid over.
-func (l layers) backing(o optionSet) []rbd.Disk {
-	var disks []rbd.Disk
-	prefix := ""
-	for range layersMax {
-		switch name := o[prefix+"backing"]; {
-		case name != "":
-			o, prefix = l[name], ""
-		case o.has(prefix + "backing."):
-			prefix += "backing."
-		case o[prefix+"driver"] == "qcow2":
-			return disks
-		case o[prefix+"file"] != "": // a filter: throttle, copy-on-read
-			o, prefix = l[o[prefix+"file"]], ""
-			continue
-		case o.has(prefix + "file."):
-			prefix += "file."
-			continue
-		default:
-			return disks
-		}
-		if d := l.disk(o, prefix, 0); d != (rbd.Disk{}) {
-			disks = append(disks, d)
+// has reports whether a property is set, or a layer is nested under it.
+func (o optionSet) has(property string) bool {
+	if o[property] != "" {
+		return true
+	}
+	for name := range o {
+		if len(name) > len(property) && name[len(property)] == '.' && strings.HasPrefix(name, property) {
+			return true
 		}
 	}
-	return disks
-}
-
-// groups returns the throttle groups on the way down from a layer.
-func (l layers) groups(o optionSet, prefix string, depth int) []string {
-	var groups []string
-	for ; depth < layersMax; depth++ {
-		if name := o[prefix+"throttle-group"]; name != "" {
-			groups = append(groups, name)
-		}
-		switch name := o[prefix+"file"]; {
-		case name != "":
-			o, prefix = l[name], ""
-		case o.has(prefix + "file."):
-			prefix += "file."
-		default:
-			return groups
-		}
-	}
-	return groups
-}
-
-// has reports whether a layer is nested under prefix.
-func (o optionSet) has(prefix string) bool {
-	return o[prefix+"driver"] != "" || o[prefix+"filename"] != "" || o[prefix+"file"] != ""
+	return false
 }
 
 // children returns the names of the nodes that others use: those are not
@@ -117,8 +124,8 @@ func (l layers) children() map[string]bool {
 	below := map[string]bool{}
 	for _, o := range l {
 		for name, child := range o {
-			switch name[strings.LastIndexByte(name, '.')+1:] {
-			case "file", "backing", "data-file":
+			switch last := name[strings.LastIndexByte(name, '.')+1:]; {
+			case last == "file", last == "backing", last == "data-file", naming.Digits(last):
 				below[child] = true
 			}
 		}

@@ -36,7 +36,7 @@ func TestContainers(t *testing.T) {
 	p.File("404/mountinfo", "1 1 251:64 / / rw - ext4 /dev/rbd4 rw\n")
 	p.File("405/mountinfo", "1 1 251:80 / / rw - ext4 /dev/rbd5 rw\n")
 	var partly guest.Partly
-	r := NewProcesses(p, (&procAsker{proc: p}).asks(), procNoNBD)
+	r := NewProcesses(p, (&procAsker{proc: p}).asks(), procNoDevices)
 	list, err := r.table.read()
 	if err != nil {
 		t.Fatal(err)

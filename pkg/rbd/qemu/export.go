@@ -60,17 +60,30 @@ func parseExports(comm string, data []byte) []rbd.Export {
 	return nil
 }
 
-// exportArgs splits arguments into options, by name without dashes, and the rest.
-// flags are the options that have no value.
+// exportArgs splits arguments into options, by name without dashes, and the rest. flags
+// are the options that have no value; those of one letter can stand together, and before
+// a last one with its value (getopt(3)): -rc/dev/nbd0.
 func exportArgs(args []string, flags []string) (options map[string]string, rest []string) {
 	options = map[string]string{}
 	for i := 0; i < len(args); i++ {
+		if args[i] == "--" {
+			return options, append(rest, args[i+1:]...)
+		}
 		name, ok := strings.CutPrefix(args[i], "-")
 		if !ok || name == "" {
 			rest = append(rest, args[i])
 			continue
 		}
-		name, value, joined := strings.Cut(strings.TrimPrefix(name, "-"), "=")
+		value, joined := "", false
+		if long, isLong := strings.CutPrefix(name, "-"); isLong {
+			name, value, joined = strings.Cut(long, "=")
+		} else {
+			for len(name) > 1 && slices.Contains(flags, name[:1]) {
+				name = name[1:]
+			}
+			name, value = name[:1], name[1:]
+			joined = value != ""
+		}
 		if !joined && !slices.Contains(flags, name) && i+1 < len(args) {
 			i++
 			value = args[i]
@@ -105,7 +118,10 @@ func parseRBDNBD(args []string) []rbd.Export {
 // parseQEMUNBD reads qemu-nbd(8): qemu-nbd --connect=/dev/nbdN FILE, or
 // qemu-nbd --socket=PATH FILE.
 func parseQEMUNBD(args []string) []rbd.Export {
-	options, rest := exportArgs(args, []string{"r", "read-only", "P", "s", "n", "nocache", "d", "A", "allocation-depth", "v", "verbose", "t", "persistent", "fork", "L", "list", "image-opts", "snapshot", "writethrough"})
+	options, rest := exportArgs(args, []string{
+		"r", "read-only", "s", "snapshot", "n", "nocache", "d", "disconnect", "A", "allocation-depth", "v", "verbose",
+		"t", "persistent", "fork", "L", "list", "image-opts",
+	})
 	path := options["connect"] + options["c"] + options["socket"] + options["k"]
 	if len(rest) != 1 || !strings.HasPrefix(path, "/") {
 		return nil
@@ -115,7 +131,7 @@ func parseQEMUNBD(args []string) []rbd.Export {
 	if slices.Contains(args, "--image-opts") {
 		var o optionSet
 		if o, err = parseOptions(rest[0], "driver"); err == nil {
-			d = layers{}.disk(o, "", 0)
+			d = layers{}.disk(o)
 		}
 	} else {
 		d, err = parseFile(rest[0])
@@ -158,18 +174,17 @@ func parseStorageDaemon(args []string) []rbd.Export {
 			path = server
 		}
 		node, ok := nodes[e["node-name"]]
-		if d := nodes.disk(node, "", 0); ok && strings.HasPrefix(path, "/") {
+		if d := nodes.disk(node); ok && strings.HasPrefix(path, "/") {
 			list = append(list, rbd.Export{Path: naming.Text(path), Disk: d})
 		}
 	}
 	return list
 }
 
-// exportsOf returns the exports with the devices of rbd-nbd and of others that
-// serve a network block device: the kernel says which process serves which. A
-// device whose process is no rbd-nbd is in the list with what that serves, or with
-// rbd.NoClient.
-func exportsOf(exports []rbd.Export, devices []NBDDevice) []rbd.Export {
+// exportsOf returns the exports with the network block devices by which rbd-nbd and
+// others serve them: the kernel says which process serves which. A device whose process
+// is no rbd-nbd is in the list with what that serves, or with rbd.NoClient.
+func exportsOf(exports []rbd.Export, devices []ServedDevice) []rbd.Export {
 	var list []rbd.Export
 	for _, e := range exports {
 		if e.Path != "" {
@@ -177,17 +192,19 @@ func exportsOf(exports []rbd.Export, devices []NBDDevice) []rbd.Export {
 		}
 	}
 	for _, d := range devices {
+		if d.File != "" {
+			continue
+		}
 		path := "/dev/" + d.Device
-		if slices.ContainsFunc(list, func(e rbd.Export) bool { return e.Path == path }) {
+		if i := slices.IndexFunc(list, func(e rbd.Export) bool { return e.Path == path }); i >= 0 {
+			list[i].Numbers = d.Numbers
 			continue
 		}
-		i := slices.IndexFunc(exports, func(e rbd.Export) bool { return e.PID == d.PID && d.PID != 0 && e.Path == "" })
-		if i < 0 {
-			list = append(list, rbd.Export{Path: path, PID: d.PID})
-			continue
+		e := rbd.Export{PID: d.PID}
+		if i := slices.IndexFunc(exports, func(e rbd.Export) bool { return e.PID == d.PID && d.PID != 0 && e.Path == "" }); i >= 0 {
+			e = exports[i]
 		}
-		e := exports[i]
-		e.Path = path
+		e.Path, e.Numbers = path, d.Numbers
 		list = append(list, e)
 	}
 	return list

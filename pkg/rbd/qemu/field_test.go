@@ -10,6 +10,7 @@ import (
 	"io/fs"
 	"os"
 	"os/exec"
+	"slices"
 	"strings"
 	"syscall"
 	"testing"
@@ -24,10 +25,10 @@ import (
 )
 
 // fieldRead reads the guests of a /proc as the daemon and its probe do.
-func fieldRead(t *testing.T, p rbdtest.Proc, nbd ...NBDDevice) rbd.Guests {
+func fieldRead(t *testing.T, p rbdtest.Proc, devices ...ServedDevice) rbd.Guests {
 	t.Helper()
 	a := &procAsker{proc: p, asked: map[int]int{}}
-	got, err := NewProcesses(p, a.asks(), func() ([]NBDDevice, error) { return nbd, nil }).Read(t.Context())
+	got, err := NewProcesses(p, a.asks(), func() ([]ServedDevice, error) { return devices, nil }).Read(t.Context())
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -145,6 +146,12 @@ func TestFieldWhatCountsAsAGuest(t *testing.T) {
 		{"a script that waits", "kvm", "0::/a\n", "", []string{"/bin/bash", "/usr/bin/kvm", "-name", "x"}, nil, false, false},
 		{"only the name", "kvm", "0::/a\n", "", []string{"kvm", "1000"}, nil, false, false},
 		{"an emulator of programs", "qemu-x86_64", "0::/a\n", "", vm, nil, false, false},
+		{"of any name, in libvirt's scope", "foo", `0::/machine.slice/machine-qemu\x2d1\x2dweb.scope/libvirt/emulator` + "\n", user, []string{"/usr/bin/qemu-system-x86_64", "-name", "guest=web,process=foo"}, nil, false, true},
+		{"of any name, in Proxmox's scope", "web", "0::/qemu.slice/101.scope\n", "", []string{"/usr/bin/kvm", "-id", "101", "-name", "web,process=web"}, nil, false, true},
+		{"of any name, with KVM's timer", "foo", "0::/system.slice/vm.service\n", system, []string{"qemu-system-x86_64", "-name", "guest=web,process=foo", "-m", "1G"}, nil, true, true},
+		{"of any name, and without a sign of KVM", "foo", "0::/system.slice/vm.service\n", system, []string{"qemu-system-x86_64", "-name", "guest=web,process=foo", "-m", "1G"}, nil, false, false},
+		{"the TPM of a guest in its scope", "swtpm", `0::/machine.slice/machine-qemu\x2d1\x2dweb.scope/libvirt/emulator` + "\n", system, []string{"/usr/bin/swtpm", "socket", "--ctrl", "type=unixio,path=/x", "-m", "x", "-name", "x"}, nil, false, false},
+		{"another machine monitor with KVM's timer", "firecracker", "0::/a\n", "", []string{"firecracker", "--id", "x", "--api-sock", "/x"}, nil, true, false},
 		{"the guest's agent", "qemu-ga", "0::/a\n", "", vm, nil, false, false},
 		{"the image tool", "qemu-img", "0::/a\n", "", vm, nil, false, false},
 	} {
@@ -161,11 +168,97 @@ func TestFieldWhatCountsAsAGuest(t *testing.T) {
 	}
 }
 
+// A program whose name and first argument are any is known by what it runs, and a kernel
+// thread of KVM's that is not its timer says so as well.
+func TestMachineOfAnyName(t *testing.T) {
+	p := rbdtest.NewProc(t,
+		rbdtest.Process{PID: 50, Comm: "microvm@web", Cgroup: "0::/a\n", Cmd: []string{"microvm@web", "-name", "web", "-M", "microvm"}, FDs: []string{"/dev/rbd0"}},
+		rbdtest.Process{PID: 51, Comm: "microvm@db", Cgroup: "0::/a\n", Cmd: []string{"microvm@db", "-name", "db", "-M", "microvm"}},
+	)
+	for _, pid := range []string{"50", "51"} {
+		p.File("6"+pid+"/stat", "6"+pid+" (kvm-nx-lpage-recovery-"+pid+") S 2 0 0 0 -1 2129984 0 0 0 0 0 0 0 0 20 0 1 0 77 0 0\n")
+	}
+	p.Link("50/exe", "/nix/store/x/bin/qemu-system-x86_64 (deleted)")
+	p.Link("51/exe", "/usr/bin/other")
+	if got := fieldRead(t, p); len(got.Guests) != 1 || got.Guests[0].Name != "web" || len(got.Guests[0].Disks) != 1 || got.Partly != "" {
+		t.Errorf("got %+v", got)
+	}
+	a := &procAsker{proc: p, asked: map[int]int{}, fails: map[int]error{50: ErrNotAsked, 51: ErrNotAsked}}
+	if got, err := NewProcesses(p, a.asks(), procNoDevices).Read(t.Context()); err != nil || len(got.Guests) != 0 {
+		t.Errorf("not asked yet: got %+v, %v", got, err)
+	}
+}
+
+// Loop devices, and network block devices below a file system, lead to what their data
+// lie on.
+func TestFieldLoops(t *testing.T) {
+	mount := "1 0 8:1 / / rw - ext4 /dev/sda1 rw\n2 1 252:16 / /srv/images rw - xfs /dev/rbd1 rw\n3 1 43:33 / /srv/nbd rw - ext4 /dev/nbd1p1 rw\n4 1 7:4 / /srv/loop rw - ext4 /dev/loop4 rw\n"
+	guest := func(pid int, name, disk string) rbdtest.Process {
+		return rbdtest.Process{PID: pid, Comm: "kvm", Cgroup: "0::/a\n", MountInfo: mount, Cmd: []string{"kvm", "-name", name, "-drive", "if=virtio,file=" + disk}}
+	}
+	number := func(major, minor uint32) [][2]uint32 { return [][2]uint32{{major, minor}} }
+	devices := []ServedDevice{
+		{Device: "loop0", File: "/srv/images/a.raw", Numbers: number(7, 0)},
+		{Device: "loop1", File: "/dev/rbd2", Numbers: [][2]uint32{{7, 1}, {259, 1}}},
+		{Device: "loop2", File: "/var/lib/snapd/x.snap", Numbers: number(7, 2)},
+		{Device: "loop3", File: "/dev/loop0", Numbers: number(7, 3)},
+		{Device: "loop4", File: "/srv/images/fs.raw", Numbers: number(7, 4)},
+		{Device: "loop5", File: "/srv/loop/on-loop4.raw", Numbers: number(7, 5)},
+		{Device: "loop6", File: "/dev/loop7", Numbers: number(7, 6)}, {Device: "loop7", File: "/dev/loop6", Numbers: number(7, 7)},
+		{Device: "nbd1", PID: 11, Numbers: [][2]uint32{{43, 32}, {43, 33}}},
+		{Device: "nbd3", PID: 12, Numbers: number(43, 96)},
+	}
+	p := rbdtest.NewProc(t,
+		rbdtest.Process{PID: 1, Comm: "systemd", Cgroup: "0::/init.scope\n", MountInfo: mount},
+		rbdtest.Process{PID: 11, Comm: "rbd-nbd", Cgroup: "0::/a\n", Cmd: []string{"rbd-nbd", "map", "vms/db1"}},
+		rbdtest.Process{PID: 12, Comm: "qemu-nbd", Cgroup: "0::/a\n", Cmd: []string{"qemu-nbd", "-c/dev/nbd3", "/dev/loop1"}},
+		guest(20, "file", "/dev/loop0"), guest(21, "device", "/dev/loop1p1"), guest(22, "snap", "/dev/loop2"), guest(23, "loop on loop", "/dev/loop3"),
+		guest(24, "file on loop", "/srv/loop/x.qcow2"), guest(25, "loop on file on loop", "/dev/loop5"), guest(26, "round", "/dev/loop6"),
+		guest(27, "file on nbd", "/srv/nbd/x.qcow2"), guest(28, "nbd on loop", "/dev/nbd3"),
+		rbdtest.Process{PID: 30, Comm: "systemd", Cgroup: "0::/lxc/105/ns\n", MountInfo: "1 0 7:0 / / rw - ext4 /dev/loop0 rw\n2 1 259:1 / /data rw - ext4 /dev/loop1p1 rw\n"},
+		rbdtest.Process{PID: 31, Comm: "kvm", Cgroup: "0::/a\n", FDs: []string{"/dev/loop4"}, Cmd: []string{"kvm", "-name", "plugged in"}},
+	)
+	got := fieldRead(t, p, devices...)
+	mapped := rbdtest.Mapped(4)
+	want := map[string]string{
+		"rbd1": "ct105 file file on loop loop on file on loop loop on loop plugged in",
+		"rbd2": "ct105 device nbd on loop",
+	}
+	if diff := cmp.Diff(want, rbdtest.Uses(mapped, got.Guests)); diff != "" {
+		t.Errorf("(-want +got)\n%s", diff)
+	}
+	for _, g := range got.Guests {
+		switch d := g.Disks[0]; g.Name {
+		case "file on nbd":
+			if d.Client != rbd.NBD || d.Image != "db1" || d.Path != "/srv/nbd/x.qcow2" {
+				t.Errorf("got %+v", g)
+			}
+		case "file":
+			if d.Via != "/dev/loop0" || d.Path != "/srv/images/a.raw" {
+				t.Errorf("got %+v", g)
+			}
+		}
+	}
+
+	// The mounts are read again only for other loop devices.
+	r := NewProcesses(p, (&procAsker{proc: p, asked: map[int]int{}}).asks(), func() ([]ServedDevice, error) { return devices, nil })
+	for _, last := range []string{"rbd1", "rbd1", "rbd3"} {
+		got, err := r.Read(t.Context())
+		if err != nil || !strings.Contains(rbdtest.Uses(mapped, got.Guests)[last], "file on loop") {
+			t.Errorf("%s: %v %+v", last, err, rbdtest.Uses(mapped, got.Guests))
+		}
+		p.File("1/mountinfo", strings.ReplaceAll(mount, "252:16", "252:48"))
+		if last == "rbd1" && r.turn == 2 {
+			devices = append(slices.Clone(devices), ServedDevice{Device: "loop8", File: "/x", Numbers: number(7, 8)})
+		}
+	}
+}
+
 // A process that becomes a virtual machine, as a wrapper does, is one from then on.
 func TestWrapperBecomesAGuest(t *testing.T) {
 	p := rbdtest.NewProc(t, rbdtest.Process{PID: 50, Comm: "kvm", Cgroup: "0::/a\n", Cmd: []string{"/bin/sh", "/usr/bin/kvm", "-name", "x"}})
 	a := &procAsker{proc: p, asked: map[int]int{}}
-	r := NewProcesses(p, a.asks(), procNoNBD)
+	r := NewProcesses(p, a.asks(), procNoDevices)
 	if got, err := r.Read(t.Context()); err != nil || len(got.Guests) != 0 {
 		t.Fatalf("got %+v, %v", got, err)
 	}
@@ -189,6 +282,16 @@ func TestFieldExports(t *testing.T) {
 		server(11, "rbd-nbd", "map", "--exclusive", "vms/ns/db2", "--key=PLANTED"),
 		server(12, "qemu-nbd", "-c", "/dev/nbd2", "-f", "raw", "rbd:vms/db3:key=PLANTED"),
 		server(13, "qemu-nbd", "--connect=/dev/nbd3", "/var/x.qcow2"),
+		server(17, "qemu-nbd", "-c/dev/nbd4", "-f", "raw", "/dev/rbd4"),
+		server(18, "qemu-nbd", "-vrnc", "/dev/nbd5", "--", "rbd:vms/db18"),
+		server(19, "qemu-nbd", "-P1", "--read-only", "-tc/dev/nbd6", "rbd:vms/db19"),
+		server(40, "qemu-nbd", "-t", "-e2", "-k/run/n/40.sock", "--image-opts", "driver=rbd,pool=vms,image=db40"),
+		server(41, "rbd-nbd", "-i", "admin", "--device=/dev/nbd7", "map", "vms/db41"),
+		guest(50, "l", "-drive", "file=/dev/nbd4,if=virtio"),
+		guest(51, "m", "-drive", "file=/dev/nbd5,if=virtio"),
+		guest(52, "n", "-drive", "file=/dev/nbd6p1,if=virtio"),
+		guest(53, "o", "-drive", "file=nbd:unix:/run/n/40.sock,if=virtio"),
+		guest(54, "p", "-drive", "file=/dev/nbd7,if=virtio"),
 		server(14, "qemu-storage-da", "--blockdev", "driver=rbd,pool=vms,image=db5,node-name=n5,key-secret=PLANTED", "--blockdev", `{"driver":"host_device","filename":"/dev/rbd6","node-name":"n6"}`,
 			"--export", "type=vhost-user-blk,id=e5,addr.type=unix,addr.path=/run/qsd/5.sock,node-name=n5,writable=on",
 			"--export", `{"type":"vhost-user-blk","id":"e6","node-name":"n6","addr":{"type":"unix","path":"/var/run/qsd/6.sock"}}`,
@@ -207,7 +310,7 @@ func TestFieldExports(t *testing.T) {
 		guest(25, "f", "-drive", "file=nbd:unix:/run/qsd/nbd.sock:exportname=d,if=virtio"),
 		guest(26, "g", "-blockdev", `{"driver":"nbd","server":{"type":"unix","path":"/run/qsd/nbd.sock"},"export":"d","node-name":"x"}`),
 		guest(27, "h", "-drive", "file=/dev/nbd9,if=virtio"),
-	), NBDDevice{Device: "nbd0", PID: 10}, NBDDevice{Device: "nbd1", PID: 11}, NBDDevice{Device: "nbd2", PID: 12}, NBDDevice{Device: "nbd3", PID: 13}, NBDDevice{Device: "nbd9", PID: 99})
+	), ServedDevice{Device: "nbd0", PID: 10}, ServedDevice{Device: "nbd1", PID: 11}, ServedDevice{Device: "nbd2", PID: 12}, ServedDevice{Device: "nbd3", PID: 13}, ServedDevice{Device: "nbd9", PID: 99})
 	if strings.Contains(fmt.Sprintf("%+v", got), rbdtest.Planted) {
 		t.Error("a key was kept")
 	}
@@ -215,6 +318,7 @@ func TestFieldExports(t *testing.T) {
 		"a": {"rbd-nbd vms/db1@snap /dev/nbd0"}, "b": {"rbd-nbd vms/ns/db2 /dev/nbd1p1"}, "c": {"librbd vms/db3 /dev/nbd2"}, "d": {" / /var/x.qcow2"},
 		"e": {"librbd vms/db5 /run/qsd/5.sock", "krbd / /dev/rbd6"}, "f": {"librbd vms/db5 /run/qsd/nbd.sock"}, "g": {"librbd vms/db5 /run/qsd/nbd.sock"}, "h": {" / /dev/nbd9"},
 		"i": {"krbd / /dev/rbd8"}, "j": {"librbd vms/db9 /run/n/9.sock"}, "k": {"librbd vms/db5 /run/qsd/5.sock"},
+		"l": {"krbd / /dev/rbd4"}, "m": {"librbd vms/db18 /dev/nbd5"}, "n": {"librbd vms/db19 /dev/nbd6p1"}, "o": {"librbd vms/db40 /run/n/40.sock"}, "p": {"rbd-nbd vms/db41 /dev/nbd7"},
 	}
 	found := map[string][]string{}
 	for _, g := range got.Guests {
@@ -355,7 +459,7 @@ func TestFieldLive(t *testing.T) {
 		Exports: func(context.Context, Process) ([]rbd.Export, error) { return nil, nil },
 		Systems: func(context.Context, []string) (map[string]string, error) { return nil, nil },
 	}
-	got, err := NewProcesses(proc, asks, procNoNBD).Read(t.Context())
+	got, err := NewProcesses(proc, asks, procNoDevices).Read(t.Context())
 	if err != nil {
 		t.Fatal(err)
 	}

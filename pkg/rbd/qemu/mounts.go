@@ -5,6 +5,7 @@ import (
 	"strconv"
 	"strings"
 
+	"github.com/nodewatch/nodewatch/pkg/rbd"
 	"github.com/nodewatch/nodewatch/pkg/rbd/internal/naming"
 )
 
@@ -20,6 +21,16 @@ type procMount struct {
 
 // number reports whether the file system lies on one block device.
 func (m procMount) number() bool { return m.major != 0 }
+
+// device returns the number of the block device that the file system lies on: of one
+// without a number, as btrfs, that of its source in this /dev. 0:0 if it is not known.
+func (m procMount) device() (major, minor uint32) {
+	if m.number() {
+		return m.major, m.minor
+	}
+	major, minor, _ = rbd.DeviceNumber(m.source)
+	return major, minor
+}
 
 // memory reports whether the file system is in memory, where device nodes may be made.
 func (m procMount) memory() bool {

@@ -151,5 +151,6 @@ func openedIsNoDisk(path string) bool {
 func openedIsDisk(path string) bool {
 	name := strings.TrimPrefix(path, "/dev/")
 	d := guest.PathDisk(path)
-	return d.Client == rbd.KRBD || d.Client == rbd.NBD || strings.HasPrefix(name, "dm-") || strings.HasPrefix(name, "mapper/")
+	_, loop := naming.Device(name, "loop")
+	return d.Client == rbd.KRBD || d.Client == rbd.NBD || loop || strings.HasPrefix(name, "dm-") || strings.HasPrefix(name, "mapper/")
 }

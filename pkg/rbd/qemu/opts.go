@@ -8,6 +8,8 @@ import (
 	"io"
 	"strconv"
 	"strings"
+
+	"github.com/nodewatch/nodewatch/pkg/rbd/internal/naming"
 )
 
 // Bounds on one option of a command line.
@@ -18,7 +20,7 @@ const (
 
 // optionSet are the properties of one option, by dotted name (file.driver,
 // limits.bps-read), whether it was written key=value,... or as JSON. Only the
-// names in wanted are kept, so no password, key or user is.
+// names in wanted are kept, and a quorum's children, so no password, key or user is.
 type optionSet map[string]string
 
 // wanted are the last parts of the names worth keeping.
@@ -80,7 +82,8 @@ func optionItem(s string) (item, rest string) {
 }
 
 func (o optionSet) keep(name, value string) {
-	if wanted[name[strings.LastIndexByte(name, '.')+1:]] {
+	last := strings.LastIndexByte(name, '.') + 1
+	if wanted[name[last:]] || naming.Digits(name[last:]) && strings.HasSuffix("."+name[:last], ".children.") {
 		o[name] = value
 	}
 }

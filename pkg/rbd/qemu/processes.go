@@ -40,7 +40,8 @@ const (
 type Processes struct {
 	table  *processTable
 	ask    Asks
-	nbd    func() ([]NBDDevice, error)
+	devs   func() ([]ServedDevice, error)
+	loops  loopFiles
 	vcpus  vcpuWatch
 	known  map[processKey]*knownProcess
 	served map[processKey]*serverKnown
@@ -70,8 +71,10 @@ type knownProcess struct {
 	at      int    // the turn from which on to ask for that
 	comm    string // of the process when it was asked
 	refused bool   // it is no guest
-	denied  bool   // err is for lack of a capability
-	systems bool   // Proxmox's ostype has been asked for
+
+	described bool // it has answered, and is one
+	denied    bool // err is for lack of a capability
+	systems   bool // Proxmox's ostype has been asked for
 }
 
 // serverKnown is what a process that serves disks serves.
@@ -81,12 +84,12 @@ type serverKnown struct {
 	again   int
 }
 
-// NewProcesses returns a reader of proc, which is rooted at /proc. nbd is ReadNBD
+// NewProcesses returns a reader of proc, which is rooted at /proc. devices is ReadServed
 // of the host's /sys. Each process is asked for once by Guest and Exports; one that
 // fails, again after 20 reads, and with ErrNotAsked at the next.
-func NewProcesses(proc fs.FS, ask Asks, nbd func() ([]NBDDevice, error)) *Processes {
+func NewProcesses(proc fs.FS, ask Asks, devices func() ([]ServedDevice, error)) *Processes {
 	return &Processes{
-		table: newProcessTable(proc), ask: ask, nbd: nbd, vcpus: newVCPUWatch(proc),
+		table: newProcessTable(proc), ask: ask, devs: devices, vcpus: newVCPUWatch(proc),
 		known: map[processKey]*knownProcess{}, served: map[processKey]*serverKnown{},
 	}
 }
@@ -134,7 +137,7 @@ func (r *Processes) machines(ctx context.Context, list []*procEntry, partly *gue
 		if e.ordinary && !k.opened.Machine || k.refused {
 			continue
 		}
-		if r.describe(ctx, e.Process, k); !k.refused {
+		if r.describe(ctx, e.Process, k); !k.refused && (k.described || vmmComm(e.Comm)) {
 			guests, machines = append(guests, k), append(machines, e.Process)
 		}
 	}
@@ -180,6 +183,7 @@ func (r *Processes) describe(ctx context.Context, p Process, k *knownProcess) {
 	if k.refused = d.NotGuest; k.refused {
 		return
 	}
+	k.described = k.described || err == nil
 	system, by := k.guest.OS, k.guest.OSBy
 	if k.guest, k.err, k.again = guestOf(d.Guest, p), err, 0; system != "" {
 		k.guest.OS, k.guest.OSBy = system, by // Proxmox's word
@@ -311,11 +315,11 @@ func (r *Processes) exports(ctx context.Context, list []*procEntry, partly *gues
 		exports = append(exports, k.exports...)
 	}
 	r.served = alive
-	devices, err := r.nbd()
+	devices, err := r.devs()
 	if err != nil {
-		partly.Add("network block devices: " + guest.Reason(err))
+		partly.Add("network block devices and loop devices: " + guest.Reason(err))
 	}
-	return exportsOf(exports, devices)
+	return append(exportsOf(exports, devices), r.loops.exports(r.table.proc, devices)...)
 }
 
 // openedDisks returns the disks with what the process has open: those of the same

@@ -206,8 +206,8 @@ func (a *procAsker) asks() Asks {
 	}
 }
 
-// procNoNBD is a host without network block devices.
-func procNoNBD() ([]NBDDevice, error) { return nil, nil }
+// procNoDevices is a host without network block and loop devices.
+func procNoDevices() ([]ServedDevice, error) { return nil, nil }
 
 func (a *procAsker) opened(_ context.Context, of []Process) ([]Opened, error) {
 	list := ReadOpened(a.proc, of)
@@ -247,7 +247,7 @@ func TestProcesses(t *testing.T) {
 	p.Link("233/fd/11", "/dev/rbd0") // on the command line by another name
 	p.Link("233/fd/12", "/dev/rbd2") // plugged in later
 	a := &procAsker{proc: p, asked: map[int]int{}, fails: map[int]error{249: errors.New("rbd: the probe is stuck")}}
-	r := NewProcesses(p, a.asks(), procNoNBD)
+	r := NewProcesses(p, a.asks(), procNoDevices)
 	got, err := r.Read(t.Context())
 	if err != nil {
 		t.Fatal(err)
@@ -296,7 +296,7 @@ func TestProcesses(t *testing.T) {
 func TestProcessesOutOfTime(t *testing.T) {
 	p := fakeProc(t)
 	a := &procAsker{proc: p, asked: map[int]int{}}
-	r := NewProcesses(p, a.asks(), procNoNBD)
+	r := NewProcesses(p, a.asks(), procNoDevices)
 	over, cancel := context.WithCancel(t.Context())
 	cancel()
 	got, err := r.Read(over)
@@ -321,7 +321,7 @@ func TestProcessesNotAsked(t *testing.T) {
 		}
 		return a.ask(ctx, of)
 	}
-	r := NewProcesses(p, asks, procNoNBD)
+	r := NewProcesses(p, asks, procNoDevices)
 	got, err := r.Read(t.Context())
 	if err != nil || len(got.Guests) != 4 || !strings.HasSuffix(got.Partly, ": not asked yet: busy") {
 		t.Errorf("busy: got %+v, %v", got, err)
@@ -338,7 +338,7 @@ func TestProcessesPartOfACommandLine(t *testing.T) {
 	p := fakeProc(t)
 	p.File("233/cmdline", string(rbdtest.File(t, "vm101.cmdline"))+"-blockdev\x00{\"PLANTED\x00")
 	a := &procAsker{proc: p, asked: map[int]int{}}
-	r := NewProcesses(p, a.asks(), procNoNBD)
+	r := NewProcesses(p, a.asks(), procNoDevices)
 	for range 2 * askAgain {
 		got, err := r.Read(t.Context())
 		want := "vm101: QEMU command line: 1 options could not be read: -blockdev no. 1: not JSON"
@@ -352,7 +352,7 @@ func TestProcessesPartOfACommandLine(t *testing.T) {
 }
 
 func TestProcessesNoProc(t *testing.T) {
-	r := NewProcesses(os.DirFS("/nowhere"), Asks{}, procNoNBD)
+	r := NewProcesses(os.DirFS("/nowhere"), Asks{}, procNoDevices)
 	if _, err := r.Read(t.Context()); !errors.Is(err, fs.ErrNotExist) {
 		t.Errorf("got %v", err)
 	}

@@ -18,7 +18,7 @@ func parseFile(name string) (rbd.Disk, error) {
 		if err != nil {
 			return rbd.Disk{}, err
 		}
-		return layers{}.disk(o, "", 0), nil
+		return layers{}.disk(o), nil
 	}
 	if rest, ok := strings.CutPrefix(name, "rbd:"); ok {
 		return rbdFile(rest), nil

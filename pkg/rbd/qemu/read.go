@@ -46,9 +46,7 @@ func ReadGuest(host, proc fs.FS, p Process) (Description, error) {
 	for i := range g.Disks {
 		disk := &g.Disks[i]
 		if m, ok := mounts.of(disk.Path); ok && disk.Client == rbd.NoClient && disk.Major == 0 && !strings.HasPrefix(disk.Path, "/dev/") {
-			if disk.Major, disk.Minor = m.major, m.minor; m.major == 0 {
-				disk.Major, disk.Minor, _ = rbd.DeviceNumber(m.source)
-			}
+			disk.Major, disk.Minor = m.device()
 		}
 	}
 	d.Guest = guestOf(g, p)
@@ -58,7 +56,7 @@ func ReadGuest(host, proc fs.FS, p Process) (Description, error) {
 // readMachine reads a command line, whoever's it is.
 func readMachine(host, proc fs.FS, p Process, data []byte) (rbd.Guest, error) {
 	first, _, _ := bytes.Cut(data, []byte{0})
-	if vmmShell(string(first)) {
+	if vmmShell(string(first)) || !vmmComm(p.Comm) && !vmmProgram(string(first)) && !vmmProgram(exeOf(proc, p.PID)) {
 		return rbd.Guest{}, errNotGuest
 	}
 	if strings.HasPrefix(strings.TrimPrefix(path.Base(string(first)), "."), "cloud-hypervisor") || cloudHypervisorComm(p.Comm) {
@@ -72,6 +70,15 @@ func readMachine(host, proc fs.FS, p Process, data []byte) (rbd.Guest, error) {
 		return rbd.Guest{}, err
 	}
 	return c.guest, c.err()
+}
+
+// exeOf returns the program that a process runs; empty if that may not be seen.
+func exeOf(proc fs.FS, pid int) string {
+	exe, err := fs.ReadLink(proc, strconv.Itoa(pid)+"/exe")
+	if err != nil {
+		return ""
+	}
+	return strings.TrimSuffix(exe, " (deleted)")
 }
 
 // readGuestFile reads a file that a process names: by the process's own root

@@ -1,7 +1,9 @@
 package qemu
 
 import (
+	"cmp"
 	"io/fs"
+	"slices"
 	"strconv"
 	"strings"
 
@@ -31,7 +33,7 @@ type processTable struct {
 // container are empty.
 type procEntry struct {
 	Process
-	vm        bool   // its name is a virtual machine monitor's
+	vm        bool   // its name is a virtual machine monitor's, a manager's cgroup holds it, or KVM runs a machine for it
 	ordinary  bool   // of vm: any user could have started it, so that the name alone proves nothing
 	server    bool   // its name is that of a program that serves disks
 	container string // the container that it is in
@@ -53,15 +55,15 @@ func (t *processTable) read() ([]*procEntry, error) {
 	}
 	t.turn++
 	var list []*procEntry
-	timers := map[int]bool{}
+	machines := map[int]bool{}
 	for _, pid := range pids {
 		s, err := procReadStat(t.proc, strconv.Itoa(pid))
 		if err != nil {
 			continue
 		}
 		if s.kernel {
-			if owner, ok := procTimerOwner(s.comm); ok {
-				timers[owner] = true
+			if owner, ok := procMachineOwner(s.comm); ok {
+				machines[owner] = true
 			}
 			continue
 		}
@@ -76,10 +78,19 @@ func (t *processTable) read() ([]*procEntry, error) {
 		}
 	}
 	for _, e := range list {
-		if timers[e.PID] {
+		if machines[e.PID] {
 			e.ordinary = false
+			e.vm = true
+			delete(machines, e.PID)
 		}
 	}
+	for pid := range machines { // of another name
+		if e := t.known[pid]; e != nil {
+			e.vm = true
+			list = append(list, e)
+		}
+	}
+	slices.SortFunc(list, func(a, b *procEntry) int { return cmp.Compare(a.PID, b.PID) })
 	return list, nil
 }
 
@@ -108,7 +119,7 @@ func (t *processTable) look(e *procEntry) {
 		e.VM, e.Libvirt = scopeOf(cgroup)
 		e.container, _ = guestContainer(cgroup)
 	}
-	e.server, e.vm = serverComm(e.Comm), vmmComm(e.Comm)
+	e.server, e.vm = serverComm(e.Comm), vmmComm(e.Comm) || e.VM != ""
 	if !e.server && !e.vm {
 		return
 	}
@@ -119,11 +130,14 @@ func (t *processTable) look(e *procEntry) {
 	}
 }
 
-// procTimerOwner returns whose the kernel thread kvm-pit/PID is: KVM makes one for
-// the timer of each PC that it runs, and no program can make another by that name
-// (arch/x86/kvm/i8254.c).
-func procTimerOwner(comm string) (pid int, ok bool) {
+// procMachineOwner returns whose a kernel thread of KVM's is: kvm-pit/PID for the timer
+// of a PC, and kvm-nx-lpage-recovery-PID (up to Linux 6.12). No program can make a
+// kernel thread (arch/x86/kvm/i8254.c, mmu/mmu.c).
+func procMachineOwner(comm string) (pid int, ok bool) {
 	number, ok := strings.CutPrefix(comm, "kvm-pit/")
+	if !ok {
+		number, ok = strings.CutPrefix(comm, "kvm-nx-lpage-recovery-")
+	}
 	if !ok || !naming.Digits(number) {
 		return 0, false
 	}

@@ -10,14 +10,17 @@ import (
 // What counts as a guest's process:
 //
 // Its name is that of a virtual machine monitor (vmmComm), or of one with the
-// guest's name in it, as libvirt and other managers can set it; and its command
-// line describes a machine: a program that only bears the name does not count, nor
-// does a QEMU without a machine, which libvirt starts to ask what QEMU can do.
+// guest's name in it, as libvirt and other managers can set it; or, as QEMU can give
+// itself any name (-name guest=NAME,process=OTHER), it has another name but is in a
+// cgroup that Proxmox or libvirt makes, or KVM runs a machine for it, and the program
+// is a virtual machine monitor (vmmProgram). And its command line describes a machine:
+// a program that only bears the name does not count, nor does a QEMU without a machine,
+// which libvirt starts to ask what QEMU can do.
 //
 // As any user can give a process any name and any arguments, one more thing must
 // speak for it: its users are root or system accounts; or it is in a cgroup that
 // Proxmox or libvirt makes, which takes root; or KVM runs a machine for it, by
-// what it has open or by the kernel thread of its timer.
+// what it has open or by one of the kernel's threads for it (procMachineOwner).
 
 // vmmComm reports whether a comm, of which the kernel keeps 15 bytes, is that of a
 // program that runs virtual machines. Wrappers rename the program that they start
@@ -41,6 +44,15 @@ func vmmComm(comm string) bool {
 func cloudHypervisorComm(comm string) bool {
 	return comm == "cloud-hyperviso" || comm == ".cloud-hypervis"
 }
+
+// vmmProgram reports whether a program, by its path, is a virtual machine monitor.
+func vmmProgram(name string) bool {
+	name = path.Base(name)
+	return vmmComm(name[:min(len(name), commMax)])
+}
+
+// commMax is how many bytes of a process's name the kernel keeps (TASK_COMM_LEN).
+const commMax = 15
 
 // ordinaryUsers reports whether one of the users is neither root nor a system account:
 // those are below 1000, and between people's and nobody (Debian's libvirt-qemu, 64055;

@@ -17,6 +17,12 @@ func Device(name, kind string) (device string, ok bool) {
 	return name[:len(kind)+len(n)], true
 }
 
+// Numbered reports whether a name is prefix and a decimal number: loop3.
+func Numbered(name, prefix string) bool {
+	number, ok := strings.CutPrefix(name, prefix)
+	return ok && Digits(number)
+}
+
 // LinkSpec returns the image specification in the name of one of udev's
 // links, without /dev/, and the FSID if it has one.
 func LinkSpec(name string) (spec, fsid string, ok bool) {
