@@ -28,12 +28,12 @@ func (p program) exportCommand(app *kingpin.Application) (*kingpin.CmdClause, fu
 			if *every < 0 {
 				return usage{errors.New("--every must not be negative")}
 			}
-			h, err := newHub(o.config, o.store, slog.New(slog.DiscardHandler))
+			h, err := newHub(o.Config, o.store, slog.New(slog.DiscardHandler))
 			if err != nil {
 				return err
 			}
 			h.page = h.page.Exported(*every)
-			s, err := h.site(ctx, o.now)
+			s, err := h.site(ctx, o.Now)
 			if err != nil {
 				return err
 			}

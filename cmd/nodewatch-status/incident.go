@@ -1,6 +1,7 @@
 package main
 
 import (
+	"cmp"
 	"context"
 	"errors"
 	"fmt"
@@ -10,6 +11,7 @@ import (
 
 	"github.com/alecthomas/kingpin/v2"
 
+	"github.com/nodewatch/nodewatch/internal/status/desk"
 	"github.com/nodewatch/nodewatch/internal/status/incident"
 	"github.com/nodewatch/nodewatch/internal/status/store"
 	"github.com/nodewatch/nodewatch/pkg/report"
@@ -115,7 +117,7 @@ func (p program) incidentList(app *kingpin.Application) (*kingpin.CmdClause, fun
 					if v.Draft {
 						status += ", draft"
 					}
-					fmt.Fprintf(t, "%s\t%s\t%s\t%s\t%s\t%s\n", v.Ref, status, v.Impact, v.Started.In(o.config.Page.Zone).Format("2006-01-02 15:04 MST"), v.Owner, v.Title)
+					fmt.Fprintf(t, "%s\t%s\t%s\t%s\t%s\t%s\n", v.Ref, status, v.Impact, v.Started.In(o.Config.Page.Zone).Format("2006-01-02 15:04 MST"), v.Owner, v.Title)
 				}
 				return t.Flush()
 			})
@@ -140,11 +142,8 @@ func (p program) incidentShow(app *kingpin.Application) (*kingpin.CmdClause, fun
 
 // find is the incident with a Ref.
 func (o open) find(ctx context.Context, ref string) (i incident.Incident, err error) {
-	err = o.store.View(ctx, func(tx *store.Tx) error {
-		var found bool
-		if i, found, err = tx.Incident(ctx, ref); err == nil && !found {
-			err = hint(fmt.Errorf("incident %q: %w", ref, store.ErrNotFound), "nodewatch-status incident list --all")
-		}
+	err = o.store.View(ctx, func(tx *store.Tx) (err error) {
+		i, err = o.incident(ctx, tx, ref)
 		return err
 	})
 	return i, err
@@ -156,7 +155,7 @@ func (o open) show(w io.Writer, i incident.Incident) error {
 	if v.Draft {
 		fmt.Fprint(w, ", draft")
 	}
-	zone := o.config.Page.Zone
+	zone := o.Config.Page.Zone
 	fmt.Fprintf(w, ", since %s\n", v.Started.In(zone).Format("2006-01-02 15:04 MST"))
 	for _, x := range []struct{ what, text string }{{"components", joined(i.Components)}, {"opened for", v.OpenedBy}, {"taken over by", v.Owner}, {"post-mortem", v.Postmortem}, {"after-care", v.AfterCare}, {"address", v.URL}} {
 		if x.text != "" {
@@ -190,18 +189,14 @@ func (p program) incidentCreate(app *kingpin.Application) (*kingpin.CmdClause, f
 	return cmd, func(ctx context.Context) int {
 		return p.within(ctx, *file, func(o open) error {
 			body, err := p.body(*text)
-			list, err2 := affected(o.config, *components)
-			at, err3 := o.past("--started", *started)
-			if err := errors.Join(err, err2, err3, short("--title", *title, maxTitle), short("--after-care", *care, maxText)); err != nil {
+			list, err2 := affected(*components)
+			at, err3 := o.optional("--started", *started)
+			if err := errors.Join(err, err2, err3); err != nil {
 				return usage{err}
 			}
-			i, err := o.incident(ctx, "", o.by("incident.create", *title), func(i *incident.Incident) error {
-				*i = incident.Incident{Ref: incident.Ref(o.now, *title), Title: *title, Impact: report.Operational, Owner: caller(), Started: at, Created: o.now, AfterCare: *care}
-				if !*draft {
-					i.Published = o.now
-				}
-				i.Post(incident.Update{Status: incident.Status(*status), Body: body, At: at, Created: o.now, Author: caller(), Affected: list})
-				return nil
+			i, err := change(ctx, o, func(tx *store.Tx) (incident.Incident, error) {
+				post := desk.Post{Status: incident.Status(*status), Body: body, Affected: list, At: at}
+				return o.OpenIncident(ctx, tx, desk.NewIncident{Title: *title, AfterCare: *care, Publish: !*draft, Post: post})
 			})
 			if err != nil {
 				return err
@@ -225,22 +220,18 @@ func (p program) incidentUpdate(app *kingpin.Application) (*kingpin.CmdClause, f
 	return cmd, func(ctx context.Context) int {
 		return p.within(ctx, *file, func(o open) error {
 			body, err := p.body(*text)
-			list, err2 := affected(o.config, *components)
-			moment, err3 := o.past("--at", *at)
+			list, err2 := affected(*components)
+			moment, err3 := o.optional("--at", *at)
 			if err := errors.Join(err, err2, err3); err != nil {
 				return usage{err}
 			}
-			i, err := o.incident(ctx, *ref, o.by("incident.update", *status), func(i *incident.Incident) error {
-				if *at == "" {
-					moment = i.Next(o.now)
+			i, err := change(ctx, o, func(tx *store.Tx) (incident.Incident, error) {
+				i, err := o.incident(ctx, tx, *ref)
+				if err != nil {
+					return i, err
 				}
-				u := incident.Update{Status: i.Status, Body: body, At: moment, Created: o.now, Author: caller(), Affected: list}
-				if *status != "" {
-					u.Status = incident.Status(*status)
-				}
-				i.TakeOver(caller())
-				i.Post(u)
-				return nil
+				post := desk.Post{Status: cmp.Or(incident.Status(*status), i.Status), Body: body, Affected: list, At: moment}
+				return o.UpdateIncident(ctx, tx, desk.Version{Ref: *ref}, post)
 			})
 			if err != nil {
 				return err
@@ -250,33 +241,38 @@ func (p program) incidentUpdate(app *kingpin.Application) (*kingpin.CmdClause, f
 	}
 }
 
-// simple is a command that changes an incident by its name only.
-func (p program) simple(app *kingpin.Application, name, help string, change func(*incident.Incident, time.Time) error) (*kingpin.CmdClause, func(context.Context) int) {
-	cmd := subcommand(app, "incident", incidentHelp, name, help)
+// A doing is what somebody does to an incident.
+type doing = func(open, context.Context, *store.Tx, desk.Version) (incident.Incident, error)
+
+// simple is a command that does something to an incident that takes no more than its name.
+func (p program) simple(app *kingpin.Application, of, help, name, nameHelp string, do doing) (*kingpin.CmdClause, func(context.Context) int) {
+	cmd := subcommand(app, of, help, name, nameHelp)
 	file := configFlag(cmd)
-	ref := cmd.Arg("ref", "The incident, as list shows it.").Required().String()
+	ref := cmd.Arg("ref", "The incident, as incident list shows it.").Required().String()
 	return cmd, func(ctx context.Context) int {
 		return p.within(ctx, *file, func(o open) error {
-			_, err := o.incident(ctx, *ref, o.by("incident."+name, ""), func(i *incident.Incident) error { return change(i, o.now) })
+			_, err := change(ctx, o, func(tx *store.Tx) (incident.Incident, error) {
+				if i, err := o.incident(ctx, tx, *ref); err != nil {
+					return i, err
+				}
+				return do(o, ctx, tx, desk.Version{Ref: *ref})
+			})
 			return err
 		})
 	}
 }
 
 func (p program) incidentTake(app *kingpin.Application) (*kingpin.CmdClause, func(context.Context) int) {
-	return p.simple(app, "take", "Take an incident over: the machine leaves it alone from now on.", func(i *incident.Incident, _ time.Time) error {
-		i.TakeOver(caller())
-		return nil
-	})
+	return p.simple(app, "incident", incidentHelp, "take", "Take an incident over: the machine leaves it alone from now on.", open.TakeOver)
 }
 
 func (p program) incidentPublish(app *kingpin.Application) (*kingpin.CmdClause, func(context.Context) int) {
-	return p.simple(app, "publish", "Publish a draft.", func(i *incident.Incident, now time.Time) error {
-		if i.Public() {
-			return usage{fmt.Errorf("incident %s is published", i.Ref)}
-		}
-		i.Published, i.Updated = now, now
-		return nil
+	return p.simple(app, "incident", incidentHelp, "publish", "Publish a draft.", open.PublishIncident)
+}
+
+func (p program) incidentDiscard(app *kingpin.Application) (*kingpin.CmdClause, func(context.Context) int) {
+	return p.simple(app, "incident", incidentHelp, "discard", "Delete a draft.", func(o open, ctx context.Context, tx *store.Tx, v desk.Version) (incident.Incident, error) {
+		return incident.Incident{}, o.DeleteIncident(ctx, tx, v)
 	})
 }
 
@@ -297,49 +293,26 @@ func (p program) incidentEdit(app *kingpin.Application) (*kingpin.CmdClause, fun
 			if *update == 0 && *title == "" && *care == "" {
 				err = errors.Join(err, errors.New("edit: nothing to change; give --title, --after-care or --update"))
 			}
-			if err := errors.Join(err, short("--title", *title, maxTitle), short("--after-care", *care, maxText)); err != nil {
+			if err != nil {
 				return usage{err}
 			}
-			_, err = o.incident(ctx, *ref, o.by("incident.edit", *title), func(i *incident.Incident) error {
-				i.TakeOver(caller())
-				i.Updated = o.now
-				if *title != "" {
-					i.Title = *title
+			e := desk.Edit{}
+			if *title != "" {
+				e.Title = title
+			}
+			if *care != "" {
+				e.AfterCare = care
+			}
+			if *update != 0 {
+				e.Updates = map[int64]string{*update: body}
+			}
+			_, err = change(ctx, o, func(tx *store.Tx) (incident.Incident, error) {
+				if i, err := o.incident(ctx, tx, *ref); err != nil {
+					return i, err
 				}
-				if *care != "" {
-					i.AfterCare = *care
-				}
-				if *update != 0 && !i.Edit(*update, body, o.now) {
-					return usage{fmt.Errorf("incident %s has no update %d; see nodewatch-status incident show %s", i.Ref, *update, i.Ref)}
-				}
-				return nil
+				return o.EditIncident(ctx, tx, desk.Version{Ref: *ref}, e)
 			})
 			return err
-		})
-	}
-}
-
-func (p program) incidentDiscard(app *kingpin.Application) (*kingpin.CmdClause, func(context.Context) int) {
-	cmd := subcommand(app, "incident", incidentHelp, "discard", "Delete a draft.")
-	file := configFlag(cmd)
-	ref := cmd.Arg("ref", "The incident, as list shows it.").Required().String()
-	return cmd, func(ctx context.Context) int {
-		return p.within(ctx, *file, func(o open) error {
-			i, err := o.find(ctx, *ref)
-			if err != nil {
-				return err
-			}
-			if i.Public() {
-				return usage{fmt.Errorf("incident %s is published, and stays in the history; resolve it instead", i.Ref)}
-			}
-			return o.store.Update(ctx, func(tx *store.Tx) error {
-				if _, err := tx.DeleteIncident(ctx, i.ID); err != nil {
-					return err
-				}
-				e := o.by("incident.discard", i.Title)
-				e.Subject = i.Ref
-				return tx.Audit(ctx, e)
-			})
 		})
 	}
 }

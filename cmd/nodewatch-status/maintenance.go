@@ -1,6 +1,7 @@
 package main
 
 import (
+	"cmp"
 	"context"
 	"errors"
 	"fmt"
@@ -11,6 +12,7 @@ import (
 
 	"github.com/alecthomas/kingpin/v2"
 
+	"github.com/nodewatch/nodewatch/internal/status/desk"
 	"github.com/nodewatch/nodewatch/internal/status/incident"
 	"github.com/nodewatch/nodewatch/internal/status/store"
 )
@@ -76,7 +78,7 @@ func (p program) maintenanceList(app *kingpin.Application) (*kingpin.CmdClause, 
 						status += ", draft"
 					}
 					layout := "2006-01-02 15:04 MST"
-					fmt.Fprintf(t, "%s\t%s\t%s\t%s\t%s\t%s\n", v.Ref, status, v.Starts.In(o.config.Page.Zone).Format(layout), v.Ends.In(o.config.Page.Zone).Format(layout), strings.Join(v.Components, " "), v.Title)
+					fmt.Fprintf(t, "%s\t%s\t%s\t%s\t%s\t%s\n", v.Ref, status, v.Starts.In(o.Config.Page.Zone).Format(layout), v.Ends.In(o.Config.Page.Zone).Format(layout), strings.Join(v.Components, " "), v.Title)
 				}
 				return t.Flush()
 			})
@@ -97,30 +99,14 @@ func (p program) maintenanceCreate(app *kingpin.Application) (*kingpin.CmdClause
 	return cmd, func(ctx context.Context) int {
 		return p.within(ctx, *file, func(o open) error {
 			body, err := p.body(*text)
-			starts, err2 := when("--from", *from, o.config.Page.Zone)
-			ends, err3 := when("--until", *until, o.config.Page.Zone)
-			wrong := []error{err, err2, err3, short("--title", *title, maxTitle)}
-			if err2 == nil && err3 == nil && !starts.Before(ends) {
-				wrong = append(wrong, errors.New("--until must be after --from"))
-			}
-			if err2 == nil && err3 == nil && ends.Before(o.now) {
-				wrong = append(wrong, errors.New("--until must not be in the past"))
-			}
-			for _, id := range *components {
-				if len(members(o.config, id)) == 0 {
-					wrong = append(wrong, fmt.Errorf("--component %q: the configuration has no component or group of this id", id))
-				}
-			}
-			if err := errors.Join(wrong...); err != nil {
+			starts, err2 := when("--from", *from, o.Config.Page.Zone)
+			ends, err3 := when("--until", *until, o.Config.Page.Zone)
+			if err := errors.Join(err, err2, err3); err != nil {
 				return usage{err}
 			}
-			m, err := o.maintenance(ctx, "", o.by("maintenance.create", *title), func(m *incident.Maintenance) error {
-				*m = incident.Maintenance{Ref: incident.Ref(o.now, *title), Title: *title, Impacting: !*noImpact, Starts: starts, Ends: ends, Created: o.now, Components: *components}
-				if !*draft {
-					m.Published = o.now
-				}
-				m.Post(incident.Update{Status: incident.Scheduled, Body: body, At: o.now, Created: o.now, Author: caller()})
-				return nil
+			m, err := change(ctx, o, func(tx *store.Tx) (incident.Maintenance, error) {
+				plan := desk.Plan{Title: *title, Impacting: !*noImpact, Starts: starts, Ends: ends, Components: *components}
+				return o.ScheduleMaintenance(ctx, tx, plan, body, !*draft)
 			})
 			if err != nil {
 				return err
@@ -145,33 +131,34 @@ func (p program) maintenanceUpdate(app *kingpin.Application) (*kingpin.CmdClause
 	return cmd, func(ctx context.Context) int {
 		return p.within(ctx, *file, func(o open) error {
 			body, err := p.body(*text)
-			if err != nil {
+			starts, err2 := o.optional("--from", *from)
+			ends, err3 := o.optional("--until", *until)
+			if *text == "" && *status == "" && *from == "" && *until == "" && !*publish {
+				err = errors.New("update: nothing to change; give a text, --status, --from, --until or --publish")
+			}
+			if err := errors.Join(err, err2, err3); err != nil {
 				return usage{err}
 			}
-			m, err := o.maintenance(ctx, *ref, o.by("maintenance.update", *status), func(m *incident.Maintenance) error {
-				if m.Over() {
-					return usage{fmt.Errorf("maintenance %s is %s", m.Ref, m.Status)}
+			m, err := change(ctx, o, func(tx *store.Tx) (m incident.Maintenance, err error) {
+				if m, err = o.maintenance(ctx, tx, *ref); err != nil {
+					return m, err
 				}
-				if err := o.move(m, *from, *until); err != nil {
-					return usage{err}
+				v := desk.Version{Ref: *ref}
+				if *from != "" || *until != "" {
+					if m, err = o.EditMaintenance(ctx, tx, v, func(p desk.Plan) desk.Plan { return moved(p, starts, ends) }); err != nil {
+						return m, err
+					}
 				}
-				if *publish && !m.Public() {
-					m.Published = o.now
+				if *publish {
+					if m, err = o.PublishMaintenance(ctx, tx, v); err != nil {
+						return m, err
+					}
 				}
-				m.Updated = o.now
-				u := incident.Update{Status: m.Status, Body: body, At: o.now, Created: o.now, Author: caller()}
-				if *status != "" {
-					u.Status = incident.Status(*status)
+				if *status != "" || *text != "" {
+					next := cmp.Or(incident.Status(*status), m.Status)
+					m, err = o.UpdateMaintenance(ctx, tx, v, next, cmp.Or(body, said(next)))
 				}
-				if u.Body == "" {
-					u.Body = map[incident.Status]string{incident.InProgress: "The maintenance has begun.", incident.Completed: "The maintenance is completed.", incident.Cancelled: "The maintenance is cancelled.", incident.Verifying: "The work is done. We are verifying it."}[u.Status]
-				}
-				if *status != "" || body != "" {
-					m.Post(u)
-				} else if *from == "" && *until == "" && !*publish {
-					return usage{errors.New("update: nothing to change; give a text, --status, --from, --until or --publish")}
-				}
-				return nil
+				return m, err
 			})
 			if err != nil {
 				return err
@@ -181,23 +168,28 @@ func (p program) maintenanceUpdate(app *kingpin.Application) (*kingpin.CmdClause
 	}
 }
 
-// move gives a maintenance other times.
-func (o open) move(m *incident.Maintenance, from, until string) (err error) {
-	if from != "" {
-		if !m.Began.IsZero() {
-			return fmt.Errorf("maintenance %s has begun: --from cannot be changed", m.Ref)
-		}
-		if m.Starts, err = when("--from", from, o.config.Page.Zone); err != nil {
-			return err
-		}
+// moved is a plan at other times; zero: as it is.
+func moved(p desk.Plan, starts, ends time.Time) desk.Plan {
+	if !starts.IsZero() {
+		p.Starts = starts
 	}
-	if until != "" {
-		if m.Ends, err = when("--until", until, o.config.Page.Zone); err != nil {
-			return err
-		}
+	if !ends.IsZero() {
+		p.Ends = ends
 	}
-	if !m.Starts.Before(m.Ends) {
-		return errors.New("the maintenance must end after it begins")
+	return p
+}
+
+// said is the text of an update for which none is given.
+func said(s incident.Status) string {
+	switch s {
+	case incident.InProgress:
+		return "The maintenance has begun."
+	case incident.Verifying:
+		return "The work is done. We are verifying it."
+	case incident.Completed:
+		return "The maintenance is completed."
+	case incident.Cancelled:
+		return "The maintenance is cancelled."
 	}
-	return nil
+	return ""
 }

@@ -2,12 +2,9 @@ package main
 
 import (
 	"context"
-	"errors"
 	"fmt"
 	"io"
 	"os"
-	"strings"
-	"time"
 
 	"github.com/alecthomas/kingpin/v2"
 
@@ -35,7 +32,7 @@ func (p program) postmortemDraft(app *kingpin.Application) (*kingpin.CmdClause, 
 			}
 			text := ""
 			err = o.store.View(ctx, func(tx *store.Tx) error {
-				text, err = desk.Draft(ctx, tx, o.config, i, o.now)
+				text, err = desk.Draft(ctx, tx, o.Config, i, o.Now)
 				return err
 			})
 			if err != nil {
@@ -67,7 +64,7 @@ func (p program) postmortemShow(app *kingpin.Application) (*kingpin.CmdClause, f
 				Body      string `json:"body"`
 			}{i.Ref, i.Postmortem.Author, !i.Postmortem.Published.IsZero(), i.Postmortem.Body}
 			return p.print(*output, view, func(w io.Writer) error {
-				_, err := io.WriteString(w, view.Body)
+				_, err := fmt.Fprintln(w, view.Body)
 				return err
 			})
 		})
@@ -85,89 +82,34 @@ func (p program) postmortemWrite(app *kingpin.Application) (*kingpin.CmdClause, 
 			if err != nil {
 				return usage{err}
 			}
-			return o.postmortem(ctx, *ref, "write", func(i *incident.Incident) error {
-				x := &i.Postmortem
-				if x.Body == "" {
-					x.Created = o.now
+			_, err = change(ctx, o, func(tx *store.Tx) (incident.Incident, error) {
+				if i, err := o.incident(ctx, tx, *ref); err != nil {
+					return i, err
 				}
-				x.Body, x.Author = text, caller()
-				if !x.Published.IsZero() {
-					return complete(*i)
-				}
-				return nil
+				return o.WritePostmortem(ctx, tx, desk.Version{Ref: *ref}, text, false)
 			})
+			return err
 		})
 	}
 }
 
 // read is the text of a file.
 func (p program) read(path string) (string, error) {
-	in := p.in
-	if path != "-" {
-		f, err := os.Open(path)
-		if err != nil {
-			return "", err
-		}
-		defer func() { _ = f.Close() }() // only read
-		in = f
+	if path == "-" {
+		return readText("standard input", p.in)
 	}
-	raw, err := io.ReadAll(io.LimitReader(in, maxText+1))
+	f, err := os.Open(path)
 	if err != nil {
-		return "", fmt.Errorf("%s: %w", path, err)
+		return "", err
 	}
-	text := string(raw)
-	if strings.TrimSpace(text) == "" {
-		return "", errors.New("the post-mortem is empty")
-	}
-	return text, short("the post-mortem", text, maxText)
-}
-
-// complete says what is still to be written of a post-mortem.
-func complete(i incident.Incident) error {
-	switch {
-	case i.Postmortem.Body == "":
-		return usage{fmt.Errorf("incident %s has no post-mortem; see nodewatch-status postmortem write", i.Ref)}
-	case strings.Contains(i.Postmortem.Body, incident.ToWrite):
-		return usage{fmt.Errorf("the post-mortem of %s still says %q; nothing is published until that is written", i.Ref, incident.ToWrite)}
-	}
-	return nil
-}
-
-// postmortem changes the post-mortem of an incident.
-func (o open) postmortem(ctx context.Context, ref, action string, f func(*incident.Incident) error) error {
-	_, err := o.incident(ctx, ref, o.by("postmortem."+action, ""), func(i *incident.Incident) error {
-		i.Updated, i.Postmortem.Updated = o.now, o.now
-		return f(i)
-	})
-	return err
+	defer func() { _ = f.Close() }() // only read
+	return readText(path, f)
 }
 
 func (p program) postmortemPublish(app *kingpin.Application) (*kingpin.CmdClause, func(context.Context) int) {
-	cmd := subcommand(app, "postmortem", postmortemHelp, "publish", "Publish a post-mortem.")
-	file := configFlag(cmd)
-	ref := cmd.Arg("ref", "The incident, as incident list shows it.").Required().String()
-	return cmd, func(ctx context.Context) int {
-		return p.within(ctx, *file, func(o open) error {
-			return o.postmortem(ctx, *ref, "publish", func(i *incident.Incident) error {
-				if i.Postmortem.Published.IsZero() {
-					i.Postmortem.Published = o.now
-				}
-				return complete(*i)
-			})
-		})
-	}
+	return p.simple(app, "postmortem", postmortemHelp, "publish", "Publish a post-mortem.", open.PublishPostmortem)
 }
 
 func (p program) postmortemWithdraw(app *kingpin.Application) (*kingpin.CmdClause, func(context.Context) int) {
-	cmd := subcommand(app, "postmortem", postmortemHelp, "withdraw", "Make a published post-mortem a draft again.")
-	file := configFlag(cmd)
-	ref := cmd.Arg("ref", "The incident, as incident list shows it.").Required().String()
-	return cmd, func(ctx context.Context) int {
-		return p.within(ctx, *file, func(o open) error {
-			return o.postmortem(ctx, *ref, "withdraw", func(i *incident.Incident) error {
-				i.Postmortem.Published = time.Time{}
-				return nil
-			})
-		})
-	}
+	return p.simple(app, "postmortem", postmortemHelp, "withdraw", "Make a published post-mortem a draft again.", open.WithdrawPostmortem)
 }

@@ -16,6 +16,7 @@ import (
 	"time"
 
 	"github.com/nodewatch/nodewatch/internal/status/config"
+	"github.com/nodewatch/nodewatch/internal/status/desk"
 	"github.com/nodewatch/nodewatch/internal/status/incident"
 	"github.com/nodewatch/nodewatch/internal/status/store"
 	"github.com/nodewatch/nodewatch/internal/status/uptime"
@@ -192,7 +193,7 @@ func TestAnIncidentFromBeginToEnd(t *testing.T) {
 		must(t, file, "postmortem", "write", id, path)
 	}
 	write(draft)
-	if code, _, errs := called(t, "postmortem", "publish", id, "--config.file", file); code != exitUsage || !strings.Contains(errs, `still says "TO WRITE"`) {
+	if code, _, errs := called(t, "postmortem", "publish", id, "--config.file", file); code != exitUsage || !strings.Contains(errs, `Something is still to be written: look for "TO WRITE".`) {
 		t.Errorf("exit %d: %s", code, errs)
 	}
 	write("The bond hashed by MAC address.\n\n## Root cause\n\nlayer2 <script>alert(1)</script>\n")
@@ -226,7 +227,7 @@ func TestAnIncidentFromBeginToEnd(t *testing.T) {
 	}); err != nil {
 		t.Fatal(err)
 	}
-	if got := strings.Join(actions, " "); got != "postmortem.withdraw postmortem.publish postmortem.write postmortem.write incident.edit incident.update incident.update incident.open" {
+	if got := strings.Join(actions, " "); got != "incident.withdraw-postmortem incident.publish-postmortem incident.postmortem incident.postmortem incident.edit incident.update incident.update incident.open" {
 		t.Errorf("the audit log: %s", got)
 	}
 }
@@ -253,7 +254,7 @@ func TestDeclaredStates(t *testing.T) {
 	if !strings.Contains(h.asked(t, "/").Body.String(), "<h1>Degraded performance</h1>") {
 		t.Error("what was published declares nothing")
 	}
-	if code, _, errs := called(t, "incident", "discard", draft, "--config.file", file); code != exitUsage || !strings.Contains(errs, "stays in the history") {
+	if code, _, errs := called(t, "incident", "discard", draft, "--config.file", file); code != exitFailure || !strings.Contains(errs, "Customers have seen this incident: resolve it instead.") {
 		t.Errorf("exit %d: %s", code, errs)
 	}
 }
@@ -300,15 +301,15 @@ func TestMistakesOfIncidentsAndMaintenance(t *testing.T) {
 		{[]string{"incident", "update", "none", "x"}, "there is none of this name"},
 		{[]string{"incident", "create", "x"}, "required flag(s) '--title'"},
 		{[]string{"incident", "create", "--title", "x", "--component", "node-2=bad", "--component", "node-9=major", "y"}, `--component "node-2=bad" must be ID=IMPACT`},
-		{[]string{"incident", "create", "--title", "x", "--component", "node-9=major", "y"}, `the configuration has no component or group "node-9"`},
-		{[]string{"incident", "create", "--title", strings.Repeat("x", 256), "y"}, "--title has 256 bytes; at most 255 are allowed"},
-		{[]string{"incident", "create", "--title", "x", strings.Repeat("y", maxText+1)}, "at most 65536 are allowed"},
-		{[]string{"incident", "create", "--title", "x", "--started", "2999-01-01 00:00", "y"}, "--started must not be in the future"},
+		{[]string{"incident", "create", "--title", "x", "--component", "node-9=major", "y"}, `There is no component or group "node-9".`},
+		{[]string{"incident", "create", "--title", strings.Repeat("x", 256), "y"}, "The title has 256 bytes; at most 200 are allowed."},
+		{[]string{"incident", "create", "--title", "x", strings.Repeat("y", desk.MaxBody+1)}, "The text has 32769 bytes; at most 32768 are allowed."},
+		{[]string{"incident", "create", "--title", "x", "--started", "2999-01-01 00:00", "y"}, "The time must not be in the future."},
 		{[]string{"incident", "create", "--title", "x", "--started", "2026-03-29 02:30", "y"}, "does not exist in Europe/Stockholm, as the clock is changed"},
 		{[]string{"incident", "create", "--title", "x", "--started", "yesterday", "y"}, "must be a time such as"},
 		{[]string{"incident", "edit", "none"}, "nothing to change"},
-		{[]string{"maintenance", "create", "--title", "x", "--from", "2999-01-02 00:00", "--until", "2999-01-01 00:00", "--component", "node-9", "y"}, "--until must be after --from"},
-		{[]string{"maintenance", "create", "--title", "x", "--from", "2026-01-01 00:00", "--until", "2026-01-02 00:00", "--component", "node-2", "y"}, "--until must not be in the past"},
+		{[]string{"maintenance", "create", "--title", "x", "--from", "2999-01-02 00:00", "--until", "2999-01-01 00:00", "--component", "node-2", "y"}, "The end must be after the start"},
+		{[]string{"maintenance", "create", "--title", "x", "--from", "2026-01-01 00:00", "--until", "2026-01-02 00:00", "--component", "node-2", "y"}, "The end must not be in the past."},
 		{[]string{"maintenance", "update", "none", "y"}, "see nodewatch-status maintenance list --all"},
 		{[]string{"postmortem", "publish", "none"}, "there is none of this name"},
 		{[]string{"postmortem", "write", "none", "/no/such/file"}, "no such file"},
@@ -319,6 +320,52 @@ func TestMistakesOfIncidentsAndMaintenance(t *testing.T) {
 		}
 	}
 	if out := must(t, file, "incident", "list", "--all"); out != "no incidents\n" {
+		t.Error(out)
+	}
+}
+
+// What operators may not do is refused for commands as it is on the pages and by the API.
+func TestConflictsOfCommands(t *testing.T) {
+	file := configured(t, onePage)
+	h := opened(t, file)
+	now := time.Now()
+	of := func(args ...string) string {
+		t.Helper()
+		return ref(must(t, file, args...))
+	}
+	from, until := now.Add(-time.Hour).Format(time.RFC3339), now.Add(time.Hour).Format(time.RFC3339)
+	running := of("maintenance", "create", "--title", "x", "--from", from, "--until", until, "--component", "vps-rl1", "y")
+	over := of("maintenance", "create", "--title", "x", "--from", from, "--until", until, "--component", "node-2", "y")
+	must(t, file, "maintenance", "update", running, "--status", "in_progress")
+	must(t, file, "maintenance", "update", over, "--status", "completed")
+	public := of("incident", "create", "--title", "x", "--component", "vps-rl1=degraded", "--component", "node-2=major", "y")
+	announced := "announced"
+	h.update(t, func(tx *store.Tx) error {
+		m := incident.Maintenance{Ref: announced, Title: "x", Node: "rl1/node2", Starts: now, Ends: now.Add(time.Hour), Created: now, Published: now, Components: []string{"node-2"}}
+		m.Post(incident.Update{Status: incident.InProgress, Body: "x", At: now, Created: now})
+		return tx.SaveMaintenance(t.Context(), &m)
+	})
+	for _, c := range []struct {
+		args []string
+		code int
+		want string
+	}{
+		{[]string{"maintenance", "update", over, "y"}, exitFailure, "The maintenance is completed."},
+		{[]string{"maintenance", "update", over, "--until", until}, exitFailure, "The maintenance is completed."},
+		{[]string{"maintenance", "update", running, "--from", until}, exitUsage, "The maintenance has begun: its start cannot be changed."},
+		{[]string{"maintenance", "update", running, "--publish"}, exitFailure, "The maintenance is published already."},
+		{[]string{"maintenance", "update", announced, "--status", "completed"}, exitFailure, "The node rl1/node2 announces this maintenance: end it there."},
+		{[]string{"incident", "publish", public}, exitFailure, "The incident is published already."},
+		{[]string{"incident", "edit", public, "--update", "999", "y"}, exitUsage, "The incident has no update 999."},
+		{[]string{"postmortem", "publish", public}, exitFailure, "The incident has no post-mortem."},
+		{[]string{"postmortem", "withdraw", public}, exitFailure, "The post-mortem is not published."},
+	} {
+		if code, _, errs := called(t, append(c.args, "--config.file", file)...); code != c.code || errs != "nodewatch-status: "+c.want+"\n" {
+			t.Errorf("%q: exit %d: %q, want %d: %q", c.args, code, errs, c.code, c.want)
+		}
+	}
+	// A component that is named counts more than its group.
+	if out := must(t, file, "incident", "show", public); !strings.Contains(out, "node-2=major_outage node-3=degraded_performance") {
 		t.Error(out)
 	}
 }

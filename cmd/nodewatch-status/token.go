@@ -28,10 +28,7 @@ func (p program) tokenCreate(app *kingpin.Application) (*kingpin.CmdClause, func
 		code := p.within(ctx, *file, func(o open) error {
 			return o.store.Update(ctx, func(tx *store.Tx) (err error) {
 				n := desk.NewToken{Kind: *kind, Subject: *subject, Label: *label, Lifetime: *lifetime}
-				secret, _, err = desk.Desk{Config: o.config, Who: caller(), Now: o.now}.IssueToken(ctx, tx, n)
-				if wrong, is := errors.AsType[desk.Mistake](err); is {
-					return usage{fmt.Errorf("token create: %w", wrong)}
-				}
+				secret, _, err = o.IssueToken(ctx, tx, n)
 				return err
 			})
 		})

@@ -11,16 +11,10 @@ import (
 
 	"github.com/alecthomas/kingpin/v2"
 
-	"github.com/nodewatch/nodewatch/internal/status/config"
+	"github.com/nodewatch/nodewatch/internal/status/desk"
 	"github.com/nodewatch/nodewatch/internal/status/incident"
 	"github.com/nodewatch/nodewatch/internal/status/store"
 	"github.com/nodewatch/nodewatch/pkg/report"
-)
-
-// The longest texts that are taken, in bytes.
-const (
-	maxText  = 64 << 10
-	maxTitle = 255
 )
 
 // impactWords are what impacts are called on the command line.
@@ -32,35 +26,17 @@ func impactWords() map[string]report.Impact {
 	return words
 }
 
-// affected reads ID=IMPACT, of components or of groups, which represent their components.
-func affected(c config.Config, list []string) (all []incident.Affected, err error) {
+// affected reads ID=IMPACT, of components or of groups.
+func affected(list []string) (all []incident.Affected, err error) {
 	for _, text := range list {
 		id, word, _ := strings.Cut(text, "=")
 		impact, known := impactWords()[word]
 		if !known {
 			return nil, fmt.Errorf("--component %q must be ID=IMPACT, IMPACT being operational, degraded, partial or major", text)
 		}
-		ids := members(c, id)
-		if len(ids) == 0 {
-			return nil, fmt.Errorf("--component %q: the configuration has no component or group %q", text, id)
-		}
-		for _, id := range ids {
-			all = append(all, incident.Affected{Component: id, Impact: impact, Declared: true})
-		}
+		all = append(all, incident.Affected{Component: id, Impact: impact})
 	}
 	return all, nil
-}
-
-// members are the component of an id, or the components of the group of an id.
-func members(c config.Config, id string) (ids []string) {
-	for _, g := range c.Groups {
-		for _, x := range g.Components {
-			if x.ID == id || g.ID == id {
-				ids = append(ids, x.ID)
-			}
-		}
-	}
-	return ids
 }
 
 // when reads a time: RFC 3339, or a date and a time in the page's zone.
@@ -78,35 +54,32 @@ func when(flag, text string, zone *time.Location) (time.Time, error) {
 	return at, nil
 }
 
-// past reads a time that is not in the future; unset: now.
-func (o open) past(flag, text string) (time.Time, error) {
+// optional reads a time that may not be set.
+func (o open) optional(flag, text string) (time.Time, error) {
 	if text == "" {
-		return o.now, nil
+		return time.Time{}, nil
 	}
-	at, err := when(flag, text, o.config.Page.Zone)
-	if err == nil && at.After(o.now) {
-		err = fmt.Errorf("%s must not be in the future", flag)
-	}
-	return at, err
+	return when(flag, text, o.Config.Page.Zone)
 }
 
 // body is a text for customers; - is read from the standard input.
 func (p program) body(text string) (string, error) {
 	if text == "-" {
-		raw, err := io.ReadAll(io.LimitReader(p.in, maxText+1))
-		if err != nil {
-			return "", fmt.Errorf("standard input: %w", err)
-		}
-		text = string(raw)
+		return readText("standard input", p.in)
 	}
-	return text, short("the text", text, maxText)
+	return text, nil
 }
 
-func short(what, text string, limit int) error {
-	if len(text) > limit {
-		return fmt.Errorf("%s has %d bytes; at most %d are allowed", what, len(text), limit)
+// readText reads a text that is not longer than an operator's may be.
+func readText(name string, from io.Reader) (string, error) {
+	raw, err := io.ReadAll(io.LimitReader(from, desk.MaxBody+1))
+	switch {
+	case err != nil:
+		return "", fmt.Errorf("%s: %w", name, err)
+	case len(raw) > desk.MaxBody:
+		return "", fmt.Errorf("%s has more than %d bytes", name, desk.MaxBody)
 	}
-	return nil
+	return string(raw), nil
 }
 
 // outputFlag adds the flag of commands that print what programs read as well.
@@ -124,15 +97,14 @@ func (p program) print(output string, value any, text func(io.Writer) error) err
 	return text(p.out)
 }
 
-// An open is a configuration with its database, for one command.
+// An open is the desk of the caller with its database, for one command.
 type open struct {
-	config config.Config
-	store  *store.Store
-	now    time.Time
+	desk.Desk
+	store *store.Store
 }
 
 // within calls f with the database of the configuration file. A mistake of the caller
-// is a usage.
+// is a usage or a desk.Mistake.
 func (p program) within(ctx context.Context, file string, f func(open) error) int {
 	c, err := load(file)
 	if err != nil {
@@ -143,14 +115,20 @@ func (p program) within(ctx context.Context, file string, f func(open) error) in
 		return p.fail(exitFailure, err)
 	}
 	defer func() { _ = s.Close() }() // what was written is committed
-	err = f(open{c, s, time.Now()})
-	switch wrong, is := errors.AsType[usage](err); {
-	case is:
+	err = f(open{desk.Desk{Config: c, Who: caller(), Now: time.Now()}, s})
+	var (
+		wrong   usage
+		mistake desk.Mistake
+	)
+	switch {
+	case err == nil:
+		return exitOK
+	case errors.As(err, &wrong):
 		return p.fail(exitUsage, wrong.error)
-	case err != nil:
-		return p.fail(exitFailure, err)
+	case errors.As(err, &mistake):
+		return p.fail(exitUsage, mistake)
 	}
-	return exitOK
+	return p.fail(exitFailure, err)
 }
 
 // A usage is a mistake of the caller.
@@ -159,40 +137,39 @@ type usage struct{ error }
 // Unwrap implements errors.Is.
 func (u usage) Unwrap() error { return u.error }
 
-// by is an entry of the audit log for what the caller does now.
-func (o open) by(action, detail string) store.Entry {
-	return store.Entry{At: o.now, Who: caller(), Action: action, Detail: detail}
-}
-
-// incident changes an incident, or makes one where ref is empty.
-func (o open) incident(ctx context.Context, ref string, e store.Entry, f func(*incident.Incident) error) (i incident.Incident, err error) {
-	err = o.store.Update(ctx, func(tx *store.Tx) error {
-		i, err = tx.ChangeIncident(ctx, ref, e, f)
-		return hint(err, "nodewatch-status incident list --all")
+// change runs f in a transaction that may write.
+func change[T any](ctx context.Context, o open, f func(*store.Tx) (T, error)) (value T, err error) {
+	err = o.store.Update(ctx, func(tx *store.Tx) (err error) {
+		value, err = f(tx)
+		return err
 	})
-	return i, err
+	return value, err
 }
 
-// maintenance changes a maintenance, or makes one where ref is empty.
-func (o open) maintenance(ctx context.Context, ref string, e store.Entry, f func(*incident.Maintenance) error) (m incident.Maintenance, err error) {
-	err = o.store.Update(ctx, func(tx *store.Tx) error {
-		m, err = tx.ChangeMaintenance(ctx, ref, e, f)
-		return hint(err, "nodewatch-status maintenance list --all")
-	})
-	return m, err
-}
-
-// hint says where to look where there is none of a name.
-func hint(err error, command string) error {
-	if errors.Is(err, store.ErrNotFound) {
-		return usage{fmt.Errorf("%w; see %s", err, command)}
+// missing is the error where there is none of a name; nil: there is one, or err is why
+// that is not known.
+func missing(kind, ref string, found bool, err error) error {
+	if err == nil && !found {
+		return usage{fmt.Errorf("%s %q: %w; see nodewatch-status %s list --all", kind, ref, store.ErrNotFound, kind)}
 	}
 	return err
 }
 
+// incident is the incident with a Ref.
+func (o open) incident(ctx context.Context, tx *store.Tx, ref string) (incident.Incident, error) {
+	i, found, err := tx.Incident(ctx, ref)
+	return i, missing("incident", ref, found, err)
+}
+
+// maintenance is the maintenance with a Ref.
+func (o open) maintenance(ctx context.Context, tx *store.Tx, ref string) (incident.Maintenance, error) {
+	m, found, err := tx.Maintenance(ctx, ref)
+	return m, missing("maintenance", ref, found, err)
+}
+
 // address is the public address of a page.
 func (o open) address(section, ref string) string {
-	return strings.TrimSuffix(o.config.Page.URL, "/") + "/" + section + "/" + ref + "/"
+	return strings.TrimSuffix(o.Config.Page.URL, "/") + "/" + section + "/" + ref + "/"
 }
 
 // joined are the components of a list, for a table.

@@ -17,7 +17,7 @@ func revision(n int64) string { return strconv.FormatInt(n, 10) }
 type maintenanceView struct {
 	List       []incident.Maintenance
 	One        incident.Maintenance
-	Components []desk.Component
+	Components []desk.Component // and groups
 	Statuses   []incident.Status
 	Zone       *time.Location
 }
@@ -29,7 +29,7 @@ func (v maintenanceView) Local(t time.Time) string { return t.In(v.Zone).Format(
 const inputTime = "2006-01-02T15:04"
 
 func (a *Admin) maintenanceView() maintenanceView {
-	return maintenanceView{Components: desk.Components(a.config()), Zone: a.config().Page.Zone, Statuses: desk.MaintenanceStatuses()}
+	return maintenanceView{Components: slices.Concat(desk.Groups(a.config()), desk.Components(a.config())), Zone: a.config().Page.Zone, Statuses: desk.MaintenanceStatuses()}
 }
 
 func (a *Admin) maintenancesPage(p page) error {

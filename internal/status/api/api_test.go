@@ -395,7 +395,7 @@ func TestWhatIsRefused(t *testing.T) {
 		{"a long title", "POST", "/incidents", operator, `{"title": "` + strings.Repeat("x", 201) + `", "body": "x"}`, 422, "at most 200", nil},
 		{"a long text", "POST", "/incidents", operator, `{"title": "x", "body": "` + strings.Repeat("x", 32<<10+1) + `"}`, 422, "at most 32768", nil},
 		{"no such status", "POST", "/incidents", operator, `{"title": "x", "body": "x", "status": "over"}`, 422, "investigating, identified, monitoring, resolved", nil},
-		{"no such component", "POST", "/incidents", operator, `{"title": "x", "body": "x", "components": [{"component": "y", "impact": "major_outage"}]}`, 422, `no component "y"`, nil},
+		{"no such component", "POST", "/incidents", operator, `{"title": "x", "body": "x", "components": [{"component": "y", "impact": "major_outage"}]}`, 422, `no component or group "y"`, nil},
 		{"a component twice", "POST", "/incidents", operator, `{"title": "x", "body": "x", "components": [{"component": "web", "impact": "major_outage"}, {"component": "web", "impact": "operational"}]}`, 422, "twice", nil},
 		{"no such impact", "POST", "/incidents", operator, `{"title": "x", "body": "x", "components": [{"component": "web", "impact": "unknown"}]}`, 422, "The impact must be one of", nil},
 		{"a limit of nothing", "GET", "/incidents?limit=0", operator, "", 400, "limit must be a number from 1 to 1000", nil},

@@ -71,18 +71,27 @@ func Components(c config.Config) (list []Component) {
 	return list
 }
 
-// known says of components that they are configured, and how many there are at most.
-func (d Desk) known(ids []string) error {
-	all := map[string]bool{}
-	for _, c := range Components(d.Config) {
-		all[c.ID] = true
+// Groups are the groups of public components.
+func Groups(c config.Config) (list []Component) {
+	for _, g := range c.Groups {
+		list = append(list, Component{g.ID, g.Name + " (all)"})
 	}
-	for _, id := range ids {
-		if !all[id] {
-			return wrong("There is no component %q.", cut(id, 64))
+	return list
+}
+
+// members are the component of an id, or the components of the group of an id.
+func (d Desk) members(id string) (ids []string, err error) {
+	for _, g := range d.Config.Groups {
+		for _, c := range g.Components {
+			if c.ID == id || g.ID == id {
+				ids = append(ids, c.ID)
+			}
 		}
 	}
-	return nil
+	if len(ids) == 0 {
+		return nil, wrong("There is no component or group %q.", cut(id, 64))
+	}
+	return ids, nil
 }
 
 // text is what an operator has written: it must be something, and not too much.

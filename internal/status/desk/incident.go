@@ -7,6 +7,7 @@ import (
 	"fmt"
 	"slices"
 	"strings"
+	"time"
 
 	"github.com/nodewatch/nodewatch/internal/status/incident"
 	"github.com/nodewatch/nodewatch/internal/status/store"
@@ -21,31 +22,58 @@ func Impacts() []report.Impact {
 // A Post is an update of an incident.
 type Post struct {
 	Status   incident.Status
-	Body     string // Markdown
-	Affected []incident.Affected
+	Body     string              // Markdown
+	Affected []incident.Affected // components, or groups for all of their components
+	At       time.Time           // when it was so; zero: now
 }
 
 // update checks a post.
 func (d Desk) update(p Post) (u incident.Update, err error) {
-	u = incident.Update{Status: p.Status, At: d.Now, Created: d.Now, Author: d.Who}
+	u = incident.Update{Status: p.Status, At: p.At, Created: d.Now, Author: d.Who}
+	switch {
+	case p.At.IsZero():
+		u.At = d.Now
+	case p.At.After(d.Now):
+		return u, wrong("The time must not be in the future.")
+	}
 	if err := choice("The status", p.Status, incident.Statuses()); err != nil {
 		return u, err
 	}
 	if u.Body, err = text("The text", p.Body, MaxBody); err != nil {
 		return u, err
 	}
-	var ids []string
-	for _, a := range p.Affected {
+	u.Affected, err = d.affected(p.Affected)
+	return u, err
+}
+
+// affected checks what a post says of components. A component that is named counts more
+// than its group.
+func (d Desk) affected(named []incident.Affected) (list []incident.Affected, err error) {
+	impacts, own := map[string]report.Impact{}, map[string]bool{}
+	for _, a := range named {
 		if err := choice("The impact", a.Impact, Impacts()); err != nil {
-			return u, err
+			return nil, err
 		}
-		if slices.Contains(ids, a.Component) {
-			return u, wrong("The component %q is named twice.", cut(a.Component, 64))
+		ids, err := d.members(a.Component)
+		if err != nil {
+			return nil, err
 		}
-		ids = append(ids, a.Component)
-		u.Affected = append(u.Affected, incident.Affected{Component: a.Component, Impact: a.Impact, Declared: true})
+		if own[a.Component] {
+			return nil, wrong("The component %q is named twice.", cut(a.Component, 64))
+		}
+		own[a.Component] = true
+		for _, id := range ids {
+			if id == a.Component || !own[id] {
+				impacts[id] = a.Impact
+			}
+		}
 	}
-	return u, d.known(ids)
+	for _, c := range Components(d.Config) {
+		if impact, is := impacts[c.ID]; is {
+			list = append(list, incident.Affected{Component: c.ID, Impact: impact, Declared: true})
+		}
+	}
+	return list, nil
 }
 
 // A NewIncident is an incident that a person opens.
@@ -62,7 +90,7 @@ func (d Desk) OpenIncident(ctx context.Context, tx *store.Tx, n NewIncident) (in
 	if err != nil {
 		return incident.Incident{}, err
 	}
-	i := incident.Incident{Ref: incident.Ref(d.Now, rand.Text()), Impact: report.Operational, Owner: d.Who, Started: d.Now, Created: d.Now}
+	i := incident.Incident{Ref: incident.Ref(d.Now, rand.Text()), Impact: report.Operational, Owner: d.Who, Started: u.At, Created: d.Now}
 	if i.Title, err = title(n.Title); err != nil {
 		return i, err
 	}
@@ -110,7 +138,9 @@ func (d Desk) UpdateIncident(ctx context.Context, tx *store.Tx, v Version, p Pos
 		if err != nil {
 			return err
 		}
-		u.At = i.Next(d.Now)
+		if p.At.IsZero() {
+			u.At = i.Next(d.Now)
+		}
 		i.TakeOver(d.Who)
 		i.Post(u)
 		return nil

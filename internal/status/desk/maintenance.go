@@ -22,7 +22,7 @@ type Plan struct {
 	Impacting  bool // components are down meanwhile, and the time does not count for uptime
 	Starts     time.Time
 	Ends       time.Time
-	Components []string
+	Components []string // components, or groups for all of their components
 }
 
 // longest is the longest maintenance.
@@ -44,7 +44,12 @@ func (d Desk) apply(p Plan, m *incident.Maintenance) (err error) {
 	if len(m.Components) == 0 {
 		return wrong("Choose at least one component.")
 	}
-	return d.known(m.Components)
+	for _, id := range m.Components {
+		if _, err := d.members(id); err != nil {
+			return err
+		}
+	}
+	return nil
 }
 
 // ScheduleMaintenance announces a maintenance, or makes a draft of it.
@@ -52,6 +57,9 @@ func (d Desk) ScheduleMaintenance(ctx context.Context, tx *store.Tx, p Plan, bod
 	m := incident.Maintenance{Ref: incident.Ref(d.Now, rand.Text()), Created: d.Now}
 	if err := d.apply(p, &m); err != nil {
 		return m, err
+	}
+	if m.Ends.Before(d.Now) {
+		return m, wrong("The end must not be in the past.")
 	}
 	body, err := text("The text", body, MaxBody)
 	if err != nil {
@@ -69,8 +77,11 @@ func (d Desk) ScheduleMaintenance(ctx context.Context, tx *store.Tx, p Plan, bod
 
 // mine says whether a maintenance may be changed by hand.
 func (v Version) mine(m incident.Maintenance) error {
-	if m.Node != "" {
+	switch {
+	case m.Node != "":
 		return Conflict("The node " + m.Node + " announces this maintenance: end it there.")
+	case m.Over():
+		return Conflict("The maintenance is " + string(m.Status) + ".")
 	}
 	return v.seen(m.Revision)
 }
@@ -92,7 +103,11 @@ func (d Desk) changeMaintenance(ctx context.Context, tx *store.Tx, v Version, ac
 // EditMaintenance changes the plan of a maintenance.
 func (d Desk) EditMaintenance(ctx context.Context, tx *store.Tx, v Version, change func(Plan) Plan) (incident.Maintenance, error) {
 	return d.changeMaintenance(ctx, tx, v, "edit", func(m *incident.Maintenance) error {
-		return d.apply(change(Plan{m.Title, m.Impacting, m.Starts, m.Ends, m.Components}), m)
+		plan := change(Plan{m.Title, m.Impacting, m.Starts, m.Ends, m.Components})
+		if !m.Began.IsZero() && !plan.Starts.Equal(m.Starts) {
+			return wrong("The maintenance has begun: its start cannot be changed.")
+		}
+		return d.apply(plan, m)
 	})
 }
 

@@ -55,9 +55,42 @@ func (d Desk) WritePostmortem(ctx context.Context, tx *store.Tx, v Version, body
 		if publish && x.Published.IsZero() {
 			x.Published = d.Now
 		}
-		if !x.Published.IsZero() && strings.Contains(x.Body, incident.ToWrite) {
-			return wrong("Something is still to be written: look for %q.", incident.ToWrite)
+		if !x.Published.IsZero() {
+			return written(*i)
 		}
+		return nil
+	})
+}
+
+// written says what is still to be written of a post-mortem.
+func written(i incident.Incident) error {
+	switch {
+	case i.Postmortem.Body == "":
+		return Conflict("The incident has no post-mortem.")
+	case strings.Contains(i.Postmortem.Body, incident.ToWrite):
+		return wrong("Something is still to be written: look for %q.", incident.ToWrite)
+	}
+	return nil
+}
+
+// PublishPostmortem shows a post-mortem to customers as it is.
+func (d Desk) PublishPostmortem(ctx context.Context, tx *store.Tx, v Version) (incident.Incident, error) {
+	return d.changeIncident(ctx, tx, v, "publish-postmortem", func(i *incident.Incident) error {
+		if !i.Postmortem.Published.IsZero() {
+			return Conflict("The post-mortem is published already.")
+		}
+		i.Postmortem.Published, i.Postmortem.Updated = d.Now, d.Now
+		return written(*i)
+	})
+}
+
+// WithdrawPostmortem makes a published post-mortem a draft again.
+func (d Desk) WithdrawPostmortem(ctx context.Context, tx *store.Tx, v Version) (incident.Incident, error) {
+	return d.changeIncident(ctx, tx, v, "withdraw-postmortem", func(i *incident.Incident) error {
+		if i.Postmortem.Published.IsZero() {
+			return Conflict("The post-mortem is not published.")
+		}
+		i.Postmortem.Published, i.Postmortem.Updated = time.Time{}, d.Now
 		return nil
 	})
 }
