@@ -156,16 +156,6 @@ func (a Analysis) Likely() []Cause {
 // Supports reports whether a cause is among the likely ones.
 func (a Analysis) Supports(c Cause) bool { return slices.Contains(a.Likely(), c) }
 
-// Of is what is known of a cause.
-func (a Analysis) Of(c Cause) Candidate {
-	for _, x := range a.Candidates {
-		if x.Cause == c {
-			return x
-		}
-	}
-	return Candidate{Cause: c}
-}
-
 // String is what is concluded, as a part of a sentence; empty if nothing is.
 func (a Analysis) String() string {
 	list := a.Likely()

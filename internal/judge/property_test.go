@@ -66,10 +66,10 @@ func entriesOf(t *testing.T, file string) []node.Entry {
 	}
 	var list []node.Entry
 	for e := range in.Entries() {
-		if e.At.Sub(in.Start()) > time.Hour {
+		list = append(list, e)
+		if e.At.Sub(list[0].At) > time.Hour {
 			break
 		}
-		list = append(list, e)
 	}
 	return list
 }

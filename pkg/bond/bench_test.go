@@ -13,7 +13,7 @@ func BenchmarkDecode(b *testing.B) {
 	messages := crowd(3000)
 	b.ReportAllocs()
 	for b.Loop() {
-		Decode(messages, nil, nil)
+		linksOf(messages, nil, nil)
 	}
 }
 

@@ -7,7 +7,7 @@ import (
 )
 
 func TestCarriers(t *testing.T) {
-	host := Decode(append(proxmox()[1:],
+	host := linksOf(append(proxmox()[1:],
 		message(30, "ovs-system", kind(kindOVS)), message(31, "ens1", master(30)), message(32, "ens2", master(30)),
 		message(33, "br-storage", kind(kindOVS)), message(34, "br-storage.9", vlan(9), lower(33)), message(35, "br-guests", kind(kindOVS)),
 		message(40, "enp9", master(42)), message(41, "bond9", kind(kindBond), master(42)), message(42, "br9", kind(kindBridge)),
@@ -48,7 +48,7 @@ func TestCarriers(t *testing.T) {
 }
 
 func TestCarriersBehindOpenVSwitch(t *testing.T) {
-	host := Decode([][]byte{
+	host := linksOf([][]byte{
 		message(30, "ovs-system", kind(kindOVS)), message(31, "ens1", master(30)), message(32, "ens2", master(30)), message(36, "ens3", master(30)),
 		message(33, "br-storage", kind(kindOVS)), message(35, "br-mon", kind(kindOVS)),
 	}, [][]byte{address(33, "192.0.2.33/24"), address(33, "192.0.2.36/24"), address(35, "192.0.2.36/24")}, nil)

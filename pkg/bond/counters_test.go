@@ -18,7 +18,7 @@ import (
 // reading makes a Reader that has read the sample's links.
 func (s sample) reading() *Reader {
 	r := &Reader{sys: s.sys, meters: map[int]*meter{}}
-	r.remember(Decode(s.links, nil, s.sys))
+	r.remember(linksOf(s.links, nil, s.sys))
 	return r
 }
 

@@ -2,22 +2,17 @@ package bond
 
 import (
 	"encoding/binary"
-	"io/fs"
 	"net/netip"
 	"slices"
 
 	"golang.org/x/sys/unix"
 )
 
-// Decode makes Links of the payloads of the answers to an RTM_GETLINK and an
+// decode makes Links of the payloads of the answers to an RTM_GETLINK and an
 // RTM_GETADDR dump (rtnetlink(7)). sys is the tree at /sys, for the order of
-// enslavement, speed, duplex, driver and bus; with nil these stay unknown.
+// enslavement, speed, duplex, driver and bus; with none these stay unknown.
 //
 // Damaged messages are counted in Links.Damaged and left out.
-func Decode(links, addresses [][]byte, sys fs.FS) Links {
-	return decode(links, addresses, sysfs{sys}, sysfs{sys}.isNIC)
-}
-
 func decode(links, addresses [][]byte, sys sysfs, isNIC func(link) bool) Links {
 	g := graph{map[int]link{}, isNIC}
 	damaged := g.add(links)

@@ -45,8 +45,8 @@ func FuzzDecode(f *testing.F) {
 	f.Add(host)
 	f.Fuzz(func(t *testing.T, dump []byte) {
 		messages := split(dump)
-		all := Decode(messages, messages, nil)
-		if diff := cmp.Diff(all, Decode(messages, messages, nil)); diff != "" {
+		all := linksOf(messages, messages, nil)
+		if diff := cmp.Diff(all, linksOf(messages, messages, nil)); diff != "" {
 			t.Fatalf("decoded again (-first +second):\n%s", diff)
 		}
 		known := checkPlaces(t, all)

@@ -38,10 +38,15 @@ func proxmox() [][]byte {
 	}
 }
 
-func see(messages ...[]byte) Links { return Decode(messages, nil, nil) }
+// linksOf decodes dumps, with what the tree at /sys adds; nil: nothing.
+func linksOf(links, addresses [][]byte, sys fs.FS) Links {
+	return decode(links, addresses, sysfs{sys}, sysfs{sys}.isNIC)
+}
+
+func see(messages ...[]byte) Links { return linksOf(messages, nil, nil) }
 
 func TestProxmox(t *testing.T) {
-	got := Decode(proxmox()[1:], [][]byte{
+	got := linksOf(proxmox()[1:], [][]byte{
 		address(7, "192.0.2.10/24"), address(6, "198.51.100.10/24"), address(4, "2001:db8::10/64"),
 		address(20, "203.0.113.1/24"), address(21, "203.0.113.2/24"), address(6, "192.0.2.9/24"),
 	}, nil)
@@ -175,7 +180,7 @@ func TestPointToPoint(t *testing.T) {
 	a := address(1, "192.0.2.1/32")
 	far := attr(unix.IFA_ADDRESS, []byte{192, 0, 2, 2}).Serialize()
 	copy(a[len(a)-len(far):], far)
-	got := Decode([][]byte{message(1, "eth0")}, [][]byte{a}, nil)
+	got := linksOf([][]byte{message(1, "eth0")}, [][]byte{a}, nil)
 	if want := []Address{{IP: "192.0.2.1", Bits: 32, Index: 1}}; !slices.Equal(got.Addresses, want) {
 		t.Errorf("got %v, want %v", got.Addresses, want)
 	}
@@ -194,7 +199,7 @@ func TestOtherLinksAreNoNICs(t *testing.T) {
 		"class/net/eth0/device":  {Mode: fs.ModeDir},
 		"class/net/odd0/ifindex": {Data: []byte("2\n")},
 	}
-	got := Decode([][]byte{message(1, "eth0"), message(2, "odd0"), message(3, "new0")}, nil, sys)
+	got := linksOf([][]byte{message(1, "eth0"), message(2, "odd0"), message(3, "new0")}, nil, sys)
 	if len(got.NICs) != 2 || got.NICs[0].Name != "eth0" || got.NICs[1].Name != "new0" {
 		t.Errorf("got NICs %v, want eth0, which has a device, and new0, of which sysfs knows nothing", got.NICs)
 	}
@@ -243,7 +248,7 @@ func TestDamagedMessages(t *testing.T) {
 	if got.Damaged != 1 || len(got.Bonds) != 1 || got.Bonds[0].Mode != LACP || got.Bonds[0].AD != nil {
 		t.Errorf("a damaged AD_INFO: got %+v", got)
 	}
-	if got := Decode(nil, [][]byte{{1, 2, 3}, address(1, "192.0.2.1/24")[:10]}, nil); got.Damaged != 2 {
+	if got := linksOf(nil, [][]byte{{1, 2, 3}, address(1, "192.0.2.1/24")[:10]}, nil); got.Damaged != 2 {
 		t.Errorf("two damaged addresses: %d counted", got.Damaged)
 	}
 }

@@ -126,7 +126,7 @@ func payloads(t testing.TB, dump []byte) [][]byte {
 func TestSamplesGolden(t *testing.T) {
 	for _, s := range samples(t) {
 		t.Run(s.name, func(t *testing.T) {
-			got, err := json.MarshalIndent(Decode(s.links, s.addrs, s.sys), "", "\t")
+			got, err := json.MarshalIndent(linksOf(s.links, s.addrs, s.sys), "", "\t")
 			if err != nil {
 				t.Fatal(err)
 			}
@@ -149,7 +149,7 @@ func TestSamplesGolden(t *testing.T) {
 func TestSamplesAgreeWithIproute2(t *testing.T) {
 	for _, s := range samples(t) {
 		t.Run(s.name, func(t *testing.T) {
-			all := Decode(s.links, s.addrs, s.sys)
+			all := linksOf(s.links, s.addrs, s.sys)
 			if len(all.Bonds) != 1 || len(all.NICs) != 0 || all.Damaged != 0 {
 				t.Fatalf("got %d bonds, %d NICs, %d damaged; want 1, 0, 0", len(all.Bonds), len(all.NICs), all.Damaged)
 			}
@@ -287,7 +287,7 @@ func TestSamplesAgreeWithLibrary(t *testing.T) {
 func TestSamplesChurn(t *testing.T) {
 	for _, s := range samples(t) {
 		proc := string(readFile(t, "testdata/dumps/"+s.name+"/proc-net-bonding-bond0"))
-		for _, p := range Decode(s.links, nil, nil).Bonds[0].Slaves {
+		for _, p := range linksOf(s.links, nil, nil).Bonds[0].Slaves {
 			want := ""
 			if _, after, ok := strings.Cut(proc, "Slave Interface: "+p.Name+"\n"); ok && !strings.HasPrefix(s.name, "5.10") {
 				_, after, _ = strings.Cut(after, "Actor Churn State: ")

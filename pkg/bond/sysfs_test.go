@@ -102,7 +102,7 @@ func TestDevices(t *testing.T) {
 		}
 		symlink(t, target, at)
 	}
-	got := Decode([][]byte{
+	got := linksOf([][]byte{
 		message(1, "bond0", kind(kindBond)), message(2, "eno1", enslaved(1)...), message(3, "eno2"),
 		message(4, "vf0"), message(5, "ens3"),
 	}, nil, os.DirFS(dir))
@@ -129,11 +129,11 @@ func symlink(t *testing.T, target, at string) {
 func TestEnslaveOrderAndSpeedInLinks(t *testing.T) {
 	sys := sysTree(map[string]string{"bond0/bonding/slaves": "eth2 eth1", "eth1/speed": "1000", "eth2/speed": "10000", "eth2/duplex": "full"})
 	links := [][]byte{message(1, "eth1", enslaved(3)...), message(2, "eth2", enslaved(3)...), message(3, "bond0", kind(kindBond, u8(nl.IFLA_BOND_MODE, 2)))}
-	b := Decode(links, nil, sys).Bonds[0]
+	b := linksOf(links, nil, sys).Bonds[0]
 	if !b.Ordered || !slices.Equal(names(b.Slaves), []string{"eth2", "eth1"}) || b.Slaves[0].Speed != 10000 || b.Slaves[0].Duplex != "full" {
 		t.Errorf("got %+v, want eth2 with 10000 Mbit/s full duplex before eth1", b)
 	}
-	if b := Decode(links, nil, fstest.MapFS{}).Bonds[0]; b.Ordered || !slices.Equal(names(b.Slaves), []string{"eth1", "eth2"}) {
+	if b := linksOf(links, nil, fstest.MapFS{}).Bonds[0]; b.Ordered || !slices.Equal(names(b.Slaves), []string{"eth1", "eth2"}) {
 		t.Errorf("without sysfs: got %+v, want eth1 before eth2, not ordered", b)
 	}
 }

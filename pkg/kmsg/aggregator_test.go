@@ -22,7 +22,7 @@ const (
 func tallied(lines ...string) Batch {
 	t := Aggregator{Base: bootTime}
 	for i, text := range lines {
-		t.Add(encode(Record{Level: 4, Seq: uint64(i), Stamp: time.Duration(i) * 100 * time.Millisecond, Text: text}))
+		t.Add(encode(record{Level: 4, Seq: uint64(i), Stamp: time.Duration(i) * 100 * time.Millisecond, Text: text}))
 	}
 	return t.Flush()
 }
@@ -47,7 +47,7 @@ func TestTallySeconds(t *testing.T) {
 // whatever order the records came.
 func TestTallySorted(t *testing.T) {
 	tally := Aggregator{Base: bootTime}
-	for i, r := range []Record{{Stamp: 3 * second, Text: "libceph: osd1 down"}, {Stamp: second, Text: "libceph: osd9 up"}, {Stamp: second, Text: "libceph: osd8 up"}, {Stamp: second, Text: "libceph: osd9 down"}} {
+	for i, r := range []record{{Stamp: 3 * second, Text: "libceph: osd1 down"}, {Stamp: second, Text: "libceph: osd9 up"}, {Stamp: second, Text: "libceph: osd8 up"}, {Stamp: second, Text: "libceph: osd9 down"}} {
 		r.Seq = uint64(i)
 		tally.Add(encode(r))
 	}
@@ -99,8 +99,8 @@ func TestTallyReasons(t *testing.T) {
 // TestTallyReasonLost: a reason before a gap says nothing of a fault after it.
 func TestTallyReasonLost(t *testing.T) {
 	tally := Aggregator{Base: bootTime}
-	tally.Add(encode(Record{Seq: 1, Text: why1}))
-	tally.Add(encode(Record{Seq: 3, Text: what1}))
+	tally.Add(encode(record{Seq: 1, Text: why1}))
+	tally.Add(encode(record{Seq: 3, Text: what1}))
 	if b := tally.Flush(); b.Lost != 1 || b.Counts[0].Detail != "" {
 		t.Errorf("got %+v, want one lost and no reason", b)
 	}
@@ -119,7 +119,7 @@ func TestTallySequence(t *testing.T) {
 	} {
 		var tally Aggregator
 		for _, seq := range c.seqs {
-			tally.Add(encode(Record{Facility: int(seq % 2), Seq: seq, Text: "x"}))
+			tally.Add(encode(record{Facility: int(seq % 2), Seq: seq, Text: "x"}))
 		}
 		if b := tally.Flush(); b.Lost != c.want || b.Seq != c.seqs[len(c.seqs)-1] {
 			t.Errorf("%v: got %d lost and the end at %d, want %d", c.seqs, b.Lost, b.Seq, c.want)
@@ -130,7 +130,7 @@ func TestTallySequence(t *testing.T) {
 // TestTallyTakesSeq: an empty Batch still says where the log is.
 func TestTallyTakesSeq(t *testing.T) {
 	var tally Aggregator
-	tally.Add(encode(Record{Seq: 7, Text: "x"}))
+	tally.Add(encode(record{Seq: 7, Text: "x"}))
 	tally.Flush()
 	if b := tally.Flush(); b.Seq != 7 || !b.empty() {
 		t.Errorf("got %+v, want nothing after 7", b)
@@ -148,7 +148,7 @@ func TestTallySuppressed(t *testing.T) {
 func TestTallyBound(t *testing.T) {
 	tally := Aggregator{Base: bootTime}
 	for i := range 3 * maxCounts {
-		tally.Add(encode(Record{Seq: uint64(i), Text: fmt.Sprintf("libceph: osd%d down", i%(maxCounts+100))}))
+		tally.Add(encode(record{Seq: uint64(i), Text: fmt.Sprintf("libceph: osd%d down", i%(maxCounts+100))}))
 	}
 	b := tally.Flush()
 	var n uint64
@@ -158,7 +158,7 @@ func TestTallyBound(t *testing.T) {
 	if len(b.Counts) != maxCounts || n+b.Overflowed != 3*maxCounts || b.Overflowed == 0 {
 		t.Errorf("got %d counts of %d lines and %d unsorted", len(b.Counts), n, b.Overflowed)
 	}
-	tally.Add(encode(Record{Seq: 1 << 20, Text: "libceph: osd1 down"}))
+	tally.Add(encode(record{Seq: 1 << 20, Text: "libceph: osd1 down"}))
 	if b := tally.Flush(); len(b.Counts) != 1 || b.Overflowed != 0 {
 		t.Errorf("the next Batch has %d counts and %d unsorted, want room again", len(b.Counts), b.Overflowed)
 	}
@@ -172,7 +172,7 @@ func TestTallyKeepsNoBytes(t *testing.T) {
 	buf := make([]byte, bufferSize)
 	random := rand.New(rand.NewPCG(1, 2))
 	for i := range 5000 {
-		record := encode(Record{Level: 4, Seq: uint64(i), Stamp: time.Duration(i) * time.Millisecond, Text: forms[random.IntN(len(forms))].text + []string{"", "\n"}[i%2]})
+		record := encode(record{Level: 4, Seq: uint64(i), Stamp: time.Duration(i) * time.Millisecond, Text: forms[random.IntN(len(forms))].text + []string{"", "\n"}[i%2]})
 		fresh.Add(record)
 		reused.Add(buf[:copy(buf, record)])
 		for i := range buf[:200] {
@@ -190,20 +190,20 @@ func TestNoAllocations(t *testing.T) {
 	var tally Aggregator
 	for _, text := range []string{why1, what1, "libceph: osd2 (1)[2001:db8::5]:6801 socket closed (con state OPEN)", "rbd: rbd0: write at objno 1 0~4096 result -108",
 		"RSP: 002b:00007ffc6a0daac8 EFLAGS: 00000202 ORIG_RAX: 000000000000004a", "vmbr0: port 2(tap101i0) entered disabled state", "two\nlines", ""} {
-		record := encode(Record{Level: 4, Text: text})
+		record := encode(record{Level: 4, Text: text})
 		tally.Add(record)
 		if n := testing.AllocsPerRun(1000, func() { tally.Add(record) }); n != 0 {
 			t.Errorf("%q: %v allocations", text, n)
 		}
-		if n := testing.AllocsPerRun(1000, func() { Classify(text) }); n != 0 {
-			t.Errorf("Classify(%q): %v allocations", text, n)
+		if n := testing.AllocsPerRun(1000, func() { lineOf(text) }); n != 0 {
+			t.Errorf("lineOf(%q): %v allocations", text, n)
 		}
 	}
 }
 
 func TestReadBatch(t *testing.T) {
 	const log = "6,1,1000000,-;libceph: osd1 up\n SUBSYSTEM=x\n\nbroken\n4,4,2500000,-;libceph: osd1 (1)192.0.2.5:6801 io error\n12,5,3000000,-;libceph: osd1 down"
-	got := ReadBatch(log, bootTime, false)
+	got := readBatch(log, bootTime, false)
 	want := Batch{
 		Counts: []Count{
 			{Class: OSDUp, Peer: "osd1", N: 1, First: bootTime.Add(second), Last: bootTime.Add(second), Text: "libceph: osd1 up"},

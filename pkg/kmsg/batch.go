@@ -2,15 +2,6 @@ package kmsg
 
 import "time"
 
-// A Record is one record of /dev/kmsg (Documentation/ABI/testing/dev-kmsg).
-type Record struct {
-	Facility int           // 0 is the kernel; user space cannot claim it
-	Level    int           // 0 emergency to 7 debug
-	Seq      uint64        // counts up by one for each record
-	Stamp    time.Duration // since boot, without suspend; not NTP-slewed
-	Text     string        // one message, escapes undone, without the SUBSYSTEM= and DEVICE= lines
-}
-
 // A Line is what one record's text says.
 type Line struct {
 	Class  Class

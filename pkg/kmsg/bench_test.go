@@ -16,8 +16,8 @@ func perRecord(b *testing.B, records int) {
 func BenchmarkIgnored(b *testing.B) {
 	var lines [][]byte
 	for _, text := range texts(b, samples(b)["kmsg/boot-bond-krbd-map.kmsg"]) {
-		if Classify(text).Class == Other {
-			lines = append(lines, encode(Record{Level: 6, Text: text}))
+		if lineOf(text).Class == Other {
+			lines = append(lines, encode(record{Level: 6, Text: text}))
 		}
 	}
 	benchmarkTally(b, lines)
@@ -32,7 +32,7 @@ func BenchmarkFlood(b *testing.B) {
 func BenchmarkForms(b *testing.B) {
 	var lines [][]byte
 	for _, s := range allForms() {
-		lines = append(lines, encode(Record{Level: 4, Text: s.text}))
+		lines = append(lines, encode(record{Level: 4, Text: s.text}))
 	}
 	benchmarkTally(b, lines)
 }
@@ -59,7 +59,7 @@ func BenchmarkClassify(b *testing.B) {
 		b.Run(text[:20], func(b *testing.B) {
 			b.ReportAllocs()
 			for b.Loop() {
-				Classify(text)
+				lineOf(text)
 			}
 		})
 	}
@@ -70,7 +70,7 @@ func floodLines(n int) [][]byte {
 	lines := make([][]byte, n)
 	for i := range lines {
 		osd, stamp := i/2%182, 1000*time.Second+time.Duration(i)*53*time.Microsecond
-		r := Record{Level: 3, Seq: uint64(i), Stamp: stamp, Text: fmt.Sprintf("libceph: read_partial_message 000000001aeb%04x data crc %d != exp. 744955593", osd, i)}
+		r := record{Level: 3, Seq: uint64(i), Stamp: stamp, Text: fmt.Sprintf("libceph: read_partial_message 000000001aeb%04x data crc %d != exp. 744955593", osd, i)}
 		if i%2 == 1 {
 			r.Level, r.Text = 4, fmt.Sprintf("libceph: osd%d (1)192.0.2.%d:%d bad crc/signature", osd, osd/10+1, 6800+osd%10)
 		}

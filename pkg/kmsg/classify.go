@@ -2,18 +2,13 @@ package kmsg
 
 import "strings"
 
-// Classify says what the text of a record means. The kernel's wording from 4.19
-// to 7.2 is known, with or without the "(N)" type of a Ceph address; whatever
-// follows the words that matter is let pass. The Line's strings are parts of
-// text, unbounded in what they hold but for their length: they are data. A text
-// of no interest gives a Line of class Other and costs no allocation.
+// classify says what the text of a record means, and how it pairs with its neighbours. The
+// kernel's wording from 4.19 to 7.2 is known, with or without the "(N)" type of a Ceph
+// address; what follows the words that matter is ignored. The Line's strings are parts of
+// text, bounded by its length only: they are data. A text of no interest gives a Line of
+// class Other and costs no allocation.
 //
 // Lines of CephFS ("ceph: ...") are of no interest.
-func Classify(text string) Line {
-	l, _ := classify(text)
-	return l
-}
-
 func classify(text string) (Line, pairing) {
 	l, w := family(text)
 	if l.Class != Other && l.Count == 0 {

@@ -36,7 +36,7 @@ func texts(t testing.TB, log string) []string {
 		if line[0] == ' ' {
 			continue
 		}
-		r, err := ParseRecord([]byte(line))
+		r, err := parseRecord([]byte(line))
 		if err != nil {
 			t.Fatalf("%v: %q", err, line)
 		}
@@ -54,8 +54,8 @@ func TestClassifyAgreesWithReferenceOnSamples(t *testing.T) {
 			if seen[shape]++; seen[shape] > 3 {
 				continue
 			}
-			if diff := cmp.Diff(reference(text), Classify(text)); diff != "" {
-				t.Errorf("%s: %q: -reference +Classify\n%s", name, text, diff)
+			if diff := cmp.Diff(reference(text), lineOf(text)); diff != "" {
+				t.Errorf("%s: %q: -reference +classify\n%s", name, text, diff)
 			}
 		}
 	}
@@ -70,7 +70,7 @@ func TestNoCephLineOfSamplesIsLetGo(t *testing.T) {
 				continue
 			}
 			n++
-			if l := Classify(text); l.Class == Other {
+			if l := lineOf(text); l.Class == Other {
 				t.Errorf("%s: %q is of no class", name, text)
 			}
 		}

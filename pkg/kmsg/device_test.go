@@ -85,11 +85,11 @@ func TestOpenReads(t *testing.T) {
 	}
 	defer r.Close()
 	before := time.Now()
-	write(t, w, string(encode(Record{Level: 4, Seq: 1, Stamp: time.Second, Text: "libceph: osd1 down"})))
+	write(t, w, string(encode(record{Level: 4, Seq: 1, Stamp: time.Second, Text: "libceph: osd1 down"})))
 	b := next(t, r, time.Minute)
 	check(t, "old", b, true, "osd1", 0)
 	stamp := monotonic()
-	write(t, w, string(encode(Record{Level: 4, Seq: 2, Stamp: stamp, Text: "libceph: osd2 down"})))
+	write(t, w, string(encode(record{Level: 4, Seq: 2, Stamp: stamp, Text: "libceph: osd2 down"})))
 	b = next(t, r, time.Minute)
 	check(t, "new", b, false, "osd2", 0)
 	if at := b.Counts[0].First; at.Before(before.Add(-time.Millisecond)) || at.After(time.Now()) || at != at.Round(0) {

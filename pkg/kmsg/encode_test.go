@@ -8,7 +8,7 @@ import (
 
 // encode is a record as the kernel gives it (kernel/printk/printk.c:
 // info_print_ext_header, msg_add_ext_text).
-func encode(r Record) []byte {
+func encode(r record) []byte {
 	var b strings.Builder
 	fmt.Fprintf(&b, "%d,%d,%d,-;", r.Facility<<3|r.Level, r.Seq, r.Stamp/time.Microsecond)
 	for _, c := range []byte(r.Text) {

@@ -100,7 +100,7 @@ func TestFormats(t *testing.T) {
 		}
 		for _, with := range fillings {
 			text := f.line(with)
-			got := Classify(text)
+			got := lineOf(text)
 			if detail := strings.ReplaceAll(f.detail, "%pU", with.uuid); string(got.Class) != f.class || got.Detail != detail {
 				t.Errorf("%q: got %s %q, want %s %q", text, got.Class, got.Detail, f.class, detail)
 			}

@@ -28,7 +28,7 @@ func TestForms(t *testing.T) {
 		if want.Class != Other && want.Count == 0 {
 			want.Count = 1
 		}
-		if diff := cmp.Diff(want, Classify(s.text)); diff != "" {
+		if diff := cmp.Diff(want, lineOf(s.text)); diff != "" {
 			t.Errorf("%q: -want +got\n%s", s.text, diff)
 		}
 		if diff := cmp.Diff(want, reference(s.text)); diff != "" {
@@ -41,7 +41,7 @@ func TestForms(t *testing.T) {
 func TestFormsWithMoreText(t *testing.T) {
 	for _, table := range [][]said{faultForms, reasonForms, osdForms} {
 		for _, s := range table {
-			if got, want := Classify(s.text+" [and more]").Class, s.want.Class; got != want {
+			if got, want := lineOf(s.text+" [and more]").Class, s.want.Class; got != want {
 				t.Errorf("%q with more text: got %q, want %q", s.text, got, want)
 			}
 		}
@@ -60,7 +60,7 @@ func TestFormsInBatches(t *testing.T) {
 		}
 		var got uint64
 		tally := Aggregator{}
-		tally.Add(encode(Record{Level: 4, Text: s.text}))
+		tally.Add(encode(record{Level: 4, Text: s.text}))
 		for _, c := range tally.Flush().Counts {
 			got += c.N
 		}

@@ -23,9 +23,9 @@ func FuzzClassify(f *testing.F) {
 		f.Add(all[len(all)-1])
 	}
 	f.Fuzz(func(t *testing.T, text string) {
-		got := Classify(text)
+		got := lineOf(text)
 		if diff := cmp.Diff(reference(text), got); diff != "" {
-			t.Errorf("%q: -reference +Classify\n%s", text, diff)
+			t.Errorf("%q: -reference +classify\n%s", text, diff)
 		}
 		named := append(strings.Split(got.Device, "/"), got.Addr, strings.TrimPrefix(got.Peer, "osd"))
 		for _, name := range named {
@@ -52,9 +52,9 @@ func FuzzParseRecord(f *testing.F) {
 	f.Add([]byte(`6,361,2179767,-;ACPI: \x5c_SB_.GSIF: Enabled\x0aat IRQ 21` + "\n"))
 	f.Add([]byte(`6,18446744073709551615,9223372036854775,c;\x`))
 	f.Fuzz(func(t *testing.T, b []byte) {
-		r, err := ParseRecord(b)
+		r, err := parseRecord(b)
 		if err != nil {
-			if r != (Record{}) {
+			if r != (record{}) {
 				t.Errorf("%q: got %+v and an error", b, r)
 			}
 			return
@@ -65,7 +65,7 @@ func FuzzParseRecord(f *testing.F) {
 		if r.Stamp < 0 || r.Level > 7 {
 			t.Errorf("%q: got %+v", b, r)
 		}
-		again, err := ParseRecord(encode(r))
+		again, err := parseRecord(encode(r))
 		if diff := cmp.Diff(r, again); err != nil || diff != "" {
 			t.Errorf("%q: %v, -first +again\n%s", b, err, diff)
 		}
@@ -86,18 +86,18 @@ func FuzzAggregator(f *testing.F) {
 	}
 	var forms strings.Builder
 	for i, s := range allForms() {
-		forms.Write(encode(Record{Seq: uint64(i) * 2, Stamp: time.Duration(i) * 100 * time.Millisecond, Text: s.text}))
+		forms.Write(encode(record{Seq: uint64(i) * 2, Stamp: time.Duration(i) * 100 * time.Millisecond, Text: s.text}))
 	}
 	f.Add(forms.String(), false)
 	f.Fuzz(func(t *testing.T, log string, any bool) {
-		b := ReadBatch(log, time.Unix(1_800_000_000, 0).UTC(), any)
+		b := readBatch(log, time.Unix(1_800_000_000, 0).UTC(), any)
 		var lines, interest uint64
 		for line := range strings.Lines(log) {
 			if line == "\n" || line[0] == ' ' {
 				continue
 			}
 			lines++
-			if r, err := ParseRecord([]byte(line)); err == nil && (any || r.Facility == 0) {
+			if r, err := parseRecord([]byte(line)); err == nil && (any || r.Facility == 0) {
 				if l := reference(r.Text); l.Class != crcDetail && l.Class != connectDetail {
 					interest += l.Count
 				}

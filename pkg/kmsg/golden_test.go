@@ -21,7 +21,7 @@ var bootTime = time.Date(2026, 11, 20, 14, 17, 0, 0, time.UTC)
 // TestGolden holds what each sample says, over all its seconds.
 func TestGolden(t *testing.T) {
 	for name, log := range samples(t) {
-		got := summary(ReadBatch(log, bootTime, false))
+		got := summary(readBatch(log, bootTime, false))
 		path := filepath.Join("testdata/golden", strings.ReplaceAll(name, "/", "_")+".txt")
 		if *update {
 			if err := os.WriteFile(path, []byte(got), 0o644); err != nil {
@@ -83,7 +83,7 @@ func TestSamplesByHand(t *testing.T) {
 		{"kmsg/blackhole.kmsg", CRC, 0},
 	} {
 		var got uint64
-		for _, c := range ReadBatch(logs[want.sample], bootTime, false).Counts {
+		for _, c := range readBatch(logs[want.sample], bootTime, false).Counts {
 			if c.Class == want.class {
 				got += c.N
 			}
@@ -100,7 +100,7 @@ func TestSamplesCRC(t *testing.T) {
 	for name, log := range samples(t) {
 		want := strings.Count(log, " bad crc/signature\n") + strings.Count(log, " integrity error, bad crc\n")
 		got := 0
-		for _, c := range ReadBatch(log, bootTime, false).Counts {
+		for _, c := range readBatch(log, bootTime, false).Counts {
 			if c.Class != CRC {
 				continue
 			}
@@ -118,7 +118,7 @@ func TestSamplesCRC(t *testing.T) {
 // TestAnyFacility: the lab's own marks are of facility 1.
 func TestAnyFacility(t *testing.T) {
 	log := samples(t)["kmsg/crc-endless-20s.kmsg"]
-	kernel, all := ReadBatch(log, bootTime, false), ReadBatch(log, bootTime, true)
+	kernel, all := readBatch(log, bootTime, false), readBatch(log, bootTime, true)
 	if kernel.Foreign != 1 || all.Foreign != 0 || all.Records != kernel.Records+1 {
 		t.Errorf("got %d and %d foreign, want 1 and 0", kernel.Foreign, all.Foreign)
 	}

@@ -327,7 +327,7 @@ func TestReaderFacility(t *testing.T) {
 	g.mono = 100 * second
 	r := g.open(Position{})
 	forged := func() {
-		g.put(encode(Record{Facility: 1, Level: 3, Seq: g.end(), Stamp: g.mono, Text: "libceph: osd1 down"}))
+		g.put(encode(record{Facility: 1, Level: 3, Seq: g.end(), Stamp: g.mono, Text: "libceph: osd1 down"}))
 	}
 	forged()
 	if b := next(t, r, 0); len(b.Counts) != 0 || b.Foreign != 1 || b.Records != 0 {

@@ -2,37 +2,12 @@ package kmsg
 
 import (
 	"bytes"
-	"errors"
 	"time"
 )
-
-// ErrMalformed says that bytes are not a record of /dev/kmsg.
-var ErrMalformed = errors.New("kmsg: malformed record")
 
 // The kernel logs at most 1 KiB as one message (PRINTKRB_RECORD_MAX and, before
 // 5.15, LOG_LINE_MAX in kernel/printk/printk.c). More is cut off.
 const maxText = 1 << 10
-
-// ParseRecord parses what one read of /dev/kmsg gives:
-//
-//	PRIORITY,SEQUENCE,MICROSECONDS[,FLAG[,more...]];TEXT\n
-//
-// and the lines " KEY=VALUE\n" that may follow, which are dropped as are further
-// fields. Escapes of the form \xNN are undone, so that Text may hold any byte. It
-// holds at most 1,024 bytes. The error is ErrMalformed.
-func ParseRecord(b []byte) (Record, error) {
-	h, rest, ok := cutHead(b)
-	if !ok {
-		return Record{}, ErrMalformed
-	}
-	return Record{
-		Facility: h.facility,
-		Level:    h.level,
-		Seq:      h.seq,
-		Stamp:    h.stamp,
-		Text:     string(unescape(nil, rest)),
-	}, nil
-}
 
 // A head is what precedes the semicolon of a record.
 type head struct {
@@ -41,7 +16,12 @@ type head struct {
 	stamp           time.Duration
 }
 
-// cutHead parses a record up to its semicolon and returns what follows.
+// cutHead parses what one read of /dev/kmsg gives:
+//
+//	PRIORITY,SEQUENCE,MICROSECONDS[,FLAG[,more...]];TEXT\n
+//
+// up to the semicolon, and returns what follows: the text and the lines " KEY=VALUE\n" that
+// may come after it.
 func cutHead(b []byte) (h head, rest []byte, ok bool) {
 	prio, b, ok := cutField(b, 1<<19-1) // the facility is 16 bits wide, the level 3
 	if !ok || len(b) == 0 || b[0] != ',' {

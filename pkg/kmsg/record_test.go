@@ -12,21 +12,21 @@ import (
 func TestParseRecord(t *testing.T) {
 	for _, c := range []struct {
 		in   string
-		want Record
+		want record
 	}{
-		{"4,2955,34054844,-;libceph: osd1 down\n", Record{0, 4, 2955, 34054844 * time.Microsecond, "libceph: osd1 down"}},
-		{"12,377,8353982,-;labmark: x\n", Record{1, 4, 377, 8353982 * time.Microsecond, "labmark: x"}},
-		{"6,1,2,c;a fragment\n", Record{0, 6, 1, 2 * time.Microsecond, "a fragment"}},
-		{"6,1,2,-,caller=T17,new=1;text; with ; more\n", Record{0, 6, 1, 2 * time.Microsecond, "text; with ; more"}},
-		{"6,1,2;no flag\n", Record{0, 6, 1, 2 * time.Microsecond, "no flag"}},
-		{"6,1,2,-;no newline", Record{0, 6, 1, 2 * time.Microsecond, "no newline"}},
-		{"6,1,2,-;\n", Record{0, 6, 1, 2 * time.Microsecond, ""}},
-		{"3,1,2,-;ixgbe 0000:01:00.0 eth0: NIC Link is Down\n SUBSYSTEM=pci\n DEVICE=+pci:0000:01:00.0\n", Record{0, 3, 1, 2 * time.Microsecond, "ixgbe 0000:01:00.0 eth0: NIC Link is Down"}},
-		{`6,1,2,-;two\x0alines, \x5c and \xc3\xa9` + "\n", Record{0, 6, 1, 2 * time.Microsecond, "two\nlines, \\ and é"}},
-		{`6,1,2,-;not \xg1 an \x1 escape \` + "\n", Record{0, 6, 1, 2 * time.Microsecond, `not \xg1 an \x1 escape \`}},
-		{"6,18446744073709551615,9223372036854775,-;big\n", Record{0, 6, 1<<64 - 1, 9223372036854775 * time.Microsecond, "big"}},
+		{"4,2955,34054844,-;libceph: osd1 down\n", record{0, 4, 2955, 34054844 * time.Microsecond, "libceph: osd1 down"}},
+		{"12,377,8353982,-;labmark: x\n", record{1, 4, 377, 8353982 * time.Microsecond, "labmark: x"}},
+		{"6,1,2,c;a fragment\n", record{0, 6, 1, 2 * time.Microsecond, "a fragment"}},
+		{"6,1,2,-,caller=T17,new=1;text; with ; more\n", record{0, 6, 1, 2 * time.Microsecond, "text; with ; more"}},
+		{"6,1,2;no flag\n", record{0, 6, 1, 2 * time.Microsecond, "no flag"}},
+		{"6,1,2,-;no newline", record{0, 6, 1, 2 * time.Microsecond, "no newline"}},
+		{"6,1,2,-;\n", record{0, 6, 1, 2 * time.Microsecond, ""}},
+		{"3,1,2,-;ixgbe 0000:01:00.0 eth0: NIC Link is Down\n SUBSYSTEM=pci\n DEVICE=+pci:0000:01:00.0\n", record{0, 3, 1, 2 * time.Microsecond, "ixgbe 0000:01:00.0 eth0: NIC Link is Down"}},
+		{`6,1,2,-;two\x0alines, \x5c and \xc3\xa9` + "\n", record{0, 6, 1, 2 * time.Microsecond, "two\nlines, \\ and é"}},
+		{`6,1,2,-;not \xg1 an \x1 escape \` + "\n", record{0, 6, 1, 2 * time.Microsecond, `not \xg1 an \x1 escape \`}},
+		{"6,18446744073709551615,9223372036854775,-;big\n", record{0, 6, 1<<64 - 1, 9223372036854775 * time.Microsecond, "big"}},
 	} {
-		got, err := ParseRecord([]byte(c.in))
+		got, err := parseRecord([]byte(c.in))
 		if diff := cmp.Diff(c.want, got); err != nil || diff != "" {
 			t.Errorf("%q: %v, -want +got\n%s", c.in, err, diff)
 		}
@@ -38,7 +38,7 @@ func TestParseRecordMalformed(t *testing.T) {
 		"", "\n", "text", "6", "6,1", "6,1,2", "6,1,2,-", "6,1,;x", ",1,2,-;x", "6,,2,-;x", "x,1,2,-;x", "6,1,2x,-;x", "-6,1,2,-;x", "+6,1,2,-;x", " 6,1,2,-;x",
 		"6,18446744073709551616,2,-;x", "6,1,9223372036854776,-;x", "524288,1,2,-;x", "6,1,2,-\n;x", " SUBSYSTEM=pci",
 	} {
-		if got, err := ParseRecord([]byte(in)); !errors.Is(err, ErrMalformed) {
+		if got, err := parseRecord([]byte(in)); !errors.Is(err, errMalformed) {
 			t.Errorf("%q: got %+v, %v", in, got, err)
 		}
 	}
@@ -46,7 +46,7 @@ func TestParseRecordMalformed(t *testing.T) {
 
 func TestParseRecordBound(t *testing.T) {
 	for _, long := range []string{strings.Repeat("x", 5000), strings.Repeat(`\x0a`, 5000), strings.Repeat("x", 2000) + `\x0a`} {
-		r, err := ParseRecord([]byte("6,1,2,-;" + long + "\n"))
+		r, err := parseRecord([]byte("6,1,2,-;" + long + "\n"))
 		if err != nil || len(r.Text) != maxText {
 			t.Errorf("%.20q: got %d bytes, %v", long, len(r.Text), err)
 		}

@@ -6,7 +6,7 @@ import (
 	"strings"
 )
 
-// The reference says the same as Classify, slowly: a list of patterns, the first
+// The reference says the same as classify, slowly: a list of patterns, the first
 // that fits decides. It shares no code with the classifier.
 
 // A form is one pattern. Its named groups fill the Line: peer, addr, dev, slave,
@@ -56,7 +56,7 @@ var (
 	refErrno      = regexp.MustCompile(` -[0-9]{1,4}\b`)
 )
 
-// reference is Classify by patterns.
+// reference is classify by patterns.
 func reference(text string) Line {
 	if m := refCephPrefix.FindString(text); m != "" {
 		body := text[len(m):]

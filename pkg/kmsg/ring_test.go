@@ -46,7 +46,7 @@ func (g *ring) clock() Clock {
 
 // log appends a line stamped now, and overwrites the oldest if there is no room.
 func (g *ring) log(text string) {
-	g.put(encode(Record{Level: 4, Seq: g.end(), Stamp: g.mono - g.slow, Text: text}))
+	g.put(encode(record{Level: 4, Seq: g.end(), Stamp: g.mono - g.slow, Text: text}))
 }
 
 func (g *ring) put(record []byte) {
@@ -127,7 +127,7 @@ func (g *ring) happen() {
 		g.put(e.record)
 		return
 	}
-	g.put(encode(Record{Level: 4, Seq: g.end(), Stamp: e.at - g.slow, Text: e.text}))
+	g.put(encode(record{Level: 4, Seq: g.end(), Stamp: e.at - g.slow, Text: e.text}))
 }
 
 func (g *ring) Close() error {

@@ -34,9 +34,6 @@ const Base = "/api/v1"
 //go:embed openapi.yaml
 var document []byte
 
-// Document is the description of the API, OpenAPI 3.1 in YAML.
-func Document() []byte { return bytes.Clone(document) }
-
 // A Config is what an API needs of the hub.
 type Config struct {
 	Store  *store.Store

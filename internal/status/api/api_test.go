@@ -58,7 +58,7 @@ func newBench(t *testing.T) *bench {
 			return []checks.Latest{{Component: "web", Asks: "http http://192.0.2.1/", At: noon, Result: checks.Result{State: report.MajorOutage, Detail: "502"}, State: checks.Result{State: report.MajorOutage, Reason: checks.Failed}}, {Component: "imap", Asks: "tcp 192.0.2.2:143"}}
 		},
 	})
-	if b.doc, err = openapi3.NewLoader().LoadFromData(Document()); err != nil {
+	if b.doc, err = openapi3.NewLoader().LoadFromData(document); err != nil {
 		t.Fatal(err)
 	}
 	for _, role := range store.Roles() {
@@ -215,7 +215,7 @@ func TestEveryRouteIsDescribed(t *testing.T) {
 		t.Errorf("%s is described, and there is no such route", name)
 	}
 	w := b.send(b.request("GET", "/openapi.yaml", "", ""))
-	if w.Code != 200 || w.Body.String() != string(Document()) || w.Header().Get("Content-Type") != "application/yaml" {
+	if w.Code != 200 || w.Body.String() != string(document) || w.Header().Get("Content-Type") != "application/yaml" {
 		t.Errorf("%d %s", w.Code, w.Header())
 	}
 }

@@ -29,7 +29,7 @@ func snapshot() page.Snapshot {
 	recovered := node2
 	recovered.Impact = report.Operational
 	return page.Snapshot{
-		Title: "Example & Co", URL: "https://status.example.org/", At: noon, Zone: time.UTC, Status: report.MajorOutage, Weights: uptime.DefaultWeights(), UnknownAs: report.DegradedPerformance,
+		Title: "Example & Co", URL: "https://status.example.org/", At: noon, Zone: time.UTC, Status: report.MajorOutage, Weights: uptime.Weights{Major: 100, Partial: 30}, UnknownAs: report.DegradedPerformance,
 		Groups: []page.Group{{Line: page.Line{ID: "g", Name: "VPS", Status: report.MajorOutage, Since: noon.Add(-time.Hour), First: noon.Add(-24 * time.Hour)}, Components: []page.Component{component("node-2", report.MajorOutage), component("node-3", report.Unknown)}}},
 		Incidents: []page.Incident{
 			{Ref: "i2", Title: "Open <b>", Impact: report.MajorOutage, Status: incident.Monitoring, Started: noon.Add(-time.Hour), Created: noon.Add(-time.Hour), Updated: noon, Components: []page.Named{node2}, Updates: []page.Update{

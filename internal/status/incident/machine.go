@@ -18,11 +18,6 @@ type Policy struct {
 	Zone         *time.Location
 }
 
-// DefaultPolicy is the policy unless another one is configured.
-func DefaultPolicy() Policy {
-	return Policy{After: time.Minute, CloseAfter: 10 * time.Minute, ReopenWithin: 15 * time.Minute, Zone: time.UTC}
-}
-
 // A Signal is one kind of trouble that a public component can have, with its record.
 // What is under maintenance in the record is no trouble.
 type Signal struct {

@@ -30,6 +30,11 @@ type world struct {
 	list   []Incident
 }
 
+// usualPolicy is what a configuration without a policy has.
+func usualPolicy() Policy {
+	return Policy{After: time.Minute, CloseAfter: 10 * time.Minute, ReopenWithin: 15 * time.Minute, Zone: time.UTC}
+}
+
 // step lets the machine look once.
 func (w *world) step(signals []Signal, now time.Time) (changed int) {
 	list := Step(w.policy, w.list, signals, now)
@@ -121,7 +126,7 @@ func TestTheStagesOfAnIncident(t *testing.T) {
 		}},
 	} {
 		t.Run(c.name, func(t *testing.T) {
-			w := world{policy: DefaultPolicy()}
+			w := world{policy: usualPolicy()}
 			w.until(c.signals, -time.Minute, c.until)
 			var titles []string
 			for _, i := range w.list {
@@ -143,7 +148,7 @@ func TestTheStagesOfAnIncident(t *testing.T) {
 // Once a person has taken an incident over, the machine neither changes it nor opens
 // another one for the same trouble, also after the person has resolved it.
 func TestWhatAPersonTookOverIsLeftAlone(t *testing.T) {
-	w := world{policy: DefaultPolicy()}
+	w := world{policy: usualPolicy()}
 	signals := []Signal{storage("n2", 0, major, 5000, ok, 6000, major)}
 	w.until(signals, 0, time.Minute)
 	w.list[0].Owner = "kim"
@@ -168,7 +173,7 @@ func TestAllTroubleOfAComponentIsOneIncident(t *testing.T) {
 		s.Kind = kind
 		return s
 	}
-	w := world{policy: DefaultPolicy()}
+	w := world{policy: usualPolicy()}
 	signals := []Signal{of(Network, 0, degraded, 500, ok), of(Guests, 100, major, 400, ok), of(Storage, 90, major, 300, ok), of(Host, 95, degraded, 600, ok)}
 	w.until(signals, 0, 80*time.Second)
 	if len(w.list) != 1 || w.list[0].Title != "Network problems: N2 (RL1)" || w.list[0].AfterCare != Network.afterCare() {
@@ -189,7 +194,7 @@ func TestAllTroubleOfAComponentIsOneIncident(t *testing.T) {
 
 // A person's own incident speaks for the components that it names, and no others.
 func TestAPersonsIncidentComesFirst(t *testing.T) {
-	w := world{policy: DefaultPolicy(), list: []Incident{{ID: 1, Status: Identified, Published: noon, Components: []Affected{{Component: "n2", Impact: major}}}}}
+	w := world{policy: usualPolicy(), list: []Incident{{ID: 1, Status: Identified, Published: noon, Components: []Affected{{Component: "n2", Impact: major}}}}}
 	w.until([]Signal{storage("n2", 0, major), storage("n3", 0, major)}, 0, time.Minute)
 	if len(w.list) != 2 || w.list[1].Names("n2") || !w.list[1].Names("n3") {
 		t.Errorf("%+v", w.list)
@@ -197,7 +202,7 @@ func TestAPersonsIncidentComesFirst(t *testing.T) {
 }
 
 func TestADraftWhereApprovalIsWanted(t *testing.T) {
-	w := world{policy: DefaultPolicy()}
+	w := world{policy: usualPolicy()}
 	s := storage("n2", 0, major, 60, ok)
 	s.Approval = true
 	w.until([]Signal{s}, 0, time.Hour)
@@ -208,7 +213,7 @@ func TestADraftWhereApprovalIsWanted(t *testing.T) {
 
 // An incident whose components are no longer configured ends.
 func TestComponentsThatAreGone(t *testing.T) {
-	w := world{policy: DefaultPolicy()}
+	w := world{policy: usualPolicy()}
 	w.until([]Signal{storage("n2", 0, major)}, 0, time.Minute)
 	w.until(nil, time.Minute, time.Hour)
 	if len(w.list) != 1 || w.list[0].Open() {
@@ -222,7 +227,7 @@ func TestFlapping(t *testing.T) {
 	for n := 0; n < 86400; n += 400 {
 		at = append(at, n, major, n+200, ok)
 	}
-	w := world{policy: DefaultPolicy()}
+	w := world{policy: usualPolicy()}
 	signals := []Signal{storage("n2", at...)}
 	for d := time.Duration(0); d < 25*time.Hour; d += 20 * time.Second {
 		w.step(signals, noon.Add(d))
@@ -248,7 +253,7 @@ func TestPropertiesOfTheMachine(t *testing.T) {
 			}
 			signals = append(signals, s)
 		}
-		w := world{policy: DefaultPolicy()}
+		w := world{policy: usualPolicy()}
 		for d := time.Duration(0); d < 3*time.Hour; d += 10 * time.Second {
 			now := noon.Add(d)
 			before := slices.Clone(w.list)

@@ -12,9 +12,6 @@ type Weights struct {
 	Strict                   bool // what is unknown counts as down
 }
 
-// DefaultWeights are the weights that hold unless others are configured.
-func DefaultWeights() Weights { return Weights{Major: 100, Partial: 30} }
-
 // A Tally is how long each state lasted.
 type Tally map[report.Impact]time.Duration
 

@@ -128,7 +128,7 @@ func TestUptimeIsRoundedDown(t *testing.T) {
 		want int64
 	}{{0, 100000}, {time.Nanosecond, 99999}, {155 * time.Second, 99998}, {days, 0}} {
 		sum := uptime.Tally{report.Operational: days - c.down, report.MajorOutage: c.down}
-		if got, ok := sum.Uptime(uptime.DefaultWeights()); !ok || got != c.want {
+		if got, ok := sum.Uptime(uptime.Weights{Major: 100, Partial: 30}); !ok || got != c.want {
 			t.Errorf("%v down: %d, want %d", c.down, got, c.want)
 		}
 	}

@@ -154,9 +154,6 @@ func (in *Incident) Entries() iter.Seq[node.Entry] {
 	return func(yield func(node.Entry) bool) { _, _ = in.play(yield, false) }
 }
 
-// Start is when the incident begins.
-func (in *Incident) Start() time.Time { return in.start }
-
 // play runs the script through a simulated node. With dry it only tries the
 // script's lines.
 func (in *Incident) play(yield func(node.Entry) bool, dry bool) (ended bool, err error) {

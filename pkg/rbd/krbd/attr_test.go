@@ -105,7 +105,7 @@ func TestAttributes(t *testing.T) {
 	}
 	for name, tt := range tests {
 		t.Run(name, func(t *testing.T) {
-			got, err := ReadMapped(oneDevice(tt.attrs))
+			got, err := readMapped(oneDevice(tt.attrs))
 			if err != nil {
 				t.Fatal(err)
 			}
@@ -122,7 +122,7 @@ func TestOldKernel(t *testing.T) {
 	for _, attr := range []string{"pool_ns", "cluster_fsid", "client_addr", "parent"} {
 		delete(sys, "devices/rbd/7/"+attr)
 	}
-	got, err := ReadMapped(sys)
+	got, err := readMapped(sys)
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -139,7 +139,7 @@ func TestOldKernel(t *testing.T) {
 func TestMissingAttributes(t *testing.T) {
 	sys := oneWithBlock()
 	addFile(sys, "devices/rbd/7/block/rbd7/dev", "254:112\n", false)
-	whole, err := ReadMapped(sys)
+	whole, err := readMapped(sys)
 	if err != nil || len(whole) != 1 || whole[0].Partly != "" {
 		t.Fatalf("got %+v, %v", whole, err)
 	}
@@ -149,7 +149,7 @@ func TestMissingAttributes(t *testing.T) {
 	} {
 		sys := maps.Clone(sys)
 		delete(sys, "devices/rbd/7/"+attr)
-		got, err := ReadMapped(sys)
+		got, err := readMapped(sys)
 		if err != nil || len(got) != 1 {
 			t.Errorf("without %s: got %+v, %v", attr, got, err)
 			continue
@@ -160,7 +160,7 @@ func TestMissingAttributes(t *testing.T) {
 	}
 	sys = oneDevice(nil)
 	delete(sys, "devices/rbd/7/minor")
-	if got, err := ReadMapped(sys); err != nil || len(got) != 1 || got[0].Partly != "unreadable: minor" || got[0].Minor != 0 {
+	if got, err := readMapped(sys); err != nil || len(got) != 1 || got[0].Partly != "unreadable: minor" || got[0].Minor != 0 {
 		t.Errorf("without any number: got %+v, %v", got, err)
 	}
 }
@@ -182,8 +182,8 @@ func TestNoSecretInAnyValue(t *testing.T) {
 			}
 			sys[path].Data = []byte(text + "\n")
 			sys["devices/rbd/7/config_info"] = &fstest.MapFile{Data: []byte("192.0.2.9:6789 secret=" + secret + " vms x")}
-			mapped, err1 := ReadMapped(sys)
-			io, err2 := ReadIO(sys)
+			mapped, err1 := readMapped(sys)
+			io, err2 := readIO(sys)
 			for _, m := range mapped { // %+v does not follow the pointer
 				mapped = append(mapped, rbd.Mapped{Image: fmt.Sprintf("%+v", m.Options)})
 			}
@@ -226,7 +226,7 @@ func FuzzAttributes(f *testing.F) {
 	f.Add("0", "0x0", "[fe80::1%eth0]:0/1", "")
 	f.Fuzz(func(t *testing.T, size, features, addr, client string) {
 		sys := oneDevice(map[string]string{"size": size, "features": features, "client_addr": addr, "client_id": client})
-		got, err := ReadMapped(sys)
+		got, err := readMapped(sys)
 		if err != nil || len(got) != 1 {
 			t.Fatalf("got %+v, %v", got, err)
 		}

@@ -41,7 +41,7 @@ func BenchmarkReadMapped780(b *testing.B) {
 	sys := manyDevices(b, false)
 	b.ReportAllocs()
 	for b.Loop() {
-		if got, err := ReadMapped(sys); len(got) != 780 || err != nil {
+		if got, err := readMapped(sys); len(got) != 780 || err != nil {
 			b.Fatal(len(got), err)
 		}
 	}
@@ -66,7 +66,7 @@ func BenchmarkReadIO780(b *testing.B) {
 	sys := manyDevices(b, true)
 	b.ReportAllocs()
 	for b.Loop() {
-		if got, err := ReadIO(sys); len(got) != 780 || err != nil {
+		if got, err := readIO(sys); len(got) != 780 || err != nil {
 			b.Fatal(len(got), err)
 		}
 	}

@@ -90,8 +90,8 @@ func TestDeviceGoesAway(t *testing.T) {
 		for after := 0; ; after++ {
 			left := after
 			sys := vanishing{two(), "8", &left, read}
-			mapped, err1 := ReadMapped(sys)
-			io, err2 := ReadIO(sys)
+			mapped, err1 := readMapped(sys)
+			io, err2 := readIO(sys)
 			if err := errors.Join(err1, err2); err != nil {
 				t.Fatalf("after %d looks (in reading: %t): %v", after, read, err)
 			}
@@ -126,8 +126,8 @@ func TestNoBlockDeviceYet(t *testing.T) {
 // What may not be read is an error, never an empty list.
 func TestDenied(t *testing.T) {
 	read := map[string]func(fs.FS) error{
-		"ReadMapped":  func(sys fs.FS) error { _, err := ReadMapped(sys); return err },
-		"ReadIO":      func(sys fs.FS) error { _, err := ReadIO(sys); return err },
+		"ReadMapped":  func(sys fs.FS) error { _, err := readMapped(sys); return err },
+		"ReadIO":      func(sys fs.FS) error { _, err := readIO(sys); return err },
 		"ReadPending": func(sys fs.FS) error { _, err := ReadPending(sys); return err },
 		"ReadServed":  func(sys fs.FS) error { _, err := qemu.ReadServed(sys); return err },
 	}
@@ -162,7 +162,7 @@ func TestBlockDeviceDenied(t *testing.T) {
 		for _, name := range denied {
 			errs[name] = syscall.EACCES
 		}
-		got, err := ReadMapped(brokenFS{oneWithBlock(), errs})
+		got, err := readMapped(brokenFS{oneWithBlock(), errs})
 		if err != nil || len(got) != 1 || got[0].Partly != want {
 			t.Errorf("%q: got %+v, %v, want %q", denied, got, err, want)
 		}

@@ -47,7 +47,7 @@ func stack(lines string) fstest.MapFS {
 
 func readHolders(t *testing.T, sys fs.FS) []rbd.Holder {
 	t.Helper()
-	got, err := ReadMapped(sys)
+	got, err := readMapped(sys)
 	if err != nil || len(got) != 1 || got[0].Partly != "" {
 		t.Fatalf("got %+v, %v", got, err)
 	}

@@ -13,16 +13,6 @@ import (
 // maxKept is for how many devices an IOReader keeps files open.
 const maxKept = 1024
 
-// ReadIO reads the block layer's counters of every krbd device, sorted by ID. sys
-// is rooted at /sys. A device that goes away while it is read, or has no block
-// device yet, is left out; what cannot be read for another reason is an error.
-// An IOReader does the same each second at less cost.
-func ReadIO(sys fs.FS) ([]rbd.IO, error) {
-	r := NewIOReader(sys)
-	defer r.Close()
-	return r.Read(context.Background())
-}
-
 // An IOReader reads the counters repeatedly. It is for one goroutine.
 //
 // With a SysFS it keeps stat and inflight of each device open (for the first 1024
@@ -49,7 +39,9 @@ func NewIOReader(sys fs.FS) *IOReader {
 	return &IOReader{sys: sys, devices: map[int]*ioDevice{}, buf: make([]byte, 4096)}
 }
 
-// Read does what ReadIO does.
+// Read reads the block layer's counters of every krbd device, sorted by ID. A device that
+// goes away while it is read, or has no block device yet, is left out; what cannot be read
+// for another reason is an error.
 func (r *IOReader) Read(ctx context.Context) ([]rbd.IO, error) {
 	ids, err := listIDs(r.sys)
 	if err != nil {

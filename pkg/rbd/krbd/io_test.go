@@ -39,7 +39,7 @@ func TestReadIO(t *testing.T) {
 			sys := oneWithBlock()
 			sys["devices/rbd/7/block/rbd7/stat"].Data = []byte(tt.stat + "\n")
 			sys["devices/rbd/7/block/rbd7/inflight"].Data = []byte(tt.inflight + "\n")
-			got, err := ReadIO(sys)
+			got, err := readIO(sys)
 			tt.want.Device = "rbd7"
 			if diff := cmp.Diff([]rbd.IO{tt.want}, got); diff != "" || err != nil {
 				t.Errorf("%v (-want +got):\n%s", err, diff)

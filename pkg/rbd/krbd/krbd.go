@@ -3,7 +3,6 @@
 package krbd
 
 import (
-	"context"
 	"errors"
 	"io/fs"
 	"slices"
@@ -12,20 +11,6 @@ import (
 
 	"github.com/nodewatch/nodewatch/pkg/rbd"
 )
-
-// ReadMapped reads every krbd device of the host, sorted by ID. sys is rooted at
-// /sys; SysFS makes one. It takes no lock and does no I/O, so it does not hang
-// while the cluster does (drivers/block/rbd.c).
-//
-// No rbd module is an empty list. A device that goes away while it is read is
-// left out. What cannot be read for another reason, permission above all, is an
-// error; only the options may be missing, and OptionsErr then says why.
-// config_info is never opened: it may hold the secret.
-//
-// A Lister does the same repeatedly at less cost, and leaves debugfs to another.
-func ReadMapped(sys fs.FS) ([]rbd.Mapped, error) {
-	return NewLister(sys, func(context.Context) ([]ClientOptions, error) { return ReadOptions(sys) }).Read(context.Background())
-}
 
 const devicesDir = "bus/rbd/devices"
 

@@ -30,8 +30,8 @@ func readAll(t *testing.T, sys fs.FS) readings {
 	t.Helper()
 	var saw readings
 	var errs [3]error
-	saw.Mapped, errs[0] = ReadMapped(sys)
-	saw.IO, errs[1] = ReadIO(sys)
+	saw.Mapped, errs[0] = readMapped(sys)
+	saw.IO, errs[1] = readIO(sys)
 	saw.Pending, errs[2] = ReadPending(sys)
 	if err := errors.Join(errs[:]...); err != nil {
 		t.Fatal(err)
@@ -128,10 +128,10 @@ func TestThisMachine(t *testing.T) {
 		t.Skip("this machine has no /sys: ", err)
 	}
 	sys := hostfs.FS("/sys")
-	if _, err := ReadMapped(sys); err != nil {
+	if _, err := readMapped(sys); err != nil {
 		t.Error(err)
 	}
-	if _, err := ReadIO(sys); err != nil {
+	if _, err := readIO(sys); err != nil {
 		t.Error(err)
 	}
 }

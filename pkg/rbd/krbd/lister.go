@@ -39,10 +39,17 @@ func NewLister(sys fs.FS, options func(context.Context) ([]ClientOptions, error)
 	return &Lister{reader: reader{sys: sys, buf: make([]byte, hostfs.MaxSize)}, ask: options, options: map[clientKey]*rbd.Options{}}
 }
 
-// Read does what ReadMapped does. It lists the devices each time and asks whether
-// each is still the same mapping by the same client, but reads a device in full
-// only in its first calls and then on every 30th, each device in its turn. The
-// lists it returns share their parts: they are not to be changed.
+// Read returns every krbd device of the host, sorted by ID. It takes no lock and does
+// no I/O, so it does not hang while the cluster does (drivers/block/rbd.c). No rbd
+// module is an empty list. A device that goes away while it is read is left out. What
+// cannot be read for another reason, permission above all, is an error; only the
+// options may be missing, and OptionsErr then says why. config_info is never opened:
+// it may hold the secret.
+//
+// It lists the devices each time and asks whether each is still the same mapping by
+// the same client, but reads a device in full only in its first calls and then on
+// every 30th, each device in its turn. The lists it returns share their parts: they
+// must not be changed.
 func (l *Lister) Read(ctx context.Context) ([]rbd.Mapped, error) {
 	ids, err := listIDs(l.reader.sys)
 	if err != nil {

@@ -69,7 +69,7 @@ func TestOptionsThatCannotBeRead(t *testing.T) {
 	}
 	for name, tt := range tests {
 		t.Run(name, func(t *testing.T) {
-			got, err := ReadMapped(tt.sys)
+			got, err := readMapped(tt.sys)
 			if err != nil {
 				t.Fatal(err)
 			}
