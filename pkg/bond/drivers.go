@@ -184,11 +184,13 @@ func unlistedOf(driver string, all map[string]uint64) map[string]uint64 {
 // ringless takes the number of a ring out of a statistic's name: bnxt's and bnx2x's
 // "[3]: rx_discards", qede's "3: rx_alloc_errors", be2net's "rxq3: rx_drops_no_frags",
 // ena's "queue_3_rx_page_alloc_fail", atlantic's "TC0 Queue[3] AllocFails", igb's
-// "rx_queue_3_drops", virtio_net's the same, and since Linux 6.10 "rx3_drops".
+// "rx_queue_3_drops", virtio_net's the same, and since Linux 6.10 "rx3_drops"; of drivers
+// that are not known ionic's "rx_3_dropped", idpf's "rx_q-3_pkts", hns3's
+// "rxq3_l2_err" and gve's "rx_drops_packet_over_mru[3]".
 func ringless(name string) (string, bool) {
 	for _, form := range [...]struct{ before, after, kept string }{
 		{"[", "]: ", ""}, {"rxq", ": ", ""}, {"", ": ", ""}, {"queue_", "_rx_", "rx_"}, {"Queue[", "] ", ""},
-		{"rx_queue_", "_", "rx_queue_"}, {"rx", "_", "rx_"}, {"rx-", ".", "rx_"},
+		{"rx_queue_", "_", "rx_queue_"}, {"rx", "_", "rx_"}, {"rx-", ".", "rx_"}, {"rx_q-", "_", "rx_"}, {"rxq", "_", "rxq_"}, {"rx_", "_", "rx_"},
 	} {
 		rest, ok := strings.CutPrefix(name, form.before)
 		if form.before == "Queue[" && !ok && strings.HasPrefix(name, "TC") {
@@ -198,6 +200,9 @@ func ringless(name string) (string, bool) {
 		if ok && cut && digits(ring) {
 			return form.kept + base, true
 		}
+	}
+	if base, ring, cut := strings.Cut(strings.TrimSuffix(name, "]"), "["); cut && base != "" && digits(ring) {
+		return base, true
 	}
 	return name, false
 }

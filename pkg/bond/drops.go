@@ -60,12 +60,19 @@ func dropsOn(e *ethtool, name string) (Drops, error) {
 	if err != nil {
 		return Drops{}, err
 	}
-	if _, listed := all[c.kernels]; c.kernels != "" && !listed {
-		if n, err := kernelDropped(name); err == nil {
-			all[c.kernels] = n
-		}
-	}
+	c.addKernels(all, func() (uint64, error) { return kernelDropped(name) })
 	return Drops{Name: name, Index: index, Driver: driver, Counts: dropsOf(driver, all), Unlisted: unlistedOf(driver, all)}, nil
+}
+
+// addKernels adds the counter that the driver gives only to the kernel, which says how
+// many frames of the NIC it dropped.
+func (c counters) addKernels(all map[string]uint64, dropped func() (uint64, error)) {
+	if _, listed := all[c.kernels]; c.kernels == "" || listed {
+		return
+	}
+	if n, err := dropped(); err == nil {
+		all[c.kernels] = n
+	}
 }
 
 // kernelDropped is the kernel's own rx_dropped of a NIC.

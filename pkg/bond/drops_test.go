@@ -141,6 +141,15 @@ func TestUnlistedOf(t *testing.T) {
 	if diff := cmp.Diff(want, unlistedOf("hns3", all)); diff != "" {
 		t.Errorf("(-want +got):\n%s", diff)
 	}
+	rings := map[string]uint64{}
+	for i := range 64 {
+		for _, name := range []string{"rx_%d_dropped", "rx_q-%d_alloc_fail", "rxq%d_drop", "rx_no_buf[%d]", "rx_%d_to_127_byte"} {
+			rings[fmt.Sprintf(name, i)] = 1
+		}
+	}
+	if diff := cmp.Diff(map[string]uint64{"rx_dropped": 64, "rx_alloc_fail": 64, "rxq_drop": 64, "rx_no_buf": 64}, unlistedOf("ionic", rings)); diff != "" {
+		t.Errorf("by ring (-want +got):\n%s", diff)
+	}
 	if got := unlistedOf("ice", all); got != nil {
 		t.Errorf("of a driver that is known: got %v", got)
 	}
@@ -163,23 +172,52 @@ func TestOverloadCitesItsSource(t *testing.T) {
 	}
 }
 
-// TestDropsOfRecordedNames: each kernel's virtio_net has the one counter that
-// matters, under its name there.
-func TestDropsOfRecordedNames(t *testing.T) {
-	for kernel, want := range map[string]map[string]uint64{
-		"5.10": {"rx_queue_drops": 0}, "6.1": {"rx_queue_drops": 0}, "7.2": {"rx_drops": 0},
-	} {
-		all := map[string]uint64{}
-		for line := range strings.Lines(string(readFile(t, "testdata/ethtool/virtio_net-"+kernel))) {
-			name, n, _ := strings.Cut(strings.TrimSpace(line), ": ")
-			if v, err := strconv.ParseUint(n, 10, 64); err == nil {
-				all[name] = v
-			}
+// recordedStatistics reads what ethtool -S printed. Values of one name are added up.
+func recordedStatistics(t *testing.T, name string) map[string]uint64 {
+	t.Helper()
+	all := map[string]uint64{}
+	for line := range strings.Lines(string(readFile(t, "testdata/ethtool/"+name))) {
+		i := strings.LastIndex(line, ": ")
+		if i < 0 {
+			continue
 		}
-		if diff := cmp.Diff(want, dropsOf("virtio_net", all)); diff != "" || len(all) < 10 {
-			t.Errorf("%s: of %d names (-want +got):\n%s", kernel, len(all), diff)
+		if v, err := strconv.ParseUint(strings.TrimSpace(line[i+2:]), 10, 64); err == nil {
+			all[strings.TrimSpace(line[:i])] += v
 		}
 	}
+	return all
+}
+
+// TestDropsOfRecordedNames: what drivers show of frames that they dropped for lack of
+// buffers is found under the name of each, and what they leave to the kernel is added.
+func TestDropsOfRecordedNames(t *testing.T) {
+	for _, c := range []struct {
+		file, driver string
+		want         map[string]uint64
+	}{
+		{"virtio_net-5.10", "virtio_net", map[string]uint64{"rx_queue_drops": 0}},
+		{"virtio_net-6.1", "virtio_net", map[string]uint64{"rx_queue_drops": 0}},
+		{"virtio_net-7.2", "virtio_net", map[string]uint64{"rx_drops": 0}},
+		{"be2net", "be2net", map[string]uint64{"rx_drops_no_pbuf": 0, "rx_input_fifo_overflow_drop": 0, "rxpp_fifo_overflow_drop": 0, "rx_drops_no_skbs": 0, "rx_drops_no_frags": 3885606854}},
+		{"ena", "ena", map[string]uint64{"rx_drops": 77, "rx_page_alloc_fail": 0, "rx_skb_alloc_fail": 0}},
+		{"i40e-2.3.2-k", "i40e", map[string]uint64{
+			"rx_dropped": 179160, "port.rx_dropped": 0, "veb.rx_discards": 0, "rx_alloc_fail": 0, "rx_pg_alloc_fail": 0, "port.link_xoff_rx": 0, "port.link_xoff_tx": 0,
+		}},
+		{"iavf", "iavf", map[string]uint64{"rx_discards": 0}},
+		{"vmxnet3", "vmxnet3", map[string]uint64{"pkts rx OOB": 0, "drv dropped rx total": 0, "rx buf alloc fail": 0}},
+	} {
+		all := recordedStatistics(t, c.file)
+		overload[c.driver].addKernels(all, func() (uint64, error) { return 77, nil })
+		if diff := cmp.Diff(c.want, dropsOf(c.driver, all)); diff != "" || unlistedOf(c.driver, all) != nil {
+			t.Errorf("%s (-want +got):\n%s", c.file, diff)
+		}
+	}
+	all := map[string]uint64{"rx_drops": 5}
+	overload["ena"].addKernels(all, func() (uint64, error) { return 77, nil })
+	if all["rx_drops"] != 5 {
+		t.Errorf("ena that shows it: got %v", all)
+	}
+	overload["ena"].addKernels(map[string]uint64{}, func() (uint64, error) { return 0, os.ErrNotExist })
 }
 
 func TestPause(t *testing.T) {

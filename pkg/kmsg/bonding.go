@@ -17,6 +17,7 @@ var slaveLines = []phrase{
 	{"unknown ethtool speed", BondOther, "speed"},
 	{"An illegal loopback occurred on ", BondOther, "loopback"},
 	{"unbinding aggregator, and could not find a new aggregator", BondOther, "aggregator"},
+	{"Warning: Port ", BondOther, "aggregator"}, // is related to an aggregator that does not have it
 	{"Enslaving as ", BondOther, "enslaved"},
 	{"Releasing ", BondOther, "released"},
 	{"Removing ", BondOther, "released"},
@@ -65,6 +66,9 @@ func bonding(name, says string) Line {
 	bond := strings.TrimSuffix(name, " (unregistering)")
 	if !isIface(bond) {
 		return Line{}
+	}
+	if before, rest, ok := strings.Cut(says, ": "); ok && isIface(before) && strings.HasPrefix(rest, "(slave ") {
+		says = rest // it names the slave twice
 	}
 	if after, ok := strings.CutPrefix(says, "(slave "); ok {
 		slave, text, ok := strings.Cut(after, "): ")

@@ -3,6 +3,7 @@ package qemu
 import (
 	"bytes"
 	"fmt"
+	"slices"
 	"strings"
 
 	"github.com/nodewatch/nodewatch/pkg/rbd"
@@ -12,8 +13,9 @@ import (
 
 // parseCloudHypervisor reads the command line of cloud-hypervisor, as
 // /proc/PID/cmdline has it: the disks of --disk path=PATH,... or
-// --disk vhost_user=true,socket=PATH,..., of which one --disk may have several. A
-// disk's Target is its id, or its place: disk0. There is no name of the guest in it.
+// --disk vhost_user=true,socket=PATH,..., of which one --disk may have several, and
+// --cpus kvm_hyperv=on, which only Windows gains by. A disk's Target is its id, or its
+// place: disk0. There is no name of the guest in it.
 func parseCloudHypervisor(data []byte) (rbd.Guest, error) {
 	if len(data) > argsSize {
 		return rbd.Guest{}, fmt.Errorf("%w: longer than %d bytes", errQEMUArgs, argsSize)
@@ -28,6 +30,9 @@ func parseCloudHypervisor(data []byte) (rbd.Guest, error) {
 			if !joined {
 				continue
 			}
+		}
+		if option == "--cpus" && slices.Contains(strings.Split(arg, ","), "kvm_hyperv=on") {
+			g.OS, g.OSBy = guest.OSHints{Single: true}.OS()
 		}
 		if option != "--disk" || len(g.Disks) == rbd.MaxDisks {
 			continue

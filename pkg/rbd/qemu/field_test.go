@@ -8,8 +8,10 @@ import (
 	"fmt"
 	"io"
 	"io/fs"
+	"maps"
 	"os"
 	"os/exec"
+	"path"
 	"slices"
 	"strings"
 	"syscall"
@@ -192,7 +194,7 @@ func TestMachineOfAnyName(t *testing.T) {
 // Loop devices, and network block devices below a file system, lead to what their data
 // lie on.
 func TestFieldLoops(t *testing.T) {
-	mount := "1 0 8:1 / / rw - ext4 /dev/sda1 rw\n2 1 252:16 / /srv/images rw - xfs /dev/rbd1 rw\n3 1 43:33 / /srv/nbd rw - ext4 /dev/nbd1p1 rw\n4 1 7:4 / /srv/loop rw - ext4 /dev/loop4 rw\n"
+	mount := "1 0 8:1 / / rw - ext4 /dev/sda1 rw\n2 1 252:16 / /srv/images rw - xfs /dev/rbd1 rw\n3 1 43:33 / /srv/nbd rw - ext4 /dev/nbd1p1 rw\n5 1 43:128 / /srv/nbd4 rw - ext4 /dev/nbd4 rw\n4 1 7:4 / /srv/loop rw - ext4 /dev/loop4 rw\n"
 	guest := func(pid int, name, disk string) rbdtest.Process {
 		return rbdtest.Process{PID: pid, Comm: "kvm", Cgroup: "0::/a\n", MountInfo: mount, Cmd: []string{"kvm", "-name", name, "-drive", "if=virtio,file=" + disk}}
 	}
@@ -206,12 +208,14 @@ func TestFieldLoops(t *testing.T) {
 		{Device: "loop5", File: "/srv/loop/on-loop4.raw", Numbers: number(7, 5)},
 		{Device: "loop6", File: "/dev/loop7", Numbers: number(7, 6)}, {Device: "loop7", File: "/dev/loop6", Numbers: number(7, 7)},
 		{Device: "nbd1", PID: 11, Numbers: [][2]uint32{{43, 32}, {43, 33}}},
-		{Device: "nbd3", PID: 12, Numbers: number(43, 96)},
+		{Device: "nbd3", PID: 12, Numbers: number(43, 96)}, {Device: "nbd4", PID: 13, Numbers: number(43, 128)},
 	}
 	p := rbdtest.NewProc(t,
 		rbdtest.Process{PID: 1, Comm: "systemd", Cgroup: "0::/init.scope\n", MountInfo: mount},
 		rbdtest.Process{PID: 11, Comm: "rbd-nbd", Cgroup: "0::/a\n", Cmd: []string{"rbd-nbd", "map", "vms/db1"}},
 		rbdtest.Process{PID: 12, Comm: "qemu-nbd", Cgroup: "0::/a\n", Cmd: []string{"qemu-nbd", "-c/dev/nbd3", "/dev/loop1"}},
+		rbdtest.Process{PID: 13, Comm: "rbd-nbd", Cgroup: "0::/a\n", Cmd: []string{"rbd-nbd", "map", "--device", "/dev/nbd4", "vms/db1"}},
+		guest(29, "file on nbd", "/srv/nbd4/x.qcow2"),
 		guest(20, "file", "/dev/loop0"), guest(21, "device", "/dev/loop1p1"), guest(22, "snap", "/dev/loop2"), guest(23, "loop on loop", "/dev/loop3"),
 		guest(24, "file on loop", "/srv/loop/x.qcow2"), guest(25, "loop on file on loop", "/dev/loop5"), guest(26, "round", "/dev/loop6"),
 		guest(27, "file on nbd", "/srv/nbd/x.qcow2"), guest(28, "nbd on loop", "/dev/nbd3"),
@@ -230,7 +234,11 @@ func TestFieldLoops(t *testing.T) {
 	for _, g := range got.Guests {
 		switch d := g.Disks[0]; g.Name {
 		case "file on nbd":
-			if d.Client != rbd.NBD || d.Image != "db1" || d.Path != "/srv/nbd/x.qcow2" {
+			if d.Client != rbd.NBD || d.Image != "db1" || path.Base(d.Path) != "x.qcow2" {
+				t.Errorf("got %+v", g)
+			}
+		case "loop on loop":
+			if d.Via != "/dev/loop3" || d.Path != "/srv/images/a.raw" {
 				t.Errorf("got %+v", g)
 			}
 		case "file":
@@ -367,6 +375,45 @@ func TestFieldOpened(t *testing.T) {
 	}
 	if !strings.Contains(got.Partly, "v1, v2: ") || strings.Contains(got.Partly, "qemu.conf") {
 		t.Errorf("a configuration file that cannot be read is not told: %q", got.Partly)
+	}
+}
+
+// Processes as platforms start them: what each shows of its guest.
+func TestProcessForms(t *testing.T) {
+	const uuid = "fe1d472c-1eb9-52e3-a84a-d6390ac9d37b"
+	root := "1 0 8:1 / / rw - ext4 /dev/sda1 rw\n"
+	for _, c := range []struct {
+		what string
+		p    rbdtest.Process
+		want string // NAME ID OS, and its devices
+	}{
+		{"Kata Containers, a volume plugged in", rbdtest.Process{Comm: "qemu-system-x86", Cgroup: "0::/kubepods.slice/kubepods-pod1.slice/cri-containerd-aa.scope\n", FDs: []string{"/dev/rbd1", "/dev/kvm"},
+			Cmd: []string{"/opt/kata/bin/qemu-system-x86_64", "-name", "sandbox-1f,debug-threads=on", "-uuid", uuid, "-machine", "q35", "-kernel", "/opt/kata/vmlinux"}}, "sandbox-1f " + uuid + " linux rbd1"},
+		{"cloud-hypervisor, Windows", rbdtest.Process{Comm: "cloud-hyperviso", Cgroup: "0::/a\n", Cmd: []string{"cloud-hypervisor", "--cpus", "boot=4,kvm_hyperv=on", "--disk", "path=/dev/rbd2", "path=/dev/rbd3,readonly=on", "--firmware", "/x"}}, "cloud-hyperviso 50  windows rbd2 rbd3"},
+		{"cloud-hypervisor, Hyper-V off", rbdtest.Process{Comm: "cloud-hyperviso", Cgroup: "0::/a\n", Cmd: []string{"cloud-hypervisor", "--cpus=boot=4,kvm_hyperv=off", "--disk=path=/dev/rbd2", "--kernel", "/x"}}, "cloud-hyperviso 50   rbd2"},
+		{"cloud-hypervisor by its socket", rbdtest.Process{Comm: "cloud-hyperviso", Cgroup: "0::/a\n", Cmd: []string{"cloud-hypervisor", "--api-socket", "/run/x.sock"}, FDs: []string{"/dev/rbd4"}}, "cloud-hyperviso 50   rbd4"},
+		{"Nova in a container, cgroup v1", rbdtest.Process{Comm: "qemu-kvm", Cgroup: "4:cpuset:/machine.slice/machine-qemu\\x2d7\\x2dinstance\\x2d00000a1f.scope/vcpu0\n", UID: 42436, Cmd: []string{"/usr/libexec/qemu-kvm", "-name", "guest=instance-00000a1f,debug-threads=on", "-uuid", uuid, "-blockdev", `{"driver":"host_device","filename":"/dev/rbd5","node-name":"s"}`}},
+			"instance-00000a1f " + uuid + "  rbd5"},
+		{"a session's QEMU that KVM runs", rbdtest.Process{Comm: "qemu-system-x86", Cgroup: "0::/user.slice/user-1000.slice/x.scope\n", UID: 1000, FDs: []string{"anon_inode:kvm-vm", "/dev/rbd6"}, Cmd: []string{"qemu-system-x86_64", "-name", "box"}}, "box   rbd6"},
+		{"a user namespace's QEMU without KVM", rbdtest.Process{Comm: "qemu-system-x86", Cgroup: "0::/a\n", UID: 100000, FDs: []string{"/dev/rbd6"}, Cmd: []string{"qemu-system-x86_64", "-name", "box"}}, ""},
+		{"openSUSE's wrapper", rbdtest.Process{Comm: "qemu-kvm-wrappe", Cgroup: "0::/a\n", Cmd: []string{"/bin/sh", "/usr/bin/qemu-kvm", "-name", "x"}}, ""},
+		{"a file of the host's in a mount namespace of its own", rbdtest.Process{Comm: "qemu-kvm", Cgroup: "0::/a\n", MountInfo: root + "9 1 252:112 / /run/kubevirt-private/vmi-disks/d rw - ext4 /dev/rbd7 rw\n", FDs: []string{"/run/kubevirt-private/vmi-disks/d/disk.img"},
+			Cmd: []string{"/usr/libexec/qemu-kvm", "-name", "guest=default_vm9,debug-threads=on", "-uuid", uuid, "-blockdev", `{"driver":"file","filename":"/var/run/kubevirt-private/vmi-disks/d/disk.img","node-name":"s"}`}}, "default_vm9 " + uuid + "  rbd7"},
+		{"an LXD container of a project", rbdtest.Process{Comm: "init", Cgroup: "0::/lxc.payload.dev_web/init.scope\n", MountInfo: "1 0 252:0 /rootfs / rw - ext4 /dev/rbd0 rw\n"}, "dev_web dev_web linux rbd0"},
+		{"a Proxmox container, cgroup v1", rbdtest.Process{Comm: "init", Cgroup: "1:name=systemd:/lxc/107/ns/init.scope\n2:cpu:/lxc/107/ns\n", MountInfo: "1 0 252:16 / / rw - ext4 /dev/rbd1 rw\n"}, "ct107 107 linux rbd1"},
+	} {
+		c.p.PID = 50
+		got := fieldRead(t, rbdtest.NewProc(t, c.p))
+		line := ""
+		for _, g := range got.Guests {
+			line = g.Name + " " + g.ID + " " + g.OS
+			for _, device := range slices.Sorted(maps.Keys(rbdtest.Uses(rbdtest.Mapped(8), got.Guests))) {
+				line += " " + device
+			}
+		}
+		if line != c.want {
+			t.Errorf("%s: got %q, want %q: %+v", c.what, line, c.want, got)
+		}
 	}
 }
 
