@@ -5,14 +5,13 @@ package config
 import (
 	"crypto/sha256"
 	"encoding/hex"
-	"errors"
 	"fmt"
 	"io"
-	"slices"
 	"time"
 
 	"github.com/nodewatch/nodewatch/internal/rule"
 	"github.com/nodewatch/nodewatch/internal/rule/all"
+	"github.com/nodewatch/nodewatch/internal/strictyaml"
 )
 
 // A Config is everything that can be set in the file. Its zero value is not
@@ -81,28 +80,8 @@ func Default() Config {
 // maxSize is the largest file that is read, in bytes.
 const maxSize = 1 << 20
 
-// An Error is a mistake in the file.
-type Error struct {
-	File  string
-	Line  int    // from 1; 0: the file as a whole
-	Field string // dotted path; empty: the file as a whole
-	Text  string // what is wrong, and what is allowed
-}
-
-// Error implements error.
-func (e *Error) Error() string {
-	s := e.File
-	if e.Line > 0 {
-		s += fmt.Sprintf(":%d", e.Line)
-	}
-	if e.Field != "" {
-		s += ": " + e.Field
-	}
-	return s + ": " + e.Text
-}
-
-// Errors are the mistakes in one file, at least one.
-type Errors []*Error
+// Errors are the mistakes in one file, at least one, in its order.
+type Errors strictyaml.Errors
 
 // Error implements error in one line: the first mistake, and how many more there are.
 func (e Errors) Error() string {
@@ -110,31 +89,6 @@ func (e Errors) Error() string {
 		return e[0].Error()
 	}
 	return fmt.Sprintf("%s (1 of %d mistakes; nodewatch check-config lists all)", e[0], len(e))
-}
-
-// maxErrors is the maximum number of errors reported for one file.
-const maxErrors = 100
-
-// together makes one error of several, some of which may be nil.
-func together(list ...error) error {
-	var all Errors
-	for _, err := range list {
-		if several, is := errors.AsType[Errors](err); is {
-			all = append(all, several...)
-		} else if one, is := errors.AsType[*Error](err); is {
-			all = append(all, one)
-		}
-	}
-	if len(all) == 0 {
-		return nil
-	}
-	return all[:min(len(all), maxErrors)]
-}
-
-// mentions reports whether one of the mistakes is that of the field.
-func mentions(err error, field string) bool {
-	all, _ := errors.AsType[Errors](err)
-	return slices.ContainsFunc(all, func(e *Error) bool { return e.Field == field })
 }
 
 // Read reads the file's content from r; name is used in errors. Every error is of
@@ -147,12 +101,9 @@ func Read(name string, r io.Reader) (Config, error) {
 	if len(raw) > maxSize {
 		return Config{}, Errors{{File: name, Text: "is larger than 1 MiB"}}
 	}
-	d := decoder{file: name}
-	c, err := d.config(raw)
-	if err := together(err); err != nil {
-		all, _ := errors.AsType[Errors](err) // it makes no other
-		slices.SortStableFunc(all, func(a, b *Error) int { return a.Line - b.Line })
-		return Config{}, all
+	c, err := decode(name, raw)
+	if err != nil {
+		return Config{}, err
 	}
 	sum := sha256.Sum256(raw)
 	c.Digest = hex.EncodeToString(sum[:8])

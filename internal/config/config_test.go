@@ -13,6 +13,7 @@ import (
 	"github.com/google/go-cmp/cmp/cmpopts"
 
 	"github.com/nodewatch/nodewatch/internal/rule"
+	"github.com/nodewatch/nodewatch/internal/strictyaml"
 )
 
 var update = flag.Bool("update", false, "rewrite the golden files")
@@ -20,7 +21,7 @@ var update = flag.Bool("update", false, "rewrite the golden files")
 func TestMistakesAreOneLineWithPlaceAndRemedy(t *testing.T) {
 	for text, want := range map[string]string{
 		"nodes: a":                    "f.yml:1: nodes: no such field; there are node, ",
-		"\nnode: [a]":                 "f.yml:2: node: must be a string",
+		"\nnode: [a]":                 "f.yml:2: node: must be a text",
 		"node: 7":                     "f.yml:1: node: 7 is not a text; put it in quotes",
 		"node: a\nnode: b":            "f.yml:2: node: is there twice",
 		"rules: {}\nrules: {}":        "f.yml:2: rules: is there twice",
@@ -41,10 +42,11 @@ func TestMistakesAreOneLineWithPlaceAndRemedy(t *testing.T) {
 		"rules:\n  kmsg-lost:\n    windows: 5m":                 "f.yml:3: rules.kmsg-lost.windows: no such threshold; there are window",
 		"rules:\n  kmsg-lost:\n    window: 11m":                 `f.yml:3: rules.kmsg-lost.window: "11m" is not allowed: must be a duration from 10s to 10m`,
 		"rules:\n  kmsg-lost:\n    window: {}":                  "f.yml:3: rules.kmsg-lost.window: must be a single value",
-		"rules:\n  kmsg-lost:\n    off: 1":                      "f.yml:3: rules.kmsg-lost.off: 1 is not allowed: true or false",
+		"rules:\n  kmsg-lost:\n    off: 1":                      "f.yml:3: rules.kmsg-lost.off: \"1\" is not allowed: must be true or false",
 		"rules:\n  kmsg-lost: {}\n  kmsg-lost: {}":              "f.yml:3: rules.kmsg-lost: is there twice",
 		"a: &x 1\nnode: *x":                                     "no such field",
 		"node: &x a\nrunbook: *x":                               "f.yml:2: runbook: aliases are not allowed",
+		"rules: &x {}\nlinks: *x":                               "f.yml:2: links: aliases are not allowed",
 		"- a":                                                   "f.yml:1: must be a mapping of fields",
 		"node: a\n---\nnode: b":                                 "a second document",
 		"node: \"a":                                             "f.yml:",
@@ -85,7 +87,7 @@ ceph: {every: 1s}
 		got = append(got, fmt.Sprintf("%d %s", e.Line, e.Field))
 	}
 	want := []string{
-		"2 node", "4 web.listen[0]", "5 web.max_connections", "7 rules.kmsg-lost.window", "8 rules.no-rule", "10 reporters[0].name", "10 reporters[0]",
+		"2 node", "4 web.listen[0]", "5 web.max_connections", "7 rules.kmsg-lost.window", "8 rules.no-rule", "10 reporters[0].name", "11 reporters[0].rules",
 		"12 reporters[0].native.url", "13 reporters[0].tls.proxy_url", "14 ceph.every",
 	}
 	if diff := cmp.Diff(want, got); diff != "" {
@@ -100,8 +102,8 @@ ceph: {every: 1s}
 		}
 	}
 	_, err = Read("f.yml", strings.NewReader(unknown(5000)))
-	if all, _ := errors.AsType[Errors](err); len(all) != maxErrors {
-		t.Errorf("got %d mistakes of 5000, want %d", len(all), maxErrors)
+	if all, _ := errors.AsType[Errors](err); len(all) != strictyaml.MaxErrors {
+		t.Errorf("got %d mistakes of 5000, want %d", len(all), strictyaml.MaxErrors)
 	}
 }
 
@@ -176,6 +178,18 @@ func TestAnEmptyFileIsTheDefault(t *testing.T) {
 		if diff := cmp.Diff(want, c, cmpopts.IgnoreTypes(rule.RuleSet{})); diff != "" {
 			t.Errorf("%q: (-want +got)\n%s", text, diff)
 		}
+	}
+}
+
+// What is set to null is as if it were not set, and is not the text "null".
+func TestNullSetsNothing(t *testing.T) {
+	c, err := Read("f.yml", strings.NewReader("node: null\nruntime_directory: ~\nceph: {keyring: , every: ~}\nlibvirt: {off: null, sockets: }\nlabels:\nreporters: ~\nrules: {kmsg-lost: }\n"))
+	if err != nil {
+		t.Fatal(err)
+	}
+	c.Digest = ""
+	if diff := cmp.Diff(Default(), c, cmpopts.IgnoreTypes(rule.RuleSet{})); diff != "" {
+		t.Errorf("(-default +got)\n%s", diff)
 	}
 }
 

@@ -5,8 +5,8 @@ import (
 	"fmt"
 	"reflect"
 	"strings"
-	"time"
 
+	"github.com/nodewatch/nodewatch/internal/bounds"
 	"github.com/nodewatch/nodewatch/internal/rule"
 	"github.com/nodewatch/nodewatch/internal/rule/all"
 )
@@ -43,7 +43,7 @@ one of each. Secrets are in files, never here; the name of a file that is not ab
 	}
 	b.WriteString("\nThe sections of the backends:\n\n| field | default | what it is |\n|---|---|---|\n")
 	for _, x := range backends() {
-		fields(&b, reflect.ValueOf(x.settings()).Elem(), x.name)
+		fields(&b, reflect.ValueOf(x.settings()).Elem(), x.name+".")
 	}
 	b.WriteString(`
 ## Thresholds
@@ -69,35 +69,32 @@ rules:
 	return b.String()
 }
 
-// fields writes a row for each field of the struct v.
-func fields(b *strings.Builder, v reflect.Value, path string) {
+// fields writes a row for each field of the struct v; prefix precedes their names.
+func fields(b *strings.Builder, v reflect.Value, prefix string) {
 	for i := range v.NumField() {
 		f := v.Type().Field(i)
 		name := f.Tag.Get("yaml")
 		switch {
 		case name == "":
 		case f.Type.Kind() == reflect.Struct:
-			fields(b, v.Field(i), join(path, name))
+			fields(b, v.Field(i), prefix+name+".")
 		default:
 			doc := f.Tag.Get("doc")
 			if f.Tag.Get("min") != "" {
-				doc += "; " + rule.Allowed(f.Type, f.Tag)
+				doc += "; " + bounds.Allowed(f.Type, f.Tag)
 			}
 			if words := f.Tag.Get("oneof"); words != "" {
 				doc += "; one of " + strings.Join(strings.Fields(words), ", ")
 			}
-			fmt.Fprintf(b, "| `%s` | %s | %s |\n", join(path, name), cmp.Or(f.Tag.Get("default"), defaultText(v.Field(i))), doc)
+			fmt.Fprintf(b, "| `%s` | %s | %s |\n", prefix+name, cmp.Or(f.Tag.Get("default"), defaultText(v.Field(i))), doc)
 		}
 	}
 }
 
 // defaultText returns a default as it is written in the file.
 func defaultText(v reflect.Value) string {
-	switch x := v.Interface().(type) {
-	case time.Duration:
-		return strings.Replace(strings.Replace(x.String(), "m0s", "m", 1), "h0m", "h", 1)
-	case []string:
-		return listed("[" + strings.Join(x, ", ") + "]")
+	if list, is := v.Interface().([]string); is {
+		return listed("[" + strings.Join(list, ", ") + "]")
 	}
 	switch v.Kind() {
 	case reflect.String:
@@ -105,7 +102,7 @@ func defaultText(v reflect.Value) string {
 	case reflect.Map:
 		return listed("")
 	}
-	return fmt.Sprint(v.Interface())
+	return bounds.Text(v)
 }
 
 // listed is a text as it is in a table.

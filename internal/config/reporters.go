@@ -5,13 +5,11 @@ import (
 	"reflect"
 	"regexp"
 	"slices"
-	"strconv"
 	"strings"
 	"time"
 
-	"go.yaml.in/yaml/v3"
-
 	"github.com/nodewatch/nodewatch/internal/rule"
+	"github.com/nodewatch/nodewatch/internal/strictyaml"
 	"github.com/nodewatch/nodewatch/pkg/report"
 	"github.com/nodewatch/nodewatch/pkg/report/httpclient"
 )
@@ -79,90 +77,69 @@ func secretsIn(v reflect.Value) (list []httpclient.SecretFile) {
 // maxReporters is how many reporters there may be.
 const maxReporters = 20
 
-// reporters decodes the section "reporters".
-func (d decoder) reporters(n *yaml.Node, b rule.RuleSet) ([]Reporter, error) {
-	if n == nil || n.Kind == yaml.ScalarNode && n.Tag == "!!null" {
-		return nil, nil
-	}
-	if n.Kind != yaml.SequenceNode {
-		return nil, d.wrong(n, "reporters", "must be a list")
-	}
-	if len(n.Content) > maxReporters {
-		return nil, d.wrong(n, "reporters", "there are %d; %d are allowed", len(n.Content), maxReporters)
+// decodeReporters decodes the section "reporters".
+func decodeReporters(s *strictyaml.Section, b rule.RuleSet) []Reporter {
+	items := s.Items()
+	if len(items) > maxReporters {
+		s.Wrong("", "there are %d; %d are allowed", len(items), maxReporters)
+		return nil
 	}
 	var list []Reporter
-	var wrong []error
-	for i, item := range n.Content {
-		r, err := d.reporter(item, join("reporters", itoa(i)), b)
-		if err == nil && slices.ContainsFunc(list, func(o Reporter) bool { return o.Name == r.Name }) {
-			err = d.wrong(item, join("reporters", itoa(i))+".name", "%s is the name of another one", r.Name)
+	for _, item := range items {
+		r, ok := decodeReporter(item, b)
+		if ok && slices.ContainsFunc(list, func(o Reporter) bool { return o.Name == r.Name }) {
+			item.Wrong("name", "%s is the name of another one", r.Name)
 		}
-		wrong = append(wrong, err)
 		list = append(list, r)
 	}
-	return list, together(wrong...)
+	return list
 }
 
-// reporter decodes one reporter: what all have, and the section of its backend.
-func (d decoder) reporter(n *yaml.Node, field string, b rule.RuleSet) (Reporter, error) {
-	if n.Kind != yaml.MappingNode {
-		return Reporter{}, d.wrong(n, field, "must be a mapping of fields")
-	}
-	at := *n // without shall not change the document
-	at.Content = slices.Clone(n.Content)
-	s, section, err := d.section(&at, field)
-	if err != nil {
-		return Reporter{}, err
-	}
-	r := Reporter{Every: s.every, Deadline: s.deadline, Silenced: s.silenced, Backend: s.name, Settings: s.settings()}
-	if err := together(
-		d.value(&at, reflect.ValueOf(&r).Elem(), field, ""),
-		d.value(section, reflect.ValueOf(r.Settings).Elem(), join(field, s.name), ""),
-	); err != nil {
-		return r, err
-	}
-	return r, d.checkReporter(r, n, section, field, b)
-}
-
-// section takes the one section of a backend out of the mapping.
-func (d decoder) section(n *yaml.Node, field string) (backend, *yaml.Node, error) {
-	var found backend
-	var section *yaml.Node
+// decodeReporter decodes one reporter: what all have, and the section of its backend. ok
+// reports whether all of it could be read.
+func decodeReporter(s *strictyaml.Section, b rule.RuleSet) (r Reporter, ok bool) {
+	var found *backend
+	var settings *strictyaml.Section
 	var names []string
-	for _, s := range backends() {
-		names = append(names, s.name)
-		value, err := d.without(n, s.name)
-		if err != nil {
-			return backend{}, nil, err
+	for _, one := range backends() {
+		names = append(names, one.name)
+		section := s.Take(one.name)
+		switch {
+		case !section.In():
+		case found != nil:
+			s.Wrong("", "has %s and %s; exactly one backend is allowed", found.name, one.name)
+			return r, false
+		default:
+			found, settings = &one, section
 		}
-		if value == nil {
-			continue
-		}
-		if section != nil {
-			return backend{}, nil, d.wrong(value, field, "has %s and %s; exactly one backend is allowed", found.name, s.name)
-		}
-		found, section = s, value
 	}
-	if section == nil {
-		return backend{}, nil, d.wrong(n, field, "has no backend; there are %s", strings.Join(names, ", "))
+	if found == nil {
+		if s.Mapping("fields") {
+			s.Wrong("", "has no backend; there are %s", strings.Join(names, ", "))
+		}
+		return r, false
 	}
-	return found, section, nil
+	r = Reporter{Every: found.every, Deadline: found.deadline, Silenced: found.silenced, Backend: found.name, Settings: found.settings()}
+	common, own := s.Decode(&r), settings.Decode(r.Settings)
+	if !common || !own {
+		return r, false
+	}
+	r.check(s, settings, b)
+	return r, true
 }
 
 var word = regexp.MustCompile(`^[a-z0-9][a-z0-9.-]{0,62}$`)
 
-// checkReporter checks what the types of the fields do not.
-func (d decoder) checkReporter(r Reporter, n, section *yaml.Node, field string, b rule.RuleSet) error {
-	var wrong []error
-	add := func(n *yaml.Node, field, format string, args ...any) {
-		wrong = append(wrong, d.wrong(n, field, format, args...))
-	}
+// check checks what the types of the fields do not.
+func (r Reporter) check(s, settings *strictyaml.Section, b rule.RuleSet) {
 	if !word.MatchString(r.Name) {
-		add(n, field+".name", "%q is not allowed: a word of at most 63 of a-z, 0-9, dots and dashes", r.Name)
+		s.Wrong("name", "%q is not allowed: a word of at most 63 of a-z, 0-9, dots and dashes", r.Name)
 	}
-	for _, id := range slices.Concat(r.Rules, r.NotRules) {
-		if _, on := b.Rule(id); !on {
-			add(n, field, "%s is no rule, or is off; there are %s", id, strings.Join(ids(b), ", "))
+	for field, list := range map[string][]string{"rules": r.Rules, "not_rules": r.NotRules} {
+		for _, id := range list {
+			if _, on := b.Rule(id); !on {
+				s.Wrong(field, "%s is no rule, or is off; there are %s", id, strings.Join(ids(b), ", "))
+			}
 		}
 	}
 	var known []string
@@ -171,35 +148,16 @@ func (d decoder) checkReporter(r Reporter, n, section *yaml.Node, field string, 
 	}
 	for _, c := range r.Components {
 		if !slices.Contains(known, c) {
-			add(n, field+".components", "%s is no component; there are %s", c, strings.Join(known, ", "))
+			s.Wrong("components", "%s is no component; there are %s", c, strings.Join(known, ", "))
 		}
 	}
-	check := func(of any, n *yaml.Node, field string) {
-		err := of.(interface{ Check() error }).Check()
+	wrong := func(s *strictyaml.Section, field string, err error) {
 		if one, is := errors.AsType[*report.FieldError](err); is {
-			add(lineOf(n, one.Field), join(field, one.Field), "%s", one.Text)
+			s.Wrong(field+one.Field, "%s", one.Text)
 		} else if err != nil {
-			add(n, field, "%v", err)
+			s.Wrong(strings.TrimSuffix(field, "."), "%v", err)
 		}
 	}
-	check(r.Settings, section, join(field, r.Backend))
-	check(r.TLS, lineOf(n, "tls"), join(field, "tls"))
-	return together(wrong...)
-}
-
-// lineOf is the node that the dotted field stands at, as far as it is there.
-func lineOf(n *yaml.Node, field string) *yaml.Node {
-	name, rest, _ := strings.Cut(field, ".")
-	name, place, indexed := strings.Cut(name, "[")
-	for i := 0; i+1 < len(n.Content) && n.Kind == yaml.MappingNode; i += 2 {
-		if n.Content[i].Value != name {
-			continue
-		}
-		value := n.Content[i+1]
-		if at, err := strconv.Atoi(strings.TrimSuffix(place, "]")); indexed && err == nil && value.Kind == yaml.SequenceNode && at < len(value.Content) {
-			value = value.Content[at]
-		}
-		return lineOf(value, rest)
-	}
-	return n
+	wrong(settings, "", r.Settings.(interface{ Check() error }).Check())
+	wrong(s, "tls.", r.TLS.Check())
 }

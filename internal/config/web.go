@@ -27,7 +27,7 @@ func (w Web) Mistakes() []*report.FieldError {
 		wrong("listen", "is empty: set an address such as 127.0.0.1:10090")
 	}
 	for i, address := range w.Listen {
-		field := join("listen", itoa(i))
+		field := fmt.Sprintf("listen[%d]", i)
 		if mistake := wrongAddress(address); mistake != "" {
 			wrong(field, "%q is not allowed: %s", address, mistake)
 		} else if slices.Contains(w.Listen[:i], address) && !strings.HasSuffix(address, ":0") {

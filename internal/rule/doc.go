@@ -2,10 +2,12 @@ package rule
 
 import (
 	"fmt"
+	"reflect"
 	"slices"
 	"strings"
 	"time"
 
+	"github.com/nodewatch/nodewatch/internal/bounds"
 	"github.com/nodewatch/nodewatch/pkg/report"
 )
 
@@ -93,7 +95,7 @@ func perSeverity(r Rule, t Timing, zero, other string) string {
 		if d == 0 {
 			return zero
 		}
-		return other + spelledDuration(d)
+		return other + bounds.Text(reflect.ValueOf(d))
 	}
 	var parts []string
 	var same []time.Duration

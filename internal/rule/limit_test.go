@@ -2,11 +2,14 @@ package rule
 
 import (
 	"math"
+	"reflect"
 	"strings"
 	"testing"
 	"time"
 
 	"github.com/google/go-cmp/cmp"
+
+	"github.com/nodewatch/nodewatch/internal/bounds"
 )
 
 type testLimits struct {
@@ -84,21 +87,9 @@ func TestSetLimit(t *testing.T) {
 
 func spelledText(text string) string {
 	if d, err := time.ParseDuration(text); err == nil {
-		return spelledDuration(d)
+		return bounds.Text(reflect.ValueOf(d))
 	}
 	return text
-}
-
-func TestSpelledDuration(t *testing.T) {
-	for d, want := range map[time.Duration]string{
-		0: "0s", time.Second: "1s", 90 * time.Second: "1m30s", time.Minute: "1m", time.Hour: "1h", 61 * time.Minute: "1h1m",
-		time.Hour + time.Second: "1h0m1s", 10 * time.Minute: "10m", 100 * time.Millisecond: "100ms", 20 * time.Hour: "20h",
-	} {
-		got := spelledDuration(d)
-		if back, err := time.ParseDuration(got); got != want || err != nil || back != d {
-			t.Errorf("%s: got %q, want %q, which reads as %s", d, got, want, back)
-		}
-	}
 }
 
 func TestCheckLimits(t *testing.T) {

@@ -8,15 +8,15 @@ import (
 	"errors"
 	"fmt"
 	"io"
-	"math"
 	"reflect"
 	"regexp"
 	"slices"
 	"strconv"
 	"strings"
-	"time"
 
 	"go.yaml.in/yaml/v3"
+
+	"github.com/nodewatch/nodewatch/internal/bounds"
 )
 
 // MaxErrors is the maximum number of errors reported for one file.
@@ -25,13 +25,16 @@ const MaxErrors = 100
 // An Error is one mistake.
 type Error struct {
 	File  string
-	Line  int
+	Line  int    // from 1; 0: the file as a whole
 	Field string // such as groups[0].name; empty: the file as a whole
 	Text  string
 }
 
 func (e *Error) Error() string {
-	place := fmt.Sprintf("%s:%d", e.File, e.Line)
+	place := e.File
+	if e.Line > 0 {
+		place += fmt.Sprintf(":%d", e.Line)
+	}
 	if e.Field != "" {
 		place += ": " + e.Field
 	}
@@ -56,25 +59,33 @@ type Document struct {
 	errs  Errors
 }
 
-// Decode decodes raw into the struct that v points to. Fields have the tag yaml;
-// strings the tag oneof with the words that are allowed, numbers and durations the
-// tags min and max. What the file does not set is left alone. Report ends it.
+// Decode decodes raw into the struct that v points to. Fields have the tag yaml, and the
+// tags of package bounds. What the file does not set, or sets to null, is left alone.
+// Report ends it.
 func Decode(file string, raw []byte, v any) *Document {
+	d, root := Parse(file, raw)
+	root.Decode(v)
+	return d
+}
+
+// Parse parses raw and returns what is at the file's root, to be decoded.
+func Parse(file string, raw []byte) (*Document, *Section) {
 	d := &Document{file: file, lines: map[string]int{}}
+	root := &Section{doc: d}
 	dec := yaml.NewDecoder(bytes.NewReader(raw))
 	var doc, more yaml.Node
 	if err := dec.Decode(&doc); errors.Is(err, io.EOF) {
-		return d
+		return d, root
 	} else if err != nil {
 		d.syntax(err)
-		return d
+		return d, root
 	}
 	if err := dec.Decode(&more); !errors.Is(err, io.EOF) {
 		d.add(more.Line, "", "a second document in the file; one is allowed")
-		return d
+		return d, root
 	}
-	d.value(doc.Content[0], reflect.ValueOf(v).Elem(), "", "")
-	return d
+	root.node = doc.Content[0]
+	return d, root
 }
 
 // Wrong adds a mistake in a field that was read. A field that is not in the file is
@@ -128,10 +139,7 @@ func (d *Document) syntax(err error) {
 	d.add(1, "", text) // the parser names no line where it means the first
 }
 
-var (
-	duration = reflect.TypeFor[time.Duration]()
-	part     = reflect.TypeFor[Part]()
-)
+var part = reflect.TypeFor[Part]()
 
 // value decodes n into v. The tag is the struct tag of the field v is.
 func (d *Document) value(n *yaml.Node, v reflect.Value, field string, tag reflect.StructTag) {
@@ -146,96 +154,20 @@ func (d *Document) value(n *yaml.Node, v reflect.Value, field string, tag reflec
 		v.Set(reflect.New(v.Type().Elem()))
 		d.value(n, v.Elem(), field, tag)
 	case v.Kind() == reflect.Struct:
-		d.structure(n, v, field)
+		d.structure(n, v, field, nil)
 	case v.Kind() == reflect.Slice:
 		d.list(n, v, field, tag)
 	case v.Kind() == reflect.Map:
 		d.mapping(n, v, field, tag)
 	case n.Kind != yaml.ScalarNode:
-		d.add(n.Line, field, "must be "+allowed(v.Type(), tag))
+		d.add(n.Line, field, "must be "+bounds.Allowed(v.Type(), tag))
+	case v.Kind() == reflect.String && n.Tag != "!!str":
+		d.add(n.Line, field, n.Value+" is not a text; put it in quotes")
 	default:
-		if text := scalar(n, v, tag); text != "" {
-			d.add(n.Line, field, text)
+		if err := bounds.Set(v, tag, n.Value); err != nil {
+			d.add(n.Line, field, err.Error())
 		}
 	}
-}
-
-// scalar sets v, or says what is wrong with n.
-func scalar(n *yaml.Node, v reflect.Value, tag reflect.StructTag) string {
-	must := fmt.Sprintf("%q must be %s", n.Value, allowed(v.Type(), tag))
-	switch {
-	case v.Type() == duration:
-		x, err := time.ParseDuration(n.Value)
-		if err != nil || !within(float64(x), tag, func(s string) float64 { l, _ := time.ParseDuration(s); return float64(l) }) {
-			return must
-		}
-		v.SetInt(int64(x))
-	case v.Kind() == reflect.String:
-		if n.Tag != "!!str" {
-			return n.Value + " is not a text; put it in quotes"
-		}
-		if words := strings.Fields(tag.Get("oneof")); len(words) > 0 && !slices.Contains(words, n.Value) {
-			return must
-		}
-		v.SetString(n.Value)
-	case v.Kind() == reflect.Bool:
-		if n.Tag != "!!bool" {
-			return must
-		}
-		v.SetBool(n.Value == "true")
-	case v.CanInt():
-		x, err := strconv.ParseInt(n.Value, 10, 64)
-		if err != nil || v.OverflowInt(x) || !within(float64(x), tag, parseFloat) {
-			return must
-		}
-		v.SetInt(x)
-	case v.CanFloat():
-		x, err := strconv.ParseFloat(n.Value, 64)
-		if err != nil || math.IsNaN(x) || math.IsInf(x, 0) || !within(x, tag, parseFloat) {
-			return must
-		}
-		v.SetFloat(x)
-	default:
-		return "cannot be set in a file"
-	}
-	return ""
-}
-
-func parseFloat(s string) float64 { x, _ := strconv.ParseFloat(s, 64); return x }
-
-func within(x float64, tag reflect.StructTag, parse func(string) float64) bool {
-	low, hasLow := tag.Lookup("min")
-	high, hasHigh := tag.Lookup("max")
-	return (!hasLow || x >= parse(low)) && (!hasHigh || x <= parse(high))
-}
-
-// allowed says which values a field takes.
-func allowed(t reflect.Type, tag reflect.StructTag) string {
-	kind := "a whole number"
-	switch {
-	case t == duration:
-		kind = "a duration such as 30s"
-	case t.Kind() == reflect.String:
-		kind = "a text"
-		if words := strings.Fields(tag.Get("oneof")); len(words) > 0 {
-			return "one of " + strings.Join(words, ", ")
-		}
-	case t.Kind() == reflect.Bool:
-		return "true or false"
-	case t.Kind() == reflect.Float64:
-		kind = "a number"
-	}
-	low, hasLow := tag.Lookup("min")
-	high, hasHigh := tag.Lookup("max")
-	switch {
-	case hasLow && hasHigh:
-		return fmt.Sprintf("%s from %s to %s", kind, low, high)
-	case hasLow:
-		return fmt.Sprintf("%s of at least %s", kind, low)
-	case hasHigh:
-		return fmt.Sprintf("%s of at most %s", kind, high)
-	}
-	return kind
 }
 
 func (d *Document) list(n *yaml.Node, v reflect.Value, field string, tag reflect.StructTag) {
@@ -252,7 +184,11 @@ func (d *Document) list(n *yaml.Node, v reflect.Value, field string, tag reflect
 
 func (d *Document) mapping(n *yaml.Node, v reflect.Value, field string, tag reflect.StructTag) {
 	if n.Kind != yaml.MappingNode {
-		d.add(n.Line, field, "must be a mapping")
+		what := "a mapping"
+		if v.Type().Elem().Kind() == reflect.String {
+			what = "a mapping of words to texts"
+		}
+		d.add(n.Line, field, "must be "+what)
 		return
 	}
 	m := reflect.MakeMap(v.Type())
@@ -264,7 +200,8 @@ func (d *Document) mapping(n *yaml.Node, v reflect.Value, field string, tag refl
 	v.Set(m)
 }
 
-func (d *Document) structure(n *yaml.Node, v reflect.Value, field string) {
+// structure decodes a mapping. further are names of fields that were taken out of it.
+func (d *Document) structure(n *yaml.Node, v reflect.Value, field string, further []string) {
 	if n.Kind != yaml.MappingNode {
 		d.add(n.Line, field, "must be a mapping of fields")
 		return
@@ -283,7 +220,7 @@ func (d *Document) structure(n *yaml.Node, v reflect.Value, field string) {
 			}
 			known = append(known, name)
 		}
-		d.add(key.Line, join(field, key.Value), "no such field; there are "+strings.Join(known, ", "))
+		d.add(key.Line, join(field, key.Value), "no such field; there are "+strings.Join(append(known, further...), ", "))
 	})
 }
 
