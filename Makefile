@@ -184,14 +184,14 @@ test-unraced:
 	GOGC=400 CGO_ENABLED=0 $(GO) test -timeout 40m -parallel 8 -run '$(UNRACEDTESTS)' ./cmd/nodewatch ./internal/launcher
 	CGO_ENABLED=0 $(GO) test -timeout 40m $(UNRACED)
 
-browser-test: ## the pages of a node and of nodewatch-status in Debian's Chromium, with axe-core from npm; STATES, WIDTHS, SCHEMES and RUN choose, SHOTS=directory keeps pictures
+browser-test: ## the pages of a node and of nodewatch-status in Debian's Chromium, with axe-core from npm; STATES, WIDTHS, OPERATOR_WIDTHS, SCHEMES and RUN choose, SHOTS=directory keeps pictures
 	@./tools/need chromium || true
 	@command -v chromium >/dev/null || echo "browser-test: chromium is not installed: the tests are skipped"
 	@cd test/browser && npm ci --ignore-scripts --no-audit --no-fund >/dev/null 2>&1 || echo "browser-test: npm cannot fetch axe-core: the page is tried without it"
 	@CGO_ENABLED=0 $(GO) build -trimpath -ldflags '$(LDFLAGS)' -o bin/browser/ ./cmd/nodewatch ./cmd/nodewatch-status
 	@$(if $(SHOTS),mkdir -p '$(SHOTS)')
 	cd test/browser && CGO_ENABLED=0 $(GO) test -count=1 -timeout 90m -run '$(RUN)' . \
-		$(if $(STATES),-states '$(STATES)') $(if $(WIDTHS),-widths '$(WIDTHS)') $(if $(SCHEMES),-schemes '$(SCHEMES)') $(if $(SHOTS),-shots '$(abspath $(SHOTS))')
+		$(if $(STATES),-states '$(STATES)') $(if $(WIDTHS),-widths '$(WIDTHS)') $(if $(OPERATOR_WIDTHS),-operator-widths '$(OPERATOR_WIDTHS)') $(if $(SCHEMES),-schemes '$(SCHEMES)') $(if $(SHOTS),-shots '$(abspath $(SHOTS))')
 
 lab: lab-build ## real kernel, bonding, krbd and Ceph in QEMU (root); RUN=name runs one scenario, KEEP=1 leaves the guest up, KERNEL=package or release
 	@$(LAB) -test.run '$(RUN)'

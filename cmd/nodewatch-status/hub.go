@@ -32,6 +32,7 @@ type hub struct {
 
 	shown    atomic.Pointer[site]   // the public pages; never nil once the hub serves
 	phases   atomic.Pointer[phases] // how many nodes are in each; nil until they are counted
+	beaten   atomic.Int64           // when this hub last wrote that it is running, in milliseconds since 1970
 	failures atomic.Uint64          // of periodic work
 	heldBack atomic.Uint64          // checkpoints that could not move all
 	broken   atomic.Bool            // the configuration file has mistakes
@@ -79,15 +80,19 @@ func (h *hub) operators(in *intake.Intake) http.Handler {
 	return mux
 }
 
-// staleAfter is the age of the public page at which the hub is not ready.
+// staleAfter is for how long the hub is ready that cannot read or write its database.
 const staleAfter = 30 * time.Second
 
-// ready says whether the hub can do its work: the public page is made from the
-// database every other second.
+// ready says whether the hub can do its work: it makes the public page from the database
+// every other second, and writes that it is running every 5 s.
 func (h *hub) ready(w http.ResponseWriter, _ *http.Request) {
-	if age := time.Since(h.shown.Load().at); age > staleAfter {
-		plain(w, http.StatusServiceUnavailable, "the database has not been available for "+age.Round(time.Second).String())
-		return
+	read, written := time.Since(h.shown.Load().at), time.Since(time.UnixMilli(h.beaten.Load()))
+	switch {
+	case read > staleAfter:
+		plain(w, http.StatusServiceUnavailable, "the database has not been available for "+read.Round(time.Second).String())
+	case written > staleAfter:
+		plain(w, http.StatusServiceUnavailable, "nothing could be written to the database for "+written.Round(time.Second).String())
+	default:
+		plain(w, http.StatusOK, "ready")
 	}
-	plain(w, http.StatusOK, "ready")
 }

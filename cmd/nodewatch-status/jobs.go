@@ -37,7 +37,11 @@ func (h *hub) jobs() []job {
 	return []job{
 		{"make the public page", refreshEvery, func(ctx context.Context, _ time.Time) error { return h.refresh(ctx) }},
 		{"note that this hub is running", beatEvery, func(ctx context.Context, now time.Time) error {
-			return h.store.Update(ctx, func(tx *store.Tx) error { return tx.Beat(ctx, h.id, started, now, lapse) })
+			err := h.store.Update(ctx, func(tx *store.Tx) error { return tx.Beat(ctx, h.id, started, now, lapse) })
+			if err == nil {
+				h.beaten.Store(now.UnixMilli())
+			}
+			return err
 		}},
 		{"find pushed states that expired", beatEvery, h.expire},
 		{"find silent nodes", beatEvery, func(ctx context.Context, _ time.Time) error { return h.findSilent(ctx) }},

@@ -35,6 +35,7 @@ func TestMain(m *testing.M) {
 	if os.Getenv(asProgram) == "" {
 		os.Exit(m.Run())
 	}
+	signal.Ignore(syscall.SIGXFSZ) // a limit of file sizes is an error to it, as a full disk is
 	ctx, stop := signal.NotifyContext(context.Background(), syscall.SIGTERM)
 	code := Main(ctx, os.Args[1:], os.Stdin, os.Stdout, os.Stderr)
 	stop()
@@ -140,8 +141,9 @@ func (l *traffic) run(ctx context.Context, hubs ...string) {
 	all.Wait()
 }
 
-// send sends the next report of a node. Only an acknowledgement counts it.
-func (l *traffic) send(ctx context.Context, node int, hub string) {
+// send sends the next report of a node and returns the status of the response; 0: there
+// was none. Only an acknowledgement counts the report.
+func (l *traffic) send(ctx context.Context, node int, hub string) (code int) {
 	seq := l.acked[node].Load() + 1
 	now := time.Now().UTC()
 	b := native.Body{
@@ -154,24 +156,25 @@ func (l *traffic) send(ctx context.Context, node int, hub string) {
 	}
 	raw, err := json.Marshal(b)
 	if err != nil {
-		return
+		return 0
 	}
 	q, err := http.NewRequestWithContext(ctx, http.MethodPost, hub+"v1/report", bytes.NewReader(raw))
 	if err != nil {
-		return
+		return 0
 	}
 	q.Header.Set("Content-Type", "application/json")
 	q.Header.Set("Authorization", "Bearer "+l.tokens[node])
 	q.Header.Set("Idempotency-Key", receiver.Key(b))
 	a, err := http.DefaultClient.Do(q)
 	if err != nil {
-		return // killed
+		return 0 // killed
 	}
 	_, err = io.Copy(io.Discard, a.Body)
 	if errors.Join(err, a.Body.Close()) == nil && a.StatusCode == http.StatusOK {
 		l.acked[node].Store(seq)
 		l.all.Add(1)
 	}
+	return a.StatusCode
 }
 
 // until runs the load until so many more reports were acknowledged, then does f.

@@ -66,6 +66,7 @@ func (c collector) Collect(ch chan<- prometheus.Metric) {
 	}
 	gauge("waiting_reports", "Number of reports that wait for the database now.", float64(n.Waiting))
 	counter("database_failures_total", "Number of requests and pieces of periodic work that failed because the database was not available.", n.Failures+c.hub.failures.Load())
+	gauge("database_written_timestamp_seconds", "Time at which this hub last wrote to the database; it does so every 5 s.", float64(c.hub.beaten.Load())/1000)
 	if size := c.hub.store.Size(); size.File > 0 {
 		gauge("database_bytes", "Size of SQLite's file.", float64(size.File))
 		gauge("database_wal_bytes", "Size of SQLite's write-ahead log.", float64(size.WAL))

@@ -70,6 +70,7 @@ func run(ctx context.Context, file string, c config.Config, log *slog.Logger, ou
 	if err := h.refresh(ctx); err != nil {
 		return err
 	}
+	h.beaten.Store(time.Now().UnixMilli()) // the database was just opened
 	ctx, stop := context.WithCancel(ctx)
 	var running sync.WaitGroup
 	defer running.Wait()

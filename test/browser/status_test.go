@@ -2,6 +2,7 @@ package browser
 
 import (
 	"bufio"
+	"cmp"
 	"context"
 	"encoding/json"
 	"flag"
@@ -19,6 +20,8 @@ import (
 
 	"github.com/chromedp/chromedp"
 )
+
+var operatorWidths = flag.String("operator-widths", "", "widths of the screens that the operators' pages of nodewatch-status are tried on; empty: all of -widths")
 
 var statusBinary = flag.String("nodewatch-status", "../../bin/browser/nodewatch-status", "the nodewatch-status to try")
 
@@ -149,12 +152,12 @@ func TestStatusPages(t *testing.T) {
 			if name == "storm" {
 				shown(t, h.public, "We are investigating")
 			}
-			try := func(side, address string, pages []string) {
+			try := func(side, address string, pages []string, widths string) {
 				t.Logf("%s: %v", side, pages)
 				if len(pages) < 5 && side != "login" {
 					t.Errorf("only %v", pages)
 				}
-				for _, width := range strings.Fields(*widths) {
+				for _, width := range strings.Fields(widths) {
 					for _, scheme := range strings.Fields(*schemes) {
 						t.Run(side+" "+width+" "+scheme, func(t *testing.T) {
 							for n, page := range pages {
@@ -164,10 +167,10 @@ func TestStatusPages(t *testing.T) {
 					}
 				}
 			}
-			try("public", h.public, kinds(t, browser, h.public))
-			try("login", h.operators, []string{h.operators}) // where who has not signed in is led to
+			try("public", h.public, kinds(t, browser, h.public), *widths)
+			try("login", h.operators, []string{h.operators}, cmp.Or(*operatorWidths, *widths)) // where who has not signed in is led to
 			h.signIn(t, browser)
-			try("operators", h.operators, h.operatorPages(t, browser))
+			try("operators", h.operators, h.operatorPages(t, browser), cmp.Or(*operatorWidths, *widths))
 		})
 	}
 }

@@ -194,7 +194,7 @@ func (s *Server) exec(ctx context.Context, statement string) error {
 // directory is one that an unprivileged user can reach, unlike the test's own.
 func directory(t testing.TB) string {
 	t.Helper()
-	dir, err := os.MkdirTemp("", "nodewatch-postgres-")
+	dir, err := os.MkdirTemp("", "nodewatch-database-")
 	if err != nil {
 		t.Fatal(err)
 	}

@@ -8,7 +8,6 @@ import (
 	"net/http"
 	"net/http/httptest"
 	"net/url"
-	"path/filepath"
 	"slices"
 	"strings"
 	"sync"
@@ -25,6 +24,7 @@ import (
 	"github.com/nodewatch/nodewatch/internal/status/store"
 	"github.com/nodewatch/nodewatch/pkg/report"
 	"github.com/nodewatch/nodewatch/pkg/report/native"
+	"github.com/nodewatch/nodewatch/test/postgres"
 )
 
 var noon = time.Date(2026, 11, 22, 12, 0, 0, 0, time.UTC)
@@ -40,9 +40,27 @@ type bench struct {
 	asked  map[string]bool // operations that were answered as they should be
 }
 
-func newBench(t *testing.T) *bench {
+// The same tests run on both databases.
+func TestAPI(t *testing.T) {
+	postgres.Both(t, map[string]func(*testing.T, postgres.Database){
+		"EveryRouteIsDescribed": everyRouteIsDescribed,
+		"Everything":            everything,
+		"WhatIsRefused":         whatIsRefused,
+		"TooManyRequests":       tooManyRequests,
+		"SentAgain":             sentAgain,
+		"SentAgainAtOnce":       sentAgainAtOnce,
+		"WithoutTheDatabase":    withoutTheDatabase,
+	})
+}
+
+func newBench(t *testing.T, database postgres.Database) *bench {
 	t.Helper()
-	s, err := store.Open(t.Context(), config.Address{Path: filepath.Join(t.TempDir(), "status.db"), NoSync: true})
+	address, err := config.ParseAddress(database(t))
+	if err != nil {
+		t.Fatal(err)
+	}
+	address.NoSync = true
+	s, err := store.Open(t.Context(), address)
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -184,8 +202,8 @@ func (b *bench) log() string {
 }
 
 // Every route is described, with its role, and nothing else is.
-func TestEveryRouteIsDescribed(t *testing.T) {
-	b := newBench(t)
+func everyRouteIsDescribed(t *testing.T, database postgres.Database) {
+	b := newBench(t, database)
 	if err := b.doc.Validate(t.Context(), openapi3.IsOpenAPI31OrLater()); err != nil {
 		t.Errorf("it is no OpenAPI document: %v", err)
 	}
@@ -222,8 +240,8 @@ func TestEveryRouteIsDescribed(t *testing.T) {
 
 // Everything that operators do can be done, is described as it is, and is in the audit
 // log with the token's name.
-func TestEverything(t *testing.T) {
-	b := newBench(t)
+func everything(t *testing.T, database postgres.Database) {
+	b := newBench(t, database)
 	nodes := b.ask("GET", "/nodes?q=krbd&status=bad&site=rl1", 200, "")
 	if nodes["total"] != 1.0 || !strings.Contains(fmt.Sprint(nodes), "78 disks are stalled") {
 		t.Error(nodes)
@@ -353,8 +371,8 @@ func TestEverything(t *testing.T) {
 }
 
 // What is asked wrongly is refused with a problem that says why, and changes nothing.
-func TestWhatIsRefused(t *testing.T) {
-	b := newBench(t)
+func whatIsRefused(t *testing.T, database postgres.Database) {
+	b := newBench(t, database)
 	operator := b.tokens[store.OperatorRole]
 	expired := b.issue(store.Token{Kind: store.APIToken, Subject: store.Admin, Label: "old", Expires: noon.Add(time.Second)})
 	node := b.issue(store.Token{Kind: store.NodeToken, Subject: "rl1/node1"})
@@ -430,8 +448,8 @@ func TestWhatIsRefused(t *testing.T) {
 }
 
 // A token may ask 20 times at once and then twice a second, each for itself.
-func TestTooManyRequests(t *testing.T) {
-	b := newBench(t)
+func tooManyRequests(t *testing.T, database postgres.Database) {
+	b := newBench(t, database)
 	ask := func(role string) *httptest.ResponseRecorder {
 		return b.send(b.request("GET", "/checks", b.tokens[role], ""))
 	}
@@ -453,8 +471,8 @@ func TestTooManyRequests(t *testing.T) {
 }
 
 // What is sent again changes nothing more, and is answered by how things are now.
-func TestSentAgain(t *testing.T) {
-	b := newBench(t)
+func sentAgain(t *testing.T, database postgres.Database) {
+	b := newBench(t, database)
 	send := func(role, method, path, key, body string) (code int, doc map[string]any) {
 		t.Helper()
 		b.now = b.now.Add(time.Second)
@@ -514,8 +532,8 @@ func TestSentAgain(t *testing.T) {
 }
 
 // Of one request that is sent many times at once, one is done.
-func TestSentAgainAtOnce(t *testing.T) {
-	b := newBench(t)
+func sentAgainAtOnce(t *testing.T, database postgres.Database) {
+	b := newBench(t, database)
 	var all sync.WaitGroup
 	refs := make([]string, 8)
 	for n := range refs {
@@ -533,8 +551,8 @@ func TestSentAgainAtOnce(t *testing.T) {
 }
 
 // Without the database requests are refused for now, and the hub is told why.
-func TestWithoutTheDatabase(t *testing.T) {
-	b := newBench(t)
+func withoutTheDatabase(t *testing.T, database postgres.Database) {
+	b := newBench(t, database)
 	told := 0
 	b.api.Failed = func(error) { told++ }
 	if err := b.store.Close(); err != nil {

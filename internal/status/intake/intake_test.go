@@ -8,10 +8,10 @@ import (
 	"crypto/x509"
 	"encoding/json"
 	"fmt"
+	"io"
 	"net/http"
 	"net/http/httptest"
 	"net/url"
-	"path/filepath"
 	"runtime"
 	"strings"
 	"testing"
@@ -25,6 +25,7 @@ import (
 	"github.com/nodewatch/nodewatch/pkg/report"
 	"github.com/nodewatch/nodewatch/pkg/report/native"
 	"github.com/nodewatch/nodewatch/pkg/report/native/receiver"
+	"github.com/nodewatch/nodewatch/test/postgres"
 )
 
 var noon = time.Date(2026, 11, 22, 12, 0, 0, 0, time.UTC)
@@ -49,17 +50,36 @@ func with(change func(*native.Body)) native.Body {
 // A bench is an Intake with a clock to be set, and tokens by what they are for.
 type bench struct {
 	*intake.Intake
-	t      *testing.T
-	store  *store.Store
-	path   string
-	now    time.Time
-	tokens map[string]string
+	t       *testing.T
+	store   *store.Store
+	address config.Address
+	now     time.Time
+	tokens  map[string]string
+}
+
+// What is kept is the same on both databases.
+func TestIntake(t *testing.T) {
+	postgres.Both(t, map[string]func(*testing.T, postgres.Database){
+		"Order":                      order,
+		"StatesBeginWhenTheyDid":     statesBeginWhenTheyDid,
+		"ComponentsThatAreNotListed": componentsThatAreNotListed,
+		"TransitionsAreKeptOnce":     transitionsAreKeptOnce,
+		"TheDatabaseIsAway":          theDatabaseIsAway,
+		"Push":                       push,
+		"Alertmanager":               alertmanager,
+		"Join":                       join,
+	})
 }
 
 // newBench returns an Intake on a new database.
-func newBench(t *testing.T) *bench {
+func newBench(t *testing.T, database postgres.Database) *bench {
 	t.Helper()
-	b := &bench{t: t, path: filepath.Join(t.TempDir(), "status.db"), now: noon, tokens: map[string]string{}}
+	address, err := config.ParseAddress(database(t))
+	if err != nil {
+		t.Fatal(err)
+	}
+	address.NoSync = true
+	b := &bench{t: t, address: address, now: noon, tokens: map[string]string{}}
 	b.open()
 	list := []store.Token{
 		{Kind: store.NodeToken, Subject: "rl1/node2"}, {Kind: store.NodeToken, Subject: "rl1/node3"}, {Kind: store.JoinToken, Subject: "rl1/*", Label: "l"},
@@ -83,7 +103,7 @@ func newBench(t *testing.T) *bench {
 // open opens the database and starts an Intake on it.
 func (b *bench) open() {
 	b.t.Helper()
-	s, err := store.Open(b.t.Context(), config.Address{Path: b.path, NoSync: true})
+	s, err := store.Open(b.t.Context(), b.address)
 	if err != nil {
 		b.t.Fatal(err)
 	}
@@ -206,6 +226,18 @@ func TestWhatIsRefused(t *testing.T) {
 	bearer := func(what string) func(*bench, *http.Request) {
 		return func(b *bench, q *http.Request) { q.Header.Set("Authorization", "Bearer "+b.tokens[what]) }
 	}
+	compressed := func(_ *bench, q *http.Request) {
+		var packed bytes.Buffer
+		z := gzip.NewWriter(&packed)
+		if _, err := io.Copy(z, q.Body); err != nil {
+			t.Fatal(err)
+		}
+		if err := z.Close(); err != nil {
+			t.Fatal(err)
+		}
+		q.Body = io.NopCloser(&packed)
+		q.Header.Set("Content-Encoding", "gzip")
+	}
 	edited := func(old, new string) []byte {
 		raw, err := json.Marshal(good())
 		if err != nil || !strings.Contains(string(raw), old) {
@@ -213,37 +245,44 @@ func TestWhatIsRefused(t *testing.T) {
 		}
 		return []byte(strings.Replace(string(raw), old, new, 1))
 	}
-	many := with(func(b *native.Body) {
-		for n := range 500 {
-			b.Components = append(b.Components, native.Component{ID: fmt.Sprint(n), State: report.Seen})
-		}
-	})
-	b := newBench(t)
+	components := func(n int) native.Body {
+		return with(func(b *native.Body) {
+			for n := range n {
+				b.Components = append(b.Components, native.Component{ID: fmt.Sprint(n), Status: report.Operational, State: report.Seen, Since: noon})
+			}
+		})
+	}
+	small := edited(`"components":[{`, `"components":[`+strings.Repeat("{},", 10_000)+`{`) // 10,001 that fit into a body
+	b := newBench(t, postgres.SQLite)
 	for name, c := range map[string]struct {
 		body   any
 		change func(*bench, *http.Request)
 		code   int
 		says   string
 	}{
-		"good":                 {good(), nil, 200, `{"accepted_seq":7,"server_time":"2026-11-22T12:00:00Z","next_interval_s":45}`},
-		"unknown fields":       {edited(`"seq":7`, `"seq":7,"later":{"x":1}`), nil, 200, "accepted_seq"},
-		"no token":             {good(), func(_ *bench, q *http.Request) { q.Header.Del("Authorization") }, 401, "no token"},
-		"an unknown token":     {good(), header("Authorization", "Bearer nws_x"), 401, "not known"},
-		"an expired token":     {good(), bearer("node expired"), 401, "expired"},
-		"not a bearer":         {good(), header("Authorization", "Basic x"), 401, "no token"},
-		"another node's token": {good(), bearer("node rl1/node3"), 403, "does not belong to rl1/node2"},
-		"a push token":         {good(), bearer("push webmail"), 403, "of kind push, not node"},
-		"no JSON type":         {good(), header("Content-Type", "text/plain"), 415, ""},
-		"an unknown encoding":  {good(), header("Content-Encoding", "br"), 400, "br"},
-		"not compressed":       {good(), header("Content-Encoding", "gzip"), 400, "gzip"},
-		"too large":            {bytes.Repeat([]byte(" "), native.MaxBody+1), nil, 413, `"max_bytes":65536`},
-		"another key":          {good(), header("Idempotency-Key", "rl1/node2/b1/8"), 422, "rl1/node2/b1/7"},
-		"no JSON":              {[]byte("{"), nil, 422, "not one JSON document"},
-		"deep JSON":            {[]byte(strings.Repeat("[", 60000)), nil, 422, "not one JSON document"},
-		"another schema":       {edited("report/1", "report/2"), nil, 422, `"field":"schema"`},
-		"another state":        {edited(`"status":"operational","since"`, `"status":"fine","since"`), nil, 422, `"field":"components[0].status"`},
-		"too many components":  {many, nil, 422, "components"},
-		"a test":               {with(func(b *native.Body) { b.Test = "TEST" }), nil, 200, "accepted_seq"},
+		"good":                          {good(), nil, 200, `{"accepted_seq":7,"server_time":"2026-11-22T12:00:00Z","next_interval_s":45}`},
+		"unknown fields":                {edited(`"seq":7`, `"seq":7,"later":{"x":1}`), nil, 200, "accepted_seq"},
+		"no token":                      {good(), func(_ *bench, q *http.Request) { q.Header.Del("Authorization") }, 401, "no token"},
+		"an unknown token":              {good(), header("Authorization", "Bearer nws_x"), 401, "not known"},
+		"an expired token":              {good(), bearer("node expired"), 401, "expired"},
+		"not a bearer":                  {good(), header("Authorization", "Basic x"), 401, "no token"},
+		"another node's token":          {good(), bearer("node rl1/node3"), 403, "does not belong to rl1/node2"},
+		"a push token":                  {good(), bearer("push webmail"), 403, "of kind push, not node"},
+		"no JSON type":                  {good(), header("Content-Type", "text/plain"), 415, ""},
+		"an unknown encoding":           {good(), header("Content-Encoding", "br"), 400, "br"},
+		"not compressed":                {good(), header("Content-Encoding", "gzip"), 400, "gzip"},
+		"too large":                     {bytes.Repeat([]byte(" "), native.MaxBody+1), nil, 413, `"max_bytes":65536`},
+		"another key":                   {good(), header("Idempotency-Key", "rl1/node2/b1/8"), 422, "rl1/node2/b1/7"},
+		"no JSON":                       {[]byte("{"), nil, 422, "not one JSON document"},
+		"deep JSON":                     {[]byte(strings.Repeat("[", 60000)), nil, 422, "not one JSON document"},
+		"another schema":                {edited("report/1", "report/2"), nil, 422, `"field":"schema"`},
+		"another state":                 {edited(`"status":"operational","since"`, `"status":"fine","since"`), nil, 422, `"field":"components[0].status"`},
+		"500 components":                {components(500), nil, 422, "maxItems: got 501, want 64"},
+		"10,000 components":             {components(10_000), nil, 413, `"max_bytes":65536`},
+		"10,000, compressed":            {components(10_000), compressed, 413, `"max_bytes":65536`},
+		"10,000 small ones":             {small, nil, 422, `"field":"components"`},
+		"10,000, compressed small ones": {small, compressed, 422, `"field":"components"`},
+		"a test":                        {with(func(b *native.Body) { b.Test = "TEST" }), nil, 200, "accepted_seq"},
 	} {
 		t.Run(name, func(t *testing.T) {
 			b.update(func(tx *store.Tx) error {
@@ -277,7 +316,7 @@ func TestABombIsNotUnpacked(t *testing.T) {
 	z := gzip.NewWriter(&zipped)
 	_, _ = z.Write(bytes.Repeat([]byte(" "), 50<<20)) // into memory
 	_ = z.Close()
-	b := newBench(t)
+	b := newBench(t, postgres.SQLite)
 	q := b.request(zipped.Bytes())
 	q.Header.Set("Content-Encoding", "gzip")
 	var before, after runtime.MemStats
@@ -290,7 +329,7 @@ func TestABombIsNotUnpacked(t *testing.T) {
 }
 
 // The order of reports is judged from the database: a restart forgets nothing.
-func TestOrder(t *testing.T) {
+func order(t *testing.T, database postgres.Database) {
 	type step struct {
 		after  time.Duration
 		change func(*native.Body)
@@ -306,7 +345,7 @@ func TestOrder(t *testing.T) {
 			}
 		}
 	}
-	b := newBench(t)
+	b := newBench(t, database)
 	const again = `{"accepted_seq":7,"server_time":"2026-11-22T12:00:00Z","next_interval_s":45}`
 	for name, steps := range map[string][]step{
 		"a newer one":             {{0, seq(7), 200, ""}, {0, seq(8), 200, ""}, {0, seq(100), 200, ""}},
@@ -335,8 +374,8 @@ func TestOrder(t *testing.T) {
 
 // The record begins with the first report; a state begins when the node says, unless
 // its clock is off: then within the time since its previous report.
-func TestStatesBeginWhenTheyDid(t *testing.T) {
-	b := newBench(t)
+func statesBeginWhenTheyDid(t *testing.T, database postgres.Database) {
+	b := newBench(t, database)
 	at := func(seq uint64, after, skew, since time.Duration, status report.Impact) func(node string) {
 		return func(node string) {
 			b.now = noon.Add(after)
@@ -375,8 +414,8 @@ func TestStatesBeginWhenTheyDid(t *testing.T) {
 }
 
 // A component that its node no longer lists is unknown; a shutdown keeps the states.
-func TestComponentsThatAreNotListed(t *testing.T) {
-	b := newBench(t)
+func componentsThatAreNotListed(t *testing.T, database postgres.Database) {
+	b := newBench(t, database)
 	b.told(good())
 	b.now = noon.Add(time.Minute)
 	b.told(with(func(x *native.Body) {
@@ -391,8 +430,8 @@ func TestComponentsThatAreNotListed(t *testing.T) {
 	}
 }
 
-func TestTransitionsAreKeptOnce(t *testing.T) {
-	b := newBench(t)
+func transitionsAreKeptOnce(t *testing.T, database postgres.Database) {
+	b := newBench(t, database)
 	one := func(n uint64) native.Transition {
 		return native.Transition{ID: fmt.Sprint(n), Run: noon, Transition: report.Transition{N: n, At: noon, Rule: "r", Component: "storage", From: "clear", To: "info", Impact: report.Operational}}
 	}
@@ -417,7 +456,7 @@ func TestTransitionsAreKeptOnce(t *testing.T) {
 
 // A certificate speaks for the node in its URI.
 func TestACertificateSpeaksForItsNode(t *testing.T) {
-	b := newBench(t)
+	b := newBench(t, postgres.SQLite)
 	for n, c := range []struct {
 		uri  string
 		code int
@@ -441,7 +480,7 @@ func TestACertificateSpeaksForItsNode(t *testing.T) {
 
 // Who sends too often is asked to wait, and nobody else.
 func TestRateLimit(t *testing.T) {
-	b := newBench(t)
+	b := newBench(t, postgres.SQLite)
 	var err error
 	b.Intake, err = intake.New(intake.Config{Now: func() time.Time { return b.now }, Rate: 2, Failed: func(err error) { t.Error(err) }}, b.store)
 	if err != nil {
@@ -469,8 +508,8 @@ func TestRateLimit(t *testing.T) {
 }
 
 // Without the database a report is refused for now, and is taken afterwards.
-func TestTheDatabaseIsAway(t *testing.T) {
-	b := newBench(t)
+func theDatabaseIsAway(t *testing.T, database postgres.Database) {
+	b := newBench(t, database)
 	if err := b.store.Close(); err != nil {
 		t.Fatal(err)
 	}
@@ -492,7 +531,7 @@ func FuzzReport(f *testing.F) {
 	f.Add(raw, "rl1/node2/b1/7", "")
 	f.Add([]byte("{}"), "", "gzip")
 	f.Fuzz(func(t *testing.T, body []byte, key, encoding string) {
-		b := newBench(t)
+		b := newBench(t, postgres.SQLite)
 		q := b.request(body)
 		q.Header.Set("Idempotency-Key", key)
 		q.Header.Set("Content-Encoding", encoding)

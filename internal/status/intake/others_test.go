@@ -12,6 +12,7 @@ import (
 	"github.com/google/go-cmp/cmp"
 
 	"github.com/nodewatch/nodewatch/internal/status/store"
+	"github.com/nodewatch/nodewatch/test/postgres"
 )
 
 // post sends a body with a token.
@@ -25,8 +26,8 @@ func (b *bench) post(path, token, kind, body string) (code int, text string) {
 
 const form = "application/x-www-form-urlencoded"
 
-func TestPush(t *testing.T) {
-	b := newBench(t)
+func push(t *testing.T, database postgres.Database) {
+	b := newBench(t, database)
 	key := store.Key{Kind: store.Pushed, Name: "webmail"}
 	for n, c := range []struct {
 		kind, body string
@@ -75,8 +76,8 @@ func alert(fingerprint, status, component, severity string, starts time.Time) st
 	return fmt.Sprintf(`{"status":%q,"fingerprint":%q,"startsAt":%q,"labels":{"alertname":"Down","component":%q,"severity":%q}}`, status, fingerprint, starts.Format(time.RFC3339), component, severity)
 }
 
-func TestAlertmanager(t *testing.T) {
-	b := newBench(t)
+func alertmanager(t *testing.T, database postgres.Database) {
+	b := newBench(t, database)
 	send := func(minute int, alerts ...string) (int, string) {
 		b.now = noon.Add(time.Duration(minute) * time.Minute)
 		return b.post("/v1/alertmanager", "alertmanager ", "application/json", `{"version":"4","status":"firing","alerts":[`+strings.Join(alerts, ",")+`]}`)
@@ -108,8 +109,8 @@ func TestAlertmanager(t *testing.T) {
 	}
 }
 
-func TestJoin(t *testing.T) {
-	b := newBench(t)
+func join(t *testing.T, database postgres.Database) {
+	b := newBench(t, database)
 	join := func(node string) (int, string) {
 		return b.post("/v1/join", "join rl1/*", "application/json", fmt.Sprintf(`{"node":%q}`, node))
 	}

@@ -7,6 +7,7 @@ import (
 
 	"github.com/nodewatch/nodewatch/internal/status/store"
 	"github.com/nodewatch/nodewatch/pkg/report/native"
+	"github.com/nodewatch/nodewatch/test/postgres"
 )
 
 // used is when a token was used last, as the tokens' page shows it.
@@ -62,7 +63,7 @@ func TestLastUse(t *testing.T) {
 		"alertmanager": {"alertmanager ", alerts("4"), alerts("5"), http.StatusUnprocessableEntity},
 	} {
 		t.Run(name, func(t *testing.T) {
-			b := newBench(t)
+			b := newBench(t, postgres.SQLite)
 			if code := c.bad(b); code != c.refusedFor {
 				t.Fatalf("refused with %d, want %d", code, c.refusedFor)
 			}

@@ -102,14 +102,23 @@ func lead(source string) (first, rest string) {
 	return first, rest
 }
 
-// demote makes headings lower ones, as the page has two levels of its own.
+// demote makes headings lower ones, as the page has two levels of its own, without
+// leaving out a level: screen readers present them as an outline.
 type demote struct{}
 
 // Transform implements parser.ASTTransformer.
 func (demote) Transform(doc *ast.Document, _ text.Reader, _ parser.Context) {
-	for n := doc.FirstChild(); n != nil; n = n.NextSibling() {
-		if h, is := n.(*ast.Heading); is {
-			h.Level = min(h.Level+2, 6)
+	var above []int                                                             // the levels of the headings that the current one is below
+	_ = ast.Walk(doc, func(n ast.Node, entering bool) (ast.WalkStatus, error) { // never fails
+		h, is := n.(*ast.Heading)
+		if !is || !entering {
+			return ast.WalkContinue, nil
 		}
-	}
+		for len(above) > 0 && above[len(above)-1] >= h.Level {
+			above = above[:len(above)-1]
+		}
+		above = append(above, h.Level)
+		h.Level = min(2+len(above), 6)
+		return ast.WalkContinue, nil
+	})
 }

@@ -34,3 +34,22 @@ func TestMarkdownIsRenderedOnce(t *testing.T) {
 		t.Errorf("a text that is used takes %.0f allocations again", again)
 	}
 }
+
+// The headings of a text are an outline below the page's own two levels.
+func TestHeadingsAreAnOutline(t *testing.T) {
+	m := newMarkdown()
+	for source, want := range map[string]string{
+		"## a\n\n## b":                      "<h3>a</h3><h3>b</h3>",
+		"# a\n\n## b\n\n# c":                "<h3>a</h3><h4>b</h4><h3>c</h3>",
+		"# a\n\n#### b\n\n## c":             "<h3>a</h3><h4>b</h4><h4>c</h4>",
+		"### a\n\n## b":                     "<h3>a</h3><h3>b</h3>",
+		"a\n=\n\nb\n-":                      "<h3>a</h3><h4>b</h4>",
+		"> ###### a\n\n- # b":               "<blockquote><h3>a</h3></blockquote><ul><li><h3>b</h3></li></ul>",
+		"# a\n## b\n### c\n#### d\n##### e": "<h3>a</h3><h4>b</h4><h5>c</h5><h6>d</h6><h6>e</h6>",
+	} {
+		got, err := m.html(source)
+		if text := strings.ReplaceAll(string(got), "\n", ""); err != nil || text != want {
+			t.Errorf("%q: %s, want %s (%v)", source, text, want, err)
+		}
+	}
+}

@@ -111,7 +111,7 @@ func TestWhatThePagesShow(t *testing.T) {
 	all := documents(t, renderer(t), s)
 	for path, wants := range map[string][]string{
 		"": {
-			"<h1>Partial outage</h1>", "uptime over 90 days", ">open</a>", "Scheduled maintenance", "2026-12-01 13:00 to 14:00 CET", "Latest post-mortem", "<p>lead</p>", "Read all of it", "<h4>heading</h4>",
+			"<h1>Partial outage</h1>", "uptime over 90 days", ">open</a>", "Scheduled maintenance", "2026-12-01 13:00 to 14:00 CET", "Latest post-mortem", "<p>lead</p>", "Read all of it", "<h3>heading</h3>",
 			"November 2026", "October 2026", "September 2026", "No incidents.", "No report since 2026-11-30 12:00 CET", `aria-label="component, the last 90 days: `, "1 of 3: partial outage, 1 of 3: no data", "<p>about</p>", "<p>footer</p>",
 			"<th scope=\"row\">2026-11-20</th><td>Major outage for 4 min</td>",
 		},

@@ -75,7 +75,7 @@ func TestStore(t *testing.T) {
 
 func suite(t *testing.T, address func(*testing.T) string) {
 	for name, test := range map[string]func(*testing.T, bench){
-		"Nodes": nodes, "Timelines": timelines, "Transitions": transitions, "Tokens": tokens, "Leases": leases, "Gaps": gaps, "Prune": prune,
+		"Nodes": nodes, "Timelines": timelines, "Transitions": transitions, "Tokens": tokens, "LastUse": lastUse, "Leases": leases, "Gaps": gaps, "Prune": prune,
 		"Incidents": incidents, "Declared": declared, "ChangesByHand": changesByHand, "Maintenances": maintenances, "Rollback": rollback, "Alerts": alerts, "Reopen": reopen, "Operators": operators, "Sessions": sessions, "HostileText": hostileText, "Requests": requests, "Writers": writers,
 	} {
 		t.Run(name, func(t *testing.T) { test(t, open(t, address(t))) })
@@ -239,6 +239,38 @@ func tokens(t *testing.T, b bench) {
 		}
 		return err
 	})
+}
+
+// The last use is noted to a minute, and never goes back.
+func lastUse(t *testing.T, b bench) {
+	secret := store.NewSecret()
+	for n, c := range []struct{ seen, now, noted time.Duration }{
+		{-1, 0, 0}, {0, 59 * time.Second, 0}, {0, time.Minute, time.Minute}, {0, 90 * time.Second, 90 * time.Second},
+		{0, 80 * time.Second, 90 * time.Second}, // by another hub, whose clock is behind
+	} {
+		b.update(t, func(tx *store.Tx) error {
+			if n == 0 {
+				if err := tx.IssueToken(t.Context(), secret, store.Token{Kind: store.AlertmanagerToken, Created: noon}); err != nil {
+					return err
+				}
+			}
+			k, _, err := tx.TokenOf(t.Context(), secret)
+			if err != nil {
+				return err
+			}
+			if c.seen >= 0 {
+				k.Used = noon.Add(c.seen)
+			}
+			if err := tx.UseToken(t.Context(), k, noon.Add(c.now)); err != nil {
+				return err
+			}
+			k, _, err = tx.TokenOf(t.Context(), secret)
+			if !k.Used.Equal(noon.Add(c.noted)) {
+				t.Errorf("step %d: %v, want %v", n, k.Used, noon.Add(c.noted))
+			}
+			return err
+		})
+	}
 }
 
 func leases(t *testing.T, b bench) {
