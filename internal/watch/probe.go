@@ -80,6 +80,9 @@ type Response struct {
 // ErrNoProbe says that there is no probe now, and that nothing was asked.
 var ErrNoProbe = errors.New("the probe is stuck in an earlier read")
 
+// ErrNotRunning says that the probe does not run yet, and that nothing was asked.
+var ErrNotRunning = errors.New("the probe does not run yet")
+
 // Ask asks the probe to do something with arg, which may be nil, and decodes the
 // answer into value. It waits for its turn. It returns ctx's error when the answer
 // is late; the probe is then left behind. It is safe for concurrent use.
@@ -164,7 +167,7 @@ func (p *Probe) ensure(ctx context.Context) error {
 		return nil
 	case <-ctx.Done():
 	}
-	err := fmt.Errorf("start: %w", ctx.Err())
+	err := fmt.Errorf("%w: %w", ErrNotRunning, ctx.Err())
 	if time.Since(p.started) < probeStart {
 		return p.child.Explain(err)
 	}
@@ -182,7 +185,7 @@ func (p *Probe) begin(ctx context.Context) error {
 	}
 	process, err := p.start(ctx)
 	if err != nil {
-		return err
+		return fmt.Errorf("%w: %w", ErrNotRunning, err)
 	}
 	p.started = time.Now()
 	p.child = &probeChild{ProbeProcess: process, answers: make(chan answer, 1)}

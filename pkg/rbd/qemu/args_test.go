@@ -239,6 +239,7 @@ func FuzzParseCommandLine(f *testing.F) {
 	for _, file := range append(rbdtest.Files(f, "*.cmdline"), rbdtest.Files(f, "*.args")...) {
 		f.Add(fixture(f, file), "p/i@s")
 	}
+	f.Add(joinArgs("-blockdev", `{"driver":"quorum","node-name":"q","children":["a",{"driver":"quorum","children":["q","a"]}]}`, "-blockdev", "driver=rbd,pool=p,image=i,node-name=a", "-drive", "file=/x,backing.file.filename=/dev/rbd0"), "i")
 	f.Fuzz(func(t *testing.T, data []byte, image string) {
 		g, err := ParseCommandLine(data)
 		if bad := rbdtest.Bounded(g); bad != nil {
@@ -257,6 +258,7 @@ func FuzzParseCommandLine(f *testing.F) {
 			"-drive", "file=https://u:PLANTED@"+doubled+",id=b",
 			"-blockdev", fmt.Sprintf(`{"driver":"rbd","pool":%q,"user":"PLANTED","key-secret":"PLANTED","server":[{"host":"PLANTED"}]}`, plain),
 			"-object", fmt.Sprintf(`{"qom-type":"secret","id":%q,"data":"PLANTED"}`, plain),
+			"-blockdev", "driver=quorum,node-name=q,children.0.driver=rbd,children.0.key-secret=PLANTED,children.1.driver=https,children.1.url=PLANTED",
 			"-blockdev", "driver=luks,key-secret=PLANTED,file.driver=rbd,file.image="+doubled+",file.password-secret=PLANTED"))
 		if text := fmt.Sprintf("%+v %v", g, err); strings.Contains(text, rbdtest.Planted) && !strings.Contains(image, rbdtest.Planted) {
 			t.Fatalf("a secret: %s", text)

@@ -77,6 +77,38 @@ func FuzzParseCloudHypervisor(f *testing.F) {
 	})
 }
 
+// What a command line of a program that serves disks holds stays within its bounds and is
+// the same each time; no secret is in it; and what qemu-nbd serves is found however its
+// options are joined.
+func FuzzParseExports(f *testing.F) {
+	f.Add("qemu-nbd", []byte("qemu-nbd\x00-rc/dev/nbd0\x00-f\x00raw\x00rbd:p/i"), "r")
+	f.Add("rbd-nbd", []byte("rbd-nbd\x00--id\x00admin\x00map\x00p/i@s\x00--device=/dev/nbd1"), "-nvt")
+	f.Add("qemu-storage-da", []byte("x\x00--blockdev\x00driver=rbd,pool=p,image=i,node-name=n\x00--export\x00nbd,id=e,node-name=n\x00--nbd-server\x00addr.path=/s"), "")
+	f.Fuzz(func(t *testing.T, comm string, data []byte, flags string) {
+		list := parseExports(comm, data)
+		if len(list) > rbd.MaxDisks {
+			t.Fatalf("%d exports", len(list))
+		}
+		for _, e := range list {
+			if bad := rbdtest.Bounded(rbd.Guest{Disks: []rbd.Disk{e.Disk}}); bad != nil || len(e.Path) > 3*naming.MaxText {
+				t.Fatal(bad, e)
+			}
+		}
+		if again := parseExports(comm, data); !cmp.Equal(list, again) {
+			t.Fatal("not the same twice")
+		}
+		if strings.Trim(flags, "rsndvtAL") != "" {
+			return // not options without a value
+		}
+		for _, args := range [][]string{{"-" + flags + "c/dev/nbd7"}, {"-" + flags + "c", "/dev/nbd7"}, {"--persistent", "--connect=/dev/nbd7"}, {"--connect", "/dev/nbd7", "--fork"}} {
+			got := parseExports("qemu-nbd", joinArgs(append(args, "-f", "raw", "rbd:p/i:key=PLANTED")...))
+			if want := []rbd.Export{{Path: "/dev/nbd7", Disk: rbd.Disk{Client: rbd.LibRBD, Pool: "p", Image: "i"}}}; !cmp.Equal(want, got) {
+				t.Fatalf("%q: got %+v", args, got)
+			}
+		}
+	})
+}
+
 // A line of mountinfo that the kernel could write is read as it was meant, any other one
 // never makes a mount that has no place; and of the mounts the one is found that a path
 // lies on.
