@@ -62,7 +62,7 @@ func (w *walk) layer(o optionSet, prefix string, depth int) {
 	default:
 		w.child(o, prefix+"file", depth)
 	}
-	for i := 0; ; i++ { // of a quorum, which writes all of them
+	for i := 0; w.steps <= stepsMax; i++ { // of a quorum, which writes all of them
 		child := prefix + "children." + strconv.Itoa(i)
 		if !o.has(child) {
 			break
