@@ -36,6 +36,18 @@ func TestTheIncidentHasOneHeadline(t *testing.T) {
 		{"layer2-storm-then-no-disk-io", "layer2 bond + krbd", 400},
 		{"full-nic-then-storm-on-layer3-4", "krbd retry storm", 400},
 		{"parts-end-with-the-storm", "krbd retry storm", 300},
+		{"storm-with-containers-only", "layer2 bond + krbd", 100},
+		{"storm-seen-by-osdc-only", "layer2 bond + krbd", 100},
+		{"ifreload-in-the-storm", "layer2 bond + krbd", 100},
+		{"storm-each-osd-every-15s", "layer2 bond + krbd", 100},
+		{"restart-in-mid-storm", "layer2 bond + krbd", 100},
+		{"storm-on-active-backup", "", 100},
+		{"two-clusters-storm-in-one", "", 100},
+		{"write-side-loop", "", 100},
+		{"crush-rule-without-osd", "CRUSH", 100},
+		{"single-nic-loses-link", "", 100},
+		{"corrupted-frames-without-libceph", "", 100},
+		{"blocklisted-client-with-filesystems", "blocklisted", 100},
 	} {
 		t.Run(c.name, func(t *testing.T) { hasOneHeadline(t, c.name, c.headline, c.least) })
 	}

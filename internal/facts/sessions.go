@@ -34,7 +34,7 @@ func reasonIndex(r kmsg.Reason) int {
 // The places of the reasons that are asked for together.
 var (
 	firstBroken, lastBroken = reasonIndex(kmsg.ReasonCRC), reasonIndex(kmsg.ReasonSparseRead)
-	firstEnded, lastEnded   = reasonIndex(kmsg.ReasonClosed), reasonIndex(kmsg.ReasonMemory)
+	firstEnded, lastEnded   = reasonIndex(kmsg.ReasonClosed), reasonIndex(kmsg.ReasonReset)
 
 	firstUnanswered, lastUnanswered = reasonIndex(kmsg.ReasonConnect), reasonIndex(kmsg.ReasonWrongPeer)
 	firstRefused, lastRefused       = reasonIndex(kmsg.ReasonAuthentication), reasonIndex(kmsg.ReasonVersion)

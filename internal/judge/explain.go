@@ -3,6 +3,7 @@ package judge
 import (
 	"cmp"
 	"slices"
+	"time"
 
 	"github.com/nodewatch/nodewatch/internal/rule"
 	"github.com/nodewatch/nodewatch/pkg/report"
@@ -30,24 +31,36 @@ func (j *Judge) explain(findings []report.Finding) {
 	}
 }
 
+// partFor is how long after its explanation has ended a finding is still a part of it: it
+// lasts no longer than it is observed.
+const partFor = time.Minute
+
 // clearParts lowers what only lasts because it was observed a moment ago, once what
 // explained it has ended: the end of an incident must not page for its parts. The
 // findings are sorted and explained; those that are left are returned.
 func (j *Judge) clearParts(findings []report.Finding) []report.Finding {
-	explained := make(map[report.Ref]bool, len(j.explained))
+	explained := make(map[report.Ref]time.Time, len(j.explained))
+	now := j.snapshot.Now
 	left := findings[:0]
 	for _, f := range findings {
 		ref := report.Ref{Rule: f.Rule, Subject: f.Subject}
 		m := j.memory[f.Rule][f.Subject]
-		if len(f.ExplainedBy) > 0 {
-			explained[ref] = true
-		} else if j.explained[ref] && f.State == report.Seen && !f.Flapping && !m.result.Setting && m.observed.below(levelOf(f)) {
+		last, was := j.explained[ref]
+		part := was && now.Sub(last) < partFor
+		switch {
+		case len(f.ExplainedBy) > 0:
+			explained[ref] = now
+		case part:
+			explained[ref] = last
+		}
+		if len(f.ExplainedBy) == 0 && part && f.State == report.Seen && !f.Flapping && !m.result.Setting && m.observed.below(levelOf(f)) {
 			if m.observed == (level{}) {
+				delete(explained, ref)
 				j.move(f.Rule, f.Subject, memory{first: m.first, risen: m.risen})
 				continue
 			}
 			m.forget(m.observed)
-			m.setLevel(m.observed, j.snapshot.Now)
+			m.setLevel(m.observed, now)
 			j.move(f.Rule, f.Subject, m)
 			f = m.finding
 			f.Accepted = accepted(f, j.snapshot)

@@ -83,7 +83,7 @@ func (j *Judge) impactOf(h rule.Hits, m memory) (report.Impact, *report.Guests) 
 		impact = report.MajorOutage
 	case hit > 0 && (len(h.Failed)+len(h.StalledGuests) > 0 || j.snapshot.Now.Sub(since) >= counts):
 		impact = report.PartialOutage
-	case slow.Hit+len(h.SlowGuests) > 0:
+	case slow.Hit+len(h.SlowGuests) > 0, hit > 0 && h.Loop: // what stalls in a loop is slow at the least
 		impact = report.DegradedPerformance
 	}
 	names := slices.Concat(h.StalledGuests, h.SlowGuests)

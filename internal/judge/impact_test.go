@@ -46,6 +46,7 @@ func TestImpactIsComputedFromTheGuestsHit(t *testing.T) {
 		"fewer, at first":               {rule.Hits{Stalled: devices(4)}, 29 * time.Second, report.Operational, 4},
 		"fewer":                         {rule.Hits{Stalled: devices(4)}, 30 * time.Second, report.PartialOutage, 4},
 		"fewer in a session loop":       {rule.Hits{Stalled: devices(4), Loop: true}, 15 * time.Second, report.PartialOutage, 4},
+		"fewer in a loop, at first":     {rule.Hits{Stalled: devices(4), Loop: true}, 5 * time.Second, report.DegradedPerformance, 4},
 		"I/O errors":                    {rule.Hits{Failed: devices(1)}, 0, report.PartialOutage, 1},
 		"I/O errors of half":            {rule.Hits{Failed: devices(5)}, 0, report.MajorOutage, 5},
 		"slow":                          {rule.Hits{Slow: devices(10)}, 0, report.DegradedPerformance, 10},
@@ -153,6 +154,34 @@ func TestWhatExplainsAFinding(t *testing.T) {
 		}
 		if h, _ := r.Headline(); c.want && (h.Rule != "a" || r.Findings[0].Rule != "a") {
 			t.Errorf("%s: the headline is %s, the first %s", name, h.Rule, r.Findings[0].Rule)
+		}
+	}
+}
+
+// A finding that is still observed when the incident it was part of ends stays, and clears as
+// soon as it is no longer observed; a minute later its own time counts again.
+func TestWhatOutlastsItsIncidentClearsAtOnce(t *testing.T) {
+	for _, c := range []struct {
+		observed time.Duration // after the end
+		left     int
+	}{{2 * time.Second, 0}, {partFor + 2*time.Second, 1}} {
+		tr := newTrial(t, func(tr *trialRun) []rule.Rule {
+			rules := explaining(tr)
+			rules[0].KeepFiringFor = rule.Always(10 * time.Minute)
+			return rules
+		})
+		tr.found["a"], tr.found["b"] = []rule.Result{critical("")}, []rule.Result{warning("y")}
+		tr.tick(time.Second)
+		tr.found["a"] = nil
+		if r := tr.tick(time.Second); len(r.Findings) != 1 || r.Findings[0].Rule != "b" {
+			t.Fatalf("what is still observed has gone: %+v", r.Findings)
+		}
+		for range c.observed / time.Second {
+			tr.tick(time.Second)
+		}
+		tr.found["b"] = nil
+		if r := tr.tick(time.Second); len(r.Findings) != c.left {
+			t.Errorf("%s after the end: got %+v", c.observed, r.Findings)
 		}
 	}
 }

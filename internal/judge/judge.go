@@ -54,8 +54,8 @@ type Judge struct {
 	ready       bool
 	restored    bool // what an earlier run kept has been read
 
-	findings  []report.Finding    // of the latest tick, sorted and explained
-	explained map[report.Ref]bool // those that are explained
+	findings  []report.Finding         // of the latest tick, sorted and explained
+	explained map[report.Ref]time.Time // of those raised: when each was last explained
 }
 
 // memories are those of one rule, by subject.

@@ -281,6 +281,8 @@ func shuffle(rnd *rand.Rand, list []node.Entry) {
 }
 
 // No time in a report is later than the report.
+// No incident brings a time that is in the future; those of evidence that does are held by
+// TestNoTimeIsInTheFuture.
 func TestNoReportHasATimeInTheFuture(t *testing.T) {
 	for _, file := range incidentFiles(t, 8, 2, "") {
 		j := New(all.Default())

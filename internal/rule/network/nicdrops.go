@@ -96,6 +96,7 @@ func (l *dropLimits) check(in rule.Input, n *facts.NIC) (rule.Result, bool) {
 		r.Summary += fmt.Sprintf("; %s use this NIC", human.Count(n.Devices, "krbd disk"))
 		if lost >= l.Part {
 			r.Hits.Slow = slowDisks(in)
+			r.Ended, r.Remains = noneSlow(r.Hits.Slow), report.Warning
 		}
 	}
 	r.Evidence = append(r.Evidence, rule.FactAt(node.SourceNIC, n.Name, loadText(n), n.At))
@@ -127,6 +128,13 @@ func slowDisks(in rule.Input) []string {
 		devices = append(devices, d.Device)
 	}
 	return devices
+}
+
+// noneSlow proves that customers no longer feel drops: none of the devices is slow.
+func noneSlow(devices []string) func(*facts.Facts) bool {
+	return func(f *facts.Facts) bool {
+		return f.Blind(node.SourceIO) == nil && !slices.ContainsFunc(f.SlowDisks(facts.DefaultSlow), func(d *facts.Latency) bool { return slices.Contains(devices, d.Device) })
+	}
 }
 
 // dropCounters are the names of the driver's drop counters that are above zero, sorted.

@@ -54,6 +54,11 @@ func faultResult(in rule.Input, lines facts.Lines) rule.Result {
 	if n, watched := in.NICNamed(device); watched {
 		label, bondName = n.Label, n.Bond
 	}
+	for _, b := range in.Bonds() { // one that has fallen off the bus is no slave any more
+		if slices.ContainsFunc(in.Spread(b).Missing, func(s node.SeenSlave) bool { return s.Name == device }) {
+			bondName = b.Name
+		}
+	}
 	counts := map[kmsg.Class]uint64{}
 	var evidence []report.Evidence
 	for _, s := range lines.Series {

@@ -190,7 +190,7 @@ func capacityAdvice(in rule.Input, n *facts.NIC) []report.Advice {
 // osdLogAdvice sends to the OSDs' own logs where they closed the sessions.
 func osdLogAdvice(osds []*facts.OSDLosses) []report.Advice {
 	for i := range osds {
-		if o := osds[i]; o.Of(kmsg.ReasonClosed, kmsg.ReasonAuthTag, kmsg.ReasonProtocol, kmsg.ReasonSequence, kmsg.ReasonSocket) > 0 {
+		if o := osds[i]; o.Of(kmsg.ReasonClosed, kmsg.ReasonAuthTag, kmsg.ReasonProtocol, kmsg.ReasonSequence, kmsg.ReasonSocket, kmsg.ReasonReset) > 0 {
 			return []report.Advice{{
 				Do:      fmt.Sprintf("Read the log of %s on its host: \"bad crc in data\" there means that this node's buffers change while they are sent", o.OSD),
 				Command: rule.ShellCommand("ceph --connect-timeout 10 osd find %s", o.ID()),
@@ -284,8 +284,13 @@ func lockAdvice(in rule.Input) []report.Advice {
 
 // linkAdvice is how to look at the links and the way to the OSDs.
 func linkAdvice(in rule.Input) []report.Advice {
+	return linksAdvice(in, carriers(in))
+}
+
+// linksAdvice is how to look at some of the links, and the way to the OSDs.
+func linksAdvice(in rule.Input, links []string) []report.Advice {
 	var list []report.Advice
-	for _, name := range carriers(in) {
+	for _, name := range links {
 		list = append(list, report.Advice{Do: "Check the state and history of " + name, Command: rule.ShellCommand("ip -d -s link show dev %s; journalctl -k --since -15min --grep %s", name, name)})
 	}
 	if osd, host := someOSD(in); host != "" {
@@ -324,6 +329,21 @@ func carriers(in rule.Input) []string {
 	}
 	slices.Sort(list)
 	return slices.Compact(list)
+}
+
+// carriersOf are those of some krbd devices; all, if it is not known which.
+func carriersOf(in rule.Input, devices []string) []string {
+	var list []string
+	for _, name := range carriers(in) {
+		behind := devicesBehind(in, name)
+		if slices.ContainsFunc(devices, func(d string) bool { return behind[d] }) {
+			list = append(list, name)
+		}
+	}
+	if len(list) == 0 {
+		return carriers(in)
+	}
+	return list
 }
 
 // someOSD is an OSD and the address of its host, by the cluster's map or the kernel

@@ -29,11 +29,14 @@ func newCongestionLimits() *congestionLimits {
 	return &congestionLimits{Full: node.FullShare, FullFor: 5 * time.Second, LatencyFactor: 10, Latency: 50 * time.Millisecond, SlowShare: 0.25, Drops: 5 * time.Second, DropRate: 1000, Faults: 2}
 }
 
+// longStall is from when a disk behind a saturated NIC is stalled and not only slow.
+const longStall = 10 * time.Second
+
 // A saturation is a slave that is full, and what shows that krbd is affected.
 type saturation struct {
 	nic   *facts.NIC
 	load  facts.Load
-	slow  []string // krbd devices
+	hits  rule.Hits // the krbd devices that are slow, or stalled
 	signs []report.Evidence
 	rests []string
 }
@@ -76,8 +79,15 @@ func (l *congestionLimits) slowDisks(in rule.Input, behind map[string]bool, s *s
 	if len(slow) < min(2, len(behind)) || float64(len(slow)) < l.SlowShare*float64(len(behind)) {
 		return
 	}
-	for i := range slow {
-		s.slow = append(s.slow, slow[i].Device)
+	for _, d := range slow {
+		if d.Disk.StalledFor() < longStall {
+			s.hits.Slow = append(s.hits.Slow, d.Device)
+			continue
+		}
+		s.hits.Stalled = append(s.hits.Stalled, d.Device)
+		if s.hits.Since.IsZero() || d.Disk.LastProgress.Before(s.hits.Since) {
+			s.hits.Since = d.Disk.LastProgress
+		}
 	}
 	s.signs = append(s.signs, rule.FactAt(node.SourceIO, "", slowText(in, slow, len(behind)), slow[0].Disk.At))
 	s.rests = append(s.rests, node.SourceIO)

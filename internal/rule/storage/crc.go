@@ -18,8 +18,8 @@ import (
 func libcephCRC() rule.Rule {
 	limits := &struct {
 		Faults   int           `json:"faults" doc:"faults of all OSDs together, within window, from which the finding is raised" min:"1" max:"10000"`
-		Degraded int           `json:"degraded" doc:"faults of one run, without 20 s between them, from which customers are taken to feel it" min:"1" max:"100000"`
-		Critical int           `json:"critical" doc:"faults within a minute that make it critical even if I/O does not stall" min:"2" max:"1000000"`
+		Degraded int           `json:"degraded" doc:"faults of one run, without 20 s between them, that has lasted 10 s, from which customers are taken to feel it" min:"1" max:"100000"`
+		Critical int           `json:"critical" doc:"faults within a minute, of a run that has lasted 10 s, that make it critical even if I/O does not stall" min:"2" max:"1000000"`
 		Window   time.Duration `json:"window" doc:"time window for faults" min:"10s" max:"10m"`
 	}{1, 10, 300, 5 * time.Minute}
 	return rule.Rule{
@@ -30,9 +30,10 @@ func libcephCRC() rule.Rule {
 		Impact:        "operational for a few faults, as I/O continues after each; degraded_performance for many, as each resends all requests of an OSD. krbd-stalled or krbd-retry-storm reports stalled I/O",
 		Needs:         []string{node.SourceKmsg},
 		KeepFiringFor: rule.Timing{Critical: 20 * time.Second},
+		Explains:      []string{"nic-errors", "krbd-no-rxbounce"},
 		Limits:        limits,
 		About: "A reply of an OSD failed its checksum (or, in msgr2's secure mode, its authentication tag), and the kernel gave up the session: libceph's lines \"bad crc/signature\" and \"integrity error\" of the last 5 minutes. " +
-			"Each fault reconnects at once and resends every in-flight request to that OSD: it is the first line of a retry storm. Information for a few faults, which stays for two hours so that one fault an hour is one finding; a warning from 2 on; critical from 300 in a minute on, which is a loop, until 20 s have passed without one. Faults that the kernel log held before nodewatch started are told for a day. " +
+			"Each fault reconnects at once and resends every in-flight request to that OSD: it is the first line of a retry storm. Information for a few faults, which stays for two hours so that one fault an hour is one finding; a warning from 2 on; critical from 300 in a minute on if they have continued for 10 s, which is a loop, until 20 s have passed without one. Where I/O stalls as well, krbd-retry-storm or layer2-bond-krbd has been raised by then and explains them. Faults that the kernel log held before nodewatch started are told for a day. " +
 			"The network is usually not the cause, because TCP and Ethernet checksums would have caught corruption: the buffer changed while the kernel used it. The known trigger is a Windows guest on a krbd disk that is mapped without rxbounce; others are bad memory, a NIC's or driver's offload, and a bad cable, which shows in rx_crc_errors. " +
 			"A failure of data sent to an OSD is logged by the OSD, not on this host; it is reported as libceph-session-loop.",
 		Do: []string{
@@ -63,13 +64,15 @@ func libcephCRC() rule.Rule {
 				Severity: report.Info,
 				Summary:  fmt.Sprintf("%s in the last %s ended sessions with %s, latest at %s", human.Count(n, noun), human.Span(limits.Window), osdsText(osds), human.Clock(last)),
 				Evidence: lossEvidence(losses, osds),
+				Explains: []string{},
 			}
 			r.Evidence = append(r.Evidence, in.Fact(node.SourceKmsg, "", "each lost session resends every in-flight request to that OSD"))
 			if n >= 2 {
 				r.Severity = report.Warning
 			}
 			if run, continues := runOf(in); continues {
-				if !run.felt && n >= uint64(limits.Degraded) {
+				lasts := in.Now.Sub(run.first) >= loopAge
+				if !run.felt && lasts && n >= uint64(limits.Degraded) {
 					run.felt = faultsWithin(in, min(in.Now.Sub(run.began).Truncate(time.Second), limits.Window)) >= uint64(limits.Degraded)
 				}
 				if run.felt {
@@ -80,12 +83,18 @@ func libcephCRC() rule.Rule {
 				if stalls := in.Stalls(); len(stalls) > 0 {
 					r.Ended, r.Remains = ended(stalls), r.Severity
 				}
-				if faultsWithin(in, time.Minute) >= uint64(limits.Critical) {
+				if lasts && faultsWithin(in, time.Minute) >= uint64(limits.Critical) {
 					r.Severity = report.Critical
 				}
 				r.State = run
 			}
 			a := cause.OfLoop(in.Facts, cause.Loop{First: osds[0].Last().Add(-limits.Window), Losses: losses, OSDs: osds, Before: []cause.Evidence{}})
+			if a.Supports(cause.Wire) {
+				r.Explains = corruptedNICs(in)
+			}
+			if a.Supports(cause.UnstableBuffers) {
+				r.Explains = append(r.Explains, "")
+			}
 			evidence, against := causeEvidence(a)
 			r.Evidence, r.Against, r.Cause = append(r.Evidence, evidence...), against, a.Concluded()
 			if in.Blind(node.SourceIO) == nil && len(in.IO) > 0 && len(in.Stalls()) == 0 {
@@ -108,11 +117,16 @@ func libcephCRC() rule.Rule {
 // than the 15 s of the slowest loop.
 const justNow = 20 * time.Second
 
+// loopAge is how long a run of faults must have lasted to be a loop by itself: those of a
+// retry storm are told from stalled I/O, and its headline, within that time.
+const loopAge = 10 * time.Second
+
 // A faultRun is faults without 20 s between them: one in the wake of a storm is a run
 // of its own.
 type faultRun struct {
-	began time.Time
-	felt  bool // enough of them for customers to feel it
+	first time.Time // when it was first observed
+	began time.Time // faults since then belong to it
+	felt  bool      // enough of them for customers to feel it
 }
 
 // runOf is the run that the latest fault belongs to, and whether it continues.
@@ -123,7 +137,7 @@ func runOf(in rule.Input) (run faultRun, continues bool) {
 	if was, raised := rule.StateOf[faultRun](in, ""); raised && !was.began.IsZero() {
 		return was, true
 	}
-	return faultRun{began: in.Now.Add(-justNow)}, true
+	return faultRun{first: in.Now, began: in.Now.Add(-justNow)}, true
 }
 
 // faultsWithin is how many faults there were in the last d.

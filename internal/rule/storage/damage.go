@@ -1,8 +1,10 @@
 package storage
 
 import (
+	"cmp"
 	"fmt"
 	"slices"
+	"strconv"
 	"strings"
 	"time"
 
@@ -28,6 +30,7 @@ const shutdown = -108
 type damageKind struct {
 	subject string
 	says    string
+	follows []damaged      // of a blocklisted client: filesystems that failed with its I/O
 	disks   []damaged      // by device
 	place   map[string]int // in disks, of each device
 }
@@ -39,13 +42,14 @@ type damaged struct {
 	source      string
 	text        string // the latest line
 	detail      string // of it
+	errno       int    // of it; 0: it has none
 	lines       uint64 // 0: not known
 	first, last time.Time
 }
 
 // damage sorts by kind the damage that the kernel log, or the cluster, tells
-// of and that has not been undone since. A blocklisted client's failed I/O and
-// lost watches follow from that, and are not told again.
+// of and that has not been undone since. A blocklisted client's failed I/O, failed
+// filesystems and lost watches follow from that, and are not reported separately.
 func damage(in rule.Input) [4]damageKind {
 	kinds := [4]damageKind{
 		{subject: blocklisted, says: "this client is blocklisted and its I/O fails"},
@@ -60,7 +64,7 @@ func damage(in rule.Input) [4]damageKind {
 				w = mappingsOf(in)
 			}
 			if device, applies := w.stillApplies(s); applies {
-				d := damaged{device: device, on: s.Device, source: node.SourceKmsg, text: s.Text, detail: s.Detail, lines: s.Total + s.History, first: s.First, last: s.Last}
+				d := damaged{device: device, on: s.Device, source: node.SourceKmsg, text: s.Text, detail: s.Detail, errno: s.Errno, lines: s.Total + s.History, first: s.First, last: s.Last}
 				if since := w.mapped[device]; d.first.Before(since) {
 					d.first, d.lines = since, 0 // some are of an earlier mapping of that name: how many is not known
 				}
@@ -69,9 +73,16 @@ func damage(in rule.Input) [4]damageKind {
 		}
 	}
 	kinds[0].fromCluster(in)
+	failing := kinds[0].ofSameClients(in)
 	for i := range kinds {
-		if i >= 2 {
-			kinds[i].disks = slices.DeleteFunc(kinds[i].disks, func(d damaged) bool { _, is := kinds[0].place[d.device]; return is })
+		if i > 0 {
+			kinds[i].disks = slices.DeleteFunc(kinds[i].disks, func(d damaged) bool {
+				is := slices.Contains(failing, d.device)
+				if is && kinds[i].subject == filesystem {
+					kinds[0].follows = append(kinds[0].follows, d)
+				}
+				return is
+			})
 		}
 		slices.SortFunc(kinds[i].disks, func(a, b damaged) int { return human.ByNumber(a.device, b.device) })
 	}
@@ -106,7 +117,7 @@ func (k *damageKind) note(d damaged) {
 	old.lines += d.lines
 	old.first = facts.Earlier(old.first, d.first)
 	if !d.last.Before(old.last) {
-		old.last, old.on, old.text = d.last, d.on, d.text
+		old.last, old.on, old.text, old.errno = d.last, d.on, d.text, cmp.Or(d.errno, old.errno)
 		if old.detail == "mount" {
 			old.detail = d.detail
 		}
@@ -172,11 +183,23 @@ func mappingsOf(in rule.Input) *mappings {
 	return w
 }
 
+// diskOf is the krbd device of a partition: rbd3 of rbd3p1; empty if it is none.
+func diskOf(partition string) string {
+	disk, number, is := strings.Cut(partition, "p")
+	if _, err := strconv.ParseUint(number, 10, 16); !is || err != nil || !strings.HasPrefix(disk, "rbd") {
+		return ""
+	}
+	return disk
+}
+
 // stillApplies returns the krbd device that a line is about, and whether what it says
 // still holds: the device is the same mapping, the filesystem has not been
 // mounted again, the host has not been booted.
 func (w *mappings) stillApplies(s *node.Series) (device string, applies bool) {
 	device, known := w.device[s.Device]
+	if disk := diskOf(s.Device); !known && w.device[disk] != "" {
+		device, known = disk, true
+	}
 	if !known && !w.read && strings.HasPrefix(s.Device, "rbd") {
 		device, known = s.Device, true
 	}

@@ -32,6 +32,15 @@ func lossEvidence(l *facts.Losses, osds []*facts.OSDLosses) []report.Evidence {
 	return list
 }
 
+// corruptedNICs are the names of the storage NICs that receive corrupted frames.
+func corruptedNICs(in rule.Input) []string {
+	names := []string{}
+	for _, n := range cause.CorruptedNICs(in.Facts) {
+		names = append(names, n.Name)
+	}
+	return names
+}
+
 func nameOf(o *facts.OSDLosses) string { return o.OSD }
 
 // stallEvidence describes the first few devices, and the oldest requests in osdc.

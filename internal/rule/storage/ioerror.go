@@ -9,6 +9,7 @@ import (
 	"github.com/nodewatch/nodewatch/internal/human"
 	"github.com/nodewatch/nodewatch/internal/node"
 	"github.com/nodewatch/nodewatch/internal/rule"
+	"github.com/nodewatch/nodewatch/pkg/kmsg"
 	"github.com/nodewatch/nodewatch/pkg/report"
 )
 
@@ -24,10 +25,10 @@ func krbdIOError() rule.Rule {
 		Severity:  "info, warning, critical",
 		Impact:    "by the guests whose disks returned errors, until these disks have worked normally for 10 min; a blocklisted client affects all its disks; operational for a lost watch",
 		Needs:     []string{node.SourceKmsg, node.SourceKrbd},
-		Explains:  []string{"krbd-stalled"},
+		Explains:  []string{"krbd-stalled", "ceph-map"},
 		Limits:    limits, // an error is a fact, and its state lasts until it is undone
 		About: "krbd returned an error for I/O (\"result -5\"), lost its watch on an image, was blocklisted by the cluster (-108), or a filesystem on an rbd device failed or turned read-only. Each of these states outlasts its cause, so the finding stays until the device is unmapped or mapped again, a filesystem is mounted again, or the host reboots. Log lines from before nodewatch started count too. " +
-			"One finding for each kind: blocklisted (all I/O of that client fails from now on), filesystem, io-error, watch. A blocklisted client's own errors and watches are not counted again. " +
+			"One finding for each kind: blocklisted (all I/O of that client fails from now on), filesystem, io-error, watch. A blocklisted client's failed I/O, filesystems and watches belong to that finding. " +
 			"I/O errors come from an osd_request_timeout (-110), a full pool with abort_on_full (-28), a deleted image (-2), or damage in the cluster (-5). 15 minutes after the last one the severity falls to warning, as the guest may still be read-only inside, which cannot be seen from here. " +
 			"A lost watch (-107) means that the OSD did not hear from this client for 30 s; the client registers again by itself.",
 		Do: []string{
@@ -63,7 +64,7 @@ func (k damageKind) result(in rule.Input, fresh time.Duration) rule.Result {
 			failed = append(failed, d.device)
 		}
 	}
-	r := rule.Result{Subject: k.subject, Since: since, Severity: report.Critical, RestsOn: []string{node.SourceKmsg, node.SourceKrbd}}
+	r := rule.Result{Subject: k.subject, Since: since, Severity: report.Critical, Explains: []string{""}, RestsOn: []string{node.SourceKmsg, node.SourceKrbd}}
 	old := in.Now.Sub(last) >= fresh
 	switch {
 	case k.subject == watchLost:
@@ -72,7 +73,7 @@ func (k damageKind) result(in rule.Input, fresh time.Duration) rule.Result {
 			r.Severity = report.Info
 		}
 	case k.subject == blocklisted:
-		r.Hits.Failed = k.ofSameClients(in, devices)
+		r.Hits.Failed = k.ofSameClients(in)
 		if cluster {
 			r.RestsOn = []string{node.SourceCeph}
 		}
@@ -92,22 +93,41 @@ func (k damageKind) result(in rule.Input, fresh time.Duration) rule.Result {
 		}
 		r.Evidence = append(r.Evidence, rule.FactAt(d.source, d.device, fmt.Sprintf("%s: %s", in.DiskName(d.device), d.sentence()), d.last))
 	}
+	for i, d := range k.follows {
+		if i < most {
+			r.Evidence = append(r.Evidence, rule.FactAt(d.source, d.device, fmt.Sprintf("its filesystem failed as well: %s", d.sentence()), d.last))
+		}
+	}
 	r.Advice = k.advice(in, k.disks[0])
+	if k.subject == ioFailed && k.poolGone(in, fresh) {
+		r.Explains = append(r.Explains, string(kmsg.PoolGone))
+		r.Advice = append([]report.Advice{listPools}, r.Advice...)
+	}
 	return r
+}
+
+// poolGone reports whether the I/O failed because its pool does not exist (ENOENT).
+func (k damageKind) poolGone(in rule.Input, fresh time.Duration) bool {
+	const notFound = -2
+	_, gone := in.LinesOf(fresh, kmsg.PoolGone)
+	return gone && !slices.ContainsFunc(k.disks, func(d damaged) bool { return d.errno != notFound })
 }
 
 // ofSameClients are all devices of the clients of some: a blocklisted client hits all
 // its disks.
-func (k damageKind) ofSameClients(in rule.Input, devices []string) []string {
-	clients := map[uint64]bool{}
-	for _, d := range devices {
-		if m, _, found := in.Device(d); found {
+func (k damageKind) ofSameClients(in rule.Input) []string {
+	if len(k.disks) == 0 {
+		return nil
+	}
+	clients, all := map[uint64]bool{}, make([]string, len(k.disks))
+	for i, d := range k.disks {
+		all[i] = d.device
+		if m, _, found := in.Device(d.device); found {
 			clients[m.ClientID] = true
 		}
 	}
-	all := slices.Clone(devices)
 	for i := range in.Mapped.Value {
-		if m := &in.Mapped.Value[i]; clients[m.ClientID] && !slices.Contains(devices, m.Device) {
+		if m := &in.Mapped.Value[i]; clients[m.ClientID] && !slices.Contains(all, m.Device) {
 			all = append(all, m.Device)
 		}
 	}

@@ -20,11 +20,11 @@ func layer2BondKrbd(storms *stormLimits, limits *congestionLimits) rule.Rule {
 		Title:         "a bond that hashes by MAC address carries krbd's traffic",
 		Component:     rule.Storage,
 		Severity:      "warning, critical",
-		Impact:        "operational as a risk; degraded_performance while a storm is imminent; during the storm by the guests whose disks are stalled",
+		Impact:        "operational as a risk; degraded_performance, or by the guests whose disks are stalled, while a storm is imminent and during the storm",
 		Needs:         []string{node.SourceBond, node.SourceKrbd},
 		KeepFiringFor: rule.Timing{Critical: time.Minute}, // traffic comes in waves; the stage must not change with each
 		Explains: []string{"krbd-retry-storm", "krbd-nic-saturated", "krbd-stalled", "krbd-slow", "krbd-resend", "libceph-crc", "libceph-session-loop",
-			"nic-saturated", "nic-drops", "bond-imbalance", "bond-hash-layer2"},
+			"nic-saturated", "nic-drops", "bond-imbalance", "bond-hash-layer2", "krbd-no-rxbounce"},
 		Limits: limits,
 		About: "The pattern of the RL1 Node 2 outage, in three stages. Risk (warning): a bond of several slaves that carries krbd's traffic chooses the slave by MAC address, or by MAC address and VLAN, so that all traffic to one server, or through one router, shares one NIC; and all krbd disks share one kernel client, so that a stall of that NIC stalls all of them. " +
 			"Storm imminent (critical, degraded performance): one slave is at 90 % or more of its line rate one way for 5 s, and krbd is affected: a quarter of the bond's disks have at least 10 times their baseline latency and at least 50 ms, or more than 500 ms; or the NIC keeps dropping frames (buffers exhausted); or sessions are lost. Saturation alone, e.g. by a backup or a migration, does not count; nic-saturated reports it. " +
@@ -242,7 +242,7 @@ func (p affected) shares(in rule.Input, r *rule.Result) {
 func (p affected) imminent(in rule.Input, r rule.Result, s saturation) rule.Result {
 	carries := fmt.Sprintf("%s %s, %s of line rate", s.load.Way, human.BitRate(s.load.Bits), human.Percent(s.load.Share))
 	r.Severity, r.Impact, r.Setting, r.Blind = report.Critical, report.DegradedPerformance, false, false
-	r.Hits = rule.Hits{Slow: s.slow}
+	r.Hits = s.hits
 	r.RestsOn = slices.Compact(slices.Sorted(slices.Values(append(s.rests, r.RestsOn...))))
 	r.Summary = fmt.Sprintf("layer2 bond + krbd: storm imminent: %s is saturated (%s) for %s and krbd is affected",
 		s.nic.Label, carries, human.Span(in.Now.Sub(s.load.Since)))

@@ -2,6 +2,7 @@ package storage
 
 import (
 	"fmt"
+	"slices"
 	"time"
 
 	"github.com/nodewatch/nodewatch/internal/facts"
@@ -21,11 +22,12 @@ func krbdNICSaturated(limits *congestionLimits) rule.Rule {
 		Title:         "a saturated NIC slows krbd although its bond has spare capacity",
 		Component:     rule.Storage,
 		Severity:      "warning, critical",
-		Impact:        "degraded_performance",
+		Impact:        "degraded_performance; by the guests whose disks are stalled, if some are",
 		Needs:         []string{node.SourceNIC},
 		KeepFiringFor: rule.Timing{Warning: 30 * time.Second, Critical: 45 * time.Second}, // traffic comes in waves
-		Explains:      []string{"krbd-slow", "krbd-resend", "libceph-crc", "libceph-session-loop", "nic-saturated", "nic-drops", "bond-imbalance", "bond-spread"},
-		Limits:        limits,
+		Explains: []string{"krbd-stalled", "krbd-slow", "krbd-resend", "libceph-crc", "libceph-session-loop", "nic-saturated", "nic-drops", "bond-imbalance", "bond-spread",
+			"slave-missing", "link-speed"}, // of the same bond: what is left of it is too small
+		Limits: limits,
 		About: "A NIC that carries krbd's traffic is at 90 % or more of its line rate one way for 5 s, and krbd is affected: a quarter of the disks behind it are slow, or the NIC keeps dropping frames for lack of buffers, or sessions are lost. The host's policy distributes what it sends, so layer2-bond-krbd does not apply. " +
 			"Critical where another slave of the same bond is below half of its line rate: the load does not spread, because the switch hashes by MAC address, or because a few peers hash to one slave (layer2+3), and a retry storm is near. A warning if all slaves are saturated or the NIC is not in a bond: the link is too small for the load.",
 		Do: []string{
@@ -49,20 +51,23 @@ func krbdNICSaturated(limits *congestionLimits) rule.Rule {
 				if len(s.signs) == 0 {
 					continue
 				}
-				list = append(list, s.result(in, name, nics, len(behind)))
+				list = append(list, s.result(in, name, nics, behind))
 			}
 			return list
 		},
 	}
 }
 
-func (s saturation) result(in rule.Input, carrier string, nics []*facts.NIC, devices int) rule.Result {
+func (s saturation) result(in rule.Input, carrier string, nics []*facts.NIC, behind map[string]bool) rule.Result {
 	carries := fmt.Sprintf("%s %s, %s of line rate", s.load.Way, human.BitRate(s.load.Bits), human.Percent(s.load.Share))
 	r := rule.Result{
-		Subject: carrier, Severity: report.Warning, Impact: report.DegradedPerformance, Hits: rule.Hits{Slow: s.slow}, RestsOn: s.rests,
-		Explains: []string{"", carrier},
-		Summary:  fmt.Sprintf("%s is saturated (%s %s) for %s and slows %s", s.nic.Label, s.load.Way, human.Percent(s.load.Share), human.Span(in.Now.Sub(s.load.Since)), human.Count(devices, "krbd disk")),
+		Subject: carrier, Severity: report.Warning, Impact: report.DegradedPerformance, Hits: s.hits, RestsOn: s.rests,
+		Explains: []string{carrier},
+		Summary:  fmt.Sprintf("%s is saturated (%s %s) for %s and slows %s", s.nic.Label, s.load.Way, human.Percent(s.load.Share), human.Span(in.Now.Sub(s.load.Since)), human.Count(len(behind), "krbd disk")),
 		Evidence: append([]report.Evidence{rule.FactAt(node.SourceNIC, s.nic.Name, fmt.Sprintf("%s has been saturated since %s: %s", s.nic.Label, human.Clock(s.load.Since), carries), s.nic.At)}, s.signs...),
+	}
+	if !stallsElsewhere(in, behind) {
+		r.Explains = append(r.Explains, "")
 	}
 	for _, n := range nics {
 		r.Explains = append(r.Explains, n.Name)
@@ -93,4 +98,10 @@ func (s saturation) result(in rule.Input, carrier string, nics []*facts.NIC, dev
 	}
 	r.Advice = append(r.Advice, saturationAdvice(in, nil)...)
 	return r
+}
+
+// stallsElsewhere reports whether a krbd device is stalled that is not among those behind
+// a NIC, which then does not explain what is observed of the node's storage.
+func stallsElsewhere(in rule.Input, behind map[string]bool) bool {
+	return slices.ContainsFunc(in.Stalls(), func(s *facts.Stall) bool { return s.For >= longStall && !behind[s.Device] })
 }

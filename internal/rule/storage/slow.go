@@ -29,6 +29,7 @@ func krbdSlow() rule.Rule {
 		Needs:         []string{node.SourceIO, node.SourceKrbd},
 		For:           rule.Always(time.Minute), // after a stall the old requests complete, and their latency must be forgotten
 		KeepFiringFor: rule.Always(time.Minute),
+		Explains:      []string{"nic-errors"},
 		Limits:        limits,
 		About: "A quarter of all krbd disks have at least 10 times their baseline latency, and at least 50 ms, at no more than twice their usual load; or more than 500 ms in any case. Latency is that of reads and writes, without flushes and discards; or, if longer, requests in flight divided by completions per second, which reveals a disk that completes only small requests. " +
 			"The baseline is learned per image over days, as a low quantile, only while no finding with customer impact is raised for the image and its NIC is not saturated. A latency that lasts a week, or that an operator acknowledges, becomes the new baseline. This is reported for a day, or until acknowledged, as an info with the subject baseline. " +
@@ -55,10 +56,14 @@ func krbdSlow() rule.Rule {
 			r := rule.Result{
 				Severity: report.Warning,
 				Hits:     rule.Hits{Slow: devices},
+				Explains: []string{},
 				Cause:    a.Concluded(),
 				Summary:  because(fmt.Sprintf("%s%s slow: %s", human.Capital(human.AllOf(len(slow), all, "krbd disk")), in.GuestsOn(devices).In(), middleText(slow)), a),
 				Evidence: []report.Evidence{rule.FactAt(node.SourceIO, "", slowText(in, slow, all), slow[0].Disk.At)},
 				Against:  against,
+			}
+			if a.Supports(cause.Wire) {
+				r.Explains = corruptedNICs(in)
 			}
 			r.Evidence = append(append(append(r.Evidence, evidence...), nicEvidence(in)...), lossesBeside(in)...)
 			for _, c := range a.Likely() {
@@ -77,7 +82,7 @@ func newUsual(in rule.Input) []rule.Result {
 		return nil
 	}
 	devices, last := make([]string, len(list)), list[0]
-	r := rule.Result{Subject: "baseline", Severity: report.Info}
+	r := rule.Result{Subject: "baseline", Severity: report.Info, Explains: []string{}}
 	for i, a := range list {
 		devices[i] = a.Device
 		if a.At.After(last.At) {

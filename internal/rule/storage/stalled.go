@@ -39,8 +39,7 @@ func StuckAfter(rules rule.RuleSet) time.Duration {
 	return newStalledLimits().Stalled
 }
 
-func krbdStalled() rule.Rule {
-	limits := newStalledLimits()
+func krbdStalled(limits *stalledLimits) rule.Rule {
 	return rule.Rule{
 		ID:            "krbd-stalled",
 		Title:         "krbd I/O is stalled",
@@ -61,19 +60,39 @@ func krbdStalled() rule.Rule {
 			"Do not unmap the devices or kill the guests' processes: both block until the I/O completes.",
 		},
 		Check: func(in rule.Input) []rule.Result {
-			var stalls []*facts.Stall
-			for _, s := range in.Stalls() {
-				byDisk := s.Disk != nil && s.For >= limits.Stalled && (!s.Crawls || s.Disk.QueueTime() >= limits.Queue)
-				if byDisk || len(s.Waits) > 0 && in.Pending.At.Sub(s.Waits[0].Since) >= limits.Request {
-					stalls = append(stalls, s)
-				}
-			}
+			stalls := limits.of(in)
 			if len(stalls) == 0 {
 				return nil
 			}
 			return []rule.Result{limits.result(in, stalls)}
 		},
 	}
+}
+
+// of are the stalls that are long enough.
+func (l *stalledLimits) of(in rule.Input) []*facts.Stall {
+	var stalls []*facts.Stall
+	for _, s := range in.Stalls() {
+		byDisk := s.Disk != nil && s.For >= l.Stalled && (!s.Crawls || s.Disk.QueueTime() >= l.Queue)
+		if byDisk || len(s.Waits) > 0 && in.Pending.At.Sub(s.Waits[0].Since) >= l.Request {
+			stalls = append(stalls, s)
+		}
+	}
+	return stalls
+}
+
+// severity is how soon on-call must look at stalls: at once if they are many, after a
+// while if they are few.
+func (l *stalledLimits) severity(in rule.Input, stalls []*facts.Stall) report.Severity {
+	n, all := len(facts.Devices(stalls)), len(in.Mapped.Value)
+	since := in.Now
+	for _, s := range stalls {
+		since = facts.Earlier(since, s.Since)
+	}
+	if (n > 1 || all == 1) && n > 0 && float64(n) >= l.Spread*float64(all) || n > 0 && in.Now.Sub(since) >= l.Long {
+		return report.Critical
+	}
+	return report.Warning
 }
 
 func (l *stalledLimits) result(in rule.Input, stalls []*facts.Stall) rule.Result {
@@ -93,10 +112,7 @@ func (l *stalledLimits) result(in rule.Input, stalls []*facts.Stall) rule.Result
 	}
 	all, n := len(in.Mapped.Value), len(devices)
 	a := cause.OfStall(in.Facts, stalls)
-	r := rule.Result{Severity: report.Warning, Hits: stalledHits(stalls), Ended: ended(stalls), RestsOn: rests, Since: since, Cause: a.Concluded()}
-	if (n > 1 || all == 1) && n > 0 && float64(n) >= l.Spread*float64(all) || n > 0 && in.Now.Sub(since) >= l.Long {
-		r.Severity = report.Critical
-	}
+	r := rule.Result{Severity: l.severity(in, stalls), Hits: stalledHits(stalls), Ended: ended(stalls), RestsOn: rests, Since: since, Cause: a.Concluded()}
 	reason := ""
 	if osd, one := onlyOSD(stalls); one {
 		reason = "; all pending requests are waiting for " + osd
@@ -118,7 +134,7 @@ func (l *stalledLimits) result(in rule.Input, stalls []*facts.Stall) rule.Result
 	for _, c := range a.Likely() {
 		r.Advice = append(r.Advice, l.causeAdvice(in, c, stalls)...)
 	}
-	r.Advice = distinct(append(append(r.Advice, askCluster), linkAdvice(in)...))
+	r.Advice = distinct(append(append(r.Advice, askCluster), linksAdvice(in, carriersOf(in, devices))...))
 	return r
 }
 

@@ -8,20 +8,20 @@ import "github.com/nodewatch/nodewatch/internal/rule"
 // Rules returns the rules, with default thresholds of their own, in the order in
 // which findings of equal severity are reported.
 func Rules() []rule.Rule {
-	storms := newStormLimits()
+	storms, stalls := newStormLimits(), newStalledLimits()
 	return []rule.Rule{
 		layer2BondKrbd(storms, newCongestionLimits()),
 		krbdRetryStorm(storms),
-		cephUnreachable(),
+		cephUnreachable(stalls),
 		cephRefused(),
-		krbdStalled(),
+		krbdStalled(stalls),
 		krbdIOError(),
 		krbdNICSaturated(newCongestionLimits()),
 		krbdSlow(),
 		krbdResend(),
 		libcephCRC(),
 		libcephSessionLoop(),
-		cephMap(),
+		cephMap(stalls),
 		krbdMapFailed(),
 		krbdNoRxbounce(),
 		krbdSharedFate(),

@@ -21,7 +21,7 @@ type unreachableLimits struct {
 	Share   float64       `json:"share" doc:"share of the known OSDs that cannot be connected to" min:"0.1" max:"1"`
 }
 
-func cephUnreachable() rule.Rule {
+func cephUnreachable(stalled *stalledLimits) rule.Rule {
 	limits := &unreachableLimits{Mons: 20 * time.Second, Stalled: 10 * time.Second, Window: 2 * time.Minute, Share: 0.5}
 	return rule.Rule{
 		ID:            "ceph-unreachable",
@@ -67,7 +67,7 @@ func cephUnreachable() rule.Rule {
 				}
 			}
 			if len(list) == 0 {
-				if r, is := limits.monitors(in); is {
+				if r, is := limits.monitors(in, stalled); is {
 					list = append(list, r)
 				}
 			}
@@ -75,6 +75,9 @@ func cephUnreachable() rule.Rule {
 		},
 	}
 }
+
+// osdsGone is remembered while the OSDs of a cluster are gone.
+type osdsGone struct{}
 
 // osds judges whether the OSDs of a cluster are gone. An outage lasts while nothing
 // completes, as the kernel tries less and less often.
@@ -102,8 +105,8 @@ func (l *unreachableLimits) osds(in rule.Input, subject string, devices map[stri
 	}
 	known := len(c.OSDs)
 	enough := float64(len(gone)) >= l.Share*float64(known) || clusters > 1 && len(gone) > 2
-	was, raised := in.Was(subject)
-	stillApplies := raised && was.Finding.Severity == report.Critical && refused == 0
+	_, raised := rule.StateOf[osdsGone](in, subject)
+	stillApplies := raised && refused == 0
 	if !stillApplies && (!enough || len(gone) < 2 && (len(gone) == 0 || len(in.Snapshot.Cluster.Value.OSDMap.OSDs) != 1)) {
 		return rule.Result{}, false
 	}
@@ -117,7 +120,7 @@ func (l *unreachableLimits) osds(in rule.Input, subject string, devices map[stri
 		what = "cluster " + subject + ": " + what
 	}
 	r := rule.Result{
-		Subject: subject, Severity: report.Critical, Hits: stalledHits(stalls), Since: stalls[0].Since,
+		Subject: subject, Severity: report.Critical, Hits: stalledHits(stalls), Since: stalls[0].Since, State: osdsGone{},
 		Evidence: append(lossEvidence(losses, failing), stallEvidence(in, stalls)...),
 	}
 	monEvidence(in, c, &r)
@@ -148,7 +151,7 @@ func (l *unreachableLimits) still(in rule.Input, of map[string]bool) []*facts.St
 }
 
 // monitors judges whether kernel clients have no monitor.
-func (l *unreachableLimits) monitors(in rule.Input) (rule.Result, bool) {
+func (l *unreachableLimits) monitors(in rule.Input, stalled *stalledLimits) (rule.Result, bool) {
 	c := in.Cluster()
 	if c.Hunting == 0 || in.Now.Sub(c.MonLost) < l.Mons {
 		return rule.Result{}, false
@@ -172,9 +175,9 @@ func (l *unreachableLimits) monitors(in rule.Input) (rule.Result, bool) {
 	monEvidence(in, c, &r)
 	switch {
 	case len(stalls) > 0:
-		r.RestsOn = append(r.RestsOn, node.SourceIO)
-		stalled := fmt.Sprintf("; %s%s stalled for %s", human.AllOf(len(stalls), len(in.Mapped.Value), "krbd disk"), in.GuestsOn(facts.Devices(stalls)).In(), human.Span(stalls[0].For))
-		r.Summary = rule.Summary(r.Summary+stalled, "Ceph monitors cannot be reached since "+human.Clock(c.MonLost)+stalled)
+		r.RestsOn, r.Severity = append(r.RestsOn, node.SourceIO), stalled.severity(in, stalls)
+		disks := fmt.Sprintf("; %s%s stalled for %s", human.AllOf(len(stalls), len(in.Mapped.Value), "krbd disk"), in.GuestsOn(facts.Devices(stalls)).In(), human.Span(stalls[0].For))
+		r.Summary = rule.Summary(r.Summary+disks, "Ceph monitors cannot be reached since "+human.Clock(c.MonLost)+disks)
 		r.Evidence = append(r.Evidence, stallEvidence(in, stalls)...)
 	case in.Blind(node.SourceIO) != nil:
 		r.Summary += "; whether krbd I/O continues is unknown"
