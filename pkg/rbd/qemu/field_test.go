@@ -170,18 +170,16 @@ func TestFieldWhatCountsAsAGuest(t *testing.T) {
 	}
 }
 
-// A program whose name and first argument are any is known by what it runs, and a kernel
-// thread of KVM's that is not its timer says so as well.
+// A kernel thread of KVM's that is not its timer says as well that a program of any name
+// runs a machine; its first argument says which program it is.
 func TestMachineOfAnyName(t *testing.T) {
 	p := rbdtest.NewProc(t,
-		rbdtest.Process{PID: 50, Comm: "microvm@web", Cgroup: "0::/a\n", Cmd: []string{"microvm@web", "-name", "web", "-M", "microvm"}, FDs: []string{"/dev/rbd0"}},
+		rbdtest.Process{PID: 50, Comm: "microvm@web", Cgroup: "0::/a\n", Cmd: []string{"/nix/store/x/bin/qemu-system-x86_64", "-name", "web,process=microvm@web", "-M", "microvm"}, FDs: []string{"/dev/rbd0"}},
 		rbdtest.Process{PID: 51, Comm: "microvm@db", Cgroup: "0::/a\n", Cmd: []string{"microvm@db", "-name", "db", "-M", "microvm"}},
 	)
 	for _, pid := range []string{"50", "51"} {
 		p.File("6"+pid+"/stat", "6"+pid+" (kvm-nx-lpage-recovery-"+pid+") S 2 0 0 0 -1 2129984 0 0 0 0 0 0 0 0 20 0 1 0 77 0 0\n")
 	}
-	p.Link("50/exe", "/nix/store/x/bin/qemu-system-x86_64 (deleted)")
-	p.Link("51/exe", "/usr/bin/other")
 	if got := fieldRead(t, p); len(got.Guests) != 1 || got.Guests[0].Name != "web" || len(got.Guests[0].Disks) != 1 || got.Partly != "" {
 		t.Errorf("got %+v", got)
 	}
@@ -246,6 +244,17 @@ func TestFieldLoops(t *testing.T) {
 				t.Errorf("got %+v", g)
 			}
 		}
+	}
+
+	// Without the mounts it is said that something is missing, and what needs none is found.
+	bare := rbdtest.Proc{MapFS: maps.Clone(p.MapFS)}
+	delete(bare.MapFS, "1/mountinfo")
+	got = fieldRead(t, bare, devices...)
+	if uses := rbdtest.Uses(mapped, got.Guests); !strings.Contains(uses["rbd2"], "device") || strings.Contains(uses["rbd1"], "file file") || !strings.Contains(got.Partly, "loop devices") {
+		t.Errorf("got %q, %v", got.Partly, uses)
+	}
+	if got := fieldRead(t, bare, devices[1], devices[8]); strings.Contains(got.Partly, "loop devices") {
+		t.Errorf("without a file on a file system: got %q", got.Partly)
 	}
 
 	// The mounts are read again only for other loop devices.

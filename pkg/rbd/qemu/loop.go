@@ -1,6 +1,7 @@
 package qemu
 
 import (
+	"errors"
 	"io/fs"
 	"slices"
 	"strings"
@@ -17,22 +18,32 @@ type loopFiles struct {
 	known   []rbd.Export
 }
 
-// exports returns what the loop devices lie on.
-func (l *loopFiles) exports(proc fs.FS, devices []ServedDevice) []rbd.Export {
+// exports returns what the loop devices lie on. It is an error if that is not known of a
+// file for lack of the mounts.
+func (l *loopFiles) exports(proc fs.FS, devices []ServedDevice) ([]rbd.Export, error) {
 	devices = slices.DeleteFunc(slices.Clone(devices), func(d ServedDevice) bool { return d.File == "" })
 	if slices.EqualFunc(devices, l.devices, func(a, b ServedDevice) bool {
 		return a.Device == b.Device && a.File == b.File && slices.Equal(a.Numbers, b.Numbers)
 	}) {
-		return l.known
+		return l.known, nil
 	}
 	l.devices, l.known = devices, nil
 	mounts := procReadMounts(proc, "1")
+	var err error
 	for _, d := range devices {
 		disk := guest.PathDisk(d.File)
-		if m, ok := mounts.of(d.File); ok && !strings.HasPrefix(d.File, "/dev/") {
-			disk.Major, disk.Minor = m.device()
+		if !strings.HasPrefix(d.File, "/dev/") {
+			m, ok := mounts.of(d.File)
+			if disk.Major, disk.Minor = m.device(); !ok {
+				err = errNoMounts
+			}
 		}
 		l.known = append(l.known, rbd.Export{Path: "/dev/" + d.Device, Numbers: d.Numbers, Disk: disk})
 	}
-	return l.known
+	if err != nil {
+		l.devices = nil // they are read again
+	}
+	return l.known, err
 }
+
+var errNoMounts = errors.New("the mounts of the first process cannot be read")

@@ -319,7 +319,11 @@ func (r *Processes) exports(ctx context.Context, list []*procEntry, partly *gues
 	if err != nil {
 		partly.Add("network block devices and loop devices: " + guest.Reason(err))
 	}
-	return append(exportsOf(exports, devices), r.loops.exports(r.table.proc, devices)...)
+	loops, err := r.loops.exports(r.table.proc, devices)
+	if err != nil {
+		partly.Add("which file systems the files of loop devices lie on: " + guest.Reason(err))
+	}
+	return append(exportsOf(exports, devices), loops...)
 }
 
 // openedDisks returns the disks with what the process has open: those of the same

@@ -56,7 +56,7 @@ func ReadGuest(host, proc fs.FS, p Process) (Description, error) {
 // readMachine reads a command line, whoever's it is.
 func readMachine(host, proc fs.FS, p Process, data []byte) (rbd.Guest, error) {
 	first, _, _ := bytes.Cut(data, []byte{0})
-	if vmmShell(string(first)) || !vmmComm(p.Comm) && !vmmProgram(string(first)) && !vmmProgram(exeOf(proc, p.PID)) {
+	if vmmShell(string(first)) || !vmmComm(p.Comm) && !vmmProgram(string(first)) {
 		return rbd.Guest{}, errNotGuest
 	}
 	if strings.HasPrefix(strings.TrimPrefix(path.Base(string(first)), "."), "cloud-hypervisor") || cloudHypervisorComm(p.Comm) {
@@ -70,15 +70,6 @@ func readMachine(host, proc fs.FS, p Process, data []byte) (rbd.Guest, error) {
 		return rbd.Guest{}, err
 	}
 	return c.guest, c.err()
-}
-
-// exeOf returns the program that a process runs; empty if that may not be seen.
-func exeOf(proc fs.FS, pid int) string {
-	exe, err := fs.ReadLink(proc, strconv.Itoa(pid)+"/exe")
-	if err != nil {
-		return ""
-	}
-	return strings.TrimSuffix(exe, " (deleted)")
 }
 
 // readGuestFile reads a file that a process names: by the process's own root

@@ -12,8 +12,8 @@ import (
 // Its name is that of a virtual machine monitor (vmmComm), or of one with the
 // guest's name in it, as libvirt and other managers can set it; or, as QEMU can give
 // itself any name (-name guest=NAME,process=OTHER), it has another name but is in a
-// cgroup that Proxmox or libvirt makes, or KVM runs a machine for it, and the program
-// is a virtual machine monitor (vmmProgram). And its command line describes a machine:
+// cgroup that Proxmox or libvirt makes, or KVM runs a machine for it, and its first
+// argument is a virtual machine monitor's path (vmmProgram). And its command line describes a machine:
 // a program that only bears the name does not count, nor does a QEMU without a machine,
 // which libvirt starts to ask what QEMU can do.
 //
