@@ -53,3 +53,28 @@ func TestInventory(t *testing.T) {
 		}
 	}
 }
+
+// The inventory of a large node, which each tick makes: 65 guests with 78 krbd disks on
+// one of two bonds.
+func BenchmarkInventory(b *testing.B) {
+	read := time.Date(2026, 11, 22, 12, 0, 0, 0, time.UTC)
+	s := node.Snapshot{Now: read, Version: "1.2.3", Storage: []node.Path{{Carriers: []string{"bond0"}}}}
+	s.Mapped.At, s.QEMU.At, s.Host.Value.Release = read, read, "6.1.0-56-amd64"
+	s.Links.At = read
+	for _, name := range []string{"bond0", "bond1"} {
+		s.Links.Value.Bonds = append(s.Links.Value.Bonds, bond.Bond{Name: name, Kind: bond.Kernel, Mode: bond.LACP, HashPolicy: "layer2", MTU: 9000, Slaves: []bond.Slave{{Speed: 25000}, {Speed: 25000}}})
+	}
+	for n := range 78 {
+		s.Mapped.Value = append(s.Mapped.Value, rbd.Mapped{Device: "rbd0"})
+		if n < 65 {
+			s.Guests = append(s.Guests, rbd.Guest{Disks: []rbd.Disk{{Client: rbd.KRBD}, {Client: rbd.KRBD}}})
+		}
+	}
+	f := New(s, Baselines{})
+	b.ReportAllocs()
+	for b.Loop() {
+		if all := f.Inventory(); len(all) != 6 {
+			b.Fatal(all)
+		}
+	}
+}

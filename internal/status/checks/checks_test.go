@@ -6,6 +6,7 @@ import (
 	"net/http/httptest"
 	"path/filepath"
 	"strings"
+	"sync"
 	"sync/atomic"
 	"testing"
 	"time"
@@ -191,4 +192,69 @@ func TestReload(t *testing.T) {
 	if got := strings.Join(states, ","); got != "a major_outage,b ,c " {
 		t.Error(got)
 	}
+}
+
+// While checks run, the configuration is read again and everybody reads what is known:
+// what is shown belongs to one configuration, and each check is shown with its own address.
+func TestReloadWhileChecksRun(t *testing.T) {
+	srv := httptest.NewServer(http.HandlerFunc(func(w http.ResponseWriter, q *http.Request) { _, _ = w.Write([]byte(q.URL.Path)) }))
+	t.Cleanup(srv.Close)
+	configurations := []config.Config{
+		of(4, time.Millisecond, srv.URL+"/1", srv.URL+"/2", srv.URL+"/3"),
+		of(2, 2*time.Millisecond, srv.URL+"/1", srv.URL+"/other"),
+		of(8, time.Millisecond),
+	}
+	shows := map[string]bool{}
+	for _, c := range configurations {
+		r := New(nil, "hub")
+		r.Set(c)
+		shows[asks(r.Latest())] = true
+	}
+	if len(shows) != 3 {
+		t.Fatalf("the configurations show %v", shows)
+	}
+	s := openStore(t)
+	r := New(s, "hub")
+	r.Set(configurations[0])
+	if err := r.Record(t.Context(), time.Hour); err != nil {
+		t.Fatal(err)
+	}
+	ctx, stop := context.WithTimeout(t.Context(), time.Minute)
+	defer stop()
+	var all sync.WaitGroup
+	all.Go(func() { r.Run(ctx) })
+	all.Go(func() {
+		for ctx.Err() == nil {
+			if got := asks(r.Latest()); !shows[got] {
+				t.Errorf("what is shown is of no configuration: %q", got)
+			}
+			_ = r.Count(time.Now())
+		}
+	})
+	all.Go(func() {
+		for ctx.Err() == nil {
+			if err := r.Record(ctx, time.Hour); err != nil && ctx.Err() == nil {
+				t.Error(err)
+			}
+		}
+	})
+	for n := 0; (n < 300 || r.Count(time.Now()).Good < 50) && ctx.Err() == nil; n++ {
+		r.Set(configurations[n%3])
+	}
+	r.Set(configurations[0])
+	waitFor(t, s, "operational", func() {})
+	stop()
+	all.Wait()
+	if n := r.running; n != 0 {
+		t.Errorf("%d checks are counted as running", n)
+	}
+}
+
+// asks are the questions that are shown.
+func asks(list []Latest) string {
+	var all []string
+	for _, k := range list {
+		all = append(all, k.Component+" "+k.Asks)
+	}
+	return strings.Join(all, ", ")
 }

@@ -96,13 +96,22 @@ func nodes(t *testing.T, b bench) {
 		Boot: "b1", Started: noon.Add(-time.Hour + 7), Seq: 1<<53 - 1, Sent: noon, Arrived: noon.Add(time.Second), Interval: 30 * time.Second, TTL: 100 * time.Second,
 		Final: "reboot", Digest: "x", Answered: []native.Response{{Accepted: 3, ServerTime: noon}}, Silent: noon.Add(time.Minute),
 	}
+	before := store.Presence{
+		Boot: "b0", Started: noon.Add(-2 * time.Hour), Seq: 1, Sent: noon.Add(-time.Minute), Arrived: noon.Add(-time.Minute), Interval: time.Minute, TTL: 200 * time.Second,
+		Digest: "y", Answered: []native.Response{{Accepted: 1, ServerTime: noon}}, Silence: "no_report",
+	}
+	old := body("rl1/node2")
+	old.Node.Name, old.Node.Site, old.Agent.Version = "old", "rl0", "1.2.2"
 	var id int64
-	for range 2 { // made, then changed
+	for _, x := range []struct { // made, then changed in all that can change
+		body     native.Body
+		presence store.Presence
+	}{{old, before}, {body("rl1/node2"), p}} {
 		b.update(t, func(tx *store.Tx) (err error) {
-			if id, err = tx.SaveBody(t.Context(), body("rl1/node2"), noon); err != nil {
+			if id, err = tx.SaveBody(t.Context(), x.body, noon); err != nil {
 				return err
 			}
-			return tx.SavePresence(t.Context(), id, p)
+			return tx.SavePresence(t.Context(), id, x.presence)
 		})
 	}
 	b.view(t, func(tx *store.Tx) error {
