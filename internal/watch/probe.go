@@ -80,8 +80,9 @@ type Response struct {
 // ErrNoProbe says that there is no probe now, and that nothing was asked.
 var ErrNoProbe = errors.New("the probe is stuck in an earlier read")
 
-// ErrNotRunning says that the probe does not run yet, and that nothing was asked.
-var ErrNotRunning = errors.New("the probe does not run yet")
+// ErrNotRunning says that the probe did not run before the time was over, and that
+// nothing was asked.
+var ErrNotRunning = errors.New("the probe did not run in time")
 
 // Ask asks the probe to do something with arg, which may be nil, and decodes the
 // answer into value. It waits for its turn. It returns ctx's error when the answer
@@ -101,10 +102,12 @@ func (p *Probe) Ask(ctx context.Context, do string, arg, value any) error {
 	if err != nil {
 		return fmt.Errorf("probe: %w", err)
 	}
-	if deadline, has := ctx.Deadline(); has {
-		_ = p.child.In().SetWriteDeadline(deadline)
-	}
-	if _, err := p.child.In().Write(append(raw, '\n')); err != nil {
+	deadline, _ := ctx.Deadline() // the zero time is none
+	_ = p.child.In().SetWriteDeadline(deadline)
+	switch n, err := p.child.In().Write(append(raw, '\n')); {
+	case n == 0 && errors.Is(err, os.ErrDeadlineExceeded): // its start took all of the time
+		return fmt.Errorf("%w: %w", ErrNotRunning, err)
+	case err != nil:
 		return p.abandon(err)
 	}
 	select {

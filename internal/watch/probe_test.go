@@ -159,6 +159,24 @@ func TestProbeThatStartsSlowlyIsWaitedFor(t *testing.T) {
 	}
 }
 
+// A probe whose start has taken all of a question's time answers the next one.
+func TestProbeThatRunsTooLateForAQuestionIsKept(t *testing.T) {
+	p := testProbe(t)
+	var got string
+	if err := p.Ask(t.Context(), "echo", nil, &got); err != nil {
+		t.Fatal(err)
+	}
+	child := p.child
+	late, cancel := context.WithDeadline(t.Context(), time.Now().Add(-time.Second))
+	defer cancel()
+	if err := p.Ask(late, "echo", nil, nil); !errors.Is(err, ErrNotRunning) || p.child != child {
+		t.Errorf("got %v; the probe is the same: %v", err, p.child == child)
+	}
+	if err := p.Ask(t.Context(), "echo", nil, &got); err != nil || p.child != child {
+		t.Errorf("got %v; the probe is the same: %v", err, p.child == child)
+	}
+}
+
 // A probe that does not run after a minute is left behind like any other.
 func TestProbeThatNeverStartsIsLeftBehind(t *testing.T) {
 	p := testProbe(t)
