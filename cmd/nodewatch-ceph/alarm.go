@@ -22,7 +22,7 @@ func setAlarm(timeout time.Duration, stderr io.Writer, exit func(code int)) *ala
 	a := &alarm{}
 	a.reach("start")
 	a.timers[0] = time.AfterFunc(timeout, func() {
-		fmt.Fprintf(stderr, "nodewatch-ceph: no end after %s, while at: %s\n", timeout, *a.step.Load())
+		fmt.Fprintf(stderr, "nodewatch-ceph: timed out after %s, during: %s\n", timeout, *a.step.Load())
 		exit(ceph.ExitAlarm)
 	})
 	a.timers[1] = time.AfterFunc(timeout+time.Second, func() { exit(ceph.ExitAlarm) })

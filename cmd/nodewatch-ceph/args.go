@@ -31,7 +31,7 @@ func parseArgs(args []string, stdin io.Reader) (ceph.Request, error) {
 	}
 	if *fromStdin {
 		if flags.NFlag() > 1 {
-			return req, errors.New("--stdin goes with no other flag")
+			return req, errors.New("--stdin excludes all other flags")
 		}
 		b, err := io.ReadAll(io.LimitReader(stdin, ceph.MaxRequest+1))
 		if err != nil {
@@ -66,7 +66,7 @@ func newFlags(req *ceph.Request) (flags *flag.FlagSet, fromStdin, version *bool)
 		return nil
 	})
 	flags.StringVar(&req.Keyring, "keyring", "", "`FILE` with the user's key (default: librados' default)")
-	flags.Func("image", fmt.Sprintf("`POOL[/NAMESPACE]/IMAGE` whose watchers to list; repeat for more, at most %d are asked", ceph.MaxImages), func(s string) error {
+	flags.Func("image", fmt.Sprintf("`POOL[/NAMESPACE]/IMAGE` whose watchers to list; repeatable, at most %d", ceph.MaxImages), func(s string) error {
 		i, err := ceph.ParseImage(s)
 		req.Images = append(req.Images, i)
 		return err
@@ -75,7 +75,7 @@ func newFlags(req *ceph.Request) (flags *flag.FlagSet, fromStdin, version *bool)
 		req.Addrs = append(req.Addrs, s)
 		return nil
 	})
-	flags.DurationVar(&req.Timeout, "timeout", 0, fmt.Sprintf("`TIME` after which the process ends in any case, %s to %s (default: %s)", ceph.MinTimeout, ceph.MaxTimeout, ceph.DefaultTimeout))
+	flags.DurationVar(&req.Timeout, "timeout", 0, fmt.Sprintf("`TIME` after which the process exits in any case, %s to %s (default: %s)", ceph.MinTimeout, ceph.MaxTimeout, ceph.DefaultTimeout))
 	fromStdin = flags.Bool("stdin", false, "read the request as JSON from standard input instead")
 	version = flags.Bool("version", false, "print version, revision, date, Go and platform")
 	return flags, fromStdin, version
@@ -85,12 +85,12 @@ func newFlags(req *ceph.Request) (flags *flag.FlagSet, fromStdin, version *bool)
 func help() string {
 	flags, _, _ := newFlags(&ceph.Request{})
 	var b strings.Builder
-	b.WriteString("nodewatch-ceph asks a Ceph cluster once and prints what it said as JSON.\n\nFlags:\n")
+	b.WriteString("nodewatch-ceph queries a Ceph cluster once and prints the answers as JSON.\n\nFlags:\n")
 	flags.VisitAll(func(f *flag.Flag) {
 		name, usage := flag.UnquoteUsage(f)
 		fmt.Fprintf(&b, "  %s\n        %s\n", strings.TrimSpace("--"+f.Name+" "+name), usage)
 	})
-	fmt.Fprintf(&b, "\nExit codes: %d a document was printed, %d failed, %d wrong request, %d out of time, %d built without librados, %d not let in.\n",
+	fmt.Fprintf(&b, "\nExit codes: %d a document was printed, %d failed, %d invalid request, %d timeout, %d built without librados, %d access denied.\n",
 		ceph.ExitOK, ceph.ExitFailed, ceph.ExitUsage, ceph.ExitAlarm, ceph.ExitWithout, ceph.ExitDenied)
 	return b.String()
 }

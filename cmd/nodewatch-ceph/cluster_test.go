@@ -296,7 +296,7 @@ func testOSDHangs(l *lab) {
 	if c.Health.Status == "" || c.OSDMap.Epoch == 0 || len(c.Asked) > 0 || len(c.Errors) != ceph.MaxImages+1 {
 		l.t.Fatalf("want no image and no scrubs, got %+v", c)
 	}
-	if first, last := c.Errors[0], c.Errors[ceph.MaxImages]; !strings.Contains(first, "timed out") || last != "scrubs: not asked: out of time" {
+	if first, last := c.Errors[0], c.Errors[ceph.MaxImages]; !strings.Contains(first, "timed out") || last != "scrubs: not queried: timeout" {
 		l.t.Errorf("want a timeout first and no time at the end, got %q", c.Errors)
 	}
 }

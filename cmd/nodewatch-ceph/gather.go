@@ -39,7 +39,7 @@ type gathering struct {
 	need  time.Duration // that must be left to ask at all: half more than a call may take
 }
 
-var errLate = errors.New("not asked: out of time")
+var errLate = errors.New("not queried: timeout")
 
 // gather asks for every part. What cannot be had is named in the document's Errors.
 func gather(c cluster, req ceph.Request, reach func(step string), left func() time.Duration) ceph.Cluster {
@@ -56,7 +56,7 @@ func gather(c cluster, req ceph.Request, reach func(step string), left func() ti
 	g.part("osd dump", func() error { return g.askOSDs(req.Addrs) })
 	images := req.Images
 	if over := len(images) - ceph.MaxImages; over > 0 {
-		g.note("watchers", fmt.Errorf("%d images not asked: %d a run", over, ceph.MaxImages))
+		g.note("watchers", fmt.Errorf("%d images not queried: the limit is %d per run", over, ceph.MaxImages))
 		images = images[:ceph.MaxImages]
 	}
 	for _, image := range images {

@@ -149,7 +149,7 @@ func TestGatherLate(t *testing.T) {
 	if diff := cmp.Diff([]string{"health", "osd dump", "used"}, f.asked); diff != "" {
 		t.Errorf("asked (-want +got):\n%s", diff)
 	}
-	want := []string{"watchers of vms/idle: not asked: out of time", "scrubs: not asked: out of time"}
+	want := []string{"watchers of vms/idle: not queried: timeout", "scrubs: not queried: timeout"}
 	if diff := cmp.Diff(want, got.Errors); diff != "" {
 		t.Errorf("errors (-want +got):\n%s", diff)
 	}

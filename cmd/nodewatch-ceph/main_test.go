@@ -61,7 +61,7 @@ func TestRunUsage(t *testing.T) {
 		{"--timeout 1h", "", "not within"},
 		{"--timeout x", "", "invalid value"},
 		{"--name nodewatch", "", "not like client.nodewatch"},
-		{"--stdin --conf c", "{}", "--stdin goes with no other flag"},
+		{"--stdin --conf c", "{}", "--stdin excludes all other flags"},
 		{"--stdin", `{"conf":1}`, "cannot unmarshal"},
 		{"--stdin", strings.Repeat(" ", ceph.MaxRequest+5), "more than 32768 bytes"},
 	}

@@ -50,7 +50,7 @@ func explained(err error) error {
 	}
 	switch syscall.Errno(-coded.ErrorCode()) {
 	case syscall.EPERM, syscall.EACCES: // also without a keyring, as a user without a key is refused
-		return refused{fmt.Errorf("no readable keyring, or a key that is not this user's: %w", err)}
+		return refused{fmt.Errorf("no readable keyring, or wrong key for this user: %w", err)}
 	case syscall.ENOENT:
 		return fmt.Errorf("no monitors in the configuration: %w", err)
 	}

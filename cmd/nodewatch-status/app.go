@@ -137,7 +137,7 @@ func (p program) withStore(ctx context.Context, file string, f func(*store.Store
 }
 
 func (p program) checkConfigCommand(app *kingpin.Application) (*kingpin.CmdClause, func(context.Context) int) {
-	cmd := app.Command("check-config", "Check the configuration file: one line for each mistake.")
+	cmd := app.Command("check-config", "Check the configuration file and print one line per error.")
 	file := configFlag(cmd)
 	return cmd, func(context.Context) int {
 		c, err := load(*file)

@@ -12,9 +12,9 @@ import (
 )
 
 func (p program) backupCommand(app *kingpin.Application) (*kingpin.CmdClause, func(context.Context) int) {
-	cmd := app.Command("backup", "Write all data to a new file while the hub runs. It holds the hashes of tokens and passwords.")
+	cmd := app.Command("backup", "Write all data to a new file; the hub may be running. The file contains the hashes of tokens and passwords.")
 	file := configFlag(cmd)
-	to := cmd.Arg("file", "The file, which must not exist.").Required().String()
+	to := cmd.Arg("file", "The file; it must not exist.").Required().String()
 	return cmd, func(ctx context.Context) int {
 		return p.withStore(ctx, *file, func(s *store.Store) error { return s.Backup(ctx, *to) })
 	}
@@ -23,7 +23,7 @@ func (p program) backupCommand(app *kingpin.Application) (*kingpin.CmdClause, fu
 func (p program) restoreCommand(app *kingpin.Application) (*kingpin.CmdClause, func(context.Context) int) {
 	cmd := app.Command("restore", "Read a backup into the configured database, which must be empty. Stop the hub first.")
 	file := configFlag(cmd)
-	from := cmd.Arg("file", "A file that backup has written.").Required().String()
+	from := cmd.Arg("file", "A file written by backup.").Required().String()
 	return cmd, func(ctx context.Context) int {
 		return p.withStore(ctx, *file, func(s *store.Store) error { return store.Restore(ctx, *from, s) })
 	}
@@ -32,7 +32,7 @@ func (p program) restoreCommand(app *kingpin.Application) (*kingpin.CmdClause, f
 func (p program) migrateCommand(app *kingpin.Application) (*kingpin.CmdClause, func(context.Context) int) {
 	cmd := app.Command("migrate", "Copy another database into the configured one, which must be empty: from SQLite to PostgreSQL or back. Stop the hub first.")
 	file := configFlag(cmd)
-	from := cmd.Arg("from", "Where the data is: sqlite:PATH or a URL of PostgreSQL.").Required().String()
+	from := cmd.Arg("from", "The source: sqlite:PATH or a PostgreSQL URL.").Required().String()
 	return cmd, func(ctx context.Context) int {
 		a, err := config.ParseAddress(*from)
 		if err != nil {

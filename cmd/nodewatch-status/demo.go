@@ -42,12 +42,12 @@ type demo struct {
 }
 
 func (p program) demoCommand(app *kingpin.Application) (*kingpin.CmdClause, func(context.Context) int) {
-	cmd := app.Command("demo", "Show a fleet of 60 components with 90 days behind it, and play an incident of one node. It prints how to sign in to the operators' page, where the incident can be edited and published. Everything is in a temporary directory and gone afterwards.")
+	cmd := app.Command("demo", "Show a fleet of 60 components with 90 days of history, and replay an incident of one node. Prints how to sign in to the operators' page, where the incident can be edited and published. All data is in a temporary directory that is removed at the end.")
 	d := &demo{program: p}
 	d.host = cmd.Flag("host", "Address to serve on.").Default("127.0.0.1").String()
-	d.port = cmd.Flag("port", "Port of the public page; the operators' pages and the intake have the next two. 0: any that are free.").Default("10091").Uint16()
-	d.speed = cmd.Flag("speed", "How many times faster than it happened the incident is played, which took 26 minutes; 1 to 100.").Default("30").Float64()
-	d.skip = cmd.Flag("skip", "Begin so far into the incident: the storm is from 5m42s to 17m, as it happened.").Default("0s").Duration()
+	d.port = cmd.Flag("port", "Port of the public page; the operators' pages and the intake use the next two. 0: any free ports.").Default("10091").Uint16()
+	d.speed = cmd.Flag("speed", "Speed of the replay, 1 to 100; the incident took 26 minutes.").Default("30").Float64()
+	d.skip = cmd.Flag("skip", "Skip this much of the incident; the storm is from 5m42s to 17m.").Default("0s").Duration()
 	d.quit = cmd.Flag("exit", "Exit once the incident is resolved, instead of at Ctrl-C.").Bool()
 	return cmd, d.run
 }
@@ -139,7 +139,7 @@ func (d *demo) plays(ctx context.Context) (err error) {
 	if err := d.history(ctx); err != nil {
 		return err
 	}
-	fmt.Fprintf(d.out, "%d nodes report, with 90 days behind them. Next, Node 2 of RL1, the only one with krbd on a layer2 bond: its storage NIC saturates.\n", len(nodes))
+	fmt.Fprintf(d.out, "%d nodes report, with 90 days of history. Next, Node 2 of RL1, the only one with krbd on a layer2 bond: its storage NIC saturates.\n", len(nodes))
 	for _, n := range nodes {
 		running.Go(func() { n.report(ctx) })
 	}
@@ -155,7 +155,7 @@ func (d *demo) plays(ctx context.Context) (err error) {
 			if err != nil || *d.quit {
 				return err
 			}
-			fmt.Fprintln(d.out, "The pages stay until you press Ctrl-C.")
+			fmt.Fprintln(d.out, "The pages stay up until you press Ctrl-C.")
 		}
 	}
 }

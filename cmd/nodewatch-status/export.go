@@ -19,10 +19,10 @@ import (
 const manifest = ".nodewatch-status-export"
 
 func (p program) exportCommand(app *kingpin.Application) (*kingpin.CmdClause, func(context.Context) int) {
-	cmd := app.Command("export", "Write the public pages, feeds and APIs as files, for a web server elsewhere: the page outlives its hub.")
+	cmd := app.Command("export", "Write the public pages, feeds and APIs as files for another web server, so that they stay available when the hub is down.")
 	file := configFlag(cmd)
-	every := cmd.Flag("every", "How often this is done: each page says when the next export is due.").Default("0s").Duration()
-	dir := cmd.Arg("dir", "The directory. What an earlier export has written there, and no other file, is replaced.").Required().String()
+	every := cmd.Flag("every", "Interval of the exports; each page shows when the next one is due.").Default("0s").Duration()
+	dir := cmd.Arg("dir", "The directory. Replaces the files of an earlier export, and no others.").Required().String()
 	return cmd, func(ctx context.Context) int {
 		return p.within(ctx, *file, func(o open) error {
 			if *every < 0 {

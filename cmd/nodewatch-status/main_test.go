@@ -264,7 +264,7 @@ func TestUsage(t *testing.T) {
 		{[]string{"dance"}, exitUsage, "try nodewatch-status --help"},
 		{[]string{"check-config", "--config.file", "/no/such/file"}, exitUsage, "no such file"},
 		{[]string{"check-config", "--config.file", configured(t, onePage)}, exitOK, "ok, 2 components in 1 groups"},
-		{[]string{"check-config", "--config.file", broken}, exitUsage, "nodewatch-status.yml:5: page.titel: no such field; there are title"},
+		{[]string{"check-config", "--config.file", broken}, exitUsage, "nodewatch-status.yml:5: page.titel: unknown field; valid are title"},
 		{[]string{"run", "--config.file", broken}, exitUsage, "page.time_zone"},
 	} {
 		code, out, errs := called(t, c.args...)

@@ -50,9 +50,9 @@ func (p program) changeOperator(ctx context.Context, file, action, name, detail 
 
 func (p program) operatorAdd(app *kingpin.Application) (*kingpin.CmdClause, func(context.Context) int) {
 	cmd, file, name := operatorCommand(app, "add", "Let somebody sign in. The password is read from a file or the terminal.")
-	role := cmd.Flag("role", "viewer: sees the fleet. operator: writes incidents and maintenance. admin: makes tokens too.").Default(store.Viewer).Enum(store.Roles()...)
+	role := cmd.Flag("role", "viewer: sees the fleet. operator: also writes incidents and maintenance. admin: also manages tokens.").Default(store.Viewer).Enum(store.Roles()...)
 	passwordFile := cmd.Flag("password-file", "A file whose first line is the password.").String()
-	proxied := cmd.Flag("no-password", "The reverse proxy of the configuration says who it is.").Bool()
+	proxied := cmd.Flag("no-password", "The operator signs in through the trusted reverse proxy.").Bool()
 	return cmd, func(ctx context.Context) int {
 		if !operatorName.MatchString(*name) {
 			return p.fail(exitUsage, fmt.Errorf("operator add: %q must be 1 to 64 letters, digits and . _ @ -", *name))
@@ -82,7 +82,7 @@ func (p program) operatorPassword(app *kingpin.Application) (*kingpin.CmdClause,
 }
 
 func (p program) operatorRemove(app *kingpin.Application) (*kingpin.CmdClause, func(context.Context) int) {
-	cmd, file, name := operatorCommand(app, "remove", "Let somebody sign in no more, and end all sessions.")
+	cmd, file, name := operatorCommand(app, "remove", "Remove an operator and end all sessions.")
 	return cmd, func(ctx context.Context) int {
 		return p.changeOperator(ctx, *file, "remove", *name, "", func(tx *store.Tx) (bool, error) { return tx.RemoveOperator(ctx, *name) })
 	}
@@ -135,7 +135,7 @@ func (p program) newPassword(file string) (string, error) {
 	}
 	in, is := p.in.(*os.File)
 	if !is || !term.IsTerminal(int(in.Fd())) {
-		return "", errors.New("there is no terminal to ask for the password; use --password-file")
+		return "", errors.New("no terminal to read the password from; use --password-file")
 	}
 	ask := func(prompt string) (string, error) {
 		fmt.Fprint(p.err, prompt)

@@ -34,7 +34,7 @@ func TestOperatorMistakes(t *testing.T) {
 		want string
 	}{
 		{[]string{"add"}, exitUsage, "required argument 'name'"},
-		{[]string{"add", "lee"}, exitUsage, "there is no terminal to ask for the password; use --password-file"},
+		{[]string{"add", "lee"}, exitUsage, "no terminal to read the password from; use --password-file"},
 		{[]string{"add", "lee", "--password-file", "/no/such/file"}, exitUsage, "no such file"},
 		{[]string{"add", "lee", "--password-file", passwordFile(t, "short\ncorrect horse battery")}, exitUsage, "10 to 256 bytes"},
 		{[]string{"add", "lee", "--password-file", passwordFile(t, strings.Repeat("x", 10000))}, exitUsage, "10 to 256 bytes"},

@@ -104,8 +104,8 @@ func (h *hub) public() http.Handler {
 		path := strings.TrimPrefix(q.URL.Path, "/")
 		d, err := s.document(path)
 		if err != nil {
-			h.log.Error("A public page cannot be made", "path", path, "err", err)
-			plain(w, http.StatusInternalServerError, "the page cannot be made")
+			h.log.Error("A public page cannot be rendered", "path", path, "err", err)
+			plain(w, http.StatusInternalServerError, "the page cannot be rendered")
 			return
 		}
 		secure(w, h.page.Policy(path))
@@ -117,7 +117,7 @@ func (h *hub) public() http.Handler {
 				http.Redirect(w, q, "/"+path+"/", http.StatusMovedPermanently)
 				return
 			}
-			plain(w, http.StatusNotFound, "there is no such page")
+			plain(w, http.StatusNotFound, "page not found")
 			return
 		}
 		w.Header().Set("Content-Type", d.kind)

@@ -28,7 +28,7 @@ import (
 )
 
 func (p program) runCommand(app *kingpin.Application) (*kingpin.CmdClause, func(context.Context) int) {
-	cmd := app.Command("run", "Take reports and serve the pages until it is stopped.")
+	cmd := app.Command("run", "Run the hub: receive reports and serve the pages.")
 	file := configFlag(cmd)
 	l := &promslog.Config{Level: promslog.NewLevel(), Format: promslog.NewFormat(), Writer: p.err}
 	cmd.Flag(flag.LevelFlagName, flag.LevelFlagHelp).Default("info").HintOptions(promslog.LevelFlagOptions...).SetValue(l.Level)
@@ -56,7 +56,7 @@ func run(ctx context.Context, file string, c config.Config, log *slog.Logger, ou
 		Now: time.Now, Next: c.Intake.Next, Rate: c.Intake.Rate,
 		Failed: func(err error) {
 			if !errors.Is(err, context.Canceled) { // the hub stops
-				log.Error("A request was refused, as the database is not available", "err", err)
+				log.Error("A request was refused because the database is not available", "err", err)
 			}
 		},
 	}, s)
@@ -147,7 +147,7 @@ func (h *hub) reload(file string) {
 	was := h.config.Swap(&c)
 	h.checks.Set(c)
 	if !reflect.DeepEqual([]any{was.Public, was.Operators, was.Intake, was.Database}, []any{c.Public, c.Operators, c.Intake, c.Database}) {
-		h.log.Warn("Groups, checks and the page are reloaded; changes of public, operators, intake and database require a restart")
+		h.log.Warn("Groups, checks and the page have been reloaded; changes of public, operators, intake and database require a restart")
 		return
 	}
 	h.log.Info("Configuration reloaded")

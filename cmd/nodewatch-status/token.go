@@ -14,15 +14,15 @@ import (
 	"github.com/nodewatch/nodewatch/internal/status/store"
 )
 
-const tokenHelp = "Tokens that nodes and others report with."
+const tokenHelp = "Tokens for nodes and other reporting clients."
 
 func (p program) tokenCreate(app *kingpin.Application) (*kingpin.CmdClause, func(context.Context) int) {
-	cmd := subcommand(app, "token", tokenHelp, "create", "Make a token and print it. It is shown once; only its hash is kept.")
+	cmd := subcommand(app, "token", tokenHelp, "create", "Create a token and print it. It is shown once; only its hash is kept.")
 	file := configFlag(cmd)
-	kind := cmd.Flag("kind", "node: reports for one node. join: lets nodes get a token each. push: pushes one component. alertmanager: delivers alerts. api: does by the API what operators do.").Default(store.NodeToken).Enum(store.TokenKinds()...)
-	lifetime := cmd.Flag("lifetime", "How long it is valid; 0: until it is revoked. A join token has 1h unless this says more.").Default("0s").Duration()
-	label := cmd.Flag("label", "A note for operators; of a token of kind api its name in the audit log.").String()
-	subject := cmd.Arg("subject", "The node (SITE/NODE), a pattern of nodes for a join token (SITE/*), the component, or for the API the role (viewer, operator, admin).").String()
+	kind := cmd.Flag("kind", "node: reports of one node. join: lets nodes get their own token. push: state of one component. alertmanager: alerts. api: the operators' API.").Default(store.NodeToken).Enum(store.TokenKinds()...)
+	lifetime := cmd.Flag("lifetime", "How long it is valid; 0: until it is revoked. Default for a join token: 1h.").Default("0s").Duration()
+	label := cmd.Flag("label", "A note for operators; for kind api also its name in the audit log.").String()
+	subject := cmd.Arg("subject", "The node (SITE/NODE), a pattern of nodes for a join token (SITE/*), the component, or the role for kind api (viewer, operator, admin).").String()
 	return cmd, func(ctx context.Context) int {
 		secret := ""
 		code := p.within(ctx, *file, func(o open) error {

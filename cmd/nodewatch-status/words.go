@@ -49,7 +49,7 @@ func when(flag, text string, zone *time.Location) (time.Time, error) {
 		return at, fmt.Errorf("%s %q must be a time such as \"2026-01-31 22:00\", in %s, or 2026-01-31T22:00:00Z", flag, text, zone)
 	}
 	if at.Format("2006-01-02 15:04") != text {
-		return at, fmt.Errorf("%s %q does not exist in %s, as the clock is changed there", flag, text, zone)
+		return at, fmt.Errorf("%s %q does not exist in %s because of a clock change", flag, text, zone)
 	}
 	return at, nil
 }

@@ -46,7 +46,7 @@ const (
 const childTimeout = 20 * time.Second
 
 // errHeld says that the cluster is not asked on purpose.
-var errHeld = fmt.Errorf("ceph: %w: a storm is on, and what the cluster says would not change the verdict", watch.ErrHeld)
+var errHeld = fmt.Errorf("ceph: %w: during a storm, the cluster's state would not change the verdict", watch.ErrHeld)
 
 // read runs the child once. At the end of ctx the child is killed, and left behind
 // if it does not feel that; another is not started while it has not ended.

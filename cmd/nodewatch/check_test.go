@@ -106,7 +106,7 @@ func TestCommandsFindTheDaemon(t *testing.T) {
 
 	// Overrides go to the daemon's state directory, and its rules are those in force.
 	if code, out, errs := called(t, "maintenance", "start", "--for", "1h", "--reason", "new NIC"); !strings.Contains(out, "new NIC") ||
-		(code != exitOK || !strings.Contains(out, "The daemon has taken it up.")) && (code != exitWarning || !strings.Contains(errs, "has not taken it up within")) { // on a busy machine
+		(code != exitOK || !strings.Contains(out, "The daemon has applied it.")) && (code != exitWarning || !strings.Contains(errs, "did not apply it within")) { // on a busy machine
 		t.Errorf("exit %d\n%s%s", code, out, errs)
 	}
 	for late := time.Now().Add(patience); ; {
@@ -115,7 +115,7 @@ func TestCommandsFindTheDaemon(t *testing.T) {
 			break
 		}
 		if time.Now().After(late) {
-			t.Fatalf("the daemon never takes it up: %s%s", out, errs)
+			t.Fatalf("the daemon never applies it: %s%s", out, errs)
 		}
 	}
 	for command, want := range map[string]string{"sources": "\nbond ", "rules": "\nkmsg-lost ", "silences": "Maintenance until "} {
@@ -233,7 +233,7 @@ func TestAPluginWithoutADaemonWarns(t *testing.T) {
 	file := filepath.Join(t.TempDir(), "nodewatch.yml")
 	put(t, file, "web: {listen: [\""+free(t)+"\"]}\n")
 	code, out, errs := called(t, "check", "-o", "nagios", "-t", "300", "--config.file", file)
-	if code == exitOK || !strings.Contains(out, " - one-shot, as no daemon answers: ") || errs != "" {
+	if code == exitOK || !strings.Contains(out, " - one-shot check, no daemon answers: ") || errs != "" {
 		t.Errorf("exit %d\n%s%s", code, out, errs)
 	}
 }

@@ -201,7 +201,7 @@ func (e endpoint) askOnce(ctx context.Context, path string, into any) (starting 
 	}
 	resp, err := e.client.Do(req)
 	if invalid, is := errors.AsType[*tls.CertificateVerificationError](err); is {
-		return false, fmt.Errorf("%s: %w; name the authority with --ca-file, and the name in the certificate with --url", e.name, invalid)
+		return false, fmt.Errorf("%s: %w; set the CA with --ca-file, and the host name of the certificate with --url", e.name, invalid)
 	}
 	if err != nil {
 		if inner, is := errors.AsType[*url.Error](err); is {
@@ -217,9 +217,9 @@ func (e endpoint) askOnce(ctx context.Context, path string, into any) (starting 
 	case resp.StatusCode == http.StatusServiceUnavailable:
 		return true, nil
 	case resp.StatusCode == http.StatusUnauthorized:
-		return false, fmt.Errorf("%s asks for a password; run this command as root or as a member of the group nodewatch, who are not asked", e.name)
+		return false, fmt.Errorf("%s requires a password; run this command as root or as a member of the group nodewatch, which need none", e.name)
 	case resp.StatusCode == http.StatusNotFound:
-		return false, fmt.Errorf("%s: there is no %s: it is no nodewatch, or an older one", e.name, path)
+		return false, fmt.Errorf("%s: %s not found: not nodewatch, or an older version", e.name, path)
 	case resp.StatusCode != http.StatusOK:
 		return false, fmt.Errorf("%s: %s", e.name, resp.Status)
 	}
@@ -227,7 +227,7 @@ func (e endpoint) askOnce(ctx context.Context, path string, into any) (starting 
 		Node string `json:"node"` // all answers have it
 	}
 	if err := errors.Join(json.Unmarshal(body, &named), json.Unmarshal(body, into)); err != nil || named.Node == "" {
-		return false, fmt.Errorf("%s does not answer as nodewatch does", e.name)
+		return false, fmt.Errorf("%s does not answer like nodewatch", e.name)
 	}
 	return false, nil
 }

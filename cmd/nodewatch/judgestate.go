@@ -51,7 +51,7 @@ func keepState(ctx context.Context, file func() (statefile.File, bool), log *slo
 				if err := file.Save(v.State()); err != nil {
 					now = err.Error()
 					if now != failed {
-						log.Warn("usual latencies and the last incident cannot be written down", "err", err)
+						log.Warn("cannot save the latency baselines and the last incident", "err", err)
 					}
 				}
 				failed = now

@@ -55,7 +55,7 @@ func (l *lister) print(d document, note string) int {
 }
 
 func (p program) sourcesCommand(app *kingpin.Application) (string, func(context.Context) int) {
-	cmd := app.Command("sources", "List what nodewatch reads: the state of each source on this machine now, what it sees, and how to enable what is missing. Queries the daemon; if none is running, reads each source once.")
+	cmd := app.Command("sources", "List the data sources: their state on this host, what they show, and how to enable what is missing. Queries the daemon; if none is running, reads each source once.")
 	name := cmd.Arg("source", "The source to show in detail: what it reads, from where, how often, and what it requires.").String()
 	l := p.lister(cmd)
 	return "sources", func(ctx context.Context) int {
@@ -105,7 +105,7 @@ func (p program) rulesCommand(app *kingpin.Application) (string, func(context.Co
 			if *l.url != "" {
 				return l.fail(exitUnknown, oneLine{err})
 			}
-			list, note = page.Rules(conf.Rules, buildinfo.Read().Version, nil), notLive(err)+" These are the rules as configured; which are raised is not known."
+			list, note = page.Rules(conf.Rules, buildinfo.Read().Version, nil), notLive(err)+" These are the rules as configured; which of them are raised is unknown."
 		}
 		if *id == "" {
 			return l.print(list, note)
@@ -123,7 +123,7 @@ func (p program) rulesCommand(app *kingpin.Application) (string, func(context.Co
 }
 
 func noRule(id string) error {
-	return fmt.Errorf("no rule %q in force; nodewatch rules lists them", id)
+	return fmt.Errorf("no active rule %q; nodewatch rules lists them", id)
 }
 
 // notLive says why the daemon has not been asked.
@@ -169,7 +169,7 @@ func (c *client) silences(ctx context.Context, conf config.Config) (list page.Si
 // be read.
 func sourceSpecs(c config.Config) []page.SourceSpec {
 	off := map[string]string{
-		node.SourceReporters: "no reporter is configured", node.SourceLauncher: "read by the daemon only", node.SourceStateDirectory: "read by the daemon only",
+		node.SourceReporters: "no reporter is configured", node.SourceLauncher: "read only by the daemon", node.SourceStateDirectory: "read only by the daemon",
 		node.SourceOVS: "switched off by ovs.off", node.SourceLibvirt: "switched off by libvirt.off", node.SourceCeph: "switched off by ceph.off",
 	}
 	var list []page.SourceSpec

@@ -67,12 +67,12 @@ func TestAckSaysWhatItDidAndRefusesWhatIsNot(t *testing.T) {
 		code     int
 		want     string
 	}{
-		"raised":              {nil, "nic-drops eth0 --until 1h --reason x", 0, "No longer pages: warning eth0 drops frames\nThe daemon has taken it up.\n"},
+		"raised":              {nil, "nic-drops eth0 --until 1h --reason x", 0, "No longer pages: warning eth0 drops frames\nThe daemon has applied it.\n"},
 		"too severe":          {nil, "nic-drops eth1 --until 1h --reason x", 0, "nic-drops eth1 is critical now and still pages: add --severity critical to acknowledge that.\n"},
 		"every subject":       {nil, "nic-drops --until 1h --severity critical --reason x", 0, "No longer pages: warning eth0 drops frames\nNo longer pages: critical eth1 drops frames\n"},
 		"not raised":          {nil, "bond-lacp --until 1h --reason x", 0, "It is not raised now.\n"},
-		"no such subject":     {nil, "nic-drops eth7 --until 1h --reason x", 2, "nic-drops is not raised on \"eth7\"; it is raised on eth0, eth1. Use --ahead"},
-		"of no subject":       {nil, "bond-lacp bond7 --until 1h --reason x", 2, "bond-lacp is not raised on \"bond7\"; it is not raised at all."},
+		"no such subject":     {nil, "nic-drops eth7 --until 1h --reason x", 2, "nic-drops is not raised on \"eth7\"; it is raised on eth0, eth1. Add --ahead"},
+		"of no subject":       {nil, "bond-lacp bond7 --until 1h --reason x", 2, "bond-lacp is not raised on \"bond7\"; it is not raised."},
 		"ahead":               {nil, "nic-drops eth7 --ahead --until 1h --reason x", 0, "Acknowledged nic-drops on eth7 up to severity warning until"},
 		"no such rule":        {nil, "nic-drop eth0 --until 1h --reason x", 2, "no rule \"nic-drop\" in force"},
 		"no incident":         {nil, "incident", 2, "there is no incident to acknowledge"},
@@ -101,7 +101,7 @@ func TestADaemonThatTakesNothingUpIsNamed(t *testing.T) {
 	file := filepath.Join(t.TempDir(), "nodewatch.yml")
 	put(t, file, "state_directory: "+state+"\nweb: {listen: [\""+pretending(t, reported(nil), state, true)+"\"]}\n")
 	code, out, errs := called(t, "maintenance", "start", "--for", "1h", "--reason", "x", "--config.file", file)
-	if code != exitWarning || !strings.Contains(out, "Maintenance until") || !strings.Contains(errs, state+" is changed, but the daemon has not taken it up") {
+	if code != exitWarning || !strings.Contains(out, "Maintenance until") || !strings.Contains(errs, state+" has been changed, but the daemon did not apply it") {
 		t.Errorf("exit %d\n%s%s", code, out, errs)
 	}
 }

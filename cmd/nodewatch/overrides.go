@@ -23,7 +23,7 @@ import (
 )
 
 // How long a command that overrides something asks the daemon, and waits until the
-// daemon has taken it up, which reads the file every two seconds.
+// daemon has applied it; the daemon reads the file every two seconds.
 const (
 	askWhileChanging = 5 * time.Second
 	takenUpWithin    = 8 * time.Second
@@ -62,7 +62,7 @@ func (p program) maintenanceStart(app *kingpin.Application) (string, func(contex
 		}
 		o.say("Maintenance until %s by %s: %s.", localTime(m.Until), m.By, m.Reason)
 		if old != nil {
-			o.say("It replaces the one until %s by %s: %s.", localTime(old.Until), old.By, old.Reason)
+			o.say("It replaces the maintenance until %s by %s: %s.", localTime(old.Until), old.By, old.Reason)
 		}
 		o.say("Nobody is paged for this node. It ends by itself, or with: nodewatch maintenance stop")
 		return o.takenUp(ctx, func(l page.SilenceList) bool { return l.Maintenance != nil && l.Maintenance.Until.Equal(m.Until) })
@@ -77,7 +77,7 @@ func (p program) maintenanceStop(app *kingpin.Application) (string, func(context
 		var old override.Maintenance
 		if err := o.change(ctx, func(w override.Overrides) (override.Overrides, error) {
 			if w.Maintenance == nil {
-				return w, errors.New("no maintenance is under way")
+				return w, errors.New("no maintenance is in progress")
 			}
 			old, w.Maintenance = *w.Maintenance, nil
 			return w, nil
@@ -149,7 +149,7 @@ func (k *acknowledger) run(ctx context.Context) int {
 		return k.fail(exitCritical, err)
 	}
 	if k.a.Reason == "" {
-		return k.fail(exitCritical, errors.New("--reason is needed: those who read it at night want to know why"))
+		return k.fail(exitCritical, errors.New("--reason is required: the on-call engineer needs to know why"))
 	}
 	asking, cancel := context.WithTimeout(ctx, askWhileChanging)
 	defer cancel()
@@ -208,7 +208,7 @@ func (k *acknowledger) refuses(r report.Report, incident bool) error {
 			subjects = append(subjects, f.Subject)
 		}
 	}
-	where := "it is not raised at all"
+	where := "it is not raised"
 	if len(subjects) > 0 {
 		where = "it is raised on " + strings.Join(subjects, ", ")
 	}
@@ -229,7 +229,7 @@ func (k *acknowledger) sayEffect(r report.Report) {
 		}
 		n++
 		if f.Severity.Rank() > report.Severity(k.a.Severity).Rank() {
-			k.say("%s is %s now and still pages: add --severity %s to acknowledge that.", strings.TrimSpace(f.Rule+" "+f.Subject), f.Severity, f.Severity)
+			k.say("%s is %s and still pages: use --severity %s to acknowledge that severity.", strings.TrimSpace(f.Rule+" "+f.Subject), f.Severity, f.Severity)
 			continue
 		}
 		k.say("No longer pages: %s %s", f.Severity, f.Summary)
@@ -254,7 +254,7 @@ func (k *acknowledger) takeBack(ctx context.Context) int {
 func without(w override.Overrides, a override.Acknowledgement) (override.Overrides, error) {
 	left := slices.DeleteFunc(slices.Clone(w.Accepted), func(x override.Acknowledgement) bool { return x.Rule == a.Rule && x.Subject == a.Subject })
 	if len(left) == len(w.Accepted) {
-		return w, fmt.Errorf("%s is not acknowledged; nodewatch silences lists what is", strings.TrimSpace(a.Rule+" "+a.Subject))
+		return w, fmt.Errorf("%s is not acknowledged; nodewatch silences lists what is acknowledged", strings.TrimSpace(a.Rule+" "+a.Subject))
 	}
 	w.Accepted = left
 	return w, nil
@@ -273,7 +273,7 @@ func (o *overrider) change(ctx context.Context, change func(override.Overrides) 
 	}
 	dir := stateDirectory(o.conf)
 	if err := os.MkdirAll(dir, 0o755); err != nil {
-		return fmt.Errorf("state directory: %w; run this as root, or name another with state_directory", err)
+		return fmt.Errorf("state directory: %w; run this as root, or set another with state_directory", err)
 	}
 	return override.Change(ctx, dir, func(w override.Overrides) (override.Overrides, error) {
 		return change(w.Without(time.Now()))
@@ -290,16 +290,16 @@ func (o *overrider) takenUp(ctx context.Context, done func(page.SilenceList) boo
 		err := o.ask(ctx, o.conf, "/api/v1/silences", &l)
 		switch {
 		case errors.Is(err, errNoDaemon):
-			o.say("%s It takes this up when it starts.", noDaemon)
+			o.say("%s The daemon applies this when it starts.", noDaemon)
 			return exitOK
 		case err == nil && done(l):
-			o.say("The daemon has taken it up.")
+			o.say("The daemon has applied it.")
 			return exitOK
 		}
 		select {
 		case <-time.After(250 * time.Millisecond):
 		case <-ctx.Done():
-			return o.fail(exitWarning, fmt.Errorf("%s is changed, but the daemon has not taken it up within %s; see the source overrides in: nodewatch sources", stateDirectory(o.conf), takenUpWithin))
+			return o.fail(exitWarning, fmt.Errorf("%s has been changed, but the daemon did not apply it within %s; see nodewatch sources overrides", stateDirectory(o.conf), takenUpWithin))
 		}
 	}
 }
@@ -325,7 +325,7 @@ func end(text string, now time.Time) (time.Time, error) {
 	} else if minute, err := time.ParseInLocation("2006-01-02 15:04", text, now.Location()); err == nil {
 		at = minute
 	} else if at, err = time.Parse(time.RFC3339, text); err != nil {
-		return at, fmt.Errorf("--until %q is no date: 2026-12-24, \"2026-12-24 06:00\", 72h or 3d", text)
+		return at, fmt.Errorf("--until %q is not a date or duration: 2026-12-24, \"2026-12-24 06:00\", 72h or 3d", text)
 	}
 	switch {
 	case !at.After(now):

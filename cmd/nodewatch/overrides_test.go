@@ -33,7 +33,7 @@ func TestOverridesAreMadeListedAndWithdrawn(t *testing.T) {
 			t.Errorf("%v: exit %d, want %d with %q\n%s%s", args, got, code, want, out, errs)
 		}
 	}
-	step(0, "No maintenance, and no acknowledged findings.", "silences")
+	step(0, "No maintenance and no acknowledged findings.", "silences")
 	step(0, "by carol: new NIC.", "maintenance", "start", "--for", "2h", "--reason", "new NIC", "--by", "carol")
 	step(0, "It replaces the one until", "maintenance", "start", "--for", "1d", "--reason", "new switch", "--by", "carol")
 	step(0, "Acknowledged bond-hash-layer2 on bond0 up to severity warning until", "accept", "bond-hash-layer2", "bond0", "--until", "72h", "--reason", "switch comes on Monday")
@@ -43,12 +43,12 @@ func TestOverridesAreMadeListedAndWithdrawn(t *testing.T) {
 	step(0, "by carol: new switch", "wishes")
 	step(0, "by dan: again.", "ack", "bond-hash-layer2", "bond0", "--until", "1h", "--reason", "again", "--by", "dan")
 	step(0, "Ended the maintenance until", "maintenance", "stop")
-	step(2, "no maintenance is under way", "maintenance", "stop")
+	step(2, "no maintenance is in progress", "maintenance", "stop")
 	step(2, "bond-lacp bond0 is not acknowledged", "ack", "bond-lacp", "bond0", "--withdraw")
 	step(0, "", "ack", "nic-saturated", "--withdraw")
 	step(0, "dan: again", "silences")
 	step(0, "", "ack", "bond-hash-layer2", "bond0", "--withdraw")
-	step(0, "No maintenance, and no acknowledged findings.", "silences")
+	step(0, "No maintenance and no acknowledged findings.", "silences")
 }
 
 func TestOverridesThatAreRefused(t *testing.T) {

@@ -47,7 +47,7 @@ func (p program) replayCommand(app *kingpin.Application) (string, func(context.C
 	r.speed = cmd.Flag("speed", "Speed factor; 0: as fast as possible. Default: 10 with --serve or --report, else 0.").Default("-1").Float64()
 	r.deliver = cmd.Flag("report", "Send what happens to the configured reporters as if it happened now: times are shifted to now and compressed by the speed.").Bool()
 	r.conf = configFlag(cmd)
-	r.until = cmd.Flag("until", "Stop at this time after the first entry, as 1h6m; with --serve the page stays as it was then. 0: play to the end.").Default("0").Duration()
+	r.until = cmd.Flag("until", "Stop at this time after the first entry, such as 1h6m; with --serve the page keeps that state. 0: play to the end.").Default("0").Duration()
 	r.brief = cmd.Flag("brief", "Print only the changes: no evidence, no advice, and no verdict at the end.").Bool()
 	r.output = cmd.Flag("output", "text, which ends with the verdict as check prints it, or json: one line {\"offset_s\", \"report\"} at the first verdict, at each change of the report and at the end.").Short('o').Default("text").Enum("text", "json")
 	return "replay", r.run
@@ -149,7 +149,7 @@ func (r *replayer) plays(ctx context.Context, in *played, s *viewHolder, post *w
 // played ends the printing; judged says whether there was a verdict.
 func (r *replayer) played(judged bool, printer replayPrinter) error {
 	if !judged {
-		return fmt.Errorf("%s: no verdict: it ends before every source has been read", *r.file)
+		return fmt.Errorf("%s: no verdict: the recording ends before every source has been read", *r.file)
 	}
 	return printer.end()
 }

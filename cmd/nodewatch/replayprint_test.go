@@ -117,7 +117,7 @@ func TestReplayPrintsNoControlCharacters(t *testing.T) {
 func TestReplayRefusesWhatItCannotPlay(t *testing.T) {
 	dir := t.TempDir()
 	for name, tt := range map[string]struct{ text, want string }{
-		"README.md":     {"# nodewatch\n", "README.md:1: no entry of a tape, which is a line {\"at\": TIME"},
+		"README.md":     {"# nodewatch\n", "README.md:1: not a tape entry, which is a line {\"at\": TIME"},
 		"empty.jsonl":   {"", "empty.jsonl:1: no entry of a tape"},
 		"word.jsonl":    {`{"at":"2026-03-01T02:00:00Z","saw":"nick","obs":{}}`, `word.jsonl:1: no observation is called "nick"; there are start,`},
 		"early.jsonl":   {`{"at":"2026-03-01T02:00:00Z","saw":"start","obs":{}}`, "early.jsonl: no verdict: it ends before every source has been read"},

@@ -53,7 +53,7 @@ func (p program) reportTest(ctx context.Context, file, name string) int {
 		}
 	}
 	if len(chosen) == 0 {
-		return p.fail(exitCritical, fmt.Errorf("no reporter is called %q; there are %s", name, strings.Join(known, ", ")))
+		return p.fail(exitCritical, fmt.Errorf("no reporter %q; configured are %s", name, strings.Join(known, ", ")))
 	}
 	w := tabwriter.NewWriter(p.out, 0, 0, 2, ' ', 0)
 	code := exitOK
@@ -80,7 +80,7 @@ type reporterTest struct {
 func tried(ctx context.Context, list []watch.Delivery, r report.Report, progress io.Writer) []reporterTest {
 	var done []reporterTest
 	for _, d := range list {
-		fmt.Fprintf(progress, "trying %s (%s), at most %s\n", d.Name, d.Backend, d.Deadline)
+		fmt.Fprintf(progress, "testing %s (%s), timeout %s\n", d.Name, d.Backend, d.Deadline)
 		bounded, cancel := context.WithTimeout(ctx, d.Deadline)
 		began := time.Now()
 		answer, err := d.Reporter.Test(bounded, r)

@@ -125,7 +125,7 @@ func routes(s *viewHolder, more ...prometheus.Collector) http.Handler {
 			write(w, http.StatusMethodNotAllowed, plainText, []byte("only GET and HEAD are allowed\n"))
 			return
 		}
-		write(w, http.StatusNotFound, plainText, []byte("there is no such page; / is the page of this node\n"))
+		write(w, http.StatusNotFound, plainText, []byte("page not found; the page of this node is at /\n"))
 	})
 	return mux
 }

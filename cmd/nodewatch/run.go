@@ -57,7 +57,7 @@ func (p program) runCommand(app *kingpin.Application) (string, func(context.Cont
 	r.listen = cmd.Flag("web.listen-address", "Address to serve on; repeatable. Default: 127.0.0.1:10090.").Strings()
 	r.socket = cmd.Flag("web.systemd-socket", "Serve on the sockets that systemd passes.").Bool()
 	r.web = cmd.Flag("web.config.file", "File for TLS and basic authentication, in exporter-toolkit's format.").String()
-	r.most = cmd.Flag("web.max-connections", fmt.Sprintf("Connections from other machines that may be open; this machine may have %d more. Default: 100.", loopbackConnections)).Int()
+	r.most = cmd.Flag("web.max-connections", fmt.Sprintf("Maximum number of open connections from other machines; this machine may open %d more. Default: 100.", loopbackConnections)).Int()
 	r.logs = logFlags(cmd)
 	return "run", r.run
 }

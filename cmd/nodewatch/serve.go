@@ -64,7 +64,7 @@ func (s *server) listeners(ctx context.Context) ([]net.Listener, error) {
 	if s.systemd {
 		list, err := activation.Listeners()
 		if err == nil && (len(list) == 0 || slices.Contains(list, nil)) {
-			err = errors.New("--web.systemd-socket: systemd has passed no socket; enable nodewatch.socket")
+			err = errors.New("--web.systemd-socket: systemd passed no socket; enable nodewatch.socket")
 		}
 		for _, l := range list {
 			deferAccept(l)
@@ -147,7 +147,7 @@ func (s *server) trouble() string {
 	if len(s.busy) == 0 {
 		return ""
 	}
-	return fmt.Sprintf("cannot listen on %s (address in use), trying again", s.busy[0])
+	return fmt.Sprintf("cannot listen on %s (address in use), retrying", s.busy[0])
 }
 
 // serve serves on the listener until ctx ends. Each listener has an http.Server
@@ -197,7 +197,7 @@ func (s *server) refuseWhileBroken(next http.Handler) http.Handler {
 	return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
 		if s.web.broken.Load() {
 			w.Header().Set("Connection", "close")
-			write(w, http.StatusServiceUnavailable, plainText, []byte("the web configuration of nodewatch is broken; its log says how\n"))
+			write(w, http.StatusServiceUnavailable, plainText, []byte("nodewatch's web configuration is invalid; see its log\n"))
 			return
 		}
 		next.ServeHTTP(w, r)

@@ -104,7 +104,7 @@ func readConfig(name string) (config.Config, error) {
 	}
 	f, err := os.Open(name)
 	if err != nil {
-		return config.Config{}, fmt.Errorf("%w; name another with --config.file", err)
+		return config.Config{}, fmt.Errorf("%w; set another file with --config.file", err)
 	}
 	defer f.Close()
 	return config.Read(name, f)

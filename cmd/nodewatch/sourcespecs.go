@@ -36,7 +36,7 @@ func sourceEntries() []sourceEntry {
 			node.Failed: "a stuck probe is replaced at most once in ten minutes; /sys/kernel/debug may be stuck",
 		}},
 		{node.SourceLibvirt, 10 * time.Second, 8 * time.Second, "domains, their state and disks: libvirt's read-only socket", "access to the read-only socket", map[node.ErrorKind]string{
-			node.Denied: "let nodewatch's user connect to libvirt's read-only socket (polkit: org.libvirt.unix.monitor)",
+			node.Denied: "allow nodewatch's user to connect to libvirt's read-only socket (polkit: org.libvirt.unix.monitor)",
 		}},
 		{node.SourceQEMU, 30 * time.Second, 5 * time.Second, "virtual machines' processes and containers: /proc; their command lines and open files by the probe", "CAP_SYS_PTRACE for open files", nil},
 		{node.SourceKmsg, time.Second, 3 * time.Second, "the kernel log: /dev/kmsg", "CAP_SYSLOG where kernel.dmesg_restrict is 1", map[node.ErrorKind]string{
@@ -56,7 +56,7 @@ func sourceEntries() []sourceEntry {
 		{node.SourceState, 24 * time.Hour, 5 * time.Second, "latency baselines and the last incident, saved by an earlier run: judge.json in the state directory", "nothing", nil},
 		{node.SourceStateDirectory, 10 * time.Second, 5 * time.Second, "whether the state directory is writable and not used by another daemon: statfs, a lock", "a writable directory", map[node.ErrorKind]string{
 			node.Failed:  "free space in the state directory, mount it writable, or set another with state_directory; restart nodewatch if another daemon used it",
-			node.Stalled: "the disk of the state directory does not answer: nothing is kept until it does",
+			node.Stalled: "the disk of the state directory does not respond: no state is saved until it does",
 			node.Absent:  "create /var/lib/nodewatch, as systemd/nodewatch.service does, for overrides and the state of reporters",
 		}},
 		{node.SourceReporters, 2 * time.Second, 2 * time.Second, "delivery status of the reporters", "configured reporters", nil},

@@ -87,27 +87,27 @@ func claimState(ctx context.Context, dir string, me statefile.Holder) claim {
 		}
 		return claim{dir: dir, lock: lock, problem: errors.Join(err, statefile.Clean(dir, time.Now()), adopt(dir))}
 	case !errors.Is(err, statefile.ErrHeld):
-		return claim{dir: dir, problem: fmt.Errorf("no lock can be had, so that a second daemon would not be noticed: %w", err)}
+		return claim{dir: dir, problem: fmt.Errorf("cannot lock, so a second daemon would not be detected: %w", err)}
 	}
 	holder, alive := waitForHolder(ctx, dir)
 	if alive {
 		return claim{silent: true, problem: reportsHere(holder, dir)}
 	}
 	if strings.Count(dir, "/"+takeover) >= maxTakeovers {
-		return claim{problem: fmt.Errorf("process %d holds %s and does not answer; this daemon keeps its state nowhere, as %d that took over do not answer either", holder.PID, dir, maxTakeovers)}
+		return claim{problem: fmt.Errorf("process %d uses %s and does not respond; this daemon saves no state because %d replacements do not respond either", holder.PID, dir, maxTakeovers)}
 	}
 	own, err := takeOver(dir)
 	if err != nil {
-		return claim{problem: fmt.Errorf("process %d holds %s and does not answer; this daemon keeps its state nowhere: %w", holder.PID, dir, err)}
+		return claim{problem: fmt.Errorf("process %d uses %s and does not respond; this daemon saves no state: %w", holder.PID, dir, err)}
 	}
 	c := claimState(ctx, own, me)
-	c.problem = errors.Join(fmt.Errorf("process %d holds %s and does not answer; this daemon reports in its place and keeps its state in %s until it is restarted", holder.PID, dir, own), c.problem)
+	c.problem = errors.Join(fmt.Errorf("process %d uses %s and does not respond; this daemon reports in its place and saves its state in %s until it is restarted", holder.PID, dir, own), c.problem)
 	return c
 }
 
 // reportsHere says that another daemon uses the directory.
 func reportsHere(other statefile.Holder, dir string) error {
-	return fmt.Errorf("another nodewatch, process %d, uses %s and reports for this node; this one reports to nobody", other.PID, dir)
+	return fmt.Errorf("another nodewatch, process %d, uses %s and reports for this node; this one does not report", other.PID, dir)
 }
 
 // successor is the daemon that has taken over from one which held dir and has ended
@@ -344,7 +344,7 @@ func (o *outbox) start(ctx context.Context) {
 	case <-ctx.Done():
 		return
 	case <-time.After(stateDeadline):
-		p.problem = fmt.Errorf("%s does not answer: reporters have started without what they kept; restart nodewatch once the disk works", o.dir)
+		p.problem = fmt.Errorf("%s does not respond: reporters have started without their saved state; restart nodewatch once the disk works", o.dir)
 		p.list, p.err = o.make("")
 		defer func() {
 			go func() {

@@ -65,7 +65,7 @@ var separates = map[Cause]string{
 	BadMemory:       "whether the memory errors continue, and other programs fail too",
 	SparseRead:      "whether the kernel log has the lines of this loop",
 	OneOSD:          "whether other nodes lose sessions to the same OSD",
-	OneHost:         "whether other nodes lose sessions with the same OSD host",
+	OneHost:         "whether other nodes lose sessions to the same OSD host",
 	Wire:            "whether rx_crc_errors keep rising",
 	ClusterFull:     "ceph df",
 	ClusterDown:     "ceph -s from another host",

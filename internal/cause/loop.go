@@ -43,7 +43,7 @@ func OfLoop(f *facts.Facts, l Loop) Analysis {
 	add(Saturation, l.Before...)
 	add(Saturation, l.full(f, e)...)
 	if one && l.otherDisksGoOn(f) {
-		add(Saturation, evidenceAt(node.SourceKmsg, l.OSDs[0].OSD, l.last(), -4, "only %s loses sessions, and the I/O of other disks continues: a full NIC affects all OSDs", l.OSDs[0].OSD))
+		add(Saturation, evidenceAt(node.SourceKmsg, l.OSDs[0].OSD, l.last(), -4, "only sessions to %s are lost, and I/O of other disks continues: a saturated NIC would affect all OSDs", l.OSDs[0].OSD))
 	}
 	l.buffers(f, e, one, add)
 	l.memory(f, add)
@@ -98,7 +98,7 @@ func Before(f *facts.Facts, first time.Time) []Evidence {
 	case known:
 		list = append(list, evidenceAt(node.SourceNIC, "", first, -3, "the storage NICs were calm before the first session fault at %s: at most %s of line rate in the %s before", human.Clock(first), human.Percent(most), human.Span(before)))
 	default:
-		list = append(list, evidenceAt(node.SourceNIC, "", first, 0, "unknown what came first: the storage NICs were not watched before the first session fault at %s", human.Clock(first)))
+		list = append(list, evidenceAt(node.SourceNIC, "", first, 0, "order unknown: the storage NICs were not monitored before the first session fault at %s", human.Clock(first)))
 	}
 	return list
 }
@@ -201,14 +201,14 @@ func (l Loop) buffers(f *facts.Facts, e facts.Exposure, one bool, add func(Cause
 			add(UnstableBuffers, evidenceAt(node.SourceKmsg, "", l.last(), -2, "authentication tags fail: the kernel verifies them in its own pages, not in a guest's"))
 		}
 	case damaged*2 > crc:
-		add(UnstableBuffers, evidenceAt(node.SourceKmsg, "", l.last(), -4, "%s of %s hit headers, which never lie in a guest's pages", human.Number(damaged), human.Count(crc, "CRC fault")))
+		add(UnstableBuffers, evidenceAt(node.SourceKmsg, "", l.last(), -4, "%s of %s are header checksum errors: headers are never in a guest's pages", human.Number(damaged), human.Count(crc, "CRC fault")))
 	case len(e.Windows) > 0:
 		add(UnstableBuffers, evidenceAt(node.SourceKrbd, "rxbounce", at, 3, "%s", windows))
 		if score(l.Before) < 0 {
 			add(UnstableBuffers, evidenceAt(node.SourceKmsg, "", l.First, 1, "the CRC faults began while the storage NICs were calm"))
 		}
 		if one && len(l.Stalls) <= 1 {
-			add(UnstableBuffers, evidenceAt(node.SourceKmsg, l.OSDs[0].OSD, l.last(), 1, "all faults are with %s: one read of a guest always goes to the same OSD", l.OSDs[0].OSD))
+			add(UnstableBuffers, evidenceAt(node.SourceKmsg, l.OSDs[0].OSD, l.last(), 1, "all faults are on sessions to %s: a guest that repeats one read always reads from the same OSD", l.OSDs[0].OSD))
 		}
 	case e.Complete(f):
 		add(UnstableBuffers, evidenceAt(node.SourceKrbd, "", at, -3, "no Windows guest uses a krbd disk without rxbounce"))
@@ -235,7 +235,7 @@ func (l Loop) memory(f *facts.Facts, add func(Cause, ...Evidence)) {
 		add(BadMemory, evidenceAt(node.SourceKmsg, "", last.Last, 4, "%s of memory errors or machine checks of this host in the kernel log, latest: %s", human.Count(lines, "line"), last.Text))
 	}
 	if n := l.sum(func(o *facts.OSDLosses) uint64 { return o.Of(kmsg.ReasonMemory) }); n > 0 {
-		add(NoMemory, evidenceAt(node.SourceKmsg, "", l.last(), 5, "%s lost because this host had no memory to receive", human.Count(n, "session")))
+		add(NoMemory, evidenceAt(node.SourceKmsg, "", l.last(), 5, "%s lost because this host had no memory to receive messages", human.Count(n, "session")))
 	}
 }
 
@@ -269,11 +269,11 @@ func (l Loop) spread(f *facts.Facts, e facts.Exposure, one bool, add func(Cause,
 	osds := human.NamesOf(l.OSDs, someNames, func(o *facts.OSDLosses) string { return o.OSD })
 	switch {
 	case len(l.OSDs) > 1 && len(hosts) != 1:
-		add(OneOSD, evidenceAt(node.SourceKmsg, "", l.last(), -4, "sessions to %s on %s are lost (%s): what they have in common is this host", human.Count(len(l.OSDs), "OSD"), human.Count(len(hosts), "host"), osds))
+		add(OneOSD, evidenceAt(node.SourceKmsg, "", l.last(), -4, "sessions to %s on %s are lost (%s): all have only this host in common", human.Count(len(l.OSDs), "OSD"), human.Count(len(hosts), "host"), osds))
 	case len(l.OSDs) > 1:
 		add(OneOSD, evidenceAt(node.SourceKmsg, "", l.last(), -4, "sessions to %s are lost: %s", human.Count(len(l.OSDs), "OSD"), osds))
 		if known := f.OSDHosts(); known > 1 {
-			add(OneHost, evidenceAt(node.SourceKmsg, "", l.last(), 3, "all sessions lost are with OSDs of one host, %s (%s), and none with the %s known", worst.Host(), osds, human.Count(known-1, "other host")))
+			add(OneHost, evidenceAt(node.SourceKmsg, "", l.last(), 3, "all lost sessions are to OSDs of one host, %s (%s); none of the %s lost one", worst.Host(), osds, human.Count(known-1, "other host")))
 		}
 	case !one:
 	default:
@@ -286,9 +286,9 @@ func (l Loop) spread(f *facts.Facts, e facts.Exposure, one bool, add func(Cause,
 		}
 		switch {
 		case len(c.OSDs) > 1:
-			add(OneOSD, evidenceAt(node.SourceKmsg, worst.OSD, l.last(), weight, "all faults are with %s at %s, and none with the %s known", worst.OSD, worst.Addr(), human.Count(len(c.OSDs)-1, "other OSD")))
+			add(OneOSD, evidenceAt(node.SourceKmsg, worst.OSD, l.last(), weight, "all faults are on sessions to %s at %s; none on those to the %s", worst.OSD, worst.Addr(), human.Count(len(c.OSDs)-1, "other OSD")))
 		case l.otherDisksGoOn(f):
-			add(OneOSD, evidenceAt(node.SourceKmsg, worst.OSD, l.last(), weight, "all faults are with %s at %s, and the I/O of other krbd disks continues", worst.OSD, worst.Addr()))
+			add(OneOSD, evidenceAt(node.SourceKmsg, worst.OSD, l.last(), weight, "all faults are on sessions to %s at %s, and I/O of other krbd disks continues", worst.OSD, worst.Addr()))
 		}
 		if len(l.Stalls) > 1 && weight == 3 {
 			add(OneOSD, evidenceAt(node.SourceIO, worst.OSD, l.last(), 1, "%s stall together", human.Count(len(l.Stalls), "krbd disk")))
@@ -302,7 +302,7 @@ func (l Loop) stalledElsewhere(f *facts.Facts) (Evidence, bool) {
 	for i := range l.Stalls {
 		for _, w := range l.Stalls[i].Waits {
 			if osd := facts.OSDName(w.Request.OSD); osd != l.OSDs[0].OSD {
-				return evidenceAt(node.SourceOSDC, osd, f.Pending.At, -2, "a stalled request waits for %s, not for %s", osd, l.OSDs[0].OSD), true
+				return evidenceAt(node.SourceOSDC, osd, f.Pending.At, -2, "a stalled request is waiting for %s, not for %s", osd, l.OSDs[0].OSD), true
 			}
 		}
 	}

@@ -28,7 +28,7 @@ type Config struct {
 	Tape      Tape              `yaml:"tape" doc:"the flight recorder"`
 	Libvirt   Libvirt           `yaml:"libvirt" doc:"guests, by libvirt"`
 	OVS       OVS               `yaml:"ovs" doc:"Open vSwitch bonds"`
-	Ceph      Ceph              `yaml:"ceph" doc:"the cluster, by the nodewatch-ceph child"`
+	Ceph      Ceph              `yaml:"ceph" doc:"the Ceph cluster, queried by nodewatch-ceph"`
 	Reporters []Reporter
 	Digest    string // of the file's content, in hex: distinguishes two files; empty without a file
 	Rules     rule.RuleSet
@@ -48,13 +48,13 @@ type Libvirt struct {
 
 // OVS says how Open vSwitch is asked.
 type OVS struct {
-	Off    bool   `yaml:"off" doc:"do not ask Open vSwitch"`
+	Off    bool   `yaml:"off" doc:"do not query Open vSwitch"`
 	Socket string `yaml:"socket" doc:"ovsdb-server's socket"`
 }
 
 // Ceph says how the cluster is asked.
 type Ceph struct {
-	Off     bool          `yaml:"off" doc:"do not ask the cluster"`
+	Off     bool          `yaml:"off" doc:"do not query the cluster"`
 	Child   string        `yaml:"child" doc:"the nodewatch-ceph binary; empty: in nodewatch's directory"`
 	Conf    string        `yaml:"conf" doc:"Ceph configuration file; empty: librados' default"`
 	Name    string        `yaml:"name" doc:"Ceph user"`
@@ -88,7 +88,7 @@ func (e Errors) Error() string {
 	if len(e) == 1 {
 		return e[0].Error()
 	}
-	return fmt.Sprintf("%s (1 of %d mistakes; nodewatch check-config lists all)", e[0], len(e))
+	return fmt.Sprintf("%s (1 of %d errors; nodewatch check-config lists all)", e[0], len(e))
 }
 
 // Read reads the file's content from r; name is used in errors. Every error is of

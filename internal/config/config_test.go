@@ -20,31 +20,31 @@ var update = flag.Bool("update", false, "rewrite the golden files")
 
 func TestMistakesAreOneLineWithPlaceAndRemedy(t *testing.T) {
 	for text, want := range map[string]string{
-		"nodes: a":                    "f.yml:1: nodes: no such field; there are node, ",
+		"nodes: a":                    "f.yml:1: nodes: unknown field; valid are node, ",
 		"\nnode: [a]":                 "f.yml:2: node: must be a text",
-		"node: 7":                     "f.yml:1: node: 7 is not a text; put it in quotes",
+		"node: 7":                     "f.yml:1: node: 7 is not a string; put it in quotes",
 		"node: a\nnode: b":            "f.yml:2: node: is there twice",
 		"rules: {}\nrules: {}":        "f.yml:2: rules: is there twice",
 		"web: 3":                      "f.yml:1: web: must be a mapping of fields",
 		"web:\n  listen: 127.0.0.1:1": "f.yml:2: web.listen: must be a list",
-		"web:\n  listen: [1]":         "f.yml:2: web.listen[0]: 1 is not a text",
+		"web:\n  listen: [1]":         "f.yml:2: web.listen[0]: 1 is not a string",
 		"web:\n  listen: []":          "f.yml:2: web.listen: is empty",
 		"web:\n  listen:\n  - 127.0.0.1:1\n  - 127.0.0.1:99999": `f.yml:4: web.listen[1]: "127.0.0.1:99999" is not allowed: the port must be a number from 0 to 65535`,
-		"web:\n  listen: [1, b]":                                "f.yml:2: web.listen[0]: 1 is not a text; put it in quotes (1 of 2 mistakes",
+		"web:\n  listen: [1, b]":                                "f.yml:2: web.listen[0]: 1 is not a string; put it in quotes (1 of 2 errors",
 		"web:\n  listen: [\"a:1\", \"a:1\"]":                    "f.yml:2: web.listen[1]: a:1 is listed twice",
 		"web:\n  max_connections: 3":                            `f.yml:2: web.max_connections: "3" is not allowed: must be a whole number from 10 to 10000`,
 		"ceph:\n  every: 5s":                                    `f.yml:2: ceph.every: "5s" is not allowed: must be a duration from 10s to 1h`,
 		"ceph:\n  every: [5s]":                                  "f.yml:2: ceph.every: must be a duration from 10s to 1h",
 		"libvirt:\n  off: maybe":                                `f.yml:2: libvirt.off: "maybe" is not allowed: must be true or false`,
 		"rules: 3":                                              "f.yml:1: rules: must be a mapping of rule ids",
-		"rules:\n  no-rule: {}":                                 "f.yml:2: rules.no-rule: no such rule; there are ",
+		"rules:\n  no-rule: {}":                                 "f.yml:2: rules.no-rule: unknown rule; valid are ",
 		"rules:\n  kmsg-lost: on":                               "f.yml:2: rules.kmsg-lost: must be a mapping of thresholds",
-		"rules:\n  kmsg-lost:\n    windows: 5m":                 "f.yml:3: rules.kmsg-lost.windows: no such threshold; there are window",
+		"rules:\n  kmsg-lost:\n    windows: 5m":                 "f.yml:3: rules.kmsg-lost.windows: unknown threshold; valid are window",
 		"rules:\n  kmsg-lost:\n    window: 11m":                 `f.yml:3: rules.kmsg-lost.window: "11m" is not allowed: must be a duration from 10s to 10m`,
 		"rules:\n  kmsg-lost:\n    window: {}":                  "f.yml:3: rules.kmsg-lost.window: must be a single value",
 		"rules:\n  kmsg-lost:\n    off: 1":                      "f.yml:3: rules.kmsg-lost.off: \"1\" is not allowed: must be true or false",
 		"rules:\n  kmsg-lost: {}\n  kmsg-lost: {}":              "f.yml:3: rules.kmsg-lost: is there twice",
-		"a: &x 1\nnode: *x":                                     "no such field",
+		"a: &x 1\nnode: *x":                                     "unknown field",
 		"node: &x a\nrunbook: *x":                               "f.yml:2: runbook: aliases are not allowed",
 		"rules: &x {}\nlinks: *x":                               "f.yml:2: links: aliases are not allowed",
 		"- a":                                                   "f.yml:1: must be a mapping of fields",
@@ -93,7 +93,7 @@ ceph: {every: 1s}
 	if diff := cmp.Diff(want, got); diff != "" {
 		t.Errorf("(-want +got)\n%s", diff)
 	}
-	if text := err.Error(); !strings.Contains(text, "1 of 10 mistakes") || strings.Contains(text, "hunter2") {
+	if text := err.Error(); !strings.Contains(text, "1 of 10 errors") || strings.Contains(text, "hunter2") {
 		t.Error(text)
 	}
 	for _, e := range all {

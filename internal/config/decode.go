@@ -47,7 +47,7 @@ func applyRules(s *strictyaml.Section, b rule.RuleSet) rule.RuleSet {
 	s.Each("rule ids", func(id string, one *strictyaml.Section) {
 		i := slices.IndexFunc(b.Rules, func(r rule.Rule) bool { return r.ID == id })
 		if i < 0 {
-			one.Wrong("", "no such rule; there are %s", strings.Join(ids(b), ", "))
+			one.Wrong("", "unknown rule; valid are %s", strings.Join(ids(b), ", "))
 			return
 		}
 		one.Each("thresholds", func(name string, value *strictyaml.Section) {

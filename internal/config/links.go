@@ -34,13 +34,13 @@ func wrongLink(address string) string {
 	u, err := url.Parse(address)
 	switch {
 	case err != nil:
-		return "it is not an address"
+		return "it is not a URL"
 	case u.Scheme != "http" && u.Scheme != "https":
 		return "it must begin with http:// or https://"
 	case u.Host == "":
 		return "the host is missing"
 	case u.User != nil:
-		return "it must hold no user and no password: everybody who sees the page would read them"
+		return "it must not contain a user or a password: everyone who can open the page would see them"
 	}
 	return ""
 }

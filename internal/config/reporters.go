@@ -88,7 +88,7 @@ func decodeReporters(s *strictyaml.Section, b rule.RuleSet) []Reporter {
 	for _, item := range items {
 		r, ok := decodeReporter(item, b)
 		if ok && slices.ContainsFunc(list, func(o Reporter) bool { return o.Name == r.Name }) {
-			item.Wrong("name", "%s is the name of another one", r.Name)
+			item.Wrong("name", "%s is already used", r.Name)
 		}
 		list = append(list, r)
 	}
@@ -115,7 +115,7 @@ func decodeReporter(s *strictyaml.Section, b rule.RuleSet) (r Reporter, ok bool)
 	}
 	if found == nil {
 		if s.Mapping("fields") {
-			s.Wrong("", "has no backend; there are %s", strings.Join(names, ", "))
+			s.Wrong("", "has no backend; valid are %s", strings.Join(names, ", "))
 		}
 		return r, false
 	}
@@ -138,7 +138,7 @@ func (r Reporter) check(s, settings *strictyaml.Section, b rule.RuleSet) {
 	for field, list := range map[string][]string{"rules": r.Rules, "not_rules": r.NotRules} {
 		for _, id := range list {
 			if _, on := b.Rule(id); !on {
-				s.Wrong(field, "%s is no rule, or is off; there are %s", id, strings.Join(ids(b), ", "))
+				s.Wrong(field, "%s is not a rule, or is off; valid are %s", id, strings.Join(ids(b), ", "))
 			}
 		}
 	}
@@ -148,7 +148,7 @@ func (r Reporter) check(s, settings *strictyaml.Section, b rule.RuleSet) {
 	}
 	for _, c := range r.Components {
 		if !slices.Contains(known, c) {
-			s.Wrong("components", "%s is no component; there are %s", c, strings.Join(known, ", "))
+			s.Wrong("components", "%s is not a component; valid are %s", c, strings.Join(known, ", "))
 		}
 	}
 	wrong := func(s *strictyaml.Section, field string, err error) {

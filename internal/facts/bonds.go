@@ -182,15 +182,15 @@ func portProblem(b bond.Bond, s bond.Slave) string {
 	case s.Actor != nil && *s.Actor&bond.PortExpired != 0:
 		return "has not received LACP from the switch in time (expired)"
 	case s.Partner != nil && *s.Partner&(bond.PortDefaulted|bond.PortExpired) != 0:
-		return "is not heard by the switch (the partner reports " + s.Partner.String() + ")"
+		return "is not received by the switch (the partner reports " + s.Partner.String() + ")"
 	case b.AD != nil && s.Aggregator != b.AD.Aggregator:
-		return fmt.Sprintf("is in aggregator %d, the active one is %d: it carries nothing", s.Aggregator, b.AD.Aggregator)
+		return fmt.Sprintf("is in aggregator %d, the active one is %d: it carries no traffic", s.Aggregator, b.AD.Aggregator)
 	case s.Partner != nil && *s.Partner&taken != taken:
-		return "is not taken into the bundle by the switch (the partner reports " + s.Partner.String() + ")"
+		return "is not added to the bundle by the switch (the partner reports " + s.Partner.String() + ")"
 	case s.ActorChurn == "churned":
-		return "churns: this host cannot bring it into the bundle"
+		return "is churning: this host cannot add it to the bundle"
 	case s.PartnerChurn == "churned":
-		return "churns: the switch cannot bring it into the bundle"
+		return "is churning: the switch cannot add it to the bundle"
 	}
 	return ""
 }

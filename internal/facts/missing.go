@@ -65,7 +65,7 @@ func some(n int, noun, first, reason, remedy string) Missing {
 	if n == 1 {
 		return Missing{first + ": " + reason, remedy}
 	}
-	return Missing{fmt.Sprintf("of %s not everything can be read, such as %s: %s", human.Count(n, noun), first, reason), remedy}
+	return Missing{fmt.Sprintf("%s cannot be read completely, e.g. %s: %s", human.Count(n, noun), first, reason), remedy}
 }
 
 func missingMapped(list []rbd.Mapped) Missing {
@@ -96,7 +96,7 @@ func missingPending(list []rbd.Pending) Missing {
 		case p.Partly != "":
 			says = p.Partly
 		case p.Truncated:
-			says = "it is longer than what is read of it"
+			says = "the file is longer than the read limit"
 		case p.Malformed > 0:
 			says = human.Count(p.Malformed, "line") + " not understood"
 		default:
@@ -107,7 +107,7 @@ func missingPending(list []rbd.Pending) Missing {
 		}
 	}
 	if n == 0 && len(list) > 0 && list[0].LeftOut > 0 {
-		return Missing{Text: human.Count(list[0].LeftOut, "client") + " left out, with fewer requests than those shown"}
+		return Missing{Text: human.Count(list[0].LeftOut, "client") + " omitted (those with the fewest requests)"}
 	}
 	return some(n, "client", first, reason, "")
 }
@@ -130,7 +130,7 @@ func missingDrops(list []node.NIC) Missing {
 	}
 	var texts []string
 	for _, driver := range slices.Sorted(maps.Keys(nics)) {
-		text := fmt.Sprintf("the drop counters of driver %s (%s) are not known", driver, human.Names(nics[driver], 4))
+		text := fmt.Sprintf("nodewatch does not know the drop counters of driver %s (%s)", driver, human.Names(nics[driver], 4))
 		if names := slices.Sorted(maps.Keys(counters[driver])); len(names) > 0 {
 			text += "; these look like drops: " + strings.Join(names, ", ")
 		}
@@ -139,5 +139,5 @@ func missingDrops(list []node.NIC) Missing {
 	if len(texts) == 0 {
 		return Missing{}
 	}
-	return Missing{strings.Join(texts, "; "), "report the driver and these counters to the nodewatch project; until then the kernel's own counters of the NIC are watched"}
+	return Missing{strings.Join(texts, "; "), "report the driver and these counters to the nodewatch project; until then nodewatch uses the kernel's counters of the NIC"}
 }

@@ -43,9 +43,9 @@ func TestMissing(t *testing.T) {
 		"lines of osdc": {node.SourceOSDC, []node.Observation{node.SawPending{Reading: nodetest.Reading(at, time.Minute, []rbd.Pending{{ClientID: 4}, {ClientID: 5, Malformed: 2}})}},
 			facts.Missing{Text: "client5: 2 lines not understood"}},
 		"a long osdc": {node.SourceOSDC, []node.Observation{node.SawPending{Reading: nodetest.Reading(at, time.Minute, []rbd.Pending{{ClientID: 4, Truncated: true}})}},
-			facts.Missing{Text: "client4: it is longer than what is read of it"}},
+			facts.Missing{Text: "client4: the file is longer than the read limit"}},
 		"many clients": {node.SourceOSDC, []node.Observation{node.SawPending{Reading: nodetest.Reading(at, time.Minute, []rbd.Pending{{ClientID: 4, LeftOut: 7}})}},
-			facts.Missing{Text: "7 clients left out, with fewer requests than those shown"}},
+			facts.Missing{Text: "7 clients omitted (those with the fewest requests)"}},
 		"drivers": {node.SourceDrops, []node.Observation{
 			node.SawCounters{Reading: nodetest.Reading(at, time.Minute, []bond.Counters{{Name: "eth0", Index: 1}, {Name: "eth1", Index: 2}, {Name: "eth2", Index: 3}})},
 			node.SawDrops{Reading: nodetest.Reading(at, time.Minute, []bond.Drops{

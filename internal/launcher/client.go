@@ -27,7 +27,7 @@ const (
 var (
 	ErrHung = fmt.Errorf("the launcher does not answer: %w", context.DeadlineExceeded)
 	ErrDead = errors.New("the launcher has ended")
-	ErrBusy = fmt.Errorf("an earlier one has not ended: %w", syscall.EBUSY)
+	ErrBusy = fmt.Errorf("the previous one has not ended: %w", syscall.EBUSY)
 )
 
 // A Client asks the launcher. It is safe for concurrent use, and nothing that it
@@ -257,7 +257,7 @@ func (c *Client) Close() {
 func (c *Client) usable() (*link, error) {
 	switch {
 	case len(c.links) == 0 && c.deaths > 0:
-		return nil, fmt.Errorf("%w, as the one before it: programs are started again once nodewatch is restarted", ErrDead)
+		return nil, fmt.Errorf("%w, and so did its predecessor: restart nodewatch to start programs again", ErrDead)
 	case c.missing != nil:
 		return nil, fmt.Errorf("the launcher was not started: %w", c.missing)
 	case len(c.links) == 0:

@@ -41,7 +41,7 @@ func become(args []string) *failure {
 	r, known := table()[Kind(args[0])]
 	argv := args[1:]
 	if !known {
-		return &failure{fmt.Sprintf("no program of the kind %q", args[0]), unix.EINVAL}
+		return &failure{fmt.Sprintf("unknown kind of program %q", args[0]), unix.EINVAL}
 	}
 	path := "/proc/self/exe"
 	if len(argv) == 0 {

@@ -196,7 +196,7 @@ func (s *server) start(r request, files []*os.File) *failure {
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	if len(s.children) >= maxChildren {
-		return &failure{fmt.Sprintf("%d programs are running or were left behind", len(s.children)), unix.EAGAIN}
+		return &failure{fmt.Sprintf("%d programs are running or could not be killed", len(s.children)), unix.EAGAIN}
 	}
 	status, child, err := os.Pipe()
 	if err != nil {

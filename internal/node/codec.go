@@ -96,7 +96,7 @@ func NewObservation(name string) (Observation, error) {
 	case SourceStateDirectory:
 		return &SawStateDirectory{}, nil
 	}
-	return nil, fmt.Errorf("no observation is called %q; there are %s", name, strings.Join(Names(), ", "))
+	return nil, fmt.Errorf("unknown observation %q; valid are %s", name, strings.Join(Names(), ", "))
 }
 
 // Names are the names of all observations.

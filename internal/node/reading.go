@@ -15,7 +15,7 @@ type ErrorKind string
 
 // The ways to be blind.
 const (
-	Stalled ErrorKind = "stalled" // a read has not come back by its deadline
+	Stalled ErrorKind = "stalled" // a read has not returned by its deadline
 	Failed  ErrorKind = "failed"  // a read came back with an error
 	Denied  ErrorKind = "denied"  // no permission
 	Absent  ErrorKind = "absent"  // the thing to read is not on this machine

@@ -107,7 +107,7 @@ func (w Overrides) Check() error {
 		}
 	}
 	if len(w.Accepted) > maxAccepted {
-		return fmt.Errorf("overrides: %d findings are acknowledged; %d are allowed", len(w.Accepted), maxAccepted)
+		return fmt.Errorf("overrides: %d findings are acknowledged; at most %d are allowed", len(w.Accepted), maxAccepted)
 	}
 	for _, a := range w.Accepted {
 		if err := errors.Join(text("rule", a.Rule, true), text("subject", a.Subject, false), severity(a.Severity),
@@ -123,7 +123,7 @@ func text(name, value string, must bool) error {
 	case must && value == "":
 		return fmt.Errorf("%s is empty", name)
 	case !utf8.ValidString(value) || slices.ContainsFunc([]rune(value), func(r rune) bool { return !unicode.IsPrint(r) }):
-		return fmt.Errorf("%s holds what cannot be printed", name)
+		return fmt.Errorf("%s contains unprintable characters", name)
 	case utf8.RuneCountInString(value) > maxText:
 		return fmt.Errorf("%s is longer than %d characters", name, maxText)
 	}
@@ -146,5 +146,5 @@ func severity(s string) error {
 	case "info", "warning", "critical":
 		return nil
 	}
-	return fmt.Errorf("severity %q is not info, warning or critical", s)
+	return fmt.Errorf("severity %q must be info, warning or critical", s)
 }

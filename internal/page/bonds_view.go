@@ -182,7 +182,7 @@ func unknownDrivers(v judge.View) []string {
 	}
 	var list []string
 	for _, driver := range slices.Sorted(maps.Keys(nics)) {
-		says := fmt.Sprintf("The drop counters of driver %s (%s) are unknown: only the kernel's own are watched.", driver, strings.Join(nics[driver], ", "))
+		says := fmt.Sprintf("The drop counters of driver %s (%s) are unknown: only the kernel's counters are used.", driver, strings.Join(nics[driver], ", "))
 		if names := slices.Sorted(maps.Keys(counters[driver])); len(names) > 0 {
 			says += " Please report those that look like drops: " + strings.Join(names, ", ") + "."
 		}

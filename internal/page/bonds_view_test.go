@@ -25,7 +25,7 @@ func TestUnknownDriversAreNamedOnce(t *testing.T) {
 		v.NICs = append(v.NICs, node.NIC{Name: d.Name, Drops: d})
 	}
 	got := unknownDrivers(v)
-	want := []string{"The drop counters of driver hns3 (eth1, eth2) are unknown: only the kernel's own are watched. Please report those that look like drops: rx_no_bd_drop, rx_overrun."}
+	want := []string{"The drop counters of driver hns3 (eth1, eth2) are unknown: only the kernel's counters are used. Please report those that look like drops: rx_no_bd_drop, rx_overrun."}
 	if diff := cmp.Diff(want, got); diff != "" {
 		t.Errorf("(-want +got):\n%s", diff)
 	}

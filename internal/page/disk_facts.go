@@ -99,7 +99,7 @@ func waitFact(v judge.View) string {
 	if total == 0 {
 		return "no request"
 	}
-	return fmt.Sprintf("%s, the oldest for at least %s, sent at most %s", plural(total, "request", "requests"), span(oldest), plural(attempts, "time", "times"))
+	return fmt.Sprintf("%s, oldest at least %s, sent up to %s", plural(total, "request", "requests"), span(oldest), plural(attempts, "time", "times"))
 }
 
 // optionFact sums up the options with which krbd's devices are mapped.
@@ -125,7 +125,7 @@ func optionFact(mapped []rbd.Mapped) string {
 	}
 	text := fmt.Sprintf("rxbounce on %s of %s, osd_request_timeout on %s", number(bounce), number(known), number(limited))
 	if known < len(mapped) {
-		text += fmt.Sprintf("; of %s others they cannot be read", number(len(mapped)-known))
+		text += fmt.Sprintf("; unreadable for %s others", number(len(mapped)-known))
 	}
 	return text
 }

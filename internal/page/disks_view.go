@@ -65,7 +65,7 @@ func disksOf(v judge.View) disksView {
 		Known: ever(v, node.SourceKrbd) || ever(v, node.SourceLibvirt) || ever(v, node.SourceQEMU),
 	}
 	if err := v.GuestsKnown(); err != nil {
-		d.Notes = append(d.Notes, "The guests cannot be seen: "+err.Text+".")
+		d.Notes = append(d.Notes, "Guests unknown: "+err.Text+".")
 	}
 	all := append(krbdDisks(v), guestDisks(v)...)
 	slices.SortStableFunc(all, func(a, b diskView) int { return cmp.Compare(b.stuck, a.stuck) })
@@ -97,7 +97,7 @@ func krbdDisks(v judge.View) []diskView {
 			d.Guests = append(d.Guests, name)
 		}
 		if owner := uses[m.Device].Owner; len(d.Guests) == 0 && owner != "" {
-			d.Guests = []string{"none seen; its name says " + owner}
+			d.Guests = []string{"none found; the image name suggests " + owner}
 		}
 		if io, found := v.DiskIO(m.Device); found {
 			d.State, d.Tone, d.stuck = activity(io, stuckAfter)

@@ -361,8 +361,8 @@ func TestStartingSaysWhatItWaitsFor(t *testing.T) {
 func TestBlindnessIsSaid(t *testing.T) {
 	page := html(t, blindView(), 10)
 	for _, want := range []string{
-		"cannot tell: storage cannot be seen", "Source krbd cannot tell now (stalled): a read has not come back for 65 s.", "To enable: give nodewatch CAP_SYSLOG",
-		"The guests cannot be seen: dial unix", "Source kmsg cannot tell now (denied)", "Not asked: has not been read yet.",
+		"cannot tell: storage cannot be seen", "Source krbd cannot tell now (stalled): a read has not returned for 65 s.", "To enable: give nodewatch CAP_SYSLOG",
+		"Guests unknown: dial unix", "Source kmsg cannot tell now (denied)", "Not asked: has not been read yet.",
 	} {
 		if !strings.Contains(page, want) {
 			t.Errorf("there is no %q", want)

@@ -130,7 +130,7 @@ func TestSilencesSayWhatTheySilence(t *testing.T) {
 			t.Errorf("%s up to warning silences %+v", a.Rule, a.Findings)
 		}
 	}
-	if text := (SilenceList{}).Text(Style{}); text != "No maintenance, and no acknowledged findings.\n" {
+	if text := (SilenceList{}).Text(Style{}); text != "No maintenance and no acknowledged findings.\n" {
 		t.Errorf("got %q", text)
 	}
 }

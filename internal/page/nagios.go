@@ -29,7 +29,7 @@ func Nagios(r report.Report, oneShot bool) (output string, code int) {
 		text = strings.TrimSuffix(text, ".") + "; " + v.More
 	}
 	if oneShot {
-		text = "one-shot, as no daemon answers: " + text
+		text = "one-shot check, no daemon answers: " + text
 		if v.Code == exitOK {
 			v.Code, v.Word = exitWarning, "WARNING"
 		}
@@ -53,7 +53,7 @@ func details(r report.Report, size int) string {
 		order[i] = i
 	}
 	slices.SortStableFunc(order, func(a, b int) int { return list[a].rank - list[b].rank })
-	const rest = "left out for lack of space: %d lines; nodewatch check prints all\n"
+	const rest = "%d lines omitted; nodewatch check prints all\n"
 	size -= len(rest) + 10
 	taken, left := map[int]bool{}, 0
 	for _, i := range order {

@@ -32,7 +32,7 @@ func pathOf(p node.Path) string {
 	case p.Link == "":
 		return text + p.IP + " is on no link of this node"
 	case len(p.Carriers) == 0:
-		return text + p.IP + " on " + p.Link + ", and what carries that is not known"
+		return text + p.IP + " on " + p.Link + ", and the link that carries it is unknown"
 	case len(p.Carriers) == 1 && p.Carriers[0] == p.Link:
 		return text + p.IP + " on " + p.Link
 	}

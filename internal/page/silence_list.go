@@ -56,7 +56,7 @@ func Silences(w override.Overrides, at time.Time, version string, r *report.Repo
 func (l SilenceList) Text(s Style) string {
 	t := &terminal{style: s}
 	if l.Maintenance == nil && len(l.Acknowledged) == 0 {
-		t.line(0, "No maintenance, and no acknowledged findings.")
+		t.line(0, "No maintenance and no acknowledged findings.")
 		return t.b.String()
 	}
 	if m := l.Maintenance; m != nil {

@@ -175,8 +175,8 @@ func blindView() judge.View {
 	n.At = start.Add(70 * time.Second)
 	n.See(node.SawCounters{Reading: nodetest.Reading(n.At, time.Second, h.Counters(1))})
 	n.See(node.SawKernel{Reading: nodetest.Failed[kmsg.Batch](n.At, node.Denied, "open /dev/kmsg: operation not permitted", "give nodewatch CAP_SYSLOG, as systemd/nodewatch.service does, or run it as root")})
-	n.See(node.SawMapped{Reading: nodetest.Failed[[]rbd.Mapped](n.At, node.Stalled, "a read has not come back for 65 s", "")})
-	n.See(node.SawLibvirt{Reading: nodetest.Failed[rbd.Guests](n.At, node.Denied, "dial unix /run/libvirt/libvirt-sock-ro: permission denied", "let nodewatch's user connect to libvirt's read-only socket")})
+	n.See(node.SawMapped{Reading: nodetest.Failed[[]rbd.Mapped](n.At, node.Stalled, "a read has not returned for 65 s", "")})
+	n.See(node.SawLibvirt{Reading: nodetest.Failed[rbd.Guests](n.At, node.Denied, "dial unix /run/libvirt/libvirt-sock-ro: permission denied", "allow nodewatch's user to connect to libvirt's read-only socket")})
 	n.See(node.SawOVS{Reading: nodetest.Failed[[]bond.Bond](n.At, node.Absent, "no Open vSwitch on this machine", "")})
 	return view(n, story{status: map[string]report.Impact{"storage": report.Unknown, "guests": report.Unknown, "cluster": report.Unknown}, findings: []report.Finding{{
 		Rule: "source-stalled", Subject: "krbd", Component: "nodewatch", Severity: report.Warning, Impact: report.Operational, State: report.Seen, Since: start, LevelSince: start, LastSeen: n.At,

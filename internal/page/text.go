@@ -262,7 +262,7 @@ func (t *terminal) disks(d disksView) {
 		t.item(2, bad, one.Device, fmt.Sprintf("%s (%s): %s", one.Image, guests, one.State))
 	}
 	if more := visible - maxTextDisks; more > 0 {
-		t.line(2, fmt.Sprintf("and %s or more that are stuck", number(more)))
+		t.line(2, fmt.Sprintf("and %s or more that are stalled", number(more)))
 	}
 }
 
@@ -273,7 +273,7 @@ func (t *terminal) sources(r report.Report) {
 			continue
 		}
 		if !headed {
-			t.head("Sources that are unavailable, or do not show everything")
+			t.head("Sources that are unavailable or incomplete")
 			headed = true
 		}
 		text := s.State + " " + s.Since

@@ -285,7 +285,7 @@ func TestTransitionLines(t *testing.T) {
 		"2026-03-01T02:13:00Z  worse    critical  r (major outage): s":                                                            {From: "warning", To: "critical", Impact: report.MajorOutage},
 		"2026-03-01T02:13:00Z  milder   info      r: s":                                                                           {From: "warning", To: "info", Impact: report.Operational},
 		"2026-03-01T02:13:00Z  blind    warning   r (its sources are blind): s":                                                   {From: "warning", To: "warning", Impact: report.Operational, State: report.Blind},
-		"2026-03-01T02:13:00Z  seen     warning   r (partial outage) (its sources see it again): s":                               {From: "warning", To: "warning", Impact: report.PartialOutage, State: report.Seen},
+		"2026-03-01T02:13:00Z  seen     warning   r (partial outage) (its sources are available again): s":                        {From: "warning", To: "warning", Impact: report.PartialOutage, State: report.Seen},
 		"2026-03-01T02:13:00Z  changed  warning   r: s":                                                                           {From: "warning", To: "warning", Impact: report.Operational},
 		"2026-03-01T02:13:00Z  worse    critical  r (impact from degraded performance to major outage): s":                        {From: "critical", To: "critical", Impact: report.MajorOutage, ImpactFrom: report.DegradedPerformance, State: report.Seen},
 		"2026-03-01T02:13:00Z  milder   warning   r (impact from degraded performance to operational): s":                         {From: "warning", To: "warning", Impact: report.Operational, ImpactFrom: report.DegradedPerformance, State: report.Seen},

@@ -45,7 +45,7 @@ func notesOf(t report.Transition) []string {
 	case t.State == report.Blind:
 		notes = append(notes, "its sources are blind")
 	case change(t) == "seen":
-		notes = append(notes, "its sources see it again")
+		notes = append(notes, "its sources are available again")
 	}
 	return notes
 }

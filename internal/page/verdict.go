@@ -109,7 +109,7 @@ func unseen(r report.Report) []string {
 func verdictOf(code int, t tone, f report.Finding, r report.Report) verdict {
 	line := f.Summary
 	if f.State == report.Blind {
-		line += fmt.Sprintf(" (last seen %s: its sources are blind now)", hour(f.LastSeen, r.At))
+		line += fmt.Sprintf(" (last observed %s: its sources are unavailable)", hour(f.LastSeen, r.At))
 	}
 	return verdict{Code: code, Tone: t, Word: strings.ToUpper(string(f.Severity)), Line: line, More: beside(f, r)}
 }

@@ -16,7 +16,7 @@ func notes(v judge.View, sources ...string) []string {
 		if err == nil || err.Kind == node.Absent {
 			continue
 		}
-		text := fmt.Sprintf("Source %s cannot tell now (%s): %s.", name, err.Kind, err.Text)
+		text := fmt.Sprintf("Source %s is unavailable (%s): %s.", name, err.Kind, err.Text)
 		if s, _ := v.Source(name); !s.Last.IsZero() {
 			text += " Its data is from " + ago(s.Last, v.Now) + "."
 		}

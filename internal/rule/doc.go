@@ -85,7 +85,7 @@ func Properties(r Rule) [][2]string {
 // when says how long a rule's findings must be seen, and how long they stay.
 func when(r Rule) string {
 	return "raised " + perSeverity(r, r.For, "at once", "once seen for ") + "; cleared " +
-		perSeverity(r, r.KeepFiringFor, "as soon as it is no longer seen", "once not seen for ")
+		perSeverity(r, r.KeepFiringFor, "as soon as it is no longer observed", "once not seen for ")
 }
 
 // perSeverity words a timing: one phrase where it is the same for all severities

@@ -22,7 +22,7 @@ word word word word word word word word word word word word word word word word 
 severity   warning
 impact     operational: none
 component  host
-timing     raised at once; cleared as soon as it is no longer seen
+timing     raised at once; cleared as soon as it is no longer observed
 needs      bond, nic
 
 Thresholds (rules.t in the configuration file)

@@ -64,7 +64,7 @@ func SetLimit(r *Rule, name, text string) error {
 		}
 		known = append(known, f.Tag.Get("json"))
 	}
-	return fmt.Errorf("no such threshold; there are %s, and off", strings.Join(known, ", "))
+	return fmt.Errorf("unknown threshold; valid are %s and off", strings.Join(known, ", "))
 }
 
 // CheckLimits returns an error naming the first threshold that is outside of what

@@ -60,7 +60,7 @@ func TestSetLimit(t *testing.T) {
 		{"count", "99999999999999999999", `"99999999999999999999" is not allowed: must be a whole number from 1 to 100`},
 		{"strict", "true", ""}, {"strict", "false", ""},
 		{"strict", "yes", `"yes" is not allowed: must be true or false`},
-		{"shares", "0.9", "no such threshold; there are window, share, count, strict, and off"},
+		{"shares", "0.9", "unknown threshold; valid are window, share, count, strict and off"},
 	} {
 		r, l := testRule()
 		before := *l

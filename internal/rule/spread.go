@@ -11,7 +11,7 @@ import (
 func SpreadSent(b bond.Bond) report.Advice {
 	if b.Kind == bond.OVS {
 		return report.Advice{
-			Do:      fmt.Sprintf("Set %s to balance-tcp, which distributes what it sends by ports; it needs LACP on the switch's ports first", b.Name),
+			Do:      fmt.Sprintf("Set %s to balance-tcp, which distributes sent traffic by ports; first enable LACP on the switch's ports", b.Name),
 			Command: ShellCommand("ovs-vsctl set port %s bond_mode=balance-tcp lacp=active", b.Name),
 		}
 	}

@@ -81,7 +81,7 @@ func Parse(file string, raw []byte) (*Document, *Section) {
 		return d, root
 	}
 	if err := dec.Decode(&more); !errors.Is(err, io.EOF) {
-		d.add(more.Line, "", "a second document in the file; one is allowed")
+		d.add(more.Line, "", "the file has a second document; only one is allowed")
 		return d, root
 	}
 	root.node = doc.Content[0]
@@ -162,7 +162,7 @@ func (d *Document) value(n *yaml.Node, v reflect.Value, field string, tag reflec
 	case n.Kind != yaml.ScalarNode:
 		d.add(n.Line, field, "must be "+bounds.Allowed(v.Type(), tag))
 	case v.Kind() == reflect.String && n.Tag != "!!str":
-		d.add(n.Line, field, n.Value+" is not a text; put it in quotes")
+		d.add(n.Line, field, n.Value+" is not a string; put it in quotes")
 	default:
 		if err := bounds.Set(v, tag, n.Value); err != nil {
 			d.add(n.Line, field, err.Error())
@@ -186,7 +186,7 @@ func (d *Document) mapping(n *yaml.Node, v reflect.Value, field string, tag refl
 	if n.Kind != yaml.MappingNode {
 		what := "a mapping"
 		if v.Type().Elem().Kind() == reflect.String {
-			what = "a mapping of words to texts"
+			what = "a mapping of strings to strings"
 		}
 		d.add(n.Line, field, "must be "+what)
 		return
@@ -220,7 +220,7 @@ func (d *Document) structure(n *yaml.Node, v reflect.Value, field string, furthe
 			}
 			known = append(known, name)
 		}
-		d.add(key.Line, join(field, key.Value), "no such field; there are "+strings.Join(append(known, further...), ", "))
+		d.add(key.Line, join(field, key.Value), "unknown field; valid are "+strings.Join(append(known, further...), ", "))
 	})
 }
 

@@ -40,19 +40,19 @@ func TestWhatIsRead(t *testing.T) {
 // Each mistake is one line with its place and what is allowed, and hides no other.
 func TestMistakes(t *testing.T) {
 	for _, c := range []struct{ file, want string }{
-		{"titel: x", "f:1: titel: no such field; there are title, count, share, on, list, map, maybe"},
-		{"title: 7", "f:1: title: 7 is not a text; put it in quotes"},
+		{"titel: x", "f:1: titel: unknown field; valid are title, count, share, on, list, map, maybe"},
+		{"title: 7", "f:1: title: 7 is not a string; put it in quotes"},
 		{"count: 10", `f:1: count: "10" is not allowed: must be a whole number from 1 to 9`},
 		{"count: many\nshare: x", "f:1: count: \"many\" is not allowed: must be a whole number from 1 to 9\nf:2: share: \"x\" is not allowed: must be a number"},
 		{"on: perhaps", `f:1: on: "perhaps" is not allowed: must be true or false`},
 		{"list:\n  - name: c\n    wait: 2m", "f:2: list[0].name: \"c\" is not allowed: must be one of a, b\nf:3: list[0].wait: \"2m\" is not allowed: must be a duration from 1s to 1m"},
 		{"list: x", "f:1: list: must be a list"},
-		{"map: [x]", "f:1: map: must be a mapping of words to texts"},
+		{"map: [x]", "f:1: map: must be a mapping of strings to strings"},
 		{"[x]", "f:1: must be a mapping of fields"},
 		{"title: [x]", "f:1: title: must be a text"},
 		{"title: x\ntitle: y", "f:2: title: is there twice"},
 		{"title: &a x\nmap: {k: *a}", "f:2: map.k: aliases are not allowed"},
-		{"title: x\n---\ntitle: y", "f:2: a second document in the file; one is allowed"},
+		{"title: x\n---\ntitle: y", "f:2: the file has a second document; only one is allowed"},
 		{"title: \"x", "f:1: found unexpected end of stream"},
 	} {
 		d := strictyaml.Decode("f", []byte(c.file), &outer{})

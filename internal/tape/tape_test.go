@@ -101,7 +101,7 @@ func TestWhatIsNoTapeIsRefused(t *testing.T) {
 	const good = `{"at":"2026-03-01T02:00:00Z"}` + "\n"
 	for text, want := range map[string]string{
 		"":                           "line 1: no entry of a tape",
-		"# nodewatch\n\nA daemon.\n": `line 1: no entry of a tape, which is a line {"at": TIME, "saw": NAME, "obs": {…}}: invalid character`,
+		"# nodewatch\n\nA daemon.\n": `line 1: not a tape entry, which is a line {"at": TIME, "saw": NAME, "obs": {…}}: invalid character`,
 		strings.Repeat("{\n", 500):   "line 1: no entry",
 		good + `{"at":"2026-03-01T02:00:01Z","saw":"nick","obs":{}}`: `line 2: no observation is called "nick"; there are start, settings, bond, nic,`,
 		good + `{"saw":"nic"}`:                                      "line 2: no time in the field at",

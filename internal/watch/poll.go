@@ -89,6 +89,6 @@ func (p *poller[T]) wake(next *time.Timer) {
 }
 
 func (p *poller[T]) reportStalled() {
-	text := fmt.Sprintf("a read has not come back since %s", p.began.Format(time.TimeOnly))
+	text := fmt.Sprintf("a read has not returned since %s", p.began.Format(time.TimeOnly))
 	p.observe(p.As(failedReading(p.Polling, node.Stalled, p.began, text)))
 }

@@ -258,7 +258,7 @@ func (d *worker) state() node.Delivery {
 	}
 	a.Waiting, a.Unsaved, a.Dropped = q.Waiting, q.Unsaved, q.Dropped
 	if late := d.began.Add(d.Deadline + 5*time.Second); !d.began.IsZero() && d.clock.now().After(late) {
-		a.State, a.Since, a.Error = node.DeliveryStalled, late, fmt.Sprintf("an attempt has not come back since %s", d.began.Format(time.TimeOnly))
+		a.State, a.Since, a.Error = node.DeliveryStalled, late, fmt.Sprintf("an attempt has not returned since %s", d.began.Format(time.TimeOnly))
 	}
 	return a
 }

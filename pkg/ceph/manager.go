@@ -24,7 +24,7 @@ func ParseScrubs(b []byte) (Scrubs, error) {
 		return Scrubs{}, fmt.Errorf("ceph: pg stat: %w", err)
 	}
 	if said.Ready == nil || !*said.Ready {
-		return Scrubs{}, errors.New("ceph: pg stat: the manager does not know all placement groups yet")
+		return Scrubs{}, errors.New("ceph: pg stat: the manager does not have all placement groups yet")
 	}
 	var s Scrubs
 	for _, state := range said.Summary.States {

@@ -58,7 +58,7 @@ func (r Request) Check() error {
 		}
 	}
 	if kind, id, ok := strings.Cut(r.Name, "."); r.Name != "" && (!ok || kind == "" || id == "") {
-		return fmt.Errorf("ceph: request: user %q is not like client.nodewatch", r.Name)
+		return fmt.Errorf("ceph: request: user %q must have the form client.nodewatch", r.Name)
 	}
 	if r.Timeout != 0 && (r.Timeout < MinTimeout || r.Timeout > MaxTimeout) {
 		return fmt.Errorf("ceph: request: timeout %s is not within %s and %s", r.Timeout, MinTimeout, MaxTimeout)
@@ -75,7 +75,7 @@ func (r Request) Fit() (fit Request, odd []string) {
 		if i.valid() {
 			fit.Images = append(fit.Images, i)
 		} else {
-			odd = append(odd, fmt.Sprintf("no image can be named %.80q", i))
+			odd = append(odd, fmt.Sprintf("%.80q is not a valid image name", i))
 		}
 	}
 	for _, s := range r.Addrs {

@@ -44,7 +44,7 @@ func Read(dir, name string, most int64) ([]byte, error) {
 		return nil, err
 	}
 	if !info.Mode().IsRegular() {
-		return nil, &fs.PathError{Op: "read", Path: path, Err: fmt.Errorf("is no regular file (%s)", info.Mode().Type())}
+		return nil, &fs.PathError{Op: "read", Path: path, Err: fmt.Errorf("is not a regular file (%s)", info.Mode().Type())}
 	}
 	raw, err := io.ReadAll(io.LimitReader(f, most+1))
 	if err != nil {
@@ -127,7 +127,7 @@ func Check(dir string) error {
 	case free < minFree:
 		return fmt.Errorf("%s: %w: %d KiB left", dir, unix.ENOSPC, free>>10)
 	case fs.Files > 0 && fs.Ffree < minFiles:
-		return fmt.Errorf("%s: %w: %d more files can be made", dir, unix.ENOSPC, fs.Ffree)
+		return fmt.Errorf("%s: %w: %d more files can be created", dir, unix.ENOSPC, fs.Ffree)
 	}
 	if err := unix.Faccessat(unix.AT_FDCWD, dir, unix.W_OK|unix.X_OK, unix.AT_EACCESS); err != nil {
 		return fmt.Errorf("%s: cannot be written: %w", dir, err)

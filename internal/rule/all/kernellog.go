@@ -23,7 +23,7 @@ func KernelUses() []KernelUse {
 		{kmsg.WrongPeer, []string{"ceph-unreachable"}, "a refused session: common for a moment while an OSD restarts"},
 		{kmsg.AuthFault, []string{"ceph-refused", "ceph-unreachable"}, "a refused session where it names the peer, else a refusal by the monitors"},
 		{kmsg.NoMemory, []string{"krbd-retry-storm", "libceph-session-loop"}, "a lost session where it names the peer"},
-		{kmsg.SessionReset, []string{"krbd-stalled"}, "a lost session, told beside I/O that stalls"},
+		{kmsg.SessionReset, []string{"krbd-stalled"}, "a lost session; evidence for stalled I/O"},
 		{kmsg.CephDetail, nil, "explains the next line, which is the one counted"},
 		{kmsg.SparseRead, []string{"krbd-retry-storm", "kernel-known-bug"}, "explains the lost session that follows; indicates a kernel bug"},
 		{kmsg.ReplyDropped, nil, "a bug of the kernel or the OSD; krbd-stalled reports the pending request"},

@@ -24,13 +24,13 @@ func clusterHealth() rule.Rule {
 		ID:            "cluster-health",
 		Title:         "the Ceph cluster reports an error that stops or slows I/O",
 		Component:     rule.Cluster,
-		Severity:      "warning; info for slow requests of OSDs that no request of this node waits for; critical when disks of this node are stalled and the cluster is full or has inactive PGs",
+		Severity:      "warning; info for slow requests on OSDs that no request of this node is waiting for; critical when disks of this node are stalled and the cluster is full or has inactive PGs",
 		Impact:        "degraded_performance; partial_outage when PGs are inactive or the cluster is full. It affects the node's status only while guests of this node are hit",
 		Needs:         []string{node.SourceCeph},
 		For:           rule.Always(0),
 		KeepFiringFor: rule.Always(time.Minute), // the cluster is asked once a minute
 		Explains:      []string{"krbd-stalled"},
-		About: "nodewatch-ceph asked the cluster for its health, and it reports HEALTH_ERR, a full cluster, pool or OSD, inactive PGs, I/O paused by a flag, or slow requests. " +
+		About: "The cluster's health, as queried by nodewatch-ceph, shows HEALTH_ERR, a full cluster, pool or OSD, inactive PGs, I/O paused by a flag, or slow requests. " +
 			"Every node of the cluster reports the same: the finding sets the status of the component cluster, and that of the node only while its guests are hit. HEALTH_WARN for other reasons is not reported: many clusters have it all the time. Muted checks do not count.",
 		Do: []string{
 			"Read the cluster's health: `ceph health detail --connect-timeout 10`.",
@@ -94,9 +94,9 @@ func health(in rule.Input, c *ceph.Cluster) (rule.Result, bool) {
 		r.Summary = "The Ceph cluster reports HEALTH_ERR"
 	case len(concern) > 0:
 		r.Severity, r.Impact = report.Warning, report.DegradedPerformance
-		r.Summary = fmt.Sprintf("Slow requests on %s, which requests of this node wait for", human.Names(concern, 5))
+		r.Summary = fmt.Sprintf("Slow requests on %s; requests of this node are waiting for them", human.Names(concern, 5))
 	case len(slow) > 0:
-		r.Summary = fmt.Sprintf("The cluster reports slow requests on %s; no request of this node waits for them", human.Names(slow, 5))
+		r.Summary = fmt.Sprintf("The cluster reports slow requests on %s; no request of this node is waiting for them", human.Names(slow, 5))
 	default:
 		return rule.Result{}, false
 	}

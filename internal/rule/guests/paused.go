@@ -22,7 +22,7 @@ func vmPaused() rule.Rule {
 		Needs:     []string{node.SourceLibvirt},
 		About: "QEMU has paused a VM because a disk returned an I/O error or is full; an administrator has to resume it. libvirt gives the reason ioerror; VMs paused by an administrator, a migration, a snapshot or a dump do not count. " +
 			"A krbd stall does not pause VMs because krbd returns no error; krbd-stalled reports it. A VM stays paused after the storage has recovered. " +
-			"Where libvirt does not report it, as on Proxmox, a VM with a disk on RBD whose virtual CPUs have not run for a minute is a warning: it is paused, for a reason that cannot be seen, or its system has crashed. " +
+			"Where libvirt does not report it, as on Proxmox, a VM with a disk on RBD whose virtual CPUs have not run for a minute is a warning: it is paused for an unknown reason, or its operating system has crashed. " +
 			"This requires named threads (-name debug-threads=on). A VM that is waiting for an incoming migration does not count.",
 		Do: []string{
 			"See which disk failed: `virsh domblkerror VM`.",
@@ -71,7 +71,7 @@ func stillResult(in rule.Input, still []rbd.Guest) rule.Result {
 	r := pausedResult(in, still)
 	names := r.Hits.StalledGuests
 	r.Severity, r.RestsOn = report.Warning, []string{node.SourceQEMU}
-	r.Summary = fmt.Sprintf("%s stand still, paused or crashed: %s", human.AllOf(len(still), started(in.Guests), "VM"), human.Names(names, 5))
+	r.Summary = fmt.Sprintf("%s not running (paused or crashed): %s", human.AllOf(len(still), started(in.Guests), "VM"), human.Names(names, 5))
 	r.Advice = []report.Advice{
 		{Do: "Ask the platform whether " + names[0] + " is paused, and why"},
 		{Do: "Check the guest's disks for errors", Command: "journalctl -k --since -30min -g 'rbd|I/O error|libceph'"},

@@ -29,7 +29,7 @@ func hostFault() rule.Rule {
 		Impact:    "operational: the kernel log does not say which guests are hit",
 		Needs:     []string{node.SourceKmsg},
 		Limits:    l,
-		About: "Lines of the kernel log that on-call of a hypervisor must know, by subject. oom: the OOM killer killed a process; if that was QEMU, a guest is down. lockup: a CPU did not schedule for more than 20 seconds, or RCU stalled. machine-check: the hardware reported an error that was not corrected, or a device failed on the PCIe bus; memory: corrected memory errors. " +
+		About: "Kernel log lines that the on-call engineer of a hypervisor must know about, by subject. oom: the OOM killer killed a process; if that was QEMU, a guest is down. lockup: a CPU did not schedule for more than 20 seconds, or RCU stalled. machine-check: the hardware reported an error that was not corrected, or a device failed on the PCIe bus; memory: corrected memory errors. " +
 			"network-memory: the connection table, the neighbour table or TCP's memory is full, and packets are dropped. They are reported for half an hour after the latest line.",
 		Do: []string{
 			"Read the kernel's lines: `journalctl -k --since -1h`.",
@@ -77,7 +77,7 @@ func (l *faultLimits) killed(in rule.Input) (rule.Result, bool) {
 		Summary: fmt.Sprintf("out of memory: the OOM killer has killed %s at %s", orProcess(name), human.Clock(s.Latest.Last)),
 		Advice: []report.Advice{
 			{Do: "Show which guests are not running", Command: "virsh list --all"},
-			{Do: "See what uses the memory", Command: "ps -eo rss,pid,comm --sort=-rss | head -20"},
+			{Do: "Show what uses the memory", Command: "ps -eo rss,pid,comm --sort=-rss | head -20"},
 		},
 	}
 	if name == "kvm" || strings.HasPrefix(name, "qemu") {

@@ -40,7 +40,7 @@ func hostIOPressure() rule.Rule {
 		About: "Tasks on this host are waiting for I/O: the kernel's pressure counters are high, many tasks are in uninterruptible sleep, the kernel has reported hung tasks, or the load is many times the number of CPUs while at least one task waits for I/O. The rule cannot tell what they are waiting for: krbd, a local disk, NFS. " +
 			"Load caused by computation alone does not count. After ten hung tasks the kernel stops reporting them unless configured otherwise; the absence of further reports then means nothing.",
 		Do: []string{
-			"List the waiting tasks and where in the kernel they wait: `ps -eLo state,pid,comm,wchan:32 | grep ^D`. It reads no command line, which could hang.",
+			"List the waiting tasks and where in the kernel they wait: `ps -eLo state,pid,comm,wchan:32 | grep ^D`. This does not read command lines, which could hang.",
 			"If they wait in rbd or libceph, see krbd-stalled and krbd-retry-storm.",
 			"Do not run df, lsblk, blkid or sync: they will hang on stalled storage.",
 		},
@@ -136,16 +136,16 @@ func (l *pressureLimits) loaded(in rule.Input, h host.State) []report.Evidence {
 func (l *pressureLimits) otherwise(in rule.Input, h host.State) []report.Evidence {
 	var list []report.Evidence
 	if h.Memory != nil && h.Memory.Some10 >= 10 {
-		list = append(list, in.Fact(node.SourceHost, "", fmt.Sprintf("memory pressure: some tasks stalled on memory %s of the last 10 s, which looks like I/O where it swaps", human.Percent(h.Memory.Some10/100))))
+		list = append(list, in.Fact(node.SourceHost, "", fmt.Sprintf("memory pressure: some tasks stalled on memory %s of the last 10 s; with swap, that shows up as I/O", human.Percent(h.Memory.Some10/100))))
 	}
 	if h.Waiting != nil && h.Waiting.Partly {
 		list = append(list, in.Fact(node.SourceHost, "", "not every task could be read"))
 	}
 	if len(in.Kernel.Of(kmsg.HungMuted)) > 0 {
-		list = append(list, in.Fact(node.SourceKmsg, "", "the kernel reports no further hung tasks: there may be more"))
+		list = append(list, in.Fact(node.SourceKmsg, "", "the kernel has stopped reporting hung tasks: there may be more"))
 	}
 	if len(in.IO) > 0 && in.Blind(node.SourceIO) == nil && len(in.Stalls()) == 0 {
-		list = append(list, in.Fact(node.SourceIO, "", "krbd's disks complete their requests: the tasks wait for something else"))
+		list = append(list, in.Fact(node.SourceIO, "", "krbd disks complete their requests: the tasks are waiting for something else"))
 	}
 	return list
 }

@@ -76,7 +76,7 @@ func (l *degradedLimits) check(in rule.Input, b bond.Bond) (rule.Result, bool) {
 		r.Advice = append(r.Advice, showOptics(name))
 	}
 	r.Advice = append(r.Advice, showBond(b))
-	r.Advice = append(r.Advice, report.Advice{Do: "Show what the kernel logged about it", Command: rule.ShellCommand("journalctl -k --since -30min -g %s", b.Name)})
+	r.Advice = append(r.Advice, report.Advice{Do: "Show the kernel log lines about it", Command: rule.ShellCommand("journalctl -k --since -30min -g %s", b.Name)})
 	return r, true
 }
 
@@ -116,7 +116,7 @@ func (l *degradedLimits) problems(in rule.Input, b bond.Bond) []facts.PortProble
 		case !s.Carrier:
 			list = append(list, facts.PortProblem{Slave: s.Name, Problem: "has no link"})
 		case facts.LinkDown(s):
-			list = append(list, facts.PortProblem{Slave: s.Name, Problem: "is down by the bond's own check (MII status)"})
+			list = append(list, facts.PortProblem{Slave: s.Name, Problem: "is down according to the bond's link monitoring (MII status)"})
 		}
 	}
 	return list
@@ -148,11 +148,11 @@ func momentWithoutSlave(in rule.Input, b bond.Bond) (rule.Result, bool) {
 	}
 	return rule.Result{
 		Severity: report.Info,
-		Summary:  fmt.Sprintf("%s was without any active slave for a moment at %s", bondName(b), human.Clock(at)),
+		Summary:  fmt.Sprintf("%s had no active slave for a moment at %s", bondName(b), human.Clock(at)),
 		Evidence: append([]report.Evidence{rule.FactAt(node.SourceBond, b.Name, "the links of all slaves failed within seconds of each other", at)}, slaveDownLines(in, b)...),
 		Advice: []report.Advice{
 			{Do: "Check the switches: slaves that fail together share a switch, a line card or a power feed"},
-			{Do: "Show what the kernel logged about it", Command: rule.ShellCommand("journalctl -k --since -30min -g %s", b.Name)},
+			{Do: "Show the kernel log lines about it", Command: rule.ShellCommand("journalctl -k --since -30min -g %s", b.Name)},
 		},
 	}, true
 }

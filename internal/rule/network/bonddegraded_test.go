@@ -19,7 +19,7 @@ func TestBondDegraded(t *testing.T) {
 	}{
 		"healthy":                 {func(*bond.Bond) {}, ""},
 		"a slave without link":    {func(b *bond.Bond) { nodetest.Lose(&b.Slaves[1]) }, "warning/operational bond0: bond0 (802.3ad, 2 slaves): eth1 has no link; 1 of 2 slaves carry traffic"},
-		"MII down with link":      {func(b *bond.Bond) { b.Slaves[1].MIIStatus = "DOWN" }, "warning/operational bond0: " + name + ": eth1 is down by the bond's own check (MII status); 1 of 2 slaves carry traffic"},
+		"MII down with link":      {func(b *bond.Bond) { b.Slaves[1].MIIStatus = "DOWN" }, "warning/operational bond0: " + name + ": eth1 is down according to the bond's link monitoring (MII status); 1 of 2 slaves carry traffic"},
 		"going down: not yet":     {func(b *bond.Bond) { b.Slaves[1].MIIStatus = "GOING_DOWN" }, ""},
 		"coming back: not yet":    {func(b *bond.Bond) { b.Slaves[1].MIIStatus = "GOING_BACK" }, ""},
 		"another speed":           {func(b *bond.Bond) { b.Slaves[1].Speed = 1000 }, ""},                    // link-speed

@@ -27,10 +27,10 @@ func bondGone() rule.Rule {
 		KeepFiringFor: rule.Timing{Info: 30 * time.Second, Warning: 10 * time.Second, Critical: 10 * time.Second},
 		Explains:      storageEffects(),
 		Limits:        l,
-		About: "A bond that was there since nodewatch started is not there any more. A reload of the network configuration (ifreload, netplan apply) removes a bond and creates it again within seconds, which is reported as info. " +
+		About: "A bond that existed when nodewatch started, or was created since, has disappeared. A reload of the network configuration (ifreload, netplan apply) removes a bond and creates it again within seconds, which is reported as info. " +
 			"A bond that does not come back points to a configuration error or an unloaded driver. After an hour its removal counts as intended.",
 		Do: []string{
-			"See who removed it: `journalctl --since -10min -u networking -u systemd-networkd`.",
+			"Find out what removed it: `journalctl --since -10min -u networking -u systemd-networkd`.",
 			"Create it again from the configuration: `ifreload -a` or `netplan apply`. This interrupts every link that it changes.",
 		},
 		Check: func(in rule.Input) []rule.Result {
@@ -61,12 +61,12 @@ func (l *goneLimits) check(in rule.Input, b node.SeenBond) (rule.Result, bool) {
 		Subject: b.Name, Severity: report.Info, Since: b.Gone, Explains: append([]string{"", b.Name}, names...),
 		Summary: fmt.Sprintf("%s has disappeared at %s; its slaves were %s", b.Name, human.Clock(b.Gone), human.Names(names, 4)),
 		Evidence: []report.Evidence{
-			rule.FactAt(node.SourceBond, b.Name, "it was last there at "+human.Clock(b.Last), b.Last),
+			rule.FactAt(node.SourceBond, b.Name, "last present at "+human.Clock(b.Last), b.Last),
 			in.Fact(node.SourceBond, b.Name, "the kernel has no bond of this name"),
 		},
 		Advice: []report.Advice{
 			{Do: "See who removed it", Command: "journalctl --since -10min -u networking -u systemd-networkd"},
-			{Do: "Show the links there are", Command: "ip -br link"},
+			{Do: "List the links", Command: "ip -br link"},
 			{Do: "Create it again from the configuration (ifreload -a, netplan apply). This interrupts every link that it changes"},
 		},
 	}

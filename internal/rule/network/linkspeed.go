@@ -83,7 +83,7 @@ func slow(in rule.Input, nic string, speed int, duplex, driver string, fastest b
 	case duplex == "half":
 		return "runs at half duplex"
 	case speed > 0 && speed < best:
-		return fmt.Sprintf("runs at %s; it has run at %s", human.LinkSpeed(speed), human.LinkSpeed(best))
+		return fmt.Sprintf("runs at %s; earlier it ran at %s", human.LinkSpeed(speed), human.LinkSpeed(best))
 	case speed > 0 && speed < fastest.Speed:
 		return fmt.Sprintf("runs at %s, %s at %s", human.LinkSpeed(speed), fastest.Name, human.LinkSpeed(fastest.Speed))
 	case speed == 0 && (fastest.Speed > 0 || best > 0 || knowsItsSpeed(driver)):

@@ -31,7 +31,7 @@ func nicDrops() rule.Rule {
 		KeepFiringFor: rule.Always(time.Minute), // drops come in bursts
 		Limits:        l,
 		About: "The NIC had no buffer for arriving frames in many consecutive seconds: this host or this link is overloaded. Only counters with this meaning are used: rx_missed_errors, rx_fifo_errors and rx_over_errors, and driver counters of ethtool -S. " +
-			"rx_dropped is left out, as it counts unwanted frames too, and so are the taps of guests, which drop when a guest is slow. No counter on this host shows frames dropped by the switch.",
+			"rx_dropped is ignored because it also counts unwanted frames; the guests' tap devices are ignored because they drop frames when a guest is slow. No counter on this host shows frames dropped by the switch.",
 		Do: []string{
 			"Check whether the NIC is saturated (nic-saturated) or its bond unbalanced (bond-imbalance): either is the cause.",
 			"Show the current and maximum ring sizes: `ethtool -g ethX`. Enlarging them (`ethtool -G ethX rx 4096`) resets the NIC: its link goes down briefly.",
@@ -77,7 +77,7 @@ func (l *dropLimits) check(in rule.Input, n *facts.NIC) (rule.Result, bool) {
 		r.Evidence = append(r.Evidence, rule.FactAt(node.SourceNIC, n.Name, fmt.Sprintf("%s missed (missed, fifo, over), on average over %s", human.Rate(rate, "frame"), human.Span(l.Window)), n.At))
 	}
 	if driver > 0 {
-		r.Evidence = append(r.Evidence, rule.FactAt(node.SourceDrops, n.Name, fmt.Sprintf("%s by the driver's own counters (%s: %s)", human.Rate(driver, "frame"), n.Drops.Driver, human.Names(dropCounters(n.Drops), 3)), n.DropsAt))
+		r.Evidence = append(r.Evidence, rule.FactAt(node.SourceDrops, n.Name, fmt.Sprintf("%s by the driver's counters (%s: %s)", human.Rate(driver, "frame"), n.Drops.Driver, human.Names(dropCounters(n.Drops), 3)), n.DropsAt))
 	}
 	if driver > rate {
 		rate, since = driver, driverSince
@@ -90,7 +90,7 @@ func (l *dropLimits) check(in rule.Input, n *facts.NIC) (rule.Result, bool) {
 	r.Summary = fmt.Sprintf("%s is dropping %s (RX buffers exhausted)", n.Label, human.Rate(rate, "frame"))
 	lost := dropShare(n)
 	if lost > 0 {
-		r.Summary += fmt.Sprintf(", %s of what arrives", human.Percent(lost))
+		r.Summary += fmt.Sprintf(", %s of received frames", human.Percent(lost))
 	}
 	if n.Devices > 0 {
 		r.Summary += fmt.Sprintf("; %s use this NIC", human.Count(n.Devices, "krbd disk"))

@@ -53,11 +53,11 @@ func (l *errorLimits) check(in rule.Input, n *facts.NIC) (rule.Result, bool) {
 		Advice: []report.Advice{
 			{Do: "Check the cable and the transceivers of " + n.Name + " on both sides, and the switch port"},
 			showOptics(n.Name),
-			{Do: "Show what the NIC counts", Command: rule.ShellCommand("ip -s -s link show dev %s", n.Name)},
+			{Do: "Show the NIC's counters", Command: rule.ShellCommand("ip -s -s link show dev %s", n.Name)},
 		},
 	}
 	if n.Bond != "" {
-		r.Advice = append(r.Advice, report.Advice{Do: "If the other slaves of " + n.Bond + " can carry the load, take " + n.Name + " out until it is repaired", Command: rule.ShellCommand("ip link set dev %s nomaster", n.Name)})
+		r.Advice = append(r.Advice, report.Advice{Do: "If the other slaves of " + n.Bond + " can carry the load, take " + n.Name + " out of the bond until it is repaired", Command: rule.ShellCommand("ip link set dev %s nomaster", n.Name)})
 	}
 	return r, true
 }

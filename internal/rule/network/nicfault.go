@@ -96,7 +96,7 @@ func faultResult(in rule.Input, lines facts.Lines) rule.Result {
 		others := slices.DeleteFunc(slaveNames(in.Carries(b)), func(s string) bool { return s == device })
 		if len(others) > 0 {
 			r.Against = []report.Evidence{in.Fact(facts.BondSource(b), b.Name, "it carries traffic on "+human.Names(others, 4))}
-			r.Advice = append(r.Advice, report.Advice{Do: fmt.Sprintf("If it repeats, take %s out of %s: %s then carries everything", device, b.Name, human.Names(others, 2)), Command: rule.ShellCommand("ip link set dev %s nomaster", device)})
+			r.Advice = append(r.Advice, report.Advice{Do: fmt.Sprintf("If it repeats, take %s out of %s; %s then carries all traffic", device, b.Name, human.Names(others, 2)), Command: rule.ShellCommand("ip link set dev %s nomaster", device)})
 		}
 	}
 	return r

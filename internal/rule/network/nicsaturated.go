@@ -29,8 +29,8 @@ func nicSaturated() rule.Rule {
 		KeepFiringFor: rule.Always(30 * time.Second), // a stream near the threshold goes above and below it
 		Explains:      []string{"nic-drops"},
 		Limits:        l,
-		About: "A slave of a bond, or a NIC without one, carries 90 % or more of its line rate one way, in each of the last five seconds. Receive and transmit are evaluated separately. " +
-			"Counters leave out what Ethernet adds to each frame: at an MTU of 1500 a full link shows about 98 %. A NIC of unknown speed cannot be evaluated. " +
+		About: "A slave of a bond, or a standalone NIC, has carried 90 % or more of its line rate in one direction in each of the last five seconds. Receive and transmit are evaluated separately. " +
+			"The counters exclude Ethernet's overhead per frame: at an MTU of 1500 a saturated link shows about 98 %. A NIC of unknown speed cannot be evaluated. " +
 			"A backup or a migration causes this on a healthy node; with slow or stalled krbd disks on a layer2 bond, layer2-bond-krbd reports it.",
 		Do: []string{
 			"Find what causes it: `ss -Htin state established`, and the guests' own traffic on their taps.",
@@ -64,11 +64,11 @@ func (l *saturatedLimits) check(in rule.Input, n *facts.NIC) (rule.Result, bool)
 		r.Evidence = append(r.Evidence, in.Fact(node.SourceKrbd, n.Name, fmt.Sprintf("it carries the traffic of %s", human.Count(n.Devices, "krbd disk"))))
 	}
 	if n.Rates.Overload == 0 && n.DropRate == 0 {
-		r.Against = append(r.Against, rule.FactAt(node.SourceNIC, n.Name, "it drops no frames: saturated, but not overrun", n.At))
+		r.Against = append(r.Against, rule.FactAt(node.SourceNIC, n.Name, "it drops no frames: saturated but not overloaded", n.At))
 	}
 	r.Advice = []report.Advice{
 		{Do: "See which connections cause it", Command: "ss -Htin state established"},
-		{Do: "Show what the NIC counts", Command: rule.ShellCommand("ip -s -s link show dev %s", n.Name)},
+		{Do: "Show the NIC's counters", Command: rule.ShellCommand("ip -s -s link show dev %s", n.Name)},
 	}
 	return r, true
 }

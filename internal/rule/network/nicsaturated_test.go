@@ -95,7 +95,7 @@ func TestNICSaturatedNamesWhatUsesIt(t *testing.T) {
 	if all := strings.Join(ruletest.FactsOf(got.Evidence), "\n"); !strings.Contains(all, "it carries the traffic of 3 krbd disks") || !strings.Contains(all, "eth0 carries rx 0 %, tx 0 % of its line rate") {
 		t.Errorf("got evidence\n%s", all)
 	}
-	const none = "it drops no frames: saturated, but not overrun"
+	const none = "it drops no frames: saturated but not overloaded"
 	if all := strings.Join(ruletest.FactsOf(got.Against), "\n"); !strings.Contains(all, none) {
 		t.Errorf("got against\n%s", all)
 	}

@@ -23,8 +23,8 @@ func slaveMissing() rule.Rule {
 		For:           rule.Always(10 * time.Second), // a reload of the configuration takes slaves away for seconds
 		KeepFiringFor: rule.Always(10 * time.Second),
 		Explains:      []string{"bond-lacp"},
-		About: "A slave is no longer part of its bond: its driver removed the device, an administrator removed it, or the card failed and the kernel unregistered it. Its link state is not counted anywhere then, and the bond looks healthy. " +
-			"A bond that has come up with one slave only has no redundancy, and no policy can distribute its traffic.",
+		About: "A slave is no longer part of its bond: its driver removed the device, an administrator removed it, or the card failed and the kernel unregistered it. No link failure is counted in this case, and the bond looks healthy. " +
+			"A bond that came up with a single slave has no redundancy, and no policy can distribute its traffic.",
 		Do: []string{
 			"Check whether the NIC still exists: `ip -br link`, `lspci -nn | grep -i ethernet`, `journalctl -k -g ethX`.",
 			"If it does, add it again: `ip link set ethX down; ip link set ethX master bondX`.",
@@ -71,7 +71,7 @@ func lostSlave(in rule.Input, b bond.Bond, lost []node.SeenSlave) (rule.Result, 
 	}
 	r.Advice = []report.Advice{
 		{Do: "Check whether the NIC still exists", Command: rule.ShellCommand("ip -br link show dev %s", names[0])},
-		{Do: "Show what the kernel logged about it", Command: rule.ShellCommand("journalctl -k --since -30min -g %s", names[0])},
+		{Do: "Show the kernel log lines about it", Command: rule.ShellCommand("journalctl -k --since -30min -g %s", names[0])},
 		{Do: "If it exists, add it again. Its link goes down briefly", Command: rule.ShellCommand("ip link set dev %s down; ip link set dev %s master %s", names[0], names[0], b.Name)},
 	}
 	return r, true

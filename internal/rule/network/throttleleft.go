@@ -21,10 +21,10 @@ func throttleLeft() rule.Rule {
 		Title:     "a rate limit (tc) is in place on a link that carries storage",
 		Component: rule.Network,
 		Severity:  "warning; info during an incident, and if other classes of the link are not limited",
-		Impact:    "operational: the limit works as it was set; slow disks are reported by the storage rules",
+		Impact:    "operational: the limit works as configured; the storage rules report slow disks",
 		Needs:     []string{node.SourceLimits},
 		Limits:    l,
-		About: "A queueing discipline with a rate (tbf, cake, netem), a class with a ceiling (htb, hfsc) or a police action limits a link that krbd's traffic passes, VLANs, bonds and slaves included, to less than 90 % of what it can carry. " +
+		About: "A queueing discipline with a rate (tbf, cake, netem), a class with a ceiling (htb, hfsc) or a police action limits a link that krbd's traffic passes, including VLANs, bonds and slaves, to less than 90 % of its line rate. " +
 			"In an incident a limit is an emergency measure. If left in place it becomes a bottleneck: krbd disks are slow although no NIC is saturated, and no NIC counter shows why. " +
 			"The default disciplines (mq, fq_codel, fq, pfifo_fast), and limits of guests' taps, do not count.",
 		Do: []string{

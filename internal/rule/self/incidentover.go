@@ -73,7 +73,7 @@ func checklist(in rule.Input) (todo, done []report.Evidence) {
 		if s.Like {
 			todo = append(todo, in.Fact(node.SourceBond, b.Name, fmt.Sprintf("to do: %s still hashes with %s", b.Name, s.Why)))
 		} else {
-			done = append(done, in.Fact(node.SourceBond, b.Name, fmt.Sprintf("done: %s spreads what this host sends (%s)", b.Name, b.HashPolicy)))
+			done = append(done, in.Fact(node.SourceBond, b.Name, fmt.Sprintf("done: %s distributes what this host sends (%s)", b.Name, b.HashPolicy)))
 		}
 		switch rx := s.Rx; {
 		case !s.Measured || rx.Total == 0:

@@ -30,8 +30,8 @@ func reportUndelivered() rule.Rule {
 			"wants another secret. People who rely on it are not notified about this node. The other reporters are not delayed; they report this finding. " +
 			"A refusal that needs a change of the configuration is reported at once.",
 		Do: []string{
-			"See what comes back: `nodewatch report test NAME`, as the user that nodewatch runs as.",
-			"401, 403, 404 and 422 are mistakes in the configuration: the secret's file, the address, the id of a component.",
+			"Show the backend's response: `nodewatch report test NAME`, run as nodewatch's user.",
+			"401, 403, 404 and 422 indicate a configuration error: the secret's file, the address, or the id of a component.",
 			"If transitions are dropped, the backend's history of this node has a gap; a recorded tape has none.",
 		},
 		Check: func(in rule.Input) []rule.Result {
@@ -66,10 +66,10 @@ func (l *undeliveredLimits) undelivered(in rule.Input, d node.Delivery) (rule.Re
 		r.Summary = fmt.Sprintf("reporter %s (%s) has never delivered since nodewatch started", d.Name, d.Backend)
 	}
 	if d.Dropped > 0 {
-		r.Evidence = append(r.Evidence, in.Fact(node.SourceReporters, d.Name, fmt.Sprintf("%s lost, as its queue was full", human.Count(d.Dropped, "transition"))))
+		r.Evidence = append(r.Evidence, in.Fact(node.SourceReporters, d.Name, fmt.Sprintf("%s dropped because its queue was full", human.Count(d.Dropped, "transition"))))
 	}
 	if d.Waiting > 0 {
-		r.Against = append(r.Against, in.Fact(node.SourceReporters, d.Name, fmt.Sprintf("%s queued, to be delivered", human.Count(d.Waiting, "transition"))))
+		r.Against = append(r.Against, in.Fact(node.SourceReporters, d.Name, fmt.Sprintf("%s queued for delivery", human.Count(d.Waiting, "transition"))))
 	}
 	return r, true
 }
@@ -79,7 +79,7 @@ func (l *undeliveredLimits) undelivered(in rule.Input, d node.Delivery) (rule.Re
 func unsaved(in rule.Input, d node.Delivery) rule.Result {
 	return rule.Result{
 		Subject: d.Name, Severity: report.Info,
-		Summary:  fmt.Sprintf("reporter %s (%s) cannot save what it must remember over a restart", d.Name, d.Backend),
+		Summary:  fmt.Sprintf("reporter %s (%s) cannot save its state, which it needs after a restart", d.Name, d.Backend),
 		Evidence: []report.Evidence{in.Fact(node.SourceReporters, d.Name, d.PersistErr)},
 		Advice:   []report.Advice{{Do: "Make sure nodewatch's user can write to the state directory and that its disk is not full"}},
 	}

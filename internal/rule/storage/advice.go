@@ -16,7 +16,7 @@ import (
 )
 
 // askCluster is how the cluster is asked, without waiting indefinitely.
-var askCluster = report.Advice{Do: "Ask the cluster for its health, from here and from another host", Command: "ceph --connect-timeout 10 health detail"}
+var askCluster = report.Advice{Do: "Check the cluster's health from this host and from another one", Command: "ceph --connect-timeout 10 health detail"}
 
 // loopAdvice is what to do about a session loop, by its likely causes, the one thing
 // to do first first. bonds are those it may concern.
@@ -49,7 +49,7 @@ func loopAdvice(in rule.Input, s storm, a cause.Analysis, bonds []string) []repo
 
 // compareNodes is what to do first where no cause is likelier than another.
 var compareNodes = report.Advice{
-	Do:      "Run this on another node of the cluster. If it loses sessions too, look at the OSDs it names and at the storage network; if not, at this host: its NICs, its memory, its guests",
+	Do:      "Run this on another node of the cluster. If it loses sessions too, check the OSDs that it names and the storage network; if not, check this host: NICs, memory, guests",
 	Command: "journalctl -k --since -15min --grep 'libceph: osd' | tail -20",
 }
 
@@ -65,7 +65,7 @@ func separateAdvice(a cause.Analysis) []report.Advice {
 	if len(list) < 2 {
 		return nil
 	}
-	return []report.Advice{{Do: fmt.Sprintf("Tell the two likely causes apart. %s: %s. %s: %s", human.Capital(list[0].String()), list[0].Separates(), human.Capital(list[1].String()), list[1].Separates())}}
+	return []report.Advice{{Do: fmt.Sprintf("Distinguish the two likely causes. %s: %s. %s: %s", human.Capital(list[0].String()), list[0].Separates(), human.Capital(list[1].String()), list[1].Separates())}}
 }
 
 // causeAdvice is what to do about one cause.
@@ -160,7 +160,7 @@ func capacityAdvice(in rule.Input, n *facts.NIC) []report.Advice {
 	var list []report.Advice
 	if n.Speed > 0 && n.Speed < n.BestSpeed {
 		list = append(list, report.Advice{
-			Do:      fmt.Sprintf("Restore the speed of %s: it runs at %s and has run at %s. Check the cable, the transceiver and the switch port", n.Label, human.LinkSpeed(n.Speed), human.LinkSpeed(n.BestSpeed)),
+			Do:      fmt.Sprintf("Restore the speed of %s: it runs at %s; earlier it ran at %s. Check the cable, the transceiver and the switch port", n.Label, human.LinkSpeed(n.Speed), human.LinkSpeed(n.BestSpeed)),
 			Command: rule.ShellCommand("ethtool %s", n.Name),
 		})
 	}
@@ -180,7 +180,7 @@ func capacityAdvice(in rule.Input, n *facts.NIC) []report.Advice {
 	}
 	if len(lost) > 0 {
 		list = append(list, report.Advice{
-			Do:      fmt.Sprintf("Bring %s back into service: %s lacks it, and %s carries its load. Check the cable, the transceiver and the switch port", human.Names(lost, 3), b.Name, n.Name),
+			Do:      fmt.Sprintf("Bring %s back into service: it is missing from %s, and %s carries its load. Check the cable, the transceiver and the switch port", human.Names(lost, 3), b.Name, n.Name),
 			Command: rule.ShellCommand("ethtool %s", lost[0]),
 		})
 	}
@@ -211,7 +211,7 @@ func bounceAdvice(in rule.Input, e facts.Exposure) []report.Advice {
 	}
 	m, _, _ := in.Device(e.Windows[0])
 	return []report.Advice{{
-		Do:      fmt.Sprintf("Map the disks of the Windows guests (%s) with rxbounce, each while its guest is stopped or has been migrated away: unmap /dev/%s first, then map it again", guests, m.Device),
+		Do:      fmt.Sprintf("Map the disks of the Windows guests (%s) with rxbounce, each while its guest is stopped or migrated away: first unmap /dev/%s, then map it again", guests, m.Device),
 		Command: rule.ShellCommand("rbd device map --options rxbounce %s", m.Spec()),
 	}}
 }
@@ -294,7 +294,7 @@ func linksAdvice(in rule.Input, links []string) []report.Advice {
 		list = append(list, report.Advice{Do: "Check the state and history of " + name, Command: rule.ShellCommand("ip -d -s link show dev %s; journalctl -k --since -15min --grep %s", name, name)})
 	}
 	if osd, host := someOSD(in); host != "" {
-		list = append(list, report.Advice{Do: "Check the route to the host of " + osd + ", and whether it answers", Command: rule.ShellCommand("ip route get %s; ping -c 3 -W 1 %s", host, host)})
+		list = append(list, report.Advice{Do: "Check the route to the host of " + osd + ", and check that it answers", Command: rule.ShellCommand("ip route get %s; ping -c 3 -W 1 %s", host, host)})
 	}
 	return list
 }
@@ -312,7 +312,7 @@ func mtuAdvice(in rule.Input) []report.Advice {
 			}
 		}
 	}
-	a := report.Advice{Do: fmt.Sprintf("Test whether packets of the full MTU reach the OSD hosts (%d bytes for an MTU of %d; 8972 for jumbo frames of 9000). If small packets pass and large ones do not, a switch drops the large ones", mtu-28, mtu)}
+	a := report.Advice{Do: fmt.Sprintf("Check that packets of the full MTU reach the OSD hosts (%d bytes for an MTU of %d; 8972 for 9000). If small packets pass and large ones do not, a switch drops the large ones", mtu-28, mtu)}
 	if _, host := someOSD(in); host != "" {
 		a.Command = rule.ShellCommand(fmt.Sprintf("ping -M do -c 3 -W 1 -s %d %%s", mtu-28), host)
 	} else {

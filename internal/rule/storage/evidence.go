@@ -22,7 +22,7 @@ func lossEvidence(l *facts.Losses, osds []*facts.OSDLosses) []report.Evidence {
 	for i := range osds {
 		o := osds[i]
 		if i == most {
-			rest := rule.FactAt(node.SourceKmsg, "", fmt.Sprintf("the same with %s; %s OSDs in all", human.NamesOf(osds[i:], 8, nameOf), human.Number(len(osds))), o.Last())
+			rest := rule.FactAt(node.SourceKmsg, "", fmt.Sprintf("the same for %s; %s OSDs in total", human.NamesOf(osds[i:], 8, nameOf), human.Number(len(osds))), o.Last())
 			rest.More = len(osds) - i
 			list = append(list, rest)
 			break
@@ -57,7 +57,7 @@ func stallEvidence(in rule.Input, stalls []*facts.Stall) []report.Evidence {
 		}
 		text := fmt.Sprintf("%s: %s in flight, none completed for %s", in.DiskName(s.Device), human.Count(s.Disk.Last.InFlight(), "request"), human.Span(s.For))
 		if s.Crawls {
-			text = fmt.Sprintf("%s: %s in flight at %s: each takes about %s", in.DiskName(s.Device), human.Count(s.Disk.Last.InFlight(), "request"), human.Rate(s.Disk.Completed, "completion"), human.Span(s.Disk.QueueTime()))
+			text = fmt.Sprintf("%s: %s in flight at %s, so each takes about %s", in.DiskName(s.Device), human.Count(s.Disk.Last.InFlight(), "request"), human.Rate(s.Disk.Completed, "completion"), human.Span(s.Disk.QueueTime()))
 		}
 		list = append(list, rule.FactAt(node.SourceIO, s.Device, text, s.Disk.At))
 	}

@@ -32,7 +32,7 @@ func from(major, minor, patch int) host.Release {
 var (
 	sparseReadBug = kernelBug{
 		id:   "CVE-2026-23136",
-		what: "libceph may reconnect without end after a fault",
+		what: "libceph may reconnect endlessly after a fault",
 		affected: []releases{
 			{from(6, 6, 0), from(6, 6, 120)},
 			{from(6, 7, 0), from(6, 12, 65)},
@@ -94,7 +94,7 @@ func kernelKnownBug() rule.Rule {
 		Title:     "the kernel may have a known bug in the Ceph client",
 		Component: rule.Host,
 		Severity:  "info",
-		Impact:    "operational: a bug that is there is not yet a bug that strikes",
+		Impact:    "operational: the bug has no effect until it is triggered",
 		Needs:     []string{node.SourceHost, node.SourceKrbd},
 		About: "The running kernel's release is in the published range of a libceph bug, and this node has kernel Ceph clients (krbd or CephFS). " +
 			"The release alone shows only \"possibly affected\": distributions backport fixes without changing the number, and some do not print the patch level. " +
@@ -158,12 +158,12 @@ func sparseReads(in rule.Input) (evidence, against []report.Evidence) {
 		against = append(against, in.Fact(node.SourceKmsg, "", "no line of the sparse-read loop in the log"))
 	}
 	if in.Host.Value.CephFS {
-		return append(evidence, in.Fact(node.SourceHost, "", "CephFS is mounted by the kernel: it asks for sparse reads")), against
+		return append(evidence, in.Fact(node.SourceHost, "", "the kernel has CephFS mounted, which uses sparse reads")), against
 	}
 	return evidence, append(against, in.Fact(node.SourceHost, "", "no kernel CephFS mount; plain krbd does not use sparse reads"))
 }
 
 // monmapReads says what is known of readers of debugfs monmap.
 func monmapReads(in rule.Input) (evidence, against []report.Evidence) {
-	return nil, []report.Evidence{rule.FactAt(node.SourceKrbd, "", "nodewatch never reads monmap; whether something else on this node does cannot be seen", in.Now)}
+	return nil, []report.Evidence{rule.FactAt(node.SourceKrbd, "", "nodewatch never reads monmap; it cannot tell whether something else on this node does", in.Now)}
 }

@@ -27,7 +27,7 @@ func layer2BondKrbd(storms *stormLimits, limits *congestionLimits) rule.Rule {
 			"nic-saturated", "nic-drops", "bond-imbalance", "bond-hash-layer2", "krbd-no-rxbounce"},
 		Limits: limits,
 		About: "The pattern of the RL1 Node 2 outage, in three stages. Risk (warning): a bond of several slaves that carries krbd's traffic chooses the slave by MAC address, or by MAC address and VLAN, so that all traffic to one server, or through one router, shares one NIC; and all krbd disks share one kernel client, so that a stall of that NIC stalls all of them. " +
-			"Storm imminent (critical, degraded performance): one slave is at 90 % or more of its line rate one way for 5 s, and krbd is affected: a quarter of the bond's disks have at least 10 times their baseline latency and at least 50 ms, or more than 500 ms; or the NIC keeps dropping frames (buffers exhausted); or sessions are lost. Saturation alone, e.g. by a backup or a migration, does not count; nic-saturated reports it. " +
+			"Storm imminent (critical, degraded performance): one slave is at 90 % or more of its line rate in one direction for 5 s, and krbd is affected: a quarter of the bond's disks have at least 10 times their baseline latency and at least 50 ms, or more than 500 ms; or the NIC keeps dropping frames (buffers exhausted); or sessions are lost. Saturation alone, e.g. by a backup or a migration, does not count; nic-saturated reports it. " +
 			"Storm (critical): krbd-retry-storm's condition for disks behind this bond, with its thresholds, where a slave is saturated or dropping, or most of the stalled disks are behind it. " +
 			"A policy counts as layer2-like if it does not distribute this host's storage traffic: layer2, vlan+srcmac, Open vSwitch's balance-slb. In active-backup, broadcast, balance-rr, balance-alb and balance-tlb with dynamic load balancing the policy has no effect. " +
 			"The policy distributes only what this host sends. The switch distributes what it receives, and a storage client mostly receives: change both. Better still, move the VMs to librbd.",
@@ -234,7 +234,7 @@ func (p affected) shares(in rule.Input, r *rule.Result) {
 		r.Evidence = append(r.Evidence, fact)
 	}
 	if busiest < 0.5 {
-		r.Against = append(r.Against, in.Fact(node.SourceNIC, p.bond.Name, fmt.Sprintf("no slave has been above %s of its line rate one way in the last %s", human.Percent(busiest), human.Span(in.Now.Sub(nics[0].Tens[0].At)))))
+		r.Against = append(r.Against, in.Fact(node.SourceNIC, p.bond.Name, fmt.Sprintf("no slave has been above %s of its line rate in either direction in the last %s", human.Percent(busiest), human.Span(in.Now.Sub(nics[0].Tens[0].At)))))
 	}
 }
 

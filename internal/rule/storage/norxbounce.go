@@ -55,18 +55,18 @@ func withoutBounce(in rule.Input, e facts.Exposure) rule.Result {
 	if len(e.Windows) > 0 {
 		f.Severity = report.Warning
 		disks, guests := human.Count(len(e.Windows), "krbd disk"), human.Count(len(e.WindowsOf.Names), "Windows guest")
-		breaks := fmt.Sprintf("mapped without rxbounce: their reads may break the sessions of %s", human.Count(all, "krbd disk"))
+		breaks := fmt.Sprintf("mapped without rxbounce: their reads may reset the sessions of %s", human.Count(all, "krbd disk"))
 		f.Summary = rule.Summary(fmt.Sprintf("%s of %s (%s) %s", disks, guests, human.Names(e.WindowsOf.Names, 3), breaks), fmt.Sprintf("%s of %s %s", disks, guests, breaks))
 		for i, d := range e.Windows {
 			if i == 5 {
-				f.Evidence = append(f.Evidence, in.Fact(node.SourceKrbd, "", fmt.Sprintf("and %s more of Windows guests", human.Count(len(e.Windows)-i, "krbd disk"))))
+				f.Evidence = append(f.Evidence, in.Fact(node.SourceKrbd, "", fmt.Sprintf("and %s more Windows guests", human.Count(len(e.Windows)-i, "krbd disk"))))
 				break
 			}
 			f.Evidence = append(f.Evidence, in.Fact(node.SourceKrbd, d, in.DiskName(d)+": a Windows guest's, without rxbounce, in a crc mode"))
 		}
 	}
 	if len(e.Others) > 0 {
-		f.Evidence = append(f.Evidence, in.Fact(node.SourceKrbd, "", fmt.Sprintf("%s of other guests or of none without rxbounce: %s", human.Count(len(e.Others), "krbd disk"), human.Names(e.Others, 5))))
+		f.Evidence = append(f.Evidence, in.Fact(node.SourceKrbd, "", fmt.Sprintf("%s without rxbounce that no Windows guest uses: %s", human.Count(len(e.Others), "krbd disk"), human.Names(e.Others, 5))))
 	}
 	if text := systemsText(e); text != "" {
 		f.Evidence = append(f.Evidence, in.Fact(node.SourceKrbd, "", text))
@@ -113,5 +113,5 @@ func withoutBounceAdvice(in rule.Input, e facts.Exposure, open []string) []repor
 		return []report.Advice{{Do: fmt.Sprintf("Kernel %s has no rxbounce: put no Windows guest on krbd here", in.Host.Value.Release)}}
 	}
 	m, _, _ := in.Device(open[0])
-	return []report.Advice{{Do: "Map with rxbounce from the next time on, and in any case before a Windows guest comes", Command: rule.ShellCommand("rbd device map --options rxbounce %s", m.Spec())}}
+	return []report.Advice{{Do: "Use rxbounce for new mappings, in any case before a Windows guest is placed here", Command: rule.ShellCommand("rbd device map --options rxbounce %s", m.Spec())}}
 }

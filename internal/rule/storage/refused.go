@@ -15,7 +15,7 @@ import (
 
 func cephRefused() rule.Rule {
 	limits := &struct {
-		Refusals int           `json:"refusals" doc:"sessions refused within window, over all OSDs and monitors" min:"1" max:"10000"`
+		Refusals int           `json:"refusals" doc:"refused sessions within window, over all OSDs and monitors" min:"1" max:"10000"`
 		Window   time.Duration `json:"window" doc:"time window for refusals" min:"10s" max:"10m"`
 	}{2, 2 * time.Minute}
 	return rule.Rule{

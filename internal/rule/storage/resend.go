@@ -27,7 +27,7 @@ func krbdResend() rule.Rule {
 		For:           rule.Always(10 * time.Second),
 		KeepFiringFor: rule.Always(time.Minute),
 		Limits:        limits,
-		About: "Sessions are lost, at least 10 in a minute, and the storage NICs receive at least 3 times what krbd's reads return to the guests, with one NIC at 30 % of its line rate or more: each lost session resends every in-flight request to that OSD, and the replies arrive again. " +
+		About: "At least 10 sessions are lost in a minute, and the storage NICs receive at least 3 times what krbd's reads return to the guests, with one NIC at 30 % of its line rate or more: each lost session resends every in-flight request to that OSD, and the replies arrive again. " +
 			"This is how a retry storm sustains itself, visible before I/O stalls. Other traffic on the same NICs counts too, so the finding is raised only together with lost sessions.",
 		Do: []string{"Find out why sessions are lost: see libceph-crc and libceph-session-loop.", "Until then, reduce other traffic on the NIC."},
 		Check: func(in rule.Input) []rule.Result {

@@ -24,13 +24,13 @@ func libcephSessionLoop() rule.Rule {
 		Title:         "Ceph sessions keep flapping",
 		Component:     rule.Storage,
 		Severity:      "warning",
-		Impact:        "degraded_performance: each lost session resends all requests of that OSD. krbd-stalled or krbd-retry-storm reports stalled I/O",
+		Impact:        "degraded_performance: each lost session resends all requests to that OSD. krbd-stalled or krbd-retry-storm reports stalled I/O",
 		Needs:         []string{node.SourceKmsg},
 		KeepFiringFor: rule.Always(30 * time.Second), // the count goes up and down around the threshold
 		Limits:        limits,                        // no For: the window is one
-		About: "One OSD lost at least 5 working sessions with this node in 60 s for another reason than a checksum, though it is not down and the cluster is not full: the OSD closed them, the socket broke, a message made no sense or was out of sequence, a sparse read could not be followed, or this host had no memory to receive. " +
+		About: "At least 5 established sessions to one OSD were lost within 60 s for a reason other than a checksum, although the OSD is not down and the cluster is not full: the OSD closed them, the socket failed, a message was malformed or out of sequence, a sparse-read reply could not be parsed, or this host had no memory to receive. " +
 			"If the checksum of data sent to an OSD fails, the OSD logs it; the kernel of this host only logs \"socket closed (con state OPEN)\", repeatedly. A retry storm of writes therefore looks like this. " +
-			"An OSD that restarts closes its session once and is reported down; rolling restarts therefore do not count; neither does one closed session for each of several kernel clients. What is lost later than 10 s after that does: it is back. " +
+			"An OSD that restarts closes its session once and is reported down; rolling restarts therefore do not count; neither does one closed session for each of several kernel clients. Sessions lost more than 10 s later count again. " +
 			"The loop may also come from the network: a firewall or load balancer that resets connections, or an MTU mismatch.",
 		Do: []string{
 			"Read the log of the named OSD: \"bad crc in data\" there means that this node's buffers change while they are sent.",

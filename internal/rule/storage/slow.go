@@ -89,7 +89,7 @@ func newUsual(in rule.Input) []rule.Result {
 			last = a
 		}
 		if i < most {
-			r.Evidence = append(r.Evidence, rule.FactAt(node.SourceIO, a.Device, fmt.Sprintf("%s: %s per request is usual from now on; it was %s", in.DiskName(a.Device), human.Milliseconds(a.Is), human.Milliseconds(a.Was)), a.At))
+			r.Evidence = append(r.Evidence, rule.FactAt(node.SourceIO, a.Device, fmt.Sprintf("%s: new baseline %s per request; before: %s", in.DiskName(a.Device), human.Milliseconds(a.Is), human.Milliseconds(a.Was)), a.At))
 		}
 	}
 	if rest := len(list) - most; rest > 0 {
@@ -97,7 +97,7 @@ func newUsual(in rule.Input) []rule.Result {
 		more.More = rest
 		r.Evidence = append(r.Evidence, more)
 	}
-	r.Summary = fmt.Sprintf("New usual latency of %s%s since %s: %s, before %s", human.Count(len(list), "krbd disk"), in.GuestsOn(devices).In(), human.Clock(last.At), human.Milliseconds(last.Is), human.Milliseconds(last.Was))
+	r.Summary = fmt.Sprintf("New baseline latency of %s%s since %s: %s, before %s", human.Count(len(list), "krbd disk"), in.GuestsOn(devices).In(), human.Clock(last.At), human.Milliseconds(last.Is), human.Milliseconds(last.Was))
 	r.Advice = []report.Advice{askCluster, {Do: "If this latency is not expected, find out what has changed: it is no longer reported as slow"}}
 	return []rule.Result{r}
 }
@@ -107,7 +107,7 @@ func middleText(slow []*facts.Latency) string {
 	m := slow[len(slow)/2]
 	text := human.Milliseconds(m.Now)
 	if m.Usual > 0 {
-		text += fmt.Sprintf(", %s the usual %s", human.Times(m.Now/m.Usual), human.Milliseconds(m.Usual))
+		text += fmt.Sprintf(", %s the baseline of %s", human.Times(m.Now/m.Usual), human.Milliseconds(m.Usual))
 	}
 	return text
 }
@@ -134,7 +134,7 @@ func linkTrouble(in rule.Input) []report.Advice {
 	for _, n := range nics {
 		list = append(list, capacityAdvice(in, n)...)
 		if d, is := in.Dropping(n); is {
-			list = append(list, report.Advice{Do: fmt.Sprintf("Stop the drops of %s (%s): show how large its rings are and can be", n.Label, human.Rate(d.Rate, "frame")), Command: rule.ShellCommand("ethtool -g %s", n.Name)})
+			list = append(list, report.Advice{Do: fmt.Sprintf("Stop the drops on %s (%s): show its current and maximum ring sizes", n.Label, human.Rate(d.Rate, "frame")), Command: rule.ShellCommand("ethtool -g %s", n.Name)})
 		}
 	}
 	if anyFull(in) {

@@ -15,12 +15,12 @@ import (
 )
 
 type stalledLimits struct {
-	Stalled time.Duration `json:"stalled" doc:"how long requests of a device are in flight without one completing" min:"3s" max:"10m"`
+	Stalled time.Duration `json:"stalled" doc:"how long a device has requests in flight without completing any" min:"3s" max:"10m"`
 	Request time.Duration `json:"request" doc:"how long a single request waits for its OSD" min:"3s" max:"10m"`
 	Queue   time.Duration `json:"queue" doc:"time per request, at the current completion rate, at which a device that completes some requests counts as stalled" min:"5s" max:"10m"`
 	Long    time.Duration `json:"long" doc:"how long a single device is stalled until it is critical" min:"5s" max:"1h"`
 	Spread  float64       `json:"spread" doc:"share of all devices that must be stalled to be critical; at least two, unless there is only one" min:"0.01" max:"1"`
-	Major   float64       `json:"major" doc:"no longer used: half of the running guests make a major outage" min:"0.05" max:"1"`
+	Major   float64       `json:"major" doc:"deprecated, no effect: half of the running guests make a major outage" min:"0.05" max:"1"`
 }
 
 func newStalledLimits() *stalledLimits {
@@ -124,7 +124,7 @@ func (l *stalledLimits) result(in rule.Input, stalls []*facts.Stall) rule.Result
 	what := fmt.Sprintf("%s%s stalled for %s", human.Capital(human.AllOf(n, all, "krbd disk")), in.GuestsOn(devices).In(), human.Span(in.Now.Sub(since)))
 	r.Summary = rule.Summary(what+": "+in.DiskNames(devices)+reason, what+": "+human.Names(devices, 3)+reason, what+reason)
 	if n == 0 {
-		r.Summary = fmt.Sprintf("%s of no mapped image (a clone's parent?) stalled for %s%s", human.Count(requests, "request"), human.Span(in.Now.Sub(since)), reason)
+		r.Summary = fmt.Sprintf("%s of an unmapped image (a clone's parent?) stalled for %s%s", human.Count(requests, "request"), human.Span(in.Now.Sub(since)), reason)
 	}
 	evidence, against := causeEvidence(a)
 	r.Evidence = append(append(stallEvidence(in, stalls), evidence...), lossesBeside(in)...)

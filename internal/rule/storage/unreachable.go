@@ -36,10 +36,10 @@ func cephUnreachable(stalled *stalledLimits) rule.Rule {
 		Limits:        limits,
 		About: "Either kernel clients have been without a monitor session for 20 s (libceph logged \"session lost, hunting for new mon\" and no new session), or the OSDs are unreachable: at least half of the known ones are down or connections to them fail, and no krbd device of that cluster has completed a request for 10 s. Each cluster is evaluated separately. " +
 			"On a node whose guests use only librbd, it means that nodewatch-ceph got no answer for a minute. " +
-			"Either this host has lost its path to the cluster, or the cluster is down. The finding says which, where it can: what the cluster itself says through nodewatch-ceph, and whether the bond that carries krbd's traffic has a link. " +
+			"Either this host has lost its path to the cluster, or the cluster is down. The finding names which one, if known, from nodewatch-ceph's queries and the link state of the bond that carries krbd's traffic. " +
 			"This is not a retry storm: connections that were never established are retried with a back-off, and nothing is resent.",
 		Do: []string{
-			"Query the cluster from another host. If it is gone, this host is not at fault: krbd waits and continues by itself when it is back.",
+			"Query the cluster from another host. If it is down, this host is not at fault: krbd waits and resumes by itself once the cluster is back.",
 			"If the cluster is healthy, check this host's links, routes and firewall, and the MTU of the storage network.",
 			"Do not unmap devices or reboot guests prematurely: waiting I/O is not lost.",
 		},
@@ -200,7 +200,7 @@ func monEvidence(in rule.Input, c facts.Cluster, r *rule.Result) {
 	if c.Hunting == 0 {
 		return
 	}
-	r.Evidence = append(r.Evidence, rule.FactAt(node.SourceKmsg, "mon", fmt.Sprintf("%s without a monitor session, the latest lost at %s", human.Count(c.Hunting, "kernel client"), human.Clock(c.MonLost)), c.MonLost))
+	r.Evidence = append(r.Evidence, rule.FactAt(node.SourceKmsg, "mon", fmt.Sprintf("%s without a monitor session, latest loss at %s", human.Count(c.Hunting, "kernel client"), human.Clock(c.MonLost)), c.MonLost))
 	if in.Kernel.LostAt.After(c.MonLost) {
 		r.Against = append(r.Against, rule.FactAt(node.SourceKmsg, "mon", "kernel log records have been lost since; a \"session established\" may have been among them", in.Kernel.LostAt))
 	}
@@ -226,7 +226,7 @@ func (l *unreachableLimits) librbd(in rule.Input) []rule.Result {
 		Severity: report.Warning, Impact: report.DegradedPerformance, Since: err.Since, RestsOn: []string{node.SourceLibvirt},
 		Summary:  fmt.Sprintf("Ceph has not answered this node for %s: %s with librbd disks depend on it (%s)", human.Span(in.Now.Sub(err.Since)), human.Count(len(guests), "VM"), human.Names(guests, 3)),
 		Evidence: []report.Evidence{rule.FactAt(node.SourceCeph, "", "nodewatch-ceph: "+err.Text, err.Since)},
-		Advice:   append([]report.Advice{{Do: "Ask the cluster, from here and from another host", Command: "ceph --connect-timeout 10 -s"}}, linkAdvice(in)...),
+		Advice:   append([]report.Advice{{Do: "Query the cluster from this host and from another one", Command: "ceph --connect-timeout 10 -s"}}, linkAdvice(in)...),
 	}
 	idle := true
 	for _, n := range in.AllNICs() {
@@ -247,7 +247,7 @@ const mapLag = time.Minute
 func attribute(in rule.Input, r *rule.Result) string {
 	cut := cutOff(in, r)
 	asked := in.Blind(node.SourceCeph)
-	health := report.Advice{Do: "Ask the cluster, from here and from another host", Command: "ceph --connect-timeout 10 -s"}
+	health := report.Advice{Do: "Query the cluster from this host and from another one", Command: "ceph --connect-timeout 10 -s"}
 	cluster := in.Snapshot.Cluster
 	switch {
 	case cut:
@@ -261,7 +261,7 @@ func attribute(in rule.Input, r *rule.Result) string {
 		if down > 0 && down >= up {
 			r.Evidence = append(r.Evidence, in.Fact(node.SourceCeph, "", fmt.Sprintf("%s: %s down", answers, human.Count(down, "OSD"))))
 			r.Advice = []report.Advice{health}
-			return fmt.Sprintf("the cluster itself reports %s down: not this host's fault", human.Count(down, "OSD"))
+			return fmt.Sprintf("the cluster reports %s down: this host is not the cause", human.Count(down, "OSD"))
 		}
 		r.Evidence = append(r.Evidence, in.Fact(node.SourceCeph, "", answers))
 		r.Advice = append(linkAdvice(in), health)

@@ -162,7 +162,7 @@ func (a *Admin) guard(r route) http.HandlerFunc {
 			a.refuse(w, q, http.StatusForbidden, fmt.Sprintf("This needs the role %s; yours is %s.", r.role, who.Role))
 			return
 		case form && !sameSite(who, q.PostFormValue("csrf")):
-			a.refuse(w, q, http.StatusForbidden, "This form is not of your session: load the page again.")
+			a.refuse(w, q, http.StatusForbidden, "This form does not belong to your session: load the page again.")
 			return
 		}
 		var (
@@ -178,7 +178,7 @@ func (a *Admin) guard(r route) http.HandlerFunc {
 		case errors.As(err, &c):
 			a.refuse(w, q, http.StatusBadRequest, c.Error())
 		case errors.Is(err, store.ErrChanged):
-			a.refuse(w, q, http.StatusConflict, "Somebody else has changed this meanwhile: go back, load the page again and look at it.")
+			a.refuse(w, q, http.StatusConflict, "Somebody else has changed this in the meantime: go back, reload the page and check it.")
 		default:
 			a.unavailable(w, q, err)
 		}
@@ -187,7 +187,7 @@ func (a *Admin) guard(r route) http.HandlerFunc {
 
 func (a *Admin) unavailable(w http.ResponseWriter, q *http.Request, err error) {
 	a.failed(err)
-	a.refuse(w, q, http.StatusServiceUnavailable, "The database is not available; the hub's log says why.")
+	a.refuse(w, q, http.StatusServiceUnavailable, "The database is not available; see the hub's log.")
 }
 
 // refuse answers with a sentence.
@@ -214,7 +214,7 @@ func (a *Admin) write(w http.ResponseWriter, code int, name string, v view) erro
 	var b bytes.Buffer
 	if err := a.pages.ExecuteTemplate(&b, name, v); err != nil {
 		a.failed(fmt.Errorf("admin: %w", err))
-		http.Error(w, "the page cannot be made", http.StatusInternalServerError)
+		http.Error(w, "the page cannot be rendered", http.StatusInternalServerError)
 		return nil
 	}
 	w.Header().Set("Content-Type", "text/html; charset=utf-8")

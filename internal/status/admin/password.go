@@ -48,7 +48,7 @@ func nobody() string {
 }
 
 // errHash is the error of a hash that this program has not written.
-var errHash = errors.New("admin: the hash of the password is damaged")
+var errHash = errors.New("admin: the password hash is corrupt")
 
 // verify reports whether a password is the one that was hashed.
 func verify(hash, password string) (bool, error) {

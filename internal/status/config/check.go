@@ -122,7 +122,7 @@ func (k *Check) check(d *strictyaml.Document, field string, modules map[string]s
 		{"text", k.Text != "", []string{"http", "tcp", "tls", "dns"}}, {"expiry_days", k.ExpiryDays != 0, []string{"http", "tls", "module"}},
 	} {
 		if only.set && kind != "" && !slices.Contains(only.kinds, kind) {
-			d.Wrong(field+"."+only.name, "is of checks by %s", strings.Join(only.kinds, ", "))
+			d.Wrong(field+"."+only.name, "is only for checks by %s", strings.Join(only.kinds, ", "))
 		}
 	}
 	k.Address, k.Prober = kinds[kind], kind
@@ -171,7 +171,7 @@ func (k *Check) dns(d *strictyaml.Document, field string) {
 		d.Wrong(field+".dns", "%q must be a server, HOST or HOST:PORT", k.DNS)
 	}
 	if k.Query == "" {
-		d.Wrong(field+".query", "must be the name that the server is asked for")
+		d.Wrong(field+".query", "must be the name to query")
 	}
 	if k.QueryType == "" {
 		k.QueryType = "A"
@@ -196,7 +196,7 @@ func (k *Check) module(d *strictyaml.Document, field string, modules map[string]
 		return
 	}
 	if k.Target == "" {
-		d.Wrong(field+".target", "must be what the module is to ask")
+		d.Wrong(field+".target", "must be the target of the module")
 	}
 	all := Checks{Modules: modules}
 	m, err := all.module(k.Module)

@@ -146,7 +146,7 @@ func (c *Config) check(d *strictyaml.Document) {
 	}{{"public.listen", c.Public.Listen}, {"operators.listen", c.Operators.Listen}, {"intake.listen", c.Intake.Listen}} {
 		for i, address := range l.list {
 			if other, is := taken[address]; is && !strings.HasSuffix(address, ":0") {
-				d.Wrong(fmt.Sprintf("%s[%d]", l.field, i), "%s is the address of %s; each needs one of its own", address, other)
+				d.Wrong(fmt.Sprintf("%s[%d]", l.field, i), "%s is already the address of %s; each listener needs its own", address, other)
 			}
 			taken[address] = l.field
 		}
@@ -250,7 +250,7 @@ func (x *Component) check(d *strictyaml.Document, field string, zone *time.Locat
 		d.Wrong(field+".name", "must not be empty")
 	}
 	if len(x.Parts) > 0 && x.Node == "" {
-		d.Wrong(field+".parts", "are those of a node; set node as well")
+		d.Wrong(field+".parts", "requires node to be set as well")
 	}
 	if strings.ContainsAny(x.Node, " \t\n") || path.Clean("/"+x.Node) == "/" && x.Node != "" {
 		d.Wrong(field+".node", "%q must be the id of a node, SITE/NODE", x.Node)

@@ -22,7 +22,7 @@ func TestMistakesAreOneLineEach(t *testing.T) {
 		{"groups:\n  - id: a\n    name: a\n    rollup: most", `f:4: groups[0].rollup: "most" must be worst, redundant, quorum N (at most the number of components) or percent N (1 to 100)`},
 		{"groups:\n  - id: a\n    name: a\n    components:\n      - {id: a, name: x}", `f:5: groups[0].components[0].id: "a" is the id of groups[0]; ids are unique`},
 		{"groups:\n  - id: a\n    name: a\n    components:\n      - {id: b, parts: [x], start_date: soon}",
-			"f:5: groups[0].components[0].name: must not be empty\nf:5: groups[0].components[0].parts: are those of a node; set node as well\nf:5: groups[0].components[0].start_date: \"soon\" must be a date such as 2026-01-31"},
+			"f:5: groups[0].components[0].name: must not be empty\nf:5: groups[0].components[0].parts: requires node to be set as well\nf:5: groups[0].components[0].start_date: \"soon\" must be a date such as 2026-01-31"},
 	} {
 		_, err := config.Parse("f", []byte(c.file))
 		if err == nil || err.Error() != c.want {
@@ -64,7 +64,7 @@ func TestMistakesInChecks(t *testing.T) {
 		{"tcp: x", "", `tcp: "x" must be HOST:PORT, such as mail.example.org:993`},
 		{"tls: 'a b:1'", "", `tls: "a b:1" must be HOST:PORT, such as mail.example.org:993`},
 		{"icmp: 'x:1'", "", `icmp: "x:1" must be the name or address of a host`},
-		{"dns: x", "", "query: must be the name that the server is asked for"},
+		{"dns: x", "", "query: must be the name to query"},
 		{"dns: x, query: y, query_type: ANY", "", `query_type: "ANY" must be one of A, AAAA, CNAME, MX, NS, PTR, SOA, SRV, TXT`},
 		{"icmp: x, text: y", "", "text: is of checks by http, tcp, tls, dns"},
 		{"tcp: 'x:1', expiry_days: 7", "", "expiry_days: is of checks by http, tls, module"},
@@ -72,7 +72,7 @@ func TestMistakesInChecks(t *testing.T) {
 		{"http: 'http://x/', every: 1s", "", `every: "1s" is not allowed: must be a duration from 5s to 1h`},
 		{"http: 'http://x/', impact: down", "", `impact: "down" is not allowed: must be one of degraded_performance, partial_outage, major_outage`},
 		{"module: m, target: x", "", "module: there is no checks.modules.m"},
-		{"module: m", "m: {prober: tcp}", "target: must be what the module is to ask"},
+		{"module: m", "m: {prober: tcp}", "target: must be the target of the module"},
 		{"module: m, target: x", "m: {prober: icmp}", `checks.modules.m: the prober "icmp" must be one of http, tcp, dns, grpc; for ICMP use check: {icmp: HOST}`},
 		{"module: m, target: x", "m: {prober: http, http: {colour: red}}", "checks.modules.m: field colour not found in type config.plain"},
 		{"module: m, target: x", "m: {prober: tcp, tcp: {query_response: [{expect: '('}]}}", `checks.modules.m: "Could not compile regular expression" regexp="("`},

@@ -27,7 +27,7 @@ func (p *Proxy) check(d *strictyaml.Document) {
 	const field = "operators.trusted_proxy"
 	if p.Header == "" {
 		if len(p.From) > 0 {
-			d.Wrong(field+".from", "needs the header that the proxy sets")
+			d.Wrong(field+".from", "must name the header that the proxy sets")
 		}
 		return
 	}
@@ -35,7 +35,7 @@ func (p *Proxy) check(d *strictyaml.Document) {
 		d.Wrong(field+".header", "%q must be the name of a header, such as X-Remote-User", p.Header)
 	}
 	if len(p.From) == 0 {
-		d.Wrong(field+".from", "must have the addresses of the proxy: others could set the header too")
+		d.Wrong(field+".from", "must list the addresses of the proxy, because other clients could set the header too")
 	}
 	for i, text := range p.From {
 		n, err := netip.ParsePrefix(text)

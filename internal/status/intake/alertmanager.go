@@ -57,7 +57,7 @@ func (i *Intake) alertmanager(w http.ResponseWriter, q *http.Request) {
 	case err != nil:
 		wrong = err.Error()
 	case hook.Version != "4":
-		wrong = "only version 4 of Alertmanager's webhook is understood"
+		wrong = "only version 4 of Alertmanager's webhook is supported"
 	case len(hook.Alerts) > maxAlerts:
 		wrong = "more than 1000 alerts; set max_alerts in Alertmanager"
 	}

@@ -28,7 +28,7 @@ func parseForm(raw []byte) (p Push, err error) {
 				return p, fmt.Errorf("ttl_s: %q must be a whole number of seconds", values[0])
 			}
 		default:
-			return p, fmt.Errorf("%s: no such field; there are status, summary, ttl_s", name)
+			return p, fmt.Errorf("%s: unknown field; valid are status, summary, ttl_s", name)
 		}
 	}
 	return p, nil

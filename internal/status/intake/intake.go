@@ -129,7 +129,7 @@ func (i *Intake) token(ctx context.Context, secret, kind string, now time.Time) 
 		i.failed(err)
 		return k, &receiver.Refused{Code: http.StatusServiceUnavailable, Refusal: native.Refusal{Error: "the database is not available"}}
 	case !known || !k.Valid(now):
-		return k, &receiver.Refused{Code: http.StatusUnauthorized, Refusal: native.Refusal{Error: "the token is not known, has expired or was revoked"}}
+		return k, &receiver.Refused{Code: http.StatusUnauthorized, Refusal: native.Refusal{Error: "the token is unknown, expired or revoked"}}
 	case k.Kind != kind:
 		return k, &receiver.Refused{Code: http.StatusForbidden, Refusal: native.Refusal{Error: "the token is of kind " + k.Kind + ", not " + kind}}
 	}
@@ -148,7 +148,7 @@ func (i *Intake) noteUse(ctx context.Context, k store.Token, now time.Time) erro
 const retryAfter = 5 * time.Second
 
 func (i *Intake) unavailable(w http.ResponseWriter) {
-	i.refuse(w, receiver.Refused{Code: http.StatusServiceUnavailable, Refusal: native.Refusal{Error: "the report could not be kept; send it again"}})
+	i.refuse(w, receiver.Refused{Code: http.StatusServiceUnavailable, Refusal: native.Refusal{Error: "the report could not be stored; send it again"}})
 }
 
 // refuse answers with a refusal.

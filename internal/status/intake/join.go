@@ -17,7 +17,7 @@ import (
 var nodeID = regexp.MustCompile(`^[!-~]{1,256}$`)
 
 // errJoined says that a node has a token already.
-var errJoined = errors.New("the node has a valid token already; an operator must revoke it first")
+var errJoined = errors.New("the node already has a valid token; an operator must revoke it first")
 
 // join gives a node a token of its own for a join token: POST /v1/join with
 // {"node": "SITE/NODE"}. A join token gets none for a node that has one, so that who

@@ -40,7 +40,7 @@ func (i *Intake) push(w http.ResponseWriter, q *http.Request) {
 	component := q.PathValue("component")
 	k, no := i.admitted(q, store.PushToken, now)
 	if no == nil && k.Subject != component {
-		no = &receiver.Refused{Code: http.StatusForbidden, Refusal: native.Refusal{Error: "the token is not that of this component"}}
+		no = &receiver.Refused{Code: http.StatusForbidden, Refusal: native.Refusal{Error: "the token is not for this component"}}
 	}
 	if no != nil {
 		i.refuse(w, *no)

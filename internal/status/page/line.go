@@ -94,7 +94,7 @@ func rollup(g config.Group) string {
 	case "percent":
 		return fmt.Sprintf("The group works while %d %% of its components work.", g.Policy.N)
 	}
-	return "The group is as its worst component is."
+	return "The group has the state of its worst component."
 }
 
 // line is what is shown of a record.

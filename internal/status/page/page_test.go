@@ -116,7 +116,7 @@ func TestWhatThePagesShow(t *testing.T) {
 			"<th scope=\"row\">2026-11-20</th><td>Major outage for 4 min</td>",
 		},
 		"components/c00/":             {"Major outage", "2026-11-20 13:00:00 CET", ">13:04:00 CET", "4 min", "recorded afterwards", "100 % of it counts as down", "240 s", "No report", "badges/c00.svg", "not counted"},
-		"groups/g0/":                  {"The group is as its worst component is.", ">open</a>", ">title</a>"},
+		"groups/g0/":                  {"The group has the state of its worst component.", ">open</a>", ">title</a>"},
 		"incidents/20261120-aaaaa/":   {"What you can do now", "<p>after-care</p>", `id="postmortem"`, `id="update-1"`, "lasted 1 d", `href="../../components/c00/"`},
 		"incidents/20261130-bbbbb/":   {"since 2026-11-30 12:59 CET"},
 		"maintenance/20261001-nnnnn/": {"The work took 1 h", "this time does not count for uptime"},

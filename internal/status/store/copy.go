@@ -28,7 +28,7 @@ const perInsert = 4000
 // moment. The file appears once it is complete.
 func (s *Store) Backup(ctx context.Context, path string) error {
 	if _, err := os.Stat(path); err == nil {
-		return fmt.Errorf("store: %s exists; a backup does not replace a file", path)
+		return fmt.Errorf("store: %s exists; backup does not overwrite files", path)
 	}
 	partial := path + ".partial"
 	if err := remove(partial); err != nil {

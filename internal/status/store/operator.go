@@ -37,7 +37,7 @@ type Operator struct {
 func (t *Tx) AddOperator(ctx context.Context, o Operator) error {
 	n, err := t.exec(ctx, `INSERT INTO operator (name, role, password, created) VALUES ($1, $2, $3, $4) ON CONFLICT (name) DO NOTHING`, o.Name, o.Role, o.Password, millis(o.Created))
 	if err == nil && n == 0 {
-		err = fmt.Errorf("there is an operator %s already", o.Name)
+		err = fmt.Errorf("operator %s already exists", o.Name)
 	}
 	return err
 }

@@ -110,7 +110,7 @@ func parseExpectation(text string) (*Expectation, error) {
 			err = errors.New("the span ends before it begins")
 		}
 	default:
-		return nil, fmt.Errorf("%q begins no expectation; one is %s", first, forms)
+		return nil, fmt.Errorf("%q is not an expectation; valid are %s", first, forms)
 	}
 	if err != nil {
 		return nil, err
@@ -251,7 +251,7 @@ func severities() []string {
 func checkRanked(order []string, op, want string) error {
 	words := strings.Split(want, "|")
 	if len(words) > 1 && op != "=" && op != "!=" {
-		return fmt.Errorf("%q: %s compares with one word", want, op)
+		return fmt.Errorf("%q: %s compares with a single value", want, op)
 	}
 	for _, word := range words {
 		if !slices.Contains(order, word) {
@@ -287,7 +287,7 @@ func parseMatch(text string) (match, error) {
 	for strings.TrimSpace(text) != "" {
 		found := testForm.FindStringSubmatch(text)
 		if found == nil {
-			return nil, fmt.Errorf("%q is no match; one is KEY=a|b, KEY!=a|b, KEY~/regex/, KEY!~/regex/, or with severity and impact KEY>=a, KEY<=a", strings.TrimSpace(text))
+			return nil, fmt.Errorf("%q is not a match; valid are KEY=a|b, KEY!=a|b, KEY~/regex/, KEY!~/regex/, or with severity and impact KEY>=a, KEY<=a", strings.TrimSpace(text))
 		}
 		t := test{text: strings.TrimSpace(found[0]), key: found[1], op: found[2], want: found[3]}
 		if err := t.check(); err != nil {

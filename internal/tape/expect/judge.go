@@ -117,9 +117,9 @@ func (e *Expectation) Wrong() string {
 	e.settle()
 	switch {
 	case e.begin != unbounded && e.begin > e.last+2*time.Second:
-		return fmt.Sprintf("the story ends before, at %v", e.last)
+		return fmt.Sprintf("the incident ends before, at %v", e.last)
 	case !e.judged:
-		return "there was no report yet"
+		return "there is no report yet"
 	case e.mode == changes && len(e.ups) > e.what.most:
 		return fmt.Sprintf("%d times: %s", len(e.ups), strings.Join(e.ups[:min(6, len(e.ups))], ", "))
 	case e.mode == someday && e.holds:
@@ -225,7 +225,7 @@ func (w *what) nearest(r report.Report) string {
 		}
 		return "only: " + listed(all)
 	}
-	return fmt.Sprintf("nearest is %s, which fails %s", described(near), strings.Join(without, " "))
+	return fmt.Sprintf("the closest is %s, which fails %s", described(near), strings.Join(without, " "))
 }
 
 // listed describes a few findings.

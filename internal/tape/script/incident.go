@@ -75,7 +75,7 @@ func Parse(data []byte) (*Incident, error) {
 	first := map[string]int{}
 	for _, f := range archive.Files {
 		if first[f.Name] > 0 {
-			return nil, &Mistake{line - 1, fmt.Errorf("a second part %q; the first begins at line %d", f.Name, first[f.Name])}
+			return nil, &Mistake{line - 1, fmt.Errorf("duplicate part %q; the first begins at line %d", f.Name, first[f.Name])}
 		}
 		in.parts[f.Name], first[f.Name] = string(f.Data), line
 		line += bytes.Count(f.Data, []byte("\n")) + 1
@@ -143,7 +143,7 @@ func parseStep(text string, last time.Duration) (step, error) {
 func (in *Incident) part(name string) (string, error) {
 	text, found := in.parts[name]
 	if !found {
-		return "", fmt.Errorf("no part %q; there are %s", name, strings.Join(slices.Sorted(maps.Keys(in.parts)), ", "))
+		return "", fmt.Errorf("no part %q; known are %s", name, strings.Join(slices.Sorted(maps.Keys(in.parts)), ", "))
 	}
 	return text, nil
 }

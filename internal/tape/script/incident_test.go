@@ -28,7 +28,7 @@ const small = `A small story.
 5s calm storm
 5s lost 100
 6s slave bond0/eth0 {"mii_status":"DOWN"}
-7s blind kmsg stalled a read has not come back
+7s blind kmsg stalled a read has not returned
 8s end
 -- want --
 nothing

@@ -252,7 +252,7 @@ func (n *simulator) doSlave(w words) error {
 		}
 		return patch(fields, &(*slaves)[i])
 	}
-	return fmt.Errorf("no bond %q yet; there are %s", of, strings.Join(n.linkNames(), ", "))
+	return fmt.Errorf("no bond %q yet; known are %s", of, strings.Join(n.linkNames(), ", "))
 }
 
 // doNIC: nic NAME {fields of bond.NIC}
@@ -273,7 +273,7 @@ func (n *simulator) doUpper(w words) error {
 	on, fields, _ := strings.Cut(rest, " ")
 	lower := n.indexOf(on)
 	if lower == 0 {
-		return fmt.Errorf("no link %q yet; there are %s", on, strings.Join(n.linkNames(), ", "))
+		return fmt.Errorf("no link %q yet; known are %s", on, strings.Join(n.linkNames(), ", "))
 	}
 	n.fresh[node.SourceBond] = true
 	n.links.Uppers = append(n.links.Uppers, bond.Upper{Name: name, Index: n.index(), Kind: "vlan", Lowers: []int{lower}})
@@ -285,7 +285,7 @@ func (n *simulator) doAddress(w words) error {
 	ip, link := w.first()
 	index := n.indexOf(link)
 	if index == 0 {
-		return fmt.Errorf("no link %q yet; there are %s", link, strings.Join(n.linkNames(), ", "))
+		return fmt.Errorf("no link %q yet; known are %s", link, strings.Join(n.linkNames(), ", "))
 	}
 	if _, err := netip.ParseAddr(ip); err != nil {
 		return fmt.Errorf("%q is not an IP address", ip)
@@ -348,7 +348,7 @@ func (n *simulator) doGone(w words) error {
 	n.links.NICs = slices.DeleteFunc(n.links.NICs, func(c bond.NIC) bool { return remove(c.Name == w.rest) })
 	n.links.Uppers = slices.DeleteFunc(n.links.Uppers, func(u bond.Upper) bool { return remove(u.Name == w.rest) })
 	if !found {
-		return fmt.Errorf("no link %q; there are %s", w.rest, strings.Join(n.linkNames(), ", "))
+		return fmt.Errorf("no link %q; known are %s", w.rest, strings.Join(n.linkNames(), ", "))
 	}
 	return nil
 }

@@ -30,7 +30,7 @@ func (n *simulator) devices(text string) ([]int, error) {
 		}
 	}
 	if len(list) == 0 {
-		return nil, fmt.Errorf("no device of %q is mapped; %d are", text, len(n.mapped))
+		return nil, fmt.Errorf("no device of %q is mapped; %d are mapped", text, len(n.mapped))
 	}
 	return list, nil
 }

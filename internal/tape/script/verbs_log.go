@@ -82,7 +82,7 @@ func (n *simulator) doHistory(w words) error {
 	text, line := w.first()
 	ago, err := time.ParseDuration(text)
 	if err != nil || ago <= 0 || ago > 30*24*time.Hour {
-		return fmt.Errorf("%q is not how long ago, such as 20m", text)
+		return fmt.Errorf("%q is not a duration such as 20m", text)
 	}
 	n.logs = append(n.logs, logged{level: 4, text: line, history: ago})
 	return nil
@@ -152,7 +152,7 @@ func (n *simulator) doCalm(w words) error {
 	for _, l := range n.loops {
 		names = append(names, l.name)
 	}
-	return fmt.Errorf("no loop %q; there are %s", w.rest, strings.Join(names, ", "))
+	return fmt.Errorf("no loop %q; known are %s", w.rest, strings.Join(names, ", "))
 }
 
 // doPlay: play FILE: a capture of /dev/kmsg from now on, by its own stamps
@@ -171,7 +171,7 @@ func (n *simulator) doPlay(w words) error {
 		level, e1 := strconv.Atoi(fields[0])
 		usec, e2 := strconv.ParseInt(fields[2], 10, 64)
 		if e1 != nil || e2 != nil {
-			return fmt.Errorf("part %s: its line %d is not a record of /dev/kmsg", w.rest, i+1)
+			return fmt.Errorf("part %s: line %d is not a record of /dev/kmsg", w.rest, i+1)
 		}
 		at := time.Duration(usec) * time.Microsecond
 		if first == 0 {

@@ -100,7 +100,7 @@ func (p *osdcParser) header(text string) error {
 			return nil
 		}
 	}
-	return errors.New("rbd: osdc does not begin with REQUESTS")
+	return errors.New("rbd: osdc does not start with REQUESTS")
 }
 
 // entry takes one line of a section and reports whether it was understood.

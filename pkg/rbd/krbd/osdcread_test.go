@@ -47,8 +47,8 @@ func TestReadPending(t *testing.T) {
 	sample, _ := ParseOSDC(strings.NewReader(osdcSample))
 	want := []rbd.Pending{
 		osdcPending(9, rbd.Pending{}), osdcPending(10, sample),
-		osdcPending(11, rbd.Pending{Partly: "rbd: osdc does not begin with REQUESTS"}),
-		osdcPending(12, rbd.Pending{Partly: "rbd: osdc does not begin with REQUESTS"}),
+		osdcPending(11, rbd.Pending{Partly: "rbd: osdc does not start with REQUESTS"}),
+		osdcPending(12, rbd.Pending{Partly: "rbd: osdc does not start with REQUESTS"}),
 		osdcPending(13, rbd.Pending{Total: 1, Homeless: 1}),
 	}
 	if diff := cmp.Diff(want, got); diff != "" {

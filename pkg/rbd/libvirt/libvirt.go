@@ -76,7 +76,7 @@ func (l *Reader) Read(ctx context.Context) (rbd.Guests, error) {
 	}
 	var partly guest.Partly
 	if len(l.others) > 0 {
-		partly.Add("several of libvirt's daemons answer: " + l.asked + " is asked, " + strings.Join(l.others, ", ") + " is not")
+		partly.Add("several libvirt daemons answer: " + l.asked + " is asked, " + strings.Join(l.others, ", ") + " is not")
 		partly.Remedy(remedySockets)
 	}
 	seen, err := l.domains(ctx, &partly)

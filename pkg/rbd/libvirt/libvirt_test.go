@@ -350,7 +350,7 @@ func TestLibvirtSeveralAnswer(t *testing.T) {
 		for range refreshEvery {
 			mustRead(t, l)
 		}
-		want := "several of libvirt's daemons answer: /run/libvirt/libvirt-sock-ro is asked, /var/snap/x/sock-ro is not"
+		want := "several libvirt daemons answer: /run/libvirt/libvirt-sock-ro is asked, /var/snap/x/sock-ro is not"
 		if got := mustRead(t, l); got.Partly != want || got.Remedy != remedySockets || len(got.Guests) != 1 {
 			t.Errorf("got %+v", got)
 		}
@@ -410,7 +410,7 @@ func TestLibvirtUndescribed(t *testing.T) {
 			return fakeError(libvirt.ErrNoDomain, "Domain not found")(call)
 		})
 		got := mustRead(t, l)
-		want := "bad: domain XML: line 1: not well-formed; vol: a disk is a volume of a storage pool that the description does not resolve"
+		want := "bad: domain XML: line 1: not well-formed; vol: a disk is a storage pool volume whose path is not in the domain XML"
 		if got.Partly != want || len(got.Guests) != 2 || got.Guests[0].State != "running" {
 			t.Errorf("got %+v", got)
 		}

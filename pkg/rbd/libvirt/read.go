@@ -122,7 +122,7 @@ func (k knownDomain) with(s domainStats, partly *guest.Partly) rbd.Guest {
 }
 
 var (
-	errVirtVolume  = errors.New("a disk is a volume of a storage pool that the description does not resolve")
+	errVirtVolume  = errors.New("a disk is a storage pool volume whose path is not in the domain XML")
 	errVirtPending = errors.New("not described yet")
 	errVirtGone    = errors.New("the domain is gone")
 )

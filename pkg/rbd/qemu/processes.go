@@ -31,7 +31,7 @@ const openedAtOnce = 64
 const (
 	remedyPtrace  = "allow the probe to read /proc/PID/fd and root: give nodewatch CAP_SYS_PTRACE, as systemd/nodewatch.service does unless a drop-in removes it"
 	remedyThreads = "start such a QEMU with -name NAME,debug-threads=on, as libvirt and Proxmox do"
-	remedyStuck   = "see what such a QEMU waits for: `cat /proc/PID/stack` as root; it is asked again by itself"
+	remedyStuck   = "find out what such a QEMU is waiting for: `cat /proc/PID/stack` as root; nodewatch retries automatically"
 )
 
 // Processes reads the guests of a host from its processes: those of virtual machine
@@ -157,7 +157,7 @@ func (r *Processes) machines(ctx context.Context, list []*procEntry, partly *gue
 		}
 		g := k.guest
 		if why := k.opened.Err; why != "" || !k.asked {
-			partly.Add("disks plugged in after the start are not seen: " + cmp.Or(why, ErrNotAsked.Error()))
+			partly.Add("disks plugged in after the start are unknown: " + cmp.Or(why, ErrNotAsked.Error()))
 			if k.opened.Denied {
 				partly.Remedy(remedyPtrace)
 			}

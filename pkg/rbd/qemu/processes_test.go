@@ -265,7 +265,7 @@ func TestProcesses(t *testing.T) {
 			t.Error(diff)
 		}
 	}
-	if !strings.Contains(stuck.Partly, "disks plugged in after the start are not seen: not asked yet: busy") {
+	if !strings.Contains(stuck.Partly, "disks plugged in after the start are unknown: not asked yet: busy") {
 		t.Error(stuck.Partly)
 	}
 	a.stuck = nil

@@ -208,7 +208,7 @@ func (w *vcpuWatch) blocked(v *vcpus) bool {
 // missing says which pauses cannot be seen.
 func (w *vcpuWatch) missing(partly *guest.Partly) {
 	if w.bare > 0 {
-		partly.Add("whether " + strconv.Itoa(w.bare) + " of the virtual machines are paused is not known where libvirt does not report it: their threads have no names")
+		partly.Add("whether " + strconv.Itoa(w.bare) + " of the virtual machines are paused is unknown without libvirt: their threads have no names")
 		partly.Remedy(remedyThreads)
 	}
 }

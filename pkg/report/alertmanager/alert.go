@@ -40,7 +40,7 @@ func (c Config) alerts(r report.Report, until time.Time) []alert {
 	if c.Watchdog {
 		list = append(list, c.made(r, map[string]string{"alertname": "NodewatchWatchdog", "severity": "none"}, map[string]string{
 			"summary":     "nodewatch on " + line(r.Node) + " is alive",
-			"description": "This alert always fires. When it stops, the way from this node to on-call is broken.",
+			"description": "This alert always fires. If it stops, the path from this node to on-call is broken.",
 		}, r.Started, until))
 	}
 	return list
@@ -56,10 +56,10 @@ func (c Config) alert(r report.Report, f report.Finding, until time.Time) alert 
 		notes["runbook_url"] = cut(line(f.Runbook), maxLine)
 	}
 	if f.Flapping {
-		notes["flapping"] = "it comes and goes, since " + stamp(f.Since)
+		notes["flapping"] = "flapping since " + stamp(f.Since)
 	}
 	if f.State == report.Blind {
-		notes["blind"] = "cannot be seen since " + stamp(f.LastSeen) + ": that is not a recovery"
+		notes["blind"] = "cannot be seen since " + stamp(f.LastSeen) + ": this is not a recovery"
 	}
 	if len(f.ExplainedBy) > 0 {
 		var by []string

@@ -19,7 +19,7 @@ const nodeMark = "{node}"
 
 // Config says where the Alertmanagers are.
 type Config struct {
-	URLs     []string              `yaml:"urls" doc:"base URL of every member of the cluster, such as http://192.0.2.10:9093; never of a load balancer before them"`
+	URLs     []string              `yaml:"urls" doc:"base URL of every cluster member, such as http://192.0.2.10:9093; never that of a load balancer"`
 	User     string                `yaml:"username" doc:"user for basic authentication; empty: none"`
 	Password httpclient.SecretFile `yaml:"password_file" doc:"file with that user's password"`
 	Token    httpclient.SecretFile `yaml:"token_file" doc:"file with a bearer token; empty: none"`
@@ -48,7 +48,7 @@ func (c Config) Check() error {
 		case strings.Contains(base, "/api/v"):
 			return report.WrongField("urls", "the base URL must not include /api")
 		case seen[base]:
-			return report.WrongField("urls", "%s is there twice: each member once", base)
+			return report.WrongField("urls", "%s is listed twice", base)
 		}
 		seen[base] = true
 	}

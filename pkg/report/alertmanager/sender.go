@@ -33,7 +33,7 @@ func (s *sender) post(ctx context.Context, base string, list []alert) (httpclien
 	}
 	a, err := s.client.Do(ctx, q)
 	if err == nil && len(a.Body) > 0 && !json.Valid(a.Body) {
-		err = &report.Failure{Kind: report.Misconfigured, Err: fmt.Errorf("%s is no Alertmanager: it answers %s", base, a.Line())}
+		err = &report.Failure{Kind: report.Misconfigured, Err: fmt.Errorf("%s is not an Alertmanager: it answers %s", base, a.Line())}
 	}
 	return a, err
 }
@@ -49,7 +49,7 @@ func (s *sender) clocks(base string, at time.Time, a httpclient.Response) error 
 		return nil //nolint:nilerr // it does not say
 	}
 	if apart := there.Sub(at).Abs(); apart > max(2*s.Every, minApart) {
-		return &report.Failure{Kind: report.Partial, Err: fmt.Errorf("%s: its clock and this node's are %s apart: alerts end early, late or never", base, apart.Round(time.Second))}
+		return &report.Failure{Kind: report.Partial, Err: fmt.Errorf("%s: its clock and this node's differ by %s: alerts may end early, late or never", base, apart.Round(time.Second))}
 	}
 	return nil
 }

@@ -49,7 +49,7 @@ func (r *Reporter) Test(ctx context.Context, now report.Report) (string, error) 
 	if err != nil {
 		return "", prefixed(err)
 	}
-	return answer + "; the token is good", nil
+	return answer + "; the token is valid", nil
 }
 
 func prefixed(err error) error {

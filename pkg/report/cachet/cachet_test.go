@@ -196,7 +196,7 @@ func TestTestChangesNothingAndProvesTheToken(t *testing.T) {
 		f, url := newFake(t, version)
 		f.status["7"] = 3
 		got, err := start(t, config(t, url, version)).Test(t.Context(), at(0, "storage=major_outage"))
-		if want := "read, nothing changed: node (1) shows operational, storage (7) shows partial_outage; the token is good"; got != want || err != nil {
+		if want := "read, nothing changed: node (1) shows operational, storage (7) shows partial_outage; the token is valid"; got != want || err != nil {
 			t.Errorf("version %d: %q, %v", version, got, err)
 		}
 		if diff := cmp.Diff(map[string]int{"1": 1, "7": 3}, f.status); diff != "" || f.mails > 0 || f.hidden["1"] {

@@ -14,8 +14,8 @@ type Config struct {
 	URL        string                `yaml:"url" doc:"address of Cachet, without /api"`
 	Version    int                   `yaml:"version" min:"2" max:"3" doc:"2 for Cachet 2.4, 3 for Cachet 3"`
 	Token      httpclient.SecretFile `yaml:"token_file" doc:"file with the API token; with Cachet 3 it needs the ability components.manage"`
-	Components map[string]string     `yaml:"components" doc:"number of the component of the page that shows each of ours: storage, network, guests, cluster, host, nodewatch, or node for all of it"`
-	Unknown    string                `yaml:"unknown" oneof:"unknown skip degraded_performance partial_outage major_outage" doc:"what a component shows that cannot be seen; Cachet 2 has no unknown and leaves what it shows, as skip does"`
+	Components map[string]string     `yaml:"components" doc:"the page's component number for each component of the node: storage, network, guests, cluster, host, nodewatch, or node for the whole node"`
+	Unknown    string                `yaml:"unknown" oneof:"unknown skip degraded_performance partial_outage major_outage" doc:"status shown for an unknown component; Cachet 2 has no unknown and keeps the previous status, like skip"`
 	Requests   int                   `yaml:"requests_per_minute" min:"1" max:"300" doc:"maximum requests per minute; all nodes with the same token share 300"`
 	Notify     bool                  `yaml:"notify" doc:"let Cachet 2 notify its subscribers when a component changes; no effect with Cachet 3"`
 }
@@ -29,7 +29,7 @@ func (c Config) Check() error {
 		return err
 	}
 	if c.Version != 2 && c.Version != 3 {
-		return report.WrongField("version", "%d is neither 2 nor 3", c.Version)
+		return report.WrongField("version", "%d is not allowed: must be 2 or 3", c.Version)
 	}
 	if c.Token == "" {
 		return report.WrongField("token_file", "is missing: set the file with the API token")
@@ -43,10 +43,10 @@ func (c Config) Check() error {
 		}
 	}
 	if c.Requests < 1 || c.Requests > 300 {
-		return report.WrongField("requests_per_minute", "%d is not between 1 and 300", c.Requests)
+		return report.WrongField("requests_per_minute", "%d is not allowed: must be 1 to 300", c.Requests)
 	}
 	if words := []string{"unknown", "skip", "degraded_performance", "partial_outage", "major_outage"}; !slices.Contains(words, c.Unknown) {
-		return report.WrongField("unknown", "%q is none of %s", c.Unknown, strings.Join(words, ", "))
+		return report.WrongField("unknown", "%q is not allowed: must be one of %s", c.Unknown, strings.Join(words, ", "))
 	}
 	return nil
 }

@@ -20,7 +20,7 @@ const (
 	Worse   Kind = "worse"   // its severity or its impact rose
 	Blind   Kind = "blind"   // its sources went blind: whether it still applies is unknown
 	Milder  Kind = "milder"  // its severity or its impact fell
-	Seen    Kind = "seen"    // its sources see it again
+	Seen    Kind = "seen"    // its sources are available again
 	Missed  Kind = "passed"  // it was raised and cleared before it could be reported
 	Cleared Kind = "cleared" // it is gone
 )

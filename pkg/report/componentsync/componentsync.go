@@ -176,7 +176,7 @@ func (b *Syncer) Test(ctx context.Context, r report.Report) (string, error) {
 		var current string
 		err := b.limiter.Do(r, func() (err error) { current, err = b.page.Read(ctx, b.components[name]); return err })
 		if f := report.FailureOf(err); f != nil && f.Kind == report.Throttled && n > 0 {
-			return fmt.Sprintf("read, nothing changed: %s; %d not asked: %v", strings.Join(lines, ", "), len(names)-n, f.Err), nil
+			return fmt.Sprintf("read, nothing changed: %s; %d not read: %v", strings.Join(lines, ", "), len(names)-n, f.Err), nil
 		}
 		if err != nil {
 			return "", fmt.Errorf("component %s (%s): %w", name, b.components[name], err)

@@ -21,7 +21,7 @@ func Known() []string {
 // CheckComponents says what is wrong with the components in the configuration.
 func CheckComponents(components map[string]string) error {
 	if len(components) == 0 {
-		return report.WrongField("components", "is empty: name the page's component for at least one of %s", strings.Join(Known(), ", "))
+		return report.WrongField("components", "is empty: set the page's component for at least one of %s", strings.Join(Known(), ", "))
 	}
 	names := make([]string, 0, len(components))
 	for name := range components {
@@ -30,7 +30,7 @@ func CheckComponents(components map[string]string) error {
 	slices.Sort(names)
 	for _, name := range names {
 		if !slices.Contains(Known(), name) {
-			return report.WrongField("components."+name, "is no component of a node: there are %s", strings.Join(Known(), ", "))
+			return report.WrongField("components."+name, "is not a component of a node: valid are %s", strings.Join(Known(), ", "))
 		}
 		if err := CheckID("components."+name, components[name]); err != nil {
 			return err
@@ -55,10 +55,10 @@ func CheckPage(url, page string, token httpclient.SecretFile, components map[str
 		return err
 	}
 	if requests < 1 || requests > 60 {
-		return report.WrongField("requests_per_minute", "%d is not between 1 and 60", requests)
+		return report.WrongField("requests_per_minute", "%d is not allowed: must be 1 to 60", requests)
 	}
 	if words := []string{"skip", "under_maintenance", "degraded_performance", "partial_outage", "major_outage"}; !slices.Contains(words, unknown) {
-		return report.WrongField("unknown", "%q is none of %s", unknown, strings.Join(words, ", "))
+		return report.WrongField("unknown", "%q is not allowed: must be one of %s", unknown, strings.Join(words, ", "))
 	}
 	return nil
 }

@@ -52,7 +52,7 @@ func (c Config) Check() error {
 			return report.WrongField("environment", "%q is not a variable", name)
 		}
 		if strings.HasPrefix(name, "NODEWATCH_") {
-			return report.WrongField("environment", "%s is nodewatch's to set", name)
+			return report.WrongField("environment", "%s is set by nodewatch", name)
 		}
 	}
 	return nil

@@ -101,5 +101,5 @@ func (x *Reporter) run(ctx context.Context, kind string, value any) (string, err
 	if err != nil {
 		return "", ended(ctx, err, firstLine(errs, firstLine(out, "it printed nothing")))
 	}
-	return firstLine(out, "the program succeeded, and printed nothing"), nil
+	return firstLine(out, "the program succeeded without output"), nil
 }

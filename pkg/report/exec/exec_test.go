@@ -275,7 +275,7 @@ func TestNeverTwoAtOnce(t *testing.T) {
 // Only the first 4 KiB of the output are looked at.
 func TestALateAnswerIsIgnored(t *testing.T) {
 	answer, err := newReporter(t, script(t, `head -c 8192 /dev/zero | tr '\0' '\n'; echo late`), "").Test(t.Context(), node())
-	if err != nil || answer != "the program succeeded, and printed nothing" {
+	if err != nil || answer != "the program succeeded without output" {
 		t.Errorf("%q, %v", answer, err)
 	}
 }
@@ -335,7 +335,7 @@ func TestTestIsMarked(t *testing.T) {
 	if err != nil || answer != "seen as a test" {
 		t.Errorf("%q, %v", answer, err)
 	}
-	if answer, err := newReporter(t, script(t, ""), "").Test(t.Context(), node()); err != nil || answer != "the program succeeded, and printed nothing" {
+	if answer, err := newReporter(t, script(t, ""), "").Test(t.Context(), node()); err != nil || answer != "the program succeeded without output" {
 		t.Errorf("%q, %v", answer, err)
 	}
 }

@@ -43,7 +43,7 @@ func trusted(path string) error {
 	case !info.Mode().IsRegular():
 		return fmt.Errorf("%s is not a file", path)
 	case info.Mode()&0o002 != 0:
-		return fmt.Errorf("%s can be changed by anybody: take that from its mode", path)
+		return fmt.Errorf("%s is writable by everybody: run chmod o-w on it", path)
 	}
 	return nil
 }
@@ -65,13 +65,13 @@ func ended(ctx context.Context, err error, said string) error {
 	case unstarted && slices.Contains(permanentErrors, errno):
 		return failure(report.Misconfigured, "%w", err)
 	case exited && exit.ExitCode() == tempFail:
-		return failure(report.Transient, "the program asks to be run again: %s", said)
+		return failure(report.Transient, "the program asks for a retry: %s", said)
 	case exited && exit.ExitCode() >= 0:
-		return failure(report.Misconfigured, "the program ended with code %d: %s", exit.ExitCode(), said)
+		return failure(report.Misconfigured, "the program exited with code %d: %s", exit.ExitCode(), said)
 	case exited:
 		return failure(report.Transient, "the program: %w: %s", err, said)
 	case ctx.Err() != nil:
-		return failure(report.Transient, "the program had not ended by the deadline, and was killed: %w: %s", err, said)
+		return failure(report.Transient, "the program did not exit by the deadline and was killed: %w: %s", err, said)
 	}
 	return failure(report.Transient, "%w", err)
 }

@@ -9,10 +9,10 @@ import (
 	"github.com/nodewatch/nodewatch/pkg/report/httpclient"
 )
 
-// Config says who waits for the beats. Its zero value is not valid: start from
-// Default.
+// Config says the service that receives the beats. Its zero value is not valid: start
+// from Default.
 type Config struct {
-	Preset   string                `yaml:"preset" doc:"who waits for the beats" oneof:"healthchecks uptimekuma gatus betterstack oneuptime kener plain"`
+	Preset   string                `yaml:"preset" doc:"the service that receives the beats" oneof:"healthchecks uptimekuma gatus betterstack oneuptime kener plain"`
 	URL      string                `yaml:"url" doc:"address of the service, without the token; empty: the preset's default, if it has one"`
 	Token    httpclient.SecretFile `yaml:"token_file" doc:"file with the token: the check's UUID or the ping key, the push token, the endpoint's token, the heartbeat's secret"`
 	URLFile  httpclient.SecretFile `yaml:"url_file" doc:"file with the complete address including the token, as the service shows it; instead of url and token_file"`

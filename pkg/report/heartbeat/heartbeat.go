@@ -113,7 +113,7 @@ func (h *Reporter) Test(ctx context.Context, r report.Report) (string, error) {
 // send says it, and returns the answer in one line.
 func (h *Reporter) send(ctx context.Context, at time.Time, b beat) (string, error) {
 	if wait := h.take(at); wait > 0 {
-		return "", &report.Failure{Kind: report.Throttled, After: wait, Err: fmt.Errorf("heartbeat: %d pings in a minute have been sent, and more may be dropped", pings)}
+		return "", &report.Failure{Kind: report.Throttled, After: wait, Err: fmt.Errorf("heartbeat: %d pings have been sent within a minute; the service may drop more", pings)}
 	}
 	q, says, err := h.request(b)
 	if err != nil {

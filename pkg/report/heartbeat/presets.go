@@ -195,7 +195,7 @@ func any2xx(httpclient.Response) error { return nil }
 
 // refused says that an answer with a code of success is none.
 func refused(a httpclient.Response, want string) error {
-	return &report.Failure{Kind: report.Misconfigured, Err: fmt.Errorf("heartbeat: not taken, as the answer is not %s: %s", want, a.Line())}
+	return &report.Failure{Kind: report.Misconfigured, Err: fmt.Errorf("heartbeat: not accepted: the answer is not %s: %s", want, a.Line())}
 }
 
 func get(u *url.URL) httpclient.Request {

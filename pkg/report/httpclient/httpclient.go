@@ -178,7 +178,7 @@ func (q Request) failed(ctx context.Context, req *http.Request, err error) error
 	}
 	text := mask(err.Error(), q.Secrets)
 	if ctx.Err() != nil {
-		text = "no answer by the deadline"
+		text = "no answer before the deadline"
 	}
 	return &report.Failure{Kind: report.Transient, Err: fmt.Errorf("%s: %s", q.where(req), text)}
 }

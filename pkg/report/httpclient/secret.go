@@ -39,7 +39,7 @@ func (f SecretFile) Read() (string, error) {
 		return "", fmt.Errorf("secret %s is empty", f)
 	}
 	if strings.ContainsAny(secret, "\r\n\x00") {
-		return "", fmt.Errorf("secret %s holds more than one line", f)
+		return "", fmt.Errorf("secret %s has more than one line", f)
 	}
 	return secret, nil
 }
@@ -102,7 +102,7 @@ func (f SecretFile) open() (*os.File, error) {
 func refuse(path string, info os.FileInfo) error {
 	switch {
 	case !info.Mode().IsRegular():
-		return fmt.Errorf("secret %s is no regular file", path)
+		return fmt.Errorf("secret %s is not a regular file", path)
 	case info.Mode().Perm()&0o022 != 0:
 		return fmt.Errorf("secret %s can be written by others (mode %04o): chmod go-w %s", path, info.Mode().Perm(), path)
 	}

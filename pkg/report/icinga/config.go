@@ -33,19 +33,19 @@ func (c Config) Check() error {
 	case c.User == "" && c.Password != "":
 		return report.WrongField("user", "is missing: set the name of the ApiUser for the password")
 	case c.User != "" && c.Password == "":
-		return report.WrongField("password_file", "is missing: the file with the password of %s", c.User)
+		return report.WrongField("password_file", "is missing: set the file with the password of %s", c.User)
 	case strings.Contains(c.User, ":"):
-		return report.WrongField("user", "%q holds a colon, which basic authentication does not allow", c.User)
+		return report.WrongField("user", "%q contains a colon, which basic authentication does not allow", c.User)
 	case strings.Contains(c.Host, "!"):
-		return report.WrongField("host", "%q holds a !, which names in Icinga do not", c.Host)
+		return report.WrongField("host", "%q contains a !, which is not allowed in Icinga names", c.Host)
 	case len(c.Services) == 0:
-		return report.WrongField("services", "is empty: name the service for at least one of %s", strings.Join(componentsync.Known(), ", "))
+		return report.WrongField("services", "is empty: set the service for at least one of %s", strings.Join(componentsync.Known(), ", "))
 	case c.TTL < time.Second || c.TTL > 24*time.Hour:
-		return report.WrongField("ttl", "%s is not between 1s and 24h", c.TTL)
+		return report.WrongField("ttl", "%s is not allowed: must be 1s to 24h", c.TTL)
 	}
 	for _, name := range slices.Sorted(maps.Keys(c.Services)) {
 		if !slices.Contains(componentsync.Known(), name) {
-			return report.WrongField("services."+name, "is no component of a node: there are %s", strings.Join(componentsync.Known(), ", "))
+			return report.WrongField("services."+name, "is not a component of a node: valid are %s", strings.Join(componentsync.Known(), ", "))
 		}
 		if c.Services[name] == "" || strings.Contains(c.Services[name], "!") {
 			return report.WrongField("services."+name, "%q is not the name of a service", c.Services[name])

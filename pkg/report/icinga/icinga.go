@@ -78,7 +78,7 @@ func (i *Reporter) Test(ctx context.Context, r report.Report) (string, error) {
 	names := slices.Sorted(maps.Keys(i.c.Services))
 	for _, name := range names {
 		object := i.c.object(r, name)
-		said, err := i.ask(ctx, result{Type: "Service", Service: object, Output: fmt.Sprintf("TEST from nodewatch on %s: nothing is wrong", r.Node)})
+		said, err := i.ask(ctx, result{Type: "Service", Service: object, Output: fmt.Sprintf("TEST from nodewatch on %s: please ignore", r.Node)})
 		if err != nil && said.missed("exit_status") {
 			continue
 		}
@@ -87,7 +87,7 @@ func (i *Reporter) Test(ctx context.Context, r report.Report) (string, error) {
 		}
 		return "", fmt.Errorf("icinga: %w", err)
 	}
-	return fmt.Sprintf("nothing changed: Icinga would take passive results for %d services of %s: %s", len(names), i.c.host(r), strings.Join(names, ", ")), nil
+	return fmt.Sprintf("nothing changed: Icinga accepts passive results for %d services of %s: %s", len(names), i.c.host(r), strings.Join(names, ", ")), nil
 }
 
 // send hands over one result.

@@ -122,7 +122,7 @@ func impactText(f report.Finding) string {
 		text += ", last seen " + f.LastSeen.UTC().Format(time.RFC3339)
 	}
 	if a := f.Accepted; a != nil {
-		text += fmt.Sprintf(", accepted until %s by %s", a.Until.UTC().Format(time.DateOnly), a.By)
+		text += fmt.Sprintf(", acknowledged until %s by %s", a.Until.UTC().Format(time.DateOnly), a.By)
 	}
 	return text
 }

@@ -14,7 +14,7 @@ type Config struct {
 	Page       string                `yaml:"page_id" doc:"id of the page"`
 	Token      httpclient.SecretFile `yaml:"token_file" doc:"file with the API key"`
 	Components map[string]string     `yaml:"components" doc:"the page's component id for each component of the node: storage, network, guests, cluster, host, nodewatch, or node for the whole node"`
-	Unknown    string                `yaml:"unknown" oneof:"skip under_maintenance degraded_performance partial_outage major_outage" doc:"what a component shows that cannot be seen, as the page has no word for it; skip leaves what it shows"`
+	Unknown    string                `yaml:"unknown" oneof:"skip under_maintenance degraded_performance partial_outage major_outage" doc:"status shown for an unknown component, because the page has no such status; skip keeps the previous one"`
 	Requests   int                   `yaml:"requests_per_minute" min:"1" max:"60" doc:"maximum requests per minute"`
 }
 

@@ -56,7 +56,7 @@ func ParseResponse(raw []byte, seq uint64) (Response, error) {
 	}
 	dec := json.NewDecoder(bytes.NewReader(raw))
 	if err := dec.Decode(&a); err != nil {
-		return Response{}, errors.New("no JSON object with accepted_seq and server_time")
+		return Response{}, errors.New("not a JSON object with accepted_seq and server_time")
 	}
 	if _, err := dec.Token(); !errors.Is(err, io.EOF) {
 		return Response{}, errors.New("more than one JSON object")
@@ -65,7 +65,7 @@ func ParseResponse(raw []byte, seq uint64) (Response, error) {
 	case a.Accepted == nil || a.ServerTime == nil:
 		return Response{}, errors.New("accepted_seq or server_time is missing")
 	case *a.Accepted != seq:
-		return Response{}, fmt.Errorf("accepted_seq is %d, and %d was sent", *a.Accepted, seq)
+		return Response{}, fmt.Errorf("accepted_seq is %d, but %d was sent", *a.Accepted, seq)
 	case a.Next != nil && *a.Next < 0:
 		return Response{}, errors.New("next_interval_s is negative")
 	}
@@ -79,7 +79,7 @@ func ParseResponse(raw []byte, seq uint64) (Response, error) {
 // acknowledgement reads a 2xx answer. One that acknowledges nothing, such as that
 // of a proxy or a login form, is a transient failure.
 func acknowledgement(a httpclient.Response, seq uint64) (Response, error) {
-	err := errors.New("its code is not 200")
+	err := errors.New("the code is not 200")
 	if a.Code == http.StatusOK {
 		var ok Response
 		if ok, err = ParseResponse(a.Body, seq); err == nil {
@@ -114,7 +114,7 @@ func refused(a httpclient.Response, f *report.Failure, token string) *report.Fai
 	if more := len(list) - len(words); more > 0 {
 		words = append(words, fmt.Sprintf("and %d more", more))
 	}
-	return &report.Failure{Kind: f.Kind, Err: fmt.Errorf("422, the backend finds the report wrong: %s", strings.Join(words, "; "))}
+	return &report.Failure{Kind: f.Kind, Err: fmt.Errorf("422, the backend rejects the report as invalid: %s", strings.Join(words, "; "))}
 }
 
 func mask(s, token string) string {

@@ -38,7 +38,7 @@ func (c Config) Check() error {
 			return report.WrongField("severities."+ours, "is not a severity: must be info, warning or critical")
 		}
 		if !slices.Contains(words, theirs) {
-			return report.WrongField("severities."+ours, "%q is none of %s", theirs, strings.Join(words, ", "))
+			return report.WrongField("severities."+ours, "%q is not allowed: must be one of %s", theirs, strings.Join(words, ", "))
 		}
 	}
 	return nil

@@ -55,7 +55,7 @@ func (p *Reporter) Report(ctx context.Context, r report.Report) error {
 	var bad []error
 	for n, e := range due {
 		if n == mostAtOnce {
-			return failure(report.Throttled, time.Second, fmt.Errorf("%d events at once are enough; %d are left", n, len(due)-n))
+			return failure(report.Throttled, time.Second, fmt.Errorf("limited to %d events at once; %d remain", n, len(due)-n))
 		}
 		err := p.send(ctx, e.event)
 		switch f := report.FailureOf(err); {
@@ -142,7 +142,7 @@ func (p *Reporter) isRefused(e change) {
 // Test implements report.Reporter: an alert of the lowest severity that is
 // resolved at once.
 func (p *Reporter) Test(ctx context.Context, r report.Report) (string, error) {
-	text := fmt.Sprintf("TEST from nodewatch on %s: nothing is wrong", r.Node)
+	text := fmt.Sprintf("TEST from nodewatch on %s: please ignore", r.Node)
 	f := report.Finding{Rule: "test", Severity: report.Info, Impact: report.Operational, State: report.Seen, Since: r.At, Summary: text}
 	e := p.c.trigger(r, f)
 	e.DedupKey, e.Payload.Summary, e.Payload.Severity = key(r, "test", r.At.UTC().Format(time.RFC3339)), cut(text, longestSummary), "info"
@@ -170,7 +170,7 @@ func (p *Reporter) send(ctx context.Context, e event) error {
 		return &report.Failure{Kind: report.Misconfigured, Err: err}
 	}
 	if len(secret) != 32 {
-		return &report.Failure{Kind: report.Misconfigured, Err: fmt.Errorf("the routing key in %s has %d characters, and should have 32", p.c.Key, len(secret))}
+		return &report.Failure{Kind: report.Misconfigured, Err: fmt.Errorf("the routing key in %s has %d characters instead of 32", p.c.Key, len(secret))}
 	}
 	e.RoutingKey = secret
 	body, err := json.Marshal(e)

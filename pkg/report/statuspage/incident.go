@@ -173,7 +173,7 @@ func (i *incidents) find(ctx context.Context, r report.Report) (incident, error)
 			return incident{}, nil
 		}
 	}
-	return incident{}, &report.Failure{Kind: report.Misconfigured, Err: fmt.Errorf("more than %d are unresolved: none is opened, as one may be open", mostPages*perPage)}
+	return incident{}, &report.Failure{Kind: report.Misconfigured, Err: fmt.Errorf("more than %d incidents are unresolved: none is opened because this node's may be among them", mostPages*perPage)}
 }
 
 // write opens an incident if none is open; else it changes or resolves it. Who has

@@ -12,7 +12,7 @@ import (
 
 // refused says that an answer with a code of success is none.
 func refused(a httpclient.Response, want string) error {
-	return &report.Failure{Kind: report.Misconfigured, Err: fmt.Errorf("webhook: not taken, as the answer is not %s: %s", want, a.Line())}
+	return &report.Failure{Kind: report.Misconfigured, Err: fmt.Errorf("webhook: not accepted: the answer is not %s: %s", want, a.Line())}
 }
 
 // any2xx takes the code's word.

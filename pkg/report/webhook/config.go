@@ -13,7 +13,7 @@ import (
 
 // Config says which backend is notified, and how. Its zero value is not valid: start from Default.
 type Config struct {
-	Preset      string                           `yaml:"preset" doc:"what is at the other end" oneof:"slack mattermost discord ntfy telegram json cloudevents oncall incidentio betterstack template"`
+	Preset      string                           `yaml:"preset" doc:"the kind of receiver" oneof:"slack mattermost discord ntfy telegram json cloudevents oncall incidentio betterstack template"`
 	URL         string                           `yaml:"url" doc:"address, if it is not a secret; empty: the preset's default, if it has one"`
 	URLFile     httpclient.SecretFile            `yaml:"url_file" doc:"file with the address, if it is a secret"`
 	Token       httpclient.SecretFile            `yaml:"token_file" doc:"file with the token: Telegram's bot token, or a bearer token"`
@@ -119,7 +119,7 @@ func (c Config) checkTell(p preset) error {
 	}
 	for _, word := range []changes.Kind{changes.Raised, changes.Cleared} {
 		if p.alerts && !slices.Contains(c.Tell, string(word)) {
-			return report.WrongField("tell", "lacks %s: alerts would not end", word)
+			return report.WrongField("tell", "must include %s, otherwise alerts would not end", word)
 		}
 	}
 	if len(c.Tell) == 0 {
@@ -142,9 +142,9 @@ func (c Config) checkHeaders(preset) error {
 			case !headerWord.MatchString(name):
 				return report.WrongField(field, "%q is not the name of a header", name)
 			case slices.ContainsFunc(fixed, same):
-				return report.WrongField(field, "%s is nodewatch's to set", name)
+				return report.WrongField(field, "%s is set by nodewatch", name)
 			case field == "headers" && slices.ContainsFunc(secret, same):
-				return report.WrongField(field, "%s is a secret: name a file that holds it in header_files", name)
+				return report.WrongField(field, "%s is a secret: set its file in header_files", name)
 			case strings.ContainsAny(value, "\r\n\x00") || value == "":
 				return report.WrongField(field, "%s must be one line", name)
 			}

@@ -37,7 +37,7 @@ func characters(n int, text string) string { return limit{n, inRunes}.cut(single
 // the command, the worst change alone.
 func texts(e changes.Event, page string) []string {
 	if e.Test {
-		return []string{fmt.Sprintf("TEST from nodewatch on %s: nothing is wrong\n%s", singleLine(e.Node), strings.TrimPrefix(singleLine(e.Site)+", ", ", ")+clock(e.At, e.At))}
+		return []string{fmt.Sprintf("TEST from nodewatch on %s: please ignore\n%s", singleLine(e.Node), strings.TrimPrefix(singleLine(e.Site)+", ", ", ")+clock(e.At, e.At))}
 	}
 	all := []string{}
 	for _, short := range []struct{ command, also bool }{{true, true}, {false, true}, {false, false}} {

@@ -101,7 +101,7 @@ func (m message) value(page string) Value {
 }
 
 // errTooLong says that a template makes more than can be sent.
-var errTooLong = errors.New("makes more than 256 KiB")
+var errTooLong = errors.New("produces more than 256 KiB")
 
 // A bounded text refuses what is beyond its size.
 type bounded struct{ text []byte }

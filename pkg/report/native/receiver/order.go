@@ -30,7 +30,7 @@ func (l Last) Conflict(b native.Body, now time.Time) *native.Refusal {
 		if b.Seq > l.Seq {
 			return nil
 		}
-		return &native.Refusal{Error: "a newer report was taken", Reason: native.OldSeq, Accepted: l.Seq}
+		return &native.Refusal{Error: "a newer report has been accepted", Reason: native.OldSeq, Accepted: l.Seq}
 	}
 	dead := l.Final || now.Sub(l.Arrived) > l.TTL
 	if dead || b.Agent.Started.After(l.Started) {

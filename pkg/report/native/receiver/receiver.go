@@ -125,7 +125,7 @@ func (r *Receiver) Refused(code int) int {
 func (r *Receiver) take(w http.ResponseWriter, q *http.Request) {
 	node, ok := r.authenticate(q)
 	if !ok {
-		r.refuse(w, http.StatusUnauthorized, native.Refusal{Error: "the secret is not known"})
+		r.refuse(w, http.StatusUnauthorized, native.Refusal{Error: "the secret is unknown"})
 		return
 	}
 	got, no := r.schema.Read(q, node, r.config.MaxBody)

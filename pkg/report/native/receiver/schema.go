@@ -67,7 +67,7 @@ func (s *Schema) Refusal(raw []byte) []native.Field {
 func check(s *jsonschema.Schema, raw []byte) (doc any, wrong []native.Field) {
 	doc, err := jsonschema.UnmarshalJSON(bytes.NewReader(raw))
 	if err != nil {
-		return nil, []native.Field{{Text: "is not one JSON document: " + err.Error()}}
+		return nil, []native.Field{{Text: "is not a single JSON document: " + err.Error()}}
 	}
 	err = s.Validate(doc)
 	if err == nil {

@@ -114,7 +114,7 @@ func read(q *http.Request, most int) ([]byte, error) {
 		}
 		in = io.LimitReader(z, int64(most)+1)
 	default:
-		return nil, fmt.Errorf("the encoding %q is not known", e)
+		return nil, fmt.Errorf("the encoding %q is not supported", e)
 	}
 	raw, err := io.ReadAll(in)
 	if err == nil && len(raw) > most {
