@@ -260,7 +260,7 @@ func testAlarm(l *lab) {
 		l.t.Fatal(err)
 	}
 	code, stdout, stderr := l.child("--conf", fifo, "--timeout", "2s")
-	if want := "nodewatch-ceph: no end after 2s, while at: connect\n"; code != ceph.ExitAlarm || stdout != "" || stderr != want {
+	if want := "nodewatch-ceph: timed out after 2s, during: connect\n"; code != ceph.ExitAlarm || stdout != "" || stderr != want {
 		l.t.Errorf("want exit code 3 and %q, got %d, %q, %q", want, code, stdout, stderr)
 	}
 }

@@ -114,7 +114,7 @@ func TestGatherParts(t *testing.T) {
 			func(c ceph.Cluster) bool { return c.Scrubs == nil }},
 		{"a silent manager", func(f *fake) { delete(f.answers, "pg stat") }, "scrubs: the manager does not answer: no answer",
 			func(c ceph.Cluster) bool { return c.Scrubs == nil }},
-		{"a manager not ready", func(f *fake) { f.answers["pg stat"] = `{"pg_ready":false}` }, "scrubs: ceph: pg stat: the manager does not know",
+		{"a manager not ready", func(f *fake) { f.answers["pg stat"] = `{"pg_ready":false}` }, "scrubs: ceph: pg stat: the manager does not have all placement groups yet",
 			func(c ceph.Cluster) bool { return c.Scrubs == nil }},
 	}
 	for _, tt := range tests {
@@ -165,7 +165,7 @@ func TestGatherManyImages(t *testing.T) {
 	if len(got.Asked) != ceph.MaxImages || len(got.Watchers) != ceph.MaxImages {
 		t.Errorf("want %d images, got %d and %d watchers", ceph.MaxImages, len(got.Asked), len(got.Watchers))
 	}
-	if diff := cmp.Diff([]string{"watchers: 3 images not asked: 20 a run"}, got.Errors); diff != "" {
+	if diff := cmp.Diff([]string{"watchers: 3 images not queried: the limit is 20 per run"}, got.Errors); diff != "" {
 		t.Errorf("errors (-want +got):\n%s", diff)
 	}
 }
@@ -176,7 +176,7 @@ func TestGatherOddRequest(t *testing.T) {
 	req := request(image("used"), image("vm@snap"))
 	req.Addrs = []string{"(unknown)", "192.0.2.8"}
 	got := f.gather(req)
-	want := []string{`request: no image can be named "vms/vm@snap"`, `request: "(unknown)" is no address`}
+	want := []string{`request: "vms/vm@snap" is not a valid image name`, `request: "(unknown)" is no address`}
 	if diff := cmp.Diff(want, got.Errors); diff != "" || len(got.Asked) != 1 || len(got.Blocklist) != 1 {
 		t.Errorf("got %+v, errors (-want +got):\n%s", got, diff)
 	}

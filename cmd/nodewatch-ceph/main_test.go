@@ -60,7 +60,7 @@ func TestRunUsage(t *testing.T) {
 		{"--addr node2", "", "no address"},
 		{"--timeout 1h", "", "not within"},
 		{"--timeout x", "", "invalid value"},
-		{"--name nodewatch", "", "not like client.nodewatch"},
+		{"--name nodewatch", "", "must have the form client.nodewatch"},
 		{"--stdin --conf c", "{}", "--stdin excludes all other flags"},
 		{"--stdin", `{"conf":1}`, "cannot unmarshal"},
 		{"--stdin", strings.Repeat(" ", ceph.MaxRequest+5), "more than 32768 bytes"},
@@ -127,7 +127,7 @@ func TestAlarm(t *testing.T) {
 		a.reach("connect")
 		time.Sleep(time.Second)
 		synctest.Wait()
-		if len(codes) != 1 || codes[0] != ceph.ExitAlarm || stderr.String() != "nodewatch-ceph: no end after 1s, while at: connect\n" {
+		if len(codes) != 1 || codes[0] != ceph.ExitAlarm || stderr.String() != "nodewatch-ceph: timed out after 1s, during: connect\n" {
 			t.Errorf("got %d, %q", codes, &stderr)
 		}
 	})

@@ -44,10 +44,10 @@ func TestOperatorMistakes(t *testing.T) {
 		{[]string{"add", "lee lee", "--no-password"}, exitUsage, "1 to 64 letters, digits"},
 		{[]string{"add", "-- ", "--no-password"}, exitUsage, ""},
 		{[]string{"add", strings.Repeat("x", 65), "--no-password"}, exitUsage, "1 to 64 letters, digits"},
-		{[]string{"add", "kim", "--no-password"}, exitFailure, "there is an operator kim already"},
+		{[]string{"add", "kim", "--no-password"}, exitFailure, "operator kim already exists"},
 		{[]string{"passwd", "kim"}, exitUsage, "no terminal"},
-		{[]string{"passwd", "lee", "--password-file", good}, exitFailure, "there is no operator lee; see nodewatch-status operator list"},
-		{[]string{"remove", "lee"}, exitFailure, "there is no operator lee; see nodewatch-status operator list"},
+		{[]string{"passwd", "lee", "--password-file", good}, exitFailure, "no operator lee; see nodewatch-status operator list"},
+		{[]string{"remove", "lee"}, exitFailure, "no operator lee; see nodewatch-status operator list"},
 		{[]string{"dismiss", "kim"}, exitUsage, "expected command"},
 	} {
 		code, out, errs := called(t, append(append([]string{"operator"}, c.args...), "--config.file", file)...)

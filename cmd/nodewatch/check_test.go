@@ -24,7 +24,7 @@ func TestAnAddressThatIsGivenIsTheOnlyOne(t *testing.T) {
 		}
 	}
 	for _, wrong := range []string{"127.0.0.1:10090", "ftp://127.0.0.1", "http://", "http://a/?b"} {
-		if code, out, errs := called(t, "check", "--url", wrong); code != exitUnknown || !strings.Contains(errs, "--url: is not an address") {
+		if code, out, errs := called(t, "check", "--url", wrong); code != exitUnknown || !strings.Contains(errs, "--url: is not a URL") {
 			t.Errorf("%s: exit %d\n%s%s", wrong, code, out, errs)
 		}
 	}

@@ -240,7 +240,7 @@ func TestHostileState(t *testing.T) {
 			}
 			return dir
 		}},
-		{"overrides are a named pipe", "is no regular file", func(t *testing.T) string {
+		{"overrides are a named pipe", "is not a regular file", func(t *testing.T) string {
 			dir := t.TempDir()
 			if err := syscall.Mkfifo(filepath.Join(dir, "overrides.json"), 0o600); err != nil {
 				t.Fatal(err)

@@ -68,7 +68,7 @@ func TestAckSaysWhatItDidAndRefusesWhatIsNot(t *testing.T) {
 		want     string
 	}{
 		"raised":              {nil, "nic-drops eth0 --until 1h --reason x", 0, "No longer pages: warning eth0 drops frames\nThe daemon has applied it.\n"},
-		"too severe":          {nil, "nic-drops eth1 --until 1h --reason x", 0, "nic-drops eth1 is critical now and still pages: add --severity critical to acknowledge that.\n"},
+		"too severe":          {nil, "nic-drops eth1 --until 1h --reason x", 0, "nic-drops eth1 is critical and still pages: use --severity critical to acknowledge that severity.\n"},
 		"every subject":       {nil, "nic-drops --until 1h --severity critical --reason x", 0, "No longer pages: warning eth0 drops frames\nNo longer pages: critical eth1 drops frames\n"},
 		"not raised":          {nil, "bond-lacp --until 1h --reason x", 0, "It is not raised now.\n"},
 		"no such subject":     {nil, "nic-drops eth7 --until 1h --reason x", 2, "nic-drops is not raised on \"eth7\"; it is raised on eth0, eth1. Add --ahead"},
@@ -110,7 +110,7 @@ func TestADaemonThatTakesNothingUpIsNamed(t *testing.T) {
 func TestListsWithoutADaemon(t *testing.T) {
 	t.Setenv("RUNTIME_DIRECTORY", t.TempDir())
 	file, _ := configured(t, nowhere(t)+"rules: {nic-drops: {off: true}}\n")
-	for command, want := range map[string]string{"rules": "which are raised is not known", "silences": "This is what "} {
+	for command, want := range map[string]string{"rules": "which of them are raised is unknown", "silences": "This is what "} {
 		code, out, errs := called(t, command, "--config.file", file)
 		if code != exitOK || out == "" || !strings.Contains(errs, noDaemon) || !strings.Contains(errs, want) {
 			t.Errorf("%s: exit %d\n%s%s", command, code, out, errs)
@@ -128,7 +128,7 @@ func TestListsWithoutADaemon(t *testing.T) {
 	}
 	old := httptest.NewServer(http.NotFoundHandler())
 	t.Cleanup(old.Close)
-	if code, _, errs := called(t, "sources", "--url", old.URL); code != exitUnknown || !strings.Contains(errs, "an older one") {
+	if code, _, errs := called(t, "sources", "--url", old.URL); code != exitUnknown || !strings.Contains(errs, "an older version") {
 		t.Errorf("of an older daemon: exit %d: %s", code, errs)
 	}
 }

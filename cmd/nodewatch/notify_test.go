@@ -55,12 +55,12 @@ func TestReadyFollowsTheFirstViewAndTheListener(t *testing.T) {
 // A busy port and sources that hang hold READY up only so long, and STATUS says why.
 func TestReadyComesInTheEndAndSaysWhatIsMissing(t *testing.T) {
 	n, since := received()
-	n.waiting("cannot listen on 127.0.0.1:10090 (address in use), trying again")
-	if diff := cmp.Diff([]string{"STATUS=cannot listen on 127.0.0.1:10090 (address in use), trying again; " + notYet}, since()); diff != "" {
+	n.waiting("cannot listen on 127.0.0.1:10090 (address in use), retrying")
+	if diff := cmp.Diff([]string{"STATUS=cannot listen on 127.0.0.1:10090 (address in use), retrying; " + notYet}, since()); diff != "" {
 		t.Error(diff)
 	}
 	n.late()
-	if diff := cmp.Diff([]string{"READY=1\nSTATUS=cannot listen on 127.0.0.1:10090 (address in use), trying again; " + notYet}, since()); diff != "" {
+	if diff := cmp.Diff([]string{"READY=1\nSTATUS=cannot listen on 127.0.0.1:10090 (address in use), retrying; " + notYet}, since()); diff != "" {
 		t.Error(diff)
 	}
 	n.view(viewOf(report.Finding{Rule: "x", Severity: report.Critical, Impact: report.MajorOutage, Summary: "all is lost"}))

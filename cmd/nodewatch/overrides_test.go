@@ -35,7 +35,7 @@ func TestOverridesAreMadeListedAndWithdrawn(t *testing.T) {
 	}
 	step(0, "No maintenance and no acknowledged findings.", "silences")
 	step(0, "by carol: new NIC.", "maintenance", "start", "--for", "2h", "--reason", "new NIC", "--by", "carol")
-	step(0, "It replaces the one until", "maintenance", "start", "--for", "1d", "--reason", "new switch", "--by", "carol")
+	step(0, "It replaces the maintenance until", "maintenance", "start", "--for", "1d", "--reason", "new switch", "--by", "carol")
 	step(0, "Acknowledged bond-hash-layer2 on bond0 up to severity warning until", "accept", "bond-hash-layer2", "bond0", "--until", "72h", "--reason", "switch comes on Monday")
 	step(0, "Acknowledged incident-over (every subject) up to severity warning until", "ack", "incident")
 	step(0, "No longer acknowledged: incident-over (every subject). It pages again.", "ack", "incident-over", "--withdraw")

@@ -21,11 +21,11 @@ func TestEvidenceOfOneKindIsOneLine(t *testing.T) {
 	more := func(source, fact string, n int) {
 		list = append(list, report.Evidence{Source: source, Fact: fact, At: start, More: n})
 	}
-	more("kmsg", "the same with osd5, osd6, osd7 and 174 more; 182 OSDs in all", 177)
+	more("kmsg", "the same with osd5, osd6, osd7 and 174 more; 182 OSDs in total", 177)
 	add("krbd-io", "rbd0", "rbd0 (rbd/vm-1, vm1): 3 requests in flight")
 	more("krbd-io", "and 1,077 more", 1077)
 	add("nic", "eth0", "eth0 receives 9.8 Gbit/s")
-	add("nic", "eth1", "eth1 carries nothing")
+	add("nic", "eth1", "eth1 carries no traffic")
 	add("host", "", "and 3 more")
 	got := evidenceOf(list, start)
 	var lines []string

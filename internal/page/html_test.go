@@ -361,8 +361,8 @@ func TestStartingSaysWhatItWaitsFor(t *testing.T) {
 func TestBlindnessIsSaid(t *testing.T) {
 	page := html(t, blindView(), 10)
 	for _, want := range []string{
-		"cannot tell: storage cannot be seen", "Source krbd cannot tell now (stalled): a read has not returned for 65 s.", "To enable: give nodewatch CAP_SYSLOG",
-		"Guests unknown: dial unix", "Source kmsg cannot tell now (denied)", "Not asked: has not been read yet.",
+		"cannot tell: storage cannot be seen", "Source krbd is unavailable (stalled): a read has not returned for 65 s.", "To enable: give nodewatch CAP_SYSLOG",
+		"Guests unknown: dial unix", "Source kmsg is unavailable (denied)", "Not asked: has not been read yet.",
 	} {
 		if !strings.Contains(page, want) {
 			t.Errorf("there is no %q", want)
@@ -397,8 +397,8 @@ func TestAFindingThatIsNoLongerSeenSaysSo(t *testing.T) {
 	v.Report.Findings, v.Report.Transitions = []report.Finding{v.Report.Findings[0]}, nil
 	f := &v.Report.Findings[0]
 	f.State, f.LastSeen = report.Blind, v.Report.At.Add(-90*time.Second)
-	if page := html(t, v, 10); strings.Count(page, "its sources are blind") != 2 || !strings.Contains(page, "Last seen 02:12:30 (1 min 30 s ago)") {
-		t.Error("verdict and finding do not both say that it is not seen any more")
+	if page := html(t, v, 10); strings.Count(page, "sources have been unavailable since") != 1 || !strings.Contains(page, "its sources are unavailable") || !strings.Contains(page, "Last seen 02:12:30 (1 min 30 s ago)") {
+		t.Error("verdict and finding do not both show that it is no longer observed")
 	}
 }
 

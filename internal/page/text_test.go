@@ -139,7 +139,7 @@ func TestNagiosFitsAndSaysWhatIsMissing(t *testing.T) {
 		t.Errorf("%d bytes", len(out))
 	}
 	lines := strings.Split(strings.TrimSpace(out), "\n")
-	if last := lines[len(lines)-1]; !regexp.MustCompile(`^left out for lack of space: \d+ lines; nodewatch check prints all$`).MatchString(last) {
+	if last := lines[len(lines)-1]; !regexp.MustCompile(`^\d+ lines omitted; nodewatch check prints all$`).MatchString(last) {
 		t.Errorf("the last line is %q", last)
 	}
 	for i := range maxPluginFindings {
@@ -244,7 +244,7 @@ func TestOverridesAreShownEverywhere(t *testing.T) {
 		return map[string]string{"page": html(t, v, 0), "text": Text(v, Style{}), "nagios": plugin(v.Report), "JSON": string(asJSON(t, v.Report))}
 	}
 	for name, text := range outputs() {
-		words := []string{"Accepted by alice until 2026-03-04", "switch comes on Monday", "It comes and goes"}
+		words := []string{"Acknowledged by alice until 2026-03-04", "switch comes on Monday", "Flapping, last observed"}
 		if name == "JSON" {
 			words = []string{`"by": "alice"`, "switch comes on Monday", `"flapping": true`}
 		}

@@ -100,12 +100,12 @@ not json
 func TestWhatIsNoTapeIsRefused(t *testing.T) {
 	const good = `{"at":"2026-03-01T02:00:00Z"}` + "\n"
 	for text, want := range map[string]string{
-		"":                           "line 1: no entry of a tape",
+		"":                           "line 1: not a tape entry",
 		"# nodewatch\n\nA daemon.\n": `line 1: not a tape entry, which is a line {"at": TIME, "saw": NAME, "obs": {…}}: invalid character`,
-		strings.Repeat("{\n", 500):   "line 1: no entry",
-		good + `{"at":"2026-03-01T02:00:01Z","saw":"nick","obs":{}}`: `line 2: no observation is called "nick"; there are start, settings, bond, nic,`,
+		strings.Repeat("{\n", 500):   "line 1: not a tape entry",
+		good + `{"at":"2026-03-01T02:00:01Z","saw":"nick","obs":{}}`: `line 2: unknown observation "nick"; valid are start, settings, bond, nic,`,
 		good + `{"saw":"nic"}`:                                      "line 2: no time in the field at",
-		good + `{"at":"0026-03-01T02:00:00Z"}`:                      "line 2: the time 0026-03-01T02:00:00Z is not from the years 2000 to 2199",
+		good + `{"at":"0026-03-01T02:00:00Z"}`:                      "line 2: the time 0026-03-01T02:00:00Z is outside the years 2000 to 2199",
 		good + `{"at":"2026-03-01T01:59:59Z","saw":"nic","obs":{}}`: "line 2: the time 2026-03-01T01:59:59Z is before that of the entry above",
 	} {
 		r := NewReader(strings.NewReader(text))

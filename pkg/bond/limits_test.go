@@ -196,7 +196,7 @@ func tcCommands(t *testing.T, commands []string) string {
 	t.Helper()
 	tc, err := exec.LookPath("tc")
 	if err != nil {
-		t.Skip("skipped: there is no tc here")
+		t.Skip("skipped: no tc here")
 	}
 	for _, c := range commands {
 		if out, err := exec.CommandContext(t.Context(), tc, strings.Fields(c)...).CombinedOutput(); err != nil {

@@ -147,7 +147,7 @@ func TestOVSFallback(t *testing.T) {
 		if b.Mode != tt.mode || b.ConfiguredMode != tt.configured || strings.Join(carry, " ") != tt.carry {
 			t.Errorf("%s: got %s (configured %q), %v carry; want %s (%q), %s", tt.name, b.Mode, b.ConfiguredMode, carry, tt.mode, tt.configured, tt.carry)
 		}
-		if _, reason := b.Layer2Like(); (tt.configured != "") != strings.Contains(reason, "one slave carries everything") {
+		if _, reason := b.Layer2Like(); (tt.configured != "") != strings.Contains(reason, "one slave carries all traffic") {
 			t.Errorf("%s: %s", tt.name, reason)
 		}
 	}

@@ -35,7 +35,7 @@ func TestParseRequestRefuses(t *testing.T) {
 		{"", "EOF"},
 		{`{"key":"secret"}`, "unknown field"},
 		{`{} {}`, "more than one document"},
-		{`{"name":"nodewatch"}`, "not like client.nodewatch"},
+		{`{"name":"nodewatch"}`, "must have the form client.nodewatch"},
 		{`{"conf":"a\u0000b"}`, "zero byte"},
 		{`{"timeout":1}`, "not within"},
 		{`{"timeout":-1}`, "not within"},
@@ -60,8 +60,8 @@ func TestFit(t *testing.T) {
 		t.Errorf("request (-want +got):\n%s", diff)
 	}
 	want := []string{
-		`no image can be named "vms/"`, `no image can be named "vms/a@b"`, `no image can be named "/a"`,
-		`no image can be named "vms/n\x00/a"`, `"node2" is no address`, `"" is no address`,
+		`"vms/" is not a valid image name`, `"vms/a@b" is not a valid image name`, `"/a" is not a valid image name`,
+		`"vms/n\x00/a" is not a valid image name`, `"node2" is no address`, `"" is no address`,
 	}
 	if diff := cmp.Diff(want, odd); diff != "" {
 		t.Errorf("odd (-want +got):\n%s", diff)
@@ -119,7 +119,7 @@ func TestFailure(t *testing.T) {
 		want   string
 	}{
 		{ExitFailed, "nodewatch-ceph: connect: rados: ret=-13, Permission denied\nmore\n", "ceph: connect: rados: ret=-13, Permission denied"},
-		{ExitAlarm, "nodewatch-ceph: no end after 10s: connect\n", "ceph: no end after 10s: connect"},
+		{ExitAlarm, "nodewatch-ceph: timed out after 10s: connect\n", "ceph: timed out after 10s: connect"},
 		{ExitFailed, "server name not found: mon1\nnodewatch-ceph: connect: rados: ret=-22\n", "ceph: connect: rados: ret=-22"},
 		{ExitFailed, "panic: x\ngoroutine 1\n", "ceph: panic: x"},
 		{ExitAlarm, "", "ceph: nodewatch-ceph ended with exit code 3"},

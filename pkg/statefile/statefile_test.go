@@ -23,11 +23,11 @@ func TestReadOpensNothingButARegularFile(t *testing.T) {
 		t.Fatal(err)
 	}
 	for name, place := range map[string]func(path string) error{
-		"is a symbolic link": func(path string) error { return os.Symlink(secret, path) },
-		"is no regular file": func(path string) error { return syscall.Mkfifo(path, 0o600) }, // nobody writes: opening it must not wait
-		"is larger than":     func(path string) error { return os.WriteFile(path, make([]byte, 2049), 0o600) },
-		"no such file":       func(string) error { return nil },
-		"(d":                 func(path string) error { return os.Mkdir(path, 0o700) },
+		"is a symbolic link":    func(path string) error { return os.Symlink(secret, path) },
+		"is not a regular file": func(path string) error { return syscall.Mkfifo(path, 0o600) }, // nobody writes: opening it must not wait
+		"is larger than":        func(path string) error { return os.WriteFile(path, make([]byte, 2049), 0o600) },
+		"no such file":          func(string) error { return nil },
+		"(d":                    func(path string) error { return os.Mkdir(path, 0o700) },
 	} {
 		dir := t.TempDir()
 		if err := place(filepath.Join(dir, "f")); err != nil {

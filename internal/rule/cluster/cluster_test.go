@@ -27,8 +27,8 @@ func TestClusterHealth(t *testing.T) {
 		"another error":     {ceph.Health{Status: "HEALTH_ERR", Checks: []ceph.Check{{Code: "PG_DAMAGED", Severity: "HEALTH_ERR", Summary: "Possible data damage: 1 pg inconsistent"}}}, "", "warning/degraded_performance: The Ceph cluster reports HEALTH_ERR: Possible data damage: 1 pg inconsistent"},
 		"without checks":    {ceph.Health{Status: "HEALTH_ERR"}, "", "warning/degraded_performance: The Ceph cluster reports HEALTH_ERR"},
 		"paused":            {ceph.Health{Status: "HEALTH_WARN"}, "sortbitwise,pauserd,pausewr", "warning/partial_outage: The Ceph cluster reports HEALTH_WARN: I/O is paused by the flag pauserd and pausewr"},
-		"slow for others":   {ceph.Health{Status: "HEALTH_WARN", SlowOps: []string{"osd.7", "mon.a"}}, "", "info/operational: The cluster reports slow requests on osd7; no request of this node waits for them"},
-		"slow for this one": {ceph.Health{Status: "HEALTH_WARN", SlowOps: []string{"osd.1"}}, "", "warning/degraded_performance: Slow requests on osd1, which requests of this node wait for"},
+		"slow for others":   {ceph.Health{Status: "HEALTH_WARN", SlowOps: []string{"osd.7", "mon.a"}}, "", "info/operational: The cluster reports slow requests on osd7; no request of this node is waiting for them"},
+		"slow for this one": {ceph.Health{Status: "HEALTH_WARN", SlowOps: []string{"osd.1"}}, "", "warning/degraded_performance: Slow requests on osd1; requests of this node are waiting for them"},
 	} {
 		t.Run(what, func(t *testing.T) {
 			sc := nodetest.New(nodetest.Over()).MapDisks(1, "192.0.2.2")

@@ -47,7 +47,7 @@ func TestVMStandsStill(t *testing.T) {
 		guests []rbd.Guest
 		want   string
 	}{
-		"one of two":    {[]rbd.Guest{still, runs}, "warning/operational: 1 of 2 VMs stand still, paused or crashed: web"},
+		"one of two":    {[]rbd.Guest{still, runs}, "warning/operational: 1 of 2 VMs not running (paused or crashed): web"},
 		"a migration":   {[]rbd.Guest{coming, runs}, ""},
 		"no RBD":        {[]rbd.Guest{local, runs}, ""},
 		"with a reason": {append(nodetest.VMs(2, 1, "ioerror"), still), "critical/operational: 1 of 3 VMs paused by I/O errors: vm101"},

@@ -84,7 +84,7 @@ func TestHostIOPressureHasEvidenceAgainst(t *testing.T) {
 	sc.See(node.SawIO{Reading: node.Reading[[]rbd.IO]{Value: []rbd.IO{{Device: "rbd0", Reads: 1}}, At: sc.At}})
 	got := ruletest.OnlyOne(t, ruletest.Check(sc, hostIOPressure()))
 	all := strings.Join(ruletest.FactsOf(got.Against), "\n")
-	for _, want := range []string{"some tasks stalled on memory 35 % of the last 10 s", "not every task could be read", "reports no further hung tasks", "krbd's disks complete their requests"} {
+	for _, want := range []string{"some tasks stalled on memory 35 % of the last 10 s", "not every task could be read", "stopped reporting hung tasks", "krbd disks complete their requests"} {
 		if !strings.Contains(all, want) {
 			t.Errorf("no %q in\n%s", want, all)
 		}

@@ -34,7 +34,7 @@ func TestBondLACP(t *testing.T) {
 		}, name + "eth1 receives no LACP from the switch (defaulted); 1 of 2 slaves carry traffic"},
 		"one port expired":         {func(b *bond.Bond) { b.Slaves[1].Actor = state(0xbf) }, name + "eth1 has not received LACP from the switch in time (expired); 2 of 2 slaves carry traffic"},
 		"the switch hears nothing": {func(b *bond.Bond) { b.Slaves[1].Partner = state(0xbf) }, name + "eth1 is not received by the switch (the partner reports active,short_timeout,aggregating,in_sync,collecting,distributing,expired); 2 of 2 slaves carry traffic"},
-		"another aggregator":       {func(b *bond.Bond) { b.Slaves[1].Aggregator = 2 }, name + "eth1 is in aggregator 2, the active one is 1: it carries nothing; 1 of 2 slaves carry traffic"},
+		"another aggregator":       {func(b *bond.Bond) { b.Slaves[1].Aggregator = 2 }, name + "eth1 is in aggregator 2, the active one is 1: it carries no traffic; 1 of 2 slaves carry traffic"},
 		"not taken in":             {func(b *bond.Bond) { b.Slaves[1].Partner = state(0x07) }, name + "eth1 is not added to the bundle by the switch (the partner reports active,short_timeout,aggregating); 2 of 2 slaves carry traffic"},
 		"this host churns":         {func(b *bond.Bond) { b.Slaves[1].ActorChurn = "churned" }, name + "eth1 is churning: this host cannot add it to the bundle; 2 of 2 slaves carry traffic"},
 		"the switch churns":        {func(b *bond.Bond) { b.Slaves[1].PartnerChurn = "churned" }, name + "eth1 is churning: the switch cannot add it to the bundle; 2 of 2 slaves carry traffic"},

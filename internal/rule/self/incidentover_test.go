@@ -45,7 +45,7 @@ func TestIncidentOver(t *testing.T) {
 		t.Errorf("done: %s", all)
 	}
 	got = check(in(bond.Layer34, storm(end)))[0]
-	if all := texts(got.Against); !strings.Contains(all, "done: bond0 spreads what this host sends (layer3+4)") {
+	if all := texts(got.Against); !strings.Contains(all, "done: bond0 distributes what this host sends (layer3+4)") {
 		t.Errorf("done: %s", all)
 	}
 }

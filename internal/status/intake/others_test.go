@@ -39,7 +39,7 @@ func push(t *testing.T, database postgres.Database) {
 		{"application/json", `{"status": "major_outage", "summary": "IMAP is down", "ttl_s": 300}`, 200, ""},
 		{form, "status=fine", 422, "must be one of operational"},
 		{form, "status=operational&status=operational", 422, "twice"},
-		{form, "state=operational", 422, "there are status, summary, ttl_s"},
+		{form, "state=operational", 422, "valid are status, summary, ttl_s"},
 		{form, "status=operational&ttl_s=-1", 422, "ttl_s"},
 		{form, "status=operational&ttl_s=99999999999", 422, "ttl_s"},
 		{form, "status=operational&summary=" + strings.Repeat("x", 301), 422, "summary"},

@@ -140,7 +140,7 @@ func backedUp(t *testing.T, b bench) {
 	if n := <-stopped; err != nil {
 		t.Fatalf("%v, beside %d writes", err, n)
 	}
-	if err := b.Backup(t.Context(), path); err == nil || !strings.Contains(err.Error(), "does not replace a file") {
+	if err := b.Backup(t.Context(), path); err == nil || !strings.Contains(err.Error(), "does not overwrite files") {
 		t.Errorf("onto a file: %v", err)
 	}
 	restored := open(t, "sqlite:"+filepath.Join(t.TempDir(), "restored.db"))

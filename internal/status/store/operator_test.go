@@ -45,7 +45,7 @@ func operators(t *testing.T, b bench) {
 	err := b.Update(t.Context(), func(tx *store.Tx) error {
 		return tx.AddOperator(t.Context(), store.Operator{Name: "kim", Role: store.Admin, Created: noon})
 	})
-	if err == nil || !strings.Contains(err.Error(), "there is an operator kim already") {
+	if err == nil || !strings.Contains(err.Error(), "operator kim already exists") {
 		t.Errorf("a second kim: %v", err)
 	}
 	if o, _ := named("kim"); o.Role != store.Viewer {

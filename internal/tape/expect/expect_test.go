@@ -67,9 +67,9 @@ func TestExpectations(t *testing.T) {
 		"at 80s finding any~/var\\/log/ state=seen flapping=false":            "",
 		"at 80s finding severity<=warning rule!=krbd-retry-storm":             "",
 		"at 80s finding impact=partial_outage|degraded_performance":           "at 1m20s: only: krbd-retry-storm",
-		"at 80s finding rule=nic-drops subject=eth1":                          "at 1m20s: nearest is nic-drops eth0 warning/operational (dropping 7,000 frames/s), which fails subject=eth1",
-		"at 80s finding rule=nic-drops severity<=info":                        "at 1m20s: nearest is nic-drops",
-		"at 10m no finding":                                                   "the story ends before, at 5m0.9s",
+		"at 80s finding rule=nic-drops subject=eth1":                          "at 1m20s: the closest is nic-drops eth0 warning/operational (dropping 7,000 frames/s), which fails subject=eth1",
+		"at 80s finding rule=nic-drops severity<=info":                        "at 1m20s: the closest is nic-drops",
+		"at 10m no finding":                                                   "the incident ends before, at 5m0.9s",
 	} {
 		l, err := Parse("# a comment\nkind: noise\n\n"+text+"\n", 7)
 		if err != nil {
@@ -98,7 +98,7 @@ func TestMistakesNameLineAndWord(t *testing.T) {
 		"":                                 "line 5: no expectation",
 		"kind:":                            "line 5: \"kind:\" names no kind",
 		"# all is well":                    "line 5: no expectation",
-		"sometimes no finding":             "line 5: \"sometimes\" begins no expectation; one is \"at TIME WHAT\"",
+		"sometimes no finding":             "line 5: \"sometimes\" is not an expectation; valid are \"at TIME WHAT\"",
 		"at noon no finding":               "line 5: \"noon\" is not a time such as 90s",
 		"at -5s no finding":                "line 5: \"-5s\" is not a time",
 		"at 5ms no finding":                "line 5: \"5ms\" is not a time",
@@ -112,9 +112,9 @@ func TestMistakesNameLineAndWord(t *testing.T) {
 		"changes < 1 finding":              "line 5: \"< 1 finding\" where \"<= N finding MATCH\" must follow",
 		"at 9s component disk operational": "line 5: \"disk\" is not a component; known are storage, network",
 		"at 9s component storage fine":     "line 5: \"fine\" is not one of operational, under_maintenance",
-		"at 9s component storage >=unknown|operational": "line 5: \"unknown|operational\": >= compares with one word",
+		"at 9s component storage >=unknown|operational": "line 5: \"unknown|operational\": >= compares with a single value",
 		"at 9s finding colour=red":                      "line 5: \"colour\" is not one of rule, subject",
-		"at 9s finding rule":                            "line 5: \"rule\" is no match; one is KEY=a|b",
+		"at 9s finding rule":                            "line 5: \"rule\" is not a match; valid are KEY=a|b",
 		"at 9s finding rule>=krbd":                      "line 5: \"rule>=krbd\": only severity and impact have an order",
 		"at 9s finding severity=loud":                   "line 5: \"loud\" is not one of info, warning, critical",
 		"at 9s finding impact>=bad":                     "line 5: \"bad\" is not one of operational",

@@ -128,10 +128,10 @@ func TestMistakesNameLineAndWord(t *testing.T) {
 		"0s start n9 yesterday\n9s end":             "line 3: start: \"yesterday\" is not a time such as 2026-03-01T02:00:00Z; want \"TIME start NODE [TIME]\"",
 		"0s bond bond0 {\"hash\":1}\n9s end":        "line 3: bond: json: unknown field \"hash\"; the fields are name, ",
 		"0s bond bond0 {} {}\n9s end":               "line 3: bond: \"{}\" follows the JSON",
-		"0s slave bond7/eth0\n9s end":               "line 3: slave: no bond \"bond7\" yet; there are ",
-		"0s nic eth0\n0s gone eth1\n9s end":         "line 4: gone: no link \"eth1\"; there are eth0",
+		"0s slave bond7/eth0\n9s end":               "line 3: slave: no bond \"bond7\" yet; known are ",
+		"0s nic eth0\n0s gone eth1\n9s end":         "line 4: gone: no link \"eth1\"; known are eth0",
 		"0s nic eth0\n0s address ten eth0\n9s end":  "line 4: address: \"ten\" is not an IP address",
-		"0s io all iops=1\n9s end":                  "line 3: io: no device of \"all\" is mapped; 0 are",
+		"0s io all iops=1\n9s end":                  "line 3: io: no device of \"all\" is mapped; 0 are mapped",
 		"0s traffic eth0 up=9G\n9s end":             "line 3: traffic: \"up=9G\" is not one of rx=…, tx=…",
 		"0s traffic eth0 rx=-1\n9s end":             "line 3: traffic: \"-1\" is not a number from 0",
 		"0s traffic eth0 rx=NaN\n9s end":            "line 3: traffic: \"NaN\" is not a number from 0",
@@ -140,10 +140,10 @@ func TestMistakesNameLineAndWord(t *testing.T) {
 		"0s blind kmsg asleep\n9s end":              "line 3: blind: \"asleep\" is not stalled",
 		"0s blind dmesg stalled\n9s end":            "line 3: blind: \"dmesg\" is not a source; the sources are bond, ovs, nic,",
 		"0s sight dmesg\n9s end":                    "line 3: sight: \"dmesg\" is not a source",
-		"0s play nothing.kmsg\n9s end":              "line 3: play: no part \"nothing.kmsg\"; there are tape",
+		"0s play nothing.kmsg\n9s end":              "line 3: play: no part \"nothing.kmsg\"; known are tape",
 		"0s loop x every=1ns text\n9s end":          "line 3: loop: \"every=1ns\"",
 		"0s loop x for=osd1..osd99999999 t\n9s end": "line 3: loop: no text, or not 1 to 10000 OSDs",
-		"0s calm x\n9s end":                         "line 3: calm: no loop \"x\"; there are ",
+		"0s calm x\n9s end":                         "line 3: calm: no loop \"x\"; known are ",
 		"0s restart now\n9s end":                    "line 3: restart: \"now\" is too much",
 	} {
 		_, err := Parse([]byte("A story.\n-- tape --\n" + script + "\n"))
@@ -154,7 +154,7 @@ func TestMistakesNameLineAndWord(t *testing.T) {
 	}
 	for text, want := range map[string]string{
 		"A story without a script.\n": `no part "-- tape --" with a script`,
-		"-- tape --\n0s end\n-- expect --\nat end no finding\n-- tape --\n0s end\n": "line 5: a second part \"tape\"; the first begins at line 2",
+		"-- tape --\n0s end\n-- expect --\nat end no finding\n-- tape --\n0s end\n": "line 5: duplicate part \"tape\"; the first begins at line 2",
 	} {
 		if _, err := Parse([]byte(text)); err == nil || err.Error() != want {
 			t.Errorf("%q: got %v, want %q", text, err, want)

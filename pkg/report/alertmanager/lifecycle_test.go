@@ -167,7 +167,7 @@ func TestTheTestIsHarmless(t *testing.T) {
 	}
 	a := f.taken["NodewatchTest "]
 	if len(f.taken) != 1 || a.Labels["severity"] != "info" || a.Labels["switch"] != "sw1" ||
-		a.Annotations["summary"] != "TEST from nodewatch on node2: nothing is wrong" || a.EndsAt.Sub(p.At) != time.Minute {
+		a.Annotations["summary"] != "TEST from nodewatch on node2: please ignore" || a.EndsAt.Sub(p.At) != time.Minute {
 		t.Errorf("%+v", f.taken)
 	}
 	deliverTo(t, r, reportOf(p.At.Add(time.Second)))

@@ -67,7 +67,7 @@ func TestOneAlertIsRefused(t *testing.T) {
 		requests = 0
 		deliverTo(t, r, reportOf(at.Add(30*time.Second), many(at, 150)...))
 		if requests != 3 {
-			t.Errorf("%d: %d requests for 149 alerts, with the bad one known", code, requests)
+			t.Errorf("%d: %d requests for 149 alerts, with the bad one lost one", code, requests)
 		}
 		deliverTo(t, r, reportOf(at.Add(6*time.Minute), many(at, 150)...))
 		if requests <= 6 {

@@ -48,7 +48,7 @@ func (r *Reporter) Report(ctx context.Context, p report.Report) error {
 // Test fires an alert NodewatchTest of severity info, which ends within a minute.
 func (r *Reporter) Test(ctx context.Context, p report.Report) (string, error) {
 	a := r.made(p, map[string]string{"alertname": "NodewatchTest", "severity": string(report.Info)}, map[string]string{
-		"summary":     "TEST from nodewatch on " + line(p.Node) + ": nothing is wrong",
+		"summary":     "TEST from nodewatch on " + line(p.Node) + ": please ignore",
 		"description": "A test of whether this node's alerts arrive. It ends automatically within a minute.",
 	}, p.At, p.At.Add(time.Minute))
 	answers, err := r.each(ctx, func(ctx context.Context, m *member) (string, error) {

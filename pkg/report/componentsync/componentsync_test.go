@@ -319,7 +319,7 @@ func TestATestOnlyReads(t *testing.T) {
 		t.Errorf("asked %q, want %q", got, want)
 	}
 	got, err = componentsync.New(p, three, word, componentsync.NewRateLimiter(2)).Test(t.Context(), at(0, ""))
-	if err != nil || !strings.Contains(got, "1 not asked: no more than 2 requests a minute") {
+	if err != nil || !strings.Contains(got, "1 not read: limited to 2 requests per minute") {
 		t.Errorf("%q, %v", got, err)
 	}
 	p.fails["read w"] = &report.Failure{Kind: report.Throttled, After: time.Second, Err: errors.New("429")}

@@ -145,10 +145,10 @@ func TestExitCodes(t *testing.T) {
 	}{
 		"cat >/dev/null":                         {"", ""},
 		"exit 0":                                 {"", ""},
-		"echo later >&2; exit 75":                {report.Transient, "the program asks to be run again: later"},
-		"echo no such room; exit 1":              {report.Misconfigured, "ended with code 1: no such room"},
-		"echo; echo why >&2; echo x; exit 255":   {report.Misconfigured, "ended with code 255: why"},
-		"exit 3":                                 {report.Misconfigured, "ended with code 3: it printed nothing"},
+		"echo later >&2; exit 75":                {report.Transient, "the program asks for a retry: later"},
+		"echo no such room; exit 1":              {report.Misconfigured, "the program exited with code 1: no such room"},
+		"echo; echo why >&2; echo x; exit 255":   {report.Misconfigured, "the program exited with code 255: why"},
+		"exit 3":                                 {report.Misconfigured, "the program exited with code 3: it printed nothing"},
 		"kill -9 $$":                             {report.Transient, "signal: killed"},
 		`printf '\033[31mred\001\n' >&2; exit 1`: {report.Misconfigured, "code 1: [31mred"},
 	} {

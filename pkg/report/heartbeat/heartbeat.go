@@ -98,7 +98,7 @@ func (h *Reporter) before(at time.Time, s state) (same, repeated bool) {
 // have no word that changes nothing, and get one beat that says up, marked as a
 // test. What is true is said by the next beat.
 func (h *Reporter) Test(ctx context.Context, r report.Report) (string, error) {
-	text := "TEST from nodewatch on " + singleLine(r.Node) + ": nothing is wrong"
+	text := "TEST from nodewatch on " + singleLine(r.Node) + ": please ignore"
 	b := beat{state: up, text: text, body: text + "\n", test: true}
 	if h.preset.notes {
 		b.state = logged

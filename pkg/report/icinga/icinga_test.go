@@ -255,7 +255,7 @@ func TestOddAnswers(t *testing.T) {
 func TestTestReportsAndChangesNothing(t *testing.T) {
 	f, url := newFake(t)
 	got, err := start(t, config(t, url), httpclient.Options{}).Test(t.Context(), at(0))
-	if want := "nothing changed: Icinga would take passive results for 2 services of node2: node, storage"; got != want || err != nil {
+	if want := "nothing changed: Icinga accepts passive results for 2 services of node2: node, storage"; got != want || err != nil {
 		t.Errorf("%q, %v", got, err)
 	}
 	if f.take() != "" {

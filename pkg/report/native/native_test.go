@@ -274,7 +274,7 @@ func TestATestLeavesNoTrace(t *testing.T) {
 	if err := json.Unmarshal(plain(t, rec.Drain()[0]), &b); err != nil {
 		t.Fatal(err)
 	}
-	if b.Test != "TEST from nodewatch on node2: nothing is wrong" || len(b.Findings)+len(b.Transitions) != 0 || b.Final != nil {
+	if b.Test != "TEST from nodewatch on node2: please ignore" || len(b.Findings)+len(b.Transitions) != 0 || b.Final != nil {
 		t.Errorf("%+v", b)
 	}
 	if got := rc.Node("rl1/node2"); got.Tests != 1 || len(got.Bodies) != 1 || len(got.Transitions) != 1 {

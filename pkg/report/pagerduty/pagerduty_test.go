@@ -335,7 +335,7 @@ func TestTestPagesAndResolvesAtOnce(t *testing.T) {
 		t.Errorf("%q, %v", got, err)
 	}
 	sent := f.take()
-	if strings.Count(sent, "\n") != 1 || !strings.Contains(sent, "TEST from nodewatch on node2: nothing is wrong") || !strings.Contains(sent, `"severity":"info"`) || len(f.alerts) != 0 || f.pages != 1 {
+	if strings.Count(sent, "\n") != 1 || !strings.Contains(sent, "TEST from nodewatch on node2: please ignore") || !strings.Contains(sent, `"severity":"info"`) || len(f.alerts) != 0 || f.pages != 1 {
 		t.Errorf("sent %s, open %v", sent, f.alerts)
 	}
 	f.fail = []int{0, 500}

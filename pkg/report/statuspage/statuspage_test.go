@@ -183,7 +183,7 @@ func TestAFleetStaysUnderTheLimit(t *testing.T) {
 			if err != nil {
 				left++
 			}
-			if err != nil && !strings.Contains(err.Error(), "no more than 6 requests a minute") {
+			if err != nil && !strings.Contains(err.Error(), "limited to 6 requests per minute") {
 				t.Fatalf("after %s: %v", now, err)
 			}
 		}
