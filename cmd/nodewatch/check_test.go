@@ -141,7 +141,7 @@ func TestCommandsFindTheDaemon(t *testing.T) {
 	if err := os.Remove(socket); err != nil {
 		t.Fatal(err)
 	}
-	if code, _, errs := patiently(t, "check"); code != exitUnknown || !strings.Contains(errs, url+" asks for a password") {
+	if code, _, errs := patiently(t, "check"); code != exitUnknown || !strings.Contains(errs, url+" requires a password") {
 		t.Errorf("exit %d: %s", code, errs)
 	}
 }

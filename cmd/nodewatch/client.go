@@ -144,7 +144,7 @@ type endpoint struct {
 func wrongPageURL(address string) error {
 	u, err := url.Parse(address)
 	if err != nil || u.Scheme != "http" && u.Scheme != "https" || u.Hostname() == "" || u.RawQuery != "" || u.Fragment != "" {
-		return errors.New("is not an address such as http://127.0.0.1:10090")
+		return errors.New("is not a URL such as http://127.0.0.1:10090")
 	}
 	return nil
 }

@@ -71,10 +71,10 @@ func TestAckSaysWhatItDidAndRefusesWhatIsNot(t *testing.T) {
 		"too severe":          {nil, "nic-drops eth1 --until 1h --reason x", 0, "nic-drops eth1 is critical and still pages: use --severity critical to acknowledge that severity.\n"},
 		"every subject":       {nil, "nic-drops --until 1h --severity critical --reason x", 0, "No longer pages: warning eth0 drops frames\nNo longer pages: critical eth1 drops frames\n"},
 		"not raised":          {nil, "bond-lacp --until 1h --reason x", 0, "It is not raised now.\n"},
-		"no such subject":     {nil, "nic-drops eth7 --until 1h --reason x", 2, "nic-drops is not raised on \"eth7\"; it is raised on eth0, eth1. Add --ahead"},
+		"no such subject":     {nil, "nic-drops eth7 --until 1h --reason x", 2, "nic-drops is not raised on \"eth7\"; it is raised on eth0, eth1. Use --ahead"},
 		"of no subject":       {nil, "bond-lacp bond7 --until 1h --reason x", 2, "bond-lacp is not raised on \"bond7\"; it is not raised."},
 		"ahead":               {nil, "nic-drops eth7 --ahead --until 1h --reason x", 0, "Acknowledged nic-drops on eth7 up to severity warning until"},
-		"no such rule":        {nil, "nic-drop eth0 --until 1h --reason x", 2, "no rule \"nic-drop\" in force"},
+		"no such rule":        {nil, "nic-drop eth0 --until 1h --reason x", 2, "no active rule \"nic-drop\""},
 		"no incident":         {nil, "incident", 2, "there is no incident to acknowledge"},
 		"incident that lasts": {&report.Incident{Begin: time.Now()}, "incident", 2, "the incident is still in progress"},
 		"incident over":       {over, "incident", 0, "Acknowledged incident-over (every subject)"},
@@ -110,7 +110,7 @@ func TestADaemonThatTakesNothingUpIsNamed(t *testing.T) {
 func TestListsWithoutADaemon(t *testing.T) {
 	t.Setenv("RUNTIME_DIRECTORY", t.TempDir())
 	file, _ := configured(t, nowhere(t)+"rules: {nic-drops: {off: true}}\n")
-	for command, want := range map[string]string{"rules": "which of them are raised is unknown", "silences": "This is what "} {
+	for command, want := range map[string]string{"rules": "which of them are raised", "silences": "This is what "} {
 		code, out, errs := called(t, command, "--config.file", file)
 		if code != exitOK || out == "" || !strings.Contains(errs, noDaemon) || !strings.Contains(errs, want) {
 			t.Errorf("%s: exit %d\n%s%s", command, code, out, errs)

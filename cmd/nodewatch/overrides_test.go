@@ -57,13 +57,13 @@ func TestOverridesThatAreRefused(t *testing.T) {
 		"required flag(s) '--reason'": {"maintenance", "start", "--for", "2h"},
 		"--for \"-2h\" must be":       {"maintenance", "start", "--for=-2h", "--reason", "x"},
 		"--for \"400d\" must be":      {"maintenance", "start", "--for=400d", "--reason", "x"},
-		"no rule \"bond\" in force":   {"accept", "bond", "--until", "1h", "--reason", "x"},
-		"--reason is needed":          {"accept", "bond-lacp", "--until", "1h"},
-		"--until \"\" is no date":     {"accept", "bond-lacp", "--reason", "x"},
-		"--until \"soon\" is no date": {"accept", "bond-lacp", "--until", "soon", "--reason", "x"},
+		"no active rule \"bond\"":   {"accept", "bond", "--until", "1h", "--reason", "x"},
+		"--reason is required":          {"accept", "bond-lacp", "--until", "1h"},
+		"--until \"\" is not a date":     {"accept", "bond-lacp", "--reason", "x"},
+		"--until \"soon\" is not a date": {"accept", "bond-lacp", "--until", "soon", "--reason", "x"},
 		"is in the past":              {"accept", "bond-lacp", "--until", "2020-01-01", "--reason", "x"},
 		"more than a year ahead":      {"accept", "bond-lacp", "--until", "2y", "--reason", "x"},
-		"cannot be printed":           {"accept", "bond-lacp", "--until", "1h", "--reason", "x\x1b[2J"},
+		"unprintable characters":           {"accept", "bond-lacp", "--until", "1h", "--reason", "x\x1b[2J"},
 	} {
 		code, out, errs := called(t, append(args, "--config.file", file)...)
 		if code != 2 || !strings.Contains(errs, want) {

@@ -118,7 +118,7 @@ func TestReplayRefusesWhatItCannotPlay(t *testing.T) {
 	dir := t.TempDir()
 	for name, tt := range map[string]struct{ text, want string }{
 		"README.md":     {"# nodewatch\n", "README.md:1: not a tape entry, which is a line {\"at\": TIME"},
-		"empty.jsonl":   {"", "empty.jsonl:1: no entry of a tape"},
+		"empty.jsonl":   {"", "empty.jsonl:1: not a tape entry"},
 		"word.jsonl":    {`{"at":"2026-03-01T02:00:00Z","saw":"nick","obs":{}}`, `word.jsonl:1: unknown observation "nick"; valid are start,`},
 		"early.jsonl":   {`{"at":"2026-03-01T02:00:00Z","saw":"start","obs":{}}`, "early.jsonl: no verdict: the recording ends before every source has been read"},
 		"verb.txtar":    {"A story.\n-- tape --\n0s start node2\n1s dance\n9s end\n", `verb.txtar:4: "dance" is not a verb; the verbs are address,`},

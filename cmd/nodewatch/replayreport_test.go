@@ -36,7 +36,7 @@ func hub(t *testing.T) (*receiver.Receiver, string) {
 func TestReportTest(t *testing.T) {
 	r, file := hub(t)
 	code, out, errs := called(t, "report", "test", "--config.file", file)
-	if code != 0 || !strings.Contains(out, "hub") || !strings.Contains(out, "ok") || !strings.Contains(errs, "trying hub (native)") {
+	if code != 0 || !strings.Contains(out, "hub") || !strings.Contains(out, "ok") || !strings.Contains(errs, "testing hub (native)") {
 		t.Errorf("exit %d\n%s%s", code, out, errs)
 	}
 	if n := r.Node("rl1/node2"); n.Tests != 1 || len(n.Bodies) != 0 {

@@ -36,7 +36,7 @@ func TestASecondDaemonReportsToNobody(t *testing.T) {
 	dir := t.TempDir()
 	held(t, dir, statefile.Holder{PID: os.Getpid(), Addresses: []string{first.URL}})
 	c := claimState(t.Context(), dir, statefile.Holder{PID: os.Getpid()})
-	if !c.silent || c.dir != "" || c.problem == nil || !strings.Contains(c.problem.Error(), "reports to nobody") {
+	if !c.silent || c.dir != "" || c.problem == nil || !strings.Contains(c.problem.Error(), "this one does not report") {
 		t.Errorf("got %+v", c)
 	}
 }
@@ -116,7 +116,7 @@ func TestWhoHasTakenOverMayHangToo(t *testing.T) {
 		put(t, filepath.Join(at, "reporter-hub.json"), strconv.Itoa(n+1))
 		locks = append(locks, c.lock)
 	}
-	if c := claimState(t.Context(), dir, dead); c.dir != "" || c.silent || c.problem == nil || !strings.Contains(c.problem.Error(), "keeps its state nowhere") {
+	if c := claimState(t.Context(), dir, dead); c.dir != "" || c.silent || c.problem == nil || !strings.Contains(c.problem.Error(), "saves no state") {
 		t.Errorf("one more: %+v", c)
 	}
 
@@ -126,7 +126,7 @@ func TestWhoHasTakenOverMayHangToo(t *testing.T) {
 	if err := errors.Join(locks[0].Close(), locks[maxTakeovers].Note(statefile.Holder{PID: os.Getpid(), Addresses: []string{works.URL}})); err != nil {
 		t.Fatal(err)
 	}
-	if c := claimState(t.Context(), dir, dead); !c.silent || !strings.Contains(c.problem.Error(), "reports to nobody") {
+	if c := claimState(t.Context(), dir, dead); !c.silent || !strings.Contains(c.problem.Error(), "this one does not report") {
 		t.Errorf("beside one that works: %+v", c)
 	}
 
@@ -222,7 +222,7 @@ func TestAStateDirectoryThatHangsDelaysNobody(t *testing.T) {
 		}
 		time.Sleep(stateDeadline)
 		synctest.Wait()
-		if _, err := o.state(ctx); err == nil || !strings.Contains(err.Error(), "does not answer") {
+		if _, err := o.state(ctx); err == nil || !strings.Contains(err.Error(), "does not respond") {
 			t.Errorf("after %s: %v", stateDeadline, err)
 		}
 		if o.posting() == nil || made != 2 {

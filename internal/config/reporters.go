@@ -17,7 +17,7 @@ import (
 // A Reporter says to which backend reports go, and which.
 type Reporter struct {
 	Name       string             `yaml:"name" doc:"its name in metrics and logs: a-z, 0-9, dots and dashes"`
-	Every      time.Duration      `yaml:"every" default:"by backend" doc:"the state is sent again this often" min:"5s" max:"1h"`
+	Every      time.Duration      `yaml:"every" default:"by backend" doc:"interval at which the current state is sent again" min:"5s" max:"1h"`
 	Deadline   time.Duration      `yaml:"deadline" default:"by backend" doc:"timeout of one attempt" min:"1s" max:"2m"`
 	Severity   report.Severity    `yaml:"severity" doc:"only findings of at least this severity" oneof:"info warning critical"`
 	Rules      []string           `yaml:"rules" doc:"only findings of these rules"`

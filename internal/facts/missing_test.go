@@ -18,7 +18,7 @@ import (
 func TestMissing(t *testing.T) {
 	at := nodetest.Start
 	debugfs := "mount debugfs, and give nodewatch CAP_DAC_READ_SEARCH, as systemd/nodewatch.service does"
-	drivers := "report the driver and these counters to the nodewatch project; until then the kernel's own counters of the NIC are watched"
+	drivers := "report the driver and these counters to the nodewatch project; until then nodewatch uses the kernel's counters of the NIC"
 	for name, tt := range map[string]struct {
 		source string
 		sees   []node.Observation
@@ -37,7 +37,7 @@ func TestMissing(t *testing.T) {
 		"map options": {node.SourceKrbd, []node.Observation{node.SawMapped{Reading: nodetest.Reading(at, time.Minute, []rbd.Mapped{{Device: "rbd0"}, {Device: "rbd1", OptionsErr: "debugfs is not mounted"}})}},
 			facts.Missing{Text: "rbd1: map options: debugfs is not mounted", Remedy: debugfs}},
 		"attributes": {node.SourceKrbd, []node.Observation{node.SawMapped{Reading: nodetest.Reading(at, time.Minute, []rbd.Mapped{{Device: "rbd3", Partly: "unreadable: minor"}, {Device: "rbd4", Partly: "unreadable: size"}})}},
-			facts.Missing{Text: "of 2 krbd devices not everything can be read, such as rbd3: unreadable: minor"}},
+			facts.Missing{Text: "2 krbd devices cannot be read completely, e.g. rbd3: unreadable: minor"}},
 		"osdc of one client": {node.SourceOSDC, []node.Observation{node.SawPending{Reading: nodetest.Reading(at, time.Minute, []rbd.Pending{{ClientID: 4, Partly: "too long"}, {ClientID: 5}})}},
 			facts.Missing{Text: "client4: too long"}},
 		"lines of osdc": {node.SourceOSDC, []node.Observation{node.SawPending{Reading: nodetest.Reading(at, time.Minute, []rbd.Pending{{ClientID: 4}, {ClientID: 5, Malformed: 2}})}},
@@ -53,11 +53,11 @@ func TestMissing(t *testing.T) {
 				{Name: "eth1", Index: 2, Driver: "ice", Counts: map[string]uint64{}},
 				{Name: "eth2", Index: 3, Driver: "hns3", Unlisted: map[string]uint64{"rx_drop": 0}},
 			})},
-		}, facts.Missing{Text: "the drop counters of driver hns3 (eth0 and eth2) are not known; these look like drops: rx_drop, rx_oom", Remedy: drivers}},
+		}, facts.Missing{Text: "nodewatch does not know the drop counters of driver hns3 (eth0 and eth2); these look like drops: rx_drop, rx_oom", Remedy: drivers}},
 		"drivers without a word of drops": {node.SourceDrops, []node.Observation{
 			node.SawCounters{Reading: nodetest.Reading(at, time.Minute, []bond.Counters{{Name: "eth0", Index: 1}})},
 			node.SawDrops{Reading: nodetest.Reading(at, time.Minute, []bond.Drops{{Name: "eth0", Index: 1, Driver: "new"}})},
-		}, facts.Missing{Text: "the drop counters of driver new (eth0) are not known", Remedy: drivers}},
+		}, facts.Missing{Text: "nodewatch does not know the drop counters of driver new (eth0)", Remedy: drivers}},
 	} {
 		t.Run(name, func(t *testing.T) {
 			n := nodetest.New(bond.Links{})

@@ -427,7 +427,7 @@ func TestALauncherThatDies(t *testing.T) {
 	kill(t, all[1])
 	until(t, "no third is started", func() bool {
 		_, err = l.Check(t.Context())
-		return errors.Is(err, ErrDead) && strings.Contains(err.Error(), "once nodewatch is restarted")
+		return errors.Is(err, ErrDead) && strings.Contains(err.Error(), "restart nodewatch")
 	})
 	if _, err := (Program{Client: l, Kind: Exec, Name: "cat"}).Start(t.Context(), []string{"/bin/cat"}, nil); !errors.Is(err, ErrDead) {
 		t.Errorf("%v", err)

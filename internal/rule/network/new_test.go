@@ -90,7 +90,7 @@ func TestLinkSpeed(t *testing.T) {
 	}{
 		"as it was":              {func(*bond.Slave) {}, ""},
 		"no link: bond-degraded": {func(s *bond.Slave) { nodetest.Lose(s) }, ""},
-		"slower":                 {func(s *bond.Slave) { s.Speed = 1000 }, "warning/operational eth1: eth1 of bond0 runs at 1G; it has run at 10G"},
+		"slower":                 {func(s *bond.Slave) { s.Speed = 1000 }, "warning/operational eth1: eth1 of bond0 runs at 1G; earlier it ran at 10G"},
 		"half duplex":            {func(s *bond.Slave) { s.Duplex = "half" }, "warning/operational eth1: eth1 of bond0 runs at half duplex"},
 		"unknown speed":          {func(s *bond.Slave) { s.Speed = 0 }, "warning/operational eth1: eth1 of bond0 has a link of unknown speed"},
 	} {
@@ -174,7 +174,7 @@ func TestBondDegradedForAMoment(t *testing.T) {
 		sc.Links.Bonds[0].Slaves[i].LinkFailures++
 	}
 	sc.SeeLinks()
-	want(t, ruletest.Check(sc.Pass(1), bondDegraded()), "info/operational bond0: bond0 (802.3ad, 2x10G) was without any active slave for a moment at 02:00:02")
+	want(t, ruletest.Check(sc.Pass(1), bondDegraded()), "info/operational bond0: bond0 (802.3ad, 2x10G) had no active slave for a moment at 02:00:02")
 	want(t, ruletest.Check(sc.Pass(11*60), bondDegraded()), "")
 }
 
