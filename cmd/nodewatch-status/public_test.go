@@ -305,7 +305,7 @@ func TestMistakesOfIncidentsAndMaintenance(t *testing.T) {
 		{[]string{"incident", "create", "--title", strings.Repeat("x", 256), "y"}, "The title has 256 bytes; at most 200 are allowed."},
 		{[]string{"incident", "create", "--title", "x", strings.Repeat("y", desk.MaxBody+1)}, "The text has 32769 bytes; at most 32768 are allowed."},
 		{[]string{"incident", "create", "--title", "x", "--started", "2999-01-01 00:00", "y"}, "The time must not be in the future."},
-		{[]string{"incident", "create", "--title", "x", "--started", "2026-03-29 02:30", "y"}, "does not exist in Europe/Stockholm, as the clock is changed"},
+		{[]string{"incident", "create", "--title", "x", "--started", "2026-03-29 02:30", "y"}, "does not exist in Europe/Stockholm because of a clock change"},
 		{[]string{"incident", "create", "--title", "x", "--started", "yesterday", "y"}, "must be a time such as"},
 		{[]string{"incident", "edit", "none"}, "nothing to change"},
 		{[]string{"maintenance", "create", "--title", "x", "--from", "2999-01-02 00:00", "--until", "2999-01-01 00:00", "--component", "node-2", "y"}, "The end must be after the start"},
