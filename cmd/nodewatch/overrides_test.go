@@ -54,16 +54,16 @@ func TestOverridesAreMadeListedAndWithdrawn(t *testing.T) {
 func TestOverridesThatAreRefused(t *testing.T) {
 	file, state := configured(t, "")
 	for want, args := range map[string][]string{
-		"required flag(s) '--reason'": {"maintenance", "start", "--for", "2h"},
-		"--for \"-2h\" must be":       {"maintenance", "start", "--for=-2h", "--reason", "x"},
-		"--for \"400d\" must be":      {"maintenance", "start", "--for=400d", "--reason", "x"},
-		"no active rule \"bond\"":   {"accept", "bond", "--until", "1h", "--reason", "x"},
-		"--reason is required":          {"accept", "bond-lacp", "--until", "1h"},
+		"required flag(s) '--reason'":    {"maintenance", "start", "--for", "2h"},
+		"--for \"-2h\" must be":          {"maintenance", "start", "--for=-2h", "--reason", "x"},
+		"--for \"400d\" must be":         {"maintenance", "start", "--for=400d", "--reason", "x"},
+		"no active rule \"bond\"":        {"accept", "bond", "--until", "1h", "--reason", "x"},
+		"--reason is required":           {"accept", "bond-lacp", "--until", "1h"},
 		"--until \"\" is not a date":     {"accept", "bond-lacp", "--reason", "x"},
 		"--until \"soon\" is not a date": {"accept", "bond-lacp", "--until", "soon", "--reason", "x"},
-		"is in the past":              {"accept", "bond-lacp", "--until", "2020-01-01", "--reason", "x"},
-		"more than a year ahead":      {"accept", "bond-lacp", "--until", "2y", "--reason", "x"},
-		"unprintable characters":           {"accept", "bond-lacp", "--until", "1h", "--reason", "x\x1b[2J"},
+		"is in the past":                 {"accept", "bond-lacp", "--until", "2020-01-01", "--reason", "x"},
+		"more than a year ahead":         {"accept", "bond-lacp", "--until", "2y", "--reason", "x"},
+		"unprintable characters":         {"accept", "bond-lacp", "--until", "1h", "--reason", "x\x1b[2J"},
 	} {
 		code, out, errs := called(t, append(args, "--config.file", file)...)
 		if code != 2 || !strings.Contains(errs, want) {
