@@ -91,7 +91,7 @@ func TestReplayAsJSON(t *testing.T) {
 // A tape comes from elsewhere: what it holds does not reach the terminal raw.
 func TestReplayPrintsNoControlCharacters(t *testing.T) {
 	const hostile = "\\u001b]0;owned\\u0007\\u009b2J\\u202e"
-	raw := bytes.ReplaceAll(taped(t, filepath.Join(incidents, "blocklisted.txtar")), []byte("vm-101-disk-0"), []byte("vm-101"+hostile))
+	raw := bytes.ReplaceAll(taped(t, filepath.Join(incidents, "blocklisted.txtar")), []byte("vm-103-disk-0"), []byte("vm-103"+hostile))
 	file := filepath.Join(t.TempDir(), "tape.jsonl")
 	refused := file + ".refused.jsonl"
 	bad := "{\"at\":\"2026-03-01T03:00:00Z\",\"saw\":\"" + hostile + "\",\"obs\":{}}\n"
