@@ -54,7 +54,7 @@ func (p program) tokenList(app *kingpin.Application) (*kingpin.CmdClause, func(c
 			return code
 		}
 		w := tabwriter.NewWriter(p.out, 0, 8, 2, ' ', 0)
-		fmt.Fprintln(w, "ID\tKIND\tSUBJECT\tSTATE\tCREATED\tBY\tLABEL")
+		fmt.Fprintln(w, "ID\tKIND\tSUBJECT\tSTATE\tLAST USED\tCREATED\tBY\tLABEL")
 		now := time.Now()
 		for _, k := range list {
 			state := "valid"
@@ -64,7 +64,11 @@ func (p program) tokenList(app *kingpin.Application) (*kingpin.CmdClause, func(c
 			case !k.Valid(now):
 				state = "expired"
 			}
-			fmt.Fprintf(w, "%d\t%s\t%s\t%s\t%s\t%s\t%s\n", k.ID, k.Kind, k.Subject, state, k.Created.Format(time.RFC3339), k.CreatedBy, k.Label)
+			used := "never"
+			if !k.Used.IsZero() {
+				used = k.Used.Format(time.RFC3339)
+			}
+			fmt.Fprintf(w, "%d\t%s\t%s\t%s\t%s\t%s\t%s\t%s\n", k.ID, k.Kind, k.Subject, state, used, k.Created.Format(time.RFC3339), k.CreatedBy, k.Label)
 		}
 		if err := w.Flush(); err != nil {
 			return exitFailure

@@ -139,3 +139,17 @@ func TestALockedFile(t *testing.T) {
 		t.Errorf("without the lock: %v", err)
 	}
 }
+
+// What was acknowledged survives a power cut: the writer waits until the disk has it.
+func TestTheWriterWaitsForTheDisk(t *testing.T) {
+	s, err := Open(t.Context(), config.Address{Path: filepath.Join(t.TempDir(), "status.db")})
+	if err != nil {
+		t.Fatal(err)
+	}
+	t.Cleanup(func() { _ = s.Close() }) // nothing of it is needed
+	const full = 2
+	level := 0
+	if err := s.write.QueryRowContext(t.Context(), "PRAGMA synchronous").Scan(&level); err != nil || level != full {
+		t.Errorf("synchronous is %d, want %d (%v)", level, full, err)
+	}
+}

@@ -315,20 +315,42 @@ func gaps(t *testing.T, b bench) {
 }
 
 // What is in force stays, however old it is.
+// What is too old and no longer in force is deleted, a few rows at a time; all else stays.
 func prune(t *testing.T, b bench) {
 	key := store.Key{Kind: store.Pushed, Name: "web"}
+	early, late := noon.Add(time.Minute), noon.Add(9*time.Minute)
+	var node int64
+	expired, revoked, valid, later := store.NewSecret(), store.NewSecret(), store.NewSecret(), store.NewSecret()
+	old, current := store.NewSecret(), store.NewSecret() // of sessions
 	b.update(t, func(tx *store.Tx) error {
 		id, err := tx.Signal(t.Context(), key, store.Signal{})
 		if err != nil {
 			return err
 		}
-		return tx.Rewrite(t.Context(), id, noon, uptime.Timeline{change(0, report.Operational), change(1, report.MajorOutage), change(2, report.Operational), change(9, report.MajorOutage)})
+		err = tx.Rewrite(t.Context(), id, noon, uptime.Timeline{change(0, report.Operational), change(1, report.MajorOutage), change(2, report.Operational), change(9, report.MajorOutage)})
+		var made error
+		node, made = tx.SaveBody(t.Context(), body("rl1/node2"), noon)
+		for n, at := range []time.Time{early, early, late} {
+			_, added := tx.AddTransition(t.Context(), node, native.Transition{ID: fmt.Sprint(n), Transition: report.Transition{At: at, Rule: "r", From: "clear", To: "info"}}, noon)
+			err = errors.Join(err, added)
+		}
+		for secret, expires := range map[string]time.Time{expired: early, revoked: {}, valid: {}, later: late} {
+			err = errors.Join(err, tx.IssueToken(t.Context(), secret, store.Token{Kind: store.AlertmanagerToken, Created: noon, Expires: expires}))
+		}
+		k, _, found := tx.TokenOf(t.Context(), revoked)
+		_, ended := tx.RevokeToken(t.Context(), k.ID, early)
+		err = errors.Join(err, made, found, ended, tx.AddOperator(t.Context(), store.Operator{Name: "kim", Role: store.Viewer, Created: noon}))
+		operator, _, found := tx.OperatorNamed(t.Context(), "kim")
+		return errors.Join(err, found,
+			tx.StartSession(t.Context(), old, operator.ID, noon, early), tx.StartSession(t.Context(), current, operator.ID, noon, late),
+			tx.Beat(t.Context(), "a", noon, noon, time.Second), tx.Beat(t.Context(), "b", noon, early, time.Second), tx.Beat(t.Context(), "c", noon, late, time.Second))
 	})
-	for _, want := range []int64{1, 1, 0} {
+	// Of changes, transitions, tokens and hubs 2 are old, of sessions and gaps 1.
+	for n, want := range []int64{6, 4, 0} {
 		b.update(t, func(tx *store.Tx) error {
-			n, err := tx.Prune(t.Context(), noon.Add(5*time.Minute), 1)
-			if n != want {
-				t.Errorf("%d deleted, want %d", n, want)
+			deleted, err := tx.Prune(t.Context(), noon.Add(5*time.Minute), 1)
+			if deleted != want {
+				t.Errorf("call %d: %d deleted, want %d", n, deleted, want)
 			}
 			return err
 		})
@@ -338,7 +360,26 @@ func prune(t *testing.T, b bench) {
 		if diff := cmp.Diff(uptime.Timeline{change(2, report.Operational), change(9, report.MajorOutage)}, got[key]); diff != "" {
 			t.Error(diff)
 		}
-		return err
+		list, read := tx.Transitions(t.Context(), node, noon, 10)
+		if len(list) != 1 || list[0].ID != "2" {
+			t.Errorf("transitions: %+v", list)
+		}
+		err = errors.Join(err, read)
+		for secret, want := range map[string]bool{expired: false, revoked: false, valid: true, later: true} {
+			k, known, read := tx.TokenOf(t.Context(), secret)
+			if known != want {
+				t.Errorf("token %+v: known %v, want %v", k, known, want)
+			}
+			err = errors.Join(err, read)
+		}
+		if _, known, read := tx.SessionOf(t.Context(), current, noon); !known || read != nil {
+			t.Errorf("a session that lasts is gone: %v", read)
+		}
+		gaps, read := tx.Gaps(t.Context(), noon)
+		if diff := cmp.Diff([]store.Gap{{early, late}}, gaps); diff != "" {
+			t.Error(diff)
+		}
+		return errors.Join(err, read)
 	})
 }
 
