@@ -6,6 +6,7 @@ import (
 	"fmt"
 	"os"
 	"reflect"
+	"regexp"
 	"strings"
 	"testing"
 
@@ -192,5 +193,19 @@ func TestExplainsIsAcyclic(t *testing.T) {
 	}
 	for id := range explains {
 		visit(id, nil)
+	}
+}
+
+// A cluster that is down must not make on-call wait for a command.
+func TestCephCommandsInTextsHaveATimeout(t *testing.T) {
+	command := regexp.MustCompile("`ceph [^`]*`")
+	for _, r := range all.Default().Rules {
+		for _, text := range append([]string{r.About}, r.Do...) {
+			for _, c := range command.FindAllString(text, -1) {
+				if !strings.Contains(c, "--connect-timeout") {
+					t.Errorf("%s: %s", r.ID, c)
+				}
+			}
+		}
 	}
 }

@@ -34,7 +34,7 @@ func clusterHealth() rule.Rule {
 			"Every node of the cluster reports the same: the finding sets the status of the component cluster, and that of the node only while its guests are hit. HEALTH_WARN for other reasons is not reported: many clusters have it all the time. Muted checks do not count.",
 		Do: []string{
 			"Read the cluster's health: `ceph health detail --connect-timeout 10`.",
-			"Full: delete data or add capacity; raising the full ratio buys time, not space: `ceph osd set-full-ratio 0.97`.",
+			"Full: delete data or add capacity; raising the full ratio buys time, not space: `ceph osd set-full-ratio 0.97 --connect-timeout 10`.",
 			"Inactive PGs: bring back the OSDs that hold them: `ceph osd tree down --connect-timeout 10`.",
 		},
 		Check: func(in rule.Input) []rule.Result {
