@@ -489,7 +489,7 @@ func TestTheExampleConfiguration(t *testing.T) {
 	must(t, file, "maintenance", "create", "--title", "VPS - RL1: migrate from krbd to QEMU librbd", "--from", time.Now().Add(time.Hour).Format(time.RFC3339), "--until", time.Now().Add(2*time.Hour).Format(time.RFC3339), "--component", "rl1-node2", "--no-impact", "VMs will be live-migrated. No downtime.")
 	body := h.asked(t, "/").Body.String()
 	for what, want := range map[string]string{
-		"overall state": "<h1>All systems operational</h1>", "uptime of the page": "<strong>99.998 %</strong> uptime over 90 days", "latest post-mortem": "Latest post-mortem", "its sections": "<h4>Preventive measures</h4>",
+		"overall state": "<h1>All systems operational</h1>", "uptime of the page": "<strong>99.998 %</strong> uptime over 90 days", "latest post-mortem": "Latest post-mortem", "its sections": "<h3>Preventive measures</h3>",
 		"maintenance": "migrate from krbd to QEMU librbd", "no downtime": "no downtime expected", "past incidents": "Past incidents", "its text": "All VMs back up.", "a component's uptime": `99.998 %</span> uptime`,
 		"where help is": "Issue not listed here?", "the footer": "Automated health checks run every 30 seconds.", "a description of a group": "Stockholm data centre", "a description of a component": "High-performance compute",
 	} {
