@@ -151,7 +151,7 @@ func calmReport(site, node string, now time.Time) report.Report {
 		Started: started, Status: report.Operational, Version: buildinfo.Read().Version,
 		Inventory: inventory("librbd", "layer3+4"),
 	}
-	for _, name := range []string{"storage", "network", "guests", "cluster", "host", "nodewatch"} {
+	for _, name := range report.ComponentNames() {
 		r.Components = append(r.Components, report.Component{Name: name, Status: report.Operational, State: report.Seen, Since: started})
 	}
 	return r

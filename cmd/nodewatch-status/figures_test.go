@@ -347,9 +347,9 @@ func ninetyDays(ctx context.Context, tx *store.Tx, n int, begin time.Time) error
 		for week := 0; week < 13 && k < 2; week++ {
 			at := begin.Add(time.Duration(week)*7*day + time.Duration(n)*time.Minute)
 			line = append(line, uptime.Change{At: at, State: report.DegradedPerformance, Reason: "nic-saturated"}, uptime.Change{At: at.Add(10 * time.Minute), State: report.Operational})
-			for m, to := range []string{"warning", "clear"} {
+			for m, to := range []report.Severity{report.Warning, report.Clear} {
 				if _, err := tx.AddTransition(ctx, id, native.Transition{ID: fmt.Sprintf("%d-%d-%d", k, week, m), Run: begin, Transition: report.Transition{
-					N: uint64(week*4 + k*2 + m + 1), At: at.Add(time.Duration(m) * 10 * time.Minute), Rule: "nic-saturated", Subject: "eth0", Component: name, From: "clear", To: to,
+					N: uint64(week*4 + k*2 + m + 1), At: at.Add(time.Duration(m) * 10 * time.Minute), Rule: "nic-saturated", Subject: "eth0", Component: report.ComponentName(name), From: report.Clear, To: to,
 					Impact: report.DegradedPerformance, Summary: "eth0 (10 Gbit/s) receives 9.8 Gbit/s: saturated for 3 min 10 s",
 				}}, at); err != nil {
 					return err

@@ -165,7 +165,7 @@ func reporterTo(t *testing.T, url string, token httpclient.SecretFile) *native.R
 // reported is what a node says at a time.
 func reported(node string, at time.Time, storage report.Impact) report.Report {
 	r := report.Report{Node: node, Site: "rl1", Boot: "0b9d2b5e-8f0c-4f7e-9a51-6d1e5f8b7c2a", Version: "1.2.3", Started: at.Add(-time.Hour), At: at, Status: storage}
-	for _, name := range []string{"host", "network", "nodewatch", "storage"} {
+	for _, name := range []report.ComponentName{"host", "network", "nodewatch", "storage"} {
 		r.Components = append(r.Components, report.Component{Name: name, Status: report.Operational, State: report.Seen, Since: r.Started})
 	}
 	r.Components[3].Status, r.Components[3].Since = storage, at

@@ -81,9 +81,9 @@ func (p *changePrinter) lines() page.Style {
 // evidence and advice.
 func (p *changePrinter) change(r report.Report, t report.Transition) {
 	fmt.Fprint(p.out, page.Transition(t, p.lines()))
-	worse := report.Severity(t.To).Rank() > report.Severity(t.From).Rank() || t.ImpactFrom != "" && t.Impact.Rank() > t.ImpactFrom.Rank()
+	worse := t.To.Rank() > t.From.Rank() || t.ImpactFrom != "" && t.Impact.Rank() > t.ImpactFrom.Rank()
 	i := slices.IndexFunc(r.Findings, func(f report.Finding) bool { return f.Rule == t.Rule && f.Subject == t.Subject })
-	if p.brief || !worse || i < 0 || t.To == string(report.Info) {
+	if p.brief || !worse || i < 0 || t.To == report.Info {
 		return
 	}
 	for _, e := range r.Findings[i].Evidence {

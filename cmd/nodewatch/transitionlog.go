@@ -24,7 +24,7 @@ func (t *transitionLog) write(v judge.View) {
 		}
 		t.latest = n.N
 		level := slog.LevelInfo
-		switch report.Severity(n.To) {
+		switch n.To {
 		case report.Critical:
 			level = slog.LevelError
 		case report.Warning:

@@ -99,7 +99,7 @@ func defaultText(v reflect.Value) string {
 	switch v.Kind() {
 	case reflect.String:
 		return listed(v.String())
-	case reflect.Map:
+	case reflect.Map, reflect.Slice:
 		return listed("")
 	}
 	return bounds.Text(v)

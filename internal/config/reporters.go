@@ -16,15 +16,15 @@ import (
 
 // A Reporter says to which backend reports go, and which.
 type Reporter struct {
-	Name       string             `yaml:"name" doc:"its name in metrics and logs: a-z, 0-9, dots and dashes"`
-	Every      time.Duration      `yaml:"every" default:"by backend" doc:"interval at which the current state is sent again" min:"5s" max:"1h"`
-	Deadline   time.Duration      `yaml:"deadline" default:"by backend" doc:"timeout of one attempt" min:"1s" max:"2m"`
-	Severity   report.Severity    `yaml:"severity" doc:"only findings of at least this severity" oneof:"info warning critical"`
-	Rules      []string           `yaml:"rules" doc:"only findings of these rules"`
-	NotRules   []string           `yaml:"not_rules" doc:"no findings of these rules"`
-	Components []string           `yaml:"components" doc:"only these components and their findings: storage, network, guests, cluster, host, nodewatch"`
-	Silenced   bool               `yaml:"silenced" default:"by backend" doc:"also report findings that page nobody: acknowledged ones, and those raised during maintenance"`
-	TLS        httpclient.Options `yaml:"tls" doc:"connection to the backend"`
+	Name       string                 `yaml:"name" doc:"its name in metrics and logs: a-z, 0-9, dots and dashes"`
+	Every      time.Duration          `yaml:"every" default:"by backend" doc:"interval at which the current state is sent again" min:"5s" max:"1h"`
+	Deadline   time.Duration          `yaml:"deadline" default:"by backend" doc:"timeout of one attempt" min:"1s" max:"2m"`
+	Severity   report.Severity        `yaml:"severity" doc:"only findings of at least this severity" oneof:"info warning critical"`
+	Rules      []string               `yaml:"rules" doc:"only findings of these rules"`
+	NotRules   []string               `yaml:"not_rules" doc:"no findings of these rules"`
+	Components []report.ComponentName `yaml:"components" doc:"only these components and their findings" oneof:"storage network guests cluster host nodewatch"`
+	Silenced   bool                   `yaml:"silenced" default:"by backend" doc:"also report findings that page nobody: acknowledged ones, and those raised during maintenance"`
+	TLS        httpclient.Options     `yaml:"tls" doc:"connection to the backend"`
 
 	Backend  string // the name of its section
 	Settings any    // its section: a pointer to the backend's Config
@@ -140,15 +140,6 @@ func (r Reporter) check(s, settings *strictyaml.Section, b rule.RuleSet) {
 			if _, on := b.Rule(id); !on {
 				s.Wrong(field, "%s is not a rule, or is off; valid are %s", id, strings.Join(ids(b), ", "))
 			}
-		}
-	}
-	var known []string
-	for _, c := range rule.Components() {
-		known = append(known, string(c))
-	}
-	for _, c := range r.Components {
-		if !slices.Contains(known, c) {
-			s.Wrong("components", "%s is not a component; valid are %s", c, strings.Join(known, ", "))
 		}
 	}
 	wrong := func(s *strictyaml.Section, field string, err error) {

@@ -1,6 +1,8 @@
 package config
 
 import (
+	"reflect"
+	"slices"
 	"strings"
 	"testing"
 	"time"
@@ -51,7 +53,7 @@ func TestMistakesInReporters(t *testing.T) {
 		"reporters:\n  - name: hub\n    native: {url: \"http://192.0.2.1\"}\n    severity: bad":                                  `f.yml:4: reporters[0].severity: "bad" is not allowed: must be one of info, warning, critical`,
 		"reporters:\n  - name: hub\n    native: {url: \"http://192.0.2.1\"}\n    every: 1s":                                      "f.yml:4: reporters[0].every: ",
 		"reporters:\n  - name: hub\n    native: {url: \"http://192.0.2.1\"}\n    rules: [nic-full]":                              "f.yml:4: reporters[0].rules: nic-full is not a rule, or is off; valid are ",
-		"reporters:\n  - name: hub\n    native: {url: \"http://192.0.2.1\"}\n    components: [disks]":                            "f.yml:4: reporters[0].components: disks is not a component; valid are storage, ",
+		"reporters:\n  - name: hub\n    native: {url: \"http://192.0.2.1\"}\n    components: [disks]":                            "f.yml:4: reporters[0].components[0]: \"disks\" is not allowed: must be one of storage, network, guests, cluster, host, nodewatch",
 		"reporters:\n  - name: Hub 1\n    native: {url: \"http://192.0.2.1\"}":                                                   `f.yml:2: reporters[0].name: "Hub 1" is not allowed`,
 		"reporters:\n  - {name: hub, native: {url: \"http://192.0.2.1\"}}\n  - {name: hub, native: {url: \"http://192.0.2.1\"}}": "f.yml:3: reporters[1].name: hub is already used",
 		"reporters:\n  - name: hub\n    native: {url: \"http://192.0.2.1\"}\n    tls: {verify: false}":                           "f.yml:4: reporters[0].tls.verify: unknown field; valid are ca_file, ",
@@ -64,5 +66,17 @@ func TestMistakesInReporters(t *testing.T) {
 		if err == nil || !strings.HasPrefix(err.Error(), want) {
 			t.Errorf("%q:\ngot  %v\nwant %s", text, err, want)
 		}
+	}
+}
+
+// Every component can be selected.
+func TestComponentsOfReporters(t *testing.T) {
+	field, _ := reflect.TypeFor[Reporter]().FieldByName("Components")
+	var names []report.ComponentName
+	for name := range strings.FieldsSeq(field.Tag.Get("oneof")) {
+		names = append(names, report.ComponentName(name))
+	}
+	if !slices.Equal(names, report.ComponentNames()) {
+		t.Errorf("got %v, want %v", names, report.ComponentNames())
 	}
 }

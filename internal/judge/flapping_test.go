@@ -46,7 +46,7 @@ func TestWhatComesAndGoesIsHeldRaisedAndSaysSinceWhen(t *testing.T) {
 	if len(r.Findings) != 1 {
 		t.Errorf("it is gone before it has been quiet for %s", flapQuiet)
 	}
-	if r = tr.tick(2 * time.Second); len(r.Findings) != 0 || r.Transitions[len(r.Transitions)-1].To != cleared {
+	if r = tr.tick(2 * time.Second); len(r.Findings) != 0 || r.Transitions[len(r.Transitions)-1].To != report.Clear {
 		t.Errorf("it never ends: %v", shows(r))
 	}
 }

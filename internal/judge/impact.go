@@ -22,7 +22,7 @@ const (
 func (j *Judge) newFinding(r rule.Rule, result *rule.Result, m memory) report.Finding {
 	now := j.snapshot.Now
 	f := report.Finding{
-		Rule: r.ID, Subject: result.Subject, Component: string(r.Component), Runbook: j.rules.RunbookURL(r.ID),
+		Rule: r.ID, Subject: result.Subject, Component: r.Component, Runbook: j.rules.RunbookURL(r.ID),
 		Severity: result.Severity, Impact: cmp.Or(result.Impact, report.Operational), Since: result.Since,
 		Summary: result.Summary, Evidence: notAfter(result.Evidence, now), Against: notAfter(result.Against, now), Advice: result.Advice,
 	}

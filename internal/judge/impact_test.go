@@ -70,7 +70,7 @@ func TestImpactIsComputedFromTheGuestsHit(t *testing.T) {
 			t.Errorf("%s: got %s, %d of %d guests; want %s, %d of 10", name, f.Impact, hit, total, c.want, c.hit)
 		}
 		for _, comp := range tr.last.Report.Components {
-			if comp.Name == string(rule.Guests) && hit > 0 && (comp.Status != c.want || comp.Guests.Hit != hit) {
+			if comp.Name == report.ComponentGuests && hit > 0 && (comp.Status != c.want || comp.Guests.Hit != hit) {
 				t.Errorf("%s: guests are %s", name, comp.Status)
 			}
 		}
@@ -116,7 +116,7 @@ func TestGuestsAreNamedUpToALimit(t *testing.T) {
 func explaining(tr *trialRun) []rule.Rule {
 	a, b := tr.fake("a", 0, 0, node.SourceBond), tr.fake("b", 0, 0)
 	a.Explains = []string{"b"}
-	b.Component = rule.Storage
+	b.Component = report.ComponentStorage
 	return []rule.Rule{b, a}
 }
 

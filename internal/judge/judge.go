@@ -46,7 +46,7 @@ type Judge struct {
 	held        []node.Entry         // that the snapshot does not contain yet
 	memory      map[string]memories  // by rule
 	rises       map[rise][]time.Time // at most flapTimes each, the latest last
-	components  map[rule.Component]report.Component
+	components  map[report.ComponentName]report.Component
 	incidents   incidents
 	transitions []report.Transition // replaced, never changed: Reports share it
 	changes     []report.Transition // those of the tick under way
@@ -63,7 +63,7 @@ type memories map[string]memory
 
 // New returns a Judge that applies the given rules.
 func New(rules rule.RuleSet) *Judge {
-	return &Judge{rules: rules, memory: map[string]memories{}, components: map[rule.Component]report.Component{}, rises: map[rise][]time.Time{}}
+	return &Judge{rules: rules, memory: map[string]memories{}, components: map[report.ComponentName]report.Component{}, rises: map[rise][]time.Time{}}
 }
 
 // Take takes one entry. At an entry without an observation, a tick, it evaluates

@@ -36,7 +36,7 @@ type trialRun struct {
 // fake is a rule that finds what the test says it does.
 func (tr *trialRun) fake(id string, hold, keep time.Duration, needs ...string) rule.Rule {
 	return rule.Rule{
-		ID: id, Title: id, Component: rule.Network, For: rule.Always(hold), KeepFiringFor: rule.Always(keep), Needs: needs,
+		ID: id, Title: id, Component: report.ComponentNetwork, For: rule.Always(hold), KeepFiringFor: rule.Always(keep), Needs: needs,
 		Check: func(rule.Input) []rule.Result {
 			list := slices.Clone(tr.found[id])
 			for i := range list {
@@ -304,7 +304,7 @@ func TestNoDataIsUnknownNeverOperational(t *testing.T) {
 		t.Fatal("nothing was judged")
 	}
 	for _, c := range v.Report.Components {
-		if want := report.Unknown; c.Name != string(rule.Nodewatch) && c.Status != want {
+		if want := report.Unknown; c.Name != report.ComponentNodewatch && c.Status != want {
 			t.Errorf("%s: got %s, want %s", c.Name, c.Status, want)
 		}
 	}
@@ -330,7 +330,7 @@ func TestTheClusterAloneDoesNotMakeTheNodeUnknown(t *testing.T) {
 			t.Errorf("%s: got status %s", kind, v.Report.Status)
 		}
 		for _, c := range v.Report.Components {
-			if c.Name == string(rule.Cluster) && c.Status != report.Unknown || c.Name == string(rule.Storage) && c.Status != report.Operational {
+			if c.Name == report.ComponentCluster && c.Status != report.Unknown || c.Name == report.ComponentStorage && c.Status != report.Operational {
 				t.Errorf("%s: got %s %s", kind, c.Name, c.Status)
 			}
 		}

@@ -39,10 +39,10 @@ func TestPartlyUnknown(t *testing.T) {
 		guests(c.partly, remedy, e)
 		r := tr.tick(time.Second)
 		for _, x := range r.Components {
-			if x.Name == string(rule.Guests) && (x.Status != c.status || x.Partly != c.want || (x.Remedy != "") != (c.want != "")) {
+			if x.Name == report.ComponentGuests && (x.Status != c.status || x.Partly != c.want || (x.Remedy != "") != (c.want != "")) {
 				t.Errorf("%+v: component %+v", c, x)
 			}
-			if x.Name != string(rule.Guests) && x.Partly != "" {
+			if x.Name != report.ComponentGuests && x.Partly != "" {
 				t.Errorf("%+v: component %+v", c, x)
 			}
 		}

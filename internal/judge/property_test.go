@@ -352,7 +352,7 @@ func TestAStallOfGuestsIsNeverOperational(t *testing.T) {
 			}
 			stalls++
 			for _, c := range v.Report.Components {
-				if (c.Name == string(rule.Storage) || c.Name == string(rule.Guests)) && c.Status.Rank() < report.DegradedPerformance.Rank() {
+				if (c.Name == report.ComponentStorage || c.Name == report.ComponentGuests) && c.Status.Rank() < report.DegradedPerformance.Rank() {
 					t.Fatalf("%s at %s: %s is %s while %d disks of guests stall", file, v.Now.Format(time.TimeOnly), c.Name, c.Status, len(long))
 				}
 			}

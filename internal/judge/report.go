@@ -28,10 +28,10 @@ func (j *Judge) report() report.Report {
 		r.Sources = append(r.Sources, sourceState(j.facts, src))
 	}
 	r.Status = report.Operational
-	for _, c := range rule.Components() {
+	for _, c := range report.ComponentNames() {
 		done := j.component(c, r.Findings, r.Maintenance)
 		r.Components = append(r.Components, done)
-		if c != rule.Cluster || done.Guests != nil {
+		if c != report.ComponentCluster || done.Guests != nil {
 			r.Status = report.Worse(r.Status, done.Status)
 		}
 	}
@@ -70,23 +70,23 @@ func sourceState(f *facts.Facts, src node.Source) report.SourceState {
 }
 
 // needs are the sources without which a component is unknown.
-func needs(c rule.Component) []string {
+func needs(c report.ComponentName) []string {
 	switch c {
-	case rule.Storage:
+	case report.ComponentStorage:
 		return []string{node.SourceKrbd, node.SourceIO, node.SourceKmsg}
-	case rule.Network:
+	case report.ComponentNetwork:
 		return []string{node.SourceBond, node.SourceNIC}
-	case rule.Host:
+	case report.ComponentHost:
 		return []string{node.SourceHost}
-	case rule.Cluster:
+	case report.ComponentCluster:
 		return []string{node.SourceCeph}
 	}
 	return nil
 }
 
 // unknown returns why a component cannot be observed; nil if it can.
-func unknown(c rule.Component, s node.Snapshot) *node.Error {
-	if c == rule.Guests {
+func unknown(c report.ComponentName, s node.Snapshot) *node.Error {
+	if c == report.ComponentGuests {
 		return s.GuestsKnown()
 	}
 	for _, name := range needs(c) {
@@ -104,12 +104,12 @@ func unknown(c rule.Component, s node.Snapshot) *node.Error {
 // only when no finding makes it worse than operational. The cluster's findings count
 // for the node only when they hit guests: one unhealthy cluster must not make every
 // node of it look broken.
-func (j *Judge) component(c rule.Component, findings []report.Finding, m *report.Maintenance) report.Component {
-	now := report.Component{Name: string(c), Status: report.Operational, Since: j.snapshot.Now, State: report.Seen}
+func (j *Judge) component(c report.ComponentName, findings []report.Finding, m *report.Maintenance) report.Component {
+	now := report.Component{Name: c, Status: report.Operational, Since: j.snapshot.Now, State: report.Seen}
 	summaryRule := "" // the rule whose summary is shown
 	var rest []string // the other rules
 	for _, f := range findings {
-		if f.Component != string(c) && (c != rule.Guests || f.Guests == nil) {
+		if f.Component != c && (c != report.ComponentGuests || f.Guests == nil) {
 			continue
 		}
 		if len(f.ExplainedBy) == 0 {
@@ -119,7 +119,7 @@ func (j *Judge) component(c rule.Component, findings []report.Finding, m *report
 		if summaryRule == "" || worse {
 			now.Status, now.Summary, summaryRule = report.Worse(now.Status, f.Impact), f.Summary, f.Rule
 		}
-		if (c == rule.Guests || c == rule.Cluster) && f.Guests != nil && (now.Guests == nil || worse || f.Impact == now.Status && f.Guests.Hit > now.Guests.Hit) {
+		if (c == report.ComponentGuests || c == report.ComponentCluster) && f.Guests != nil && (now.Guests == nil || worse || f.Impact == now.Status && f.Guests.Hit > now.Guests.Hit) {
 			now.Guests = f.Guests
 		}
 	}
@@ -129,7 +129,7 @@ func (j *Judge) component(c rule.Component, findings []report.Finding, m *report
 			now.Status, now.Summary, summaryRule = report.Unknown, "unknown: "+err.Text, ""
 		}
 	}
-	if c == rule.Guests && now.State == report.Seen {
+	if c == report.ComponentGuests && now.State == report.Seen {
 		m := j.facts.MissingGuests()
 		now.Partly, now.Remedy = m.Text, m.Remedy
 	}

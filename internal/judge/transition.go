@@ -9,9 +9,6 @@ import (
 // keptTransitions is how many transitions a Report carries at most.
 const keptTransitions = 200
 
-// cleared is what a finding that is not raised counts as in a transition.
-const cleared = "clear"
-
 // move replaces the memory of one finding and notes the transition, if it is one.
 func (j *Judge) move(id, subject string, m memory) {
 	old := j.memory[id][subject]
@@ -30,7 +27,7 @@ func (j *Judge) move(id, subject string, m memory) {
 		j.memory[id][subject] = m
 	}
 	from, to := old.level(), m.level()
-	if from == to && (from == cleared || old.finding.Impact == m.finding.Impact && old.finding.State == m.finding.State) {
+	if from == to && (from == report.Clear || old.finding.Impact == m.finding.Impact && old.finding.State == m.finding.State) {
 		return
 	}
 	f := m.finding
@@ -60,9 +57,9 @@ func (j *Judge) remember() {
 }
 
 // level is the severity a memory shows.
-func (m memory) level() string {
+func (m memory) level() report.Severity {
 	if !m.raised {
-		return cleared
+		return report.Clear
 	}
-	return string(m.finding.Severity)
+	return m.finding.Severity
 }

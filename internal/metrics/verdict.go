@@ -28,14 +28,14 @@ func verdictFamilies(build buildinfo.Info) []family {
 			help: "1 for the state of the component and 0 for the other states.",
 			read: func(p *picture, emit emit) {
 				for _, c := range p.Report.Components {
-					stateset(states(), string(c.Status), emit, c.Name)
+					stateset(states(), string(c.Status), emit, string(c.Name))
 				}
 			}},
 		{name: "nodewatch_component_state_since_timestamp_seconds", kind: gauge, labels: []string{"component"},
 			help: "Time since which the component has been in its state.",
 			read: func(p *picture, emit emit) {
 				for _, c := range p.Report.Components {
-					emit(unix(c.Since), c.Name)
+					emit(unix(c.Since), string(c.Name))
 				}
 			}},
 		{name: "nodewatch_findings", kind: gauge, labels: []string{"severity"},

@@ -95,10 +95,11 @@ func impactAndGuests(f report.Finding, now time.Time) string {
 
 // A componentView is a component as the page shows it.
 type componentView struct {
-	Name, Word, Since, Summary string
-	Tone                       tone
-	Hits                       string // how many guests are hit; may be empty
-	Partly, Remedy             string // what of it is unknown, and what would make it known; may be empty
+	Name                 report.ComponentName
+	Word, Since, Summary string
+	Tone                 tone
+	Hits                 string // how many guests are hit; may be empty
+	Partly, Remedy       string // what of it is unknown, and what would make it known; may be empty
 }
 
 func componentsOf(r report.Report) []componentView {
@@ -128,8 +129,8 @@ type transitionView struct {
 func transitionsOf(r report.Report) []transitionView {
 	var list []transitionView
 	for _, t := range r.Transitions[max(0, len(r.Transitions)-maxTransitions):] {
-		v := transitionView{momentOf(t.At, r.At), change(t), level(t), finding(t.Rule, t.Subject), t.Summary, notesOf(t), toneOf(report.Severity(t.To))}
-		if t.To == levelClear {
+		v := transitionView{momentOf(t.At, r.At), change(t), string(level(t)), finding(t.Rule, t.Subject), t.Summary, notesOf(t), toneOf(t.To)}
+		if t.To == report.Clear {
 			v.Tone = good
 		}
 		list = append(list, v)

@@ -21,21 +21,21 @@ type RuleList struct {
 
 // A ListRule is one rule.
 type ListRule struct {
-	ID            string            `json:"id"`
-	Title         string            `json:"title"`
-	About         string            `json:"about"`
-	Component     string            `json:"component"`
-	Severities    []report.Severity `json:"severities"`
-	Impact        string            `json:"impact,omitempty"`
-	Off           bool              `json:"off"` // switched off in the configuration
-	For           ListTiming        `json:"for_s"`
-	KeepFiringFor ListTiming        `json:"keep_firing_for_s"`
-	Needs         []string          `json:"needs"`
-	Explains      []string          `json:"explains"`
-	Thresholds    []ListThreshold   `json:"thresholds"`
-	Do            []string          `json:"do"`
-	Runbook       string            `json:"runbook"`
-	Raised        []ListRaised      `json:"raised"`
+	ID            string               `json:"id"`
+	Title         string               `json:"title"`
+	About         string               `json:"about"`
+	Component     report.ComponentName `json:"component"`
+	Severities    []report.Severity    `json:"severities"`
+	Impact        string               `json:"impact,omitempty"`
+	Off           bool                 `json:"off"` // switched off in the configuration
+	For           ListTiming           `json:"for_s"`
+	KeepFiringFor ListTiming           `json:"keep_firing_for_s"`
+	Needs         []string             `json:"needs"`
+	Explains      []string             `json:"explains"`
+	Thresholds    []ListThreshold      `json:"thresholds"`
+	Do            []string             `json:"do"`
+	Runbook       string               `json:"runbook"`
+	Raised        []ListRaised         `json:"raised"`
 }
 
 // A ListTiming is a duration for each severity, in seconds.
@@ -89,7 +89,7 @@ func Rules(set rule.RuleSet, version string, r *report.Report) RuleList {
 
 func listRule(set rule.RuleSet, r rule.Rule, findings []report.Finding) ListRule {
 	x := ListRule{
-		ID: r.ID, Title: r.Title, About: strings.Join(strings.Fields(r.About), " "), Component: string(r.Component), Severities: r.Severities(), Impact: r.Impact,
+		ID: r.ID, Title: r.Title, About: strings.Join(strings.Fields(r.About), " "), Component: r.Component, Severities: r.Severities(), Impact: r.Impact,
 		For: timingOf(r.For), KeepFiringFor: timingOf(r.KeepFiringFor), Needs: list(r.Needs), Explains: list(r.Explains), Thresholds: []ListThreshold{},
 		Do: list(r.Do), Runbook: set.RunbookURL(r.ID), Raised: []ListRaised{},
 	}
@@ -139,7 +139,7 @@ func (l RuleList) Text(s Style) string {
 		if subjects := r.subjects(); subjects != "" {
 			text += ": " + subjects
 		}
-		all.rows = append(all.rows, tableRow{tone: how, mark: 1, cells: []string{r.ID, now, r.Component, strings.Join(words, ", ")}, text: text})
+		all.rows = append(all.rows, tableRow{tone: how, mark: 1, cells: []string{r.ID, now, string(r.Component), strings.Join(words, ", ")}, text: text})
 	}
 	t.table(all)
 	return t.b.String()

@@ -17,7 +17,6 @@ import (
 
 	"github.com/nodewatch/nodewatch/internal/judge"
 	"github.com/nodewatch/nodewatch/internal/node"
-	"github.com/nodewatch/nodewatch/internal/rule"
 	"github.com/nodewatch/nodewatch/pkg/report"
 )
 
@@ -317,7 +316,7 @@ func TestSchemaHasTheValuesOfTheProgram(t *testing.T) {
 	for _, i := range report.Impacts() {
 		impacts = append(impacts, string(i))
 	}
-	for _, c := range rule.Components() {
+	for _, c := range report.ComponentNames() {
 		components = append(components, string(c))
 	}
 	severities := []string{string(report.Info), string(report.Warning), string(report.Critical)}
@@ -326,7 +325,7 @@ func TestSchemaHasTheValuesOfTheProgram(t *testing.T) {
 		"state":      {s.Defs["source"].Properties["state"].Enum, states},
 		"impact":     {s.Defs["impact"].Enum, impacts},
 		"severity":   {s.Defs["severity"].Enum, severities},
-		"level":      {s.Defs["level"].Enum, append([]string{levelClear}, severities...)},
+		"level":      {s.Defs["level"].Enum, append([]string{string(report.Clear)}, severities...)},
 		"visibility": {s.Defs["visibility"].Enum, []string{string(report.Seen), string(report.Blind)}},
 		"component":  {s.Defs["component"].Properties["name"].Enum, components},
 		"finding":    {s.Defs["finding"].Properties["component"].Enum, components},

@@ -18,13 +18,13 @@ import (
 type story struct {
 	findings    []report.Finding
 	transitions []report.Transition
-	status      map[string]report.Impact // of components that are not operational
+	status      map[report.ComponentName]report.Impact // of components that are not operational
 	incident    *report.Incident
 }
 
 func (s story) report(n node.Snapshot) report.Report {
 	r := report.Report{Node: n.Node, At: n.Now, Version: n.Version, Started: start, Status: report.Operational, Findings: s.findings, Transitions: s.transitions, Incident: s.incident}
-	for _, name := range []string{"storage", "network", "guests", "cluster", "host", "nodewatch"} {
+	for _, name := range report.ComponentNames() {
 		c := report.Component{Name: name, Status: report.Operational, Since: start, State: report.Seen}
 		if i, found := s.status[name]; found {
 			c.Status, c.Since = i, n.Now.Add(-31*time.Second)
@@ -101,19 +101,19 @@ func outage(now time.Time) story {
 	}
 	s := story{
 		findings: []report.Finding{storm, pattern, lost},
-		status:   map[string]report.Impact{"storage": report.MajorOutage, "network": report.MajorOutage, "guests": report.PartialOutage},
+		status:   map[report.ComponentName]report.Impact{"storage": report.MajorOutage, "network": report.MajorOutage, "guests": report.PartialOutage},
 	}
 	before := risk(start)
 	s.transitions = append(s.transitions, before.transitions...)
 	s.findings = append(s.findings, before.findings[1], stalled)
 	s.incident = &report.Incident{Begin: storm.Since, Peak: report.MajorOutage, Severity: report.Critical, Guests: hit(), Headline: storm.Summary, Finding: report.Ref{Rule: storm.Rule}, Cause: "one saturated NIC"}
 	for i, f := range []report.Finding{pattern, storm, lost} {
-		from, impact := "clear", report.Impact("")
+		from, impact := report.Clear, report.Impact("")
 		if i == 0 {
-			from, impact = "warning", report.Operational
+			from, impact = report.Warning, report.Operational
 		}
 		s.transitions = append(s.transitions, report.Transition{N: uint64(2 + i), At: now.Add(time.Duration(i-31) * time.Second), Rule: f.Rule, Subject: f.Subject,
-			Component: f.Component, From: from, To: string(f.Severity), Impact: f.Impact, ImpactFrom: impact, State: f.State, Summary: f.Summary})
+			Component: f.Component, From: from, To: f.Severity, Impact: f.Impact, ImpactFrom: impact, State: f.State, Summary: f.Summary})
 	}
 	return s
 }
@@ -178,7 +178,7 @@ func blindView() judge.View {
 	n.See(node.SawMapped{Reading: nodetest.Failed[[]rbd.Mapped](n.At, node.Stalled, "a read has not returned for 65 s", "")})
 	n.See(node.SawLibvirt{Reading: nodetest.Failed[rbd.Guests](n.At, node.Denied, "dial unix /run/libvirt/libvirt-sock-ro: permission denied", "allow nodewatch's user to connect to libvirt's read-only socket")})
 	n.See(node.SawOVS{Reading: nodetest.Failed[[]bond.Bond](n.At, node.Absent, "no Open vSwitch on this machine", "")})
-	return view(n, story{status: map[string]report.Impact{"storage": report.Unknown, "guests": report.Unknown, "cluster": report.Unknown}, findings: []report.Finding{{
+	return view(n, story{status: map[report.ComponentName]report.Impact{"storage": report.Unknown, "guests": report.Unknown, "cluster": report.Unknown}, findings: []report.Finding{{
 		Rule: "source-stalled", Subject: "krbd", Component: "nodewatch", Severity: report.Warning, Impact: report.Operational, State: report.Seen, Since: start, LevelSince: start, LastSeen: n.At,
 		Summary: "source krbd is stalled since 02:13:00", Advice: []report.Advice{{Do: "See all sources and how to give them sight", Command: "nodewatch sources"}},
 	}}})

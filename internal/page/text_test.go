@@ -197,10 +197,10 @@ func TestNagiosLineHasItsForm(t *testing.T) {
 }
 
 func TestExitCodes(t *testing.T) {
-	raised := func(component string, s report.Severity) report.Finding {
+	raised := func(component report.ComponentName, s report.Severity) report.Finding {
 		return report.Finding{Rule: "r", Component: component, Severity: s}
 	}
-	dark := func(name string) []report.Component {
+	dark := func(name report.ComponentName) []report.Component {
 		return []report.Component{{Name: name, Status: report.Unknown, Summary: "cannot be seen"}}
 	}
 	for name, c := range map[string]struct {

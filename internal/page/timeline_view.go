@@ -79,20 +79,20 @@ func stretches(r report.Report) map[report.Ref][]stretch {
 		ref := report.Ref{Rule: t.Rule, Subject: t.Subject}
 		list := all[ref]
 		if n := len(list); n > 0 && list[n-1].end.IsZero() {
-			if string(list[n-1].severity) == t.To {
+			if list[n-1].severity == t.To {
 				continue // only its impact, or whether it is seen, has changed
 			}
 			list[n-1].end = t.At
-		} else if n == 0 && t.From != levelClear {
-			list = append(list, stretch{severity: report.Severity(t.From), end: t.At}) // raised before the list begins
+		} else if n == 0 && t.From != report.Clear {
+			list = append(list, stretch{severity: t.From, end: t.At}) // raised before the list begins
 			if t.From == t.To {
 				list[0].end = time.Time{}
 				all[ref] = list
 				continue
 			}
 		}
-		if t.To != levelClear {
-			list = append(list, stretch{severity: report.Severity(t.To), begin: t.At})
+		if t.To != report.Clear {
+			list = append(list, stretch{severity: t.To, begin: t.At})
 		}
 		all[ref] = list
 	}

@@ -12,7 +12,7 @@ import (
 
 func TestTheTimelineIsOfTheIncident(t *testing.T) {
 	at := func(s int) time.Time { return start.Add(time.Duration(s) * time.Second) }
-	move := func(s int, rule, from, to string) report.Transition {
+	move := func(s int, rule string, from, to report.Severity) report.Transition {
 		return report.Transition{At: at(s), Rule: rule, From: from, To: to}
 	}
 	r := report.Report{

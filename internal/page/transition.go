@@ -9,9 +9,6 @@ import (
 	"github.com/nodewatch/nodewatch/pkg/report"
 )
 
-// levelClear is the level of a finding that is not raised.
-const levelClear = "clear"
-
 // Transition is one change of verdict for a terminal, with a line break at its end:
 // when, what became of it, which finding, and what it says.
 func Transition(x report.Transition, s Style) string {
@@ -34,7 +31,7 @@ func transitionParts(t report.Transition) (head, text string) {
 func notesOf(t report.Transition) []string {
 	var notes []string
 	switch {
-	case t.To == levelClear:
+	case t.To == report.Clear:
 		return nil
 	case t.ImpactFrom != "" && (t.ImpactFrom != report.Operational || t.From == t.To):
 		notes = append(notes, fmt.Sprintf("impact from %s to %s", plain(t.ImpactFrom), plain(t.Impact)))
@@ -52,8 +49,8 @@ func notesOf(t report.Transition) []string {
 
 // level is the severity a transition is about: the new one or, once cleared, the
 // one it had.
-func level(t report.Transition) string {
-	if t.To == levelClear {
+func level(t report.Transition) report.Severity {
+	if t.To == report.Clear {
 		return t.From
 	}
 	return t.To
@@ -61,14 +58,14 @@ func level(t report.Transition) string {
 
 // change is what a transition does to its finding, in one word.
 func change(t report.Transition) string {
-	from, to := report.Severity(t.From).Rank(), report.Severity(t.To).Rank()
+	from, to := t.From.Rank(), t.To.Rank()
 	if from == to && t.ImpactFrom != "" {
 		from, to = t.ImpactFrom.Rank(), t.Impact.Rank()
 	}
 	switch {
-	case t.From == levelClear:
+	case t.From == report.Clear:
 		return "raised"
-	case t.To == levelClear:
+	case t.To == report.Clear:
 		return "cleared"
 	case to > from:
 		return "worse"

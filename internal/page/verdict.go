@@ -77,7 +77,7 @@ func verdictOn(r report.Report) verdict {
 }
 
 // selfComponent is the component of findings about nodewatch itself.
-const selfComponent = "nodewatch"
+const selfComponent = report.ComponentNodewatch
 
 // leading is the worst finding that no other one explains and nobody has
 // acknowledged; among equals one about the node.
@@ -99,8 +99,8 @@ func leading(r report.Report) (worst report.Finding, found bool) {
 func unseen(r report.Report) []string {
 	var dark []string
 	for _, c := range r.Components {
-		if c.Status == report.Unknown && (c.Name == "network" || c.Name == "storage") {
-			dark = append(dark, c.Name+" "+c.Summary)
+		if c.Status == report.Unknown && (c.Name == report.ComponentNetwork || c.Name == report.ComponentStorage) {
+			dark = append(dark, string(c.Name)+" "+c.Summary)
 		}
 	}
 	return dark

@@ -6,13 +6,15 @@ import (
 	"unicode/utf8"
 
 	"github.com/google/go-cmp/cmp"
+
+	"github.com/nodewatch/nodewatch/pkg/report"
 )
 
 // A finding's runbook points to #id: each id must be a heading of its own.
 
 func TestDescribe(t *testing.T) {
 	r, _ := testRule()
-	r.Title, r.About, r.Severity, r.Impact, r.Component = "a test", strings.Repeat("word ", 40), "warning", "operational: none", Host
+	r.Title, r.About, r.Severity, r.Impact, r.Component = "a test", strings.Repeat("word ", 40), "warning", "operational: none", report.ComponentHost
 	r.Needs, r.Do = []string{"bond", "nic"}, []string{"Look at `this`."}
 	want := `t: a test
 
@@ -46,7 +48,7 @@ What to do
 // TestDescribeFitsTheTerminal: no line is wider but for one word.
 func TestDescribeFitsTheTerminal(t *testing.T) {
 	r, _ := testRule()
-	r.Title, r.About, r.Severity, r.Impact, r.Component = strings.Repeat("title ", 20), strings.Repeat("word ", 40), "warning", strings.Repeat("none ", 40), Host
+	r.Title, r.About, r.Severity, r.Impact, r.Component = strings.Repeat("title ", 20), strings.Repeat("word ", 40), "warning", strings.Repeat("none ", 40), report.ComponentHost
 	r.Do = []string{strings.Repeat("look ", 40)}
 	for _, width := range []int{40, 80, 120} {
 		for line := range strings.Lines(Describe(r, width)) {

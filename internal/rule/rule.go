@@ -12,13 +12,13 @@ import (
 
 // A Rule is one known failure pattern.
 type Rule struct {
-	ID        string    // stable, kebab-case; also the anchor in docs/rules.md
-	Title     string    // what it is, in a few words
-	About     string    // what it means and what triggers it, a paragraph for the runbook
-	Component Component // the part of the node it is about
-	Severity  string    // the severities it can have, for the docs
-	Impact    string    // the impacts it can have and why, for the docs
-	Do        []string  // what to do, for the docs; findings name this node's own commands
+	ID        string               // stable, kebab-case; also the anchor in docs/rules.md
+	Title     string               // what it is, in a few words
+	About     string               // what it means and what triggers it, a paragraph for the runbook
+	Component report.ComponentName // the part of the node it is about
+	Severity  string               // the severities it can have, for the docs
+	Impact    string               // the impacts it can have and why, for the docs
+	Do        []string             // what to do, for the docs; findings name this node's own commands
 
 	// Needs are the sources that its levels rest on, unless a Result names others.
 	Needs []string
@@ -51,24 +51,6 @@ func (t Timing) Of(s report.Severity) time.Duration {
 		return t.Critical
 	}
 	return t.Warning
-}
-
-// A Component is a part of the node that a finding is about.
-type Component string
-
-// The components.
-const (
-	Network   Component = "network"   // bonds and NICs
-	Storage   Component = "storage"   // krbd and libceph on this node
-	Guests    Component = "guests"    // virtual machines and containers
-	Host      Component = "host"      // the machine itself
-	Cluster   Component = "cluster"   // what Ceph reports about itself
-	Nodewatch Component = "nodewatch" // its own sources and reporters
-)
-
-// Components are all components, in the order they are shown.
-func Components() []Component {
-	return []Component{Storage, Network, Guests, Cluster, Host, Nodewatch}
 }
 
 // An Input is what a rule may look at.

@@ -9,11 +9,11 @@ import (
 // A Filter says what of a Report a reporter gets. The zero Filter lets
 // everything through.
 type Filter struct {
-	Severity   Severity // only findings of at least this severity; empty: all
-	Rules      []string // only findings of these rules; empty: of all
-	NotRules   []string // no findings of these rules
-	Components []string // only these components, and their findings; empty: all
-	Pageable   bool     // only findings that may page somebody
+	Severity   Severity        // only findings of at least this severity; empty: all
+	Rules      []string        // only findings of these rules; empty: of all
+	NotRules   []string        // no findings of these rules
+	Components []ComponentName // only these components, and their findings; empty: all
+	Pageable   bool            // only findings that may page somebody
 }
 
 // Pageable reports whether the finding may page somebody: nobody has accepted it,
@@ -24,7 +24,7 @@ func (r Report) Pageable(f Finding) bool { return f.Accepted == nil && r.Mainten
 // is not changed. A component is as bad as the findings that are left say; one
 // that nothing holds is operational or, where it cannot be seen, unknown.
 func (f Filter) Apply(r Report) Report {
-	kept := func(rule, component string) bool {
+	kept := func(rule string, component ComponentName) bool {
 		return (len(f.Rules) == 0 || slices.Contains(f.Rules, rule)) && !slices.Contains(f.NotRules, rule) &&
 			(len(f.Components) == 0 || slices.Contains(f.Components, component))
 	}
@@ -37,7 +37,7 @@ func (f Filter) Apply(r Report) Report {
 	keepExplanations(findings)
 	transitions := []Transition{}
 	for _, t := range r.Transitions {
-		if kept(t.Rule, t.Component) && max(Severity(t.From).Rank(), Severity(t.To).Rank()) >= f.Severity.Rank() {
+		if kept(t.Rule, t.Component) && max(t.From.Rank(), t.To.Rank()) >= f.Severity.Rank() {
 			transitions = append(transitions, t)
 		}
 	}

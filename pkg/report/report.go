@@ -8,8 +8,10 @@ import "time"
 // A Severity says how soon on-call must look.
 type Severity string
 
-// The severities, lowest first.
+// The severities, lowest first. Clear is that of a finding that is not raised: only a
+// Transition has it.
 const (
+	Clear    Severity = "clear"
 	Info     Severity = "info"
 	Warning  Severity = "warning"
 	Critical Severity = "critical"
@@ -93,22 +95,22 @@ type Advice struct {
 
 // A Finding is a failure pattern raised on this node.
 type Finding struct {
-	Rule       string     `json:"rule"`
-	Subject    string     `json:"subject,omitempty"` // what it is about; empty for the node itself
-	Component  string     `json:"component"`
-	Severity   Severity   `json:"severity"`
-	Impact     Impact     `json:"impact"`
-	State      Visibility `json:"state"`
-	Since      time.Time  `json:"since"`       // when the pattern was first seen, hold time included
-	LevelSince time.Time  `json:"level_since"` // since when it has had this severity and impact
-	LastSeen   time.Time  `json:"last_seen"`   // when it was last seen; the report's time while State is Seen
-	Summary    string     `json:"summary"`     // one line for on-call
-	Evidence   []Evidence `json:"evidence"`
-	Against    []Evidence `json:"against"`
-	Advice     []Advice   `json:"advice"`
-	Runbook    string     `json:"runbook"`
-	Flapping   bool       `json:"flapping,omitempty"` // it comes and goes, and is held raised meanwhile; Since is its first raising
-	Accepted   *Accepted  `json:"accepted,omitempty"` // somebody acknowledged it: it is shown, and pages nobody
+	Rule       string        `json:"rule"`
+	Subject    string        `json:"subject,omitempty"` // what it is about; empty for the node itself
+	Component  ComponentName `json:"component"`
+	Severity   Severity      `json:"severity"`
+	Impact     Impact        `json:"impact"`
+	State      Visibility    `json:"state"`
+	Since      time.Time     `json:"since"`       // when the pattern was first seen, hold time included
+	LevelSince time.Time     `json:"level_since"` // since when it has had this severity and impact
+	LastSeen   time.Time     `json:"last_seen"`   // when it was last seen; the report's time while State is Seen
+	Summary    string        `json:"summary"`     // one line for on-call
+	Evidence   []Evidence    `json:"evidence"`
+	Against    []Evidence    `json:"against"`
+	Advice     []Advice      `json:"advice"`
+	Runbook    string        `json:"runbook"`
+	Flapping   bool          `json:"flapping,omitempty"` // it comes and goes, and is held raised meanwhile; Since is its first raising
+	Accepted   *Accepted     `json:"accepted,omitempty"` // somebody acknowledged it: it is shown, and pages nobody
 
 	Guests      *Guests `json:"guests,omitempty"`       // the guests it hits; nil: none, or not known
 	ExplainedBy []Ref   `json:"explained_by,omitempty"` // the raised findings that explain this one, worst first
@@ -142,31 +144,49 @@ type Incident struct {
 	Cause    string    `json:"cause,omitempty"`
 }
 
+// A ComponentName names a part of the node.
+type ComponentName string
+
+// The components.
+const (
+	ComponentStorage   ComponentName = "storage"   // krbd and libceph on this node
+	ComponentNetwork   ComponentName = "network"   // bonds and NICs
+	ComponentGuests    ComponentName = "guests"    // virtual machines and containers
+	ComponentCluster   ComponentName = "cluster"   // what Ceph reports about itself
+	ComponentHost      ComponentName = "host"      // the machine itself
+	ComponentNodewatch ComponentName = "nodewatch" // its own sources and reporters
+)
+
+// ComponentNames are all components, in the order in which they are shown.
+func ComponentNames() []ComponentName {
+	return []ComponentName{ComponentStorage, ComponentNetwork, ComponentGuests, ComponentCluster, ComponentHost, ComponentNodewatch}
+}
+
 // A Component is one part of the node, and how it is.
 type Component struct {
-	Name    string     `json:"name"`
-	Status  Impact     `json:"status"`
-	Since   time.Time  `json:"since"`
-	Summary string     `json:"summary"`          // the worst finding's summary, or why it is unknown
-	State   Visibility `json:"state"`            // whether it can be seen now
-	Guests  *Guests    `json:"guests,omitempty"` // of the component guests: those hit by the worst finding
-	Partly  string     `json:"partly,omitempty"` // what of it is unknown while the rest can be seen; empty: nothing
-	Remedy  string     `json:"remedy,omitempty"` // what would make that known
+	Name    ComponentName `json:"name"`
+	Status  Impact        `json:"status"`
+	Since   time.Time     `json:"since"`
+	Summary string        `json:"summary"`          // the worst finding's summary, or why it is unknown
+	State   Visibility    `json:"state"`            // whether it can be seen now
+	Guests  *Guests       `json:"guests,omitempty"` // of the component guests: those hit by the worst finding
+	Partly  string        `json:"partly,omitempty"` // what of it is unknown while the rest can be seen; empty: nothing
+	Remedy  string        `json:"remedy,omitempty"` // what would make that known
 }
 
 // A Transition is one change of one finding.
 type Transition struct {
-	N          uint64     `json:"n"` // counts up by one; a gap means older ones left the ring
-	At         time.Time  `json:"at"`
-	Rule       string     `json:"rule"`
-	Subject    string     `json:"subject,omitempty"`
-	Component  string     `json:"component"`
-	From       string     `json:"from"` // a severity, or "clear"
-	To         string     `json:"to"`   // a severity, or "clear"
-	Impact     Impact     `json:"impact"`
-	ImpactFrom Impact     `json:"impact_from,omitempty"` // the impact before, of a finding that was raised and has another now; else empty
-	State      Visibility `json:"state,omitempty"`
-	Summary    string     `json:"summary"`
+	N          uint64        `json:"n"` // counts up by one; a gap means older ones left the ring
+	At         time.Time     `json:"at"`
+	Rule       string        `json:"rule"`
+	Subject    string        `json:"subject,omitempty"`
+	Component  ComponentName `json:"component"`
+	From       Severity      `json:"from"`
+	To         Severity      `json:"to"`
+	Impact     Impact        `json:"impact"`
+	ImpactFrom Impact        `json:"impact_from,omitempty"` // the impact before, of a finding that was raised and has another now; else empty
+	State      Visibility    `json:"state,omitempty"`
+	Summary    string        `json:"summary"`
 }
 
 // A SourceState is how one source is.

@@ -44,9 +44,9 @@ func TestFilter(t *testing.T) {
 		"severity":       {report.Filter{Severity: report.Warning}, "major_outage [storage=major_outage network=degraded_performance] [krbd-retry-storm bond-degraded] [2 3]"},
 		"rules":          {report.Filter{Rules: []string{"krbd-shared-fate"}}, "unknown [storage=operational network=unknown] [krbd-shared-fate] [1]"},
 		"not rules":      {report.Filter{NotRules: []string{"krbd-retry-storm"}}, "degraded_performance [storage=operational network=degraded_performance] [bond-degraded krbd-shared-fate] [1 2]"},
-		"components":     {report.Filter{Components: []string{"network"}}, "degraded_performance [network=degraded_performance] [bond-degraded] [2]"},
+		"components":     {report.Filter{Components: []report.ComponentName{"network"}}, "degraded_performance [network=degraded_performance] [bond-degraded] [2]"},
 		"what may page":  {report.Filter{Pageable: true}, "major_outage [storage=major_outage network=unknown] [krbd-retry-storm krbd-shared-fate] [1 2 3]"},
-		"nothing at all": {report.Filter{Rules: []string{"x"}, Components: []string{"host"}}, "operational [] [] []"},
+		"nothing at all": {report.Filter{Rules: []string{"x"}, Components: []report.ComponentName{"host"}}, "operational [] [] []"},
 	} {
 		before := node2()
 		got := c.filter.Apply(before)

@@ -23,7 +23,7 @@ func clusterHealth() rule.Rule {
 	return rule.Rule{
 		ID:            "cluster-health",
 		Title:         "the Ceph cluster reports an error that stops or slows I/O",
-		Component:     rule.Cluster,
+		Component:     report.ComponentCluster,
 		Severity:      "warning; info for slow requests on OSDs that no request of this node is waiting for; critical when disks of this node are stalled and the cluster is full or has inactive PGs",
 		Impact:        "degraded_performance; partial_outage when PGs are inactive or the cluster is full. It affects the node's status only while guests of this node are hit",
 		Needs:         []string{node.SourceCeph},

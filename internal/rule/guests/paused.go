@@ -16,7 +16,7 @@ func vmPaused() rule.Rule {
 	return rule.Rule{
 		ID:        "vm-paused",
 		Title:     "VMs are paused by I/O errors",
-		Component: rule.Guests,
+		Component: report.ComponentGuests,
 		Severity:  "critical, warning",
 		Impact:    "partial_outage: these customers' VMs are stopped; major_outage when it is at least half of the node's",
 		Needs:     []string{node.SourceLibvirt},

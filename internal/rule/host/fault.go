@@ -24,7 +24,7 @@ func hostFault() rule.Rule {
 	return rule.Rule{
 		ID:        "host-fault",
 		Title:     "the kernel reports a fault of this host: a killed guest, a locked-up CPU, bad memory, an exhausted network table",
-		Component: rule.Host,
+		Component: report.ComponentHost,
 		Severity:  "warning; critical when the OOM killer has killed a guest; info for a few corrected memory errors",
 		Impact:    "operational: the kernel log does not say which guests are hit",
 		Needs:     []string{node.SourceKmsg},

@@ -30,7 +30,7 @@ func hostIOPressure() rule.Rule {
 	return rule.Rule{
 		ID:            "host-io-pressure",
 		Title:         "high I/O pressure on this host",
-		Component:     rule.Host,
+		Component:     report.ComponentHost,
 		Severity:      "warning",
 		Impact:        "operational; degraded_performance when threads of guests are among the waiting tasks",
 		Needs:         []string{node.SourceHost},

@@ -27,7 +27,7 @@ func bondDegraded() rule.Rule {
 	return rule.Rule{
 		ID:            "bond-degraded",
 		Title:         "a bond has lost some or all of its slaves",
-		Component:     rule.Network,
+		Component:     report.ComponentNetwork,
 		Severity:      "warning; critical when a bond in use has no slave that carries traffic; info when that bond is not in use, or had no active slave only briefly",
 		Impact:        "operational while a slave carries traffic; major_outage when a bond that carries krbd's traffic has none, partial_outage when another bond in use has none",
 		Needs:         []string{node.SourceBond},

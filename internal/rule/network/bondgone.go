@@ -20,7 +20,7 @@ func bondGone() rule.Rule {
 	return rule.Rule{
 		ID:            "bond-gone",
 		Title:         "a bond has disappeared",
-		Component:     rule.Network,
+		Component:     report.ComponentNetwork,
 		Severity:      "info for the first seconds; then warning, or critical when krbd's traffic has no path left",
 		Impact:        "operational; major_outage when krbd's traffic has no path left",
 		Needs:         []string{node.SourceBond},

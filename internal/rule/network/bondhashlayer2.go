@@ -19,7 +19,7 @@ func bondHashLayer2() rule.Rule {
 	return rule.Rule{
 		ID:            "bond-hash-layer2",
 		Title:         "a bond does not distribute what this host sends",
-		Component:     rule.Network,
+		Component:     report.ComponentNetwork,
 		Severity:      "info; warning where it may carry krbd's traffic",
 		Impact:        "operational: a risk",
 		Needs:         []string{node.SourceBond},

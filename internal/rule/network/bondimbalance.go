@@ -24,7 +24,7 @@ func bondImbalance() rule.Rule {
 	return rule.Rule{
 		ID:            "bond-imbalance",
 		Title:         "one slave carries nearly all of a bond's traffic",
-		Component:     rule.Network,
+		Component:     report.ComponentNetwork,
 		Severity:      "warning",
 		Impact:        "operational: no customer impact until that slave is saturated",
 		Needs:         []string{node.SourceBond, node.SourceNIC},

@@ -16,7 +16,7 @@ func bondLACP() rule.Rule {
 	return rule.Rule{
 		ID:            "bond-lacp",
 		Title:         "a bond and its switch disagree about the bundle",
-		Component:     rule.Network,
+		Component:     report.ComponentNetwork,
 		Severity:      "warning",
 		Impact:        "operational: the remaining ports carry traffic; if none remains, see bond-degraded",
 		Needs:         []string{node.SourceBond},

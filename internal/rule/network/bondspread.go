@@ -22,7 +22,7 @@ func bondSpread() rule.Rule {
 	return rule.Rule{
 		ID:            "bond-spread",
 		Title:         "krbd's traffic uses one slave of a bond although the hash policy should distribute it",
-		Component:     rule.Network,
+		Component:     report.ComponentNetwork,
 		Severity:      "warning",
 		Impact:        "operational: a risk; krbd-nic-saturated reports the customer impact",
 		Needs:         []string{node.SourceBond, node.SourceNIC, node.SourceKrbd},

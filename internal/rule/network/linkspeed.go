@@ -17,7 +17,7 @@ func linkSpeed() rule.Rule {
 	return rule.Rule{
 		ID:            "link-speed",
 		Title:         "a NIC runs slower than it did, or than its bond's other slaves, or at half duplex",
-		Component:     rule.Network,
+		Component:     report.ComponentNetwork,
 		Severity:      "warning",
 		Impact:        "operational: less bandwidth; nic-drops and the storage rules report the customer impact",
 		Needs:         []string{node.SourceBond},

@@ -17,7 +17,7 @@ func nicDown() rule.Rule {
 	return rule.Rule{
 		ID:            "nic-down",
 		Title:         "a NIC that carries krbd's traffic without a bond has no link",
-		Component:     rule.Network,
+		Component:     report.ComponentNetwork,
 		Severity:      "critical",
 		Impact:        "major_outage: krbd's traffic has no other path",
 		Needs:         []string{node.SourceBond},

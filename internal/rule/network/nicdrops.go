@@ -24,7 +24,7 @@ func nicDrops() rule.Rule {
 	return rule.Rule{
 		ID:            "nic-drops",
 		Title:         "a NIC drops frames because its receive buffers are exhausted",
-		Component:     rule.Network,
+		Component:     report.ComponentNetwork,
 		Severity:      "warning",
 		Impact:        "operational; degraded_performance when krbd's traffic loses 0.1 % of its frames or more on the NIC and krbd disks are slow",
 		Needs:         []string{node.SourceNIC},

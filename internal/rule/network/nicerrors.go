@@ -21,7 +21,7 @@ func nicErrors() rule.Rule {
 	return rule.Rule{
 		ID:            "nic-errors",
 		Title:         "a NIC receives corrupted frames",
-		Component:     rule.Network,
+		Component:     report.ComponentNetwork,
 		Severity:      "warning",
 		Impact:        "operational: TCP retransmits lost frames; the storage rules report slow disks",
 		Needs:         []string{node.SourceNIC},

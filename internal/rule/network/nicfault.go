@@ -22,7 +22,7 @@ func nicFault() rule.Rule {
 	return rule.Rule{
 		ID:            "nic-fault",
 		Title:         "a NIC's driver reports hangs, resets or firmware faults",
-		Component:     rule.Network,
+		Component:     report.ComponentNetwork,
 		Severity:      "warning; info for a single reset, which a change of the NIC's settings also causes",
 		Impact:        "operational: a reset interrupts one slave for seconds; bond-degraded reports a bond without any slave",
 		Needs:         []string{node.SourceKmsg},

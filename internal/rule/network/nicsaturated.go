@@ -22,7 +22,7 @@ func nicSaturated() rule.Rule {
 	return rule.Rule{
 		ID:            "nic-saturated",
 		Title:         "a NIC is saturated",
-		Component:     rule.Network,
+		Component:     report.ComponentNetwork,
 		Severity:      "warning",
 		Impact:        "operational: a saturated NIC is load, not a fault. nic-drops, layer2-bond-krbd, bond-spread and the storage rules report the customer impact",
 		Needs:         []string{node.SourceNIC},

@@ -16,7 +16,7 @@ func slaveMissing() rule.Rule {
 	return rule.Rule{
 		ID:            "slave-missing",
 		Title:         "a bond has lost a slave, or has only one",
-		Component:     rule.Network,
+		Component:     report.ComponentNetwork,
 		Severity:      "warning when a slave has left the bond; info for a bond with a single slave that carries krbd's traffic",
 		Impact:        "operational while a slave carries traffic; if none does, see bond-degraded",
 		Needs:         []string{node.SourceBond},

@@ -19,7 +19,7 @@ func throttleLeft() rule.Rule {
 	return rule.Rule{
 		ID:        "throttle-left",
 		Title:     "a rate limit (tc) is in place on a link that carries storage",
-		Component: rule.Network,
+		Component: report.ComponentNetwork,
 		Severity:  "warning; info during an incident, and if other classes of the link are not limited",
 		Impact:    "operational: the limit works as configured; the storage rules report slow disks",
 		Needs:     []string{node.SourceLimits},

@@ -19,7 +19,7 @@ func incidentOver() rule.Rule {
 	return rule.Rule{
 		ID:        "incident-over",
 		Title:     "an incident has ended and needs cleanup",
-		Component: rule.Nodewatch,
+		Component: report.ComponentNodewatch,
 		Severity:  "info",
 		Impact:    "operational: it has ended",
 		About: "An incident begins with the first finding of impact degraded_performance or worse, or of severity critical, that no other finding explains, and ends when there has been none for 10 minutes. " +

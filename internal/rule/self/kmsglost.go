@@ -19,7 +19,7 @@ func kmsgLost() rule.Rule {
 	return rule.Rule{
 		ID:        "kmsg-lost",
 		Title:     "kernel log records were lost",
-		Component: rule.Nodewatch,
+		Component: report.ComponentNodewatch,
 		Severity:  "warning",
 		Impact:    "operational: only nodewatch's view is affected",
 		Needs:     []string{node.SourceKmsg},

@@ -14,7 +14,7 @@ func sourceStalled() rule.Rule {
 	return rule.Rule{
 		ID:            "source-stalled",
 		Title:         "a data source is unavailable",
-		Component:     rule.Nodewatch,
+		Component:     report.ComponentNodewatch,
 		Severity:      "warning",
 		Impact:        "operational: a component that cannot be observed becomes unknown, not worse",
 		For:           rule.Always(15 * time.Second),

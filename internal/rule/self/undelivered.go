@@ -20,7 +20,7 @@ func reportUndelivered() rule.Rule {
 	return rule.Rule{
 		ID:            "report-undelivered",
 		Title:         "reports do not reach a backend",
-		Component:     rule.Nodewatch,
+		Component:     report.ComponentNodewatch,
 		Severity:      "warning; info if it delivers but cannot write to the state directory",
 		Impact:        "operational: customers do not notice, but people may not be notified",
 		KeepFiringFor: rule.Always(30 * time.Second),

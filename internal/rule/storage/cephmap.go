@@ -20,7 +20,7 @@ func cephMap(stalled *stalledLimits) rule.Rule {
 	return rule.Rule{
 		ID:        "ceph-map",
 		Title:     "the kernel cannot use the cluster's map",
-		Component: rule.Storage,
+		Component: report.ComponentStorage,
 		Severity:  "warning; critical as krbd-stalled is, where disks wait because there is no OSD for their requests",
 		Impact:    "operational; where disks wait because there is no OSD, by the guests whose disks are stalled. krbd-io-error reports failed I/O",
 		Needs:     []string{node.SourceKmsg},

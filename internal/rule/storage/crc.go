@@ -25,7 +25,7 @@ func libcephCRC() rule.Rule {
 	return rule.Rule{
 		ID:            "libceph-crc",
 		Title:         "Ceph sessions are lost because of checksum errors",
-		Component:     rule.Storage,
+		Component:     report.ComponentStorage,
 		Severity:      "info, warning, critical",
 		Impact:        "operational for a few faults, as I/O continues after each; degraded_performance for many, as each resends all requests of an OSD. krbd-stalled or krbd-retry-storm reports stalled I/O",
 		Needs:         []string{node.SourceKmsg},

@@ -21,7 +21,7 @@ func krbdIOError() rule.Rule {
 	return rule.Rule{
 		ID:        "krbd-io-error",
 		Title:     "krbd returned I/O errors",
-		Component: rule.Storage,
+		Component: report.ComponentStorage,
 		Severity:  "info, warning, critical",
 		Impact:    "by the guests whose disks returned errors, until these disks have worked normally for 10 min; a blocklisted client affects all its disks; operational for a lost watch",
 		Needs:     []string{node.SourceKmsg, node.SourceKrbd},

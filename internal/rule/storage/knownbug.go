@@ -92,7 +92,7 @@ func kernelKnownBug() rule.Rule {
 	return rule.Rule{
 		ID:        "kernel-known-bug",
 		Title:     "the kernel may have a known bug in the Ceph client",
-		Component: rule.Host,
+		Component: report.ComponentHost,
 		Severity:  "info",
 		Impact:    "operational: the bug has no effect until it is triggered",
 		Needs:     []string{node.SourceHost, node.SourceKrbd},

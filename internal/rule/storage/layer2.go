@@ -18,7 +18,7 @@ func layer2BondKrbd(storms *stormLimits, limits *congestionLimits) rule.Rule {
 	return rule.Rule{
 		ID:            "layer2-bond-krbd",
 		Title:         "a bond that hashes by MAC address carries krbd's traffic",
-		Component:     rule.Storage,
+		Component:     report.ComponentStorage,
 		Severity:      "warning, critical",
 		Impact:        "operational as a risk; degraded_performance, or by the guests whose disks are stalled, while a storm is imminent and during the storm",
 		Needs:         []string{node.SourceBond, node.SourceKrbd},

@@ -19,7 +19,7 @@ func krbdMapFailed() rule.Rule {
 	return rule.Rule{
 		ID:        "krbd-map-failed",
 		Title:     "an image cannot be mapped or locked",
-		Component: rule.Storage,
+		Component: report.ComponentStorage,
 		Severity:  "warning",
 		Impact:    "operational: a guest that needs the image does not start; other guests are not affected",
 		Needs:     []string{node.SourceKmsg},

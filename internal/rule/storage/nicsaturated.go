@@ -20,7 +20,7 @@ func krbdNICSaturated(limits *congestionLimits) rule.Rule {
 	return rule.Rule{
 		ID:            "krbd-nic-saturated",
 		Title:         "a saturated NIC slows krbd although its bond has spare capacity",
-		Component:     rule.Storage,
+		Component:     report.ComponentStorage,
 		Severity:      "warning, critical",
 		Impact:        "degraded_performance; by the guests whose disks are stalled, if some are",
 		Needs:         []string{node.SourceNIC},

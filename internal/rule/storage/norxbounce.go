@@ -15,7 +15,7 @@ func krbdNoRxbounce() rule.Rule {
 	return rule.Rule{
 		ID:        "krbd-no-rxbounce",
 		Title:     "krbd disks are mapped without rxbounce",
-		Component: rule.Storage,
+		Component: report.ComponentStorage,
 		Severity:  "info, warning",
 		Impact:    "operational: a permanent risk, not a fault",
 		Needs:     []string{node.SourceKrbd},

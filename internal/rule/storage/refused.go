@@ -21,7 +21,7 @@ func cephRefused() rule.Rule {
 	return rule.Rule{
 		ID:            "ceph-refused",
 		Title:         "Ceph refuses this client",
-		Component:     rule.Storage,
+		Component:     report.ComponentStorage,
 		Severity:      "warning, critical",
 		Impact:        "by the guests whose disks are stalled",
 		Needs:         []string{node.SourceKmsg},

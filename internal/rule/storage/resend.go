@@ -20,7 +20,7 @@ func krbdResend() rule.Rule {
 	return rule.Rule{
 		ID:            "krbd-resend",
 		Title:         "resent requests load the storage NIC",
-		Component:     rule.Storage,
+		Component:     report.ComponentStorage,
 		Severity:      "warning",
 		Impact:        "operational: krbd-slow, krbd-stalled or krbd-retry-storm report the customer impact",
 		Needs:         []string{node.SourceNIC, node.SourceIO, node.SourceKmsg},

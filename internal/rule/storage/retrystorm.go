@@ -13,7 +13,7 @@ func krbdRetryStorm(limits *stormLimits) rule.Rule {
 	return rule.Rule{
 		ID:        "krbd-retry-storm",
 		Title:     "krbd sessions keep resetting while I/O is stalled",
-		Component: rule.Storage,
+		Component: report.ComponentStorage,
 		Severity:  "critical",
 		Impact:    "by the guests whose disks are stalled: major_outage if at least half of them; if fewer, degraded_performance and, after 15 s, partial_outage",
 		Needs:     []string{node.SourceKmsg, node.SourceIO},

@@ -22,7 +22,7 @@ func libcephSessionLoop() rule.Rule {
 	return rule.Rule{
 		ID:            "libceph-session-loop",
 		Title:         "Ceph sessions keep flapping",
-		Component:     rule.Storage,
+		Component:     report.ComponentStorage,
 		Severity:      "warning",
 		Impact:        "degraded_performance: each lost session resends all requests to that OSD. krbd-stalled or krbd-retry-storm reports stalled I/O",
 		Needs:         []string{node.SourceKmsg},

@@ -17,7 +17,7 @@ func krbdSharedFate() rule.Rule {
 	return rule.Rule{
 		ID:        "krbd-shared-fate",
 		Title:     "many guests share one kernel Ceph client",
-		Component: rule.Storage,
+		Component: report.ComponentStorage,
 		Severity:  "info",
 		Impact:    "operational: this is how krbd works, not a fault",
 		Needs:     []string{node.SourceKrbd},

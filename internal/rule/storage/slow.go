@@ -23,7 +23,7 @@ func krbdSlow() rule.Rule {
 	return rule.Rule{
 		ID:            "krbd-slow",
 		Title:         "krbd I/O is slow on many disks",
-		Component:     rule.Storage,
+		Component:     report.ComponentStorage,
 		Severity:      "info, warning",
 		Impact:        "degraded_performance: the guests on these disks wait; operational for a new baseline",
 		Needs:         []string{node.SourceIO, node.SourceKrbd},

@@ -43,7 +43,7 @@ func krbdStalled(limits *stalledLimits) rule.Rule {
 	return rule.Rule{
 		ID:            "krbd-stalled",
 		Title:         "krbd I/O is stalled",
-		Component:     rule.Storage,
+		Component:     report.ComponentStorage,
 		Severity:      "warning, critical",
 		Impact:        "by the guests whose disks are stalled: major_outage at once if at least half of them, partial_outage after 30 s if fewer",
 		Needs:         []string{node.SourceIO},

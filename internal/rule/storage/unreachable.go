@@ -26,7 +26,7 @@ func cephUnreachable(stalled *stalledLimits) rule.Rule {
 	return rule.Rule{
 		ID:            "ceph-unreachable",
 		Title:         "Ceph cannot be reached from this node",
-		Component:     rule.Storage,
+		Component:     report.ComponentStorage,
 		Severity:      "warning, critical",
 		Impact:        "by the guests whose disks are stalled; operational if only monitors are lost, because open sessions to OSDs continue until the map changes; degraded_performance if guests on librbd are at risk and the cluster does not answer",
 		Needs:         []string{node.SourceKmsg, node.SourceIO},

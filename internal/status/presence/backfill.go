@@ -10,9 +10,6 @@ import (
 	"github.com/nodewatch/nodewatch/pkg/report/native"
 )
 
-// cleared is the level of a finding that is not raised.
-const cleared = "clear"
-
 // backfilled is the record of a component with each silence replaced by what the
 // node's transitions say of it. Where no agent is known to have watched, it stays.
 // list must have all transitions since the first silence; their order does not matter.
@@ -42,14 +39,14 @@ func backfilled(line uptime.Timeline, component string, list []native.Transition
 			if len(all) > 0 {
 				known = all[len(all)-1]
 			}
-			from, to, ok := r.covers(component, piece[0].At, until, known.State != "")
+			from, to, ok := r.covers(report.ComponentName(component), piece[0].At, until, known.State != "")
 			if !ok {
 				continue
 			}
 			if r.began.After(piece[0].At) {
 				known = uptime.Change{} // of another run
 			}
-			changes := r.states(component, known, from, to, b.Findings)
+			changes := r.states(report.ComponentName(component), known, from, to, b.Findings)
 			if rest, is := piece.At(to); is && to.Before(end) {
 				rest.At = to
 				changes = append(append(changes, rest), piece.From(to.Add(resolution))...)
@@ -112,7 +109,7 @@ func runsOf(list []native.Transition, b native.Body, arrived time.Time) []run {
 // silence knows nothing of the component before its first transition; so does one
 // without a known state before the silence. A run that lost transitions reports
 // nothing.
-func (r run) covers(component string, from, to time.Time, known bool) (begin, end time.Time, ok bool) {
+func (r run) covers(component report.ComponentName, from, to time.Time, known bool) (begin, end time.Time, ok bool) {
 	begin, end = from, to
 	if !r.current {
 		last := from
@@ -136,7 +133,7 @@ func (r run) covers(component string, from, to time.Time, known bool) (begin, en
 // raised are the findings of a component that were raised just before a time, with
 // their impacts. Of a finding that does not change afterwards and did not before, now
 // tells, the findings of the present report.
-func (r run) raised(component string, at time.Time, now []report.Finding) map[report.Ref]report.Impact {
+func (r run) raised(component report.ComponentName, at time.Time, now []report.Finding) map[report.Ref]report.Impact {
 	list, seen := map[report.Ref]report.Impact{}, map[report.Ref]bool{}
 	for _, x := range r.list {
 		ref := report.Ref{Rule: x.Rule, Subject: x.Subject}
@@ -144,11 +141,11 @@ func (r run) raised(component string, at time.Time, now []report.Finding) map[re
 		switch {
 		case x.Component != component || seen[ref] && !before:
 			continue
-		case before && x.To != cleared:
+		case before && x.To != report.Clear:
 			list[ref] = x.Impact
 		case before:
 			delete(list, ref)
-		case x.From != cleared:
+		case x.From != report.Clear:
 			list[ref] = cmp.Or(x.ImpactFrom, x.Impact)
 		}
 		seen[ref] = true
@@ -164,7 +161,7 @@ func (r run) raised(component string, at time.Time, now []report.Finding) map[re
 
 // states are the states of a component between two times: the worst of its findings,
 // and of what was known before where no finding accounts for it.
-func (r run) states(component string, known uptime.Change, from, to time.Time, now []report.Finding) (line uptime.Timeline) {
+func (r run) states(component report.ComponentName, known uptime.Change, from, to time.Time, now []report.Finding) (line uptime.Timeline) {
 	raised := r.raised(component, from, now)
 	base := known
 	for ref, impact := range raised {
@@ -195,7 +192,7 @@ func (r run) states(component string, known uptime.Change, from, to time.Time, n
 			continue
 		}
 		ref := report.Ref{Rule: x.Rule, Subject: x.Subject}
-		if delete(raised, ref); x.To != cleared {
+		if delete(raised, ref); x.To != report.Clear {
 			raised[ref] = x.Impact
 		}
 		add(x.at)

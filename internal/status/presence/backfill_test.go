@@ -77,7 +77,7 @@ func (a *agent) change(now time.Time, ref report.Ref, component string, to repor
 		return
 	}
 	a.n++
-	x := native.Transition{ID: fmt.Sprint(a.started.Unix(), "/", a.n), Run: a.started, Transition: report.Transition{N: a.n, At: now, Rule: ref.Rule, Subject: ref.Subject, Component: component, From: "clear", To: "warning", Impact: to}}
+	x := native.Transition{ID: fmt.Sprint(a.started.Unix(), "/", a.n), Run: a.started, Transition: report.Transition{N: a.n, At: now, Rule: ref.Rule, Subject: ref.Subject, Component: report.ComponentName(component), From: "clear", To: "warning", Impact: to}}
 	if raised {
 		x.From = "warning"
 		if to != "" {
@@ -88,12 +88,12 @@ func (a *agent) change(now time.Time, ref report.Ref, component string, to repor
 		x.To, x.Impact = "clear", was.Impact
 		delete(a.raised, ref)
 	} else {
-		a.raised[ref] = report.Finding{Rule: ref.Rule, Subject: ref.Subject, Component: component, Impact: to, LevelSince: now}
+		a.raised[ref] = report.Finding{Rule: ref.Rule, Subject: ref.Subject, Component: report.ComponentName(component), Impact: to, LevelSince: now}
 	}
 	a.queue = append(a.queue, x)
 	worst := native.Component{ID: component, Status: report.Operational, State: report.Seen, Since: now}
 	for ref, f := range a.raised {
-		if f.Component == component && (f.Impact.Rank() > worst.Status.Rank() || f.Impact == worst.Status && ref.Rule < worst.Reason) {
+		if f.Component == report.ComponentName(component) && (f.Impact.Rank() > worst.Status.Rank() || f.Impact == worst.Status && ref.Rule < worst.Reason) {
 			worst.Status, worst.Reason = f.Impact, ref.Rule
 		}
 	}

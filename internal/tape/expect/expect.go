@@ -170,7 +170,11 @@ type what struct {
 // Components are the names that an expectation may use for a component, but for
 // "node" and "any".
 func Components() []string {
-	return []string{"storage", "network", "guests", "cluster", "host", "nodewatch"}
+	var names []string
+	for _, c := range report.ComponentNames() {
+		names = append(names, string(c))
+	}
+	return names
 }
 
 // parseWhat reads WHAT.

@@ -177,8 +177,8 @@ func (w *what) fitting(r report.Report) string {
 func (w *what) named(r report.Report, f func(name string, status report.Impact, summary string)) {
 	all := slices.Contains(w.components, "any")
 	for _, c := range r.Components {
-		if all || slices.Contains(w.components, c.Name) {
-			f(c.Name, c.Status, c.Summary)
+		if all || slices.Contains(w.components, string(c.Name)) {
+			f(string(c.Name), c.Status, c.Summary)
 		}
 	}
 	if slices.Contains(w.components, "node") {
@@ -301,7 +301,7 @@ func property(f *report.Finding, key string) string {
 	case "subject":
 		return f.Subject
 	case "component":
-		return f.Component
+		return string(f.Component)
 	case "severity":
 		return string(f.Severity)
 	case "impact":

@@ -73,7 +73,7 @@ func (c Config) alert(r report.Report, f report.Finding, until time.Time) alert 
 	}
 	return c.made(r, map[string]string{
 		"alertname": camel(f.Rule), "rule": f.Rule, "subject": f.Subject,
-		"severity": string(f.Severity), "component": f.Component,
+		"severity": string(f.Severity), "component": string(f.Component),
 	}, notes, f.LevelSince, until)
 }
 

@@ -34,7 +34,7 @@ func at(minutes int, words string) report.Report {
 			r.Status = report.Impact(impact)
 			continue
 		}
-		r.Components = append(r.Components, report.Component{Name: name, Status: report.Impact(impact)})
+		r.Components = append(r.Components, report.Component{Name: report.ComponentName(name), Status: report.Impact(impact)})
 	}
 	return r
 }

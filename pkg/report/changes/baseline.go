@@ -20,16 +20,16 @@ type Baseline struct {
 
 // An Entry is a finding as it was last reported.
 type Entry struct {
-	Rule       string            `json:"rule"`
-	Subject    string            `json:"subject,omitempty"`
-	Component  string            `json:"component"`
-	Severity   report.Severity   `json:"severity"`
-	Impact     report.Impact     `json:"impact"`
-	State      report.Visibility `json:"state"`
-	Since      time.Time         `json:"since"`
-	Summary    string            `json:"summary"`
-	Old        bool              `json:"old,omitempty"`   // it was reported by an earlier run, and this run has not raised it
-	Suppressed bool              `json:"quiet,omitempty"` // it is raised, but may not be spoken of: accepted, or under maintenance
+	Rule       string               `json:"rule"`
+	Subject    string               `json:"subject,omitempty"`
+	Component  report.ComponentName `json:"component"`
+	Severity   report.Severity      `json:"severity"`
+	Impact     report.Impact        `json:"impact"`
+	State      report.Visibility    `json:"state"`
+	Since      time.Time            `json:"since"`
+	Summary    string               `json:"summary"`
+	Old        bool                 `json:"old,omitempty"`   // it was reported by an earlier run, and this run has not raised it
+	Suppressed bool                 `json:"quiet,omitempty"` // it is raised, but may not be spoken of: accepted, or under maintenance
 }
 
 type key struct{ rule, subject string }
@@ -112,7 +112,7 @@ func newComparison(r report.Report, before uint64) comparison {
 		k := key{tr.Rule, tr.Subject}
 		l.last[k] = tr
 		worst, raised := l.worst[k]
-		if tr.From == Clear && !raised || raised && above(tr, worst) {
+		if tr.From == report.Clear && !raised || raised && above(tr, worst) {
 			l.worst[k] = tr
 		}
 	}
@@ -121,7 +121,7 @@ func newComparison(r report.Report, before uint64) comparison {
 
 // above reports whether a transition leads to a worse level than another.
 func above(a, b report.Transition) bool {
-	return higher(report.Severity(a.To).Rank(), a.Impact.Rank(), report.Severity(b.To).Rank(), b.Impact.Rank())
+	return higher(a.To.Rank(), a.Impact.Rank(), b.To.Rank(), b.Impact.Rank())
 }
 
 func (e Entry) key() key { return key{e.Rule, e.Subject} }
@@ -139,8 +139,8 @@ func entryOf(f report.Finding) Entry {
 // present returns the change, if any, of a finding that the Report has.
 func (l comparison) present(f report.Finding, old Entry, known bool) (Entry, []Change) {
 	c := Change{
-		At: l.r.At, Rule: f.Rule, Subject: f.Subject, Component: f.Component, From: string(old.Severity),
-		To: string(f.Severity), Impact: f.Impact, Since: f.Since, Summary: f.Summary, Finding: &f,
+		At: l.r.At, Rule: f.Rule, Subject: f.Subject, Component: f.Component, From: old.Severity,
+		To: f.Severity, Impact: f.Impact, Since: f.Since, Summary: f.Summary, Finding: &f,
 	}
 	if tr, moved := l.last[key{f.Rule, f.Subject}]; moved {
 		c.At = tr.At
@@ -150,7 +150,7 @@ func (l comparison) present(f report.Finding, old Entry, known bool) (Entry, []C
 	}
 	switch {
 	case !known:
-		c.Kind, c.From = Raised, Clear
+		c.Kind, c.From = Raised, report.Clear
 	case old.Suppressed:
 		c.Kind = Raised
 	case higher(f.Severity.Rank(), f.Impact.Rank(), old.Severity.Rank(), old.Impact.Rank()):
@@ -178,14 +178,14 @@ func higher(severity, impact, thanSeverity, thanImpact int) bool {
 func (l comparison) absent(e Entry) (Entry, bool, []Change) {
 	c := Change{
 		Kind: Cleared, At: l.r.At, Rule: e.Rule, Subject: e.Subject, Component: e.Component,
-		From: string(e.Severity), To: Clear, Impact: e.Impact, Since: e.Since, Summary: e.Summary,
+		From: e.Severity, To: report.Clear, Impact: e.Impact, Since: e.Since, Summary: e.Summary,
 	}
 	tr, moved := l.last[e.key()]
 	switch {
-	case moved && tr.To == Clear:
+	case moved && tr.To == report.Clear:
 		c.At = tr.At
 		return e, false, []Change{c}
-	case moved && report.Severity(tr.To).Rank() < e.Severity.Rank() && !e.Suppressed && l.r.Maintenance == nil:
+	case moved && tr.To.Rank() < e.Severity.Rank() && !e.Suppressed && l.r.Maintenance == nil:
 		// It is raised at a level that this reader is not aware of.
 		c.Kind, c.At, c.To, c.Impact, c.Summary = Milder, tr.At, tr.To, tr.Impact, tr.Summary
 		if tr.Impact != e.Impact {
@@ -204,7 +204,7 @@ func (l comparison) absent(e Entry) (Entry, bool, []Change) {
 
 // settled reports whether this run would have raised by now what is there, and
 // could see it.
-func (l comparison) settled(component string) bool {
+func (l comparison) settled(component report.ComponentName) bool {
 	i := slices.IndexFunc(l.r.Components, func(c report.Component) bool { return c.Name == component })
 	return i >= 0 && !l.r.WarmingUp() && l.r.Components[i].State != report.Blind
 }
@@ -214,12 +214,12 @@ func (l comparison) missed(present map[key]bool, reported map[key]Entry) []Chang
 	var list []Change
 	for k, worst := range l.worst {
 		tr := l.last[k]
-		if _, known := reported[k]; known || present[k] || tr.To != Clear {
+		if _, known := reported[k]; known || present[k] || tr.To != report.Clear {
 			continue
 		}
 		list = append(list, Change{
 			Kind: Missed, At: tr.At, Rule: k.rule, Subject: k.subject, Component: tr.Component,
-			From: worst.To, To: Clear, Impact: worst.Impact, Since: l.raisedAt(k), Summary: tr.Summary,
+			From: worst.To, To: report.Clear, Impact: worst.Impact, Since: l.raisedAt(k), Summary: tr.Summary,
 		})
 	}
 	return list
@@ -228,7 +228,7 @@ func (l comparison) missed(present map[key]bool, reported map[key]Entry) []Chang
 // raisedAt is when a finding that has passed was first raised.
 func (l comparison) raisedAt(k key) time.Time {
 	for _, tr := range l.r.Transitions {
-		if tr.N > l.before && tr.Rule == k.rule && tr.Subject == k.subject && tr.From == Clear {
+		if tr.N > l.before && tr.Rule == k.rule && tr.Subject == k.subject && tr.From == report.Clear {
 			return tr.At
 		}
 	}

@@ -29,22 +29,22 @@ func newScene(started time.Time) *scene {
 
 // set gives the finding a level; "" clears it. A transition tells it.
 func (s *scene) set(rule, subject string, to report.Severity, impact report.Impact) {
-	from, level := changes.Clear, string(to)
+	from, level := report.Clear, to
 	s.r.At = s.r.At.Add(time.Second)
 	list := []report.Finding{}
 	for _, f := range s.r.Findings {
 		if f.Rule == rule && f.Subject == subject {
-			from = string(f.Severity)
+			from = f.Severity
 			continue
 		}
 		list = append(list, f)
 	}
 	if to == "" {
-		level, impact = changes.Clear, report.Operational
+		level, impact = report.Clear, report.Operational
 	} else {
 		list = append(list, report.Finding{
 			Rule: rule, Subject: subject, Component: "storage", Severity: to, Impact: impact, State: report.Seen,
-			Since: s.r.At, Summary: rule + " is " + level,
+			Since: s.r.At, Summary: rule + " is " + string(level),
 		})
 	}
 	s.r.Findings = list
@@ -53,7 +53,7 @@ func (s *scene) set(rule, subject string, to report.Severity, impact report.Impa
 		n = s.r.Transitions[len(s.r.Transitions)-1].N + 1
 	}
 	s.r.Transitions = append(s.r.Transitions[:len(s.r.Transitions):len(s.r.Transitions)], report.Transition{
-		N: n, At: s.r.At, Rule: rule, Subject: subject, Component: "storage", From: from, To: level, Impact: impact, Summary: rule + " is " + level,
+		N: n, At: s.r.At, Rule: rule, Subject: subject, Component: "storage", From: from, To: level, Impact: impact, Summary: rule + " is " + string(level),
 	})
 	s.r.Transitions = s.r.Transitions[max(0, len(s.r.Transitions)-200):]
 }
@@ -74,7 +74,7 @@ func (s *scene) silent(rule string) report.Report {
 func words(list []changes.Change) []string {
 	out := []string{}
 	for _, c := range list {
-		out = append(out, strings.TrimSpace(strings.Join([]string{string(c.Kind), c.Rule, c.Subject}, " "))+": "+c.From+" > "+c.To)
+		out = append(out, strings.TrimSpace(strings.Join([]string{string(c.Kind), c.Rule, c.Subject}, " "))+": "+string(c.From)+" > "+string(c.To))
 	}
 	return out
 }

@@ -28,32 +28,29 @@ const (
 // Kinds are all kinds, the most urgent first.
 func Kinds() []Kind { return []Kind{Raised, Worse, Blind, Milder, Seen, Missed, Cleared} }
 
-// Clear is the level of a finding that is not raised.
-const Clear = "clear"
-
 // A Change is what became of one finding since it was last reported.
 type Change struct {
-	Kind       Kind            `json:"kind"`
-	At         time.Time       `json:"at"` // when it changed, or when that was noticed
-	Rule       string          `json:"rule"`
-	Subject    string          `json:"subject,omitempty"`
-	Component  string          `json:"component"`
-	From       string          `json:"from"`                  // the severity that was last reported, or "clear"
-	To         string          `json:"to"`                    // the severity now, or "clear"
-	Impact     report.Impact   `json:"impact"`                // now or, if it is gone, as last reported
-	ImpactFrom report.Impact   `json:"impact_from,omitempty"` // the impact that was last reported, if that was another and it is raised still
-	Since      time.Time       `json:"since"`
-	Summary    string          `json:"summary"`
-	Finding    *report.Finding `json:"finding,omitempty"` // as it is now; absent if it is not raised
+	Kind       Kind                 `json:"kind"`
+	At         time.Time            `json:"at"` // when it changed, or when that was noticed
+	Rule       string               `json:"rule"`
+	Subject    string               `json:"subject,omitempty"`
+	Component  report.ComponentName `json:"component"`
+	From       report.Severity      `json:"from"`                  // the severity that was last reported, or Clear
+	To         report.Severity      `json:"to"`                    // the severity now, or Clear
+	Impact     report.Impact        `json:"impact"`                // now or, if it is gone, as last reported
+	ImpactFrom report.Impact        `json:"impact_from,omitempty"` // the impact that was last reported, if that was another and it is raised still
+	Since      time.Time            `json:"since"`
+	Summary    string               `json:"summary"`
+	Finding    *report.Finding      `json:"finding,omitempty"` // as it is now; absent if it is not raised
 }
 
 // Severity is the severity that the change is about: the new one or, once the
 // finding is gone, the one it had.
 func (c Change) Severity() report.Severity {
-	if c.To == Clear {
-		return report.Severity(c.From)
+	if c.To == report.Clear {
+		return c.From
 	}
-	return report.Severity(c.To)
+	return c.To
 }
 
 // mostChanges is how many changes an Event carries at most.

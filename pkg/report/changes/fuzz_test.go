@@ -18,7 +18,7 @@ func FuzzNext(f *testing.F) {
 	f.Add([]byte{0, 1, 2, 3, 64, 65, 128, 200, 255, 7, 9})
 	f.Add([]byte{9, 9, 9, 200, 9, 201, 202, 9, 203, 1, 2, 3, 210})
 	f.Fuzz(func(t *testing.T, script []byte) {
-		s, reported, reader := newScene(start), changes.Baseline{}, map[string]string{}
+		s, reported, reader := newScene(start), changes.Baseline{}, map[string]report.Severity{}
 		silent := ""
 		for _, op := range script[:min(len(script), 300)] {
 			rule := string(rune('a' + op%5))
@@ -47,7 +47,7 @@ func FuzzNext(f *testing.F) {
 }
 
 // follow tells a reader what is new.
-func follow(t *testing.T, reported changes.Baseline, r report.Report, reader map[string]string) changes.Baseline {
+func follow(t *testing.T, reported changes.Baseline, r report.Report, reader map[string]report.Severity) changes.Baseline {
 	t.Helper()
 	list, next := reported.Diff(r)
 	for _, c := range list {
@@ -56,19 +56,19 @@ func follow(t *testing.T, reported changes.Baseline, r report.Report, reader map
 			t.Fatalf("%s of %s, which the reader knows: %v", c.Kind, c.Rule, knew)
 		}
 		reader[c.Rule] = c.To
-		if c.To == changes.Clear || c.Finding == nil {
+		if c.To == report.Clear || c.Finding == nil {
 			delete(reader, c.Rule)
 		}
 	}
-	known := map[string]string{}
+	known := map[string]report.Severity{}
 	for _, e := range next.Findings {
-		known[e.Rule] = string(e.Severity)
+		known[e.Rule] = e.Severity
 	}
 	if diff := cmp.Diff(known, reader); diff != "" {
 		t.Fatalf("what the reader knows is not what is remembered (-remembered +reader):\n%s", diff)
 	}
 	for _, f := range r.Findings {
-		if reader[f.Rule] != string(f.Severity) {
+		if reader[f.Rule] != f.Severity {
 			t.Fatalf("%s is %s, and the reader knows %q", f.Rule, f.Severity, reader[f.Rule])
 		}
 	}

@@ -64,7 +64,7 @@ type target struct {
 func (b *Syncer) targets(r report.Report) []target {
 	byID := map[string]report.Impact{}
 	for _, name := range Named(r, b.components) {
-		id := b.components[name.Name]
+		id := b.components[string(name.Name)]
 		byID[id] = report.Worse(cmp.Or(byID[id], report.Operational), name.Status)
 	}
 	list := make([]target, 0, len(byID))

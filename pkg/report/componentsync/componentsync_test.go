@@ -57,7 +57,7 @@ func at(after time.Duration, words string) report.Report {
 			r.Status = report.Impact(impact)
 			continue
 		}
-		r.Components = append(r.Components, report.Component{Name: name, Status: report.Impact(impact)})
+		r.Components = append(r.Components, report.Component{Name: report.ComponentName(name), Status: report.Impact(impact)})
 	}
 	return r
 }
@@ -353,7 +353,7 @@ func TestCheckComponents(t *testing.T) {
 func TestNamed(t *testing.T) {
 	var got []string
 	for _, c := range componentsync.Named(at(0, "storage=unknown guests=operational node=major_outage"), three) {
-		got = append(got, c.Name+"="+string(c.Status))
+		got = append(got, string(c.Name)+"="+string(c.Status))
 	}
 	if diff := cmp.Diff([]string{"node=major_outage", "storage=unknown"}, got); diff != "" {
 		t.Error(diff)

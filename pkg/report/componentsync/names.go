@@ -81,7 +81,7 @@ func CheckID(field, id string) error {
 // as a whole is one called "node".
 func Named(r report.Report, components map[string]string) []report.Component {
 	all := append(slices.Clone(r.Components), report.Component{Name: Node, Status: r.Status})
-	all = slices.DeleteFunc(all, func(c report.Component) bool { return components[c.Name] == "" })
+	all = slices.DeleteFunc(all, func(c report.Component) bool { return components[string(c.Name)] == "" })
 	slices.SortFunc(all, func(a, b report.Component) int { return cmp.Compare(a.Name, b.Name) })
 	return all
 }

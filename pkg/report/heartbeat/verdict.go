@@ -50,7 +50,7 @@ func reason(r report.Report) string {
 	}
 	for _, c := range r.Components {
 		if c.Status == r.Status && c.Summary != "" {
-			return singleLine(c.Name + ": " + c.Summary)
+			return singleLine(string(c.Name) + ": " + c.Summary)
 		}
 	}
 	return "no reason is known"
@@ -64,7 +64,7 @@ func evidence(r report.Report, text string) string {
 	}
 	for _, c := range r.Components {
 		if c.Status != report.Operational {
-			lines = append(lines, strings.TrimSuffix(singleLine(c.Name)+": "+impactText(c.Status)+": "+singleLine(c.Summary), ": "))
+			lines = append(lines, strings.TrimSuffix(singleLine(string(c.Name))+": "+impactText(c.Status)+": "+singleLine(c.Summary), ": "))
 		}
 	}
 	for _, f := range r.Findings {

@@ -77,7 +77,7 @@ func failure(kind report.FailureKind, err error, like *report.Failure) error {
 func (i *Reporter) Test(ctx context.Context, r report.Report) (string, error) {
 	names := slices.Sorted(maps.Keys(i.c.Services))
 	for _, name := range names {
-		object := i.c.object(r, name)
+		object := i.c.object(r, report.ComponentName(name))
 		said, err := i.ask(ctx, result{Type: "Service", Service: object, Output: fmt.Sprintf("TEST from nodewatch on %s: please ignore", r.Node)})
 		if err != nil && said.missed("exit_status") {
 			continue

@@ -53,8 +53,8 @@ func (c Config) result(r report.Report, x report.Component) result {
 func (c Config) host(r report.Report) string { return cmp.Or(c.Host, r.Node) }
 
 // object is the name of the Service object that shows the component.
-func (c Config) object(r report.Report, name string) string {
-	return c.host(r) + "!" + c.Services[name]
+func (c Config) object(r report.Report, name report.ComponentName) string {
+	return c.host(r) + "!" + c.Services[string(name)]
 }
 
 // checkResult is the state of a component, and the text: one line, and then one for each
@@ -80,7 +80,7 @@ func checkResult(r report.Report, x report.Component) (exit int, text string) {
 	case x.Status == report.Unknown && exit == ok:
 		exit, first = unknown, reason(r, x)
 	}
-	lines := []string{line(fmt.Sprintf("%s %s: %s", strings.ToUpper(x.Name), stateNames[exit], first) + ended(r))}
+	lines := []string{line(fmt.Sprintf("%s %s: %s", strings.ToUpper(string(x.Name)), stateNames[exit], first) + ended(r))}
 	for n, f := range list {
 		if n == mostLines {
 			lines = append(lines, fmt.Sprintf("and %d more", len(list)-n))
@@ -99,14 +99,14 @@ func reason(r report.Report, x report.Component) string {
 	}
 	for _, c := range r.Components {
 		if c.Status == x.Status {
-			return c.Name + ": " + reason(r, c)
+			return string(c.Name) + ": " + reason(r, c)
 		}
 	}
 	return string(x.Status)
 }
 
 // of are the findings of a component; of the node as a whole, all.
-func of(r report.Report, name string) (list []report.Finding) {
+func of(r report.Report, name report.ComponentName) (list []report.Finding) {
 	for _, f := range r.Findings {
 		if name == componentsync.Node || f.Component == name {
 			list = append(list, f)
@@ -136,7 +136,7 @@ func ended(r report.Report) string {
 }
 
 // counts are how many findings of each severity are raised, as performance data.
-func counts(r report.Report, name string) []string {
+func counts(r report.Report, name report.ComponentName) []string {
 	n := map[report.Severity]int{}
 	for _, f := range of(r, name) {
 		n[f.Severity]++

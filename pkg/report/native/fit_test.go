@@ -177,12 +177,12 @@ func wild(node, site, text string, components, findings int, transitions uint64,
 	r.Components = nil
 	for n := range components {
 		r.Labels[fmt.Sprint(text, n)] = text
-		r.Components = append(r.Components, report.Component{Name: fmt.Sprint("c", n, text), Status: report.Impacts()[n%6], Since: at, Summary: text, State: report.Blind})
+		r.Components = append(r.Components, report.Component{Name: report.ComponentName(fmt.Sprint("c", n, text)), Status: report.Impacts()[n%6], Since: at, Summary: text, State: report.Blind})
 	}
 	facts := []report.Evidence{{Source: text, Subject: text, Fact: text, At: at}}
 	for n := range findings {
 		r.Findings = append(r.Findings, report.Finding{
-			Rule: "r" + text, Subject: text, Component: fmt.Sprint("c", n, text), Severity: report.Info, Impact: report.Impacts()[n%6], State: report.Seen,
+			Rule: "r" + text, Subject: text, Component: report.ComponentName(fmt.Sprint("c", n, text)), Severity: report.Info, Impact: report.Impacts()[n%6], State: report.Seen,
 			Summary: text, Since: at, Evidence: facts, Advice: []report.Advice{{Do: text, Command: text}}, Runbook: text, Accepted: &report.Accepted{By: text, Reason: text},
 		})
 	}
@@ -190,7 +190,7 @@ func wild(node, site, text string, components, findings int, transitions uint64,
 	r = withTransitions(r, 1, transitions)
 	for i := range r.Transitions {
 		x := &r.Transitions[i]
-		x.Rule, x.Component, x.Subject, x.Summary, x.At = "r"+text, "c"+text, text, text, at
+		x.Rule, x.Component, x.Subject, x.Summary, x.At = "r"+text, report.ComponentName("c"+text), text, text, at
 	}
 	return r
 }

@@ -37,7 +37,7 @@ func calm(after time.Duration) report.Report {
 		Node: "node2", Site: "rl1", Boot: "0b9d2b5e-8f0c-4f7e-9a51-6d1e5f8b7c2a", Version: "1.2.3",
 		Started: noon.Add(-time.Hour), At: noon.Add(after), Status: report.Operational,
 	}
-	for _, name := range []string{"cluster", "guests", "host", "network", "nodewatch", "storage"} {
+	for _, name := range []report.ComponentName{"cluster", "guests", "host", "network", "nodewatch", "storage"} {
 		r.Components = append(r.Components, report.Component{Name: name, Status: report.Operational, State: report.Seen, Since: r.Started})
 	}
 	return r

@@ -56,7 +56,7 @@ func (q *queue) restore(k record) {
 
 // reportable reports whether a transition is one that a backend can understand.
 func reportable(t report.Transition) bool {
-	level := func(s string) bool { return s == "clear" || report.Severity(s).Rank() > 0 }
+	level := func(s report.Severity) bool { return s == report.Clear || s.Rank() > 0 }
 	return t.N > 0 && t.N < mostSeq && t.Rule != "" && t.Component != "" && level(t.From) && level(t.To) && slices.Contains(report.Impacts(), t.Impact) &&
 		(t.ImpactFrom == "" || slices.Contains(report.Impacts(), t.ImpactFrom)) &&
 		slices.Contains([]report.Visibility{"", report.Seen, report.Blind}, t.State)

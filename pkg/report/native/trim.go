@@ -74,7 +74,7 @@ func (t *trimmer) inventory(all report.Labels, most int) report.Labels {
 }
 
 func (t *trimmer) finding(f report.Finding, p plan) report.Finding {
-	f.Rule, f.Subject, f.Component = t.text(f.Rule, maxWord), t.text(f.Subject, maxName), t.text(f.Component, maxWord)
+	f.Rule, f.Subject, f.Component = t.text(f.Rule, maxWord), t.text(f.Subject, maxName), report.ComponentName(t.text(string(f.Component), maxWord))
 	f.Summary, f.Runbook = t.text(f.Summary, maxLine), t.text(f.Runbook, maxCommand)
 	f.Since, f.LevelSince, f.LastSeen = utc(f.Since), utc(f.LevelSince), utc(f.LastSeen)
 	if a := f.Accepted; a != nil {
@@ -127,7 +127,7 @@ func (t *trimmer) evidence(all []report.Evidence) []report.Evidence {
 }
 
 func (t *trimmer) transition(x report.Transition) report.Transition {
-	x.Rule, x.Subject, x.Component = t.text(x.Rule, maxWord), t.text(x.Subject, maxName), t.text(x.Component, maxWord)
+	x.Rule, x.Subject, x.Component = t.text(x.Rule, maxWord), t.text(x.Subject, maxName), report.ComponentName(t.text(string(x.Component), maxWord))
 	x.Summary, x.At = t.text(x.Summary, maxLine), utc(x.At)
 	return x
 }
@@ -141,7 +141,7 @@ func (t *trimmer) maintenance(m *report.Maintenance) *report.Maintenance {
 
 // component is c with what the report's findings say of it.
 func (t *trimmer) component(c report.Component, r report.Report, p plan) Component {
-	x := Component{ID: t.text(c.Name, maxWord), Status: c.Status, Since: utc(c.Since), State: cmp.Or(c.State, report.Seen)}
+	x := Component{ID: t.text(string(c.Name), maxWord), Status: c.Status, Since: utc(c.Since), State: cmp.Or(c.State, report.Seen)}
 	worst := report.Finding{}
 	for _, f := range r.Findings {
 		if f.Component != c.Name {

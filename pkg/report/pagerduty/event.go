@@ -77,7 +77,7 @@ func (c Config) trigger(r report.Report, f report.Finding) event {
 	d.Labels = labels(r)
 	e.Payload = &payload{
 		Summary: cut(r.Node+": "+f.Summary, longestSummary), Source: cut(r.Node, longestName), Severity: c.severity(f.Severity),
-		Timestamp: f.Since.UTC().Format("2006-01-02T15:04:05.000Z07:00"), Component: cut(f.Component, longestName),
+		Timestamp: f.Since.UTC().Format("2006-01-02T15:04:05.000Z07:00"), Component: cut(string(f.Component), longestName),
 		Group: cut(r.Site, longestName), Class: cut(f.Rule, longestName), Details: d,
 	}
 	if strings.HasPrefix(f.Runbook, "https://") || strings.HasPrefix(f.Runbook, "http://") {

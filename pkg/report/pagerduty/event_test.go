@@ -18,7 +18,7 @@ func FuzzEvent(f *testing.F) {
 	f.Add("", "", "", "", 0)
 	f.Fuzz(func(t *testing.T, rule, subject, summary, fact string, n int) {
 		r := report.Report{Site: "rl1", Node: "node2", At: time.Unix(1795348860, 0)}
-		x := report.Finding{Rule: rule, Subject: subject, Component: rule, Severity: report.Critical, Summary: summary, Runbook: "https://" + fact}
+		x := report.Finding{Rule: rule, Subject: subject, Component: report.ComponentName(rule), Severity: report.Critical, Summary: summary, Runbook: "https://" + fact}
 		for range max(0, min(n, 200)) {
 			x.Evidence = append(x.Evidence, report.Evidence{Source: rule, Subject: subject, Fact: fact})
 			x.Advice = append(x.Advice, report.Advice{Do: fact, Command: summary})

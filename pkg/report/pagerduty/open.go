@@ -15,8 +15,8 @@ const mostOpen = 4096
 
 // An alert is one that PagerDuty has been reported of and that is not resolved.
 type alert struct {
-	Severity  report.Severity `json:"severity"`  // as last reported
-	Component string          `json:"component"` // of ours
+	Severity  report.Severity      `json:"severity"`  // as last reported
+	Component report.ComponentName `json:"component"` // of ours
 }
 
 // open are the alerts that are open, over restarts if the file lasts. It is safe
@@ -92,7 +92,7 @@ func (o *open) get(key string) (alert, bool) {
 // sorted. What an earlier run left open is not over while this one is early or
 // cannot see the component.
 func (o *open) over(r report.Report, raised map[string]bool) []string {
-	unseen := map[string]bool{}
+	unseen := map[report.ComponentName]bool{}
 	for _, c := range r.Components {
 		unseen[c.Name] = c.Status == report.Unknown || c.State == report.Blind
 	}

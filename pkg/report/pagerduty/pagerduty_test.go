@@ -199,7 +199,7 @@ func TestLimits(t *testing.T) {
 	r := at(0, "storm/a=critical storm/b=critical")
 	for n := range r.Findings {
 		x := &r.Findings[n]
-		x.Subject, x.Summary, x.Runbook, x.Rule, x.Component = long+x.Subject, long, "https://"+long, long, long
+		x.Subject, x.Summary, x.Runbook, x.Rule, x.Component = long+x.Subject, long, "https://"+long, long, report.ComponentName(long)
 		for range 1000 {
 			x.Evidence = append(x.Evidence, report.Evidence{Source: long, Subject: long, Fact: long})
 			x.Advice = append(x.Advice, report.Advice{Do: long, Command: long})

@@ -221,7 +221,7 @@ func affected(r report.Report, open incident, c Config) []string {
 	}
 	for _, x := range componentsync.Named(r, c.Components) {
 		if x.Status.Rank() > report.Unknown.Rank() {
-			ids = append(ids, c.Components[x.Name])
+			ids = append(ids, c.Components[string(x.Name)])
 		}
 	}
 	slices.Sort(ids)

@@ -32,7 +32,7 @@ func at(after time.Duration, words string) report.Report {
 			r.Status = report.Impact(impact)
 			continue
 		}
-		r.Components = append(r.Components, report.Component{Name: name, Status: report.Impact(impact), Summary: "libceph: osd12 crc error on node2"})
+		r.Components = append(r.Components, report.Component{Name: report.ComponentName(name), Status: report.Impact(impact), Summary: "libceph: osd12 crc error on node2"})
 	}
 	return r
 }

@@ -36,7 +36,7 @@ func cloudBody(_ *Reporter, m message) ([]byte, error) {
 		Data    json.RawMessage `json:"data"`
 	}{"1.0", m.event.ID, "/" + m.report.Key(), typePrefix + m.kind(), "", m.report.At.UTC(), jsonType, data}
 	if len(m.event.Changes) > 0 {
-		e.Subject = m.event.Changes[0].Component
+		e.Subject = string(m.event.Changes[0].Component)
 	}
 	return encode(e)
 }

@@ -65,7 +65,7 @@ func headline(e changes.Event) string {
 
 // label is the severity, and what became of it.
 func label(c changes.Change) string {
-	was := " (was " + c.From + ")"
+	was := " (was " + string(c.From) + ")"
 	upper := strings.ToUpper(string(c.Severity()))
 	switch c.Kind {
 	case changes.Worse, changes.Milder:
@@ -101,9 +101,9 @@ func about(e changes.Event) []string {
 	if c.Kind == changes.Blind && c.Finding != nil {
 		lines = append(lines, "last seen "+clock(c.Finding.LastSeen, e.At)+": whether it still applies is unknown")
 	}
-	if c.To == changes.Clear && e.Raised == 0 {
+	if c.To == report.Clear && e.Raised == 0 {
 		lines = append(lines, "nothing else is raised")
-	} else if c.To == changes.Clear {
+	} else if c.To == report.Clear {
 		lines = append(lines, fmt.Sprintf("still raised: %d", e.Raised))
 	}
 	if m := e.Maintenance; m != nil {
@@ -122,7 +122,7 @@ func where(e changes.Event) string {
 	if e.Site != "" {
 		parts = append(parts, singleLine(e.Site))
 	}
-	return strings.Join(append(parts, singleLine(c.Component), strings.TrimSpace(singleLine(c.Rule+" "+c.Subject))), ", ")
+	return strings.Join(append(parts, singleLine(string(c.Component)), strings.TrimSpace(singleLine(c.Rule+" "+c.Subject))), ", ")
 }
 
 // advice is the next step: the first that has a command.

@@ -52,7 +52,7 @@ func quiet(t *testing.T) report.Report {
 	for i, f := range r.Findings {
 		r.Transitions = append(r.Transitions, report.Transition{
 			N: uint64(5 + i), At: r.At, Rule: f.Rule, Subject: f.Subject, Component: f.Component,
-			From: string(f.Severity), To: "clear", Impact: report.Operational, Summary: f.Summary,
+			From: f.Severity, To: "clear", Impact: report.Operational, Summary: f.Summary,
 		})
 	}
 	r.Findings = []report.Finding{}
