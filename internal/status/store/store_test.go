@@ -386,15 +386,14 @@ func prune(t *testing.T, b bench) {
 func rollback(t *testing.T, b bench) {
 	stop := errors.New("stop")
 	err := b.Update(t.Context(), func(tx *store.Tx) error {
-		_, err := tx.SaveBody(t.Context(), body("rl1/node2"), noon)
-		return errors.Join(err, stop)
+		return errors.Join(tx.Audit(t.Context(), store.Entry{At: noon, Who: "operator", Action: "token.create"}), stop)
 	})
 	if !errors.Is(err, stop) {
 		t.Errorf("%v", err)
 	}
 	b.view(t, func(tx *store.Tx) error {
-		if list, err := tx.Nodes(t.Context()); len(list) > 0 || err != nil {
-			t.Errorf("%d nodes: %v", len(list), err)
+		if list, err := tx.AuditLog(t.Context(), 0, 10); len(list) > 0 || err != nil {
+			t.Errorf("kept: %v, %v", list, err)
 		}
 		return nil
 	})
