@@ -178,7 +178,7 @@ type expectPrinter struct {
 	offset  time.Duration     // of last
 	view    judge.View        // that it is of
 	raised  map[string]bool   // rules that had a finding
-	long    map[string]string // a summary that no line of a phone holds, by rule
+	long    map[string]string // a summary that no line of a phone holds, by rule or component
 }
 
 func (p *expectPrinter) print(v judge.View, offset time.Duration) error {
@@ -191,6 +191,11 @@ func (p *expectPrinter) print(v judge.View, offset time.Duration) error {
 			risk := f.Rule == "layer2-bond-krbd" && f.Severity == report.Warning
 			if n := utf8.RuneCountInString(f.Summary); n > rule.MaxSummary && !risk {
 				p.long[f.Rule] = fmt.Sprintf("%d characters: %s", n, f.Summary)
+			}
+		}
+		for _, c := range v.Report.Components {
+			if n := utf8.RuneCountInString(c.Summary); n > rule.MaxSummary {
+				p.long["component "+c.Name] = fmt.Sprintf("%d characters: %s", n, c.Summary)
 			}
 		}
 	}

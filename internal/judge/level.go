@@ -261,7 +261,7 @@ func (m *memory) expire(acknowledged bool) bool {
 	}
 	f := &m.finding
 	f.Severity, f.Impact, f.Guests = report.Info, report.Operational, nil
-	f.Summary = "Not observed since " + f.LastSeen.UTC().Format(time.DateTime) + ": " + f.Summary
+	f.Summary = rule.Shorten("Not observed since " + f.LastSeen.UTC().Format(time.DateTime) + ": " + f.Summary)
 	m.expired, m.severe, m.impactful = true, [severityRanks]time.Time{1: m.severe[1]}, [impactRanks]time.Time{m.impactful[0]}
 	return true
 }

@@ -5,6 +5,7 @@ import (
 	"time"
 
 	"github.com/nodewatch/nodewatch/internal/node"
+	"github.com/nodewatch/nodewatch/internal/rule"
 	"github.com/nodewatch/nodewatch/pkg/report"
 )
 
@@ -39,6 +40,6 @@ func maintained(c report.Component, m *report.Maintenance) report.Component {
 	if c.Status != report.Operational {
 		text += fmt.Sprintf("; %s: %s", c.Status, c.Summary)
 	}
-	c.Status, c.Summary = report.UnderMaintenance, text
+	c.Status, c.Summary = report.UnderMaintenance, rule.Shorten(text)
 	return c
 }

@@ -133,6 +133,7 @@ func (j *Judge) component(c report.ComponentName, findings []report.Finding, m *
 		m := j.facts.MissingGuests()
 		now.Partly, now.Remedy = m.Text, m.Remedy
 	}
+	now.Summary = rule.Shorten(now.Summary) // the finding has the whole
 	if others := otherRules(rest, summaryRule); len(others) > 0 {
 		now.Summary = rule.Summary(fmt.Sprintf("%s (and %s)", now.Summary, strings.Join(others, ", ")), fmt.Sprintf("%s (and %d more)", now.Summary, len(others)), now.Summary)
 	}
