@@ -124,7 +124,7 @@ func TestMistakesNameLineAndWord(t *testing.T) {
 		"5s bond bond0\n4s bond bond1\n9s end":      "line 4: \"4s\" is before the line above it",
 		"-5s bond bond0\n9s end":                    "line 3: \"-5s\" is not a time",
 		"50h end":                                   "line 3: \"50h\" is too late; an incident lasts 48h0m0s at most",
-		"0s dance\n9s end":                          "line 3: \"dance\" is not a verb; the verbs are address, blind, bond,",
+		"0s dance\n9s end":                          "line 3: \"dance\" is not a verb; the verbs are ack, address, blind,",
 		"0s start n9 yesterday\n9s end":             "line 3: start: \"yesterday\" is not a time such as 2026-03-01T02:00:00Z; want \"TIME start NODE [TIME]\"",
 		"0s bond bond0 {\"hash\":1}\n9s end":        "line 3: bond: json: unknown field \"hash\"; the fields are name, ",
 		"0s bond bond0 {} {}\n9s end":               "line 3: bond: \"{}\" follows the JSON",
@@ -144,6 +144,10 @@ func TestMistakesNameLineAndWord(t *testing.T) {
 		"0s loop x every=1ns text\n9s end":          "line 3: loop: \"every=1ns\"",
 		"0s loop x for=osd1..osd99999999 t\n9s end": "line 3: loop: no text, or not 1 to 10000 OSDs",
 		"0s calm x\n9s end":                         "line 3: calm: no loop \"x\"; known are ",
+		"0s ack krbd-slow\n9s end":                  "line 3: ack: \"krbd-slow\" is not a rule, a severity and a duration such as 2h; want \"TIME ack RULE SEVERITY FOR [SUBJECT]\"",
+		"0s ack krbd-slow bad 2h\n9s end":           "line 3: ack: overrides: accepted krbd-slow: severity \"bad\" must be info, warning or critical",
+		"0s ack krbd-slow warning long\n9s end":     "line 3: ack: \"long\" is not a duration such as 2h",
+		"0s ack krbd-slow warning -1h\n9s end":      "line 3: ack: overrides: accepted krbd-slow: it must start before it ends",
 		"0s restart now\n9s end":                    "line 3: restart: \"now\" is too much",
 	} {
 		_, err := Parse([]byte("A story.\n-- tape --\n" + script + "\n"))

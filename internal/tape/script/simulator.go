@@ -7,6 +7,7 @@ import (
 	"time"
 
 	"github.com/nodewatch/nodewatch/internal/node"
+	"github.com/nodewatch/nodewatch/internal/override"
 	"github.com/nodewatch/nodewatch/pkg/bond"
 	"github.com/nodewatch/nodewatch/pkg/ceph"
 	"github.com/nodewatch/nodewatch/pkg/host"
@@ -37,6 +38,7 @@ type simulator struct {
 	host    host.State
 	cluster ceph.Cluster
 	reports []node.Delivery // delivery status of the reporters
+	acked   []override.Acknowledgement
 	logs    []logged
 	tally   kmsg.Aggregator
 	loops   []loop
@@ -100,7 +102,7 @@ var rounds = []struct {
 }{
 	{node.SourceBond, 30}, {node.SourceOVS, 30}, {node.SourceNIC, 1}, {node.SourceDrops, 10}, {node.SourceLimits, 10}, {node.SourceKrbd, 5}, {node.SourceIO, 1},
 	{node.SourceOSDC, 5}, {node.SourceLibvirt, 10}, {node.SourceQEMU, 10}, {node.SourceKmsg, 1}, {node.SourceHost, 5}, {node.SourceCeph, 60},
-	{node.SourceReporters, 2},
+	{node.SourceReporters, 2}, {node.SourceOverrides, 2},
 }
 
 // second lets one second pass: things happen, sources that are due are read, and
@@ -138,7 +140,7 @@ func entry(at time.Time, o node.Observation) node.Entry {
 func (n *simulator) started() node.Observation {
 	o := node.Started{Node: n.in.node, Version: "replay"}
 	for _, r := range rounds {
-		if r.name == node.SourceReporters && len(n.reports) == 0 {
+		if r.name == node.SourceReporters && len(n.reports) == 0 || r.name == node.SourceOverrides && len(n.acked) == 0 {
 			continue
 		}
 		o.Sources = append(o.Sources, node.Source{Name: r.name, Every: time.Duration(r.every) * time.Second})
@@ -265,6 +267,11 @@ func (n *simulator) read(name string, at time.Time, every time.Duration) []node.
 			return nil
 		}
 		return one(node.SawDeliveries{Reading: reading(n, name, at, every, n.deliveries(at))})
+	case node.SourceOverrides:
+		if len(n.acked) == 0 {
+			return nil
+		}
+		return one(node.SawOverrides{Reading: reading(n, name, at, every, override.Overrides{Accepted: slices.Clone(n.acked)})})
 	}
 	var list []node.Observation
 	for _, b := range n.batches(at) {

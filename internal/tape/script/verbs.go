@@ -49,6 +49,7 @@ func verbs() map[string]verb {
 		"host":     {"{…}", (*simulator).doHost},
 		"cluster":  {"{…}", (*simulator).doCluster},
 		"reporter": {"NAME {…}", (*simulator).doReporter},
+		"ack":      {"RULE SEVERITY FOR [SUBJECT]", (*simulator).doAck},
 		"blind":    {"SOURCE KIND TEXT", (*simulator).doBlind},
 		"sight":    {"SOURCE", (*simulator).doVisibility},
 		"log":      {"TEXT", (*simulator).doLog},

@@ -8,6 +8,7 @@ import (
 	"time"
 
 	"github.com/nodewatch/nodewatch/internal/node"
+	"github.com/nodewatch/nodewatch/internal/override"
 )
 
 // doHost: host {fields of host.State}
@@ -209,4 +210,25 @@ func (n *simulator) deliveries(at time.Time) []node.Delivery {
 		}
 	}
 	return slices.Clone(n.reports)
+}
+
+// doAck: ack RULE SEVERITY FOR [SUBJECT]: an operator acknowledges the rule's findings up
+// to the severity, those of the subject or all, for a duration.
+func (n *simulator) doAck(w words) error {
+	list := strings.SplitN(w.rest, " ", 4)
+	if len(list) < 3 {
+		return fmt.Errorf("%q is not a rule, a severity and a duration such as 2h", w.rest)
+	}
+	d, err := time.ParseDuration(list[2])
+	if err != nil {
+		return fmt.Errorf("%q is not a duration such as 2h", list[2])
+	}
+	at := n.in.start.Add(w.at)
+	a := override.Acknowledgement{Rule: list[0], Severity: list[1], At: at, Until: at.Add(d), By: "oncall", Reason: "acknowledged"}
+	if len(list) == 4 {
+		a.Subject = list[3]
+	}
+	n.acked = append(n.acked, a)
+	n.fresh[node.SourceOverrides] = true
+	return override.Overrides{Accepted: n.acked}.Check()
 }
