@@ -195,7 +195,7 @@ func (p *expectPrinter) print(v judge.View, offset time.Duration) error {
 		}
 		for _, c := range v.Report.Components {
 			if n := utf8.RuneCountInString(c.Summary); n > rule.MaxSummary {
-				p.long["component "+c.Name] = fmt.Sprintf("%d characters: %s", n, c.Summary)
+				p.long["component "+string(c.Name)] = fmt.Sprintf("%d characters: %s", n, c.Summary)
 			}
 		}
 	}

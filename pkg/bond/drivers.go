@@ -54,7 +54,7 @@ var overload = map[string]counters{
 	"mlx4_core": {source: "ethernet/mellanox/mlx4/en_ethtool.c", names: mlx4Names},
 	"mlx5_core": {source: "ethernet/mellanox/mlx5/core/en_stats.c", names: []string{
 		"rx_out_of_buffer", "rx_discards_phy", "tx_discards_phy", "rx_buff_alloc_err", "tx_queue_dropped",
-		"outbound_pci_buffer_overflow", "rx_pause_ctrl_phy", "tx_pause_ctrl_phy", "tx_pause_storm_warning_events",
+		"outbound_pci_buffer_overflow", "dev_internal_queue_oob", "rx_pause_ctrl_phy", "tx_pause_ctrl_phy", "tx_pause_storm_warning_events",
 		"rx_prio*_discards", "rx_prio*_buf_discard", "rx_prio*_cong_discard",
 	}},
 	"bnxt_en": {source: "ethernet/broadcom/bnxt/bnxt_ethtool.c", names: []string{
@@ -71,7 +71,7 @@ var overload = map[string]counters{
 		"rx_discards", "rx_xon_pause_rcvd", "rx_xoff_pause_rcvd", "tx_xon_sent", "tx_xoff_sent",
 	}},
 	"qede": {source: "ethernet/qlogic/qede/qede_ethtool.c", names: []string{
-		"no_buff_discards", "brb_discards", "rx_alloc_errors", "rx_pause_frames", "tx_pause_frames",
+		"no_buff_discards", "brb_discards", "brb_truncates", "rx_alloc_errors", "rx_pause_frames", "tx_pause_frames",
 	}},
 	"be2net": {source: "ethernet/emulex/benet/be_ethtool.c", names: []string{
 		"rx_drops_no_pbuf", "rx_drops_no_txpb", "rx_drops_no_erx_descr", "rx_input_fifo_overflow_drop", "rxpp_fifo_overflow_drop",
@@ -83,7 +83,7 @@ var overload = map[string]counters{
 		"port_rx_pm_discard_bb_overflow", "port_rx_pm_discard_vfifo_full", "port_rx_pause", "port_tx_pause",
 	}},
 	"sfc_siena":  {source: "ethernet/sfc/siena/siena.c", names: falconNames},
-	"sfc-falcon": {source: "ethernet/sfc/falcon/falcon.c", names: falconNames},
+	"sfc_falcon": {source: "ethernet/sfc/falcon/falcon.c", names: falconNames},
 	"enic":       {source: "ethernet/cisco/enic/enic_ethtool.c", names: []string{"rx_no_bufs"}},
 	// In most kernels ena does not export the device's rx_drops in ethtool -S, only as the
 	// kernel's rx_dropped (ena_get_stats64 in ena_netdev.c). enic's rx_dropped includes
@@ -123,11 +123,18 @@ func Pause(name string) bool {
 	})
 }
 
+// countersOf are those of a driver and whether it is known. A driver that runs IPoIB names
+// itself with that behind its own name, as in "mlx5_core[ib_ipoib]".
+func countersOf(driver string) (counters, bool) {
+	c, known := overload[strings.TrimSuffix(driver, "[ib_ipoib]")]
+	return c, known
+}
+
 // dropsOf picks the overload statistics of a driver from all of them. Those of
 // single rings are added up under the name that is left without the ring. It is
 // nil for a driver that is not known, and never nil for one that is.
 func dropsOf(driver string, all map[string]uint64) map[string]uint64 {
-	c, known := overload[driver]
+	c, known := countersOf(driver)
 	if !known {
 		return nil
 	}
@@ -166,7 +173,7 @@ var dropWords = [...]string{"drop", "discard", "miss", "no_buf", "nobuf", "no_de
 // unlistedOf picks the statistics of a driver that is not known which look like
 // frames dropped on receive; it is empty for a driver that is known.
 func unlistedOf(driver string, all map[string]uint64) map[string]uint64 {
-	if _, known := overload[driver]; known {
+	if _, known := countersOf(driver); known {
 		return nil
 	}
 	found := sums(all, func(name string) bool {

@@ -52,7 +52,7 @@ func dropsOn(e *ethtool, name string) (Drops, error) {
 	if err != nil {
 		return Drops{}, err
 	}
-	c, known := overload[driver]
+	c, known := countersOf(driver)
 	if !known && !onBus(bus) {
 		return Drops{}, nil
 	}

@@ -122,6 +122,36 @@ func TestDropsOf(t *testing.T) {
 		{"tg3", "tg3", map[string]uint64{"rx_discards": 1, "tx_xoff_sent": 2, "tx_discards": 9}, map[string]uint64{"rx_discards": 1, "tx_xoff_sent": 2}},
 		{"mlx4", "mlx4_core", map[string]uint64{"rx_dropped": 1, "rx0_dropped": 1, "rx_over_errors": 2, "tx_dropped": 9}, map[string]uint64{"rx_dropped": 1, "rx_over_errors": 2}},
 		{"r8169", "r8169", map[string]uint64{"rx_missed": 1, "rx_errors": 9}, map[string]uint64{"rx_missed": 1}},
+		{
+			"sfc_falcon, whose module is named with a hyphen", "sfc_falcon",
+			map[string]uint64{"rx_nodesc_drop_cnt": 1, "rx_noskb_drops": 2, "rx_reset": 9},
+			map[string]uint64{"rx_nodesc_drop_cnt": 1, "rx_noskb_drops": 2},
+		},
+		{
+			"mlx5 with IPoIB", "mlx5_core[ib_ipoib]",
+			map[string]uint64{"rx_out_of_buffer": 1, "rx_discards_phy": 2, "rx_packets": 9},
+			map[string]uint64{"rx_out_of_buffer": 1, "rx_discards_phy": 2},
+		},
+		{
+			"mlx5 with queues inside the device", "mlx5_core",
+			map[string]uint64{"dev_internal_queue_oob": 1, "rx_steer_missed_packets": 9},
+			map[string]uint64{"dev_internal_queue_oob": 1},
+		},
+		{
+			"qede that cuts frames short", "qede",
+			map[string]uint64{"brb_truncates": 1, "brb_discards": 2, "mac_filter_discards": 9},
+			map[string]uint64{"brb_truncates": 1, "brb_discards": 2},
+		},
+		{
+			"i40evf, the former name of iavf", "i40evf",
+			map[string]uint64{"rx_discards": 1, "rx_unknown_protocol": 9},
+			map[string]uint64{"rx_discards": 1},
+		},
+		{
+			"ena with overruns and a counter of its own", "ena",
+			map[string]uint64{"rx_drops": 1, "rx_overruns": 2, "queue_7_rx_skb_alloc_fail": 3, "queue_7_rx_empty_rx_ring": 9, "bw_in_allowance_exceeded": 9},
+			map[string]uint64{"rx_drops": 1, "rx_overruns": 2, "rx_skb_alloc_fail": 3},
+		},
 		{"nothing of note", "ice", map[string]uint64{"rx_bytes": 1}, map[string]uint64{}},
 		{"a driver that is not known", "e100", map[string]uint64{"rx_missed_errors": 1}, nil},
 	} {
@@ -249,7 +279,7 @@ func TestReadDropsOfThisMachine(t *testing.T) {
 	must(t, err)
 	var got []string
 	for _, d := range drops {
-		if _, known := overload[d.Driver]; known != (d.Counts != nil) || known && d.Unlisted != nil {
+		if _, known := countersOf(d.Driver); known != (d.Counts != nil) || known && d.Unlisted != nil {
 			t.Errorf("%s of driver %s: %v, and not listed %v", d.Name, d.Driver, d.Counts, d.Unlisted)
 		}
 		got = append(got, d.Name)

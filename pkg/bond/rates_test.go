@@ -25,6 +25,11 @@ func TestBetween(t *testing.T) {
 			want:  Rates{Overload: 100},
 			ok:    true,
 		},
+		{name: "bnxt and tg3 count it as missed only", after: c{RxMissed: 100}, d: time.Second, want: Rates{Overload: 100}, ok: true},
+		{name: "sfc counts it as over only", after: c{RxOver: 100}, d: time.Second, want: Rates{Overload: 100}, ok: true},
+		{name: "a driver counts it as over and as fifo", after: c{RxOver: 100, RxFIFO: 100}, d: time.Second, want: Rates{Overload: 100}, ok: true},
+		{name: "a driver counts it in all three", after: c{RxMissed: 100, RxFIFO: 100, RxOver: 100}, d: 2 * time.Second, want: Rates{Overload: 50}, ok: true},
+		{name: "one of them counts more than the other", after: c{RxMissed: 40, RxFIFO: 100}, d: time.Second, want: Rates{Overload: 100}, ok: true},
 		{
 			name:   "all that is counted",
 			before: c{RxBytes: 1000, TxBytes: 2000, RxPackets: 10, TxPackets: 20, RxMissed: 1, RxFIFO: 2, RxOver: 3, RxCRC: 4, TxDropped: 5},

@@ -104,6 +104,7 @@ var nicDriverTable = []said{
 	{"cxgb4 0000:04:00.4: Port Link Down", on(NICDown, "0000:04:00.4", "")},
 	{"cxgb4 0000:04:00.4 eth4: link up, 40Gbps, full-duplex, Tx/Rx PAUSE", on(NICUp, "eth4", "")},
 	{"sfc 0000:82:00.0 enp49s0f0: link up at 10000Mbps full-duplex (MTU 1500)", on(NICUp, "enp49s0f0", "")},
+	{"sfc_falcon 0000:82:00.0 enp49s0f0: TX stuck with port_enabled=1: resetting channels", on(NICHang, "enp49s0f0", "timeout")},
 	{"sfc 0000:82:00.0 enp49s0f0: link down", on(NICDown, "enp49s0f0", "")},
 	{"sfc 0000:82:00.0 enp49s0f0: MC command 0x42 inlen 8 failed rc=-110 (raw=0) arg=0", on(NICFault, "enp49s0f0", "command")},
 	{"sfc 0000:82:00.0 enp49s0f0: TX stuck with port_enabled=1: resetting channels", on(NICHang, "enp49s0f0", "timeout")},

@@ -177,7 +177,7 @@ var nicDrivers = map[string][]nicPhrase{
 	"mlx4_en":    mlx4Phrases,
 	"sfc":        sfcPhrases,
 	"sfc_siena":  sfcPhrases,
-	"sfc-falcon": sfcPhrases,
+	"sfc_falcon": sfcPhrases,
 	"cxgb3":      cxgbPhrases,
 	"cxgb4":      cxgbPhrases,
 	"cxgb4vf":    cxgbPhrases,
