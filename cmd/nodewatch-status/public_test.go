@@ -297,8 +297,8 @@ func TestMistakesOfIncidentsAndMaintenance(t *testing.T) {
 		args []string
 		want string
 	}{
-		{[]string{"incident", "show", "none"}, `incident "none": none has this name; see nodewatch-status incident list --all`},
-		{[]string{"incident", "update", "none", "x"}, "none has this name"},
+		{[]string{"incident", "show", "none"}, `incident "none": not found; see nodewatch-status incident list --all`},
+		{[]string{"incident", "update", "none", "x"}, "not found"},
 		{[]string{"incident", "create", "x"}, "required flag(s) '--title'"},
 		{[]string{"incident", "create", "--title", "x", "--component", "node-2=bad", "--component", "node-9=major", "y"}, `--component "node-2=bad" must be ID=IMPACT`},
 		{[]string{"incident", "create", "--title", "x", "--component", "node-9=major", "y"}, `There is no component or group "node-9".`},
@@ -311,7 +311,7 @@ func TestMistakesOfIncidentsAndMaintenance(t *testing.T) {
 		{[]string{"maintenance", "create", "--title", "x", "--from", "2999-01-02 00:00", "--until", "2999-01-01 00:00", "--component", "node-2", "y"}, "The end must be after the start"},
 		{[]string{"maintenance", "create", "--title", "x", "--from", "2026-01-01 00:00", "--until", "2026-01-02 00:00", "--component", "node-2", "y"}, "The end must not be in the past."},
 		{[]string{"maintenance", "update", "none", "y"}, "see nodewatch-status maintenance list --all"},
-		{[]string{"postmortem", "publish", "none"}, "none has this name"},
+		{[]string{"postmortem", "publish", "none"}, "not found"},
 		{[]string{"postmortem", "write", "none", "/no/such/file"}, "no such file"},
 		{[]string{"export", "--every=-1s", t.TempDir()}, "--every must not be negative"},
 	} {

@@ -27,13 +27,13 @@ func libcephCRC() rule.Rule {
 		Title:         "Ceph sessions are lost because of checksum errors",
 		Component:     report.ComponentStorage,
 		Severity:      "info, warning, critical",
-		Impact:        "operational for a few faults, as I/O continues after each; degraded_performance for many, as each resends all requests of an OSD. krbd-stalled or krbd-retry-storm reports stalled I/O",
+		Impact:        "operational for a few faults, because I/O continues after each; degraded_performance for many, because each resends all requests to an OSD. krbd-stalled or krbd-retry-storm reports stalled I/O",
 		Needs:         []string{node.SourceKmsg},
 		KeepFiringFor: rule.Timing{Critical: 20 * time.Second},
 		Explains:      []string{"nic-errors", "krbd-no-rxbounce"},
 		Limits:        limits,
 		About: "A reply of an OSD failed its checksum (or, in msgr2's secure mode, its authentication tag), and the kernel gave up the session: libceph's lines \"bad crc/signature\" and \"integrity error\" of the last 5 minutes. " +
-			"Each fault reconnects at once and resends every in-flight request to that OSD: it is the first line of a retry storm. Information for a few faults, which stays for two hours so that one fault an hour is one finding; a warning from 2 on; critical from 300 in a minute on if they have continued for 10 s, which is a loop, until 20 s have passed without one. Where I/O stalls as well, krbd-retry-storm or layer2-bond-krbd has been raised by then and explains them. Faults that the kernel log held before nodewatch started are told for a day. " +
+			"After each fault the kernel reconnects at once and resends every in-flight request to that OSD: a retry storm begins with this line. Info for a few faults, kept for two hours so that one fault per hour is a single finding; warning for 2 or more; critical for 300 or more in a minute that have continued for 10 s, which is a loop, until 20 s pass without a fault. If I/O stalls as well, krbd-retry-storm or layer2-bond-krbd is raised before that and explains this finding. Faults logged before nodewatch started are reported for a day. " +
 			"The network is usually not the cause, because TCP and Ethernet checksums would have caught corruption: the buffer changed while the kernel used it. The known trigger is a Windows guest on a krbd disk that is mapped without rxbounce; others are bad memory, a NIC's or driver's offload, and a bad cable, which shows in rx_crc_errors. " +
 			"A failure of data sent to an OSD is logged by the OSD, not on this host; it is reported as libceph-session-loop.",
 		Do: []string{

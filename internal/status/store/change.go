@@ -10,7 +10,7 @@ import (
 )
 
 // ErrNotFound is the error of changing what is not there.
-var ErrNotFound = errors.New("none has this name")
+var ErrNotFound = errors.New("not found")
 
 // ChangeIncident lets f change the incident with a Ref, or make one where ref is empty,
 // keeps it, records what it declares of components, and notes who did so in the audit
