@@ -1,8 +1,10 @@
 package judge
 
 import (
+	"strings"
 	"testing"
 	"time"
+	"unicode/utf8"
 
 	"github.com/nodewatch/nodewatch/internal/node"
 	"github.com/nodewatch/nodewatch/internal/override"
@@ -88,5 +90,19 @@ func TestOverridesOutliveTheirSource(t *testing.T) {
 	}
 	if r := tr.tick(time.Hour); r.Maintenance != nil {
 		t.Error("it does not end")
+	}
+}
+
+// The problem of a component under maintenance, and the reason, fit a summary together.
+func TestAMaintenanceFitsASummary(t *testing.T) {
+	tr := newTrial(t, oneRule(0, 0))
+	f := warning("x")
+	f.Impact = report.MajorOutage
+	tr.found["a"] = []rule.Result{f}
+	tr.override(override.Overrides{Maintenance: &override.Maintenance{Since: sceneStart, Until: sceneStart.Add(time.Hour), By: "alice", Reason: strings.Repeat("cables ", 30)}})
+	for _, c := range tr.tick(time.Second).Components {
+		if n := utf8.RuneCountInString(c.Summary); c.Status != report.UnderMaintenance || n > rule.MaxSummary {
+			t.Errorf("%s has a summary of %d characters: %s", c.Name, n, c.Summary)
+		}
 	}
 }

@@ -36,7 +36,8 @@ func entriesOf(r *rand.Rand, n int) []Entry {
 }
 
 // Entries taken together give what they give one by one, and change nothing that
-// was there before.
+// was there before. So the Judge may apply what it holds in groups of any size: how many
+// it holds at most changes what a second costs, and no report.
 func TestTakeAllIsTakeOfEach(t *testing.T) {
 	base, untouched := lived(), lived()
 	for seed := range uint64(60) {

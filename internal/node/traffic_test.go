@@ -198,16 +198,19 @@ func TestDriverDrops(t *testing.T) {
 		rate   float64
 		since  float64 // s; -1: not dropping
 	}{
-		"first reading":                {[]map[string]uint64{{a: 1000}}, 0, -1},
-		"no change":                    {[]map[string]uint64{{a: 1000}, {a: 1000}}, 0, -1},
-		"rising":                       {[]map[string]uint64{{a: 1000}, {a: 1000}, {a: 1500}, {a: 2500}}, 100, 20},
-		"one frame under two names":    {[]map[string]uint64{{a: 0, b: 0}, {a: 500, b: 400}}, 50, 10},
-		"pause frames are no drops":    {[]map[string]uint64{{a: 0, pause: 0}, {a: 0, pause: 9000}}, 0, -1},
-		"stopped":                      {[]map[string]uint64{{a: 0}, {a: 500}, {a: 500}}, 0, -1},
-		"reset":                        {[]map[string]uint64{{a: 5000}, {a: 10}}, 0, -1},
-		"reset of one, rise of other":  {[]map[string]uint64{{a: 5000, b: 10}, {a: 10, b: 40}}, 3, 10},
-		"a name that was not there":    {[]map[string]uint64{{a: 5}, {a: 5, b: 4000}}, 0, -1},
-		"a driver that counts nothing": {[]map[string]uint64{nil, nil}, 0, -1},
+		"first reading":                  {[]map[string]uint64{{a: 1000}}, 0, -1},
+		"no change":                      {[]map[string]uint64{{a: 1000}, {a: 1000}}, 0, -1},
+		"rising":                         {[]map[string]uint64{{a: 1000}, {a: 1000}, {a: 1500}, {a: 2500}}, 100, 20},
+		"one frame under two names":      {[]map[string]uint64{{a: 0, b: 0}, {a: 500, b: 400}}, 50, 10},
+		"under three names, as of igb":   {[]map[string]uint64{{b: 0, "rx_fifo_errors": 0, "rx_no_buffer_count": 0}, {b: 500, "rx_fifo_errors": 500, "rx_no_buffer_count": 500}}, 50, 10},
+		"of rings and whole, as of bnxt": {[]map[string]uint64{{"rx_discards": 0, "rx_total_ring_discards": 0}, {"rx_discards": 500, "rx_total_ring_discards": 500}}, 50, 10},
+		"by priority and port, of mlx5":  {[]map[string]uint64{{"rx_discards_phy": 0, "rx_prio0_discards": 0, "rx_prio3_discards": 0}, {"rx_discards_phy": 500, "rx_prio0_discards": 200, "rx_prio3_discards": 300}}, 50, 10},
+		"pause frames are no drops":      {[]map[string]uint64{{a: 0, pause: 0}, {a: 0, pause: 9000}}, 0, -1},
+		"stopped":                        {[]map[string]uint64{{a: 0}, {a: 500}, {a: 500}}, 0, -1},
+		"reset":                          {[]map[string]uint64{{a: 5000}, {a: 10}}, 0, -1},
+		"reset of one, rise of other":    {[]map[string]uint64{{a: 5000, b: 10}, {a: 10, b: 40}}, 3, 10},
+		"a name that was not there":      {[]map[string]uint64{{a: 5}, {a: 5, b: 4000}}, 0, -1},
+		"a driver that counts nothing":   {[]map[string]uint64{nil, nil}, 0, -1},
 	} {
 		n, _ := driverDrops(nics(Snapshot{}, eth0(0, 0, 0)), 10, c.counts...).NIC("eth0")
 		since := -1.0

@@ -33,7 +33,7 @@ func KernelUses() []KernelUse {
 		{kmsg.OSDUp, []string{"ceph-unreachable", "krbd-retry-storm"}, "undoes osd-down"},
 		{kmsg.OSDWeight, []string{"krbd-stalled"}, "the cluster moves data"},
 		{kmsg.Full, []string{"krbd-stalled"}, "writes wait until space is freed"},
-		{kmsg.PoolGone, []string{"ceph-map"}, "requests to a pool that does not exist"},
+		{kmsg.PoolGone, []string{"ceph-map", "krbd-io-error"}, "requests to a pool that does not exist"},
 		{kmsg.MonLost, []string{"ceph-unreachable"}, "a client without a monitor"},
 		{kmsg.MonFound, []string{"ceph-unreachable"}, "undoes mon-lost"},
 		{kmsg.MapCorrupt, []string{"ceph-map"}, "no newer map can be read"},

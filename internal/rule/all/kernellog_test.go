@@ -8,6 +8,7 @@ import (
 	"io/fs"
 	"os"
 	"path/filepath"
+	"slices"
 	"strconv"
 	"strings"
 	"testing"
@@ -41,23 +42,35 @@ func TestKernelUses(t *testing.T) {
 	}
 }
 
-// A class has a rule if, and only if, a rule or what it asks (facts, causes) names it.
+// A class has a rule if, and only if, a rule or what it asks (facts, causes) names it; and
+// its rules are those: a rule whose own file names the class is among them, and each of them
+// has it named in its package; where only what all rules ask names it, any rule may.
 func TestKernelUsesAreTrue(t *testing.T) {
-	named := map[string]bool{}
+	const asked = ""                      // the directory of facts and causes
+	named := map[string]map[string]bool{} // directories by class
+	byRule := map[string][]string{}       // rules whose file names the class
+	home := map[string]string{}           // directory by rule
 	for _, dir := range []string{"..", "../../facts", "../../cause"} {
 		err := filepath.WalkDir(dir, func(path string, d fs.DirEntry, err error) error {
 			if err != nil || filepath.Ext(path) != ".go" || strings.HasSuffix(path, "_test.go") || filepath.Base(path) == "kernellog.go" {
 				return err
 			}
+			in := asked
+			if dir == ".." {
+				in = filepath.Dir(path)
+			}
 			file, err := parser.ParseFile(token.NewFileSet(), path, nil, 0)
-			ast.Inspect(file, func(n ast.Node) bool {
-				if s, is := n.(*ast.SelectorExpr); is {
-					if pkg, is := s.X.(*ast.Ident); is && pkg.Name == "kmsg" {
-						named[s.Sel.Name] = true
-					}
+			classes, ids := namedIn(file)
+			for _, id := range ids {
+				home[id] = in
+			}
+			for _, class := range classes {
+				if named[class] == nil {
+					named[class] = map[string]bool{}
 				}
-				return true
-			})
+				named[class][in] = true
+				byRule[class] = append(byRule[class], ids...)
+			}
 			return err
 		})
 		if err != nil {
@@ -67,10 +80,41 @@ func TestKernelUsesAreTrue(t *testing.T) {
 	names := map[string]string{} // of the constants, by their text
 	eachClass(t, func(name, text, _ string) { names[text] = name })
 	for _, u := range all.KernelUses() {
-		if name := names[string(u.Class)]; named[name] != (len(u.Rules) > 0) {
-			t.Errorf("%s: has rules %v, and kmsg.%s is named in the source of the rules: %v", u.Class, u.Rules, name, named[name])
+		name := names[string(u.Class)]
+		if (len(named[name]) > 0) != (len(u.Rules) > 0) {
+			t.Errorf("%s: has rules %v, and kmsg.%s is named in the source of the rules: %v", u.Class, u.Rules, name, len(named[name]) > 0)
+		}
+		for _, id := range byRule[name] {
+			if !slices.Contains(u.Rules, id) {
+				t.Errorf("%s: the file of %s names kmsg.%s, and the rules are %v", u.Class, id, name, u.Rules)
+			}
+		}
+		for _, id := range u.Rules {
+			if !named[name][home[id]] && (len(named[name]) > 1 || !named[name][asked]) {
+				t.Errorf("%s: nothing in the package of %s names kmsg.%s", u.Class, id, name)
+			}
 		}
 	}
+}
+
+// namedIn are the constants of kmsg that a file names, and the rules that are made in it.
+func namedIn(file *ast.File) (classes, ids []string) {
+	ast.Inspect(file, func(n ast.Node) bool {
+		switch n := n.(type) {
+		case *ast.SelectorExpr:
+			if pkg, is := n.X.(*ast.Ident); is && pkg.Name == "kmsg" {
+				classes = append(classes, n.Sel.Name)
+			}
+		case *ast.KeyValueExpr:
+			key, isName := n.Key.(*ast.Ident)
+			if id, isText := n.Value.(*ast.BasicLit); isName && isText && key.Name == "ID" {
+				ids = append(ids, strings.Trim(id.Value, `"`))
+			}
+		}
+		return true
+	})
+	slices.Sort(classes)
+	return slices.Compact(classes), ids
 }
 
 func TestDocsOfKernelLogAreFresh(t *testing.T) {
