@@ -83,7 +83,7 @@ func (h *hub) operators(in *intake.Intake) http.Handler {
 // staleAfter is for how long the hub is ready that cannot read or write its database.
 const staleAfter = 30 * time.Second
 
-// ready says whether the hub can do its work: it makes the public page from the database
+// ready reports whether the hub can do its work: it makes the public page from the database
 // every other second, and writes that it is running every 5 s.
 func (h *hub) ready(w http.ResponseWriter, _ *http.Request) {
 	read, written := time.Since(h.shown.Load().at), time.Since(time.UnixMilli(h.beaten.Load()))

@@ -241,7 +241,7 @@ func (p program) incidentUpdate(app *kingpin.Application) (*kingpin.CmdClause, f
 	}
 }
 
-// A doing is what somebody does to an incident.
+// A doing is an operator's change of an incident.
 type doing = func(open, context.Context, *store.Tx, desk.Version) (incident.Incident, error)
 
 // simple is a command that does something to an incident that takes no more than its name.

@@ -16,7 +16,7 @@ import (
 var duration = reflect.TypeFor[time.Duration]()
 
 // Set sets v, a settable duration, number, bool or string, from its text if the tag
-// allows it. The error says what is allowed; v is then as it was.
+// allows it. The error names the allowed values and leaves v unchanged.
 func Set(v reflect.Value, tag reflect.StructTag, text string) error {
 	x, err := parsed(v.Type(), text)
 	if err != nil || !Within(x, tag) {
@@ -49,7 +49,7 @@ func Within(v reflect.Value, tag reflect.StructTag) bool {
 	return true
 }
 
-// Allowed says which values a field of type t may have: "a duration from 10s to 10m".
+// Allowed describes the values of a field of type t: "a duration from 10s to 10m".
 func Allowed(t reflect.Type, tag reflect.StructTag) string {
 	var what string
 	switch t.Kind() {

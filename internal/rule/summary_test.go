@@ -6,7 +6,7 @@ import (
 	"unicode/utf8"
 )
 
-// A summary that is too long ends with a clause or a word of it, and says that it goes on.
+// A summary that is too long ends after a whole clause or word, with an ellipsis.
 func TestShorten(t *testing.T) {
 	clause := "bond0 hashes with layer2 and carries the traffic of all the krbd disks of this node"
 	for _, c := range []struct{ name, text, want string }{

@@ -80,8 +80,7 @@ type Response struct {
 // ErrNoProbe says that there is no probe now, and that nothing was asked.
 var ErrNoProbe = errors.New("the probe is stuck in an earlier read")
 
-// ErrNotRunning says that the probe did not run before the time was over, and that
-// nothing was asked.
+// ErrNotRunning is returned when the probe did not start in time, so that nothing was read.
 var ErrNotRunning = errors.New("the probe did not run in time")
 
 // Ask asks the probe to do something with arg, which may be nil, and decodes the

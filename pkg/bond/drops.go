@@ -64,8 +64,8 @@ func dropsOn(e *ethtool, name string) (Drops, error) {
 	return Drops{Name: name, Index: index, Driver: driver, Counts: dropsOf(driver, all), Unlisted: unlistedOf(driver, all)}, nil
 }
 
-// addKernels adds the counter that the driver gives only to the kernel, which says how
-// many frames of the NIC it dropped.
+// addKernels adds the counter that the driver gives only to the kernel: the number of
+// frames of the NIC that it dropped.
 func (c counters) addKernels(all map[string]uint64, dropped func() (uint64, error)) {
 	if _, listed := all[c.kernels]; c.kernels == "" || listed {
 		return

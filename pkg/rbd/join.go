@@ -117,9 +117,8 @@ func joinIDs(guests []Guest) map[string]int {
 	return byID
 }
 
-// joinLabels returns what each guest is called: its name, and where the name is
-// another's as well what tells them apart: that it is a container or a VM, or else its
-// ID (Proxmox allows that), or its process.
+// joinLabels returns the label of each guest: its name and, if another guest has the same
+// name (Proxmox allows that), its kind, its ID or its process, whichever differs.
 func joinLabels(guests []Guest) []string {
 	type named struct{ name, kind string }
 	names, kinds := make(map[string]int, len(guests)), make(map[named]int, len(guests))

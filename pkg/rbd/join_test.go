@@ -97,7 +97,7 @@ func TestJoinUses(t *testing.T) {
 	}
 }
 
-// Guests of one name are told apart by kind, by ID, or by process.
+// Guests of one name are distinguished by kind, by ID, or by process.
 func TestJoinLabels(t *testing.T) {
 	vm := func(id string, pid int) Guest { return Guest{Name: "web", ID: id, Kind: "vm", PID: pid} }
 	container := Guest{Name: "web", ID: "web", Kind: "container", PID: 9}

@@ -24,7 +24,7 @@ func TestReadOpensNothingButARegularFile(t *testing.T) {
 	}
 	for name, place := range map[string]func(path string) error{
 		"is a symbolic link":    func(path string) error { return os.Symlink(secret, path) },
-		"is not a regular file": func(path string) error { return syscall.Mkfifo(path, 0o600) }, // nobody writes: opening it must not wait
+		"is not a regular file": func(path string) error { return syscall.Mkfifo(path, 0o600) }, // without a writer: opening it must not wait
 		"is larger than":        func(path string) error { return os.WriteFile(path, make([]byte, 2049), 0o600) },
 		"no such file":          func(string) error { return nil },
 		"(d":                    func(path string) error { return os.Mkdir(path, 0o700) },

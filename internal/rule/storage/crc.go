@@ -117,8 +117,8 @@ func libcephCRC() rule.Rule {
 // than the 15 s of the slowest loop.
 const justNow = 20 * time.Second
 
-// loopAge is how long a run of faults must have lasted to be a loop by itself: those of a
-// retry storm are told from stalled I/O, and its headline, within that time.
+// loopAge is how long a run of faults must have lasted to be a loop by itself. Within that
+// time the faults of a retry storm have stalled I/O, and the storm is the headline.
 const loopAge = 10 * time.Second
 
 // A faultRun is faults without 20 s between them: one in the wake of a storm is a run

@@ -178,7 +178,7 @@ func (a *Admin) guard(r route) http.HandlerFunc {
 		case errors.As(err, &c):
 			a.refuse(w, q, http.StatusBadRequest, c.Error())
 		case errors.Is(err, store.ErrChanged):
-			a.refuse(w, q, http.StatusConflict, "Somebody else has changed this in the meantime: go back, reload the page and check it.")
+			a.refuse(w, q, http.StatusConflict, "This has been changed in the meantime: go back, reload the page and check it.")
 		default:
 			a.unavailable(w, q, err)
 		}

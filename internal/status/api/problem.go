@@ -59,7 +59,7 @@ func (a *API) refusal(err error) refusal {
 	case errors.As(err, &c):
 		return refusal{http.StatusConflict, c.Error()}
 	case errors.Is(err, store.ErrChanged):
-		return refusal{http.StatusConflict, "Somebody else has changed this meanwhile: read it again."}
+		return refusal{http.StatusConflict, "It has been changed in the meantime: read it again."}
 	case errors.Is(err, store.ErrNotFound):
 		return refusal{http.StatusNotFound, "There is none of this name."}
 	}

@@ -62,7 +62,7 @@ func (d Desk) WritePostmortem(ctx context.Context, tx *store.Tx, v Version, body
 	})
 }
 
-// written says what is still to be written of a post-mortem.
+// written returns an error while parts of a post-mortem are still to be written.
 func written(i incident.Incident) error {
 	switch {
 	case i.Postmortem.Body == "":

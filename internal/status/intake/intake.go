@@ -100,7 +100,7 @@ func (i *Intake) report(w http.ResponseWriter, q *http.Request) {
 }
 
 // authenticate returns the key of the node that sent the request and its token, which is
-// zero where a certificate says who it is, or why the request is refused.
+// zero where a certificate names the node, or why the request is refused.
 func (i *Intake) authenticate(q *http.Request, now time.Time) (k store.Token, node string, no *receiver.Refused) {
 	who := "certificate"
 	if token, is := receiver.Bearer(q); is {

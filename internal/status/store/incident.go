@@ -14,9 +14,9 @@ import (
 	"github.com/nodewatch/nodewatch/pkg/report"
 )
 
-// ErrChanged is the error of keeping what somebody else has changed or deleted since
+// ErrChanged is the error of keeping what has been changed or deleted since
 // it was read.
-var ErrChanged = errors.New("somebody else has changed it in the meantime; check it again")
+var ErrChanged = errors.New("it has been changed in the meantime; check it again")
 
 // Incidents are those that are open or were changed since a time, the latest first.
 func (t *Tx) Incidents(ctx context.Context, since time.Time) ([]incident.Incident, error) {

@@ -43,7 +43,7 @@ func NewLister(sys fs.FS, options func(context.Context) ([]ClientOptions, error)
 // no I/O, so it does not hang while the cluster does (drivers/block/rbd.c). No rbd
 // module is an empty list. A device that goes away while it is read is left out. What
 // cannot be read for another reason, permission above all, is an error; only the
-// options may be missing, and OptionsErr then says why. config_info is never opened:
+// options may be missing, with the reason in OptionsErr. config_info is never opened:
 // it may hold the secret.
 //
 // It lists the devices each time and asks whether each is still the same mapping by

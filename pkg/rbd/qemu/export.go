@@ -182,7 +182,7 @@ func parseStorageDaemon(args []string) []rbd.Export {
 }
 
 // exportsOf returns the exports with the network block devices by which rbd-nbd and
-// others serve them: the kernel says which process serves which. A device whose process
+// others serve them: the kernel shows which process serves which. A device whose process
 // is no rbd-nbd is in the list with what that serves, or with rbd.NoClient.
 func exportsOf(exports []rbd.Export, devices []ServedDevice) []rbd.Export {
 	var list []rbd.Export

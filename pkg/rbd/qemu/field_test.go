@@ -170,8 +170,8 @@ func TestFieldWhatCountsAsAGuest(t *testing.T) {
 	}
 }
 
-// A kernel thread of KVM's that is not its timer says as well that a program of any name
-// runs a machine; its first argument says which program it is.
+// Another kernel thread of KVM than its timer also shows that a program of any name runs a
+// machine; the first argument shows which program it is.
 func TestMachineOfAnyName(t *testing.T) {
 	p := rbdtest.NewProc(t,
 		rbdtest.Process{PID: 50, Comm: "microvm@web", Cgroup: "0::/a\n", Cmd: []string{"/nix/store/x/bin/qemu-system-x86_64", "-name", "web,process=microvm@web", "-M", "microvm"}, FDs: []string{"/dev/rbd0"}},
@@ -246,7 +246,7 @@ func TestFieldLoops(t *testing.T) {
 		}
 	}
 
-	// Without the mounts it is said that something is missing, and what needs none is found.
+	// Without the mounts the reading is partial; disks that need no mount are found.
 	bare := rbdtest.Proc{MapFS: maps.Clone(p.MapFS)}
 	delete(bare.MapFS, "1/mountinfo")
 	got = fieldRead(t, bare, devices...)
@@ -406,7 +406,7 @@ func TestProcessForms(t *testing.T) {
 		{"a session's QEMU that KVM runs", rbdtest.Process{Comm: "qemu-system-x86", Cgroup: "0::/user.slice/user-1000.slice/x.scope\n", UID: 1000, FDs: []string{"anon_inode:kvm-vm", "/dev/rbd6"}, Cmd: []string{"qemu-system-x86_64", "-name", "box"}}, "box   rbd6"},
 		{"a user namespace's QEMU without KVM", rbdtest.Process{Comm: "qemu-system-x86", Cgroup: "0::/a\n", UID: 100000, FDs: []string{"/dev/rbd6"}, Cmd: []string{"qemu-system-x86_64", "-name", "box"}}, ""},
 		{"openSUSE's wrapper", rbdtest.Process{Comm: "qemu-kvm-wrappe", Cgroup: "0::/a\n", Cmd: []string{"/bin/sh", "/usr/bin/qemu-kvm", "-name", "x"}}, ""},
-		{"a file of the host's in a mount namespace of its own", rbdtest.Process{Comm: "qemu-kvm", Cgroup: "0::/a\n", MountInfo: root + "9 1 252:112 / /run/kubevirt-private/vmi-disks/d rw - ext4 /dev/rbd7 rw\n", FDs: []string{"/run/kubevirt-private/vmi-disks/d/disk.img"},
+		{"a file of the host's in a separate mount namespace", rbdtest.Process{Comm: "qemu-kvm", Cgroup: "0::/a\n", MountInfo: root + "9 1 252:112 / /run/kubevirt-private/vmi-disks/d rw - ext4 /dev/rbd7 rw\n", FDs: []string{"/run/kubevirt-private/vmi-disks/d/disk.img"},
 			Cmd: []string{"/usr/libexec/qemu-kvm", "-name", "guest=default_vm9,debug-threads=on", "-uuid", uuid, "-blockdev", `{"driver":"file","filename":"/var/run/kubevirt-private/vmi-disks/d/disk.img","node-name":"s"}`}}, "default_vm9 " + uuid + "  rbd7"},
 		{"an LXD container of a project", rbdtest.Process{Comm: "init", Cgroup: "0::/lxc.payload.dev_web/init.scope\n", MountInfo: "1 0 252:0 /rootfs / rw - ext4 /dev/rbd0 rw\n"}, "dev_web dev_web linux rbd0"},
 		{"a Proxmox container, cgroup v1", rbdtest.Process{Comm: "init", Cgroup: "1:name=systemd:/lxc/107/ns/init.scope\n2:cpu:/lxc/107/ns\n", MountInfo: "1 0 252:16 / / rw - ext4 /dev/rbd1 rw\n"}, "ct107 107 linux rbd1"},

@@ -14,7 +14,7 @@ import (
 // device in use, or a loop device.
 type ServedDevice struct {
 	Device  string      // nbdN, loopN
-	PID     int         // of the process that serves a network block device (/sys/block/nbdN/pid); 0: not said
+	PID     int         // of the process that serves a network block device (/sys/block/nbdN/pid); 0: unknown
 	File    string      // of a loop device: the file or device it lies on (loop/backing_file), as the host names it
 	Numbers [][2]uint32 // major and minor, its own and those of its partitions
 }
