@@ -121,7 +121,7 @@ func TestReplayRefusesWhatItCannotPlay(t *testing.T) {
 		"empty.jsonl":   {"", "empty.jsonl:1: not a tape entry"},
 		"word.jsonl":    {`{"at":"2026-03-01T02:00:00Z","saw":"nick","obs":{}}`, `word.jsonl:1: unknown observation "nick"; valid are start,`},
 		"early.jsonl":   {`{"at":"2026-03-01T02:00:00Z","saw":"start","obs":{}}`, "early.jsonl: no verdict: the recording ends before every source has been read"},
-		"verb.txtar":    {"A story.\n-- tape --\n0s start node2\n1s dance\n9s end\n", `verb.txtar:4: "dance" is not a verb; the verbs are address,`},
+		"verb.txtar":    {"A story.\n-- tape --\n0s start node2\n1s dance\n9s end\n", `verb.txtar:4: "dance" is not a verb; the verbs are ack,`},
 		"time.txtar":    {"-- tape --\n0s start node2\n9s restart\n8s end\n", `time.txtar:4: "8s" is before the line above it`},
 		"source.txtar":  {"-- tape --\n0s blind dmesg stalled x\n8s end\n", `source.txtar:2: blind: "dmesg" is not a source; the sources are bond,`},
 		"nothing.txtar": {"A story.\n", `nothing.txtar: no part "-- tape --"`},
