@@ -37,7 +37,7 @@ func TestSet(t *testing.T) {
 		{uint(1), "", "1", `"1" is not allowed: must be a whole number`},
 	} {
 		v := reflect.New(reflect.TypeOf(c.of)).Elem()
-		got := ""
+		var got string
 		if err := bounds.Set(v, c.tag, c.text); err != nil {
 			got = err.Error()
 			if !v.IsZero() {

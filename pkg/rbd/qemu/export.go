@@ -74,7 +74,8 @@ func exportArgs(args []string, flags []string) (options map[string]string, rest 
 			rest = append(rest, args[i])
 			continue
 		}
-		value, joined := "", false
+		var value string
+		var joined bool
 		if long, isLong := strings.CutPrefix(name, "-"); isLong {
 			name, value, joined = strings.Cut(long, "=")
 		} else {
