@@ -214,7 +214,7 @@ func askGuests(ctx context.Context, probe *watch.Probe, do string, arg, value an
 	defer cancel()
 	err := probe.Ask(bounded, do, arg, value)
 	if errors.Is(err, watch.ErrNoProbe) || errors.Is(err, watch.ErrNotRunning) {
-		return fmt.Errorf("%w: %w", qemu.ErrNotAsked, err) // no process is late
+		return fmt.Errorf("%w: %s", qemu.ErrNotAsked, err.Error()) // not wrapped: with its deadline the process would be late
 	}
 	return err
 }
