@@ -40,7 +40,7 @@ func (m procMount) memory() bool {
 // procParseMount reads one line of mountinfo.
 func procParseMount(line string) (procMount, bool) {
 	before, after, ok := strings.Cut(line, " - ")
-	fields, source := strings.Fields(before), strings.Fields(after)
+	fields, source := procFields(before), procFields(after)
 	if !ok || len(fields) < 6 || len(source) < 2 {
 		return procMount{}, false
 	}
@@ -54,6 +54,12 @@ func procParseMount(line string) (procMount, bool) {
 		point: naming.Text(guestUnescapeMount(fields[4])), major: uint32(x), minor: uint32(y),
 		kind: source[0], source: naming.Text(guestUnescapeMount(source[1])),
 	}, true
+}
+
+// procFields are the fields of a line: between spaces only, as the kernel escapes those in
+// names but no other blank (seq_path in fs/seq_file.c).
+func procFields(text string) []string {
+	return strings.FieldsFunc(text, func(r rune) bool { return r == ' ' || r == '\n' })
 }
 
 // procMounts are the mounts that a process sees.
