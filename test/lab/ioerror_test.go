@@ -36,9 +36,9 @@ func TestBlocklisted(t *testing.T) {
 	}
 	t.Cleanup(allow)
 	_, begin := l.script("dd if=/dev/zero of=/mnt/file bs=64k count=4 conv=fsync,notrunc >/tmp/write.log 2>&1 || true")
-	r := l.until(15*time.Second, "the errors and the filesystem are told", func(r Report) bool {
-		f := r.find("krbd-io-error", "filesystem")
-		return r.raised("krbd-io-error", "critical") && f != nil && strings.Contains(f.text(), device)
+	r := l.until(15*time.Second, "the errors and the filesystem are reported", func(r Report) bool {
+		f := r.find("krbd-io-error", "blocklisted")
+		return r.raised("krbd-io-error", "critical") && f != nil && strings.Contains(f.text(), device+": its filesystem failed as well")
 	})
 	l.figure("errors told", r.At.Sub(l.firstSince(l.kernelTimes("result -108"), begin)), 5*time.Second)
 	l.waitSh("touch /mnt/file; sync; dmesg | grep -q 'Remounting filesystem read-only'") // the journal's turn
@@ -49,7 +49,7 @@ func TestBlocklisted(t *testing.T) {
 	l.sample("read-only")
 	t.Logf("the mount's flags: %s", l.sh("grep ' /mnt ' /proc/mounts"))
 	allow()
-	l.holds(5*time.Second, "what was broken stays told", func(r Report) bool { return r.find("krbd-io-error", "filesystem") != nil })
+	l.holds(5*time.Second, "what was broken stays reported", func(r Report) bool { return r.find("krbd-io-error", "blocklisted") != nil })
 	l.sh("umount -l /mnt")
 	l.unmap(device)
 	l.until(20*time.Second, "the disk is gone, and its errors", func(r Report) bool { return r.clear("krbd-io-error") })
