@@ -8,8 +8,9 @@ import (
 )
 
 // attrs calls each with the type, its flag bits removed, and the value of every
-// netlink attribute in b (struct rtattr, include/uapi/linux/rtnetlink.h). It
-// returns false if b ends inside an attribute; those before it have been given.
+// netlink attribute in b (struct rtattr, include/uapi/linux/rtnetlink.h). It returns
+// false if b ends inside an attribute; each has then been called for the attributes
+// before it.
 //
 // nl.ParseRouteAttr does the same but panics on a last attribute whose padding
 // is cut off, and netlink.LinkDeserialize on values that are too short.
@@ -30,8 +31,8 @@ func attrs(b []byte, each func(typ uint16, v []byte)) bool {
 	return len(b) == 0
 }
 
-// number reads an unsigned number of one, two or four bytes, in the machine's
-// order. It is -1 for any other length: a kernel that does not say.
+// number reads an unsigned number of one, two or four bytes, in the machine's byte
+// order. It returns -1 for any other length: the kernel did not report the value.
 func number(v []byte) int {
 	switch len(v) {
 	case 1:
@@ -44,11 +45,11 @@ func number(v []byte) int {
 	return -1
 }
 
-// count is number for values that are zero when the kernel does not say.
+// count is like number, but returns zero if the kernel did not report the value.
 func count(v []byte) int { return max(number(v), 0) }
 
 // text reads a name up to its terminating zero byte.
 func text(v []byte) string { return unix.ByteSliceToString(v) }
 
-// mac spells a hardware address of any length, lower-case, with colons.
+// mac formats a hardware address of any length in lower case, with colons.
 func mac(v []byte) string { return net.HardwareAddr(v).String() }

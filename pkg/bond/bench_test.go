@@ -8,7 +8,8 @@ import (
 	"golang.org/x/sys/unix"
 )
 
-// BenchmarkDecode is the full dump of a host with 3,000 links, every 30 s.
+// BenchmarkDecode decodes the full dump of a host with 3,000 links, which is read
+// every 30 s.
 func BenchmarkDecode(b *testing.B) {
 	messages := crowd(3000)
 	b.ReportAllocs()
@@ -17,7 +18,7 @@ func BenchmarkDecode(b *testing.B) {
 	}
 }
 
-// BenchmarkFollowTap is one event of a starting guest.
+// BenchmarkFollowTap applies one event of a starting guest.
 func BenchmarkFollowTap(b *testing.B) {
 	f := follower{graph: graph{map[int]link{}, link.hardware}}
 	f.graph.add(crowd(3000))
@@ -28,7 +29,7 @@ func BenchmarkFollowTap(b *testing.B) {
 	}
 }
 
-// BenchmarkFollowBridge is one event of a link that might matter.
+// BenchmarkFollowBridge applies one event of a link that may matter.
 func BenchmarkFollowBridge(b *testing.B) {
 	f := follower{graph: graph{map[int]link{}, link.hardware}}
 	f.graph.add(crowd(3000))
@@ -39,8 +40,8 @@ func BenchmarkFollowBridge(b *testing.B) {
 	}
 }
 
-// BenchmarkCounters is each second's reading of one link, of this machine's
-// sysfs.
+// BenchmarkCounters reads the counters of one link from this machine's sysfs, as is
+// done every second.
 func BenchmarkCounters(b *testing.B) {
 	r := &Reader{sys: os.DirFS("/sys"), meters: map[int]*meter{}}
 	defer r.Close()
@@ -56,7 +57,7 @@ func BenchmarkCounters(b *testing.B) {
 	}
 }
 
-// BenchmarkRead is a full dump of this machine.
+// BenchmarkRead makes a full dump of this machine.
 func BenchmarkRead(b *testing.B) {
 	r, err := NewReader(os.DirFS("/sys"))
 	if err != nil {

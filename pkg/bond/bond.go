@@ -1,9 +1,9 @@
-// Package bond knows the bonds of a host, their slaves, hash policies and NIC
-// counters: netlink, sysfs, ethtool and OVSDB in, values out. It does not judge them.
+// Package bond reads the bonds of a host, their slaves, hash policies and NIC
+// counters from netlink, sysfs, ethtool and OVSDB. It does not judge them.
 package bond
 
-// A Bond is one bond, of the kernel's bonding driver or of Open vSwitch.
-// Texts are empty, and pointers nil, where the kernel does not say.
+// A Bond is a bond of the kernel's bonding driver or of Open vSwitch. Strings are
+// empty and pointers nil if the kernel does not report the value.
 type Bond struct {
 	Name       string     `json:"name"`
 	Index      int        `json:"index"`       // ifindex; 0 for an Open vSwitch bond
@@ -15,8 +15,8 @@ type Bond struct {
 	MAC        string     `json:"mac"`         // lower-case, colons
 	Miimon     int        `json:"miimon"`      // IFLA_BOND_MIIMON, milliseconds; 0 off, -1 not said
 	LACPRate   string     `json:"lacp_rate"`   // IFLA_BOND_AD_LACP_RATE: slow, fast; only in 802.3ad
-	// ConfiguredMode is the mode that is set where Mode is another one that is in
-	// effect: Open vSwitch's lacp-fallback-ab while the switch does not speak LACP.
+	// ConfiguredMode is the configured mode if it differs from the effective Mode:
+	// with Open vSwitch's lacp-fallback-ab, while the switch does not use LACP.
 	ConfiguredMode Mode     `json:"configured_mode,omitempty"`
 	LACPActive     string   `json:"lacp_active"`    // IFLA_BOND_AD_LACP_ACTIVE: off, on; since Linux 5.15
 	ADSelect       string   `json:"ad_select"`      // IFLA_BOND_AD_SELECT: stable, bandwidth, count, actor_port_prio
@@ -30,7 +30,7 @@ type Bond struct {
 	// network through this bond. Empty for kernel bonds.
 }
 
-// AD is what 802.3ad says of the active aggregator (IFLA_BOND_AD_INFO).
+// AD is the state of the active 802.3ad aggregator (IFLA_BOND_AD_INFO).
 type AD struct {
 	Aggregator uint16 `json:"aggregator"`
 	Ports      uint16 `json:"ports"`
@@ -59,11 +59,11 @@ type Slave struct {
 	Driver       string     `json:"driver,omitempty"` // kernel driver's name; empty: not read
 	Bus          string     `json:"bus,omitempty"`    // PCI address or other bus id of the device
 	LACPCurrent  *bool      `json:"lacp_current,omitempty"`
-	// LACPCurrent is Open vSwitch's Interface.lacp_current: the partner's state
-	// is known and fresh. nil: not said, or a kernel bond.
+	// LACPCurrent is Open vSwitch's Interface.lacp_current: the partner's state is
+	// known and fresh. It is nil if unknown, and for a kernel bond.
 }
 
-// A Kind says who makes a bond.
+// A Kind is the implementation of a bond: the kernel's or Open vSwitch's.
 type Kind string
 
 // The kinds of bond.
@@ -72,8 +72,8 @@ const (
 	OVS    Kind = "openvswitch"
 )
 
-// A Mode is a bond's mode as the kernel spells it in bonding/mode, an Open
-// vSwitch bond_mode, or, for a number this package does not know, that number.
+// A Mode is a bond's mode as the kernel spells it in bonding/mode, or an Open vSwitch
+// bond_mode. A number unknown to this package is spelled as that number.
 type Mode string
 
 // The kernel's modes, and Open vSwitch's own (active-backup is in both).
@@ -89,8 +89,8 @@ const (
 	BalanceTCP   Mode = "balance-tcp" // Open vSwitch: layers 2 to 4
 )
 
-// A HashPolicy is an xmit_hash_policy as the kernel spells it, or, for a number
-// this package does not know, that number.
+// A HashPolicy is an xmit_hash_policy as the kernel spells it. A number unknown to
+// this package is spelled as that number.
 type HashPolicy string
 
 // The hash policies.
@@ -118,17 +118,17 @@ const (
 	PortExpired
 )
 
-// Links is what rtnetlink says of the links that matter to storage traffic:
-// bonds, NICs, and the VLANs and bridges on them. Taps, veths and other guests'
-// ends are left out.
+// Links are the links reported by rtnetlink that matter to storage traffic: bonds,
+// NICs, and the VLANs and bridges on them. Taps, veths and other guest interfaces are
+// left out.
 type Links struct {
 	Bonds     []Bond    `json:"bonds"`     // by name
 	NICs      []NIC     `json:"nics"`      // links with a device of their own that are in no bond, by name
 	Uppers    []Upper   `json:"uppers"`    // VLANs, bridges and macvlans that end in a bond or a NIC, by name
 	Addresses []Address `json:"addresses"` // addresses on any of these, by address
 	Damaged   int       `json:"damaged,omitempty"`
-	// Damaged counts messages of the kernel, or attributes nested in them, that
-	// ended too early. What they say is left out.
+	// Damaged counts truncated kernel messages, and truncated attributes nested in
+	// them. Their content is left out.
 }
 
 // A NIC is a network device with hardware (or virtio) behind it, outside of any bond.
@@ -145,9 +145,9 @@ type NIC struct {
 	Virtual bool   `json:"virtual"` // a virtual function, or virtio
 }
 
-// An Upper is a link on top of others. Of an internal port of Open vSwitch the
-// kernel only says which bonds and NICs Open vSwitch has at all: it uses one
-// of its Lowers, and Bond.Ports says whether on an Open vSwitch bond.
+// An Upper is a link on top of others. For an internal port of Open vSwitch the
+// kernel only reports which bonds and NICs Open vSwitch has in total. The port uses
+// one of its Lowers; Bond.Ports names the Open vSwitch bond, if it uses one.
 type Upper struct {
 	Name   string `json:"name"`
 	Index  int    `json:"index"`
@@ -164,7 +164,7 @@ type Address struct {
 }
 
 // Counters are the 64-bit counters of one link (struct rtnl_link_stats64,
-// include/uapi/linux/if_link.h). Names are the kernel's.
+// include/uapi/linux/if_link.h), with the kernel's names.
 type Counters struct {
 	Name  string `json:"name"`
 	Index int    `json:"index"`
@@ -188,15 +188,15 @@ type Counters struct {
 	RxNoHandler uint64 `json:"rx_nohandler"`
 }
 
-// Drops are the driver's own counters of frames dropped for lack of buffers,
-// by ethtool's names, of one NIC. Do not add them up: a driver may count one
-// frame under several names, and some are pause frames (see Pause).
+// Drops are the driver's counters of frames that one NIC dropped for lack of buffers,
+// by ethtool name. Do not add them up: a driver may count one frame under several
+// names, and some of the frames are pause frames (see Pause).
 type Drops struct {
 	Name   string            `json:"name"`
 	Index  int               `json:"index"`
 	Driver string            `json:"driver"`
 	Counts map[string]uint64 `json:"counts"` // only the names that mean a drop for lack of buffer, or a pause frame; nil: the driver is not known
-	// Unlisted are, of a driver that is not known, the counters whose names look like
-	// drops on receive, at most 16: none of them counts as a drop.
+	// Unlisted holds, for an unknown driver, at most 16 counters whose names suggest
+	// drops on receive. None of them counts as a drop.
 	Unlisted map[string]uint64 `json:"unlisted,omitempty"`
 }

@@ -2,14 +2,14 @@ package bond
 
 import "golang.org/x/sys/unix"
 
-// Attributes of IFLA_INFO_SLAVE_DATA that golang.org/x/sys does not name yet
+// Attributes of IFLA_INFO_SLAVE_DATA that golang.org/x/sys does not define yet
 // (include/uapi/linux/if_link.h).
 const (
 	slaveChurnActor   = 11 // IFLA_BOND_SLAVE_AD_CHURN_ACTOR_STATE
 	slaveChurnPartner = 12 // IFLA_BOND_SLAVE_AD_CHURN_PARTNER_STATE
 )
 
-// bond makes the Bond of a link of kind bond, without its slaves. active is the
+// bond returns the Bond of a link of kind bond, without its slaves. active is the
 // ifindex of the active slave, or 0. It returns false if the attributes are damaged.
 func (l link) bond() (b Bond, active int, ok bool) {
 	b = Bond{Name: l.name, Index: l.index, Kind: Kernel, Up: l.up(), MTU: l.mtu, MAC: l.mac, Miimon: -1}
@@ -45,7 +45,7 @@ func (l link) bond() (b Bond, active int, ok bool) {
 	return b, active, whole && sound
 }
 
-// decodeAD reads an IFLA_BOND_AD_INFO; nil if it is damaged.
+// decodeAD decodes an IFLA_BOND_AD_INFO. It returns nil if that is damaged.
 func decodeAD(b []byte) (*AD, bool) {
 	ad := AD{}
 	whole := attrs(b, func(typ uint16, v []byte) {
@@ -68,8 +68,8 @@ func decodeAD(b []byte) (*AD, bool) {
 	return &ad, true
 }
 
-// slaveOf makes the Slave of a link that is enslaved to a bond. It returns
-// false if the attributes are damaged.
+// slaveOf returns the Slave of a link that is enslaved to a bond. It returns false if
+// the attributes are damaged.
 func (l link) slaveOf() (Slave, bool) {
 	s := Slave{Name: l.name, Index: l.index, Carrier: l.carrier(), MTU: l.mtu, Bus: l.parent}
 	whole := attrs(l.slave, func(typ uint16, v []byte) {
@@ -97,7 +97,7 @@ func (l link) slaveOf() (Slave, bool) {
 	return s, whole
 }
 
-// portState reads an LACP port state. The kernel sends the partner's in two
+// portState reads an LACP port state. The kernel sends the partner's state in two
 // bytes, of which IEEE 802.1AX uses the low one.
 func portState(v []byte) *PortState {
 	n := number(v)

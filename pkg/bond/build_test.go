@@ -11,7 +11,7 @@ import (
 
 const ready = unix.IFF_UP | unix.IFF_LOWER_UP
 
-// attr makes one attribute, with others nested in it.
+// attr encodes one attribute, with others nested in it.
 func attr(typ int, value []byte, nested ...*nl.RtAttr) *nl.RtAttr {
 	a := nl.NewRtAttr(typ, value)
 	for _, n := range nested {
@@ -20,7 +20,7 @@ func attr(typ int, value []byte, nested ...*nl.RtAttr) *nl.RtAttr {
 	return a
 }
 
-// message makes the payload of an RTM_NEWLINK of an Ethernet link that is up.
+// message encodes the payload of an RTM_NEWLINK of an Ethernet link that is up.
 func message(index int, name string, more ...*nl.RtAttr) []byte {
 	m := nl.NewIfInfomsg(unix.AF_UNSPEC)
 	m.Index, m.Type, m.Flags = int32(index), unix.ARPHRD_ETHER, ready
@@ -37,13 +37,13 @@ func u8(typ int, n int) *nl.RtAttr { return attr(typ, nl.Uint8Attr(uint8(n))) }
 func master(n int) *nl.RtAttr      { return u32(unix.IFLA_MASTER, n) }
 func lower(n int) *nl.RtAttr       { return u32(unix.IFLA_LINK, n) }
 
-// kind makes an IFLA_LINKINFO of that kind with data.
+// kind encodes an IFLA_LINKINFO of that kind with data.
 func kind(k string, data ...*nl.RtAttr) *nl.RtAttr {
 	return attr(unix.IFLA_LINKINFO, nil,
 		attr(nl.IFLA_INFO_KIND, nl.ZeroTerminated(k)), attr(nl.IFLA_INFO_DATA, nil, data...))
 }
 
-// enslaved makes the attributes of a link that is a slave of a bond.
+// enslaved encodes the attributes of a link that is a slave of a bond.
 func enslaved(bond int, data ...*nl.RtAttr) []*nl.RtAttr {
 	return []*nl.RtAttr{master(bond), attr(unix.IFLA_LINKINFO, nil,
 		attr(nl.IFLA_INFO_SLAVE_KIND, nl.ZeroTerminated(kindBond)), attr(nl.IFLA_INFO_SLAVE_DATA, nil, data...))}
@@ -51,7 +51,7 @@ func enslaved(bond int, data ...*nl.RtAttr) []*nl.RtAttr {
 
 func vlan(id int) *nl.RtAttr { return kind(kindVLAN, attr(nl.IFLA_VLAN_ID, nl.Uint16Attr(uint16(id)))) }
 
-// address makes the payload of an RTM_NEWADDR.
+// address encodes the payload of an RTM_NEWADDR.
 func address(index int, prefix string) []byte {
 	p := netip.MustParsePrefix(prefix)
 	m := nl.NewIfAddrmsg(unix.AF_INET)
@@ -66,7 +66,8 @@ func address(index int, prefix string) []byte {
 	return append(b, attr(unix.IFA_ADDRESS, p.Addr().AsSlice()).Serialize()...)
 }
 
-// sysTree makes a tree like /sys of the files of class/net, by path under it.
+// sysTree returns a tree like /sys with the given files of class/net, keyed by their
+// path below it.
 func sysTree(files map[string]string) fstest.MapFS {
 	tree := fstest.MapFS{}
 	for name, content := range files {

@@ -5,19 +5,19 @@ import (
 	"slices"
 )
 
-// Carriers says which links carry the traffic of one of this host's addresses. holder
-// is the link that has the address; it is empty if no link of l has it. carriers are
-// the bonds and NICs it uses, through VLANs, bridges and macvlans, sorted. They are
-// empty if that is unknown, as with an internal port of Open vSwitch that is on none of
-// the bonds in ovs (see ReadOVS) when Open vSwitch has several uplinks.
+// Carriers returns the links that carry the traffic of one of this host's addresses.
+// holder is the link that has the address; it is empty if no link of l has it. carriers
+// are the bonds and NICs it uses, through VLANs, bridges and macvlans, sorted. They are
+// empty if unknown: for example, for an internal port of Open vSwitch that is on none
+// of the bonds in ovs (see ReadOVS) while Open vSwitch has several uplinks.
 func (l Links) Carriers(ip string, ovs []Bond) (holder string, carriers []string) {
 	d := l.descend(ip, ovs)
 	return d.holder, d.found
 }
 
-// Way names the links that the traffic of one of this host's addresses passes: the
-// one that has the address, those it uses, and the slaves of the bonds among
-// them; sorted.
+// Way returns the sorted names of the links on the path of one of this host's
+// addresses: the link that has the address, the links it uses, and the slaves of the
+// bonds among them.
 func (l Links) Way(ip string, ovs []Bond) []string {
 	d := l.descend(ip, ovs)
 	var names []string
@@ -35,7 +35,7 @@ func (l Links) Way(ip string, ovs []Bond) []string {
 	return slices.Compact(names)
 }
 
-// descend goes down from the links that have the address.
+// descend walks down from the links that have the address.
 func (l Links) descend(ip string, ovs []Bond) descent {
 	d := descent{down: l.byIndex(), ovs: ovs, seen: map[int]bool{}}
 	want, err := netip.ParseAddr(ip)
@@ -56,9 +56,9 @@ func (l Links) descend(ip string, ovs []Bond) descent {
 	return d
 }
 
-// Indexes are the ifindexes of the links whose counters do not overlap: the
-// slaves of all bonds, and the NICs in no bond; ascending. The counters of bonds,
-// VLANs and bridges count the same frames again.
+// Indexes returns the ascending ifindexes of the links whose counters do not overlap:
+// the slaves of all bonds, and the NICs in no bond. The counters of bonds, VLANs and
+// bridges count the same frames again.
 func (l Links) Indexes() []int {
 	var all []int
 	for _, b := range l.Bonds {
@@ -93,18 +93,18 @@ func (l Links) byIndex() map[int]step {
 			steps[s.Index] = step{name: s.Name}
 		}
 	}
-	for _, b := range l.Bonds { // after the slaves, among which a bond can be
+	for _, b := range l.Bonds { // after the slaves, which may include a bond
 		steps[b.Index] = step{name: b.Name}
 	}
 	return steps
 }
 
-// A descent walks down to the links that use nothing.
+// A descent walks down to the links that use no other link.
 type descent struct {
 	down   map[int]step
 	ovs    []Bond
 	seen   map[int]bool
-	holder string   // the link that has the address; empty: none
+	holder string   // the link that has the address; empty if none has it
 	found  []string // the bonds and NICs at the bottom
 }
 
@@ -126,8 +126,8 @@ func (d *descent) from(index int) {
 	}
 }
 
-// fromOVS goes from an internal port to the bond of its bridge, or, where that
-// is not known, to the only uplink that there is.
+// fromOVS steps from an internal port to the bond of its bridge or, if that is
+// unknown, to the only uplink.
 func (d *descent) fromOVS(s step) {
 	uplinks := slices.Clone(s.lowers)
 	for _, b := range d.ovs {

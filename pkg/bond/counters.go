@@ -12,8 +12,8 @@ import (
 	"golang.org/x/sys/unix"
 )
 
-// statistics are the files of class/net/*/statistics that make up Counters.
-// An old kernel may lack one; its counter stays zero.
+// statistics are the files of class/net/*/statistics that make up Counters. An old
+// kernel may lack one; its counter is then zero.
 var statistics = [...]struct {
 	file  string
 	field func(*Counters) *uint64
@@ -36,17 +36,18 @@ var statistics = [...]struct {
 	{"rx_nohandler", func(c *Counters) *uint64 { return &c.RxNoHandler }},
 }
 
-// keepOpen is of how many links the files stay open, 16 each. Those of further
-// links, as on a host with many virtual functions, are opened each time.
+// keepOpen is the number of links whose files stay open, 16 each. The files of
+// further links, as on a host with many virtual functions, are opened for each
+// reading.
 const keepOpen = 64
 
-// Counters reads the counters of the links with these ifindexes, in their order.
-// Those that the last Read did not find, or that are gone, are left out. Speed
+// Counters reads the counters of the links with these ifindexes, in their order. It
+// omits links that the last Read did not find and links that no longer exist. Speed
 // is that of the last Read.
 //
-// It reads files of sysfs, most kept open, because an answer to RTM_GETLINK
-// waits, beyond any timeout, for the rtnl lock, which a NIC's driver holds while
-// it resets: just when these numbers matter. These files do not take it
+// It reads files of sysfs, most of them kept open. A reply to RTM_GETLINK waits,
+// beyond any timeout, for the rtnl lock, which a NIC's driver holds while it resets:
+// just when these numbers matter. These files do not take that lock
 // (net/core/net-sysfs.c, netstat_show).
 func (r *Reader) Counters(ctx context.Context, indexes []int) ([]Counters, error) {
 	found := r.found.Load()
@@ -76,7 +77,7 @@ func (r *Reader) Counters(ctx context.Context, indexes []int) ([]Counters, error
 		}
 		out = append(out, c)
 	}
-	if len(out) < len(indexes) { // gone, or is all of sysfs?
+	if len(out) < len(indexes) { // is the link gone, or all of sysfs?
 		if _, err := fs.Stat(r.sys, "class/net"); err != nil {
 			return nil, fmt.Errorf("bond: counters: %w", err)
 		}
@@ -84,7 +85,8 @@ func (r *Reader) Counters(ctx context.Context, indexes []int) ([]Counters, error
 	return out, nil
 }
 
-// counters reads those of one link, and forgets its files if they cannot be read.
+// counters reads the counters of one link, and drops its files if they cannot be
+// read.
 func (r *Reader) counters(index int, p port) (Counters, error) {
 	m := r.meters[index]
 	if m == nil {
@@ -110,8 +112,8 @@ func (r *Reader) drop(index int) {
 	delete(r.meters, index)
 }
 
-// gone says that an error means that the link no longer exists: its files are
-// not there, are gone (ENODEV), or are about to go (EINVAL).
+// gone reports whether an error means that the link no longer exists: its files do
+// not exist, were removed (ENODEV), or are being removed (EINVAL).
 func gone(err error) bool {
 	return errors.Is(err, fs.ErrNotExist) || errors.Is(err, unix.ENODEV) || errors.Is(err, unix.EINVAL)
 }
@@ -139,7 +141,7 @@ func openMeter(sys fs.FS, name string, index int) (*meter, error) {
 		}
 		m.files[i] = f
 	}
-	// Checked last: had the name passed to another link, it would show here.
+	// Checked last: if the name had moved to another link, this would show it.
 	if text := (sysfs{sys}).text(name, "ifindex"); text != strconv.Itoa(index) {
 		m.close()
 		return nil, fmt.Errorf("ifindex is %q, not %d: %w", text, index, fs.ErrNotExist)
@@ -157,7 +159,7 @@ func (m *meter) close() {
 
 // read sets the counters that the kernel has.
 func (m *meter) read(c *Counters) error {
-	var buf [32]byte // 2^64 and a line end need 21
+	var buf [32]byte // 2^64 and a newline need 21
 	for i, f := range m.files {
 		if f == nil {
 			continue

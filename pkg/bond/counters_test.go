@@ -15,14 +15,14 @@ import (
 	"golang.org/x/sys/unix"
 )
 
-// reading makes a Reader that has read the sample's links.
+// reading returns a Reader that has read the sample's links.
 func (s sample) reading() *Reader {
 	r := &Reader{sys: s.sys, meters: map[int]*meter{}}
 	r.remember(linksOf(s.links, nil, s.sys))
 	return r
 }
 
-// speedOf is the speed that a NIC of a sample said it had.
+// speedOf returns the speed that a NIC of a sample reported.
 func speedOf(t *testing.T, sample, nic string) int {
 	t.Helper()
 	_, text, _ := strings.Cut(string(readFile(t, "testdata/dumps/"+sample+"/sys-class-net-"+nic)), "\nspeed:")
@@ -139,7 +139,7 @@ func TestCountersThatCannotBeRead(t *testing.T) {
 	}
 }
 
-// TestCountersOfThisMachine reads the loopback twice: the open files give new
+// TestCountersOfThisMachine reads the loopback twice: the open files return new
 // numbers.
 func TestCountersOfThisMachine(t *testing.T) {
 	sys := os.DirFS("/sys")

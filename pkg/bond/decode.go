@@ -8,9 +8,9 @@ import (
 	"golang.org/x/sys/unix"
 )
 
-// decode makes Links of the payloads of the answers to an RTM_GETLINK and an
-// RTM_GETADDR dump (rtnetlink(7)). sys is the tree at /sys, for the order of
-// enslavement, speed, duplex, driver and bus; with none these stay unknown.
+// decode returns the Links in the payloads of the replies to an RTM_GETLINK and an
+// RTM_GETADDR dump (rtnetlink(7)). sys is the tree at /sys, the source of the order
+// of enslavement, speed, duplex, driver and bus; if it is nil, these stay unknown.
 //
 // Damaged messages are counted in Links.Damaged and left out.
 func decode(links, addresses [][]byte, sys sysfs, isNIC func(link) bool) Links {
@@ -23,7 +23,7 @@ func decode(links, addresses [][]byte, sys sysfs, isNIC func(link) bool) Links {
 	return all
 }
 
-// add takes in those messages that matter and returns how many were damaged.
+// add adds the messages that matter and returns how many were damaged.
 func (g graph) add(messages [][]byte) (damaged int) {
 	for _, m := range messages {
 		l, ok := decodeLink(m)
@@ -37,7 +37,7 @@ func (g graph) add(messages [][]byte) (damaged int) {
 	return damaged
 }
 
-// addAddresses takes those addresses that are on a link of l.
+// addAddresses adds the addresses that belong to a link of l.
 func (l *Links) addAddresses(messages [][]byte) {
 	ours := map[int]bool{}
 	for _, b := range l.Bonds {
@@ -74,9 +74,9 @@ func (l *Links) addAddresses(messages [][]byte) {
 	}
 }
 
-// decodeAddress reads the payload of an RTM_NEWADDR message (struct ifaddrmsg
-// and its attributes). On a point-to-point link IFA_ADDRESS is the far end's
-// address and IFA_LOCAL this end's; IPv6 sends IFA_LOCAL only there.
+// decodeAddress decodes the payload of an RTM_NEWADDR message (struct ifaddrmsg and
+// its attributes). On a point-to-point link IFA_ADDRESS is the remote address and
+// IFA_LOCAL the local one; for IPv6 the kernel sends IFA_LOCAL only there.
 func decodeAddress(m []byte) (netip.Addr, Address, bool) {
 	if len(m) < unix.SizeofIfAddrmsg {
 		return netip.Addr{}, Address{}, false

@@ -7,35 +7,35 @@ import (
 	"strings"
 )
 
-// counters are the statistics of ethtool -S of one driver that count frames dropped
-// for lack of buffers, and pause frames: received, they are the switch asking this
-// host to slow down; sent, this host asking the switch. A name ends in "*", or has
-// one, where the driver counts by priority or class.
+// counters are one driver's ethtool -S statistics of frames dropped for lack of
+// buffers, and of pause frames. A received pause frame is the switch's request to
+// slow down; a sent one is this host's request to the switch. A name contains "*"
+// where the driver counts by priority or class.
 type counters struct {
-	source string // of the names, below drivers/net
+	source string // source of the names, below drivers/net
 	names  []string
-	// otherwise is one more name, of drivers that lack the counter unless: where both
-	// are there it means something else.
+	// otherwise is a further name, for drivers that lack the counter unless. If both
+	// exist, it has another meaning.
 	unless, otherwise string
-	// kernels is the name that the kernel's own rx_dropped represents where the driver
-	// does not show it: the driver fills it from the same counter.
+	// kernels is the name under which the kernel's rx_dropped is counted if the driver
+	// does not export it: the driver fills rx_dropped from the same counter.
 	kernels string
 }
 
-// overload are the counters by driver. Those of single rings are in it under their
-// name without the ring (see ringless).
+// overload lists the counters by driver. Counters of single rings are listed under
+// their name without the ring (see ringless).
 var overload = map[string]counters{
 	"e1000":  {source: "ethernet/intel/e1000/e1000_ethtool.c", names: append(slices.Clone(intelNames), "alloc_rx_buff_failed")},
 	"e1000e": {source: "ethernet/intel/e1000e/ethtool.c", names: append(slices.Clone(intelNames), "alloc_rx_buff_failed")},
-	// igb and igc give a missed frame to the kernel as rx_missed_errors and as
+	// igb and igc report a missed frame to the kernel as rx_missed_errors and also as
 	// rx_fifo_errors, which is why Rates.Overload does not add these up.
 	"igb":     {source: "ethernet/intel/igb/igb_ethtool.c", names: append(slices.Clone(intelNames), "rx_queue_drops", "rx_queue_alloc_failed")},
 	"igc":     {source: "ethernet/intel/igc/igc_ethtool.c", names: append(slices.Clone(intelNames), "rx_queue_drops", "rx_queue_alloc_failed")},
 	"ixgbe":   {source: "ethernet/intel/ixgbe/ixgbe_ethtool.c", names: append(slices.Clone(intelNames), "rx_no_dma_resources", "alloc_rx_page_failed", "alloc_rx_buff_failed")},
 	"ixgbevf": {source: "ethernet/intel/ixgbevf/ethtool.c", names: []string{"alloc_rx_page_failed", "alloc_rx_buff_failed"}},
-	// Without rx_missed_errors, which came with 6.1, rx_dropped is what the host had no
-	// descriptor for (GLV_RDPC, in i40e_main.c); beside it, it is what the stack refused.
-	// port.rx_dropped is port.rx_discards since 6.1.
+	// Without rx_missed_errors, added in 6.1, rx_dropped counts frames for which the host
+	// had no descriptor (GLV_RDPC, in i40e_main.c); with it, rx_dropped counts frames
+	// that the stack refused. port.rx_dropped is named port.rx_discards since 6.1.
 	"i40e": {
 		source: "ethernet/intel/i40e/i40e_ethtool.c",
 		names: []string{
@@ -93,7 +93,7 @@ var overload = map[string]counters{
 		source: "ethernet/amazon/ena/ena_ethtool.c, ena_netdev.c",
 		names:  []string{"rx_drops", "rx_overruns", "rx_page_alloc_fail", "rx_skb_alloc_fail"}, kernels: "rx_drops",
 	},
-	// The names come once for each queue, with blanks before them, and are added up.
+	// The names occur once per queue, with leading blanks, and are added up.
 	"vmxnet3": {source: "vmxnet3/vmxnet3_ethtool.c", names: []string{"pkts rx OOB", "drv dropped rx total", "rx buf alloc fail"}},
 	"cxgb4": {source: "ethernet/chelsio/cxgb4/cxgb4_ethtool.c", names: []string{
 		"rx_bg*_frames_dropped", "rx_bg*_frames_trunc", "rx_pause_frames", "tx_pause_frames",
@@ -110,29 +110,30 @@ var intelNames = []string{
 	"rx_flow_control_xon", "rx_flow_control_xoff", "tx_flow_control_xon", "tx_flow_control_xoff",
 }
 
-// mlx4Names are those of mlx4_en, which calls itself by the module that has the device.
+// mlx4Names are those of mlx4_en, which reports the name of the module that owns the
+// device.
 var mlx4Names = []string{"rx_dropped", "rx_over_errors", "rx_fifo_errors", "rx_missed_errors", "rx_pause", "tx_pause"}
 
 var falconNames = []string{"rx_nodesc_drop_cnt", "rx_nodesc_trunc", "rx_noskb_drops", "rx_overflow", "rx_pause", "tx_pause"}
 
-// Pause says whether a name of Drops.Counts counts pause frames and not drops:
-// ethtool's names of them speak of pause, of flow control, or of XON and XOFF.
+// Pause reports whether a name of Drops.Counts counts pause frames instead of drops:
+// such names contain pause, flow control, XON or XOFF.
 func Pause(name string) bool {
 	return slices.ContainsFunc([]string{"pause", "flow_control", "_xo"}, func(part string) bool {
 		return strings.Contains(name, part)
 	})
 }
 
-// countersOf are those of a driver and whether it is known. A driver that runs IPoIB names
-// itself with that behind its own name, as in "mlx5_core[ib_ipoib]".
+// countersOf returns the counters of a driver and whether it is known. A driver that runs
+// IPoIB appends that to its name, as in "mlx5_core[ib_ipoib]".
 func countersOf(driver string) (counters, bool) {
 	c, known := overload[strings.TrimSuffix(driver, "[ib_ipoib]")]
 	return c, known
 }
 
-// dropsOf picks the overload statistics of a driver from all of them. Those of
-// single rings are added up under the name that is left without the ring. It is
-// nil for a driver that is not known, and never nil for one that is.
+// dropsOf selects the overload statistics of a driver from all its statistics. It
+// adds up those of single rings under the name without the ring. The result is nil
+// for an unknown driver, and never nil for a known one.
 func dropsOf(driver string, all map[string]uint64) map[string]uint64 {
 	c, known := countersOf(driver)
 	if !known {
@@ -147,7 +148,7 @@ func dropsOf(driver string, all map[string]uint64) map[string]uint64 {
 	})
 }
 
-// sums are the statistics whose names, without their rings, are wanted.
+// sums returns the statistics whose names, without their rings, are wanted.
 func sums(all map[string]uint64, wanted func(name string) bool) map[string]uint64 {
 	counts, whole := map[string]uint64{}, map[string]uint64{}
 	for name, n := range all {
@@ -160,18 +161,18 @@ func sums(all map[string]uint64, wanted func(name string) bool) map[string]uint6
 			whole[sum] = n
 		}
 	}
-	maps.Copy(counts, whole) // the driver's own sum, where it gives one
+	maps.Copy(counts, whole) // the driver's own sum, if it exports one
 	return counts
 }
 
-// The most counters of an unknown driver that are shown.
+// The most counters of an unknown driver to show.
 const maxUnlisted = 16
 
 // The words by which drivers name the frames they drop.
 var dropWords = [...]string{"drop", "discard", "miss", "no_buf", "nobuf", "no_desc", "nodesc", "overflow", "overrun", "over_err", "fifo_err", "alloc_fail", "oob", "out_of"}
 
-// unlistedOf picks the statistics of a driver that is not known which look like
-// frames dropped on receive; it is empty for a driver that is known.
+// unlistedOf selects the statistics of an unknown driver whose names suggest frames
+// dropped on receive. The result is empty for a known driver.
 func unlistedOf(driver string, all map[string]uint64) map[string]uint64 {
 	if _, known := countersOf(driver); known {
 		return nil
@@ -188,12 +189,12 @@ func unlistedOf(driver string, all map[string]uint64) map[string]uint64 {
 	return found
 }
 
-// ringless takes the number of a ring out of a statistic's name: bnxt's and bnx2x's
-// "[3]: rx_discards", qede's "3: rx_alloc_errors", be2net's "rxq3: rx_drops_no_frags",
-// ena's "queue_3_rx_page_alloc_fail", atlantic's "TC0 Queue[3] AllocFails", igb's
-// "rx_queue_3_drops", virtio_net's the same, and since Linux 6.10 "rx3_drops"; of drivers
-// that are not known ionic's "rx_3_dropped", idpf's "rx_q-3_pkts", hns3's
-// "rxq3_l2_err" and gve's "rx_drops_packet_over_mru[3]".
+// ringless removes the number of a ring from a statistic's name. Known drivers write
+// bnxt's and bnx2x's "[3]: rx_discards", qede's "3: rx_alloc_errors", be2net's "rxq3:
+// rx_drops_no_frags", ena's "queue_3_rx_page_alloc_fail", atlantic's "TC0 Queue[3]
+// AllocFails", igb's and virtio_net's "rx_queue_3_drops", and since Linux 6.10
+// "rx3_drops". Unknown drivers write, for example, ionic's "rx_3_dropped", idpf's
+// "rx_q-3_pkts", hns3's "rxq3_l2_err" and gve's "rx_drops_packet_over_mru[3]".
 func ringless(name string) (string, bool) {
 	for _, form := range [...]struct{ before, after, kept string }{
 		{"[", "]: ", ""}, {"rxq", ": ", ""}, {"", ": ", ""}, {"queue_", "_rx_", "rx_"}, {"Queue[", "] ", ""},
@@ -214,7 +215,7 @@ func ringless(name string) (string, bool) {
 	return name, false
 }
 
-// alike says whether name is want, in which "*" represents one number.
+// alike reports whether name matches want, in which "*" represents one number.
 func alike(want, name string) bool {
 	head, tail, many := strings.Cut(want, "*")
 	if !many {

@@ -11,13 +11,13 @@ import (
 	"golang.org/x/sys/unix"
 )
 
-// ReadDrops reads the overload counters of the drivers of these NICs, in their
-// order. NICs that are gone, that have no statistics, and links that are no NICs are
-// left out. Of a driver that this package does not know, Unlisted has what looks
-// like drops.
+// ReadDrops reads the overload counters of the drivers of these NICs, in their order.
+// It omits NICs that no longer exist or have no statistics, and links that are not
+// NICs. For a driver unknown to this package, Unlisted has the counters that may be
+// drops.
 //
 // Each NIC takes five ioctls, which wait for the kernel's rtnl lock and on some
-// drivers ask the firmware: this is for a deadline of its own.
+// drivers query the firmware: call it with a separate deadline.
 func ReadDrops(ctx context.Context, names []string) ([]Drops, error) {
 	e, err := newEthtool()
 	if err != nil {
@@ -42,9 +42,9 @@ func ReadDrops(ctx context.Context, names []string) ([]Drops, error) {
 	return out, nil
 }
 
-// dropsOn reads those of one NIC. Driver is empty if it is none.
+// dropsOn reads the drops of one NIC. Driver is empty if the link is not a NIC.
 func dropsOn(e *ethtool, name string) (Drops, error) {
-	index, err := indexOf(name) // refuses names that the kernel would cut short
+	index, err := indexOf(name) // rejects names that the kernel would truncate
 	if err != nil {
 		return Drops{}, err
 	}
@@ -64,8 +64,8 @@ func dropsOn(e *ethtool, name string) (Drops, error) {
 	return Drops{Name: name, Index: index, Driver: driver, Counts: dropsOf(driver, all), Unlisted: unlistedOf(driver, all)}, nil
 }
 
-// addKernels adds the counter that the driver gives only to the kernel: the number of
-// frames of the NIC that it dropped.
+// addKernels adds the number of dropped frames that the driver reports only to the
+// kernel.
 func (c counters) addKernels(all map[string]uint64, dropped func() (uint64, error)) {
 	if _, listed := all[c.kernels]; c.kernels == "" || listed {
 		return
@@ -75,7 +75,7 @@ func (c counters) addKernels(all map[string]uint64, dropped func() (uint64, erro
 	}
 }
 
-// kernelDropped is the kernel's own rx_dropped of a NIC.
+// kernelDropped returns the kernel's rx_dropped of a NIC.
 func kernelDropped(name string) (uint64, error) {
 	raw, err := os.ReadFile("/sys/class/net/" + name + "/statistics/rx_dropped")
 	if err != nil {
@@ -84,11 +84,11 @@ func kernelDropped(name string) (uint64, error) {
 	return strconv.ParseUint(strings.TrimSpace(string(raw)), 10, 64)
 }
 
-// onBus reports whether ethtool's bus information is of a device, and so the link a
-// NIC: it is empty for virtual links, but for those of tun.c.
+// onBus reports whether ethtool's bus information names a device, so that the link is
+// a NIC. It is empty for virtual links except those of tun.c.
 func onBus(info string) bool { return info != "" && info != "tun" && info != "tap" && info != "N/A" }
 
-// indexOf asks for one link's ifindex (netdevice(7)), without a dump of all.
+// indexOf returns one link's ifindex (netdevice(7)) without a dump of all links.
 func indexOf(name string) (int, error) {
 	ifr, err := unix.NewIfreq(name)
 	if err != nil {
@@ -105,7 +105,7 @@ func indexOf(name string) (int, error) {
 	return int(ifr.Uint32()), nil
 }
 
-// nameOf asks for one link's name.
+// nameOf returns one link's name.
 func nameOf(index int) (string, error) {
 	ifr, err := unix.NewIfreq("")
 	if err != nil {

@@ -163,8 +163,8 @@ func TestDropsOf(t *testing.T) {
 	}
 }
 
-// TestUnlistedOf: of a driver that is not known, the largest of what looks like
-// drops on receive are told, those of rings added up.
+// TestUnlistedOf: for an unknown driver, the largest counters that may be drops on
+// receive are reported, and those of rings are added up.
 func TestUnlistedOf(t *testing.T) {
 	all := map[string]uint64{"rx_no_rx_buf_drop": 3, "tx_dropped": 9, "rx_pause_discards": 9, "[0]: rx_overruns": 1, "[1]: rx_overruns": 2, "rx_bytes": 9, "mac_tx_discards": 9, "RxMissed": 0}
 	want := map[string]uint64{"rx_no_rx_buf_drop": 3, "rx_overruns": 3, "RxMissed": 0}
@@ -193,7 +193,7 @@ func TestUnlistedOf(t *testing.T) {
 	}
 }
 
-// TestOverloadCitesItsSource: every driver says where its names come from.
+// TestOverloadCitesItsSource: every driver names the source of its counters.
 func TestOverloadCitesItsSource(t *testing.T) {
 	for driver, c := range overload {
 		if !strings.Contains(c.source, ".c") || len(c.names) == 0 {
@@ -202,7 +202,7 @@ func TestOverloadCitesItsSource(t *testing.T) {
 	}
 }
 
-// recordedStatistics reads what ethtool -S printed. Values of one name are added up.
+// recordedStatistics reads the output of ethtool -S. Values of one name are added up.
 func recordedStatistics(t *testing.T, name string) map[string]uint64 {
 	t.Helper()
 	all := map[string]uint64{}
@@ -218,8 +218,8 @@ func recordedStatistics(t *testing.T, name string) map[string]uint64 {
 	return all
 }
 
-// TestDropsOfRecordedNames: what drivers show of frames that they dropped for lack of
-// buffers is found under the name of each, and what they leave to the kernel is added.
+// TestDropsOfRecordedNames: each driver's counters of frames dropped for lack of
+// buffers are found by name, and those exported only by the kernel are added.
 func TestDropsOfRecordedNames(t *testing.T) {
 	for _, c := range []struct {
 		file, driver string
@@ -261,8 +261,8 @@ func TestPause(t *testing.T) {
 	}
 }
 
-// TestReadDropsOfThisMachine: links that are gone, that have no driver, or that
-// no kernel could have, are no failure; NICs of known drivers are there.
+// TestReadDropsOfThisMachine: links that no longer exist, have no driver, or have an
+// impossible name cause no error; NICs of known drivers are listed.
 func TestReadDropsOfThisMachine(t *testing.T) {
 	names := []string{"lo", "gone0", "a-name-longer-than-the-kernel-allows", ""}
 	var want []string

@@ -6,12 +6,12 @@ import (
 	"strings"
 )
 
-// A spelling lists the names of a kernel enumeration by number, as the kernel
-// and iproute2 print them. A number without a name is spelled as that number.
+// A spelling lists the names of a kernel enumeration by number, as the kernel and
+// iproute2 print them. A number without a name is printed as a number.
 type spelling []string
 
-// The enumerations of include/uapi/linux/if_bonding.h and of the bonding
-// driver's option tables (drivers/net/bonding/bond_options.c). Mind the hash
+// The enumerations of include/uapi/linux/if_bonding.h and of the bonding driver's
+// option tables (drivers/net/bonding/bond_options.c). Note the order of the hash
 // policies: 1 is layer3+4, 2 is layer2+3.
 var (
 	modes = spelling{
@@ -34,7 +34,7 @@ var (
 	}
 )
 
-// of spells n. It is empty for a negative n, which means "not said".
+// of returns the spelling of n. It is empty for a negative n, which means "unknown".
 func (s spelling) of(n int) string {
 	if n < 0 {
 		return ""
@@ -57,20 +57,21 @@ func (s spelling) number(text string) (int, bool) {
 	return n, true
 }
 
-// ModeOf spells the number of an IFLA_BOND_MODE.
+// ModeOf returns the spelling of an IFLA_BOND_MODE.
 func ModeOf(n int) Mode { return Mode(modes.of(n)) }
 
-// Number is the kernel's number of the mode; false for Open vSwitch's own modes.
+// Number returns the kernel's number of the mode; false for modes that only Open
+// vSwitch has.
 func (m Mode) Number() (int, bool) { return modes.number(string(m)) }
 
-// PolicyOf spells the number of an IFLA_BOND_XMIT_HASH_POLICY.
+// PolicyOf returns the spelling of an IFLA_BOND_XMIT_HASH_POLICY.
 func PolicyOf(n int) HashPolicy { return HashPolicy(policies.of(n)) }
 
-// Number is the kernel's number of the policy; false if it has none.
+// Number returns the kernel's number of the policy; false if it has none.
 func (p HashPolicy) Number() (int, bool) { return policies.number(string(p)) }
 
-// String lists the bits that are set as iproute2 names them, with commas:
-// "active,short_timeout,aggregating"; "none" when there are none.
+// String lists the set bits as iproute2 names them, separated by commas:
+// "active,short_timeout,aggregating". It returns "none" if no bit is set.
 func (s PortState) String() string {
 	if s == 0 {
 		return "none"
@@ -84,8 +85,8 @@ func (s PortState) String() string {
 	return strings.Join(set, ",")
 }
 
-// Healthy says that the port takes part in an aggregate and carries frames both
-// ways. Neither who starts the protocol nor the timeout matters to that.
+// Healthy reports whether the port is in an aggregate and carries frames both ways.
+// It ignores the LACP activity and timeout bits.
 func (s PortState) Healthy() bool {
 	const want = PortAggregating | PortInSync | PortCollecting | PortDistributing
 	const never = PortDefaulted | PortExpired

@@ -9,13 +9,13 @@ import (
 	"golang.org/x/sys/unix"
 )
 
-// maxStatistics is how many statistics of one NIC are read. The kernel writes all
-// names, regardless of the announced size of the buffer, so the buffer must be larger
-// than any NIC needs.
+// maxStatistics is the most statistics of one NIC that are read. The kernel writes
+// all names, regardless of the announced size of the buffer, so the buffer must be
+// larger than any NIC needs.
 const maxStatistics = 32768
 
-// The heads of struct ethtool_gstrings and of struct ethtool_stats, and the length of a
-// name (include/uapi/linux/ethtool.h).
+// The header sizes of struct ethtool_gstrings and of struct ethtool_stats, and the
+// length of a name (include/uapi/linux/ethtool.h).
 const (
 	stringsHead = 3 * 4
 	statsHead   = 2 * 4
@@ -23,7 +23,7 @@ const (
 	setOfStats  = 1 // ETH_SS_STATS
 )
 
-// An ethtool asks for what ethtool(8) does, over SIOCETHTOOL.
+// An ethtool makes the requests of ethtool(8), over SIOCETHTOOL.
 type ethtool struct {
 	fd     int
 	names  []byte
@@ -40,7 +40,7 @@ func newEthtool() (*ethtool, error) {
 
 func (e *ethtool) close() { unix.Close(e.fd) }
 
-// driver is the name of the link's driver, and of the device on its bus.
+// driver returns the name of the link's driver, and the bus address of its device.
 func (e *ethtool) driver(link string) (driver, bus string, err error) {
 	info, err := unix.IoctlGetEthtoolDrvinfo(e.fd, link)
 	if err != nil {
@@ -49,8 +49,8 @@ func (e *ethtool) driver(link string) (driver, bus string, err error) {
 	return unix.ByteSliceToString(info.Driver[:]), unix.ByteSliceToString(info.Bus_info[:]), nil
 }
 
-// statistics are those of ethtool -S. Values of one name, as some drivers have one for
-// each queue, are added up.
+// statistics returns the statistics of ethtool -S. Values with the same name, as some
+// drivers have one per queue, are added up.
 func (e *ethtool) statistics(link string) (map[string]uint64, error) {
 	info, err := unix.IoctlGetEthtoolDrvinfo(e.fd, link)
 	if err != nil {
@@ -78,7 +78,7 @@ func (e *ethtool) statistics(link string) (map[string]uint64, error) {
 	return paired(e.names[stringsHead:], e.values[statsHead:], int(min(n, named, binary.NativeEndian.Uint32(e.values[4:])))), nil
 }
 
-// paired are n names and their values.
+// paired returns n names with their values.
 func paired(names, values []byte, n int) map[string]uint64 {
 	all := make(map[string]uint64, n)
 	for i := range n {
@@ -90,7 +90,7 @@ func paired(names, values []byte, n int) map[string]uint64 {
 	return all
 }
 
-// ask makes the ioctl. The kernel writes its answer into data, which is on the heap.
+// ask makes the ioctl. The kernel writes its reply into data, which is on the heap.
 func (e *ethtool) ask(link string, data []byte) error {
 	request := struct { // struct ifreq
 		name [unix.IFNAMSIZ]byte

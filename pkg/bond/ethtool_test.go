@@ -11,8 +11,8 @@ import (
 	"github.com/google/go-cmp/cmp"
 )
 
-// TestRepeatedNamesAreAddedUp: a driver that has a name for each queue, as vmxnet3 has,
-// has dropped on all of them.
+// TestRepeatedNamesAreAddedUp: the drops of all queues count for a driver that repeats
+// a name for each queue, as vmxnet3 does.
 func TestRepeatedNamesAreAddedUp(t *testing.T) {
 	list := []struct {
 		name  string
@@ -35,8 +35,8 @@ func TestRepeatedNamesAreAddedUp(t *testing.T) {
 	}
 }
 
-// TestStatisticsOfThisMachine: the names and values are the kernel's: those that sysfs
-// has under the same name and that stand still are equal.
+// TestStatisticsOfThisMachine: the names and values are the kernel's. Those that sysfs
+// has under the same name, and that do not change, are equal.
 func TestStatisticsOfThisMachine(t *testing.T) {
 	e, err := newEthtool()
 	must(t, err)
@@ -71,8 +71,8 @@ func TestStatisticsOfThisMachine(t *testing.T) {
 	}
 }
 
-// TestTheKernelsDropsStandForTheDrivers: where ena shows no rx_drops, which the kernel
-// has as rx_dropped, that is what counts.
+// TestTheKernelsDropsStandForTheDrivers: where ena does not export rx_drops, the
+// kernel's rx_dropped counts instead.
 func TestTheKernelsDropsReplaceTheDrivers(t *testing.T) {
 	for driver, c := range overload {
 		if c.kernels != "" && dropsOf(driver, map[string]uint64{c.kernels: 5})[c.kernels] != 5 {

@@ -11,19 +11,19 @@ import (
 	"golang.org/x/sys/unix"
 )
 
-// eventBuffer is the receive buffer asked for, in bytes, so that the start of
-// many guests at once rarely overflows it. The kernel caps it at rmem_max.
+// eventBuffer is the requested size of the receive buffer in bytes. It rarely
+// overflows even when many guests start at once. The kernel caps it at rmem_max.
 const eventBuffer = 1 << 20
 
-// Follow calls changed whenever the links that Read would give have changed:
-// bonds and their settings, slaves coming, going and changing state, NICs, and
-// the VLANs and bridges on them. Taps of starting guests do not count. It calls
-// it once at the start, when nothing can be missed any more, and whenever events
-// were lost. Address changes are no link events.
+// Follow calls changed whenever the result of Read would change: bonds and their
+// settings, added, removed and changed slaves, NICs, and the VLANs and bridges on
+// them. Taps of starting guests do not count. It also calls changed once at the
+// start, as soon as no event can be missed, and whenever events were lost. Address
+// changes are not link events.
 //
-// It follows the network namespace of the thread that calls it, does not limit
-// how often it calls changed, and starts no goroutine. It returns when ctx ends,
-// with its error, or when the kernel's events cannot be read.
+// It follows the network namespace of the calling thread, does not limit how often it
+// calls changed, and starts no goroutine. It returns ctx's error when ctx ends, or an
+// error if the kernel's events cannot be read.
 func Follow(ctx context.Context, changed func()) error {
 	f := follower{isNIC: link.hardware, buffer: eventBuffer}
 	if err := f.run(ctx, changed); err != nil {
@@ -32,7 +32,7 @@ func Follow(ctx context.Context, changed func()) error {
 	return nil
 }
 
-// A follower keeps a picture of the links up to date from their events, to see
+// A follower keeps a picture of the links up to date from their events, to decide
 // which events matter.
 type follower struct {
 	isNIC  func(link) bool
@@ -75,8 +75,8 @@ func (f *follower) run(ctx context.Context, changed func()) error {
 	}
 }
 
-// poll starts over with a full dump. A dump that the kernel marks as interrupted is
-// used too: the events of the changes that interrupted it will follow.
+// poll starts over with a full dump. It also uses a dump that the kernel marks as
+// interrupted: the events of the interrupting changes will follow.
 func (f *follower) poll(ctx context.Context) error {
 	c, err := dial()
 	if err != nil {
@@ -93,7 +93,7 @@ func (f *follower) poll(ctx context.Context) error {
 	return nil
 }
 
-// take applies events and says whether they changed the picture.
+// take applies events and reports whether they changed the picture.
 func (f *follower) take(events []syscall.NetlinkMessage) bool {
 	touched := false
 	for _, e := range events {
@@ -108,9 +108,9 @@ func (f *follower) take(events []syscall.NetlinkMessage) bool {
 	return !same
 }
 
-// apply applies one event and says whether it says something new of a link that
-// matters, or did. A bridge sends its own messages about its ports, in the family AF_BRIDGE;
-// an RTM_DELLINK among them says that a link left the bridge, not the host.
+// apply applies one event and reports whether it changes a link that matters, or mattered
+// before. A bridge sends its own messages about its ports, in the family AF_BRIDGE; an
+// RTM_DELLINK among them means that a link left the bridge, not the host.
 func (f *follower) apply(typ uint16, payload []byte) bool {
 	l, ok := decodeLink(payload)
 	if !ok || l.family != unix.AF_UNSPEC {

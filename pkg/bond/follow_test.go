@@ -13,7 +13,7 @@ func event(typ uint16, payload []byte) syscall.NetlinkMessage {
 	return syscall.NetlinkMessage{Header: syscall.NlMsghdr{Type: typ}, Data: payload}
 }
 
-// family gives a message another address family.
+// family replaces the address family of a message.
 func family(n byte, payload []byte) []byte {
 	payload = bytes.Clone(payload)
 	payload[0] = n
@@ -26,7 +26,7 @@ func flags(n uint32, payload []byte) []byte {
 	return payload
 }
 
-// TestFollowedEvents starts from the Proxmox host each time.
+// TestFollowedEvents starts each case from the Proxmox host.
 func TestFollowedEvents(t *testing.T) {
 	bond := func(policy int) []byte {
 		return message(5, "bond0", kind(kindBond, u8(nl.IFLA_BOND_MODE, 4), u8(nl.IFLA_BOND_XMIT_HASH_POLICY, policy)), master(6))
@@ -38,7 +38,7 @@ func TestFollowedEvents(t *testing.T) {
 		name   string
 		typ    uint16
 		event  []byte
-		before []byte // an event that comes first, if any
+		before []byte // an event sent before it, if any
 		want   bool
 	}{
 		{name: "hash policy", typ: unix.RTM_NEWLINK, event: bond(0), want: true},

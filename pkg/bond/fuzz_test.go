@@ -13,8 +13,8 @@ import (
 	"golang.org/x/sys/unix"
 )
 
-// split cuts a recorded dump into payloads as far as its headers make sense,
-// and gives the rest as one more.
+// split cuts a recorded dump into payloads as far as its headers are valid, and
+// returns the rest as one more payload.
 func split(dump []byte) [][]byte {
 	var out [][]byte
 	for len(dump) >= unix.SizeofNlMsghdr {
@@ -28,11 +28,11 @@ func split(dump []byte) [][]byte {
 	return append(out, dump)
 }
 
-// FuzzDecode: whatever the messages, decoding them twice gives the same; every
-// ifindex has one place among bonds, slaves of one bond, NICs and uppers, but
-// that a bond may be another's slave; lists are sorted; what an upper uses
-// and what an address is on are there; and following the messages as events ends
-// in the same picture as a dump of them.
+// FuzzDecode checks these invariants for any messages. Decoding them twice gives the
+// same result. Every ifindex has one place among bonds, slaves of one bond, NICs and
+// uppers, except that a bond may be another's slave. Lists are sorted. The links that
+// uppers and addresses refer to exist. Following the messages as events ends in the
+// same picture as a dump of them.
 func FuzzDecode(f *testing.F) {
 	for _, s := range samples(f) {
 		f.Add(readFile(f, "testdata/dumps/"+s.name+"/rtm-getlink-dump.bin"))
@@ -69,7 +69,7 @@ func FuzzDecode(f *testing.F) {
 		}
 		dumped := graph{map[int]link{}, link.hardware}
 		dumped.add(messages)
-		for i := range dumped.links { // events also take links away: compare those that stay
+		for i := range dumped.links { // events also remove links: compare the remaining ones
 			if _, ok := followed.graph.links[i]; !ok {
 				delete(dumped.links, i)
 			}
@@ -113,8 +113,8 @@ func checkPlaces(t *testing.T, all Links) map[int]bool {
 	return known
 }
 
-// FuzzOrder: whatever bonding/slaves holds, ordering loses no slave and makes
-// none up, and does not change the order unless it says so.
+// FuzzOrder: for any content of bonding/slaves, ordering loses no slave, invents
+// none, and changes the order only if it reports that.
 func FuzzOrder(f *testing.F) {
 	f.Add("eth1 eth0", 2)
 	f.Add("eth0 eth1 eth2 ++more++", 4)
@@ -141,14 +141,14 @@ func FuzzOrder(f *testing.F) {
 	})
 }
 
-// A speech is a connection whose other side has said everything already.
+// A speech is a connection whose remote side has already sent everything.
 type speech struct {
 	io.Reader
 	io.Writer
 }
 
-// FuzzOVS: whatever a database says, the bonds of it have two slaves or more, no
-// port makes two of them, and reading the same again gives the same.
+// FuzzOVS: for any content of a database, its bonds have at least two slaves, no port
+// yields two bonds, and reading it again yields the same.
 func FuzzOVS(f *testing.F) {
 	f.Add([]byte(`{"id":1,"result":` + ovsAnswer + `,"error":null}`))
 	f.Add([]byte(`{"id":"e","method":"echo","params":[]}{"id":1,"result":null,"error":"no"}`))
@@ -180,8 +180,8 @@ func FuzzOVS(f *testing.F) {
 	})
 }
 
-// FuzzDrops: what is picked of a driver's statistics adds up to no more than
-// there is, and a name without a ring in it stays as it is.
+// FuzzDrops: the selected statistics of a driver add up to no more than all its
+// statistics, and a name without a ring is unchanged.
 func FuzzDrops(f *testing.F) {
 	f.Add("bnxt_en", "[0]: rx_discards", "[1]: rx_discards")
 	f.Add("virtio_net", "rx0_drops", "rx_queue_0_drops")

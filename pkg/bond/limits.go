@@ -13,7 +13,7 @@ import (
 	"golang.org/x/sys/unix"
 )
 
-// maxLimits is the most limits of one link that are kept.
+// maxLimits is the most limits that are kept per link.
 const maxLimits = 64
 
 // Limits are the rate limits that tc has set on some links.
@@ -33,12 +33,12 @@ type Limit struct {
 	Rate  uint64 `json:"rate"`  // bit/s
 }
 
-// ReadLimits reads the rate limits of the links of these names. Links that are gone
-// are left out. What the frames that a link receives are redirected to, as to an ifb,
-// counts as its receive side.
+// ReadLimits reads the rate limits of the named links. Links that no longer exist are
+// omitted. If a link's received frames are redirected, as to an ifb, the limits there
+// count as the link's receive side.
 //
 // The kernel dumps the queueing disciplines of all links, and waits for the rtnl lock
-// each time it is asked: this is for a deadline of its own.
+// on each request: call it with a separate deadline.
 func ReadLimits(ctx context.Context, names []string) (Limits, error) {
 	var all Limits
 	if len(names) == 0 {
@@ -77,10 +77,10 @@ type limitReader struct {
 	qdiscs []tc // of all links
 	out    *Limits
 	link   string
-	found  int // limits of that link
+	found  int // limits of the current link
 }
 
-// decoded are the messages without those that are damaged, which are counted.
+// decoded returns the decoded messages. It omits and counts damaged ones.
 func (r *limitReader) decoded(messages [][]byte) []tc {
 	list := make([]tc, 0, len(messages))
 	for _, m := range messages {
@@ -96,7 +96,7 @@ func (r *limitReader) decoded(messages [][]byte) []tc {
 // ask dumps the classes or the filters of one link.
 func (r *limitReader) ask(ctx context.Context, question int, answer uint16, index int, parent uint32) ([]tc, error) {
 	messages, err := r.dump(ctx, question, answer, &nl.TcMsg{Ifindex: int32(index), Parent: parent})
-	if errors.Is(err, unix.ENODEV) || errors.Is(err, unix.EINVAL) { // the link or the discipline has just gone
+	if errors.Is(err, unix.ENODEV) || errors.Is(err, unix.EINVAL) { // the link or the discipline has just been removed
 		return nil, nil
 	}
 	return r.decoded(messages), err
@@ -123,8 +123,8 @@ func (r *limitReader) read(ctx context.Context, name string, index int) error {
 	return nil
 }
 
-// sends reads what limits the frames that a link sends: its queueing disciplines and
-// their classes. on is put before where a limit is.
+// sends reads the limits on the frames that a link sends: its queueing disciplines
+// and their classes. on is the prefix of each limit's location.
 func (r *limitReader) sends(ctx context.Context, index int, direction, on string) error {
 	classful := false
 	for _, q := range r.qdiscs {
@@ -143,7 +143,7 @@ func (r *limitReader) sends(ctx context.Context, index int, direction, on string
 	}
 	classes, err := r.ask(ctx, unix.RTM_GETTCLASS, unix.RTM_NEWTCLASS, index, 0)
 	for _, c := range classes {
-		if c.kind == "htb" || c.kind == "hfsc" { // classes of tbf are only the place of its queue
+		if c.kind == "htb" || c.kind == "hfsc" { // a class of tbf only represents its queue
 			r.note(c, direction, on+"class "+netlink.HandleStr(c.handle))
 		}
 	}
@@ -199,7 +199,8 @@ type tc struct {
 	options        []byte
 }
 
-// decodeTC reads the payload of such a message. It returns false if that is damaged.
+// decodeTC decodes the payload of such a message. It returns false if that is
+// damaged.
 func decodeTC(m []byte) (tc, bool) {
 	if len(m) < nl.SizeofTcMsg {
 		return tc{}, false
@@ -220,8 +221,8 @@ func decodeTC(m []byte) (tc, bool) {
 	return t, whole && t.kind != ""
 }
 
-// rate is the rate in bit/s that a discipline or class never exceeds; 0: it sets none
-// (include/uapi/linux/pkt_sched.h).
+// rate returns the rate in bit/s that a discipline or class never exceeds; 0 if it
+// sets none (include/uapi/linux/pkt_sched.h).
 func (t tc) rate() uint64 {
 	const (
 		ceil         = nl.SizeofTcRateSpec // in struct tc_htb_opt, after the rate
@@ -275,15 +276,15 @@ func (t tc) rate() uint64 {
 		}
 	}
 	options := t.options
-	if t.kind == "netem" { // its attributes follow a struct
+	if t.kind == "netem" { // its attributes follow after a struct
 		options = options[min(len(options), nl.SizeofTcNetemQopt):]
 	}
 	attrs(options, each)
 	return bits(bytes)
 }
 
-// specRate returns the rate of a struct tc_ratespec, its last field: bytes per second;
-// all bits are set if the rate is larger and in another attribute.
+// specRate returns the rate of a struct tc_ratespec, its last field, in bytes per
+// second. All bits are set if the rate is larger; another attribute then has it.
 func specRate(v []byte) uint64 {
 	n := binary.NativeEndian.Uint32(v[nl.SizeofTcRateSpec-4:])
 	if n == math.MaxUint32 {
@@ -292,7 +293,7 @@ func specRate(v []byte) uint64 {
 	return uint64(n)
 }
 
-// long reads a number of eight bytes; 0 of any other length.
+// long reads a number of eight bytes. It returns 0 for any other length.
 func long(v []byte) uint64 {
 	if len(v) != 8 {
 		return 0
@@ -303,15 +304,15 @@ func long(v []byte) uint64 {
 // bits converts a rate from bytes to bits, saturating.
 func bits(bytes uint64) uint64 { return min(bytes, math.MaxInt64/8) * 8 }
 
-// The attribute of each kind of filter that holds its actions, and the one in which
-// kernels report a police action that was set without "action"
+// The attribute of each kind of filter that contains its actions. The second one is
+// where kernels report a police action that was set without "action"
 // (include/uapi/linux/pkt_cls.h).
 var filterActions = map[string]struct{ list, police uint16 }{
 	"u32": {7, 6}, "matchall": {2, 0}, "flower": {3, 0}, "basic": {3, 4}, "fw": {4, 2}, "bpf": {1, 2}, "cgroup": {1, 2}, "flow": {9, 10}, "route": {6, 5},
 }
 
-// actions are the rates in bit/s that a filter's police actions hold frames to, and
-// the ifindexes that it redirects frames to.
+// actions returns the rates in bit/s to which a filter's police actions limit frames,
+// and the ifindexes to which it redirects frames.
 func (t tc) actions() (rates []uint64, redirects []int) {
 	in, known := filterActions[t.kind]
 	if !known {
@@ -349,8 +350,8 @@ func (t tc) actions() (rates []uint64, redirects []int) {
 	return rates, redirects
 }
 
-// policeRate is the rate that a police action drops frames above, in bit/s; 0: it has
-// none, or lets them pass.
+// policeRate returns the rate in bit/s above which a police action drops frames; 0 if
+// it has none, or lets excess frames pass.
 func policeRate(options []byte) uint64 {
 	const (
 		exceed = 4  // action in struct tc_police
@@ -377,8 +378,8 @@ func policeRate(options []byte) uint64 {
 	return bits(bytes)
 }
 
-// redirected is the ifindex that a mirred action redirects frames to; none of one that
-// copies them.
+// redirected returns the ifindex to which a mirred action redirects frames, and none
+// if it copies them.
 func redirected(options []byte) (index []int) {
 	const (
 		parms     = 2  // TCA_MIRRED_PARMS

@@ -12,7 +12,7 @@ import (
 	"github.com/vishvananda/netlink/nl"
 )
 
-// tcMessage is a message about a discipline, class or filter with the options.
+// tcMessage encodes a message about a discipline, class or filter with the options.
 func tcMessage(kind string, options ...*nl.RtAttr) []byte {
 	all := nl.NewRtAttr(nl.TCA_OPTIONS, nil)
 	for _, o := range options {
@@ -30,8 +30,8 @@ func numbers(list ...uint32) []byte {
 	return b
 }
 
-// policeOptions is a police action's attribute of so many bytes a second, with what happens
-// to what exceeds it.
+// policeOptions encodes the attribute of a police action with that rate in bytes per second
+// and the action for frames that exceed it.
 func policeOptions(rate, exceed uint32) *nl.RtAttr {
 	v := make([]byte, nl.SizeofTcPolice)
 	binary.NativeEndian.PutUint32(v[4:], exceed)
@@ -55,12 +55,12 @@ func nested(typ int, children ...*nl.RtAttr) *nl.RtAttr {
 }
 
 func TestRatesOfDisciplinesAndClasses(t *testing.T) {
-	const gbit = 125000000 // bytes a second
+	const gbit = 125000000 // bytes per second
 	long := func(typ int, n uint64) *nl.RtAttr { return nl.NewRtAttr(typ, binary.NativeEndian.AppendUint64(nil, n)) }
 	tbf, htb := make([]byte, nl.SizeofTcTbfQopt), make([]byte, nl.SizeofTcHtbCopt)
 	binary.NativeEndian.PutUint32(tbf[8:], 2*gbit)
-	binary.NativeEndian.PutUint32(htb[8:], gbit)    // what it is promised
-	binary.NativeEndian.PutUint32(htb[20:], 3*gbit) // what it never exceeds
+	binary.NativeEndian.PutUint32(htb[8:], gbit)    // the guaranteed rate
+	binary.NativeEndian.PutUint32(htb[20:], 3*gbit) // the rate that it never exceeds
 	large := slices.Clone(tbf)
 	binary.NativeEndian.PutUint32(large[8:], math.MaxUint32)
 	netem := tcMessage("netem")
@@ -120,8 +120,8 @@ func TestActionsOfFilters(t *testing.T) {
 	}
 }
 
-// FuzzLimits: whatever the message, it is decoded without a panic, twice the same, and
-// no rate is more than a number that JSON holds.
+// FuzzLimits: any message is decoded without a panic and twice to the same result, and
+// no rate exceeds the numbers that JSON can represent.
 func FuzzLimits(f *testing.F) {
 	f.Add(tcMessage("tbf", nl.NewRtAttr(nl.TCA_TBF_PARMS, make([]byte, nl.SizeofTcTbfQopt))))
 	f.Add(tcMessage("htb", nl.NewRtAttr(nl.TCA_HTB_PARMS, make([]byte, nl.SizeofTcHtbCopt)), nl.NewRtAttr(nl.TCA_HTB_CEIL64, []byte("12345678"))))
@@ -191,7 +191,7 @@ func TestKernelLimits(t *testing.T) {
 	}
 }
 
-// tcCommands runs tc in the test's namespace and returns why it could not.
+// tcCommands runs tc in the test's namespace and returns the error if it cannot.
 func tcCommands(t *testing.T, commands []string) string {
 	t.Helper()
 	tc, err := exec.LookPath("tc")

@@ -7,7 +7,7 @@ import (
 	"golang.org/x/sys/unix"
 )
 
-// A link is one RTM_NEWLINK message, as far as this package cares.
+// A link is one RTM_NEWLINK message, reduced to what this package uses.
 type link struct {
 	index  int
 	family uint8  // AF_UNSPEC; AF_BRIDGE in a bridge's own messages about its ports
@@ -25,7 +25,7 @@ type link struct {
 	slave  []byte // IFLA_INFO_SLAVE_DATA of a bond's slave
 }
 
-// decodeLink reads the payload of an RTM_NEWLINK or RTM_DELLINK message (struct
+// decodeLink decodes the payload of an RTM_NEWLINK or RTM_DELLINK message (struct
 // ifinfomsg and its attributes). It returns false if that is damaged.
 func decodeLink(m []byte) (link, bool) {
 	if len(m) < unix.SizeofIfInfomsg {
@@ -58,14 +58,14 @@ func decodeLink(m []byte) (link, bool) {
 			sound = l.decodeInfo(v)
 		}
 	})
-	if foreign { // IFLA_LINK counts in another namespace's numbers
+	if foreign { // IFLA_LINK is then an ifindex of another namespace
 		l.lower = 0
 	}
 	return l, whole && sound && l.index > 0 && l.name != ""
 }
 
-// decodeInfo reads an IFLA_LINKINFO. It copies what it keeps, so that a link
-// does not hold the buffer of a whole dump.
+// decodeInfo decodes an IFLA_LINKINFO. It copies what it keeps, so that a link does
+// not retain the buffer of a whole dump.
 func (l *link) decodeInfo(b []byte) bool {
 	var info, slave []byte
 	whole := attrs(b, func(typ uint16, v []byte) {
@@ -89,13 +89,13 @@ func (l *link) decodeInfo(b []byte) bool {
 	return whole
 }
 
-// up says that the link is set up and has carrier.
+// up reports whether the link is set up and has carrier.
 func (l link) up() bool { return l.flags&unix.IFF_UP != 0 && l.carrier() }
 
 func (l link) carrier() bool { return l.flags&unix.IFF_LOWER_UP != 0 }
 
-// hardware says that the link may be a NIC: it has no kind, or is an InfiniBand port,
-// and is not the loopback. Only sysfs shows whether there is a device behind it.
+// hardware reports whether the link may be a NIC: it has no kind, or is an InfiniBand
+// port, and is not the loopback. Only sysfs shows whether it has a device.
 func (l link) hardware() bool {
 	if l.kind != "" && l.kind != "ipoib" || l.flags&unix.IFF_LOOPBACK != 0 {
 		return false

@@ -17,19 +17,20 @@ const (
 	kindOVS     = "openvswitch"
 )
 
-// A graph is the links of a host by ifindex. Of a guest's end (tap, veth,
-// macvtap) it knows nothing, so its size is that of the host's own links.
+// A graph maps ifindexes to the links of a host. It holds no guest interfaces (tap,
+// veth, macvtap), so its size depends only on the host's own links.
 type graph struct {
 	links map[int]link
-	isNIC func(link) bool // whether a link in no bond is a NIC
+	isNIC func(link) bool // reports whether a link in no bond is a NIC
 }
 
-// matters says whether a link can have a place in Links at all.
+// matters reports whether a link can be part of Links at all.
 func (g graph) matters(l link) bool {
 	return l.kind == kindBond || l.port == kindBond || l.usesOthers() || g.isNIC(l)
 }
 
-// picture makes Links of the graph: pure, sorted, without what only sysfs knows.
+// picture returns the Links of the graph, sorted and without the values that only
+// sysfs has. It is a pure function.
 func (g graph) picture() Links {
 	var all Links
 	inBond := map[int]bool{} // ifindexes of slaves
@@ -64,8 +65,8 @@ func byName(a, b string, i, j int) int {
 	return cmp.Or(cmp.Compare(a, b), cmp.Compare(i, j))
 }
 
-// bond makes the Bond of l with its slaves in the order of indexes, those of all
-// links, and counts what of it was damaged.
+// bond returns the Bond of l with those slaves whose ifindexes are in indexes, in
+// that order, and counts damaged attributes.
 func (g graph) bond(l link, indexes []int) (b Bond, damaged int) {
 	b, active, ok := l.bond()
 	if !ok {
@@ -86,8 +87,8 @@ func (g graph) bond(l link, indexes []int) (b Bond, damaged int) {
 	return b, damaged
 }
 
-// uppers finds the links that end in a bond, a NIC or a slave of the picture, by
-// climbing from these.
+// uppers finds the links above a bond, a NIC or a slave of the picture by climbing
+// from these.
 func (g graph) uppers(p Links, inBond map[int]bool) []Upper {
 	reached := maps.Clone(inBond)
 	for _, b := range p.Bonds {
@@ -119,11 +120,11 @@ func (g graph) uppers(p Links, inBond map[int]bool) []Upper {
 	return out
 }
 
-// edges says which links each link uses, and which use it.
+// edges returns which links each link uses, and which links use it.
 //
-// The kernel joins the ports of Open vSwitch to its datapath, not to a bridge,
-// and the internal ports to nothing. So all that netlink can say of an internal
-// port is which links are in a datapath: it uses one of them.
+// The kernel joins the ports of Open vSwitch to its datapath, not to a bridge, and
+// joins the internal ports to nothing. So netlink only shows which links are in a
+// datapath; an internal port uses one of them.
 func (g graph) edges() (lowers, above map[int][]int) {
 	lowers, above = map[int][]int{}, map[int][]int{}
 	join := func(lower, upper int) {

@@ -13,10 +13,10 @@ import (
 	"golang.org/x/sys/unix"
 )
 
-// proxmox is a hypervisor as Proxmox VE sets one up: bond0 under the bridge
-// vmbr0 that has the address, a VLAN for storage on that bridge, one on bond0
-// with a bridge of its own, a NIC for management, taps, and the bridge and veths
-// of a guest's firewall.
+// proxmox is a hypervisor as Proxmox VE sets one up. bond0 is under the bridge vmbr0,
+// which has the address. One storage VLAN is on that bridge, and one is on bond0 with
+// its own bridge. There are a management NIC, taps, and the bridge and veths of a
+// guest's firewall.
 func proxmox() [][]byte {
 	loop := nl.NewRtAttr(unix.IFLA_LINK, nl.Uint32Attr(0))
 	return [][]byte{
@@ -38,7 +38,7 @@ func proxmox() [][]byte {
 	}
 }
 
-// linksOf decodes dumps, with what the tree at /sys adds; nil: nothing.
+// linksOf decodes dumps and completes them from the tree at /sys, unless that is nil.
 func linksOf(links, addresses [][]byte, sys fs.FS) Links {
 	return decode(links, addresses, sysfs{sys}, sysfs{sys}.isNIC)
 }
@@ -154,7 +154,7 @@ func TestLinksSeenOnce(t *testing.T) {
 	}
 }
 
-// TestLowers: a bridge uses what ends in a bond or a NIC, and nothing else.
+// TestLowers: a bridge uses only ports that lead to a bond or a NIC.
 func TestLowers(t *testing.T) {
 	ports := [][]byte{message(9, "br0", kind(kindBridge), master(9)), message(10, "mv0", kind(kindMacVLAN), lower(1), u32(unix.IFLA_LINK_NETNSID, 0), master(9))}
 	for i := range 8 {
@@ -175,7 +175,7 @@ func TestUp(t *testing.T) {
 	}
 }
 
-// TestPointToPoint: IFA_ADDRESS is the far end there.
+// TestPointToPoint: on such a link IFA_ADDRESS is the remote address.
 func TestPointToPoint(t *testing.T) {
 	a := address(1, "192.0.2.1/32")
 	far := attr(unix.IFA_ADDRESS, []byte{192, 0, 2, 2}).Serialize()
@@ -225,13 +225,13 @@ func TestNotSaid(t *testing.T) {
 	}
 }
 
-// TestDamagedMessages cuts a message everywhere: never a panic, and either all
-// of it was read or the damage is counted.
+// TestDamagedMessages truncates a message at every byte: it never causes a panic, and
+// is either read in full or counted as damaged.
 func TestDamagedMessages(t *testing.T) {
 	whole := message(1, "bond0", kind(kindBond, u8(nl.IFLA_BOND_MODE, 4),
 		attr(nl.IFLA_BOND_AD_INFO, nil, attr(nl.IFLA_BOND_AD_INFO_AGGREGATOR, nl.Uint16Attr(1)))))
 	for n := range whole {
-		if n == unix.SizeofIfInfomsg+12 { // after the name: all that the message says
+		if n == unix.SizeofIfInfomsg+12 { // after the name, the last attribute of the message
 			continue
 		}
 		if got := see(slices.Clone(whole[:n])); got.Damaged != 1 || len(got.Bonds) != 0 {
@@ -253,7 +253,7 @@ func TestDamagedMessages(t *testing.T) {
 	}
 }
 
-// crowd is a host of n links: four bonds of two NICs under bridges, the rest
+// crowd returns a host of n links: four bonds of two NICs under bridges; the rest are
 // taps and their firewalls' veths and bridges.
 func crowd(n int) [][]byte {
 	var all [][]byte

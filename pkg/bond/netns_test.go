@@ -15,10 +15,10 @@ import (
 	"golang.org/x/sys/unix"
 )
 
-// namespace puts the test's thread, which ends with it, into network and mount
-// namespaces of its own, and gives a handle on that and the tree at its /sys.
-// There the ends of veths named nic* represent NICs: few machines that run tests
-// can make anything closer to one.
+// namespace moves the test's thread, which ends with the test, into its own network
+// and mount namespaces. It returns a handle on the network namespace and the tree at
+// its /sys. Veths named nic* represent NICs there: few test machines can create
+// anything more like a NIC.
 func namespace(t *testing.T) (*netlink.Handle, *Reader) {
 	t.Helper()
 	if os.Geteuid() != 0 {
@@ -114,7 +114,7 @@ func TestKernelRead(t *testing.T) {
 		Addresses: []Address{{IP: "192.0.2.10", Bits: 24, Index: bridge.Attrs().Index}},
 	}
 	notLocal := cmpopts.IgnoreSliceElements(func(a Address) bool { return a.Bits == 64 })
-	notVeth := cmpopts.IgnoreFields(NIC{}, "Speed", "Duplex") // of a veth these depend on the kernel
+	notVeth := cmpopts.IgnoreFields(NIC{}, "Speed", "Duplex") // these of a veth depend on the kernel
 	if diff := cmp.Diff(want, got, notLocal, notVeth); diff != "" {
 		t.Errorf("(-want +got):\n%s", diff)
 	}
@@ -123,8 +123,8 @@ func TestKernelRead(t *testing.T) {
 	}
 }
 
-// TestKernelCounters sees the same numbers as netlink, over a rename and until
-// the link is gone.
+// TestKernelCounters reads the same numbers as netlink, also after a rename and until
+// the link is removed.
 func TestKernelCounters(t *testing.T) {
 	h, r := namespace(t)
 	nic := addNIC(t, h, "nic0")
@@ -142,7 +142,7 @@ func TestKernelCounters(t *testing.T) {
 		return got
 	}
 	for _, name := range []string{"nic0", "nic9"} {
-		must(t, h.LinkSetDown(nic)) // so that nothing moves
+		must(t, h.LinkSetDown(nic)) // so that no counter moves
 		must(t, h.LinkSetName(nic, name))
 		l, err := h.LinkByIndex(index)
 		must(t, err)
@@ -157,8 +157,8 @@ func TestKernelCounters(t *testing.T) {
 	}
 }
 
-// TestKernelEvents makes changes from within the calls of changed. Each must be
-// the next that is told: what guests do in between must not be.
+// TestKernelEvents makes changes within the calls of changed. Each must be the next
+// reported change: guest changes in between must not be reported.
 func TestKernelEvents(t *testing.T) {
 	h, _ := namespace(t)
 	nic := addNIC(t, h, "nic0")
@@ -188,7 +188,7 @@ func TestKernelEvents(t *testing.T) {
 	ctx, cancel := context.WithTimeout(t.Context(), time.Minute)
 	defer cancel()
 	f := follower{isNIC: standIn, buffer: eventBuffer}
-	done := -1 // steps that were told of; -1: not even the start
+	done := -1 // number of reported steps; -1: not even the start
 	err := f.run(ctx, func() {
 		if done >= 0 {
 			if got := picture(f.last); got != steps[done].want {

@@ -43,7 +43,7 @@ type ovsState struct {
 	interfaces []ovsInterface
 }
 
-// bonds makes a Bond of each port with more than one interface, by name.
+// bonds returns a Bond for each port with more than one interface, sorted by name.
 func (s ovsState) bonds() []Bond {
 	ports, interfaces := map[uuid]ovsPort{}, map[uuid]ovsInterface{}
 	for _, p := range s.ports {
@@ -83,8 +83,8 @@ func (s ovsState) bonds() []Bond {
 	return out
 }
 
-// members are the port's interfaces by ifindex, each once: the database does
-// not keep their order.
+// members returns the port's interfaces by ifindex, each once: the database does not
+// keep their order.
 func (p ovsPort) members(all map[uuid]ovsInterface) []ovsInterface {
 	var out []ovsInterface
 	seen := map[uuid]bool{}
@@ -100,7 +100,7 @@ func (p ovsPort) members(all map[uuid]ovsInterface) []ovsInterface {
 	return out
 }
 
-// bond makes the Bond of a port.
+// bond returns the Bond of a port.
 func (p ovsPort) bond(members []ovsInterface) Bond {
 	b := Bond{Name: p.Name, Kind: OVS, Mode: Mode(cmp.Or(p.Mode.first(), string(ActiveBackup))), Miimon: -1}
 	switch p.LACP.first() {
@@ -124,7 +124,7 @@ func (p ovsPort) bond(members []ovsInterface) Bond {
 		}
 		s.State = slaveStates[1]
 		idle := b.Mode == ActiveBackup && s.Name != b.Active
-		if fallback && active == "" { // not said: one of those with a link
+		if fallback && active == "" { // not reported: use one with a link
 			idle = false
 		}
 		refused := !fallback && b.LACPActive != "" && s.LACPCurrent != nil && !*s.LACPCurrent
@@ -140,8 +140,8 @@ func (p ovsPort) bond(members []ovsInterface) Bond {
 	return b
 }
 
-// fallsBack reports whether the bond is active-backup in effect: the switch answers
-// LACP on none of its members, and other_config:lacp-fallback-ab is set
+// fallsBack reports whether the bond is effectively active-backup: the switch
+// responds to LACP on none of its members, and other_config:lacp-fallback-ab is set
 // (vswitch.xml; ofproto/bond.c, bond_reconfigure and bond_run).
 func (p ovsPort) fallsBack(members []ovsInterface) bool {
 	if lacp := p.LACP.first(); p.Other["lacp-fallback-ab"] != "true" || lacp != "active" && lacp != "passive" {
@@ -150,7 +150,7 @@ func (p ovsPort) fallsBack(members []ovsInterface) bool {
 	return !slices.ContainsFunc(members, func(i ovsInterface) bool { return len(i.LACPCurrent) == 0 || i.LACPCurrent[0] })
 }
 
-// slave makes the Slave of a member, but for its state.
+// slave returns the Slave of a member, without its state.
 func (i ovsInterface) slave() Slave {
 	s := Slave{
 		Name: i.Name, Index: i.Index.first(), PermMAC: strings.ToLower(i.MAC.first()),

@@ -18,9 +18,9 @@ import (
 	"github.com/google/go-cmp/cmp"
 )
 
-// ovsAnswer is what a database says of br-storage (bond of ens1 and ens2, one
-// internal port), br-guests (balance-slb of ens3 and ens4 without LACP, a guest)
-// and br-single (one NIC).
+// ovsAnswer is the reply of a database with br-storage (bond of ens1 and ens2, one
+// internal port), br-guests (balance-slb of ens3 and ens4 without LACP, a guest) and
+// br-single (one NIC).
 const ovsAnswer = `[
 {"rows":[
  {"name":"br-storage","ports":["set",[["uuid","p1"],["uuid","p2"]]]},
@@ -69,7 +69,7 @@ func ovsWant() []Bond {
 	}
 }
 
-// serve answers one connection to a socket and gives that socket's path.
+// serve serves one connection to a socket and returns that socket's path.
 func serve(t *testing.T, answer func(request json.RawMessage, c net.Conn)) string {
 	t.Helper()
 	path := filepath.Join(t.TempDir(), "db.sock")
@@ -112,8 +112,8 @@ func TestOVSBonds(t *testing.T) {
 	}
 }
 
-// TestOVSFallback: without a partner that speaks LACP, lacp-fallback-ab makes any
-// bond active-backup, and one member carries everything.
+// TestOVSFallback: without a partner that uses LACP, lacp-fallback-ab makes any bond
+// active-backup, and one member carries all traffic.
 func TestOVSFallback(t *testing.T) {
 	yes, no := []bool{true}, []bool{false}
 	member := func(name, mac string, current []bool) ovsInterface {
@@ -153,7 +153,7 @@ func TestOVSFallback(t *testing.T) {
 	}
 }
 
-// TestOVSTwice: a database that contradicts itself makes no bond twice, and none
+// TestOVSTwice: a database that contradicts itself yields no bond twice, and no bond
 // of one interface.
 func TestOVSTwice(t *testing.T) {
 	s, err := parseOVS([]byte(`[

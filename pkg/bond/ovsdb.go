@@ -10,16 +10,17 @@ import (
 	"net"
 )
 
-// OVSSocket is where Open vSwitch's database listens.
+// OVSSocket is the socket of Open vSwitch's database.
 const OVSSocket = "/var/run/openvswitch/db.sock"
 
-// maxAnswer bounds what is read of the database's answer, in bytes: about
-// 30,000 interfaces.
+// maxAnswer is the most that is read of the database's reply, in bytes: about 30,000
+// interfaces.
 const maxAnswer = 8 << 20
 
-// ReadOVS reads the bonds of Open vSwitch, by name, from its database (RFC 7047)
-// at this socket. Without Open vSwitch there is no socket, and the error is an
-// fs.ErrNotExist. It ends by the deadline of ctx, after two seconds at the latest.
+// ReadOVS reads the bonds of Open vSwitch, sorted by name, from its database (RFC
+// 7047) at this socket. Without Open vSwitch the socket does not exist, and the error
+// is an fs.ErrNotExist. It returns by the deadline of ctx, and after two seconds at
+// the latest.
 func ReadOVS(ctx context.Context, socket string) ([]Bond, error) {
 	ctx, cancel := context.WithTimeout(ctx, patience)
 	defer cancel()
@@ -40,8 +41,8 @@ func ReadOVS(ctx context.Context, socket string) ([]Bond, error) {
 	return s.bonds(), nil
 }
 
-// readOVS selects the columns that ovsState has, in one transaction. It reads at most
-// that many bytes.
+// readOVS selects the columns of ovsState in one transaction. most is the most it reads,
+// in bytes.
 func readOVS(c io.ReadWriter, most int64) (ovsState, error) {
 	type op struct {
 		Op      string   `json:"op"`
@@ -92,11 +93,11 @@ func parseOVS(result []byte) (ovsState, error) {
 	return s, nil
 }
 
-// errLong says that the database sent more than is read of an answer.
+// errLong reports that the database's reply exceeds the limit.
 var errLong = errors.New("answer is too long")
 
-// call makes one JSON-RPC request and returns its result, reading at most that many bytes. Meanwhile it answers
-// the server's echo requests, and passes over notifications.
+// call makes one JSON-RPC request and returns its result. most is the most it reads, in bytes. Meanwhile it replies to
+// the server's echo requests and skips notifications.
 func call(c io.ReadWriter, most int64, method string, params any) (json.RawMessage, error) {
 	id := json.RawMessage("1")
 	out := json.NewEncoder(c)

@@ -13,9 +13,9 @@ import (
 	"github.com/google/go-cmp/cmp"
 )
 
-// ovsServer starts Open vSwitch's own database server on a socket of its own,
-// with the schema it is installed with, or else with just the columns that this
-// package reads. It ends when its standard input does: with the test.
+// ovsServer starts Open vSwitch's database server on a separate socket, with the
+// installed schema, or else with only the columns that this package reads. The server
+// exits when its standard input is closed, at the end of the test.
 func ovsServer(t *testing.T) string {
 	t.Helper()
 	server, err := exec.LookPath("ovsdb-server")
@@ -53,7 +53,7 @@ func ovsServer(t *testing.T) string {
 	return socket
 }
 
-// insert puts rows like those of ovsAnswer into a database.
+// insert inserts rows like those of ovsAnswer into a database.
 func insert(t *testing.T, socket string) {
 	t.Helper()
 	var answer []struct{ Rows []map[string]any }
@@ -84,8 +84,8 @@ func insert(t *testing.T, socket string) {
 	}
 }
 
-// named makes the answer's references to rows ones within a transaction. Of a
-// row that is not there a database knows nothing.
+// named replaces the reply's references to rows with named references within a
+// transaction. A database rejects references to rows that do not exist.
 func named(answer string) string {
 	answer = strings.ReplaceAll(answer, `,["uuid","gone"]`, "")
 	return strings.ReplaceAll(answer, `["uuid",`, `["named-uuid",`)

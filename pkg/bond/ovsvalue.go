@@ -5,13 +5,13 @@ import (
 	"fmt"
 )
 
-// Values of OVSDB as RFC 7047, section 5.1, writes them in JSON.
+// Values of OVSDB in the JSON encoding of RFC 7047, section 5.1.
 type (
 	// uuid is ["uuid", "..."].
 	uuid string
-	// set is ["set", [...]], or the one element as it is.
+	// set is ["set", [...]], or a bare value if it has one element.
 	set[T any] []T
-	// dict is ["map", [[key, value], ...]], of texts.
+	// dict is ["map", [[key, value], ...]], of strings.
 	dict map[string]string
 )
 
@@ -43,7 +43,7 @@ func (s *set[T]) UnmarshalJSON(b []byte) error {
 	return json.Unmarshal(b, &(*s)[0])
 }
 
-// first is the element of a set of at most one, or the zero value.
+// first returns the element of a set of at most one, or the zero value.
 func (s set[T]) first() T {
 	if len(s) == 0 {
 		return *new(T)

@@ -2,11 +2,11 @@ package bond
 
 import "fmt"
 
-// MultiSlave says that there is more than one slave to spread traffic over.
+// MultiSlave reports whether the bond has more than one slave to spread traffic over.
 func (b Bond) MultiSlave() bool { return len(b.Slaves) > 1 }
 
-// Hashes says that the bond chooses the slave of each frame it sends by its
-// hash policy. In the other modes the policy has no meaning.
+// Hashes reports whether the bond chooses the slave of each sent frame by its hash
+// policy. In the other modes the policy has no meaning.
 // (drivers/net/bonding/bond_main.c, bond_mode_uses_xmit_hash.)
 func (b Bond) Hashes() bool {
 	switch b.Mode {
@@ -21,14 +21,14 @@ func (b Bond) Hashes() bool {
 }
 
 // ByPorts reports whether the bond distributes connections by their ports, so that only
-// what is one connection goes over one slave.
+// a single connection is confined to one slave.
 func (b Bond) ByPorts() bool {
 	return b.Mode == BalanceTCP || b.HashPolicy == Layer34 || b.HashPolicy == Encap34
 }
 
-// Layer2Like says whether one host's traffic to a set of storage servers would
-// not spread over the slaves it sends on, and why. It speaks of the policy only:
-// see MultiSlave for whether there is anything to spread over.
+// Layer2Like reports whether one host's traffic to a set of storage servers would not
+// spread over the slaves it sends on, and why. It considers only the policy;
+// MultiSlave reports whether there is more than one slave.
 func (b Bond) Layer2Like() (bool, string) {
 	if b.ConfiguredMode != "" {
 		return false, fmt.Sprintf("mode %s is in effect instead of %s: the switch does not answer LACP, so one slave carries all traffic", b.Mode, b.ConfiguredMode)
@@ -55,7 +55,7 @@ func (b Bond) Layer2Like() (bool, string) {
 	return false, fmt.Sprintf("hash policy %q is not known", b.HashPolicy)
 }
 
-// Carrying are the slaves that carry traffic now, in the order of Slaves: with
+// Carrying returns the slaves that carry traffic now, in the order of Slaves: with
 // link, active, and in 802.3ad part of the active aggregator.
 func (b Bond) Carrying() []Slave {
 	var out []Slave
@@ -69,8 +69,9 @@ func (b Bond) Carrying() []Slave {
 	return out
 }
 
-// Speed is what the bond can carry one way now, in Mbit/s: the sum of the slaves
-// that carry traffic. It is 0, unknown, if that of one of them is.
+// Speed returns what the bond can carry in one direction now, in Mbit/s: the sum of
+// the slaves that carry traffic. It is 0, unknown, if the speed of one of them is
+// unknown.
 func (b Bond) Speed() int {
 	sum := 0
 	for _, s := range b.Carrying() {

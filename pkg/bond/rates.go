@@ -2,7 +2,7 @@ package bond
 
 import "time"
 
-// Rates are what a link carried between two readings of its Counters, per second.
+// Rates are the traffic of a link between two readings of its Counters, per second.
 type Rates struct {
 	RxBits    float64 `json:"rx_bits"` // bit/s without preamble, gap and FCS: about 98.4 % of line rate is the ceiling at MTU 1500
 	TxBits    float64 `json:"tx_bits"`
@@ -13,25 +13,26 @@ type Rates struct {
 	TxDropped float64 `json:"tx_dropped"`
 }
 
-// The most that any link is believed to carry. A higher rate is an absurd
-// counter, not traffic.
+// The highest plausible rate of any link. A higher rate is a counter error, not
+// traffic.
 const (
 	fastest       = 2e12             // bit/s
-	fastestFrames = fastest / 8 / 64 // frames/s, of the least size Ethernet has
-	slack         = 1.1              // how much faster than its speed a link may seem, as two readings are never exact
-	wrap32        = uint64(1) << 32  // where a 32-bit counter begins again
-	frameBits     = 8 * (64 + 20)    // bit on the wire of the smallest frame, with preamble and gap
+	fastestFrames = fastest / 8 / 64 // frames/s, of the smallest Ethernet frame
+	slack         = 1.1              // allowed excess over the link's speed, as readings are never exact
+	wrap32        = uint64(1) << 32  // where a 32-bit counter wraps
+	frameBits     = 8 * (64 + 20)    // bits on the wire of the smallest frame, with preamble and gap
 )
 
 // Between returns the rates between two readings of the same link that are d apart. It
 // returns false and no rates if they are unknown: no time passed, the ifindex differs,
-// a counter went down (driver reload, replaced NIC) or rose faster than any link can.
+// or a counter went down (driver reload, replaced NIC) or rose faster than any link
+// can.
 //
-// A driver that counts in 32 bits begins again at zero, at 10 Gbit/s every 3.4 s.
-// A byte or packet counter that went down is taken for that only if nothing else
-// explains it: the link's speed is known and leaves time for just one wrap, both
-// readings fit into 32 bits, the rate is possible, and the direction's other
-// counter rose. A reset takes both down.
+// A 32-bit counter wraps to zero, at 10 Gbit/s every 3.4 s. A byte or packet counter
+// that went down is treated as wrapped only if nothing else explains it: the link's
+// speed is known and allows just one wrap in that time, both readings fit into 32
+// bits, the rate is possible, and the direction's other counter rose. A reset lowers
+// both.
 func Between(before, after Counters, d time.Duration) (Rates, bool) {
 	s := d.Seconds()
 	if s <= 0 || before.Index != after.Index {
@@ -53,7 +54,7 @@ func Between(before, after Counters, d time.Duration) (Rates, bool) {
 		TxBits:    8 * txBytes / s,
 		RxPackets: rxPackets / s,
 		TxPackets: txPackets / s,
-		Overload:  max(missed, fifo, over) / s, // many drivers count one frame in two of them
+		Overload:  max(missed, fifo, over) / s, // many drivers count one frame in both of these
 		RxCRC:     crc / s,
 		TxDropped: dropped / s,
 	}
@@ -64,13 +65,13 @@ func Between(before, after Counters, d time.Duration) (Rates, bool) {
 	return r, true
 }
 
-// rise is how far a counter rose; false if it went down.
+// rise returns how far a counter rose; false if it went down.
 func rise(before, after uint64) (float64, bool) {
 	return float64(after - before), after >= before
 }
 
-// traffic is how far one direction's byte and packet counters rose. bits is
-// what the link could carry in the time; 0 if its speed is not known.
+// traffic returns how far one direction's byte and packet counters rose. bits is what
+// the link could carry in the time; 0 if its speed is unknown.
 func traffic(bytes0, bytes1, packets0, packets1 uint64, bits float64) (bytes, packets float64, ok bool) {
 	bytes, okBytes := rise(bytes0, bytes1)
 	packets, okPackets := rise(packets0, packets1)
@@ -83,8 +84,9 @@ func traffic(bytes0, bytes1, packets0, packets1 uint64, bits float64) (bytes, pa
 	return bytes, packets, okBytes && okPackets
 }
 
-// wrapped is how far a 32-bit counter rose that wrapped once; false if it need
-// not have been once, or cannot have risen so far. most is the most it can rise.
+// wrapped returns how far a 32-bit counter rose that wrapped once. It returns false
+// if the counter may have wrapped not at all or cannot have risen so far. most is the
+// most it can rise.
 func wrapped(before, after uint64, most float64) (float64, bool) {
 	if before >= wrap32 || after >= wrap32 || most >= float64(wrap32) {
 		return 0, false

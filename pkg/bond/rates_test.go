@@ -114,8 +114,8 @@ func TestBetween(t *testing.T) {
 	}
 }
 
-// FuzzBetween: rates that are told are never negative, never beyond any link,
-// and never not a number.
+// FuzzBetween: returned rates are never negative, never NaN, and never higher than
+// any link can carry.
 func FuzzBetween(f *testing.F) {
 	f.Add(uint64(1<<32-1), uint64(0), uint64(1), uint64(2), 10000, int64(time.Second))
 	f.Add(uint64(0), uint64(math.MaxUint64), uint64(0), uint64(0), 0, int64(1))

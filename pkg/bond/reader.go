@@ -13,36 +13,36 @@ import (
 	"golang.org/x/sys/unix"
 )
 
-// patience is how long the kernel may take for one answer. Its own wait for the
-// rtnl lock, inside the request, cannot be cut short by any timeout.
+// patience is how long the kernel may take for one reply. No timeout can interrupt
+// the kernel's wait for the rtnl lock within the request.
 const patience = 2 * time.Second
 
 // skipStats leaves the IPv6 counters of each link out of a dump
-// (RTEXT_FILTER_SKIP_STATS, include/uapi/linux/rtnetlink.h), which the kernel
-// would add up over all CPUs. There is no such way to leave out the others.
+// (RTEXT_FILTER_SKIP_STATS, include/uapi/linux/rtnetlink.h), which the kernel would
+// add up over all CPUs. The other counters cannot be left out.
 const skipStats = 1 << 3
 
-// The library works out the byte order at first use, without a lock: here that is
-// before any goroutine.
+// The library determines the byte order at first use, without a lock: this call does
+// it before any goroutine starts.
 var _ = nl.NativeEndian()
 
-// A Reader reads the links of the network namespace of the thread that calls it.
-// Read and Counters may run at the same time, but neither twice.
+// A Reader reads the links of the network namespace of the calling thread. Read and
+// Counters may run concurrently with each other, but not with themselves.
 type Reader struct {
 	sys    fs.FS
 	isNIC  func(link) bool
-	found  atomic.Pointer[map[int]port] // by Read, for Counters
-	meters map[int]*meter               // of Counters alone
+	found  atomic.Pointer[map[int]port] // written by Read, for Counters
+	meters map[int]*meter               // used by Counters only
 }
 
-// A port is what Counters must know of a link: it has no time to ask.
+// A port is what Counters needs to know of a link, as it has no time to query it.
 type port struct {
 	name  string
 	speed int
 }
 
-// NewReader makes a Reader. sys is the tree at /sys, whose files must implement
-// io.ReaderAt, as those of os.DirFS do. It fails if the kernel does not answer
+// NewReader returns a Reader. sys is the tree at /sys, whose files must implement
+// io.ReaderAt, as those of os.DirFS do. It fails if the kernel does not respond to
 // rtnetlink requests.
 func NewReader(sys fs.FS) (*Reader, error) {
 	c, err := dial()
@@ -53,18 +53,18 @@ func NewReader(sys fs.FS) (*Reader, error) {
 	return &Reader{sys: sys, isNIC: sysfs{sys}.isNIC, meters: map[int]*meter{}}, nil
 }
 
-// Close gives back what the Reader holds open.
+// Close closes the Reader's socket and files.
 func (r *Reader) Close() {
 	for i := range r.meters {
 		r.drop(i)
 	}
 }
 
-// Read makes a full dump of links and addresses. A dump that the kernel calls
-// interrupted, because the links changed meanwhile, is repeated once.
+// Read makes a full dump of links and addresses. It repeats once a dump that the
+// kernel marks as interrupted because the links changed meanwhile.
 //
-// It may wait long, and then cannot be interrupted, while another task of the
-// host holds the kernel's rtnl lock.
+// It may block for long, uninterruptibly, while another task of the host holds the
+// kernel's rtnl lock.
 func (r *Reader) Read(ctx context.Context) (Links, error) {
 	c, err := dial()
 	if err != nil {
@@ -84,7 +84,7 @@ func (r *Reader) Read(ctx context.Context) (Links, error) {
 	return all, nil
 }
 
-// remember keeps what Counters needs of the links.
+// remember stores what Counters needs to know of the links.
 func (r *Reader) remember(l Links) {
 	found := map[int]port{}
 	for _, n := range l.NICs {
@@ -113,7 +113,7 @@ func dial() (conn, error) {
 		s.Close()
 		return conn{}, err
 	}
-	// Linux before 4.20 has no strict checks, and does without them.
+	// Linux before 4.20 has no strict checks; dumps work without them.
 	_ = unix.SetsockoptInt(s.GetFd(), unix.SOL_NETLINK, unix.NETLINK_GET_STRICT_CHK, 1)
 	return conn{map[int]*nl.SocketHandle{unix.NETLINK_ROUTE: {Socket: s}}}, nil
 }
@@ -126,8 +126,8 @@ func (c conn) links(ctx context.Context) ([][]byte, error) {
 		nl.NewRtAttr(unix.IFLA_EXT_MASK, nl.Uint32Attr(skipStats)))
 }
 
-// dump asks for everything of one type and returns the payloads of the answers.
-// If it was interrupted twice they come with nl.ErrDumpInterrupted.
+// dump requests everything of one type and returns the payloads of the replies. If it
+// was interrupted twice, it returns them with nl.ErrDumpInterrupted.
 func (c conn) dump(ctx context.Context, ask int, answer uint16, data ...nl.NetlinkRequestData) ([][]byte, error) {
 	for again := true; ; again = false {
 		if err := ctx.Err(); err != nil {

@@ -20,16 +20,16 @@ import (
 
 var update = flag.Bool("update", false, "write the golden files")
 
-// A sample is what one machine's kernel said of its links.
+// A sample is what one machine's kernel reported about its links.
 type sample struct {
 	name  string
-	links [][]byte // recorded answers to an RTM_GETLINK dump
+	links [][]byte // recorded replies to an RTM_GETLINK dump
 	json  []ipLink // ip -d -j link, at the same time
-	addrs [][]byte // made of ip -j addr
+	addrs [][]byte // derived from ip -j addr
 	sys   fstest.MapFS
 }
 
-// ipLink is what iproute2 prints of a link.
+// ipLink is iproute2's output for a link.
 type ipLink struct {
 	Index   int      `json:"ifindex"`
 	Name    string   `json:"ifname"`
@@ -75,7 +75,7 @@ func samples(t testing.TB) []sample {
 	return all
 }
 
-// addSys takes in lines of path:content.
+// addSys adds files from lines of path:content.
 func (s *sample) addSys(link, lines string) {
 	for line := range strings.Lines(lines) {
 		name, content, _ := strings.Cut(line, ":")
@@ -107,7 +107,7 @@ func unmarshal(t testing.TB, name string, into any) {
 	}
 }
 
-// payloads are those of the RTM_NEWLINK messages in a recorded answer.
+// payloads returns the payloads of the RTM_NEWLINK messages in a recorded reply.
 func payloads(t testing.TB, dump []byte) [][]byte {
 	t.Helper()
 	messages, err := syscall.ParseNetlinkMessage(dump)
@@ -144,7 +144,7 @@ func TestSamplesGolden(t *testing.T) {
 	}
 }
 
-// TestSamplesAgreeWithIproute2 compares with what ip(8) made of the same kernel
+// TestSamplesAgreeWithIproute2 compares with the output of ip(8) for the same kernel
 // state.
 func TestSamplesAgreeWithIproute2(t *testing.T) {
 	for _, s := range samples(t) {
@@ -177,8 +177,8 @@ func compare(t *testing.T, what string, want, got map[string]any) {
 	}
 }
 
-// Both sides of a comparison are maps of texts and numbers, without what was
-// not said.
+// Both sides of a comparison are maps of strings and numbers without unreported
+// values.
 func ipBond(l ipLink) map[string]any {
 	m := map[string]any{"name": l.Name, "index": float64(l.Index), "mtu": float64(l.MTU), "mac": l.Address,
 		"up": slices.Contains(l.Flags, "UP") && slices.Contains(l.Flags, "LOWER_UP")}
@@ -252,8 +252,8 @@ func slaveAsIP(s Slave) map[string]any {
 	return m
 }
 
-// TestSamplesAgreeWithLibrary compares with netlink.LinkDeserialize, where that
-// decodes the same thing.
+// TestSamplesAgreeWithLibrary compares with netlink.LinkDeserialize where that
+// decodes the same attributes.
 func TestSamplesAgreeWithLibrary(t *testing.T) {
 	for _, s := range samples(t) {
 		for _, m := range s.links {
@@ -282,8 +282,8 @@ func TestSamplesAgreeWithLibrary(t *testing.T) {
 	}
 }
 
-// TestSamplesChurn compares with /proc/net/bonding, the only other place that
-// says it. Linux before 6.1.y does not send it.
+// TestSamplesChurn compares with /proc/net/bonding, the only other source of the
+// churn state. Linux before 6.1.y does not send it.
 func TestSamplesChurn(t *testing.T) {
 	for _, s := range samples(t) {
 		proc := string(readFile(t, "testdata/dumps/"+s.name+"/proc-net-bonding-bond0"))

@@ -10,15 +10,15 @@ import (
 	"strings"
 )
 
-// pageSize bounds what is read of one sysfs file: the kernel writes no more
-// into one (Documentation/filesystems/sysfs.rst).
+// pageSize is the most that is read of one sysfs file: the kernel writes no more into
+// one (Documentation/filesystems/sysfs.rst).
 const pageSize = 4096
 
-// sysfs reads what only /sys knows of a link. Where it cannot, the answer is
-// empty or zero, which means "unknown".
+// sysfs reads the properties of a link that only /sys has. If it cannot, it returns
+// an empty or zero value, which means "unknown".
 type sysfs struct{ fs fs.FS }
 
-// fill completes the links with what sysfs says of them.
+// fill adds the values of sysfs to the links.
 func (s sysfs) fill(l *Links) {
 	if s.fs == nil {
 		return
@@ -40,9 +40,9 @@ func (s sysfs) fill(l *Links) {
 	}
 }
 
-// order puts the slaves in the order in which bonding/slaves names them, and
-// says whether it could: the file must name all of them. The kernel ends a list
-// that does not fit into a page with "++more++".
+// order sorts the slaves in the order of bonding/slaves, and reports whether it
+// could: the file must name all of them. The kernel ends a list that does not fit
+// into a page with "++more++".
 func order(slaves []Slave, list string) bool {
 	place := map[string]int{}
 	for i, name := range strings.Fields(list) {
@@ -59,9 +59,9 @@ func order(slaves []Slave, list string) bool {
 	return true
 }
 
-// isNIC says whether a link in no bond is a NIC: it has a device.
-// Where sysfs knows nothing of the link (another namespace's, or none), a link
-// that looks like one is believed.
+// isNIC reports whether a link in no bond is a NIC: it has a device. If sysfs does
+// not have the link (another namespace's, or no sysfs), a link that may be hardware
+// counts as a NIC.
 func (s sysfs) isNIC(l link) bool {
 	if !l.hardware() {
 		return false
@@ -78,7 +78,7 @@ func (s sysfs) isNIC(l link) bool {
 
 func netPath(link, file string) string { return path.Join("class/net", link, file) }
 
-// text is the content of a link's file, without the white space around it.
+// text returns the content of a link's file, trimmed of white space.
 func (s sysfs) text(link, file string) string {
 	f, err := s.fs.Open(netPath(link, file))
 	if err != nil {
@@ -92,7 +92,7 @@ func (s sysfs) text(link, file string) string {
 	return strings.TrimSpace(string(b))
 }
 
-// target is the last element of what a symbolic link of the link points to.
+// target returns the last element of the target of one of the link's symbolic links.
 func (s sysfs) target(link, file string) string {
 	to, err := fs.ReadLink(s.fs, netPath(link, file))
 	if err != nil {
@@ -101,7 +101,7 @@ func (s sysfs) target(link, file string) string {
 	return path.Base(to)
 }
 
-// bus is the address of a link's device, or what netlink said it is.
+// bus returns the bus address of a link's device from sysfs, or else from netlink.
 func (s sysfs) bus(link, said string) string {
 	if bus := s.target(link, "device"); bus != "" {
 		return bus
@@ -109,9 +109,8 @@ func (s sysfs) bus(link, said string) string {
 	return said
 }
 
-// speed is a link's speed in Mbit/s. The file holds -1, or on older kernels
-// 4294967295, for a speed that is unknown; reading it fails on a link that is
-// down.
+// speed returns a link's speed in Mbit/s. The file contains -1, or on older kernels
+// 4294967295, for an unknown speed; reading it fails on a link that is down.
 func (s sysfs) speed(link string) int {
 	n, err := strconv.ParseInt(s.text(link, "speed"), 10, 32)
 	if err != nil || n < 0 {

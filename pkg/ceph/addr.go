@@ -7,18 +7,18 @@ import (
 	"strings"
 )
 
-// An address is who an entity address of Ceph speaks of (src/msg/msg_types.h): a
-// client, all clients of an IP, or all of a network.
+// An address is the scope of a Ceph entity address (src/msg/msg_types.h): one client,
+// all clients of an IP, or all of a network.
 type address struct {
 	net   netip.Prefix // one IP, or a network
 	port  uint16
 	nonce uint32
-	bare  bool // neither port nor nonce were given
+	bare  bool // neither port nor nonce was given
 	named bool // the nonce was given
 }
 
-// parseAddress reads IP, IP:PORT, IP:PORT/NONCE, IP/BITS and cidr:IP:0/BITS, with
-// v1:, v2: or any: in front or not, and IPv6 in brackets where a port follows.
+// parseAddress parses IP, IP:PORT, IP:PORT/NONCE, IP/BITS and cidr:IP:0/BITS, with or
+// without a leading v1:, v2: or any:. IPv6 is in brackets if a port follows.
 func parseAddress(s string) (address, bool) {
 	for _, kind := range []string{"v1:", "v2:", "any:", "legacy:", "msgr2:"} {
 		if rest, ok := strings.CutPrefix(s, kind); ok {
@@ -51,7 +51,7 @@ func parseAddress(s string) (address, bool) {
 	return newAddress(a, pair.Addr())
 }
 
-// newAddress is a with one IP.
+// newAddress returns an address with one IP.
 func newAddress(a address, ip netip.Addr) (address, bool) {
 	if ip.Zone() != "" {
 		return address{}, false
@@ -61,7 +61,7 @@ func newAddress(a address, ip netip.Addr) (address, bool) {
 	return a, true
 }
 
-// parseNetwork reads IP/BITS and IP:0/BITS.
+// parseNetwork parses IP/BITS and IP:0/BITS.
 func parseNetwork(s string) (address, bool) {
 	host, bits, _ := strings.Cut(s, "/")
 	if pair, err := netip.ParseAddrPort(host); err == nil {
@@ -74,7 +74,7 @@ func parseNetwork(s string) (address, bool) {
 	return address{net: p.Masked(), bare: true}, true
 }
 
-// String is the address as [NormalAddr] gives it.
+// String returns the address in the form of [NormalAddr].
 func (a address) String() string {
 	switch {
 	case a.net.Bits() < a.net.Addr().BitLen():
@@ -88,8 +88,8 @@ func (a address) String() string {
 }
 
 // blocks reports whether a blocklist entry a blocks b, as OSDMap::is_blocklisted
-// decides (src/osd/OSDMap.cc): itself, the whole IP or the network. For a bare IP
-// b: whether it blocks any of its clients.
+// decides (src/osd/OSDMap.cc): a is the same address, the whole IP or the network.
+// For a bare IP b, it reports whether a blocks any client of b.
 func (a address) blocks(b address) bool {
 	if !a.net.Contains(b.net.Addr()) || a.net.Bits() > b.net.Bits() {
 		return false
@@ -97,10 +97,10 @@ func (a address) blocks(b address) bool {
 	return a.bare || b.bare || a.port == 0 && a.nonce == 0 || a.port == b.port && a.nonce == b.nonce
 }
 
-// NormalAddr is an entity address in the form in which the kernel prints
-// client_addr: 192.0.2.7:0/3141592653, [2001:db8::7]:0/77, without v1:, v2: or
-// any: in front. A network is 203.0.113.0/24, a bare IP stays bare. What is no
-// such address comes back as a text of at most 512 bytes.
+// NormalAddr returns an entity address in the form in which the kernel prints
+// client_addr: 192.0.2.7:0/3141592653, [2001:db8::7]:0/77, without a leading v1:, v2:
+// or any:. A network becomes 203.0.113.0/24; a bare IP is unchanged. Text that is not
+// an address is returned as text of at most 512 bytes.
 func NormalAddr(s string) string {
 	if a, ok := parseAddress(s); ok {
 		return a.String()
@@ -108,10 +108,10 @@ func NormalAddr(s string) string {
 	return text(s)
 }
 
-// Blocking picks the entries that block one of addrs, which are clients'
-// addresses (192.0.2.7:0/3141592653) or IPs, in entries' order. A client is
-// blocked by its own entry, by its IP's (IP:0/0) or a network's; of an IP all
-// entries are picked.
+// Blocking returns the entries that block one of addrs, in entries' order. addrs are
+// clients' addresses (192.0.2.7:0/3141592653) or IPs. A client is blocked by an entry
+// for itself, for its IP (IP:0/0) or for a network; for an IP, all entries that block
+// any of its clients are returned.
 func Blocking(entries []Entry, addrs []string) []Entry {
 	var own []address
 	for _, s := range addrs {
@@ -132,8 +132,8 @@ func Blocking(entries []Entry, addrs []string) []Entry {
 	return found
 }
 
-// BlocklistFor picks the entries of the cluster's blocklist that block one of
-// addrs: see [Blocking]. They need not be in force any longer: see Entry.Until.
+// BlocklistFor returns the entries of the cluster's blocklist that block one of
+// addrs: see [Blocking]. They may have expired: see Entry.Until.
 func (c Cluster) BlocklistFor(addrs ...string) []Entry {
 	return Blocking(c.Blocklist, addrs)
 }

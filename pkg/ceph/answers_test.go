@@ -9,7 +9,7 @@ import (
 	"github.com/google/go-cmp/cmp"
 )
 
-// recorded is an answer of a real cluster, Ceph 16.2.15.
+// recorded returns a recorded reply of a real cluster, Ceph 16.2.15.
 func recorded(t testing.TB, name string) []byte {
 	t.Helper()
 	b, err := os.ReadFile("testdata/" + name)

@@ -1,12 +1,12 @@
-// Package ceph knows what a Ceph cluster says of itself, as values, and how to
-// read the document in which the nodewatch-ceph child prints them. It links no Ceph library.
+// Package ceph has the values that a Ceph cluster reports, and parses the document in which
+// the nodewatch-ceph child prints them. It links no Ceph library.
 package ceph
 
 import "time"
 
-// A Cluster is what one cluster said. A part that could not be had is empty, and
-// Errors says why: no Health.Status, no OSDMap.Epoch (then nothing is known of
-// the blocklist either), an image that is not in Asked, nil Scrubs.
+// A Cluster is what one cluster reported. A missing part is empty, and Errors has the
+// reason: no Health.Status, no OSDMap.Epoch (the blocklist is then unknown too), an
+// image that is not in Asked, nil Scrubs.
 type Cluster struct {
 	FSID      string        `json:"fsid"`
 	Release   string        `json:"release,omitempty"` // librados' version, as it names itself
@@ -36,7 +36,7 @@ type Check struct {
 	Muted    bool   `json:"muted,omitempty"`
 }
 
-// OSDMap is what `osd dump` says that matters to a client.
+// OSDMap is the part of `osd dump` that matters to a client.
 type OSDMap struct {
 	Epoch int    `json:"epoch"`
 	Flags string `json:"flags"` // comma separated: full, pauserd, noout, ...
@@ -67,12 +67,12 @@ type Watcher struct {
 	Cookie    uint64 `json:"cookie"`
 }
 
-// lingerStart is the first linger id a kernel client gives
-// (CEPH_LINGER_ID_START, include/linux/ceph/osd_client.h).
+// lingerStart is the first linger id that a kernel client uses (CEPH_LINGER_ID_START,
+// include/linux/ceph/osd_client.h).
 const lingerStart = 0xffff000000000000
 
-// Kernel reports whether the watcher is a kernel client: its cookies are linger
-// ids, librbd's are addresses of its process.
+// Kernel reports whether the watcher is a kernel client: its cookies are linger ids,
+// those of librbd are addresses in its process.
 func (w Watcher) Kernel() bool { return w.Cookie >= lingerStart }
 
 // Scrubs are the scrubs running now.

@@ -8,17 +8,17 @@ import (
 	"time"
 )
 
-// MaxDocument is how long the child's document may be, in bytes. That of a
+// MaxDocument is the maximum length of the child's document, in bytes. That of a
 // cluster of 1,820 OSDs has some 200 KiB.
 const MaxDocument = 8 << 20
 
-// document bounds the child's document: the values are some ten times those of
-// 1,820 OSDs and 800 images.
+// document bounds the child's document. It allows some ten times the values of 1,820
+// OSDs and 800 images.
 var document = size{bytes: MaxDocument, values: 200_000}
 
-// Parse reads the JSON document that nodewatch-ceph prints. Fields it does not
-// know are passed over. What it returns is sorted, its addresses are normal
-// ([NormalAddr]), and its texts are printable and at most 512 bytes long.
+// Parse parses the JSON document that nodewatch-ceph prints. Unknown fields are
+// ignored. The result is sorted, its addresses are normalized ([NormalAddr]), and its
+// texts are printable and at most 512 bytes long.
 func Parse(b []byte) (Cluster, error) {
 	var c Cluster
 	if err := document.unmarshal(b, &c); err != nil {
@@ -31,7 +31,7 @@ func Parse(b []byte) (Cluster, error) {
 	return c, nil
 }
 
-// sanitize makes good what Parse promises.
+// sanitize sorts and cleans c as Parse documents.
 func (c *Cluster) sanitize() {
 	c.FSID, c.Release = text(c.FSID), text(c.Release)
 	c.Health.sanitize()
@@ -83,7 +83,7 @@ func sortEntries(entries []Entry) {
 	})
 }
 
-// carried is t in UTC, or zero if that is no time that JSON can carry.
+// carried returns t in UTC, or zero if JSON cannot represent it.
 func carried(t time.Time) time.Time {
 	t = t.UTC()
 	if t.Year() < 0 || t.Year() > 9999 {

@@ -7,21 +7,21 @@ import (
 	"strings"
 )
 
-// How a run of nodewatch-ceph ends: its exit code.
+// The exit codes of nodewatch-ceph.
 const (
-	ExitOK      = 0 // a document is on standard output, with Errors for parts that could not be had
-	ExitFailed  = 1 // no document; standard error says why in one line
-	ExitUsage   = 2 // the request is wrong; standard error says how
-	ExitAlarm   = 3 // out of time; standard error says how far it got
+	ExitOK      = 0 // a document is on standard output; its Errors list the parts that could not be read
+	ExitFailed  = 1 // no document; the reason is one line on standard error
+	ExitUsage   = 2 // the request is invalid; the reason is on standard error
+	ExitAlarm   = 3 // timed out; standard error has the progress
 	ExitWithout = 4 // built without librados
-	ExitDenied  = 5 // no document: the cluster does not let this user in; standard error as for ExitFailed
+	ExitDenied  = 5 // no document: the cluster denies this user access; standard error as for ExitFailed
 )
 
-// ErrWithout says that nodewatch-ceph was built without librados.
+// ErrWithout reports that nodewatch-ceph was built without librados.
 var ErrWithout = fmt.Errorf("ceph: nodewatch-ceph was built without librados: %w", errors.ErrUnsupported)
 
-// Failure is the error that an exit code and the text on standard error stand
-// for; nil for [ExitOK], [fs.ErrPermission] for [ExitDenied].
+// Failure returns the error for an exit code and the text on standard error: nil for
+// [ExitOK], [fs.ErrPermission] for [ExitDenied].
 func Failure(code int, stderr []byte) error {
 	line := said(string(stderr))
 	switch {
@@ -37,8 +37,8 @@ func Failure(code int, stderr []byte) error {
 	return fmt.Errorf("ceph: %s", line)
 }
 
-// said is the line of nodewatch-ceph, as librados may have printed some of its own
-// before it; the first line if there is none.
+// said returns nodewatch-ceph's own line, as librados may have printed other lines
+// before it, or the first line if there is none.
 func said(stderr string) string {
 	first, _, _ := strings.Cut(strings.TrimSpace(stderr), "\n")
 	for line := range strings.Lines(stderr) {
@@ -49,10 +49,10 @@ func said(stderr string) string {
 	return text(first)
 }
 
-// denied is what the child said when it was not let in.
+// denied is the child's message after the cluster denied it access.
 type denied string
 
 func (d denied) Error() string { return "ceph: " + string(d) }
 
-// Is makes it an [fs.ErrPermission] without saying so twice.
+// Is makes denied an [fs.ErrPermission] without repeating that in its message.
 func (d denied) Is(target error) bool { return target == fs.ErrPermission }

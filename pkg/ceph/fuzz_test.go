@@ -11,13 +11,13 @@ import (
 	"github.com/google/go-cmp/cmp/cmpopts"
 )
 
-// fit reports whether s is a text for people: printable and bounded.
+// fit reports whether s can be shown: printable and bounded.
 func fit(s string) bool {
 	return len(s) <= maxText && !strings.ContainsFunc(s, func(r rune) bool { return !unicode.IsPrint(r) })
 }
 
-// Property: what Parse accepts can be printed, and is then read as the same
-// values; its texts are fit for people; OSDs and checks are sorted.
+// Property: what Parse accepts can be printed and is then parsed to the same values;
+// its texts are printable and bounded; OSDs and checks are sorted.
 func FuzzParse(f *testing.F) {
 	b, err := json.Marshal(example())
 	if err != nil {
@@ -58,8 +58,8 @@ func FuzzParse(f *testing.F) {
 	})
 }
 
-// Property: whatever a monitor or manager says, what is made of it passes through
-// the document unchanged.
+// Property: for any reply of a monitor or manager, the parsed values pass through the
+// document unchanged.
 func FuzzAnswers(f *testing.F) {
 	for _, name := range []string{"health-slow.json", "health-muted.json", "osd-dump.json", "osd-dump-down.json", "pg-stat.json", "pg-stat-scrub.json", "mgr-stat.json"} {
 		f.Add(recorded(f, name))
@@ -88,7 +88,7 @@ func FuzzAnswers(f *testing.F) {
 	})
 }
 
-// Property: a name in SLOW_OPS is a part of the message, and TYPE.ID.
+// Property: a name in SLOW_OPS is a part of the message, and has the form TYPE.ID.
 func FuzzSlowDaemons(f *testing.F) {
 	f.Add("11 slow ops, oldest one blocked for 3 sec, daemons [osd.0,osd.1] have slow ops.")
 	f.Add("1 slow ops, oldest one blocked for 33 sec, mon.a has slow ops")
@@ -102,8 +102,8 @@ func FuzzSlowDaemons(f *testing.F) {
 	})
 }
 
-// Property: a normal address stays as it is, and an entry for an address blocks it
-// and its IP.
+// Property: a normalized address stays the same, and an entry for an address blocks
+// it and its IP.
 func FuzzNormalAddr(f *testing.F) {
 	for _, s := range []string{"192.0.2.7:0/3141592653", "any:[2001:db8::7]:0/77", "cidr:203.0.113.0:0/24", "2001:db8::/64", "192.0.2.7", "v1:v1:x", "::ffff:1.2.3.4/100"} {
 		f.Add(s)
@@ -124,8 +124,8 @@ func FuzzNormalAddr(f *testing.F) {
 	})
 }
 
-// Property: an accepted request can be printed and is accepted again as the same,
-// and its images are told from their texts.
+// Property: an accepted request can be printed and is accepted again as the same
+// request, and its images are equal to those parsed from their texts.
 func FuzzParseRequest(f *testing.F) {
 	f.Add([]byte(`{"conf":"/etc/ceph/ceph.conf","images":[{"pool":"vms","namespace":"n","name":"a"}],"addrs":["192.0.2.7"],"timeout":5000000000}`))
 	f.Add([]byte(`{"name":"client.a.b"}`))

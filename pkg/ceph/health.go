@@ -8,11 +8,11 @@ import (
 	"strings"
 )
 
-// answer bounds what a monitor or manager says. The OSD map of 10,000 OSDs with
+// answer bounds the reply of a monitor or manager. The OSD map of 10,000 OSDs with
 // 100,000 upmap entries has some 20 MiB and a million values.
 var answer = size{bytes: 64 << 20, values: 2_000_000}
 
-// ParseHealth reads the JSON answer to the monitor command "health" with
+// ParseHealth parses the JSON reply to the monitor command "health" with
 // "detail":"detail" (src/mon/HealthMonitor.cc).
 func ParseHealth(b []byte) (Health, error) {
 	type message struct {
@@ -68,14 +68,14 @@ func (h *Health) sanitize() {
 	h.SlowOps = slices.Compact(h.SlowOps)
 }
 
-// slowDaemons takes the daemons out of the message of SLOW_OPS
+// slowDaemons extracts the daemons from the message of SLOW_OPS
 // (src/mgr/DaemonHealthMetricCollector.cc), which ends in one of
 //
 //	osd.0 has slow ops
 //	daemons [osd.0,mon.a] have slow ops.
 //	daemons [osd.0,...]... have slow ops.
 //
-// the last with the first ten of them. Until Mimic it was "osds [osd.0,osd.1]",
+// The last form lists the first ten daemons. Until Mimic it was "osds [osd.0,osd.1]",
 // as a detail.
 func slowDaemons(message string) []string {
 	at := strings.LastIndex(message, " slow ops")

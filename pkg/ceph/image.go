@@ -6,14 +6,14 @@ import (
 	"strings"
 )
 
-// An Image is where an RBD image is.
+// An Image is the location of an RBD image.
 type Image struct {
 	Pool      string `json:"pool"`
 	Namespace string `json:"namespace,omitempty"`
 	Name      string `json:"name"`
 }
 
-// ParseImage reads POOL/IMAGE or POOL/NAMESPACE/IMAGE.
+// ParseImage parses POOL/IMAGE or POOL/NAMESPACE/IMAGE.
 func ParseImage(s string) (Image, error) {
 	words := strings.Split(s, "/")
 	var i Image
@@ -29,7 +29,7 @@ func ParseImage(s string) (Image, error) {
 	return i, nil
 }
 
-// String prints what [ParseImage] reads.
+// String returns the form that [ParseImage] parses.
 func (i Image) String() string {
 	if i.Namespace == "" {
 		return i.Pool + "/" + i.Name
@@ -37,8 +37,8 @@ func (i Image) String() string {
 	return i.Pool + "/" + i.Namespace + "/" + i.Name
 }
 
-// valid reports whether these can be the names of a pool, a namespace and an
-// image: an image's may hold neither / nor @, a C string no 0.
+// valid reports whether the names can be those of a pool, a namespace and an image:
+// an image's name contains neither / nor @, and a C string contains no 0.
 func (i Image) valid() bool {
 	for _, s := range []string{i.Pool, i.Namespace, i.Name} {
 		if len(s) > maxText || s != text(s) || strings.ContainsAny(s, "/@") {
@@ -48,14 +48,14 @@ func (i Image) valid() bool {
 	return i.Pool != "" && i.Name != ""
 }
 
-// sanitize makes the names fit for people's eyes.
+// sanitize makes the names printable.
 func (i Image) sanitize() Image {
 	return Image{text(i.Pool), text(i.Namespace), text(i.Name)}
 }
 
-// Turn picks the images to ask this time, MaxImages at most from position from
-// on, and says where the next turn begins. All have had their turn after
-// len(images)/MaxImages+1 turns, if the list stays.
+// Turn returns the images to query in this run, at most MaxImages from position from
+// on, and the position where the next run begins. All images have been queried after
+// len(images)/MaxImages+1 runs, if the list does not change.
 func Turn(images []Image, from int) (turn []Image, next int) {
 	if len(images) <= MaxImages {
 		return slices.Clone(images), 0

@@ -6,10 +6,10 @@ import (
 	"strings"
 )
 
-// ParseScrubs reads the JSON answer to the manager command "pg stat", which counts
-// placement groups by state (print_oneline_summary, src/mon/PGMap.cc) and does not
-// grow with the cluster, as "pg ls" and "pg dump" do. A state is a list of words
-// like active+clean+scrubbing+deep.
+// ParseScrubs parses the JSON reply to the manager command "pg stat". It counts
+// placement groups by state (print_oneline_summary, src/mon/PGMap.cc) and, unlike "pg
+// ls" and "pg dump", does not grow with the cluster. A state is a list of words like
+// active+clean+scrubbing+deep.
 func ParseScrubs(b []byte) (Scrubs, error) {
 	var said struct {
 		Summary struct {
@@ -43,8 +43,8 @@ func ParseScrubs(b []byte) (Scrubs, error) {
 // maxPGs is more placement groups than a cluster can have in one state.
 const maxPGs = 1 << 30
 
-// ParseManager reads the JSON answer to the monitor command "mgr stat": whether the
-// monitors know a manager that answers. They notice one that is gone after 30 s.
+// ParseManager parses the JSON reply to the monitor command "mgr stat": whether the
+// monitors have an available manager. They notice the loss of one after 30 s.
 func ParseManager(b []byte) (available bool, err error) {
 	var said struct {
 		Available *bool `json:"available"`

@@ -10,7 +10,7 @@ import (
 	"time"
 )
 
-// dump is what is read of "osd dump" (OSDMap::dump, src/osd/OSDMap.cc).
+// dump is the part of "osd dump" that is parsed (OSDMap::dump, src/osd/OSDMap.cc).
 type dump struct {
 	Epoch int    `json:"epoch"`
 	Flags string `json:"flags"`
@@ -30,8 +30,8 @@ type dump struct {
 	Networks  map[string]string `json:"range_blocklist"` // cidr:IP:0/BITS
 }
 
-// ParseOSDMap reads the JSON answer to the monitor command "osd dump": the map,
-// and all of its blocklist, sorted by address.
+// ParseOSDMap parses the JSON reply to the monitor command "osd dump": the map, and
+// its whole blocklist, sorted by address.
 func ParseOSDMap(b []byte) (OSDMap, []Entry, error) {
 	var d dump
 	if err := answer.unmarshal(b, &d); err != nil {
@@ -69,8 +69,9 @@ func (d *dump) entries() []Entry {
 	return entries
 }
 
-// parseTime reads 2026-11-22T18:39:45.748576+0000. Before Octopus it was the
-// monitor's local time without its zone, which nobody else can place: zero.
+// parseTime parses 2026-11-22T18:39:45.748576+0000. Before Octopus the text was the
+// monitor's local time without its zone, which cannot be converted: the result is
+// then zero.
 func parseTime(s string) time.Time {
 	t, err := time.Parse("2006-01-02T15:04:05.999999999-0700", s)
 	if err != nil {
@@ -79,8 +80,8 @@ func parseTime(s string) time.Time {
 	return carried(t)
 }
 
-// sanitize sorts the OSDs, and drops addresses that are none: an OSD that was never
-// started has "(unrecognized address family 0)".
+// sanitize sorts the OSDs, and drops invalid addresses: an OSD that was never started
+// has "(unrecognized address family 0)".
 func (m *OSDMap) sanitize() {
 	m.Epoch = max(m.Epoch, 0)
 	m.Flags = text(m.Flags)

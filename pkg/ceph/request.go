@@ -11,15 +11,15 @@ import (
 
 // Bounds of a request.
 const (
-	MaxImages      = 20               // asked in one run: each costs several round trips
-	MaxRequest     = 32 << 10         // bytes of JSON: fits a pipe, so that writing it never waits
-	DefaultTimeout = 10 * time.Second // of a run
+	MaxImages      = 20               // per run: each image costs several round trips
+	MaxRequest     = 32 << 10         // bytes of JSON: fits into a pipe, so that writing it never blocks
+	DefaultTimeout = 10 * time.Second // length of a run
 	MinTimeout     = 2 * time.Second
 	MaxTimeout     = 2 * time.Minute
 )
 
-// A Request is what nodewatch-ceph is asked, as JSON on its standard input
-// (--stdin) or as flags. It holds no secret: keys stay in the keyring.
+// A Request is the request to nodewatch-ceph, as JSON on its standard input (--stdin)
+// or as flags. It contains no secret: keys stay in the keyring.
 type Request struct {
 	Conf    string        `json:"conf,omitempty"`     // configuration file; empty: librados' default path
 	MonHost string        `json:"mon_host,omitempty"` // monitors, instead of a configuration file
@@ -31,8 +31,8 @@ type Request struct {
 	Timeout time.Duration `json:"timeout,omitempty"`  // nanoseconds; the process does not live longer; 0: DefaultTimeout
 }
 
-// ParseRequest reads a request from JSON. It must not hold fields that a Request
-// has not, and passes [Request.Check].
+// ParseRequest parses a request from JSON. It rejects unknown fields, and requests
+// that [Request.Check] rejects.
 func ParseRequest(b []byte) (Request, error) {
 	var r Request
 	if len(b) > MaxRequest {
@@ -49,8 +49,8 @@ func ParseRequest(b []byte) (Request, error) {
 	return r, r.Check()
 }
 
-// Check says what is wrong with a request, if anything. It leaves images and
-// addresses to [Request.Fit], as one of them should not cost the whole answer.
+// Check returns an error if the request is invalid. It leaves images and addresses to
+// [Request.Fit], so that an invalid one does not cost the whole reply.
 func (r Request) Check() error {
 	for _, s := range []string{r.Conf, r.MonHost, r.Cluster, r.Name, r.Keyring} {
 		if strings.ContainsRune(s, 0) {
@@ -66,8 +66,8 @@ func (r Request) Check() error {
 	return nil
 }
 
-// Fit is the request without the images and addresses that cannot be, and says
-// which those are.
+// Fit returns the request without invalid images and addresses, and a list of the
+// removed ones.
 func (r Request) Fit() (fit Request, odd []string) {
 	fit = r
 	fit.Images, fit.Addrs = nil, nil

@@ -84,7 +84,8 @@ func TestParseImage(t *testing.T) {
 	}
 }
 
-// Each image has its turn, no run asks more than the limit, and none asks twice.
+// Each image is queried in turn, no run queries more than the limit, and none queries
+// an image twice.
 func TestTurn(t *testing.T) {
 	for _, n := range []int{0, 1, MaxImages, MaxImages + 1, 78} {
 		var images []Image

@@ -9,11 +9,11 @@ import (
 	"unicode/utf8"
 )
 
-// maxText bounds a line for people, in bytes.
+// maxText is the maximum length of a displayed line, in bytes.
 const maxText = 512
 
-// text makes a line of s that is fit for people's eyes: printable, and bounded.
-// Pool and image names in Ceph's messages may hold anything.
+// text returns s as a line that can be shown: printable, and bounded. Pool and image
+// names in Ceph's messages may contain any character.
 func text(s string) string {
 	s = strings.Map(func(r rune) rune {
 		switch {
@@ -35,15 +35,15 @@ func text(s string) string {
 	return s[:end] + cut
 }
 
-// A size bounds what is parsed. Values are counted by commas, before anything is
-// made of them, as an empty object of two bytes becomes a struct of a hundred.
+// A size bounds JSON before it is parsed. Its values are counted by their commas,
+// because an empty object of two bytes becomes a struct of a hundred.
 type size struct {
 	bytes  int
 	values int
 }
 
-// unmarshal parses JSON within the bounds. Names it does not know are passed
-// over, and encoding/json ends at a depth of 10,000.
+// unmarshal parses JSON within the bounds. It ignores unknown names, and
+// encoding/json stops at a depth of 10,000.
 func (limit size) unmarshal(b []byte, v any) error {
 	if len(b) > limit.bytes {
 		return fmt.Errorf("%d bytes are more than %d", len(b), limit.bytes)

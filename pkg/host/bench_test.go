@@ -8,7 +8,8 @@ import (
 	"testing"
 )
 
-// BenchmarkRead reads this machine's own state without a look, as each poll does.
+// BenchmarkRead reads this machine's state without a scan of all threads, as each
+// poll does.
 func BenchmarkRead(b *testing.B) {
 	r := NewReader(os.DirFS("/proc"), Limits{IOPressure: 101, LoadPerCPU: 1e6})
 	b.ReportAllocs()
@@ -19,8 +20,7 @@ func BenchmarkRead(b *testing.B) {
 	}
 }
 
-// BenchmarkLook looks at 3,000 real threads, as many as a hypervisor with 65
-// guests has.
+// BenchmarkLook scans 3,000 real threads, as many as a hypervisor with 65 guests has.
 func BenchmarkLook(b *testing.B) {
 	const threads = 3000
 	if n := limitOf("/proc/sys/kernel/threads-max"); n > 0 && n < 2*threads {

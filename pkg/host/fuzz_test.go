@@ -9,8 +9,8 @@ import (
 	"unicode/utf8"
 )
 
-// Property: what is accepted prints to a text that is read back as the same
-// numbers, and a Release equals itself.
+// Property: the String of an accepted release is parsed to the same numbers, and a
+// Release equals itself.
 func FuzzParseRelease(f *testing.F) {
 	for _, s := range []string{"6.1.0-56-amd64", "6.8.12-4-pve", "5.14.0-503.el9", "6.19-rc3", "5.15.0", "007.1.2", "6.1.", "6.1.9999999"} {
 		f.Add(s)
@@ -30,7 +30,7 @@ func FuzzParseRelease(f *testing.F) {
 	})
 }
 
-// Property: whatever the texts are, the series is that of the release.
+// Property: for any texts, the series is that of the release.
 func FuzzUpstream(f *testing.F) {
 	f.Add("6.1.0-56-amd64", "Linux version (gcc) #1 SMP Debian 6.1.192-2 (2026-11-16)", "")
 	f.Add("5.15.0-91-generic", "", "Ubuntu 5.15.0-91.101-generic 5.15.131")
@@ -44,8 +44,8 @@ func FuzzUpstream(f *testing.F) {
 	})
 }
 
-// Property: averages are percentages, totals are not negative, and what is read
-// is read again from its own print.
+// Property: averages are percentages, totals are not negative, and a parsed Pressure
+// that is printed is parsed to the same values.
 func FuzzParsePressure(f *testing.F) {
 	f.Add([]byte("some avg10=0.06 avg60=0.04 avg300=0.00 total=882421\nfull avg10=0.06 avg60=0.04 avg300=0.00 total=732772\n"))
 	f.Add([]byte("some avg10=99.35 avg60=71.20 avg300=0.00 total=18446744073709551615\n"))
@@ -68,8 +68,8 @@ func FuzzParsePressure(f *testing.F) {
 	})
 }
 
-// Property: the sums are at least those of the first line, and at most a 32-bit
-// counter for each line.
+// Property: the sums are at least the values of the first line, and at most a 32-bit
+// counter per line.
 func FuzzParseSoftnet(f *testing.F) {
 	f.Add([]byte("000010e7 00000002 00000010 00000000\n00001a03 ffffffff 0000000a\n"))
 	f.Add([]byte("1 2 \n"))
@@ -82,8 +82,8 @@ func FuzzParseSoftnet(f *testing.F) {
 	})
 }
 
-// Property: an accepted /proc/stat has a CPU and a time of boot that JSON can
-// carry, and load averages are numbers.
+// Property: an accepted /proc/stat has a CPU and a boot time that JSON can represent,
+// and load averages are numbers.
 func FuzzParseStat(f *testing.F) {
 	f.Add([]byte("cpu  1\ncpu0 1 2\ncpu1 1\nbtime 1798761600\n"), []byte("0.17 0.06 0.01 1/90 5593"))
 	f.Add([]byte("cpu0\nbtime 99999999999999"), []byte("NaN 1 1 1/1"))
@@ -103,8 +103,8 @@ func FuzzParseStat(f *testing.F) {
 	})
 }
 
-// Property: a task's line gives its name back, cleaned, and its state, whatever
-// the name holds; a name is printable and bounded.
+// Property: the name, cleaned, and the state of a task are parsed from its line,
+// whatever the name contains; a name is printable and bounded.
 func FuzzParseTask(f *testing.F) {
 	for _, s := range []string{"systemd", "CPU 0/KVM", "a) D (b", "", "\x1b[31m", strings.Repeat("ä", 40), "\xff) R"} {
 		f.Add(s, byte('D'))
@@ -118,11 +118,11 @@ func FuzzParseTask(f *testing.F) {
 		if len(comm) > maxComm || !utf8.ValidString(comm) || strings.ContainsFunc(comm, func(r rune) bool { return !unicode.IsPrint(r) }) {
 			t.Errorf("%q is no clean name", comm)
 		}
-		parseTask([]byte(name)) // anything at all must not panic
+		parseTask([]byte(name)) // no input may cause a panic
 	})
 }
 
-// Property: a mount of CephFS is seen wherever it stands, and only by its type.
+// Property: a CephFS mount is found on any line, and only by its type.
 func FuzzHasCephFS(f *testing.F) {
 	f.Add("proc /proc proc rw 0 0\n")
 	f.Add("ceph ceph ext4 rw 0 0")

@@ -1,13 +1,14 @@
-// Package host knows how the machine itself is: kernel release, boot id, load,
-// pressure, tasks that wait, the network stack's own drops. It does not judge it.
+// Package host reads the state of the machine itself: kernel release, boot id, load,
+// pressure, waiting tasks, and drops of the network stack. It does not judge it.
 //
-// The files are read and parsed here and not through prometheus/procfs: that wants
-// a directory where an fs.FS is given, and its parsers of these files are not exported.
+// It parses these files itself: prometheus/procfs requires a directory instead of an
+// fs.FS, and does not export its parsers of these files.
 package host
 
 import "time"
 
-// A State is the host at one instant. Pointers are nil where the kernel does not say.
+// A State is the host's state at one instant. Pointers are nil if the kernel does not
+// report the value.
 type State struct {
 	Release string     `json:"release"` // /proc/sys/kernel/osrelease
 	BootID  string     `json:"boot_id"` // /proc/sys/kernel/random/boot_id
@@ -46,7 +47,7 @@ type Waiting struct {
 	Partly bool           `json:"partly,omitempty"` // the look was cut short by its limit
 }
 
-// A Softnet is the sum of /proc/net/softnet_stat over CPUs, since boot.
+// A Softnet is the sum of /proc/net/softnet_stat over all CPUs, since boot.
 type Softnet struct {
 	Dropped  uint64 `json:"dropped"`
 	Squeezed uint64 `json:"squeezed"`

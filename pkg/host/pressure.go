@@ -8,12 +8,12 @@ import (
 	"time"
 )
 
-// parsePressure reads a file of /proc/pressure (Documentation/accounting/psi.rst):
+// parsePressure parses a file of /proc/pressure (Documentation/accounting/psi.rst):
 //
 //	some avg10=0.06 avg60=0.04 avg300=0.00 total=882421
 //	full avg10=0.06 avg60=0.04 avg300=0.00 total=732772
 //
-// The averages are percent, the totals microseconds. The cpu file has no full
+// The averages are in percent, the totals in microseconds. The cpu file has no full
 // line before Linux 5.13.
 func parsePressure(b []byte) (*Pressure, error) {
 	var p Pressure
@@ -41,7 +41,7 @@ func parsePressure(b []byte) (*Pressure, error) {
 	return &p, nil
 }
 
-// parseStall reads the words after some or full. Words it does not know are passed over.
+// parseStall parses the words after some or full. It ignores unknown words.
 func parseStall(words [][]byte) (avg10, avg60 float64, total time.Duration, err error) {
 	seen := 0
 	for _, word := range words {

@@ -10,48 +10,50 @@ import (
 	"syscall"
 )
 
-// When waiting tasks are looked for, and how far. A look costs an open, a read
-// and a close for each thread (some 45 ms of CPU for 3,000 threads), which a
-// calm machine should not pay.
+// The thresholds and the limit of a scan for waiting tasks. A scan costs an open, a
+// read and a close per thread (some 45 ms of CPU for 3,000 threads), so it is left
+// out on a calm machine.
 const (
-	// IOPressure is the share of time, in percent, that some task waits for I/O.
-	// It stays near nothing while disks answer, and is near 100 when one hangs.
+	// IOPressure is the share of time, in percent, that some task waits for I/O. It
+	// stays near zero while disks respond, and is near 100 when one hangs.
 	IOPressure = 5
-	// LoadPerCPU is the load of one minute per CPU. It counts tasks in
-	// uninterruptible sleep, so it sees them on kernels without pressure too.
+	// LoadPerCPU is the one-minute load per CPU. It includes tasks in uninterruptible
+	// sleep, so it also detects them on kernels without pressure information.
 	LoadPerCPU = 1.5
-	// Threads is how many a look reads at most: some 20 times those of a hypervisor
-	// with 65 guests, and less than a second of CPU.
+	// Threads is the most that a scan reads: some 20 times the threads of a
+	// hypervisor with 65 guests, in less than a second of CPU.
 	Threads = 50_000
 )
 
-// How many reads a look is good for, as it costs more than all else that is read
-// together: one more for each 1,000 threads, and no more than five more.
+// The number of reads for which the result of a scan is reused, as it costs more than
+// all other files together: one more for each 1,000 threads, and no more than five
+// more.
 const (
 	lookThreads = 1000
 	lookRest    = 5
 )
 
-// Limits say when and how far waiting tasks are looked for. A zero field means
-// the constant of its name.
+// Limits are the thresholds and the limit of a scan for waiting tasks. A zero field
+// means the constant of the same name.
 type Limits struct {
-	IOPressure float64 // percent of time some task waits for I/O, over 10 s, from which on to look
-	LoadPerCPU float64 // load of one minute per CPU from which on to look
-	Threads    int     // read at most
+	IOPressure float64 // percent of time some task waits for I/O, over 10 s, at which to scan
+	LoadPerCPU float64 // one-minute load per CPU at which to scan
+	Threads    int     // the most that a scan reads
 }
 
-// Sizes that no such file has, in bytes: what is longer is not read.
+// The size limits of files, in bytes, above any real size: the rest of a longer file
+// is not read.
 const (
 	small = 4 << 10 // one number or one line
-	large = 1 << 20 // a line for each CPU, interrupt or mount
+	large = 1 << 20 // one line per CPU, interrupt or mount
 )
 
-// A Reader reads the host's state. It is for one goroutine.
+// A Reader reads the host's state. It must be used by one goroutine only.
 type Reader struct {
 	proc   fs.FS
 	limits Limits
-	found  *Waiting // by the latest look; never changed
-	rest   int      // reads that it is good for yet
+	found  *Waiting // result of the latest scan; never changed
+	rest   int      // number of reads that may still reuse it
 }
 
 // NewReader returns a Reader of proc, which is the root of a procfs:
@@ -70,9 +72,9 @@ func NewReader(proc fs.FS, limits Limits) *Reader {
 }
 
 // Read reads the state. None of the files it opens waits for storage, memory or
-// network locks. What this kernel does not have is nil; what it has and would not
-// show is named in Errors. It fails only without release, time of boot, CPUs and load.
-// When ctx ends, the look for waiting tasks stops and is partial.
+// network locks. What this kernel does not have is nil; Errors names what exists but
+// could not be read. Read fails only if it cannot read release, boot time, CPUs and
+// load. When ctx ends, the scan for waiting tasks stops and its result is partial.
 func (r *Reader) Read(ctx context.Context) (State, error) {
 	var s State
 	threads, err := r.base(&s)
@@ -106,8 +108,8 @@ func (r *Reader) Read(ctx context.Context) (State, error) {
 	return s, nil
 }
 
-// waiting looks for waiting tasks where there may be some. With many threads what
-// it finds is good for some more reads.
+// waiting scans for waiting tasks if there may be some. With many threads it reuses
+// the result for some further reads.
 func (r *Reader) waiting(ctx context.Context, s State, threads int) *Waiting {
 	if !r.raised(s) {
 		r.found, r.rest = nil, 0
@@ -120,7 +122,7 @@ func (r *Reader) waiting(ctx context.Context, s State, threads int) *Waiting {
 	return r.found
 }
 
-// base reads what every Linux has, and returns how many threads there are.
+// base reads the values that every Linux has, and returns the number of threads.
 func (r *Reader) base(s *State) (threads int, err error) {
 	if s.Release, err = r.line("sys/kernel/osrelease"); err != nil {
 		return 0, err
@@ -147,8 +149,9 @@ func (r *Reader) raised(s State) bool {
 		s.Load[0] >= r.limits.LoadPerCPU*float64(s.CPUs)
 }
 
-// pressure reads a file of /proc/pressure: nil where the kernel is built without
-// (no file) or started without (psi=0: it cannot be read).
+// pressure reads a file of /proc/pressure. It returns nil if the kernel was built
+// without (no file) or started without pressure information (psi=0: it cannot be
+// read).
 func (r *Reader) pressure(name string) (*Pressure, error) {
 	p, err := read(r, name, small, parsePressure)
 	if errors.Is(err, syscall.EOPNOTSUPP) {
@@ -157,8 +160,8 @@ func (r *Reader) pressure(name string) (*Pressure, error) {
 	return p, absent(err)
 }
 
-// hung reads how many hung tasks the kernel has found since boot, in Linux 6.13
-// and later (kernel/hung_task.c).
+// hung reads the number of hung tasks that the kernel has found since boot, in Linux
+// 6.13 and later (kernel/hung_task.c).
 func (r *Reader) hung() (*uint64, error) {
 	n, err := read(r, "sys/kernel/hung_task_detect_count", small, parseCount)
 	if err != nil {
@@ -167,8 +170,8 @@ func (r *Reader) hung() (*uint64, error) {
 	return &n, nil
 }
 
-// cephFS looks for a mount of CephFS, also in the part that fits when there are
-// more mounts than are read.
+// cephFS looks for a mount of CephFS. If the list of mounts is too long to be read in
+// full, it searches the part that was read.
 func (r *Reader) cephFS() (bool, error) {
 	b, err := r.file("self/mounts", large)
 	found := hasCephFS(b)
@@ -201,8 +204,8 @@ func (r *Reader) line(name string) (string, error) {
 	return cleanLine(b), nil
 }
 
-// file reads a file of at most limit bytes; of a longer one it returns the
-// first limit bytes and an error.
+// file reads a file of at most limit bytes. For a longer file it returns the first
+// limit bytes and an error.
 func (r *Reader) file(name string, limit int) ([]byte, error) {
 	f, err := r.proc.Open(name)
 	if err != nil {
@@ -219,7 +222,8 @@ func (r *Reader) file(name string, limit int) ([]byte, error) {
 	return b, nil
 }
 
-// absent makes an error that says "not there" no error.
+// absent returns nil for an error that means "does not exist", and other errors
+// unchanged.
 func absent(err error) error {
 	if errors.Is(err, fs.ErrNotExist) {
 		return nil
@@ -227,7 +231,7 @@ func absent(err error) error {
 	return err
 }
 
-// cleanLine is the first line, without its end and without what is not text.
+// cleanLine returns the first line, without its newline and unprintable characters.
 func cleanLine(b []byte) string {
 	line, _, _ := strings.Cut(string(b), "\n")
 	return strings.ToValidUTF8(strings.TrimSpace(line), "?")

@@ -15,7 +15,7 @@ import (
 	"golang.org/x/tools/txtar"
 )
 
-// tree is a procfs out of testdata.
+// tree returns a procfs from testdata.
 func tree(t testing.TB, name string) fstest.MapFS {
 	t.Helper()
 	archive, err := txtar.ParseFile("testdata/" + name)
@@ -29,7 +29,7 @@ func tree(t testing.TB, name string) fstest.MapFS {
 	return proc
 }
 
-// denying is a procfs some of whose files give an error.
+// denying is a procfs that returns an error for some of its files.
 type denying struct {
 	fs.FS
 	deny map[string]error
@@ -42,7 +42,7 @@ func (d denying) Open(name string) (fs.File, error) {
 	return d.FS.Open(name)
 }
 
-// never is a procfs that fails the test when a file is opened that may block.
+// never is a procfs that fails the test when a file that may block is opened.
 type never struct {
 	fs.FS
 	t *testing.T
@@ -163,7 +163,7 @@ func TestReadLong(t *testing.T) {
 	}
 }
 
-// The machine that runs the test must be readable without any right.
+// The state of the machine that runs the test must be readable without privileges.
 func TestReadHere(t *testing.T) {
 	got, err := NewReader(os.DirFS("/proc"), Limits{LoadPerCPU: 1e-9, IOPressure: 1e-9}).Read(context.Background())
 	if errors.Is(err, fs.ErrNotExist) {

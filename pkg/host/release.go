@@ -12,14 +12,14 @@ type Release struct {
 	Major int
 	Minor int
 	Patch int  // the stable level; a lower bound unless Exact
-	Exact bool // Patch is known: Debian, Ubuntu and RHEL print 0 whatever they build from
+	Exact bool // Patch is known: Debian, Ubuntu and RHEL always print 0
 }
 
-// ParseRelease reads what uname -r prints: 6.8.12-4-pve, 6.1.0-56-amd64.
+// ParseRelease parses the output of uname -r: 6.8.12-4-pve, 6.1.0-56-amd64.
 //
 // A patch of 0 before a suffix does not show the patch level, because distributions
 // freeze it to keep their module ABI: the Release is then not Exact. [State.Upstream]
-// may know more.
+// may have the patch level.
 func ParseRelease(s string) (Release, error) {
 	major, rest, ok := number(s)
 	if !ok || !strings.HasPrefix(rest, ".") {
@@ -39,7 +39,7 @@ func ParseRelease(s string) (Release, error) {
 	return r, nil
 }
 
-// number takes a decimal number of at most six digits from the front of s.
+// number parses a decimal number of at most six digits at the front of s.
 func number(s string) (n int, rest string, ok bool) {
 	end := 0
 	for end < len(s) && s[end] >= '0' && s[end] <= '9' {
@@ -52,8 +52,8 @@ func number(s string) (n int, rest string, ok bool) {
 	return n, s[end:], err == nil
 }
 
-// Compare orders by number, -1, 0 or +1, and does not look at Exact: within one
-// Major.Minor the order is only known when both are Exact.
+// Compare orders releases by number: -1, 0 or +1. It ignores Exact: within one
+// Major.Minor the order is only reliable if both are Exact.
 func (r Release) Compare(other Release) int {
 	return cmp.Or(
 		cmp.Compare(r.Major, other.Major),
@@ -62,7 +62,7 @@ func (r Release) Compare(other Release) int {
 	)
 }
 
-// String prints 6.1.192, or 6.1.x when the stable level is not known.
+// String returns 6.1.192, or 6.1.x if the stable level is unknown.
 func (r Release) String() string {
 	if !r.Exact {
 		return fmt.Sprintf("%d.%d.x", r.Major, r.Minor)
@@ -70,10 +70,10 @@ func (r Release) String() string {
 	return fmt.Sprintf("%d.%d.%d", r.Major, r.Minor, r.Patch)
 }
 
-// Upstream is the kernel.org release that the running kernel is built from, if the
+// Upstream returns the kernel.org release that the running kernel is built from, if the
 // distribution reports it: Ubuntu in /proc/version_signature, Debian and Proxmox at the
-// end of /proc/version, others in the release itself. A word of another series than the
-// release's is not believed. Fixes that the distribution added on top are not in the
+// end of /proc/version, others in the release itself. It ignores a version of another
+// series than the release's. Fixes that the distribution added on top are not in the
 // number.
 func (s State) Upstream() (Release, error) {
 	r, err := ParseRelease(s.Release)
@@ -99,9 +99,9 @@ func upstreamRelease(signature string) string {
 	return words[2]
 }
 
-// packaged is the version after the packager's name in the build part of
-// /proc/version: "#1 SMP PREEMPT_DYNAMIC Debian 6.1.192-2 (2026-10-01)". What
-// precedes that part is the compiler, which has a Debian version too.
+// packaged returns the version after the packager's name in the build part of
+// /proc/version: "#1 SMP PREEMPT_DYNAMIC Debian 6.1.192-2 (2026-10-01)". The part
+// before it names the compiler, which has a Debian version too.
 func packaged(version string) string {
 	at := strings.LastIndex(version, ") #")
 	if at < 0 {

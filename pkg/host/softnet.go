@@ -6,10 +6,10 @@ import (
 	"strconv"
 )
 
-// parseSoftnet sums /proc/net/softnet_stat (net/core/net-procfs.c): a line for
-// each online CPU, columns of 32-bit hexadecimal numbers. The second is dropped,
-// the third time_squeeze; how many follow depends on the kernel (13 columns in
-// 5.10, 15 in 6.1).
+// parseSoftnet sums /proc/net/softnet_stat (net/core/net-procfs.c): one line per
+// online CPU, with columns of 32-bit hexadecimal numbers. The second is dropped, the
+// third time_squeeze; the number of columns depends on the kernel (13 in 5.10, 15 in
+// 6.1).
 func parseSoftnet(b []byte) (Softnet, error) {
 	var sum Softnet
 	for line := range bytes.Lines(b) {

@@ -8,8 +8,8 @@ import (
 	"time"
 )
 
-// parseStat takes from /proc/stat the time of boot (btime, seconds since 1970)
-// and how many CPUs are online, which have a line each.
+// parseStat parses from /proc/stat the boot time (btime, seconds since 1970) and the
+// number of online CPUs, which have one line each.
 func parseStat(b []byte) (boot time.Time, cpus int, err error) {
 	for line := range bytes.Lines(b) {
 		switch {
@@ -29,11 +29,11 @@ func parseStat(b []byte) (boot time.Time, cpus int, err error) {
 	return boot, cpus, nil
 }
 
-// maxSeconds is the last second that JSON can carry, the end of the year 9999.
+// maxSeconds is the last second that JSON can represent, the end of the year 9999.
 const maxSeconds = 253402300799
 
-// parseLoad reads /proc/loadavg, "0.17 0.06 0.01 1/90 5593": the averages, and
-// how many threads the kernel has in all.
+// parseLoad parses /proc/loadavg, "0.17 0.06 0.01 1/90 5593": the averages, and the
+// total number of threads.
 func parseLoad(b []byte) (load [3]float64, threads int, err error) {
 	words := bytes.Fields(b)
 	if len(words) < 4 {
@@ -53,7 +53,7 @@ func parseLoad(b []byte) (load [3]float64, threads int, err error) {
 	return load, threads, nil
 }
 
-// parseCount reads a file that holds one decimal number.
+// parseCount parses a file that contains one decimal number.
 func parseCount(b []byte) (uint64, error) {
 	n, err := strconv.ParseUint(string(bytes.TrimSpace(b)), 10, 64)
 	if err != nil {

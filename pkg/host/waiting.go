@@ -10,7 +10,7 @@ import (
 	"syscall"
 )
 
-// maxNames bounds Waiting.ByComm.
+// maxNames is the maximum number of names in Waiting.ByComm.
 const maxNames = 20
 
 // uninterruptible is the letter of a task in uninterruptible sleep (proc(5)).
@@ -26,10 +26,10 @@ type taskRead struct {
 	waiting Waiting
 }
 
-// findWaiting counts the threads in uninterruptible sleep. It opens nothing but
-// /proc/PID/task/TID/stat, which takes no lock that a stuck task may hold;
-// cmdline and status would. Half of the threads that the kernel counts must have
-// been seen, or the look is said to be partial: hidepid and pid namespaces hide tasks.
+// findWaiting counts the threads in uninterruptible sleep. It opens only
+// /proc/PID/task/TID/stat, which takes no lock that a stuck task may hold; cmdline and
+// status would. The result is marked partial if less than half of the threads that the
+// kernel counts were visible: hidepid and pid namespaces hide tasks.
 func findWaiting(ctx context.Context, proc fs.FS, limit, threads int) *Waiting {
 	l := taskRead{proc: proc, left: limit, found: map[string]int{}}
 	l.each(ctx, ".", func(pid string) {
@@ -44,7 +44,7 @@ func findWaiting(ctx context.Context, proc fs.FS, limit, threads int) *Waiting {
 	return &l.waiting
 }
 
-// each calls do with every name of a directory that is a number, until the look's limit.
+// each calls do with every numeric name in a directory, up to the scan's limit.
 func (l *taskRead) each(ctx context.Context, dir string, do func(name string)) {
 	f, err := l.proc.Open(dir)
 	if err != nil {
@@ -100,14 +100,14 @@ func (l *taskRead) thread(name string) {
 	}
 }
 
-// failed notes a task that could not be read, unless it is just gone.
+// failed counts a task that could not be read, unless it has just exited.
 func (l *taskRead) failed(err error) {
 	if !errors.Is(err, fs.ErrNotExist) && !errors.Is(err, syscall.ESRCH) {
 		l.waiting.Partly = true
 	}
 }
 
-// frequent keeps the most frequent names, and sums up the rest under "other".
+// frequent keeps the most frequent names, and sums the rest under "other".
 func frequent(found map[string]int, most int) map[string]int {
 	names := make([]string, 0, len(found))
 	for name := range found {
@@ -127,7 +127,7 @@ func frequent(found map[string]int, most int) map[string]int {
 	return kept
 }
 
-// other is the name in Waiting.ByComm of all that are not named.
+// other is the key in Waiting.ByComm for all names not listed.
 const other = "other"
 
 func isNumber(s string) bool {

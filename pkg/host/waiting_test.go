@@ -11,7 +11,8 @@ import (
 	"github.com/google/go-cmp/cmp"
 )
 
-// crowd is a procfs of n processes of one waiting thread each, i of them named by name(i).
+// crowd returns a procfs of n processes with one waiting thread each, i of them named by
+// name(i).
 func crowd(n int, name func(int) string) fstest.MapFS {
 	proc := fstest.MapFS{}
 	for i := 1; i <= n; i++ {
@@ -94,14 +95,14 @@ func TestWaitingPartly(t *testing.T) {
 	}
 }
 
-// TestLooks: what a look finds is good for more reads the more threads there are,
-// and is forgotten in a calm.
+// TestLooks: the more threads exist, the more reads reuse the result of a scan; a
+// calm discards it.
 func TestLooks(t *testing.T) {
 	raised, calm := State{IO: &Pressure{Some10: 90}, CPUs: 1}, State{CPUs: 1}
 	tests := []struct {
 		threads int
-		reads   string // a letter each: raised or calm
-		want    string // a Look, - for none, c for calm
+		reads   string // one letter per read: raised or calm
+		want    string // one letter per read: the scan that it returns, - for none, c for calm
 	}{
 		{200, "rrrr", "LLLL"},
 		{1000, "rrrrr", "L-L-L"},
