@@ -45,6 +45,7 @@ var mayImport = map[string][]string{
 	"pkg/rbd/internal/rbdtest": {"pkg/rbd", "pkg/rbd/internal/naming"}, // for tests
 
 	"pkg/report/native/receiver": {"pkg/report", "pkg/report/native"},
+	"pkg/report/reporttest":      {"pkg/report", "pkg/report/httpclient", "pkg/statefile"}, // for tests
 	"internal/node":              values,
 	"internal/buildinfo":         {},
 	"internal/human":             {},

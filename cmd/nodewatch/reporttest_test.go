@@ -9,7 +9,7 @@ import (
 	"testing"
 	"time"
 
-	"github.com/nodewatch/nodewatch/pkg/report/httpclient/httpclienttest"
+	"github.com/nodewatch/nodewatch/pkg/report/reporttest"
 	"github.com/nodewatch/nodewatch/test/prometheus"
 )
 
@@ -27,7 +27,7 @@ const several = `reporters:
 func TestReportTestTriesEachReporter(t *testing.T) {
 	people := prometheus.StartReceiver(t)
 	oncall := prometheus.StartAlertmanager(t, fmt.Sprintf(calls, people.URL))
-	url, asked := httpclienttest.Record(t, func(w http.ResponseWriter, _ *http.Request) { fmt.Fprint(w, "taken") })
+	url, asked := reporttest.Record(t, func(w http.ResponseWriter, _ *http.Request) { fmt.Fprint(w, "taken") })
 	program := filepath.Join(t.TempDir(), "notify")
 	if err := os.WriteFile(program, []byte("#!/bin/sh\nexec grep -o '\"test\":true' | head -n 1\n"), 0o700); err != nil {
 		t.Fatal(err)

@@ -6,10 +6,7 @@ import (
 	"encoding/json"
 	"errors"
 	"flag"
-	"io"
 	"maps"
-	"net/http"
-	"os"
 	"slices"
 	"strings"
 	"testing"
@@ -17,37 +14,13 @@ import (
 	"unicode"
 	"unicode/utf8"
 
-	"github.com/google/go-cmp/cmp"
-
 	"github.com/nodewatch/nodewatch/pkg/report"
 	"github.com/nodewatch/nodewatch/pkg/report/alertmanager"
 	"github.com/nodewatch/nodewatch/pkg/report/httpclient"
-	"github.com/nodewatch/nodewatch/pkg/report/httpclient/httpclienttest"
+	"github.com/nodewatch/nodewatch/pkg/report/reporttest"
 )
 
 var update = flag.Bool("update", false, "rewrite the golden files")
-
-// golden compares JSON, indented, with a file, or writes it.
-func golden(t *testing.T, file, got string) {
-	t.Helper()
-	var b bytes.Buffer
-	if err := json.Indent(&b, []byte(got), "", "  "); err != nil {
-		t.Fatal(err)
-	}
-	b.WriteByte('\n')
-	if *update {
-		if err := os.WriteFile(file, b.Bytes(), 0o644); err != nil {
-			t.Fatal(err)
-		}
-	}
-	want, err := os.ReadFile(file)
-	if err != nil {
-		t.Fatal(err)
-	}
-	if diff := cmp.Diff(string(want), b.String()); diff != "" {
-		t.Errorf("%s (-file +now):\n%s", file, diff)
-	}
-}
 
 func TestGoldenBody(t *testing.T) {
 	f := newFake(t)
@@ -58,18 +31,19 @@ func TestGoldenBody(t *testing.T) {
 	full.Flapping, full.State, full.LastSeen = true, report.Blind, at.Add(-10*time.Second)
 	full.Accepted = &report.Accepted{At: at, Until: at.Add(24 * time.Hour), By: "ann", Reason: "known\nsince March"}
 	_ = r.Report(t.Context(), reportOf(at, full))
-	golden(t, "testdata/body.json", f.last())
+	var body bytes.Buffer
+	if err := json.Indent(&body, []byte(f.last()), "", "  "); err != nil {
+		t.Fatal(err)
+	}
+	reporttest.Golden(t, *update, "body.json", body.String()+"\n")
 }
 
 func TestHostileServers(t *testing.T) {
 	const secret = "s3cr3t-token"
-	token := t.TempDir() + "/token"
-	if err := os.WriteFile(token, []byte(secret), 0o600); err != nil {
-		t.Fatal(err)
-	}
+	token := reporttest.Secret(t, secret)
 	send := func(test bool) func(context.Context, string, *httpclient.Client) error {
 		return func(ctx context.Context, url string, client *httpclient.Client) error {
-			r, err := alertmanager.New(alertmanager.Config{URLs: []string{url}, Token: httpclient.SecretFile(token)}, client)
+			r, err := alertmanager.New(alertmanager.Config{URLs: []string{url}, Token: token}, client)
 			if err != nil {
 				return err
 			}
@@ -82,16 +56,14 @@ func TestHostileServers(t *testing.T) {
 	}
 	for name, test := range map[string]bool{"report": false, "test": true} {
 		t.Run(name, func(t *testing.T) {
-			httpclienttest.Run(t, httpclienttest.Trial{Secrets: []string{secret}, Believes: true, Send: send(test)})
+			reporttest.Run(t, reporttest.Trial{Secrets: []string{secret}, Believes: true, Send: send(test)})
 		})
 	}
 }
 
 // A login page that is taken for a success would be silence.
 func TestWhatIsNoAlertmanager(t *testing.T) {
-	url, _ := httpclienttest.Record(t, func(w http.ResponseWriter, _ *http.Request) {
-		_, _ = io.WriteString(w, "<!DOCTYPE html><title>Log in</title>")
-	})
+	url, _ := reporttest.Record(t, reporttest.Reply(200, "<!DOCTYPE html><title>Log in</title>"))
 	err := newReporter(t, alertmanager.Config{URLs: []string{url}}).Report(t.Context(), reportOf(now()))
 	if kindOf(err) != report.Misconfigured || !strings.Contains(err.Error(), "Log in") {
 		t.Errorf("%v", err)
@@ -158,10 +130,7 @@ func FuzzAlertsAreValid(f *testing.F) {
 	f.Add("__name__", "é", "é-ü", "\n", strings.Repeat("y", 5000), "ftp://x", "[::1]")
 	f.Add("9", "9", "9-9", "s", "s", "http://\x7f", "%zz")
 	member := newFake(f)
-	client, err := httpclient.New(httpclient.Options{})
-	if err != nil {
-		f.Fatal(err)
-	}
+	client := reporttest.Client(f, httpclient.Options{})
 	f.Fuzz(func(t *testing.T, label, text, rule, subject, summary, runbook, node string) {
 		r, err := alertmanager.New(alertmanager.Config{URLs: []string{member.URL}, Page: "http://{node}:10090/"}, client)
 		if err != nil {
@@ -178,6 +147,7 @@ func FuzzAlertsAreValid(f *testing.F) {
 		if len(list) != 1 || !strings.HasPrefix(list[0].Labels["alertname"], "Nodewatch") || list[0].Labels["severity"] != "warning" {
 			t.Fatalf("%s", member.last())
 		}
+		member.Drain()
 		printable := !strings.ContainsFunc(rule, unicode.IsControl) && utf8.ValidString(rule) && len(rule) <= 256
 		if got := list[0].Labels["rule"]; printable && got != strings.TrimSpace(rule) {
 			t.Errorf("the rule %q is told as %q", rule, got)

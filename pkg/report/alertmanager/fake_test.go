@@ -4,12 +4,13 @@ import (
 	"encoding/json"
 	"io"
 	"net/http"
-	"net/http/httptest"
 	"net/url"
 	"regexp"
 	"sync"
 	"testing"
 	"time"
+
+	"github.com/nodewatch/nodewatch/pkg/report/reporttest"
 )
 
 // A posted is an alert as Alertmanager reads it.
@@ -24,42 +25,35 @@ type posted struct {
 // A fake is a member that keeps Alertmanager's contract. TestContract holds it and
 // the real one to the same table.
 type fake struct {
+	*reporttest.Recorder
 	URL string
 
 	mu       sync.Mutex
 	user     string // basic authentication; empty: none
 	password string
 	date     time.Time         // what its clock says; zero: it does not say
-	body     string            // the latest
 	taken    map[string]posted // by alertname and subject, as last told
-	requests int
 }
 
 func newFake(t testing.TB) *fake {
 	t.Helper()
 	f := &fake{taken: map[string]posted{}}
-	s := httptest.NewServer(f)
-	t.Cleanup(s.Close)
-	f.URL = s.URL
+	f.URL, f.Recorder = reporttest.Record(t, f.answer)
 	return f
 }
 
 var labelName = regexp.MustCompile(`^[a-zA-Z_][a-zA-Z0-9_]*$`)
 
-func (f *fake) ServeHTTP(w http.ResponseWriter, r *http.Request) {
+func (f *fake) answer(w http.ResponseWriter, r *http.Request) {
 	f.mu.Lock()
 	defer f.mu.Unlock()
-	f.requests++
 	body, _ := io.ReadAll(r.Body)
-	f.body = string(body)
 	w.Header()["Date"] = nil
 	if !f.date.IsZero() {
 		w.Header().Set("Date", f.date.UTC().Format(http.TimeFormat))
 	}
 	if code, text := f.takes(r, body); code != http.StatusOK {
-		w.Header().Set("Content-Type", "application/json")
-		w.WriteHeader(code)
-		_ = json.NewEncoder(w).Encode(text)
+		reporttest.JSON(w, code, text)
 	}
 }
 
@@ -131,16 +125,8 @@ func (f *fake) fires(at time.Time) map[string]posted {
 	return list
 }
 
-// sent is how many requests have come.
-func (f *fake) received() int {
-	f.mu.Lock()
-	defer f.mu.Unlock()
-	return f.requests
-}
-
-// last is the body that came last.
+// last is the body of the latest request.
 func (f *fake) last() string {
-	f.mu.Lock()
-	defer f.mu.Unlock()
-	return f.body
+	list := f.Requests()
+	return string(list[len(list)-1].Body)
 }

@@ -14,17 +14,8 @@ import (
 	"github.com/nodewatch/nodewatch/pkg/report"
 	"github.com/nodewatch/nodewatch/pkg/report/alertmanager"
 	"github.com/nodewatch/nodewatch/pkg/report/httpclient"
-	"github.com/nodewatch/nodewatch/pkg/report/httpclient/httpclienttest"
+	"github.com/nodewatch/nodewatch/pkg/report/reporttest"
 )
-
-// server answers with h for as long as the test runs.
-func server(t *testing.T, h http.HandlerFunc) string {
-	t.Helper()
-	s := httptest.NewServer(h)
-	t.Cleanup(s.Close)
-	t.Cleanup(s.CloseClientConnections)
-	return s.URL
-}
 
 func down(t *testing.T) string {
 	t.Helper()
@@ -35,7 +26,7 @@ func down(t *testing.T) string {
 
 func TestEveryMemberReceivesAlerts(t *testing.T) {
 	a, b := newFake(t), newFake(t)
-	silent := server(t, func(w http.ResponseWriter, _ *http.Request) { w.WriteHeader(http.StatusInternalServerError) })
+	silent := reporttest.Serve(t, func(w http.ResponseWriter, _ *http.Request) { w.WriteHeader(http.StatusInternalServerError) })
 	gone := down(t)
 	r := newReporter(t, alertmanager.Config{URLs: []string{gone, a.URL, silent, b.URL}})
 	at := now()
@@ -54,8 +45,8 @@ func TestAMemberThatHangs(t *testing.T) {
 	t.Parallel()
 	f := newFake(t)
 	asked := make(chan int, 10) // how often the other had been told by then
-	hangs := server(t, func(_ http.ResponseWriter, q *http.Request) {
-		asked <- f.received()
+	hangs := reporttest.Serve(t, func(_ http.ResponseWriter, q *http.Request) {
+		asked <- len(f.Requests())
 		_, _ = io.Copy(io.Discard, q.Body) // only then does the server see that the client has gone
 		<-q.Context().Done()
 	})
@@ -75,7 +66,7 @@ func TestAMemberThatHangs(t *testing.T) {
 
 func TestNoMemberTakesIt(t *testing.T) {
 	code := func(code int, after string) string {
-		return server(t, func(w http.ResponseWriter, _ *http.Request) {
+		return reporttest.Serve(t, func(w http.ResponseWriter, _ *http.Request) {
 			w.Header().Set("Retry-After", after)
 			w.WriteHeader(code)
 		})
@@ -101,7 +92,7 @@ func TestNoMemberTakesIt(t *testing.T) {
 // A member that wishes to be left alone is, while the others are told.
 func TestRetryAfterOfAMember(t *testing.T) {
 	f, asked := newFake(t), 0
-	busy := server(t, func(w http.ResponseWriter, _ *http.Request) {
+	busy := reporttest.Serve(t, func(w http.ResponseWriter, _ *http.Request) {
 		if asked++; asked == 1 {
 			w.Header().Set("Retry-After", "60")
 			w.WriteHeader(http.StatusTooManyRequests)
@@ -115,8 +106,8 @@ func TestRetryAfterOfAMember(t *testing.T) {
 			t.Errorf("after %d s asked %d times, want %d", i*30, asked, want)
 		}
 	}
-	if f.received() != 3 {
-		t.Errorf("the other was told %d times", f.received())
+	if len(f.Requests()) != 3 {
+		t.Errorf("the other was told %d times", len(f.Requests()))
 	}
 }
 
@@ -143,12 +134,8 @@ func TestSecretsAreReadAgainAndNotShown(t *testing.T) {
 }
 
 func TestTheTokenIsSent(t *testing.T) {
-	file := filepath.Join(t.TempDir(), "token")
-	if err := os.WriteFile(file, []byte("s3cr3t-token\n"), 0o600); err != nil {
-		t.Fatal(err)
-	}
-	url, asked := httpclienttest.Record(t, nil)
-	deliverTo(t, newReporter(t, alertmanager.Config{URLs: []string{url}, Token: httpclient.SecretFile(file)}), reportOf(now()))
+	url, asked := reporttest.Record(t, nil)
+	deliverTo(t, newReporter(t, alertmanager.Config{URLs: []string{url}, Token: reporttest.Secret(t, "s3cr3t-token")}), reportOf(now()))
 	if got := asked.Requests()[0].Header.Get("Authorization"); got != "Bearer s3cr3t-token" {
 		t.Errorf("%q", got)
 	}

@@ -17,6 +17,7 @@ import (
 	"github.com/nodewatch/nodewatch/pkg/report"
 	"github.com/nodewatch/nodewatch/pkg/report/alertmanager"
 	"github.com/nodewatch/nodewatch/pkg/report/httpclient"
+	"github.com/nodewatch/nodewatch/pkg/report/reporttest"
 	"github.com/nodewatch/nodewatch/test/prometheus"
 )
 
@@ -202,7 +203,7 @@ func TestRealMixedList(t *testing.T) {
 		t.Fatal(err)
 	}
 	proxy := httputil.NewSingleHostReverseProxy(target)
-	spoils := server(t, func(w http.ResponseWriter, q *http.Request) {
+	spoils := reporttest.Serve(t, func(w http.ResponseWriter, q *http.Request) {
 		body, _ := io.ReadAll(q.Body)
 		body = bytes.ReplaceAll(body, []byte(`"rule":"nic-bad"`), []byte(`"ru-le":"nic-bad"`))
 		q.Body, q.ContentLength = io.NopCloser(bytes.NewReader(body)), int64(len(body))

@@ -12,6 +12,7 @@ import (
 
 	"github.com/nodewatch/nodewatch/pkg/report"
 	"github.com/nodewatch/nodewatch/pkg/report/alertmanager"
+	"github.com/nodewatch/nodewatch/pkg/report/reporttest"
 )
 
 func decoded(t *testing.T, body string) []posted {
@@ -42,7 +43,7 @@ func TestOneAlertIsRefused(t *testing.T) {
 	for _, code := range []int{http.StatusBadRequest, http.StatusUnprocessableEntity, http.StatusRequestEntityTooLarge} {
 		inner := newFake(t)
 		requests := 0
-		url := server(t, func(w http.ResponseWriter, q *http.Request) {
+		url := reporttest.Serve(t, func(w http.ResponseWriter, q *http.Request) {
 			requests++
 			body, _ := io.ReadAll(q.Body)
 			if bytes.Contains(body, []byte("NodewatchNicBad")) {
@@ -80,7 +81,7 @@ func TestOneAlertIsRefused(t *testing.T) {
 // are told again the next time.
 func TestEverythingIsRefused(t *testing.T) {
 	inner, wrong := newFake(t), true
-	url := server(t, func(w http.ResponseWriter, q *http.Request) {
+	url := reporttest.Serve(t, func(w http.ResponseWriter, q *http.Request) {
 		if wrong {
 			http.Error(w, "no", http.StatusBadRequest)
 			return

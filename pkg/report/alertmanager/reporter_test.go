@@ -10,6 +10,7 @@ import (
 	"github.com/nodewatch/nodewatch/pkg/report"
 	"github.com/nodewatch/nodewatch/pkg/report/alertmanager"
 	"github.com/nodewatch/nodewatch/pkg/report/httpclient"
+	"github.com/nodewatch/nodewatch/pkg/report/reporttest"
 )
 
 // now is when a test's reports are made: servers answer by the machine's clock.
@@ -44,11 +45,7 @@ func reportOf(at time.Time, findings ...report.Finding) report.Report {
 
 func newReporter(t *testing.T, c alertmanager.Config) *alertmanager.Reporter {
 	t.Helper()
-	client, err := httpclient.New(httpclient.Options{Agent: "nodewatch/1.2.3"})
-	if err != nil {
-		t.Fatal(err)
-	}
-	r, err := alertmanager.New(c, client)
+	r, err := alertmanager.New(c, reporttest.Client(t, httpclient.Options{Agent: "nodewatch/1.2.3"}))
 	if err != nil {
 		t.Fatal(err)
 	}

@@ -2,13 +2,8 @@ package cachet_test
 
 import (
 	"context"
-	"errors"
 	"flag"
 	"fmt"
-	"io"
-	"net/http"
-	"os"
-	"path/filepath"
 	"strings"
 	"testing"
 	"time"
@@ -18,50 +13,21 @@ import (
 	"github.com/nodewatch/nodewatch/pkg/report"
 	"github.com/nodewatch/nodewatch/pkg/report/cachet"
 	"github.com/nodewatch/nodewatch/pkg/report/httpclient"
-	"github.com/nodewatch/nodewatch/pkg/report/httpclient/httpclienttest"
+	"github.com/nodewatch/nodewatch/pkg/report/reporttest"
 )
 
 var update = flag.Bool("update", false, "rewrite the golden files")
 
-var noon = time.Date(2026, 11, 22, 12, 0, 0, 0, time.UTC)
-
-// at is a Report so many minutes after noon; the words are "component=impact".
-func at(minutes int, words string) report.Report {
-	r := report.Report{Site: "rl1", Node: "node2", At: noon.Add(time.Duration(minutes) * time.Minute), Status: report.Operational}
-	for word := range strings.FieldsSeq(words) {
-		name, impact, _ := strings.Cut(word, "=")
-		if name == "node" {
-			r.Status = report.Impact(impact)
-			continue
-		}
-		r.Components = append(r.Components, report.Component{Name: report.ComponentName(name), Status: report.Impact(impact)})
-	}
-	return r
-}
-
-func token(t *testing.T, text string) httpclient.SecretFile {
-	t.Helper()
-	path := filepath.Join(t.TempDir(), "token")
-	if err := os.WriteFile(path, []byte(text), 0o600); err != nil {
-		t.Fatal(err)
-	}
-	return httpclient.SecretFile(path)
-}
-
 func config(t *testing.T, url string, version int) cachet.Config {
 	t.Helper()
 	c := cachet.Default()
-	c.URL, c.Version, c.Token, c.Components = url, version, token(t, key), map[string]string{"node": "1", "storage": "7"}
+	c.URL, c.Version, c.Token, c.Components = url, version, reporttest.Secret(t, key), map[string]string{"node": "1", "storage": "7"}
 	return c
 }
 
 func start(t *testing.T, c cachet.Config) *cachet.Reporter {
 	t.Helper()
-	client, err := httpclient.New(httpclient.Options{})
-	if err != nil {
-		t.Fatal(err)
-	}
-	r, err := cachet.New(c, client)
+	r, err := cachet.New(c, reporttest.Client(t, httpclient.Options{}))
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -71,31 +37,12 @@ func start(t *testing.T, c cachet.Config) *cachet.Reporter {
 func TestComponentsFollowTheNode(t *testing.T) {
 	for _, version := range []int{2, 3} {
 		f, url := newFake(t, version)
-		r := start(t, config(t, url, version))
-		var lines []string
-		for n, now := range []string{
-			"storage=operational", "storage=degraded_performance node=degraded_performance", "storage=partial_outage node=partial_outage",
-			"storage=major_outage node=major_outage", "storage=unknown node=unknown", "storage=under_maintenance node=under_maintenance", "storage=operational",
-		} {
-			f.now = noon.Add(time.Duration(n) * time.Minute)
-			if err := r.Report(t.Context(), at(n, now)); err != nil {
-				t.Errorf("version %d: %s: %v", version, now, err)
-			}
-			lines = append(lines, strings.TrimSpace("# "+now+"\n"+f.take()))
-		}
-		path, got := filepath.Join("testdata", fmt.Sprintf("version%d.txt", version)), strings.Join(lines, "\n")+"\n"
-		if *update {
-			if err := os.WriteFile(path, []byte(got), 0o644); err != nil {
-				t.Fatal(err)
-			}
-		}
-		want, err := os.ReadFile(path)
-		if err != nil {
-			t.Fatal(err)
-		}
-		if diff := cmp.Diff(string(want), got); diff != "" {
-			t.Errorf("version %d (-want +got):\n%s", version, diff)
-		}
+		x := start(t, config(t, url, version))
+		got := f.Transcript(t, func(r report.Report) error {
+			f.now = r.At
+			return x.Report(t.Context(), r)
+		}, reporttest.Outage()...)
+		reporttest.Golden(t, *update, fmt.Sprintf("version%d.txt", version), got)
 		if f.mails > 0 || f.hidden["1"] || f.hidden["7"] {
 			t.Errorf("version %d: %d mails to subscribers, hidden %v", version, f.mails, f.hidden)
 		}
@@ -108,7 +55,7 @@ func TestWhatIsHiddenStaysHidden(t *testing.T) {
 	f.hidden["7"] = true
 	c := config(t, url, 2)
 	c.Notify = true
-	if err := start(t, c).Report(t.Context(), at(0, "storage=major_outage node=major_outage")); err != nil {
+	if err := start(t, c).Report(t.Context(), reporttest.At(0, "storage=major_outage node=major_outage")); err != nil {
 		t.Fatal(err)
 	}
 	if f.hidden["1"] || !f.hidden["7"] || f.mails != 2 {
@@ -125,7 +72,7 @@ func TestUnknown(t *testing.T) {
 		f, url := newFake(t, c.version)
 		conf := config(t, url, c.version)
 		conf.Unknown = c.unknown
-		if err := start(t, conf).Report(t.Context(), at(0, "storage=unknown")); err != nil || f.status["7"] != c.want {
+		if err := start(t, conf).Report(t.Context(), reporttest.At(0, "storage=unknown")); err != nil || f.status["7"] != c.want {
 			t.Errorf("version %d, %s: shows %d, want %d; %v", c.version, c.unknown, f.status["7"], c.want, err)
 		}
 	}
@@ -138,8 +85,8 @@ func TestWhatThePageRefuses(t *testing.T) {
 		kind    report.FailureKind
 		want    string
 	}{
-		"2: a wrong token":        {2, func(c *cachet.Config, _ *fake) { c.Token = token(t, "wrong-token") }, report.Misconfigured, "401"},
-		"3: a wrong token":        {3, func(c *cachet.Config, _ *fake) { c.Token = token(t, "wrong-token") }, report.Misconfigured, "401"},
+		"2: a wrong token":        {2, func(c *cachet.Config, _ *fake) { c.Token = reporttest.Secret(t, "wrong-token") }, report.Misconfigured, "401"},
+		"3: a wrong token":        {3, func(c *cachet.Config, _ *fake) { c.Token = reporttest.Secret(t, "wrong-token") }, report.Misconfigured, "401"},
 		"3: a token without":      {3, func(_ *cachet.Config, f *fake) { f.able = false }, report.Misconfigured, "403"},
 		"a lost token file":       {3, func(c *cachet.Config, _ *fake) { c.Token = "/nonexistent" }, report.Misconfigured, "secret"},
 		"3 that is configured 2":  {3, func(c *cachet.Config, _ *fake) { c.Version = 2 }, report.Misconfigured, "404"},
@@ -153,15 +100,14 @@ func TestWhatThePageRefuses(t *testing.T) {
 			f, url := newFake(t, c.version)
 			conf := config(t, url, c.version)
 			c.change(&conf, f)
-			err := start(t, conf).Report(t.Context(), at(0, "storage=major_outage node=major_outage"))
-			got := report.FailureOf(err)
-			if c.kind == "" && (err != nil || f.status["7"] != 4 || f.status["1"] != 4) {
-				t.Errorf("%v, shows %v", err, f.status)
+			err := start(t, conf).Report(t.Context(), reporttest.At(0, "storage=major_outage node=major_outage"))
+			if c.kind == "" {
+				if err != nil || f.status["7"] != 4 || f.status["1"] != 4 {
+					t.Errorf("%v, shows %v", err, f.status)
+				}
+				return
 			}
-			if c.kind != "" && (got == nil || got.Kind != c.kind || !strings.Contains(err.Error(), c.want)) {
-				t.Errorf("%v, want %s with %q", err, c.kind, c.want)
-			}
-			if c.kind == report.Throttled && got.After != time.Minute {
+			if got := reporttest.WantFailure(t, err, c.kind, c.want); c.kind == report.Throttled && got.After != time.Minute {
 				t.Errorf("to wait %s", got.After)
 			}
 		})
@@ -170,7 +116,7 @@ func TestWhatThePageRefuses(t *testing.T) {
 
 func fill(times []time.Time) {
 	for n := range times {
-		times[n] = noon
+		times[n] = reporttest.Noon
 	}
 }
 
@@ -182,10 +128,10 @@ func TestAPageThatShowsAnotherStateIsNotBelieved(t *testing.T) {
 		`{"data":{"id":"one","status":4}}`:                "not the answer of a Cachet component",
 		`{"data":{"id":1,"attributes":{"status":"bad"}}}`: "not the answer of a Cachet component",
 	} {
-		url, _ := httpclienttest.Record(t, func(w http.ResponseWriter, _ *http.Request) { _, _ = io.WriteString(w, body) })
+		url, _ := reporttest.Record(t, reporttest.Reply(200, body))
 		c := config(t, url, 3)
 		c.Components = map[string]string{"node": "1"}
-		if err := start(t, c).Report(t.Context(), at(0, "node=major_outage")); err == nil || !strings.Contains(err.Error(), want) {
+		if err := start(t, c).Report(t.Context(), reporttest.At(0, "node=major_outage")); err == nil || !strings.Contains(err.Error(), want) {
 			t.Errorf("%s: %v", body, err)
 		}
 	}
@@ -195,7 +141,7 @@ func TestTestChangesNothingAndProvesTheToken(t *testing.T) {
 	for _, version := range []int{2, 3} {
 		f, url := newFake(t, version)
 		f.status["7"] = 3
-		got, err := start(t, config(t, url, version)).Test(t.Context(), at(0, "storage=major_outage"))
+		got, err := start(t, config(t, url, version)).Test(t.Context(), reporttest.At(0, "storage=major_outage"))
 		if want := "read, nothing changed: node (1) shows operational, storage (7) shows partial_outage; the token is valid"; got != want || err != nil {
 			t.Errorf("version %d: %q, %v", version, got, err)
 		}
@@ -203,8 +149,8 @@ func TestTestChangesNothingAndProvesTheToken(t *testing.T) {
 			t.Errorf("version %d: changed: %s, %d mails", version, diff, f.mails)
 		}
 		c := config(t, url, version)
-		c.Token = token(t, "wrong-token")
-		if got, err := start(t, c).Test(t.Context(), at(0, "")); err == nil || !strings.Contains(err.Error(), "401") {
+		c.Token = reporttest.Secret(t, "wrong-token")
+		if got, err := start(t, c).Test(t.Context(), reporttest.At(0, "")); err == nil || !strings.Contains(err.Error(), "401") {
 			t.Errorf("version %d with a wrong token: %q, %v", version, got, err)
 		}
 	}
@@ -212,18 +158,21 @@ func TestTestChangesNothingAndProvesTheToken(t *testing.T) {
 
 func TestHostileServers(t *testing.T) {
 	for _, version := range []int{2, 3} {
-		httpclienttest.Run(t, httpclienttest.Trial{Secrets: []string{key}, Send: func(ctx context.Context, url string, client *httpclient.Client) error {
+		reporttest.Run(t, reporttest.Trial{Secrets: []string{key}, Send: func(ctx context.Context, url string, client *httpclient.Client) error {
 			r, err := cachet.New(config(t, url, version), client)
 			if err != nil {
 				t.Fatal(err)
 			}
-			return r.Report(ctx, at(0, "storage=major_outage"))
+			return r.Report(ctx, reporttest.At(0, "storage=major_outage"))
 		}})
 	}
 }
 
 func TestCheck(t *testing.T) {
-	for field, change := range map[string]func(*cachet.Config){
+	reporttest.CheckFields(t, func() cachet.Config { return config(t, "https://192.0.2.1/cachet", 3) }, func(c cachet.Config) error {
+		_, err := cachet.New(c, nil)
+		return err
+	}, map[string]func(*cachet.Config){
 		"url":                 func(c *cachet.Config) { c.URL = "status.example.org" },
 		"version":             func(c *cachet.Config) { c.Version = 1 },
 		"token_file":          func(c *cachet.Config) { c.Token = "" },
@@ -232,17 +181,7 @@ func TestCheck(t *testing.T) {
 		"components.node":     func(c *cachet.Config) { c.Components["node"] = "01" },
 		"requests_per_minute": func(c *cachet.Config) { c.Requests = 301 },
 		"unknown":             func(c *cachet.Config) { c.Unknown = "under_maintenance" },
-	} {
-		c := config(t, "https://192.0.2.1", 3)
-		change(&c)
-		var wrong *report.FieldError
-		if err := c.Check(); !errors.As(err, &wrong) || wrong.Field != field {
-			t.Errorf("%s: %v", field, err)
-		}
-		if _, err := cachet.New(c, nil); err == nil {
-			t.Errorf("%s: is taken", field)
-		}
-	}
+	})
 	if err := config(t, "https://192.0.2.1/cachet", 2).Check(); err != nil {
 		t.Error(err)
 	}

@@ -5,11 +5,12 @@ import (
 	"fmt"
 	"io"
 	"net/http"
-	"net/http/httptest"
 	"slices"
 	"strings"
 	"testing"
 	"time"
+
+	"github.com/nodewatch/nodewatch/pkg/report/reporttest"
 )
 
 const key = "ZmFrZS10b2tlbi0xMjM0"
@@ -17,10 +18,10 @@ const key = "ZmFrZS10b2tlbi0xMjM0"
 // fake is a Cachet of version 2 or 3: who may write, which fields and words it
 // takes and, for version 3, how often.
 type fake struct {
+	*reporttest.Recorder
 	version int
 	status  map[string]int
 	hidden  map[string]bool
-	asked   []string
 	mails   int  // to subscribers of version 2
 	able    bool // the token has the ability components.manage
 	first   bool // answers a read with the first component, whichever is asked for
@@ -28,28 +29,20 @@ type fake struct {
 	times   []time.Time
 }
 
-func newFake(t *testing.T, version int) (*fake, string) {
+func newFake(t *testing.T, version int) (f *fake, url string) {
 	t.Helper()
-	f := &fake{version: version, status: map[string]int{"1": 1, "7": 1}, hidden: map[string]bool{}, able: true, now: noon}
-	s := httptest.NewServer(f)
-	t.Cleanup(s.Close)
-	return f, s.URL
+	f = &fake{version: version, status: map[string]int{"1": 1, "7": 1}, hidden: map[string]bool{}, able: true, now: reporttest.Noon}
+	url, f.Recorder = reporttest.Record(t, f.answer)
+	return f, url
 }
 
-func (f *fake) take() string {
-	defer func() { f.asked = nil }()
-	return strings.Join(f.asked, "\n")
-}
-
-func (f *fake) ServeHTTP(w http.ResponseWriter, r *http.Request) {
+func (f *fake) answer(w http.ResponseWriter, r *http.Request) {
 	body, _ := io.ReadAll(r.Body)
-	f.asked = append(f.asked, strings.TrimSpace(r.Method+" "+r.URL.RequestURI()+" "+string(body)))
 	code, answer := f.route(r, body)
 	if code == http.StatusTooManyRequests {
 		w.Header().Set("Retry-After", "60")
 	}
-	w.WriteHeader(code)
-	_ = json.NewEncoder(w).Encode(answer)
+	reporttest.JSON(w, code, answer)
 }
 
 func (f *fake) route(r *http.Request, body []byte) (int, any) {
@@ -100,9 +93,7 @@ func (f *fake) put(id string, body []byte) int {
 	if f.version == 3 {
 		refused, most = 422, 6
 	}
-	dec := json.NewDecoder(strings.NewReader(string(body)))
-	dec.DisallowUnknownFields()
-	if err := dec.Decode(&x); err != nil || x.Status < 1 || x.Status > most {
+	if err := reporttest.Strict(body, &x); err != nil || x.Status < 1 || x.Status > most {
 		return refused
 	}
 	f.status[id] = x.Status

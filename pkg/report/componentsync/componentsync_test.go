@@ -13,6 +13,7 @@ import (
 	"github.com/nodewatch/nodewatch/pkg/report"
 	"github.com/nodewatch/nodewatch/pkg/report/componentsync"
 	"github.com/nodewatch/nodewatch/pkg/report/httpclient"
+	"github.com/nodewatch/nodewatch/pkg/report/reporttest"
 )
 
 // page is a status page: what its components show, and what it was asked.
@@ -45,23 +46,6 @@ func (p *page) asked() string {
 	return strings.Join(p.log, ", ")
 }
 
-var noon = time.Date(2026, 11, 22, 12, 0, 0, 0, time.UTC)
-
-// at is a Report so long after noon; its words are "component=impact", where node
-// is the node as a whole.
-func at(after time.Duration, words string) report.Report {
-	r := report.Report{Node: "node2", At: noon.Add(after), Status: report.Operational}
-	for state := range strings.FieldsSeq(words) {
-		name, impact, _ := strings.Cut(state, "=")
-		if name == componentsync.Node {
-			r.Status = report.Impact(impact)
-			continue
-		}
-		r.Components = append(r.Components, report.Component{Name: report.ComponentName(name), Status: report.Impact(impact)})
-	}
-	return r
-}
-
 // state leaves unknown as it is.
 func word(i report.Impact) string {
 	if i == report.Unknown {
@@ -91,7 +75,7 @@ func TestOnlyChangesAreWritten(t *testing.T) {
 		{"back", "storage=operational network=operational", "write n operational, write s operational"},
 		{"a component that the report lacks is left", "network=operational", ""},
 	} {
-		if err := b.Sync(t.Context(), at(0, step.now)); err != nil {
+		if err := b.Sync(t.Context(), reporttest.At(0, step.now)); err != nil {
 			t.Errorf("%s: %v", step.name, err)
 		}
 		if got := p.asked(); got != step.want {
@@ -113,8 +97,8 @@ func TestARestartTakesNothingBackTooEarly(t *testing.T) {
 		{2, "storage=operational network=major_outage", "write w major_outage"},
 		{2, "storage=operational network=operational", "write w operational"},
 	} {
-		r := at(time.Duration(step.minute)*time.Minute, step.now)
-		r.Started = noon
+		r := reporttest.At(time.Duration(step.minute)*time.Minute, step.now)
+		r.Started = reporttest.Noon
 		if err := b.Sync(t.Context(), r); err != nil {
 			t.Error(err)
 		}
@@ -125,8 +109,8 @@ func TestARestartTakesNothingBackTooEarly(t *testing.T) {
 	p = newPage()
 	b = componentsync.New(p, three, word, componentsync.NewRateLimiter(60))
 	for minute, want := range []string{"read n, read s, read w", "", "", "write w operational"} {
-		r := at(time.Duration(minute)*time.Minute, "storage=operational network=operational")
-		r.Started = noon
+		r := reporttest.At(time.Duration(minute)*time.Minute, "storage=operational network=operational")
+		r.Started = reporttest.Noon
 		if err := b.Sync(t.Context(), r); err != nil || p.asked() != want {
 			t.Errorf("minute %d: %v", minute, err)
 		}
@@ -136,10 +120,10 @@ func TestARestartTakesNothingBackTooEarly(t *testing.T) {
 func TestTwoOfOursOnOneOfThePagesShowTheWorse(t *testing.T) {
 	p := newPage()
 	b := componentsync.New(p, map[string]string{"storage": "s", "network": "s"}, word, componentsync.NewRateLimiter(60))
-	if err := b.Sync(t.Context(), at(0, "network=degraded_performance storage=major_outage")); err != nil {
+	if err := b.Sync(t.Context(), reporttest.At(0, "network=degraded_performance storage=major_outage")); err != nil {
 		t.Fatal(err)
 	}
-	if err := b.Sync(t.Context(), at(0, "network=degraded_performance storage=operational")); err != nil {
+	if err := b.Sync(t.Context(), reporttest.At(0, "network=degraded_performance storage=operational")); err != nil {
 		t.Fatal(err)
 	}
 	if got, want := p.asked(), "read s, write s major_outage, write s degraded_performance"; got != want {
@@ -151,19 +135,19 @@ func TestTwoOfOursOnOneOfThePagesShowTheWorse(t *testing.T) {
 func TestThePaceIsKeptWithoutLosingAnything(t *testing.T) {
 	p := newPage()
 	b := componentsync.New(p, three, word, componentsync.NewRateLimiter(4))
-	r := at(0, "storage=operational network=operational")
+	r := reporttest.At(0, "storage=operational network=operational")
 	if err := b.Sync(t.Context(), r); err != nil {
 		t.Fatal(err)
 	}
 	p.asked()
-	err := b.Sync(t.Context(), at(10*time.Second, "storage=degraded_performance network=operational node=major_outage"))
+	err := b.Sync(t.Context(), reporttest.At(10*time.Second, "storage=degraded_performance network=operational node=major_outage"))
 	if f := report.FailureOf(err); f == nil || f.Kind != report.Throttled || f.After != 50*time.Second {
 		t.Fatalf("the fifth request: %v", err)
 	}
 	if got := p.asked(); got != "" {
 		t.Errorf("asked %q though the pace forbids it", got)
 	}
-	if err := b.Sync(t.Context(), at(time.Minute, "storage=operational network=operational node=degraded_performance")); err != nil {
+	if err := b.Sync(t.Context(), reporttest.At(time.Minute, "storage=operational network=operational node=degraded_performance")); err != nil {
 		t.Fatal(err)
 	}
 	if got, want := p.asked(), "write n degraded_performance"; got != want {
@@ -174,21 +158,21 @@ func TestThePaceIsKeptWithoutLosingAnything(t *testing.T) {
 func TestAClockSetBackCostsAtMostAMinute(t *testing.T) {
 	pace := componentsync.NewRateLimiter(1)
 	ok := func() error { return nil }
-	if err := pace.Do(at(0, ""), ok); err != nil {
+	if err := pace.Do(reporttest.At(0, ""), ok); err != nil {
 		t.Fatal(err)
 	}
-	if f := report.FailureOf(pace.Do(at(-24*time.Hour, ""), ok)); f == nil || f.After != time.Minute {
+	if f := report.FailureOf(pace.Do(reporttest.At(-24*time.Hour, ""), ok)); f == nil || f.After != time.Minute {
 		t.Errorf("at once: %v", f)
 	}
-	if err := pace.Do(at(-24*time.Hour+time.Minute, ""), ok); err != nil {
+	if err := pace.Do(reporttest.At(-24*time.Hour+time.Minute, ""), ok); err != nil {
 		t.Errorf("a minute later: %v", err)
 	}
 	target := func() error { return &report.Failure{Kind: report.Throttled, After: time.Hour, Err: errors.New("429")} }
-	_ = pace.Do(at(0, ""), target)
-	if err := pace.Do(at(-24*time.Hour, ""), ok); err == nil {
+	_ = pace.Do(reporttest.At(0, ""), target)
+	if err := pace.Do(reporttest.At(-24*time.Hour, ""), ok); err == nil {
 		t.Error("the minute of before is forgotten")
 	}
-	if err := pace.Do(at(-24*time.Hour+time.Minute, ""), ok); err != nil {
+	if err := pace.Do(reporttest.At(-24*time.Hour+time.Minute, ""), ok); err != nil {
 		t.Errorf("an hour that was wished for before the clock was set: %v", err)
 	}
 }
@@ -202,7 +186,7 @@ func TestRetryAfterIsHonoured(t *testing.T) {
 		want string
 		left time.Duration
 	}{{0, "read n", 90 * time.Second}, {60 * time.Second, "", 30 * time.Second}, {90 * time.Second, "read n", 90 * time.Second}} {
-		f := report.FailureOf(b.Sync(t.Context(), at(c.at, "")))
+		f := report.FailureOf(b.Sync(t.Context(), reporttest.At(c.at, "")))
 		if f == nil || f.Kind != report.Throttled || f.After != c.left || !strings.Contains(f.Error(), "1 of 1 components not updated") {
 			t.Errorf("after %s: %v, want to wait %s", c.at, f, c.left)
 		}
@@ -216,7 +200,7 @@ func TestRetryAfterIsHonoured(t *testing.T) {
 func TestEachNodeWaitsATimeOfItsOwn(t *testing.T) {
 	waits := map[time.Duration]bool{}
 	for n := range 60 {
-		r := at(0, "")
+		r := reporttest.At(0, "")
 		r.Node = fmt.Sprintf("node%d", n)
 		err := componentsync.NewRateLimiter(60).Do(r, func() error { return &report.Failure{Kind: report.Throttled, Err: errors.New("420")} })
 		f := report.FailureOf(err)
@@ -236,7 +220,7 @@ func TestARefusedComponentDoesNotKeepTheOthers(t *testing.T) {
 	p.fails["read s"] = &report.Failure{Kind: report.Partial, Err: errors.New("404")}
 	words := "storage=major_outage network=operational"
 	for after, want := range []string{"read s, read n, read w, write w operational", "", "", "", "", "read s"} {
-		f := report.FailureOf(b.Sync(t.Context(), at(time.Duration(after)*time.Minute, words)))
+		f := report.FailureOf(b.Sync(t.Context(), reporttest.At(time.Duration(after)*time.Minute, words)))
 		if f == nil || f.Kind != report.Partial || f.Error() != "partial: component s: 404" {
 			t.Errorf("minute %d: %v", after, f)
 		}
@@ -245,10 +229,10 @@ func TestARefusedComponentDoesNotKeepTheOthers(t *testing.T) {
 		}
 	}
 	delete(p.fails, "read s")
-	if err := b.Sync(t.Context(), at(10*time.Minute, words)); err != nil || p.asked() != "read s, write s major_outage" {
+	if err := b.Sync(t.Context(), reporttest.At(10*time.Minute, words)); err != nil || p.asked() != "read s, write s major_outage" {
 		t.Errorf("fixed: %v", err)
 	}
-	if err := b.Sync(t.Context(), at(time.Minute, "storage=operational network=operational")); err != nil || p.asked() != "write s operational" {
+	if err := b.Sync(t.Context(), reporttest.At(time.Minute, "storage=operational network=operational")); err != nil || p.asked() != "write s operational" {
 		t.Errorf("fixed, and then the clock was set back: %v", err)
 	}
 }
@@ -257,7 +241,7 @@ func TestARefusedComponentDoesNotKeepTheOthers(t *testing.T) {
 func TestAWrongTokenIsTriedOnce(t *testing.T) {
 	p := newPage()
 	p.fails["read n"] = &report.Failure{Kind: report.Misconfigured, Err: errors.New("401")}
-	err := componentsync.New(p, three, word, componentsync.NewRateLimiter(60)).Sync(t.Context(), at(0, "storage=operational network=operational"))
+	err := componentsync.New(p, three, word, componentsync.NewRateLimiter(60)).Sync(t.Context(), reporttest.At(0, "storage=operational network=operational"))
 	if f := report.FailureOf(err); f == nil || f.Kind != report.Misconfigured || p.asked() != "read n" {
 		t.Errorf("%v", err)
 	}
@@ -287,7 +271,7 @@ func TestAPageThatRefusesEverythingIsMisconfigured(t *testing.T) {
 	for id := range p.shows {
 		p.fails["read "+id] = &report.Failure{Kind: report.Partial, Err: errors.New("404")}
 	}
-	f := report.FailureOf(componentsync.New(p, three, word, componentsync.NewRateLimiter(60)).Sync(t.Context(), at(0, "storage=operational network=operational")))
+	f := report.FailureOf(componentsync.New(p, three, word, componentsync.NewRateLimiter(60)).Sync(t.Context(), reporttest.At(0, "storage=operational network=operational")))
 	if f == nil || f.Kind != report.Misconfigured || strings.Count(f.Error(), "404") != 3 {
 		t.Errorf("%v", f)
 	}
@@ -297,13 +281,13 @@ func TestAWriteThatMayHaveBeenTakenIsReadBack(t *testing.T) {
 	p := newPage()
 	b := componentsync.New(p, map[string]string{"node": "n"}, word, componentsync.NewRateLimiter(60))
 	p.fails["write n"] = &report.Failure{Kind: report.Transient, Err: errors.New("no answer before the deadline")}
-	if f := report.FailureOf(b.Sync(t.Context(), at(0, "node=major_outage"))); f == nil || f.Kind != report.Transient {
+	if f := report.FailureOf(b.Sync(t.Context(), reporttest.At(0, "node=major_outage"))); f == nil || f.Kind != report.Transient {
 		t.Fatalf("%v", f)
 	}
 	p.asked()
 	delete(p.fails, "write n")
 	p.shows["n"] = worse // it had been
-	if err := b.Sync(t.Context(), at(time.Second, "node=major_outage")); err != nil || p.asked() != "read n" {
+	if err := b.Sync(t.Context(), reporttest.At(time.Second, "node=major_outage")); err != nil || p.asked() != "read n" {
 		t.Errorf("%v", err)
 	}
 }
@@ -311,24 +295,24 @@ func TestAWriteThatMayHaveBeenTakenIsReadBack(t *testing.T) {
 func TestATestOnlyReads(t *testing.T) {
 	p := newPage()
 	b := componentsync.New(p, three, word, componentsync.NewRateLimiter(60))
-	got, err := b.Test(t.Context(), at(0, "node=major_outage"))
+	got, err := b.Test(t.Context(), reporttest.At(0, "node=major_outage"))
 	if want := "read, nothing changed: network (w) shows degraded_performance, node (n) shows operational, storage (s) shows operational"; got != want || err != nil {
 		t.Errorf("%q, %v", got, err)
 	}
 	if got, want := p.asked(), "read w, read n, read s"; got != want {
 		t.Errorf("asked %q, want %q", got, want)
 	}
-	got, err = componentsync.New(p, three, word, componentsync.NewRateLimiter(2)).Test(t.Context(), at(0, ""))
+	got, err = componentsync.New(p, three, word, componentsync.NewRateLimiter(2)).Test(t.Context(), reporttest.At(0, ""))
 	if err != nil || !strings.Contains(got, "1 not read: limited to 2 requests per minute") {
 		t.Errorf("%q, %v", got, err)
 	}
 	p.fails["read w"] = &report.Failure{Kind: report.Throttled, After: time.Second, Err: errors.New("429")}
-	if got, err := componentsync.New(p, three, word, componentsync.NewRateLimiter(60)).Test(t.Context(), at(0, "")); err == nil {
+	if got, err := componentsync.New(p, three, word, componentsync.NewRateLimiter(60)).Test(t.Context(), reporttest.At(0, "")); err == nil {
 		t.Errorf("nothing could be read: %q", got)
 	}
 	delete(p.fails, "read w")
 	p.fails["read n"] = &report.Failure{Kind: report.Partial, Err: errors.New("404")}
-	if _, err := componentsync.New(p, three, word, componentsync.NewRateLimiter(60)).Test(t.Context(), at(0, "")); err == nil || !strings.Contains(err.Error(), "component node (n)") {
+	if _, err := componentsync.New(p, three, word, componentsync.NewRateLimiter(60)).Test(t.Context(), reporttest.At(0, "")); err == nil || !strings.Contains(err.Error(), "component node (n)") {
 		t.Errorf("%v", err)
 	}
 }
@@ -352,7 +336,7 @@ func TestCheckComponents(t *testing.T) {
 
 func TestNamed(t *testing.T) {
 	var got []string
-	for _, c := range componentsync.Named(at(0, "storage=unknown guests=operational node=major_outage"), three) {
+	for _, c := range componentsync.Named(reporttest.At(0, "storage=unknown guests=operational node=major_outage"), three) {
 		got = append(got, string(c.Name)+"="+string(c.Status))
 	}
 	if diff := cmp.Diff([]string{"node=major_outage", "storage=unknown"}, got); diff != "" {

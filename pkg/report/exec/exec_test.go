@@ -19,6 +19,7 @@ import (
 	"github.com/nodewatch/nodewatch/internal/launcher"
 	"github.com/nodewatch/nodewatch/pkg/report"
 	"github.com/nodewatch/nodewatch/pkg/report/exec"
+	"github.com/nodewatch/nodewatch/pkg/report/reporttest"
 	"github.com/nodewatch/nodewatch/pkg/statefile"
 )
 
@@ -53,11 +54,7 @@ func script(t *testing.T, text string, args ...string) exec.Config {
 
 func newReporter(t *testing.T, c exec.Config, dir string) *exec.Reporter {
 	t.Helper()
-	kept, err := statefile.In(dir, "own")
-	if err != nil {
-		t.Fatal(err)
-	}
-	x, err := exec.New(c, kept, runner(t))
+	x, err := exec.New(c, reporttest.StateFile(t, dir, "own"), runner(t))
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -105,7 +102,7 @@ func TestWhatTheProgramGets(t *testing.T) {
 	if err := json.Indent(&indented, []byte(read(t, c, "in")), "", "  "); err != nil {
 		t.Fatal(err)
 	}
-	golden(t, "event.json", indented.Bytes())
+	reporttest.Golden(t, *update, "event.json", indented.String())
 	if got := read(t, c, "args"); got != "two words\n$(id)\n\n" {
 		t.Errorf("arguments %q", got)
 	}
@@ -118,23 +115,6 @@ func TestWhatTheProgramGets(t *testing.T) {
 	}
 	if diff := cmp.Diff(want, got); diff != "" || read(t, c, "pwd") != "/\n" {
 		t.Errorf("environment (-want +got):\n%s\nin %s", diff, read(t, c, "pwd"))
-	}
-}
-
-func golden(t *testing.T, name string, got []byte) {
-	t.Helper()
-	path := filepath.Join("testdata", name)
-	if *update {
-		if err := os.WriteFile(path, got, 0o644); err != nil {
-			t.Fatal(err)
-		}
-	}
-	want, err := os.ReadFile(path)
-	if err != nil {
-		t.Fatal(err)
-	}
-	if diff := cmp.Diff(string(want), string(got)); diff != "" {
-		t.Errorf("%s (-want +got):\n%s", path, diff)
 	}
 }
 

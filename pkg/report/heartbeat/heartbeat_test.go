@@ -11,7 +11,7 @@ import (
 	"github.com/nodewatch/nodewatch/pkg/report"
 	"github.com/nodewatch/nodewatch/pkg/report/heartbeat"
 	"github.com/nodewatch/nodewatch/pkg/report/httpclient"
-	"github.com/nodewatch/nodewatch/pkg/report/httpclient/httpclienttest"
+	"github.com/nodewatch/nodewatch/pkg/report/reporttest"
 )
 
 // silentDown are the services that have no word for down.
@@ -22,9 +22,9 @@ func TestWhatTheServicesThink(t *testing.T) {
 	for _, preset := range all {
 		t.Run(preset, func(t *testing.T) {
 			s := &service{contract: contracts()[preset]}
-			url, rec := httpclienttest.Record(t, s.ServeHTTP)
+			url, rec := reporttest.Record(t, s.ServeHTTP)
 			h := newReporter(t, config(t, preset, url))
-			var all []httpclienttest.Request
+			var all []reporttest.Request
 			maintained := node(report.MajorOutage)
 			maintained.Maintenance = &report.Maintenance{Until: at.Add(time.Hour), By: "alice", Reason: "new\nswitch"}
 			for i, c := range []struct {
@@ -47,7 +47,7 @@ func TestWhatTheServicesThink(t *testing.T) {
 				}
 				all = append(all, rec.Drain()...)
 			}
-			golden(t, preset+".txt", beats(all))
+			reporttest.Golden(t, *update, preset+".txt", beats(all))
 		})
 	}
 }
@@ -67,7 +67,7 @@ func TestDownFromAndUnknown(t *testing.T) {
 		{report.PartialOutage, "silent", report.Operational, "up"},
 	} {
 		s := &service{contract: kuma}
-		url, _ := httpclienttest.Record(t, s.ServeHTTP)
+		url, _ := reporttest.Record(t, s.ServeHTTP)
 		conf := config(t, "uptimekuma", url)
 		conf.DownFrom, conf.Unknown = c.from, c.unknown
 		if err := newReporter(t, conf).Report(t.Context(), node(c.status)); err != nil || s.node != c.want {
@@ -83,9 +83,9 @@ func TestWholeAddresses(t *testing.T) {
 		"oneuptime": "/heartbeat/" + token, "kener": "/ext/heartbeat/rl1-node2/" + token,
 	} {
 		s := &service{contract: contracts()[preset]}
-		url, _ := httpclienttest.Record(t, s.ServeHTTP)
+		url, _ := reporttest.Record(t, s.ServeHTTP)
 		c := heartbeat.Default()
-		c.Preset, c.URLFile = preset, write(t, url+path)
+		c.Preset, c.URLFile = preset, reporttest.Secret(t, url+path)
 		h := newReporter(t, c)
 		if err := h.Report(t.Context(), node(report.Operational)); err != nil || s.node != "up" {
 			t.Errorf("%s: %q, %v", preset, s.node, err)
@@ -102,9 +102,9 @@ func TestWholeAddresses(t *testing.T) {
 func TestHealthchecksBySlug(t *testing.T) {
 	for slug, want := range map[string]report.FailureKind{"node2": "", "new": report.Misconfigured, "twice": report.Misconfigured} {
 		s := &service{contract: healthchecks}
-		url, _ := httpclienttest.Record(t, s.ServeHTTP)
+		url, _ := reporttest.Record(t, s.ServeHTTP)
 		c := config(t, "healthchecks", url)
-		c.Token, c.Slug = write(t, "pingkey0000000000000001"), slug
+		c.Token, c.Slug = reporttest.Secret(t, "pingkey0000000000000001"), slug
 		f := report.FailureOf(newReporter(t, c).Report(t.Context(), node(report.MajorOutage)))
 		if want == "" && (f != nil || s.node != "down") || want != "" && (f == nil || f.Kind != want) {
 			t.Errorf("%s: %v, %q", slug, f, s.node)
@@ -120,7 +120,7 @@ func TestHealthchecksBySlug(t *testing.T) {
 // What is stuck does not beat: the same report again is none.
 func TestTheSameReportIsNoBeat(t *testing.T) {
 	for _, preset := range all {
-		url, rec := httpclienttest.Record(t, (&service{contract: contracts()[preset]}).ServeHTTP)
+		url, rec := reporttest.Record(t, (&service{contract: contracts()[preset]}).ServeHTTP)
 		h := newReporter(t, config(t, preset, url))
 		if err := h.Report(t.Context(), node(report.Operational)); err != nil {
 			t.Fatal(err)
@@ -136,7 +136,7 @@ func TestTheSameReportIsNoBeat(t *testing.T) {
 func TestTheLastReport(t *testing.T) {
 	for _, preset := range all {
 		s := &service{contract: contracts()[preset]}
-		url, rec := httpclienttest.Record(t, s.ServeHTTP)
+		url, rec := reporttest.Record(t, s.ServeHTTP)
 		h := newReporter(t, config(t, preset, url))
 		r := node(report.MajorOutage)
 		r.Final = "nodewatch stops"
@@ -158,7 +158,7 @@ func TestTheLastReport(t *testing.T) {
 // At most five pings a minute; repetitions leave one to what is new.
 func TestHealthchecksIsPingedAtMostFiveTimesAMinute(t *testing.T) {
 	s := &service{contract: healthchecks}
-	url, rec := httpclienttest.Record(t, s.ServeHTTP)
+	url, rec := reporttest.Record(t, s.ServeHTTP)
 	h := newReporter(t, config(t, "healthchecks", url))
 	for i := range 12 {
 		r := node(report.Operational)
@@ -190,7 +190,7 @@ func TestHealthchecksIsPingedAtMostFiveTimesAMinute(t *testing.T) {
 // The body is as long as the service keeps it, as it said last.
 func TestTheBodyObeysPingBodyLimit(t *testing.T) {
 	s := &service{contract: healthchecks, header: http.Header{}}
-	url, rec := httpclienttest.Record(t, s.ServeHTTP)
+	url, rec := reporttest.Record(t, s.ServeHTTP)
 	h := newReporter(t, config(t, "healthchecks", url))
 	r := node(report.MajorOutage)
 	r.Findings[0].Summary = strings.Repeat("é", 200_000)
@@ -233,10 +233,7 @@ func TestLyingAnswers(t *testing.T) {
 		{"kener", 200, `{"status":"x","error":"y"}`, report.Misconfigured},
 		{"kener", 400, `{"error":"Invalid secret"}`, report.Misconfigured},
 	} {
-		url, _ := httpclienttest.Record(t, func(w http.ResponseWriter, _ *http.Request) {
-			w.WriteHeader(c.code)
-			_, _ = w.Write([]byte(c.body))
-		})
+		url, _ := reporttest.Record(t, reporttest.Reply(c.code, c.body))
 		f := report.FailureOf(newReporter(t, config(t, c.preset, url)).Report(t.Context(), node(report.Operational)))
 		if c.kind == "" && f != nil || c.kind != "" && (f == nil || f.Kind != c.kind) {
 			t.Errorf("%s: %d %s: %v, want %s", c.preset, c.code, c.body, f, c.kind)
@@ -248,7 +245,7 @@ func TestHostileServers(t *testing.T) {
 	believing := []string{"betterstack", "oneuptime", "plain", "gatus"} // Gatus's success is an empty body
 	for _, preset := range all {
 		t.Run(preset, func(t *testing.T) {
-			httpclienttest.Run(t, httpclienttest.Trial{
+			reporttest.Run(t, reporttest.Trial{
 				Secrets: []string{token}, Believes: slices.Contains(believing, preset),
 				Send: func(ctx context.Context, url string, client *httpclient.Client) error {
 					h, err := heartbeat.New(config(t, preset, url), client)
@@ -265,7 +262,7 @@ func TestHostileServers(t *testing.T) {
 func TestTest(t *testing.T) {
 	for _, preset := range all {
 		s := &service{contract: contracts()[preset]}
-		url, rec := httpclienttest.Record(t, s.ServeHTTP)
+		url, rec := reporttest.Record(t, s.ServeHTTP)
 		answer, err := newReporter(t, config(t, preset, url)).Test(t.Context(), node(report.Unknown))
 		if err != nil || !strings.HasPrefix(answer, "20") || s.node == "down" {
 			t.Errorf("%s: %q, %v; the service thinks %q", preset, answer, err, s.node)
@@ -276,16 +273,16 @@ func TestTest(t *testing.T) {
 		if strings.Contains(answer, "unverified") != (preset == "oneuptime") {
 			t.Errorf("%s: %q", preset, answer)
 		}
-		golden(t, preset+".test.txt", beats(rec.Drain()))
+		reporttest.Golden(t, *update, preset+".test.txt", beats(rec.Drain()))
 	}
 }
 
 // A wrong token is told, by every service that tells it.
 func TestAWrongToken(t *testing.T) {
 	for _, preset := range []string{"healthchecks", "uptimekuma", "gatus", "betterstack", "kener"} {
-		url, _ := httpclienttest.Record(t, (&service{contract: contracts()[preset]}).ServeHTTP)
+		url, _ := reporttest.Record(t, (&service{contract: contracts()[preset]}).ServeHTTP)
 		c := config(t, preset, url)
-		c.Token = write(t, "an0ther-t0ken")
+		c.Token = reporttest.Secret(t, "an0ther-t0ken")
 		f := report.FailureOf(newReporter(t, c).Report(t.Context(), node(report.Operational)))
 		if f == nil || f.Kind != report.Misconfigured || strings.Contains(f.Error(), "an0ther") {
 			t.Errorf("%s: %v", preset, f)
@@ -297,7 +294,9 @@ func TestSecretsThatCannotBeRead(t *testing.T) {
 	for name, change := range map[string]func(*heartbeat.Config){
 		"token":   func(c *heartbeat.Config) { c.Token = "/nonexistent/token" },
 		"address": func(c *heartbeat.Config) { c.URL, c.Token, c.URLFile = "", "", "/nonexistent/url" },
-		"scheme":  func(c *heartbeat.Config) { c.URL, c.Token, c.URLFile = "", "", write(t, "hc-ping.com/"+token) },
+		"scheme": func(c *heartbeat.Config) {
+			c.URL, c.Token, c.URLFile = "", "", reporttest.Secret(t, "hc-ping.com/"+token)
+		},
 	} {
 		c := config(t, "healthchecks", "https://192.0.2.1")
 		change(&c)

@@ -3,18 +3,14 @@ package heartbeat_test
 import (
 	"flag"
 	"fmt"
-	"os"
-	"path/filepath"
 	"strings"
 	"testing"
 	"time"
 
-	"github.com/google/go-cmp/cmp"
-
 	"github.com/nodewatch/nodewatch/pkg/report"
 	"github.com/nodewatch/nodewatch/pkg/report/heartbeat"
 	"github.com/nodewatch/nodewatch/pkg/report/httpclient"
-	"github.com/nodewatch/nodewatch/pkg/report/httpclient/httpclienttest"
+	"github.com/nodewatch/nodewatch/pkg/report/reporttest"
 )
 
 var update = flag.Bool("update", false, "write the golden files")
@@ -44,15 +40,6 @@ func node(status report.Impact) report.Report {
 	return r
 }
 
-func write(t *testing.T, text string) httpclient.SecretFile {
-	t.Helper()
-	path := filepath.Join(t.TempDir(), "secret")
-	if err := os.WriteFile(path, []byte(text+"\n"), 0o600); err != nil {
-		t.Fatal(err)
-	}
-	return httpclient.SecretFile(path)
-}
-
 // config is a working configuration of the preset for a service at the base URL.
 func config(t *testing.T, preset, base string) heartbeat.Config {
 	t.Helper()
@@ -60,24 +47,20 @@ func config(t *testing.T, preset, base string) heartbeat.Config {
 	c.Preset = preset
 	switch preset {
 	case "plain":
-		c.URLFile, c.DownFile = write(t, base+"/up/"+token), write(t, base+"/down/"+token)
+		c.URLFile, c.DownFile = reporttest.Secret(t, base+"/up/"+token), reporttest.Secret(t, base+"/down/"+token)
 	case "gatus":
-		c.URL, c.Token, c.Group, c.Endpoint = base, write(t, token), "RL1 & more", "Node 2, storage"
+		c.URL, c.Token, c.Group, c.Endpoint = base, reporttest.Secret(t, token), "RL1 & more", "Node 2, storage"
 	case "kener":
-		c.URL, c.Token, c.Tag = base, write(t, token), "rl1-node2"
+		c.URL, c.Token, c.Tag = base, reporttest.Secret(t, token), "rl1-node2"
 	default:
-		c.URL, c.Token = base, write(t, token)
+		c.URL, c.Token = base, reporttest.Secret(t, token)
 	}
 	return c
 }
 
 func newReporter(t *testing.T, c heartbeat.Config) *heartbeat.Reporter {
 	t.Helper()
-	client, err := httpclient.New(httpclient.Options{Agent: "nodewatch/test"})
-	if err != nil {
-		t.Fatal(err)
-	}
-	h, err := heartbeat.New(c, client)
+	h, err := heartbeat.New(c, reporttest.Client(t, httpclient.Options{Agent: "nodewatch/test"}))
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -85,7 +68,7 @@ func newReporter(t *testing.T, c heartbeat.Config) *heartbeat.Reporter {
 }
 
 // beats shows the requests as they are kept in golden files.
-func beats(list []httpclienttest.Request) string {
+func beats(list []reporttest.Request) string {
 	var b strings.Builder
 	for _, q := range list {
 		fmt.Fprintf(&b, "%s %s\n", q.Method, q.URL)
@@ -100,21 +83,4 @@ func beats(list []httpclienttest.Request) string {
 		b.WriteString("\n")
 	}
 	return b.String()
-}
-
-func golden(t *testing.T, name, got string) {
-	t.Helper()
-	path := filepath.Join("testdata", name)
-	if *update {
-		if err := os.WriteFile(path, []byte(got), 0o644); err != nil {
-			t.Fatal(err)
-		}
-	}
-	want, err := os.ReadFile(path)
-	if err != nil {
-		t.Fatal(err)
-	}
-	if diff := cmp.Diff(string(want), got); diff != "" {
-		t.Errorf("%s (-want +got):\n%s", path, diff)
-	}
 }

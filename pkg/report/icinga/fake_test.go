@@ -1,16 +1,14 @@
 package icinga_test
 
 import (
-	"encoding/json"
 	"fmt"
 	"io"
 	"maps"
 	"net/http"
-	"net/http/httptest"
 	"slices"
-	"strings"
-	"sync"
 	"testing"
+
+	"github.com/nodewatch/nodewatch/pkg/report/reporttest"
 )
 
 const (
@@ -21,10 +19,8 @@ const (
 // fake is the action process-check-result of Icinga 2 as its later versions have
 // it; the earlier ones are tried for real.
 type fake struct {
-	mu       sync.Mutex
+	*reporttest.Recorder
 	services map[string]*service
-	asked    int
-	took     []string       // the bodies it took
 	answers  map[string]int // by service: what it answers whatever it is told
 	status   string         // of those answers
 }
@@ -36,37 +32,24 @@ type service struct {
 	active     bool // takes no passive results
 }
 
-func newFake(t *testing.T) (*fake, string) {
+func newFake(t *testing.T) (f *fake, url string) {
 	t.Helper()
-	f := &fake{services: map[string]*service{}, answers: map[string]int{}}
+	f = &fake{services: map[string]*service{}, answers: map[string]int{}}
 	for _, name := range []string{"node2!nodewatch", "node2!storage"} {
 		f.services[name] = &service{exit: -1}
 	}
-	s := httptest.NewServer(f)
-	t.Cleanup(s.Close)
-	t.Cleanup(s.CloseClientConnections)
-	return f, s.URL
+	url, f.Recorder = reporttest.Record(t, f.answer)
+	return f, url
 }
 
-func (f *fake) take() string {
-	f.mu.Lock()
-	defer f.mu.Unlock()
-	defer func() { f.took = nil }()
-	return strings.Join(f.took, "\n")
-}
-
-func (f *fake) ServeHTTP(w http.ResponseWriter, r *http.Request) {
-	f.mu.Lock()
-	defer f.mu.Unlock()
-	f.asked++
+func (f *fake) answer(w http.ResponseWriter, r *http.Request) {
 	body, _ := io.ReadAll(r.Body)
 	code, status, object := f.judge(r, body)
-	w.WriteHeader(code)
 	answer := map[string]any{"error": code, "status": status}
 	if object {
 		answer = map[string]any{"results": []any{map[string]any{"code": code, "status": status}}}
 	}
-	_ = json.NewEncoder(w).Encode(answer)
+	reporttest.JSON(w, code, answer)
 }
 
 // judge is the code and its reason; object says that they are about the service.
@@ -92,9 +75,7 @@ func (f *fake) judge(r *http.Request, body []byte) (code int, status string, obj
 		End     float64  `json:"execution_end"`
 		TTL     float64  `json:"ttl"`
 	}
-	dec := json.NewDecoder(strings.NewReader(string(body)))
-	dec.DisallowUnknownFields()
-	if err := dec.Decode(&x); err != nil {
+	if err := reporttest.Strict(body, &x); err != nil {
 		return 400, "Invalid request body: " + err.Error(), false
 	}
 	s, known := f.services[x.Service]
@@ -112,7 +93,6 @@ func (f *fake) judge(r *http.Request, body []byte) (code int, status string, obj
 	case x.Start < s.start:
 		return 409, fmt.Sprintf("Newer check result already present for '%s'.", x.Service), true
 	}
-	f.took = append(f.took, string(body))
 	*s = service{exit: *x.Exit, output: *x.Output, start: x.Start, ttl: x.TTL}
 	return 200, "Successfully processed check result for object '" + x.Service + "'.", true
 }

@@ -3,68 +3,45 @@ package icinga_test
 import (
 	"context"
 	"encoding/base64"
-	"errors"
 	"flag"
-	"io"
-	"net/http"
-	"os"
-	"path/filepath"
 	"strings"
 	"testing"
 	"time"
 
-	"github.com/google/go-cmp/cmp"
-
 	"github.com/nodewatch/nodewatch/pkg/report"
 	"github.com/nodewatch/nodewatch/pkg/report/httpclient"
-	"github.com/nodewatch/nodewatch/pkg/report/httpclient/httpclienttest"
 	"github.com/nodewatch/nodewatch/pkg/report/icinga"
+	"github.com/nodewatch/nodewatch/pkg/report/reporttest"
 )
 
 var update = flag.Bool("update", false, "rewrite the golden files")
 
-var noon = time.Date(2026, 11, 22, 12, 0, 0, 0, time.UTC)
-
-// at is a Report so many minutes after noon with a finding on the storage for each
+// at is the report so many minutes after noon, with a finding on the storage for each
 // of the severities.
 func at(minutes int, severities ...report.Severity) report.Report {
-	r := report.Report{
-		Site: "rl1", Node: "node2", At: noon.Add(time.Duration(minutes) * time.Minute), Status: report.Operational,
-		Components: []report.Component{{Name: "storage", Status: report.Operational, State: report.Seen}, {Name: "network", Status: report.Operational}},
-	}
+	words := "storage=operational network=operational"
 	for _, s := range severities {
-		r.Findings = append(r.Findings, report.Finding{
-			Rule: "krbd-retry-storm", Component: "storage", Severity: s, Impact: report.MajorOutage, State: report.Seen,
-			Since: noon.Add(-time.Minute), Summary: "disks of 65 guests retry | indefinitely, " + string(s),
-		})
+		words += " krbd-retry-storm=" + string(s)
+	}
+	r := reporttest.At(time.Duration(minutes)*time.Minute, words)
+	for i := range r.Findings {
+		f := &r.Findings[i]
+		f.Since, f.Summary = reporttest.Noon.Add(-time.Minute), "disks of 65 guests retry | indefinitely, "+string(f.Severity)
 	}
 	return r
-}
-
-func secret(t *testing.T, text string) httpclient.SecretFile {
-	t.Helper()
-	path := filepath.Join(t.TempDir(), "password")
-	if err := os.WriteFile(path, []byte(text+"\n"), 0o600); err != nil {
-		t.Fatal(err)
-	}
-	return httpclient.SecretFile(path)
 }
 
 func config(t *testing.T, url string) icinga.Config {
 	t.Helper()
 	c := icinga.Default()
-	c.URL, c.User, c.Password = url, apiUser, secret(t, password)
+	c.URL, c.User, c.Password = url, apiUser, reporttest.Secret(t, password)
 	c.Services = map[string]string{"node": "nodewatch", "storage": "storage"}
 	return c
 }
 
 func start(t *testing.T, c icinga.Config, o httpclient.Options) *icinga.Reporter {
 	t.Helper()
-	client, err := httpclient.New(o)
-	if err != nil {
-		t.Fatal(err)
-	}
-	r, err := icinga.New(c, client)
+	r, err := icinga.New(c, reporttest.Client(t, o))
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -78,11 +55,11 @@ func states() map[string]report.Report {
 	informed := unseen
 	informed.Findings = at(1, report.Info).Findings
 	blind := at(1, report.Critical, report.Info)
-	blind.Components[0].State, blind.Findings[0].State, blind.Findings[0].LastSeen = report.Blind, report.Blind, noon
+	blind.Components[0].State, blind.Findings[0].State, blind.Findings[0].LastSeen = report.Blind, report.Blind, reporttest.Noon
 	worked := at(1, report.Critical)
-	worked.Maintenance = &report.Maintenance{Since: noon, Until: noon.Add(2 * time.Hour), By: "root", Reason: "new NIC\nin slot 2"}
+	worked.Maintenance = &report.Maintenance{Since: reporttest.Noon, Until: reporttest.Noon.Add(2 * time.Hour), By: "root", Reason: "new NIC\nin slot 2"}
 	lived := at(1, report.Critical, report.Warning)
-	lived.Findings[0].Accepted = &report.Accepted{Until: noon.Add(240 * time.Hour), By: "root"}
+	lived.Findings[0].Accepted = &report.Accepted{Until: reporttest.Noon.Add(240 * time.Hour), By: "root"}
 	last := at(1)
 	last.Final = "nodewatch stops"
 	shown := at(1)
@@ -106,21 +83,9 @@ func TestEveryStateIsReportedInFull(t *testing.T) {
 		if err := r.Report(t.Context(), all[name]); err != nil {
 			t.Errorf("%s: %v", name, err)
 		}
-		lines = append(lines, "# "+name+"\n"+f.take())
+		lines = append(lines, "# "+name+"\n"+f.Accepted())
 	}
-	path, got := filepath.Join("testdata", "results.txt"), strings.Join(lines, "\n")+"\n"
-	if *update {
-		if err := os.WriteFile(path, []byte(got), 0o644); err != nil {
-			t.Fatal(err)
-		}
-	}
-	want, err := os.ReadFile(path)
-	if err != nil {
-		t.Fatal(err)
-	}
-	if diff := cmp.Diff(string(want), got); diff != "" {
-		t.Errorf("(-want +got):\n%s", diff)
-	}
+	reporttest.Golden(t, *update, "results.txt", strings.Join(lines, "\n")+"\n")
 }
 
 func TestLongTextsAreBounded(t *testing.T) {
@@ -174,19 +139,17 @@ func TestVerdicts(t *testing.T) {
 
 func TestOneIsRefusedAndTheOtherIsStale(t *testing.T) {
 	f, url := newFake(t)
-	f.answers["node2!storage"], f.services["node2!nodewatch"].start = 403, float64(noon.Unix()+60)
+	f.answers["node2!storage"], f.services["node2!nodewatch"].start = 403, float64(reporttest.Noon.Unix()+60)
 	err := start(t, config(t, url), httpclient.Options{}).Report(t.Context(), at(0))
-	if got := report.FailureOf(err); got == nil || got.Kind != report.Partial {
-		t.Errorf("%v", err)
-	}
+	reporttest.WantFailure(t, err, report.Partial)
 }
 
 func TestAWrongPasswordIsTriedOnce(t *testing.T) {
 	f, url := newFake(t)
 	c := config(t, url)
-	c.Password = secret(t, "wrong-word")
-	if err := start(t, c, httpclient.Options{}).Report(t.Context(), at(0)); err == nil || f.asked != 1 {
-		t.Errorf("asked %d times, %v", f.asked, err)
+	c.Password = reporttest.Secret(t, "wrong-word")
+	if err := start(t, c, httpclient.Options{}).Report(t.Context(), at(0)); err == nil || len(f.Requests()) != 1 {
+		t.Errorf("%d requests, %v", len(f.Requests()), err)
 	}
 }
 
@@ -196,14 +159,14 @@ func TestWhatIcingaRefuses(t *testing.T) {
 		kind   report.FailureKind
 		want   string
 	}{
-		"a wrong password":       {func(c *icinga.Config, _ *fake) { c.Password = secret(t, "wrong-word") }, report.Misconfigured, "401"},
+		"a wrong password":       {func(c *icinga.Config, _ *fake) { c.Password = reporttest.Secret(t, "wrong-word") }, report.Misconfigured, "401"},
 		"a lost password file":   {func(c *icinga.Config, _ *fake) { c.Password = "/nonexistent" }, report.Misconfigured, "secret"},
 		"another host":           {func(c *icinga.Config, _ *fake) { c.Host = "node3" }, report.Misconfigured, "No objects found"},
 		"one service is not":     {func(c *icinga.Config, _ *fake) { c.Services["storage"] = "gone" }, report.Partial, "node2!gone"},
 		"passive checks are off": {func(_ *icinga.Config, f *fake) { f.services["node2!storage"].active = true }, report.Partial, "Passive checks are disabled"},
 		"it knows something newer": {func(_ *icinga.Config, f *fake) {
 			for _, s := range f.services {
-				s.start = float64(noon.Unix() + 60)
+				s.start = float64(reporttest.Noon.Unix() + 60)
 			}
 		}, report.Stale, "Newer check result"},
 	} {
@@ -212,9 +175,7 @@ func TestWhatIcingaRefuses(t *testing.T) {
 			conf := config(t, url)
 			c.change(&conf, f)
 			err := start(t, conf, httpclient.Options{}).Report(t.Context(), at(0))
-			if got := report.FailureOf(err); got == nil || got.Kind != c.kind || !strings.Contains(err.Error(), c.want) {
-				t.Errorf("%v, want %s with %q", err, c.kind, c.want)
-			}
+			reporttest.WantFailure(t, err, c.kind, c.want)
 			word := base64.StdEncoding.EncodeToString([]byte(apiUser + ":" + password))
 			if strings.Contains(err.Error(), password) || strings.Contains(err.Error(), word) {
 				t.Errorf("shows the password: %v", err)
@@ -241,10 +202,7 @@ func TestOddAnswers(t *testing.T) {
 		{404, `{"error":404,"status":"No objects found."}`, report.Misconfigured},
 		{503, `{"error":503,"status":"Shutting down."}`, report.Transient},
 	} {
-		url, _ := httpclienttest.Record(t, func(w http.ResponseWriter, _ *http.Request) {
-			w.WriteHeader(c.code)
-			_, _ = io.WriteString(w, c.body)
-		})
+		url, _ := reporttest.Record(t, reporttest.Reply(c.code, c.body))
 		err := start(t, config(t, url), httpclient.Options{}).Report(t.Context(), at(0))
 		if got := report.FailureOf(err); got == nil || got.Kind != c.want || strings.Contains(err.Error(), password) || strings.Contains(err.Error(), basic) {
 			t.Errorf("%d %s: %v, want %s", c.code, c.body, err, c.want)
@@ -258,14 +216,14 @@ func TestTestReportsAndChangesNothing(t *testing.T) {
 	if want := "nothing changed: Icinga accepts passive results for 2 services of node2: node, storage"; got != want || err != nil {
 		t.Errorf("%q, %v", got, err)
 	}
-	if f.take() != "" {
+	if f.Accepted() != "" {
 		t.Error("a result was taken")
 	}
 	f.services["node2!storage"].active = true
 	for name, change := range map[string]func(*icinga.Config){
 		"Passive checks are disabled": func(*icinga.Config) {},
 		"No objects found":            func(c *icinga.Config) { c.Services = map[string]string{"node": "gone"} },
-		"401":                         func(c *icinga.Config) { c.Password = secret(t, "wrong-word") },
+		"401":                         func(c *icinga.Config) { c.Password = reporttest.Secret(t, "wrong-word") },
 	} {
 		c := config(t, url)
 		change(&c)
@@ -273,16 +231,14 @@ func TestTestReportsAndChangesNothing(t *testing.T) {
 			t.Errorf("%s: %q, %v", name, got, err)
 		}
 	}
-	believer, _ := httpclienttest.Record(t, func(w http.ResponseWriter, _ *http.Request) {
-		_, _ = io.WriteString(w, `{"results":[{"code":200,"status":"yes"}]}`)
-	})
+	believer, _ := reporttest.Record(t, reporttest.Reply(200, `{"results":[{"code":200,"status":"yes"}]}`))
 	if got, err := start(t, config(t, believer), httpclient.Options{}).Test(t.Context(), at(0)); err == nil {
 		t.Errorf("one that takes everything: %q", got)
 	}
 }
 
 func TestHostileServers(t *testing.T) {
-	httpclienttest.Run(t, httpclienttest.Trial{Secrets: []string{password, base64.StdEncoding.EncodeToString([]byte(apiUser + ":" + password))},
+	reporttest.Run(t, reporttest.Trial{Secrets: []string{password, base64.StdEncoding.EncodeToString([]byte(apiUser + ":" + password))},
 		Send: func(ctx context.Context, url string, client *httpclient.Client) error {
 			r, err := icinga.New(config(t, url), client)
 			if err != nil {
@@ -293,7 +249,10 @@ func TestHostileServers(t *testing.T) {
 }
 
 func TestCheck(t *testing.T) {
-	for field, change := range map[string]func(*icinga.Config){
+	reporttest.CheckFields(t, func() icinga.Config { return config(t, "https://192.0.2.30:5665") }, func(c icinga.Config) error {
+		_, err := icinga.New(c, nil)
+		return err
+	}, map[string]func(*icinga.Config){
 		"url":              func(c *icinga.Config) { c.URL = "192.0.2.30:5665" },
 		"user":             func(c *icinga.Config) { c.User = "" },
 		"password_file":    func(c *icinga.Config) { c.Password = "" },
@@ -303,17 +262,7 @@ func TestCheck(t *testing.T) {
 		"services.storage": func(c *icinga.Config) { c.Services["storage"] = "" },
 		"services.node":    func(c *icinga.Config) { c.Services["node"] = "a!b" },
 		"ttl":              func(c *icinga.Config) { c.TTL = 0 },
-	} {
-		c := config(t, "https://192.0.2.30:5665")
-		change(&c)
-		var wrong *report.FieldError
-		if err := c.Check(); !errors.As(err, &wrong) || wrong.Field != field {
-			t.Errorf("%s: %v", field, err)
-		}
-		if _, err := icinga.New(c, nil); err == nil {
-			t.Errorf("%s: is taken", field)
-		}
-	}
+	})
 	c := config(t, "https://192.0.2.30:5665")
 	c.User = "a:b"
 	if err := c.Check(); err == nil {

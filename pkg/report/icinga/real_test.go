@@ -16,6 +16,7 @@ import (
 	"github.com/nodewatch/nodewatch/pkg/report"
 	"github.com/nodewatch/nodewatch/pkg/report/httpclient"
 	"github.com/nodewatch/nodewatch/pkg/report/icinga"
+	"github.com/nodewatch/nodewatch/pkg/report/reporttest"
 )
 
 func (d *daemon) trusting(pool *x509.CertPool) *http.Client {
@@ -116,8 +117,8 @@ func (d *daemon) refuses(t *testing.T) {
 		kind   report.FailureKind
 		want   string
 	}{
-		"a wrong password":       {func(c *icinga.Config) { c.Password = secret(t, "wrong-word") }, report.Misconfigured, "401"},
-		"no permission":          {func(c *icinga.Config) { c.User, c.Password = "reader", secret(t, "lesen") }, report.Misconfigured, "404"},
+		"a wrong password":       {func(c *icinga.Config) { c.Password = reporttest.Secret(t, "wrong-word") }, report.Misconfigured, "401"},
+		"no permission":          {func(c *icinga.Config) { c.User, c.Password = "reader", reporttest.Secret(t, "lesen") }, report.Misconfigured, "404"},
 		"another host":           {func(c *icinga.Config) { c.Host = "node3" }, report.Misconfigured, "No objects found"},
 		"one service is not":     {func(c *icinga.Config) { c.Services["storage"] = "gone" }, report.Partial, "node2!gone"},
 		"passive checks are off": {func(c *icinga.Config) { c.Services["storage"] = "no passive" }, report.Partial, "Passive checks are disabled"},

@@ -11,9 +11,9 @@ import (
 
 	"github.com/nodewatch/nodewatch/pkg/report"
 	"github.com/nodewatch/nodewatch/pkg/report/httpclient"
-	"github.com/nodewatch/nodewatch/pkg/report/httpclient/httpclienttest"
 	"github.com/nodewatch/nodewatch/pkg/report/native"
 	"github.com/nodewatch/nodewatch/pkg/report/native/receiver"
+	"github.com/nodewatch/nodewatch/pkg/report/reporttest"
 	"github.com/nodewatch/nodewatch/pkg/statefile"
 )
 
@@ -27,9 +27,9 @@ func TestHostileBackends(t *testing.T) {
 		},
 	} {
 		t.Run(name, func(t *testing.T) {
-			httpclienttest.Run(t, httpclienttest.Trial{Secrets: []string{token}, Send: func(ctx context.Context, url string, client *httpclient.Client) error {
+			reporttest.Run(t, reporttest.Trial{Secrets: []string{token}, Send: func(ctx context.Context, url string, client *httpclient.Client) error {
 				c := native.Default()
-				c.URL, c.Token = url, secretFile(t)
+				c.URL, c.Token = url, reporttest.Secret(t, token)
 				x, err := native.New(c, client, statefile.File{})
 				if err != nil {
 					t.Fatal(err)

@@ -16,6 +16,7 @@ import (
 	"github.com/nodewatch/nodewatch/pkg/report/httpclient"
 	"github.com/nodewatch/nodewatch/pkg/report/native"
 	"github.com/nodewatch/nodewatch/pkg/report/native/receiver"
+	"github.com/nodewatch/nodewatch/pkg/report/reporttest"
 	"github.com/nodewatch/nodewatch/pkg/statefile"
 )
 
@@ -62,7 +63,7 @@ func child(run string) error {
 	ask := bufio.NewScanner(os.Stdin) // each line asks for one more
 	for last := uint64(1); ask.Scan(); last++ {
 		r := calm(time.Duration(n)*time.Minute + time.Duration(last)*time.Millisecond)
-		r.Started = noon.Add(time.Duration(n) * time.Minute)
+		r.Started = reporttest.Noon.Add(time.Duration(n) * time.Minute)
 		r = withTransitions(r, max(last, 200)-199, last)
 		if err := x.Persist(r); err != nil {
 			return err
@@ -89,7 +90,7 @@ func TestAKillLosesNothingThatWasKept(t *testing.T) {
 		}
 		return isDown
 	})
-	dir, secret := t.TempDir(), secretFile(t)
+	dir, secret := t.TempDir(), reporttest.Secret(t, token)
 	kept := map[string]bool{}
 	const kills = 12
 	for run := range kills {
@@ -97,10 +98,10 @@ func TestAKillLosesNothingThatWasKept(t *testing.T) {
 			kept[id] = true
 		}
 	}
-	x := reporter(t, url, file(t, dir))
+	x := reporter(t, url, reporttest.StateFile(t, dir, "status"))
 	for n := 0; x.Queue().Waiting > 0 && n < 1000; n++ {
 		r := calm(time.Hour + time.Duration(n)*time.Second)
-		r.Started = noon.Add(time.Hour)
+		r.Started = reporttest.Noon.Add(time.Hour)
 		_ = x.Report(t.Context(), r) // it may be down
 	}
 	got := rc.Node("rl1/node2")

@@ -9,8 +9,6 @@ import (
 	"fmt"
 	"io"
 	"net/http"
-	"os"
-	"path/filepath"
 	"strings"
 	"testing"
 	"time"
@@ -19,9 +17,9 @@ import (
 
 	"github.com/nodewatch/nodewatch/pkg/report"
 	"github.com/nodewatch/nodewatch/pkg/report/httpclient"
-	"github.com/nodewatch/nodewatch/pkg/report/httpclient/httpclienttest"
 	"github.com/nodewatch/nodewatch/pkg/report/native"
 	"github.com/nodewatch/nodewatch/pkg/report/native/receiver"
+	"github.com/nodewatch/nodewatch/pkg/report/reporttest"
 	"github.com/nodewatch/nodewatch/pkg/statefile"
 )
 
@@ -29,13 +27,11 @@ var update = flag.Bool("update", false, "rewrite the golden files")
 
 const token = "nwt_f00dcafe"
 
-var noon = time.Date(2026, 11, 22, 12, 0, 0, 0, time.UTC)
-
-// calm is a report of a node with nothing to tell, so long after noon.
+// calm is a report of a node with nothing to tell, so long after reporttest.Noon.
 func calm(after time.Duration) report.Report {
 	r := report.Report{
 		Node: "node2", Site: "rl1", Boot: "0b9d2b5e-8f0c-4f7e-9a51-6d1e5f8b7c2a", Version: "1.2.3",
-		Started: noon.Add(-time.Hour), At: noon.Add(after), Status: report.Operational,
+		Started: reporttest.Noon.Add(-time.Hour), At: reporttest.Noon.Add(after), Status: report.Operational,
 	}
 	for _, name := range []report.ComponentName{"cluster", "guests", "host", "network", "nodewatch", "storage"} {
 		r.Components = append(r.Components, report.Component{Name: name, Status: report.Operational, State: report.Seen, Since: r.Started})
@@ -54,31 +50,12 @@ func withTransitions(r report.Report, from, to uint64) report.Report {
 	return r
 }
 
-// secretFile writes the token to a file.
-func secretFile(t testing.TB) httpclient.SecretFile {
-	t.Helper()
-	path := filepath.Join(t.TempDir(), "token")
-	if err := os.WriteFile(path, []byte(token+"\n"), 0o600); err != nil {
-		t.Fatal(err)
-	}
-	return httpclient.SecretFile(path)
-}
-
-func newClient(t testing.TB) *httpclient.Client {
-	t.Helper()
-	client, err := httpclient.New(httpclient.Options{Agent: "nodewatch/1.2.3"})
-	if err != nil {
-		t.Fatal(err)
-	}
-	return client
-}
-
 // reporter tells the backend at the address; change may change its configuration.
 func reporter(t testing.TB, url string, kept statefile.File) *native.Reporter {
 	t.Helper()
 	c := native.Default()
-	c.URL, c.Token = url, secretFile(t)
-	x, err := native.New(c, newClient(t), kept)
+	c.URL, c.Token = url, reporttest.Secret(t, token)
+	x, err := native.New(c, reporttest.Client(t, httpclient.Options{Agent: "nodewatch/1.2.3"}), kept)
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -87,17 +64,17 @@ func reporter(t testing.TB, url string, kept statefile.File) *native.Reporter {
 
 // backend starts a Receiver whose clock is two seconds ahead of the report's, with
 // a recorder before it; in front, if given, may answer in its place.
-func backend(t *testing.T, c receiver.Config, inFront func(w http.ResponseWriter, q *http.Request) bool) (string, *receiver.Receiver, *httpclienttest.Recorder) {
+func backend(t *testing.T, c receiver.Config, inFront func(w http.ResponseWriter, q *http.Request) bool) (string, *receiver.Receiver, *reporttest.Recorder) {
 	t.Helper()
 	c.Tokens = map[string]string{token: "rl1/node2"}
 	if c.Now == nil {
-		c.Now = func() time.Time { return noon.Add(2 * time.Second) }
+		c.Now = func() time.Time { return reporttest.Noon.Add(2 * time.Second) }
 	}
 	r, err := receiver.New(c)
 	if err != nil {
 		t.Fatal(err)
 	}
-	url, rec := httpclienttest.Record(t, func(w http.ResponseWriter, q *http.Request) {
+	url, rec := reporttest.Record(t, func(w http.ResponseWriter, q *http.Request) {
 		if inFront == nil || !inFront(w, q) {
 			r.ServeHTTP(w, q)
 		}
@@ -105,17 +82,8 @@ func backend(t *testing.T, c receiver.Config, inFront func(w http.ResponseWriter
 	return url, r, rec
 }
 
-func file(t *testing.T, dir string) statefile.File {
-	t.Helper()
-	f, err := statefile.In(dir, "status")
-	if err != nil {
-		t.Fatal(err)
-	}
-	return f
-}
-
 // plain is the body of a request, decompressed.
-func plain(t testing.TB, q httpclienttest.Request) []byte {
+func plain(t testing.TB, q reporttest.Request) []byte {
 	t.Helper()
 	if q.Header.Get("Content-Encoding") != "gzip" {
 		return q.Body
@@ -140,24 +108,24 @@ func troubled() report.Report {
 	r := withTransitions(calm(0), 1, 2)
 	r.Labels = report.Labels{"rack": "7", "switch": "sw1"}
 	seen := func(fact string) []report.Evidence {
-		return []report.Evidence{{Source: "nic", Subject: "eno1", Fact: fact, At: noon.Add(-time.Second)}}
+		return []report.Evidence{{Source: "nic", Subject: "eno1", Fact: fact, At: reporttest.Noon.Add(-time.Second)}}
 	}
 	r.Findings = []report.Finding{{
 		Rule: "libceph-crc-storm", Component: "storage", Severity: report.Critical, Impact: report.MajorOutage, State: report.Seen,
-		Since: noon.Add(-2 * time.Minute), LevelSince: noon.Add(-time.Minute), LastSeen: noon, Summary: "78 disks on 182 sessions in a CRC storm <eno1>",
+		Since: reporttest.Noon.Add(-2 * time.Minute), LevelSince: reporttest.Noon.Add(-time.Minute), LastSeen: reporttest.Noon, Summary: "78 disks on 182 sessions in a CRC storm <eno1>",
 		Evidence: seen("1204 bad CRCs in 60 s"), Against: seen("no CRC errors of the NIC"), Advice: []report.Advice{{Do: "throttle the link", Command: "tc qdisc add dev eno1 root tbf rate 2gbit burst 1mb latency 50ms"}},
 		Runbook: "https://hub.example.org/rules.md#libceph-crc-storm", Flapping: true,
 	}, {
 		Rule: "bond-hash-layer2", Subject: "bond0", Component: "network", Severity: report.Warning, Impact: report.Operational, State: report.Blind,
-		Since: noon.Add(-time.Hour), LevelSince: noon.Add(-time.Hour), LastSeen: noon.Add(-time.Minute), Summary: "bond0 hashes by layer2",
+		Since: reporttest.Noon.Add(-time.Hour), LevelSince: reporttest.Noon.Add(-time.Hour), LastSeen: reporttest.Noon.Add(-time.Minute), Summary: "bond0 hashes by layer2",
 		Evidence: seen("xmit_hash_policy layer2"), Runbook: "https://hub.example.org/rules.md#bond-hash-layer2",
-		Accepted: &report.Accepted{At: noon.Add(-30 * time.Minute), Until: noon.Add(24 * time.Hour), By: "kim", Reason: "until the window"},
+		Accepted: &report.Accepted{At: reporttest.Noon.Add(-30 * time.Minute), Until: reporttest.Noon.Add(24 * time.Hour), By: "kim", Reason: "until the window"},
 	}}
 	r.Status = report.MajorOutage
-	r.Components[5] = report.Component{Name: "storage", Status: report.MajorOutage, State: report.Seen, Since: noon.Add(-2 * time.Minute), Summary: r.Findings[0].Summary}
-	r.Components[0] = report.Component{Name: "cluster", Status: report.Unknown, State: report.Blind, Since: noon.Add(-time.Hour), Summary: "nobody has given nodewatch a key"}
+	r.Components[5] = report.Component{Name: "storage", Status: report.MajorOutage, State: report.Seen, Since: reporttest.Noon.Add(-2 * time.Minute), Summary: r.Findings[0].Summary}
+	r.Components[0] = report.Component{Name: "cluster", Status: report.Unknown, State: report.Blind, Since: reporttest.Noon.Add(-time.Hour), Summary: "nobody has given nodewatch a key"}
 	r.Components[1].Status = report.UnderMaintenance
-	r.Maintenance = &report.Maintenance{Since: noon.Add(-time.Minute), Until: noon.Add(time.Hour), By: "kim", Reason: "new cable"}
+	r.Maintenance = &report.Maintenance{Since: reporttest.Noon.Add(-time.Minute), Until: reporttest.Noon.Add(time.Hour), By: "kim", Reason: "new cable"}
 	r.Final = "nodewatch stops"
 	return r
 }
@@ -165,8 +133,8 @@ func troubled() report.Report {
 func TestTheBodyIsAsTheGoldenOne(t *testing.T) {
 	url, _, rec := backend(t, receiver.Config{}, nil)
 	c := native.Default()
-	c.URL, c.Token, c.Digest = url+"/", secretFile(t), "sha256:6b86b273"
-	x, err := native.New(c, newClient(t), statefile.File{})
+	c.URL, c.Token, c.Digest = url+"/", reporttest.Secret(t, token), "sha256:6b86b273"
+	x, err := native.New(c, reporttest.Client(t, httpclient.Options{Agent: "nodewatch/1.2.3"}), statefile.File{})
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -185,23 +153,7 @@ func TestTheBodyIsAsTheGoldenOne(t *testing.T) {
 	if err := json.Indent(&pretty, plain(t, got[0]), "", "  "); err != nil {
 		t.Fatal(err)
 	}
-	golden(t, "testdata/troubled.txt", head+"\n"+pretty.String())
-}
-
-func golden(t *testing.T, path, got string) {
-	t.Helper()
-	if *update {
-		if err := os.WriteFile(path, []byte(got), 0o600); err != nil {
-			t.Fatal(err)
-		}
-	}
-	want, err := os.ReadFile(path)
-	if err != nil {
-		t.Fatal(err)
-	}
-	if diff := cmp.Diff(string(want), got); diff != "" {
-		t.Errorf("%s (-want +got):\n%s", path, diff)
-	}
+	reporttest.Golden(t, *update, "troubled.txt", head+"\n"+pretty.String())
 }
 
 // The customers' line names nothing inside, whatever is raised.
@@ -284,7 +236,7 @@ func TestATestLeavesNoTrace(t *testing.T) {
 
 func TestAMissingTokenIsSaid(t *testing.T) {
 	c := native.Config{URL: "http://192.0.2.1", Token: "/nowhere/token"}
-	x, err := native.New(c, newClient(t), statefile.File{})
+	x, err := native.New(c, reporttest.Client(t, httpclient.Options{Agent: "nodewatch/1.2.3"}), statefile.File{})
 	if err != nil {
 		t.Fatal(err)
 	}

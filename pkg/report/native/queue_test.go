@@ -14,6 +14,7 @@ import (
 	"github.com/nodewatch/nodewatch/pkg/report"
 	"github.com/nodewatch/nodewatch/pkg/report/native"
 	"github.com/nodewatch/nodewatch/pkg/report/native/receiver"
+	"github.com/nodewatch/nodewatch/pkg/report/reporttest"
 	"github.com/nodewatch/nodewatch/pkg/statefile"
 )
 
@@ -168,7 +169,7 @@ func TestWhatArrivesIsNotDropped(t *testing.T) {
 func TestRunsStayApart(t *testing.T) {
 	isDown, dir := true, t.TempDir()
 	url, rc, _ := backend(t, receiver.Config{}, down(&isDown))
-	x := reporter(t, url, file(t, dir))
+	x := reporter(t, url, reporttest.StateFile(t, dir, "status"))
 	first := withTransitions(calm(0), 1, 2)
 	if err := x.Persist(first); err != nil {
 		t.Fatal(err)
@@ -179,9 +180,9 @@ func TestRunsStayApart(t *testing.T) {
 
 	isDown = false
 	again := calm(time.Minute)
-	again.Started = noon.Add(30 * time.Second)
+	again.Started = reporttest.Noon.Add(30 * time.Second)
 	again = withTransitions(again, 1, 2)
-	y := reporter(t, url, file(t, dir))
+	y := reporter(t, url, reporttest.StateFile(t, dir, "status"))
 	wantQueue(t, y, report.Queue{Waiting: 2})
 	if err := y.Report(t.Context(), again); err != nil {
 		t.Fatal(err)
@@ -195,7 +196,7 @@ func TestRunsStayApart(t *testing.T) {
 	}
 
 	// What was acknowledged and could not be written down comes again under the same id.
-	z := reporter(t, url, file(t, dir))
+	z := reporter(t, url, reporttest.StateFile(t, dir, "status"))
 	again.At = again.At.Add(time.Second)
 	if err := z.Report(t.Context(), again); err != nil {
 		t.Fatal(err)
@@ -207,7 +208,7 @@ func TestRunsStayApart(t *testing.T) {
 	if err := z.Persist(again); err != nil {
 		t.Fatal(err)
 	}
-	wantQueue(t, reporter(t, url, file(t, dir)), report.Queue{})
+	wantQueue(t, reporter(t, url, reporttest.StateFile(t, dir, "status")), report.Queue{})
 }
 
 // What a reporter has been reported in the same run it takes up once, also if it is
@@ -216,7 +217,7 @@ func TestAReloadRepeatsNothing(t *testing.T) {
 	dir := t.TempDir()
 	url, rc, _ := backend(t, receiver.Config{}, nil)
 	for n := range uint64(4) {
-		x, r := reporter(t, url, file(t, dir)), withTransitions(calm(time.Duration(n)*time.Second), 1, n)
+		x, r := reporter(t, url, reporttest.StateFile(t, dir, "status")), withTransitions(calm(time.Duration(n)*time.Second), 1, n)
 		if err := x.Report(t.Context(), r); err != nil {
 			t.Fatal(err)
 		}
@@ -248,7 +249,7 @@ func TestABrokenStateIsSaid(t *testing.T) {
 				t.Fatal(err)
 			}
 			url, rc, _ := backend(t, receiver.Config{}, nil)
-			x := reporter(t, url, file(t, dir))
+			x := reporter(t, url, reporttest.StateFile(t, dir, "status"))
 			wantQueue(t, x, c.want)
 			if err := x.Persist(calm(0)); (err != nil) != c.err {
 				t.Errorf("the first Persist says %v", err)
@@ -268,7 +269,7 @@ func TestABrokenStateIsSaid(t *testing.T) {
 func TestKeepWritesOnlyWhatChanged(t *testing.T) {
 	dir := t.TempDir()
 	url, _, _ := backend(t, receiver.Config{}, nil)
-	x := reporter(t, url, file(t, dir))
+	x := reporter(t, url, reporttest.StateFile(t, dir, "status"))
 	path := filepath.Join(dir, "reporter-status.json")
 	step := func(r report.Report, written bool) {
 		t.Helper()
@@ -291,7 +292,7 @@ func TestKeepWritesOnlyWhatChanged(t *testing.T) {
 
 func TestKeepAndReportRunAtOnce(t *testing.T) {
 	url, rc, _ := backend(t, receiver.Config{}, nil)
-	x := reporter(t, url, file(t, t.TempDir()))
+	x := reporter(t, url, reporttest.StateFile(t, t.TempDir(), "status"))
 	var wg sync.WaitGroup
 	wg.Go(func() {
 		for n := range uint64(50) {
@@ -327,9 +328,9 @@ func TestKeepDoesNotWaitForADelivery(t *testing.T) {
 		w.WriteHeader(http.StatusInternalServerError)
 		return true
 	})
-	x = reporter(t, url, file(t, dir))
+	x = reporter(t, url, reporttest.StateFile(t, dir, "status"))
 	if err := x.Report(t.Context(), withTransitions(calm(0), 1, 2)); err == nil {
 		t.Error("the delivery passes for a success")
 	}
-	wantQueue(t, reporter(t, url, file(t, dir)), report.Queue{Waiting: 5})
+	wantQueue(t, reporter(t, url, reporttest.StateFile(t, dir, "status")), report.Queue{Waiting: 5})
 }

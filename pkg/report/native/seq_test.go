@@ -5,6 +5,7 @@ import (
 	"time"
 
 	"github.com/nodewatch/nodewatch/pkg/report/native/receiver"
+	"github.com/nodewatch/nodewatch/pkg/report/reporttest"
 	"github.com/nodewatch/nodewatch/pkg/statefile"
 )
 
@@ -44,7 +45,7 @@ func TestAClockThatWasSetBack(t *testing.T) {
 	x := reporter(t, url, statefile.File{})
 	for n := range 3 {
 		r := calm(time.Duration(n) * time.Second)
-		r.Started = noon
+		r.Started = reporttest.Noon
 		if err := x.Report(t.Context(), r); err != nil {
 			t.Fatal(err)
 		}
@@ -59,7 +60,7 @@ func TestAClockThatWasSetBackIsRemembered(t *testing.T) {
 	url, rc, _ := backend(t, receiver.Config{}, nil)
 	dir := t.TempDir()
 	for _, at := range []time.Duration{time.Hour, 0} {
-		x, r := reporter(t, url, file(t, dir)), withTransitions(calm(at), 1, 1)
+		x, r := reporter(t, url, reporttest.StateFile(t, dir, "status")), withTransitions(calm(at), 1, 1)
 		r.Started = r.At
 		if err := x.Report(t.Context(), r); err != nil {
 			t.Fatal(err)

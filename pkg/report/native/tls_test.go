@@ -18,6 +18,7 @@ import (
 	"github.com/nodewatch/nodewatch/pkg/report/httpclient"
 	"github.com/nodewatch/nodewatch/pkg/report/native"
 	"github.com/nodewatch/nodewatch/pkg/report/native/receiver"
+	"github.com/nodewatch/nodewatch/pkg/report/reporttest"
 	"github.com/nodewatch/nodewatch/pkg/statefile"
 )
 
@@ -64,7 +65,7 @@ func write(t *testing.T, dir, name, kind string, raw []byte) string {
 func TestAClientCertificateIsEnough(t *testing.T) {
 	dir := t.TempDir()
 	o, cert := certificate(t, dir, "rl1/node2")
-	rc, err := receiver.New(receiver.Config{Now: func() time.Time { return noon }})
+	rc, err := receiver.New(receiver.Config{Now: func() time.Time { return reporttest.Noon }})
 	if err != nil {
 		t.Fatal(err)
 	}

@@ -5,41 +5,34 @@ import (
 	"fmt"
 	"io"
 	"net/http"
-	"net/http/httptest"
 	"slices"
 	"strings"
-	"sync"
 	"testing"
 	"time"
+
+	"github.com/nodewatch/nodewatch/pkg/report/reporttest"
 )
 
 const key = "0123456789abcdef0123456789abcdef"
 
 // fake is the Events API, version 2, as its description has it.
 type fake struct {
-	mu     sync.Mutex
+	*reporttest.Recorder
 	alerts map[string]string // open ones: severity by dedup key
-	took   []string          // the bodies it took, the routing key left out
 	pages  int               // alerts that were not open before
 	fail   []int             // the codes of the next answers, before anything is looked at; 0: look
 	garble map[string]bool   // dedup keys that it answers 400 to
 }
 
-func newFake(t *testing.T) (*fake, string) {
+func newFake(t *testing.T) (f *fake, url string) {
 	t.Helper()
-	f := &fake{alerts: map[string]string{}}
-	s := httptest.NewServer(f)
-	t.Cleanup(s.Close)
-	t.Cleanup(s.CloseClientConnections)
-	return f, s.URL
+	f = &fake{alerts: map[string]string{}}
+	url, f.Recorder = reporttest.Record(t, f.answer)
+	return f, url
 }
 
-func (f *fake) take() string {
-	f.mu.Lock()
-	defer f.mu.Unlock()
-	defer func() { f.took = nil }()
-	return strings.Join(f.took, "\n")
-}
+// accepted drains the requests and returns the events that were accepted, without the routing key.
+func (f *fake) accepted() string { return strings.ReplaceAll(f.Accepted(), key, "") }
 
 type taken struct {
 	RoutingKey string `json:"routing_key"`
@@ -60,18 +53,15 @@ type taken struct {
 	Links     []map[string]string `json:"links"`
 }
 
-func (f *fake) ServeHTTP(w http.ResponseWriter, r *http.Request) {
-	f.mu.Lock()
-	defer f.mu.Unlock()
+func (f *fake) answer(w http.ResponseWriter, r *http.Request) {
 	body, _ := io.ReadAll(r.Body)
-	code, reason, x := f.judge(r, body)
-	w.Header().Set("Content-Type", "application/json")
-	w.WriteHeader(code)
-	switch code {
+	switch code, reason, x := f.judge(r, body); code {
 	case 202:
-		_ = json.NewEncoder(w).Encode(map[string]string{"status": "success", "message": "Event processed", "dedup_key": x.DedupKey})
+		reporttest.JSON(w, code, map[string]string{"status": "success", "message": "Event processed", "dedup_key": x.DedupKey})
 	case 400:
-		_ = json.NewEncoder(w).Encode(map[string]any{"status": "invalid event", "message": "Event object is invalid", "errors": []string{reason}})
+		reporttest.JSON(w, code, map[string]any{"status": "invalid event", "message": "Event object is invalid", "errors": []string{reason}})
+	default:
+		w.WriteHeader(code)
 	}
 }
 
@@ -88,15 +78,12 @@ func (f *fake) judge(r *http.Request, body []byte) (code int, reason string, x t
 	if len(body) > 512<<10 {
 		return 413, "", x
 	}
-	dec := json.NewDecoder(strings.NewReader(string(body)))
-	dec.DisallowUnknownFields()
-	if err := dec.Decode(&x); err != nil {
+	if err := reporttest.Strict(body, &x); err != nil {
 		return 400, err.Error(), x
 	}
 	if reason := f.wrong(x); reason != "" {
 		return 400, reason, x
 	}
-	f.took = append(f.took, strings.Replace(string(body), key, "", 1))
 	switch _, known := f.alerts[x.DedupKey]; {
 	case x.Action == "resolve":
 		delete(f.alerts, x.DedupKey)

@@ -2,84 +2,40 @@ package pagerduty_test
 
 import (
 	"context"
-	"errors"
 	"flag"
 	"fmt"
-	"io"
-	"net/http"
-	"os"
-	"path/filepath"
 	"strings"
 	"testing"
 	"time"
 
-	"github.com/google/go-cmp/cmp"
-
 	"github.com/nodewatch/nodewatch/pkg/report"
 	"github.com/nodewatch/nodewatch/pkg/report/httpclient"
-	"github.com/nodewatch/nodewatch/pkg/report/httpclient/httpclienttest"
 	"github.com/nodewatch/nodewatch/pkg/report/pagerduty"
+	"github.com/nodewatch/nodewatch/pkg/report/reporttest"
 	"github.com/nodewatch/nodewatch/pkg/statefile"
 )
 
 var update = flag.Bool("update", false, "rewrite the golden files")
 
-var noon = time.Date(2026, 11, 22, 12, 0, 0, 0, time.UTC)
-
-// at is a Report so many minutes after noon with a finding for each word
-// "rule/subject=severity".
-func at(minutes int, words string) report.Report {
-	r := report.Report{
-		Site: "rl1", Node: "node2", At: noon.Add(time.Duration(minutes) * time.Minute), Status: report.Operational, Version: "1.2.0",
-		Components: []report.Component{{Name: "storage", Status: report.Operational, State: report.Seen}},
-	}
-	for word := range strings.FieldsSeq(words) {
-		name, severity, _ := strings.Cut(word, "=")
-		rule, subject, _ := strings.Cut(name, "/")
-		r.Findings = append(r.Findings, report.Finding{
-			Rule: rule, Subject: subject, Component: "storage", Severity: report.Severity(severity), Impact: report.MajorOutage,
-			State: report.Seen, Since: noon, Summary: "disk I/O hangs on " + subject,
-		})
-	}
-	return r
-}
-
-func secret(t *testing.T, text string) httpclient.SecretFile {
-	t.Helper()
-	path := filepath.Join(t.TempDir(), "routing.key")
-	if err := os.WriteFile(path, []byte(text+"\n"), 0o600); err != nil {
-		t.Fatal(err)
-	}
-	return httpclient.SecretFile(path)
+// at is the report so many minutes after noon, of a node whose storage can be seen.
+func at(minutes int, findings string) report.Report {
+	return reporttest.At(time.Duration(minutes)*time.Minute, "storage=operational "+findings)
 }
 
 func config(t *testing.T, url string) pagerduty.Config {
 	t.Helper()
 	c := pagerduty.Default()
-	c.URL, c.Key = url, secret(t, key)
+	c.URL, c.Key = url, reporttest.Secret(t, key)
 	return c
 }
 
 func start(t *testing.T, c pagerduty.Config, kept statefile.File) *pagerduty.Reporter {
 	t.Helper()
-	client, err := httpclient.New(httpclient.Options{})
-	if err != nil {
-		t.Fatal(err)
-	}
-	r, err := pagerduty.New(c, client, kept)
+	r, err := pagerduty.New(c, reporttest.Client(t, httpclient.Options{}), kept)
 	if err != nil {
 		t.Fatal(err)
 	}
 	return r
-}
-
-func kept(t *testing.T, dir string) statefile.File {
-	t.Helper()
-	f, err := statefile.In(dir, "oncall")
-	if err != nil {
-		t.Fatal(err)
-	}
-	return f
 }
 
 func deliverTo(t *testing.T, p *pagerduty.Reporter, r report.Report) {
@@ -93,7 +49,7 @@ func deliverTo(t *testing.T, p *pagerduty.Reporter, r report.Report) {
 func (f *fake) gist(t *testing.T) string {
 	t.Helper()
 	var words []string
-	for line := range strings.Lines(f.take()) {
+	for line := range strings.Lines(f.accepted()) {
 		var x taken
 		if err := jsonOf(line, &x); err != nil {
 			t.Fatal(err)
@@ -159,10 +115,10 @@ func full() report.Report {
 	r := at(1, "krbd-retry-storm/client4242=critical")
 	r.Labels = report.Labels{"rack": "7", "switch": "sw1"}
 	f := &r.Findings[0]
-	f.State, f.LastSeen = report.Blind, noon.Add(30*time.Second)
-	f.Since = noon.Add(-90*time.Second + 250*time.Millisecond)
-	f.Evidence = []report.Evidence{{Source: "kmsg", Subject: "osd12", Fact: "41 bad crc lines in 10 s", At: noon}, {Source: "links", Fact: "1.2e6 drops/s", At: noon}}
-	f.Against = []report.Evidence{{Source: "ceph", Fact: "no slow requests", At: noon}}
+	f.State, f.LastSeen = report.Blind, reporttest.Noon.Add(30*time.Second)
+	f.Since = reporttest.Noon.Add(-90*time.Second + 250*time.Millisecond)
+	f.Evidence = []report.Evidence{{Source: "kmsg", Subject: "osd12", Fact: "41 bad crc lines in 10 s", At: reporttest.Noon}, {Source: "links", Fact: "1.2e6 drops/s", At: reporttest.Noon}}
+	f.Against = []report.Evidence{{Source: "ceph", Fact: "no slow requests", At: reporttest.Noon}}
 	f.Advice = []report.Advice{{Do: "See what hangs", Command: "cat /sys/kernel/debug/ceph/*/osdc"}, {Do: "Fix the bond's hash policy"}}
 	f.Runbook = "https://docs.example.org/runbooks/krbd-retry-storm"
 	return r
@@ -175,19 +131,7 @@ func TestTheWholeEvent(t *testing.T) {
 	p := start(t, c, statefile.File{})
 	deliverTo(t, p, full())
 	deliverTo(t, p, at(2, ""))
-	path, got := filepath.Join("testdata", "events.json"), f.take()+"\n"
-	if *update {
-		if err := os.WriteFile(path, []byte(got), 0o644); err != nil {
-			t.Fatal(err)
-		}
-	}
-	want, err := os.ReadFile(path)
-	if err != nil {
-		t.Fatal(err)
-	}
-	if diff := cmp.Diff(string(want), got); diff != "" {
-		t.Errorf("(-want +got):\n%s", diff)
-	}
+	reporttest.Golden(t, *update, "events.json", f.accepted()+"\n")
 }
 
 // Whatever is found, the event stays within the limits of the API, and what
@@ -231,9 +175,7 @@ func TestFailuresHalfWay(t *testing.T) {
 		p := start(t, config(t, url), statefile.File{})
 		f.fail = []int{0, c.code}
 		now := at(0, "hung=critical storm/client1=warning disk/sda=info")
-		if got := report.FailureOf(p.Report(t.Context(), now)); got == nil || got.Kind != c.kind {
-			t.Errorf("%d: %v", c.code, got)
-		}
+		reporttest.WantFailure(t, p.Report(t.Context(), now), c.kind)
 		deliverTo(t, p, now)
 		if got, want := f.gist(t), "trigger hung/ critical, trigger storm/client1 warning, trigger disk/sda info"; got != want {
 			t.Errorf("%d: sent %q, want %q", c.code, got, want)
@@ -247,9 +189,7 @@ func TestWhatTheAPIDoesNotTakeIsNotSentAgain(t *testing.T) {
 	odd := "nodewatch/rl1/node2/finding/storm/client1"
 	f.garble = map[string]bool{odd: true}
 	err := p.Report(t.Context(), at(0, "hung=critical storm/client1=warning"))
-	if got := report.FailureOf(err); got == nil || got.Kind != report.Partial || !strings.Contains(err.Error(), odd) || !strings.Contains(err.Error(), "'payload' is odd") {
-		t.Errorf("%v", err)
-	}
+	reporttest.WantFailure(t, err, report.Partial, odd, "'payload' is odd")
 	deliverTo(t, p, at(1, "hung=critical storm/client1=warning"))
 	if err := p.Report(t.Context(), at(2, "hung=critical storm/client1=critical")); err == nil {
 		t.Error("what is another event now was not tried")
@@ -288,9 +228,7 @@ func TestWhatIsTooLargeIsForgottenWhenItIsGone(t *testing.T) {
 	f, url := newFake(t)
 	p := start(t, config(t, url), statefile.File{})
 	f.fail = []int{413}
-	if got := report.FailureOf(p.Report(t.Context(), at(0, "hung=critical"))); got == nil || got.Kind != report.Partial {
-		t.Errorf("%v", got)
-	}
+	reporttest.WantFailure(t, p.Report(t.Context(), at(0, "hung=critical")), report.Partial)
 	for minute, words := range []string{"hung=critical", "", "hung=critical"} {
 		deliverTo(t, p, at(minute, words))
 	}
@@ -303,9 +241,10 @@ func TestAWrongKey(t *testing.T) {
 	_, url := newFake(t)
 	for text, want := range map[string]string{"short": "5 characters", strings.Repeat("x", 32): "Invalid routing key"} {
 		c := config(t, url)
-		c.Key = secret(t, text)
+		c.Key = reporttest.Secret(t, text)
 		err := start(t, c, statefile.File{}).Report(t.Context(), at(0, "hung=critical"))
-		if got := report.FailureOf(err); got == nil || got.Kind != report.Misconfigured || !strings.Contains(err.Error(), want) || strings.Contains(err.Error(), text) && text != "short" {
+		reporttest.WantFailure(t, err, report.Misconfigured, want)
+		if text != "short" && strings.Contains(err.Error(), text) {
 			t.Errorf("%v", err)
 		}
 	}
@@ -334,7 +273,7 @@ func TestTestPagesAndResolvesAtOnce(t *testing.T) {
 	if err != nil || !strings.HasPrefix(got, "202") {
 		t.Errorf("%q, %v", got, err)
 	}
-	sent := f.take()
+	sent := f.accepted()
 	if strings.Count(sent, "\n") != 1 || !strings.Contains(sent, "TEST from nodewatch on node2: please ignore") || !strings.Contains(sent, `"severity":"info"`) || len(f.alerts) != 0 || f.pages != 1 {
 		t.Errorf("sent %s, open %v", sent, f.alerts)
 	}
@@ -350,19 +289,14 @@ func TestOnly202IsASuccess(t *testing.T) {
 		201: `{}`,
 		202: `{"status":"success","dedup_key":"another"}`,
 	} {
-		url, _ := httpclienttest.Record(t, func(w http.ResponseWriter, _ *http.Request) {
-			w.WriteHeader(code)
-			_, _ = io.WriteString(w, body)
-		})
+		url, _ := reporttest.Record(t, reporttest.Reply(code, body))
 		err := start(t, config(t, url), statefile.File{}).Report(t.Context(), at(0, "hung=critical"))
-		if got := report.FailureOf(err); got == nil || got.Kind != report.Misconfigured || !strings.Contains(err.Error(), "not the answer of PagerDuty") {
-			t.Errorf("%d: %v", code, err)
-		}
+		reporttest.WantFailure(t, err, report.Misconfigured, "not the answer of PagerDuty")
 	}
 }
 
 func TestHostileServers(t *testing.T) {
-	httpclienttest.Run(t, httpclienttest.Trial{Secrets: []string{key}, Send: func(ctx context.Context, url string, client *httpclient.Client) error {
+	reporttest.Run(t, reporttest.Trial{Secrets: []string{key}, Send: func(ctx context.Context, url string, client *httpclient.Client) error {
 		p, err := pagerduty.New(config(t, url), client, statefile.File{})
 		if err != nil {
 			t.Fatal(err)
@@ -372,24 +306,14 @@ func TestHostileServers(t *testing.T) {
 }
 
 func TestCheck(t *testing.T) {
-	for field, change := range map[string]func(*pagerduty.Config){
+	reporttest.CheckFields(t, func() pagerduty.Config { return config(t, "https://events.eu.pagerduty.com") }, func(c pagerduty.Config) error {
+		_, err := pagerduty.New(c, nil, statefile.File{})
+		return err
+	}, map[string]func(*pagerduty.Config){
 		"url":                func(c *pagerduty.Config) { c.URL = "events.pagerduty.com" },
 		"routing_key_file":   func(c *pagerduty.Config) { c.Key = "" },
 		"client_url":         func(c *pagerduty.Config) { c.ClientURL = "node2" },
 		"severities.fatal":   func(c *pagerduty.Config) { c.Severities = map[string]string{"fatal": "error"} },
 		"severities.warning": func(c *pagerduty.Config) { c.Severities = map[string]string{"warning": "ticket"} },
-	} {
-		c := config(t, "https://192.0.2.1")
-		change(&c)
-		var wrong *report.FieldError
-		if err := c.Check(); !errors.As(err, &wrong) || wrong.Field != field {
-			t.Errorf("%s: %v", field, err)
-		}
-		if _, err := pagerduty.New(c, nil, statefile.File{}); err == nil {
-			t.Errorf("%s: is taken", field)
-		}
-	}
-	if err := config(t, "https://events.eu.pagerduty.com").Check(); err != nil {
-		t.Error(err)
-	}
+	})
 }

@@ -9,6 +9,7 @@ import (
 	"time"
 
 	"github.com/nodewatch/nodewatch/pkg/report"
+	"github.com/nodewatch/nodewatch/pkg/report/reporttest"
 )
 
 // What cleared while nodewatch was down is resolved; what is there still is not
@@ -16,13 +17,13 @@ import (
 func TestARestart(t *testing.T) {
 	f, url := newFake(t)
 	dir := t.TempDir()
-	p := start(t, config(t, url), kept(t, dir))
+	p := start(t, config(t, url), reporttest.StateFile(t, dir, "oncall"))
 	deliverTo(t, p, at(0, "storm/client1=critical disk/sda=warning hung=critical"))
 	if err := p.Persist(at(0, "")); err != nil {
 		t.Fatal(err)
 	}
-	f.take()
-	p = start(t, config(t, url), kept(t, dir))
+	f.Drain()
+	p = start(t, config(t, url), reporttest.StateFile(t, dir, "oncall"))
 	early := at(1, "hung=critical")
 	early.Started = early.At.Add(-20 * time.Second)
 	deliverTo(t, p, early)
@@ -50,7 +51,7 @@ func TestAKeptFileThatCannotBeRead(t *testing.T) {
 		t.Fatal(err)
 	}
 	f, url := newFake(t)
-	p := start(t, config(t, url), kept(t, dir))
+	p := start(t, config(t, url), reporttest.StateFile(t, dir, "oncall"))
 	deliverTo(t, p, at(0, "hung=critical"))
 	if err := p.Persist(at(0, "")); err == nil || !strings.Contains(err.Error(), "set aside") {
 		t.Errorf("%v", err)
@@ -58,7 +59,7 @@ func TestAKeptFileThatCannotBeRead(t *testing.T) {
 	if err := p.Persist(at(0, "")); err != nil {
 		t.Errorf("again: %v", err)
 	}
-	p = start(t, config(t, url), kept(t, dir))
+	p = start(t, config(t, url), reporttest.StateFile(t, dir, "oncall"))
 	deliverTo(t, p, at(1, "hung=critical"))
 	if f.pages != 1 || f.gist(t) != "trigger hung/ critical" {
 		t.Error("what was kept after all is not known")
@@ -68,7 +69,7 @@ func TestAKeptFileThatCannotBeRead(t *testing.T) {
 func TestAKeepThatFailedIsTriedAgain(t *testing.T) {
 	_, url := newFake(t)
 	dir := filepath.Join(t.TempDir(), "later")
-	p := start(t, config(t, url), kept(t, dir))
+	p := start(t, config(t, url), reporttest.StateFile(t, dir, "oncall"))
 	deliverTo(t, p, at(0, "hung=critical"))
 	if err := p.Persist(at(0, "")); err == nil {
 		t.Fatal("saved in no directory")
@@ -88,7 +89,7 @@ func TestAKeepThatFailedIsTriedAgain(t *testing.T) {
 func TestKeepRunsWhileAlertsAreSent(t *testing.T) {
 	_, url := newFake(t)
 	dir := t.TempDir()
-	p := start(t, config(t, url), kept(t, dir))
+	p := start(t, config(t, url), reporttest.StateFile(t, dir, "oncall"))
 	done := make(chan error)
 	go func() {
 		var err error

@@ -4,15 +4,15 @@ import (
 	"encoding/json"
 	"fmt"
 	"io"
-	"maps"
 	"net/http"
 	"net/http/httptest"
 	"slices"
 	"strconv"
 	"strings"
-	"sync"
 	"testing"
 	"time"
+
+	"github.com/nodewatch/nodewatch/pkg/report/reporttest"
 )
 
 const (
@@ -23,11 +23,10 @@ const (
 // fake is a page of Statuspage as its API description has it: who may ask, which
 // fields and words it takes, how often. It refuses fields it does not know.
 type fake struct {
-	mu         sync.Mutex
+	*reporttest.Recorder
 	now        time.Time
 	components map[string]string
 	incidents  []*held
-	asked      []string // "METHOD path" and the body, as they came
 	times      []time.Time
 	limit      int    // requests in any 60 s
 	limitCode  int    // 420 or 429
@@ -46,55 +45,29 @@ type held struct {
 	Bodies     []string            `json:"bodies"`
 }
 
-func newFake(t *testing.T, components map[string]string) (*fake, string) {
+func newFake(t *testing.T, components map[string]string) (f *fake, url string) {
 	t.Helper()
-	f := &fake{components: components, limit: 60, limitCode: 429, now: noon}
-	s := httptest.NewServer(f)
-	t.Cleanup(s.Close)
-	t.Cleanup(s.CloseClientConnections)
-	return f, s.URL + "/v1"
+	f = &fake{components: components, limit: 60, limitCode: 429, now: reporttest.Noon}
+	url, f.Recorder = reporttest.Record(t, f.answer)
+	return f, url + "/v1"
 }
 
-// take returns what was asked since it was last called, one a line.
-func (f *fake) take() string {
-	f.mu.Lock()
-	defer f.mu.Unlock()
-	defer func() { f.asked = nil }()
-	return strings.Join(f.asked, "\n")
-}
-
-// set sets the page's clock.
-func (f *fake) set(now time.Time) {
-	f.mu.Lock()
-	defer f.mu.Unlock()
-	f.now = now
-}
-
-func answer(w http.ResponseWriter, code int, v any) {
-	w.Header().Set("Content-Type", "application/json")
-	w.WriteHeader(code)
-	_ = json.NewEncoder(w).Encode(v)
-}
-
-func (f *fake) ServeHTTP(w http.ResponseWriter, r *http.Request) {
-	f.mu.Lock()
-	defer f.mu.Unlock()
+func (f *fake) answer(w http.ResponseWriter, r *http.Request) {
 	body, _ := io.ReadAll(r.Body)
-	f.asked = append(f.asked, strings.TrimSpace(r.Method+" "+r.URL.RequestURI()+" "+string(body)))
 	f.times = slices.DeleteFunc(f.times, func(t time.Time) bool { return f.now.Sub(t) >= time.Minute })
 	path, right := strings.CutPrefix(r.URL.Path, "/v1/pages/"+pageID)
 	switch {
 	case len(f.times) >= f.limit:
-		answer(w, f.limitCode, map[string]string{"error": "Too many requests"})
+		reporttest.JSON(w, f.limitCode, map[string]string{"error": "Too many requests"})
 		return
 	case r.Header.Get("Authorization") != "OAuth "+key:
-		answer(w, 401, map[string]string{"error": "Could not authenticate"})
+		reporttest.JSON(w, 401, map[string]string{"error": "Could not authenticate"})
 		return
 	case len(body) > 0 && r.Header.Get("Content-Type") != "application/json":
-		answer(w, 400, map[string]string{"error": "the content type does not match"})
+		reporttest.JSON(w, 400, map[string]string{"error": "the content type does not match"})
 		return
 	case !right:
-		answer(w, 404, map[string]string{"error": "page not found"})
+		reporttest.JSON(w, 404, map[string]string{"error": "page not found"})
 		return
 	}
 	f.times = append(f.times, f.now)
@@ -122,12 +95,12 @@ func (f *fake) route(w http.ResponseWriter, r *http.Request, path string, body [
 		f.incident(w, strings.TrimPrefix(id, "/"), body)
 		return
 	}
-	answer(w, 404, map[string]string{"error": "no such place"})
+	reporttest.JSON(w, 404, map[string]string{"error": "no such place"})
 }
 
 func (f *fake) component(w http.ResponseWriter, method, id string, body []byte) {
 	if _, ok := f.components[id]; !ok {
-		answer(w, 404, map[string]string{"error": "component not found"})
+		reporttest.JSON(w, 404, map[string]string{"error": "component not found"})
 		return
 	}
 	if method == http.MethodPatch {
@@ -136,12 +109,12 @@ func (f *fake) component(w http.ResponseWriter, method, id string, body []byte) 
 		}
 		words := []string{"operational", "under_maintenance", "degraded_performance", "partial_outage", "major_outage", ""}
 		if json.Unmarshal(body, &x) != nil || len(x.Component) != 1 || !slices.Contains(words, x.Component["status"]) {
-			answer(w, 422, map[string][]string{"error": {"status is invalid"}})
+			reporttest.JSON(w, 422, map[string][]string{"error": {"status is invalid"}})
 			return
 		}
 		f.components[id] = x.Component["status"]
 	}
-	answer(w, 200, map[string]any{"id": id, "page_id": pageID, "name": "Node 2", "status": f.components[id], "group": false})
+	reporttest.JSON(w, 200, map[string]any{"id": id, "page_id": pageID, "name": "Node 2", "status": f.components[id], "group": false})
 }
 
 func (f *fake) unresolved(w http.ResponseWriter, r *http.Request) {
@@ -154,7 +127,7 @@ func (f *fake) unresolved(w http.ResponseWriter, r *http.Request) {
 			list = append(list, x)
 		}
 	}
-	answer(w, 200, list[min(len(list), (page-1)*per):min(len(list), page*per)])
+	reporttest.JSON(w, 200, list[min(len(list), (page-1)*per):min(len(list), page*per)])
 }
 
 // said is what may be said of an incident.
@@ -169,17 +142,15 @@ type said struct {
 }
 
 func (f *fake) incident(w http.ResponseWriter, id string, body []byte) {
-	dec := json.NewDecoder(strings.NewReader(string(body)))
-	dec.DisallowUnknownFields()
 	var x struct {
 		Incident said `json:"incident"`
 	}
-	if err := dec.Decode(&x); err != nil {
-		answer(w, 400, map[string]string{"error": err.Error()})
+	if err := reporttest.Strict(body, &x); err != nil {
+		reporttest.JSON(w, 400, map[string]string{"error": err.Error()})
 		return
 	}
 	if reason := f.wrong(x.Incident, id); reason != "" {
-		answer(w, 422, map[string][]string{"error": {reason}})
+		reporttest.JSON(w, 422, map[string][]string{"error": {reason}})
 		return
 	}
 	in := &held{ID: fmt.Sprintf("incident%d", len(f.incidents)+1)}
@@ -188,7 +159,7 @@ func (f *fake) incident(w http.ResponseWriter, id string, body []byte) {
 	} else {
 		n := slices.IndexFunc(f.incidents, func(h *held) bool { return h.ID == id })
 		if n < 0 {
-			answer(w, 404, map[string]string{"error": "incident not found"})
+			reporttest.JSON(w, 404, map[string]string{"error": "incident not found"})
 			return
 		}
 		in = f.incidents[n]
@@ -197,7 +168,7 @@ func (f *fake) incident(w http.ResponseWriter, id string, body []byte) {
 	if x.Incident.Notify == nil || *x.Incident.Notify {
 		f.mails++
 	}
-	answer(w, map[bool]int{true: 201, false: 200}[id == ""], in)
+	reporttest.JSON(w, map[bool]int{true: 201, false: 200}[id == ""], in)
 }
 
 // wrong is what the API would not take; id is empty for a new incident.
@@ -239,11 +210,4 @@ func (h *held) take(x said) {
 		}
 	}
 	h.Bodies = append(h.Bodies, x.Body)
-}
-
-// shows is what the components show.
-func (f *fake) shows() map[string]string {
-	f.mu.Lock()
-	defer f.mu.Unlock()
-	return maps.Clone(f.components)
 }

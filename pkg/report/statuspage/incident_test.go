@@ -10,12 +10,9 @@ import (
 	"github.com/google/go-cmp/cmp"
 
 	"github.com/nodewatch/nodewatch/pkg/report"
+	"github.com/nodewatch/nodewatch/pkg/report/reporttest"
 	"github.com/nodewatch/nodewatch/pkg/report/statuspage"
 )
-
-func reply(body string) http.HandlerFunc {
-	return func(w http.ResponseWriter, _ *http.Request) { _, _ = w.Write([]byte(body)) }
-}
 
 // public is a configuration that opens incidents, and asks as often as it likes.
 func public(t *testing.T, url string) statuspage.Config {
@@ -25,19 +22,28 @@ func public(t *testing.T, url string) statuspage.Config {
 	return c
 }
 
-// step reports so many minutes after noon, and fails the test if that fails.
+// deliver returns a function that sets the clock of the page to the report's and delivers the report.
+func (f *fake) deliver(t *testing.T, x *statuspage.Reporter) func(report.Report) error {
+	return func(r report.Report) error {
+		f.now = r.At
+		return x.Report(t.Context(), r)
+	}
+}
+
+// step delivers a report so many minutes after noon, and stops the test if that fails.
 func step(t *testing.T, f *fake, r *statuspage.Reporter, minute int, words string) {
 	t.Helper()
-	f.set(noon.Add(time.Duration(minute) * time.Minute))
-	if err := r.Report(t.Context(), at(time.Duration(minute)*time.Minute, words)); err != nil {
+	if err := f.deliver(t, r)(at(minute, words)); err != nil {
 		t.Fatalf("minute %d: %v", minute, err)
 	}
 }
 
+func at(minute int, words string) report.Report {
+	return reporttest.At(time.Duration(minute)*time.Minute, words)
+}
+
 // state is what the page keeps of its incidents, one a line.
 func (f *fake) state() string {
-	f.mu.Lock()
-	defer f.mu.Unlock()
 	var lines []string
 	for _, x := range f.incidents {
 		var ids []string
@@ -58,19 +64,14 @@ const (
 
 func TestAnIncidentFromItsStartToItsEnd(t *testing.T) {
 	f, url := newFake(t, two())
-	r := start(t, public(t, url))
-	var lines []string
-	for n, words := range []string{over, minor, some, some, all, "node=unknown storage=unknown", minor, over, over, minor, over} {
-		step(t, f, r, n, words)
-		lines = append(lines, strings.TrimSpace("# "+words+"\n"+f.take()))
-	}
-	golden(t, "incident.txt", strings.Join(lines, "\n"))
+	got := f.Transcript(t, f.deliver(t, start(t, public(t, url))), over, minor, some, some, all, "node=unknown storage=unknown", minor, over, over, minor, over)
+	reporttest.Golden(t, *update, "incident.txt", got)
 	if f.mails != 0 {
 		t.Errorf("%d mails to subscribers", f.mails)
 	}
-	for word := range strings.FieldsSeq("node2 rl1 libceph osd12 crc") {
-		for _, line := range lines {
-			if _, said, _ := strings.Cut(line, "\n"); strings.Contains(said, word) {
+	for line := range strings.Lines(got) {
+		for word := range strings.FieldsSeq("node2 rl1 libceph osd12 crc") {
+			if !strings.HasPrefix(line, "# ") && strings.Contains(line, word) {
 				t.Errorf("%q is published: %s", word, line)
 			}
 		}
@@ -84,10 +85,9 @@ func TestARestartFindsTheIncidentAgain(t *testing.T) {
 		&held{ID: "none", Name: "Web", Status: "monitoring"})
 	step(t, f, start(t, public(t, url)), 0, all)
 	step(t, f, start(t, public(t, url)), 1, all)
-	other := at(2*time.Minute, all)
+	other := at(2, all)
 	other.Node = "node3"
-	f.set(other.At)
-	if err := start(t, public(t, url)).Report(t.Context(), other); err != nil {
+	if err := f.deliver(t, start(t, public(t, url)))(other); err != nil {
 		t.Fatal(err)
 	}
 	step(t, f, start(t, public(t, url)), 3, over)
@@ -107,10 +107,9 @@ func TestARestartResolvesNothingTooEarly(t *testing.T) {
 		if want == "" {
 			continue
 		}
-		f.set(noon.Add(time.Duration(minute) * time.Minute))
-		now := at(time.Duration(minute)*time.Minute, over)
-		now.Started = noon.Add(time.Minute)
-		if err := r.Report(t.Context(), now); err != nil || f.incidents[0].Status != want {
+		now := at(minute, over)
+		now.Started = reporttest.Noon.Add(time.Minute)
+		if err := f.deliver(t, r)(now); err != nil || f.incidents[0].Status != want {
 			t.Errorf("minute %d: %s, %v", minute, f.state(), err)
 		}
 	}
@@ -120,10 +119,9 @@ func TestAnIncidentOfThisRunIsResolvedEarly(t *testing.T) {
 	f, url := newFake(t, two())
 	r := start(t, public(t, url))
 	for minute, words := range []string{all, over} {
-		f.set(noon.Add(time.Duration(minute) * time.Minute))
-		now := at(time.Duration(minute)*time.Minute, words)
-		now.Started = noon
-		if err := r.Report(t.Context(), now); err != nil {
+		now := at(minute, words)
+		now.Started = reporttest.Noon
+		if err := f.deliver(t, r)(now); err != nil {
 			t.Fatal(err)
 		}
 	}
@@ -161,9 +159,7 @@ func TestALostAnswerMakesNoSecondIncident(t *testing.T) {
 	r := start(t, public(t, url))
 	f.lose = http.MethodPost
 	err := r.Report(t.Context(), at(0, all))
-	if got := report.FailureOf(err); got == nil || got.Kind != report.Transient {
-		t.Fatalf("%v", err)
-	}
+	reporttest.WantFailure(t, err, report.Transient)
 	step(t, f, r, 1, all)
 	step(t, f, r, 2, over)
 	if got := f.state(); strings.Contains(got, "\n") || !strings.Contains(got, "resolved") {
@@ -208,16 +204,13 @@ func TestTooManyIncidents(t *testing.T) {
 	}
 	r := start(t, public(t, url))
 	for minute, asked := range []int{5, 0, 0, 0, 0, 5} {
-		f.set(noon.Add(time.Duration(minute) * time.Minute))
-		err := r.Report(t.Context(), at(time.Duration(minute)*time.Minute, all))
-		if got := report.FailureOf(err); got == nil || got.Kind != report.Partial || !strings.Contains(err.Error(), "more than 500") {
-			t.Errorf("minute %d: %v", minute, err)
-		}
-		if n := strings.Count(f.take(), "unresolved"); n != asked {
+		err := f.deliver(t, r)(at(minute, all))
+		reporttest.WantFailure(t, err, report.Partial, "more than 500")
+		if n := strings.Count(f.Lines(), "unresolved"); n != asked {
 			t.Errorf("minute %d: asked %d times, want %d", minute, n, asked)
 		}
 	}
-	if len(f.incidents) != 501 || f.shows()["ftgks51sfs2d"] != "major_outage" {
+	if len(f.incidents) != 501 || f.components["ftgks51sfs2d"] != "major_outage" {
 		t.Error("an incident was opened, or the component was not told")
 	}
 }

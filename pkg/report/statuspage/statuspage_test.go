@@ -2,10 +2,7 @@ package statuspage_test
 
 import (
 	"context"
-	"errors"
 	"flag"
-	"os"
-	"path/filepath"
 	"strings"
 	"testing"
 	"time"
@@ -14,53 +11,23 @@ import (
 
 	"github.com/nodewatch/nodewatch/pkg/report"
 	"github.com/nodewatch/nodewatch/pkg/report/httpclient"
-	"github.com/nodewatch/nodewatch/pkg/report/httpclient/httpclienttest"
+	"github.com/nodewatch/nodewatch/pkg/report/reporttest"
 	"github.com/nodewatch/nodewatch/pkg/report/statuspage"
 )
 
 var update = flag.Bool("update", false, "rewrite the golden files")
 
-var noon = time.Date(2026, 11, 22, 12, 0, 0, 0, time.UTC)
-
-// at is a Report so long after noon whose components are in the words
-// "component=impact"; node is the node as a whole.
-func at(after time.Duration, words string) report.Report {
-	r := report.Report{Site: "rl1", Node: "node2", At: noon.Add(after), Status: report.Operational}
-	for word := range strings.FieldsSeq(words) {
-		name, impact, _ := strings.Cut(word, "=")
-		if name == "node" {
-			r.Status = report.Impact(impact)
-			continue
-		}
-		r.Components = append(r.Components, report.Component{Name: report.ComponentName(name), Status: report.Impact(impact), Summary: "libceph: osd12 crc error on node2"})
-	}
-	return r
-}
-
-func token(t *testing.T, text string) httpclient.SecretFile {
-	t.Helper()
-	path := filepath.Join(t.TempDir(), "token")
-	if err := os.WriteFile(path, []byte(text+"\n"), 0o600); err != nil {
-		t.Fatal(err)
-	}
-	return httpclient.SecretFile(path)
-}
-
 func config(t *testing.T, url string) statuspage.Config {
 	t.Helper()
 	c := statuspage.Default()
-	c.URL, c.Page, c.Token = url, pageID, token(t, key)
+	c.URL, c.Page, c.Token = url, pageID, reporttest.Secret(t, key)
 	c.Components = map[string]string{"node": "ftgks51sfs2d", "storage": "b0lbrjvgnqpc"}
 	return c
 }
 
 func start(t *testing.T, c statuspage.Config) *statuspage.Reporter {
 	t.Helper()
-	client, err := httpclient.New(httpclient.Options{})
-	if err != nil {
-		t.Fatal(err)
-	}
-	r, err := statuspage.New(c, client)
+	r, err := statuspage.New(c, reporttest.Client(t, httpclient.Options{}))
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -71,45 +38,12 @@ func two() map[string]string {
 	return map[string]string{"ftgks51sfs2d": "operational", "b0lbrjvgnqpc": "operational"}
 }
 
-func golden(t *testing.T, name, got string) {
-	t.Helper()
-	path := filepath.Join("testdata", name)
-	if *update {
-		if err := os.WriteFile(path, []byte(got+"\n"), 0o644); err != nil {
-			t.Fatal(err)
-		}
-	}
-	want, err := os.ReadFile(path)
-	if err != nil {
-		t.Fatal(err)
-	}
-	if diff := cmp.Diff(string(want), got+"\n"); diff != "" {
-		t.Errorf("%s (-want +got):\n%s", name, diff)
-	}
-}
-
 // An outage from its start to its end, as the page is asked.
 func TestComponentsFollowTheNode(t *testing.T) {
 	f, url := newFake(t, two())
-	r := start(t, config(t, url))
-	var lines []string
-	for n, now := range []string{
-		"storage=operational", "storage=operational",
-		"storage=degraded_performance node=degraded_performance",
-		"storage=major_outage node=major_outage",
-		"storage=unknown node=unknown",
-		"storage=under_maintenance node=under_maintenance",
-		"storage=operational",
-	} {
-		f.set(noon.Add(time.Duration(n) * time.Minute))
-		err := r.Report(t.Context(), at(time.Duration(n)*time.Minute, now))
-		if err != nil {
-			t.Errorf("%s: %v", now, err)
-		}
-		lines = append(lines, strings.TrimSpace("# "+now+"\n"+f.take()))
-	}
-	golden(t, "components.txt", strings.Join(lines, "\n"))
-	if diff := cmp.Diff(two(), f.shows()); diff != "" {
+	got := f.Transcript(t, f.deliver(t, start(t, config(t, url))), reporttest.Outage()...)
+	reporttest.Golden(t, *update, "components.txt", got)
+	if diff := cmp.Diff(two(), f.components); diff != "" {
 		t.Error(diff)
 	}
 }
@@ -118,10 +52,10 @@ func TestUnknownCanBeShownAsSomething(t *testing.T) {
 	f, url := newFake(t, two())
 	c := config(t, url)
 	c.Unknown = "degraded_performance"
-	if err := start(t, c).Report(t.Context(), at(0, "storage=unknown")); err != nil {
+	if err := start(t, c).Report(t.Context(), reporttest.At(0, "storage=unknown")); err != nil {
 		t.Fatal(err)
 	}
-	if got := f.shows()["b0lbrjvgnqpc"]; got != "degraded_performance" {
+	if got := f.components["b0lbrjvgnqpc"]; got != "degraded_performance" {
 		t.Errorf("shows %s", got)
 	}
 }
@@ -133,7 +67,7 @@ func TestWhatThePageRefuses(t *testing.T) {
 		kind   report.FailureKind
 		want   string
 	}{
-		"a wrong key":     {func(c *statuspage.Config, _ *fake) { c.Token = token(t, "wrong-key") }, report.Misconfigured, "401"},
+		"a wrong key":     {func(c *statuspage.Config, _ *fake) { c.Token = reporttest.Secret(t, "wrong-key") }, report.Misconfigured, "401"},
 		"another page":    {func(c *statuspage.Config, _ *fake) { c.Page = "other" }, report.Misconfigured, "404"},
 		"a lost key file": {func(c *statuspage.Config, _ *fake) { c.Token = "/nonexistent" }, report.Misconfigured, "secret"},
 		"one wrong component": {func(c *statuspage.Config, _ *fake) {
@@ -146,11 +80,8 @@ func TestWhatThePageRefuses(t *testing.T) {
 			f, url := newFake(t, two())
 			conf := config(t, url)
 			c.change(&conf, f)
-			err := start(t, conf).Report(t.Context(), at(0, "storage=major_outage node=major_outage"))
-			got := report.FailureOf(err)
-			if got == nil || got.Kind != c.kind || !strings.Contains(err.Error(), c.want) || !strings.HasPrefix(err.Error(), "statuspage: ") {
-				t.Errorf("%v, want %s with %q", err, c.kind, c.want)
-			}
+			err := start(t, conf).Report(t.Context(), reporttest.At(0, "storage=major_outage node=major_outage"))
+			got := reporttest.WantFailure(t, err, c.kind, "statuspage: ", c.want)
 			if c.kind == report.Throttled && (got.After < time.Minute || got.After > 2*time.Minute) {
 				t.Errorf("to wait %s", got.After)
 			}
@@ -176,10 +107,10 @@ func TestAFleetStaysUnderTheLimit(t *testing.T) {
 	left := len(fleet)
 	for second := 0; left > 0 && second < 300; second += 5 {
 		now := time.Duration(second) * time.Second
-		f.set(noon.Add(now))
+		f.now = reporttest.Noon.Add(now)
 		left = 0
 		for _, r := range fleet {
-			err := r.Report(t.Context(), at(now, "node=major_outage storage=major_outage network=partial_outage guests=degraded_performance"))
+			err := r.Report(t.Context(), reporttest.At(now, "node=major_outage storage=major_outage network=partial_outage guests=degraded_performance"))
 			if err != nil {
 				left++
 			}
@@ -188,7 +119,7 @@ func TestAFleetStaysUnderTheLimit(t *testing.T) {
 			}
 		}
 	}
-	for id, shows := range f.shows() {
+	for id, shows := range f.components {
 		if shows == "operational" {
 			t.Errorf("%s was never told", id)
 		}
@@ -196,34 +127,32 @@ func TestAFleetStaysUnderTheLimit(t *testing.T) {
 }
 
 func TestAnAnswerThatOnlyLooksLikeSuccess(t *testing.T) {
-	for name, body := range map[string]string{
-		"another state":     `{"id":"ftgks51sfs2d","status":"operational"}`,
-		"another component": `{"id":"x","status":"major_outage"}`,
+	for _, body := range []string{
+		`{"id":"ftgks51sfs2d","status":"operational"}`, // another state
+		`{"id":"x","status":"major_outage"}`,           // another component
 	} {
-		url, _ := httpclienttest.Record(t, reply(body))
+		url, _ := reporttest.Record(t, reporttest.Reply(200, body))
 		c := config(t, url)
 		c.Components = map[string]string{"node": "ftgks51sfs2d"}
-		err := start(t, c).Report(t.Context(), at(0, "node=major_outage"))
-		if f := report.FailureOf(err); f == nil || f.Kind != report.Misconfigured {
-			t.Errorf("%s: %v", name, err)
-		}
+		err := start(t, c).Report(t.Context(), reporttest.At(0, "node=major_outage"))
+		reporttest.WantFailure(t, err, report.Misconfigured)
 	}
 }
 
 func TestTestReadsAndChangesNothing(t *testing.T) {
 	f, url := newFake(t, two())
-	now := at(0, "storage=major_outage")
+	now := reporttest.At(0, "storage=major_outage")
 	now.Test = true
 	got, err := start(t, config(t, url)).Test(t.Context(), now)
 	want := "read, nothing changed: node (ftgks51sfs2d) shows operational, storage (b0lbrjvgnqpc) shows operational"
 	if got != want || err != nil {
 		t.Errorf("%q, %v", got, err)
 	}
-	if asked := f.take(); strings.Contains(asked, "PATCH") || strings.Contains(asked, "POST") {
+	if asked := f.Lines(); strings.Contains(asked, "PATCH") || strings.Contains(asked, "POST") {
 		t.Errorf("asked %s", asked)
 	}
 	c := config(t, url)
-	c.Token = token(t, "wrong-key")
+	c.Token = reporttest.Secret(t, "wrong-key")
 	if got, err := start(t, c).Test(t.Context(), now); err == nil || !strings.Contains(err.Error(), "401") {
 		t.Errorf("a wrong key: %q, %v", got, err)
 	}
@@ -232,21 +161,24 @@ func TestTestReadsAndChangesNothing(t *testing.T) {
 func TestHostileServers(t *testing.T) {
 	for name, words := range map[string]string{"bad": "node=major_outage storage=major_outage", "fine": "storage=operational"} {
 		t.Run(name, func(t *testing.T) {
-			httpclienttest.Run(t, httpclienttest.Trial{Secrets: []string{key}, Send: func(ctx context.Context, url string, client *httpclient.Client) error {
+			reporttest.Run(t, reporttest.Trial{Secrets: []string{key}, Send: func(ctx context.Context, url string, client *httpclient.Client) error {
 				c := config(t, url)
 				c.Incidents, c.Name = true, "Node 2"
 				r, err := statuspage.New(c, client)
 				if err != nil {
 					t.Fatal(err)
 				}
-				return r.Report(ctx, at(0, words))
+				return r.Report(ctx, reporttest.At(0, words))
 			}})
 		})
 	}
 }
 
 func TestCheck(t *testing.T) {
-	for field, change := range map[string]func(*statuspage.Config){
+	reporttest.CheckFields(t, func() statuspage.Config { return config(t, "https://192.0.2.1/v1") }, func(c statuspage.Config) error {
+		_, err := statuspage.New(c, nil)
+		return err
+	}, map[string]func(*statuspage.Config){
 		"url":                 func(c *statuspage.Config) { c.URL = "ftp://192.0.2.1" },
 		"page_id":             func(c *statuspage.Config) { c.Page = "a/b" },
 		"token_file":          func(c *statuspage.Config) { c.Token = "" },
@@ -266,18 +198,5 @@ func TestCheck(t *testing.T) {
 		"texts": func(c *statuspage.Config) {
 			c.Incidents, c.Name, c.Texts = true, "Node 2", map[string]string{"major_outage": strings.Repeat("{name}", 5000)}
 		},
-	} {
-		c := config(t, "https://192.0.2.1/v1")
-		change(&c)
-		var wrong *report.FieldError
-		if err := c.Check(); !errors.As(err, &wrong) || wrong.Field != field {
-			t.Errorf("%s: %v", field, err)
-		}
-		if _, err := statuspage.New(c, nil); err == nil {
-			t.Errorf("%s: is taken", field)
-		}
-	}
-	if err := config(t, "https://192.0.2.1/v1").Check(); err != nil {
-		t.Error(err)
-	}
+	})
 }

@@ -7,6 +7,7 @@ import (
 
 	"github.com/nodewatch/nodewatch/pkg/report"
 	"github.com/nodewatch/nodewatch/pkg/report/httpclient"
+	"github.com/nodewatch/nodewatch/pkg/report/reporttest"
 	"github.com/nodewatch/nodewatch/pkg/report/webhook"
 )
 
@@ -66,7 +67,7 @@ func TestCheck(t *testing.T) {
 		if f, ok := errors.AsType[*report.FieldError](err); !ok || f.Field != c.field {
 			t.Errorf("%s, %s: %v", c.preset, c.field, err)
 		}
-		if _, err := webhook.New(conf, nil, newKept(t, "")); err == nil {
+		if _, err := webhook.New(conf, nil, reporttest.StateFile(t, "", "chat")); err == nil {
 			t.Errorf("%s, %s: New takes it", c.preset, c.field)
 		}
 	}
@@ -82,7 +83,7 @@ func TestASecretThatCannotBeRead(t *testing.T) {
 		"header_files": func(c *webhook.Config) {
 			c.HeaderFiles = map[string]httpclient.SecretFile{"X-Auth": "/nonexistent/header"}
 		},
-		"no address": func(c *webhook.Config) { c.URLFile = httpclient.SecretFile(write(t, "hooks.example.net/x")) },
+		"no address": func(c *webhook.Config) { c.URLFile = reporttest.Secret(t, "hooks.example.net/x") },
 	} {
 		c := config(t, "slack", "https://192.0.2.1")
 		change(&c)

@@ -7,12 +7,12 @@ import (
 	"time"
 
 	"github.com/nodewatch/nodewatch/pkg/report"
-	"github.com/nodewatch/nodewatch/pkg/report/httpclient/httpclienttest"
+	"github.com/nodewatch/nodewatch/pkg/report/reporttest"
 )
 
 // What people read of one finding, from the first word to the last.
 func TestEachKindReads(t *testing.T) {
-	url, rec := httpclienttest.Record(t, backends()["telegram"].ServeHTTP)
+	url, rec := reporttest.Record(t, backends()["telegram"].ServeHTTP)
 	c := config(t, "telegram", url)
 	c.Tell = append(c.Tell, "seen")
 	c.Page = "http://node2.example.net:10090/"
@@ -60,7 +60,7 @@ func TestEachKindReads(t *testing.T) {
 		}
 		all.WriteString(body.Text + "\n\n")
 	}
-	golden(t, "kinds.txt", []byte(all.String()))
+	reporttest.Golden(t, *update, "kinds.txt", all.String())
 }
 
 // A command that does not fit is left out whole, never cut.
@@ -74,7 +74,7 @@ func TestHalfACommandIsNeverShown(t *testing.T) {
 		r.Findings = r.Findings[:1]
 		r.Findings[0].Summary = strings.Repeat("_", 300)
 		r.Findings[0].Advice = []report.Advice{{Do: strings.Repeat("*", 200), Command: command}}
-		url, rec := httpclienttest.Record(t, backends()["discord"].ServeHTTP)
+		url, rec := reporttest.Record(t, backends()["discord"].ServeHTTP)
 		send(t, newReporter(t, config(t, "discord", url), ""), r)
 		if body := string(rec.Drain()[0].Body); strings.Contains(body, command[:5]) || strings.Contains(body, `\\_\\*\\_\\*`) || !strings.Contains(body, "runbook") {
 			t.Errorf("%s: %s", name, body)

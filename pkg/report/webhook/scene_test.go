@@ -7,16 +7,13 @@ import (
 	"fmt"
 	"net/http"
 	"os"
-	"path/filepath"
 	"testing"
 	"time"
 
-	"github.com/google/go-cmp/cmp"
-
 	"github.com/nodewatch/nodewatch/pkg/report"
 	"github.com/nodewatch/nodewatch/pkg/report/httpclient"
+	"github.com/nodewatch/nodewatch/pkg/report/reporttest"
 	"github.com/nodewatch/nodewatch/pkg/report/webhook"
-	"github.com/nodewatch/nodewatch/pkg/statefile"
 )
 
 var update = flag.Bool("update", false, "write the golden files")
@@ -76,15 +73,6 @@ func many(t *testing.T, n int, summary string) report.Report {
 	return r
 }
 
-func write(t *testing.T, text string) string {
-	t.Helper()
-	path := filepath.Join(t.TempDir(), "secret")
-	if err := os.WriteFile(path, []byte(text+"\n"), 0o600); err != nil {
-		t.Fatal(err)
-	}
-	return path
-}
-
 // config is a working configuration of the preset for a backend at the base URL.
 func config(t *testing.T, preset, base string) webhook.Config {
 	t.Helper()
@@ -92,13 +80,13 @@ func config(t *testing.T, preset, base string) webhook.Config {
 	c.Preset = preset
 	switch preset {
 	case "telegram":
-		c.URL, c.Token, c.Chat = base, httpclient.SecretFile(write(t, token)), "-1001234567890"
+		c.URL, c.Token, c.Chat = base, reporttest.Secret(t, token), "-1001234567890"
 	case "ntfy":
-		c.URL, c.Topic, c.Token = base, "nodewatch-rl1", httpclient.SecretFile(write(t, token))
+		c.URL, c.Topic, c.Token = base, "nodewatch-rl1", reporttest.Secret(t, token)
 	case "incidentio":
-		c.URL, c.Token = base+"/v2/alert_events/http/01GW2G3V0S59R238FAHPDS1R66", httpclient.SecretFile(write(t, token))
+		c.URL, c.Token = base+"/v2/alert_events/http/01GW2G3V0S59R238FAHPDS1R66", reporttest.Secret(t, token)
 	default:
-		c.URLFile = httpclient.SecretFile(write(t, base+"/hooks/"+hookSecret))
+		c.URLFile = reporttest.Secret(t, base+"/hooks/"+hookSecret)
 	}
 	if preset == "template" {
 		c.Template = `{"node": {{json .Node}}, "text": {{json .Text}}}`
@@ -111,15 +99,8 @@ var all = []string{"slack", "mattermost", "discord", "ntfy", "telegram", "json",
 
 func newReporter(t *testing.T, c webhook.Config, dir string) *webhook.Reporter {
 	t.Helper()
-	client, err := httpclient.New(httpclient.Options{Agent: "nodewatch/test"})
-	if err != nil {
-		t.Fatal(err)
-	}
-	kept, err := statefile.In(dir, "chat")
-	if err != nil {
-		t.Fatal(err)
-	}
-	w, err := webhook.New(c, client, kept)
+	client := reporttest.Client(t, httpclient.Options{Agent: "nodewatch/test"})
+	w, err := webhook.New(c, client, reporttest.StateFile(t, dir, "chat"))
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -133,27 +114,8 @@ func send(t *testing.T, w *webhook.Reporter, r report.Report) {
 	}
 }
 
-// golden compares got with a golden file.
-func golden(t *testing.T, name string, got []byte) {
-	t.Helper()
-	path := filepath.Join("testdata", name)
-	if *update {
-		if err := os.WriteFile(path, got, 0o644); err != nil {
-			t.Fatal(err)
-		}
-		return
-	}
-	want, err := os.ReadFile(path)
-	if err != nil {
-		t.Fatal(err)
-	}
-	if diff := cmp.Diff(string(want), string(got)); diff != "" {
-		t.Errorf("%s (-want +got):\n%s", path, diff)
-	}
-}
-
 // shown is a request as it is kept in golden files.
-func shown(t *testing.T, method, url string, h http.Header, body []byte) []byte {
+func shown(t *testing.T, method, url string, h http.Header, body []byte) string {
 	t.Helper()
 	var b bytes.Buffer
 	fmt.Fprintf(&b, "%s %s\n", method, url)
@@ -171,5 +133,5 @@ func shown(t *testing.T, method, url string, h http.Header, body []byte) []byte 
 		b.Write(body)
 	}
 	b.WriteByte('\n')
-	return b.Bytes()
+	return b.String()
 }

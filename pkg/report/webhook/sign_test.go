@@ -6,7 +6,7 @@ import (
 	"testing"
 
 	"github.com/nodewatch/nodewatch/pkg/report/httpclient"
-	"github.com/nodewatch/nodewatch/pkg/report/httpclient/httpclienttest"
+	"github.com/nodewatch/nodewatch/pkg/report/reporttest"
 )
 
 // hmacByHand is RFC 2104 with SHA-256, step by step, for a key of at most 64 bytes.
@@ -32,11 +32,11 @@ func TestHMACByHand(t *testing.T) {
 
 func TestRequestsAreSigned(t *testing.T) {
 	for _, preset := range all {
-		url, rec := httpclienttest.Record(t, backends()[preset].ServeHTTP)
+		url, rec := reporttest.Record(t, backends()[preset].ServeHTTP)
 		c := config(t, preset, url)
-		c.SignKey = httpclient.SecretFile(write(t, signKey))
+		c.SignKey = reporttest.Secret(t, signKey)
 		c.Headers = map[string]string{"X-Team": "storage"}
-		c.HeaderFiles = map[string]httpclient.SecretFile{"X-Auth": httpclient.SecretFile(write(t, "header-s3cr3t"))}
+		c.HeaderFiles = map[string]httpclient.SecretFile{"X-Auth": reporttest.Secret(t, "header-s3cr3t")}
 		r := storm(t)
 		send(t, newReporter(t, c, ""), r)
 		q := rec.Drain()[0]
@@ -55,7 +55,7 @@ func TestRequestsAreSigned(t *testing.T) {
 }
 
 func TestWithoutAKeyNothingIsSigned(t *testing.T) {
-	url, rec := httpclienttest.Record(t, backends()["json"].ServeHTTP)
+	url, rec := reporttest.Record(t, backends()["json"].ServeHTTP)
 	send(t, newReporter(t, config(t, "json", url), ""), storm(t))
 	if h := rec.Drain()[0].Header; h.Get("X-Nodewatch-Signature") != "" || h.Get("X-Nodewatch-Timestamp") != "" {
 		t.Errorf("%v", h)

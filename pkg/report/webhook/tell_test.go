@@ -8,21 +8,11 @@ import (
 
 	"github.com/nodewatch/nodewatch/pkg/report"
 	"github.com/nodewatch/nodewatch/pkg/report/changes"
-	"github.com/nodewatch/nodewatch/pkg/report/httpclient/httpclienttest"
-	"github.com/nodewatch/nodewatch/pkg/statefile"
+	"github.com/nodewatch/nodewatch/pkg/report/reporttest"
 )
 
-func newKept(t *testing.T, dir string) statefile.File {
-	t.Helper()
-	kept, err := statefile.In(dir, "chat")
-	if err != nil {
-		t.Fatal(err)
-	}
-	return kept
-}
-
 // events are the events that arrived.
-func events(t *testing.T, rec *httpclienttest.Recorder) []changes.Event {
+func events(t *testing.T, rec *reporttest.Recorder) []changes.Event {
 	t.Helper()
 	var list []changes.Event
 	for _, q := range rec.Drain() {
@@ -36,7 +26,7 @@ func events(t *testing.T, rec *httpclienttest.Recorder) []changes.Event {
 }
 
 func TestWhatIsReportedIsNotRepeated(t *testing.T) {
-	url, rec := httpclienttest.Record(t, backends()["json"].ServeHTTP)
+	url, rec := reporttest.Record(t, backends()["json"].ServeHTTP)
 	w := newReporter(t, config(t, "json", url), "")
 	r := storm(t)
 	for range 3 {
@@ -50,7 +40,7 @@ func TestWhatIsReportedIsNotRepeated(t *testing.T) {
 
 // What changes during the pause becomes one message after it.
 func TestThePauseMakesOneOfMany(t *testing.T) {
-	url, rec := httpclienttest.Record(t, backends()["json"].ServeHTTP)
+	url, rec := reporttest.Record(t, backends()["json"].ServeHTTP)
 	w := newReporter(t, config(t, "json", url), "")
 	r := many(t, 3, "slow")
 	three := r.Findings
@@ -80,7 +70,7 @@ func TestThePauseMakesOneOfMany(t *testing.T) {
 // A delivery that failed is made again under the same id, whatever the answer was.
 func TestAFailedDeliveryIsMadeAgain(t *testing.T) {
 	codes := []int{500, 429, 400, 202}
-	url, rec := httpclienttest.Record(t, func(w http.ResponseWriter, _ *http.Request) {
+	url, rec := reporttest.Record(t, func(w http.ResponseWriter, _ *http.Request) {
 		w.WriteHeader(codes[0])
 		codes = codes[1:]
 	})
@@ -103,7 +93,7 @@ func TestAFailedDeliveryIsMadeAgain(t *testing.T) {
 
 // A receiver that knows the event says 409: it is told, and the failure is named.
 func TestAKnownEventIsReported(t *testing.T) {
-	url, rec := httpclienttest.Record(t, answering(409, ""))
+	url, rec := reporttest.Record(t, reporttest.Reply(409, ""))
 	w := newReporter(t, config(t, "json", url), "")
 	if f := report.FailureOf(w.Report(t.Context(), storm(t))); f == nil || f.Kind != report.Stale {
 		t.Errorf("%v", f)
@@ -117,7 +107,7 @@ func TestAKnownEventIsReported(t *testing.T) {
 // A new run repeats nothing, and tells what has cleared meanwhile.
 func TestRestart(t *testing.T) {
 	dir := t.TempDir()
-	url, rec := httpclienttest.Record(t, backends()["json"].ServeHTTP)
+	url, rec := reporttest.Record(t, backends()["json"].ServeHTTP)
 	w := newReporter(t, config(t, "json", url), dir)
 	r := storm(t)
 	send(t, w, r)
@@ -154,7 +144,7 @@ func TestRestart(t *testing.T) {
 // under the same id, so that a receiver can tell.
 func TestAKilledRunRepeatsItselfUnderTheSameID(t *testing.T) {
 	dir := t.TempDir()
-	url, rec := httpclienttest.Record(t, backends()["json"].ServeHTTP)
+	url, rec := reporttest.Record(t, backends()["json"].ServeHTTP)
 	send(t, newReporter(t, config(t, "json", url), dir), storm(t))
 	send(t, newReporter(t, config(t, "json", url), dir), storm(t))
 	if list := events(t, rec); len(list) != 2 || list[0].ID != list[1].ID {
@@ -164,7 +154,7 @@ func TestAKilledRunRepeatsItselfUnderTheSameID(t *testing.T) {
 
 // Only what was asked for is told; the rest is not told later either.
 func TestTell(t *testing.T) {
-	url, rec := httpclienttest.Record(t, backends()["json"].ServeHTTP)
+	url, rec := reporttest.Record(t, backends()["json"].ServeHTTP)
 	c := config(t, "json", url)
 	c.Tell = []string{"cleared"}
 	w := newReporter(t, c, "")
@@ -183,7 +173,7 @@ func TestTell(t *testing.T) {
 
 // An alert is one for the node: it ends with the last finding.
 func TestAnAlertEndsWithTheLastFinding(t *testing.T) {
-	url, rec := httpclienttest.Record(t, backends()["oncall"].ServeHTTP)
+	url, rec := reporttest.Record(t, backends()["oncall"].ServeHTTP)
 	w := newReporter(t, config(t, "oncall", url), "")
 	r := quiet(t)
 	send(t, w, storm(t))

@@ -5,13 +5,13 @@ import (
 	"testing"
 
 	"github.com/nodewatch/nodewatch/pkg/report"
-	"github.com/nodewatch/nodewatch/pkg/report/httpclient/httpclienttest"
+	"github.com/nodewatch/nodewatch/pkg/report/reporttest"
 )
 
 // sent is what the template makes of a Report, as the preset's text.
 func sent(t *testing.T, preset, field, template string, r report.Report) string {
 	t.Helper()
-	url, rec := httpclienttest.Record(t, backends()[preset].ServeHTTP)
+	url, rec := reporttest.Record(t, backends()[preset].ServeHTTP)
 	c := config(t, preset, url)
 	c.Template = template
 	send(t, newReporter(t, c, ""), r)
@@ -45,7 +45,7 @@ func TestTemplates(t *testing.T) {
 
 // A template of the body makes what it makes; what it makes nothing of counts as told.
 func TestATemplateThatMakesNothing(t *testing.T) {
-	url, rec := httpclienttest.Record(t, backends()["template"].ServeHTTP)
+	url, rec := reporttest.Record(t, backends()["template"].ServeHTTP)
 	c := config(t, "template", url)
 	c.Template = `{{if eq .Kind "cleared"}}{"over": true}{{end}}`
 	w := newReporter(t, c, "")
@@ -61,7 +61,7 @@ func TestATemplateThatMakesNothing(t *testing.T) {
 
 // What a template makes too much of is an error, and cut nowhere.
 func TestATemplateThatMakesTooMuch(t *testing.T) {
-	url, rec := httpclienttest.Record(t, nil)
+	url, rec := reporttest.Record(t, nil)
 	c := config(t, "template", url)
 	c.Template = `{{range .Changes}}{{range $i := 500}}{{$.Text}}{{end}}{{end}}`
 	f := report.FailureOf(newReporter(t, c, "").Report(t.Context(), storm(t)))

@@ -11,7 +11,7 @@ import (
 
 	"github.com/nodewatch/nodewatch/pkg/report"
 	"github.com/nodewatch/nodewatch/pkg/report/httpclient"
-	"github.com/nodewatch/nodewatch/pkg/report/httpclient/httpclienttest"
+	"github.com/nodewatch/nodewatch/pkg/report/reporttest"
 	"github.com/nodewatch/nodewatch/pkg/report/webhook"
 )
 
@@ -20,7 +20,7 @@ import (
 func TestEachContractTakesIt(t *testing.T) {
 	for _, preset := range all {
 		t.Run(preset, func(t *testing.T) {
-			url, rec := httpclienttest.Record(t, backends()[preset].ServeHTTP)
+			url, rec := reporttest.Record(t, backends()[preset].ServeHTTP)
 			w := newReporter(t, config(t, preset, url), "")
 			send(t, w, storm(t))
 			send(t, w, quiet(t))
@@ -31,7 +31,7 @@ func TestEachContractTakesIt(t *testing.T) {
 			}
 			for i, name := range []string{"raised", "cleared", "forty"} {
 				q := list[i]
-				golden(t, preset+"."+name, shown(t, q.Method, q.URL, q.Header, q.Body))
+				reporttest.Golden(t, *update, preset+"."+name, shown(t, q.Method, q.URL, q.Header, q.Body))
 			}
 		})
 	}
@@ -40,7 +40,7 @@ func TestEachContractTakesIt(t *testing.T) {
 // A storm is one message, that lists the worst and counts the rest.
 func TestAStormIsOneMessage(t *testing.T) {
 	for _, preset := range all {
-		url, rec := httpclienttest.Record(t, backends()[preset].ServeHTTP)
+		url, rec := reporttest.Record(t, backends()[preset].ServeHTTP)
 		send(t, newReporter(t, config(t, preset, url), ""), many(t, 40, "slow"))
 		list := rec.Drain()
 		if len(list) != 1 {
@@ -59,13 +59,13 @@ func TestHostileServers(t *testing.T) {
 	for _, preset := range all {
 		t.Run(preset, func(t *testing.T) {
 			r := storm(t)
-			httpclienttest.Run(t, httpclienttest.Trial{
+			reporttest.Run(t, reporttest.Trial{
 				Secrets: []string{hookSecret, token, signKey, "header-s3cr3t"}, Believes: slices.Contains(believing, preset),
 				Send: func(ctx context.Context, url string, client *httpclient.Client) error {
 					c := config(t, preset, url)
-					c.SignKey = httpclient.SecretFile(write(t, signKey))
-					c.HeaderFiles = map[string]httpclient.SecretFile{"X-Auth": httpclient.SecretFile(write(t, "Key header-s3cr3t"))}
-					w, err := webhook.New(c, client, newKept(t, ""))
+					c.SignKey = reporttest.Secret(t, signKey)
+					c.HeaderFiles = map[string]httpclient.SecretFile{"X-Auth": reporttest.Secret(t, "Key header-s3cr3t")}
+					w, err := webhook.New(c, client, reporttest.StateFile(t, "", "chat"))
 					if err != nil {
 						t.Fatal(err)
 					}
@@ -76,20 +76,12 @@ func TestHostileServers(t *testing.T) {
 	}
 }
 
-// answering is a backend that answers the same to everything.
-func answering(code int, body string) http.HandlerFunc {
-	return func(w http.ResponseWriter, _ *http.Request) {
-		w.WriteHeader(code)
-		_, _ = w.Write([]byte(body))
-	}
-}
-
 // Of two wishes to be left alone the longer one counts.
 func TestTheLongerRetryAfterCounts(t *testing.T) {
 	for header, want := range map[string]time.Duration{"60": time.Minute, "1": 21 * time.Second} {
-		url, _ := httpclienttest.Record(t, func(w http.ResponseWriter, _ *http.Request) {
+		url, _ := reporttest.Record(t, func(w http.ResponseWriter, _ *http.Request) {
 			w.Header().Set("Retry-After", header)
-			answering(429, `{"parameters":{"retry_after":21}}`)(w, nil)
+			reporttest.Reply(429, `{"parameters":{"retry_after":21}}`)(w, nil)
 		})
 		f := report.FailureOf(newReporter(t, config(t, "telegram", url), "").Report(t.Context(), storm(t)))
 		if f == nil || f.After != want {
@@ -100,14 +92,14 @@ func TestTheLongerRetryAfterCounts(t *testing.T) {
 
 // A server that says back every header is shown without their secrets.
 func TestNoHeaderIsShown(t *testing.T) {
-	url, _ := httpclienttest.Record(t, func(w http.ResponseWriter, q *http.Request) {
+	url, _ := reporttest.Record(t, func(w http.ResponseWriter, q *http.Request) {
 		w.WriteHeader(400)
 		for _, name := range []string{"X-Auth", "Authorization"} {
 			_, _ = w.Write([]byte(q.Header.Get(name) + " "))
 		}
 	})
 	c := config(t, "ntfy", url)
-	c.HeaderFiles = map[string]httpclient.SecretFile{"X-Auth": httpclient.SecretFile(write(t, "Key header-s3cr3t"))}
+	c.HeaderFiles = map[string]httpclient.SecretFile{"X-Auth": reporttest.Secret(t, "Key header-s3cr3t")}
 	w := newReporter(t, c, "")
 	answer, err := w.Test(t.Context(), storm(t))
 	if err == nil || strings.Contains(answer+err.Error(), "s3cr3t") || !strings.Contains(err.Error(), "(hidden)") {
@@ -146,7 +138,7 @@ func TestLyingAnswers(t *testing.T) {
 		{"incidentio", 200, `{"status":"ignored"}`, report.Misconfigured, 0},
 		{"json", 204, "", "", 0},
 	} {
-		url, _ := httpclienttest.Record(t, answering(c.code, c.body))
+		url, _ := reporttest.Record(t, reporttest.Reply(c.code, c.body))
 		err := newReporter(t, config(t, c.preset, url), "").Report(t.Context(), storm(t))
 		f := report.FailureOf(err)
 		if c.kind == "" && err != nil || c.kind != "" && (f == nil || f.Kind != c.kind || f.After != c.after) {
@@ -157,7 +149,7 @@ func TestLyingAnswers(t *testing.T) {
 
 func TestTestIsMarkedAndHarmless(t *testing.T) {
 	for _, preset := range all {
-		url, rec := httpclienttest.Record(t, backends()[preset].ServeHTTP)
+		url, rec := reporttest.Record(t, backends()[preset].ServeHTTP)
 		w := newReporter(t, config(t, preset, url), "")
 		answer, err := w.Test(t.Context(), storm(t))
 		if err != nil || answer == "" {
@@ -166,7 +158,7 @@ func TestTestIsMarkedAndHarmless(t *testing.T) {
 		}
 		list := rec.Drain()
 		for i, q := range list {
-			golden(t, fmt.Sprintf("%s.test%d", preset, i), shown(t, q.Method, q.URL, q.Header, q.Body))
+			reporttest.Golden(t, *update, fmt.Sprintf("%s.test%d", preset, i), shown(t, q.Method, q.URL, q.Header, q.Body))
 		}
 		if again := report.FailureOf(w.Report(t.Context(), storm(t))); again != nil || len(rec.Drain()) != 1 {
 			t.Errorf("%s: after the test nothing is told any more: %v", preset, again)
@@ -177,7 +169,7 @@ func TestTestIsMarkedAndHarmless(t *testing.T) {
 // A state is told whole, each time, also at the end.
 func TestModeState(t *testing.T) {
 	for _, preset := range []string{"json", "cloudevents", "template"} {
-		url, rec := httpclienttest.Record(t, backends()[preset].ServeHTTP)
+		url, rec := reporttest.Record(t, backends()[preset].ServeHTTP)
 		c := config(t, preset, url)
 		c.Mode = "state"
 		if preset == "template" {
@@ -194,7 +186,7 @@ func TestModeState(t *testing.T) {
 		if len(list) != 3 {
 			t.Fatalf("%s: %d requests", preset, len(list))
 		}
-		golden(t, preset+".state", shown(t, list[2].Method, list[2].URL, list[2].Header, list[2].Body))
+		reporttest.Golden(t, *update, preset+".state", shown(t, list[2].Method, list[2].URL, list[2].Header, list[2].Body))
 		if list[0].Header.Get("X-Nodewatch-Id") == list[1].Header.Get("X-Nodewatch-Id") {
 			t.Errorf("%s: two states with one id", preset)
 		}

@@ -1,4 +1,4 @@
-package httpclienttest
+package reporttest
 
 import (
 	"context"
@@ -46,7 +46,7 @@ type server struct {
 func Run(t *testing.T, x Trial) {
 	t.Helper()
 	other := NewRecorder(nil)
-	for _, s := range servers(serve(t, other)) {
+	for _, s := range servers(Serve(t, other.ServeHTTP)) {
 		t.Run(s.name, func(t *testing.T) { s.try(t, x) })
 	}
 	if n := len(other.Requests()); n > 0 {
@@ -111,22 +111,22 @@ func servers(other string) []server {
 		{name: "ends in the answer", kind: report.Transient, answer: plain(raw("HTTP/1.1 200 OK\r\nContent-Length: 1000\r\n\r\n{", false))},
 		{name: "speaks no HTTP", kind: report.Transient, answer: plain(raw("220 mail ready\r\n", false))},
 		{name: "endless header", kind: report.Transient, answer: plain(raw("HTTP/1.1 200 OK\r\nX-Long: "+strings.Repeat("x", 1<<20), false))},
-		{name: "answers nothing", lies: true, answer: plain(body(""))},
-		{name: "answers garbage", lies: true, answer: plain(body("\x00\xff{]<html>"))},
-		{name: "answers a login page", lies: true, answer: plain(body("<!DOCTYPE html><title>Log in</title>"))},
-		{name: "answers another JSON", lies: true, answer: plain(body(`[{"ok":null}]`))},
-		{name: "answers 10 MB", lies: true, answer: plain(body(strings.Repeat("0123456789", 1<<20)))},
+		{name: "answers nothing", lies: true, answer: plain(Reply(200, ""))},
+		{name: "answers garbage", lies: true, answer: plain(Reply(200, "\x00\xff{]<html>"))},
+		{name: "answers a login page", lies: true, answer: plain(Reply(200, "<!DOCTYPE html><title>Log in</title>"))},
+		{name: "answers another JSON", lies: true, answer: plain(Reply(200, `[{"ok":null}]`))},
+		{name: "answers 10 MB", lies: true, answer: plain(Reply(200, strings.Repeat("0123456789", 1<<20)))},
 		{name: "answers indefinitely", lies: true, answer: plain(endless)},
 		{name: "leads to another host", kind: report.Misconfigured, answer: plain(func(w http.ResponseWriter, r *http.Request) {
 			http.Redirect(w, r, other+r.URL.Path, http.StatusTemporaryRedirect)
 		})},
-		{name: "bears another name", kind: report.Transient, answer: plain(body("{}")), options: func(t *testing.T, s *httptest.Server) httpclient.Options {
+		{name: "bears another name", kind: report.Transient, answer: plain(Reply(200, "{}")), options: func(t *testing.T, s *httptest.Server) httpclient.Options {
 			return httpclient.Options{CA: authority(t, s), Name: "hub.example.org"}
 		}},
-		{name: "is not trusted", kind: report.Transient, answer: plain(body("{}")), options: func(*testing.T, *httptest.Server) httpclient.Options {
+		{name: "is not trusted", kind: report.Transient, answer: plain(Reply(200, "{}")), options: func(*testing.T, *httptest.Server) httpclient.Options {
 			return httpclient.Options{}
 		}},
-		{name: "speaks no TLS", kind: report.Transient, answer: plain(body("{}")), scheme: "https"},
+		{name: "speaks no TLS", kind: report.Transient, answer: plain(Reply(200, "{}")), scheme: "https"},
 	}
 	for _, code := range []int{301, 400, 401, 403, 404, 405, 409, 413, 415, 422, 429, 500, 502, 503} {
 		list = append(list, server{name: fmt.Sprintf("refuses with %d", code), answer: plain(refuse(code))})
