@@ -9,15 +9,15 @@ import (
 	"github.com/nodewatch/nodewatch/pkg/ceph"
 )
 
-// An alarm ends the process when its time is over, whatever a call of librados,
-// a file on a hung disk or a full pipe waits for.
+// An alarm ends the process at its timeout, even if a call of librados, a file on a
+// hung disk or a full pipe blocks.
 type alarm struct {
 	step   atomic.Pointer[string]
 	timers [2]*time.Timer
 }
 
-// setAlarm starts an alarm. It first says how far the process got; if even that
-// does not return, a second timer ends it a second later.
+// setAlarm starts an alarm. It first prints how far the process got; if even that
+// blocks, a second timer ends the process a second later.
 func setAlarm(timeout time.Duration, stderr io.Writer, exit func(code int)) *alarm {
 	a := &alarm{}
 	a.reach("start")
@@ -29,7 +29,7 @@ func setAlarm(timeout time.Duration, stderr io.Writer, exit func(code int)) *ala
 	return a
 }
 
-// reach notes what the process is at.
+// reach sets the current step.
 func (a *alarm) reach(step string) { a.step.Store(&step) }
 
 func (a *alarm) stop() {

@@ -10,10 +10,10 @@ import (
 	"github.com/nodewatch/nodewatch/pkg/ceph"
 )
 
-// errVersion says that the version is asked for.
+// errVersion means that the version was requested.
 var errVersion = errors.New("version")
 
-// parseArgs makes a request of the command line, or of standard input.
+// parseArgs builds a request from the command line or standard input.
 func parseArgs(args []string, stdin io.Reader) (ceph.Request, error) {
 	var req ceph.Request
 	flags, fromStdin, version := newFlags(&req)
@@ -53,7 +53,7 @@ func parseArgs(args []string, stdin io.Reader) (ceph.Request, error) {
 	return req, req.Check()
 }
 
-// newFlags are the flags, which fill req.
+// newFlags returns the flags, which fill req.
 func newFlags(req *ceph.Request) (flags *flag.FlagSet, fromStdin, version *bool) {
 	flags = flag.NewFlagSet("nodewatch-ceph", flag.ContinueOnError)
 	flags.SetOutput(io.Discard)
@@ -81,7 +81,7 @@ func newFlags(req *ceph.Request) (flags *flag.FlagSet, fromStdin, version *bool)
 	return flags, fromStdin, version
 }
 
-// help is the text of --help.
+// help returns the text of --help.
 func help() string {
 	flags, _, _ := newFlags(&ceph.Request{})
 	var b strings.Builder

@@ -31,8 +31,8 @@ func TestMain(m *testing.M) {
 	os.Exit(m.Run())
 }
 
-// child runs nodewatch-ceph as a process of its own that cannot write to any file:
-// it is killed by SIGXFSZ if it tries.
+// child runs nodewatch-ceph as a separate process that cannot write to any file: it
+// is killed by SIGXFSZ if it tries.
 func (l *lab) child(args ...string) (code int, stdout, stderr string) {
 	l.t.Helper()
 	self, err := os.Executable()
@@ -50,7 +50,8 @@ func (l *lab) child(args ...string) (code int, stdout, stderr string) {
 	return cmd.ProcessState.ExitCode(), out.String(), bad.String()
 }
 
-// ask runs the child as the least user, and parses its document as nodewatch does.
+// ask runs the child as the user with the least capabilities, and parses its document
+// as nodewatch does.
 func (l *lab) ask(args ...string) ceph.Cluster {
 	l.t.Helper()
 	code, stdout, stderr := l.child(append([]string{"--conf", l.Conf}, args...)...)
@@ -64,8 +65,8 @@ func (l *lab) ask(args ...string) ceph.Cluster {
 	return c
 }
 
-// TestCluster runs against a real cluster. The cases take turns with it, and the
-// last ones break it.
+// TestCluster runs against a real cluster. The cases run in turn, and the last ones
+// break the cluster.
 func TestCluster(t *testing.T) {
 	l := startLab(t)
 	l.User("client.nodewatch", cephlab.LeastCaps(t, "../../docs/ceph.md")...)
@@ -115,7 +116,7 @@ func testHealthy(l *lab) {
 	}
 }
 
-// pool opens the pool for the administrator.
+// pool opens the pool as the administrator.
 func (l *lab) pool(namespace string) *rados.IOContext {
 	l.t.Helper()
 	ioctx, err := l.admin.OpenIOContext("vms")
@@ -127,7 +128,7 @@ func (l *lab) pool(namespace string) *rados.IOContext {
 	return ioctx
 }
 
-// open makes an image and opens it as QEMU does, which watches it.
+// open creates an image and opens it as QEMU does, which registers a watch.
 func (l *lab) open(ioctx *rados.IOContext, name string) {
 	l.t.Helper()
 	options := rbd.NewRbdImageOptions()
@@ -146,8 +147,9 @@ func (l *lab) open(ioctx *rados.IOContext, name string) {
 	})
 }
 
-// Two images are watched by this process, one in a namespace; one is not there.
-// Each is asked twice, as a watch that the child left would then be seen.
+// This process watches two images, one of them in a namespace; a third does not
+// exist. Each is queried twice, because a watch left by the child would then be
+// visible.
 func testWatchers(l *lab) {
 	if err := rbd.NamespaceCreate(l.pool(""), "blue"); err != nil {
 		l.t.Fatal(err)
@@ -185,7 +187,7 @@ func testBlocklist(l *lab) {
 	}
 }
 
-// The user of docs/ceph.md can neither shut out a client nor write.
+// The user of docs/ceph.md can neither blocklist a client nor write.
 func testLeastCaps(l *lab) {
 	req := ceph.Request{Conf: l.Conf, Cluster: "ceph", Name: "client.nodewatch", Timeout: ceph.DefaultTimeout}
 	c, err := connect(req)
@@ -216,7 +218,7 @@ func testNoPoolCaps(l *lab) {
 	}
 }
 
-// fails checks that the child gave up by itself with one line, which it returns.
+// fails checks that the child gave up by itself with one line, and returns that line.
 func (l *lab) fails(want int, args ...string) string {
 	l.t.Helper()
 	code, stdout, stderr := l.child(args...)
@@ -242,7 +244,7 @@ func testNoKeyring(l *lab) {
 	}
 }
 
-// librados then prints lines of its own, on standard output too.
+// librados then prints its own lines, to standard output too.
 func testUnknownMonitor(l *lab) {
 	l.t.Setenv("RES_OPTIONS", "timeout:1 attempts:1")
 	code, stdout, stderr := l.child("--mon-host", "mon.invalid")
@@ -252,8 +254,8 @@ func testUnknownMonitor(l *lab) {
 	}
 }
 
-// A configuration file that never comes, as on a pmxcfs without quorum, holds
-// librados indefinitely: only the alarm ends it.
+// A read of the configuration file that never returns, as on a pmxcfs without quorum,
+// blocks librados indefinitely: only the alarm ends it.
 func testAlarm(l *lab) {
 	fifo := filepath.Join(l.Dir, "never.conf")
 	if err := syscall.Mkfifo(fifo, 0o600); err != nil {
@@ -265,8 +267,8 @@ func testAlarm(l *lab) {
 	}
 }
 
-// The configuration tells clients to log and to make a socket; each run before
-// would have left its files.
+// The configuration makes clients log to a file and create a socket; each earlier run
+// would have left such files.
 func testNothingOnDisk(l *lab) {
 	var found []string
 	for _, pattern := range []string{"client.nodewatch*", "client.blind*"} {
@@ -283,8 +285,8 @@ func testNothingOnDisk(l *lab) {
 	}
 }
 
-// An image whose OSD does not answer costs one operation's timeout, and no more
-// are asked than there is time for.
+// An image whose OSD does not respond costs one operation timeout, and the number of
+// queried images is limited by the time left.
 func testOSDHangs(l *lab) {
 	l.Signal(cephlab.OSD, syscall.SIGSTOP)
 	defer l.Signal(cephlab.OSD, syscall.SIGCONT)
@@ -301,8 +303,8 @@ func testOSDHangs(l *lab) {
 	}
 }
 
-// The monitors do not know yet that the manager is gone, so it is asked and does
-// not answer.
+// The monitors have not yet noticed that the manager is gone, so it is queried and
+// does not respond.
 func testManagerDead(l *lab) {
 	l.Kill(cephlab.Manager)
 	c := l.ask("--timeout", "6s")

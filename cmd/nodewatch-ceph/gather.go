@@ -8,19 +8,19 @@ import (
 	"github.com/nodewatch/nodewatch/pkg/ceph"
 )
 
-// A cluster answers what librados can be asked. Each call ends within the
-// operation timeout of [timeouts], or not at all when librados hangs.
+// A cluster contains the queries that librados supports. Each call ends within the
+// operation timeout of [timeouts], or never if librados hangs.
 type cluster interface {
 	fsid() (string, error)
 	release() string
-	monitor(command string) ([]byte, error) // the answer's text is in the error
+	monitor(command string) ([]byte, error) // the text of the response is in the error
 	manager(command string) ([]byte, error)
 	watchers(image ceph.Image) ([]ceph.Watcher, error)
 }
 
-// timeouts are librados' own: for the connection and for each operation, in whole
-// seconds, as that is what it takes. They leave time to print what was had when
-// connecting was slow and one answer does not come.
+// timeouts returns librados' timeouts for the connection and for each operation, in
+// whole seconds because librados accepts no others. They leave time to print the
+// results so far if connecting was slow and one response is missing.
 func timeouts(whole time.Duration) (connect, operation time.Duration) {
 	whole = whole.Truncate(time.Second)
 	connect = (whole * 2 / 5).Truncate(time.Second)
@@ -28,20 +28,21 @@ func timeouts(whole time.Duration) (connect, operation time.Duration) {
 	return max(connect, time.Second), max(operation, time.Second)
 }
 
-// A gathering asks part after part. The manager comes last: when it does not
-// answer in time, librados is left with a call that refers to freed memory, and
-// the process must end before an answer comes.
+// A gathering queries one part after the other. The manager comes last: if it does
+// not respond within the timeout, librados keeps a call that refers to freed memory,
+// and the process must end before a response arrives.
 type gathering struct {
 	cluster
 	doc   ceph.Cluster
 	reach func(step string)
 	left  func() time.Duration
-	need  time.Duration // that must be left to ask at all: half more than a call may take
+	need  time.Duration // time that must be left to start a query: half more than a call may take
 }
 
 var errLate = errors.New("not queried: timeout")
 
-// gather asks for every part. What cannot be had is named in the document's Errors.
+// gather queries every part. Parts that are not available are named in the document's
+// Errors.
 func gather(c cluster, req ceph.Request, reach func(step string), left func() time.Duration) ceph.Cluster {
 	_, operation := timeouts(req.Timeout)
 	g := gathering{cluster: c, reach: reach, left: left, need: operation * 3 / 2}
@@ -66,7 +67,7 @@ func gather(c cluster, req ceph.Request, reach func(step string), left func() ti
 	return g.doc
 }
 
-// part asks for one part, if there is time for it.
+// part queries one part, if there is time for it.
 func (g *gathering) part(name string, ask func() error) {
 	if g.left() <= g.need {
 		g.note(name, errLate)
@@ -76,7 +77,7 @@ func (g *gathering) part(name string, ask func() error) {
 	g.note(name, ask())
 }
 
-// note names a part that could not be had.
+// note records a part that is not available.
 func (g *gathering) note(part string, err error) {
 	if err != nil {
 		g.doc.Errors = append(g.doc.Errors, part+": "+err.Error())
@@ -121,7 +122,7 @@ func (g *gathering) askWatchers(image ceph.Image) error {
 	return nil
 }
 
-// askScrubs asks the manager, if the monitors know of one.
+// askScrubs queries the manager, if the monitors list one.
 func (g *gathering) askScrubs() error {
 	b, err := g.monitor(`{"prefix":"mgr stat","format":"json"}`)
 	if err != nil {

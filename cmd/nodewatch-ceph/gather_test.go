@@ -13,12 +13,12 @@ import (
 	"github.com/nodewatch/nodewatch/pkg/ceph"
 )
 
-// A fake cluster answers with what a real one said, by the command's prefix.
+// A fake cluster returns recorded responses of a real one, by the command's prefix.
 type fake struct {
 	answers map[string]string
 	asked   []string
-	clock   *time.Duration // what is left
-	takes   time.Duration  // by each answer
+	clock   *time.Duration // time left
+	takes   time.Duration  // time that each response takes
 }
 
 func newFake(t *testing.T) *fake {
@@ -140,8 +140,8 @@ func TestGatherManagerUnknown(t *testing.T) {
 	}
 }
 
-// Each answer takes 2.4 s of 10, and an operation may take 2 s: after three, 2.8 s
-// are left, and nothing is asked that might not end in time.
+// Each response takes 2.4 s of 10 s, and an operation may take 2 s: after three, 2.8
+// s are left, and no query that might exceed them is sent.
 func TestGatherLate(t *testing.T) {
 	f := newFake(t)
 	f.takes = 2400 * time.Millisecond
@@ -170,7 +170,7 @@ func TestGatherManyImages(t *testing.T) {
 	}
 }
 
-// One image that cannot be costs only itself.
+// An invalid image affects only its own result.
 func TestGatherOddRequest(t *testing.T) {
 	f := newFake(t)
 	req := request(image("used"), image("vm@snap"))

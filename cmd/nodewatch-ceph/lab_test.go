@@ -10,15 +10,15 @@ import (
 	"github.com/nodewatch/nodewatch/test/cephlab"
 )
 
-// A lab is a real cluster, and an administrator who is connected to it.
+// A lab is a real cluster with a connected administrator.
 type lab struct {
 	*cephlab.Cluster
 	t     *testing.T
 	admin *rados.Conn
 }
 
-// startLab starts a cluster and connects. The connection is never shut down, as
-// that would wait once there is no monitor.
+// startLab starts a cluster and connects to it. The connection is never shut down,
+// because that would block without a monitor.
 func startLab(t *testing.T) *lab {
 	t.Helper()
 	l := &lab{Cluster: cephlab.Start(t), t: t}
@@ -40,7 +40,7 @@ func startLab(t *testing.T) *lab {
 	return l
 }
 
-// must asks the monitor.
+// must sends a command to the monitor, which must succeed.
 func (l *lab) must(command string) string {
 	l.t.Helper()
 	b, info, err := l.admin.MonCommand([]byte(command))

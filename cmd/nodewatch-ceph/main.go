@@ -1,10 +1,10 @@
-// Command nodewatch-ceph asks a Ceph cluster once, prints what it said as one JSON
+// Command nodewatch-ceph queries a Ceph cluster once, prints the result as one JSON
 // document (ceph.Cluster of pkg/ceph), and exits. nodewatch runs it as a child,
-// because a call of librados may never return; it also works by hand.
+// because a call of librados may never return; it can also be run by hand.
 //
 // It only reads: it writes nothing to the cluster or to a disk, takes no lock and
-// watches no image. It is built with librados when the tags ceph and pacific are
-// given, and otherwise ends with an exit code that says that it is not.
+// watches no image. It includes librados if built with the tags ceph and pacific;
+// otherwise it ends with an exit code that reports this.
 package main
 
 import (
@@ -30,9 +30,9 @@ func main() {
 	os.Exit(run(os.Args[1:], os.Stdin, stdout, os.Stderr))
 }
 
-// prepare keeps standard output for the document: librados itself prints there
-// when the name of a monitor has no address, and is sent to standard error. It
-// forbids core dumps, which would hold the key on a disk.
+// prepare reserves standard output for the document: librados itself prints there if
+// the name of a monitor cannot be resolved, and is redirected to standard error. It
+// also disables core dumps, which would write the key to a disk.
 func prepare() (stdout *os.File, err error) {
 	own, err := syscall.Dup(syscall.Stdout)
 	if err != nil {
@@ -47,7 +47,8 @@ func prepare() (stdout *os.File, err error) {
 	return os.NewFile(uintptr(own), "document"), nil
 }
 
-// run is the program. It returns the exit code, unless the alarm ends the process first.
+// run executes the program and returns its exit code, unless the alarm ends the process
+// first.
 func run(args []string, stdin io.Reader, stdout, stderr io.Writer) int {
 	req, err := parseArgs(args, stdin)
 	switch {
@@ -75,7 +76,7 @@ func run(args []string, stdin io.Reader, stdout, stderr io.Writer) int {
 	return printDocument(c, stdout, stderr)
 }
 
-// ask connects and gathers. A cluster that said nothing is an error.
+// ask connects and gathers. It returns an error if the cluster returned no data.
 func ask(req ceph.Request, reach func(step string), left func() time.Duration) (ceph.Cluster, error) {
 	reach("connect")
 	began := left()
@@ -91,7 +92,7 @@ func ask(req ceph.Request, reach func(step string), left func() time.Duration) (
 	return doc, nil
 }
 
-// printDocument prints in one write.
+// printDocument prints the document in one write.
 func printDocument(doc ceph.Cluster, stdout, stderr io.Writer) int {
 	b, err := json.Marshal(doc)
 	if err == nil && len(b) >= ceph.MaxDocument {
@@ -106,7 +107,7 @@ func printDocument(doc ceph.Cluster, stdout, stderr io.Writer) int {
 	return ceph.ExitOK
 }
 
-// printText prints what is not a document.
+// printText prints a text other than the document.
 func printText(text string, stdout, stderr io.Writer) int {
 	if _, err := io.WriteString(stdout, text); err != nil {
 		return fail(stderr, ceph.ExitFailed, err)
@@ -114,7 +115,7 @@ func printText(text string, stdout, stderr io.Writer) int {
 	return ceph.ExitOK
 }
 
-// fail says what went wrong in one line.
+// fail prints an error in one line.
 func fail(stderr io.Writer, code int, err error) int {
 	fmt.Fprintf(stderr, "nodewatch-ceph: %v\n", err)
 	return code

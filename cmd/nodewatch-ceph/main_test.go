@@ -117,8 +117,8 @@ func TestPrintDocument(t *testing.T) {
 	}
 }
 
-// The alarm says how far the process got and ends it, also when the line cannot
-// be written; stopped, it does neither.
+// The alarm prints how far the process got and ends it, even if the line cannot be
+// written; a stopped alarm does neither.
 func TestAlarm(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		var stderr bytes.Buffer
@@ -133,7 +133,7 @@ func TestAlarm(t *testing.T) {
 	})
 }
 
-// full is a pipe that nobody reads.
+// full is a pipe without a reader.
 type full chan struct{}
 
 func (f full) Write(b []byte) (int, error) { <-f; return len(b), nil }

@@ -12,7 +12,7 @@ import (
 	"github.com/nodewatch/nodewatch/test/manpage"
 )
 
-// The man page is made of the flags and the exit codes.
+// The man page is generated from the flags and the exit codes.
 func TestDocsManPageIsFresh(t *testing.T) {
 	const file = "../../docs/man/nodewatch-ceph.1"
 	p, err := manpage.New("nodewatch-ceph", 1, "ask a Ceph cluster once, for nodewatch", "../../CHANGELOG.md")

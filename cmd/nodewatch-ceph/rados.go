@@ -17,12 +17,12 @@ import (
 	"github.com/nodewatch/nodewatch/pkg/ceph"
 )
 
-// A live cluster is asked through librados. It is never shut down, as that can
-// wait indefinitely; the end of the process ends its sessions.
+// A live cluster is queried through librados. It is never shut down, because that can
+// block indefinitely; the end of the process ends its sessions.
 type live struct{ conn *rados.Conn }
 
-// connect connects with every timeout set before, as librados by default waits
-// five minutes for monitors and indefinitely for an answer.
+// connect connects after setting every timeout: by default librados waits five
+// minutes for monitors and indefinitely for a response.
 func connect(req ceph.Request) (cluster, error) {
 	conn, err := rados.NewConnWithClusterAndUser(req.Cluster, req.Name)
 	if err != nil {
@@ -42,14 +42,14 @@ func connect(req ceph.Request) (cluster, error) {
 	return live{conn}, nil
 }
 
-// explained says what an error of Connect means: librados knows only numbers.
+// explained describes an error of Connect, for which librados returns only a number.
 func explained(err error) error {
 	var coded interface{ ErrorCode() int }
 	if !errors.As(err, &coded) {
 		return err
 	}
 	switch syscall.Errno(-coded.ErrorCode()) {
-	case syscall.EPERM, syscall.EACCES: // also without a keyring, as a user without a key is refused
+	case syscall.EPERM, syscall.EACCES: // also without a keyring, because a user without a key is refused
 		return refused{fmt.Errorf("no readable keyring, or wrong key for this user: %w", err)}
 	case syscall.ENOENT:
 		return fmt.Errorf("no monitors in the configuration: %w", err)
@@ -57,14 +57,14 @@ func explained(err error) error {
 	return err
 }
 
-// refused is an error of librados that is an [fs.ErrPermission].
+// refused is a librados error that is an [fs.ErrPermission].
 type refused struct{ error }
 
-// Is makes it an [fs.ErrPermission] without saying so twice.
+// Is makes it an [fs.ErrPermission] without repeating that text.
 func (r refused) Is(target error) bool { return target == fs.ErrPermission }
 
-// readConfig reads the configuration file, unless the monitors are given and no
-// file is.
+// readConfig reads the configuration file, unless the monitors are given and no file
+// is named.
 func readConfig(conn *rados.Conn, req ceph.Request) error {
 	switch {
 	case req.Conf != "":
@@ -81,8 +81,9 @@ func readConfig(conn *rados.Conn, req ceph.Request) error {
 
 type option struct{ name, value string }
 
-// options are set over those of the configuration file and of the monitors'
-// database: the timeouts, and all that would write to a disk or a socket.
+// options returns the settings that override those of the configuration file and of
+// the monitors' database: the timeouts, and everything that would write to a disk or
+// a socket.
 func options(req ceph.Request) []option {
 	connect, operation := timeouts(req.Timeout)
 	set := []option{
@@ -127,7 +128,7 @@ func (l live) manager(command string) ([]byte, error) {
 	return b, answered(info, err)
 }
 
-// answered adds what the daemon said to an error.
+// answered adds the daemon's message to an error.
 func answered(info string, err error) error {
 	if info = strings.TrimSpace(info); err != nil && info != "" {
 		return fmt.Errorf("%s: %w", info, err)
@@ -135,7 +136,7 @@ func answered(info string, err error) error {
 	return err
 }
 
-// watchers opens the image read-only, which registers no watch of its own.
+// watchers opens the image read-only, which does not register a watch.
 func (l live) watchers(i ceph.Image) ([]ceph.Watcher, error) {
 	ioctx, err := l.conn.OpenIOContext(i.Pool)
 	if err != nil {

@@ -10,7 +10,7 @@ import (
 	"testing"
 )
 
-// The examples of the API in the documentation do what they say.
+// The examples of the API in the documentation work as described.
 func TestTheDocumentedAPI(t *testing.T) {
 	if _, err := exec.LookPath("curl"); err != nil {
 		t.Skip("curl is not installed")

@@ -22,13 +22,13 @@ const (
 	exitUsage   = 2 // also: bad configuration
 )
 
-// A program is one call of nodewatch-status: where it reads and writes.
+// A program is one call of nodewatch-status, with its input and outputs.
 type program struct {
 	in       io.Reader
 	out, err io.Writer
 }
 
-// An exit is what kingpin's request to end the program becomes.
+// An exit is kingpin's request to end the program, as a panic value.
 type exit int
 
 // Main runs nodewatch-status with the given arguments and returns its exit code.
@@ -52,7 +52,7 @@ func Main(ctx context.Context, args []string, in io.Reader, out, errs io.Writer)
 	return code
 }
 
-// application is the command line. A command that is run sets code.
+// application returns the command line. A command that runs sets code.
 func (p program) application(ctx context.Context, code *int) *kingpin.Application {
 	app := kingpin.New("nodewatch-status", about)
 	app.Version(buildinfo.Read().Text("nodewatch-status")).UsageWriter(p.out).ErrorWriter(p.err)
@@ -70,7 +70,7 @@ func (p program) application(ctx context.Context, code *int) *kingpin.Applicatio
 	return app
 }
 
-// subcommand is the command of a command, which is made where it is new.
+// subcommand returns a subcommand, and creates its parent command if needed.
 func subcommand(app *kingpin.Application, name, help, sub, subHelp string) *kingpin.CmdClause {
 	cmd := app.GetCommand(name)
 	if cmd == nil {
@@ -87,7 +87,7 @@ func (p program) fail(code int, err error) int {
 	return code
 }
 
-// configFlag adds the flag that every command has.
+// configFlag adds the flag for the configuration file, which every command has.
 func configFlag(cmd *kingpin.CmdClause) *string {
 	return cmd.Flag("config.file", "Configuration file.").Default("/etc/nodewatch-status/nodewatch-status.yml").String()
 }
@@ -129,7 +129,7 @@ func (p program) withStore(ctx context.Context, file string, f func(*store.Store
 	if err != nil {
 		return p.fail(exitFailure, err)
 	}
-	defer func() { _ = s.Close() }() // what was written is committed
+	defer func() { _ = s.Close() }() // all writes are committed
 	if err := f(s); err != nil {
 		return p.fail(exitFailure, err)
 	}

@@ -20,14 +20,14 @@ import (
 	"github.com/nodewatch/nodewatch/internal/status/store"
 )
 
-// An answer is what a hub has answered.
+// An answer is a response of a hub.
 type answer struct {
 	code       int
 	retryAfter string
 	body       string
 }
 
-// ask makes a request with a token; an empty one: without.
+// ask sends a request with a token; if that is empty, without one.
 func ask(t *testing.T, method, url, token, body string) answer {
 	t.Helper()
 	ctx, cancel := context.WithTimeout(t.Context(), patience)
@@ -51,9 +51,9 @@ func ask(t *testing.T, method, url, token, body string) answer {
 	return answer{a.StatusCode, a.Header.Get("Retry-After"), string(raw)}
 }
 
-// While nothing can be written, reports and pushes are refused for now, all that is there
-// is shown, and metrics say so. Once it can be written the hub continues, and all that it
-// has acknowledged is there.
+// While the database cannot be written, reports and pushes are refused temporarily, all
+// existing data is shown, and metrics report the state. Once it can be written, the hub
+// continues with all data that it has acknowledged.
 func TestNothingCanBeWritten(t *testing.T) {
 	for name, hinder := range map[string]func(*testing.T, *process, string) (end func()){
 		"the disk is full": func(t *testing.T, p *process, _ string) func() {
@@ -82,7 +82,7 @@ func TestNothingCanBeWritten(t *testing.T) {
 		},
 	} {
 		t.Run(name, func(t *testing.T) {
-			t.Parallel() // most of it is waiting
+			t.Parallel() // the test mostly waits
 			path := filepath.Join(t.TempDir(), "status.db")
 			where := "sqlite:" + path
 			l := newTraffic(t, parsed(t, where), 2)
@@ -99,7 +99,7 @@ func TestNothingCanBeWritten(t *testing.T) {
 			p := spawn(t, hubOn(t, where))
 			l.until(t, 10, []string{p.intake}, func() {})
 			eventually(t, p.operators, "rl1/node1")
-			if code := l.send(t.Context(), 0, p.intake); code != http.StatusOK { // the next one is new, and no repetition
+			if code := l.send(t.Context(), 0, p.intake); code != http.StatusOK { // the next report is new, not a repetition
 				t.Fatalf("a report: %d", code)
 			}
 			ended := false
@@ -141,7 +141,8 @@ func TestNothingCanBeWritten(t *testing.T) {
 	}
 }
 
-// The hub is not ready once the database cannot be read, or not be written, for 30 s.
+// The hub is not ready after the database could not be read, or not be written, for
+// 30 s.
 func TestReady(t *testing.T) {
 	h := opened(t, configured(t, onePage))
 	if err := h.refresh(t.Context()); err != nil {
@@ -168,8 +169,8 @@ func TestReady(t *testing.T) {
 	}
 }
 
-// A database that is damaged while the hub runs makes what needs it unavailable, and
-// nothing else; a hub does not start with it, and says why; a backup brings all back.
+// If the database is damaged while the hub runs, only what needs it is unavailable; a
+// hub does not start with it, and reports why; a backup restores all data.
 func TestTheDatabaseIsDamaged(t *testing.T) {
 	path := filepath.Join(t.TempDir(), "status.db")
 	where := "sqlite:" + path
@@ -178,7 +179,7 @@ func TestTheDatabaseIsDamaged(t *testing.T) {
 	api := store.NewSecret()
 	with(t, parsed(t, where), func(s *store.Store) error {
 		return s.Update(t.Context(), func(tx *store.Tx) error {
-			for n := range 3000 { // more than SQLite keeps in memory
+			for n := range 3000 { // more than SQLite caches in memory
 				if err := tx.Audit(t.Context(), store.Entry{At: time.Now(), Who: "kim", Action: "test", Subject: fmt.Sprint(n), Detail: strings.Repeat("x", 4000)}); err != nil {
 					return err
 				}
@@ -208,7 +209,7 @@ func TestTheDatabaseIsDamaged(t *testing.T) {
 		}
 	}
 	p.kill()
-	for _, suffix := range []string{"-wal", "-shm"} { // what was written since is lost with the file
+	for _, suffix := range []string{"-wal", "-shm"} { // later writes are lost with the file
 		if err := os.Remove(path + suffix); err != nil && !errors.Is(err, os.ErrNotExist) {
 			t.Fatal(err)
 		}
@@ -227,7 +228,7 @@ func TestTheDatabaseIsDamaged(t *testing.T) {
 	l.kept(t, parsed(t, where))
 }
 
-// damage overwrites a file with what is no database, at its length.
+// damage overwrites a file with invalid data of the same length.
 func damage(t *testing.T, path string) {
 	t.Helper()
 	f, err := os.OpenFile(path, os.O_RDWR, 0)

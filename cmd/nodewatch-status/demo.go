@@ -26,7 +26,7 @@ import (
 	"github.com/nodewatch/nodewatch/internal/status/store"
 )
 
-// A demo is a hub with a fleet that is made up.
+// A demo is a hub with a simulated fleet.
 type demo struct {
 	program
 	host  *string
@@ -35,9 +35,9 @@ type demo struct {
 	skip  *time.Duration
 	quit  *bool
 
-	dir    string // of everything that it keeps
+	dir    string // directory of all its files
 	config config.Config
-	store  *store.Store // a second view of the hub's database
+	store  *store.Store // a second connection to the hub's database
 	began  time.Time
 }
 
@@ -63,7 +63,7 @@ func (d *demo) run(ctx context.Context) int {
 	if err != nil {
 		return d.fail(exitFailure, err)
 	}
-	defer func() { _ = os.RemoveAll(dir) }() // what is left is in the directory for temporary files
+	defer func() { _ = os.RemoveAll(dir) }() // remaining files are in the directory for temporary files
 	d.dir = dir
 	if err := d.plays(ctx); err != nil && ctx.Err() == nil {
 		return d.fail(exitFailure, err)
@@ -71,8 +71,8 @@ func (d *demo) run(ctx context.Context) int {
 	return exitOK
 }
 
-// configure is the example's configuration with the demo's addresses and database. What
-// takes minutes of calm is drawn together with the incident.
+// configure returns the example's configuration with the demo's addresses and database.
+// Waiting times of minutes are shortened.
 func (d *demo) configure() error {
 	c, err := config.Parse("example.yml", example.Configuration)
 	if err != nil {
@@ -86,7 +86,7 @@ func (d *demo) configure() error {
 		return []string{net.JoinHostPort(*d.host, strconv.Itoa(int(port)))}
 	}
 	c.Public.Listen, c.Operators.Listen, c.Intake.Listen = address(0), address(1), address(2)
-	c.Intake.Rate = 50 // time goes faster here
+	c.Intake.Rate = 50 // simulated time runs faster
 	for _, span := range []*time.Duration{&c.Incidents.After, &c.Incidents.CloseAfter, &c.Incidents.ReopenWithin} {
 		*span = time.Duration(float64(*span) / *d.speed)
 	}
@@ -127,7 +127,7 @@ func (d *demo) plays(ctx context.Context) (err error) {
 	if d.store, err = store.Open(ctx, d.config.Database.Address); err != nil {
 		return err
 	}
-	defer func() { _ = d.store.Close() }() // nothing of it stays
+	defer func() { _ = d.store.Close() }() // the data is discarded
 	d.began = time.Now()
 	if err := d.operator(ctx); err != nil {
 		return err
@@ -163,8 +163,8 @@ func (d *demo) plays(ctx context.Context) (err error) {
 // demoOperator is the name of the demo's only operator.
 const demoOperator = "demo"
 
-// operator makes an operator who may do everything, and prints the password: the desk is
-// there to be tried, and who else reaches the address is not to write on it.
+// operator adds an operator with all rights and prints the password: visitors may try
+// the operators' pages, but others who reach the address must not write there.
 func (d *demo) operator(ctx context.Context) error {
 	password := rand.Text()
 	hash, err := admin.HashPassword(password)
@@ -180,8 +180,8 @@ func (d *demo) operator(ctx context.Context) error {
 	return err
 }
 
-// narrate prints each update of the incidents that the demo causes, until the incident
-// is resolved, and makes the draft of its post-mortem.
+// narrate prints each update of the incidents that the demo causes until the incident
+// is resolved, and creates the draft of its post-mortem.
 func (d *demo) narrate(ctx context.Context) error {
 	sequence := map[int64]int{}
 	tick := time.NewTicker(500 * time.Millisecond)
@@ -214,7 +214,7 @@ func (d *demo) narrate(ctx context.Context) error {
 	}
 }
 
-// incidents are those that began since the demo did.
+// incidents returns the incidents that began after the demo started.
 func (d *demo) incidents(ctx context.Context) (list []incident.Incident, err error) {
 	err = d.store.View(ctx, func(tx *store.Tx) error {
 		all, err := tx.Incidents(ctx, d.began)
@@ -228,7 +228,8 @@ func (d *demo) incidents(ctx context.Context) (list []incident.Incident, err err
 	return list, err
 }
 
-// draft keeps the draft of an incident's post-mortem, from its record, and prints it.
+// draft stores the draft of an incident's post-mortem, generated from its record, and
+// prints it.
 func (d *demo) draft(ctx context.Context, i incident.Incident) error {
 	now := time.Now()
 	err := d.store.Update(ctx, func(tx *store.Tx) error {

@@ -14,7 +14,7 @@ import (
 	"time"
 )
 
-// signedIn is the client of an operator who has signed in.
+// signedIn returns the client of an operator who has signed in.
 func signedIn(t *testing.T, operators, name, password string) *http.Client {
 	t.Helper()
 	jar, err := cookiejar.New(nil)
@@ -26,15 +26,15 @@ func signedIn(t *testing.T, operators, name, password string) *http.Client {
 	if err != nil {
 		t.Fatal(err)
 	}
-	_ = a.Body.Close() // only the cookie counts
+	_ = a.Body.Close() // only the cookie is needed
 	if a.StatusCode != http.StatusOK || a.Request.URL.Path != "/" {
 		t.Fatalf("signing in leads to %s: %s", a.Request.URL, a.Status)
 	}
 	return c
 }
 
-// The demo is a fleet with its past, in which the incident of one node arrives by the
-// protocol; nothing of it stays.
+// The demo is a fleet with a history, in which one node's incident arrives by the
+// protocol; it leaves no data behind.
 func TestDemo(t *testing.T) {
 	t.Setenv("TMPDIR", t.TempDir())
 	ctx, stop := context.WithCancel(t.Context())
@@ -62,7 +62,7 @@ func TestDemo(t *testing.T) {
 	if public == "" || operators == "" || password == "" {
 		t.Fatalf("it has ended: %d %s", <-code, errs.String())
 	}
-	go func() { _, _ = io.Copy(io.Discard, said) }() // until it ends
+	go func() { _, _ = io.Copy(io.Discard, said) }() // until the demo ends
 	page := eventually(t, public, `(?s)id="rl1-ipv6">.{0,1000}99\.9`)
 	if n := strings.Count(page, `<li id="`); n != 60 {
 		t.Errorf("%d components", n)
@@ -72,13 +72,13 @@ func TestDemo(t *testing.T) {
 		t.Errorf("without signing in:\n%s", got)
 	}
 	operator := signedIn(t, operators, "demo", password)
-	for _, path := range []string{"", "incidents", "tokens"} { // all that there is may be tried
+	for _, path := range []string{"", "incidents", "tokens"} { // the operator has all rights
 		a, err := operator.Get(operators + path)
 		if err != nil {
 			t.Fatal(err)
 		}
 		body, err := io.ReadAll(a.Body)
-		_ = a.Body.Close() // read to its end
+		_ = a.Body.Close() // it has been read completely
 		if err != nil || a.StatusCode != http.StatusOK || path == "" && !strings.Contains(string(body), "krbd") {
 			t.Errorf("/%s: %s %v\n%s", path, a.Status, err, body)
 		}

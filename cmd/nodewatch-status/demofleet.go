@@ -23,22 +23,23 @@ import (
 	"github.com/nodewatch/nodewatch/pkg/statefile"
 )
 
-// recording is what nodewatch reported in the incident of testdata/incidents/rl1-node2.txtar,
-// from some minutes before the storm: a line for each report that says something new.
+// recording contains the reports of nodewatch in the incident of
+// testdata/incidents/rl1-node2.txtar, from some minutes before the storm: a line for each
+// report with a change.
 //
 //go:embed demo/rl1-node2.jsonl.zst
 var recording []byte
 
-// A recorded is a report, and when it was made after the begin of the incident's file.
+// A recorded is a report and its offset from the beginning of the incident's file.
 type recorded struct {
 	Offset float64       `json:"offset_s"`
 	Report report.Report `json:"report"`
 }
 
-// maxRecording bounds what the recording unpacks to, in bytes.
+// maxRecording is the maximum size of the decompressed recording, in bytes.
 const maxRecording = 64 << 20
 
-// recorded are the reports of the recording.
+// recordedReports returns the reports of the recording.
 func recordedReports() (list []recorded, err error) {
 	z, err := zstd.NewReader(nil, zstd.WithDecoderConcurrency(1), zstd.WithDecoderMaxMemory(maxRecording))
 	if err != nil {
@@ -61,23 +62,23 @@ func recordedReports() (list []recorded, err error) {
 	return list, lines.Err()
 }
 
-// reportEvery is how often the nodes of the demo report.
+// reportEvery is the reporting interval of the demo's nodes.
 const reportEvery = 5 * time.Second
 
-// A demoNode reports as a node does.
+// A demoNode sends reports like a node.
 type demoNode struct {
 	reporter *native.Reporter
-	calm     report.Report // to report while nothing is played
-	tape     []recorded    // to play; empty: none
+	calm     report.Report // report while no recording is played
+	tape     []recorded    // recording to play; empty: none
 	speed    float64
-	skip     time.Duration // of the tape
+	skip     time.Duration // start offset in the tape
 	failed   func(error)
 }
 
 // odd is the node whose incident is played.
 const odd = "rl1/node2"
 
-// fleet makes the nodes of the configuration, each with a token of its own; all have
+// fleet creates the nodes of the configuration, each with its own token; all have
 // reported once.
 func (d *demo) fleet(ctx context.Context, intake string) (nodes []*demoNode, err error) {
 	tape, err := recordedReports()
@@ -143,7 +144,7 @@ func (d *demo) fleet(ctx context.Context, intake string) (nodes []*demoNode, err
 	return nodes, nil
 }
 
-// calmReport is what a node without trouble says.
+// calmReport returns the report of a node without trouble.
 func calmReport(site, node string, now time.Time) report.Report {
 	started := now.Add(-90 * 24 * time.Hour)
 	r := report.Report{
@@ -157,13 +158,13 @@ func calmReport(site, node string, now time.Time) report.Report {
 	return r
 }
 
-// inventory is how a node of the demo is made.
+// inventory returns the inventory of a demo node.
 func inventory(client, policy string) report.Labels {
 	return report.Labels{"client": client, "hash_policy": policy, "kernel": "6.1.0-56-amd64", "mtu": "9,000", "nic_speed": "2 x 10 Gbit/s"}
 }
 
-// at is what the node reports at a time, of which its tape has begun at another one.
-// What was before what is played is as long ago as it was then.
+// at returns the report of the node at now; began is when its tape started. Times
+// before the start of the tape keep their distance to it.
 func (n *demoNode) at(began, now time.Time) report.Report {
 	if len(n.tape) == 0 {
 		r := n.calm
@@ -190,8 +191,8 @@ func (n *demoNode) at(began, now time.Time) report.Report {
 	return r
 }
 
-// report reports until ctx ends: each report of the tape when it is due, and else as
-// often as nodes do.
+// report sends reports until ctx ends: each report of the tape when it is due, and
+// otherwise one per interval.
 func (n *demoNode) report(ctx context.Context) {
 	began := time.Now()
 	next := func(now time.Time) time.Duration {

@@ -13,7 +13,7 @@ import (
 	"github.com/nodewatch/nodewatch/pkg/report"
 )
 
-// postmortem is that of the night before, as an operator wrote it.
+// postmortem is the post-mortem of the previous night's incident.
 //
 //go:embed demo/postmortem.md
 var postmortem string
@@ -21,18 +21,18 @@ var postmortem string
 // A trouble is an outage in the demo's past.
 type trouble struct {
 	component string // of the public page
-	part      string // of its node; empty: it has none
+	part      string // part of its node; empty: none
 	before    time.Duration
 	lasts     time.Duration
 	impact    report.Impact
 	title     string // of the incident; empty: there was none
 	said      string
-	explained bool // by the post-mortem
+	explained bool // the incident has the post-mortem
 }
 
 const day = 24 * time.Hour
 
-// past are the outages of 90 days, the oldest first.
+// past lists the outages of 90 days, the oldest first.
 var past = []trouble{
 	{component: "lambda", before: 81*day + 5*time.Hour, lasts: 95 * time.Second, impact: report.MajorOutage},
 	{component: "rl2-node4", part: "host", before: 74*day + 2*time.Hour, lasts: 26 * time.Minute, impact: report.DegradedPerformance},
@@ -79,7 +79,7 @@ func (d *demo) history(ctx context.Context) error {
 	})
 }
 
-// demoKeys are the signals that a public component follows.
+// demoKeys returns the signals that a public component follows.
 func demoKeys(c config.Component) (keys []store.Key) {
 	if c.Node == "" {
 		return []store.Key{{Kind: store.Pushed, Name: c.ID}}
@@ -90,7 +90,7 @@ func demoKeys(c config.Component) (keys []store.Key) {
 	return keys
 }
 
-// remember writes the past of a signal before what is recorded of it.
+// remember writes the history of a signal before its recorded part.
 func (d *demo) remember(ctx context.Context, tx *store.Tx, k store.Key, component string, begin time.Time) error {
 	line := uptime.Timeline{{At: begin, State: report.Operational}}
 	for _, x := range past {

@@ -9,7 +9,7 @@ import (
 	"github.com/nodewatch/nodewatch/internal/status/config"
 )
 
-// The configuration in the documentation is right.
+// The configuration in the documentation is valid.
 func TestTheDocumentedConfiguration(t *testing.T) {
 	raw, err := os.ReadFile("../../docs/status-backend.md")
 	if err != nil {
@@ -26,7 +26,7 @@ func TestTheDocumentedConfiguration(t *testing.T) {
 	}
 }
 
-// Every metric and every token kind that the documentation names is there.
+// Every metric and every token kind in the documentation exists.
 func TestTheDocumentedMetrics(t *testing.T) {
 	raw, err := os.ReadFile("../../docs/status-backend.md")
 	if err != nil {
@@ -34,7 +34,7 @@ func TestTheDocumentedMetrics(t *testing.T) {
 	}
 	h := start(t, configured(t, onePage))
 	eventually(t, h.operators+"-/ready", "^ready")
-	shown := eventually(t, h.operators+"metrics", "nodewatch_status_nodes") // once they are counted
+	shown := eventually(t, h.operators+"metrics", "nodewatch_status_nodes") // after the nodes have been counted
 	for _, name := range regexp.MustCompile(`nodewatch_status_[a-z_]+`).FindAllString(string(raw), -1) {
 		if name != "nodewatch_status_refused_requests_total" && name != "nodewatch_status_api_requests_total" && !strings.Contains(shown, "\n"+name) {
 			t.Errorf("%s is not in /metrics", name)

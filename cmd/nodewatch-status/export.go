@@ -15,7 +15,7 @@ import (
 	"github.com/nodewatch/nodewatch/pkg/statefile"
 )
 
-// manifest is the file that lists what an export has written.
+// manifest is the file that lists the files of an export.
 const manifest = ".nodewatch-status-export"
 
 func (p program) exportCommand(app *kingpin.Application) (*kingpin.CmdClause, func(context.Context) int) {
@@ -47,7 +47,7 @@ func (p program) exportCommand(app *kingpin.Application) (*kingpin.CmdClause, fu
 }
 
 // export writes all documents of a site to a directory, each of which appears once it is
-// complete, and removes those of an earlier export that are no longer there.
+// complete, and removes obsolete files of an earlier export.
 func export(s *site, dir string) (n int, err error) {
 	if err := os.MkdirAll(dir, 0o755); err != nil {
 		return 0, err

@@ -27,7 +27,7 @@ import (
 	"github.com/nodewatch/nodewatch/pkg/report/native/receiver"
 )
 
-// The figures of nodewatch-status; docs/performance.md has what was measured.
+// The benchmarks of nodewatch-status; docs/performance.md contains the results.
 var figuresTime = flag.Duration("figures", 30*time.Second, "how long BenchmarkIntake reports")
 
 const (
@@ -35,13 +35,13 @@ const (
 	fleetInterval = 30 * time.Second
 )
 
-// oneCore makes the hubs that are spawned run on one core.
+// oneCore makes spawned hubs run on one core.
 func oneCore(b *testing.B) { b.Setenv("GOMAXPROCS", "1") }
 
 // An enrolled is a node with its token.
 type enrolled struct{ key, token string }
 
-// enroll makes nodes with tokens.
+// enroll creates nodes with tokens.
 func enroll(b *testing.B, address config.Address, nodes int) (list []enrolled) {
 	b.Helper()
 	with(b, address, func(s *store.Store) error {
@@ -59,7 +59,8 @@ func enroll(b *testing.B, address config.Address, nodes int) (list []enrolled) {
 	return list
 }
 
-// fleetBody is what a node without trouble reports: six components and a standing risk.
+// fleetBody returns the report of a node without trouble: six components and a standing
+// risk.
 func fleetBody(node string, n int, now time.Time) native.Body {
 	since := now.Add(-48 * time.Hour)
 	b := native.Body{
@@ -78,7 +79,7 @@ func fleetBody(node string, n int, now time.Time) native.Body {
 	return b
 }
 
-// send reports once and returns the status, and how long the answer took.
+// send sends one report and returns the status and the duration of the response.
 func (x enrolled) send(ctx context.Context, client *http.Client, hub string, n int) (status int, took time.Duration) {
 	body := fleetBody(x.key, n, time.Now().UTC())
 	raw, err := json.Marshal(body)
@@ -97,17 +98,17 @@ func (x enrolled) send(ctx context.Context, client *http.Client, hub string, n i
 	if err != nil {
 		return 0, time.Since(begin)
 	}
-	_, _ = io.Copy(io.Discard, a.Body) // only the status counts
+	_, _ = io.Copy(io.Discard, a.Body) // only the status is needed
 	_ = a.Body.Close()
 	return a.StatusCode, time.Since(begin)
 }
 
-// connected is a client that keeps its connections.
+// connected returns a client that keeps its connections.
 func connected() *http.Client {
 	return &http.Client{Timeout: time.Minute, Transport: &http.Transport{MaxIdleConnsPerHost: 512}}
 }
 
-// each does f for every node from some goroutines at once.
+// each calls f for every node from several goroutines.
 func each(nodes []enrolled, f func(n int, x enrolled)) {
 	var all sync.WaitGroup
 	next := atomic.Int64{}
@@ -121,7 +122,7 @@ func each(nodes []enrolled, f func(n int, x enrolled)) {
 	all.Wait()
 }
 
-// ofProcess is a figure of /proc/PID/status in MiB.
+// ofProcess returns a figure of /proc/PID/status in MiB.
 func (p *process) ofProcess(b *testing.B, field string) float64 {
 	b.Helper()
 	raw, err := os.ReadFile(fmt.Sprintf("/proc/%d/status", p.cmd.Process.Pid))
@@ -136,7 +137,7 @@ func (p *process) ofProcess(b *testing.B, field string) float64 {
 	return float64(kb) / 1024
 }
 
-// cpu is how much CPU time the hub has used.
+// cpu returns the CPU time that the hub has used.
 func (p *process) cpu(b *testing.B) time.Duration {
 	b.Helper()
 	raw, err := os.ReadFile(fmt.Sprintf("/proc/%d/stat", p.cmd.Process.Pid))
@@ -144,12 +145,12 @@ func (p *process) cpu(b *testing.B) time.Duration {
 		b.Fatal(err)
 	}
 	fields := strings.Fields(string(raw[bytes.LastIndexByte(raw, ')')+1:]))
-	user, _ := strconv.Atoi(fields[11]) // of the kernel's making
+	user, _ := strconv.Atoi(fields[11]) // written by the kernel, always a number
 	system, _ := strconv.Atoi(fields[12])
 	return time.Duration(user+system) * 10 * time.Millisecond
 }
 
-// timed gets a page and returns how long that took, and its size in bytes.
+// timed requests a page and returns the duration and the size in bytes.
 func timed(b *testing.B, url string) (took time.Duration, size int) {
 	b.Helper()
 	begin := time.Now()
@@ -171,8 +172,8 @@ func quantile(list []time.Duration, q float64) float64 {
 }
 
 // 5,000 nodes with six components each report every 30 s to a hub on one core with SQLite,
-// while something reads the database without a pause, in transactions nearly as long as the
-// hub's own may be, and the pages are looked at.
+// while a reader reads the database continuously, in transactions nearly as long as the
+// hub's may be, and the pages are requested.
 func BenchmarkIntake(b *testing.B) {
 	oneCore(b)
 	database := filepath.Join(b.TempDir(), "status.db")
@@ -180,7 +181,7 @@ func BenchmarkIntake(b *testing.B) {
 	nodes := enroll(b, parsed(b, "sqlite:"+database), fleetNodes)
 	hub := spawn(b, file)
 	client := connected()
-	each(nodes, func(n int, x enrolled) { x.send(b.Context(), client, hub.intake, n) }) // every node is known
+	each(nodes, func(n int, x enrolled) { x.send(b.Context(), client, hub.intake, n) }) // register every node
 	for b.Loop() {
 		ctx, cancel := context.WithTimeout(b.Context(), *figuresTime)
 		var (
@@ -193,7 +194,7 @@ func BenchmarkIntake(b *testing.B) {
 		all.Go(func() {
 			with(b, parsed(b, "sqlite:"+database), func(s *store.Store) error {
 				for ctx.Err() == nil {
-					if err := s.View(b.Context(), func(tx *store.Tx) error { // one transaction, so that the log cannot be shortened
+					if err := s.View(b.Context(), func(tx *store.Tx) error { // one transaction, so that the log cannot be truncated
 						long, cancel := context.WithTimeout(ctx, store.ReadTimeout*3/4)
 						defer cancel()
 						for long.Err() == nil {
@@ -252,8 +253,8 @@ func BenchmarkIntake(b *testing.B) {
 	}
 }
 
-// The public page of the example, with 60 components and 90 days behind them: what one core
-// serves, and what making it takes.
+// The public page of the example, with 60 components and 90 days of history: requests per
+// second on one core, and the cost of building it.
 func BenchmarkPublicPage(b *testing.B) {
 	oneCore(b)
 	file := filepath.Join(b.TempDir(), "status.yml")
@@ -286,7 +287,7 @@ func BenchmarkPublicPage(b *testing.B) {
 				b.Error(err)
 				return
 			}
-			_, _ = io.Copy(io.Discard, a.Body) // as fast as can be
+			_, _ = io.Copy(io.Discard, a.Body) // as fast as possible
 			_ = a.Body.Close()
 			requests.Add(1)
 		}
@@ -305,8 +306,8 @@ func BenchmarkPublicPage(b *testing.B) {
 	b.ReportMetric(float64(bytes)/1000, "kB_page")
 }
 
-// What 90 days of 5,000 nodes take on disk, where each node has trouble of two components
-// once a week, told by two transitions each.
+// Disk space for 90 days of 5,000 nodes, where each node has trouble of two components
+// once a week, with two transitions each.
 func BenchmarkDisk(b *testing.B) {
 	for b.Loop() {
 		database := filepath.Join(b.TempDir(), fmt.Sprintf("status%d.db", b.N))

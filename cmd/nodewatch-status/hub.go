@@ -16,10 +16,10 @@ import (
 	"github.com/nodewatch/nodewatch/internal/status/store"
 )
 
-// refreshEvery is how often the public page is made.
+// refreshEvery is how often the public page is rebuilt.
 const refreshEvery = 2 * time.Second
 
-// A hub is where the parts meet: it makes the pages from the store.
+// A hub connects the parts: it builds the pages from the store.
 type hub struct {
 	config atomic.Pointer[config.Config] // replaced by a reload
 	store  *store.Store
@@ -31,10 +31,10 @@ type hub struct {
 	checks *checks.Runner
 
 	shown    atomic.Pointer[site]   // the public pages; never nil once the hub serves
-	phases   atomic.Pointer[phases] // how many nodes are in each; nil until they are counted
+	phases   atomic.Pointer[phases] // number of nodes by phase; nil until they are counted
 	beaten   atomic.Int64           // when this hub last wrote that it is running, in milliseconds since 1970
-	failures atomic.Uint64          // of periodic work
-	heldBack atomic.Uint64          // checkpoints that could not move all
+	failures atomic.Uint64          // failed runs of periodic work
+	heldBack atomic.Uint64          // checkpoints that could not move everything
 	broken   atomic.Bool            // the configuration file has mistakes
 }
 
@@ -60,7 +60,7 @@ func newHub(c config.Config, s *store.Store, log *slog.Logger) (*hub, error) {
 	return h, err
 }
 
-// keep is how much of the record a page can show.
+// keep is the age of the oldest record that a page can show.
 const keep = 92 * 24 * time.Hour
 
 func secure(w http.ResponseWriter, policy string) {
@@ -69,7 +69,7 @@ func secure(w http.ResponseWriter, policy string) {
 	w.Header().Set("Referrer-Policy", "no-referrer")
 }
 
-// operators serves what only operators see.
+// operators serves the pages for operators only.
 func (h *hub) operators(in *intake.Intake) http.Handler {
 	mux := http.NewServeMux()
 	mux.Handle("/", h.admin)
@@ -80,11 +80,12 @@ func (h *hub) operators(in *intake.Intake) http.Handler {
 	return mux
 }
 
-// staleAfter is for how long the hub is ready that cannot read or write its database.
+// staleAfter is how long the hub stays ready when it cannot read or write its
+// database.
 const staleAfter = 30 * time.Second
 
-// ready reports whether the hub can do its work: it makes the public page from the database
-// every other second, and writes that it is running every 5 s.
+// ready reports whether the hub works: it rebuilds the public page from the database every
+// two seconds, and writes that it is running every 5 s.
 func (h *hub) ready(w http.ResponseWriter, _ *http.Request) {
 	read, written := time.Since(h.shown.Load().at), time.Since(time.UnixMilli(h.beaten.Load()))
 	switch {

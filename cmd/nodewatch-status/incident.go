@@ -19,7 +19,7 @@ import (
 
 const incidentHelp = "Incidents as customers see them."
 
-// A command adds itself to the program, and says what it does.
+// A command adds itself to the program, and returns the function that executes it.
 type command = func(*kingpin.Application) (*kingpin.CmdClause, func(context.Context) int)
 
 // incidentCommands are the commands of incidents.
@@ -27,7 +27,7 @@ func (p program) incidentCommands() []command {
 	return []command{p.incidentList, p.incidentShow, p.incidentCreate, p.incidentUpdate, p.incidentTake, p.incidentPublish, p.incidentEdit, p.incidentDiscard}
 }
 
-// incidentView is an incident for programs.
+// incidentView is an incident in JSON.
 type incidentView struct {
 	Ref        string          `json:"ref"`
 	Title      string          `json:"title"`
@@ -140,7 +140,7 @@ func (p program) incidentShow(app *kingpin.Application) (*kingpin.CmdClause, fun
 	}
 }
 
-// find is the incident with a Ref.
+// find returns the incident with a Ref.
 func (o open) find(ctx context.Context, ref string) (i incident.Incident, err error) {
 	err = o.store.View(ctx, func(tx *store.Tx) (err error) {
 		i, err = o.incident(ctx, tx, ref)
@@ -244,7 +244,7 @@ func (p program) incidentUpdate(app *kingpin.Application) (*kingpin.CmdClause, f
 // A doing is an operator's change of an incident.
 type doing = func(open, context.Context, *store.Tx, desk.Version) (incident.Incident, error)
 
-// simple is a command that does something to an incident that takes no more than its name.
+// simple returns a command for an incident that needs only its name.
 func (p program) simple(app *kingpin.Application, of, help, name, nameHelp string, do doing) (*kingpin.CmdClause, func(context.Context) int) {
 	cmd := subcommand(app, of, help, name, nameHelp)
 	file := configFlag(cmd)

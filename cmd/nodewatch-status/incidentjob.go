@@ -13,12 +13,12 @@ import (
 	"github.com/nodewatch/nodewatch/pkg/report"
 )
 
-// incidentPolicy is when incidents are opened and closed.
+// incidentPolicy returns when incidents are opened and closed.
 func incidentPolicy(c config.Config) incident.Policy {
 	return incident.Policy{After: c.Incidents.After, CloseAfter: c.Incidents.CloseAfter, ReopenWithin: c.Incidents.ReopenWithin, Zone: c.Page.Zone}
 }
 
-// machine is who changes incidents in the audit log where no person does.
+// machine is the author of automatic changes of incidents in the audit log.
 const machine = "nodewatch-status"
 
 // findIncidents begins and ends maintenances, and then opens, updates and closes
@@ -85,7 +85,8 @@ func (h *hub) findIncidents(ctx context.Context) error {
 	}))
 }
 
-// notChanged leaves out that a person was faster: the next time looks at what they did.
+// notChanged suppresses the error if a person changed the incident first: the next run
+// uses that change.
 func notChanged(err error) error {
 	if errors.Is(err, store.ErrChanged) {
 		return nil
@@ -93,7 +94,7 @@ func notChanged(err error) error {
 	return err
 }
 
-// maintenancesToAdvance are those that begin, change or end now.
+// maintenancesToAdvance returns the maintenances that begin, change or end now.
 func maintenancesToAdvance(ctx context.Context, tx *store.Tx, c config.Config, now time.Time) ([]incident.Maintenance, error) {
 	known, err := tx.Maintenances(ctx, now)
 	if err != nil {
@@ -111,7 +112,7 @@ func maintenancesToAdvance(ctx context.Context, tx *store.Tx, c config.Config, n
 	return incident.Advance(known, announced, func(node string) bool { return !silent[node] }, now), nil
 }
 
-// announcements are the maintenances that nodes of public components report now.
+// announcements returns the maintenances that nodes of public components report now.
 func announcements(ctx context.Context, tx *store.Tx, c config.Config) (list []incident.Announced, err error) {
 	place := map[string]int{}
 	for _, g := range c.Groups {
@@ -146,13 +147,13 @@ func announcements(ctx context.Context, tx *store.Tx, c config.Config) (list []i
 	return list, nil
 }
 
-// announcement is the maintenance that a node reports; false: none.
+// announcement returns the maintenance that a node reports; false: none.
 func announcement(ctx context.Context, tx *store.Tx, node string) (incident.Announced, bool, error) {
 	states, err := tx.States(ctx, store.OfNode, node)
 	if err != nil {
 		return incident.Announced{}, false, err
 	}
-	under := false // which says so without unpacking the report
+	under := false // the components show this without unpacking the report
 	for _, s := range states {
 		under = under || s.State == report.UnderMaintenance
 	}

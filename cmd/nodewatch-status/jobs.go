@@ -15,7 +15,7 @@ import (
 const (
 	beatEvery       = 5 * time.Second
 	recordEvery     = 2 * time.Second
-	lapse           = 20 * time.Second // without a beat of any hub: a gap
+	lapse           = 20 * time.Second // without a beat of any hub: recorded as a gap
 	leaseFor        = 30 * time.Second
 	checkpointEvery = 5 * time.Second
 	pruneEvery      = time.Hour
@@ -24,14 +24,14 @@ const (
 	jobTimeout      = 20 * time.Second
 )
 
-// A job is something to do repeatedly.
+// A job is periodic work.
 type job struct {
 	name  string
 	every time.Duration
 	do    func(context.Context, time.Time) error
 }
 
-// jobs is the periodic work of this hub.
+// jobs returns the periodic work of this hub.
 func (h *hub) jobs() []job {
 	started := time.Now()
 	return []job{
@@ -52,10 +52,10 @@ func (h *hub) jobs() []job {
 	}
 }
 
-// withLease writes what this hub has found to be done, unless another hub does that work.
-// What is to be done is read before, as reports wait for who may write: a transaction
-// that reads does not hold them up. It is not older than jobTimeout, which is shorter than
-// the lease: no other hub can have done it meanwhile.
+// withLease writes the results of this hub's periodic work, unless another hub has the
+// lease for it. The data is read before, because reports wait for the writer but not for a
+// read transaction. It is not older than jobTimeout, which is shorter than the lease, so
+// no other hub can have done the work in the meantime.
 func (h *hub) withLease(ctx context.Context, name string, f func(*store.Tx) error) error {
 	return h.store.Update(ctx, func(tx *store.Tx) error {
 		mine, err := tx.Lease(ctx, name, h.id, leaseFor)
@@ -66,7 +66,8 @@ func (h *hub) withLease(ctx context.Context, name string, f func(*store.Tx) erro
 	})
 }
 
-// checkpoint shortens the write-ahead log, and counts when somebody held it back.
+// checkpoint truncates the write-ahead log, and counts how often a reader held it
+// back.
 func (h *hub) checkpoint(ctx context.Context) error {
 	all, err := h.store.Checkpoint(ctx)
 	if err == nil && !all {
@@ -75,7 +76,7 @@ func (h *hub) checkpoint(ctx context.Context) error {
 	return err
 }
 
-// prune deletes what is too old, in small transactions.
+// prune deletes old data, in small transactions.
 func (h *hub) prune(ctx context.Context, now time.Time) error {
 	for ctx.Err() == nil {
 		deleted := int64(0)
@@ -90,10 +91,10 @@ func (h *hub) prune(ctx context.Context, now time.Time) error {
 	return ctx.Err()
 }
 
-// maxExpired is how many signals expire in one transaction.
+// maxExpired is the maximum number of signals that expire in one transaction.
 const maxExpired = 1000
 
-// expire notes that states which were to be renewed are no longer known.
+// expire records states as unknown that were not renewed in time.
 func (h *hub) expire(ctx context.Context, now time.Time) error {
 	var list []store.Expiry
 	err := h.store.View(ctx, func(tx *store.Tx) (err error) {
@@ -107,7 +108,7 @@ func (h *hub) expire(ctx context.Context, now time.Time) error {
 }
 
 func expire(ctx context.Context, tx *store.Tx, now time.Time) error {
-	list, err := tx.Expired(ctx, now, maxExpired) // one of them may have been renewed
+	list, err := tx.Expired(ctx, now, maxExpired) // one may have been renewed meanwhile
 	if err != nil {
 		return err
 	}
@@ -126,7 +127,7 @@ func expire(ctx context.Context, tx *store.Tx, now time.Time) error {
 	return nil
 }
 
-// repeat does a job until ctx ends: at once, after its interval and the offset, and then
+// repeat runs a job until ctx ends: at once, after its interval and the offset, and then
 // after each interval.
 func (h *hub) repeat(ctx context.Context, j job, offset time.Duration) {
 	tick := time.NewTicker(j.every + offset)

@@ -28,21 +28,21 @@ import (
 	"github.com/nodewatch/nodewatch/test/postgres"
 )
 
-// asProgram makes the test binary the program itself.
+// asProgram makes the test binary run as the program.
 const asProgram = "NODEWATCH_STATUS_TEST_PROGRAM"
 
 func TestMain(m *testing.M) {
 	if os.Getenv(asProgram) == "" {
 		os.Exit(m.Run())
 	}
-	signal.Ignore(syscall.SIGXFSZ) // a limit of file sizes is an error to it, as a full disk is
+	signal.Ignore(syscall.SIGXFSZ) // the file size limit then causes an error, as a full disk does
 	ctx, stop := signal.NotifyContext(context.Background(), syscall.SIGTERM)
 	code := Main(ctx, os.Args[1:], os.Stdin, os.Stdout, os.Stderr)
 	stop()
 	os.Exit(code)
 }
 
-// A process is a hub in a process of its own.
+// A process is a hub in a separate process.
 type process struct {
 	cmd                       *exec.Cmd
 	public, operators, intake string
@@ -77,7 +77,7 @@ func spawn(t testing.TB, file string) *process {
 			return p
 		}
 	}
-	_ = cmd.Wait() // it has said why
+	_ = cmd.Wait() // it has already reported why
 	t.Fatalf("the hub has ended: %s", &errs)
 	return nil
 }
@@ -85,19 +85,20 @@ func spawn(t testing.TB, file string) *process {
 // kill kills the hub, which may be dead already.
 func (p *process) kill() {
 	_ = p.cmd.Process.Kill()
-	_ = p.cmd.Wait() // it was killed
+	_ = p.cmd.Wait() // it ends by the signal
 }
 
-// Traffic is nodes that report without a pause, each with a new transition.
+// Traffic is a set of nodes that report continuously, each time with a new
+// transition.
 type traffic struct {
 	tokens []string
-	acked  []atomic.Uint64 // the latest seq that was acknowledged, by node
+	acked  []atomic.Uint64 // the latest acknowledged seq, by node
 	all    atomic.Int64    // acknowledgements
 }
 
 func key(node int) string { return fmt.Sprintf("rl1/node%d", node) }
 
-// newTraffic makes tokens for the nodes.
+// newTraffic creates tokens for the nodes.
 func newTraffic(t testing.TB, address config.Address, nodes int) *traffic {
 	t.Helper()
 	l := &traffic{acked: make([]atomic.Uint64, nodes)}
@@ -141,8 +142,8 @@ func (l *traffic) run(ctx context.Context, hubs ...string) {
 	all.Wait()
 }
 
-// send sends the next report of a node and returns the status of the response; 0: there
-// was none. Only an acknowledgement counts the report.
+// send sends the next report of a node and returns the status of the response; 0: no
+// response. Only an acknowledged report is counted.
 func (l *traffic) send(ctx context.Context, node int, hub string) (code int) {
 	seq := l.acked[node].Load() + 1
 	now := time.Now().UTC()
@@ -177,7 +178,7 @@ func (l *traffic) send(ctx context.Context, node int, hub string) (code int) {
 	return a.StatusCode
 }
 
-// until runs the load until so many more reports were acknowledged, then does f.
+// until runs the load until that many more reports were acknowledged, then calls f.
 func (l *traffic) until(t *testing.T, more int64, hubs []string, f func()) {
 	t.Helper()
 	ctx, cancel := context.WithTimeout(t.Context(), patience)
@@ -195,7 +196,7 @@ func (l *traffic) until(t *testing.T, more int64, hubs []string, f func()) {
 	<-ended
 }
 
-// kept checks that everything that was acknowledged is there, once.
+// kept checks that everything that was acknowledged is stored exactly once.
 func (l *traffic) kept(t *testing.T, address config.Address) {
 	t.Helper()
 	with(t, address, func(s *store.Store) error {
@@ -228,7 +229,7 @@ func (l *traffic) kept(t *testing.T, address config.Address) {
 	})
 }
 
-// hubOn is a configuration file of a hub on a database.
+// hubOn returns a configuration file of a hub on a database.
 func hubOn(t testing.TB, address string) string {
 	t.Helper()
 	path := filepath.Join(t.TempDir(), "hub.yml")
@@ -248,8 +249,7 @@ func parsed(t testing.TB, address string) config.Address {
 	return a
 }
 
-// A hub that is killed repeatedly under load has lost nothing that it
-// acknowledged.
+// A hub that is killed repeatedly under load loses nothing that it acknowledged.
 func TestKilledUnderLoad(t *testing.T) {
 	for name, address := range map[string]func(t *testing.T) string{
 		"SQLite":     func(t *testing.T) string { return "sqlite:" + filepath.Join(t.TempDir(), "status.db") },
@@ -268,8 +268,8 @@ func TestKilledUnderLoad(t *testing.T) {
 	}
 }
 
-// Two hubs on one PostgreSQL take the reports of the same nodes in turn; when one is
-// killed the other one continues, and nothing is lost or kept twice.
+// Two hubs on one PostgreSQL receive the reports of the same nodes in turn; if one is
+// killed, the other one continues, and nothing is lost or stored twice.
 func TestTwoHubsOneKilled(t *testing.T) {
 	where := postgres.Start(t).Schema(t)
 	l := newTraffic(t, parsed(t, where), 4)

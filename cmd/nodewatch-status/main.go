@@ -1,5 +1,5 @@
-// Command nodewatch-status is the status backend of nodewatch: it takes the reports
-// of nodes, keeps their record, and serves the public status page and the
+// Command nodewatch-status is the status backend of nodewatch: it receives the
+// reports of nodes, stores their record, and serves the public status page and the
 // operators' pages.
 package main
 
@@ -8,7 +8,7 @@ import (
 	"os"
 	"os/signal"
 	"syscall"
-	_ "time/tzdata" // time zones, also where the machine has none
+	_ "time/tzdata" // time zones for machines without them
 )
 
 func main() {

@@ -20,7 +20,7 @@ import (
 	"github.com/nodewatch/nodewatch/pkg/statefile"
 )
 
-// patience is how long a test waits for what must come.
+// patience is how long a test waits for an expected event.
 const patience = time.Minute
 
 func called(t *testing.T, args ...string) (code int, out, errs string) {
@@ -30,7 +30,8 @@ func called(t *testing.T, args ...string) (code int, out, errs string) {
 	return code, o.String(), e.String()
 }
 
-// configured writes a configuration file that listens on free ports, and more.
+// configured writes a configuration file that listens on free ports, with additional
+// settings.
 func configured(t testing.TB, more string) string {
 	t.Helper()
 	dir := t.TempDir()
@@ -43,13 +44,13 @@ func configured(t testing.TB, more string) string {
 	return path
 }
 
-// A started hub and where it serves.
+// A started is a running hub with its addresses.
 type started struct {
 	public, operators, intake string
 	stop                      func() int
 }
 
-// start runs a hub until the test ends or stop is called, which returns its exit code.
+// start runs a hub until the test ends or stop is called. stop returns the exit code.
 func start(t *testing.T, file string) started {
 	t.Helper()
 	ctx, cancel := context.WithCancel(t.Context())
@@ -108,7 +109,7 @@ func get(t testing.TB, url string) string {
 	if err != nil {
 		t.Fatal(err)
 	}
-	defer func() { _ = a.Body.Close() }() // read to its end
+	defer func() { _ = a.Body.Close() }() // it has been read completely
 	body, err := io.ReadAll(a.Body)
 	if err != nil || a.StatusCode != http.StatusOK {
 		t.Fatalf("%s: %s %v", url, a.Status, err)
@@ -132,7 +133,7 @@ func eventually(t *testing.T, url, pattern string) string {
 	}
 }
 
-// tokenFor makes a token and writes it to a file.
+// tokenFor creates a token and writes it to a file.
 func tokenFor(t *testing.T, file, node string) httpclient.SecretFile {
 	t.Helper()
 	code, out, errs := called(t, "token", "create", node, "--config.file", file)
@@ -146,7 +147,7 @@ func tokenFor(t *testing.T, file, node string) httpclient.SecretFile {
 	return httpclient.SecretFile(path)
 }
 
-// reporterTo is the daemon's reporter.
+// reporterTo returns the daemon's reporter.
 func reporterTo(t *testing.T, url string, token httpclient.SecretFile) *native.Reporter {
 	t.Helper()
 	client, err := httpclient.New(httpclient.Options{Agent: "nodewatch/1.2.3"})
@@ -162,7 +163,7 @@ func reporterTo(t *testing.T, url string, token httpclient.SecretFile) *native.R
 	return x
 }
 
-// reported is what a node says at a time.
+// reported returns the report of a node at a time.
 func reported(node string, at time.Time, storage report.Impact) report.Report {
 	r := report.Report{Node: node, Site: "rl1", Boot: "0b9d2b5e-8f0c-4f7e-9a51-6d1e5f8b7c2a", Version: "1.2.3", Started: at.Add(-time.Hour), At: at, Status: storage}
 	for _, name := range []report.ComponentName{"host", "network", "nodewatch", "storage"} {
@@ -214,8 +215,8 @@ func TestAReportReachesThePages(t *testing.T) {
 	eventually(t, start(t, file).public, `Node 2</a> <span class="state major_outage">.*Major outage`)
 }
 
-// A token speaks for its node only, and not once it is revoked; no more than two of
-// a node are valid.
+// A token is valid only for its node, until it is revoked; at most two tokens of a
+// node are valid.
 func TestTokens(t *testing.T) {
 	file := configured(t, onePage)
 	token := tokenFor(t, file, "rl1/node2")

@@ -24,7 +24,7 @@ func (p program) maintenanceCommands() []command {
 	return []command{p.maintenanceList, p.maintenanceCreate, p.maintenanceUpdate}
 }
 
-// maintenanceView is a maintenance for programs.
+// maintenanceView is a maintenance in JSON.
 type maintenanceView struct {
 	Ref        string          `json:"ref"`
 	Title      string          `json:"title"`
@@ -168,7 +168,7 @@ func (p program) maintenanceUpdate(app *kingpin.Application) (*kingpin.CmdClause
 	}
 }
 
-// moved is a plan at other times; zero: as it is.
+// moved returns a plan with other times; zero: unchanged.
 func moved(p desk.Plan, starts, ends time.Time) desk.Plan {
 	if !starts.IsZero() {
 		p.Starts = starts
@@ -179,7 +179,7 @@ func moved(p desk.Plan, starts, ends time.Time) desk.Plan {
 	return p
 }
 
-// said is the text of an update for which none is given.
+// said returns the default text of an update.
 func said(s incident.Status) string {
 	switch s {
 	case incident.InProgress:

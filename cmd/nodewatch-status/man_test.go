@@ -25,7 +25,7 @@ func newPage(t *testing.T, name string, section int, about string) *manpage.Page
 	return p
 }
 
-// commandsPage is nodewatch-status(1).
+// commandsPage returns nodewatch-status(1).
 func commandsPage(t *testing.T) string {
 	code := 0
 	app := program{in: strings.NewReader(""), out: &bytes.Buffer{}, err: &bytes.Buffer{}}.application(context.Background(), &code).Model()
@@ -59,7 +59,7 @@ SIGHUP makes a running hub read its configuration again.`)
 	return p.String()
 }
 
-// configurationPage is nodewatch-status.yml(5).
+// configurationPage returns nodewatch-status.yml(5).
 func configurationPage(t *testing.T) string {
 	p := newPage(t, "nodewatch-status.yml", 5, "configuration of nodewatch-status")
 	p.Section("description")
@@ -86,8 +86,8 @@ file, line and what is allowed. A field that is not there has its default.`)
 	return p.String()
 }
 
-// The man pages and the table of the settings are made of the command line and of the
-// configuration.
+// The man pages and the table of the settings are generated from the command line and
+// the configuration.
 func TestDocsOfTheCommandsAreFresh(t *testing.T) {
 	for file, text := range map[string]string{
 		"man/nodewatch-status.1": commandsPage(t), "man/nodewatch-status.yml.5": configurationPage(t), "status-configuration.md": settingsPage(t),

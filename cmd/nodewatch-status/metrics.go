@@ -14,7 +14,7 @@ import (
 	"github.com/nodewatch/nodewatch/internal/status/intake"
 )
 
-// A collector makes the metrics of a hub.
+// A collector collects the metrics of a hub.
 type collector struct {
 	hub    *hub
 	intake *intake.Intake
@@ -27,7 +27,8 @@ func metrics(h *hub, in *intake.Intake) http.Handler {
 	return promhttp.HandlerFor(r, promhttp.HandlerOpts{MaxRequestsInFlight: 4, Timeout: 10 * time.Second})
 }
 
-// Describe implements prometheus.Collector: the metrics are those of Collect.
+// Describe implements prometheus.Collector: it describes the metrics that Collect
+// returns.
 func (c collector) Describe(ch chan<- *prometheus.Desc) { prometheus.DescribeByCollect(c, ch) }
 
 // Collect implements prometheus.Collector.

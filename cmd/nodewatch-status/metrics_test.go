@@ -16,11 +16,12 @@ import (
 	"github.com/prometheus/common/model"
 )
 
-// asks are the beginnings of a help that asks, where Prometheus' own names what is counted or measured.
+// asks matches the beginning of a help text that is a question, where Prometheus' own help names what
+// is counted or measured.
 var asks = regexp.MustCompile(`^(?:How|Whether|When|Which|Since when|For (?:at least )?how)\b`)
 
-// docs/status-metrics.md is what a hub shows that has refused requests, counted its
-// nodes and run a check.
+// docs/status-metrics.md lists the metrics of a hub that has refused requests,
+// counted its nodes and run a check.
 func TestDocsOfTheMetricsAreFresh(t *testing.T) {
 	const file = "../../docs/status-metrics.md"
 	checked := httptest.NewTLSServer(http.NotFoundHandler())
@@ -31,11 +32,11 @@ func TestDocsOfTheMetricsAreFresh(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	_ = answer.Body.Close() // only the status counts
+	_ = answer.Body.Close() // only the status is needed
 	if answer, err = http.Get(h.operators + "api/v1/nodes"); err != nil {
 		t.Fatal(err)
 	}
-	_ = answer.Body.Close() // only the status counts
+	_ = answer.Body.Close() // only the status is needed
 	shown := eventually(t, h.operators+"metrics", `(?s)nodewatch_status_check_certificate.*nodewatch_status_nodes\{.*refused_requests_total\{code="401"\}`)
 	parser := expfmt.NewTextParser(model.UTF8Validation)
 	families, err := parser.TextToMetricFamilies(strings.NewReader(shown))

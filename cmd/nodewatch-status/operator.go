@@ -20,7 +20,7 @@ import (
 
 const operatorHelp = "People who may sign in to the operators' pages."
 
-// operatorName is what names look like: they are in the audit log.
+// operatorName matches valid names, which are used in the audit log.
 var operatorName = regexp.MustCompile(`^[a-zA-Z0-9][a-zA-Z0-9._@-]{0,63}$`)
 
 // operatorCommand adds a command about one operator.
@@ -31,8 +31,8 @@ func operatorCommand(app *kingpin.Application, sub, help string) (cmd *kingpin.C
 	return cmd, file, name
 }
 
-// changeOperator does what a command asks for, and notes it in the audit log. done is
-// false where there is no such operator.
+// changeOperator executes a command's change, and adds it to the audit log. done is
+// false if there is no such operator.
 func (p program) changeOperator(ctx context.Context, file, action, name, detail string, change func(*store.Tx) (done bool, err error)) int {
 	return p.withStore(ctx, file, func(s *store.Store) error {
 		return s.Update(ctx, func(tx *store.Tx) error {
@@ -118,7 +118,8 @@ func (p program) operatorList(app *kingpin.Application) (*kingpin.CmdClause, fun
 	}
 }
 
-// newPassword is the hash of a password from a file or, twice, from the terminal.
+// newPassword returns the hash of a password that is read from a file or, twice, from
+// the terminal.
 func (p program) newPassword(file string) (string, error) {
 	if file != "" {
 		f, err := os.Open(file)

@@ -11,7 +11,7 @@ import (
 	"testing"
 )
 
-// passwordFile is a file that holds a text.
+// passwordFile returns a file that contains a text.
 func passwordFile(t *testing.T, text string) string {
 	t.Helper()
 	path := filepath.Join(t.TempDir(), "password")
@@ -21,7 +21,8 @@ func passwordFile(t *testing.T, text string) string {
 	return path
 }
 
-// Every mistake of the operator commands is said in a line, and changes nothing.
+// Every mistake in the operator commands is reported in one line, and changes
+// nothing.
 func TestOperatorMistakes(t *testing.T) {
 	file := configured(t, onePage)
 	good := passwordFile(t, "correct horse battery\n")
@@ -60,8 +61,8 @@ func TestOperatorMistakes(t *testing.T) {
 	}
 }
 
-// Who is added by a command can sign in, with the first line of the file, until the
-// password is changed or the operator removed.
+// An operator added by a command can sign in, with the first line of the file, until
+// the password is changed or the operator removed.
 func TestOperatorCommands(t *testing.T) {
 	file := configured(t, onePage)
 	run := func(args ...string) string {
@@ -89,7 +90,7 @@ func TestOperatorCommands(t *testing.T) {
 		if err != nil {
 			t.Fatal(err)
 		}
-		_ = a.Body.Close() // only the status counts
+		_ = a.Body.Close() // only the status is needed
 		return a.StatusCode
 	}
 	audit := func() string {
@@ -98,7 +99,7 @@ func TestOperatorCommands(t *testing.T) {
 		if err != nil {
 			t.Fatal(err)
 		}
-		defer func() { _ = a.Body.Close() }() // read to its end
+		defer func() { _ = a.Body.Close() }() // it has been read completely
 		var b bytes.Buffer
 		if _, err := b.ReadFrom(a.Body); err != nil {
 			t.Fatal(err)

@@ -8,7 +8,7 @@ import (
 	"github.com/nodewatch/nodewatch/internal/status/page"
 )
 
-// Pages that many ask for at once are made once and are the same for all.
+// A page with many concurrent requests is rendered once and is the same for all.
 func TestPagesAreMadeOnce(t *testing.T) {
 	renderer, err := page.NewRenderer()
 	if err != nil {

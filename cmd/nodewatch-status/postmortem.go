@@ -93,7 +93,7 @@ func (p program) postmortemWrite(app *kingpin.Application) (*kingpin.CmdClause, 
 	}
 }
 
-// read is the text of a file.
+// read returns the content of a file as text.
 func (p program) read(path string) (string, error) {
 	if path == "-" {
 		return readText("standard input", p.in)

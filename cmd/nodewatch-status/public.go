@@ -15,15 +15,16 @@ import (
 	"github.com/nodewatch/nodewatch/internal/status/store"
 )
 
-// A site is the public pages at one time. Pages are made when they are asked for first.
+// A site contains the public pages at one time. A page is rendered at its first
+// request.
 type site struct {
 	snapshot page.Snapshot
 	page     *page.Renderer
-	at       time.Time // when it was made
-	drafts   int       // incidents that are not in it, as they are not published
+	at       time.Time // when it was built
+	drafts   int       // incidents that are not included, as they are not published
 
 	mu   sync.Mutex
-	made map[string]document // no more than there are paths
+	made map[string]document // at most one per path
 }
 
 // A document is ready to be sent.
@@ -33,7 +34,7 @@ type document struct {
 	etag string
 }
 
-// document is the document of a path.
+// document returns the document of a path.
 func (s *site) document(path string) (document, error) {
 	s.mu.Lock()
 	defer s.mu.Unlock()
@@ -53,10 +54,10 @@ func (s *site) document(path string) (document, error) {
 	return d, nil
 }
 
-// paths are the paths of all documents.
+// paths returns the paths of all documents.
 func (s *site) paths() []string { return append(s.snapshot.Paths(), feed.Paths(s.snapshot)...) }
 
-// refresh makes the public page. Where that fails, the last one is served.
+// refresh rebuilds the public page. If that fails, the previous one is served.
 func (h *hub) refresh(ctx context.Context) error {
 	s, err := h.site(ctx, time.Now())
 	if err != nil {
@@ -69,7 +70,7 @@ func (h *hub) refresh(ctx context.Context) error {
 	return nil
 }
 
-// site reads what the public pages show.
+// site reads the data of the public pages.
 func (h *hub) site(ctx context.Context, now time.Time) (*site, error) {
 	in := page.Input{Config: *h.config.Load(), Now: now}
 	err := h.store.View(ctx, func(tx *store.Tx) error {
@@ -96,7 +97,7 @@ func (h *hub) site(ctx context.Context, now time.Time) (*site, error) {
 	return s, nil
 }
 
-// public serves what customers see.
+// public serves the pages for customers.
 func (h *hub) public() http.Handler {
 	mux := http.NewServeMux()
 	mux.HandleFunc("GET /", func(w http.ResponseWriter, q *http.Request) {
@@ -130,7 +131,7 @@ func (h *hub) public() http.Handler {
 			w.WriteHeader(http.StatusNotModified)
 			return
 		}
-		_, _ = w.Write(d.body) // nobody may be listening
+		_, _ = w.Write(d.body) // the client may have disconnected
 	})
 	return mux
 }

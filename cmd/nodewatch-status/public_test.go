@@ -24,7 +24,7 @@ import (
 	"github.com/nodewatch/nodewatch/pkg/report/native"
 )
 
-// opened is a hub that does nothing by itself, on the configuration and the database of
+// opened returns a hub without periodic work, on the configuration and the database of
 // a file.
 func opened(t *testing.T, file string) *hub {
 	t.Helper()
@@ -38,7 +38,7 @@ func opened(t *testing.T, file string) *hub {
 	if err != nil {
 		t.Fatal(err)
 	}
-	t.Cleanup(func() { _ = s.Close() }) // nothing of it is needed
+	t.Cleanup(func() { _ = s.Close() }) // the test no longer needs the data
 	h, err := newHub(c, s, slog.New(slog.DiscardHandler))
 	if err != nil {
 		t.Fatal(err)
@@ -62,7 +62,7 @@ func (h *hub) record(t *testing.T, node, component string, line uptime.Timeline)
 	})
 }
 
-// asked is what the public side answers now.
+// asked returns the current response of the public side.
 func (h *hub) asked(t *testing.T, path string) *httptest.ResponseRecorder {
 	t.Helper()
 	if err := h.refresh(t.Context()); err != nil {
@@ -73,7 +73,7 @@ func (h *hub) asked(t *testing.T, path string) *httptest.ResponseRecorder {
 	return w
 }
 
-// must calls the program with a configuration file, and returns what it prints.
+// must runs the program with a configuration file, and returns its output.
 func must(t *testing.T, file string, args ...string) string {
 	t.Helper()
 	code, out, errs := called(t, append(args, "--config.file", file)...)
@@ -83,11 +83,11 @@ func must(t *testing.T, file string, args ...string) string {
 	return out
 }
 
-// ref is the name of what a command has made.
+// ref returns the name of the object that a command has created.
 func ref(out string) string { name, _, _ := strings.Cut(out, " "); return name }
 
-// Nothing that is private reaches any public address: neither what nodes report beside
-// their impact, nor who they are, nor who writes.
+// No private data reaches a public address: neither details of nodes beyond their
+// impact, nor names of nodes or authors.
 func TestNoCanaryOnThePublicSide(t *testing.T) {
 	const canary = "canary"
 	file := configured(t, strings.ReplaceAll(onePage, "rl1/", canary+"/"))
@@ -148,8 +148,8 @@ func TestNoCanaryOnThePublicSide(t *testing.T) {
 	}
 }
 
-// An incident opens with a major outage, is taken over, resolved, explained and
-// exported, by the commands of the documentation.
+// An incident opens with a major outage, and is taken over, resolved, explained and
+// exported, with the commands of the documentation.
 func TestAnIncidentFromBeginToEnd(t *testing.T) {
 	file := configured(t, onePage)
 	h := opened(t, file)
@@ -232,8 +232,8 @@ func TestAnIncidentFromBeginToEnd(t *testing.T) {
 	}
 }
 
-// What a person says of components shows and counts, also for those that nothing
-// measures, until the incident is resolved.
+// A state that a person sets for a component is shown and counts, even if nothing
+// measures the component, until the incident is resolved.
 func TestDeclaredStates(t *testing.T) {
 	file := configured(t, onePage)
 	h := opened(t, file)
@@ -259,8 +259,8 @@ func TestDeclaredStates(t *testing.T) {
 	}
 }
 
-// Maintenance begins and ends by itself, its time does not count, and a node's own is
-// shown as well.
+// Maintenance begins and ends automatically, its time does not count, and a node's
+// own maintenance is shown as well.
 func TestMaintenanceFromBeginToEnd(t *testing.T) {
 	file := configured(t, onePage)
 	h := opened(t, file)
@@ -290,7 +290,7 @@ func TestMaintenanceFromBeginToEnd(t *testing.T) {
 	}
 }
 
-// Mistakes say what is allowed, and change nothing.
+// The message of a mistake lists what is allowed, and the mistake changes nothing.
 func TestMistakesOfIncidentsAndMaintenance(t *testing.T) {
 	file := configured(t, onePage)
 	for _, c := range []struct {
@@ -324,7 +324,7 @@ func TestMistakesOfIncidentsAndMaintenance(t *testing.T) {
 	}
 }
 
-// What operators may not do is refused for commands as it is on the pages and by the API.
+// Commands refuse what operators may not do, as the pages and the API do.
 func TestConflictsOfCommands(t *testing.T) {
 	file := configured(t, onePage)
 	h := opened(t, file)
@@ -364,13 +364,13 @@ func TestConflictsOfCommands(t *testing.T) {
 			t.Errorf("%q: exit %d: %q, want %d: %q", c.args, code, errs, c.code, c.want)
 		}
 	}
-	// A component that is named counts more than its group.
+	// A component that is named itself takes precedence over its group.
 	if out := must(t, file, "incident", "show", public); !strings.Contains(out, "node-2=major_outage node-3=degraded_performance") {
 		t.Error(out)
 	}
 }
 
-// An export is complete, needs no server, and replaces the one before.
+// An export is complete, needs no server, and replaces the previous one.
 func TestExport(t *testing.T) {
 	file, dir := configured(t, onePage), filepath.Join(t.TempDir(), "site")
 	must(t, file, "incident", "create", "--title", "Trouble", "Text")
@@ -391,7 +391,7 @@ func TestExport(t *testing.T) {
 		}
 		return n
 	}
-	if want := fmt.Sprintf("%d files in %s\n", files()-2, dir); out != want { // the list and robots.txt
+	if want := fmt.Sprintf("%d files in %s\n", files()-2, dir); out != want { // without the list and robots.txt
 		t.Errorf("%q, want %q", out, want)
 	}
 	raw, err := os.ReadFile(filepath.Join(dir, "index.html"))
@@ -414,7 +414,7 @@ func TestExport(t *testing.T) {
 	}
 }
 
-// The public side answers what it has, in small answers, and 404 otherwise.
+// The public side serves its pages, in small responses, and 404 for anything else.
 func TestThePublicSide(t *testing.T) {
 	h := opened(t, configured(t, strings.Replace(onePage, "page: {", "page: {no_index: true, ", 1)))
 	w := h.asked(t, "/")
@@ -441,7 +441,7 @@ func TestThePublicSide(t *testing.T) {
 	}
 }
 
-// The example shows all that a hosting company's page shows.
+// The example shows everything that the page of a hosting company shows.
 func TestTheExampleConfiguration(t *testing.T) {
 	raw, err := os.ReadFile("../../deploy/status/example.yml")
 	if err != nil {

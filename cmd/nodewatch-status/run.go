@@ -51,7 +51,7 @@ func run(ctx context.Context, file string, c config.Config, log *slog.Logger, ou
 	if err != nil {
 		return err
 	}
-	defer func() { _ = s.Close() }() // what was acknowledged is committed
+	defer func() { _ = s.Close() }() // all acknowledged data is committed
 	in, err := intake.New(intake.Config{
 		Now: time.Now, Next: c.Intake.Next, Rate: c.Intake.Rate,
 		Failed: func(err error) {
@@ -79,7 +79,8 @@ func run(ctx context.Context, file string, c config.Config, log *slog.Logger, ou
 	running.Go(func() { h.checks.Run(ctx) })
 	jobs := h.jobs()
 	for i, j := range jobs {
-		// Most have one interval: if they came together, reports would wait for all of them.
+		// Most jobs have the same interval: if they ran at the same time, reports would wait
+		// for all of them.
 		offset := j.every * time.Duration(i) / time.Duration(len(jobs))
 		running.Go(func() { h.repeat(ctx, j, offset) })
 	}
@@ -130,11 +131,11 @@ func run(ctx context.Context, file string, c config.Config, log *slog.Logger, ou
 	}
 }
 
-// notify tells systemd, where it listens.
+// notify sends a state to systemd, if it listens.
 func notify(state string) { _, _ = daemon.SdNotify(false, state) }
 
-// reload reads the configuration file again. With a mistake in it the configuration
-// stays as it is.
+// reload reads the configuration file again. If it contains a mistake, the
+// configuration stays unchanged.
 func (h *hub) reload(file string) {
 	c, err := load(file)
 	h.broken.Store(err != nil)
@@ -181,9 +182,9 @@ func serve(ctx context.Context, l net.Listener, handler http.Handler, webFile st
 	return err
 }
 
-// plain answers with a line of text.
+// plain responds with a line of text.
 func plain(w http.ResponseWriter, code int, line string) {
 	w.Header().Set("Content-Type", "text/plain; charset=utf-8")
 	w.WriteHeader(code)
-	_, _ = io.WriteString(w, strings.TrimSpace(line)+"\n") // nobody may be listening
+	_, _ = io.WriteString(w, strings.TrimSpace(line)+"\n") // the client may have disconnected
 }

@@ -19,7 +19,7 @@ import (
 // A setting is a field of the configuration file.
 type setting struct {
 	field string // such as page.title; [] is an entry of a list
-	text  string // what it is
+	text  string // its description
 	value string // its default; empty: none
 	allow string // what is allowed; empty: see the text
 }
@@ -35,8 +35,8 @@ func (s setting) sentence() string {
 	return text
 }
 
-// comments are the trailing comments of the fields of all structs of the configuration's
-// package, by TYPE.FIELD: they are its documentation.
+// comments returns the trailing comments of the fields of all structs of the
+// configuration's package, by TYPE.FIELD: they are its documentation.
 func comments(t *testing.T) map[string]string {
 	t.Helper()
 	files, err := filepath.Glob("../../internal/status/config/*.go")
@@ -69,7 +69,7 @@ func comments(t *testing.T) map[string]string {
 	return all
 }
 
-// settings are all fields that have a value of their own, in the order of the structs.
+// settings returns all fields with a value, in the order of the structs.
 func settings(t *testing.T) (list []setting) {
 	t.Helper()
 	texts := comments(t)
@@ -126,7 +126,7 @@ func settings(t *testing.T) (list []setting) {
 	return list
 }
 
-// settingsPage is docs/status-configuration.md.
+// settingsPage returns docs/status-configuration.md.
 func settingsPage(t *testing.T) string {
 	var b strings.Builder
 	b.WriteString("# Configuration of nodewatch-status\n\n<!-- generated: change internal/status/config, then run \"make docs\" -->\n\n" +

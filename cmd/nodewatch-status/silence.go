@@ -9,14 +9,14 @@ import (
 	"github.com/nodewatch/nodewatch/internal/status/store"
 )
 
-// maxSilences is how many nodes are recorded as silent in one transaction, so that
-// reports do not wait for long when a whole fleet falls silent.
+// maxSilences is the maximum number of nodes that are recorded as silent in one
+// transaction, so that reports do not wait for long when a whole fleet falls silent.
 const maxSilences = 100
 
-// phases is how many nodes report in which way.
+// phases is the number of nodes in each phase.
 type phases map[presence.Phase]int
 
-// findSilent counts the nodes by how they report, and records which are silent.
+// findSilent counts the nodes in each phase, and records which are silent.
 func (h *hub) findSilent(ctx context.Context) error {
 	var (
 		heard  []store.LastReport
@@ -43,8 +43,8 @@ func (h *hub) findSilent(ctx context.Context) error {
 	return nil
 }
 
-// lookForSilent reads when each node was heard from, which silences are to be recorded,
-// and how many nodes are in each phase.
+// lookForSilent returns the latest report of each node, the silences to record, and the
+// number of nodes in each phase.
 func lookForSilent(ctx context.Context, tx *store.Tx, now time.Time) (heard []store.LastReport, silent []presence.Silence, n phases, err error) {
 	if heard, err = tx.LastReports(ctx); err != nil {
 		return nil, nil, nil, err

@@ -19,9 +19,9 @@ import (
 	"github.com/nodewatch/nodewatch/pkg/report/native/receiver"
 )
 
-// A node is shown as it was reported for one TTL, then as unknown, and once it is heard
-// from again the time between is what its queue says. A hub that was not running makes
-// no node silent.
+// A node is shown in its reported state for one TTL, then as unknown; when it reports
+// again, the time between is filled from its queue. A hub that was not running makes no
+// node silent.
 func TestASilentNodeOnThePublicPage(t *testing.T) {
 	c, err := config.Parse("nodewatch-status.yml", []byte(onePage))
 	if err != nil {
@@ -31,7 +31,7 @@ func TestASilentNodeOnThePublicPage(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	t.Cleanup(func() { _ = s.Close() }) // nothing of it is needed
+	t.Cleanup(func() { _ = s.Close() }) // the test no longer needs the data
 	h, err := newHub(c, s, slog.New(slog.DiscardHandler))
 	if err != nil {
 		t.Fatal(err)
@@ -107,7 +107,7 @@ func TestASilentNodeOnThePublicPage(t *testing.T) {
 	tell(2, report.Operational, noon.Add(4*m), change, end)
 	expect(10*m, "operational  80.000 %")
 
-	// The hubs are away from 12:10 to 12:20.
+	// No hub runs from 12:10 to 12:20.
 	update(func(tx *store.Tx) error {
 		for _, beat := range []time.Duration{10 * m, 20 * m} {
 			if err := tx.Beat(t.Context(), "a", noon, noon.Add(beat), lapse); err != nil {

@@ -94,7 +94,7 @@ func (p program) tokenRevoke(app *kingpin.Application) (*kingpin.CmdClause, func
 	}
 }
 
-// caller is who calls the command, for the audit log.
+// caller returns the user who runs the command, for the audit log.
 func caller() string {
 	if u, err := user.Current(); err == nil {
 		return "cli:" + u.Username

@@ -17,7 +17,7 @@ import (
 	"github.com/nodewatch/nodewatch/pkg/report"
 )
 
-// impactWords are what impacts are called on the command line.
+// impactWords returns the names of impacts on the command line.
 func impactWords() map[string]report.Impact {
 	words := map[string]report.Impact{"degraded": report.DegradedPerformance, "partial": report.PartialOutage, "major": report.MajorOutage}
 	for _, i := range []report.Impact{report.Operational, report.DegradedPerformance, report.PartialOutage, report.MajorOutage} {
@@ -26,7 +26,7 @@ func impactWords() map[string]report.Impact {
 	return words
 }
 
-// affected reads ID=IMPACT, of components or of groups.
+// affected parses ID=IMPACT, for components or groups.
 func affected(list []string) (all []incident.Affected, err error) {
 	for _, text := range list {
 		id, word, _ := strings.Cut(text, "=")
@@ -39,7 +39,7 @@ func affected(list []string) (all []incident.Affected, err error) {
 	return all, nil
 }
 
-// when reads a time: RFC 3339, or a date and a time in the page's zone.
+// when parses a time: RFC 3339, or a date and a time in the page's zone.
 func when(flag, text string, zone *time.Location) (time.Time, error) {
 	if at, err := time.Parse(time.RFC3339, text); err == nil {
 		return at, nil
@@ -54,7 +54,7 @@ func when(flag, text string, zone *time.Location) (time.Time, error) {
 	return at, nil
 }
 
-// optional reads a time that may not be set.
+// optional parses a time that may be empty.
 func (o open) optional(flag, text string) (time.Time, error) {
 	if text == "" {
 		return time.Time{}, nil
@@ -62,7 +62,7 @@ func (o open) optional(flag, text string) (time.Time, error) {
 	return when(flag, text, o.Config.Page.Zone)
 }
 
-// body is a text for customers; - is read from the standard input.
+// body returns a text for customers; - is read from the standard input.
 func (p program) body(text string) (string, error) {
 	if text == "-" {
 		return readText("standard input", p.in)
@@ -70,7 +70,7 @@ func (p program) body(text string) (string, error) {
 	return text, nil
 }
 
-// readText reads a text that is not longer than an operator's may be.
+// readText reads a text up to the maximum length of an operator's text.
 func readText(name string, from io.Reader) (string, error) {
 	raw, err := io.ReadAll(io.LimitReader(from, desk.MaxBody+1))
 	switch {
@@ -82,12 +82,12 @@ func readText(name string, from io.Reader) (string, error) {
 	return string(raw), nil
 }
 
-// outputFlag adds the flag of commands that print what programs read as well.
+// outputFlag adds the flag of commands that can also print JSON.
 func outputFlag(cmd *kingpin.CmdClause) *string {
 	return cmd.Flag("output", "text or json.").Default("text").Enum("text", "json")
 }
 
-// print prints a value as JSON, or else what text prints.
+// print prints a value as JSON, or calls text.
 func (p program) print(output string, value any, text func(io.Writer) error) error {
 	if output == "json" {
 		e := json.NewEncoder(p.out)
@@ -114,7 +114,7 @@ func (p program) within(ctx context.Context, file string, f func(open) error) in
 	if err != nil {
 		return p.fail(exitFailure, err)
 	}
-	defer func() { _ = s.Close() }() // what was written is committed
+	defer func() { _ = s.Close() }() // all writes are committed
 	err = f(open{desk.Desk{Config: c, Who: caller(), Now: time.Now()}, s})
 	var (
 		wrong   usage
@@ -131,7 +131,7 @@ func (p program) within(ctx context.Context, file string, f func(open) error) in
 	return p.fail(exitFailure, err)
 }
 
-// A usage is a mistake of the caller.
+// A usage is an error of the caller.
 type usage struct{ error }
 
 // Unwrap implements errors.Is.
@@ -146,8 +146,8 @@ func change[T any](ctx context.Context, o open, f func(*store.Tx) (T, error)) (v
 	return value, err
 }
 
-// missing is the error where there is none of a name; nil: there is one, or err is why
-// that is not known.
+// missing returns an error if nothing has the name, or err if that is set; nil: it
+// exists.
 func missing(kind, ref string, found bool, err error) error {
 	if err == nil && !found {
 		return usage{fmt.Errorf("%s %q: %w; see nodewatch-status %s list --all", kind, ref, store.ErrNotFound, kind)}
@@ -155,24 +155,24 @@ func missing(kind, ref string, found bool, err error) error {
 	return err
 }
 
-// incident is the incident with a Ref.
+// incident returns the incident with a Ref.
 func (o open) incident(ctx context.Context, tx *store.Tx, ref string) (incident.Incident, error) {
 	i, found, err := tx.Incident(ctx, ref)
 	return i, missing("incident", ref, found, err)
 }
 
-// maintenance is the maintenance with a Ref.
+// maintenance returns the maintenance with a Ref.
 func (o open) maintenance(ctx context.Context, tx *store.Tx, ref string) (incident.Maintenance, error) {
 	m, found, err := tx.Maintenance(ctx, ref)
 	return m, missing("maintenance", ref, found, err)
 }
 
-// address is the public address of a page.
+// address returns the public address of a page.
 func (o open) address(section, ref string) string {
 	return strings.TrimSuffix(o.Config.Page.URL, "/") + "/" + section + "/" + ref + "/"
 }
 
-// joined are the components of a list, for a table.
+// joined returns the components of a list, for a table.
 func joined(list []incident.Affected) string {
 	var all []string
 	for _, a := range list {
@@ -181,7 +181,7 @@ func joined(list []incident.Affected) string {
 	return strings.Join(all, " ")
 }
 
-// statuses are words for a flag.
+// statuses returns statuses as words for a flag.
 func statuses(list []incident.Status) (words []string) {
 	for _, s := range list {
 		words = append(words, string(s))

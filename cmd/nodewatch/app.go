@@ -13,7 +13,7 @@ import (
 	"github.com/nodewatch/nodewatch/internal/page"
 )
 
-// The exit codes, by the plugin convention.
+// The exit codes, according to the plugin convention.
 const (
 	exitOK       = 0
 	exitWarning  = 1
@@ -24,18 +24,18 @@ const (
 // exitFailure is the exit code of a daemon that cannot start.
 const exitFailure = 1
 
-// A program is one call of nodewatch: where it reads and writes.
+// A program is one call of nodewatch, with its input and outputs.
 type program struct {
 	in  io.Reader
 	out *output
 	err io.Writer
 }
 
-// An exit is what kingpin's request to end the program becomes.
+// An exit is kingpin's request to end the program, as a panic value.
 type exit int
 
-// Main runs nodewatch with the given arguments and returns its exit code. A command whose
-// output is lost exits with exitUnknown where it would have exited with exitOK.
+// Main runs nodewatch with the given arguments and returns its exit code. If output was
+// lost, a command that would exit with exitOK exits with exitUnknown.
 func Main(ctx context.Context, args []string, in io.Reader, out, errs io.Writer) (code int) {
 	p := program{in: in, out: &output{to: out}, err: errs}
 	code = p.main(ctx, args)
@@ -48,7 +48,7 @@ func Main(ctx context.Context, args []string, in io.Reader, out, errs io.Writer)
 	return code
 }
 
-// main is Main without a look at the output.
+// main is Main without the check of the output.
 func (p program) main(ctx context.Context, args []string) (code int) {
 	app := p.application(ctx, &code)
 	app.Terminate(func(code int) { panic(exit(code)) }) // for --help and --version
@@ -67,7 +67,7 @@ func (p program) main(ctx context.Context, args []string) (code int) {
 	return code
 }
 
-// application is the command line. Its commands set code.
+// application returns the command line. Its commands set code.
 func (p program) application(ctx context.Context, code *int) *kingpin.Application {
 	app := kingpin.New("nodewatch", about)
 	app.Version(buildinfo.Read().Text("nodewatch")).UsageWriter(p.out).ErrorWriter(p.err)
@@ -86,7 +86,7 @@ func (p program) application(ctx context.Context, code *int) *kingpin.Applicatio
 	return app
 }
 
-// command is the command of the given name, which may be one of a command.
+// command returns the command with the given name, which may be a subcommand.
 func command(app *kingpin.Application, name string) *kingpin.CmdClause {
 	words := strings.Fields(name)
 	cmd := app.GetCommand(words[0])
@@ -96,7 +96,7 @@ func command(app *kingpin.Application, name string) *kingpin.CmdClause {
 	return cmd
 }
 
-// usage says what is wrong with the call.
+// usage prints what is wrong with the call.
 func (p program) usage(err error) int {
 	fmt.Fprintf(p.err, "nodewatch: %v; try nodewatch --help\n", err)
 	return exitCritical
@@ -108,7 +108,7 @@ func (p program) fail(code int, err error) int {
 	return code
 }
 
-// errEnded says that the caller ended the program.
+// errEnded means that the caller ended the program.
 var errEnded = errors.New("interrupted")
 
 const about = `Watches the storage path of a Ceph/KVM hypervisor: bonds, krbd, the kernel log.

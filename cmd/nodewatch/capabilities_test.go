@@ -16,9 +16,9 @@ import (
 	"github.com/nodewatch/nodewatch/internal/launcher"
 )
 
-// The daemon gives up, on every thread, what only the probe needs, and debugfs is
-// read all the same: by the probe, which has nothing else. The daemon runs as under
-// its unit: a user of its own with these capabilities as ambient ones.
+// The daemon drops, on every thread, the capabilities that only the probe needs, and
+// debugfs is still read: by the probe, which has no other capability. The daemon runs
+// as under its unit: as its own user, with these capabilities as ambient ones.
 func TestOnlyTheProbeMayReadDebugfs(t *testing.T) {
 	if os.Geteuid() != 0 {
 		t.Skip("needs root, to give a user capabilities")
@@ -80,7 +80,7 @@ func TestOnlyTheProbeMayReadDebugfs(t *testing.T) {
 	}
 }
 
-// bits are capabilities as the kernel writes them.
+// bits parses capabilities in the kernel's format.
 func bits(caps []uintptr) (set uint64) {
 	for _, c := range caps {
 		set |= 1 << c

@@ -1,5 +1,6 @@
-// Package admin is the operators' side: the fleet, incidents, maintenance, tokens and
-// the audit log, for those who have signed in. It works without scripts.
+// Package admin serves the operators' pages: the fleet, incidents, maintenance,
+// tokens and the audit log, for operators who have signed in. The pages work without
+// scripts.
 package admin
 
 import (
@@ -27,10 +28,10 @@ import (
 //go:embed pages
 var files embed.FS
 
-// A Config is what an Admin needs of the hub.
+// A Config contains the parts of the hub that an Admin uses.
 type Config struct {
 	Store  *store.Store
-	Config func() config.Config // in force now
+	Config func() config.Config // returns the configuration in force
 	Checks func() []checks.Latest
 	Now    func() time.Time
 	Failed func(error) // receives errors that visitors do not see; must not block
@@ -48,12 +49,12 @@ type Admin struct {
 	mux      *http.ServeMux
 	cross    *http.CrossOriginProtection
 	attempts *ratelimit.Limits
-	hashing  chan struct{} // has room for as many passwords as are hashed at once
-	nobody   string        // is hashed against where there is no such operator
+	hashing  chan struct{} // limits how many passwords are hashed at once
+	nobody   string        // the hash that is verified if the operator does not exist
 	signIns  signIns
 }
 
-// hashes is how many passwords are hashed at once: each takes 19 MiB.
+// hashes is the number of passwords hashed at once: each takes 19 MiB.
 const hashes = 2
 
 // New returns an Admin.
@@ -82,7 +83,7 @@ func New(c Config) (*Admin, error) {
 	return a, nil
 }
 
-// A route is a page or a form, and who may use it.
+// A route is a page or a form, and the role that may use it.
 type route struct {
 	pattern string
 	role    string
@@ -115,7 +116,7 @@ func (a *Admin) ServeHTTP(w http.ResponseWriter, q *http.Request) {
 	h := w.Header()
 	h.Set("Content-Security-Policy", "default-src 'none'; style-src 'self'; img-src 'self'; base-uri 'none'; form-action 'self'; frame-ancestors 'none'")
 	h.Set("X-Content-Type-Options", "nosniff")
-	h.Set("Referrer-Policy", "same-origin") // none would make forms come from nowhere
+	h.Set("Referrer-Policy", "same-origin") // no-referrer would make browsers send forms with Origin: null
 	h.Set("Cache-Control", "no-store")
 	h.Set("X-Robots-Tag", "noindex")
 	if err := a.cross.Check(q); err != nil {
@@ -126,20 +127,20 @@ func (a *Admin) ServeHTTP(w http.ResponseWriter, q *http.Request) {
 	a.mux.ServeHTTP(w, q)
 }
 
-// maxForm is the size of the largest form, in bytes.
+// maxForm is the maximum size of a form, in bytes.
 const maxForm = 256 << 10
 
-// A page is a request that may be answered.
+// A page is a request that guard has admitted.
 type page struct {
 	w   http.ResponseWriter
 	q   *http.Request
 	who visitor
 }
 
-// wrong is a mistake in a form, in a sentence.
+// wrong returns a mistake in a form, as a sentence.
 func wrong(format string, args ...any) error { return desk.Mistake(fmt.Sprintf(format, args...)) }
 
-// guard lets those through who may use a route.
+// guard admits only requests that may use the route.
 func (a *Admin) guard(r route) http.HandlerFunc {
 	return func(w http.ResponseWriter, q *http.Request) {
 		if err := q.ParseForm(); err != nil {
@@ -190,12 +191,12 @@ func (a *Admin) unavailable(w http.ResponseWriter, q *http.Request, err error) {
 	a.refuse(w, q, http.StatusServiceUnavailable, "The database is not available; see the hub's log.")
 }
 
-// refuse answers with a sentence.
+// refuse responds with a sentence.
 func (a *Admin) refuse(w http.ResponseWriter, _ *http.Request, code int, text string) {
 	a.write(w, code, "message.html", view{Title: "nodewatch-status", Data: text})
 }
 
-// A view is what a page's template is given.
+// A view is the data of a page's template.
 type view struct {
 	Title string
 	Site  string // the title of the public page
@@ -205,7 +206,7 @@ type view struct {
 	Data  any
 }
 
-// show answers with a page.
+// show responds with a page.
 func (a *Admin) show(p page, name, title string, data any) error {
 	return a.write(p.w, http.StatusOK, name, view{Title: title, Site: a.config().Page.Title, Who: p.who, Here: "/" + strings.SplitN(strings.TrimPrefix(p.q.URL.Path, "/"), "/", 2)[0], Now: a.now(), Data: data})
 }
@@ -219,11 +220,11 @@ func (a *Admin) write(w http.ResponseWriter, code int, name string, v view) erro
 	}
 	w.Header().Set("Content-Type", "text/html; charset=utf-8")
 	w.WriteHeader(code)
-	_, _ = w.Write(b.Bytes()) // nobody may be listening
+	_, _ = w.Write(b.Bytes()) // the client may have disconnected
 	return nil
 }
 
-// back answers a form by the page that shows what it did.
+// back responds to a form with a redirect to the page that shows the result.
 func (p page) back(path string) error {
 	http.Redirect(p.w, p.q, path, http.StatusSeeOther)
 	return nil
@@ -232,7 +233,7 @@ func (p page) back(path string) error {
 func (a *Admin) sheet(w http.ResponseWriter, _ *http.Request) {
 	w.Header().Set("Content-Type", "text/css; charset=utf-8")
 	w.Header().Set("Cache-Control", "private, max-age=300")
-	_, _ = w.Write(a.style) // nobody may be listening
+	_, _ = w.Write(a.style) // the client may have disconnected
 }
 
 func (a *Admin) loginPage(w http.ResponseWriter, q *http.Request) {
@@ -251,8 +252,8 @@ func (a *Admin) loginForm(w http.ResponseWriter, code int, to, text string) {
 	_ = a.write(w, code, "login.html", view{Title: "Sign in", Site: a.config().Page.Title, Data: struct{ To, Text string }{inside(to), text}}) // never fails
 }
 
-// login starts a session. It has no CSRF token, as there is no session yet: that the
-// browser sends it from this site is checked for every form.
+// login starts a session. Its form has no CSRF token because there is no session yet.
+// Like every form, it is accepted only if the browser sent it from this site.
 func (a *Admin) login(w http.ResponseWriter, q *http.Request) {
 	name, to := strings.TrimSpace(q.PostFormValue("name")), q.PostFormValue("to")
 	err := a.signIn(q.Context(), name, q.PostFormValue("password"), address(q))
@@ -296,7 +297,7 @@ func (a *Admin) logout(p page) error {
 	return p.back("/login")
 }
 
-// inside is a path of this site, or its first page.
+// inside returns a path of this site: to, or the first page if to is none.
 func inside(to string) string {
 	if u, err := url.Parse(to); err != nil || u.Host != "" || u.Scheme != "" || !strings.HasPrefix(to, "/") || strings.HasPrefix(to, "//") || strings.Contains(to, "\\") {
 		return "/"
@@ -304,7 +305,7 @@ func inside(to string) string {
 	return to
 }
 
-// address is where a request comes from.
+// address returns the address that a request comes from.
 func address(q *http.Request) string {
 	if from, err := netip.ParseAddrPort(q.RemoteAddr); err == nil {
 		return from.Addr().Unmap().String()
@@ -312,13 +313,13 @@ func address(q *http.Request) string {
 	return q.RemoteAddr
 }
 
-// hostname is a Host header without its port.
+// hostname returns a Host header without its port.
 func hostname(host string) string {
 	u := url.URL{Host: host}
 	return u.Hostname()
 }
 
-// short is a text of at most n bytes on one line.
+// short returns a text on one line, cut to at most n bytes.
 func short(s string, n int) string {
 	s = strings.Join(strings.Fields(strings.ToValidUTF8(s, "?")), " ")
 	if len(s) > n {

@@ -44,7 +44,7 @@ func newBench(t *testing.T, operators ...string) *bench {
 	if err != nil {
 		t.Fatal(err)
 	}
-	t.Cleanup(func() { _ = s.Close() }) // nothing of it is needed
+	t.Cleanup(func() { _ = s.Close() }) // the test no longer needs the data
 	b := &bench{T: t, store: s, now: noon}
 	c, err := config.Parse("f", []byte("page: {title: Example hosting, time_zone: Europe/Stockholm}\ngroups: [{id: vps, name: VPS, components: [{id: node-1, name: Node 1, node: rl1/node1}, {id: web, name: Web}]}]"))
 	if err != nil {
@@ -60,7 +60,7 @@ func newBench(t *testing.T, operators ...string) *bench {
 	if err != nil {
 		t.Fatal(err)
 	}
-	// Cheaper than what HashPassword makes, and as good for a test.
+	// Cheaper than HashPassword, and sufficient for a test.
 	salt := []byte("sixteen bytes...")
 	b.hash = phc(8, 1, salt, argon2.IDKey([]byte(password), salt, 1, 8, 1, hashLength))
 	b.update(func(tx *store.Tx) error {
@@ -79,7 +79,7 @@ func newBench(t *testing.T, operators ...string) *bench {
 	return b
 }
 
-// hostile is what a node, a service or an operator may say.
+// hostile is a text that a node, a service or an operator may send.
 const hostile = `"><script>alert(1)</script><img src=x onerror=alert(1)>`
 
 func addNode(ctx context.Context, tx *store.Tx, n int) error {
@@ -162,7 +162,7 @@ func (x *browser) get(path string, code int) string {
 
 var field = regexp.MustCompile(`name="(csrf|revision)" value="([^"]*)"`)
 
-// post sends a form with what the page at from has put into it.
+// post sends a form with the fields that the page at from provides.
 func (x *browser) post(from, path string, code int, pairs ...string) *httptest.ResponseRecorder {
 	x.Helper()
 	form := url.Values{}
@@ -186,7 +186,8 @@ func (b *bench) signedIn(role string) *browser {
 	return x
 }
 
-// While nobody can sign in, this machine may look at the fleet, and nobody else.
+// As long as no operator can sign in, only requests from this machine may read the
+// fleet.
 func TestFirstUse(t *testing.T) {
 	b := newBench(t)
 	for _, c := range []struct {
@@ -267,7 +268,7 @@ func TestSignIn(t *testing.T) {
 	other.get("/", 303)
 }
 
-// A form is taken only from the page that this session was shown.
+// A form is accepted only from a page that was served to this session.
 func TestForgedForms(t *testing.T) {
 	b := newBench(t, store.Admin)
 	x := b.signedIn(store.Admin)
@@ -287,7 +288,8 @@ func TestForgedForms(t *testing.T) {
 	x.post("/tokens", "/tokens", http.StatusOK, "kind", "node", "subject", "rl1/node1")
 }
 
-// Each role may do what is its own, and no page trusts what others say.
+// Each role may do only what it permits, and pages escape all texts that others
+// provide.
 func TestRolesAndHostileText(t *testing.T) {
 	b := newBench(t, store.Roles()...)
 	admin := b.signedIn(store.Admin)

@@ -8,7 +8,7 @@ import (
 	"github.com/nodewatch/nodewatch/internal/status/store"
 )
 
-// fleetPage shows all nodes, those that differ from their site, and a search.
+// fleetPage shows all nodes, the nodes that differ from their site, and a search.
 func (a *Admin) fleetPage(p page) error {
 	var rows []fleet.Row
 	if err := a.store.View(p.q.Context(), func(tx *store.Tx) (err error) {
@@ -23,7 +23,7 @@ func (a *Admin) fleetPage(p page) error {
 		Sites      []string
 		Rows       []fleet.Row
 		All        int
-		Odd        []fleet.Row // all that differ from their site
+		Odd        []fleet.Row // all nodes that differ from their site
 		Unassigned []string    // nodes that no component of the page follows
 	}{Filter: f, Sites: fleet.Sites(rows), Rows: f.Apply(rows), All: len(rows)}
 	if f == (fleet.Filter{}) {
@@ -39,7 +39,7 @@ func (a *Admin) fleetPage(p page) error {
 	return a.show(p, "fleet.html", "Fleet", data)
 }
 
-// nodePage shows a node's latest report and what has changed on it.
+// nodePage shows a node's latest report and the history of its changes.
 func (a *Admin) nodePage(p page) error {
 	var (
 		data  desk.Node
@@ -57,5 +57,5 @@ func (a *Admin) nodePage(p page) error {
 	return a.show(p, "node.html", data.Row.Key, data)
 }
 
-// checksPage shows what the hub checks itself.
+// checksPage shows the hub's own checks.
 func (a *Admin) checksPage(p page) error { return a.show(p, "checks.html", "Checks", a.checks()) }

@@ -11,7 +11,7 @@ import (
 	"github.com/nodewatch/nodewatch/pkg/report"
 )
 
-// desk is where a visitor works.
+// desk returns the desk of a page's visitor.
 func (a *Admin) desk(p page) desk.Desk {
 	return desk.Desk{Config: a.config(), Who: p.who.Name, Now: a.now()}
 }
@@ -54,7 +54,7 @@ func (a *Admin) incidentPage(p page) error {
 	return a.show(p, "incident.html", data.Incident.Title, data)
 }
 
-// post is the update that a form has: one impact for all components that are chosen.
+// post returns the update in a form: one impact for all selected components.
 func (p page) post() desk.Post {
 	u := desk.Post{Status: incident.Status(p.q.PostFormValue("status")), Body: p.q.PostFormValue("body")}
 	for _, id := range p.q.PostForm["component"] {
@@ -63,7 +63,7 @@ func (p page) post() desk.Post {
 	return u
 }
 
-// seen is what a form was made of.
+// seen returns the version on which a form is based.
 func (p page) seen() (desk.Version, error) {
 	n, err := strconv.ParseInt(p.q.PostFormValue("revision"), 10, 64)
 	if err != nil || n < 1 {
@@ -84,7 +84,7 @@ func (a *Admin) openIncident(p page) error {
 	return p.back("/incidents/" + i.Ref)
 }
 
-// changeIncident does what a form on an incident's page asks for.
+// changeIncident applies a form of an incident's page.
 func (a *Admin) changeIncident(p page) error {
 	seen, err := p.seen()
 	if err != nil {
@@ -119,7 +119,7 @@ func (a *Admin) changeIncident(p page) error {
 	return p.back(back)
 }
 
-// edit is what the form has that corrects an incident.
+// edit returns the corrections of an incident in a form.
 func (p page) edit() desk.Edit {
 	title, care := p.q.PostFormValue("title"), p.q.PostFormValue("after_care")
 	e := desk.Edit{Title: &title, AfterCare: &care, Updates: map[int64]string{}}

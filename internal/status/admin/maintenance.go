@@ -10,10 +10,10 @@ import (
 	"github.com/nodewatch/nodewatch/internal/status/store"
 )
 
-// revision is a number as forms carry it.
+// revision formats a revision for a form.
 func revision(n int64) string { return strconv.FormatInt(n, 10) }
 
-// A maintenanceView is what the pages of maintenance show.
+// A maintenanceView is the data of the maintenance pages.
 type maintenanceView struct {
 	List       []incident.Maintenance
 	One        incident.Maintenance
@@ -22,10 +22,10 @@ type maintenanceView struct {
 	Zone       *time.Location
 }
 
-// Local is a time as a form's field has it, in the page's time zone.
+// Local formats a time for a form's field, in the page's time zone.
 func (v maintenanceView) Local(t time.Time) string { return t.In(v.Zone).Format(inputTime) }
 
-// inputTime is how browsers write a time without a zone.
+// inputTime is the format in which browsers send a time without a zone.
 const inputTime = "2006-01-02T15:04"
 
 func (a *Admin) maintenanceView() maintenanceView {
@@ -58,7 +58,7 @@ func (a *Admin) maintenancePage(p page) error {
 	return a.show(p, "maintenance.html", v.One.Title, v)
 }
 
-// plan is the plan that a form has, with times in the page's time zone.
+// plan returns the plan in a form, whose times are in the page's time zone.
 func (a *Admin) plan(p page) (desk.Plan, error) {
 	x := desk.Plan{Title: p.q.PostFormValue("title"), Impacting: p.q.PostFormValue("impacting") != "", Components: p.q.PostForm["component"]}
 	zone := a.config().Page.Zone
@@ -91,7 +91,7 @@ func (a *Admin) scheduleMaintenance(p page) error {
 	return p.back("/maintenance/" + m.Ref)
 }
 
-// changeMaintenance does what a form on a maintenance's page asks for.
+// changeMaintenance applies a form of a maintenance's page.
 func (a *Admin) changeMaintenance(p page) error {
 	seen, err := p.seen()
 	if err != nil {

@@ -11,20 +11,21 @@ import (
 	"golang.org/x/crypto/argon2"
 )
 
-// The cost of a password: 19 MiB and two passes, about 90 ms.
+// The cost of hashing a password: 19 MiB and two passes, about 90 ms.
 const (
 	memory     = 19456 // KiB
 	passes     = 2
 	hashLength = 32
 )
 
-// The length of a password, in bytes. Longer ones are refused before they are hashed.
+// The limits of a password's length, in bytes. Longer ones are refused before they
+// are hashed.
 const (
 	MinPassword = 10
 	MaxPassword = 256
 )
 
-// HashPassword is the password as it is kept: argon2id in PHC's format.
+// HashPassword returns the argon2id hash of a password in PHC string format.
 func HashPassword(password string) (string, error) {
 	if len(password) < MinPassword || len(password) > MaxPassword {
 		return "", fmt.Errorf("a password must have %d to %d bytes", MinPassword, MaxPassword)
@@ -34,20 +35,21 @@ func HashPassword(password string) (string, error) {
 	return phc(memory, passes, salt[:], argon2.IDKey([]byte(password), salt[:], passes, memory, 1, hashLength)), nil
 }
 
-// phc is a hash as PHC writes it.
+// phc formats a hash as a PHC string.
 func phc(memory, passes int, salt, sum []byte) string {
 	encode := base64.RawStdEncoding.EncodeToString
 	return fmt.Sprintf("$argon2id$v=%d$m=%d,t=%d,p=1$%s$%s", argon2.Version, memory, passes, encode(salt), encode(sum))
 }
 
-// nobody is a hash that no password has, which costs as much as one that has.
+// nobody returns a hash that no password matches and that costs as much to verify as
+// any other.
 func nobody() string {
 	var raw [16 + hashLength]byte
 	_, _ = rand.Read(raw[:]) // never fails
 	return phc(memory, passes, raw[:16], raw[16:])
 }
 
-// errHash is the error of a hash that this program has not written.
+// errHash is the error of a hash that this program did not write.
 var errHash = errors.New("admin: the password hash is corrupt")
 
 // verify reports whether a password is the one that was hashed.

@@ -14,36 +14,37 @@ import (
 	"github.com/nodewatch/nodewatch/internal/status/store"
 )
 
-// sessionFor is how long a session lasts.
+// sessionFor is the lifetime of a session.
 const sessionFor = 12 * time.Hour
 
-// cookieName is that of the session's cookie; with TLS it has the prefix __Host-.
+// cookieName is the name of the session cookie; with TLS it has the prefix __Host-.
 const cookieName = "nodewatch_session"
 
-// A visitor is who makes a request.
+// A visitor is the sender of a request.
 type visitor struct {
 	Name   string
 	Role   string
-	Local  bool   // nobody can sign in yet, and the request comes from this machine
-	secret string // of the session
+	Local  bool   // no operator can sign in yet, and the request comes from this machine
+	secret string // the session's secret
 }
 
-// CSRF is what a form of the visitor's must contain.
+// CSRF returns the token that the visitor's forms must contain.
 func (v visitor) CSRF() string {
 	sum := sha256.Sum256([]byte("csrf:" + v.secret))
 	return base64.RawURLEncoding.EncodeToString(sum[:])
 }
 
-// May reports whether the visitor may do what needs a role.
+// May reports whether the visitor may do what requires a role.
 func (v visitor) May(role string) bool {
 	return store.May(v.Role, role)
 }
 
-// sees reports whether the visitor may read what was published at a time; zero: a
-// draft, which is for those who have signed in.
+// sees reports whether the visitor may read something that was published at a time.
+// The zero time means a draft, which only operators who have signed in may read.
 func (v visitor) sees(published time.Time) bool { return !v.Local || !published.IsZero() }
 
-// visitor is who makes the request. One without a name and a role has to sign in.
+// visitor returns the sender of a request. A visitor without a name and a role must
+// sign in.
 func (a *Admin) visitor(w http.ResponseWriter, q *http.Request) (visitor, error) {
 	secret := ""
 	if c, err := q.Cookie(a.cookieName(q)); err == nil {
@@ -78,8 +79,8 @@ func (a *Admin) visitor(w http.ResponseWriter, q *http.Request) (visitor, error)
 	return visitor{}, nil
 }
 
-// proxied is the operator that a trusted proxy names; false: none does. A header that
-// names nobody, or several, names an operator that there is not.
+// proxied returns the operator named by a trusted proxy; false: no proxy named one. A
+// header with no name, or with several, counts as an unknown operator.
 func (a *Admin) proxied(q *http.Request) (name string, is bool) {
 	p := a.config().Operators.Proxy
 	if p.Header == "" {
@@ -96,8 +97,8 @@ func (a *Admin) proxied(q *http.Request) (name string, is bool) {
 	return names[0], true
 }
 
-// local reports whether a request was made on this machine by somebody who asked for
-// this machine: not through a proxy, and not by a name that another one's page made up.
+// local reports whether a request was made on this machine and addressed to it: not
+// through a proxy, and not by a host name that the page of another site made up.
 func local(q *http.Request) bool {
 	from, err := netip.ParseAddrPort(q.RemoteAddr)
 	if err != nil || !from.Addr().Unmap().IsLoopback() {
@@ -114,7 +115,8 @@ func local(q *http.Request) bool {
 	return hostname(q.Host) == "localhost"
 }
 
-// begin starts a session of an operator; one without a name: there is no such operator.
+// begin starts a session of an operator. The visitor has no name if there is no such
+// operator.
 func (a *Admin) begin(w http.ResponseWriter, q *http.Request, name string) (visitor, error) {
 	v := visitor{}
 	err := a.store.Update(q.Context(), func(tx *store.Tx) error {
@@ -152,25 +154,25 @@ func (a *Admin) cookieName(q *http.Request) string {
 	return cookieName
 }
 
-// secure reports whether the browser speaks TLS, with the hub or a proxy. Whoever sets the
-// header falsely makes only their own cookie stricter.
+// secure reports whether the browser uses TLS, to the hub or to a proxy. A client that
+// forges the header only makes its own cookie stricter.
 func (a *Admin) secure(q *http.Request) bool {
 	return q.TLS != nil || q.Header.Get("X-Forwarded-Proto") == "https"
 }
 
-// signIns counts attempts to sign in.
+// signIns counts sign-in attempts.
 type signIns struct{ succeeded, failed, limited atomic.Uint64 }
 
-// A SignIns is how many attempts to sign in have succeeded, were made with a wrong name
-// or password, and came too often to be checked.
+// A SignIns contains the numbers of sign-in attempts that succeeded, that had a wrong
+// name or password, and that were too frequent to be checked.
 type SignIns struct{ Succeeded, Failed, Limited uint64 }
 
-// SignIns counts the attempts to sign in since the start.
+// SignIns returns the numbers of sign-in attempts since the start.
 func (a *Admin) SignIns() SignIns {
 	return SignIns{Succeeded: a.signIns.succeeded.Load(), Failed: a.signIns.failed.Load(), Limited: a.signIns.limited.Load()}
 }
 
-// Errors of signing in.
+// The errors of signing in.
 var (
 	errWrong = errors.New("wrong name or password")
 	errOften = errors.New("too many attempts to sign in")
@@ -178,7 +180,7 @@ var (
 
 // signIn checks a password. Unknown names take as long as known ones.
 func (a *Admin) signIn(ctx context.Context, name, password, from string) error {
-	// Both count, whatever the other one says.
+	// Both count the attempt, whatever the other returns.
 	if address, named := a.attempts.Allow("address "+from, a.now()), a.attempts.Allow("name "+name, a.now()); !address || !named {
 		return errOften
 	}
@@ -212,12 +214,12 @@ func (a *Admin) signIn(ctx context.Context, name, password, from string) error {
 	return nil
 }
 
-// The attempts to sign in from one address and with one name: five at once, then one
-// every 12 s.
+// The limit of sign-in attempts from one address and with one name: five at once,
+// then one every 12 s.
 const (
 	attemptsPerSecond = 1.0 / 12
 	attemptBurst      = 5
-	maxAttempts       = 10000 // addresses and names that are remembered
+	maxAttempts       = 10000 // addresses and names kept in memory
 )
 
 // sameSite reports whether a form was made for this visitor.

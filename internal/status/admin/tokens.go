@@ -9,12 +9,12 @@ import (
 	"github.com/nodewatch/nodewatch/internal/status/store"
 )
 
-// A tokensView is what the page of tokens shows.
+// A tokensView is the data of the tokens page.
 type tokensView struct {
 	Tokens []store.Token
 	Now    time.Time
-	Secret string // of the token just made; it is shown once
-	Made   string // what that is for
+	Secret string // of the token just created; shown once
+	Made   string // the purpose of that token
 	Kinds  []string
 }
 
@@ -31,7 +31,7 @@ func (a *Admin) showTokens(p page, v tokensView) error {
 	return a.show(p, "tokens.html", "Tokens", v)
 }
 
-// createToken makes a token and shows it, this once.
+// createToken creates a token and shows its secret, this once.
 func (a *Admin) createToken(p page) error {
 	n := desk.NewToken{Kind: p.q.PostFormValue("kind"), Subject: p.q.PostFormValue("subject"), Label: p.q.PostFormValue("label")}
 	if hours := strings.TrimSpace(p.q.PostFormValue("hours")); hours != "" {
@@ -64,11 +64,11 @@ func (a *Admin) revokeToken(p page) error {
 	return p.back("/tokens")
 }
 
-// entries is how many entries of the audit log a page has.
+// entries is the number of audit log entries on a page.
 const entries = 200
 
 func (a *Admin) auditPage(p page) error {
-	before, _ := strconv.ParseInt(p.q.FormValue("before"), 10, 64) // 0: from the latest on
+	before, _ := strconv.ParseInt(p.q.FormValue("before"), 10, 64) // 0: start at the latest entry
 	data := struct {
 		Entries []store.Entry
 		Next    int64

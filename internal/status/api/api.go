@@ -1,6 +1,6 @@
-// Package api is what operators and their programs do over HTTP with JSON: the fleet,
-// incidents, maintenance, tokens and the audit log, as on the operators' pages.
-// openapi.yaml describes it.
+// Package api is the operators' API over HTTP with JSON: the fleet, incidents,
+// maintenance, tokens and the audit log, as on the operators' pages. openapi.yaml
+// describes it.
 package api
 
 import (
@@ -28,27 +28,27 @@ import (
 	"github.com/nodewatch/nodewatch/internal/status/store"
 )
 
-// Base is the path that all routes begin with.
+// Base is the path prefix of all routes.
 const Base = "/api/v1"
 
 //go:embed openapi.yaml
 var document []byte
 
-// A Config is what an API needs of the hub.
+// A Config contains the parts of the hub that an API uses.
 type Config struct {
 	Store  *store.Store
-	Config func() config.Config // in force now
+	Config func() config.Config // returns the configuration in force
 	Checks func() []checks.Latest
 	Now    func() time.Time
-	Rate   float64     // requests a second of one token
-	Failed func(error) // is told when the database is not available: must not block
+	Rate   float64     // requests per second of one token
+	Failed func(error) // receives the error if the database is not available; must not block
 }
 
 // The limits of requests.
 const (
 	maxBody   = 64 << 10 // bytes
 	burst     = 20       // at once
-	maxTokens = 1000     // that are kept apart
+	maxTokens = 1000     // tokens whose rates are limited separately
 )
 
 // An API is an http.Handler for all paths below Base.
@@ -72,7 +72,7 @@ func New(c Config) *API {
 	return a
 }
 
-// Count returns how many requests were answered, by HTTP status.
+// Count returns the number of answered requests by HTTP status.
 func (a *API) Count() map[int]uint64 {
 	a.mu.Lock()
 	defer a.mu.Unlock()
@@ -89,13 +89,13 @@ func (a *API) ServeHTTP(w http.ResponseWriter, q *http.Request) {
 	a.mux.ServeHTTP(w, q)
 }
 
-// describe serves the description of the API, which is no secret.
+// describe serves the description of the API, which is not secret.
 func (a *API) describe(w http.ResponseWriter, _ *http.Request) {
 	w.Header().Set("Content-Type", "application/yaml")
 	a.write(w, http.StatusOK, document)
 }
 
-// A route is what can be asked for, and who may.
+// A route is an operation of the API, and the role that may use it.
 type route struct {
 	method, path string
 	role         string
@@ -135,7 +135,7 @@ func (a *API) routes() []route {
 	}
 }
 
-// A call is a request that may be answered, within a transaction.
+// A call is an admitted request within a transaction.
 type call struct {
 	desk.Desk
 	ctx  context.Context
@@ -144,20 +144,20 @@ type call struct {
 	body []byte
 }
 
-// path is a part of the path.
+// path returns a path parameter.
 func (c *call) path(name string) string { return c.q.PathValue(name) }
 
-// An answer is what became of a request.
+// An answer is the result of a request.
 type answer struct {
 	code  int
-	doc   any    // nil: nothing is to be said
-	shows string // the path of what doc shows, below Base
+	doc   any    // nil: the response has no body
+	shows string // the path of the resource in doc, below Base
 }
 
 func found(doc any, shows string) answer { return answer{http.StatusOK, doc, shows} }
 func made(doc any, shows string) answer  { return answer{http.StatusCreated, doc, shows} }
 
-// serve answers a request for a route.
+// serve responds to a request for a route.
 func (a *API) serve(w http.ResponseWriter, q *http.Request, r route) {
 	k, err := a.admitted(q, r.role)
 	if err == nil {
@@ -171,7 +171,7 @@ func (a *API) serve(w http.ResponseWriter, q *http.Request, r route) {
 	a.refuse(w, err)
 }
 
-// admitted is the token of a request that may be made.
+// admitted returns the token of a request that is allowed.
 func (a *API) admitted(q *http.Request, role string) (k store.Token, err error) {
 	secret, is := strings.CutPrefix(q.Header.Get("Authorization"), "Bearer ")
 	if !is || secret == "" {
@@ -198,8 +198,8 @@ func (a *API) admitted(q *http.Request, role string) (k store.Token, err error) 
 	return k, nil
 }
 
-// run does what a route does. What changes something and is sent again with the same
-// Idempotency-Key changes nothing more, and is answered by how it is now.
+// run executes a route. A change that is repeated with the same Idempotency-Key is
+// made once; the repetition is answered with the current state.
 func (a *API) run(c *call, k store.Token, r route) (out answer, err error) {
 	if !r.changes() {
 		if err := a.Store.View(c.ctx, func(tx *store.Tx) (err error) {
@@ -243,8 +243,8 @@ func (a *API) run(c *call, k store.Token, r route) (out answer, err error) {
 	})
 }
 
-// noteUse notes that a token was used to read. What was read is answered also while
-// nothing can be written.
+// noteUse records that a token was used to read. The response is sent even if the
+// database cannot be written.
 func (a *API) noteUse(c *call, k store.Token) {
 	if k.UseNoted(c.Now) {
 		return
@@ -254,16 +254,16 @@ func (a *API) noteUse(c *call, k store.Token) {
 	}
 }
 
-// keyFormat is what an Idempotency-Key looks like.
+// keyFormat is the format of an Idempotency-Key.
 var keyFormat = regexp.MustCompile(`^[A-Za-z0-9._:-]{1,64}$`)
 
-// digest is of what a request asks for.
+// digest returns a hash of what a request asks for.
 func digest(q *http.Request, body []byte) []byte {
 	sum := sha256.Sum256(fmt.Appendf(nil, "%s %s\n%s", q.Method, q.URL.RequestURI(), body))
 	return sum[:]
 }
 
-// again answers a request that was done before.
+// again responds to a repeated request.
 func (a *API) again(c *call, r route, shows string) (out answer, err error) {
 	section, name, _ := strings.Cut(strings.TrimPrefix(shows, "/"), "/")
 	switch section {
@@ -273,7 +273,7 @@ func (a *API) again(c *call, r route, shows string) (out answer, err error) {
 		out, err = showMaintenance(c, name)
 	case "tokens":
 		out, err = showToken(c, name)
-	default: // it deleted something
+	default: // the request deleted something
 		return answer{code: http.StatusNoContent}, nil
 	}
 	if err == nil && r.creates() {
@@ -282,10 +282,10 @@ func (a *API) again(c *call, r route, shows string) (out answer, err error) {
 	return out, err
 }
 
-// creates reports whether the route makes something with an address of its own.
+// creates reports whether the route creates something with its own address.
 func (r route) creates() bool { return r.method == http.MethodPost && strings.Count(r.path, "/") == 1 }
 
-// read is the body of a request.
+// read returns the body of a request.
 func read(q *http.Request) ([]byte, error) {
 	if q.Header.Get("Content-Encoding") != "" {
 		return nil, refusal{http.StatusUnsupportedMediaType, "The body must not be compressed."}
@@ -303,7 +303,7 @@ func read(q *http.Request) ([]byte, error) {
 	return raw, nil
 }
 
-// decode reads the body into a value. Without a body the value stays as it is.
+// decode decodes the body into a value. Without a body the value stays unchanged.
 func (c *call) decode(to any) error {
 	if len(c.body) == 0 {
 		return nil
@@ -322,13 +322,13 @@ func (c *call) decode(to any) error {
 	return nil
 }
 
-// write writes an answer and counts it.
+// write writes a response and counts it.
 func (a *API) write(w http.ResponseWriter, code int, body []byte) {
 	a.mu.Lock()
 	a.codes[code]++
 	a.mu.Unlock()
 	w.WriteHeader(code)
-	_, _ = w.Write(body) // nobody may be listening
+	_, _ = w.Write(body) // the client may have disconnected
 }
 
 func (a *API) answer(w http.ResponseWriter, out answer) {

@@ -29,7 +29,7 @@ import (
 
 var noon = time.Date(2026, 11, 22, 12, 0, 0, 0, time.UTC)
 
-// A bench is an API with one node, whose answers are held to its description.
+// A bench is an API with one node; its responses are checked against its description.
 type bench struct {
 	*testing.T
 	api    *API
@@ -37,7 +37,7 @@ type bench struct {
 	doc    *openapi3.T
 	tokens map[string]string // secrets by role
 	now    time.Time
-	asked  map[string]bool // operations that were answered as they should be
+	asked  map[string]bool // operations that returned the expected status
 }
 
 // The same tests run on both databases.
@@ -64,7 +64,7 @@ func newBench(t *testing.T, database postgres.Database) *bench {
 	if err != nil {
 		t.Fatal(err)
 	}
-	t.Cleanup(func() { _ = s.Close() }) // nothing of it is needed
+	t.Cleanup(func() { _ = s.Close() }) // the test no longer needs the data
 	c, err := config.Parse("f", []byte("page: {title: Example hosting, url: \"https://status.example.org\"}\ngroups: [{id: vps, name: VPS, components: [{id: node-1, name: Node 1, node: rl1/node1}, {id: web, name: Web}]}]"))
 	if err != nil {
 		t.Fatal(err)
@@ -113,7 +113,7 @@ func (b *bench) issue(k store.Token) string {
 	return secret
 }
 
-// request is a request to a path below Base, with a token.
+// request returns a request for a path below Base, with a token.
 func (b *bench) request(method, path, token, body string, headers ...string) *http.Request {
 	q := httptest.NewRequestWithContext(b.Context(), method, Base+path, strings.NewReader(body))
 	if token != "" {
@@ -134,8 +134,9 @@ func (b *bench) send(q *http.Request) *httptest.ResponseRecorder {
 	return w
 }
 
-// ask sends a request of the least role that may make it, and holds both sides to the
-// description. path has {name} for what is in names: name, value ...
+// ask sends a request with the lowest role that may make it, and checks the request
+// and the response against the description. It replaces {name} in path by the value
+// in names: name, value ...
 func (b *bench) ask(method, path string, code int, body string, names ...string) map[string]any {
 	b.Helper()
 	route := slices.IndexFunc(b.api.routes(), func(r route) bool { return r.method == method && r.path == strings.SplitN(path, "?", 2)[0] })
@@ -187,7 +188,7 @@ type readCloser struct{ *bytes.Reader }
 
 func (readCloser) Close() error { return nil }
 
-// log is the audit log.
+// log returns the audit log.
 func (b *bench) log() string {
 	b.Helper()
 	var text strings.Builder
@@ -201,7 +202,7 @@ func (b *bench) log() string {
 	return text.String()
 }
 
-// Every route is described, with its role, and nothing else is.
+// Every route is described, with its role, and nothing else is described.
 func everyRouteIsDescribed(t *testing.T, database postgres.Database) {
 	b := newBench(t, database)
 	if err := b.doc.Validate(t.Context(), openapi3.IsOpenAPI31OrLater()); err != nil {
@@ -238,8 +239,8 @@ func everyRouteIsDescribed(t *testing.T, database postgres.Database) {
 	}
 }
 
-// Everything that operators do can be done, is described as it is, and is in the audit
-// log with the token's name.
+// Everything that operators do is possible through the API, matches the description,
+// and is in the audit log with the token's name.
 func everything(t *testing.T, database postgres.Database) {
 	b := newBench(t, database)
 	nodes := b.ask("GET", "/nodes?q=krbd&status=bad&site=rl1", 200, "")
@@ -370,7 +371,8 @@ func everything(t *testing.T, database postgres.Database) {
 	}
 }
 
-// What is asked wrongly is refused with a problem that says why, and changes nothing.
+// An invalid request is refused with a problem that states the reason, and changes
+// nothing.
 func whatIsRefused(t *testing.T, database postgres.Database) {
 	b := newBench(t, database)
 	operator := b.tokens[store.OperatorRole]

@@ -8,7 +8,7 @@ import (
 
 var update = flag.Bool("update", false, "rewrite docs/status-api.yaml")
 
-// docs/status-api.yaml is the description that is served.
+// docs/status-api.yaml is the description that the API serves.
 func TestDocsOfTheAPIAreFresh(t *testing.T) {
 	const file = "../../../docs/status-api.yaml"
 	if *update {

@@ -38,7 +38,7 @@ func viewNode(r fleet.Row, assigned map[string]bool) nodeView {
 	return v
 }
 
-// labels are never null.
+// labels returns labels that are never null in JSON.
 func labels(l report.Labels) report.Labels {
 	if l == nil {
 		return report.Labels{}
@@ -46,7 +46,7 @@ func labels(l report.Labels) report.Labels {
 	return l
 }
 
-// nodes is the fleet, the worst nodes first.
+// nodes lists the fleet, the worst nodes first.
 func (a *API) nodes(c *call) (answer, error) {
 	p, err := c.page()
 	if err != nil {
@@ -72,7 +72,7 @@ func (a *API) nodes(c *call) (answer, error) {
 	}{views, len(rows)}, ""), nil
 }
 
-// node is a node with its findings, components and history.
+// node returns a node with its findings, components and history.
 func (a *API) node(c *call) (answer, error) {
 	n, is, err := desk.NodeOf(c.ctx, c.tx, c.path("key"), c.Now)
 	if err != nil || !is {
@@ -100,7 +100,7 @@ func (a *API) node(c *call) (answer, error) {
 	return found(out, ""), nil
 }
 
-// listChecks is what the hub checks itself.
+// listChecks lists the hub's own checks.
 func (a *API) listChecks(c *call) (answer, error) {
 	type check struct {
 		Component   string        `json:"component"`

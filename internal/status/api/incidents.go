@@ -56,7 +56,7 @@ type postmortemView struct {
 	Published *time.Time `json:"published"`
 }
 
-// optional is a time that may not be set.
+// optional returns a pointer to a time; nil: it is not set.
 func optional(t time.Time) *time.Time {
 	if t.IsZero() {
 		return nil
@@ -64,7 +64,7 @@ func optional(t time.Time) *time.Time {
 	return &t
 }
 
-// url is the public address of a page.
+// url returns the public address of a page.
 func (c *call) url(section, ref string) string {
 	return strings.TrimSuffix(c.Config.Page.URL, "/") + "/" + section + "/" + ref + "/"
 }
@@ -91,7 +91,7 @@ func viewUpdates(list []incident.Update) []updateView {
 	return all
 }
 
-// shown is the answer that shows an incident, as the database has it.
+// shown returns an answer with an incident as stored.
 func (c *call) shown(i incident.Incident, err error) (answer, error) {
 	if err != nil {
 		return answer{}, err
@@ -99,7 +99,7 @@ func (c *call) shown(i incident.Incident, err error) (answer, error) {
 	return showIncident(c, i.Ref)
 }
 
-// showIncident is an incident.
+// showIncident returns an incident.
 func showIncident(c *call, ref string) (answer, error) {
 	i, is, err := c.tx.Incident(c.ctx, ref)
 	if err != nil || !is {
@@ -110,7 +110,7 @@ func showIncident(c *call, ref string) (answer, error) {
 
 func (a *API) incident(c *call) (answer, error) { return showIncident(c, c.path("ref")) }
 
-// incidents are those that are open or have changed within 90 days.
+// incidents lists the incidents that are open or have changed within 90 days.
 func (a *API) incidents(c *call) (answer, error) {
 	p, err := c.page()
 	if err != nil {
@@ -167,7 +167,7 @@ func (a *API) openIncident(c *call) (answer, error) {
 	return made(out.doc, out.shows), err
 }
 
-// A seen is what a request may say of what it was made of.
+// A seen is the optional revision on which a request is based.
 type seen struct {
 	Revision int64 `json:"revision"`
 }

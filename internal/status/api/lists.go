@@ -11,13 +11,13 @@ import (
 	"github.com/nodewatch/nodewatch/internal/status/store"
 )
 
-// The length of a list in one answer.
+// The limits of a list's length in one response.
 const (
 	defaultLimit = 100
 	maxLimit     = 1000
 )
 
-// A part is which entries of a list are asked for.
+// A part is the requested range of a list.
 type part struct{ offset, limit int }
 
 // page reads limit and offset.
@@ -29,13 +29,13 @@ func (c *call) page() (p part, err error) {
 	return p, err
 }
 
-// cut is a part of a list.
+// cut returns a part of a list.
 func cut[T any](list []T, p part) []T {
 	from := min(p.offset, len(list))
 	return list[from:min(from+p.limit, len(list))]
 }
 
-// number reads a parameter that is a number.
+// number reads a numeric parameter.
 func (c *call) number(name string, least, most, otherwise int) (int, error) {
 	text := c.q.URL.Query().Get(name)
 	if text == "" {
@@ -48,7 +48,8 @@ func (c *call) number(name string, least, most, otherwise int) (int, error) {
 	return n, nil
 }
 
-// choice reads a parameter that is one of some words; empty: it is not set.
+// choice reads a parameter that must be one of the allowed words; empty: it is not
+// set.
 func (c *call) choice(name string, allowed ...string) (string, error) {
 	word := c.q.URL.Query().Get(name)
 	if word == "" || slices.Contains(allowed, word) {
@@ -57,5 +58,5 @@ func (c *call) choice(name string, allowed ...string) (string, error) {
 	return "", refusal{http.StatusBadRequest, fmt.Sprintf("%s must be one of %s.", name, strings.Join(allowed, ", "))}
 }
 
-// missing is the error of what is not there.
+// missing returns err, or store.ErrNotFound if it is nil.
 func missing(err error) error { return cmp.Or(err, store.ErrNotFound) }

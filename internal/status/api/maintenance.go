@@ -36,7 +36,7 @@ func (c *call) viewMaintenance(m incident.Maintenance) maintenanceView {
 	}
 }
 
-// planned is the answer that shows a maintenance, as the database has it.
+// planned returns an answer with a maintenance as stored.
 func (c *call) planned(m incident.Maintenance, err error) (answer, error) {
 	if err != nil {
 		return answer{}, err
@@ -44,7 +44,7 @@ func (c *call) planned(m incident.Maintenance, err error) (answer, error) {
 	return showMaintenance(c, m.Ref)
 }
 
-// showMaintenance is a maintenance.
+// showMaintenance returns a maintenance.
 func showMaintenance(c *call, ref string) (answer, error) {
 	m, is, err := c.tx.Maintenance(c.ctx, ref)
 	if err != nil || !is {
@@ -55,7 +55,8 @@ func showMaintenance(c *call, ref string) (answer, error) {
 
 func (a *API) maintenance(c *call) (answer, error) { return showMaintenance(c, c.path("ref")) }
 
-// maintenances are those that are not over or end within the last 90 days or later.
+// maintenances lists the maintenances that are not over or whose end is at most 90
+// days ago.
 func (a *API) maintenances(c *call) (answer, error) {
 	p, err := c.page()
 	if err != nil {
@@ -114,7 +115,7 @@ func (a *API) editMaintenance(c *call) (answer, error) {
 	}))
 }
 
-// set sets what a request has.
+// set copies a value that the request contains.
 func set[T any](to, value *T) {
 	if value != nil {
 		*to = *value

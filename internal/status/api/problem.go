@@ -10,7 +10,7 @@ import (
 	"github.com/nodewatch/nodewatch/internal/status/store"
 )
 
-// A refusal is why a request is not done.
+// A refusal is the reason why a request is not executed.
 type refusal struct {
 	code   int
 	detail string // a sentence
@@ -19,7 +19,7 @@ type refusal struct {
 // Error implements error.
 func (r refusal) Error() string { return r.detail }
 
-// A problem is an error as RFC 9457 has it.
+// A problem is an error in the format of RFC 9457.
 type problem struct {
 	Type   string `json:"type"` // about:blank: Status says it all
 	Title  string `json:"title"`
@@ -27,10 +27,10 @@ type problem struct {
 	Detail string `json:"detail"`
 }
 
-// retryAfter is how long a client is asked to wait that is refused for now, s.
+// retryAfter is the Retry-After of temporary refusals, in seconds.
 const retryAfter = "5"
 
-// refuse answers with a problem.
+// refuse responds with a problem.
 func (a *API) refuse(w http.ResponseWriter, err error) {
 	r := a.refusal(err)
 	switch r.code {
@@ -44,7 +44,7 @@ func (a *API) refuse(w http.ResponseWriter, err error) {
 	a.write(w, r.code, append(raw, '\n'))
 }
 
-// refusal is what an error means for who has asked.
+// refusal returns the refusal that an error results in.
 func (a *API) refusal(err error) refusal {
 	var (
 		r refusal
@@ -67,7 +67,7 @@ func (a *API) refusal(err error) refusal {
 	return refusal{http.StatusServiceUnavailable, "The database is not available; the hub's log says why."}
 }
 
-// unknown answers what no route is for: a path that there is not, or not with this method.
+// unknown responds to a request without a route: an unknown path, or a wrong method.
 func (a *API) unknown(w http.ResponseWriter, q *http.Request) {
 	var allowed []string
 	for _, method := range []string{http.MethodGet, http.MethodHead, http.MethodPost, http.MethodPut, http.MethodPatch, http.MethodDelete} {

@@ -45,7 +45,7 @@ func (a *API) tokens(c *call) (answer, error) {
 	}{views, len(list)}, ""), err
 }
 
-// showToken is a token, without the secret.
+// showToken returns a token without its secret.
 func showToken(c *call, number string) (answer, error) {
 	id, err := strconv.ParseInt(number, 10, 64)
 	if err != nil {
@@ -65,8 +65,8 @@ func showToken(c *call, number string) (answer, error) {
 
 func (a *API) token(c *call) (answer, error) { return showToken(c, c.path("id")) }
 
-// createToken makes a token. Where the request is sent again, the answer is without the
-// secret, which is not kept.
+// createToken creates a token. The response to a repeated request lacks the secret,
+// which is not stored.
 func (a *API) createToken(c *call) (answer, error) {
 	var in struct {
 		Kind     string `json:"kind"`
@@ -89,7 +89,7 @@ func (a *API) revokeToken(c *call) (answer, error) {
 	if err != nil {
 		return out, err
 	}
-	id, _ := strconv.ParseInt(c.path("id"), 10, 64) // it is one: the token is there
+	id, _ := strconv.ParseInt(c.path("id"), 10, 64) // it is a number: the token exists
 	if err := c.RevokeToken(c.ctx, c.tx, id); err != nil {
 		return out, err
 	}
@@ -106,7 +106,7 @@ type entryView struct {
 	Detail  string    `json:"detail"`
 }
 
-// audit is the audit log, the newest entries first.
+// audit lists the audit log, the newest entries first.
 func (a *API) audit(c *call) (answer, error) {
 	limit, err := c.number("limit", 1, maxLimit, defaultLimit)
 	if err != nil {

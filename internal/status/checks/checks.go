@@ -1,6 +1,5 @@
-// Package checks asks services itself whether they work: by HTTP, TCP, DNS and TLS
-// with the probes of the blackbox exporter, and by ICMP. It asks only what the
-// configuration names.
+// Package checks probes services by HTTP, TCP, DNS and TLS with the probers of the
+// blackbox exporter, and by ICMP. It probes only what the configuration names.
 package checks
 
 import (
@@ -14,22 +13,22 @@ import (
 	"github.com/nodewatch/nodewatch/internal/status/store"
 )
 
-// tick is how often it is looked which checks are due.
+// tick is the interval at which Run looks for due checks.
 const tick = 200 * time.Millisecond
 
-// A Runner runs the checks of one hub, while it has the lease.
+// A Runner runs the checks of one hub while that hub has the lease.
 type Runner struct {
 	store  *store.Store
-	holder string // of the lease
+	holder string // of the lease: the name of this hub
 
 	mu       sync.Mutex
 	list     map[string]*entry // by component
 	budget   int
 	running  int
 	holds    bool      // the lease
-	renewed  time.Time // when the lease was renewed last
+	renewed  time.Time // when the lease was last renewed
 	runs     map[int]uint64
-	finished chan struct{} // gets a value when a check ends, so that the next one starts at once
+	finished chan struct{} // receives a value when a check ends, so that the next one starts at once
 }
 
 // An entry is one check.
@@ -39,8 +38,8 @@ type entry struct {
 	running bool
 	took    time.Duration
 	last    Result
-	at      time.Time // of last; zero: it has not run
-	dirty   bool      // last is not yet in the store
+	at      time.Time // time of last; zero: the check has not run
+	dirty   bool      // last is not yet stored
 	streak  streak
 }
 
@@ -49,8 +48,8 @@ func New(s *store.Store, holder string) *Runner {
 	return &Runner{store: s, holder: holder, list: map[string]*entry{}, runs: map[int]uint64{good: 0, bad: 0, blind: 0}, finished: make(chan struct{}, 1)}
 }
 
-// Set replaces the checks by those of the configuration. What asks the same as before
-// keeps its state.
+// Set replaces the checks by those of the configuration. A check whose probe is
+// unchanged keeps its state.
 func (r *Runner) Set(c config.Config) {
 	r.mu.Lock()
 	defer r.mu.Unlock()
@@ -93,8 +92,8 @@ func (r *Runner) Run(ctx context.Context) {
 	}
 }
 
-// due are the checks to start now, at most as many as may run beside those that do,
-// the most overdue first.
+// due returns the checks to start now, the most overdue first, at most as many as may
+// run in addition to the running ones.
 func (r *Runner) due(now time.Time) (list []*entry) {
 	r.mu.Lock()
 	defer r.mu.Unlock()
@@ -125,9 +124,9 @@ func (r *Runner) run(ctx context.Context, e *entry) {
 	r.running--
 	e.running = false
 	if e.at.IsZero() {
-		e.next = begin.Add(rand.N(k.Every)) // all run once at the start, then spread over their interval
+		e.next = begin.Add(rand.N(k.Every)) // all run once at the start and are then spread over their interval
 	} else {
-		e.next = begin.Add(k.Every - k.Every/10 + rand.N(k.Every/5)) // so that none stay in step
+		e.next = begin.Add(k.Every - k.Every/10 + rand.N(k.Every/5)) // so that checks do not run in step
 	}
 	if ctx.Err() == nil && r.holds {
 		e.took, e.last, e.at, e.dirty = time.Since(begin), result, begin, true
@@ -137,29 +136,29 @@ func (r *Runner) run(ctx context.Context, e *entry) {
 	r.mu.Unlock()
 	select {
 	case r.finished <- struct{}{}:
-	default: // Run will look
+	default: // a signal to Run is already pending
 	}
 }
 
-// A Latest is what is known of a check.
+// A Latest is the latest known state of a check.
 type Latest struct {
 	Component string
 	Asks      string // such as http https://webmail.example.org/
 	Result
 	State Result    // that counts
 	Since time.Time // of State
-	At    time.Time // of Result; zero: it has not run
+	At    time.Time // time of Result; zero: the check has not run
 	Took  time.Duration
 }
 
-// Counts are numbers of a Runner.
+// Counts contains the figures of a Runner.
 type Counts struct {
 	Good, Bad, Blind uint64        // results
-	Overdue          time.Duration // of the check that has waited longest for its turn
+	Overdue          time.Duration // of the most overdue check
 	Active           bool          // this hub has the lease
 }
 
-// Latest is what is known of all checks, by component.
+// Latest returns the latest known states of all checks, by component.
 func (r *Runner) Latest() (list []Latest) {
 	r.mu.Lock()
 	defer r.mu.Unlock()
@@ -175,7 +174,7 @@ func (r *Runner) Latest() (list []Latest) {
 	return list
 }
 
-// Count returns the numbers.
+// Count returns the figures at a time.
 func (r *Runner) Count(now time.Time) Counts {
 	r.mu.Lock()
 	defer r.mu.Unlock()

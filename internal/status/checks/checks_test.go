@@ -25,11 +25,11 @@ func openStore(t *testing.T) *store.Store {
 	if err != nil {
 		t.Fatal(err)
 	}
-	t.Cleanup(func() { _ = s.Close() }) // nothing of it is needed
+	t.Cleanup(func() { _ = s.Close() }) // the test no longer needs the data
 	return s
 }
 
-// of is a configuration with checks of components a, b, c...
+// of returns a configuration with checks of components a, b, c...
 func of(concurrent int, every time.Duration, addresses ...string) config.Config {
 	c := config.Config{Checks: config.Checks{Concurrent: concurrent}, Groups: []config.Group{{}}}
 	for i, address := range addresses {
@@ -71,8 +71,8 @@ func waitFor(t *testing.T, s *store.Store, want string, do func()) uptime.Timeli
 	}
 }
 
-// One of two hubs runs the checks; when it ends, the other one continues from what it
-// recorded.
+// One of two hubs runs the checks; when it ends, the other one continues from the
+// recorded state.
 func TestOneHubChecks(t *testing.T) {
 	var broken atomic.Bool
 	var asked atomic.Int64
@@ -130,7 +130,7 @@ func TestOneHubChecks(t *testing.T) {
 	}
 }
 
-// No more checks run at once than the budget allows, and each has its turn.
+// No more checks run at once than the limit allows, and each gets its turn.
 func TestBudget(t *testing.T) {
 	var now, most atomic.Int64
 	var asked [26]atomic.Bool
@@ -141,7 +141,7 @@ func TestBudget(t *testing.T) {
 			continue
 		}
 		asked[q.URL.Path[1]-'a'].Store(true)
-		time.Sleep(time.Millisecond) // so that they are beside each other
+		time.Sleep(time.Millisecond) // so that checks overlap
 	}))
 	t.Cleanup(srv.Close)
 	var addresses []string
@@ -177,7 +177,7 @@ func TestBudget(t *testing.T) {
 	}
 }
 
-// A check whose question changes begins again; one that stays keeps its state.
+// A check whose probe changes starts again; an unchanged one keeps its state.
 func TestReload(t *testing.T) {
 	r := New(nil, "hub")
 	r.Set(of(1, time.Minute, "http://127.0.0.1:1/", "http://127.0.0.1:2/"))
@@ -194,8 +194,8 @@ func TestReload(t *testing.T) {
 	}
 }
 
-// While checks run, the configuration is read again and everybody reads what is known:
-// what is shown belongs to one configuration, and each check is shown with its own address.
+// While checks run, the configuration is reloaded and several readers read the states: the
+// states shown belong to one configuration, and each check is shown with its own address.
 func TestReloadWhileChecksRun(t *testing.T) {
 	srv := httptest.NewServer(http.HandlerFunc(func(w http.ResponseWriter, q *http.Request) { _, _ = w.Write([]byte(q.URL.Path)) }))
 	t.Cleanup(srv.Close)
@@ -250,7 +250,7 @@ func TestReloadWhileChecksRun(t *testing.T) {
 	}
 }
 
-// asks are the questions that are shown.
+// asks returns the probes that are shown.
 func asks(list []Latest) string {
 	var all []string
 	for _, k := range list {

@@ -49,7 +49,8 @@ func probe(ctx context.Context, k config.Check) Result {
 	return r
 }
 
-// expiry is when the first certificate of the chain expires that the probe was shown.
+// expiry returns the earliest expiry of the certificates in the chain that the probe
+// received.
 func expiry(answers prometheus.Gatherer) time.Time {
 	families, err := answers.Gather()
 	if err != nil {
@@ -63,13 +64,13 @@ func expiry(answers prometheus.Gatherer) time.Time {
 	return time.Time{}
 }
 
-// The ping of a host.
+// The parameters of a ping.
 const (
 	packets     = 3
 	packetEvery = 300 * time.Millisecond
 )
 
-// ping sends three packets. One answer is enough.
+// ping sends three packets. One reply is enough.
 func ping(ctx context.Context, k config.Check) Result {
 	blind := func(err error) Result {
 		return Result{State: report.Unknown, Reason: CannotCheck, Detail: line(err.Error())}
@@ -99,7 +100,7 @@ func ping(ctx context.Context, k config.Check) Result {
 	return Result{State: report.Operational}
 }
 
-// resolve is the address of a host, IPv4 if it has one.
+// resolve returns the address of a host, IPv4 if it has one.
 func resolve(ctx context.Context, host string) (*net.IPAddr, error) {
 	list, err := net.DefaultResolver.LookupIPAddr(ctx, host)
 	if err != nil {
@@ -116,8 +117,8 @@ func resolve(ctx context.Context, host string) (*net.IPAddr, error) {
 	return &list[0], nil
 }
 
-// cannotRun reports whether an error is the hub's own: it has no permission, no free
-// file or port, no network, or its resolver does not answer.
+// cannotRun reports whether the hub itself caused an error: it has no permission, no
+// free file descriptor or port, no network, or its resolver does not respond.
 func cannotRun(err error) bool {
 	if unresolved, is := errors.AsType[*net.DNSError](err); is {
 		return !unresolved.IsNotFound
@@ -130,10 +131,10 @@ func cannotRun(err error) bool {
 	return false
 }
 
-// maxDetail is how much is kept of what went wrong, in bytes.
+// maxDetail is the maximum length of an error's text, in bytes.
 const maxDetail = 300
 
-// line is a text of another host on one line.
+// line returns a text of another host on one line.
 func line(s string) string {
 	s = strings.Map(func(r rune) rune {
 		if !unicode.IsPrint(r) {
@@ -147,8 +148,8 @@ func line(s string) string {
 	return s
 }
 
-// A firstError is a slog.Handler that keeps the first error that a probe logs, which
-// is the only place where it says why it failed.
+// A firstError is a slog.Handler that keeps the first error that a probe logs. A
+// probe reports the reason of its failure only there.
 type firstError struct {
 	mu   sync.Mutex
 	text string

@@ -30,7 +30,7 @@ import (
 	"github.com/nodewatch/nodewatch/internal/status/config"
 )
 
-// check is the check of a configuration file.
+// check returns the check with the given text in a configuration file.
 func check(t *testing.T, text string, modules ...string) config.Check {
 	t.Helper()
 	file := "checks: {modules: {" + strings.Join(modules, ", ") + "}}\ngroups:\n  - {id: g, name: g, components: [{id: c, name: c, check: " + text + "}]}\n"
@@ -41,12 +41,12 @@ func check(t *testing.T, text string, modules ...string) config.Check {
 	return *c.Groups[0].Components[0].Check
 }
 
-// says is a result in one line.
+// says formats a result on one line.
 func says(r Result) string {
 	return strings.TrimSpace(string(r.State) + " " + r.Reason + " " + r.Detail)
 }
 
-// expect runs the check until it has said what it is to say.
+// expect runs the check until it returns the wanted result.
 func expect(t *testing.T, k config.Check, want string) Result {
 	t.Helper()
 	r := probe(t.Context(), k)
@@ -82,7 +82,8 @@ func TestHTTP(t *testing.T) {
 	expect(t, check(t, `{http: "`+srv.URL+`/"}`), "major_outage check_failed Error for HTTP request")
 }
 
-// A certificate is a server's, self-signed and with a time in which it is valid.
+// certificate returns a self-signed server certificate that is valid for the time
+// left.
 func certificate(t *testing.T, left time.Duration) (tls.Certificate, string) {
 	t.Helper()
 	key, err := ecdsa.GenerateKey(elliptic.P256(), rand.Reader)
@@ -120,7 +121,7 @@ func TestTLS(t *testing.T) {
 		own, ca := certificate(t, c.left)
 		srv := httptest.NewUnstartedServer(http.HandlerFunc(func(http.ResponseWriter, *http.Request) {}))
 		srv.TLS = &tls.Config{Certificates: []tls.Certificate{own}}
-		srv.Config.ErrorLog = log.New(io.Discard, "", 0) // of handshakes that fail, as they shall
+		srv.Config.ErrorLog = log.New(io.Discard, "", 0) // failed handshakes are expected
 		srv.StartTLS()
 		trust := ""
 		if c.trusted {
@@ -180,12 +181,12 @@ func TestDNS(t *testing.T) {
 		case "silent.example.org.":
 			return
 		}
-		_ = w.WriteMsg(a) // nobody may be listening
+		_ = w.WriteMsg(a) // the client may have disconnected
 	})}
 	ended := make(chan error, 1)
 	go func() { ended <- srv.ActivateAndServe() }()
 	t.Cleanup(func() {
-		_ = srv.Shutdown() // it may not have started
+		_ = srv.Shutdown() // the server may not have started
 		_ = pc.Close()
 		<-ended
 	})
@@ -198,10 +199,10 @@ func TestDNS(t *testing.T) {
 	expect(t, check(t, `{dns: "`+at+`", query: silent.example.org, timeout: 100ms}`), "major_outage check_failed")
 }
 
-// Pings need a network namespace in which anybody may ping.
+// Pings need a network namespace in which every user may ping.
 func TestICMP(t *testing.T) {
 	inNamespace(t, func() {
-		expect(t, check(t, "{icmp: 127.0.0.1}"), "unknown cannot_check") // nobody may ping yet
+		expect(t, check(t, "{icmp: 127.0.0.1}"), "unknown cannot_check") // no user may ping yet
 		if err := os.WriteFile("/proc/sys/net/ipv4/ping_group_range", []byte("0 2147483647"), 0o644); err != nil {
 			t.Fatal(err)
 		}
@@ -221,13 +222,13 @@ func TestICMP(t *testing.T) {
 	})
 }
 
-// inNamespace calls f in a network namespace of its own.
+// inNamespace calls f in a separate network namespace.
 func inNamespace(t *testing.T, f func()) {
 	t.Helper()
 	done := make(chan error)
 	go func() {
 		defer close(done)
-		runtime.LockOSThread() // for good: the thread ends with the goroutine
+		runtime.LockOSThread() // never unlocked: the thread ends with the goroutine
 		if err := unix.Unshare(unix.CLONE_NEWNET); err != nil {
 			done <- err
 			return
@@ -239,7 +240,7 @@ func inNamespace(t *testing.T, f func()) {
 	}
 }
 
-// A check ends with the hub, however slow what it asks is.
+// A check ends with the hub, however slow the probed service is.
 func TestChecksEndWithTheHub(t *testing.T) {
 	srv := httptest.NewServer(http.HandlerFunc(func(_ http.ResponseWriter, q *http.Request) { <-q.Context().Done() }))
 	t.Cleanup(srv.Close)

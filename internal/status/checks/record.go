@@ -8,20 +8,20 @@ import (
 	"github.com/nodewatch/nodewatch/internal/status/uptime"
 )
 
-// renewEvery is how often the lease is renewed where no result is recorded meanwhile.
+// renewEvery is how often the lease is renewed while no result is recorded.
 const renewEvery = 5 * time.Second
 
-// An outcome is what is to be recorded of a check.
+// An outcome is the state of a check that is to be recorded.
 type outcome struct {
 	name  string
 	state Result
 	since time.Time // of state
-	at    time.Time // of the latest result
-	until time.Time // from then on the state is unknown without another result
+	at    time.Time // time of the latest result
+	until time.Time // when the state becomes unknown without another result
 }
 
-// Record takes or renews the lease and records what the checks have said since it was
-// called last. It is to be called every second or two.
+// Record takes or renews the lease and records the results since the previous call.
+// It must be called every second or two.
 func (r *Runner) Record(ctx context.Context, leaseFor time.Duration) error {
 	list, held := r.pending(time.Now())
 	if list == nil && held {
@@ -49,7 +49,7 @@ func (r *Runner) Record(ctx context.Context, leaseFor time.Duration) error {
 	return err
 }
 
-// record writes a state where it differs from what is recorded.
+// record writes a state if it differs from the recorded one.
 func record(ctx context.Context, tx *store.Tx, o outcome, recorded map[string]uptime.Change) error {
 	id, err := tx.Signal(ctx, store.Key{Kind: store.Checked, Name: o.name}, store.Signal{Summary: o.state.Detail, Expires: o.until})
 	if err != nil {
@@ -61,13 +61,13 @@ func record(ctx context.Context, tx *store.Tx, o outcome, recorded map[string]up
 	}
 	at := o.since
 	if known && !at.After(last.At) {
-		at = o.at // the state continued, and was recorded otherwise meanwhile
+		at = o.at // the state continued, but another one was recorded in the meantime
 	}
 	return tx.Rewrite(ctx, id, at, uptime.Timeline{{At: at, State: o.state.State, Reason: o.state.Reason}})
 }
 
-// pending is what is to be recorded; nil and true: nothing, and the lease need not be
-// renewed yet.
+// pending returns the outcomes to record. nil and true: there are none, and the lease
+// need not be renewed yet.
 func (r *Runner) pending(now time.Time) (list []outcome, held bool) {
 	r.mu.Lock()
 	defer r.mu.Unlock()
@@ -81,8 +81,8 @@ func (r *Runner) pending(now time.Time) (list []outcome, held bool) {
 	return list, r.holds && now.Sub(r.renewed) < renewEvery
 }
 
-// recorded notes what came of recording. A hub that gets the lease continues from what
-// the hub before it recorded.
+// recorded applies the result of recording. A hub that gets the lease continues from
+// the state that the previous hub recorded.
 func (r *Runner) recorded(list []outcome, states map[string]uptime.Change, mine bool, err error) {
 	r.mu.Lock()
 	defer r.mu.Unlock()

@@ -10,19 +10,20 @@ import (
 const (
 	Failed      = "check_failed"
 	NoPackets   = "no_packets"          // "No packets returned by host"
-	Certificate = "certificate_expires" // sooner than the configuration allows
+	Certificate = "certificate_expires" // expires sooner than the configuration allows
 	CannotCheck = "cannot_check"        // the hub cannot run the check
 )
 
-// A Result is what one run of a check says.
+// A Result is the result of one run of a check.
 type Result struct {
 	State   report.Impact
-	Reason  string    // empty: it is operational
-	Detail  string    // for operators: what went wrong
-	Expires time.Time // of the certificate; zero: there is none
+	Reason  string    // empty: operational
+	Detail  string    // details of a failure, for operators
+	Expires time.Time // expiry of the certificate; zero: there is none
 }
 
-// kind is what results are counted by: twice in a row it changes the state.
+// kind returns the class of a result: two consecutive results of a class change the
+// state.
 func (r Result) kind() int {
 	switch {
 	case r.State == report.Operational:
@@ -39,21 +40,21 @@ const (
 	blind
 )
 
-// confirm is how many results in a row change the state.
+// confirm is the number of consecutive results that change the state.
 const confirm = 2
 
-// A streak is the state of a check. It changes when two results in a row say so, and
-// from the first of them on. A check that cannot run is unknown at once: not seeing is
+// A streak is the state of a check. Two consecutive results change it, from the first
+// of them on. A check that cannot run is unknown at once: a missing observation is
 // neither good nor bad.
 type streak struct {
-	now   Result // the state; its State is empty before the first
+	now   Result // the state; its State is empty before the first result
 	since time.Time
-	first time.Time // of the results in a row that differ from it
+	first time.Time // when the consecutive results that differ from now began
 	kind  int       // their kind
 	n     int
 }
 
-// add counts a result.
+// add adds a result.
 func (s *streak) add(r Result, at time.Time) {
 	if r.State == s.now.State {
 		s.now, s.n = r, 0

@@ -12,7 +12,7 @@ import (
 	"github.com/nodewatch/nodewatch/pkg/report"
 )
 
-// Two results in a row change the state, from the first of them on; a check that
+// Two consecutive results change the state, from the first of them on; a check that
 // cannot run is unknown at once.
 func TestStreak(t *testing.T) {
 	results := map[rune]Result{
@@ -40,7 +40,7 @@ func TestStreak(t *testing.T) {
 	}
 }
 
-// What is wrong with the hub is no outage of what it asks.
+// A fault of the hub is not an outage of the checked service.
 func TestCannotRun(t *testing.T) {
 	dial := func(err error) error {
 		return &net.OpError{Op: "dial", Net: "tcp", Err: os.NewSyscallError("connect", err)}

@@ -6,15 +6,15 @@ import (
 	"strings"
 )
 
-// An Address says where the database is.
+// An Address is the address of the database.
 type Address struct {
 	Path string // of SQLite's file; empty: PostgreSQL
-	URL  string // of PostgreSQL; may hold a password
+	URL  string // of PostgreSQL; may contain a password
 
-	NoSync bool // of SQLite: a power cut may lose what was acknowledged last; for tests
+	NoSync bool // SQLite: a power cut may lose the latest acknowledged data; for tests
 }
 
-// ParseAddress reads sqlite:PATH or a URL of PostgreSQL.
+// ParseAddress parses sqlite:PATH or a URL of PostgreSQL.
 func ParseAddress(s string) (Address, error) {
 	if path, is := strings.CutPrefix(s, "sqlite:"); is {
 		if path == "" || strings.ContainsAny(path, "?#") {
@@ -23,7 +23,7 @@ func ParseAddress(s string) (Address, error) {
 		return Address{Path: path}, nil
 	}
 	u, err := url.Parse(s)
-	if err != nil { // whose text may hold a password
+	if err != nil { // the error's text may contain a password
 		return Address{}, errors.New("the address is not a URL; allowed are sqlite:PATH and postgres://USER@HOST/DATABASE")
 	}
 	if u.Scheme != "postgres" && u.Scheme != "postgresql" {
@@ -32,7 +32,7 @@ func ParseAddress(s string) (Address, error) {
 	return Address{URL: s}, nil
 }
 
-// String is the address without its password.
+// String returns the address without its password.
 func (a Address) String() string {
 	if a.Path != "" {
 		return "sqlite:" + a.Path
@@ -49,7 +49,7 @@ func (a Address) String() string {
 	return u.Redacted()
 }
 
-// Redact takes the password out of an error's text.
+// Redact removes the password from an error's text.
 func (a Address) Redact(err error) error {
 	u, parsed := url.Parse(a.URL)
 	if parsed != nil {

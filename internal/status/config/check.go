@@ -15,14 +15,14 @@ import (
 	"github.com/nodewatch/nodewatch/pkg/report"
 )
 
-// Checks is what is said of all checks of the hub's own.
+// Checks contains the settings that all of the hub's own checks share.
 type Checks struct {
 	Concurrent int                        `yaml:"concurrent" min:"1" max:"1000"` // how many run at once
 	Modules    map[string]strictyaml.Part `yaml:"modules"`                       // by name, each as in the configuration of the blackbox exporter
 }
 
-// A Check is a check of the hub's own of one component. One of HTTP, TCP, TLS, DNS,
-// ICMP and Module says what is asked.
+// A Check is one of the hub's own checks, for one component. One of HTTP, TCP, TLS,
+// DNS, ICMP and Module defines the probe.
 type Check struct {
 	HTTP       string        `yaml:"http"`                                                            // the address of a page, which must answer with 2xx; redirects are not followed
 	TCP        string        `yaml:"tcp"`                                                             // HOST:PORT that must take connections
@@ -40,16 +40,16 @@ type Check struct {
 	Impact     string        `yaml:"impact" oneof:"degraded_performance partial_outage major_outage"` // what a failure means; empty: major_outage
 
 	Prober  string        // http, tcp, dns, grpc or icmp
-	Address string        // what the prober is given
+	Address string        // the target of the prober
 	Probe   config.Module // empty for icmp
 	Failure report.Impact // Impact
 }
 
-// The most that is read of a page, in bytes.
+// maxPage is the maximum that is read of a page, in bytes.
 const maxPage = 10 << 20
 
-// probers are those of the blackbox exporter that may be used. Its icmp is not among
-// them: with raw sockets replies are lost where several run at once.
+// probers are the allowed probers of the blackbox exporter. Its icmp is not among
+// them: with raw sockets, replies are lost if several probes run at once.
 var probers = []string{"http", "tcp", "dns", "grpc"}
 
 func (c *Checks) check(d *strictyaml.Document) {
@@ -60,8 +60,8 @@ func (c *Checks) check(d *strictyaml.Document) {
 	}
 }
 
-// module is the module with the name. As elsewhere, redirects are followed only where
-// the file says so, as they can lead to addresses that no file names.
+// module returns the module with the name. As in other checks, redirects are followed
+// only if the file allows them, as they can lead to addresses that no file names.
 func (c *Checks) module(name string) (m config.Module, err error) {
 	part := c.Modules[name]
 	if err := part.Decode(&m); err != nil {
@@ -179,7 +179,7 @@ func (k *Check) dns(d *strictyaml.Document, field string) {
 	if !slices.Contains(queryTypes, k.QueryType) {
 		d.Wrong(field+".query_type", "%q must be one of %s", k.QueryType, strings.Join(queryTypes, ", "))
 	}
-	answer := ".*" // at least one
+	answer := ".*" // matches at least one record
 	if k.Text != "" {
 		answer = ".*" + regexp.QuoteMeta(k.Text) + ".*"
 	}
@@ -187,7 +187,7 @@ func (k *Check) dns(d *strictyaml.Document, field string) {
 	k.Probe.DNS.ValidateAnswer.FailIfNoneMatchesRegexp = []string{answer}
 }
 
-// queryTypes are what a DNS server can be asked for without a module.
+// queryTypes are the query types that DNS checks support without a module.
 var queryTypes = []string{"A", "AAAA", "CNAME", "MX", "NS", "PTR", "SOA", "SRV", "TXT"}
 
 func (k *Check) module(d *strictyaml.Document, field string, modules map[string]strictyaml.Part) {
@@ -201,7 +201,7 @@ func (k *Check) module(d *strictyaml.Document, field string, modules map[string]
 	all := Checks{Modules: modules}
 	m, err := all.module(k.Module)
 	if err != nil {
-		return // told of checks.modules
+		return // reported for checks.modules
 	}
 	k.Prober, k.Probe, k.Address = m.Prober, m, k.Target
 	if m.Timeout > 0 && m.Timeout < k.Timeout {

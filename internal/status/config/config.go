@@ -26,13 +26,13 @@ type Config struct {
 	Checks    Checks    `yaml:"checks"`
 }
 
-// A Listener is where something is served.
+// A Listener is an address on which something is served.
 type Listener struct {
 	Listen  []string `yaml:"listen"`          // addresses, HOST:PORT
 	WebFile string   `yaml:"web_config_file"` // TLS and basic auth, as exporters have it; empty: neither
 }
 
-// An Intake is where and how reports are taken.
+// An Intake configures where and how reports are received.
 type Intake struct {
 	Listen  []string      `yaml:"listen"`                          // addresses, HOST:PORT
 	WebFile string        `yaml:"web_config_file"`                 // TLS and basic auth, as exporters have it; empty: neither
@@ -40,15 +40,15 @@ type Intake struct {
 	Rate    float64       `yaml:"rate" min:"0.1" max:"1000"`       // requests a second of one node
 }
 
-// A Database says where the data is.
+// A Database is the location of the data.
 type Database struct {
 	Text string `yaml:"address"`      // sqlite:PATH or postgres://USER@HOST/DATABASE
 	File string `yaml:"address_file"` // holds the address, where it has a password
 
-	Address Address // of Text, or of what File holds, once that is read
+	Address Address // parsed from Text or, once it has been read, from the content of File
 }
 
-// A Page is what is said of the public page as a whole.
+// A Page contains the settings of the public page as a whole.
 type Page struct {
 	Title     string  `yaml:"title"`     // the heading
 	URL       string  `yaml:"url"`       // its public address; unset: the first that it listens on
@@ -62,7 +62,7 @@ type Page struct {
 	Zone *time.Location // of TimeZone
 }
 
-// Weights say how much of a second counts as down, in percent.
+// Weights define how much of a second in a state counts as downtime, in percent.
 type Weights struct {
 	Major    int  `yaml:"major_outage" min:"0" max:"100"`         // percent of the time of a major outage that counts as down
 	Partial  int  `yaml:"partial_outage" min:"0" max:"100"`       // percent of the time of a partial outage
@@ -82,7 +82,7 @@ type Group struct {
 	Policy Policy // Rollup, parsed
 }
 
-// A Policy says how a group follows from its components.
+// A Policy defines how the state of a group follows from its components.
 type Policy struct {
 	Kind string // worst, redundant, quorum, percent
 	N    int    // quorum: how many must work; percent: how many of a hundred
@@ -98,10 +98,10 @@ type Component struct {
 	StartDate   string   `yaml:"start_date"`  // from when on it is counted, YYYY-MM-DD in the page's time zone
 	Check       *Check   `yaml:"check"`       // the hub's own check; of a component with a node: a witness while the node is silent
 
-	Start time.Time // of StartDate; zero: from its first record on
+	Start time.Time // date of StartDate; zero: from the first record on
 }
 
-// Default is the configuration to start from.
+// Default returns the configuration to start from.
 func Default() Config {
 	return Config{
 		Public: Listener{Listen: []string{"127.0.0.1:10091"}}, Operators: Operators{Listen: []string{"127.0.0.1:10092"}},
@@ -113,14 +113,14 @@ func Default() Config {
 	}
 }
 
-// MaxSize is the size of the largest file that is read, in bytes.
+// MaxSize is the maximum size of the file, in bytes.
 const MaxSize = 4 << 20
 
-// maxComponents is how many components all groups have at most.
+// maxComponents is the maximum number of components in all groups.
 const maxComponents = 10000
 
-// Parse reads the content of a file. Its error is of type strictyaml.Errors and has
-// all mistakes, one line each.
+// Parse parses the content of a file. Its error is of type strictyaml.Errors and
+// lists all mistakes, one per line.
 func Parse(name string, raw []byte) (Config, error) {
 	c := Default()
 	if len(raw) > MaxSize {
@@ -194,7 +194,7 @@ func (p *Page) check(d *strictyaml.Document) {
 	p.Zone = zone
 }
 
-// word is what ids look like: they are in addresses.
+// word matches ids, which are part of addresses.
 var word = regexp.MustCompile(`^[a-z0-9][a-z0-9-]{0,62}$`)
 
 func (c *Config) groups(d *strictyaml.Document) {

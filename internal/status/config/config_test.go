@@ -38,7 +38,7 @@ func TestAnEmptyFileIsTheDefault(t *testing.T) {
 	}
 }
 
-// A password is in no text.
+// No text contains a password.
 func TestAddressesHideTheirPassword(t *testing.T) {
 	for _, address := range []string{"postgres://me:geheim@192.0.2.1/db", "postgres://192.0.2.1/db?user=me&password=geheim", "postgres://me:geheim@192.0.2.1:port/db"} {
 		a, err := config.ParseAddress(address)
@@ -92,7 +92,8 @@ func TestMistakesInChecks(t *testing.T) {
 	}
 }
 
-// Redirects are followed where the file says so, and a page is read up to a limit.
+// Redirects are followed only if the file allows them, and a page is read up to a
+// limit.
 func TestModules(t *testing.T) {
 	for module, follows := range map[string]bool{"{prober: http}": false, "{prober: http, http: {follow_redirects: true}}": true, "{prober: http, timeout: 3s, http: {body_size_limit: 1MB}}": false} {
 		c, err := config.Parse("f", []byte("checks: {modules: {m: "+module+"}}\ngroups: [{id: g, name: g, components: [{id: c, name: c, check: {module: m, target: 'http://x/'}}]}]"))

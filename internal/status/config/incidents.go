@@ -7,7 +7,7 @@ import (
 	"github.com/nodewatch/nodewatch/pkg/report"
 )
 
-// Incidents say when incidents are opened and closed by themselves.
+// Incidents defines when incidents are opened and closed automatically.
 type Incidents struct {
 	After        time.Duration `yaml:"after" min:"0s" max:"1h"`           // of degraded performance or a partial outage; a major outage opens one at once
 	CloseAfter   time.Duration `yaml:"close_after" min:"1m" max:"24h"`    // of recovery
@@ -15,7 +15,8 @@ type Incidents struct {
 	Approval     bool          `yaml:"approval"`                          // they are drafts until an operator publishes them
 }
 
-// unknownAs checks the state that represents unknown where readers do not know it.
+// unknownAs checks the state that represents unknown for readers that do not support
+// it.
 func (p *Page) unknownAs(d *strictyaml.Document) {
 	switch report.Impact(p.UnknownAs) {
 	case report.UnderMaintenance, report.DegradedPerformance, report.PartialOutage, report.MajorOutage:

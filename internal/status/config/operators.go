@@ -8,14 +8,14 @@ import (
 	"github.com/nodewatch/nodewatch/internal/strictyaml"
 )
 
-// Operators is where the operators' pages are served, and how operators sign in.
+// Operators defines where the operators' pages are served and how operators sign in.
 type Operators struct {
 	Listen  []string `yaml:"listen"`          // addresses, HOST:PORT
 	WebFile string   `yaml:"web_config_file"` // TLS and basic auth, as Prometheus exporters have it; empty: neither
 	Proxy   Proxy    `yaml:"trusted_proxy"`
 }
 
-// A Proxy is a reverse proxy that says who an operator is.
+// A Proxy is a reverse proxy that authenticates operators.
 type Proxy struct {
 	Header string   `yaml:"header"` // that holds the operator's name, such as X-Remote-User; empty: none is trusted
 	From   []string `yaml:"from"`   // addresses or networks of the proxy
@@ -50,7 +50,7 @@ func (p *Proxy) check(d *strictyaml.Document) {
 	}
 }
 
-// Trusts reports whether an address is the proxy's.
+// Trusts reports whether an address belongs to the proxy.
 func (p Proxy) Trusts(a netip.Addr) bool {
 	for _, n := range p.Networks {
 		if n.Contains(a.Unmap()) {

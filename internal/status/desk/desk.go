@@ -1,6 +1,7 @@
-// Package desk is what operators do by hand, however they ask for it: on the operators'
-// pages, by the API or by commands. It is called within a transaction, and notes in the
-// audit log who has done what. What it refuses it says in a sentence.
+// Package desk implements the manual actions of operators, whether requested on the
+// operators' pages, by the API or by commands. It is called within a transaction and
+// records each action and its operator in the audit log. It refuses an action with a
+// sentence.
 package desk
 
 import (
@@ -13,44 +14,46 @@ import (
 	"github.com/nodewatch/nodewatch/internal/status/store"
 )
 
-// The most that an operator writes, in bytes.
+// The maximum lengths of operators' texts, in bytes.
 const (
 	MaxTitle = 200
 	MaxBody  = 32 << 10
 )
 
-// Recent is how long ago an incident changed or a maintenance ended that is listed.
+// Recent is how long ago a listed incident may have changed or a listed maintenance
+// may have ended.
 const Recent = 90 * 24 * time.Hour
 
-// A Desk is where somebody does something now.
+// A Desk is the context of one operator's actions.
 type Desk struct {
 	Config config.Config // in force
-	Who    string        // for the audit log
+	Who    string        // the operator's name for the audit log
 	Now    time.Time
 }
 
-// A Mistake is what is wrong in what an operator has asked for, in a sentence.
+// A Mistake describes in a sentence what is wrong in an operator's request.
 type Mistake string
 
 // Error implements error.
 func (m Mistake) Error() string { return string(m) }
 
-// A Conflict is why something cannot be done as things are, in a sentence.
+// A Conflict describes in a sentence why the current state does not allow a request.
 type Conflict string
 
 // Error implements error.
 func (c Conflict) Error() string { return string(c) }
 
-// wrong is a Mistake.
+// wrong returns a Mistake.
 func wrong(format string, args ...any) error { return Mistake(fmt.Sprintf(format, args...)) }
 
-// A Version is an incident or a maintenance as an operator has seen it.
+// A Version identifies an incident or a maintenance as an operator has seen it.
 type Version struct {
 	Ref      string
-	Revision int64 // 0: whatever it is now
+	Revision int64 // 0: any revision
 }
 
-// seen says that somebody has changed what an operator has seen.
+// seen returns an error if the revision is no longer the one that the operator has
+// seen.
 func (v Version) seen(revision int64) error {
 	if v.Revision != 0 && v.Revision != revision {
 		return store.ErrChanged
@@ -61,7 +64,7 @@ func (v Version) seen(revision int64) error {
 // A Component is a public component.
 type Component struct{ ID, Name string }
 
-// Components are the public components, with the names of their groups.
+// Components returns the public components, with the names of their groups.
 func Components(c config.Config) (list []Component) {
 	for _, g := range c.Groups {
 		for _, x := range g.Components {
@@ -71,7 +74,7 @@ func Components(c config.Config) (list []Component) {
 	return list
 }
 
-// Groups are the groups of public components.
+// Groups returns the groups of public components.
 func Groups(c config.Config) (list []Component) {
 	for _, g := range c.Groups {
 		list = append(list, Component{g.ID, g.Name + " (all)"})
@@ -79,7 +82,8 @@ func Groups(c config.Config) (list []Component) {
 	return list
 }
 
-// members are the component of an id, or the components of the group of an id.
+// members returns the component with an id, or the components of the group with that
+// id.
 func (d Desk) members(id string) (ids []string, err error) {
 	for _, g := range d.Config.Groups {
 		for _, c := range g.Components {
@@ -94,7 +98,7 @@ func (d Desk) members(id string) (ids []string, err error) {
 	return ids, nil
 }
 
-// text is what an operator has written: it must be something, and not too much.
+// text checks a text of an operator: it must be neither empty nor too long.
 func text(what, s string, most int) (string, error) {
 	s = strings.TrimSpace(strings.ReplaceAll(strings.ToValidUTF8(s, "?"), "\r\n", "\n"))
 	switch {
@@ -106,12 +110,12 @@ func text(what, s string, most int) (string, error) {
 	return s, nil
 }
 
-// title is a text on one line.
+// title checks a text and puts it on one line.
 func title(s string) (string, error) {
 	return text("The title", strings.Join(strings.Fields(s), " "), MaxTitle)
 }
 
-// cut is the begin of a text, for a sentence.
+// cut returns the beginning of a text, for use in a sentence.
 func cut(s string, n int) string {
 	if s = strings.ToValidUTF8(s, "?"); len(s) > n {
 		s = strings.ToValidUTF8(s[:n], "") + "…"
@@ -119,12 +123,12 @@ func cut(s string, n int) string {
 	return s
 }
 
-// entry is an entry of the audit log for what is done now.
+// entry returns an audit log entry for the current action.
 func (d Desk) entry(action string) store.Entry {
 	return store.Entry{At: d.Now, Who: d.Who, Action: action}
 }
 
-// choice says that a word is none of those that are allowed.
+// choice returns an error if a word is not one of the allowed ones.
 func choice[T ~string](what string, word T, allowed []T) error {
 	if slices.Contains(allowed, word) {
 		return nil

@@ -12,10 +12,10 @@ import (
 	"github.com/nodewatch/nodewatch/pkg/report/native"
 )
 
-// gapsBack is how far back the hubs' gaps are looked for.
+// gapsBack is the age up to which the hubs' gaps are read.
 const gapsBack = 92 * 24 * time.Hour
 
-// Fleet is the whole fleet, the worst nodes first.
+// Fleet returns the whole fleet, the worst nodes first.
 func Fleet(ctx context.Context, tx *store.Tx, now time.Time) ([]fleet.Row, error) {
 	all, err := tx.Nodes(ctx)
 	if err != nil {
@@ -36,7 +36,7 @@ func Fleet(ctx context.Context, tx *store.Tx, now time.Time) ([]fleet.Row, error
 	return fleet.Table(nodes, listening, now), nil
 }
 
-// Assigned are the nodes that a component of the page follows.
+// Assigned returns the nodes that a component of the page follows.
 func Assigned(c config.Config) map[string]bool {
 	nodes := map[string]bool{}
 	for _, g := range c.Groups {
@@ -47,25 +47,25 @@ func Assigned(c config.Config) map[string]bool {
 	return nodes
 }
 
-// The history of a node.
+// The limits of a node's history.
 const (
 	historyBack = 30 * 24 * time.Hour
 	historyRead = 2000 // transitions
-	historyMost = 200  // the latest of them
+	historyMost = 200  // the maximum number of transitions; the latest are kept
 )
 
-// A Node is all that operators see of one node.
+// A Node is everything that operators see of one node.
 type Node struct {
 	Row         fleet.Row
 	Node        store.Node
-	Causes      []report.Finding    // of its findings, those that no other one explains
+	Causes      []report.Finding    // findings that no other finding explains
 	Explained   []report.Finding    // the other findings
-	Affected    []native.Component  // whose status is another than operational
+	Affected    []native.Component  // components whose status is not operational
 	Operational []native.Component  // the other components
 	History     []native.Transition // within 30 days, the latest first, at most 200
 }
 
-// NodeOf is the node of a key; false: there is none.
+// NodeOf returns the node with a key; false: there is none.
 func NodeOf(ctx context.Context, tx *store.Tx, key string, now time.Time) (n Node, found bool, err error) {
 	rows, err := Fleet(ctx, tx, now)
 	if err != nil {

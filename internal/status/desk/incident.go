@@ -14,7 +14,7 @@ import (
 	"github.com/nodewatch/nodewatch/pkg/report"
 )
 
-// Impacts are what an operator can say of a component.
+// Impacts returns the impacts that an operator can set for a component.
 func Impacts() []report.Impact {
 	return []report.Impact{report.Operational, report.DegradedPerformance, report.PartialOutage, report.MajorOutage}
 }
@@ -24,10 +24,10 @@ type Post struct {
 	Status   incident.Status
 	Body     string              // Markdown
 	Affected []incident.Affected // components, or groups for all of their components
-	At       time.Time           // when it was so; zero: now
+	At       time.Time           // when it applied; zero: now
 }
 
-// update checks a post.
+// update checks a post and returns its update.
 func (d Desk) update(p Post) (u incident.Update, err error) {
 	u = incident.Update{Status: p.Status, At: p.At, Created: d.Now, Author: d.Who}
 	switch {
@@ -46,8 +46,8 @@ func (d Desk) update(p Post) (u incident.Update, err error) {
 	return u, err
 }
 
-// affected checks what a post says of components. A component that is named counts more
-// than its group.
+// affected checks the components of a post. A component that is named itself takes
+// precedence over its group.
 func (d Desk) affected(named []incident.Affected) (list []incident.Affected, err error) {
 	impacts, own := map[string]report.Impact{}, map[string]bool{}
 	for _, a := range named {
@@ -80,11 +80,12 @@ func (d Desk) affected(named []incident.Affected) (list []incident.Affected, err
 type NewIncident struct {
 	Title     string
 	AfterCare string // Markdown; may be empty
-	Publish   bool   // at once; otherwise it is a draft
+	Publish   bool   // publish at once; false: a draft
 	Post
 }
 
-// OpenIncident opens an incident by hand: it is its operator's from the beginning.
+// OpenIncident opens an incident by hand. It belongs to its operator from the
+// beginning.
 func (d Desk) OpenIncident(ctx context.Context, tx *store.Tx, n NewIncident) (incident.Incident, error) {
 	u, err := d.update(n.Post)
 	if err != nil {
@@ -107,7 +108,7 @@ func (d Desk) OpenIncident(ctx context.Context, tx *store.Tx, n NewIncident) (in
 	})
 }
 
-// afterCare is what customers should do; it may be empty.
+// afterCare checks the advice to customers; it may be empty.
 func afterCare(s string) (string, error) {
 	if strings.TrimSpace(s) == "" {
 		return "", nil
@@ -115,8 +116,9 @@ func afterCare(s string) (string, error) {
 	return text("The after-care", s, MaxBody)
 }
 
-// changeIncident changes an incident as an operator has seen it. Its error is
-// store.ErrNotFound, store.ErrChanged, a Mistake or a Conflict, or the database's.
+// changeIncident changes an incident in the version that an operator has seen. Its
+// error is store.ErrNotFound, store.ErrChanged, a Mistake, a Conflict or a database
+// error.
 func (d Desk) changeIncident(ctx context.Context, tx *store.Tx, v Version, action string, f func(*incident.Incident) error) (incident.Incident, error) {
 	return tx.ChangeIncident(ctx, v.Ref, d.entry("incident."+action), func(i *incident.Incident) error {
 		if err := v.seen(i.Revision); err != nil {
@@ -130,8 +132,8 @@ func (d Desk) changeIncident(ctx context.Context, tx *store.Tx, v Version, actio
 	})
 }
 
-// UpdateIncident posts an update. Whatever a person writes makes an incident theirs: the
-// machine does not change it any more.
+// UpdateIncident posts an update. Any text from a person makes the incident theirs: it
+// is no longer updated automatically.
 func (d Desk) UpdateIncident(ctx context.Context, tx *store.Tx, v Version, p Post) (incident.Incident, error) {
 	return d.changeIncident(ctx, tx, v, "update", func(i *incident.Incident) error {
 		u, err := d.update(p)
@@ -147,14 +149,14 @@ func (d Desk) UpdateIncident(ctx context.Context, tx *store.Tx, v Version, p Pos
 	})
 }
 
-// An Edit corrects what an incident says; what is nil stays as it is.
+// An Edit corrects an incident; nil fields stay unchanged.
 type Edit struct {
 	Title     *string
 	AfterCare *string
 	Updates   map[int64]string // texts of updates, by their number
 }
 
-// EditIncident corrects what an incident says, and takes it over.
+// EditIncident corrects an incident and takes it over.
 func (d Desk) EditIncident(ctx context.Context, tx *store.Tx, v Version, e Edit) (incident.Incident, error) {
 	return d.changeIncident(ctx, tx, v, "edit", func(i *incident.Incident) (err error) {
 		if e.Title == nil && e.AfterCare == nil && len(e.Updates) == 0 {
@@ -198,7 +200,7 @@ func (d Desk) PublishIncident(ctx context.Context, tx *store.Tx, v Version) (inc
 	})
 }
 
-// TakeOver makes an incident that of who asks for it, whoever had it before.
+// TakeOver makes the operator the owner of an incident, whoever owned it before.
 func (d Desk) TakeOver(ctx context.Context, tx *store.Tx, v Version) (incident.Incident, error) {
 	return d.changeIncident(ctx, tx, v, "take-over", func(i *incident.Incident) error {
 		i.Owner = d.Who
@@ -206,7 +208,7 @@ func (d Desk) TakeOver(ctx context.Context, tx *store.Tx, v Version) (incident.I
 	})
 }
 
-// DeleteIncident deletes a draft: what customers have seen stays.
+// DeleteIncident deletes a draft. A published incident cannot be deleted.
 func (d Desk) DeleteIncident(ctx context.Context, tx *store.Tx, v Version) error {
 	i, found, err := tx.Incident(ctx, v.Ref)
 	if err == nil && !found {

@@ -11,24 +11,24 @@ import (
 	"github.com/nodewatch/nodewatch/internal/status/store"
 )
 
-// MaintenanceStatuses are those of a maintenance, in their order.
+// MaintenanceStatuses returns the statuses of a maintenance, in order.
 func MaintenanceStatuses() []incident.Status {
 	return []incident.Status{incident.Scheduled, incident.InProgress, incident.Verifying, incident.Completed, incident.Cancelled}
 }
 
-// A Plan says what is to be done to which components, and when.
+// A Plan describes planned work, its components and its time.
 type Plan struct {
 	Title      string
-	Impacting  bool // components are down meanwhile, and the time does not count for uptime
+	Impacting  bool // components are down during the work, and its time does not count for uptime
 	Starts     time.Time
 	Ends       time.Time
 	Components []string // components, or groups for all of their components
 }
 
-// longest is the longest maintenance.
+// longest is the maximum duration of a maintenance.
 const longest = 31 * 24 * time.Hour
 
-// apply checks a plan and makes it that of a maintenance.
+// apply checks a plan and applies it to a maintenance.
 func (d Desk) apply(p Plan, m *incident.Maintenance) (err error) {
 	if m.Title, err = title(p.Title); err != nil {
 		return err
@@ -52,7 +52,7 @@ func (d Desk) apply(p Plan, m *incident.Maintenance) (err error) {
 	return nil
 }
 
-// ScheduleMaintenance announces a maintenance, or makes a draft of it.
+// ScheduleMaintenance announces a maintenance or stores it as a draft.
 func (d Desk) ScheduleMaintenance(ctx context.Context, tx *store.Tx, p Plan, body string, publish bool) (incident.Maintenance, error) {
 	m := incident.Maintenance{Ref: incident.Ref(d.Now, rand.Text()), Created: d.Now}
 	if err := d.apply(p, &m); err != nil {
@@ -75,7 +75,7 @@ func (d Desk) ScheduleMaintenance(ctx context.Context, tx *store.Tx, p Plan, bod
 	})
 }
 
-// mine says whether a maintenance may be changed by hand.
+// mine returns an error if a maintenance may not be changed by hand.
 func (v Version) mine(m incident.Maintenance) error {
 	switch {
 	case m.Node != "":
@@ -111,7 +111,8 @@ func (d Desk) EditMaintenance(ctx context.Context, tx *store.Tx, v Version, chan
 	})
 }
 
-// UpdateMaintenance posts an update: it begins, completes or cancels a maintenance as well.
+// UpdateMaintenance posts an update, which may also begin, complete or cancel the
+// maintenance.
 func (d Desk) UpdateMaintenance(ctx context.Context, tx *store.Tx, v Version, status incident.Status, body string) (incident.Maintenance, error) {
 	return d.changeMaintenance(ctx, tx, v, "update", func(m *incident.Maintenance) error {
 		if err := choice("The status", status, MaintenanceStatuses()); err != nil {
@@ -134,7 +135,7 @@ func (d Desk) PublishMaintenance(ctx context.Context, tx *store.Tx, v Version) (
 	})
 }
 
-// DeleteMaintenance deletes a draft: what customers have seen stays.
+// DeleteMaintenance deletes a draft. A published maintenance cannot be deleted.
 func (d Desk) DeleteMaintenance(ctx context.Context, tx *store.Tx, v Version) error {
 	m, found, err := tx.Maintenance(ctx, v.Ref)
 	if err == nil && !found {

@@ -11,7 +11,7 @@ import (
 	"github.com/nodewatch/nodewatch/internal/status/store"
 )
 
-// Draft is the post-mortem of an incident as it follows from the record.
+// Draft returns the post-mortem of an incident as generated from the record.
 func Draft(ctx context.Context, tx *store.Tx, c config.Config, i incident.Incident, now time.Time) (string, error) {
 	r, err := record.Read(ctx, tx, c, i.Started.Add(-time.Hour))
 	if err != nil {
@@ -28,7 +28,7 @@ func Draft(ctx context.Context, tx *store.Tx, c config.Config, i incident.Incide
 	return incident.Draft(i, list, c.Page.Zone, now), nil
 }
 
-// DraftPostmortem keeps the draft of an incident's post-mortem, where there is none.
+// DraftPostmortem stores a draft of an incident's post-mortem if there is none.
 func (d Desk) DraftPostmortem(ctx context.Context, tx *store.Tx, v Version) (incident.Incident, error) {
 	return d.changeIncident(ctx, tx, v, "draft-postmortem", func(i *incident.Incident) error {
 		if i.Postmortem.Body != "" {
@@ -40,8 +40,8 @@ func (d Desk) DraftPostmortem(ctx context.Context, tx *store.Tx, v Version) (inc
 	})
 }
 
-// WritePostmortem keeps the text of a post-mortem, and publishes it if that is asked
-// for. One that is published stays so, and has to be complete.
+// WritePostmortem stores the text of a post-mortem, and publishes it if publish is
+// set. A published post-mortem stays published and must be complete.
 func (d Desk) WritePostmortem(ctx context.Context, tx *store.Tx, v Version, body string, publish bool) (incident.Incident, error) {
 	return d.changeIncident(ctx, tx, v, "postmortem", func(i *incident.Incident) (err error) {
 		x := &i.Postmortem
@@ -62,7 +62,7 @@ func (d Desk) WritePostmortem(ctx context.Context, tx *store.Tx, v Version, body
 	})
 }
 
-// written returns an error while parts of a post-mortem are still to be written.
+// written returns an error if parts of a post-mortem are still to be written.
 func written(i incident.Incident) error {
 	switch {
 	case i.Postmortem.Body == "":
@@ -73,7 +73,7 @@ func written(i incident.Incident) error {
 	return nil
 }
 
-// PublishPostmortem shows a post-mortem to customers as it is.
+// PublishPostmortem shows a post-mortem to customers without changing it.
 func (d Desk) PublishPostmortem(ctx context.Context, tx *store.Tx, v Version) (incident.Incident, error) {
 	return d.changeIncident(ctx, tx, v, "publish-postmortem", func(i *incident.Incident) error {
 		if !i.Postmortem.Published.IsZero() {

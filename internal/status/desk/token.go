@@ -10,24 +10,24 @@ import (
 	"github.com/nodewatch/nodewatch/internal/status/store"
 )
 
-// A NewToken is a token that is to be made.
+// A NewToken describes a token to create.
 type NewToken struct {
 	Kind     string
 	Subject  string
-	Label    string        // of a token for the API: the name that the audit log has
-	Lifetime time.Duration // 0: a join token an hour, others until they are revoked
+	Label    string        // of an API token: its name in the audit log
+	Lifetime time.Duration // 0: one hour for a join token, no limit for others
 }
 
 // MaxLifetime is the longest lifetime of a token.
 const MaxLifetime = 10 * 365 * 24 * time.Hour
 
-// The longest texts of a token, in bytes.
+// The maximum lengths of a token's texts, in bytes.
 const (
 	maxSubject = 256
 	maxLabel   = 200
 )
 
-// IssueToken makes a token. The secret is returned here only.
+// IssueToken creates a token. Only this call returns the secret.
 func (d Desk) IssueToken(ctx context.Context, tx *store.Tx, n NewToken) (secret string, k store.Token, err error) {
 	k = store.Token{Kind: n.Kind, Subject: strings.TrimSpace(n.Subject), Label: strings.Join(strings.Fields(n.Label), " "), Created: d.Now, CreatedBy: d.Who}
 	if err := choice("The kind", k.Kind, store.TokenKinds()); err != nil {

@@ -12,7 +12,7 @@ import (
 	"github.com/nodewatch/nodewatch/pkg/report"
 )
 
-// badge is a badge as a picture, or as JSON for shields.io.
+// badge returns a badge as a picture, or as JSON for shields.io.
 func badge(s page.Snapshot, name string) (string, []byte, error) {
 	if name == "icon.svg" {
 		return "image/svg+xml", fmt.Appendf(nil, `<svg xmlns="http://www.w3.org/2000/svg" viewBox="0 0 16 16"><circle cx="8" cy="8" r="8" fill="%s"/></svg>`, wordOf(s.Status).colour), nil
@@ -41,7 +41,8 @@ func badge(s page.Snapshot, name string) (string, []byte, error) {
 	return "", nil, nil
 }
 
-// find is the name and the state of a component, a group, or, as status, the page.
+// find returns the name and the state of a component, a group or, for the id status,
+// the page.
 func find(s page.Snapshot, id string) (label string, state report.Impact, found bool) {
 	for _, g := range s.Groups {
 		if g.ID == id {
@@ -56,7 +57,7 @@ func find(s page.Snapshot, id string) (label string, state report.Impact, found 
 	return s.Title, s.Status, id == "status"
 }
 
-// picture is a badge of two fields.
+// picture returns a badge with two fields.
 func picture(label string, w word) []byte {
 	left, right := width(label), width(w.text)
 	text := escaped(label)
@@ -67,16 +68,16 @@ func picture(label string, w word) []byte {
 		left+right, text, w.text, text, w.text, left+right, w.colour, left, left/2, left-14, text, left+right/2, right-14, w.text)
 }
 
-// width is about how wide a text is with its margins, in pixels.
+// width returns the approximate width of a text with its margins, in pixels.
 func width(s string) int { return 7*utf8.RuneCountInString(s) + 14 }
 
 func escaped(s string) string {
 	var b bytes.Buffer
-	_ = xml.EscapeText(&b, []byte(s)) // a buffer takes everything
+	_ = xml.EscapeText(&b, []byte(s)) // writing to a buffer cannot fail
 	return b.String()
 }
 
-// A word is how a state is said where there is little room, with its colour.
+// A word is the short text for a state, with its colour.
 type word struct{ text, colour, shields string }
 
 func wordOf(i report.Impact) word {

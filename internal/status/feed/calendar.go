@@ -9,7 +9,7 @@ import (
 	"github.com/nodewatch/nodewatch/internal/status/page"
 )
 
-// calendar is all maintenance, for calendars that subscribe.
+// calendar returns all maintenance, for calendar subscriptions.
 func calendar(s page.Snapshot) []byte {
 	c := ics.NewCalendarFor("nodewatch-status")
 	c.SetMethod(ics.MethodPublish)

@@ -1,5 +1,6 @@
-// Package feed is the public page for programs: the read API of Statuspage, Atom, RSS,
-// a calendar of maintenance, and badges. It reads no clock and reaches no network.
+// Package feed generates the public page for programs: the read API of Statuspage,
+// Atom, RSS, a calendar of maintenance, and badges. It reads no clock and accesses no
+// network.
 package feed
 
 import (
@@ -10,7 +11,7 @@ import (
 	"github.com/nodewatch/nodewatch/internal/status/page"
 )
 
-// Paths are the paths of all documents.
+// Paths returns the paths of all documents.
 func Paths(s page.Snapshot) []string {
 	paths := []string{"history.atom", "history.rss", "maintenance.ics", "badges/status.svg", "badges/status.json", "badges/icon.svg"}
 	for _, name := range endpoints() {
@@ -25,7 +26,8 @@ func Paths(s page.Snapshot) []string {
 	return paths
 }
 
-// Document is the content of a path, with its media type; empty: there is no such path.
+// Document returns the content of a path and its media type; empty: there is no such
+// path.
 func Document(r *page.Renderer, s page.Snapshot, path string) (kind string, body []byte, err error) {
 	switch path {
 	case "history.atom":
@@ -46,7 +48,7 @@ func Document(r *page.Renderer, s page.Snapshot, path string) (kind string, body
 	return "", nil, nil
 }
 
-// tag is an id that stays the same, whatever the page is called.
+// tag returns an id that does not depend on the name of the page.
 func tag(s page.Snapshot, what string) string { return "tag:" + host(s) + ",2005:" + what }
 
 func host(s page.Snapshot) string {
@@ -57,8 +59,8 @@ func host(s page.Snapshot) string {
 	return u.Hostname()
 }
 
-// changed is when something that is shown changed last. It does not follow the clock,
-// so that readers that ask for changes get none where there are none.
+// changed returns the time of the latest visible change. It does not depend on the
+// clock, so that readers that request only changes receive nothing if there is none.
 func changed(s page.Snapshot) time.Time {
 	var at time.Time
 	later := func(t time.Time) {

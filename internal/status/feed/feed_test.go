@@ -59,7 +59,8 @@ func document(t *testing.T, path string) []byte {
 	return body
 }
 
-// fields are the paths of all values of a JSON document, lists being one.
+// fields returns the paths of all values of a JSON document; the entries of a list
+// share one path.
 func fields(v any, prefix string) (all []string) {
 	switch v := v.(type) {
 	case map[string]any:
@@ -76,7 +77,7 @@ func fields(v any, prefix string) (all []string) {
 	return slices.Compact(all)
 }
 
-// under are fields with what they are of.
+// under returns names with a prefix.
 func under(prefix string, names ...string) (all []string) {
 	for _, n := range names {
 		all = append(all, prefix+n)
@@ -84,7 +85,7 @@ func under(prefix string, names ...string) (all []string) {
 	return all
 }
 
-// The fields are those of Statuspage's read API, all of them, and one of our own.
+// The documents have all fields of Statuspage's read API, and one additional field.
 func TestTheFieldsOfStatuspage(t *testing.T) {
 	head := append([]string{"page"}, under("page.", "id", "name", "url", "time_zone", "updated_at")...)
 	status := append([]string{"status"}, under("status.", "indicator", "description")...)
@@ -128,7 +129,8 @@ func TestTheFieldsOfStatuspage(t *testing.T) {
 	}
 }
 
-// An answer is what readers of Statuspage decode, with the words that they know.
+// An answer is a response as readers of Statuspage decode it, with the words that
+// they support.
 type answer struct {
 	Components []struct{ ID, Status, Nodewatch_status string }
 	Incidents  []struct {

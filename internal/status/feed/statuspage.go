@@ -13,16 +13,16 @@ import (
 	"github.com/nodewatch/nodewatch/pkg/report"
 )
 
-// api is where the read API of Statuspage is.
+// api is the path prefix of the read API of Statuspage.
 const api = "api/v2/"
 
-// pageID is the id of the page in the API: a hub has one.
+// pageID is the id of the page in the API; a hub has one page.
 const pageID = "nodewatch"
 
-// maxIncidents is how many incidents the API lists at most.
+// maxIncidents is the maximum number of incidents that the API lists.
 const maxIncidents = 50
 
-// endpoints are the documents of the API.
+// endpoints returns the documents of the API.
 func endpoints() []string {
 	return []string{
 		"summary.json", "status.json", "components.json", "incidents.json", "incidents/unresolved.json",
@@ -30,7 +30,7 @@ func endpoints() []string {
 	}
 }
 
-// statuspage is a document of the API.
+// statuspage returns a document of the API.
 func statuspage(s page.Snapshot, name string) (string, []byte, error) {
 	t := teller{s}
 	head := pageJSON{ID: pageID, Name: s.Title, URL: s.URL, TimeZone: s.Zone.String(), UpdatedAt: stamp(changed(s))}
@@ -155,7 +155,7 @@ type affectedJSON struct {
 	New  report.Impact `json:"new_status"`
 }
 
-// stamp is a time as Statuspage writes it.
+// stamp formats a time as Statuspage does.
 func stamp(t time.Time) string { return t.UTC().Format("2006-01-02T15:04:05.000Z") }
 
 func optional(t time.Time) *string {
@@ -173,10 +173,10 @@ func text(s string) *string {
 	return &s
 }
 
-// A teller says what a snapshot holds in the words of Statuspage.
+// A teller presents a snapshot in the terms of Statuspage.
 type teller struct{ page.Snapshot }
 
-// state is a state that readers know.
+// state returns a state that readers support.
 func (t teller) state(i report.Impact) report.Impact {
 	if i == report.Unknown {
 		return t.UnknownAs
@@ -198,7 +198,7 @@ func (t teller) status() statusJSON {
 	return statusJSON{"none", "All Systems Operational"}
 }
 
-// impact is an incident's impact.
+// impact returns the impact of an incident in the terms of Statuspage.
 func impact(i report.Impact) string {
 	switch i {
 	case report.DegradedPerformance:
@@ -211,7 +211,7 @@ func impact(i report.Impact) string {
 	return "none"
 }
 
-// components are all groups, each followed by its components.
+// components returns all groups, each followed by its components.
 func (t teller) components() []componentJSON {
 	list := []componentJSON{}
 	for n, g := range t.Groups {
@@ -251,7 +251,7 @@ func (t teller) line(l page.Line, position int) componentJSON {
 	}
 }
 
-// named are components by their ids, as they are now.
+// named returns components by their ids, in their current state.
 func (t teller) named(list []page.Named) []componentJSON {
 	all := []componentJSON{}
 	for _, g := range t.Groups {
@@ -296,7 +296,7 @@ func (t teller) maintenances(list []page.Maintenance) []incidentJSON {
 			Impact: "maintenance", Shortlink: t.URL + "maintenance/" + m.Ref + "/", StartedAt: stamp(m.Starts), PageID: pageID,
 			Updates: t.updates(m.Ref, m.Updates), Components: t.named(m.Components), For: optional(m.Starts), Until: optional(m.Ends),
 		}
-		if m.Status == incident.Cancelled { // a word that readers do not know
+		if m.Status == incident.Cancelled { // a word that readers do not support
 			x.Status = string(incident.Completed)
 		}
 		all = append(all, x)
@@ -304,7 +304,7 @@ func (t teller) maintenances(list []page.Maintenance) []incidentJSON {
 	return all
 }
 
-// updates are the updates of an incident, the latest first, with what changed.
+// updates returns the updates of an incident, the latest first, with their changes.
 func (t teller) updates(ref string, list []page.Update) []updateJSON {
 	all := []updateJSON{}
 	was := map[string]report.Impact{}

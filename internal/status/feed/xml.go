@@ -13,7 +13,7 @@ import (
 	"github.com/nodewatch/nodewatch/internal/status/page"
 )
 
-// maxEntries is how many entries a feed has at most.
+// maxEntries is the maximum number of entries in a feed.
 const maxEntries = 100
 
 // An entry is one incident or maintenance.
@@ -23,7 +23,8 @@ type entry struct {
 	updates                []page.Update // oldest first
 }
 
-// entries are the latest incidents and maintenances, by when they changed.
+// entries returns the latest incidents and maintenances, ordered by their last
+// change.
 func entries(s page.Snapshot) (list []entry) {
 	for _, i := range s.Incidents {
 		list = append(list, entry{"Incident", i.Ref, i.Title, "incidents/" + i.Ref + "/", i.Created, i.Updated, i.Updates})
@@ -35,13 +36,13 @@ func entries(s page.Snapshot) (list []entry) {
 	return list[:min(len(list), maxEntries)]
 }
 
-// said is what an update says, with its time and status.
+// said returns the text of an update with its time and status.
 func said(r *page.Renderer, s page.Snapshot, u page.Update) (string, error) {
 	html, err := r.Markdown(u.Body)
 	return fmt.Sprintf("<p><strong>%s</strong> · %s</p>\n%s", page.StatusText(u.Status), s.When(u.At), html), err
 }
 
-// atom has one entry for each incident, which is revised in place.
+// atom returns a feed with one entry per incident, which is revised in place.
 func atom(r *page.Renderer, s page.Snapshot) ([]byte, error) {
 	f := feeds.AtomFeed{
 		Xmlns: "http://www.w3.org/2005/Atom", Title: s.Title, Id: tag(s, "/history"), Updated: changed(s).UTC().Format(time.RFC3339),
@@ -64,7 +65,8 @@ func atom(r *page.Renderer, s page.Snapshot) ([]byte, error) {
 	return encode(f)
 }
 
-// rss has one item for each update, as many readers do not show revised ones.
+// rss returns a feed with one item per update, as many readers do not show revised
+// items.
 func rss(r *page.Renderer, s page.Snapshot) ([]byte, error) {
 	f := feeds.RssFeed{Title: s.Title, Link: s.URL, Description: "Incidents and maintenance", LastBuildDate: changed(s).UTC().Format(time.RFC1123Z)}
 	type item struct {

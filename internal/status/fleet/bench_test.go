@@ -9,8 +9,8 @@ import (
 	"github.com/nodewatch/nodewatch/pkg/report"
 )
 
-// The table of 5,000 nodes in 50 sites, with the odd ones out, as a page of the fleet or
-// of one node makes it.
+// The benchmark builds the table of 5,000 nodes in 50 sites with their differences, as
+// the fleet page and a node's page do.
 func BenchmarkTable(b *testing.B) {
 	var nodes []fleet.Node
 	for n := range 5000 {

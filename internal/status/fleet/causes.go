@@ -6,11 +6,11 @@ import (
 	"github.com/nodewatch/nodewatch/pkg/report"
 )
 
-// Causes divides the findings of a report into those that no other one explains, and
-// those that another one explains. Both keep the order of the report, the worst first. A
-// finding is explained only by one that is in the list, is at least as severe and is not
-// acknowledged, so that nothing severe is hidden. Where all explain each other, none of
-// them is explained.
+// Causes divides the findings of a report into those that no other finding explains and
+// those that another one explains. Both lists keep the order of the report, the worst
+// first. A finding counts as explained only by one that is in the list, is at least as
+// severe and is not acknowledged, so that nothing severe is hidden. If all findings
+// explain each other, none counts as explained.
 func Causes(findings []report.Finding) (causes, explained []report.Finding) {
 	for _, f := range findings {
 		if slices.ContainsFunc(findings, func(by report.Finding) bool { return explains(by, f) }) {
@@ -25,7 +25,7 @@ func Causes(findings []report.Finding) (causes, explained []report.Finding) {
 	return causes, explained
 }
 
-// explains reports whether a finding explains another one.
+// explains reports whether by explains f.
 func explains(by, f report.Finding) bool {
 	ref := report.Ref{Rule: by.Rule, Subject: by.Subject}
 	itself := ref == report.Ref{Rule: f.Rule, Subject: f.Subject}

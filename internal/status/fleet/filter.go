@@ -8,14 +8,14 @@ import (
 	"github.com/nodewatch/nodewatch/pkg/report"
 )
 
-// A Filter says which nodes are looked for. All that is set must apply.
+// A Filter selects nodes. All fields that are set must match.
 type Filter struct {
-	Text   string // words, each in the name, a finding, a label or the inventory
+	Text   string // words, each of which is in the name, a finding, a label or the inventory
 	Site   string
 	Status string // bad: anything but operational; silent: does not report; odd: differs from its site
 }
 
-// Apply returns the rows that the filter lets through.
+// Apply returns the rows that match the filter.
 func (f Filter) Apply(rows []Row) []Row {
 	words := strings.Fields(strings.ToLower(f.Text))
 	var list []Row
@@ -39,7 +39,7 @@ func (f Filter) status(r Row) bool {
 	return true
 }
 
-// has reports whether the row has all words.
+// has reports whether the row contains all words.
 func (r Row) has(words []string) bool {
 	if len(words) == 0 {
 		return true
@@ -61,7 +61,7 @@ func (r Row) has(words []string) bool {
 	return !slices.ContainsFunc(words, func(w string) bool { return !strings.Contains(text, w) })
 }
 
-// Sites are the sites of the rows, by name.
+// Sites returns the sites of the rows, sorted by name.
 func Sites(rows []Row) (list []string) {
 	for _, r := range rows {
 		if r.Site != "" {

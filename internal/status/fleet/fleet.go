@@ -1,5 +1,5 @@
-// Package fleet is the operators' view of all nodes: how each one is, and which
-// differ from the others of their site. It reads no clock.
+// Package fleet is the operators' view of all nodes: the state of each node, and the
+// nodes that differ from the others of their site. It reads no clock.
 package fleet
 
 import (
@@ -12,13 +12,13 @@ import (
 	"github.com/nodewatch/nodewatch/pkg/report/native"
 )
 
-// A Node is what is known of a node.
+// A Node is the known state of a node.
 type Node struct {
 	Body     native.Body // its latest report
-	Arrived  time.Time   // when it was heard of last, by the hub's clock
+	Arrived  time.Time   // when the latest report arrived, by the hub's clock
 	Interval time.Duration
 	TTL      time.Duration
-	Final    string // why its agent stopped; empty: it runs
+	Final    string // why its agent stopped; empty: it is running
 }
 
 // A Row is a node in the fleet table.
@@ -28,18 +28,18 @@ type Row struct {
 	Version  string
 	Status   report.Impact // as reported; unknown once its TTL has passed
 	Worst    report.Severity
-	Headline string // the summary of the worst finding that no other one explains
+	Headline string // summary of the worst finding that no other finding explains
 	Findings []report.Finding
 	Arrived  time.Time
 	Age      time.Duration
 	Presence presence.Phase
 	Labels   report.Labels
 	Made     report.Labels // its inventory
-	Odd      []Odd         // in what it differs from most nodes of its site
+	Odd      []Odd         // differences from most nodes of its site
 }
 
-// Table is the fleet at a time, the worst nodes first. listening is the end of the
-// hubs' latest gap; zero: there was none.
+// Table returns the fleet at a time, the worst nodes first. listening is the end of
+// the hubs' latest gap; zero: there was none.
 func Table(nodes []Node, listening, now time.Time) []Row {
 	rows := make([]Row, 0, len(nodes))
 	for _, n := range nodes {

@@ -13,7 +13,7 @@ import (
 
 var noon = time.Date(2026, 11, 22, 12, 0, 0, 0, time.UTC)
 
-// node is a node of site rl1 that has reported just now.
+// node returns a node of site rl1 that has just reported.
 func node(n int, client string) fleet.Node {
 	b := native.Body{Node: native.Node{ID: fmt.Sprintf("rl1/node%d", n), Site: "rl1"}, Agent: native.Agent{Version: "1.2.3"}, Status: report.Operational}
 	if client != "" {
@@ -22,7 +22,7 @@ func node(n int, client string) fleet.Node {
 	return fleet.Node{Body: b, Arrived: noon, Interval: 30 * time.Second, TTL: 100 * time.Second}
 }
 
-// What differs from most of its site is odd; without a majority nothing is.
+// A value that differs from most of its site is odd; without a majority, none is.
 func TestOddOnesOut(t *testing.T) {
 	for _, c := range []struct{ clients, want string }{
 		{"krbd librbd librbd librbd librbd librbd librbd librbd librbd librbd librbd librbd", "rl1/node0: the only one of 12 with RBD client krbd (11 have librbd)"},
@@ -50,7 +50,8 @@ func TestOddOnesOut(t *testing.T) {
 	}
 }
 
-// A site is compared with itself only, and the version also of nodes without an inventory.
+// A site is compared only with itself, and the version is compared even for nodes without
+// an inventory.
 func TestSitesAreComparedApart(t *testing.T) {
 	var nodes []fleet.Node
 	for n := range 6 {
@@ -108,8 +109,8 @@ func TestFilter(t *testing.T) {
 	}
 }
 
-// What others explain comes after its causes, and nothing is hidden behind what is
-// milder, acknowledged or not there.
+// Explained findings come after their causes, and no finding is hidden by one that is
+// milder, acknowledged or absent.
 func TestCauses(t *testing.T) {
 	finding := func(rule string, severity report.Severity, by ...string) report.Finding {
 		f := report.Finding{Rule: rule, Severity: severity}

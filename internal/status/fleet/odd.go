@@ -10,17 +10,18 @@ import (
 	"github.com/nodewatch/nodewatch/pkg/report/native"
 )
 
-// An Odd is in what a node differs from most nodes of its site.
+// An Odd is a property in which a node differs from most nodes of its site.
 type Odd struct {
-	Key    string // of the inventory, such as client
-	Value  string // of this node
-	Most   string // of most nodes
+	Key    string // key of the inventory, such as client
+	Value  string // value of this node
+	Most   string // value of most nodes
 	Alike  int    // nodes of the site with Value, this one included
 	MostOf int    // nodes of the site with Most
-	Nodes  int    // of the site that say what they have
+	Nodes  int    // nodes of the site that report a value
 }
 
-// String is a sentence, such as: the only one of 12 with RBD client krbd (11 have librbd).
+// String returns a sentence, such as: the only one of 12 with RBD client krbd (11 have
+// librbd).
 func (o Odd) String() string {
 	if o.Alike == 1 {
 		return fmt.Sprintf("the only one of %d with %s %s (%d have %s)", o.Nodes, Title(o.Key), o.Value, o.MostOf, o.Most)
@@ -28,7 +29,7 @@ func (o Odd) String() string {
 	return fmt.Sprintf("one of %d of %d with %s %s (%d have %s)", o.Alike, o.Nodes, Title(o.Key), o.Value, o.MostOf, o.Most)
 }
 
-// Title is what people call a key of the inventory.
+// Title returns the display name of an inventory key.
 func Title(key string) string {
 	switch key {
 	case "client":
@@ -45,8 +46,8 @@ func Title(key string) string {
 	return strings.ReplaceAll(key, "_", " ")
 }
 
-// made is the inventory of a node. The version of nodewatch is known also of those
-// that report none.
+// made returns the inventory of a node. The version of nodewatch is known even for
+// nodes that report no inventory.
 func made(b native.Body) report.Labels {
 	all := report.Labels{}
 	if b.Agent.Version != "" {
@@ -56,16 +57,18 @@ func made(b native.Body) report.Labels {
 	return all
 }
 
-// fewest is how many nodes of a site must say what they have before one can be odd.
+// fewest is the number of nodes of a site that must report a value before one can be
+// odd.
 const fewest = 3
 
-// findOdd finds in what each node differs from more than half of its site.
+// findOdd finds the values in which each node differs from more than half of its
+// site.
 func findOdd(rows []Row) {
 	type question struct{ site, key string }
 	type answers struct {
 		nodes int            // that answer
-		of    map[string]int // nodes by their answer
-		most  string         // the answer of most nodes
+		of    map[string]int // number of nodes by value
+		most  string         // the value of most nodes
 	}
 	all := map[question]*answers{}
 	for _, r := range rows {

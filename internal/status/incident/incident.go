@@ -1,6 +1,6 @@
-// Package incident has the incidents with their updates, maintenance and post-mortems
-// that customers see, and decides when incidents are opened, updated and closed
-// automatically. It reads no clock and keeps nothing.
+// Package incident contains the incidents, updates, maintenance and post-mortems that
+// customers see, and decides when incidents are opened, updated and closed
+// automatically. It reads no clock and stores nothing.
 package incident
 
 import (
@@ -13,7 +13,7 @@ import (
 	"github.com/nodewatch/nodewatch/pkg/report"
 )
 
-// A Status says how far work on an incident or a maintenance is.
+// A Status is the progress of work on an incident or a maintenance.
 type Status string
 
 // The statuses of an incident.
@@ -24,25 +24,25 @@ const (
 	Resolved      Status = "resolved"
 )
 
-// Statuses are those of an incident, in their order.
+// Statuses returns the statuses of an incident, in order.
 func Statuses() []Status { return []Status{Investigating, Identified, Monitoring, Resolved} }
 
 // An Incident is one problem as customers see it.
 type Incident struct {
-	ID        int64  // 0: it is not kept yet
-	Ref       string // of its permanent address
+	ID        int64  // 0: not stored yet
+	Ref       string // name in its permanent address
 	Title     string
-	Impact    report.Impact // the worst it has been
+	Impact    report.Impact // the worst impact so far
 	Status    Status
-	OpenedBy  string // what the machine opened it for, GROUP/KIND; empty: a person did
-	Owner     string // the person who took it over; empty: the machine updates it, if it opened it
+	OpenedBy  string // GROUP/KIND for which it was opened automatically; empty: a person opened it
+	Owner     string // the person who took it over; empty: updated automatically, if opened so
 	Started   time.Time
 	Resolved  time.Time // zero: it is open
 	Created   time.Time
 	Updated   time.Time
 	Published time.Time // zero: a draft, for operators only
-	Revision  int64     // grows whenever it is kept
-	AfterCare string    // what customers should do once it is over, Markdown
+	Revision  int64     // increases whenever it is stored
+	AfterCare string    // advice to customers after the incident, Markdown
 
 	Components []Affected
 	Updates    []Update // oldest first
@@ -53,18 +53,18 @@ type Incident struct {
 type Affected struct {
 	Component string
 	Impact    report.Impact
-	Declared  bool // a person said so: the component has this state, whatever is measured
+	Declared  bool // set by a person: the component has this state, whatever is measured
 }
 
-// An Update is what was said at one time.
+// An Update is one message of an incident or a maintenance.
 type Update struct {
-	ID       int64 // 0: it is not kept yet
+	ID       int64 // 0: not stored yet
 	Status   Status
 	Body     string // Markdown
 	At       time.Time
 	Created  time.Time
 	Edited   time.Time // zero: never
-	Author   string    // empty: the machine
+	Author   string    // empty: written automatically
 	Affected []Affected
 }
 
@@ -77,8 +77,8 @@ type Postmortem struct {
 	Published time.Time // zero: a draft
 }
 
-// Ref is a name for an address that is unlikely to be taken: the day, and five letters
-// that follow from the key.
+// Ref returns a name for an address that is unlikely to be taken: the day, and five
+// letters derived from the key.
 func Ref(at time.Time, key string) string {
 	sum := sha256.Sum256([]byte(at.UTC().Format(time.RFC3339Nano) + "\x00" + key))
 	return at.UTC().Format("20060102") + "-" + strings.ToLower(base32.StdEncoding.EncodeToString(sum[:5]))[:5]
@@ -87,10 +87,10 @@ func Ref(at time.Time, key string) string {
 // Open reports whether the incident is not resolved.
 func (i Incident) Open() bool { return i.Status != Resolved }
 
-// Public reports whether customers see it.
+// Public reports whether customers see the incident.
 func (i Incident) Public() bool { return !i.Published.IsZero() }
 
-// Automatic reports whether the machine updates it.
+// Automatic reports whether the incident is updated automatically.
 func (i Incident) Automatic() bool { return i.OpenedBy != "" && i.Owner == "" }
 
 // Names reports whether the incident names the component.
@@ -98,13 +98,13 @@ func (i Incident) Names(component string) bool {
 	return slices.ContainsFunc(i.Components, func(a Affected) bool { return a.Component == component })
 }
 
-// Post adds an update; what it says is affected is added to the components.
+// Post adds an update, and its affected components to those of the incident.
 func (i *Incident) Post(u Update) {
 	at, _ := slices.BinarySearchFunc(i.Updates, u.At, func(x Update, at time.Time) int {
 		if x.At.After(at) {
 			return 1
 		}
-		return -1 // of those at one time the latest is the last
+		return -1 // among updates of one time, the one added last comes last
 	})
 	latest := at == len(i.Updates)
 	i.Updates = slices.Insert(slices.Clone(i.Updates), at, u)
@@ -119,8 +119,8 @@ func (i *Incident) Post(u Update) {
 	}
 }
 
-// Next is the time of an update that follows all others: now, or that of the latest where
-// the clock of who wrote it is ahead.
+// Next returns the time for an update that follows all others: now, or the time of the
+// latest update if its author's clock is ahead.
 func (i Incident) Next(now time.Time) time.Time {
 	if last := len(i.Updates) - 1; last >= 0 && i.Updates[last].At.After(now) {
 		return i.Updates[last].At
@@ -128,14 +128,14 @@ func (i Incident) Next(now time.Time) time.Time {
 	return now
 }
 
-// TakeOver makes an incident of the machine that of a person, once.
+// TakeOver makes a person the owner of an automatic incident, once.
 func (i *Incident) TakeOver(who string) {
 	if i.Owner == "" {
 		i.Owner = who
 	}
 }
 
-// Edit gives an update another text; false: there is no such update.
+// Edit replaces the text of an update; false: there is no such update.
 func (i *Incident) Edit(update int64, body string, now time.Time) bool {
 	n := slices.IndexFunc(i.Updates, func(u Update) bool { return u.ID == update })
 	if n < 0 {
@@ -146,7 +146,7 @@ func (i *Incident) Edit(update int64, body string, now time.Time) bool {
 	return true
 }
 
-// affect notes the impacts of components, and the worst of all.
+// affect records the impacts of components, and the worst of all.
 func (i *Incident) affect(list []Affected) {
 	i.Components = slices.Clone(i.Components)
 	for _, a := range list {
@@ -164,8 +164,8 @@ func (i *Incident) affect(list []Affected) {
 	slices.SortFunc(i.Components, func(a, b Affected) int { return strings.Compare(a.Component, b.Component) })
 }
 
-// Declared is the state that people give a component by the incidents that are open
-// and public; operational: none does.
+// Declared returns the state that people set for a component in open, public
+// incidents; operational: there is none.
 func Declared(list []Incident, component string) report.Impact {
 	worst := report.Operational
 	for _, i := range list {

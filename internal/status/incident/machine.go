@@ -10,42 +10,42 @@ import (
 	"github.com/nodewatch/nodewatch/pkg/report"
 )
 
-// A Policy says when the machine opens and closes incidents.
+// A Policy defines when incidents are opened and closed automatically.
 type Policy struct {
-	After        time.Duration // how long an impact below major outage lasts before it opens an incident, and a recovery before it is announced
-	CloseAfter   time.Duration // how long recovery lasts until it is resolved
-	ReopenWithin time.Duration // so soon after it was resolved, trouble reopens it
+	After        time.Duration // minimum duration of an impact below major outage before it opens an incident, and of a recovery before it is announced
+	CloseAfter   time.Duration // minimum duration of recovery before an incident is resolved
+	ReopenWithin time.Duration // trouble within this time after the resolution reopens the incident
 	Zone         *time.Location
 }
 
 // A Signal is one kind of trouble that a public component can have, with its record.
-// What is under maintenance in the record is no trouble.
+// Maintenance in the record is not trouble.
 type Signal struct {
 	Component string // its id
 	Name      string // as customers know it
 	Group     string // the id of its group
 	Place     string // the name of its group
-	Approval  bool   // incidents begin as drafts
+	Approval  bool   // incidents start as drafts
 	Kind      Kind
 	Line      uptime.Timeline
 }
 
 const (
-	improveEvery = 5 * time.Minute // between updates that say that something is less bad
-	maxUpdates   = 50              // of one incident by the machine; then it only resolves
+	improveEvery = 5 * time.Minute // minimum time between updates that report an improvement
+	maxUpdates   = 50              // automatic updates of one incident; after that it is only resolved
 )
 
-// LookBack is how long an incident is remembered that a person has resolved while what
-// it speaks of continues.
+// LookBack is how long an incident that a person has resolved is remembered while its
+// trouble continues.
 const LookBack = 7 * 24 * time.Hour
 
-// Step returns the incidents that change or are new. known are those that are open or
-// were changed within LookBack; a new one has no ID. Calling it again at the same time
-// with the result changes nothing.
+// Step returns the incidents that change or are new. known must contain those that are
+// open or were changed within LookBack; a new incident has no ID. A second call at the
+// same time with the result changes nothing.
 //
-// All problems of a component are in one incident, which components of its group with
-// the same kind of problem join. Neither silence nor maintenance is a recovery:
-// meanwhile an incident stays as it is.
+// All trouble of a component is in one incident, which components of its group with
+// the same kind of trouble join. Neither silence nor maintenance is a recovery: an
+// incident stays unchanged during them.
 func Step(p Policy, known []Incident, signals []Signal, now time.Time) (changed []Incident) {
 	s := step{Policy: p, known: known, now: now, components: map[string]*component{}}
 	for _, x := range signals {
@@ -71,19 +71,19 @@ func Step(p Policy, known []Incident, signals []Signal, now time.Time) (changed 
 	return append(changed, s.begin()...)
 }
 
-// A step is one look of the machine.
+// A step is one evaluation.
 type step struct {
 	Policy
 	known      []Incident
 	now        time.Time
 	components map[string]*component
-	order      []*component // as they are configured
+	order      []*component // in the order of the configuration
 }
 
-// A component is how all signals of a public component are now.
+// A component is the current state of all signals of a public component.
 type component struct {
 	all  []trouble
-	told bool // an open incident of the machine names it
+	told bool // an open automatic incident names it
 }
 
 func (s *step) add(t trouble) {
@@ -107,7 +107,7 @@ func (c *component) lead(keep func(trouble) bool) (t trouble, found bool) {
 	return t, found
 }
 
-// before orders troubles: the worst first, then by kind.
+// before reports whether t sorts before u: the worst first, then by kind.
 func (t trouble) before(u trouble) bool {
 	if t.now != u.now {
 		return t.now.Rank() > u.now.Rank()
@@ -115,7 +115,7 @@ func (t trouble) before(u trouble) bool {
 	return t.Kind.order() < u.Kind.order()
 }
 
-// begun is when the trouble of a component began.
+// begun returns when the trouble of a component began.
 func (c *component) begun() (at time.Time) {
 	for _, t := range c.all {
 		if t.bad() && (at.IsZero() || t.since.Before(at)) {
@@ -125,7 +125,8 @@ func (c *component) begun() (at time.Time) {
 	return at
 }
 
-// joins reports whether a component that is in no incident has ripe trouble.
+// joins returns the ripe trouble of a component that is in no incident; false: there
+// is none.
 func (s *step) joins(c *component) (trouble, bool) {
 	if c.told || s.handled(c) {
 		return trouble{}, false
@@ -204,8 +205,8 @@ func (s *step) begin() (list []Incident) {
 	return list
 }
 
-// recent is an incident that trouble reopens: it was resolved shortly before, and is for
-// the same key or names one of its components.
+// recent returns an incident that trouble reopens: it was resolved shortly before, and
+// has the same key or names one of the components.
 func (s *step) recent(key string, bad []trouble) (i Incident, found bool) {
 	for _, k := range s.known {
 		same := k.OpenedBy == key || slices.ContainsFunc(bad, func(t trouble) bool { return k.Names(t.Component) })
@@ -216,21 +217,21 @@ func (s *step) recent(key string, bad []trouble) (i Incident, found bool) {
 	return i, found
 }
 
-// A trouble is how a signal is now.
+// A trouble is the current state of a signal.
 type trouble struct {
 	Signal
 	now   report.Impact
-	since time.Time // the trouble began, or ended
+	since time.Time // when the trouble began or ended
 }
 
 func (t trouble) bad() bool { return bad(t.now) }
 
-// key is what the machine opens an incident for.
+// key returns the key of an incident that the trouble opens.
 func (t trouble) key() string { return t.Group + "/" + string(t.Kind) }
 
 func bad(i report.Impact) bool { return i.Rank() >= report.DegradedPerformance.Rank() }
 
-// signalState returns the current state of a signal, and since when it has been uninterrupted.
+// signalState returns the current state of a signal, and since when it has lasted.
 func signalState(x Signal, now time.Time) trouble {
 	t := trouble{Signal: x, now: report.Operational}
 	summary := x.Line
@@ -246,7 +247,7 @@ func signalState(x Signal, now time.Time) trouble {
 		switch was := summary[n]; {
 		case bad(c.State) && bad(was.State), c.State == was.State:
 			t.since = was.At
-		case bad(c.State) && was.State == report.Unknown: // trouble may continue in silence
+		case bad(c.State) && was.State == report.Unknown: // trouble may continue during silence
 		default:
 			return t
 		}
@@ -254,13 +255,13 @@ func signalState(x Signal, now time.Time) trouble {
 	return t
 }
 
-// ripe reports whether trouble opens an incident, or joins one.
+// ripe reports whether trouble opens or joins an incident.
 func (s *step) ripe(t trouble) bool {
 	return t.now == report.MajorOutage || s.now.Sub(t.since) >= s.After
 }
 
-// handled reports whether a person speaks of a component's trouble: in an incident that
-// is open, or that was resolved after the trouble began.
+// handled reports whether a person has dealt with a component's trouble: in an incident
+// that is open, or that was resolved after the trouble began.
 func (s *step) handled(c *component) bool {
 	id, since := c.all[0].Component, c.begun()
 	return slices.ContainsFunc(s.known, func(i Incident) bool {
@@ -285,9 +286,9 @@ func (s *step) opened(key string, bad []trouble) Incident {
 	return i
 }
 
-// name gives an incident, which was of an impact, the title and the after-care of the
-// worst trouble that it has had; of several, that of the kind told of first. Where some
-// of its components have recovered, the title keeps them.
+// name sets the title and the after-care of an incident to those of the worst trouble
+// that it has had; among equals, the kind that is named first decides. was is the
+// previous impact. The title keeps components that have recovered.
 func (s *step) name(i *Incident, was report.Impact, bad []trouble) {
 	_, kind, _ := strings.Cut(i.OpenedBy, "/")
 	worst, old := bad[0], Kind(kind)
@@ -303,7 +304,7 @@ func (s *step) name(i *Incident, was report.Impact, bad []trouble) {
 	}
 }
 
-// worse updates an open incident while something is bad.
+// worse updates an open incident while there is trouble.
 func (s *step) worse(i Incident, bad []trouble) (Incident, bool) {
 	said := map[string]report.Impact{}
 	last := i.Updates[len(i.Updates)-1]
@@ -333,11 +334,11 @@ func (s *step) worse(i Incident, bad []trouble) (Incident, bool) {
 	return i, true
 }
 
-// over updates an open incident while nothing is bad, since a time.
+// over updates an open incident that has had no trouble since a time.
 func (s *step) over(i Incident, since time.Time) (Incident, bool) {
 	last := i.Updates[len(i.Updates)-1]
 	if since.IsZero() || since.Before(i.Started) {
-		since = last.At // its components are gone, or their record was corrected
+		since = last.At // its components were removed, or their record was corrected
 	}
 	_, kind, _ := strings.Cut(i.OpenedBy, "/")
 	switch well := s.now.Sub(since); {

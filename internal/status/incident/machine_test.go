@@ -24,18 +24,18 @@ const (
 	unknown  = report.Unknown
 )
 
-// A world is what the machine has made so far, kept as the store keeps it.
+// A world contains the incidents so far, stored as the store does.
 type world struct {
 	policy Policy
 	list   []Incident
 }
 
-// usualPolicy is what a configuration without a policy has.
+// usualPolicy returns the policy of a configuration that sets none.
 func usualPolicy() Policy {
 	return Policy{After: time.Minute, CloseAfter: 10 * time.Minute, ReopenWithin: 15 * time.Minute, Zone: time.UTC}
 }
 
-// step lets the machine look once.
+// step runs one evaluation.
 func (w *world) step(signals []Signal, now time.Time) (changed int) {
 	list := Step(w.policy, w.list, signals, now)
 	for _, i := range list {
@@ -50,14 +50,15 @@ func (w *world) step(signals []Signal, now time.Time) (changed int) {
 	return len(list)
 }
 
-// until lets the machine look every five seconds until a time.
+// until runs an evaluation every five seconds until a time.
 func (w *world) until(signals []Signal, from, to time.Duration) {
 	for d := from; d <= to; d += 5 * time.Second {
 		w.step(signals, noon.Add(d))
 	}
 }
 
-// storage is a component's record of storage: states, each from a second after noon on.
+// storage returns a component's record of storage: states, each from a second after
+// noon on.
 func storage(id string, at ...any) Signal {
 	s := Signal{Component: id, Name: strings.ToUpper(id), Group: "rl1", Place: "RL1", Kind: Storage, Line: uptime.Timeline{{At: noon.Add(-time.Hour), State: ok}}}
 	for n := 0; n < len(at); n += 2 {
@@ -66,7 +67,7 @@ func storage(id string, at ...any) Signal {
 	return s
 }
 
-// said are the statuses and texts of an incident's updates, with the second of each.
+// said returns the statuses and texts of an incident's updates, each with its second.
 func said(i Incident) (list []string) {
 	for _, u := range i.Updates {
 		list = append(list, fmt.Sprintf("%d %s: %s", int(u.At.Sub(noon).Seconds()), u.Status, u.Body))
@@ -80,7 +81,7 @@ func TestTheStagesOfAnIncident(t *testing.T) {
 		signals []Signal
 		until   time.Duration
 		titles  []string
-		want    []string // of the last incident
+		want    []string // updates of the last incident
 	}{
 		{"degraded opens after a minute", []Signal{storage("n2", 0, degraded)}, 70 * time.Second, []string{"Storage problems: N2 (RL1)"}, []string{
 			"60 investigating: Storage on N2 (RL1) is slow. This began at 2026-11-30 12:00 UTC. We are investigating.",
@@ -145,8 +146,9 @@ func TestTheStagesOfAnIncident(t *testing.T) {
 	}
 }
 
-// Once a person has taken an incident over, the machine neither changes it nor opens
-// another one for the same trouble, also after the person has resolved it.
+// After a person has taken over an incident, it is not changed automatically, and no
+// other incident is opened for the same trouble, even after the person has resolved
+// it.
 func TestWhatAPersonTookOverIsLeftAlone(t *testing.T) {
 	w := world{policy: usualPolicy()}
 	signals := []Signal{storage("n2", 0, major, 5000, ok, 6000, major)}
@@ -159,14 +161,14 @@ func TestWhatAPersonTookOverIsLeftAlone(t *testing.T) {
 	if len(w.list) != 1 || len(w.list[0].Updates) != len(before.Updates)+1 {
 		t.Fatalf("%d incidents: %q", len(w.list), said(w.list[0]))
 	}
-	w.until(signals, 95*time.Minute, 101*time.Minute) // trouble that began after that
+	w.until(signals, 95*time.Minute, 101*time.Minute) // trouble that began afterwards
 	if len(w.list) != 2 || w.list[1].Owner != "" {
 		t.Fatalf("%d incidents, want a new one", len(w.list))
 	}
 }
 
-// One storm on one node is one incident, whatever kinds of trouble it brings, in any
-// order; it is called by the worst of them.
+// One storm on one node is one incident, whatever kinds of trouble it causes, in any
+// order; the worst kind names it.
 func TestAllTroubleOfAComponentIsOneIncident(t *testing.T) {
 	of := func(kind Kind, at ...any) Signal {
 		s := storage("n2", at...)
@@ -192,7 +194,7 @@ func TestAllTroubleOfAComponentIsOneIncident(t *testing.T) {
 	}
 }
 
-// A person's own incident speaks for the components that it names, and no others.
+// A person's own incident covers the components that it names, and no others.
 func TestAPersonsIncidentComesFirst(t *testing.T) {
 	w := world{policy: usualPolicy(), list: []Incident{{ID: 1, Status: Identified, Published: noon, Components: []Affected{{Component: "n2", Impact: major}}}}}
 	w.until([]Signal{storage("n2", 0, major), storage("n3", 0, major)}, 0, time.Minute)
@@ -211,7 +213,7 @@ func TestADraftWhereApprovalIsWanted(t *testing.T) {
 	}
 }
 
-// An incident whose components are no longer configured ends.
+// An incident ends when its components are no longer configured.
 func TestComponentsThatAreGone(t *testing.T) {
 	w := world{policy: usualPolicy()}
 	w.until([]Signal{storage("n2", 0, major)}, 0, time.Minute)
@@ -237,9 +239,9 @@ func TestFlapping(t *testing.T) {
 	}
 }
 
-// Whatever the records are: no trouble has two incidents at once, nothing opens too
-// early or stays unsaid too long, nothing closes without recovery, looking again at the
-// same time changes nothing, texts hold no reason.
+// For any records: no trouble has two incidents at once, no incident opens too early or
+// is announced too late, none closes without a recovery, a second evaluation at the
+// same time changes nothing, and no text contains a reason.
 func TestPropertiesOfTheMachine(t *testing.T) {
 	for seed := range uint64(20) {
 		random := rand.New(rand.NewPCG(seed, 14))
@@ -294,7 +296,7 @@ func TestPropertiesOfTheMachine(t *testing.T) {
 					t.Fatalf("seed %d, %s: closed without %s of recovery: %q", seed, d, w.policy.CloseAfter, said(i))
 				}
 			}
-			for _, s := range signals { // what is bad for long is told of
+			for _, s := range signals { // trouble that lasts long is announced
 				x := signalState(s, now)
 				if x.bad() && (x.now == major || now.Sub(x.since) >= w.policy.After) && !slices.ContainsFunc(w.list, func(i Incident) bool { return i.Open() && i.Names(s.Component) }) {
 					t.Fatalf("seed %d, %s: %s has no incident", seed, d, s.Component)
@@ -319,7 +321,8 @@ func TestNamesAreEscaped(t *testing.T) {
 	}
 }
 
-// An update that is added later stands where it belongs, and the latest one decides.
+// An update that is added later is inserted at its time, and the latest update
+// decides.
 func TestAnEarlierUpdate(t *testing.T) {
 	i := Incident{}
 	i.Post(Update{Status: Resolved, At: noon})

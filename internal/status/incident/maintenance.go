@@ -19,11 +19,11 @@ const (
 
 // A Maintenance is planned work as customers see it.
 type Maintenance struct {
-	ID        int64  // 0: it is not kept yet
-	Ref       string // of its permanent address
+	ID        int64  // 0: not stored yet
+	Ref       string // name in its permanent address
 	Title     string
 	Status    Status
-	Impacting bool // components are under maintenance meanwhile, and the time does not count for uptime
+	Impacting bool // components are under maintenance during the work, and its time does not count for uptime
 	Starts    time.Time
 	Ends      time.Time
 	Began     time.Time // zero: not yet
@@ -32,7 +32,7 @@ type Maintenance struct {
 	Created   time.Time
 	Updated   time.Time
 	Published time.Time // zero: a draft, for operators only
-	Revision  int64     // grows whenever it is kept; calendars know it as SEQUENCE
+	Revision  int64     // increases whenever it is stored; SEQUENCE in calendars
 
 	Components []string // public components or groups
 	Updates    []Update // oldest first
@@ -41,10 +41,10 @@ type Maintenance struct {
 // Over reports whether the maintenance is completed or cancelled.
 func (m Maintenance) Over() bool { return m.Status == Completed || m.Status == Cancelled }
 
-// Public reports whether customers see it.
+// Public reports whether customers see the maintenance.
 func (m Maintenance) Public() bool { return !m.Published.IsZero() }
 
-// Post adds an update and notes when the work began and ended.
+// Post adds an update and records when the work began and ended.
 func (m *Maintenance) Post(u Update) {
 	m.Updates = append(slices.Clip(m.Updates), u)
 	m.Status, m.Updated = u.Status, u.Created
@@ -58,8 +58,8 @@ func (m *Maintenance) Post(u Update) {
 	}
 }
 
-// Window is the time of the work that does not count for uptime; false: there is none.
-// A node's own maintenance is in its record.
+// Window returns the time of the work that does not count for uptime; false: there is
+// none. A node's own maintenance is in its record.
 func (m Maintenance) Window() (uptime.Window, bool) {
 	if !m.Impacting || !m.Public() || m.Began.IsZero() || m.Node != "" {
 		return uptime.Window{}, false
@@ -71,18 +71,18 @@ func (m Maintenance) Window() (uptime.Window, bool) {
 	return w, w.From.Before(w.To)
 }
 
-// An Announced is a maintenance that a node reports of itself.
+// An Announced is a maintenance that a node reports for itself.
 type Announced struct {
 	Node       string   // its id
-	Name       string   // of its components, as customers know them
-	Components []string // that follow the node
+	Name       string   // of its components, for customers
+	Components []string // components that follow the node
 	Since      time.Time
 	Until      time.Time
 }
 
-// Advance returns the maintenances that begin, end or are new. known are those that
-// are not over; announced are all that nodes report now; heard says of a node whether
-// it is known what it would announce.
+// Advance returns the maintenances that begin, end or are new. known must contain
+// those that are not over, and announced all that nodes report now. reporting reports
+// whether it is known what a node announces.
 func Advance(known []Maintenance, announced []Announced, reporting func(node string) bool, now time.Time) (changed []Maintenance) {
 	for _, m := range known {
 		n := slices.IndexFunc(announced, func(a Announced) bool { return a.Node == m.Node })

@@ -45,7 +45,8 @@ func TestAMaintenanceBeginsAndEnds(t *testing.T) {
 	}
 }
 
-// Only time that was worked in, of published work with an impact, is not counted.
+// Only the time of published work with an impact is excluded, and only while the work
+// took place.
 func TestWindows(t *testing.T) {
 	for name, change := range map[string]func(*Maintenance){
 		"no impact":         func(m *Maintenance) { m.Impacting = false; m.Post(Update{Status: InProgress, At: noon}) },
@@ -69,8 +70,8 @@ func TestWindows(t *testing.T) {
 	}
 }
 
-// A node that is worked on announces it, extends it, and ends it; one that is silent
-// meanwhile ends it when its time is over.
+// A node under maintenance announces it, extends it and ends it; if the node is
+// silent, its maintenance ends at the planned time.
 func TestANodeAnnouncesMaintenance(t *testing.T) {
 	a := Announced{Node: "canary/node2", Name: "Node 2", Components: []string{"node-2"}, Since: noon, Until: noon.Add(time.Hour)}
 	list := Advance(nil, []Announced{a}, nobody, noon.Add(time.Second))

@@ -11,21 +11,23 @@ import (
 	"github.com/nodewatch/nodewatch/pkg/report"
 )
 
-// ToWrite is in a draft where a person has to write. What holds it is not published.
+// ToWrite marks the places in a draft where a person has to write. A text that
+// contains it is not published.
 const ToWrite = "TO WRITE"
 
-// A Record is what is recorded of a public component.
+// A Record is the record of a public component.
 type Record struct {
 	Component string // its id
 	Name      string // as customers know it
 	Line      uptime.Timeline
 }
 
-// maxEntries is how many entries the timeline of a draft has.
+// maxEntries is the maximum number of entries in the timeline of a draft.
 const maxEntries = 200
 
-// Draft is the post-mortem of an incident in Markdown, from what is recorded: what
-// happened when, to which components, for how long. The causes are left to a person.
+// Draft returns the post-mortem of an incident in Markdown, generated from the
+// record: what happened when, to which components, and for how long. A person has to
+// add the causes.
 func Draft(i Incident, records []Record, zone *time.Location, now time.Time) string {
 	end := i.Resolved
 	if end.IsZero() {
@@ -83,7 +85,7 @@ func Draft(i Incident, records []Record, zone *time.Location, now time.Time) str
 	return b.String()
 }
 
-// words are a state within a sentence.
+// words returns the words for a state within a sentence.
 func words(i report.Impact) string {
 	switch i {
 	case report.Operational:

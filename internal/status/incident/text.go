@@ -10,7 +10,7 @@ import (
 	"github.com/nodewatch/nodewatch/pkg/report"
 )
 
-// A Kind is a kind of trouble, as customers feel it.
+// A Kind is a kind of trouble as customers notice it.
 type Kind string
 
 // The kinds of trouble.
@@ -19,17 +19,17 @@ const (
 	Network      Kind = "network"
 	Guests       Kind = "guests"
 	Host         Kind = "host"
-	Reachability Kind = "reachability" // of a host, by ping
-	Service      Kind = "service"      // whatever else is checked or pushed
+	Reachability Kind = "reachability" // ping of a host
+	Service      Kind = "service"      // anything else that is checked or pushed
 )
 
-// order is which kind is told of first where troubles are equally bad: what is nearer to
-// a cause before what follows from it.
+// order returns the rank of a kind among equally severe troubles: causes come before
+// their consequences.
 func (k Kind) order() int {
 	return slices.Index([]Kind{Reachability, Storage, Network, Host, Service, Guests}, k)
 }
 
-// KindOf is the kind of trouble that a component of a node has.
+// KindOf returns the kind of trouble of a node's component.
 func KindOf(component string) Kind {
 	switch k := Kind(component); k {
 	case Storage, Network, Guests:
@@ -38,10 +38,11 @@ func KindOf(component string) Kind {
 	return Host
 }
 
-// sentences are all that the machine says of a kind of trouble. %s are the components.
+// sentences are the automatic texts for a kind of trouble. %s is replaced by the
+// components.
 type sentences struct {
 	title, degraded, partial, major string
-	recovered                       string // what works again
+	recovered                       string // names what works again
 	afterCare                       string
 }
 
@@ -93,33 +94,33 @@ func (k Kind) sentences() sentences {
 
 func (k Kind) afterCare() string { return k.sentences().afterCare }
 
-// recovered says that trouble has ended.
+// recovered returns the sentence that trouble has ended.
 func (k Kind) recovered(since time.Time, closeAfter time.Duration, zone *time.Location) string {
 	return fmt.Sprintf("%s since %s. We keep watching for %s.", k.sentences().recovered, clock(since, zone), human.Span(closeAfter))
 }
 
-// resolved says how long trouble lasted.
+// resolved returns the sentence about how long trouble lasted.
 func resolved(from, to time.Time, zone *time.Location) string {
 	return fmt.Sprintf("Resolved. It lasted %s, from %s to %s.", human.Span(to.Sub(from)), clock(from, zone), clock(to, zone))
 }
 
-// clock is a time with its date, as it may be read much later.
+// clock formats a time with its date, as it may be read much later.
 func clock(at time.Time, zone *time.Location) string {
 	return at.In(zone).Format("2006-01-02 15:04 MST")
 }
 
-// A text is what the machine says of troubles in one group: at least one, the worst first,
+// A text is the automatic text about troubles in one group: at least one, the worst first,
 // and one for each component.
 type text struct {
 	bad  []trouble
 	zone *time.Location
 }
 
-// maxNamed is how many components are named; more are counted.
+// maxNamed is the number of components that are named; more are counted.
 const maxNamed = 3
 
-// who names components with their group. Names come from the configuration; what means
-// something in Markdown is escaped where it is said in a body.
+// who returns the names of components with their group. The names come from the
+// configuration; Markdown in them is escaped when they are used in a body.
 func who(list []trouble) string {
 	if len(list) > maxNamed {
 		return fmt.Sprintf("%d components of %s", len(list), list[0].Place)
@@ -137,7 +138,7 @@ func who(list []trouble) string {
 
 func (x text) title() string { return fmt.Sprintf(x.bad[0].Kind.sentences().title, who(x.bad)) }
 
-// happening says what is bad now, worst first.
+// happening returns the current troubles as a sentence, the worst first.
 func (x text) happening() string {
 	var said []string
 	for rest := x.bad; len(rest) > 0; {
@@ -170,7 +171,7 @@ func (x text) returned() string {
 	return "The problem has returned. " + x.happening() + " We are investigating."
 }
 
-// plain escapes what Markdown would take for more than text.
+// plain escapes Markdown syntax.
 func plain(s string) string {
 	var b strings.Builder
 	for _, r := range s {

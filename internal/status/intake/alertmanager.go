@@ -14,19 +14,19 @@ import (
 	"github.com/nodewatch/nodewatch/pkg/report/native/receiver"
 )
 
-// The limits of one delivery of Alertmanager.
+// The limits of one Alertmanager delivery.
 const (
 	maxWebhook = 1 << 20 // bytes
 	maxAlerts  = 1000
 )
 
-// The labels of an alert that count.
+// The labels of an alert that are evaluated.
 const (
-	componentLabel = "component" // the public component that it is about
-	impactLabel    = "impact"    // what customers feel; absent: by severity
+	componentLabel = "component" // the affected public component
+	impactLabel    = "impact"    // the impact on customers; absent: derived from the severity
 )
 
-// A webhook is what Alertmanager delivers, version 4.
+// A webhook is an Alertmanager delivery, version 4.
 type webhook struct {
 	Version string `json:"version"`
 	Alerts  []struct {
@@ -37,7 +37,7 @@ type webhook struct {
 	} `json:"alerts"`
 }
 
-// alertmanager takes a delivery of Alertmanager: POST /v1/alertmanager. Alerts
+// alertmanager receives an Alertmanager delivery: POST /v1/alertmanager. Alerts
 // without a component are counted and otherwise ignored.
 func (i *Intake) alertmanager(w http.ResponseWriter, q *http.Request) {
 	now := i.config.Now()
@@ -86,7 +86,7 @@ func (i *Intake) alertmanager(w http.ResponseWriter, q *http.Request) {
 	}{len(hook.Alerts) - int(ignored), ignored})
 }
 
-// keepAlerts keeps the alerts, and the states of the components they speak of.
+// keepAlerts stores the alerts and the states of their components.
 func keepAlerts(ctx context.Context, tx *store.Tx, hook webhook, now time.Time) (ignored uint64, err error) {
 	components := map[string]bool{}
 	for _, a := range hook.Alerts {
@@ -114,11 +114,11 @@ func keepAlerts(ctx context.Context, tx *store.Tx, hook webhook, now time.Time) 
 	return ignored, nil
 }
 
-// oldest is how long ago an alert can have begun that is heard of only now.
+// oldest is the maximum age that is accepted as the start of a new alert.
 const oldest = time.Hour
 
-// alerted keeps the state of a component that follows from its firing alerts. A
-// worse state began when its alert did, but not before the state it follows.
+// alerted stores the state of a component that follows from its firing alerts. A
+// worse state begins with its alert, but not before the state that it follows.
 func alerted(ctx context.Context, tx *store.Tx, component string, now time.Time) error {
 	worst, err := tx.WorstAlert(ctx, component)
 	if err != nil {
@@ -138,7 +138,7 @@ func alerted(ctx context.Context, tx *store.Tx, component string, now time.Time)
 	return set(ctx, tx, store.Key{Kind: store.Alerted, Name: component}, store.Signal{Summary: worst.Name}, c)
 }
 
-// impactOf is what customers feel of an alert.
+// impactOf returns the impact of an alert on customers.
 func impactOf(labels map[string]string) report.Impact {
 	if i := report.Impact(labels[impactLabel]); slices.Contains(report.Impacts(), i) {
 		return i

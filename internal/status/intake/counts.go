@@ -6,7 +6,7 @@ import (
 	"sync/atomic"
 )
 
-// counts are what the intake has done since it began.
+// counts contains the counters of the intake since its start.
 type counts struct {
 	taken    atomic.Uint64
 	unknown  atomic.Uint64
@@ -28,26 +28,26 @@ func (c *counts) refused(code int) {
 	c.codes[code]++
 }
 
-// A Count is what the intake has done since it began.
+// A Count contains the figures of the intake since its start.
 type Count struct {
-	Taken    uint64         // reports that were acknowledged
-	Refused  map[int]uint64 // requests, by HTTP status
-	Pushed   uint64         // components that were pushed
-	Alerts   uint64         // alerts that were taken
+	Taken    uint64         // acknowledged reports
+	Refused  map[int]uint64 // refused requests, by HTTP status
+	Pushed   uint64         // pushed component states
+	Alerts   uint64         // accepted alerts
 	Ignored  uint64         // alerts that name no component
-	Unknown  uint64         // fields of reports that this version does not know
-	Failures uint64         // transactions that the store did not make
-	Waiting  int            // reports that wait for the store now
+	Unknown  uint64         // report fields that this version does not know
+	Failures uint64         // transactions that the store failed to execute
+	Waiting  int            // reports that are waiting for the store now
 }
 
-// Count returns what the intake has done.
+// Count returns the figures of the intake.
 func (i *Intake) Count() Count {
 	i.counts.mu.Lock()
 	defer i.counts.mu.Unlock()
 	return Count{Taken: i.counts.taken.Load(), Refused: maps.Clone(i.counts.codes), Unknown: i.counts.unknown.Load(), Pushed: i.counts.pushed.Load(), Alerts: i.counts.alerts.Load(), Ignored: i.counts.ignored.Load(), Failures: i.counts.failures.Load(), Waiting: len(i.queue)}
 }
 
-// failed notes that the store did not do what it was asked to.
+// failed counts and reports a failure of the store.
 func (i *Intake) failed(err error) {
 	i.counts.failures.Add(1)
 	i.config.Failed(err)

@@ -11,8 +11,8 @@ import (
 	"github.com/nodewatch/nodewatch/pkg/report/native"
 )
 
-// digest is a hash of what a report says: two reports with the same digest differ in
-// nothing but their numbers and times of observation.
+// digest returns a hash of a report's content: two reports with the same digest
+// differ only in their numbers and times of observation.
 func digest(b native.Body) string {
 	b.Seq, b.SentAt, b.Transitions, b.Waiting = 0, time.Time{}, nil, 0
 	b.Findings = slices.Clone(b.Findings)
@@ -22,7 +22,7 @@ func digest(b native.Body) string {
 		b.Findings[i] = f
 	}
 	h := sha256.New()
-	_ = json.NewEncoder(h).Encode(b) // into a hash; the body came from JSON
+	_ = json.NewEncoder(h).Encode(b) // writing to a hash cannot fail, and the body came from JSON
 	return base64.RawStdEncoding.EncodeToString(h.Sum(nil)[:12])
 }
 

@@ -1,5 +1,5 @@
 // Package intake receives reports of nodes by the protocol of docs/report-protocol.md,
-// pushed component states, and alerts. What it has acknowledged is in the store.
+// pushed component states, and alerts. It acknowledges only what is stored.
 package intake
 
 import (
@@ -16,11 +16,11 @@ import (
 	"github.com/nodewatch/nodewatch/pkg/report/native/receiver"
 )
 
-// Config says how reports are taken.
+// Config configures how reports are received.
 type Config struct {
 	Now  func() time.Time // the hub's clock
-	Next time.Duration    // the interval at which nodes report; 0: as they are configured
-	Rate float64          // requests a second that one token or certificate may make
+	Next time.Duration    // the interval at which nodes are to report; 0: as configured on the nodes
+	Rate float64          // requests per second of one token or certificate
 
 	Failed func(error) // receives errors of the store
 }
@@ -28,12 +28,12 @@ type Config struct {
 // The defaults and limits of the intake.
 const (
 	DefaultRate = 2
-	burst       = 20 // requests at once, as a node empties its queue
+	burst       = 20 // requests at once, as when a node sends its queue
 	maxSenders  = 20000
 	maxQueue    = 512 // reports that wait for the store
 )
 
-// An Intake is an http.Handler that receives reports. Run must run beside it.
+// An Intake is an http.Handler that receives reports. It needs Run to be running.
 type Intake struct {
 	config Config
 	schema *receiver.Schema
@@ -44,7 +44,7 @@ type Intake struct {
 	counts counts
 }
 
-// New returns an Intake that keeps what it takes in s.
+// New returns an Intake that stores reports in s.
 func New(c Config, s *store.Store) (*Intake, error) {
 	schema, err := receiver.NewSchema()
 	if err != nil {
@@ -64,7 +64,7 @@ func New(c Config, s *store.Store) (*Intake, error) {
 // ServeHTTP implements http.Handler.
 func (i *Intake) ServeHTTP(w http.ResponseWriter, q *http.Request) { i.mux.ServeHTTP(w, q) }
 
-// report takes one report of a node.
+// report receives one report of a node.
 func (i *Intake) report(w http.ResponseWriter, q *http.Request) {
 	now := i.config.Now()
 	k, node, no := i.authenticate(q, now)
@@ -99,8 +99,8 @@ func (i *Intake) report(w http.ResponseWriter, q *http.Request) {
 	}
 }
 
-// authenticate returns the key of the node that sent the request and its token, which is
-// zero where a certificate names the node, or why the request is refused.
+// authenticate returns the key of the node that sent the request and its token, or why
+// the request is refused. The token is zero if a certificate identifies the node.
 func (i *Intake) authenticate(q *http.Request, now time.Time) (k store.Token, node string, no *receiver.Refused) {
 	who := "certificate"
 	if token, is := receiver.Bearer(q); is {
@@ -117,7 +117,7 @@ func (i *Intake) authenticate(q *http.Request, now time.Time) (k store.Token, no
 	return k, node, nil
 }
 
-// token returns the valid token of a kind.
+// token returns the valid token of a kind with a secret.
 func (i *Intake) token(ctx context.Context, secret, kind string, now time.Time) (k store.Token, no *receiver.Refused) {
 	var known bool
 	err := i.store.View(ctx, func(tx *store.Tx) (err error) {
@@ -136,7 +136,7 @@ func (i *Intake) token(ctx context.Context, secret, kind string, now time.Time) 
 	return k, nil
 }
 
-// noteUse notes that a token was used, where nothing else is to be written.
+// noteUse records that a token was used, if nothing else is written.
 func (i *Intake) noteUse(ctx context.Context, k store.Token, now time.Time) error {
 	if k.ID == 0 || k.UseNoted(now) {
 		return nil
@@ -144,14 +144,14 @@ func (i *Intake) noteUse(ctx context.Context, k store.Token, now time.Time) erro
 	return i.store.Update(ctx, func(tx *store.Tx) error { return tx.UseToken(ctx, k, now) })
 }
 
-// retryAfter is how long a client is asked to wait that is refused for now.
+// retryAfter is the Retry-After of temporary refusals.
 const retryAfter = 5 * time.Second
 
 func (i *Intake) unavailable(w http.ResponseWriter) {
 	i.refuse(w, receiver.Refused{Code: http.StatusServiceUnavailable, Refusal: native.Refusal{Error: "the report could not be stored; send it again"}})
 }
 
-// refuse answers with a refusal.
+// refuse responds with a refusal.
 func (i *Intake) refuse(w http.ResponseWriter, no receiver.Refused) {
 	i.counts.refused(no.Code)
 	switch no.Code {
@@ -169,5 +169,5 @@ func (i *Intake) write(w http.ResponseWriter, code int, doc any) {
 	w.Header().Set("Content-Type", "application/json")
 	w.Header().Set("Cache-Control", "no-store")
 	w.WriteHeader(code)
-	_ = json.NewEncoder(w).Encode(doc) // nobody may be listening
+	_ = json.NewEncoder(w).Encode(doc) // the client may have disconnected
 }

@@ -30,7 +30,7 @@ import (
 
 var noon = time.Date(2026, 11, 22, 12, 0, 0, 0, time.UTC)
 
-// good is a body that is taken.
+// good returns a body that is accepted.
 func good() native.Body {
 	return native.Body{
 		Schema: native.Schema, Node: native.Node{ID: "rl1/node2", Name: "node2"}, Seq: 7, SentAt: noon, Interval: 30, TTL: 100, Status: report.Operational,
@@ -40,14 +40,14 @@ func good() native.Body {
 	}
 }
 
-// with is a good body, changed.
+// with returns a good body after a change.
 func with(change func(*native.Body)) native.Body {
 	b := good()
 	change(&b)
 	return b
 }
 
-// A bench is an Intake with a clock to be set, and tokens by what they are for.
+// A bench is an Intake with an adjustable clock, and tokens by their purpose.
 type bench struct {
 	*intake.Intake
 	t       *testing.T
@@ -57,7 +57,7 @@ type bench struct {
 	tokens  map[string]string
 }
 
-// What is kept is the same on both databases.
+// Both databases store the same data.
 func TestIntake(t *testing.T) {
 	postgres.Both(t, map[string]func(*testing.T, postgres.Database){
 		"Order":                      order,
@@ -112,7 +112,7 @@ func (b *bench) open() {
 	b.restart()
 }
 
-// restart starts an Intake that knows only what is in the database.
+// restart starts an Intake that has only the state in the database.
 func (b *bench) restart() {
 	b.t.Helper()
 	var err error
@@ -134,7 +134,7 @@ func (b *bench) update(f func(*store.Tx) error) {
 	}
 }
 
-// request is a right request with the given body, of which raw ones have no key.
+// request returns a valid request with the given body; raw bodies have no key.
 func (b *bench) request(body any) *http.Request {
 	b.t.Helper()
 	raw, ok := body.([]byte)
@@ -154,7 +154,8 @@ func (b *bench) request(body any) *http.Request {
 	return q
 }
 
-// certified is a right request of the body's node, which shows its certificate.
+// certified returns a valid request of the body's node, which presents its
+// certificate.
 func (b *bench) certified(x native.Body) *http.Request {
 	b.t.Helper()
 	q := b.request(x)
@@ -164,7 +165,7 @@ func (b *bench) certified(x native.Body) *http.Request {
 	return q
 }
 
-// answer is what comes back. No answer holds a secret.
+// answer returns the response. No response contains a secret.
 func (b *bench) answer(q *http.Request) (code int, text string) {
 	b.t.Helper()
 	w := httptest.NewRecorder()
@@ -177,7 +178,7 @@ func (b *bench) answer(q *http.Request) (code int, text string) {
 	return w.Code, strings.TrimSpace(w.Body.String())
 }
 
-// told has a report taken.
+// told sends a report, which must be accepted.
 func (b *bench) told(x native.Body) {
 	b.t.Helper()
 	if code, text := b.answer(b.certified(x)); code != http.StatusOK {
@@ -198,7 +199,7 @@ func (b *bench) nodes() (n int) {
 	return n
 }
 
-// line is the record of a signal: minute and state of each change.
+// line returns the record of a signal: minute and state of each change.
 func (b *bench) line(k store.Key) (words []string) {
 	b.t.Helper()
 	err := b.store.View(b.t.Context(), func(tx *store.Tx) error {
@@ -218,7 +219,7 @@ func storage(node string) store.Key {
 	return store.Key{Kind: store.OfNode, Owner: node, Name: "storage"}
 }
 
-// Each rule of the protocol has a request that breaks it; nothing of that is kept.
+// Each rule of the protocol has a request that violates it; none of these is stored.
 func TestWhatIsRefused(t *testing.T) {
 	header := func(name, value string) func(*bench, *http.Request) {
 		return func(_ *bench, q *http.Request) { q.Header.Set(name, value) }
@@ -310,7 +311,7 @@ func TestWhatIsRefused(t *testing.T) {
 	}
 }
 
-// A body that unpacks to very much is unpacked no further than to the limit.
+// A body that decompresses to a huge size is decompressed only up to the limit.
 func TestABombIsNotUnpacked(t *testing.T) {
 	var zipped bytes.Buffer
 	z := gzip.NewWriter(&zipped)
@@ -328,7 +329,7 @@ func TestABombIsNotUnpacked(t *testing.T) {
 	}
 }
 
-// The order of reports is judged from the database: a restart forgets nothing.
+// The order of reports is judged from the database: a restart loses nothing.
 func order(t *testing.T, database postgres.Database) {
 	type step struct {
 		after  time.Duration
@@ -372,8 +373,8 @@ func order(t *testing.T, database postgres.Database) {
 	}
 }
 
-// The record begins with the first report; a state begins when the node says, unless
-// its clock is off: then within the time since its previous report.
+// The record begins with the first report. A state begins at the node's time, or, if
+// the node's clock is off, within the time since its previous report.
 func statesBeginWhenTheyDid(t *testing.T, database postgres.Database) {
 	b := newBench(t, database)
 	at := func(seq uint64, after, skew, since time.Duration, status report.Impact) func(node string) {
@@ -413,7 +414,8 @@ func statesBeginWhenTheyDid(t *testing.T, database postgres.Database) {
 	}
 }
 
-// A component that its node no longer lists is unknown; a shutdown keeps the states.
+// A component that its node no longer lists becomes unknown; a shutdown keeps the
+// states.
 func componentsThatAreNotListed(t *testing.T, database postgres.Database) {
 	b := newBench(t, database)
 	b.told(good())
@@ -454,7 +456,7 @@ func transitionsAreKeptOnce(t *testing.T, database postgres.Database) {
 	}
 }
 
-// A certificate speaks for the node in its URI.
+// A certificate authenticates the node in its URI.
 func TestACertificateSpeaksForItsNode(t *testing.T) {
 	b := newBench(t, postgres.SQLite)
 	for n, c := range []struct {
@@ -478,7 +480,7 @@ func TestACertificateSpeaksForItsNode(t *testing.T) {
 	}
 }
 
-// Who sends too often is asked to wait, and nobody else.
+// A sender that exceeds its rate has to wait; other senders do not.
 func TestRateLimit(t *testing.T) {
 	b := newBench(t, postgres.SQLite)
 	var err error
@@ -507,7 +509,8 @@ func TestRateLimit(t *testing.T) {
 	}
 }
 
-// Without the database a report is refused for now, and is taken afterwards.
+// While the database is unavailable a report is refused temporarily; later it is
+// accepted.
 func theDatabaseIsAway(t *testing.T, database postgres.Database) {
 	b := newBench(t, database)
 	if err := b.store.Close(); err != nil {
@@ -522,7 +525,7 @@ func theDatabaseIsAway(t *testing.T, database postgres.Database) {
 	b.told(good())
 }
 
-// Whatever is sent, it is answered, and only what is right is kept.
+// Any request gets a response, and only valid reports are stored.
 func FuzzReport(f *testing.F) {
 	raw, err := json.Marshal(good())
 	if err != nil {

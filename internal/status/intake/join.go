@@ -13,15 +13,15 @@ import (
 	"github.com/nodewatch/nodewatch/pkg/report/native/receiver"
 )
 
-// nodeID is what ids of nodes look like, by the schema of reports.
+// nodeID matches ids of nodes, according to the schema of reports.
 var nodeID = regexp.MustCompile(`^[!-~]{1,256}$`)
 
-// errJoined says that a node has a token already.
+// errJoined is the error if a node already has a token.
 var errJoined = errors.New("the node already has a valid token; an operator must revoke it first")
 
-// join gives a node a token of its own for a join token: POST /v1/join with
-// {"node": "SITE/NODE"}. A join token gets none for a node that has one, so that who
-// finds it cannot speak for nodes that are there.
+// join issues a node its own token in exchange for a join token: POST /v1/join with
+// {"node": "SITE/NODE"}. It refuses a node that already has a token, so that a leaked
+// join token cannot be used to impersonate existing nodes.
 func (i *Intake) join(w http.ResponseWriter, q *http.Request) {
 	now := i.config.Now()
 	k, no := i.admitted(q, store.JoinToken, now)

@@ -21,20 +21,21 @@ import (
 	"github.com/nodewatch/nodewatch/pkg/report/native/receiver"
 )
 
-// maxPush is the size of the largest push, in bytes.
+// maxPush is the maximum size of a push, in bytes.
 const maxPush = 8 << 10
 
-// maxTTL is how long a push may count at most.
+// maxTTL is the maximum time for which a push is valid.
 const maxTTL = 31 * 24 * time.Hour
 
-// A Push says how a component is.
+// A Push is the state of a component.
 type Push struct {
 	Status  report.Impact `json:"status"`
 	Summary string        `json:"summary"` // one line, for operators
 	TTL     int           `json:"ttl_s"`   // so long it counts, s; 0: until the next push
 }
 
-// push takes the state of a component: POST /v1/components/ID, as a form or as JSON.
+// push receives the state of a component: POST /v1/components/ID, as a form or as
+// JSON.
 func (i *Intake) push(w http.ResponseWriter, q *http.Request) {
 	now := i.config.Now()
 	component := q.PathValue("component")
@@ -72,7 +73,8 @@ func (i *Intake) push(w http.ResponseWriter, q *http.Request) {
 	}{now.UTC()})
 }
 
-// set keeps the state that a signal has from a time on, if it is another than before.
+// set stores the state of a signal from a time on, if it differs from the state
+// before.
 func set(ctx context.Context, tx *store.Tx, k store.Key, s store.Signal, c uptime.Change) error {
 	id, err := tx.Signal(ctx, k, s)
 	if err != nil {
@@ -88,7 +90,7 @@ func set(ctx context.Context, tx *store.Tx, k store.Key, s store.Signal, c uptim
 	return tx.Rewrite(ctx, id, c.At, uptime.Timeline{c})
 }
 
-// admitted returns the token of a kind that a request has, unless it comes too often.
+// admitted returns the token of a kind from a request, unless its rate is exceeded.
 func (i *Intake) admitted(q *http.Request, kind string, now time.Time) (store.Token, *receiver.Refused) {
 	secret, is := receiver.Bearer(q)
 	if !is {
@@ -116,13 +118,13 @@ func limited(q *http.Request, n int) ([]byte, *receiver.Refused) {
 	return raw, nil
 }
 
-// readPush reads a push.
+// readPush parses a push.
 func readPush(q *http.Request) (p Push, no *receiver.Refused) {
 	raw, no := limited(q, maxPush)
 	if no != nil {
 		return p, no
 	}
-	kind, _, _ := mime.ParseMediaType(q.Header.Get("Content-Type")) // what is no type is not one of these
+	kind, _, _ := mime.ParseMediaType(q.Header.Get("Content-Type")) // an invalid media type is none of these
 	var err error
 	switch kind {
 	case "application/json":

@@ -15,24 +15,25 @@ import (
 
 // A pending report waits for the store.
 type pending struct {
-	token  store.Token // that it came with; zero: a certificate
+	token  store.Token // of the request; zero: it had a certificate
 	body   native.Body
 	digest string
-	now    time.Time    // of its arrival
+	now    time.Time    // time of arrival
 	done   chan outcome // takes one
 }
 
-// An outcome is what became of a report.
+// An outcome is the result of receiving a report.
 type outcome struct {
 	answer   native.Response
 	conflict *native.Refusal
 	err      error
 }
 
-// maxBatch is how many reports share one commit.
+// maxBatch is the maximum number of reports in one commit.
 const maxBatch = 64
 
-// enqueue has a report kept, and waits for it; false: that could not be.
+// enqueue queues a report and waits until it is stored; false: it could not be
+// stored.
 func (i *Intake) enqueue(ctx context.Context, k store.Token, b native.Body, now time.Time) (outcome, bool) {
 	p := pending{token: k, body: b, digest: digest(b), now: now, done: make(chan outcome, 1)}
 	select {
@@ -48,8 +49,8 @@ func (i *Intake) enqueue(ctx context.Context, k store.Token, b native.Body, now 
 	}
 }
 
-// Run keeps reports until ctx ends: what arrives while the store commits shares the
-// next commit.
+// Run stores reports until ctx ends. Reports that arrive during a commit share the
+// next one.
 func (i *Intake) Run(ctx context.Context) {
 	for {
 		select {
@@ -61,7 +62,7 @@ func (i *Intake) Run(ctx context.Context) {
 	}
 }
 
-// drain returns the report and those that wait behind it.
+// drain returns the report and those queued behind it.
 func (i *Intake) drain(first pending) []pending {
 	batch := []pending{first}
 	for len(batch) < maxBatch {
@@ -75,10 +76,10 @@ func (i *Intake) drain(first pending) []pending {
 	return batch
 }
 
-// commit keeps the reports in one transaction, or each in one of its own where that
-// fails, so that one report cannot hold up the others.
+// commit stores the reports in one transaction. If that fails, it stores each in a
+// separate one, so that one report cannot hold up the others.
 func (i *Intake) commit(ctx context.Context, batch []pending) {
-	// Hubs on one PostgreSQL lock nodes in one order.
+	// Hubs on one PostgreSQL lock nodes in the same order.
 	slices.SortStableFunc(batch, func(a, b pending) int { return strings.Compare(a.body.Node.ID, b.body.Node.ID) })
 	outcomes, err := i.keep(ctx, batch)
 	for n, p := range batch {
@@ -114,7 +115,7 @@ func (i *Intake) keep(ctx context.Context, batch []pending) (outcomes []outcome,
 	return outcomes, err
 }
 
-// take keeps one report.
+// take stores one report.
 func (i *Intake) take(ctx context.Context, tx *store.Tx, p pending) (outcome, error) {
 	b, now := p.body, p.now
 	id, was, err := tx.Presence(ctx, b.Node.ID)
@@ -126,7 +127,7 @@ func (i *Intake) take(ctx context.Context, tx *store.Tx, p pending) (outcome, er
 		if id, err = tx.SaveBody(ctx, b, now); err != nil {
 			return outcome{}, err
 		}
-		// The row is locked now: another hub may have made it first.
+		// The row is locked now; another hub may have created it before.
 		if _, was, err = tx.Presence(ctx, b.Node.ID); err != nil {
 			return outcome{}, err
 		}
@@ -158,7 +159,7 @@ func (i *Intake) take(ctx context.Context, tx *store.Tx, p pending) (outcome, er
 	before := presence.Before{Node: presence.Node{Arrived: was.Arrived, Interval: was.Interval, TTL: was.TTL, Stopped: was.Final != "", Recorded: was.Silence}}
 	news := !known || is.Digest != was.Digest
 	if !news && !presence.CatchesUp(before.Node, b, now) {
-		return outcome{answer: answer}, nil // it says nothing new
+		return outcome{answer: answer}, nil // the report contains no change
 	}
 	if news && !made {
 		if _, err := tx.SaveBody(ctx, b, now); err != nil {
@@ -168,12 +169,12 @@ func (i *Intake) take(ctx context.Context, tx *store.Tx, p pending) (outcome, er
 	return outcome{answer: answer}, i.record(ctx, tx, id, before, b, now)
 }
 
-// last is what the next report is compared with.
+// last returns the state with which the next report is compared.
 func last(p store.Presence) receiver.Last {
 	return receiver.Last{Boot: p.Boot, Started: p.Started, Seq: p.Seq, Arrived: p.Arrived, TTL: p.TTL, Final: p.Final != ""}
 }
 
-// record keeps what a report means for the states of the node's components.
+// record stores the changes of the node's components that a report implies.
 func (i *Intake) record(ctx context.Context, tx *store.Tx, node int64, before presence.Before, b native.Body, now time.Time) error {
 	states, err := tx.States(ctx, store.OfNode, b.Node.ID)
 	if err != nil {
@@ -204,7 +205,8 @@ func (i *Intake) record(ctx context.Context, tx *store.Tx, node int64, before pr
 	return nil
 }
 
-// A silence is corrected where it began at most so long ago, by so many transitions.
+// A silence is corrected only if it began at most this long ago, and by at most this
+// many transitions.
 const (
 	correctedFor   = 7 * 24 * time.Hour
 	maxTransitions = 5000
@@ -244,10 +246,11 @@ func (i *Intake) transitions(ctx context.Context, tx *store.Tx, node int64, b na
 	return nil
 }
 
-// maxAnswers is the number of answers kept per node, for repeated requests.
+// maxAnswers is the number of responses kept per node, for repeated requests.
 const maxAnswers = 8
 
-// answered is the answer that a report of this boot got before; false: it is new.
+// answered returns the response that a report of this boot got before; false: the
+// report is new.
 func answered(p store.Presence, b native.Body) (native.Response, bool) {
 	if b.Agent.Boot != p.Boot {
 		return native.Response{}, false
@@ -260,7 +263,7 @@ func answered(p store.Presence, b native.Body) (native.Response, bool) {
 	return native.Response{}, false
 }
 
-// remember adds an answer to those that are kept of this boot.
+// remember adds a response to the kept ones of this boot.
 func remember(was, is store.Presence, a native.Response) []native.Response {
 	if was.Boot != is.Boot {
 		return []native.Response{a}

@@ -10,7 +10,7 @@ import (
 	"github.com/nodewatch/nodewatch/test/postgres"
 )
 
-// used is when a token was used last, as the tokens' page shows it.
+// used returns when a token was last used, as the tokens page shows it.
 func (b *bench) used(token string) (last time.Time) {
 	b.t.Helper()
 	b.update(func(tx *store.Tx) error {
@@ -21,8 +21,8 @@ func (b *bench) used(token string) (last time.Time) {
 	return last
 }
 
-// A request that is done is noted as the use of its token, at most once a minute; one
-// that is refused is not.
+// A successful request is recorded as the use of its token, at most once a minute; a
+// refused one is not.
 func TestLastUse(t *testing.T) {
 	seq := uint64(7)
 	report := func(change func(*native.Body)) func(*bench) int {

@@ -14,14 +14,14 @@ import (
 )
 
 const (
-	days         = 90  // that a bar shows
-	maxIntervals = 200 // that are listed
+	days         = 90  // in a bar
+	maxIntervals = 200 // intervals that are listed
 )
 
-// A Figure is an uptime and what it was computed from.
+// A Figure is an uptime and the times from which it was computed.
 type Figure struct {
-	Text  string // such as 99.998 %; empty: nothing counts
-	Known string // for how much of the time the state is known; empty: for all of it
+	Text  string // such as 99.998 %; empty: no time counts
+	Known string // share of the time for which the state is known; empty: all of it
 	Sum   uptime.Tally
 }
 
@@ -41,7 +41,7 @@ type Interval struct {
 	Backfilled bool   // it was recorded after the fact
 }
 
-// Span is how long it lasts.
+// Span formats the length of the interval.
 func (i Interval) Span() string {
 	d := i.To.Sub(i.From).Truncate(time.Second)
 	if d == 0 {
@@ -84,7 +84,7 @@ func (b builder) group(g config.Group, lines map[string]uptime.Timeline) (uptime
 	return line, x
 }
 
-// rollup says how a group follows from its components.
+// rollup describes how the state of a group follows from its components.
 func rollup(g config.Group) string {
 	switch g.Policy.Kind {
 	case "redundant":
@@ -97,7 +97,7 @@ func rollup(g config.Group) string {
 	return "The group has the state of its worst component."
 }
 
-// line is what is shown of a record.
+// line returns the Line for a record.
 func (b builder) line(line uptime.Timeline, start time.Time) Line {
 	x := Line{Status: report.Unknown, First: start}
 	if c, known := line.At(b.now); known {
@@ -138,11 +138,11 @@ func later(a, b time.Time) time.Time {
 	return a
 }
 
-// noPackets is the reason of the hub's own ping that had no answer.
+// noPackets is the reason if the hub's own ping got no reply.
 const noPackets = "no_packets"
 
-// note says why a state is unknown, or not known from the node itself, as customers
-// read it.
+// note explains to customers why a state is unknown or does not come from the node
+// itself.
 func note(reason string) string {
 	switch reason {
 	case noPackets:
@@ -182,7 +182,7 @@ func (b builder) day(d uptime.Day, list []uptime.Interval) Day {
 	return x
 }
 
-// figure is the uptime of a record.
+// figure returns the uptime of a record.
 func (b builder) figure(list []uptime.Interval) Figure {
 	f := Figure{Sum: uptime.Sum(list)}
 	n, ok := f.Sum.Uptime(b.weights)
@@ -198,7 +198,7 @@ func (b builder) figure(list []uptime.Interval) Figure {
 
 func percent(n int64) string { return fmt.Sprintf("%d.%03d %%", n/1000, n%1000) }
 
-// words are a state as customers read it.
+// words returns the words for a state, for customers.
 func words(i report.Impact) string {
 	switch i {
 	case report.Operational:

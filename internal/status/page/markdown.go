@@ -15,8 +15,8 @@ import (
 	"github.com/yuin/goldmark/util"
 )
 
-// A markdown turns Markdown that people wrote into HTML that may be shown: without
-// scripts, styles, images, forms and addresses other than links.
+// A markdown converts Markdown written by people to safe HTML: without scripts,
+// styles, images, forms and addresses other than links.
 type markdown struct {
 	parse goldmark.Markdown
 	allow *bluemonday.Policy
@@ -39,7 +39,7 @@ func newMarkdown() *markdown {
 	}
 }
 
-// html is the text as HTML, which is made once while the text is in use.
+// html returns the text as HTML, which is cached while the text is in use.
 func (m *markdown) html(source string) (template.HTML, error) {
 	if done, is := m.made.get(source); is {
 		return done, nil
@@ -53,17 +53,17 @@ func (m *markdown) html(source string) (template.HTML, error) {
 	return done, nil
 }
 
-// maxRendered is the size of the texts, source and HTML, after which those are forgotten
-// that were not used since it was reached last, in bytes.
+// maxRendered is the cache size, source and HTML, in bytes. When it is reached, texts
+// that were not used since it was last reached are dropped.
 const maxRendered = 8 << 20
 
-// Rendered is the HTML of texts that are in use: the public page is made again every other
-// second, and its texts seldom change.
+// A rendered caches the HTML of texts in use: the public page is rebuilt every two
+// seconds, and its texts seldom change.
 type rendered struct {
 	mu     sync.Mutex
 	of     map[string]template.HTML
-	before map[string]template.HTML // those that were used before of was begun
-	size   int                      // of what is in of
+	before map[string]template.HTML // texts used before of was started
+	size   int                      // bytes of the texts in of
 }
 
 func (r *rendered) get(source string) (template.HTML, bool) {
@@ -92,7 +92,7 @@ func (r *rendered) put(source string, done template.HTML) {
 	r.size += len(source) + len(done)
 }
 
-// lead is the first paragraph of a text, and the rest of it.
+// lead returns the first paragraph of a text, and the rest of it.
 func lead(source string) (first, rest string) {
 	source = strings.TrimSpace(strings.ReplaceAll(source, "\r\n", "\n"))
 	if strings.HasPrefix(source, "#") {
@@ -102,13 +102,13 @@ func lead(source string) (first, rest string) {
 	return first, rest
 }
 
-// demote makes headings lower ones, as the page has two levels of its own, without
-// leaving out a level: screen readers present them as an outline.
+// demote lowers the levels of headings, because the page itself uses two levels, and
+// closes gaps between levels: screen readers present headings as an outline.
 type demote struct{}
 
 // Transform implements parser.ASTTransformer.
 func (demote) Transform(doc *ast.Document, _ text.Reader, _ parser.Context) {
-	var above []int                                                             // the levels of the headings that the current one is below
+	var above []int                                                             // the levels of the headings above the current one
 	_ = ast.Walk(doc, func(n ast.Node, entering bool) (ast.WalkStatus, error) { // never fails
 		h, is := n.(*ast.Heading)
 		if !is || !entering {

@@ -6,8 +6,8 @@ import (
 	"testing"
 )
 
-// A text is rendered once, however often a page with it is made; what is no longer used
-// is forgotten.
+// A text is rendered once, however often its page is built; a text that is no longer
+// used is dropped.
 func TestMarkdownIsRenderedOnce(t *testing.T) {
 	m := newMarkdown()
 	render := func(source string) {
@@ -35,7 +35,7 @@ func TestMarkdownIsRenderedOnce(t *testing.T) {
 	}
 }
 
-// The headings of a text are an outline below the page's own two levels.
+// The headings of a text form an outline below the two levels of the page.
 func TestHeadingsAreAnOutline(t *testing.T) {
 	m := newMarkdown()
 	for source, want := range map[string]string{

@@ -2,19 +2,19 @@ package page
 
 import "time"
 
-// A Month is the incidents and maintenances that began in one.
+// A Month contains the incidents and maintenances that began in it.
 type Month struct {
 	Path         string // such as 2026-11
 	Name         string // such as November 2026
 	Incidents    []Incident
-	Maintenances []Maintenance // that are over
+	Maintenances []Maintenance // only those that are over
 }
 
-// months that the first page shows, that of now included.
+// recentMonths is the number of months on the first page, the current one included.
 const recentMonths = 3
 
-// Months are the months from now back to the first one with an incident, in the page's
-// zone.
+// Months returns the months from now back to the first one with an incident, in the
+// page's zone.
 func (s Snapshot) Months() (list []Month) {
 	oldest := s.At
 	for _, i := range s.Incidents {
@@ -38,10 +38,10 @@ func (s Snapshot) Months() (list []Month) {
 	return list
 }
 
-// recent are the months of the first page.
+// recent returns the months of the first page.
 func (s Snapshot) recent() []Month { return s.Months()[:recentMonths] }
 
-// before is the first of the month that is n months before now.
+// before returns the beginning of the month n months before the current one.
 func (s Snapshot) before(n int) time.Time {
 	y, m, _ := s.At.In(s.Zone).Date()
 	return time.Date(y, m-time.Month(n), 1, 0, 0, 0, 0, s.Zone)

@@ -25,7 +25,7 @@ func ago(d time.Duration) time.Time { return now.Add(-d) }
 
 const day = 24 * time.Hour
 
-// input is a page with everything on it; each text that comes from people is made by say.
+// input returns a page with everything on it; say makes each text that comes from people.
 func input(t *testing.T, say func(string) string) page.Input {
 	t.Helper()
 	zone, err := time.LoadLocation("Europe/Stockholm")
@@ -76,7 +76,7 @@ func renderer(t *testing.T) *page.Renderer {
 	return r
 }
 
-// documents are all pages of a snapshot, by path.
+// documents returns all pages of a snapshot, by path.
 func documents(t *testing.T, r *page.Renderer, s page.Snapshot) map[string]string {
 	t.Helper()
 	all := map[string]string{}

@@ -20,17 +20,17 @@ import (
 //go:embed html style.css page.js
 var files embed.FS
 
-// A Renderer makes the pages. Its methods may be called by several goroutines.
+// A Renderer renders the pages. Its methods are safe for concurrent use.
 type Renderer struct {
 	pages  *template.Template
 	md     *markdown
 	style  []byte
 	script string
-	index  string // what links to directories end in
+	index  string // suffix of links to directories
 	next   time.Duration
 }
 
-// NewRenderer returns a Renderer of pages that a hub serves.
+// NewRenderer returns a Renderer for pages that a hub serves.
 func NewRenderer() (*Renderer, error) {
 	r := &Renderer{md: newMarkdown()}
 	t, err := template.New("").Funcs(template.FuncMap{
@@ -53,26 +53,27 @@ func NewRenderer() (*Renderer, error) {
 	return r, nil
 }
 
-// Exported is a Renderer of the same pages for a directory of files: links name
-// index.html, and each page says when the next export is due. next is 0 where there is
-// none.
+// Exported returns a Renderer of the same pages for a directory of files: links name
+// index.html, and each page states when the next export is due. next is 0 if none is
+// due.
 func (r *Renderer) Exported(next time.Duration) *Renderer {
 	x := *r
 	x.index, x.next = "index.html", next
 	return &x
 }
 
-// Markdown is a text that people wrote as HTML that may be shown.
+// Markdown returns a text written by people as safe HTML.
 func (r *Renderer) Markdown(source string) (string, error) {
 	html, err := r.md.html(source)
 	return string(html), err
 }
 
-// Style is the style sheet of the pages.
+// Style returns the style sheet of the pages.
 func (r *Renderer) Style() []byte { return r.style }
 
-// Policy is the Content-Security-Policy of the pages: nothing is loaded from elsewhere,
-// and no script runs but the page's own. The widget may be in frames of other pages.
+// Policy returns the Content-Security-Policy of a page: nothing is loaded from
+// elsewhere, and only the page's own script runs. The widget may be in frames of other
+// pages.
 func (r *Renderer) Policy(path string) string {
 	frames := "'none'"
 	if path == "widget/" {
@@ -86,26 +87,26 @@ func (r *Renderer) csp() string {
 	return "default-src 'none'; style-src 'self'; img-src 'self' data:; connect-src 'self'; script-src 'sha256-" + base64.StdEncoding.EncodeToString(sum[:]) + "'; base-uri 'none'; form-action 'self'"
 }
 
-// A view is what a template shows.
+// A view is the data of a template.
 type view struct {
 	Snapshot
 	Heading   string // of the page
-	Root      string // the way from here to the first page
-	Index     string // what links to directories end in
+	Root      string // relative path to the first page
+	Index     string // suffix of links to directories
 	Here      string // the path of this page
 	Policy    string
 	Script    template.JS
-	Next      time.Time // of the next export; zero: the page is served by a hub
+	Next      time.Time // time of the next export; zero: a hub serves the page
 	Component *Component
 	Group     *Group
 	Incident  *Incident
 	Planned   *Maintenance
 	Months    []Month
 	Month     *Month
-	Explained *Incident // the latest with a post-mortem
+	Explained *Incident // the latest incident with a post-mortem
 }
 
-// Paths are the paths of all pages, that of the first page being empty. Those of
+// Paths returns the paths of all pages; that of the first page is empty. Paths of
 // directories end in /.
 func (s Snapshot) Paths() []string {
 	paths := []string{"", "history/", "widget/", "style.css"}
@@ -127,7 +128,8 @@ func (s Snapshot) Paths() []string {
 	return paths
 }
 
-// Document is the content of a path, with its media type; empty: there is no such path.
+// Document returns the content of a path and its media type; empty: there is no such
+// path.
 func (r *Renderer) Document(s Snapshot, path string) (kind string, body []byte, err error) {
 	if path == "style.css" {
 		return "text/css; charset=utf-8", r.style, nil
@@ -150,7 +152,8 @@ func (r *Renderer) Document(s Snapshot, path string) (kind string, body []byte, 
 	return "text/html; charset=utf-8", b.Bytes(), nil
 }
 
-// find sets what the page of a path shows, and returns its template; empty: there is none.
+// find sets the data for the page of a path, and returns its template; empty: there is
+// none.
 func (v *view) find(path string) string {
 	section, id, _ := strings.Cut(strings.TrimSuffix(path, "/"), "/")
 	if path != "" && !strings.HasSuffix(path, "/") || strings.Contains(id, "/") {
@@ -207,11 +210,11 @@ func (v *view) line(section, id string) string {
 	return ""
 }
 
-// When is a time in the page's zone.
+// When formats a time in the page's zone.
 func (s Snapshot) When(t time.Time) string { return t.In(s.Zone).Format("2006-01-02 15:04 MST") }
 
-// Between is a time span in the page's zone; the date of its end is left out where it
-// is that of its begin.
+// Between formats a time span in the page's zone; the end has no date if both dates
+// are equal.
 func (s Snapshot) Between(from, to time.Time) string {
 	layout := "2006-01-02 15:04 MST"
 	if from.In(s.Zone).Format(time.DateOnly) == to.In(s.Zone).Format(time.DateOnly) {
@@ -220,10 +223,11 @@ func (s Snapshot) Between(from, to time.Time) string {
 	return from.In(s.Zone).Format("2006-01-02 15:04") + " to " + to.In(s.Zone).Format(layout)
 }
 
-// Stamp is a time in the page's zone, to the second.
+// Stamp formats a time in the page's zone, to the second.
 func (s Snapshot) Stamp(t time.Time) string { return t.In(s.Zone).Format("2006-01-02 15:04:05 MST") }
 
-// Until is the end of an interval; its date is left out where it is that of its begin.
+// Until formats the end of an interval, without the date if it equals that of the
+// beginning.
 func (s Snapshot) Until(from, to time.Time) string {
 	if from.In(s.Zone).Format(time.DateOnly) == to.In(s.Zone).Format(time.DateOnly) {
 		return to.In(s.Zone).Format("15:04:05 MST")
@@ -231,10 +235,10 @@ func (s Snapshot) Until(from, to time.Time) string {
 	return s.Stamp(to)
 }
 
-// Elapsed is how long before the snapshot a time was.
+// Elapsed formats the time from t to the snapshot.
 func (s Snapshot) Elapsed(t time.Time) string { return human.Span(s.At.Sub(t)) }
 
-// explained is the latest incident with a post-mortem.
+// explained returns the latest incident with a post-mortem.
 func (s Snapshot) explained() *Incident {
 	var found *Incident
 	for n := range s.Incidents {
@@ -245,7 +249,7 @@ func (s Snapshot) explained() *Incident {
 	return found
 }
 
-// Concerning are the incidents that name a component or a group's components.
+// Concerning returns the incidents that name a component or a group's components.
 func (v view) Concerning() []Incident {
 	return filter(v.Incidents, func(i Incident) bool {
 		return slices.ContainsFunc(i.Components, func(n Named) bool {
@@ -257,7 +261,7 @@ func (v view) Concerning() []Incident {
 	})
 }
 
-// Line is the component or group of the page.
+// Line returns the component or group of the page.
 func (v view) Line() Line {
 	if v.Component != nil {
 		return v.Component.Line
@@ -265,39 +269,40 @@ func (v view) Line() Line {
 	return v.Group.Line
 }
 
-// Sorted are the groups in the order of the page: while something is wrong, those that are affected
-// come first.
+// Sorted returns the groups in the order of the page: during an outage, the affected groups come
+// first.
 func (v view) Sorted() []Group {
 	list := slices.Clone(v.Groups)
 	slices.SortStableFunc(list, func(a, b Group) int { return order(b.Status) - order(a.Status) })
 	return list
 }
 
-// Sorted are the components of a group, those with an outage first.
+// Sorted returns the components of a group, those with an outage first.
 func (g Group) Sorted() []Component {
 	list := slices.Clone(g.Components)
 	slices.SortStableFunc(list, func(a, b Component) int { return order(b.Status) - order(a.Status) })
 	return list
 }
 
-// Troubled are the days that were not operational, the latest first.
+// Troubled returns the days that were not operational, the latest first.
 func (l Line) Troubled() []Day {
 	list := filter(l.Days, func(d Day) bool { return d.Text != "" && d.Status != report.Operational })
 	slices.Reverse(list)
 	return list
 }
 
-// Folded reports whether a group is folded: it is fine, and others are not.
+// Folded reports whether a group is collapsed: it is fine, but others are not.
 func (v view) Folded(g Group) bool { return order(g.Status) == 0 && order(v.Status) > 0 && !anyBad(g) }
 
 func anyBad(g Group) bool {
 	return slices.ContainsFunc(g.Components, func(c Component) bool { return order(c.Status) > 0 })
 }
 
-// order is how bad a state is for the order of groups: only outages count.
+// order returns the rank of a state for the order of groups: only outages count.
 func order(i report.Impact) int { return max(i.Rank()-report.Unknown.Rank(), 0) }
 
-// troubled says how many components of a group are not operational; empty: none.
+// troubled returns the number of components of a group that are not operational, as
+// text; empty: none.
 func troubled(g Group) string {
 	var said []string
 	for _, state := range slices.Backward(report.Impacts()) {
@@ -314,14 +319,14 @@ func troubled(g Group) string {
 	return strings.Join(said, ", ")
 }
 
-// A Stretch is a number of equal days in a bar.
+// A Stretch is a run of equal days in a bar.
 type Stretch struct {
 	Status report.Impact
 	From   int // the left end of its first day, in units of a tenth of a day
 	To     int // the right end of its last day
 }
 
-// bars are the stretches of equal days.
+// bars returns the stretches of equal days.
 func bars(list []Day) (all []Stretch) {
 	for n, d := range list {
 		if last := len(all) - 1; last >= 0 && all[last].Status == d.Status && n > 0 && (list[n-1].Text == "") == (d.Text == "") {
@@ -333,7 +338,7 @@ func bars(list []Day) (all []Stretch) {
 	return all
 }
 
-// code is a letter for each day, for the script.
+// code returns a letter for each day, for the script.
 func code(list []Day) string {
 	var b strings.Builder
 	for _, d := range list {
@@ -343,20 +348,20 @@ func code(list []Day) string {
 		case d.Status == report.Operational:
 			b.WriteByte('o')
 		default:
-			b.WriteByte('x') // it has a row in the table
+			b.WriteByte('x') // the day has a row in the table
 		}
 	}
 	return b.String()
 }
 
-// A Counted is how long a state lasted.
+// A Counted is the total duration of a state.
 type Counted struct {
 	State report.Impact
 	Span  string
-	What  string // how it counts
+	What  string // how the state counts
 }
 
-// counted are the times behind a figure.
+// counted returns the durations from which a figure was computed.
 func counted(f Figure, w uptime.Weights) (list []Counted) {
 	down := func(weight int) string {
 		if weight == 0 {
@@ -382,7 +387,7 @@ func counted(f Figure, w uptime.Weights) (list []Counted) {
 	return list
 }
 
-// overall is the state of everything in one sentence.
+// overall returns the overall state in one sentence.
 func overall(i report.Impact) string {
 	switch i {
 	case report.Operational:
@@ -399,7 +404,7 @@ func overall(i report.Impact) string {
 	return "Some systems are not reporting"
 }
 
-// StatusText is how far work is, as customers read it.
+// StatusText returns the words for a status, for customers.
 func StatusText(s incident.Status) string {
 	if s == incident.InProgress {
 		return "In progress"

@@ -1,5 +1,5 @@
-// Package page is the public status page: what is shown, and how. It holds only
-// what customers may see, reads no clock and reaches no network.
+// Package page generates the public status page. It contains only what customers may
+// see, reads no clock and accesses no network.
 package page
 
 import (
@@ -14,36 +14,36 @@ import (
 )
 
 // A Snapshot is everything that the public pages show at one time. Its types list each
-// field that may be shown; none is shared with what operators see.
+// field that may be shown; none is shared with the operators' view.
 type Snapshot struct {
 	Title        string
-	URL          string // of the page, ends in /
+	URL          string // of the page; ends in /
 	About        string // Markdown
 	Footer       string // Markdown
 	NoIndex      bool
 	At           time.Time
 	Zone         *time.Location
-	Status       report.Impact // of the page: the worst of the groups
+	Status       report.Impact // the worst of the groups
 	Uptime       Figure
 	Weights      uptime.Weights
-	UnknownAs    report.Impact // for readers that know no unknown state
+	UnknownAs    report.Impact // for readers that do not support the unknown state
 	Groups       []Group
 	Incidents    []Incident    // the latest first
 	Maintenances []Maintenance // the latest first
 }
 
-// A Line is what components and groups have in common.
+// A Line contains the fields that components and groups have in common.
 type Line struct {
 	ID          string
 	Name        string
 	Description string
 	Status      report.Impact
-	Since       time.Time // of Status; zero: there is no record
-	First       time.Time // of its record, or from when on it is counted; zero: there is none
+	Since       time.Time // start of Status; zero: there is no record
+	First       time.Time // start of its record, or of the time that counts; zero: there is none
 	Note        string    // why Status is unknown, and since when; empty: it is known, or there is no record
 	Uptime      Figure
 	Days        []Day      // oldest first
-	Intervals   []Interval // that are not operational, the latest first
+	Intervals   []Interval // those that are not operational, the latest first
 }
 
 // A Group is a heading with its components.
@@ -58,18 +58,18 @@ type Component struct {
 	Line
 	Group   string // the id of its group
 	Place   string // the name of its group
-	Started bool   // it is counted from a day on that was configured
+	Started bool   // the time counts from a configured day on
 }
 
 // A Named is a component of an incident or a maintenance.
 type Named struct {
 	ID     string
 	Name   string
-	Place  string // its group; empty: it is a group itself
+	Place  string // its group; empty: it is a group
 	Impact report.Impact
 }
 
-// An Incident is one that was published.
+// An Incident is a published incident.
 type Incident struct {
 	Ref        string
 	Title      string
@@ -89,25 +89,25 @@ type Incident struct {
 // Open reports whether the incident is not resolved.
 func (i Incident) Open() bool { return i.Status != incident.Resolved }
 
-// Lead is the first paragraph of the post-mortem.
+// Lead returns the first paragraph of the post-mortem.
 func (i Incident) Lead() string {
 	first, _ := lead(i.Postmortem)
 	return first
 }
 
-// Rest is the post-mortem without its first paragraph.
+// Rest returns the post-mortem without its first paragraph.
 func (i Incident) Rest() string {
 	_, rest := lead(i.Postmortem)
 	return rest
 }
 
-// Latest is the latest update.
+// Latest returns the latest update.
 func (i Incident) Latest() Update { return latest(i.Updates) }
 
-// Newest are the updates, the latest first.
+// Newest returns the updates, the latest first.
 func (i Incident) Newest() []Update { return newest(i.Updates) }
 
-// A Maintenance is one that was published.
+// A Maintenance is a published maintenance.
 type Maintenance struct {
 	Ref        string
 	Title      string
@@ -124,18 +124,18 @@ type Maintenance struct {
 	Updates    []Update // oldest first
 }
 
-// Over reports whether it is completed or cancelled.
+// Over reports whether the maintenance is completed or cancelled.
 func (m Maintenance) Over() bool {
 	return m.Status == incident.Completed || m.Status == incident.Cancelled
 }
 
-// Latest is the latest update.
+// Latest returns the latest update.
 func (m Maintenance) Latest() Update { return latest(m.Updates) }
 
-// Newest are the updates, the latest first.
+// Newest returns the updates, the latest first.
 func (m Maintenance) Newest() []Update { return newest(m.Updates) }
 
-// An Update is what was said at one time.
+// An Update is one message of an incident or a maintenance.
 type Update struct {
 	ID       int64
 	Status   incident.Status
@@ -159,16 +159,16 @@ func newest(list []Update) []Update {
 	return list
 }
 
-// An Input is what a snapshot is made of.
+// An Input is the data from which a snapshot is built.
 type Input struct {
 	Config       config.Config
-	Lines        map[string]uptime.Timeline // the records of the components, by id; maintenance is in them
+	Lines        map[string]uptime.Timeline // the records of the components, by id, with maintenance
 	Incidents    []incident.Incident
 	Maintenances []incident.Maintenance
 	Now          time.Time
 }
 
-// Build makes the snapshot.
+// Build builds the snapshot.
 func Build(in Input) Snapshot {
 	p := in.Config.Page
 	s := Snapshot{
@@ -199,7 +199,7 @@ func Build(in Input) Snapshot {
 	return s
 }
 
-// names are all components and groups, by id.
+// names returns all components and groups, by id.
 func (s Snapshot) names() map[string]Named {
 	names := map[string]Named{}
 	for _, g := range s.Groups {
@@ -233,7 +233,7 @@ func planned(m incident.Maintenance, names map[string]Named) Maintenance {
 	}
 }
 
-// named are the components that are still configured.
+// named returns the components that are still configured.
 func named(list []incident.Affected, names map[string]Named) (all []Named) {
 	for _, a := range list {
 		if n, is := names[a.Component]; is {
@@ -251,19 +251,19 @@ func updates(list []incident.Update, names map[string]Named) (all []Update) {
 	return all
 }
 
-// Open are the incidents that are not resolved.
+// Open returns the incidents that are not resolved.
 func (s Snapshot) Open() []Incident {
 	return filter(s.Incidents, Incident.Open)
 }
 
-// Upcoming are the maintenances that are not over, the next one first.
+// Upcoming returns the maintenances that are not over, the next one first.
 func (s Snapshot) Upcoming() []Maintenance {
 	list := filter(s.Maintenances, func(m Maintenance) bool { return !m.Over() })
 	slices.Reverse(list)
 	return list
 }
 
-// filter are the elements of a list for which keep holds.
+// filter returns the elements of a list for which keep returns true.
 func filter[T any](list []T, keep func(T) bool) (kept []T) {
 	for _, x := range list {
 		if keep(x) {

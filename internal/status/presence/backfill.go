@@ -10,9 +10,10 @@ import (
 	"github.com/nodewatch/nodewatch/pkg/report/native"
 )
 
-// backfilled is the record of a component with each silence replaced by what the
-// node's transitions say of it. Where no agent is known to have watched, it stays.
-// list must have all transitions since the first silence; their order does not matter.
+// backfilled returns the record of a component with each silence replaced by the
+// states that follow from the node's transitions. Where no agent is known to have
+// watched, the silence stays. list must contain all transitions since the first
+// silence, in any order.
 func backfilled(line uptime.Timeline, component string, list []native.Transition, b native.Body, arrived time.Time) uptime.Timeline {
 	runs := runsOf(list, b, arrived)
 	var all uptime.Timeline
@@ -44,7 +45,7 @@ func backfilled(line uptime.Timeline, component string, list []native.Transition
 				continue
 			}
 			if r.began.After(piece[0].At) {
-				known = uptime.Change{} // of another run
+				known = uptime.Change{} // the state is of another run
 			}
 			changes := r.states(report.ComponentName(component), known, from, to, b.Findings)
 			if rest, is := piece.At(to); is && to.Before(end) {
@@ -59,12 +60,12 @@ func backfilled(line uptime.Timeline, component string, list []native.Transition
 	return all
 }
 
-// A run is what one run of the agent saw change.
+// A run contains the changes that one run of the agent observed.
 type run struct {
 	began   time.Time     // by the hub's clock
 	skew    time.Duration // of the node's clock
-	current bool          // it is the run that reports now
-	gaps    bool          // transitions of it were lost
+	current bool          // the run that reports now
+	gaps    bool          // some of its transitions were lost
 	list    []change      // in their order
 }
 
@@ -74,7 +75,7 @@ type change struct {
 	at time.Time
 }
 
-// runsOf sorts transitions by run, the run that reports now being the last.
+// runsOf sorts transitions by run; the run that reports now is the last.
 func runsOf(list []native.Transition, b native.Body, arrived time.Time) []run {
 	skew := Skew(b, arrived)
 	list = slices.Clone(list)
@@ -84,7 +85,7 @@ func runsOf(list []native.Transition, b native.Body, arrived time.Time) []run {
 	var runs []run
 	for _, x := range list {
 		if x.Run.After(b.Agent.Started) {
-			continue // no run is later than the one that reports
+			continue // no run is later than the reporting one
 		}
 		if n := len(runs); n == 0 || !runs[n-1].list[0].Run.Equal(x.Run) {
 			runs = append(runs, run{began: hubTime(x.Run, skew), skew: skew})
@@ -104,11 +105,10 @@ func runsOf(list []native.Transition, b native.Body, arrived time.Time) []run {
 	return runs
 }
 
-// covers returns for how much of a silence the run reports the state of a component. A
-// run that has ended watched at least until its last transition. One that began in the
-// silence knows nothing of the component before its first transition; so does one
-// without a known state before the silence. A run that lost transitions reports
-// nothing.
+// covers returns the part of a silence for which the run reports the state of a
+// component. A run that has ended watched at least until its last transition. If a run
+// began during the silence, or no state is known before it, the state is unknown
+// before the run's first transition. A run that lost transitions covers nothing.
 func (r run) covers(component report.ComponentName, from, to time.Time, known bool) (begin, end time.Time, ok bool) {
 	begin, end = from, to
 	if !r.current {
@@ -130,9 +130,9 @@ func (r run) covers(component report.ComponentName, from, to time.Time, known bo
 	return begin, end, begin.Before(end) && !r.gaps
 }
 
-// raised are the findings of a component that were raised just before a time, with
-// their impacts. Of a finding that does not change afterwards and did not before, now
-// tells, the findings of the present report.
+// raised returns the findings of a component that were raised just before a time,
+// with their impacts. The impact of a finding without changes before or after that
+// time comes from now, the findings of the present report.
 func (r run) raised(component report.ComponentName, at time.Time, now []report.Finding) map[report.Ref]report.Impact {
 	list, seen := map[report.Ref]report.Impact{}, map[report.Ref]bool{}
 	for _, x := range r.list {
@@ -159,8 +159,8 @@ func (r run) raised(component report.ComponentName, at time.Time, now []report.F
 	return list
 }
 
-// states are the states of a component between two times: the worst of its findings,
-// and of what was known before where no finding accounts for it.
+// states returns the states of a component between two times: the worst of its
+// findings and of the previously known state, as far as no finding accounts for that.
 func (r run) states(component report.ComponentName, known uptime.Change, from, to time.Time, now []report.Finding) (line uptime.Timeline) {
 	raised := r.raised(component, from, now)
 	base := known

@@ -15,7 +15,7 @@ import (
 	"github.com/nodewatch/nodewatch/pkg/report/native"
 )
 
-// A hub keeps what the store keeps of one node.
+// A hub stores what the store does of one node.
 type hub struct {
 	node  presence.Node
 	lines map[string]uptime.Timeline
@@ -51,7 +51,7 @@ func (h *hub) judge(now time.Time) {
 	}
 }
 
-// An agent watches findings of two components, and queues transitions.
+// An agent observes findings of two components, and queues transitions.
 type agent struct {
 	started time.Time
 	n       uint64
@@ -62,7 +62,7 @@ type agent struct {
 
 var components = []string{"network", "storage"}
 
-// start starts a run. The queue is on disk.
+// start starts a run. The queue persists between runs.
 func (a *agent) start(now time.Time) {
 	a.started, a.n, a.raised, a.states = now, 0, map[report.Ref]report.Finding{}, map[string]native.Component{}
 	for _, id := range components {
@@ -103,7 +103,7 @@ func (a *agent) change(now time.Time, ref report.Ref, component string, to repor
 	a.states[component] = worst
 }
 
-// body is the next report, with at most n transitions.
+// body returns the next report, with at most n transitions.
 func (a *agent) body(now time.Time, n int) native.Body {
 	b := native.Body{Agent: native.Agent{Started: a.started}, SentAt: now}
 	for _, id := range components {
@@ -118,17 +118,17 @@ func (a *agent) body(now time.Time, n int) native.Body {
 	return b
 }
 
-// seeds is how many plays there are; what is guarded shows in a few.
+// seeds is the number of simulations; a few are enough to show a violation.
 const seeds = uint64(6)
 
-// A second of the truth.
+// A second is the true state in one second.
 type second struct {
 	alive bool
 	state map[string]report.Impact
 }
 
-// play plays hours of a node that is cut off, crashes and has findings, all by seed; how
-// it is delivered and judged is by another one.
+// play simulates hours of a node that is cut off, crashes and has findings, all
+// determined by seed; delivery determines how its reports are delivered and judged.
 func play(seed uint64, restarts bool, delivery *rand.Rand) (*hub, []second) {
 	r := rand.New(rand.NewPCG(seed, 1))
 	h := &hub{lines: map[string]uptime.Timeline{}, sent: map[string]native.Transition{}}
@@ -140,13 +140,13 @@ func play(seed uint64, restarts bool, delivery *rand.Rand) (*hub, []second) {
 	for i := range 2400 {
 		now := at(time.Duration(i) * s)
 		switch dice := r.IntN(1000); {
-		case i < 30 || i > 2200: // it begins and ends well
+		case i < 30 || i > 2200: // no fault at the beginning and the end
 			cut = false
 			if !alive {
 				alive = true
 				a.start(now)
 			}
-		case dice < 4 && i >= until && (cut || i < 2000): // for longer than the TTL, as shorter ones are none
+		case dice < 4 && i >= until && (cut || i < 2000): // for longer than the TTL, as a shorter one is no silence
 			cut, until = !cut, i+130
 		case dice < 6 && restarts && alive && i < 1800:
 			alive, pause = false, 120+r.IntN(200)
@@ -163,7 +163,7 @@ func play(seed uint64, restarts bool, delivery *rand.Rand) (*hub, []second) {
 			a.change(now, report.Ref{Rule: c + fmt.Sprint(r.IntN(3)), Subject: fmt.Sprint(r.IntN(2))}, c, to)
 			changed = len(a.queue) > before
 		}
-		// The queue is emptied at once. The reports come at the same times whatever is in them.
+		// The queue is sent at once. The times of the reports do not depend on their content.
 		if !alive || cut {
 			burst = 100
 		} else if burst--; changed || i%30 == 0 || burst > 0 {
@@ -181,8 +181,8 @@ func play(seed uint64, restarts bool, delivery *rand.Rand) (*hub, []second) {
 	return h, truth
 }
 
-// However the queue arrives and whenever silence is judged, the record is the same, and
-// it is the truth: also what happened while the node was cut off.
+// In whatever order the queue arrives and whenever silence is judged, the record is the
+// same, and it is true, even for the time in which the node was cut off.
 func TestTheRecordOfACutOffNodeIsTheTruth(t *testing.T) {
 	corrected := time.Duration(0)
 	for seed := range seeds {
@@ -217,8 +217,8 @@ func TestTheRecordOfACutOffNodeIsTheTruth(t *testing.T) {
 	}
 }
 
-// While no agent ran, nothing is known, and above all not that all was well. What is
-// recorded of the time in which one ran is true.
+// While no agent ran, the state is unknown, and never operational. The record of the
+// time in which an agent ran is true.
 func TestADeadNodeIsNeverGreen(t *testing.T) {
 	dead, known := 0, 0
 	for seed := range seeds {
@@ -265,7 +265,8 @@ func TestADeadNodeIsNeverGreen(t *testing.T) {
 	}
 }
 
-// While a node is silent the record is unknown from its latest report on, whatever it was.
+// While a node is silent, the record is unknown from its latest report on, whatever the
+// state was.
 func TestSilenceIsNeverGreen(t *testing.T) {
 	for seed := range uint64(20) {
 		h, _ := play(seed, true, rand.New(rand.NewPCG(seed, 2)))
@@ -284,7 +285,7 @@ func TestSilenceIsNeverGreen(t *testing.T) {
 	}
 }
 
-// A node that lost transitions says only since when its present state lasts.
+// From a node that lost transitions, only the start of its present state is used.
 func TestLostTransitions(t *testing.T) {
 	h := &hub{lines: map[string]uptime.Timeline{}, sent: map[string]native.Transition{}}
 	a := &agent{}
@@ -299,7 +300,7 @@ func TestLostTransitions(t *testing.T) {
 	}
 }
 
-// A clock that is off is corrected by what it is off by.
+// The times of a wrong clock are corrected by its offset.
 func TestBackfillCorrectsTheClock(t *testing.T) {
 	for _, skew := range []time.Duration{0, time.Hour, -time.Hour} {
 		h := &hub{lines: map[string]uptime.Timeline{}, sent: map[string]native.Transition{}}
@@ -337,7 +338,7 @@ func TestSilenceAndComponentsThatAreNotListed(t *testing.T) {
 	}
 }
 
-// A run that remembers since when a state lasts did not watch before it began.
+// A run that remembers the start of a state did not watch before its own start.
 func TestANewRunDidNotWatchBefore(t *testing.T) {
 	h := &hub{lines: map[string]uptime.Timeline{}, sent: map[string]native.Transition{}}
 	a := &agent{}

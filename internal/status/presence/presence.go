@@ -1,6 +1,6 @@
-// Package presence is what follows from a node's reports and from their absence:
-// which changes of state a report means, when a node is late or silent, and how
-// the record is corrected once the node is heard from again. It reads no clock.
+// Package presence evaluates a node's reports and their absence: it determines which
+// changes of state a report implies, when a node is late or silent, and how the
+// record is corrected once the node reports again. It reads no clock.
 package presence
 
 import (
@@ -12,19 +12,20 @@ import (
 	"github.com/nodewatch/nodewatch/pkg/report/native"
 )
 
-// trustedSkew is how far a node's clock may be off before its times are corrected.
+// trustedSkew is the maximum clock offset of a node up to which its times are used
+// uncorrected.
 const trustedSkew = 5 * time.Second
 
-// longestHold is how long a rule may hold a finding back: so much earlier than the
-// previous report a state may have begun.
+// longestHold is the longest time for which a rule holds a finding back: a state may
+// have begun that long before the previous report.
 const longestHold = 10 * time.Minute
 
-// A Before is what is known of a node when its next report arrives.
+// A Before is the known state of a node when its next report arrives.
 type Before struct {
-	Node        Node                       // as of its previous report; zero: this is the first
-	Lines       map[string]uptime.Timeline // the records of its components: at least the latest change; for CatchesUp as far back as silence may reach
+	Node        Node                       // as of its previous report; zero: there was none
+	Lines       map[string]uptime.Timeline // the records of its components: at least the latest change; for CatchesUp, as far back as a silence can begin
 	Gaps        []Gap                      // of the hubs since the previous report; only for CatchesUp
-	Transitions []native.Transition        // all that the node has sent, also in this report, since Lines begin; only for CatchesUp
+	Transitions []native.Transition        // all that the node has sent since the beginning of Lines, this report included; only for CatchesUp
 }
 
 // A Rewrite replaces the record of one component from a time on.
@@ -34,8 +35,8 @@ type Rewrite struct {
 	Changes   uptime.Timeline // all at or after From; empty: the state before From continues
 }
 
-// CatchesUp reports whether a report may correct what was recorded in silence: it ends
-// one, or it brings what was not sent before.
+// CatchesUp reports whether a report may correct the record of a silence: it ends one,
+// or it contains transitions that were not sent before.
 func CatchesUp(n Node, b native.Body, arrived time.Time) bool {
 	return n.returns(arrived) || len(b.Transitions) > 0 && b.Waiting == 0
 }
@@ -45,10 +46,11 @@ func (n Node) returns(arrived time.Time) bool {
 	return !n.Arrived.IsZero() && (n.Recorded != "" || arrived.Sub(n.Arrived) > n.TTL)
 }
 
-// Skew is how far the node's clock is ahead of the hub's, transport included.
+// Skew returns how far the node's clock is ahead of the hub's, including the
+// transport time.
 func Skew(b native.Body, arrived time.Time) time.Duration { return b.SentAt.Sub(arrived) }
 
-// Rewrites are the changes of the record that a report means.
+// Rewrites returns the changes of the record that a report implies.
 func Rewrites(before Before, b native.Body, arrived time.Time) []Rewrite {
 	arrived = arrived.Truncate(resolution)
 	catchesUp := CatchesUp(before.Node, b, arrived)
@@ -70,7 +72,7 @@ func Rewrites(before Before, b native.Body, arrived time.Time) []Rewrite {
 	return list
 }
 
-// components are those that are recorded or reported, in a fixed order.
+// components returns the recorded and the reported components, in a fixed order.
 func components(before Before, b native.Body) (ids []string) {
 	for id := range before.Lines {
 		ids = append(ids, id)
@@ -85,13 +87,13 @@ func components(before Before, b native.Body) (ids []string) {
 // NotReported is the reason of a component that its node no longer lists.
 const NotReported = "not_reported"
 
-// observed is the record of a component with what the report says of its state now.
+// observed returns the record of a component with its reported state appended.
 // previous is when the previous report arrived.
 func observed(line uptime.Timeline, previous time.Time, b native.Body, id string, arrived time.Time) uptime.Timeline {
 	i := slices.IndexFunc(b.Components, func(c native.Component) bool { return c.ID == id })
 	if i < 0 {
 		last := line[len(line)-1]
-		shutdown := b.Final != nil && len(b.Components) == 0 // keeps the last state
+		shutdown := b.Final != nil && len(b.Components) == 0 // a shutdown keeps the last state
 		if shutdown || last.State == report.Unknown && !silent(last) {
 			return line
 		}
@@ -108,14 +110,14 @@ func observed(line uptime.Timeline, previous time.Time, b native.Body, id string
 	at := corrected(c.Since, Skew(b, arrived), previous, arrived)
 	if !silent(last) {
 		if at.Before(last.At) && last.State == c.Status {
-			at = last.At // only the reason is another
+			at = last.At // only the reason differs
 		}
 		return line.Replace(at, uptime.Timeline{{At: at, State: c.Status, Reason: c.Reason}})
 	}
 	begin, known := silence(line)
 	started := started(b, arrived)
 	switch {
-	case started.After(begin): // nobody watched before
+	case started.After(begin): // no agent watched before
 		at = later(at, started)
 	case at.Before(begin) && known.State == c.Status:
 		at = begin
@@ -126,12 +128,13 @@ func observed(line uptime.Timeline, previous time.Time, b native.Body, id string
 	return line.Replace(at, uptime.Timeline{{At: at, State: c.Status, Reason: c.Reason, Backfilled: true}, {At: arrived, State: c.Status, Reason: c.Reason}})
 }
 
-// silent reports whether a state is unknown because nothing was heard.
+// silent reports whether a state is unknown because no report was received.
 func silent(c uptime.Change) bool {
 	return c.State == report.Unknown && (c.Reason == NoReport || c.Reason == SiteNoReport || c.Reason == HubGap || c.Reason == Stopped)
 }
 
-// silence is when the silence began in which the record ends, and what was known before.
+// silence returns when the silence at the end of the record began, and the state known
+// before.
 func silence(line uptime.Timeline) (begin time.Time, known uptime.Change) {
 	for i := len(line) - 1; i >= 0; i-- {
 		if !silent(line[i]) {
@@ -142,12 +145,12 @@ func silence(line uptime.Timeline) (begin time.Time, known uptime.Change) {
 	return begin, uptime.Change{}
 }
 
-// started is when the agent started, by the hub's clock.
+// started returns when the agent started, by the hub's clock.
 func started(b native.Body, now time.Time) time.Time {
 	return hubTime(b.Agent.Started, Skew(b, now))
 }
 
-// hubTime is a time of the node's clock by the hub's.
+// hubTime converts a time of the node's clock to the hub's.
 func hubTime(at time.Time, skew time.Duration) time.Time {
 	if skew.Abs() > trustedSkew {
 		at = at.Add(-skew)
@@ -155,9 +158,9 @@ func hubTime(at time.Time, skew time.Duration) time.Time {
 	return at.Truncate(resolution)
 }
 
-// corrected is a time of the node's clock by the hub's, between the previous report
-// and now. Where the clocks agree, a state may have begun before the previous
-// report, as rules hold findings back until they are sure.
+// corrected converts a time of the node's clock to the hub's, limited to the time
+// between the previous report and now. If the clocks agree, a state may have begun
+// before the previous report, as rules hold findings back until they are certain.
 func corrected(at time.Time, skew time.Duration, previous, now time.Time) time.Time {
 	earliest := previous
 	if skew.Abs() <= trustedSkew {

@@ -7,32 +7,33 @@ import (
 	"github.com/nodewatch/nodewatch/pkg/report"
 )
 
-// The reasons of a state that is unknown because nothing was heard.
+// The reasons of a state that is unknown because no report was received.
 const (
-	NoReport     = "no_report"      // of this node, for longer than its TTL
-	SiteNoReport = "site_no_report" // of all nodes of its site at once
-	HubGap       = "hub_gap"        // no hub was running, or none for long enough to say more
-	Stopped      = "stopped"        // the agent said that it stops
+	NoReport     = "no_report"      // from this node, for longer than its TTL
+	SiteNoReport = "site_no_report" // from any node of its site
+	HubGap       = "hub_gap"        // no hub was running, or not for long enough to conclude more
+	Stopped      = "stopped"        // the agent reported that it stops
 )
 
-// resolution is that of the record. A state is kept for the moment of the report that
-// said it, however short: what follows silence is compared with it.
+// resolution is the resolution of the record. A reported state is recorded for at
+// least the moment of its report, however short it is, because the state after a
+// silence is compared with it.
 const resolution = time.Millisecond
 
 // A Gap is a time in which no hub was running.
 type Gap struct{ Begin, End time.Time }
 
-// A Node is what is known of when a node reports.
+// A Node contains the reporting times of a node.
 type Node struct {
 	Site     string
-	Arrived  time.Time // of its latest report, by the hub's clock
+	Arrived  time.Time // arrival of its latest report, by the hub's clock
 	Interval time.Duration
 	TTL      time.Duration
-	Stopped  bool   // its latest report said that the agent stops
-	Recorded string // the reason for which it is recorded as silent; empty: it is not
+	Stopped  bool   // its latest report announced that the agent stops
+	Recorded string // the reason why it is recorded as silent; empty: it is not
 }
 
-// A Phase says how regularly a node reports.
+// A Phase is the regularity of a node's reports.
 type Phase string
 
 // The phases of a node.
@@ -44,8 +45,8 @@ const (
 	Ended     Phase = "stopped"
 )
 
-// Phase is how the node reports. listening is the end of the hubs' latest gap; zero:
-// there was none.
+// Phase returns the phase of the node. listening is the end of the hubs' latest gap;
+// zero: there was none.
 func (n Node) Phase(listening, now time.Time) Phase {
 	age, missed := now.Sub(n.Arrived), listening.After(n.Arrived)
 	switch {
@@ -61,9 +62,9 @@ func (n Node) Phase(listening, now time.Time) Phase {
 	return Reporting
 }
 
-// Record is the record of a node that has not been heard from since its latest
-// report; empty: that is shorter ago than its TTL, and the states it reported hold.
-// gaps are those of the hubs, oldest first.
+// Record returns the record of a node since its latest report. It is empty if that
+// report is younger than the node's TTL, so that its states are valid. gaps are those
+// of the hubs, oldest first.
 func (n Node) Record(gaps []Gap, now time.Time) (line uptime.Timeline) {
 	if now.Sub(n.Arrived) <= n.TTL {
 		return nil
@@ -78,7 +79,7 @@ func (n Node) Record(gaps []Gap, now time.Time) (line uptime.Timeline) {
 		}
 		line = append(line, uptime.Change{At: at, State: report.Unknown, Reason: reason})
 	}
-	from := n.Arrived.Add(resolution) // since when a hub has been listening in vain
+	from := n.Arrived.Add(resolution) // since when a hub has been waiting for a report
 	for _, g := range gaps {
 		if !g.End.After(from) || !g.Begin.Before(now) {
 			continue
@@ -87,7 +88,7 @@ func (n Node) Record(gaps []Gap, now time.Time) (line uptime.Timeline) {
 			add(from, silent)
 			add(g.Begin, HubGap)
 		} else {
-			add(from, HubGap) // the hubs cannot know what they would have received
+			add(from, HubGap) // the hubs cannot know which reports they missed
 		}
 		from = g.End
 	}
@@ -97,14 +98,14 @@ func (n Node) Record(gaps []Gap, now time.Time) (line uptime.Timeline) {
 	return line
 }
 
-// A Silence is what is to be recorded of all components of a node.
+// A Silence is the new record of all components of a node.
 type Silence struct {
-	Node    int // its place in the list
+	Node    int // its index in the list
 	Reason  string
 	Changes uptime.Timeline // from the latest report on
 }
 
-// Silences are the records of silent nodes that differ from what is recorded.
+// Silences returns the records of silent nodes that differ from the recorded ones.
 func Silences(nodes []Node, gaps []Gap, now time.Time) (list []Silence) {
 	lines := make([]uptime.Timeline, len(nodes))
 	sites := map[string]*site{}
@@ -137,7 +138,7 @@ func Silences(nodes []Node, gaps []Gap, now time.Time) (list []Silence) {
 	return list
 }
 
-// reason is why the state is unknown at the end of a record; empty: it is not.
+// reason returns why the state is unknown at the end of a record; empty: it is known.
 func reason(line uptime.Timeline) string {
 	if len(line) == 0 {
 		return ""
@@ -145,11 +146,11 @@ func reason(line uptime.Timeline) string {
 	return line[len(line)-1].Reason
 }
 
-// A site is what is known of the silence of the nodes of one site.
+// A site is the silence of the nodes of one site.
 type site struct {
 	whole    bool      // all of them are silent
-	latest   time.Time // when one of them was heard from last
-	together int       // how many fell silent then
+	latest   time.Time // when the last of them was heard from
+	together int       // number of nodes that fell silent then
 }
 
 func (s *site) add(n Node, silent bool) {
@@ -165,7 +166,8 @@ func (s *site) count(n Node) {
 	}
 }
 
-// with reports whether the node was heard from until about when the site was.
+// with reports whether the node's latest report is about as old as the latest of the
+// site.
 func (s *site) with(n Node) bool {
 	return s != nil && !n.Stopped && s.latest.Sub(n.Arrived) <= n.TTL
 }

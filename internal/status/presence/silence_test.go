@@ -17,12 +17,12 @@ const s, m = time.Second, time.Minute
 
 func at(d time.Duration) time.Time { return noon.Add(d) }
 
-// node was heard from last at noon.
+// node returns a node whose latest report arrived at noon.
 func node() presence.Node {
 	return presence.Node{Site: "rl1", Arrived: noon, Interval: 30 * s, TTL: 100 * s}
 }
 
-// words are the changes of a timeline, to the second.
+// words returns the changes of a timeline, to the second.
 func words(line uptime.Timeline) (list []string) {
 	for _, c := range line {
 		w := c.At.Format("15:04:05") + " " + string(c.State)
@@ -61,8 +61,8 @@ func TestPhase(t *testing.T) {
 	}
 }
 
-// A node is silent once its TTL has passed while a hub was listening; what the hubs
-// missed themselves is their gap.
+// A node is silent once its TTL has passed while a hub was listening; a time without
+// a hub is a gap of the hubs.
 func TestRecord(t *testing.T) {
 	gap := func(from, to time.Duration) presence.Gap { return presence.Gap{Begin: at(from), End: at(to)} }
 	for name, c := range map[string]struct {
@@ -87,8 +87,8 @@ func TestRecord(t *testing.T) {
 	}
 }
 
-// Nodes that fall silent together with their whole site have one reason. It stays
-// while others of the site are heard from again.
+// Nodes that fall silent together with their whole site have a common reason. It
+// stays while other nodes of the site report again.
 func TestAWholeSite(t *testing.T) {
 	recorded := map[int]string{}
 	judge := func(nodes []presence.Node, now time.Time) {

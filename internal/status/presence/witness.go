@@ -8,10 +8,10 @@ import (
 	"github.com/nodewatch/nodewatch/pkg/report"
 )
 
-// Witness is the record of a component of a node with what the hub's own check saw
-// while the node was silent: where the check failed then, the component has the
-// check's state. A check that succeeds or cannot run says nothing of a silent node,
-// and a node that reports is believed.
+// Witness adds the results of the hub's own check to the record of a component for
+// the time in which its node was silent: where the check failed, the component has
+// the check's state. A check that succeeds or cannot run has no effect, and a node
+// that reports takes precedence.
 func Witness(line, check uptime.Timeline) uptime.Timeline {
 	if len(line) == 0 {
 		return line

@@ -11,7 +11,7 @@ import (
 	"github.com/nodewatch/nodewatch/pkg/report"
 )
 
-// A check that fails speaks for a silent node only.
+// A failed check counts only for a silent node.
 func TestWitness(t *testing.T) {
 	begin := time.Date(2026, 11, 22, 12, 0, 0, 0, time.UTC)
 	at := func(m int, state report.Impact, reason string) uptime.Change {

@@ -1,4 +1,5 @@
-// Package ratelimit holds back who asks too often, each for itself, in bounded memory.
+// Package ratelimit limits the request rate of each sender separately, in bounded
+// memory.
 package ratelimit
 
 import (
@@ -8,8 +9,7 @@ import (
 	"golang.org/x/time/rate"
 )
 
-// Limits hold back each sender that sends too often. The methods may be called by
-// several goroutines.
+// Limits limits the rate of each sender. Its methods are safe for concurrent use.
 type Limits struct {
 	rate       rate.Limit
 	burst, max int
@@ -18,15 +18,15 @@ type Limits struct {
 	of map[string]*rate.Limiter
 }
 
-// New returns Limits of perSecond requests of one sender, burst at once, that keep at
-// most max senders apart.
+// New returns Limits of perSecond requests of one sender, with bursts of burst
+// requests, for at most max senders.
 func New(perSecond float64, burst, max int) *Limits {
 	return &Limits{rate: rate.Limit(perSecond), burst: burst, max: max, of: map[string]*rate.Limiter{}}
 }
 
-// Allow reports whether the sender may make a request now. Where too many are
-// remembered, those are forgotten first that have had time to recover; if there are
-// none, the sender has to wait.
+// Allow reports whether the sender may make a request now. If there are too many
+// senders, those that have had time to recover are dropped first; if there are none,
+// the sender has to wait.
 func (l *Limits) Allow(sender string, now time.Time) bool {
 	l.mu.Lock()
 	defer l.mu.Unlock()
@@ -44,7 +44,7 @@ func (l *Limits) Allow(sender string, now time.Time) bool {
 	return x.AllowN(now, 1)
 }
 
-// forget drops the senders that have recovered: a new limiter says the same.
+// forget drops the senders that have recovered: a new limiter decides the same.
 func (l *Limits) forget(now time.Time) {
 	for sender, x := range l.of {
 		if x.TokensAt(now) >= float64(l.burst) {

@@ -8,7 +8,7 @@ import (
 
 var noon = time.Date(2026, 11, 22, 12, 0, 0, 0, time.UTC)
 
-// Each sender has a burst of its own, and then what the rate gives.
+// Each sender has its own burst, and then the configured rate.
 func TestLimits(t *testing.T) {
 	l := New(0.5, 3, 10)
 	for n, want := range []bool{true, true, true, false} {
@@ -24,7 +24,8 @@ func TestLimits(t *testing.T) {
 	}
 }
 
-// However many send, memory stays bounded, and those that have recovered are forgotten.
+// For any number of senders, memory stays bounded, and those that have recovered are
+// dropped.
 func TestLimitsAreBounded(t *testing.T) {
 	l := New(1, 5, 100)
 	for n := range 200 {

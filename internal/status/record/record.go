@@ -1,4 +1,4 @@
-// Package record reads what is recorded of the public components from the store.
+// Package record reads the records of the public components from the store.
 package record
 
 import (
@@ -16,11 +16,11 @@ import (
 	"github.com/nodewatch/nodewatch/pkg/report"
 )
 
-// A Record is what is recorded of the public components.
+// A Record contains the records of the public components.
 type Record struct {
-	Lines        map[string]uptime.Timeline // by id; maintenance is in them
+	Lines        map[string]uptime.Timeline // by id; with maintenance
 	Signals      []incident.Signal          // one for each kind of trouble that a component can have
-	Maintenances []incident.Maintenance     // that end after the record begins, or are not over
+	Maintenances []incident.Maintenance     // that end after the beginning of the record, or are not over
 }
 
 // Read reads the record of all public components from a time on.
@@ -49,7 +49,7 @@ func Read(ctx context.Context, tx *store.Tx, c config.Config, from time.Time) (r
 			}
 			var all []uptime.Timeline
 			kinds := map[incident.Kind][]uptime.Timeline{}
-			for _, k := range keys { // in one order, so that the same record makes the same page
+			for _, k := range keys { // in a fixed order, so that the same record makes the same page
 				line, is := found[k]
 				if !is {
 					continue
@@ -82,8 +82,8 @@ func Read(ctx context.Context, tx *store.Tx, c config.Config, from time.Time) (r
 	return r, nil
 }
 
-// kindOf is the kind of trouble that a signal of a component has; empty: it opens no
-// incident, as a person has said it.
+// kindOf returns the kind of trouble of a component's signal; empty: the signal was
+// declared by a person and opens no incident.
 func kindOf(k store.Key, c config.Component) incident.Kind {
 	switch {
 	case k.Kind == store.OfNode:
@@ -96,8 +96,8 @@ func kindOf(k store.Key, c config.Component) incident.Kind {
 	return incident.Service
 }
 
-// witnessed is what the hub's own check says of a silent node; trouble that the node
-// reports itself has incidents of its own.
+// witnessed returns only the results of the hub's own check for a silent node;
+// trouble that the node itself reports has its own incidents.
 func witnessed(line uptime.Timeline) uptime.Timeline {
 	line = slices.Clone(line)
 	for n, c := range line {
@@ -108,7 +108,7 @@ func witnessed(line uptime.Timeline) uptime.Timeline {
 	return line
 }
 
-// follows are the signals that a public component follows.
+// follows returns the signals that a public component follows.
 func follows(ctx context.Context, tx *store.Tx, c config.Component) (keys []store.Key, err error) {
 	declared := store.Key{Kind: store.Declared, Name: c.ID}
 	if c.Node == "" {
@@ -125,7 +125,7 @@ func follows(ctx context.Context, tx *store.Tx, c config.Component) (keys []stor
 			return nil, err
 		}
 		for part := range states {
-			if part != "nodewatch" && part != "cluster" { // the agent itself, and what all nodes share
+			if part != "nodewatch" && part != "cluster" { // not the agent itself, nor what all nodes share
 				parts = append(parts, part)
 			}
 		}

@@ -16,7 +16,7 @@ type Alert struct {
 	Starts      time.Time
 }
 
-// Fire keeps a firing alert.
+// Fire stores a firing alert.
 func (t *Tx) Fire(ctx context.Context, a Alert) error {
 	_, err := t.exec(ctx, `INSERT INTO alert (fingerprint, component, impact, name, starts) VALUES ($1, $2, $3, $4, $5)
 		ON CONFLICT (fingerprint) DO UPDATE SET component = excluded.component, impact = excluded.impact, name = excluded.name, starts = excluded.starts`,
@@ -24,14 +24,14 @@ func (t *Tx) Fire(ctx context.Context, a Alert) error {
 	return err
 }
 
-// Resolve forgets an alert that fires no longer.
+// Resolve deletes an alert that no longer fires.
 func (t *Tx) Resolve(ctx context.Context, fingerprint string) error {
 	_, err := t.exec(ctx, `DELETE FROM alert WHERE fingerprint = $1`, fingerprint)
 	return err
 }
 
-// WorstAlert is the worst firing alert of a component, the earliest of several. Its
-// impact is operational if none is firing.
+// WorstAlert returns the worst firing alert of a component; of equally severe ones,
+// the earliest. Its impact is operational if none is firing.
 func (t *Tx) WorstAlert(ctx context.Context, component string) (Alert, error) {
 	a := Alert{Component: component}
 	var (

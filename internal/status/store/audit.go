@@ -6,7 +6,7 @@ import (
 	"time"
 )
 
-// An Entry of the audit log says who changed what by hand.
+// An Entry of the audit log records who changed what by hand.
 type Entry struct {
 	ID      int64
 	At      time.Time
@@ -22,7 +22,8 @@ func (t *Tx) Audit(ctx context.Context, e Entry) error {
 	return err
 }
 
-// AuditLog are the entries before a number, the newest first; 0: from the newest on.
+// AuditLog returns the n entries before a number, the newest first; 0: from the
+// newest on.
 func (t *Tx) AuditLog(ctx context.Context, before int64, n int) (list []Entry, err error) {
 	err = t.rows(ctx, func(r *sql.Rows) error {
 		var e Entry

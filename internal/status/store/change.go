@@ -9,12 +9,13 @@ import (
 	"github.com/nodewatch/nodewatch/internal/status/incident"
 )
 
-// ErrNotFound is the error of changing what is not there.
+// ErrNotFound is the error of changing something that does not exist.
 var ErrNotFound = errors.New("not found")
 
-// ChangeIncident lets f change the incident with a Ref, or make one where ref is empty,
-// keeps it, records what it declares of components, and notes who did so in the audit
-// log. e.Subject is set, and e.Detail where it is empty.
+// ChangeIncident calls f with the incident that has the Ref, or with a new one if ref
+// is empty. It then stores the incident, records the states that it declares for
+// components, and adds an entry to the audit log. It sets e.Subject, and e.Detail if
+// that is empty.
 func (t *Tx) ChangeIncident(ctx context.Context, ref string, e Entry, f func(*incident.Incident) error) (i incident.Incident, err error) {
 	if ref != "" {
 		var found bool
@@ -34,7 +35,7 @@ func (t *Tx) ChangeIncident(ctx context.Context, ref string, e Entry, f func(*in
 	}
 	switch last := len(i.Updates) - 1; {
 	case i.Public() && !public:
-		from = i.Started // what was not public declared nothing
+		from = i.Started // an incident that was not public declared nothing
 	case last >= 0 && i.Updates[last].Created.Equal(e.At):
 		from = i.Updates[last].At // which may be earlier
 	}
@@ -45,8 +46,9 @@ func (t *Tx) ChangeIncident(ctx context.Context, ref string, e Entry, f func(*in
 	return i, t.Audit(ctx, e)
 }
 
-// ChangeMaintenance lets f change the maintenance with a Ref, or make one where ref is
-// empty, keeps it, and notes who did so in the audit log, as ChangeIncident does.
+// ChangeMaintenance calls f with the maintenance that has the Ref, or with a new one
+// if ref is empty, stores it, and adds an entry to the audit log, as ChangeIncident
+// does.
 func (t *Tx) ChangeMaintenance(ctx context.Context, ref string, e Entry, f func(*incident.Maintenance) error) (m incident.Maintenance, err error) {
 	if ref != "" {
 		var found bool

@@ -10,8 +10,8 @@ import (
 	"github.com/nodewatch/nodewatch/pkg/report"
 )
 
-// A change is kept with who made it, or not at all; what an incident declares begins
-// with its publication, or at the time of the update.
+// A change is stored together with its author, or not at all; a declared state begins
+// with the publication of the incident, or at the time of the update.
 func changesByHand(t *testing.T, b bench) {
 	entry := store.Entry{At: noon, Who: "kim", Action: "incident.create", Detail: "d"}
 	var made incident.Incident

@@ -13,7 +13,7 @@ import (
 	"github.com/nodewatch/nodewatch/internal/status/config"
 )
 
-// tables are all tables that hold data, each after those that it refers to.
+// tables returns all tables that contain data, each after those that it refers to.
 func tables() []string {
 	return []string{
 		"node", "presence", "signal", "reason", "state_change", "transition", "token", "alert", "incident", "incident_update", "incident_component",
@@ -21,11 +21,11 @@ func tables() []string {
 	}
 }
 
-// perInsert is how many values one INSERT has at most.
+// perInsert is the maximum number of values in one INSERT.
 const perInsert = 4000
 
-// Backup writes all data to a new SQLite file while the hub runs, as it is at one
-// moment. The file appears once it is complete.
+// Backup writes a consistent copy of all data to a new SQLite file while the hub
+// runs. The file appears once it is complete.
 func (s *Store) Backup(ctx context.Context, path string) error {
 	if _, err := os.Stat(path); err == nil {
 		return fmt.Errorf("store: %s exists; backup does not overwrite files", path)
@@ -58,8 +58,8 @@ func (s *Store) backup(ctx context.Context, path string) error {
 	return errors.Join(Copy(ctx, s, to), to.Close())
 }
 
-// vacuumInto has SQLite copy itself, which is one transaction that reads: as it holds
-// back the write-ahead log of a hub that runs, it takes at most ReadTimeout.
+// vacuumInto makes SQLite copy itself in one read transaction: because this holds
+// back the write-ahead log of a running hub, it takes at most ReadTimeout.
 func (s *Store) vacuumInto(ctx context.Context, path string) error {
 	ctx, cancel := context.WithTimeoutCause(ctx, ReadTimeout, errTooLong)
 	defer cancel()
@@ -73,10 +73,10 @@ func (s *Store) vacuumInto(ctx context.Context, path string) error {
 	if err != nil {
 		return fmt.Errorf("store: %w", err)
 	}
-	return errors.Join(f.Sync(), f.Close()) // SQLite leaves that to the system
+	return errors.Join(f.Sync(), f.Close()) // SQLite leaves syncing to the system
 }
 
-// remove removes a database of SQLite, if it is there.
+// remove removes an SQLite database if it exists.
 func remove(path string) error {
 	var errs []error
 	for _, suffix := range []string{"", "-wal", "-shm"} {
@@ -87,8 +87,8 @@ func remove(path string) error {
 	return errors.Join(errs...)
 }
 
-// Copy copies all data to another store, which must be empty. It sees one moment of
-// the first for as long as it takes, and the other one gets all or nothing.
+// Copy copies all data to another store, which must be empty. It reads one consistent
+// state, however long it takes, and the other store receives all or nothing.
 func Copy(ctx context.Context, from, to *Store) error {
 	return from.view(ctx, func(src *Tx) error {
 		return to.Update(ctx, func(dst *Tx) error {
@@ -116,7 +116,7 @@ func copyTable(ctx context.Context, src, dst *Tx, table string) error {
 	if err != nil {
 		return fmt.Errorf("store: %w", err)
 	}
-	defer func() { _ = rows.Close() }() // the error of a read is in Err
+	defer func() { _ = rows.Close() }() // the error of a read is in rows.Err
 	columns, err := rows.Columns()
 	if err != nil {
 		return fmt.Errorf("store: %w", err)
@@ -151,8 +151,8 @@ func copyTable(ctx context.Context, src, dst *Tx, table string) error {
 	return dst.continueNumbers(ctx, table)
 }
 
-// continueNumbers has PostgreSQL number new rows after those that are there. SQLite
-// does so by itself.
+// continueNumbers makes PostgreSQL number new rows after the existing ones. SQLite
+// does so by default.
 func (t *Tx) continueNumbers(ctx context.Context, table string) error {
 	if !t.postgres {
 		return nil
@@ -166,7 +166,7 @@ func (t *Tx) continueNumbers(ctx context.Context, table string) error {
 	return err
 }
 
-// insert is the statement that adds n rows.
+// insert returns the statement that adds n rows.
 func insert(table string, columns []string, n int) string {
 	var b strings.Builder
 	fmt.Fprintf(&b, "INSERT INTO %s (%s) VALUES ", table, strings.Join(columns, ", "))
@@ -186,8 +186,8 @@ func insert(table string, columns []string, n int) string {
 	return b.String()
 }
 
-// Restore copies the data of a backup to a store, which must be empty. The file
-// stays as it is, also if an earlier version wrote it.
+// Restore copies the data of a backup to a store, which must be empty. The file stays
+// unchanged, even if an earlier version wrote it.
 func Restore(ctx context.Context, path string, to *Store) (err error) {
 	from, err := os.Open(path)
 	if err != nil {
@@ -212,8 +212,8 @@ func Restore(ctx context.Context, path string, to *Store) (err error) {
 	return errors.Join(Copy(ctx, s, to), s.Close())
 }
 
-// directory is where there is room for a copy: beside SQLite's file, or where
-// temporary files are.
+// directory returns a directory with room for a copy: that of SQLite's file, or the
+// one for temporary files.
 func (s *Store) directory() string {
 	if s.postgres {
 		return os.TempDir()

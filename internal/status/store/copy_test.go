@@ -18,7 +18,7 @@ import (
 	"github.com/nodewatch/nodewatch/pkg/report/native"
 )
 
-// filled puts something into most tables.
+// filled adds rows to most tables.
 func filled(t *testing.T, b bench) {
 	t.Helper()
 	b.update(t, func(tx *store.Tx) error {
@@ -56,7 +56,7 @@ func filled(t *testing.T, b bench) {
 	})
 }
 
-// content is everything that reading a store gives.
+// content returns everything that can be read from a store.
 func content(t *testing.T, b bench) (all []any) {
 	t.Helper()
 	b.view(t, func(tx *store.Tx) error {
@@ -96,7 +96,7 @@ func content(t *testing.T, b bench) (all []any) {
 }
 
 // copied copies one store to another, which then has the same content, refuses a
-// second copy, and gives new numbers to what is new.
+// second copy, and gives new numbers to new rows.
 func copied(t *testing.T, from, to bench) {
 	filled(t, from)
 	if err := store.Copy(t.Context(), from.Store, to.Store); err != nil {
@@ -114,7 +114,7 @@ func copied(t *testing.T, from, to bench) {
 	})
 }
 
-// backedUp backs up while others write, and restores into an empty database.
+// backedUp makes a backup during writes, and restores it into an empty database.
 func backedUp(t *testing.T, b bench) {
 	filled(t, b)
 	path := filepath.Join(t.TempDir(), "backup.db")

@@ -20,7 +20,7 @@ func filled(t *testing.T) (*Store, string) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	t.Cleanup(func() { _ = s.Close() }) // nothing of it is needed
+	t.Cleanup(func() { _ = s.Close() }) // the test no longer needs the data
 	for n := range 20 {
 		if err := noted(t.Context(), s, fmt.Sprintf("%d %s", n, strings.Repeat("x", 4000))); err != nil {
 			t.Fatal(err)
@@ -34,7 +34,7 @@ func noted(ctx context.Context, s *Store, detail string) error {
 	return s.Update(ctx, func(tx *Tx) error { return tx.Audit(ctx, Entry{At: time.UnixMilli(1), Detail: detail}) })
 }
 
-// listed is how many entries the audit log has.
+// listed returns the number of entries in the audit log.
 func listed(ctx context.Context, s *Store) (n int, err error) {
 	err = s.View(ctx, func(tx *Tx) error {
 		list, err := tx.AuditLog(ctx, 0, 1000)
@@ -44,7 +44,7 @@ func listed(ctx context.Context, s *Store) (n int, err error) {
 	return n, err
 }
 
-// A file that is no database, or is damaged, is an error that names it.
+// A file that is not a database, or is damaged, causes an error that names it.
 func TestADamagedFile(t *testing.T) {
 	s, path := filled(t)
 	if _, err := s.Checkpoint(t.Context()); err != nil {
@@ -81,8 +81,8 @@ func TestADamagedFile(t *testing.T) {
 	}
 }
 
-// On a full disk what is written is refused, what is there is read, and writing continues
-// once there is room.
+// On a full disk, writes are refused and reads work; writes work again once there is
+// space.
 func TestAFullDisk(t *testing.T) {
 	s, _ := filled(t)
 	limit := func(pages int) {
@@ -91,7 +91,7 @@ func TestAFullDisk(t *testing.T) {
 			t.Fatal(err)
 		}
 	}
-	limit(1) // SQLite takes as many as there are
+	limit(1) // SQLite uses as many pages as exist already
 	refused := 0
 	for range 50 {
 		if err := noted(t.Context(), s, strings.Repeat("y", 4000)); err != nil {
@@ -111,15 +111,15 @@ func TestAFullDisk(t *testing.T) {
 	}
 }
 
-// While another process has the file locked, what is written waits and is then refused,
-// and what is there is read.
+// While another process has locked the file, writes wait and are then refused, and
+// reads work.
 func TestALockedFile(t *testing.T) {
 	s, path := filled(t)
 	other, err := Open(t.Context(), config.Address{Path: path, NoSync: true})
 	if err != nil {
 		t.Fatal(err)
 	}
-	t.Cleanup(func() { _ = other.Close() }) // nothing of it is needed
+	t.Cleanup(func() { _ = other.Close() }) // the test no longer needs the data
 	if _, err := s.write.ExecContext(t.Context(), "PRAGMA busy_timeout = 1"); err != nil {
 		t.Fatal(err)
 	}
@@ -140,13 +140,13 @@ func TestALockedFile(t *testing.T) {
 	}
 }
 
-// What was acknowledged survives a power cut: the writer waits until the disk has it.
+// Acknowledged data survives a power cut: the writer waits until it is on the disk.
 func TestTheWriterWaitsForTheDisk(t *testing.T) {
 	s, err := Open(t.Context(), config.Address{Path: filepath.Join(t.TempDir(), "status.db")})
 	if err != nil {
 		t.Fatal(err)
 	}
-	t.Cleanup(func() { _ = s.Close() }) // nothing of it is needed
+	t.Cleanup(func() { _ = s.Close() }) // the test no longer needs the data
 	const full = 2
 	level := 0
 	if err := s.write.QueryRowContext(t.Context(), "PRAGMA synchronous").Scan(&level); err != nil || level != full {

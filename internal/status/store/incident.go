@@ -14,11 +14,12 @@ import (
 	"github.com/nodewatch/nodewatch/pkg/report"
 )
 
-// ErrChanged is the error of keeping what has been changed or deleted since
+// ErrChanged is the error of storing something that has been changed or deleted since
 // it was read.
 var ErrChanged = errors.New("it has been changed in the meantime; check it again")
 
-// Incidents are those that are open or were changed since a time, the latest first.
+// Incidents returns the incidents that are open or were changed since a time, the
+// latest first.
 func (t *Tx) Incidents(ctx context.Context, since time.Time) ([]incident.Incident, error) {
 	return t.incidents(ctx, `resolved IS NULL OR updated >= $1`, millis(since))
 }
@@ -32,7 +33,7 @@ func (t *Tx) Incident(ctx context.Context, ref string) (incident.Incident, bool,
 	return list[0], true, nil
 }
 
-// incidents are those for which a condition on their table holds.
+// incidents returns the incidents for which a condition on their table is true.
 func (t *Tx) incidents(ctx context.Context, where string, arg any) (list []incident.Incident, err error) {
 	place := map[int64]int{}
 	err = t.rows(ctx, func(r *sql.Rows) error {
@@ -99,7 +100,7 @@ func (t *Tx) incidents(ctx context.Context, where string, arg any) (list []incid
 	}, `SELECT incident_id, body, author, created, updated, published FROM postmortem WHERE `+which, arg)
 }
 
-// impactOf is the impact of a rank.
+// impactOf returns the impact with a rank.
 func impactOf(rank int) report.Impact {
 	impacts := report.Impacts()
 	if rank < 0 || rank >= len(impacts) {
@@ -108,7 +109,8 @@ func impactOf(rank int) report.Impact {
 	return impacts[rank]
 }
 
-// scanUpdate scans an update and what it is of, and the columns after it.
+// scanUpdate scans an update, the number of what it belongs to, and the columns after
+// it.
 func scanUpdate(r *sql.Rows, after ...any) (of int64, u incident.Update, err error) {
 	var (
 		ms, created int64
@@ -119,9 +121,9 @@ func scanUpdate(r *sql.Rows, after ...any) (of int64, u incident.Update, err err
 	return of, u, err
 }
 
-// SaveIncident keeps an incident with its components, its updates and its post-mortem.
-// A new one has no ID, as have new updates; they get theirs, and the incident its next
-// revision. ErrChanged: its revision is not the latest.
+// SaveIncident stores an incident with its components, its updates and its
+// post-mortem. A new incident and new updates have no ID; they get one, and the
+// incident gets its next revision. ErrChanged: its revision is not the latest.
 func (t *Tx) SaveIncident(ctx context.Context, i *incident.Incident) error {
 	found, err := t.save(ctx, "incident", &i.ID, &i.Revision, []column{
 		{"ref", i.Ref}, {"title", i.Title}, {"impact", i.Impact.Rank()}, {"status", string(i.Status)}, {"opened_by", i.OpenedBy}, {"owner", i.Owner},
@@ -169,8 +171,8 @@ type column struct {
 	value any
 }
 
-// save makes a row, whose number is 0, or changes the row that has the revision; false:
-// there is none. It sets the number and the new revision.
+// save inserts a row, if its number is 0, or updates the row with the number and the
+// revision; false: there is none. It sets the number and the new revision.
 func (t *Tx) save(ctx context.Context, table string, id, revision *int64, columns []column) (bool, error) {
 	var names, values, set strings.Builder
 	args := []any{*revision + 1}
@@ -188,8 +190,8 @@ func (t *Tx) save(ctx context.Context, table string, id, revision *int64, column
 	return t.one(ctx, []any{id, revision}, query, args...)
 }
 
-// saveUpdate keeps an update of an incident or a maintenance. affected is nothing where
-// the table has no such column.
+// saveUpdate stores an update of an incident or a maintenance. affected is empty if the
+// table has no such column.
 func (t *Tx) saveUpdate(ctx context.Context, of string, id int64, u *incident.Update, affected ...any) error {
 	args := append([]any{id, string(u.Status), u.Body, millis(u.At), millis(u.Created), optional(u.Edited), u.Author}, affected...)
 	column, value, set := "", "", ""
@@ -204,15 +206,15 @@ func (t *Tx) saveUpdate(ctx context.Context, of string, id int64, u *incident.Up
 	return err
 }
 
-// DeleteIncident forgets an incident; false: there is none.
+// DeleteIncident deletes an incident; false: there is none.
 func (t *Tx) DeleteIncident(ctx context.Context, id int64) (bool, error) {
 	n, err := t.exec(ctx, `DELETE FROM incident WHERE id = $1`, id)
 	return n > 0, err
 }
 
-// Declare records from a time on what people say of components by incidents that are
-// open and public. It is to be called whenever a person has changed an incident that
-// declares, with its components.
+// Declare records, from a time on, the states that people declare for components in
+// open, public incidents. It must be called with the components of an incident that
+// declares whenever a person has changed it.
 func (t *Tx) Declare(ctx context.Context, components []incident.Affected, from time.Time) error {
 	list, err := t.incidents(ctx, `resolved IS NULL AND $1 = 0`, 0)
 	if err != nil {

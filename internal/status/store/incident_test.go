@@ -26,8 +26,8 @@ func aMaintenance() incident.Maintenance {
 	return m
 }
 
-// What is kept is read again as it was, also after it was changed; what was changed
-// meanwhile is refused.
+// A stored incident is read back unchanged, also after a change; a change based on an
+// old revision is refused.
 func incidents(t *testing.T, b bench) {
 	i := anIncident()
 	b.update(t, func(tx *store.Tx) error { return tx.SaveIncident(t.Context(), &i) })
@@ -84,7 +84,8 @@ func incidents(t *testing.T, b bench) {
 	same(i)
 }
 
-// What people say of a component is recorded while an incident of theirs is open.
+// A state that a person declares for a component is recorded while the incident is
+// open.
 func declared(t *testing.T, b bench) {
 	key := store.Key{Kind: store.Declared, Name: "node-2"}
 	step := func(i *incident.Incident, at time.Time) {

@@ -6,7 +6,8 @@ import (
 	"time"
 )
 
-// clock is the database's time in milliseconds, which all hubs share.
+// clock returns the SQL for the database's time in milliseconds, which all hubs
+// share.
 func (t *Tx) clock() string {
 	if t.postgres {
 		return "CAST(EXTRACT(EPOCH FROM clock_timestamp()) * 1000 AS BIGINT)"
@@ -14,9 +15,9 @@ func (t *Tx) clock() string {
 	return "CAST(unixepoch('subsec') * 1000 AS INTEGER)"
 }
 
-// Lease takes or renews the lease of the periodic work of a name for the holder;
-// false: another hub has it. Until the transaction ends no other hub can take it, so
-// what is written beside it is written by one hub only.
+// Lease takes or renews the named lease of periodic work for the holder; false:
+// another hub has it. No other hub can take it until the transaction ends, so only
+// one hub writes the results of the work.
 func (t *Tx) Lease(ctx context.Context, name, holder string, ttl time.Duration) (bool, error) {
 	var got string
 	return t.one(ctx, []any{&got}, `INSERT INTO lease (name, holder, epoch, expires) VALUES ($1, $2, 1, `+t.clock()+` + $3)
@@ -29,8 +30,8 @@ func (t *Tx) Lease(ctx context.Context, name, holder string, ttl time.Duration) 
 // A Gap is a time in which no hub was running.
 type Gap struct{ Begin, End time.Time }
 
-// Beat notes that a hub is running. Where the latest beat of any hub is longer ago
-// than lapse, it notes the gap.
+// Beat records that a hub is running. If the latest beat of any hub is older than
+// lapse, it also records the gap.
 func (t *Tx) Beat(ctx context.Context, hub string, started, now time.Time, lapse time.Duration) error {
 	var latest sql.NullInt64
 	if _, err := t.one(ctx, []any{&latest}, `SELECT MAX(beat) FROM hub`); err != nil {
@@ -45,7 +46,7 @@ func (t *Tx) Beat(ctx context.Context, hub string, started, now time.Time, lapse
 	return err
 }
 
-// Gaps are the hubs' gaps that end after a time, oldest first.
+// Gaps returns the hubs' gaps that end after a time, oldest first.
 func (t *Tx) Gaps(ctx context.Context, after time.Time) (list []Gap, err error) {
 	err = t.rows(ctx, func(r *sql.Rows) error {
 		var begin, end int64

@@ -9,7 +9,7 @@ import (
 	"github.com/nodewatch/nodewatch/internal/status/incident"
 )
 
-// Maintenances are those that are not over, or end after a time, the latest first.
+// Maintenances returns those that are not over or end after a time, the latest first.
 func (t *Tx) Maintenances(ctx context.Context, since time.Time) ([]incident.Maintenance, error) {
 	return t.maintenances(ctx, `ends >= $1 OR status NOT IN ('completed', 'cancelled')`, millis(since))
 }
@@ -23,7 +23,7 @@ func (t *Tx) Maintenance(ctx context.Context, ref string) (incident.Maintenance,
 	return list[0], true, nil
 }
 
-// maintenances are those for which a condition on their table holds.
+// maintenances returns those for which a condition on their table is true.
 func (t *Tx) maintenances(ctx context.Context, where string, arg any) (list []incident.Maintenance, err error) {
 	place := map[int64]int{}
 	err = t.rows(ctx, func(r *sql.Rows) error {
@@ -67,8 +67,8 @@ func (t *Tx) maintenances(ctx context.Context, where string, arg any) (list []in
 	}, `SELECT maintenance_id, id, status, body, at, created, edited, author FROM maintenance_update WHERE `+which+` ORDER BY at, id`, arg)
 }
 
-// SaveMaintenance keeps a maintenance with its components and updates, as SaveIncident
-// does an incident.
+// SaveMaintenance stores a maintenance with its components and updates, as
+// SaveIncident does an incident.
 func (t *Tx) SaveMaintenance(ctx context.Context, m *incident.Maintenance) error {
 	found, err := t.save(ctx, "maintenance", &m.ID, &m.Revision, []column{
 		{"ref", m.Ref}, {"title", m.Title}, {"status", string(m.Status)}, {"impacting", number(m.Impacting)}, {"starts", millis(m.Starts)}, {"ends", millis(m.Ends)},
@@ -96,7 +96,7 @@ func (t *Tx) SaveMaintenance(ctx context.Context, m *incident.Maintenance) error
 	return nil
 }
 
-// DeleteMaintenance forgets a maintenance; false: there is none.
+// DeleteMaintenance deletes a maintenance; false: there is none.
 func (t *Tx) DeleteMaintenance(ctx context.Context, id int64) (bool, error) {
 	n, err := t.exec(ctx, `DELETE FROM maintenance WHERE id = $1`, id)
 	return n > 0, err

@@ -13,18 +13,18 @@ import (
 	"github.com/nodewatch/nodewatch/pkg/report/native"
 )
 
-// A Presence is what is kept of a node's latest report.
+// A Presence is the stored state of a node's latest report.
 type Presence struct {
 	Boot     string
-	Started  time.Time // of the agent, to the nanosecond
+	Started  time.Time // start of the agent, to the nanosecond
 	Seq      uint64
 	Sent     time.Time
 	Arrived  time.Time
 	Interval time.Duration
 	TTL      time.Duration
-	Final    string            // why the agent stopped; empty: it runs
-	Digest   string            // of what the report said
-	Answered []native.Response // of this boot, the latest ones, oldest first
+	Final    string            // why the agent stopped; empty: it is running
+	Digest   string            // of the content of the report
+	Answered []native.Response // the latest responses of this boot, oldest first
 	Silent   time.Time         // since when it is recorded as silent; zero: it is not
 	Silence  string            // why it is recorded as silent; empty: it is not
 }
@@ -43,7 +43,7 @@ type Node struct {
 }
 
 // Presence returns a node's number and its presence, locked until the end of the
-// transaction. A number of 0: the node has not reported yet.
+// transaction. The number 0 means that the node has not reported yet.
 func (t *Tx) Presence(ctx context.Context, key string) (id int64, p Presence, err error) {
 	row := presenceRow{}
 	found, err := t.one(ctx, append([]any{&id}, row.fields()...), `SELECT n.id, `+presenceColumns+`
@@ -55,7 +55,7 @@ func (t *Tx) Presence(ctx context.Context, key string) (id int64, p Presence, er
 	return id, p, err
 }
 
-// SavePresence keeps a node's presence.
+// SavePresence stores a node's presence.
 func (t *Tx) SavePresence(ctx context.Context, id int64, p Presence) error {
 	answered, err := json.Marshal(p.Answered)
 	if err != nil {
@@ -70,8 +70,8 @@ func (t *Tx) SavePresence(ctx context.Context, id int64, p Presence) error {
 	return err
 }
 
-// SaveBody keeps what a report says of its node, and returns the node's number. A
-// node that is new is made.
+// SaveBody stores the content of a report, and returns the node's number. It creates
+// a new node.
 func (t *Tx) SaveBody(ctx context.Context, b native.Body, arrived time.Time) (id int64, err error) {
 	raw, err := t.pack(b)
 	if err != nil {
@@ -83,7 +83,7 @@ func (t *Tx) SaveBody(ctx context.Context, b native.Body, arrived time.Time) (id
 	return id, err
 }
 
-// Nodes are all nodes that have reported, by key.
+// Nodes returns all nodes that have reported, by key.
 func (t *Tx) Nodes(ctx context.Context) ([]Node, error) {
 	return t.nodes(ctx, "ORDER BY n.key")
 }
@@ -120,7 +120,7 @@ func (t *Tx) nodes(ctx context.Context, which string, args ...any) (list []Node,
 	return list, err
 }
 
-// DeleteNode forgets a node and its record; false: there is none.
+// DeleteNode deletes a node and its record; false: there is none.
 func (t *Tx) DeleteNode(ctx context.Context, key string) (bool, error) {
 	n, err := t.exec(ctx, `DELETE FROM node WHERE key = $1`, key)
 	return n > 0, err
@@ -128,7 +128,7 @@ func (t *Tx) DeleteNode(ctx context.Context, key string) (bool, error) {
 
 const presenceColumns = `p.boot, p.started, p.seq, p.sent, p.arrived, p.interval_s, p.ttl_s, p.final, p.digest, p.answered, p.silent, p.silence`
 
-// A presenceRow is a Presence as the database keeps it.
+// A presenceRow is a Presence in the form of the database.
 type presenceRow struct {
 	boot, digest, answered, silence         string
 	started, seq, sent, arrived, every, ttl int64

@@ -9,17 +9,17 @@ import (
 	"time"
 )
 
-// The roles of operators, each of which may do what those before it may.
+// The roles of operators. Each includes the rights of those before it.
 const (
 	Viewer       = "viewer"   // sees the fleet
 	OperatorRole = "operator" // writes incidents and maintenance
 	Admin        = "admin"    // makes and revokes tokens
 )
 
-// Roles are all roles, least first.
+// Roles returns all roles, the least first.
 func Roles() []string { return []string{Viewer, OperatorRole, Admin} }
 
-// May reports whether a role may do what another one may.
+// May reports whether a role includes the rights of another one.
 func May(role, needs string) bool {
 	return slices.Contains(Roles(), role) && slices.Index(Roles(), role) >= slices.Index(Roles(), needs)
 }
@@ -29,11 +29,11 @@ type Operator struct {
 	ID       int64
 	Name     string
 	Role     string
-	Password string // argon2id, as PHC writes it; empty: none, a reverse proxy says who it is
+	Password string // argon2id as a PHC string; empty: a reverse proxy authenticates the operator
 	Created  time.Time
 }
 
-// AddOperator keeps a new operator. Its error says so if the name is taken.
+// AddOperator stores a new operator. Its error names the reason if the name is taken.
 func (t *Tx) AddOperator(ctx context.Context, o Operator) error {
 	n, err := t.exec(ctx, `INSERT INTO operator (name, role, password, created) VALUES ($1, $2, $3, $4) ON CONFLICT (name) DO NOTHING`, o.Name, o.Role, o.Password, millis(o.Created))
 	if err == nil && n == 0 {
@@ -42,12 +42,12 @@ func (t *Tx) AddOperator(ctx context.Context, o Operator) error {
 	return err
 }
 
-// Operators are all operators, by name.
+// Operators returns all operators, by name.
 func (t *Tx) Operators(ctx context.Context) ([]Operator, error) {
 	return t.operators(ctx, `ORDER BY name`)
 }
 
-// OperatorNamed returns the operator of a name; false: there is none.
+// OperatorNamed returns the operator with a name; false: there is none.
 func (t *Tx) OperatorNamed(ctx context.Context, name string) (Operator, bool, error) {
 	list, err := t.operators(ctx, `WHERE name = $1`, name)
 	if err != nil || len(list) == 0 {
@@ -70,7 +70,8 @@ func (t *Tx) operators(ctx context.Context, which string, args ...any) (list []O
 	return list, err
 }
 
-// SetPassword changes an operator's password and ends all sessions; false: there is none.
+// SetPassword changes an operator's password and ends all of the operator's sessions;
+// false: there is no such operator.
 func (t *Tx) SetPassword(ctx context.Context, name, password string) (bool, error) {
 	n, err := t.exec(ctx, `UPDATE operator SET password = $2 WHERE name = $1`, name, password)
 	if err != nil || n == 0 {
@@ -80,16 +81,18 @@ func (t *Tx) SetPassword(ctx context.Context, name, password string) (bool, erro
 	return true, err
 }
 
-// RemoveOperator forgets an operator and ends all sessions; false: there is none.
+// RemoveOperator deletes an operator and ends all sessions of that operator; false:
+// there is none.
 func (t *Tx) RemoveOperator(ctx context.Context, name string) (bool, error) {
 	n, err := t.exec(ctx, `DELETE FROM operator WHERE name = $1`, name)
 	return n > 0, err
 }
 
-// maxSessions is how many sessions of an operator there are at once; the oldest end.
+// maxSessions is the maximum number of concurrent sessions of an operator; the oldest
+// ones end.
 const maxSessions = 20
 
-// StartSession keeps a session of which only the hash of its secret is written.
+// StartSession stores a session with only the hash of its secret.
 func (t *Tx) StartSession(ctx context.Context, secret string, operator int64, now, expires time.Time) error {
 	hash := sha256.Sum256([]byte(secret))
 	if _, err := t.exec(ctx, `INSERT INTO session (hash, operator_id, created, expires) VALUES ($1, $2, $3, $4)`, hash[:], operator, millis(now), millis(expires)); err != nil {
@@ -100,7 +103,8 @@ func (t *Tx) StartSession(ctx context.Context, secret string, operator int64, no
 	return err
 }
 
-// SessionOf returns the operator of a session that lasts; false: there is none.
+// SessionOf returns the operator of a session that has not expired; false: there is
+// none.
 func (t *Tx) SessionOf(ctx context.Context, secret string, now time.Time) (Operator, bool, error) {
 	hash := sha256.Sum256([]byte(secret))
 	list, err := t.operators(ctx, `WHERE id = (SELECT operator_id FROM session WHERE hash = $1 AND expires > $2)`, hash[:], millis(now))
@@ -110,7 +114,7 @@ func (t *Tx) SessionOf(ctx context.Context, secret string, now time.Time) (Opera
 	return list[0], true, nil
 }
 
-// EndSession forgets a session.
+// EndSession deletes a session.
 func (t *Tx) EndSession(ctx context.Context, secret string) error {
 	hash := sha256.Sum256([]byte(secret))
 	_, err := t.exec(ctx, `DELETE FROM session WHERE hash = $1`, hash[:])

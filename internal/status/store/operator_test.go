@@ -10,7 +10,7 @@ import (
 	"github.com/nodewatch/nodewatch/internal/status/store"
 )
 
-// addOperators adds operators without a role of their own.
+// addOperators adds operators with a common role.
 func addOperators(t *testing.T, b bench, names ...string) {
 	t.Helper()
 	b.update(t, func(tx *store.Tx) error {
@@ -76,8 +76,8 @@ func operators(t *testing.T, b bench) {
 	})
 }
 
-// A session ends when it expires, is ended, is one of too many, and with its operator or
-// the password; another operator's stays.
+// A session ends when it expires, is ended or is one too many, and when its operator or
+// the password is removed or changed; sessions of other operators stay.
 func sessions(t *testing.T, b bench) {
 	addOperators(t, b, "kim", "lee")
 	begin := func(operator string, begun time.Time) string {
@@ -140,8 +140,8 @@ func sessions(t *testing.T, b bench) {
 	}
 }
 
-// What one database refuses in a text is no error of the other one, nor of either:
-// whoever sends it is answered as with any other text.
+// A text that one database refuses is an error of neither database: its sender gets
+// the same response as with any other text.
 func hostileText(t *testing.T, b bench) {
 	for _, text := range []string{"a\x00b", "a\xffb", "\xed\xa0\x80"} {
 		b.update(t, func(tx *store.Tx) error {

@@ -5,20 +5,21 @@ import (
 	"time"
 )
 
-// A Request is what is kept of a request to the API that changes something.
+// A Request is the stored part of a changing request to the API.
 type Request struct {
 	Token  int64  // the number of its token
-	Key    string // by which it is known if it is sent again
-	Digest []byte // of what it asks for
+	Key    string // identifies it if it is sent again
+	Digest []byte // of its content
 	At     time.Time
-	Shows  string // the path of what it made or changed
+	Shows  string // the path of the resource that it created or changed
 }
 
-// requestsFor is how long a request is known.
+// requestsFor is how long a request is kept.
 const requestsFor = 24 * time.Hour
 
-// ClaimRequest keeps a request that is new. Otherwise it returns the earlier one with
-// the same token and key. Until the transaction ends another hub waits with the same.
+// ClaimRequest stores a new request. Otherwise it returns the earlier one with the
+// same token and key. Until the transaction ends, another hub with the same request
+// waits.
 func (t *Tx) ClaimRequest(ctx context.Context, r Request) (earlier Request, claimed bool, err error) {
 	if _, err := t.exec(ctx, `DELETE FROM api_request WHERE token_id = $1 AND at <= $2`, r.Token, millis(r.At.Add(-requestsFor))); err != nil {
 		return r, false, err
@@ -34,7 +35,7 @@ func (t *Tx) ClaimRequest(ctx context.Context, r Request) (earlier Request, clai
 	return r, false, err
 }
 
-// RequestShows notes the path of what a request made or changed.
+// RequestShows stores the path of the resource that a request created or changed.
 func (t *Tx) RequestShows(ctx context.Context, token int64, key, path string) error {
 	_, err := t.exec(ctx, `UPDATE api_request SET shows = $3 WHERE token_id = $1 AND key = $2`, token, key, path)
 	return err

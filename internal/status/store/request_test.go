@@ -7,7 +7,8 @@ import (
 	"github.com/nodewatch/nodewatch/internal/status/store"
 )
 
-// A request is claimed once for a day, by its token and key; what is rolled back was not.
+// A request is claimed once a day, by its token and key; a claim that is rolled back does
+// not count.
 func requests(t *testing.T, b bench) {
 	secrets := []string{store.NewSecret(), store.NewSecret()}
 	ids := make([]int64, len(secrets))

@@ -14,25 +14,25 @@ import (
 const (
 	OfNode   = "node"     // a component of a node
 	Pushed   = "push"     // a component that is pushed
-	Alerted  = "alert"    // a component that Alertmanager's alerts speak of
-	Checked  = "check"    // a check of the hub's own
-	Declared = "declared" // what a person says of a public component
+	Alerted  = "alert"    // a component of Alertmanager's alerts
+	Checked  = "check"    // one of the hub's own checks
+	Declared = "declared" // set by a person for a public component
 )
 
-// A Key names a signal: whatever has a state.
+// A Key identifies a signal: something that has a state.
 type Key struct {
 	Kind  string
-	Owner string // of OfNode: the node's key; else empty
+	Owner string // of OfNode: the node's key; otherwise empty
 	Name  string // of the component or check
 }
 
-// A Signal is what is kept of a signal besides its timeline.
+// A Signal contains the data of a signal other than its timeline.
 type Signal struct {
 	Summary string    // of the latest state, for operators
-	Expires time.Time // then the state is unknown unless it is renewed; zero: never
+	Expires time.Time // when the state becomes unknown unless it is renewed; zero: never
 }
 
-// Signal makes the signal if it is new, and returns its number.
+// Signal creates the signal if it is new, and returns its number.
 func (t *Tx) Signal(ctx context.Context, k Key, s Signal) (id int64, err error) {
 	_, err = t.one(ctx, []any{&id}, `INSERT INTO signal (kind, owner, name, node_id, summary, expires)
 		VALUES ($1, $2, $3, (SELECT id FROM node WHERE $1 = 'node' AND key = $2), $4, $5)
@@ -41,7 +41,7 @@ func (t *Tx) Signal(ctx context.Context, k Key, s Signal) (id int64, err error) 
 	return id, err
 }
 
-// States are the latest changes of the signals of a kind and owner, by name.
+// States returns the latest changes of the signals of a kind and owner, by name.
 func (t *Tx) States(ctx context.Context, kind, owner string) (map[string]uptime.Change, error) {
 	states := map[string]uptime.Change{}
 	err := t.rows(ctx, func(r *sql.Rows) error {
@@ -55,8 +55,8 @@ func (t *Tx) States(ctx context.Context, kind, owner string) (map[string]uptime.
 	return states, err
 }
 
-// Timelines are the records of the signals from a time on, with the change that is
-// in force at that time. Signals without a record are not there.
+// Timelines returns the records of the signals from a time on, with the change that
+// is in force at that time. Signals without a record are omitted.
 func (t *Tx) Timelines(ctx context.Context, keys []Key, from time.Time) (map[Key]uptime.Timeline, error) {
 	lines := map[Key]uptime.Timeline{}
 	for _, k := range keys {
@@ -90,7 +90,7 @@ func (t *Tx) Rewrite(ctx context.Context, id int64, from time.Time, changes upti
 		if err != nil {
 			return err
 		}
-		// Changes within a millisecond: the last one counts.
+		// Of changes within a millisecond, the last one counts.
 		if _, err := t.exec(ctx, `INSERT INTO state_change (signal_id, at, state, reason_id, backfilled) VALUES ($1, $2, $3, $4, $5)
 			ON CONFLICT (signal_id, at) DO UPDATE SET state = excluded.state, reason_id = excluded.reason_id, backfilled = excluded.backfilled`,
 			id, millis(c.At), c.State.Rank(), reason, number(c.Backfilled)); err != nil {
@@ -100,14 +100,14 @@ func (t *Tx) Rewrite(ctx context.Context, id int64, from time.Time, changes upti
 	return nil
 }
 
-// reason is the number of a reason; null for none.
+// reason returns the number of a reason; null for none.
 func (t *Tx) reason(ctx context.Context, text string) (sql.NullInt64, error) {
 	if text == "" {
 		return sql.NullInt64{}, nil
 	}
 	id, known := t.reasons[text]
 	if !known {
-		// An update that changes nothing, so that the row is returned also where it is there.
+		// An update without a change, so that an existing row is returned too.
 		if _, err := t.one(ctx, []any{&id}, `INSERT INTO reason (text) VALUES ($1)
 			ON CONFLICT (text) DO UPDATE SET text = excluded.text RETURNING id`, text); err != nil {
 			return sql.NullInt64{}, err

@@ -8,7 +8,7 @@ import (
 	"github.com/nodewatch/nodewatch/internal/status/uptime"
 )
 
-// A LastReport is when a node was heard from.
+// A LastReport is the time of a node's latest report.
 type LastReport struct {
 	ID       int64
 	Key      string
@@ -20,7 +20,7 @@ type LastReport struct {
 	Silence  string // why it is recorded as silent; empty: it is not
 }
 
-// LastReports is when each node was heard from, by key.
+// LastReports returns the latest report of each node, by key.
 func (t *Tx) LastReports(ctx context.Context) (list []LastReport, err error) {
 	err = t.rows(ctx, func(r *sql.Rows) error {
 		var (
@@ -36,7 +36,7 @@ func (t *Tx) LastReports(ctx context.Context) (list []LastReport, err error) {
 	return list, err
 }
 
-// Silent are the keys of the nodes that are recorded as silent.
+// Silent returns the keys of the nodes that are recorded as silent.
 func (t *Tx) Silent(ctx context.Context) (map[string]bool, error) {
 	silent := map[string]bool{}
 	err := t.rows(ctx, func(r *sql.Rows) error {
@@ -49,7 +49,8 @@ func (t *Tx) Silent(ctx context.Context) (map[string]bool, error) {
 }
 
 // RecordSilence replaces the record of all components of a node from the first of the
-// changes on, and notes why it is silent; false: a report has arrived meanwhile.
+// changes on, and stores why it is silent; false: a report has arrived in the
+// meantime.
 func (t *Tx) RecordSilence(ctx context.Context, h LastReport, reason string, changes uptime.Timeline) (bool, error) {
 	n, err := t.exec(ctx, `UPDATE presence SET silent = $3, silence = $4 WHERE node_id = $1 AND arrived = $2`, h.ID, millis(h.Arrived), millis(changes[0].At), reason)
 	if err != nil || n == 0 {
@@ -70,7 +71,7 @@ func (t *Tx) RecordSilence(ctx context.Context, h LastReport, reason string, cha
 	return err == nil, err
 }
 
-// Now is the database's time, which all hubs share.
+// Now returns the database's time, which all hubs share.
 func (t *Tx) Now(ctx context.Context) (time.Time, error) {
 	var ms int64
 	_, err := t.one(ctx, []any{&ms}, `SELECT `+t.clock())

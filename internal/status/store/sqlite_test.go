@@ -14,7 +14,7 @@ import (
 	"github.com/nodewatch/nodewatch/internal/status/store"
 )
 
-// write writes so much that the write-ahead log grows.
+// write writes enough to make the write-ahead log grow.
 func (b bench) write(t *testing.T) {
 	t.Helper()
 	b.update(t, func(tx *store.Tx) error {
@@ -27,8 +27,9 @@ func (b bench) write(t *testing.T) {
 	})
 }
 
-// A transaction of another process that reads keeps the log from being shortened, which
-// is reported, and neither waits for it; once it has ended the log starts again from its beginning.
+// A read transaction of another process prevents truncation of the log. This is reported, and
+// neither waits for the other; once that transaction has ended, the log is reused from its
+// beginning.
 func TestCheckpoint(t *testing.T) {
 	address := "sqlite:" + filepath.Join(t.TempDir(), "status.db")
 	hub, other := open(t, address), open(t, address)
@@ -39,7 +40,7 @@ func TestCheckpoint(t *testing.T) {
 		}
 	}
 	other.view(t, func(tx *store.Tx) error {
-		if _, err := tx.AuditLog(t.Context(), 0, 1); err != nil { // it reads from here on
+		if _, err := tx.AuditLog(t.Context(), 0, 1); err != nil { // its read begins here
 			return err
 		}
 		hub.write(t)
@@ -59,8 +60,8 @@ func TestCheckpoint(t *testing.T) {
 	}
 }
 
-// No transaction of the hub's own that reads lasts longer than ReadTimeout, so that the
-// log can be shortened then.
+// No read transaction of the hub lasts longer than ReadTimeout, so that the log can be
+// truncated afterwards.
 func TestReadsEnd(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		b := open(t, "sqlite:"+filepath.Join(t.TempDir(), "status.db"))
@@ -85,7 +86,7 @@ func TestReadsEnd(t *testing.T) {
 	})
 }
 
-// A backup that is given up leaves nothing behind, and one that was made is its owner's.
+// A cancelled backup leaves no files, and a complete one is readable only by its owner.
 func TestBackupOfSQLite(t *testing.T) {
 	b := open(t, "sqlite:"+filepath.Join(t.TempDir(), "status.db"))
 	filled(t, b)

@@ -7,11 +7,11 @@ import (
 	"sync"
 )
 
-// maxStatements is how many statements are kept parsed.
+// maxStatements is the maximum number of prepared statements.
 const maxStatements = 256
 
-// Statements are those that SQLite's connections keep parsed: parsing takes longer than
-// most of them run. PostgreSQL's driver does the same by itself.
+// statements caches the prepared statements of SQLite's connections: parsing most of
+// them takes longer than running them. PostgreSQL's driver has its own cache.
 type statements struct {
 	db *sql.DB
 
@@ -21,15 +21,15 @@ type statements struct {
 
 func newStatements(db *sql.DB) *statements { return &statements{db: db, of: map[string]*sql.Stmt{}} }
 
-// get returns the statement of a query; nil: it is not kept.
+// get returns the prepared statement of a query; nil: there is none.
 func (s *statements) get(query string) *sql.Stmt {
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	return s.of[query]
 }
 
-// add keeps the statements of queries. It must not be called within a transaction, which
-// has the connection that this needs.
+// add prepares the statements of queries. It must not be called within a transaction,
+// which uses the connection that this needs.
 func (s *statements) add(ctx context.Context, queries []string) {
 	for _, query := range queries {
 		if s.full() || s.get(query) != nil {
@@ -37,7 +37,7 @@ func (s *statements) add(ctx context.Context, queries []string) {
 		}
 		x, err := s.db.PrepareContext(ctx, query)
 		if err != nil {
-			return // it has just been run: ctx has ended, or the database is gone, which others report
+			return // it has just been run: either ctx has ended, or the database is unavailable, which is reported elsewhere
 		}
 		s.keep(query, x)
 	}
@@ -59,7 +59,7 @@ func (s *statements) keep(query string, x *sql.Stmt) {
 	s.of[query] = x
 }
 
-// close forgets all statements.
+// close closes all statements.
 func (s *statements) close() error {
 	s.mu.Lock()
 	defer s.mu.Unlock()
@@ -71,7 +71,7 @@ func (s *statements) close() error {
 	return errors.Join(errs...)
 }
 
-// query runs a query of the transaction, parsed before where it is kept.
+// query runs a query of the transaction, with its prepared statement if there is one.
 func (t *Tx) query(ctx context.Context, query string, args ...any) (*sql.Rows, error) {
 	args = texts(args)
 	if x := t.statement(ctx, query); x != nil {
@@ -80,7 +80,7 @@ func (t *Tx) query(ctx context.Context, query string, args ...any) (*sql.Rows, e
 	return t.tx.QueryContext(ctx, query, args...)
 }
 
-// statement is the kept statement of a query; nil: there is none, or not yet.
+// statement returns the prepared statement of a query; nil: there is none.
 func (t *Tx) statement(ctx context.Context, query string) *sql.Stmt {
 	if t.kept == nil {
 		return nil

@@ -1,5 +1,5 @@
-// Package store keeps what nodewatch-status knows in a database: SQLite in a file
-// by default, or PostgreSQL by URL. Both hold the same tables and take the same SQL.
+// Package store stores the data of nodewatch-status in a database: SQLite in a file
+// by default, or PostgreSQL by URL. Both have the same tables and use the same SQL.
 package store
 
 import (
@@ -29,32 +29,33 @@ import (
 //go:embed migrations
 var migrations embed.FS
 
-// A Store is an open database. Its methods may be called by several goroutines.
+// A Store is an open database. Its methods are safe for concurrent use.
 type Store struct {
 	write    *sql.DB
-	read     *sql.DB                 // of SQLite: connections of their own that cannot write
-	kept     map[*sql.DB]*statements // of SQLite, by its connections
+	read     *sql.DB                 // SQLite: separate read-only connections
+	kept     map[*sql.DB]*statements // SQLite: by connections
 	postgres bool
-	path     string     // of SQLite's file
-	zips     *sync.Pool // of *gzip.Writer, each of which has 800 kB of tables
+	path     string     // SQLite: path of the file
+	zips     *sync.Pool // *gzip.Writer, each with 800 kB of tables
 }
 
-// A Tx is one transaction. What it returns is plain values.
+// A Tx is one transaction. It returns plain values.
 type Tx struct {
 	tx       *sql.Tx
 	postgres bool
-	kept     *statements          // nil: none are kept
-	own      map[string]*sql.Stmt // those of kept, for this transaction; nil: it is not kept
-	fresh    []string             // queries that are not kept
+	kept     *statements          // nil: no statements are prepared
+	own      map[string]*sql.Stmt // statements of kept, bound to this transaction; nil: not in kept
+	fresh    []string             // queries without a prepared statement
 	zips     *sync.Pool
-	reasons  map[string]int64 // that this transaction has looked up
+	reasons  map[string]int64 // numbers that this transaction has looked up
 }
 
-// readers is how many queries of SQLite run beside each other and beside the writer.
+// readers is the maximum number of SQLite queries that run in parallel with each
+// other and with the writer.
 const readers = 4
 
-// Open opens the database and brings its tables up to date. Errors never hold the
-// password of the address.
+// Open opens the database and updates its tables to this version. Its errors never
+// contain the password of the address.
 func Open(ctx context.Context, a config.Address) (s *Store, err error) {
 	s = &Store{postgres: a.Path == "", path: a.Path, zips: &sync.Pool{New: func() any { return gzip.NewWriter(nil) }}}
 	if s.postgres {
@@ -69,7 +70,7 @@ func Open(ctx context.Context, a config.Address) (s *Store, err error) {
 		if err := create(a.Path); err != nil {
 			return nil, err
 		}
-		// FULL: what was acknowledged survives a power cut. Many reports share one commit.
+		// FULL: acknowledged data survives a power cut. Many reports share one commit.
 		synchronous := "FULL"
 		if a.NoSync {
 			synchronous = "OFF"
@@ -91,7 +92,7 @@ func Open(ctx context.Context, a config.Address) (s *Store, err error) {
 	return s, nil
 }
 
-// OpenExisting is Open for a database that must be there.
+// OpenExisting is Open for a database that must exist.
 func OpenExisting(ctx context.Context, a config.Address) (*Store, error) {
 	if a.Path != "" {
 		if _, err := os.Stat(a.Path); err != nil {
@@ -101,7 +102,7 @@ func OpenExisting(ctx context.Context, a config.Address) (*Store, error) {
 	return Open(ctx, a)
 }
 
-// migrate brings the tables up to date. Hubs that start together take turns.
+// migrate updates the tables to this version. Hubs that start together take turns.
 func (s *Store) migrate(ctx context.Context) error {
 	dialect, dir := goose.DialectSQLite3, "migrations/sqlite"
 	opts := []goose.ProviderOption{goose.WithVerbose(false)}
@@ -140,11 +141,11 @@ func (s *Store) Close() error {
 	return errors.Join(s.kept[s.read].close(), s.kept[s.write].close(), s.read.Close(), s.write.Close())
 }
 
-// tries is how often a transaction is repeated that another one was in the way of.
+// tries is how many times a transaction is attempted that conflicts with another one.
 const tries = 3
 
 // Update runs f in a transaction that may write. f may be called more than once and
-// must change nothing but the database.
+// must have no effect outside the database.
 func (s *Store) Update(ctx context.Context, f func(*Tx) error) (err error) {
 	for range tries {
 		if err = s.run(ctx, s.write, nil, f); err == nil || !inTheWay(err) {
@@ -154,12 +155,12 @@ func (s *Store) Update(ctx context.Context, f func(*Tx) error) (err error) {
 	return err
 }
 
-// ReadTimeout is how long a transaction that only reads takes at most. While one runs,
-// SQLite's write-ahead log only grows.
+// ReadTimeout is the maximum duration of a read transaction. While one runs, SQLite's
+// write-ahead log can only grow.
 const ReadTimeout = 30 * time.Second
 
-// View runs f in a transaction that only reads, and sees one state of the database, for
-// at most ReadTimeout.
+// View runs f in a read transaction, which sees one state of the database, for at most
+// ReadTimeout.
 func (s *Store) View(ctx context.Context, f func(*Tx) error) error {
 	ctx, cancel := context.WithTimeoutCause(ctx, ReadTimeout, errTooLong)
 	defer cancel()
@@ -170,14 +171,14 @@ func (s *Store) View(ctx context.Context, f func(*Tx) error) error {
 	return err
 }
 
-// errTooLong is the error of a transaction that was ended.
+// errTooLong is the error of a transaction that reached ReadTimeout.
 var errTooLong = fmt.Errorf("store: a read took longer than %s", ReadTimeout)
 
-// view is View for as long as it takes.
+// view is View without a time limit.
 func (s *Store) view(ctx context.Context, f func(*Tx) error) error {
 	opts := &sql.TxOptions{ReadOnly: true, Isolation: sql.LevelRepeatableRead}
 	if !s.postgres {
-		opts = nil // the connections cannot write, and SQLite always sees one state
+		opts = nil // the connections are read-only, and SQLite always shows one state
 	}
 	return s.run(ctx, s.read, opts, f)
 }
@@ -200,7 +201,7 @@ func (s *Store) run(ctx context.Context, db *sql.DB, opts *sql.TxOptions, f func
 	return nil
 }
 
-// ended leaves out that a transaction has ended already.
+// ended suppresses the error of a transaction that has already ended.
 func ended(err error) error {
 	if errors.Is(err, sql.ErrTxDone) {
 		return nil
@@ -208,15 +209,15 @@ func ended(err error) error {
 	return err
 }
 
-// inTheWay reports whether PostgreSQL ended the transaction because of another one:
-// a deadlock or a serialization failure.
+// inTheWay reports whether PostgreSQL aborted the transaction because of another one:
+// by a deadlock or a serialization failure.
 func inTheWay(err error) bool {
 	pg, is := errors.AsType[*pgconn.PgError](err)
 	return is && (pg.Code == "40P01" || pg.Code == "40001")
 }
 
-// forUpdate is what a SELECT ends in that locks its rows until the end of the
-// transaction. SQLite has one writer, which needs no locks.
+// forUpdate returns the clause of a SELECT that locks its rows until the end of the
+// transaction. SQLite has one writer and needs no locks.
 func (t *Tx) forUpdate() string {
 	if t.postgres {
 		return " FOR UPDATE"
@@ -224,18 +225,18 @@ func (t *Tx) forUpdate() string {
 	return ""
 }
 
-// millis is a time as the database keeps it.
+// millis converts a time to the form of the database.
 func millis(t time.Time) int64 { return t.UnixMilli() }
 
-// at is a time that the database keeps.
+// at converts a time from the form of the database.
 func at(ms int64) time.Time { return time.UnixMilli(ms).UTC() }
 
-// optional is a time that may not be set.
+// optional converts a time; the zero time becomes null.
 func optional(t time.Time) sql.NullInt64 {
 	return sql.NullInt64{Int64: t.UnixMilli(), Valid: !t.IsZero()}
 }
 
-// maybe is a time that may be null.
+// maybe converts a time that may be null.
 func maybe(n sql.NullInt64) time.Time {
 	if !n.Valid {
 		return time.Time{}
@@ -243,8 +244,8 @@ func maybe(n sql.NullInt64) time.Time {
 	return at(n.Int64)
 }
 
-// texts makes texts such as both databases take: PostgreSQL refuses what is not UTF-8,
-// and the character 0.
+// texts makes texts valid for both databases: PostgreSQL refuses invalid UTF-8 and the
+// character 0.
 func texts(args []any) []any {
 	for n, a := range args {
 		if s, is := a.(string); is && (strings.IndexByte(s, 0) >= 0 || !utf8.ValidString(s)) {
@@ -261,7 +262,7 @@ func (t *Tx) rows(ctx context.Context, scan func(*sql.Rows) error, query string,
 	if err != nil {
 		return fmt.Errorf("store: %w", err)
 	}
-	defer func() { _ = r.Close() }() // the error of a read is in Err
+	defer func() { _ = r.Close() }() // the error of a read is in rows.Err
 	for r.Next() {
 		if err := scan(r); err != nil {
 			return fmt.Errorf("store: %w", err)
@@ -273,7 +274,7 @@ func (t *Tx) rows(ctx context.Context, scan func(*sql.Rows) error, query string,
 	return nil
 }
 
-// exec runs a statement and says how many rows it changed.
+// exec runs a statement and returns how many rows it changed.
 func (t *Tx) exec(ctx context.Context, query string, args ...any) (int64, error) {
 	args = texts(args)
 	var r sql.Result
@@ -293,7 +294,7 @@ func (t *Tx) exec(ctx context.Context, query string, args ...any) (int64, error)
 	return n, nil
 }
 
-// one scans the only row of a query; false: there is none.
+// one scans the only row of a query; false: there is no row.
 func (t *Tx) one(ctx context.Context, to []any, query string, args ...any) (bool, error) {
 	found := false
 	err := t.rows(ctx, func(r *sql.Rows) error {

@@ -21,7 +21,7 @@ import (
 
 var noon = time.Date(2026, 11, 22, 12, 0, 0, 0, time.UTC)
 
-// A bench is an empty database and how to open it once more.
+// A bench is an empty database and a function to open it again.
 type bench struct {
 	*store.Store
 	address config.Address
@@ -103,7 +103,7 @@ func nodes(t *testing.T, b bench) {
 	old := body("rl1/node2")
 	old.Node.Name, old.Node.Site, old.Agent.Version = "old", "rl0", "1.2.2"
 	var id int64
-	for _, x := range []struct { // made, then changed in all that can change
+	for _, x := range []struct { // created, then with a change of every field that can change
 		body     native.Body
 		presence store.Presence
 	}{{old, before}, {body("rl1/node2"), p}} {
@@ -250,12 +250,12 @@ func tokens(t *testing.T, b bench) {
 	})
 }
 
-// The last use is noted to a minute, and never goes back.
+// The last use is recorded to the minute, and never decreases.
 func lastUse(t *testing.T, b bench) {
 	secret := store.NewSecret()
 	for n, c := range []struct{ seen, now, noted time.Duration }{
 		{-1, 0, 0}, {0, 59 * time.Second, 0}, {0, time.Minute, time.Minute}, {0, 90 * time.Second, 90 * time.Second},
-		{0, 80 * time.Second, 90 * time.Second}, // by another hub, whose clock is behind
+		{0, 80 * time.Second, 90 * time.Second}, // used on another hub whose clock is behind
 	} {
 		b.update(t, func(tx *store.Tx) error {
 			if n == 0 {
@@ -314,8 +314,8 @@ func gaps(t *testing.T, b bench) {
 	})
 }
 
-// What is in force stays, however old it is.
-// What is too old and no longer in force is deleted, a few rows at a time; all else stays.
+// Everything that is in force stays, however old. Old entries that are no longer in force
+// are deleted, a few rows at a time; all others stay.
 func prune(t *testing.T, b bench) {
 	key := store.Key{Kind: store.Pushed, Name: "web"}
 	early, late := noon.Add(time.Minute), noon.Add(9*time.Minute)
@@ -345,7 +345,7 @@ func prune(t *testing.T, b bench) {
 			tx.StartSession(t.Context(), old, operator.ID, noon, early), tx.StartSession(t.Context(), current, operator.ID, noon, late),
 			tx.Beat(t.Context(), "a", noon, noon, time.Second), tx.Beat(t.Context(), "b", noon, early, time.Second), tx.Beat(t.Context(), "c", noon, late, time.Second))
 	})
-	// Of changes, transitions, tokens and hubs 2 are old, of sessions and gaps 1.
+	// Two changes, transitions, tokens and hubs are old, and one session and gap.
 	for n, want := range []int64{6, 4, 0} {
 		b.update(t, func(tx *store.Tx) error {
 			deleted, err := tx.Prune(t.Context(), noon.Add(5*time.Minute), 1)
@@ -427,7 +427,7 @@ func alerts(t *testing.T, b bench) {
 	})
 }
 
-// Opening a database once more changes nothing; hubs may open it at once.
+// Opening a database again changes nothing; several hubs may open it at once.
 func reopen(t *testing.T, b bench) {
 	b.update(t, func(tx *store.Tx) error { return tx.Audit(t.Context(), store.Entry{At: noon, Who: "kim"}) })
 	var all sync.WaitGroup
@@ -453,7 +453,7 @@ func reopen(t *testing.T, b bench) {
 	all.Wait()
 }
 
-// Writers beside each other lose nothing.
+// Concurrent writers lose nothing.
 func writers(t *testing.T, b bench) {
 	other, err := store.Open(t.Context(), b.address)
 	if err != nil {

@@ -9,7 +9,8 @@ import (
 	"github.com/google/go-cmp/cmp"
 )
 
-// Both databases have the same tables with the same columns, and Copy knows them all.
+// Both databases have the same tables with the same columns, and Copy copies all of
+// them.
 func TestBothDatabasesHaveTheSameTables(t *testing.T) {
 	table := regexp.MustCompile(`(?s)CREATE TABLE (\w+) \((.*?)\n\)`)
 	column := regexp.MustCompile(`(?m)^\t([a-z]\w*) `)

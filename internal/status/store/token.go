@@ -15,39 +15,39 @@ import (
 // The kinds of tokens.
 const (
 	NodeToken         = "node"         // reports for one node
-	JoinToken         = "join"         // lets nodes get a token of their own
+	JoinToken         = "join"         // issues nodes their own tokens
 	PushToken         = "push"         // pushes the state of one component
 	AlertmanagerToken = "alertmanager" // delivers alerts
-	APIToken          = "api"          // does by the API what operators do
+	APIToken          = "api"          // uses the API
 )
 
-// TokenKinds are all kinds of tokens.
+// TokenKinds returns all kinds of tokens.
 func TokenKinds() []string {
 	return []string{NodeToken, JoinToken, PushToken, AlertmanagerToken, APIToken}
 }
 
-// TokenPrefix begins every token, so that one that leaked is recognised.
+// TokenPrefix is the prefix of every token, by which a leaked one is recognised.
 const TokenPrefix = "nws_"
 
-// A Token is what is kept of a token. The token itself is not.
+// A Token is the stored data of a token, without its secret.
 type Token struct {
 	ID        int64
 	Kind      string
-	Subject   string // of a node: its key; of a join token: a pattern of keys; of a push token: the component; of one for the API: the role
+	Subject   string // node token: the node's key; join token: a pattern of keys; push token: the component; API token: the role
 	Label     string
 	Created   time.Time
 	CreatedBy string
 	Expires   time.Time // zero: never
-	Revoked   time.Time // zero: it is not
-	Used      time.Time // when a request with it was last done, to a minute; zero: never
+	Revoked   time.Time // zero: it is valid
+	Used      time.Time // time of the last successful request with it, to the minute; zero: never
 }
 
-// Valid reports whether the token counts at the time.
+// Valid reports whether the token is valid at the time.
 func (k Token) Valid(now time.Time) bool {
 	return k.Revoked.IsZero() && (k.Expires.IsZero() || now.Before(k.Expires))
 }
 
-// owner is whose token it is.
+// owner returns the owner of the token.
 func (k Token) owner() string {
 	if k.Kind == APIToken {
 		return k.Label
@@ -55,14 +55,14 @@ func (k Token) owner() string {
 	return k.Subject
 }
 
-// NewSecret makes a token of 256 bits.
+// NewSecret returns a new secret of 256 bits.
 func NewSecret() string {
 	var raw [32]byte
 	_, _ = rand.Read(raw[:]) // never fails
 	return TokenPrefix + base64.RawURLEncoding.EncodeToString(raw[:])
 }
 
-// addToken keeps a token of which only the hash is written.
+// addToken stores a token with only the hash of its secret.
 func (t *Tx) addToken(ctx context.Context, secret string, k Token) (id int64, err error) {
 	hash := sha256.Sum256([]byte(secret))
 	_, err = t.one(ctx, []any{&id}, `INSERT INTO token (kind, hash, subject, label, created, created_by, expires) VALUES ($1, $2, $3, $4, $5, $6, $7) RETURNING id`,
@@ -80,12 +80,12 @@ func (t *Tx) TokenOf(ctx context.Context, secret string) (Token, bool, error) {
 	return list[0], true, nil
 }
 
-// Tokens are all tokens, the newest first.
+// Tokens returns all tokens, the newest first.
 func (t *Tx) Tokens(ctx context.Context) ([]Token, error) {
 	return t.tokens(ctx, `ORDER BY created DESC, id DESC`)
 }
 
-// TokensFor are the tokens of a kind for a subject, the newest first.
+// TokensFor returns the tokens of a kind for a subject, the newest first.
 func (t *Tx) TokensFor(ctx context.Context, kind, subject string) ([]Token, error) {
 	return t.tokens(ctx, `WHERE kind = $1 AND subject = $2 ORDER BY created DESC, id DESC`, kind, subject)
 }
@@ -107,21 +107,21 @@ func (t *Tx) tokens(ctx context.Context, which string, args ...any) (list []Toke
 	return list, err
 }
 
-// RevokeToken revokes a token; false: there is none that is valid.
+// RevokeToken revokes a token; false: there is no valid one with the number.
 func (t *Tx) RevokeToken(ctx context.Context, id int64, now time.Time) (bool, error) {
 	n, err := t.exec(ctx, `UPDATE token SET revoked = $2 WHERE id = $1 AND revoked IS NULL`, id, millis(now))
 	return n > 0, err
 }
 
-// usedEvery is how exact the time is at which a token was used last, so that not every
-// request writes it.
+// usedEvery is the resolution of a token's last use, so that not every request writes
+// it.
 const usedEvery = time.Minute
 
-// UseNoted reports whether a use of the token at the time needs no note, as one that is
-// less than a minute older is noted.
+// UseNoted reports whether a use of the token at the time need not be recorded, because
+// a use less than a minute earlier is.
 func (k Token) UseNoted(now time.Time) bool { return now.Sub(k.Used) < usedEvery }
 
-// UseToken notes that a token was used, unless that is noted.
+// UseToken records the use of a token, unless UseNoted.
 func (t *Tx) UseToken(ctx context.Context, k Token, now time.Time) error {
 	if k.UseNoted(now) {
 		return nil
@@ -130,15 +130,15 @@ func (t *Tx) UseToken(ctx context.Context, k Token, now time.Time) error {
 	return err
 }
 
-// maxValid is how many tokens of a node or component, or of one name for the API, are
-// valid at once, so that one can be replaced without a gap.
+// maxValid is the maximum number of valid tokens of a node or component, or of one
+// name for the API. It allows replacing a token without a gap.
 const maxValid = 2
 
-// ErrTooMany is the error of issuing a token where as many are valid as may be.
+// ErrTooMany is the error of issuing a token when maxValid tokens are valid.
 var ErrTooMany = errors.New("revoke one first")
 
-// IssueToken keeps a new token and notes it in the audit log. Its error is ErrTooMany if
-// as many are valid as may be.
+// IssueToken stores a new token and adds an entry to the audit log. Its error is
+// ErrTooMany if maxValid tokens are valid.
 func (t *Tx) IssueToken(ctx context.Context, secret string, k Token) error {
 	if k.Kind == NodeToken || k.Kind == PushToken || k.Kind == APIToken {
 		column := "subject"

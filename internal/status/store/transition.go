@@ -9,7 +9,7 @@ import (
 	"github.com/nodewatch/nodewatch/pkg/report/native"
 )
 
-// AddTransition keeps a transition of a node; false: it was kept before.
+// AddTransition stores a transition of a node; false: it is already stored.
 func (t *Tx) AddTransition(ctx context.Context, node int64, x native.Transition, received time.Time) (bool, error) {
 	from := sql.NullInt64{Int64: int64(x.ImpactFrom.Rank()), Valid: x.ImpactFrom != ""}
 	n, err := t.exec(ctx, `INSERT INTO transition (node_id, id, at, received, rule, subject, component, from_level, to_level, impact, impact_from, summary, run, n)
@@ -18,7 +18,8 @@ func (t *Tx) AddTransition(ctx context.Context, node int64, x native.Transition,
 	return n > 0, err
 }
 
-// Transitions are those of a node from a time on, at most n, oldest first.
+// Transitions returns the transitions of a node from a time on, at most n, oldest
+// first.
 func (t *Tx) Transitions(ctx context.Context, node int64, from time.Time, n int) (list []native.Transition, err error) {
 	impacts := report.Impacts()
 	err = t.rows(ctx, func(r *sql.Rows) error {

@@ -8,12 +8,13 @@ import (
 	"time"
 )
 
-// Checkpoint moves what SQLite has written ahead into its file, so that the
-// write-ahead log stays small; false: a transaction that reads held some of it back.
-// PostgreSQL does so by itself.
+// Checkpoint moves SQLite's write-ahead log into the file, so that the log stays
+// small; false: a read transaction held some of it back. PostgreSQL does so by
+// itself.
 //
-// Most of it is moved beside the writer; what was written meanwhile is little, and the
-// writer waits for that only. Neither waits for those who read.
+// Most of the log is moved in parallel with the writer. The little that was written in
+// the meantime is moved next; only for that the writer waits. Neither step waits for
+// readers.
 func (s *Store) Checkpoint(ctx context.Context) (all bool, err error) {
 	if s.postgres {
 		return true, nil
@@ -28,15 +29,15 @@ func (s *Store) Checkpoint(ctx context.Context) (all bool, err error) {
 	return all, nil
 }
 
-// A Size is how large SQLite's files are, in bytes; zero with PostgreSQL.
+// A Size is the size of SQLite's files, in bytes; zero with PostgreSQL.
 type Size struct{ File, WAL int64 }
 
-// Size returns how large the database is.
+// Size returns the size of the database.
 func (s *Store) Size() Size {
 	size := func(path string) int64 {
 		info, err := os.Stat(path)
 		if err != nil {
-			return 0 // the write-ahead log is not always there
+			return 0 // the write-ahead log does not always exist
 		}
 		return info.Size()
 	}
@@ -46,8 +47,9 @@ func (s *Store) Size() Size {
 	return Size{File: size(s.path), WAL: size(s.path + "-wal")}
 }
 
-// Prune deletes what is older than a time and no longer in force, at most n rows of
-// each kind, and says how many it deleted. Calling it until that is 0 deletes all.
+// Prune deletes data that is older than a time and no longer in force, at most n rows
+// of each kind, and returns how many rows it deleted. Repeated calls until it returns
+// 0 delete everything.
 func (t *Tx) Prune(ctx context.Context, before time.Time, n int) (int64, error) {
 	var all int64
 	for _, statement := range []string{
@@ -68,14 +70,14 @@ func (t *Tx) Prune(ctx context.Context, before time.Time, n int) (int64, error) 
 	return all, nil
 }
 
-// An Expiry is a signal whose state was to be renewed and was not.
+// An Expiry is a signal whose state was not renewed when due.
 type Expiry struct {
 	ID   int64
 	Kind string
 	At   time.Time // by when
 }
 
-// Expired are the signals whose state was to be renewed by now and was not, at most n.
+// Expired returns at most n signals whose state should have been renewed by now.
 func (t *Tx) Expired(ctx context.Context, now time.Time, n int) (list []Expiry, err error) {
 	err = t.rows(ctx, func(r *sql.Rows) error {
 		var (
@@ -90,7 +92,7 @@ func (t *Tx) Expired(ctx context.Context, now time.Time, n int) (list []Expiry, 
 	return list, err
 }
 
-// Renewed notes until when the state of a signal counts; zero: until it changes.
+// Renewed sets until when the state of a signal is valid; zero: until it changes.
 func (t *Tx) Renewed(ctx context.Context, id int64, expires time.Time) error {
 	_, err := t.exec(ctx, `UPDATE signal SET expires = $2 WHERE id = $1`, id, optional(expires))
 	return err

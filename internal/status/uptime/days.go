@@ -5,7 +5,7 @@ import "time"
 // A Day is one local day of a page: 23, 24 or 25 hours.
 type Day struct{ From, To time.Time }
 
-// Days are the last n local days in the zone, the day of now being the last.
+// Days returns the last n local days in the zone, the current day last.
 func Days(now time.Time, zone *time.Location, n int) []Day {
 	y, m, d := now.In(zone).Date()
 	days := make([]Day, n)

@@ -5,19 +5,20 @@ import (
 	"time"
 )
 
-// From are the changes at a time or later.
+// From returns the changes at a time or later.
 func (t Timeline) From(at time.Time) Timeline {
 	i, _ := t.search(at)
 	return t[i:]
 }
 
-// Replace is the timeline with other changes from a time on.
+// Replace returns the timeline with its changes from a time on replaced.
 func (t Timeline) Replace(from time.Time, changes Timeline) Timeline {
 	i, _ := t.search(from)
 	return slices.Concat(t[:i], changes)
 }
 
-// Differs is when the timeline first differs from another one; false: it does not.
+// Differs returns when the timeline first differs from another one; false: it does
+// not.
 func (t Timeline) Differs(other Timeline) (from time.Time, differs bool) {
 	for i := range max(len(t), len(other)) {
 		switch {
@@ -37,8 +38,8 @@ func (t Timeline) Differs(other Timeline) (from time.Time, differs bool) {
 	return time.Time{}, false
 }
 
-// search is the place of the first change at a time or later, and whether it is at
-// that time.
+// search returns the index of the first change at a time or later, and whether it is
+// at that time.
 func (t Timeline) search(at time.Time) (int, bool) {
 	return slices.BinarySearchFunc(t, at, func(c Change, at time.Time) int { return c.At.Compare(at) })
 }

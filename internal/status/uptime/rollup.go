@@ -7,16 +7,17 @@ import (
 	"github.com/nodewatch/nodewatch/pkg/report"
 )
 
-// A Policy says how the state of a group follows from its members.
+// A Policy defines how the state of a group follows from its members.
 type Policy struct {
 	Kind string // worst (also empty), redundant, quorum, percent
 	N    int    // quorum: how many must work; percent: how many of a hundred
 }
 
-// State is the state of a group from those of its members at one time; the zero Change
-// for none. It is that of the worst member, or, where only some must work, of the last
-// one that is needed, best first. A member under maintenance does not work, and is the
-// reason only where the group would work with it.
+// State returns the state of a group from the states of its members at one time; the
+// zero Change for no members. It is the state of the worst member, or, if only some
+// must work, of the last one that is needed, best first. A member under maintenance
+// does not work; maintenance is the reason only if the group would work with that
+// member.
 func (p Policy) State(members []Change) Change {
 	if len(members) == 0 {
 		return Change{}
@@ -44,7 +45,7 @@ func (p Policy) State(members []Change) Change {
 	if needed <= len(working) {
 		return working[max(needed, 1)-1]
 	}
-	// With those under maintenance it would be the state of this one.
+	// With the members under maintenance, the group would have the state of this one.
 	if n := needed - len(maintained); n > 0 && working[n-1].State.Rank() > report.UnderMaintenance.Rank() {
 		return working[n-1]
 	}
@@ -53,8 +54,8 @@ func (p Policy) State(members []Change) Change {
 
 func byRank(a, b Change) int { return a.State.Rank() - b.State.Rank() }
 
-// Rollup is the timeline of a group. At each time the members that have a record by
-// then count.
+// Rollup returns the timeline of a group. At each time, the members with a record at
+// that time count.
 func Rollup(p Policy, members ...Timeline) Timeline {
 	if len(members) == 1 {
 		return members[0]
@@ -83,7 +84,8 @@ func Rollup(p Policy, members ...Timeline) Timeline {
 	return group
 }
 
-// extend is the timeline with a state from a time on, which is after all others.
+// extend returns the timeline with a state from a time on, which must be after all
+// its changes.
 func (t Timeline) extend(at time.Time, c Change) Timeline {
 	c.At = at
 	if n := len(t); n > 0 && t[n-1].State == c.State && t[n-1].Reason == c.Reason && t[n-1].Backfilled == c.Backfilled {
@@ -92,14 +94,14 @@ func (t Timeline) extend(at time.Time, c Change) Timeline {
 	return append(t, c)
 }
 
-// A Window is a time of maintenance that was announced to have an impact.
+// A Window is a time of maintenance that was announced with an impact.
 type Window struct{ From, To time.Time }
 
-// Maintenance is the reason of a state under maintenance.
+// Maintenance is the reason of an under-maintenance state.
 const Maintenance = "maintenance"
 
-// Maintained is the timeline with its state under maintenance in the windows, in any
-// order, as far as it has a record.
+// Maintained returns the timeline with the state under maintenance in the windows,
+// which may be in any order, as far as it has a record.
 func (t Timeline) Maintained(windows []Window) Timeline {
 	if len(windows) == 0 || len(t) == 0 {
 		return t

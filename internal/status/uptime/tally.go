@@ -6,13 +6,13 @@ import (
 	"github.com/nodewatch/nodewatch/pkg/report"
 )
 
-// Weights say how much of a second in a state counts as down, in percent.
+// Weights define how much of a second in a state counts as downtime, in percent.
 type Weights struct {
 	Major, Partial, Degraded int
-	Strict                   bool // what is unknown counts as down
+	Strict                   bool // unknown counts as downtime
 }
 
-// A Tally is how long each state lasted.
+// A Tally is the total duration of each state.
 type Tally map[report.Impact]time.Duration
 
 // Sum adds up intervals.
@@ -24,8 +24,8 @@ func Sum(list []Interval) Tally {
 	return t
 }
 
-// Uptime is 1 - weighted downtime / (time - maintenance - unknown), in thousandths
-// of a percent, rounded down; false: nothing counts.
+// Uptime returns 1 - weighted downtime / (time - maintenance - unknown), in
+// thousandths of a percent, rounded down; false: no time counts.
 func (t Tally) Uptime(w Weights) (millipercent int64, ok bool) {
 	major, partial, degraded, unknown := t.millis(report.MajorOutage), t.millis(report.PartialOutage), t.millis(report.DegradedPerformance), int64(0)
 	if w.Strict {
@@ -39,8 +39,8 @@ func (t Tally) Uptime(w Weights) (millipercent int64, ok bool) {
 	return (counted*100 - down) * 1000 / counted, true
 }
 
-// Coverage is for how much of the time, maintenance apart, the state is known, in
-// thousandths of a percent, rounded down; false: there was no time.
+// Coverage returns the share of the time, maintenance excluded, for which the state
+// is known, in thousandths of a percent, rounded down; false: there was no time.
 func (t Tally) Coverage() (millipercent int64, ok bool) {
 	known, unknown := int64(0), t.millis(report.Unknown)
 	for _, i := range []report.Impact{report.Operational, report.DegradedPerformance, report.PartialOutage, report.MajorOutage} {
@@ -52,8 +52,8 @@ func (t Tally) Coverage() (millipercent int64, ok bool) {
 	return known * 100000 / (known + unknown), true
 }
 
-// millis is how long a state lasted, in milliseconds. What is not operational is
-// rounded up, so that no downtime is lost.
+// millis returns how long a state lasted, in milliseconds. All states but operational
+// are rounded up, so that no downtime is lost.
 func (t Tally) millis(i report.Impact) int64 {
 	d := t[i]
 	if i != report.Operational {

@@ -1,5 +1,5 @@
-// Package uptime is the arithmetic of states over time: timelines, what they sum
-// up to, days in a time zone, and uptime. It reads no clock.
+// Package uptime computes states over time: timelines, their sums, days in a time
+// zone, and uptime. It reads no clock.
 package uptime
 
 import (
@@ -16,8 +16,8 @@ type Change struct {
 	Backfilled bool   // it was recorded after the fact
 }
 
-// A Timeline is the states of one signal, in the order of time: At grows strictly.
-// Before its first Change there is no record, which counts as nothing.
+// A Timeline is the sequence of states of one signal. At is strictly increasing. The
+// time before its first Change has no record and does not count.
 type Timeline []Change
 
 // An Interval is a time in one state, From included, To not.
@@ -28,10 +28,10 @@ type Interval struct {
 	Backfilled bool
 }
 
-// Length is how long the interval lasts.
+// Length returns the duration of the interval.
 func (i Interval) Length() time.Duration { return i.To.Sub(i.From) }
 
-// At is the change that is in force at the time; false: there is no record yet.
+// At returns the change that is in force at the time; false: there is no record yet.
 func (t Timeline) At(at time.Time) (Change, bool) {
 	i, found := t.search(at)
 	switch {
@@ -43,7 +43,8 @@ func (t Timeline) At(at time.Time) (Change, bool) {
 	return t[i-1], true
 }
 
-// Between is the record between two times, without gaps from its first change on.
+// Between returns the record between two times, without gaps from its first change
+// on.
 func (t Timeline) Between(from, to time.Time) []Interval {
 	var list []Interval
 	for i, c := range t {

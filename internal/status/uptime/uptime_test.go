@@ -12,12 +12,12 @@ import (
 
 var noon = time.Date(2026, 11, 22, 12, 0, 0, 0, time.UTC)
 
-// seconds is how long the timelines of these tests are.
+// seconds is the length of the timelines in these tests.
 const seconds = 400
 
 func second(i int) time.Time { return noon.Add(time.Duration(i) * time.Second) }
 
-// random is a timeline that begins within the first half.
+// random returns a timeline that begins within the first half.
 func random(r *rand.Rand) (t uptime.Timeline) {
 	for i := r.IntN(seconds / 2); i < seconds; i += 1 + r.IntN(60) {
 		t = append(t, uptime.Change{At: second(i), State: report.Impacts()[r.IntN(6)]})
@@ -25,13 +25,13 @@ func random(r *rand.Rand) (t uptime.Timeline) {
 	return t
 }
 
-// policies are all kinds.
+// policies returns policies of all kinds.
 func policies() []uptime.Policy {
 	return []uptime.Policy{{}, {Kind: "worst"}, {Kind: "redundant"}, {Kind: "quorum", N: 2}, {Kind: "quorum", N: 9}, {Kind: "percent", N: 1}, {Kind: "percent", N: 60}, {Kind: "percent", N: 100}}
 }
 
-// A group's timeline, its sums, uptime and coverage equal what is counted second by
-// second, with maintenance laid over it.
+// A group's timeline, sums, uptime and coverage equal those counted second by second,
+// with maintenance applied.
 func TestEqualsWhatIsCountedBySecond(t *testing.T) {
 	for seed := range uint64(40) {
 		r := rand.New(rand.NewPCG(seed, 1))
@@ -134,8 +134,8 @@ func TestUptimeIsRoundedDown(t *testing.T) {
 	}
 }
 
-// Days are those of the calendar of the zone: 23 hours when summer time begins, 25 when
-// it ends, and none is counted twice or left out.
+// Days follow the zone's calendar: 23 hours when summer time begins, 25 when it ends,
+// and none is counted twice or omitted.
 func TestDaysOfSummerTime(t *testing.T) {
 	zone, err := time.LoadLocation("Europe/Stockholm")
 	if err != nil {
@@ -154,7 +154,7 @@ func TestDaysOfSummerTime(t *testing.T) {
 		if today := days[89]; c.now.Before(today.From) || !c.now.Before(today.To) || len(days) != 90 {
 			t.Errorf("%v is not in %v", c.now, today)
 		}
-		// Down in every even second of the clock of the world.
+		// Down in every even second.
 		var line uptime.Timeline
 		day := days[88]
 		for i, at := 0, day.From.Add(-time.Minute); at.Before(day.To.Add(time.Minute)); i, at = i+1, at.Add(time.Second) {
