@@ -45,7 +45,7 @@ func TestDocsOfTheMetricsAreFresh(t *testing.T) {
 	}
 	var b strings.Builder
 	b.WriteString("# Metrics of nodewatch-status\n\n<!-- generated: change cmd/nodewatch-status/metrics.go, then run \"make docs\" -->\n\n" +
-		"At `/metrics` of the operators' listener, beside those of Go and of the process.\n\n| metric | type | labels | what it is |\n|---|---|---|---|\n")
+		"nodewatch-status exports these metrics at `/metrics` of the operators' listener, in addition to those of Go and of the process.\n\n| metric | type | labels | description |\n|---|---|---|---|\n")
 	for _, name := range slices.Sorted(maps.Keys(families)) {
 		if !strings.HasPrefix(name, "nodewatch_") {
 			continue

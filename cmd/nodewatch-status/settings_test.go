@@ -130,8 +130,8 @@ func settings(t *testing.T) (list []setting) {
 func settingsPage(t *testing.T) string {
 	var b strings.Builder
 	b.WriteString("# Configuration of nodewatch-status\n\n<!-- generated: change internal/status/config, then run \"make docs\" -->\n\n" +
-		"`[]` is an entry of a list. [status-backend.md](status-backend.md) explains what belongs together, and has examples.\n\n" +
-		"| field | default | what it is |\n|---|---|---|\n")
+		"`[]` is an entry of a list. [status-backend.md](status-backend.md) explains which settings belong together, and has examples.\n\n" +
+		"| field | default | description |\n|---|---|---|\n")
 	cell := strings.NewReplacer("|", "\\|")
 	for _, s := range settings(t) {
 		value := "none"

@@ -116,11 +116,11 @@ func configurationPage(t *testing.T) string {
 			end()
 			table = cells[0]
 		case strings.HasPrefix(line, "# "), strings.HasPrefix(line, "|---"):
-		case strings.HasPrefix(line, "| ") && table == "field": // field, default, what it is
+		case strings.HasPrefix(line, "| ") && table == "field": // field, default, description
 			p.Item(cells[0], "", sentence(cells[2])+" Default: "+cells[1]+".")
 		case strings.HasPrefix(line, "| ") && table == "backend":
 			p.Item(cells[0], "", fmt.Sprintf("%s Default of every: %s, deadline: %s, silenced: %s.", sentence(cells[4]), cells[1], cells[2], cells[3]))
-		case strings.HasPrefix(line, "| "): // rule, threshold, default, allowed, what it is
+		case strings.HasPrefix(line, "| "): // rule, threshold, default, allowed, description
 			p.Item("rules."+cells[0]+"."+cells[1], "", sentence(cells[4])+" Default: "+cells[2]+"; "+cells[3]+".")
 		case line == "":
 			end()

@@ -42,8 +42,8 @@ type Tape struct {
 
 // Libvirt says how libvirt is asked.
 type Libvirt struct {
-	Off     bool     `yaml:"off" doc:"do not ask libvirt"`
-	Sockets []string `yaml:"sockets" doc:"read-only sockets of libvirt; the first that answers is used"`
+	Off     bool     `yaml:"off" doc:"do not query libvirt"`
+	Sockets []string `yaml:"sockets" doc:"read-only sockets of libvirt; the first that responds is used"`
 }
 
 // OVS says how Open vSwitch is asked.
@@ -59,7 +59,7 @@ type Ceph struct {
 	Conf    string        `yaml:"conf" doc:"Ceph configuration file; empty: librados' default"`
 	Name    string        `yaml:"name" doc:"Ceph user"`
 	Keyring string        `yaml:"keyring" doc:"keyring file of that user; without it the cluster is not queried"`
-	Every   time.Duration `yaml:"every" doc:"how often to ask" min:"10s" max:"1h"`
+	Every   time.Duration `yaml:"every" doc:"interval between queries" min:"10s" max:"1h"`
 }
 
 // Default is the configuration without a file.

@@ -17,38 +17,38 @@ func Markdown() string {
 	var b strings.Builder
 	b.WriteString(`# Configuration
 
-nodewatch needs no configuration file. One is named with ` + "`--config.file`" + ` or ` + "`$NODEWATCH_CONFIG`" + `. ` + "`nodewatch check-config FILE`" + `
-lists everything that the daemon would refuse, in the file and in the files that it names (certificates, the web configuration), or
-prints that it is valid. A mistake is one line with file, line, field and what is allowed; with one, nothing is started (exit code 1).
-At SIGHUP the file is read again: the rules of a good one hold at once, other changes require a restart; a bad one changes nothing,
-is logged, and sets ` + "`nodewatch_config_last_reload_successful`" + ` to 0.
+nodewatch needs no configuration file. To use one, set ` + "`--config.file`" + ` or ` + "`$NODEWATCH_CONFIG`" + `. ` + "`nodewatch check-config FILE`" + `
+lists all errors, in the file and in the files that it refers to (certificates, the web configuration), or prints that it is valid. Each
+error is one line with file, line, field and the allowed values; with an error the daemon does not start (exit code 1). At SIGHUP the file
+is reloaded: changed rules apply at once, other changes require a restart. An invalid file changes nothing, is logged, and sets
+` + "`nodewatch_config_last_reload_successful`" + ` to 0.
 
-| field | default | what it is |
+| field | default | description |
 |---|---|---|
 `)
 	fields(&b, reflect.ValueOf(Default()), "")
 	b.WriteString(`
 ## Reporters
 
-Below ` + "`reporters:`" + ` is a list of at most 20. Each has a name and exactly one section of a backend; [reporters.md](reporters.md) shows a working
-one of each. Secrets are in files, never here; the name of a file that is not absolute is a systemd credential (` + "`LoadCredential=`" + `).
+` + "`reporters:`" + ` is a list of at most 20 entries. Each has a name and exactly one section of a backend; [reporters.md](reporters.md) has a working
+example of each. Secrets are in files, never here; a file name that is not absolute is a systemd credential (` + "`LoadCredential=`" + `).
 
-| field | default | what it is |
+| field | default | description |
 |---|---|---|
 `)
 	fields(&b, reflect.ValueOf(Reporter{}), "")
-	b.WriteString("\nDefaults that depend on the backend:\n\n| backend | `every` | `deadline` | `silenced` | what it is |\n|---|---|---|---|---|\n")
+	b.WriteString("\nDefaults that depend on the backend:\n\n| backend | `every` | `deadline` | `silenced` | description |\n|---|---|---|---|---|\n")
 	for _, x := range backends() {
 		fmt.Fprintf(&b, "| `%s` | %s | %s | %t | %s |\n", x.name, defaultText(reflect.ValueOf(x.every)), defaultText(reflect.ValueOf(x.deadline)), x.silenced, x.about)
 	}
-	b.WriteString("\nThe sections of the backends:\n\n| field | default | what it is |\n|---|---|---|\n")
+	b.WriteString("\nThe sections of the backends:\n\n| field | default | description |\n|---|---|---|\n")
 	for _, x := range backends() {
 		fields(&b, reflect.ValueOf(x.settings()).Elem(), x.name+".")
 	}
 	b.WriteString(`
 ## Thresholds
 
-Below ` + "`rules:`" + ` is a mapping for each rule to be changed. ` + "`off: true`" + ` switches a rule off. [rules.md](rules.md) explains each.
+` + "`rules:`" + ` has a mapping for each rule to be changed. ` + "`off: true`" + ` switches a rule off. [rules.md](rules.md) explains each rule.
 
 ` + "```yaml" + `
 rules:
@@ -58,7 +58,7 @@ rules:
     off: true
 ` + "```" + `
 
-| rule | threshold | default | allowed | what it is |
+| rule | threshold | default | allowed | description |
 |---|---|---|---|---|
 `)
 	for _, r := range all.Rules() {

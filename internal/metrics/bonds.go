@@ -11,37 +11,37 @@ func bondFamilies() []family {
 	label, slave := []string{"bond"}, []string{"bond", "device", "nic"}
 	return []family{
 		{name: "nodewatch_bond_info", kind: gauge, labels: []string{"bond", "mode", "xmit_hash_policy", "kind"},
-			help: "Always 1; the labels say how the bond is set up.",
+			help: "Always 1; the labels describe the configuration of the bond.",
 			read: eachBond(func(_ *picture, b bond.Bond, emit emit) {
 				emit(1, b.Name, string(b.Mode), string(b.HashPolicy), string(b.Kind))
 			})},
 		{name: "nodewatch_bond_storage_carrier", kind: gauge, labels: label,
-			help: "1 if the traffic of krbd goes through the bond.",
+			help: "1 if the bond carries krbd's traffic.",
 			read: eachBond(func(p *picture, b bond.Bond, emit emit) {
 				_, carries := p.CarriesStorage(b.Name)
 				emit(truth(carries), b.Name)
 			})},
 		{name: "nodewatch_bond_layer2_like", kind: gauge, labels: label,
-			help: "1 if the storage traffic that this host sends would not spread over the slaves, by mode and hash policy.",
+			help: "1 if the bond's mode and hash policy do not distribute the storage traffic that this host sends.",
 			read: eachBond(func(_ *picture, b bond.Bond, emit emit) {
 				like, _ := b.Layer2Like()
 				emit(truth(like && b.MultiSlave()), b.Name)
 			})},
 		{name: "nodewatch_bond_slaves", kind: gauge, labels: label,
-			help: "Number of slaves that the bond has.",
+			help: "Number of slaves of the bond.",
 			read: eachBond(func(_ *picture, b bond.Bond, emit emit) { emit(float64(len(b.Slaves)), b.Name) })},
 		{name: "nodewatch_bond_carrying_slaves", kind: gauge, labels: label,
-			help: "Number of slaves that carry traffic: with link, active, and in 802.3ad part of the active aggregator.",
+			help: "Number of slaves that carry traffic: they have a link, are active, and in 802.3ad are part of the active aggregator.",
 			read: eachBond(func(_ *picture, b bond.Bond, emit emit) { emit(float64(len(b.Carrying())), b.Name) })},
 		{name: "nodewatch_bond_aggregator_ports", kind: gauge, labels: label,
-			help: "Number of ports that the active aggregator has; only in 802.3ad.",
+			help: "Number of ports in the active aggregator; only in 802.3ad.",
 			read: eachBond(func(_ *picture, b bond.Bond, emit emit) {
 				if b.AD != nil {
 					emit(float64(b.AD.Ports), b.Name)
 				}
 			})},
 		{name: "nodewatch_bond_lacp_partner", kind: gauge, labels: label,
-			help: "1 if the switch speaks LACP; only in 802.3ad.",
+			help: "1 if the switch sends LACP; only in 802.3ad.",
 			read: eachBond(func(_ *picture, b bond.Bond, emit emit) {
 				if b.AD != nil {
 					emit(truth(b.AD.PartnerMAC != "" && b.AD.PartnerMAC != noPartner), b.Name)

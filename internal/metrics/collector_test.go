@@ -152,7 +152,7 @@ func TestDevicesBeyondTheCapAreSaidToBeLeftOut(t *testing.T) {
 
 func TestBeforeTheFirstViewOnlyTheBuildIsShown(t *testing.T) {
 	got := scrape(t, registry(t, judge.View{}, false))
-	want := `# HELP nodewatch_build_info Always 1; the labels describe the build of nodewatch: version, commit and its date, Go and platform.
+	want := `# HELP nodewatch_build_info Always 1; the labels describe nodewatch's build: version, commit and its date, Go version and platform.
 # TYPE nodewatch_build_info gauge
 nodewatch_build_info{date="2026-11-30T00:00:00Z",goarch="amd64",goos="linux",goversion="go1.x",revision="0123abc",version="1.2.3"} 1
 `

@@ -13,18 +13,18 @@ import (
 
 const preface = `# Metrics
 
-nodewatch shows these at ` + "`/metrics`" + `. They are made from its last report, one a second: a scrape reads nothing from
-the machine, and gets an answer while all storage is stalled. This page is generated from the program.
+nodewatch exports these metrics at ` + "`/metrics`" + `. They are derived from its last report, one per second: a scrape reads
+nothing from the machine, and is answered even while all storage is stalled. This page is generated from the program.
 
-- **Bounded.** At ten times the size of the incident nodewatch exists for (780 krbd disks, 650 guests, 1,820 OSDs, all in a
-  storm) there are fewer than 2,500 series. What has no bound of its own is cut where its help says so.
-- **Never a zero for "unknown".** What has not been read has no sample; ` + "`nodewatch_source_up`" + ` says which sources see.
-  When a source goes blind, the last values stay: look at ` + "`nodewatch_source_up`" + ` and
-  ` + "`nodewatch_source_last_success_timestamp_seconds`" + ` beside them.
-- **Not doubled.** I/O of each disk and softnet of each CPU are node_exporter's.
-- **Names of images and guests are in the labels.** Whoever may read the metrics may read these.
+- **The number of series is limited.** At ten times the size of the RL1 Node 2 incident (780 krbd disks, 650 guests, 1,820 OSDs, all
+  in a storm) there are fewer than 2,500 series. Where a metric has a limit, its help states it.
+- **Unknown is never zero.** Data that has not been read has no sample; ` + "`nodewatch_source_up`" + ` shows which sources are
+  available. When a source becomes unavailable, the last values stay: check ` + "`nodewatch_source_up`" + ` and
+  ` + "`nodewatch_source_last_success_timestamp_seconds`" + ` as well.
+- **No duplicates of node_exporter.** It exports the I/O of each disk and softnet of each CPU.
+- **Names of images and guests are in the labels**, and are visible to all who can read the metrics.
 
-| metric | kind | labels | what it says |
+| metric | kind | labels | description |
 | --- | --- | --- | --- |
 `
 

@@ -9,7 +9,7 @@ func guestFamilies() []family {
 	label := []string{"client"}
 	return []family{
 		{name: "nodewatch_guests", kind: gauge, labels: label,
-			help: "Number of virtual machines and containers, by the Ceph client of their disks: krbd if it does for any, then librbd, then rbd-nbd.",
+			help: "Number of virtual machines and containers, by the Ceph client of their disks: krbd if any disk uses it, otherwise librbd, otherwise rbd-nbd.",
 			read: ofGuests(func(g rbd.Guest, count func(rbd.Client)) { count(clientOf(g)) })},
 		{name: "nodewatch_guest_disks", kind: gauge, labels: label,
 			help: "Number of disks of the guests, by their Ceph client. Images below a disk and copies of it are not counted.",
@@ -21,7 +21,7 @@ func guestFamilies() []family {
 				}
 			})},
 		{name: "nodewatch_guests_paused", kind: gauge,
-			help: "Number of guests that are paused, for whatever reason.",
+			help: "Number of guests that are paused, for any reason.",
 			read: func(p *picture, emit emit) {
 				if !guestsRead(p) {
 					return

@@ -18,35 +18,35 @@ const lately = 10 * time.Minute
 func kernelFamilies() []family {
 	return []family{
 		{name: "nodewatch_kmsg_records_total", kind: counter,
-			help: "Number of records of the kernel log that were read and come from the kernel itself.",
+			help: "Number of kernel log records that were read and were written by the kernel itself.",
 			read: ofLog(func(l node.Log) uint64 { return l.Records })},
 		{name: "nodewatch_kmsg_foreign_records_total", kind: counter,
-			help: "Number of records of the kernel log that a process wrote; they are not believed.",
+			help: "Number of kernel log records that a process wrote; they are ignored.",
 			read: ofLog(func(l node.Log) uint64 { return l.Foreign })},
 		{name: "nodewatch_kmsg_lost_records_total", kind: counter,
-			help: "Number of records of the kernel log that were overwritten before they could be read.",
+			help: "Number of kernel log records that were overwritten before they could be read.",
 			read: ofLog(func(l node.Log) uint64 { return l.Lost })},
 		{name: "nodewatch_kmsg_suppressed_total", kind: counter,
-			help: "Number of lines that the kernel's rate limits kept out of its log, as far as it says so.",
+			help: "Number of lines that the kernel's rate limits suppressed, as far as the kernel logs it.",
 			read: ofLog(func(l node.Log) uint64 { return l.Suppressed })},
 		{name: "nodewatch_kmsg_malformed_total", kind: counter,
-			help: "Number of records of the kernel log that could not be understood.",
+			help: "Number of kernel log records that could not be parsed.",
 			read: ofLog(func(l node.Log) uint64 { return l.Malformed })},
 		{name: "nodewatch_kmsg_unsorted_total", kind: counter,
-			help: "Number of lines that are counted in their class, but not by OSD or device, as there were too many of these.",
+			help: "Number of lines that are counted in their class but not by OSD or device, because there were too many OSDs and devices.",
 			read: ofLog(func(l node.Log) uint64 { return l.Overflowed })},
 		{name: "nodewatch_kmsg_events_total", kind: counter, labels: []string{"class"},
-			help: "Number of lines of the kernel log since nodewatch started, by what they mean.",
+			help: "Number of kernel log lines since nodewatch started, by class.",
 			read: countEvents},
 		{name: "nodewatch_libceph_osds", kind: gauge,
-			help: "Number of OSDs that the kernel has complained of within ten minutes.",
+			help: "Number of OSDs with kernel log errors in the last 10 minutes.",
 			read: func(p *picture, emit emit) {
 				if !p.Kernel.Since.IsZero() {
 					emit(float64(len(p.osds)))
 				}
 			}},
 		{name: "nodewatch_libceph_events_total", kind: counter, labels: []string{"class", "osd"},
-			help: "Number of lines of the kernel log about one OSD since nodewatch started; of the 50 OSDs that had most of them within ten minutes.",
+			help: "Number of kernel log lines about one OSD since nodewatch started; only of the 50 OSDs with the most lines in the last 10 minutes.",
 			read: countOSDEvents},
 	}
 }

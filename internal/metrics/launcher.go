@@ -11,20 +11,20 @@ func launcherFamilies() []family {
 	}
 	return []family{
 		{name: "nodewatch_launcher_up", kind: gauge,
-			help: "1 if the launcher, which starts the probe, nodewatch-ceph and exec reporters, answers; 0 if it has ended or hangs.",
+			help: "1 if the launcher, which starts the probe, nodewatch-ceph and exec reporters, responds; 0 if it has ended or hangs.",
 			read: func(p *picture, emit emit) {
 				if known(p) {
 					emit(truth(p.Launcher.Err == nil))
 				}
 			}},
 		{name: "nodewatch_launcher_restarts_total", kind: counter,
-			help: "Number of launchers that have replaced one that ended: at most 1 until nodewatch is restarted.",
+			help: "Number of times that a launcher has replaced one that ended: at most 1 until nodewatch is restarted.",
 			read: count(func(p *picture) int { return p.Launcher.Value.Restarts })},
 		{name: "nodewatch_launcher_children_running", kind: gauge,
-			help: "Number of programs that the launcher has started and that run, as of its latest answer.",
+			help: "Number of running programs that the launcher has started, as of its latest response.",
 			read: count(func(p *picture) int { return p.Launcher.Value.Running })},
 		{name: "nodewatch_launcher_children_left_behind", kind: gauge,
-			help: "Number of programs that were killed and have not ended, as they sleep in the kernel, as of the launcher's latest answer.",
+			help: "Number of killed programs that have not ended because they are in uninterruptible sleep, as of the launcher's latest response.",
 			read: count(func(p *picture) int { return p.Launcher.Value.LeftBehind })},
 	}
 }

@@ -5,7 +5,7 @@ import "github.com/nodewatch/nodewatch/pkg/rbd"
 func osdcFamilies() []family {
 	return []family{
 		{name: "nodewatch_osdc_requests", kind: gauge,
-			help: "Number of requests that the kernel clients have sent to OSDs and wait for.",
+			help: "Number of requests that the kernel clients have sent to OSDs and that are pending.",
 			read: ofPending(func(list []rbd.Pending) (n float64) {
 				for _, c := range list {
 					n += float64(c.Total)
@@ -13,7 +13,7 @@ func osdcFamilies() []family {
 				return n
 			})},
 		{name: "nodewatch_osdc_homeless_requests", kind: gauge,
-			help: "Number of requests of the kernel clients that have no OSD to go to.",
+			help: "Number of requests of the kernel clients for which there is no OSD.",
 			read: ofPending(func(list []rbd.Pending) (n float64) {
 				for _, c := range list {
 					n += float64(c.Homeless)
@@ -21,7 +21,7 @@ func osdcFamilies() []family {
 				return n
 			})},
 		{name: "nodewatch_osdc_attempts_max", kind: gauge,
-			help: "Number of times that the request that the kernel clients have sent most often has been sent; it rises without end in a retry storm.",
+			help: "Maximum number of times that a pending request has been sent; in a retry storm it rises without limit.",
 			read: ofPending(func(list []rbd.Pending) (most float64) {
 				for _, c := range list {
 					for _, r := range c.Requests {
@@ -31,7 +31,7 @@ func osdcFamilies() []family {
 				return most
 			})},
 		{name: "nodewatch_osdc_oldest_request_seconds", kind: gauge,
-			help: "Time for which the kernel clients have waited for their oldest request, at least; 0 if there is none.",
+			help: "Minimum age of the kernel clients' oldest pending request; 0 if there is none.",
 			read: func(p *picture, emit emit) {
 				if p.Pending.At.IsZero() {
 					return

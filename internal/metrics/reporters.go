@@ -19,7 +19,7 @@ func reporterFamilies() []family {
 			help: "Number of reports that the reporter has delivered.",
 			read: eachReporter(func(d node.Delivery, emit emit) { emit(float64(d.Done), d.Name) })},
 		{name: "nodewatch_report_failures_total", kind: counter, labels: []string{"reporter", "reason"},
-			help: "Number of deliveries that failed, by what that calls for.",
+			help: "Number of failed deliveries, by kind of failure.",
 			read: eachReporter(func(d node.Delivery, emit emit) {
 				for _, kind := range slices.Sorted(maps.Keys(d.Failed)) {
 					emit(float64(d.Failed[kind]), d.Name, kind)
@@ -36,13 +36,13 @@ func reporterFamilies() []family {
 			help: "Number of transitions that wait for the backend's acknowledgement.",
 			read: eachReporter(func(d node.Delivery, emit emit) { emit(float64(d.Waiting), d.Name) })},
 		{name: "nodewatch_report_unsaved_transitions", kind: gauge, labels: label,
-			help: "Number of waiting transitions that are not on disk: a kill would lose them.",
+			help: "Number of waiting transitions that are not on disk and would be lost if nodewatch were killed.",
 			read: eachReporter(func(d node.Delivery, emit emit) { emit(float64(d.Unsaved), d.Name) })},
 		{name: "nodewatch_report_dropped_transitions_total", kind: counter, labels: label,
-			help: "Number of transitions that were lost to the backend, as a queue was full.",
+			help: "Number of transitions that were dropped because the queue was full.",
 			read: eachReporter(func(d node.Delivery, emit emit) { emit(float64(d.Dropped), d.Name) })},
 		{name: "nodewatch_report_keep_failed", kind: gauge, labels: label,
-			help: "1 if what the reporter must not forget could not be written to the state directory.",
+			help: "1 if the reporter's state could not be written to the state directory.",
 			read: eachReporter(func(d node.Delivery, emit emit) { emit(truth(d.PersistErr != ""), d.Name) })},
 	}
 }
@@ -59,10 +59,10 @@ func eachReporter(read func(d node.Delivery, emit emit)) func(*picture, emit) {
 func overrideFamilies() []family {
 	return []family{
 		{name: "nodewatch_maintenance", kind: gauge,
-			help: "1 while an operator has said that the node is being worked on.",
+			help: "1 while the node is under maintenance.",
 			read: func(p *picture, emit emit) { emit(truth(p.Report.Maintenance != nil)) }},
 		{name: "nodewatch_finding_accepted", kind: gauge, labels: []string{"rule", "subject"},
-			help: "1 for each raised finding that an operator has accepted until a date; of one rule 50 are named.",
+			help: "1 for each raised finding that an operator has acknowledged until a date; at most 50 per rule.",
 			read: func(p *picture, emit emit) {
 				named := map[string]int{}
 				for _, f := range p.Report.Findings {

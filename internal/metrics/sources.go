@@ -6,29 +6,29 @@ func sourceFamilies() []family {
 	label := []string{"source"}
 	return []family{
 		{name: "nodewatch_source_up", kind: gauge, labels: label,
-			help: "1 if the source can see now, 0 if it cannot; no sample if what it reads is not on this machine.",
+			help: "1 if the source is available, 0 if not; no sample if it does not apply to this machine.",
 			read: eachSource(func(s node.Source, state string, emit emit) {
 				if state != string(node.Absent) {
 					emit(truth(state == "ok"), s.Name)
 				}
 			})},
 		{name: "nodewatch_source_partial", kind: gauge, labels: label,
-			help: "1 if the source can be read but does not show everything; nodewatch sources says what is missing and how to fix it.",
+			help: "1 if the source is available but incomplete; nodewatch sources shows the missing data and the remedy.",
 			read: func(p *picture, emit emit) {
 				for _, s := range p.Report.Sources {
 					emit(truth(s.Partly != ""), s.Name)
 				}
 			}},
 		{name: "nodewatch_source_absent", kind: gauge, labels: label,
-			help: "1 if what the source reads is not on this machine.",
+			help: "1 if the source does not apply to this machine.",
 			read: eachSource(func(s node.Source, state string, emit emit) { emit(truth(state == string(node.Absent)), s.Name) })},
 		{name: "nodewatch_source_stalled", kind: gauge, labels: label,
-			help: "1 if a read of the source has not come back by its deadline, or the source has been silent for several rounds.",
+			help: "1 if a read of the source has not returned by its deadline, or the source has been silent for several intervals.",
 			read: eachSource(func(s node.Source, state string, emit emit) {
 				emit(truth(state == string(node.Stalled) || state == "stale"), s.Name)
 			})},
 		{name: "nodewatch_source_blind_since_timestamp_seconds", kind: gauge, labels: label,
-			help: "Time since which the source cannot see; no sample while it can.",
+			help: "Time since which the source has been unavailable; no sample while it is available.",
 			read: func(p *picture, emit emit) {
 				for _, s := range p.Sources {
 					if state, since := s.State(p.Started, p.Now); state != "ok" && state != string(node.Absent) {
@@ -37,7 +37,7 @@ func sourceFamilies() []family {
 				}
 			}},
 		{name: "nodewatch_source_last_success_timestamp_seconds", kind: gauge, labels: label,
-			help: "Time at which the latest reading that gave a value began; no sample if there was none.",
+			help: "Start of the latest successful reading; no sample if there was none.",
 			read: func(p *picture, emit emit) {
 				for _, s := range p.Sources {
 					if !s.Last.IsZero() {
@@ -46,7 +46,7 @@ func sourceFamilies() []family {
 				}
 			}},
 		{name: "nodewatch_source_failures_total", kind: counter, labels: label,
-			help: "Number of readings of the source that gave no value.",
+			help: "Number of failed readings of the source.",
 			read: eachSource(func(s node.Source, _ string, emit emit) { emit(float64(s.Failures), s.Name) })},
 	}
 }

@@ -15,7 +15,7 @@ func trafficFamilies() []family {
 	labels := []string{"device", "nic", "bond", "direction"}
 	return []family{
 		{name: "nodewatch_nic_utilization_ratio", kind: gauge, labels: labels,
-			help: "Fraction of its line rate that the NIC has received or sent over the last ten seconds; 0.98 is full.",
+			help: "Fraction of its line rate that the NIC received or sent over the last ten seconds; a saturated NIC shows about 0.98.",
 			read: eachNIC(func(n placed, emit emit) {
 				if flow := n.lately(); n.Speed > 0 && !flow.At.IsZero() {
 					rx, tx := flow.Share()

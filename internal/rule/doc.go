@@ -17,20 +17,20 @@ func Markdown(b RuleSet) string {
 	var w strings.Builder
 	w.WriteString(`# Rules
 
-<!-- Made from the rules themselves: change internal/rule, then run "make docs". -->
+<!-- Generated from the rules: change internal/rule, then run "make docs". -->
 
-Each failure pattern that nodewatch knows, worst first. A finding is raised once it has been seen for the time given under
-*timing*, and cleared once it has not been seen for the time given there; both apply to each severity. What is read from a
-setting is raised at once and cleared after a minute. **Losing visibility is not recovery**: while a source that a finding
-rests on cannot be read, the finding neither clears nor falls, and is marked ` + "`blind`" + ` with the time it was last seen.
+These are the failure patterns that nodewatch detects, worst first. A finding is raised once it has been seen for the time under
+*timing*, and cleared once it has not been seen for the time stated there; both apply to each severity. A finding that is read
+from a setting is raised at once and cleared after a minute. **Losing visibility is not recovery**: while a source that a finding
+depends on is unavailable, the finding neither clears nor becomes milder, and is marked ` + "`blind`" + ` with the time it was last seen.
 
-*Severity* (info, warning, critical) is for on-call. *Impact* is what customers feel, and what the status page shows.
+*Severity* (info, warning, critical) is for on-call. *Impact* is the effect on customers, and is shown on the status page.
 
 Thresholds are set in the configuration file, by rule; any rule can be switched off:
 
 ` + "```yaml\nrules:\n  nic-saturated:\n    share: 0.95\n  kernel-known-bug:\n    off: true\n```" + `
 
-| rule | severity | component | what it is |
+| rule | severity | component | description |
 |---|---|---|---|
 `)
 	for _, r := range b.Rules {
@@ -50,7 +50,7 @@ func section(r Rule) string {
 		fmt.Fprintf(&w, "- **%s**: %s\n", capital(fact[0]), fact[1])
 	}
 	if limits := Limits(r); len(limits) > 0 {
-		w.WriteString("\n| threshold | default | from | to | what it is |\n|---|---|---|---|---|\n")
+		w.WriteString("\n| threshold | default | from | to | description |\n|---|---|---|---|---|\n")
 		for _, l := range limits {
 			fmt.Fprintf(&w, "| `%s` | %s | %s | %s | %s |\n", l.Name, l.Value, l.Min, l.Max, cell(l.Doc))
 		}

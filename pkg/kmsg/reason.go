@@ -23,7 +23,7 @@ const (
 	ReasonAuthentication Reason = "authentication" // cephx: key, caps, ticket or clock
 	ReasonFeatures       Reason = "features"       // this kernel or the peer lacks a required feature
 	ReasonVersion        Reason = "version"        // msgr1 where msgr2 is wanted, or another protocol version
-	ReasonWrongPeer      Reason = "wrong-peer"     // another daemon at the address
+	ReasonWrongPeer      Reason = "wrong-peer"     // another daemon uses the address
 )
 
 // Refused reports whether the session did not begin.

@@ -138,16 +138,16 @@ const kernelLogHead = `# The kernel log
 
 <!-- Generated from pkg/kmsg and internal/rule/all by "make docs". -->
 
-nodewatch reads ` + "`/dev/kmsg`" + ` and gives each line a class. Lines are counted by class, OSD, device, errno and detail; what is kept of each is its number, its times and one text.
-Every class is in ` + "`nodewatch_kmsg_events_total{class=\"...\"}`" + `, whether a rule looks at it or not.
+nodewatch reads ` + "`/dev/kmsg`" + ` and assigns a class to each line. Lines are counted by class, OSD, device, errno and detail; only the count, the times and one text of each are kept.
+Every class is in ` + "`nodewatch_kmsg_events_total{class=\"...\"}`" + `, whether a rule uses it or not.
 
-## What nodewatch does not look at
+## Lines that nodewatch ignores
 
-- **CephFS**: the lines of ` + "`ceph.ko`" + ` (` + "`ceph: ...`" + `: MDS sessions, caps, lost mounts). What CephFS shares with krbd, the sessions with OSDs and monitors, is counted.
-- **iSCSI, NVMe-oF, Fibre Channel and DRBD**: their transports and sessions. An I/O error of the block layer on such a disk is counted, and no finding.
-- **NFS and other network filesystems**; local disks, their controllers and RAID, but for block-layer errors and filesystems that turn read-only.
+- **CephFS**: the lines of ` + "`ceph.ko`" + ` (` + "`ceph: ...`" + `: MDS sessions, caps, lost mounts). The sessions with OSDs and monitors, which CephFS shares with krbd, are counted.
+- **iSCSI, NVMe-oF, Fibre Channel and DRBD**: their transports and sessions. An I/O error of the block layer on such a disk is counted, but raises no finding.
+- **NFS and other network filesystems**; local disks, their controllers and RAID. Exceptions are block-layer errors and filesystems that turn read-only.
 - **librbd**: it runs inside QEMU and writes nothing to the kernel log.
-- **Lines of other facilities than the kernel's**: any process may write those; they are counted as foreign and not believed.
+- **Lines whose facility is not the kernel's**: any process can write them; they are only counted, as foreign.
 
 `
 
@@ -157,7 +157,7 @@ func kernelLog(t *testing.T) string {
 	var b strings.Builder
 	b.WriteString(kernelLogHead)
 	meaning := meanings(t)
-	b.WriteString("## Classes\n\nWithout a rule, lines of the class are counted and shown, and nothing more.\n\n| class | meaning | rules | what for |\n| --- | --- | --- | --- |\n")
+	b.WriteString("## Classes\n\nLines of a class without a rule are only counted and shown.\n\n| class | meaning | rules | use |\n| --- | --- | --- | --- |\n")
 	use := map[string]string{}
 	for _, u := range all.KernelUses() {
 		var links []string
@@ -170,7 +170,7 @@ func kernelLog(t *testing.T) string {
 			use[string(u.Class)] = "rule"
 		}
 	}
-	b.WriteString("\n## Messages of net/ceph and rbd\n\nThe formats of Linux 6.12; older and newer wordings that are known have the same class. A session that is lost or refused has one line, which names its reason; other lines only explain it.\n")
+	b.WriteString("\n## Messages of net/ceph and rbd\n\nThe table lists the formats of Linux 6.12; known older and newer wordings have the same class. A lost or refused session has one line, which contains its reason; other lines only explain it.\n")
 	formats, err := os.ReadFile("../../../pkg/kmsg/testdata/formats.tsv")
 	if err != nil {
 		t.Fatal(err)

@@ -25,17 +25,17 @@ func clusterHealth() rule.Rule {
 		Title:         "the Ceph cluster reports an error that stops or slows I/O",
 		Component:     report.ComponentCluster,
 		Severity:      "warning; info for slow requests on OSDs that no request of this node is waiting for; critical when disks of this node are stalled and the cluster is full or has inactive PGs",
-		Impact:        "degraded_performance; partial_outage when PGs are inactive or the cluster is full. It affects the node's status only while guests of this node are hit",
+		Impact:        "degraded_performance; partial_outage when PGs are inactive or the cluster is full. It affects the node's status only while guests of this node are affected",
 		Needs:         []string{node.SourceCeph},
 		For:           rule.Always(0),
 		KeepFiringFor: rule.Always(time.Minute), // the cluster is asked once a minute
 		Explains:      []string{"krbd-stalled"},
 		About: "The cluster's health, as queried by nodewatch-ceph, shows HEALTH_ERR, a full cluster, pool or OSD, inactive PGs, I/O paused by a flag, or slow requests. " +
-			"Every node of the cluster reports the same: the finding sets the status of the component cluster, and that of the node only while its guests are hit. HEALTH_WARN for other reasons is not reported: many clusters have it all the time. Muted checks do not count.",
+			"Every node of the cluster reports the same: the finding sets the status of the component cluster, and that of the node only while its guests are affected. HEALTH_WARN for other reasons is not reported: many clusters have it all the time. Muted checks do not count.",
 		Do: []string{
 			"Read the cluster's health: `ceph health detail --connect-timeout 10`.",
 			"Full: delete data or add capacity; raising the full ratio buys time, not space: `ceph osd set-full-ratio 0.97 --connect-timeout 10`.",
-			"Inactive PGs: bring back the OSDs that hold them: `ceph osd tree down --connect-timeout 10`.",
+			"Inactive PGs: restore the OSDs that store them: `ceph osd tree down --connect-timeout 10`.",
 		},
 		Check: func(in rule.Input) []rule.Result {
 			if r, is := health(in, &in.Snapshot.Cluster.Value); is {

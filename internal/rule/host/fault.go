@@ -26,7 +26,7 @@ func hostFault() rule.Rule {
 		Title:     "the kernel reports a fault of this host: a killed guest, a locked-up CPU, bad memory, an exhausted network table",
 		Component: report.ComponentHost,
 		Severity:  "warning; critical when the OOM killer has killed a guest; info for a few corrected memory errors",
-		Impact:    "operational: the kernel log does not say which guests are hit",
+		Impact:    "operational: the kernel log does not show which guests are affected",
 		Needs:     []string{node.SourceKmsg},
 		Limits:    l,
 		About: "Kernel log lines that the on-call engineer of a hypervisor must know about, by subject. oom: the OOM killer killed a process; if that was QEMU, a guest is down. lockup: a CPU did not schedule for more than 20 seconds, or RCU stalled. machine-check: the hardware reported an error that was not corrected, or a device failed on the PCIe bus; memory: corrected memory errors. " +

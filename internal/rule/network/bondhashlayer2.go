@@ -27,7 +27,7 @@ func bondHashLayer2() rule.Rule {
 		KeepFiringFor: rule.Always(time.Minute),      // an ifreload takes the bond away for seconds
 		About: "A bond of several slaves chooses the slave of each frame by MAC address, or by MAC address and VLAN. All traffic to one server, or through one router, then leaves on one slave. " +
 			"Only the mode and the policy are checked: layer2 and vlan+srcmac in 802.3ad, balance-xor, and balance-tlb without dynamic load balancing; Open vSwitch's balance-slb. In all other modes the policy has no meaning. " +
-			"A bond that carries krbd's traffic is reported by layer2-bond-krbd, not here; a bond that carries only VM traffic, or a node without krbd, gets it as an info. Where krbd is in use and the link that carries its traffic is not known, it is a warning.",
+			"A bond that carries krbd's traffic is reported by layer2-bond-krbd, not here; for a bond that carries only VM traffic, or on a node without krbd, this is an info. If krbd is in use and the link that carries its traffic is unknown, this is a warning.",
 		Do: []string{
 			"Set `layer3+4` on the bond; on a busy node change one bond at a time, because some drivers and switches drop the links briefly.",
 			"Make it persistent: `bond-xmit-hash-policy layer3+4` in ifupdown, `transmit-hash-policy: layer3+4` in netplan.",

@@ -14,7 +14,7 @@ import (
 )
 
 type imbalanceLimits struct {
-	Share  float64       `json:"share" doc:"share of a two-slave bond's traffic in one direction that is too much for one slave; scaled for bonds with more slaves" min:"0.75" max:"1"`
+	Share  float64       `json:"share" doc:"share of a two-slave bond's traffic in one direction on one slave at which the bond counts as unbalanced; scaled for bonds with more slaves" min:"0.75" max:"1"`
 	Floor  float64       `json:"floor" doc:"share of its line rate that the busiest slave must carry for the imbalance to count; a slave of unknown speed counts as 10 Gbit/s" min:"0.01" max:"0.9"`
 	Window time.Duration `json:"window" doc:"time over which shares are averaged" min:"10s" max:"60s"`
 }

@@ -29,7 +29,7 @@ func nicFault() rule.Rule {
 		KeepFiringFor: rule.Always(time.Minute),
 		Explains:      []string{"bond-degraded", "slave-missing", "link-speed", "nic-errors"},
 		Limits:        l,
-		About: "The kernel log says that a transmit queue of the NIC timed out or hung, that its driver reset it, or that its firmware or hardware failed. Its link may stay up although nothing is sent; no other counter shows that. " +
+		About: "The kernel log reports that a transmit queue of the NIC timed out or hung, that its driver reset it, or that its firmware or hardware failed. Its link may stay up although nothing is sent; no other counter shows that. " +
 			"A NIC that does this under load will do so in a storm. Each kind of fault is counted per NIC.",
 		Do: []string{
 			"Read the kernel's lines: `journalctl -k -g ethX`.",

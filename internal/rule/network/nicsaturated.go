@@ -33,7 +33,7 @@ func nicSaturated() rule.Rule {
 			"The counters exclude Ethernet's overhead per frame: at an MTU of 1500 a saturated link shows about 98 %. A NIC of unknown speed cannot be evaluated. " +
 			"A backup or a migration causes this on a healthy node; with slow or stalled krbd disks on a layer2 bond, layer2-bond-krbd reports it.",
 		Do: []string{
-			"Find what causes it: `ss -Htin state established`, and the guests' own traffic on their taps.",
+			"Find the cause: `ss -Htin state established`, and the guests' own traffic on their taps.",
 			"Check whether the other slaves of the bond are idle: if so, the cause is the hash policy (bond-imbalance).",
 			"Limit the backup or the migration at its source, not on the NIC: a limit on the NIC also affects corosync and Ceph.",
 		},

@@ -12,7 +12,7 @@ import (
 )
 
 type undeliveredLimits struct {
-	After time.Duration `json:"after" doc:"how long a reporter has to fail before it is a finding" min:"30s" max:"24h"`
+	After time.Duration `json:"after" doc:"how long a reporter must fail before the finding is raised" min:"30s" max:"24h"`
 }
 
 func reportUndelivered() rule.Rule {
@@ -27,7 +27,7 @@ func reportUndelivered() rule.Rule {
 		Needs:         []string{node.SourceReporters},
 		Limits:        l,
 		About: "A configured reporter has not delivered for a while: its backend does not answer, rejects the reports, or " +
-			"wants another secret. People who rely on it are not notified about this node. The other reporters are not delayed; they report this finding. " +
+			"requires another secret. People who rely on it are not notified about this node. The other reporters are not delayed; they report this finding. " +
 			"A refusal that needs a change of the configuration is reported at once.",
 		Do: []string{
 			"Show the backend's response: `nodewatch report test NAME`, run as nodewatch's user.",

@@ -26,7 +26,7 @@ func cephMap(stalled *stalledLimits) rule.Rule {
 		Needs:     []string{node.SourceKmsg},
 		Explains:  []string{"krbd-stalled"},
 		Limits:    limits, // a line is a fact, and stays for a while
-		About: "The kernel could not read an osdmap, a monmap or a reply (\"corrupt inc osdmap\"), so that it has no newer map and sends requests by the old one; or the map gives no OSD for a request (\"error -22 from crush rule\"), which then waits and was sent to nobody; or a pool does not exist any more. " +
+		About: "The kernel could not read an osdmap, a monmap or a reply (\"corrupt inc osdmap\"), so that it has no newer map and sends requests by the old one; or the map has no OSD for a request (\"error -22 from crush rule\"), which then waits and was sent to no OSD; or a pool no longer exists. " +
 			"The finding stays for 10 minutes after the latest such line.",
 		Do: []string{"Corrupt map: check whether the kernel is too old for the cluster.", "No OSD: correct the pool's CRUSH rule.", "Missing pool: unmap its images."},
 		Check: func(in rule.Input) []rule.Result {

@@ -18,8 +18,8 @@ import (
 func libcephCRC() rule.Rule {
 	limits := &struct {
 		Faults   int           `json:"faults" doc:"faults of all OSDs together, within window, from which the finding is raised" min:"1" max:"10000"`
-		Degraded int           `json:"degraded" doc:"faults of one run, without 20 s between them, that has lasted 10 s, from which customers are taken to feel it" min:"1" max:"100000"`
-		Critical int           `json:"critical" doc:"faults within a minute, of a run that has lasted 10 s, that make it critical even if I/O does not stall" min:"2" max:"1000000"`
+		Degraded int           `json:"degraded" doc:"faults in a series that has lasted 10 s, without a gap of 20 s, from which the impact is degraded performance" min:"1" max:"100000"`
+		Critical int           `json:"critical" doc:"faults within a minute, in a series that has lasted 10 s, that make the finding critical even if I/O does not stall" min:"2" max:"1000000"`
 		Window   time.Duration `json:"window" doc:"time window for faults" min:"10s" max:"10m"`
 	}{1, 10, 300, 5 * time.Minute}
 	return rule.Rule{

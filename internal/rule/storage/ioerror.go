@@ -32,8 +32,8 @@ func krbdIOError() rule.Rule {
 			"I/O errors come from an osd_request_timeout (-110), a full pool with abort_on_full (-28), a deleted image (-2), or damage in the cluster (-5). 15 minutes after the last one the severity falls to warning, as the guest may still be read-only inside, which cannot be seen from here. " +
 			"A lost watch (-107) means that the OSD did not hear from this client for 30 s; the client registers again by itself.",
 		Do: []string{
-			"Blocklisted: first find out who did it and why. Another host may use the image now; two writers corrupt it.",
-			"Filesystem: stop what uses it, unmount it, check it, mount it again; if it is in a guest, reboot the guest.",
+			"Blocklisted: first find out which user or host did it, and why. Another host may use the image now; two writers corrupt it.",
+			"Filesystem: stop all processes that use it, unmount it, check it, mount it again; if it is in a guest, reboot the guest.",
 			"I/O errors: reboot guests whose filesystems turned read-only.",
 		},
 		Check: func(in rule.Input) []rule.Result {

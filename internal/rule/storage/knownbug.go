@@ -103,7 +103,7 @@ func kernelKnownBug() rule.Rule {
 			"The finding stays until the node boots another kernel; the rule can be switched off.",
 		Do: []string{
 			"Search the changelog of your kernel package for the CVE number: it may have the fix.",
-			"If it does not, plan an update; until then avoid what triggers the bug (kernel CephFS mounts, readers of debugfs monmap).",
+			"If it does not, plan an update; until then avoid the bug's triggers (kernel CephFS mounts, readers of debugfs monmap).",
 		},
 		Check: func(in rule.Input) []rule.Result {
 			r, err := in.Host.Value.Upstream()

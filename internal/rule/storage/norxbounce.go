@@ -19,7 +19,7 @@ func krbdNoRxbounce() rule.Rule {
 		Severity:  "info, warning",
 		Impact:    "operational: a permanent risk, not a fault",
 		Needs:     []string{node.SourceKrbd},
-		About: "krbd receives directly into the guest's pages and verifies the checksum there. If the guest changes such a page meanwhile, the checksum fails and the session, shared by all disks, is lost. Windows does this: it reads into the same dummy page several times at once. " +
+		About: "krbd receives directly into the guest's pages and verifies the checksum there. If the guest changes such a page during this, the checksum fails and the session, shared by all disks, is lost. Windows does this: it reads into the same dummy page several times at once. " +
 			"The map option rxbounce (Linux 5.17 and later, and 5.15's stable series) receives into the kernel's pages first. " +
 			"A warning if a Windows guest uses a disk that is mapped without it in a crc mode (msgr1, or msgr2 with crc); otherwise info. ms_mode=secure and prefer-secure are exempt: they decrypt from the kernel's own pages. " +
 			"On a kernel without the option, use librbd or ms_mode=secure. Options that cannot be read are \"unknown\", not \"none\".",

@@ -16,7 +16,7 @@ import (
 
 func libcephSessionLoop() rule.Rule {
 	limits := &struct {
-		Losses int           `json:"losses" doc:"established sessions to one OSD lost within window that make a loop" min:"2" max:"1000"`
+		Losses int           `json:"losses" doc:"established sessions to one OSD lost within window that count as a loop" min:"2" max:"1000"`
 		Window time.Duration `json:"window" doc:"time window for lost sessions" min:"10s" max:"60s"`
 	}{5, time.Minute}
 	return rule.Rule{

@@ -12,7 +12,7 @@ import (
 
 func krbdSharedFate() rule.Rule {
 	limits := &struct {
-		Guests int `json:"guests" doc:"number of guests behind one kernel client that raises the finding; of krbd disks if the guests are not known" min:"2" max:"100000"`
+		Guests int `json:"guests" doc:"number of guests (of krbd disks, if the guests are unknown) that share one kernel client from which the finding is raised" min:"2" max:"100000"`
 	}{2}
 	return rule.Rule{
 		ID:        "krbd-shared-fate",

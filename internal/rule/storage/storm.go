@@ -17,9 +17,9 @@ import (
 
 // stormLimits define a retry storm. Two rules share them.
 type stormLimits struct {
-	CRCFaults   int           `json:"crc_faults" doc:"sessions to one OSD lost within crc_window because of a failed checksum, tag or sparse read that make a loop" min:"2" max:"1000"`
+	CRCFaults   int           `json:"crc_faults" doc:"sessions to one OSD lost within crc_window, because of a failed checksum, tag or sparse read, that count as a loop" min:"2" max:"1000"`
 	CRCWindow   time.Duration `json:"crc_window" doc:"time window for these losses" min:"2s" max:"60s"`
-	Closes      int           `json:"closes" doc:"established sessions to one OSD lost within close_window for another reason that make a loop" min:"2" max:"1000"`
+	Closes      int           `json:"closes" doc:"established sessions to one OSD lost within close_window, for another reason, that count as a loop" min:"2" max:"1000"`
 	CloseWindow time.Duration `json:"close_window" doc:"time window for these losses" min:"2s" max:"60s"`
 	Stalled     time.Duration `json:"stalled" doc:"how long a krbd device has requests in flight without completing any until its I/O counts as stalled" min:"2s" max:"10m"`
 	Resent      int           `json:"resent" doc:"number of observed resends of a request at which it counts as stalled" min:"2" max:"1000"`

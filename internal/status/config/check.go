@@ -17,27 +17,27 @@ import (
 
 // Checks contains the settings that all of the hub's own checks share.
 type Checks struct {
-	Concurrent int                        `yaml:"concurrent" min:"1" max:"1000"` // how many run at once
-	Modules    map[string]strictyaml.Part `yaml:"modules"`                       // by name, each as in the configuration of the blackbox exporter
+	Concurrent int                        `yaml:"concurrent" min:"1" max:"1000"` // maximum number of checks that run at once
+	Modules    map[string]strictyaml.Part `yaml:"modules"`                       // modules by name, in the format of the blackbox exporter's configuration
 }
 
 // A Check is one of the hub's own checks, for one component. One of HTTP, TCP, TLS,
 // DNS, ICMP and Module defines the probe.
 type Check struct {
-	HTTP       string        `yaml:"http"`                                                            // the address of a page, which must answer with 2xx; redirects are not followed
-	TCP        string        `yaml:"tcp"`                                                             // HOST:PORT that must take connections
+	HTTP       string        `yaml:"http"`                                                            // address of a page that must answer with 2xx; redirects are not followed
+	TCP        string        `yaml:"tcp"`                                                             // HOST:PORT that must accept connections
 	TLS        string        `yaml:"tls"`                                                             // HOST:PORT whose certificate must be valid
-	DNS        string        `yaml:"dns"`                                                             // a server, HOST or HOST:PORT, that is asked for query
-	ICMP       string        `yaml:"icmp"`                                                            // a host that must answer one of three pings
-	Module     string        `yaml:"module"`                                                          // one of checks.modules, which is given target
-	Target     string        `yaml:"target"`                                                          // with module: what it asks
+	DNS        string        `yaml:"dns"`                                                             // DNS server, HOST or HOST:PORT, that is queried for query
+	ICMP       string        `yaml:"icmp"`                                                            // host that must answer one of three pings
+	Module     string        `yaml:"module"`                                                          // one of checks.modules, run against target
+	Target     string        `yaml:"target"`                                                          // with module: the target of the check
 	Query      string        `yaml:"query"`                                                           // with dns: the name
-	QueryType  string        `yaml:"query_type"`                                                      // with dns; empty: A
-	Text       string        `yaml:"text"`                                                            // must be in the page, the first line (tcp, tls) or the answer (dns)
-	ExpiryDays int           `yaml:"expiry_days" min:"1" max:"365"`                                   // a certificate that ends sooner is degraded performance; 0: only an invalid one counts
-	Every      time.Duration `yaml:"every" min:"5s" max:"1h"`                                         // the interval; 0: 30s
-	Timeout    time.Duration `yaml:"timeout" min:"100ms" max:"1m"`                                    // of one run; 0: 10s
-	Impact     string        `yaml:"impact" oneof:"degraded_performance partial_outage major_outage"` // what a failure means; empty: major_outage
+	QueryType  string        `yaml:"query_type"`                                                      // with dns: the record type; empty: A
+	Text       string        `yaml:"text"`                                                            // text that must be in the page, the first line (tcp, tls) or the answer (dns)
+	ExpiryDays int           `yaml:"expiry_days" min:"1" max:"365"`                                   // a certificate that expires within this many days is degraded performance; 0: only an invalid one counts
+	Every      time.Duration `yaml:"every" min:"5s" max:"1h"`                                         // interval of the check; 0: 30s
+	Timeout    time.Duration `yaml:"timeout" min:"100ms" max:"1m"`                                    // timeout of one run; 0: 10s
+	Impact     string        `yaml:"impact" oneof:"degraded_performance partial_outage major_outage"` // impact of a failure; empty: major_outage
 
 	Prober  string        // http, tcp, dns, grpc or icmp
 	Address string        // the target of the prober

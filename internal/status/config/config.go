@@ -29,35 +29,35 @@ type Config struct {
 // A Listener is an address on which something is served.
 type Listener struct {
 	Listen  []string `yaml:"listen"`          // addresses, HOST:PORT
-	WebFile string   `yaml:"web_config_file"` // TLS and basic auth, as exporters have it; empty: neither
+	WebFile string   `yaml:"web_config_file"` // file for TLS and basic auth, in exporter-toolkit's format; empty: neither
 }
 
 // An Intake configures where and how reports are received.
 type Intake struct {
 	Listen  []string      `yaml:"listen"`                          // addresses, HOST:PORT
-	WebFile string        `yaml:"web_config_file"`                 // TLS and basic auth, as exporters have it; empty: neither
-	Next    time.Duration `yaml:"next_interval" min:"1s" max:"1h"` // the interval at which nodes report; 0: as they are configured
-	Rate    float64       `yaml:"rate" min:"0.1" max:"1000"`       // requests a second of one node
+	WebFile string        `yaml:"web_config_file"`                 // file for TLS and basic auth, in exporter-toolkit's format; empty: neither
+	Next    time.Duration `yaml:"next_interval" min:"1s" max:"1h"` // interval at which nodes report; 0: the interval of the node's configuration
+	Rate    float64       `yaml:"rate" min:"0.1" max:"1000"`       // requests per second that one node may send
 }
 
 // A Database is the location of the data.
 type Database struct {
-	Text string `yaml:"address"`      // sqlite:PATH or postgres://USER@HOST/DATABASE
-	File string `yaml:"address_file"` // holds the address, where it has a password
+	Text string `yaml:"address"`      // address of the database: sqlite:PATH or postgres://USER@HOST/DATABASE
+	File string `yaml:"address_file"` // file with the address, if that contains a password
 
 	Address Address // parsed from Text or, once it has been read, from the content of File
 }
 
 // A Page contains the settings of the public page as a whole.
 type Page struct {
-	Title     string  `yaml:"title"`     // the heading
-	URL       string  `yaml:"url"`       // its public address; unset: the first that it listens on
-	TimeZone  string  `yaml:"time_zone"` // IANA, such as Europe/Stockholm
-	About     string  `yaml:"about"`     // Markdown, after the incidents: where customers get help
-	Footer    string  `yaml:"footer"`    // Markdown, at the end of the page
-	NoIndex   bool    `yaml:"no_index"`  // search engines shall leave it out
+	Title     string  `yaml:"title"`     // heading of the page
+	URL       string  `yaml:"url"`       // public address of the page; unset: the first address of public.listen
+	TimeZone  string  `yaml:"time_zone"` // IANA time zone, such as Europe/Stockholm
+	About     string  `yaml:"about"`     // Markdown text after the incidents, such as contact information
+	Footer    string  `yaml:"footer"`    // Markdown text at the end of the page
+	NoIndex   bool    `yaml:"no_index"`  // asks search engines not to index the page
 	Weights   Weights `yaml:"weights"`
-	UnknownAs string  `yaml:"unknown_as"` // what the Statuspage API says of a state that is unknown
+	UnknownAs string  `yaml:"unknown_as"` // state that the Statuspage API returns for an unknown one
 
 	Zone *time.Location // of TimeZone
 }
@@ -65,17 +65,17 @@ type Page struct {
 // Weights define how much of a second in a state counts as downtime, in percent.
 type Weights struct {
 	Major    int  `yaml:"major_outage" min:"0" max:"100"`         // percent of the time of a major outage that counts as down
-	Partial  int  `yaml:"partial_outage" min:"0" max:"100"`       // percent of the time of a partial outage
-	Degraded int  `yaml:"degraded_performance" min:"0" max:"100"` // percent of the time of degraded performance
-	Strict   bool `yaml:"unknown_is_down"`                        // whether unknown time counts as down; otherwise it does not count at all
+	Partial  int  `yaml:"partial_outage" min:"0" max:"100"`       // percent of the time of a partial outage that counts as down
+	Degraded int  `yaml:"degraded_performance" min:"0" max:"100"` // percent of the time of degraded performance that counts as down
+	Strict   bool `yaml:"unknown_is_down"`                        // counts unknown time as down; otherwise it does not count at all
 }
 
 // A Group is a heading with its components.
 type Group struct {
-	ID          string      `yaml:"id"`          // unique, 1 to 63 of a-z, 0-9 and -; it is in addresses
-	Name        string      `yaml:"name"`        // the heading
-	Description string      `yaml:"description"` // a line below it
-	Rollup      string      `yaml:"rollup"`      // worst, redundant, quorum N, percent N
+	ID          string      `yaml:"id"`          // unique id, 1 to 63 characters of a-z, 0-9 and -; part of addresses
+	Name        string      `yaml:"name"`        // heading of the group
+	Description string      `yaml:"description"` // line below the heading
+	Rollup      string      `yaml:"rollup"`      // how the state follows from the components: worst, redundant, quorum N, percent N
 	Approval    bool        `yaml:"approval"`    // its incidents are drafts until an operator publishes them
 	Components  []Component `yaml:"components"`
 
@@ -90,13 +90,13 @@ type Policy struct {
 
 // A Component is one line of the public page.
 type Component struct {
-	ID          string   `yaml:"id"`          // unique, 1 to 63 of a-z, 0-9 and -; it is in addresses
-	Name        string   `yaml:"name"`        // what customers know it as
-	Description string   `yaml:"description"` // a few words beside it
-	Node        string   `yaml:"node"`        // node.id of the reports that it follows
-	Parts       []string `yaml:"parts"`       // which components of the node; empty: all that customers feel
-	StartDate   string   `yaml:"start_date"`  // from when on it is counted, YYYY-MM-DD in the page's time zone
-	Check       *Check   `yaml:"check"`       // the hub's own check; of a component with a node: a witness while the node is silent
+	ID          string   `yaml:"id"`          // unique id, 1 to 63 characters of a-z, 0-9 and -; part of addresses
+	Name        string   `yaml:"name"`        // name for customers
+	Description string   `yaml:"description"` // short text beside the name
+	Node        string   `yaml:"node"`        // node.id of the reports that set its state
+	Parts       []string `yaml:"parts"`       // components of the node that count; empty: all with an impact on customers
+	StartDate   string   `yaml:"start_date"`  // start of its record, YYYY-MM-DD in the page's time zone
+	Check       *Check   `yaml:"check"`       // the hub's own check; with a node: used only while the node is silent
 
 	Start time.Time // date of StartDate; zero: from the first record on
 }

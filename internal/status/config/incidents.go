@@ -9,10 +9,10 @@ import (
 
 // Incidents defines when incidents are opened and closed automatically.
 type Incidents struct {
-	After        time.Duration `yaml:"after" min:"0s" max:"1h"`           // of degraded performance or a partial outage; a major outage opens one at once
-	CloseAfter   time.Duration `yaml:"close_after" min:"1m" max:"24h"`    // of recovery
-	ReopenWithin time.Duration `yaml:"reopen_within" min:"0s" max:"168h"` // of being resolved
-	Approval     bool          `yaml:"approval"`                          // they are drafts until an operator publishes them
+	After        time.Duration `yaml:"after" min:"0s" max:"1h"`           // duration of degraded performance or a partial outage that opens an incident; a major outage opens one at once
+	CloseAfter   time.Duration `yaml:"close_after" min:"1m" max:"24h"`    // time after the recovery at which the incident is resolved
+	ReopenWithin time.Duration `yaml:"reopen_within" min:"0s" max:"168h"` // time after the resolution in which the incident is reopened
+	Approval     bool          `yaml:"approval"`                          // incidents are drafts until an operator publishes them
 }
 
 // unknownAs checks the state that represents unknown for readers that do not support

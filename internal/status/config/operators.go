@@ -11,13 +11,13 @@ import (
 // Operators defines where the operators' pages are served and how operators sign in.
 type Operators struct {
 	Listen  []string `yaml:"listen"`          // addresses, HOST:PORT
-	WebFile string   `yaml:"web_config_file"` // TLS and basic auth, as Prometheus exporters have it; empty: neither
+	WebFile string   `yaml:"web_config_file"` // file for TLS and basic auth, in exporter-toolkit's format; empty: neither
 	Proxy   Proxy    `yaml:"trusted_proxy"`
 }
 
 // A Proxy is a reverse proxy that authenticates operators.
 type Proxy struct {
-	Header string   `yaml:"header"` // that holds the operator's name, such as X-Remote-User; empty: none is trusted
+	Header string   `yaml:"header"` // header with the operator's name, such as X-Remote-User; empty: no header is trusted
 	From   []string `yaml:"from"`   // addresses or networks of the proxy
 
 	Networks []netip.Prefix // From, parsed

@@ -13,7 +13,7 @@ import (
 // Config says which program is run, and when. Its zero value is not valid: start
 // from Default.
 type Config struct {
-	Program     string            `yaml:"program" doc:"absolute path of the program; no shell reads it"`
+	Program     string            `yaml:"program" doc:"absolute path of the program; it is not run through a shell"`
 	Args        []string          `yaml:"args" doc:"its arguments, passed unchanged"`
 	Environment map[string]string `yaml:"environment" doc:"additional environment variables; no secrets"`
 	Mode        string            `yaml:"mode" doc:"changes: run when something changes; state: run at each interval with the whole report" oneof:"changes state"`

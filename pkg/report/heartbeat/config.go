@@ -9,14 +9,14 @@ import (
 	"github.com/nodewatch/nodewatch/pkg/report/httpclient"
 )
 
-// Config says the service that receives the beats. Its zero value is not valid: start
+// Config says the service that receives the heartbeats. Its zero value is not valid: start
 // from Default.
 type Config struct {
-	Preset   string                `yaml:"preset" doc:"the service that receives the beats" oneof:"healthchecks uptimekuma gatus betterstack oneuptime kener plain"`
+	Preset   string                `yaml:"preset" doc:"the service that receives the heartbeats" oneof:"healthchecks uptimekuma gatus betterstack oneuptime kener plain"`
 	URL      string                `yaml:"url" doc:"address of the service, without the token; empty: the preset's default, if it has one"`
 	Token    httpclient.SecretFile `yaml:"token_file" doc:"file with the token: the check's UUID or the ping key, the push token, the endpoint's token, the heartbeat's secret"`
 	URLFile  httpclient.SecretFile `yaml:"url_file" doc:"file with the complete address including the token, as the service shows it; instead of url and token_file"`
-	DownFile httpclient.SecretFile `yaml:"down_url_file" doc:"plain: file with the address to call while down; empty: no beat while down"`
+	DownFile httpclient.SecretFile `yaml:"down_url_file" doc:"plain: file with the address to call while down; empty: no heartbeat while down"`
 	Slug     string                `yaml:"slug" doc:"healthchecks: slug of the check; token_file is then the project's ping key"`
 	Create   bool                  `yaml:"create" doc:"healthchecks: create a check with that slug if it does not exist, with the service's default periods"`
 	Group    string                `yaml:"group" doc:"gatus: group of the external endpoint, as in its configuration; may be empty"`
