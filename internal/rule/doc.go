@@ -11,8 +11,8 @@ import (
 	"github.com/nodewatch/nodewatch/pkg/report"
 )
 
-// Markdown renders docs/rules.md: every rule of the set, each under its id, so
-// that the id is the anchor findings point to.
+// Markdown renders docs/rules.md. Each rule has its own section, headed by the id
+// that the runbook links of findings use as anchor.
 func Markdown(b RuleSet) string {
 	var w strings.Builder
 	w.WriteString(`# Rules
@@ -64,7 +64,8 @@ func section(r Rule) string {
 	return w.String()
 }
 
-// Properties are what every rule is described by in the same words: names and texts.
+// Properties are the names and texts that describe every rule in docs/rules.md and in
+// the terminal.
 func Properties(r Rule) [][2]string {
 	list := [][2]string{{"severity", r.Severity}}
 	if r.Impact != "" {
@@ -82,14 +83,15 @@ func Properties(r Rule) [][2]string {
 	return list
 }
 
-// when says how long a rule's findings must be seen, and how long they stay.
+// when describes how long a rule's findings must be observed before they are raised,
+// and how long they stay raised.
 func when(r Rule) string {
 	return "raised " + perSeverity(r, r.For, "at once", "once seen for ") + "; cleared " +
 		perSeverity(r, r.KeepFiringFor, "as soon as it is no longer observed", "once not seen for ")
 }
 
-// perSeverity words a timing: one phrase where it is the same for all severities
-// the rule can have.
+// perSeverity formats a timing: one phrase if it is the same for all severities of
+// the rule.
 func perSeverity(r Rule, t Timing, zero, other string) string {
 	word := func(d time.Duration) string {
 		if d == 0 {
@@ -111,7 +113,7 @@ func perSeverity(r Rule, t Timing, zero, other string) string {
 	return strings.Join(parts, ", ")
 }
 
-// Severities are the severities that the rule can have, the lowest first.
+// Severities returns the severities that the rule can have, lowest first.
 func (r Rule) Severities() []report.Severity {
 	var list []report.Severity
 	for _, s := range []report.Severity{report.Info, report.Warning, report.Critical} {
@@ -130,7 +132,7 @@ func severities(r Rule) string {
 	return strings.Join(list, ", ")
 }
 
-// Describe explains one rule for a terminal of so many columns.
+// Describe explains one rule for a terminal that is width columns wide.
 func Describe(r Rule, width int) string {
 	var w strings.Builder
 	indented := func(text, indent string) string { return wrapped(text, indent, max(width-len(indent), 20)) }

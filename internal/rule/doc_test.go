@@ -10,7 +10,7 @@ import (
 	"github.com/nodewatch/nodewatch/pkg/report"
 )
 
-// A finding's runbook points to #id: each id must be a heading of its own.
+// A finding's runbook points to #id, so each id must be a separate heading.
 
 func TestDescribe(t *testing.T) {
 	r, _ := testRule()
@@ -45,7 +45,8 @@ What to do
 	}
 }
 
-// TestDescribeFitsTheTerminal: no line is wider but for one word.
+// TestDescribeFitsTheTerminal: no line is wider than the terminal unless it is one
+// word.
 func TestDescribeFitsTheTerminal(t *testing.T) {
 	r, _ := testRule()
 	r.Title, r.About, r.Severity, r.Impact, r.Component = strings.Repeat("title ", 20), strings.Repeat("word ", 40), "warning", strings.Repeat("none ", 40), report.ComponentHost

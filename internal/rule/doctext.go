@@ -6,7 +6,7 @@ import (
 	"unicode/utf8"
 )
 
-// cell is text as one cell of a Markdown table.
+// cell formats text as one cell of a Markdown table.
 func cell(text string) string {
 	return strings.ReplaceAll(strings.ReplaceAll(text, "\n", " "), "|", `\|`)
 }
@@ -21,8 +21,8 @@ func capital(text string) string {
 	return string(unicode.ToUpper(r)) + text[size:]
 }
 
-// wrapped breaks text into lines of at most width runes, where it has spaces;
-// lines but the first begin with indent.
+// wrapped breaks text at spaces into lines of at most width runes; all lines but the
+// first begin with indent.
 func wrapped(text, indent string, width int) string {
 	var w strings.Builder
 	length := 0

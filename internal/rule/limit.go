@@ -9,7 +9,7 @@ import (
 	"github.com/nodewatch/nodewatch/internal/bounds"
 )
 
-// A Limit is one threshold of a rule, as its struct tags declare it:
+// A Limit is one threshold of a rule, declared by struct tags:
 //
 //	Share float64 `json:"share" doc:"what it is" min:"0.5" max:"1"`
 //
@@ -17,7 +17,7 @@ import (
 type Limit struct {
 	Name    string // json
 	Doc     string // doc
-	Value   string // as it is set now, in the spelling SetLimit takes
+	Value   string // the current value, in the spelling SetLimit accepts
 	Allowed string // type, range and unit, for people
 	Min     string // min; empty: none
 	Max     string // max; empty: none
@@ -40,7 +40,7 @@ func Limits(r Rule) []Limit {
 	return list
 }
 
-// limitsOf is the struct of thresholds; the zero Value if the rule has none.
+// limitsOf returns the struct of thresholds, or the zero Value if the rule has none.
 func limitsOf(limits any) reflect.Value {
 	v := reflect.ValueOf(limits)
 	if v.Kind() != reflect.Pointer || v.IsNil() || v.Elem().Kind() != reflect.Struct {
@@ -49,8 +49,8 @@ func limitsOf(limits any) reflect.Value {
 	return v.Elem()
 }
 
-// SetLimit sets the named threshold of a rule from its text: 90s, 0.9, 3, true.
-// What is not allowed changes nothing; the error says what is.
+// SetLimit sets the named threshold of a rule from its text: 90s, 0.9, 3, true. A
+// value that is not allowed changes nothing; the error describes the allowed values.
 func SetLimit(r *Rule, name, text string) error {
 	v := limitsOf(r.Limits)
 	if !v.IsValid() || v.NumField() == 0 {
@@ -67,8 +67,8 @@ func SetLimit(r *Rule, name, text string) error {
 	return fmt.Errorf("unknown threshold; valid are %s and off", strings.Join(known, ", "))
 }
 
-// CheckLimits returns an error naming the first threshold that is outside of what
-// its tags allow, however it came to be set; nil if none is. limits is a Rule's Limits.
+// CheckLimits returns an error that names the first threshold outside the range of its
+// tags, regardless of how it was set; nil if there is none. limits is a Rule's Limits.
 func CheckLimits(limits any) error {
 	v := limitsOf(limits)
 	for i := 0; v.IsValid() && i < v.NumField(); i++ {

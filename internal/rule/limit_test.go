@@ -83,7 +83,7 @@ func TestSetLimit(t *testing.T) {
 	}
 }
 
-// spelledText is a duration as Limits spells it; other text is as it is.
+// spelledText spells a duration as Limits does and returns other text unchanged.
 
 func spelledText(text string) string {
 	if d, err := time.ParseDuration(text); err == nil {
@@ -117,9 +117,10 @@ func TestCheckLimits(t *testing.T) {
 	}
 }
 
-// Every threshold of every rule says what it is, and its default is allowed.
+// Every threshold of every rule has a description, and its default is allowed.
 
-// Settings carry what is set, and what a tape gives is checked as a file is.
+// Settings contain the changed thresholds, and those from a tape are checked like
+// those from a file.
 
 // FuzzSetLimit: what SetLimit accepts CheckLimits accepts too, and is spelled so
 

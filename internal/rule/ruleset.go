@@ -9,30 +9,30 @@ import (
 	"github.com/nodewatch/nodewatch/internal/node"
 )
 
-// runbooks is where the generated documentation of the rules is, unless configured. The
-// linker sets it to that of the release, so that a link still explains this version's
-// rules when there is a newer one.
+// runbooks is the default base URL of the generated rule documentation. The linker sets
+// it to the URL of the release, so that links from this version explain this version's
+// rules even after a newer release.
 var runbooks = "https://github.com/nodewatch/nodewatch/blob/main/docs/rules.md"
 
-// A RuleSet is the rules in force.
+// A RuleSet is the set of rules in use.
 type RuleSet struct {
-	Rules   []Rule   // those that are switched on, in the order they are reported
-	Off     []string // ids of those that are switched off, sorted
-	Runbook string   // base URL of their documentation; a rule's id is its anchor
+	Rules   []Rule   // enabled rules, in reporting order
+	Off     []string // ids of the disabled rules, sorted
+	Runbook string   // base URL of the rule documentation; a rule's id is its anchor
 
 	all func() []Rule
 }
 
-// NewRuleSet is the set of all rules that the function returns. Each call of it
-// must return new rules with default thresholds of their own.
+// NewRuleSet returns the set of all rules that the function returns. Each call of the
+// function must return new rules with their own default thresholds.
 func NewRuleSet(all func() []Rule) RuleSet {
 	return RuleSet{Rules: all(), Runbook: runbooks, all: all}
 }
 
-// All are all rules with their defaults, also those that are switched off.
+// All returns all rules with their defaults, including disabled ones.
 func (b RuleSet) All() []Rule { return b.all() }
 
-// Rule returns the rule of the given id, and whether it is in force.
+// Rule returns the rule with the given id, and whether it is enabled.
 func (b RuleSet) Rule(id string) (Rule, bool) {
 	if i := slices.IndexFunc(b.Rules, func(r Rule) bool { return r.ID == id }); i >= 0 {
 		return b.Rules[i], true
@@ -40,10 +40,10 @@ func (b RuleSet) Rule(id string) (Rule, bool) {
 	return Rule{}, false
 }
 
-// RunbookURL is where the rule is explained.
+// RunbookURL returns the URL of the rule's documentation.
 func (b RuleSet) RunbookURL(id string) string { return b.Runbook + "#" + id }
 
-// Without returns the set without the rule of the given id.
+// Without returns the set without the rule with the given id.
 func (b RuleSet) Without(id string) RuleSet {
 	if _, on := b.Rule(id); !on {
 		return b
@@ -54,7 +54,7 @@ func (b RuleSet) Without(id string) RuleSet {
 	return b
 }
 
-// Settings returns what makes the set differ from the defaults, as plain data.
+// Settings returns the differences between the set and the defaults, as plain data.
 func (b RuleSet) Settings() (node.Settings, error) {
 	s := node.Settings{Limits: map[string]json.RawMessage{}, Off: b.Off, Runbook: b.Runbook}
 	for _, r := range b.Rules {
@@ -70,11 +70,11 @@ func (b RuleSet) Settings() (node.Settings, error) {
 	return s, nil
 }
 
-// With returns the set that the settings describe. Thresholds of rules that this
-// nodewatch does not have, cannot read, or does not allow, are left at their
-// defaults: a tape of another version still plays.
+// With returns the set that the settings describe. Thresholds that this version does
+// not have, cannot parse or does not allow stay at their defaults, so that tapes of
+// other versions can be replayed.
 func (b RuleSet) With(o node.Settings) RuleSet {
-	if b.all == nil { // made of a list, which stays as it is
+	if b.all == nil { // made from a fixed list
 		return b
 	}
 	b = NewRuleSet(b.all)
@@ -97,7 +97,7 @@ func (b RuleSet) With(o node.Settings) RuleSet {
 	return b
 }
 
-// load sets thresholds from their JSON: all that it names, or none of them.
+// load sets thresholds from JSON: either all that it names, or none.
 func load(limits any, raw json.RawMessage) {
 	v := limitsOf(limits)
 	if !v.IsValid() {

@@ -6,10 +6,11 @@ import (
 	"unicode"
 )
 
-// ShellCommand is format with the names in the places of its %s, each as one word
-// of the shell, whatever it contains: a guest's owner may have chosen it. It is
-// empty if one of them cannot be pasted: control characters reach the terminal
-// before any shell, and a program takes a leading "-" for an option even in quotes.
+// ShellCommand inserts the names for each %s of the format, each quoted as one shell
+// word whatever it contains, because the owner of a guest may have chosen it. It
+// returns an empty string if a name cannot be pasted safely: control characters reach
+// the terminal before any shell, and programs interpret a leading "-" as an option
+// even in quotes.
 func ShellCommand(format string, names ...string) string {
 	words := make([]any, len(names))
 	for i, name := range names {
@@ -21,7 +22,7 @@ func ShellCommand(format string, names ...string) string {
 	return fmt.Sprintf(format, words...)
 }
 
-// shellWord is a name as one word of a shell.
+// shellWord quotes a name as one shell word.
 func shellWord(name string) string {
 	plain := func(r rune) bool {
 		return r >= 'a' && r <= 'z' || r >= 'A' && r <= 'Z' || r >= '0' && r <= '9' || strings.ContainsRune("@%_+=:,./-", r)

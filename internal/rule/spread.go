@@ -7,7 +7,7 @@ import (
 	"github.com/nodewatch/nodewatch/pkg/report"
 )
 
-// SpreadSent is what makes a bond distribute by ports what this host sends.
+// SpreadSent returns advice to make a bond distribute transmitted traffic by ports.
 func SpreadSent(b bond.Bond) report.Advice {
 	if b.Kind == bond.OVS {
 		return report.Advice{
@@ -22,7 +22,8 @@ func SpreadSent(b bond.Bond) report.Advice {
 	}
 }
 
-// SpreadReceived is what makes the switch distribute by ports what a bond receives.
+// SpreadReceived returns advice to make the switch distribute the traffic that a bond
+// receives by ports.
 func SpreadReceived(b bond.Bond) report.Advice {
 	return report.Advice{Do: fmt.Sprintf("On the switch, hash the LAG towards %s by layer 3+4 (IP addresses and ports): the switch chooses the slave that receives; no setting of this host does", b.Name)}
 }

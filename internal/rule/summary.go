@@ -5,12 +5,12 @@ import (
 	"unicode/utf8"
 )
 
-// MaxSummary is how many characters a summary has at most: what one line of a phone
-// or a chat shows.
+// MaxSummary is the maximum length of a summary in characters: one line of a phone or
+// chat.
 const MaxSummary = 140
 
-// Summary is the first of the texts, the fullest first, that is short enough for a
-// summary; the last one if none is.
+// Summary returns the first of the texts that is short enough for a summary, or the
+// last one if none is. The texts are ordered from longest to shortest.
 func Summary(texts ...string) string {
 	for _, text := range texts {
 		if utf8.RuneCountInString(text) <= MaxSummary {
@@ -20,8 +20,9 @@ func Summary(texts ...string) string {
 	return texts[len(texts)-1]
 }
 
-// Shorten is the text as a summary: one that is too long ends with the last of its
-// clauses that fits, or with a word if that clause ends before half of it, and "…".
+// Shorten returns the text as a summary. A text that is too long is cut after the
+// last clause that fits, or after a word if that clause ends in the first half, and
+// ends with "…".
 func Shorten(text string) string {
 	runes := []rune(text)
 	if len(runes) <= MaxSummary {
@@ -33,7 +34,7 @@ func Shorten(text string) string {
 		end = strings.LastIndexByte(fits, ' ')
 	}
 	if end < len(fits)/2 {
-		end = len(fits) // no blank to end at
+		end = len(fits) // no space to cut at
 	}
 	return fits[:end] + "…"
 }

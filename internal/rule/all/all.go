@@ -13,11 +13,11 @@ import (
 	"github.com/nodewatch/nodewatch/internal/rule/storage"
 )
 
-// Rules returns every rule, with default thresholds of its own, in the order in
-// which findings of equal severity are reported.
+// Rules returns every rule, with its own default thresholds, in the order in which
+// findings of equal severity are reported.
 func Rules() []rule.Rule {
 	return slices.Concat(storage.Rules(), guests.Rules(), network.Rules(), cluster.Rules(), host.Rules(), self.Rules())
 }
 
-// Default is the set of all rules with their defaults.
+// Default returns the set of all rules with their defaults.
 func Default() rule.RuleSet { return rule.NewRuleSet(Rules) }

@@ -134,7 +134,7 @@ func TestSettingsThatAreNotAllowedLeaveTheDefaults(t *testing.T) {
 	}
 }
 
-// The example for Alertmanager inhibits what the rules explain.
+// The Alertmanager example inhibits the alerts that the rules explain.
 func TestDocsInhibitRulesAreFresh(t *testing.T) {
 	const path, begin, end = "../../../deploy/prometheus/alertmanager-example.yml", "  # --- written by make docs\n", "  # --- end\n"
 	raw, err := os.ReadFile(path)
@@ -161,7 +161,7 @@ func TestDocsInhibitRulesAreFresh(t *testing.T) {
 	}
 }
 
-// What explains what is a relation without cycles, between rules that exist.
+// The relation Explains has no cycles and refers only to existing rules.
 func TestExplainsIsAcyclic(t *testing.T) {
 	explains := map[string][]string{}
 	for _, r := range all.Rules() {
@@ -196,7 +196,7 @@ func TestExplainsIsAcyclic(t *testing.T) {
 	}
 }
 
-// A cluster that is down must not make on-call wait for a command.
+// Commands must time out if the cluster is down, so that on-call does not wait.
 func TestCephCommandsInTextsHaveATimeout(t *testing.T) {
 	command := regexp.MustCompile("`ceph [^`]*`")
 	for _, r := range all.Default().Rules {

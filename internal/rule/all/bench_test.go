@@ -20,7 +20,8 @@ import (
 	"github.com/nodewatch/nodewatch/pkg/rbd"
 )
 
-// A big is a node of ten times the incident's size, and what its sources say each second.
+// A big is a node ten times the size of the incident's, with its observations of each
+// second.
 type big struct {
 	nodetest.Hypervisor
 	links  bond.Links
@@ -28,10 +29,10 @@ type big struct {
 	guests rbd.Guests
 	host   host.State
 	osds   []ceph.OSD
-	peers  []string // of the OSDs, as the kernel names them
+	peers  []string // OSD names as in the kernel log
 	second uint64
 
-	counters []bond.Counters // of the latest second, as are the others
+	counters []bond.Counters // of the latest second, like the fields below
 	disks    []rbd.IO
 	counts   [4][]kmsg.Count
 }
@@ -52,8 +53,8 @@ func newBig() *big {
 	return b
 }
 
-// each are the observations of every second. They are good until the next: what
-// they are made of is used again, so that their making leaves nothing to collect.
+// each returns the observations of one second. They are valid until the next call,
+// which reuses their memory, so that creating them leaves no garbage to collect.
 func (b *big) each(at time.Time, storm bool) []node.Observation {
 	b.second++
 	b.counters, b.disks = b.counters[:0], b.disks[:0]
@@ -70,7 +71,7 @@ func (b *big) each(at time.Time, storm bool) []node.Observation {
 	list := []node.Observation{node.SawCounters{Reading: nodetest.Reading(at, 0, b.counters)}, node.SawIO{Reading: nodetest.Reading(at, 0, b.disks)}}
 	for quarter := range b.counts { // the kernel log is read four times a second
 		counts := b.counts[quarter][:0]
-		for i := 0; storm && i < b.OSDs; i++ { // every session is lost 28 times a second, once of these by the OSD
+		for i := 0; storm && i < b.OSDs; i++ { // each session is lost 28 times a second, one of these closed by the OSD
 			counts = append(counts, kmsg.Count{Class: kmsg.CRC, Peer: b.peers[i], Addr: b.osds[i].Addrs[0], N: 7, First: at, Last: at, Text: "libceph: osd (1) bad crc/signature"})
 			if quarter == i%4 {
 				counts = append(counts, kmsg.Count{Class: kmsg.ClosedOpen, Peer: b.peers[i], Addr: b.osds[i].Addrs[0], N: 1, First: at, Last: at, Text: "libceph: osd (1) socket closed"})
@@ -82,7 +83,7 @@ func (b *big) each(at time.Time, storm bool) []node.Observation {
 	return list
 }
 
-// spent is the CPU time of this thread.
+// spent returns the CPU time used by this thread.
 func spent(b *testing.B) time.Duration {
 	var t unix.Timespec
 	if err := unix.ClockGettime(unix.CLOCK_THREAD_CPUTIME_ID, &t); err != nil {
@@ -91,7 +92,7 @@ func spent(b *testing.B) time.Duration {
 	return time.Duration(t.Nano())
 }
 
-// rare are the observations of the slower sources.
+// rare returns the observations of the slower sources.
 func (b *big) rare(at time.Time) []node.Observation {
 	var requests []rbd.Request
 	for i := range 64 {
@@ -110,11 +111,11 @@ func (b *big) rare(at time.Time) []node.Observation {
 	}
 }
 
-// BenchmarkTick is one second of a node of ten times the incident's size: the fold
-// of what was seen, every rule, and the report. Everything, which is all sources
-// at once in a storm, happens once a minute. cpu-ms is what half of the seconds take of
-// a core at most; least-cpu-ms what the fastest takes, which other work on the machine
-// disturbs least.
+// BenchmarkTick measures one second of a node ten times the size of the incident's:
+// folding the observations, evaluating every rule, and building the report. Once a
+// minute, all sources are read in one second of a storm. cpu-ms is the median CPU time
+// per second on one core; least-cpu-ms is the minimum, which other work on the machine
+// affects least.
 func BenchmarkTick(b *testing.B) {
 	for _, c := range []struct {
 		name        string

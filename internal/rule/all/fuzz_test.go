@@ -14,8 +14,8 @@ import (
 	"github.com/nodewatch/nodewatch/pkg/report"
 )
 
-// script writes observations as the fuzz target reads them: a name, a tab and the
-// JSON of each; an empty line is a tick.
+// script formats observations as the fuzz target reads them: a name, a tab and JSON
+// per line; an empty line is a tick.
 func script(tape []node.Entry) []byte {
 	var out []byte
 	for _, e := range tape {
@@ -31,8 +31,8 @@ func script(tape []node.Entry) []byte {
 	return out
 }
 
-// entries reads a script. Lines that are none are left out. A second passes with
-// each line.
+// entries parses a script. Invalid lines are skipped. Time advances by one second per
+// line.
 func entries(data []byte) []node.Entry {
 	at := nodetest.Start
 	var list []node.Entry
@@ -55,9 +55,9 @@ func entries(data []byte) []node.Entry {
 	return append(list, node.Entry{At: at.Add(time.Minute)}, node.Entry{At: at.Add(2 * time.Minute)})
 }
 
-// FuzzJudge: whatever a tape says, every rule can be run on it; the same tape gives
-// the same reports; transitions are numbered without a gap; a report's findings
-// are sorted, of known severity, and of components that are in it.
+// FuzzJudge: whatever a tape contains, every rule can be evaluated on it; the same
+// tape produces the same reports; transitions are numbered without a gap; a report's
+// findings are sorted, have a known severity, and belong to components of the report.
 func FuzzJudge(f *testing.F) {
 	whole := story()
 	for i := 0; i < len(whole); i += 30 {

@@ -2,14 +2,14 @@ package all
 
 import "github.com/nodewatch/nodewatch/pkg/kmsg"
 
-// A KernelUse is what becomes of the kernel log's lines of a class.
+// A KernelUse describes how one class of kernel log lines is used.
 type KernelUse struct {
 	Class kmsg.Class
-	Rules []string // that look at them; empty: none
-	Why   string   // what for; of a class that no rule looks at, why it is only counted
+	Rules []string // rules that use the class; empty: none
+	Why   string   // the purpose or, for a class that no rule uses, the reason why it is only counted
 }
 
-// KernelUses says of every class what becomes of its lines. All are counted in
+// KernelUses returns the use of every class. All classes are counted in
 // nodewatch_kmsg_events_total.
 func KernelUses() []KernelUse {
 	return []KernelUse{

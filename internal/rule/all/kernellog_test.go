@@ -19,7 +19,7 @@ import (
 	"github.com/nodewatch/nodewatch/pkg/kmsg"
 )
 
-// Every class has its use, once and in order, and every rule that is named is there.
+// Every class has exactly one use, in order, and every named rule exists.
 func TestKernelUses(t *testing.T) {
 	rules := map[string]bool{}
 	for _, r := range all.Rules() {
@@ -42,11 +42,12 @@ func TestKernelUses(t *testing.T) {
 	}
 }
 
-// A class has a rule if, and only if, a rule or what it asks (facts, causes) names it; and
-// its rules are those: a rule whose own file names the class is among them, and each of them
-// has it named in its package; where only what all rules ask names it, any rule may.
+// A class lists rules if, and only if, a rule or the shared packages (facts, causes) name
+// it. The listed rules are true: each rule whose own file names the class is listed, and
+// each listed rule's package names the class. If only the shared packages name the class,
+// any rule may be listed.
 func TestKernelUsesAreTrue(t *testing.T) {
-	const asked = ""                      // the directory of facts and causes
+	const asked = ""                      // key of the shared packages facts and cause
 	named := map[string]map[string]bool{} // directories by class
 	byRule := map[string][]string{}       // rules whose file names the class
 	home := map[string]string{}           // directory by rule
@@ -77,7 +78,7 @@ func TestKernelUsesAreTrue(t *testing.T) {
 			t.Fatal(err)
 		}
 	}
-	names := map[string]string{} // of the constants, by their text
+	names := map[string]string{} // class constants, by text
 	eachClass(t, func(name, text, _ string) { names[text] = name })
 	for _, u := range all.KernelUses() {
 		name := names[string(u.Class)]
@@ -97,7 +98,7 @@ func TestKernelUsesAreTrue(t *testing.T) {
 	}
 }
 
-// namedIn are the constants of kmsg that a file names, and the rules that are made in it.
+// namedIn returns the kmsg constants that a file names, and the rules that it defines.
 func namedIn(file *ast.File) (classes, ids []string) {
 	ast.Inspect(file, func(n ast.Node) bool {
 		switch n := n.(type) {
@@ -151,7 +152,7 @@ Every class is in ` + "`nodewatch_kmsg_events_total{class=\"...\"}`" + `, whethe
 
 `
 
-// kernelLog is docs/kernel-log.md.
+// kernelLog renders docs/kernel-log.md.
 func kernelLog(t *testing.T) string {
 	t.Helper()
 	var b strings.Builder
@@ -196,7 +197,7 @@ func kernelLog(t *testing.T) string {
 			}
 		}
 		used := use[class]
-		if used == "" { // explains the next line, and becomes its text
+		if used == "" { // a comment that describes the next line
 			used = "joined to the next line"
 		}
 		fmt.Fprintf(&b, "| `%s` | `%s` | %s | %s | %s |\n", escape(f[2]), class, detail, session, used)
@@ -207,7 +208,7 @@ func kernelLog(t *testing.T) string {
 
 func escape(s string) string { return strings.ReplaceAll(s, "|", `\|`) }
 
-// meanings are the comments of the classes, by their text.
+// meanings returns the comments of the classes, by class text.
 func meanings(t *testing.T) map[string]string {
 	t.Helper()
 	all := map[string]string{}
@@ -215,7 +216,7 @@ func meanings(t *testing.T) map[string]string {
 	return all
 }
 
-// eachClass calls do for each class of kmsg with its constant, its text and its comment.
+// eachClass calls do for each class of kmsg with its constant, text and comment.
 func eachClass(t *testing.T, do func(name, text, comment string)) {
 	t.Helper()
 	file, err := parser.ParseFile(token.NewFileSet(), "../../../pkg/kmsg/class.go", nil, parser.ParseComments)

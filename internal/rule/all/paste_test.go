@@ -25,8 +25,8 @@ import (
 	incident "github.com/nodewatch/nodewatch/internal/tape/script"
 )
 
-// shellWords splits a command as a POSIX shell does, into words and operators. What
-// a shell would expand, or what it would wait for more of, is an error.
+// shellWords splits a command into words and operators as a POSIX shell does.
+// Anything that a shell would expand, or incomplete input, is an error.
 func shellWords(command string) (words []string, err error) {
 	word, in := "", false
 	end := func() {
@@ -63,8 +63,8 @@ func shellWords(command string) (words []string, err error) {
 	return words, nil
 }
 
-// FuzzPaste: what is pasted is the words that were meant, or nothing; nothing only
-// for a name that is empty, that begins with "-", or that cannot be seen.
+// FuzzPaste: a pasted command has exactly the intended words, or is empty; it is
+// empty only if a name is empty, begins with "-", or contains invisible characters.
 func FuzzPaste(f *testing.F) {
 	for _, name := range []string{"bond0", "", "-a", "a;reboot", "it's", "a b", "$(id)", "`id`", "a\nb", "a\x1b[201~b", "\"", "\\", "''", "'\\''", "*", "~", "!x", "#", "a=b", "ä", "\u202e", "\xff", "%s%d"} {
 		f.Add(name, "x")
@@ -87,7 +87,7 @@ func FuzzPaste(f *testing.F) {
 	})
 }
 
-// The shell itself takes a pasted name for the one word that it is.
+// A real shell parses a pasted name as one word.
 func TestPasteInAShell(t *testing.T) {
 	sh, err := exec.LookPath("sh")
 	if err != nil {
@@ -101,12 +101,12 @@ func TestPasteInAShell(t *testing.T) {
 	}
 }
 
-// worldNames are the names of a node's world: interfaces, guests, images, devices
-// above a disk, and releases.
+// worldNames are the names that others choose on a node: interfaces, guests, images,
+// devices above a disk, and releases.
 var worldNames = regexp.MustCompile(`^(bond|eth|eno|ens|enp|vmbr|storage|vlan|vm|web|db|ct|win|guest|host|dm-|nvme|disk|ceph|node|osd|rbd|ssd|img|6\.|5\.)[A-Za-z0-9_.+-]*$`)
 
-// renamed is a copy of an observation in which every name has been through change.
-// Words that mean something to nodewatch stay as they are.
+// renamed returns a copy of an observation with change applied to every name. Words
+// that have a meaning in nodewatch are left unchanged.
 func renamed(t *testing.T, o node.Observation, change func(string) string) node.Observation {
 	t.Helper()
 	keys := map[string]bool{
@@ -152,8 +152,8 @@ func renamed(t *testing.T, o node.Observation, change func(string) string) node.
 	return again
 }
 
-// advised plays the story and some incidents in a world whose names have been
-// changed, and returns each command that is advised and by which rules.
+// advised replays the story and some incidents with changed names, and returns each
+// advised command with the rules that advise it.
 func advised(t *testing.T, change func(string) string) map[string][]string {
 	t.Helper()
 	commands := map[string][]string{}
@@ -193,7 +193,7 @@ func advised(t *testing.T, change func(string) string) map[string][]string {
 	return commands
 }
 
-// evil is all that a shell makes something of, but for line breaks.
+// evil contains every character that is special to a shell, except line breaks.
 const evil = ` 'x";$(a)` + "`b`" + `\|&<>*!`
 
 // wantSafe fails unless a command is the words that were meant, and returns it with

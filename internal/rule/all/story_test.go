@@ -20,8 +20,8 @@ import (
 	"github.com/nodewatch/nodewatch/pkg/report"
 )
 
-// story is five bad minutes of a node with two bonds, in which most rules have
-// something to say and several sources go blind.
+// story is five minutes of failures on a node with two bonds, in which most rules
+// have findings and several sources go blind.
 func story() []node.Entry {
 	second := nodetest.PlainBond(bond.BalanceXOR, bond.Layer2)
 	second.Name, second.Index = "bond1", 11
@@ -64,7 +64,7 @@ func story() []node.Entry {
 	return sc.Tape
 }
 
-// printed plays the tape and returns each report as JSON.
+// printed replays the tape and returns each report as JSON.
 func printed(t *testing.T, b rule.RuleSet, tape []node.Entry) []string {
 	t.Helper()
 	j := judge.New(b)
@@ -99,9 +99,10 @@ func TestTheSameTapeGivesTheSameReports(t *testing.T) {
 	}
 }
 
-// The order of rules sorts a report, and changes nothing of what it says.
+// The order of the rules determines the order of the findings and nothing else in a
+// report.
 func TestTheOrderOfRulesDoesNotMatter(t *testing.T) {
-	tape := slices.DeleteFunc(story(), func(e node.Entry) bool { _, is := e.Obs.(node.Settings); return is }) // they bring the default order with them
+	tape := slices.DeleteFunc(story(), func(e node.Entry) bool { _, is := e.Obs.(node.Settings); return is }) // settings contain the default order
 	reversed := all.Default()
 	reversed.Rules = slices.Clone(reversed.Rules)
 	slices.Reverse(reversed.Rules)
@@ -111,7 +112,8 @@ func TestTheOrderOfRulesDoesNotMatter(t *testing.T) {
 	}
 }
 
-// findingsOf plays the tape and returns the findings of each report, sorted by rule and subject.
+// findingsOf replays the tape and returns the findings of each report, sorted by rule and
+// subject.
 func findingsOf(t *testing.T, b rule.RuleSet, tape []node.Entry) [][]string {
 	t.Helper()
 	j := judge.New(b)
@@ -136,7 +138,7 @@ func findingsOf(t *testing.T, b rule.RuleSet, tape []node.Entry) [][]string {
 	return all
 }
 
-// Whatever happens, a report must be fit for people and for its schema.
+// Every report must be readable and valid according to its schema.
 func TestEveryFindingOfTheStoryIsFitToRead(t *testing.T) {
 	j := judge.New(all.Default())
 	for _, e := range story() {

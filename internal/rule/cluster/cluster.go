@@ -28,7 +28,7 @@ func clusterHealth() rule.Rule {
 		Impact:        "degraded_performance; partial_outage when PGs are inactive or the cluster is full. It affects the node's status only while guests of this node are affected",
 		Needs:         []string{node.SourceCeph},
 		For:           rule.Always(0),
-		KeepFiringFor: rule.Always(time.Minute), // the cluster is asked once a minute
+		KeepFiringFor: rule.Always(time.Minute), // the cluster is queried once a minute
 		Explains:      []string{"krbd-stalled"},
 		About: "The cluster's health, as queried by nodewatch-ceph, shows HEALTH_ERR, a full cluster, pool or OSD, inactive PGs, I/O paused by a flag, or slow requests. " +
 			"Every node of the cluster reports the same: the finding sets the status of the component cluster, and that of the node only while its guests are affected. HEALTH_WARN for other reasons is not reported: many clusters have it all the time. Muted checks do not count.",
@@ -118,8 +118,8 @@ func health(in rule.Input, c *ceph.Cluster) (rule.Result, bool) {
 	return r, true
 }
 
-// addStalled makes the finding critical where disks of this node have been stalled
-// for some time.
+// addStalled makes the finding critical if disks of this node have been stalled for
+// some time.
 func addStalled(in rule.Input, r *rule.Result) {
 	stalls := slices.DeleteFunc(slices.Clone(in.Stalls()), func(s *facts.Stall) bool { return s.For < 10*time.Second })
 	devices := facts.Devices(stalls)
@@ -135,8 +135,8 @@ func addStalled(in rule.Input, r *rule.Result) {
 	r.Summary += fmt.Sprintf("; %s of this node stalled", human.AllOf(len(devices), len(in.Mapped.Value), "krbd disk"))
 }
 
-// slowOSDs are the OSDs with slow requests, as the kernel names them, and those of
-// them that a request of this node is waiting for.
+// slowOSDs returns the OSDs with slow requests, by kernel name, and those of them
+// that requests of this node are waiting for.
 func slowOSDs(in rule.Input, c *ceph.Cluster) (slow, concern []string) {
 	waits := map[string]bool{}
 	for _, w := range in.Waits() {

@@ -42,7 +42,8 @@ func vmPaused() rule.Rule {
 	}
 }
 
-// pausedByIO are the guests that QEMU has stopped for an I/O error, by name.
+// pausedByIO returns the guests that QEMU has stopped because of an I/O error, by
+// name.
 func pausedByIO(guests []rbd.Guest) []rbd.Guest {
 	var paused []rbd.Guest
 	for i := range guests {
@@ -53,7 +54,7 @@ func pausedByIO(guests []rbd.Guest) []rbd.Guest {
 	return paused
 }
 
-// vcpusStopped are the guests on RBD whose virtual CPUs do not run for an unknown
+// vcpusStopped returns the guests on RBD whose virtual CPUs do not run for an unknown
 // reason, by name.
 func vcpusStopped(guests []rbd.Guest) []rbd.Guest {
 	var still []rbd.Guest
@@ -84,10 +85,10 @@ func stillResult(in rule.Input, still []rbd.Guest) rule.Result {
 	return r
 }
 
-// isVMID reports whether an ID is one of Proxmox's.
+// isVMID reports whether an ID has the form of a Proxmox VMID.
 func isVMID(id string) bool { return id != "" && strings.Trim(id, "0123456789") == "" }
 
-// started is how many guests are started, paused ones included.
+// started returns the number of started guests, including paused ones.
 func started(guests []rbd.Guest) int {
 	n := 0
 	for i := range guests {
@@ -130,7 +131,7 @@ func pausedResult(in rule.Input, paused []rbd.Guest) rule.Result {
 	return r
 }
 
-// diskNames are a guest's disks with what they are on: "vda rbd/vm101 by librbd".
+// diskNames lists a guest's disks with their storage: "vda rbd/vm101 by librbd".
 func diskNames(g rbd.Guest) []string {
 	var names []string
 	for _, d := range g.Disks {

@@ -35,8 +35,8 @@ func TestVMPaused(t *testing.T) {
 	}
 }
 
-// Without libvirt nobody tells a reason: a warning, for guests on RBD that do not
-// wait for their migration. Where a reason is known for others, that comes first.
+// Without libvirt the reason is unknown: a warning, for guests on RBD that are not
+// waiting for their migration. Guests with a known reason are reported first.
 func TestVMStandsStill(t *testing.T) {
 	disk := []rbd.Disk{{Target: "scsi0", Client: rbd.KRBD, Pool: "rbd", Image: "vm-101-disk-0"}}
 	still := rbd.Guest{Name: "web", ID: "101", Kind: "vm", State: "paused", Disks: disk}

@@ -49,7 +49,7 @@ func hostFault() rule.Rule {
 	}
 }
 
-// texts are the lines as evidence, the first four.
+// texts returns the first four lines as evidence.
 func texts(lines facts.Lines) []report.Evidence {
 	var list []report.Evidence
 	for _, s := range lines.Series[:min(len(lines.Series), 4)] {
@@ -58,7 +58,7 @@ func texts(lines facts.Lines) []report.Evidence {
 	return list
 }
 
-// killedProcess is what the OOM killer names in its line.
+// killedProcess matches the process that the OOM killer names in its log line.
 var killedProcess = regexp.MustCompile(`Killed process (\d+) \(([^)]*)\)`)
 
 func (l *faultLimits) killed(in rule.Input) (rule.Result, bool) {
@@ -154,7 +154,7 @@ func (l *faultLimits) corrected(in rule.Input) (rule.Result, bool) {
 	return r, true
 }
 
-// tables are what is full, by the detail of its kernel line.
+// tables names the full table, by the detail of its kernel line.
 var tables = map[string]string{
 	"conntrack": "the connection table (conntrack) is full", "tcp memory": "TCP's memory is exhausted", "orphans": "there are too many orphaned TCP sockets",
 	"neighbours": "the neighbour table is full", "syn flood": "a listening port receives more SYNs than it can handle",
@@ -177,7 +177,7 @@ func (l *faultLimits) networkMemory(in rule.Input) (rule.Result, bool) {
 			{Do: "Show the sockets by protocol and state", Command: "ss -s"},
 		},
 	}
-	if s.Latest.Detail == "syn flood" { // only that port's service is hit
+	if s.Latest.Detail == "syn flood" { // only that port's service is affected
 		r.Severity = report.Info
 		r.Summary = fmt.Sprintf("%s: %s, the latest at %s", what, human.Count(s.N, "kernel line"), human.Clock(s.Latest.Last))
 	}

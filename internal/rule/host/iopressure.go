@@ -100,8 +100,8 @@ func (l *pressureLimits) waits(in rule.Input, h host.State) []report.Evidence {
 	return []report.Evidence{in.Fact(node.SourceHost, "", fmt.Sprintf("%d tasks in uninterruptible sleep (%s)", h.Waiting.Total, commonest(h.Waiting, 3)))}
 }
 
-// hungTasks checks for tasks that the kernel reported as hung, in its log or, because
-// it stops logging after ten, by its counter.
+// hungTasks checks for tasks that the kernel reported as hung, either in its log or,
+// because it stops logging after ten, by its counter.
 func (l *pressureLimits) hungTasks(in rule.Input) []report.Evidence {
 	var logged uint64
 	var last time.Time
@@ -132,7 +132,8 @@ func (l *pressureLimits) loaded(in rule.Input, h host.State) []report.Evidence {
 	return []report.Evidence{in.Fact(node.SourceHost, "", fmt.Sprintf("load %.0f on %s", h.Load[0], human.Count(h.CPUs, "CPU")))}
 }
 
-// otherwise is what speaks for another cause than I/O, or for less than it seems.
+// otherwise adds evidence of causes other than I/O, and of a milder problem than it
+// appears.
 func (l *pressureLimits) otherwise(in rule.Input, h host.State) []report.Evidence {
 	var list []report.Evidence
 	if h.Memory != nil && h.Memory.Some10 >= 10 {
@@ -150,7 +151,7 @@ func (l *pressureLimits) otherwise(in rule.Input, h host.State) []report.Evidenc
 	return list
 }
 
-// commonest names the most frequent of the tasks that wait.
+// commonest names the most frequent of the waiting tasks.
 func commonest(w *host.Waiting, most int) string {
 	names := slices.SortedFunc(maps.Keys(w.ByComm), func(a, b string) int {
 		return cmp.Or(cmp.Compare(w.ByComm[b], w.ByComm[a]), cmp.Compare(a, b))
@@ -161,8 +162,8 @@ func commonest(w *host.Waiting, most int) string {
 	return human.Names(names, most)
 }
 
-// guestThreads is how many of the tasks that wait are QEMU's: its process and
-// vCPUs, and the io_uring workers it leaves its I/O to.
+// guestThreads counts the waiting tasks that belong to QEMU: its process, its vCPUs,
+// and the io_uring workers that do its I/O.
 func guestThreads(w *host.Waiting) int {
 	if w == nil {
 		return 0

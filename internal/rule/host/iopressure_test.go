@@ -55,7 +55,7 @@ func TestHostIOPressureHungTasks(t *testing.T) {
 	}
 }
 
-// After ten hung tasks the kernel logs no more, but some kernels count on.
+// After ten hung tasks the kernel stops logging, but some kernels continue to count.
 func TestHostIOPressureHungTasksByTheKernelsCount(t *testing.T) {
 	hung := func(n uint64) host.State { return host.State{BootID: "a", Hung: &n} }
 	sc := nodetest.New(nodetest.Over()).SeeHost(hung(70))
@@ -63,7 +63,7 @@ func TestHostIOPressureHungTasksByTheKernelsCount(t *testing.T) {
 		t.Fatalf("got %q for tasks of before, want nothing", ruletest.Said(&got[0]))
 	}
 	sc.Pass(5).SeeHost(hung(73))
-	sc.Pass(30).SeeHost(hung(73)) // the count rests, the tasks still hang
+	sc.Pass(30).SeeHost(hung(73)) // the count does not change, but the tasks are still hung
 	got := ruletest.OnlyOne(t, ruletest.Check(sc, hostIOPressure()))
 	if want := "warning/operational: High I/O pressure: 3 hung tasks in the last 5 min (the kernel's counter)"; ruletest.Said(got) != want {
 		t.Errorf("got  %q\nwant %q", ruletest.Said(got), want)

@@ -15,7 +15,7 @@ import (
 	"github.com/nodewatch/nodewatch/pkg/report"
 )
 
-// flapWindow is how long a link failure is remembered.
+// flapWindow is how long a link failure counts.
 const flapWindow = 10 * time.Minute
 
 type degradedLimits struct {
@@ -86,7 +86,7 @@ func setDown(b bond.Bond, storage bool) bool {
 	return !b.Up && !storage && slices.ContainsFunc(b.Slaves, func(s bond.Slave) bool { return !facts.LinkDown(s) })
 }
 
-// noneLeft is what it means that no slave of a bond carries traffic.
+// noneLeft describes the effect of a bond without a slave that carries traffic.
 func noneLeft(in rule.Input, b bond.Bond) (report.Severity, report.Impact, string) {
 	reason := "all slaves are down"
 	if slices.ContainsFunc(b.Slaves, func(s bond.Slave) bool { return !facts.LinkDown(s) }) {
@@ -105,7 +105,7 @@ func noneLeft(in rule.Input, b bond.Bond) (report.Severity, report.Impact, strin
 	return report.Info, report.Operational, what + "; it is not in use"
 }
 
-// problems are what is wrong with the links of a bond's slaves.
+// problems returns the problems with the links of a bond's slaves.
 func (l *degradedLimits) problems(in rule.Input, b bond.Bond) []facts.PortProblem {
 	var list []facts.PortProblem
 	for _, s := range b.Slaves {
@@ -122,9 +122,9 @@ func (l *degradedLimits) problems(in rule.Input, b bond.Bond) []facts.PortProble
 	return list
 }
 
-// momentWithoutSlave is the finding on a bond that was without any slave for less
-// time than a finding takes to be raised: every slave's link failed within seconds,
-// or the kernel says so.
+// momentWithoutSlave returns a finding on a bond that had no slave for less time than
+// a finding takes to be raised: every slave's link failed within seconds, or the
+// kernel reported it.
 func momentWithoutSlave(in rule.Input, b bond.Bond) (rule.Result, bool) {
 	at := time.Time{}
 	for _, s := range in.Kernel.Of(kmsg.BondOther) {
@@ -157,8 +157,8 @@ func momentWithoutSlave(in rule.Input, b bond.Bond) (rule.Result, bool) {
 	}, true
 }
 
-// slaveDownLines are the kernel's latest lines, of the last half hour, about slaves
-// of the bond that went down; at most two.
+// slaveDownLines returns at most two of the kernel's latest lines, from the last half
+// hour, about slaves of the bond that went down.
 func slaveDownLines(in rule.Input, b bond.Bond) []report.Evidence {
 	var list []report.Evidence
 	for _, s := range in.Kernel.Of(kmsg.BondSlaveDown) {
@@ -169,7 +169,7 @@ func slaveDownLines(in rule.Input, b bond.Bond) []report.Evidence {
 	return list
 }
 
-// affected are the slaves with problems, each once, at most as many.
+// affected returns at most the given number of slaves with problems, each once.
 func affected(list []facts.PortProblem, most int) []string {
 	var names []string
 	for _, p := range list {

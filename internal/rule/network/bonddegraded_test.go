@@ -79,10 +79,10 @@ func TestBondDegradedSetDownUnderKrbd(t *testing.T) {
 	}
 }
 
-// Failures that no reading saw are in the kernel's count.
+// Failures between two readings are included in the kernel's count.
 func TestBondDegradedCountsFlaps(t *testing.T) {
 	b := nodetest.LACPBond(bond.Layer34)
-	b.Slaves[1].LinkFailures = 41 // of the months before
+	b.Slaves[1].LinkFailures = 41 // from the months before
 	sc := nodetest.New(nodetest.Over(b)).Pass(1)
 	if got := ruletest.Check(sc, bondDegraded()); len(got) != 0 {
 		t.Fatalf("got %q for failures of before, want nothing", ruletest.Said(&got[0]))

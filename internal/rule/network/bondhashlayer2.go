@@ -23,8 +23,8 @@ func bondHashLayer2() rule.Rule {
 		Severity:      "info; warning where it may carry krbd's traffic",
 		Impact:        "operational: a risk",
 		Needs:         []string{node.SourceBond},
-		For:           rule.Always(10 * time.Second), // a bond begins as layer2 and gets its policy a moment later
-		KeepFiringFor: rule.Always(time.Minute),      // an ifreload takes the bond away for seconds
+		For:           rule.Always(10 * time.Second), // a bond is created with layer2 and gets its policy a moment later
+		KeepFiringFor: rule.Always(time.Minute),      // an ifreload removes the bond for seconds
 		About: "A bond of several slaves chooses the slave of each frame by MAC address, or by MAC address and VLAN. All traffic to one server, or through one router, then leaves on one slave. " +
 			"Only the mode and the policy are checked: layer2 and vlan+srcmac in 802.3ad, balance-xor, and balance-tlb without dynamic load balancing; Open vSwitch's balance-slb. In all other modes the policy has no meaning. " +
 			"A bond that carries krbd's traffic is reported by layer2-bond-krbd, not here; for a bond that carries only VM traffic, or on a node without krbd, this is an info. If krbd is in use and the link that carries its traffic is unknown, this is a warning.",
@@ -39,8 +39,8 @@ func bondHashLayer2() rule.Rule {
 	}
 }
 
-// notDistributed is the finding on one bond. A bond that is down is judged only
-// while its finding is raised, as a link that flaps changes no policy.
+// notDistributed returns the finding on one bond. A bond that is down is judged only
+// while its finding is raised, because a flapping link does not change the policy.
 func notDistributed(in rule.Input, b bond.Bond) (rule.Result, bool) {
 	like, reason := b.Layer2Like()
 	_, was := in.Was(b.Name)
@@ -78,8 +78,7 @@ func notDistributed(in rule.Input, b bond.Bond) (rule.Result, bool) {
 	return r, true
 }
 
-// unroutedDisks is how many krbd disks there are of which the bond or NIC that
-// carries their traffic is not known.
+// unroutedDisks returns the number of krbd disks whose bond or NIC is unknown.
 func unroutedDisks(in rule.Input) int {
 	n := len(in.Mapped.Value)
 	for _, p := range in.Storage {
@@ -90,7 +89,7 @@ func unroutedDisks(in rule.Input) int {
 	return n
 }
 
-// storageLinks are the bonds and NICs that carry krbd's traffic.
+// storageLinks returns the bonds and NICs that carry krbd's traffic.
 func storageLinks(in rule.Input) []string {
 	var names []string
 	for _, p := range in.Storage {
@@ -100,7 +99,7 @@ func storageLinks(in rule.Input) []string {
 	return slices.Compact(names)
 }
 
-// networkDisks is how many disks of guests reach the cluster without krbd.
+// networkDisks returns the number of guest disks that use the cluster without krbd.
 func networkDisks(in rule.Input) int {
 	n := 0
 	for i := range in.Guests {

@@ -67,7 +67,7 @@ func TestBondHashLayer2ByWhatItCarries(t *testing.T) {
 		disks int
 		addr  string
 		want  string
-		fact  string // of the evidence for or against
+		fact  string // text of the evidence for or against
 	}{
 		"no krbd":                      {0, "", "info/operational bond0: " + bare, "no krbd disk is mapped"},
 		"krbd on this bond":            {3, "192.0.2.2", "", ""},

@@ -28,8 +28,8 @@ func bondImbalance() rule.Rule {
 		Severity:      "warning",
 		Impact:        "operational: no customer impact until that slave is saturated",
 		Needs:         []string{node.SourceBond, node.SourceNIC},
-		For:           rule.Always(3 * time.Minute), // one connection that ends sooner is no imbalance of the bond
-		KeepFiringFor: rule.Always(2 * time.Minute), // traffic comes in waves
+		For:           rule.Always(3 * time.Minute), // a single short connection is no imbalance of the bond
+		KeepFiringFor: rule.Always(2 * time.Minute), // the load varies
 		Explains:      []string{"nic-saturated"},
 		Limits:        l,
 		About: "Received and sent traffic are evaluated separately, as average shares per slave. The bond's policy distributes what this host sends; the switch's policy distributes what it receives. If only the receive side is skewed, the cause is on the switch side, and no setting on this host fixes it. " +
@@ -46,9 +46,9 @@ func bondImbalance() rule.Rule {
 	}
 }
 
-// distributesRx reports whether the mode leaves it to the switch, or to chance,
-// which slave receives. In balance-tlb one slave receives all by design, and in
-// balance-alb the host itself assigns its peers to slaves.
+// distributesRx reports whether the mode leaves the choice of the receiving slave to
+// the switch or to chance. In balance-tlb one slave receives everything by design,
+// and in balance-alb the host itself assigns its peers to slaves.
 func distributesRx(b bond.Bond) bool {
 	switch b.Mode {
 	case bond.LACP, bond.BalanceXOR, bond.BalanceRR, bond.BalanceSLB, bond.BalanceTCP:
@@ -57,7 +57,7 @@ func distributesRx(b bond.Bond) bool {
 	return false
 }
 
-// distributesTx reports whether the mode is to distribute what this host sends.
+// distributesTx reports whether the mode is meant to distribute transmitted traffic.
 func distributesTx(b bond.Bond) bool { return b.Hashes() || b.Mode == bond.BalanceRR }
 
 func (l *imbalanceLimits) check(in rule.Input, b bond.Bond) (rule.Result, bool) {
@@ -85,7 +85,8 @@ func (l *imbalanceLimits) check(in rule.Input, b bond.Bond) (rule.Result, bool) 
 	return r, true
 }
 
-// spreadAdvice is what distributes the traffic, the fuller way first.
+// spreadAdvice returns how to distribute the traffic, beginning with the direction
+// that is closer to full.
 func spreadAdvice(b bond.Bond, s facts.Spread, badRx, badTx bool) []report.Advice {
 	var list []report.Advice
 	if badRx {
@@ -100,15 +101,17 @@ func spreadAdvice(b bond.Bond, s facts.Spread, badRx, badTx bool) []report.Advic
 	return list
 }
 
-// skewed reports whether one slave carries too much of what is enough to judge by.
+// skewed reports whether one slave carries too large a share of enough traffic to
+// judge by.
 func (l *imbalanceLimits) skewed(d facts.Direction) bool {
 	return d.Fill >= l.Floor && d.Skew >= (l.Share-0.5)/0.5
 }
 
-// summary says which way is skewed and, for what is received, on whose side.
+// summary describes the uneven direction and, for received traffic, the side that
+// causes it.
 func (l *imbalanceLimits) summary(b bond.Bond, s facts.Spread, badRx, badTx bool) string {
-	const little = 1e6   // bit/s: below it what is sent says nothing about the policy
-	const byChance = 0.4 // 30 to 70 on two slaves
+	const little = 1e6   // bit/s; less transmitted traffic is too little to judge the policy
+	const byChance = 0.4 // two slaves at 30 % and 70 %
 	rx, tx := directionText(s.Rx), directionText(s.Tx)
 	var said, short string
 	switch {
@@ -128,7 +131,8 @@ func (l *imbalanceLimits) summary(b bond.Bond, s facts.Spread, badRx, badTx bool
 	return rule.Summary(bondName(b)+" "+said, bondName(b)+" "+short, b.Name+" "+short)
 }
 
-// directionText says how one way lies on the slaves: "96 % of 8.3 Gbit/s on eth1".
+// directionText describes one direction's share on a slave: "96 % of 8.3 Gbit/s on
+// eth1".
 func directionText(d facts.Direction) string {
 	return fmt.Sprintf("%s of %s on %s", human.Percent(d.Share), human.BitRate(d.Total), d.Slave)
 }

@@ -64,10 +64,10 @@ func disagrees(in rule.Input, b bond.Bond) (rule.Result, bool) {
 	return r, true
 }
 
-// checkBundle is what to check on the switch.
+// checkBundle lists what to check on the switch.
 var checkBundle = report.Advice{Do: "Check the switch: are these ports in one bundle with LACP on, and on one switch or one MLAG pair?"}
 
-// beginLACP is the command that makes a passive bond send LACP first.
+// beginLACP returns the command that makes a passive bond send LACP first.
 func beginLACP(b bond.Bond) report.Advice {
 	a := report.Advice{Do: b.Name + " is passive: if the switch is passive too, neither side starts LACP. Make this side active", Command: rule.ShellCommand("ip link set dev %s type bond lacp_active on", b.Name)}
 	if b.Kind == bond.OVS {
@@ -76,7 +76,7 @@ func beginLACP(b bond.Bond) report.Advice {
 	return a
 }
 
-// showLACP is the command that shows both ends of each port.
+// showLACP returns the command that shows both ends of each port.
 func showLACP(b bond.Bond) report.Advice {
 	if b.Kind == bond.OVS {
 		return report.Advice{Do: "Show what each port receives from its partner", Command: rule.ShellCommand("ovs-appctl lacp/show %s", b.Name)}

@@ -27,7 +27,7 @@ func bondSpread() rule.Rule {
 		Impact:        "operational: a risk; krbd-nic-saturated reports the customer impact",
 		Needs:         []string{node.SourceBond, node.SourceNIC, node.SourceKrbd},
 		For:           rule.Always(3 * time.Minute),
-		KeepFiringFor: rule.Always(2 * time.Minute), // traffic comes in waves
+		KeepFiringFor: rule.Always(2 * time.Minute), // the load varies
 		Explains:      []string{"bond-imbalance"},
 		Limits:        l,
 		About: "layer2-bond-krbd reads the hash policy of this host. What a host receives is decided by the hash of the switch, and a storage client mostly receives: a switch that hashes by MAC address puts everything on one slave, whatever the policy here. " +
@@ -75,7 +75,8 @@ func (l *spreadLimits) check(in rule.Input, b bond.Bond) (rule.Result, bool) {
 	return r, true
 }
 
-// worst is the way that is not distributed, of both the one whose slave is fuller.
+// worst returns the direction that is not distributed; of both, the one with the
+// fuller slave.
 func (l *spreadLimits) worst(b bond.Bond, s facts.Spread) (worst facts.Direction, found bool) {
 	for _, d := range []facts.Direction{s.Rx, s.Tx} {
 		if d.Way == "rx" && !distributesRx(b) || d.Way == "tx" && !distributesTx(b) || d.Fill < l.Floor || d.Skew < (l.Share-0.5)/0.5 {
@@ -88,7 +89,7 @@ func (l *spreadLimits) worst(b bond.Bond, s facts.Spread) (worst facts.Direction
 	return worst, found
 }
 
-// reason says what is not distributed, and whose hash decides it.
+// reason describes what is not distributed, and which side's hash decides it.
 func (l *spreadLimits) reason(b bond.Bond, d facts.Direction) string {
 	if d.Way == "rx" {
 		return fmt.Sprintf("the switch sends %s", directionText(d))

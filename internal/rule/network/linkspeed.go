@@ -72,7 +72,7 @@ func slowSlaves(in rule.Input, b bond.Bond) []rule.Result {
 	return list
 }
 
-// slow is what is wrong with the speed of a link that is up; empty: nothing.
+// slow describes the problem with the speed of a link that is up; empty: none.
 // fastest is the fastest slave of its bond.
 func slow(in rule.Input, nic string, speed int, duplex, driver string, fastest bond.Slave) string {
 	best := 0
@@ -92,7 +92,7 @@ func slow(in rule.Input, nic string, speed int, duplex, driver string, fastest b
 	return ""
 }
 
-// knowsItsSpeed reports whether the driver is one of hardware, which has a speed
+// knowsItsSpeed reports whether the driver is a hardware driver, which has a speed
 // whenever its link is up. Virtual NICs have none.
 func knowsItsSpeed(driver string) bool {
 	return driver != "" && !slices.Contains([]string{"virtio_net", "veth", "dummy", "tun", "hv_netvsc", "xen_netfront", "vif"}, driver)

@@ -22,13 +22,14 @@ func Rules() []rule.Rule {
 	}
 }
 
-// storageEffects are the rules about what a link that carries krbd's traffic does
-// to storage when it fails.
+// storageEffects are the rules about the effects on storage when a link that carries
+// krbd's traffic fails.
 func storageEffects() []string {
 	return []string{"krbd-stalled", "krbd-slow", "ceph-unreachable", "libceph-session-loop", "host-io-pressure"}
 }
 
-// overBonds is check's result for each bond, resting on the source that reads it.
+// overBonds returns the results of check for each bond, which depend on the source
+// that reads the bond.
 func overBonds(in rule.Input, check func(bond.Bond) (rule.Result, bool)) []rule.Result {
 	var list []rule.Result
 	for _, b := range in.Bonds() {
@@ -43,7 +44,7 @@ func overBonds(in rule.Input, check func(bond.Bond) (rule.Result, bool)) []rule.
 	return list
 }
 
-// overNICs is check's result for each watched NIC.
+// overNICs returns the results of check for each watched NIC.
 func overNICs(in rule.Input, check func(rule.Input, *facts.NIC) (rule.Result, bool)) []rule.Result {
 	var list []rule.Result
 	for i := range in.AllNICs() {
@@ -54,12 +55,13 @@ func overNICs(in rule.Input, check func(rule.Input, *facts.NIC) (rule.Result, bo
 	return list
 }
 
-// bondName introduces a bond: "bond0 (802.3ad, 2x10G)".
+// bondName describes a bond: "bond0 (802.3ad, 2x10G)".
 func bondName(b bond.Bond) string {
 	return fmt.Sprintf("%s (%s, %s)", b.Name, b.Mode, facts.SlaveText(b))
 }
 
-// policyText is what a bond distributes frames by, as its configuration names it.
+// policyText names the policy by which a bond distributes frames, as in its
+// configuration.
 func policyText(b bond.Bond) string {
 	if b.HashPolicy == "" {
 		return "mode " + string(b.Mode)
@@ -75,14 +77,14 @@ func slaveNames(list []bond.Slave) []string {
 	return names
 }
 
-// explainedSubjects are the subjects of findings that one about the bond can
-// explain: the node, the bond and its slaves.
+// explainedSubjects returns the subjects of findings that a finding about the bond
+// can explain: the node, the bond and its slaves.
 func explainedSubjects(b bond.Bond) []string {
 	return append([]string{"", b.Name}, slaveNames(b.Slaves)...)
 }
 
-// usedBy names what is on a bond: a port of Open vSwitch, a VLAN or bridge, or an
-// address; empty if nothing is.
+// usedBy names what uses a bond: a port of Open vSwitch, a VLAN or bridge, or an
+// address; empty if nothing does.
 func usedBy(in rule.Input, b bond.Bond) string {
 	if len(b.Ports) > 0 {
 		return b.Ports[0]
@@ -93,7 +95,7 @@ func usedBy(in rule.Input, b bond.Bond) string {
 	return usedByIndex(in, b.Index)
 }
 
-// usedByIndex names what is on a link.
+// usedByIndex names what uses a link.
 func usedByIndex(in rule.Input, index int) string {
 	for _, u := range in.Links.Value.Uppers {
 		if slices.Contains(u.Lowers, index) {
@@ -108,7 +110,7 @@ func usedByIndex(in rule.Input, index int) string {
 	return ""
 }
 
-// problemText joins the first problems: "eth0 has no link, eth1 …, and 3 more".
+// problemText joins the first few problems: "eth0 has no link, eth1 …, and 3 more".
 func problemText(list []facts.PortProblem) string {
 	const most = 3
 	var texts []string
@@ -122,7 +124,7 @@ func problemText(list []facts.PortProblem) string {
 	return text
 }
 
-// problemFacts are the first problems as evidence.
+// problemFacts returns the first few problems as evidence.
 func problemFacts(in rule.Input, source string, list []facts.PortProblem) []report.Evidence {
 	var evidence []report.Evidence
 	for _, p := range list[:min(len(list), 8)] {
@@ -131,12 +133,12 @@ func problemFacts(in rule.Input, source string, list []facts.PortProblem) []repo
 	return evidence
 }
 
-// carryText is how many slaves of a bond carry traffic.
+// carryText describes how many slaves of a bond carry traffic.
 func carryText(in rule.Input, b bond.Bond) string {
 	return fmt.Sprintf("%d of %s carry traffic", len(in.Carries(b)), human.Count(len(b.Slaves), "slave"))
 }
 
-// The commands that several rules advise.
+// Commands that several rules advise.
 
 func showBond(b bond.Bond) report.Advice {
 	if b.Kind == bond.OVS {
@@ -145,7 +147,7 @@ func showBond(b bond.Bond) report.Advice {
 	return report.Advice{Do: "Show the bond as the kernel sees it", Command: rule.ShellCommand("cat %s", "/proc/net/bonding/"+b.Name)}
 }
 
-// checkLinks is what to do about slaves without a link; nil if there are none.
+// checkLinks returns what to do about slaves without a link; nil if there are none.
 func checkLinks(nics []string) []report.Advice {
 	if len(nics) == 0 {
 		return nil

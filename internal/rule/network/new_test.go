@@ -14,7 +14,7 @@ import (
 	"github.com/nodewatch/nodewatch/pkg/report"
 )
 
-// storage is a node with krbd behind an LACP bond with layer3+4.
+// storage returns a node with krbd on an LACP bond with layer3+4.
 func storage(disks int) *nodetest.Node {
 	return nodetest.New(nodetest.Over(nodetest.LACPBond(bond.Layer34))).MapDisks(disks, "192.0.2.2").Pass(2)
 }
@@ -26,8 +26,8 @@ func want(t *testing.T, got []rule.Result, text string) {
 	}
 }
 
-// A bond that an ifreload takes away for seconds is an info; one that stays away
-// cuts krbd off.
+// A bond that an ifreload removes for seconds is an info; one that stays removed cuts
+// krbd off.
 func TestBondGone(t *testing.T) {
 	sc := storage(3)
 	want(t, ruletest.Check(sc, bondGone()), "")
@@ -72,7 +72,7 @@ func TestSlaveMissing(t *testing.T) {
 	want(t, ruletest.Check(sc.Pass(1), slaveMissing()), "warning/operational bond0: bond0 (802.3ad) has lost its slave eth1: 1 slave left (eth0)")
 }
 
-// From the start with one slave: a setting, not a loss.
+// One slave since nodewatch started is a setting, not a loss.
 func TestSlaveMissingFromTheStart(t *testing.T) {
 	b := nodetest.LACPBond(bond.Layer34)
 	b.Slaves = b.Slaves[:1]
@@ -139,7 +139,7 @@ func TestNICFault(t *testing.T) {
 	want(t, ruletest.Check(sc.Pass(31*60), nicFault()), "")
 }
 
-// What the switch does is measured, whatever the policy here says.
+// The switch's distribution is measured, whatever the policy of the host.
 func TestBondSpreadReceive(t *testing.T) {
 	sc := storage(8).Carry("eth0", 4, 0.5).Carry("eth1", 0.02, 0.5).Pass(40)
 	got := ruletest.OnlyOne(t, ruletest.Check(sc, bondSpread()))
@@ -167,7 +167,8 @@ func TestBondSpreadIsNotRaised(t *testing.T) {
 	}
 }
 
-// A bond that is without any slave for less than a finding takes is told all the same.
+// A bond without any slave is reported even if this lasts less time than a finding
+// takes to be raised.
 func TestBondDegradedForAMoment(t *testing.T) {
 	sc := storage(3)
 	for i := range sc.Links.Bonds[0].Slaves {

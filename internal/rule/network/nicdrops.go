@@ -41,8 +41,8 @@ func nicDrops() rule.Rule {
 	}
 }
 
-// sustained is how many frames a second the NIC dropped on average over the
-// window, and since when; 0 if they came in too few of its seconds.
+// sustained returns the average number of frames per second that the NIC dropped over
+// the window, and since when; 0 if too few seconds of the window had drops.
 func (l *dropLimits) sustained(in rule.Input, n *facts.NIC) (rate float64, since time.Time) {
 	flows, covered := n.Lately(in.Now, l.Window)
 	with := 0
@@ -60,8 +60,9 @@ func (l *dropLimits) sustained(in rule.Input, n *facts.NIC) (rate float64, since
 	return node.Mean(flows).Overload, since
 }
 
-// byDriver is how many frames a second the NIC dropped by its driver's count,
-// which is read less often, and since when; 0 unless that has lasted for the window.
+// byDriver returns the number of frames per second that the NIC dropped according to
+// its driver's counters, which are read less often, and since when; 0 unless the
+// drops have lasted for the whole window.
 func (l *dropLimits) byDriver(in rule.Input, n *facts.NIC) (rate float64, since time.Time) {
 	if in.Blind(node.SourceDrops) != nil || n.DropSince.IsZero() || n.DropsAt.Sub(n.DropSince) < l.Window {
 		return 0, time.Time{}
@@ -111,8 +112,8 @@ func (l *dropLimits) check(in rule.Input, n *facts.NIC) (rule.Result, bool) {
 	return r, true
 }
 
-// dropShare is the part of the arriving frames that the NIC drops now, by the
-// latest reading of both; 0: not known.
+// dropShare returns the share of arriving frames that the NIC drops now, from the
+// latest reading of both counters; 0: unknown.
 func dropShare(n *facts.NIC) float64 {
 	drops := max(n.Rates.Overload, n.DropRate)
 	if !n.Known || n.Rates.RxPackets <= 0 {
@@ -121,7 +122,7 @@ func dropShare(n *facts.NIC) float64 {
 	return drops / (drops + n.Rates.RxPackets)
 }
 
-// slowDisks are the krbd devices that are slow now.
+// slowDisks returns the krbd devices that are slow now.
 func slowDisks(in rule.Input) []string {
 	var devices []string
 	for _, d := range in.SlowDisks(facts.DefaultSlow) {
@@ -130,14 +131,15 @@ func slowDisks(in rule.Input) []string {
 	return devices
 }
 
-// noneSlow proves that customers no longer feel drops: none of the devices is slow.
+// noneSlow proves that customers no longer notice drops: none of the devices is slow.
 func noneSlow(devices []string) func(*facts.Facts) bool {
 	return func(f *facts.Facts) bool {
 		return f.Blind(node.SourceIO) == nil && !slices.ContainsFunc(f.SlowDisks(facts.DefaultSlow), func(d *facts.Latency) bool { return slices.Contains(devices, d.Device) })
 	}
 }
 
-// dropCounters are the names of the driver's drop counters that are above zero, sorted.
+// dropCounters returns the names of the driver's drop counters that are above zero,
+// sorted.
 func dropCounters(d bond.Drops) []string {
 	var names []string
 	for name, n := range d.Counts {
@@ -149,7 +151,7 @@ func dropCounters(d bond.Drops) []string {
 	return names
 }
 
-// loadText is what the NIC carries now.
+// loadText describes the current load of the NIC.
 func loadText(n *facts.NIC) string {
 	text := fmt.Sprintf("rx %s, tx %s", human.BitRate(n.Rates.RxBits), human.BitRate(n.Rates.TxBits))
 	if n.Speed > 0 {

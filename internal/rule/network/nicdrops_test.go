@@ -13,7 +13,7 @@ import (
 
 func TestNICDrops(t *testing.T) {
 	for what, c := range map[string]struct {
-		missed, driver float64 // frames a second of eth1
+		missed, driver float64 // frames per second on eth1
 		disks          int
 		seconds        int
 		want           string
@@ -39,7 +39,7 @@ func TestNICDrops(t *testing.T) {
 	}
 }
 
-// rx_dropped counts unwanted frames too, and a bridge full of taps raises it.
+// rx_dropped also counts unwanted frames, and a bridge with many taps raises it.
 func TestNICDropsIgnoresOtherCounters(t *testing.T) {
 	sc := nodetest.New(nodetest.Over(nodetest.LACPBond(bond.Layer2))).Carry("eth1", 8, 1)
 	for range 40 {
@@ -56,7 +56,7 @@ func TestNICDropsIgnoresOtherCounters(t *testing.T) {
 	}
 }
 
-// A tick now and then is a burst, however large.
+// Drops in a few single seconds are bursts, however large.
 func TestNICDropsMustLast(t *testing.T) {
 	sc := nodetest.New(nodetest.Over(nodetest.LACPBond(bond.Layer2))).Carry("eth1", 8, 1).Pass(20)
 	for range 5 {
@@ -96,7 +96,7 @@ func TestNICDropsEvidence(t *testing.T) {
 	}
 }
 
-// A driver that is no longer asked does not continue dropping.
+// Driver counters that are no longer read do not count as continuing drops.
 func TestNICDropsForgetsADriverThatIsGone(t *testing.T) {
 	sc := nodetest.New(nodetest.Over(nodetest.LACPBond(bond.Layer2))).Carry("eth1", 5, 1)
 	sc.Traffic["eth1"].Driver = 300
@@ -109,8 +109,8 @@ func TestNICDropsForgetsADriverThatIsGone(t *testing.T) {
 	}
 }
 
-// For a moment after a reset it is not known what arrives, and so neither which
-// part of it is lost.
+// For a moment after a reset the number of arriving frames is unknown, and so is the
+// dropped share.
 func TestNICDropsAfterAReset(t *testing.T) {
 	sc := nodetest.New(nodetest.Over(nodetest.LACPBond(bond.Layer2))).MapDisks(3, "192.0.2.2").Carry("eth1", 8, 1)
 	sc.Traffic["eth1"].Missed = 500

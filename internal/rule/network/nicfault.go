@@ -54,7 +54,7 @@ func faultResult(in rule.Input, lines facts.Lines) rule.Result {
 	if n, watched := in.NICNamed(device); watched {
 		label, bondName = n.Label, n.Bond
 	}
-	for _, b := range in.Bonds() { // one that has fallen off the bus is no slave any more
+	for _, b := range in.Bonds() { // a NIC that has fallen off the bus is no longer a slave
 		if slices.ContainsFunc(in.Spread(b).Missing, func(s node.SeenSlave) bool { return s.Name == device }) {
 			bondName = b.Name
 		}

@@ -26,7 +26,7 @@ func nicSaturated() rule.Rule {
 		Severity:      "warning",
 		Impact:        "operational: a saturated NIC is load, not a fault. nic-drops, layer2-bond-krbd, bond-spread and the storage rules report the customer impact",
 		Needs:         []string{node.SourceNIC},
-		KeepFiringFor: rule.Always(30 * time.Second), // a stream near the threshold goes above and below it
+		KeepFiringFor: rule.Always(30 * time.Second), // a load near the threshold crosses it repeatedly
 		Explains:      []string{"nic-drops"},
 		Limits:        l,
 		About: "A slave of a bond, or a standalone NIC, has carried 90 % or more of its line rate in one direction in each of the last five seconds. Receive and transmit are evaluated separately. " +
@@ -73,7 +73,7 @@ func (l *saturatedLimits) check(in rule.Input, n *facts.NIC) (rule.Result, bool)
 	return r, true
 }
 
-// others says how busy the other slaves of the bond are, and adds the evidence.
+// others describes how busy the other slaves of the bond are, and adds the evidence.
 func (l *saturatedLimits) others(in rule.Input, n *facts.NIC, r *rule.Result) string {
 	if n.Bond == "" {
 		return "it is in no bond"

@@ -12,12 +12,12 @@ import (
 
 func TestNICSaturated(t *testing.T) {
 	for what, c := range map[string]struct {
-		rx, tx  float64 // Gbit/s of eth1
+		rx, tx  float64 // Gbit/s on eth1
 		seconds int
 		want    string
 	}{
 		"calm":               {1, 1, 20, ""},
-		"14 of 2x10 summed":  {7, 7, 20, ""}, // both ways together are above one line rate: that is no full NIC
+		"14 of 2x10 summed":  {7, 7, 20, ""}, // the sum of both directions is above one line rate, but neither is full
 		"rx just below":      {8.9, 0, 20, ""},
 		"rx, too short":      {9.4, 0, 4, ""},
 		"rx, five seconds":   {9.4, 0.2, 5, "warning/operational eth1: eth1 of bond0 is saturated: rx 9.4 Gbit/s, 94 % of 10G, for 5 s; the other slave of bond0 is at 3 %"},
@@ -38,7 +38,7 @@ func TestNICSaturated(t *testing.T) {
 	}
 }
 
-// Readings are kept for a minute; since when a NIC is saturated is known for longer.
+// Readings are kept for a minute; the start of a saturation is kept for longer.
 func TestNICSaturatedForLong(t *testing.T) {
 	sc := nodetest.New(nodetest.Over(nodetest.LACPBond(bond.Layer2))).Pass(1).Carry("eth1", 9.5, 0.1).Pass(30)
 	raised := ruletest.OnlyOne(t, ruletest.Check(sc, nicSaturated()))
@@ -46,7 +46,7 @@ func TestNICSaturatedForLong(t *testing.T) {
 	if want := "rx 9.5 Gbit/s, 95 % of 10G, for 10 min 30 s;"; !strings.Contains(got.Summary, want) || !got.Since.Equal(raised.Since) {
 		t.Errorf("got %q since %s, want %q since %s", got.Summary, got.Since, want, raised.Since)
 	}
-	got = ruletest.OnlyOne(t, ruletest.Check(sc.Carry("eth1", 0.1, 9.5).Pass(20), nicSaturated())) // the other way now
+	got = ruletest.OnlyOne(t, ruletest.Check(sc.Carry("eth1", 0.1, 9.5).Pass(20), nicSaturated())) // now the other direction
 	if want := "tx 9.5 Gbit/s, 95 % of 10G, for 20 s;"; !strings.Contains(got.Summary, want) {
 		t.Errorf("got %q, want %q", got.Summary, want)
 	}
@@ -71,7 +71,7 @@ func TestNICSaturatedBreaks(t *testing.T) {
 		t.Errorf("got %q with a second below in between, want nothing", ruletest.Said(&got[0]))
 	}
 	sc := full()
-	sc.At = sc.At.Add(6 * time.Second) // no reading came
+	sc.At = sc.At.Add(6 * time.Second) // no reading arrived
 	if got := ruletest.Check(sc.Pass(4), nicSaturated()); len(got) != 0 {
 		t.Errorf("got %q with six seconds unread in between, want nothing", ruletest.Said(&got[0]))
 	}
@@ -83,7 +83,7 @@ func TestNICSaturatedBreaks(t *testing.T) {
 func TestNICSaturatedOutsideOfBonds(t *testing.T) {
 	links := bond.Links{NICs: []bond.NIC{{Name: "eth5", Index: 5, Up: true, Speed: 25000}, {Name: "eth6", Index: 6, Up: true}}}
 	sc := nodetest.New(links).Pass(1).Carry("eth5", 24, 0).Carry("eth6", 24, 24).Pass(6)
-	got := ruletest.OnlyOne(t, ruletest.Check(sc, nicSaturated())) // eth6's speed is not known: it cannot be judged
+	got := ruletest.OnlyOne(t, ruletest.Check(sc, nicSaturated())) // eth6's speed is unknown, so it cannot be judged
 	if want := "warning/operational eth5: eth5 is saturated: rx 24 Gbit/s, 96 % of 25G, for 6 s; it is in no bond"; ruletest.Said(got) != want {
 		t.Errorf("got  %q\nwant %q", ruletest.Said(got), want)
 	}

@@ -20,7 +20,7 @@ func slaveMissing() rule.Rule {
 		Severity:      "warning when a slave has left the bond; info for a bond with a single slave that carries krbd's traffic",
 		Impact:        "operational while a slave carries traffic; if none does, see bond-degraded",
 		Needs:         []string{node.SourceBond},
-		For:           rule.Always(10 * time.Second), // a reload of the configuration takes slaves away for seconds
+		For:           rule.Always(10 * time.Second), // a reload of the configuration removes slaves for seconds
 		KeepFiringFor: rule.Always(10 * time.Second),
 		Explains:      []string{"bond-lacp"},
 		About: "A slave is no longer part of its bond: its driver removed the device, an administrator removed it, or the card failed and the kernel unregistered it. No link failure is counted in this case, and the bond looks healthy. " +

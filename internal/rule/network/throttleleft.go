@@ -46,7 +46,8 @@ func throttleLeft() rule.Rule {
 	}
 }
 
-// result is the finding on the link of t, its lowest limit, which the list begins with.
+// result returns the finding on the link of t. t is the lowest limit of the link and
+// the first of the list.
 func (l *throttleLimits) result(in rule.Input, t *facts.Throttle, list []facts.Throttle) rule.Result {
 	r := rule.Result{
 		Subject: t.Link, Severity: report.Warning, Setting: true,
@@ -75,7 +76,8 @@ func (l *throttleLimits) result(in rule.Input, t *facts.Throttle, list []facts.T
 	return r
 }
 
-// ofLine is a limit as a part of the line rate; empty where that is not known.
+// ofLine describes a limit as a share of the line rate; empty if the line rate is
+// unknown.
 func ofLine(t *facts.Throttle) string {
 	if t.Line == 0 {
 		return ""
@@ -83,8 +85,8 @@ func ofLine(t *facts.Throttle) string {
 	return fmt.Sprintf(", %s of %s", human.Percent(float64(t.Rate)/t.Line), human.BitRate(t.Line))
 }
 
-// partOnly reports whether the limit is of a class and another class of the link, one
-// that is not its own parent, is not limited.
+// partOnly reports whether the limit applies to one class while another class of the
+// link, other than its parent, is not limited.
 func partOnly(in rule.Input, t *facts.Throttle) bool {
 	if t.Kind != "htb" && t.Kind != "hfsc" {
 		return false

@@ -1,5 +1,5 @@
 // Package ruletest checks rules against the simulated nodes of internal/nodetest, and
-// shows what they find.
+// formats their results.
 package ruletest
 
 import (
@@ -12,8 +12,8 @@ import (
 	"github.com/nodewatch/nodewatch/pkg/report"
 )
 
-// Check runs a rule once on what is known of n. raised are its findings that are
-// raised already.
+// Check runs a rule once on the current state of n. raised are the findings of the
+// rule that are already raised.
 func Check(n *nodetest.Node, r rule.Rule, raised ...rule.Raised) []rule.Result {
 	return r.Check(rule.Input{Facts: facts.New(n.Snapshot, facts.Baselines{}), Raised: raised})
 }
@@ -31,7 +31,7 @@ func OnlyOne(t *testing.T, list []rule.Result) *rule.Result {
 	return nil
 }
 
-// Said is how a result looks in a test's table: severity, least impact, subject and
+// Said formats a result for a test's table: severity, minimum impact, subject and
 // summary; empty for none.
 func Said(f *rule.Result) string {
 	if f == nil {
@@ -44,7 +44,7 @@ func Said(f *rule.Result) string {
 	return s + ": " + f.Summary
 }
 
-// FactsOf are those of a list of evidence.
+// FactsOf returns the facts of a list of evidence.
 func FactsOf(list []report.Evidence) []string {
 	var all []string
 	for _, e := range list {
@@ -53,7 +53,7 @@ func FactsOf(list []report.Evidence) []string {
 	return all
 }
 
-// CommandsOf are those of a list of advice.
+// CommandsOf returns the commands of a list of advice.
 func CommandsOf(list []report.Advice) []string {
 	var all []string
 	for _, a := range list {

@@ -12,7 +12,8 @@ import (
 	"github.com/nodewatch/nodewatch/pkg/report"
 )
 
-// stillResetting is time window for lost sessions as still being lost.
+// stillResetting is how long after the last lost session sessions count as still
+// being lost.
 const stillResetting = 10 * time.Minute
 
 func incidentOver() rule.Rule {
@@ -46,7 +47,7 @@ func incidentOver() rule.Rule {
 	}
 }
 
-// summaryOf is the incident in one line.
+// summaryOf describes the incident in one line.
 func summaryOf(i report.Incident) string {
 	what := "Incident"
 	if i.Finding.Rule == "krbd-retry-storm" || i.Finding.Rule == "layer2-bond-krbd" {
@@ -62,8 +63,8 @@ func summaryOf(i report.Incident) string {
 	return text
 }
 
-// checklist is what is still to do after an incident and what is done, as far as it
-// can be observed.
+// checklist returns the remaining and the completed steps after an incident, as far
+// as completion can be observed.
 func checklist(in rule.Input) (todo, done []report.Evidence) {
 	for _, b := range in.Bonds() {
 		if _, carries := in.CarriesStorage(b.Name); !carries || !b.MultiSlave() {
@@ -104,7 +105,7 @@ func checklist(in rule.Input) (todo, done []report.Evidence) {
 	return todo, done
 }
 
-// cleanUp are the steps after an incident.
+// cleanUp returns the steps after an incident.
 func cleanUp(in rule.Input) []report.Advice {
 	var list []report.Advice
 	for _, t := range in.Throttles(node.FullShare) {

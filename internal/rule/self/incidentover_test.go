@@ -12,7 +12,7 @@ import (
 	"github.com/nodewatch/nodewatch/pkg/report"
 )
 
-// storm is the incident that has ended in these tests.
+// storm returns the incident that has ended in these tests.
 func storm(end time.Time) *report.Incident {
 	return &report.Incident{
 		Begin: end.Add(-10*time.Minute - 49*time.Second), End: end, Peak: report.MajorOutage, Severity: report.Critical,

@@ -1,5 +1,5 @@
 // Package self holds the rules about nodewatch itself: its sources, its reporters,
-// and the incident it has seen last.
+// and the latest incident.
 package self
 
 import "github.com/nodewatch/nodewatch/internal/rule"

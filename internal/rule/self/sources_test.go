@@ -54,7 +54,7 @@ func TestSourceStalled(t *testing.T) {
 	}
 }
 
-// A source that says nothing at all is stale after three of its rounds and five seconds.
+// A source without any reading is stale after three of its rounds and five seconds.
 func TestSourceStalledFindsSilence(t *testing.T) {
 	for after, want := range map[time.Duration]int{8 * time.Second: 0, 9 * time.Second: 1} {
 		sc := nodetest.New(nodetest.Over())

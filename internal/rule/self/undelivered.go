@@ -74,7 +74,7 @@ func (l *undeliveredLimits) undelivered(in rule.Input, d node.Delivery) (rule.Re
 	return r, true
 }
 
-// unsaved is the finding on a reporter that delivers and would forget its state in
+// unsaved returns the finding on a reporter that delivers but would lose its state in
 // a restart.
 func unsaved(in rule.Input, d node.Delivery) rule.Result {
 	return rule.Result{

@@ -15,11 +15,11 @@ import (
 	"github.com/nodewatch/nodewatch/pkg/report"
 )
 
-// askCluster is how the cluster is asked, without waiting indefinitely.
+// askCluster queries the cluster with a timeout.
 var askCluster = report.Advice{Do: "Check the cluster's health from this host and from another one", Command: "ceph --connect-timeout 10 health detail"}
 
-// loopAdvice is what to do about a session loop, by its likely causes, the one thing
-// to do first first. bonds are those it may concern.
+// loopAdvice returns what to do about a session loop, by its likely causes, most
+// urgent first. bonds are the bonds that may be involved.
 func loopAdvice(in rule.Input, s storm, a cause.Analysis, bonds []string) []report.Advice {
 	var list []report.Advice
 	for _, c := range a.Likely() {
@@ -47,7 +47,7 @@ func loopAdvice(in rule.Input, s storm, a cause.Analysis, bonds []string) []repo
 	)
 }
 
-// compareNodes is what to do first where no cause is likelier than another.
+// compareNodes is the first step if no cause is more likely than another.
 var compareNodes = report.Advice{
 	Do:      "Run this on another node of the cluster. If it loses sessions too, check the OSDs that it names and the storage network; if not, check this host: NICs, memory, guests",
 	Command: "journalctl -k --since -15min --grep 'libceph: osd' | tail -20",
@@ -59,7 +59,7 @@ func anyFull(in rule.Input) bool {
 	return slices.ContainsFunc(nics, func(n *facts.NIC) bool { return n.Rx.Full || n.Tx.Full })
 }
 
-// separateAdvice is how the two likeliest causes are distinguished, where none leads.
+// separateAdvice returns how to distinguish the two likeliest causes if none leads.
 func separateAdvice(a cause.Analysis) []report.Advice {
 	list := a.Likely()
 	if len(list) < 2 {
@@ -68,7 +68,7 @@ func separateAdvice(a cause.Analysis) []report.Advice {
 	return []report.Advice{{Do: fmt.Sprintf("Distinguish the two likely causes. %s: %s. %s: %s", human.Capital(list[0].String()), list[0].Separates(), human.Capital(list[1].String()), list[1].Separates())}}
 }
 
-// causeAdvice is what to do about one cause.
+// causeAdvice returns what to do about one cause.
 func causeAdvice(in rule.Input, c cause.Cause, osds []*facts.OSDLosses, bonds []string) []report.Advice {
 	switch c {
 	case cause.Saturation:
@@ -118,9 +118,9 @@ func causeAdvice(in rule.Input, c cause.Cause, osds []*facts.OSDLosses, bonds []
 	return nil
 }
 
-// saturationAdvice is what frees a saturated storage NIC, by the way in which it is
-// full: what a NIC receives is chosen by the switch, and no setting of this host, and no
-// limit on what it sends, changes that.
+// saturationAdvice returns how to relieve a saturated storage NIC, by direction. The
+// switch chooses which NIC receives, and neither a setting of this host nor a limit on
+// its transmitted traffic changes that.
 func saturationAdvice(in rule.Input, bonds []string) []report.Advice {
 	var list, load, sent, received []report.Advice
 	nics, _ := in.StorageNICs()
@@ -155,7 +155,8 @@ func saturationAdvice(in rule.Input, bonds []string) []report.Advice {
 	return []report.Advice{{Do: "Find and stop what saturated the storage NICs: a backup, a restore, a migration", Command: "ss -tniO state established"}}
 }
 
-// capacityAdvice gives back what a storage NIC or its bond has lost: a slave, or speed.
+// capacityAdvice returns how to restore what a storage NIC or its bond has lost: a
+// slave, or speed.
 func capacityAdvice(in rule.Input, n *facts.NIC) []report.Advice {
 	var list []report.Advice
 	if n.Speed > 0 && n.Speed < n.BestSpeed {
@@ -187,7 +188,7 @@ func capacityAdvice(in rule.Input, n *facts.NIC) []report.Advice {
 	return list
 }
 
-// osdLogAdvice sends to the OSDs' own logs where they closed the sessions.
+// osdLogAdvice refers to the logs of the OSDs that closed the sessions.
 func osdLogAdvice(osds []*facts.OSDLosses) []report.Advice {
 	for i := range osds {
 		if o := osds[i]; o.Of(kmsg.ReasonClosed, kmsg.ReasonAuthTag, kmsg.ReasonProtocol, kmsg.ReasonSequence, kmsg.ReasonSocket, kmsg.ReasonReset) > 0 {
@@ -200,7 +201,8 @@ func osdLogAdvice(osds []*facts.OSDLosses) []report.Advice {
 	return nil
 }
 
-// bounceAdvice names disks to map again with rxbounce, the Windows guests' first.
+// bounceAdvice names the disks to map again with rxbounce, those of Windows guests
+// first.
 func bounceAdvice(in rule.Input, e facts.Exposure) []report.Advice {
 	if len(e.Windows) == 0 {
 		return nil
@@ -216,8 +218,8 @@ func bounceAdvice(in rule.Input, e facts.Exposure) []report.Advice {
 	}}
 }
 
-// librbdAdvice says how to get the guests on some devices off krbd. Containers cannot
-// use librbd.
+// librbdAdvice returns how to move the guests on some devices from krbd to librbd.
+// Containers cannot use librbd.
 func librbdAdvice(in rule.Input, devices []string) []report.Advice {
 	u := in.GuestsOn(devices)
 	switch {
@@ -230,7 +232,7 @@ func librbdAdvice(in rule.Input, devices []string) []report.Advice {
 		}}
 	}
 	move := report.Advice{Do: fmt.Sprintf("Move the VMs (%s) to librbd, where each has its own connections: disks of type network, protocol rbd, effective from their next start or migration. Live migration cannot finish until I/O recovers", vms(in, devices))}
-	if !proxmox(in) { // a QEMU that neither libvirt nor Proxmox has started has nobody to ask
+	if !proxmox(in) { // a QEMU started by neither libvirt nor Proxmox has no management tool
 		move.Do += ". Disks of the first:"
 		move.Command = rule.ShellCommand("virsh domblklist --details %s", in.Guests[u.VM].Name)
 	}
@@ -263,13 +265,15 @@ func proxmox(in rule.Input) bool {
 	return err != nil && err.Kind == node.Absent && len(in.QEMU.Value.Guests) > 0
 }
 
-// isVMID reports whether a guest's ID is Proxmox's, a number, and no UUID.
+// isVMID reports whether a guest's ID is a Proxmox VMID, which is a number, and not a
+// UUID.
 func isVMID(id string) bool {
 	_, err := strconv.ParseUint(id, 10, 32)
 	return err == nil
 }
 
-// lockAdvice is how to find who holds the exclusive lock of an image that waits for it.
+// lockAdvice returns how to find the holder of the exclusive lock that an image is
+// waiting for.
 func lockAdvice(in rule.Input) []report.Advice {
 	for _, s := range in.Stalls() {
 		if m, _, mapped := in.Device(s.Device); mapped && len(lockEvidence(in, []string{s.Device})) > 0 {
@@ -282,12 +286,12 @@ func lockAdvice(in rule.Input) []report.Advice {
 	return nil
 }
 
-// linkAdvice is how to look at the links and the way to the OSDs.
+// linkAdvice returns how to check the links and the path to the OSDs.
 func linkAdvice(in rule.Input) []report.Advice {
 	return linksAdvice(in, carriers(in))
 }
 
-// linksAdvice is how to look at some of the links, and the way to the OSDs.
+// linksAdvice returns how to check some of the links, and the path to the OSDs.
 func linksAdvice(in rule.Input, links []string) []report.Advice {
 	var list []report.Advice
 	for _, name := range links {
@@ -299,7 +303,7 @@ func linksAdvice(in rule.Input, links []string) []report.Advice {
 	return list
 }
 
-// mtuAdvice is how to find out whether large packets are lost on the way.
+// mtuAdvice returns how to find out whether large packets are lost on the path.
 func mtuAdvice(in rule.Input) []report.Advice {
 	mtu := 1500
 	for _, name := range carriers(in) {
@@ -321,7 +325,7 @@ func mtuAdvice(in rule.Input) []report.Advice {
 	return []report.Advice{a}
 }
 
-// carriers are the bonds and NICs that carry krbd's traffic, by name.
+// carriers returns the bonds and NICs that carry krbd's traffic, by name.
 func carriers(in rule.Input) []string {
 	var list []string
 	for _, p := range in.Storage {
@@ -331,7 +335,8 @@ func carriers(in rule.Input) []string {
 	return slices.Compact(list)
 }
 
-// carriersOf are those of some krbd devices; all, if it is not known which.
+// carriersOf returns the bonds and NICs of some krbd devices, or all if this is
+// unknown.
 func carriersOf(in rule.Input, devices []string) []string {
 	var list []string
 	for _, name := range carriers(in) {
@@ -346,8 +351,8 @@ func carriersOf(in rule.Input, devices []string) []string {
 	return list
 }
 
-// someOSD is an OSD and the address of its host, by the cluster's map or the kernel
-// log; empty if none is known.
+// someOSD returns an OSD and the address of its host, from the cluster's map or the
+// kernel log; empty if none is known.
 func someOSD(in rule.Input) (osd, host string) {
 	for _, o := range in.Snapshot.Cluster.Value.OSDMap.OSDs {
 		for _, a := range o.Addrs {
@@ -366,12 +371,12 @@ func someOSD(in rule.Input) (osd, host string) {
 	return "", ""
 }
 
-// bare is the IP of an ADDR:PORT, without brackets.
+// bare returns the IP of an ADDR:PORT, without brackets.
 func bare(addr string) string {
 	return strings.Trim(addr[:max(0, strings.LastIndexByte(addr, ':'))], "[]")
 }
 
-// distinct leaves out steps that have been named before.
+// distinct removes repeated steps.
 func distinct(list []report.Advice) []report.Advice {
 	seen := map[report.Advice]bool{}
 	return slices.DeleteFunc(list, func(a report.Advice) bool {

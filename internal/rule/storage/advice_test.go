@@ -13,8 +13,9 @@ import (
 	"github.com/nodewatch/nodewatch/pkg/kmsg"
 )
 
-// A command that waits for a cluster that is gone hangs the terminal of on-call, and
-// a limit on what is sent does nothing for a NIC that is full on receive.
+// A command without a timeout would hang the terminal of on-call if the cluster is
+// down, and a limit on transmitted traffic does not help a NIC that is full on
+// receive.
 func TestCommandsNeitherHangNorThrottle(t *testing.T) {
 	files, err := filepath.Glob("*.go")
 	if err != nil {

@@ -25,7 +25,7 @@ func cephMap(stalled *stalledLimits) rule.Rule {
 		Impact:    "operational; where disks wait because there is no OSD, by the guests whose disks are stalled. krbd-io-error reports failed I/O",
 		Needs:     []string{node.SourceKmsg},
 		Explains:  []string{"krbd-stalled"},
-		Limits:    limits, // a line is a fact, and stays for a while
+		Limits:    limits, // a log line is a fact, and stays for a while
 		About: "The kernel could not read an osdmap, a monmap or a reply (\"corrupt inc osdmap\"), so that it has no newer map and sends requests by the old one; or the map has no OSD for a request (\"error -22 from crush rule\"), which then waits and was sent to no OSD; or a pool no longer exists. " +
 			"The finding stays for 10 minutes after the latest such line.",
 		Do: []string{"Corrupt map: check whether the kernel is too old for the cluster.", "No OSD: correct the pool's CRUSH rule.", "Missing pool: unmap its images."},
@@ -56,8 +56,8 @@ func cephMap(stalled *stalledLimits) rule.Rule {
 // listPools is what to do about a pool that does not exist.
 var listPools = report.Advice{Do: "See which pools there are, and unmap the images of the one that is gone", Command: "ceph --connect-timeout 10 osd pool ls"}
 
-// addWaiting makes a finding about requests without an OSD one about the disks that wait
-// for that.
+// addWaiting turns a finding about requests without an OSD into one about the disks that
+// wait for them.
 func addWaiting(in rule.Input, stalled *stalledLimits, r *rule.Result) {
 	stalls := stalled.of(in)
 	if len(stalls) == 0 || cause.OfStall(in.Facts, stalls).Concluded() != cause.NoOSD {

@@ -13,7 +13,7 @@ import (
 )
 
 // congestionLimits define when a saturated storage NIC affects krbd. Two rules have
-// them, each its own.
+// them, each with its own values.
 type congestionLimits struct {
 	Full          float64       `json:"full" doc:"share of a slave's line rate, in one direction, at which it counts as saturated" min:"0.5" max:"0.98"`
 	FullFor       time.Duration `json:"full_for" doc:"how long a slave is saturated before it counts" min:"2s" max:"60s"`
@@ -29,20 +29,21 @@ func newCongestionLimits() *congestionLimits {
 	return &congestionLimits{Full: node.FullShare, FullFor: 5 * time.Second, LatencyFactor: 10, Latency: 50 * time.Millisecond, SlowShare: 0.25, Drops: 5 * time.Second, DropRate: 1000, Faults: 2}
 }
 
-// longStall is from when a disk behind a saturated NIC is stalled and not only slow.
+// longStall is the duration from which a disk on a saturated NIC counts as stalled
+// and not only as slow.
 const longStall = 10 * time.Second
 
-// A saturation is a slave that is full, and what shows that krbd is affected.
+// A saturation is a full slave with the evidence that krbd is affected.
 type saturation struct {
 	nic   *facts.NIC
 	load  facts.Load
-	hits  rule.Hits // the krbd devices that are slow, or stalled
+	hits  rule.Hits // the krbd devices that are slow or stalled
 	signs []report.Evidence
 	rests []string
 }
 
-// saturated looks for a slave that has been full for long enough while krbd is affected:
-// the devices behind it.
+// saturated returns the slave that has been full for long enough while the krbd devices
+// that use it are affected.
 func (l *congestionLimits) saturated(in rule.Input, nics []*facts.NIC, behind map[string]bool) saturation {
 	for _, n := range nics {
 		for _, direction := range []string{"rx", "tx"} {

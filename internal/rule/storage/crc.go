@@ -78,8 +78,9 @@ func libcephCRC() rule.Rule {
 				if run.felt {
 					r.Impact = report.DegradedPerformance
 				}
-				// Sessions are lost whether the kernel log can be read or not; that disks which
-				// stalled with them complete again proves that customers no longer feel it.
+				// Lost sessions are detected even if the kernel log cannot be read. If the
+				// disks that stalled with them complete requests again, customers no longer
+				// notice the fault.
 				if stalls := in.Stalls(); len(stalls) > 0 {
 					r.Ended, r.Remains = ended(stalls), r.Severity
 				}
@@ -113,23 +114,23 @@ func libcephCRC() rule.Rule {
 	}
 }
 
-// justNow is how long after the latest fault the faults are taken to continue: longer
-// than the 15 s of the slowest loop.
+// justNow is how long faults count as continuing after the latest one: longer than
+// the 15 s of the slowest loop.
 const justNow = 20 * time.Second
 
-// loopAge is how long a run of faults must have lasted to be a loop by itself. Within that
-// time the faults of a retry storm have stalled I/O, and the storm is the headline.
+// loopAge is how long a run of faults must last to be a loop by itself. The faults of a
+// retry storm stall I/O within that time, and then the storm is the main finding.
 const loopAge = 10 * time.Second
 
-// A faultRun is faults without 20 s between them: one in the wake of a storm is a run
-// of its own.
+// A faultRun is a series of faults with gaps of less than 20 s. A fault after the end
+// of a storm begins a new run.
 type faultRun struct {
-	first time.Time // when it was first observed
-	began time.Time // faults since then belong to it
-	felt  bool      // enough of them for customers to feel it
+	first time.Time // first observation
+	began time.Time // start of the run
+	felt  bool      // enough faults for customers to notice
 }
 
-// runOf is the run that the latest fault belongs to, and whether it continues.
+// runOf returns the run that the latest fault belongs to, and whether it continues.
 func runOf(in rule.Input) (run faultRun, continues bool) {
 	if in.Now.Unix()-lastFault(in).Unix() >= int64(justNow/time.Second) {
 		return faultRun{}, false
@@ -140,7 +141,7 @@ func runOf(in rule.Input) (run faultRun, continues bool) {
 	return faultRun{first: in.Now, began: in.Now.Add(-justNow)}, true
 }
 
-// faultsWithin is how many faults there were in the last d.
+// faultsWithin returns the number of faults in the last d.
 func faultsWithin(in rule.Input, d time.Duration) uint64 {
 	n := uint64(0)
 	for _, o := range in.SessionLosses(d).OSDs {
@@ -149,7 +150,8 @@ func faultsWithin(in rule.Input, d time.Duration) uint64 {
 	return n
 }
 
-// lastFault is when the latest fault was logged, live; zero: none was.
+// lastFault returns when the latest fault was logged while nodewatch was running;
+// zero: none was.
 func lastFault(in rule.Input) time.Time {
 	var last time.Time
 	for _, class := range []kmsg.Class{kmsg.CRC, kmsg.Integrity} {

@@ -15,7 +15,7 @@ import (
 	"github.com/nodewatch/nodewatch/pkg/kmsg"
 )
 
-// The kinds of damage that last, which are also the findings' subjects.
+// The kinds of lasting damage, which are also the subjects of the findings.
 const (
 	blocklisted = "blocklisted"
 	filesystem  = "filesystem"
@@ -23,33 +23,33 @@ const (
 	watchLost   = "watch"
 )
 
-// shutdown is the errno of a blocklisted client (EBLOCKLISTED is ESHUTDOWN).
+// shutdown is the errno that blocklisted clients get (EBLOCKLISTED is ESHUTDOWN).
 const shutdown = -108
 
-// A damageKind is one kind of damage and the disks that have it.
+// A damageKind is one kind of damage with the damaged disks.
 type damageKind struct {
 	subject string
 	says    string
 	follows []damaged      // of a blocklisted client: filesystems that failed with its I/O
 	disks   []damaged      // by device
-	place   map[string]int // in disks, of each device
+	place   map[string]int // index in disks, by device
 }
 
-// A damaged is one krbd device with damage that has not been undone.
+// A damaged is one krbd device with damage that has not been repaired.
 type damaged struct {
 	device      string // the krbd device
-	on          string // what the kernel named: the device, a partition, a holder
+	on          string // what the kernel named: the device, a partition, or a holder
 	source      string
-	text        string // the latest line
+	text        string // the latest log line
 	detail      string // of it
-	errno       int    // of it; 0: it has none
-	lines       uint64 // 0: not known
+	errno       int    // errno of that line; 0: it has none
+	lines       uint64 // number of log lines; 0: unknown
 	first, last time.Time
 }
 
-// damage sorts by kind the damage that the kernel log, or the cluster, tells
-// of and that has not been undone since. A blocklisted client's failed I/O, failed
-// filesystems and lost watches follow from that, and are not reported separately.
+// damage returns, by kind, the damage that the kernel log or the cluster reports and
+// that has not been repaired. A blocklisted client's failed I/O, failed filesystems
+// and lost watches are consequences and are not reported separately.
 func damage(in rule.Input) [4]damageKind {
 	kinds := [4]damageKind{
 		{subject: blocklisted, says: "this client is blocklisted and its I/O fails"},
@@ -66,7 +66,7 @@ func damage(in rule.Input) [4]damageKind {
 			if device, applies := w.stillApplies(s); applies {
 				d := damaged{device: device, on: s.Device, source: node.SourceKmsg, text: s.Text, detail: s.Detail, errno: s.Errno, lines: s.Total + s.History, first: s.First, last: s.Last}
 				if since := w.mapped[device]; d.first.Before(since) {
-					d.first, d.lines = since, 0 // some are of an earlier mapping of that name: how many is not known
+					d.first, d.lines = since, 0 // some lines are of an earlier mapping of that name; how many is unknown
 				}
 				kinds[kindOf(s)].note(d)
 			}
@@ -89,7 +89,7 @@ func damage(in rule.Input) [4]damageKind {
 	return kinds
 }
 
-// kindOf returns the place of a series' kind.
+// kindOf returns the index of a series' kind.
 func kindOf(s *node.Series) int {
 	switch {
 	case s.Class == kmsg.FSError || s.Class == kmsg.FSReadOnly:
@@ -124,7 +124,7 @@ func (k *damageKind) note(d damaged) {
 	}
 }
 
-// fromCluster adds the devices of clients that the cluster has on its blocklist.
+// fromCluster adds the devices of clients that are on the cluster's blocklist.
 func (k *damageKind) fromCluster(in rule.Input) {
 	if len(in.Snapshot.Cluster.Value.Blocklist) == 0 || in.AnyBlind(node.SourceCeph) {
 		return
@@ -153,11 +153,12 @@ func (d damaged) sentence() string {
 	return fmt.Sprintf("%s, latest: %s", human.Count(d.lines, "line"), d.text)
 }
 
-// Mappings say what the kernel's names of devices mean now, and since when.
+// Mappings map the kernel's device names to the current krbd devices, with the time
+// of each mapping.
 type mappings struct {
 	read    bool                 // krbd's devices have been read
 	device  map[string]string    // krbd device of each device, partition and holder
-	mapped  map[string]time.Time // since when each krbd device has been mapped; zero: not known
+	mapped  map[string]time.Time // when each krbd device was mapped; zero: unknown
 	mounted map[string]time.Time // when each device or holder was last mounted
 	boot    time.Time
 }
@@ -170,11 +171,11 @@ func mappingsOf(in rule.Input) *mappings {
 		for _, h := range m.Holders {
 			w.device[h.Device] = m.Device
 		}
-		if at := in.MappedAt(i); !at.IsZero() { // it was found by a reading, and may be older by one round
+		if at := in.MappedAt(i); !at.IsZero() { // found by a reading, so the mapping may be older by one round
 			w.mapped[m.Device] = at.Add(-max(in.Mapped.Every, time.Second))
 		}
 	}
-	for _, s := range in.Kernel.Of(kmsg.RBDMapped) { // what the kernel says is exact
+	for _, s := range in.Kernel.Of(kmsg.RBDMapped) { // the time of a kernel log line is exact
 		w.mapped[s.Device] = s.Last
 	}
 	for _, s := range in.Kernel.Of(kmsg.FSMounted) {
@@ -183,7 +184,8 @@ func mappingsOf(in rule.Input) *mappings {
 	return w
 }
 
-// diskOf is the krbd device of a partition: rbd3 of rbd3p1; empty if it is none.
+// diskOf returns the krbd device of a partition: rbd3 for rbd3p1; empty if it is no
+// partition.
 func diskOf(partition string) string {
 	disk, number, is := strings.Cut(partition, "p")
 	if _, err := strconv.ParseUint(number, 10, 16); !is || err != nil || !strings.HasPrefix(disk, "rbd") {
@@ -192,9 +194,9 @@ func diskOf(partition string) string {
 	return disk
 }
 
-// stillApplies returns the krbd device that a line is about, and whether what it says
-// still holds: the device is the same mapping, the filesystem has not been
-// mounted again, the host has not been booted.
+// stillApplies returns the krbd device that a line is about, and whether the line
+// still holds: the device is the same mapping, the filesystem has not been mounted
+// again, and the host has not been rebooted.
 func (w *mappings) stillApplies(s *node.Series) (device string, applies bool) {
 	device, known := w.device[s.Device]
 	if disk := diskOf(s.Device); !known && w.device[disk] != "" {

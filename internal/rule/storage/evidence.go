@@ -32,7 +32,7 @@ func lossEvidence(l *facts.Losses, osds []*facts.OSDLosses) []report.Evidence {
 	return list
 }
 
-// corruptedNICs are the names of the storage NICs that receive corrupted frames.
+// corruptedNICs returns the names of the storage NICs that receive corrupted frames.
 func corruptedNICs(in rule.Input) []string {
 	names := []string{}
 	for _, n := range cause.CorruptedNICs(in.Facts) {
@@ -79,7 +79,7 @@ func stallEvidence(in rule.Input, stalls []*facts.Stall) []report.Evidence {
 	return list
 }
 
-// waitText is a request in words.
+// waitText describes a pending request.
 func waitText(in rule.Input, device string, w node.Wait) string {
 	text := fmt.Sprintf("%s of %s has waited for %s for at least %s, sent %s", w.Request.Ops, w.Request.Object, facts.OSDName(w.Request.OSD),
 		human.Span(in.Pending.At.Sub(w.Since)), human.Count(w.Request.Attempts, "time"))
@@ -108,7 +108,7 @@ func loadEvidence(in rule.Input) []report.Evidence {
 	return []report.Evidence{in.Fact(node.SourceHost, "", text)}
 }
 
-// causeEvidence is what an analysis weighed, for and against.
+// causeEvidence returns the evidence of an analysis, for and against.
 func causeEvidence(a cause.Analysis) (evidence, against []report.Evidence) {
 	for _, e := range a.For() {
 		evidence = append(evidence, rule.FactAt(e.Source, e.Subject, e.Fact, e.At))
@@ -119,7 +119,7 @@ func causeEvidence(a cause.Analysis) (evidence, against []report.Evidence) {
 	return evidence, against
 }
 
-// because adds what an analysis concludes to a summary.
+// because adds the conclusion of an analysis to a summary.
 func because(summary string, a cause.Analysis) string {
 	if text := a.String(); text != "" {
 		return rule.Summary(summary+"; "+text, summary)
@@ -127,8 +127,8 @@ func because(summary string, a cause.Analysis) string {
 	return summary
 }
 
-// layer2Bonds are the bonds whose policy does not spread storage traffic and that carry
-// it, or may carry it if that is unknown.
+// layer2Bonds returns the bonds whose policy does not spread storage traffic and that
+// carry it, or may carry it if that is unknown.
 func layer2Bonds(in rule.Input) []string {
 	_, known := in.StorageNICs()
 	var list []string

@@ -26,7 +26,7 @@ func krbdIOError() rule.Rule {
 		Impact:    "by the guests whose disks returned errors, until these disks have worked normally for 10 min; a blocklisted client affects all its disks; operational for a lost watch",
 		Needs:     []string{node.SourceKmsg, node.SourceKrbd},
 		Explains:  []string{"krbd-stalled", "ceph-map"},
-		Limits:    limits, // an error is a fact, and its state lasts until it is undone
+		Limits:    limits, // an error is a fact, and its state lasts until it is repaired
 		About: "krbd returned an error for I/O (\"result -5\"), lost its watch on an image, was blocklisted by the cluster (-108), or a filesystem on an rbd device failed or turned read-only. Each of these states outlasts its cause, so the finding stays until the device is unmapped or mapped again, a filesystem is mounted again, or the host reboots. Log lines from before nodewatch started count too. " +
 			"One finding for each kind: blocklisted (all I/O of that client fails from now on), filesystem, io-error, watch. A blocklisted client's failed I/O, filesystems and watches belong to that finding. " +
 			"I/O errors come from an osd_request_timeout (-110), a full pool with abort_on_full (-28), a deleted image (-2), or damage in the cluster (-5). 15 minutes after the last one the severity falls to warning, as the guest may still be read-only inside, which cannot be seen from here. " +
@@ -48,8 +48,8 @@ func krbdIOError() rule.Rule {
 	}
 }
 
-// healed is how long a disk must complete normally after an I/O error until its guest
-// no longer counts as hit.
+// healed is how long a disk must complete requests normally after an I/O error until
+// its guest no longer counts as affected.
 const healed = 10 * time.Minute
 
 func (k damageKind) result(in rule.Input, fresh time.Duration) rule.Result {
@@ -113,8 +113,8 @@ func (k damageKind) poolGone(in rule.Input, fresh time.Duration) bool {
 	return gone && !slices.ContainsFunc(k.disks, func(d damaged) bool { return d.errno != notFound })
 }
 
-// ofSameClients are all devices of the clients of some: a blocklisted client hits all
-// its disks.
+// ofSameClients returns all devices of the clients of the given devices: a
+// blocklisted client affects all its disks.
 func (k damageKind) ofSameClients(in rule.Input) []string {
 	if len(k.disks) == 0 {
 		return nil
@@ -134,12 +134,12 @@ func (k damageKind) ofSameClients(in rule.Input) []string {
 	return all
 }
 
-// mountsOnly reports whether all that failed is to mount a filesystem.
+// mountsOnly reports whether only mounts of filesystems failed.
 func mountsOnly(disks []damaged) bool {
 	return !slices.ContainsFunc(disks, func(d damaged) bool { return d.detail != "mount" })
 }
 
-// advice is what undoes each kind.
+// advice returns how to repair each kind.
 func (k damageKind) advice(in rule.Input, d damaged) []report.Advice {
 	m, _, _ := in.Device(d.device)
 	again := report.Advice{

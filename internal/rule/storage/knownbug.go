@@ -16,12 +16,12 @@ import (
 type kernelBug struct {
 	id       string
 	what     string
-	affected []releases // as published for kernel.org's releases, oldest first
+	affected []releases // affected kernel.org releases as published, oldest first
 	exposed  func(rule.Input) (evidence, against []report.Evidence)
 	advice   []report.Advice
 }
 
-// Releases are the releases from first to last, both included.
+// Releases is a range of releases from first to last, both included.
 type releases struct{ first, last host.Release }
 
 func from(major, minor, patch int) host.Release {
@@ -62,7 +62,7 @@ var (
 	}
 )
 
-// A certainty is whether a kernel has a bug, judging by its release.
+// A certainty is how certain it is that a kernel has a bug, judging by its release.
 type certainty string
 
 const (
@@ -71,8 +71,8 @@ const (
 	probably   certainty = "may be affected (distributions backport fixes) by"
 )
 
-// affects says whether the bug is in a release. Where its stable level is not
-// known, any level from the one it names on is possible.
+// affects reports whether the bug is in a release. If the release's stable level is
+// unknown, any level from the named one upwards is possible.
 func (b kernelBug) affects(r host.Release) certainty {
 	sure := unaffected
 	for _, in := range b.affected {
@@ -141,7 +141,7 @@ func (b kernelBug) finding(in rule.Input, r host.Release, sure certainty) rule.R
 	return f
 }
 
-// sparseReads says whether anything on this node reads sparsely.
+// sparseReads describes whether sparse reads are used on this node.
 func sparseReads(in rule.Input) (evidence, against []report.Evidence) {
 	lines := uint64(0)
 	last := report.Evidence{}
@@ -163,7 +163,7 @@ func sparseReads(in rule.Input) (evidence, against []report.Evidence) {
 	return evidence, append(against, in.Fact(node.SourceHost, "", "no kernel CephFS mount; plain krbd does not use sparse reads"))
 }
 
-// monmapReads says what is known of readers of debugfs monmap.
+// monmapReads describes what is known about readers of debugfs monmap.
 func monmapReads(in rule.Input) (evidence, against []report.Evidence) {
 	return nil, []report.Evidence{rule.FactAt(node.SourceKrbd, "", "nodewatch never reads monmap; it cannot tell whether something else on this node does", in.Now)}
 }

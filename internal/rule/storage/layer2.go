@@ -22,7 +22,7 @@ func layer2BondKrbd(storms *stormLimits, limits *congestionLimits) rule.Rule {
 		Severity:      "warning, critical",
 		Impact:        "operational as a risk; degraded_performance, or by the guests whose disks are stalled, while a storm is imminent and during the storm",
 		Needs:         []string{node.SourceBond, node.SourceKrbd},
-		KeepFiringFor: rule.Timing{Critical: time.Minute}, // traffic comes in waves; the stage must not change with each
+		KeepFiringFor: rule.Timing{Critical: time.Minute}, // the load varies, and the stage must not change with it
 		Explains: []string{"krbd-retry-storm", "krbd-nic-saturated", "krbd-stalled", "krbd-slow", "krbd-resend", "libceph-crc", "libceph-session-loop",
 			"nic-saturated", "nic-drops", "bond-imbalance", "bond-hash-layer2", "krbd-no-rxbounce"},
 		Limits: limits,
@@ -50,13 +50,13 @@ func layer2BondKrbd(storms *stormLimits, limits *congestionLimits) rule.Rule {
 	}
 }
 
-// A layer2State is what is remembered of a bond's finding.
+// A layer2State is the stored state of a bond's finding.
 type layer2State struct {
 	storm  stormState
 	stormy bool
 }
 
-// layer2Stage returns the stage that a bond is at.
+// layer2Stage returns the current stage of a bond.
 func layer2Stage(in rule.Input, l *congestionLimits, storms *stormLimits, candidate candidateStorm, p affected) rule.Result {
 	was, _ := rule.StateOf[layer2State](in, p.bond.Name)
 	r := p.risk(in)
@@ -86,7 +86,7 @@ type affected struct {
 func behind(in rule.Input, b bond.Bond, reason string) affected {
 	p := affected{bond: b, policy: reason, behind: devicesBehind(in, b.Name)}
 	for _, c := range in.Clients() {
-		if len(c.Devices) > 0 && p.behind[c.Devices[0]] { // all of a client's traffic takes one way
+		if len(c.Devices) > 0 && p.behind[c.Devices[0]] { // all traffic of a client takes the same path
 			p.clients++
 			p.names = append(p.names, c.Devices...)
 		}
@@ -99,7 +99,7 @@ func behind(in rule.Input, b bond.Bond, reason string) affected {
 	return p
 }
 
-// devicesBehind are the krbd devices whose traffic a bond or NIC carries.
+// devicesBehind returns the krbd devices whose traffic a bond or NIC carries.
 func devicesBehind(in rule.Input, carrier string) map[string]bool {
 	clients := map[uint64]bool{}
 	for _, path := range in.Storage {
@@ -118,12 +118,12 @@ func devicesBehind(in rule.Input, carrier string) map[string]bool {
 	return devices
 }
 
-// name is "bond0 (802.3ad, 2x10G)".
+// name describes the bond: "bond0 (802.3ad, 2x10G)".
 func (p affected) name() string {
 	return fmt.Sprintf("%s (%s, %s)", p.bond.Name, p.bond.Mode, facts.SlaveText(p.bond))
 }
 
-// hash is what the bond chooses a slave by, as its configuration names it.
+// hash names what the bond selects a slave by, as in its configuration.
 func (p affected) hash() string {
 	if p.bond.HashPolicy == "" {
 		return string(p.bond.Mode)
@@ -131,7 +131,8 @@ func (p affected) hash() string {
 	return string(p.bond.HashPolicy)
 }
 
-// shared is "78 krbd disks of 65 VMs share one kernel client".
+// shared describes the shared client: "78 krbd disks of 65 VMs share one kernel
+// client".
 func (p affected) shared() string {
 	disks := human.Count(len(p.devices), "krbd disk")
 	if len(p.guests.Names) > 0 {
@@ -146,7 +147,7 @@ func (p affected) shared() string {
 	return fmt.Sprintf("%s share %d kernel clients", disks, p.clients)
 }
 
-// risk is the first stage: the risk that is there all the time.
+// risk is the first stage: the permanent risk.
 func (p affected) risk(in rule.Input) rule.Result {
 	r := rule.Result{
 		Subject:  p.bond.Name,
@@ -178,8 +179,8 @@ func (p affected) risk(in rule.Input) rule.Result {
 	return r
 }
 
-// explains are the subjects of what this bond's finding explains: the node's storage,
-// the bond, its slaves.
+// explains returns the subjects that this bond's finding can explain: the node's
+// storage, the bond, its slaves.
 func (p affected) explains(in rule.Input) []string {
 	list := []string{"", p.bond.Name}
 	for _, s := range p.bond.Slaves {
@@ -188,7 +189,7 @@ func (p affected) explains(in rule.Input) []string {
 	return list
 }
 
-// riskEvidence describes what else, besides the bond, makes a storm likelier or worse.
+// riskEvidence describes what, besides the bond, makes a storm more likely or worse.
 func riskEvidence(in rule.Input, e facts.Exposure) []report.Evidence {
 	var list []report.Evidence
 	if len(e.Windows) > 0 {
@@ -208,8 +209,8 @@ func riskEvidence(in rule.Input, e facts.Exposure) []report.Evidence {
 	return append(list, history(in)...)
 }
 
-// shares adds how the slaves share the traffic, as measured over a minute, rx and tx
-// apart. Even or little traffic speaks against the risk, as far as it goes.
+// shares adds how the traffic is distributed over the slaves, measured over a minute,
+// rx and tx separately. Even or little traffic is limited evidence against the risk.
 func (p affected) shares(in rule.Input, r *rule.Result) {
 	nics := in.NICsOf(p.bond.Name)
 	if len(nics) < 2 || in.Blind(node.SourceNIC) != nil || len(nics[0].Tens) == 0 {
@@ -238,7 +239,7 @@ func (p affected) shares(in rule.Input, r *rule.Result) {
 	}
 }
 
-// imminent is the second stage: a slave is saturated and krbd is affected.
+// imminent returns the finding of the second stage: a slave is saturated and krbd is affected.
 func (p affected) imminent(in rule.Input, r rule.Result, s saturation) rule.Result {
 	carries := fmt.Sprintf("%s %s, %s of line rate", s.load.Way, human.BitRate(s.load.Bits), human.Percent(s.load.Share))
 	r.Severity, r.Impact, r.Setting, r.Blind = report.Critical, report.DegradedPerformance, false, false
@@ -252,7 +253,7 @@ func (p affected) imminent(in rule.Input, r rule.Result, s saturation) rule.Resu
 	return r
 }
 
-// storm is the third stage.
+// storm returns the finding of the third stage.
 func (p affected) storm(in rule.Input, r rule.Result, s storm) rule.Result {
 	a := s.analysis(in.Facts)
 	evidence, against := causeEvidence(a)

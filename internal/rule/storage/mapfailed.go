@@ -23,7 +23,7 @@ func krbdMapFailed() rule.Rule {
 		Severity:  "warning",
 		Impact:    "operational: a guest that needs the image does not start; other guests are not affected",
 		Needs:     []string{node.SourceKmsg},
-		Limits:    limits, // a line is a fact, and stays for a while
+		Limits:    limits, // a log line is a fact, and stays for a while
 		About: "krbd could not map an image (unsupported features, no such image or snapshot), or could not take its exclusive lock: another client holds it and does not release it, or cannot be blocklisted because the key lacks the capability (-13). Taking over a lock in a live migration (\"breaking header lock\" alone) is normal and does not count. " +
 			"The finding stays for 15 minutes after the latest line.",
 		Do: []string{"Give the client's key the profile rbd, which allows blocklisting: `ceph --connect-timeout 10 auth caps`.", "Find out who holds the lock: `rbd lock ls`, `rbd status`.", "Disable image features that this kernel does not support."},
@@ -47,7 +47,7 @@ func krbdMapFailed() rule.Rule {
 	}
 }
 
-// mapAdvice is what to do about an image that cannot be mapped or locked, by the
+// mapAdvice returns what to do about an image that cannot be mapped or locked, by the
 // latest line.
 func mapAdvice(s *node.Series) report.Advice {
 	switch {
@@ -59,8 +59,9 @@ func mapAdvice(s *node.Series) report.Advice {
 	return report.Advice{Do: "Check the names of pool, image and snapshot in the guest's or the storage's configuration", Command: "journalctl -k --since -30min --grep 'rbd: '"}
 }
 
-// mapFailure is the device that a line is about, and whether it says that an image
-// could not be mapped or locked, and not only that a lock is taken over or given away.
+// mapFailure returns the device that a line is about, and whether the line reports
+// that an image could not be mapped or locked, and not only that a lock is acquired or
+// released.
 func mapFailure(s *node.Series) (string, bool) {
 	failed := s.Class == kmsg.RBDMapFail
 	switch s.Detail {

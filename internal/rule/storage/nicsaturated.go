@@ -12,8 +12,8 @@ import (
 	"github.com/nodewatch/nodewatch/pkg/report"
 )
 
-// idleShare is the share of its line rate up to which another slave of a bond counts
-// as one that could carry more.
+// idleShare is the share of its line rate below which another slave of a bond can
+// carry more.
 const idleShare = 0.5
 
 func krbdNICSaturated(limits *congestionLimits) rule.Rule {
@@ -24,9 +24,9 @@ func krbdNICSaturated(limits *congestionLimits) rule.Rule {
 		Severity:      "warning, critical",
 		Impact:        "degraded_performance; by the guests whose disks are stalled, if some are",
 		Needs:         []string{node.SourceNIC},
-		KeepFiringFor: rule.Timing{Warning: 30 * time.Second, Critical: 45 * time.Second}, // traffic comes in waves
+		KeepFiringFor: rule.Timing{Warning: 30 * time.Second, Critical: 45 * time.Second}, // the load varies
 		Explains: []string{"krbd-stalled", "krbd-slow", "krbd-resend", "libceph-crc", "libceph-session-loop", "nic-saturated", "nic-drops", "bond-imbalance", "bond-spread",
-			"slave-missing", "link-speed"}, // of the same bond: what is left of it is too small
+			"slave-missing", "link-speed"}, // of the same bond: too little capacity is left
 		Limits: limits,
 		About: "A NIC that carries krbd's traffic is at 90 % or more of its line rate one way for 5 s, and krbd is affected: a quarter of the disks behind it are slow, or the NIC keeps dropping frames because its buffers are exhausted, or sessions are lost. The host's policy distributes what it sends, so layer2-bond-krbd does not apply. " +
 			"Critical where another slave of the same bond is below half of its line rate: the load does not spread, because the switch hashes by MAC address, or because a few peers hash to one slave (layer2+3), and a retry storm is near. A warning if all slaves are saturated or the NIC is not in a bond: the link is too small for the load.",
@@ -100,8 +100,8 @@ func (s saturation) result(in rule.Input, carrier string, nics []*facts.NIC, beh
 	return r
 }
 
-// stallsElsewhere reports whether a krbd device is stalled that is not among those behind
-// a NIC, which then does not explain what is observed of the node's storage.
+// stallsElsewhere reports whether a krbd device that does not use the NIC is stalled. The
+// NIC then does not explain the node's storage problem.
 func stallsElsewhere(in rule.Input, behind map[string]bool) bool {
 	return slices.ContainsFunc(in.Stalls(), func(s *facts.Stall) bool { return s.For >= longStall && !behind[s.Device] })
 }

@@ -31,7 +31,7 @@ func krbdNoRxbounce() rule.Rule {
 		Check: func(in rule.Input) []rule.Result {
 			e := in.Exposure()
 			if len(e.Unread) > 0 && len(e.Windows) == 0 && len(in.Raised) > 0 && (len(e.Others) == 0 || in.Raised[0].Finding.Severity == report.Warning) {
-				return []rule.Result{{Severity: report.Warning, Blind: true}} // what was a Windows guest's disk may still be one
+				return []rule.Result{{Severity: report.Warning, Blind: true}} // a disk of a former Windows guest may still be one
 			}
 			if len(e.Windows)+len(e.Others) == 0 {
 				return nil
@@ -41,7 +41,7 @@ func krbdNoRxbounce() rule.Rule {
 	}
 }
 
-// windowsText says who is exposed.
+// windowsText describes which guests are exposed.
 func windowsText(e facts.Exposure) string {
 	return fmt.Sprintf("%s without rxbounce, of %s (%s): Windows may change a page while it is received, which breaks the checksum",
 		human.Count(len(e.Windows), "krbd disk"), human.Count(len(e.WindowsOf.Names), "Windows guest"), human.Names(e.WindowsOf.Names, 3))
@@ -76,8 +76,8 @@ func withoutBounce(in rule.Input, e facts.Exposure) rule.Result {
 	return f
 }
 
-// systemsText says which of the guests on disks without rxbounce are surely Windows,
-// which may be, and which are not.
+// systemsText describes which of the guests on disks without rxbounce are certainly
+// Windows, which may be, and which are not.
 func systemsText(e facts.Exposure) string {
 	var parts []string
 	add := func(what string, names []string) {
@@ -92,7 +92,7 @@ func systemsText(e facts.Exposure) string {
 	return strings.Join(parts, "; ")
 }
 
-// addUnknowns adds what is not known, and what is safe.
+// addUnknowns adds what is unknown, and what is safe.
 func addUnknowns(in rule.Input, e facts.Exposure, f *rule.Result) {
 	if len(e.Unread) > 0 {
 		f.Against = append(f.Against, in.Fact(node.SourceKrbd, "", fmt.Sprintf("unknown for %s, whose options could not be read: %s", human.Count(len(e.Unread), "krbd disk"), human.Names(e.Unread, 5))))

@@ -79,8 +79,8 @@ func cephRefused() rule.Rule {
 	}
 }
 
-// monRefusals are the lines of the window that say that a monitor does not let this
-// client in, those that name no peer included.
+// monRefusals returns the lines of the window that report that a monitor refuses this
+// client, including those that name no peer.
 func monRefusals(in rule.Input, window time.Duration) []*node.Series {
 	var list []*node.Series
 	for _, class := range []kmsg.Class{kmsg.AuthFault, kmsg.ProtocolFault, kmsg.WrongCluster} {
@@ -105,7 +105,7 @@ func refusedBy(osds []*facts.OSDLosses, mons []*node.Series) string {
 	return "Ceph's monitors refuse this client"
 }
 
-// refusedWhy is the reason in words, of the first that has one.
+// refusedWhy returns the reason in words, of the first line that has one.
 func refusedWhy(osds []*facts.OSDLosses, mons []*node.Series) string {
 	for i := range osds {
 		switch o := osds[i]; {
@@ -130,7 +130,7 @@ func refusedWhy(osds []*facts.OSDLosses, mons []*node.Series) string {
 	return "the protocol versions do not match"
 }
 
-// refusedAdvice is what to do about refusals of OSDs.
+// refusedAdvice returns what to do about refusals by OSDs.
 func refusedAdvice(osds []*facts.OSDLosses) []report.Advice {
 	for i := range osds {
 		switch o := osds[i]; {

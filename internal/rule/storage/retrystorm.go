@@ -17,7 +17,7 @@ func krbdRetryStorm(limits *stormLimits) rule.Rule {
 		Severity:  "critical",
 		Impact:    "by the guests whose disks are stalled: major_outage if at least half of them; if fewer, degraded_performance and, after 15 s, partial_outage",
 		Needs:     []string{node.SourceKmsg, node.SourceIO},
-		// In a loop some I/O completes now and then; and it must be clear within a minute of the end.
+		// some I/O completes during a loop, and the finding must clear within a minute of the end
 		KeepFiringFor: rule.Always(30 * time.Second),
 		Explains: []string{"krbd-stalled", "krbd-slow", "krbd-resend", "libceph-crc", "libceph-session-loop", "ceph-unreachable", "ceph-refused", "host-io-pressure",
 			"krbd-nic-saturated", "nic-saturated", "nic-drops", "nic-errors", "bond-imbalance", "bond-spread", "bond-hash-layer2", "krbd-no-rxbounce"},
@@ -67,8 +67,8 @@ func krbdRetryStorm(limits *stormLimits) rule.Rule {
 	}
 }
 
-// stormSubjects are the subjects of what a storm explains: the node, its clusters, and
-// the bonds and NICs that carry the traffic of the disks that stall; if that is
+// stormSubjects returns the subjects that a storm explains: the node, its clusters,
+// and the bonds and NICs that carry the traffic of the stalled disks or, if that is
 // unknown, all of them.
 func stormSubjects(in rule.Input, s storm) []string {
 	list := []string{""}
@@ -90,8 +90,8 @@ func stormSubjects(in rule.Input, s storm) []string {
 	return list
 }
 
-// stormBonds are the bonds that do not spread storage traffic and carry that of the
-// disks that stall; if that is unknown, all that may.
+// stormBonds returns the bonds that do not spread storage traffic and carry that of
+// the stalled disks or, if that is unknown, all that may.
 func stormBonds(in rule.Input, s storm) []string {
 	var list []string
 	_, known := in.StorageNICs()

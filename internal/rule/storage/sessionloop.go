@@ -26,8 +26,8 @@ func libcephSessionLoop() rule.Rule {
 		Severity:      "warning",
 		Impact:        "degraded_performance: each lost session resends all requests to that OSD. krbd-stalled or krbd-retry-storm reports stalled I/O",
 		Needs:         []string{node.SourceKmsg},
-		KeepFiringFor: rule.Always(30 * time.Second), // the count goes up and down around the threshold
-		Limits:        limits,                        // no For: the window is one
+		KeepFiringFor: rule.Always(30 * time.Second), // the count varies around the threshold
+		Limits:        limits,                        // no For: the window replaces it
 		About: "At least 5 established sessions to one OSD were lost within 60 s for a reason other than a checksum, although the OSD is not down and the cluster is not full: the OSD closed them, the socket failed, a message was malformed or out of sequence, a sparse-read reply could not be parsed, or this host had no memory to receive. " +
 			"If the checksum of data sent to an OSD fails, the OSD logs it; the kernel of this host only logs \"socket closed (con state OPEN)\", repeatedly. A retry storm of writes therefore looks like this. " +
 			"An OSD that restarts closes its session once and is reported down; rolling restarts therefore do not count; neither does one closed session for each of several kernel clients. Sessions lost more than 10 s later count again. " +

@@ -39,7 +39,7 @@ func krbdSharedFate() rule.Rule {
 				}
 				if n >= limits.Guests {
 					f := sharedFate(in, c, u)
-					if clients[0].FSID != clients[len(clients)-1].FSID { // ids are of one cluster
+					if clients[0].FSID != clients[len(clients)-1].FSID { // the ids are of one cluster
 						f.Subject = c.FSID + "." + f.Subject
 					}
 					found = append(found, f)

@@ -27,7 +27,7 @@ func krbdSlow() rule.Rule {
 		Severity:      "info, warning",
 		Impact:        "degraded_performance: the guests on these disks wait; operational for a new baseline",
 		Needs:         []string{node.SourceIO, node.SourceKrbd},
-		For:           rule.Always(time.Minute), // after a stall the old requests complete, and their latency must be forgotten
+		For:           rule.Always(time.Minute), // after a stall the old requests complete, and their latency must no longer count
 		KeepFiringFor: rule.Always(time.Minute),
 		Explains:      []string{"nic-errors"},
 		Limits:        limits,
@@ -43,7 +43,7 @@ func krbdSlow() rule.Rule {
 		Check: func(in rule.Input) []rule.Result {
 			all := len(in.Mapped.Value)
 			slow := in.SlowDisks(facts.SlowLimits{Factor: limits.Factor, Floor: limits.Floor, Ceiling: limits.Ceiling})
-			slow = slices.DeleteFunc(slow, func(l *facts.Latency) bool { return l.Disk.StalledFor() >= 5*time.Second }) // stalled is more than slow
+			slow = slices.DeleteFunc(slow, func(l *facts.Latency) bool { return l.Disk.StalledFor() >= 5*time.Second }) // a stalled disk is not reported as slow
 			if len(slow) < min(2, max(all, 1)) || float64(len(slow)) < limits.Share*float64(all) {
 				return newUsual(in)
 			}
@@ -102,7 +102,7 @@ func newUsual(in rule.Input) []rule.Result {
 	return []rule.Result{r}
 }
 
-// middleText is the latency of the disk in the middle: "250 ms, 125 times the usual 2 ms".
+// middleText describes the latency of the median disk: "250 ms, 125 times the usual 2 ms".
 func middleText(slow []*facts.Latency) string {
 	m := slow[len(slow)/2]
 	text := human.Milliseconds(m.Now)
@@ -126,8 +126,8 @@ func slowText(in rule.Input, slow []*facts.Latency, all int) string {
 	return text + fmt.Sprintf(", with %s in flight and %s", human.Count(worst.Disk.Last.InFlight(), "request"), human.Rate(worst.Disk.Completed, "completion"))
 }
 
-// linkTrouble is what to do about storage NICs that are slower than they were, that
-// drop frames or are saturated.
+// linkTrouble returns what to do about storage NICs that are slower than before, drop
+// frames or are saturated.
 func linkTrouble(in rule.Input) []report.Advice {
 	var list []report.Advice
 	nics, _ := in.StorageNICs()

@@ -27,9 +27,9 @@ func newStalledLimits() *stalledLimits {
 	return &stalledLimits{Stalled: 10 * time.Second, Request: 10 * time.Second, Queue: 30 * time.Second, Long: time.Minute, Spread: 0.1, Major: 0.5}
 }
 
-// StuckAfter is how long a krbd device must have had requests in flight and none
-// completed to be shown as stalled: krbd-stalled's threshold, or its default where
-// that rule is off.
+// StuckAfter returns how long a krbd device must have had requests in flight without
+// a completion to be shown as stalled: krbd-stalled's threshold, or its default if
+// that rule is disabled.
 func StuckAfter(rules rule.RuleSet) time.Duration {
 	if r, on := rules.Rule("krbd-stalled"); on {
 		if limits, are := r.Limits.(*stalledLimits); are {
@@ -47,9 +47,9 @@ func krbdStalled(limits *stalledLimits) rule.Rule {
 		Severity:      "warning, critical",
 		Impact:        "by the guests whose disks are stalled: major_outage at once if at least half of them, partial_outage after 30 s if fewer",
 		Needs:         []string{node.SourceIO},
-		KeepFiringFor: rule.Always(20 * time.Second), // what waits for one bad OSD completes now and then
+		KeepFiringFor: rule.Always(20 * time.Second), // requests that wait for one bad OSD complete occasionally
 		Explains:      []string{"krbd-slow", "host-io-pressure"},
-		Limits:        limits, // no For: the times above are that
+		Limits:        limits, // no For: the thresholds above replace it
 		About: "A krbd disk has requests in flight and the block layer's counters show no completion for 10 s; or so few complete that each request takes 30 s; or debugfs osdc shows the same request waiting for 10 s although other I/O of the disk continues, as with one bad OSD. Watches and notifies do not count; they wait by design. " +
 			"krbd never returns an error for this, so libvirt, QEMU and the guest's counters show nothing. A guest's SCSI disks time out after 30 s and its filesystems may then turn read-only; virtio-blk waits indefinitely. " +
 			"A warning for a few disks; critical if a tenth of all disks are stalled, or one disk for a minute. " +
@@ -69,7 +69,7 @@ func krbdStalled(limits *stalledLimits) rule.Rule {
 	}
 }
 
-// of are the stalls that are long enough.
+// of returns the stalls that are long enough.
 func (l *stalledLimits) of(in rule.Input) []*facts.Stall {
 	var stalls []*facts.Stall
 	for _, s := range in.Stalls() {
@@ -81,8 +81,8 @@ func (l *stalledLimits) of(in rule.Input) []*facts.Stall {
 	return stalls
 }
 
-// severity is how soon on-call must look at stalls: at once if they are many, after a
-// while if they are few.
+// severity returns how urgent stalls are: critical at once if there are many, after a
+// while if there are few.
 func (l *stalledLimits) severity(in rule.Input, stalls []*facts.Stall) report.Severity {
 	n, all := len(facts.Devices(stalls)), len(in.Mapped.Value)
 	since := in.Now
@@ -138,7 +138,7 @@ func (l *stalledLimits) result(in rule.Input, stalls []*facts.Stall) rule.Result
 	return r
 }
 
-// causeAdvice is what to do about a cause of a stall.
+// causeAdvice returns what to do about a cause of a stall.
 func (l *stalledLimits) causeAdvice(in rule.Input, c cause.Cause, stalls []*facts.Stall) []report.Advice {
 	if c == cause.OneOSD {
 		if osd, one := onlyOSD(stalls); one {
@@ -150,8 +150,8 @@ func (l *stalledLimits) causeAdvice(in rule.Input, c cause.Cause, stalls []*fact
 	return causeAdvice(in, c, in.SessionLosses(time.Minute).OSDs, nil)
 }
 
-// onlyOSD is the OSD that all pending requests wait for, where osdc shows those of
-// most stalled devices and it is one.
+// onlyOSD returns the OSD that all pending requests wait for, if osdc shows the
+// requests of most stalled devices and there is only one such OSD.
 func onlyOSD(stalls []*facts.Stall) (osd string, one bool) {
 	covered := 0
 	for i := range stalls {
@@ -169,7 +169,8 @@ func onlyOSD(stalls []*facts.Stall) (osd string, one bool) {
 	return osd, osd != "" && 2*covered >= len(stalls)
 }
 
-// mostResends is how often one of the requests has been sent again while it was watched.
+// mostResends returns how often one of the requests has been resent while it was
+// watched, at most.
 func mostResends(stalls []*facts.Stall) int {
 	most := 0
 	for i := range stalls {
@@ -196,7 +197,7 @@ func lockEvidence(in rule.Input, devices []string) []report.Evidence {
 	return list
 }
 
-// unknowns adds what is not known, and what speaks against a fault on the way.
+// unknowns adds what is unknown, and evidence against a network fault.
 func (l *stalledLimits) unknowns(in rule.Input, stalls []*facts.Stall, a cause.Analysis, r *rule.Result) {
 	if in.Blind(node.SourceOSDC) != nil {
 		r.Against = append(r.Against, rule.FactAt(node.SourceOSDC, "", "OSDs that the requests are waiting for unknown: osdc cannot be read", in.Now))

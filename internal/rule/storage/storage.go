@@ -1,12 +1,12 @@
-// Package storage holds the rules about krbd, libceph and the way to the Ceph
-// cluster: one file each. What several of them share is in storm.go (session loops
-// with stalled I/O), evidence.go and advice.go.
+// Package storage holds the rules about krbd, libceph and the path to the Ceph
+// cluster: one file each. Shared code is in storm.go (session loops with stalled
+// I/O), evidence.go and advice.go.
 package storage
 
 import "github.com/nodewatch/nodewatch/internal/rule"
 
-// Rules returns the rules, with default thresholds of their own, in the order in
-// which findings of equal severity are reported.
+// Rules returns the rules, with their own default thresholds, in the order in which
+// findings of equal severity are reported.
 func Rules() []rule.Rule {
 	storms, stalls := newStormLimits(), newStalledLimits()
 	return []rule.Rule{

@@ -29,41 +29,41 @@ func newStormLimits() *stormLimits {
 	return &stormLimits{CRCFaults: 2, CRCWindow: 10 * time.Second, Closes: 5, CloseWindow: time.Minute, Stalled: 3 * time.Second, Resent: 3}
 }
 
-// slowLoop is how many sessions, each of an OSD that lost at least two to what could
-// not be believed, make a loop within a minute however slowly each OSD fails: where a
-// NIC is full, each resend takes long.
+// slowLoop is the number of sessions, each with an OSD that lost at least two within
+// a minute because of corrupted data, that make a loop however slowly each OSD fails:
+// each resend takes long if a NIC is full.
 const slowLoop = 6
 
-// leadTime is how much earlier than the first lost session a stall that belongs to it
-// may have begun: readings are a second apart, and lines are timed to 10 s.
+// leadTime is how long before the first lost session a stall that belongs to it may
+// have begun: readings are a second apart, and log lines are timed to 10 s.
 const leadTime = 5 * time.Second
 
-// A storm is sessions that are lost repeatedly, and krbd I/O that stalls with it.
+// A storm is a series of repeatedly lost sessions together with stalled krbd I/O.
 type storm struct {
 	live    bool               // sessions are being lost in a loop now
-	looping []*facts.OSDLosses // OSDs whose sessions are, the most lost first
-	losses  *facts.Losses      // of the last minute
-	stalls  []*facts.Stall     // that belong to it, longest first
+	looping []*facts.OSDLosses // OSDs that lose sessions in a loop, most losses first
+	losses  *facts.Losses      // lost sessions of the last minute
+	stalls  []*facts.Stall     // stalls that belong to the storm, longest first
 	first   time.Time          // when the run of losses began
 	state   stormState
 }
 
-// A stormState is what is remembered of a storm that is raised.
+// A stormState is the stored state of a raised storm.
 type stormState struct {
 	first    time.Time
 	last     time.Time        // when a session was last lost in a loop
-	before   []cause.Evidence // the order in time, as it was when the storm began
+	before   []cause.Evidence // the order of events when the storm began
 	lossText string           // the last description of the lost sessions
-	devices  []string         // that stalled in it, as it was last seen
+	devices  []string         // devices that stalled in the storm, as last observed
 }
 
-// A candidateStorm is what looks like a storm now, whatever has been raised.
+// A candidateStorm is what looks like a storm now, regardless of raised findings.
 type candidateStorm struct {
 	storm      storm
-	candidates []*facts.Stall // that may belong to a storm
+	candidates []*facts.Stall // stalls that may belong to a storm
 }
 
-// evaluate looks for sessions that are lost in a loop, and the stalls that go with them.
+// evaluate detects sessions that are lost in a loop, and the stalls that belong to them.
 func (l *stormLimits) evaluate(f *facts.Facts) candidateStorm {
 	s := candidateStorm{storm: storm{losses: f.SessionLosses(l.CloseWindow)}, candidates: l.stalled(f)}
 	if len(s.candidates) > 0 {
@@ -74,8 +74,8 @@ func (l *stormLimits) evaluate(f *facts.Facts) candidateStorm {
 	return s
 }
 
-// find returns the storm that a sighting is. One that is raised lasts until the I/O
-// that stalled in it resumes, even if no session is lost any more.
+// find returns the storm of a candidate. A raised storm lasts until the I/O that
+// stalled in it resumes, even if sessions are no longer lost.
 func (l *stormLimits) find(f *facts.Facts, candidate candidateStorm, was stormState, raised bool) (storm, bool) {
 	s, candidates := candidate.storm, candidate.candidates
 	switch {
@@ -106,7 +106,7 @@ func (l *stormLimits) find(f *facts.Facts, candidate candidateStorm, was stormSt
 	return s, true
 }
 
-// remember notes what the next ticks need.
+// remember stores the state for the next ticks.
 func (s *storm) remember(f *facts.Facts, was stormState, raised bool) {
 	s.state = stormState{first: s.first, last: was.last, before: was.before, lossText: was.lossText}
 	if s.live {
@@ -121,8 +121,8 @@ func (s *storm) remember(f *facts.Facts, was stormState, raised bool) {
 	}
 }
 
-// stalled are the stalls that may belong to a storm: devices without completions, or
-// that crawl, and requests that are sent repeatedly.
+// stalled returns the stalls that may belong to a storm: devices with no or few
+// completions, and requests that are resent repeatedly.
 func (l *stormLimits) stalled(f *facts.Facts) []*facts.Stall {
 	list := make([]*facts.Stall, 0, len(f.Stalls()))
 	for _, s := range f.Stalls() {
@@ -137,20 +137,20 @@ func (l *stormLimits) stalled(f *facts.Facts) []*facts.Stall {
 	return list
 }
 
-// loops are the OSDs whose working sessions are lost in a loop.
+// loops returns the OSDs whose working sessions are lost in a loop.
 func (l *stormLimits) loops(f *facts.Facts, losses *facts.Losses, stalls []*facts.Stall) []*facts.OSDLosses {
 	clients := uint64(max(1, len(f.Clients())))
 	if f.Host.Value.CephFS {
 		clients++
 	}
-	full := f.FullSince(stalls[0].Since) // writes then wait by design, and sessions are closed without a loop
+	full := f.FullSince(stalls[0].Since) // writes to a full cluster wait by design, and sessions are closed without a loop
 	slow := uint64(0)
 	for i := range losses.OSDs {
 		if n := losses.OSDs[i].Broken(); n >= 2 {
 			slow += n
 		}
 	}
-	var short []*facts.OSDLosses // by number, as the longer list
+	var short []*facts.OSDLosses // sorted by number, like the longer list
 	if slow < slowLoop || l.CRCWindow > l.CloseWindow {
 		short = f.SessionLosses(l.CRCWindow).OSDs
 	}
@@ -161,7 +161,7 @@ func (l *stormLimits) loops(f *facts.Facts, losses *facts.Losses, stalls []*fact
 			short = short[1:]
 		}
 		broken := len(short) > 0 && short[0].OSD == o.OSD && short[0].Broken() >= uint64(l.CRCFaults) || o.Broken() >= 2 && slow >= slowLoop
-		// When a cluster goes away each client loses its session once.
+		// If a cluster becomes unreachable, each client loses its session once.
 		ended := !full && o.Ended() >= max(uint64(l.Closes), 2*clients) && o.Seconds >= min(l.Closes, int(l.CloseWindow.Seconds()/2))
 		if broken || ended {
 			list = append(list, o)
@@ -171,10 +171,10 @@ func (l *stormLimits) loops(f *facts.Facts, losses *facts.Losses, stalls []*fact
 	return list
 }
 
-// tied are the stalls that belong to the loop: what their requests wait for, where
-// osdc shows it, is among what fails. Where it does not, half of the devices must be
-// stalled, or the loop must be a lasting one, or all must have stalled no earlier than
-// it began: a fault or two beside a disk that was stalled before are chance.
+// tied returns the stalls that belong to the loop: those whose requests, as shown by
+// osdc, wait for a failing OSD. If osdc does not show this, half of the devices must
+// be stalled, or the loop must be a lasting one, or all stalls must have begun after
+// the loop: one or two faults during an unrelated stall are a coincidence.
 func (s *storm) tied(f *facts.Facts, stalls []*facts.Stall) []*facts.Stall {
 	if len(s.looping) == 0 {
 		return nil
@@ -210,23 +210,23 @@ func (s *storm) tied(f *facts.Facts, stalls []*facts.Stall) []*facts.Stall {
 	return list
 }
 
-// on is the storm as it is for some devices only.
+// on returns the storm restricted to some devices.
 func (s storm) on(devices map[string]bool) storm {
 	s.stalls = slices.DeleteFunc(slices.Clone(s.stalls), func(x *facts.Stall) bool { return !devices[x.Device] })
 	return s
 }
 
-// devices are the krbd devices that stall in it.
+// devices returns the krbd devices that stall in the storm.
 func (s storm) devices() []string { return facts.Devices(s.stalls) }
 
-// hits are what it hits.
+// hits returns what the storm affects.
 func (s storm) hits() rule.Hits {
 	h := stalledHits(s.stalls)
 	h.Loop = true
 	return h
 }
 
-// stalledHits are the devices of stalls.
+// stalledHits returns the devices of stalls.
 func stalledHits(stalls []*facts.Stall) rule.Hits {
 	h := rule.Hits{Stalled: facts.Devices(stalls)}
 	for i := range stalls {
@@ -237,8 +237,9 @@ func stalledHits(stalls []*facts.Stall) rule.Hits {
 	return h
 }
 
-// ended proves that stalls have ended: the block layer shows completions again of
-// those it showed, osdc lists no old request any more of those that it alone showed.
+// ended proves that stalls have ended: the block layer shows completions for the
+// devices whose stall it showed, and osdc no longer lists old requests for the
+// others.
 func ended(stalls []*facts.Stall) func(*facts.Facts) bool {
 	disks := make([]string, 0, len(stalls))
 	since, listed := time.Time{}, map[string]bool{}
@@ -269,7 +270,7 @@ func (s storm) analysis(f *facts.Facts) cause.Analysis {
 	return cause.OfLoop(f, cause.Loop{First: s.first, Losses: s.losses, OSDs: s.looping, Stalls: s.stalls, Before: s.state.before})
 }
 
-// restsOn are the sources it is seen by.
+// restsOn returns the sources that the detection depends on.
 func (s storm) restsOn() []string {
 	list := []string{node.SourceKmsg}
 	io, osdc := false, false
@@ -285,7 +286,7 @@ func (s storm) restsOn() []string {
 	return list
 }
 
-// resetting is what happens to the sessions: "sessions to 182 OSDs keep resetting".
+// resetting describes the sessions: "sessions to 182 OSDs keep resetting".
 func (s storm) resetting() string {
 	if !s.live {
 		return "last session lost at " + human.Clock(s.state.last)
@@ -293,8 +294,8 @@ func (s storm) resetting() string {
 	return fmt.Sprintf("sessions to %s keep resetting", osdsText(s.looping))
 }
 
-// summary says what stalls, what happens to the sessions and why, of the last two what
-// there is room for: the cause says more.
+// summary describes the stalled disks, the state of the sessions and the cause. If
+// there is not enough room, the cause has priority over the sessions.
 func (s storm) summary(head, stalled string, a cause.Analysis) string {
 	short := head + " " + stalled
 	full := fmt.Sprintf("%s; %s", short, s.resetting())
@@ -304,10 +305,11 @@ func (s storm) summary(head, stalled string, a cause.Analysis) string {
 	return rule.Summary(full, short)
 }
 
-// lossSummary is what was lost, by reason: "364 CRC faults in 10 s".
+// lossSummary describes the losses by reason: "364 CRC faults in 10 s".
 func (s storm) lossSummary() string { return lossText(s.looping, s.losses.Window) }
 
-// stallText is what stalls, of all devices: "all 78 krbd disks (65 VMs) stalled, longest 4 min".
+// stallText describes the stalls of all devices: "all 78 krbd disks (65 VMs) stalled, longest 4
+// min".
 func (s storm) stallText(f *facts.Facts, all int) string {
 	devices := s.devices()
 	if len(devices) == 0 {
@@ -316,7 +318,7 @@ func (s storm) stallText(f *facts.Facts, all int) string {
 	return fmt.Sprintf("%s%s stalled for %s", human.AllOf(len(devices), all, "krbd disk"), f.GuestsOn(devices).In(), human.Span(s.stalls[0].For))
 }
 
-// reasonText is what a lost session is called by its reason.
+// reasonText returns the name of a lost session by its reason.
 var reasonText = map[kmsg.Reason]string{
 	kmsg.ReasonCRC:            "CRC fault",
 	kmsg.ReasonAuthTag:        "failed authentication tag",
@@ -335,7 +337,8 @@ var reasonText = map[kmsg.Reason]string{
 	kmsg.ReasonWrongPeer:      "wrong peer at address",
 }
 
-// lossText says how many sessions were lost by reason: "364 CRC faults, 3 socket errors in 1 min".
+// lossText describes how many sessions were lost by reason: "364 CRC faults, 3 socket errors in 1
+// min".
 func lossText(osds []*facts.OSDLosses, window time.Duration) string {
 	var parts []string
 	for i, r := range facts.Reasons {
@@ -373,7 +376,7 @@ func countReason(n uint64, r kmsg.Reason) string {
 	return human.Count(n, text)
 }
 
-// osdsText names one OSD, or says how many there are.
+// osdsText names a single OSD, or returns the number of OSDs.
 func osdsText(osds []*facts.OSDLosses) string {
 	if len(osds) == 1 {
 		return osds[0].OSD

@@ -30,8 +30,8 @@ func cephUnreachable(stalled *stalledLimits) rule.Rule {
 		Severity:      "warning, critical",
 		Impact:        "by the guests whose disks are stalled; operational if only monitors are lost, because open sessions to OSDs continue until the map changes; degraded_performance if guests on librbd are at risk and the cluster does not answer",
 		Needs:         []string{node.SourceKmsg, node.SourceIO},
-		For:           rule.Always(5 * time.Second),  // a quiet disk completes a request now and then: one at any time denies it
-		KeepFiringFor: rule.Always(20 * time.Second), // sessions come back one by one
+		For:           rule.Always(5 * time.Second),  // an idle disk completes a request occasionally, and each completion disproves an outage
+		KeepFiringFor: rule.Always(20 * time.Second), // sessions return one by one
 		Explains:      []string{"krbd-stalled", "libceph-session-loop", "host-io-pressure", "source-stalled"},
 		Limits:        limits,
 		About: "Either kernel clients have been without a monitor session for 20 s (libceph logged \"session lost, hunting for new mon\" and no new session), or the OSDs are unreachable: at least half of the known ones are down or connections to them fail, and no krbd device of that cluster has completed a request for 10 s. Each cluster is evaluated separately. " +
@@ -76,11 +76,11 @@ func cephUnreachable(stalled *stalledLimits) rule.Rule {
 	}
 }
 
-// osdsGone is remembered while the OSDs of a cluster are gone.
+// osdsGone is the stored state while the OSDs of a cluster are unreachable.
 type osdsGone struct{}
 
-// osds judges whether the OSDs of a cluster are gone. An outage lasts while nothing
-// completes, as the kernel tries less and less often.
+// osds checks whether the OSDs of a cluster are unreachable. An outage lasts while
+// nothing completes, because the kernel retries less and less often.
 func (l *unreachableLimits) osds(in rule.Input, subject string, devices map[string]bool, clusters int) (rule.Result, bool) {
 	stalls := l.still(in, devices)
 	if len(stalls) == 0 {
@@ -134,7 +134,7 @@ func (l *unreachableLimits) osds(in rule.Input, subject string, devices map[stri
 	return r, true
 }
 
-// still are the stalls of a cluster's devices if none of them completes anything.
+// still returns the stalls of a cluster's devices if none of them completes anything.
 func (l *unreachableLimits) still(in rule.Input, of map[string]bool) []*facts.Stall {
 	for i := range in.IO {
 		if d := &in.IO[i]; of[d.Device] && (d.IOPS > 0 || d.Last.InFlight() > 0 && d.StalledFor() < l.Stalled) {
@@ -150,7 +150,7 @@ func (l *unreachableLimits) still(in rule.Input, of map[string]bool) []*facts.St
 	return list
 }
 
-// monitors judges whether kernel clients have no monitor.
+// monitors checks whether kernel clients have no monitor.
 func (l *unreachableLimits) monitors(in rule.Input, stalled *stalledLimits) (rule.Result, bool) {
 	c := in.Cluster()
 	if c.Hunting == 0 || in.Now.Sub(c.MonLost) < l.Mons {
@@ -165,7 +165,7 @@ func (l *unreachableLimits) monitors(in rule.Input, stalled *stalledLimits) (rul
 	r := rule.Result{Severity: report.Warning, Since: c.MonLost, RestsOn: []string{node.SourceKmsg}, Hits: stalledHits(stalls)}
 	all := len(in.Clients())
 	who := human.Count(c.Hunting, "kernel client")
-	if c.Hunting >= all && !c.MonBack.After(c.MonLost) { // else another client, such as CephFS's, has found one
+	if c.Hunting >= all && !c.MonBack.After(c.MonLost) { // otherwise another client, such as CephFS's, has found one
 		who = "this node"
 	}
 	r.Summary = fmt.Sprintf("Ceph monitors cannot be reached: %s has had no monitor session since %s", who, human.Clock(c.MonLost))
@@ -206,8 +206,8 @@ func monEvidence(in rule.Input, c facts.Cluster, r *rule.Result) {
 	}
 }
 
-// librbd judges a node without krbd whose guests use librbd: nodewatch-ceph asks the
-// cluster over the same network as they do.
+// librbd checks a node without krbd whose guests use librbd: nodewatch-ceph queries
+// the cluster over the same network.
 func (l *unreachableLimits) librbd(in rule.Input) []rule.Result {
 	err := in.Blind(node.SourceCeph)
 	if err == nil || err.Kind != node.Failed && err.Kind != node.Stalled || in.Snapshot.Cluster.At.IsZero() || in.Now.Sub(err.Since) < time.Minute {
@@ -238,8 +238,8 @@ func (l *unreachableLimits) librbd(in rule.Input) []rule.Result {
 	return []rule.Result{r}
 }
 
-// mapLag is how long after an outage began the cluster's map may still show the OSDs
-// up: monitors wait for other OSDs' reports.
+// mapLag is how long after the start of an outage the cluster's map may still show
+// the OSDs as up: monitors wait for reports of other OSDs.
 const mapLag = time.Minute
 
 // attribute adds evidence that the fault is this host's or the cluster's, with the
@@ -278,8 +278,8 @@ func attribute(in rule.Input, r *rule.Result) string {
 	return ""
 }
 
-// osdsByCluster is how many OSDs the cluster has up and down, by its map or, where
-// that could not be had, by its health.
+// osdsByCluster returns the numbers of OSDs that are up and down, from the cluster's
+// map or, if that is unavailable, from its health.
 func osdsByCluster(in rule.Input) (up, down int) {
 	c := in.Snapshot.Cluster.Value
 	for _, o := range c.OSDMap.OSDs {
@@ -301,8 +301,8 @@ func osdsByCluster(in rule.Input) (up, down int) {
 	return 0, down
 }
 
-// cutOff reports whether every link that carries krbd's traffic is down, and adds how
-// they are.
+// cutOff reports whether every link that carries krbd's traffic is down, and adds the
+// state of the links.
 func cutOff(in rule.Input, r *rule.Result) bool {
 	if in.Blind(node.SourceBond) != nil {
 		return false
@@ -325,7 +325,8 @@ func cutOff(in rule.Input, r *rule.Result) bool {
 	return all > 0 && up == 0
 }
 
-// linkState says how a bond or NIC is, whether it is up, and whether it is known.
+// linkState describes the state of a bond or NIC, and returns whether it is up and
+// whether its state is known.
 func linkState(in rule.Input, name string) (text string, up, known bool) {
 	if b, found := in.BondNamed(name); found {
 		links := 0
