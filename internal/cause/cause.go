@@ -1,6 +1,6 @@
-// Package cause weighs what the causes of a storage fault may be: for each the
-// evidence for and against, with its time and weight, and what is concluded. It is
-// pure; what it returns is plain data that can be kept from one tick to the next.
+// Package cause weighs the possible causes of a storage fault: the evidence for and
+// against each, with time and weight, and the conclusion. It is pure, and its results
+// are plain data that can be kept from one tick to the next.
 package cause
 
 import (
@@ -11,32 +11,32 @@ import (
 	"github.com/nodewatch/nodewatch/internal/human"
 )
 
-// A Cause is why storage fails.
+// A Cause is a cause of a storage fault.
 type Cause string
 
 // The causes.
 const (
-	Saturation      Cause = "saturation"       // a NIC that carries storage is full
+	Saturation      Cause = "saturation"       // a storage NIC is full
 	UnstableBuffers Cause = "unstable-buffers" // guests change pages while they are received or sent
 	BadMemory       Cause = "bad-memory"       // this host's memory or CPU reports errors
 	SparseRead      Cause = "sparse-read"      // the kernel's sparse-read state is stale
 	OneOSD          Cause = "one-osd"          // one OSD, or the path to it
 	OneHost         Cause = "one-osd-host"     // one OSD host, or the path to it
 	Wire            Cause = "wire"             // cable, optics or switch port damage frames
-	ClusterFull     Cause = "cluster-full"     // writes wait until there is room
+	ClusterFull     Cause = "cluster-full"     // writes wait until space is available
 	ClusterDown     Cause = "cluster-down"     // the OSDs are down or cannot be reached
-	PathMTU         Cause = "path-mtu"         // large segments are lost on the way
-	Refused         Cause = "refused"          // the cluster does not let this client in
+	PathMTU         Cause = "path-mtu"         // large segments are lost on the path
+	Refused         Cause = "refused"          // the cluster refuses this client
 	NoMemory        Cause = "no-memory"        // this host has no memory to receive
-	NoOSD           Cause = "no-osd"           // CRUSH gives no OSD
+	NoOSD           Cause = "no-osd"           // CRUSH returns no OSD
 	Lock            Cause = "exclusive-lock"   // another client holds the image's exclusive lock
 	Unknown         Cause = "unknown"
 )
 
-// order is that of causes of equal score.
+// order is the order of causes with equal scores.
 var order = []Cause{Saturation, UnstableBuffers, SparseRead, OneOSD, OneHost, Wire, BadMemory, NoMemory, Refused, NoOSD, Lock, ClusterFull, ClusterDown, PathMTU}
 
-// labels is each cause in a few words.
+// labels describe each cause in a few words.
 var labels = map[Cause]string{
 	Saturation:      "NIC saturation",
 	UnstableBuffers: "Windows guests without rxbounce",
@@ -55,7 +55,7 @@ var labels = map[Cause]string{
 	Unknown:         "unknown",
 }
 
-// String is the cause in a few words.
+// String describes the cause in a few words.
 func (c Cause) String() string { return labels[c] }
 
 // separates is the check that distinguishes a cause from others.
@@ -76,14 +76,14 @@ var separates = map[Cause]string{
 	Lock:            "rbd lock ls of the image",
 }
 
-// Separates is the check that distinguishes the cause from others.
+// Separates returns the check that distinguishes the cause from others.
 func (c Cause) Separates() string { return separates[c] }
 
-// How causes are concluded.
+// The scores from which causes are concluded.
 const (
-	enough    = 3 // the least score that is concluded
-	clearLead = 2 // over the next
-	likely    = 2 // the least score that is named as likely
+	enough    = 3 // minimum score of a conclusion
+	clearLead = 2 // minimum lead over the next cause
+	likely    = 2 // minimum score of a likely cause
 )
 
 // Evidence is one fact for or against a cause.
@@ -92,16 +92,16 @@ type Evidence struct {
 	Subject string
 	Fact    string
 	At      time.Time
-	Weight  int // above 0 for, below 0 against, 0 for information only
+	Weight  int // positive: for; negative: against; 0: for information only
 }
 
-// A Candidate is one cause and what is known of it.
+// A Candidate is one possible cause with its evidence.
 type Candidate struct {
 	Cause    Cause
 	Evidence []Evidence
 }
 
-// Score is the sum of the weights.
+// Score returns the sum of the weights.
 func (c Candidate) Score() int {
 	sum := 0
 	for _, e := range c.Evidence {
@@ -112,7 +112,7 @@ func (c Candidate) Score() int {
 
 // An Analysis weighs the causes of one fault.
 type Analysis struct {
-	Candidates []Candidate // the likeliest first; of equal score in a fixed order
+	Candidates []Candidate // likeliest first; equal scores in a fixed order
 }
 
 // weigh sorts the candidates.
@@ -127,8 +127,8 @@ func weigh(all map[Cause][]Evidence) Analysis {
 	return a
 }
 
-// Concluded is the cause that leads clearly; Unknown if none does. What is not known
-// of another cause never withholds it.
+// Concluded returns the cause with a clear lead; Unknown if there is none. Unknowns
+// about another cause never prevent a conclusion.
 func (a Analysis) Concluded() Cause {
 	if len(a.Candidates) == 0 || a.Candidates[0].Score() < enough {
 		return Unknown
@@ -139,7 +139,7 @@ func (a Analysis) Concluded() Cause {
 	return a.Candidates[0].Cause
 }
 
-// Likely are the likeliest causes: the one concluded, or else at most two.
+// Likely returns the likeliest causes: the concluded one, or else at most two.
 func (a Analysis) Likely() []Cause {
 	if c := a.Concluded(); c != Unknown {
 		return []Cause{c}
@@ -156,7 +156,7 @@ func (a Analysis) Likely() []Cause {
 // Supports reports whether a cause is among the likely ones.
 func (a Analysis) Supports(c Cause) bool { return slices.Contains(a.Likely(), c) }
 
-// String is what is concluded, as a part of a sentence; empty if nothing is.
+// String describes the conclusion as part of a sentence; empty if there is none.
 func (a Analysis) String() string {
 	list := a.Likely()
 	switch {
@@ -170,8 +170,8 @@ func (a Analysis) String() string {
 	return "likely cause: " + list[0].String() + " or " + list[1].String()
 }
 
-// For is the evidence for likely causes, and evidence for information only, in the
-// order of the causes.
+// For returns the evidence for likely causes, and evidence for information only, in
+// the order of the causes.
 func (a Analysis) For() []Evidence {
 	var list []Evidence
 	for _, c := range a.Candidates {
@@ -184,7 +184,7 @@ func (a Analysis) For() []Evidence {
 	return list
 }
 
-// Against is the evidence against causes.
+// Against returns the evidence against causes.
 func (a Analysis) Against() []Evidence {
 	var list []Evidence
 	for _, c := range a.Candidates {
@@ -197,8 +197,7 @@ func (a Analysis) Against() []Evidence {
 	return list
 }
 
-// names lists OSDs for people.
-// someNames is how many OSDs are named of many.
+// names lists OSDs for display. someNames is the maximum number of OSDs it names.
 const someNames = 4
 
 func names(list []string) string { return human.Names(list, someNames) }

@@ -5,7 +5,7 @@ import (
 	"testing"
 )
 
-// weights makes an analysis of one piece of evidence for each cause.
+// weights returns an analysis with one piece of evidence for each cause.
 func weights(of map[Cause]int) Analysis {
 	all := map[Cause][]Evidence{}
 	for c, w := range of {

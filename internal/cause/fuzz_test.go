@@ -15,12 +15,13 @@ import (
 	"github.com/nodewatch/nodewatch/pkg/kmsg"
 )
 
-// The most that an analysis may hold of one cause, however much was observed.
+// The maximum size of an analysis' evidence for one cause, however much was observed.
 const mostEvidence = 500
 
-// FuzzFactsAndCauses: whatever was observed, in whatever order, facts and causes are
-// found without a panic; twice the same; no session is lost in the future, no more are
-// lost in a minute than in ten; each cause is named once, and its evidence is bounded.
+// FuzzFactsAndCauses: facts and causes are derived from any observations in any order
+// without a panic; repeated evaluation returns the same result; no session is lost in
+// the future, and no more are lost in a minute than in ten; each cause is named once,
+// and its evidence is bounded.
 func FuzzFactsAndCauses(f *testing.F) {
 	seed := func(list ...node.Observation) {
 		var out []byte
@@ -53,8 +54,8 @@ func FuzzFactsAndCauses(f *testing.F) {
 	})
 }
 
-// look folds the observations in, a second apart, and returns what is lost and what
-// each analysis weighs.
+// look folds the observations in, a second apart, and returns the lost sessions and
+// the evidence of each analysis.
 func look(t *testing.T, data []byte) (*facts.Losses, []Analysis) {
 	t.Helper()
 	var s node.Snapshot

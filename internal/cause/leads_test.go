@@ -13,8 +13,8 @@ import (
 	"github.com/nodewatch/nodewatch/pkg/rbd"
 )
 
-// fourDisks is a node with a guest on each of four krbd disks behind eth0, which carries
-// little until a test says otherwise.
+// fourDisks returns a node with a guest on each of four krbd disks that use eth0, which
+// carries little traffic unless a test changes that.
 func fourDisks(os string) *nodetest.Node {
 	n := nodetest.New(bond.Links{
 		NICs: []bond.NIC{{Name: "eth0", Index: 2, Up: true, Speed: 10000}}, Addresses: []bond.Address{{IP: "192.0.2.12", Index: 2}},
@@ -25,21 +25,22 @@ func fourDisks(os string) *nodetest.Node {
 	}
 	other := line(kmsg.OSDUp, "osd91", "")
 	other.Addr = "192.0.2.40:6800"
-	n.SeeGuests(guests...).Log(line(kmsg.OSDUp, "osd90", "")).Log(other) // what is known of the cluster: OSDs of two more hosts
+	n.SeeGuests(guests...).Log(line(kmsg.OSDUp, "osd90", "")).Log(other) // the known cluster: OSDs of two more hosts
 	return n.Carry("eth0", 0.1, 0).Do(nodetest.IO{Done: 20, Ms: 3}).Pass(60)
 }
 
 // stall stops all disks.
 func stall(n *nodetest.Node) *nodetest.Node { return n.Do(nodetest.IO{InFlight: 8}) }
 
-// line is one about an OSD at the host of its number's ten.
+// line returns a line about an OSD, whose host is derived from the tens of its
+// number.
 func line(class kmsg.Class, peer, detail string) kmsg.Count {
 	osd := 0
 	_, _ = fmt.Sscanf(peer, "osd%d", &osd)
 	return kmsg.Count{Class: class, Peer: peer, Detail: detail, Addr: fmt.Sprintf("192.0.2.%d:6800", 30+osd/10), N: 1, Text: "a line"}
 }
 
-// lose has sessions with the OSDs lost every second, for so long.
+// lose loses the sessions with OSDs every second, for the given time.
 func lose(n *nodetest.Node, seconds int, class kmsg.Class, detail string, osds ...int) {
 	for range seconds {
 		for _, osd := range osds {
@@ -49,7 +50,8 @@ func lose(n *nodetest.Node, seconds int, class kmsg.Class, detail string, osds .
 	}
 }
 
-// loop and waiting are the analyses of a loop of lost sessions and of stalled disks.
+// loop and waiting return the analyses of a loop of lost sessions and of stalled
+// disks.
 func loop(n *nodetest.Node) Analysis {
 	f := facts.New(n.Snapshot, facts.Baselines{})
 	losses := f.SessionLosses(time.Minute)
@@ -64,29 +66,29 @@ func waiting(n *nodetest.Node) Analysis {
 // many are OSDs of four hosts.
 var many = []int{1, 2, 11, 12, 21, 22, 31, 32}
 
-// What docs/diagnosis.md says leads to a cause concludes it.
+// The evidence that docs/diagnosis.md lists for each cause leads to its conclusion.
 func TestWhatLeadsToEachCause(t *testing.T) {
 	for want, analysis := range map[Cause]func() Analysis{
-		Saturation: func() Analysis { // a storage NIC full before the first fault
+		Saturation: func() Analysis { // a storage NIC is full before the first fault
 			n := fourDisks("linux")
 			n.Carry("eth0", 9.8, 0)
 			stall(n.Pass(15))
 			lose(n, 20, kmsg.CRC, "", many...)
 			return loop(n)
 		},
-		UnstableBuffers: func() Analysis { // CRC faults with calm links, Windows without rxbounce
+		UnstableBuffers: func() Analysis { // CRC faults with idle links, Windows without rxbounce
 			n := fourDisks("windows")
 			stall(n)
 			lose(n, 20, kmsg.CRC, "", many...)
 			return loop(n)
 		},
-		SparseRead: func() Analysis { // the kernel's own lines of that loop
+		SparseRead: func() Analysis { // the kernel's own log lines of that loop
 			n := fourDisks("linux")
 			stall(n)
 			lose(n, 20, kmsg.SocketError, "sparse read", many...)
 			return loop(n)
 		},
-		OneOSD: func() Analysis { // all faults with one
+		OneOSD: func() Analysis { // all faults with one OSD
 			n := fourDisks("linux")
 			lose(n, 20, kmsg.CRC, "", 3)
 			return loop(n)
@@ -104,7 +106,7 @@ func TestWhatLeadsToEachCause(t *testing.T) {
 			lose(n, 20, kmsg.CRC, "", many...)
 			return loop(n)
 		},
-		BadMemory: func() Analysis { // machine checks beside CRC faults
+		BadMemory: func() Analysis { // machine checks along with CRC faults
 			n := fourDisks("linux")
 			n.Log(line(kmsg.MachineCheck, "", "UE"))
 			stall(n)
@@ -143,7 +145,7 @@ func TestWhatLeadsToEachCause(t *testing.T) {
 			stall(n)
 			return waiting(n.Pass(20))
 		},
-		PathMTU: func() Analysis { // small requests pass, others hang
+		PathMTU: func() Analysis { // small requests complete, others hang
 			n := fourDisks("linux")
 			n.See(node.SawPending{Reading: nodetest.Reading(n.At, 0, []rbd.Pending{{FSID: "f", ClientID: 4151, Total: 3, Requests: waits()}})})
 			n.Pass(20)
@@ -164,7 +166,7 @@ func TestWhatLeadsToEachCause(t *testing.T) {
 	}
 }
 
-// waits are requests of three disks that wait for three OSDs.
+// waits returns requests of three disks that wait for three OSDs.
 func waits() []rbd.Request {
 	var list []rbd.Request
 	for i := range 3 {
@@ -173,8 +175,8 @@ func waits() []rbd.Request {
 	return list
 }
 
-// What is not known of one cause does not withhold another: a node that cannot read
-// its guests' systems concludes saturation as well.
+// An unknown about one cause does not prevent the conclusion of another: a node that
+// cannot read its guests' systems still concludes saturation.
 func TestAnUnknownWithholdsNoCause(t *testing.T) {
 	n := fourDisks("linux")
 	n.See(node.SawLibvirt{Reading: nodetest.Failed[rbd.Guests](n.At, node.Failed, "no answer", "")})
@@ -186,7 +188,7 @@ func TestAnUnknownWithholdsNoCause(t *testing.T) {
 	}
 }
 
-// A NIC that fills up after the first fault is filled by what is resent.
+// A NIC that fills up after the first fault is filled by resent requests.
 func TestSaturationAfterTheFirstFaultIsNoCause(t *testing.T) {
 	n := fourDisks("windows")
 	stall(n)

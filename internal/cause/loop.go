@@ -12,23 +12,23 @@ import (
 	"github.com/nodewatch/nodewatch/pkg/kmsg"
 )
 
-// What must hold for the order in time and for one OSD to stand out.
+// Thresholds for the order of events and for a single failing OSD.
 const (
-	before      = 30 * time.Second // saturation counts that overlaps so much before the first fault
-	blip        = 3                // seconds of it that are more than a blip
-	longQuiet   = 2 * time.Minute  // saturation that was endured so long without a fault is no trigger
-	enoughFault = 10               // faults, all of one OSD
-	enoughTime  = 10 * time.Second // over at least so long
-	settling    = 5 * time.Second  // after the start, until which a NIC's first rate is there
+	before      = 30 * time.Second // saturation counts if it overlaps this period before the first fault
+	blip        = 3                // seconds of saturation that are more than a blip
+	longQuiet   = 2 * time.Minute  // saturation for this long without a fault is no trigger
+	enoughFault = 10               // minimum number of faults, all with one OSD
+	enoughTime  = 10 * time.Second // minimum time that they span
+	settling    = 5 * time.Second  // after the start, the time until a NIC's first rate is available
 )
 
-// A Loop is sessions that are lost repeatedly.
+// A Loop is a series of repeatedly lost sessions.
 type Loop struct {
 	First  time.Time // when the run of losses began
 	Losses *facts.Losses
-	OSDs   []*facts.OSDLosses // those that lost working sessions, the most lost first
-	Stalls []*facts.Stall     // that go with it
-	Before []Evidence         // the order in time when it was first reported, kept because readings expire; nil: not reported yet
+	OSDs   []*facts.OSDLosses // OSDs that lost working sessions, most losses first
+	Stalls []*facts.Stall     // stalls that belong to the loop
+	Before []Evidence         // the order of events when the loop was first reported, kept because readings expire; nil: not reported yet
 }
 
 // OfLoop weighs the causes of a session loop.
@@ -58,8 +58,8 @@ func evidenceAt(source, subject string, at time.Time, weight int, format string,
 	return Evidence{Source: source, Subject: subject, Fact: fmt.Sprintf(format, args...), At: at, Weight: weight}
 }
 
-// Before is what the storage NICs did before the first fault, as evidence for or
-// against saturation. It is reported once, when the fault is first observed.
+// Before returns what the storage NICs did before the first fault, as evidence for or
+// against saturation. It is called once, when the fault is first observed.
 func Before(f *facts.Facts, first time.Time) []Evidence {
 	nics, _ := f.StorageNICs()
 	list := []Evidence{}
@@ -83,7 +83,7 @@ func Before(f *facts.Facts, first time.Time) []Evidence {
 			list = append(list, dropsBefore(f, n, h, first, 2)...)
 		}
 	}
-	// One saturated NIC explains as much as two.
+	// One saturated NIC has the same weight as two.
 	saturated := false
 	for i := range list {
 		if list[i].Weight > 0 {
@@ -103,8 +103,9 @@ func Before(f *facts.Facts, first time.Time) []Evidence {
 	return list
 }
 
-// dropsBefore is the frames that a NIC dropped before the first fault, as evidence of
-// the weight; those of a saturated NIC explain no more than the saturation.
+// dropsBefore returns the frames that a NIC dropped before the first fault, as
+// evidence with the given weight. Drops of a saturated NIC add no weight to the
+// saturation.
 func dropsBefore(f *facts.Facts, n *facts.NIC, h facts.History, first time.Time, weight int) []Evidence {
 	if h.DropAt.IsZero() || h.Dropped < 100 {
 		return nil
@@ -116,13 +117,14 @@ func dropsBefore(f *facts.Facts, n *facts.NIC, h facts.History, first time.Time,
 	return []Evidence{evidenceAt(node.SourceNIC, n.Name, since, weight, "%s dropped frames (receive buffers exhausted) from %s, before the first session fault at %s", n.Label, human.Clock(since), human.Clock(first))}
 }
 
-// full adds evidence of NICs that are saturated now. One that filled up after the first
-// fault does so with what is resent. One that was full from the first reading on, in a
-// loop that is older than this run of the daemon, is a likely cause where no guest may
-// change pages under way, and a possible one otherwise: what came first is not known.
+// full adds evidence of NICs that are saturated now. A NIC that filled up after the
+// first fault is filled by resent requests. A NIC that was full from the first reading
+// on, in a loop that is older than this run of the daemon, is a likely cause if no
+// guest may change pages in flight, and a possible one otherwise, because the order of
+// events is unknown.
 func (l Loop) full(f *facts.Facts, e facts.Exposure) []Evidence {
 	if len(l.Before) == 0 {
-		return nil // the order in time is not asked
+		return nil // the order of events does not matter here
 	}
 	unordered := !slices.ContainsFunc(l.Before, func(e Evidence) bool { return e.Weight != 0 })
 	weight := 2
@@ -137,7 +139,7 @@ func (l Loop) full(f *facts.Facts, e facts.Exposure) []Evidence {
 		case !full:
 		case unordered && load.Since.Sub(f.Started) <= settling && n.At.Sub(load.Since) >= blip*time.Second:
 			list = append(list, evidenceAt(node.SourceNIC, n.Name, load.Since, weight, "%s has been saturated (%s) since it was first read at %s", n.Label, load.Way, human.Clock(load.Since)))
-			weight = 0 // one saturated NIC explains as much as two
+			weight = 0 // one saturated NIC has the same weight as two
 		case load.Since.After(l.First):
 			list = append(list, evidenceAt(node.SourceNIC, n.Name, load.Since, 0, "%s has been saturated (%s) since %s, %s after the first session fault: resent requests fill it", n.Label, load.Way, human.Clock(load.Since), human.Span(load.Since.Sub(l.First))))
 		}
@@ -145,7 +147,7 @@ func (l Loop) full(f *facts.Facts, e facts.Exposure) []Evidence {
 	return list
 }
 
-// exposed is which guests may change pages under way.
+// exposed describes which guests may change pages in flight.
 func exposed(f *facts.Facts) facts.Exposure { return f.Exposure() }
 
 func (l Loop) sum(of func(*facts.OSDLosses) uint64) uint64 {
@@ -180,7 +182,7 @@ func (l Loop) otherDisksGoOn(f *facts.Facts) bool {
 	return busy > 2*len(l.Stalls)+2
 }
 
-// buffers asks whether guests may change pages while they are received or sent.
+// buffers weighs whether guests may change pages while they are received or sent.
 func (l Loop) buffers(f *facts.Facts, e facts.Exposure, one bool, add func(Cause, ...Evidence)) {
 	crc := l.sum(func(o *facts.OSDLosses) uint64 { return o.Of(kmsg.ReasonCRC) })
 	tags := l.sum(func(o *facts.OSDLosses) uint64 { return o.Of(kmsg.ReasonAuthTag) })
@@ -219,7 +221,7 @@ func (l Loop) buffers(f *facts.Facts, e facts.Exposure, one bool, add func(Cause
 
 func score(list []Evidence) int { return Candidate{Evidence: list}.Score() }
 
-// memory asks whether this host's memory fails, or is short.
+// memory weighs whether this host's memory is faulty or exhausted.
 func (l Loop) memory(f *facts.Facts, add func(Cause, ...Evidence)) {
 	lines, last := uint64(0), (*node.Series)(nil)
 	for _, s := range f.Kernel.Of(kmsg.MachineCheck) {
@@ -239,7 +241,7 @@ func (l Loop) memory(f *facts.Facts, add func(Cause, ...Evidence)) {
 	}
 }
 
-// sparse asks whether the log shows the loop of the sparse-read bug.
+// sparse weighs whether the log shows the loop of the sparse-read bug.
 func (l Loop) sparse(f *facts.Facts, add func(Cause, ...Evidence)) {
 	n := l.sum(func(o *facts.OSDLosses) uint64 { return o.Of(kmsg.ReasonSparseRead) })
 	switch {
@@ -250,8 +252,8 @@ func (l Loop) sparse(f *facts.Facts, add func(Cause, ...Evidence)) {
 	}
 }
 
-// spread asks how the losses are spread: one OSD, or one OSD host, points to it or
-// its path; many to what they have in common, this host.
+// spread weighs how the losses are distributed: one OSD, or one OSD host, points to
+// that OSD or host or its path; many point to what they share, this host.
 func (l Loop) spread(f *facts.Facts, e facts.Exposure, one bool, add func(Cause, ...Evidence)) {
 	if len(l.OSDs) == 0 {
 		return
@@ -259,7 +261,7 @@ func (l Loop) spread(f *facts.Facts, e facts.Exposure, one bool, add func(Cause,
 	hosts := map[string]bool{}
 	last := ""
 	for _, o := range l.OSDs {
-		if host := o.Host(); host != last { // neighbours in the list often share one
+		if host := o.Host(); host != last { // neighbours in the list often have the same host
 			hosts[host], last = true, host
 		}
 	}
@@ -282,7 +284,7 @@ func (l Loop) spread(f *facts.Facts, e facts.Exposure, one bool, add func(Cause,
 		}
 		weight := 3
 		if len(e.Windows) > 0 && worst.Of(kmsg.ReasonCRC) > 0 && len(l.Stalls) <= 1 {
-			weight = 0 // one guest's read that is repeated looks the same
+			weight = 0 // one guest's repeated read looks the same
 		}
 		switch {
 		case len(c.OSDs) > 1:
@@ -309,13 +311,13 @@ func (l Loop) stalledElsewhere(f *facts.Facts) (Evidence, bool) {
 	return Evidence{}, false
 }
 
-// corruptedFrames asks whether the NICs receive corrupted frames.
+// corruptedFrames weighs whether the NICs receive corrupted frames.
 func corruptedFrames(f *facts.Facts, add func(Cause, ...Evidence)) {
 	nics, _ := f.StorageNICs()
 	known, damaged := false, false
 	for _, n := range nics {
 		known = known || len(n.Tens) > 0
-		if times, most, at := n.Corrupted(f.Now); times > 1 { // one bad frame now and then is nothing
+		if times, most, at := n.Corrupted(f.Now); times > 1 { // an occasional bad frame does not count
 			weight := 4
 			if damaged {
 				weight = 0
@@ -329,7 +331,7 @@ func corruptedFrames(f *facts.Facts, add func(Cause, ...Evidence)) {
 	}
 }
 
-// CorruptedNICs are the storage NICs that receive corrupted frames.
+// CorruptedNICs returns the storage NICs that receive corrupted frames.
 func CorruptedNICs(f *facts.Facts) []*facts.NIC {
 	nics, _ := f.StorageNICs()
 	return slices.DeleteFunc(slices.Clone(nics), func(n *facts.NIC) bool {
@@ -338,7 +340,7 @@ func CorruptedNICs(f *facts.Facts) []*facts.NIC {
 	})
 }
 
-// refusals asks whether the cluster lets this client in at all.
+// refusals weighs whether the cluster refuses this client.
 func (l Loop) refusals(add func(Cause, ...Evidence)) {
 	refused, all, reasons := uint64(0), uint64(0), []string(nil)
 	for i := range l.Losses.OSDs {

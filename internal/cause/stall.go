@@ -10,7 +10,7 @@ import (
 	"github.com/nodewatch/nodewatch/pkg/kmsg"
 )
 
-// quiet is how long no session has been lost until they are said to be quiet.
+// quiet is how long no session must be lost until the sessions are reported as quiet.
 const quiet = 5 * time.Minute
 
 // OfStall weighs the causes of I/O that makes no progress without a session loop.
@@ -47,7 +47,7 @@ func OfStall(f *facts.Facts, stalls []*facts.Stall) Analysis {
 	return weigh(all)
 }
 
-// noOSD asks whether the kernel finds no OSD to ask.
+// noOSD weighs whether the kernel finds no OSD to send requests to.
 func noOSD(f *facts.Facts, since time.Time, add func(Cause, ...Evidence)) {
 	for _, s := range f.Kernel.Of(kmsg.NoOSD) {
 		if !s.Last.Before(since.Add(-time.Minute)) {
@@ -57,7 +57,7 @@ func noOSD(f *facts.Facts, since time.Time, add func(Cause, ...Evidence)) {
 	}
 }
 
-// locked asks whether the images that wait wait for their exclusive lock.
+// locked weighs whether the waiting images wait for their exclusive lock.
 func locked(f *facts.Facts, stalls []*facts.Stall, since time.Time, add func(Cause, ...Evidence)) {
 	of := map[string]*node.Series{}
 	for _, s := range f.Kernel.Of(kmsg.RBDLock) {
@@ -77,7 +77,7 @@ func locked(f *facts.Facts, stalls []*facts.Stall, since time.Time, add func(Cau
 	}
 }
 
-// waitsFor asks which OSDs the requests wait for, where osdc shows it.
+// waitsFor weighs which OSDs the requests wait for, if osdc shows it.
 func waitsFor(f *facts.Facts, stalls []*facts.Stall, add func(Cause, ...Evidence)) {
 	osds, requests, covered, paused := map[int]int{}, 0, 0, 0
 	for i := range stalls {
@@ -110,7 +110,7 @@ func waitsFor(f *facts.Facts, stalls []*facts.Stall, add func(Cause, ...Evidence
 	}
 }
 
-// down asks which OSDs are down or have changed lately.
+// down weighs which OSDs are down or have changed recently.
 func down(f *facts.Facts, add func(Cause, ...Evidence)) {
 	c := f.Cluster()
 	if n := len(c.Down); n > 0 {
@@ -139,8 +139,8 @@ func more(n int) string {
 	return fmt.Sprintf(", and %s", human.Count(n, "other OSD"))
 }
 
-// mtu asks whether only large requests are lost: small ones complete, the requests
-// that wait are of many OSDs, no session is lost, and no NIC is busy.
+// mtu weighs whether only large requests are lost: small ones complete, the waiting
+// requests are for many OSDs, no session is lost, and no NIC is busy.
 func mtu(f *facts.Facts, stalls []*facts.Stall, add func(Cause, ...Evidence)) {
 	osds, completing := map[int]bool{}, 0
 	for i := range stalls {

@@ -8,42 +8,44 @@ import (
 	"github.com/nodewatch/nodewatch/pkg/bond"
 )
 
-// unknownLine is what a NIC of unknown speed counts as where a rate is compared with
-// a line rate, in Mbit/s: high, so that little traffic stays little.
+// unknownLine is the assumed line rate of a NIC of unknown speed, in Mbit/s. It is
+// high, so that little traffic remains a small share.
 const unknownLine = 10000
 
-// A Spread is how a bond's traffic lies on its slaves.
+// A Spread describes how a bond's traffic is distributed over its slaves.
 type Spread struct {
-	Like     bool   // the policy does not spread one host's storage traffic: layer2 and its like
+	Like     bool   // the policy does not spread one host's storage traffic: layer2 and similar
 	Why      string // what the policy hashes
-	Measured bool   // all slaves that carry traffic were followed for that time
+	Measured bool   // all slaves that carry traffic were read for the whole period
 	Rx, Tx   Direction
-	Expected []node.SeenSlave // slaves the bond has had, by name
-	Missing  []node.SeenSlave // of Expected, those it has no more
+	Expected []node.SeenSlave // slaves that the bond has had, by name
+	Missing  []node.SeenSlave // the slaves of Expected that the bond no longer has
 }
 
-// A Direction is how one way of a bond's traffic lay on its slaves, on average.
+// A Direction describes how one direction of a bond's traffic is distributed over its
+// slaves, on average.
 type Direction struct {
 	Way   string  // "rx", "tx"
 	Total float64 // bit/s
-	Slave string  // the one that carried most
-	Max   float64 // bit/s of it
-	Share float64 // of Total, from 1/slaves to 1
-	Skew  float64 // 0: all carry the same; 1: one carries all
-	Fill  float64 // of that slave's line rate
+	Slave string  // the slave that carried most
+	Max   float64 // bit/s on that slave
+	Share float64 // that slave's share of Total, from 1/slaves to 1
+	Skew  float64 // 0: all slaves carry the same; 1: one carries everything
+	Fill  float64 // that slave's share of its line rate
 }
 
-// Even reports whether the slaves share the traffic evenly, and there is enough of
-// it to tell.
+// Even reports whether the slaves share the traffic evenly, and there is enough
+// traffic to judge.
 func (d Direction) Even(slaves int) bool {
 	const little = 50e6 // bit/s
 	return d.Total > little && slaves > 0 && d.Share < 1.3/float64(slaves)
 }
 
-// Spread returns how a bond's traffic lies on its slaves, over the last minute.
+// Spread returns how a bond's traffic is distributed over its slaves, over the last
+// minute.
 func (f *Facts) Spread(b bond.Bond) Spread { return f.SpreadOver(b, time.Minute) }
 
-// SpreadOver is Spread over the last d, at most a minute.
+// SpreadOver returns Spread over the last d, at most a minute.
 func (f *Facts) SpreadOver(b bond.Bond, d time.Duration) Spread {
 	s := Spread{Rx: Direction{Way: "rx"}, Tx: Direction{Way: "tx"}}
 	s.Like, s.Why = b.Layer2Like()
@@ -99,8 +101,8 @@ func (d *Direction) done(slaves int) {
 	d.Skew = (d.Share - even) / (1 - even)
 }
 
-// Carries are the slaves that carry traffic now. An 802.3ad bond without an active
-// aggregator has none: the kernel then gives frames to no slave
+// Carries returns the slaves that carry traffic now. An 802.3ad bond without an
+// active aggregator has none: the kernel then passes frames to no slave
 // (drivers/net/bonding/bond_main.c, bond_update_slave_arr).
 func (f *Facts) Carries(b bond.Bond) []bond.Slave {
 	if b.Kind == bond.Kernel && b.Mode == bond.LACP && b.AD == nil {
@@ -109,8 +111,8 @@ func (f *Facts) Carries(b bond.Bond) []bond.Slave {
 	return b.Carrying()
 }
 
-// GoneBonds are the kernel's bonds that have been there since nodewatch started and
-// are not any more, by name.
+// GoneBonds returns the kernel's bonds that have existed since nodewatch started and
+// no longer exist, by name.
 func (f *Facts) GoneBonds() []node.SeenBond {
 	var list []node.SeenBond
 	for _, b := range f.SeenBonds() {
@@ -121,19 +123,19 @@ func (f *Facts) GoneBonds() []node.SeenBond {
 	return list
 }
 
-// noPartner is the partner's MAC address of a bond that no switch answers.
+// noPartner is the partner's MAC address of a bond without an LACP partner.
 const noPartner = "00:00:00:00:00:00"
 
-// A LACP is what is wrong between a bond and its switch.
+// A LACP describes the problems between a bond and its switch.
 type LACP struct {
-	Bond  string        // what is wrong with the bundle as a whole; empty: nothing
+	Bond  string        // the problem with the bundle as a whole; empty: none
 	Ports []PortProblem // ports that have a link and a problem, in the order of the slaves
 }
 
-// OK reports whether nothing is wrong.
+// OK reports whether there is no problem.
 func (l LACP) OK() bool { return l.Bond == "" && len(l.Ports) == 0 }
 
-// Problem is what is wrong with one port; empty: nothing.
+// Problem returns the problem with one port; empty: none.
 func (l LACP) Problem(slave string) string {
 	for _, p := range l.Ports {
 		if p.Slave == slave {
@@ -143,12 +145,12 @@ func (l LACP) Problem(slave string) string {
 	return ""
 }
 
-// A PortProblem is a slave and what is wrong with its port, the cause before its
+// A PortProblem is a slave and the problem with its port, the cause before its
 // consequences.
 type PortProblem struct{ Slave, Problem string }
 
-// LACPOf returns what is wrong between a bond and its switch; nothing of a bond that
-// does not speak LACP.
+// LACPOf returns the problems between a bond and its switch; none for a bond without
+// LACP.
 func LACPOf(b bond.Bond) LACP {
 	var l LACP
 	switch {

@@ -11,21 +11,21 @@ import (
 	"github.com/nodewatch/nodewatch/pkg/kmsg"
 )
 
-// recently is how far back changes of the map are reported.
+// recently is the age up to which changes of the map are reported.
 const recently = 10 * time.Minute
 
-// A Cluster is what this node knows of the Ceph cluster, by the kernel's log and by
-// what the cluster itself says.
+// A Cluster is what this node knows about the Ceph cluster, from the kernel log and
+// from the cluster itself.
 type Cluster struct {
-	OSDs    map[int]bool // the numbers of those that the kernel, osdc or the cluster has named, those purged left out
-	Down    []string     // OSDs that are down by the kernel's map, by number
+	OSDs    map[int]bool // numbers of the OSDs that the kernel, osdc or the cluster has named, except purged ones
+	Down    []string     // OSDs that are down according to the kernel's map, by number
 	Changes []MapChange  // of the last ten minutes, oldest first
-	FullAt  time.Time    // when the kernel last said that the cluster or a pool is full; zero: never
-	Full    string       // what the cluster says is full now: "the cluster", "a pool", "an OSD"; empty: nothing, or it cannot be asked
+	FullAt  time.Time    // when the kernel last logged that the cluster or a pool is full; zero: never
+	Full    string       // what is full now according to the cluster: "the cluster", "a pool", "an OSD"; empty: nothing, or the cluster cannot be queried
 	Hunting int          // kernel clients without a monitor session
 	MonLost time.Time    // when a monitor session was last lost, if some are hunting
 	MonBack time.Time    // when one was last established; zero: never
-	Refusal *node.Series // the latest line that says that the monitors refuse this client; nil: none since a session was established
+	Refusal *node.Series // the latest line that reports that the monitors refuse this client; nil: none since a session was established
 }
 
 // A MapChange is one OSD that went down or came up.
@@ -35,7 +35,7 @@ type MapChange struct {
 	At   time.Time
 }
 
-// Cluster returns what is known of the cluster.
+// Cluster returns what is known about the cluster.
 func (f *Facts) Cluster() Cluster { return f.cluster() }
 
 func (f *Facts) findCluster() Cluster {
@@ -72,10 +72,10 @@ func (f *Facts) nameOSDs(c *Cluster) {
 	}
 }
 
-// namingClasses are the classes of lines that name an OSD which exists.
+// namingClasses are the classes of lines that name an existing OSD.
 var namingClasses = append(sessionClasses[:], kmsg.OSDUp, kmsg.OSDDown, kmsg.OSDWeight)
 
-// OSDHosts is how many hosts of OSDs are known, by their IPs.
+// OSDHosts returns the number of known OSD hosts, by IP.
 func (f *Facts) OSDHosts() int {
 	hosts := map[string]bool{}
 	for _, o := range f.Snapshot.Cluster.Value.OSDMap.OSDs {
@@ -96,9 +96,9 @@ func (f *Facts) OSDHosts() int {
 	return len(hosts)
 }
 
-// mapChanges finds which OSDs are down: their latest change was to go down, and
-// there has been no session since. That one has come up is heard by no client that
-// was gone by then, and its line may be lost. A purged OSD is no OSD.
+// mapChanges finds which OSDs are down: their latest change was to down, and no
+// session has been established since. A client that was gone by then does not get the
+// news that an OSD came up, and the line may be lost. A purged OSD does not count.
 func (f *Facts) mapChanges(c *Cluster) {
 	down, gone := map[string]time.Time{}, map[string]time.Time{}
 	note := func(class kmsg.Class, at map[string]time.Time) {
@@ -158,8 +158,8 @@ func (f *Facts) fullByCluster() string {
 }
 
 // FullSince reports whether writes that have waited since then wait because the
-// cluster or a pool is full. The kernel says so when a request is submitted, and not
-// again while it waits.
+// cluster or a pool is full. The kernel logs this when a request is submitted, and
+// not again while it waits.
 func (f *Facts) FullSince(since time.Time) bool {
 	c := f.Cluster()
 	if c.Full != "" {
@@ -171,8 +171,9 @@ func (f *Facts) FullSince(since time.Time) bool {
 
 // hunting counts the kernel clients without a monitor session: those that lost one,
 // less those that established one since. Lines name no client. A new client's first
-// session is logged twice: established, and made. Losses of a monitor with which a
-// session has been established since do not count: a client that hunts finds it.
+// session is logged twice: established, and made. The loss of a monitor does not
+// count if a session with it has been established since, because a hunting client
+// would find it.
 func (f *Facts) hunting(c *Cluster) {
 	back := map[string]time.Time{}
 	lost, found, made, open := 0, 0, 0, 0
@@ -191,7 +192,7 @@ func (f *Facts) hunting(c *Cluster) {
 		}
 	}
 	c.Hunting = max(0, min(lost-max(0, found-made), open))
-	if lost == 0 && open > 0 { // all of it was logged before nodewatch started
+	if lost == 0 && open > 0 { // everything was logged before nodewatch started
 		c.Hunting = 1
 		for _, at := range back {
 			if !at.Before(c.MonLost) {
@@ -215,9 +216,9 @@ func (f *Facts) hunting(c *Cluster) {
 	}
 }
 
-// Amplification is how many bytes the storage NICs receive for each byte that krbd
-// reads, over the last minute; 0: not known, or so little is received that it says
-// nothing. Other traffic of the NICs counts too: it is a sign beside others.
+// Amplification returns the number of bytes that the storage NICs receive for each
+// byte that krbd reads, over the last minute; 0: unknown, or too little traffic to
+// judge. Other traffic of the NICs is included, so it is only supporting evidence.
 func (f *Facts) Amplification() float64 {
 	if f.AnyBlind(node.SourceNIC, node.SourceIO) {
 		return 0

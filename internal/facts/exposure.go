@@ -7,25 +7,25 @@ import (
 	"github.com/nodewatch/nodewatch/pkg/rbd"
 )
 
-// An Exposure is which krbd devices receive straight into the guests' pages and
+// An Exposure lists the krbd devices that receive straight into the guests' pages and
 // checksum them there, so that a guest that changes a page breaks the session.
 type Exposure struct {
 	Windows   []string // devices of Windows guests, mapped without rxbounce in a crc mode
-	Others    []string // devices of other guests, or of none, mapped so
-	Unsure    []string // of Others, those with a guest whose system is not known
+	Others    []string // devices of other guests, or of none, mapped in the same way
+	Unsure    []string // the devices of Others with a guest whose system is unknown
 	Safe      int      // devices mapped with rxbounce or in a secure mode
 	Unread    []string // devices whose options could not be read
-	Untimed   int      // devices whose requests never time out, of those whose options could be read
-	WindowsOf GuestSet // the guests that are surely Windows
-	Possibly  []string // guests on these devices that may be Windows, each with what hints at it
-	NoSign    []string // those whose operating system is unknown
-	Not       []string // those that are surely not Windows
+	Untimed   int      // devices whose requests never time out, among those whose options could be read
+	WindowsOf GuestSet // guests that are certainly Windows
+	Possibly  []string // guests on these devices that may be Windows, each with the hint
+	NoSign    []string // guests whose operating system is unknown
+	Not       []string // guests that are certainly not Windows
 }
 
-// Exposure is that of all krbd devices.
+// Exposure returns the exposure of all krbd devices.
 func (f *Facts) Exposure() Exposure { return f.exposure() }
 
-// ExposureOf is that of some devices.
+// ExposureOf returns the exposure of some devices.
 func (f *Facts) ExposureOf(devices []rbd.Mapped) Exposure {
 	e := Exposure{WindowsOf: GuestSet{VM: -1}}
 	uses := make(map[string]*rbd.Use, len(f.Uses))
@@ -59,7 +59,8 @@ func (f *Facts) ExposureOf(devices []rbd.Mapped) Exposure {
 	return e
 }
 
-// expose sorts one device by its guests' systems. seen are the guests sorted so far.
+// expose classifies one device by its guests' systems. seen are the guests classified
+// so far.
 func (e *Exposure) expose(f *Facts, use *rbd.Use, seen []bool) {
 	windows, unsure := false, len(use.Guests) == 0
 	for i, g := range use.At {
@@ -90,14 +91,14 @@ func (e *Exposure) expose(f *Facts, use *rbd.Use, seen []bool) {
 	}
 }
 
-// Complete reports whether nothing is unknown: every device's options, and every
+// Complete reports whether everything is known: every device's options, and every
 // guest's system.
 func (e Exposure) Complete(f *Facts) bool {
 	return len(e.Unread) == 0 && len(e.Unsure) == 0 && f.GuestsKnown() == nil
 }
 
-// bounces reports whether received data is checked before the guest can reach it:
-// rxbounce does so, and a secure mode decrypts from pages of its own.
+// bounces reports whether received data is checked before the guest can access it:
+// rxbounce does so, and a secure mode decrypts from its own pages.
 func bounces(o rbd.Options) bool {
 	return o.RxBounce || o.MSMode == "secure" || o.MSMode == "prefer-secure"
 }

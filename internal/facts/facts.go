@@ -1,5 +1,5 @@
-// Package facts answers questions about a node: what follows from one Snapshot, as
-// typed values. It words nothing and judges nothing, does no I/O and reads no clock.
+// Package facts derives typed values about a node from one Snapshot. It formats no
+// text, makes no judgement, does no I/O and does not read the clock.
 package facts
 
 import (
@@ -9,9 +9,9 @@ import (
 	"github.com/nodewatch/nodewatch/internal/node"
 )
 
-// Facts are what follows from one snapshot. Each question is answered at most once,
-// when it is first asked; what the answers hold is shared and must not be changed.
-// They are safe for concurrent use.
+// Facts are the values derived from one snapshot. Each value is computed at most
+// once, when it is first requested; the results are shared and must not be changed.
+// Facts are safe for concurrent use.
 type Facts struct {
 	node.Snapshot
 	usual Baselines
@@ -34,8 +34,7 @@ type Facts struct {
 	losses map[time.Duration]*Losses
 }
 
-// New returns the facts of a snapshot, with the latencies that are usual for its
-// disks.
+// New returns the facts of a snapshot, with the baseline latencies of its disks.
 func New(s node.Snapshot, usual Baselines) *Facts {
 	f := &Facts{Snapshot: s, usual: usual, losses: map[time.Duration]*Losses{}}
 	f.nics = sync.OnceValue(f.findNICs)
@@ -64,7 +63,7 @@ func (f *Facts) AnyBlind(sources ...string) bool {
 	return false
 }
 
-// Later is the later of two times.
+// Later returns the later of two times.
 func Later(a, b time.Time) time.Time {
 	if b.After(a) {
 		return b
@@ -72,7 +71,7 @@ func Later(a, b time.Time) time.Time {
 	return a
 }
 
-// Earlier is the earlier of two times.
+// Earlier returns the earlier of two times.
 func Earlier(a, b time.Time) time.Time {
 	if b.Before(a) {
 		return b

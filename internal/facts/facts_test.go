@@ -13,19 +13,20 @@ import (
 	"github.com/nodewatch/nodewatch/pkg/rbd"
 )
 
-// newNode is one with disks of one client behind eth0, which has read its kernel log.
+// newNode returns a node with disks of one client that use eth0. The node has read
+// its kernel log.
 func newNode(disks int) *nodetest.Node {
 	return nodetest.New(bond.Links{
 		NICs: []bond.NIC{{Name: "eth0", Index: 2, Up: true, Speed: 10000}}, Addresses: []bond.Address{{IP: "192.0.2.12", Index: 2}},
 	}).MapDisks(disks, "192.0.2.12").Log()
 }
 
-// line is one of the kernel log.
+// line returns a line of the kernel log.
 func line(class kmsg.Class, peer, detail string) kmsg.Count {
 	return kmsg.Count{Class: class, Peer: peer, Detail: detail, N: 1, Addr: "192.0.2.33:6800", Text: "a line"}
 }
 
-// factsOf are those of what is known of n.
+// factsOf returns the facts of n.
 func factsOf(n *nodetest.Node) *Facts { return New(n.Snapshot, Baselines{}) }
 
 func TestEveryReasonThatEndsASessionCounts(t *testing.T) {
@@ -155,7 +156,8 @@ func TestOsdcTiesARequestToItsDevice(t *testing.T) {
 	}
 }
 
-// What is usual is learnt while all is well, and not from an incident however long.
+// The baseline is learnt in normal operation, and not from an incident, however long
+// it lasts.
 func TestTheBaselineDoesNotLearnTheIncident(t *testing.T) {
 	n, b := newNode(2), Baselines{}
 	learn := func(seconds int, do nodetest.IO) {
@@ -179,8 +181,8 @@ func TestTheBaselineDoesNotLearnTheIncident(t *testing.T) {
 	}
 }
 
-// A latency that lasts for a week, or is acknowledged, is the usual one from then on, once
-// and with what was usual before.
+// A latency that lasts for a week, or is acknowledged, becomes the baseline. This is
+// reported once, with the previous baseline.
 func TestALatencyThatLastsIsAdopted(t *testing.T) {
 	for name, acknowledge := range map[string]bool{"after a week": false, "acknowledged": true} {
 		t.Run(name, func(t *testing.T) {
@@ -253,7 +255,7 @@ func TestGuestsHit(t *testing.T) {
 		hit, total int
 		half       bool
 	}{
-		{nil, 0, 3, false}, // vm1, vm2 and rbd3, which nobody is known to use
+		{nil, 0, 3, false}, // vm1, vm2 and rbd3, which has no known user
 		{[]string{"rbd0"}, 1, 3, false},
 		{[]string{"rbd2"}, 0, 3, false},
 		{[]string{"rbd0", "rbd1"}, 2, 3, true},

@@ -11,11 +11,11 @@ import (
 	"github.com/nodewatch/nodewatch/pkg/rbd"
 )
 
-// A GuestSet are guests, each once.
+// A GuestSet is a set of guests.
 type GuestSet struct {
 	Names []string // in the order of the guests
-	Noun  string   // VM, container or, of both kinds, guest
-	VM    int      // the place of the first VM among the guests; -1: none
+	Noun  string   // VM, container or, for a mixed set, guest
+	VM    int      // index of the first VM among the guests; -1: none
 }
 
 func (g *GuestSet) add(name, kind string) {
@@ -32,7 +32,7 @@ func (g *GuestSet) add(name, kind string) {
 	g.Names, g.Noun = append(g.Names, name), noun
 }
 
-// Count is "65 VMs"; empty if there is none.
+// Count returns "65 VMs"; empty if there is none.
 func (g GuestSet) Count() string {
 	if len(g.Names) == 0 {
 		return ""
@@ -40,7 +40,7 @@ func (g GuestSet) Count() string {
 	return human.Count(len(g.Names), g.Noun)
 }
 
-// In is " (65 VMs)"; empty if there is none.
+// In returns " (65 VMs)"; empty if there is none.
 func (g GuestSet) In() string {
 	if len(g.Names) == 0 {
 		return ""
@@ -48,12 +48,12 @@ func (g GuestSet) In() string {
 	return " (" + g.Count() + ")"
 }
 
-// List names some of them: "65 VMs: vm101, vm102 and 63 more".
+// List names some of the guests: "65 VMs: vm101, vm102 and 63 more".
 func (g GuestSet) List(most int) string {
 	return g.Count() + ": " + human.Names(g.Names, most)
 }
 
-// GuestsOn are the guests on krbd devices.
+// GuestsOn returns the guests on krbd devices.
 func (f *Facts) GuestsOn(devices []string) GuestSet {
 	if len(devices) == len(f.Uses) {
 		return f.everyone()
@@ -92,7 +92,7 @@ func (f *Facts) labelled(labels []string) GuestSet {
 	return set
 }
 
-// UseOf returns who uses a krbd device.
+// UseOf returns the user of a krbd device.
 func (f *Facts) UseOf(device string) rbd.Use {
 	i, found := sort.Find(len(f.Uses), func(i int) int { return strings.Compare(device, f.Uses[i].Device) })
 	if !found {
@@ -101,7 +101,7 @@ func (f *Facts) UseOf(device string) rbd.Use {
 	return f.Uses[i]
 }
 
-// DiskName says which disk a krbd device is: "rbd0 (rbd/vm-101-disk-0, vm101)".
+// DiskName describes a krbd device: "rbd0 (rbd/vm-101-disk-0, vm101)".
 func (f *Facts) DiskName(device string) string {
 	m, _, found := f.Device(device)
 	if !found {
@@ -126,11 +126,11 @@ func (f *Facts) DiskNames(devices []string) string {
 	return human.Names(names, 3)
 }
 
-// running are the guests that run, and the krbd devices that no guest is known to use.
+// running returns the running guests, and the krbd devices without a known guest.
 type running struct {
 	guests  int
-	runs    []bool // by place among the guests
-	held    []bool // those that do not run but may at any moment: an administrator has paused them
+	runs    []bool // by index among the guests
+	held    []bool // guests that an administrator has paused, which may run again at any moment
 	orphans map[string]bool
 }
 
@@ -158,19 +158,19 @@ func (f *Facts) findRunning() running {
 	return r
 }
 
-// A Hit is how much of a node some krbd devices are: guests, and devices that no
-// guest is known to use, which count as one each.
+// A Hit is the part of a node that some krbd devices affect: guests, and devices
+// without a known guest, which count as one each.
 type Hit struct {
 	Hit, Total int
-	Names      []string // of the guests that are hit, sorted; the devices' where no guest is known
-	Guests     bool     // Names are guests'
+	Names      []string // names of the affected guests, sorted; of the devices if no guest is known
+	Guests     bool     // Names are names of guests
 }
 
-// Half reports whether at least half is hit.
+// Half reports whether at least half is affected.
 func (h Hit) Half() bool { return h.Hit > 0 && 2*h.Hit >= h.Total }
 
-// GuestsHit returns what of the node's running guests uses one of the krbd devices. A
-// guest that an administrator has paused counts only if it does.
+// GuestsHit returns which of the node's running guests use one of the krbd devices. A
+// guest that an administrator has paused counts only if it uses one of them.
 func (f *Facts) GuestsHit(devices []string) Hit {
 	r := f.runningOf()
 	h := Hit{Total: r.guests + len(r.orphans)}
@@ -207,7 +207,7 @@ func (f *Facts) GuestsHit(devices []string) Hit {
 	return h
 }
 
-// A Client is one kernel client and what is mapped through it.
+// A Client is one kernel client with the devices mapped through it.
 type Client struct {
 	FSID    string
 	ID      uint64
@@ -215,10 +215,10 @@ type Client struct {
 	Devices []string
 }
 
-// Name is what the kernel calls the client.
+// Name returns the kernel's name of the client.
 func (c Client) Name() string { return fmt.Sprintf("client%d", c.ID) }
 
-// Clients are the kernel clients of the krbd devices, by cluster and id.
+// Clients returns the kernel clients of the krbd devices, by cluster and id.
 func (f *Facts) Clients() []Client { return f.clients() }
 
 func (f *Facts) findClients() []Client {
@@ -243,7 +243,7 @@ func (f *Facts) findClients() []Client {
 	return list
 }
 
-// GuestsOf are the names of the running guests that use one of the krbd devices.
+// GuestsOf returns the names of the running guests that use one of the krbd devices.
 func (f *Facts) GuestsOf(devices []string) []string {
 	if h := f.GuestsHit(devices); h.Guests {
 		return h.Names
@@ -251,5 +251,5 @@ func (f *Facts) GuestsOf(devices []string) []string {
 	return nil
 }
 
-// RunningGuests is how many guests run.
+// RunningGuests returns the number of running guests.
 func (f *Facts) RunningGuests() int { return f.runningOf().guests }

@@ -9,9 +9,9 @@ import (
 	"github.com/nodewatch/nodewatch/pkg/rbd"
 )
 
-// Inventory is how this node is made, as far as it is known: what is compared with the
-// other nodes of its site. The keys are client (of RBD), hash_policy, kernel, mtu,
-// nic_speed and nodewatch; of bonds only those count that carry storage, if that is known.
+// Inventory returns the known configuration of this node, which is compared with that of
+// the other nodes of its site. The keys are client (of RBD), hash_policy, kernel, mtu,
+// nic_speed and nodewatch. Only bonds that carry storage count, or all if that is unknown.
 func (f *Facts) Inventory() map[string]string {
 	all := map[string]string{}
 	add := func(key, value string) {
@@ -25,7 +25,7 @@ func (f *Facts) Inventory() map[string]string {
 	bonds := f.storageBonds()
 	add("hash_policy", ofEach(bonds, func(b bond.Bond) string {
 		if b.HashPolicy == "" {
-			return string(b.Mode) // of Open vSwitch the mode decides
+			return string(b.Mode) // for Open vSwitch the mode decides
 		}
 		return string(b.HashPolicy)
 	}))
@@ -39,10 +39,11 @@ func (f *Facts) Inventory() map[string]string {
 	return all
 }
 
-// clientKinds are the kinds of RBD clients of this node: krbd, librbd, rbd-nbd, or none.
+// clientKinds returns the kinds of RBD clients of this node: krbd, librbd, rbd-nbd, or
+// none.
 func (f *Facts) clientKinds() string {
 	if f.Mapped.At.IsZero() || f.Libvirt.At.IsZero() && f.QEMU.At.IsZero() {
-		return "" // krbd or guests cannot be seen
+		return "" // krbd or guests cannot be read
 	}
 	kinds := map[rbd.Client]bool{rbd.KRBD: len(f.Mapped.Value) > 0}
 	for _, g := range f.Guests {
@@ -62,7 +63,7 @@ func (f *Facts) clientKinds() string {
 	return strings.Join(names, ", ")
 }
 
-// storageBonds are the bonds that carry the traffic of krbd, or all where that is not known.
+// storageBonds returns the bonds that carry the traffic of krbd, or all if that is unknown.
 func (f *Facts) storageBonds() []bond.Bond {
 	all := f.Bonds()
 	var carriers []string
@@ -81,8 +82,8 @@ func (f *Facts) storageBonds() []bond.Bond {
 	return list
 }
 
-// linkSpeeds are the speeds of a bond's slaves, such as 2 x 10 Gbit/s; empty: one is down,
-// so that its speed is not known.
+// linkSpeeds returns the speeds of a bond's slaves, such as 2 x 10 Gbit/s; empty: one is
+// down, so its speed is unknown.
 func linkSpeeds(b bond.Bond) string {
 	var speeds []int
 	for _, s := range b.Slaves {
@@ -104,8 +105,8 @@ func linkSpeeds(b bond.Bond) string {
 	return strings.Join(parts, " + ")
 }
 
-// ofEach is what f says of the bonds: of one bond alone, or of each with its name where
-// they differ. Empty: of one it is not known.
+// ofEach returns the value of f for the bonds: one value if they agree, or each value
+// with the bond's name if they differ. Empty: the value of one bond is unknown.
 func ofEach(bonds []bond.Bond, f func(bond.Bond) string) string {
 	var values, named []string
 	for _, b := range bonds {

@@ -11,7 +11,7 @@ import (
 	"github.com/nodewatch/nodewatch/pkg/rbd"
 )
 
-// What is not known is not in the inventory.
+// Unknown values are not in the inventory.
 func TestInventory(t *testing.T) {
 	read := time.Date(2026, 11, 22, 12, 0, 0, 0, time.UTC)
 	bonded := func(name string, policy bond.HashPolicy, speeds ...int) bond.Bond {
@@ -54,8 +54,8 @@ func TestInventory(t *testing.T) {
 	}
 }
 
-// The inventory of a large node, which each tick makes: 65 guests with 78 krbd disks on
-// one of two bonds.
+// The inventory of a large node, which is computed on each tick: 65 guests with 78 krbd
+// disks on one of two bonds.
 func BenchmarkInventory(b *testing.B) {
 	read := time.Date(2026, 11, 22, 12, 0, 0, 0, time.UTC)
 	s := node.Snapshot{Now: read, Version: "1.2.3", Storage: []node.Path{{Carriers: []string{"bond0"}}}}

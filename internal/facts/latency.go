@@ -11,17 +11,17 @@ import (
 	"github.com/nodewatch/nodewatch/pkg/rbd"
 )
 
-// The limits of what is learnt.
+// The limits of learning.
 const (
 	maxBaselines  = 2000                // images
 	forgetAfter   = 14 * 24 * time.Hour // unused
-	adoptAfter    = 7 * 24 * time.Hour  // a latency that lasts so long is the new baseline
+	adoptAfter    = 7 * 24 * time.Hour  // a latency that lasts this long becomes the baseline
 	learnEvery    = 10 * time.Second
 	learnHalfLife = 2 * 24 * time.Hour
-	enoughLearnt  = 30 // seconds until a baseline is believed
+	enoughLearnt  = 30 // seconds until a baseline is used
 )
 
-// An Image names an RBD image wherever and as whatever device it is mapped.
+// An Image identifies an RBD image independently of the device that it is mapped as.
 type Image struct {
 	FSID      string `json:"fsid"`
 	Pool      string `json:"pool"`
@@ -31,24 +31,25 @@ type Image struct {
 
 func imageNamed(m *rbd.Mapped) Image { return Image{m.FSID, m.Pool, m.Namespace, m.Image} }
 
-// A Baseline is what is usual for an image.
+// A Baseline is the usual latency and load of an image.
 type Baseline struct {
 	Latency float64   `json:"latency_ms"` // of a read or write: a low quantile over days
 	Rate    float64   `json:"rate"`       // requests completed a second, on average
 	Learnt  float64   `json:"learnt_s"`   // seconds it was learnt from
 	Used    time.Time `json:"used"`       // when the image was last seen mapped
 	Apart   time.Time `json:"apart,omitzero"`
-	// Apart is since when the image has been slow and nothing is learnt; zero: it is not.
+	// Apart is since when the image has been slow and its baseline is not updated; zero:
+	// it is not slow.
 
 	Adopted time.Time `json:"adopted,omitzero"` // when a latency that lasted, or was acknowledged, became the usual one; zero: never
 	Was     float64   `json:"was_ms,omitempty"` // what was usual until then; 0: not known
 }
 
-// Baselines are what is usual for the node's disks. They are a value: learning gives
-// others.
+// Baselines are the baselines of the node's disks. They are immutable: Learn returns
+// new ones.
 type Baselines struct {
 	images map[Image]Baseline
-	at     time.Time // when something was last learnt
+	at     time.Time // time of the last update
 }
 
 // A NamedBaseline is a baseline with its image.
@@ -57,7 +58,7 @@ type NamedBaseline struct {
 	Baseline
 }
 
-// List returns the baselines, by image, to be kept over a restart.
+// List returns the baselines, by image, to be persisted over a restart.
 func (b Baselines) List() []NamedBaseline {
 	list := make([]NamedBaseline, 0, len(b.images))
 	for i, of := range b.images {
@@ -69,8 +70,8 @@ func (b Baselines) List() []NamedBaseline {
 	return list
 }
 
-// BaselinesOf returns the baselines of a list that was kept. What makes no sense is
-// left out, and what is beyond the limit.
+// BaselinesOf returns the baselines of a persisted list. Invalid entries, and those
+// beyond the limit, are left out.
 func BaselinesOf(list []NamedBaseline) Baselines {
 	b := Baselines{images: map[Image]Baseline{}}
 	for _, n := range list {
@@ -82,11 +83,11 @@ func BaselinesOf(list []NamedBaseline) Baselines {
 	return b
 }
 
-// Learn returns the baselines once they have learnt from the node as it is now, at
-// most once in ten seconds. Nothing is learnt of a device that touched accepts,
-// because a finding about it says that customers feel something, of one whose NIC is
-// full, and of one that is slow; unless it has been so for a week, or since it was
-// acknowledged: acknowledged returns when an operator did that; zero: nobody has.
+// Learn returns the baselines updated from the current state of the node, at most
+// once in ten seconds. A device is skipped if touched reports that a finding with
+// customer impact is about it, if its NIC is full, or if it is slow, unless it has
+// been slow for a week, or since a finding about it was acknowledged. acknowledged
+// returns the time of the acknowledgement; zero: none.
 func (b Baselines) Learn(f *Facts, touched func(device string) bool, acknowledged func(device string) time.Time) Baselines {
 	span := f.Now.Sub(b.at)
 	if !b.at.IsZero() && span < learnEvery && span >= 0 || f.AnyBlind(node.SourceIO, node.SourceKrbd) {
@@ -124,8 +125,8 @@ func (b Baselines) Learn(f *Facts, touched func(device string) bool, acknowledge
 	return next
 }
 
-// kept is the baseline of an image that nothing is learnt of now. After a week, or once
-// an operator has acknowledged it, the latency it has is the new one.
+// kept returns the baseline of an image that is skipped. After a week, or once an
+// operator has acknowledged it, the current latency becomes the baseline.
 func (b Baseline) kept(l *Latency, now, acknowledged time.Time) Baseline {
 	switch {
 	case acknowledged.After(b.Adopted), !b.Apart.IsZero() && now.Sub(b.Apart) >= adoptAfter:
@@ -136,7 +137,7 @@ func (b Baseline) kept(l *Latency, now, acknowledged time.Time) Baseline {
 	return b
 }
 
-// An Adoption is a latency that has become the usual one of a krbd device because it
+// An Adoption is a latency that has become the baseline of a krbd device because it
 // lasted for a week, or because an operator acknowledged it.
 type Adoption struct {
 	Device  string
@@ -144,8 +145,8 @@ type Adoption struct {
 	At      time.Time
 }
 
-// Adoptions are the changes of what is usual of the last d, by device: those to at least
-// twice, or at most half, of what was usual.
+// Adoptions returns the baseline changes of the last d, by device, by at least a factor
+// of two up or down.
 func (f *Facts) Adoptions(d time.Duration) []Adoption {
 	var list []Adoption
 	for i := range f.Mapped.Value {
@@ -158,9 +159,9 @@ func (f *Facts) Adoptions(d time.Duration) []Adoption {
 	return list
 }
 
-// learn moves the baseline towards what is: quickly while little is known, then with
-// a half-life of days; and four times as readily down as up, so that it becomes what
-// the image takes when it is not in a hurry.
+// learn moves the baseline towards the current value: quickly while few samples are
+// known, then with a half-life of days; and four times faster down than up, so that
+// it converges to the latency of the image under light load.
 func (b *Baseline) learn(ms, rate, seconds float64) {
 	b.Learnt += seconds
 	if b.Latency <= 0 {
@@ -174,12 +175,12 @@ func (b *Baseline) learn(ms, rate, seconds float64) {
 	}
 	b.Latency *= math.Exp(min(step*lean, 1) * math.Log(ms/b.Latency))
 	if ms > 2*b.Latency {
-		step *= lean // a busy time: the load is to be the one that goes with the latency
+		step *= lean // a busy period: the load must be the one that belongs to the latency
 	}
 	b.Rate += step * (rate - b.Rate)
 }
 
-// fullClients are the clients behind a NIC that is full.
+// fullClients returns the clients that use a full NIC.
 func (f *Facts) fullClients() map[uint64]bool {
 	full := map[uint64]bool{}
 	for _, p := range f.Storage {
@@ -196,29 +197,29 @@ func (f *Facts) fullClients() map[uint64]bool {
 	return full
 }
 
-// A Latency is how long a krbd device's requests take, and what is usual.
+// A Latency is the current and the usual request latency of a krbd device.
 type Latency struct {
 	Device string
 	Disk   *node.DiskIO
-	Mapped bool    // it is among the mapped devices
+	Mapped bool    // the device is still mapped
 	Now    float64 // ms per request or, if longer, requests in flight divided by completions per second; 0: unknown
-	Usual  float64 // ms; 0: not known
-	Load   float64 // requests completed a second, as a multiple of what is usual; 0: not known
+	Usual  float64 // ms; 0: unknown
+	Load   float64 // completed requests per second, as a multiple of the baseline; 0: unknown
 }
 
-// SlowLimits say when a device is slow.
+// SlowLimits define when a device is slow.
 type SlowLimits struct {
-	Factor  float64       // times the usual latency
-	Floor   time.Duration // below it none is slow
-	Ceiling time.Duration // from it each is slow, whatever is usual
+	Factor  float64       // multiple of the usual latency
+	Floor   time.Duration // below it no device is slow
+	Ceiling time.Duration // from it every device is slow, whatever its baseline
 }
 
-// DefaultSlow are the default limits.
+// DefaultSlow returns the default limits.
 var DefaultSlow = SlowLimits{Factor: 10, Floor: 50 * time.Millisecond, Ceiling: 500 * time.Millisecond}
 
-// Slow reports whether the device is slow: it takes a multiple of the usual latency
-// while it does not carry more than twice the usual load, or longer than any disk
-// should.
+// Slow reports whether the device is slow: its latency is a multiple of the usual one
+// although its load is at most twice the usual one, or is longer than acceptable for
+// any disk.
 func (l *Latency) Slow(s SlowLimits) bool {
 	ms := func(d time.Duration) float64 { return float64(d) / float64(time.Millisecond) }
 	switch {
@@ -230,7 +231,7 @@ func (l *Latency) Slow(s SlowLimits) bool {
 	return l.Usual > 0 && l.Now >= s.Factor*l.Usual && l.Load <= 2.1
 }
 
-// Latency returns how long the requests of each krbd device take, by device.
+// Latency returns the request latency of each krbd device, by device.
 func (f *Facts) Latency() []Latency { return f.latency() }
 
 func (f *Facts) findLatency() []Latency {
@@ -256,7 +257,7 @@ func (f *Facts) findLatency() []Latency {
 	return list
 }
 
-// SlowDisks are the mapped devices that are slow, slowest first.
+// SlowDisks returns the mapped devices that are slow, slowest first.
 func (f *Facts) SlowDisks(limits SlowLimits) []*Latency {
 	var slow []*Latency
 	for i := range f.Latency() {

@@ -9,16 +9,17 @@ import (
 	"github.com/nodewatch/nodewatch/pkg/kmsg"
 )
 
-// Lines are what the kernel has logged about one subject.
+// Lines are the kernel log lines about one subject.
 type Lines struct {
 	Subject string
-	N       uint64         // lines, those before nodewatch started included
+	N       uint64         // number of lines, including those logged before nodewatch started
 	Latest  *node.Series   // the series of the latest line
 	Series  []*node.Series // by class, peer and device
 }
 
-// LinesBy returns the lines of some classes by subject, of those series whose latest
-// line is less than d old. subject names what a series is about, and whether it counts.
+// LinesBy returns the lines of some classes by subject, from series whose latest line
+// is less than d old. The function subject returns what a series is about, and whether
+// it counts.
 func (f *Facts) LinesBy(d time.Duration, subject func(*node.Series) (string, bool), classes ...kmsg.Class) []Lines {
 	var list []Lines
 	for _, class := range classes {
@@ -44,7 +45,7 @@ func (f *Facts) LinesBy(d time.Duration, subject func(*node.Series) (string, boo
 	return list
 }
 
-// LinesOf returns the lines of a class with one of the details (none: all), of those
+// LinesOf returns the lines of a class with one of the details (none: all), from
 // series whose latest line is less than d old, and whether there are any.
 func (f *Facts) LinesOf(d time.Duration, class kmsg.Class, details ...string) (Lines, bool) {
 	list := f.LinesBy(d, func(s *node.Series) (string, bool) {

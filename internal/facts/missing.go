@@ -11,15 +11,15 @@ import (
 	"github.com/nodewatch/nodewatch/pkg/rbd"
 )
 
-// A Missing is what a source that can be read does not show. The zero Missing is
-// that of a source which shows everything.
+// A Missing is the information that a readable source does not provide. The zero
+// Missing means that nothing is missing.
 type Missing struct {
-	Text   string // for people; empty: nothing is missing
-	Remedy string // what would show it; empty: nothing is known to
+	Text   string // description for display; empty: nothing is missing
+	Remedy string // how to enable it; empty: no remedy is known
 }
 
-// Missing returns what the named source does not show now. A source that cannot be
-// read at all has an error, and nothing missing besides.
+// Missing returns what the named source does not provide now. A source that cannot be
+// read at all has an error and no Missing.
 func (f *Facts) Missing(source string) Missing {
 	if f.Blind(source) != nil {
 		return Missing{}
@@ -39,14 +39,13 @@ func (f *Facts) Missing(source string) Missing {
 	return Missing{}
 }
 
-// MissingGuests returns what the views of the guests do not show, of both views
-// together.
+// MissingGuests returns what the two views of the guests together do not provide.
 func (f *Facts) MissingGuests() Missing {
 	libvirt, qemu := f.Missing(node.SourceLibvirt), f.Missing(node.SourceQEMU)
 	return Missing{either(libvirt.Text, qemu.Text), either(libvirt.Remedy, qemu.Remedy)}
 }
 
-// either joins two texts, of which one may be empty, or both the same.
+// either joins two texts, either of which may be empty; equal texts are not repeated.
 func either(a, b string) string {
 	switch {
 	case a == "" || a == b:
@@ -57,7 +56,7 @@ func either(a, b string) string {
 	return a + "; " + b
 }
 
-// some is what n things do not show, with the reason of the first of them.
+// some describes what n things do not provide, with the reason of the first of them.
 func some(n int, noun, first, reason, remedy string) Missing {
 	if n == 0 {
 		return Missing{}
@@ -112,8 +111,8 @@ func missingPending(list []rbd.Pending) Missing {
 	return some(n, "client", first, reason, "")
 }
 
-// missingDrops names the drivers whose drop counters are not known, each with its
-// NICs and with those of its counters that look like drops.
+// missingDrops names the drivers whose drop counters are unknown, each with its NICs
+// and those of its counters that may be drop counters.
 func missingDrops(list []node.NIC) Missing {
 	nics, counters := map[string][]string{}, map[string]map[string]bool{}
 	for i := range list {

@@ -13,8 +13,7 @@ import (
 	"github.com/nodewatch/nodewatch/pkg/rbd"
 )
 
-// TestMissing: what a source that can be read does not show is said, with what
-// would show it.
+// TestMissing: what a readable source does not provide is reported, with the remedy.
 func TestMissing(t *testing.T) {
 	at := nodetest.Start
 	debugfs := "mount debugfs, and give nodewatch CAP_DAC_READ_SEARCH, as systemd/nodewatch.service does"
@@ -71,7 +70,7 @@ func TestMissing(t *testing.T) {
 	}
 }
 
-// TestMissingGuests: what both views lack is said once.
+// TestMissingGuests: what both views lack is reported once.
 func TestMissingGuests(t *testing.T) {
 	at := nodetest.Start
 	n := nodetest.New(bond.Links{})

@@ -10,29 +10,29 @@ import (
 	"github.com/nodewatch/nodewatch/pkg/bond"
 )
 
-// A NIC is one watched NIC and what it does.
+// A NIC is one watched NIC with its role and load.
 type NIC struct {
 	*node.NIC
-	Bond    string // that it is a slave of; empty: none
+	Bond    string // bond of which it is a slave; empty: none
 	Label   string // "eth0 of bond0", or "eth0"
 	Rx, Tx  Load
-	Devices int // krbd devices whose traffic it carries, or shares with the other slaves; 0: none
+	Devices int // number of krbd devices whose traffic it carries, or shares with the other slaves; 0: none
 }
 
-// A Load is what a NIC carries one way.
+// A Load is the load of a NIC in one direction.
 type Load struct {
 	Way   string    // "rx", "tx"
-	Known bool      // the latest reading is recent and could be compared with the one before
+	Known bool      // the latest reading is recent and could be compared with the previous one
 	Bits  float64   // bit/s, of the latest reading
-	Share float64   // of its line rate; 0: its speed is not known
+	Share float64   // share of its line rate; 0: its speed is unknown
 	Full  bool      // at least node.FullShare now
-	Since time.Time // since when it has been full without a break
+	Since time.Time // since when it has been continuously full
 }
 
-// stale is how old a NIC's latest reading is at most to say what is now.
+// stale is the maximum age of a NIC's latest reading to count as current.
 const stale = 5 * time.Second
 
-// AllNICs are the watched NICs, by name.
+// AllNICs returns the watched NICs, by name.
 func (f *Facts) AllNICs() []NIC { return f.nics() }
 
 // NICNamed returns the watched NIC of that name, and whether there is one.
@@ -81,8 +81,8 @@ func (f *Facts) findNICs() []NIC {
 	return list
 }
 
-// Fuller is the way in which the NIC is full, of both the one for longer, and
-// whether it is.
+// Fuller returns the direction in which the NIC is full (of both, the one that has
+// been full for longer), and whether it is full.
 func (n *NIC) Fuller() (Load, bool) {
 	switch {
 	case n.Rx.Full && (!n.Tx.Full || !n.Tx.Since.Before(n.Rx.Since)):
@@ -93,8 +93,8 @@ func (n *NIC) Fuller() (Load, bool) {
 	return Load{}, false
 }
 
-// FullAt is the load one way by another share than node.FullShare: Full is whether
-// each of the latest readings, without a break, is at least that share.
+// FullAt returns the load in one direction by another threshold than node.FullShare:
+// Full is whether each of the latest readings, without a gap, is at least that share.
 func (n *NIC) FullAt(direction string, share float64) Load {
 	l := n.Rx
 	if direction == "tx" {
@@ -128,11 +128,11 @@ func (n *NIC) FullAt(direction string, share float64) Load {
 type Dropping struct {
 	Since  time.Time
 	Rate   float64 // frames/s now
-	Source string  // that counts them: nic, or nic-drops for the driver's own counters
+	Source string  // the source that counts them: nic, or nic-drops for the driver's own counters
 }
 
-// Dropping returns since when the NIC has dropped frames without a break, and
-// whether it does so now.
+// Dropping returns since when the NIC has dropped frames continuously, and whether it
+// drops frames now.
 func (f *Facts) Dropping(n *NIC) (Dropping, bool) {
 	d := Dropping{Since: f.Now, Source: node.SourceNIC, Rate: max(n.Rates.Overload, 0)}
 	if !n.OverloadSince.IsZero() && f.Blind(node.SourceNIC) == nil {
@@ -145,7 +145,7 @@ func (f *Facts) Dropping(n *NIC) (Dropping, bool) {
 	return d, d.Since.Before(f.Now)
 }
 
-// NICsOf are the watched NICs of a bond, or the NIC itself.
+// NICsOf returns the watched NICs of a bond, or the NIC itself.
 func (f *Facts) NICsOf(carrier string) []*NIC {
 	var list []*NIC
 	if b, found := f.BondNamed(carrier); found {
@@ -162,8 +162,8 @@ func (f *Facts) NICsOf(carrier string) []*NIC {
 	return list
 }
 
-// StorageNICs are the NICs that carry krbd's traffic, and whether that is known; if
-// it is not, all that are watched.
+// StorageNICs returns the NICs that carry krbd's traffic and true or, if that is
+// unknown, all watched NICs and false.
 func (f *Facts) StorageNICs() (list []*NIC, known bool) {
 	seen := map[string]bool{}
 	for _, p := range f.Storage {
@@ -193,7 +193,7 @@ func (f *Facts) BondNamed(name string) (bond.Bond, bool) {
 	return bonds[i], true
 }
 
-// BondSource is the source that reads the bond.
+// BondSource returns the source that reads the bond.
 func BondSource(b bond.Bond) string {
 	if b.Kind == bond.OVS {
 		return node.SourceOVS
@@ -201,19 +201,19 @@ func BondSource(b bond.Bond) string {
 	return node.SourceBond
 }
 
-// A History is what a NIC did before an instant.
+// A History summarizes a NIC's load and drops before an instant.
 type History struct {
-	Known     bool      // it was watched all the time
-	Peak      float64   // the largest share of its line rate one way
-	Direction string    // of Peak: "rx" or "tx"
-	Full      float64   // seconds in which it was full
+	Known     bool      // the NIC was watched all the time
+	Peak      float64   // the largest share of its line rate in one direction
+	Direction string    // direction of Peak: "rx" or "tx"
+	Full      float64   // number of seconds in which it was full
 	FullAt    time.Time // when it was first full; zero: never
 	Dropped   float64   // frames dropped for lack of buffers
 	DropAt    time.Time // when it first dropped frames; zero: never
 }
 
-// Before returns what the NIC did in the d before an instant: by second within the last
-// minute, else from the peaks of 10 s periods.
+// Before returns the history of the NIC in the d before an instant: by second within
+// the last minute, otherwise from the peaks of 10 s periods.
 func (n *NIC) Before(at time.Time, d time.Duration) History {
 	var h History
 	from, watched := at.Add(-d), 0.0
@@ -263,8 +263,8 @@ func (n *NIC) Before(at time.Time, d time.Duration) History {
 	return h
 }
 
-// Corrupted is how many of the last ten minutes' readings, by ten seconds, counted
-// frames that arrived damaged, the most a second, and when that was.
+// Corrupted returns how many of the 10 s periods of the last ten minutes counted
+// corrupted frames, the highest rate per second, and when that was.
 func (n *NIC) Corrupted(now time.Time) (times int, most float64, at time.Time) {
 	for _, flow := range n.Tens {
 		if now.Sub(flow.At) > 10*time.Minute || flow.RxCRC == 0 {

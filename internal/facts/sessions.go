@@ -10,18 +10,18 @@ import (
 	"github.com/nodewatch/nodewatch/pkg/kmsg"
 )
 
-// Settle is how long after an OSD went down sessions with it are still closed for
-// that: a node may have many clients, and each hears of it in its own time.
+// Settle is how long after an OSD went down closed sessions are attributed to that: a
+// node may have many clients, and each is notified at a different time.
 const Settle = 10 * time.Second
 
-// Reasons are why sessions end or are refused, in the order in which they are named.
+// Reasons are the reasons why sessions end or are refused, in display order.
 var Reasons = [...]kmsg.Reason{
 	kmsg.ReasonCRC, kmsg.ReasonAuthTag, kmsg.ReasonSparseRead, kmsg.ReasonClosed, kmsg.ReasonSocket, kmsg.ReasonProtocol,
 	kmsg.ReasonSequence, kmsg.ReasonMemory, kmsg.ReasonReset,
 	kmsg.ReasonConnect, kmsg.ReasonClosedEarly, kmsg.ReasonWrongPeer, kmsg.ReasonAuthentication, kmsg.ReasonFeatures, kmsg.ReasonVersion,
 }
 
-// reasonIndex is the place of a reason in Reasons.
+// reasonIndex returns the index of a reason in Reasons.
 func reasonIndex(r kmsg.Reason) int {
 	for i := range Reasons {
 		if Reasons[i] == r {
@@ -31,7 +31,7 @@ func reasonIndex(r kmsg.Reason) int {
 	return len(Reasons) - 1
 }
 
-// The places of the reasons that are asked for together.
+// The indexes of reasons that are counted together.
 var (
 	firstBroken, lastBroken = reasonIndex(kmsg.ReasonCRC), reasonIndex(kmsg.ReasonSparseRead)
 	firstEnded, lastEnded   = reasonIndex(kmsg.ReasonClosed), reasonIndex(kmsg.ReasonReset)
@@ -40,7 +40,7 @@ var (
 	firstRefused, lastRefused       = reasonIndex(kmsg.ReasonAuthentication), reasonIndex(kmsg.ReasonVersion)
 )
 
-// sumOf is the sum of the counts from one place to another.
+// sumOf returns the sum of the counts of a range of indexes.
 func (o *OSDLosses) sumOf(first, last int) uint64 {
 	n := uint64(0)
 	for _, of := range o.N[first : last+1] {
@@ -61,32 +61,32 @@ type Losses struct {
 	OSDs   []*OSDLosses // by number
 }
 
-// OSDLosses are those of one OSD.
+// OSDLosses are the lost and refused sessions of one OSD.
 type OSDLosses struct {
 	OSD     string       // "osd17"
 	latest  *node.Series // the series of the latest line
 	N       [len(Reasons)]uint32
-	Total   uint64 // of all reasons
-	Damaged uint64 // of those lost to a CRC failure: in another part than the data
-	Seconds int    // the most different seconds of the window, at most a minute, in which a session ended for one reason other than a CRC failure
+	Total   uint64 // sum over all reasons
+	Damaged uint64 // of those lost to a CRC failure: failures in a part other than the data
+	Seconds int    // number of different seconds, at most a minute's, in which a session ended for one reason other than a CRC failure; the maximum over these reasons
 }
 
-// Addr is the OSD's address by the latest line; empty: not said.
+// Addr returns the OSD's address from the latest line; empty: not named.
 func (o *OSDLosses) Addr() string { return o.latest.Addr }
 
-// Text is the latest line.
+// Text returns the latest line.
 func (o *OSDLosses) Text() string { return o.latest.Text }
 
-// Last is when the latest line was logged.
+// Last returns when the latest line was logged.
 func (o *OSDLosses) Last() time.Time { return o.latest.Last }
 
-// ID is the OSD's number, as ceph's commands take it.
+// ID returns the OSD's number, as the ceph commands accept it.
 func (o *OSDLosses) ID() string { return strings.TrimPrefix(o.OSD, "osd") }
 
-// Host is the IP of the OSD's address; empty: not known.
+// Host returns the IP of the OSD's address; empty: unknown.
 func (o *OSDLosses) Host() string { return hostPart(o.Addr()) }
 
-// Of is how many sessions ended for one of the reasons.
+// Of returns the number of sessions that ended for one of the reasons.
 func (o *OSDLosses) Of(reasons ...kmsg.Reason) uint64 {
 	n := uint64(0)
 	for _, r := range reasons {
@@ -95,37 +95,38 @@ func (o *OSDLosses) Of(reasons ...kmsg.Reason) uint64 {
 	return n
 }
 
-// Broken is how many working sessions were lost because what arrived could not be
-// believed: a checksum, a tag, a sparse-read reply. No OSD that restarts does that.
+// Broken returns the number of working sessions that were lost because received data
+// was invalid: a checksum, a tag, a sparse-read reply. A restart of an OSD does not
+// cause that.
 func (o *OSDLosses) Broken() uint64 {
 	return o.sumOf(firstBroken, lastBroken)
 }
 
-// Ended is how many working sessions were lost for any other reason.
+// Ended returns the number of working sessions that were lost for any other reason.
 func (o *OSDLosses) Ended() uint64 {
 	return o.sumOf(firstEnded, lastEnded)
 }
 
-// Unanswered is how many connections could not be made.
+// Unanswered returns the number of connections that could not be established.
 func (o *OSDLosses) Unanswered() uint64 {
 	return o.sumOf(firstUnanswered, lastUnanswered)
 }
 
-// Refused is how many sessions the OSD refused: it answers, and does not let this
-// client in.
+// Refused returns the number of sessions that the OSD refused: it responds, but does
+// not accept this client.
 func (o *OSDLosses) Refused() uint64 {
 	return o.sumOf(firstRefused, lastRefused)
 }
 
-// All is how many sessions ended or were refused.
+// All returns the number of sessions that ended or were refused.
 func (o *OSDLosses) All() uint64 {
 	return o.Total
 }
 
-// SessionLosses returns the sessions with OSDs that ended or were refused in the
-// last d (to the second up to a minute, to ten seconds up to ten minutes). Of an OSD
-// that went down meanwhile, sessions that ended within ten seconds of that are left
-// out: its restart ended them.
+// SessionLosses returns the sessions with OSDs that ended or were refused in the last
+// d (with a resolution of one second up to a minute, and of ten seconds up to ten
+// minutes). If an OSD went down in that time, sessions that ended within ten seconds
+// of that are left out, because its restart ended them.
 func (f *Facts) SessionLosses(d time.Duration) *Losses {
 	f.mu.Lock()
 	defer f.mu.Unlock()
@@ -139,12 +140,12 @@ func (f *Facts) SessionLosses(d time.Duration) *Losses {
 
 // A lossLine is one series of lines that end or refuse sessions with one OSD.
 type lossLine struct {
-	osd    int // place in lossLines.osds
+	osd    int // index in lossLines.osds
 	series *node.Series
-	reason int // place in Reasons
+	reason int // index in Reasons
 }
 
-// lossLines are those of the last ten minutes, and the OSDs they name, by number.
+// lossLines are the lines of the last ten minutes, and the OSDs they name, by number.
 type lossLines struct {
 	osds  []string
 	lines []lossLine
@@ -170,7 +171,7 @@ func (f *Facts) findLossLines() lossLines {
 			if reason == "" {
 				continue
 			}
-			at := next // each class names the OSDs in one order, and often the same ones
+			at := next // each class names the OSDs in the same order, and often the same OSDs
 			if at >= len(l.osds) || l.osds[at] != s.Peer {
 				var known bool
 				if at, known = place[s.Peer]; !known {
@@ -199,8 +200,8 @@ func (f *Facts) findLossLines() lossLines {
 	return l
 }
 
-// Unopened are SessionLosses if some session could not be opened or was refused in
-// the last d; else none.
+// Unopened returns SessionLosses if a session could not be opened or was refused in
+// the last d; otherwise none.
 func (f *Facts) Unopened(d time.Duration) *Losses {
 	for _, line := range f.lossLines().lines {
 		if line.reason >= firstUnanswered && f.Now.Sub(line.series.Last) <= d+10*time.Second {
@@ -240,7 +241,8 @@ func (f *Facts) findLosses(d time.Duration) *Losses {
 	return l
 }
 
-// add adds the n lines of a series within the window, which fell into so many seconds.
+// add adds the n lines of a series within the window, which were logged in the given
+// number of different seconds.
 func (o *OSDLosses) add(line *lossLine, n uint64, seconds int) {
 	s := line.series
 	o.N[line.reason] += uint32(min(n, 1<<31))
@@ -256,7 +258,7 @@ func (o *OSDLosses) add(line *lossLine, n uint64, seconds int) {
 	}
 }
 
-// wentDown are the OSDs that went down within d, and when they last did.
+// wentDown returns the OSDs that went down within d, and when they last did.
 func (f *Facts) wentDown(d time.Duration) map[string]time.Time {
 	var down map[string]time.Time
 	for _, class := range [...]kmsg.Class{kmsg.OSDDown, kmsg.OSDGone} {
@@ -273,7 +275,7 @@ func (f *Facts) wentDown(d time.Duration) map[string]time.Time {
 	return down
 }
 
-// LossesIn is how many sessions with OSDs ended or were refused, whatever the reason,
+// LossesIn returns how many sessions with OSDs ended or were refused, for any reason,
 // in a second of the last minute, given as Unix time.
 func (f *Facts) LossesIn(second int64) uint64 {
 	n := uint64(0)
@@ -284,8 +286,8 @@ func (f *Facts) LossesIn(second int64) uint64 {
 	return n
 }
 
-// FirstLoss is when the run of lost working sessions began that the latest of them
-// belongs to, where none has been further apart than a minute; zero: none was lost
+// FirstLoss returns the start of the run of lost working sessions that contains the
+// latest loss; the losses of a run are at most a minute apart. Zero: none was lost
 // within two minutes.
 func (f *Facts) FirstLoss() time.Time { return f.firstLoss() }
 
@@ -304,7 +306,8 @@ func (f *Facts) findFirstLoss() time.Time {
 	return first
 }
 
-// LastLoss is when a session with an OSD last ended or was refused, live; zero: never.
+// LastLoss returns when a session with an OSD last ended or was refused while
+// nodewatch was running; zero: never.
 func (f *Facts) LastLoss() time.Time {
 	var last time.Time
 	for _, line := range f.lossLines().lines {
@@ -325,5 +328,5 @@ func (f *Facts) LastLoss() time.Time {
 
 func isOSD(peer string) bool { return strings.HasPrefix(peer, "osd") }
 
-// hostPart is an address without its port, as it is written.
+// hostPart returns an address without its port, in its original spelling.
 func hostPart(addr string) string { return addr[:max(0, strings.LastIndexByte(addr, ':'))] }

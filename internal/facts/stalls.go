@@ -16,15 +16,15 @@ const MinStall = 2 * time.Second
 
 // A Stall is one krbd device whose I/O makes no progress.
 type Stall struct {
-	Device string       // empty: what waits is of no image that is mapped, as of a clone's parent
+	Device string       // empty: the waiting requests are of no mapped image, for example of a clone's parent
 	Disk   *node.DiskIO // nil: the block layer's counters do not show the stall
-	Since  time.Time    // of the last completion; where some complete, since when the queue has been too long; else since when the oldest request has been seen
+	Since  time.Time    // time of the last completion; if some requests complete, since when the queue has been too long; otherwise since when the oldest request has been observed
 	For    time.Duration
-	Crawls bool        // some requests complete, so few that each takes at least node.LongQueue
+	Crawls bool        // so few requests complete that each takes at least node.LongQueue
 	Waits  []node.Wait // requests of the device that osdc lists, oldest first
 }
 
-// Resends is how often its requests have been sent again while they were watched.
+// Resends returns how often its requests have been resent while they were watched.
 func (s *Stall) Resends() int {
 	most := 0
 	for i := range s.Waits {
@@ -33,10 +33,10 @@ func (s *Stall) Resends() int {
 	return most
 }
 
-// Stalls are the krbd devices whose I/O has made no progress for at least MinStall:
-// nothing completes while requests are in flight; or so little that each request
-// takes node.LongQueue; or osdc lists one and the same request, while others of the
-// device complete. Longest first.
+// Stalls returns the krbd devices whose I/O has made no progress for at least
+// MinStall, longest first. Either nothing completes while requests are in flight, or
+// so little that each request takes node.LongQueue, or osdc keeps listing the same
+// request while others of the device complete.
 func (f *Facts) Stalls() []*Stall { return f.stalls() }
 
 func (f *Facts) findStalls() []*Stall {
@@ -59,8 +59,8 @@ func (f *Facts) findStalls() []*Stall {
 	return list
 }
 
-// addWaits adds the requests that wait to the stalls of their devices, and the stalls
-// that only they show.
+// addWaits adds the waiting requests to the stalls of their devices, and the stalls
+// that only osdc shows.
 func (f *Facts) addWaits(list []*Stall) []*Stall {
 	if len(f.Waits()) == 0 {
 		return list
@@ -84,9 +84,9 @@ func (f *Facts) addWaits(list []*Stall) []*Stall {
 	return list
 }
 
-// Waits are the requests for data that osdc lists for krbd's clients, oldest first.
-// Watches and notifies are left out: they wait by design. None is known while osdc
-// cannot be read.
+// Waits returns the data requests that osdc lists for krbd's clients, oldest first.
+// Watches and notifies are left out because they wait by design. There are none while
+// osdc cannot be read.
 func (f *Facts) Waits() []node.Wait { return f.waits() }
 
 func (f *Facts) findWaits() []node.Wait {
@@ -109,7 +109,7 @@ func (f *Facts) findWaits() []node.Wait {
 	return list
 }
 
-// An image is one RBD image as one client knows it.
+// An image is one RBD image as one client identifies it.
 type image struct {
 	fsid, id string
 	client   uint64
@@ -123,11 +123,11 @@ func imageOf(w *node.Wait) image {
 	return image{w.FSID, id, w.ClientID}
 }
 
-// format1 represents the data of any image of format 1: krbd does not say what its
-// objects are called.
+// format1 represents the data of any image of format 1: krbd does not show the names
+// of its objects.
 const format1 = "rb."
 
-// findImageDevices returns which device each image is that a request waits for. A
+// findImageDevices returns the device of each image that a request waits for. A
 // clone's parent has none.
 func (f *Facts) findImageDevices() map[image]string {
 	waits := f.Waits()
@@ -144,7 +144,7 @@ func (f *Facts) findImageDevices() map[image]string {
 		devices[image{m.FSID, m.Image + ".rbd", m.ClientID}] = m.Device
 		data := image{m.FSID, format1, m.ClientID}
 		if _, twice := devices[data]; twice {
-			devices[data] = "" // of which of them is not known
+			devices[data] = "" // ambiguous: several devices
 		} else {
 			devices[data] = m.Device
 		}
@@ -152,10 +152,11 @@ func (f *Facts) findImageDevices() map[image]string {
 	return devices
 }
 
-// DeviceOf is the krbd device that a request is of; empty: of no image that is mapped.
+// DeviceOf returns the krbd device that a request belongs to; empty: it is of no
+// mapped image.
 func (f *Facts) DeviceOf(w *node.Wait) string { return f.devices()[imageOf(w)] }
 
-// OSDName is what the kernel calls an OSD; a request without one is homeless.
+// OSDName returns the kernel's name of an OSD; a request without one is homeless.
 func OSDName(id int) string {
 	if id < 0 {
 		return "no OSD (homeless)"
@@ -163,14 +164,14 @@ func OSDName(id int) string {
 	return "osd" + strconv.Itoa(id)
 }
 
-// OSDNumber is the number of an OSD as the kernel names it.
+// OSDNumber returns the number in the kernel's name of an OSD.
 func OSDNumber(peer string) (id int, is bool) {
 	digits, osd := strings.CutPrefix(peer, "osd")
 	id, err := strconv.Atoi(digits)
 	return id, osd && err == nil && id >= 0
 }
 
-// Devices are the devices of stalls, those of no mapped image left out.
+// Devices returns the devices of stalls, except those of no mapped image.
 func Devices(stalls []*Stall) []string {
 	names := make([]string, 0, len(stalls))
 	for i := range stalls {
@@ -181,7 +182,8 @@ func Devices(stalls []*Stall) []string {
 	return names
 }
 
-// StalledFor is how long the I/O of a krbd device has made no progress; 0: it does.
+// StalledFor returns how long the I/O of a krbd device has made no progress; 0: it
+// makes progress.
 func (f *Facts) StalledFor(device string) time.Duration {
 	for _, s := range f.Stalls() {
 		if s.Device == device {
@@ -191,9 +193,9 @@ func (f *Facts) StalledFor(device string) time.Duration {
 	return 0
 }
 
-// CompletesAgain reports whether the I/O of each of the krbd devices is proven to go
-// on after an instant: a request has completed since, or none is in flight, and the
-// queue is not too long; or the device is not mapped any more.
+// CompletesAgain reports whether the I/O of each of the krbd devices is proven to
+// have resumed after an instant: a request has completed since, or none is in flight,
+// and the queue is not too long; or the device is no longer mapped.
 func (f *Facts) CompletesAgain(devices []string, since time.Time) bool {
 	io, krbd := f.Blind(node.SourceIO) == nil, f.Blind(node.SourceKrbd) == nil
 	for _, device := range devices {

@@ -10,13 +10,13 @@ import (
 // A Throttle is a rate limit, set by tc, on a link that carries krbd's traffic.
 type Throttle struct {
 	bond.Limit
-	Line    float64 // bit/s that the links below carry; 0: not known
-	Devices int     // krbd devices whose traffic the link carries
+	Line    float64 // bit/s, capacity of the links below; 0: unknown
+	Devices int     // number of krbd devices whose traffic the link carries
 }
 
-// Throttles are the limits below a share of the line rate on the links that krbd's
-// traffic passes, by link, the lowest first. Limits of other links, as of guests'
-// taps, do not count.
+// Throttles returns the limits below a share of the line rate on the links that carry
+// krbd's traffic, by link, lowest first. Limits of other links, such as guests' taps,
+// do not count.
 func (f *Facts) Throttles(share float64) []Throttle {
 	var list []Throttle
 	for _, l := range f.Limits.Value.Limits {
@@ -40,8 +40,9 @@ func (f *Facts) Throttles(share float64) []Throttle {
 	return list
 }
 
-// lineRate is what a link can carry, in bit/s: a slave or NIC its own speed, a bond
-// what its slaves carry together, another link what those below it do. 0: not known.
+// lineRate returns the capacity of a link, in bit/s: for a slave or NIC its own
+// speed, for a bond the sum of its slaves, for another link that of the links below
+// it. 0: unknown.
 func (f *Facts) lineRate(link string, carriers []string) float64 {
 	speed := 0 // Mbit/s
 	for _, b := range f.Bonds() {
@@ -71,7 +72,7 @@ func (f *Facts) lineRate(link string, carriers []string) float64 {
 	return sum
 }
 
-// LimitsKnown reports whether the limits of all links that krbd's traffic passes have
+// LimitsKnown reports whether the limits of all links that carry krbd's traffic have
 // been read.
 func (f *Facts) LimitsKnown() bool {
 	for _, link := range f.StorageLinks() {

@@ -10,8 +10,8 @@ import (
 	"github.com/nodewatch/nodewatch/pkg/bond"
 )
 
-// A limit counts on each link that krbd's traffic passes, against what that link can
-// carry, and nowhere else.
+// A limit counts only on links that carry krbd's traffic, and is compared with the
+// capacity of that link.
 func TestThrottles(t *testing.T) {
 	links := bond.Links{
 		Bonds: []bond.Bond{{Name: "bond0", Index: 10, Kind: bond.Kernel, Mode: bond.BalanceXOR, Up: true, Slaves: []bond.Slave{

@@ -9,10 +9,10 @@ import (
 	"github.com/nodewatch/nodewatch/pkg/report"
 )
 
-// explain marks in the findings, which are sorted, what explains each. Only a finding
-// that nobody has acknowledged explains, and only those that are not worse than itself
-// in severity or impact. One that has gone blind explains what had begun before: losing
-// a source in a storm must not page for each part of it.
+// explain marks in the sorted findings what explains each. Only unacknowledged findings
+// explain, and only those that are not worse than themselves in severity or impact. A
+// blind finding explains only what began before it went blind: losing a source in a
+// storm must not page for each part of the storm.
 func (j *Judge) explain(findings []report.Finding) {
 	for i := range findings {
 		f := &findings[i]
@@ -31,13 +31,13 @@ func (j *Judge) explain(findings []report.Finding) {
 	}
 }
 
-// partFor is how long after its explanation has ended a finding is still a part of it: it
-// lasts no longer than it is observed.
+// partFor is how long after the end of its explanation a finding still counts as a part
+// of it: it then lasts only while it is observed.
 const partFor = time.Minute
 
-// clearParts lowers what only lasts because it was observed a moment ago, once what
-// explained it has ended: the end of an incident must not page for its parts. The
-// findings are sorted and explained; those that are left are returned.
+// clearParts lowers findings that are only kept raised from an observation a moment
+// ago, once their explanation has ended: the end of an incident must not page for its
+// parts. The findings are sorted and explained; the remaining ones are returned.
 func (j *Judge) clearParts(findings []report.Finding) []report.Finding {
 	explained := make(map[report.Ref]time.Time, len(j.explained))
 	now := j.snapshot.Now
@@ -71,7 +71,7 @@ func (j *Judge) clearParts(findings []report.Finding) []report.Finding {
 	return left
 }
 
-// sortFindings sorts worst first: by severity, impact, those that no other explains,
+// sortFindings sorts worst first: by severity, impact, unexplained before explained,
 // the rules' order and subject.
 func sortFindings(list []report.Finding, b rule.RuleSet) {
 	order := make(map[string]int, len(b.Rules))

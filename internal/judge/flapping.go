@@ -6,20 +6,20 @@ import (
 	"github.com/nodewatch/nodewatch/pkg/report"
 )
 
-// A finding whose severity or impact rises to the same value flapTimes within
-// flapWithin flaps. From then on that level stays until it has not been observed for
-// flapQuiet: people are notified once that it flaps, not each time.
+// A finding flaps if its severity or impact rises to the same value flapTimes within
+// flapWithin. From then on that level stays until it has not been observed for
+// flapQuiet: one notification reports that it flaps, instead of one for each change.
 const (
 	flapTimes  = 4
 	flapWithin = 30 * time.Minute
 	flapQuiet  = 10 * time.Minute
 )
 
-// A rise names what a finding rises to: a severity or an impact.
+// A rise names the level to which a finding rises: a severity or an impact.
 type rise struct{ rule, subject, to string }
 
-// flaps marks a finding that has risen from one level to another, if it has done so
-// too often. What is read from a setting does not flap: it is changed.
+// flaps marks a finding that has risen from one level to another too often. A level
+// read from a setting does not flap, because someone changes it.
 func (j *Judge) flaps(id, subject string, m *memory, from level) {
 	if m.result.Setting {
 		return
@@ -53,7 +53,7 @@ func (j *Judge) flaps(id, subject string, m *memory, from level) {
 	}
 }
 
-// forgetRises drops the rises of long ago.
+// forgetRises drops old rises.
 func (j *Judge) forgetRises() {
 	for key, times := range j.rises {
 		if j.snapshot.Now.Sub(times[len(times)-1]) > flapWithin {

@@ -9,7 +9,8 @@ import (
 	"github.com/nodewatch/nodewatch/pkg/report"
 )
 
-// comesAndGoes has the finding seen for a minute and gone for a minute, n times.
+// comesAndGoes alternates n times between a minute with the finding and a minute
+// without it.
 func comesAndGoes(tr *trialRun, n int) (r report.Report) {
 	for range n {
 		tr.found["a"] = []rule.Result{warning("x")}

@@ -17,8 +17,8 @@ const (
 	loopCounts  = 15 * time.Second
 )
 
-// newFinding makes a finding of what a rule returned, with the impact. The lists in
-// it are never nil, and no time in it is in the future.
+// newFinding converts a rule's result to a finding with an impact. Its lists are
+// never nil, and none of its times is in the future.
 func (j *Judge) newFinding(r rule.Rule, result *rule.Result, m memory) report.Finding {
 	now := j.snapshot.Now
 	f := report.Finding{
@@ -34,7 +34,7 @@ func (j *Judge) newFinding(r rule.Rule, result *rule.Result, m memory) report.Fi
 	return f
 }
 
-// notAfter is the list, with no time in it after now.
+// notAfter returns the list with all times limited to now.
 func notAfter(list []report.Evidence, now time.Time) []report.Evidence {
 	if list == nil {
 		return []report.Evidence{}
@@ -51,9 +51,9 @@ func notAfter(list []report.Evidence, now time.Time) []report.Evidence {
 	return list
 }
 
-// impactOf is what customers feel when these disks and guests are hit, and which
-// guests are. It is computed over all running guests of the node or, where no guest
-// is known, over all mapped devices. The guests are nil where none is known.
+// impactOf returns the customer impact if these disks and guests are affected, and
+// the affected guests. It is computed over all running guests of the node or, if no
+// guest is known, over all mapped devices; the returned guests are nil in that case.
 func (j *Judge) impactOf(h rule.Hits, m memory) (report.Impact, *report.Guests) {
 	if len(h.Stalled)+len(h.Failed)+len(h.Slow)+len(h.StalledGuests)+len(h.SlowGuests) == 0 {
 		return report.Operational, nil
@@ -83,7 +83,7 @@ func (j *Judge) impactOf(h rule.Hits, m memory) (report.Impact, *report.Guests) 
 		impact = report.MajorOutage
 	case hit > 0 && (len(h.Failed)+len(h.StalledGuests) > 0 || j.snapshot.Now.Sub(since) >= counts):
 		impact = report.PartialOutage
-	case slow.Hit+len(h.SlowGuests) > 0, hit > 0 && h.Loop: // what stalls in a loop is slow at the least
+	case slow.Hit+len(h.SlowGuests) > 0, hit > 0 && h.Loop: // a stall in a loop counts as slow at least
 		impact = report.DegradedPerformance
 	}
 	names := slices.Concat(h.StalledGuests, h.SlowGuests)
@@ -95,7 +95,8 @@ func (j *Judge) impactOf(h rule.Hits, m memory) (report.Impact, *report.Guests) 
 	return impact, j.guests(names)
 }
 
-// guests are the guests of the given names, which may repeat; nil if there are none.
+// guests returns the guests with the given names, which may repeat; nil if there are
+// none.
 func (j *Judge) guests(names []string) *report.Guests {
 	if len(names) == 0 {
 		return nil

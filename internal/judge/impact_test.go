@@ -34,7 +34,7 @@ func devices(n int) (list []string) {
 	return list
 }
 
-// Impact is counted from the guests hit, over all that run.
+// The impact is computed from the affected guests as a share of all running guests.
 func TestImpactIsComputedFromTheGuestsHit(t *testing.T) {
 	for name, c := range map[string]struct {
 		hits  rule.Hits
@@ -77,7 +77,7 @@ func TestImpactIsComputedFromTheGuestsHit(t *testing.T) {
 	}
 }
 
-// The time counts from the last completion, where the rule knows it.
+// The time counts from the last completion, if the rule knows it.
 func TestAStallCountsFromTheLastCompletion(t *testing.T) {
 	tr := newTrial(t, oneRule(0, 0))
 	tr.withGuests(10)
@@ -112,7 +112,7 @@ func TestGuestsAreNamedUpToALimit(t *testing.T) {
 	}
 }
 
-// explaining is a rule a that explains b, and a b.
+// explaining returns a rule a that explains b, and a rule b.
 func explaining(tr *trialRun) []rule.Rule {
 	a, b := tr.fake("a", 0, 0, node.SourceBond), tr.fake("b", 0, 0)
 	a.Explains = []string{"b"}
@@ -158,11 +158,11 @@ func TestWhatExplainsAFinding(t *testing.T) {
 	}
 }
 
-// A finding that is still observed when the incident it was part of ends stays, and clears as
-// soon as it is no longer observed; a minute later its own time counts again.
+// A finding that is still observed when the incident it was part of ends stays raised, and
+// clears as soon as it is no longer observed; a minute later its normal timing applies again.
 func TestWhatOutlastsItsIncidentClearsAtOnce(t *testing.T) {
 	for _, c := range []struct {
-		observed time.Duration // after the end
+		observed time.Duration // after the end of the explanation
 		left     int
 	}{{2 * time.Second, 0}, {partFor + 2*time.Second, 1}} {
 		tr := newTrial(t, func(tr *trialRun) []rule.Rule {
@@ -186,8 +186,7 @@ func TestWhatOutlastsItsIncidentClearsAtOnce(t *testing.T) {
 	}
 }
 
-// What cannot be seen now explains nothing that is new, and what somebody has
-// acknowledged nothing at all.
+// A blind finding explains nothing new, and an acknowledged finding explains nothing.
 func TestOnlyWhatIsSeenAndPagesExplains(t *testing.T) {
 	tr := newTrial(t, explaining)
 	tr.found["a"], tr.found["b"] = []rule.Result{warning("x")}, []rule.Result{warning("y")}

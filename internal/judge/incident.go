@@ -7,23 +7,23 @@ import (
 	"github.com/nodewatch/nodewatch/pkg/report"
 )
 
-// incidentQuiet is how long there must be no impact until an incident has ended.
+// incidentQuiet is how long there must be no impact before an incident has ended.
 const incidentQuiet = 10 * time.Minute
 
-// incidentShown is how long an incident that has ended is shown.
+// incidentShown is how long an ended incident is shown.
 const incidentShown = 24 * time.Hour
 
-// IncidentOver is the rule whose finding shows the last incident: acknowledging it
-// ends that.
+// IncidentOver is the rule whose finding shows the last incident: acknowledging the
+// finding stops that.
 const IncidentOver = "incident-over"
 
-// incidents are the incident that lasts and the one before it.
+// incidents are the current incident and the previous one.
 type incidents struct {
-	now, before *report.Incident // never changed once set: Reports share them
+	now, before *report.Incident // immutable, because Reports share them
 	lastImpact  time.Time        // when the current incident last had an impact
 }
 
-// latest is the incident that lasts or, when none does, the last one; nil: none.
+// latest returns the current or else the last incident; nil: none.
 func (i *incidents) latest() *report.Incident {
 	if i.now != nil {
 		return i.now
@@ -31,7 +31,7 @@ func (i *incidents) latest() *report.Incident {
 	return i.before
 }
 
-// follow moves the incidents on by a tick. The findings are sorted, worst first.
+// follow updates the incidents on a tick. The findings are sorted, worst first.
 func (j *Judge) follow(findings []report.Finding) {
 	now, i := j.snapshot.Now, &j.incidents
 	var worst *report.Finding
@@ -55,8 +55,8 @@ func (j *Judge) follow(findings []report.Finding) {
 	}
 }
 
-// widened is the incident, which may be nil, once the finding has been the worst
-// unexplained one.
+// widened returns the incident, which may be nil, updated with a finding that is the
+// worst unexplained one.
 func (j *Judge) widened(old *report.Incident, f *report.Finding) *report.Incident {
 	in := report.Incident{Begin: f.LevelSince, Peak: report.Operational}
 	if old != nil {

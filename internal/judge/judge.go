@@ -1,6 +1,6 @@
-// Package judge is the engine: it runs the rules on each tick and decides what is
-// raised, at which level, what explains what, and how the components are. It does
-// no I/O and reads no clock.
+// Package judge evaluates the rules on each tick and decides which findings are
+// raised, at which level, which findings explain others, and the status of the
+// components. It does no I/O and does not read the clock.
 package judge
 
 import (
@@ -19,46 +19,46 @@ import (
 // grace is how long the first View waits for sources that have not reported yet.
 const grace = 15 * time.Second
 
-// maxHeld is how many entries are held at most until the next tick: many times
-// what a second brings.
+// maxHeld is the maximum number of entries that are queued until the next tick: many
+// times what arrives in a second.
 const maxHeld = 256
 
-// A View is a Snapshot and the Report on it. It is never changed once made.
+// A View is a Snapshot and the Report on it. It is immutable.
 type View struct {
 	node.Snapshot
-	Facts   *facts.Facts // of the Snapshot
+	Facts   *facts.Facts // facts of the Snapshot
 	Report  report.Report
-	History history.History // of the hour that ends with the Snapshot
-	Rules   rule.RuleSet    // the rules that made it
+	History history.History // the hour before the Snapshot
+	Rules   rule.RuleSet    // the rules that the Report is based on
 
 	usual     facts.Baselines
 	incidents incidents
 }
 
-// A Judge turns observations into Views. It does no I/O and reads no clock; what
-// it reports depends on nothing but what it was given.
+// A Judge turns observations into Views. It does no I/O and does not read the clock;
+// its reports depend only on its input.
 type Judge struct {
 	rules       rule.RuleSet
 	snapshot    node.Snapshot
-	facts       *facts.Facts    // of the latest tick
-	usual       facts.Baselines // latencies that are usual
+	facts       *facts.Facts    // facts of the latest tick
+	usual       facts.Baselines // baseline latencies
 	history     history.Recorder
-	held        []node.Entry         // that the snapshot does not contain yet
+	held        []node.Entry         // entries that the snapshot does not contain yet
 	memory      map[string]memories  // by rule
 	rises       map[rise][]time.Time // at most flapTimes each, the latest last
 	components  map[report.ComponentName]report.Component
 	incidents   incidents
-	transitions []report.Transition // replaced, never changed: Reports share it
-	changes     []report.Transition // those of the tick under way
+	transitions []report.Transition // replaced, never modified, because Reports share it
+	changes     []report.Transition // transitions of the current tick
 	last        uint64              // number of the latest transition
 	ready       bool
-	restored    bool // what an earlier run kept has been read
+	restored    bool // the state of an earlier run has been read
 
-	findings  []report.Finding         // of the latest tick, sorted and explained
-	explained map[report.Ref]time.Time // of those raised: when each was last explained
+	findings  []report.Finding         // findings of the latest tick, sorted and explained
+	explained map[report.Ref]time.Time // when each raised finding was last explained
 }
 
-// memories are those of one rule, by subject.
+// memories are the memories of one rule, by subject.
 type memories map[string]memory
 
 // New returns a Judge that applies the given rules.
@@ -66,11 +66,11 @@ func New(rules rule.RuleSet) *Judge {
 	return &Judge{rules: rules, memory: map[string]memories{}, components: map[report.ComponentName]report.Component{}, rises: map[rise][]time.Time{}}
 }
 
-// Take takes one entry. At an entry without an observation, a tick, it evaluates
-// the rules and returns the View and true; before every source has reported, or
-// 15 s have passed, it evaluates nothing yet. Other entries it holds until then.
-// At Started it forgets everything but its rules: a tape that holds a restart
-// plays as the restarted daemon judged.
+// Take queues one entry. On a tick, which is an entry without an observation, it
+// applies the queue, evaluates the rules and returns the View and true. Until every
+// source has reported, or 15 s have passed, it does not evaluate. On Started it
+// forgets everything but its rules, so that the replay of a tape with a restart gives
+// the results of the restarted daemon.
 func (j *Judge) Take(e node.Entry) (View, bool) {
 	switch o := e.Obs.(type) {
 	case node.Settings:
@@ -104,8 +104,8 @@ func (j *Judge) Take(e node.Entry) (View, bool) {
 	return v, true
 }
 
-// evaluateAll runs every rule, and clears the findings of rules that are no longer
-// in force.
+// evaluateAll evaluates every rule, and clears the findings of rules that are no
+// longer enabled.
 func (j *Judge) evaluateAll() {
 	j.changes = nil
 	j.forgetRises()
@@ -123,7 +123,7 @@ func (j *Judge) evaluateAll() {
 	j.remember()
 }
 
-// evaluate runs one rule.
+// evaluate evaluates one rule.
 func (j *Judge) evaluate(r rule.Rule) {
 	old := j.memory[r.ID]
 	results := worstOfEach(r.Check(rule.Input{Facts: j.facts, Raised: old.raised(), Incident: j.incidents.latest()}))
@@ -154,12 +154,12 @@ func (j *Judge) touched(device string) bool {
 	return false
 }
 
-// krbdSlow is the rule whose findings say that krbd devices are slower than is usual:
-// acknowledging one makes that the usual latency.
+// krbdSlow is the rule whose findings report that krbd devices are slower than usual:
+// acknowledging one makes the current latency the baseline.
 const krbdSlow = "krbd-slow"
 
-// slownessAcknowledged is when an operator has acknowledged that the krbd device is slower
-// than is usual; zero: nobody has.
+// slownessAcknowledged returns when an operator acknowledged that the krbd device is
+// slower than usual; zero: never.
 func (j *Judge) slownessAcknowledged(device string) time.Time {
 	for _, m := range j.memory[krbdSlow] {
 		if a := accepted(m.finding, j.snapshot); m.raised && a != nil && slices.Contains(m.result.Hits.Slow, device) {
@@ -169,8 +169,8 @@ func (j *Judge) slownessAcknowledged(device string) time.Time {
 	return time.Time{}
 }
 
-// worstOfEach sorts results by subject and keeps the worst of those of one
-// subject, so that neither a rule's order nor its repeating itself matters.
+// worstOfEach sorts results by subject and keeps the worst result of each, so that
+// the order and repetition of a rule's results do not matter.
 func worstOfEach(list []rule.Result) []rule.Result {
 	if len(list) < 2 {
 		return list
@@ -184,7 +184,7 @@ func worstOfEach(list []rule.Result) []rule.Result {
 	return slices.CompactFunc(list, func(a, b rule.Result) bool { return a.Subject == b.Subject })
 }
 
-// raised are the raised findings of one rule, by subject.
+// raised returns the raised findings of one rule, by subject.
 func (all memories) raised() []rule.Raised {
 	var list []rule.Raised
 	for _, m := range all {

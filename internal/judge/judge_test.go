@@ -22,7 +22,7 @@ import (
 
 var sceneStart = time.Date(2026, 11, 22, 2, 0, 0, 0, time.UTC)
 
-// A trialRun is a Judge with rules of the test, whose findings the test sets.
+// A trialRun is a Judge with test rules, whose results the test sets.
 type trialRun struct {
 	t     *testing.T
 	j     *Judge
@@ -30,10 +30,10 @@ type trialRun struct {
 	found map[string][]rule.Result // by rule
 	last  View
 
-	setting bool // what the rules return is a setting
+	setting bool // the results of the rules are settings
 }
 
-// fake is a rule that finds what the test says it does.
+// fake returns a rule that returns the results set by the test.
 func (tr *trialRun) fake(id string, hold, keep time.Duration, needs ...string) rule.Rule {
 	return rule.Rule{
 		ID: id, Title: id, Component: report.ComponentNetwork, For: rule.Always(hold), KeepFiringFor: rule.Always(keep), Needs: needs,
@@ -47,7 +47,7 @@ func (tr *trialRun) fake(id string, hold, keep time.Duration, needs ...string) r
 	}
 }
 
-// newTrial begins with two sources, bond and host, that have both spoken.
+// newTrial begins with two sources, bond and host, that have both reported.
 func newTrial(t *testing.T, rules func(*trialRun) []rule.Rule) *trialRun {
 	tr := &trialRun{t: t, at: sceneStart, found: map[string][]rule.Result{}}
 	tr.j = New(rule.RuleSet{Rules: rules(tr), Runbook: "https://example.org/rules"})
@@ -64,12 +64,12 @@ func (tr *trialRun) observe(o node.Observation) {
 	}
 }
 
-// visibility has the bonds read, or not, for the reason given.
+// visibility makes the bond source readable, or unreadable for the given reason.
 func (tr *trialRun) visibility(e *node.Error) {
 	tr.observe(node.SawLinks{Reading: node.Reading[bond.Links]{At: tr.at, Err: e}})
 }
 
-// tick lets d pass and judges.
+// tick advances the time by d and evaluates the rules.
 func (tr *trialRun) tick(d time.Duration) report.Report {
 	tr.t.Helper()
 	tr.at = tr.at.Add(d)
@@ -81,7 +81,7 @@ func (tr *trialRun) tick(d time.Duration) report.Report {
 	return v.Report
 }
 
-// shows is what the report says of findings, in short.
+// shows summarizes the findings of the report.
 func shows(r report.Report) []string {
 	var all []string
 	for _, f := range r.Findings {
@@ -142,7 +142,7 @@ func TestARuleMayKnowSinceWhen(t *testing.T) {
 	tr.found["a"] = []rule.Result{early}
 	tr.tick(time.Second)
 	tr.want(tr.tick(5*time.Second), "a x warning seen since -60 seen 6")
-	early.Since = sceneStart.Add(time.Minute) // what is raised keeps its beginning
+	early.Since = sceneStart.Add(time.Minute) // a raised finding keeps its start
 	tr.found["a"] = []rule.Result{early}
 	tr.want(tr.tick(time.Second), "a x warning seen since -60 seen 7")
 }
@@ -201,7 +201,7 @@ func TestALostSourceIsNotRecovery(t *testing.T) {
 		t.Errorf("got component %+v, want what is raised to hold it", c)
 	}
 	tr.visibility(nil)
-	tr.want(tr.tick(time.Second), "a x critical seen since 1 seen 1") // a rate must fill before "not seen" counts
+	tr.want(tr.tick(time.Second), "a x critical seen since 1 seen 1") // a rate needs enough samples before "not observed" counts
 	tr.want(tr.tick(8*time.Second), "a x critical seen since 1 seen 1")
 	tr.want(tr.tick(time.Second))
 }
@@ -228,7 +228,7 @@ func TestBlindAndSeenAgainIsOneFinding(t *testing.T) {
 func TestWhatNoNeededSourceSeesIsNotRaised(t *testing.T) {
 	tr := newTrial(t, oneRule(0, 0, node.SourceBond))
 	tr.visibility(&node.Error{Kind: node.Failed, Text: "no", Since: tr.at})
-	tr.found["a"] = []rule.Result{critical("x")} // from the reading before
+	tr.found["a"] = []rule.Result{critical("x")} // based on the previous reading
 	tr.want(tr.tick(time.Second))
 	tr.visibility(nil)
 	tr.want(tr.tick(time.Second), "a x critical seen since 2 seen 2")
@@ -239,7 +239,7 @@ func TestOneBlindSourceOfTwoDoesNotStopARule(t *testing.T) {
 	tr.visibility(&node.Error{Kind: node.Failed, Text: "no", Since: tr.at})
 	tr.found["a"] = []rule.Result{critical("x")}
 	tr.want(tr.tick(time.Second), "a x critical seen since 1 seen 1")
-	tr.found["a"] = nil // but it cannot say "gone"
+	tr.found["a"] = nil // but it cannot report the end
 	tr.want(tr.tick(time.Hour), "a x critical blind since 1 seen 1")
 }
 
@@ -343,7 +343,7 @@ func TestTransitionsAreNumberedAndBounded(t *testing.T) {
 	for n := range keptTransitions + 50 {
 		tr.found["a"] = nil
 		if n%2 == 0 {
-			tr.found["a"] = []rule.Result{warning(fmt.Sprintf("x%d", n))} // one that comes repeatedly would flap
+			tr.found["a"] = []rule.Result{warning(fmt.Sprintf("x%d", n))} // a repeatedly raised finding would flap
 		}
 		r = tr.tick(time.Second)
 	}
@@ -487,7 +487,8 @@ func TestListsAreEmptyRatherThanMissing(t *testing.T) {
 	}
 }
 
-// A transition says what the impact was, if the finding was raised and has another now.
+// A transition contains the previous impact if the finding was raised and its impact
+// has changed.
 func TestTransitionsSayWhatTheImpactWas(t *testing.T) {
 	tr := newTrial(t, oneRule(0, 0))
 	hurts := critical("x")

@@ -9,14 +9,14 @@ import (
 	"github.com/nodewatch/nodewatch/pkg/report"
 )
 
-// settingKeep is how long what was read from a setting stays after it has gone: a
-// reload of the network configuration takes it away for seconds.
+// settingKeep is how long a level read from a setting stays raised after it is gone:
+// a reload of the network configuration removes it for seconds.
 const settingKeep = time.Minute
 
-// blindLimit is for how long a level that cannot be observed stays as it is.
+// blindLimit is how long a level that cannot be observed stays unchanged.
 const blindLimit = 24 * time.Hour
 
-// A level is how bad a finding is. The zero level is that of none.
+// A level is the severity and impact of a finding. The zero level means no finding.
 type level struct {
 	severity report.Severity
 	impact   report.Impact
@@ -29,39 +29,39 @@ func (l level) compare(o level) int {
 	return cmp.Or(cmp.Compare(l.severity.Rank(), o.severity.Rank()), cmp.Compare(l.impact.Rank(), o.impact.Rank()))
 }
 
-// below reports whether l is less bad than o in severity or in impact.
+// below reports whether l is lower than o in severity or in impact.
 func (l level) below(o level) bool {
 	return l.severity.Rank() < o.severity.Rank() || l.impact.Rank() < o.impact.Rank()
 }
 
-// The ranks of severities go from 1 to 3, those of impacts from 0 to 5.
+// Severities have the ranks 1 to 3, impacts the ranks 0 to 5.
 const (
 	severityRanks = 4
 	impactRanks   = 6
 )
 
-// A memory is what the Judge remembers of one subject of a rule.
+// A memory is the state that the Judge stores for one subject of a rule.
 type memory struct {
-	finding report.Finding // as it is shown; empty while it is not raised
-	result  rule.Result    // that the finding was made of
+	finding report.Finding // as published; empty while it is not raised
+	result  rule.Result    // the result that the finding is based on
 	raised  bool
 
-	first     time.Time                // since when the subject has been observed without a break
-	observed  level                    // now, for long enough; zero: nothing is
-	risen     [severityRanks]time.Time // since when at least this severity has been observed without a break
-	severe    [severityRanks]time.Time // when at least this severity was last observed for long enough, or could not be
-	impactful [impactRanks]time.Time   // when at least this impact was
-	brokenAt  time.Time                // when the shown level was last not observed, though it could have been
+	first     time.Time                // since when the subject has been observed continuously
+	observed  level                    // the level observed now, for long enough; zero: none
+	risen     [severityRanks]time.Time // since when at least this severity has been observed continuously
+	severe    [severityRanks]time.Time // when at least this severity was last observed for long enough, or was unobservable
+	impactful [impactRanks]time.Time   // the same for at least this impact
+	brokenAt  time.Time                // when the published level was last not observed although it was observable
 	expired   bool                     // not observed for blindLimit
 }
 
-// step moves one subject of a rule on by a tick. seen is what the rule returned for
+// step updates one subject of a rule on a tick. result is what the rule returned for
 // it; nil: nothing.
 //
-// The severity that is shown is the highest of three: the one that is observed and
-// has been for the rule's For; those observed less than KeepFiringFor ago; and, while a
-// source that it rests on is blind, the one shown before or, once its end is proven, what
-// remains of it. The same holds for the impact.
+// The published severity is the highest of three: the one that has been observed for the
+// rule's For; those observed less than KeepFiringFor ago; and, while a source that it
+// depends on is blind, the previous one or, once its end is proven, what remains of it.
+// The same applies to the impact.
 func (j *Judge) step(r rule.Rule, subject string, result *rule.Result) {
 	now, m := j.snapshot.Now, j.memory[r.ID][subject]
 	blind := false
@@ -83,7 +83,7 @@ func (j *Judge) step(r rule.Rule, subject string, result *rule.Result) {
 	}
 	current := levelOf(m.finding)
 	m.observed = is
-	left := current // of the level, while it cannot be observed
+	left := current // the level while it is unobservable
 	if j.ended(m) {
 		left = level{m.result.Remains, report.Operational}
 	}
@@ -97,7 +97,7 @@ func (j *Judge) step(r rule.Rule, subject string, result *rule.Result) {
 	case to == level{} && result == nil, to == level{} && m.raised:
 		m = memory{first: m.first, risen: m.risen}
 	case to == level{}: // not observed for long enough yet
-	case result == nil || is.compare(to) < 0 && is.compare(current) <= 0: // as it was
+	case result == nil || is.compare(to) < 0 && is.compare(current) <= 0: // unchanged
 		m.finding.State = report.Blind
 		if !hidden {
 			m.finding.State, m.brokenAt = report.Seen, now
@@ -115,7 +115,7 @@ func (j *Judge) step(r rule.Rule, subject string, result *rule.Result) {
 	j.move(r.ID, subject, m)
 }
 
-// observe notes that a level is observed, and returns how much of it has been
+// observe records that a level is observed, and returns the part of it that has been
 // observed for long enough.
 func (m *memory) observe(r rule.Rule, l level, setting bool, now time.Time) (is level) {
 	if m.first.IsZero() {
@@ -130,7 +130,7 @@ func (m *memory) observe(r rule.Rule, l level, setting bool, now time.Time) (is 
 		case m.risen[rank].IsZero():
 			m.risen[rank] = now
 		}
-		// What is to be a warning is not an info meanwhile.
+		// A future warning is not published as an info in the meantime.
 		if (s == l.severity || s != report.Info) && (setting || now.Sub(m.risen[rank]) >= r.For.Of(s)) {
 			is = level{s, l.impact}
 		}
@@ -141,7 +141,7 @@ func (m *memory) observe(r rule.Rule, l level, setting bool, now time.Time) (is 
 	return is
 }
 
-// holds notes that a level is as bad as that now.
+// holds records that the level applies now.
 func (m *memory) holds(l level, now time.Time) {
 	for rank := 1; rank <= l.severity.Rank(); rank++ {
 		m.severe[rank] = now
@@ -151,7 +151,8 @@ func (m *memory) holds(l level, now time.Time) {
 	}
 }
 
-// kept is the worst level that holds now or held less than KeepFiringFor ago.
+// kept returns the worst level that applies now or applied less than KeepFiringFor
+// ago.
 func (m *memory) kept(r rule.Rule, now time.Time) (l level) {
 	within := func(at time.Time, hold time.Duration) bool {
 		return !at.IsZero() && (at.Equal(now) || now.Sub(at) < hold)
@@ -172,8 +173,8 @@ func (m *memory) kept(r rule.Rule, now time.Time) (l level) {
 	return l
 }
 
-// forget drops what is worse than the level: it has fallen, and must be observed
-// again to rise.
+// forget drops the levels above the given one: the finding has fallen to it, and
+// higher levels must be observed again.
 func (m *memory) forget(l level) {
 	for rank := l.severity.Rank() + 1; rank < severityRanks; rank++ {
 		m.severe[rank] = time.Time{}
@@ -183,7 +184,7 @@ func (m *memory) forget(l level) {
 	}
 }
 
-// effectiveKeep is how long a severity stays after it was last observed.
+// effectiveKeep returns how long a severity stays raised after it was last observed.
 func (m *memory) effectiveKeep(r rule.Rule, s report.Severity) time.Duration {
 	keep := r.KeepFiringFor.Of(s)
 	if m.result.Setting {
@@ -195,7 +196,7 @@ func (m *memory) effectiveKeep(r rule.Rule, s report.Severity) time.Duration {
 	return keep
 }
 
-// show makes the finding of what is observed, at the level that is shown.
+// show updates the finding from the latest result, at the published level.
 func (m *memory) show(made report.Finding, result *rule.Result, to level, now time.Time) {
 	since := m.finding.Since
 	if !m.raised {
@@ -216,15 +217,15 @@ func (m *memory) show(made report.Finding, result *rule.Result, to level, now ti
 	m.raised, m.expired = true, false
 }
 
-// setLevel sets the level that is shown.
+// setLevel sets the published level.
 func (m *memory) setLevel(to level, now time.Time) {
 	if levelOf(m.finding) != to {
 		m.finding.Severity, m.finding.Impact, m.finding.LevelSince = to.severity, to.impact, now
 	}
 }
 
-// blindTo reports whether one of the sources that a result rests on is blind. One
-// that is absent or switched off is not: there is nothing more to come from it.
+// blindTo reports whether one of the sources that a result depends on is blind. An
+// absent or disabled source is not blind, because no more readings of it will follow.
 func (j *Judge) blindTo(result rule.Result) bool {
 	for _, name := range result.RestsOn {
 		if err := j.snapshot.Blind(name); err != nil && err.Kind != node.Absent && err.Kind != node.Held {
@@ -245,7 +246,7 @@ func (j *Judge) unreadable(sources []string) bool {
 	return len(sources) > 0
 }
 
-// ended reports whether it is proven that the level has ended.
+// ended reports whether the end of the level is proven.
 func (j *Judge) ended(m memory) bool {
 	if m.result.Ended != nil {
 		return m.result.Ended(j.facts)
@@ -253,8 +254,9 @@ func (j *Judge) ended(m memory) bool {
 	return len(m.result.Hits.Stalled) > 0 && j.facts.CompletesAgain(m.result.Hits.Stalled, m.finding.LastSeen)
 }
 
-// expire makes an info of a finding that has not been observed for blindLimit; false
-// if it is that already and has been acknowledged, which ends it.
+// expire turns a finding that has not been observed for blindLimit into an info; it
+// returns false if the finding is an info already and has been acknowledged, which
+// ends it.
 func (m *memory) expire(acknowledged bool) bool {
 	if m.expired {
 		return !acknowledged

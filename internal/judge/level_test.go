@@ -13,10 +13,10 @@ import (
 	"github.com/nodewatch/nodewatch/pkg/report"
 )
 
-// Stuck is a source that does not come back.
+// Stuck is a source whose read does not return.
 var stuck = &node.Error{Kind: node.Stalled, Text: "stuck", Since: sceneStart}
 
-// A level rests on the sources that its result names, not on those of the rule.
+// A level depends on the sources that its result names, not on those of the rule.
 func TestALevelDoesNotFallWhileASourceItRestsOnIsBlind(t *testing.T) {
 	tr := newTrial(t, oneRule(0, 0, node.SourceHost))
 	storm := critical("x")
@@ -24,7 +24,7 @@ func TestALevelDoesNotFallWhileASourceItRestsOnIsBlind(t *testing.T) {
 	tr.found["a"] = []rule.Result{storm}
 	tr.tick(time.Second)
 	tr.visibility(stuck)
-	tr.found["a"] = []rule.Result{warning("x")} // the host shows what it is without the bond
+	tr.found["a"] = []rule.Result{warning("x")} // the host source shows the same level without the bond
 	r := tr.tick(time.Minute)
 	tr.want(r, "a x critical blind since 1 seen 1")
 	if f := r.Findings[0]; f.Impact != report.MajorOutage || f.Summary != "a storm" {
@@ -36,7 +36,7 @@ func TestALevelDoesNotFallWhileASourceItRestsOnIsBlind(t *testing.T) {
 	tr.want(tr.tick(time.Second))
 }
 
-// Once the end is proven, what has been observed remains of a level whose source is blind,
+// Once the end is proven, the remaining severity of a level whose source is blind stays,
 // without its impact, and falls no further.
 func TestWhatRemainsOfALevelThatHasEndedUnseen(t *testing.T) {
 	tr := newTrial(t, oneRule(0, 0, node.SourceBond))
@@ -55,7 +55,7 @@ func TestWhatRemainsOfALevelThatHasEndedUnseen(t *testing.T) {
 	if f := r.Findings[0]; f.Impact != report.Operational {
 		t.Errorf("got %s", f.Impact)
 	}
-	over = false // as the disks stall again, for whatever reason
+	over = false // because the disks stall again, for whatever reason
 	tr.want(tr.tick(time.Hour), "a x warning blind since 1 seen 1")
 	tr.visibility(nil)
 	tr.want(tr.tick(time.Second))
@@ -86,7 +86,7 @@ func TestASourceThatIsAbsentHoldsNothing(t *testing.T) {
 	}
 }
 
-// The proof of its end clears a level whatever else is blind.
+// The proof of its end clears a level even if other sources are blind.
 func TestProofOfItsEndClearsWhatCannotBeSeen(t *testing.T) {
 	tr := newTrial(t, oneRule(0, 10*time.Second, node.SourceBond))
 	over := false
@@ -99,7 +99,7 @@ func TestProofOfItsEndClearsWhatCannotBeSeen(t *testing.T) {
 	tr.want(tr.tick(time.Minute), "a x critical blind since 1 seen 1")
 	over = true
 	tr.want(tr.tick(9*time.Second), "a x critical seen since 1 seen 1")
-	over = false // it was none
+	over = false // the proof was withdrawn
 	tr.want(tr.tick(time.Second), "a x critical blind since 1 seen 1")
 	over = true
 	tr.tick(time.Second)
@@ -116,7 +116,8 @@ func TestASettingClearsAfterAMinute(t *testing.T) {
 	tr.want(tr.tick(time.Second))
 }
 
-// What has fallen stays down, though the level it fell to is kept for longer.
+// A level that has fallen does not rise again, although the lower level is kept for
+// longer.
 func TestWhatHasFallenDoesNotRiseByItself(t *testing.T) {
 	tr := newTrial(t, oneRule(0, 10*time.Second, node.SourceBond))
 	tr.found["a"] = []rule.Result{critical("x")}
@@ -133,8 +134,8 @@ func TestWhatHasFallenDoesNotRiseByItself(t *testing.T) {
 	}
 }
 
-// A day after it was last observed a finding is an info, until it is observed again
-// or acknowledged.
+// A day after its last observation a finding becomes an info, until it is observed
+// again or acknowledged.
 func TestWhatIsNotObservedForADayIsAnInfo(t *testing.T) {
 	for _, acknowledge := range []bool{false, true} {
 		tr := newTrial(t, oneRule(0, 0, node.SourceBond))
@@ -162,7 +163,8 @@ func TestWhatIsNotObservedForADayIsAnInfo(t *testing.T) {
 	}
 }
 
-// Waves of severity are one finding that flaps, held at its worst.
+// A severity that rises and falls repeatedly is one flapping finding, held at its
+// worst level.
 func TestWavesOfSeverityFlap(t *testing.T) {
 	tr := newTrial(t, oneRule(0, 0))
 	tr.found["a"] = []rule.Result{warning("x")}

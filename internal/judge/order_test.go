@@ -9,8 +9,9 @@ import (
 	"github.com/nodewatch/nodewatch/internal/rule"
 )
 
-// Subjects of one rule have one order: in what is cleared in the same tick, and in what
-// the rule is given as raised. No incident has enough of them to see it.
+// Subjects of one rule have one order, both for findings cleared in the same tick and
+// for the rule's raised findings. The incident files have too few subjects to test
+// this.
 func TestSubjectsHaveOneOrder(t *testing.T) {
 	var subjects, given []string
 	for i := range 20 {

@@ -9,7 +9,7 @@ import (
 	"github.com/nodewatch/nodewatch/pkg/report"
 )
 
-// maintenance is the maintenance that the node is under; nil: none. An override
+// maintenance returns the current maintenance of the node; nil: none. An override
 // changes how a finding is shown, never whether it is raised.
 func maintenance(s node.Snapshot) *report.Maintenance {
 	m := s.Overrides.Value.Maintenance
@@ -19,8 +19,8 @@ func maintenance(s node.Snapshot) *report.Maintenance {
 	return &report.Maintenance{Since: m.Since, Until: m.Until, By: m.By, Reason: m.Reason}
 }
 
-// accepted returns who lives with the finding; nil if nobody does, or if it has
-// become worse than what was accepted.
+// accepted returns who has acknowledged the finding; nil if no one has, or if it has
+// become worse than what was acknowledged.
 func accepted(f report.Finding, s node.Snapshot) *report.Accepted {
 	for _, a := range s.Overrides.Value.Accepted {
 		if a.Covers(f.Rule, f.Subject, s.Now) && f.Severity.Rank() <= report.Severity(a.Severity).Rank() {
@@ -31,7 +31,7 @@ func accepted(f report.Finding, s node.Snapshot) *report.Accepted {
 }
 
 // maintained returns the component as shown during a maintenance, with its problem
-// after that.
+// after the reason.
 func maintained(c report.Component, m *report.Maintenance) report.Component {
 	if m == nil {
 		return c

@@ -40,7 +40,7 @@ func TestAnAcceptedFindingIsShownAndPagesNobody(t *testing.T) {
 	}
 }
 
-// Who accepts a standing risk has not accepted the storm.
+// Acknowledging a permanent risk does not acknowledge a storm.
 func TestWhatGetsWorseThanWasAcceptedPages(t *testing.T) {
 	tr := newTrial(t, oneRule(0, 0))
 	tr.override(acceptance("warning", sceneStart.Add(time.Hour)))
@@ -80,7 +80,7 @@ func TestMaintenanceIsReportedAndEndsByItself(t *testing.T) {
 	}
 }
 
-// A file that can no longer be read does not end a maintenance, nor prolong it.
+// A file that can no longer be read neither ends nor prolongs a maintenance.
 func TestOverridesOutliveTheirSource(t *testing.T) {
 	tr := newTrial(t, oneRule(0, 0))
 	tr.override(override.Overrides{Maintenance: &override.Maintenance{Since: sceneStart, Until: sceneStart.Add(time.Hour), By: "bob", Reason: "new NIC"}})
@@ -93,7 +93,7 @@ func TestOverridesOutliveTheirSource(t *testing.T) {
 	}
 }
 
-// The problem of a component under maintenance, and the reason, fit a summary together.
+// The reason of a maintenance and the problem of the component fit into one summary.
 func TestAMaintenanceFitsASummary(t *testing.T) {
 	tr := newTrial(t, oneRule(0, 0))
 	f := warning("x")

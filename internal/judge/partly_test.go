@@ -10,9 +10,9 @@ import (
 	"github.com/nodewatch/nodewatch/pkg/report"
 )
 
-// TestPartlyUnknown: guests that are seen in part are operational, and the report
-// says what is missing and what would show it, of the source and of the component.
-// Once the source fails, that is what is said.
+// TestPartlyUnknown: partly visible guests are operational, and both the source and
+// the component report what is missing and how to enable it. Once the source fails,
+// that is reported instead.
 func TestPartlyUnknown(t *testing.T) {
 	tr := newTrial(t, func(*trialRun) []rule.Rule { return nil })
 	guests := func(partly, remedy string, e *node.Error) {

@@ -25,8 +25,8 @@ import (
 	"github.com/nodewatch/nodewatch/pkg/report"
 )
 
-// incidentFiles are at most limit of the incidents whose text has a match of has, spread
-// evenly from offset on.
+// incidentFiles returns at most limit of the incidents whose text matches has, spread
+// evenly, starting at offset.
 func incidentFiles(t *testing.T, limit, offset int, has string) []string {
 	t.Helper()
 	all, err := filepath.Glob("../../testdata/incidents/*.txtar")
@@ -53,7 +53,7 @@ func incidentFiles(t *testing.T, limit, offset int, has string) []string {
 	return some
 }
 
-// entriesOf are the entries of an incident, at most an hour of them.
+// entriesOf returns the entries of an incident, at most one hour of them.
 func entriesOf(t *testing.T, file string) []node.Entry {
 	t.Helper()
 	raw, err := os.ReadFile(file)
@@ -74,7 +74,7 @@ func entriesOf(t *testing.T, file string) []node.Entry {
 	return list
 }
 
-// clone is a Judge that continues from where j is, by itself.
+// clone returns an independent Judge that continues from the state of j.
 func (j *Judge) clone() *Judge {
 	c := *j
 	c.rules = all.Default()
@@ -88,7 +88,7 @@ func (j *Judge) clone() *Judge {
 	return &c
 }
 
-// dark is an observation of the same source that has no value.
+// dark returns an observation of the same source without a value.
 func dark(o node.Observation, kind node.ErrorKind, since time.Time) node.Observation {
 	v := reflect.New(reflect.TypeOf(o)).Elem()
 	if v.Kind() == reflect.Pointer {
@@ -97,13 +97,13 @@ func dark(o node.Observation, kind node.ErrorKind, since time.Time) node.Observa
 	}
 	r := v.FieldByName("Reading")
 	if !r.IsValid() {
-		return nil // not of a source
+		return nil // not from a source
 	}
 	r.FieldByName("Err").Set(reflect.ValueOf(&node.Error{Kind: kind, Text: "lost by the test", Since: since}))
 	return v.Addr().Interface().(node.Observation)
 }
 
-// levels are what a report says of each finding.
+// levels returns the level of each finding in a report.
 func levels(r report.Report) map[report.Ref]level {
 	m := map[report.Ref]level{}
 	for i := range r.Findings {
@@ -112,7 +112,7 @@ func levels(r report.Report) map[report.Ref]level {
 	return m
 }
 
-// lower is the lower of two levels in each of the two.
+// lower returns the lower severity and the lower impact of two levels.
 func lower(a, b level) level {
 	if b.severity.Rank() < a.severity.Rank() {
 		a.severity = b.severity
@@ -123,8 +123,9 @@ func lower(a, b level) level {
 	return a
 }
 
-// Losing any source at any time never clears or lowers a finding that would have
-// stayed. What the undisturbed run lowers may be lowered: that is a recovery.
+// Losing any source at any time neither clears nor lowers a finding that would have
+// stayed. A level that the undisturbed run lowers may be lowered, because that is a
+// recovery.
 func TestLosingASourceIsNeverARecovery(t *testing.T) {
 	const horizon = 2 * time.Minute
 	sources := []string{
@@ -137,7 +138,7 @@ func TestLosingASourceIsNeverARecovery(t *testing.T) {
 	for _, file := range incidentFiles(t, 12, 0, "") {
 		entries := entriesOf(t, file)
 		var reports []map[report.Ref]level // by tick
-		var ticks, interesting []int       // places among the entries; places among the ticks
+		var ticks, interesting []int       // indexes of entries; indexes of ticks
 		j := New(all.Default())
 		for i, e := range entries {
 			if v, judged := j.Take(e); judged {
@@ -171,8 +172,8 @@ func TestLosingASourceIsNeverARecovery(t *testing.T) {
 	}
 }
 
-// withoutSource plays on without a source, and returns how many levels it compared
-// with those of the undisturbed run.
+// withoutSource continues the replay without a source, and returns how many levels it
+// compared with those of the undisturbed run.
 func withoutSource(t *testing.T, name string, j *Judge, entries []node.Entry, undisturbed []map[report.Ref]level, source string, kind node.ErrorKind, horizon time.Duration) (checked int) {
 	t.Helper()
 	start := entries[0].At
@@ -209,7 +210,7 @@ func withoutSource(t *testing.T, name string, j *Judge, entries []node.Entry, un
 	return checked
 }
 
-// played is each report of a run as JSON.
+// played returns each report of a run as JSON.
 func played(t *testing.T, entries []node.Entry) (list []string) {
 	t.Helper()
 	j := New(all.Default())
@@ -225,7 +226,7 @@ func played(t *testing.T, entries []node.Entry) (list []string) {
 	return list
 }
 
-// The same tape gives the same bytes, and so does one whose sources spoke in another
+// The same tape produces the same bytes, even if the sources report in a different
 // order within each second.
 func TestReportsDependOnNothingButTheTape(t *testing.T) {
 	for _, file := range incidentFiles(t, 4, 1, "") {
@@ -253,8 +254,8 @@ func TestReportsDependOnNothingButTheTape(t *testing.T) {
 	}
 }
 
-// shuffle mixes entries of different sources; those of one source stay in their order,
-// and each place keeps its time.
+// shuffle mixes entries of different sources; entries of the same source keep their
+// order, and the times stay in place.
 func shuffle(rnd *rand.Rand, list []node.Entry) {
 	by := map[string][]node.Entry{}
 	var names []string
@@ -280,9 +281,8 @@ func shuffle(rnd *rand.Rand, list []node.Entry) {
 	}
 }
 
-// No time in a report is later than the report.
-// No incident brings a time that is in the future; those of evidence that does are held by
-// TestNoTimeIsInTheFuture.
+// No time in a report is later than the report. The incident files contain no future
+// times; TestNoTimeIsInTheFuture covers future times of evidence.
 func TestNoReportHasATimeInTheFuture(t *testing.T) {
 	for _, file := range incidentFiles(t, 8, 2, "") {
 		j := New(all.Default())
@@ -301,7 +301,7 @@ func TestNoReportHasATimeInTheFuture(t *testing.T) {
 	}
 }
 
-// latest names a time in v that is after the one given; "" if there is none.
+// latest names a time in v that is after the given one; "" if there is none.
 func latest(v reflect.Value, now time.Time, path string) string {
 	if at, is := v.Interface().(time.Time); is {
 		if at.After(now) {
@@ -330,8 +330,8 @@ func latest(v reflect.Value, now time.Time, path string) string {
 	return ""
 }
 
-// Storage and guests are never operational while disks of running guests stall for
-// longer than any stall takes to count.
+// Storage and guests are never operational while disks of running guests have stalled
+// for longer than a stall takes to count.
 func TestAStallOfGuestsIsNeverOperational(t *testing.T) {
 	stalls := 0
 	for _, file := range incidentFiles(t, 8, 3, `iops=0 .*inflight=[1-9]`) {
@@ -366,7 +366,7 @@ func TestAStallOfGuestsIsNeverOperational(t *testing.T) {
 	}
 }
 
-// A rule changes nothing that it is given.
+// A rule does not modify its input.
 func TestNoRuleChangesItsInput(t *testing.T) {
 	seed := maphash.MakeSeed()
 	for _, file := range incidentFiles(t, 5, 4, "") {
@@ -388,12 +388,12 @@ func TestNoRuleChangesItsInput(t *testing.T) {
 	}
 }
 
-// digest is a number for all that can be reached from v, whatever its addresses are.
+// digest returns a hash of everything reachable from v, independent of addresses.
 func digest(seed maphash.Seed, v reflect.Value) uint64 {
 	return digester{seed, map[unsafe.Pointer]bool{}}.of(v)
 }
 
-// A digester makes a digest. What several pointers lead to is looked at once.
+// A digester computes a digest. It visits shared values once.
 type digester struct {
 	seed maphash.Seed
 	seen map[unsafe.Pointer]bool

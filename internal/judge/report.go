@@ -11,7 +11,7 @@ import (
 	"github.com/nodewatch/nodewatch/pkg/report"
 )
 
-// report renders what is remembered.
+// report builds the Report from the memories.
 func (j *Judge) report() report.Report {
 	s := j.snapshot
 	r := report.Report{
@@ -38,8 +38,8 @@ func (j *Judge) report() report.Report {
 	return r
 }
 
-// explainedFindings are the findings that are raised, worst first, each with who has
-// acknowledged it and what explains it.
+// explainedFindings returns the raised findings, worst first, each with its
+// acknowledgement and its explanations.
 func (j *Judge) explainedFindings() []report.Finding {
 	list := []report.Finding{}
 	for _, all := range j.memory {
@@ -54,7 +54,7 @@ func (j *Judge) explainedFindings() []report.Finding {
 	sortFindings(list, j.rules)
 	j.explain(list)
 	list = j.clearParts(list)
-	sortFindings(list, j.rules) // now that it is known what is explained
+	sortFindings(list, j.rules) // again, because the order depends on the explanations
 	return list
 }
 
@@ -99,11 +99,11 @@ func unknown(c report.ComponentName, s node.Snapshot) *node.Error {
 	return nil
 }
 
-// component is how one component is, and since when: as bad as the worst finding
-// about it, the guests as bad as the worst finding that hits guests. It is unknown
-// only when no finding makes it worse than operational. The cluster's findings count
-// for the node only when they hit guests: one unhealthy cluster must not make every
-// node of it look broken.
+// component returns the status of one component, and since when: the worst impact of
+// the findings about it or, for guests, of the findings that affect guests. It is
+// unknown only if no finding makes it worse than operational. Findings about the
+// cluster count for the node only if they affect guests: one unhealthy cluster must
+// not make each of its nodes look broken.
 func (j *Judge) component(c report.ComponentName, findings []report.Finding, m *report.Maintenance) report.Component {
 	now := report.Component{Name: c, Status: report.Operational, Since: j.snapshot.Now, State: report.Seen}
 	summaryRule := "" // the rule whose summary is shown
@@ -133,7 +133,7 @@ func (j *Judge) component(c report.ComponentName, findings []report.Finding, m *
 		m := j.facts.MissingGuests()
 		now.Partly, now.Remedy = m.Text, m.Remedy
 	}
-	now.Summary = rule.Shorten(now.Summary) // the finding has the whole
+	now.Summary = rule.Shorten(now.Summary) // the finding has the full text
 	if others := otherRules(rest, summaryRule); len(others) > 0 {
 		now.Summary = rule.Summary(fmt.Sprintf("%s (and %s)", now.Summary, strings.Join(others, ", ")), fmt.Sprintf("%s (and %d more)", now.Summary, len(others)), now.Summary)
 	}
@@ -145,7 +145,8 @@ func (j *Judge) component(c report.ComponentName, findings []report.Finding, m *
 	return now
 }
 
-// otherRules are the rules of the list but for the one shown, each once, in their order.
+// otherRules returns the rules of the list except the one shown, each once, in their
+// order.
 func otherRules(list []string, summaryRule string) []string {
 	var others []string
 	for _, id := range list {

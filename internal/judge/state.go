@@ -9,20 +9,20 @@ import (
 	"github.com/nodewatch/nodewatch/pkg/report"
 )
 
-// A State is what a Judge must not forget over a restart, as JSON.
+// A State is the state that a Judge keeps over a restart, as JSON.
 type State struct {
 	Baselines []facts.NamedBaseline `json:"baselines"`
 	Incident  *report.Incident      `json:"incident,omitempty"`     // the one that lasts, or the last one
 	Seen      time.Time             `json:"incident_seen,omitzero"` // when the one that lasts was last seen to have an impact
 }
 
-// State returns what is to be kept. It may be large.
+// State returns the state to persist. It may be large.
 func (v View) State() State {
 	return State{Baselines: v.usual.List(), Incident: v.incidents.latest(), Seen: v.incidents.lastImpact}
 }
 
-// restore takes over what an earlier run kept, once. What cannot be read, or lies
-// in the future, is left out.
+// restore adopts the state of an earlier run, once. Invalid entries, and those with
+// future times, are left out.
 func (j *Judge) restore(o node.SawState, now time.Time) {
 	if j.restored || o.Err != nil {
 		return

@@ -12,7 +12,7 @@ import (
 	"github.com/nodewatch/nodewatch/pkg/report"
 )
 
-// restarted is a run that reads what the latest View of tr keeps.
+// restarted returns a run that starts from the state in the latest View of tr.
 func restarted(t *testing.T, tr *trialRun, later time.Duration) *trialRun {
 	t.Helper()
 	raw, err := json.Marshal(tr.last.State())
@@ -34,7 +34,7 @@ func TestTheLastIncidentOutlivesARestart(t *testing.T) {
 	if in := next.tick(time.Second).Incident; in == nil || !in.Begin.Equal(first.Begin) || !in.End.IsZero() {
 		t.Errorf("an incident that lasts is another one after a restart: %+v", in)
 	}
-	next = restarted(t, tr, time.Hour) // it ended while nobody watched
+	next = restarted(t, tr, time.Hour) // it ended while nodewatch was not running
 	next.tick(time.Second)
 	if in := next.tick(time.Second).Incident; in == nil || !in.End.Equal(tr.at) {
 		t.Errorf("got %+v, want one that ended when it was last seen", in)
@@ -46,7 +46,7 @@ func TestTheLastIncidentOutlivesARestart(t *testing.T) {
 	}
 }
 
-// A state that makes no sense is left out, and a second one changes nothing.
+// Invalid parts of a state are left out, and a second state changes nothing.
 func TestABrokenStateIsLeftOut(t *testing.T) {
 	future, err := json.Marshal(State{Incident: &report.Incident{Begin: sceneStart.Add(time.Hour)}})
 	if err != nil {

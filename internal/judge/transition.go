@@ -6,10 +6,11 @@ import (
 	"github.com/nodewatch/nodewatch/pkg/report"
 )
 
-// keptTransitions is how many transitions a Report carries at most.
+// keptTransitions is the maximum number of transitions in a Report.
 const keptTransitions = 200
 
-// move replaces the memory of one finding and notes the transition, if it is one.
+// move replaces the memory of one finding and records the transition, if there is
+// one.
 func (j *Judge) move(id, subject string, m memory) {
 	old := j.memory[id][subject]
 	if was := levelOf(old.finding); m.raised && was.below(levelOf(m.finding)) {
@@ -46,8 +47,8 @@ func (j *Judge) move(id, subject string, m memory) {
 	j.changes = append(j.changes, t)
 }
 
-// remember adds the tick's transitions to the ring. The list that Reports share
-// is left as it is.
+// remember adds the tick's transitions to the list. It does not modify the list that
+// Reports share.
 func (j *Judge) remember() {
 	if len(j.changes) == 0 {
 		return
@@ -56,7 +57,7 @@ func (j *Judge) remember() {
 	j.transitions = slices.Clone(all[max(0, len(all)-keptTransitions):])
 }
 
-// level is the severity a memory shows.
+// level returns the published severity of a memory.
 func (m memory) level() report.Severity {
 	if !m.raised {
 		return report.Clear
