@@ -2,11 +2,11 @@ package metrics
 
 import "github.com/nodewatch/nodewatch/pkg/bond"
 
-// noPartner is the partner's address when the switch does not speak LACP.
+// noPartner is the partner's address if the switch does not speak LACP.
 const noPartner = "00:00:00:00:00:00"
 
-// The label nic is what device was called before it was called as node_exporter calls it; it goes
-// with the release after the next.
+// The label nic is the former name of device, which is node_exporter's name; it is removed in the
+// release after the next.
 func bondFamilies() []family {
 	label, slave := []string{"bond"}, []string{"bond", "device", "nic"}
 	return []family{

@@ -47,7 +47,7 @@ func clusterFamilies() []family {
 	}
 }
 
-// ofCluster reads a metric from what the cluster said, if it has ever answered.
+// ofCluster reads a metric from the cluster's responses, if it has ever responded.
 func ofCluster(read func(ceph.Cluster) float64) func(*picture, emit) {
 	return func(p *picture, emit emit) {
 		if !p.Cluster.At.IsZero() {

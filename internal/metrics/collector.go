@@ -1,5 +1,5 @@
-// Package metrics knows how a View looks to Prometheus. It measures nothing:
-// every sample is a part of the View that is handed to it.
+// Package metrics exports a View as Prometheus metrics. It measures nothing: every
+// sample comes from the View.
 package metrics
 
 import (
@@ -9,15 +9,15 @@ import (
 	"github.com/nodewatch/nodewatch/internal/judge"
 )
 
-// A Collector shows the last View as metrics. It keeps nothing between two
-// collections and may be used by several goroutines at once.
+// A Collector exports the last View as metrics. It keeps no state between collections
+// and is safe for concurrent use.
 type Collector struct {
 	last     func() (judge.View, bool)
 	families []family
 }
 
-// New returns a Collector of the View that last returns. Until last returns
-// true, all there is to see is nodewatch_build_info, which describes build.
+// New returns a Collector of the View that last returns. Until last returns true, the
+// only metric is nodewatch_build_info, which describes build.
 func New(build buildinfo.Info, last func() (judge.View, bool)) *Collector {
 	return &Collector{last: last, families: families(build)}
 }
@@ -29,8 +29,8 @@ func (c *Collector) Describe(out chan<- *prometheus.Desc) {
 	}
 }
 
-// Collect implements prometheus.Collector. It does no I/O: what takes time is in
-// the View already.
+// Collect implements prometheus.Collector. It does no I/O: all values come from the
+// View.
 func (c *Collector) Collect(out chan<- prometheus.Metric) {
 	v, known := c.last()
 	p := survey(v)
@@ -41,7 +41,7 @@ func (c *Collector) Collect(out chan<- prometheus.Metric) {
 	}
 }
 
-// families are all metrics of nodewatch that come from a View, in the order of
+// families returns all metrics of nodewatch that come from a View, in the order of
 // the documentation.
 func families(build buildinfo.Info) []family {
 	var all []family

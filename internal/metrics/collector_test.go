@@ -45,10 +45,10 @@ func golden(t *testing.T, file, got string) {
 	}
 }
 
-// build is the build that the tests' Collectors are of.
+// build is the build information of the tests' Collectors.
 var build = buildinfo.Info{Version: "1.2.3", Revision: "0123abc", Date: "2026-11-30T00:00:00Z", Go: "go1.x", OS: "linux", Arch: "amd64"}
 
-// registry is a registry with a Collector of v.
+// registry returns a registry with a Collector of v.
 func registry(t testing.TB, v judge.View, known bool) *prometheus.Registry {
 	t.Helper()
 	c := New(build, func() (judge.View, bool) { return v, known })
@@ -59,7 +59,7 @@ func registry(t testing.TB, v judge.View, known bool) *prometheus.Registry {
 	return r
 }
 
-// scrape is what /metrics answers.
+// scrape returns the response of /metrics.
 func scrape(t testing.TB, r prometheus.Gatherer) string {
 	t.Helper()
 	families, err := r.Gather()
@@ -96,7 +96,7 @@ func TestScrapingTwiceGivesTheSameBytes(t *testing.T) {
 	}
 }
 
-// Ten times the incident, every OSD and every guest in trouble.
+// Ten times the incident, with findings about every OSD and every guest.
 func TestSeriesAreBoundedInAStormOfTenTimesTheSize(t *testing.T) {
 	const bound = 2500
 	text := scrape(t, registry(t, storm(nodetest.TenTimes()), true))
@@ -112,7 +112,7 @@ func TestSeriesAreBoundedInAStormOfTenTimesTheSize(t *testing.T) {
 		t.Errorf("got %d series, want at most %d: %v", series, bound, byName)
 	}
 	for name, want := range map[string]int{
-		"nodewatch_finding":                   53, // two of other rules, 50 named guests, the rest
+		"nodewatch_finding":                   53, // two of other rules, 50 named guests, and the rest
 		"nodewatch_finding_guests":            51, // the bond and 50 named guests
 		"nodewatch_libceph_events_total":      50 * 2,
 		"nodewatch_krbd_device_info":          780,
@@ -161,7 +161,7 @@ nodewatch_build_info{date="2026-11-30T00:00:00Z",goarch="amd64",goos="linux",gov
 	}
 }
 
-// What has never been read has no sample: zero would be a lie.
+// A value that has never been read has no sample, because zero would be wrong.
 func TestWhatWasNeverReadIsNotZero(t *testing.T) {
 	text := scrape(t, registry(t, judge.View{Report: report.Report{At: start, Status: report.Unknown}}, true))
 	for _, name := range []string{"nodewatch_krbd", "nodewatch_osdc", "nodewatch_guest", "nodewatch_cluster", "nodewatch_kmsg", "nodewatch_libceph", "nodewatch_host"} {
@@ -188,8 +188,8 @@ func TestSourcesThatAreNotOnThisMachineAreNotDown(t *testing.T) {
 	}
 }
 
-// An OSD is shown while the kernel complains of it, and only with what it
-// complains of.
+// An OSD is shown while the kernel logs errors about it, with only those classes of
+// errors.
 func TestOSDsAreForgottenAfterTenMinutes(t *testing.T) {
 	v := storm(small())
 	later := v.Now.Add(11 * time.Minute)
@@ -207,8 +207,8 @@ func TestOSDsAreForgottenAfterTenMinutes(t *testing.T) {
 	}
 }
 
-// Names that come from outside may be anything: two that become the same must
-// not spoil the scrape.
+// External names may contain anything: two that become equal must not break the
+// scrape.
 func TestStrangeNamesDoNotSpoilTheScrape(t *testing.T) {
 	v := storm(nodetest.InStorm())
 	long := strings.Repeat("é", 200)
@@ -239,8 +239,8 @@ func TestMetricsOfAView(t *testing.T) {
 	}
 }
 
-// BenchmarkGatherTenTimesTheIncident is one scrape. cpu-ms is what it takes of a core,
-// on all threads, with the garbage that is collected meanwhile.
+// BenchmarkGatherTenTimesTheIncident measures one scrape. cpu-ms is its CPU time over
+// all threads, including garbage collection.
 func BenchmarkGatherTenTimesTheIncident(b *testing.B) {
 	r := registry(b, storm(nodetest.TenTimes()), true)
 	spent := func() time.Duration {
@@ -258,7 +258,7 @@ func BenchmarkGatherTenTimesTheIncident(b *testing.B) {
 	b.ReportMetric(float64((spent()-began).Microseconds())/1000/float64(b.N), "cpu-ms")
 }
 
-// A disk counts as stuck when krbd-stalled would say so.
+// A disk counts as stalled by the same threshold as in krbd-stalled.
 func TestStalledIsWhatTheRuleSays(t *testing.T) {
 	v := storm(small())
 	v.Rules = all.Default()

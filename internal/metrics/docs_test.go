@@ -45,7 +45,8 @@ func TestDocsListEveryMetric(t *testing.T) {
 	golden(t, "../../docs/metrics.md", b.String())
 }
 
-// asks are the beginnings of a help that asks, where Prometheus' own names what is counted or measured.
+// asks are the openings of a help text phrased as a question; Prometheus' own help texts name what is
+// counted or measured.
 var asks = regexp.MustCompile(`^(?:How|Whether|When|Which|Since when|For (?:at least )?how)\b`)
 
 func TestHelpIsASentence(t *testing.T) {

@@ -13,27 +13,27 @@ const (
 	counter = prometheus.CounterValue
 )
 
-// maxLabel is the most bytes of a label's value that are shown.
+// maxLabel is the maximum length of a label value in bytes.
 const maxLabel = 128
 
-// A family is one metric: what it is called, and how it is read from a picture.
+// A family is one metric: its name, and how it is read from a picture.
 type family struct {
 	name   string
 	kind   prometheus.ValueType
 	labels []string
 	help   string // a sentence
-	always bool   // shown before there is a View
+	always bool   // exported before the first View
 	read   func(*picture, emit)
 	desc   *prometheus.Desc
 }
 
-// emit takes one sample: its value and the values of the family's labels, in
-// their order.
+// emit exports one sample: its value and the values of the family's labels, in their
+// order.
 type emit func(value float64, labels ...string)
 
-// collect sends the family's samples. Of two samples with the same labels the
-// second is left out, as it would spoil the whole scrape: names of devices and
-// guests come from outside, and may be equal once they are cut.
+// collect sends the family's samples. It drops the second of two samples with equal
+// labels, which would break the whole scrape: names of devices and guests are
+// external, and may be equal after truncation.
 func (f family) collect(p *picture, out chan<- prometheus.Metric) {
 	sent := map[string]bool{}
 	f.read(p, func(value float64, labels ...string) {
@@ -49,7 +49,7 @@ func (f family) collect(p *picture, out chan<- prometheus.Metric) {
 	})
 }
 
-// sanitize makes a text fit to be a label's value: valid UTF-8 of at most 128 bytes.
+// sanitize makes a text a valid label value: UTF-8 of at most 128 bytes.
 func sanitize(s string) string {
 	s = strings.ToValidUTF8(s, "\uFFFD")
 	for len(s) > maxLabel {
@@ -62,7 +62,7 @@ func sanitize(s string) string {
 	return s
 }
 
-// truth is 1 for true.
+// truth returns 1 for true and 0 for false.
 func truth(b bool) float64 {
 	if b {
 		return 1
@@ -70,11 +70,11 @@ func truth(b bool) float64 {
 	return 0
 }
 
-// unix is a time in seconds since 1970.
+// unix returns a time in seconds since 1970.
 func unix(t time.Time) float64 { return float64(t.UnixMilli()) / 1000 }
 
-// stateset emits one sample for each of the states, 1 for the present one, with
-// the state as the last label.
+// stateset emits one sample for each state, with the state as the last label; the
+// value is 1 for the current state.
 func stateset(states []string, now string, emit emit, labels ...string) {
 	for _, s := range states {
 		emit(truth(s == now), append(labels[:len(labels):len(labels)], s)...)

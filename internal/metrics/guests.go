@@ -2,7 +2,7 @@ package metrics
 
 import "github.com/nodewatch/nodewatch/pkg/rbd"
 
-// noClient is the label of what is not on RBD.
+// noClient is the label value of disks that are not on RBD.
 const noClient = "none"
 
 func guestFamilies() []family {
@@ -35,10 +35,10 @@ func guestFamilies() []family {
 	}
 }
 
-// guestsRead reports whether there has ever been a view of the guests.
+// guestsRead reports whether the guests have ever been read.
 func guestsRead(p *picture) bool { return !p.Libvirt.At.IsZero() || !p.QEMU.At.IsZero() }
 
-// ofGuests counts by client, over all guests.
+// ofGuests counts over all guests, by client.
 func ofGuests(each func(g rbd.Guest, count func(rbd.Client))) func(*picture, emit) {
 	return func(p *picture, emit emit) {
 		if !guestsRead(p) {
@@ -55,7 +55,7 @@ func ofGuests(each func(g rbd.Guest, count func(rbd.Client))) func(*picture, emi
 	}
 }
 
-// clientOf is the client through which a guest is hit first.
+// clientOf returns the client type by which a guest is counted.
 func clientOf(g rbd.Guest) rbd.Client {
 	for _, c := range []rbd.Client{rbd.KRBD, rbd.LibRBD, rbd.NBD} {
 		for _, d := range g.Disks {

@@ -12,7 +12,7 @@ import (
 	"github.com/nodewatch/nodewatch/pkg/kmsg"
 )
 
-// lately is for how long after a complaint an OSD is shown.
+// lately is how long after its latest log line an OSD is shown.
 const lately = 10 * time.Minute
 
 func kernelFamilies() []family {
@@ -60,8 +60,8 @@ func ofLog(read func(node.Log) uint64) func(*picture, emit) {
 	}
 }
 
-// countEvents gives every class a sample from the start, so that its first line
-// is a rise.
+// countEvents exports a sample for every class from the start, so that its first line
+// is an increase.
 func countEvents(p *picture, emit emit) {
 	if p.Kernel.Since.IsZero() {
 		return
@@ -75,14 +75,15 @@ func countEvents(p *picture, emit emit) {
 	}
 }
 
-// An osdCount is how many lines there were about one OSD within ten minutes.
+// An osdCount is the number of log lines about one OSD within ten minutes.
 type osdCount struct {
 	osd    string
 	number int
 	fresh  uint64
 }
 
-// osdsInTrouble are the OSDs with a line within ten minutes, those with most first.
+// osdsInTrouble returns the OSDs with a line within ten minutes, those with most
+// lines first.
 func osdsInTrouble(v *judge.View) []osdCount {
 	place, within := map[string]int{}, v.Kernel.Window(v.Now, lately)
 	var list []osdCount
@@ -106,8 +107,8 @@ func osdsInTrouble(v *judge.View) []osdCount {
 	return list
 }
 
-// countOSDEvents shows, of the OSDs that the kernel complains of most, the classes
-// of which there was a line within ten minutes.
+// countOSDEvents exports, for the OSDs with most log lines, the classes that had a
+// line within ten minutes.
 func countOSDEvents(p *picture, emit emit) {
 	type key struct {
 		class kmsg.Class
@@ -134,7 +135,7 @@ func countOSDEvents(p *picture, emit emit) {
 	}
 }
 
-// number is the number a text spells; -1 if it spells none.
+// number parses a text as a number; -1 if it is not one.
 func number(s string) int {
 	n, err := strconv.Atoi(s)
 	if err != nil {

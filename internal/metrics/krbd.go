@@ -94,8 +94,7 @@ func nameDevices(p *picture, emit emit) {
 	}
 }
 
-// latency is the mean over the devices, each weighed by how many requests it
-// completed.
+// latency returns the mean over the devices, weighted by completed requests.
 func latency(p *picture) (seconds float64, known bool) {
 	ms, requests := 0.0, 0.0
 	for _, d := range p.IO {

@@ -7,7 +7,7 @@ import (
 	"github.com/nodewatch/nodewatch/pkg/bond"
 )
 
-// nicFamilies are the kernel's counters of slaves and of NICs in no bond.
+// nicFamilies returns the kernel's counters of slaves and of standalone NICs.
 func nicFamilies() []family {
 	all := []family{
 		{name: "nodewatch_nics", kind: gauge,
@@ -46,7 +46,7 @@ func nicFamilies() []family {
 			seen := map[bond.Limit]bool{}
 			for _, l := range p.Limits.Value.Limits {
 				rate := l.Rate
-				if l.Rate = 0; len(seen) < maxLimits && !seen[l] { // two of one place would be one series
+				if l.Rate = 0; len(seen) < maxLimits && !seen[l] { // two of the same place would be one series
 					seen[l] = true
 					emit(float64(rate)/8, l.Link, l.Way, l.Kind, l.Where)
 				}

@@ -45,8 +45,8 @@ func osdcFamilies() []family {
 	}
 }
 
-// ofPending reads a metric from what the kernel clients wait for, if that has
-// ever been read.
+// ofPending reads a metric from the pending requests of the kernel clients, if they
+// have ever been read.
 func ofPending(read func([]rbd.Pending) float64) func(*picture, emit) {
 	return func(p *picture, emit emit) {
 		if !p.Pending.At.IsZero() {

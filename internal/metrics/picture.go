@@ -11,28 +11,28 @@ import (
 	"github.com/nodewatch/nodewatch/pkg/bond"
 )
 
-// The most that is shown of what has no bound of its own.
+// Limits on what would otherwise be unbounded.
 const (
-	maxSubjects = 50   // of one rule; the rest are added up under one name
+	maxSubjects = 50   // per rule; the rest are summed under one name
 	maxBonds    = 32   // by name
 	maxNICs     = 64   // slaves first
-	maxCounters = 32   // of one NIC's driver
+	maxCounters = 32   // per NIC driver
 	maxLimits   = 64   // of tc
-	maxOSDs     = 50   // those the kernel complains of most
-	maxStuck    = 50   // krbd devices, the longest stuck first
+	maxOSDs     = 50   // those with most log lines
+	maxStuck    = 50   // krbd devices, longest stalled first
 	maxDevices  = 1000 // krbd devices with an info metric
 )
 
-// A picture is a View and what several metrics take from it.
+// A picture is a View with values that several metrics use.
 type picture struct {
 	judge.View
 	bonds []bond.Bond
 	nics  []placed
-	stuck []node.DiskIO // the longest stuck first
-	osds  []osdCount    // the most complained of first
+	stuck []node.DiskIO // longest stalled first
+	osds  []osdCount    // most log lines first
 }
 
-// A placed NIC is a NIC and the bond it is a slave of; empty: of none.
+// A placed NIC is a NIC with the bond of which it is a slave; empty: none.
 type placed struct {
 	node.NIC
 	bond string

@@ -6,11 +6,11 @@ import (
 	"github.com/nodewatch/nodewatch/internal/node"
 )
 
-// flowSpan is over how long traffic is averaged.
+// flowSpan is the period over which traffic is averaged.
 const flowSpan = 10 * time.Second
 
-// trafficFamilies are what nodewatch makes of the counters: who fills its line,
-// and who carries which part of its bond's traffic.
+// trafficFamilies returns the metrics that nodewatch derives from the counters: the
+// share of its line rate that each NIC uses, and its share of its bond's traffic.
 func trafficFamilies() []family {
 	labels := []string{"device", "nic", "bond", "direction"}
 	return []family{
@@ -29,8 +29,8 @@ func trafficFamilies() []family {
 	}
 }
 
-// lately is what the NIC carried recently, on average; the zero Flow if that is
-// not known.
+// lately returns what the NIC carried recently, on average; the zero Flow if that is
+// unknown.
 func (n placed) lately() node.Flow {
 	flows, _ := n.Lately(n.At, flowSpan)
 	return node.Mean(flows)

@@ -7,8 +7,8 @@ import (
 	"github.com/nodewatch/nodewatch/pkg/report"
 )
 
-// otherSubjects is the subject under which the findings of one rule are added up
-// that are too many to be named.
+// otherSubjects is the subject under which one rule's findings beyond the limit are
+// summed.
 const otherSubjects = "(other)"
 
 func verdictFamilies(build buildinfo.Info) []family {
@@ -59,7 +59,7 @@ func verdictFamilies(build buildinfo.Info) []family {
 	}
 }
 
-// states are the words of a stateset, least first.
+// states are the values of a stateset, least severe first.
 func states() []string {
 	var words []string
 	for _, i := range report.Impacts() {

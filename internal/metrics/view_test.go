@@ -16,16 +16,16 @@ import (
 	"github.com/nodewatch/nodewatch/pkg/report"
 )
 
-// start is when the node of the tests begins to be watched.
+// start is when the tests' node is first observed.
 var start = nodetest.HypervisorStart
 
-// small is a node in the storm whose metrics fit on a screen.
+// small returns a node in the storm with few enough metrics to read.
 func small() nodetest.Hypervisor {
 	return nodetest.Hypervisor{Disks: 2, Guests: 2, OSDs: 2, Bonds: 1, Policy: bond.Layer2, Storm: true}
 }
 
-// storm is a View of the node, with readings that only metrics show: of packets, of
-// drivers' counters, of lines lost, of deliveries and of an OSD that is down.
+// storm returns a View of the node, with readings that only metrics show: packets,
+// driver counters, lost lines, deliveries and an OSD that is down.
 func storm(h nodetest.Hypervisor) judge.View {
 	n := h.Play()
 	counters := h.Counters(60)
@@ -51,7 +51,7 @@ func storm(h nodetest.Hypervisor) judge.View {
 	return judge.View{Snapshot: n.Snapshot, Report: verdict(n.At, h.Guests), Rules: all.Default()}
 }
 
-// verdict is a report with as many findings of one rule as there are guests.
+// verdict returns a report with as many findings of one rule as there are guests.
 func verdict(at time.Time, guests int) report.Report {
 	r := report.Report{Node: "node2", At: at, Version: "1.2.3", Status: report.MajorOutage, Components: []report.Component{
 		{Name: "storage", Status: report.MajorOutage, Since: at.Add(-30 * time.Second)},

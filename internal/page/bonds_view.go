@@ -14,69 +14,69 @@ import (
 
 const (
 	maxBonds = 16
-	maxPorts = 16 // slaves of one bond, or NICs in none
+	maxPorts = 16 // slaves of one bond, or standalone NICs
 )
 
-// What a bar is of, as the style's classes name it.
+// The kinds of bars, as CSS classes.
 const (
-	fillLine  = "b-line"  // of the NIC's line rate
-	fillHot   = "b-hot"   // the same, and it is full
-	fillShare = "b-share" // of the bond's traffic
+	fillLine  = "b-line"  // share of the NIC's line rate
+	fillHot   = "b-hot"   // the same, for a full NIC
+	fillShare = "b-share" // share of the bond's traffic
 )
 
-// A bondsView is the bonds, and the NICs in none.
+// A bondsView shows the bonds and the standalone NICs.
 type bondsView struct {
 	Notes []string
 	Bonds []bondView
-	More  int // bonds that are not shown
+	More  int // number of bonds not shown
 	NICs  []portView
 	Known bool
 }
 
-// firstBonds is how many bonds are shown before the fold.
+// firstBonds is the number of bonds shown before the fold.
 const firstBonds = 2
 
-// First are the bonds before the fold.
+// First returns the bonds before the fold.
 func (b bondsView) First() []bondView { return b.Bonds[:min(len(b.Bonds), firstBonds)] }
 
-// Rest are the bonds behind the fold.
+// Rest returns the bonds behind the fold.
 func (b bondsView) Rest() []bondView { return b.Bonds[min(len(b.Bonds), firstBonds):] }
 
-// A bondView is one bond.
+// A bondView shows one bond.
 type bondView struct {
 	Name, Mode, Policy string
 	Layer2             string // why its policy is layer2-like; empty: it is not
-	Krbd               string // which krbd devices it carries; empty: none
+	Krbd               string // the krbd devices whose traffic it carries; empty: none
 	Facts              []string
 	Ports              []portView
 	More               int
 }
 
-// A portView is a slave, or a NIC in no bond.
+// A portView shows a slave or a standalone NIC.
 type portView struct {
 	Name, State, Detail string
 	Tone                tone
-	Drops               string // what it drops for lack of buffers; empty: nothing
+	Drops               string // the frames dropped for lack of buffers; empty: none
 	Rx, Tx              barView
 }
 
-// A barView is how much goes one way.
+// A barView shows the traffic in one direction.
 type barView struct {
 	Known bool
 	Rate  string
-	Bars  []bar // which part of its line it fills, and which of the bond's traffic it carries
+	Bars  []bar // shares of the NIC's line rate and of the bond's traffic
 }
 
-// A bar is a part of something, drawn.
+// A bar draws a share.
 type bar struct {
-	Fill  string  // what it is of
-	Width float64 // 0 to 100
+	Fill  string  // the kind of bar
+	Width float64 // percent, 0 to 100
 	Text  string
 }
 
 func bondsOf(v judge.View) bondsView {
 	all := slices.Clone(v.Bonds())
-	slices.SortStableFunc(all, func(a, b bond.Bond) int { // those that carry krbd's traffic first
+	slices.SortStableFunc(all, func(a, b bond.Bond) int { // bonds that carry krbd's traffic first
 		of, _ := v.CarriesStorage(b.Name)
 		is, _ := v.CarriesStorage(a.Name)
 		return of - is
@@ -115,7 +115,7 @@ func bondOf(v judge.View, b bond.Bond) bondView {
 	return w
 }
 
-// policyOf is what decides which slave a frame leaves by.
+// policyOf names the policy that selects the slave for a frame.
 func policyOf(b bond.Bond) string {
 	if b.Hashes() && b.HashPolicy != "" {
 		return "hash " + string(b.HashPolicy)
@@ -130,8 +130,8 @@ func krbdOn(v judge.View, name string) string {
 	return ""
 }
 
-// carry adds what the NIC of that name carries and drops. rx and tx are the traffic
-// of its whole bond in bit/s, 0 for none.
+// carry adds the traffic and drops of the NIC with that name. rx and tx are the
+// traffic of its whole bond in bit/s, 0 for none.
 func (p *portView) carry(f *facts.Facts, name string, rx, tx float64) {
 	n, watched := f.NICNamed(name)
 	if !watched {
@@ -143,8 +143,8 @@ func (p *portView) carry(f *facts.Facts, name string, rx, tx float64) {
 	}
 }
 
-// barOf is a load of a NIC of a speed in Mbit/s, 0 for unknown, and its part of all
-// traffic of the bond, 0 for none.
+// barOf shows the load of a NIC with a speed in Mbit/s, 0 for unknown, and its share
+// of all traffic of the bond, 0 for no bond.
 func barOf(l facts.Load, mbits int, all float64) barView {
 	if !l.Known {
 		return barView{}
@@ -163,8 +163,8 @@ func barOf(l facts.Load, mbits int, all float64) barView {
 	return b
 }
 
-// unknownDrivers says, once for each driver whose drop counters nodewatch does not
-// know, which NICs it has and which of its counters look like drops.
+// unknownDrivers lists, once for each driver with unknown drop counters, its NICs and
+// those of its counters that may be drop counters.
 func unknownDrivers(v judge.View) []string {
 	nics, counters := map[string][]string{}, map[string]map[string]bool{}
 	for _, n := range v.NICs {

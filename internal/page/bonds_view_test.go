@@ -13,7 +13,7 @@ import (
 	"github.com/nodewatch/nodewatch/pkg/bond"
 )
 
-// A driver whose drop counters are unknown is told once, not for each of its NICs.
+// A driver with unknown drop counters is listed once, not for each of its NICs.
 func TestUnknownDriversAreNamedOnce(t *testing.T) {
 	var v judge.View
 	for _, d := range []bond.Drops{
@@ -31,7 +31,7 @@ func TestUnknownDriversAreNamedOnce(t *testing.T) {
 	}
 }
 
-// What is wrong between a bond and its switch is what the rules go by.
+// The page shows the same LACP problems that the rules use.
 func TestLACPIsShownAsTheFactsHaveIt(t *testing.T) {
 	in := bond.PortInSync | bond.PortCollecting | bond.PortDistributing
 	port := func(name string, actor, partner bond.PortState) bond.Slave {
@@ -56,8 +56,8 @@ func TestLACPIsShownAsTheFactsHaveIt(t *testing.T) {
 	}
 }
 
-// A bar is marked when the facts call the NIC full, and shows nothing of a NIC whose
-// reading is too old to say what is now.
+// A bar is marked if the facts report the NIC as full, and is empty for a NIC whose
+// reading is too old to be current.
 func TestABarIsFullWhenTheFactsSaySo(t *testing.T) {
 	v := stormView()
 	n, _ := v.Facts.NICNamed("eth0")

@@ -12,33 +12,33 @@ import (
 	"github.com/nodewatch/nodewatch/internal/judge"
 )
 
-// The size of a chart's drawing: one unit across is a 360th of the time it covers.
+// The size of a chart's drawing: one unit of width is a 360th of its period.
 const (
 	chartWidth  = 360
 	chartHeight = 100
 )
 
-// maxCharts is how many NICs have a chart on the page; the others are on the page of
-// all charts.
+// maxCharts is the number of NICs with a chart on the main page; the others are on
+// the page of all charts.
 const maxCharts = 4
 
-// A chartView is one chart: what it says in words, and its drawing.
+// A chartView is one chart: its text and its drawing.
 type chartView struct {
 	Title    string
-	Text     string // the alternative to the drawing, which is beside it
+	Text     string // text alternative, next to the drawing
 	Key      []lineView
-	Scale    string // what the top of the drawing is
+	Scale    string // value at the top of the drawing
 	From, To moment
 	Lines    []lineView
 	Grid     []float64 // heights of horizontal lines
-	Incident *spanView // nil: none in this time
+	Incident *spanView // nil: none in this period
 }
 
 // A lineView is one line of a chart.
 type lineView struct {
 	Class string
 	Name  string
-	Path  string // as an SVG path; empty: nothing is known
+	Path  string // SVG path; empty: no data
 }
 
 // A spanView is a part of the width of a drawing.
@@ -50,15 +50,15 @@ type point struct {
 	value float64
 }
 
-// A plot is the time that a chart covers, and how it is drawn.
+// A plot is the period that a chart covers, and how it is drawn.
 type plot struct {
 	from, to int64
 	now      time.Time
-	gap      int64 // points further apart are not joined, s
+	gap      int64 // points further apart are not joined, in seconds
 	incident *spanView
 }
 
-// plotOf is that of the last d before a View.
+// plotOf returns the plot of the last d before a View.
 func plotOf(v judge.View, d, step time.Duration) plot {
 	p := plot{from: v.Now.Add(-d).Unix(), to: v.Now.Unix(), now: v.Now, gap: int64(3*step/time.Second) + 5}
 	if in := v.Report.Incident; in != nil {
@@ -78,8 +78,8 @@ func (p plot) x(at int64) float64 {
 	return chartWidth * float64(at-p.from) / float64(p.to-p.from)
 }
 
-// path draws the points, whose heights are from 0 to 1, as a line. Points that lie on
-// the line are left out.
+// path draws the points, whose heights are from 0 to 1, as a line. Points within a
+// straight line are left out.
 func (p plot) path(points []point) string {
 	var b strings.Builder
 	last := point{at: math.MinInt64 / 2}
@@ -106,12 +106,12 @@ func (p plot) path(points []point) string {
 	return b.String()
 }
 
-// chart is a chart without lines.
+// chart returns a chart without lines.
 func (p plot) chart(title string) chartView {
 	return chartView{Title: title, From: momentOf(time.Unix(p.from, 0), p.now), To: momentOf(p.now, p.now), Incident: p.incident}
 }
 
-// add adds a line; height is that of a value, from 0 to 1.
+// add adds a line; height returns the height of a value, from 0 to 1.
 func (c *chartView) add(p plot, class, name string, points []point, height func(float64) float64) {
 	scaled := make([]point, len(points))
 	for i, q := range points {
@@ -122,7 +122,7 @@ func (c *chartView) add(p plot, class, name string, points []point, height func(
 	c.Key = append(c.Key, line)
 }
 
-// shareOf is the height of a value on a scale that ends at top.
+// shareOf returns the height of a value on a scale that ends at top.
 func shareOf(top float64) func(float64) float64 {
 	return func(value float64) float64 {
 		if top <= 0 {
@@ -132,7 +132,7 @@ func shareOf(top float64) func(float64) float64 {
 	}
 }
 
-// within are the samples of the plot's time, as points.
+// within returns the samples in the plot's period, as points.
 func within[T any](p plot, list []T, of func(T) point) []point {
 	var points []point
 	for _, s := range list {
@@ -143,7 +143,7 @@ func within[T any](p plot, list []T, of func(T) point) []point {
 	return points
 }
 
-// highest is the point with the highest value; false if there is none.
+// highest returns the point with the highest value; false if there is none.
 func highest(points []point) (point, bool) {
 	if len(points) == 0 {
 		return point{}, false
@@ -159,7 +159,8 @@ func highest(points []point) (point, bool) {
 	}), true
 }
 
-// now is the latest value, if it is recent; else it says until when it was known.
+// latest describes the latest value if it is recent; otherwise until when a value was
+// known.
 func (p plot) latest(points []point, words func(float64) string) string {
 	if len(points) == 0 {
 		return "no reading"
@@ -171,7 +172,7 @@ func (p plot) latest(points []point, words func(float64) string) string {
 	return words(q.value)
 }
 
-// peak is the highest value and when that was.
+// peak describes the highest value and its time.
 func (p plot) peak(points []point, words func(float64) string) string {
 	q, found := highest(points)
 	if !found {
@@ -180,15 +181,15 @@ func (p plot) peak(points []point, words func(float64) string) string {
 	return words(q.value) + " at " + hour(time.Unix(q.at, 0), p.now)
 }
 
-// A chartsView is all charts of a time.
+// A chartsView is all charts of a period.
 type chartsView struct {
 	ID     string
 	Span   string // "60 minutes"
 	Charts []chartView
-	More   int // NICs that have none
+	More   int // number of NICs without a chart
 }
 
-// chartsOf are the charts of the last hour, with at most as many NICs as given.
+// chartsOf returns the charts of the last hour, for at most the given number of NICs.
 func chartsOf(v judge.View, nics int) chartsView {
 	p := plotOf(v, history.Hour, 10*time.Second)
 	c := chartsView{Span: "60 minutes"}
@@ -202,7 +203,8 @@ func chartsOf(v judge.View, nics int) chartsView {
 	return c.with(lossChart(p, v.History.Losses.Tens()))
 }
 
-// recentCharts are the charts of the last 15 minutes, second by second.
+// recentCharts returns the charts of the last 15 minutes with a resolution of one
+// second.
 func recentCharts(v judge.View) chartsView {
 	p := plotOf(v, history.Recent, time.Second)
 	c := chartsView{Span: "15 minutes"}
@@ -221,8 +223,8 @@ func (c chartsView) with(chart chartView) chartsView {
 	return c
 }
 
-// chartedNICs are the NICs that have a history: those that carry krbd's traffic
-// first, then other slaves, then the rest.
+// chartedNICs returns the NICs with a history: those that carry krbd's traffic first,
+// then other slaves, then the rest.
 func chartedNICs(v judge.View) []string {
 	place := func(name string) int {
 		n, watched := v.Facts.NICNamed(name)
@@ -268,7 +270,7 @@ func trafficChart(v judge.View, p plot, name string, list []history.Traffic) cha
 	return c
 }
 
-// ioCharts are the charts of krbd's I/O; none where no krbd device has been read.
+// ioCharts returns the charts of krbd's I/O; none if no krbd device has been read.
 func ioCharts(p plot, list []history.IO) []chartView {
 	if len(list) == 0 {
 		return nil
@@ -303,10 +305,10 @@ func ioCharts(p plot, list []history.IO) []chartView {
 	return []chartView{done, wait}
 }
 
-// leastLatency is the bottom of the scale of latencies, in ms.
+// leastLatency is the bottom of the latency scale, in ms.
 const leastLatency = 0.1
 
-// lossChart has no text where the kernel log has not been read.
+// lossChart has no text if the kernel log has not been read.
 func lossChart(p plot, list []history.Losses) chartView {
 	points := within(p, list, func(l history.Losses) point { return point{l.At, float64(l.N)} })
 	c := p.chart("Sessions with OSDs lost")

@@ -9,12 +9,13 @@ import (
 	"time"
 )
 
-// A plot of an hour that ends at start.
+// A plot of the hour that ends at start.
 func hourPlot() plot {
 	return plot{from: start.Add(-time.Hour).Unix(), to: start.Unix(), now: start, gap: 35}
 }
 
-// A time without readings is a gap in the line, and a value that stays is one line.
+// A period without readings is a gap in the line, and a constant value is a single
+// line.
 func TestPathsHaveGaps(t *testing.T) {
 	p := hourPlot()
 	var points []point
@@ -31,7 +32,7 @@ func TestPathsHaveGaps(t *testing.T) {
 	}
 }
 
-// Whatever the values, the drawing holds numbers within its frame.
+// Whatever the values, all numbers of the drawing are within its frame.
 func TestPathsStayInTheirFrame(t *testing.T) {
 	p := hourPlot()
 	number := regexp.MustCompile(`[ML]([^ ]+) ([^MLh]+)`)
@@ -47,7 +48,7 @@ func TestPathsStayInTheirFrame(t *testing.T) {
 	}
 }
 
-// A chart says in words what it draws.
+// A chart has a text that describes its drawing.
 func TestChartsHaveATextAlternative(t *testing.T) {
 	v := stormView()
 	texts := map[string]string{}

@@ -9,13 +9,14 @@ import (
 	"github.com/nodewatch/nodewatch/pkg/ceph"
 )
 
-// maxChecks is how many health codes, or names in a row, are shown.
+// maxChecks is the maximum number of health codes, or of names in a list, that are
+// shown.
 const maxChecks = 20
 
-// A clusterView is what Ceph says of itself.
+// A clusterView shows the cluster's own report.
 type clusterView struct {
 	Notes  []string
-	Why    string // why it is not known; empty: it is
+	Why    string // why it is unknown; empty: it is known
 	Status string
 	Tone   tone
 	Checks []factLine

@@ -31,7 +31,7 @@ func colours(t *testing.T) (light, dark map[string]string) {
 	return light, dark
 }
 
-// luminance is WCAG's relative luminance of a colour.
+// luminance returns WCAG's relative luminance of a colour.
 func luminance(hex string) float64 {
 	sum := 0.0
 	for i, weight := range []float64{0.2126, 0.7152, 0.0722} {
@@ -47,13 +47,14 @@ func luminance(hex string) float64 {
 	return sum
 }
 
-// contrast is WCAG's contrast ratio of two colours.
+// contrast returns WCAG's contrast ratio of two colours.
 func contrast(a, b string) float64 {
 	x, y := luminance(a), luminance(b)
 	return (max(x, y) + 0.05) / (min(x, y) + 0.05)
 }
 
-// Text has the contrast that WCAG 2.2 wants at level AA, 4.5, and drawings 3.
+// The contrast is at least what WCAG 2.2 requires at level AA: 4.5 for text and 3 for
+// drawings.
 func TestColoursHaveEnoughContrast(t *testing.T) {
 	if c := contrast("000000", "ffffff"); math.Abs(c-21) > 0.01 {
 		t.Fatalf("black on white: got %.2f, want 21", c)

@@ -10,7 +10,7 @@ import (
 	"github.com/nodewatch/nodewatch/pkg/rbd"
 )
 
-// diskFacts sum the disks up.
+// diskFacts summarizes the disks.
 func diskFacts(v judge.View, all []diskView) []factLine {
 	var list []factLine
 	add := func(name, text string) {
@@ -81,7 +81,7 @@ func guestFact(v judge.View) string {
 	return text
 }
 
-// waitFact says for what krbd waits, by debugfs osdc.
+// waitFact describes what krbd is waiting for, according to debugfs osdc.
 func waitFact(v judge.View) string {
 	if v.Pending.At.IsZero() {
 		return ""
@@ -102,7 +102,7 @@ func waitFact(v judge.View) string {
 	return fmt.Sprintf("%s, oldest at least %s, sent up to %s", plural(total, "request", "requests"), span(oldest), plural(attempts, "time", "times"))
 }
 
-// optionFact sums up the options with which krbd's devices are mapped.
+// optionFact summarizes the map options of krbd's devices.
 func optionFact(mapped []rbd.Mapped) string {
 	known, bounce, limited := 0, 0, 0
 	for _, m := range mapped {

@@ -13,28 +13,28 @@ import (
 	"github.com/nodewatch/nodewatch/pkg/rbd"
 )
 
-// How many disks are shown, and how many of them before the fold.
+// The number of disks shown, in total and before the fold.
 const (
 	maxDisks   = 200
 	firstDisks = 6
 )
 
-// A disksView is the RBD disks of the node, those that are stuck first.
+// A disksView shows the RBD disks of the node, stalled ones first.
 type disksView struct {
 	Notes []string
 	Facts []factLine
 	Disks []diskView
 	More  int
-	Known bool // there is a view of krbd's devices or of the guests
+	Known bool // krbd's devices or the guests have been read
 }
 
-// First are the disks before the fold: those that are stuck, up to a screenful.
+// First returns the disks before the fold: the stalled ones, up to a screenful.
 func (d disksView) First() []diskView { return d.Disks[:min(len(d.Disks), firstDisks)] }
 
-// Rest are the disks behind the fold.
+// Rest returns the disks behind the fold.
 func (d disksView) Rest() []diskView { return d.Disks[min(len(d.Disks), firstDisks):] }
 
-// Summary is the disks in a line.
+// Summary summarizes the disks in one line.
 func (d disksView) Summary() string {
 	if len(d.Facts) == 0 {
 		return "unknown"
@@ -42,13 +42,13 @@ func (d disksView) Summary() string {
 	return d.Facts[0].Name + ": " + d.Facts[0].Text
 }
 
-// A factLine is a name and what is to be said of it.
+// A factLine is a name and a text.
 type factLine struct {
 	Name, Text string
-	At         moment // that the text is about; zero: none
+	At         moment // the time that the text refers to; zero: none
 }
 
-// A diskView is one disk.
+// A diskView shows one disk.
 type diskView struct {
 	Client string
 	Device string
@@ -107,7 +107,8 @@ func krbdDisks(v judge.View) []diskView {
 	return list
 }
 
-// activity says what a krbd device does; stuckAfter is from when on it is stuck.
+// activity describes the activity of a krbd device; after stuckAfter without a
+// completion it is stalled.
 func activity(d node.DiskIO, stuckAfter time.Duration) (text string, t tone, stuck time.Duration) {
 	waiting := plural(d.Last.InFlight(), "request", "requests")
 	switch {
@@ -128,7 +129,7 @@ func activity(d node.DiskIO, stuckAfter time.Duration) (text string, t tone, stu
 	return text, good, 0
 }
 
-// guestDisks are the disks that QEMU or rbd-nbd speak to Ceph for.
+// guestDisks returns the disks that QEMU or rbd-nbd access without krbd.
 func guestDisks(v judge.View) []diskView {
 	var list []diskView
 	for _, g := range v.Guests {

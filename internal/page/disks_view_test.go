@@ -8,9 +8,9 @@ import (
 	"github.com/nodewatch/nodewatch/internal/rule/all"
 )
 
-// A disk is stuck on the page when krbd-stalled would say so.
+// The page shows a disk as stalled by the same threshold as krbd-stalled.
 func TestStalledIsWhatTheRuleSays(t *testing.T) {
-	v := stormView() // its disks are stuck for 40 s
+	v := stormView() // its disks have been stalled for 40 s
 	v.Rules = all.Default()
 	if got := disksOf(v).Facts[0].Text; !strings.Contains(got, "39 stuck") {
 		t.Errorf("by default: got %q", got)

@@ -10,19 +10,19 @@ import (
 	"github.com/nodewatch/nodewatch/pkg/report"
 )
 
-// A factView is one piece of evidence, or several of one kind: the first is shown, and
-// the others are folded behind it.
+// A factView shows one piece of evidence, or several of one kind: the first is
+// visible, and the others are folded.
 type factView struct {
 	At      moment
 	Source  string
 	Subject string
 	Fact    string
-	Many    string     // "182 OSDs"; empty: it is one
-	Others  []factView // of the same kind
+	Many    string     // "182 OSDs"; empty: a single one
+	Others  []factView // the others of the same kind
 }
 
-// evidenceOf groups evidence: facts that a source reports in the same words of
-// several subjects are one.
+// evidenceOf groups evidence: facts that a source reports in the same words about
+// several subjects become one.
 func evidenceOf(evidence []report.Evidence, now time.Time) []factView {
 	var list []factView
 	kind := ""
@@ -47,18 +47,19 @@ func evidenceOf(evidence []report.Evidence, now time.Time) []factView {
 	return list
 }
 
-// numbered is a word with a digit in it: a number, a name with a number, an address.
+// numbered matches a word with a digit: a number, a name with a number, or an
+// address.
 var numbered = regexp.MustCompile(`\S*[0-9]\S*`)
 
-// kindOf is equal for facts that differ in numbers only.
+// kindOf returns the same text for facts that differ only in numbers.
 func kindOf(e report.Evidence) string {
 	return e.Source + " " + prefixOf(e.Subject) + " " + numbered.ReplaceAllString(e.Fact, "#")
 }
 
-// prefixOf is a name without the number at its end.
+// prefixOf returns a name without the number at its end.
 func prefixOf(name string) string { return strings.TrimRight(name, "0123456789") }
 
-// manyOf is how many things of the kind of a subject there are.
+// manyOf describes how many things of a subject's kind there are.
 func manyOf(subject string, n int) string {
 	nouns := map[string]string{"osd": "OSD", "rbd": "krbd disk", "vm": "VM"}
 	if noun, known := nouns[prefixOf(subject)]; known {
@@ -67,7 +68,7 @@ func manyOf(subject string, n int) string {
 	return fmt.Sprintf("%s such facts", human.Number(n))
 }
 
-// said is what a fact says of its subject, which is before it already.
+// said returns a fact's text without its subject, which is shown before it.
 func said(e report.Evidence) string {
 	if e.Subject == "" {
 		return e.Fact

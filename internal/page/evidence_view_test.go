@@ -8,8 +8,8 @@ import (
 	"github.com/nodewatch/nodewatch/pkg/report"
 )
 
-// What one source reports of many in the same words is one line with their number, and
-// nothing is lost in the fold.
+// Facts that one source reports about many subjects in the same words become one line
+// with their number, and the folded part is complete.
 func TestEvidenceOfOneKindIsOneLine(t *testing.T) {
 	var list []report.Evidence
 	add := func(source, subject, fact string) {

@@ -7,17 +7,17 @@ import (
 	"github.com/nodewatch/nodewatch/pkg/report"
 )
 
-// maxSteps is how many steps are given at the top of the page.
+// maxSteps is the maximum number of steps at the top of the page.
 const maxSteps = 2
 
-// A firstView is what on-call does first.
+// A firstView shows what on-call does first.
 type firstView struct {
 	Steps []report.Advice
 	Of    string // the id of the finding with all steps
 }
 
-// firstOf is the first step of the leading finding, whether it has a command or not, and
-// the next one that has; nil if it has no step.
+// firstOf returns the first step of the leading finding, with or without a command, and
+// the next step with a command; nil if there is no step.
 func firstOf(worst report.Finding) *firstView {
 	if len(worst.Advice) == 0 {
 		return nil
@@ -31,8 +31,8 @@ func firstOf(worst report.Finding) *firstView {
 	return v
 }
 
-// idOf is the id of a finding on the page. A subject may be the name of a guest, which
-// no address shows.
+// idOf returns the HTML id of a finding. It does not contain the subject, which may be
+// the name of a guest: guest names must not appear in URLs.
 func idOf(f report.Finding) string {
 	if f.Subject == "" {
 		return "f-" + f.Rule
@@ -42,8 +42,8 @@ func idOf(f report.Finding) string {
 	return fmt.Sprintf("f-%s-%08x", f.Rule, h.Sum32())
 }
 
-// hitNow are the guests that the incident hits now or, without one, the leading
-// finding, which is zero if there is none.
+// hitNow returns the guests that are affected now by the incident or, without one, by
+// the leading finding, which is zero if there is none.
 func hitNow(r report.Report, worst report.Finding) *guestsView {
 	if worst.Guests != nil {
 		return guestsOf(worst.Guests)

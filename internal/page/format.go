@@ -9,10 +9,10 @@ import (
 	"unicode"
 )
 
-// Printable makes s safe to show on a terminal, in a page or in a log: kernel lines
-// and guest names are chosen by others. Control characters, which include terminal
+// Printable makes s safe to show on a terminal, in a page or in a log: other people
+// choose kernel lines and guest names. Control characters, which include terminal
 // escapes, and marks that change the direction of text become question marks; line
-// breaks and tabs become blanks.
+// breaks and tabs become spaces.
 func Printable(s string) string {
 	return strings.Map(func(r rune) rune {
 		switch {
@@ -25,7 +25,7 @@ func Printable(s string) string {
 	}, s)
 }
 
-// bits is a rate of traffic: 9.41 Gbit/s.
+// bits formats a traffic rate: 9.41 Gbit/s.
 func bits(perSecond float64) string {
 	for _, u := range []struct {
 		from float64
@@ -38,7 +38,7 @@ func bits(perSecond float64) string {
 	return digits(perSecond) + " bit/s"
 }
 
-// digits is a number with at least three digits that count.
+// digits formats a number with at least three significant digits.
 func digits(f float64) string {
 	switch {
 	case f >= 1000 && f < 1e18:
@@ -51,7 +51,7 @@ func digits(f float64) string {
 	return strconv.FormatFloat(f, 'f', 2, 64)
 }
 
-// speed is a line rate: 10 Gbit/s; "speed unknown" for 0.
+// speed formats a line rate: 10 Gbit/s; "speed unknown" for 0.
 func speed(mbits int) string {
 	if mbits <= 0 {
 		return "speed unknown"
@@ -59,7 +59,8 @@ func speed(mbits int) string {
 	return bits(float64(mbits) * 1e6)
 }
 
-// percent is a ratio in percent; never 100 % or 0 % of what is not all or nothing.
+// percent formats a ratio in percent; it never returns 100 % for less than all or 0 %
+// for more than nothing.
 func percent(ratio float64) string {
 	p := math.Round(ratio * 100)
 	switch {
@@ -71,7 +72,7 @@ func percent(ratio float64) string {
 	return fmt.Sprintf("%.0f %%", p)
 }
 
-// number is a count with commas: 56,477.
+// number formats a count with commas: 56,477.
 func number[N int | uint64](n N) string {
 	s := fmt.Sprint(n)
 	for i := len(s) - 3; i > 0 && s[i-1] != '-'; i -= 3 {
@@ -80,7 +81,7 @@ func number[N int | uint64](n N) string {
 	return s
 }
 
-// plural is a count and what is counted.
+// plural formats a count with its noun.
 func plural[N int | uint64](n N, one, many string) string {
 	if n == 1 {
 		return "1 " + one
@@ -88,7 +89,7 @@ func plural[N int | uint64](n N, one, many string) string {
 	return number(n) + " " + many
 }
 
-// span is a length of time with its two leading units: 9 s, 4 min 10 s, 3 d 4 h.
+// span formats a duration with its two leading units: 9 s, 4 min 10 s, 3 d 4 h.
 func span(d time.Duration) string {
 	d = max(d, 0)
 	s := int64(d / time.Second)
@@ -107,7 +108,7 @@ func span(d time.Duration) string {
 	return fmt.Sprintf("%d s", s)
 }
 
-// stamp is a time in full.
+// stamp formats a time with its date.
 func stamp(t time.Time) string {
 	if t.IsZero() {
 		return "never"
@@ -115,7 +116,7 @@ func stamp(t time.Time) string {
 	return t.UTC().Format("2006-01-02 15:04:05 UTC")
 }
 
-// hour is a time as seen from now: without its date on the same day.
+// hour formats a time relative to now: without its date on the same day.
 func hour(t, now time.Time) string {
 	switch t, now = t.UTC(), now.UTC(); {
 	case t.IsZero():
@@ -126,7 +127,7 @@ func hour(t, now time.Time) string {
 	return t.UTC().Format("2006-01-02 15:04:05")
 }
 
-// ago is a time as seen from now: 02:13:51 (9 s ago).
+// ago formats a time with its age: 02:13:51 (9 s ago).
 func ago(t, now time.Time) string {
 	if t.IsZero() {
 		return "never"
@@ -134,7 +135,7 @@ func ago(t, now time.Time) string {
 	return fmt.Sprintf("%s (%s ago)", hour(t, now), span(now.Sub(t)))
 }
 
-// from is since when something is so: 02:13:51 (9 s).
+// from formats the start of a state with its duration: 02:13:51 (9 s).
 func from(t, now time.Time) string {
 	if t.IsZero() {
 		return "before nodewatch started"
@@ -142,5 +143,5 @@ func from(t, now time.Time) string {
 	return fmt.Sprintf("%s (%s)", hour(t, now), span(now.Sub(t)))
 }
 
-// plain is a word of the vocabulary for people: major outage.
+// plain formats a constant as words: major outage.
 func plain[S ~string](s S) string { return strings.ReplaceAll(string(s), "_", " ") }

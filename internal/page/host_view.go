@@ -12,7 +12,7 @@ import (
 	"github.com/nodewatch/nodewatch/pkg/host"
 )
 
-// A hostView is the machine itself.
+// A hostView shows the host.
 type hostView struct {
 	Notes []string
 	Facts []factLine

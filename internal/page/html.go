@@ -22,12 +22,12 @@ var script string
 //go:embed page.html main.html
 var markup embed.FS
 
-// layout are the parts of all pages. They are parsed once and never changed.
+// layout contains the parts of all pages. They are parsed once and never changed.
 var layout = template.Must(template.ParseFS(markup, "*.html"))
 
-// ContentSecurityPolicy is the value of the header of that name that each page is to
-// be sent with: nothing is loaded or run but the style and the script that are in the
-// page, its icon and a newer copy of the page; and no other page may frame it.
+// ContentSecurityPolicy is the value of the header of that name for all pages: they
+// may load and run only the style and script in the page, its icon and a newer copy
+// of the page, and no other page may frame them.
 func ContentSecurityPolicy() string {
 	return "default-src 'none'; style-src " + hashOf(css) + "; script-src " + hashOf(script) +
 		"; connect-src 'self'; img-src data:; base-uri 'none'; form-action 'none'; frame-ancestors 'none'"
@@ -38,10 +38,10 @@ func hashOf(text string) string {
 	return "'sha256-" + base64.StdEncoding.EncodeToString(sum[:]) + "'"
 }
 
-// A Link leads to another page, of this node or elsewhere.
+// A Link points to another page, of this node or elsewhere.
 type Link struct{ Name, URL string }
 
-// Main is the main part of the page of a View, which HTML frames.
+// Main returns the main part of the page of a View, which HTML frames.
 func Main(v judge.View) ([]byte, error) {
 	r := v.Report
 	s := sheet{Verdict: verdictOn(r), Incident: incidentOf(r), Components: componentsOf(r), Transitions: transitionsOf(r), Sources: sourcesOf(r), Reporters: reportersOf(v)}
@@ -69,16 +69,16 @@ func Main(v judge.View) ([]byte, error) {
 	return rendered("main", s)
 }
 
-// HTML is the page of a View around its Main. It refreshes itself every so many
-// seconds or, for 0, does not; and has a link to the other way, to "?refresh=0" or
-// "?refresh=10". The links lead elsewhere.
+// HTML returns the page of a View around its Main. It refreshes itself every refresh
+// seconds, or never for 0, and links to the other mode, "?refresh=0" or
+// "?refresh=10". The links point to other pages.
 func HTML(v judge.View, main []byte, refresh int, links []Link) ([]byte, error) {
 	f := frameOf(v, main, "", links)
 	f.Refresh, f.Pausable = max(refresh, 0), true
 	return f.render()
 }
 
-// HistoryMain is the main part of the page of all charts.
+// HistoryMain returns the main part of the page of all charts.
 func HistoryMain(v judge.View) ([]byte, error) {
 	if v.Now.IsZero() {
 		return rendered("history", nil)
@@ -88,14 +88,14 @@ func HistoryMain(v judge.View) ([]byte, error) {
 	return rendered("history", []chartsView{recent, hour})
 }
 
-// HistoryHTML is the page of all charts around its main part.
+// HistoryHTML returns the page of all charts around its main part.
 func HistoryHTML(v judge.View, main []byte, refresh int, links []Link) ([]byte, error) {
 	f := frameOf(v, main, "charts", links)
 	f.Refresh, f.Pausable = max(refresh, 0), true
 	return f.render()
 }
 
-// RulesHTML is the page that explains the rules which are in force.
+// RulesHTML returns the page that explains the enabled rules.
 func RulesHTML(v judge.View, links []Link) ([]byte, error) {
 	main, err := rendered("rules", rulesOf(v))
 	if err != nil {
@@ -104,8 +104,8 @@ func RulesHTML(v judge.View, links []Link) ([]byte, error) {
 	return frameOf(v, main, "rules", links).render()
 }
 
-// Starting is the page before there is a View: it says which sources nodewatch
-// still waits for.
+// Starting returns the page before the first View, which lists the sources that
+// nodewatch is waiting for.
 func Starting(node, version string, at time.Time, waiting []string, refresh int, links []Link) ([]byte, error) {
 	s := sheet{Verdict: verdict{Tone: unknown, Word: "STARTING", Line: "no verdict yet: waiting for the first readings"}, Waiting: waiting}
 	if len(waiting) > 0 {
@@ -120,13 +120,13 @@ func Starting(node, version string, at time.Time, waiting []string, refresh int,
 	return f.render()
 }
 
-// A sheet is what the main part of the page shows.
+// A sheet contains the data for the main part of the page.
 type sheet struct {
 	Verdict      verdict
 	Hit          string
 	Waiting      []string
 	First        *firstView    // nil: nothing to do
-	Guests       *guestsView   // that are hit now; nil: none
+	Guests       *guestsView   // affected guests now; nil: none
 	Incident     *incidentView // nil: none
 	Findings     []findingView
 	MoreFindings int
@@ -136,18 +136,18 @@ type sheet struct {
 	Unread       int // of Sources
 	Reporters    []reporterView
 	Undelivered  int   // of Reporters
-	Body         *body // nil: there is a report only
+	Body         *body // nil: there is only a report
 }
 
-// FirstFindings are the findings before the fold.
+// FirstFindings returns the findings before the fold.
 func (s sheet) FirstFindings() []findingView { return s.Findings[:min(len(s.Findings), firstFindings)] }
 
-// FoldedFindings are the findings behind the fold.
+// FoldedFindings returns the findings behind the fold.
 func (s sheet) FoldedFindings() []findingView {
 	return s.Findings[min(len(s.Findings), firstFindings):]
 }
 
-// A body is the part of the page that shows the Snapshot.
+// A body contains the data for the part of the page that shows the Snapshot.
 type body struct {
 	Bonds   bondsView
 	Charts  chartsView
@@ -158,20 +158,20 @@ type body struct {
 	Host    hostView
 }
 
-// A moment is a time for people and for programs.
+// A moment is a time in a readable and a machine-readable form.
 type moment struct{ Text, Machine string }
 
 func momentOf(t, now time.Time) moment {
 	return moment{hour(t, now), t.UTC().Format(time.RFC3339)}
 }
 
-// A frame is a page around its main part.
+// A frame contains the data for the page around its main part.
 type frame struct {
 	CSS      template.CSS
 	JS       template.JS
 	Icon     template.URL
-	Refresh  int  // seconds; 0: the page stays as it is
-	Pausable bool // there is a link that pauses or resumes
+	Refresh  int  // seconds; 0: no refresh
+	Pausable bool // has a link that pauses or resumes the refresh
 	Title    string
 	Node     string
 	Version  string
@@ -180,8 +180,8 @@ type frame struct {
 	Main     template.HTML
 }
 
-// frameOf is the frame of a page of a View; about is what the page is of, empty for
-// the first page.
+// frameOf returns the frame of a page of a View; about is the page's title, empty for
+// the main page.
 func frameOf(v judge.View, main []byte, about string, links []Link) frame {
 	r := v.Report
 	f := newFrame(r.Node, r.Version, r.At, main, verdictOn(r), links)
@@ -200,13 +200,13 @@ func newFrame(node, version string, at time.Time, main []byte, v verdict, links 
 	}
 }
 
-// render is the whole page, which may be sent.
+// render returns the whole page, sanitized for sending.
 func (f frame) render() ([]byte, error) {
 	page, err := rendered("page.html", f)
 	return sanitizeHTML(page), err
 }
 
-// rendered is a part of a page, as its texts are.
+// rendered returns a part of a page as HTML.
 func rendered(name string, of any) ([]byte, error) {
 	var b bytes.Buffer
 	if err := layout.ExecuteTemplate(&b, name, of); err != nil {
@@ -215,14 +215,15 @@ func rendered(name string, of any) ([]byte, error) {
 	return b.Bytes(), nil
 }
 
-// icon is the page's icon: the tab of the browser has the colour of the verdict.
+// icon returns the page's icon, which gives the browser tab the colour of the
+// verdict.
 func icon(t tone) string {
 	colour := map[tone]string{good: "146c37", warn: "ffc53d", bad: "c4253a", unknown: "5a6675"}[t]
 	return "data:image/svg+xml,%3Csvg xmlns='http://www.w3.org/2000/svg' viewBox='0 0 8 8'%3E%3Ccircle cx='4' cy='4' r='4' fill='%23" + colour + "'/%3E%3C/svg%3E"
 }
 
-// sanitizeHTML takes out of the page what would turn the direction of its text or cannot
-// be seen: such marks come from names only.
+// sanitizeHTML removes invisible characters and those that change the direction of text
+// from the page: they can only come from names.
 func sanitizeHTML(page []byte) []byte {
 	return bytes.Map(func(r rune) rune {
 		if r < 0x80 && (r >= ' ' && r != 0x7f || r == '\n' || r == '\t') || r >= 0x80 && Printable(string(r)) == string(r) {

@@ -59,10 +59,10 @@ func html(t testing.TB, v judge.View, refresh int) string {
 	return string(b)
 }
 
-// elsewhere are the links of the pages of the tests.
+// elsewhere are the links on the tests' pages.
 var elsewhere = []Link{{"Grafana", "https://grafana.example.net/d/node?a=1&b=2"}, {"Status page", "https://status.example.net/"}}
 
-// charts is the page of all charts.
+// charts returns the page of all charts.
 func charts(t testing.TB, v judge.View) string {
 	t.Helper()
 	main, err := HistoryMain(v)
@@ -94,7 +94,7 @@ func starting(t testing.TB) string {
 	return string(b)
 }
 
-// pages are all kinds of pages.
+// pages returns one page of each kind.
 func pages(t testing.TB) map[string]string {
 	t.Helper()
 	return map[string]string{
@@ -106,7 +106,7 @@ func pages(t testing.TB) map[string]string {
 
 const evil = "<script>alert(1)</script>\" onload='x' \u202egnp.exe \x1b[31m"
 
-// hostileView is a storm in which every text that comes from outside is evil.
+// hostileView is a storm in which every external text is hostile.
 func hostileView() judge.View {
 	h := nodetest.InStorm()
 	n := h.Play()
@@ -152,7 +152,8 @@ func TestHostileTextsAreOnlyText(t *testing.T) {
 	}
 }
 
-// The policy forbids all but the page's own style, and the page needs no more.
+// The policy forbids everything but the page's own style and script, and the page
+// works with it.
 func TestThePageKeepsToItsPolicy(t *testing.T) {
 	policy := ContentSecurityPolicy()
 	for _, want := range []string{"default-src 'none'", "base-uri 'none'", "form-action 'none'", "frame-ancestors 'none'", "img-src data:"} {
@@ -189,14 +190,14 @@ func TestThePageKeepsToItsPolicy(t *testing.T) {
 	}
 }
 
-// An element is one of the page, as far as its place in it matters.
+// An element is an HTML element with the attributes that the tests check.
 type element struct {
 	name string
 	attr map[string]string
-	path []string // names of the elements around it
+	path []string // names of the enclosing elements
 }
 
-// parse reads the page as strictly as if it were XML: whatever is opened is closed.
+// parse parses the page as strictly as XML: every opened element must be closed.
 func parse(t *testing.T, name, page string) []element {
 	t.Helper()
 	d := xml.NewDecoder(strings.NewReader(strings.Replace(page, script, "", 1)))
@@ -323,7 +324,7 @@ func TestRefreshCanBePausedAndResumed(t *testing.T) {
 	}
 }
 
-// The address of a page goes into logs and tickets: no guest is named in it.
+// URLs of the page get into logs and tickets, so they must not contain guest names.
 func TestNoAddressNamesAGuest(t *testing.T) {
 	v := stormView()
 	v.Report.Findings = append(v.Report.Findings, report.Finding{Rule: "vm-paused", Subject: "vm107", Severity: report.Critical, Summary: "vm107 is paused"})
@@ -357,7 +358,7 @@ func TestStartingSaysWhatItWaitsFor(t *testing.T) {
 	}
 }
 
-// What cannot be seen is said to be so, and never shown as nothing.
+// Unobservable parts are shown as unknown, and never as empty.
 func TestBlindnessIsSaid(t *testing.T) {
 	page := html(t, blindView(), 10)
 	for _, want := range []string{

@@ -9,21 +9,21 @@ import (
 	"github.com/nodewatch/nodewatch/pkg/report"
 )
 
-// A group is a finding that no other one explains, and the findings that it explains.
+// A group is an unexplained finding together with the findings that it explains.
 type group struct {
 	report.Finding
 	Explained []report.Finding
 }
 
-// groupsOf returns the findings of a report as groups, in the report's order. The
-// finding about the last incident is left out where the incident's card shows it.
+// groupsOf returns the findings of a report as groups, in the report's order. It
+// leaves out the finding about the last incident if the incident's card shows it.
 func groupsOf(r report.Report) []group {
 	at := map[report.Ref]int{}
 	for i, f := range r.Findings {
 		at[refOf(f)] = i
 	}
 	var groups []group
-	place := map[int]int{} // of the unexplained findings: their index in groups
+	place := map[int]int{} // index in groups of each unexplained finding
 	for i, f := range r.Findings {
 		if rootOf(r.Findings, at, i) == i && !(ended(r) && f.Rule == judge.IncidentOver) {
 			place[i] = len(groups)
@@ -39,10 +39,10 @@ func groupsOf(r report.Report) []group {
 	return groups
 }
 
-// rootOf follows explained_by from finding i to the one that explains it and is not
-// explained itself. Only a finding that is in the report, is at least as severe and
-// is not acknowledged explains here too: whoever filtered the report, nothing severe
-// is hidden behind something mild. A cycle explains nothing.
+// rootOf follows explained_by from finding i to the unexplained finding that explains
+// it. As in the judge, only a finding that is in the report, is at least as severe
+// and is not acknowledged explains: even in a filtered report, nothing severe is
+// hidden behind a milder finding. A cycle explains nothing.
 func rootOf(findings []report.Finding, at map[report.Ref]int, i int) int {
 	root := i
 	for range findings {
@@ -64,10 +64,10 @@ func rootOf(findings []report.Finding, at map[report.Ref]int, i int) int {
 
 func refOf(f report.Finding) report.Ref { return report.Ref{Rule: f.Rule, Subject: f.Subject} }
 
-// ended reports whether the report has an incident that is over.
+// ended reports whether the report has an incident that has ended.
 func ended(r report.Report) bool { return r.Incident != nil && !r.Incident.End.IsZero() }
 
-// explainedBy names the findings that explain one.
+// explainedBy names the findings that explain f.
 func explainedBy(f report.Finding) string {
 	var names []string
 	for _, by := range f.ExplainedBy {
@@ -76,14 +76,14 @@ func explainedBy(f report.Finding) string {
 	return "explained by " + strings.Join(names, ", ")
 }
 
-// A guestsView is the guests that something hits: how many, and their names.
+// A guestsView shows the affected guests: their number and names.
 type guestsView struct {
 	Text, Names string
 	List        []string
-	More        string // how many are hit and not in List; empty: none
+	More        string // how many affected guests are not in List; empty: none
 }
 
-// guestsOf returns nil if no guest is known to be hit.
+// guestsOf returns nil if no guest is known to be affected.
 func guestsOf(g *report.Guests) *guestsView {
 	if g == nil || g.Hit == 0 {
 		return nil
@@ -96,16 +96,16 @@ func guestsOf(g *report.Guests) *guestsView {
 	return v
 }
 
-// An incidentView is the incident of a report: the one that lasts, or the last one
+// An incidentView shows the incident of a report: the current one, or the last one
 // until it is acknowledged.
 type incidentView struct {
 	Title    string
 	Tone     tone
-	Headline string // empty: the verdict says it
+	Headline string // empty: the verdict contains it
 	Facts    []factLine
 	Guests   *guestsView
 	Over     bool
-	ToDo     []string // what is left to do, as far as nodewatch can see it
+	ToDo     []string // remaining steps, as far as nodewatch can observe them
 	Done     []string
 	Advice   []report.Advice
 	Timeline *timelineView // nil: nothing to draw
@@ -186,10 +186,11 @@ func (t *terminal) incident(r report.Report) {
 	t.advice(2, v.Advice)
 }
 
-// maxTextNames is how many bytes of guest names the summary for a terminal shows.
+// maxTextNames is the maximum length of the guest names in the summary for a
+// terminal, in bytes.
 const maxTextNames = 400
 
-// guests writes how many guests are hit, and as many names as there is room for.
+// guests writes the number of affected guests, and as many names as fit.
 func (t *terminal) guests(indent int, label string, g *guestsView) {
 	text := g.Text
 	if names := g.Names; names != "" {
@@ -208,8 +209,7 @@ func (t *terminal) advice(indent int, list []report.Advice) {
 	}
 }
 
-// explained writes a finding that another one explains in one line, and what else
-// must be known of it.
+// explained writes an explained finding in one line, with its marks.
 func (t *terminal) explained(f report.Finding, now time.Time) {
 	t.item(4, toneOf(f.Severity), strings.ToUpper(string(f.Severity)), fmt.Sprintf("%s, %s: %s", finding(f.Rule, f.Subject), explainedBy(f), f.Summary))
 	for _, m := range marksOf(f, now) {

@@ -9,8 +9,8 @@ import (
 	"github.com/nodewatch/nodewatch/pkg/report"
 )
 
-// Each finding is in exactly one group, and nothing is hidden behind what is milder,
-// acknowledged, not in the report or explained by it in turn.
+// Each finding is in exactly one group, and no finding is hidden behind one that is
+// milder, acknowledged, missing from the report or explained by it in turn.
 func TestGroups(t *testing.T) {
 	raised := func(rule string, s report.Severity, by ...string) report.Finding {
 		f := report.Finding{Rule: rule, Severity: s}
@@ -48,7 +48,8 @@ func TestGroups(t *testing.T) {
 	}
 }
 
-// One line leads, and what it explains is neither the headline nor repeated in full.
+// One line leads, and the findings that it explains are neither the headline nor
+// repeated in full.
 func TestTheStormIsOneIncident(t *testing.T) {
 	v := stormView()
 	text := Text(v, Style{})

@@ -1,6 +1,6 @@
-// Package page knows how a View looks to people and to programs: one HTML page,
-// the JSON document, the summary for a terminal, the line for Nagios. It reads
-// nothing but the View: no file, no clock, no network.
+// Package page formats a View for people and programs: the HTML page, the JSON
+// document, the summary for a terminal, the Nagios plugin output. It reads only the
+// View: no file, no clock, no network.
 package page
 
 import (
@@ -15,14 +15,14 @@ import (
 	"github.com/nodewatch/nodewatch/pkg/report"
 )
 
-// JSON is the report as /api/v1/report and `check --output json` give it:
-// indented, with a line break at its end, as docs/report.schema.json describes
-// it. Lists are never null.
+// JSON returns the report as served by /api/v1/report and printed by `check --output
+// json`: indented, with a trailing newline, as described by docs/report.schema.json.
+// Lists are never null.
 func JSON(r report.Report) ([]byte, error) { return encode(complete(r), "  ") }
 
-// ReplayLine is one line of `replay --output json`: the report, and how long after
-// the first entry of the tape or incident it was made. docs/replay.schema.json
-// describes it.
+// ReplayLine returns one line of `replay --output json`: the report, and its time
+// since the first entry of the tape or incident. docs/replay.schema.json describes
+// it.
 func ReplayLine(r report.Report, offset time.Duration) ([]byte, error) {
 	return encode(struct {
 		Offset float64       `json:"offset_s"`
@@ -43,8 +43,8 @@ func complete(r report.Report) report.Report {
 	return r
 }
 
-// encode returns v as JSON with a line break at its end. Commands stay as they are
-// to be typed: <, > and & are not escaped. What a terminal would obey is.
+// encode returns v as JSON with a trailing newline. <, > and & are not escaped, so
+// that commands can be copied. Characters that control a terminal are escaped.
 func encode(v any, indent string) ([]byte, error) {
 	var b bytes.Buffer
 	e := json.NewEncoder(&b)
@@ -56,9 +56,9 @@ func encode(v any, indent string) ([]byte, error) {
 	return escapeControls(b.Bytes()), nil
 }
 
-// escapeControls writes control and formatting characters above ASCII and DEL as
-// \u escapes. In JSON they occur in strings only; encoding/json escapes those below
-// a blank itself.
+// escapeControls writes control and formatting characters above ASCII and DEL as \u
+// escapes. In JSON they occur only in strings; encoding/json itself escapes those
+// below a space.
 func escapeControls(text []byte) []byte {
 	if !bytes.ContainsFunc(text, needsEscape) {
 		return text
@@ -80,7 +80,7 @@ func needsEscape(r rune) bool {
 	return r != '\n' && (unicode.IsControl(r) || unicode.Is(unicode.Cf, r))
 }
 
-// list is the list itself, and an empty one for none.
+// list returns the list, or an empty one for nil.
 func list[T any](l []T) []T {
 	if l == nil {
 		return []T{}

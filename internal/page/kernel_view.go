@@ -18,7 +18,7 @@ const (
 	lately    = 10 * time.Minute
 )
 
-// A kernelView is what the kernel log said.
+// A kernelView shows the contents of the kernel log.
 type kernelView struct {
 	Notes  []string
 	Totals string
@@ -27,11 +27,11 @@ type kernelView struct {
 	Known  bool // the log has been read
 }
 
-// An eventView is one class of kernel lines.
+// An eventView shows one class of kernel lines.
 type eventView struct {
 	Class, Count, Peers, Text string
 	Last                      moment
-	Fresh                     bool // there were some within ten minutes
+	Fresh                     bool // there were lines within ten minutes
 }
 
 func kernelOf(v judge.View) kernelView {
@@ -72,8 +72,8 @@ func eventOf(v judge.View, t node.Total) eventView {
 	return e
 }
 
-// freshOf is how many lines of a class there were within ten minutes, and which
-// peers most of them name.
+// freshOf returns the number of lines of a class within ten minutes, and the peers
+// that most of them name.
 func freshOf(v judge.View, class kmsg.Class) (fresh uint64, peers string) {
 	byPeer := map[string]uint64{}
 	for _, s := range v.Kernel.Of(class) {

@@ -8,7 +8,7 @@ import (
 	"github.com/nodewatch/nodewatch/pkg/bond"
 )
 
-// bondFacts are what else there is to know of a bond.
+// bondFacts returns further facts about a bond.
 func bondFacts(b bond.Bond) []string {
 	var list []string
 	if b.Mode == bond.LACP && b.Kind == bond.Kernel {
@@ -29,7 +29,7 @@ func bondFacts(b bond.Bond) []string {
 	return list
 }
 
-// lacpOf is the state of an 802.3ad bundle: what is wrong with it, or its ports.
+// lacpOf describes the state of an 802.3ad bundle: its problems, or its ports.
 func lacpOf(b bond.Bond) string {
 	if problem := facts.LACPOf(b).Bond; problem != "" {
 		return "LACP: " + problem
@@ -47,7 +47,7 @@ func lacpOf(b bond.Bond) string {
 	return text
 }
 
-// slaveOf is a slave without its traffic.
+// slaveOf returns a slave without its traffic.
 func slaveOf(b bond.Bond, s bond.Slave) portView {
 	p := portView{Name: s.Name, State: "link up", Tone: good, Detail: speed(s.Speed)}
 	problem := facts.LACPOf(b).Problem(s.Name)

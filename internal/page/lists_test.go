@@ -15,7 +15,7 @@ import (
 	"github.com/nodewatch/nodewatch/pkg/report"
 )
 
-// specs are sources as a command knows them.
+// specs are the source specifications of a command.
 var specs = []SourceSpec{
 	{Name: node.SourceBond, Every: 30 * time.Second, Deadline: 5 * time.Second, Reads: "bonds", Needs: "nothing"},
 	{Name: node.SourceDrops, Every: 10 * time.Second, Deadline: 5 * time.Second, Reads: "drop counters", Needs: "nothing"},
@@ -26,7 +26,7 @@ var specs = []SourceSpec{
 	{Name: node.SourceCeph, Every: time.Second, Deadline: 3 * time.Second, Reads: "the cluster", Needs: "a key", Off: "switched off by ceph.off"},
 }
 
-// sourcesOfBlind is a list in which each state occurs.
+// sourcesOfBlind returns a list in which each state occurs.
 func sourcesOfBlind() SourceList {
 	v := blindView()
 	v.NICs[0].Drops = bond.Drops{Name: "eth0", Driver: "hns3", Unlisted: map[string]uint64{"rx_oom": 7}}
@@ -49,7 +49,7 @@ func sourcesOfBlind() SourceList {
 }
 
 func TestStatesOfSources(t *testing.T) {
-	want := map[string][3]string{ // state, reading, part of what it sees, or of why not
+	want := map[string][3]string{ // state, reading, part of what it observes or of the reason why not
 		node.SourceBond: {"seen", "ok", "1 bond, 2 slaves"}, node.SourceDrops: {"seen", "ok", "0 NICs with a known driver"},
 		node.SourceKmsg: {"unknown", "denied", "not permitted"}, node.SourceKrbd: {"stalled", "stalled", "has not returned"},
 		node.SourceOVS: {"off", "absent", "no Open vSwitch"}, node.SourceQEMU: {"partly", "ok", "disks plugged in"}, node.SourceCeph: {"off", "off", "ceph.off"},
@@ -72,7 +72,7 @@ func TestStatesOfSources(t *testing.T) {
 	}
 }
 
-// rulesOfStorm is a list of rules in which each state occurs.
+// rulesOfStorm returns a list of rules in which each state occurs.
 func rulesOfStorm() RuleList {
 	r := stormView().Report
 	r.Findings[3].Accepted = &report.Accepted{}
@@ -135,8 +135,8 @@ func TestSilencesSayWhatTheySilence(t *testing.T) {
 	}
 }
 
-// TestListsFitEveryTerminal: no list is wider than the terminal, and nothing that is in
-// it without a terminal is left out but columns that may be.
+// TestListsFitEveryTerminal: no list is wider than the terminal, and only optional
+// columns are left out to fit.
 func TestListsFitEveryTerminal(t *testing.T) {
 	for name, text := range map[string]func(Style) string{
 		"sources": sourcesOfBlind().Text, "one source": sourcesOfBlind().Only(node.SourceDrops).Text, "rules": rulesOfStorm().Text, "silences": silencesOfStorm().Text,
@@ -165,8 +165,8 @@ func TestListsFitEveryTerminal(t *testing.T) {
 	}
 }
 
-// TestCommandsGoOnInTheNextLine: a command that is broken is the same command to a
-// shell, and is never broken within quotes or a comment.
+// TestCommandsGoOnInTheNextLine: a command that is wrapped is the same command to a
+// shell, and is never wrapped within quotes or a comment.
 func TestCommandsGoOnInTheNextLine(t *testing.T) {
 	for _, command := range []string{
 		"tc qdisc add dev eth0 ingress && tc filter add dev eth0 parent ffff: protocol ip u32 match ip src 198.51.100.0/24 police rate 2gbit",
@@ -190,7 +190,7 @@ func TestCommandsGoOnInTheNextLine(t *testing.T) {
 	}
 }
 
-// TestFirstSteps: the verdict is followed by what to do first.
+// TestFirstSteps: the verdict is followed by the first steps.
 func TestFirstSteps(t *testing.T) {
 	storm, blind := stormView().Report, blindView().Report
 	two := storm

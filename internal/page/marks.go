@@ -7,8 +7,8 @@ import (
 	"github.com/nodewatch/nodewatch/pkg/report"
 )
 
-// marksOf are what else must be known of a raised finding: that it cannot be
-// seen now, that it comes and goes, that somebody lives with it.
+// marksOf returns the marks of a raised finding: it cannot be observed now, it flaps,
+// or it is acknowledged.
 func marksOf(f report.Finding, now time.Time) []string {
 	var marks []string
 	if f.State == report.Blind {
@@ -23,7 +23,7 @@ func marksOf(f report.Finding, now time.Time) []string {
 	return marks
 }
 
-// working is what the maintenance of the node says.
+// working describes the maintenance of the node.
 func working(m report.Maintenance) string {
 	return fmt.Sprintf("under maintenance by %s until %s: %s", m.By, stamp(m.Until), m.Reason)
 }

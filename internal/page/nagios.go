@@ -9,19 +9,19 @@ import (
 	"github.com/nodewatch/nodewatch/pkg/report"
 )
 
-// How much a plugin says. Nagios and Icinga keep 8 KiB of it.
+// Limits of a plugin's output. Nagios and Icinga keep 8 KiB of it.
 const (
-	maxPlugin         = 8000 // bytes in all
-	maxPluginText     = 300  // bytes of the text of the first line, and of a finding's
-	maxPluginFindings = 8    // whose details come before any further finding
+	maxPlugin         = 8000 // bytes in total
+	maxPluginText     = 300  // bytes of the first line's text, and of a finding's text
+	maxPluginFindings = 8    // findings whose details precede any further finding
 )
 
-// Nagios is the report as the output of a monitoring plugin, and its exit code:
-// the line "NODEWATCH STATUS - text | perfdata", then what is behind it, a line
-// each. A one-shot report, made without a daemon, is at least a warning: nothing
-// watches the node. No text can end the line, begin perfdata or open a double
-// quote. What does not fit is left out as a whole, the least important first, and
-// the last line says so; a command is never changed.
+// Nagios returns the report as the output of a monitoring plugin, and its exit code:
+// the line "NODEWATCH STATUS - text | perfdata", then the details, one line each. A
+// one-shot report, made without a daemon, is at least a warning because the node is
+// not monitored. No text can end the line, begin perfdata or open a double quote. A
+// detail that does not fit is left out as a whole, the least important first, and the
+// last line reports this; a command is never changed.
 func Nagios(r report.Report, oneShot bool) (output string, code int) {
 	v := verdictOn(r)
 	text := v.Line
@@ -41,11 +41,11 @@ func Nagios(r report.Report, oneShot bool) (output string, code int) {
 // A detail is one line of a plugin's long output.
 type detail struct {
 	text string
-	rank int // what is left out first has the highest
-	of   int // the detail that it belongs to; itself if to none
+	rank int // details with the highest rank are left out first
+	of   int // the detail that it belongs to; itself if none
 }
 
-// details are what is behind the first line, in at most size bytes.
+// details returns the details after the first line, in at most size bytes.
 func details(r report.Report, size int) string {
 	list := detailsOf(r)
 	order := make([]int, len(list))
@@ -76,7 +76,7 @@ func details(r report.Report, size int) string {
 	return b.String()
 }
 
-// The ranks of details: what on-call needs first comes first.
+// The ranks of details: what on-call needs first has the lowest.
 const (
 	rankFinding = iota
 	rankImpact
@@ -87,7 +87,7 @@ const (
 	rankMore
 )
 
-// detailsOf are the details in the order in which they are printed.
+// detailsOf returns the details in print order.
 func detailsOf(r report.Report) []detail {
 	var list []detail
 	for i, g := range groupsOf(r) {
@@ -127,8 +127,8 @@ func detailsOf(r report.Report) []detail {
 	return list
 }
 
-// perfdata are the numbers of findings by severity, of sources that are blind and
-// of components that are not known.
+// perfdata returns the numbers of findings by severity, of blind sources and of
+// unknown components.
 func perfdata(r report.Report) string {
 	n := map[report.Severity]int{}
 	for _, f := range r.Findings {
@@ -149,7 +149,7 @@ func perfdata(r report.Report) string {
 		n[report.Critical], n[report.Warning], n[report.Info], dark, unknown)
 }
 
-// fact is a piece of evidence in one line.
+// fact formats a piece of evidence in one line.
 func fact(e report.Evidence, now time.Time) string {
 	what := e.Source
 	if e.Subject != "" {
@@ -158,9 +158,9 @@ func fact(e report.Evidence, now time.Time) string {
 	return fmt.Sprintf("%s %s: %s", hour(e.At, now), what, said(e))
 }
 
-// step is a piece of advice in one line. A command is shown as it is or not at all,
-// as half a command does harm: a monitoring system takes what is behind a | for
-// perfdata.
+// step formats a piece of advice in one line. A command is shown complete or not at
+// all, because half a command may do harm: a monitoring system interprets the text
+// after a | as perfdata.
 func step(a report.Advice) string {
 	switch {
 	case a.Command == "":
@@ -171,9 +171,9 @@ func step(a report.Advice) string {
 	return sanitizeNagios(a.Do) + ": " + a.Command
 }
 
-// sanitizeNagios takes out of a text what means something to a monitoring system or to the
-// shell that it starts for a notification. Apostrophes stay: texts are full of them,
-// and notifications quote with double quotes.
+// sanitizeNagios removes the characters that have a special meaning to a monitoring system
+// or to the shell that it starts for a notification. Apostrophes stay: they are frequent
+// in texts, and notifications quote with double quotes.
 func sanitizeNagios(s string) string {
 	return strings.Map(func(r rune) rune {
 		switch r {
@@ -186,7 +186,7 @@ func sanitizeNagios(s string) string {
 	}, Printable(s))
 }
 
-// cut cuts a text to maxPluginText bytes.
+// cut truncates a text to maxPluginText bytes.
 func cut(s string) string {
 	if len(s) <= maxPluginText {
 		return s

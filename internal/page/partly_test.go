@@ -7,8 +7,8 @@ import (
 	"github.com/nodewatch/nodewatch/pkg/report"
 )
 
-// TestPartlyUnknownIsSaid: what a source that can be read does not show is on the
-// page, on the terminal and in a plugin's output, with what would show it.
+// TestPartlyUnknownIsSaid: what a readable source does not provide is on the page, on
+// the terminal and in a plugin's output, with the remedy.
 func TestPartlyUnknownIsSaid(t *testing.T) {
 	v := riskView()
 	v.Report.Sources = append(v.Report.Sources, report.SourceState{

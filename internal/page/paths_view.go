@@ -8,14 +8,14 @@ import (
 	"github.com/nodewatch/nodewatch/internal/node"
 )
 
-// A pathsView is how krbd's traffic leaves the node.
+// A pathsView shows the paths by which krbd's traffic leaves the node.
 type pathsView struct {
 	Notes []string
 	Paths []string
 	Known bool // krbd's devices have been read
 }
 
-// maxPaths is how many paths are shown: one for each address of a client.
+// maxPaths is the maximum number of paths shown: one for each address of a client.
 const maxPaths = 20
 
 func pathsOf(v judge.View) pathsView {

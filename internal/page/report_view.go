@@ -17,13 +17,13 @@ const (
 	maxTransitions = 30
 )
 
-// A findingView is a finding as the page shows it.
+// A findingView shows a finding.
 type findingView struct {
 	report.Finding
 	Tone     tone
 	Word     string
 	Hit      string
-	Marks    []string // what else must be known of it
+	Marks    []string // its marks, such as acknowledged or flapping
 	Hits     *guestsView
 	By       string // what explains it; empty: nothing does
 	ID       string
@@ -34,9 +34,9 @@ type findingView struct {
 	MoreExplained int
 }
 
-// findingsOf are the findings that no other one explains, each with those that it
-// explains, and how many of the former are left out. There is room for the former
-// first. top are the guests that the page names already; nil: none.
+// findingsOf returns the unexplained findings, each with the findings that it explains, and
+// how many of the former are left out. At most maxFindings are returned in all, unexplained
+// ones first. top are the guests that the page already names; nil: none.
 func findingsOf(r report.Report, top *guestsView) (list []findingView, more int) {
 	groups := groupsOf(r)
 	visible := groups[:min(len(groups), maxFindings)]
@@ -67,12 +67,12 @@ func findingOf(f report.Finding, now time.Time, top *guestsView) findingView {
 	return v
 }
 
-// AllExplained is how many findings it explains.
+// AllExplained returns the number of findings it explains.
 func (v findingView) AllExplained() string {
 	return plural(len(v.Explained)+v.MoreExplained, "finding explained by this one", "findings explained by this one")
 }
 
-// impactText says what customers feel, and since when.
+// impactText describes the customer impact, and since when.
 func impactText(f report.Finding, now time.Time) string {
 	switch {
 	case f.Impact != report.Operational && f.LevelSince.After(f.Since):
@@ -85,7 +85,7 @@ func impactText(f report.Finding, now time.Time) string {
 	return fmt.Sprintf("no impact yet, since %s", from(f.Since, now))
 }
 
-// impactAndGuests is impactText and the guests that it hits.
+// impactAndGuests returns impactText and the affected guests.
 func impactAndGuests(f report.Finding, now time.Time) string {
 	if g := guestsOf(f.Guests); g != nil {
 		return impactText(f, now) + "; " + g.Text
@@ -93,13 +93,13 @@ func impactAndGuests(f report.Finding, now time.Time) string {
 	return impactText(f, now)
 }
 
-// A componentView is a component as the page shows it.
+// A componentView shows a component.
 type componentView struct {
 	Name                 report.ComponentName
 	Word, Since, Summary string
 	Tone                 tone
-	Hits                 string // how many guests are hit; may be empty
-	Partly, Remedy       string // what of it is unknown, and what would make it known; may be empty
+	Hits                 string // number of affected guests; may be empty
+	Partly, Remedy       string // which part of it is unknown, and how to enable it; may be empty
 }
 
 func componentsOf(r report.Report) []componentView {
@@ -117,7 +117,7 @@ func componentsOf(r report.Report) []componentView {
 	return list
 }
 
-// A transitionView is a transition as the page shows it.
+// A transitionView shows a transition.
 type transitionView struct {
 	At                         moment
 	Change, Word, Name, Detail string
@@ -125,7 +125,7 @@ type transitionView struct {
 	Tone                       tone
 }
 
-// transitionsOf are the latest transitions, the latest first.
+// transitionsOf returns the latest transitions, latest first.
 func transitionsOf(r report.Report) []transitionView {
 	var list []transitionView
 	for _, t := range r.Transitions[max(0, len(r.Transitions)-maxTransitions):] {
@@ -139,13 +139,13 @@ func transitionsOf(r report.Report) []transitionView {
 	return list
 }
 
-// A sourceView is a source as the page shows it.
+// A sourceView shows a source.
 type sourceView struct {
 	Name, State, Age, Since, Error, Partly, Remedy string
 	Tone                                           tone
 }
 
-// sourcesOf are the sources, those that are blind first and those that are not on this machine last.
+// sourcesOf returns the sources, blind ones first and those absent on this machine last.
 func sourcesOf(r report.Report) []sourceView {
 	var list []sourceView
 	for _, s := range r.Sources {
@@ -162,7 +162,8 @@ func sourcesOf(r report.Report) []sourceView {
 	return list
 }
 
-// place is where a source is shown: what needs a look first, what is not there last.
+// place returns the sort position of a source: those that need attention first,
+// absent ones last.
 func (s sourceView) place() int {
 	switch s.State {
 	case "starting":

@@ -9,13 +9,14 @@ import (
 	"github.com/nodewatch/nodewatch/internal/node"
 )
 
-// A reporterView is a reporter as the page shows it.
+// A reporterView shows a reporter.
 type reporterView struct {
 	Name, State, Age, Text string
 	Tone                   tone
 }
 
-// reportersOf are the reporters, and whether reports reach anybody.
+// reportersOf returns the reporters, and whether reports are delivered to any
+// backend.
 func reportersOf(v judge.View) []reporterView {
 	var list []reporterView
 	for _, d := range v.Deliveries.Value {

@@ -9,8 +9,8 @@ import (
 	"github.com/nodewatch/nodewatch/pkg/report"
 )
 
-// A RuleList is the rules of a node as `nodewatch rules --output json` and
-// /api/v1/rules give them. docs/commands.schema.json describes it.
+// A RuleList lists the rules of a node, as printed by `nodewatch rules --output json`
+// and served by /api/v1/rules. docs/commands.schema.json describes it.
 type RuleList struct {
 	Node    string     `json:"node,omitempty"` // without a daemon it is not known
 	At      time.Time  `json:"at,omitzero"`
@@ -66,8 +66,8 @@ type ListRaised struct {
 	Acknowledged bool            `json:"acknowledged"`
 }
 
-// Rules lists the rules of a set, those that are switched off last. A report, if there
-// is one, says which of them are raised.
+// Rules lists the rules of a set, disabled ones last. A report, if there is one,
+// determines which of them are raised.
 func Rules(set rule.RuleSet, version string, r *report.Report) RuleList {
 	l := RuleList{Version: version, Rules: []ListRule{}}
 	var findings []report.Finding
@@ -104,7 +104,7 @@ func listRule(set rule.RuleSet, r rule.Rule, findings []report.Finding) ListRule
 	return x
 }
 
-// Only returns the list with the rule of the given id alone; false if it is not in force.
+// Only returns the list with only the rule of the given id; false if it is not enabled.
 func (l RuleList) Only(id string) (RuleList, bool) {
 	i := slices.IndexFunc(l.Rules, func(r ListRule) bool { return r.ID == id && !r.Off })
 	if i < 0 {
@@ -114,7 +114,7 @@ func (l RuleList) Only(id string) (RuleList, bool) {
 	return l, true
 }
 
-// Text is the list for a terminal.
+// Text formats the list for a terminal.
 func (l RuleList) Text(s Style) string {
 	t := &terminal{style: s}
 	all := table{columns: []string{"RULE", "NOW", "COMPONENT", "SEVERITIES"}, optional: 2, text: "WHAT IT IS"}
@@ -145,8 +145,8 @@ func (l RuleList) Text(s Style) string {
 	return t.b.String()
 }
 
-// worst is the raised finding that pages first; nil: none is raised. The report has
-// them in order of severity.
+// worst returns the raised finding that pages first; nil: none is raised. The
+// findings of the report are ordered by severity.
 func (r ListRule) worst() *ListRaised {
 	for i := range r.Raised {
 		if !r.Raised[i].Acknowledged {
@@ -159,7 +159,7 @@ func (r ListRule) worst() *ListRaised {
 	return nil
 }
 
-// subjects are what the raised findings are about.
+// subjects returns the subjects of the raised findings.
 func (r ListRule) subjects() string {
 	var names []string
 	for _, f := range r.Raised {
@@ -173,5 +173,5 @@ func (r ListRule) subjects() string {
 	return strings.Join(names, ", ")
 }
 
-// JSON is the list as JSON.
+// JSON returns the list as JSON.
 func (l RuleList) JSON() ([]byte, error) { return encode(l, "  ") }

@@ -7,7 +7,7 @@ import (
 	"github.com/nodewatch/nodewatch/internal/rule"
 )
 
-// A ruleView is the documentation of one rule, with the thresholds that are in force.
+// A ruleView shows the documentation of one rule, with its current thresholds.
 type ruleView struct {
 	ID, Title string
 	About     []rulesView
@@ -16,7 +16,7 @@ type ruleView struct {
 	Do        [][]rulesView
 }
 
-// A rulesView is a part of a text, as it is or as code.
+// A rulesView is a part of a text, either plain or code.
 type rulesView struct {
 	Text string
 	Code bool

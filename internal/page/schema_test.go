@@ -21,7 +21,7 @@ import (
 )
 
 // A schema is the part of JSON Schema 2020-12 that docs/report.schema.json uses.
-// Decoding it strictly makes sure that it uses no more.
+// Strict decoding ensures that it uses no more.
 type schema struct {
 	Schema      string             `json:"$schema"`
 	ID          string             `json:"$id"`
@@ -39,8 +39,8 @@ type schema struct {
 	Defs        map[string]*schema `json:"$defs"`
 }
 
-// A further is what properties an object may have that have no name in the
-// schema: none, any, or those of a schema.
+// A further describes the properties that an object may have in addition to the named
+// ones: none, any, or those of a schema.
 type further struct {
 	any bool
 	of  *schema
@@ -72,7 +72,7 @@ func readSchemaOf(t *testing.T, name string) *schema {
 	return &s
 }
 
-// at follows a reference within the root.
+// at resolves a reference within the root.
 func (root *schema) at(s *schema) *schema {
 	if s.Ref == "#" {
 		return root
@@ -83,7 +83,7 @@ func (root *schema) at(s *schema) *schema {
 	return s
 }
 
-// check returns everything in which the value differs from the schema.
+// check returns every deviation of the value from the schema.
 func (root *schema) check(s *schema, value any, path string) []string {
 	s = root.at(s)
 	wrong := func(format string, args ...any) []string {
@@ -205,7 +205,7 @@ func TestReplayLineMatchesTheSchema(t *testing.T) {
 	}
 }
 
-// JSON may end on a terminal: nothing in it is a control character.
+// JSON may be printed on a terminal, so it must not contain control characters.
 func TestJSONEscapesControlCharacters(t *testing.T) {
 	const hostile = "vm\x1b[2J\x7f\u009b31m\u202e\U000e0041 <&>"
 	raw := asJSON(t, report.Report{Node: hostile})
@@ -218,7 +218,7 @@ func TestJSONEscapesControlCharacters(t *testing.T) {
 	}
 }
 
-// What the schema forbids is found: a checker that finds nothing proves nothing.
+// Violations of the schema are found: a checker that finds nothing proves nothing.
 func TestSchemaRefusesWhatIsNoReport(t *testing.T) {
 	s, good := readSchema(t), string(asJSON(t, stormView().Report))
 	for _, c := range []struct{ old, new, want string }{
@@ -241,7 +241,7 @@ func TestSchemaRefusesWhatIsNoReport(t *testing.T) {
 	}
 }
 
-// The schema and the Go types cannot drift apart.
+// The schema and the Go types have the same fields.
 func TestSchemaHasTheFieldsOfTheGoTypes(t *testing.T) {
 	s := readSchema(t)
 	compareWith(t, s, s, reflect.TypeFor[report.Report](), "report")
@@ -309,7 +309,7 @@ func wantKind(t *testing.T, s *schema, path, kind, format string) {
 	}
 }
 
-// The words of the schema are those of the program.
+// The enumerations of the schema are those of the program.
 func TestSchemaHasTheValuesOfTheProgram(t *testing.T) {
 	s := readSchema(t)
 	var impacts, components []string

@@ -7,8 +7,9 @@ import (
 	"github.com/nodewatch/nodewatch/pkg/report"
 )
 
-// A SilenceList is what operators have overridden on a node, as `nodewatch silences
-// --output json` and /api/v1/silences give it. docs/commands.schema.json describes it.
+// A SilenceList lists the overrides of operators on a node, as printed by `nodewatch
+// silences --output json` and served by /api/v1/silences. docs/commands.schema.json
+// describes it.
 type SilenceList struct {
 	Node         string                `json:"node,omitempty"` // without a daemon it is not known
 	At           time.Time             `json:"at"`
@@ -18,7 +19,7 @@ type SilenceList struct {
 	Acknowledged []ListAcknowledged    `json:"acknowledged"`
 }
 
-// A ListAcknowledged is one acknowledged finding, or all of a rule.
+// A ListAcknowledged is one acknowledged finding, or all findings of a rule.
 type ListAcknowledged struct {
 	Rule     string       `json:"rule"`
 	Subject  string       `json:"subject,omitempty"` // absent: every subject
@@ -30,8 +31,8 @@ type ListAcknowledged struct {
 	Findings []ListRaised `json:"findings"` // those that it silences now
 }
 
-// Silences lists what is overridden at a time. A report, if there is one, says which
-// findings that silences.
+// Silences lists the overrides at a time. A report, if there is one, determines which
+// findings they silence.
 func Silences(w override.Overrides, at time.Time, version string, r *report.Report) SilenceList {
 	l := SilenceList{At: at, Version: version, Acknowledged: []ListAcknowledged{}}
 	w = w.Without(at)
@@ -52,7 +53,7 @@ func Silences(w override.Overrides, at time.Time, version string, r *report.Repo
 	return l
 }
 
-// Text is the list for a terminal, with local times.
+// Text formats the list for a terminal, with local times.
 func (l SilenceList) Text(s Style) string {
 	t := &terminal{style: s}
 	if l.Maintenance == nil && len(l.Acknowledged) == 0 {
@@ -88,8 +89,8 @@ func (l SilenceList) Text(s Style) string {
 	return t.b.String()
 }
 
-// local is a time for an operator at a terminal, who thinks in local time.
+// local formats a time in the local time zone, for an operator at a terminal.
 func local(t time.Time) string { return t.Local().Format("2006-01-02 15:04 MST") }
 
-// JSON is the list as JSON.
+// JSON returns the list as JSON.
 func (l SilenceList) JSON() ([]byte, error) { return encode(l, "  ") }

@@ -14,18 +14,18 @@ import (
 	"github.com/nodewatch/nodewatch/pkg/report"
 )
 
-// A SourceSpec is what is known of a source before it is read.
+// A SourceSpec is the static description of a source.
 type SourceSpec struct {
 	Name     string
-	Every    time.Duration // how often it is read
+	Every    time.Duration // interval between reads
 	Deadline time.Duration // a read that takes longer is stalled
 	Reads    string        // what it reads, and where
 	Needs    string        // what it needs for that
-	Off      string        // why it is not among the sources of the View, if it is not
+	Off      string        // why it is not among the sources of the View; empty if it is
 }
 
-// A SourceList is the sources of a node as `nodewatch sources --output json` and
-// /api/v1/sources give them. docs/commands.schema.json describes it.
+// A SourceList lists the sources of a node, as printed by `nodewatch sources --output
+// json` and served by /api/v1/sources. docs/commands.schema.json describes it.
 type SourceList struct {
 	Node    string       `json:"node"`
 	At      time.Time    `json:"at"`
@@ -53,7 +53,7 @@ type ListSource struct {
 	Drivers  []ListDrivers `json:"unknown_drivers,omitempty"` // of nic-drops
 }
 
-// A ListDrivers is a NIC driver whose drop counters are not known.
+// A ListDrivers is a NIC driver with unknown drop counters.
 type ListDrivers struct {
 	Driver   string            `json:"driver"`
 	NIC      string            `json:"nic"`
@@ -62,11 +62,11 @@ type ListDrivers struct {
 
 // The states of a source in a SourceList.
 const (
-	sourceSeen    = "seen"    // it is read, and shows everything
+	sourceSeen    = "seen"    // it is read, and nothing is missing
 	sourcePartly  = "partly"  // it is read, and something is missing
-	sourceUnknown = "unknown" // it cannot be read, or has not been yet
-	sourceStalled = "stalled" // a read does not come back, or none comes any more
-	sourceOff     = "off"     // switched off, held, or not on this machine
+	sourceUnknown = "unknown" // it cannot be read, or has not been read yet
+	sourceStalled = "stalled" // a read does not return, or readings have stopped
+	sourceOff     = "off"     // disabled, held, or not on this machine
 )
 
 // Sources lists the sources of a View, in the order of specs.
@@ -112,7 +112,7 @@ func stateOfSource(s report.SourceState) string {
 	return sourceUnknown
 }
 
-// driversOf are the NICs whose driver's drop counters are not known.
+// driversOf returns the NICs whose driver has unknown drop counters.
 func driversOf(v judge.View) []ListDrivers {
 	var list []ListDrivers
 	for _, n := range v.NICs {
@@ -184,7 +184,7 @@ func sourceSummary(v judge.View, source string) string {
 	return ""
 }
 
-// listed joins the parts of what is shown.
+// listed joins the parts of a list.
 func listed(parts ...string) string { return strings.Join(parts, ", ") }
 
 func clientsOf(list []rbd.Mapped) int {
@@ -233,13 +233,14 @@ func overridesShown(v judge.View) string {
 	return text
 }
 
-// Only returns the list with the named source alone.
+// Only returns the list with only the named source.
 func (l SourceList) Only(name string) SourceList {
 	l.Sources = list(slices.DeleteFunc(slices.Clone(l.Sources), func(s ListSource) bool { return s.Name != name }))
 	return l
 }
 
-// Text is the list for a terminal. Of one source alone it shows everything.
+// Text formats the list for a terminal. It shows all details if the list has only one
+// source.
 func (l SourceList) Text(s Style) string {
 	t := &terminal{style: s}
 	if len(l.Sources) == 1 {
@@ -271,7 +272,7 @@ func (l SourceList) Text(s Style) string {
 	return t.b.String()
 }
 
-// source writes everything that is known of a source.
+// source writes all details of a source.
 func (t *terminal) source(x ListSource, at time.Time) {
 	state := x.State
 	if x.Reading != x.State && x.Reading != "ok" {
@@ -315,5 +316,5 @@ func toneOfState(state string) tone {
 	return warn
 }
 
-// JSON is the list as JSON.
+// JSON returns the list as JSON.
 func (l SourceList) JSON() ([]byte, error) { return encode(l, "  ") }

@@ -14,7 +14,7 @@ import (
 	"github.com/nodewatch/nodewatch/pkg/report"
 )
 
-// A story is what a report of the tests tells of a node.
+// A story describes the expected report about a node.
 type story struct {
 	findings    []report.Finding
 	transitions []report.Transition
@@ -52,10 +52,10 @@ func (s story) report(n node.Snapshot) report.Report {
 	return r
 }
 
-// quiet is the story of a node on which nothing is wrong.
+// quiet returns the story of a node without problems.
 func quiet() story { return story{} }
 
-// risk is the story of the incident's node before its storm.
+// risk returns the story of the incident's node before its storm.
 func risk(now time.Time) story {
 	f := pattern(now, report.Warning, report.Operational,
 		"layer2 bond + krbd: bond0 (802.3ad, 2x10G) hashes with layer2 and carries Ceph traffic; 78 krbd disks of 65 VMs share one kernel client. One NIC can fill and stall all of them")
@@ -71,7 +71,7 @@ func risk(now time.Time) story {
 	}
 }
 
-// outage is the story of the storm.
+// outage returns the story of the storm.
 func outage(now time.Time) story {
 	storm := report.Finding{
 		Rule: "krbd-retry-storm", Component: "storage", Severity: report.Critical, Impact: report.MajorOutage, State: report.Seen, Since: now.Add(-31 * time.Second), LevelSince: now.Add(-31 * time.Second), LastSeen: now,
@@ -118,12 +118,12 @@ func outage(now time.Time) story {
 	return s
 }
 
-// hit are the guests of the storm.
+// hit returns the guests affected by the storm.
 func hit() *report.Guests {
 	return &report.Guests{Hit: 33, Total: 65, Names: []string{"vm100", "vm102", "vm104"}}
 }
 
-// over is the story of the node after the storm.
+// over returns the story of the node after the storm.
 func over(now time.Time) story {
 	s := risk(now)
 	in := *outage(now).incident
@@ -151,7 +151,7 @@ func pattern(now time.Time, severity report.Severity, impact report.Impact, summ
 	}
 }
 
-// The views that the tests look at.
+// The views that the tests use.
 func healthyView() judge.View { return charted(nodetest.Healthy().Play(), quiet()) }
 func riskView() judge.View {
 	n := nodetest.AtRisk().Play()
@@ -167,7 +167,7 @@ func overView() judge.View {
 	return charted(n, over(n.At))
 }
 
-// blindView is a node on which nodewatch may read next to nothing.
+// blindView is a View of a node on which nodewatch may read almost nothing.
 func blindView() judge.View {
 	h := nodetest.AtRisk()
 	n := h.Begin()
@@ -184,8 +184,8 @@ func blindView() judge.View {
 	}}})
 }
 
-// largeView is ten times the incident, with a finding for each guest. It is made
-// once, as that takes long: nobody may change it.
+// largeView is a View of ten times the incident, with a finding for each guest. It is
+// built once because that is slow, so tests must not modify it.
 var largeView = sync.OnceValue(func() judge.View {
 	n := nodetest.TenTimes().Play()
 	s := outage(n.At)

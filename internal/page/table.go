@@ -5,33 +5,35 @@ import (
 	"unicode/utf8"
 )
 
-// The least width of a table's text, in columns of the terminal: with less, optional
-// columns are left out, and with still less the text is written below its row.
+// The minimum width of a table's text, in columns of the terminal: with less,
+// optional columns are left out, and with still less the text is written below its
+// row.
 const (
 	leastText    = 28
 	leastBesides = 20
 	belowIndent  = 4
 )
 
-// A table is what a command lists: columns of short cells, and a text beside them.
+// A table is the output of a list command: columns of short cells, and a text next to
+// them.
 type table struct {
 	columns  []string // titles
-	optional int      // how many of the last columns may be left out where there is no room
+	optional int      // how many of the last columns may be left out to fit
 	text     string   // title of the text
 	rows     []tableRow
 }
 
 // A tableRow is one row of a table.
 type tableRow struct {
-	tone   tone     // of the cell that is marked
-	mark   int      // which cell that is
+	tone   tone     // tone of the marked cell
+	mark   int      // index of the marked cell
 	cells  []string // one for each column
 	text   string
-	remedy string // what fixes what the row says; empty: nothing needs to be fixed
+	remedy string // how to fix the problem in the row; empty: there is none
 }
 
-// table writes a table. With a width nothing is wider, and the remedy is in lines
-// of its own; without, each row is one line, for programs that read lines.
+// table writes a table. With a width, no line is wider, and the remedy has its own
+// lines; without one, each row is one line, for programs that read lines.
 func (t *terminal) table(x table) {
 	columns := len(x.columns)
 	widths := make([]int, columns)
@@ -73,7 +75,7 @@ func (t *terminal) table(x table) {
 	}
 }
 
-// row writes the cells of a row, and its text where there is room.
+// row writes the cells of a row, and its text if it fits.
 func (t *terminal) row(cells string, at int, below bool, r tableRow) {
 	if t.style.Width <= 0 {
 		text := Printable(r.text)

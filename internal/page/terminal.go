@@ -5,17 +5,17 @@ import (
 	"unicode/utf8"
 )
 
-// leastWidth is the least width that lines are broken to: a narrower terminal
-// breaks them itself.
+// leastWidth is the minimum width to which lines are wrapped: a narrower terminal
+// wraps them itself.
 const leastWidth = 40
 
-// A terminal collects lines of text. Every text is cleaned on its way in.
+// A terminal collects lines of text. Every text is sanitized when it is added.
 type terminal struct {
 	style Style
 	b     strings.Builder
 }
 
-// head begins a part.
+// head begins a section.
 func (t *terminal) head(title string) {
 	t.b.WriteString("\n")
 	for _, line := range t.wrap(title, 0) {
@@ -23,15 +23,15 @@ func (t *terminal) head(title string) {
 	}
 }
 
-// line writes a text with every line of it indented.
+// line writes a text with each of its lines indented.
 func (t *terminal) line(indent int, text string) { t.put(indent, "", "", text) }
 
-// item writes a label and, beside it, a text that is broken to the right of it.
+// item writes a label and, next to it, a text that is wrapped in its own column.
 func (t *terminal) item(indent int, tone tone, label, text string) {
 	t.put(indent, tone, label, text)
 }
 
-// hanging writes a text behind a head that is not broken; its other lines are indented.
+// hanging writes a text after a head that is not wrapped; its other lines are indented.
 func (t *terminal) hanging(head, text string) {
 	const indent = 4
 	for i, line := range t.wrapAfter(text, indent, utf8.RuneCountInString(head)) {
@@ -42,13 +42,13 @@ func (t *terminal) hanging(head, text string) {
 	}
 }
 
-// whole writes a line that is not broken.
+// whole writes a line without wrapping it.
 func (t *terminal) whole(indent int, text string) {
 	t.b.WriteString(strings.TrimRight(strings.Repeat(" ", indent)+Printable(text), " ") + "\n")
 }
 
-// command writes a command so that it can be pasted: what is longer than a line
-// continues after a backslash in the next one.
+// command writes a command so that it can be pasted: a long command continues after a
+// backslash on the next line.
 func (t *terminal) command(indent int, text string) {
 	if text == "" {
 		return
@@ -70,8 +70,8 @@ func (t *terminal) command(indent int, text string) {
 	}
 }
 
-// continued breaks a command of a shell at blanks outside of quotes, so that no line is
-// longer than room where a blank allows it. A line that continues ends in a backslash.
+// continued wraps a shell command at spaces outside of quotes, so that no line is
+// longer than room if a space allows it. A line that continues ends with a backslash.
 func continued(command string, room int) []string {
 	var words []string
 	start, quote, escaped := 0, rune(0), false
@@ -107,8 +107,8 @@ func continued(command string, room int) []string {
 	return append(lines, line)
 }
 
-// runbookLine writes the address of a rule's runbook or, where that does not fit, the command
-// that prints the same text.
+// runbookLine writes the URL of a rule's runbook or, if it does not fit, the command that
+// prints the same text.
 func (t *terminal) runbookLine(indent int, rule, runbook string) {
 	const label = "see     "
 	if t.style.Width > 0 && !t.style.Whole && indent+len(label)+utf8.RuneCountInString(runbook) > t.width() {
@@ -117,7 +117,7 @@ func (t *terminal) runbookLine(indent int, rule, runbook string) {
 	t.item(indent, "", strings.TrimSpace(label)+"    ", runbook)
 }
 
-// width is the width to which lines are broken.
+// width returns the width to which lines are wrapped.
 func (t *terminal) width() int { return max(t.style.Width, leastWidth) }
 
 func (t *terminal) put(indent int, tone tone, label, text string) {
@@ -127,7 +127,7 @@ func (t *terminal) put(indent int, tone tone, label, text string) {
 	t.b.WriteString(pad)
 	if label != "" {
 		beside := indent + utf8.RuneCountInString(label) + 1
-		if t.style.Width > 0 && beside > t.width()/2 { // below it, but for what has room
+		if t.style.Width > 0 && beside > t.width()/2 { // below the label, except for texts that fit
 			pad = strings.Repeat(" ", indent+2)
 			if lines = t.wrapAfter(Printable(text), indent+2, beside); lines[0] == "" {
 				label = strings.TrimRight(label, " ")
@@ -147,11 +147,11 @@ func (t *terminal) put(indent int, tone tone, label, text string) {
 	}
 }
 
-// wrap breaks a text between words into lines that fit to the right of pad columns.
+// wrap wraps a text between words into lines that fit to the right of pad columns.
 func (t *terminal) wrap(text string, pad int) []string { return t.wrapAfter(text, pad, pad) }
 
-// wrapAfter breaks a text whose first line begins after so many columns, the others
-// after pad. A word that is longer than a line is cut, but for an address.
+// wrapAfter wraps a text. Its first line begins after the given number of columns,
+// the others after pad. A word that is longer than a line is cut, unless it is a URL.
 func (t *terminal) wrapAfter(text string, pad, first int) []string {
 	if t.style.Width <= 0 {
 		return []string{text}
@@ -179,7 +179,7 @@ func (t *terminal) wrapAfter(text string, pad, first int) []string {
 	return append(lines, line)
 }
 
-// paint gives a text a terminal's color, if there is to be any.
+// paint gives a text a terminal color, if colors are enabled.
 func (t *terminal) paint(code, text string) string {
 	if !t.style.Color || code == "" {
 		return text
@@ -187,7 +187,7 @@ func (t *terminal) paint(code, text string) string {
 	return "\x1b[" + code + "m" + text + "\x1b[0m"
 }
 
-// ink is a tone as a terminal's color.
+// ink returns the terminal color of a tone.
 func ink(t tone) string {
 	switch t {
 	case bad:

@@ -16,32 +16,34 @@ const (
 	gaugeWidth      = 12
 )
 
-// A Style is how text is written to a terminal.
+// A Style describes how text is formatted for a terminal.
 type Style struct {
 	Color bool
-	Width int  // columns; 0: lines are not broken
-	Whole bool // commands are not broken, however long they are
+	Width int  // columns; 0: lines are not wrapped
+	Whole bool // commands are not wrapped, however long they are
 }
 
-// Paragraph is a text broken to the width, with a line break at its end.
+// Paragraph formats a text, wrapped to the width, with a trailing newline.
 func Paragraph(text string, s Style) string { return Item(0, "", text, s) }
 
-// Item is a label and a text that is broken to the right of it, with a line break at its end.
+// Item formats a label and a text that is wrapped to the right of it, with a trailing
+// newline.
 func Item(indent int, label, text string, s Style) string {
 	t := &terminal{style: s}
 	t.item(indent, "", label, text)
 	return t.b.String()
 }
 
-// Command is a command broken, if at all, so that it can be pasted, with a line break at its end.
+// Command formats a command, wrapped only in such a way that it can be pasted, with a trailing
+// newline.
 func Command(indent int, text string, s Style) string {
 	t := &terminal{style: s}
 	t.command(indent, text)
 	return t.b.String()
 }
 
-// Summary is the verdict on a report for a terminal, with what to do first, and the
-// incident that lasts or is over.
+// Summary formats the verdict on a report for a terminal, with the first steps, and
+// the current or last incident.
 func Summary(r report.Report, s Style) string {
 	t := &terminal{style: s}
 	t.verdict(r)
@@ -49,10 +51,10 @@ func Summary(r report.Report, s Style) string {
 	return t.b.String()
 }
 
-// Text is a View for a terminal: the verdict and what to do first, then the rest. Of a
-// View that has a Report and no Snapshot, as a client of the daemon knows it, it shows
-// the Report. Without color it can be pasted into a ticket. A command is broken, if at
-// all, so that it can be pasted with its line breaks.
+// Text formats a View for a terminal: the verdict and the first steps, then the rest.
+// If the View has a Report and no Snapshot, as in a client of the daemon, it formats
+// the Report only. Without color the text can be pasted into a ticket. Wrapped
+// commands can be pasted with their line breaks.
 func Text(v judge.View, s Style) string {
 	r := v.Report
 	t := &terminal{style: s}
@@ -93,8 +95,8 @@ func (t *terminal) verdict(r report.Report) {
 	t.line(2, fmt.Sprintf("Report of %s by nodewatch %s", stamp(r.At), r.Version))
 }
 
-// firstSteps are what to do first, as on the page or, where the node cannot be seen, how
-// to see it.
+// firstSteps returns the first steps, as on the page or, if the node cannot be observed,
+// how to enable that.
 func firstSteps(r report.Report) []report.Advice {
 	switch verdictOn(r).Code {
 	case exitOK:
@@ -233,7 +235,7 @@ func (t *terminal) ports(list []portView) {
 	}
 }
 
-// gauge draws a part of a hundred: [####........].
+// gauge draws a percentage: [####........].
 func gauge(part float64) string {
 	full := min(int(part/100*gaugeWidth+0.5), gaugeWidth)
 	return "[" + strings.Repeat("#", full) + strings.Repeat(".", gaugeWidth-full) + "]"
@@ -290,7 +292,7 @@ func (t *terminal) sources(r report.Report) {
 	}
 }
 
-// reporters are those that do not deliver.
+// reporters writes the reporters that do not deliver.
 func (t *terminal) reporters(v judge.View) {
 	headed := false
 	for _, x := range reportersOf(v) {

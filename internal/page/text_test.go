@@ -15,7 +15,7 @@ import (
 	"github.com/nodewatch/nodewatch/pkg/report"
 )
 
-// plugin is a report as a plugin's output.
+// plugin returns a report as a plugin's output.
 func plugin(r report.Report) string {
 	out, _ := Nagios(r, false)
 	return out
@@ -104,7 +104,7 @@ func TestNagiosTextsCannotForgePerfdata(t *testing.T) {
 	}
 }
 
-// A command comes through unchanged, however long, or is not shown at all.
+// A command is printed unchanged, however long, or not at all.
 func TestNagiosNeverChangesACommand(t *testing.T) {
 	long := "virsh qemu-monitor-command 'vm 1' --hmp \"info block\" && echo `date` $HOME " + strings.Repeat("x", 2000) + " > /tmp/a"
 	for command, visible := range map[string]bool{"echo safe": true, long: true, "dmesg | tail": false, "echo a\nrm b": false, "echo \x1b[2J": false, strings.Repeat("y", 9000): false} {
@@ -121,7 +121,8 @@ func TestNagiosNeverChangesACommand(t *testing.T) {
 	}
 }
 
-// What does not fit is left out as a whole, the least important first, and that is said.
+// A detail that does not fit is left out as a whole, the least important first, and this
+// is reported.
 func TestNagiosFitsAndSaysWhatIsMissing(t *testing.T) {
 	r := stormView().Report
 	base := r.Findings[0]
@@ -160,7 +161,7 @@ func TestNagiosFitsAndSaysWhatIsMissing(t *testing.T) {
 	}
 }
 
-// Without a daemon nothing watches: that is at least a warning.
+// Without a daemon the node is not monitored, which is at least a warning.
 func TestNagiosWithoutADaemon(t *testing.T) {
 	for name, c := range map[string]struct {
 		view judge.View
@@ -234,7 +235,7 @@ func acceptedBy(f report.Finding) report.Finding {
 	return f
 }
 
-// What an operator has said of the node is in every output.
+// Overrides by operators are shown in every output.
 func TestOverridesAreShownEverywhere(t *testing.T) {
 	v := stormView()
 	v.Report.Findings = slices.Clone(v.Report.Findings)
@@ -262,7 +263,7 @@ func TestOverridesAreShownEverywhere(t *testing.T) {
 	}
 }
 
-// Every output says the same word.
+// Every output shows the same verdict.
 func TestOutputsAgree(t *testing.T) {
 	words := []string{"OK", "WARNING", "CRITICAL", "UNKNOWN"}
 	for name, v := range map[string]judge.View{"healthy": healthyView(), "risk": riskView(), "storm": stormView(), "blind": blindView()} {
@@ -317,8 +318,8 @@ func TestFormats(t *testing.T) {
 	}
 }
 
-// Whatever a text holds, the summary neither panics nor lets a control character
-// through, and broken to a width it holds the same words.
+// Whatever a text contains, the summary neither panics nor outputs a control
+// character, and when wrapped to a width it contains the same words.
 func FuzzText(f *testing.F) {
 	f.Add("a b", "c", 80)
 	f.Add(evil, "x\x1b", 0)
@@ -340,7 +341,7 @@ func FuzzText(f *testing.F) {
 	})
 }
 
-// Whether reports reach anybody is shown, and where it matters why not.
+// Every output shows whether reports are delivered and, if it matters, why not.
 func TestReportersAreShown(t *testing.T) {
 	v := healthyView()
 	v.Deliveries.Value = []node.Delivery{

@@ -8,33 +8,33 @@ import (
 	"github.com/nodewatch/nodewatch/pkg/report"
 )
 
-// maxRows is how many findings the timeline shows.
+// maxRows is the maximum number of findings in the timeline.
 const maxRows = 8
 
-// A timelineView is what happened around the incident, finding by finding.
+// A timelineView shows the findings around the incident over time.
 type timelineView struct {
 	From, To moment
 	Rows     []rowView
-	More     string // how many findings are left out; empty: none
+	More     string // number of findings left out; empty: none
 }
 
-// A rowView is one finding over time.
+// A rowView shows one finding over time.
 type rowView struct {
 	Name  string
 	Text  string // the same in words
-	Tone  tone   // of its highest severity
+	Tone  tone   // tone of its highest severity
 	Parts []partView
 	since time.Time
 	rank  int
 }
 
-// A partView is a time in which a finding had one severity.
+// A partView shows a period in which a finding had one severity.
 type partView struct {
 	Tone tone
 	spanView
 }
 
-// A stretch is a time in which a finding had one severity.
+// A stretch is a period in which a finding had one severity.
 type stretch struct {
 	severity   report.Severity
 	begin, end time.Time
@@ -71,7 +71,7 @@ func timelineOf(r report.Report) *timelineView {
 	return v
 }
 
-// stretches returns the times in which each finding was raised, from the report's
+// stretches returns the periods in which each finding was raised, from the report's
 // transitions and findings.
 func stretches(r report.Report) map[report.Ref][]stretch {
 	all := map[report.Ref][]stretch{}
@@ -80,7 +80,7 @@ func stretches(r report.Report) map[report.Ref][]stretch {
 		list := all[ref]
 		if n := len(list); n > 0 && list[n-1].end.IsZero() {
 			if list[n-1].severity == t.To {
-				continue // only its impact, or whether it is seen, has changed
+				continue // only its impact or visibility has changed
 			}
 			list[n-1].end = t.At
 		} else if n == 0 && t.From != report.Clear {
@@ -104,8 +104,8 @@ func stretches(r report.Report) map[report.Ref][]stretch {
 	return all
 }
 
-// rowOf is a finding from one time to another. One that is only of information, or
-// has no part in that time, is not worth a row.
+// rowOf returns a finding's row for a period. A finding that is only an info, or was
+// not raised in that period, has no row.
 func rowOf(ref report.Ref, list []stretch, from, to, now time.Time) (row rowView, worth bool) {
 	row = rowView{Name: finding(ref.Rule, ref.Subject), Tone: info}
 	for _, s := range list {
@@ -136,7 +136,7 @@ func rowOf(ref report.Ref, list []stretch, from, to, now time.Time) (row rowView
 	return row, row.rank > report.Info.Rank()
 }
 
-// stretchText is "02:13:51 to 02:14:20".
+// stretchText formats a period: "02:13:51 to 02:14:20".
 func stretchText(s stretch, from, now time.Time) string {
 	switch {
 	case s.begin.Before(from) && s.end.IsZero():

@@ -42,7 +42,7 @@ func TestTheTimelineIsOfTheIncident(t *testing.T) {
 	}
 }
 
-// However wild the times, nothing is drawn outside.
+// Whatever the times are, nothing is drawn outside the frame.
 func TestTheTimelineStaysInItsFrame(t *testing.T) {
 	for _, length := range []time.Duration{0, time.Second, 400 * 24 * time.Hour} {
 		for _, off := range []time.Duration{-500 * 24 * time.Hour, -time.Second, 0, time.Second, 500 * 24 * time.Hour} {

@@ -9,8 +9,8 @@ import (
 	"github.com/nodewatch/nodewatch/pkg/report"
 )
 
-// Transition is one change of verdict for a terminal, with a line break at its end:
-// when, what became of it, which finding, and what it says.
+// Transition formats one transition for a terminal, with a trailing newline: its
+// time, the kind of change, the finding and its summary.
 func Transition(x report.Transition, s Style) string {
 	t := &terminal{style: s}
 	head, text := transitionParts(x)
@@ -26,8 +26,8 @@ func transitionParts(t report.Transition) (head, text string) {
 	return fmt.Sprintf("%s  %-8s %-8s  ", t.At.UTC().Format(time.RFC3339), change(t), level(t)), Printable(text + ": " + t.Summary)
 }
 
-// notesOf are what else must be known of a transition, but of one that clears: what
-// customers feel now and felt before, and whether it can be seen.
+// notesOf returns the notes on a transition, except on one that clears: the current
+// and the previous customer impact, and whether the finding can be observed.
 func notesOf(t report.Transition) []string {
 	var notes []string
 	switch {
@@ -47,8 +47,8 @@ func notesOf(t report.Transition) []string {
 	return notes
 }
 
-// level is the severity a transition is about: the new one or, once cleared, the
-// one it had.
+// level returns the severity of a transition: the new one or, once cleared, the
+// previous one.
 func level(t report.Transition) report.Severity {
 	if t.To == report.Clear {
 		return t.From
@@ -56,7 +56,7 @@ func level(t report.Transition) report.Severity {
 	return t.To
 }
 
-// change is what a transition does to its finding, in one word.
+// change names the change of the finding in one word.
 func change(t report.Transition) string {
 	from, to := t.From.Rank(), t.To.Rank()
 	if from == to && t.ImpactFrom != "" {
@@ -72,10 +72,10 @@ func change(t report.Transition) string {
 	case to < from:
 		return "milder"
 	}
-	return cmp.Or(string(t.State), "changed") // only its visibility has: seen or blind
+	return cmp.Or(string(t.State), "changed") // only its visibility has changed: seen or blind
 }
 
-// finding names a finding: its rule, and what it is about.
+// finding names a finding: its rule and its subject.
 func finding(rule, subject string) string {
 	if subject == "" {
 		return rule

@@ -22,10 +22,10 @@ type verdict struct {
 	Tone tone
 	Word string // OK, WARNING, CRITICAL, UNKNOWN
 	Line string // the worst finding's summary, or why there is none
-	More string // how much else there is; may be empty
+	More string // number of further findings; may be empty
 }
 
-// A tone is how something is marked: by colour, word and icon alike.
+// A tone is how an item is marked: by colour, word and icon.
 type tone string
 
 // The tones.
@@ -37,14 +37,15 @@ const (
 	unknown tone = "unknown"
 )
 
-// ExitCode is the report as an exit code, by the convention of monitoring
+// ExitCode returns the exit code for a report, by the convention of monitoring
 // plugins: 2 if a critical finding is raised, 1 if a warning is, 3 if the network or
-// the storage of the node cannot be seen and nothing raised speaks of the node,
-// else 0. Warnings about nodewatch's own sources do not hide that it cannot see. What
-// an operator has accepted does not count, and during a maintenance nothing does.
+// the storage of the node cannot be observed and no finding about the node is raised,
+// otherwise 0. Warnings about nodewatch's own sources do not hide that the node
+// cannot be observed. Acknowledged findings do not count, and during a maintenance no
+// finding does.
 func ExitCode(r report.Report) int { return verdictOn(r).Code }
 
-// StatusLine is the report in one line, for a log or a service's status:
+// StatusLine formats the report as one line, for a log or a service's status:
 // "CRITICAL: " and the worst finding's summary.
 func StatusLine(r report.Report) string {
 	v := verdictOn(r)
@@ -55,7 +56,7 @@ func StatusLine(r report.Report) string {
 	return Printable(line)
 }
 
-// verdictOn gives the verdict on a report.
+// verdictOn returns the verdict on a report.
 func verdictOn(r report.Report) verdict {
 	worst, found := leading(r)
 	dark := unseen(r)
@@ -79,8 +80,8 @@ func verdictOn(r report.Report) verdict {
 // selfComponent is the component of findings about nodewatch itself.
 const selfComponent = report.ComponentNodewatch
 
-// leading is the worst finding that no other one explains and nobody has
-// acknowledged; among equals one about the node.
+// leading returns the worst finding that is neither explained nor acknowledged; among
+// equals one about the node.
 func leading(r report.Report) (worst report.Finding, found bool) {
 	for _, f := range groupsOf(r) {
 		if f.Accepted != nil {
@@ -94,8 +95,8 @@ func leading(r report.Report) (worst report.Finding, found bool) {
 	return worst, found
 }
 
-// unseen are the components without which nothing can be said of the node, and
-// why they cannot be seen.
+// unseen returns the components without which the state of the node is unknown, and
+// why they cannot be observed.
 func unseen(r report.Report) []string {
 	var dark []string
 	for _, c := range r.Components {
@@ -114,7 +115,8 @@ func verdictOf(code int, t tone, f report.Finding, r report.Report) verdict {
 	return verdict{Code: code, Tone: t, Word: strings.ToUpper(string(f.Severity)), Line: line, More: beside(f, r)}
 }
 
-// beside states how many findings the headline explains, and how many more there are.
+// beside describes how many findings the headline explains, and how many more there
+// are.
 func beside(headline report.Finding, r report.Report) string {
 	var parts []string
 	n := 0
@@ -132,7 +134,7 @@ func beside(headline report.Finding, r report.Report) string {
 	return strings.Join(parts, "; ")
 }
 
-// others states how many findings there are besides those already mentioned.
+// others describes how many findings there are besides those already mentioned.
 func others(r report.Report, headline int) string {
 	n := len(r.Findings) - headline
 	switch {
@@ -146,7 +148,7 @@ func others(r report.Report, headline int) string {
 	return plural(n, "finding", "findings")
 }
 
-// toneOf is the tone of a severity.
+// toneOf returns the tone of a severity.
 func toneOf(s report.Severity) tone {
 	switch s {
 	case report.Critical:
@@ -157,7 +159,7 @@ func toneOf(s report.Severity) tone {
 	return info
 }
 
-// toneOfImpact is the tone of a component's status.
+// toneOfImpact returns the tone of a component's status.
 func toneOfImpact(i report.Impact) tone {
 	switch i {
 	case report.Operational:
@@ -172,7 +174,7 @@ func toneOfImpact(i report.Impact) tone {
 	return unknown
 }
 
-// toneOfSource is the tone of a source's state.
+// toneOfSource returns the tone of a source's state.
 func toneOfSource(state string) tone {
 	switch state {
 	case "ok":

@@ -7,8 +7,8 @@ import (
 	"github.com/nodewatch/nodewatch/internal/node"
 )
 
-// notes say which of the named sources cannot be believed now, and why: what a
-// part of the page shows is then old, or is nothing.
+// notes describe which of the named sources are unavailable now, and why: the part of
+// the page that shows them is then outdated or empty.
 func notes(v judge.View, sources ...string) []string {
 	var list []string
 	for _, name := range sources {

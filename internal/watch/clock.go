@@ -2,14 +2,15 @@ package watch
 
 import "time"
 
-// A clock gives wall time that never jumps: the time of its making, and how much
-// monotonic time has passed since. Steps of the wall clock during the run do not
-// show, so that no rate and no hold is wrong for them; a restart takes up the new time.
+// A clock returns wall time that never jumps: the wall time at its creation plus the
+// elapsed monotonic time. It ignores steps of the wall clock during the run, so that
+// they falsify no rate and no duration; a restart adopts the new time.
 type clock struct{ start time.Time }
 
 func newClock() clock { return clock{start: time.Now()} }
 
-// now is the present time, UTC, without a monotonic reading, as a tape would hold it.
+// now returns the current time, UTC, without a monotonic reading, like the times on a
+// tape.
 func (c clock) now() time.Time {
 	return c.start.Round(0).Add(time.Since(c.start)).UTC()
 }

@@ -9,25 +9,25 @@ import (
 	"github.com/nodewatch/nodewatch/internal/rule/all"
 )
 
-// tick is how often the Judge judges.
+// tick is the interval at which the Judge evaluates the rules.
 const tick = time.Second
 
-// A Daemon is the one loop: it takes in what sources see, judges once a second,
-// and hands each View on. None of its functions may block.
+// A Daemon is the main loop: it receives the observations of the sources, evaluates
+// once a second, and passes each View on. None of its functions may block.
 type Daemon struct {
 	Node     string
 	Version  string
-	Site     string            // where the node is; may be empty
-	Labels   map[string]string // what else it belongs to
+	Site     string            // the node's location; may be empty
+	Labels   map[string]string // additional labels of the node
 	Sources  []Source
-	Settings node.Settings        // the rules to start with
-	Changed  <-chan node.Settings // new settings, after a reload; may be nil
-	Record   func(node.Entry)     // the tape; may be nil
+	Settings node.Settings        // the initial rule settings
+	Changed  <-chan node.Settings // new settings after a reload; may be nil
+	Record   func(node.Entry)     // writes to the tape; may be nil
 	OnView   []func(judge.View)   // called with each View, in this order
 	OnTick   func()               // called on each tick, also before the first View; may be nil
 }
 
-// Run runs until ctx ends. It does not wait for sources that are in a read.
+// Run runs until ctx ends. It does not wait for sources with a read in progress.
 func (d Daemon) Run(ctx context.Context) {
 	c := newClock()
 	j := judge.New(all.Default())
@@ -76,7 +76,7 @@ func (d Daemon) Run(ctx context.Context) {
 	}
 }
 
-// started says who watches, and by which sources.
+// started returns the first entry, which describes the node and its sources.
 func (d Daemon) started() node.Started {
 	o := node.Started{Node: d.Node, Version: d.Version, Site: d.Site, Labels: d.Labels}
 	for _, s := range d.Sources {

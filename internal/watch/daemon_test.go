@@ -19,7 +19,8 @@ import (
 	"github.com/nodewatch/nodewatch/pkg/report"
 )
 
-// twoSources are one that gets stuck after a while and one that loses records.
+// twoSources returns a source that gets stuck after a while and one that loses
+// records.
 func twoSources(stuck <-chan struct{}) []Source {
 	hosts, logs := 0, 0
 	return []Source{

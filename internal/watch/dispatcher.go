@@ -10,15 +10,16 @@ import (
 	"github.com/nodewatch/nodewatch/pkg/report"
 )
 
-// A Dispatcher hands Reports to reporters. Each has its own goroutines, mailbox of one,
-// deadline and circuit breaker: one that hangs delays nobody.
+// A Dispatcher passes Reports to reporters. Each reporter has its own goroutines,
+// mailbox of one, deadline and circuit breaker, so that one that hangs does not delay
+// the others.
 type Dispatcher struct {
 	list []*worker
 	stop context.CancelFunc
 }
 
-// NewDispatcher starts the deliveries; Close ends them. The node's name gives each its
-// phase in the interval.
+// NewDispatcher starts the deliveries; Close ends them. The node's name determines
+// each reporter's phase in the interval.
 func NewDispatcher(name string, list []Delivery) *Dispatcher {
 	ctx, stop := context.WithCancel(context.Background())
 	p := &Dispatcher{stop: stop}
@@ -36,15 +37,15 @@ func NewDispatcher(name string, list []Delivery) *Dispatcher {
 	return p
 }
 
-// Enqueue hands over a Report. It never blocks.
+// Enqueue queues a Report for all reporters. It never blocks.
 func (p *Dispatcher) Enqueue(r report.Report) {
 	for _, d := range p.list {
 		d.enqueue(&r)
 	}
 }
 
-// State returns the delivery status of each reporter, in the order they were given. It
-// never waits for a delivery.
+// State returns the delivery status of each reporter, in the order of their
+// configuration. It never waits for a delivery.
 func (p *Dispatcher) State() []node.Delivery {
 	list := make([]node.Delivery, 0, len(p.list))
 	for _, d := range p.list {
@@ -54,14 +55,14 @@ func (p *Dispatcher) State() []node.Delivery {
 }
 
 // Settle waits until every reporter has delivered the latest state or failed to, but
-// no longer than wait.
+// at most for wait.
 func (p *Dispatcher) Settle(wait time.Duration) {
 	over := time.After(wait)
 	looks := time.NewTicker(100 * time.Millisecond)
 	defer looks.Stop()
 	for _, d := range p.list {
 		for !d.settled() {
-			signal(d.wake) // a failure may have been waited out
+			signal(d.wake) // the backoff of a failure may have ended
 			select {
 			case <-looks.C:
 			case <-over:
@@ -71,8 +72,8 @@ func (p *Dispatcher) Settle(wait time.Duration) {
 	}
 }
 
-// Close lets every reporter that works report that nodewatch stops, and waits for
-// that no longer than wait.
+// Close lets every working reporter report the shutdown, and waits for that, but at
+// most for wait.
 func (p *Dispatcher) Close(wait time.Duration) {
 	p.stop()
 	over := time.After(wait)
@@ -87,8 +88,8 @@ func (p *Dispatcher) Close(wait time.Duration) {
 	}
 }
 
-// fingerprint is what of a Report a backend must hear of at once: two Reports with the
-// same fingerprint differ in times and texts only.
+// fingerprint contains those parts of a Report whose changes are delivered at once:
+// two Reports with the same fingerprint differ only in times and texts.
 func fingerprint(r report.Report) string {
 	var b strings.Builder
 	for _, c := range r.Components {

@@ -13,7 +13,7 @@ import (
 	"github.com/nodewatch/nodewatch/pkg/report"
 )
 
-// A backend is a reporter that does what a test wants.
+// A backend is a reporter that is controlled by a test.
 type backend struct {
 	mu    sync.Mutex
 	got   []report.Report
@@ -49,7 +49,7 @@ func (b *backend) count() int {
 	return len(b.got)
 }
 
-// numbered returns a Report that differs from others by its number.
+// numbered returns a Report that is identified by its number.
 func numbered(n uint64) report.Report {
 	return report.Report{Node: "node2", At: time.Now(), Transitions: []report.Transition{{N: n}}}
 }
@@ -58,7 +58,7 @@ func deliver(b report.Reporter) Delivery {
 	return Delivery{Name: "hub", Backend: "test", Reporter: b, Every: 30 * time.Second, Deadline: 10 * time.Second}
 }
 
-// pass lets the given number of ticks pass, and hands over a Report at each.
+// pass lets the given number of ticks pass, and enqueues a Report at each.
 func pass(p *Dispatcher, ticks int, n uint64) {
 	for range ticks {
 		p.Enqueue(numbered(n))
@@ -103,8 +103,8 @@ func TestTwoNodesSpeakAtDifferentTimes(t *testing.T) {
 	}
 }
 
-// One reporter hangs indefinitely and does not even heed its deadline: the loop's
-// Enqueue and the other reporter do not notice, and it is shown as stalled.
+// One reporter hangs indefinitely and ignores its deadline: neither the loop's
+// Enqueue nor the other reporter is delayed, and the reporter is shown as stalled.
 func TestAReporterThatHangsDelaysNobody(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		release := make(chan struct{})
@@ -166,7 +166,7 @@ func TestWhatSomebodyMustMendIsTriedSeldom(t *testing.T) {
 		}}
 		p := NewDispatcher("node2", []Delivery{deliver(b)})
 		defer p.Close(time.Second)
-		for n := range uint64(280) { // something new each second
+		for n := range uint64(280) { // a new report each second
 			pass(p, 1, n)
 		}
 		if n := b.count(); n != 1 {
@@ -196,7 +196,7 @@ func TestABackendsWishToBeLeftAloneIsHeeded(t *testing.T) {
 	})
 }
 
-// What was taken in part, or is known better, is not sent again.
+// A report that was partly accepted, or that the backend knows better, is not resent.
 func TestWhatWasTakenInPartIsNotSentAgain(t *testing.T) {
 	for _, kind := range []report.FailureKind{report.Partial, report.Stale} {
 		synctest.Test(t, func(t *testing.T) {
@@ -208,7 +208,7 @@ func TestWhatWasTakenInPartIsNotSentAgain(t *testing.T) {
 			pass(p, 1, 1)
 			n := b.count()
 			pass(p, 20, 1)
-			if b.count() > n+1 { // one interval may have come round
+			if b.count() > n+1 { // one interval may have passed
 				t.Errorf("%s: sent %d times in 20 s", kind, b.count())
 			}
 			if s := p.State()[0]; s.State != node.DeliveryOK || s.Failed[string(kind)] == 0 {
@@ -218,7 +218,7 @@ func TestWhatWasTakenInPartIsNotSentAgain(t *testing.T) {
 	}
 }
 
-// Another one that speaks for this node is found out.
+// A second instance that reports for this node is detected.
 func TestABackendThatAlwaysKnowsBetterIsShown(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		b := &backend{do: func(context.Context, report.Report) error {
@@ -255,8 +255,7 @@ func TestAReporterThatPanicsIsAFailedDelivery(t *testing.T) {
 	})
 }
 
-// A disk that hangs holds up no delivery, and what is new is kept while a
-// delivery hangs.
+// A hung disk delays no delivery, and new state is persisted while a delivery hangs.
 func TestKeepingAndDeliveringDoNotWaitForEachOther(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		release := make(chan struct{})
@@ -341,7 +340,7 @@ func TestSettleWaitsForTheLastReportToBeTold(t *testing.T) {
 		p := NewDispatcher("node2", []Delivery{deliver(b)})
 		p.Enqueue(numbered(1))
 		time.Sleep(time.Second)
-		p.Enqueue(numbered(2)) // while the first is under way
+		p.Enqueue(numbered(2)) // during the first delivery
 		p.Settle(time.Minute)
 		if n := b.count(); n != 2 || b.got[1].Transitions[0].N != 2 {
 			t.Errorf("%d delivered", n)
@@ -359,7 +358,7 @@ func TestSettleWaitsForTheLastReportToBeTold(t *testing.T) {
 	})
 }
 
-// A delivery that the end interrupts has not failed.
+// A delivery interrupted by the shutdown does not count as failed.
 func TestTheEndIsNoFailure(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		b := &backend{do: func(ctx context.Context, _ report.Report) error { <-ctx.Done(); return ctx.Err() }}
@@ -372,7 +371,7 @@ func TestTheEndIsNoFailure(t *testing.T) {
 	})
 }
 
-// A paced is a reporter whose backend wishes to hear less often.
+// A paced is a reporter whose backend asks for less frequent reports.
 type paced struct{ *backend }
 
 func (paced) Every() time.Duration { return 5 * time.Minute }

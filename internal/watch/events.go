@@ -5,16 +5,16 @@ import (
 	"time"
 )
 
-// The waits between two attempts to follow events that have failed.
+// The backoff after a failed attempt to follow events.
 const (
 	followAgainFirst = time.Second
 	followAgainMost  = 30 * time.Second
 )
 
-// Events returns a channel that receives whenever follow calls changed; a change
-// that finds another one waiting is folded into it. follow is started again, at
-// growing intervals, when it fails: events only say "look again", so that one
-// that was missed is made good by the next full reading.
+// Events returns a channel that receives whenever follow calls changed; changes are
+// merged while one is waiting to be received. If follow fails, it is restarted at
+// growing intervals. A missed event is harmless because an event only triggers a full
+// reading, and the next one includes the change.
 func Events(ctx context.Context, follow func(ctx context.Context, changed func()) error) <-chan struct{} {
 	wake := make(chan struct{}, 1)
 	changed := func() {
@@ -28,7 +28,7 @@ func Events(ctx context.Context, follow func(ctx context.Context, changed func()
 		for ctx.Err() == nil {
 			began := time.Now()
 			_, _ = withRecover(ctx, func(ctx context.Context) (struct{}, error) { return struct{}{}, follow(ctx, changed) })
-			changed() // what happened while nobody followed is not known
+			changed() // events may have been missed while follow was not running
 			if time.Since(began) > followAgainMost {
 				wait = followAgainFirst
 			}

@@ -6,22 +6,22 @@ import (
 	"time"
 )
 
-// A Log is a writer that never blocks: lines wait in a bounded queue for a
-// goroutine that writes them, and are dropped and counted when it is full. A
-// stuck journal must not stop the daemon.
+// A Log is a writer that never blocks: lines wait in a bounded queue for a goroutine
+// that writes them, and are dropped and counted if it is full. A stuck journal must
+// not stop the daemon.
 type Log struct {
 	queue   chan []byte
 	closed  chan struct{}
 	ended   chan struct{}
-	dropped atomic.Uint64 // since the last line that was written
+	dropped atomic.Uint64 // since the last written line
 	lost    atomic.Uint64 // in all
 }
 
-// logLines is how many lines may wait.
+// logLines is the length of the queue in lines.
 const logLines = 512
 
-// NewLog returns a Log that writes to w until it is closed. note is the line that
-// says that n lines were dropped; nil: nothing says so.
+// NewLog returns a Log that writes to w until it is closed. note returns the line
+// that reports n dropped lines; nil: drops are not reported.
 func NewLog(w io.Writer, note func(n uint64) []byte) *Log {
 	l := &Log{queue: make(chan []byte, logLines), closed: make(chan struct{}), ended: make(chan struct{})}
 	put := func(line []byte) {
@@ -39,7 +39,7 @@ func NewLog(w io.Writer, note func(n uint64) []byte) *Log {
 				continue
 			case <-l.closed:
 			}
-			select { // what waits is still written
+			select { // the rest of the queue is still written
 			case line := <-l.queue:
 				put(line)
 			default:
@@ -61,10 +61,11 @@ func (l *Log) Write(line []byte) (int, error) {
 	return len(line), nil
 }
 
-// Dropped is how many lines were dropped since the start.
+// Dropped returns the number of lines dropped since the start.
 func (l *Log) Dropped() uint64 { return l.lost.Load() }
 
-// Close waits until what was written is out, but no longer than d. It is called once.
+// Close waits until the queued lines are written, but at most for d. It must be
+// called only once.
 func (l *Log) Close(d time.Duration) {
 	close(l.closed)
 	select {

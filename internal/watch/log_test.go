@@ -50,7 +50,7 @@ func TestLogDropsAndCountsWhenStuck(t *testing.T) {
 	})
 }
 
-// Close writes what waits, and does not wait for a writer that is stuck.
+// Close writes the queued lines, and does not wait for a stuck writer.
 func TestLogIsClosed(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		var w bytes.Buffer
@@ -74,7 +74,7 @@ func TestLogIsClosed(t *testing.T) {
 	})
 }
 
-// A failing writer, such as a closed pipe or a full device, stops nothing.
+// A failing writer, such as a closed pipe or a full device, does not stop the Log.
 func TestLogGoesOnAfterAnError(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		w := &brokenPipe{}

@@ -8,18 +8,19 @@ import (
 	"github.com/nodewatch/nodewatch/internal/node"
 )
 
-// wakeGap is the least time between two reads that a wake-up asked for.
+// wakeGap is the minimum time between two reads triggered by wake-ups.
 const wakeGap = time.Second
 
-// A poller polls one source. Everything but the read itself is on its own goroutine.
+// A poller polls one source. All its fields are accessed by its own goroutine; only
+// the read runs on another one.
 type poller[T any] struct {
 	Polling[T]
 	clock   clock
 	observe func(node.Observation)
 	done    chan node.Reading[T]
-	began   time.Time // of the read under way; zero if there is none
+	began   time.Time // of the read in progress; zero if there is none
 	last    time.Time // when the latest read began
-	again   bool      // woken while a read was under way or too early
+	again   bool      // woken during a read or too early
 }
 
 func (p *poller[T]) run(ctx context.Context) {
@@ -54,7 +55,7 @@ func (p *poller[T]) run(ctx context.Context) {
 	}
 }
 
-// pause is how long after the read that begins now the next one is due.
+// pause returns the time from the start of the current read to the next one.
 func (p *poller[T]) pause() time.Duration {
 	if p.again && p.began.IsZero() && p.Settle > 0 {
 		return min(p.Settle, p.Every)
@@ -62,7 +63,7 @@ func (p *poller[T]) pause() time.Duration {
 	return p.Every
 }
 
-// start begins a read, or says that the one under way is late.
+// start begins a read, or reports that the one in progress is late.
 func (p *poller[T]) start(ctx context.Context, late *time.Timer) {
 	if !p.began.IsZero() {
 		if p.clock.now().Sub(p.began) >= p.Deadline {
@@ -77,11 +78,11 @@ func (p *poller[T]) start(ctx context.Context, late *time.Timer) {
 		bounded, cancel := context.WithTimeout(ctx, p.Deadline)
 		defer cancel()
 		value, err := withRecover(bounded, p.Read)
-		p.done <- reading(p.Polling, began, value, err) // never blocks: one read, one place
+		p.done <- reading(p.Polling, began, value, err) // never blocks: at most one read, and the channel holds one value
 	}(p.began)
 }
 
-// wake brings the next read forward, if one has been asked for and none is under way.
+// wake starts the next read early, if one has been requested and none is in progress.
 func (p *poller[T]) wake(next *time.Timer) {
 	if p.again && p.began.IsZero() {
 		next.Reset(max(0, wakeGap-p.clock.now().Sub(p.last)))

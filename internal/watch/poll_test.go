@@ -14,8 +14,8 @@ import (
 	"github.com/nodewatch/nodewatch/pkg/host"
 )
 
-// seenHost runs a polling of the host in a bubble for the given time and
-// returns what it saw.
+// seenHost polls the host in a bubble for the given time and returns its
+// observations.
 func seenHost(t *testing.T, p Polling[host.State], d time.Duration) []node.SawHost {
 	t.Helper()
 	var seen []node.SawHost

@@ -10,42 +10,43 @@ import (
 	"time"
 )
 
-// The least time between two starts of a probe. One that was left behind and does
-// not end is stuck in the kernel, and a row of them would fill the machine; one
-// that has ended was only late.
+// The minimum time between two starts of a probe. An abandoned probe that does not
+// exit is stuck in the kernel, and repeated starts would fill the machine with such
+// processes; one that has exited was only late.
 const (
 	probeAgain = 10 * time.Minute
 	probeSoon  = 10 * time.Second
 )
 
-// probeStart is how long a probe may take until it runs, which is not a read: on a
-// node that is short of CPU, or whose disk is slow, it takes longer than a question may.
+// probeStart is the maximum time until a started probe is ready. It does not count as a
+// read: on a node that is short of CPU, or whose disk is slow, a start takes longer than
+// the deadline of a request.
 const probeStart = time.Minute
 
-// maxAnswer is the longest answer of a probe that is read, in bytes.
+// maxAnswer is the maximum length of a probe's response, in bytes.
 const maxAnswer = 8 << 20
 
-// A Probe is a child process that is asked for reads which may never come back.
-// It writes a line as soon as it runs, and then answers one question at a time. One
-// that does not answer in time, or does not run after a minute, is abandoned, and
-// replaced ten seconds after its start if it has ended by then, or else after ten minutes.
+// A Probe is a child process for reads that may never return. It writes a line when it is
+// ready, and then handles one request at a time. A probe that does not respond in time, or
+// is not ready after a minute, is abandoned. Its replacement starts at least ten seconds
+// after its own start if it has exited, and at least ten minutes after it otherwise.
 type Probe struct {
 	start   func(context.Context) (ProbeProcess, error)
-	turn    chan struct{} // holds a token while a question is under way
+	turn    chan struct{} // contains a token while a request is in progress
 	child   *probeChild
-	left    ProbeProcess // the latest that was left behind
+	left    ProbeProcess // the latest abandoned process
 	started time.Time
 }
 
-// A ProbeProcess is a probe: it writes an empty answer once it runs, then reads questions
-// and writes answers, a line of JSON each.
+// A ProbeProcess is the process of a Probe: it writes an empty response when it is ready,
+// then reads requests and writes responses, one line of JSON each.
 type ProbeProcess interface {
 	In() *os.File
 	Out() *os.File
 	Kill()
 	Close() // closes its input and output
 	Ended() <-chan struct{}
-	Explain(error) error // adds to an error what is known of why it does not answer
+	Explain(error) error // adds the known reasons for a missing response to an error
 }
 
 // NewProbe returns a Probe. start starts its process.
@@ -64,28 +65,28 @@ type answer struct {
 	err  error
 }
 
-// A Question is what a Probe is asked.
+// A Question is a request to a Probe.
 type Question struct {
 	Do  string          `json:"do"`
 	Arg json.RawMessage `json:"arg,omitempty"`
 }
 
-// A Response is what a Probe says.
+// A Response is a Probe's response to a Question.
 type Response struct {
 	Value json.RawMessage `json:"value,omitempty"`
 	Error string          `json:"error,omitempty"`
 	Kind  string          `json:"kind,omitempty"` // denied, absent; empty: another error
 }
 
-// ErrNoProbe says that there is no probe now, and that nothing was asked.
+// ErrNoProbe is returned if there is no probe now, so that no request was sent.
 var ErrNoProbe = errors.New("the probe is stuck in an earlier read")
 
-// ErrNotRunning is returned when the probe did not start in time, so that nothing was read.
+// ErrNotRunning is returned if the probe was not ready in time, so that nothing was read.
 var ErrNotRunning = errors.New("the probe did not run in time")
 
-// Ask asks the probe to do something with arg, which may be nil, and decodes the
-// answer into value. It waits for its turn. It returns ctx's error when the answer
-// is late; the probe is then left behind. It is safe for concurrent use.
+// Ask sends a request with arg, which may be nil, to the probe, and decodes the
+// response into value. It waits for requests in progress. If the response is late, it
+// returns ctx's error and abandons the probe. It is safe for concurrent use.
 func (p *Probe) Ask(ctx context.Context, do string, arg, value any) error {
 	if !p.wait(ctx) {
 		return fmt.Errorf("probe: %w", ErrNoProbe)
@@ -101,10 +102,10 @@ func (p *Probe) Ask(ctx context.Context, do string, arg, value any) error {
 	if err != nil {
 		return fmt.Errorf("probe: %w", err)
 	}
-	deadline, _ := ctx.Deadline() // the zero time is none
+	deadline, _ := ctx.Deadline() // the zero time means no deadline
 	_ = p.child.In().SetWriteDeadline(deadline)
 	switch n, err := p.child.In().Write(append(raw, '\n')); {
-	case n == 0 && errors.Is(err, os.ErrDeadlineExceeded): // its start took all of the time
+	case n == 0 && errors.Is(err, os.ErrDeadlineExceeded): // the start took the whole time
 		return fmt.Errorf("%w: %w", ErrNotRunning, err)
 	case err != nil:
 		return p.abandon(err)
@@ -120,7 +121,7 @@ func (p *Probe) Ask(ctx context.Context, do string, arg, value any) error {
 	}
 }
 
-// wait waits until no other question is under way, and reports whether that was
+// wait waits until no other request is in progress, and reports whether that was
 // before ctx ended.
 func (p *Probe) wait(ctx context.Context) bool {
 	select {
@@ -155,7 +156,7 @@ func decodeAnswer(line []byte, value any) error {
 	return nil
 }
 
-// ensure starts a child if there is none, and waits until it runs.
+// ensure starts a child if there is none, and waits until it is ready.
 func (p *Probe) ensure(ctx context.Context) error {
 	if err := p.begin(ctx); err != nil || p.child.runs {
 		return err
@@ -195,7 +196,7 @@ func (p *Probe) begin(ctx context.Context) error {
 	return nil
 }
 
-// pause is the least time from the last start to the next.
+// pause returns the minimum time between the last start and the next.
 func (p *Probe) pause() time.Duration {
 	if p.left != nil {
 		select {
@@ -207,7 +208,7 @@ func (p *Probe) pause() time.Duration {
 	return probeSoon
 }
 
-// read passes on each line of the child's output until it ends.
+// read passes each line of the child's output on until it ends.
 func (c *probeChild) read() {
 	in := bufio.NewReaderSize(c.Out(), 64<<10)
 	for {
@@ -236,9 +237,9 @@ func readLine(in *bufio.Reader) ([]byte, error) {
 	}
 }
 
-// abandon leaves the child behind, and explains the error for which it does: the
-// child is killed, which one that sleeps in the kernel does not feel, and nobody
-// waits for it.
+// abandon gives up the child, and adds an explanation to the error that caused it.
+// The child is killed, but one that sleeps in the kernel does not exit, so abandon
+// does not wait for it.
 func (p *Probe) abandon(err error) error {
 	err = p.child.Explain(err)
 	p.child.Kill()
@@ -248,7 +249,7 @@ func (p *Probe) abandon(err error) error {
 	return err
 }
 
-// drain takes what a child that was left behind still says, so that its reader can end.
+// drain discards further output of an abandoned child, so that its reader can end.
 func drain(answers <-chan answer) {
 	for a := range answers {
 		if a.err != nil {

@@ -15,7 +15,8 @@ import (
 	"time"
 )
 
-// asProbe makes the test binary a probe: it echoes, fails as it is told, or never answers.
+// asProbe makes the test binary a probe that echoes, fails, or never responds, as
+// requested.
 const asProbe = "NODEWATCH_TEST_PROBE"
 
 func TestMain(m *testing.M) {
@@ -27,7 +28,7 @@ func TestMain(m *testing.M) {
 	for in.Scan() {
 		switch text := in.Text(); {
 		case strings.Contains(text, "hang"):
-			continue // the reader continues: only the answer stays away
+			continue // the reader continues: only the response is missing
 		case strings.Contains(text, "denied"):
 			fmt.Println(`{"error":"osdc: permission denied","kind":"denied"}`)
 		case strings.Contains(text, "rubbish"):
@@ -120,7 +121,7 @@ func TestProbeThatDoesNotAnswerIsLeftBehind(t *testing.T) {
 	if err := p.Ask(t.Context(), "echo", nil, nil); !errors.Is(err, ErrNoProbe) {
 		t.Errorf("got %v: a second probe was started within ten minutes", err)
 	}
-	<-p.left.Ended() // it was only late
+	<-p.left.Ended() // the process was only late
 	p.started = p.started.Add(-probeSoon - time.Second)
 	var got string
 	if err := p.Ask(t.Context(), "echo", nil, &got); err != nil || got == "" {
@@ -128,8 +129,9 @@ func TestProbeThatDoesNotAnswerIsLeftBehind(t *testing.T) {
 	}
 }
 
-// A probe whose start takes longer than a question may, as on a node that is short of
-// CPU, is waited for: killed each time, it would never run.
+// The Probe waits for a process whose start takes longer than the deadline of a
+// request, as on a node that is short of CPU: if it were killed each time, it would
+// never become ready.
 func TestProbeThatStartsSlowlyIsWaitedFor(t *testing.T) {
 	gate, open, err := os.Pipe()
 	if err != nil {
@@ -159,7 +161,7 @@ func TestProbeThatStartsSlowlyIsWaitedFor(t *testing.T) {
 	}
 }
 
-// A probe whose start has taken all of a question's time answers the next one.
+// A process whose start has taken the whole time of one request handles the next one.
 func TestProbeThatRunsTooLateForAQuestionIsKept(t *testing.T) {
 	p := testProbe(t)
 	var got string
@@ -177,7 +179,7 @@ func TestProbeThatRunsTooLateForAQuestionIsKept(t *testing.T) {
 	}
 }
 
-// A probe that does not run after a minute is left behind like any other.
+// A process that is not ready after a minute is abandoned like any other.
 func TestProbeThatNeverStartsIsLeftBehind(t *testing.T) {
 	p := testProbe(t)
 	p.start = func(context.Context) (ProbeProcess, error) { return startProbe(exec.Command("sleep", "1000")) }
@@ -190,7 +192,7 @@ func TestProbeThatNeverStartsIsLeftBehind(t *testing.T) {
 	}
 }
 
-// A probe that sleeps in the kernel does not end, though it was killed.
+// A process that sleeps in the kernel does not exit, even when killed.
 func TestProbeThatIsStuckIsReplacedRarely(t *testing.T) {
 	p := testProbe(t)
 	p.left = &testProcess{ended: make(chan struct{})}
@@ -205,7 +207,8 @@ func TestProbeThatIsStuckIsReplacedRarely(t *testing.T) {
 	}
 }
 
-// Two sources ask at the same moment, as at the start: each gets its answer.
+// Two sources send requests at the same moment, as after the start: each gets its own
+// response.
 func TestProbeWaitsItsTurn(t *testing.T) {
 	p := testProbe(t)
 	var asking sync.WaitGroup
@@ -220,8 +223,8 @@ func TestProbeWaitsItsTurn(t *testing.T) {
 	asking.Wait()
 }
 
-// Who waits behind a question that is never answered gives up in time, and
-// disturbs nothing.
+// A caller that waits behind a request without a response gives up in time, and has
+// no effect on that request.
 func TestProbeIsTakenForTooLong(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		p := NewProbe(nil)

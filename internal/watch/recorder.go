@@ -8,18 +8,18 @@ import (
 	"github.com/nodewatch/nodewatch/internal/tape"
 )
 
-// A Recorder writes entries to a tape without ever holding up the loop: entries
-// wait in a bounded queue, and those that find it full are counted on the tape.
+// A Recorder writes entries to a tape without ever blocking the loop: entries wait in
+// a bounded queue, and those that find it full are dropped and counted on the tape.
 type Recorder struct {
 	queue chan node.Entry
 	lost  atomic.Uint64
-	over  atomic.Bool // writing has ended: what comes is not kept
+	over  atomic.Bool // writing has ended: further entries are dropped
 	done  chan struct{}
 	err   error // why writing ended; read after done
 }
 
-// NewRecorder returns a Recorder that writes to w until ctx ends or w fails, and
-// calls finish then.
+// NewRecorder returns a Recorder that writes to w until ctx ends or w fails, and then
+// calls finish.
 func NewRecorder(ctx context.Context, w *tape.Writer, finish func() error) *Recorder {
 	r := &Recorder{queue: make(chan node.Entry, 1024), done: make(chan struct{})}
 	go func() {
@@ -56,7 +56,7 @@ func (r *Recorder) write(ctx context.Context, w *tape.Writer) error {
 	}
 }
 
-// Record keeps the entry. It never blocks.
+// Record queues the entry. It never blocks.
 func (r *Recorder) Record(e node.Entry) {
 	if r.over.Load() {
 		return
@@ -68,7 +68,7 @@ func (r *Recorder) Record(e node.Entry) {
 	}
 }
 
-// Wait waits until writing has ended and returns why it ended early, if it did.
+// Wait waits until writing has ended, and returns the error if it ended early.
 func (r *Recorder) Wait() error {
 	<-r.done
 	return r.err

@@ -1,5 +1,5 @@
-// Package watch has every goroutine of the daemon and its only clock: sources
-// that may block indefinitely, the one loop that nothing may block, and reporters.
+// Package watch runs all goroutines of the daemon and its only clock: sources that
+// may block indefinitely, the main loop that nothing may block, and reporters.
 package watch
 
 import (
@@ -16,41 +16,42 @@ import (
 // for it.
 type Source struct {
 	Name  string
-	Every time.Duration // how often it means to speak
+	Every time.Duration // the interval at which it normally reports
 	About string        // what it reads, for `nodewatch sources`
 	run   func(ctx context.Context, c clock, observe func(node.Observation))
 }
 
-// A Polling is how one source is polled.
+// A Polling describes how one source is polled.
 type Polling[T any] struct {
 	Name     string
 	About    string
 	Every    time.Duration
-	Deadline time.Duration   // a read that takes longer is late: the source is stalled until it is back
-	Wake     <-chan struct{} // read at once when it receives, but at most once a second; may be nil
-	Settle   time.Duration   // after a read that Wake asked for, read again so soon: not all that a change sets off says so; 0 is Every
+	Deadline time.Duration   // a read that takes longer is late: the source is stalled until it returns
+	Wake     <-chan struct{} // triggers a read when it receives, at most once a second; may be nil
+	Settle   time.Duration   // delay of another read after one that Wake triggered, because some consequences of a change send no event; 0 is Every
 	Read     func(context.Context) (T, error)
-	More     func(T) bool // whether to read again at once after this value, as there is more; may be nil
+	More     func(T) bool // whether to read again at once after this value, because more data is available; may be nil
 	As       func(node.Reading[T]) node.Observation
 	Remedy   func(node.ErrorKind) string // how to enable the source; may be nil
 }
 
-// Poll returns the Source that reads as p says. At most one read is under way at
-// any time: a late one is left alone and waited for, and its value, when it
-// comes, is used with the time it began. A read that panics is an error.
+// Poll returns the Source that polls as p describes. At most one read is in progress
+// at any time: Poll waits for a late one without starting another, and uses its
+// value, when it arrives, with the time at which the read began. A read that panics
+// is an error.
 func Poll[T any](p Polling[T]) Source {
 	return Source{Name: p.Name, Every: p.Every, About: p.About, run: func(ctx context.Context, c clock, observe func(node.Observation)) {
 		(&poller[T]{Polling: p, clock: c, observe: observe, done: make(chan node.Reading[T], 1)}).run(ctx)
 	}}
 }
 
-// ErrHeld is what a read returns that was left undone on purpose.
+// ErrHeld is returned by a read that was skipped on purpose.
 var ErrHeld = errors.New("held back")
 
 // errPanic marks a read that panicked.
 var errPanic = errors.New("the read panicked")
 
-// reading makes a Reading of what a read returned.
+// reading makes a Reading from the results of a read.
 func reading[T any](p Polling[T], at time.Time, value T, err error) node.Reading[T] {
 	if err == nil {
 		return node.Reading[T]{Value: value, At: at, Every: p.Every}
@@ -69,7 +70,7 @@ func reading[T any](p Polling[T], at time.Time, value T, err error) node.Reading
 	return failedReading[T](p, kind, at, err.Error())
 }
 
-// failedReading makes a Reading that has no value.
+// failedReading makes a Reading without a value.
 func failedReading[T any](p Polling[T], kind node.ErrorKind, since time.Time, text string) node.Reading[T] {
 	e := &node.Error{Kind: kind, Text: text, Since: since}
 	if p.Remedy != nil {

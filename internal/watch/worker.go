@@ -13,50 +13,50 @@ import (
 	"github.com/nodewatch/nodewatch/pkg/report"
 )
 
-// How often a failed delivery is retried: the wait is random, up to a bound that
-// doubles from retryFirst to retryMax. After breakAfter failures without a success the
-// circuit is open: one attempt each retryMax or a little more, whatever changes. A
-// misconfiguration opens it at once, for misconfiguredWait.
+// How a failed delivery is retried: the wait is random, up to a bound that doubles
+// from retryFirst to retryMax. After breakAfter failures without a success the circuit
+// is open: about one attempt per retryMax, whatever changes. A misconfiguration opens
+// it at once, for misconfiguredWait.
 const (
 	retryFirst        = time.Second
 	retryMax          = time.Minute
 	breakAfter        = 8
 	misconfiguredWait = 5 * time.Minute
-	staleAfter        = 3               // in a row: somebody else speaks for this node
-	shutdownTimeout   = 2 * time.Second // that a reporter has for its last Report
+	staleAfter        = 3               // consecutive deliveries: another instance reports for this node
+	shutdownTimeout   = 2 * time.Second // time that a reporter has for its last Report
 )
 
-// A Delivery is one reporter, and how it is used.
+// A Delivery is one reporter with its delivery settings.
 type Delivery struct {
 	Name     string // as configured
 	Backend  string
 	Reporter report.Reporter
-	Every    time.Duration // the state is delivered again this often
-	Deadline time.Duration // for one attempt
+	Every    time.Duration // interval of repeated deliveries of the state
+	Deadline time.Duration // of one attempt
 	Filter   report.Filter
 }
 
-// A worker hands Reports to one reporter. Everything but the mailbox and the
-// account is its goroutine's own.
+// A worker passes Reports to one reporter. Everything but the mailbox and the status
+// is accessed by its own goroutine only.
 type worker struct {
 	Delivery
 	clock               clock
 	latest              atomic.Pointer[report.Report] // the newest Report
-	handled             atomic.Pointer[report.Report] // the latest that the backend knows, or has failed to take
-	wake                chan struct{}                 // one place: there is a Report
-	persist             chan struct{}                 // one place: something may have to be kept
-	done                chan struct{}                 // closed once the last delivery is over
-	persisted           chan struct{}                 // closed once the last is kept
-	next                time.Time                     // when the state is delivered again though nothing has changed
-	notBefore           time.Time                     // no attempt before
-	deliveredKey        string                        // what of the Report the backend knows
-	currentKey          string                        // what of the latest Report it should know
-	consecutiveFailures int                           // failures without a success
-	stale               int                           // deliveries in a row that the backend knew better than
+	handled             atomic.Pointer[report.Report] // the latest Report that the backend has accepted or failed to accept
+	wake                chan struct{}                 // capacity 1: there is a Report
+	persist             chan struct{}                 // capacity 1: state may have to be persisted
+	done                chan struct{}                 // closed after the last delivery
+	persisted           chan struct{}                 // closed after the last write
+	next                time.Time                     // time of the next delivery of an unchanged state
+	notBefore           time.Time                     // earliest time of the next attempt
+	deliveredKey        string                        // fingerprint of the Report that the backend has
+	currentKey          string                        // fingerprint of the latest Report, which it should have
+	consecutiveFailures int                           // failures since the last success
+	stale               int                           // consecutive deliveries for which the backend had newer data
 
 	mu      sync.Mutex
 	account node.Delivery
-	began   time.Time // of the attempt under way; zero if there is none
+	began   time.Time // start of the attempt in progress; zero if there is none
 }
 
 func newWorker(d Delivery, c clock) *worker {
@@ -65,12 +65,12 @@ func newWorker(d Delivery, c clock) *worker {
 	return x
 }
 
-// enqueue puts a Report into the mailbox. It never blocks; a Report that is still
-// there is replaced.
+// enqueue puts a Report into the mailbox, and replaces the one that may still be
+// there. It never blocks.
 func (d *worker) enqueue(r *report.Report) {
 	d.latest.Store(r)
 	signal(d.wake)
-	signal(d.persist) // also while a delivery is under way
+	signal(d.persist) // also during a delivery
 }
 
 func signal(c chan struct{}) {
@@ -80,7 +80,7 @@ func signal(c chan struct{}) {
 	}
 }
 
-// run delivers until ctx ends, and then reports that nodewatch stops.
+// run delivers until ctx ends, and then reports the shutdown.
 func (d *worker) run(ctx context.Context, node string) {
 	defer close(d.done)
 	for {
@@ -113,8 +113,8 @@ func (d *worker) settled() bool {
 	return latest == nil || d.handled.Load() == latest
 }
 
-// every returns how often the state is delivered again: as configured, or less often if
-// the backend has asked for that.
+// every returns the interval of repeated deliveries: as configured, or longer if the
+// backend has asked for that.
 func (d *worker) every() time.Duration {
 	if p, ok := d.Reporter.(report.Paced); ok {
 		return max(d.Every, p.Every())
@@ -134,7 +134,7 @@ func (d *worker) attempt(ctx context.Context, r report.Report) {
 		d.mu.Lock()
 		d.began = time.Time{}
 		d.mu.Unlock()
-		return // interrupted by the end, not failed
+		return // interrupted by the shutdown, not failed
 	}
 	now := d.clock.now()
 	f := report.FailureOf(err)
@@ -150,7 +150,7 @@ func (d *worker) attempt(ctx context.Context, r report.Report) {
 	d.note(f, now)
 }
 
-// after returns how long to wait after a delivery that failed with f.
+// after returns the wait after a delivery that failed with f.
 func (d *worker) after(f *report.Failure) time.Duration {
 	if f == nil || f.Kind == report.Partial || f.Kind == report.Stale {
 		d.consecutiveFailures = 0
@@ -171,7 +171,7 @@ func (d *worker) after(f *report.Failure) time.Duration {
 	return retryFirst/2 + rand.N(min(retryFirst<<(d.consecutiveFailures-1), retryMax))
 }
 
-// note accounts for one attempt.
+// note records the result of one attempt.
 func (d *worker) note(f *report.Failure, now time.Time) {
 	d.mu.Lock()
 	defer d.mu.Unlock()
@@ -199,7 +199,7 @@ func (d *worker) note(f *report.Failure, now time.Time) {
 	}
 }
 
-// reportFinal reports that nodewatch stops, if the backend has ever been reached.
+// reportFinal reports the shutdown, if the backend has ever been reached.
 func (d *worker) reportFinal(ctx context.Context) {
 	latest := d.latest.Load()
 	if latest == nil || d.account.Last.IsZero() {
@@ -213,8 +213,8 @@ func (d *worker) reportFinal(ctx context.Context) {
 	d.note(report.FailureOf(err), d.clock.now())
 }
 
-// persistLoop keeps what must not be lost, whenever there may be something new, and
-// after the last delivery; a write that hangs holds up only what it would have kept.
+// persistLoop persists the reporter's state whenever it may have changed, and after
+// the last delivery. A write that hangs delays only further writes.
 func (d *worker) persistLoop(ctx context.Context, k report.Persister) {
 	defer close(d.persisted)
 	for {
@@ -243,7 +243,7 @@ func (d *worker) persistNow(ctx context.Context, k report.Persister) {
 	}
 }
 
-// state returns a copy of the account.
+// state returns a copy of the delivery status.
 func (d *worker) state() node.Delivery {
 	var q report.Queue
 	if queued, ok := d.Reporter.(report.Queuer); ok {
@@ -264,7 +264,7 @@ func (d *worker) state() node.Delivery {
 }
 
 // nextPhase returns the next time after now at which the state is delivered again: each
-// node and reporter has a phase of its own, so that a fleet does not report at once.
+// node and reporter has its own phase, so that a fleet does not report all at once.
 func nextPhase(now time.Time, every time.Duration, who string) time.Time {
 	h := fnv.New64a()
 	_, _ = h.Write([]byte(who))
