@@ -1,6 +1,6 @@
-// Package history keeps what charts show of the last hour: what each NIC carried, how
-// krbd's I/O went, and how many sessions with OSDs were lost. It is fed with the facts
-// of each tick, is bounded, does no I/O and reads no clock.
+// Package history keeps the data for the charts of the last hour: the traffic of each
+// NIC, krbd's I/O, and the number of lost sessions with OSDs. It receives the facts of
+// each tick, has bounded memory, does no I/O and does not read the clock.
 package history
 
 import (
@@ -13,27 +13,27 @@ import (
 	"github.com/nodewatch/nodewatch/internal/node"
 )
 
-// What is kept, and of how many NICs: slaves and NICs that carry krbd's traffic come
-// first.
+// The amount of data kept, and for how many NICs: slaves and NICs that carry krbd's
+// traffic have priority.
 const (
 	secondsKept = 15 * 60
 	tensKept    = 60 * 6
 	maxNICs     = 64
 )
 
-// The lengths of time that a History covers at most, by second and by ten seconds.
+// The maximum periods of a History, at resolutions of one second and ten seconds.
 const (
 	Recent = secondsKept * time.Second
 	Hour   = tensKept * 10 * time.Second
 )
 
-// A History is the last hour as it was when the History was made. It never changes.
+// A History is the last hour before the History was made. It is immutable.
 type History struct {
 	IO      Series[IO]
 	Losses  Series[Losses]
-	NICs    []NIC // by name; also those that have disappeared within the hour
-	LeftOut int   // NICs that are watched and not kept, because there are too many
-	Bytes   int   // of memory that is kept for it
+	NICs    []NIC // by name; including those that have disappeared within the hour
+	LeftOut int   // number of watched NICs without data because there are too many
+	Bytes   int   // bytes of memory in use
 }
 
 // A NIC is the traffic of one NIC.
@@ -42,7 +42,7 @@ type NIC struct {
 	Series[Traffic]
 }
 
-// Of is the traffic of the NIC of that name, and whether it is kept.
+// Of returns the traffic of the NIC with that name, and whether it is kept.
 func (h History) Of(name string) (NIC, bool) {
 	i, found := slices.BinarySearchFunc(h.NICs, name, func(n NIC, name string) int { return strings.Compare(n.Name, name) })
 	if !found {
@@ -51,33 +51,33 @@ func (h History) Of(name string) (NIC, bool) {
 	return h.NICs[i], true
 }
 
-// A Series is one kind of samples. Times that could not be observed have none.
+// A Series is one kind of samples. Times that could not be observed have no samples.
 type Series[T any] struct {
-	Seconds []T // a sample a second, oldest first, of the last 15 min
+	Seconds []T // one sample per second, oldest first, of the last 15 min
 	tens    []T
-	open    []T // at most one: the ten seconds under way
+	open    []T // at most one: the current ten seconds
 }
 
-// Tens are samples of ten seconds each, oldest first, of the last hour.
+// Tens returns samples of ten seconds each, oldest first, of the last hour.
 func (s Series[T]) Tens() []T { return slices.Concat(s.tens, s.open) }
 
-// A Traffic is what one NIC carried: of ten seconds, the peaks.
+// A Traffic is the traffic of one NIC: in Tens, the peaks.
 type Traffic struct {
-	At     int64   // Unix time: of the reading or, of ten seconds, of their start
+	At     int64   // Unix time: of the reading or, in Tens, of the start of the ten seconds
 	Rx, Tx float32 // bit/s
 	Speed  int32   // Mbit/s; 0: unknown
 }
 
-// An IO is how krbd's I/O went: of ten seconds, the mean rate and the longest latency.
+// An IO is krbd's I/O: in Tens, the mean rate and the longest latency.
 type IO struct {
 	At        int64
-	Completed float32 // requests a second, of all krbd devices
-	Median    float32 // ms that a request takes or, while none completes, for which none has; of the devices that have I/O
+	Completed float32 // requests per second, of all krbd devices
+	Median    float32 // ms per request or, while none completes, since the last completion; the median of the devices that have I/O
 	Slowest   float32 // ms, of the slowest device
 }
 
-// A Losses is how many sessions with OSDs were lost or refused in a second: of ten
-// seconds, in the worst one.
+// A Losses is the number of sessions with OSDs that were lost or refused in a second:
+// in Tens, in the worst second.
 type Losses struct {
 	At int64
 	N  float32
@@ -101,22 +101,22 @@ func (t Traffic) from(at int64) Traffic { t.At = at; return t }
 func (i IO) from(at int64) IO           { i.At = at; return i }
 func (l Losses) from(at int64) Losses   { l.At = at; return l }
 
-// A sample knows its time, and how samples of the same ten seconds become one.
+// A sample has a time, and can be merged with samples of the same ten seconds.
 type sample[T any] interface {
 	at() int64
 	from(at int64) T          // the sample with another time
-	with(next T, n float32) T // of ten seconds so far, with the n-th sample of them
+	with(next T, n float32) T // merges the n-th sample of the ten seconds
 }
 
-// A track is the growing end of a Series. What Series have been made of stays as it
-// is: samples are added behind what they see.
+// A track is the growing end of a Series. It never changes the samples of existing
+// Series, but only appends after them.
 type track[T sample[T]] struct {
 	seconds, tens []T
 	open          []T
-	n             float32 // samples in open
+	n             float32 // number of samples in open
 }
 
-// add adds a sample that is later than all before.
+// add adds a sample that is later than all previous ones.
 func (t *track[T]) add(p T) {
 	if n := len(t.seconds); n > 0 && p.at() <= t.seconds[n-1].at() {
 		return
@@ -134,7 +134,7 @@ func (t *track[T]) add(p T) {
 	t.open, t.n = []T{p.from(start)}, 1
 }
 
-// forget drops what is older than is kept, as of now.
+// forget drops samples that are too old at the given time.
 func (t *track[T]) forget(now int64) {
 	t.seconds = since(t.seconds, now-secondsKept)
 	t.tens = since(t.tens, now-10*tensKept)
@@ -154,8 +154,8 @@ func (t *track[T]) bytes() int {
 	return (cap(t.seconds) + cap(t.tens) + cap(t.open)) * int(reflect.TypeFor[T]().Size())
 }
 
-// push returns the list with one more at its end, and at most limit in all. It writes
-// behind the list or into new memory, never over what the list holds.
+// push returns the list with one more element at its end, and at most limit in all.
+// It writes behind the list or into new memory, never over the list's elements.
 func push[T any](list []T, p T, limit int) []T {
 	if len(list) >= limit {
 		list = list[len(list)-limit+1:]
@@ -166,7 +166,7 @@ func push[T any](list []T, p T, limit int) []T {
 	return append(list, p)
 }
 
-// A Recorder makes Histories. It is used by one goroutine.
+// A Recorder makes Histories. It must be used by one goroutine only.
 type Recorder struct {
 	io     track[IO]
 	losses track[Losses]
@@ -195,7 +195,7 @@ func (r *Recorder) Record(f *facts.Facts) History {
 	return h
 }
 
-// takeNICs returns how many NICs are not kept.
+// takeNICs returns the number of NICs that are not kept.
 func (r *Recorder) takeNICs(f *facts.Facts) (leftOut int) {
 	now := f.Now.Unix()
 	for i := range r.nics {
@@ -249,10 +249,10 @@ func (r *Recorder) takeIO(f *facts.Facts) {
 	r.io.add(p)
 }
 
-// settled is after how long all lines of a second have been read.
+// settled is the time after which all lines of a second have been read.
 const settled = 2
 
-// takeLosses takes each second once, also where ticks are not a second apart.
+// takeLosses takes each second once, even if ticks are not a second apart.
 func (r *Recorder) takeLosses(f *facts.Facts) {
 	if f.Kernel.Since.IsZero() || f.Blind(node.SourceKmsg) != nil {
 		return

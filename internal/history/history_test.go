@@ -17,7 +17,7 @@ import (
 
 var start = time.Date(2026, 3, 1, 2, 0, 0, 0, time.UTC)
 
-// A machine is what is observed of a node in one second.
+// A machine is the observation of a node in one second.
 type machine struct {
 	nics    int
 	devices int
@@ -25,8 +25,8 @@ type machine struct {
 	blind   bool
 }
 
-// play plays the seconds from one to another, and returns the History of each of the
-// last hundred.
+// play replays the given seconds, and returns the History of each of the last
+// hundred.
 func play(r *Recorder, p *node.Snapshot, from, to, step int, of func(second int) machine) []History {
 	var all []History
 	for second := from; second < to; second += step {
@@ -85,7 +85,7 @@ func TestTensAreThePeaksAndTheMeanRate(t *testing.T) {
 	}
 }
 
-// A History stays as it is while later ones are made.
+// A History does not change while later ones are made.
 func TestAHistoryNeverChanges(t *testing.T) {
 	var r Recorder
 	var p node.Snapshot
@@ -104,7 +104,7 @@ func TestAHistoryNeverChanges(t *testing.T) {
 	}
 }
 
-// What cannot be observed leaves a gap; nothing is made up.
+// Unobservable times are gaps; no samples are invented.
 func TestBlindTimesAreGaps(t *testing.T) {
 	h := play(&Recorder{}, &node.Snapshot{}, 0, 60, 1, func(second int) machine {
 		return machine{nics: 2, devices: 1, osds: 1, blind: second >= 20 && second < 40}
@@ -124,8 +124,8 @@ func timesOf[T sample[T]](list []T) []int64 {
 	return times
 }
 
-// The memory has a bound, at the incident's size, at ten times that, and with any
-// number of NICs; and it goes when they go.
+// Memory is bounded at the incident's size, at ten times that, and with any number of
+// NICs; and it is released when the NICs disappear.
 func TestMemoryIsBounded(t *testing.T) {
 	for name, m := range map[string]machine{
 		"the incident": {nics: 4, devices: 78, osds: 182}, "ten times": {nics: 10, devices: 780, osds: 1820}, "200 NICs": {nics: 200},
@@ -137,14 +137,15 @@ func TestMemoryIsBounded(t *testing.T) {
 				t.Fatalf("%s: %d bytes", name, h.Bytes)
 			}
 		}
-		// Seconds fill the rings, not devices and OSDs: those are tried in some seconds.
+		// Seconds fill the rings, not devices and OSDs, so those are included in some
+		// seconds only.
 		some := func(second int) machine {
 			if second%500 != 0 {
 				return machine{nics: m.nics, devices: min(m.devices, 2)}
 			}
 			return m
 		}
-		play(&r, &p, 0, 3600, 10, some) // the hour by ten seconds, then the quarter by seconds
+		play(&r, &p, 0, 3600, 10, some) // the hour by ten seconds, then the quarter of an hour by seconds
 		all := play(&r, &p, 3600, 4700, 1, some)
 		last := all[len(all)-1]
 		most(last)
@@ -164,7 +165,7 @@ func TestMemoryIsBounded(t *testing.T) {
 	}
 }
 
-// Each second's losses are taken once, whenever the ticks come.
+// Each second's losses are taken once, whatever the times of the ticks.
 func TestEachSecondIsTakenOnce(t *testing.T) {
 	var r Recorder
 	var p node.Snapshot

@@ -1,14 +1,14 @@
 package node
 
-// A batch is entries that are taken together: nobody looks between two of them, so
-// that what only the last of them leaves need be made.
+// A batch is a group of entries that are applied together. No intermediate snapshot
+// is visible, so results that a later entry replaces need not be computed.
 type batch struct {
 	kernel   ownLog
-	unjoined bool // guests and disks are joined by an entry to come
+	unjoined bool // a later entry of the batch joins guests and disks
 }
 
-// TakeAll returns the snapshot that knows all entries of the list, as if each had
-// been taken by itself. Its cost is less: the log is copied once for the several
+// TakeAll returns the snapshot with all entries of the list applied, as if each had
+// been applied by itself. It costs less: the log is copied once for the several
 // batches of a second, and guests and disks are joined once.
 func (s Snapshot) TakeAll(list []Entry) Snapshot {
 	last := len(list) - 1
@@ -16,7 +16,7 @@ func (s Snapshot) TakeAll(list []Entry) Snapshot {
 		last--
 	}
 	for i, e := range list {
-		if s.batch == nil { // the first entry, or one that starts again
+		if s.batch == nil { // the first entry, or the first after a restart
 			s.batch = &batch{}
 		}
 		s.batch.unjoined = i < last
@@ -26,7 +26,8 @@ func (s Snapshot) TakeAll(list []Entry) Snapshot {
 	return s
 }
 
-// joins reports whether the observation joins guests and disks, whatever it says.
+// joins reports whether the observation causes guests and disks to be joined,
+// whatever it contains.
 func joins(o Observation) bool {
 	switch o.(type) {
 	case SawLibvirt, *SawLibvirt, SawQEMU, *SawQEMU:
@@ -35,7 +36,8 @@ func joins(o Observation) bool {
 	return false
 }
 
-// ownLog says what of the log belongs to the run; nothing yet if there is none.
+// ownLog returns which parts of the log belong to the batch; none if there is no
+// batch.
 func (r *batch) ownLog() *ownLog {
 	if r == nil {
 		return &ownLog{}

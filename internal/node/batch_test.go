@@ -10,8 +10,8 @@ import (
 	"github.com/nodewatch/nodewatch/pkg/kmsg"
 )
 
-// entriesOf are n observations of all kinds in an order of chance, some of them as
-// a tape gives them, with times to judge between them, over a few seconds.
+// entriesOf returns n observations of all kinds in random order, some of them as
+// decoded from a tape, with ticks between them, over a few seconds.
 func entriesOf(r *rand.Rand, n int) []Entry {
 	var list []Entry
 	for i := range n {
@@ -26,7 +26,7 @@ func entriesOf(r *rand.Rand, n int) []Entry {
 		case SawQEMU:
 			e.Obs = &o
 		case Started:
-			if r.IntN(4) > 0 { // most lists continue with what was known
+			if r.IntN(4) > 0 { // most lists continue with previous values
 				e.Obs = nil
 			}
 		}
@@ -35,9 +35,9 @@ func entriesOf(r *rand.Rand, n int) []Entry {
 	return list
 }
 
-// Entries taken together give what they give one by one, and change nothing that
-// was there before. So the Judge may apply what it holds in groups of any size: how many
-// it holds at most changes what a second costs, and no report.
+// Entries applied together give the same result as one by one, and do not change the
+// previous snapshot. The Judge may therefore apply its queue in groups of any size: the
+// maximum length of the queue affects the cost of a second, and no report.
 func TestTakeAllIsTakeOfEach(t *testing.T) {
 	base, untouched := lived(), lived()
 	for seed := range uint64(60) {
@@ -62,8 +62,9 @@ func TestTakeAllIsTakeOfEach(t *testing.T) {
 	}
 }
 
-// What an OSD's number says of its place is only believed if the series is there:
-// several details, names that are spelled otherwise, and no OSD at all.
+// The place stored for an OSD's number is only used if the series there is the right
+// one: there may be several details, names that are spelled differently, and names
+// that are no OSDs.
 func TestSeriesOfOneNumberAreDistinguished(t *testing.T) {
 	counts := []kmsg.Count{
 		{Class: kmsg.CRC, Peer: "osd7", Detail: "data"}, {Class: kmsg.CRC, Peer: "osd7", Detail: "front"}, {Class: kmsg.CRC, Peer: "osd007"},
@@ -87,8 +88,8 @@ func TestSeriesOfOneNumberAreDistinguished(t *testing.T) {
 	}
 }
 
-// FuzzRun: lines that come in many batches of one run leave the log that they leave
-// one by one, and the log there was before as it was.
+// FuzzRun: lines that come in many batches of one run give the same log as one by
+// one, and do not change the previous log.
 func FuzzRun(f *testing.F) {
 	f.Add([]byte{40, 41, 42, 250, 0, 1}, uint8(3))
 	f.Add([]byte{33, 18, 18, 0, 33}, uint8(2)) // a series moves to the place of one that the run has copied

@@ -7,7 +7,7 @@ import (
 	"github.com/nodewatch/nodewatch/pkg/kmsg"
 )
 
-// BenchmarkSawKernel is one quarter of a second of a storm in which each of 1,820
+// BenchmarkSawKernel measures a quarter of a second of a storm in which each of 1,820
 // sessions is lost seven times.
 func BenchmarkSawKernel(b *testing.B) {
 	var counts []kmsg.Count

@@ -5,7 +5,7 @@ import (
 	"strings"
 )
 
-// Name is what a tape calls the observation.
+// Name returns the observation's name on tapes.
 func Name(o Observation) string {
 	switch o.(type) {
 	case Started, *Started:
@@ -99,7 +99,7 @@ func NewObservation(name string) (Observation, error) {
 	return nil, fmt.Errorf("unknown observation %q; valid are %s", name, strings.Join(Names(), ", "))
 }
 
-// Names are the names of all observations.
+// Names returns the names of all observations.
 func Names() []string {
 	return []string{
 		"start", "settings", SourceBond, SourceNIC, SourceDrops, SourceLimits, SourceOVS, SourceKrbd, SourceIO, SourceOSDC, SourceLibvirt,

@@ -1,18 +1,18 @@
 package node
 
-// counts are Rings of many columns with one head: what each of them counted in the
-// latest 60 slots of time. A slot that is over is a row that the logs of all seconds
-// share, so that a second costs one row, however many have been counted before it.
+// counts are Rings of many columns with a common head: the count of each column in
+// the latest 60 slots of time. A past slot is a row that the logs of all later
+// seconds share, so that a second costs one row, however many were counted before it.
 type counts struct {
 	head int64             // the latest slot's number
-	rows [ringLen][]uint32 // by slot modulo ringLen, then by column; a column beyond the row counted nothing
+	rows [ringLen][]uint32 // by slot modulo ringLen, then by column; a column beyond the row has a count of 0
 }
 
-// ownRows says which rows nobody else has yet.
+// ownRows marks the rows that no other log shares yet.
 type ownRows [ringLen]bool
 
-// add counts n more in the given slot, as Ring.add does. Rows that others have are
-// copied before they are changed.
+// add counts n more in the given slot, as Ring.add does. Shared rows are copied
+// before they are changed.
 func (c *counts) add(own *ownRows, slot int64, column int, n uint64) {
 	if slot < 0 || slot <= c.head-ringLen {
 		return
@@ -32,7 +32,7 @@ func (c *counts) add(own *ownRows, slot int64, column int, n uint64) {
 	c.rows[slot%ringLen] = row
 }
 
-// at is what a column counted in the given slot.
+// at returns the count of a column in the given slot.
 func (c *counts) at(column int, slot int64) uint32 {
 	if slot < 0 || slot > c.head || slot <= c.head-ringLen || column >= len(c.rows[slot%ringLen]) {
 		return 0
@@ -40,7 +40,7 @@ func (c *counts) at(column int, slot int64) uint32 {
 	return c.rows[slot%ringLen][column]
 }
 
-// sum is how many fell into the last slots up to now, now's own included.
+// sum returns the count of a column in the last slots up to and including now's.
 func (c *counts) sum(column int, now, slots int64) (sum uint64) {
 	for slot := max(now-slots+1, c.head-ringLen+1, 0); slot <= min(now, c.head); slot++ {
 		if row := c.rows[slot%ringLen]; column < len(row) {
@@ -50,8 +50,8 @@ func (c *counts) sum(column int, now, slots int64) (sum uint64) {
 	return sum
 }
 
-// within is what each column counted in the last slots up to now, and in how many
-// of them.
+// within returns the count of each column in the last slots up to now, and the number
+// of those slots with a count.
 func (c *counts) within(now, slots int64) Window {
 	w := Window{make([]uint64, c.width()), make([]uint8, c.width())}
 	for slot := max(now-slots+1, c.head-ringLen+1, 0); slot <= min(now, c.head); slot++ {
@@ -65,7 +65,7 @@ func (c *counts) within(now, slots int64) Window {
 	return w
 }
 
-// width is how many columns have counted something.
+// width returns the number of columns with a count.
 func (c *counts) width() int {
 	width := 0
 	for _, row := range c.rows {
@@ -74,7 +74,7 @@ func (c *counts) width() int {
 	return width
 }
 
-// ring is what one column counted.
+// ring returns the counts of one column.
 func (c *counts) ring(column int) Ring {
 	r := Ring{head: c.head}
 	for i, row := range c.rows {

@@ -24,9 +24,9 @@ type Delivery struct {
 const (
 	DeliveryStarting = "starting" // nothing has been delivered yet
 	DeliveryOK       = "ok"
-	DeliveryRetrying = "retrying" // the latest attempt failed; the next comes soon
+	DeliveryRetrying = "retrying" // the latest attempt failed; the next is soon
 	DeliveryOpen     = "open"     // circuit breaker open, retried at a reduced rate
-	DeliveryStalled  = "stalled"  // an attempt does not come back
+	DeliveryStalled  = "stalled"  // an attempt does not return
 )
 
 // SawDeliveries is the delivery status of the reporters.

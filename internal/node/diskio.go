@@ -9,38 +9,39 @@ import (
 	"github.com/nodewatch/nodewatch/pkg/rbd"
 )
 
-// latencyNow is the span over which a device's latency is averaged.
+// latencyNow is the period over which a device's latency is averaged.
 const latencyNow = 10 * time.Second
 
-// latencyMost is the most that one reading counts for, in ms: requests that waited
-// for minutes complete when a stall ends, and must not look like slowness after it.
+// latencyMost is the upper limit for the latency of one reading, in ms: requests that
+// waited for minutes complete when a stall ends, and must not look like slowness
+// after it.
 const latencyMost = 10000
 
-// A DiskIO is what one krbd device does.
+// A DiskIO is the I/O of one krbd device.
 type DiskIO struct {
 	Device       string
 	Last         rbd.IO
 	At           time.Time // of Last
-	LastProgress time.Time // when a request last completed or none was in flight; for a new device, that reading
-	IOPS         float64   // completed a second, between the two latest readings
-	ReadBytes    float64   // bytes a second
+	LastProgress time.Time // when a request last completed or none was in flight; for a new device, the time of its first reading
+	IOPS         float64   // completed requests per second, between the two latest readings
+	ReadBytes    float64   // bytes per second
 	WriteBytes   float64
-	Latency      float64 // ms a completed read or write took, over about 10 s; 0: none completed yet
+	Latency      float64 // ms per completed read or write, averaged over about 10 s; 0: none completed yet
 
-	InFlight  float64   // requests in flight, over about 10 s
-	Completed float64   // requests completed a second, over about 10 s
-	ReadRate  float64   // bytes read a second, over about a minute
-	QueueLong time.Time // since when QueueTime has been at least LongQueue without a break; zero: it is less
+	InFlight  float64   // requests in flight, averaged over about 10 s
+	Completed float64   // completed requests per second, averaged over about 10 s
+	ReadRate  float64   // bytes read per second, averaged over about a minute
+	QueueLong time.Time // since when QueueTime has continuously been at least LongQueue; zero: it is less
 }
 
 // LongQueue is the queue time from which a device crawls: each request in flight
-// takes so long at the rate at which they complete.
+// takes this long at the current rate of completions.
 const LongQueue = 5 * time.Second
 
-// QueueTime is how long a request is in flight at the rate at which requests complete
-// now: in flight divided by completed a second. It distinguishes a device that
-// completes almost nothing, or only small requests, from a healthy one. It is 0 while
-// less than one request is in flight on average, and at most an hour.
+// QueueTime returns how long a request is in flight at the current rate of
+// completions: requests in flight divided by completions per second. It distinguishes
+// a device that completes almost nothing, or only small requests, from a healthy one.
+// It is 0 while less than one request is in flight on average, and at most an hour.
 func (d *DiskIO) QueueTime() time.Duration {
 	if d.InFlight < 0.9 || d.Last.InFlight() == 0 {
 		return 0
@@ -52,9 +53,9 @@ func (d *DiskIO) QueueTime() time.Duration {
 	return time.Duration(d.InFlight / d.Completed * float64(time.Second))
 }
 
-// StalledFor is for how long requests have been in flight without one completing, to a
-// tenth of a second: readings come some milliseconds off the second, and ten of them
-// are to be 10 s.
+// StalledFor returns how long requests have been in flight without a completion,
+// rounded to a tenth of a second: readings arrive some milliseconds off the second,
+// and ten of them must add up to 10 s.
 func (d DiskIO) StalledFor() time.Duration {
 	return d.At.Sub(d.LastProgress).Round(100 * time.Millisecond)
 }
@@ -72,11 +73,11 @@ func (o SawIO) Apply(s Snapshot) Snapshot {
 	return s
 }
 
-// disksRead are the devices once they have been read, by device. In nearly every
-// reading they are those of the one before, each of whose place is known.
+// disksRead returns the devices after a reading, by device. Nearly every reading has
+// the same devices as the previous one, so their places are known.
 func disksRead(before []DiskIO, reading []rbd.IO, at time.Time) []DiskIO {
 	list := make([]DiskIO, len(before), max(len(before), len(reading)))
-	kept := 0 // of the places
+	kept := 0 // the number of places in use
 	var more []DiskIO
 	for i := range reading {
 		io := &reading[i]
@@ -92,7 +93,7 @@ func disksRead(before []DiskIO, reading []rbd.IO, at time.Time) []DiskIO {
 		case io.Partly == "":
 			more = append(more, DiskIO{Device: io.Device, Last: *io, At: at, LastProgress: at})
 		}
-		if d != nil && io.Partly == "" { // else its counters could not be understood: what was known stays
+		if d != nil && io.Partly == "" { // otherwise its counters could not be parsed, and the previous values stay
 			d.read(io, at)
 		}
 	}
@@ -106,7 +107,7 @@ func disksRead(before []DiskIO, reading []rbd.IO, at time.Time) []DiskIO {
 	return list
 }
 
-// DiskIO returns what the named krbd device does, and whether it is known.
+// DiskIO returns the I/O of the named krbd device, and whether it is known.
 func (s Snapshot) DiskIO(device string) (DiskIO, bool) { return diskIO(s.IO, device) }
 
 func diskIO(list []DiskIO, device string) (DiskIO, bool) {
@@ -119,8 +120,8 @@ func diskIO(list []DiskIO, device string) (DiskIO, bool) {
 
 func deviceOf(d *DiskIO) string { return d.Device }
 
-// read notes a reading of a device that nobody else has yet. Counters that went
-// down mean another device of the same name: it starts afresh.
+// read updates d, which must not be shared yet, from a reading. Counters that went
+// down belong to another device of the same name, which starts from zero.
 func (d *DiskIO) read(io *rbd.IO, at time.Time) {
 	done := io.Done() - d.Last.Done()
 	seconds := at.Sub(d.At).Seconds()
@@ -150,12 +151,14 @@ func (d *DiskIO) read(io *rbd.IO, at time.Time) {
 	}
 }
 
-// ewma moves an average over about span towards value, seconds after it was last moved.
+// ewma moves an average over about span towards value, seconds after the previous
+// update.
 func ewma(average, value, seconds float64, span time.Duration) float64 {
 	return average + (value-average)*(1-math.Exp(-seconds/span.Seconds()))
 }
 
-// smoothed moves an average over about span towards value, seconds after it was last moved.
+// smoothed moves an average over about span towards value, seconds after the previous
+// update.
 func smoothed(average, value, seconds float64, span time.Duration) float64 {
 	if average == 0 {
 		return value
@@ -163,7 +166,7 @@ func smoothed(average, value, seconds float64, span time.Duration) float64 {
 	return ewma(average, value, seconds, span)
 }
 
-// counterDelta is by how much a counter rose; 0 if it went down.
+// counterDelta returns the increase of a counter; 0 if it went down.
 func counterDelta(before, after uint64) float64 {
 	if after < before {
 		return 0

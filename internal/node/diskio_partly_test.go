@@ -7,7 +7,8 @@ import (
 	"github.com/nodewatch/nodewatch/pkg/rbd"
 )
 
-// Counters that could not be understood are 0: they are no reset and no completion.
+// Counters that could not be parsed are 0: they count as neither a reset nor a
+// completion.
 func TestIOThatCouldNotBeUnderstoodChangesNothing(t *testing.T) {
 	at := time.Date(2026, 3, 1, 2, 0, 0, 0, time.UTC)
 	saw := func(second int, io rbd.IO) Entry {

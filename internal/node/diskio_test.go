@@ -8,7 +8,7 @@ import (
 	"github.com/nodewatch/nodewatch/pkg/rbd"
 )
 
-// disk folds readings of rbd0, each at its second.
+// disk applies readings of rbd0, each at its second.
 func disk(s Snapshot, readings map[float64]rbd.IO) DiskIO {
 	for _, at := range sortedKeys(readings) {
 		io := readings[at]
@@ -29,7 +29,8 @@ func TestDiskRatesAndLatency(t *testing.T) {
 	}
 }
 
-// Latency follows within about ten seconds, what is usual within about ten minutes.
+// Latency follows within about ten seconds, the average for the baseline within about
+// ten minutes.
 func TestLatencyAverages(t *testing.T) {
 	s := Snapshot{}
 	io, at := rbd.IO{Device: "rbd0"}, 0
@@ -52,7 +53,7 @@ func TestLatencyAverages(t *testing.T) {
 		t.Errorf("got latency %v a minute later", d.Latency)
 	}
 	before := d.Latency
-	at += 30 // nothing completes: the average stands
+	at += 30 // nothing completes: the average does not change
 	s = took(s, float64(at), SawIO{read(float64(at), []rbd.IO{io})})
 	if d, _ := s.DiskIO("rbd0"); d.Latency != before || d.IOPS != 0 {
 		t.Errorf("got latency %v and %v requests a second while nothing completes, want %v and 0", d.Latency, d.IOPS, before)
@@ -149,7 +150,7 @@ func TestWaits(t *testing.T) {
 	if w := s.Waits[1]; !w.Since.Equal(after(5)) || w.Attempts != 0 {
 		t.Errorf("got request 3 since %s with %d attempts", w.Since, w.Attempts)
 	}
-	s = saw(s, 15, rbd.Request{TID: 1, Attempts: 2}) // the number of another request: it begins again
+	s = saw(s, 15, rbd.Request{TID: 1, Attempts: 2}) // the number of another request: its count starts again
 	if w := s.Waits[0]; !w.Since.Equal(after(15)) || w.Attempts != 0 {
 		t.Errorf("got since %s with %d attempts after the count went down", w.Since, w.Attempts)
 	}

@@ -29,7 +29,7 @@ func (o SawDrops) Apply(s Snapshot) Snapshot {
 	return s
 }
 
-// dropped returns the NIC once its driver's drop counters have been read.
+// dropped returns the NIC after a reading of its driver's drop counters.
 func (n NIC) dropped(d bond.Drops, at time.Time) NIC {
 	rate := 0.0
 	seconds := at.Sub(n.DropsAt).Seconds()
@@ -46,9 +46,9 @@ func (n NIC) dropped(d bond.Drops, at time.Time) NIC {
 	return n
 }
 
-// dropped is how many frames the driver dropped for lack of buffers between two
-// readings: by the counter that rose most, as drivers count one frame under
-// several names. A counter that went down has been reset and says nothing.
+// dropped returns the number of frames that the driver dropped for lack of buffers
+// between two readings. It uses the counter that rose most, because drivers count one
+// frame under several names. A counter that went down has been reset and is ignored.
 func dropped(before, after bond.Drops) uint64 {
 	var most uint64
 	for name, n := range after.Counts {

@@ -8,23 +8,23 @@ import (
 	"github.com/nodewatch/nodewatch/pkg/bond"
 )
 
-// A Flap is how often the link of one slave has failed lately, by the kernel's
-// own count of it: failures between two readings are not missed.
+// A Flap counts recent link failures of one slave by the kernel's own counter, which
+// includes failures between two readings.
 type Flap struct {
 	Bond, Slave string
-	Last        time.Time // when the count was last seen to have risen; zero: never since nodewatch started
+	Last        time.Time // when the counter was last observed to have risen; zero: never since nodewatch started
 	index       int
 	count       uint32
 	tens        Ring
 }
 
-// Within is how many failures were found in the last d before now, to ten
-// seconds, up to ten minutes.
+// Within returns how many failures were found in the last d before now, with a
+// resolution of ten seconds, up to ten minutes.
 func (f Flap) Within(now time.Time, d time.Duration) uint64 {
 	return f.tens.sum(now.Unix()/10, int64(d/(10*time.Second)))
 }
 
-// Flap returns how often the link of a slave has failed lately.
+// Flap returns the recent link failures of a slave.
 func (s Snapshot) Flap(bond, slave string) Flap {
 	i, found := slices.BinarySearchFunc(s.flaps, Flap{Bond: bond, Slave: slave}, Flap.compare)
 	if !found {
@@ -37,8 +37,8 @@ func (f Flap) compare(o Flap) int {
 	return cmp.Or(cmp.Compare(f.Bond, o.Bond), cmp.Compare(f.Slave, o.Slave))
 }
 
-// flapped follows the failure counts of the kernel bonds' slaves. A count that
-// went down, or another ifindex, is a slave that was enslaved again.
+// flapped follows the failure counters of the kernel bonds' slaves. A counter that
+// went down, or another ifindex, means that a slave was enslaved again.
 func (s Snapshot) flapped(bonds []bond.Bond, at time.Time) []Flap {
 	var list []Flap
 	for _, b := range bonds {

@@ -25,9 +25,9 @@ func (o SawQEMU) Apply(s Snapshot) Snapshot {
 	return s.recordReading(SourceQEMU, o.At, o.Every, s.QEMU.Err).rejoinGuests()
 }
 
-// rejoinGuests recomputes which guests there are and which krbd device each sits on.
-// A guest that both views know is one guest with what either knows of it; the
-// processes add those that libvirt does not know.
+// rejoinGuests recomputes the list of guests and the guests of each krbd device. A
+// guest in both views is one guest with the information from both; the processes add
+// those that libvirt does not know.
 func (s Snapshot) rejoinGuests() Snapshot {
 	if s.batch != nil && s.batch.unjoined {
 		return s
@@ -44,7 +44,8 @@ func (s Snapshot) rejoinGuests() Snapshot {
 		case known:
 			s.Guests[at] = rbd.Merge(s.Guests[at], *g)
 		case g.Libvirt && answers && g.ID == "":
-			// Its command line is not read yet: the name in its cgroup may be none that libvirt knows.
+			// Its command line has not been read yet: the name in its cgroup may be unknown to
+			// libvirt.
 		default:
 			s.Guests = append(s.Guests, *g)
 		}
@@ -70,10 +71,10 @@ func newGuestPlaces(guests []rbd.Guest) guestPlaces {
 }
 
 // find returns the place of libvirt's guest that a process runs. libvirt gives each QEMU
-// its UUID. A name may be that of several guests, as of a container and a virtual
-// machine, or of virtual machines that libvirt and something else run: it decides only
-// for a process in libvirt's cgroup whose UUID is not known, as its command line has not
-// been read yet.
+// its UUID. Several guests may have the same name, such as a container and a virtual
+// machine, or virtual machines run by libvirt and by something else. The name is
+// therefore used only for a process in libvirt's cgroup whose UUID is unknown because
+// its command line has not been read yet.
 func (p guestPlaces) find(g *rbd.Guest) (at int, known bool) {
 	if g.Kind == "container" {
 		return 0, false
@@ -85,8 +86,8 @@ func (p guestPlaces) find(g *rbd.Guest) (at int, known bool) {
 	return at, known
 }
 
-// GuestsKnown returns nil if at least one view of the guests can be believed,
-// else why neither can.
+// GuestsKnown returns nil if at least one view of the guests is available, otherwise
+// why neither is.
 func (s Snapshot) GuestsKnown() *Error {
 	virt, qemu := s.Blind(SourceLibvirt), s.Blind(SourceQEMU)
 	if virt == nil || qemu == nil {

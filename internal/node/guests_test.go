@@ -8,15 +8,15 @@ import (
 	"github.com/nodewatch/nodewatch/pkg/rbd"
 )
 
-// The two views of the guests are one list: libvirt's word wins, what libvirt
-// started is counted once, and what it does not know is added.
+// The two views of the guests become one list: libvirt's values have priority, guests
+// that libvirt started are counted once, and guests that it does not know are added.
 func TestGuestsOfBothViewsAreCountedOnce(t *testing.T) {
 	at := time.Date(2026, 3, 1, 2, 0, 0, 0, time.UTC)
 	virt := SawLibvirt{Reading: Reading[rbd.Guests]{At: at, Every: time.Minute, Value: rbd.Guests{Guests: []rbd.Guest{{Name: "vm201", ID: "u-201", State: "paused"}}}}}
 	qemu := SawQEMU{Reading: Reading[rbd.Guests]{At: at, Every: time.Minute, Value: rbd.Guests{Guests: []rbd.Guest{
-		{Name: "vm201", State: "running", Libvirt: true}, // by its scope's name, not read yet
-		{Name: "1-vm201-with-a-long-na", Libvirt: true},  // by its scope, not read yet
-		{Name: "ct300", ID: "300", Kind: "container"},    // libvirt does not know it
+		{Name: "vm201", State: "running", Libvirt: true}, // by its scope's name; the command line has not been read yet
+		{Name: "1-vm201-with-a-long-na", Libvirt: true},  // by its scope; the command line has not been read yet
+		{Name: "ct300", ID: "300", Kind: "container"},    // unknown to libvirt
 		{Name: "vm101", ID: "101"},
 	}}}}
 	names := func(s Snapshot) (list []string) {
@@ -36,7 +36,7 @@ func TestGuestsOfBothViewsAreCountedOnce(t *testing.T) {
 }
 
 // A virtual machine that something else runs is not libvirt's guest of the same name,
-// whatever is known of it.
+// whatever is known about it.
 func TestNameIsNoGuest(t *testing.T) {
 	const one, other = "f799b3a2-0000-4000-8000-000000000009", "fe1d472c-1eb9-52e3-a84a-d6390ac9d37b"
 	at := time.Date(2026, 3, 1, 2, 0, 0, 0, time.UTC)
@@ -67,8 +67,8 @@ func TestNameIsNoGuest(t *testing.T) {
 	}
 }
 
-// A guest that both views know has the disks of both; a container that bears the name
-// of a virtual machine is another guest, and so is one of another libvirt's.
+// A guest in both views has the disks of both; a container with the name of a virtual
+// machine is another guest, and so is a guest of another libvirt.
 func TestViewsAreMergedGuestByGuest(t *testing.T) {
 	const host, pod = "f799b3a2-0000-4000-8000-000000000009", "fe1d472c-1eb9-52e3-a84a-d6390ac9d37b"
 	disk := func(target string, minor uint32) rbd.Disk {

@@ -20,8 +20,8 @@ func (o SawHost) Apply(s Snapshot) Snapshot {
 	return s.recordReading(SourceHost, o.At, o.Every, s.Host.Err)
 }
 
-// newlyHung is how many tasks the kernel has found hung between two readings, by
-// its own count, which continues when it no longer logs them.
+// newlyHung returns how many tasks the kernel has found hung between two readings, by
+// its own counter, which continues after it has stopped logging them.
 func newlyHung(before, after host.State) uint64 {
 	if before.Hung == nil || after.Hung == nil || before.BootID != after.BootID || *after.Hung < *before.Hung {
 		return 0
@@ -29,13 +29,14 @@ func newlyHung(before, after host.State) uint64 {
 	return *after.Hung - *before.Hung
 }
 
-// HungWithin is how many tasks the kernel has found hung in the last d before now,
-// by its own count: to ten seconds, up to ten minutes. 0 where it does not count.
+// HungWithin returns how many tasks the kernel has found hung in the last d before
+// now, by its own counter: with a resolution of ten seconds, up to ten minutes. 0 if
+// it has no such counter.
 func (s Snapshot) HungWithin(d time.Duration) uint64 {
 	return s.hung.sum(s.Now.Unix()/10, int64(d/(10*time.Second)))
 }
 
-// SawCluster is what the cluster said, by the nodewatch-ceph child.
+// SawCluster is the cluster's state as read by the nodewatch-ceph child.
 type SawCluster struct{ Reading[ceph.Cluster] }
 
 // Apply implements Observation.

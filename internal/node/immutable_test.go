@@ -16,16 +16,17 @@ import (
 	"github.com/nodewatch/nodewatch/pkg/rbd"
 )
 
-// t0 is when every test's node begins.
+// t0 is the start time of every test's node.
 var t0 = time.Date(2026, time.March, 1, 2, 0, 0, 0, time.UTC)
 
-// after is n seconds later.
+// after returns t0 plus n seconds.
 func after(n float64) time.Time { return t0.Add(time.Duration(n * float64(time.Second))) }
 
-// read is a good reading n seconds after the start.
+// read returns a successful reading n seconds after the start.
 func read[T any](n float64, value T) Reading[T] { return Reading[T]{Value: value, At: after(n)} }
 
-// took is the snapshot once the observations have been seen, each at its second.
+// took returns the snapshot after the observations have been applied, each at its
+// second.
 func took(s Snapshot, n float64, list ...Observation) Snapshot {
 	for _, o := range list {
 		s = s.Take(Entry{At: after(n), Saw: Name(o), Obs: o})
@@ -33,8 +34,8 @@ func took(s Snapshot, n float64, list ...Observation) Snapshot {
 	return s
 }
 
-// samples are one observation of each kind as it is seen n seconds after the
-// start: good, and for those that can be, blind. Each call makes new ones.
+// samples returns one observation of each kind n seconds after the start: a
+// successful one and, for sources, a blind one. Each call makes new ones.
 func samples(n int) map[string]Observation {
 	u, f := uint64(n), float64(n)
 	hung := u
@@ -91,7 +92,7 @@ func samples(n int) map[string]Observation {
 	}
 }
 
-// lived is a snapshot that has seen everything, for a while.
+// lived returns a snapshot to which everything has been applied, for some time.
 func lived() Snapshot {
 	s := took(Snapshot{}, 0, Started{Node: "node2", Version: "test", Sources: []Source{{Name: SourceNIC}, {Name: SourceBond}}})
 	for n := range 66 {
@@ -104,11 +105,11 @@ func lived() Snapshot {
 	return s
 }
 
-// whole compares everything of a snapshot, what is not exported too.
+// whole compares snapshots including unexported fields.
 var whole = cmp.Exporter(func(reflect.Type) bool { return true })
 
-// Applying an observation gives the same each time, and changes neither the
-// snapshot it is applied to, nor the one it gave before, nor itself.
+// Applying an observation gives the same result each time, and changes neither the
+// snapshot it is applied to, nor the previous result, nor itself.
 func TestSnapshotsAreNeverChanged(t *testing.T) {
 	base := lived()
 	untouched := lived()
@@ -140,7 +141,7 @@ func TestSnapshotsAreNeverChanged(t *testing.T) {
 	}
 }
 
-// A tape holds every observation: by its name, and by nothing but its JSON.
+// A tape contains every observation completely: by its name and its JSON.
 func TestObservationsSurviveATape(t *testing.T) {
 	all := samples(3)
 	all["start"] = Started{Node: "node2", Version: "v", Sources: []Source{{Name: "bond", Every: time.Second}}}

@@ -8,32 +8,32 @@ import (
 	"github.com/nodewatch/nodewatch/pkg/kmsg"
 )
 
-// The most series a Log keeps: 1,820 OSDs in four classes each. Lines beyond it
-// are counted by class all the same.
+// The maximum number of series in a Log: 1,820 OSDs in four classes each. Lines
+// beyond it are still counted by class.
 const maxSeries = 8192
 
-// The most classes that are distinguished: there are about fifty.
+// The maximum number of classes that are distinguished: there are about fifty.
 const maxClasses = 128
 
 // How long a series is kept after its last line, unless its class latches.
 const keepSeries = time.Hour
 
-// A Log is what the kernel log has said. Counts are of live records unless they
-// say otherwise.
+// A Log is the contents of the kernel log, aggregated. Counts are of live records
+// unless stated otherwise.
 type Log struct {
-	Series     []*Series // by key; what they point to never changes
+	Series     []*Series // by key; the Series are immutable
 	Classes    []Total   // by class
-	Records    uint64    // read, of facility 0
-	Foreign    uint64    // read, of another facility: not believed
+	Records    uint64    // records read, of facility 0
+	Foreign    uint64    // records read, of another facility: ignored
 	Lost       uint64
 	Malformed  uint64
 	Suppressed uint64
-	Overflowed uint64    // of interest, but beyond what is kept
+	Overflowed uint64    // relevant records beyond the maximum number of series
 	LostAt     time.Time // when records were last found lost; zero: never
-	LostLately Ring      // records lost, by when that was found
+	LostLately Ring      // lost records, by the time when the loss was found
 	Since      time.Time // when the log was first read
 
-	places map[Key]int // of Series; replaced, never changed, when a series comes or goes
+	places map[Key]int // indexes of Series; replaced, never modified, when a series is added or removed
 }
 
 // A Key names one series of kernel lines.
@@ -45,26 +45,26 @@ type Key struct {
 	Detail string
 }
 
-// A Series is one kind of line about one peer or device.
+// A Series is the aggregate of one kind of line about one peer or device.
 type Series struct {
 	Key
 	Addr    string
-	Text    string    // of the latest first of a second
+	Text    string    // the text of the first line of the latest second
 	Total   uint64    // live
-	History uint64    // logged before nodewatch started
+	History uint64    // number of lines logged before nodewatch started
 	First   time.Time // live or history, whichever was first
 	Last    time.Time
 
 	recent *recent // of the log; never nil
-	column int     // of the series in it
+	column int     // column of the series in it
 }
 
-// recent is what the series of a log have counted lately, live lines only. It is
-// replaced, never changed.
+// recent contains the recent counts of the series of a log, live lines only. It is
+// replaced, never modified.
 type recent struct {
 	seconds counts // of the last minute
-	tens    counts // in tens of seconds, of the last ten minutes
-	columns int    // that series have
+	tens    counts // in units of ten seconds, of the last ten minutes
+	columns int    // number of columns in use by series
 }
 
 // A Total is the sum of a class.
@@ -75,10 +75,10 @@ type Total struct {
 	Last    time.Time
 	Text    string
 
-	osds []int32 // one more than the place in Series of a series of each OSD, by its number; replaced, never changed
+	osds []int32 // index in Series plus one of a series of each OSD, by OSD number; replaced, never modified
 }
 
-// SawKernel is a batch of kernel lines, or why none could be read.
+// SawKernel is a batch of kernel lines, or the reason why none could be read.
 type SawKernel struct{ Reading[kmsg.Batch] }
 
 // Apply implements Observation.
@@ -90,8 +90,8 @@ func (o SawKernel) Apply(s Snapshot) Snapshot {
 	return s
 }
 
-// latches reports whether the class means a state that lasts until it is undone,
-// so its series must be kept.
+// latches reports whether the class describes a state that lasts until it is
+// repaired, so that its series must be kept.
 func (s *Series) latches() bool {
 	switch s.Class {
 	case kmsg.RBDResult, kmsg.RBDWatch, kmsg.RBDMapped, kmsg.FSError, kmsg.FSReadOnly, kmsg.FSMounted, kmsg.BlockError, kmsg.MonLost, kmsg.MonFound, kmsg.OSDDown, kmsg.OSDGone, kmsg.OSDUp:
@@ -105,7 +105,8 @@ func (k Key) compare(o Key) int {
 		cmp.Compare(k.Errno, o.Errno), cmp.Compare(k.Detail, o.Detail))
 }
 
-// Of returns the series of a class, by peer and device. The list is the log's own.
+// Of returns the series of a class, by peer and device. The list is shared with the
+// log and must not be modified.
 func (l Log) Of(class kmsg.Class) []*Series {
 	i, found := slices.BinarySearchFunc(l.Series, class, func(s *Series, c kmsg.Class) int { return cmp.Compare(s.Class, c) })
 	if !found {
@@ -120,8 +121,9 @@ func (l Log) Of(class kmsg.Class) []*Series {
 	return l.Series[i : i+n : i+n]
 }
 
-// Within is how many live lines of the series there were in the last d before
-// now: to the second up to a minute, to ten seconds up to ten minutes.
+// Within returns the number of live lines of the series in the last d before now:
+// with a resolution of one second up to a minute, and of ten seconds up to ten
+// minutes.
 func (s *Series) Within(now time.Time, d time.Duration) uint64 {
 	if d <= ringLen*time.Second {
 		return s.recent.seconds.sum(s.column, now.Unix(), int64(d/time.Second))
@@ -129,10 +131,10 @@ func (s *Series) Within(now time.Time, d time.Duration) uint64 {
 	return s.recent.tens.sum(s.column, now.Unix()/10, int64(d/(10*time.Second)))
 }
 
-// A Window is what each series of a log had within some time.
+// A Window contains the count of each series of a log within a period.
 type Window struct {
 	n    []uint64
-	used []uint8 // nil: of a window longer than a minute
+	used []uint8 // nil: the window is longer than a minute
 }
 
 // Window returns the count of each series in the last d before now, like Within for
@@ -149,8 +151,9 @@ func (l Log) Window(now time.Time, d time.Duration) Window {
 	return w
 }
 
-// Of is how many live lines a series of the log had, and in how many different
-// seconds; those are 0 in a window of more than a minute.
+// Of returns the number of live lines of a series of the log, and the number of
+// different seconds in which they were logged, which is 0 if the window is longer
+// than a minute.
 func (w Window) Of(s *Series) (n uint64, seconds int) {
 	if s.column < len(w.n) {
 		n = w.n[s.column]
@@ -161,12 +164,12 @@ func (w Window) Of(s *Series) (n uint64, seconds int) {
 	return n, seconds
 }
 
-// In is how many live lines of the series there were in a second of the last minute,
+// In returns the number of live lines of the series in a second of the last minute,
 // given as Unix time.
 func (s *Series) In(second int64) uint64 { return uint64(s.recent.seconds.at(s.column, second)) }
 
-// Onset is when, within the last d (at most ten minutes) before now, the series'
-// first live line fell, to ten seconds; zero if there was none.
+// Onset returns the time of the series' first live line within the last d (at most
+// ten minutes) before now, with a resolution of ten seconds; zero if there was none.
 func (s *Series) Onset(now time.Time, d time.Duration) time.Time {
 	tens := s.recent.tens.ring(s.column)
 	if slot, found := tens.first(now.Unix()/10, int64(d/(10*time.Second))); found {
@@ -175,8 +178,8 @@ func (s *Series) Onset(now time.Time, d time.Duration) time.Time {
 	return time.Time{}
 }
 
-// SecondsWithin is in how many different seconds of the last d, at most a minute,
-// the series had a live line.
+// SecondsWithin returns the number of different seconds of the last d, at most a
+// minute, in which the series had a live line.
 func (s *Series) SecondsWithin(now time.Time, d time.Duration) int {
 	seconds := s.recent.seconds.ring(s.column)
 	return seconds.used(now.Unix(), int64(min(d, ringLen*time.Second)/time.Second))

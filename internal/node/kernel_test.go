@@ -11,7 +11,7 @@ import (
 	"github.com/nodewatch/nodewatch/pkg/kmsg"
 )
 
-// lines folds one batch of live lines in.
+// lines applies one batch of live lines.
 func lines(s Snapshot, at float64, counts ...kmsg.Count) Snapshot {
 	for i := range counts {
 		if counts[i].First.IsZero() {
@@ -88,8 +88,8 @@ func TestSumsOfTheLog(t *testing.T) {
 	}
 }
 
-// A kernel clock that has run ahead must not fill the ring's future: what is
-// counted after it would be left out for as long.
+// A kernel clock that has run ahead must not fill future slots of the ring: all later
+// counts would be left out until then.
 func TestLinesFromTheFutureAreOfNow(t *testing.T) {
 	s := lines(Snapshot{}, 10, kmsg.Count{Class: kmsg.CRC, Peer: "osd3", First: after(5000), Last: after(5001)})
 	s = lines(s, 11, kmsg.Count{Class: kmsg.CRC, Peer: "osd3", N: 3})
@@ -99,7 +99,7 @@ func TestLinesFromTheFutureAreOfNow(t *testing.T) {
 	}
 }
 
-// peers are n lines of a class of as many peers.
+// peers returns n lines of a class from n different peers.
 func peers(class kmsg.Class, from, n int) []kmsg.Count {
 	var list []kmsg.Count
 	for i := range n {
@@ -129,7 +129,7 @@ func TestSeriesAreBounded(t *testing.T) {
 	if got := len(s.Kernel.places); got != maxSeries {
 		t.Errorf("got %d places for %d series", got, maxSeries)
 	}
-	s = lines(s, 3700, peers(kmsg.ClosedOpen, 0, 10)...) // an hour later the silent ones make room
+	s = lines(s, 3700, peers(kmsg.ClosedOpen, 0, 10)...) // an hour later the silent series are removed
 	if got := len(s.Kernel.Of(kmsg.ClosedOpen)); got != 10 {
 		t.Errorf("got %d new series, want 10", got)
 	}
@@ -141,7 +141,8 @@ func TestSeriesAreBounded(t *testing.T) {
 	}
 }
 
-// The most series a log keeps must not make it slow: forgetting is done once a batch.
+// A log with the maximum number of series must not become slow: silent series are
+// removed only once per batch.
 func TestAFullLogStillFindsItsSeries(t *testing.T) {
 	s := lines(Snapshot{}, 0, peers(kmsg.CRC, 0, maxSeries)...)
 	s = lines(s, 1, append(peers(kmsg.CRC, 5, 1), peers(kmsg.OSDDown, 0, 3000)...)...)
@@ -166,8 +167,8 @@ func TestClassesAreBounded(t *testing.T) {
 	}
 }
 
-// FuzzLog: in however many batches lines come, the log is the same as if they had
-// come in one, and its sums are theirs.
+// FuzzLog: lines split into any number of batches give the same log as a single
+// batch, and its sums are those of the lines.
 func FuzzLog(f *testing.F) {
 	f.Add([]byte{1, 2, 3, 1, 2, 3, 77, 200}, uint8(3))
 	f.Add([]byte{}, uint8(0))

@@ -11,25 +11,26 @@ import (
 	"github.com/nodewatch/nodewatch/pkg/kmsg"
 )
 
-// The numbers of OSDs for which a class knows where their series are; those of
-// any other peer are looked up by their key.
+// The maximum OSD number whose series each class finds in a table; the series of
+// other peers are looked up by key.
 const maxNumbered = 1 << 14
 
-// A fold is a log whose lists are its own while a batch is folded into them.
+// A fold is a log with unshared lists while a batch is applied to it.
 type fold struct {
 	log    Log
 	own    *ownLog
-	news   map[Key]*Series // that the log did not have before the batch
-	forgot bool            // series that have been silent for long have been left out
+	news   map[Key]*Series // series that the log did not have before the batch
+	forgot bool            // series that have been silent for long have been removed
 }
 
-// An ownLog says what of a log nobody else has yet, and may therefore be changed.
+// An ownLog marks the parts of a log that are not shared yet, and may therefore be
+// changed.
 type ownLog struct {
-	recent        *recent // nil: nothing is; else Series, what it points to, and Classes are its own too
+	recent        *recent // nil: nothing is unshared; otherwise Series, what it points to, and Classes are unshared too
 	seconds, tens ownRows
 }
 
-// read returns the log once batch b has been read.
+// read returns the log with batch b applied.
 func (l Log) read(b kmsg.Batch, now time.Time, r *batch) Log {
 	if l.Since.IsZero() {
 		l.Since = now
@@ -55,7 +56,7 @@ func (l Log) read(b kmsg.Batch, now time.Time, r *batch) Log {
 	return f.done()
 }
 
-// begin makes the log the fold's own: its series are copied in one piece.
+// begin copies the shared parts of the log; its series are copied in one piece.
 func (f *fold) begin() {
 	if f.own.recent != nil {
 		return
@@ -72,8 +73,8 @@ func (f *fold) begin() {
 	f.log.Series, f.log.Classes = list, slices.Clone(f.log.Classes)
 }
 
-// count folds one count in. A line logged later than now, by a kernel clock that
-// has drifted, was logged now.
+// count applies one count. A line with a time after now, from a kernel clock that has
+// drifted, gets the time now.
 func (f *fold) count(c *kmsg.Count, history bool, now time.Time) {
 	if c.First.After(now) || c.Last.After(now) {
 		late := *c
@@ -93,7 +94,7 @@ func (f *fold) count(c *kmsg.Count, history bool, now time.Time) {
 	f.fresh(c, history, now)
 }
 
-// place is where the count's series is in the log, and whether it is there.
+// place returns the index of the count's series in the log, and whether it exists.
 func (f *fold) place(c *kmsg.Count, t *Total) (int, bool) {
 	if n, is := numbered(c.Peer); is && n < len(t.osds) && t.osds[n] > 0 {
 		if i := int(t.osds[n]) - 1; f.log.Series[i].is(c) {
@@ -104,9 +105,10 @@ func (f *fold) place(c *kmsg.Count, t *Total) (int, bool) {
 	return i, known
 }
 
-// fresh folds a count in of which the log has no series. Where there would be too
-// many, those are forgotten that have been silent for an hour and do not latch; if
-// that does not do, it is not kept, but counted.
+// fresh adds a series for a count that has none in the log. If there would be too
+// many, the series that have been silent for an hour and do not latch are removed; if
+// that is not enough, the series is not kept, but the count is included in the
+// totals.
 func (f *fold) fresh(c *kmsg.Count, history bool, now time.Time) {
 	key := Key{c.Class, c.Peer, c.Device, c.Errno, c.Detail}
 	s, begun := f.news[key]
@@ -128,7 +130,7 @@ func (f *fold) fresh(c *kmsg.Count, history bool, now time.Time) {
 	f.take(s, c, history)
 }
 
-// forget leaves out the series that have been silent for an hour and do not latch.
+// forget removes the series that have been silent for an hour and do not latch.
 func (f *fold) forget(now time.Time) {
 	f.forgot = true
 	all := len(f.log.Series)
@@ -158,7 +160,7 @@ func earlier(a, b time.Time) time.Time {
 	return a
 }
 
-// done is the log with the new series in their places.
+// done returns the log with the new series in their places.
 func (f *fold) done() Log {
 	if len(f.news) > 0 {
 		f.log.Series = slices.AppendSeq(f.log.Series, maps.Values(f.news))
@@ -168,7 +170,7 @@ func (f *fold) done() Log {
 	return f.log
 }
 
-// index notes the places of the series.
+// index stores the places of the series.
 func (l *Log) index() {
 	l.places = make(map[Key]int, len(l.Series))
 	for i, s := range l.Series {
@@ -177,7 +179,7 @@ func (l *Log) index() {
 	l.number()
 }
 
-// number makes the tables of OSDs of every class again. Series and classes are both
+// number rebuilds the OSD tables of every class. Series and classes are both sorted
 // by class.
 func (l Log) number() {
 	class := -1
@@ -201,8 +203,8 @@ func (l Log) number() {
 	}
 }
 
-// numbered is the number of an OSD as the kernel names it, and whether the peer is
-// one with a number that is worth a table.
+// numbered returns the number in the kernel's name of an OSD, and whether the peer
+// has a number that is small enough for a table.
 func numbered(peer string) (int, bool) {
 	digits, osd := strings.CutPrefix(peer, "osd")
 	if !osd || len(digits) == 0 || len(digits) > 5 {
@@ -218,8 +220,8 @@ func numbered(peer string) (int, bool) {
 	return n, n < maxNumbered
 }
 
-// total is the sum of a class; nil if there are too many classes, as only a tape
-// of another version can have.
+// total returns the total of a class; nil if there are too many classes, which only
+// happens with a tape of another version.
 func (f *fold) total(class kmsg.Class) *Total {
 	list := f.log.Classes
 	i, found := slices.BinarySearchFunc(list, class, func(t Total, class kmsg.Class) int { return cmp.Compare(t.Class, class) })
@@ -243,7 +245,7 @@ func (t *Total) add(c *kmsg.Count, history bool) {
 	}
 }
 
-// is reports whether the count is of the series.
+// is reports whether the count belongs to the series.
 func (s *Series) is(c *kmsg.Count) bool {
 	return s.Peer == c.Peer && s.Class == c.Class && s.Device == c.Device && s.Errno == c.Errno && s.Detail == c.Detail
 }

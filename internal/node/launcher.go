@@ -7,7 +7,7 @@ type Launcher struct {
 	LeftBehind int `json:"left_behind"` // programs that were killed and have not ended: they sleep in the kernel
 }
 
-// SawLauncher is an answer of the launcher.
+// SawLauncher is a response of the launcher.
 type SawLauncher struct{ Reading[Launcher] }
 
 // Apply implements Observation.

@@ -6,7 +6,7 @@ import (
 	"github.com/nodewatch/nodewatch/pkg/bond"
 )
 
-// maxStorageLinks is the most links whose limits are asked for.
+// maxStorageLinks is the maximum number of links whose limits are read.
 const maxStorageLinks = 64
 
 // SawLimits is a reading of the rate limits that tc has set on the links that carry
@@ -19,8 +19,8 @@ func (o SawLimits) Apply(s Snapshot) Snapshot {
 	return s.recordReading(SourceLimits, o.At, o.Every, s.Limits.Err)
 }
 
-// StorageLinks are the links that krbd's traffic passes, slaves included, by name, the
-// first 64.
+// StorageLinks returns the links that carry krbd's traffic, including slaves, by name,
+// the first 64.
 func (s Snapshot) StorageLinks() []string {
 	var names []string
 	for i := range s.Storage {

@@ -34,7 +34,7 @@ func (o SawOVS) Apply(s Snapshot) Snapshot {
 	return s.recomputePaths()
 }
 
-// Bonds are the bonds of the kernel and of Open vSwitch, in this order.
+// Bonds returns the bonds of the kernel and of Open vSwitch, in this order.
 func (s Snapshot) Bonds() []bond.Bond {
 	if len(s.OVS.Value) == 0 {
 		return s.Links.Value.Bonds
@@ -42,14 +42,15 @@ func (s Snapshot) Bonds() []bond.Bond {
 	return slices.Concat(s.Links.Value.Bonds, s.OVS.Value)
 }
 
-// A Path is how the traffic of one krbd client address leaves this node.
+// A Path is the path by which the traffic of one krbd client address leaves this
+// node.
 type Path struct {
 	IP       string   // the client's address on this node
-	Link     string   // the interface that holds it; empty: none does
+	Link     string   // the interface with the address; empty: none has it
 	Carriers []string // the bonds or NICs at the bottom, by name; none: not found
-	Way      []string // all links on the way, slaves included, by name
+	Way      []string // all links on the path, including slaves, by name
 	Clients  []uint64 // client ids that use it, sorted
-	Devices  int      // krbd devices behind them
+	Devices  int      // number of krbd devices that use it
 }
 
 // recomputePaths recomputes which bond or NIC carries the traffic of each krbd client.
@@ -79,8 +80,8 @@ func (s Snapshot) recomputePaths() Snapshot {
 	return s
 }
 
-// CarriesStorage reports whether the named bond or NIC carries krbd's traffic,
-// and how many krbd devices are behind it.
+// CarriesStorage reports whether the named bond or NIC carries krbd's traffic, and
+// how many krbd devices use it.
 func (s Snapshot) CarriesStorage(name string) (devices int, carries bool) {
 	for _, p := range s.Storage {
 		if slices.Contains(p.Carriers, name) {

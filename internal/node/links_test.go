@@ -10,7 +10,7 @@ import (
 	"github.com/nodewatch/nodewatch/pkg/rbd"
 )
 
-// twoPaths are links on which 192.0.2.2 leaves through bond0 by a VLAN, and
+// twoPaths returns links on which 192.0.2.2 leaves through bond0 by a VLAN, and
 // 198.51.100.2 through eth9.
 func twoPaths() bond.Links {
 	return bond.Links{
@@ -33,7 +33,7 @@ func TestStorageIsRouted(t *testing.T) {
 	mapped := append(mappedOf(9, "192.0.2.2", "rbd0", "rbd1"), mappedOf(7, "192.0.2.2", "rbd2")...)
 	mapped = append(mapped, mappedOf(8, "198.51.100.2", "rbd3")...)
 	mapped = append(mapped, mappedOf(6, "203.0.113.9", "rbd4")...)
-	mapped = append(mapped, mappedOf(5, "", "rbd5")...) // a kernel before 4.9 does not say
+	mapped = append(mapped, mappedOf(5, "", "rbd5")...) // kernels before 4.9 do not show the address
 	want := []Path{
 		{IP: "192.0.2.2", Link: "bond0.20", Carriers: []string{"bond0"}, Way: []string{"bond0", "bond0.20", "eth0", "eth1"}, Clients: []uint64{7, 9}, Devices: 3},
 		{IP: "198.51.100.2", Link: "eth9", Carriers: []string{"eth9"}, Way: []string{"eth9"}, Clients: []uint64{8}, Devices: 1},

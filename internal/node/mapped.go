@@ -9,7 +9,7 @@ import (
 // SawMapped is a reading of krbd's devices.
 type SawMapped struct{ Reading[[]rbd.Mapped] }
 
-// since returns when a device was mapped. Zero: since before nodewatch started.
+// since returns when a device was mapped. Zero: before nodewatch started.
 type since struct {
 	device   string
 	image    string
@@ -36,7 +36,7 @@ func (o SawMapped) Apply(s Snapshot) Snapshot {
 }
 
 // remapped finds devices that are new since the previous reading, and reports whether
-// their names and places are the same. Mostly nothing has changed.
+// their names and places are the same. Usually nothing has changed.
 func remapped(old []since, devices []rbd.Mapped, at time.Time, first bool) (list []since, same bool) {
 	same = len(old) == len(devices)
 	for i := 0; same && i < len(devices); i++ {
@@ -65,7 +65,7 @@ func remapped(old []since, devices []rbd.Mapped, at time.Time, first bool) (list
 }
 
 // Device returns the krbd device of the given name, since when it has been this
-// mapping (zero: since before nodewatch started), and whether there is one.
+// mapping (zero: since before nodewatch started), and whether it exists.
 func (s Snapshot) Device(name string) (m rbd.Mapped, mapped time.Time, found bool) {
 	i, found := s.byDevice[name]
 	if !found {

@@ -2,19 +2,18 @@ package node
 
 import "time"
 
-// An Observation is one thing a source saw, as plain data. Applying it gives the
-// Snapshot that knows it; the Snapshot it is applied to is not changed.
+// An Observation is one observation of a source, as plain data. Apply returns a
+// Snapshot that includes it, without changing the original Snapshot.
 type Observation interface{ Apply(Snapshot) Snapshot }
 
-// An Entry is one thing that happened: an observation or, where there is none,
-// the time to judge.
+// An Entry is one event of the input: an observation or, without one, a tick.
 type Entry struct {
 	At  time.Time
-	Saw string // the name of the observation, as in NewObservation; empty with no Obs
+	Saw string // name of the observation, as in NewObservation; empty without Obs
 	Obs Observation
 }
 
-// Take returns the snapshot that knows the entry.
+// Take returns the snapshot with the entry applied.
 func (s Snapshot) Take(e Entry) Snapshot {
 	s.Now = e.At
 	if e.Obs == nil {

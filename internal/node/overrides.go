@@ -2,7 +2,7 @@ package node
 
 import "github.com/nodewatch/nodewatch/internal/override"
 
-// SawOverrides is what this node's operators have overridden.
+// SawOverrides contains the overrides of this node's operators.
 type SawOverrides struct{ Reading[override.Overrides] }
 
 // Apply implements Observation.

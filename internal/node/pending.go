@@ -6,12 +6,12 @@ import (
 	"github.com/nodewatch/nodewatch/pkg/rbd"
 )
 
-// A Wait is one request that a krbd client waits for.
+// A Wait is one request that a krbd client is waiting for.
 type Wait struct {
 	FSID     string
 	ClientID uint64
 	Request  rbd.Request
-	Since    time.Time // when it was first seen in flight: it is at least this old
+	Since    time.Time // when it was first observed in flight: it is at least this old
 	Attempts int       // how often it has been sent since then
 }
 

@@ -2,7 +2,7 @@ package node
 
 import "time"
 
-// A Reading is the last thing a source said.
+// A Reading is the latest result of a source.
 type Reading[T any] struct {
 	Value T             `json:"value"`
 	At    time.Time     `json:"at"`              // when the read of Value began; zero if there was none
@@ -10,19 +10,20 @@ type Reading[T any] struct {
 	Err   *Error        `json:"err,omitempty"`   // why the latest read gave no value; nil if it gave one
 }
 
-// An ErrorKind says in which way a source is blind.
+// An ErrorKind is the reason why a source is blind.
 type ErrorKind string
 
-// The ways to be blind.
+// The reasons why a source is blind.
 const (
 	Stalled ErrorKind = "stalled" // a read has not returned by its deadline
-	Failed  ErrorKind = "failed"  // a read came back with an error
+	Failed  ErrorKind = "failed"  // a read returned an error
 	Denied  ErrorKind = "denied"  // no permission
 	Absent  ErrorKind = "absent"  // the thing to read is not on this machine
 	Held    ErrorKind = "held"    // not read on purpose
 )
 
-// An Error says why a reading has no value. It is plain data, so that a tape can hold it.
+// An Error describes why a reading has no value. It is plain data, so that a tape can
+// contain it.
 type Error struct {
 	Kind   ErrorKind `json:"kind"`
 	Text   string    `json:"text"`
@@ -30,8 +31,8 @@ type Error struct {
 	Since  time.Time `json:"since"`            // since when it is blind in this way
 }
 
-// after returns what is known once r has followed old: an error keeps the value
-// and its time, and the time since when it has been so.
+// after returns r as the successor of old: an error keeps the previous value and its
+// time, and the start of the error.
 func (r Reading[T]) after(old Reading[T]) Reading[T] {
 	if r.Err == nil {
 		return r

@@ -4,7 +4,8 @@ import (
 	"testing"
 )
 
-// A plain ring is what a Ring means to be: every count with its slot.
+// A plain ring is a reference implementation of Ring: a list of every count with its
+// slot.
 type plain struct {
 	head   int64
 	counts map[int64]uint64
@@ -29,8 +30,8 @@ func (p *plain) sum(now, slots int64) (sum uint64, first int64, found bool) {
 }
 
 // FuzzCounts: each column of counts is the Ring of what was added to it, up to the
-// slot that is the latest of all columns; and what was added does not change the
-// counts there were before, whose rows are shared.
+// latest slot of all columns; adding does not change the previous counts, whose rows
+// are shared.
 func FuzzCounts(f *testing.F) {
 	f.Add([]byte{0, 1, 2, 59, 60, 61, 200, 3, 0, 255}, uint8(4))
 	f.Add([]byte{1, 5, 64, 66, 64, 5}, uint8(2))
@@ -75,15 +76,15 @@ func compareColumn(t *testing.T, c *counts, column int, want Ring) {
 	}
 }
 
-// FuzzRing: whatever is added in whatever order, a Ring sums and begins like a
-// list of all counts of which only the latest 60 slots are kept; and a Ring that
-// was added to is what it was.
+// FuzzRing: for any additions in any order, a Ring has the sums and the start of a
+// list of all counts of which only the latest 60 slots are kept; adding does not
+// change the previous Ring.
 func FuzzRing(f *testing.F) {
 	f.Add([]byte{0, 1, 2, 59, 60, 61, 200, 3, 0, 255}, uint8(60), uint8(70))
 	f.Add([]byte{255, 0}, uint8(1), uint8(255))
 	f.Add([]byte{}, uint8(0), uint8(0))
 	f.Add([]byte{59, 30, 31, 30}, uint8(60), uint8(60)) // late ones
-	f.Add([]byte{1, 5, 64, 66}, uint8(60), uint8(66))   // over what was counted a round ago
+	f.Add([]byte{1, 5, 64, 66}, uint8(60), uint8(66))   // overwrites a count of the previous round
 	f.Fuzz(func(t *testing.T, slots []byte, window, now uint8) {
 		var r Ring
 		p := plain{counts: map[int64]uint64{}}

@@ -8,32 +8,32 @@ import (
 	"github.com/nodewatch/nodewatch/pkg/bond"
 )
 
-// The most bonds, and slaves of one bond, that are remembered.
+// The maximum number of bonds, and of slaves of one bond, that are remembered.
 const maxSeen = 256
 
-// A SeenBond is a kernel bond that has been seen since nodewatch started, with the
+// A SeenBond is a kernel bond that has existed since nodewatch started, with the
 // slaves it has had.
 type SeenBond struct {
 	Name   string
 	Slaves []SeenSlave // by name
-	Last   time.Time   // when it was last there
-	Gone   time.Time   // since when it is not there; zero: it is
+	Last   time.Time   // when it last existed
+	Gone   time.Time   // since when it no longer exists; zero: it exists
 }
 
 // A SeenSlave is a slave that a bond has had.
 type SeenSlave struct {
 	Name  string
-	Speed int       // the highest speed seen, Mbit/s; 0: never known
-	Gone  time.Time // since when the bond has not had it; zero: it has
+	Speed int       // the highest observed speed, Mbit/s; 0: never known
+	Gone  time.Time // since when the bond no longer has it; zero: it still has it
 }
 
-// SeenBonds are the kernel's bonds that have been seen since nodewatch started, by
+// SeenBonds are the kernel's bonds that have existed since nodewatch started, by
 // name.
 func (s Snapshot) SeenBonds() []SeenBond { return s.seenBonds }
 
-// seenBondsAfter is what has been seen once the bonds have been read. The list it
-// is given is left alone. A slave that has moved to another bond, or that another has
-// replaced, is no longer expected where it was.
+// seenBondsAfter returns the seen bonds after a reading of the bonds. It does not
+// modify its input. A slave that has moved to another bond, or that another slave has
+// replaced, is no longer expected in its former bond.
 func seenBondsAfter(old []SeenBond, bonds []bond.Bond, at time.Time) []SeenBond {
 	list := slices.Clone(old)
 	moved := map[string]string{}
@@ -73,7 +73,7 @@ func seenSlavesAfter(old []SeenSlave, b bond.Bond, moved map[string]string, at t
 		}
 		list = append(list, seen)
 	}
-	had := len(old) // as many as it has had slaves are expected, whichever they are
+	had := len(old) // the number of slaves it has had is expected, whichever they are
 	for _, o := range old {
 		if to, elsewhere := moved[o.Name]; elsewhere && to != b.Name || !elsewhere && len(list) >= min(had, maxSeen) || to == b.Name {
 			continue

@@ -2,8 +2,8 @@ package node
 
 import "encoding/json"
 
-// Settings are what makes the rules in force differ from the default ones, as
-// plain data, so that a tape holds the thresholds its reports were made with.
+// Settings are the differences between the current rules and the defaults, as plain
+// data, so that a tape contains the thresholds of its reports.
 type Settings struct {
 	Limits   map[string]json.RawMessage `json:"limits,omitempty"` // rule id to its thresholds
 	Off      []string                   `json:"off,omitempty"`    // ids of rules that are switched off, sorted
@@ -11,5 +11,5 @@ type Settings struct {
 	SkipHold bool                       `json:"impatient,omitempty"` // findings are raised without a hold time: for a single check
 }
 
-// Apply implements Observation: settings change no picture of the node.
+// Apply implements Observation: settings do not change the Snapshot.
 func (o Settings) Apply(s Snapshot) Snapshot { return s }

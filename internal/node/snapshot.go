@@ -1,5 +1,6 @@
-// Package node is the picture of this node: one immutable Snapshot, and one file
-// for each observation that is folded into it. It does no I/O and reads no clock.
+// Package node models the state of this node: one immutable Snapshot, and one file
+// for each observation that is applied to it. It does no I/O and does not read the
+// clock.
 package node
 
 import (
@@ -13,36 +14,36 @@ import (
 	"github.com/nodewatch/nodewatch/pkg/rbd"
 )
 
-// A Snapshot is this node at one instant. It is never changed once made.
+// A Snapshot is the state of this node at one instant. It is immutable.
 type Snapshot struct {
 	Now     time.Time
 	Node    string            // the node's name
 	Version string            // of nodewatch
-	Site    string            // where the node is, as configured
-	Labels  map[string]string // what else it belongs to, as configured
+	Site    string            // the node's location, as configured
+	Labels  map[string]string // additional labels, as configured
 	Started time.Time         // when nodewatch started
 	Sources []Source          // by name
 
 	Links   Reading[bond.Links]
 	OVS     Reading[[]bond.Bond]
-	NICs    []NIC // what each watched NIC carries, by name
+	NICs    []NIC // the traffic of each watched NIC, by name
 	Storage []Path
 	Limits  Reading[bond.Limits]
 
 	Mapped  Reading[[]rbd.Mapped]
 	IO      []DiskIO // by device
-	Waits   []Wait   // requests in flight as osdc lists them, by FSID, client, TID
+	Waits   []Wait   // requests in flight as listed by osdc, by FSID, client, TID
 	Pending Reading[[]rbd.Pending]
 
 	Libvirt Reading[rbd.Guests]
 	QEMU    Reading[rbd.Guests]
-	Guests  []rbd.Guest // of the better view, by name, with the krbd disks resolved
-	Uses    []rbd.Use   // which guests sit on which krbd device, by device
+	Guests  []rbd.Guest // from the better view, by name, with the krbd disks resolved
+	Uses    []rbd.Use   // the guests of each krbd device, by device
 
 	Kernel Log
 
 	Host    Reading[host.State]
-	Before  Reading[host.State] // one reading ago, for rates
+	Before  Reading[host.State] // the previous reading, for rates
 	Cluster Reading[ceph.Cluster]
 
 	Overrides      Reading[override.Overrides]
@@ -53,9 +54,9 @@ type Snapshot struct {
 
 	flaps       []Flap         // by bond and slave
 	seenBonds   []SeenBond     // by name
-	hung        Ring           // tasks newly found hung, by the kernel's count, in tens of seconds
-	byDevice    map[string]int // places in Mapped.Value; replaced, never changed
-	mappedSince []since        // since when each device is the mapping it is
+	hung        Ring           // tasks newly found hung, by the kernel's counter, in units of ten seconds
+	byDevice    map[string]int // indexes in Mapped.Value; replaced, never modified
+	mappedSince []since        // the start of each device's current mapping
 
-	batch *batch // the entries under way; nil: one at a time
+	batch *batch // the batch in progress; nil: one entry at a time
 }

@@ -8,11 +8,13 @@ import (
 	"strings"
 )
 
-// sortedKeys returns a map's keys in order, as no map order may reach a report.
+// sortedKeys returns a map's keys in order, because map order must not affect a
+// report.
 func sortedKeys[K cmp.Ordered, V any](m map[K]V) []K { return slices.Sorted(maps.Keys(m)) }
 
-// place is where the element of a name is in a list by name, or would be, and
-// whether it is there. Elements are large and asked for often: none is copied.
+// place returns the index of the element with a name in a sorted list, or where it
+// would be, and whether it exists. Elements are large and looked up often, so none is
+// copied.
 func place[T any](list []T, name string, of func(*T) string) (int, bool) {
 	return sort.Find(len(list), func(i int) int { return strings.Compare(name, of(&list[i])) })
 }

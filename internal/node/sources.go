@@ -40,7 +40,7 @@ type Source struct {
 	Failures     uint64        `json:"-"`
 }
 
-// Started is the first observation of all: who watches, and by which sources.
+// Started is the first observation: the node and its sources.
 type Started struct {
 	Node    string   `json:"node"`
 	Version string   `json:"version"`
@@ -50,8 +50,8 @@ type Started struct {
 	Labels map[string]string `json:"labels,omitempty"`
 }
 
-// Apply implements Observation. What was known before belongs to a daemon that
-// has ended: a tape that holds a restart plays as the restarted daemon saw it.
+// Apply implements Observation. Previous data belongs to a daemon that has ended: the
+// replay of a tape with a restart shows what the restarted daemon observed.
 func (o Started) Apply(s Snapshot) Snapshot {
 	s = Snapshot{Now: s.Now, Node: o.Node, Version: o.Version, Started: s.Now, Site: o.Site, Labels: o.Labels}
 	s.Sources = slices.Clone(o.Sources)
@@ -59,7 +59,7 @@ func (o Started) Apply(s Snapshot) Snapshot {
 	return s
 }
 
-// recordReading notes that a source has spoken.
+// recordReading records a reading of a source.
 func (s Snapshot) recordReading(name string, at time.Time, every time.Duration, err *Error) Snapshot {
 	s.Sources = slices.Clone(s.Sources)
 	i, found := slices.BinarySearchFunc(s.Sources, name, func(a Source, name string) int { return strings.Compare(a.Name, name) })
@@ -83,7 +83,7 @@ func (s Snapshot) recordReading(name string, at time.Time, every time.Duration, 
 	return s
 }
 
-// Source returns what is known of the named source, and whether it is one at all.
+// Source returns the state of the named source, and whether it exists.
 func (s Snapshot) Source(name string) (Source, bool) { return source(s.Sources, name) }
 
 func source(list []Source, name string) (Source, bool) {
@@ -116,7 +116,7 @@ func (s Source) Stale(now time.Time) bool {
 	return s.Every > 0 && !s.LastReading.IsZero() && now.Sub(s.LastReading) > 3*s.Every+5*time.Second
 }
 
-// State is the source's state in one word, and since when.
+// State returns the source's state in one word, and since when.
 func (s Source) State(started, now time.Time) (string, time.Time) {
 	switch {
 	case s.Err != nil:
@@ -129,7 +129,7 @@ func (s Source) State(started, now time.Time) (string, time.Time) {
 	return "ok", s.FirstReading
 }
 
-// Complete reports whether every source has said something, be it that it is blind.
+// Complete reports whether every source has reported, even if only that it is blind.
 func (s Snapshot) Complete() bool {
 	for _, src := range s.Sources {
 		if src.LastReading.IsZero() {

@@ -8,7 +8,7 @@ import (
 	"github.com/nodewatch/nodewatch/pkg/host"
 )
 
-// counts is a reading of no NICs, of a source that speaks each second.
+// slaveCounts returns a reading without NICs, from a source that reports each second.
 func slaveCounts(at float64) Observation {
 	return SawCounters{Reading[[]bond.Counters]{At: after(at), Every: time.Second}}
 }
@@ -24,7 +24,7 @@ func TestStatesOfASource(t *testing.T) {
 		now   float64
 		state string
 		since float64
-		blind ErrorKind // empty: it can tell
+		blind ErrorKind // empty: available
 		fails uint64
 	}{
 		"nothing yet":           {nil, 3, "starting", 0, Failed, 0},

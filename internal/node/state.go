@@ -2,8 +2,8 @@ package node
 
 import "encoding/json"
 
-// SawState is what an earlier run kept for this one: baselines and the last incident,
-// as internal/judge wrote them. It is read once after the start.
+// SawState is the state that an earlier run persisted: baselines and the last
+// incident, as written by internal/judge. It is read once after the start.
 type SawState struct{ Reading[json.RawMessage] }
 
 // Apply implements Observation.

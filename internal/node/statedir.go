@@ -1,12 +1,12 @@
 package node
 
-// A StateDirectory is where nodewatch keeps what must outlive a restart: overrides,
-// and what reporters must not forget.
+// A StateDirectory is where nodewatch persists what must outlive a restart: overrides
+// and the state of reporters.
 type StateDirectory struct {
 	Path string `json:"path"`
 }
 
-// SawStateDirectory is whether the state directory can be used.
+// SawStateDirectory is whether the state directory is usable.
 type SawStateDirectory struct{ Reading[StateDirectory] }
 
 // Apply implements Observation.

@@ -2,15 +2,15 @@ package node
 
 import "time"
 
-// MappedAt returns since when the i-th device of Mapped.Value has been this
-// mapping; zero: since before nodewatch started. It is as late as the reading
-// that found it.
+// MappedAt returns since when the i-th device of Mapped.Value has been this mapping;
+// zero: since before nodewatch started. It is the time of the reading that found the
+// mapping.
 func (s Snapshot) MappedAt(i int) time.Time { return s.mappedSince[i].at }
 
-// Burst is when the run of live lines began that the series' latest belongs to: within
-// a run no two are further apart than gap. It is exact to the second within the last
-// minute or if the series began with the run, else to 10 s, and at most ten minutes
-// back. Zero if there was none.
+// Burst returns the start of the run of live lines that contains the series' latest
+// line: within a run, consecutive lines are at most gap apart. Its resolution is one
+// second within the last minute or if the series began with the run, otherwise 10 s,
+// and it is at most ten minutes ago. Zero if there was none.
 func (s *Series) Burst(now time.Time, gap time.Duration) time.Time {
 	tens, seconds := s.recent.tens.ring(s.column), s.recent.seconds.ring(s.column)
 	slot, found := tens.run(now.Unix()/10, int64(gap/(10*time.Second)))
@@ -27,9 +27,9 @@ func (s *Series) Burst(now time.Time, gap time.Duration) time.Time {
 	return start
 }
 
-// run is the earliest slot of the run, up to now, that the latest counted slot
-// belongs to, and whether anything was counted. Slots of a run are at most gap
-// slots apart.
+// run returns the earliest slot of the run, up to now, that contains the latest
+// counted slot, and whether anything was counted. Consecutive slots of a run are at
+// most gap slots apart.
 func (r *Ring) run(now, gap int64) (first int64, found bool) {
 	for slot := min(now, r.head); slot >= max(now-ringLen+1, r.head-ringLen+1, 0); slot-- {
 		switch {

@@ -8,7 +8,8 @@ import (
 	"github.com/nodewatch/nodewatch/pkg/rbd"
 )
 
-// burstOf is the burst of a series with a line at each of these seconds, seen at now.
+// burstOf returns the burst, at now, of a series with a line at each of these
+// seconds.
 func burstOf(now int, gap time.Duration, history bool, seconds ...int) int {
 	start := time.Date(2026, time.March, 1, 3, 0, 0, 0, time.UTC)
 	l := Log{}
@@ -45,8 +46,8 @@ func TestBurst(t *testing.T) {
 	}
 }
 
-// A device is this mapping since the reading that found it; those of the first
-// reading since before.
+// A device is this mapping since the reading that found it; devices of the first
+// reading since before nodewatch started.
 func TestMappedAt(t *testing.T) {
 	at := time.Date(2026, time.March, 1, 3, 0, 0, 0, time.UTC)
 	see := func(s Snapshot, at time.Time, images ...string) Snapshot {

@@ -8,13 +8,13 @@ import (
 	"github.com/nodewatch/nodewatch/pkg/bond"
 )
 
-// How far back a NIC's traffic is remembered.
+// How far back a NIC's traffic is stored.
 const (
 	flowSeconds = 60 // single readings
-	flowTens    = 90 // peaks of ten seconds: a quarter of an hour
+	flowTens    = 90 // peaks of ten seconds each, for a quarter of an hour
 )
 
-// A NIC is what one watched NIC carries: a slave of a bond, or a NIC without one.
+// A NIC is the traffic of one watched NIC: a slave of a bond, or a standalone NIC.
 type NIC struct {
 	Name    string
 	Index   int
@@ -23,34 +23,35 @@ type NIC struct {
 	At      time.Time  // of Last
 	Rates   bond.Rates // between the two latest readings
 	Known   bool       // Rates could be computed
-	Seconds []Flow     // one a reading, oldest first, at most 60
-	Tens    []Flow     // the peaks of each ten seconds, oldest first, at most 90
+	Seconds []Flow     // one per reading, oldest first, at most 60
+	Tens    []Flow     // the peaks of ten seconds each, oldest first, at most 90
 
-	RxFull, TxFull time.Time // since when it has carried FullShare of its line rate that way without a break; zero: it does not
-	OverloadSince  time.Time // since when it has dropped frames for lack of buffers without a break, by the kernel's count; zero: it does not
-	BestSpeed      int       // the highest speed seen, Mbit/s
+	RxFull, TxFull time.Time // since when it has continuously carried FullShare of its line rate in that direction; zero: it does not
+	OverloadSince  time.Time // since when it has continuously dropped frames for lack of buffers, by the kernel's counter; zero: it does not
+	BestSpeed      int       // the highest observed speed, Mbit/s
 
 	Drops     bond.Drops // the driver's own drop counters; zero: not read
-	DropRate  float64    // frames a second dropped for lack of buffer, by the driver's count
+	DropRate  float64    // frames per second dropped for lack of buffers, by the driver's counter
 	DropsAt   time.Time
 	DropSince time.Time // since when DropRate has been above 0; zero: it is not
 }
 
-// FullShare is the part of its line rate from which a NIC counts as full: at an MTU
-// of 1500 each frame's preamble, gap and checksum leave 98.4 % to count.
+// FullShare is the share of its line rate from which a NIC counts as full: at an MTU
+// of 1500 the preamble, gap and checksum of each frame leave 98.4 % for counted
+// bytes.
 const FullShare = 0.9
 
-// A Flow is what a NIC carried in a second, or at most in ten.
+// A Flow is the traffic of a NIC in one second, or its peak in ten.
 type Flow struct {
-	At       time.Time // the end of the second, or the start of the ten
+	At       time.Time // the end of the second, or the start of the ten seconds
 	Rx, Tx   float64   // bit/s
-	Overload float64   // frames a second
-	RxCRC    float64   // frames a second
-	Speed    int       // Mbit/s at the time
+	Overload float64   // frames per second
+	RxCRC    float64   // frames per second
+	Speed    int       // Mbit/s at that time
 }
 
-// Share returns which part of the line rate the flow fills in each direction; 0
-// where the speed is unknown.
+// Share returns the share of the line rate that the flow uses in each direction; 0 if
+// the speed is unknown.
 func (f Flow) Share() (rx, tx float64) {
 	if f.Speed <= 0 {
 		return 0, 0
@@ -78,13 +79,13 @@ func (o SawCounters) Apply(s Snapshot) Snapshot {
 	return s
 }
 
-// sourceErr is the error the named source has now.
+// sourceErr returns the current error of the named source.
 func (s Snapshot) sourceErr(name string) *Error {
 	src, _ := s.Source(name)
 	return src.Err
 }
 
-// NIC returns what the named NIC carries, and whether it is watched.
+// NIC returns the traffic of the named NIC, and whether it is watched.
 func (s Snapshot) NIC(name string) (NIC, bool) { return nic(s.NICs, name) }
 
 func nic(list []NIC, name string) (NIC, bool) {
@@ -95,7 +96,7 @@ func nic(list []NIC, name string) (NIC, bool) {
 	return list[i], true
 }
 
-// read returns the NIC once c has been read at.
+// read returns the NIC updated with the counters c read at the given time.
 func (n NIC) read(c bond.Counters, at time.Time) NIC {
 	before, was := n.Last, n.At
 	n.Name, n.Index, n.Last, n.At, n.Speed = c.Name, c.Index, c, at, c.Speed
@@ -121,11 +122,11 @@ func (n NIC) read(c bond.Counters, at time.Time) NIC {
 	return n
 }
 
-// longGap is how far apart two readings are at most that are one run.
+// longGap is the maximum time between two readings of one run.
 const longGap = 3 * time.Second
 
-// heldSince returns since when a condition has held without a break: start is what it was
-// before, began the time of the reading before.
+// heldSince returns since when a condition has continuously applied: start is the
+// previous value, began the time of the previous reading.
 func heldSince(start time.Time, holds bool, began time.Time) time.Time {
 	switch {
 	case !holds:
@@ -136,8 +137,8 @@ func heldSince(start time.Time, holds bool, began time.Time) time.Time {
 	return start
 }
 
-// pushed returns the list with one more at its end and at most limit in all. The
-// list itself is left alone.
+// pushed returns the list with one more element at its end and at most limit in all.
+// It does not modify the list.
 func pushed(list []Flow, f Flow, limit int) []Flow {
 	if len(list) >= limit {
 		list = list[len(list)-limit+1:]
@@ -146,7 +147,7 @@ func pushed(list []Flow, f Flow, limit int) []Flow {
 	return append(append(out, list...), f)
 }
 
-// peaked returns the list with f folded into the peak of its ten seconds.
+// peaked returns the list with f included in the peak of its ten seconds.
 func peaked(list []Flow, f Flow, limit int) []Flow {
 	start := f.At.Truncate(10 * time.Second)
 	if len(list) == 0 || list[len(list)-1].At.Before(start) {
@@ -161,8 +162,8 @@ func peaked(list []Flow, f Flow, limit int) []Flow {
 	return out
 }
 
-// Lately returns the readings of the last d, and whether they cover it: the
-// oldest began no later than d ago and no second of it is missing by more than two.
+// Lately returns the readings of the last d, and whether they cover it: the oldest
+// began no later than d ago and there is no gap of more than two seconds.
 func (n NIC) Lately(now time.Time, d time.Duration) ([]Flow, bool) {
 	i := len(n.Seconds)
 	for i > 0 && now.Sub(n.Seconds[i-1].At) < d {

@@ -8,7 +8,7 @@ import (
 	"github.com/nodewatch/nodewatch/pkg/bond"
 )
 
-// nics folds readings of one NIC, each at its second.
+// nics applies readings of one NIC, each at its second.
 func nics(s Snapshot, readings ...counted) Snapshot {
 	for _, r := range readings {
 		s = took(s, r.at, SawCounters{read(r.at, []bond.Counters{r.Counters})})
@@ -21,7 +21,7 @@ type counted struct {
 	bond.Counters
 }
 
-// eth0 is a reading of eth0 at a second: bytes received, and frames missed.
+// eth0 returns a reading of eth0 at a second: bytes received, and frames missed.
 func eth0(at float64, bytes, missed uint64) counted {
 	return counted{at, bond.Counters{Name: "eth0", Index: 2, Speed: 10000, RxBytes: bytes, RxMissed: missed}}
 }
@@ -47,7 +47,7 @@ func TestRatesOfANIC(t *testing.T) {
 	}
 }
 
-// A driver that is reloaded, or another NIC of the same name, gives no rate for
+// If a driver is reloaded, or another NIC gets the same name, there is no rate for
 // one interval, and never a huge or a negative one.
 func TestRatesThroughResets(t *testing.T) {
 	other := eth0(3, 9e15, 0)
@@ -182,7 +182,7 @@ func TestNICsAreThoseOfTheLatestReading(t *testing.T) {
 	}
 }
 
-// drops folds readings of eth0's driver, every ten seconds.
+// driverDrops applies readings of eth0's driver, every ten seconds.
 func driverDrops(s Snapshot, from int, counts ...map[string]uint64) Snapshot {
 	for i, c := range counts {
 		at := float64(from + 10*i)

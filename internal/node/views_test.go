@@ -9,7 +9,7 @@ import (
 	"github.com/nodewatch/nodewatch/pkg/rbd"
 )
 
-// onKrbd is a guest with one disk on a device number.
+// onKrbd returns a guest with one disk on a device number.
 func onKrbd(name, id string, minor uint32) rbd.Guest {
 	return rbd.Guest{Name: name, ID: id, Kind: "vm", Disks: []rbd.Disk{{Target: "vda", Path: "/dev/x", Major: 251, Minor: minor}}}
 }
@@ -30,8 +30,9 @@ func names(guests []rbd.Guest) []string {
 	return list
 }
 
-// libvirt knows more of a guest than its process does; processes add those that
-// libvirt does not know, by its UUID or, until that has been read, the name in its scope.
+// libvirt has more information about a guest than its process; processes add guests that
+// libvirt does not know, identified by UUID or, until that has been read, by the name in
+// their scope.
 func TestGuestsOfTwoViews(t *testing.T) {
 	known := onKrbd("vm1", "uuid-1", 0)
 	known.State = "running"

@@ -12,15 +12,15 @@ import (
 	"github.com/nodewatch/nodewatch/pkg/rbd"
 )
 
-// A Hypervisor is the size and state of a node whose every source is read, as the views
-// show it.
+// A Hypervisor is the size and state of a node on which every source is readable, for
+// tests of views.
 type Hypervisor struct {
 	Disks, Guests, OSDs, Bonds int
 	Policy                     bond.HashPolicy
 	Storm                      bool // from the twentieth second on
 }
 
-// Healthy is a small node on which nothing is wrong.
+// Healthy is a small node without problems.
 func Healthy() Hypervisor {
 	return Hypervisor{Disks: 12, Guests: 10, Bonds: 1, Policy: bond.Layer34}
 }
@@ -35,12 +35,12 @@ func InStorm() Hypervisor {
 	return Hypervisor{Disks: 78, Guests: 65, OSDs: 182, Bonds: 1, Policy: bond.Layer2, Storm: true}
 }
 
-// TenTimes is a node of ten times the incident's size, in the same storm.
+// TenTimes is a node ten times the size of the incident's, in the same storm.
 func TenTimes() Hypervisor {
 	return Hypervisor{Disks: 780, Guests: 650, OSDs: 1820, Bonds: 4, Policy: bond.Layer2, Storm: true}
 }
 
-// HypervisorStart is when the play of a Hypervisor starts.
+// HypervisorStart is the start time of every Hypervisor.
 var HypervisorStart = Start.Add(13 * time.Minute)
 
 const (
@@ -87,8 +87,8 @@ func (h Hypervisor) Play() *Node {
 	return n
 }
 
-// Links are the node's: its bonds of two slaves each, the first of which carries storage
-// on a VLAN, and two NICs outside of bonds.
+// Links returns the node's links: its bonds of two slaves each, the first of which
+// carries storage on a VLAN, and two standalone NICs.
 func (h Hypervisor) Links() bond.Links {
 	partner := bond.PortInSync | bond.PortCollecting | bond.PortDistributing
 	l := bond.Links{NICs: []bond.NIC{{Name: "eno1", Index: 5, Up: true, Speed: 1000}, {Name: "eno2", Index: 6}}}
@@ -110,8 +110,8 @@ func (h Hypervisor) Links() bond.Links {
 	return l
 }
 
-// Counters are those of every NIC after the given second. In a storm the first slave of
-// each bond receives at its line rate and the second one sends.
+// Counters returns the counters of every NIC after the given second. In a storm the
+// first slave of each bond receives at its line rate and the second one sends.
 func (h Hypervisor) Counters(second uint64) []bond.Counters {
 	list := []bond.Counters{{Name: "eno1", Index: 5, Speed: 1000, RxBytes: 1000 * second, TxBytes: 500 * second}}
 	for b := range h.Bonds {
@@ -128,7 +128,7 @@ func (h Hypervisor) Counters(second uint64) []bond.Counters {
 	return list
 }
 
-// Mapped are the node's krbd devices, of one client.
+// Mapped returns the node's krbd devices, of one client.
 func (h Hypervisor) Mapped() []rbd.Mapped {
 	var list []rbd.Mapped
 	for i := range h.Disks {
@@ -140,8 +140,8 @@ func (h Hypervisor) Mapped() []rbd.Mapped {
 	return list
 }
 
-// io is that of every device: in a storm those with an even number complete nothing
-// after the twentieth second.
+// io returns the I/O counters of every device: in a storm devices with an even number
+// complete nothing after the twentieth second.
 func (h Hypervisor) io(second uint64) []rbd.IO {
 	var list []rbd.IO
 	for i := range h.Disks {
@@ -155,8 +155,8 @@ func (h Hypervisor) io(second uint64) []rbd.IO {
 	return list
 }
 
-// Domains are the node's guests, each with one of the krbd devices; some have a disk of
-// librbd, and some are paused in a storm.
+// Domains returns the node's guests, each with one of the krbd devices; some have a
+// disk on librbd, and some are paused in a storm.
 func (h Hypervisor) Domains() rbd.Guests {
 	var all rbd.Guests
 	for i := range h.Guests {
@@ -174,7 +174,7 @@ func (h Hypervisor) Domains() rbd.Guests {
 	return all
 }
 
-// log is two kinds of lines about each OSD, the first OSD's the most.
+// log returns two kinds of lines about each OSD, most about the first OSD.
 func (h Hypervisor) log(at time.Time) kmsg.Batch {
 	b := kmsg.Batch{Records: 421, Seq: 1200}
 	if !h.Storm {

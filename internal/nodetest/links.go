@@ -2,7 +2,8 @@ package nodetest
 
 import "github.com/nodewatch/nodewatch/pkg/bond"
 
-// LACPBond is bond0: two 10G slaves in 802.3ad, as a healthy switch makes it.
+// LACPBond returns bond0: two 10G slaves in 802.3ad, as negotiated with a healthy
+// switch.
 func LACPBond(policy bond.HashPolicy) bond.Bond {
 	healthy := bond.PortActive | bond.PortShortTimeout | bond.PortAggregating | bond.PortInSync | bond.PortCollecting | bond.PortDistributing
 	b := bond.Bond{
@@ -18,7 +19,7 @@ func LACPBond(policy bond.HashPolicy) bond.Bond {
 	return b
 }
 
-// PlainBond is bond0 in a mode without LACP.
+// PlainBond returns bond0 in a mode without LACP.
 func PlainBond(mode bond.Mode, policy bond.HashPolicy) bond.Bond {
 	b := LACPBond(policy)
 	b.Mode, b.AD, b.LACPRate, b.LACPActive = mode, nil, "", ""
@@ -28,14 +29,15 @@ func PlainBond(mode bond.Mode, policy bond.HashPolicy) bond.Bond {
 	return b
 }
 
-// OVSBond is an Open vSwitch bond of two slaves.
+// OVSBond returns an Open vSwitch bond of two slaves.
 func OVSBond(mode bond.Mode) bond.Bond {
 	b := PlainBond(mode, "")
 	b.Kind, b.Index, b.Miimon, b.Ports = bond.OVS, 0, -1, []string{"storage0"}
 	return b
 }
 
-// Over is the links with bonds, the first of which holds 192.0.2.2 on a VLAN.
+// Over returns links with the given bonds; a VLAN on the first one has the address
+// 192.0.2.2.
 func Over(bonds ...bond.Bond) bond.Links {
 	l := bond.Links{Bonds: bonds}
 	if len(bonds) > 0 && bonds[0].Index > 0 {
@@ -45,7 +47,7 @@ func Over(bonds ...bond.Bond) bond.Links {
 	return l
 }
 
-// Lose takes the link of a slave away as the kernel shows it.
+// Lose removes the link of a slave, as the kernel shows it.
 func Lose(s *bond.Slave) {
 	s.Carrier, s.MIIStatus, s.Speed, s.Duplex, s.State = false, "DOWN", 0, "", "BACKUP"
 }

@@ -1,6 +1,5 @@
-// Package nodetest simulates the node that tests look at: what a test sets of links,
-// traffic, disks and log lines reaches the Snapshot as observations, as it does in the
-// daemon.
+// Package nodetest simulates a node for tests: the links, traffic, disks and log lines
+// that a test sets reach the Snapshot as observations, as in the daemon.
 package nodetest
 
 import (
@@ -16,36 +15,36 @@ import (
 	"github.com/nodewatch/nodewatch/pkg/rbd"
 )
 
-// Start is when every Node starts: on a full ten seconds.
+// Start is the start time of every Node: a multiple of ten seconds.
 var Start = time.Date(2026, time.March, 1, 2, 0, 0, 0, time.UTC)
 
 // A Node is a simulated node.
 type Node struct {
 	Snapshot node.Snapshot
 	At       time.Time
-	Tape     []node.Entry     // everything that was observed, and each tick
-	Links    bond.Links       // what SeeLinks reads
+	Tape     []node.Entry     // every observation and each tick
+	Links    bond.Links       // the links that SeeLinks reads
 	Traffic  map[string]*Load // by NIC
 
 	io    *IO
 	disks []rbd.IO
 }
 
-// A Load is what a NIC carries each second.
+// A Load is the traffic of a NIC in each second.
 type Load struct {
 	Rx, Tx   float64 // bit/s
-	Missed   float64 // frames a second, by the kernel's counters
-	CRC      float64 // frames a second
-	Driver   float64 // frames a second, by the driver's counters
+	Missed   float64 // frames per second, by the kernel's counters
+	CRC      float64 // frames per second
+	Driver   float64 // frames per second, by the driver's counters
 	Counters bond.Counters
-	packets  float64 // frames a second received
+	packets  float64 // frames per second received
 	dropped  uint64
 }
 
-// An IO is what a disk does each second.
+// An IO is the I/O of a disk in each second.
 type IO struct {
 	Done     uint64 // reads that complete
-	Ms       uint64 // what each of them takes
+	Ms       uint64 // duration of each read
 	InFlight uint64
 }
 
@@ -67,8 +66,8 @@ func New(links bond.Links) *Node {
 	return n
 }
 
-// begin returns a node that has just started, with the sources given; every is how
-// often they promise a reading, 0 for no promise.
+// begin returns a node that has just started, with the given sources; every is their
+// promised interval, 0 for no promise.
 func begin(at time.Time, version string, every time.Duration, sources ...string) *Node {
 	n := &Node{At: at, Traffic: map[string]*Load{}}
 	started := node.Started{Node: "node2", Version: version}
@@ -79,12 +78,12 @@ func begin(at time.Time, version string, every time.Duration, sources ...string)
 	return n
 }
 
-// Reading is one that succeeded.
+// Reading returns a successful reading.
 func Reading[T any](at time.Time, every time.Duration, value T) node.Reading[T] {
 	return node.Reading[T]{Value: value, At: at, Every: every}
 }
 
-// Failed is a reading that failed; remedy says what would make it succeed, if anything.
+// Failed returns a failed reading; remedy describes how to fix it, if known.
 func Failed[T any](at time.Time, kind node.ErrorKind, text, remedy string) node.Reading[T] {
 	return node.Reading[T]{At: at, Err: &node.Error{Kind: kind, Text: text, Remedy: remedy, Since: at}}
 }
@@ -105,7 +104,7 @@ func (n *Node) Add(e node.Entry) {
 	n.Snapshot = n.Snapshot.Take(e)
 }
 
-// SeeLinks reads the links as they are now.
+// SeeLinks reads the current links.
 func (n *Node) SeeLinks() {
 	l := n.Links
 	l.Bonds = slices.Clone(l.Bonds)
@@ -115,7 +114,7 @@ func (n *Node) SeeLinks() {
 	n.See(node.SawLinks{Reading: Reading(n.At, 0, l)})
 }
 
-// Blind makes a source fail, as one that stalls.
+// Blind makes a source fail like one that stalls.
 func (n *Node) Blind(source string) {
 	const text = "a read has not come back"
 	switch source {
@@ -134,21 +133,21 @@ func (n *Node) Blind(source string) {
 	}
 }
 
-// Carry sets what a NIC carries, in Gbit/s.
+// Carry sets the traffic of a NIC, in Gbit/s.
 func (n *Node) Carry(nic string, rx, tx float64) *Node {
 	l := n.Traffic[nic]
 	l.Rx, l.Tx, l.packets = rx*1e9, tx*1e9, rx*1e9/8/1448
 	return n
 }
 
-// Do sets what each mapped disk does. Before the first Do their I/O is not read.
+// Do sets the I/O of each mapped disk. Before the first Do their I/O is not read.
 func (n *Node) Do(io IO) *Node {
 	n.io = &io
 	return n
 }
 
-// Pass lets seconds pass: counters and I/O rise and are read each second, the drivers'
-// counters every ten, and each second ends with a tick.
+// Pass advances the time by seconds: counters and I/O rise and are read each second,
+// the drivers' counters every ten, and each second ends with a tick.
 func (n *Node) Pass(seconds int) *Node {
 	for range seconds {
 		n.At = n.At.Add(time.Second)
@@ -161,7 +160,7 @@ func (n *Node) Pass(seconds int) *Node {
 	return n
 }
 
-// Wait lets d pass, in which nothing is read, and ticks.
+// Wait advances the time by d without any reading, and then ticks.
 func (n *Node) Wait(d time.Duration) *Node {
 	n.At = n.At.Add(d)
 	n.Add(node.Entry{At: n.At})
@@ -200,8 +199,8 @@ func (n *Node) seeIO() {
 	n.See(node.SawIO{Reading: Reading(n.At, 0, slices.Clone(n.disks))})
 }
 
-// MapDisks reads krbd devices of the given number, rbd0 and so on with the images
-// vm100 and so on, all of client4151 with the address given.
+// MapDisks reads the given number of krbd devices, rbd0 and so on with the images
+// vm100 and so on, all of client4151 with the given address.
 func (n *Node) MapDisks(count int, addr string) *Node {
 	var list []rbd.Mapped
 	n.disks = nil
@@ -216,7 +215,7 @@ func (n *Node) MapDisks(count int, addr string) *Node {
 	return n
 }
 
-// Log reads lines of the kernel log, counted.
+// Log reads lines of the kernel log, already counted.
 func (n *Node) Log(c ...kmsg.Count) *Node {
 	for i := range c {
 		c[i].First, c[i].Last = n.At, n.At
@@ -225,7 +224,7 @@ func (n *Node) Log(c ...kmsg.Count) *Node {
 	return n
 }
 
-// SeeHost reads the host; it has 64 CPUs unless h says otherwise.
+// SeeHost reads the host; it has 64 CPUs unless h sets another number.
 func (n *Node) SeeHost(h host.State) *Node {
 	if h.CPUs == 0 {
 		h.CPUs = 64
@@ -240,7 +239,8 @@ func (n *Node) SeeGuests(guests ...rbd.Guest) *Node {
 	return n
 }
 
-// VMs are running guests, vm101 and so on, the first of them paused for the reason.
+// VMs returns running guests, vm101 and so on, the first of them paused for the given
+// reason.
 func VMs(count, paused int, reason string) []rbd.Guest {
 	var list []rbd.Guest
 	for i := range count {
