@@ -1,5 +1,5 @@
-// Package bounds reads, checks and describes values by the struct tags of their fields:
-// min and max of numbers and durations, and oneof of texts, the words that are allowed.
+// Package bounds parses, checks and describes values by the struct tags of their
+// fields: min and max of numbers and durations, and oneof of texts, the allowed words.
 package bounds
 
 import (
@@ -82,7 +82,7 @@ func Allowed(t reflect.Type, tag reflect.StructTag) string {
 	return what
 }
 
-// Text is a value in the spelling that Set takes. Durations have no parts that are zero:
+// Text formats a value in the spelling that Set accepts. Durations have no zero parts:
 // 5m, not 5m0s.
 func Text(v reflect.Value) string {
 	if v.Type() != duration {
@@ -98,7 +98,7 @@ func Text(v reflect.Value) string {
 	return s
 }
 
-// parsed reads a value of type t.
+// parsed parses a value of type t.
 func parsed(t reflect.Type, text string) (reflect.Value, error) {
 	v := reflect.New(t).Elem()
 	var err error

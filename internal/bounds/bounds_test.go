@@ -11,7 +11,8 @@ import (
 
 type word string
 
-// What Set takes is within the bounds, and what it refuses is named with what is allowed.
+// Set only accepts values within the bounds, and the error for any other names the value
+// and the allowed ones.
 func TestSet(t *testing.T) {
 	for _, c := range []struct {
 		of   any // its type

@@ -1,5 +1,5 @@
-// Package buildinfo says which build of nodewatch this is: its version in Debian's
-// form, the revision it was built from, and that revision's date.
+// Package buildinfo describes this build of nodewatch: its version in Debian's form,
+// the revision it was built from, and that revision's date.
 package buildinfo
 
 import (
@@ -12,21 +12,21 @@ import (
 	"strings"
 )
 
-// Set by the linker, as the Makefile does: what git describe prints, the commit, and
-// its date in RFC 3339. Empty if go build was called without it.
+// Set by the linker as in the Makefile: the output of git describe, the commit, and
+// its date in RFC 3339. Empty if go build was called without the Makefile.
 var describe, revision, date string
 
-// archived is the same of a source archive: git archive fills the file in, and in a
-// checkout it is a placeholder.
+// archived contains the same values for a source archive: git archive fills in the
+// file, and in a checkout it is a placeholder.
 //
 //go:embed archive.txt
 var archived string
 
-// Info describes a build. A field that is not known is "unknown".
+// Info describes a build. An unknown field is "unknown".
 type Info struct {
 	Version  string // such as 0.9.0, or 0.9.0+git3.g1a2b3c4 for the third commit after 0.9.0
 	Revision string // the commit
-	Date     string // of the commit, RFC 3339: a build's own date would make two builds differ
+	Date     string // of the commit, RFC 3339: a build's own date would make builds differ
 	Go       string // such as go1.26.0
 	OS, Arch string
 }
@@ -40,7 +40,7 @@ func Read() Info {
 	return from(Info{Version: describe, Revision: revision, Date: date}, build, archived)
 }
 
-// from takes each field from the first of linker, Go's build info and archive that knows it.
+// from takes each field from the first source that has it: linker, Go's build info, archive.
 func from(linked Info, build *debug.BuildInfo, archived string) Info {
 	info := Info{
 		Version: Debian(linked.Version), Revision: linked.Revision, Date: linked.Date,
@@ -71,15 +71,15 @@ func from(linked Info, build *debug.BuildInfo, archived string) Info {
 	return info
 }
 
-// Versions as git and Go write them.
+// Versions as written by git and Go.
 var (
 	afterTag = regexp.MustCompile(`^(.*)-(\d+)-g([0-9a-f]+)$`)               // 0.9.0-3-g1a2b3c4
 	pseudo   = regexp.MustCompile(`^(.*?)-(?:0\.)?(\d{14})-([0-9a-f]{12})$`) // 0.9.1-0.20261130083000-1a2b3c4d5e6f
 )
 
-// Debian converts what git describe or Go says of a version, such as v0.9.0-3-g1a2b3c4,
-// to the form that sorts right with dpkg and rpm: 0.9.0+git3.g1a2b3c4. A release
-// candidate sorts before its release: v0.9.0-rc.1 is 0.9.0~rc.1.
+// Debian converts a version from git describe or Go, such as v0.9.0-3-g1a2b3c4, to the
+// form that dpkg and rpm sort correctly: 0.9.0+git3.g1a2b3c4. A release candidate sorts
+// before its release: v0.9.0-rc.1 is 0.9.0~rc.1.
 func Debian(version string) string {
 	v := strings.TrimPrefix(version, "v")
 	var suffix string
@@ -101,8 +101,8 @@ func Debian(version string) string {
 	return strings.ReplaceAll(v, "-", "~")
 }
 
-// Text is what --version prints for the program of the given name, without a line
-// break at the end.
+// Text returns the output of --version for the program of the given name, without a
+// trailing newline.
 func (i Info) Text(program string) string {
 	return fmt.Sprintf("%s, version %s (revision: %s)\n  build date:       %s\n  go version:       %s\n  platform:         %s/%s",
 		program, i.Version, i.Revision, i.Date, i.Go, i.OS, i.Arch)

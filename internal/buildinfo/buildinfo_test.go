@@ -25,7 +25,7 @@ func TestDebian(t *testing.T) {
 	}
 }
 
-// The same order as dpkg's, where dpkg is there to ask.
+// The same order as dpkg's, if dpkg is installed.
 func TestVersionsSort(t *testing.T) {
 	dpkg, err := exec.LookPath("dpkg")
 	if err != nil {

@@ -15,17 +15,18 @@ import (
 	"github.com/nodewatch/nodewatch/pkg/report/webhook"
 )
 
-// A backend is what the file can say of one kind of reporter.
+// A backend describes the settings of one kind of reporter in the file.
 type backend struct {
 	name     string
 	about    string
-	settings func() any // a pointer to its Config, with its defaults
+	settings func() any // returns a pointer to its Config with its defaults
 	every    time.Duration
 	deadline time.Duration
-	silenced bool // it also receives findings that page nobody
+	silenced bool // whether it also receives findings that do not page
 }
 
-// backends are all kinds of reporters. This list is the wiring.
+// backends lists all kinds of reporters. This list is the only place that registers
+// them.
 func backends() []backend {
 	return []backend{
 		{"native", "nodewatch's own protocol: complete states, without losing transitions", of(native.Default), 30 * time.Second, 10 * time.Second, true},
@@ -41,7 +42,7 @@ func backends() []backend {
 	}
 }
 
-// of makes a pointer of a backend's defaults.
+// of returns a pointer to a backend's defaults.
 func of[T any](defaults func() T) func() any {
 	return func() any {
 		c := defaults()

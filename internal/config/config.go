@@ -1,5 +1,5 @@
-// Package config turns the configuration file into a validated Config. A mistake
-// is one line: file, line, field, and what is allowed.
+// Package config turns the configuration file into a validated Config. An error is
+// one line: file, line, field, and the allowed values.
 package config
 
 import (
@@ -14,8 +14,8 @@ import (
 	"github.com/nodewatch/nodewatch/internal/strictyaml"
 )
 
-// A Config is everything that can be set in the file. Its zero value is not
-// valid: start from Default.
+// A Config contains all settings of the file. Its zero value is not valid: start from
+// Default.
 type Config struct {
 	Node      string            `yaml:"node" doc:"name of this node in reports; empty: the host name"`
 	Site      string            `yaml:"site" doc:"location of the node, such as a data centre; part of every reported name"`
@@ -30,29 +30,29 @@ type Config struct {
 	OVS       OVS               `yaml:"ovs" doc:"Open vSwitch bonds"`
 	Ceph      Ceph              `yaml:"ceph" doc:"the Ceph cluster, queried by nodewatch-ceph"`
 	Reporters []Reporter
-	Digest    string // of the file's content, in hex: distinguishes two files; empty without a file
+	Digest    string // hash of the file's content, in hex: distinguishes two files; empty without a file
 	Rules     rule.RuleSet
 }
 
-// Tape says where what is seen is recorded.
+// Tape configures where observations are recorded.
 type Tape struct {
 	File string `yaml:"file" doc:"file to record to, on a RAM disk; .zst compresses; empty: none"`
 	Max  int    `yaml:"max_megabytes" doc:"the recording ends at this size, in MiB" min:"1" max:"65536"`
 }
 
-// Libvirt says how libvirt is asked.
+// Libvirt configures the connection to libvirt.
 type Libvirt struct {
 	Off     bool     `yaml:"off" doc:"do not query libvirt"`
 	Sockets []string `yaml:"sockets" doc:"read-only sockets of libvirt; the first that responds is used"`
 }
 
-// OVS says how Open vSwitch is asked.
+// OVS configures the connection to Open vSwitch.
 type OVS struct {
 	Off    bool   `yaml:"off" doc:"do not query Open vSwitch"`
 	Socket string `yaml:"socket" doc:"ovsdb-server's socket"`
 }
 
-// Ceph says how the cluster is asked.
+// Ceph configures the queries to the cluster.
 type Ceph struct {
 	Off     bool          `yaml:"off" doc:"do not query the cluster"`
 	Child   string        `yaml:"child" doc:"the nodewatch-ceph binary; empty: in nodewatch's directory"`
@@ -62,13 +62,13 @@ type Ceph struct {
 	Every   time.Duration `yaml:"every" doc:"interval between queries" min:"10s" max:"1h"`
 }
 
-// Default is the configuration without a file.
+// Default returns the configuration without a file.
 func Default() Config {
 	return Config{
 		Web:  Web{Listen: []string{"127.0.0.1:10090"}, Connections: 100},
 		Tape: Tape{Max: 1024},
 		Libvirt: Libvirt{Sockets: []string{
-			"/run/libvirt/libvirt-sock-ro", "/run/libvirt/virtqemud-sock-ro", // also what virtproxyd and containers with the host's /run have
+			"/run/libvirt/libvirt-sock-ro", "/run/libvirt/virtqemud-sock-ro", // also used by virtproxyd and in containers with the host's /run
 			"/var/snap/openstack-hypervisor/common/run/libvirt/libvirt-sock-ro", "/var/snap/microstack/common/run/libvirt/libvirt-sock-ro",
 		}},
 		OVS:   OVS{Socket: "/run/openvswitch/db.sock"},
@@ -77,13 +77,14 @@ func Default() Config {
 	}
 }
 
-// maxSize is the largest file that is read, in bytes.
+// maxSize is the maximum size of the file, in bytes.
 const maxSize = 1 << 20
 
 // Errors are the mistakes in one file, at least one, in its order.
 type Errors strictyaml.Errors
 
-// Error implements error in one line: the first mistake, and how many more there are.
+// Error implements error in one line: the first mistake, and the number of further
+// ones.
 func (e Errors) Error() string {
 	if len(e) == 1 {
 		return e[0].Error()
@@ -92,7 +93,7 @@ func (e Errors) Error() string {
 }
 
 // Read reads the file's content from r; name is used in errors. Every error is of
-// type Errors and holds all mistakes, in the order of the file.
+// type Errors and contains all mistakes, in the order of the file.
 func Read(name string, r io.Reader) (Config, error) {
 	raw, err := io.ReadAll(io.LimitReader(r, maxSize+1))
 	if err != nil {

@@ -61,7 +61,7 @@ func TestMistakesAreOneLineWithPlaceAndRemedy(t *testing.T) {
 	}
 }
 
-// A mistake does not hide the others, and they are told in the order of the file.
+// A mistake does not hide the others, and they are reported in the order of the file.
 func TestAllMistakesAreReported(t *testing.T) {
 	_, err := Read("f.yml", strings.NewReader(`
 node: [a]
@@ -107,7 +107,7 @@ ceph: {every: 1s}
 	}
 }
 
-// unknown is a file of n fields that do not exist.
+// unknown returns a file with n fields that do not exist.
 func unknown(n int) string {
 	var b strings.Builder
 	for i := range n {
@@ -181,7 +181,7 @@ func TestAnEmptyFileIsTheDefault(t *testing.T) {
 	}
 }
 
-// What is set to null is as if it were not set, and is not the text "null".
+// A field set to null counts as not set, and not as the text "null".
 func TestNullSetsNothing(t *testing.T) {
 	c, err := Read("f.yml", strings.NewReader("node: null\nruntime_directory: ~\nceph: {keyring: , every: ~}\nlibvirt: {off: null, sockets: }\nlabels:\nreporters: ~\nrules: {kmsg-lost: }\n"))
 	if err != nil {
@@ -209,8 +209,8 @@ func TestDocsAreFresh(t *testing.T) {
 	}
 }
 
-// FuzzRead: whatever the file holds, reading it gives a configuration whose
-// thresholds are all allowed, or one line that begins with the file's name.
+// FuzzRead: whatever the file contains, reading it returns a configuration with
+// allowed thresholds only, or one line that begins with the file's name.
 func FuzzRead(f *testing.F) {
 	for _, text := range []string{
 		"node: node2\nrules:\n  kmsg-lost:\n    window: 90s\n    off: false\n", "web: {listen: [a, b]}", "a: &x [*x]", "? {a: b}\n: c", "node: !!binary aGk=",

@@ -18,7 +18,7 @@ func decode(file string, raw []byte) (Config, error) {
 	root.Decode(&c)
 	wrong := func(section string, list []*report.FieldError) {
 		for _, m := range list {
-			if field := section + "." + m.Field; !d.Has(field) { // what could not even be read is not wrong twice
+			if field := section + "." + m.Field; !d.Has(field) { // a section that could not be decoded gets no second error
 				d.Wrong(field, "%s", m.Text)
 			}
 		}

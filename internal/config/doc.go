@@ -11,7 +11,7 @@ import (
 	"github.com/nodewatch/nodewatch/internal/rule/all"
 )
 
-// Markdown documents the file: every field with its default and what is allowed,
+// Markdown documents the file: every field with its default and the allowed values,
 // and every threshold of every rule.
 func Markdown() string {
 	var b strings.Builder
@@ -91,7 +91,7 @@ func fields(b *strings.Builder, v reflect.Value, prefix string) {
 	}
 }
 
-// defaultText returns a default as it is written in the file.
+// defaultText returns a default as written in the file.
 func defaultText(v reflect.Value) string {
 	if list, is := v.Interface().([]string); is {
 		return listed("[" + strings.Join(list, ", ") + "]")
@@ -105,7 +105,7 @@ func defaultText(v reflect.Value) string {
 	return bounds.Text(v)
 }
 
-// listed is a text as it is in a table.
+// listed formats a text for a table.
 func listed(text string) string {
 	if text == "" || text == "[]" {
 		return "empty"

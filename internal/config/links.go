@@ -7,14 +7,14 @@ import (
 	"github.com/nodewatch/nodewatch/pkg/report"
 )
 
-// Links are pages elsewhere that belong to the node. Each may be empty.
+// Links are URLs of related pages. Each may be empty.
 type Links struct {
 	Grafana string `yaml:"grafana" doc:"address of the node's dashboard in Grafana, http or https; empty: no link"`
 	Fleet   string `yaml:"fleet" doc:"address of the page of all nodes, http or https; empty: no link"`
 	Status  string `yaml:"status_page" doc:"address of the status page, http or https; empty: no link"`
 }
 
-// mistakes are what is wrong with the addresses.
+// mistakes returns the errors in the URLs.
 func (l Links) mistakes() []*report.FieldError {
 	var list []*report.FieldError
 	for _, one := range []struct{ field, address string }{{"grafana", l.Grafana}, {"fleet", l.Fleet}, {"status_page", l.Status}} {
@@ -25,8 +25,8 @@ func (l Links) mistakes() []*report.FieldError {
 	return list
 }
 
-// wrongLink is why a page must not link to the address; empty if it may. The address
-// is not part of the text: it may hold a password.
+// wrongLink returns why a page must not link to the URL; empty if it may. The
+// returned text does not contain the URL, which may contain a password.
 func wrongLink(address string) string {
 	if address == "" {
 		return ""

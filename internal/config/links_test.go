@@ -5,7 +5,7 @@ import (
 	"testing"
 )
 
-// The page links to addresses of the web only, and shows nobody's password.
+// The page links only to web URLs, and shows no password.
 func TestLinks(t *testing.T) {
 	read := func(address string) error {
 		_, err := Read("n.yml", strings.NewReader("links:\n  grafana: "+address+"\n"))

@@ -14,7 +14,7 @@ import (
 	"github.com/nodewatch/nodewatch/pkg/report/httpclient"
 )
 
-// A Reporter says to which backend reports go, and which.
+// A Reporter describes one backend and the reports that it receives.
 type Reporter struct {
 	Name       string                 `yaml:"name" doc:"its name in metrics and logs: a-z, 0-9, dots and dashes"`
 	Every      time.Duration          `yaml:"every" default:"by backend" doc:"interval at which the current state is sent again" min:"5s" max:"1h"`
@@ -30,13 +30,13 @@ type Reporter struct {
 	Settings any    // its section: a pointer to the backend's Config
 }
 
-// Filter selects what of a Report the reporter receives.
+// Filter selects the parts of a Report that the reporter receives.
 func (r Reporter) Filter() report.Filter {
 	return report.Filter{Severity: r.Severity, Rules: r.Rules, NotRules: r.NotRules, Components: r.Components, Pageable: !r.Silenced}
 }
 
-// Warnings are what is unsafe about the reporter's files with secrets. It looks at the
-// files.
+// Warnings returns the security problems of the reporter's files with secrets. It
+// reads the files' metadata.
 func (r Reporter) Warnings() []string {
 	var list []string
 	for _, f := range append(secretsIn(reflect.ValueOf(r.Settings)), secretsIn(reflect.ValueOf(r.TLS))...) {
@@ -47,7 +47,7 @@ func (r Reporter) Warnings() []string {
 	return list
 }
 
-// secretsIn are the files with secrets that a value names, at any depth.
+// secretsIn returns the files with secrets that a value names, at any depth.
 func secretsIn(v reflect.Value) (list []httpclient.SecretFile) {
 	switch v.Kind() {
 	case reflect.String:
@@ -74,7 +74,7 @@ func secretsIn(v reflect.Value) (list []httpclient.SecretFile) {
 	return list
 }
 
-// maxReporters is how many reporters there may be.
+// maxReporters is the maximum number of reporters.
 const maxReporters = 20
 
 // decodeReporters decodes the section "reporters".
@@ -95,8 +95,8 @@ func decodeReporters(s *strictyaml.Section, b rule.RuleSet) []Reporter {
 	return list
 }
 
-// decodeReporter decodes one reporter: what all have, and the section of its backend. ok
-// reports whether all of it could be read.
+// decodeReporter decodes one reporter: the common fields, and the section of its
+// backend. ok reports whether all of it could be decoded.
 func decodeReporter(s *strictyaml.Section, b rule.RuleSet) (r Reporter, ok bool) {
 	var found *backend
 	var settings *strictyaml.Section
@@ -130,7 +130,7 @@ func decodeReporter(s *strictyaml.Section, b rule.RuleSet) (r Reporter, ok bool)
 
 var word = regexp.MustCompile(`^[a-z0-9][a-z0-9.-]{0,62}$`)
 
-// check checks what the types of the fields do not.
+// check checks what the types of the fields do not enforce.
 func (r Reporter) check(s, settings *strictyaml.Section, b rule.RuleSet) {
 	if !word.MatchString(r.Name) {
 		s.Wrong("name", "%q is not allowed: a word of at most 63 of a-z, 0-9, dots and dashes", r.Name)

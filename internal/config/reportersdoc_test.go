@@ -10,8 +10,8 @@ import (
 
 var example = regexp.MustCompile("(?s)```yaml\n(.*?)```")
 
-// Every example in the documentation is a configuration that is taken, and every
-// backend and each of its presets has one.
+// Every example in the documentation is a valid configuration, and every backend and
+// each of its presets has one.
 func TestDocsShowAWorkingExampleOfEachReporter(t *testing.T) {
 	raw, err := os.ReadFile("../../docs/reporters.md")
 	if err != nil {
@@ -41,7 +41,8 @@ func TestDocsShowAWorkingExampleOfEachReporter(t *testing.T) {
 	}
 }
 
-// preset is the preset of the named reporter of an example; empty if it has none.
+// preset returns the preset of the named reporter of an example; empty if it has
+// none.
 func preset(text, name string) string {
 	at := regexp.MustCompile(`name: ` + regexp.QuoteMeta(name) + `\b`).FindStringIndex(text)
 	if at == nil {
@@ -54,7 +55,7 @@ func preset(text, name string) string {
 	return ""
 }
 
-// presets are the words that a backend allows as its preset.
+// presets returns the presets that a backend allows.
 func presets(b backend) []string {
 	t := reflect.TypeOf(b.settings()).Elem()
 	f, found := t.FieldByName("Preset")

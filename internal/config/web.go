@@ -10,14 +10,14 @@ import (
 	"github.com/nodewatch/nodewatch/pkg/report"
 )
 
-// Web says where the views are served.
+// Web configures the HTTP server.
 type Web struct {
 	Listen      []string `yaml:"listen" doc:"addresses to serve on, such as 192.0.2.7:10090 or [2001:db8::7]:10090; --web.listen-address overrides it"`
 	Config      string   `yaml:"config_file" doc:"file for TLS and basic authentication, in exporter-toolkit's format; --web.config.file overrides it"`
 	Connections int      `yaml:"max_connections" doc:"maximum number of open connections from other machines; this machine may open 10 more. Beyond that, the connection that has waited longest for a request is closed. --web.max-connections overrides it" min:"10" max:"10000"`
 }
 
-// Mistakes are what is wrong with w; none if it can be served. No file is read.
+// Mistakes returns the errors in w; none if it is valid. It reads no file.
 func (w Web) Mistakes() []*report.FieldError {
 	var list []*report.FieldError
 	wrong := func(field, format string, args ...any) {
@@ -40,14 +40,14 @@ func (w Web) Mistakes() []*report.FieldError {
 	return list
 }
 
-// How many connections may be allowed, as in the tag of Web.Connections.
+// The allowed range of Web.Connections, as in its tag.
 const (
 	minConnections = 10
 	maxConnections = 10000
 )
 
-// wrongAddress is why one cannot listen on the address, a host and a port; empty
-// if one can. The host may be an IP address, a name or nothing.
+// wrongAddress returns why a listen address, a host and a port, is invalid; empty if
+// it is valid. The host may be an IP address, a name or empty.
 func wrongAddress(address string) string {
 	i := strings.LastIndexByte(address, ':')
 	if i < 0 {
@@ -79,7 +79,7 @@ func wrongAddress(address string) string {
 	return ""
 }
 
-// isHostName reports whether the text may be the name of a host (RFC 1123), or is empty.
+// isHostName reports whether the text is a valid host name (RFC 1123) or empty.
 func isHostName(text string) bool {
 	if text == "" {
 		return true

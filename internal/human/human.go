@@ -1,5 +1,5 @@
-// Package human writes numbers, rates, times and lists as people read them: one
-// vocabulary for findings, pages, the terminal and reporters.
+// Package human formats numbers, rates, times and lists for people: one vocabulary
+// for findings, pages, the terminal and reporters.
 package human
 
 import (
@@ -11,7 +11,7 @@ import (
 	"time"
 )
 
-// Number is a whole number with a comma between thousands: "7,000".
+// Number formats a whole number with a comma between thousands: "7,000".
 func Number[N ~int | ~int64 | ~uint64](n N) string {
 	s := strconv.FormatInt(int64(n), 10)
 	if n > 0 {
@@ -27,7 +27,7 @@ func Number[N ~int | ~int64 | ~uint64](n N) string {
 	return sign + digits
 }
 
-// Count is a number with its noun: "1 krbd disk", "1,820 OSDs".
+// Count formats a number with its noun: "1 krbd disk", "1,820 OSDs".
 func Count[N ~int | ~int64 | ~uint64](n N, noun string) string {
 	if n == 1 {
 		return "1 " + noun
@@ -35,8 +35,8 @@ func Count[N ~int | ~int64 | ~uint64](n N, noun string) string {
 	return Number(n) + " " + noun + "s"
 }
 
-// AllOf is how many of all something is true of: "all 78 krbd disks", "3 of 78
-// krbd disks", "1 krbd disk" where there is no other.
+// AllOf describes a part of a total: "all 78 krbd disks", "3 of 78 krbd disks", or "1
+// krbd disk" if the total is 1.
 func AllOf(n, all int, noun string) string {
 	switch {
 	case n == 1 && all <= 1:
@@ -47,14 +47,14 @@ func AllOf(n, all int, noun string) string {
 	return Number(n) + " of " + Count(all, noun)
 }
 
-// Names lists at most as many names and says how many more there are: "vm101,
-// vm102 and 63 more".
+// Names lists at most the given number of names and counts the others: "vm101, vm102 and 63
+// more".
 func Names(names []string, most int) string {
 	return NamesOf(names, most, func(name string) string { return name })
 }
 
-// NamesOf is Names of the things in a list. Only those that are named are asked for
-// their names.
+// NamesOf is Names of the things in a list. It calls name only for those that are
+// listed.
 func NamesOf[T any](list []T, most int, name func(T) string) string {
 	named := make([]string, min(len(list), most))
 	for i := range named {
@@ -71,8 +71,8 @@ func NamesOf[T any](list []T, most int, name func(T) string) string {
 	return fmt.Sprintf("%s and %s more", strings.Join(named, ", "), Number(len(list)-most))
 }
 
-// Span is a length of time in at most two units: "4 s", "3 min 10 s", "2 h 5 min",
-// "3 d 4 h". Less than a second is given in milliseconds.
+// Span formats a duration in at most two units: "4 s", "3 min 10 s", "2 h 5 min", "3
+// d 4 h". Less than a second is formatted in milliseconds.
 func Span(d time.Duration) string {
 	if d < 0 {
 		d = -d
@@ -98,7 +98,7 @@ func Span(d time.Duration) string {
 	return two(s/86400, "d", s%86400/3600, "h")
 }
 
-// Milliseconds is a latency: "0.4 ms", "250 ms", "9 s".
+// Milliseconds formats a latency: "0.4 ms", "250 ms", "9 s".
 func Milliseconds(ms float64) string {
 	switch {
 	case ms <= 0:
@@ -115,7 +115,7 @@ func Milliseconds(ms float64) string {
 	return Span(time.Duration(ms) * time.Millisecond)
 }
 
-// BitRate is a rate in bits a second: "9.8 Gbit/s", "120 Mbit/s". More than
+// BitRate formats a rate in bits per second: "9.8 Gbit/s", "120 Mbit/s". More than
 // nothing is never 0.
 func BitRate(bits float64) string {
 	switch {
@@ -129,8 +129,8 @@ func BitRate(bits float64) string {
 	return strconv.FormatFloat(math.Round(bits/1e8)/10, 'f', -1, 64) + " Gbit/s"
 }
 
-// LinkSpeed is a link's speed as people say it: "10G", "2.5G", "100M"; of an
-// unknown speed, 0, "unknown speed".
+// LinkSpeed formats a link's speed in short: "10G", "2.5G", "100M"; for an unknown
+// speed, 0, "unknown speed".
 func LinkSpeed(mbps int) string {
 	switch {
 	case mbps <= 0:
@@ -141,7 +141,7 @@ func LinkSpeed(mbps int) string {
 	return fmt.Sprintf("%dM", mbps)
 }
 
-// Rate is how often something happens a second: "7,000 frames/s", "0.2 frames/s".
+// Rate formats a rate per second: "7,000 frames/s", "0.2 frames/s".
 func Rate(perSecond float64, noun string) string {
 	switch {
 	case perSecond <= 0:
@@ -154,7 +154,7 @@ func Rate(perSecond float64, noun string) string {
 	return Number(int64(math.Round(perSecond))) + " " + noun + "s/s"
 }
 
-// Percent is a share from 0 to 1: "99.8 %". Less than all is never "100 %", more
+// Percent formats a share from 0 to 1: "99.8 %". Less than all is never "100 %", more
 // than nothing never "0 %".
 func Percent(share float64) string {
 	p := 100 * share
@@ -175,7 +175,7 @@ func Percent(share float64) string {
 	return fmt.Sprintf("%.0f %%", p)
 }
 
-// Times is a ratio: "125 times", "1.5 times".
+// Times formats a ratio: "125 times", "1.5 times".
 func Times(ratio float64) string {
 	if ratio < 10 {
 		return strconv.FormatFloat(math.Round(10*ratio)/10, 'f', -1, 64) + " times"
@@ -183,16 +183,16 @@ func Times(ratio float64) string {
 	return Number(int64(math.Round(ratio))) + " times"
 }
 
-// Clock is a time of day: "03:16:31".
+// Clock formats a time of day: "03:16:31".
 func Clock(at time.Time) string { return at.Format(time.TimeOnly) }
 
-// ByNumber orders names of one kind by their number: osd3 before osd12.
+// ByNumber compares names of one kind by their number: osd3 before osd12.
 func ByNumber(a, b string) int {
 	return cmp.Or(cmp.Compare(len(a), len(b)), strings.Compare(a, b))
 }
 
-// Capital is the text with its first letter in upper case, as at the beginning of
-// a sentence.
+// Capital returns the text with its first letter in upper case, as at the beginning
+// of a sentence.
 func Capital(text string) string {
 	if text == "" {
 		return ""

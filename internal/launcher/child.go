@@ -10,19 +10,20 @@ import (
 	"golang.org/x/sys/unix"
 )
 
-// maxErrors is how much of a program's standard error is kept, in bytes; grace how
-// long its own children may hold its output once it has ended or was killed.
+// maxErrors is the maximum amount of a program's standard error that is kept, in
+// bytes. grace is how long the program's children may keep its output open after it
+// has ended or was killed.
 const (
 	maxErrors = 4 << 10
 	grace     = time.Second
 )
 
-// A Program is what one part of nodewatch runs. While an earlier child of the same
-// name has not ended, another is refused; of the probe, a few are allowed.
+// A Program is an external program of nodewatch. A second child of the same name is
+// refused until the first has ended; of the probe, a few are allowed.
 type Program struct {
 	Client *Client
 	Kind   Kind
-	Name   string // of this program among all; errors begin with it
+	Name   string // unique name of this program; errors begin with it
 	Output int    // how much of its standard output Run keeps, in bytes
 }
 
@@ -36,7 +37,7 @@ type Child struct {
 	id     uint64
 	name   string
 	began  time.Time
-	answer chan struct{} // closed once the launcher has answered
+	answer chan struct{} // closed after the launcher has responded
 	ended  chan struct{}
 
 	// Guarded by the client's lock.
@@ -48,7 +49,7 @@ type Child struct {
 }
 
 // Start starts the program with the arguments, of which the first is its path, and
-// with variables added to the environment that its kind has. Without arguments it
+// with variables added to the environment of its kind. Without arguments the program
 // is this same binary as the probe. Start returns once the launcher has started a
 // helper, or after two seconds; the exec itself may still fail or hang.
 func (p Program) Start(ctx context.Context, argv, env []string) (*Child, error) {
@@ -76,8 +77,8 @@ func (p Program) Start(ctx context.Context, argv, env []string) (*Child, error) 
 	return child, nil
 }
 
-// prepare makes a child with its pipes, and returns their far ends, which are the
-// program's: standard input, output and error.
+// prepare makes a child with its pipes, and returns their other ends, which are the
+// program's standard input, output and error.
 func (c *Client) prepare(p Program) (*Child, []int, error) {
 	c.mu.Lock()
 	defer c.mu.Unlock()
@@ -108,7 +109,7 @@ func (c *Client) prepare(p Program) (*Child, []int, error) {
 		if i == 0 {
 			mine, theirs = theirs, mine
 		}
-		_ = unix.SetNonblock(mine, true) // so that a read or write can be given up
+		_ = unix.SetNonblock(mine, true) // so that a read or write can be aborted
 		near, far = append(near, os.NewFile(uintptr(mine), p.Name)), append(far, theirs)
 	}
 	c.next++
@@ -120,7 +121,7 @@ func (c *Client) prepare(p Program) (*Child, []int, error) {
 	return child, far, nil
 }
 
-// unask forgets a child that the launcher was never asked for.
+// unask removes a child for which no request was sent to the launcher.
 func (c *Client) unask(child *Child) {
 	c.mu.Lock()
 	defer c.mu.Unlock()
@@ -129,24 +130,25 @@ func (c *Client) unask(child *Child) {
 	}
 }
 
-// In is the program's standard input.
+// In returns the writer of the program's standard input.
 func (c *Child) In() *os.File { return c.in }
 
-// Out is the program's standard output, which the caller must read.
+// Out returns the reader of the program's standard output, which the caller must
+// read.
 func (c *Child) Out() *os.File { return c.out }
 
-// Ended is closed once the program has ended and was reaped.
+// Ended returns a channel that is closed once the program has ended and was reaped.
 func (c *Child) Ended() <-chan struct{} { return c.ended }
 
-// Kill kills the program and its process group. One that sleeps in the kernel does
-// not feel that: it is left behind, and ends when it wakes.
+// Kill kills the program and its process group. A process that sleeps in the kernel
+// does not react: it is left behind, and ends when it wakes.
 func (c *Child) Kill() {
 	c.client.mu.Lock()
 	_, running := c.client.children[c.id]
 	c.killed = true
 	c.client.mu.Unlock()
 	if running {
-		_ = c.client.send(c.link, request{ID: c.id, Do: "kill"}) // without a launcher it is dead already
+		_ = c.client.send(c.link, request{ID: c.id, Do: "kill"}) // without a launcher the program has been killed already
 	}
 }
 
@@ -155,8 +157,8 @@ func (c *Child) Close() {
 	_, _, _ = c.in.Close(), c.out.Close(), c.errs.file.Close()
 }
 
-// Explain adds to an error what is known of why the child did not do what it was
-// to do: that its exec has not returned, or how it ended.
+// Explain adds to an error the known reason why the child did not do its work: its
+// exec has not returned, or how it ended.
 func (c *Child) Explain(err error) error {
 	c.client.mu.Lock()
 	defer c.client.mu.Unlock()
@@ -173,17 +175,17 @@ func (c *Child) Explain(err error) error {
 	return fmt.Errorf("%s: %w", c.name, err)
 }
 
-// failure is how an ended child ended; nil for exit code 0.
+// failure returns how an ended child ended; nil for exit code 0.
 func (c *Child) failure() error {
 	c.client.mu.Lock()
 	defer c.client.mu.Unlock()
 	return c.err
 }
 
-// Run runs the program to its end, with the input as its standard input, and
-// returns the first bytes of what it printed on its standard output and error. At
-// the end of ctx the program is killed; if it does not end then, it is left
-// behind. An exit code other than 0 is an *ExitError.
+// Run runs the program to its end, with the input as its standard input, and returns
+// the first bytes of its standard output and error. When ctx ends, the program is
+// killed; if it does not exit then, it is left behind. An exit code other than 0 is
+// an *ExitError.
 func (p Program) Run(ctx context.Context, argv, env []string, input []byte) (stdout, stderr []byte, err error) {
 	child, err := p.Start(ctx, argv, env)
 	if err != nil {
@@ -205,14 +207,14 @@ func (p Program) Run(ctx context.Context, argv, env []string, input []byte) (std
 	}
 	late := time.Now().Add(grace)
 	stdout, stderr = out.rest(late), child.errs.rest(late)
-	select { // so that another run finds it ended, if it has felt the kill
+	select { // so that another run finds it ended if the kill had an effect
 	case <-child.ended:
 	case <-time.After(time.Until(late)):
 	}
 	return stdout, stderr, err
 }
 
-// An output is what a program prints. It keeps the first bytes and drops the rest.
+// An output collects a program's output. It keeps the first bytes and drops the rest.
 type output struct {
 	file *os.File
 	kept []byte
@@ -238,8 +240,8 @@ func (o *output) read() {
 	}
 }
 
-// rest returns what was kept, once nobody holds the output any more, or at the
-// given time.
+// rest returns the kept bytes, once no process has the output open any more, or at
+// the given time.
 func (o *output) rest(late time.Time) []byte {
 	_ = o.file.SetReadDeadline(late)
 	<-o.done

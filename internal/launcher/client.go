@@ -15,8 +15,8 @@ import (
 	"golang.org/x/sys/unix"
 )
 
-// answerWithin is how long a launcher may take to answer before it counts as
-// hung; takeOver how long after a launcher's death the spare takes over.
+// answerWithin is how long a launcher may take to respond before it counts as hung.
+// takeOver is how long after a launcher's death the spare takes over.
 const (
 	answerWithin = 2 * time.Second
 	takeOver     = 2 * time.Second
@@ -30,20 +30,20 @@ var (
 	ErrBusy = fmt.Errorf("the previous one has not ended: %w", syscall.EBUSY)
 )
 
-// A Client asks the launcher. It is safe for concurrent use, and nothing that it
-// does waits for longer than it says.
+// A Client sends requests to the launcher. It is safe for concurrent use, and none of
+// its methods waits longer than documented.
 type Client struct {
 	mu       sync.Mutex
-	links    []*link // the launcher in use comes first
+	links    []*link // the launcher in use is first
 	next     uint64
 	children map[uint64]*Child
 	pongs    map[uint64]chan struct{}
-	hung     time.Time // since when the launcher has not answered; zero: it does
+	hung     time.Time // since when the launcher has not responded; zero: it responds
 	ready    time.Time // when the spare takes over
 	deaths   int
 	missing  error // why no launcher was started
 	closed   bool
-	late     time.Duration // after which a launcher that does not answer counts as hung
+	late     time.Duration // time after which a launcher that does not respond counts as hung
 }
 
 // A link is the connection to one launcher.
@@ -52,13 +52,13 @@ type link struct{ conn *net.UnixConn }
 // A State is the state of the launcher.
 type State struct {
 	Restarts   int // 1 once the spare has taken over
-	Running    int // programs that run
-	LeftBehind int // programs that were killed and have not ended: they sleep in the kernel
+	Running    int // number of running programs
+	LeftBehind int // number of programs that were killed and have not ended: they sleep in the kernel
 }
 
 // Spawn starts the launcher and, through it, the spare. It is the only fork of a
-// daemon, and must be the first thing that it does: a fork may hang. Without a
-// launcher the Client's methods say why.
+// daemon, and must be the daemon's first action because a fork may hang. If there is
+// no launcher, the Client's methods return the reason.
 func Spawn() *Client {
 	c := newClient()
 	c.missing = c.spawn()
@@ -99,8 +99,8 @@ func (c *Client) spawn() error {
 	return nil
 }
 
-// Local is a launcher in this process, for commands that are not the daemon. It
-// ends with Close.
+// Local returns a Client with a launcher in this process, for commands other than the
+// daemon. Close ends the launcher.
 func Local() (*Client, error) {
 	c := newClient()
 	mine, theirs, err := socketPair()
@@ -113,7 +113,7 @@ func Local() (*Client, error) {
 		return c, err
 	}
 	go func() {
-		runtime.LockOSThread() // never unlocked: the thread, which is the parent of the programs, ends with it
+		runtime.LockOSThread() // never unlocked: the thread, which is the parent of the programs, ends with the goroutine
 		newServer(conn).serve()
 	}()
 	return c, c.attach(mine)
@@ -123,7 +123,7 @@ func newClient() *Client {
 	return &Client{children: map[uint64]*Child{}, pongs: map[uint64]chan struct{}{}, late: answerWithin}
 }
 
-// socketPair makes a connected pair that keeps messages apart.
+// socketPair makes a connected pair of sockets that preserves message boundaries.
 func socketPair() (a, b *os.File, err error) {
 	fds, err := unix.Socketpair(unix.AF_UNIX, unix.SOCK_SEQPACKET|unix.SOCK_CLOEXEC, 0)
 	if err != nil {
@@ -132,7 +132,7 @@ func socketPair() (a, b *os.File, err error) {
 	return os.NewFile(uintptr(fds[0]), "launcher"), os.NewFile(uintptr(fds[1]), "launcher"), nil
 }
 
-// attach listens to one launcher.
+// attach starts to receive from one launcher.
 func (c *Client) attach(f *os.File) error {
 	conn, err := unixConn(f)
 	if err != nil {
@@ -146,7 +146,7 @@ func (c *Client) attach(f *os.File) error {
 	return nil
 }
 
-// receive takes what one launcher says until it ends.
+// receive handles the messages of one launcher until it ends.
 func (c *Client) receive(l *link) {
 	message := make([]byte, maxMessage)
 	for {
@@ -162,7 +162,7 @@ func (c *Client) receive(l *link) {
 	}
 }
 
-// take takes one event of the launcher in use.
+// take handles one event of the launcher in use.
 func (c *Client) take(e event) {
 	c.mu.Lock()
 	defer c.mu.Unlock()
@@ -193,7 +193,7 @@ func (c *Client) take(e event) {
 	}
 }
 
-// reply notes that the launcher has answered. It is called locked.
+// reply records that the launcher has responded. The caller must hold the lock.
 func (c *Child) reply() {
 	if !c.answered {
 		c.answered = true
@@ -201,15 +201,15 @@ func (c *Child) reply() {
 	}
 }
 
-// forget notes that a child has ended. It is called locked.
+// forget records that a child has ended. The caller must hold the lock.
 func (c *Client) forget(child *Child) {
 	delete(c.children, child.id)
 	child.reply()
 	close(child.ended)
 }
 
-// died takes note of a launcher that has ended. Its programs die with it; what
-// they have started is killed here.
+// died handles the end of a launcher. Its programs are killed with it; died kills the
+// processes that they have started.
 func (c *Client) died(l *link) {
 	_ = l.conn.Close()
 	c.mu.Lock()
@@ -253,7 +253,8 @@ func (c *Client) Close() {
 	}
 }
 
-// usable returns the launcher in use, or why there is none. It is called locked.
+// usable returns the launcher in use, or why there is none. The caller must hold the
+// lock.
 func (c *Client) usable() (*link, error) {
 	switch {
 	case len(c.links) == 0 && c.deaths > 0:
@@ -270,9 +271,9 @@ func (c *Client) usable() (*link, error) {
 	return c.links[0], nil
 }
 
-// Check asks the launcher whether it is alive, waits two seconds for the answer at
-// most, and returns its state. One that has been asked and has not answered is
-// not asked again.
+// Check sends a ping to the launcher, waits at most two seconds for the response, and
+// returns the launcher's state. It sends no second ping while the first has no
+// response.
 func (c *Client) Check(ctx context.Context) (State, error) {
 	c.mu.Lock()
 	l, err := c.usable()
@@ -293,7 +294,7 @@ func (c *Client) Check(ctx context.Context) (State, error) {
 	return c.state(l)
 }
 
-// state is the state of the launcher, if it is still in use.
+// state returns the state of the launcher, if it is still in use.
 func (c *Client) state(l *link) (State, error) {
 	c.mu.Lock()
 	defer c.mu.Unlock()
@@ -311,8 +312,8 @@ func (c *Client) state(l *link) (State, error) {
 	return s, nil
 }
 
-// answered waits for an answer. Without one the launcher counts as hung until it
-// says something.
+// answered waits for a response. Without one the launcher counts as hung until it
+// sends a message.
 func (c *Client) answered(ctx context.Context, answer <-chan struct{}) error {
 	late := time.NewTimer(c.late)
 	defer late.Stop()
@@ -337,7 +338,7 @@ func (c *Client) answered(ctx context.Context, answer <-chan struct{}) error {
 	return fmt.Errorf("since %s %w", c.hung.Format(time.TimeOnly), ErrHung)
 }
 
-// send sends a request. A launcher that takes none is hung.
+// send sends a request. A launcher that does not accept it is hung.
 func (c *Client) send(l *link, r request, files ...int) error {
 	raw, err := json.Marshal(r)
 	if err != nil {

@@ -14,13 +14,13 @@ import (
 	"golang.org/x/sys/unix"
 )
 
-// statusFD is where a helper says how far it is: one byte once it runs, then
-// nothing if the program has taken its place, or a failure as JSON.
+// statusFD is where a helper reports its progress: one byte once it runs, then
+// nothing if the program has replaced it, or a failure as JSON.
 const statusFD = 3
 
-// Become is the helper: it limits this process to what the row args[0] allows,
-// and becomes the program args[1:]; without one, this same binary as the probe.
-// It returns an exit code only if that fails.
+// Become is the helper: it limits this process to what the row args[0] allows, and
+// executes the program args[1:] in its place; without a program, this same binary as
+// the probe. It returns an exit code only if that fails.
 func Become(args []string) int {
 	// Capabilities, niceness and the parent-death signal belong to a thread, and
 	// exec keeps those of the thread that calls it.
@@ -52,7 +52,7 @@ func become(args []string) *failure {
 	if err := unix.Prctl(unix.PR_SET_PDEATHSIG, uintptr(unix.SIGKILL), 0, 0, 0); err != nil {
 		return failed("parent-death signal", err)
 	}
-	// A launcher that ended before that does not read this any more.
+	// A launcher that ended earlier no longer reads this.
 	if _, err := unix.Write(statusFD, []byte{'r'}); err != nil {
 		return failed("launcher", err)
 	}
@@ -84,7 +84,7 @@ func (r limits) limit() *failure {
 		most     uint64
 	}{
 		{unix.RLIMIT_CORE, 0}, {unix.RLIMIT_NOFILE, r.files}, {unix.RLIMIT_FSIZE, r.fileSize},
-		{unix.RLIMIT_NPROC, r.tasks}, // last: this process may need another thread until here
+		{unix.RLIMIT_NPROC, r.tasks}, // last, because this process may need another thread until here
 	} {
 		if err := lower(l.resource, l.most); err != nil {
 			return failed("resource limit "+strconv.Itoa(l.resource), err)
@@ -93,8 +93,8 @@ func (r limits) limit() *failure {
 	return nil
 }
 
-// yield raises the OOM score and the niceness. Neither is lowered, which would need
-// a capability: nodewatch itself may have been started with more.
+// yield raises the OOM score and the niceness. It lowers neither, which would need a
+// capability: nodewatch itself may have been started with higher values.
 func (r limits) yield() *failure {
 	const file = "/proc/self/oom_score_adj"
 	raw, err := os.ReadFile(file)
@@ -110,7 +110,7 @@ func (r limits) yield() *failure {
 	if err != nil {
 		return failed("niceness", err)
 	}
-	if nice := 20 - priority; nice < r.nice { // the system call itself has 1 to 40
+	if nice := 20 - priority; nice < r.nice { // the system call returns 1 to 40
 		if err := unix.Setpriority(unix.PRIO_PROCESS, 0, r.nice); err != nil {
 			return failed("niceness", err)
 		}
@@ -118,7 +118,7 @@ func (r limits) yield() *failure {
 	return nil
 }
 
-// lower sets both limits of a resource, but never above the hard limit there is.
+// lower sets both limits of a resource, but never above the current hard limit.
 func lower(resource int, most uint64) error {
 	var now unix.Rlimit
 	if err := unix.Prlimit(0, resource, nil, &now); err != nil {
@@ -128,9 +128,9 @@ func lower(resource int, most uint64) error {
 	return unix.Prlimit(0, resource, &unix.Rlimit{Cur: most, Max: most}, nil)
 }
 
-// bound gives up every capability that the row does not list. The launcher has
-// given this process those of the row; but root would get all others back with
-// the exec, unless they leave the bounding set.
+// bound drops every capability that the row does not list. The launcher has limited
+// this process to those of the row, but root would regain all others with the exec
+// unless they are removed from the bounding set.
 func (r limits) bound() error {
 	have, err := permittedSet()
 	if err != nil {

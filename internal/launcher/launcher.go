@@ -1,15 +1,15 @@
-// Package launcher starts every program that nodewatch runs, in a process of its
-// own: an exec that does not return freezes a whole Go program, not only a
-// goroutine, and the daemon must never be that program.
+// Package launcher starts every program that nodewatch runs, in a separate process:
+// an exec that does not return freezes a whole Go program, not only a goroutine, and
+// the daemon must never be that program.
 //
 //	daemon ──socket── launcher ──fork── helper ──exec── the program
 //
-// The daemon asks over a Unix socket and passes the program's pipes with the
-// request, so that the launcher relays no data. For each program the launcher
-// starts a helper, which is this same binary. The helper limits itself to what
-// its row of the table allows and then becomes the program: an exec that hangs
-// holds up that helper alone. A second launcher waits, started by the first, so
-// that the daemon does not fork when the first one dies.
+// The daemon sends requests over a Unix socket and passes the program's pipes with
+// them, so that the launcher relays no data. For each program the launcher starts a
+// helper, which is this same binary. The helper limits itself to what its row of the
+// table allows and then executes the program in its place: an exec that hangs blocks
+// only that helper. The first launcher starts a second one as a spare, so that the
+// daemon does not need to fork when the first one dies.
 //
 // Commands other than the daemon use Local: the same code in their own process.
 package launcher
@@ -21,8 +21,8 @@ import (
 	"golang.org/x/sys/unix"
 )
 
-// The commands by which the binary starts itself; the program's main function
-// hands them to Serve and Become.
+// The commands by which the binary starts itself; the program's main function passes
+// them to Serve and Become.
 const (
 	ServeCommand  = "launcher"
 	HelperCommand = "helper"
@@ -34,30 +34,31 @@ type Kind string
 // The kinds of programs.
 const (
 	Probe Kind = "probe"          // this same binary, for reads that may never return
-	Ceph  Kind = "nodewatch-ceph" // asks the cluster
+	Ceph  Kind = "nodewatch-ceph" // queries the cluster
 	Exec  Kind = "exec"           // an operator's program, for reports
 )
 
-// limits are what a program of one kind gets. It has nothing that is not listed here.
+// limits are the privileges and resources of one kind of program. It gets nothing
+// that is not listed here.
 type limits struct {
-	caps     []uintptr // capabilities, of those that nodewatch has
+	caps     []uintptr // capabilities, if nodewatch has them
 	env      []string  // environment
-	pass     []string  // variables of nodewatch's own environment that it also gets
-	tasks    uint64    // RLIMIT_NPROC: tasks of nodewatch's user, the daemon's threads included, beyond which it cannot start more
+	pass     []string  // additional variables from nodewatch's own environment
+	tasks    uint64    // RLIMIT_NPROC: number of tasks of nodewatch's user, including the daemon's threads, from which it cannot start more
 	files    uint64    // RLIMIT_NOFILE
 	fileSize uint64    // RLIMIT_FSIZE, in bytes
-	oom      int       // oom_score_adj: the kernel ends it before the daemon
+	oom      int       // oom_score_adj: the kernel kills it before the daemon
 	nice     int
-	most     int // how many of one name there may be, those that were left behind included
+	most     int // maximum number of one name, including those left behind
 }
 
-// TasksMax of systemd/nodewatch.service is 512. Operators' programs can take half
-// of it, so that the probe and nodewatch-ceph can still be started, and those two
-// leave 128 to the daemon and the launcher, which need about 60 with every source
-// hung. The limit counts per user and does not hold root.
+// TasksMax of systemd/nodewatch.service is 512. Operators' programs can use half of
+// it, so that the probe and nodewatch-ceph can still be started, and those two leave
+// 128 to the daemon and the launcher, which need about 60 if every source hangs. The
+// limit counts per user and does not apply to root.
 //
-// RLIMIT_AS is not set: what Go and librados reserve is a multiple of what they
-// use. The unit's MemoryMax bounds memory, and oom decides who pays.
+// RLIMIT_AS is not set: Go and librados reserve a multiple of the memory they use.
+// The unit's MemoryMax limits memory, and oom decides which process is killed.
 func table() map[Kind]limits {
 	base := []string{"PATH=/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin", "LANG=C.UTF-8", "HOME=/"}
 	return map[Kind]limits{
@@ -71,7 +72,8 @@ func table() map[Kind]limits {
 	}
 }
 
-// Capabilities are all that some program gets: what the launcher keeps.
+// Capabilities returns the capabilities that any program gets, which are those that
+// the launcher keeps.
 func Capabilities() []uintptr {
 	var all []uintptr
 	for _, r := range table() {
@@ -80,15 +82,15 @@ func Capabilities() []uintptr {
 	return all
 }
 
-// The bounds of a launcher: children at a time, those that were left behind
-// included, and the bytes of a message.
+// The limits of a launcher: simultaneous children, including those left behind, and
+// bytes per message.
 const (
 	maxChildren = 64
 	maxMessage  = 64 << 10
 )
 
-// A request is what the launcher is asked. A start comes with three file
-// descriptors: the program's standard input, output and error.
+// A request is a message to the launcher. A start comes with three file descriptors:
+// the program's standard input, output and error.
 type request struct {
 	ID   uint64   `json:"id"`
 	Do   string   `json:"do"` // ping, start, kill
@@ -97,7 +99,7 @@ type request struct {
 	Env  []string `json:"env,omitempty"`  // added to the row's
 }
 
-// An event is what the launcher says.
+// An event is a message from the launcher.
 type event struct {
 	ID     uint64         `json:"id"`
 	What   string         `json:"what"` // pong, forked, executed, ended
@@ -107,7 +109,7 @@ type event struct {
 	Error  *failure       `json:"error,omitempty"` // it could not be started
 }
 
-// A failure is an error that keeps its number over a socket or a pipe.
+// A failure is an error that preserves its errno over a socket or a pipe.
 type failure struct {
 	Text  string        `json:"text"`
 	Errno syscall.Errno `json:"errno"`
@@ -115,9 +117,9 @@ type failure struct {
 
 func (f *failure) err() error { return fmt.Errorf("%s: %w", f.Text, f.Errno) }
 
-// An ExitError is how a program ended otherwise than with exit code 0.
+// An ExitError describes how a program ended, other than with exit code 0.
 type ExitError struct {
-	Code   int            // -1 if a signal ended it
+	Code   int            // -1 if it was ended by a signal
 	Signal syscall.Signal // 0 if it exited
 }
 
@@ -129,5 +131,5 @@ func (e *ExitError) Error() string {
 	return fmt.Sprintf("exit status %d", e.Code)
 }
 
-// ExitCode is the exit code, and -1 if a signal ended the program.
+// ExitCode returns the exit code, or -1 if the program was ended by a signal.
 func (e *ExitError) ExitCode() int { return e.Code }

@@ -19,7 +19,7 @@ import (
 	"github.com/nodewatch/nodewatch/test/fanotify"
 )
 
-// patience is far more than anything here takes.
+// patience is much longer than any step of these tests takes.
 const patience = time.Minute
 
 // asDaemon makes the test binary a daemon that starts programs.
@@ -42,8 +42,8 @@ func TestMain(m *testing.M) {
 	os.Exit(m.Run())
 }
 
-// daemon starts the programs /bin/sh -c ARG, the first as an operator's, prints
-// what they print, and stays.
+// daemon starts the programs /bin/sh -c ARG, the first one as an operator's program,
+// prints their output, and keeps running.
 func daemon(scripts []string) int {
 	l := Spawn()
 	l.late = patience
@@ -69,7 +69,7 @@ func daemon(scripts []string) int {
 	return 0
 }
 
-// spawned is a launcher that a busy machine does not make a hung one.
+// spawned returns a launcher whose timeout is long enough for a busy machine.
 func spawned(t *testing.T) *Client {
 	t.Helper()
 	l := Spawn()
@@ -103,7 +103,7 @@ func within[T any](t *testing.T, what string, c <-chan T) (v T) {
 	return v
 }
 
-// until asks repeatedly until it is so.
+// until polls a condition until it is true.
 func until(t *testing.T, what string, so func() bool) {
 	t.Helper()
 	for limit := time.After(patience); !so(); {
@@ -115,7 +115,7 @@ func until(t *testing.T, what string, so func() bool) {
 	}
 }
 
-// start starts /bin/cat, which has begun once it answers.
+// start starts /bin/cat, which is running once it echoes its input.
 func start(t *testing.T, l *Client, k Kind, name string) *Child {
 	t.Helper()
 	child, err := Program{Client: l, Kind: k, Name: name}.Start(t.Context(), []string{"/bin/cat"}, nil)
@@ -139,7 +139,7 @@ func (c *Child) process() int {
 	return c.pid
 }
 
-// What the kernel says of each kind of program is what the table says.
+// For each kind of program, the kernel's values match the table.
 func TestWhatAProgramGets(t *testing.T) {
 	if os.Geteuid() != 0 {
 		t.Skip("without root there are no capabilities to give or to take")
@@ -204,7 +204,7 @@ func TestWhatTheLauncherKeeps(t *testing.T) {
 	}
 	start(t, spawned(t), Exec, "cat")
 	for _, pid := range launchers(t, os.Getpid()) {
-		// Nobody waits for the spare: it may still be starting.
+		// The spare may still be starting, because nothing waits for it.
 		wrong := keepsMore(pid)
 		for limit := time.Now().Add(patience); wrong != "" && time.Now().Before(limit); wrong = keepsMore(pid) {
 			time.Sleep(20 * time.Millisecond)
@@ -215,8 +215,8 @@ func TestWhatTheLauncherKeeps(t *testing.T) {
 	}
 }
 
-// keepsMore is the status of a thread of a launcher that does not have just CAP_DAC_READ_SEARCH,
-// CAP_SYS_PTRACE and root's CAP_SETPCAP; empty if each has.
+// keepsMore returns the status of a launcher thread whose capabilities are not exactly
+// CAP_DAC_READ_SEARCH, CAP_SYS_PTRACE and, for root, CAP_SETPCAP; empty if there is none.
 func keepsMore(pid int) string {
 	threads, _ := filepath.Glob(fmt.Sprintf("/proc/%d/task/*/status", pid))
 	if len(threads) == 0 {
@@ -240,7 +240,7 @@ func cgo() bool {
 	return errno == syscall.ENOTSUP
 }
 
-// launchers are the launcher and the spare below a process.
+// launchers returns the launcher and the spare below a process.
 func launchers(t *testing.T, pid int) (list []int) {
 	t.Helper()
 	until(t, "a launcher and a spare", func() bool {
@@ -250,10 +250,10 @@ func launchers(t *testing.T, pid int) (list []int) {
 	return list
 }
 
-// running are the launchers below a process that have not ended, the spare last.
+// running returns the launchers below a process that have not ended, the spare last.
 func running(pid int) (list []int) {
 	for _, p := range below(pid) {
-		raw, _ := os.ReadFile(fmt.Sprintf("/proc/%d/cmdline", p)) // it may end meanwhile
+		raw, _ := os.ReadFile(fmt.Sprintf("/proc/%d/cmdline", p)) // it may end in the meantime
 		if words := strings.Split(string(raw), "\x00"); len(words) > 1 && words[1] == ServeCommand && alive(p) {
 			list = append(list, p)
 		}
@@ -261,7 +261,7 @@ func running(pid int) (list []int) {
 	return list
 }
 
-// below are all processes below one, parents first.
+// below returns all descendants of a process, parents first.
 func below(pid int) (list []int) {
 	threads, _ := filepath.Glob(fmt.Sprintf("/proc/%d/task/*/children", pid))
 	for _, thread := range threads {
@@ -326,7 +326,8 @@ func TestRun(t *testing.T) {
 	}
 }
 
-// Another of the same name is refused while one runs, and there is a bound on all.
+// A second child of the same name is refused while the first runs, and the total
+// number is limited.
 func TestChildrenAreBounded(t *testing.T) {
 	l := local(t)
 	for i := range maxChildren {
@@ -341,7 +342,7 @@ func TestChildrenAreBounded(t *testing.T) {
 	}
 }
 
-// script makes a program of the test's own, whose exec can be held.
+// script makes a program only for this test, whose exec can be blocked.
 func script(t *testing.T, text string) string {
 	t.Helper()
 	path := filepath.Join(t.TempDir(), "program")
@@ -351,7 +352,7 @@ func script(t *testing.T, text string) string {
 	return path
 }
 
-// An exec that hangs holds up nothing but its own program.
+// A hung exec blocks only its own program.
 func TestAHeldExecBlocksNoOther(t *testing.T) {
 	l := spawned(t)
 	path := script(t, "echo done")
@@ -384,8 +385,8 @@ func TestAHeldExecBlocksNoOther(t *testing.T) {
 	})
 }
 
-// When the launcher dies its programs do, and so does what they have started; the
-// spare takes over, once.
+// When the launcher dies, its programs and their children die too; the spare takes
+// over, once.
 func TestALauncherThatDies(t *testing.T) {
 	l := spawned(t)
 	all := launchers(t, os.Getpid())
@@ -413,7 +414,7 @@ func TestALauncherThatDies(t *testing.T) {
 		defer l.mu.Unlock()
 		l.ready = time.Now().Add(in)
 	}
-	ready(patience) // so that a busy machine is not too late for it
+	ready(patience) // so that a busy machine does not miss the timeout
 	if _, err := l.Check(t.Context()); err == nil || !errors.Is(err, ErrDead) {
 		t.Errorf("at once: %v", err)
 	}
@@ -441,7 +442,7 @@ func kill(t *testing.T, pid int) {
 	}
 }
 
-// A launcher that hangs is reported, not replaced, and used again once it answers.
+// A hung launcher is reported, not replaced, and used again once it responds.
 func TestALauncherThatHangs(t *testing.T) {
 	l := spawned(t)
 	l.late = answerWithin
@@ -455,7 +456,8 @@ func TestALauncherThatHangs(t *testing.T) {
 			t.Errorf("%v", err)
 		}
 	}
-	// What is asked now is refused at once, and not kept: it would all be started later.
+	// Requests to a hung launcher are refused at once and not queued, because they would
+	// all be executed later.
 	for range 1000 {
 		if _, err := (Program{Client: l, Kind: Exec, Name: "cat"}).Start(t.Context(), []string{"/bin/cat"}, nil); !errors.Is(err, ErrHung) {
 			t.Fatalf("%v", err)
@@ -474,7 +476,7 @@ func TestALauncherThatHangs(t *testing.T) {
 	start(t, l, Exec, "cat")
 }
 
-// A program that is asked for just before its launcher hangs is not waited for.
+// A program whose launcher hangs just after the request is not waited for.
 func TestAStartWithoutAnAnswer(t *testing.T) {
 	l := spawned(t)
 	l.late = answerWithin
@@ -494,7 +496,7 @@ func TestAStartWithoutAnAnswer(t *testing.T) {
 	until(t, "it is killed as soon as it was started", func() bool { s, err := l.Check(t.Context()); return err == nil && s == State{} })
 }
 
-// However the daemon ends, nothing that it started outlives it.
+// However the daemon ends, no process that it started outlives it.
 func TestNothingOutlivesTheDaemon(t *testing.T) {
 	cmd := exec.Command("/proc/self/exe", asDaemon, "echo $$; exec sleep 1000", "sleep 1000 & echo $!; wait")
 	out, err := cmd.StdoutPipe()
@@ -527,13 +529,14 @@ func TestNothingOutlivesTheDaemon(t *testing.T) {
 	}
 }
 
-// A program that starts as many others as it can leaves room for the daemon's own.
+// A program that starts as many others as possible leaves enough tasks for the
+// daemon's own programs.
 func TestAForkBombLeavesProcesses(t *testing.T) {
 	if os.Geteuid() != 0 {
 		t.Skip("needs root, to be a user of its own for whom the limit counts")
 	}
-	// Nobody's, and each run's own: what ended counts until it was reaped, which where
-	// process 1 is no real init is late.
+	// A user without other processes, different in each run: ended processes count
+	// until they are reaped, which is late if process 1 is no real init.
 	user := 1<<20 + os.Getpid()
 	cmd := exec.Command("/proc/self/exe", asDaemon,
 		"(for i in $(seq 300); do sleep 1000 & done) 2>/dev/null; echo full; read x", "read x; sleep 1000 & echo up; read x")
@@ -573,7 +576,7 @@ func TestAForkBombLeavesProcesses(t *testing.T) {
 	if _, err := in.Write([]byte("go\n")); err != nil {
 		t.Fatal(err)
 	}
-	said("up") // the program beside it has started another
+	said("up") // the other program has started another process
 	most = max(most, tasks(user))
 	if limit := int(table()[Exec].tasks); most < limit/2 || most > limit+20 {
 		t.Errorf("%d tasks; the limit is %d", most, limit)
@@ -581,7 +584,7 @@ func TestAForkBombLeavesProcesses(t *testing.T) {
 	t.Logf("%d tasks at most", most)
 }
 
-// tasks is how many tasks, threads included, a user has.
+// tasks returns the number of tasks of a user, including threads.
 func tasks(user int) (n int) {
 	files, _ := filepath.Glob("/proc/[0-9]*/status")
 	for _, file := range files {

@@ -7,7 +7,7 @@ import (
 	"golang.org/x/sys/unix"
 )
 
-// setOf is a set of capabilities, a bit each.
+// setOf returns a set of capabilities as a bit mask.
 func setOf(caps []uintptr) (set uint64) {
 	for _, c := range caps {
 		set |= 1 << c
@@ -30,7 +30,7 @@ func permitted(caps []uintptr) []uintptr {
 	return list
 }
 
-// permittedSet is this thread's permitted capabilities (capget(2)).
+// permittedSet returns this thread's permitted capabilities (capget(2)).
 func permittedSet() (uint64, error) {
 	head := unix.CapUserHeader{Version: unix.LINUX_CAPABILITY_VERSION_3}
 	var data [2]unix.CapUserData
@@ -40,7 +40,7 @@ func permittedSet() (uint64, error) {
 	return uint64(data[0].Permitted) | uint64(data[1].Permitted)<<32, nil
 }
 
-// capData are three sets as capset(2) takes them.
+// capData are the three sets in capset(2)'s format.
 func capData(effective, permitted, inheritable uint64) [2]unix.CapUserData {
 	return [2]unix.CapUserData{
 		{Effective: uint32(effective), Permitted: uint32(permitted), Inheritable: uint32(inheritable)},
@@ -55,8 +55,8 @@ func capset(effective, permitted, inheritable uint64) error {
 	return unix.Capset(&head, &data[0])
 }
 
-// keepOnly leaves every thread the permitted capabilities of the set; none are
-// inheritable. A build with cgo cannot: there it does so for this thread.
+// keepOnly limits every thread to the permitted capabilities in the set; none are
+// inheritable. A build with cgo can do so for the current thread only.
 func keepOnly(set uint64) error {
 	head := unix.CapUserHeader{Version: unix.LINUX_CAPABILITY_VERSION_3}
 	data := capData(set, set, 0)
@@ -70,9 +70,10 @@ func keepOnly(set uint64) error {
 	return errno
 }
 
-// GiveUp gives up, on every thread, the capabilities that only programs get, and lets
-// no program inherit the others. Every thread must be able to run: it is for the start,
-// before one can sleep in the kernel, and after Spawn, as the launcher needs them.
+// GiveUp drops, on every thread, the capabilities that only programs get, and lets no
+// program inherit the others. Every thread must be able to run, so it must be called at
+// the start, before a thread can sleep in the kernel, and after Spawn, because the
+// launcher needs the capabilities.
 func GiveUp() error {
 	if err := clearAmbient(); err != nil {
 		return err
@@ -84,9 +85,9 @@ func GiveUp() error {
 	return keepOnly(have &^ setOf(Capabilities()))
 }
 
-// clearAmbient sees to it that programs do not inherit the capabilities that
-// systemd gave nodewatch: the ambient set is cleared on every thread, what this
-// process itself may do stays (prctl(2), PR_CAP_AMBIENT).
+// clearAmbient prevents programs from inheriting the capabilities that systemd gave
+// nodewatch: it clears the ambient set on every thread and keeps the capabilities of
+// this process (prctl(2), PR_CAP_AMBIENT).
 func clearAmbient() error {
 	_, _, errno := syscall.AllThreadsSyscall6(unix.SYS_PRCTL, unix.PR_CAP_AMBIENT, unix.PR_CAP_AMBIENT_CLEAR_ALL, 0, 0, 0, 0)
 	switch errno {
@@ -98,9 +99,9 @@ func clearAmbient() error {
 	return errno
 }
 
-// LockMemory keeps what is in memory there: a process that must page itself in
-// from a stalled disk is of no use. Pages are locked as they are first touched,
-// as Go reserves far more than it uses (mlockall(2), MCL_ONFAULT).
+// LockMemory locks nodewatch's memory: a process that must page itself in from a
+// stalled disk is useless. Pages are locked when they are first touched, because Go
+// reserves far more than it uses (mlockall(2), MCL_ONFAULT).
 func LockMemory() error {
 	return unix.Mlockall(unix.MCL_CURRENT | unix.MCL_FUTURE | unix.MCL_ONFAULT)
 }

@@ -17,8 +17,8 @@ import (
 	"golang.org/x/sys/unix"
 )
 
-// The file descriptors that a launcher is started with: the socket on which it is
-// asked, and, for the first one, the socket of the spare that it starts.
+// The file descriptors that a launcher is started with: the socket for requests and,
+// for the first launcher, the socket of the spare that it starts.
 const (
 	socketFD = 3
 	spareFD  = 4
@@ -27,10 +27,10 @@ const (
 // spareArg makes the first launcher start the spare.
 const spareArg = "with-spare"
 
-// Serve is the launcher's process. It returns its exit code once the socket
-// closes, and has then ended every program that it started.
+// Serve is the launcher's process. It returns its exit code after the socket has
+// closed and it has ended every program that it started.
 func Serve(args []string) int {
-	runtime.LockOSThread() // all that is started is this thread's child; its capabilities are what counts
+	runtime.LockOSThread() // all programs are children of this thread, whose capabilities count
 	syscall.CloseOnExec(socketFD)
 	syscall.CloseOnExec(spareFD)
 	conn, err := unixConn(os.NewFile(socketFD, "launcher"))
@@ -38,8 +38,8 @@ func Serve(args []string) int {
 		fmt.Fprintln(os.Stderr, "nodewatch: launcher is for internal use by nodewatch")
 		return 2
 	}
-	// It ends with its socket, not by what is meant for the daemon. What is ignored
-	// would be ignored by the programs too, what is caught is not.
+	// The launcher ends with its socket, not with signals for the daemon. The signals
+	// are caught, because programs would inherit ignored ones.
 	signal.Notify(make(chan os.Signal, 1), syscall.SIGHUP, syscall.SIGINT, syscall.SIGTERM)
 	runtime.GOMAXPROCS(1)
 	debug.SetMemoryLimit(8 << 20)
@@ -47,8 +47,8 @@ func Serve(args []string) int {
 		fmt.Fprintln(os.Stderr, "nodewatch: launcher: capabilities:", err)
 		return 1
 	}
-	// After that: with a capability, more could be locked now than may be later. The
-	// daemon says so where memory cannot be locked.
+	// Only now: with a capability, more could be locked now than may be locked later.
+	// The daemon reports if memory cannot be locked.
 	_ = LockMemory()
 	if slices.Contains(args, spareArg) {
 		if err := startSpare(); err != nil {
@@ -59,8 +59,8 @@ func Serve(args []string) int {
 	return 0
 }
 
-// surrender gives up all capabilities but those that some program gets, and lets
-// no program inherit them by itself.
+// surrender drops all capabilities except those that some program gets, and lets no
+// program inherit them automatically.
 func surrender() error {
 	if err := clearAmbient(); err != nil {
 		return err
@@ -69,11 +69,11 @@ func surrender() error {
 	if err != nil {
 		return err
 	}
-	// Root needs one more, to take the rest from the programs' bounding sets.
+	// Root needs one more, to remove the rest from the programs' bounding sets.
 	return keepOnly(have & (setOf(Capabilities()) | 1<<unix.CAP_SETPCAP))
 }
 
-// startSpare starts the second launcher, before this one serves.
+// startSpare starts the second launcher, before this one serves requests.
 func startSpare() error {
 	spare := os.NewFile(spareFD, "spare")
 	if spare == nil {
@@ -91,7 +91,7 @@ func startSpare() error {
 	return nil
 }
 
-// unixConn makes a connection of a socket, and closes the file.
+// unixConn turns a socket into a connection, and closes the file.
 func unixConn(f *os.File) (*net.UnixConn, error) {
 	if f == nil {
 		return nil, os.ErrInvalid
@@ -109,7 +109,7 @@ func unixConn(f *os.File) (*net.UnixConn, error) {
 	return u, nil
 }
 
-// A server is the launcher: it starts and kills programs as it is asked.
+// A server is the launcher: it starts and kills programs on request.
 type server struct {
 	conn *net.UnixConn
 
@@ -126,8 +126,8 @@ func newServer(conn *net.UnixConn) *server {
 	return &server{conn: conn, children: map[uint64]*started{}}
 }
 
-// serve answers requests until the socket closes, and kills what it has started.
-// It must run on a locked thread, which is the parent of the programs.
+// serve handles requests until the socket closes, and then kills all programs. It
+// must run on a locked thread, which is the parent of the programs.
 func (s *server) serve() {
 	defer s.end()
 	message, rights := make([]byte, maxMessage), make([]byte, unix.CmsgSpace(3*4))
@@ -152,7 +152,7 @@ func (s *server) serve() {
 	}
 }
 
-// received are the files that came with a message.
+// received returns the files that came with a message.
 func received(rights []byte) (files []*os.File) {
 	messages, err := unix.ParseSocketControlMessage(rights)
 	if err != nil {
@@ -218,7 +218,7 @@ func (s *server) start(r request, files []*os.File) *failure {
 	return nil
 }
 
-// environment is the row's part of a program's environment.
+// environment returns the row's part of a program's environment.
 func (r limits) environment() []string {
 	env := slices.Clone(r.env)
 	for _, name := range r.pass {
@@ -238,8 +238,8 @@ func (s *server) follow(id uint64, c *started, status *os.File) {
 	state, err := c.process.Wait()
 	s.mu.Lock()
 	defer s.mu.Unlock()
-	// What it has left behind in its group would add up from run to run. As long as
-	// there is any, the group's number is no other's.
+	// Leftover processes in its group would accumulate from run to run. As long as
+	// there are any, the group's number is not reused.
 	c.kill()
 	delete(s.children, id)
 	e := event{ID: id, What: "ended", PID: c.process.Pid, Error: f}
@@ -253,8 +253,8 @@ func (s *server) follow(id uint64, c *started, status *os.File) {
 	s.say(e)
 }
 
-// executed waits until a helper has become its program, or has ended, and returns
-// why it could not.
+// executed waits until a helper has executed its program, or has ended, and returns
+// the error if it failed.
 func executed(status *os.File) *failure {
 	defer status.Close()
 	raw, _ := io.ReadAll(io.LimitReader(status, 4<<10)) // ends with the helper in any case
@@ -269,7 +269,7 @@ func executed(status *os.File) *failure {
 	return &f
 }
 
-// kill ends the program's group, and a helper that has no group yet.
+// kill kills the program's group, and a helper that has no group yet.
 func (c *started) kill() {
 	_ = syscall.Kill(-c.process.Pid, syscall.SIGKILL)
 	_ = c.process.Kill()
@@ -282,7 +282,7 @@ func (s *server) say(e event) {
 	}
 }
 
-// end kills all that was started.
+// end kills all programs.
 func (s *server) end() {
 	s.mu.Lock()
 	defer s.mu.Unlock()

@@ -16,8 +16,8 @@ import (
 	"github.com/nodewatch/nodewatch/pkg/statefile"
 )
 
-// The file in the state directory, and its former name, which is read while there
-// is no other.
+// The file in the state directory, and its former name, which is read if the new file
+// does not exist.
 const (
 	name    = "overrides.json"
 	oldName = "wishes.json"
@@ -38,9 +38,10 @@ func Read(_ context.Context, dir string) (Overrides, error) {
 	return Parse(bytes.NewReader(raw))
 }
 
-// Change changes the overrides in dir by the given function, one change at a time,
-// so that a crash at any moment leaves the old or the new ones. Everybody may read them.
-// It waits for another change to end, at most until ctx does.
+// Change changes the overrides in dir by the given function. Only one change runs at a
+// time, and a crash at any moment leaves either the old or the new overrides. The file
+// is readable by all users. Change waits for another change to end, at most until ctx
+// ends.
 func Change(ctx context.Context, dir string, change func(Overrides) (Overrides, error)) error {
 	lock, err := os.OpenFile(filepath.Join(dir, "."+name+".lock"), os.O_CREATE|os.O_RDWR|unix.O_NOFOLLOW|unix.O_NONBLOCK|unix.O_CLOEXEC, 0o644)
 	if err != nil {
@@ -67,10 +68,11 @@ func Change(ctx context.Context, dir string, change func(Overrides) (Overrides, 
 	return nil
 }
 
-// lockEvery is how often a lock that somebody else holds is tried again.
+// lockEvery is the retry interval for a lock held by another process.
 const lockEvery = 100 * time.Millisecond
 
-// locked locks the file. A wait in flock(2) would not end with ctx.
+// locked calls f with the file locked. It does not wait in flock(2), which would not
+// end with ctx.
 func locked(ctx context.Context, f *os.File) error {
 	again := time.NewTicker(lockEvery)
 	defer again.Stop()
@@ -87,7 +89,7 @@ func locked(ctx context.Context, f *os.File) error {
 	}
 }
 
-// write puts the new file in the place of the old one.
+// write replaces the old file with the new one.
 func write(dir string, w Overrides) error {
 	raw, err := json.MarshalIndent(w, "", "  ")
 	if err != nil {

@@ -1,6 +1,6 @@
-// Package override has the overrides that operators set on the node: maintenance, and
-// acknowledged findings. The overrides are one small JSON file in the state directory,
-// written by the command line and read by the daemon.
+// Package override manages the overrides that operators set on the node: maintenance,
+// and acknowledged findings. The overrides are one small JSON file in the state
+// directory, written by the command line and read by the daemon.
 package override
 
 import (
@@ -15,10 +15,10 @@ import (
 	"unicode/utf8"
 )
 
-// MaxSpan is how long a maintenance or an acceptance may last.
+// MaxSpan is the maximum duration of a maintenance or an acknowledgement.
 const MaxSpan = 366 * 24 * time.Hour
 
-// Limits of the file, so that a broken one costs nothing.
+// Limits of the file, so that a broken one cannot use up resources.
 const (
 	maxSize     = 256 << 10 // bytes
 	maxAccepted = 200
@@ -31,7 +31,7 @@ type Overrides struct {
 	Accepted    []Acknowledgement `json:"accepted,omitempty"`
 }
 
-// A Maintenance says that the node is being worked on.
+// A Maintenance marks the node as being worked on.
 type Maintenance struct {
 	Since  time.Time `json:"since"`
 	Until  time.Time `json:"until"`
@@ -39,7 +39,7 @@ type Maintenance struct {
 	Reason string    `json:"reason"`
 }
 
-// An Acknowledgement says that a finding may stay until a date.
+// An Acknowledgement allows a finding to stay until a date.
 type Acknowledgement struct {
 	Rule     string    `json:"rule"`
 	Subject  string    `json:"subject,omitempty"` // empty: whatever its subject
@@ -50,15 +50,16 @@ type Acknowledgement struct {
 	Reason   string    `json:"reason"`
 }
 
-// Covers reports whether the acceptance holds now for a finding of the rule and subject.
+// Covers reports whether the acknowledgement applies now to a finding of the rule and
+// subject.
 func (a Acknowledgement) Covers(rule, subject string, now time.Time) bool {
 	return a.Rule == rule && (a.Subject == "" || a.Subject == subject) && holds(a.At, a.Until, now)
 }
 
-// Holds reports whether the maintenance is under way now.
+// Holds reports whether the maintenance is active now.
 func (m *Maintenance) Holds(now time.Time) bool { return m != nil && holds(m.Since, m.Until, now) }
 
-// clockStep is by how much an override may lie in the future: the clock of the command
+// clockStep is how far in the future an override may begin: the clock of the command
 // that wrote it and the daemon's own, which never jumps, need not agree to the second.
 const clockStep = time.Minute
 
@@ -66,7 +67,7 @@ func holds(from, until, now time.Time) bool {
 	return !now.Before(from.Add(-clockStep)) && now.Before(until)
 }
 
-// Without returns the overrides that are not over now.
+// Without returns the overrides that have not ended at the given time.
 func (w Overrides) Without(now time.Time) Overrides {
 	if w.Maintenance != nil && !now.Before(w.Maintenance.Until) {
 		w.Maintenance = nil
@@ -75,7 +76,8 @@ func (w Overrides) Without(now time.Time) Overrides {
 	return w
 }
 
-// Parse reads the file's content. Every override must be complete: who, why, until when.
+// Parse parses the file's content. Every override must be complete: who, why, until
+// when.
 func Parse(r io.Reader) (Overrides, error) {
 	raw, err := io.ReadAll(io.LimitReader(r, maxSize+1))
 	if err != nil {
@@ -99,7 +101,7 @@ func Parse(r io.Reader) (Overrides, error) {
 	return w, nil
 }
 
-// Check returns what is missing or too much; nil if nothing is.
+// Check returns what is missing or in excess; nil if nothing is.
 func (w Overrides) Check() error {
 	if m := w.Maintenance; m != nil {
 		if err := errors.Join(text("by", m.By, true), text("reason", m.Reason, true), span(m.Since, m.Until)); err != nil {
@@ -140,7 +142,7 @@ func span(from, until time.Time) error {
 	return nil
 }
 
-// severity checks the highest severity that is accepted.
+// severity checks the maximum severity that is acknowledged.
 func severity(s string) error {
 	switch s {
 	case "info", "warning", "critical":

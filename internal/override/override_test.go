@@ -137,7 +137,7 @@ func TestBadFiles(t *testing.T) {
 	}
 }
 
-// What is parsed can be written and read again, and is the same.
+// Parsed overrides can be written and parsed again, and are the same.
 func FuzzParse(f *testing.F) {
 	whole, _ := json.Marshal(override.Overrides{Maintenance: &override.Maintenance{Since: noon, Until: noon.Add(time.Hour), By: "alice", Reason: "cable"}, Accepted: []override.Acknowledgement{accepted("bond-lacp")}})
 	f.Add(string(whole))
@@ -158,7 +158,8 @@ func FuzzParse(f *testing.F) {
 	})
 }
 
-// A command that waits for another one's change ends with its context, as by Ctrl-C.
+// A command that waits for another command's change ends with its context, for
+// example on Ctrl-C.
 func TestAWaitForTheLockEnds(t *testing.T) {
 	dir := t.TempDir()
 	same := func(w override.Overrides) (override.Overrides, error) { return w, nil }

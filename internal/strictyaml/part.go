@@ -10,11 +10,11 @@ import (
 	"go.yaml.in/yaml/v3"
 )
 
-// A Part is a part of a file whose fields are those of another program. Decode leaves
-// it as it is.
+// A Part is a part of a file whose fields belong to another program. Decode leaves it
+// undecoded.
 type Part struct{ node *yaml.Node }
 
-// part keeps n, in which aliases are as little allowed as elsewhere.
+// part keeps n. Aliases are not allowed in it either.
 func (d *Document) part(n *yaml.Node, v reflect.Value, field string) {
 	if alias := aliasIn(n); alias != nil {
 		d.add(alias.Line, field, "aliases are not allowed")
@@ -23,7 +23,7 @@ func (d *Document) part(n *yaml.Node, v reflect.Value, field string) {
 	v.Set(reflect.ValueOf(Part{n}))
 }
 
-// aliasIn is the first alias in n; nil: there is none.
+// aliasIn returns the first alias in n; nil: there is none.
 func aliasIn(n *yaml.Node) *yaml.Node {
 	if n.Kind == yaml.AliasNode {
 		return n
@@ -36,7 +36,8 @@ func aliasIn(n *yaml.Node) *yaml.Node {
 	return nil
 }
 
-// place is where the YAML library says a mistake is: in the part, not in the file.
+// place matches the position in an error of the YAML library, which is relative to
+// the part, not to the file.
 var place = regexp.MustCompile(`line \d+: `)
 
 // Decode decodes the part into v. Fields that v does not have are mistakes.

@@ -7,9 +7,9 @@ import (
 	"go.yaml.in/yaml/v3"
 )
 
-// A Section is what is at one field of a file, or at its root, to be decoded in parts:
-// where the type of one part depends on another, or names are only known when it is read.
-// Mistakes go to its Document.
+// A Section is the value of one field of a file, or its root, to be decoded in parts: if
+// the type of one part depends on another, or names are only known when it is read.
+// Mistakes are added to its Document.
 type Section struct {
 	doc   *Document
 	node  *yaml.Node // nil: not in the file
@@ -17,7 +17,7 @@ type Section struct {
 	taken []string // names of fields that Take took out
 }
 
-// In reports whether the section is in the file, be it null.
+// In reports whether the section is in the file, even as null.
 func (s *Section) In() bool { return s.node != nil }
 
 // Wrong adds a mistake in the section, or in the named field below it.
@@ -30,8 +30,8 @@ func (s *Section) Wrong(field, format string, args ...any) {
 	s.doc.Wrong(field, format, args...)
 }
 
-// Take takes the named field out of the mapping: Decode then knows it as decoded
-// elsewhere. What is no mapping has no fields.
+// Take removes the named field from the mapping and returns it: Decode then treats it
+// as decoded elsewhere. A value that is no mapping has no fields.
 func (s *Section) Take(name string) *Section {
 	s.taken = append(s.taken, name)
 	one := &Section{doc: s.doc, field: join(s.field, name)}
@@ -72,7 +72,7 @@ func (s *Section) Decode(v any) bool {
 }
 
 // Mapping reports whether the section is a mapping; if not, unless it is null or not in
-// the file, that is a mistake. of says what it maps.
+// the file, that is a mistake. of describes what it maps.
 func (s *Section) Mapping(of string) bool { return s.is(yaml.MappingNode, "a mapping of "+of) }
 
 func (s *Section) is(kind yaml.Kind, what string) bool {
@@ -101,7 +101,7 @@ func (s *Section) Each(of string, f func(name string, one *Section)) {
 	})
 }
 
-// Items are the items of the list.
+// Items returns the items of the list.
 func (s *Section) Items() []*Section {
 	if !s.is(yaml.SequenceNode, "a list") {
 		return nil
@@ -115,7 +115,8 @@ func (s *Section) Items() []*Section {
 	return list
 }
 
-// Text is the single value of the section as it is written; what is none is a mistake.
+// Text returns the single value of the section as written in the file; any other value
+// is a mistake.
 func (s *Section) Text() (text string, ok bool) {
 	if !s.is(yaml.ScalarNode, "a single value") {
 		return "", false

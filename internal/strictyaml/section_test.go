@@ -8,8 +8,8 @@ import (
 	"github.com/nodewatch/nodewatch/internal/strictyaml"
 )
 
-// What a section holds is decoded elsewhere than the file that it is in, and every
-// mistake is found at its line all the same.
+// The content of a section is decoded separately from its file, and every mistake is
+// still reported at its line.
 func TestSections(t *testing.T) {
 	type kind struct {
 		Title string `yaml:"title"`

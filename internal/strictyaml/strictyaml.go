@@ -52,7 +52,7 @@ func (e Errors) Error() string {
 	return strings.Join(lines, "\n")
 }
 
-// A Document is a decoded file that knows where its fields are.
+// A Document is a decoded file with the positions of its fields.
 type Document struct {
 	file  string
 	lines map[string]int // by field
@@ -60,15 +60,15 @@ type Document struct {
 }
 
 // Decode decodes raw into the struct that v points to. Fields have the tag yaml, and the
-// tags of package bounds. What the file does not set, or sets to null, is left alone.
-// Report ends it.
+// tags of package bounds. Fields that the file does not set, or sets to null, are not
+// changed. Report returns the mistakes.
 func Decode(file string, raw []byte, v any) *Document {
 	d, root := Parse(file, raw)
 	root.Decode(v)
 	return d
 }
 
-// Parse parses raw and returns what is at the file's root, to be decoded.
+// Parse parses raw and returns the root of the file, to be decoded.
 func Parse(file string, raw []byte) (*Document, *Section) {
 	d := &Document{file: file, lines: map[string]int{}}
 	root := &Section{doc: d}
@@ -88,8 +88,8 @@ func Parse(file string, raw []byte) (*Document, *Section) {
 	return d, root
 }
 
-// Wrong adds a mistake in a field that was read. A field that is not in the file is
-// wrong where its parent is.
+// Wrong adds a mistake in a decoded field. A mistake in a field that is not in the
+// file gets the line of its parent.
 func (d *Document) Wrong(field, format string, args ...any) {
 	d.add(d.line(field), field, fmt.Sprintf(format, args...))
 }
@@ -126,7 +126,7 @@ func (d *Document) line(field string) int {
 	return 1
 }
 
-// yamlLine finds the line in an error of the YAML parser.
+// yamlLine extracts the line from an error of the YAML parser.
 var yamlLine = regexp.MustCompile(`line (\d+): (.*)`)
 
 func (d *Document) syntax(err error) {
@@ -136,18 +136,18 @@ func (d *Document) syntax(err error) {
 		d.add(line, "", m[2])
 		return
 	}
-	d.add(1, "", text) // the parser names no line where it means the first
+	d.add(1, "", text) // the parser omits the number of the first line
 }
 
 var part = reflect.TypeFor[Part]()
 
-// value decodes n into v. The tag is the struct tag of the field v is.
+// value decodes n into v. tag is the struct tag of v's field.
 func (d *Document) value(n *yaml.Node, v reflect.Value, field string, tag reflect.StructTag) {
 	d.lines[field] = n.Line
 	switch {
 	case n.Kind == yaml.AliasNode:
 		d.add(n.Line, field, "aliases are not allowed")
-	case n.Kind == yaml.ScalarNode && n.Tag == "!!null": // nothing is set
+	case n.Kind == yaml.ScalarNode && n.Tag == "!!null": // not set
 	case v.Type() == part:
 		d.part(n, v, field)
 	case v.Kind() == reflect.Pointer:
@@ -200,7 +200,8 @@ func (d *Document) mapping(n *yaml.Node, v reflect.Value, field string, tag refl
 	v.Set(m)
 }
 
-// structure decodes a mapping. further are names of fields that were taken out of it.
+// structure decodes a mapping. further are the names of fields that were taken out of
+// it.
 func (d *Document) structure(n *yaml.Node, v reflect.Value, field string, further []string) {
 	if n.Kind != yaml.MappingNode {
 		d.add(n.Line, field, "must be a mapping of fields")

@@ -37,7 +37,8 @@ func TestWhatIsRead(t *testing.T) {
 	}
 }
 
-// Each mistake is one line with its place and what is allowed, and hides no other.
+// Each mistake is one line with its position and the allowed values, and does not
+// hide others.
 func TestMistakes(t *testing.T) {
 	for _, c := range []struct{ file, want string }{
 		{"titel: x", "f:1: titel: unknown field; valid are title, count, share, on, list, map, maybe"},
@@ -63,7 +64,8 @@ func TestMistakes(t *testing.T) {
 	}
 }
 
-// What is wrong with a field that is not in the file is told where it should be.
+// A mistake in a field that is not in the file is reported at the line where it
+// should be.
 func TestWrongNamesTheNearestLine(t *testing.T) {
 	d := strictyaml.Decode("f", []byte("title: x\nlist:\n  - wait: 2s\n"), &outer{})
 	d.Wrong("list[0].name", "must not be empty")

@@ -1,5 +1,5 @@
-// Package tape records what a node saw, and plays it again: JSON lines of time,
-// name and observation, or time alone for "time to judge".
+// Package tape records observations of a node, and reads them for a replay: JSON
+// lines of time, name and observation, or only a time for a tick.
 package tape
 
 import (
@@ -13,8 +13,8 @@ import (
 	"github.com/nodewatch/nodewatch/internal/node"
 )
 
-// maxLine is the longest line of a tape that is read, in bytes: a reading of
-// 3,000 links or 1,000 guests fits.
+// maxLine is the maximum length of a line of a tape, in bytes: a reading of 3,000
+// links or 1,000 guests fits.
 const maxLine = 16 << 20
 
 // line is one line of a tape.
@@ -25,7 +25,7 @@ type line struct {
 	Lost uint64          `json:"lost,omitempty"` // entries that should stand here but could not be recorded
 }
 
-// A Writer writes a tape. It is for one goroutine.
+// A Writer writes a tape. It must be used by one goroutine only.
 type Writer struct {
 	w    io.Writer
 	lost uint64
@@ -34,7 +34,8 @@ type Writer struct {
 // NewWriter returns a Writer that writes to w.
 func NewWriter(w io.Writer) *Writer { return &Writer{w: w} }
 
-// Skip notes that n entries could not be recorded: the next line says so.
+// Skip counts n entries that could not be recorded: the next line contains their
+// number.
 func (t *Writer) Skip(n uint64) { t.lost += n }
 
 // Write appends one entry.
@@ -58,7 +59,7 @@ func (t *Writer) Write(e node.Entry) error {
 	return nil
 }
 
-// A Reader plays a tape. It is for one goroutine.
+// A Reader reads a tape. It must be used by one goroutine only.
 type Reader struct {
 	in      *bufio.Scanner
 	number  int       // of the latest line
@@ -69,7 +70,7 @@ type Reader struct {
 	first   *Mistake // the first broken line
 }
 
-// A Mistake is why a tape cannot be played.
+// A Mistake is the reason why a tape cannot be replayed.
 type Mistake struct {
 	Line int
 	Err  error
@@ -81,17 +82,17 @@ func (m *Mistake) Error() string { return fmt.Sprintf("line %d: %v", m.Line, m.E
 // Unwrap returns the reason.
 func (m *Mistake) Unwrap() error { return m.Err }
 
-// NewReader returns a Reader of the tape r.
+// NewReader returns a Reader that reads from r.
 func NewReader(r io.Reader) *Reader {
 	in := bufio.NewScanner(r)
 	in.Buffer(make([]byte, 0, 64<<10), maxLine)
 	return &Reader{in: in}
 }
 
-// Next returns the next entry, and io.EOF after the last. Lines that are cut off or
-// garbled, as a crash leaves them, are skipped and counted. Its other errors are a
-// *Mistake: an observation of a name that is not known, a time that cannot be, a
-// line over 16 MiB, or a tape without any entry.
+// Next returns the next entry, and io.EOF after the last. Lines that are truncated or
+// garbled, for example after a crash, are skipped and counted. All other errors are a
+// *Mistake: an observation with an unknown name, an impossible time, a line over 16
+// MiB, or a tape without any entry.
 func (t *Reader) Next() (node.Entry, error) {
 	for t.in.Scan() {
 		t.number++
@@ -128,7 +129,8 @@ func (t *Reader) Next() (node.Entry, error) {
 	return node.Entry{}, io.EOF
 }
 
-// maxBroken is after how many broken lines without any entry a file is no tape.
+// maxBroken is the number of broken lines without any entry after which a file is not
+// a tape.
 const maxBroken = 100
 
 func (t *Reader) decode(raw []byte) (node.Entry, error) {
@@ -155,8 +157,8 @@ func (t *Reader) decode(raw []byte) (node.Entry, error) {
 	return e, nil
 }
 
-// checkTime reports an error if a daemon cannot have recorded the line's time. Only
-// a daemon that starts may find the clock set back.
+// checkTime returns an error if a daemon cannot have recorded the line's time. The
+// clock may only have been set back when a daemon starts.
 func (t *Reader) checkTime(l line) error {
 	switch year := l.At.Year(); {
 	case l.At.IsZero():
@@ -169,7 +171,7 @@ func (t *Reader) checkTime(l line) error {
 	return nil
 }
 
-// Broken is how many lines could not be read, and why the first of them could not.
+// Broken returns the number of broken lines, and the reason for the first.
 func (t *Reader) Broken() (int, error) {
 	if t.first == nil {
 		return 0, nil
@@ -177,5 +179,5 @@ func (t *Reader) Broken() (int, error) {
 	return t.broken, t.first
 }
 
-// Lost is how many entries the recorder could not write.
+// Lost returns the number of entries that the recorder could not write.
 func (t *Reader) Lost() uint64 { return t.lost }

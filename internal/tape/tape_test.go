@@ -20,7 +20,7 @@ import (
 
 var at = time.Date(2026, 3, 1, 2, 0, 0, 123456789, time.UTC)
 
-// every holds one observation of each kind.
+// every contains one observation of each kind.
 func every() []node.Observation {
 	on, fault := true, &node.Error{Kind: node.Stalled, Text: "late", Since: at}
 	state := bond.PortState(0x3d)
@@ -96,7 +96,7 @@ not json
 	}
 }
 
-// What no daemon writes is refused, with its line and what is allowed.
+// A line that no daemon writes is refused, with its number and the allowed values.
 func TestWhatIsNoTapeIsRefused(t *testing.T) {
 	const good = `{"at":"2026-03-01T02:00:00Z"}` + "\n"
 	for text, want := range map[string]string{
@@ -146,8 +146,8 @@ func (zeros) Read(p []byte) (int, error) {
 	return len(p), nil
 }
 
-// FuzzReader: whatever a tape holds, reading it ends, each entry has a time, and
-// an entry that was read can be written and read again.
+// FuzzReader: whatever a tape contains, reading it ends, each entry has a time, and a
+// decoded entry can be written and read again.
 func FuzzReader(f *testing.F) {
 	var buf bytes.Buffer
 	for _, o := range every() {

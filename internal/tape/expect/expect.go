@@ -1,6 +1,6 @@
-// Package expect knows expectations: what must be said of an incident, and what
-// must not, in the part "expect" of an incident file. It judges reports by them.
-// docs/incidents.md describes the language.
+// Package expect implements expectations: the part "expect" of an incident file lists
+// what must be reported about an incident, and what must not. The package checks
+// reports against them. docs/incidents.md describes the language.
 package expect
 
 import (
@@ -15,14 +15,14 @@ import (
 	"github.com/nodewatch/nodewatch/pkg/report"
 )
 
-// A List is the expectations of one incident. It is fed with the reports of one
-// replay, and is used once.
+// A List is the expectations of one incident. It receives the reports of one replay,
+// and must not be reused.
 type List struct {
-	Kind         string // the heading the incident is counted under
+	Kind         string // the heading under which the incident is counted
 	Expectations []*Expectation
 }
 
-// A Mistake is why a line cannot be read.
+// A Mistake is the reason why a line cannot be parsed.
 type Mistake struct {
 	Line int
 	Err  error
@@ -34,7 +34,7 @@ func (m *Mistake) Error() string { return fmt.Sprintf("line %d: %v", m.Line, m.E
 // Unwrap returns the reason.
 func (m *Mistake) Unwrap() error { return m.Err }
 
-// Parse reads expectations, whose first line is the given line of the file. Its
+// Parse parses expectations, whose first line has the given number in the file. Its
 // error is a *Mistake.
 func Parse(text string, line int) (*List, error) {
 	l := &List{}
@@ -69,20 +69,20 @@ func (l *List) add(text string, line int) error {
 	return nil
 }
 
-// A mode says in which of the reports of its span an expectation must hold.
+// A mode determines in which of the reports of its period an expectation must hold.
 type mode int
 
 const (
 	always  mode = iota // at, from … to: in every one
-	someday             // by: in one at least
+	someday             // by: in at least one
 	never               // in none
-	changes             // a finding comes up at most so often
+	changes             // a finding is raised at most this often
 )
 
-// forms is what a line may be, for error messages.
+// forms lists the valid forms of a line, for error messages.
 const forms = `"at TIME WHAT", "from TIME to TIME WHAT", "by TIME WHAT", "never WHAT" or "[from TIME to TIME] changes <= N finding MATCH"`
 
-// parseExpectation reads one line.
+// parseExpectation parses one line.
 func parseExpectation(text string) (*Expectation, error) {
 	e := &Expectation{end: unbounded}
 	first, rest := cut(text)
@@ -136,10 +136,10 @@ func cut(text string) (word, rest string) {
 	return word, strings.TrimSpace(rest)
 }
 
-// unbounded is the time "end".
+// unbounded represents the time "end".
 const unbounded = time.Duration(1<<63 - 1)
 
-// timeForm is 90s, 4m, 2m10s, 1h5m or 1.5s.
+// timeForm describes a time: 90s, 4m, 2m10s, 1h5m or 1.5s.
 var timeForm = regexp.MustCompile(`^(\d+h)?(\d+m)?(\d+(\.\d+)?s)?$`)
 
 // cutTime cuts off a TIME.
@@ -160,15 +160,15 @@ func cutTime(text string) (time.Duration, string, error) {
 
 // A what is a condition on one report.
 type what struct {
-	components []string // nil: it is about findings
-	op         string   // of the components' status
+	components []string // nil: the condition is about findings
+	op         string   // operator for the components' status
 	status     report.Impact
-	most       int // of the findings that match; -1: at least one must
+	most       int // maximum number of matching findings; -1: at least one must match
 	match      match
 }
 
-// Components are the names that an expectation may use for a component, but for
-// "node" and "any".
+// Components are the names that an expectation may use for a component, in addition
+// to "node" and "any".
 func Components() []string {
 	var names []string
 	for _, c := range report.ComponentNames() {
@@ -177,7 +177,7 @@ func Components() []string {
 	return names
 }
 
-// parseWhat reads WHAT.
+// parseWhat parses WHAT.
 func parseWhat(text string) (what, error) {
 	w := what{most: -1}
 	var err error
@@ -199,7 +199,7 @@ func parseWhat(text string) (what, error) {
 	return w, fmt.Errorf(`%q is no condition; one is "component NAME STATUS", "finding MATCH", "no finding MATCH" or "count <= N finding MATCH"`, text)
 }
 
-// countForm is what follows "count" and "changes".
+// countForm describes the text after "count" and "changes".
 var countForm = regexp.MustCompile(`^<= ?(\d{1,6}) finding\b ?(.*)$`)
 
 func parseCount(text string) (what, error) {
@@ -216,7 +216,7 @@ func parseCount(text string) (what, error) {
 	return w, err
 }
 
-// parseComponent reads "NAME|NAME STATUS" with an optional operator before STATUS.
+// parseComponent parses "NAME|NAME STATUS" with an optional operator before STATUS.
 func parseComponent(text string) (what, error) {
 	w := what{most: -1, op: "="}
 	names, rest := cut(text)
@@ -236,7 +236,7 @@ func parseComponent(text string) (what, error) {
 	return w, checkRanked(impacts(), w.op, rest)
 }
 
-// impacts are the statuses, least first.
+// impacts are the statuses, least severe first.
 func impacts() []string {
 	var list []string
 	for _, i := range report.Impacts() {
@@ -250,8 +250,8 @@ func severities() []string {
 	return []string{string(report.Info), string(report.Warning), string(report.Critical)}
 }
 
-// checkRanked reports an error if want is not words of the order that op can
-// compare with: one, or for = and != several with | between them.
+// checkRanked returns an error if want does not consist of words from the order that
+// op can compare with: one word, or for = and != several separated by |.
 func checkRanked(order []string, op, want string) error {
 	words := strings.Split(want, "|")
 	if len(words) > 1 && op != "=" && op != "!=" {
@@ -265,7 +265,7 @@ func checkRanked(order []string, op, want string) error {
 	return nil
 }
 
-// A match is tests that a finding must pass, all of them.
+// A match is a list of tests that a finding must all pass.
 type match []test
 
 // A test compares one property of a finding.
@@ -277,7 +277,7 @@ type test struct {
 	re   *regexp.Regexp // for ~ and !~
 }
 
-// testForm is the next test of a match.
+// testForm returns the form of the next test of a match.
 var testForm = regexp.MustCompile(`^\s*(\w+)(>=|<=|!=|!~|=|~)(/(?:[^/\\]|\\.)*/|\S+)`)
 
 // keys are the properties of a finding that a test may compare.
@@ -303,7 +303,7 @@ func parseMatch(text string) (match, error) {
 	return m, nil
 }
 
-// check completes the test, and reports an error if it can never be passed.
+// check completes the test, and returns an error if it can never be passed.
 func (t *test) check() error {
 	if !slices.Contains(keys(), t.key) {
 		return fmt.Errorf("%q is not one of %s", t.key, strings.Join(keys(), ", "))

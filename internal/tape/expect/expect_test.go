@@ -9,7 +9,8 @@ import (
 	"github.com/nodewatch/nodewatch/pkg/report"
 )
 
-// made is a report of a storage component and findings "RULE SUBJECT SEVERITY IMPACT SUMMARY".
+// made returns a report with a storage component and findings "RULE SUBJECT SEVERITY IMPACT
+// SUMMARY".
 func made(storage report.Impact, findings ...string) report.Report {
 	r := report.Report{Status: storage, Components: []report.Component{{Name: "storage", Status: storage, Summary: "so it is"}, {Name: "network", Status: report.Operational}}}
 	for _, text := range findings {
@@ -23,7 +24,8 @@ func made(storage report.Impact, findings ...string) report.Report {
 	return r
 }
 
-// story is quiet, storms from 60 s, goes blind of it at 90 s and is quiet from 120 s on.
+// story is quiet, has a storm from 60 s, is blind to it at 90 s and is quiet from 120 s
+// on.
 func story(l *List) {
 	storm := "krbd-retry-storm client1 critical major_outage libceph retry loop"
 	l.Check(900*time.Millisecond, made(report.Operational))
@@ -35,11 +37,11 @@ func story(l *List) {
 }
 
 func TestExpectations(t *testing.T) {
-	for text, want := range map[string]string{ // "": it holds
+	for text, want := range map[string]string{ // "": the expectation holds
 		"at 59s no finding": "",
 		"at 60s no finding": "at 1m0s: 2 such findings: krbd-retry-storm client1 critical/major_outage (libceph retry loop); nic-drops",
 		"at 60s finding rule=krbd-retry-storm severity=critical":              "",
-		"at 80s component storage major_outage":                               "", // what stands is what was said at 60 s
+		"at 80s component storage major_outage":                               "", // the report of 60 s is still current
 		"at 1m20s component storage|network >=major_outage":                   "",
 		"at 80s component network >=degraded_performance":                     "at 1m20s: network is operational",
 		"at 80s component any >=partial_outage":                               "",
@@ -61,7 +63,7 @@ func TestExpectations(t *testing.T) {
 		"from start to end count <=1 finding severity>=warning":               "at 1m0.9s: 2 such findings",
 		"changes <= 2 finding rule=nic-drops":                                 "",
 		"changes <= 1 finding rule=nic-drops":                                 "2 times: nic-drops eth0 at 1m0.9s, nic-drops eth0 at 1m40.9s",
-		"from 70s to end changes <= 1 finding rule=nic-drops":                 "", // what it begins with does not count
+		"from 70s to end changes <= 1 finding rule=nic-drops":                 "", // findings raised at the beginning of the period do not count
 		"from 70s to end changes <= 0 finding rule=nic-drops":                 "1 times",
 		"at 80s finding evidence~/osd3.*crc/ advice~/rbd map/ advice1!~/log/": "",
 		"at 80s finding any~/var\\/log/ state=seen flapping=false":            "",
@@ -92,7 +94,7 @@ func TestExpectationWithoutReportsDoesNotHold(t *testing.T) {
 	}
 }
 
-// A mistake is told with its line, the word, and what is allowed.
+// A mistake is reported with its line, the word, and the allowed values.
 func TestMistakesNameLineAndWord(t *testing.T) {
 	for text, want := range map[string]string{
 		"":                                 "line 5: no expectation",
@@ -130,8 +132,9 @@ func TestMistakesNameLineAndWord(t *testing.T) {
 	}
 }
 
-// FuzzParse: whatever stands there, it is read or refused with a line; what is read
-// judges any report without a panic, and says the same of the same reports.
+// FuzzParse: any text is either parsed or refused with a line number; parsed
+// expectations check any report without a panic, and give the same result for the
+// same reports.
 func FuzzParse(f *testing.F) {
 	for _, seed := range []string{"kind: noise\nat 90s no finding rule=a|b text~/x/\nby end component any >=unknown", "from 1m to end changes <= 3 finding severity>=warning"} {
 		f.Add(seed)

@@ -11,24 +11,24 @@ import (
 	"github.com/nodewatch/nodewatch/pkg/report"
 )
 
-// An Expectation is one line, and what the reports so far have made of it.
+// An Expectation is one line with its result for the reports so far.
 type Expectation struct {
 	Text       string
-	Line       int // in the file
+	Line       int // line number in the file
 	begin, end time.Duration
 	mode       mode
 	what       what
 
 	last    time.Duration   // offset of the latest report
-	waiting *report.Report  // the latest report not later than begin: it is current at begin unless another comes
-	judged  bool            // a report has been judged
+	waiting *report.Report  // the latest report not later than begin: it is current at begin unless another one arrives
+	judged  bool            // a report has been checked
 	holds   bool            // by: it has held
-	wrong   string          // the first thing that was wrong
-	up      map[string]bool // changes: the findings that match now
-	ups     []string        // changes: each time one came up
+	wrong   string          // the first violation
+	up      map[string]bool // changes: the matching findings of the latest report
+	ups     []string        // changes: each time a finding was raised
 }
 
-// Rules are the rules that the expectations name.
+// Rules returns the rules that the expectations name.
 func (l *List) Rules() []string {
 	var list []string
 	for _, e := range l.Expectations {
@@ -41,12 +41,12 @@ func (l *List) Rules() []string {
 	return list
 }
 
-// slack is how far into its second a report may be made and still be that
-// second's: ticks do not come on the full second.
+// slack is how far into its second a report may be made and still count for that
+// second: ticks are not exactly on the second.
 const slack = 999 * time.Millisecond
 
-// Check judges the next report, which is made at the given time since the start and
-// is current until the next. Reports are given in order.
+// Check checks the next report, which is made at the given time since the start and
+// is current until the next. Reports must be passed in order.
 func (l *List) Check(offset time.Duration, r report.Report) {
 	for _, e := range l.Expectations {
 		e.check(offset, r)
@@ -65,7 +65,7 @@ func (e *Expectation) check(offset time.Duration, r report.Report) {
 	}
 }
 
-// settle judges the report that was current when the span began.
+// settle checks the report that was current when the period began.
 func (e *Expectation) settle() {
 	if e.waiting != nil {
 		e.judge(min(e.begin, e.last), *e.waiting)
@@ -73,7 +73,7 @@ func (e *Expectation) settle() {
 	}
 }
 
-// judge judges one report that was current within the span.
+// judge checks one report that was current within the period.
 func (e *Expectation) judge(at time.Duration, r report.Report) {
 	first := !e.judged
 	e.judged = true
@@ -95,8 +95,8 @@ func (e *Expectation) judge(at time.Duration, r report.Report) {
 	}
 }
 
-// count counts the findings that come up. What a span that begins later than the
-// start begins with has come up before it.
+// count counts the findings that are raised. If a period begins later than the start,
+// findings that are raised at its beginning do not count.
 func (e *Expectation) count(at time.Duration, r report.Report, first bool) {
 	now := map[string]bool{}
 	for i := range r.Findings {
@@ -111,8 +111,8 @@ func (e *Expectation) count(at time.Duration, r report.Report, first bool) {
 	e.up = now
 }
 
-// Wrong returns after the last report why the expectation does not hold, and ""
-// if it does.
+// Wrong returns, after the last report, why the expectation does not hold, and "" if
+// it does.
 func (e *Expectation) Wrong() string {
 	e.settle()
 	switch {
@@ -128,7 +128,7 @@ func (e *Expectation) Wrong() string {
 	return e.wrong
 }
 
-// clock is a time of the language.
+// clock formats a time as in the language.
 func clock(d time.Duration) string {
 	if d == unbounded {
 		return "the end"
@@ -159,7 +159,7 @@ func (w *what) wrong(r report.Report) string {
 	return fmt.Sprintf("%d such findings: %s", len(fits), listed(fits))
 }
 
-// fitting is what of the report is as described.
+// fitting returns the findings of the report that match.
 func (w *what) fitting(r report.Report) string {
 	if w.components != nil {
 		return w.statuses(r)
@@ -173,7 +173,7 @@ func (w *what) fitting(r report.Report) string {
 	return listed(fits)
 }
 
-// named calls f with each component that is meant and its status.
+// named calls f with each component that the condition names and its status.
 func (w *what) named(r report.Report, f func(name string, status report.Impact, summary string)) {
 	all := slices.Contains(w.components, "any")
 	for _, c := range r.Components {
@@ -194,7 +194,7 @@ func (w *what) componentFits(r report.Report) bool {
 	return fits
 }
 
-// statuses is how the components that are meant are.
+// statuses describes the status of the components that the condition names.
 func (w *what) statuses(r report.Report) string {
 	var list []string
 	w.named(r, func(name string, status report.Impact, summary string) {
@@ -206,7 +206,8 @@ func (w *what) statuses(r report.Report) string {
 	return strings.Join(list, "; ")
 }
 
-// nearest says which finding passes most of the tests, and which it does not.
+// nearest describes the finding that passes most of the tests, and the tests that it
+// does not pass.
 func (w *what) nearest(r report.Report) string {
 	var near *report.Finding
 	var without []string
@@ -241,10 +242,10 @@ func described(f *report.Finding) string {
 	return fmt.Sprintf("%s %s/%s %s", name(f), f.Severity, f.Impact, excerpt(f.Summary))
 }
 
-// name is the rule and the subject.
+// name returns the rule and the subject.
 func name(f *report.Finding) string { return strings.TrimSpace(f.Rule + " " + f.Subject) }
 
-// excerpt is the beginning of a text in parentheses.
+// excerpt returns the beginning of a text in parentheses.
 func excerpt(text string) string {
 	if text == "" {
 		return ""
@@ -257,7 +258,7 @@ func excerpt(text string) string {
 
 func (m match) fits(f *report.Finding) bool { return len(m.misses(f)) == 0 }
 
-// misses are the tests that the finding does not pass.
+// misses returns the tests that the finding does not pass.
 func (m match) misses(f *report.Finding) []string {
 	var list []string
 	for i := range m {
@@ -280,8 +281,8 @@ func (t *test) passes(got string) bool {
 	return slices.Contains(strings.Split(t.want, "|"), got) == (t.op == "=")
 }
 
-// ranked reports whether got is op want in the order; a word that is not of the
-// order ranks as the given one.
+// ranked reports whether got op want is true in the order; a word that is not in the
+// order gets the given rank.
 func ranked(order []string, op, want, got, as string) bool {
 	if op == "=" || op == "!=" {
 		return slices.Contains(strings.Split(want, "|"), got) == (op == "=")
@@ -293,7 +294,7 @@ func ranked(order []string, op, want, got, as string) bool {
 	return sign == 0 || sign > 0 == (op == ">=")
 }
 
-// property is what a test compares.
+// property returns the value that a test compares.
 func property(f *report.Finding, key string) string {
 	switch key {
 	case "rule":

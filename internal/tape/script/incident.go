@@ -1,6 +1,6 @@
-// Package script knows incident files: a story, the script of what a node went
-// through, and what nodewatch must say of it. It plays the script as a node whose
-// sources are read at their usual pace.
+// Package script reads incident files, which consist of a story, a script of events
+// on a node, and the expected reports. It plays the script on a simulated node whose
+// sources are read at their usual intervals.
 package script
 
 import (
@@ -18,10 +18,10 @@ import (
 	"github.com/nodewatch/nodewatch/internal/node"
 )
 
-// An Incident is one text file (txtar): the story on top, a script of what the
-// node went through in the part "tape", what nodewatch must say of it in the part
-// "expect" and, where the exact text matters, its output in the part "want". Other
-// parts hold captures that the script plays.
+// An Incident is one text file (txtar): the story at the top, a script of the events
+// on the node in the part "tape", the expected reports in the part "expect" and, if
+// the exact text matters, the output in the part "want". Other parts contain captures
+// that the script plays.
 type Incident struct {
 	Story string
 	Want  string
@@ -37,21 +37,22 @@ type Incident struct {
 
 // A step is one line of the script.
 type step struct {
-	line int           // in the file
+	line int           // line number in the file
 	at   time.Duration // since the start
 	verb string
-	rest string // what follows the verb
+	rest string // the text after the verb
 }
 
-// defaultStart is when an incident begins, unless its script says so.
+// defaultStart is the start of an incident unless its script sets another.
 var defaultStart = time.Date(2026, time.March, 1, 2, 0, 0, 0, time.UTC)
 
-// maxLength is how long an incident may last: a tick is played for each second.
+// maxLength is the maximum duration of an incident, which is limited because a tick
+// is played for each second.
 const maxLength = 48 * time.Hour
 
-// A Mistake is why a line of an incident file cannot be read.
+// A Mistake is the reason why a line of an incident file cannot be parsed.
 type Mistake struct {
-	Line int // in the file; 0: the file as a whole
+	Line int // line number in the file; 0: the file as a whole
 	Err  error
 }
 
@@ -66,12 +67,12 @@ func (m *Mistake) Error() string {
 // Unwrap returns the reason.
 func (m *Mistake) Unwrap() error { return m.Err }
 
-// Parse reads an incident file and tries each line of its script. Its error is a
+// Parse parses an incident file and checks each line of its script. Its error is a
 // *Mistake.
 func Parse(data []byte) (*Incident, error) {
 	archive := txtar.Parse(data)
 	in := &Incident{Story: string(archive.Comment), parts: map[string]string{}, start: defaultStart, node: "node2"}
-	line := bytes.Count(archive.Comment, []byte("\n")) + 2 // of what follows the first marker
+	line := bytes.Count(archive.Comment, []byte("\n")) + 2 // the number of the line after the first marker
 	first := map[string]int{}
 	for _, f := range archive.Files {
 		if first[f.Name] > 0 {
@@ -91,7 +92,7 @@ func Parse(data []byte) (*Incident, error) {
 	return in, err
 }
 
-// parseScript reads the script, whose first line is the given line of the file.
+// parseScript parses the script, whose first line has the given number in the file.
 func (in *Incident) parseScript(script string, first int) error {
 	var last time.Duration
 	line := first
@@ -118,8 +119,8 @@ func (in *Incident) parseScript(script string, first int) error {
 	return nil
 }
 
-// parseStep reads "TIME VERB REST"; TIME is a duration since the start, or with
-// a plus sign since the line before.
+// parseStep parses "TIME VERB REST"; TIME is a duration since the start or, with a
+// plus sign, since the previous line.
 func parseStep(text string, last time.Duration) (step, error) {
 	when, rest, _ := strings.Cut(text, " ")
 	at, err := time.ParseDuration(strings.TrimPrefix(when, "+"))
@@ -139,7 +140,7 @@ func parseStep(text string, last time.Duration) (step, error) {
 	return step{at: at, verb: verb, rest: strings.TrimSpace(rest)}, nil
 }
 
-// part is the text of the named part, for a verb that plays it.
+// part returns the text of the named part, for a verb that plays it.
 func (in *Incident) part(name string) (string, error) {
 	text, found := in.parts[name]
 	if !found {
@@ -148,14 +149,14 @@ func (in *Incident) part(name string) (string, error) {
 	return text, nil
 }
 
-// Entries plays the incident: the entries a node's daemon would have recorded,
-// one reading of every source each time it is due, and a tick each second.
+// Entries plays the incident and yields the entries that a node's daemon would have
+// recorded: one reading of every source each time it is due, and a tick each second.
 func (in *Incident) Entries() iter.Seq[node.Entry] {
 	return func(yield func(node.Entry) bool) { _, _ = in.play(yield, false) }
 }
 
-// play runs the script through a simulated node. With dry it only tries the
-// script's lines.
+// play runs the script on a simulated node. With dry it only checks the script's
+// lines.
 func (in *Incident) play(yield func(node.Entry) bool, dry bool) (ended bool, err error) {
 	n := newSimulator(in)
 	next := 0

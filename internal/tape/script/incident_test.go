@@ -87,7 +87,7 @@ func TestIncidentPlaysLikeANode(t *testing.T) {
 	}
 }
 
-// Kernel lines hold number signs: only a line that begins with one is a comment.
+// Kernel lines contain number signs: only a line that begins with one is a comment.
 func TestANumberSignWithinALineBelongsToIt(t *testing.T) {
 	list := snapshots(t, "-- tape --\n# a comment\n0s start node7\n  # another\n1s log libceph: osd1 (1)192.0.2.33:6801 bad message sequence # for incoming message\n3s end\n")
 	lines := list[len(list)-1].Kernel.Of(kmsg.ProtocolFault)
@@ -115,7 +115,7 @@ func TestIncidentPlaysTheSameTwice(t *testing.T) {
 	}
 }
 
-// A mistake is told with its line in the file, the word, and what is allowed.
+// A mistake is reported with its line in the file, the word, and the allowed values.
 func TestMistakesNameLineAndWord(t *testing.T) {
 	for script, want := range map[string]string{
 		"0s bond bond0\n":                           "line 3: the last line of the script must be \"TIME end\"",
@@ -173,7 +173,7 @@ func TestExpectationsAreGivenWithTheirLine(t *testing.T) {
 	}
 }
 
-// FuzzParse: whatever a file holds, it is read or refused with a line of the file.
+// FuzzParse: any file is either parsed or refused with a line of the file.
 func FuzzParse(f *testing.F) {
 	f.Add([]byte(small))
 	f.Fuzz(func(t *testing.T, raw []byte) {

@@ -15,16 +15,16 @@ import (
 	"github.com/nodewatch/nodewatch/pkg/rbd"
 )
 
-// A simulator is the node that a script is played on: what each source would see
-// now, and what keeps happening each second.
+// A simulator is the node on which a script is played: the current state as each
+// source would read it, and what happens repeatedly each second.
 type simulator struct {
 	in     *Incident
 	verbs  map[string]verb
 	boot   time.Time // when the node booted, for kernel stamps
-	seq    uint64    // of the latest kernel record
+	seq    uint64    // sequence number of the latest kernel record
 	hidden map[string]node.Error
-	fresh  map[string]bool // sources to be read at the end of this second, as what they see has changed
-	begun  bool            // Started has been said since the last restart
+	fresh  map[string]bool // sources to be read at the end of this second, because their state has changed
+	begun  bool            // Started has been sent since the last restart
 
 	links   bond.Links
 	ovs     []bond.Bond
@@ -33,7 +33,7 @@ type simulator struct {
 	mapped  []rbd.Mapped
 	io      map[string]*diskIO
 	pending []rbd.Pending
-	growing map[uint64]int // attempts a second, by TID
+	growing map[uint64]int // resends per second, by TID
 	guests  rbd.Guests
 	host    host.State
 	cluster ceph.Cluster
@@ -44,37 +44,37 @@ type simulator struct {
 	loops   []loop
 }
 
-// A traffic is what one NIC carries, and its counters so far.
+// A traffic is the traffic of one NIC, and its counters so far.
 type traffic struct {
 	rx, tx     float64 // bit/s
-	drops, crc float64 // frames a second
-	driver     float64 // frames a second by the driver's own count
+	drops, crc float64 // frames per second
+	driver     float64 // frames per second by the driver's own counter
 	counters   bond.Counters
 	dropped    uint64
 }
 
-// A diskIO is what one krbd device does, and its counters so far.
+// A diskIO is the I/O of one krbd device, and its counters so far.
 type diskIO struct {
 	iops     float64
 	latency  time.Duration
 	inflight uint64
 	io       rbd.IO
-	part     float64 // of a request not yet done
+	part     float64 // progress of an incomplete request
 }
 
-// A logged is kernel text that is logged this second.
+// A logged is kernel text that is logged in this second.
 type logged struct {
 	level   int
 	text    string
 	after   time.Duration // within the second
 	history time.Duration // if above 0: how long before the start it was logged
-	lost    uint64        // records lost before it
+	lost    uint64        // number of records lost before it
 }
 
 // A loop is kernel text that is logged repeatedly.
 type loop struct {
 	name  string
-	level int // a record's priority: 4 warning
+	level int // the record's priority: 4 is warning
 	every time.Duration
 	texts []string
 	next  time.Duration // since the start of the incident
@@ -95,7 +95,8 @@ func newSimulator(in *Incident) *simulator {
 	}
 }
 
-// rounds are the sources of a simulator and how many seconds lie between their readings.
+// rounds are the sources of a simulator with the interval between their readings in
+// seconds.
 var rounds = []struct {
 	name  string
 	every int
@@ -105,8 +106,8 @@ var rounds = []struct {
 	{node.SourceReporters, 2}, {node.SourceOverrides, 2},
 }
 
-// second lets one second pass: things happen, sources that are due are read, and
-// it is time to judge. It returns false when yield does.
+// second simulates one second: state advances, sources that are due are read, and a
+// tick follows. It returns false when yield does.
 func (n *simulator) second(at time.Time, yield func(node.Entry) bool) bool {
 	n.advance(at)
 	if !n.begun {
@@ -148,11 +149,12 @@ func (n *simulator) started() node.Observation {
 	return o
 }
 
-// batches turns this second's kernel text into what the source would give.
+// batches converts this second's kernel text to the batches that the source would
+// return.
 func (n *simulator) batches(at time.Time) []kmsg.Batch {
 	var list []kmsg.Batch
 	old := kmsg.Aggregator{Base: n.boot}
-	var past uint64 // history has numbers of its own: it leaves no gap in what is news
+	var past uint64 // history has its own sequence numbers, so that it leaves no gap in the live records
 	slices.SortStableFunc(n.logs, func(a, b logged) int { return cmp.Compare(a.after, b.after) })
 	slices.SortStableFunc(n.logs, func(a, b logged) int { return cmp.Compare(b.history, a.history) })
 	for _, l := range n.logs {
@@ -171,7 +173,8 @@ func (n *simulator) batches(at time.Time) []kmsg.Batch {
 	return append(list, n.tally.Flush())
 }
 
-// advance lets one second pass: counters rise, requests are resent, loops log.
+// advance advances the state by one second: counters rise, requests are resent, loops
+// log.
 func (n *simulator) advance(at time.Time) {
 	for _, t := range n.traffic {
 		t.advance()
@@ -196,7 +199,7 @@ func (n *simulator) advance(at time.Time) {
 	}
 }
 
-// frame is the size in bytes that counted frames are thought to have.
+// frame is the assumed size of counted frames in bytes.
 const frame = 1448
 
 func (t *traffic) advance() {
@@ -224,7 +227,8 @@ func (d *diskIO) advance() {
 	d.io.InFlightR = d.inflight
 }
 
-// reading makes what one source sees now into a Reading, or into its blindness.
+// reading makes a Reading from the state of one source, or from its error if it is
+// blind.
 func reading[T any](n *simulator, name string, at time.Time, every time.Duration, value T) node.Reading[T] {
 	if e, is := n.hidden[name]; is {
 		return node.Reading[T]{Every: every, Err: &e}
@@ -280,12 +284,12 @@ func (n *simulator) read(name string, at time.Time, every time.Duration) []node.
 	return list
 }
 
-// silent is the kind of blindness in which a source says nothing at all.
+// silent is the kind of blindness in which a source sends no readings at all.
 const silent node.ErrorKind = "silent"
 
 func one(o node.Observation) []node.Observation { return []node.Observation{o} }
 
-// picture is a copy of the links that later changes do not reach.
+// picture returns a copy of the links that later changes do not affect.
 func (n *simulator) picture() bond.Links {
 	l := n.links
 	l.Bonds, l.NICs = slices.Clone(l.Bonds), slices.Clone(l.NICs)
@@ -295,7 +299,7 @@ func (n *simulator) picture() bond.Links {
 	return l
 }
 
-// counters are those of every NIC there is, by name.
+// counters returns the counters of every NIC, by name.
 func (n *simulator) counters() []bond.Counters {
 	var list []bond.Counters
 	add := func(name string, index, speed int) {
@@ -332,7 +336,7 @@ func (n *simulator) disks() []rbd.IO {
 	return list
 }
 
-// carries is the traffic of the named NIC.
+// carries returns the traffic of the named NIC.
 func (n *simulator) carries(nic string) *traffic {
 	if n.traffic[nic] == nil {
 		n.traffic[nic] = &traffic{}
@@ -340,7 +344,7 @@ func (n *simulator) carries(nic string) *traffic {
 	return n.traffic[nic]
 }
 
-// disk is what the named krbd device does.
+// disk returns the I/O of the named krbd device.
 func (n *simulator) disk(device string) *diskIO {
 	if n.io[device] == nil {
 		n.io[device] = &diskIO{}

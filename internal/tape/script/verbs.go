@@ -18,9 +18,9 @@ import (
 	"github.com/nodewatch/nodewatch/pkg/rbd"
 )
 
-// A verb is one thing that a line of a script can say.
+// A verb is one command of the script language.
 type verb struct {
-	usage string // what follows the verb; docs/incidents.md explains it
+	usage string // the text after the verb; docs/incidents.md explains it
 	do    func(*simulator, words) error
 }
 
@@ -61,7 +61,7 @@ func verbs() map[string]verb {
 	}
 }
 
-// do does what one line of the script says.
+// do executes one line of the script.
 func (n *simulator) do(s step) error {
 	v, known := n.verbs[s.verb]
 	if !known {
@@ -73,7 +73,7 @@ func (n *simulator) do(s step) error {
 	return nil
 }
 
-// words are what follows a verb.
+// words is the text after a verb.
 type words struct{ step }
 
 // first cuts off the first word.
@@ -82,7 +82,7 @@ func (w words) first() (string, string) {
 	return word, strings.TrimSpace(rest)
 }
 
-// alone reports an error if anything follows the verb.
+// alone returns an error if anything follows the verb.
 func (w words) alone() error {
 	if w.rest != "" {
 		return fmt.Errorf("%q is too much", w.rest)
@@ -90,7 +90,7 @@ func (w words) alone() error {
 	return nil
 }
 
-// pairs reads "k=v k=v" with the given keys.
+// pairs parses "k=v k=v" with the given keys.
 func pairs(text string, keys ...string) (map[string]string, error) {
 	list := map[string]string{}
 	for _, word := range strings.Fields(text) {
@@ -103,10 +103,10 @@ func pairs(text string, keys ...string) (map[string]string, error) {
 	return list, nil
 }
 
-// maxAmount is the largest number in a script: a petabit a second.
+// maxAmount is the largest number in a script: one petabit per second.
 const maxAmount = 1e15
 
-// amount reads a number of at least 0 with an optional k, M or G.
+// amount parses a number of at least 0 with an optional k, M or G.
 func amount(text string) (float64, error) {
 	number, scale := text, 1.0
 	for suffix, by := range map[string]float64{"k": 1e3, "M": 1e6, "G": 1e9} {
@@ -121,7 +121,7 @@ func amount(text string) (float64, error) {
 	return f * scale, nil
 }
 
-// count reads a whole number from 0 to the given limit.
+// count parses a whole number from 0 to the given limit.
 func count(text string, limit int) (int, error) {
 	n, err := strconv.Atoi(text)
 	if err != nil || n < 0 || n > limit {
@@ -130,8 +130,8 @@ func count(text string, limit int) (int, error) {
 	return n, nil
 }
 
-// patch writes the fields that the JSON object names into value, and leaves the
-// others.
+// patch writes the fields that the JSON object names into value, and does not change
+// the others.
 func patch(text string, value any) error {
 	if text == "" {
 		return nil
@@ -150,8 +150,8 @@ func patch(text string, value any) error {
 	return nil
 }
 
-// fields are the JSON names of what a value of the type holds, with those of the
-// structs in it, up to the given depth.
+// fields returns the JSON names of the fields of a type, including those of nested
+// structs, up to the given depth.
 func fields(t reflect.Type, prefix string, depth int) []string {
 	for t.Kind() == reflect.Pointer || t.Kind() == reflect.Slice {
 		t = t.Elem()
@@ -213,7 +213,7 @@ func (n *simulator) doBond(w words) error {
 	return patch(fields, &n.links.Bonds[i])
 }
 
-// index is an ifindex nobody has yet.
+// index returns an unused ifindex.
 func (n *simulator) index() int {
 	next := 2
 	for _, b := range n.links.Bonds {
@@ -296,7 +296,7 @@ func (n *simulator) doAddress(w words) error {
 	return nil
 }
 
-// linkNames are the names of all links there are now.
+// linkNames returns the current names of all links.
 func (n *simulator) linkNames() []string {
 	var list []string
 	for _, b := range n.links.Bonds {
@@ -311,7 +311,7 @@ func (n *simulator) linkNames() []string {
 	return list
 }
 
-// indexOf is the ifindex of the named link; 0: there is none.
+// indexOf returns the ifindex of the named link; 0: it does not exist.
 func (n *simulator) indexOf(name string) int {
 	for _, b := range n.links.Bonds {
 		if b.Name == name {
@@ -331,7 +331,7 @@ func (n *simulator) indexOf(name string) int {
 	return 0
 }
 
-// doGone: gone NAME: the bond, slave (BOND/NAME) or NIC of that name is removed.
+// doGone: gone NAME: removes the bond, slave (BOND/NAME) or NIC of that name.
 func (n *simulator) doGone(w words) error {
 	n.fresh[node.SourceBond] = true
 	found := false
@@ -379,8 +379,8 @@ func (n *simulator) doTraffic(w words) error {
 	return err
 }
 
-// doLimit: limit LINK rx|tx KIND RATE [WHERE]: tc has set one more limit; limit LINK
-// none: it has none any more
+// doLimit: limit LINK rx|tx KIND RATE [WHERE]: tc has set an additional limit; limit
+// LINK none: removes all limits of the link
 func (n *simulator) doLimit(w words) error {
 	link, rest := w.first()
 	n.fresh[node.SourceLimits] = true
@@ -401,7 +401,7 @@ func (n *simulator) doLimit(w words) error {
 	return err
 }
 
-// everyLink names all links there are, and those that have a limit.
+// everyLink names all existing links, and those that have a limit.
 func (n *simulator) everyLink() []string {
 	names := n.linkNames()
 	for _, b := range slices.Concat(n.links.Bonds, n.ovs) {
@@ -416,7 +416,7 @@ func (n *simulator) everyLink() []string {
 	return slices.Compact(names)
 }
 
-// doMap: map COUNT {fields of rbd.Mapped}: so many more krbd devices
+// doMap: map COUNT {fields of rbd.Mapped}: adds the given number of krbd devices
 func (n *simulator) doMap(w words) error {
 	text, fields := w.first()
 	devices, err := count(text, 5000)

@@ -12,7 +12,8 @@ import (
 	"github.com/nodewatch/nodewatch/pkg/rbd"
 )
 
-// devices reads "all", "rbd3" or "rbd3..rbd9" as the mapped devices it names.
+// devices parses "all", "rbd3" or "rbd3..rbd9" and returns the mapped devices that it
+// names.
 func (n *simulator) devices(text string) ([]int, error) {
 	from, to, span := strings.Cut(text, "..")
 	if !span {
@@ -97,7 +98,7 @@ func (n *simulator) doIO(w words) error {
 }
 
 // doWaits: waits none, or waits DEVICE osd=1 tid=27 attempts=1 grow=30: a request
-// that osdc lists, sent again so many times a second.
+// that osdc lists, resent grow times per second.
 func (n *simulator) doWaits(w words) error {
 	text, rest := w.first()
 	n.fresh[node.SourceOSDC] = true
@@ -135,8 +136,9 @@ func (n *simulator) doWaits(w words) error {
 	return err
 }
 
-// doGuests: guests COUNT windows=11: so many virtual machines, the first of
-// them Windows, on the mapped devices in turn; the last ones share out what is left.
+// doGuests: guests COUNT windows=11: the given number of virtual machines, the first
+// of them Windows, on the mapped devices in turn; the last ones share the remaining
+// devices.
 func (n *simulator) doGuests(w words) error {
 	text, rest := w.first()
 	guests, err := count(text, 5000)

@@ -50,7 +50,7 @@ func (n *simulator) doBlind(w words) error {
 	return nil
 }
 
-// knownSource reports an error if a simulated node has no such source.
+// knownSource returns an error if a simulated node has no such source.
 func knownSource(name string) error {
 	var names []string
 	for _, r := range rounds {
@@ -78,7 +78,7 @@ func (n *simulator) doLog(w words) error {
 	return nil
 }
 
-// doHistory: history AGO TEXT: logged so long before nodewatch started
+// doHistory: history AGO TEXT: logged that long before nodewatch started
 func (n *simulator) doHistory(w words) error {
 	text, line := w.first()
 	ago, err := time.ParseDuration(text)
@@ -89,19 +89,20 @@ func (n *simulator) doHistory(w words) error {
 	return nil
 }
 
-// doLost: lost COUNT: so many records were overwritten before they could be read
+// doLost: lost COUNT: the given number of records were overwritten before they could
+// be read
 func (n *simulator) doLost(w words) error {
 	records, err := count(w.rest, 1e9)
 	n.logs = append(n.logs, logged{level: 6, text: "e1000e: the ring came round", lost: uint64(records)})
 	return err
 }
 
-// maxOSDs is the most OSDs a loop may log for.
+// maxOSDs is the maximum number of OSDs that a loop may log lines for.
 const maxOSDs = 10000
 
-// doLoop: loop NAME every=50ms for=osd1..osd182 TEXT|TEXT: each of the lines once
-// in every period for each OSD in turn, "%o" being the OSD's number
-// and "%h" the last part of its host's address, one of seven.
+// doLoop: loop NAME every=50ms for=osd1..osd182 TEXT|TEXT: logs each of the lines
+// once in every period for each OSD in turn, with "%o" replaced by the OSD's number
+// and "%h" by the last part of its host's address, one of seven.
 func (n *simulator) doLoop(w words) error {
 	name, rest := w.first()
 	l := loop{name: name, level: 4, every: time.Second, next: w.at}
@@ -167,7 +168,7 @@ func (n *simulator) doPlay(w words) error {
 		head, line, found := strings.Cut(record, ";")
 		fields := strings.Split(head, ",")
 		if !found || len(fields) < 4 {
-			continue // more of the record before it
+			continue // a further line of the previous record
 		}
 		level, e1 := strconv.Atoi(fields[0])
 		usec, e2 := strconv.ParseInt(fields[2], 10, 64)
@@ -202,7 +203,7 @@ func (n *simulator) doReporter(w words) error {
 	return err
 }
 
-// deliveries is the delivery status of the reporters: those that are well have just delivered.
+// deliveries returns the delivery status of the reporters: working ones have just delivered.
 func (n *simulator) deliveries(at time.Time) []node.Delivery {
 	for i := range n.reports {
 		if d := &n.reports[i]; d.State == node.DeliveryOK {
