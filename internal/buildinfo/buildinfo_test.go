@@ -25,7 +25,7 @@ func TestDebian(t *testing.T) {
 	}
 }
 
-// The same order as dpkg's, if dpkg is installed.
+// Versions sort in the same order as in dpkg, if dpkg is installed.
 func TestVersionsSort(t *testing.T) {
 	dpkg, err := exec.LookPath("dpkg")
 	if err != nil {

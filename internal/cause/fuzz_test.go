@@ -54,7 +54,7 @@ func FuzzFactsAndCauses(f *testing.F) {
 	})
 }
 
-// look folds the observations in, a second apart, and returns the lost sessions and
+// look applies the observations, a second apart, and returns the lost sessions and
 // the evidence of each analysis.
 func look(t *testing.T, data []byte) (*facts.Losses, []Analysis) {
 	t.Helper()

@@ -298,8 +298,8 @@ func (l Loop) spread(f *facts.Facts, e facts.Exposure, one bool, add func(Cause,
 	}
 }
 
-// stalledElsewhere returns evidence that stalled requests are waiting for another OSD
-// than the one that loses its sessions.
+// stalledElsewhere returns evidence that stalled requests are waiting for an OSD
+// other than the one that loses its sessions.
 func (l Loop) stalledElsewhere(f *facts.Facts) (Evidence, bool) {
 	for i := range l.Stalls {
 		for _, w := range l.Stalls[i].Waits {

@@ -10,7 +10,8 @@ import (
 	"github.com/nodewatch/nodewatch/pkg/kmsg"
 )
 
-// quiet is how long no session must be lost until the sessions are reported as quiet.
+// quiet is how long no session must have been lost for the sessions to be reported as
+// quiet.
 const quiet = 5 * time.Minute
 
 // OfStall weighs the causes of I/O that makes no progress without a session loop.

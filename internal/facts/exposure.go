@@ -103,8 +103,8 @@ func bounces(o rbd.Options) bool {
 	return o.RxBounce || o.MSMode == "secure" || o.MSMode == "prefer-secure"
 }
 
-// CanBounce reports whether the kernel has the map option rxbounce: since 5.17, and
-// Linux 5.15 has it in its stable series. True where the release is not known.
+// CanBounce reports whether the kernel has the map option rxbounce: Linux 5.17 and
+// later, and the 5.15 stable series. It returns true if the release is unknown.
 func (f *Facts) CanBounce() bool {
 	r, err := f.Host.Value.Upstream()
 	if f.Host.At.IsZero() || err != nil {

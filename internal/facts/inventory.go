@@ -25,7 +25,7 @@ func (f *Facts) Inventory() map[string]string {
 	bonds := f.storageBonds()
 	add("hash_policy", ofEach(bonds, func(b bond.Bond) string {
 		if b.HashPolicy == "" {
-			return string(b.Mode) // for Open vSwitch the mode decides
+			return string(b.Mode) // in Open vSwitch the mode determines the policy
 		}
 		return string(b.HashPolicy)
 	}))

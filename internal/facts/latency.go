@@ -38,8 +38,8 @@ type Baseline struct {
 	Learnt  float64   `json:"learnt_s"`   // seconds it was learnt from
 	Used    time.Time `json:"used"`       // when the image was last seen mapped
 	Apart   time.Time `json:"apart,omitzero"`
-	// Apart is since when the image has been slow and its baseline is not updated; zero:
-	// it is not slow.
+	// Apart is when the image became slow, so that its baseline is no longer updated;
+	// zero: it is not slow.
 
 	Adopted time.Time `json:"adopted,omitzero"` // when a latency that lasted, or was acknowledged, became the usual one; zero: never
 	Was     float64   `json:"was_ms,omitempty"` // what was usual until then; 0: not known

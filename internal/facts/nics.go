@@ -26,7 +26,7 @@ type Load struct {
 	Bits  float64   // bit/s, of the latest reading
 	Share float64   // share of its line rate; 0: its speed is unknown
 	Full  bool      // at least node.FullShare now
-	Since time.Time // since when it has been continuously full
+	Since time.Time // start of the continuous saturation
 }
 
 // stale is the maximum age of a NIC's latest reading to count as current.
@@ -93,8 +93,9 @@ func (n *NIC) Fuller() (Load, bool) {
 	return Load{}, false
 }
 
-// FullAt returns the load in one direction by another threshold than node.FullShare:
-// Full is whether each of the latest readings, without a gap, is at least that share.
+// FullAt returns the load in one direction, with share as the threshold in place of
+// node.FullShare: Full is true if each of the latest readings, without a gap, is at
+// least share.
 func (n *NIC) FullAt(direction string, share float64) Load {
 	l := n.Rx
 	if direction == "tx" {
@@ -131,7 +132,7 @@ type Dropping struct {
 	Source string  // the source that counts them: nic, or nic-drops for the driver's own counters
 }
 
-// Dropping returns since when the NIC has dropped frames continuously, and whether it
+// Dropping returns when the NIC began to drop frames continuously, and whether it
 // drops frames now.
 func (f *Facts) Dropping(n *NIC) (Dropping, bool) {
 	d := Dropping{Since: f.Now, Source: node.SourceNIC, Rate: max(n.Rates.Overload, 0)}

@@ -67,8 +67,8 @@ type OSDLosses struct {
 	latest  *node.Series // the series of the latest line
 	N       [len(Reasons)]uint32
 	Total   uint64 // sum over all reasons
-	Damaged uint64 // of those lost to a CRC failure: failures in a part other than the data
-	Seconds int    // number of different seconds, at most a minute's, in which a session ended for one reason other than a CRC failure; the maximum over these reasons
+	Damaged uint64 // those of the CRC failures that were in a part other than the data
+	Seconds int    // maximum number of different seconds, within at most a minute, in which sessions ended for the same reason other than a CRC failure
 }
 
 // Addr returns the OSD's address from the latest line; empty: not named.

@@ -61,14 +61,15 @@ type Series[T any] struct {
 // Tens returns samples of ten seconds each, oldest first, of the last hour.
 func (s Series[T]) Tens() []T { return slices.Concat(s.tens, s.open) }
 
-// A Traffic is the traffic of one NIC: in Tens, the peaks.
+// A Traffic is the traffic of one NIC in one second or, in Tens, its peaks in ten.
 type Traffic struct {
 	At     int64   // Unix time: of the reading or, in Tens, of the start of the ten seconds
 	Rx, Tx float32 // bit/s
 	Speed  int32   // Mbit/s; 0: unknown
 }
 
-// An IO is krbd's I/O: in Tens, the mean rate and the longest latency.
+// An IO is krbd's I/O in one second or, in Tens, the mean rate and the longest
+// latency of ten.
 type IO struct {
 	At        int64
 	Completed float32 // requests per second, of all krbd devices
@@ -76,8 +77,8 @@ type IO struct {
 	Slowest   float32 // ms, of the slowest device
 }
 
-// A Losses is the number of sessions with OSDs that were lost or refused in a second:
-// in Tens, in the worst second.
+// A Losses is the number of sessions with OSDs that were lost or refused in one
+// second or, in Tens, in the worst second of ten.
 type Losses struct {
 	At int64
 	N  float32

@@ -137,8 +137,8 @@ func TestMemoryIsBounded(t *testing.T) {
 				t.Fatalf("%s: %d bytes", name, h.Bytes)
 			}
 		}
-		// Seconds fill the rings, not devices and OSDs, so those are included in some
-		// seconds only.
+		// The rings are filled by the number of seconds, not by devices and OSDs, so
+		// devices and OSDs are included in some seconds only.
 		some := func(second int) machine {
 			if second%500 != 0 {
 				return machine{nics: m.nics, devices: min(m.devices, 2)}

@@ -53,8 +53,8 @@ func Names(names []string, most int) string {
 	return NamesOf(names, most, func(name string) string { return name })
 }
 
-// NamesOf is Names of the things in a list. It calls name only for those that are
-// listed.
+// NamesOf lists the names of the elements of a list like Names. It calls name only
+// for those that it lists.
 func NamesOf[T any](list []T, most int, name func(T) string) string {
 	named := make([]string, min(len(list), most))
 	for i := range named {

@@ -19,7 +19,7 @@ const (
 type rise struct{ rule, subject, to string }
 
 // flaps marks a finding that has risen from one level to another too often. A level
-// read from a setting does not flap, because someone changes it.
+// read from a setting does not flap, because settings are changed on purpose.
 func (j *Judge) flaps(id, subject string, m *memory, from level) {
 	if m.result.Setting {
 		return

@@ -10,8 +10,8 @@ import (
 	"github.com/nodewatch/nodewatch/pkg/report"
 )
 
-// How long disks must have completed nothing until a stall of fewer than half of
-// the guests counts. In a session loop nothing recovers by itself within seconds.
+// The times without completions after which a stall of fewer than half of the guests
+// counts. In a session loop nothing recovers by itself within seconds.
 const (
 	stallCounts = 30 * time.Second
 	loopCounts  = 15 * time.Second

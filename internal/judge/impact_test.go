@@ -13,7 +13,7 @@ import (
 	"github.com/nodewatch/nodewatch/pkg/report"
 )
 
-// withGuests maps a krbd disk for each of so many running VMs.
+// withGuests maps one krbd disk for each of the given number of running VMs.
 func (tr *trialRun) withGuests(n int) {
 	var mapped []rbd.Mapped
 	var guests []rbd.Guest

@@ -46,9 +46,9 @@ type memory struct {
 	result  rule.Result    // the result that the finding is based on
 	raised  bool
 
-	first     time.Time                // since when the subject has been observed continuously
+	first     time.Time                // start of the continuous observation of the subject
 	observed  level                    // the level observed now, for long enough; zero: none
-	risen     [severityRanks]time.Time // since when at least this severity has been observed continuously
+	risen     [severityRanks]time.Time // start of the continuous observation of at least this severity
 	severe    [severityRanks]time.Time // when at least this severity was last observed for long enough, or was unobservable
 	impactful [impactRanks]time.Time   // the same for at least this impact
 	brokenAt  time.Time                // when the published level was last not observed although it was observable

@@ -13,7 +13,7 @@ import (
 	"github.com/nodewatch/nodewatch/pkg/report"
 )
 
-// Stuck is a source whose read does not return.
+// stuck is the error of a source whose read does not return.
 var stuck = &node.Error{Kind: node.Stalled, Text: "stuck", Since: sceneStart}
 
 // A level depends on the sources that its result names, not on those of the rule.

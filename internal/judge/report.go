@@ -99,7 +99,7 @@ func unknown(c report.ComponentName, s node.Snapshot) *node.Error {
 	return nil
 }
 
-// component returns the status of one component, and since when: the worst impact of
+// component returns the status of one component and its start: the worst impact of
 // the findings about it or, for guests, of the findings that affect guests. It is
 // unknown only if no finding makes it worse than operational. Findings about the
 // cluster count for the node only if they affect guests: one unhealthy cluster must

@@ -38,7 +38,7 @@ type Client struct {
 	next     uint64
 	children map[uint64]*Child
 	pongs    map[uint64]chan struct{}
-	hung     time.Time // since when the launcher has not responded; zero: it responds
+	hung     time.Time // when the launcher stopped responding; zero: it responds
 	ready    time.Time // when the spare takes over
 	deaths   int
 	missing  error // why no launcher was started

@@ -44,7 +44,7 @@ type limits struct {
 	caps     []uintptr // capabilities, if nodewatch has them
 	env      []string  // environment
 	pass     []string  // additional variables from nodewatch's own environment
-	tasks    uint64    // RLIMIT_NPROC: number of tasks of nodewatch's user, including the daemon's threads, from which it cannot start more
+	tasks    uint64    // RLIMIT_NPROC: number of tasks of nodewatch's user, including the daemon's threads, at which it cannot start more
 	files    uint64    // RLIMIT_NOFILE
 	fileSize uint64    // RLIMIT_FSIZE, in bytes
 	oom      int       // oom_score_adj: the kernel kills it before the daemon

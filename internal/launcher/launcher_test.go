@@ -536,7 +536,7 @@ func TestAForkBombLeavesProcesses(t *testing.T) {
 		t.Skip("needs root, to be a user of its own for whom the limit counts")
 	}
 	// A user without other processes, different in each run: ended processes count
-	// until they are reaped, which is late if process 1 is no real init.
+	// until they are reaped, which is late if process 1 is not a real init.
 	user := 1<<20 + os.Getpid()
 	cmd := exec.Command("/proc/self/exe", asDaemon,
 		"(for i in $(seq 300); do sleep 1000 & done) 2>/dev/null; echo full; read x", "read x; sleep 1000 & echo up; read x")

@@ -47,8 +47,8 @@ func Serve(args []string) int {
 		fmt.Fprintln(os.Stderr, "nodewatch: launcher: capabilities:", err)
 		return 1
 	}
-	// Only now: with a capability, more could be locked now than may be locked later.
-	// The daemon reports if memory cannot be locked.
+	// This comes last because, with a capability, more could be locked now than may
+	// be locked later. The daemon reports if memory cannot be locked.
 	_ = LockMemory()
 	if slices.Contains(args, spareArg) {
 		if err := startSpare(); err != nil {

@@ -37,7 +37,7 @@ func entriesOf(r *rand.Rand, n int) []Entry {
 
 // Entries applied together give the same result as one by one, and do not change the
 // previous snapshot. The Judge may therefore apply its queue in groups of any size: the
-// maximum length of the queue affects the cost of a second, and no report.
+// maximum length of the queue affects the cost of a second but not the reports.
 func TestTakeAllIsTakeOfEach(t *testing.T) {
 	base, untouched := lived(), lived()
 	for seed := range uint64(60) {
@@ -75,7 +75,7 @@ func TestSeriesOfOneNumberAreDistinguished(t *testing.T) {
 	s := Snapshot{}
 	for n := range 3 {
 		s = lines(s, float64(n), counts...)
-		s = lines(s, float64(n), kmsg.Count{Class: kmsg.AuthFault, Peer: peers(kmsg.AuthFault, n, 1)[0].Peer}) // moves the places
+		s = lines(s, float64(n), kmsg.Count{Class: kmsg.AuthFault, Peer: peers(kmsg.AuthFault, n, 1)[0].Peer}) // a new series that moves the places of the others
 	}
 	for _, c := range counts {
 		at := s.Kernel.places[Key{c.Class, c.Peer, c.Device, c.Errno, c.Detail}]

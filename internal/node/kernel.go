@@ -75,7 +75,7 @@ type Total struct {
 	Last    time.Time
 	Text    string
 
-	osds []int32 // index in Series plus one of a series of each OSD, by OSD number; replaced, never modified
+	osds []int32 // by OSD number: the index in Series of one series of that OSD, plus one; replaced, never modified
 }
 
 // SawKernel is a batch of kernel lines, or the reason why none could be read.

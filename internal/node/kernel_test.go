@@ -88,8 +88,8 @@ func TestSumsOfTheLog(t *testing.T) {
 	}
 }
 
-// A kernel clock that has run ahead must not fill future slots of the ring: all later
-// counts would be left out until then.
+// A kernel clock that has run ahead must not fill future slots of the ring, because
+// all counts before that time would then be left out.
 func TestLinesFromTheFutureAreOfNow(t *testing.T) {
 	s := lines(Snapshot{}, 10, kmsg.Count{Class: kmsg.CRC, Peer: "osd3", First: after(5000), Last: after(5001)})
 	s = lines(s, 11, kmsg.Count{Class: kmsg.CRC, Peer: "osd3", N: 3})

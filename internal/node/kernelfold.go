@@ -11,8 +11,8 @@ import (
 	"github.com/nodewatch/nodewatch/pkg/kmsg"
 )
 
-// The maximum OSD number whose series each class finds in a table; the series of
-// other peers are looked up by key.
+// OSDs with numbers below this limit have a table of their series in each class; the
+// series of other peers are looked up by key.
 const maxNumbered = 1 << 14
 
 // A fold is a log with unshared lists while a batch is applied to it.
@@ -20,7 +20,7 @@ type fold struct {
 	log    Log
 	own    *ownLog
 	news   map[Key]*Series // series that the log did not have before the batch
-	forgot bool            // series that have been silent for long have been removed
+	forgot bool            // series that have been silent for a long time have been removed
 }
 
 // An ownLog marks the parts of a log that are not shared yet, and may therefore be

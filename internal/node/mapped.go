@@ -64,8 +64,8 @@ func remapped(old []since, devices []rbd.Mapped, at time.Time, first bool) (list
 	return list, same
 }
 
-// Device returns the krbd device of the given name, since when it has been this
-// mapping (zero: since before nodewatch started), and whether it exists.
+// Device returns the krbd device of the given name, when it was mapped (zero: before
+// nodewatch started), and whether it exists.
 func (s Snapshot) Device(name string) (m rbd.Mapped, mapped time.Time, found bool) {
 	i, found := s.byDevice[name]
 	if !found {

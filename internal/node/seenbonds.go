@@ -17,14 +17,14 @@ type SeenBond struct {
 	Name   string
 	Slaves []SeenSlave // by name
 	Last   time.Time   // when it last existed
-	Gone   time.Time   // since when it no longer exists; zero: it exists
+	Gone   time.Time   // when it disappeared; zero: it exists
 }
 
 // A SeenSlave is a slave that a bond has had.
 type SeenSlave struct {
 	Name  string
 	Speed int       // the highest observed speed, Mbit/s; 0: never known
-	Gone  time.Time // since when the bond no longer has it; zero: it still has it
+	Gone  time.Time // when the bond lost it; zero: it still has it
 }
 
 // SeenBonds are the kernel's bonds that have existed since nodewatch started, by

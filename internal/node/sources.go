@@ -116,7 +116,7 @@ func (s Source) Stale(now time.Time) bool {
 	return s.Every > 0 && !s.LastReading.IsZero() && now.Sub(s.LastReading) > 3*s.Every+5*time.Second
 }
 
-// State returns the source's state in one word, and since when.
+// State returns the source's state in one word, and when it began.
 func (s Source) State(started, now time.Time) (string, time.Time) {
 	switch {
 	case s.Err != nil:

@@ -2,9 +2,8 @@ package node
 
 import "time"
 
-// MappedAt returns since when the i-th device of Mapped.Value has been this mapping;
-// zero: since before nodewatch started. It is the time of the reading that found the
-// mapping.
+// MappedAt returns when the i-th device of Mapped.Value was mapped, which is the time
+// of the reading that found the mapping; zero: before nodewatch started.
 func (s Snapshot) MappedAt(i int) time.Time { return s.mappedSince[i].at }
 
 // Burst returns the start of the run of live lines that contains the series' latest

@@ -46,8 +46,8 @@ func TestBurst(t *testing.T) {
 	}
 }
 
-// A device is this mapping since the reading that found it; devices of the first
-// reading since before nodewatch started.
+// A mapping begins with the reading that found it; mappings of the first reading
+// began before nodewatch started.
 func TestMappedAt(t *testing.T) {
 	at := time.Date(2026, time.March, 1, 3, 0, 0, 0, time.UTC)
 	see := func(s Snapshot, at time.Time, images ...string) Snapshot {

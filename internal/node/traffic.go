@@ -26,14 +26,14 @@ type NIC struct {
 	Seconds []Flow     // one per reading, oldest first, at most 60
 	Tens    []Flow     // the peaks of ten seconds each, oldest first, at most 90
 
-	RxFull, TxFull time.Time // since when it has continuously carried FullShare of its line rate in that direction; zero: it does not
-	OverloadSince  time.Time // since when it has continuously dropped frames for lack of buffers, by the kernel's counter; zero: it does not
+	RxFull, TxFull time.Time // start of continuous traffic of at least FullShare of its line rate in that direction; zero: not full
+	OverloadSince  time.Time // start of continuous drops for lack of buffers, by the kernel's counter; zero: not dropping
 	BestSpeed      int       // the highest observed speed, Mbit/s
 
 	Drops     bond.Drops // the driver's own drop counters; zero: not read
 	DropRate  float64    // frames per second dropped for lack of buffers, by the driver's counter
 	DropsAt   time.Time
-	DropSince time.Time // since when DropRate has been above 0; zero: it is not
+	DropSince time.Time // start of the period with DropRate above 0; zero: DropRate is 0
 }
 
 // FullShare is the share of its line rate from which a NIC counts as full: at an MTU
@@ -125,7 +125,7 @@ func (n NIC) read(c bond.Counters, at time.Time) NIC {
 // longGap is the maximum time between two readings of one run.
 const longGap = 3 * time.Second
 
-// heldSince returns since when a condition has continuously applied: start is the
+// heldSince returns when a condition began to apply continuously: start is the
 // previous value, began the time of the previous reading.
 func heldSince(start time.Time, holds bool, began time.Time) time.Time {
 	switch {

@@ -159,8 +159,8 @@ func highest(points []point) (point, bool) {
 	}), true
 }
 
-// latest describes the latest value if it is recent; otherwise until when a value was
-// known.
+// latest describes the latest value or, if it is not recent, the time until which a
+// value was known.
 func (p plot) latest(points []point, words func(float64) string) string {
 	if len(points) == 0 {
 		return "no reading"

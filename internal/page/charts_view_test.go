@@ -9,7 +9,7 @@ import (
 	"time"
 )
 
-// A plot of the hour that ends at start.
+// hourPlot returns a plot of the hour that ends at start.
 func hourPlot() plot {
 	return plot{from: start.Add(-time.Hour).Unix(), to: start.Unix(), now: start, gap: 35}
 }

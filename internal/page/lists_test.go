@@ -49,7 +49,7 @@ func sourcesOfBlind() SourceList {
 }
 
 func TestStatesOfSources(t *testing.T) {
-	want := map[string][3]string{ // state, reading, part of what it observes or of the reason why not
+	want := map[string][3]string{ // state, reading, and a part of the details
 		node.SourceBond: {"seen", "ok", "1 bond, 2 slaves"}, node.SourceDrops: {"seen", "ok", "0 NICs with a known driver"},
 		node.SourceKmsg: {"unknown", "denied", "not permitted"}, node.SourceKrbd: {"stalled", "stalled", "has not returned"},
 		node.SourceOVS: {"off", "absent", "no Open vSwitch"}, node.SourceQEMU: {"partly", "ok", "disks plugged in"}, node.SourceCeph: {"off", "off", "ceph.off"},

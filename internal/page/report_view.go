@@ -12,7 +12,7 @@ import (
 // How much of a report the page shows.
 const (
 	maxFindings    = 50
-	firstFindings  = 8 // before the fold
+	firstFindings  = 8 // findings before the fold
 	maxFacts       = 30
 	maxTransitions = 30
 )
@@ -72,7 +72,7 @@ func (v findingView) AllExplained() string {
 	return plural(len(v.Explained)+v.MoreExplained, "finding explained by this one", "findings explained by this one")
 }
 
-// impactText describes the customer impact, and since when.
+// impactText describes the customer impact and its start.
 func impactText(f report.Finding, now time.Time) string {
 	switch {
 	case f.Impact != report.Operational && f.LevelSince.After(f.Since):
@@ -179,7 +179,7 @@ func (s sourceView) place() int {
 	return 0
 }
 
-// Mend introduces the remedy.
+// Mend returns the heading of the remedy.
 func (s sourceView) Mend() string {
 	if s.Partly != "" {
 		return "To see everything: "

@@ -20,8 +20,8 @@ type SourceSpec struct {
 	Every    time.Duration // interval between reads
 	Deadline time.Duration // a read that takes longer is stalled
 	Reads    string        // what it reads, and where
-	Needs    string        // what it needs for that
-	Off      string        // why it is not among the sources of the View; empty if it is
+	Needs    string        // requirements for reading it
+	Off      string        // reason why it is not among the sources of the View; empty if it is
 }
 
 // A SourceList lists the sources of a node, as printed by `nodewatch sources --output

@@ -151,7 +151,7 @@ func pattern(now time.Time, severity report.Severity, impact report.Impact, summ
 	}
 }
 
-// The views that the tests use.
+// healthyView and the functions below return the views that the tests use.
 func healthyView() judge.View { return charted(nodetest.Healthy().Play(), quiet()) }
 func riskView() judge.View {
 	n := nodetest.AtRisk().Play()

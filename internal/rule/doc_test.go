@@ -66,10 +66,8 @@ func TestCellEscapes(t *testing.T) {
 	}
 }
 
-// FuzzWrapped: no line is longer than the width unless it is one word, and the
-
-// words are those of the text.
-
+// FuzzWrapped: no line is longer than the width unless it is one word, and the words
+// are those of the text.
 func FuzzWrapped(f *testing.F) {
 	f.Add("a few words to wrap at some width", 9)
 	f.Add("", 5)

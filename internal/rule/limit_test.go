@@ -122,10 +122,8 @@ func TestCheckLimits(t *testing.T) {
 // Settings contain the changed thresholds, and those from a tape are checked like
 // those from a file.
 
-// FuzzSetLimit: what SetLimit accepts CheckLimits accepts too, and is spelled so
-
-// that SetLimit takes it to the same value again.
-
+// FuzzSetLimit: CheckLimits accepts every value that SetLimit accepts, and SetLimit
+// parses its spelling to the same value again.
 func FuzzSetLimit(f *testing.F) {
 	for _, text := range []string{"90s", "0.9", "3", "true", "-1", "1e308", "NaN", "0x10", "1h1h", "٣", ""} {
 		for i := range uint8(4) {

@@ -49,7 +49,7 @@ type Result struct {
 	// A subject "" is the node itself.
 	Explains []string
 
-	Summary  string            // one line: what is wrong, how much, since when
+	Summary  string            // one line: the problem, its extent and its start
 	Evidence []report.Evidence // for
 	Against  []report.Evidence
 	Advice   []report.Advice // most urgent first
@@ -65,8 +65,8 @@ type Hits struct {
 	StalledGuests []string // guests that do not run for other reasons: paused, or stalled on librbd
 	SlowGuests    []string
 
-	// Since is the time of the stalled disks' earliest last completion; zero: when
-	// the finding was first observed.
+	// Since is the earliest last completion of the stalled disks; zero: when the
+	// finding was first observed.
 	Since time.Time
 	Loop  bool // the disks stall in a session loop, which counts after 15 s instead of 30 s
 }

@@ -7,9 +7,9 @@ import (
 	"go.yaml.in/yaml/v3"
 )
 
-// A Section is the value of one field of a file, or its root, to be decoded in parts: if
-// the type of one part depends on another, or names are only known when it is read.
-// Mistakes are added to its Document.
+// A Section is the value of one field of a file, or its root, to be decoded in parts.
+// This is needed if the type of one part depends on another, or if names are only known
+// when the file is read. Mistakes are added to its Document.
 type Section struct {
 	doc   *Document
 	node  *yaml.Node // nil: not in the file
@@ -31,7 +31,7 @@ func (s *Section) Wrong(field, format string, args ...any) {
 }
 
 // Take removes the named field from the mapping and returns it: Decode then treats it
-// as decoded elsewhere. A value that is no mapping has no fields.
+// as decoded elsewhere. A value that is not a mapping has no fields.
 func (s *Section) Take(name string) *Section {
 	s.taken = append(s.taken, name)
 	one := &Section{doc: s.doc, field: join(s.field, name)}
@@ -55,8 +55,8 @@ func (s *Section) Take(name string) *Section {
 	return one
 }
 
-// Decode decodes the section as Decode does a file, and reports whether it found no
-// mistake.
+// Decode decodes the section in the same way as Decode decodes a file, and reports
+// whether it found no mistake.
 func (s *Section) Decode(v any) bool {
 	if s.node == nil {
 		return len(s.doc.errs) == 0
@@ -89,7 +89,7 @@ func (s *Section) is(kind yaml.Kind, what string) bool {
 	return true
 }
 
-// Each calls f for each field of the mapping; of as for Mapping.
+// Each calls f for each field of the mapping; of has the same meaning as in Mapping.
 func (s *Section) Each(of string, f func(name string, one *Section)) {
 	if !s.Mapping(of) {
 		return

@@ -4,7 +4,7 @@ import "time"
 
 // A clock returns wall time that never jumps: the wall time at its creation plus the
 // elapsed monotonic time. It ignores steps of the wall clock during the run, so that
-// they falsify no rate and no duration; a restart adopts the new time.
+// rates and durations stay correct; a restart adopts the new time.
 type clock struct{ start time.Time }
 
 func newClock() clock { return clock{start: time.Now()} }

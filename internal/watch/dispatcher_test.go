@@ -196,7 +196,8 @@ func TestABackendsWishToBeLeftAloneIsHeeded(t *testing.T) {
 	})
 }
 
-// A report that was partly accepted, or that the backend knows better, is not resent.
+// A report that the backend accepted in part, or for which it already has newer data,
+// is not resent.
 func TestWhatWasTakenInPartIsNotSentAgain(t *testing.T) {
 	for _, kind := range []report.FailureKind{report.Partial, report.Stale} {
 		synctest.Test(t, func(t *testing.T) {

@@ -71,7 +71,7 @@ func (b *big) each(at time.Time, storm bool) []node.Observation {
 	list := []node.Observation{node.SawCounters{Reading: nodetest.Reading(at, 0, b.counters)}, node.SawIO{Reading: nodetest.Reading(at, 0, b.disks)}}
 	for quarter := range b.counts { // the kernel log is read four times a second
 		counts := b.counts[quarter][:0]
-		for i := 0; storm && i < b.OSDs; i++ { // each session is lost 28 times a second, one of these closed by the OSD
+		for i := 0; storm && i < b.OSDs; i++ { // each session is lost 28 times a second; one of these losses is a close by the OSD
 			counts = append(counts, kmsg.Count{Class: kmsg.CRC, Peer: b.peers[i], Addr: b.osds[i].Addrs[0], N: 7, First: at, Last: at, Text: "libceph: osd (1) bad crc/signature"})
 			if quarter == i%4 {
 				counts = append(counts, kmsg.Count{Class: kmsg.ClosedOpen, Peer: b.peers[i], Addr: b.osds[i].Addrs[0], N: 1, First: at, Last: at, Text: "libceph: osd (1) socket closed"})

@@ -161,7 +161,7 @@ func advised(t *testing.T, change func(string) string) map[string][]string {
 		j := judge.New(all.Default())
 		for e := range list {
 			switch e.Obs.(type) {
-			case nil, node.Started, node.Settings, node.SawIO, node.SawPending: // these have no names, or only numbered ones
+			case nil, node.Started, node.Settings, node.SawIO, node.SawPending: // observations without names, or with numbered names only
 			default:
 				e.Obs = renamed(t, e.Obs, change)
 			}

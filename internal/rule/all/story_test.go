@@ -125,7 +125,7 @@ func findingsOf(t *testing.T, b rule.RuleSet, tape []node.Entry) [][]string {
 		}
 		var list []string
 		for _, f := range v.Report.Findings {
-			slices.SortFunc(f.ExplainedBy, func(a, b report.Ref) int { return strings.Compare(a.Rule+a.Subject, b.Rule+b.Subject) }) // they are in the rules' order
+			slices.SortFunc(f.ExplainedBy, func(a, b report.Ref) int { return strings.Compare(a.Rule+a.Subject, b.Rule+b.Subject) }) // the order of ExplainedBy depends on the order of the rules
 			raw, err := json.Marshal(f)
 			if err != nil {
 				t.Fatal(err)

@@ -72,7 +72,7 @@ func TestBondDegradedByWhatUsesIt(t *testing.T) {
 
 func TestBondDegradedSetDownUnderKrbd(t *testing.T) {
 	b := nodetest.LACPBond(bond.Layer34)
-	b.Up = false // min_links, or an operator
+	b.Up = false // set down by min_links or an operator
 	got := ruletest.OnlyOne(t, ruletest.Check(nodetest.New(nodetest.Over(b)).MapDisks(2, "192.0.2.2").Pass(1), bondDegraded()))
 	if want := "critical/major_outage bond0: bond0 (802.3ad, 2x10G) is down: no slave carries traffic; 2 krbd disks cannot reach the cluster"; ruletest.Said(got) != want {
 		t.Errorf("got  %q\nwant %q", ruletest.Said(got), want)
@@ -82,7 +82,7 @@ func TestBondDegradedSetDownUnderKrbd(t *testing.T) {
 // Failures between two readings are included in the kernel's count.
 func TestBondDegradedCountsFlaps(t *testing.T) {
 	b := nodetest.LACPBond(bond.Layer34)
-	b.Slaves[1].LinkFailures = 41 // from the months before
+	b.Slaves[1].LinkFailures = 41 // failures of the months before
 	sc := nodetest.New(nodetest.Over(b)).Pass(1)
 	if got := ruletest.Check(sc, bondDegraded()); len(got) != 0 {
 		t.Fatalf("got %q for failures of before, want nothing", ruletest.Said(&got[0]))

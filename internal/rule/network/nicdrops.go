@@ -42,7 +42,7 @@ func nicDrops() rule.Rule {
 }
 
 // sustained returns the average number of frames per second that the NIC dropped over
-// the window, and since when; 0 if too few seconds of the window had drops.
+// the window, and when the drops began; 0 if too few seconds of the window had drops.
 func (l *dropLimits) sustained(in rule.Input, n *facts.NIC) (rate float64, since time.Time) {
 	flows, covered := n.Lately(in.Now, l.Window)
 	with := 0
@@ -61,8 +61,8 @@ func (l *dropLimits) sustained(in rule.Input, n *facts.NIC) (rate float64, since
 }
 
 // byDriver returns the number of frames per second that the NIC dropped according to
-// its driver's counters, which are read less often, and since when; 0 unless the
-// drops have lasted for the whole window.
+// its driver's counters, which are read less often, and when the drops began; 0
+// unless the drops have lasted for the whole window.
 func (l *dropLimits) byDriver(in rule.Input, n *facts.NIC) (rate float64, since time.Time) {
 	if in.Blind(node.SourceDrops) != nil || n.DropSince.IsZero() || n.DropsAt.Sub(n.DropSince) < l.Window {
 		return 0, time.Time{}

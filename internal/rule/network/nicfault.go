@@ -86,7 +86,7 @@ func faultResult(in rule.Input, lines facts.Lines) rule.Result {
 		},
 	}
 	if counts[kmsg.NICHang]+counts[kmsg.NICFault] == 0 && counts[kmsg.NICReset] == 1 {
-		r.Severity = report.Info // as after a change of its settings
+		r.Severity = report.Info // a single reset is expected after a change of its settings
 	}
 	if bondName == "" {
 		r.Explains = []string{device}

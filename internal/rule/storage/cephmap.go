@@ -53,7 +53,7 @@ func cephMap(stalled *stalledLimits) rule.Rule {
 	}
 }
 
-// listPools is what to do about a pool that does not exist.
+// listPools is the advice about a pool that does not exist.
 var listPools = report.Advice{Do: "See which pools there are, and unmap the images of the one that is gone", Command: "ceph --connect-timeout 10 osd pool ls"}
 
 // addWaiting turns a finding about requests without an OSD into one about the disks that

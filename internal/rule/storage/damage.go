@@ -142,7 +142,7 @@ func (k *damageKind) fromCluster(in rule.Input) {
 	}
 }
 
-// text is the damage in words.
+// sentence describes the damage.
 func (d damaged) sentence() string {
 	if d.source != node.SourceKmsg {
 		return d.text
@@ -153,7 +153,7 @@ func (d damaged) sentence() string {
 	return fmt.Sprintf("%s, latest: %s", human.Count(d.lines, "line"), d.text)
 }
 
-// Mappings map the kernel's device names to the current krbd devices, with the time
+// mappings maps the kernel's device names to the current krbd devices, with the time
 // of each mapping.
 type mappings struct {
 	read    bool                 // krbd's devices have been read

@@ -21,7 +21,7 @@ type kernelBug struct {
 	advice   []report.Advice
 }
 
-// Releases is a range of releases from first to last, both included.
+// releases is a range of releases from first to last, both included.
 type releases struct{ first, last host.Release }
 
 func from(major, minor, patch int) host.Release {

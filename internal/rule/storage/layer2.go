@@ -123,7 +123,7 @@ func (p affected) name() string {
 	return fmt.Sprintf("%s (%s, %s)", p.bond.Name, p.bond.Mode, facts.SlaveText(p.bond))
 }
 
-// hash names what the bond selects a slave by, as in its configuration.
+// hash names the policy by which the bond selects a slave, as in its configuration.
 func (p affected) hash() string {
 	if p.bond.HashPolicy == "" {
 		return string(p.bond.Mode)
@@ -147,7 +147,7 @@ func (p affected) shared() string {
 	return fmt.Sprintf("%s share %d kernel clients", disks, p.clients)
 }
 
-// risk is the first stage: the permanent risk.
+// risk returns the finding of the first stage: the permanent risk.
 func (p affected) risk(in rule.Input) rule.Result {
 	r := rule.Result{
 		Subject:  p.bond.Name,

@@ -376,7 +376,7 @@ func countReason(n uint64, r kmsg.Reason) string {
 	return human.Count(n, text)
 }
 
-// osdsText names a single OSD, or returns the number of OSDs.
+// osdsText names a single OSD, or describes how many OSDs there are.
 func osdsText(osds []*facts.OSDLosses) string {
 	if len(osds) == 1 {
 		return osds[0].OSD

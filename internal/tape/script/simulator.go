@@ -20,7 +20,7 @@ import (
 type simulator struct {
 	in     *Incident
 	verbs  map[string]verb
-	boot   time.Time // when the node booted, for kernel stamps
+	boot   time.Time // when the node booted, for kernel timestamps
 	seq    uint64    // sequence number of the latest kernel record
 	hidden map[string]node.Error
 	fresh  map[string]bool // sources to be read at the end of this second, because their state has changed

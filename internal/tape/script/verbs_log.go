@@ -62,7 +62,7 @@ func knownSource(name string) error {
 	return fmt.Errorf("%q is not a source; the sources are %s", name, strings.Join(names, ", "))
 }
 
-// doSight: sight SOURCE
+// doVisibility: sight SOURCE: makes a blind source readable again
 func (n *simulator) doVisibility(w words) error {
 	if err := knownSource(w.rest); err != nil {
 		return err
@@ -157,7 +157,7 @@ func (n *simulator) doCalm(w words) error {
 	return fmt.Errorf("no loop %q; known are %s", w.rest, strings.Join(names, ", "))
 }
 
-// doPlay: play FILE: a capture of /dev/kmsg from now on, by its own stamps
+// doPlay: play FILE: a capture of /dev/kmsg from now on, with its own timestamps
 func (n *simulator) doPlay(w words) error {
 	text, err := n.in.part(w.rest)
 	if err != nil {
