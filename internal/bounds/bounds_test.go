@@ -15,7 +15,7 @@ type word string
 // and the allowed ones.
 func TestSet(t *testing.T) {
 	for _, c := range []struct {
-		of   any // its type
+		of   any // a value of the type to parse
 		tag  reflect.StructTag
 		text string
 		want string // the value as Text spells it, or the error

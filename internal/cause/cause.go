@@ -14,7 +14,7 @@ import (
 // A Cause is a cause of a storage fault.
 type Cause string
 
-// The causes.
+// The causes of storage faults.
 const (
 	Saturation      Cause = "saturation"       // a storage NIC is full
 	UnstableBuffers Cause = "unstable-buffers" // guests change pages while they are received or sent

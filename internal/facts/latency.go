@@ -13,8 +13,8 @@ import (
 
 // The limits of learning.
 const (
-	maxBaselines  = 2000                // images
-	forgetAfter   = 14 * 24 * time.Hour // unused
+	maxBaselines  = 2000                // number of images
+	forgetAfter   = 14 * 24 * time.Hour // time without use
 	adoptAfter    = 7 * 24 * time.Hour  // a latency that lasts this long becomes the baseline
 	learnEvery    = 10 * time.Second
 	learnHalfLife = 2 * 24 * time.Hour
@@ -33,16 +33,16 @@ func imageNamed(m *rbd.Mapped) Image { return Image{m.FSID, m.Pool, m.Namespace,
 
 // A Baseline is the usual latency and load of an image.
 type Baseline struct {
-	Latency float64   `json:"latency_ms"` // of a read or write: a low quantile over days
-	Rate    float64   `json:"rate"`       // requests completed a second, on average
-	Learnt  float64   `json:"learnt_s"`   // seconds it was learnt from
-	Used    time.Time `json:"used"`       // when the image was last seen mapped
+	Latency float64   `json:"latency_ms"` // ms per read or write: a low quantile over days
+	Rate    float64   `json:"rate"`       // completed requests per second, on average
+	Learnt  float64   `json:"learnt_s"`   // seconds of observation that it is based on
+	Used    time.Time `json:"used"`       // when the image was last observed as mapped
 	Apart   time.Time `json:"apart,omitzero"`
 	// Apart is when the image became slow, so that its baseline is no longer updated;
 	// zero: it is not slow.
 
-	Adopted time.Time `json:"adopted,omitzero"` // when a latency that lasted, or was acknowledged, became the usual one; zero: never
-	Was     float64   `json:"was_ms,omitempty"` // what was usual until then; 0: not known
+	Adopted time.Time `json:"adopted,omitzero"` // when a latency became the baseline because it lasted or was acknowledged; zero: never
+	Was     float64   `json:"was_ms,omitempty"` // the baseline until then; 0: unknown
 }
 
 // Baselines are the baselines of the node's disks. They are immutable: Learn returns

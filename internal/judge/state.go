@@ -12,8 +12,8 @@ import (
 // A State is the state that a Judge keeps over a restart, as JSON.
 type State struct {
 	Baselines []facts.NamedBaseline `json:"baselines"`
-	Incident  *report.Incident      `json:"incident,omitempty"`     // the one that lasts, or the last one
-	Seen      time.Time             `json:"incident_seen,omitzero"` // when the one that lasts was last seen to have an impact
+	Incident  *report.Incident      `json:"incident,omitempty"`     // the current incident, or the last one
+	Seen      time.Time             `json:"incident_seen,omitzero"` // when the current incident last had an impact
 }
 
 // State returns the state to persist. It may be large.

@@ -96,7 +96,7 @@ type request struct {
 	Do   string   `json:"do"` // ping, start, kill
 	Kind Kind     `json:"kind,omitempty"`
 	Argv []string `json:"argv,omitempty"` // empty: the probe, which is this same binary
-	Env  []string `json:"env,omitempty"`  // added to the row's
+	Env  []string `json:"env,omitempty"`  // in addition to the row's environment
 }
 
 // An event is a message from the launcher.
@@ -106,7 +106,7 @@ type event struct {
 	PID    int            `json:"pid,omitempty"`
 	Code   int            `json:"code,omitempty"`
 	Signal syscall.Signal `json:"signal,omitempty"`
-	Error  *failure       `json:"error,omitempty"` // it could not be started
+	Error  *failure       `json:"error,omitempty"` // why the program could not be started
 }
 
 // A failure is an error that preserves its errno over a socket or a pipe.

@@ -21,7 +21,7 @@ type family struct {
 	name   string
 	kind   prometheus.ValueType
 	labels []string
-	help   string // a sentence
+	help   string // one sentence
 	always bool   // exported before the first View
 	read   func(*picture, emit)
 	desc   *prometheus.Desc

@@ -17,7 +17,7 @@ const (
 	maxBonds    = 32   // by name
 	maxNICs     = 64   // slaves first
 	maxCounters = 32   // per NIC driver
-	maxLimits   = 64   // of tc
+	maxLimits   = 64   // limits set by tc
 	maxOSDs     = 50   // those with most log lines
 	maxStuck    = 50   // krbd devices, longest stalled first
 	maxDevices  = 1000 // krbd devices with an info metric

@@ -7,15 +7,15 @@ type Delivery struct {
 	Name       string            `json:"name"`              // as configured
 	Backend    string            `json:"backend"`           // "alertmanager", "webhook", ...
 	State      string            `json:"state"`             // starting, ok, retrying, open, stalled
-	Since      time.Time         `json:"since"`             // since when it is in State
-	Last       time.Time         `json:"last,omitzero"`     // when a delivery last succeeded; zero if none has
-	Error      string            `json:"error,omitempty"`   // of the latest attempt; shows no secret
-	Kind       string            `json:"kind,omitempty"`    // of that error, as report.FailureKind spells it
-	Done       uint64            `json:"done"`              // deliveries that succeeded
-	Failed     map[string]uint64 `json:"failed,omitempty"`  // deliveries that failed, by kind
-	Waiting    int               `json:"waiting,omitempty"` // transitions that wait for an acknowledgement
-	Unsaved    int               `json:"unsaved,omitempty"` // of those, not on disk
-	Dropped    uint64            `json:"dropped,omitempty"` // transitions lost
+	Since      time.Time         `json:"since"`             // start of State
+	Last       time.Time         `json:"last,omitzero"`     // when a delivery last succeeded; zero: never
+	Error      string            `json:"error,omitempty"`   // of the latest attempt; contains no secret
+	Kind       string            `json:"kind,omitempty"`    // kind of that error, as in report.FailureKind
+	Done       uint64            `json:"done"`              // number of successful deliveries
+	Failed     map[string]uint64 `json:"failed,omitempty"`  // number of failed deliveries, by kind
+	Waiting    int               `json:"waiting,omitempty"` // number of transitions that wait for an acknowledgement
+	Unsaved    int               `json:"unsaved,omitempty"` // number of waiting transitions that are not on disk
+	Dropped    uint64            `json:"dropped,omitempty"` // number of lost transitions
 	PersistErr string            `json:"keep_error,omitempty"`
 	Deadline   time.Duration     `json:"deadline"`
 }

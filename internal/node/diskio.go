@@ -21,7 +21,7 @@ const latencyMost = 10000
 type DiskIO struct {
 	Device       string
 	Last         rbd.IO
-	At           time.Time // of Last
+	At           time.Time // time of Last
 	LastProgress time.Time // when a request last completed or none was in flight; for a new device, the time of its first reading
 	IOPS         float64   // completed requests per second, between the two latest readings
 	ReadBytes    float64   // bytes per second

@@ -50,7 +50,7 @@ type Series struct {
 	Key
 	Addr    string
 	Text    string    // the text of the first line of the latest second
-	Total   uint64    // live
+	Total   uint64    // live records
 	History uint64    // number of lines logged before nodewatch started
 	First   time.Time // live or history, whichever was first
 	Last    time.Time
@@ -70,7 +70,7 @@ type recent struct {
 // A Total is the sum of a class.
 type Total struct {
 	Class   kmsg.Class
-	N       uint64 // live
+	N       uint64 // live records
 	History uint64
 	Last    time.Time
 	Text    string

@@ -3,8 +3,8 @@ package node
 // A Launcher is the state of the process that starts nodewatch's programs.
 type Launcher struct {
 	Restarts   int `json:"restarts"`    // 1 once the spare launcher has taken over
-	Running    int `json:"running"`     // programs that run
-	LeftBehind int `json:"left_behind"` // programs that were killed and have not ended: they sleep in the kernel
+	Running    int `json:"running"`     // number of running programs
+	LeftBehind int `json:"left_behind"` // number of programs that were killed and have not ended: they sleep in the kernel
 }
 
 // SawLauncher is a response of the launcher.

@@ -5,9 +5,9 @@ import "time"
 // A Reading is the latest result of a source.
 type Reading[T any] struct {
 	Value T             `json:"value"`
-	At    time.Time     `json:"at"`              // when the read of Value began; zero if there was none
-	Every time.Duration `json:"every,omitempty"` // how often the source means to speak; 0: no promise
-	Err   *Error        `json:"err,omitempty"`   // why the latest read gave no value; nil if it gave one
+	At    time.Time     `json:"at"`              // when the read of Value began; zero: never read
+	Every time.Duration `json:"every,omitempty"` // interval at which the source normally reports; 0: none
+	Err   *Error        `json:"err,omitempty"`   // why the latest read failed; nil: it succeeded
 }
 
 // An ErrorKind is the reason why a source is blind.
@@ -28,7 +28,7 @@ type Error struct {
 	Kind   ErrorKind `json:"kind"`
 	Text   string    `json:"text"`
 	Remedy string    `json:"remedy,omitempty"` // how to enable the source
-	Since  time.Time `json:"since"`            // since when it is blind in this way
+	Since  time.Time `json:"since"`            // start of this kind of error
 }
 
 // after returns r as the successor of old: an error keeps the previous value and its

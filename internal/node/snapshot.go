@@ -18,7 +18,7 @@ import (
 type Snapshot struct {
 	Now     time.Time
 	Node    string            // the node's name
-	Version string            // of nodewatch
+	Version string            // version of nodewatch
 	Site    string            // the node's location, as configured
 	Labels  map[string]string // additional labels, as configured
 	Started time.Time         // when nodewatch started

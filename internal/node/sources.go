@@ -32,10 +32,10 @@ const (
 // A Source is the state of one source.
 type Source struct {
 	Name         string        `json:"name"`
-	Every        time.Duration `json:"every"` // how often it means to speak
+	Every        time.Duration `json:"every"` // interval at which it normally reports
 	Last         time.Time     `json:"-"`     // when its latest good reading began
-	LastReading  time.Time     `json:"-"`     // when it last said anything
-	FirstReading time.Time     `json:"-"`     // when it first said anything
+	LastReading  time.Time     `json:"-"`     // when it last reported anything
+	FirstReading time.Time     `json:"-"`     // when it first reported anything
 	Err          *Error        `json:"-"`
 	Failures     uint64        `json:"-"`
 }

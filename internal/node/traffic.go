@@ -20,7 +20,7 @@ type NIC struct {
 	Index   int
 	Speed   int // Mbit/s; 0: unknown
 	Last    bond.Counters
-	At      time.Time  // of Last
+	At      time.Time  // time of Last
 	Rates   bond.Rates // between the two latest readings
 	Known   bool       // Rates could be computed
 	Seconds []Flow     // one per reading, oldest first, at most 60

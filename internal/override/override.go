@@ -42,8 +42,8 @@ type Maintenance struct {
 // An Acknowledgement allows a finding to stay until a date.
 type Acknowledgement struct {
 	Rule     string    `json:"rule"`
-	Subject  string    `json:"subject,omitempty"` // empty: whatever its subject
-	Severity string    `json:"severity"`          // the highest severity that is accepted: what gets worse than this pages
+	Subject  string    `json:"subject,omitempty"` // empty: every subject
+	Severity string    `json:"severity"`          // the highest acknowledged severity: a finding that gets worse pages
 	At       time.Time `json:"at"`
 	Until    time.Time `json:"until"`
 	By       string    `json:"by"`

@@ -133,9 +133,9 @@ type sheet struct {
 	Components   []componentView
 	Transitions  []transitionView
 	Sources      []sourceView
-	Unread       int // of Sources
+	Unread       int // number of Sources that cannot be read
 	Reporters    []reporterView
-	Undelivered  int   // of Reporters
+	Undelivered  int   // number of Reporters that do not deliver
 	Body         *body // nil: there is only a report
 }
 

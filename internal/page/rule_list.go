@@ -12,10 +12,10 @@ import (
 // A RuleList lists the rules of a node, as printed by `nodewatch rules --output json`
 // and served by /api/v1/rules. docs/commands.schema.json describes it.
 type RuleList struct {
-	Node    string     `json:"node,omitempty"` // without a daemon it is not known
+	Node    string     `json:"node,omitempty"` // empty without a daemon
 	At      time.Time  `json:"at,omitzero"`
 	Version string     `json:"version"`
-	Live    bool       `json:"live"` // the daemon's: Raised is known
+	Live    bool       `json:"live"` // from the daemon: Raised is known
 	Rules   []ListRule `json:"rules"`
 }
 
@@ -27,7 +27,7 @@ type ListRule struct {
 	Component     report.ComponentName `json:"component"`
 	Severities    []report.Severity    `json:"severities"`
 	Impact        string               `json:"impact,omitempty"`
-	Off           bool                 `json:"off"` // switched off in the configuration
+	Off           bool                 `json:"off"` // disabled in the configuration
 	For           ListTiming           `json:"for_s"`
 	KeepFiringFor ListTiming           `json:"keep_firing_for_s"`
 	Needs         []string             `json:"needs"`

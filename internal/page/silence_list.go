@@ -11,10 +11,10 @@ import (
 // silences --output json` and served by /api/v1/silences. docs/commands.schema.json
 // describes it.
 type SilenceList struct {
-	Node         string                `json:"node,omitempty"` // without a daemon it is not known
+	Node         string                `json:"node,omitempty"` // empty without a daemon
 	At           time.Time             `json:"at"`
 	Version      string                `json:"version"`
-	Live         bool                  `json:"live"` // the daemon's: what it has taken up; else what the file says
+	Live         bool                  `json:"live"` // from the daemon: the overrides in effect; otherwise those in the file
 	Maintenance  *override.Maintenance `json:"maintenance,omitempty"`
 	Acknowledged []ListAcknowledged    `json:"acknowledged"`
 }
@@ -28,7 +28,7 @@ type ListAcknowledged struct {
 	Until    time.Time    `json:"until"`
 	By       string       `json:"by"`
 	Reason   string       `json:"reason"`
-	Findings []ListRaised `json:"findings"` // those that it silences now
+	Findings []ListRaised `json:"findings"` // the findings that it silences now
 }
 
 // Silences lists the overrides at a time. A report, if there is one, determines which

@@ -39,25 +39,25 @@ type ListSource struct {
 	Name     string        `json:"name"`
 	State    string        `json:"state"`          // seen, partly, unknown, stalled, off
 	Reading  string        `json:"reading"`        // the state as in a report: ok, denied, ...; off
-	Since    time.Time     `json:"since,omitzero"` // since when Reading is so
+	Since    time.Time     `json:"since,omitzero"` // start of Reading
 	Last     time.Time     `json:"last,omitzero"`  // when the latest good reading began
-	Every    float64       `json:"every_s"`        // seconds
+	Every    float64       `json:"every_s"`        // interval in seconds
 	Deadline float64       `json:"deadline_s"`     // seconds
 	Reads    string        `json:"reads"`
 	Needs    string        `json:"needs"`
-	Sees     string        `json:"sees,omitempty"`   // what the latest good reading shows, in a few words
-	Error    string        `json:"error,omitempty"`  // why it cannot be read, or is off
-	Partly   string        `json:"partly,omitempty"` // what it does not show
+	Sees     string        `json:"sees,omitempty"`   // summary of the latest good reading
+	Error    string        `json:"error,omitempty"`  // why it cannot be read, or is disabled
+	Partly   string        `json:"partly,omitempty"` // what it does not provide
 	Remedy   string        `json:"remedy,omitempty"` // how to fix Error or Partly
 	Failures uint64        `json:"failures"`
-	Drivers  []ListDrivers `json:"unknown_drivers,omitempty"` // of nic-drops
+	Drivers  []ListDrivers `json:"unknown_drivers,omitempty"` // for nic-drops
 }
 
 // A ListDrivers is a NIC driver with unknown drop counters.
 type ListDrivers struct {
 	Driver   string            `json:"driver"`
 	NIC      string            `json:"nic"`
-	Counters map[string]uint64 `json:"counters"` // those that look like drops on receive
+	Counters map[string]uint64 `json:"counters"` // those that may count drops on receive
 }
 
 // The states of a source in a SourceList.

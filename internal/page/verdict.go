@@ -28,7 +28,7 @@ type verdict struct {
 // A tone is how an item is marked: by colour, word and icon.
 type tone string
 
-// The tones.
+// The possible tones.
 const (
 	good    tone = "ok"
 	info    tone = "info"

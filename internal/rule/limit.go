@@ -15,8 +15,8 @@ import (
 //
 // Its type is time.Duration, float64, int or bool.
 type Limit struct {
-	Name    string // json
-	Doc     string // doc
+	Name    string // from the tag json
+	Doc     string // from the tag doc
 	Value   string // the current value, in the spelling SetLimit accepts
 	Allowed string // type, range and unit, for people
 	Min     string // min; empty: none

@@ -50,7 +50,7 @@ type Result struct {
 	Explains []string
 
 	Summary  string            // one line: the problem, its extent and its start
-	Evidence []report.Evidence // for
+	Evidence []report.Evidence // evidence for the finding
 	Against  []report.Evidence
 	Advice   []report.Advice // most urgent first
 }

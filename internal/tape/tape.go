@@ -22,7 +22,7 @@ type line struct {
 	At   time.Time       `json:"at"`
 	Saw  string          `json:"saw,omitempty"`
 	Obs  json.RawMessage `json:"obs,omitempty"`
-	Lost uint64          `json:"lost,omitempty"` // entries that should stand here but could not be recorded
+	Lost uint64          `json:"lost,omitempty"` // number of entries that could not be recorded before this line
 }
 
 // A Writer writes a tape. It must be used by one goroutine only.
@@ -63,7 +63,7 @@ func (t *Writer) Write(e node.Entry) error {
 type Reader struct {
 	in      *bufio.Scanner
 	number  int       // of the latest line
-	entries int       // read
+	entries int       // number of entries read
 	last    time.Time // of the latest entry
 	broken  int
 	lost    uint64

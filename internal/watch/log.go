@@ -14,7 +14,7 @@ type Log struct {
 	closed  chan struct{}
 	ended   chan struct{}
 	dropped atomic.Uint64 // since the last written line
-	lost    atomic.Uint64 // in all
+	lost    atomic.Uint64 // since the start
 }
 
 // logLines is the length of the queue in lines.

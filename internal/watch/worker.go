@@ -28,7 +28,7 @@ const (
 
 // A Delivery is one reporter with its delivery settings.
 type Delivery struct {
-	Name     string // as configured
+	Name     string // as in the configuration
 	Backend  string
 	Reporter report.Reporter
 	Every    time.Duration // interval of repeated deliveries of the state

@@ -196,8 +196,8 @@ func advised(t *testing.T, change func(string) string) map[string][]string {
 // evil contains every character that is special to a shell, except line breaks.
 const evil = ` 'x";$(a)` + "`b`" + `\|&<>*!`
 
-// wantSafe fails unless a command is the words that were meant, and returns it with
-// NAME in the place of each word that holds a name.
+// wantSafe fails unless a command has exactly the intended words, and returns it with
+// NAME in place of each word that contains a name.
 func wantSafe(t *testing.T, by, command string) (kind string) {
 	t.Helper()
 	words, err := shellWords(strings.ReplaceAll(command, "*/changelog*", "/changelog"))
@@ -216,8 +216,8 @@ func wantSafe(t *testing.T, by, command string) (kind string) {
 	return strings.Join(words, " ")
 }
 
-// In a world whose names hold all that a shell makes something of, every command
-// that a rule advises is the words that were meant.
+// Even if every name contains all characters that are special to a shell, every advised
+// command has exactly the intended words.
 func TestAdviceIsSafeToPaste(t *testing.T) {
 	kinds := map[string]bool{}
 	for command, rules := range advised(t, func(name string) string { return name + evil }) {
@@ -230,7 +230,7 @@ func TestAdviceIsSafeToPaste(t *testing.T) {
 	}
 }
 
-// A name that begins with "-", or that holds what no terminal shows, is in no command.
+// A name that begins with "-", or contains invisible characters, is in no command.
 func TestAdviceLeavesOutWhatCannotBePasted(t *testing.T) {
 	for _, change := range []func(string) string{
 		func(name string) string { return "-" + name },
@@ -250,8 +250,8 @@ func TestAdviceLeavesOutWhatCannotBePasted(t *testing.T) {
 	}
 }
 
-// Every command of an advice is a constant, or pasted: nothing else can be trusted
-// with names.
+// Every advised command is a constant or made by ShellCommand, because nothing else
+// handles names safely.
 func TestEveryCommandIsConstantOrPasted(t *testing.T) {
 	set := token.NewFileSet()
 	files, err := filepath.Glob("../*/*.go")

@@ -41,7 +41,7 @@ type damaged struct {
 	on          string // what the kernel named: the device, a partition, or a holder
 	source      string
 	text        string // the latest log line
-	detail      string // of it
+	detail      string // detail of that line
 	errno       int    // errno of that line; 0: it has none
 	lines       uint64 // number of log lines; 0: unknown
 	first, last time.Time

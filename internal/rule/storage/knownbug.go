@@ -28,7 +28,7 @@ func from(major, minor, patch int) host.Release {
 	return host.Release{Major: major, Minor: minor, Patch: patch, Exact: true}
 }
 
-// The bugs.
+// The known bugs.
 var (
 	sparseReadBug = kernelBug{
 		id:   "CVE-2026-23136",

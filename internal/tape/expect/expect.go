@@ -75,7 +75,7 @@ type mode int
 const (
 	always  mode = iota // at, from … to: in every one
 	someday             // by: in at least one
-	never               // in none
+	never               // in none of them
 	changes             // a finding is raised at most this often
 )
 
