@@ -33,7 +33,7 @@ func sourceEntries() []sourceEntry {
 		{node.SourceOSDC, 5 * time.Second, 3 * time.Second, "pending requests of krbd: debugfs osdc, by the probe", "CAP_DAC_READ_SEARCH and a mounted debugfs", map[node.ErrorKind]string{
 			node.Denied: "give nodewatch CAP_DAC_READ_SEARCH, as systemd/nodewatch.service does",
 			node.Absent: "mount debugfs: mount -t debugfs none /sys/kernel/debug",
-			node.Failed: "a stuck probe is replaced at most once in ten minutes; /sys/kernel/debug may be stuck",
+			node.Failed: "a probe that hangs is replaced at most once in ten minutes; reads of /sys/kernel/debug may be stalled",
 		}},
 		{node.SourceLibvirt, 10 * time.Second, 8 * time.Second, "domains, their state and disks: libvirt's read-only socket", "access to the read-only socket", map[node.ErrorKind]string{
 			node.Denied: "allow nodewatch's user to connect to libvirt's read-only socket (polkit: org.libvirt.unix.monitor)",

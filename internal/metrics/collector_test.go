@@ -262,14 +262,14 @@ func BenchmarkGatherTenTimesTheIncident(b *testing.B) {
 func TestStalledIsWhatTheRuleSays(t *testing.T) {
 	v := storm(small())
 	v.Rules = all.Default()
-	if got := len(survey(v).stuck); got != 1 {
+	if got := len(survey(v).stalled); got != 1 {
 		t.Errorf("by default: got %d", got)
 	}
 	r, _ := v.Rules.Rule("krbd-stalled")
 	if err := rule.SetLimit(&r, "stalled", "10m"); err != nil {
 		t.Fatal(err)
 	}
-	if got := len(survey(v).stuck); got != 0 {
+	if got := len(survey(v).stalled); got != 0 {
 		t.Errorf("from 10 min on: got %d", got)
 	}
 }

@@ -36,13 +36,13 @@ func krbdFamilies() []family {
 			read: ofIO(latency)},
 		{name: "nodewatch_krbd_stuck_devices", kind: gauge,
 			help: "Number of krbd devices with requests in flight that have completed none for the threshold of krbd-stalled, ten seconds by default.",
-			read: ofIO(func(p *picture) (float64, bool) { return float64(len(p.stuck)), true })},
+			read: ofIO(func(p *picture) (float64, bool) { return float64(len(p.stalled)), true })},
 		{name: "nodewatch_krbd_device_in_flight", kind: gauge, labels: []string{"device"},
-			help: "Number of requests in flight on a stuck device; only of the 50 that have been stuck longest.",
-			read: eachStuck(func(d node.DiskIO) float64 { return float64(d.Last.InFlight()) })},
+			help: "Number of requests in flight on a stalled device; only of the 50 that have been stalled longest.",
+			read: eachStalled(func(d node.DiskIO) float64 { return float64(d.Last.InFlight()) })},
 		{name: "nodewatch_krbd_device_stuck_seconds", kind: gauge, labels: []string{"device"},
-			help: "Time for which no request of a stuck device has completed; only of the 50 that have been stuck longest.",
-			read: eachStuck(func(d node.DiskIO) float64 { return d.StalledFor().Seconds() })},
+			help: "Time for which no request of a stalled device has completed; only of the 50 that have been stalled longest.",
+			read: eachStalled(func(d node.DiskIO) float64 { return d.StalledFor().Seconds() })},
 	}
 }
 
@@ -67,9 +67,9 @@ func ofIO(read func(*picture) (float64, bool)) func(*picture, emit) {
 	}
 }
 
-func eachStuck(read func(node.DiskIO) float64) func(*picture, emit) {
+func eachStalled(read func(node.DiskIO) float64) func(*picture, emit) {
 	return func(p *picture, emit emit) {
-		for _, d := range p.stuck[:min(len(p.stuck), maxStuck)] {
+		for _, d := range p.stalled[:min(len(p.stalled), maxStalled)] {
 			emit(read(d), d.Device)
 		}
 	}

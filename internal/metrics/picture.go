@@ -19,17 +19,17 @@ const (
 	maxCounters = 32   // per NIC driver
 	maxLimits   = 64   // limits set by tc
 	maxOSDs     = 50   // those with most log lines
-	maxStuck    = 50   // krbd devices, longest stalled first
+	maxStalled  = 50   // krbd devices, longest stalled first
 	maxDevices  = 1000 // krbd devices with an info metric
 )
 
 // A picture is a View with values that several metrics use.
 type picture struct {
 	judge.View
-	bonds []bond.Bond
-	nics  []placed
-	stuck []node.DiskIO // longest stalled first
-	osds  []osdCount    // most log lines first
+	bonds   []bond.Bond
+	nics    []placed
+	stalled []node.DiskIO // longest stalled first
+	osds    []osdCount    // most log lines first
 }
 
 // A placed NIC is a NIC with the bond of which it is a slave; empty: none.
@@ -44,13 +44,13 @@ func survey(v judge.View) *picture {
 		p.bonds = p.bonds[:maxBonds]
 	}
 	p.place()
-	stuckAfter := storage.StuckAfter(v.Rules)
+	stalledAfter := storage.StalledAfter(v.Rules)
 	for _, d := range v.IO {
-		if d.StalledFor() >= stuckAfter {
-			p.stuck = append(p.stuck, d)
+		if d.StalledFor() >= stalledAfter {
+			p.stalled = append(p.stalled, d)
 		}
 	}
-	slices.SortStableFunc(p.stuck, func(a, b node.DiskIO) int { return cmp.Compare(b.StalledFor(), a.StalledFor()) })
+	slices.SortStableFunc(p.stalled, func(a, b node.DiskIO) int { return cmp.Compare(b.StalledFor(), a.StalledFor()) })
 	return p
 }
 

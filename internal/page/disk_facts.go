@@ -30,10 +30,10 @@ func krbdFact(v judge.View, all []diskView) string {
 	if !ever(v, node.SourceKrbd) {
 		return ""
 	}
-	stuck, clients := 0, map[string]bool{}
+	stalled, clients := 0, map[string]bool{}
 	for _, d := range all {
-		if d.stuck > 0 {
-			stuck++
+		if d.stalled > 0 {
+			stalled++
 		}
 	}
 	for _, m := range v.Mapped.Value {
@@ -44,8 +44,8 @@ func krbdFact(v judge.View, all []diskView) string {
 		return "no disks"
 	}
 	text := fmt.Sprintf("%s of %s", plural(n, "disk", "disks"), plural(len(clients), "kernel client", "kernel clients"))
-	if stuck > 0 {
-		text += fmt.Sprintf(", %s stuck", number(stuck))
+	if stalled > 0 {
+		text += fmt.Sprintf(", %s stalled", number(stalled))
 	}
 	return text
 }

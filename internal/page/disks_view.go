@@ -50,13 +50,13 @@ type factLine struct {
 
 // A diskView shows one disk.
 type diskView struct {
-	Client string
-	Device string
-	Image  string
-	Guests []string
-	State  string
-	Tone   tone
-	stuck  time.Duration
+	Client  string
+	Device  string
+	Image   string
+	Guests  []string
+	State   string
+	Tone    tone
+	stalled time.Duration
 }
 
 func disksOf(v judge.View) disksView {
@@ -68,7 +68,7 @@ func disksOf(v judge.View) disksView {
 		d.Notes = append(d.Notes, "Guests unknown: "+err.Text+".")
 	}
 	all := append(krbdDisks(v), guestDisks(v)...)
-	slices.SortStableFunc(all, func(a, b diskView) int { return cmp.Compare(b.stuck, a.stuck) })
+	slices.SortStableFunc(all, func(a, b diskView) int { return cmp.Compare(b.stalled, a.stalled) })
 	d.Facts = diskFacts(v, all)
 	d.Disks = all[:min(len(all), maxDisks)]
 	d.More = len(all) - len(d.Disks)
@@ -86,7 +86,7 @@ func krbdDisks(v judge.View) []diskView {
 	for _, u := range v.Uses {
 		uses[u.Device] = u
 	}
-	stuckAfter := storage.StuckAfter(v.Rules)
+	stalledAfter := storage.StalledAfter(v.Rules)
 	var list []diskView
 	for _, m := range v.Mapped.Value {
 		d := diskView{Client: string(rbd.KRBD), Device: m.Device, Image: m.Spec(), Tone: unknown, State: "not read yet"}
@@ -100,22 +100,22 @@ func krbdDisks(v judge.View) []diskView {
 			d.Guests = []string{"none found; the image name suggests " + owner}
 		}
 		if io, found := v.DiskIO(m.Device); found {
-			d.State, d.Tone, d.stuck = activity(io, stuckAfter)
+			d.State, d.Tone, d.stalled = activity(io, stalledAfter)
 		}
 		list = append(list, d)
 	}
 	return list
 }
 
-// activity describes the activity of a krbd device; after stuckAfter without a
+// activity describes the activity of a krbd device; after stalledAfter without a
 // completion it is stalled.
-func activity(d node.DiskIO, stuckAfter time.Duration) (text string, t tone, stuck time.Duration) {
+func activity(d node.DiskIO, stalledAfter time.Duration) (text string, t tone, stalled time.Duration) {
 	waiting := plural(d.Last.InFlight(), "request", "requests")
 	switch {
 	case d.Last.Partly != "":
 		return "cannot be read: " + d.Last.Partly, unknown, 0
-	case d.StalledFor() >= stuckAfter:
-		return fmt.Sprintf("stuck for %s, %s in flight", span(d.StalledFor()), waiting), bad, d.StalledFor()
+	case d.StalledFor() >= stalledAfter:
+		return fmt.Sprintf("stalled for %s, %s in flight", span(d.StalledFor()), waiting), bad, d.StalledFor()
 	case d.IOPS == 0 && d.Last.InFlight() == 0:
 		return "idle", good, 0
 	}

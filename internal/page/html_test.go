@@ -287,7 +287,7 @@ func TestTheVerdictComesFirst(t *testing.T) {
 	page := html(t, stormView(), 10)
 	order := []string{"<h1>", "krbd is in a retry storm", `id="first"`, "tc qdisc add", `id="hit"`, "33 of 65 guests hit", "vm100\nvm102\nvm104\n", `id="bonds"`, `id="charts"`, "eth0 of bond0", "krbd latency", `id="incident"`, "Timeline",
 		`id="findings"`, "What to do", "tc qdisc add", "Evidence for", "Evidence against", `/rules#krbd-retry-storm`, "1 finding explained by this one", "<code>krbd-stalled</code>",
-		`id="components"`, `id="disks"`, "stuck for 40 s", `id="path"`, `id="kernel"`, `id="cluster"`, `id="host"`, `id="sources"`, `id="changes"`}
+		`id="components"`, `id="disks"`, "stalled for 40 s", `id="path"`, `id="kernel"`, `id="cluster"`, `id="host"`, `id="sources"`, `id="changes"`}
 	at := 0
 	for _, want := range order {
 		i := strings.Index(page[at:], want)
@@ -386,7 +386,7 @@ func TestALargeNodeHasABoundedPage(t *testing.T) {
 			t.Errorf("got %d of %q, want %d", got, want, n)
 		}
 	}
-	for _, want := range []string{"and 604 more, in", "and 621 more, none of them stuck for longer"} {
+	for _, want := range []string{"and 604 more, in", "and 621 more, none of them stalled for longer"} {
 		if !strings.Contains(page, want) {
 			t.Errorf("there is no %q", want)
 		}

@@ -251,7 +251,7 @@ func (t *terminal) disks(d disksView) {
 	}
 	visible := 0
 	for _, one := range d.Disks {
-		if one.stuck == 0 {
+		if one.stalled == 0 {
 			break
 		}
 		if visible++; visible > maxTextDisks {

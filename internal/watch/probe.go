@@ -79,7 +79,7 @@ type Response struct {
 }
 
 // ErrNoProbe is returned if there is no probe now, so that no request was sent.
-var ErrNoProbe = errors.New("the probe is stuck in an earlier read")
+var ErrNoProbe = errors.New("the probe is stalled in an earlier read")
 
 // ErrNotRunning is returned if the probe was not ready in time, so that nothing was read.
 var ErrNotRunning = errors.New("the probe did not run in time")

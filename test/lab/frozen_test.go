@@ -32,7 +32,7 @@ func TestOSDFrozen(t *testing.T) {
 		t.Errorf("want %s and not %s: %s", waits, rests, all)
 	}
 	if n, ok := l.metric("nodewatch_krbd_device_stuck_seconds", `device="`+waits+`"`); !ok || n < 10 {
-		t.Errorf("%s is stuck for %v s, %v", waits, n, ok)
+		t.Errorf("%s is stalled for %v s, %v", waits, n, ok)
 	}
 	l.until(15*time.Second, "the OSD is told", func(r Report) bool {
 		f := r.finding("krbd-stalled")

@@ -21,7 +21,7 @@ func sourceStalled() rule.Rule {
 		KeepFiringFor: rule.Always(10 * time.Second),
 		About: "A source has not returned from a read, has failed, or is denied. Its data is unknown: " +
 			"findings that depend on it stay raised, and new ones cannot be raised. A read that does not return is a sign " +
-			"that a kernel lock, libvirt or the underlying storage is stuck. Sources that do not apply to this host do not count.",
+			"that a kernel lock, libvirt or the underlying storage is stalled. Sources that do not apply to this host do not count.",
 		Do: []string{
 			"List all sources, why they are unavailable and how to enable them: `nodewatch sources`, or the page.",
 			"A stalled source is waiting in the kernel or for a daemon: run `cat /proc/PID/stack` on the waiting thread, as root, to see where. Restarting nodewatch does not help.",

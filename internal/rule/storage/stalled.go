@@ -27,10 +27,10 @@ func newStalledLimits() *stalledLimits {
 	return &stalledLimits{Stalled: 10 * time.Second, Request: 10 * time.Second, Queue: 30 * time.Second, Long: time.Minute, Spread: 0.1, Major: 0.5}
 }
 
-// StuckAfter returns how long a krbd device must have had requests in flight without
+// StalledAfter returns how long a krbd device must have had requests in flight without
 // a completion to be shown as stalled: krbd-stalled's threshold, or its default if
 // that rule is disabled.
-func StuckAfter(rules rule.RuleSet) time.Duration {
+func StalledAfter(rules rule.RuleSet) time.Duration {
 	if r, on := rules.Rule("krbd-stalled"); on {
 		if limits, are := r.Limits.(*stalledLimits); are {
 			return limits.Stalled
