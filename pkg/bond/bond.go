@@ -7,23 +7,23 @@ package bond
 type Bond struct {
 	Name       string     `json:"name"`
 	Index      int        `json:"index"`       // ifindex; 0 for an Open vSwitch bond
-	Kind       Kind       `json:"kind"`        // who makes it
+	Kind       Kind       `json:"kind"`        // implementation: the kernel or Open vSwitch
 	Mode       Mode       `json:"mode"`        // IFLA_BOND_MODE, or OVSDB Port.bond_mode
-	HashPolicy HashPolicy `json:"hash_policy"` // IFLA_BOND_XMIT_HASH_POLICY; empty for Open vSwitch, where the mode decides
+	HashPolicy HashPolicy `json:"hash_policy"` // IFLA_BOND_XMIT_HASH_POLICY; empty for Open vSwitch, where the mode determines it
 	Up         bool       `json:"up"`          // IFF_UP and carrier
 	MTU        int        `json:"mtu"`         // bytes
 	MAC        string     `json:"mac"`         // lower-case, colons
-	Miimon     int        `json:"miimon"`      // IFLA_BOND_MIIMON, milliseconds; 0 off, -1 not said
+	Miimon     int        `json:"miimon"`      // IFLA_BOND_MIIMON, milliseconds; 0 off, -1 unknown
 	LACPRate   string     `json:"lacp_rate"`   // IFLA_BOND_AD_LACP_RATE: slow, fast; only in 802.3ad
 	// ConfiguredMode is the configured mode if it differs from the effective Mode:
 	// with Open vSwitch's lacp-fallback-ab, while the switch does not use LACP.
 	ConfiguredMode Mode     `json:"configured_mode,omitempty"`
 	LACPActive     string   `json:"lacp_active"`    // IFLA_BOND_AD_LACP_ACTIVE: off, on; since Linux 5.15
 	ADSelect       string   `json:"ad_select"`      // IFLA_BOND_AD_SELECT: stable, bandwidth, count, actor_port_prio
-	DynamicLB      *bool    `json:"tlb_dynamic_lb"` // IFLA_BOND_TLB_DYNAMIC_LB; nil: not said
+	DynamicLB      *bool    `json:"tlb_dynamic_lb"` // IFLA_BOND_TLB_DYNAMIC_LB; nil if unknown
 	AD             *AD      `json:"ad,omitempty"`   // IFLA_BOND_AD_INFO; nil outside 802.3ad or without an active aggregator
 	Active         string   `json:"active_slave"`   // name of the active slave in active-backup, balance-tlb, balance-alb
-	Slaves         []Slave  `json:"slaves"`         // in enslave order where Ordered, else by ifindex
+	Slaves         []Slave  `json:"slaves"`         // in enslave order if Ordered, otherwise by ifindex
 	Ordered        bool     `json:"ordered"`        // the enslave order could be read from bonding/slaves
 	Ports          []string `json:"ports,omitempty"`
 	// Ports names the internal ports of an Open vSwitch bridge that reach the
@@ -36,7 +36,7 @@ type AD struct {
 	Ports      uint16 `json:"ports"`
 	ActorKey   uint16 `json:"actor_key"`
 	PartnerKey uint16 `json:"partner_key"`
-	PartnerMAC string `json:"partner_mac"` // 00:00:00:00:00:00: the switch does not speak LACP
+	PartnerMAC string `json:"partner_mac"` // 00:00:00:00:00:00: the switch does not use LACP
 }
 
 // A Slave is one NIC of a bond.
@@ -48,15 +48,15 @@ type Slave struct {
 	Carrier      bool       `json:"carrier"`    // IFF_LOWER_UP
 	LinkFailures uint32     `json:"link_failures"`
 	PermMAC      string     `json:"perm_mac"`      // IFLA_BOND_SLAVE_PERM_HWADDR
-	Aggregator   uint16     `json:"aggregator_id"` // 0: not 802.3ad
-	Actor        *PortState `json:"actor_state"`   // IFLA_BOND_SLAVE_AD_ACTOR_OPER_PORT_STATE; nil: not said
-	Partner      *PortState `json:"partner_state"` // IFLA_BOND_SLAVE_AD_PARTNER_OPER_PORT_STATE; nil: not said
-	ActorChurn   string     `json:"actor_churn"`   // monitoring, churned, none; empty: not said
+	Aggregator   uint16     `json:"aggregator_id"` // 0 outside 802.3ad
+	Actor        *PortState `json:"actor_state"`   // IFLA_BOND_SLAVE_AD_ACTOR_OPER_PORT_STATE; nil if unknown
+	Partner      *PortState `json:"partner_state"` // IFLA_BOND_SLAVE_AD_PARTNER_OPER_PORT_STATE; nil if unknown
+	ActorChurn   string     `json:"actor_churn"`   // monitoring, churned, none; empty if unknown
 	PartnerChurn string     `json:"partner_churn"`
 	Speed        int        `json:"speed_mbps"` // Mbit/s; 0: unknown, as on a link that is down
 	Duplex       string     `json:"duplex"`     // full, half; empty: unknown
 	MTU          int        `json:"mtu"`
-	Driver       string     `json:"driver,omitempty"` // kernel driver's name; empty: not read
+	Driver       string     `json:"driver,omitempty"` // kernel driver's name; empty if not read
 	Bus          string     `json:"bus,omitempty"`    // PCI address or other bus id of the device
 	LACPCurrent  *bool      `json:"lacp_current,omitempty"`
 	// LACPCurrent is Open vSwitch's Interface.lacp_current: the partner's state is
@@ -123,8 +123,8 @@ const (
 // left out.
 type Links struct {
 	Bonds     []Bond    `json:"bonds"`     // by name
-	NICs      []NIC     `json:"nics"`      // links with a device of their own that are in no bond, by name
-	Uppers    []Upper   `json:"uppers"`    // VLANs, bridges and macvlans that end in a bond or a NIC, by name
+	NICs      []NIC     `json:"nics"`      // links with a separate device that are in no bond, by name
+	Uppers    []Upper   `json:"uppers"`    // VLANs, bridges and macvlans that lead to a bond or a NIC, by name
 	Addresses []Address `json:"addresses"` // addresses on any of these, by address
 	Damaged   int       `json:"damaged,omitempty"`
 	// Damaged counts truncated kernel messages, and truncated attributes nested in
@@ -168,7 +168,7 @@ type Address struct {
 type Counters struct {
 	Name  string `json:"name"`
 	Index int    `json:"index"`
-	Speed int    `json:"speed_mbps"` // Mbit/s at the same moment; 0: unknown
+	Speed int    `json:"speed_mbps"` // Mbit/s at the same moment; 0 if unknown
 
 	RxPackets   uint64 `json:"rx_packets"`
 	TxPackets   uint64 `json:"tx_packets"`
@@ -195,7 +195,7 @@ type Drops struct {
 	Name   string            `json:"name"`
 	Index  int               `json:"index"`
 	Driver string            `json:"driver"`
-	Counts map[string]uint64 `json:"counts"` // only the names that mean a drop for lack of buffer, or a pause frame; nil: the driver is not known
+	Counts map[string]uint64 `json:"counts"` // only counters of drops for lack of buffers, and of pause frames; nil for an unknown driver
 	// Unlisted holds, for an unknown driver, at most 16 counters whose names suggest
 	// drops on receive. None of them counts as a drop.
 	Unlisted map[string]uint64 `json:"unlisted,omitempty"`

@@ -18,7 +18,7 @@ const maxLimits = 64
 
 // Limits are the rate limits that tc has set on some links.
 type Limits struct {
-	Links   []string `json:"links"` // that were read, in the order they were asked for
+	Links   []string `json:"links"` // links that were read, in the requested order
 	Limits  []Limit  `json:"limits"`
 	Damaged int      `json:"damaged,omitempty"` // messages that could not be decoded
 }
@@ -29,7 +29,7 @@ type Limit struct {
 	Link  string `json:"link"`
 	Way   string `json:"way"`   // rx, tx
 	Kind  string `json:"kind"`  // tbf, htb, hfsc, cake, netem, police
-	Where string `json:"where"` // where tc shows it: "root", "class 1:10", "ingress", "ifb0 root"
+	Where string `json:"where"` // location as in tc's output: "root", "class 1:10", "ingress", "ifb0 root"
 	Rate  uint64 `json:"rate"`  // bit/s
 }
 

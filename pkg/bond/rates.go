@@ -4,12 +4,12 @@ import "time"
 
 // Rates are the traffic of a link between two readings of its Counters, per second.
 type Rates struct {
-	RxBits    float64 `json:"rx_bits"` // bit/s without preamble, gap and FCS: about 98.4 % of line rate is the ceiling at MTU 1500
+	RxBits    float64 `json:"rx_bits"` // bit/s without preamble, gap and FCS: the ceiling is about 98.4 % of line rate at MTU 1500
 	TxBits    float64 `json:"tx_bits"`
 	RxPackets float64 `json:"rx_packets"`
 	TxPackets float64 `json:"tx_packets"`
-	Overload  float64 `json:"overload"` // frames dropped for lack of buffers, at least
-	RxCRC     float64 `json:"rx_crc"`   // frames damaged on the wire
+	Overload  float64 `json:"overload"` // lower bound of the frames dropped for lack of buffers
+	RxCRC     float64 `json:"rx_crc"`   // frames damaged in transit
 	TxDropped float64 `json:"tx_dropped"`
 }
 

@@ -9,22 +9,22 @@ import "time"
 // image that is not in Asked, nil Scrubs.
 type Cluster struct {
 	FSID      string        `json:"fsid"`
-	Release   string        `json:"release,omitempty"` // librados' version, as it names itself
+	Release   string        `json:"release,omitempty"` // version of librados, as it reports it
 	Health    Health        `json:"health"`
 	OSDMap    OSDMap        `json:"osdmap"`
-	Blocklist []Entry       `json:"blocklist"`          // entries for addresses that were asked for
+	Blocklist []Entry       `json:"blocklist"`          // entries for requested addresses
 	Watchers  []Watcher     `json:"watchers,omitempty"` // of the images in Asked
-	Asked     []Image       `json:"asked,omitempty"`    // the images whose watchers are known, none included
-	Scrubs    *Scrubs       `json:"scrubs,omitempty"`   // nil: no manager answered
-	Took      time.Duration `json:"took"`               // from connect to the last answer
-	Errors    []string      `json:"errors,omitempty"`   // parts that could not be had, for people
+	Asked     []Image       `json:"asked,omitempty"`    // the images whose watchers are known, even if there are none
+	Scrubs    *Scrubs       `json:"scrubs,omitempty"`   // nil if no manager responded
+	Took      time.Duration `json:"took"`               // from connect to the last reply
+	Errors    []string      `json:"errors,omitempty"`   // parts that could not be read, for display
 }
 
 // Health is `health detail`.
 type Health struct {
 	Status  string   `json:"status"`             // HEALTH_OK, HEALTH_WARN, HEALTH_ERR
 	Checks  []Check  `json:"checks"`             // by code
-	SlowOps []string `json:"slow_ops,omitempty"` // daemons that have slow ops: osd.1, mon.a; Ceph names ten at most
+	SlowOps []string `json:"slow_ops,omitempty"` // daemons with slow ops: osd.1, mon.a; Ceph names at most ten
 }
 
 // A Check is one health code.
@@ -53,8 +53,8 @@ type OSD struct {
 
 // An Entry is one entry of the blocklist.
 type Entry struct {
-	Addr  string    `json:"addr"`  // IP:0/NONCE of one client, IP:0/0 of all of an IP, IP/BITS of a network
-	Until time.Time `json:"until"` // zero: not known
+	Addr  string    `json:"addr"`  // IP:0/NONCE of one client, IP:0/0 of all clients of an IP, IP/BITS of a network
+	Until time.Time `json:"until"` // zero if unknown
 }
 
 // A Watcher watches an image's header.
@@ -78,5 +78,5 @@ func (w Watcher) Kernel() bool { return w.Cookie >= lingerStart }
 // Scrubs are the scrubs running now.
 type Scrubs struct {
 	Scrubbing int `json:"scrubbing"` // placement groups
-	Deep      int `json:"deep"`      // of them deep
+	Deep      int `json:"deep"`      // number of deep scrubs among them
 }

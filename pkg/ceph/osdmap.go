@@ -23,10 +23,10 @@ type dump struct {
 				Addr string `json:"addr"`
 			} `json:"addrvec"`
 		} `json:"public_addrs"`
-		Legacy string `json:"public_addr"` // all there was before Nautilus
+		Legacy string `json:"public_addr"` // the only address before Nautilus
 	} `json:"osds"`
 	Blocklist map[string]string `json:"blocklist"`       // since Pacific
-	Blacklist map[string]string `json:"blacklist"`       // its name before
+	Blacklist map[string]string `json:"blacklist"`       // its name in earlier releases
 	Networks  map[string]string `json:"range_blocklist"` // cidr:IP:0/BITS
 }
 

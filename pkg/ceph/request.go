@@ -24,11 +24,11 @@ type Request struct {
 	Conf    string        `json:"conf,omitempty"`     // configuration file; empty: librados' default path
 	MonHost string        `json:"mon_host,omitempty"` // monitors, instead of a configuration file
 	Cluster string        `json:"cluster,omitempty"`  // name of the cluster; empty: ceph
-	Name    string        `json:"name,omitempty"`     // user, client.nodewatch; empty: that
+	Name    string        `json:"name,omitempty"`     // user; empty: client.nodewatch
 	Keyring string        `json:"keyring,omitempty"`  // file with the user's key; empty: librados' default path
-	Images  []Image       `json:"images,omitempty"`   // whose watchers to list; the first MaxImages are
-	Addrs   []string      `json:"addrs,omitempty"`    // this host's IPs or clients, to pick from the blocklist
-	Timeout time.Duration `json:"timeout,omitempty"`  // nanoseconds; the process does not live longer; 0: DefaultTimeout
+	Images  []Image       `json:"images,omitempty"`   // images whose watchers to list, at most MaxImages
+	Addrs   []string      `json:"addrs,omitempty"`    // this host's IPs or clients, to select blocklist entries
+	Timeout time.Duration `json:"timeout,omitempty"`  // nanoseconds, the maximum lifetime of the process; 0: DefaultTimeout
 }
 
 // ParseRequest parses a request from JSON. It rejects unknown fields, and requests

@@ -18,15 +18,15 @@ type State struct {
 	IO      *Pressure  `json:"io"`      // /proc/pressure/io
 	CPU     *Pressure  `json:"cpu"`     // /proc/pressure/cpu
 	Memory  *Pressure  `json:"memory"`  // /proc/pressure/memory
-	Waiting *Waiting   `json:"waiting"` // nil: not looked for, as pressure and load are low; where there are many threads, found up to five reads before
-	Hung    *uint64    `json:"hung"`    // /proc/sys/kernel/hung_task_detect_count, where the kernel has it
+	Waiting *Waiting   `json:"waiting"` // nil if not scanned, because pressure and load are low; with many threads, the result of up to five reads ago
+	Hung    *uint64    `json:"hung"`    // /proc/sys/kernel/hung_task_detect_count, if the kernel has it
 	Softnet Softnet    `json:"softnet"`
 	CephFS  bool       `json:"cephfs"` // a kernel CephFS mount is in /proc/self/mounts
 
 	Version   string `json:"version,omitempty"`   // /proc/version, at most 4 KiB
 	Signature string `json:"signature,omitempty"` // /proc/version_signature, which only Ubuntu has
 
-	Errors []string `json:"errors,omitempty"` // parts that the kernel has and could not be read, for people
+	Errors []string `json:"errors,omitempty"` // parts that the kernel has but that could not be read, for display
 }
 
 // A Pressure is one file of /proc/pressure, in percent and, for the totals,
@@ -43,8 +43,8 @@ type Pressure struct {
 // Waiting are the tasks in uninterruptible sleep (state D), threads included.
 type Waiting struct {
 	Total  int            `json:"total"`
-	ByComm map[string]int `json:"by_comm"`          // at most 20 names, the most frequent; the rest under "other"
-	Partly bool           `json:"partly,omitempty"` // the look was cut short by its limit
+	ByComm map[string]int `json:"by_comm"`          // the 20 most frequent names at most; the rest under "other"
+	Partly bool           `json:"partly,omitempty"` // the scan stopped at its limit
 }
 
 // A Softnet is the sum of /proc/net/softnet_stat over all CPUs, since boot.

@@ -7,29 +7,31 @@ import (
 	"time"
 )
 
-// The most Counts of one Batch. A node with 1,820 OSD sessions has that many
-// peers in trouble within a second, in a few classes.
+// The most Counts of one Batch. A node with 1,820 OSD sessions can have problems with
+// that many peers within a second, in a few classes.
 const maxCounts = 4096
 
 // An Aggregator folds records into Batches. Its fields may be changed between records.
-// It is for one goroutine.
+// It must be used by one goroutine only.
 type Aggregator struct {
-	// Base is the wall time of stamp zero: a record's time is Base plus its Stamp.
+	// Base is the wall time of timestamp zero: a record's time is Base plus its
+	// Stamp.
 	Base time.Time
-	// AnyFacility believes records of every facility. It is for tests and for
-	// hand-written tapes: anybody who may write to /dev/kmsg could lie.
+	// AnyFacility accepts records of every facility. It is for tests and for
+	// hand-written tapes: any process that may write to /dev/kmsg could forge
+	// records.
 	AnyFacility bool
 
 	batch   Batch
 	index   map[key]int // of batch.Counts
-	next    uint64      // the sequence number expected
-	started bool        // there is something to expect
+	next    uint64      // the expected sequence number
+	started bool        // expected is known
 	reasons reasons
-	scratch []byte // of an unescaped text
+	scratch []byte // for an unescaped text
 	claimed []byte // text of the reason for the latest fault
 }
 
-// A key is what Counts are kept apart by.
+// A key identifies the lines that share a Count.
 type key struct {
 	second               int64
 	class                Class
@@ -37,12 +39,13 @@ type key struct {
 	errno                int
 }
 
-// resume expects the record after the one numbered seq.
+// resume expects the record after number seq next.
 func (t *Aggregator) resume(seq uint64) {
 	t.next, t.started, t.batch.Seq = seq+1, true, seq
 }
 
-// Add counts one record, as one read of /dev/kmsg gives it. It keeps no part of b.
+// Add counts one record, as one read of /dev/kmsg returns it. It retains no part of
+// b.
 func (t *Aggregator) Add(b []byte) {
 	h, rest, ok := cutHead(b)
 	if !ok {
@@ -52,22 +55,22 @@ func (t *Aggregator) Add(b []byte) {
 	t.add(h, rest)
 }
 
-// malformed counts bytes that are no record. One that the kernel gave had a
-// sequence number all the same: it is not lost as well.
+// malformed counts bytes that are not a record. If the kernel returned them, they had
+// a sequence number, so they are not counted as lost as well.
 func (t *Aggregator) malformed() {
 	t.batch.Malformed++
 	t.next++
 }
 
-// skipped notes that a record was too long to be read. The gap that it leaves
-// in the sequence counts it, unless no record came before it.
+// skipped notes a record that was too long to be read. It is counted by its gap in
+// the sequence, unless no record came before it.
 func (t *Aggregator) skipped() {
 	if !t.started {
 		t.batch.Lost++
 	}
 }
 
-// add counts the record with head h, whose text begins rest.
+// add counts the record with head h. rest begins with its text.
 func (t *Aggregator) add(h head, rest []byte) {
 	t.sequence(h.seq)
 	if h.facility != 0 && !t.AnyFacility {
@@ -82,8 +85,8 @@ func (t *Aggregator) add(h head, rest []byte) {
 	t.line(unsafeString(text), h.stamp)
 }
 
-// sequence counts what is missing before the record numbered seq. A number lower
-// than expected says nothing of a loss.
+// sequence counts the records missing before number seq. A number lower than expected
+// does not show a loss.
 func (t *Aggregator) sequence(seq uint64) {
 	if t.started && seq > t.next {
 		t.batch.Lost += seq - t.next
@@ -92,7 +95,8 @@ func (t *Aggregator) sequence(seq uint64) {
 	t.resume(seq)
 }
 
-// line counts the text of a record. The text is only valid until it returns: what is kept of it is copied.
+// line counts the text of a record. The text is only valid until line returns, so line copies what it
+// keeps.
 func (t *Aggregator) line(text string, stamp time.Duration) {
 	l, w := classify(text)
 	var reason []byte
@@ -139,7 +143,7 @@ func (t *Aggregator) count(l Line, text string, at time.Time) {
 	}
 }
 
-// begin makes the first of the lines with key k a Count.
+// begin creates a Count from the first line with key k.
 func (t *Aggregator) begin(k key, l Line, text string, at time.Time) {
 	c := Count{
 		Class:  l.Class,

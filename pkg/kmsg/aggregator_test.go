@@ -18,7 +18,7 @@ const (
 	what2 = "libceph: osd2 (2)192.0.2.6:6801 integrity error, bad crc"
 )
 
-// tallied is the Batch of lines logged 100 ms apart.
+// tallied returns the Batch of lines logged 100 ms apart.
 func tallied(lines ...string) Batch {
 	t := Aggregator{Base: bootTime}
 	for i, text := range lines {
@@ -43,8 +43,8 @@ func TestTallySeconds(t *testing.T) {
 	}
 }
 
-// TestTallySorted: by time, and at one time by the fields of the line, in
-// whatever order the records came.
+// TestTallySorted: Counts are sorted by time, then by the fields of the line,
+// whatever the order of the records.
 func TestTallySorted(t *testing.T) {
 	tally := Aggregator{Base: bootTime}
 	for i, r := range []record{{Stamp: 3 * second, Text: "libceph: osd1 down"}, {Stamp: second, Text: "libceph: osd9 up"}, {Stamp: second, Text: "libceph: osd8 up"}, {Stamp: second, Text: "libceph: osd9 down"}} {
@@ -56,12 +56,12 @@ func TestTallySorted(t *testing.T) {
 	}
 }
 
-// TestTallyReasons: who explains whom.
+// TestTallyReasons: each reason is assigned to its fault.
 func TestTallyReasons(t *testing.T) {
 	for _, c := range []struct {
 		name  string
 		lines []string
-		want  string // class peer detail errno text, of each
+		want  string // class, peer, detail, errno and text of each
 	}{
 		{"a pair", []string{why1, what1}, "crc-fault osd1 data 0 " + why1},
 		{"no reason", []string{what1}, "crc-fault osd1  0 " + what1},
@@ -96,7 +96,7 @@ func TestTallyReasons(t *testing.T) {
 	}
 }
 
-// TestTallyReasonLost: a reason before a gap says nothing of a fault after it.
+// TestTallyReasonLost: a reason before a gap does not explain a fault after it.
 func TestTallyReasonLost(t *testing.T) {
 	tally := Aggregator{Base: bootTime}
 	tally.Add(encode(record{Seq: 1, Text: why1}))
@@ -127,7 +127,7 @@ func TestTallySequence(t *testing.T) {
 	}
 }
 
-// TestTallyTakesSeq: an empty Batch still says where the log is.
+// TestTallyTakesSeq: an empty Batch still has the position in the log.
 func TestTallyTakesSeq(t *testing.T) {
 	var tally Aggregator
 	tally.Add(encode(record{Seq: 7, Text: "x"}))
@@ -144,7 +144,7 @@ func TestTallySuppressed(t *testing.T) {
 	}
 }
 
-// TestTallyBound: more kinds of lines than a Batch holds are counted all the same.
+// TestTallyBound: kinds of lines beyond the limit of a Batch are still counted.
 func TestTallyBound(t *testing.T) {
 	tally := Aggregator{Base: bootTime}
 	for i := range 3 * maxCounts {
@@ -164,8 +164,8 @@ func TestTallyBound(t *testing.T) {
 	}
 }
 
-// TestTallyKeepsNoBytes: what a Batch holds does not change when the buffer that
-// its records were read into does, nor does what waits for a fault.
+// TestTallyKeepsNoBytes: neither a Batch nor a reason that waits for its fault
+// changes when the read buffer of its records changes.
 func TestTallyKeepsNoBytes(t *testing.T) {
 	forms := allForms()
 	fresh, reused := Aggregator{Base: bootTime}, Aggregator{Base: bootTime}
@@ -184,8 +184,8 @@ func TestTallyKeepsNoBytes(t *testing.T) {
 	}
 }
 
-// TestNoAllocations: a record of no interest costs none, nor does one of the
-// storm once its Count is there.
+// TestNoAllocations: a record of no interest costs no allocation, nor does a record
+// of a storm once its Count exists.
 func TestNoAllocations(t *testing.T) {
 	var tally Aggregator
 	for _, text := range []string{why1, what1, "libceph: osd2 (1)[2001:db8::5]:6801 socket closed (con state OPEN)", "rbd: rbd0: write at objno 1 0~4096 result -108",

@@ -6,7 +6,7 @@ import (
 	"time"
 )
 
-// perRecord reports how many records a second one core does.
+// perRecord reports how many records per second one core processes.
 func perRecord(b *testing.B, records int) {
 	b.ReportMetric(float64(b.N)*float64(records)/b.Elapsed().Seconds(), "records/s")
 	b.ReportMetric(0, "ns/op")
@@ -23,12 +23,12 @@ func BenchmarkIgnored(b *testing.B) {
 	benchmarkTally(b, lines)
 }
 
-// BenchmarkFlood: the storm, of 182 OSDs.
+// BenchmarkFlood: the lines of a storm of 182 OSDs.
 func BenchmarkFlood(b *testing.B) {
 	benchmarkTally(b, floodLines(2000))
 }
 
-// BenchmarkForms: one of each line that is known.
+// BenchmarkForms: one of each known line.
 func BenchmarkForms(b *testing.B) {
 	var lines [][]byte
 	for _, s := range allForms() {
@@ -49,7 +49,7 @@ func benchmarkTally(b *testing.B, lines [][]byte) {
 	perRecord(b, len(lines))
 }
 
-// BenchmarkClassify: text alone.
+// BenchmarkClassify: classification only, without the record format.
 func BenchmarkClassify(b *testing.B) {
 	for _, text := range []string{
 		"libceph: osd112 (1)192.0.2.5:6801 bad crc/signature",
@@ -65,7 +65,8 @@ func BenchmarkClassify(b *testing.B) {
 	}
 }
 
-// floodLines are n records of the storm: the reason and the fault by turns.
+// floodLines returns n records of the storm, with the reason and the fault
+// alternating.
 func floodLines(n int) [][]byte {
 	lines := make([][]byte, n)
 	for i := range lines {

@@ -2,15 +2,15 @@ package kmsg
 
 import "strings"
 
-// What a bond says of a slave, in the words of 5.3 and later: "bond0: (slave
-// eth0): TEXT" (drivers/net/bonding/bond_main.c, bond_3ad.c).
+// The messages of a bond about a slave, in the wording of 5.3 and later: "bond0:
+// (slave eth0): TEXT" (drivers/net/bonding/bond_main.c, bond_3ad.c).
 var slaveLines = []phrase{
 	{"link status definitely down", BondSlaveDown, ""},
 	{"interface is now down", BondSlaveDown, ""},
 	{"backup interface is now down", BondSlaveDown, ""}, // ARP monitor, active-backup
 	{"link status definitely up", BondSlaveUp, ""},
 	{"interface is now up", BondSlaveUp, ""},
-	{"link status ", BondOther, "pending"}, // up or down, but the delay is not over
+	{"link status ", BondOther, "pending"}, // up or down, but the delay has not passed
 	{"making interface the new active one", BondOther, "new active"},
 	{"failed to get link speed/duplex", BondOther, "speed"},
 	{"speed changed to 0 on port", BondOther, "speed"},
@@ -23,7 +23,7 @@ var slaveLines = []phrase{
 	{"Removing ", BondOther, "released"},
 }
 
-// What a bond says of itself.
+// The messages of a bond about itself.
 var bondLines = []phrase{
 	{"Warning: No 802.3ad response from the link partner", BondNoPartner, ""},
 	{"No 802.3ad response from the link partner", BondNoPartner, ""},
@@ -33,7 +33,7 @@ var bondLines = []phrase{
 	{"Released all slaves", BondOther, "released"},
 }
 
-// What a bond of 4.19 says of a slave: the name is in the middle of the words.
+// The messages of a 4.19 bond about a slave: the slave's name is in the middle.
 var oldSlaveLines = []phrase{
 	{"link status definitely down for interface ", BondSlaveDown, ""},
 	{"link status definitely up for interface ", BondSlaveUp, ""},
@@ -53,7 +53,7 @@ var oldSlaveLines = []phrase{
 	{"Removing slave ", BondOther, "released"},
 }
 
-// bonding says what the line of an interface means if that is a bond. Up to 3.x the
+// bonding classifies the line of an interface if that is a bond. Up to 3.x the
 // module's name comes first, "bonding: bond0: TEXT".
 func bonding(name, says string) Line {
 	if name == "bonding" {
@@ -95,8 +95,8 @@ func ofSlave(bond, slave, text string) Line {
 	return l
 }
 
-// oldSlave says what a line of 4.19 means. Ethernet interfaces that are down
-// are named in the same words as bonds', so that only these words count.
+// oldSlave classifies a line of 4.19. Other drivers report an Ethernet interface that
+// is down in similar words, so only these exact words count.
 func oldSlave(bond, says string) Line {
 	if after, ok := strings.CutPrefix(strings.TrimPrefix(says, "backup "), "interface "); ok {
 		slave, rest, named := cutName(after, maxIface)

@@ -2,13 +2,13 @@ package kmsg
 
 import "strings"
 
-// The parts of a message that carry a checksum of their own. Only data is ever
-// received into a guest's pages: a storm of data alone speaks of unstable
-// buffers, any other part of damage on the way.
+// The parts of a message with a separate checksum. Only data is received into a
+// guest's pages: a storm of data errors alone indicates unstable buffers; an error in
+// any other part indicates damage in transit.
 var crcParts = [...]string{"data", "front", "middle", "control", "preamble"}
 
-// reasonLine recognizes the lines that give the reason of the lost session that the
-// next line names: of a CRC failure, or of a connect that failed.
+// reasonLine classifies the lines with the reason of the lost session that the next
+// line names: a CRC failure, or a failed connect.
 func reasonLine(body string) (Line, pairing) {
 	if after, ok := strings.CutPrefix(body, "read_partial_message "); ok {
 		if part := msgr1Part(after); part != "" {
@@ -32,8 +32,9 @@ func reasonLine(body string) (Line, pairing) {
 	return Line{}, unpaired
 }
 
-// msgr1Part returns the part of a message that failed its check, or nothing: the
-// text is "bad hdr crc N", or a pointer and then "PART crc N" or "signature check failed".
+// msgr1Part returns the part of a message that failed its check, or an empty string: the
+// text is "bad hdr crc N", or a pointer followed by "PART crc N" or "signature check
+// failed".
 func msgr1Part(s string) string {
 	if strings.HasPrefix(s, "bad hdr crc ") {
 		return "header"
@@ -53,8 +54,8 @@ func msgr1Part(s string) string {
 	return ""
 }
 
-// unlisted says what the lines mean that begin with a number, a name or the function
-// that speaks.
+// unlisted classifies the lines that begin with a number, a name or the name of the
+// function that logs them.
 func unlisted(body string) (Line, pairing) {
 	if l := ofRequest(body); l.Class != Other {
 		return l, unpaired
@@ -81,8 +82,8 @@ func unlisted(body string) (Line, pairing) {
 	return otherCeph(body), unpaired
 }
 
-// noOSD recognizes what calc_target's CRUSH run says where it gives no OSD:
-// "error -22 from crush rule 3", "pool 5 ruleset 1 type 1 too wide".
+// noOSD recognizes the messages of calc_target's CRUSH run if it finds no OSD: "error
+// -22 from crush rule 3", "pool 5 ruleset 1 type 1 too wide".
 func noOSD(body string) Line {
 	if after, ok := strings.CutPrefix(body, "error "); ok && strings.Contains(after, " from crush rule ") {
 		return Line{Class: NoOSD, Errno: errnoAt(after)}
@@ -93,8 +94,9 @@ func noOSD(body string) Line {
 	return Line{}
 }
 
-// authLine recognizes what auth.c says of the protocol's outcome: "auth protocol
-// 'cephx' mauth authentication failed: -13", "error -5 on auth protocol 2 init".
+// authLine recognizes the messages of auth.c about the protocol's outcome: "auth
+// protocol 'cephx' mauth authentication failed: -13", "error -5 on auth protocol 2
+// init".
 func authLine(body string) (Line, pairing) {
 	if after, ok := strings.CutPrefix(body, "auth protocol '"); ok {
 		l := Line{Class: AuthFault, Detail: "request", Errno: lastErrno(body)}
@@ -121,7 +123,7 @@ func authLine(body string) (Line, pairing) {
 	return Line{}, unpaired
 }
 
-// entityKind returns s if that is a kind of Ceph entity, and else "service".
+// entityKind returns s if it is a kind of Ceph entity, otherwise "service".
 func entityKind(s string) string {
 	for _, kind := range entities {
 		if s == kind {
@@ -131,8 +133,8 @@ func entityKind(s string) string {
 	return "service"
 }
 
-// sparseRead recognizes what osd_sparse_read and prepare_sparse_read_cont say of a
-// reply that they cannot follow: "[OSD] got 0 extents", "data len N != extent len 0",
+// sparseRead recognizes the messages of osd_sparse_read and prepare_sparse_read_cont
+// about an invalid reply: "[OSD] got 0 extents", "data len N != extent len 0",
 // "osd_sparse_read: failed to allocate N extents".
 func sparseRead(body string) Line {
 	if strings.HasPrefix(body, "[") {
@@ -154,7 +156,7 @@ func sparseRead(body string) Line {
 	return Line{}
 }
 
-// ofRequest says what "tid N ..." and "linger_id N ..." mean.
+// ofRequest classifies "tid N ..." and "linger_id N ...".
 func ofRequest(body string) Line {
 	if !strings.HasPrefix(body, "tid ") && !strings.HasPrefix(body, "linger_id ") {
 		return Line{}
@@ -173,7 +175,8 @@ func ofRequest(body string) Line {
 	return Line{}
 }
 
-// cutFunction cuts off the C function that speaks, "get_reply osd7 ...".
+// cutFunction cuts off the name of the C function that logs the line, "get_reply osd7
+// ...".
 func cutFunction(body string) (says string, ok bool) {
 	i := 0
 	for i < len(body) && isWord(body[i]) {
@@ -185,8 +188,8 @@ func cutFunction(body string) (says string, ok bool) {
 	return body[i+1:], true
 }
 
-// ofFunction says what a line means that begins with a function's name
-// (osd_client.c, crypto.c, auth_x.c).
+// ofFunction classifies a line that begins with a function's name (osd_client.c,
+// crypto.c, auth_x.c).
 func ofFunction(says string) (Line, pairing) {
 	if peer, rest, ok := cutPeer(says); ok {
 		l := Line{Class: CephOther, Peer: peer, Errno: lastErrno(rest)}
@@ -214,7 +217,7 @@ func otherCeph(body string) Line {
 	return l
 }
 
-// withPeer puts the peer or address at the front of rest into l.
+// withPeer stores in l the peer or address at the front of rest.
 func withPeer(l Line, rest string) Line {
 	if peer, after, ok := cutPeer(rest); ok {
 		l.Peer, rest = peer, after
@@ -225,7 +228,7 @@ func withPeer(l Line, rest string) Line {
 	return l
 }
 
-// cephErrno returns the errno of a line, which "corrupt inc osdmap (-22)" has in brackets.
+// cephErrno returns the errno of a line; "corrupt inc osdmap (-22)" has it in brackets.
 func cephErrno(body string) int {
 	for _, begins := range [...]string{"corrupt full osdmap (", "corrupt inc osdmap ("} {
 		if after, ok := strings.CutPrefix(body, begins); ok {

@@ -21,13 +21,13 @@ func cutPeer(s string) (peer, rest string, ok bool) {
 	return "", s, false
 }
 
-// The longest IPv6 address, as IPv4 is embedded in it.
+// The length of the longest IPv6 address, one with an embedded IPv4 address.
 const maxIPv6 = len("ffff:ffff:ffff:ffff:ffff:ffff:255.255.255.255")
 
-// cutAddr cuts the address of a peer as ceph_pr_addr prints it: its type in
-// brackets since 5.3, then 192.0.2.5:6801 or [2001:db8::5]:6801. The address
-// comes back without its type, and empty where the kernel could not print it:
-// "(unknown sockaddr family N)".
+// cutAddr cuts the address of a peer as ceph_pr_addr prints it: its type in brackets
+// since 5.3, then 192.0.2.5:6801 or [2001:db8::5]:6801. It returns the address
+// without its type; the address is empty if the kernel could not print it: "(unknown
+// sockaddr family N)".
 func cutAddr(s string) (addr, rest string, ok bool) {
 	if after, found := strings.CutPrefix(s, "(unknown sockaddr family "); found {
 		_, rest, ok := cutDigits(after, 10)

@@ -1,8 +1,8 @@
 package kmsg
 
-// A Class is what a kernel log line means.
+// A Class is the meaning of a kernel log line.
 //
-// Some classes say more in Line.Detail:
+// Some classes have more information in Line.Detail:
 //   - CRC: which part of the message was damaged, from the line before: data, front,
 //     middle, header, control, preamble, signature. Empty: that line was not seen.
 //   - Integrity: which authentication tag failed: preamble, control, epilogue, signature.
@@ -67,17 +67,17 @@ const (
 	WrongCluster  Class = "wrong-cluster"   // a monitor or map of another cluster
 	ClientMade    Class = "client-made"     // "clientN fsid F"; Detail: the fsid
 	CephOther     Class = "libceph-other"   // any other line of libceph
-	RBDResult     Class = "rbd-result"      // "result -N": I/O failed and was returned to the VM; Errno, Device.
+	RBDResult     Class = "rbd-result"      // "result -N": I/O failed and the error was returned to the VM; Errno, Device
 	RBDWatch      Class = "rbd-watch"       // watch error, failed unwatch or reregistration; Errno, Device
 	RBDLock       Class = "rbd-lock"        // problem with the exclusive lock or the object map
 	RBDMapped     Class = "rbd-mapped"      // "rbdN: capacity ...": a device appeared
 	RBDMapFail    Class = "rbd-map-failed"  // an image that cannot be mapped
 	RBDOther      Class = "rbd-other"       // any other line of rbd
-	crcDetail     Class = "crc-detail"      // the line before a CRC fault; becomes Count.Text of the fault
+	crcDetail     Class = "crc-detail"      // the line before a CRC fault; becomes the fault's Count.Text
 	connectDetail Class = "connect-detail"  // the line before a connect error; becomes its Count.Text and Errno
 )
 
-// The classes of lines of bonding, NIC drivers, the block layer and the kernel itself.
+// The classes of lines of bonding, NIC drivers, the block layer and the core kernel.
 const (
 	BondSlaveDown Class = "bond-slave-down" // a bond no longer uses a slave
 	BondSlaveUp   Class = "bond-slave-up"   // a bond uses a slave again
@@ -104,7 +104,7 @@ const (
 	Other         Class = ""                // of no interest: counted, not kept
 )
 
-// Classes returns the classes of the lines that are kept, in the order above.
+// Classes returns the classes of retained lines, in the order above.
 func Classes() []Class {
 	return []Class{
 		CRC, Integrity, ClosedOpen, Closed, SocketError, ConnectError, ProtocolFault, WrongPeer, AuthFault, NoMemory,

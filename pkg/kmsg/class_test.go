@@ -11,8 +11,8 @@ import (
 	"github.com/google/go-cmp/cmp"
 )
 
-// TestClasses: Classes is all constants of type Class, but for those of lines that
-// are not kept.
+// TestClasses: Classes returns all constants of type Class except those of lines that
+// are not retained.
 func TestClasses(t *testing.T) {
 	file, err := parser.ParseFile(token.NewFileSet(), "class.go", nil, 0)
 	if err != nil {

@@ -2,11 +2,11 @@ package kmsg
 
 import "strings"
 
-// classify says what the text of a record means, and how it pairs with its neighbours. The
-// kernel's wording from 4.19 to 7.2 is known, with or without the "(N)" type of a Ceph
-// address; what follows the words that matter is ignored. The Line's strings are parts of
-// text, bounded by its length only: they are data. A text of no interest gives a Line of
-// class Other and costs no allocation.
+// classify returns the meaning of a record's text, and how it pairs with its neighbours.
+// It covers the kernel's wording from 4.19 to 7.2, with or without the "(N)" type of a
+// Ceph address, and ignores text after the significant words. The Line's strings are parts
+// of text, bounded only by its length; treat them as data. Text of no interest yields a
+// Line of class Other and costs no allocation.
 //
 // Lines of CephFS ("ceph: ...") are of no interest.
 func classify(text string) (Line, pairing) {
@@ -17,8 +17,8 @@ func classify(text string) (Line, pairing) {
 	return l, w
 }
 
-// family finds who speaks. Most speakers are known by how a line begins; bonds,
-// NICs and processes come with names of their own.
+// family determines which subsystem logged the line. Most subsystems have a fixed
+// prefix; lines of bonds, NICs and processes begin with a variable name.
 func family(text string) (Line, pairing) {
 	if len(text) == 0 {
 		return Line{}, unpaired
@@ -50,8 +50,8 @@ func family(text string) (Line, pairing) {
 	return named(text), unpaired
 }
 
-// named says what a line means that begins with a name: of an interface, of a
-// driver, its bus id and perhaps an interface, of a function or of a process.
+// named classifies a line that begins with a name: of an interface, of a driver with
+// its bus id and perhaps an interface, of a function or of a process.
 func named(text string) Line {
 	if l := memory(text); l.Class != Other {
 		return l
@@ -69,8 +69,8 @@ func named(text string) Line {
 	return nic(name, says)
 }
 
-// suppressed recognizes the summary of a rate limit (lib/ratelimit.c), which
-// names the function that would have logged. The kernel counts in an int.
+// suppressed recognizes the summary of a rate limit (lib/ratelimit.c), which names
+// the suppressed function. The kernel's counter is an int.
 func suppressed(function, says string) Line {
 	if function == "" || strings.IndexByte(function, ' ') >= 0 {
 		return Line{}
@@ -82,5 +82,5 @@ func suppressed(function, says string) Line {
 	return Line{Class: Suppressed, Detail: function, Count: number(digits)}
 }
 
-// The longest name of a function that is believed (KSYM_NAME_LEN before 6.1).
+// The longest accepted name of a function (KSYM_NAME_LEN before 6.1).
 const maxFunction = 128

@@ -28,7 +28,7 @@ func samples(t testing.TB) map[string]string {
 	return logs
 }
 
-// texts are the texts of all records of log.
+// texts returns the texts of all records of log.
 func texts(t testing.TB, log string) []string {
 	t.Helper()
 	var all []string
@@ -47,7 +47,7 @@ func texts(t testing.TB, log string) []string {
 
 func TestClassifyAgreesWithReferenceOnSamples(t *testing.T) {
 	digits := regexp.MustCompile(`[0-9a-f]+`)
-	seen := make(map[string]int) // by shape: the same line with other numbers tells little more
+	seen := make(map[string]int) // by shape: the same line with other numbers adds little
 	for name, log := range samples(t) {
 		for _, text := range texts(t, log) {
 			shape := digits.ReplaceAllString(text, "0")

@@ -6,13 +6,13 @@ import (
 	"golang.org/x/sys/unix"
 )
 
-// A Clock is where a Reader takes the time from.
+// A Clock is a Reader's source of time.
 type Clock struct {
-	// Now is the wall time. It needs to be the real one (or a test's bubble's):
-	// deadlines of reads are reckoned from it.
+	// Now returns the wall time. It must be the real time (or that of a test's
+	// bubble), because read deadlines are derived from it.
 	Now func() time.Time
-	// Monotonic is the time since boot without suspend, as CLOCK_MONOTONIC
-	// counts it. nil: that clock.
+	// Monotonic returns the time since boot without suspend, as CLOCK_MONOTONIC
+	// counts it. If nil, that clock is used.
 	Monotonic func() time.Duration
 }
 
@@ -23,22 +23,22 @@ func monotonic() time.Duration {
 	return time.Duration(ts.Nano())
 }
 
-// How long a skew that was seen is believed. The two clocks drift apart by
-// seconds in months, so that within this they differ by less than a millisecond.
+// How long an observed skew is valid. The two clocks drift apart by seconds in
+// months, so within this time by less than a millisecond.
 const skewAge = 15 * time.Minute
 
-// A skew is how far the kernel's log clock (local_clock, which NTP does not slew)
-// is behind CLOCK_MONOTONIC. A record is stamped before it is received, so the
-// smallest difference is the most accurate one, and using it puts no record in the
-// future. It expires after skewAge because the clocks drift.
+// A skew is how far the kernel's log clock (local_clock, which NTP does not slew) is
+// behind CLOCK_MONOTONIC. A record is stamped before it is received, so the smallest
+// difference is the most accurate one, and with it no record is in the future. It
+// expires after skewAge because the clocks drift.
 type skew struct {
-	now, before time.Duration // smallest of this period and of the one before it
-	since       time.Duration // when this period began
+	now, before time.Duration // smallest difference of this period and of the previous one
+	since       time.Duration // start of this period
 	known       bool
 }
 
 // observe adds the difference between the monotonic time at which a record was
-// received and its stamp.
+// received and its timestamp.
 func (s *skew) observe(received, stamp time.Duration) {
 	d := received - stamp
 	switch {
@@ -51,5 +51,5 @@ func (s *skew) observe(received, stamp time.Duration) {
 	}
 }
 
-// least returns the skew, and 0 as long as none is known.
+// least returns the skew, or 0 while it is unknown.
 func (s *skew) least() time.Duration { return min(s.now, s.before) }

@@ -7,8 +7,8 @@ import (
 	"golang.org/x/sys/unix"
 )
 
-// TestTimeOfRecords: the log's clock goes its own way; the time in the Batch is
-// the wall's all the same, and never of the future.
+// TestTimeOfRecords: although the log's clock drifts, the time in the Batch is the
+// wall time, and is never in the future.
 func TestTimeOfRecords(t *testing.T) {
 	for _, slow := range []time.Duration{-7 * second, -time.Millisecond, 0, time.Millisecond, 7 * second} {
 		g := newRing()
@@ -25,7 +25,7 @@ func TestTimeOfRecords(t *testing.T) {
 	}
 }
 
-// TestTimeAfterPause: a record that waited because nobody read keeps its time.
+// TestTimeAfterPause: a record that waited because it was not read keeps its time.
 func TestTimeAfterPause(t *testing.T) {
 	g := newRing()
 	g.mono, g.slow = 1_000_000*second, 3*second
@@ -42,8 +42,8 @@ func TestTimeAfterPause(t *testing.T) {
 	}
 }
 
-// TestTimeAfterOverrun: a record that was there when the reader, overrun while it
-// waited, looked again tells nothing of the clocks.
+// TestTimeAfterOverrun: a record that already existed when the reader read again
+// after an overrun does not update the skew.
 func TestTimeAfterOverrun(t *testing.T) {
 	g := newRing()
 	g.mono = 1000 * second
@@ -58,7 +58,8 @@ func TestTimeAfterOverrun(t *testing.T) {
 	}
 }
 
-// TestTimeNotOfTheFuture: where the log's clock is ahead, not even history is.
+// TestTimeNotOfTheFuture: if the log's clock is ahead, not even history has times in
+// the future.
 func TestTimeNotOfTheFuture(t *testing.T) {
 	g := newRing()
 	g.mono, g.slow = 1000*second, -7*second
@@ -70,7 +71,7 @@ func TestTimeNotOfTheFuture(t *testing.T) {
 	}
 }
 
-// TestTimeIsUTC: what is recorded must not depend on where the node is.
+// TestTimeIsUTC: recorded times must not depend on the node's time zone.
 func TestTimeIsUTC(t *testing.T) {
 	g := newRing().at(second, "libceph: osd1 down")
 	g.wall = g.wall.In(time.FixedZone("elsewhere", 3600))
@@ -79,7 +80,7 @@ func TestTimeIsUTC(t *testing.T) {
 	}
 }
 
-// TestWallClockSet: a wall clock that was set is followed from the next Batch on.
+// TestWallClockSet: after the wall clock is set, the next Batch uses the new time.
 func TestWallClockSet(t *testing.T) {
 	g := newRing()
 	g.mono = 1000 * second
@@ -102,8 +103,8 @@ func TestSkew(t *testing.T) {
 		{100 * second, 5 * second, 5 * second},
 		{101 * second, 3 * second, 3 * second},
 		{102 * second, 9 * second, 3 * second},           // was not received at once
-		{102*second + skewAge, 4 * second, 3 * second},   // the period before still counts
-		{104*second + 2*skewAge, 4 * second, 4 * second}, // and now no more
+		{102*second + skewAge, 4 * second, 3 * second},   // the previous period still counts
+		{104*second + 2*skewAge, 4 * second, 4 * second}, // and no longer counts
 		{105*second + 2*skewAge, -2 * second, -2 * second},
 	} {
 		s.observe(step.received, step.received-step.late)

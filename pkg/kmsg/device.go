@@ -10,14 +10,14 @@ import (
 	"golang.org/x/sys/unix"
 )
 
-// A source gives one record a read. Besides the device there is the ring that
-// the tests make up.
+// A source returns one record per read. It is the device or, in tests, a simulated
+// ring.
 type source interface {
-	// read reads one record into b. With the zero time it does not wait, else
-	// at most until then. Where nothing came the error is EAGAIN; where it did
-	// not even look before the time was over, os.ErrDeadlineExceeded. EPIPE says
-	// that records were overwritten, EINVAL that one was too long for b; the
-	// next read gives what follows.
+	// read reads one record into b. With a zero deadline it does not wait; otherwise
+	// it waits at most until then. The error is EAGAIN if no record came, and
+	// os.ErrDeadlineExceeded if the deadline passed before it tried to read. EPIPE
+	// means that records were overwritten, EINVAL that one was too long for b; the
+	// next read returns the one after them.
 	read(b []byte, until time.Time) (int, error)
 	Close() error
 }
@@ -26,7 +26,7 @@ type source interface {
 type device struct {
 	file  *os.File
 	raw   syscall.RawConn
-	until time.Time // the deadline that is set
+	until time.Time // the current deadline
 }
 
 func openDevice(path string) (*device, error) {
@@ -42,7 +42,7 @@ func openDevice(path string) (*device, error) {
 	return &device{file: file, raw: raw}, nil
 }
 
-// remedy says what an error of open means for this file.
+// remedy adds the remedy to an error of open for this file.
 func remedy(err error) string {
 	switch {
 	case errors.Is(err, unix.EPERM):

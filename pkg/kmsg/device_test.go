@@ -11,15 +11,15 @@ import (
 	"golang.org/x/sys/unix"
 )
 
-// fifo is a pipe in packet mode, which gives one write a read as /dev/kmsg gives
-// one record, at a path that Open can open.
+// fifo creates a pipe in packet mode at a path that Open can open. Like /dev/kmsg, it
+// returns one write per read.
 func fifo(t *testing.T) (path string, w *os.File) {
 	t.Helper()
 	path = filepath.Join(t.TempDir(), "kmsg")
 	if err := unix.Mkfifo(path, 0o600); err != nil {
 		t.Fatal(err)
 	}
-	w, err := os.OpenFile(path, os.O_RDWR, 0) // for reading too, or it would wait for a reader
+	w, err := os.OpenFile(path, os.O_RDWR, 0) // read-write, or it would wait for a reader
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -76,7 +76,7 @@ func TestDevice(t *testing.T) {
 	}
 }
 
-// TestOpenReads: the whole way from a file to a Batch, on the real clock.
+// TestOpenReads covers the whole path from a file to a Batch, on the real clock.
 func TestOpenReads(t *testing.T) {
 	path, w := fifo(t)
 	r, err := Open(path, thisBoot, Position{}, Clock{Now: time.Now})

@@ -11,9 +11,9 @@ import (
 
 const devKmsg = "/dev/kmsg"
 
-// writeKmsg logs one line. Each write has a file of its own, for the kernel
-// takes ten in five seconds from one; without its newline the line would stay
-// unseen until the next.
+// writeKmsg logs one line. It opens the file for each write because the kernel
+// accepts ten lines in five seconds per open file. Without its newline the line would
+// stay invisible until the next one.
 func writeKmsg(t *testing.T, text string) {
 	t.Helper()
 	f, err := os.OpenFile(devKmsg, os.O_WRONLY, 0)
@@ -26,15 +26,15 @@ func writeKmsg(t *testing.T, text string) {
 	}
 }
 
-// A sighting is how often each of the test's own lines was read.
+// A sighting records how often each of the test's lines was read.
 type sighting struct {
 	mark          string
 	history, news map[int]uint64
-	at            time.Time // of the latest of them
+	at            time.Time // position of the latest line
 }
 
-// watch reads until line n has been seen often enough. What others log meanwhile
-// may come in as many Batches as it likes.
+// watch reads until line n has been seen often enough. Lines of other processes may
+// arrive meanwhile, in any number of Batches.
 func (s *sighting) watch(t *testing.T, r *Reader, n int, often uint64) {
 	t.Helper()
 	for range 100 {
@@ -69,8 +69,8 @@ func openReal(t *testing.T, from Position) *Reader {
 	return r
 }
 
-// undisturbed keeps the test from running beside one that floods the log, which
-// holds a lock on the device: a flood writes over all that is there.
+// undisturbed keeps the test from running at the same time as one that floods the log
+// and so overwrites every record. That test holds a lock on the device.
 func undisturbed(t *testing.T) {
 	t.Helper()
 	f, err := os.Open(devKmsg)
@@ -83,11 +83,11 @@ func undisturbed(t *testing.T) {
 	}
 }
 
-// TestRealKernelLog: lines written to the real log come back, once, as news of
+// TestRealKernelLog: lines written to the real log are read back once, as news with
 // their time; a second run continues where the first ended.
 func TestRealKernelLog(t *testing.T) {
 	undisturbed(t)
-	mark := fmt.Sprint(time.Now().UnixNano())[6:] // an OSD that no cluster has, nor another run of this test
+	mark := fmt.Sprint(time.Now().UnixNano())[6:] // an OSD number that neither a cluster nor another run of this test uses
 	line := func(n int) string {
 		return fmt.Sprintf("libceph: osd%s%d (1)192.0.2.5:6801 bad crc/signature", mark, n)
 	}

@@ -1,3 +1,3 @@
-// Package kmsg knows the kernel's log: its records, and the grammar of what
-// libceph, rbd, bonding, NIC drivers and the block layer complain of. It does not judge them.
+// Package kmsg reads the kernel's log and classifies the problems that libceph, rbd, bonding,
+// NIC drivers and the block layer report there. It does not judge them.
 package kmsg

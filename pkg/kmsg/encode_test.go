@@ -6,7 +6,7 @@ import (
 	"time"
 )
 
-// encode is a record as the kernel gives it (kernel/printk/printk.c:
+// encode formats a record as the kernel does (kernel/printk/printk.c:
 // info_print_ext_header, msg_add_ext_text).
 func encode(r record) []byte {
 	var b strings.Builder

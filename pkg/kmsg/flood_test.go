@@ -6,11 +6,11 @@ import (
 	"time"
 )
 
-// The records of the storm in the incident's size: 56,477 in three seconds.
+// The number of records of the storm in the incident: 56,477 in three seconds.
 const floodSize = 56_477
 
-// TestFlood: the kernel overruns the reader repeatedly. What was read is
-// counted exactly by class and OSD, and what was not is lost exactly.
+// TestFlood: the kernel overruns the reader repeatedly. Read records are counted
+// exactly by class and OSD, and the others exactly as lost.
 func TestFlood(t *testing.T) {
 	g := newRing()
 	g.capacity, g.mono = 1200, 1000*second // a ring of 128 KiB
@@ -70,8 +70,8 @@ func TestFlood(t *testing.T) {
 	t.Logf("%d records read and %d lost in %d batches", records, lost, batches)
 }
 
-// TestFloodWithoutLoss: a ring that is large enough loses nothing, and few
-// Batches hold it all.
+// TestFloodWithoutLoss: with a large enough ring no record is lost, and a few Batches
+// hold all of them.
 func TestFloodWithoutLoss(t *testing.T) {
 	g := newRing()
 	g.mono = 1000 * second

@@ -8,11 +8,11 @@ import (
 	"testing"
 )
 
-// A format is a message of net/ceph or drivers/block/rbd.c as the source of Linux
-// 6.12 has it, with what a line of it means.
+// A format is a message of net/ceph or drivers/block/rbd.c in the source of Linux
+// 6.12, with its meaning.
 type format struct {
 	file          string
-	fault         bool // the one line of a session that is lost or refused
+	fault         bool // the only line for a session that is lost or refused
 	text          string
 	class, detail string
 }
@@ -40,7 +40,7 @@ func formats(t testing.TB) []format {
 
 var verb = regexp.MustCompile(`%(?:pU|p|[-.*#0-9]*(?:l|ll|z)?[diuxsh])`)
 
-// A filling is what represents the verbs of a format, by turns.
+// A filling replaces the verbs of a format, in turn.
 type filling struct {
 	number, hex, errno, text, uuid, pointer string
 }
@@ -51,7 +51,7 @@ var fillings = []filling{
 	{"4294967295", "ffff", "-4095", "__ceph_x_decrypt", fsid, "ffff88810a8c1e00"},
 }
 
-// line is the format with its verbs replaced as the kernel would do it.
+// line returns the format with its verbs replaced as the kernel would do it.
 func (f format) line(with filling) string {
 	text := f.text
 	entity := regexp.MustCompile(`%s%lld %s( |$)`)
@@ -86,8 +86,8 @@ func (f format) line(with filling) string {
 	})
 }
 
-// TestFormats: each message of the two directories has its class, whatever its
-// verbs print, and keeps the peer, address, device and errno that it has.
+// TestFormats: each message of the two directories is classified correctly, whatever
+// its verbs print, and keeps its peer, address, device and errno.
 func TestFormats(t *testing.T) {
 	known := make(map[Class]bool)
 	for _, c := range append(Classes(), crcDetail, connectDetail) {

@@ -61,7 +61,7 @@ var faultForms = []said{
 	{"libceph: unknown0 (0)192.0.2.5:6801 socket error on read", peer(SocketError, "unknown0", v4, "read")},
 	{"libceph: client4567 (1)192.0.2.5:6801 socket error on read", peer(SocketError, "client4567", v4, "read")},
 	{"libceph: auth0 (1)192.0.2.5:6801 socket error on read", peer(SocketError, "auth0", v4, "read")},
-	// Nearly an address: the peer is named, and that is all.
+	// Almost an address: only the peer is recognized.
 	{"libceph: osd1 (1)192.0.2.5:680123 bad crc/signature", peer(CephOther, "osd1", "", "")},
 	{"libceph: osd1 (x)192.0.2.5:6801 bad crc/signature", peer(CephOther, "osd1", "", "")},
 	{"libceph: osd1 (1)192.0.2:6801 bad crc/signature", peer(CephOther, "osd1", "", "")},
@@ -72,8 +72,8 @@ var faultForms = []said{
 
 func because(detail string) Line { return Line{Class: crcDetail, Detail: detail} }
 
-// domain.md A.3: the lines before it. Those of CRC failures and of connects that
-// failed explain the next line; the others are of no class of their own.
+// domain.md A.3: the lines before it. Those of CRC failures and failed connects
+// explain the next line; the others have no separate class.
 var reasonForms = []said{
 	{"libceph: read_partial_message 000000001aeb2407 data crc 3731484987 != exp. 744955593", because("data")},
 	{"libceph: read_partial_message ffff88810a8c1e00 front crc 1 != exp. 2", because("front")},

@@ -1,6 +1,6 @@
 package kmsg
 
-// domain.md A.6: the kernel proper.
+// domain.md A.6: the core kernel.
 var kernelTable = []said{
 	{"INFO: task jbd2/rbd0-8:139 blocked for more than 120 seconds.", on(HungTask, "", "jbd2/rbd0-8")},
 	{"INFO: task CPU 0/KVM:4567 blocked for more than 120 seconds.", on(HungTask, "", "CPU 0/KVM")},
@@ -117,7 +117,7 @@ var storageTable = []said{
 	{"JBD2: Detected IO errors while flushing file data on rbd0-8", on(FSError, "rbd0", "journal")},
 }
 
-// Lines that look like the others and are of no interest.
+// Lines that look like the others but are of no interest.
 var quietTable = []said{
 	{"", Line{}},
 	{"ceph: mds0 (1)192.0.2.5:6801 socket closed (con state OPEN)", Line{}},

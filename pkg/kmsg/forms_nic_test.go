@@ -1,7 +1,7 @@
 package kmsg
 
-// What NIC drivers say of trouble, by driver (drivers/net/ethernet), and the PCI
-// core and the IOMMU of any device.
+// Problem messages of NIC drivers, by driver (drivers/net/ethernet), and of the PCI
+// core and the IOMMU for any device.
 var nicDriverTable = []said{
 	{"igb 0000:02:00.0 enp2s0: PCIe link lost", on(NICFault, "enp2s0", "removed")},
 	{"hns3 0000:7d:00.0 eth0: tx_timeout count: 1, queue id: 2, SW_NTU: 0x1, SW_NTC: 0x2, napi state: 16", on(NICHang, "eth0", "timeout")},

@@ -6,14 +6,14 @@ import (
 	"github.com/google/go-cmp/cmp"
 )
 
-// A said is a line of the kernel and what it means. Count is 1 where it is 0.
+// A said is a kernel line and its meaning. A Count of 0 means 1.
 type said struct {
 	text string
 	want Line
 }
 
-// allForms are the tables of this package: each form that is known, in the words of
-// each kernel that has its own.
+// allForms are the tables of this package: each known form, in the wording of each
+// kernel that differs.
 func allForms() []said {
 	var all []said
 	for _, table := range [][]said{faultForms, reasonForms, mapForms, osdForms, authForms, rbdTable, bondTable, nicTable, nicDriverTable, kernelTable, storageTable, quietTable} {
@@ -37,7 +37,8 @@ func TestForms(t *testing.T) {
 	}
 }
 
-// TestFormsWithMoreText: what a later kernel may add behind changes nothing.
+// TestFormsWithMoreText: text that a later kernel may append does not change the
+// result.
 func TestFormsWithMoreText(t *testing.T) {
 	for _, table := range [][]said{faultForms, reasonForms, osdForms} {
 		for _, s := range table {
@@ -48,7 +49,7 @@ func TestFormsWithMoreText(t *testing.T) {
 	}
 }
 
-// TestFormsInBatches: each line is counted, but for those that only explain another.
+// TestFormsInBatches: each line is counted, except those that only explain another.
 func TestFormsInBatches(t *testing.T) {
 	for _, s := range allForms() {
 		var want uint64 = 1
@@ -70,7 +71,7 @@ func TestFormsInBatches(t *testing.T) {
 	}
 }
 
-// Short for the tables.
+// Short names for the tables.
 const (
 	v4  = "192.0.2.5:6801"
 	v6  = "[2001:db8::5]:6801"

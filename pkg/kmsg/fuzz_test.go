@@ -11,8 +11,9 @@ import (
 	"github.com/google/go-cmp/cmp"
 )
 
-// FuzzClassify: the classifier says what the reference's patterns say; what it
-// names is in the text; and it is a Line of one record or of a rate limit's.
+// FuzzClassify: the classifier agrees with the reference's patterns; the names it
+// returns are in the text; and the Line represents one record or the records of a
+// rate limit.
 func FuzzClassify(f *testing.F) {
 	for _, s := range allForms() {
 		f.Add(s.text)
@@ -39,8 +40,8 @@ func FuzzClassify(f *testing.F) {
 	})
 }
 
-// FuzzParseRecord: what is parsed and written as the kernel would is parsed to
-// the same again; the text is bounded and no longer than the bytes it came from.
+// FuzzParseRecord: a parsed record, written as the kernel would write it, is parsed
+// to the same record; the text is bounded and no longer than its source.
 func FuzzParseRecord(f *testing.F) {
 	for _, log := range samples(f) {
 		for line := range strings.Lines(log) {
@@ -72,9 +73,9 @@ func FuzzParseRecord(f *testing.F) {
 	})
 }
 
-// FuzzAggregator: every line of the log is counted once: as a record, foreign or
-// malformed; every record of interest is in a Count or unsorted, but for those
-// that explain another; what is kept is bounded, and fit to be shown.
+// FuzzAggregator: every line of the log is counted once, as a record, foreign or
+// malformed. Every record of interest is in a Count or in Overflowed, except those
+// that explain another. All retained data is bounded and printable.
 func FuzzAggregator(f *testing.F) {
 	for name, log := range samples(f) {
 		if len(log) < 1000 {
@@ -132,8 +133,8 @@ func checkCount(t *testing.T, c Count) {
 	}
 }
 
-// FuzzPosition: what is parsed is written as it was, but for a newline; and
-// what is written is parsed to the same.
+// FuzzPosition: the text of a parsed position is the same, except for a newline, and
+// is parsed to the same position.
 func FuzzPosition(f *testing.F) {
 	f.Add("33b862db-5e43-43fb-927c-e4b2e2132a65 18446744073709551614\n")
 	f.Add("33b862db-5e43-43fb-927c-e4b2e2132a65 0")

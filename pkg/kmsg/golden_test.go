@@ -15,10 +15,10 @@ import (
 
 var update = flag.Bool("update", false, "rewrite the golden files")
 
-// bootTime is the wall time of stamp zero in the tests.
+// bootTime is the wall time of timestamp zero in the tests.
 var bootTime = time.Date(2026, 11, 20, 14, 17, 0, 0, time.UTC)
 
-// TestGolden holds what each sample says, over all its seconds.
+// TestGolden compares the Batch of each whole sample with a golden file.
 func TestGolden(t *testing.T) {
 	for name, log := range samples(t) {
 		got := summary(readBatch(log, bootTime, false))
@@ -38,7 +38,7 @@ func TestGolden(t *testing.T) {
 	}
 }
 
-// summary is a Batch in a few lines: its numbers, then what its Counts sum up to.
+// summary prints a Batch in a few lines: its numbers, then the totals of its Counts.
 func summary(b Batch) string {
 	sums := make(map[string]uint64)
 	for _, c := range b.Counts {
@@ -57,8 +57,8 @@ func summary(b Batch) string {
 		b.Records, b.Foreign, b.Lost, b.Malformed, b.Suppressed, b.Overflowed, b.Seq) + strings.Join(lines, "")
 }
 
-// TestSamplesByHand: figures counted in the samples with grep, which knows
-// nothing of the classifier.
+// TestSamplesByHand compares with figures counted in the samples with grep,
+// independently of the classifier.
 func TestSamplesByHand(t *testing.T) {
 	logs := samples(t)
 	for _, want := range []struct {
@@ -94,8 +94,8 @@ func TestSamplesByHand(t *testing.T) {
 	}
 }
 
-// TestSamplesCRC: every lost session of every sample is one event, and says
-// which part of the message was damaged.
+// TestSamplesCRC: every lost session of every sample is one event that names the
+// damaged part of the message.
 func TestSamplesCRC(t *testing.T) {
 	for name, log := range samples(t) {
 		want := strings.Count(log, " bad crc/signature\n") + strings.Count(log, " integrity error, bad crc\n")
@@ -115,7 +115,7 @@ func TestSamplesCRC(t *testing.T) {
 	}
 }
 
-// TestAnyFacility: the lab's own marks are of facility 1.
+// TestAnyFacility: the lab's marks have facility 1.
 func TestAnyFacility(t *testing.T) {
 	log := samples(t)["kmsg/crc-endless-20s.kmsg"]
 	kernel, all := readBatch(log, bootTime, false), readBatch(log, bootTime, true)

@@ -2,7 +2,7 @@ package kmsg
 
 import "strings"
 
-// Lines that are known by how they begin (kernel/watchdog.c, kernel/rcu,
+// Lines recognized by their beginning (kernel/watchdog.c, kernel/rcu,
 // arch/x86/kernel/cpu/mce, mm/oom_kill.c, net/).
 var kernelLines = []phrase{
 	{"BUG: soft lockup", Lockup, "soft"},
@@ -28,9 +28,9 @@ var kernelLines = []phrase{
 	{"neighbour: ndisc_cache: neighbor table overflow!", NetPressure, "neighbours"},
 }
 
-// kernel says what a line of the kernel proper means.
+// kernel classifies a line of the core kernel.
 func kernel(text string) Line {
-	switch text[0] { // all that the cases below begin with
+	switch text[0] { // the first letters of all cases below
 	case 'B', 'w', 'N', 'F', 'I', 'm', '[', '{', 'O', 'K', 'M', 'o', 'n', 'T', 'E', 'r':
 	default:
 		return Line{}
@@ -46,7 +46,7 @@ func kernel(text string) Line {
 		return Line{Class: Lockup, Detail: "rcu"}
 	case strings.HasPrefix(text, "TCP: ") && strings.Contains(text, ": Possible SYN flooding on port "):
 		return Line{Class: NetPressure, Detail: "syn flood"}
-	case text[0] == '{': // of the firmware's own error records: {1}[Hardware Error]
+	case text[0] == '{': // of the firmware's error records: {1}[Hardware Error]
 		if _, rest, ok := cutDigits(text[1:], 10); ok && strings.HasPrefix(rest, "}[Hardware Error]: ") {
 			return Line{Class: MachineCheck}
 		}
@@ -56,13 +56,13 @@ func kernel(text string) Line {
 	return Line{}
 }
 
-// The words between a hung task's name and for how long it has been so; the
-// second is of 7.x.
+// The words between a hung task's name and how long it has been blocked; the second
+// is of 7.x.
 var blocked = [...]string{" blocked for more than ", " blocked in I/O wait for more than "}
 
-// hungTask recognizes "COMM:PID blocked for more than N seconds." A comm may
-// hold blanks, colons and slashes (CPU 0/KVM). From 6.16 a second line names who
-// likely holds the lock.
+// hungTask recognizes "COMM:PID blocked for more than N seconds." A comm may contain
+// blanks, colons and slashes (CPU 0/KVM). From 6.16 a second line names the likely
+// holder of the lock.
 func hungTask(s string) Line {
 	for _, words := range blocked {
 		i := strings.Index(s, words)
@@ -86,8 +86,8 @@ func startsSeconds(s string) bool {
 	return ok && strings.HasPrefix(rest, " second")
 }
 
-// The longest name of a task that is believed: TASK_COMM_LEN is 16, kernel
-// threads may show up to 64.
+// The longest accepted name of a task: TASK_COMM_LEN is 16, kernel threads may show
+// up to 64.
 const maxComm = 64
 
 // taskName returns the name of "NAME:PID".
@@ -112,7 +112,7 @@ func stalled(text string) bool {
 		strings.HasPrefix(says, "detected stalls") || strings.HasPrefix(says, "detected expedited stalls")
 }
 
-// edac recognizes "MC0: 1 CE ...", not the driver's own arrival.
+// edac recognizes "MC0: 1 CE ...", but not the driver's load message.
 func edac(s string) Line {
 	_, s, ok := cutDigits(s, 4)
 	if !ok || !strings.HasPrefix(s, ": ") {
@@ -128,8 +128,8 @@ func edac(s string) Line {
 	return Line{}
 }
 
-// memory recognizes the lines that begin with the name of the process that
-// found no memory (mm/oom_kill.c, mm/page_alloc.c).
+// memory recognizes the lines that begin with the name of the process whose
+// allocation failed (mm/oom_kill.c, mm/page_alloc.c).
 func memory(text string) Line {
 	switch {
 	case strings.Contains(text, " invoked oom-killer: "):

@@ -2,8 +2,8 @@ package kmsg
 
 import "strings"
 
-// A pairing is how a line that explains finds the line that is explained: the lost
-// session's line follows its cause within the same call of the messenger.
+// A pairing is how a line with a reason is matched to the line it explains: the
+// messenger logs the lost session's line right after its cause, in the same call.
 type pairing uint8
 
 const (
@@ -12,13 +12,12 @@ const (
 	msgr2              // "bad ... crc, calculated", then "integrity error, bad crc"
 	connect            // "connect ADDR error -N", then "connect error"
 	processing         // a session lost in "read processing error", "socket error on read" and the like
-	explains           // why: "invalid sparse extent map", "failed to decode hello"
+	explains           // its reason: "invalid sparse extent map", "failed to decode hello"
 )
 
-// The reasons con_fault gives for a lost session (net/ceph/messenger.c,
-// messenger_v1.c, messenger_v2.c), and what they, mon_client.c and osd_client.c
-// say of one. A line that only explains the next is not one of its class as well:
-// it would count the session twice.
+// The reasons that con_fault (net/ceph/messenger.c, messenger_v1.c, messenger_v2.c),
+// mon_client.c and osd_client.c report for a lost session. A line that only explains
+// the next one does not have its class: it would count the session twice.
 var sessions = []phrase{
 	{"bad crc/signature", CRC, ""},
 	{"integrity error, bad crc", CRC, ""},
@@ -52,7 +51,7 @@ var sessions = []phrase{
 	{"session established", MonFound, ""},
 }
 
-// What an OSD's state in the map changed to (net/ceph/osdmap.c).
+// The new states of an OSD in the map (net/ceph/osdmap.c).
 var mapChanges = []phrase{
 	{"down", OSDDown, ""},
 	{"does not exist", OSDGone, ""},
@@ -154,8 +153,8 @@ var explanations = []phrase{
 	{"no fallback mode", AuthFault, "method"},
 }
 
-// libceph says what a line of libceph means. Since 6.0 the map changes are marked
-// with the cluster and epoch, "libceph (FSID eN): ".
+// libceph classifies a line of libceph. Since 6.0 the map changes are marked with the
+// cluster and epoch, "libceph (FSID eN): ".
 func libceph(text string) (Line, pairing) {
 	body, ok := cephBody(text)
 	if !ok {
@@ -198,7 +197,8 @@ func cephBody(text string) (string, bool) {
 	return body, true
 }
 
-// parsePeerLine says what a line means that begins with a peer, and mostly its address.
+// parsePeerLine classifies a line that begins with a peer, usually followed by its
+// address.
 func parsePeerLine(peer, rest string) (Line, pairing) {
 	l := Line{Class: CephOther, Peer: peer}
 	addr, reason, ok := cutAddr(rest)
@@ -249,7 +249,7 @@ func closed(after string) (Class, string) {
 	return Closed, state[:i]
 }
 
-// mapChange says what a line of a peer without an address means.
+// mapChange classifies a line of a peer without an address.
 func mapChange(peer, rest string) (Class, string) {
 	if strings.HasPrefix(peer, "client") {
 		fsid, ok := strings.CutPrefix(rest, "fsid ")
@@ -264,7 +264,7 @@ func mapChange(peer, rest string) (Class, string) {
 	return CephOther, ""
 }
 
-// cutFSID returns the UUID at the front of s, or nothing.
+// cutFSID returns the UUID at the front of s, or an empty string.
 func cutFSID(s string) string {
 	const size = len("00000000-0000-0000-0000-000000000000")
 	if len(s) < size || !ends(s[size:]) {

@@ -6,8 +6,8 @@ import (
 	"github.com/google/go-cmp/cmp"
 )
 
-// TestClassifyAgreesWithReferenceOnDamage: lines with a byte too few, too many or
-// changed are where a hand-written scanner and a pattern part ways.
+// TestClassifyAgreesWithReferenceOnDamage removes, inserts and changes single bytes
+// of lines: there a hand-written scanner and a pattern are most likely to differ.
 func TestClassifyAgreesWithReferenceOnDamage(t *testing.T) {
 	const others = ": )(-0x\n\xff"
 	n := 0

@@ -2,9 +2,9 @@ package kmsg
 
 import "strings"
 
-// nic says what a driver's line means: "DRIVER BUSID IFNAME: TEXT", "DRIVER
-// BUSID: TEXT", "DRIVER: IFNAME: TEXT", "DRIVER: [FUNC:LINE(IFNAME)]TEXT" or
-// "IFNAME: TEXT". Device is the interface, or the bus id where none is named.
+// nic classifies a driver's line: "DRIVER BUSID IFNAME: TEXT", "DRIVER BUSID: TEXT",
+// "DRIVER: IFNAME: TEXT", "DRIVER: [FUNC:LINE(IFNAME)]TEXT" or "IFNAME: TEXT". Device
+// is the interface, or the bus id if no interface is named.
 func nic(name, says string) Line {
 	if name == "NETDEV WATCHDOG" { // up to 6.8: "NETDEV WATCHDOG: eth0 (ixgbe): transmit queue 5 timed out"
 		iface, rest, ok := strings.Cut(says, " (")
@@ -21,7 +21,7 @@ func nic(name, says string) Line {
 	if device == "" {
 		return Line{}
 	}
-	if iface == "" && strings.HasPrefix(says, "AMD-Vi: Event logged [IO_PAGE_FAULT ") { // in the name of any device's driver, since 5.4
+	if iface == "" && strings.HasPrefix(says, "AMD-Vi: Event logged [IO_PAGE_FAULT ") { // logged with the name of any device's driver, since 5.4
 		return Line{Class: PCIeFault, Device: device, Detail: "dma"}
 	}
 	return ofNIC(driver, device, iface, says)
@@ -41,8 +41,8 @@ func cutSecond(says string) (iface, rest string, ok bool) {
 	return says[:i], says[i+2:], true
 }
 
-// ofNIC says what a driver's text means. The interface is empty if none is named,
-// and so is the driver.
+// ofNIC classifies a driver's text. The interface is empty if none is named; the same
+// is true of the driver.
 func ofNIC(driver, device, iface, says string) Line {
 	phrases, known := nicDrivers[driver]
 	if known {
@@ -66,13 +66,13 @@ func ofNIC(driver, device, iface, says string) Line {
 		return linkChange(device, after)
 	}
 	if iface == "" && known {
-		iface = device // cxgb4 names a port's link by the bus id alone
+		iface = device // cxgb4 names a port's link by the bus id only
 	}
 	return link(iface, plain)
 }
 
-// aer says what the PCIe error service means: "AER: PCIe Bus Error: severity=...",
-// without "AER: " up to 4.20.
+// aer classifies the messages of the PCIe error service: "AER: PCIe Bus Error:
+// severity=...", without "AER: " up to 4.20.
 func aer(device, says string) Line {
 	if p, ok := lookUpNIC(aerPhrases, strings.TrimPrefix(says, "AER: ")); ok {
 		return Line{Class: p.class, Device: device, Detail: p.detail}
@@ -119,8 +119,8 @@ func parseSource(name string) (driver, device, iface string) {
 	return "", "", ""
 }
 
-// marked says what a line means that begins with a mark: "[qede_link_update:2631(ens3f0)]Link
-// is down". Only qed and qede put nothing before it.
+// marked classifies a line that begins with a mark: "[qede_link_update:2631(ens3f0)]Link is
+// down". Only qed and qede log a mark without a prefix.
 func marked(text string) Line {
 	driver := "qede"
 	if !strings.HasPrefix(text, "[qede_") {
@@ -136,8 +136,8 @@ func marked(text string) Line {
 	return ofNIC(driver, device, device, says)
 }
 
-// cutMark cuts the "[FUNC:LINE(NAME)]" of bnx2x and qed. The name is of an
-// interface or a bus id, or empty where the driver has none yet.
+// cutMark cuts the "[FUNC:LINE(NAME)]" of bnx2x and qed. The name is an interface or
+// a bus id, or is empty if the driver has neither yet.
 func cutMark(s string) (name, rest string, ok bool) {
 	mark, rest, found := strings.Cut(s, ")]")
 	function, name, paren := strings.Cut(mark, "(")
@@ -170,13 +170,13 @@ func afterFunction(s string) string {
 	return s
 }
 
-// The words that may precede "link" in a line about an interface's own.
+// The words that may precede "link" in a line about an interface's link.
 var linkWords = [...]string{"nic ", "copper ", "serdes ", "remote copper ", "port "}
 
 // link recognizes "NIC Link is Up", "Link is down", "Link up", "NIC Copper Link is
-// Down" of an interface, and igb's and e1000e's "[igb: ]eth0 NIC Link is Up". A
-// PCI slot's or SATA port's link is another matter: those name no interface, or
-// begin otherwise.
+// Down" of an interface, and igb's and e1000e's "[igb: ]eth0 NIC Link is Up". The
+// link of a PCI slot or SATA port is different: its line names no interface, or
+// begins differently.
 func link(iface, says string) Line {
 	for _, driver := range [...]string{"igb: ", "e1000e: "} {
 		says = strings.TrimPrefix(says, driver)
@@ -223,7 +223,7 @@ func linkState(iface, s string) Line {
 	return Line{}
 }
 
-// cutFold cuts a prefix, which begins with a small letter, whatever its letters' case.
+// cutFold cuts a prefix, which begins with a lower-case letter, and ignores case.
 func cutFold(s, prefix string) (rest string, ok bool) {
 	if len(s) < len(prefix) || s[0]|0x20 != prefix[0] || !strings.EqualFold(s[:len(prefix)], prefix) {
 		return s, false

@@ -1,15 +1,15 @@
 package kmsg
 
-// A nicPhrase is how a NIC driver's message begins, and what it says further on
-// where that is not enough.
+// A nicPhrase is the beginning of a NIC driver's message, and a later part of it if
+// the beginning is not enough.
 type nicPhrase struct {
 	begins, has string
 	class       Class
 	detail      string
 }
 
-// What any NIC driver, or the stack on its behalf, says in words that nothing else
-// uses (net/sched/sch_generic.c, drivers/net/ethernet).
+// The messages of any NIC driver, or of the stack for it, in words that no other
+// subsystem uses (net/sched/sch_generic.c, drivers/net/ethernet).
 var nicPhrases = []nicPhrase{
 	{"NETDEV WATCHDOG: ", "", NICHang, "watchdog"},
 	{"Detected Tx Unit Hang", "", NICHang, "unit hang"},
@@ -32,7 +32,7 @@ var nicPhrases = []nicPhrase{
 	{"PF reset failed", "", NICFault, "recovery failed"},
 }
 
-// The AER driver speaks in the name of the device's driver (drivers/pci/pcie/aer.c).
+// The AER driver logs with the name of the device's driver (drivers/pci/pcie/aer.c).
 var aerPhrases = []nicPhrase{
 	{"PCIe Bus Error: severity=Corrected", "", NICFault, "pcie corrected"},
 	{"PCIe Bus Error: severity=Uncorrected (Fatal)", "", NICFault, "pcie fatal"},
@@ -153,8 +153,8 @@ var (
 	}
 )
 
-// nicDrivers are the messages of trouble by driver. A driver that is here is known
-// to be a NIC's.
+// nicDrivers are the problem messages by driver. A driver listed here is a NIC
+// driver.
 var nicDrivers = map[string][]nicPhrase{
 	"e1000":      intelPhrases,
 	"e1000e":     intelPhrases,

@@ -8,14 +8,14 @@ import (
 
 // A record is one record of /dev/kmsg (Documentation/ABI/testing/dev-kmsg).
 type record struct {
-	Facility int           // 0 is the kernel; user space cannot claim it
+	Facility int           // 0 is the kernel; user space cannot set it
 	Level    int           // 0 emergency to 7 debug
-	Seq      uint64        // counts up by one for each record
+	Seq      uint64        // increases by one with each record
 	Stamp    time.Duration // since boot, without suspend; not NTP-slewed
-	Text     string        // one message, escapes undone, without the SUBSYSTEM= and DEVICE= lines
+	Text     string        // one unescaped message, without the SUBSYSTEM= and DEVICE= lines
 }
 
-// errMalformed is that of what is no record.
+// errMalformed reports bytes that are not a record.
 var errMalformed = errors.New("malformed record")
 
 // parseRecord parses one read of /dev/kmsg with the parts that the Aggregator uses.
@@ -27,15 +27,15 @@ func parseRecord(b []byte) (record, error) {
 	return record{Facility: h.facility, Level: h.level, Seq: h.seq, Stamp: h.stamp, Text: string(unescape(nil, rest))}, nil
 }
 
-// lineOf is what the text of a record means.
+// lineOf returns the meaning of a record's text.
 func lineOf(text string) Line {
 	l, _ := classify(text)
 	return l
 }
 
-// readBatch counts the records in log, which holds them one a line as reads of /dev/kmsg
-// gave them; lines that begin with a blank belong to the record before them. A record's
-// time is base plus its stamp.
+// readBatch counts the records in log, one per line as read from /dev/kmsg. Lines that
+// begin with a blank belong to the record before them. A record's time is base plus its
+// timestamp.
 func readBatch(log string, base time.Time, anyFacility bool) Batch {
 	t := Aggregator{Base: base, AnyFacility: anyFacility}
 	for line := range strings.Lines(log) {

@@ -2,9 +2,9 @@ package kmsg
 
 import "strings"
 
-// pci says what the PCI core means (drivers/pci/pcie/aer.c, dpc.c, err.c,
-// drivers/pci/hotplug, drivers/iommu): lines that name a device by its bus id, and
-// not what it is.
+// pci classifies the lines of the PCI core (drivers/pci/pcie/aer.c, dpc.c, err.c,
+// drivers/pci/hotplug, drivers/iommu). They name a device by its bus id, without its
+// kind.
 func pci(text string) Line {
 	switch {
 	case strings.HasPrefix(text, "pcieport "):
@@ -64,7 +64,7 @@ func ofPort(port, says string) Line {
 	return Line{}
 }
 
-// dmaFault recognizes a device that reached for memory that is not its own.
+// dmaFault recognizes a device that accessed memory outside its mapping.
 func dmaFault(text, before string, end byte) Line {
 	_, after, ok := strings.Cut(text, before)
 	if !ok {

@@ -2,8 +2,8 @@ package kmsg
 
 import "time"
 
-// How many reasons wait for their fault at once, one a connection, and for how
-// long by the records' stamps: the two lines are well under a millisecond apart.
+// How many reasons may wait for their fault at once, one per connection, and for how
+// long by the records' timestamps: the two lines are well under a millisecond apart.
 const (
 	maxPending = 8
 	pendingAge = time.Second
@@ -22,7 +22,7 @@ type reason struct {
 	nText  int
 }
 
-// reasons are those not yet claimed, oldest first. Keeping one costs no allocation.
+// reasons are the unclaimed reasons, oldest first. Keeping one costs no allocation.
 type reasons struct {
 	list [maxPending]reason
 	n    int
@@ -30,7 +30,7 @@ type reasons struct {
 
 func (p *reasons) reset() { p.n = 0 }
 
-// add keeps the line l as a reason; the oldest goes if there are too many.
+// add keeps the line l as a reason. If there are too many, it drops the oldest.
 func (p *reasons) add(l Line, w pairing, stamp time.Duration, text string) {
 	if p.n == maxPending {
 		p.drop(0)
@@ -42,8 +42,8 @@ func (p *reasons) add(l Line, w pairing, stamp time.Duration, text string) {
 }
 
 // claim removes the oldest reason that fits the fault l, merges it into l and returns
-// its text. Only the reason of a connect names its peer: connections that fail at the
-// same moment may swap the others.
+// its text. Only the reason of a failed connect names its peer; other reasons may be
+// swapped between connections that fail at the same moment.
 func (p *reasons) claim(l *Line, w pairing, stamp time.Duration, text []byte) []byte {
 	for i := 0; i < p.n; i++ {
 		r := &p.list[i]
@@ -58,7 +58,7 @@ func (p *reasons) claim(l *Line, w pairing, stamp time.Duration, text []byte) []
 	return nil
 }
 
-// explanation returns what the reason l says in the Detail of the fault.
+// explanation returns the text for the Detail of the fault that l explains.
 func explanation(l Line) string {
 	switch l.Class {
 	case SparseRead:

@@ -7,15 +7,15 @@ import (
 	"strconv"
 )
 
-// A Position is how far the log has been read: to the record numbered Seq, on
-// the boot with this id (/proc/sys/kernel/random/boot_id). The zero Position is
-// that of nobody who has read anything.
+// A Position is how far the log has been read: up to the record numbered Seq, on the
+// boot with this id (/proc/sys/kernel/random/boot_id). The zero Position means that
+// nothing has been read.
 type Position struct {
 	BootID string
 	Seq    uint64
 }
 
-// ErrPosition says that a text is not a Position.
+// ErrPosition reports that a text is not a Position.
 var ErrPosition = errors.New("kmsg: not a position")
 
 // bootIDLen is the length of a boot id, a UUID.
@@ -29,14 +29,14 @@ func (p Position) MarshalText() ([]byte, error) {
 	return strconv.AppendUint(append([]byte(p.BootID), ' '), p.Seq, 10), nil
 }
 
-// UnmarshalText parses what MarshalText gives; a newline may end it. The error
-// is ErrPosition.
+// UnmarshalText parses the text of MarshalText, with or without a final newline. The
+// error is ErrPosition.
 func (p *Position) UnmarshalText(text []byte) error {
 	id, digits, ok := bytes.Cut(bytes.TrimSuffix(text, []byte("\n")), []byte(" "))
 	if !ok || !isBootID(id) {
 		return ErrPosition
 	}
-	seq, rest, ok := cutField(digits, 1<<64-2) // one more is still a number
+	seq, rest, ok := cutField(digits, 1<<64-2) // one more than the maximum is still a number
 	if !ok || len(rest) > 0 {
 		return ErrPosition
 	}

@@ -2,7 +2,7 @@ package kmsg
 
 import "strings"
 
-// What rbd_warn and pr_info say of a device or image (drivers/block/rbd.c).
+// The messages of rbd_warn and pr_info about a device or image (drivers/block/rbd.c).
 var rbdLines = []phrase{
 	{"encountered watch error: ", RBDWatch, "error"},
 	{"failed to reregister watch: ", RBDWatch, "reregister"},
@@ -57,7 +57,8 @@ var rbdLines = []phrase{
 	{"libceph incompatibility", RBDOther, "loaded"},
 }
 
-// What is said to be missing when an image is mapped: "image POOL/NAME does not exist".
+// The objects reported as missing when an image is mapped: "image POOL/NAME does not
+// exist".
 var rbdMissing = []phrase{
 	{"image ", RBDMapFail, "image"},
 	{"pool ", RBDMapFail, "pool"},
@@ -67,8 +68,8 @@ var rbdMissing = []phrase{
 // The words of a line about the exclusive lock.
 var lockWords = [...]string{" lock", "unlock", "locked by", "locker", "blocklist", "blacklist"}
 
-// rbd says what a line of rbd means: "rbd: rbd0: TEXT", before there is a disk
-// "rbd: image NAME: TEXT" or "rbd: id ID: TEXT", and else "rbd: TEXT".
+// rbd classifies a line of rbd: "rbd: rbd0: TEXT", before the disk exists "rbd: image
+// NAME: TEXT" or "rbd: id ID: TEXT", and otherwise "rbd: TEXT".
 func rbd(text string) Line {
 	body, ok := strings.CutPrefix(text, "rbd:")
 	if !ok {
@@ -80,7 +81,7 @@ func rbd(text string) Line {
 	return l
 }
 
-// cutDevice cuts what the line is about: only a disk has a name to keep.
+// cutDevice cuts the subject of the line. It returns a name only for a disk.
 func cutDevice(s string) (device, rest string) {
 	if after, ok := strings.CutPrefix(s, "rbd"); ok {
 		if n, rest, ok := cutDigits(after, 10); ok && strings.HasPrefix(rest, ": ") {
@@ -123,11 +124,11 @@ func ofImage(body string) Line {
 	return l
 }
 
-// result recognizes I/O that failed: "write result -108" of the whole request,
-// and before it a "write at objno 1 0~65536 result -108" for each object of the
-// image, whose Detail is "write object". A request that fails before it is split
-// has only "write 1000 at 4000 result -108": length and offset in hexadecimal. A
-// clone's parent adds "child ". Up to 4.16 the result has a line of its own.
+// result recognizes failed I/O: "write result -108" for the whole request, preceded
+// by "write at objno 1 0~65536 result -108" for each object of the image, whose
+// Detail is "write object". A request that fails before it is split has only "write
+// 1000 at 4000 result -108", with length and offset in hexadecimal. A clone's parent
+// adds "child ". Up to 4.16 the result is on a separate line.
 func result(body string) (Line, bool) {
 	op, rest, ok := strings.Cut(body, "result -")
 	if !ok {
@@ -183,8 +184,8 @@ func isObject(s string) bool {
 	return ok && s == ""
 }
 
-// The operations of obj_op_name, and how they are distinguished: of a whole
-// request, of one object, and both for a clone's parent.
+// The operations of obj_op_name by scope: of a whole request, of one object, and both
+// for a clone's parent.
 var operations = [...][4]string{
 	{"read", "read object", "child read", "child read object"},
 	{"write", "write object", "child write", "child write object"},
@@ -192,7 +193,7 @@ var operations = [...][4]string{
 	{"zeroout", "zeroout object", "child zeroout", "child zeroout object"},
 }
 
-// operation returns the Detail of a failed operation, or nothing.
+// operation returns the Detail of a failed operation, or an empty string.
 func operation(op string, ofObject bool) string {
 	name, child := strings.CutPrefix(op, "child ")
 	form := 0

@@ -10,14 +10,14 @@ import (
 	"golang.org/x/sys/unix"
 )
 
-// How much one Batch takes. News is gathered for a moment after its first record,
-// so that a flood makes four Batches a second and not one a record; the reader
-// stays awake meanwhile, for a ring of 128 KiB may turn over in 50 ms. The other
-// bounds are for a long history and for a flood that does not let it end.
+// The bounds of one Batch. News is collected for a moment after its first record, so
+// that a flood makes four Batches a second instead of one per record. The reader
+// stays awake meanwhile, because a ring of 128 KiB may be overwritten in 50 ms. The
+// other bounds are for a long history and for a flood without a pause.
 const (
 	gather   = 250 * time.Millisecond
 	budget   = 250 * time.Millisecond
-	budgetAt = 256 // reads between two looks at the clock
+	budgetAt = 256 // reads between two checks of the clock
 	maxReads = 100_000
 )
 
@@ -25,35 +25,36 @@ const (
 // with too small a buffer loses the record.
 const bufferSize = 16 << 10
 
-// A Reader reads /dev/kmsg from its oldest record on. It is for one goroutine.
+// A Reader reads /dev/kmsg from its oldest record. It must be used by one goroutine
+// only.
 type Reader struct {
-	// AnyFacility believes records of every facility, for tests.
+	// AnyFacility accepts records of every facility, for tests.
 	AnyFacility bool
 
 	src    source
 	clock  Clock
 	counts Aggregator
 	skew   skew
-	start  time.Duration // when the Reader was opened, monotonic
+	start  time.Duration // monotonic time at which the Reader was opened
 	bootID string
-	from   *Position // of an earlier run on this boot
-	live   bool      // what comes now is news
+	from   *Position // end of an earlier run on this boot
+	live   bool      // further records are news
 	buf    []byte
 	held   int   // bytes of buf that hold a record of the next Batch
-	failed error // of a read: the Reader is at its end
+	failed error // error of a read, after which the Reader is unusable
 
 	begun   bool // the Batch has a record
-	history bool // and is of history
-	fresh   bool // its first record came while it was waited for
+	history bool // and the record is history
+	fresh   bool // its first record arrived while the Reader waited
 }
 
-// Open opens the kernel log at path, /dev/kmsg. bootID is that of now, and from
-// is where an earlier run ended. On the same boot, records up to there are
-// history and what follows is news, though older than this process. Otherwise
-// records older than the call are history.
+// Open opens the kernel log at path, /dev/kmsg. bootID is the current boot id, and
+// from is where an earlier run ended. On the same boot, records up to from are
+// history and later ones are news, even if older than this process. Otherwise records
+// older than the call are history.
 //
-// Errors wrap fs.ErrPermission where a capability or the file's mode is missing,
-// and fs.ErrNotExist where there is no such file.
+// Errors wrap fs.ErrPermission if a capability or the file's mode is missing, and
+// fs.ErrNotExist if the file does not exist.
 func Open(path, bootID string, from Position, clock Clock) (*Reader, error) {
 	src, err := openDevice(path)
 	if err != nil {
@@ -74,11 +75,11 @@ func newReader(src source, bootID string, from Position, clock Clock) *Reader {
 	return r
 }
 
-// Close closes the device; a Next that waits returns with an error.
+// Close closes the device; a waiting Next returns with an error.
 func (r *Reader) Close() error { return r.src.Close() }
 
-// Position is how far the Batches returned so far reach, for a later run; it is
-// to be saved once they have been dealt with. Before the first record it is zero.
+// Position returns how far the returned Batches reach, for a later run. Save it once
+// they have been processed. It is zero before the first record.
 func (r *Reader) Position() Position {
 	if !r.counts.started {
 		return Position{}
@@ -86,11 +87,10 @@ func (r *Reader) Position() Position {
 	return Position{r.bootID, r.counts.batch.Seq}
 }
 
-// Next waits at most wait for a record, then takes all that are there into one
-// Batch, which holds either history or news; news that comes in the next 250 ms
-// is in it as well. Where none came the Batch is empty. Records that were
-// overwritten or too long are counted and are no error; after an error the
-// Reader is of no more use.
+// Next waits at most wait for a record, then collects all available records into one
+// Batch, which holds either history or news. News of the next 250 ms is included. The
+// Batch is empty if no record came. Records that were overwritten or too long are
+// counted and are not an error. After an error the Reader cannot be used any more.
 func (r *Reader) Next(wait time.Duration) (Batch, error) {
 	r.counts.AnyFacility = r.AnyFacility
 	r.begun, r.history, r.fresh = false, false, false
@@ -107,8 +107,8 @@ func (r *Reader) Next(wait time.Duration) (Batch, error) {
 	return b, nil
 }
 
-// first returns the length of a Batch's first record, as read does: the one that
-// was held back, one that is there, or one that comes until then.
+// first returns the length of a Batch's first record, like read: a record held back
+// before, an available one, or one that arrives before the deadline.
 func (r *Reader) first(until time.Time) (n int, more bool) {
 	if r.held > 0 {
 		n, r.held = r.held, 0
@@ -122,8 +122,8 @@ func (r *Reader) first(until time.Time) (n int, more bool) {
 	return n, more
 }
 
-// read reads a record into buf and returns its length. The length is 0 where the
-// kernel had something else to say; more is false where the Batch ends.
+// read reads a record into buf and returns its length. The length is 0 if the kernel
+// returned no record; more is false if the Batch ends.
 func (r *Reader) read(until time.Time) (n int, more bool) {
 	if r.failed != nil {
 		return 0, false
@@ -134,22 +134,23 @@ func (r *Reader) read(until time.Time) (n int, more bool) {
 		return n, true
 	case err == nil:
 		err = io.EOF
-	case errors.Is(err, unix.EPIPE): // the gap in the sequence will show how many
+	case errors.Is(err, unix.EPIPE): // the gap in the sequence will count them
 		return 0, true
 	case errors.Is(err, unix.EINVAL):
 		r.counts.skipped()
 		return 0, true
-	case errors.Is(err, unix.EAGAIN): // all that was there has been read
+	case errors.Is(err, unix.EAGAIN): // all available records have been read
 		r.live = true
 		return 0, false
-	case errors.Is(err, os.ErrDeadlineExceeded): // it did not even look
+	case errors.Is(err, os.ErrDeadlineExceeded): // it did not try to read
 		return 0, false
 	}
 	r.failed = fmt.Errorf("kmsg: %w", err)
 	return 0, false
 }
 
-// patience is until when to wait for a further record of a Batch that began then.
+// patience returns the deadline for a further record of a Batch that began at that
+// time.
 func (r *Reader) patience(begin time.Time) time.Time {
 	if r.history {
 		return time.Time{}
@@ -162,7 +163,7 @@ func (r *Reader) mayRead(reads int, begin time.Time) bool {
 	return reads < maxReads && (reads%budgetAt != 0 || r.clock.Now().Sub(begin) < budget)
 }
 
-// take counts the n bytes that were read, unless they belong to the next Batch.
+// take counts the n bytes read, unless they belong to the next Batch.
 func (r *Reader) take(n int) bool {
 	if n == 0 {
 		return true
@@ -185,9 +186,9 @@ func (r *Reader) take(n int) bool {
 	return true
 }
 
-// isHistory says whether a record was dealt with by an earlier run or, where
-// there was none, was logged before this one. Nothing is history once all
-// records that were there at the start have been read.
+// isHistory reports whether a record was processed by an earlier run or, without one,
+// was logged before this run. No record is history after all records that existed at
+// the start have been read.
 func (r *Reader) isHistory(h head) bool {
 	if r.live {
 		return false
@@ -200,9 +201,9 @@ func (r *Reader) isHistory(h head) bool {
 	return !r.live
 }
 
-// base returns the wall time of stamp zero, for a Batch that begins with a
-// record of this stamp. What waited in the ring says nothing of the clocks'
-// skew, unless its stamp is of the future.
+// base returns the wall time of timestamp zero, for a Batch that begins with a record
+// of this timestamp. A record that waited in the ring does not show the skew of the
+// clocks, unless its timestamp is in the future.
 func (r *Reader) base(stamp time.Duration) time.Time {
 	received := r.clock.Monotonic()
 	if r.fresh || stamp > received {
@@ -211,7 +212,7 @@ func (r *Reader) base(stamp time.Duration) time.Time {
 	return r.clock.Now().Round(0).UTC().Add(r.skew.least() - received)
 }
 
-// empty reports whether the Batch says nothing but where it ends.
+// empty reports whether the Batch contains only its end position.
 func (b Batch) empty() bool {
 	return len(b.Counts) == 0 && b.Records|b.Foreign|b.Lost|b.Malformed|b.Suppressed|b.Overflowed == 0
 }

@@ -30,7 +30,7 @@ func next(t *testing.T, r *Reader, wait time.Duration) Batch {
 	return b
 }
 
-// osds are the peers of b's Counts, in their order.
+// osds returns the peers of b's Counts, in their order.
 func osds(b Batch) string {
 	var names []string
 	for _, c := range b.Counts {
@@ -61,8 +61,8 @@ func TestHistoryBeforeStart(t *testing.T) {
 	check(t, "third", next(t, r, 10*second), false, "osd5", 0)
 }
 
-// TestNoHistoryOnceDrained: a record is news although the log's clock, far
-// behind, says that it is older than the start.
+// TestNoHistoryOnceDrained: a record is news although the log's clock is far behind
+// and dates it before the start.
 func TestNoHistoryOnceDrained(t *testing.T) {
 	g := newRing().at(10*second, "libceph: osd1 down")
 	g.mono, g.slow = 100*second, 5*second
@@ -71,12 +71,12 @@ func TestNoHistoryOnceDrained(t *testing.T) {
 	if g.mono != 100*second {
 		t.Errorf("waited %v for more history", g.mono-100*second)
 	}
-	g.at(102*second, "libceph: osd2 down") // stamped 97 s
+	g.at(102*second, "libceph: osd2 down") // its timestamp is 97 s
 	check(t, "second", next(t, r, second), false, "osd2", 0)
 }
 
-// TestExpiredDeadlineIsNotTheEnd: a reader that was not scheduled in time has
-// not seen the end of the history.
+// TestExpiredDeadlineIsNotTheEnd: a reader that was scheduled too late has not seen
+// the end of the history.
 func TestExpiredDeadlineIsNotTheEnd(t *testing.T) {
 	g := newRing().at(10*second, "libceph: osd1 down")
 	g.mono = 100 * second
@@ -132,7 +132,7 @@ func TestResumeOnAnotherBoot(t *testing.T) {
 	check(t, "no boot id", next(t, r, second), true, "osd1 osd2", 0)
 }
 
-// TestResumeFromTheFuture: a position that cannot be does not silence the log.
+// TestResumeFromTheFuture: an impossible position does not hide the log.
 func TestResumeFromTheFuture(t *testing.T) {
 	g := newRing().at(10*second, "libceph: osd1 down")
 	g.mono = 100 * second
@@ -142,8 +142,8 @@ func TestResumeFromTheFuture(t *testing.T) {
 	check(t, "second", next(t, r, second), false, "osd2", 0)
 }
 
-// TestRestartInMidStorm: what the run before and the run after say is what one
-// run would have said.
+// TestRestartInMidStorm: the runs before and after a restart together report the same
+// as a single run.
 func TestRestartInMidStorm(t *testing.T) {
 	for cut := 0; cut <= 300; cut += 25 {
 		g := newRing()
@@ -176,7 +176,7 @@ func TestRestartInMidStorm(t *testing.T) {
 	}
 }
 
-// news are the Counts of a live Batch.
+// news returns the Counts of a live Batch.
 func (b Batch) news() []Count {
 	if b.History {
 		return nil
@@ -202,8 +202,8 @@ func TestWait(t *testing.T) {
 	check(t, "another", next(t, r, 10*second), false, "osd2", 0)
 }
 
-// TestGather: lines that come one by one make one Batch, which does not wait for
-// more than a moment.
+// TestGather: lines that arrive one by one make one Batch, which waits only for a
+// moment.
 func TestGather(t *testing.T) {
 	g := newRing()
 	g.mono = 100 * second
@@ -211,7 +211,7 @@ func TestGather(t *testing.T) {
 	for i := range 125 {
 		g.later = append(g.later, event{at: 110*second + time.Duration(i)*10*time.Millisecond, text: "libceph: osd1 down"})
 	}
-	for i, want := range []uint64{26, 26, 26, 26, 21, 0} { // the one at the very end is in
+	for i, want := range []uint64{26, 26, 26, 26, 21, 0} { // the last one is included
 		if b := next(t, r, 10*second); b.Records != want {
 			t.Errorf("Batch %d: got %d records, want %d", i, b.Records, want)
 		}
@@ -255,7 +255,7 @@ func TestBounds(t *testing.T) {
 	if b := next(t, r, second); b.Records != 10 {
 		t.Errorf("got %d records, want the 10 that were left", b.Records)
 	}
-	g.onRead = func(g *ring) { // reads take a millisecond, and there is always one more
+	g.onRead = func(g *ring) { // a read takes a millisecond, and there is always another record
 		g.mono += time.Millisecond
 		g.log("anything")
 	}
@@ -301,10 +301,10 @@ func TestInterrupted(t *testing.T) {
 	next(t, r, 0)
 	g.log("libceph: osd1 down")
 	g.errs = []error{unix.EPIPE, unix.EINVAL, unix.EPIPE}
-	check(t, "after troubles", next(t, r, second), false, "osd1", 1) // the EINVAL was the first record ever
+	check(t, "after troubles", next(t, r, second), false, "osd1", 1) // the EINVAL was for the very first record
 }
 
-// TestReasonAcrossBatches: the line that tells why is the last of one Batch, the
+// TestReasonAcrossBatches: the line with the reason is the last of one Batch, the
 // fault is the first of the next.
 func TestReasonAcrossBatches(t *testing.T) {
 	g := newRing()

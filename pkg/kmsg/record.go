@@ -5,23 +5,22 @@ import (
 	"time"
 )
 
-// The kernel logs at most 1 KiB as one message (PRINTKRB_RECORD_MAX and, before
-// 5.15, LOG_LINE_MAX in kernel/printk/printk.c). More is cut off.
+// The kernel logs at most 1 KiB as one message (PRINTKRB_RECORD_MAX and, before 5.15,
+// LOG_LINE_MAX in kernel/printk/printk.c) and truncates longer ones.
 const maxText = 1 << 10
 
-// A head is what precedes the semicolon of a record.
+// A head is the part of a record before the semicolon.
 type head struct {
 	facility, level int
 	seq             uint64
 	stamp           time.Duration
 }
 
-// cutHead parses what one read of /dev/kmsg gives:
+// cutHead parses one read of /dev/kmsg:
 //
 //	PRIORITY,SEQUENCE,MICROSECONDS[,FLAG[,more...]];TEXT\n
 //
-// up to the semicolon, and returns what follows: the text and the lines " KEY=VALUE\n" that
-// may come after it.
+// up to the semicolon. It returns the rest: the text and any lines " KEY=VALUE\n" after it.
 func cutHead(b []byte) (h head, rest []byte, ok bool) {
 	prio, b, ok := cutField(b, 1<<19-1) // the facility is 16 bits wide, the level 3
 	if !ok || len(b) == 0 || b[0] != ',' {
@@ -56,8 +55,8 @@ func cutField(b []byte, limit uint64) (n uint64, rest []byte, ok bool) {
 	return n, b[i:], i > 0
 }
 
-// unescape returns the text at the front of rest, up to its line's end. It is a
-// part of rest where there is nothing to undo, and else is built in buf.
+// unescape returns the text at the front of rest, up to the end of its line. It
+// returns a part of rest if nothing is escaped; otherwise it builds the text in buf.
 func unescape(buf, rest []byte) []byte {
 	if end := bytes.IndexByte(rest, '\n'); end >= 0 {
 		rest = rest[:end]

@@ -59,7 +59,7 @@ func TestTidy(t *testing.T) {
 		"two\nlines\tand\r":   "two lines and ",
 		"\x1b[31mred\x00\x7f": "?[31mred??",
 		"\xff\xfe é":          "?? é",
-		"a\u202eb\u0085c":     "a?b?c", // what would turn the rest of the line round
+		"a\u202eb\u0085c":     "a?b?c", // would reverse the direction of the rest of the line
 		"":                    "",
 	} {
 		if got := sanitize(in, 300); got != want {

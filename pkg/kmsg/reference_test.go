@@ -6,8 +6,8 @@ import (
 	"strings"
 )
 
-// The reference says the same as classify, slowly: a list of patterns, the first
-// that fits decides. It shares no code with the classifier.
+// The reference returns the same as classify, but slowly: it is a list of patterns,
+// of which the first match decides. It shares no code with the classifier.
 
 // A form is one pattern. Its named groups fill the Line: peer, addr, dev, slave,
 // detail, n, errno; osd is a number.
@@ -56,7 +56,7 @@ var (
 	refErrno      = regexp.MustCompile(` -[0-9]{1,4}\b`)
 )
 
-// reference is classify by patterns.
+// reference classifies by patterns.
 func reference(text string) Line {
 	if m := refCephPrefix.FindString(text); m != "" {
 		body := text[len(m):]
@@ -96,8 +96,8 @@ func match(forms []form, body string) (Line, bool) {
 	return Line{}, false
 }
 
-// line fills a Line from the groups that matched; false: what they hold is not
-// what the form is about after all.
+// line fills a Line from the matched groups. It returns false if their content does
+// not fit the form.
 func (f form) line(m []string, body string) (Line, bool) {
 	l := Line{Class: f.class, Detail: f.detail, Count: 1}
 	if f.errno {

@@ -7,7 +7,7 @@ import (
 	"strings"
 )
 
-// What net/ceph says, without its prefix.
+// The messages of net/ceph, without their prefix.
 var cephForms = []form{
 	// The fault line: peer, address, reason.
 	f(CRC, "", `PEER ADDR bad crc/signature`),
@@ -117,7 +117,7 @@ var cephForms = []form{
 	fe(CephOther, "", ``),
 }
 
-// What rbd says, without its prefix and device.
+// The messages of rbd, without their prefix and device.
 var rbdForms = []form{
 	f(RBDResult, "", ` *result (?P<errno>-\d{1,4})\b`),
 	f(RBDResult, "", `(?P<object>(?:child )?(?:read|write|discard|zeroout)) at objno \d{1,20} \d{1,20}~\d{1,20} result (?P<errno>-\d{1,4})\b`),
@@ -164,7 +164,7 @@ var rbdForms = []form{
 	fe(RBDOther, "", ``),
 }
 
-// What everybody else says.
+// The messages of all other subsystems.
 var hostForms = append([]form{
 	f(PCIeFault, "link down", `pcieport (?P<dev>BUSID): pciehp: Slot\(.*\): (?:Link Down|Card not present)`),
 	f(PCIeFault, "fatal", `pcieport (?P<dev>BUSID): (?:DPC: containment event|(?:AER: )?PCIe Bus Error: severity=Uncorrected \(Fatal\))`),
@@ -267,13 +267,13 @@ const (
 	ownLink   = `(?:igb: )?(?:e1000e: )?(?:[Nn][Ii][Cc] )?(?:(?i)copper )?(?:(?i)serdes )?(?:(?i)remote copper )?(?:(?i)port )?[Ll][Ii][Nn][Kk] (?:[Ii][Ss] )?`
 )
 
-// nicForm is a form of a driver's line, with or without an interface.
+// nicForm returns the form of a driver's line, with or without an interface.
 func nicForm(class Class, detail, says string) form {
 	return f(class, detail, `(?:BUSID (?P<dev>BUSID)|(?:BUSID BUSID )?IFACE)STATE: FUNC`+says)
 }
 
-// driverForms are the forms of the drivers' own messages, from the table that
-// the classifier reads as well, and of those of any driver.
+// driverForms returns the forms of the drivers' messages, from the table that the
+// classifier also uses, and of the messages of any driver.
 func driverForms() []form {
 	families := map[*nicPhrase][]string{}
 	tables := map[*nicPhrase][]nicPhrase{}

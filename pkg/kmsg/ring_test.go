@@ -7,26 +7,26 @@ import (
 	"golang.org/x/sys/unix"
 )
 
-// A ring is a made-up kernel log that behaves as /dev/kmsg does: a bounded number
-// of records, EPIPE once when the reader was overrun, EINVAL and a skip for a
-// record that does not fit. It is its own clock: time passes while it is waited for.
+// A ring is a simulated kernel log that behaves as /dev/kmsg does: a bounded number
+// of records, EPIPE once when the reader was overrun, EINVAL and a skip for a record
+// that does not fit. It is also the clock: time passes while a reader waits.
 type ring struct {
 	mono time.Duration // CLOCK_MONOTONIC
-	wall time.Time     // of mono 0
+	wall time.Time     // wall time at mono 0
 	slow time.Duration // how far the log's clock is behind CLOCK_MONOTONIC
 
 	capacity int
 	first    uint64   // sequence number of records[0]
 	records  [][]byte // still there
-	pos      uint64   // what the reader reads next
-	later    []event  // what happens while it waits, by time
+	pos      uint64   // sequence number to read next
+	later    []event  // events while the reader waits, by time
 	onRead   func(*ring)
-	errs     []error // what the next reads fail with
+	errs     []error // errors of the next reads
 	handed   []uint64
 	closed   bool
 }
 
-// An event is a line the kernel will log, or a whole record.
+// An event is a line that the kernel will log, or a whole record.
 type event struct {
 	at     time.Duration // monotonic
 	text   string
@@ -44,7 +44,8 @@ func (g *ring) clock() Clock {
 	}
 }
 
-// log appends a line stamped now, and overwrites the oldest if there is no room.
+// log appends a line with the current timestamp, and overwrites the oldest if the
+// ring is full.
 func (g *ring) log(text string) {
 	g.put(encode(record{Level: 4, Seq: g.end(), Stamp: g.mono - g.slow, Text: text}))
 }
@@ -66,7 +67,7 @@ func (g *ring) at(mono time.Duration, text string) *ring {
 
 func (g *ring) end() uint64 { return g.first + uint64(len(g.records)) }
 
-// reopened is the same log as a process sees it that opens it now.
+// reopened returns the same log as seen by a process that opens it now.
 func (g *ring) reopened() *ring {
 	g.pos, g.handed = g.first, nil
 	return g
@@ -104,7 +105,7 @@ func (g *ring) read(b []byte, until time.Time) (int, error) {
 	return copy(b, record), nil
 }
 
-// wait lets time pass until a record comes, or until then.
+// wait advances the time until a record comes, at most to the deadline.
 func (g *ring) wait(until time.Time) bool {
 	if until.IsZero() {
 		return false
@@ -119,7 +120,7 @@ func (g *ring) wait(until time.Time) bool {
 	return false
 }
 
-// happen logs what comes next, with the time that has come by now on the clock.
+// happen logs the next event, with the current time of the clock.
 func (g *ring) happen() {
 	e := g.later[0]
 	g.later = g.later[1:]

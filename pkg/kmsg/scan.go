@@ -2,8 +2,8 @@ package kmsg
 
 import "strings"
 
-// The scanners below cut a token from the front of a string. Each is as strict
-// as the kernel's own format, so that free text is not taken for a name.
+// The scanners below cut a token from the front of a string. Each is as strict as the
+// kernel's format, so that free text is not mistaken for a name.
 
 // cutDigits cuts a number of 1 to max digits.
 func cutDigits(s string, limit int) (digits, rest string, ok bool) {
@@ -30,8 +30,8 @@ func cutName(s string, limit int) (name, rest string, ok bool) {
 }
 
 const (
-	maxIface = 15 // IFNAMSIZ without its end
-	maxDisk  = 31 // DISK_NAME_LEN without its end
+	maxIface = 15 // IFNAMSIZ without its terminating zero
+	maxDisk  = 31 // DISK_NAME_LEN without its terminating zero
 	maxBus   = 63
 )
 
@@ -65,14 +65,14 @@ func isBus(s string) bool {
 	return s != "" && len(s) <= maxBus && s[len(s)-1] != ':'
 }
 
-// ends reports whether a word that precedes rest ends there.
+// ends reports whether the word before rest ends there.
 func ends(rest string) bool { return rest == "" || !isWord(rest[0]) }
 
 func isWord(c byte) bool {
 	return isDigit(c) || c == '_' || 'a' <= c && c <= 'z' || 'A' <= c && c <= 'Z'
 }
 
-// number is the value of at most ten digits.
+// number returns the value of at most ten digits.
 func number(digits string) uint64 {
 	var n uint64
 	for i := range len(digits) {
@@ -81,11 +81,11 @@ func number(digits string) uint64 {
 	return n
 }
 
-// The largest errno there is (MAX_ERRNO in include/linux/err.h).
+// The largest errno (MAX_ERRNO in include/linux/err.h).
 const maxErrno = 4095
 
-// lastErrno returns the last negative number in s that may be an errno: it
-// follows a blank, and no letter or digit follows it. 0: there is none.
+// lastErrno returns the last negative number in s that may be an errno: it follows a
+// blank, and no letter or digit follows it. It returns 0 if there is none.
 func lastErrno(s string) int {
 	for {
 		i := strings.LastIndex(s, " -")
@@ -112,14 +112,14 @@ func errnoAt(s string) int {
 	return 0
 }
 
-// A phrase is how a line, or a part of it, begins, and what it means then.
+// A phrase is the beginning of a line, or of a part of it, with its meaning.
 type phrase struct {
 	begins string
 	class  Class
 	detail string
 }
 
-// lookUp returns the first of phrases that s begins with. None of them is empty.
+// lookUp returns the first of phrases that s begins with. No phrase is empty.
 func lookUp(phrases []phrase, s string) (*phrase, bool) {
 	if s == "" {
 		return nil, false

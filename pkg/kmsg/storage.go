@@ -2,9 +2,8 @@ package kmsg
 
 import "strings"
 
-// storage says what a line of the block layer or of a filesystem means. Such a
-// line counts only with the device it names, printed as the kernel has it:
-// rbd0, rbd0p1, dm-3.
+// storage classifies a line of the block layer or of a filesystem. Such a line counts
+// only with the device it names, as the kernel prints it: rbd0, rbd0p1, dm-3.
 func storage(text string) Line {
 	switch text[0] {
 	case 'B':
@@ -51,8 +50,8 @@ func blockError(text string) Line {
 	return Line{}
 }
 
-// bufferError recognizes fs/buffer.c's "Buffer I/O error on dev rbd0, logical
-// block N", and ext4's, which says "device" (fs/ext4/page-io.c).
+// bufferError recognizes fs/buffer.c's "Buffer I/O error on dev rbd0, logical block
+// N", and ext4's, which has "device" instead of "dev" (fs/ext4/page-io.c).
 func bufferError(text string) Line {
 	after, ok := strings.CutPrefix(text, "Buffer I/O error on dev ")
 	if !ok {
@@ -64,7 +63,7 @@ func bufferError(text string) Line {
 	return Line{}
 }
 
-// ext4 says what "EXT4-fs (rbd0): TEXT" and "EXT4-fs error (device rbd0)..." mean.
+// ext4 classifies "EXT4-fs (rbd0): TEXT" and "EXT4-fs error (device rbd0)...".
 func ext4(text string) Line {
 	after, ok := strings.CutPrefix(text, "EXT4-fs")
 	if !ok {
@@ -74,7 +73,7 @@ func ext4(text string) Line {
 		device, _, ok := cutHolder(after)
 		return onDisk(FSError, device, ok)
 	}
-	if after, ok := strings.CutPrefix(after, " warning (device "); ok { // only the one that reports lost data
+	if after, ok := strings.CutPrefix(after, " warning (device "); ok { // only the message that reports lost data
 		device, says, named := cutHolder(after)
 		return onDisk(FSError, device, named && strings.Contains(says, "_end_bio:") && strings.Contains(says, "I/O error"))
 	}
@@ -90,8 +89,8 @@ func ext4(text string) Line {
 	return onDisk(FSError, device, containsAny(says, ext4Errors[:]))
 }
 
-// What ext4 says of a whole filesystem (fs/ext4/super.c). That there is none where
-// one was tried to be mounted is no fault.
+// The messages of ext4 about a whole filesystem (fs/ext4/super.c). An attempt to
+// mount a device without a filesystem is not a fault.
 var ext4Lines = []phrase{
 	{"Remounting filesystem read-only", FSReadOnly, ""},
 	{"shut down requested", FSReadOnly, ""},
@@ -114,10 +113,10 @@ var ext4Lines = []phrase{
 	{"This should not happen!!  Data will be lost", FSError, ""},
 }
 
-// What it says when it loses something.
+// The messages of ext4 about lost data.
 var ext4Errors = [...]string{"I/O error", "data loss"}
 
-// cutHolder cuts the device of a filesystem, and the bracket that closes it.
+// cutHolder cuts the device of a filesystem, and its closing bracket.
 func cutHolder(s string) (device, rest string, ok bool) {
 	device, rest, ok = cutName(s, maxDisk)
 	if !ok || !strings.HasPrefix(rest, ")") {
@@ -133,8 +132,8 @@ func onDisk(c Class, device string, ok bool) Line {
 	return Line{Class: c, Device: device}
 }
 
-// What XFS says of a whole filesystem (fs/xfs/xfs_super.c, xfs_mount.c, xfs_fsops.c,
-// xfs_log.c, libxfs/xfs_sb.c).
+// The messages of XFS about a whole filesystem (fs/xfs/xfs_super.c, xfs_mount.c,
+// xfs_fsops.c, xfs_log.c, libxfs/xfs_sb.c).
 var xfsLines = []phrase{
 	{"Filesystem has been shut down due to ", FSReadOnly, ""},
 	{"User initiated shutdown received", FSReadOnly, ""},
@@ -160,10 +159,10 @@ var xfsLines = []phrase{
 	{"Metadata CRC error detected", FSError, ""},
 }
 
-// What XFS says when it loses something (fs/xfs, alert and emergency level).
+// The messages of XFS about lost data (fs/xfs, alert and emergency level).
 var xfsErrors = [...]string{"I/O error", "I/O Error", "orruption", "Internal error", "writeback error", "log mount/recovery failed"}
 
-// xfs says what "XFS (rbd0): TEXT" means.
+// xfs classifies "XFS (rbd0): TEXT".
 func xfs(text string) Line {
 	after, ok := strings.CutPrefix(text, "XFS (")
 	device, says, named := cutHolder(after)
@@ -180,7 +179,8 @@ func xfs(text string) Line {
 	return onDisk(FSError, device, containsAny(says, xfsErrors[:]))
 }
 
-// What btrfs says of a whole filesystem, at whatever level (fs/btrfs/disk-io.c, fs.c, super.c).
+// The messages of btrfs about a whole filesystem, at any level (fs/btrfs/disk-io.c, fs.c,
+// super.c).
 var btrfsLines = []phrase{
 	{"forced readonly", FSReadOnly, ""},
 	{"first mount of filesystem ", FSMounted, ""},
@@ -194,9 +194,9 @@ var btrfsLines = []phrase{
 	{"lost super block write ", FSError, ""},
 }
 
-// btrfs says what "BTRFS LEVEL (device rbd0): TEXT" means, and "BTRFS: error (device
-// rbd0) in FUNC:LINE: errno=-5 IO failure". Since 5.18 the device's states may
-// follow its name, "(device rbd0 state EA)".
+// btrfs classifies "BTRFS LEVEL (device rbd0): TEXT", and "BTRFS: error (device rbd0)
+// in FUNC:LINE: errno=-5 IO failure". Since 5.18 the device's states may follow its
+// name, "(device rbd0 state EA)".
 func btrfs(text string) Line {
 	after, ok := strings.CutPrefix(strings.TrimPrefix(text[len("BTRFS"):], ":"), " ")
 	level, after, found := strings.Cut(after, " (device ")
@@ -218,7 +218,7 @@ func btrfs(text string) Line {
 	return onDisk(FSError, device, level == "error" || level == "critical" || level == "alert" || level == "emergency")
 }
 
-// journal says what "Aborting journal on device rbd0-8." of jbd2 means.
+// journal classifies jbd2's "Aborting journal on device rbd0-8.".
 func journal(text string) Line {
 	name, ok := strings.CutPrefix(text, "Aborting journal on device ")
 	if !ok {
@@ -236,8 +236,8 @@ func journal(text string) Line {
 	return Line{Class: FSError, Device: journalDisk(name), Detail: "journal"}
 }
 
-// journalDisk returns the disk of a journal: jbd2 adds the inode of one that is
-// inside a filesystem, rbd0-8, and nothing to one on a device of its own, dm-3.
+// journalDisk returns the disk of a journal: jbd2 appends the inode of a journal
+// inside a filesystem, rbd0-8, and nothing to a journal on a separate device, dm-3.
 func journalDisk(name string) string {
 	disk, inode, ok := cutLast(name, '-')
 	if !ok || disk == "dm" {

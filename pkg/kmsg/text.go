@@ -7,13 +7,13 @@ import (
 	"unsafe"
 )
 
-// The most of a log line that a Batch carries, in bytes.
+// The maximum length of a log line in a Batch, in bytes.
 const maxKept = 300
 
-// sanitize returns a copy of s that is fit to be shown: valid UTF-8 of at most max
-// bytes, with a blank for each line break or tab and a question mark for all
-// else that does not print. What a process is called, and so a part of what the
-// kernel logs, is for anybody to choose.
+// sanitize returns a copy of s that can be shown: valid UTF-8 of at most max bytes,
+// with a blank for each line break or tab and a question mark for every other
+// unprintable character. Any user can choose the name of a process, and so a part of
+// what the kernel logs.
 func sanitize(s string, limit int) string {
 	if len(s) <= limit && plain(s) {
 		return strings.Clone(s)
@@ -44,9 +44,9 @@ func plain(s string) bool {
 	return true
 }
 
-// unsafeString is b as a string, without a copy: good only until b changes. It lets
-// millions of records be looked at without an allocation; what is kept of them
-// goes through sanitize, which copies.
+// unsafeString returns b as a string, without a copy: it is valid only until b
+// changes. Millions of records can so be examined without an allocation. sanitize
+// copies what is kept.
 func unsafeString(b []byte) string {
 	return unsafe.String(unsafe.SliceData(b), len(b))
 }

@@ -9,16 +9,15 @@ import (
 	"github.com/nodewatch/nodewatch/pkg/rbd/internal/naming"
 )
 
-// guestLinks bounds the symbolic links followed for one path.
+// guestLinks is the most symbolic links that are followed for one path.
 const guestLinks = 16
 
 // DeviceNumber returns the device number of the block device at an absolute path
-// under /dev/ or /run/, the strongest sign of which krbd device a disk is: names
-// differ (udev's links, LVM, Ganeti's links under /run), the number does not. It
-// looks a device node up, which does no I/O on the device; and it follows symbolic
-// links itself and never to another place, as a path there may lie on a mount that
-// hangs. It looks in this process's own /dev: a guest's private one often has the
-// same nodes.
+// under /dev/ or /run/. It identifies a disk's krbd device most reliably: names
+// differ (udev's links, LVM, Ganeti's links under /run), the number does not. The
+// lookup does no I/O on the device. It follows symbolic links itself and never leaves
+// these trees, as another path may be on a mount that hangs. It uses this process's
+// /dev: a guest's private /dev often has the same nodes.
 func DeviceNumber(device string) (major, minor uint32, ok bool) {
 	node, ok := guestNode(device, unix.Readlink)
 	if !ok {
@@ -59,8 +58,8 @@ func guestNode(device string, readlink func(string, []byte) (int, error)) (strin
 	return "", false
 }
 
-// guestMemoryTree splits a path in a tree that is kept in memory. Below /run/user
-// there are people's mounts.
+// guestMemoryTree splits a path in a tree that is kept in memory. It excludes
+// /run/user, which contains users' mounts.
 func guestMemoryTree(path string) (tree, rest string, ok bool) {
 	for _, tree := range []string{"/dev", "/run"} {
 		if rest, ok := strings.CutPrefix(path, tree+"/"); ok && !strings.HasPrefix(path, "/run/user/") {
@@ -70,7 +69,7 @@ func guestMemoryTree(path string) (tree, rest string, ok bool) {
 	return "", "", false
 }
 
-// guestLink returns what a symbolic link holds, or "" for what is none.
+// guestLink returns the target of a symbolic link, or "" if the path is not one.
 func guestLink(name string, readlink func(string, []byte) (int, error)) string {
 	var buf [512]byte
 	n, err := readlink(name, buf[:])

@@ -12,7 +12,7 @@ import (
 	"github.com/nodewatch/nodewatch/pkg/rbd/hostfs"
 )
 
-// guestFakeLinks answers readlink from a table.
+// guestFakeLinks implements readlink from a table.
 func guestFakeLinks(links map[string]string) func(string, []byte) (int, error) {
 	return func(name string, buf []byte) (int, error) {
 		target, ok := links[name]
@@ -28,7 +28,7 @@ func guestFakeLinks(links map[string]string) func(string, []byte) (int, error) {
 
 func TestGuestNode(t *testing.T) {
 	links := guestFakeLinks(map[string]string{
-		"/dev/rbd/p/i":      "../../rbd0", // as udev makes them
+		"/dev/rbd/p/i":      "../../rbd0", // links as udev creates them
 		"/dev/rbd/p/j":      "/dev/rbd1",
 		"/dev/disk/by-id/x": "../../vg/lv",
 		"/dev/vg/lv":        "../dm-3",
@@ -52,7 +52,7 @@ func TestGuestNode(t *testing.T) {
 	}
 }
 
-// Of this machine's devices.
+// The devices of this machine.
 func TestDeviceNumber(t *testing.T) {
 	if _, _, ok := DeviceNumber("/dev/null"); ok {
 		t.Error("a character device has a number of its own kind only")

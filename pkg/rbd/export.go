@@ -7,22 +7,22 @@ import (
 	"github.com/nodewatch/nodewatch/pkg/rbd/internal/naming"
 )
 
-// An Export is a disk that a process of the host serves to guests, by a device or
-// over a socket; or what a loop device lies on.
+// An Export is a disk that a process of the host exports to guests through a device
+// or a socket, or the file behind a loop device.
 type Export struct {
 	Path    string      `json:"path"`              // /dev/nbdN, /dev/loopN, or the socket
 	Numbers [][2]uint32 `json:"numbers,omitempty"` // major and minor of the device, and of its partitions
-	PID     int         `json:"pid"`               // 0: the kernel serves it, or it is not known
-	Disk    Disk        `json:"disk"`              // what is served; NoClient: it does not lie on RBD, as far as is known
+	PID     int         `json:"pid"`               // 0 if the kernel serves it, or if unknown
+	Disk    Disk        `json:"disk"`              // the exported disk; NoClient if it is not known to be on RBD
 }
 
-// exportsDeep is how many exports on top of each other are followed: a loop device on a
-// file on a network block device.
+// exportsDeep is the most exports on top of each other that are followed: a loop device
+// on a file on a network block device.
 const exportsDeep = 4
 
-// ResolveExports returns the guests with what lies behind the devices and sockets
-// of exports filled in: by the path of a disk, or by the number of the device that its
-// file lies on. It changes nothing that it is given.
+// ResolveExports returns the guests with their disks resolved through the devices and
+// sockets of exports: by the path of a disk, or by the number of the device that its
+// file is on. It does not change its arguments.
 func ResolveExports(guests []Guest, exports []Export) []Guest {
 	if len(exports) == 0 {
 		return guests
@@ -49,7 +49,7 @@ func ResolveExports(guests []Guest, exports []Export) []Guest {
 	return guests
 }
 
-// fill fills a disk in from what serves it.
+// fill fills in a disk from its export.
 func (e *Export) fill(disk *Disk) {
 	s := e.Disk
 	disk.Client, disk.Pool, disk.Namespace, disk.Image, disk.Snapshot = s.Client, s.Pool, s.Namespace, s.Image, s.Snapshot
@@ -62,7 +62,7 @@ func (e *Export) fill(disk *Disk) {
 	disk.Path, disk.Major, disk.Minor = s.Path, s.Major, s.Minor // a device or file of the host
 }
 
-// An exportIndex finds exports by what a disk may know of them.
+// An exportIndex finds exports by the path or device number of a disk.
 type exportIndex struct {
 	paths   map[string]*Export
 	numbers map[[2]uint32]*Export
@@ -86,8 +86,8 @@ func (x exportIndex) find(d *Disk) *Export {
 	return x.numbers[[2]uint32{d.Major, d.Minor}]
 }
 
-// exportPath is the path by which a disk is known: for a partition of a network
-// block device or loop device, that of the device.
+// exportPath returns the path of a disk in the index: for a partition of a network
+// block device or loop device, the path of the device.
 func exportPath(path string) string {
 	if name, ok := strings.CutPrefix(path, "/dev/"); ok {
 		for _, kind := range []string{"nbd", "loop"} {

@@ -14,7 +14,7 @@ import (
 	"github.com/nodewatch/nodewatch/pkg/rbd/qemu"
 )
 
-// guestField reads a recorded guest, whose names and keys are replaced.
+// guestField reads a recorded guest with replaced names and keys.
 func guestField(t *testing.T, name string) rbd.Guest {
 	t.Helper()
 	data, err := os.ReadFile(filepath.Join("testdata", "field", name))
@@ -25,7 +25,7 @@ func guestField(t *testing.T, name string) rbd.Guest {
 	if strings.HasSuffix(name, ".xml") {
 		g, err = libvirt.ParseDomain(data)
 	} else {
-		// Split at spaces: quotes stand only around JSON without any.
+		// Split at spaces: quotes enclose only JSON without spaces.
 		line := strings.ReplaceAll(strings.TrimSpace(string(data)), "'", "")
 		g, err = qemu.ParseCommandLine([]byte(strings.ReplaceAll(line, " ", "\x00")))
 	}
@@ -35,12 +35,12 @@ func guestField(t *testing.T, name string) rbd.Guest {
 	return g
 }
 
-// Weak hints make no Windows guest of a Linux one, and are told.
+// Weak hints do not make a Linux guest a Windows guest, and are reported.
 func TestFieldSystem(t *testing.T) {
 	for _, c := range []struct{ file, system, by string }{
 		{"27-linux-localtime.xml", "", guest.OSByLocalTime},
 		{"36-osinfo-unknown-hyperv.xml", "windows", guest.OSByHyperV},
-		{"47-incus-linux-vm.cmd", "", ""}, // Incus gives Windows a clock in local time
+		{"47-incus-linux-vm.cmd", "", ""}, // Incus sets the clock of Windows guests to local time
 		{"48-localtime-timezone.cmd", "", guest.OSByLocalTime},
 		{"49-raw-qemu-cpu-last.cmd", "", ""},
 	} {
@@ -50,7 +50,7 @@ func TestFieldSystem(t *testing.T) {
 	}
 }
 
-// All that a guest reads and writes is among its disks, each with its limits.
+// Every image that a guest reads or writes is among its disks, with its limits.
 func TestFieldDisks(t *testing.T) {
 	for _, c := range []struct {
 		file string

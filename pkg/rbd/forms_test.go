@@ -12,8 +12,8 @@ import (
 	"github.com/nodewatch/nodewatch/pkg/rbd/qemu"
 )
 
-// A form is how a platform describes a guest: libvirt's XML, or a command line whose
-// arguments blanks divide.
+// A form is a platform's description of a guest: libvirt's XML, or a command line
+// whose arguments are separated by blanks.
 type form struct {
 	what, text string
 	disks      []string // TARGET CLIENT IMAGE
@@ -43,7 +43,7 @@ func checkForms(t *testing.T, list []form) {
 	}
 }
 
-// Windows or not, as each platform's descriptions have it.
+// The OS of each platform's guests, Windows or not.
 func TestSystemForms(t *testing.T) {
 	const relaxed = `<relaxed state='on'/><vapic state='on'/><spinlocks state='on' retries='8191'/>`
 	checkForms(t, []form{
@@ -72,7 +72,7 @@ func TestSystemForms(t *testing.T) {
 	})
 }
 
-// Every disk, as each platform's descriptions have it.
+// Every disk of each platform's guests.
 func TestDiskForms(t *testing.T) {
 	checkForms(t, []form{
 		{"libvirt, a block device behind two copies", `<devices><disk type='block' device='disk'><source dev='/dev/rbd0'/><target dev='vda'/><mirror type='network' job='copy'><source protocol='rbd' name='p/copy'/></mirror></disk></devices>`, []string{"vda krbd /dev/rbd0", "vda librbd p/copy"}, "", ""},

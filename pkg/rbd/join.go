@@ -6,18 +6,18 @@ import (
 	"strings"
 )
 
-// A Use is which guests sit on one krbd device.
+// A Use is the guests that use one krbd device.
 type Use struct {
 	Device string   `json:"device"`           // rbdN
-	Guests []string `json:"guests,omitempty"` // their names, sorted; "NAME (container)", "NAME (ID)" or "NAME (PID N)" where two guests share a name
-	At     []int    `json:"-"`                // their places in the guests given to Join, in the order of Guests
-	Owner  string   `json:"owner,omitempty"`  // the VMID in the image's name, where no guest is known to use the device
+	Guests []string `json:"guests,omitempty"` // names of the guests, sorted; "NAME (container)", "NAME (ID)" or "NAME (PID N)" if two guests share a name
+	At     []int    `json:"-"`                // their indexes in the guests passed to Join, in the order of Guests
+	Owner  string   `json:"owner,omitempty"`  // the VMID in the image's name, if no guest is known to use the device
 }
 
-// Join returns for each of the mapped devices the guests that use it, by device
-// name. The device number decides, of the device itself or of what uses it;
-// then the path; then, for a device that nobody is seen to use, the VMID that
-// Proxmox writes into the image's name. It changes nothing that it is given.
+// Join returns the guests that use each mapped device, by device name. It matches by
+// device number, of the device or of its holders; then by path; then, for a device
+// without a known user, by the VMID that Proxmox puts into the image's name. It does
+// not change its arguments.
 func Join(mapped []Mapped, guests []Guest) []Use {
 	x := newJoinIndex(mapped)
 	users := make([][]int, len(mapped))
@@ -43,15 +43,14 @@ func Join(mapped []Mapped, guests []Guest) []Use {
 	return uses
 }
 
-// Resolve returns the guests with the krbd disks that are found among the mapped
-// devices filled in: client, pool, namespace, image, snapshot. A disk whose
-// device or link is that of several images is said to be krbd's, and no more. It
-// changes nothing that it is given.
+// Resolve returns the guests with their krbd disks completed from the mapped devices:
+// client, pool, namespace, image, snapshot. If a disk's device or link matches
+// several images, only its client is filled in. It does not change its arguments.
 func Resolve(guests []Guest, mapped []Mapped) []Guest {
 	x := newJoinIndex(mapped)
 	resolved := slices.Clone(guests)
 	for g := range resolved {
-		own := false // whether resolved[g].Disks is a copy already
+		own := false // whether resolved[g].Disks is already a copy
 		for d := range resolved[g].Disks {
 			found := x.find(&resolved[g].Disks[d])
 			if len(found) == 0 {
@@ -66,7 +65,7 @@ func Resolve(guests []Guest, mapped []Mapped) []Guest {
 	return resolved
 }
 
-// joinFill fills a disk in from the devices it lies on.
+// joinFill fills in a disk from the devices it is on.
 func joinFill(d *Disk, found []int, mapped []Mapped) {
 	d.Client = KRBD
 	if len(found) == 1 {
@@ -75,7 +74,7 @@ func joinFill(d *Disk, found []int, mapped []Mapped) {
 	}
 }
 
-// joinUse makes a Use with the guests sorted by name.
+// joinUse returns a Use with the guests sorted by name.
 func joinUse(device, owner string, at []int, label []string) Use {
 	u := Use{Device: device, Owner: owner, At: at}
 	slices.SortFunc(u.At, func(a, b int) int { return strings.Compare(label[a], label[b]) })
@@ -88,9 +87,9 @@ func joinUse(device, owner string, at []int, label []string) Use {
 	return u
 }
 
-// joinOwner returns the guest whose VMID is in the name of the image, or else
-// that VMID. A base image is not its guest's disk but what clones are made of;
-// and a guest that has the image open by librbd does not use the device.
+// joinOwner returns the guest whose VMID is in the name of the image, or that VMID if
+// there is no such guest. A base image is not its guest's disk but the source of
+// clones; and a guest that has the image open through librbd does not use the device.
 func joinOwner(m Mapped, guests []Guest, byID map[string]int) (at []int, owner string) {
 	vmid, ok := ImageVMID(m.Image)
 	if !ok || strings.HasPrefix(m.Image, "base-") {
@@ -118,7 +117,7 @@ func joinIDs(guests []Guest) map[string]int {
 }
 
 // joinLabels returns the label of each guest: its name and, if another guest has the same
-// name (Proxmox allows that), its kind, its ID or its process, whichever differs.
+// name (Proxmox allows that), its kind, ID or PID, whichever differs.
 func joinLabels(guests []Guest) []string {
 	type named struct{ name, kind string }
 	names, kinds := make(map[string]int, len(guests)), make(map[named]int, len(guests))
@@ -143,7 +142,7 @@ func joinLabels(guests []Guest) []string {
 	return label
 }
 
-// joinKind is a guest's kind, for people.
+// joinKind returns a guest's kind, for display.
 func joinKind(kind string) string {
 	if kind == "vm" {
 		return "VM"

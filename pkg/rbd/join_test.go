@@ -12,8 +12,8 @@ import (
 
 const joinFSID = "6f1b7c4e-2d0a-4f55-8a39-1c1f0a6d2b90"
 
-// joinMapped are devices of all kinds: plain, of a namespace, a snapshot, with
-// LVM and a partition on them, of another cluster, nobody's.
+// joinMapped are devices of all kinds: plain, in a namespace, a snapshot, with LVM
+// and a partition on them, of another cluster, and unused.
 func joinMapped() []Mapped {
 	return []Mapped{
 		{ID: 0, Device: "rbd0", Major: 254, Minor: 0, Pool: "rbd", Image: "vm-101-disk-0", FSID: joinFSID},
@@ -97,7 +97,7 @@ func TestJoinUses(t *testing.T) {
 	}
 }
 
-// Guests of one name are distinguished by kind, by ID, or by process.
+// Guests with the same name are distinguished by kind, ID, or process.
 func TestJoinLabels(t *testing.T) {
 	vm := func(id string, pid int) Guest { return Guest{Name: "web", ID: id, Kind: "vm", PID: pid} }
 	container := Guest{Name: "web", ID: "web", Kind: "container", PID: 9}
@@ -117,7 +117,7 @@ func TestJoinLabels(t *testing.T) {
 	}
 }
 
-// The VMID in an image's name says whose it is only where nothing better does.
+// The VMID in an image's name determines the guest only if no better evidence exists.
 func TestJoinOwner(t *testing.T) {
 	image := func(name string) []Mapped {
 		return []Mapped{{Device: "rbd0", Major: 254, Pool: "rbd", Image: name}}
@@ -172,7 +172,7 @@ func TestResolve(t *testing.T) {
 	}
 }
 
-// The order of the guests and of the devices changes nothing in what is said.
+// The order of the guests and of the devices does not change the result.
 func TestJoinOrder(t *testing.T) {
 	mapped, guests := joinMany(40)
 	want := joinNames(Join(mapped, guests))
@@ -194,7 +194,7 @@ func joinNames(uses []Use) []string {
 	return list
 }
 
-// joinMany makes n guests, every sixth with a second disk: by number, by link, by
+// joinMany returns n guests, every sixth with a second disk: by number, by link, by
 // Proxmox's link, and on a logical volume.
 func joinMany(n int) ([]Mapped, []Guest) {
 	var mapped []Mapped
@@ -226,7 +226,7 @@ func joinMany(n int) ([]Mapped, []Guest) {
 	return mapped, guests
 }
 
-// Ten times the incident's node: 780 krbd disks, 650 VMs.
+// Ten times the disks and VMs of the incident's node: 780 krbd disks, 650 VMs.
 func BenchmarkJoin(b *testing.B) {
 	mapped, guests := joinMany(650)
 	if len(mapped) != 780 {

@@ -6,23 +6,23 @@ import (
 	"github.com/nodewatch/nodewatch/pkg/rbd/internal/naming"
 )
 
-// A joinIndex finds mapped devices by what a guest may know of them. One key may
-// lead to several: a logical volume may lie on several devices, and two clusters
-// may have images of one name.
+// A joinIndex finds mapped devices by the properties of a guest's disk. One key may
+// lead to several devices: a logical volume may be on several devices, and two
+// clusters may have images with the same name.
 type joinIndex struct {
 	mapped  []Mapped
-	numbers map[uint64]int32 // device numbers, of the device and of what uses it
+	numbers map[uint64]int32 // device numbers, of the device and of its holders
 	names   map[string]int32 // rbd3, dm-3
 	mappers map[string]int32 // device mapper's names
 	specs   map[string]int32 // pool/[namespace/]image[@snapshot]
-	entries []joinEntry      // the maps hold places here
-	found   []int            // the latest answer
+	entries []joinEntry      // the maps contain indexes into entries
+	found   []int            // the latest result
 }
 
-// A joinEntry is one device that a key leads to, and where the next is.
+// A joinEntry is one device of a key, and the index of the next.
 type joinEntry struct {
-	device int32 // its place in mapped
-	next   int32 // place in entries; 0: no more
+	device int32 // its index in mapped
+	next   int32 // index in entries; 0: no more
 }
 
 func newJoinIndex(mapped []Mapped) *joinIndex {
@@ -34,7 +34,7 @@ func newJoinIndex(mapped []Mapped) *joinIndex {
 		mapped:  mapped,
 		numbers: make(map[uint64]int32, n+on), names: make(map[string]int32, n+on),
 		mappers: make(map[string]int32, on), specs: make(map[string]int32, n),
-		entries: make([]joinEntry, 1, 1+3*n+3*on), // the first represents none
+		entries: make([]joinEntry, 1, 1+3*n+3*on), // the first represents no entry
 	}
 	for i := n - 1; i >= 0; i-- { // so that each key's list is in the order of the devices
 		x.add(i)
@@ -62,7 +62,7 @@ func (x *joinIndex) addNumber(major, minor uint32, i int) {
 	}
 }
 
-// joinAdd adds a device to a key once: what uses it may do so in two ways.
+// joinAdd adds a device to a key once, even if its holders have the key too.
 func joinAdd[K comparable](x *joinIndex, places map[K]int32, key K, i int) {
 	head := places[key]
 	if head != 0 && x.entries[head].device == int32(i) {
@@ -74,7 +74,8 @@ func joinAdd[K comparable](x *joinIndex, places map[K]int32, key K, i int) {
 
 func joinNumber(major, minor uint32) uint64 { return uint64(major)<<32 | uint64(minor) }
 
-// list returns the devices of a place in entries. It is good until the next call.
+// list returns the devices of the list that begins at an index in entries. The result
+// is valid until the next call.
 func (x *joinIndex) list(place int32) []int {
 	x.found = x.found[:0]
 	for ; place != 0; place = x.entries[place].next {
@@ -83,9 +84,9 @@ func (x *joinIndex) list(place int32) []int {
 	return x.found
 }
 
-// find returns the devices that a disk lies on, until the next call. Only disks
-// that are a device here can lie on one: a librbd disk has neither number nor
-// path, whatever its image is called.
+// find returns the devices that a disk is on, valid until the next call. Only a disk
+// that is a device here can be on one: a librbd disk has neither number nor path,
+// whatever the name of its image.
 func (x *joinIndex) find(d *Disk) []int {
 	if d.Major != 0 {
 		if place := x.numbers[joinNumber(d.Major, d.Minor)]; place != 0 {
@@ -111,7 +112,7 @@ func (x *joinIndex) find(d *Disk) []int {
 	return x.list(x.names[name])
 }
 
-// link returns the devices that one of udev's links may lead to.
+// link returns the devices that one of udev's links may point to.
 func (x *joinIndex) link(spec, fsid string) []int {
 	place := x.specs[spec]
 	if place == 0 {
@@ -130,8 +131,8 @@ func (x *joinIndex) link(spec, fsid string) []int {
 	return own
 }
 
-// joinVolume returns the device mapper's name, VG-LV, for LVM's link VG/LV; a
-// dash within either is doubled there.
+// joinVolume returns the device mapper's name, VG-LV, for LVM's link VG/LV. A dash
+// within either part is doubled there.
 func joinVolume(group, volume string) string {
 	return strings.ReplaceAll(group, "-", "--") + "-" + strings.ReplaceAll(volume, "-", "--")
 }

@@ -9,7 +9,7 @@ import (
 	"golang.org/x/sys/unix"
 )
 
-// Read reads the whole of an attribute into buf, which limits it.
+// Read reads a whole attribute into buf, whose size is the limit.
 func Read(sys fs.FS, name string, buf []byte) ([]byte, error) {
 	if s, ok := sys.(FS); ok {
 		return s.readInto(name, buf)
@@ -26,20 +26,20 @@ func Read(sys fs.FS, name string, buf []byte) ([]byte, error) {
 	return buf[:n], nil
 }
 
-// Text reads an attribute that is a text, without the line break at its end.
-// It is valid UTF-8 afterwards, so that it outlives a JSON document unchanged.
+// Text reads an attribute as text, without its final newline. The result is valid
+// UTF-8, so that it passes through JSON unchanged.
 func Text(sys fs.FS, name string, buf []byte) (string, error) {
 	b, err := Read(sys, name, buf)
 	return strings.ToValidUTF8(strings.TrimSuffix(string(b), "\n"), "\uFFFD"), err
 }
 
-// Gone reports whether err says that the thing went away: its name is not
-// there, or what it belonged to was removed while it was open (kernfs: ENODEV).
+// Gone reports whether err means that the file was removed: its name does not exist,
+// or its owner was removed while it was open (kernfs: ENODEV).
 func Gone(err error) bool {
 	return errors.Is(err, fs.ErrNotExist) || errors.Is(err, unix.ENODEV) || errors.Is(err, unix.ENXIO)
 }
 
-// Uint reads a decimal number at the start of b, after blanks, and returns what follows it.
+// Uint parses a decimal number at the start of b, after blanks, and returns the rest.
 func Uint(b []byte) (n uint64, rest []byte, ok bool) {
 	for len(b) > 0 && (b[0] == ' ' || b[0] == '\t') {
 		b = b[1:]

@@ -1,5 +1,5 @@
-// Package hostfs opens the trees of a host that the kernel makes, /sys and /proc,
-// and reads their files: bounded, outside Go's poller, without what may hang.
+// Package hostfs opens the kernel's trees of a host, /sys and /proc, and reads their
+// files with limits, outside Go's poller, and without operations that may hang.
 package hostfs
 
 import (
@@ -14,20 +14,20 @@ import (
 	"golang.org/x/sys/unix"
 )
 
-// MaxSize is the longest attribute that is read. A sysfs attribute has at most
-// one page; client_options of debugfs is as long as the map options.
+// MaxSize is the maximum length of an attribute in bytes. A sysfs attribute has at
+// most one page; client_options of debugfs is as long as the map options.
 const MaxSize = 64 << 10
 
-// ErrLong says that a file continues after the limit.
+// ErrLong reports that a file is longer than the limit.
 var ErrLong = errors.New("longer than an attribute may be")
 
-// A FS is the path of the root of a file system that follows symbolic links and reads
-// them (fs.ReadLinkFS): "/sys", "/proc" or "/".
+// An FS is the root path of a file system that follows and reads symbolic links
+// (fs.ReadLinkFS): "/sys", "/proc" or "/".
 //
-// Files are read by plain system calls. Some drivers answer a read of an
-// attribute with EAGAIN; Go's poller, which os.Open would put the file into,
-// then waits indefinitely, and here the caller gets the error. ReadFile refuses a
-// file of 64 KiB or more. Errors are *fs.PathError with the path on the machine.
+// It reads files with plain system calls. Some drivers return EAGAIN for a read of an
+// attribute; Go's poller, which os.Open would use, then waits indefinitely, whereas
+// FS returns the error. ReadFile rejects a file of 64 KiB or more. Errors are
+// *fs.PathError with the path on the machine.
 type FS string
 
 func (s FS) path(op, name string) (string, error) {
@@ -54,7 +54,7 @@ func (s FS) OpenFD(name string) (int, error) {
 	}
 }
 
-// Open implements fs.FS. What it returns is an *os.File outside the poller.
+// Open implements fs.FS. It returns an *os.File outside the poller.
 func (s FS) Open(name string) (fs.File, error) {
 	fd, err := s.OpenFD(name)
 	if err != nil {
@@ -63,7 +63,7 @@ func (s FS) Open(name string) (fs.File, error) {
 	return os.NewFile(uintptr(fd), filepath.Join(string(s), name)), nil // outside the poller: fd blocks
 }
 
-// readInto reads a whole file into buf, which limits it.
+// readInto reads a whole file into buf, whose size is the limit.
 func (s FS) readInto(name string, buf []byte) ([]byte, error) {
 	fd, err := s.OpenFD(name)
 	if err != nil {
@@ -77,7 +77,7 @@ func (s FS) readInto(name string, buf []byte) ([]byte, error) {
 	return buf[:n], nil
 }
 
-// fill reads until there is no more. A full buf is an error.
+// fill reads to the end of the file. A full buf is an error.
 func fill(buf []byte, read func([]byte) (int, error)) (int, error) {
 	for n := 0; n < len(buf); {
 		m, err := read(buf[n:])
@@ -139,7 +139,7 @@ func (s FS) ReadLink(name string) (string, error) {
 	return os.Readlink(path)
 }
 
-// ReadLimited reads a file of at most limit bytes whole; a longer one is an error.
+// ReadLimited reads a whole file of at most limit bytes; a longer one is an error.
 func (s FS) ReadLimited(name string, limit int64) ([]byte, error) {
 	fd, err := s.OpenFD(name)
 	if err != nil {
@@ -165,8 +165,8 @@ func (s FS) ReadLimited(name string, limit int64) ([]byte, error) {
 	}
 }
 
-// BlockDevice returns the number of the block device that a name, links included,
-// leads to. It asks no server of a network file system.
+// BlockDevice returns the number of the block device at a path, following links. It
+// does not contact the server of a network file system.
 func (s FS) BlockDevice(name string) (major, minor uint32, ok bool) {
 	path, err := s.path("stat", name)
 	if err != nil {

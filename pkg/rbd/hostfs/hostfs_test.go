@@ -18,7 +18,7 @@ var (
 	_ fs.ReadLinkFS = FS("")
 )
 
-// smallTree is a /sys with a device and a link to it, on a real directory.
+// smallTree returns a /sys with a device and a link to it, on a real directory.
 func smallTree(t *testing.T) (root string) {
 	t.Helper()
 	root = t.TempDir()
@@ -71,8 +71,8 @@ func TestFSErrors(t *testing.T) {
 	}
 }
 
-// A file in Go's poller waits indefinitely for a driver that says EAGAIN. What a SysFS
-// opens is not in it, which shows in that it takes no deadline.
+// A file in Go's poller waits indefinitely for a driver that returns EAGAIN. A file
+// opened by an FS is not in the poller: it does not support deadlines.
 func TestOpenIsOutsideThePoller(t *testing.T) {
 	f, err := FS("/sys").Open("kernel/uevent_seqnum")
 	if errors.Is(err, fs.ErrNotExist) {

@@ -10,26 +10,27 @@ import (
 	"github.com/nodewatch/nodewatch/pkg/rbd/hostfs"
 )
 
-// maxParents is the longest chain of parents krbd maps (RBD_MAX_PARENT_CHAIN_LEN).
+// maxParents is the longest chain of parents that krbd maps
+// (RBD_MAX_PARENT_CHAIN_LEN).
 const maxParents = 16
 
-// Whether every kernel has an attribute.
+// The values of a parameter: every kernel has the attribute, or old kernels lack it.
 const (
 	required = true
 	optional = false
 )
 
-// attributes reads the attributes of one device. The first error stays.
+// attributes reads the attributes of one device. It keeps the first error.
 type attributes struct {
 	*reader
 	dir string
 	err error
-	bad []string // the attributes that could not be understood
+	bad []string // the attributes that could not be parsed
 }
 
-// text reads an attribute. A text that holds a secret is not kept. A needed attribute
-// that is missing means that the device is gone, or where its directory is still
-// there, a kernel that is not known: the attribute is noted.
+// text reads an attribute. It discards a text that contains a secret. A missing
+// required attribute means that the device was removed or, if its directory still
+// exists, that the kernel is unknown: the attribute is then noted.
 func (a *attributes) text(name string, needed bool) string {
 	if a.err != nil {
 		return ""
@@ -53,7 +54,7 @@ func (a *attributes) text(name string, needed bool) string {
 	return ""
 }
 
-// holdsSecret reports whether s has the look of map options with a key in them.
+// holdsSecret reports whether s looks like map options with a key.
 func holdsSecret(s string) bool {
 	isOption := func(word string) bool {
 		return strings.HasPrefix(word, "secret=") || strings.HasPrefix(word, "key=")
@@ -67,7 +68,8 @@ func (a *attributes) name(attr string, needed bool) string {
 	return a.checked(attr, a.text(attr, needed), func(s string) bool { return !strings.ContainsRune(s, '\n') })
 }
 
-// checked returns s if it is empty or good, and else notes that attr is not understood.
+// checked returns s if it is empty or good; otherwise it notes that attr could not be
+// parsed.
 func (a *attributes) checked(attr, s string, good func(string) bool) string {
 	if s == "" || good(s) {
 		return s
@@ -112,15 +114,15 @@ func (a *attributes) client() (addr, whole string) {
 		return "", ""
 	}
 	host, _, _ := strings.Cut(whole, "/")
-	ip := netip.MustParseAddrPort(host).Addr() // isClient has parsed it
+	ip := netip.MustParseAddrPort(host).Addr() // isClient has already parsed it
 	if ip.IsUnspecified() {
 		return "", whole
 	}
 	return ip.String(), whole
 }
 
-// isClient reports whether s is an address as %pISpc prints one, and a nonce.
-// A zone is free text and never printed there.
+// isClient reports whether s is an address as printed by %pISpc, followed by a nonce.
+// A zone is free text, which %pISpc never prints.
 func isClient(s string) bool {
 	host, nonce, _ := strings.Cut(s, "/")
 	addr, err1 := netip.ParseAddrPort(host)
@@ -128,7 +130,7 @@ func isClient(s string) bool {
 	return err1 == nil && err2 == nil && addr.Addr().Zone() == ""
 }
 
-// number reads an attribute that is a number after prefix.
+// number reads an attribute that consists of prefix and a number.
 func (a *attributes) number(name, prefix string, base, bits int) uint64 {
 	n, ok := parseNumber(a.text(name, required), prefix, base, bits)
 	if !ok && a.err == nil {
@@ -137,7 +139,7 @@ func (a *attributes) number(name, prefix string, base, bits int) uint64 {
 	return n
 }
 
-// parseNumber parses a number after prefix; 0 if it is none.
+// parseNumber parses a number after prefix. It returns 0 for anything else.
 func parseNumber(text, prefix string, base, bits int) (uint64, bool) {
 	digits, ok := strings.CutPrefix(text, prefix)
 	if !ok {
@@ -163,8 +165,9 @@ func (a *attributes) major() uint32 {
 	return uint32(n)
 }
 
-// device returns the number of the block device: from minor, or where there is none
-// from block/DEVICE/dev. Half of a number would be another device's: it is 0 as a whole.
+// device returns the number of the block device: from minor, or if that is missing from
+// block/DEVICE/dev. If major or minor is unknown, both are 0, as one alone would denote
+// another device.
 func (a *attributes) device(name string) (major, minor uint32) {
 	major = a.major()
 	text := a.text("minor", optional)
@@ -183,8 +186,8 @@ func (a *attributes) device(name string) (major, minor uint32) {
 	return 0, 0
 }
 
-// parents reads the image ids in parent: "(no parent image)", or a block of
-// "KEY VALUE" lines for each image of the chain, the nearest first.
+// parents reads the image ids in parent: "(no parent image)", or a block of "KEY
+// VALUE" lines for each image of the chain, nearest first.
 func (a *attributes) parents() []string {
 	var ids []string
 	for line := range strings.Lines(a.text("parent", optional)) {
@@ -196,7 +199,7 @@ func (a *attributes) parents() []string {
 	return ids
 }
 
-// readOnly reads block/DEVICE/ro. The block device may not be there yet.
+// readOnly reads block/DEVICE/ro. The block device may not exist yet.
 func (a *attributes) readOnly(device string) bool {
 	text, err := hostfs.Text(a.sys, "block/"+device+"/ro", a.buf)
 	if err != nil && !hostfs.Gone(err) {
@@ -205,14 +208,14 @@ func (a *attributes) readOnly(device string) bool {
 	return text == "1"
 }
 
-// note notes that an attribute could not be understood.
+// note notes that an attribute could not be parsed.
 func (a *attributes) note(attr string) {
 	if !slices.Contains(a.bad, attr) {
 		a.bad = append(a.bad, attr)
 	}
 }
 
-// partly says which attributes could not be understood.
+// partly returns which attributes could not be parsed.
 func (a *attributes) partly() string {
 	if len(a.bad) == 0 {
 		return ""

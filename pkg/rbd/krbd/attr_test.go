@@ -17,7 +17,8 @@ import (
 
 const testFSID = "11111111-2222-3333-4444-555555555555"
 
-// oneDevice is a host with one device, whose attributes are the usual ones but for change.
+// oneDevice returns a host with one device, which has the usual attributes except for
+// change.
 func oneDevice(change map[string]string) fstest.MapFS {
 	attrs := map[string]string{
 		"pool": "vms", "pool_ns": "", "name": "vm-101-disk-0", "image_id": "10ab", "current_snap": "-",
@@ -116,7 +117,7 @@ func TestAttributes(t *testing.T) {
 	}
 }
 
-// A kernel of before 4.9 has fewer attributes.
+// A kernel before 4.9 has fewer attributes.
 func TestOldKernel(t *testing.T) {
 	sys := oneDevice(nil)
 	for _, attr := range []string{"pool_ns", "cluster_fsid", "client_addr", "parent"} {
@@ -134,8 +135,8 @@ func TestOldKernel(t *testing.T) {
 	}
 }
 
-// A device is never left out because one of its attributes is missing: what can be
-// known otherwise is, and the rest is told.
+// A device is never left out because one of its attributes is missing: what other
+// attributes show is filled in, and the missing part is reported.
 func TestMissingAttributes(t *testing.T) {
 	sys := oneWithBlock()
 	addFile(sys, "devices/rbd/7/block/rbd7/dev", "254:112\n", false)
@@ -165,11 +166,11 @@ func TestMissingAttributes(t *testing.T) {
 	}
 }
 
-// A key that strays into any file is in no value, whether it stands as an option
-// or, where no name can be, alone.
+// A key that strays into any file is in no value, whether it is an option or, in a
+// file that contains no name, the whole content.
 func TestNoSecretInAnyValue(t *testing.T) {
 	const secret = "AQBPlantedPlantedPlantedPlantedPlanted=="
-	names := []string{"pool", "pool_ns", "name", "current_snap"} // any text is a name
+	names := []string{"pool", "pool_ns", "name", "current_snap"} // any text is a valid name
 	for path := range oneWithBlock() {
 		for _, text := range []string{secret, "name=admin,secret=" + secret, "192.0.2.9:6789 name=a,key=" + secret + " vms x", "key=" + secret} {
 			attr := path[strings.LastIndexByte(path, '/')+1:]
@@ -197,7 +198,7 @@ func TestNoSecretInAnyValue(t *testing.T) {
 	}
 }
 
-// oneWithBlock is oneDevice with a block device, a partition and a holder.
+// oneWithBlock returns oneDevice with a block device, a partition and a holder.
 func oneWithBlock() fstest.MapFS {
 	sys := oneDevice(nil)
 	sys["block/rbd7"] = linkTo("../devices/rbd/7/block/rbd7")
@@ -218,8 +219,8 @@ func oneWithBlock() fstest.MapFS {
 	return sys
 }
 
-// FuzzAttributes holds that a number is the attribute's or it is 0 and said to be
-// not understood, and that an address is one.
+// FuzzAttributes: a number is either the attribute's or 0 and reported as not parsed,
+// and an address is valid.
 func FuzzAttributes(f *testing.F) {
 	f.Add("268435456", "0x000000000000003d", "192.0.2.7:0/99", "client4123")
 	f.Add("-1", "0xg", "[2001:db8::7]:0/1", "client18446744073709551616")

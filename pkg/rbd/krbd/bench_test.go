@@ -11,8 +11,8 @@ import (
 	"github.com/nodewatch/nodewatch/pkg/rbd/hostfs"
 )
 
-// manyDevices is a host with ten times the disks of the incident, on a real directory,
-// a request in flight on each if busy.
+// manyDevices returns a host with ten times the disks of the incident, on a real
+// directory. If busy, each has a request in flight.
 func manyDevices(b *testing.B, busy bool) fs.FS {
 	b.Helper()
 	sys := fstest.MapFS{}
@@ -80,8 +80,8 @@ func BenchmarkIOReader780(b *testing.B) {
 	}
 }
 
-// BenchmarkIOReaderSysfs reads counters from the sysfs of this machine: those of
-// one of its block devices, 780 times.
+// BenchmarkIOReaderSysfs reads counters from the sysfs of this machine: one of its
+// block devices, 780 times.
 func BenchmarkIOReaderSysfs(b *testing.B) {
 	blocks, _ := filepath.Glob("/sys/block/*")
 	if len(blocks) == 0 {

@@ -14,13 +14,13 @@ import (
 	"github.com/nodewatch/nodewatch/pkg/rbd/hostfs"
 )
 
-// scenarios are the directories of testdata: captures of real kernels.
+// scenarios are the directories of testdata, captured from real kernels.
 var scenarios = []string{
 	"mapped", "osds-frozen", "stuck-osd", "blocklisted", "endless-crc-retry", "write-loop",
 	"layer2", "layer3+4", "linux-5.10", "linux-7.2",
 }
 
-// fixture turns a capture into the /sys it was taken from.
+// fixture returns the /sys from which a capture was taken.
 func fixture(t testing.TB, scenario string) fstest.MapFS {
 	t.Helper()
 	sys := fstest.MapFS{"kernel/debug": {Mode: fs.ModeDir | 0o700}}
@@ -65,7 +65,8 @@ func readSections(t testing.TB, file string) map[string]string {
 	return sections
 }
 
-// addFile adds a file; one below bus/rbd/devices goes to where that link leads.
+// addFile adds a file. A file below bus/rbd/devices is added at the target of that
+// link.
 func addFile(sys fstest.MapFS, path, text string, writeOnly bool) {
 	if rest, ok := strings.CutPrefix(path, devicesDir+"/"); ok {
 		id, attr, _ := strings.Cut(rest, "/")
@@ -80,7 +81,7 @@ func addFile(sys fstest.MapFS, path, text string, writeOnly bool) {
 	sys[path] = &fstest.MapFile{Data: []byte(text), Mode: 0o444}
 }
 
-// writeTree writes sys below a directory of its own and returns it as a SysFS.
+// writeTree writes sys to a new directory and returns it as a SysFS.
 func writeTree(t testing.TB, sys fstest.MapFS) (root string, onDisk fs.FS) {
 	t.Helper()
 	root = t.TempDir()
@@ -90,7 +91,7 @@ func writeTree(t testing.TB, sys fstest.MapFS) (root string, onDisk fs.FS) {
 	return root, hostfs.FS(root)
 }
 
-// directory is a directory, linkTo a symbolic link.
+// directory returns a directory, linkTo a symbolic link.
 var directory = &fstest.MapFile{Mode: fs.ModeDir | 0o755}
 
 func linkTo(target string) *fstest.MapFile {

@@ -11,7 +11,7 @@ import (
 	"github.com/google/go-cmp/cmp"
 )
 
-// update is -update.
+// update is the value of the flag -update.
 var update = flag.Bool("update", false, "rewrite the golden files")
 
 // golden compares got, as JSON, with a file of testdata.

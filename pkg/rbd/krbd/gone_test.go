@@ -15,13 +15,13 @@ import (
 	"github.com/nodewatch/nodewatch/pkg/rbd/qemu"
 )
 
-// A vanishing lets one device go away: from the n-th look at anything of it
-// on, it is not there, or what is open of it cannot be read.
+// A vanishing removes one device: from the n-th access to any of its files on, they
+// do not exist, or open ones cannot be read.
 type vanishing struct {
 	fstest.MapFS
 	device string // its names
 	left   *int
-	read   bool // fail in reading, not in opening
+	read   bool // fail on read, not on open
 }
 
 func (v vanishing) gone(name string) bool {
@@ -65,7 +65,7 @@ type removed struct{ fs.File }
 
 func (removed) Read([]byte) (int, error) { return 0, syscall.ENODEV }
 
-// two is a host with the devices 7 and 8.
+// two returns a host with the devices 7 and 8.
 func two() fstest.MapFS {
 	sys := oneWithBlock()
 	for name, f := range maps.Clone(sys) {
@@ -78,8 +78,8 @@ func two() fstest.MapFS {
 	return sys
 }
 
-// A device that goes away at any moment of the reading is told in full or not at
-// all, and takes nothing else with it.
+// A device that is removed at any moment of the reading is reported in full or not at
+// all, and other devices are not affected.
 func TestDeviceGoesAway(t *testing.T) {
 	all := readAll(t, two())
 	if len(all.Mapped) != 2 || len(all.IO) != 2 {
@@ -99,7 +99,7 @@ func TestDeviceGoesAway(t *testing.T) {
 			if diff := cmp.Diff(want, readings{Mapped: mapped, IO: io}); diff != "" || len(mapped) == 0 || len(io) == 0 {
 				t.Fatalf("after %d looks (in reading: %t): %d devices, %d counters (-want +got):\n%s", after, read, len(mapped), len(io), diff)
 			}
-			if left >= 0 { // it was there all the time
+			if left >= 0 { // it existed all the time
 				break
 			}
 			moments++
@@ -110,7 +110,7 @@ func TestDeviceGoesAway(t *testing.T) {
 	}
 }
 
-// A device's block device may come a little later.
+// A device's block device may appear a little later.
 func TestNoBlockDeviceYet(t *testing.T) {
 	sys := two()
 	delete(sys, "block/rbd8")
@@ -123,7 +123,7 @@ func TestNoBlockDeviceYet(t *testing.T) {
 	}
 }
 
-// What may not be read is an error, never an empty list.
+// Denied access is an error, never an empty list.
 func TestDenied(t *testing.T) {
 	read := map[string]func(fs.FS) error{
 		"ReadMapped":  func(sys fs.FS) error { _, err := readMapped(sys); return err },
@@ -153,7 +153,7 @@ func TestDenied(t *testing.T) {
 	}
 }
 
-// What may not be read of the block device is said, and the device stays.
+// Denied access to parts of the block device is reported, and the device stays.
 func TestBlockDeviceDenied(t *testing.T) {
 	for want, denied := range map[string][]string{
 		"unreadable: ro, holders": {"/ro", "/holders"}, "unreadable: holders": {"/uuid"}, "unreadable: ro": {"/ro"},

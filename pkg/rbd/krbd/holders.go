@@ -10,15 +10,16 @@ import (
 	"github.com/nodewatch/nodewatch/pkg/rbd/internal/naming"
 )
 
-// What uses one device is followed this far up, and listed up to this many.
+// The limits on how many levels of holders of one device are followed, and on how
+// many holders are listed.
 const (
 	maxDepth   = 8
 	maxHolders = 64
 )
 
-// holders lists what uses a device: its partitions, then level by level what
-// holds the device, a partition or a holder. A device on two of them is listed
-// once. Without the block device there is nothing.
+// holders lists the users of a device: its partitions, then level by level the
+// holders of the device, of a partition or of a holder. A device on two of them is
+// listed once. The list is empty without the block device.
 func (a *attributes) holders(device string) []rbd.Holder {
 	var list []rbd.Holder
 	seen := map[string]bool{}
@@ -49,8 +50,9 @@ func (a *attributes) holders(device string) []rbd.Holder {
 	return list
 }
 
-// list returns the names in a directory that are prefix and a number, or all of
-// them for an empty prefix. What cannot be listed is noted and holds nothing.
+// list returns the names in a directory that consist of prefix and a number, or all
+// names for an empty prefix. It notes a directory that cannot be listed and treats it
+// as empty.
 func (a *attributes) list(dir, prefix string) []string {
 	entries, err := fs.ReadDir(a.sys, dir)
 	if err != nil && !hostfs.Gone(err) {
@@ -65,8 +67,8 @@ func (a *attributes) list(dir, prefix string) []string {
 	return names
 }
 
-// holder reads one holder. kind is known of a partition; else it is in device mapper's
-// uuid, whose prefix names the creator of the device.
+// holder reads one holder. kind is set for a partition; otherwise it is read from
+// device mapper's uuid, whose prefix names the creator of the device.
 func (a *attributes) holder(dir, name, kind string) rbd.Holder {
 	h := rbd.Holder{Device: name, Kind: kind}
 	h.Major, h.Minor, _ = hostfs.ParseDev(a.blockText(dir + "/dev"))
@@ -77,7 +79,8 @@ func (a *attributes) holder(dir, name, kind string) rbd.Holder {
 	return h
 }
 
-// blockText reads an attribute of a block device; it is empty if there is none.
+// blockText reads an attribute of a block device. It is empty if the attribute does
+// not exist.
 func (a *attributes) blockText(name string) string {
 	text, err := hostfs.Text(a.sys, name, a.buf)
 	switch {
@@ -89,7 +92,7 @@ func (a *attributes) blockText(name string) string {
 	return ""
 }
 
-// holderKind says what made a device-mapper device.
+// holderKind returns the creator of a device-mapper device.
 func holderKind(uuid string) string {
 	maker, _, _ := strings.Cut(uuid, "-")
 	switch {

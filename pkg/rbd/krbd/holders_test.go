@@ -12,8 +12,8 @@ import (
 	"github.com/nodewatch/nodewatch/pkg/rbd"
 )
 
-// stack makes a host with rbd7 and what uses it: a line for each block
-// device, "DEVICE MAJOR:MINOR DM-NAME DM-UUID HOLDER...".
+// stack returns a host with rbd7 and its users, one line per block device, "DEVICE
+// MAJOR:MINOR DM-NAME DM-UUID HOLDER...".
 func stack(lines string) fstest.MapFS {
 	sys := oneDevice(nil)
 	for line := range strings.Lines(lines) {
@@ -39,7 +39,7 @@ func stack(lines string) fstest.MapFS {
 			addFile(sys, dir+"/holders/"+holder, "", false)
 		}
 	}
-	// Partitions have no link of their own in /sys/block.
+	// Partitions have no separate link in /sys/block.
 	delete(sys, "block/rbd7p1")
 	delete(sys, "block/rbd7p2")
 	return sys
@@ -81,7 +81,7 @@ func TestHolders(t *testing.T) {
 	}
 }
 
-// A ring of holders, a tower and a crowd come to an end.
+// The reading ends for a cycle of holders, many levels of holders and many holders.
 func TestHoldersAreBounded(t *testing.T) {
 	ring := readHolders(t, stack("rbd7 254:112 - - dm-0\ndm-0 253:0 a LVM-a dm-1\ndm-1 253:1 b LVM-b dm-0"))
 	if len(ring) != 2 {

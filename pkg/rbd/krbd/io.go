@@ -10,17 +10,16 @@ import (
 	"github.com/nodewatch/nodewatch/pkg/rbd/hostfs"
 )
 
-// maxKept is for how many devices an IOReader keeps files open.
+// maxKept is the number of devices whose files an IOReader keeps open.
 const maxKept = 1024
 
-// An IOReader reads the counters repeatedly. It is for one goroutine.
+// An IOReader reads the counters repeatedly. It must be used by one goroutine only.
 //
 // With a SysFS it keeps stat and inflight of each device open (for the first 1024
-// devices): a read of an open attribute is one system call, where looking up the
-// path, opening and closing cost four times as much. An open attribute holds
-// nothing of the device: unmapping does not wait for it, and reading it then
-// fails. The devices are listed again in each call, and files of those that are no
-// longer there are closed.
+// devices): a read of an open attribute is one system call, whereas looking up the
+// path, opening and closing cost four times as much. An open attribute does not pin
+// the device: unmapping does not wait for it, and reading it then fails. Each call
+// lists the devices again and closes the files of those that no longer exist.
 type IOReader struct {
 	sys     fs.FS
 	devices map[int]*ioDevice
@@ -31,7 +30,7 @@ type IOReader struct {
 type ioDevice struct {
 	name           string
 	stat, inflight ioFile
-	call           uint64 // that last saw it
+	call           uint64 // call that last saw it
 }
 
 // NewIOReader returns an IOReader for sys, which is rooted at /sys.
@@ -39,9 +38,9 @@ func NewIOReader(sys fs.FS) *IOReader {
 	return &IOReader{sys: sys, devices: map[int]*ioDevice{}, buf: make([]byte, 4096)}
 }
 
-// Read reads the block layer's counters of every krbd device, sorted by ID. A device that
-// goes away while it is read, or has no block device yet, is left out; what cannot be read
-// for another reason is an error.
+// Read reads the block layer's counters of every krbd device, sorted by ID. It omits a
+// device that is removed during the read or has no block device yet; any other failure is
+// an error.
 func (r *IOReader) Read(ctx context.Context) ([]rbd.IO, error) {
 	ids, err := listIDs(r.sys)
 	if err != nil {
@@ -71,7 +70,7 @@ func (r *IOReader) Close() {
 	r.forget()
 }
 
-// forget closes the files of the devices that the call under way has not seen.
+// forget closes the files of the devices that the current call has not seen.
 func (r *IOReader) forget() {
 	for id, d := range r.devices {
 		if d.call != r.calls {
@@ -81,7 +80,7 @@ func (r *IOReader) forget() {
 	}
 }
 
-// read reads one device. inflight is asked only when stat counts something in flight:
+// read reads one device. It reads inflight only if stat counts requests in flight:
 // both count the same (block/genhd.c), but only inflight distinguishes reads from
 // writes.
 func (r *IOReader) read(id int, keep bool) (rbd.IO, error) {

@@ -48,7 +48,7 @@ func TestReadIO(t *testing.T) {
 	}
 }
 
-// sysfsOpen lists what of root this process has open.
+// sysfsOpen lists the files below root that this process has open.
 func sysfsOpen(t *testing.T, root string) (paths []string) {
 	t.Helper()
 	fds, err := os.ReadDir("/proc/self/fd")
@@ -65,8 +65,7 @@ func sysfsOpen(t *testing.T, root string) (paths []string) {
 	return paths
 }
 
-// Attributes stay open between the readings, and no longer than their device is
-// there.
+// Attributes stay open between readings, but only while their device exists.
 func TestIOReaderKeepsFilesOpen(t *testing.T) {
 	sys := two()
 	sys["devices/rbd/7/block/rbd7/stat"].Data = []byte("1 2 3 4 5 6 7 8 0 10 11\n")
@@ -84,7 +83,7 @@ func TestIOReaderKeepsFilesOpen(t *testing.T) {
 		if n := read(); n != 2 {
 			t.Fatalf("got %d devices, want 2", n)
 		}
-		want := []string{ // rbd7 has nothing in flight: inflight is not asked
+		want := []string{ // rbd7 has nothing in flight: inflight is not read
 			"devices/rbd/7/block/rbd7/stat", "devices/rbd/8/block/rbd8/inflight", "devices/rbd/8/block/rbd8/stat",
 		}
 		if diff := cmp.Diff(want, sysfsOpen(t, root)); diff != "" {
@@ -110,8 +109,8 @@ func TestIOReaderKeepsFilesOpen(t *testing.T) {
 	r.Close()
 }
 
-// An open attribute of a device that is gone cannot be read; the device that took
-// its place is.
+// An open attribute of a removed device cannot be read; that of the device that
+// replaced it can.
 func TestIOReaderReopens(t *testing.T) {
 	root, onDisk := writeTree(t, oneWithBlock())
 	r := NewIOReader(onDisk)
@@ -136,7 +135,7 @@ func TestIOReaderReopens(t *testing.T) {
 	}
 }
 
-// Of very many devices the files of some are not kept.
+// With very many devices only some have their files kept open.
 func TestIOReaderKeepsSoManyFilesOnly(t *testing.T) {
 	sys := fstest.MapFS{}
 	for i := range maxKept + 10 {
@@ -155,7 +154,7 @@ func TestIOReaderKeepsSoManyFilesOnly(t *testing.T) {
 	}
 }
 
-// The parser reads what the kernel of this machine writes.
+// The parser accepts the output of this machine's kernel.
 func TestStatOfThisMachine(t *testing.T) {
 	files, _ := filepath.Glob("/sys/block/*/stat")
 	if len(files) == 0 {
@@ -180,8 +179,7 @@ func TestStatOfThisMachine(t *testing.T) {
 	}
 }
 
-// FuzzStat holds that what is understood says what was written: written again from
-// the numbers, it gives the same.
+// FuzzStat: parsed numbers, formatted again, equal the input.
 func FuzzStat(f *testing.F) {
 	f.Add("     183        1     1442       39       86      150    71068      739        0      200      829      130        0  1048580       51        0        0\n", "        0        0\n")
 	f.Add("3 0 24 12 8 0 16384 405 1 24812 418\n", "        1        0\n")

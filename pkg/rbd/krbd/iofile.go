@@ -9,7 +9,7 @@ import (
 	"github.com/nodewatch/nodewatch/pkg/rbd/hostfs"
 )
 
-// An ioFile is an attribute that stays open where the file system is a SysFS.
+// An ioFile is an attribute that stays open if the file system is a SysFS.
 type ioFile struct {
 	name string
 	fd   int // -1: not open
@@ -17,9 +17,8 @@ type ioFile struct {
 
 func newIOFile(name string) ioFile { return ioFile{name: name, fd: -1} }
 
-// read reads the attribute into buf. What is open may belong to a device that is
-// gone while another has come in its place: so one that cannot be read any more
-// is opened again.
+// read reads the attribute into buf. The open file may belong to a removed device
+// that another one has replaced: if it cannot be read any more, it is opened again.
 func (f *ioFile) read(sys fs.FS, buf []byte) ([]byte, error) {
 	dir, ok := sys.(hostfs.FS)
 	if !ok {
@@ -44,8 +43,8 @@ func (f *ioFile) read(sys fs.FS, buf []byte) ([]byte, error) {
 	return b, nil
 }
 
-// readOpen reads once: a sysfs attribute comes whole, and is made again for a read
-// at its beginning (fs/kernfs/file.c).
+// readOpen reads once: sysfs returns an attribute whole, and generates it again for a
+// read at offset 0 (fs/kernfs/file.c).
 func (f *ioFile) readOpen(buf []byte) ([]byte, error) {
 	for {
 		n, err := unix.Pread(f.fd, buf, 0)

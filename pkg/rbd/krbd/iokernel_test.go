@@ -11,9 +11,9 @@ import (
 	"github.com/nodewatch/nodewatch/pkg/rbd/hostfs"
 )
 
-// On a real kernel: the open attribute of a device that was removed fails at once,
-// keeps the device from nothing, and is opened again when another device has its
-// name; and that one has another inode number. A loop device represents an rbd device; both have stat from block/genhd.c.
+// On a real kernel, the open attribute of a removed device fails at once and does not block the removal. It is opened
+// again when another device has the name; that device has another inode number. A loop device represents an rbd device;
+// both have stat from block/genhd.c.
 func TestIOReaderOnThisKernel(t *testing.T) {
 	control, err := os.OpenFile("/dev/loop-control", os.O_RDWR, 0)
 	if err != nil {
@@ -27,7 +27,7 @@ func TestIOReaderOnThisKernel(t *testing.T) {
 	if err := ioctl(unix.LOOP_CTL_ADD); err != nil {
 		t.Skip("no loop device can be made here: ", err)
 	}
-	defer ioctl(unix.LOOP_CTL_REMOVE) // it may be gone already
+	defer ioctl(unix.LOOP_CTL_REMOVE) // it may already be removed
 
 	root := t.TempDir()
 	write(t, filepath.Join(root, devicesDir, "7"), linkTo(fmt.Sprintf("/sys/block/loop%d", number)))
@@ -73,5 +73,5 @@ func TestIOReaderOnThisKernel(t *testing.T) {
 	if err := ioctl(unix.LOOP_CTL_ADD); err != nil {
 		t.Fatal(err)
 	}
-	read(1) // another device under the name of the one before, without a reading between
+	read(1) // another device with the previous one's name, without a reading in between
 }

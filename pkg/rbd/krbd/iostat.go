@@ -7,9 +7,9 @@ import (
 	"github.com/nodewatch/nodewatch/pkg/rbd/hostfs"
 )
 
-// parseStat parses /sys/block/rbdN/stat (Documentation/block/stat.rst): 11
-// numbers, 15 since Linux 4.18 (discards), 17 since 5.5 (flushes); more are
-// ignored. It returns how many requests are in flight. On an error io is as it was.
+// parseStat parses /sys/block/rbdN/stat (Documentation/block/stat.rst): 11 numbers,
+// 15 since Linux 4.18 (discards), 17 since 5.5 (flushes); it ignores further ones. It
+// returns the number of requests in flight. On an error io is unchanged.
 func parseStat(b []byte, io *rbd.IO) (inFlight uint64, err error) {
 	var f [17]uint64
 	n := 0

@@ -1,4 +1,4 @@
-// Package krbd reads the devices of the kernel's RBD client: what is mapped (sysfs),
+// Package krbd reads the devices of the kernel's RBD client: the mappings (sysfs),
 // their counters (the block layer), their options and pending requests (debugfs).
 package krbd
 
@@ -34,9 +34,9 @@ func listIDs(sys fs.FS) ([]int, error) {
 	return ids, nil
 }
 
-// inodeOf returns the inode number of a device's directory, 0 if the file
-// system has none. kernfs never gives a number out again soon, so that another
-// number is another mapping, also under the same ID.
+// inodeOf returns the inode number of a device's directory, or 0 if the file system
+// has none. kernfs does not reuse a number soon, so another number means another
+// mapping, even with the same ID.
 func inodeOf(sys fs.FS, id int) (uint64, error) {
 	info, err := fs.Stat(sys, devicesDir+"/"+strconv.Itoa(id))
 	if err != nil {
@@ -58,8 +58,8 @@ type reader struct {
 func (r *reader) mapped(id int) (rbd.Mapped, error) {
 	a := attributes{reader: r, dir: devicesDir + "/" + strconv.Itoa(id) + "/"}
 	m := rbd.Mapped{ID: id, Device: "rbd" + strconv.Itoa(id)}
-	// What old kernels lack comes first. If it is missing because the device is
-	// gone, one of the others, which every kernel has, will say so.
+	// The attributes that old kernels lack come first. If one is missing because the
+	// device was removed, one of the others, which every kernel has, will fail.
 	m.Namespace = a.name("pool_ns", optional)
 	m.FSID = a.fsid()
 	m.ClientAddr, m.Nonce = a.client()

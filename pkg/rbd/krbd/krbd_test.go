@@ -19,7 +19,7 @@ import (
 	"github.com/nodewatch/nodewatch/pkg/rbd/qemu"
 )
 
-// readings is everything that this package tells of a host's krbd.
+// readings is everything that this package reads of a host's krbd.
 type readings struct {
 	Mapped  []rbd.Mapped  `json:"mapped"`
 	IO      []rbd.IO      `json:"io"`
@@ -39,8 +39,9 @@ func readAll(t *testing.T, sys fs.FS) readings {
 	return saw
 }
 
-// Files that are never opened: config_info may hold the secret, reading monmap
-// while its client goes away is CVE-2026-68153, refresh asks the cluster.
+// Files that are never opened: config_info may contain the secret, reading monmap
+// while its client is removed is CVE-2026-68153, refresh sends a request to the
+// cluster.
 var forbidden = []string{"config_info", "monmap", "refresh", "monc", "osdmap"}
 
 // A guard fails the test if a forbidden file is opened.
@@ -80,7 +81,7 @@ func TestCaptures(t *testing.T) {
 	}
 }
 
-// In the captured storm two reads have been sent repeatedly.
+// In the captured storm two reads were sent repeatedly.
 func TestCapturedStormShowsItsAttempts(t *testing.T) {
 	pending, err := ReadPending(fixture(t, "endless-crc-retry"))
 	if err != nil {
@@ -122,7 +123,7 @@ func TestNoModule(t *testing.T) {
 	}
 }
 
-// The /sys of this machine is read as any other.
+// The /sys of this machine can be read like any other.
 func TestThisMachine(t *testing.T) {
 	if _, err := os.Stat("/sys/block"); err != nil {
 		t.Skip("this machine has no /sys: ", err)

@@ -9,46 +9,47 @@ import (
 	"github.com/nodewatch/nodewatch/pkg/rbd/hostfs"
 )
 
-// How often a Lister reads a device in full: in its first calls, because the
-// block device, its partitions and what holds them come up after the mapping,
-// and then now and then, because size and holders change without a sign.
+// How often a Lister reads a device in full: in its first calls, because the block
+// device, its partitions and their holders appear after the mapping; and then
+// occasionally, because size and holders change without notice.
 const (
 	young = 3
 	renew = 30
 )
 
-// A Lister reads the krbd devices of a host repeatedly. It is for one goroutine.
+// A Lister reads the krbd devices of a host repeatedly. It must be used by one
+// goroutine only.
 type Lister struct {
 	reader  reader
 	ask     func(context.Context) ([]ClientOptions, error)
-	options map[clientKey]*rbd.Options // of the clients of the latest list
+	options map[clientKey]*rbd.Options // options of the clients of the latest list
 	devices map[int]knownDevice
 	calls   int
 }
 
 type knownDevice struct {
 	mapped rbd.Mapped
-	inode  uint64 // of its directory: another one is another mapping. 0: not known, nothing may be kept
+	inode  uint64 // inode of its directory: another one means another mapping. 0: unknown, nothing may be reused
 	reads  int
 }
 
-// NewLister returns a Lister for sys, which is rooted at /sys. options returns what
-// ReadOptions reads, from the probe; it is called while a client's options are not
-// known, and bounds how long a list waits for it.
+// NewLister returns a Lister for sys, which is rooted at /sys. options returns the
+// result of ReadOptions from the probe. It is called while a client's options are
+// unknown, and limits how long a list waits for it.
 func NewLister(sys fs.FS, options func(context.Context) ([]ClientOptions, error)) *Lister {
 	return &Lister{reader: reader{sys: sys, buf: make([]byte, hostfs.MaxSize)}, ask: options, options: map[clientKey]*rbd.Options{}}
 }
 
 // Read returns every krbd device of the host, sorted by ID. It takes no lock and does
-// no I/O, so it does not hang while the cluster does (drivers/block/rbd.c). No rbd
-// module is an empty list. A device that goes away while it is read is left out. What
-// cannot be read for another reason, permission above all, is an error; only the
+// no I/O, so it does not hang while the cluster does (drivers/block/rbd.c). Without
+// the rbd module the list is empty. A device that is removed during the read is
+// omitted. Any other failure, above all denied permission, is an error; only the
 // options may be missing, with the reason in OptionsErr. config_info is never opened:
-// it may hold the secret.
+// it may contain the secret.
 //
-// It lists the devices each time and asks whether each is still the same mapping by
-// the same client, but reads a device in full only in its first calls and then on
-// every 30th, each device in its turn. The lists it returns share their parts: they
+// Each call lists the devices and checks that each is still the same mapping by the
+// same client. It reads a device in full only in the first calls and then on every
+// 30th, at a different call for each device. The returned lists share their parts and
 // must not be changed.
 func (l *Lister) Read(ctx context.Context) ([]rbd.Mapped, error) {
 	ids, err := listIDs(l.reader.sys)
@@ -78,7 +79,7 @@ func (l *Lister) Read(ctx context.Context) ([]rbd.Mapped, error) {
 	return list, nil
 }
 
-// device returns what is known of a device, or reads it.
+// device returns a known device, or reads it.
 func (l *Lister) device(id int, clients map[uint64]bool) (knownDevice, error) {
 	inode, err := inodeOf(l.reader.sys, id)
 	if err != nil {
@@ -96,7 +97,7 @@ func (l *Lister) device(id int, clients map[uint64]bool) (knownDevice, error) {
 		return knownDevice{}, err
 	}
 	d.reads++
-	// A mapping that came or went meanwhile would be half of one and half of another.
+	// If a mapping came or went meanwhile, the values would be of two mappings.
 	if again, err := inodeOf(l.reader.sys, id); err != nil || again != inode {
 		return knownDevice{}, fs.ErrNotExist
 	}
@@ -105,7 +106,7 @@ func (l *Lister) device(id int, clients map[uint64]bool) (knownDevice, error) {
 
 // sameClient reports whether the device's client still has its number: it gets
 // another one when it connects again after it was blocklisted. A device keeps its
-// client for its whole life, so one device a client is asked in a call.
+// client for its whole life, so one device per client is checked in each call.
 func (l *Lister) sameClient(m rbd.Mapped, clients map[uint64]bool) bool {
 	same, asked := clients[m.ClientID]
 	if !asked {

@@ -35,12 +35,12 @@ func mustRead(t *testing.T, l *Lister) []rbd.Mapped {
 	return got
 }
 
-// lister is a Lister that reads the options itself.
+// lister returns a Lister that reads the options itself.
 func lister(sys fs.FS) *Lister {
 	return NewLister(sys, func(context.Context) ([]ClientOptions, error) { return ReadOptions(sys) })
 }
 
-// settled is a Lister that knows its devices.
+// settled returns a Lister that has already read its devices in full.
 func settled(t *testing.T, sys fs.FS) *Lister {
 	l := lister(sys)
 	for range young {
@@ -64,7 +64,7 @@ func TestListerReadsAgainOnlyWhatItMust(t *testing.T) {
 			t.Fatalf("(-want +got):\n%s", diff)
 		}
 	}
-	// Both devices are of one client, so one of them is asked.
+	// Both devices have the same client, so only one of them is checked.
 	if diff := cmp.Diff(map[string]int{"client_id": 10}, sys.opened); diff != "" {
 		t.Errorf("opened in ten calls (-want +got):\n%s", diff)
 	}
@@ -124,7 +124,7 @@ func TestListerSeesChanges(t *testing.T) {
 	}
 }
 
-// On a file system without inode numbers nothing is remembered.
+// On a file system without inode numbers no result is reused.
 func TestListerWithoutInodes(t *testing.T) {
 	sys := two()
 	sys["devices/rbd/8"].Sys = nil
@@ -135,7 +135,7 @@ func TestListerWithoutInodes(t *testing.T) {
 	}
 }
 
-// A mapping that is replaced by another while it is read is left out of this call.
+// A mapping that is replaced by another while it is read is omitted from this call.
 func TestReplacedWhileRead(t *testing.T) {
 	sys := replacing{two(), new(int)}
 	l := lister(sys)
@@ -147,7 +147,7 @@ func TestReplacedWhileRead(t *testing.T) {
 	}
 }
 
-// A replacing has another mapping under the ID 8 from the second look on.
+// A replacing has another mapping with the ID 8 from the second access on.
 type replacing struct {
 	fstest.MapFS
 	looks *int
@@ -173,9 +173,9 @@ func TestListerStopsWithItsContext(t *testing.T) {
 	}
 }
 
-// Options that are known stay known while their client is used, whatever becomes of
-// debugfs and of who reads it; what is not known is asked for again at each call,
-// once for all clients, and the devices are listed meanwhile.
+// Known options stay known while their client is used, even if debugfs or the probe
+// fails. Unknown options are requested in each call, once for all clients, and the
+// devices are listed meanwhile.
 func TestListerAsksForOptionsUntilItKnowsThem(t *testing.T) {
 	sys := two()
 	var answer []ClientOptions

@@ -17,11 +17,10 @@ import (
 	"github.com/nodewatch/nodewatch/pkg/rbd/internal/guest"
 )
 
-// ParseOptions parses map options, OPTION[=VALUE] separated by commas, as
-// debugfs client_options has them (net/ceph/ceph_common.c,
-// ceph_print_client_options). Unknown ones are ignored; the last of several
-// counts. What it returns is made of flags, a number and words of closed sets,
-// so that no part of a secret can be in it.
+// ParseOptions parses map options, OPTION[=VALUE] separated by commas, in the format
+// of debugfs client_options (net/ceph/ceph_common.c, ceph_print_client_options). It
+// ignores unknown options; the last of several counts. The result consists of flags,
+// a number and words of closed sets, so that it cannot contain any part of a secret.
 func ParseOptions(text string) rbd.Options {
 	var o rbd.Options
 	for option := range strings.SplitSeq(strings.TrimSuffix(text, "\n"), ",") {
@@ -46,14 +45,14 @@ func setOption(o *rbd.Options, name, value string) {
 	case "read_from_replica":
 		o.ReadFrom = optionWord(value, "no", "balance", "localize")
 	case "osd_request_timeout":
-		// The kernel takes seconds into an int.
+		// The kernel stores the seconds in an int.
 		if n, err := strconv.ParseUint(value, 10, 31); err == nil {
 			o.RequestTimeout = time.Duration(n) * time.Second
 		}
 	}
 }
 
-// optionWord returns value if it is one of the words, and else "other".
+// optionWord returns value if it is one of the words, otherwise "other".
 func optionWord(value string, words ...string) string {
 	for _, w := range words {
 		if value == w {
@@ -65,20 +64,21 @@ func optionWord(value string, words ...string) string {
 
 const debugfs = "kernel/debug/ceph"
 
-// ClientOptions are the options of one client in debugfs, or why they are not known.
+// ClientOptions are the options of one client in debugfs, or the reason why they are
+// unknown.
 type ClientOptions struct {
 	FSID     string       `json:"fsid"`
 	ClientID uint64       `json:"client_id"`
 	Options  *rbd.Options `json:"options,omitempty"`
-	Err      string       `json:"err,omitempty"` // why Options is nil, for people
+	Err      string       `json:"err,omitempty"` // why Options is nil, for display
 }
 
 // ReadOptions reads the options of every libceph client of the host:
 // kernel/debug/ceph/FSID.clientID/client_options, which takes no lock. sys is rooted
-// at /sys. It needs CAP_DAC_READ_SEARCH, so it belongs into the probe.
+// at /sys. It needs CAP_DAC_READ_SEARCH, so it is called in the probe.
 //
-// debugfs that is not mounted is fs.ErrNotExist. A client that goes away is left out.
-// At most 1,024 clients are read.
+// If debugfs is not mounted, the error is fs.ErrNotExist. A client that is removed
+// meanwhile is omitted. At most 1,024 clients are read.
 func ReadOptions(sys fs.FS) ([]ClientOptions, error) {
 	entries, err := fs.ReadDir(sys, debugfs)
 	if err != nil {
@@ -107,7 +107,7 @@ func ReadOptions(sys fs.FS) ([]ClientOptions, error) {
 	return list, nil
 }
 
-// debugfsReason says why debugfs could not be read, without the path.
+// debugfsReason returns why debugfs could not be read, without the path.
 func debugfsReason(err error) string {
 	switch {
 	case errors.Is(err, fs.ErrNotExist):
@@ -124,8 +124,8 @@ type clientKey struct {
 	id   uint64
 }
 
-// addOptions fills in the options of the devices. A client's never change, so they
-// are asked for until they are known, at most once a call and for all clients.
+// addOptions fills in the options of the devices. A client's options never change, so
+// they are requested until they are known, at most once per call and for all clients.
 func (l *Lister) addOptions(ctx context.Context, list []rbd.Mapped) {
 	known, reasons, asked := map[clientKey]*rbd.Options{}, map[clientKey]string{}, false
 	reason := "debugfs has no entry of this client"
@@ -159,5 +159,5 @@ func (l *Lister) addOptions(ctx context.Context, list []rbd.Mapped) {
 	l.options = known
 }
 
-// debugfsGone is hostfs.Gone for debugfs, which says EIO once a file was removed.
+// debugfsGone is hostfs.Gone for debugfs, which returns EIO after a file was removed.
 func debugfsGone(err error) bool { return hostfs.Gone(err) || errors.Is(err, unix.EIO) }

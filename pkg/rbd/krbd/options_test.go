@@ -37,10 +37,10 @@ func TestParseOptions(t *testing.T) {
 	}
 }
 
-// A brokenFS answers the opening of some files with an error.
+// A brokenFS returns an error when some files are opened.
 type brokenFS struct {
 	fs.FS
-	errs map[string]error // by the end of the name
+	errs map[string]error // error by suffix of the name
 }
 
 func (b brokenFS) Open(name string) (fs.File, error) {
@@ -81,8 +81,8 @@ func TestOptionsThatCannotBeRead(t *testing.T) {
 	}
 }
 
-// FuzzParseOptions holds that a secret among the options is in no part of the
-// result, whatever stands around it, and that the result is one the kernel can mean.
+// FuzzParseOptions: no part of the result contains a secret from the options,
+// whatever is around it, and the kernel could produce the result.
 func FuzzParseOptions(f *testing.F) {
 	f.Add("name=admin", "ms_mode=crc,noshare\n")
 	f.Add("name=admin,secret=<hidden>,rxbounce", "osd_request_timeout=60")

@@ -12,29 +12,29 @@ import (
 	"github.com/nodewatch/nodewatch/pkg/rbd"
 )
 
-// Limits of what is read of one client's osdc.
+// Limits on reading one client's osdc.
 const (
 	osdcMaxLine     = 4 << 10
 	osdcMaxRequests = 64
 )
 
-// ParseOSDC parses debugfs osdc (net/ceph/debugfs.c, osdc_show; the same from
-// 4.13 to 7.2): the line "REQUESTS n homeless m", a line for each request, then the
-// sections LINGER REQUESTS and BACKOFFS. FSID and ClientID are the directory's and
+// ParseOSDC parses debugfs osdc (net/ceph/debugfs.c, osdc_show; the same from 4.13 to
+// 7.2): the line "REQUESTS n homeless m", one line per request, then the sections
+// LINGER REQUESTS and BACKOFFS. FSID and ClientID are in the directory's name and
 // stay empty.
 //
-// Of the requests the 64 most often sent are kept, among equals the older, and in
-// any case the oldest; Total counts all. Lines that cannot be understood, or are
-// longer than 4 KiB, are counted as Malformed. A text that does not begin with
-// REQUESTS is an error, as is one that cannot be read to its end.
+// It keeps the 64 most often sent requests, older ones first among equals, and always
+// the oldest; Total counts all. Lines that cannot be parsed, or are longer than 4
+// KiB, are counted as Malformed. It is an error if the text does not begin with
+// REQUESTS or cannot be read to its end.
 func ParseOSDC(r io.Reader) (rbd.Pending, error) {
 	p := osdcParser{}
-	lines := bufio.NewReaderSize(struct{ io.Reader }{r}, osdcMaxLine) // else a bufio.Reader keeps its own limit
+	lines := bufio.NewReaderSize(struct{ io.Reader }{r}, osdcMaxLine) // otherwise a bufio.Reader keeps its own limit
 	for {
 		line, err := lines.ReadSlice('\n')
 		if errors.Is(err, bufio.ErrBufferFull) {
 			err = osdcSkip(lines)
-			line = nil // longer than any line may be
+			line = nil // longer than the limit of a line
 		} else if len(line) == 0 {
 			return p.done(err)
 		}
@@ -73,7 +73,7 @@ const (
 	osdcBackoffs
 )
 
-// line takes one line; nil represents one that was too long.
+// line parses one line; nil represents one that was too long.
 func (p *osdcParser) line(line []byte) error {
 	text := strings.ToValidUTF8(string(bytes.TrimSuffix(line, []byte("\n"))), "\uFFFD")
 	switch {
@@ -103,7 +103,7 @@ func (p *osdcParser) header(text string) error {
 	return errors.New("rbd: osdc does not start with REQUESTS")
 }
 
-// entry takes one line of a section and reports whether it was understood.
+// entry parses one line of a section and reports whether it is valid.
 func (p *osdcParser) entry(fields []string) bool {
 	switch p.section {
 	case osdcRequests:
@@ -128,9 +128,9 @@ func (p *osdcParser) entry(fields []string) bool {
 	}
 }
 
-// keep keeps a request, and of many those that are chosen. Choosing again and
-// again ends with what choosing once among all would give: what is dropped has 63
-// worse ones, which stay.
+// keep keeps a request, and drops the least relevant if there are many. Repeated
+// selection gives the same result as a single selection from all requests: each
+// dropped request has 63 worse ones, which stay.
 func (p *osdcParser) keep(q rbd.Request) {
 	p.pending.Requests = append(p.pending.Requests, q)
 	if len(p.pending.Requests) >= 8*osdcMaxRequests {
@@ -138,7 +138,7 @@ func (p *osdcParser) keep(q rbd.Request) {
 	}
 }
 
-// done ends the parsing at the end of the text or at an error in reading it.
+// done ends the parsing at the end of the text or at a read error.
 func (p *osdcParser) done(err error) (rbd.Pending, error) {
 	if err != nil && !errors.Is(err, io.EOF) {
 		return rbd.Pending{}, fmt.Errorf("rbd: read osdc: %w", err)

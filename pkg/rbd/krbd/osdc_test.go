@@ -19,7 +19,7 @@ import (
 	"github.com/nodewatch/nodewatch/pkg/rbd"
 )
 
-// osdcSample has a line of every kind the kernel writes.
+// osdcSample has a line of every kind that the kernel writes.
 const osdcSample = `REQUESTS 6 homeless 1
 27	osd1	1.7231e355	1.5	[1]/1	[1]/1	e10	rbd_data.1018b972e385.0000000000000000	0x40001c	576	read
 28	osd12	3.7231e355	3.5s2	[1,2147483647,3]/1	[1,2,3]/1	e10	tenant/rbd_data.3.1018b972e385.00000000000000ff	0x40001c	P	2	set-alloc-hint,write
@@ -57,7 +57,7 @@ func TestParseOSDC(t *testing.T) {
 	}
 }
 
-// Each line that is not as the kernel writes it is counted, and no other line.
+// Each line that deviates from the kernel's format is counted, and no other line.
 func TestMalformedLines(t *testing.T) {
 	good := "27	osd1	1.7	1.5	[1]/1	[1]/1	e10	rbd_data.1.0	0x1c	3	read"
 	replace := func(field int, with string) string {
@@ -102,7 +102,7 @@ func TestNotOSDC(t *testing.T) {
 	}
 }
 
-// Total is the kernel's, or what is seen if that is more.
+// Total is the kernel's number, or the number of lines if that is larger.
 func TestTotal(t *testing.T) {
 	one := strings.SplitAfter(osdcSample, "\n")[1]
 	for header, want := range map[string]int{"REQUESTS 9 homeless 0\n": 9, "REQUESTS 1 homeless 0\n": 2, "REQUESTS 2147483647 homeless 0\n": 1<<31 - 1} {
@@ -131,7 +131,8 @@ func osdcText(p rbd.Pending) []byte {
 	return b
 }
 
-// Of many requests those most often sent are kept, then the older, and the oldest.
+// Of many requests the most often sent are kept, then the older ones, and always the
+// oldest.
 func TestRequestsAreBounded(t *testing.T) {
 	var all []rbd.Request
 	for i := range 5000 {
@@ -159,9 +160,9 @@ func TestRequestsAreBounded(t *testing.T) {
 	}
 }
 
-// FuzzParseOSDC holds that of any text at most 64 requests are kept, by TID, that
-// the counts fit together, that written again it parses to the same, and that it
-// outlives a JSON document.
+// FuzzParseOSDC: for any text, at most 64 requests are kept, by TID; the counts are
+// consistent; the formatted result is parsed to the same and passes through JSON
+// unchanged.
 func FuzzParseOSDC(f *testing.F) {
 	f.Add([]byte(osdcSample))
 	for _, scenario := range scenarios {
@@ -193,7 +194,7 @@ func FuzzParseOSDC(f *testing.F) {
 		}
 		rendered := osdcText(p)
 		for line := range bytes.Lines(rendered) {
-			if len(line) >= osdcMaxLine { // a replaced byte is longer than it was
+			if len(line) >= osdcMaxLine { // a replacement character is longer than the original byte
 				return
 			}
 		}

@@ -6,8 +6,8 @@ import (
 	"github.com/nodewatch/nodewatch/pkg/rbd"
 )
 
-// An osdcTarget is where a request or a watch goes: what both kinds of line begin
-// with, and the fields that follow.
+// An osdcTarget is the destination of a request or a watch: the fields with which
+// both kinds of line begin, and the remaining fields.
 type osdcTarget struct {
 	id     uint64
 	osd    int
@@ -20,8 +20,8 @@ type osdcTarget struct {
 //
 //	ID osdN POOL.SEED SPGID [UP,..]/PRIMARY [ACTING,..]/PRIMARY eEPOCH [NS/]OBJECT 0xFLAGS [P]
 //
-// and at least one more. osd-1 is the homeless one. An object's name has no tab in
-// it: the kernel escapes what cannot be printed.
+// and at least one more. osd-1 is the homeless one. An object's name contains no tab:
+// the kernel escapes unprintable characters.
 func osdcTargetOf(f []string) (t osdcTarget, ok bool) {
 	if len(f) < 10 || f[7] == "" || !strings.HasPrefix(f[6], "e") || !strings.HasPrefix(f[8], "0x") ||
 		!strings.HasPrefix(f[4], "[") || !strings.HasPrefix(f[5], "[") {

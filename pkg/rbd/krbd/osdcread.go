@@ -12,7 +12,7 @@ import (
 	"github.com/nodewatch/nodewatch/pkg/rbd"
 )
 
-// Limits of what ReadPending reads and returns.
+// Limits on what ReadPending reads and returns.
 const (
 	osdcMaxFile    = 4 << 20 // bytes of one osdc
 	osdcMaxListed  = 1024    // clients read
@@ -20,20 +20,19 @@ const (
 	osdcMaxTotal   = 512     // requests returned, of all clients
 )
 
-// ReadPending reads what each krbd client waits for, sorted by FSID and client:
-// kernel/debug/ceph/FSID.clientID/osdc. sys is rooted at /sys.
+// ReadPending reads the pending requests of each krbd client, sorted by FSID and
+// client: kernel/debug/ceph/FSID.clientID/osdc. sys is rooted at /sys.
 //
-// It may never come back: the kernel makes osdc under the locks of the OSD client,
-// and in a storm the one who holds them re-sends everything meanwhile. The reader
-// then sleeps so that no signal wakes it. It belongs into the probe child, which
-// can be left behind, and nowhere else.
+// It may never return: the kernel generates osdc under the locks of the OSD client,
+// and in a storm the lock holder resends all requests meanwhile. The reader then
+// sleeps uninterruptibly. Call it only in the probe child, which can be left behind.
 //
-// No client is an empty list. debugfs that is not mounted while devices are mapped,
-// or may not be read, is an error. A client that goes away is left out; one whose
-// osdc cannot be read or understood says so in Partly. Clients of CephFS are left
-// out. At most 64 clients and 512 requests are returned: the clients that do
-// worst, and LeftOut says how many there are besides; with very many requests
-// fewer of each client.
+// Without clients the list is empty. It is an error if debugfs may not be read, or is
+// not mounted while devices are mapped. A client that is removed meanwhile is
+// omitted; one whose osdc cannot be read or parsed has the reason in Partly. Clients
+// of CephFS are omitted. At most 64 clients and 512 requests are returned: the worst
+// clients, with the number of the others in LeftOut. If there are very many requests,
+// fewer of each client are returned.
 func ReadPending(sys fs.FS) ([]rbd.Pending, error) {
 	entries, err := fs.ReadDir(sys, debugfs)
 	if errors.Is(err, fs.ErrNotExist) {
@@ -62,8 +61,8 @@ func ReadPending(sys fs.FS) ([]rbd.Pending, error) {
 	return osdcLimit(list, unread), nil
 }
 
-// osdcAbsent says what it means that libceph has no directory in debugfs: libceph
-// is not loaded, unless there are devices.
+// osdcAbsent returns the error for a missing libceph directory in debugfs: nil
+// without devices, because libceph is then not loaded.
 func osdcAbsent(sys fs.FS, absent error) error {
 	ids, err := listIDs(sys)
 	if err != nil {
@@ -83,13 +82,14 @@ func osdcClient(name string) (p rbd.Pending, ok bool) {
 	return p, ok && isUUID(fsid)
 }
 
-// osdcIsCephFS reports whether a client is a mount's: fs/ceph puts mdsc beside osdc.
+// osdcIsCephFS reports whether a client belongs to a mount: fs/ceph adds mdsc next to
+// osdc.
 func osdcIsCephFS(sys fs.FS, name string) bool {
 	_, err := fs.Stat(sys, debugfs+"/"+name+"/mdsc")
 	return err == nil
 }
 
-// osdcRead reads p's osdc. It is an error that p is gone, or may not be read.
+// osdcRead reads p's osdc. It returns an error if p was removed or may not be read.
 func osdcRead(sys fs.FS, p *rbd.Pending) error {
 	f, err := sys.Open(fmt.Sprintf("%s/%s.client%d/osdc", debugfs, p.FSID, p.ClientID))
 	if err != nil {
@@ -117,7 +117,7 @@ func osdcRead(sys fs.FS, p *rbd.Pending) error {
 	return nil
 }
 
-// osdcLimit cuts the list down to what is returned.
+// osdcLimit truncates the list to the limits.
 func osdcLimit(list []rbd.Pending, unread int) []rbd.Pending {
 	if len(list) > osdcMaxClients {
 		slices.SortFunc(list, osdcWorse)

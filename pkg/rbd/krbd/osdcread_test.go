@@ -16,7 +16,7 @@ import (
 	"github.com/nodewatch/nodewatch/pkg/rbd"
 )
 
-// osdcHost is a host with the given clients' osdc, by number.
+// osdcHost returns a host with the given clients' osdc, by number.
 func osdcHost(clients map[int]string) fstest.MapFS {
 	sys := oneDevice(nil)
 	for n, text := range clients {
@@ -39,7 +39,7 @@ func TestReadPending(t *testing.T) {
 	}
 	addFile(sys, debugfs+"/"+testFSID+".client14/osdc", osdcSample, false) // of CephFS
 	addFile(sys, debugfs+"/"+testFSID+".client14/mdsc", "", false)
-	addFile(sys, debugfs+"/"+testFSID+".client15/monc", "", false) // without osdc: going away
+	addFile(sys, debugfs+"/"+testFSID+".client15/monc", "", false) // without osdc: being removed
 	got, err := ReadPending(guard{sys, t})
 	if err != nil {
 		t.Fatal(err)
@@ -78,7 +78,7 @@ type osdcBroken struct {
 
 func (b osdcBroken) Read([]byte) (int, error) { return 0, b.err }
 
-// What may be opened but not read, as under lockdown, is an error.
+// A file that may be opened but not read, as under lockdown, is an error.
 func TestReadingDenied(t *testing.T) {
 	got, err := ReadPending(osdcFailing{osdcHost(map[int]string{1: "x"}), "client1", syscall.EPERM})
 	if !errors.Is(err, fs.ErrPermission) {
@@ -86,8 +86,8 @@ func TestReadingDenied(t *testing.T) {
 	}
 }
 
-// One client that cannot be read does not take the others with it; one that is
-// gone is left out.
+// One client that cannot be read does not affect the others; a removed one is
+// omitted.
 func TestOneClientFails(t *testing.T) {
 	const idle = "REQUESTS 0 homeless 0\n"
 	for _, tt := range []struct {
@@ -120,7 +120,7 @@ func TestPendingIsBounded(t *testing.T) {
 	clients := map[int]string{}
 	for n := range osdcMaxListed + 5 {
 		p := rbd.Pending{Total: n % 3}
-		if n < 100 { // these fare worst, the last of them most of all
+		if n < 100 { // these are the worst, the last most of all
 			p.Total = 100
 			for i := range 100 {
 				p.Requests = append(p.Requests, rbd.Request{TID: uint64(i), Object: "o", Attempts: n + i, Ops: "read"})
@@ -151,7 +151,7 @@ func TestPendingIsBounded(t *testing.T) {
 	}
 }
 
-// Of a file that is too long its beginning is told, and no line is torn.
+// For a file that is too long, its beginning is reported, and no line is cut.
 func TestLongFile(t *testing.T) {
 	line := strings.SplitAfter(osdcSample, "\n")[1]
 	text := "REQUESTS 99999 homeless 0\n" + strings.Repeat(line, osdcMaxFile/len(line)+100)

@@ -8,8 +8,8 @@ import (
 	"github.com/nodewatch/nodewatch/pkg/rbd"
 )
 
-// osdcWorst returns at most n of the requests, by TID: the most often sent, among
-// equals the older, and in any case the oldest.
+// osdcWorst returns at most n of the requests, by TID: the most often sent, older
+// ones first among equals, and always the oldest.
 func osdcWorst(requests []rbd.Request, n int) []rbd.Request {
 	slices.SortFunc(requests, osdcByTID)
 	if len(requests) <= n {
@@ -27,8 +27,8 @@ func osdcWorst(requests []rbd.Request, n int) []rbd.Request {
 	return requests
 }
 
-// osdcByTID orders requests by age. What differs besides the TID only makes the
-// order one and the same for any input.
+// osdcByTID orders requests by age. The other fields only make the order
+// deterministic.
 func osdcByTID(a, b rbd.Request) int {
 	paused := func(r rbd.Request) int {
 		if r.Paused {
@@ -40,8 +40,8 @@ func osdcByTID(a, b rbd.Request) int {
 		strings.Compare(a.Object, b.Object), strings.Compare(a.Ops, b.Ops), cmp.Compare(paused(a), paused(b)))
 }
 
-// osdcWorse orders clients by how badly they do: by the most often sent request,
-// then by how many are in flight.
+// osdcWorse orders clients, worst first: by their most often sent request, then by
+// the number of requests in flight.
 func osdcWorse(a, b rbd.Pending) int {
 	return cmp.Or(cmp.Compare(osdcAttempts(b), osdcAttempts(a)), cmp.Compare(b.Total, a.Total),
 		cmp.Compare(b.Backoffs, a.Backoffs), osdcByClient(a, b))

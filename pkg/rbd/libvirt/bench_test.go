@@ -5,7 +5,7 @@ import (
 	"testing"
 )
 
-// A reading of 650 domains that are known, over a pipe.
+// A reading of 650 known domains, over a pipe.
 func BenchmarkLibvirtRead(b *testing.B) {
 	f := newVirtFake()
 	for i := range 650 {

@@ -10,7 +10,7 @@ import (
 )
 
 // libvirt's wire format (src/rpc/virnetprotocol.x): a packet is its length, which
-// counts itself, then six numbers, then the arguments or results in XDR.
+// includes itself, then six numbers, then the arguments or results in XDR.
 const (
 	headLen       = 28
 	packetMax     = 8 << 20    // VIR_NET_MESSAGE_MAX is 32 MiB; 1,000 domains' statistics are about 1 MiB
@@ -19,23 +19,23 @@ const (
 	typeNotice    = 2          // VIR_NET_MESSAGE: an event, or a keepalive's ping
 )
 
-// errVirtWire says that what came over the socket is not libvirt's answer to the
-// call under way.
+// errVirtWire reports that the data on the socket is not libvirt's reply to the
+// current call.
 var errVirtWire = errors.New("not libvirt's protocol")
 
-// A packetConn stands between the socket and go-libvirt, which trusts its peer: it
-// takes the length and the counts in a packet at their word (a short packet
-// panics in a goroutine of its own, a large count takes all memory), and two
-// answers to one call lock it up. So whole packets are read here, checked, and
-// handed on: one answer to each call, and nothing else. Events are noted here and
-// not handed on: go-libvirt keeps them without a bound for a reader that never stops.
+// A packetConn is a filter between the socket and go-libvirt, which does not validate
+// the length and the counts in a packet: a short packet causes a panic in a separate
+// goroutine, a large count exhausts the memory, and two replies to one call deadlock
+// it. So packetConn reads and checks whole packets, and passes on exactly one reply
+// per call. It notes events but does not pass them on: go-libvirt would buffer them
+// without a limit for a reader that never stops.
 type packetConn struct {
 	net.Conn
 	packet  []byte       // the packet being read
-	rest    []byte       // of packet, what has not been handed on
-	waiting atomic.Int64 // the serial of the call under way; -1: none
-	unsent  int          // bytes of the latest call that have not been written
-	fault   atomic.Value // error: why reading ended; go-libvirt does not pass it on
+	rest    []byte       // the part of packet not yet passed on
+	waiting atomic.Int64 // serial of the current call; -1: none
+	unsent  int          // unwritten bytes of the latest call
+	fault   atomic.Value // error that ended reading; go-libvirt does not pass it on
 	changed *changedDomains
 }
 
@@ -45,8 +45,8 @@ func newVirtConn(c net.Conn, changed *changedDomains) *packetConn {
 	return v
 }
 
-// Write notes the serial of each call that go-libvirt writes. Its buffer begins
-// a write with a packet's head.
+// Write notes the serial of each call that go-libvirt writes. go-libvirt's buffer
+// begins each write with a packet's header.
 func (c *packetConn) Write(p []byte) (int, error) {
 	if c.unsent == 0 {
 		if len(p) < headLen {
@@ -62,13 +62,13 @@ func (c *packetConn) Write(p []byte) (int, error) {
 	return c.Conn.Write(p)
 }
 
-// Read hands on the answer to the call under way.
+// Read returns the reply to the current call.
 func (c *packetConn) Read(p []byte) (int, error) {
 	for len(c.rest) == 0 {
 		if err := c.next(); err != nil {
 			err = fmt.Errorf("the connection ended: %w", err)
 			c.fault.CompareAndSwap(nil, err)
-			c.Conn.Close() // what comes after is not worth reading
+			c.Conn.Close() // further packets are of no interest
 			return 0, err
 		}
 	}
@@ -77,7 +77,7 @@ func (c *packetConn) Read(p []byte) (int, error) {
 	return n, nil
 }
 
-// next reads a packet, and leaves rest empty if it is not to be handed on.
+// next reads a packet, and leaves rest empty if the packet is not to be passed on.
 func (c *packetConn) next() error {
 	var head [headLen]byte
 	if _, err := io.ReadFull(c.Conn, head[:]); err != nil {
@@ -102,8 +102,8 @@ func (c *packetConn) next() error {
 	return err
 }
 
-// wanted reports whether a packet is the answer to the call under way. It is said to be
-// so only once.
+// wanted reports whether a packet is the reply to the current call. It returns true at
+// most once per call.
 func (c *packetConn) wanted(packet []byte) (bool, error) {
 	field := func(i int) uint32 { return binary.BigEndian.Uint32(packet[i:]) }
 	program, procedure, kind, serial, status := field(4), field(12), field(16), field(20), field(24)

@@ -24,9 +24,8 @@ import (
 	"github.com/nodewatch/nodewatch/pkg/rbd/qemu"
 )
 
-// daemonScript runs libvirtd in namespaces of its own, where it is root and
-// the only one to see what it writes: $1 is the directory with its sockets, $2
-// the daemon.
+// daemonScript runs libvirtd in separate namespaces, as root there and with its files
+// visible only there: $1 is the directory with its sockets, $2 the daemon.
 const daemonScript = `set -e
 mkdir -p "$1/etc/libvirt" "$1/sock"
 for f in passwd group nsswitch.conf ld.so.cache; do test ! -e /etc/$f || cp /etc/$f "$1/etc/"; done
@@ -55,9 +54,9 @@ mount -t proc proc /proc
 exit $?
 `
 
-// startDaemon starts a real libvirtd and returns its read-only and its other
-// socket. It ends, with all that it started, when the shell that is the first
-// process of its namespace does.
+// startDaemon starts a real libvirtd and returns its read-only and its other socket.
+// The daemon and all its children end when the shell that is the first process of its
+// namespace exits.
 func startDaemon(t *testing.T) (ro, rw string) {
 	daemon, err := exec.LookPath("libvirtd")
 	if err != nil {
@@ -123,7 +122,7 @@ func await(t *testing.T, socket string, ended chan error, log *bytes.Buffer) {
 	}
 }
 
-// connectWriter connects to the daemon to make domains there.
+// connectWriter connects to the daemon to create domains.
 func connectWriter(t *testing.T, socket string, uri libvirt.ConnectURI) *libvirt.Libvirt {
 	conn, err := net.Dial("unix", socket)
 	if err != nil {
@@ -137,8 +136,8 @@ func connectWriter(t *testing.T, socket string, uri libvirt.ConnectURI) *libvirt
 	return rpc
 }
 
-// A real libvirtd tells of a domain with librbd's and krbd's disks over its
-// read-only socket. Its test driver starts domains without a QEMU.
+// A real libvirtd reports a domain with librbd and krbd disks over its read-only
+// socket. Its test driver starts domains without QEMU.
 func TestLibvirtDaemon(t *testing.T) {
 	ro, rw := startDaemon(t)
 	writer := connectWriter(t, rw, libvirt.TestDefault)
@@ -152,7 +151,7 @@ func TestLibvirtDaemon(t *testing.T) {
 	l.uri = libvirt.TestDefault
 	ctx, cancel := context.WithTimeout(t.Context(), time.Minute)
 	defer cancel()
-	for range 2 { // by the XML, and by what is known of it
+	for range 2 { // from the XML, and from stored knowledge
 		got, err := l.Read(ctx)
 		if err != nil {
 			t.Fatal(err)
@@ -172,7 +171,7 @@ func TestLibvirtDaemon(t *testing.T) {
 	}
 }
 
-// check202 checks that the guests are the test driver's own and vm202.
+// check202 checks that the guests are the test driver's default one and vm202.
 func check202(t *testing.T, got rbd.Guests, id, state string) {
 	t.Helper()
 	if got.Partly != "" || len(got.Guests) != 2 || got.Guests[0].Name != "test" {
@@ -189,7 +188,7 @@ func check202(t *testing.T, got rbd.Guests, id, state string) {
 	}
 }
 
-// daemonQEMU starts a QEMU by libvirt that waits at its start and runs nothing.
+// daemonQEMU makes libvirt start a QEMU that stays paused at its start.
 func daemonQEMU(t *testing.T, name string) (ro string) {
 	if os.Getuid() != 0 {
 		t.Skip("libvirtd starts a QEMU for root only")
@@ -214,12 +213,12 @@ func daemonQEMU(t *testing.T, name string) (ro string) {
 	return ro
 }
 
-// With a real QEMU the counters come from its monitor. Once it is frozen, the
-// reading that finds it so runs into its deadline, as libvirt waits for the
-// monitor then; the next ones find the monitor taken, do not wait, and say that
-// the guest is stalled. When it continues, so do the counters.
+// With a real QEMU the counters come from its monitor. After QEMU is frozen, the
+// first reading runs into its deadline, because libvirt waits for the monitor. The
+// next readings find the monitor busy, do not wait, and report the guest as stalled.
+// When QEMU continues, the counters are back.
 func TestLibvirtDaemonWithQEMU(t *testing.T) {
-	name := fmt.Sprint("vm", os.Getpid()) // nobody else's here
+	name := fmt.Sprint("vm", os.Getpid()) // no other QEMU here
 	l := New([]string{daemonQEMU(t, name)}, rbd.DeviceNumber)
 	defer l.Close()
 	ctx, cancel := context.WithTimeout(t.Context(), time.Minute)
@@ -257,7 +256,7 @@ func TestLibvirtDaemonWithQEMU(t *testing.T) {
 	}
 }
 
-// daemonProcess finds a QEMU of the given name, as a host without libvirt would.
+// daemonProcess finds a QEMU with the given name, as on a host without libvirt.
 func daemonProcess(t *testing.T, name string) int {
 	proc := os.DirFS("/proc")
 	list, err := qemu.NewProcesses(proc, qemu.Asks{
@@ -282,7 +281,7 @@ func daemonProcess(t *testing.T, name string) int {
 	return g.PID
 }
 
-// A daemon that is gone is an error, and the next reading reaches the new one.
+// A daemon that has exited is an error, and the next reading reaches the new one.
 func TestLibvirtDaemonGone(t *testing.T) {
 	l := New([]string{filepath.Join(t.TempDir(), "sock")}, nil)
 	listener, err := net.Listen("unix", l.sockets[0])

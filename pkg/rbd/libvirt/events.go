@@ -14,29 +14,29 @@ const (
 	eventRegister      = 316 // REMOTE_PROC_CONNECT_DOMAIN_EVENT_CALLBACK_REGISTER_ANY, a call
 	eventDiskChange    = 327
 	eventDeviceRemoved = 333
-	eventTunable       = 346 // throttles among others
+	eventTunable       = 346 // includes throttles
 	eventDeviceAdded   = 354
 )
 
-// events are the events that are asked for: those after which a domain's XML
-// says something else of its disks.
+// events are the subscribed events: those after which a domain's XML may describe its
+// disks differently.
 func events() []libvirt.DomainEventID {
 	return []libvirt.DomainEventID{libvirt.DomainEventIDDeviceAdded, libvirt.DomainEventIDDeviceRemoved, libvirt.DomainEventIDDiskChange, libvirt.DomainEventIDTunable}
 }
 
-// changedMax is how many domains are remembered as changed; more than there
-// can be in one answer.
+// changedMax is the maximum number of changed domains that are stored: more than one
+// reply can contain.
 const changedMax = domainsMax
 
-// A changedDomains is the domains that events have named since they were last
-// described. It may be used by several goroutines.
+// A changedDomains is the set of domains named by events since they were last
+// described. It is safe for concurrent use.
 type changedDomains struct {
 	mu    sync.Mutex
 	uuids map[libvirt.UUID]bool
 }
 
-// note takes in a packet that is a message, and notes the domain if it is an
-// event about one. What it does not understand says nothing.
+// note parses a message packet and notes the domain if it is an event about one. It
+// ignores a packet that it cannot parse.
 func (c *changedDomains) note(procedure uint32, payload []byte) {
 	switch procedure {
 	case eventDiskChange, eventDeviceRemoved, eventTunable, eventDeviceAdded:
@@ -59,7 +59,7 @@ func (c *changedDomains) note(procedure uint32, payload []byte) {
 	}
 }
 
-// take reports whether the domain has changed, and forgets that it has.
+// take reports whether the domain has changed, and removes it from the set.
 func (c *changedDomains) take(domain libvirt.UUID) bool {
 	c.mu.Lock()
 	defer c.mu.Unlock()
@@ -68,8 +68,8 @@ func (c *changedDomains) take(domain libvirt.UUID) bool {
 	return changed
 }
 
-// subscribe asks for events. A daemon that gives none is no fault: then what they
-// would say is found when the statistics show it, or in its turn.
+// subscribe subscribes to events. A daemon without events is not a fault: changes are
+// then found through the statistics or the periodic reading.
 func (l *Reader) subscribe(ctx context.Context) error {
 	rpc := l.rpc
 	for _, id := range events() {
@@ -84,7 +84,7 @@ func (l *Reader) subscribe(ctx context.Context) error {
 	return nil
 }
 
-// message notes what a packet that is a message says.
+// message notes the events in a message packet.
 func (c *packetConn) message(packet []byte) {
 	if binary.BigEndian.Uint32(packet[4:]) == remoteProgram {
 		c.changed.note(binary.BigEndian.Uint32(packet[12:]), packet[headLen:])

@@ -12,8 +12,8 @@ import (
 	"github.com/nodewatch/nodewatch/pkg/rbd"
 )
 
-// An event that tells of another disk or throttle has that domain's XML read
-// again, and no other's; any other message has none.
+// After an event about a changed disk or throttle, only that domain's XML is read
+// again; any other message causes no reading.
 func TestLibvirtEventsHaveTheXMLReadAgain(t *testing.T) {
 	one := fakeDomain{name: "vm101", uuid: 1, id: 1, xml: "<domain><name>vm101</name></domain>"}
 	two := fakeDomain{name: "vm102", uuid: 2, id: 2, xml: "<domain><name>vm102</name></domain>"}
@@ -28,7 +28,7 @@ func TestLibvirtEventsHaveTheXMLReadAgain(t *testing.T) {
 		}
 		return slices.Clone(f.xmlOf)
 	}
-	l.turn = 100 // of no domain's turn
+	l.turn = 100 // no domain's turn
 	if got := read(); len(got) != 2 {
 		t.Fatalf("at first: %v", got)
 	}
@@ -57,7 +57,7 @@ func TestLibvirtEventsHaveTheXMLReadAgain(t *testing.T) {
 	}
 }
 
-// A daemon that gives no events is read all the same.
+// A daemon without events is read all the same.
 func TestLibvirtWithoutEvents(t *testing.T) {
 	f := newVirtFake(fakeDomain{name: "vm101", uuid: 1, id: 1, xml: "<domain><name>vm101</name></domain>"})
 	f.on(eventRegister, fakeError(libvirt.ErrNoSupport, "no events here"))
@@ -68,7 +68,7 @@ func TestLibvirtWithoutEvents(t *testing.T) {
 	}
 }
 
-// However many domains events name, not more are remembered than there can be.
+// However many domains events name, the stored number is limited.
 func TestLibvirtEventsAreBounded(t *testing.T) {
 	c := &changedDomains{}
 	for i := range 2 * changedMax {
@@ -83,8 +83,8 @@ func TestLibvirtEventsAreBounded(t *testing.T) {
 	}
 }
 
-// A real libvirtd tells that somebody has throttled a disk, over its read-only
-// socket: the reading after it shows the new throttle.
+// A real libvirtd sends an event about a new throttle over its read-only socket: the
+// next reading has the throttle.
 func TestLibvirtDaemonReportsAThrottle(t *testing.T) {
 	name := fmt.Sprint("vmt", time.Now().UnixNano())
 	ro := daemonQEMU(t, name)
@@ -112,7 +112,7 @@ func TestLibvirtDaemonReportsAThrottle(t *testing.T) {
 	if err := writer.DomainSetBlockIOTune(d, "vda", limit, uint32(libvirt.DomainAffectLive)); err != nil {
 		t.Fatal(err)
 	}
-	l.turn = 10*refreshEvery - int(d.UUID[15])%refreshEvery // its own turn is as far off as can be
+	l.turn = 10*refreshEvery - int(d.UUID[15])%refreshEvery // its periodic reading is as far away as possible
 	turns := 0
 	for throttle() != 33 {
 		if turns++; turns == refreshEvery-2 {

@@ -13,17 +13,17 @@ import (
 	"github.com/digitalocean/go-libvirt"
 )
 
-// fakeDaemon is a libvirt daemon as far as the reader can see one: it speaks the
-// protocol over pipes. Set it up before the first reading, or between two.
+// fakeDaemon is a fake libvirt daemon that speaks the protocol over pipes. Set it up
+// before the first reading, or between two.
 type fakeDaemon struct {
 	mu      sync.Mutex
 	domains []fakeDomain
-	answer  map[uint32]func(call []byte) (packet []byte, hangUp bool) // instead of the usual answer to a procedure
+	answer  map[uint32]func(call []byte) (packet []byte, hangUp bool) // replaces the usual reply to a procedure
 	asked   map[uint32]int
-	xmlOf   []string // names of the domains whose XML was asked for
+	xmlOf   []string // names of the domains whose XML was requested
 	dials   int
-	flags   uint32 // of the latest statistics
-	refuse  error  // of every dial
+	flags   uint32 // flags of the latest statistics
+	refuse  error  // addresses of every dial
 }
 
 type fakeDomain struct {
@@ -38,7 +38,7 @@ func newVirtFake(domains ...fakeDomain) *fakeDaemon {
 	return &fakeDaemon{domains: domains, answer: map[uint32]func([]byte) ([]byte, bool){}, asked: map[uint32]int{}}
 }
 
-// reader returns a Libvirt that is connected to the fake.
+// reader returns a Reader that is connected to the fake.
 func (f *fakeDaemon) reader() *Reader {
 	l := New([]string{"pipe"}, nil)
 	l.dial = f.dial
@@ -57,7 +57,7 @@ func (f *fakeDaemon) dial(context.Context, string) (net.Conn, error) {
 	return client, nil
 }
 
-// on sets what a procedure is answered with.
+// on sets the reply to a procedure.
 func (f *fakeDaemon) on(procedure uint32, answer func(call []byte) (packet []byte, hangUp bool)) {
 	f.mu.Lock()
 	defer f.mu.Unlock()
@@ -101,7 +101,7 @@ func (f *fakeDaemon) handle(call []byte) (packet []byte, hangUp bool) {
 	answer := f.answer[procedure]
 	f.mu.Unlock()
 	if answer != nil {
-		return answer(call) // without the lock: it may take its time
+		return answer(call) // without the lock, as it may block
 	}
 	var x fakeXDR
 	switch procedure {
@@ -129,8 +129,8 @@ func (f *fakeDaemon) handle(call []byte) (packet []byte, hangUp bool) {
 	return fakeReply(call, statusOK, x.b), false
 }
 
-// domain returns the domain that a call is about, by its ID, which every
-// remote_nonnull_domain ends with, before the flags.
+// domain returns the domain of a call, by its ID, with which every
+// remote_nonnull_domain ends, before the flags.
 func (f *fakeDaemon) domain(call []byte) fakeDomain {
 	id := int32(binary.BigEndian.Uint32(call[len(call)-8:]))
 	for _, d := range f.domains {
@@ -141,7 +141,7 @@ func (f *fakeDaemon) domain(call []byte) fakeDomain {
 	return fakeDomain{}
 }
 
-// fakeReply makes the answer to a call.
+// fakeReply encodes the reply to a call.
 func fakeReply(call []byte, status uint32, payload []byte) []byte {
 	p := binary.BigEndian.AppendUint32(nil, uint32(headLen+len(payload)))
 	p = append(p, call[4:16]...) // program, version, procedure
@@ -151,7 +151,7 @@ func fakeReply(call []byte, status uint32, payload []byte) []byte {
 	return append(p, payload...)
 }
 
-// fakeEvent is a message about a domain.
+// fakeEvent encodes a message about a domain.
 func fakeEvent(procedure uint32, d fakeDomain) []byte {
 	var x fakeXDR
 	x.number(1) // the callback's ID
@@ -163,7 +163,7 @@ func fakeEvent(procedure uint32, d fakeDomain) []byte {
 	return append(p, x.b...)
 }
 
-// fakeError answers a call with one of libvirt's errors.
+// fakeError encodes one of libvirt's errors as the reply to a call.
 func fakeError(code libvirt.ErrorNumber, message string) func([]byte) ([]byte, bool) {
 	return func(call []byte) ([]byte, bool) {
 		var x fakeXDR
@@ -176,7 +176,7 @@ func fakeError(code libvirt.ErrorNumber, message string) func([]byte) ([]byte, b
 	}
 }
 
-// fakeXDR writes XDR.
+// fakeXDR encodes XDR.
 type fakeXDR struct{ b []byte }
 
 func (x *fakeXDR) number(n uint32) { x.b = binary.BigEndian.AppendUint32(x.b, n) }
@@ -211,7 +211,7 @@ func (x *fakeXDR) params(params []libvirt.TypedParam) {
 	}
 }
 
-// param makes a typed parameter.
+// param encodes a typed parameter.
 func param(field string, value any) libvirt.TypedParam {
 	p := libvirt.TypedParam{Field: field}
 	switch v := value.(type) {
@@ -227,7 +227,7 @@ func param(field string, value any) libvirt.TypedParam {
 	return p
 }
 
-// fakeVM makes a running domain with one disk, and its statistics.
+// fakeVM returns a running domain with one disk, and its statistics.
 func fakeVM(name string, id int32, source string) fakeDomain {
 	return fakeDomain{
 		name: name, uuid: byte(id), id: id,
@@ -243,10 +243,10 @@ func fakeVM(name string, id int32, source string) fakeDomain {
 	}
 }
 
-// hang never answers.
+// hang never replies.
 func hang([]byte) ([]byte, bool) { return nil, false }
 
-// checkErr fails the test unless err is one of the kind.
+// checkErr fails the test unless err matches the target.
 func checkErr(t *testing.T, what string, err, kind error) {
 	t.Helper()
 	if !errors.Is(err, kind) {

@@ -8,9 +8,9 @@ import (
 	"github.com/nodewatch/nodewatch/pkg/rbd/internal/rbdtest"
 )
 
-// Whatever comes in place of the statistics, as their payload or as bare bytes on
-// the socket, a reading ends before its deadline, with an error or with as many
-// guests as there can be; and the next reading is whole.
+// For any bytes in place of the statistics, as their payload or bare on the socket, a
+// reading ends before its deadline, with an error or with a limited number of guests;
+// and the next reading is complete.
 func FuzzLibvirtAnswer(f *testing.F) {
 	vm := fakeVM("a", 1, "/dev/rbd1")
 	var stats fakeXDR

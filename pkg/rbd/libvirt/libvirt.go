@@ -21,34 +21,34 @@ import (
 )
 
 // A Reader reads the active domains of a host from libvirt's daemon, over its
-// read-only socket and one connection that is kept. It asks one thing at a time.
-// It is not safe for concurrent use.
+// read-only socket and one persistent connection. It makes one call at a time. It is
+// not safe for concurrent use.
 //
-// The XML of a domain is asked for once, again after an event about a changed disk or
-// throttle, or when the disks that the statistics name have changed, and every 30th
-// reading, a thirtieth of the domains at a time.
+// It requests the XML of a domain once, again after an event about a changed disk or
+// throttle or when the disks in the statistics have changed, and every 30th reading,
+// a thirtieth of the domains at a time.
 type Reader struct {
 	sockets  []string
 	number   func(path string) (major, minor uint32, ok bool)
 	uri      libvirt.ConnectURI
 	dial     func(ctx context.Context, socket string) (net.Conn, error)
-	patience func(context.Context) (context.Context, context.CancelFunc) // for one domain's XML
+	patience func(context.Context) (context.Context, context.CancelFunc) // timeout for one domain's XML
 	conn     *packetConn
 	rpc      *libvirt.Libvirt // over conn; nil: not connected
-	asked    string           // the socket of conn
-	others   []string         // sockets of other installations that answer too
+	asked    string           // path of conn's socket
+	others   []string         // sockets of other installations that also respond
 	known    map[domainKey]knownDomain
 	turn     int
 	changed  *changedDomains
 }
 
-// patience is how long one domain's XML may take: the call may wait for the
-// domain, and one stuck domain must not hide the others.
+// patience is the timeout for one domain's XML: the call may wait for the domain, and
+// one stuck domain must not hide the others.
 const patience = 2 * time.Second
 
-// New returns a reader of the first of the sockets that answers; Partly says
-// which that is where another installation's answers too. number is rbd.DeviceNumber;
-// nil: no device numbers.
+// New returns a reader of the first of the sockets that responds. If another
+// installation also responds, Partly names the one that is read. number is
+// rbd.DeviceNumber; nil: no device numbers.
 func New(sockets []string, number func(path string) (major, minor uint32, ok bool)) *Reader {
 	return &Reader{
 		sockets: sockets, number: number, uri: libvirt.QEMUSystem,
@@ -62,10 +62,9 @@ func New(sockets []string, number func(path string) (major, minor uint32, ok boo
 	}
 }
 
-// Read returns the active domains, by name. When ctx ends it closes the
-// connection, so that no call outlives it, and the next Read makes a new one. The
-// error wraps fs.ErrNotExist if there is no socket, and fs.ErrPermission if none
-// may be used.
+// Read returns the active domains, by name. When ctx ends it closes the connection,
+// so that no call outlives it, and the next Read connects again. The error wraps
+// fs.ErrNotExist if no socket exists, and fs.ErrPermission if none may be used.
 func (l *Reader) Read(ctx context.Context) (rbd.Guests, error) {
 	l.turn++
 	if err := l.connect(ctx); err != nil {
@@ -86,7 +85,7 @@ func (l *Reader) Read(ctx context.Context) (rbd.Guests, error) {
 	return l.guests(ctx, seen, &partly)
 }
 
-// Close closes the connection, without a word to the daemon: it might not answer.
+// Close closes the connection without notifying the daemon, which might not respond.
 func (l *Reader) Close() {
 	if l.conn != nil {
 		l.conn.Close()
@@ -94,7 +93,7 @@ func (l *Reader) Close() {
 	l.conn, l.rpc = nil, nil
 }
 
-// connect makes the connection, if there is none.
+// connect connects, if not connected yet.
 func (l *Reader) connect(ctx context.Context) error {
 	if l.rpc != nil {
 		return nil
@@ -114,8 +113,8 @@ func (l *Reader) connect(ctx context.Context) error {
 	return l.subscribe(ctx)
 }
 
-// dialAny dials the sockets in turn until one answers. Of several errors the one
-// that says more than that there is no socket is returned.
+// dialAny dials the sockets in turn until one responds. If all fail, it prefers an
+// error other than that the socket does not exist.
 func (l *Reader) dialAny(ctx context.Context) (net.Conn, error) {
 	worst := fmt.Errorf("rbd: libvirt: no socket: %w", fs.ErrNotExist)
 	for _, socket := range l.sockets {
@@ -131,9 +130,10 @@ func (l *Reader) dialAny(ctx context.Context) (net.Conn, error) {
 	return nil, worst
 }
 
-// elsewhere returns the sockets that answer in other directories than that of the one
-// that is asked, of each directory the first. Those beside it are of the same
-// installation, and connecting might start a daemon that reports the same guests.
+// elsewhere returns the responding sockets outside the directory of the socket that
+// is read, the first of each directory. Sockets in the same directory belong to the
+// same installation, and connecting to one might start a daemon that reports the same
+// guests.
 func (l *Reader) elsewhere(ctx context.Context) []string {
 	home := func(socket string) string { return path.Dir(naming.RunPath(socket)) }
 	dirs := map[string]bool{home(l.asked): true}
@@ -151,10 +151,10 @@ func (l *Reader) elsewhere(ctx context.Context) []string {
 	return others
 }
 
-// call makes one call. When ctx ends first it closes the connection, which makes
-// go-libvirt's call return: it knows neither contexts nor deadlines. An error
-// that is libvirt's answer leaves the connection as it is; after any other it is
-// closed, and the next Read makes a new one.
+// call makes one call. If ctx ends first, it closes the connection, which makes
+// go-libvirt's call return: go-libvirt supports neither contexts nor deadlines. If
+// the error is libvirt's reply, the connection stays open; after any other error it
+// is closed, and the next Read connects again.
 func (l *Reader) call(ctx context.Context, what string, f func() error) error {
 	if err := ctx.Err(); err != nil {
 		return fmt.Errorf("rbd: libvirt: %s: %w", what, context.Cause(ctx))
@@ -181,13 +181,13 @@ func (l *Reader) call(ctx context.Context, what string, f func() error) error {
 	return fmt.Errorf("rbd: libvirt: %s: %w", what, err)
 }
 
-// answered reports whether an error is what libvirt answered.
+// answered reports whether an error is libvirt's reply.
 func answered(err error) bool {
 	var answer libvirt.Error
 	return errors.As(err, &answer) || errors.Is(err, libvirt.ErrUnsupported)
 }
 
-// isDenied reports whether libvirt answered that the caller may not.
+// isDenied reports whether libvirt denied the caller access.
 func isDenied(err error) bool {
 	var answer libvirt.Error
 	if !errors.As(err, &answer) {

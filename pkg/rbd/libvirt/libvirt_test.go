@@ -21,9 +21,8 @@ import (
 	"github.com/nodewatch/nodewatch/pkg/rbd/internal/rbdtest"
 )
 
-// bubble runs a test in a bubble of its own time. Pipes are channels, so that
-// deadlines are real and take no time, and a goroutine that is left behind fails
-// the test.
+// bubble runs a test in a bubble with its own time. Pipes are channels, so deadlines
+// work without real time passing, and a leaked goroutine fails the test.
 func bubble(t *testing.T, f *fakeDaemon, test func(t *testing.T, l *Reader)) {
 	t.Helper()
 	synctest.Test(t, func(t *testing.T) {
@@ -40,7 +39,7 @@ func readOnce(t *testing.T, l *Reader) (rbd.Guests, error) {
 	return l.Read(ctx)
 }
 
-// mustRead returns the guests of a reading that must not fail.
+// mustRead returns the guests of a reading that must succeed.
 func mustRead(t *testing.T, l *Reader) rbd.Guests {
 	t.Helper()
 	g, err := readOnce(t, l)
@@ -58,7 +57,7 @@ func TestLibvirtRead(t *testing.T) {
 		param("block.1.name", "vdb"), param("block.1.path", "/dev/rbd0"), param("block.1.wr.reqs", uint64(2)), param("block.1.errors", uint64(7)),
 		param("block.2.name", "vdc"), param("block.x.name", "no"), param("block.9999999.name", "no"), param("net.0.name", "tap0"))
 	busy := fakeVM("busy", 3, "/dev/rbd1")
-	busy.params = busy.params[:6] // what libvirt gives without asking QEMU
+	busy.params = busy.params[:6] // what libvirt returns without querying QEMU
 	f := newVirtFake(fakeVM("zulu", 9, "/dev/rbd/rbd/vm-9-disk-0"), mixed, busy)
 	bubble(t, f, func(t *testing.T, l *Reader) {
 		l.number = func(path string) (uint32, uint32, bool) { return 254, 16, path == "/dev/rbd1" }
@@ -72,8 +71,8 @@ func TestLibvirtRead(t *testing.T) {
 	})
 }
 
-// The XML is asked for once, and again when the disks have changed, when the
-// domain was started again, and in any case every 30th time; over one connection.
+// The XML is requested once, again when the disks have changed or the domain was
+// restarted, and in any case every 30th time; all over one connection.
 func TestLibvirtAsksForXMLOnce(t *testing.T) {
 	f := newVirtFake(fakeVM("a", 1, "/dev/rbd1"), fakeVM("b", 2, "/dev/rbd2"))
 	asked := func() string {
@@ -111,8 +110,8 @@ func TestLibvirtAsksForXMLOnce(t *testing.T) {
 	})
 }
 
-// Whichever call hangs, Read returns at its deadline and leaves nothing behind,
-// and the next one starts again.
+// Whichever call hangs, Read returns at its deadline and leaks nothing, and the next
+// one connects again.
 func TestLibvirtHangs(t *testing.T) {
 	for _, procedure := range []uint32{authList, connectOpen, getAllStats} {
 		f := newVirtFake(fakeVM("a", 1, "/dev/rbd1"))
@@ -132,8 +131,8 @@ func TestLibvirtHangs(t *testing.T) {
 	}
 }
 
-// A domain whose XML does not come costs itself only: the others are described,
-// at the latest with the next reading, and it is left alone for a while.
+// A domain whose XML does not arrive affects only itself: the others are described,
+// at the latest in the next reading, and it is not queried for a while.
 func TestLibvirtOneDomainHangs(t *testing.T) {
 	f := newVirtFake(fakeVM("a", 1, "/dev/rbd1"), fakeVM("stuck", 2, "/dev/rbd2"), fakeVM("z", 3, "/dev/rbd3"))
 	bubble(t, f, func(t *testing.T, l *Reader) {
@@ -165,7 +164,7 @@ func TestLibvirtOneDomainHangs(t *testing.T) {
 	})
 }
 
-// When the deadline comes in the middle of the first reading, the next continues
+// If the deadline expires in the middle of the first reading, the next one continues
 // from there.
 func TestLibvirtManyDomains(t *testing.T) {
 	f := newVirtFake()
@@ -174,7 +173,7 @@ func TestLibvirtManyDomains(t *testing.T) {
 	}
 	bubble(t, f, func(t *testing.T, l *Reader) {
 		f.on(getXMLDesc, func(call []byte) ([]byte, bool) {
-			time.Sleep(time.Second) // of the bubble's
+			time.Sleep(time.Second) // in the bubble's time
 			var x fakeXDR
 			x.text(f.domain(call).xml)
 			return fakeReply(call, statusOK, x.b), false
@@ -191,8 +190,8 @@ func TestLibvirtManyDomains(t *testing.T) {
 	})
 }
 
-// What is not the answer to the call under way ends the connection, and never the
-// process: these packets make go-libvirt panic, lock up, or take all memory.
+// Data other than the reply to the current call ends the connection, never the
+// process: these packets make go-libvirt panic, deadlock, or exhaust the memory.
 func TestLibvirtBadPackets(t *testing.T) {
 	number := func(n ...uint32) []byte {
 		var x fakeXDR
@@ -253,8 +252,8 @@ func TestLibvirtBadPackets(t *testing.T) {
 	}
 }
 
-// Events and pings that nobody asked for are passed over, and a second answer
-// harms the connection only.
+// Unrequested events and pings are ignored, and a second reply only affects the
+// connection.
 func TestLibvirtUnasked(t *testing.T) {
 	f := newVirtFake(fakeVM("a", 1, "/dev/rbd1"))
 	bubble(t, f, func(t *testing.T, l *Reader) {
@@ -312,7 +311,7 @@ func TestLibvirtNoSocket(t *testing.T) {
 	checkErr(t, "for real", err, fs.ErrNotExist)
 }
 
-// The second socket is used where the first does not answer.
+// The second socket is used if the first does not respond.
 func TestLibvirtSecondSocket(t *testing.T) {
 	f := newVirtFake(fakeVM("a", 1, "/dev/rbd1"))
 	bubble(t, f, func(t *testing.T, l *Reader) {
@@ -329,8 +328,8 @@ func TestLibvirtSecondSocket(t *testing.T) {
 	})
 }
 
-// Another installation's daemon that answers too is told, whenever it came; one
-// beside the socket that is asked is not even dialled.
+// Another installation's daemon that also responds is reported, whenever it was
+// started; a socket next to the one in use is not even dialled.
 func TestLibvirtSeveralAnswer(t *testing.T) {
 	f := newVirtFake(fakeVM("a", 1, "/dev/rbd1"))
 	bubble(t, f, func(t *testing.T, l *Reader) {
@@ -360,7 +359,7 @@ func TestLibvirtSeveralAnswer(t *testing.T) {
 	})
 }
 
-// A refusal is fs.ErrPermission, and the connection is not used again.
+// Denied access is fs.ErrPermission, and the connection is not used again.
 func TestLibvirtDenied(t *testing.T) {
 	for _, procedure := range []uint32{authList, connectOpen} {
 		f := newVirtFake(fakeVM("a", 1, "/dev/rbd1"))
@@ -376,7 +375,7 @@ func TestLibvirtDenied(t *testing.T) {
 	}
 }
 
-// Where the statistics fail, the list and the XML still tell which guests there are.
+// If the statistics fail, the guests are still known from the list and the XML.
 func TestLibvirtNoStatistics(t *testing.T) {
 	f := newVirtFake(fakeVM("a", 1, "/dev/rbd1"))
 	bubble(t, f, func(t *testing.T, l *Reader) {
@@ -392,8 +391,8 @@ func TestLibvirtNoStatistics(t *testing.T) {
 	})
 }
 
-// A domain that cannot be described is in the list all the same; one that has
-// gone meanwhile is not.
+// A domain that cannot be described is still in the list; one that has ended
+// meanwhile is not.
 func TestLibvirtUndescribed(t *testing.T) {
 	bad := fakeVM("bad", 1, "/dev/rbd1")
 	bad.xml = "<domain><PLANTED"
@@ -417,7 +416,7 @@ func TestLibvirtUndescribed(t *testing.T) {
 	})
 }
 
-// What one reading returns is not changed by the next.
+// The next reading does not change the result of the previous one.
 func TestLibvirtReadingsAreValues(t *testing.T) {
 	f := newVirtFake(fakeVM("a", 1, "/dev/rbd1"))
 	bubble(t, f, func(t *testing.T, l *Reader) {

@@ -8,8 +8,8 @@ import (
 	"github.com/nodewatch/nodewatch/pkg/rbd/internal/guest"
 )
 
-// metadataXML holds what libosinfo's tools (virt-install, virt-manager, Cockpit)
-// and managers write of the operating system.
+// metadataXML is the operating system's metadata written by libosinfo's tools
+// (virt-install, virt-manager, Cockpit) and by managers.
 type metadataXML struct {
 	Info struct {
 		OS struct {
@@ -19,7 +19,8 @@ type metadataXML struct {
 	Nova novaXML `xml:"instance"`
 }
 
-// hypervXML is <hyperv>: what makes KVM look like Hyper-V. Only Windows gains by it.
+// hypervXML is <hyperv>, the features that emulate Hyper-V. Only Windows benefits
+// from them.
 type hypervXML struct {
 	Mode     string `xml:"mode,attr"` // custom, passthrough, host-model
 	Features []struct {
@@ -33,15 +34,15 @@ func (h *hypervXML) on() bool {
 		return false
 	}
 	for _, f := range h.Features {
-		if f.State == "on" && f.XMLName.Local != "vendor_id" { // that one hides KVM from a driver, of any system
+		if f.State == "on" && f.XMLName.Local != "vendor_id" { // this one hides KVM from a driver, of any system
 			return true
 		}
 	}
 	return false
 }
 
-// every reports whether the guest has all of the host's features: as they are, or as
-// libvirt lists them for a running guest.
+// every reports whether the guest has all of the host's features: set by passthrough,
+// or as libvirt lists them for a running guest.
 func (h *hypervXML) every() bool {
 	return h != nil && (h.Mode == "passthrough" || h.Mode == "host-model")
 }
@@ -81,8 +82,8 @@ func (d domainXML) os() (system, by string) {
 	return hints.OS()
 }
 
-// A novaXML is what OpenStack Nova writes of an instance. Releases from 2025 on
-// add the properties of its image and flavor.
+// A novaXML is OpenStack Nova's metadata of an instance. Releases since 2025 add the
+// properties of its image and flavor.
 type novaXML struct {
 	Name   string `xml:"name"`
 	Flavor struct {
@@ -97,8 +98,8 @@ type propertyXML struct {
 	Value string `xml:",chardata"`
 }
 
-// system returns the system that the image's properties name: os_type is windows
-// or linux, os_distro one of libosinfo's short names.
+// system returns the system named by the image's properties: os_type is windows or
+// linux, os_distro one of libosinfo's short names.
 func (n novaXML) system() string {
 	for _, p := range slices.Concat(n.Properties, n.Flavor.Specs) {
 		value := strings.ToLower(strings.TrimSpace(p.Value))
@@ -120,9 +121,8 @@ type panicXML struct {
 	Model string `xml:"model,attr"`
 }
 
-// osInfo sorts libosinfo's short identifiers, such as
-// http://microsoft.com/win/2k22 or http://debian.org/debian/12; "" for one that
-// names no system.
+// osInfo maps libosinfo's short identifiers, such as http://microsoft.com/win/2k22 or
+// http://debian.org/debian/12, to an OS; "" if it names no system.
 func osInfo(id string) string {
 	id = strings.ToLower(id)
 	if id == "" || strings.Contains(id, "libosinfo.org/unknown") {

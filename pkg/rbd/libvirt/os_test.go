@@ -7,8 +7,8 @@ import (
 	"github.com/nodewatch/nodewatch/pkg/rbd/internal/guest"
 )
 
-// Nova's metadata name the system by the image's properties or the flavor's; a name
-// is a weak hint, and single Hyper-V features outweigh it.
+// Nova's metadata name the system through the image's properties or the flavor's. A
+// name is a weak hint, and single Hyper-V features outweigh it.
 func TestNovaMetadata(t *testing.T) {
 	nova := func(inner string) string {
 		return `<metadata><nova:instance xmlns:nova="http://openstack.org/xmlns/libvirt/nova/1.1">` + inner + `</nova:instance></metadata>`

@@ -14,13 +14,13 @@ import (
 	"github.com/nodewatch/nodewatch/pkg/rbd/internal/naming"
 )
 
-// How often XML is asked for again.
+// How often XML is requested again.
 const (
 	refreshEvery = 30 // readings until a domain's XML is read again in any case
-	askAgain     = 30 // readings until a domain that did not give it is asked again
+	askAgain     = 30 // readings until the XML is requested again after a failure
 )
 
-// What makes readable what could not be read.
+// The remedies for unreadable parts.
 const (
 	remedySockets = "list only the daemon that runs the guests in libvirt.sockets of the configuration"
 	remedyXML     = "find out what blocks such a domain: `virsh domjobinfo NAME`; nodewatch retries automatically"
@@ -32,16 +32,16 @@ type domainKey struct {
 	id   int32
 }
 
-// knownDomain is what is known of a domain from its XML.
+// knownDomain is what a domain's XML contained.
 type knownDomain struct {
 	guest rbd.Guest
-	disks string // what the statistics said of the disks when the XML was asked for
-	err   error  // why there is no XML, or none new
-	again int    // after err: the turn to ask again
+	disks string // the disks in the statistics when the XML was requested
+	err   error  // why there is no XML, or no newer one
+	again int    // after err: the reading in which to request it again
 }
 
-// domains asks for all active domains with their state and block statistics, in
-// one call that waits for no QEMU. Where that fails it asks for the list alone.
+// domains requests all active domains with their state and block statistics, in one
+// call that does not wait for QEMU. If that fails, it requests only the list.
 func (l *Reader) domains(ctx context.Context, partly *guest.Partly) ([]domainStats, error) {
 	var records []libvirt.DomainStatsRecord
 	err := l.call(ctx, "statistics", func() (err error) {
@@ -80,8 +80,8 @@ func (l *Reader) list(ctx context.Context) ([]domainStats, error) {
 	return seen, nil
 }
 
-// guests puts together what the XML and the statistics say, and forgets the
-// domains that are gone.
+// guests combines the XML with the statistics, and forgets the domains that no longer
+// exist.
 func (l *Reader) guests(ctx context.Context, seen []domainStats, partly *guest.Partly) (rbd.Guests, error) {
 	alive := make(map[domainKey]knownDomain, len(seen))
 	var found rbd.Guests
@@ -104,7 +104,7 @@ func (l *Reader) guests(ctx context.Context, seen []domainStats, partly *guest.P
 	return found, nil
 }
 
-// with returns the guest as the statistics show it now.
+// with returns the guest with its current statistics.
 func (k knownDomain) with(s domainStats, partly *guest.Partly) rbd.Guest {
 	g := k.guest
 	if k.err != nil {
@@ -127,8 +127,8 @@ var (
 	errVirtGone    = errors.New("the domain is gone")
 )
 
-// describe returns what is known of a domain, and asks for its XML if it is time
-// to. The error is ctx's; that of the domain is in what is known.
+// describe returns the known description of a domain, and requests its XML if that is
+// due. The error is ctx's; that of the domain is in the description.
 func (l *Reader) describe(ctx context.Context, key domainKey, s domainStats) (knownDomain, error) {
 	k, known := l.known[key]
 	changed := l.rpc != nil && l.changed.take(key.uuid)
@@ -140,7 +140,7 @@ func (l *Reader) describe(ctx context.Context, key domainKey, s domainStats) (kn
 	case k.err == nil && !changed && k.disks == s.disks() && (l.turn+int(key.uuid[15]))%refreshEvery != 0:
 		return k, nil
 	}
-	if l.rpc == nil { // an earlier domain cost the connection
+	if l.rpc == nil { // an earlier domain closed the connection
 		if !known {
 			k.err, k.again = errVirtPending, l.turn+1
 		}
@@ -153,8 +153,8 @@ func (l *Reader) describe(ctx context.Context, key domainKey, s domainStats) (kn
 	return l.described(k, s, text, err), nil
 }
 
-// xml asks for one domain's XML, without the secrets, which the read-only socket
-// would not give.
+// xml requests one domain's XML, without the secrets, which the read-only socket
+// would not return.
 func (l *Reader) xml(ctx context.Context, d libvirt.Domain) (text string, err error) {
 	patient, cancel := l.patience(ctx)
 	defer cancel()
@@ -165,8 +165,8 @@ func (l *Reader) xml(ctx context.Context, d libvirt.Domain) (text string, err er
 	return text, err
 }
 
-// described takes a domain's XML in, or the error that came instead. What was
-// known of it before stays if there is nothing newer.
+// described stores a domain's XML, or the error of its request. The previous
+// description stays if there is no newer one.
 func (l *Reader) described(k knownDomain, s domainStats, text string, err error) knownDomain {
 	var g rbd.Guest
 	if err == nil {
@@ -183,7 +183,7 @@ func (l *Reader) described(k knownDomain, s domainStats, text string, err error)
 	return knownDomain{guest: g, disks: s.disks()}
 }
 
-// uuid writes a UUID as libvirt does.
+// uuid formats a UUID as libvirt does.
 func uuid(u libvirt.UUID) string {
 	return fmt.Sprintf("%x-%x-%x-%x-%x", u[:4], u[4:6], u[6:8], u[8:10], u[10:])
 }

@@ -6,8 +6,8 @@ import "strconv"
 // (include/libvirt/libvirt-domain.h).
 var states = []string{"", "running", "blocked", "paused", "shutdown", "shutoff", "crashed", "pmsuspended"}
 
-// stateReasons are libvirt's words for why a domain is in a state: the names of
-// virDomainPausedReason and its like, in their order.
+// stateReasons are libvirt's words for the reason of a domain's state: the names of
+// virDomainPausedReason and similar enumerations, in their order.
 var stateReasons = map[string][]string{
 	"running": {"unknown", "booted", "migrated", "restored", "from_snapshot", "unpaused", "migration_canceled",
 		"save_canceled", "wakeup", "crashed", "postcopy", "postcopy_failed"},
@@ -20,8 +20,8 @@ var stateReasons = map[string][]string{
 	"pmsuspended": {"unknown"},
 }
 
-// stateOf returns the words for a state and its reason. A number that has no
-// word yet is its own name.
+// stateOf returns the words for a state and its reason. A number without a word is
+// returned as a number.
 func stateOf(state, reason int64) (string, string) {
 	word := wordOf(states, state)
 	if word == "" {

@@ -8,8 +8,8 @@ import (
 	"github.com/digitalocean/go-libvirt"
 )
 
-// Each word is that of libvirt's own constant, as go-libvirt generates them from
-// its headers: DomainPausedIoerror is paused, ioerror.
+// Each word matches libvirt's constant, as go-libvirt generates it from its headers:
+// DomainPausedIoerror is paused, ioerror.
 func TestVirtState(t *testing.T) {
 	for state := range int64(len(states)) {
 		word, _ := stateOf(state, 0)

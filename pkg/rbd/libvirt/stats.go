@@ -21,11 +21,11 @@ type domainStats struct {
 type blockStats struct {
 	io      rbd.VMIO
 	source  string // path and backingIndex, which change with the disk
-	counted bool   // QEMU gave its counters
+	counted bool   // QEMU reported its counters
 }
 
-// parseRecord reads the typed parameters of one domain (virDomainStatsRecord).
-// Names that are not wanted are passed over.
+// parseRecord parses the typed parameters of one domain (virDomainStatsRecord). It
+// ignores other names.
 func parseRecord(r libvirt.DomainStatsRecord) domainStats {
 	seen := domainStats{domain: r.Dom}
 	var state, reason int64
@@ -43,7 +43,7 @@ func parseRecord(r libvirt.DomainStatsRecord) domainStats {
 	return seen
 }
 
-// block reads one block.N.FIELD.
+// block parses one block.N.FIELD.
 func (s *domainStats) block(p libvirt.TypedParam) {
 	rest, ok := strings.CutPrefix(p.Field, libvirt.DomainStatsBlockPrefix)
 	number, field, hasField := strings.Cut(rest, ".")
@@ -95,8 +95,8 @@ func paramNumber(value any) uint64 {
 	return 0
 }
 
-// disks names the disks and what they lie on; it changes when a disk is plugged
-// in or out, or a medium is changed.
+// disks returns a text of the disks and their sources; it changes when a disk is
+// plugged or unplugged, or a medium is changed.
 func (s domainStats) disks() string {
 	var b strings.Builder
 	for _, block := range s.blocks {
@@ -105,8 +105,8 @@ func (s domainStats) disks() string {
 	return b.String()
 }
 
-// io returns the counters there are, by target. A target has its own only once:
-// the layers below it, which share its name, are not asked for.
+// io returns the available counters, by target. A target has counters only once: the
+// layers below it, which share its name, are not requested.
 func (s domainStats) io() []rbd.VMIO {
 	var list []rbd.VMIO
 	for _, b := range s.blocks {
@@ -117,9 +117,9 @@ func (s domainStats) io() []rbd.VMIO {
 	return list
 }
 
-// stalled reports whether QEMU gave no counters though a disk of the guest has some:
-// its monitor was busy or did not answer, so that without waiting libvirt could give
-// the disks' names only.
+// stalled reports whether QEMU reported no counters although a disk of the guest has
+// some: its monitor was busy or did not respond, so libvirt could return only the
+// disks' names without waiting.
 func (s domainStats) stalled(disks []rbd.Disk) bool {
 	expected := false
 	for _, b := range s.blocks {

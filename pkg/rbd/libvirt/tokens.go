@@ -6,24 +6,24 @@ import (
 	"errors"
 )
 
-// What tokens refuses.
+// The limits of tokens.
 var (
 	errVirtDeep     = errors.New("nested too deeply")
 	errVirtElements = errors.New("too many elements")
 	errVirtDoctype  = errors.New("a document type is not wanted")
 )
 
-// tokens hands XML tokens on until they are too many or too deep. Entities
-// cannot grow (none but XML's own five are known), and a document type, where
-// they would be declared, is refused.
+// tokens passes XML tokens on until they are too many or too deep. Entities cannot
+// expand: only XML's own five are defined, and a document type, which could declare
+// more, is rejected.
 type tokens struct {
 	from     *xml.Decoder
 	depth    int
 	elements int
 }
 
-// Token implements xml.TokenReader. The tokens are raw: the decoder behind it
-// matches the ends and resolves the namespaces.
+// Token implements xml.TokenReader. The tokens are raw: the decoder above it matches
+// the end tags and resolves the namespaces.
 func (t *tokens) Token() (xml.Token, error) {
 	token, err := t.from.RawToken()
 	switch token.(type) {
@@ -44,8 +44,8 @@ func (t *tokens) Token() (xml.Token, error) {
 	return token, err
 }
 
-// xmlFault says what is wrong without a word of the text: encoding/xml's own
-// messages quote names and values.
+// xmlFault describes an error without any of the text: encoding/xml's own messages
+// quote names and values.
 func xmlFault(err error) string {
 	var syntax *xml.SyntaxError
 	var typed xml.UnmarshalError
@@ -57,10 +57,10 @@ func xmlFault(err error) string {
 	case errors.As(err, &typed):
 		return "not a domain"
 	}
-	return "not readable" // a number that is none, or no end
+	return "not readable" // an invalid number, or a missing end
 }
 
-// lineAt counts lines up to an offset, for people.
+// lineAt returns the line number at an offset, for display.
 func lineAt(data []byte, offset int64) int {
 	return 1 + bytes.Count(data[:min(int64(len(data)), max(0, offset))], []byte("\n"))
 }

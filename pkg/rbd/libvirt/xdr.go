@@ -5,7 +5,7 @@ import (
 	"fmt"
 )
 
-// The calls that are made, by their numbers in src/remote/remote_protocol.x.
+// The calls in use, by their numbers in src/remote/remote_protocol.x.
 const (
 	connectOpen  = 1
 	getXMLDesc   = 14
@@ -20,13 +20,13 @@ const (
 	authTypesMax = 64
 )
 
-// checkReply makes sure that no count and no length in an answer is more than
-// the answer holds, so that decoding it takes no more memory than it does.
+// checkReply checks that no count and no length in a reply exceeds the reply's size,
+// so that decoding it takes no more memory than the reply.
 func checkReply(procedure, status uint32, payload []byte) error {
 	x := xdr{rest: payload}
 	switch {
 	case status == statusError:
-		x.skip(12) // code, domain, whether there is a message
+		x.skip(12) // code, domain, presence of a message
 		x.text()
 	case status != statusOK:
 		return fmt.Errorf("%w: status %d", errVirtWire, status)
@@ -52,10 +52,10 @@ func checkReply(procedure, status uint32, payload []byte) error {
 	return nil
 }
 
-// A xdr walks over XDR (RFC 4506) without decoding it.
+// An xdr walks over XDR (RFC 4506) without decoding it.
 type xdr struct {
 	rest  []byte
-	short bool // it ended too early, or a count was too large
+	short bool // the data ended too early, or a count was too large
 }
 
 func (x *xdr) skip(n int) {
@@ -66,7 +66,7 @@ func (x *xdr) skip(n int) {
 	x.rest = x.rest[n:]
 }
 
-// number reads an unsigned integer; 0 at the end.
+// number reads an unsigned integer. It returns 0 at the end.
 func (x *xdr) number() uint32 {
 	var n uint32
 	if len(x.rest) >= 4 {
@@ -76,7 +76,7 @@ func (x *xdr) number() uint32 {
 	return n
 }
 
-// count reads how many elements follow; each takes 4 bytes or more.
+// count reads the number of elements that follow; each takes at least 4 bytes.
 func (x *xdr) count(limit int) int {
 	n := x.number()
 	if int64(n) > int64(limit) || int64(n)*4 > int64(len(x.rest)) {

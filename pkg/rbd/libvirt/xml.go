@@ -13,15 +13,15 @@ import (
 	"github.com/nodewatch/nodewatch/pkg/rbd/qemu"
 )
 
-// Bounds on one domain's XML. A domain with 500 disks is about 400 KiB.
+// Limits on one domain's XML. A domain with 500 disks has about 400 KiB.
 const (
 	xmlSize     = 1 << 20
 	xmlDepth    = 64
 	xmlElements = 50_000
 )
 
-// domainXML is the part of libvirt's domain XML (formatdomain) that is wanted.
-// <auth> and <secret> have no place in it, so they are never kept.
+// domainXML is the relevant part of libvirt's domain XML (formatdomain). It has no
+// field for <auth> and <secret>, so they are never kept.
 type domainXML struct {
 	XMLName  xml.Name    `xml:"domain"`
 	Name     string      `xml:"name"`
@@ -40,7 +40,7 @@ type domainXML struct {
 		Name string `xml:"group_name"`
 		iotuneXML
 	} `xml:"throttlegroups>throttlegroup"`
-	// Arguments are handed to QEMU as they are: disks may be among them.
+	// Arguments are passed to QEMU unchanged and may define disks.
 	Arguments []struct {
 		Value string `xml:"value,attr"`
 	} `xml:"http://libvirt.org/schemas/domain/qemu/1.0 commandline>arg"`
@@ -60,7 +60,8 @@ type diskXML struct {
 	Backing *backingXML `xml:"backingStore"`
 }
 
-// A mirrorXML is where a block job copies a disk to while the guest writes.
+// A mirrorXML is the target to which a block job copies a disk while the guest
+// writes.
 type mirrorXML struct {
 	Source sourceXML `xml:"source"`
 	File   string    `xml:"file,attr"` // the form before libvirt 1.2.6
@@ -68,7 +69,7 @@ type mirrorXML struct {
 	Backing *backingXML `xml:"backingStore"`
 }
 
-// A backingXML is an image that a disk's image is laid over.
+// A backingXML is the backing image of a disk's image.
 type backingXML struct {
 	Source sourceXML   `xml:"source"`
 	Next   *backingXML `xml:"backingStore"`
@@ -80,14 +81,14 @@ type sourceXML struct {
 	Dev      string `xml:"dev,attr"`
 	File     string `xml:"file,attr"`
 	Volume   string `xml:"volume,attr"`
-	Path     string `xml:"path,attr"` // of a vhost-user disk: the socket
+	Path     string `xml:"path,attr"` // socket of a vhost-user disk
 	Snapshot struct {
 		Name string `xml:"name,attr"`
 	} `xml:"snapshot"`
 	Host struct {
 		Socket string `xml:"socket,attr"`
 	} `xml:"host"`
-	Data *struct { // of a qcow2 image: where its data lie, if apart from its tables
+	Data *struct { // data file of a qcow2 image, if separate from its tables
 		Source *sourceXML `xml:"source"`
 	} `xml:"dataStore"`
 }
@@ -101,15 +102,15 @@ type iotuneXML struct {
 	WriteIOPS  uint64 `xml:"write_iops_sec"`
 }
 
-// errVirtXML is wrapped by every error of ParseDomain. Its text never holds any
-// of the XML.
+// errVirtXML is wrapped by every error of ParseDomain. Its text never contains any of
+// the XML.
 var errVirtXML = errors.New("rbd: domain XML")
 
-// ParseDomain reads libvirt's XML of one domain, live or defined. State and
-// statistics are not in it. Each disk that has a source is in Disks; those that
-// are not on RBD have rbd.NoClient. A volume of a storage pool that the XML does not
-// resolve has rbd.NoClient, no Path, and the volume's name as Image: what it lies on
-// is not known. No error holds any of the text.
+// ParseDomain parses libvirt's XML of one domain, live or defined, which has neither
+// state nor statistics. Each disk that has a source is in Disks; those that are not
+// on RBD have rbd.NoClient. A storage pool volume that the XML does not resolve has
+// rbd.NoClient, no Path, and the volume's name as Image: its location is unknown. No
+// error contains any of the text.
 func ParseDomain(data []byte) (rbd.Guest, error) {
 	if len(data) > xmlSize {
 		return rbd.Guest{}, fmt.Errorf("%w: longer than %d bytes", errVirtXML, xmlSize)
@@ -140,8 +141,8 @@ func ParseDomain(data []byte) (rbd.Guest, error) {
 	return g, nil
 }
 
-// passed returns what is in <qemu:commandline>: disks, and what tells the system.
-// What of it cannot be read is QEMU's to refuse.
+// passed returns the disks and OS indicators in <qemu:commandline>. It ignores
+// arguments that it cannot parse, as QEMU will reject invalid ones.
 func (d domainXML) passed() rbd.Guest {
 	if len(d.Arguments) == 0 {
 		return rbd.Guest{}
@@ -154,8 +155,8 @@ func (d domainXML) passed() rbd.Guest {
 	return g
 }
 
-// disks returns a disk and what else it reads or writes: the images below it,
-// and the copy that a block job makes. Those have its target too.
+// disks returns a disk and the other images it reads or writes: its backing images,
+// and the copy by a block job. They have the same target.
 func (d diskXML) disks(groups map[string]rbd.Throttle) []rbd.Disk {
 	found, ok := d.disk()
 	if !ok {
@@ -179,7 +180,7 @@ func (d diskXML) disks(groups map[string]rbd.Throttle) []rbd.Disk {
 		}
 	}
 	chain := func(b *backingXML) {
-		for ; b != nil; b = b.Next { // no longer than the XML is deep
+		for ; b != nil; b = b.Next { // limited by the depth of the XML
 			below(b.Source)
 			data(b.Source)
 		}
@@ -230,8 +231,8 @@ func (d diskXML) disk() (rbd.Disk, bool) {
 	return found, true
 }
 
-// rbdName cuts the options off that older tools wrote behind the image's
-// name, in the form of QEMU's own rbd: names: they may hold a key.
+// rbdName removes the options that older tools appended to the image's name, in the
+// form of QEMU's rbd: names: they may contain a key.
 func rbdName(name string) string {
 	if i := strings.IndexByte(name, ':'); i >= 0 && strings.Contains(name[i:], "=") {
 		name = name[:i]

@@ -40,7 +40,7 @@ func TestParseDomainMixed(t *testing.T) {
 	}
 }
 
-// What lies below a disk, beside it and in the arguments for QEMU is among the disks.
+// Images below and next to a disk and in the arguments for QEMU are among the disks.
 func TestParseDomainDisks(t *testing.T) {
 	disk := func(inner string) string {
 		return "<devices><disk type='block' device='disk'>" + inner + "<target dev='vda'/></disk></devices>"
@@ -92,9 +92,9 @@ func TestParseDomainOS(t *testing.T) {
 		{info("http://libosinfo.org/unknown") + "<features><hyperv><vapic state='on'/></hyperv></features>", "windows"},
 		{info("http://freebsd.org/freebsd/14.0"), "other"},
 		{info("http://oracle.com/solaris/11.4"), "other"},
-		// What is said goes before what is guessed.
+		// Explicit values take precedence over guesses.
 		{info("http://debian.org/debian/12") + "<clock offset='localtime'/>", "linux"},
-		// Another namespace's element of the same name says nothing.
+		// An element of the same name in another namespace is ignored.
 		{`<metadata><x:libosinfo xmlns:x="urn:x"><x:os id="http://microsoft.com/win/10"/></x:libosinfo></metadata>`, ""},
 		{"<features><hyperv><relaxed state='on'/></hyperv></features>", "windows"},
 		{"<features><hyperv mode='passthrough'/></features>", ""},
@@ -120,7 +120,7 @@ func TestParseDomainOS(t *testing.T) {
 	}
 }
 
-// Every refusal says why in words of its own, and none of the text.
+// Every rejection states its reason in its own words, without any of the text.
 func TestParseDomainRefuses(t *testing.T) {
 	bomb := `<!DOCTYPE d [<!ENTITY a "PLANTEDPLANTED"><!ENTITY b "&a;&a;&a;">]><domain><name>&b;</name></domain>`
 	for _, c := range []struct{ name, text, want string }{
@@ -143,7 +143,7 @@ func TestParseDomainRefuses(t *testing.T) {
 	}
 }
 
-// No secret of a fixture is in what is made of it.
+// No secret of a fixture is in the parsed result.
 func TestParseDomainKeepsNoSecret(t *testing.T) {
 	data := rbdtest.File(t, "windows.xml")
 	if n := strings.Count(string(data), rbdtest.Planted); n < 3 {
@@ -155,8 +155,8 @@ func TestParseDomainKeepsNoSecret(t *testing.T) {
 	}
 }
 
-// What is parsed stays within its bounds, is the same each time, and does not
-// change when a secret is put where libvirt keeps them; nor does the error.
+// The parsed result is within its bounds, is the same each time, and does not change
+// when a secret is added where libvirt stores them; the same is true of the error.
 func FuzzParseDomain(f *testing.F) {
 	for _, file := range rbdtest.Files(f, "*.xml") {
 		f.Add(rbdtest.File(f, file))

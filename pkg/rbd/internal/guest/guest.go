@@ -1,5 +1,5 @@
-// Package guest holds what the views of a host's guests, libvirt's and that of its
-// processes, make of their findings in the same way.
+// Package guest has the code that both views of a host's guests share: libvirt's and
+// that of the host's processes.
 package guest
 
 import (
@@ -10,7 +10,7 @@ import (
 	"github.com/nodewatch/nodewatch/pkg/rbd"
 )
 
-// Sort sorts guests by name, and by ID where names are the same.
+// Sort sorts guests by name, then by ID.
 func Sort(guests []rbd.Guest) {
 	slices.SortFunc(guests, func(a, b rbd.Guest) int { return cmp.Or(strings.Compare(a.Name, b.Name), strings.Compare(a.ID, b.ID)) })
 }

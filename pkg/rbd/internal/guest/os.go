@@ -8,39 +8,40 @@ const (
 	OSByProxmox     = "Proxmox's ostype"
 	OSByHyperV      = "Hyper-V features"
 	OSByPanic       = "a Hyper-V panic device"
-	OSByLocalTime   = "a clock in local time"              // Linux guests have that too
-	OSByPassthrough = "all of the host's Hyper-V features" // Incus gives them to every VM
+	OSByLocalTime   = "a clock in local time"              // also set for Linux guests
+	OSByPassthrough = "all of the host's Hyper-V features" // Incus sets them for every VM
 	OSByName        = "its name"
 	OSByKernel      = "a Linux kernel given by the host"
 )
 
-// OSHints are the signs of a guest's operating system in its description.
+// OSHints are the indicators of a guest's operating system in its description.
 type OSHints struct {
-	Metadata string // what metadata names: windows, linux, other; empty: nothing
-	Single   bool   // single Hyper-V features: only Windows gains by them
+	Metadata string // system named by the metadata: windows, linux, other; empty if none
+	Single   bool   // single Hyper-V features: only Windows benefits from them
 	Clock    bool   // Hyper-V's reference counter
-	Crash    bool   // Windows' way to report a crash
+	Crash    bool   // Windows' device for reporting a crash
 	Every    bool   // all of the host's Hyper-V features
 	Local    bool   // a clock in local time
-	Named    bool   // its name says Windows
-	Kernel   bool   // the host gives it a kernel to boot
-	Incus    bool   // Incus or LXD runs it: what it knows as Windows has its clock in local time
+	Named    bool   // its name suggests Windows
+	Kernel   bool   // the host provides the kernel to boot
+	Incus    bool   // run by Incus or LXD, which set the clock of Windows guests to local time
 }
 
-// osSure is the weight from which on a guest is surely Windows, or below its
-// negative surely not. In between it may be.
+// osSure is the weight from which a guest is certainly Windows, or below its negative
+// certainly not. In between the OS is uncertain.
 const osSure = 50
 
-// An osHint is one sign with its weight: positive for Windows, negative against it.
+// An osHint is one indicator with its weight: positive for Windows, negative against
+// it.
 type osHint struct {
 	on     bool
 	weight int
 	by     string
 }
 
-// list weighs the signs. Metadata that names a system outweighs all others; all of
-// the host's Hyper-V features and a clock in local time are given to Linux guests
-// too, so that neither makes a Windows guest, but both together do.
+// list returns the weighted indicators. Metadata that names a system outweighs all
+// others. Linux guests may also have all of the host's Hyper-V features or a clock in
+// local time, so neither makes a Windows guest, but both together do.
 func (h OSHints) list() []osHint {
 	return []osHint{
 		{h.Metadata == "windows", 1000, OSByMetadata},
@@ -70,11 +71,11 @@ func (h OSHints) OS() (system, by string) {
 			continue
 		}
 		if len(signs) > 0 && hint.weight < osSure && hint.weight > -osSure && (sum >= osSure+hint.weight || sum <= -osSure) {
-			continue // those before it suffice
+			continue // the ones before it suffice
 		}
 		signs = append(signs, hint.by)
 		if hint.weight >= osSure || hint.weight <= -osSure {
-			break // that one suffices
+			break // this one suffices
 		}
 	}
 	by = strings.Join(signs, " and ")
@@ -91,7 +92,7 @@ func (h OSHints) OS() (system, by string) {
 	return "", ""
 }
 
-// NamedWindows reports whether a name says Windows: win2k19, windows-10, w2k22,
+// NamedWindows reports whether a name suggests Windows: win2k19, windows-10, w2k22,
 // WIN-ABC.
 func NamedWindows(name string) bool {
 	name = strings.ToLower(name)

@@ -11,25 +11,25 @@ import (
 	"github.com/nodewatch/nodewatch/pkg/rbd/internal/naming"
 )
 
-// Partly gathers what of a view could not be read, for people: each thing
-// once, and of the guests that share a reason the first three by name.
+// Partly collects, for display, the parts of a view that could not be read: each
+// once, with the first three guests by name that share a reason.
 type Partly struct {
 	reasons []string
 	names   map[string][]string
 	fixes   []string
 }
 
-// Remedy adds what would make something readable.
+// Remedy adds a way to make something readable.
 func (p *Partly) Remedy(text string) {
 	if text != "" && !slices.Contains(p.fixes, text) {
 		p.fixes = append(p.fixes, text)
 	}
 }
 
-// Remedies is empty if nothing is known to help.
+// Remedies returns the collected remedies. It is empty if none is known.
 func (p *Partly) Remedies() string { return strings.Join(p.fixes, "; ") }
 
-// Add adds a reason that is no guest's in particular.
+// Add adds a reason that does not concern a particular guest.
 func (p *Partly) Add(reason string) {
 	if reason != "" && !slices.Contains(p.reasons, reason) {
 		p.reasons = append(p.reasons, reason)
@@ -46,7 +46,7 @@ func (p *Partly) Of(name string, err error) {
 	p.names[reason] = append(p.names[reason], name)
 }
 
-// String is empty if all could be read.
+// String returns the reasons. It is empty if all parts could be read.
 func (p *Partly) String() string {
 	texts := make([]string, 0, len(p.reasons))
 	for _, reason := range p.reasons {
@@ -65,11 +65,11 @@ func (p *Partly) String() string {
 	return strings.Join(texts, "; ")
 }
 
-// denied is the reason of what may not be read.
+// denied is the reason for parts that may not be read.
 const denied = "permission denied"
 
-// Reason is an error without the name of the package and of what differs
-// from guest to guest, so that like reasons are said once.
+// Reason returns an error's text without the package name and the details that differ
+// from guest to guest, so that equal reasons are reported once.
 func Reason(err error) string {
 	switch {
 	case errors.Is(err, fs.ErrPermission):

@@ -7,10 +7,10 @@ import (
 	"github.com/nodewatch/nodewatch/pkg/rbd/internal/naming"
 )
 
-// PathDisk returns what a path alone says of the disk behind it: who serves
-// it, and, where udev's link names the image (ceph-common's /dev/rbd/POOL/...,
-// Proxmox's /dev/rbd-pve/FSID/POOL/...), which image it is. Only an absolute path
-// is kept: what else is in place of one may be a URL with a password in it.
+// PathDisk returns what a path alone shows about the disk behind it: its client, and
+// the image if udev's link names it (ceph-common's /dev/rbd/POOL/..., Proxmox's
+// /dev/rbd-pve/FSID/POOL/...). It keeps only an absolute path: any other value may be
+// a URL with a password.
 func PathDisk(path string) rbd.Disk {
 	if !strings.HasPrefix(path, "/") {
 		return rbd.Disk{}
@@ -35,8 +35,8 @@ func PathDisk(path string) rbd.Disk {
 	return d
 }
 
-// FillNumbers returns the disks with the device numbers of those that are a
-// device filled in.
+// FillNumbers returns the disks and fills in the device numbers of those that are
+// devices.
 func FillNumbers(disks []rbd.Disk, number func(string) (major, minor uint32, ok bool)) []rbd.Disk {
 	for i := range disks {
 		d := &disks[i]

@@ -44,8 +44,8 @@ func TestPathDisk(t *testing.T) {
 	}
 }
 
-// A path that is krbd's names an image whose specification, written as rbd(8)
-// does, leads to the same image when it is in a path again.
+// A krbd path names an image. The image's specification, as rbd(8) writes it, yields
+// the same image when used in a path.
 func FuzzPathDisk(f *testing.F) {
 	for _, s := range []string{"/dev/rbd0p1", "/dev/rbd/p/n/i@s", "/dev/rbd-pve/f/p/i-part1", "/dev/nbd0", "rbd:p/i:key=x"} {
 		f.Add(s)

@@ -1,10 +1,10 @@
-// Package naming knows how RBD images, block devices and sockets are named on a host.
+// Package naming parses the names of RBD images, block devices and sockets on a host.
 package naming
 
 import "strings"
 
-// Device returns the device itself for the name of a device or of one of
-// its partitions: rbd3 for rbd3 and rbd3p1.
+// Device returns the name of the device for the name of a device or of one of its
+// partitions: rbd3 for rbd3 and rbd3p1.
 func Device(name, kind string) (device string, ok bool) {
 	rest, ok := strings.CutPrefix(name, kind)
 	if !ok {
@@ -17,7 +17,7 @@ func Device(name, kind string) (device string, ok bool) {
 	return name[:len(kind)+len(n)], true
 }
 
-// Numbered reports whether a name is prefix and a decimal number: loop3.
+// Numbered reports whether a name is prefix followed by a decimal number: loop3.
 func Numbered(name, prefix string) bool {
 	number, ok := strings.CutPrefix(name, prefix)
 	return ok && Digits(number)
@@ -45,7 +45,7 @@ func WithoutPart(spec string) string {
 	return spec
 }
 
-// ParseSpec takes POOL/[NAMESPACE/]IMAGE[@SNAPSHOT] apart.
+// ParseSpec splits POOL/[NAMESPACE/]IMAGE[@SNAPSHOT].
 func ParseSpec(spec string) (pool, namespace, image, snapshot string, ok bool) {
 	pool, image, ok = strings.Cut(spec, "/")
 	if !ok {
@@ -62,10 +62,11 @@ func ParseSpec(spec string) (pool, namespace, image, snapshot string, ok bool) {
 	return pool, namespace, image, snapshot, true
 }
 
-// MaxText is how long a name or path may be, in bytes: longer ones are cut.
+// MaxText is the maximum length of a name or path in bytes: longer ones are
+// truncated.
 const MaxText = 1024
 
-// Text bounds a text that comes from outside.
+// Text truncates a text from an external source to MaxText.
 func Text(s string) string {
 	if len(s) > MaxText {
 		s = s[:MaxText]
@@ -73,7 +74,7 @@ func Text(s string) string {
 	return strings.ToValidUTF8(s, "�")
 }
 
-// RunPath returns the path with /run for /var/run, which is a link to it.
+// RunPath returns the path with /var/run replaced by /run, its target.
 func RunPath(path string) string {
 	if rest, ok := strings.CutPrefix(path, "/var/run"); ok && (rest == "" || rest[0] == '/') {
 		return "/run" + rest

@@ -1,5 +1,5 @@
-// Package rbdtest holds the fixtures that the tests of several packages below
-// pkg/rbd share. Only tests import it.
+// Package rbdtest has the fixtures that the tests of several packages below pkg/rbd
+// share. Only tests import it.
 package rbdtest
 
 import (
@@ -13,7 +13,7 @@ import (
 	"github.com/google/go-cmp/cmp"
 )
 
-// Update says that the golden files are to be written.
+// Update reports whether to write the golden files.
 var Update = flag.Bool("update", false, "rewrite the golden files")
 
 // Planted represents a key, password or user in the fixtures.

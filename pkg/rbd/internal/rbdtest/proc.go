@@ -9,7 +9,7 @@ import (
 	"testing/fstest"
 )
 
-// A Process is what /proc holds of a recorded process.
+// A Process is the recorded content of a process's /proc directory.
 type Process struct {
 	PID       int      `json:"pid"`
 	Comm      string   `json:"comm"`
@@ -18,10 +18,10 @@ type Process struct {
 	Cmd       []string `json:"cmd"`
 	FDs       []string `json:"fds"`
 	UID       int      `json:"uid"`
-	Threads   []string `json:"threads"` // their names; none of them runs
+	Threads   []string `json:"threads"` // names of its threads, none of which is running
 }
 
-// NewProc is the /proc of recorded processes.
+// NewProc returns the /proc of recorded processes.
 func NewProc(t *testing.T, list ...Process) Proc {
 	t.Helper()
 	p := Proc{fstest.MapFS{}}
@@ -45,7 +45,7 @@ func NewProc(t *testing.T, list ...Process) Proc {
 	return p
 }
 
-// Proc is a /proc to be filled.
+// Proc is a /proc that tests fill.
 type Proc struct{ fstest.MapFS }
 
 // File adds a file.
@@ -56,7 +56,7 @@ func (p Proc) Link(name, target string) {
 	p.MapFS[name] = &fstest.MapFile{Data: []byte(target), Mode: fs.ModeSymlink | 0o777}
 }
 
-// Process adds a process as the kernel shows one.
+// Process adds a process in the kernel's format.
 func (p Proc) Process(pid int, comm, cgroup string) {
 	dir := strconv.Itoa(pid)
 	p.File(dir+"/comm", comm+"\n")

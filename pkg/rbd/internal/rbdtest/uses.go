@@ -9,7 +9,7 @@ import (
 	"github.com/nodewatch/nodewatch/pkg/rbd/internal/naming"
 )
 
-// Mapped are krbd devices rbd0 to rbdN.
+// Mapped returns krbd devices rbd0 to rbdN.
 func Mapped(n int) []rbd.Mapped {
 	var list []rbd.Mapped
 	for i := range n {
@@ -18,7 +18,7 @@ func Mapped(n int) []rbd.Mapped {
 	return list
 }
 
-// Uses are who uses the devices, a line each.
+// Uses returns the users of the devices, one line per device.
 func Uses(mapped []rbd.Mapped, guests []rbd.Guest) map[string]string {
 	uses := map[string]string{}
 	for _, u := range rbd.Join(mapped, guests) {
@@ -29,7 +29,7 @@ func Uses(mapped []rbd.Mapped, guests []rbd.Guest) map[string]string {
 	return uses
 }
 
-// Bounded says what of a Guest is out of bounds, for fuzzing.
+// Bounded returns which values of a Guest are out of bounds, for fuzzing.
 func Bounded(g rbd.Guest) error {
 	if len(g.Disks) > rbd.MaxDisks {
 		return fmt.Errorf("%d disks", len(g.Disks))
