@@ -11,8 +11,8 @@ import (
 
 type word string
 
-// Set only accepts values within the bounds, and the error for any other names the value
-// and the allowed ones.
+// Set accepts only values within the bounds. The error for any other value names it and
+// the allowed values.
 func TestSet(t *testing.T) {
 	for _, c := range []struct {
 		of   any // a value of the type to parse

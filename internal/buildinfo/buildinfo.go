@@ -12,8 +12,9 @@ import (
 	"strings"
 )
 
-// Set by the linker as in the Makefile: the output of git describe, the commit, and
-// its date in RFC 3339. Empty if go build was called without the Makefile.
+// describe, revision and date are set by the linker as in the Makefile: the output of
+// git describe, the commit, and its date in RFC 3339. They are empty if go build was
+// called without the Makefile.
 var describe, revision, date string
 
 // archived contains the same values for a source archive: git archive fills in the

@@ -58,7 +58,7 @@ var labels = map[Cause]string{
 // String describes the cause in a few words.
 func (c Cause) String() string { return labels[c] }
 
-// separates is the check that distinguishes a cause from others.
+// separates contains, for each cause, the check that distinguishes it from others.
 var separates = map[Cause]string{
 	Saturation:      "whether a storage NIC was saturated before the first fault",
 	UnstableBuffers: "whether the faults stop when the Windows guests' disks are mapped with rxbounce",
@@ -197,7 +197,7 @@ func (a Analysis) Against() []Evidence {
 	return list
 }
 
-// names lists OSDs for display. someNames is the maximum number of OSDs it names.
+// someNames is the maximum number of OSDs that names lists.
 const someNames = 4
 
 func names(list []string) string { return human.Names(list, someNames) }

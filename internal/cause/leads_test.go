@@ -139,7 +139,7 @@ func TestWhatLeadsToEachCause(t *testing.T) {
 			lose(n, 20, kmsg.AuthFault, "authorizer", many...)
 			return waiting(n)
 		},
-		NoOSD: func() Analysis { // CRUSH gives none
+		NoOSD: func() Analysis { // CRUSH returns no OSD
 			n := fourDisks("linux")
 			n.Log(line(kmsg.NoOSD, "", ""))
 			stall(n)

@@ -15,7 +15,7 @@ import (
 // Thresholds for the order of events and for a single failing OSD.
 const (
 	before      = 30 * time.Second // saturation counts if it overlaps this period before the first fault
-	blip        = 3                // seconds of saturation that are more than a blip
+	blip        = 3                // minimum seconds of saturation to count
 	longQuiet   = 2 * time.Minute  // saturation for this long without a fault is no trigger
 	enoughFault = 10               // minimum number of faults, all with one OSD
 	enoughTime  = 10 * time.Second // minimum time that they span
@@ -252,8 +252,8 @@ func (l Loop) sparse(f *facts.Facts, add func(Cause, ...Evidence)) {
 	}
 }
 
-// spread weighs how the losses are distributed: one OSD, or one OSD host, points to
-// that OSD or host or its path; many point to what they share, this host.
+// spread weighs how the losses are distributed: losses with one OSD, or one OSD host,
+// point to it or its path; losses with many point to this host, which they share.
 func (l Loop) spread(f *facts.Facts, e facts.Exposure, one bool, add func(Cause, ...Evidence)) {
 	if len(l.OSDs) == 0 {
 		return

@@ -80,7 +80,7 @@ func Default() Config {
 // maxSize is the maximum size of the file, in bytes.
 const maxSize = 1 << 20
 
-// Errors are the mistakes in one file, at least one, in its order.
+// Errors are the mistakes in one file, at least one, in the order of the file.
 type Errors strictyaml.Errors
 
 // Error implements error in one line: the first mistake, and the number of further

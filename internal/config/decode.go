@@ -18,7 +18,7 @@ func decode(file string, raw []byte) (Config, error) {
 	root.Decode(&c)
 	wrong := func(section string, list []*report.FieldError) {
 		for _, m := range list {
-			if field := section + "." + m.Field; !d.Has(field) { // a section that could not be decoded gets no second error
+			if field := section + "." + m.Field; !d.Has(field) { // no second error for a section that could not be decoded
 				d.Wrong(field, "%s", m.Text)
 			}
 		}
@@ -35,7 +35,7 @@ func decode(file string, raw []byte) (Config, error) {
 	}
 	c.Reporters = decodeReporters(reporters, c.Rules)
 	if err := d.Report(); err != nil {
-		list, _ := errors.AsType[strictyaml.Errors](err) // it makes no other
+		list, _ := errors.AsType[strictyaml.Errors](err) // Report returns no other type
 		return Config{}, Errors(list)
 	}
 	return c, nil

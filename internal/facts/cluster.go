@@ -97,8 +97,9 @@ func (f *Facts) OSDHosts() int {
 }
 
 // mapChanges finds which OSDs are down: their latest change was to down, and no
-// session has been established since. A client that was gone by then does not get the
-// news that an OSD came up, and the line may be lost. A purged OSD does not count.
+// session has been established since. The line that an OSD is up again may be
+// missing: it may be lost, or no client was left to log it. A purged OSD does not
+// count.
 func (f *Facts) mapChanges(c *Cluster) {
 	down, gone := map[string]time.Time{}, map[string]time.Time{}
 	note := func(class kmsg.Class, at map[string]time.Time) {

@@ -169,8 +169,9 @@ type Hit struct {
 // Half reports whether at least half is affected.
 func (h Hit) Half() bool { return h.Hit > 0 && 2*h.Hit >= h.Total }
 
-// GuestsHit returns which of the node's running guests use one of the krbd devices. A
-// guest that an administrator has paused counts only if it uses one of them.
+// GuestsHit returns the share of the node's running guests that use one of the krbd
+// devices. A guest that an administrator has paused counts only if it uses one of
+// them.
 func (f *Facts) GuestsHit(devices []string) Hit {
 	r := f.runningOf()
 	h := Hit{Total: r.guests + len(r.orphans)}

@@ -211,7 +211,7 @@ type Latency struct {
 type SlowLimits struct {
 	Factor  float64       // multiple of the usual latency
 	Floor   time.Duration // below it no device is slow
-	Ceiling time.Duration // from it every device is slow, whatever its baseline
+	Ceiling time.Duration // at or above it every device is slow, regardless of its baseline
 }
 
 // DefaultSlow returns the default limits.

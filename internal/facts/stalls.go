@@ -35,8 +35,8 @@ func (s *Stall) Resends() int {
 
 // Stalls returns the krbd devices whose I/O has made no progress for at least
 // MinStall, longest first. Either nothing completes while requests are in flight, or
-// so little that each request takes node.LongQueue, or osdc keeps listing the same
-// request while others of the device complete.
+// so few requests complete that each takes node.LongQueue, or osdc keeps listing the
+// same request while others of the device complete.
 func (f *Facts) Stalls() []*Stall { return f.stalls() }
 
 func (f *Facts) findStalls() []*Stall {
@@ -194,8 +194,9 @@ func (f *Facts) StalledFor(device string) time.Duration {
 }
 
 // CompletesAgain reports whether the I/O of each of the krbd devices is proven to
-// have resumed after an instant: a request has completed since, or none is in flight,
-// and the queue is not too long; or the device is no longer mapped.
+// have resumed after an instant. This is the case if a request has completed since or
+// none is in flight, and the queue is not too long; or if the device is no longer
+// mapped.
 func (f *Facts) CompletesAgain(devices []string, since time.Time) bool {
 	io, krbd := f.Blind(node.SourceIO) == nil, f.Blind(node.SourceKrbd) == nil
 	for _, device := range devices {

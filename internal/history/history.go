@@ -253,7 +253,8 @@ func (r *Recorder) takeIO(f *facts.Facts) {
 // settled is the time after which all lines of a second have been read.
 const settled = 2
 
-// takeLosses takes each second once, even if ticks are not a second apart.
+// takeLosses records the losses of each second once, even if ticks are not a second
+// apart.
 func (r *Recorder) takeLosses(f *facts.Facts) {
 	if f.Kernel.Since.IsZero() || f.Blind(node.SourceKmsg) != nil {
 		return

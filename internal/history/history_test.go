@@ -165,7 +165,7 @@ func TestMemoryIsBounded(t *testing.T) {
 	}
 }
 
-// Each second's losses are taken once, whatever the times of the ticks.
+// The losses of each second are recorded once, regardless of the times of the ticks.
 func TestEachSecondIsTakenOnce(t *testing.T) {
 	var r Recorder
 	var p node.Snapshot

@@ -35,9 +35,10 @@ func (j *Judge) explain(findings []report.Finding) {
 // of it: it then lasts only while it is observed.
 const partFor = time.Minute
 
-// clearParts lowers findings that are only kept raised from an observation a moment
-// ago, once their explanation has ended: the end of an incident must not page for its
-// parts. The findings are sorted and explained; the remaining ones are returned.
+// clearParts lowers findings that are raised only because of an earlier observation,
+// once their explanation has ended: the end of an incident must not page for its
+// parts. The findings must be sorted and explained; clearParts returns the remaining
+// ones.
 func (j *Judge) clearParts(findings []report.Finding) []report.Finding {
 	explained := make(map[report.Ref]time.Time, len(j.explained))
 	now := j.snapshot.Now

@@ -13,8 +13,8 @@ const incidentQuiet = 10 * time.Minute
 // incidentShown is how long an ended incident is shown.
 const incidentShown = 24 * time.Hour
 
-// IncidentOver is the rule whose finding shows the last incident: acknowledging the
-// finding stops that.
+// IncidentOver is the rule whose finding shows the last incident until the finding is
+// acknowledged.
 const IncidentOver = "incident-over"
 
 // incidents are the current incident and the previous one.

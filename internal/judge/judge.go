@@ -169,8 +169,8 @@ func (j *Judge) slownessAcknowledged(device string) time.Time {
 	return time.Time{}
 }
 
-// worstOfEach sorts results by subject and keeps the worst result of each, so that
-// the order and repetition of a rule's results do not matter.
+// worstOfEach sorts results by subject and keeps the worst result for each subject,
+// so that the order and repetition of a rule's results do not matter.
 func worstOfEach(list []rule.Result) []rule.Result {
 	if len(list) < 2 {
 		return list

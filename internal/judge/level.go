@@ -235,8 +235,8 @@ func (j *Judge) blindTo(result rule.Result) bool {
 	return false
 }
 
-// unreadable reports whether there are sources and none of them can be read: what
-// is derived from their last readings is no observation.
+// unreadable reports whether there are sources and none of them can be read: results
+// derived from their last readings are not observations.
 func (j *Judge) unreadable(sources []string) bool {
 	for _, name := range sources {
 		if j.snapshot.Blind(name) == nil {

@@ -38,8 +38,8 @@ const (
 	Exec  Kind = "exec"           // an operator's program, for reports
 )
 
-// limits are the privileges and resources of one kind of program. It gets nothing
-// that is not listed here.
+// limits are the privileges and resources of one kind of program. Programs of that
+// kind have no others.
 type limits struct {
 	caps     []uintptr // capabilities, if nodewatch has them
 	env      []string  // environment
@@ -52,10 +52,11 @@ type limits struct {
 	most     int // maximum number of one name, including those left behind
 }
 
-// TasksMax of systemd/nodewatch.service is 512. Operators' programs can use half of
-// it, so that the probe and nodewatch-ceph can still be started, and those two leave
-// 128 to the daemon and the launcher, which need about 60 if every source hangs. The
-// limit counts per user and does not apply to root.
+// table returns the limits of each kind of program. TasksMax of
+// systemd/nodewatch.service is 512. Operators' programs can use half of it, so that
+// the probe and nodewatch-ceph can still be started, and those two leave 128 to the
+// daemon and the launcher, which need about 60 if every source hangs. The limit
+// counts per user and does not apply to root.
 //
 // RLIMIT_AS is not set: Go and librados reserve a multiple of the memory they use.
 // The unit's MemoryMax limits memory, and oom decides which process is killed.

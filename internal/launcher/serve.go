@@ -59,8 +59,8 @@ func Serve(args []string) int {
 	return 0
 }
 
-// surrender drops all capabilities except those that some program gets, and lets no
-// program inherit them automatically.
+// surrender drops all capabilities except those that a program may need, and prevents
+// programs from inheriting them automatically.
 func surrender() error {
 	if err := clearAmbient(); err != nil {
 		return err

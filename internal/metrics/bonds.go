@@ -5,8 +5,8 @@ import "github.com/nodewatch/nodewatch/pkg/bond"
 // noPartner is the partner's address if the switch does not speak LACP.
 const noPartner = "00:00:00:00:00:00"
 
-// The label nic is the former name of device, which is node_exporter's name; it is removed in the
-// release after the next.
+// bondFamilies returns the metrics of bonds and their slaves. The label nic is the former name of
+// device, which is node_exporter's name; it is removed in the release after the next.
 func bondFamilies() []family {
 	label, slave := []string{"bond"}, []string{"bond", "device", "nic"}
 	return []family{

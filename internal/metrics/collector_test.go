@@ -258,7 +258,7 @@ func BenchmarkGatherTenTimesTheIncident(b *testing.B) {
 	b.ReportMetric(float64((spent()-began).Microseconds())/1000/float64(b.N), "cpu-ms")
 }
 
-// A disk counts as stalled by the same threshold as in krbd-stalled.
+// A disk counts as stalled from the same threshold as in krbd-stalled.
 func TestStalledIsWhatTheRuleSays(t *testing.T) {
 	v := storm(small())
 	v.Rules = all.Default()

@@ -45,8 +45,8 @@ func TestDocsListEveryMetric(t *testing.T) {
 	golden(t, "../../docs/metrics.md", b.String())
 }
 
-// asks are the openings of a help text phrased as a question; Prometheus' own help texts name what is
-// counted or measured.
+// asks are words with which a help text must not begin because they make it a question; Prometheus'
+// own help texts name what is counted or measured.
 var asks = regexp.MustCompile(`^(?:How|Whether|When|Which|Since when|For (?:at least )?how)\b`)
 
 func TestHelpIsASentence(t *testing.T) {

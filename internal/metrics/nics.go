@@ -46,7 +46,7 @@ func nicFamilies() []family {
 			seen := map[bond.Limit]bool{}
 			for _, l := range p.Limits.Value.Limits {
 				rate := l.Rate
-				if l.Rate = 0; len(seen) < maxLimits && !seen[l] { // two of the same place would be one series
+				if l.Rate = 0; len(seen) < maxLimits && !seen[l] { // two limits at the same place would have the same labels
 					seen[l] = true
 					emit(float64(rate)/8, l.Link, l.Way, l.Kind, l.Where)
 				}

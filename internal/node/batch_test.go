@@ -35,9 +35,10 @@ func entriesOf(r *rand.Rand, n int) []Entry {
 	return list
 }
 
-// Entries applied together give the same result as one by one, and do not change the
-// previous snapshot. The Judge may therefore apply its queue in groups of any size: the
-// maximum length of the queue affects the cost of a second but not the reports.
+// Applying entries together has the same result as applying them one by one, and does
+// not change the previous snapshot. The Judge may therefore apply its queue in groups
+// of any size: the maximum length of the queue affects the cost of a second but not the
+// reports.
 func TestTakeAllIsTakeOfEach(t *testing.T) {
 	base, untouched := lived(), lived()
 	for seed := range uint64(60) {
@@ -63,8 +64,8 @@ func TestTakeAllIsTakeOfEach(t *testing.T) {
 }
 
 // The place stored for an OSD's number is only used if the series there is the right
-// one: there may be several details, names that are spelled differently, and names
-// that are no OSDs.
+// one: an OSD may have several details or a different spelling of its name, and a
+// name may not be that of an OSD.
 func TestSeriesOfOneNumberAreDistinguished(t *testing.T) {
 	counts := []kmsg.Count{
 		{Class: kmsg.CRC, Peer: "osd7", Detail: "data"}, {Class: kmsg.CRC, Peer: "osd7", Detail: "front"}, {Class: kmsg.CRC, Peer: "osd007"},
@@ -88,8 +89,8 @@ func TestSeriesOfOneNumberAreDistinguished(t *testing.T) {
 	}
 }
 
-// FuzzRun: lines that come in many batches of one run give the same log as one by
-// one, and do not change the previous log.
+// FuzzRun: applying lines in many batches of one run has the same result as applying
+// them one by one, and does not change the previous log.
 func FuzzRun(f *testing.F) {
 	f.Add([]byte{40, 41, 42, 250, 0, 1}, uint8(3))
 	f.Add([]byte{33, 18, 18, 0, 33}, uint8(2)) // a series moves to the place of one that the run has copied

@@ -44,8 +44,8 @@ func (s Snapshot) rejoinGuests() Snapshot {
 		case known:
 			s.Guests[at] = rbd.Merge(s.Guests[at], *g)
 		case g.Libvirt && answers && g.ID == "":
-			// Its command line has not been read yet: the name in its cgroup may be unknown to
-			// libvirt.
+			// The process' command line has not been read yet, and libvirt may not know the
+			// name in its cgroup.
 		default:
 			s.Guests = append(s.Guests, *g)
 		}

@@ -8,14 +8,15 @@ import (
 	"github.com/nodewatch/nodewatch/pkg/kmsg"
 )
 
-// The maximum number of series in a Log: 1,820 OSDs in four classes each. Lines
-// beyond it are still counted by class.
+// maxSeries is the maximum number of series in a Log: 1,820 OSDs in four classes
+// each. Lines beyond it are still counted by class.
 const maxSeries = 8192
 
-// The maximum number of classes that are distinguished: there are about fifty.
+// maxClasses is the maximum number of classes in a Log. About fifty exist.
 const maxClasses = 128
 
-// How long a series is kept after its last line, unless its class latches.
+// keepSeries is how long a series is kept after its last line, unless its class
+// latches.
 const keepSeries = time.Hour
 
 // A Log is the contents of the kernel log, aggregated. Counts are of live records

@@ -167,7 +167,7 @@ func TestClassesAreBounded(t *testing.T) {
 	}
 }
 
-// FuzzLog: lines split into any number of batches give the same log as a single
+// FuzzLog: lines split into any number of batches result in the same log as a single
 // batch, and its sums are those of the lines.
 func FuzzLog(f *testing.F) {
 	f.Add([]byte{1, 2, 3, 1, 2, 3, 77, 200}, uint8(3))

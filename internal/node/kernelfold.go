@@ -11,7 +11,7 @@ import (
 	"github.com/nodewatch/nodewatch/pkg/kmsg"
 )
 
-// OSDs with numbers below this limit have a table of their series in each class; the
+// maxNumbered limits the OSD numbers for which each class has a table of series; the
 // series of other peers are looked up by key.
 const maxNumbered = 1 << 14
 
@@ -26,7 +26,7 @@ type fold struct {
 // An ownLog marks the parts of a log that are not shared yet, and may therefore be
 // changed.
 type ownLog struct {
-	recent        *recent // nil: nothing is unshared; otherwise Series, what it points to, and Classes are unshared too
+	recent        *recent // nil: everything is shared; otherwise recent, Series and its elements, and Classes are unshared
 	seconds, tens ownRows
 }
 
@@ -73,8 +73,8 @@ func (f *fold) begin() {
 	f.log.Series, f.log.Classes = list, slices.Clone(f.log.Classes)
 }
 
-// count applies one count. A line with a time after now, from a kernel clock that has
-// drifted, gets the time now.
+// count applies one count. If a line's time is after now because the kernel's clock
+// has drifted, it is set to now.
 func (f *fold) count(c *kmsg.Count, history bool, now time.Time) {
 	if c.First.After(now) || c.Last.After(now) {
 		late := *c

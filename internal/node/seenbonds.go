@@ -8,7 +8,8 @@ import (
 	"github.com/nodewatch/nodewatch/pkg/bond"
 )
 
-// The maximum number of bonds, and of slaves of one bond, that are remembered.
+// maxSeen is the maximum number of remembered bonds, and of remembered slaves of one
+// bond.
 const maxSeen = 256
 
 // A SeenBond is a kernel bond that has existed since nodewatch started, with the

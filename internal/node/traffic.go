@@ -8,7 +8,7 @@ import (
 	"github.com/nodewatch/nodewatch/pkg/bond"
 )
 
-// How far back a NIC's traffic is stored.
+// The maximum numbers of stored samples of a NIC's traffic.
 const (
 	flowSeconds = 60 // single readings
 	flowTens    = 90 // peaks of ten seconds each, for a quarter of an hour

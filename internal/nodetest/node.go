@@ -114,7 +114,7 @@ func (n *Node) SeeLinks() {
 	n.See(node.SawLinks{Reading: Reading(n.At, 0, l)})
 }
 
-// Blind makes a source fail like one that stalls.
+// Blind makes a source fail in the same way as a stalled one.
 func (n *Node) Blind(source string) {
 	const text = "a read has not come back"
 	switch source {

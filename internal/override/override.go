@@ -76,8 +76,8 @@ func (w Overrides) Without(now time.Time) Overrides {
 	return w
 }
 
-// Parse parses the file's content. Every override must be complete: who, why, until
-// when.
+// Parse parses the file's content. Every override must contain its author, its reason
+// and its end.
 func Parse(r io.Reader) (Overrides, error) {
 	raw, err := io.ReadAll(io.LimitReader(r, maxSize+1))
 	if err != nil {
@@ -101,7 +101,7 @@ func Parse(r io.Reader) (Overrides, error) {
 	return w, nil
 }
 
-// Check returns what is missing or in excess; nil if nothing is.
+// Check returns an error that names a missing or excess value; nil if there is none.
 func (w Overrides) Check() error {
 	if m := w.Maintenance; m != nil {
 		if err := errors.Join(text("by", m.By, true), text("reason", m.Reason, true), span(m.Since, m.Until)); err != nil {

@@ -54,7 +54,7 @@ type point struct {
 type plot struct {
 	from, to int64
 	now      time.Time
-	gap      int64 // points further apart are not joined, in seconds
+	gap      int64 // maximum distance of joined points, in seconds
 	incident *spanView
 }
 

@@ -8,7 +8,7 @@ import (
 	"github.com/nodewatch/nodewatch/internal/rule/all"
 )
 
-// The page shows a disk as stalled by the same threshold as krbd-stalled.
+// The page shows a disk as stalled from the same threshold as krbd-stalled.
 func TestStalledIsWhatTheRuleSays(t *testing.T) {
 	v := stormView() // its disks have been stalled for 40 s
 	v.Rules = all.Default()

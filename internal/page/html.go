@@ -215,8 +215,8 @@ func rendered(name string, of any) ([]byte, error) {
 	return b.Bytes(), nil
 }
 
-// icon returns the page's icon, which gives the browser tab the colour of the
-// verdict.
+// icon returns the page's icon, which shows the colour of the verdict in the browser
+// tab.
 func icon(t tone) string {
 	colour := map[tone]string{good: "146c37", warn: "ffc53d", bad: "c4253a", unknown: "5a6675"}[t]
 	return "data:image/svg+xml,%3Csvg xmlns='http://www.w3.org/2000/svg' viewBox='0 0 8 8'%3E%3Ccircle cx='4' cy='4' r='4' fill='%23" + colour + "'/%3E%3C/svg%3E"

@@ -48,8 +48,8 @@ func TestGroups(t *testing.T) {
 	}
 }
 
-// One line leads, and the findings that it explains are neither the headline nor
-// repeated in full.
+// A storm has one headline, and the findings that it explains are neither part of it
+// nor repeated in full.
 func TestTheStormIsOneIncident(t *testing.T) {
 	v := stormView()
 	text := Text(v, Style{})

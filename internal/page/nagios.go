@@ -76,7 +76,7 @@ func details(r report.Report, size int) string {
 	return b.String()
 }
 
-// The ranks of details: what on-call needs first has the lowest.
+// The ranks of details: the details that on-call needs first have the lowest rank.
 const (
 	rankFinding = iota
 	rankImpact

@@ -9,7 +9,7 @@ import (
 	"github.com/nodewatch/nodewatch/pkg/report"
 )
 
-// How much of a report the page shows.
+// Limits on the parts of a report that the page shows.
 const (
 	maxFindings    = 50
 	firstFindings  = 8 // findings before the fold

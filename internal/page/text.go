@@ -8,7 +8,7 @@ import (
 	"github.com/nodewatch/nodewatch/pkg/report"
 )
 
-// How much the summary for a terminal shows.
+// Limits on the contents of the summary for a terminal.
 const (
 	maxTextFindings = 20
 	maxTextFacts    = 12

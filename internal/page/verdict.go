@@ -115,8 +115,8 @@ func verdictOf(code int, t tone, f report.Finding, r report.Report) verdict {
 	return verdict{Code: code, Tone: t, Word: strings.ToUpper(string(f.Severity)), Line: line, More: beside(f, r)}
 }
 
-// beside describes how many findings the headline explains, and how many more there
-// are.
+// beside describes how many findings the headline explains, and how many others are
+// raised.
 func beside(headline report.Finding, r report.Report) string {
 	var parts []string
 	n := 0

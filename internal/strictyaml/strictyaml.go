@@ -41,7 +41,7 @@ func (e *Error) Error() string {
 	return place + ": " + e.Text
 }
 
-// Errors are the mistakes in one file, in its order, one line each.
+// Errors are the mistakes in one file, in the order of the file, one line each.
 type Errors []*Error
 
 func (e Errors) Error() string {

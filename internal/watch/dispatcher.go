@@ -54,8 +54,8 @@ func (p *Dispatcher) State() []node.Delivery {
 	return list
 }
 
-// Settle waits until every reporter has delivered the latest state or failed to, but
-// at most for wait.
+// Settle waits, for at most wait, until every reporter has delivered the latest state
+// or failed to.
 func (p *Dispatcher) Settle(wait time.Duration) {
 	over := time.After(wait)
 	looks := time.NewTicker(100 * time.Millisecond)
@@ -72,8 +72,8 @@ func (p *Dispatcher) Settle(wait time.Duration) {
 	}
 }
 
-// Close lets every working reporter report the shutdown, and waits for that, but at
-// most for wait.
+// Close makes every working reporter report the shutdown, and waits for these reports
+// for at most wait.
 func (p *Dispatcher) Close(wait time.Duration) {
 	p.stop()
 	over := time.After(wait)

@@ -13,10 +13,10 @@ import (
 	"github.com/nodewatch/nodewatch/pkg/report"
 )
 
-// How a failed delivery is retried: the wait is random, up to a bound that doubles
-// from retryFirst to retryMax. After breakAfter failures without a success the circuit
-// is open: about one attempt per retryMax, whatever changes. A misconfiguration opens
-// it at once, for misconfiguredWait.
+// The parameters of retries after a failed delivery. The wait is random, up to a bound
+// that doubles from retryFirst to retryMax. After breakAfter failures without a
+// success the circuit is open: about one attempt per retryMax, even if the state
+// changes. A misconfiguration opens it at once, for misconfiguredWait.
 const (
 	retryFirst        = time.Second
 	retryMax          = time.Minute

@@ -1,4 +1,4 @@
-// Package cluster holds the rules about what Ceph reports about itself, one file each.
+// Package cluster contains the rules about Ceph's own health reports, one file each.
 package cluster
 
 import (

@@ -1,4 +1,5 @@
-// Package guests holds the rules about virtual machines and containers, one file each.
+// Package guests contains the rules about virtual machines and containers, one file
+// each.
 package guests
 
 import "github.com/nodewatch/nodewatch/internal/rule"

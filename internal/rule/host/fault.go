@@ -130,7 +130,8 @@ func (l *faultLimits) machineCheck(in rule.Input) (rule.Result, bool) {
 	}, true
 }
 
-// corrected memory errors are harmless until there are many.
+// corrected returns a finding on corrected memory errors, which are harmless unless
+// there are many.
 func (l *faultLimits) corrected(in rule.Input) (rule.Result, bool) {
 	s, is := in.LinesOf(l.Window, kmsg.MachineCheck, "CE")
 	if !is {

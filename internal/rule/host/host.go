@@ -1,4 +1,4 @@
-// Package host holds the rules about the machine itself, one file each.
+// Package host contains the rules about the machine itself, one file each.
 package host
 
 import "github.com/nodewatch/nodewatch/internal/rule"

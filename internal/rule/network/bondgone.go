@@ -77,7 +77,7 @@ func (l *goneLimits) check(in rule.Input, b node.SeenBond) (rule.Result, bool) {
 	if n := len(in.Mapped.Value); n > 0 && !slices.ContainsFunc(in.Storage, func(p node.Path) bool { return len(p.Carriers) > 0 }) {
 		r.Severity, r.Impact = report.Critical, report.MajorOutage
 		r.Summary += fmt.Sprintf("; %s have no link to the cluster", human.Count(n, "krbd disk"))
-		slices.Reverse(r.Advice) // first the path to the cluster, then who removed the bond
+		slices.Reverse(r.Advice) // first the steps about the path to the cluster, then those about the removal
 	}
 	return r, true
 }

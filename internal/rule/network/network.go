@@ -1,4 +1,4 @@
-// Package network holds the rules about bonds and NICs, one file each.
+// Package network contains the rules about bonds and NICs, one file each.
 package network
 
 import (

@@ -1,4 +1,4 @@
-// Package self holds the rules about nodewatch itself: its sources, its reporters,
+// Package self contains the rules about nodewatch itself: its sources, its reporters,
 // and the latest incident.
 package self
 

@@ -15,10 +15,10 @@ import (
 	"github.com/nodewatch/nodewatch/pkg/report"
 )
 
-// askCluster queries the cluster with a timeout.
+// askCluster is the advice to query the cluster, with a timeout.
 var askCluster = report.Advice{Do: "Check the cluster's health from this host and from another one", Command: "ceph --connect-timeout 10 health detail"}
 
-// loopAdvice returns what to do about a session loop, by its likely causes, most
+// loopAdvice returns the steps against a session loop, by its likely causes, most
 // urgent first. bonds are the bonds that may be involved.
 func loopAdvice(in rule.Input, s storm, a cause.Analysis, bonds []string) []report.Advice {
 	var list []report.Advice

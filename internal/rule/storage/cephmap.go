@@ -25,7 +25,7 @@ func cephMap(stalled *stalledLimits) rule.Rule {
 		Impact:    "operational; where disks wait because there is no OSD, by the guests whose disks are stalled. krbd-io-error reports failed I/O",
 		Needs:     []string{node.SourceKmsg},
 		Explains:  []string{"krbd-stalled"},
-		Limits:    limits, // a log line is a fact, and stays for a while
+		Limits:    limits, // no For: a log line needs no confirmation, and counts for a while
 		About: "The kernel could not read an osdmap, a monmap or a reply (\"corrupt inc osdmap\"), so that it has no newer map and sends requests by the old one; or the map has no OSD for a request (\"error -22 from crush rule\"), which then waits and was sent to no OSD; or a pool no longer exists. " +
 			"The finding stays for 10 minutes after the latest such line.",
 		Do: []string{"Corrupt map: check whether the kernel is too old for the cluster.", "No OSD: correct the pool's CRUSH rule.", "Missing pool: unmap its images."},

@@ -26,7 +26,7 @@ func krbdIOError() rule.Rule {
 		Impact:    "by the guests whose disks returned errors, until these disks have worked normally for 10 min; a blocklisted client affects all its disks; operational for a lost watch",
 		Needs:     []string{node.SourceKmsg, node.SourceKrbd},
 		Explains:  []string{"krbd-stalled", "ceph-map"},
-		Limits:    limits, // an error is a fact, and its state lasts until it is repaired
+		Limits:    limits, // no For: an error needs no confirmation, and its state lasts until it is repaired
 		About: "krbd returned an error for I/O (\"result -5\"), lost its watch on an image, was blocklisted by the cluster (-108), or a filesystem on an rbd device failed or turned read-only. Each of these states outlasts its cause, so the finding stays until the device is unmapped or mapped again, a filesystem is mounted again, or the host reboots. Log lines from before nodewatch started count too. " +
 			"One finding for each kind: blocklisted (all I/O of that client fails from now on), filesystem, io-error, watch. A blocklisted client's failed I/O, filesystems and watches belong to that finding. " +
 			"I/O errors come from an osd_request_timeout (-110), a full pool with abort_on_full (-28), a deleted image (-2), or damage in the cluster (-5). 15 minutes after the last one the severity falls to warning, as the guest may still be read-only inside, which cannot be seen from here. " +

@@ -62,7 +62,7 @@ var (
 	}
 )
 
-// A certainty is how certain it is that a kernel has a bug, judging by its release.
+// A certainty is the likelihood that a kernel has a bug, according to its release.
 type certainty string
 
 const (

@@ -23,7 +23,7 @@ func krbdMapFailed() rule.Rule {
 		Severity:  "warning",
 		Impact:    "operational: a guest that needs the image does not start; other guests are not affected",
 		Needs:     []string{node.SourceKmsg},
-		Limits:    limits, // a log line is a fact, and stays for a while
+		Limits:    limits, // no For: a log line needs no confirmation, and counts for a while
 		About: "krbd could not map an image (unsupported features, no such image or snapshot), or could not take its exclusive lock: another client holds it and does not release it, or cannot be blocklisted because the key lacks the capability (-13). Taking over a lock in a live migration (\"breaking header lock\" alone) is normal and does not count. " +
 			"The finding stays for 15 minutes after the latest line.",
 		Do: []string{"Give the client's key the profile rbd, which allows blocklisting: `ceph --connect-timeout 10 auth caps`.", "Find out who holds the lock: `rbd lock ls`, `rbd status`.", "Disable image features that this kernel does not support."},

@@ -26,7 +26,7 @@ func krbdNICSaturated(limits *congestionLimits) rule.Rule {
 		Needs:         []string{node.SourceNIC},
 		KeepFiringFor: rule.Timing{Warning: 30 * time.Second, Critical: 45 * time.Second}, // the load varies
 		Explains: []string{"krbd-stalled", "krbd-slow", "krbd-resend", "libceph-crc", "libceph-session-loop", "nic-saturated", "nic-drops", "bond-imbalance", "bond-spread",
-			"slave-missing", "link-speed"}, // of the same bond: too little capacity is left
+			"slave-missing", "link-speed"}, // on the same bond, because too little capacity is left
 		Limits: limits,
 		About: "A NIC that carries krbd's traffic is at 90 % or more of its line rate one way for 5 s, and krbd is affected: a quarter of the disks behind it are slow, or the NIC keeps dropping frames because its buffers are exhausted, or sessions are lost. The host's policy distributes what it sends, so layer2-bond-krbd does not apply. " +
 			"Critical where another slave of the same bond is below half of its line rate: the load does not spread, because the switch hashes by MAC address, or because a few peers hash to one slave (layer2+3), and a retry storm is near. A warning if all slaves are saturated or the NIC is not in a bond: the link is too small for the load.",

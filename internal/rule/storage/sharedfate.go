@@ -21,7 +21,7 @@ func krbdSharedFate() rule.Rule {
 		Severity:  "info",
 		Impact:    "operational: this is how krbd works, not a fault",
 		Needs:     []string{node.SourceKrbd},
-		Limits:    limits, // devices are mapped or not
+		Limits:    limits, // no For: a mapping needs no confirmation
 		About: "All krbd devices that are mapped with the same options share one kernel client, and therefore one connection to each OSD for the whole host. One guest's failed read resets the session of all of them, and one saturated NIC stalls all of them. " +
 			"The finding counts the guests behind each client: as many are affected by an outage of that client. With librbd each guest has its own client.",
 		Do: []string{
@@ -39,7 +39,7 @@ func krbdSharedFate() rule.Rule {
 				}
 				if n >= limits.Guests {
 					f := sharedFate(in, c, u)
-					if clients[0].FSID != clients[len(clients)-1].FSID { // the ids are of one cluster
+					if clients[0].FSID != clients[len(clients)-1].FSID { // client ids are unique only within a cluster
 						f.Subject = c.FSID + "." + f.Subject
 					}
 					found = append(found, f)

@@ -1,5 +1,5 @@
-// Package storage holds the rules about krbd, libceph and the path to the Ceph
-// cluster: one file each. Shared code is in storm.go (session loops with stalled
+// Package storage contains the rules about krbd, libceph and the path to the Ceph
+// cluster, one file each. Shared code is in storm.go (session loops with stalled
 // I/O), evidence.go and advice.go.
 package storage
 

@@ -318,7 +318,7 @@ func (s storm) stallText(f *facts.Facts, all int) string {
 	return fmt.Sprintf("%s%s stalled for %s", human.AllOf(len(devices), all, "krbd disk"), f.GuestsOn(devices).In(), human.Span(s.stalls[0].For))
 }
 
-// reasonText returns the name of a lost session by its reason.
+// reasonText returns the term for a session lost for the given reason.
 var reasonText = map[kmsg.Reason]string{
 	kmsg.ReasonCRC:            "CRC fault",
 	kmsg.ReasonAuthTag:        "failed authentication tag",

@@ -165,7 +165,7 @@ func (l *unreachableLimits) monitors(in rule.Input, stalled *stalledLimits) (rul
 	r := rule.Result{Severity: report.Warning, Since: c.MonLost, RestsOn: []string{node.SourceKmsg}, Hits: stalledHits(stalls)}
 	all := len(in.Clients())
 	who := human.Count(c.Hunting, "kernel client")
-	if c.Hunting >= all && !c.MonBack.After(c.MonLost) { // otherwise another client, such as CephFS's, has found one
+	if c.Hunting >= all && !c.MonBack.After(c.MonLost) { // otherwise another client, such as CephFS, has found a monitor
 		who = "this node"
 	}
 	r.Summary = fmt.Sprintf("Ceph monitors cannot be reached: %s has had no monitor session since %s", who, human.Clock(c.MonLost))

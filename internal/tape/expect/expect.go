@@ -142,7 +142,7 @@ const unbounded = time.Duration(1<<63 - 1)
 // timeForm describes a time: 90s, 4m, 2m10s, 1h5m or 1.5s.
 var timeForm = regexp.MustCompile(`^(\d+h)?(\d+m)?(\d+(\.\d+)?s)?$`)
 
-// cutTime cuts off a TIME.
+// cutTime cuts off a leading TIME.
 func cutTime(text string) (time.Duration, string, error) {
 	word, rest := cut(text)
 	switch word {
@@ -158,7 +158,7 @@ func cutTime(text string) (time.Duration, string, error) {
 	return d, rest, nil
 }
 
-// A what is a condition on one report.
+// A what is a condition on one report, the WHAT of the language.
 type what struct {
 	components []string // nil: the condition is about findings
 	op         string   // operator for the components' status

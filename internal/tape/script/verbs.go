@@ -354,7 +354,7 @@ func (n *simulator) doGone(w words) error {
 	return nil
 }
 
-// doOVS: ovs FILE: Open vSwitch's bonds, as JSON
+// doOVS: ovs FILE: sets Open vSwitch's bonds, from JSON
 func (n *simulator) doOVS(w words) error {
 	delete(n.hidden, node.SourceOVS)
 	n.fresh[node.SourceOVS] = true
@@ -379,8 +379,8 @@ func (n *simulator) doTraffic(w words) error {
 	return err
 }
 
-// doLimit: limit LINK rx|tx KIND RATE [WHERE]: tc has set an additional limit; limit
-// LINK none: removes all limits of the link
+// doLimit: limit LINK rx|tx KIND RATE [WHERE]: adds a tc limit; limit LINK none:
+// removes all limits of the link
 func (n *simulator) doLimit(w words) error {
 	link, rest := w.first()
 	n.fresh[node.SourceLimits] = true

@@ -142,7 +142,7 @@ func (n *simulator) doLoop(w words) error {
 	return nil
 }
 
-// doCalm: calm NAME: that loop ends
+// doCalm: calm NAME: ends that loop
 func (n *simulator) doCalm(w words) error {
 	for i := range n.loops {
 		if n.loops[i].name == w.rest {
