@@ -1,6 +1,6 @@
-// Package rbd describes the RBD disks of a host as values: krbd's devices, guests
-// and their disks, and which guest uses which. The packages below it read them:
-// krbd, libvirt and qemu. None of them judges.
+// Package rbd has the values that describe the RBD disks of a host: krbd's devices,
+// guests and their disks, and which guest uses which. The packages below it read
+// them: krbd, libvirt and qemu. None of them judges.
 package rbd
 
 import "time"
@@ -16,24 +16,26 @@ type Mapped struct {
 	Image      string   `json:"image"`               // name
 	ImageID    string   `json:"image_id"`
 	Snapshot   string   `json:"snapshot,omitempty"` // current_snap; empty for the head
-	ClientID   uint64   `json:"client_id"`          // the number of client_id
-	ClientAddr string   `json:"client_addr"`        // IP of client_addr, without port and nonce; empty: not said
-	Nonce      string   `json:"nonce,omitempty"`    // client_addr as it is, for the cluster's blocklist and watchers
+	ClientID   uint64   `json:"client_id"`          // the number in client_id
+	ClientAddr string   `json:"client_addr"`        // IP of client_addr, without port and nonce; empty if unknown
+	Nonce      string   `json:"nonce,omitempty"`    // client_addr unchanged, for the cluster's blocklist and watchers
 	FSID       string   `json:"fsid"`               // cluster_fsid
 	Size       uint64   `json:"size"`               // bytes
 	Features   uint64   `json:"features"`
-	Options    *Options `json:"options"`           // nil: could not be read
-	Holders    []Holder `json:"holders,omitempty"` // what uses it and its partitions
+	Options    *Options `json:"options"`           // nil if they could not be read
+	Holders    []Holder `json:"holders,omitempty"` // holders of the device and of its partitions
 	ReadOnly   bool     `json:"read_only,omitempty"`
-	Parents    []string `json:"parents,omitempty"`     // image ids of parent, the nearest first: a clone reads from their objects too
-	OptionsErr string   `json:"options_err,omitempty"` // why Options is nil, for people
-	Partly     string   `json:"partly,omitempty"`      // which attributes could not be read or understood, for people; they are empty or 0
+	Parents    []string `json:"parents,omitempty"`     // image ids in parent, nearest first: a clone also reads from their objects
+	OptionsErr string   `json:"options_err,omitempty"` // why Options is nil, for display
+	Partly     string   `json:"partly,omitempty"`      // attributes that could not be read or parsed, for display; they are empty or 0
 }
 
-// Spec names the image as rbd(8) does: pool[/namespace]/image[@snapshot].
+// Spec returns the image's name in the form of rbd(8):
+// pool[/namespace]/image[@snapshot].
 func (m Mapped) Spec() string { return Spec(m.Pool, m.Namespace, m.Image, m.Snapshot) }
 
-// Spec names an image as rbd(8) does: pool[/namespace]/image[@snapshot].
+// Spec returns an image's name in the form of rbd(8):
+// pool[/namespace]/image[@snapshot].
 func Spec(pool, namespace, image, snapshot string) string {
 	s := pool + "/"
 	if namespace != "" {
@@ -46,20 +48,20 @@ func Spec(pool, namespace, image, snapshot string) string {
 	return s
 }
 
-// Options are the map options of one krbd client, from debugfs client_options.
-// A secret is never kept.
+// Options are the map options of one krbd client, from debugfs client_options. They
+// never contain a secret.
 type Options struct {
 	RxBounce       bool          `json:"rxbounce"`
 	MSMode         string        `json:"ms_mode,omitempty"`   // legacy, crc, secure, prefer-crc, prefer-secure, other; empty: the kernel's default
 	RequestTimeout time.Duration `json:"osd_request_timeout"` // 0: never
 	NoCRC          bool          `json:"nocrc,omitempty"`     // payload checksums off (msgr1)
-	NoShare        bool          `json:"noshare,omitempty"`   // a client of its own
+	NoShare        bool          `json:"noshare,omitempty"`   // noshare: a separate client
 	ReadFrom       string        `json:"read_from,omitempty"` // read_from_replica: no, balance, localize, other; empty: the kernel's default, no
 	AbortOnFull    bool          `json:"abort_on_full,omitempty"`
 }
 
-// A Holder is a device on top of a krbd device: a partition of it, or what holds
-// the device, a partition or another holder (/sys/block/DEVICE/holders).
+// A Holder is a device on top of a krbd device: a partition of it, or a holder of the
+// device, of a partition or of another holder (/sys/block/DEVICE/holders).
 type Holder struct {
 	Device string `json:"device"`         // rbd0p1, dm-3, md127
 	Name   string `json:"name,omitempty"` // dm/name
@@ -68,8 +70,8 @@ type Holder struct {
 	Minor  uint32 `json:"minor"`
 }
 
-// IO is what the block layer counted for one krbd device:
-// /sys/block/rbdN/stat and inflight. Counters rise on completion.
+// IO has the block layer's counters of one krbd device: /sys/block/rbdN/stat and
+// inflight. Counters rise on completion.
 type IO struct {
 	Device       string `json:"device"`
 	Reads        uint64 `json:"reads"` // completed
@@ -83,29 +85,30 @@ type IO struct {
 	Ticks        uint64 `json:"io_ticks"` // ms with I/O in flight
 	InFlightR    uint64 `json:"in_flight_reads"`
 	InFlightW    uint64 `json:"in_flight_writes"`
-	Partly       string `json:"partly,omitempty"` // what could not be understood, for people; the numbers are 0 then
+	Partly       string `json:"partly,omitempty"` // parts that could not be parsed, for display; the numbers are then 0
 }
 
-// InFlight is how many requests are under way.
+// InFlight returns the number of requests in flight.
 func (io IO) InFlight() uint64 { return io.InFlightR + io.InFlightW }
 
-// Done is how many requests have completed.
+// Done returns the number of completed requests.
 func (io IO) Done() uint64 { return io.Reads + io.Writes + io.Discards + io.Flushes }
 
-// Pending is what one krbd client waits for: debugfs ceph/FSID.clientID/osdc.
+// Pending has the pending requests of one krbd client: debugfs
+// ceph/FSID.clientID/osdc.
 type Pending struct {
 	FSID     string    `json:"fsid"`
 	ClientID uint64    `json:"client_id"`
-	Total    int       `json:"total"`    // requests in flight; Requests may hold fewer
-	Homeless int       `json:"homeless"` // of them without an OSD to go to
+	Total    int       `json:"total"`    // number of requests in flight; Requests may have fewer
+	Homeless int       `json:"homeless"` // number of requests without a target OSD
 	Lingers  int       `json:"lingers"`  // watches
 	Backoffs int       `json:"backoffs"`
 	Requests []Request `json:"requests"` // the oldest and the most often sent, by TID; at most 64
 
-	Malformed int    `json:"malformed,omitempty"` // lines that could not be understood
-	Truncated bool   `json:"truncated,omitempty"` // the file was longer than what is read of it: the counts are of its beginning
-	Partly    string `json:"partly,omitempty"`    // why this client's osdc could not be read, for people; the counts are 0 then
-	LeftOut   int    `json:"left_out,omitempty"`  // in the first of a list: how many more clients there are; of the first 1024 none does worse
+	Malformed int    `json:"malformed,omitempty"` // number of lines that could not be parsed
+	Truncated bool   `json:"truncated,omitempty"` // the file exceeded the limit: the counts are of its beginning
+	Partly    string `json:"partly,omitempty"`    // why this client's osdc could not be read, for display; the counts are then 0
+	LeftOut   int    `json:"left_out,omitempty"`  // in the first element of a list: number of omitted clients; of the first 1024, none of them is worse
 }
 
 // A Request is one line of osdc.
@@ -118,6 +121,6 @@ type Request struct {
 	Paused   bool   `json:"paused,omitempty"`
 }
 
-// Image returns the image id in the object's name (rbd_data.ID.N, rbd_header.ID)
-// and "" if it has none, so that a request is joined to Mapped.ImageID.
+// Image returns the image id in the object's name (rbd_data.ID.N, rbd_header.ID), or
+// "" if it has none. It matches Mapped.ImageID.
 func (r Request) Image() string { return objectImage(r.Object) }

@@ -6,10 +6,10 @@ import (
 	"github.com/nodewatch/nodewatch/pkg/rbd/internal/naming"
 )
 
-// Merge returns the guest that libvirt describes and a process runs. libvirt knows its
-// state, and why; the process what it has open. What only one of them reports is kept.
-// The disks are libvirt's, and of the process's those on RBD that libvirt does not
-// name. Both are to be resolved; neither is changed.
+// Merge merges libvirt's view of a guest with its process's view. libvirt has its
+// state and the reason; the process its open files. Values that only one view has are
+// kept. The disks are libvirt's, and those of the process's disks on RBD that libvirt
+// does not name. Both views must be resolved; neither is changed.
 func Merge(libvirt, process Guest) Guest {
 	g := libvirt
 	g.PID, g.Incoming = process.PID, process.Incoming
@@ -46,8 +46,8 @@ func Merge(libvirt, process Guest) Guest {
 	return g
 }
 
-// mergeSame reports whether two views' disks are one: by the image, by the device's
-// number, or by the name that both have for it.
+// mergeSame reports whether the disks of two views are the same: by image, by device
+// number, or by a common name.
 func mergeSame(a, b *Disk) bool {
 	switch {
 	case a.Image != "" && a.Client != NoClient:

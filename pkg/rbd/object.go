@@ -2,11 +2,11 @@ package rbd
 
 import "strings"
 
-// objectImage returns the image id within an object's name. Objects of an image
-// are rbd_data.ID.N (or rbd_data.POOL.ID.N with a data pool), rbd_header.ID and
-// rbd_object_map.ID; a namespace precedes them with a slash. Images of format 1
-// have no id: their objects are rb.N.N.N.N, of which all but the last number is the
-// image's, and the header NAME.rbd, which is its own name.
+// objectImage returns the image id within an object's name. Objects of an image are
+// rbd_data.ID.N (or rbd_data.POOL.ID.N with a data pool), rbd_header.ID and
+// rbd_object_map.ID; a namespace and a slash may precede them. Images of format 1
+// have no id: their objects are rb.N.N.N.N, of which all but the last number identify
+// the image, and the header NAME.rbd.
 func objectImage(object string) string {
 	if i := strings.LastIndexByte(object, '/'); i >= 0 {
 		object = object[i+1:]

@@ -20,16 +20,16 @@ import (
 	"github.com/nodewatch/nodewatch/pkg/rbd/qemu"
 )
 
-// A platform is a guest composed as a manager of guests starts it: what the host's /proc holds
-// of it, and beside it in NAME.xml what libvirt says, where it is asked.
+// A platform is a guest composed as a hypervisor manager starts it: the content of the host's
+// /proc and, in NAME.xml, libvirt's description if libvirt is used.
 type platform struct {
 	Platform  string            `json:"platform"`
 	Processes []rbdtest.Process `json:"processes"`
-	Files     map[string]string `json:"files"`   // of the host
+	Files     map[string]string `json:"files"`   // devices of the host
 	Mapped    []rbd.Mapped      `json:"mapped"`  // rbd0, rbd1, ...
-	Nodes     map[string]int    `json:"nodes"`   // names of the host's that lead to a device, and to which of mapped
-	Private   map[string]int    `json:"private"` // the same of names in the process's own /dev, as its open files tell
-	Note      string            `json:"note"`    // what is not seen
+	Nodes     map[string]int    `json:"nodes"`   // names on the host that lead to a device, with the index in mapped
+	Private   map[string]int    `json:"private"` // the same for names in the process's own /dev, according to its open files
+	Note      string            `json:"note"`    // parts that are not visible
 
 	Want struct {
 		Guest   string            `json:"guest"`
@@ -38,7 +38,7 @@ type platform struct {
 		Uses    map[string]string `json:"uses"`
 		OS      string            `json:"os"`
 		OSBy    string            `json:"os_by"`
-		Paused  string            `json:"paused"` // what is said of it when it is paused by an I/O error
+		Paused  string            `json:"paused"` // report about it while it is paused by an I/O error
 		Partial bool              `json:"partial"`
 	} `json:"want"`
 }
@@ -66,8 +66,8 @@ func platforms(t *testing.T) (list []platform, domains []string) {
 	return list, domains
 }
 
-// read returns the one guest there is as both views tell it, resolved, and what is
-// said to be missing.
+// read returns the only guest as both views show it, resolved, and the parts reported
+// as missing.
 func (p platform) read(t *testing.T, domain string) (rbd.Guest, string) {
 	t.Helper()
 	number := func(name string) (major, minor uint32, ok bool) {
@@ -104,7 +104,7 @@ func (p platform) read(t *testing.T, domain string) (rbd.Guest, string) {
 	}
 	r := qemu.NewProcesses(proc, asks, func() ([]qemu.ServedDevice, error) { return nil, nil })
 	var seen rbd.Guests
-	for range 6 { // until virtual CPUs that do not run are seen as paused
+	for range 6 { // until idle virtual CPUs count as paused
 		var err error
 		if seen, err = r.Read(t.Context()); err != nil {
 			t.Fatal(err)
@@ -120,13 +120,13 @@ func (p platform) read(t *testing.T, domain string) (rbd.Guest, string) {
 			t.Fatalf("%s: %v", p.Platform, err)
 		}
 		d.Disks = guest.FillNumbers(d.Disks, number)
-		d.State, d.Reason = "paused", "ioerror" // as it is by an I/O error
+		d.State, d.Reason = "paused", "ioerror" // as after an I/O error
 		g = rbd.Merge(rbd.Resolve([]rbd.Guest{d}, p.Mapped)[0], g)
 	}
 	return g, seen.Partly
 }
 
-// paused is what is told of a guest that an I/O error has paused.
+// paused returns the report about a guest that an I/O error has paused.
 func platformPaused(g rbd.Guest) string {
 	switch {
 	case g.Kind == "container":
@@ -139,7 +139,7 @@ func platformPaused(g rbd.Guest) string {
 	return "not seen"
 }
 
-// platformDisks is a guest's disks, one in a text.
+// platformDisks returns a guest's disks, one string each.
 func platformDisks(g rbd.Guest) []string {
 	var list []string
 	for _, d := range g.Disks {
@@ -152,7 +152,7 @@ func platformDisks(g rbd.Guest) []string {
 	return list
 }
 
-// What is named, joined and reported on each platform.
+// The names, joins and reports of each platform.
 func TestPlatforms(t *testing.T) {
 	list, domains := platforms(t)
 	for i, p := range list {
@@ -175,7 +175,7 @@ func TestPlatforms(t *testing.T) {
 	}
 }
 
-// TestDocsPlatforms: docs/platforms.md has the table of what the composed guests show.
+// TestDocsPlatforms: docs/platforms.md has the table of the composed guests.
 func TestDocsPlatforms(t *testing.T) {
 	const name, begin, end = "../../docs/platforms.md", "<!-- platforms -->\n", "<!-- /platforms -->"
 	raw, err := os.ReadFile(name)

@@ -6,9 +6,9 @@ import (
 	"github.com/nodewatch/nodewatch/pkg/rbd/internal/naming"
 )
 
-// ImageVMID returns the VMID in the name that Proxmox gives an image of a guest:
+// ImageVMID returns the VMID in the name that Proxmox uses for an image of a guest:
 // vm-VMID-disk-N, vm-VMID-cloudinit, vm-VMID-state-NAME, base-VMID-disk-N. It is
-// reported even if no process of the guest is visible.
+// known even if no process of the guest is visible.
 func ImageVMID(image string) (vmid string, ok bool) {
 	rest, isVM := strings.CutPrefix(image, "vm-")
 	if !isVM {

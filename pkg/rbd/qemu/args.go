@@ -14,20 +14,20 @@ import (
 	"github.com/nodewatch/nodewatch/pkg/rbd/internal/naming"
 )
 
-// argsSize bounds one process's command line; the kernel's own bound is 6 MiB.
+// argsSize is the maximum size of one process's command line in bytes; the kernel's
+// limit is 6 MiB.
 const argsSize = 1 << 20
 
-// errQEMUArgs is wrapped by every error of ParseCommandLine. Its text never
-// holds any of the command line, which may have a Ceph key in clear.
+// errQEMUArgs is wrapped by every error of ParseCommandLine. Its text never contains
+// any of the command line, which may contain a Ceph key in clear text.
 var errQEMUArgs = errors.New("rbd: QEMU command line")
 
-// ParseCommandLine reads a QEMU's command line as /proc/PID/cmdline has it,
-// arguments ended by NUL: -name, -id and -uuid, the disks of -drive and
-// -blockdev, their throttles, and what hints at Windows. A disk's Target is the
-// id of its -device, or its own name. The Guest holds what could be read even
-// when the error is not nil, which then says what could not be. Neither holds a
-// key, password or user, whatever the command line is. A configuration file that
-// it names is not read.
+// ParseCommandLine parses a QEMU's command line in the format of /proc/PID/cmdline,
+// NUL-terminated arguments: -name, -id and -uuid, the disks of -drive and -blockdev,
+// their throttles, and indicators of Windows. A disk's Target is the id of its
+// -device, or its own name. If the error is not nil, it names the parts that could
+// not be parsed, and the Guest has the others. Neither ever contains a key, password
+// or user. Configuration files named by the command line are not read.
 func ParseCommandLine(data []byte) (rbd.Guest, error) {
 	c, err := readLine(data, nil)
 	if err != nil {
@@ -36,8 +36,8 @@ func ParseCommandLine(data []byte) (rbd.Guest, error) {
 	return c.guest, c.err()
 }
 
-// readLine reads a command line, and by file the configuration files that it
-// names; nil leaves them out.
+// readLine parses a command line, and reads configuration files that it names with
+// file; if file is nil it skips them.
 func readLine(data []byte, file func(name string) ([]byte, error)) (*commandLine, error) {
 	if len(data) > argsSize {
 		return nil, fmt.Errorf("%w: longer than %d bytes", errQEMUArgs, argsSize)
@@ -65,7 +65,7 @@ func readLine(data []byte, file func(name string) ([]byte, error)) (*commandLine
 	return c, nil
 }
 
-// err says what could not be read; nil if all could.
+// err names the parts that could not be parsed. It is nil if all could.
 func (c *commandLine) err() error {
 	if c.faults == 0 {
 		return nil
@@ -74,7 +74,7 @@ func (c *commandLine) err() error {
 }
 
 // machine reports whether the command line describes a virtual machine. libvirt starts
-// QEMU with the machine "none" to ask what it can do.
+// QEMU with the machine "none" to query its features.
 func (c *commandLine) machine() bool {
 	if c.none {
 		return false
@@ -90,21 +90,21 @@ func (c *commandLine) machine() bool {
 	return false
 }
 
-// A commandLine is a command line as far as it has been read.
+// A commandLine is the parsed part of a command line.
 type commandLine struct {
 	guest   rbd.Guest
 	uuid    string
 	pidVMID string // the VMID in Proxmox's pid file
-	none    bool   // QEMU is started without a machine
+	none    bool   // QEMU was started without a machine
 	hints   guest.OSHints
-	file    func(name string) ([]byte, error) // reads a configuration file; nil: it is left out
+	file    func(name string) ([]byte, error) // reads a configuration file; nil: skip it
 	drives  []driveOption
 	nodes   layers
 	groups  map[string]rbd.Throttle // throttle groups by id
-	devices map[string]string       // the id of the -device that a drive or node is for
-	sockets map[string]string       // the paths of Unix sockets by the id of their -chardev
+	devices map[string]string       // id of the -device that uses a drive or node
+	sockets map[string]string       // paths of Unix sockets by the id of their -chardev
 	vhosts  []vhost
-	count   map[string]int // how often each option has come
+	count   map[string]int // number of occurrences of each option
 	faults  int
 	fault   error // the first
 }
@@ -113,14 +113,14 @@ type commandLine struct {
 type driveOption struct {
 	name    string
 	options optionSet
-	file    rbd.Disk // of a -drive with a file
+	file    rbd.Disk // file of a -drive
 	node    bool     // a -blockdev
 }
 
-// A vhost is a disk that another process serves over a socket.
+// A vhost is a disk that another process exports over a socket.
 type vhost struct{ device, chardev string }
 
-// take reads one option and reports whether value was its value.
+// take parses one option and reports whether value was its value.
 func (c *commandLine) take(option, value string) bool {
 	c.count[option]++
 	switch option {
@@ -147,7 +147,7 @@ func (c *commandLine) take(option, value string) bool {
 		c.hints.Single, c.hints.Every, c.hints.Crash = hyperV(value) // QEMU takes the last one
 	case "rtc":
 		c.hints.Local = strings.Contains(","+value+",", ",base=localtime,")
-	case "localtime": // of QEMU before 3.1, without a value
+	case "localtime": // an option of QEMU before 3.1, without a value
 		c.hints.Local = true
 		return false
 	case "kernel":
@@ -162,16 +162,16 @@ func (c *commandLine) take(option, value string) bool {
 	return true
 }
 
-// image reads an argument without an option: a disk image, the first disk. It may as
-// well be the value of an option that is not known here, so that only what is RBD's
-// for certain is taken.
+// image parses an argument without an option: a disk image, the first disk. It may
+// also be the value of an unknown option, so only names that are certainly RBD's are
+// used.
 func (c *commandLine) image(arg string) {
 	if d, err := parseFile(arg); err == nil && d.Client != rbd.NoClient {
 		c.drive("hda", optionSet{"id": "hda", "file": arg})
 	}
 }
 
-// impliedNames are the names of the values that may stand first without one.
+// impliedNames are the names of the values that may come first without a name.
 var impliedNames = map[string]string{"device": "driver", "object": "qom-type", "name": "guest", "chardev": "backend"}
 
 // readConfig reads a configuration file.
@@ -185,7 +185,7 @@ func (c *commandLine) readConfig(name string) {
 	text, err := c.file(name)
 	if err != nil {
 		if at, ok := errors.AsType[*fs.PathError](err); ok {
-			err = at.Err // without the path, which differs from guest to guest
+			err = at.Err // without the path, which differs between guests
 		}
 		c.failed("readconfig", err)
 		return
@@ -218,7 +218,7 @@ func (c *commandLine) option(option string, o optionSet) {
 	}
 }
 
-// drive reads a -drive.
+// drive parses a -drive.
 func (c *commandLine) drive(option string, o optionSet) {
 	d := driveOption{name: o["id"], options: o}
 	if d.name == "" {
@@ -230,7 +230,7 @@ func (c *commandLine) drive(option string, o optionSet) {
 			c.failed(option, err)
 			return
 		}
-		delete(o, "file") // it is the name of no node
+		delete(o, "file") // it is not the name of a node
 	}
 	c.add(d)
 }
@@ -247,7 +247,7 @@ func (c *commandLine) failed(option string, err error) {
 	}
 }
 
-// finish makes the disks of the drives, once all that they refer to is known.
+// finish resolves the disks of the drives, after all that they refer to is known.
 func (c *commandLine) finish() {
 	below := c.nodes.children()
 	w := walk{nodes: c.nodes}
@@ -285,8 +285,8 @@ func (c *commandLine) finish() {
 	c.guest.OS, c.guest.OSBy = c.hints.OS()
 }
 
-// target returns what a drive is to its guest: the id of its device, or its own
-// name without the "drive-" that libvirt once and Proxmox still puts before it.
+// target returns the name of a drive in its guest: the id of its device, or its own
+// name without the prefix "drive-" of Proxmox and older libvirt.
 func (c *commandLine) target(name string) string {
 	if id := c.devices[name]; id != "" {
 		return naming.Text(id)
@@ -312,10 +312,10 @@ func pidFile(file string) string {
 	return vmid
 }
 
-// hyperV reports whether a -cpu asks for single Hyper-V features, which only Windows
-// uses, whether for all that the host has (hv-passthrough), which some managers ask for
-// in every guest, and whether for Windows' way to report a crash. A vendor id alone
-// hides KVM from a driver, of any system.
+// hyperV returns whether a -cpu enables single Hyper-V features, which only Windows
+// uses; whether it enables all that the host has (hv-passthrough), as some managers do
+// for every guest; and whether it enables Windows' device for reporting a crash. A
+// vendor id alone hides KVM from a driver, of any system.
 func hyperV(cpu string) (some, every, crash bool) {
 	for item := range strings.SplitSeq(cpu, ",") {
 		name, value, _ := strings.Cut(strings.ReplaceAll(item, "_", "-"), "=")

@@ -30,7 +30,7 @@ func TestParseCommandLine(t *testing.T) {
 	}
 }
 
-// The lab's QEMUs: 101 and 102 sit on krbd, 103 on librbd.
+// The lab's QEMUs: 101 and 102 use krbd, 103 uses librbd.
 func TestParseCommandLineClients(t *testing.T) {
 	for vm, want := range map[string]rbd.Disk{
 		"vm101": {Target: "scsi0", Client: rbd.KRBD, Pool: "rbd", Image: "vm-101-disk-0", Path: "/dev/rbd-pve/33b862db-5e43-43fb-927c-e4b2e2132a65/rbd/vm-101-disk-0"},
@@ -47,7 +47,7 @@ func TestParseCommandLineClients(t *testing.T) {
 	}
 }
 
-// joinArgs makes a command line of arguments.
+// joinArgs returns a command line of the arguments.
 func joinArgs(args ...string) []byte {
 	return []byte("/usr/bin/kvm\x00" + strings.Join(args, "\x00") + "\x00")
 }
@@ -115,11 +115,11 @@ func TestParseCommandLineForms(t *testing.T) {
 	}
 }
 
-// The layers of one command line are followed a bounded number of times, however they
-// refer to each other.
+// The number of layers followed for one command line is bounded, however they refer
+// to each other.
 func TestLayersAreBounded(t *testing.T) {
 	nodes := layers{"leaf": {"driver": "rbd", "pool": "p", "image": "i"}}
-	for i := range 40 { // each lies twice on the next: 2^40 ways down
+	for i := range 40 { // each refers twice to the next: 2^40 paths
 		next := strconv.Itoa(i + 1)
 		if i == 39 {
 			next = "leaf"
@@ -157,7 +157,7 @@ func TestParseCommandLineWindows(t *testing.T) {
 	}
 }
 
-// Signs that speak for Windows or against it together.
+// Combinations of signs for and against Windows.
 func TestParseCommandLineWeighs(t *testing.T) {
 	for _, c := range []struct {
 		args       []string
@@ -178,7 +178,7 @@ func TestParseCommandLineWeighs(t *testing.T) {
 	}
 }
 
-// What cannot be read is said, in words of its own, and the rest is read.
+// Unparsable parts are reported without quoting them, and the others are parsed.
 func TestParseCommandLineRefuses(t *testing.T) {
 	good := []string{"-drive", "file=rbd:p/i,id=a"}
 	nested := strings.Repeat(`{"file":`, 40) + `"PLANTED"` + strings.Repeat("}", 40)
@@ -203,7 +203,7 @@ func TestParseCommandLineRefuses(t *testing.T) {
 	}
 }
 
-// What is not wanted is not even kept while an option is read, in either form.
+// Unwanted values are not even kept while an option is parsed, in either form.
 func TestQEMUParseKeepsOnlyWhatIsWanted(t *testing.T) {
 	want := optionSet{"driver": "rbd", "file.pool": "p", "id": "a"}
 	for _, option := range []string{
@@ -217,7 +217,7 @@ func TestQEMUParseKeepsOnlyWhatIsWanted(t *testing.T) {
 	}
 }
 
-// No secret of a fixture is in what is made of it.
+// No secret of a fixture is in the parsed result.
 func TestParseCommandLineKeepsNoSecret(t *testing.T) {
 	secrets := 0
 	for _, file := range append(rbdtest.Files(t, "*.cmdline"), rbdtest.Files(t, "*.args")...) {
@@ -233,8 +233,8 @@ func TestParseCommandLineKeepsNoSecret(t *testing.T) {
 	}
 }
 
-// Whatever comes before them, what stands behind the options that hold a secret,
-// in any of the forms, is in neither the Guest nor the error; both are bounded.
+// The values of options with a secret, in any form and after any text, are in neither
+// the Guest nor the error; both are bounded.
 func FuzzParseCommandLine(f *testing.F) {
 	for _, file := range append(rbdtest.Files(f, "*.cmdline"), rbdtest.Files(f, "*.args")...) {
 		f.Add(fixture(f, file), "p/i@s")
@@ -266,7 +266,8 @@ func FuzzParseCommandLine(f *testing.F) {
 	})
 }
 
-// fixture reads a command line: as the kernel has it, or an argument a line.
+// fixture reads a command line, either in the kernel's format or with one argument
+// per line.
 func fixture(t testing.TB, name string) []byte {
 	b := rbdtest.File(t, name)
 	if strings.HasSuffix(name, ".args") {

@@ -9,7 +9,7 @@ import (
 	"github.com/nodewatch/nodewatch/pkg/rbd/internal/rbdtest"
 )
 
-// The incident's own size: 65 QEMUs and 10 containers among 1,000 processes.
+// The size of the incident's node: 65 QEMUs and 10 containers among 1,000 processes.
 func BenchmarkProcesses(b *testing.B) {
 	p := fakeProc(b)
 	line := rbdtest.File(b, "vm101.cmdline")
@@ -42,8 +42,8 @@ func BenchmarkProcesses(b *testing.B) {
 	}
 }
 
-// A reading of 300 QEMUs among 1,000 other processes, with the files and threads that
-// they have, from a tree as /proc is; what the probe reads is counted in.
+// Reads 300 QEMUs among 1,000 other processes, with realistic numbers of files and
+// threads, from a tree like /proc, including the probe's reads.
 func BenchmarkProcesses300(b *testing.B) {
 	p := fakeProc(b)
 	line := rbdtest.File(b, "vm101.cmdline")
@@ -80,7 +80,7 @@ func BenchmarkProcesses300(b *testing.B) {
 		}
 	}
 	for range openedEvery {
-		read() // the first readings ask more
+		read() // the first readings do more
 	}
 	b.ReportAllocs()
 	for b.Loop() {

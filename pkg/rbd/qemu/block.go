@@ -9,8 +9,8 @@ import (
 	"github.com/nodewatch/nodewatch/pkg/rbd/internal/naming"
 )
 
-// Bounds on what is followed: layers (throttle, raw, copy-on-read, ...) below each
-// other, by reference or by nesting, and all of one command line together.
+// Limits on the layers (throttle, raw, copy-on-read, ...) that are followed below
+// each other, by reference or by nesting, and in total for one command line.
 const (
 	layersMax = 64
 	stepsMax  = 8 * rbd.MaxDisks
@@ -19,18 +19,17 @@ const (
 // layers are the block nodes of a command line by node-name.
 type layers map[string]optionSet
 
-// A walk follows the layers of disks down to what holds their data. Proxmox nests
-// them ("file": {...}), libvirt refers to the next by its name ("file":
-// "libvirt-1-storage").
+// A walk follows the layers of disks down to their data. Proxmox nests them ("file":
+// {...}), libvirt refers to the next by its name ("file": "libvirt-1-storage").
 type walk struct {
 	nodes  layers
-	disks  []rbd.Disk // of the latest disk: the first holds its data, the others are images below that, or copies of it
+	disks  []rbd.Disk // layers of the latest disk: the first has its data, the others are backing images or copies of it
 	groups []string   // its throttle groups
-	steps  int        // of all disks
+	steps  int        // count for all disks
 }
 
-// disk returns what a disk lies on whose properties are in o, which is the zero Disk
-// if that cannot be known.
+// disk returns the storage of the disk with the properties in o, or the zero Disk if
+// it cannot be determined.
 func (l layers) disk(o optionSet) rbd.Disk {
 	w := walk{nodes: l}
 	w.layer(o, "", 0)
@@ -44,7 +43,7 @@ func (w *walk) first() rbd.Disk {
 	return w.disks[0]
 }
 
-// layer follows the layer whose properties are in o under prefix.
+// layer follows the layer with the properties in o under prefix.
 func (w *walk) layer(o optionSet, prefix string, depth int) {
 	if w.steps++; depth == layersMax || w.steps > stepsMax {
 		return
@@ -57,12 +56,12 @@ func (w *walk) layer(o optionSet, prefix string, depth int) {
 	case d != (rbd.Disk{}) && len(w.disks) < rbd.MaxDisks:
 		w.disks = append(w.disks, d)
 	case ok:
-	case o.has(prefix + "data-file"): // a qcow2's data, if they lie apart from its tables
+	case o.has(prefix + "data-file"): // data of a qcow2 image, if separate from its tables
 		w.child(o, prefix+"data-file", depth)
 	default:
 		w.child(o, prefix+"file", depth)
 	}
-	for i := 0; w.steps <= stepsMax; i++ { // of a quorum, which writes all of them
+	for i := 0; w.steps <= stepsMax; i++ { // children of a quorum, which writes all of them
 		child := prefix + "children." + strconv.Itoa(i)
 		if !o.has(child) {
 			break
@@ -72,7 +71,7 @@ func (w *walk) layer(o optionSet, prefix string, depth int) {
 	w.child(o, prefix+"backing", depth)
 }
 
-// child follows the layer below one, which a property names or holds.
+// child follows the layer below, which a property names or contains.
 func (w *walk) child(o optionSet, property string, depth int) {
 	switch name := o[property]; {
 	case name != "":
@@ -84,8 +83,8 @@ func (w *walk) child(o optionSet, property string, depth int) {
 	}
 }
 
-// data returns the disk that a layer itself holds, and false for one that only has
-// others below it. The disk is zero if it is none that can be known.
+// data returns the disk of a layer that stores data, and false for a layer that only
+// has others below it. The disk is zero if it cannot be determined.
 func (o optionSet) data(prefix string) (rbd.Disk, bool) {
 	driver, path := o[prefix+"driver"], o[prefix+"filename"]
 	switch {
@@ -97,7 +96,7 @@ func (o optionSet) data(prefix string) (rbd.Disk, bool) {
 		}, true
 	case path != "":
 		return guest.PathDisk(naming.Text(path)), true
-	case driver == "nbd": // served by another process, over a socket
+	case driver == "nbd": // exported by another process, over a socket
 		return guest.PathDisk(naming.Text(o[prefix+"server.path"] + o[prefix+"path"])), true
 	case driver == "virtio-blk-vhost-user":
 		return guest.PathDisk(naming.Text(o[prefix+"path"])), true
@@ -118,8 +117,8 @@ func (o optionSet) has(property string) bool {
 	return false
 }
 
-// children returns the names of the nodes that others use: those are not
-// disks by themselves.
+// children returns the names of the nodes that others use: they are not separate
+// disks.
 func (l layers) children() map[string]bool {
 	below := map[string]bool{}
 	for _, o := range l {
@@ -133,9 +132,8 @@ func (l layers) children() map[string]bool {
 	return below
 }
 
-// limitsOf reads the throttle of -drive (throttling.bps-read=, or bps_rd= as it
-// was once) or of a throttle group (limits, or x-bps-read= as it was once). A
-// group's or drive's bursts are left out.
+// limitsOf parses the throttle of -drive (throttling.bps-read=, formerly bps_rd=) or
+// of a throttle group (limits, formerly x-bps-read=). It ignores bursts.
 func limitsOf(o optionSet) rbd.Throttle {
 	limit := func(name, old string) uint64 {
 		return o.number("throttling."+name, "limits."+name, "x-"+name, old)

@@ -6,9 +6,9 @@ import (
 	"github.com/nodewatch/nodewatch/pkg/rbd/internal/naming"
 )
 
-// procCgroups returns the parts of the paths in /proc/PID/cgroup, line by line:
-// "0::/qemu.slice/101.scope" with cgroup v2, "12:devices:/qemu.slice/101.scope"
-// and more such lines with v1.
+// procCgroups returns the paths in /proc/PID/cgroup, split into parts, line by line:
+// "0::/qemu.slice/101.scope" with cgroup v2, "12:devices:/qemu.slice/101.scope" and
+// similar lines with v1.
 func procCgroups(data []byte) [][]string {
 	var paths [][]string
 	for line := range strings.Lines(string(data)) {
@@ -20,13 +20,13 @@ func procCgroups(data []byte) [][]string {
 	return paths
 }
 
-// scopeOf returns which VM a cgroup is of: /qemu.slice/VMID.scope is Proxmox's;
-// libvirt's is /machine.slice/machine-qemu\x2dID\x2dNAME.scope, with systemd's
-// escapes, or /machine/qemu-ID-NAME.libvirt-qemu without systemd.
+// scopeOf returns the VM of a cgroup. Proxmox's is /qemu.slice/VMID.scope. libvirt's
+// is /machine.slice/machine-qemu\x2dID\x2dNAME.scope, with systemd's escapes, or
+// /machine/qemu-ID-NAME.libvirt-qemu without systemd.
 func scopeOf(cgroup []byte) (vm string, libvirt bool) {
 	for _, path := range procCgroups(cgroup) {
 		if path[0] == "user.slice" {
-			continue // a user may make any cgroup there
+			continue // a user may create any cgroup there
 		}
 		for i, part := range path {
 			if vmid, ok := strings.CutSuffix(part, ".scope"); ok && i > 0 && path[i-1] == "qemu.slice" && naming.Digits(vmid) {
@@ -40,9 +40,9 @@ func scopeOf(cgroup []byte) (vm string, libvirt bool) {
 	return "", false
 }
 
-// runsMachine returns the domain's name in the name of libvirt's cgroup. Of a
-// name that is long, or has other signs than letters, digits and dashes, libvirt
-// leaves some out there.
+// runsMachine returns the domain's name in the name of libvirt's cgroup. libvirt
+// shortens a long name there, and leaves out characters other than letters, digits
+// and dashes.
 func runsMachine(part string) (name string, ok bool) {
 	scope, ok := strings.CutSuffix(part, ".scope")
 	if ok {
@@ -86,9 +86,9 @@ func guestHex(c byte) int {
 	return -1
 }
 
-// guestContainer returns which container a cgroup is of, the outermost one if
-// they are nested: Proxmox's /lxc/VMID/..., /lxc.payload.NAME/... or /lxc.payload/NAME/... The cgroup of
-// the process that watches over it (/lxc.monitor/VMID) is not of it.
+// guestContainer returns the container of a cgroup, the outermost one if they are nested: Proxmox's
+// /lxc/VMID/..., /lxc.payload.NAME/... or /lxc.payload/NAME/... The cgroup of its monitor process
+// (/lxc.monitor/VMID) does not count.
 func guestContainer(cgroup []byte) (id string, ok bool) {
 	for _, path := range procCgroups(cgroup) {
 		for i, part := range path {

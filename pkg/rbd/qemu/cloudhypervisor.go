@@ -11,11 +11,11 @@ import (
 	"github.com/nodewatch/nodewatch/pkg/rbd/internal/naming"
 )
 
-// parseCloudHypervisor reads the command line of cloud-hypervisor, as
-// /proc/PID/cmdline has it: the disks of --disk path=PATH,... or
-// --disk vhost_user=true,socket=PATH,..., of which one --disk may have several, and
-// --cpus kvm_hyperv=on, which only Windows gains by. A disk's Target is its id, or its
-// place: disk0. There is no name of the guest in it.
+// parseCloudHypervisor parses the command line of cloud-hypervisor in the format of
+// /proc/PID/cmdline: the disks of --disk path=PATH,... or --disk
+// vhost_user=true,socket=PATH,..., of which one --disk may have several, and --cpus
+// kvm_hyperv=on, from which only Windows benefits. A disk's Target is its id, or its
+// position: disk0. The command line does not contain the name of the guest.
 func parseCloudHypervisor(data []byte) (rbd.Guest, error) {
 	if len(data) > argsSize {
 		return rbd.Guest{}, fmt.Errorf("%w: longer than %d bytes", errQEMUArgs, argsSize)

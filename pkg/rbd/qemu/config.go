@@ -2,8 +2,8 @@ package qemu
 
 import "strings"
 
-// config reads a configuration file of QEMU's (-readconfig): options as on the
-// command line, one to a section.
+// config parses a QEMU configuration file (-readconfig): the options of the command
+// line, one per section.
 //
 //	[drive "disk0"]
 //	  file = "rbd:vms/db1"

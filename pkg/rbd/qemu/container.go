@@ -10,16 +10,15 @@ import (
 	"github.com/nodewatch/nodewatch/pkg/rbd/internal/naming"
 )
 
-// guestContainersMax bounds the containers of a host.
+// guestContainersMax is the maximum number of containers of a host.
 const guestContainersMax = 4096
 
-// containers returns the LXC containers among the processes: Proxmox's always sit
-// on krbd. It reads the mountinfo of the first process of each, which neither waits
-// for a process nor does I/O on a mount. ID is the VMID, Name "ct" and the VMID (the
-// host name is in no place that is safe to read) or, outside Proxmox, the
-// container's name. Disks are the mounts that have a block device, as rbd.NoClient
-// until Resolve finds it among krbd's; the Target is rootfs, or else where it is
-// mounted.
+// containers returns the LXC containers among the processes: Proxmox's always use
+// krbd. It reads the mountinfo of the first process of each, which neither waits for
+// a process nor does I/O on a mount. On Proxmox, ID is the VMID and Name is "ct" and
+// the VMID, because no safe source has the host name; elsewhere Name is the
+// container's name. Disks are the mounts of block devices, with rbd.NoClient until
+// Resolve finds the device among krbd's; Target is rootfs, or else the mount point.
 func (r *Processes) containers(list []*procEntry, partly *guest.Partly) []rbd.Guest {
 	var guests []rbd.Guest
 	seen, unread := map[string]bool{}, map[string]bool{}
@@ -50,15 +49,14 @@ func guestOfContainer(id string, pid int, mountinfo []byte) rbd.Guest {
 	return rbd.Guest{Name: name, ID: id, Kind: "container", PID: pid, State: "running", OS: "linux", Disks: guestMounts(mountinfo)}
 }
 
-// guestMounts returns the block devices that are mounted, each once, from proc(5)'s
-// mountinfo:
+// guestMounts returns the mounted block devices, each once, from proc(5)'s mountinfo:
 //
 //	36 35 252:16 / /srv/data rw,noatime shared:1 - ext4 /dev/rbd1 rw
 func guestMounts(mountinfo []byte) []rbd.Disk {
 	var disks []rbd.Disk
 	type device struct {
 		major, minor uint32
-		path         string // where there is no number
+		path         string // if there is no number
 	}
 	seen := map[device]bool{}
 	for line := range strings.Lines(string(mountinfo)) {
@@ -75,8 +73,8 @@ func guestMounts(mountinfo []byte) []rbd.Disk {
 	return disks
 }
 
-// guestMount returns the disk that a line of mountinfo shows. A file system without
-// a number of its own, as btrfs, is known by the device's name.
+// guestMount returns the disk in a line of mountinfo. A file system without a device
+// number, such as btrfs, is identified by the device's name.
 func guestMount(line string) (rbd.Disk, bool) {
 	m, ok := procParseMount(line)
 	if !ok || m.major == 0 && !strings.HasPrefix(m.source, "/dev/") {
@@ -92,7 +90,7 @@ func guestMount(line string) (rbd.Disk, bool) {
 	return d, true
 }
 
-// guestUnescapeMount undoes the octal escapes of space, tab, newline and backslash.
+// guestUnescapeMount decodes the octal escapes of space, tab, newline and backslash.
 func guestUnescapeMount(s string) string {
 	return guestMountEscapes.Replace(s)
 }

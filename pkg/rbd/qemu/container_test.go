@@ -31,7 +31,7 @@ func TestContainers(t *testing.T) {
 		`705 700 0:61 / /net rw - nfs4 192.0.2.9:/export rw`,
 		`broken`, `706 700 x:1 / / rw - ext4 /dev/rbd9 rw`, `707 700 251:48 / / rw ext4 /dev/rbd9 rw`, ``,
 	}, "\n"))
-	p.File("402/mountinfo", "1 1 251:99 / / rw - ext4 /dev/rbd9 rw\n") // not asked: 401 is the first
+	p.File("402/mountinfo", "1 1 251:99 / / rw - ext4 /dev/rbd9 rw\n") // not read: 401 is the first
 	p.File("403/mountinfo", "1 1 8:1 / / rw - ext4 /dev/sda1 rw\n")
 	p.File("404/mountinfo", "1 1 251:64 / / rw - ext4 /dev/rbd4 rw\n")
 	p.File("405/mountinfo", "1 1 251:80 / / rw - ext4 /dev/rbd5 rw\n")
@@ -62,8 +62,8 @@ func TestContainers(t *testing.T) {
 	}
 }
 
-// Each device is in the list once, with a number that is not 0, and reading the
-// same mounts twice over gives the same list.
+// Each device is listed once, with a number that is not 0, and reading the same
+// mounts twice returns the same list.
 func FuzzGuestMounts(f *testing.F) {
 	f.Add([]byte("28 1 254:0 / /mnt/a rw,relatime - ext4 /dev/rbd0 rw,stripe=64\n24 1 0:5 / /dev rw - devtmpfs dev rw\n"))
 	f.Add([]byte(`700 600 251:16 / / rw shared:9 master:8 - ext4 /dev/rbd1 rw` + "\n" + `1 1 7:1 / /a\040b\134 ro - ext4 /dev/loop1 ro`))

@@ -10,12 +10,13 @@ import (
 	"github.com/nodewatch/nodewatch/pkg/rbd/internal/naming"
 )
 
-// serverComm reports whether a comm is that of a program that serves disks.
+// serverComm reports whether a comm is that of a program that exports disks.
 func serverComm(comm string) bool { return serverName(comm) != "" }
 
-// serverName returns the program that serves disks by its comm, of which the kernel
-// keeps 15 bytes: that of a wrapped program has a dot before it (.qemu-storage-d) and
-// more behind it (.qemu-nbd-wrapp). Empty: it is none.
+// serverName returns the name of the program that exports disks for its comm, of
+// which the kernel keeps 15 bytes. That of a wrapped program has a leading dot
+// (.qemu-storage-d) and a suffix (.qemu-nbd-wrapp). The result is empty for any other
+// program.
 func serverName(comm string) string {
 	name, wrapped := strings.CutPrefix(comm, ".")
 	for _, server := range []string{"rbd-nbd", "qemu-nbd", "qemu-storage-d"} {
@@ -27,10 +28,9 @@ func serverName(comm string) string {
 	return ""
 }
 
-// ReadExports reads what a process serves, from its command line: rbd-nbd's image,
-// the disk of a qemu-nbd, the exports of a qemu-storage-daemon. Only inside the
-// probe, as ReadCommandLine. The Path is empty where only the kernel knows the
-// device.
+// ReadExports reads a process's exports from its command line: rbd-nbd's image, the
+// disk of a qemu-nbd, the exports of a qemu-storage-daemon. Like ReadCommandLine,
+// call it only in the probe. Path is empty if only the kernel knows the device.
 func ReadExports(proc fs.FS, p Process) ([]rbd.Export, error) {
 	data, err := procCommandLine(proc, p)
 	if err != nil {
@@ -45,8 +45,8 @@ func ReadExports(proc fs.FS, p Process) ([]rbd.Export, error) {
 	return list, nil
 }
 
-// parseExports reads the command line of a program that serves disks. Nothing that
-// may be a key or a user is kept.
+// parseExports parses the command line of a program that exports disks. It does not
+// keep anything that may be a key or a user.
 func parseExports(comm string, data []byte) []rbd.Export {
 	args := strings.Split(strings.TrimSuffix(string(data), "\x00"), "\x00")[1:]
 	switch serverName(comm) {
@@ -61,8 +61,8 @@ func parseExports(comm string, data []byte) []rbd.Export {
 }
 
 // exportArgs splits arguments into options, by name without dashes, and the rest. flags
-// are the options that have no value; those of one letter can stand together, and before
-// a last one with its value (getopt(3)): -rc/dev/nbd0.
+// are the options without a value; one-letter flags can be combined, also with a last
+// option that has a value (getopt(3)): -rc/dev/nbd0.
 func exportArgs(args []string, flags []string) (options map[string]string, rest []string) {
 	options = map[string]string{}
 	for i := 0; i < len(args); i++ {
@@ -96,7 +96,8 @@ func exportArgs(args []string, flags []string) (options map[string]string, rest 
 	return options, rest
 }
 
-// parseRBDNBD reads rbd-nbd(8): rbd-nbd [options] map POOL/[NAMESPACE/]IMAGE[@SNAPSHOT].
+// parseRBDNBD parses rbd-nbd(8): rbd-nbd [options] map
+// POOL/[NAMESPACE/]IMAGE[@SNAPSHOT].
 func parseRBDNBD(args []string) []rbd.Export {
 	options, rest := exportArgs(args, []string{
 		"exclusive", "read-only", "notrim", "no-trim", "quiesce", "try-netlink", "show-cookie", "log-to-stderr", "f", "d", "foreground", "version", "v",
@@ -116,8 +117,8 @@ func parseRBDNBD(args []string) []rbd.Export {
 	return []rbd.Export{{Path: naming.Text(options["device"]), Disk: d}}
 }
 
-// parseQEMUNBD reads qemu-nbd(8): qemu-nbd --connect=/dev/nbdN FILE, or
-// qemu-nbd --socket=PATH FILE.
+// parseQEMUNBD parses qemu-nbd(8): qemu-nbd --connect=/dev/nbdN FILE, or qemu-nbd
+// --socket=PATH FILE.
 func parseQEMUNBD(args []string) []rbd.Export {
 	options, rest := exportArgs(args, []string{
 		"r", "read-only", "s", "snapshot", "n", "nocache", "d", "disconnect", "A", "allocation-depth", "v", "verbose",
@@ -143,8 +144,8 @@ func parseQEMUNBD(args []string) []rbd.Export {
 	return []rbd.Export{{Path: naming.Text(path), Disk: d}}
 }
 
-// parseStorageDaemon reads qemu-storage-daemon(1): the disks of --blockdev that
-// --export serves over a socket of its own or over that of --nbd-server.
+// parseStorageDaemon parses qemu-storage-daemon(1): the disks of --blockdev that
+// --export exports over a separate socket or over that of --nbd-server.
 func parseStorageDaemon(args []string) []rbd.Export {
 	nodes, list := layers{}, []rbd.Export(nil)
 	var exports []optionSet
@@ -170,7 +171,7 @@ func parseStorageDaemon(args []string) []rbd.Export {
 		}
 	}
 	for _, e := range exports {
-		path := e["addr.path"] + e["mountpoint"] // of vhost-user-blk, and of a file by FUSE
+		path := e["addr.path"] + e["mountpoint"] // path of vhost-user-blk, and of a file by FUSE
 		if e["type"] == "nbd" {
 			path = server
 		}
@@ -182,9 +183,9 @@ func parseStorageDaemon(args []string) []rbd.Export {
 	return list
 }
 
-// exportsOf returns the exports with the network block devices by which rbd-nbd and
-// others serve them: the kernel shows which process serves which. A device whose process
-// is no rbd-nbd is in the list with what that serves, or with rbd.NoClient.
+// exportsOf returns the exports, including the network block devices that rbd-nbd and
+// others serve: the kernel shows the process of each device. If that process is not
+// rbd-nbd, the device has the process's export, or rbd.NoClient.
 func exportsOf(exports []rbd.Export, devices []ServedDevice) []rbd.Export {
 	var list []rbd.Export
 	for _, e := range exports {

@@ -50,7 +50,7 @@ func TestFieldProcesses(t *testing.T) {
 	}
 	mapped := rbdtest.Mapped(10)
 	stack := func(i int, h rbd.Holder) { mapped[i].Holders = append(mapped[i].Holders, h) }
-	for i := range 7 { // devices of their own below the stacks
+	for i := range 7 { // separate devices below the stacks
 		mapped = append(mapped, rbd.Mapped{ID: 20 + i, Device: fmt.Sprint("rbd", 20+i), Major: 252, Minor: uint32(320 + 16*i), Pool: "p", Image: fmt.Sprint("s", i)})
 	}
 	stack(10, rbd.Holder{Device: "bcache0", Major: 251, Minor: 0})
@@ -79,8 +79,8 @@ func TestFieldProcesses(t *testing.T) {
 	}
 }
 
-// Disks that are in a configuration file, read as the host sees it once QEMU has
-// changed its root directory.
+// Disks in a configuration file, which is read from the host's root directory if QEMU
+// has changed its own.
 func TestFieldConfigurationFile(t *testing.T) {
 	line, err := os.ReadFile("testdata/field/09-fcqemu.cmd")
 	if err != nil {
@@ -117,8 +117,8 @@ func TestFieldConfigurationFile(t *testing.T) {
 	}
 }
 
-// A name proves nothing if any user could have given it, nor does a program without
-// a machine; a machine that KVM runs does, whoever's it is.
+// A name that any user could have chosen proves nothing, nor does a program without a
+// machine; a machine run by KVM is proof, whoever started it.
 func TestFieldWhatCountsAsAGuest(t *testing.T) {
 	vm := []string{"qemu-system-x86_64", "-name", "x", "-drive", "file=rbd:p/i,if=virtio"}
 	user, nobody, system, dynamic := "Uid:\t1000\t1000\t1000\t1000\n", "Uid:\t65534\t65534\t65534\t65534\n", "Uid:\t64055\t64055\t64055\t64055\n", "Uid:\t61184\t61184\t61184\t61184\n"
@@ -170,8 +170,8 @@ func TestFieldWhatCountsAsAGuest(t *testing.T) {
 	}
 }
 
-// Another kernel thread of KVM than its timer also shows that a program of any name runs a
-// machine; the first argument shows which program it is.
+// Kernel threads of KVM other than its timer also prove that a program with any name runs
+// a machine; the first argument shows which program it is.
 func TestMachineOfAnyName(t *testing.T) {
 	p := rbdtest.NewProc(t,
 		rbdtest.Process{PID: 50, Comm: "microvm@web", Cgroup: "0::/a\n", Cmd: []string{"/nix/store/x/bin/qemu-system-x86_64", "-name", "web,process=microvm@web", "-M", "microvm"}, FDs: []string{"/dev/rbd0"}},
@@ -189,8 +189,8 @@ func TestMachineOfAnyName(t *testing.T) {
 	}
 }
 
-// Loop devices, and network block devices below a file system, lead to what their data
-// lie on.
+// Loop devices, and network block devices below a file system, lead to the devices
+// with their data.
 func TestFieldLoops(t *testing.T) {
 	mount := "1 0 8:1 / / rw - ext4 /dev/sda1 rw\n2 1 252:16 / /srv/images rw - xfs /dev/rbd1 rw\n3 1 43:33 / /srv/nbd rw - ext4 /dev/nbd1p1 rw\n5 1 43:128 / /srv/nbd4 rw - ext4 /dev/nbd4 rw\n4 1 7:4 / /srv/loop rw - ext4 /dev/loop4 rw\n"
 	guest := func(pid int, name, disk string) rbdtest.Process {
@@ -257,7 +257,7 @@ func TestFieldLoops(t *testing.T) {
 		t.Errorf("without a file on a file system: got %q", got.Partly)
 	}
 
-	// The mounts are read again only for other loop devices.
+	// The mounts are read again only after a change of the loop devices.
 	r := NewProcesses(p, (&procAsker{proc: p, asked: map[int]int{}}).asks(), func() ([]ServedDevice, error) { return devices, nil })
 	for _, last := range []string{"rbd1", "rbd1", "rbd3"} {
 		got, err := r.Read(t.Context())
@@ -271,7 +271,8 @@ func TestFieldLoops(t *testing.T) {
 	}
 }
 
-// A process that becomes a virtual machine, as a wrapper does, is one from then on.
+// A process that becomes a virtual machine, as a wrapper does, counts as one from
+// then on.
 func TestWrapperBecomesAGuest(t *testing.T) {
 	p := rbdtest.NewProc(t, rbdtest.Process{PID: 50, Comm: "kvm", Cgroup: "0::/a\n", Cmd: []string{"/bin/sh", "/usr/bin/kvm", "-name", "x"}})
 	a := &procAsker{proc: p, asked: map[int]int{}}
@@ -286,7 +287,7 @@ func TestWrapperBecomesAGuest(t *testing.T) {
 	}
 }
 
-// What serves network block devices and sockets, and what is behind them.
+// The processes behind network block devices and sockets, and their disks.
 func TestFieldExports(t *testing.T) {
 	server := func(pid int, comm string, args ...string) rbdtest.Process {
 		return rbdtest.Process{PID: pid, Comm: comm, Cgroup: "0::/a\n", Cmd: append([]string{"x"}, args...)}
@@ -348,9 +349,9 @@ func TestFieldExports(t *testing.T) {
 	}
 }
 
-// A disk that only the process's open files show: a manager's link in its runtime
-// directory, one plugged in after the start, one in a configuration file that cannot be
-// read; and a krbd device that lies below what is open.
+// Disks that only the process's open files show: a manager's link in its runtime
+// directory, a disk plugged in after the start, a disk in an unreadable configuration
+// file, and a krbd device below an open device.
 func TestFieldOpened(t *testing.T) {
 	mount := func(line string) string { return "1 0 8:1 / / rw - ext4 /dev/sda1 rw\n" + line + "\n" }
 	mapped := rbdtest.Mapped(8)
@@ -387,7 +388,7 @@ func TestFieldOpened(t *testing.T) {
 	}
 }
 
-// Processes as platforms start them: what each shows of its guest.
+// Processes as platforms start them, with the guest that each shows.
 func TestProcessForms(t *testing.T) {
 	const uuid = "fe1d472c-1eb9-52e3-a84a-d6390ac9d37b"
 	root := "1 0 8:1 / / rw - ext4 /dev/sda1 rw\n"
@@ -426,7 +427,7 @@ func TestProcessForms(t *testing.T) {
 	}
 }
 
-// What QEMU reads of a configuration file is read alike, however it is set.
+// A value in QEMU's configuration file is parsed the same in every notation.
 func TestConfigurationForms(t *testing.T) {
 	for text, want := range map[string][]rbd.Disk{
 		"[drive \"a\"]\n  file = \"/dev/rbd0\"\n":                                                                                                   {{Target: "a", Client: rbd.KRBD, Path: "/dev/rbd0"}},
@@ -447,8 +448,8 @@ func TestConfigurationForms(t *testing.T) {
 	}
 }
 
-// TestPrivateSleeper is no test by itself: TestFieldLive runs it in a mount
-// namespace of its own, in which it makes a /dev, opens a device there and waits.
+// TestPrivateSleeper is not a test by itself: TestFieldLive runs it in a separate
+// mount namespace, in which it creates a /dev, opens a device there and waits.
 func TestPrivateSleeper(t *testing.T) {
 	if os.Getenv("PRIVATE_SLEEPER") == "" {
 		return
@@ -461,14 +462,14 @@ func TestPrivateSleeper(t *testing.T) {
 		err = unix.Mknod("/dev/rootdisk", unix.S_IFBLK|0o600, int(unix.Mkdev(252, 16)))
 	}
 	if err == nil {
-		_, err = unix.Open("/dev/rootdisk", unix.O_PATH, 0) // no driver is behind it
+		_, err = unix.Open("/dev/rootdisk", unix.O_PATH, 0) // it has no driver
 	}
 	fmt.Println("ready", err)
 	io.Copy(io.Discard, os.Stdin)
 }
 
-// A disk whose name means something only in the container of its process is known
-// by the number of what the process has open.
+// A disk whose name is only valid in the container of its process is identified by
+// the number of the process's open device.
 func TestFieldLive(t *testing.T) {
 	if os.Geteuid() != 0 {
 		t.Skip("needs root, to make device nodes")

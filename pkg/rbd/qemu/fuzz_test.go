@@ -13,9 +13,9 @@ import (
 	"github.com/nodewatch/nodewatch/pkg/rbd/internal/rbdtest"
 )
 
-// What a configuration file of QEMU's holds stays within its bounds and is the same each
-// time; an option that stands in it means what it means on the command line; and what a
-// secret is kept in is in neither the Guest nor the error.
+// The result for any configuration file of QEMU is bounded and the same each time; an
+// option in it means the same as on the command line; and values of secret options are
+// in neither the Guest nor the error.
 func FuzzReadConfiguration(f *testing.F) {
 	f.Add(string(rbdtest.File(f, "field/09-fcqemu.cfg")), "vms/db1")
 	f.Add("[drive \"a\"]\n  file = \"rbd:p/i@s:id=x\"\n[rtc]\n  base = \"localtime\"\n", "p/n/i@s")
@@ -39,7 +39,7 @@ func FuzzReadConfiguration(f *testing.F) {
 			t.Fatalf("a long error: %s", fault)
 		}
 		if image == "" || strings.ContainsAny(image, "\x00\n\"=,[]#:\\{}") || strings.TrimSpace(image) != image {
-			return // has a meaning of its own in one of the two
+			return // has a special meaning in one of the two
 		}
 		filed, _ := read(fmt.Sprintf("[drive \"d\"]\n  file = \"rbd:%s\"\n  if = \"virtio\"\n[secret \"s\"]\n  data = \"PLANTED\"\n[drive \"e\"]\n  file = \"rbd:%s:key=PLANTED\"\n", image, image))
 		typed, _ := ParseCommandLine(joinArgs("-drive", "id=d,if=virtio,file=rbd:"+image, "-drive", "id=e,file=rbd:"+image+":key=PLANTED"))
@@ -52,8 +52,8 @@ func FuzzReadConfiguration(f *testing.F) {
 	})
 }
 
-// What a command line of cloud-hypervisor's holds stays within its bounds and is the same
-// each time, and a disk that is given is read whatever stands before it.
+// The result for any command line of cloud-hypervisor is bounded and the same each time,
+// and a given disk is found whatever precedes it.
 func FuzzParseCloudHypervisor(f *testing.F) {
 	f.Add([]byte("cloud-hypervisor\x00--disk\x00path=/dev/rbd9\x00vhost_user=true,socket=/run/a.sock\x00--kernel\x00/k\x00"))
 	f.Add([]byte("cloud-hypervisor\x00--disk=path=/dev/rbd0,id=root\x00--api-socket=/s"))
@@ -77,9 +77,9 @@ func FuzzParseCloudHypervisor(f *testing.F) {
 	})
 }
 
-// What a command line of a program that serves disks holds stays within its bounds and is
-// the same each time; no secret is in it; and what qemu-nbd serves is found however its
-// options are joined.
+// The result for any command line of a program that exports disks is bounded and the same
+// each time; it contains no secret; and qemu-nbd's export is found however its options
+// are combined.
 func FuzzParseExports(f *testing.F) {
 	f.Add("qemu-nbd", []byte("qemu-nbd\x00-rc/dev/nbd0\x00-f\x00raw\x00rbd:p/i"), "r")
 	f.Add("rbd-nbd", []byte("rbd-nbd\x00--id\x00admin\x00map\x00p/i@s\x00--device=/dev/nbd1"), "-nvt")
@@ -109,9 +109,8 @@ func FuzzParseExports(f *testing.F) {
 	})
 }
 
-// A line of mountinfo that the kernel could write is read as it was meant, any other one
-// never makes a mount that has no place; and of the mounts the one is found that a path
-// lies on.
+// A line of mountinfo in the kernel's format is parsed correctly; no other line yields a
+// mount without a mount point; and the mount of a path is found.
 func FuzzMountinfo(f *testing.F) {
 	f.Add("36 35 252:16 / /srv/data rw,noatime shared:1 - ext4 /dev/rbd1 rw", "/srv/data", uint32(252), uint32(16))
 	f.Add("612 566 43:0 / / rw - ext4 /dev/nbd0 rw", "/var/run/a b", uint32(0), uint32(1))

@@ -10,16 +10,16 @@ import (
 	"github.com/nodewatch/nodewatch/pkg/rbd/internal/guest"
 )
 
-// loopFiles knows which file systems the files of the host's loop devices lie on, by the
-// mounts of the first process. A file that is in use keeps its mount, so that the mounts
-// are read again only when there are other loop devices.
+// loopFiles finds the file systems of the files behind the host's loop devices, by the
+// mounts of the first process. A file in use keeps its mount, so the mounts are read
+// again only after the loop devices change.
 type loopFiles struct {
 	devices []ServedDevice
 	known   []rbd.Export
 }
 
-// exports returns what the loop devices lie on. It is an error if that is not known of a
-// file for lack of the mounts.
+// exports returns the files behind the loop devices. It returns an error if the mounts
+// are missing and a file's device is therefore unknown.
 func (l *loopFiles) exports(proc fs.FS, devices []ServedDevice) ([]rbd.Export, error) {
 	devices = slices.DeleteFunc(slices.Clone(devices), func(d ServedDevice) bool { return d.File == "" })
 	if slices.EqualFunc(devices, l.devices, func(a, b ServedDevice) bool {

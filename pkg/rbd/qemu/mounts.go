@@ -13,17 +13,18 @@ import (
 //
 //	36 35 252:16 / /srv/data rw,noatime shared:1 - ext4 /dev/rbd1 rw
 type procMount struct {
-	point        string // where it is mounted
-	major, minor uint32 // of its file system; major 0: of none, or of a file system with several devices
+	point        string // mount point
+	major, minor uint32 // device number of its file system; major 0: without a device, or with several devices
 	kind         string // ext4, xfs, tmpfs, ...
-	source       string // the device, or what the file system says instead
+	source       string // the device, or another source that the file system reports
 }
 
-// number reports whether the file system lies on one block device.
+// number reports whether the file system is on one block device.
 func (m procMount) number() bool { return m.major != 0 }
 
-// device returns the number of the block device that the file system lies on: of one
-// without a number, as btrfs, that of its source in this /dev. 0:0 if it is not known.
+// device returns the number of the block device of the file system. If the file system
+// has no number, as with btrfs, it is that of its source in this /dev. It is 0:0 if
+// unknown.
 func (m procMount) device() (major, minor uint32) {
 	if m.number() {
 		return m.major, m.minor
@@ -32,12 +33,13 @@ func (m procMount) device() (major, minor uint32) {
 	return major, minor
 }
 
-// memory reports whether the file system is in memory, where device nodes may be made.
+// memory reports whether the file system is in memory, where device nodes may be
+// created.
 func (m procMount) memory() bool {
 	return m.kind == "tmpfs" || m.kind == "devtmpfs" || m.kind == "ramfs"
 }
 
-// procParseMount reads one line of mountinfo.
+// procParseMount parses one line of mountinfo.
 func procParseMount(line string) (procMount, bool) {
 	before, after, ok := strings.Cut(line, " - ")
 	fields, source := procFields(before), procFields(after)
@@ -56,19 +58,20 @@ func procParseMount(line string) (procMount, bool) {
 	}, true
 }
 
-// procFields are the fields of a line: between spaces only, as the kernel escapes those in
-// names but no other blank (seq_path in fs/seq_file.c).
+// procFields returns the fields of a line, split only at spaces, as the kernel escapes
+// spaces in names but not all other blanks (seq_path in fs/seq_file.c).
 func procFields(text string) []string {
 	return strings.FieldsFunc(text, func(r rune) bool { return r == ' ' || r == '\n' })
 }
 
-// procMounts are the mounts that a process sees.
+// procMounts are the mounts visible to a process.
 type procMounts struct {
 	list []procMount
-	root string // its root directory, where that is not the root of its mounts
+	root string // its root directory, if different from the root of its mounts
 }
 
-// procReadMounts reads the mounts of the process DIR, none if they cannot be read.
+// procReadMounts reads the mounts of the process DIR. It returns none if they cannot
+// be read.
 func procReadMounts(proc fs.FS, dir string) *procMounts {
 	m := &procMounts{}
 	data, err := procRead(proc, dir+"/mountinfo", procFileSize)
@@ -86,12 +89,12 @@ func procReadMounts(proc fs.FS, dir string) *procMounts {
 	return m
 }
 
-// of returns the mount that a path, of whose directories none is a link, lies on:
-// the innermost, and of several in one place the latest.
+// of returns the mount that contains a path without symbolic links: the innermost,
+// and the latest of several at the same mount point.
 func (m *procMounts) of(path string) (found procMount, ok bool) {
 	path = naming.RunPath(path)
 	if rest, inside := strings.CutPrefix(path, m.root+"/"); m.root != "" && inside {
-		path = "/" + rest // mountinfo shows the places as the process sees them
+		path = "/" + rest // mountinfo shows mount points as the process sees them
 	}
 	for _, mount := range m.list {
 		point := naming.RunPath(mount.point)

@@ -15,24 +15,24 @@ import (
 	"github.com/nodewatch/nodewatch/pkg/rbd/internal/naming"
 )
 
-// openedFilesMax bounds the files of one process.
+// openedFilesMax is the most open files of one process that are read.
 const openedFilesMax = 16384
 
-// An Opened is what a process has open.
+// An Opened is the open disks of a process.
 type Opened struct {
 	PID     int        `json:"pid"`
-	Disks   []rbd.Disk `json:"disks,omitempty"`   // block devices, and files on a file system on one, whose number it then is; each once
+	Disks   []rbd.Disk `json:"disks,omitempty"`   // block devices, and files with the number of the block device of their file system; each once
 	Machine bool       `json:"machine,omitempty"` // KVM runs a virtual machine for it
-	Denied  bool       `json:"denied,omitempty"`  // it may not be seen
-	Err     string     `json:"err,omitempty"`     // why it is not known, for people
+	Denied  bool       `json:"denied,omitempty"`  // access was denied
+	Err     string     `json:"err,omitempty"`     // why they are unknown, for display
 }
 
-// ReadOpened returns what each of the processes has open, from the links in
-// /proc/PID/fd and from its mountinfo: among it disks that were plugged in after
-// it started, and the devices behind names that mean something only to the process
-// (in a container, or links that are gone). proc is rooted at /proc. It takes no
-// lock of the process's and asks no file server; it needs CAP_SYS_PTRACE, which
-// only the probe has. A process that has ended is left out.
+// ReadOpened returns the open disks of each of the processes, from the links in
+// /proc/PID/fd and from its mountinfo. They include disks that were plugged in after
+// its start, and devices whose names are only valid for the process (in a container,
+// or deleted links). proc is rooted at /proc. It takes no lock of the process and
+// contacts no file server. It needs CAP_SYS_PTRACE, which only the probe has. A
+// process that has ended is omitted.
 func ReadOpened(proc fs.FS, processes []Process) []Opened {
 	var list []Opened
 	for _, p := range processes[:min(len(processes), processesMax)] {
@@ -87,7 +87,7 @@ func (r *openedReader) read() error {
 	return nil
 }
 
-// disk returns the disk that an open file is, and false for another one.
+// disk returns the disk of an open file, and false if it is not a disk.
 func (r *openedReader) disk(name, target string) (rbd.Disk, bool) {
 	d := rbd.Disk{Path: target}
 	if strings.HasPrefix(target, "/dev/") {
@@ -97,7 +97,7 @@ func (r *openedReader) disk(name, target string) (rbd.Disk, bool) {
 		return d, r.device(&d, name) || openedIsDisk(target)
 	}
 	switch path.Ext(target) {
-	case ".log", ".pid", ".sock", ".lock", ".fd": // a guest's files, but no disks
+	case ".log", ".pid", ".sock", ".lock", ".fd": // a guest's files, but not disks
 		return d, false
 	}
 	if strings.HasPrefix(target, "/memfd:") {
@@ -114,8 +114,8 @@ func (r *openedReader) disk(name, target string) (rbd.Disk, bool) {
 		return d, true
 	case m.memory(): // a device node in a jail
 		return d, r.device(&d, name)
-	case strings.HasPrefix(m.source, "/dev/"): // btrfs has no number of its own
-		if d.Major, d.Minor, ok = rbd.DeviceNumber(m.source); !ok { // not in this /dev: it is joined by its name
+	case strings.HasPrefix(m.source, "/dev/"): // btrfs has no device number
+		if d.Major, d.Minor, ok = rbd.DeviceNumber(m.source); !ok { // not in this /dev: it is matched by its name
 			return rbd.Disk{Path: m.source}, openedIsDisk(m.source)
 		}
 		return d, true
@@ -123,7 +123,7 @@ func (r *openedReader) disk(name, target string) (rbd.Disk, bool) {
 	return d, false
 }
 
-// device fills in the number, if the open file is a block device.
+// device fills in the number if the open file is a block device.
 func (r *openedReader) device(d *rbd.Disk, name string) (ok bool) {
 	if s, real := r.proc.(hostfs.FS); real {
 		d.Major, d.Minor, ok = s.BlockDevice(name)
@@ -131,8 +131,8 @@ func (r *openedReader) device(d *rbd.Disk, name string) (ok bool) {
 	return ok
 }
 
-// openedIsNoDisk reports whether a path under /dev/ is one of those that every virtual
-// machine has open.
+// openedIsNoDisk reports whether a path under /dev/ is one that every virtual machine
+// has open.
 func openedIsNoDisk(path string) bool {
 	switch path {
 	case "/dev/null", "/dev/zero", "/dev/random", "/dev/urandom", "/dev/kvm", "/dev/ptmx", "/dev/tty", "/dev/net/tun", "/dev/vhost-net", "/dev/vhost-vsock":
@@ -146,7 +146,7 @@ func openedIsNoDisk(path string) bool {
 	return false
 }
 
-// openedIsDisk reports whether a path by itself is that of a device which may lie on
+// openedIsDisk reports whether a path alone shows that it is a device that may be on
 // RBD.
 func openedIsDisk(path string) bool {
 	name := strings.TrimPrefix(path, "/dev/")

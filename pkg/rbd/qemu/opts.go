@@ -12,15 +12,16 @@ import (
 	"github.com/nodewatch/nodewatch/pkg/rbd/internal/naming"
 )
 
-// Bounds on one option of a command line.
+// Limits on one option of a command line.
 const (
 	jsonDepth = 32
 	optsMax   = 4096
 )
 
 // optionSet are the properties of one option, by dotted name (file.driver,
-// limits.bps-read), whether it was written key=value,... or as JSON. Only the
-// names in wanted are kept, and a quorum's children, so no password, key or user is.
+// limits.bps-read), whether it was written as key=value,... or as JSON. It keeps only
+// the names in wanted, and a quorum's children, so it contains no password, key or
+// user.
 type optionSet map[string]string
 
 // wanted are the last parts of the names worth keeping.
@@ -40,8 +41,8 @@ var (
 	errQEMULong = errors.New("too many properties")
 )
 
-// parseOptions reads an option in either form. implied is the name of a first value
-// that stands without one.
+// parseOptions parses an option in either form. implied is the name of a first value
+// without a name.
 func parseOptions(s, implied string) (optionSet, error) {
 	if strings.HasPrefix(s, "{") {
 		return flatten([]byte(s))
@@ -65,8 +66,8 @@ func parseOptions(s, implied string) (optionSet, error) {
 	return o, nil
 }
 
-// optionItem returns the first of a list of items apart by commas, with the doubled
-// commas in it made one, and the rest.
+// optionItem returns the first item of a comma-separated list, with doubled commas in
+// it reduced to one, and the rest.
 func optionItem(s string) (item, rest string) {
 	for i := 0; i < len(s); i++ {
 		if s[i] != ',' {
@@ -88,7 +89,7 @@ func (o optionSet) keep(name, value string) {
 	}
 }
 
-// number returns the first of the names that is a number above 0.
+// number returns the value of the first of the names that is a number above 0.
 func (o optionSet) number(names ...string) uint64 {
 	for _, name := range names {
 		if n, err := strconv.ParseUint(o[name], 10, 64); err == nil && n > 0 {
@@ -98,8 +99,8 @@ func (o optionSet) number(names ...string) uint64 {
 	return 0
 }
 
-// flatten reads a JSON object, of which more than one nesting level and any
-// number of elements may be a trap, into dotted names.
+// flatten converts a JSON object into dotted names. It bounds nesting and the number
+// of elements.
 func flatten(data []byte) (optionSet, error) {
 	d := json.NewDecoder(bytes.NewReader(data))
 	d.UseNumber()
@@ -107,7 +108,7 @@ func flatten(data []byte) (optionSet, error) {
 	for {
 		token, err := d.Token()
 		if err != nil {
-			return nil, errQEMUJSON // what encoding/json says may quote the text
+			return nil, errQEMUJSON // an error of encoding/json may quote the text
 		}
 		if err := f.take(token); err != nil {
 			return nil, err
@@ -122,20 +123,19 @@ func flatten(data []byte) (optionSet, error) {
 	return f.options, nil
 }
 
-// A flattener follows JSON's tokens and knows the dotted name of the value
-// that comes next.
+// A flattener follows JSON's tokens and tracks the dotted name of the next value.
 type flattener struct {
 	options optionSet
 	stack   []levelOf
 	count   int
 }
 
-// A levelOf is an object or an array that is open.
+// A levelOf is an open object or array.
 type levelOf struct {
 	prefix string // its own dotted name and a dot; empty at the top
 	array  bool
-	index  int    // of the next element of an array
-	key    string // of the value that comes next in an object; empty: a key comes next
+	index  int    // index of the next element of an array
+	key    string // key of the next value in an object; empty: a key comes next
 }
 
 func (f *flattener) take(token json.Token) error {
@@ -158,13 +158,13 @@ func (f *flattener) take(token json.Token) error {
 	return f.value(token, delim)
 }
 
-// value takes a key, a plain value, or the opening of an object or array.
+// value processes a key, a plain value, or the opening of an object or array.
 func (f *flattener) value(token json.Token, delim json.Delim) error {
 	top := &f.stack[len(f.stack)-1]
 	if !top.array && top.key == "" {
 		key, _ := token.(string)
 		if top.key = key; key == "" {
-			top.key = "?" // an empty name is nobody's
+			top.key = "?" // no option has an empty name
 		}
 		return nil
 	}
@@ -189,7 +189,7 @@ func (f *flattener) value(token json.Token, delim json.Delim) error {
 	return nil
 }
 
-// done notes that the value of the key, or the element, at hand has been read.
+// done records that the current value or element has been read.
 func (f *flattener) done() {
 	if len(f.stack) == 0 {
 		return
@@ -199,7 +199,7 @@ func (f *flattener) done() {
 	top.key = ""
 }
 
-// parseFault names an option that could not be read, without a word of it.
+// parseFault names an option that could not be parsed, without quoting it.
 func parseFault(option string, nth int, err error) error {
 	return fmt.Errorf("-%s no. %d: %w", option, nth, err)
 }

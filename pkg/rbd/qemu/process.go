@@ -14,20 +14,20 @@ import (
 	"github.com/nodewatch/nodewatch/pkg/rbd/internal/naming"
 )
 
-// procFileSize bounds one file of /proc, in bytes: the mountinfo of a host with
-// thousands of mounts.
+// procFileSize is the maximum size of one file of /proc, in bytes: the mountinfo of a
+// host with thousands of mounts.
 const procFileSize = 1 << 20
 
-// A Process is a process that runs a virtual machine, or serves disks to one.
+// A Process is a process that runs a virtual machine, or exports disks to one.
 type Process struct {
 	PID     int
-	Start   uint64 // clock ticks after boot: field 22 of /proc/PID/stat; with PID it names the process for good
+	Start   uint64 // clock ticks after boot: field 22 of /proc/PID/stat; with PID it identifies the process uniquely
 	Comm    string // /proc/PID/comm, at most 15 bytes: kvm, qemu-kvm, qemu-system-x86
-	VM      string // by its cgroup: Proxmox's VMID, or the name in libvirt's scope; empty: not said
+	VM      string // from its cgroup: Proxmox's VMID, or the name in libvirt's scope; empty if unknown
 	Libvirt bool   // its cgroup is one of libvirt's
 }
 
-// procPIDs returns the processes there are, in ascending order.
+// procPIDs returns all PIDs, in ascending order.
 func procPIDs(proc fs.FS) ([]int, error) {
 	entries, err := fs.ReadDir(proc, ".")
 	if err != nil {
@@ -45,24 +45,25 @@ func procPIDs(proc fs.FS) ([]int, error) {
 	return pids, nil
 }
 
-// errProcEnded says that a process is gone or a zombie.
+// errProcEnded reports that a process has ended or is a zombie.
 var errProcEnded = fmt.Errorf("the process has ended: %w", fs.ErrNotExist)
 
-// A procStat is /proc/PID/stat, or that of a thread. The kernel makes it without
-// waiting for the process.
+// A procStat is the content of /proc/PID/stat, or of a thread's stat. The kernel
+// generates it without waiting for the process.
 type procStat struct {
 	comm   string
 	state  byte   // R, S, D, T, ...
 	start  uint64 // clock ticks after boot
-	ticks  uint64 // of CPU time, in user and kernel mode together
-	kernel bool   // a thread of the kernel's own
+	ticks  uint64 // CPU time in user and kernel mode
+	kernel bool   // a kernel thread
 }
 
 // procKernelThread is PF_KTHREAD (include/linux/sched.h).
 const procKernelThread = 0x00200000
 
-// procReadStat reads NAME/stat, a process's or a thread's. The comm in it may hold
-// any sign, so fields are counted from its last parenthesis. A zombie is an error.
+// procReadStat reads NAME/stat of a process or a thread. The comm in it may contain
+// any character, so fields are counted from its last parenthesis. A zombie is an
+// error.
 func procReadStat(proc fs.FS, name string) (procStat, error) {
 	data, err := procRead(proc, name+"/stat", 4096)
 	if err != nil {
@@ -105,8 +106,8 @@ func procStart(proc fs.FS, pid int) (uint64, error) {
 	return s.start, err
 }
 
-// procUsers returns the users in /proc/PID/status: real, effective, saved and of
-// file access, as the first user namespace numbers them.
+// procUsers returns the users in /proc/PID/status: real, effective, saved and
+// filesystem user, as numbered in the initial user namespace.
 func procUsers(proc fs.FS, pid int) ([]uint64, error) {
 	data, err := procRead(proc, strconv.Itoa(pid)+"/status", 64<<10)
 	if err != nil {
@@ -130,11 +131,11 @@ func procUsers(proc fs.FS, pid int) ([]uint64, error) {
 	return nil, errors.New("rbd: /proc/PID/status: no users")
 }
 
-// ReadCommandLine returns /proc/PID/cmdline. Only inside the probe: the read takes
-// the process's mmap lock and may fault its pages in, so it can wait indefinitely for
-// a QEMU that is stuck; and what it returns may hold keys, so only what
-// ParseCommandLine makes of it may leave the probe. One longer than 1 MiB is an
-// error, as half an option is worse than none.
+// ReadCommandLine returns /proc/PID/cmdline. Call it only in the probe: the read
+// takes the process's mmap lock and may fault its pages in, so it can wait
+// indefinitely for a stuck QEMU. The result may contain keys, so only the result of
+// ParseCommandLine may leave the probe. A command line longer than 1 MiB is an error,
+// because a truncated option could be misread.
 func ReadCommandLine(proc fs.FS, pid int) ([]byte, error) {
 	data, err := procRead(proc, strconv.Itoa(pid)+"/cmdline", argsSize)
 	if err != nil {
@@ -146,8 +147,8 @@ func ReadCommandLine(proc fs.FS, pid int) ([]byte, error) {
 	return data, nil
 }
 
-// procCommandLine returns the arguments of a process, and makes sure that the PID
-// is still that process's.
+// procCommandLine returns the arguments of a process, and checks that the PID still
+// belongs to it.
 func procCommandLine(proc fs.FS, p Process) ([]byte, error) {
 	data, err := ReadCommandLine(proc, p.PID)
 	if err != nil {
@@ -163,7 +164,7 @@ func procCommandLine(proc fs.FS, p Process) ([]byte, error) {
 	return data, nil
 }
 
-// procRead reads a file of at most limit bytes whole; a longer one is an error.
+// procRead reads a whole file of at most limit bytes; a longer one is an error.
 func procRead(proc fs.FS, name string, limit int64) ([]byte, error) {
 	if s, ok := proc.(hostfs.FS); ok {
 		return s.ReadLimited(name, limit)

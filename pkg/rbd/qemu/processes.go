@@ -1,6 +1,6 @@
-// Package qemu reads the guests of a host from its processes: the virtual machines
-// of QEMU and cloud-hypervisor, LXC containers, and what rbd-nbd, qemu-nbd and
-// qemu-storage-daemon serve to them.
+// Package qemu reads the guests of a host from its processes: the virtual machines of
+// QEMU and cloud-hypervisor, LXC containers, and the exports of rbd-nbd, qemu-nbd and
+// qemu-storage-daemon.
 package qemu
 
 import (
@@ -16,18 +16,19 @@ import (
 	"github.com/nodewatch/nodewatch/pkg/rbd/internal/naming"
 )
 
-// askAgain is after how many reads a process is asked again that did not
-// answer: each time may cost a probe.
+// askAgain is the number of reads after which a failed query of a process is
+// repeated: each query may cost a probe.
 const askAgain = 20
 
-// openedEvery is on which of its reads Processes asks what a process has open:
-// each process in its turn, as a host has tens of thousands of open files.
+// openedEvery is the number of reads between two queries of a process's open files.
+// The queries are spread over the reads, as a host has tens of thousands of open
+// files.
 const openedEvery = 4
 
-// openedAtOnce is how many processes one question about open files is about.
+// openedAtOnce is the number of processes in one query of open files.
 const openedAtOnce = 64
 
-// What makes readable what could not be read.
+// The remedies for unreadable parts.
 const (
 	remedyPtrace  = "allow the probe to read /proc/PID/fd and root: give nodewatch CAP_SYS_PTRACE, as systemd/nodewatch.service does unless a drop-in removes it"
 	remedyThreads = "start such a QEMU with -name NAME,debug-threads=on, as libvirt and Proxmox do"
@@ -35,8 +36,8 @@ const (
 )
 
 // Processes reads the guests of a host from its processes: those of virtual machine
-// monitors and, with Proxmox, containers'. vmm.go says what counts as a guest's
-// process. It is not safe for concurrent use.
+// monitors and, with Proxmox, containers. vmm.go describes which processes count as a
+// guest's. It is not safe for concurrent use.
 type Processes struct {
 	table  *processTable
 	ask    Asks
@@ -48,7 +49,7 @@ type Processes struct {
 	turn   int
 }
 
-// Asks are the reads that may hang, or need capabilities: the probe does them.
+// Asks are the reads that may hang, or need capabilities: the probe performs them.
 type Asks struct {
 	Guest   func(context.Context, Process) (Description, error)        // ReadGuest
 	Opened  func(context.Context, []Process) ([]Opened, error)         // ReadOpened
@@ -61,23 +62,23 @@ type processKey struct {
 	start uint64
 }
 
-// knownProcess is what came of asking for a process.
+// knownProcess is the result of querying a process.
 type knownProcess struct {
 	guest   rbd.Guest
 	err     error
-	again   int    // the turn to ask again; 0: never
-	opened  Opened // as it was last known
-	asked   bool   // what it has open is known, or why not
-	at      int    // the turn from which on to ask for that
-	comm    string // of the process when it was asked
-	refused bool   // it is no guest
+	again   int    // the read in which to query again; 0: never
+	opened  Opened // last known description
+	asked   bool   // its open files, or why they are unknown
+	at      int    // the read from which to query those
+	comm    string // name of the process when it was queried
+	refused bool   // it is not a guest
 
-	described bool // it has answered, and is one
-	denied    bool // err is for lack of a capability
-	systems   bool // Proxmox's ostype has been asked for
+	described bool // it was queried, and is a guest
+	denied    bool // err is due to a missing capability
+	systems   bool // Proxmox's ostype has been queried
 }
 
-// serverKnown is what a process that serves disks serves.
+// serverKnown is the exports of a process.
 type serverKnown struct {
 	exports []rbd.Export
 	err     error
@@ -85,8 +86,8 @@ type serverKnown struct {
 }
 
 // NewProcesses returns a reader of proc, which is rooted at /proc. devices is ReadServed
-// of the host's /sys. Each process is asked for once by Guest and Exports; one that
-// fails, again after 20 reads, and with ErrNotAsked at the next.
+// of the host's /sys. It queries each process once with Guest and Exports. It repeats a
+// failed query after 20 reads, and in the next read if the error is ErrNotAsked.
 func NewProcesses(proc fs.FS, ask Asks, devices func() ([]ServedDevice, error)) *Processes {
 	return &Processes{
 		table: newProcessTable(proc), ask: ask, devs: devices, vcpus: newVCPUWatch(proc),
@@ -94,9 +95,9 @@ func NewProcesses(proc fs.FS, ask Asks, devices func() ([]ServedDevice, error)) 
 	}
 }
 
-// Read returns the guests there are, by name. A process that has not answered yet
-// is in the list, without disks, and Partly says so. Disks that were plugged in
-// later are found by what the process has open; their Target is the device's name.
+// Read returns the current guests, by name. A process that has not been queried yet
+// is listed without disks and mentioned in Partly. Disks that were plugged in later
+// are found through the process's open files; their Target is the device's name.
 func (r *Processes) Read(ctx context.Context) (rbd.Guests, error) {
 	processes, err := r.table.read()
 	if err != nil {
@@ -170,7 +171,7 @@ func (r *Processes) machines(ctx context.Context, list []*procEntry, partly *gue
 	return result
 }
 
-// describe asks for a process, if it is time to.
+// describe queries a process, if that is due.
 func (r *Processes) describe(ctx context.Context, p Process, k *knownProcess) {
 	if k.again == 0 || r.turn < k.again {
 		return
@@ -199,12 +200,12 @@ func (r *Processes) describe(ctx context.Context, p Process, k *knownProcess) {
 	k.denied = d.Denied
 }
 
-// ErrNotAsked says that a process was not asked for its command line yet, so that
-// to ask it costs no more than before.
+// ErrNotAsked reports that a process's command line has not been queried yet, so that
+// a later query costs no more than before.
 var ErrNotAsked = errors.New("not asked yet")
 
-// askOrdinary asks what the processes that any user could have started have open:
-// only of those for which KVM runs a machine is more asked.
+// askOrdinary queries the open files of processes that any user could have started:
+// further queries are only made for those with a machine in KVM.
 func (r *Processes) askOrdinary(ctx context.Context, entries []*procEntry) {
 	var list []Process
 	for _, e := range entries {
@@ -215,7 +216,7 @@ func (r *Processes) askOrdinary(ctx context.Context, entries []*procEntry) {
 	r.askOpened(ctx, list)
 }
 
-// askOpened asks what processes have open, each in its turn.
+// askOpened queries the open files of processes that are due.
 func (r *Processes) askOpened(ctx context.Context, list []Process) {
 	var due []Process
 	for _, p := range list {
@@ -247,8 +248,8 @@ func (r *Processes) askOpened(ctx context.Context, list []Process) {
 	}
 }
 
-// openedFailed sees to it that processes whose open files may have cost a probe are
-// asked again much later. What was known of them stays.
+// openedFailed delays the next query of processes whose open files may have cost a
+// probe. Earlier results are kept.
 func (r *Processes) openedFailed(list []Process, err error) {
 	after := askAgain
 	if errors.Is(err, ErrNotAsked) {
@@ -260,7 +261,7 @@ func (r *Processes) openedFailed(list []Process, err error) {
 	}
 }
 
-// askSystems asks for the systems of Proxmox's guests, once each.
+// askSystems queries the systems of Proxmox's guests, once each.
 func (r *Processes) askSystems(ctx context.Context, list []Process) {
 	var vmids []string
 	for _, p := range list {
@@ -286,7 +287,7 @@ func (r *Processes) askSystems(ctx context.Context, list []Process) {
 	}
 }
 
-// exports returns what the processes that serve disks serve.
+// exports returns the exports of the processes that serve disks.
 func (r *Processes) exports(ctx context.Context, list []*procEntry, partly *guest.Partly) []rbd.Export {
 	alive := map[processKey]*serverKnown{}
 	var exports []rbd.Export
@@ -326,9 +327,9 @@ func (r *Processes) exports(ctx context.Context, list []*procEntry, partly *gues
 	return append(exportsOf(exports, devices), loops...)
 }
 
-// openedDisks returns the disks with what the process has open: those of the same
-// name have its number, whatever that name means on the host, and those that are
-// not among them are added.
+// openedDisks returns the disks completed with the process's open disks: a disk with
+// the same name gets their number, whatever that name means on the host; the others
+// are added.
 func openedDisks(disks, opened []rbd.Disk) []rbd.Disk {
 	if len(opened) == 0 {
 		return disks

@@ -68,7 +68,7 @@ func TestProcessTable(t *testing.T) {
 	}
 }
 
-// procOnly lets only the named files of processes be opened.
+// procOnly allows opening only the named files of processes.
 type procOnly struct {
 	fs.FS
 	allowed map[string]bool
@@ -81,8 +81,7 @@ func (p procOnly) Open(name string) (fs.File, error) {
 	return p.FS.Open(name)
 }
 
-// Listing reads nothing that can wait for the process; that it sees all the same
-// is how it is known that nothing else was needed.
+// Listing succeeds although it can open only files that do not wait for the process.
 func TestListReadsNothingThatWaits(t *testing.T) {
 	safe := procOnly{fakeProc(t), map[string]bool{"comm": true, "cgroup": true, "stat": true, "status": true, "mountinfo": true}}
 	got, err := newProcessTable(safe).read()
@@ -174,7 +173,7 @@ func TestReadOpened(t *testing.T) {
 	}
 }
 
-// procDenied does not let a directory be listed.
+// procDenied denies listing a directory.
 type procDenied struct {
 	fstest.MapFS
 	dir string
@@ -187,15 +186,15 @@ func (p procDenied) ReadDir(name string) ([]fs.DirEntry, error) {
 	return p.MapFS.ReadDir(name)
 }
 
-// procAsker counts how often each process is asked for.
+// procAsker counts the queries of each process.
 type procAsker struct {
 	proc  fs.FS
 	asked map[int]int
 	fails map[int]error
-	stuck error // of who tells the devices that are open
+	stuck error // open devices by process
 }
 
-// asks are the asker as the probe.
+// asks returns the asker in the role of the probe.
 func (a *procAsker) asks() Asks {
 	return Asks{
 		Guest: a.ask, Opened: a.opened,
@@ -244,7 +243,7 @@ func TestProcesses(t *testing.T) {
 	p := fakeProc(t)
 	p.Process(500, "init", "/lxc/105/ns/init.scope")
 	p.File("500/mountinfo", "1 1 254:48 / / rw - ext4 /dev/rbd3 rw\n")
-	p.Link("233/fd/11", "/dev/rbd0") // on the command line by another name
+	p.Link("233/fd/11", "/dev/rbd0") // another name than on the command line
 	p.Link("233/fd/12", "/dev/rbd2") // plugged in later
 	a := &procAsker{proc: p, asked: map[int]int{}, fails: map[int]error{249: errors.New("rbd: the probe is stuck")}}
 	r := NewProcesses(p, a.asks(), procNoDevices)
@@ -254,7 +253,7 @@ func TestProcesses(t *testing.T) {
 	}
 	rbdtest.Golden(t, "processes", got)
 
-	// What was open stays known while nobody answers.
+	// Known open files stay known while queries fail.
 	a.stuck = fmt.Errorf("%w: busy", ErrNotAsked)
 	var stuck rbd.Guests
 	for range openedEvery {
@@ -270,7 +269,7 @@ func TestProcesses(t *testing.T) {
 	}
 	a.stuck = nil
 
-	// Asked once, but for the one that failed, and not that one at once.
+	// Each was queried once, except the failed one, which was not retried at once.
 	for range askAgain - 1 - openedEvery {
 		if _, err := r.Read(t.Context()); err != nil {
 			t.Fatal(err)
@@ -285,14 +284,15 @@ func TestProcesses(t *testing.T) {
 		t.Errorf("got %q, %v, asked %d times", got.Partly, err, a.asked[249])
 	}
 
-	// The PID is another process's now: it is asked for.
+	// The PID now belongs to another process: it is queried.
 	p.File("233/stat", strings.Replace(string(p.MapFS["233/stat"].Data), "23300", "23301", 1))
 	if _, err := r.Read(t.Context()); err != nil || a.asked[233] != 2 {
 		t.Errorf("%v, asked %d times", err, a.asked[233])
 	}
 }
 
-// Once the time is over nobody is asked, and that is said; the next reading continues.
+// After the deadline no process is queried, and that is reported; the next reading
+// continues.
 func TestProcessesOutOfTime(t *testing.T) {
 	p := fakeProc(t)
 	a := &procAsker{proc: p, asked: map[int]int{}}
@@ -308,8 +308,8 @@ func TestProcessesOutOfTime(t *testing.T) {
 	}
 }
 
-// Where nobody could be asked, as the probe was busy with something else, the next
-// reading asks: ten minutes without the guests' disks would be too long.
+// If no process could be queried because the probe was busy, the next reading
+// queries: ten minutes without the guests' disks would be too long.
 func TestProcessesNotAsked(t *testing.T) {
 	p := fakeProc(t)
 	a := &procAsker{proc: p, asked: map[int]int{}}
@@ -332,8 +332,8 @@ func TestProcessesNotAsked(t *testing.T) {
 	}
 }
 
-// A command line of which a part is unreadable is not asked for again, and what
-// was read of it is used.
+// A partly unreadable command line is not queried again, and its readable part is
+// used.
 func TestProcessesPartOfACommandLine(t *testing.T) {
 	p := fakeProc(t)
 	p.File("233/cmdline", string(rbdtest.File(t, "vm101.cmdline"))+"-blockdev\x00{\"PLANTED\x00")
@@ -358,7 +358,7 @@ func TestProcessesNoProc(t *testing.T) {
 	}
 }
 
-// TestQEMUSleeper is no test by itself: TestReadGuestForReal runs it as a process
+// TestQEMUSleeper is not a test by itself: TestReadGuestForReal runs it as a process
 // that waits until its input is closed.
 func TestQEMUSleeper(t *testing.T) {
 	if os.Getenv("QEMU_SLEEPER") != "" {
@@ -366,8 +366,7 @@ func TestQEMUSleeper(t *testing.T) {
 	}
 }
 
-// On this machine's own /proc: a process that is called kvm is found and its
-// command line read.
+// On this machine's /proc, a process named kvm is found and its command line read.
 func TestReadGuestForReal(t *testing.T) {
 	self, err := os.Executable()
 	if err != nil {
@@ -410,7 +409,7 @@ func TestReadGuestForReal(t *testing.T) {
 	t.Errorf("process %d is not among %+v", cmd.Process.Pid, list)
 }
 
-// A cgroup file gives at most one VM, whose name is bounded, and a VMID is a number.
+// A cgroup file yields at most one VM, with a bounded name; a VMID is a number.
 func FuzzQEMUScope(f *testing.F) {
 	f.Add("0::/qemu.slice/101.scope\n")
 	f.Add(`0::/machine.slice/machine-qemu\x2d1\x2dvm201.scope/libvirt/emulator`)
@@ -425,7 +424,7 @@ func FuzzQEMUScope(f *testing.F) {
 		if ok == (id == "") || strings.Contains(id, "/") || len(id) > 3*naming.MaxText {
 			t.Fatalf("got %q, %v", id, ok)
 		}
-		// A line of another controller after it changes nothing.
+		// A following line of another controller changes nothing.
 		if again, lv := scopeOf([]byte(strings.TrimSuffix(cgroup, "\n") + "\n9:pids:/\n")); again != vm || lv != libvirt {
 			t.Fatalf("got %q, then %q", vm, again)
 		}

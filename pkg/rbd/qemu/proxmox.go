@@ -7,10 +7,10 @@ import (
 	"github.com/nodewatch/nodewatch/pkg/rbd/internal/naming"
 )
 
-// ReadSystems returns the operating system of each of the guests of Proxmox whose
-// VMIDs are given: windows, linux or other, as their configuration names it. One
-// that names none is left out. host is rooted at /. Only inside the probe: the
-// files lie on a file system that a process serves, which may hang.
+// ReadSystems returns the operating systems of the Proxmox guests with the given
+// VMIDs: windows, linux or other, according to their configuration. It omits a guest
+// whose configuration names none. host is rooted at /. Call it only in the probe: the
+// files are on a file system in user space, which may hang.
 func ReadSystems(host fs.FS, vmids []string) map[string]string {
 	systems := map[string]string{}
 	for _, vmid := range vmids {
@@ -28,7 +28,7 @@ func ReadSystems(host fs.FS, vmids []string) map[string]string {
 	return systems
 }
 
-// proxmoxSystem returns the system in a guest's configuration (qm.conf(5)), before
+// proxmoxSystem returns the system in a guest's configuration (qm.conf(5)), ignoring
 // the sections of its snapshots.
 func proxmoxSystem(conf string) string {
 	for line := range strings.Lines(conf) {

@@ -9,8 +9,8 @@ import (
 	"github.com/nodewatch/nodewatch/pkg/rbd/internal/rbdtest"
 )
 
-// Each ostype that Proxmox has; snapshots have one of their own, which is not the
-// guest's now.
+// Each ostype of Proxmox; snapshots have separate ones, which are not the guest's
+// current one.
 func TestProxmoxSystem(t *testing.T) {
 	for ostype, want := range map[string]string{
 		"l24": "linux", "l26": "linux", "solaris": "other", "other": "", "": "",

@@ -8,10 +8,9 @@ import (
 	"github.com/nodewatch/nodewatch/pkg/rbd/internal/naming"
 )
 
-// parseFile returns the disk behind a file name of the older -drive form, which
-// may be a path, a path with its driver before it, JSON, or QEMU's own form for
-// RBD. Of other protocols' names (nbd, https, iscsi) nothing is kept: they may
-// hold a password.
+// parseFile returns the disk of a file name in the older -drive form, which may be a
+// path, a path prefixed with its driver, JSON, or QEMU's form for RBD. It keeps
+// nothing of other protocols' names (nbd, https, iscsi): they may contain a password.
 func parseFile(name string) (rbd.Disk, error) {
 	if rest, ok := strings.CutPrefix(name, "json:"); ok {
 		o, err := flatten([]byte(rest))
@@ -38,9 +37,9 @@ func parseFile(name string) (rbd.Disk, error) {
 	return guest.PathDisk(naming.Text(name)), nil
 }
 
-// rbdFile reads POOL/[NAMESPACE/]IMAGE[@SNAPSHOT][:option=value...], where a
-// backslash takes the meaning from the sign after it. The options (id, key,
-// keyring, mon_host, conf) are cut off first, as a key may hold any sign.
+// rbdFile parses POOL/[NAMESPACE/]IMAGE[@SNAPSHOT][:option=value...], in which a
+// backslash escapes the next character. The options (id, key, keyring, mon_host,
+// conf) are cut off first, because a key may contain any character.
 func rbdFile(s string) rbd.Disk {
 	d := rbd.Disk{Client: rbd.LibRBD}
 	if i := indexOf(s, ':'); i >= 0 {
@@ -48,7 +47,7 @@ func rbdFile(s string) rbd.Disk {
 	}
 	i := indexOf(s, '/')
 	if i < 0 {
-		return d // QEMU would refuse it: there is no pool
+		return d // QEMU would reject it: there is no pool
 	}
 	d.Pool = unescape(s[:i])
 	s = s[i+1:]
@@ -62,7 +61,7 @@ func rbdFile(s string) rbd.Disk {
 	return d
 }
 
-// indexOf returns where the sign first stands without a backslash before it; -1: nowhere.
+// indexOf returns the index of the first unescaped occurrence of the character, or -1.
 func indexOf(s string, sign byte) int {
 	for i := 0; i < len(s); i++ {
 		switch s[i] {

@@ -13,18 +13,18 @@ import (
 	"github.com/nodewatch/nodewatch/pkg/rbd/internal/guest"
 )
 
-// A Description is what a process shows of its guest.
+// A Description is a guest as its process shows it.
 type Description struct {
-	Guest    rbd.Guest `json:"guest"`               // as far as it could be read
+	Guest    rbd.Guest `json:"guest"`               // the readable part
 	NotGuest bool      `json:"not_guest,omitempty"` // the process runs no virtual machine
-	Err      string    `json:"err,omitempty"`       // what could not be read, for people
-	Denied   bool      `json:"denied,omitempty"`    // for lack of a capability
+	Err      string    `json:"err,omitempty"`       // parts that could not be read, for display
+	Denied   bool      `json:"denied,omitempty"`    // because a capability is missing
 }
 
-// ReadGuest reads the description of a guest from its process. Only inside the probe,
-// as ReadCommandLine. host is rooted at /, proc at /proc. It makes sure that the PID is
-// still that process's. The guest's disks have the numbers of the devices that their
-// names lead to, or of those that their files lie on.
+// ReadGuest reads the description of a guest from its process. Like ReadCommandLine,
+// call it only in the probe. host is rooted at /, proc at /proc. It checks that the PID
+// still belongs to the process. The guest's disks have the numbers of their devices, or
+// of the devices that their files are on.
 func ReadGuest(host, proc fs.FS, p Process) (Description, error) {
 	data, err := procCommandLine(proc, p)
 	if err != nil {
@@ -53,7 +53,7 @@ func ReadGuest(host, proc fs.FS, p Process) (Description, error) {
 	return d, nil
 }
 
-// readMachine reads a command line, whoever's it is.
+// readMachine reads a command line, regardless of the program.
 func readMachine(host, proc fs.FS, p Process, data []byte) (rbd.Guest, error) {
 	first, _, _ := bytes.Cut(data, []byte{0})
 	if vmmShell(string(first)) || !vmmComm(p.Comm) && !vmmProgram(string(first)) {
@@ -72,8 +72,8 @@ func readMachine(host, proc fs.FS, p Process, data []byte) (rbd.Guest, error) {
 	return c.guest, c.err()
 }
 
-// readGuestFile reads a file that a process names: by the process's own root
-// directory, or where it has changed that after its start by the host's.
+// readGuestFile reads a file named by a process: from the process's root directory
+// or, if the process has changed that after its start, from the host's.
 func readGuestFile(host, proc fs.FS, pid int, name string) ([]byte, error) {
 	if !path.IsAbs(name) {
 		return nil, errors.New("a configuration file without a full path")
@@ -89,8 +89,7 @@ func readGuestFile(host, proc fs.FS, pid int, name string) ([]byte, error) {
 	return data, nil
 }
 
-// readRegular reads a file that is neither a device nor a pipe, of at most
-// argsSize bytes.
+// readRegular reads a file that is neither a device nor a pipe, up to argsSize bytes.
 func readRegular(tree fs.FS, name string) ([]byte, error) {
 	info, err := fs.Stat(tree, name) // never opens it
 	if err != nil {

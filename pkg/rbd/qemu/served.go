@@ -10,26 +10,26 @@ import (
 	"github.com/nodewatch/nodewatch/pkg/rbd/internal/naming"
 )
 
-// A ServedDevice is a block device whose data a process or a file has: a network block
+// A ServedDevice is a block device backed by a process or a file: a network block
 // device in use, or a loop device.
 type ServedDevice struct {
 	Device  string      // nbdN, loopN
-	PID     int         // of the process that serves a network block device (/sys/block/nbdN/pid); 0: unknown
-	File    string      // of a loop device: the file or device it lies on (loop/backing_file), as the host names it
-	Numbers [][2]uint32 // major and minor, its own and those of its partitions
+	PID     int         // PID of the process behind a network block device (/sys/block/nbdN/pid); 0 if unknown
+	File    string      // file or device behind a loop device (loop/backing_file), by its name on the host
+	Numbers [][2]uint32 // major and minor of the device and its partitions
 }
 
-// ReadServed lists the network block devices and loop devices in use, in the order of
-// their names. sys is rooted at /sys. The drivers make their devices in advance, and
-// give pid and loop/backing_file only to those in use (drivers/block/nbd.c, loop.c).
-// One that goes away while it is read is left out; what cannot be read is an error.
+// ReadServed lists the network block devices and loop devices in use, sorted by name.
+// sys is rooted at /sys. The drivers create their devices in advance; only those in
+// use have pid and loop/backing_file (drivers/block/nbd.c, loop.c). A device that is
+// removed during the read is omitted; any other failure is an error.
 func ReadServed(sys fs.FS) ([]ServedDevice, error) {
 	entries, err := fs.ReadDir(sys, "block")
 	if err != nil && !hostfs.Gone(err) {
 		return nil, fmt.Errorf("rbd: list block devices: %w", err)
 	}
 	var list []ServedDevice
-	buf := make([]byte, 8192) // sysfs gives a page at most
+	buf := make([]byte, 8192) // sysfs returns at most a page
 	for _, e := range entries {
 		d := ServedDevice{Device: e.Name()}
 		var err error
@@ -56,17 +56,17 @@ func ReadServed(sys fs.FS) ([]ServedDevice, error) {
 
 func (d *ServedDevice) readPID(sys fs.FS, buf []byte) error {
 	pid, err := hostfs.Text(sys, "block/"+d.Device+"/pid", buf)
-	n, _ := strconv.ParseUint(pid, 10, 31) // 0: it does not say
+	n, _ := strconv.ParseUint(pid, 10, 31) // 0 if not reported
 	d.PID = int(n)
 	return err
 }
 
-// readFile reads what a loop device lies on. The kernel names it from the root of the
-// mounts that it was opened in, whoever reads it (d_path).
+// readFile returns the file behind a loop device. The kernel prints its path from the
+// root of the mounts in which it was opened, whoever reads it (d_path).
 func (d *ServedDevice) readFile(sys fs.FS, buf []byte) error {
 	file, err := hostfs.Text(sys, "block/"+d.Device+"/loop/backing_file", buf)
 	if d.File = naming.Text(strings.TrimSuffix(file, " (deleted)")); err == nil && d.File == "" {
-		return fs.ErrNotExist // it is let go of
+		return fs.ErrNotExist // it is being detached
 	}
 	return err
 }
@@ -95,5 +95,5 @@ func (d *ServedDevice) readNumbers(sys fs.FS, buf []byte) error {
 	return nil
 }
 
-// partitionsMax bounds the partitions of one device.
+// partitionsMax is the maximum number of partitions of one device.
 const partitionsMax = 256

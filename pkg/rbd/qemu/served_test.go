@@ -16,11 +16,11 @@ func TestReadServed(t *testing.T) {
 		"block/nbd0/dev": file("43:0\n"), // not in use: no pid
 		"block/nbd1/pid": file("4711\n"), "block/nbd1/dev": file("43:32\n"), "block/nbd1/nbd1p1/dev": file("43:33\n"),
 		"block/nbd2/pid": file("?\n"), "block/nbd2/dev": file("43\n"),
-		"block/nbd3/pid":                file("1\n"), // going away: no dev any more
+		"block/nbd3/pid":                file("1\n"), // being removed: dev no longer exists
 		"block/nbdx/pid":                file("1\n"),
 		"block/loop0/dev":               file("7:0\n"), // not in use
 		"block/loop1/loop/backing_file": file("/srv/a b.raw (deleted)\n"), "block/loop1/dev": file("7:1\n"),
-		"block/loop2/loop/backing_file": file("\n"), "block/loop2/dev": file("7:2\n"), // let go of
+		"block/loop2/loop/backing_file": file("\n"), "block/loop2/dev": file("7:2\n"), // being detached
 		"block/loop3/loop/backing_file": file("/dev/rbd0\n"), "block/loop3/dev": file("7:3\n"), "block/loop3/loop3p2/dev": file("259:7\n"), "block/loop3/loop3x/dev": file("1:1\n"),
 		"block/rbd0/stat": file("0\n"),
 		"block/sda/stat":  file("0\n"),
@@ -42,7 +42,7 @@ func TestReadServed(t *testing.T) {
 	}
 }
 
-// The devices of this machine are read as any others.
+// The devices of this machine can be read like any others.
 func TestServedOfThisMachine(t *testing.T) {
 	if _, err := ReadServed(hostfs.FS("/sys")); err != nil {
 		t.Error(err)

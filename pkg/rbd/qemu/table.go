@@ -10,44 +10,44 @@ import (
 	"github.com/nodewatch/nodewatch/pkg/rbd/internal/naming"
 )
 
-// Bounds on what is kept of /proc.
+// Limits on the processes of /proc that are kept.
 const (
 	processesMax = 4096
 	procKnownMax = 32768
 )
 
-// procYoung is in how many reads a process is looked at in full: it may still
-// become another program, or be moved to another cgroup.
+// procYoung is the number of reads in which a new process is read in full: it may
+// still become another program, or be moved to another cgroup.
 const procYoung = 3
 
-// A processTable follows which processes of a host matter: those that run virtual
-// machines, those that serve disks to them, and those of containers. Of a process
-// that it knows it reads stat and nothing else.
+// A processTable tracks the relevant processes of a host: those that run virtual
+// machines, those that export disks to them, and those of containers. Of a known
+// process it reads only stat.
 type processTable struct {
 	proc  fs.FS
 	known map[int]*procEntry
 	turn  int
 }
 
-// A procEntry is what is known of a process. Most do not matter: vm, server and
-// container are empty.
+// A procEntry is the stored knowledge about a process. Most processes are irrelevant:
+// vm, server and container are empty.
 type procEntry struct {
 	Process
-	vm        bool   // its name is a virtual machine monitor's, a manager's cgroup holds it, or KVM runs a machine for it
-	ordinary  bool   // of vm: any user could have started it, so that the name alone proves nothing
-	server    bool   // its name is that of a program that serves disks
+	vm        bool   // its name is a virtual machine monitor's, it is in a manager's cgroup, or KVM runs a machine for it
+	ordinary  bool   // for vm: any user could have started it, so the name alone proves nothing
+	server    bool   // its name is that of a program that exports disks
 	container string // the container that it is in
 	reads     int
-	turn      int // of the latest read that saw it
+	turn      int // number of the latest read that saw it
 }
 
 func newProcessTable(proc fs.FS) *processTable {
 	return &processTable{proc: proc, known: map[int]*procEntry{}}
 }
 
-// read returns the processes that matter, by PID. It reads stat, and of a process
-// that it does not know well cgroup and status, none of which waits for the
-// process; never its memory (cmdline, maps). One that ends meanwhile is left out.
+// read returns the relevant processes, by PID. It reads stat and, for new processes,
+// cgroup and status, none of which waits for the process; never its memory (cmdline,
+// maps). A process that ends meanwhile is omitted.
 func (t *processTable) read() ([]*procEntry, error) {
 	pids, err := procPIDs(t.proc)
 	if err != nil {
@@ -84,7 +84,7 @@ func (t *processTable) read() ([]*procEntry, error) {
 			delete(machines, e.PID)
 		}
 	}
-	for pid := range machines { // of another name
+	for pid := range machines { // it has another name
 		if e := t.known[pid]; e != nil {
 			e.vm = true
 			list = append(list, e)
@@ -94,7 +94,7 @@ func (t *processTable) read() ([]*procEntry, error) {
 	return list, nil
 }
 
-// entry returns what is known of a process, and looks at it if it must.
+// entry returns the entry of a process, and updates it if necessary.
 func (t *processTable) entry(pid int, s procStat) *procEntry {
 	e := t.known[pid]
 	if e == nil || e.Start != s.start || e.Comm != naming.Text(s.comm) {
@@ -111,8 +111,8 @@ func (t *processTable) entry(pid int, s procStat) *procEntry {
 	return e
 }
 
-// look reads what identifies a process. Errors leave it as it is: it has ended, or will
-// be looked at again.
+// look reads what identifies a process. On an error it leaves the entry unchanged: the
+// process has ended, or will be read again.
 func (t *processTable) look(e *procEntry) {
 	cgroup, err := procRead(t.proc, strconv.Itoa(e.PID)+"/cgroup", procFileSize)
 	if err == nil {
@@ -123,16 +123,16 @@ func (t *processTable) look(e *procEntry) {
 	if !e.server && !e.vm {
 		return
 	}
-	// A manager of virtual machines made this cgroup, which takes root.
+	// Only a manager of virtual machines creates this cgroup, which requires root.
 	if e.ordinary = false; e.VM == "" {
 		users, err := procUsers(t.proc, e.PID)
 		e.ordinary = err == nil && ordinaryUsers(users)
 	}
 }
 
-// procMachineOwner returns whose a kernel thread of KVM's is: kvm-pit/PID for the timer
-// of a PC, and kvm-nx-lpage-recovery-PID (up to Linux 6.12). No program can make a
-// kernel thread (arch/x86/kvm/i8254.c, mmu/mmu.c).
+// procMachineOwner returns the PID that owns a kernel thread of KVM: kvm-pit/PID for
+// the timer of a PC, and kvm-nx-lpage-recovery-PID (up to Linux 6.12). No program can
+// create a kernel thread (arch/x86/kvm/i8254.c, mmu/mmu.c).
 func procMachineOwner(comm string) (pid int, ok bool) {
 	number, ok := strings.CutPrefix(comm, "kvm-pit/")
 	if !ok {

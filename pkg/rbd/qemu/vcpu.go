@@ -9,9 +9,8 @@ import (
 	"github.com/nodewatch/nodewatch/pkg/rbd/internal/naming"
 )
 
-// A guest is paused if its virtual CPUs do not run: QEMU lets their threads wait,
-// so that the CPU time that they have used does not change while the process lives. Of
-// this sign it is known:
+// A guest is paused if its virtual CPUs do not run: QEMU makes their threads wait, so
+// their CPU time does not change while the process lives. This sign has known limits:
 //
 //   - It does not show who paused the guest, or why. A guest that a migration fills
 //     is distinguished by its command line, until it has run.
@@ -22,15 +21,16 @@ import (
 //   - Threads must have names (-name debug-threads=on): where QEMU gives them none,
 //     a guest that runs is seen to, but not one that is paused.
 
-// vcpuStill is in how many reads in a row no virtual CPU must have run since the one
-// before: a minute, as the daemon reads.
+// vcpuStill is the number of consecutive reads in which no virtual CPU may have run:
+// a minute, at the daemon's interval.
 const vcpuStill = 2
 
-// vcpuMax bounds the virtual CPUs of a guest; QEMU has at most 4096 now.
+// vcpuMax is the maximum number of virtual CPUs of a guest; QEMU currently supports
+// at most 4096.
 const vcpuMax = 4096
 
-// A vcpuWatch follows the threads of virtual machines that are virtual CPUs. It
-// reads comm, schedstat and stat of threads, none of which waits for one.
+// A vcpuWatch tracks the threads of virtual machines that are virtual CPUs. It reads
+// comm, schedstat and stat of threads, none of which waits for a thread.
 type vcpuWatch struct {
 	proc  fs.FS
 	known map[processKey]*vcpus
@@ -45,20 +45,20 @@ func newVCPUWatch(proc fs.FS) vcpuWatch {
 type vcpus struct {
 	threads []vcpu
 	reads   int
-	bare    bool // the threads have no names of their own
-	whole   bool // used of all threads is of the latest read
-	front   int  // the thread that is asked first: it has run last
-	still   int  // reads in a row in which none had run
+	bare    bool // its threads have no individual names
+	whole   bool // the counts of all threads are from the latest read
+	front   int  // the thread to read first: it was the last that ran
+	still   int  // number of consecutive reads in which none had run
 	ran     bool // one has run since the guest was first seen
-	running bool // one has run since the read before
+	running bool // one has run since the previous read
 }
 
 type vcpu struct {
 	dir  string // PID/task/TID
-	used uint64 // how much it has run, as vcpuUsed counts
+	used uint64 // its count, in the unit of vcpuUsed
 }
 
-// read looks at the guests' virtual CPUs.
+// read updates the guests' virtual CPUs.
 func (w *vcpuWatch) read(list []Process) {
 	alive := make(map[processKey]*vcpus, len(list))
 	w.bare = 0
@@ -77,8 +77,8 @@ func (w *vcpuWatch) read(list []Process) {
 	w.known = alive
 }
 
-// look finds out whether a virtual CPU has run since the read before. Of a guest
-// that runs that takes one file.
+// look determines whether a virtual CPU has run since the previous read. For a
+// running guest that takes one file.
 func (w *vcpuWatch) look(p Process, v *vcpus) {
 	v.reads++
 	if v.reads <= procYoung || len(v.threads) == 0 && v.reads%askAgain == 0 {
@@ -97,7 +97,7 @@ func (w *vcpuWatch) look(p Process, v *vcpus) {
 	w.lookAll(p, v)
 }
 
-// lookAll asks all virtual CPUs.
+// lookAll reads the counts of all virtual CPUs.
 func (w *vcpuWatch) lookAll(p Process, v *vcpus) {
 	moved, gone := -1, false
 	for i := range v.threads {
@@ -116,14 +116,14 @@ func (w *vcpuWatch) lookAll(p Process, v *vcpus) {
 	case moved >= 0 && v.whole:
 		v.front, v.running, v.ran = moved, true, true
 		v.still = 0
-	case !v.whole: // how long ago the others were last asked is not known
+	case !v.whole: // the others' last read is of unknown age
 		v.whole, v.still = true, 0
 	default:
 		v.still++
 	}
 }
 
-// list finds the threads that are virtual CPUs. What they have used so far is kept.
+// list finds the threads that are virtual CPUs. It keeps their previous counts.
 func (w *vcpuWatch) list(p Process, v *vcpus) {
 	dir := strconv.Itoa(p.PID) + "/task"
 	entries, err := fs.ReadDir(w.proc, dir)
@@ -160,9 +160,8 @@ func vcpuComm(comm string) bool {
 	return strings.HasPrefix(comm, "CPU ") && strings.Contains(comm, "/") || strings.HasPrefix(comm, "ALL CPUs/") || isCHV && naming.Digits(number)
 }
 
-// used returns a number that changes if a thread runs: how often it was put on a
-// CPU (schedstat), or where the kernel does not count that its CPU time in clock
-// ticks.
+// used returns a number that changes if a thread runs: how often it was put on a CPU
+// (schedstat) or, if the kernel does not count that, its CPU time in clock ticks.
 func (w *vcpuWatch) used(dir string) (n uint64, ok bool) {
 	if data, err := procRead(w.proc, dir+"/schedstat", 256); err == nil {
 		fields := strings.Fields(string(data))
@@ -175,8 +174,8 @@ func (w *vcpuWatch) used(dir string) (n uint64, ok bool) {
 	return s.ticks, err == nil
 }
 
-// state returns the guest's state: running, paused, or empty where it is not known;
-// and for a guest that waits for its migration the reason.
+// state returns the guest's state: running, paused, or empty if unknown; and the
+// reason for a guest that waits for its migration.
 func (w *vcpuWatch) state(p Process, incoming bool) (state, reason string) {
 	v := w.known[processKey{p.PID, p.Start}]
 	switch {
@@ -194,8 +193,8 @@ func (w *vcpuWatch) state(p Process, incoming bool) (state, reason string) {
 	return "paused", ""
 }
 
-// blocked reports whether a virtual CPU sleeps in the kernel so that no signal wakes
-// it: it waits for the host, and nobody has paused it.
+// blocked reports whether a virtual CPU sleeps uninterruptibly in the kernel: it
+// waits for the host and was not paused.
 func (w *vcpuWatch) blocked(v *vcpus) bool {
 	for _, t := range v.threads {
 		if s, err := procReadStat(w.proc, t.dir); err != nil || s.state == 'D' {
@@ -205,7 +204,7 @@ func (w *vcpuWatch) blocked(v *vcpus) bool {
 	return false
 }
 
-// missing says which pauses cannot be seen.
+// missing returns which pauses cannot be detected.
 func (w *vcpuWatch) missing(partly *guest.Partly) {
 	if w.bare > 0 {
 		partly.Add("whether " + strconv.Itoa(w.bare) + " of the virtual machines are paused is unknown without libvirt: their threads have no names")

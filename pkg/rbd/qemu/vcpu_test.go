@@ -17,7 +17,7 @@ import (
 	"github.com/nodewatch/nodewatch/pkg/rbd/internal/rbdtest"
 )
 
-// A vcpuScene is a guest whose threads run as the test says.
+// A vcpuScene is a guest whose threads run as the test directs.
 type vcpuScene struct {
 	rbdtest.Proc
 	watch vcpuWatch
@@ -34,7 +34,7 @@ func newVCPUScene(threads ...string) *vcpuScene {
 	return s
 }
 
-// run makes a thread have been put on a CPU n times.
+// run sets how often a thread was put on a CPU to n.
 func (s *vcpuScene) run(thread int, n int) {
 	s.File(fmt.Sprintf("50/task/%d/schedstat", 50+thread), fmt.Sprintf("%d 2 %d\n", n*1000, n))
 	s.stat(thread, 'S', n)
@@ -44,7 +44,7 @@ func (s *vcpuScene) stat(thread int, state byte, ticks int) {
 	s.File(fmt.Sprintf("50/task/%d/stat", 50+thread), fmt.Sprintf("%d (CPU 0/KVM) %c 1 1 1 0 -1 0 0 0 0 0 %d 0 0 0 20 0 1 0 7 0 0\n", 50+thread, state, ticks))
 }
 
-// look reads once, and returns what the state is.
+// look reads once, and returns the state.
 func (s *vcpuScene) look(incoming bool) string {
 	s.watch.read([]Process{s.of})
 	state, reason := s.watch.state(s.of, incoming)
@@ -73,7 +73,7 @@ func TestStoppedVCPUs(t *testing.T) {
 	s.run(1, 2)
 	s.run(2, 4)
 	s.expect(t, "both run", "running")
-	s.expect(t, "it stops", "", "", "paused") // first it is learnt how far the others are
+	s.expect(t, "it stops", "", "", "paused") // the counts of the others are read first
 	s.run(1, 3)
 	s.expect(t, "the other continues", "running")
 }
@@ -101,8 +101,8 @@ func TestVCPUsThatAreNotPaused(t *testing.T) {
 	}
 }
 
-// Without the scheduler's counts the CPU time in ticks tells; without names nothing
-// does, and that is said.
+// Without the scheduler's counts the CPU time in ticks shows the state; without names
+// the state is unknown, and that is reported.
 func TestVCPUsWithLessToSee(t *testing.T) {
 	s := newVCPUScene("qemu", "vcpu0")
 	delete(s.MapFS, "50/task/51/schedstat")
@@ -118,7 +118,7 @@ func TestVCPUsWithLessToSee(t *testing.T) {
 		t.Errorf("got %q, %q", partly.String(), partly.Remedies())
 	}
 
-	// A virtual CPU is plugged in, and out again.
+	// A virtual CPU is plugged in and unplugged again.
 	s = newVCPUScene("qemu", "CPU 0/KVM")
 	s.expect(t, "one", "", "", "paused", "paused")
 	delete(s.MapFS, "50/task/51/comm")
@@ -129,8 +129,8 @@ func TestVCPUsWithLessToSee(t *testing.T) {
 	s.expect(t, "another", "", "", "", "paused")
 }
 
-// A real QEMU that waits for the word to begin is paused; then it runs; then its
-// manager stops it.
+// A real QEMU is paused while it waits for the command to start; then it runs; then
+// its manager stops it.
 func TestVCPUsOfARealQEMU(t *testing.T) {
 	qemu, err := exec.LookPath("qemu-system-x86_64")
 	if err != nil {
