@@ -27,7 +27,7 @@ var archived string
 type Info struct {
 	Version  string // such as 0.9.0, or 0.9.0+git3.g1a2b3c4 for the third commit after 0.9.0
 	Revision string // the commit
-	Date     string // of the commit, RFC 3339: a build's own date would make builds differ
+	Date     string // date of the commit, RFC 3339: a build's own date would make builds differ
 	Go       string // such as go1.26.0
 	OS, Arch string
 }

@@ -15,7 +15,7 @@ const unknownLine = 10000
 // A Spread describes how a bond's traffic is distributed over its slaves.
 type Spread struct {
 	Like     bool   // the policy does not spread one host's storage traffic: layer2 and similar
-	Why      string // what the policy hashes
+	Why      string // the fields that the policy hashes
 	Measured bool   // all slaves that carry traffic were read for the whole period
 	Rx, Tx   Direction
 	Expected []node.SeenSlave // slaves that the bond has had, by name

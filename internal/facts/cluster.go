@@ -19,12 +19,12 @@ const recently = 10 * time.Minute
 type Cluster struct {
 	OSDs    map[int]bool // numbers of the OSDs that the kernel, osdc or the cluster has named, except purged ones
 	Down    []string     // OSDs that are down according to the kernel's map, by number
-	Changes []MapChange  // of the last ten minutes, oldest first
+	Changes []MapChange  // changes of the last ten minutes, oldest first
 	FullAt  time.Time    // when the kernel last logged that the cluster or a pool is full; zero: never
 	Full    string       // what is full now according to the cluster: "the cluster", "a pool", "an OSD"; empty: nothing, or the cluster cannot be queried
 	Hunting int          // kernel clients without a monitor session
 	MonLost time.Time    // when a monitor session was last lost, if some are hunting
-	MonBack time.Time    // when one was last established; zero: never
+	MonBack time.Time    // when a monitor session was last established; zero: never
 	Refusal *node.Series // the latest line that reports that the monitors refuse this client; nil: none since a session was established
 }
 

@@ -67,7 +67,7 @@ type OSDLosses struct {
 	latest  *node.Series // the series of the latest line
 	N       [len(Reasons)]uint32
 	Total   uint64 // sum over all reasons
-	Damaged uint64 // those of the CRC failures that were in a part other than the data
+	Damaged uint64 // number of CRC failures in a part other than the data
 	Seconds int    // maximum number of different seconds, within at most a minute, in which sessions ended for the same reason other than a CRC failure
 }
 

@@ -20,7 +20,7 @@ type Stall struct {
 	Disk   *node.DiskIO // nil: the block layer's counters do not show the stall
 	Since  time.Time    // time of the last completion; if some requests complete, when the queue became too long; otherwise when the oldest request was first observed
 	For    time.Duration
-	Crawls bool        // so few requests complete that each takes at least node.LongQueue
+	Crawls bool        // some requests complete, but so few that each takes at least node.LongQueue
 	Waits  []node.Wait // requests of the device that osdc lists, oldest first
 }
 

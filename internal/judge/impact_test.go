@@ -162,7 +162,7 @@ func TestWhatExplainsAFinding(t *testing.T) {
 // clears as soon as it is no longer observed; a minute later its normal timing applies again.
 func TestWhatOutlastsItsIncidentClearsAtOnce(t *testing.T) {
 	for _, c := range []struct {
-		observed time.Duration // after the end of the explanation
+		observed time.Duration // how long the finding is observed after the end of the explanation
 		left     int
 	}{{2 * time.Second, 0}, {partFor + 2*time.Second, 1}} {
 		tr := newTrial(t, func(tr *trialRun) []rule.Rule {

@@ -55,7 +55,7 @@ func TestWhatRemainsOfALevelThatHasEndedUnseen(t *testing.T) {
 	if f := r.Findings[0]; f.Impact != report.Operational {
 		t.Errorf("got %s", f.Impact)
 	}
-	over = false // because the disks stall again, for whatever reason
+	over = false // the proof is withdrawn because the disks stall again
 	tr.want(tr.tick(time.Hour), "a x warning blind since 1 seen 1")
 	tr.visibility(nil)
 	tr.want(tr.tick(time.Second))

@@ -34,7 +34,7 @@ func TestTheLastIncidentOutlivesARestart(t *testing.T) {
 	if in := next.tick(time.Second).Incident; in == nil || !in.Begin.Equal(first.Begin) || !in.End.IsZero() {
 		t.Errorf("an incident that lasts is another one after a restart: %+v", in)
 	}
-	next = restarted(t, tr, time.Hour) // it ended while nodewatch was not running
+	next = restarted(t, tr, time.Hour) // the incident ended while nodewatch was not running
 	next.tick(time.Second)
 	if in := next.tick(time.Second).Incident; in == nil || !in.End.Equal(tr.at) {
 		t.Errorf("got %+v, want one that ended when it was last seen", in)

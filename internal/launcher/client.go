@@ -41,7 +41,7 @@ type Client struct {
 	hung     time.Time // when the launcher stopped responding; zero: it responds
 	ready    time.Time // when the spare takes over
 	deaths   int
-	missing  error // why no launcher was started
+	missing  error // reason why no launcher was started
 	closed   bool
 	late     time.Duration // time after which a launcher that does not respond counts as hung
 }

@@ -107,7 +107,7 @@ type event struct {
 	PID    int            `json:"pid,omitempty"`
 	Code   int            `json:"code,omitempty"`
 	Signal syscall.Signal `json:"signal,omitempty"`
-	Error  *failure       `json:"error,omitempty"` // why the program could not be started
+	Error  *failure       `json:"error,omitempty"` // reason why the program could not be started
 }
 
 // A failure is an error that preserves its errno over a socket or a pipe.

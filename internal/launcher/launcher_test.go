@@ -225,7 +225,7 @@ func keepsMore(pid int) string {
 	for _, thread := range threads {
 		status, err := os.ReadFile(thread)
 		if errors.Is(err, syscall.ESRCH) || errors.Is(err, os.ErrNotExist) {
-			continue // that thread has ended
+			continue // the thread has ended
 		}
 		if err != nil || !strings.Contains(string(status), "\nCapPrm:\t0000000000080104\n") || !strings.Contains(string(status), "\nCapAmb:\t0000000000000000\n") {
 			return fmt.Sprintf("%s %v\n%s", thread, err, status)
@@ -253,7 +253,7 @@ func launchers(t *testing.T, pid int) (list []int) {
 // running returns the launchers below a process that have not ended, the spare last.
 func running(pid int) (list []int) {
 	for _, p := range below(pid) {
-		raw, _ := os.ReadFile(fmt.Sprintf("/proc/%d/cmdline", p)) // it may end in the meantime
+		raw, _ := os.ReadFile(fmt.Sprintf("/proc/%d/cmdline", p)) // the process may end in the meantime
 		if words := strings.Split(string(raw), "\x00"); len(words) > 1 && words[1] == ServeCommand && alive(p) {
 			list = append(list, p)
 		}

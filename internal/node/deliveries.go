@@ -9,7 +9,7 @@ type Delivery struct {
 	State      string            `json:"state"`             // starting, ok, retrying, open, stalled
 	Since      time.Time         `json:"since"`             // start of State
 	Last       time.Time         `json:"last,omitzero"`     // when a delivery last succeeded; zero: never
-	Error      string            `json:"error,omitempty"`   // of the latest attempt; contains no secret
+	Error      string            `json:"error,omitempty"`   // error of the latest attempt; contains no secret
 	Kind       string            `json:"kind,omitempty"`    // kind of that error, as in report.FailureKind
 	Done       uint64            `json:"done"`              // number of successful deliveries
 	Failed     map[string]uint64 `json:"failed,omitempty"`  // number of failed deliveries, by kind

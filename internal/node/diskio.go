@@ -31,7 +31,7 @@ type DiskIO struct {
 	InFlight  float64   // requests in flight, averaged over about 10 s
 	Completed float64   // completed requests per second, averaged over about 10 s
 	ReadRate  float64   // bytes read per second, averaged over about a minute
-	QueueLong time.Time // when QueueTime reached LongQueue, which it has not been below since; zero: it is less
+	QueueLong time.Time // when QueueTime rose to LongQueue or more, where it has been since; zero: it is below
 }
 
 // LongQueue is the queue time from which a device crawls: each request in flight

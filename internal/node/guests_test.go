@@ -14,8 +14,8 @@ func TestGuestsOfBothViewsAreCountedOnce(t *testing.T) {
 	at := time.Date(2026, 3, 1, 2, 0, 0, 0, time.UTC)
 	virt := SawLibvirt{Reading: Reading[rbd.Guests]{At: at, Every: time.Minute, Value: rbd.Guests{Guests: []rbd.Guest{{Name: "vm201", ID: "u-201", State: "paused"}}}}}
 	qemu := SawQEMU{Reading: Reading[rbd.Guests]{At: at, Every: time.Minute, Value: rbd.Guests{Guests: []rbd.Guest{
-		{Name: "vm201", State: "running", Libvirt: true}, // by its scope's name; the command line has not been read yet
-		{Name: "1-vm201-with-a-long-na", Libvirt: true},  // by its scope; the command line has not been read yet
+		{Name: "vm201", State: "running", Libvirt: true}, // identified by its scope's name; the command line has not been read yet
+		{Name: "1-vm201-with-a-long-na", Libvirt: true},  // identified by its scope; the command line has not been read yet
 		{Name: "ct300", ID: "300", Kind: "container"},    // unknown to libvirt
 		{Name: "vm101", ID: "101"},
 	}}}}

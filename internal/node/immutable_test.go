@@ -116,7 +116,7 @@ func TestSnapshotsAreNeverChanged(t *testing.T) {
 	if diff := cmp.Diff(untouched, base, whole); diff != "" {
 		t.Fatalf("the same life gave two snapshots: the test is worth nothing\n%s", diff)
 	}
-	firsts, seconds := samples(66), samples(67) // in the same ten seconds as the last
+	firsts, seconds := samples(66), samples(67) // both in the same ten seconds as the last samples
 	for _, one := range sortedKeys(firsts) {
 		next := took(base, 66, firsts[one])
 		kept := took(untouched, 66, samples(66)[one])

@@ -56,15 +56,15 @@ type Series struct {
 	First   time.Time // live or history, whichever was first
 	Last    time.Time
 
-	recent *recent // of the log; never nil
+	recent *recent // counts of all series of the log; never nil
 	column int     // column of the series in it
 }
 
 // recent contains the recent counts of the series of a log, live lines only. It is
 // replaced, never modified.
 type recent struct {
-	seconds counts // of the last minute
-	tens    counts // in units of ten seconds, of the last ten minutes
+	seconds counts // per second, of the last minute
+	tens    counts // per ten seconds, of the last ten minutes
 	columns int    // number of columns in use by series
 }
 

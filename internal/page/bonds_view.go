@@ -45,7 +45,7 @@ func (b bondsView) Rest() []bondView { return b.Bonds[min(len(b.Bonds), firstBon
 // A bondView shows one bond.
 type bondView struct {
 	Name, Mode, Policy string
-	Layer2             string // why its policy is layer2-like; empty: it is not
+	Layer2             string // reason why its policy counts as layer2; empty: it does not
 	Krbd               string // the krbd devices whose traffic it carries; empty: none
 	Facts              []string
 	Ports              []portView

@@ -16,7 +16,7 @@ const maxChecks = 20
 // A clusterView shows the cluster's own report.
 type clusterView struct {
 	Notes  []string
-	Why    string // why it is unknown; empty: it is known
+	Why    string // reason why the state is unknown; empty: it is known
 	Status string
 	Tone   tone
 	Checks []factLine

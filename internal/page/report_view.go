@@ -25,7 +25,7 @@ type findingView struct {
 	Hit      string
 	Marks    []string // its marks, such as acknowledged or flapping
 	Hits     *guestsView
-	By       string // what explains it; empty: nothing does
+	By       string // the findings that explain it; empty: none
 	ID       string
 	Evidence []factView
 	Against  []factView
@@ -99,7 +99,7 @@ type componentView struct {
 	Word, Since, Summary string
 	Tone                 tone
 	Hits                 string // number of affected guests; may be empty
-	Partly, Remedy       string // which part of it is unknown, and how to enable it; may be empty
+	Partly, Remedy       string // the unknown part of it and the remedy; may be empty
 }
 
 func componentsOf(r report.Report) []componentView {

@@ -19,7 +19,7 @@ type SourceSpec struct {
 	Name     string
 	Every    time.Duration // interval between reads
 	Deadline time.Duration // a read that takes longer is stalled
-	Reads    string        // what it reads, and where
+	Reads    string        // the data that it reads, and from where
 	Needs    string        // requirements for reading it
 	Off      string        // reason why it is not among the sources of the View; empty if it is
 }
@@ -46,11 +46,11 @@ type ListSource struct {
 	Reads    string        `json:"reads"`
 	Needs    string        `json:"needs"`
 	Sees     string        `json:"sees,omitempty"`   // summary of the latest good reading
-	Error    string        `json:"error,omitempty"`  // why it cannot be read, or is disabled
-	Partly   string        `json:"partly,omitempty"` // what it does not provide
+	Error    string        `json:"error,omitempty"`  // reason why it cannot be read, or is disabled
+	Partly   string        `json:"partly,omitempty"` // the information that it does not provide
 	Remedy   string        `json:"remedy,omitempty"` // how to fix Error or Partly
 	Failures uint64        `json:"failures"`
-	Drivers  []ListDrivers `json:"unknown_drivers,omitempty"` // for nic-drops
+	Drivers  []ListDrivers `json:"unknown_drivers,omitempty"` // drivers with unknown drop counters; for nic-drops only
 }
 
 // A ListDrivers is a NIC driver with unknown drop counters.

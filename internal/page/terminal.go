@@ -127,7 +127,7 @@ func (t *terminal) put(indent int, tone tone, label, text string) {
 	t.b.WriteString(pad)
 	if label != "" {
 		beside := indent + utf8.RuneCountInString(label) + 1
-		if t.style.Width > 0 && beside > t.width()/2 { // below the label, except for texts that fit
+		if t.style.Width > 0 && beside > t.width()/2 { // below the label, except for texts that fit next to it
 			pad = strings.Repeat(" ", indent+2)
 			if lines = t.wrapAfter(Printable(text), indent+2, beside); lines[0] == "" {
 				label = strings.TrimRight(label, " ")

@@ -21,7 +21,7 @@ type timelineView struct {
 // A rowView shows one finding over time.
 type rowView struct {
 	Name  string
-	Text  string // the same in words
+	Text  string // description of the row in words
 	Tone  tone   // tone of its highest severity
 	Parts []partView
 	since time.Time

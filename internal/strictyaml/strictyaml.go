@@ -25,7 +25,7 @@ const MaxErrors = 100
 // An Error is one mistake.
 type Error struct {
 	File  string
-	Line  int    // from 1; 0: the file as a whole
+	Line  int    // line number, from 1; 0: the file as a whole
 	Field string // such as groups[0].name; empty: the file as a whole
 	Text  string
 }

@@ -62,9 +62,9 @@ func (t *Writer) Write(e node.Entry) error {
 // A Reader reads a tape. It must be used by one goroutine only.
 type Reader struct {
 	in      *bufio.Scanner
-	number  int       // of the latest line
+	number  int       // number of the latest line
 	entries int       // number of entries read
-	last    time.Time // of the latest entry
+	last    time.Time // time of the latest entry
 	broken  int
 	lost    uint64
 	first   *Mistake // the first broken line

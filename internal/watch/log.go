@@ -13,8 +13,8 @@ type Log struct {
 	queue   chan []byte
 	closed  chan struct{}
 	ended   chan struct{}
-	dropped atomic.Uint64 // since the last written line
-	lost    atomic.Uint64 // since the start
+	dropped atomic.Uint64 // dropped lines since the last written one
+	lost    atomic.Uint64 // dropped lines since the start
 }
 
 // logLines is the length of the queue in lines.

@@ -18,7 +18,7 @@ type poller[T any] struct {
 	clock   clock
 	observe func(node.Observation)
 	done    chan node.Reading[T]
-	began   time.Time // of the read in progress; zero if there is none
+	began   time.Time // start of the read in progress; zero if there is none
 	last    time.Time // when the latest read began
 	again   bool      // woken during a read or too early
 }

@@ -15,7 +15,7 @@ type Recorder struct {
 	lost  atomic.Uint64
 	over  atomic.Bool // writing has ended: further entries are dropped
 	done  chan struct{}
-	err   error // why writing ended; read after done
+	err   error // reason why writing ended; read after done
 }
 
 // NewRecorder returns a Recorder that writes to w until ctx ends or w fails, and then

@@ -32,7 +32,7 @@ type Delivery struct {
 	Backend  string
 	Reporter report.Reporter
 	Every    time.Duration // interval of repeated deliveries of the state
-	Deadline time.Duration // of one attempt
+	Deadline time.Duration // timeout of one attempt
 	Filter   report.Filter
 }
 

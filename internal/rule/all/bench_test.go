@@ -32,7 +32,7 @@ type big struct {
 	peers  []string // OSD names as in the kernel log
 	second uint64
 
-	counters []bond.Counters // of the latest second, like the fields below
+	counters []bond.Counters // observations of the latest second, like the fields below
 	disks    []rbd.IO
 	counts   [4][]kmsg.Count
 }
@@ -71,7 +71,7 @@ func (b *big) each(at time.Time, storm bool) []node.Observation {
 	list := []node.Observation{node.SawCounters{Reading: nodetest.Reading(at, 0, b.counters)}, node.SawIO{Reading: nodetest.Reading(at, 0, b.disks)}}
 	for quarter := range b.counts { // the kernel log is read four times a second
 		counts := b.counts[quarter][:0]
-		for i := 0; storm && i < b.OSDs; i++ { // each session is lost 28 times a second; one of these losses is a close by the OSD
+		for i := 0; storm && i < b.OSDs; i++ { // each second, each session has 28 CRC faults and is closed once by the OSD
 			counts = append(counts, kmsg.Count{Class: kmsg.CRC, Peer: b.peers[i], Addr: b.osds[i].Addrs[0], N: 7, First: at, Last: at, Text: "libceph: osd (1) bad crc/signature"})
 			if quarter == i%4 {
 				counts = append(counts, kmsg.Count{Class: kmsg.ClosedOpen, Peer: b.peers[i], Addr: b.osds[i].Addrs[0], N: 1, First: at, Last: at, Text: "libceph: osd (1) socket closed"})

@@ -64,7 +64,7 @@ func TestBondImbalanceOfThreeSlaves(t *testing.T) {
 	third := b.Slaves[1]
 	third.Name, third.Index = "eth2", 4
 	b.Slaves = append(b.Slaves, third)
-	for rate, want := range map[float64]int{4: 0, 7: 0, 9: 1} { // of 10 Gbit/s; the threshold is 80 %
+	for rate, want := range map[float64]int{4: 0, 7: 0, 9: 1} { // Gbit/s of 10; the threshold is 80 %
 		sc := nodetest.New(nodetest.Over(b)).Carry("eth0", 0, rate).Carry("eth1", 0, (10-rate)/2).Carry("eth2", 0, (10-rate)/2).Pass(31)
 		if got := ruletest.Check(sc, bondImbalance()); len(got) != want {
 			t.Errorf("%.0f of 10 Gbit/s on one of three: got %d findings, want %d", rate, len(got), want)

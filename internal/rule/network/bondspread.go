@@ -50,7 +50,7 @@ func (l *spreadLimits) check(in rule.Input, b bond.Bond) (rule.Result, bool) {
 		return rule.Result{}, false
 	}
 	worst, found := l.worst(b, s)
-	if !found || worst.Way == "tx" && b.ByPorts() { // one large connection
+	if !found || worst.Way == "tx" && b.ByPorts() { // the policy distributes, so this is one large connection
 		return rule.Result{}, false
 	}
 	r := rule.Result{

@@ -30,7 +30,7 @@ const shutdown = -108
 type damageKind struct {
 	subject string
 	says    string
-	follows []damaged      // of a blocklisted client: filesystems that failed with its I/O
+	follows []damaged      // filesystems of a blocklisted client that failed with its I/O
 	disks   []damaged      // by device
 	place   map[string]int // index in disks, by device
 }

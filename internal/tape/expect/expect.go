@@ -34,7 +34,7 @@ func (m *Mistake) Error() string { return fmt.Sprintf("line %d: %v", m.Line, m.E
 // Unwrap returns the reason.
 func (m *Mistake) Unwrap() error { return m.Err }
 
-// Parse parses expectations, whose first line has the given number in the file. Its
+// Parse parses expectations. line is the number of their first line in the file. The
 // error is a *Mistake.
 func Parse(text string, line int) (*List, error) {
 	l := &List{}

@@ -38,7 +38,7 @@ type Incident struct {
 // A step is one line of the script.
 type step struct {
 	line int           // line number in the file
-	at   time.Duration // since the start
+	at   time.Duration // time since the start
 	verb string
 	rest string // the text after the verb
 }

@@ -66,7 +66,7 @@ type diskIO struct {
 type logged struct {
 	level   int
 	text    string
-	after   time.Duration // within the second
+	after   time.Duration // offset within the second
 	history time.Duration // if above 0: how long before the start it was logged
 	lost    uint64        // number of records lost before it
 }
@@ -77,7 +77,7 @@ type loop struct {
 	level int // the record's priority: 4 is warning
 	every time.Duration
 	texts []string
-	next  time.Duration // since the start of the incident
+	next  time.Duration // time of the next line since the start of the incident
 }
 
 func newSimulator(in *Incident) *simulator {
