@@ -224,7 +224,7 @@ func describes(r shipped) []string {
 	if !strings.HasPrefix(r.Alert, "NodewatchFinding") {
 		return []string{about, " First step: "}
 	}
-	return []string{about, "{{ $labels.rule }}", "$labels.subject", "nodewatch_finding_guests{", " First step: nodewatch check,", "its page"}
+	return []string{about, "{{ $labels.rule }}", "$labels.subject", "nodewatch_finding_guests{", "guests hit (last known): ", "The node cannot be scraped: ", " First step: nodewatch check,", "its page"}
 }
 
 // An alert on a finding leads to the node's page, with nodewatch's port where the scrape configuration
