@@ -117,7 +117,7 @@ func dropsBefore(f *facts.Facts, n *facts.NIC, h facts.History, first time.Time,
 	return []Evidence{evidenceAt(node.SourceNIC, n.Name, since, weight, "%s dropped frames (receive buffers exhausted) from %s, before the first session fault at %s", n.Label, human.Clock(since), human.Clock(first))}
 }
 
-// full adds evidence of NICs that are saturated now. A NIC that filled up after the
+// full returns evidence of NICs that are saturated now. A NIC that filled up after the
 // first fault is filled by resent requests. A NIC that was full from the first reading
 // on, in a loop that is older than this run of the daemon, is a likely cause if no
 // guest may change pages in flight, and a possible one otherwise, because the order of
@@ -147,7 +147,7 @@ func (l Loop) full(f *facts.Facts, e facts.Exposure) []Evidence {
 	return list
 }
 
-// exposed describes which guests may change pages in flight.
+// exposed returns which guests may change pages in flight.
 func exposed(f *facts.Facts) facts.Exposure { return f.Exposure() }
 
 func (l Loop) sum(of func(*facts.OSDLosses) uint64) uint64 {
@@ -299,7 +299,7 @@ func (l Loop) spread(f *facts.Facts, e facts.Exposure, one bool, add func(Cause,
 }
 
 // stalledElsewhere returns evidence that stalled requests are waiting for an OSD
-// other than the one that loses its sessions.
+// other than the one that loses its sessions; false if there is none.
 func (l Loop) stalledElsewhere(f *facts.Facts) (Evidence, bool) {
 	for i := range l.Stalls {
 		for _, w := range l.Stalls[i].Waits {

@@ -111,8 +111,8 @@ func missingPending(list []rbd.Pending) Missing {
 	return some(n, "client", first, reason, "")
 }
 
-// missingDrops names the drivers whose drop counters are unknown, each with its NICs
-// and those of its counters that may be drop counters.
+// missingDrops returns the drivers whose drop counters are unknown, each with its
+// NICs and those of its counters that may be drop counters.
 func missingDrops(list []node.NIC) Missing {
 	nics, counters := map[string][]string{}, map[string]map[string]bool{}
 	for i := range list {

@@ -59,8 +59,8 @@ func (f *Facts) findStalls() []*Stall {
 	return list
 }
 
-// addWaits adds the waiting requests to the stalls of their devices, and the stalls
-// that only osdc shows.
+// addWaits returns the stalls with their waiting requests, including the stalls that
+// only osdc shows.
 func (f *Facts) addWaits(list []*Stall) []*Stall {
 	if len(f.Waits()) == 0 {
 		return list
@@ -164,7 +164,8 @@ func OSDName(id int) string {
 	return "osd" + strconv.Itoa(id)
 }
 
-// OSDNumber returns the number in the kernel's name of an OSD.
+// OSDNumber returns the number in the kernel's name of an OSD; false if peer is not
+// an OSD.
 func OSDNumber(peer string) (id int, is bool) {
 	digits, osd := strings.CutPrefix(peer, "osd")
 	id, err := strconv.Atoi(digits)

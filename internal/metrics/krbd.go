@@ -94,7 +94,8 @@ func nameDevices(p *picture, emit emit) {
 	}
 }
 
-// latency returns the mean over the devices, weighted by completed requests.
+// latency returns the mean latency of the devices, weighted by completed requests;
+// false if it is unknown.
 func latency(p *picture) (seconds float64, known bool) {
 	ms, requests := 0.0, 0.0
 	for _, d := range p.IO {

@@ -71,8 +71,8 @@ func Change(ctx context.Context, dir string, change func(Overrides) (Overrides, 
 // lockEvery is the retry interval for a lock held by another process.
 const lockEvery = 100 * time.Millisecond
 
-// locked calls f with the file locked. It does not wait in flock(2), which would not
-// end with ctx.
+// locked locks f, or returns an error when ctx ends. It polls because a wait in flock(2)
+// would not end with ctx.
 func locked(ctx context.Context, f *os.File) error {
 	again := time.NewTicker(lockEvery)
 	defer again.Stop()

@@ -15,8 +15,7 @@ type reporterView struct {
 	Tone                   tone
 }
 
-// reportersOf returns the reporters, and whether reports are delivered to any
-// backend.
+// reportersOf returns the reporters with their delivery status.
 func reportersOf(v judge.View) []reporterView {
 	var list []reporterView
 	for _, d := range v.Deliveries.Value {

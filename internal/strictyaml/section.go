@@ -115,8 +115,8 @@ func (s *Section) Items() []*Section {
 	return list
 }
 
-// Text returns the single value of the section as written in the file; any other value
-// is a mistake.
+// Text returns the scalar value of the section as written in the file; a list or
+// mapping is a mistake.
 func (s *Section) Text() (text string, ok bool) {
 	if !s.is(yaml.ScalarNode, "a single value") {
 		return "", false

@@ -132,8 +132,8 @@ func (l *pressureLimits) loaded(in rule.Input, h host.State) []report.Evidence {
 	return []report.Evidence{in.Fact(node.SourceHost, "", fmt.Sprintf("load %.0f on %s", h.Load[0], human.Count(h.CPUs, "CPU")))}
 }
 
-// otherwise adds evidence of causes other than I/O, and of a milder problem than it
-// appears.
+// otherwise returns evidence of causes other than I/O, and that the problem is milder
+// than it appears.
 func (l *pressureLimits) otherwise(in rule.Input, h host.State) []report.Evidence {
 	var list []report.Evidence
 	if h.Memory != nil && h.Memory.Some10 >= 10 {

@@ -71,8 +71,8 @@ const (
 	probably   certainty = "may be affected (distributions backport fixes) by"
 )
 
-// affects reports whether the bug is in a release. If the release's stable level is
-// unknown, any level from the named one upwards is possible.
+// affects returns how certain it is that the bug is in a release. If the release's
+// stable level is unknown, any level from the named one upwards is possible.
 func (b kernelBug) affects(r host.Release) certainty {
 	sure := unaffected
 	for _, in := range b.affected {

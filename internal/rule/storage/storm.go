@@ -173,8 +173,8 @@ func (l *stormLimits) loops(f *facts.Facts, losses *facts.Losses, stalls []*fact
 
 // tied returns the stalls that belong to the loop: those whose requests, as shown by
 // osdc, wait for a failing OSD. If osdc does not show this, half of the devices must
-// be stalled, or the loop must be a lasting one, or all stalls must have begun after
-// the loop: one or two faults during an unrelated stall are a coincidence.
+// be stalled, or the loop must be a lasting one, or no stall may have begun before the
+// loop: one or two faults during an unrelated stall are a coincidence.
 func (s *storm) tied(f *facts.Facts, stalls []*facts.Stall) []*facts.Stall {
 	if len(s.looping) == 0 {
 		return nil
