@@ -39,7 +39,7 @@ DISTPACKAGES := lintian rpm debootstrap gcc libc6-dev librados-dev librbd-dev
 SYSTEMDPACKAGES := qemu-system-x86 busybox-static dash iproute2 mount util-linux kmod e2fsprogs xz-utils libc-bin systemd \
 	gcc libc6-dev librados-dev librbd-dev ceph-mon ceph-osd ceph-mgr ceph-common
 
-.PHONY: dist-test vuln release-notes run build build-nodewatch build-nodewatch-ceph build-nodewatch-status install install-nodewatch install-nodewatch-ceph install-nodewatch-status dist deps test browser-test lab lab-build lab-matrix lab-samples systemd-test check lint bench fuzz docs golden fmt clean help
+.PHONY: dist-test vuln release-notes run build build-nodewatch build-nodewatch-ceph build-nodewatch-status install install-nodewatch install-nodewatch-ceph install-nodewatch-status dist deps test package-test browser-test lab lab-build lab-matrix lab-samples systemd-test check lint bench fuzz docs golden fmt clean help
 
 help: ## what there is to make
 	@grep -E '^[a-z-]+:.*##' $(MAKEFILE_LIST) | sed 's/:.*##/\t/' | expand -t 14
@@ -158,15 +158,19 @@ deps: ## install the Debian packages that the tests use (apt-get; no service is 
 
 # Packages with goroutines run with the race detector. Without it run the rest; the tests of generated documents and the
 # stories, which make check runs with the same command, so that Go knows their result; and what a daemon in another
-# process proves, or cannot in a build with cgo. Stories make much garbage: collecting it less often saves a third of
-# their time. Tests of daemons wait more than they compute: many wait at a time, and raced ones beside the others. The
+# process proves, or cannot in a build with cgo. Tests produce much garbage: collecting it less often saves a third of
+# the stories' time. A raced program sleeps for a second before it exits unless GORACE shortens it. Tests of daemons wait more than they compute: many wait at a time, and raced ones beside the others. The
 # timeouts are for a machine that is busy with other work.
 RACED   := ./cmd/nodewatch ./cmd/nodewatch-ceph ./internal/watch/... ./internal/launcher/... ./pkg/bond/... ./pkg/ceph/... ./pkg/rbd/... ./pkg/report/...
 UNRACED  = $$($(GO) list ./... | grep -vE '/(cmd/nodewatch|cmd/nodewatch-ceph|internal/watch|internal/launcher|pkg/bond|pkg/ceph|pkg/rbd|pkg/report)(/|$$)')
-UNRACEDTESTS := ^TestTheIncident|^TestReplay|^TestIncidentReplayed|^TestAHeldExec|^TestFlood|^TestOnlyTheProbe|^TestWhatTheLauncherKeeps
+UNRACEDTESTS := ^TestTheIncident|^TestReplay|^TestIncidentReplayed|^TestAHeldExec|^TestFlood|^TestOnlyTheProbe|^TestWhatTheLauncherKeeps|^TestOutputsThat|^TestChildrenAreBounded|^TestAForkBomb
+# The tests of the packages build a whole release, twice: a minute that only a change to packaging needs (make package-test).
+PACKAGETESTS := ^TestPackages$$
+# Without DWARF a test is linked in two thirds of the time; stack traces do not need it.
+GOTEST       := $(GO) test -timeout 40m -ldflags=-w
 .PHONY: test-raced test-unraced
 
-test: ## run every test that needs no virtual machine; what is not installed is named ('make deps' installs it) and skipped
+test: ## run every test that needs no virtual machine, no browser and no release (package-test); what is not installed is named ('make deps' installs it) and skipped
 	@./tools/need --ask $(TESTPACKAGES)
 	@[ -e bin/debian/.unpacked/icinga2-bin ] || echo "test: 'make deps' unpacks Prometheus, Alertmanager and Icinga below bin/; until then their tests are skipped"
 	@$(MAKE) --no-print-directory --output-sync=line -j2 test-raced test-unraced
@@ -174,15 +178,19 @@ test: ## run every test that needs no virtual machine; what is not installed is 
 test-raced:
 	@if command -v gcc >/dev/null; then \
 		tags=; [ ! -e /usr/include/rbd/librbd.h ] || tags='-tags $(CEPHTAGS)'; \
-		set -x; CGO_ENABLED=1 $(GO) test -race -timeout 40m -parallel 8 -skip '^TestDocs|^TestIncidents|$(UNRACEDTESTS)' $$tags $(RACED); \
+		set -x; GORACE=atexit_sleep_ms=100 CGO_ENABLED=1 $(GOTEST) -race -parallel 8 -skip '^TestDocs|^TestIncidents|$(UNRACEDTESTS)' $$tags $(RACED); \
 	else \
-		echo "test: without gcc there is no race detector"; set -x; CGO_ENABLED=0 $(GO) test -timeout 40m -parallel 8 -skip '^TestDocs|^TestIncidents|$(UNRACEDTESTS)' $(RACED); \
+		echo "test: without gcc there is no race detector"; set -x; CGO_ENABLED=0 $(GOTEST) -parallel 8 -skip '^TestDocs|^TestIncidents|$(UNRACEDTESTS)' $(RACED); \
 	fi
 
 test-unraced:
 	$(TESTGENERATED)
-	GOGC=400 CGO_ENABLED=0 $(GO) test -timeout 40m -parallel 8 -run '$(UNRACEDTESTS)' ./cmd/nodewatch ./internal/launcher
-	CGO_ENABLED=0 $(GO) test -timeout 40m $(UNRACED)
+	GOGC=400 CGO_ENABLED=0 $(GOTEST) -parallel 8 -run '$(UNRACEDTESTS)' ./cmd/nodewatch ./internal/launcher
+	GOGC=400 CGO_ENABLED=0 $(GOTEST) -skip '$(PACKAGETESTS)' $(UNRACED)
+
+package-test: ## the packages of this machine's architecture: built in two directories and compared, their contents, lintian
+	@./tools/need --ask $(TESTPACKAGES)
+	CGO_ENABLED=0 $(GOTEST) -count=1 -run '$(PACKAGETESTS)' ./test/packaging
 
 browser-test: ## the pages of a node and of nodewatch-status in Debian's Chromium, with axe-core from npm; STATES, WIDTHS, OPERATOR_WIDTHS, SCHEMES and RUN choose, SHOTS=directory keeps pictures
 	@./tools/need chromium || true
@@ -236,7 +244,7 @@ lint: ## what make check does not ask (.golangci.yml); building golangci-lint ta
 
 # The tests that compare generated documents and golden files; arch_test.go checks that each of these names finds one.
 GENERATED   := ^TestDocs|^TestGolden|^TestIncidents
-TESTGENERATED = GOGC=400 CGO_ENABLED=0 $(GO) test -timeout 40m -run '$(GENERATED)' $(DOCPACKAGES) ./internal/page
+TESTGENERATED = GOGC=400 CGO_ENABLED=0 $(GOTEST) -run '$(GENERATED)' $(DOCPACKAGES) ./internal/page
 DOCPACKAGES := ./pkg/rbd ./internal/config ./internal/rule/all ./internal/metrics ./pkg/report/native/receiver ./cmd/nodewatch ./cmd/nodewatch-ceph ./cmd/nodewatch-status ./test/prometheus ./internal/status/api
 
 docs: ## rewrite the generated documents; golden files are left alone

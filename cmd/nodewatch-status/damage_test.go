@@ -55,6 +55,7 @@ func ask(t *testing.T, method, url, token, body string) answer {
 // existing data is shown, and metrics report the state. Once it can be written, the hub
 // continues with all data that it has acknowledged.
 func TestNothingCanBeWritten(t *testing.T) {
+	t.Parallel() // the test mostly waits
 	for name, hinder := range map[string]func(*testing.T, *process, string) (end func()){
 		"the disk is full": func(t *testing.T, p *process, _ string) func() {
 			limit := func(bytes uint64) {
@@ -82,7 +83,7 @@ func TestNothingCanBeWritten(t *testing.T) {
 		},
 	} {
 		t.Run(name, func(t *testing.T) {
-			t.Parallel() // the test mostly waits
+			t.Parallel()
 			path := filepath.Join(t.TempDir(), "status.db")
 			where := "sqlite:" + path
 			l := newTraffic(t, parsed(t, where), 2)
@@ -172,6 +173,7 @@ func TestReady(t *testing.T) {
 // If the database is damaged while the hub runs, only what needs it is unavailable; a
 // hub does not start with it, and reports why; a backup restores all data.
 func TestTheDatabaseIsDamaged(t *testing.T) {
+	t.Parallel()
 	path := filepath.Join(t.TempDir(), "status.db")
 	where := "sqlite:" + path
 	file := hubOn(t, where)

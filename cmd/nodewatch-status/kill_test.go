@@ -251,6 +251,7 @@ func parsed(t testing.TB, address string) config.Address {
 
 // A hub that is killed repeatedly under load loses nothing that it acknowledged.
 func TestKilledUnderLoad(t *testing.T) {
+	t.Parallel()
 	for name, address := range map[string]func(t *testing.T) string{
 		"SQLite":     func(t *testing.T) string { return "sqlite:" + filepath.Join(t.TempDir(), "status.db") },
 		"PostgreSQL": func(t *testing.T) string { return postgres.Start(t).Schema(t) },
@@ -271,6 +272,7 @@ func TestKilledUnderLoad(t *testing.T) {
 // Two hubs on one PostgreSQL receive the reports of the same nodes in turn; if one is
 // killed, the other one continues, and nothing is lost or stored twice.
 func TestTwoHubsOneKilled(t *testing.T) {
+	t.Parallel()
 	where := postgres.Start(t).Schema(t)
 	l := newTraffic(t, parsed(t, where), 4)
 	file := hubOn(t, where)

@@ -92,7 +92,7 @@ func TestAKillLosesNothingThatWasKept(t *testing.T) {
 	})
 	dir, secret := t.TempDir(), reporttest.Secret(t, token)
 	kept := map[string]bool{}
-	const kills = 12
+	const kills = 6
 	for run := range kills {
 		for _, id := range runChild(t, run, url, dir, string(secret), 3+rand.IntN(20)) {
 			kept[id] = true
