@@ -15,17 +15,17 @@ import (
 // The man page is generated from the flags and the exit codes.
 func TestDocsManPageIsFresh(t *testing.T) {
 	const file = "../../docs/man/nodewatch-ceph.1"
-	p, err := manpage.New("nodewatch-ceph", 1, "ask a Ceph cluster once, for nodewatch", "../../CHANGELOG.md")
+	p, err := manpage.New("nodewatch-ceph", 1, "query a Ceph cluster once, for nodewatch", "../../CHANGELOG.md")
 	if err != nil {
 		t.Fatal(err)
 	}
 	p.Section("synopsis")
 	p.Item("nodewatch-ceph [flags]", "", "")
 	p.Section("description")
-	p.Text(`nodewatch-ceph asks a Ceph cluster once, prints what it said as one JSON document, and exits. nodewatch runs it as a child
-process, because a call of librados may never return; it also works by hand.
+	p.Text(`nodewatch-ceph queries a Ceph cluster once, prints the result as one JSON document, and exits. nodewatch runs it as a child
+process, because a call of librados may never return; it can also be run by hand.
 
-It only reads: it writes nothing to the cluster or to a disk, takes no lock and watches no image. The process ends when its time is over,
+It only reads: it writes nothing to the cluster or to a disk, takes no lock and watches no image. The process exits when its time is over,
 whatever it waits for.`)
 	p.Section("options")
 	flags, _, _ := newFlags(&ceph.Request{})
@@ -39,9 +39,9 @@ whatever it waits for.`)
 		text string
 	}{
 		{ceph.ExitOK, "A document was printed; its errors name the parts that are missing."},
-		{ceph.ExitFailed, "No document: no monitor answers, there is no configuration, or standard output cannot be written."},
-		{ceph.ExitUsage, "The request is wrong."},
-		{ceph.ExitAlarm, "Out of time: a call did not return."},
+		{ceph.ExitFailed, "No document: no monitor responds, there is no configuration, or standard output cannot be written."},
+		{ceph.ExitUsage, "The request is invalid."},
+		{ceph.ExitAlarm, "Timeout: a call did not return."},
 		{ceph.ExitWithout, "Built without librados."},
 		{ceph.ExitDenied, "No readable keyring, or a wrong key."},
 	} {
@@ -53,7 +53,7 @@ whatever it waits for.`)
 	p.Item("/etc/ceph/ceph.conf", "", "Ceph's configuration.")
 	p.Item("/etc/ceph/ceph.client.nodewatch.keyring", "", "The key of the user client.nodewatch.")
 	p.Section("examples")
-	p.Text("The cluster's view, and the watchers of an image:")
+	p.Text("Print the cluster's view, and the watchers of an image:")
 	p.Code("nodewatch-ceph --image vms/vm-101-disk-0 --addr 192.0.2.7 | jq .health")
 	p.SeeAlso("nodewatch(1)", "nodewatch.yml(5)", "ceph(8)")
 	if *update {

@@ -89,7 +89,7 @@ func updateViews(list []incident.Update) []updateView {
 func (p program) incidentList(app *kingpin.Application) (*kingpin.CmdClause, func(context.Context) int) {
 	cmd := subcommand(app, "incident", incidentHelp, "list", "List incidents: those that are open or a draft, or all.")
 	file, output := configFlag(cmd), outputFlag(cmd)
-	all := cmd.Flag("all", "Also those that are resolved.").Bool()
+	all := cmd.Flag("all", "Also list resolved ones.").Bool()
 	return cmd, func(ctx context.Context) int {
 		return p.within(ctx, *file, func(o open) error {
 			views := []incidentView{}
@@ -179,12 +179,12 @@ func showUpdates(w io.Writer, list []incident.Update, zone *time.Location) (err 
 func (p program) incidentCreate(app *kingpin.Application) (*kingpin.CmdClause, func(context.Context) int) {
 	cmd := subcommand(app, "incident", incidentHelp, "create", "Open an incident and publish it.")
 	file, output := configFlag(cmd), outputFlag(cmd)
-	title := cmd.Flag("title", "What is wrong, in a line.").Required().String()
+	title := cmd.Flag("title", "The problem, in one line.").Required().String()
 	status := cmd.Flag("status", "investigating, identified, monitoring or resolved.").Default("investigating").Enum(statuses(incident.Statuses())...)
-	components := cmd.Flag("component", "ID=IMPACT, may be repeated: the component or all of a group is operational, degraded, partial or major while the incident is open, whatever is measured.").Strings()
-	started := cmd.Flag("started", "When it began, such as \"2026-01-31 22:00\". Unset: now.").String()
+	components := cmd.Flag("component", "ID=IMPACT, may be repeated: the component or all of a group is operational, degraded, partial or major while the incident is open, regardless of measurements.").Strings()
+	started := cmd.Flag("started", "Start of the incident, such as \"2026-01-31 22:00\". Unset: now.").String()
 	draft := cmd.Flag("draft", "For operators only until it is published.").Bool()
-	care := cmd.Flag("after-care", "What customers should do once it is over, Markdown.").String()
+	care := cmd.Flag("after-care", "Instructions for customers after the incident, Markdown.").String()
 	text := cmd.Arg("text", "The first update, Markdown; - reads it from the standard input.").Required().String()
 	return cmd, func(ctx context.Context) int {
 		return p.within(ctx, *file, func(o open) error {
@@ -210,13 +210,13 @@ func (p program) incidentCreate(app *kingpin.Application) (*kingpin.CmdClause, f
 }
 
 func (p program) incidentUpdate(app *kingpin.Application) (*kingpin.CmdClause, func(context.Context) int) {
-	cmd := subcommand(app, "incident", incidentHelp, "update", "Add an update. The incident is taken over: the machine leaves it alone from now on.")
+	cmd := subcommand(app, "incident", incidentHelp, "update", "Add an update. This takes the incident over: it is no longer updated automatically.")
 	file, output := configFlag(cmd), outputFlag(cmd)
-	status := cmd.Flag("status", "investigating, identified, monitoring or resolved. Unset: as it is.").Enum(statuses(incident.Statuses())...)
+	status := cmd.Flag("status", "investigating, identified, monitoring or resolved. Unset: not changed.").Enum(statuses(incident.Statuses())...)
 	components := cmd.Flag("component", "ID=IMPACT, may be repeated, as with create.").Strings()
-	at := cmd.Flag("at", "When it was so, such as \"2026-01-31 22:00\". Unset: now.").String()
+	at := cmd.Flag("at", "Time of the update, such as \"2026-01-31 22:00\". Unset: now.").String()
 	ref := cmd.Arg("ref", "The incident, as list shows it.").Required().String()
-	text := cmd.Arg("text", "What to say, Markdown; - reads it from the standard input.").Required().String()
+	text := cmd.Arg("text", "The text, Markdown; - reads it from the standard input.").Required().String()
 	return cmd, func(ctx context.Context) int {
 		return p.within(ctx, *file, func(o open) error {
 			body, err := p.body(*text)
@@ -263,7 +263,7 @@ func (p program) simple(app *kingpin.Application, of, help, name, nameHelp strin
 }
 
 func (p program) incidentTake(app *kingpin.Application) (*kingpin.CmdClause, func(context.Context) int) {
-	return p.simple(app, "incident", incidentHelp, "take", "Take an incident over: the machine leaves it alone from now on.", open.TakeOver)
+	return p.simple(app, "incident", incidentHelp, "take", "Take an incident over: it is no longer updated automatically.", open.TakeOver)
 }
 
 func (p program) incidentPublish(app *kingpin.Application) (*kingpin.CmdClause, func(context.Context) int) {
@@ -277,11 +277,11 @@ func (p program) incidentDiscard(app *kingpin.Application) (*kingpin.CmdClause, 
 }
 
 func (p program) incidentEdit(app *kingpin.Application) (*kingpin.CmdClause, func(context.Context) int) {
-	cmd := subcommand(app, "incident", incidentHelp, "edit", "Correct what an incident says. It is taken over.")
+	cmd := subcommand(app, "incident", incidentHelp, "edit", "Correct the texts of an incident. This takes it over.")
 	file := configFlag(cmd)
 	ref := cmd.Arg("ref", "The incident, as list shows it.").Required().String()
-	title := cmd.Flag("title", "What is wrong, in a line.").String()
-	care := cmd.Flag("after-care", "What customers should do once it is over, Markdown.").String()
+	title := cmd.Flag("title", "The problem, in one line.").String()
+	care := cmd.Flag("after-care", "Instructions for customers after the incident, Markdown.").String()
 	update := cmd.Flag("update", "The number of an update, as show prints it, to give another text.").Int64()
 	text := cmd.Arg("text", "The text of the update, Markdown; - reads it from the standard input.").String()
 	return cmd, func(ctx context.Context) int {

@@ -49,7 +49,7 @@ func (o open) planned(m incident.Maintenance) maintenanceView {
 func (p program) maintenanceList(app *kingpin.Application) (*kingpin.CmdClause, func(context.Context) int) {
 	cmd := subcommand(app, "maintenance", maintenanceHelp, "list", "List maintenance that is not over, or all.")
 	file, output := configFlag(cmd), outputFlag(cmd)
-	all := cmd.Flag("all", "Also what is completed or cancelled.").Bool()
+	all := cmd.Flag("all", "Also list completed and cancelled ones.").Bool()
 	return cmd, func(ctx context.Context) int {
 		return p.within(ctx, *file, func(o open) error {
 			views := []maintenanceView{}
@@ -87,15 +87,15 @@ func (p program) maintenanceList(app *kingpin.Application) (*kingpin.CmdClause, 
 }
 
 func (p program) maintenanceCreate(app *kingpin.Application) (*kingpin.CmdClause, func(context.Context) int) {
-	cmd := subcommand(app, "maintenance", maintenanceHelp, "create", "Announce maintenance. It begins and ends by itself.")
+	cmd := subcommand(app, "maintenance", maintenanceHelp, "create", "Announce maintenance. It begins and ends automatically.")
 	file, output := configFlag(cmd), outputFlag(cmd)
-	title := cmd.Flag("title", "What is done, in a line.").Required().String()
+	title := cmd.Flag("title", "The planned work, in one line.").Required().String()
 	from := cmd.Flag("from", "When it begins, such as \"2026-01-31 22:00\".").Required().String()
 	until := cmd.Flag("until", "When it ends.").Required().String()
 	components := cmd.Flag("component", "A component or group, may be repeated.").Required().Strings()
-	noImpact := cmd.Flag("no-impact", "No downtime is expected: components stay as they are, and all time counts for uptime.").Bool()
+	noImpact := cmd.Flag("no-impact", "No downtime is expected: components keep their state, and all time counts for uptime.").Bool()
 	draft := cmd.Flag("draft", "For operators only until it is published.").Bool()
-	text := cmd.Arg("text", "What customers should know, Markdown; - reads it from the standard input.").Required().String()
+	text := cmd.Arg("text", "The text for customers, Markdown; - reads it from the standard input.").Required().String()
 	return cmd, func(ctx context.Context) int {
 		return p.within(ctx, *file, func(o open) error {
 			body, err := p.body(*text)
@@ -122,12 +122,12 @@ func (p program) maintenanceCreate(app *kingpin.Application) (*kingpin.CmdClause
 func (p program) maintenanceUpdate(app *kingpin.Application) (*kingpin.CmdClause, func(context.Context) int) {
 	cmd := subcommand(app, "maintenance", maintenanceHelp, "update", "Add an update, move, publish, begin, complete or cancel maintenance.")
 	file, output := configFlag(cmd), outputFlag(cmd)
-	status := cmd.Flag("status", "in_progress begins it now, completed ends it now. Unset: as it is.").Enum(string(incident.InProgress), string(incident.Verifying), string(incident.Completed), string(incident.Cancelled))
+	status := cmd.Flag("status", "in_progress begins it now, completed ends it now. Unset: not changed.").Enum(string(incident.InProgress), string(incident.Verifying), string(incident.Completed), string(incident.Cancelled))
 	from := cmd.Flag("from", "Another begin, while it has not begun.").String()
 	until := cmd.Flag("until", "Another end, while it is not over.").String()
 	publish := cmd.Flag("publish", "Publish a draft.").Bool()
 	ref := cmd.Arg("ref", "The maintenance, as list shows it.").Required().String()
-	text := cmd.Arg("text", "What to say, Markdown; - reads it from the standard input.").String()
+	text := cmd.Arg("text", "The text, Markdown; - reads it from the standard input.").String()
 	return cmd, func(ctx context.Context) int {
 		return p.within(ctx, *file, func(o open) error {
 			body, err := p.body(*text)

@@ -49,7 +49,7 @@ func (p program) changeOperator(ctx context.Context, file, action, name, detail 
 }
 
 func (p program) operatorAdd(app *kingpin.Application) (*kingpin.CmdClause, func(context.Context) int) {
-	cmd, file, name := operatorCommand(app, "add", "Let somebody sign in. The password is read from a file or the terminal.")
+	cmd, file, name := operatorCommand(app, "add", "Add an operator who can sign in. The password is read from a file or the terminal.")
 	role := cmd.Flag("role", "viewer: sees the fleet. operator: also writes incidents and maintenance. admin: also manages tokens.").Default(store.Viewer).Enum(store.Roles()...)
 	passwordFile := cmd.Flag("password-file", "A file whose first line is the password.").String()
 	proxied := cmd.Flag("no-password", "The operator signs in through the trusted reverse proxy.").Bool()

@@ -21,7 +21,7 @@ func (p program) postmortemCommands() []command {
 }
 
 func (p program) postmortemDraft(app *kingpin.Application) (*kingpin.CmdClause, func(context.Context) int) {
-	cmd := subcommand(app, "postmortem", postmortemHelp, "draft", "Print a draft made from what was recorded, to edit and to give to write.")
+	cmd := subcommand(app, "postmortem", postmortemHelp, "draft", "Print a draft made from the record; edit it and pass it to write.")
 	file := configFlag(cmd)
 	ref := cmd.Arg("ref", "The incident, as incident list shows it.").Required().String()
 	return cmd, func(ctx context.Context) int {
@@ -72,7 +72,7 @@ func (p program) postmortemShow(app *kingpin.Application) (*kingpin.CmdClause, f
 }
 
 func (p program) postmortemWrite(app *kingpin.Application) (*kingpin.CmdClause, func(context.Context) int) {
-	cmd := subcommand(app, "postmortem", postmortemHelp, "write", "Keep the text of a post-mortem. It is published by publish; a published one changes at once.")
+	cmd := subcommand(app, "postmortem", postmortemHelp, "write", "Store the text of a post-mortem. publish publishes it; a published one changes at once.")
 	file := configFlag(cmd)
 	ref := cmd.Arg("ref", "The incident, as incident list shows it.").Required().String()
 	from := cmd.Arg("file", "A file in Markdown; - reads it from the standard input.").Required().String()

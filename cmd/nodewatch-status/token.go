@@ -20,7 +20,7 @@ func (p program) tokenCreate(app *kingpin.Application) (*kingpin.CmdClause, func
 	cmd := subcommand(app, "token", tokenHelp, "create", "Create a token and print it. It is shown once; only its hash is kept.")
 	file := configFlag(cmd)
 	kind := cmd.Flag("kind", "node: reports of one node. join: lets nodes get their own token. push: state of one component. alertmanager: alerts. api: the operators' API.").Default(store.NodeToken).Enum(store.TokenKinds()...)
-	lifetime := cmd.Flag("lifetime", "How long it is valid; 0: until it is revoked. Default for a join token: 1h.").Default("0s").Duration()
+	lifetime := cmd.Flag("lifetime", "Lifetime; 0: until it is revoked. Default for a join token: 1h.").Default("0s").Duration()
 	label := cmd.Flag("label", "A note for operators; for kind api also its name in the audit log.").String()
 	subject := cmd.Arg("subject", "The node (SITE/NODE), a pattern of nodes for a join token (SITE/*), the component, or the role for kind api (viewer, operator, admin).").String()
 	return cmd, func(ctx context.Context) int {

@@ -23,7 +23,7 @@ type checker struct {
 }
 
 func (p program) checkCommand(app *kingpin.Application) (string, func(context.Context) int) {
-	cmd := app.Command("check", "Print what is wrong with this node now. Queries the daemon; if none is running, takes two samples one second apart. Exits with 0 (nothing, or infos), 1 (warning), 2 (critical), 3 (unknown).")
+	cmd := app.Command("check", "Print the current problems of this node. Queries the daemon; if none is running, takes two samples one second apart. Exits with 0 (nothing, or infos), 1 (warning), 2 (critical), 3 (unknown).")
 	c := &checker{client: p.client(cmd), color: newColorFlag(cmd)}
 	c.output = cmd.Flag("output", "text, json (as /api/v1/report) or nagios (a plugin's output with perfdata).").Short('o').Default("text").Enum("text", "json", "nagios")
 	c.oneShot = cmd.Flag("one-shot", "Do not query the daemon.").Bool()

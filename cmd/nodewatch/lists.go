@@ -55,8 +55,8 @@ func (l *lister) print(d document, note string) int {
 }
 
 func (p program) sourcesCommand(app *kingpin.Application) (string, func(context.Context) int) {
-	cmd := app.Command("sources", "List the data sources: their state on this host, what they show, and how to enable what is missing. Queries the daemon; if none is running, reads each source once.")
-	name := cmd.Arg("source", "The source to show in detail: what it reads, from where, how often, and what it requires.").String()
+	cmd := app.Command("sources", "List the data sources: their state on this host, their data, and how to enable missing ones. Queries the daemon; if none is running, reads each source once.")
+	name := cmd.Arg("source", "The source to show in detail: its data, their origin, its interval and its requirements.").String()
 	l := p.lister(cmd)
 	return "sources", func(ctx context.Context) int {
 		conf, err := commandConfig(*l.file)

@@ -43,7 +43,7 @@ func (p program) overrider(cmd *kingpin.CmdClause) *overrider {
 
 // maintenanceStart says that the node is being worked on.
 func (p program) maintenanceStart(app *kingpin.Application) (string, func(context.Context) int) {
-	cmd := maintenance(app).Command("start", "Start a maintenance of this node: nobody is paged, everything is recorded, status pages show maintenance. It ends by itself.")
+	cmd := maintenance(app).Command("start", "Start a maintenance of this node: findings do not page but are recorded, and status pages show maintenance. It ends automatically.")
 	length := cmd.Flag("for", "Duration, such as 2h, 90m or 1d.").PlaceHolder("2h").Required().String()
 	reason, by, o := reasonFlag(cmd), byFlag(cmd), p.overrider(cmd)
 	return "maintenance start", func(ctx context.Context) int {
@@ -64,7 +64,7 @@ func (p program) maintenanceStart(app *kingpin.Application) (string, func(contex
 		if old != nil {
 			o.say("It replaces the maintenance until %s by %s: %s.", localTime(old.Until), old.By, old.Reason)
 		}
-		o.say("Nobody is paged for this node. It ends by itself, or with: nodewatch maintenance stop")
+		o.say("This node does not page. The maintenance ends automatically, or with: nodewatch maintenance stop")
 		return o.takenUp(ctx, func(l page.SilenceList) bool { return l.Maintenance != nil && l.Maintenance.Until.Equal(m.Until) })
 	}
 }
@@ -112,11 +112,11 @@ type acknowledger struct {
 
 // ackCommand acknowledges a finding until a date.
 func (p program) ackCommand(app *kingpin.Application) (string, func(context.Context) int) {
-	cmd := app.Command("ack", "Acknowledge a finding until a date: it stays visible, with the operator and the date, and pages nobody.").Alias("accept")
+	cmd := app.Command("ack", "Acknowledge a finding until a date: it stays visible, with the operator and the date, but does not page.").Alias("accept")
 	k := &acknowledger{overrider: p.overrider(cmd)}
 	cmd.Arg("rule", "The finding's rule, as nodewatch rules lists them; or \"incident\" for the last incident, which is then no longer shown.").Required().StringVar(&k.a.Rule)
 	cmd.Arg("subject", "The finding's subject, such as bond0; default: every subject of the rule.").StringVar(&k.a.Subject)
-	cmd.Flag("until", "Until when: 2026-12-24 (the end of that day), \"2026-12-24 06:00\" (local time), or a duration: 72h, 3d.").PlaceHolder("DATE").StringVar(&k.until)
+	cmd.Flag("until", "End: 2026-12-24 (the end of that day), \"2026-12-24 06:00\" (local time), or a duration: 72h, 3d.").PlaceHolder("DATE").StringVar(&k.until)
 	cmd.Flag("severity", "The highest severity to acknowledge; a higher one still pages.").Default("warning").EnumVar(&k.a.Severity, "info", "warning", "critical")
 	cmd.Flag("ahead", "Acknowledge a finding that is not raised yet.").BoolVar(&k.ahead)
 	cmd.Flag("withdraw", "No longer acknowledge it.").BoolVar(&k.withdraw)

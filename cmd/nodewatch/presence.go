@@ -126,7 +126,7 @@ func (s *server) serveSocket(ctx context.Context, dir string, handler http.Handl
 }
 
 // errNotTrusted says that somebody else may have left a file.
-var errNotTrusted = errors.New("is not trusted: it must be owned by root, by the user nodewatch or by you, and writable by nobody else")
+var errNotTrusted = errors.New("is not trusted: it must be owned by root, by the user nodewatch or by you, and must not be writable by other users")
 
 // trusted reports whether the file is that of root, of the service's user or of
 // the caller, and nobody else can have written it.

@@ -49,12 +49,12 @@ func sourceEntries() []sourceEntry {
 			node.Denied: "allow nodewatch's user to read the keyring, and give its key the caps listed in docs/ceph.md",
 		}},
 		{node.SourceOverrides, 2 * time.Second, 2 * time.Second, "maintenance and acknowledged findings: overrides.json in the state directory", "nothing", nil},
-		{node.SourceLauncher, 5 * time.Second, 4 * time.Second, "whether the launcher answers: it starts the probe, nodewatch-ceph and exec reporters", "nothing", map[node.ErrorKind]string{
+		{node.SourceLauncher, 5 * time.Second, 4 * time.Second, "state of the launcher, which starts the probe, nodewatch-ceph and exec reporters", "nothing", map[node.ErrorKind]string{
 			node.Stalled: "the launcher hangs, most likely in an exec: run `cat /proc/PID/stack` as root, where PID is the process \"nodewatch launcher\", to see where; once it answers again, nodewatch continues without a restart",
 			node.Failed:  "restart nodewatch once the cause is known: `systemctl restart nodewatch`; `journalctl -k` shows whether the OOM killer killed the launcher",
 		}},
 		{node.SourceState, 24 * time.Hour, 5 * time.Second, "latency baselines and the last incident, saved by an earlier run: judge.json in the state directory", "nothing", nil},
-		{node.SourceStateDirectory, 10 * time.Second, 5 * time.Second, "whether the state directory is writable and not used by another daemon: statfs, a lock", "a writable directory", map[node.ErrorKind]string{
+		{node.SourceStateDirectory, 10 * time.Second, 5 * time.Second, "state of the state directory (writable, not used by another daemon): statfs, a lock", "a writable directory", map[node.ErrorKind]string{
 			node.Failed:  "free space in the state directory, mount it writable, or set another with state_directory; restart nodewatch if another daemon used it",
 			node.Stalled: "the disk of the state directory does not respond: no state is saved until it does",
 			node.Absent:  "create /var/lib/nodewatch, as systemd/nodewatch.service does, for overrides and the state of reporters",

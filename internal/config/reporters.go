@@ -23,7 +23,7 @@ type Reporter struct {
 	Rules      []string               `yaml:"rules" doc:"only findings of these rules"`
 	NotRules   []string               `yaml:"not_rules" doc:"no findings of these rules"`
 	Components []report.ComponentName `yaml:"components" doc:"only these components and their findings" oneof:"storage network guests cluster host nodewatch"`
-	Silenced   bool                   `yaml:"silenced" default:"by backend" doc:"also report findings that page nobody: acknowledged ones, and those raised during maintenance"`
+	Silenced   bool                   `yaml:"silenced" default:"by backend" doc:"also report findings that do not page: acknowledged ones, and those raised during maintenance"`
 	TLS        httpclient.Options     `yaml:"tls" doc:"connection to the backend"`
 
 	Backend  string // the name of its section
