@@ -5,23 +5,23 @@ import (
 	"time"
 )
 
-// A FailureKind says what a failed delivery calls for.
+// A FailureKind is the kind of a failed delivery, which determines the reaction.
 type FailureKind string
 
 // The kinds of failure.
 const (
 	Transient     FailureKind = "transient"     // network, TLS, timeout, 5xx: try again soon
-	Throttled     FailureKind = "throttled"     // too much: wait as long as the backend asks for
-	Misconfigured FailureKind = "misconfigured" // wrong secret, address or field: a person must fix it; retried at a reduced rate
-	Partial       FailureKind = "partial"       // some of it was refused for good: the rest was taken, do not send it again
-	Stale         FailureKind = "stale"         // the backend knows something newer: drop it
+	Throttled     FailureKind = "throttled"     // rate limit: wait as long as the backend requests
+	Misconfigured FailureKind = "misconfigured" // wrong secret, address or field: requires a fix; retried at a reduced rate
+	Partial       FailureKind = "partial"       // a part was permanently rejected: the rest was accepted, do not resend it
+	Stale         FailureKind = "stale"         // the backend has newer data: drop it
 )
 
-// A Failure is why a delivery failed, and what to do.
+// A Failure is the reason of a failed delivery, with the required reaction.
 type Failure struct {
 	Kind  FailureKind
-	After time.Duration // the wait that the backend asks for; 0: it does not say
-	Err   error         // shows no secret
+	After time.Duration // the wait that the backend requests; 0: none
+	Err   error         // contains no secret
 }
 
 // Error implements error.
@@ -30,8 +30,8 @@ func (f *Failure) Error() string { return string(f.Kind) + ": " + f.Err.Error() 
 // Unwrap returns the cause.
 func (f *Failure) Unwrap() error { return f.Err }
 
-// FailureOf returns the Failure in err. Of an error that has none it makes a
-// transient one; of nil, nil.
+// FailureOf returns the Failure in err. It returns a transient Failure for an error
+// without one, and nil for nil.
 func FailureOf(err error) *Failure {
 	if err == nil {
 		return nil

@@ -2,7 +2,7 @@ package report
 
 import "fmt"
 
-// A FieldError is a mistake in the configuration of a reporter.
+// A FieldError is an error in the configuration of a reporter.
 type FieldError struct {
 	Field string // dotted path within the reporter's section
 	Text  string // what is wrong, and what is allowed

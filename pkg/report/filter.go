@@ -6,23 +6,23 @@ import (
 	"strings"
 )
 
-// A Filter says what of a Report a reporter gets. The zero Filter lets
-// everything through.
+// A Filter selects the parts of a Report that a reporter gets. The zero Filter
+// selects everything.
 type Filter struct {
-	Severity   Severity        // only findings of at least this severity; empty: all
-	Rules      []string        // only findings of these rules; empty: of all
+	Severity   Severity        // only findings of at least this severity; empty: all severities
+	Rules      []string        // only findings of these rules; empty: all rules
 	NotRules   []string        // no findings of these rules
-	Components []ComponentName // only these components, and their findings; empty: all
-	Pageable   bool            // only findings that may page somebody
+	Components []ComponentName // only these components and their findings; empty: all components
+	Pageable   bool            // only findings that may page
 }
 
-// Pageable reports whether the finding may page somebody: nobody has accepted it,
-// and the node is not being worked on.
+// Pageable reports whether the finding may page: it is not acknowledged, and the node
+// is not under maintenance.
 func (r Report) Pageable(f Finding) bool { return f.Accepted == nil && r.Maintenance == nil }
 
-// Apply returns the Report as the filter lets it through. Its lists are new, r
-// is not changed. A component is as bad as the findings that are left say; one
-// that nothing holds is operational or, where it cannot be seen, unknown.
+// Apply returns the filtered Report. Its lists are new, r is not changed. The status
+// of a component follows from its remaining findings; without any it is operational
+// or, if the component is not visible, unknown.
 func (f Filter) Apply(r Report) Report {
 	kept := func(rule string, component ComponentName) bool {
 		return (len(f.Rules) == 0 || slices.Contains(f.Rules, rule)) && !slices.Contains(f.NotRules, rule) &&
@@ -50,8 +50,8 @@ func (f Filter) Apply(r Report) Report {
 	return r
 }
 
-// keepExplanations leaves in each finding only the explanations that are in the list:
-// what a reader does not get explains nothing to it.
+// keepExplanations keeps in each finding only the explanations that are in the list:
+// a finding that a reader does not get explains nothing to it.
 func keepExplanations(findings []Finding) {
 	listed := make(map[Ref]bool, len(findings))
 	for _, f := range findings {
@@ -64,7 +64,8 @@ func keepExplanations(findings []Finding) {
 	}
 }
 
-// components are the components that are left, as the findings that are left make them.
+// components returns the remaining components, with the status that follows from the
+// remaining findings.
 func (f Filter) components(r Report, findings []Finding) []Component {
 	list := []Component{}
 	for _, c := range r.Components {
@@ -79,7 +80,7 @@ func (f Filter) components(r Report, findings []Finding) []Component {
 	return list
 }
 
-// withOnly is the component as it would be if the report held only the given findings.
+// withOnly returns the component as if the report had only the given findings.
 func (c Component) withOnly(r Report, findings []Finding) Component {
 	of := func(list []Finding) (own []Finding) {
 		for _, x := range list {

@@ -1,15 +1,15 @@
-// Package report is the vocabulary in which nodewatch speaks of a node: the
-// Report, its Components, the Findings with their Evidence, and the Reporter
-// that delivers it. It holds values only and reaches no network.
+// Package report has the types that describe the state of a node: the Report, its
+// Components, the Findings with their Evidence, and the Reporter that delivers it. It
+// contains only values and does not use the network.
 package report
 
 import "time"
 
-// A Severity says how soon on-call must look.
+// A Severity is how urgently on-call must respond.
 type Severity string
 
-// The severities, lowest first. Clear is that of a finding that is not raised: only a
-// Transition has it.
+// The severities, lowest first. Clear is the severity of a finding that is not
+// raised: only a Transition has it.
 const (
 	Clear    Severity = "clear"
 	Info     Severity = "info"
@@ -30,11 +30,11 @@ func (s Severity) Rank() int {
 	return 0
 }
 
-// An Impact says what customers feel. The words are Statuspage's component
-// states, plus "unknown".
+// An Impact is the effect on customers. The words are Statuspage's component states,
+// plus "unknown".
 type Impact string
 
-// The impacts, least first.
+// The impacts, mildest first.
 const (
 	Operational         Impact = "operational"
 	UnderMaintenance    Impact = "under_maintenance"
@@ -44,13 +44,13 @@ const (
 	MajorOutage         Impact = "major_outage"
 )
 
-// Impacts are all impacts, least first.
+// Impacts are all impacts, mildest first.
 func Impacts() []Impact {
 	return []Impact{Operational, UnderMaintenance, Unknown, DegradedPerformance, PartialOutage, MajorOutage}
 }
 
-// Rank orders impacts: 0 for operational, 5 for a major outage. An impact this
-// package does not know ranks as unknown.
+// Rank orders impacts: 0 for operational, 5 for a major outage. An impact unknown to
+// this package has the rank of unknown.
 func (i Impact) Rank() int {
 	for n, known := range Impacts() {
 		if i == known {
@@ -68,26 +68,26 @@ func Worse(a, b Impact) Impact {
 	return a
 }
 
-// A Visibility says whether a raised finding is still being seen.
+// A Visibility is whether the sources of a raised finding are available.
 type Visibility string
 
 // The two visibilities of a raised finding.
 const (
-	Seen  Visibility = "seen"  // its sources see it now
-	Blind Visibility = "blind" // its sources went blind while it was raised; see Finding.LastSeen
+	Seen  Visibility = "seen"  // its sources are available and show it
+	Blind Visibility = "blind" // its sources became unavailable while it was raised; see Finding.LastSeen
 )
 
 // Evidence is one observed fact.
 type Evidence struct {
 	Source  string    `json:"source"`            // the source that saw it, as `nodewatch sources` names it
-	Subject string    `json:"subject,omitempty"` // what it was seen on: a bond, a slave, a disk, an OSD
+	Subject string    `json:"subject,omitempty"` // where it was observed: a bond, a slave, a disk, an OSD
 	Fact    string    `json:"fact"`              // the fact, with its number and unit
-	At      time.Time `json:"at"`                // when it was seen
-	More    int       `json:"more,omitempty"`    // it represents so many more subjects of the kind of the facts before it; 0: it is a fact of its own
+	At      time.Time `json:"at"`                // when it was observed
+	More    int       `json:"more,omitempty"`    // number of further subjects with facts of the same kind as the preceding ones; 0 for an individual fact
 }
 
-// Advice is one next step. Command is ready to paste and never harmful without
-// saying so in Do.
+// Advice is one next step. Command is ready to paste; if it can do harm, Do states
+// that.
 type Advice struct {
 	Do      string `json:"do"`
 	Command string `json:"command,omitempty"`
@@ -96,51 +96,52 @@ type Advice struct {
 // A Finding is a failure pattern raised on this node.
 type Finding struct {
 	Rule       string        `json:"rule"`
-	Subject    string        `json:"subject,omitempty"` // what it is about; empty for the node itself
+	Subject    string        `json:"subject,omitempty"` // the affected object; empty for the node itself
 	Component  ComponentName `json:"component"`
 	Severity   Severity      `json:"severity"`
 	Impact     Impact        `json:"impact"`
 	State      Visibility    `json:"state"`
-	Since      time.Time     `json:"since"`       // when the pattern was first seen, hold time included
+	Since      time.Time     `json:"since"`       // when the pattern was first observed, hold time included
 	LevelSince time.Time     `json:"level_since"` // since when it has had this severity and impact
-	LastSeen   time.Time     `json:"last_seen"`   // when it was last seen; the report's time while State is Seen
+	LastSeen   time.Time     `json:"last_seen"`   // when it was last observed; the report's time while State is Seen
 	Summary    string        `json:"summary"`     // one line for on-call
 	Evidence   []Evidence    `json:"evidence"`
 	Against    []Evidence    `json:"against"`
 	Advice     []Advice      `json:"advice"`
 	Runbook    string        `json:"runbook"`
-	Flapping   bool          `json:"flapping,omitempty"` // it comes and goes, and is held raised meanwhile; Since is its first raising
-	Accepted   *Accepted     `json:"accepted,omitempty"` // somebody acknowledged it: it is shown, and pages nobody
+	Flapping   bool          `json:"flapping,omitempty"` // it is raised and cleared repeatedly, and is kept raised meanwhile; Since is its first raising
+	Accepted   *Accepted     `json:"accepted,omitempty"` // acknowledged: it is shown, and pages no one
 
-	Guests      *Guests `json:"guests,omitempty"`       // the guests it hits; nil: none, or not known
+	Guests      *Guests `json:"guests,omitempty"`       // the affected guests; nil if none or unknown
 	ExplainedBy []Ref   `json:"explained_by,omitempty"` // the raised findings that explain this one, worst first
 }
 
-// Guests are the guests that something hits.
+// Guests are the guests that a finding affects.
 type Guests struct {
 	Hit   int      `json:"hit"`
 	Total int      `json:"total"` // all running guests of the node
-	Names []string `json:"names"` // sorted, at most MaxNames; shorter than Hit if cut
+	Names []string `json:"names"` // sorted, at most MaxNames; fewer than Hit if truncated
 }
 
-// MaxNames is how many guests are named at most.
+// MaxNames is the maximum number of guests that are named.
 const MaxNames = 1000
 
-// A Ref names a finding.
+// A Ref identifies a finding.
 type Ref struct {
 	Rule    string `json:"rule"`
 	Subject string `json:"subject,omitempty"`
 }
 
-// An Incident is a time of impact on this node, from its first finding to its last.
+// An Incident is a period with impact on this node, from its first finding to its
+// last.
 type Incident struct {
 	Begin    time.Time `json:"begin"`
-	End      time.Time `json:"end,omitzero"` // zero while it lasts
+	End      time.Time `json:"end,omitzero"` // zero while it is open
 	Peak     Impact    `json:"peak"`         // the worst impact
 	Severity Severity  `json:"severity"`     // the highest severity
 	Guests   *Guests   `json:"guests,omitempty"`
 	Headline string    `json:"headline"` // the summary of the worst unexplained finding
-	Finding  Ref       `json:"finding"`  // which one that was
+	Finding  Ref       `json:"finding"`  // the reference to that finding
 	Cause    string    `json:"cause,omitempty"`
 }
 
@@ -152,31 +153,31 @@ const (
 	ComponentStorage   ComponentName = "storage"   // krbd and libceph on this node
 	ComponentNetwork   ComponentName = "network"   // bonds and NICs
 	ComponentGuests    ComponentName = "guests"    // virtual machines and containers
-	ComponentCluster   ComponentName = "cluster"   // what Ceph reports about itself
+	ComponentCluster   ComponentName = "cluster"   // state that Ceph reports
 	ComponentHost      ComponentName = "host"      // the machine itself
 	ComponentNodewatch ComponentName = "nodewatch" // its own sources and reporters
 )
 
-// ComponentNames are all components, in the order in which they are shown.
+// ComponentNames are all components, in display order.
 func ComponentNames() []ComponentName {
 	return []ComponentName{ComponentStorage, ComponentNetwork, ComponentGuests, ComponentCluster, ComponentHost, ComponentNodewatch}
 }
 
-// A Component is one part of the node, and how it is.
+// A Component is one part of the node, with its status.
 type Component struct {
 	Name    ComponentName `json:"name"`
 	Status  Impact        `json:"status"`
 	Since   time.Time     `json:"since"`
-	Summary string        `json:"summary"`          // the worst finding's summary, or why it is unknown
-	State   Visibility    `json:"state"`            // whether it can be seen now
-	Guests  *Guests       `json:"guests,omitempty"` // of the component guests: those hit by the worst finding
-	Partly  string        `json:"partly,omitempty"` // what of it is unknown while the rest can be seen; empty: nothing
-	Remedy  string        `json:"remedy,omitempty"` // what would make that known
+	Summary string        `json:"summary"`          // the worst finding's summary, or why the status is unknown
+	State   Visibility    `json:"state"`            // whether its sources are available now
+	Guests  *Guests       `json:"guests,omitempty"` // for the component guests: those affected by the worst finding
+	Partly  string        `json:"partly,omitempty"` // what is unknown about it while the rest is visible; empty if nothing
+	Remedy  string        `json:"remedy,omitempty"` // how to make that known
 }
 
 // A Transition is one change of one finding.
 type Transition struct {
-	N          uint64        `json:"n"` // counts up by one; a gap means older ones left the ring
+	N          uint64        `json:"n"` // increases by one; a gap means that older ones left the ring
 	At         time.Time     `json:"at"`
 	Rule       string        `json:"rule"`
 	Subject    string        `json:"subject,omitempty"`
@@ -184,31 +185,31 @@ type Transition struct {
 	From       Severity      `json:"from"`
 	To         Severity      `json:"to"`
 	Impact     Impact        `json:"impact"`
-	ImpactFrom Impact        `json:"impact_from,omitempty"` // the impact before, of a finding that was raised and has another now; else empty
+	ImpactFrom Impact        `json:"impact_from,omitempty"` // the previous impact of a finding that was raised and has another one now; otherwise empty
 	State      Visibility    `json:"state,omitempty"`
 	Summary    string        `json:"summary"`
 }
 
-// A SourceState is how one source is.
+// A SourceState is the state of one source.
 type SourceState struct {
 	Name     string    `json:"name"`
 	State    string    `json:"state"`         // ok, starting, stalled, stale, failed, denied, absent
 	Last     time.Time `json:"last,omitzero"` // when the latest good reading began; zero if there was none
 	Since    time.Time `json:"since"`         // since when it is in State
 	Error    string    `json:"error,omitempty"`
-	Partly   string    `json:"partly,omitempty"` // of a source that is ok: what it does not show; empty: nothing
+	Partly   string    `json:"partly,omitempty"` // for a source that is ok: what it does not provide; empty if nothing
 	Remedy   string    `json:"remedy,omitempty"` // how to fix Error or Partly
-	Failures uint64    `json:"failures"`         // readings that gave no value, since the start
+	Failures uint64    `json:"failures"`         // number of readings without a value since the start
 }
 
-// A Report is everything nodewatch says of this node at one instant. Its lists
-// are sorted: findings worst first, the rest by name.
+// A Report is the complete state of this node at one instant. Its lists are sorted:
+// findings worst first, the rest by name.
 type Report struct {
 	Node        string        `json:"node"`
-	Site        string        `json:"site,omitempty"`      // where the node is, as configured
-	Labels      Labels        `json:"labels,omitempty"`    // what else it belongs to, as configured
-	Inventory   Labels        `json:"inventory,omitempty"` // how the node is made, for comparing nodes: client, hash_policy, kernel, mtu, nic_speed, nodewatch
-	Boot        string        `json:"boot_id,omitempty"`   // of the running kernel; empty while not known
+	Site        string        `json:"site,omitempty"`      // location of the node, as configured
+	Labels      Labels        `json:"labels,omitempty"`    // further groups it belongs to, as configured
+	Inventory   Labels        `json:"inventory,omitempty"` // properties of the node, for comparing nodes: client, hash_policy, kernel, mtu, nic_speed, nodewatch
+	Boot        string        `json:"boot_id,omitempty"`   // boot id of the running kernel; empty while unknown
 	Started     time.Time     `json:"started_at"`          // when nodewatch started
 	At          time.Time     `json:"at"`
 	Status      Impact        `json:"status"`
@@ -217,17 +218,17 @@ type Report struct {
 	Transitions []Transition  `json:"transitions"`
 	Sources     []SourceState `json:"sources"`
 	Version     string        `json:"version"`
-	Maintenance *Maintenance  `json:"maintenance,omitempty"` // under way; nil if none is
-	Incident    *Incident     `json:"incident,omitempty"`    // the one that lasts, or the last one until it is acknowledged; nil: none
-	Final       string        `json:"final,omitempty"`       // why this is the last Report of this run; empty: it is not
-	Test        bool          `json:"test,omitempty"`        // made to try a reporter; says nothing of the node
+	Maintenance *Maintenance  `json:"maintenance,omitempty"` // the current maintenance; nil if none
+	Incident    *Incident     `json:"incident,omitempty"`    // the open incident, or the last one until it is acknowledged; nil if none
+	Final       string        `json:"final,omitempty"`       // why this is the last Report of this run; empty if it is not
+	Test        bool          `json:"test,omitempty"`        // created to test a reporter; does not describe the node
 	Oldest      uint64        `json:"-"`                     // number of the oldest transition before a filter; 0: nothing was filtered
 	Latest      uint64        `json:"-"`                     // number of the latest transition before a filter; 0: nothing was filtered
 }
 
 // TransitionRange returns the numbers of the oldest and the latest transition that the Report
-// speaks for, also where a filter has taken them out; 0 if there are none. What is
-// missing between them was filtered, what is missing before them is lost.
+// covers, including those removed by a filter; 0 if there are none. Transitions missing
+// between them were filtered, those missing before them are lost.
 func (r Report) TransitionRange() (oldest, latest uint64) {
 	if r.Latest > 0 {
 		return r.Oldest, r.Latest
@@ -238,7 +239,8 @@ func (r Report) TransitionRange() (oldest, latest uint64) {
 	return 0, 0
 }
 
-// Headline returns the worst finding that no other one explains; false if nothing is raised.
+// Headline returns the worst finding that no other one explains; false if no finding is
+// raised.
 func (r Report) Headline() (Finding, bool) {
 	for _, f := range r.Findings {
 		if len(f.ExplainedBy) == 0 {
@@ -248,10 +250,10 @@ func (r Report) Headline() (Finding, bool) {
 	return Finding{}, false
 }
 
-// Labels say what a node belongs to, such as its rack or its switch.
+// Labels are the groups of a node, such as its rack or its switch.
 type Labels map[string]string
 
-// Worst returns the highest severity raised, and "" if nothing is.
+// Worst returns the highest severity raised, and "" if no finding is raised.
 func (r Report) Worst() Severity {
 	var worst Severity
 	for _, f := range r.Findings {

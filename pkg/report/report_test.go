@@ -14,7 +14,7 @@ import (
 
 var noon = time.Date(2026, 11, 22, 12, 0, 0, 0, time.UTC)
 
-// node2 has one finding of each severity, in two components.
+// node2 returns a report with one finding of each severity, in two components.
 func node2() report.Report {
 	return report.Report{
 		Node: "node2", Site: "rl1", At: noon, Status: report.MajorOutage,
@@ -109,8 +109,8 @@ func TestFailureOf(t *testing.T) {
 	}
 }
 
-// Every time of a Report is moved, whatever fields it will have: one that is
-// forgotten would show the time of the recording.
+// Every time of a Report is moved, including those of future fields: a forgotten one
+// would show the time of the recording.
 func TestRetimedMovesEveryTime(t *testing.T) {
 	var r report.Report
 	fill(reflect.ValueOf(&r).Elem())
@@ -125,7 +125,7 @@ func TestRetimedMovesEveryTime(t *testing.T) {
 	}
 }
 
-// fill sets every time in v to noon, in lists of one.
+// fill sets every time in v to noon, and gives lists one element.
 func fill(v reflect.Value) {
 	switch {
 	case v.Type() == reflect.TypeFor[time.Time]():
@@ -161,7 +161,7 @@ func walk(t *testing.T, v reflect.Value, path string) {
 	}
 }
 
-// A finding that a filter takes out explains nothing to the reader.
+// A finding that a filter removes explains nothing to the reader.
 func TestAFilterTakesExplanationsOut(t *testing.T) {
 	r := node2()
 	r.Findings[1].ExplainedBy = []report.Ref{{Rule: "krbd-retry-storm"}, {Rule: "krbd-shared-fate"}}

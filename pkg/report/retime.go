@@ -5,8 +5,8 @@ import (
 	"time"
 )
 
-// Retimed returns the Report with each of its times as f has it; the zero time
-// stays. r is not changed. It is for replaying, as if it happened now.
+// Retimed returns the Report with f applied to each of its times; the zero time is
+// unchanged. r is not changed. It is for replaying a report as if it happened now.
 func (r Report) Retimed(f func(time.Time) time.Time) Report {
 	at := func(t *time.Time) {
 		if !t.IsZero() {
@@ -46,7 +46,7 @@ func (r Report) Retimed(f func(time.Time) time.Time) Report {
 	return r
 }
 
-// each is a copy of the list, with f done to each of its items.
+// each returns a copy of the list with f applied to each of its items.
 func each[T any](list []T, f func(*T)) []T {
 	list = slices.Clone(list)
 	for i := range list {

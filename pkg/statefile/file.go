@@ -10,17 +10,17 @@ import (
 	"regexp"
 )
 
-// maxSize is the size of the largest file that is read, in bytes.
+// maxSize is the maximum size of a file that is read, in bytes.
 const maxSize = 4 << 20
 
-// A File is what a reporter, or the judge, must not forget over a restart, as JSON. One in no
-// directory forgets everything at the end of the run.
+// A File stores, as JSON, the state of a reporter or of the judge across restarts. A File
+// without a directory loses everything at the end of the run.
 type File struct{ dir, name string }
 
 var word = regexp.MustCompile(`^[a-z0-9][a-z0-9.-]{0,62}$`)
 
-// In returns the file of the named reporter in the state directory dir; dir may
-// be empty. The name is a word of a-z, 0-9, dots and dashes.
+// In returns the file of the named reporter in the state directory dir, which may be
+// empty. The name consists of a-z, 0-9, dots and dashes.
 func In(dir, name string) (File, error) {
 	if !word.MatchString(name) {
 		return File{}, fmt.Errorf("state: %q is not a word of at most 63 of a-z, 0-9, dots and dashes", name)
@@ -31,8 +31,8 @@ func In(dir, name string) (File, error) {
 	return File{dir: dir, name: "reporter-" + name + ".json"}, nil
 }
 
-// Judge returns the file in the state directory dir, which may be empty, where the
-// judge keeps what it must not forget.
+// Judge returns the file of the judge's state in the state directory dir, which may
+// be empty.
 func Judge(dir string) File {
 	if dir == "" {
 		return File{}
@@ -40,11 +40,11 @@ func Judge(dir string) File {
 	return File{dir: dir, name: "judge.json"}
 }
 
-// Persistent reports whether what is saved survives the run.
+// Persistent reports whether saved data survives the run.
 func (f File) Persistent() bool { return f.dir != "" }
 
-// Load reads what was saved last into v, and leaves v alone if nothing was. A file
-// that cannot be understood is set aside as FILE.broken, and is an error.
+// Load reads the last saved value into v, and leaves v unchanged if there is none. A
+// file that cannot be parsed is renamed to FILE.broken, and is an error.
 func (f File) Load(v any) error {
 	if f.dir == "" {
 		return nil

@@ -27,7 +27,7 @@ func in(t *testing.T, dir string) statefile.File {
 	return f
 }
 
-// names are the files in a directory.
+// names returns the names of the files in a directory.
 func names(t *testing.T, dir string) (list []string) {
 	t.Helper()
 	all, err := os.ReadDir(dir)
@@ -65,8 +65,8 @@ func TestWhatIsSavedIsLoaded(t *testing.T) {
 	}
 }
 
-// A file is replaced, never written in place: who has the old one open, or has
-// linked it, as a crash half way would, still reads the old content whole.
+// A file is replaced, never written in place: a process that has the old one open, or
+// a link to it, as after a crash during the save, still has the whole old content.
 func TestASaveIsAtomic(t *testing.T) {
 	dir := t.TempDir()
 	path, link := filepath.Join(dir, "reporter-status.json"), filepath.Join(dir, "link")
@@ -86,7 +86,7 @@ func TestASaveIsAtomic(t *testing.T) {
 	}
 }
 
-// A save that fails leaves the old content and no litter.
+// A failed save leaves the old content and no temporary file.
 func TestAFailedSaveLeavesTheOldContent(t *testing.T) {
 	dir := t.TempDir()
 	if err := in(t, dir).Save(memory{Seq: 1}); err != nil {
@@ -147,7 +147,7 @@ func TestABrokenFileIsSetAside(t *testing.T) {
 	}
 }
 
-// The largest file that is read is read.
+// A file of the maximum size is read.
 func TestALargeFileIsRead(t *testing.T) {
 	dir := t.TempDir()
 	want := memory{List: []string{strings.Repeat("x", 4<<20-100)}}
@@ -187,8 +187,8 @@ func TestNowhereForgets(t *testing.T) {
 	}
 }
 
-// Property: a file with any content at all is either loaded or set aside; after
-// that the next save and load work.
+// Property: a file with any content is either loaded or renamed; after that the next
+// save and load work.
 func FuzzLoad(f *testing.F) {
 	for _, seed := range []string{`{"seq":7,"list":["a"]}`, "", "null", "[]", `{"seq":1e999}`, `{"list":[null]}`, "\xff"} {
 		f.Add([]byte(seed))

@@ -11,26 +11,26 @@ import (
 	"golang.org/x/sys/unix"
 )
 
-// lockName is the file that the daemon which uses a state directory holds locked.
+// lockName is the name of the file that the daemon locks in its state directory.
 const lockName = "daemon.lock"
 
 // maxHolder is the most that is read of a lock's file, in bytes.
 const maxHolder = 16 << 10
 
-// A Holder is the daemon that holds a lock, as it has written into the lock's file.
+// A Holder is the daemon that holds a lock, as written in the lock's file.
 type Holder struct {
 	PID       int      `json:"pid"`
 	Addresses []string `json:"addresses,omitempty"` // of its page
 }
 
-// A Lock is held on a state directory, until Close or the end of the process.
+// A Lock is a lock on a state directory, held until Close or the end of the process.
 type Lock struct{ file *os.File }
 
-// ErrHeld says that another process holds the lock.
+// ErrHeld reports that another process holds the lock.
 var ErrHeld = errors.New("another process uses the state directory")
 
 // Acquire takes the lock of the state directory dir (flock(2)) without waiting. The
-// error is ErrHeld if another process has it: then ReadHolder says which.
+// error is ErrHeld if another process holds it: ReadHolder then returns which.
 func Acquire(dir string, me Holder) (*Lock, error) {
 	f, err := os.OpenFile(filepath.Join(dir, lockName), os.O_RDWR|os.O_CREATE|unix.O_NOFOLLOW|unix.O_NONBLOCK|unix.O_CLOEXEC, 0o644)
 	if err != nil {
@@ -46,7 +46,7 @@ func Acquire(dir string, me Holder) (*Lock, error) {
 	return l, l.Note(me)
 }
 
-// Note writes who holds the lock into its file.
+// Note writes the holder of the lock into its file.
 func (l *Lock) Note(me Holder) error {
 	raw, err := json.Marshal(me)
 	if err != nil {
@@ -64,7 +64,7 @@ func (l *Lock) Note(me Holder) error {
 // Close releases the lock.
 func (l *Lock) Close() error { return l.file.Close() }
 
-// ReadHolder returns what the holder of the lock has written.
+// ReadHolder returns the holder of the lock from its file.
 func ReadHolder(dir string) (Holder, error) {
 	raw, err := Read(dir, lockName, maxHolder)
 	if err != nil {

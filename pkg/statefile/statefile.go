@@ -1,8 +1,8 @@
-// Package statefile reads and writes the small files of nodewatch's state directory.
-// A file is replaced as a whole, so that a crash at any moment leaves the old content
-// or the new. In the directory no symbolic link is followed (the directory itself may
-// be one) and nothing but a regular file is opened: who may write there cannot make
-// nodewatch read or write elsewhere. Every function may block for as long as the disk does.
+// Package statefile reads and writes the small files of nodewatch's state directory. A file
+// is replaced as a whole, so that a crash at any moment leaves the old content or the new.
+// In the directory no symbolic link is followed (the directory itself may be one) and only
+// regular files are opened: a user who may write there cannot make nodewatch read or write
+// elsewhere. Every function may block for as long as the disk does.
 package statefile
 
 import (
@@ -20,14 +20,16 @@ import (
 	"golang.org/x/sys/unix"
 )
 
-// temporary ends the name of a file that is being written; such a name begins with a dot.
+// temporary is the suffix of the name of a file that is being written; such a name begins
+// with a dot.
 const temporary = ".tmp"
 
-// abandoned is the age at which a temporary file has no writer any more.
+// abandoned is the age from which a temporary file no longer has a writer.
 const abandoned = time.Hour
 
-// Read returns the content of the named file in dir, at most that many bytes. The
-// error is an fs.ErrNotExist if there is none, and errTooLarge if it is larger.
+// Read returns the content of the named file in dir, up to a maximum size in bytes.
+// The error is an fs.ErrNotExist if it does not exist, and errTooLarge if it is
+// larger.
 func Read(dir, name string, most int64) ([]byte, error) {
 	path := filepath.Join(dir, name)
 	// Without O_NONBLOCK, opening a named pipe waits for its writer.
@@ -56,10 +58,10 @@ func Read(dir, name string, most int64) ([]byte, error) {
 	return raw, nil
 }
 
-// errTooLarge marks a file that is larger than what is read of it.
+// errTooLarge reports a file that is larger than the maximum size.
 var errTooLarge = errors.New("is larger")
 
-// Write replaces the named file in dir, or makes it, with the given permissions.
+// Write replaces or creates the named file in dir, with the given permissions.
 func Write(dir, name string, raw []byte, perm fs.FileMode) (err error) {
 	chance := make([]byte, 8)
 	if _, err := rand.Read(chance); err != nil {
@@ -108,14 +110,14 @@ func Clean(dir string, now time.Time) error {
 	return errors.Join(failed...)
 }
 
-// minFree is the space and the number of files that must be left for a state
-// directory not to count as full, in bytes.
+// minFree is the free space in bytes, and the number of free files, below which a
+// state directory counts as full.
 const (
 	minFree  = 1 << 20
 	minFiles = 16
 )
 
-// Check returns why nothing can be kept in dir; nil if it can. It writes nothing.
+// Check returns why no file can be saved in dir; nil if one can. It writes nothing.
 func Check(dir string) error {
 	var fs unix.Statfs_t
 	if err := unix.Statfs(dir, &fs); err != nil {

@@ -15,8 +15,8 @@ import (
 	"github.com/nodewatch/nodewatch/pkg/statefile"
 )
 
-// Only a regular file is read, and no symbolic link is followed, whatever lies in
-// the place of the file.
+// Only a regular file is read, and no symbolic link is followed, whatever is at the
+// path of the file.
 func TestReadOpensNothingButARegularFile(t *testing.T) {
 	secret := filepath.Join(t.TempDir(), "secret")
 	if err := os.WriteFile(secret, []byte("secret"), 0o600); err != nil {
@@ -24,7 +24,7 @@ func TestReadOpensNothingButARegularFile(t *testing.T) {
 	}
 	for name, place := range map[string]func(path string) error{
 		"is a symbolic link":    func(path string) error { return os.Symlink(secret, path) },
-		"is not a regular file": func(path string) error { return syscall.Mkfifo(path, 0o600) }, // without a writer: opening it must not wait
+		"is not a regular file": func(path string) error { return syscall.Mkfifo(path, 0o600) }, // without a writer: opening it must not block
 		"is larger than":        func(path string) error { return os.WriteFile(path, make([]byte, 2049), 0o600) },
 		"no such file":          func(string) error { return nil },
 		"(d":                    func(path string) error { return os.Mkdir(path, 0o700) },
@@ -39,7 +39,7 @@ func TestReadOpensNothingButARegularFile(t *testing.T) {
 	}
 }
 
-// A symbolic link in the place of the file is replaced; what it points to is left alone.
+// A symbolic link at the path of the file is replaced; its target is unchanged.
 func TestWriteDoesNotFollowALink(t *testing.T) {
 	dir, other := t.TempDir(), filepath.Join(t.TempDir(), "other")
 	if err := errors.Join(os.WriteFile(other, []byte("old"), 0o600), os.Symlink(other, filepath.Join(dir, "f"))); err != nil {
@@ -73,7 +73,8 @@ func TestCleanRemovesOnlyAbandonedTemporaryFiles(t *testing.T) {
 	}
 }
 
-// A directory that is missing, full, without free inodes or read-only is named as such.
+// The error for a directory that is missing, full, without free inodes or read-only
+// names that cause.
 func TestCheck(t *testing.T) {
 	if err := statefile.Check(t.TempDir()); err != nil {
 		t.Errorf("a usable directory: %v", err)

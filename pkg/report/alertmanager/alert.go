@@ -9,10 +9,10 @@ import (
 	"github.com/nodewatch/nodewatch/pkg/report"
 )
 
-// An alert is one element of the list that POST /api/v2/alerts takes (Alertmanager's
-// api/v2/openapi.yaml, postableAlert). Its labels are its identity. Without startsAt
-// Alertmanager would take endsAt for it, without endsAt a time of its own: both are
-// always sent.
+// An alert is one element of the list in POST /api/v2/alerts (Alertmanager's
+// api/v2/openapi.yaml, postableAlert). Its labels are its identity. Both startsAt and
+// endsAt are always sent: Alertmanager would use endsAt for a missing startsAt, and
+// its own default for a missing endsAt.
 type alert struct {
 	Labels       map[string]string `json:"labels"`
 	Annotations  map[string]string `json:"annotations"`
@@ -23,12 +23,12 @@ type alert struct {
 	key string
 }
 
-// what names the alert in an error.
+// what returns the alert's name for an error message.
 func (a alert) what() string {
 	return strings.TrimSpace(fmt.Sprintf("alert %s %s", a.Labels["alertname"], a.Labels["subject"]))
 }
 
-// alerts are the alerts of a report's findings, each until the given time.
+// alerts returns the alerts of a report's findings, each valid until the given time.
 func (c Config) alerts(r report.Report, until time.Time) []alert {
 	list, seen := []alert{}, map[string]bool{}
 	for _, f := range r.Findings {
@@ -77,7 +77,7 @@ func (c Config) alert(r report.Report, f report.Finding, until time.Time) alert 
 	}, notes, f.LevelSince, until)
 }
 
-// made is an alert with the node's labels. It began no later than now.
+// made returns an alert with the node's labels. Its start is never later than now.
 func (c Config) made(r report.Report, own, notes map[string]string, since, until time.Time) alert {
 	if since.IsZero() || since.After(r.At) {
 		since = r.At
@@ -88,7 +88,7 @@ func (c Config) made(r report.Report, own, notes map[string]string, since, until
 	return a
 }
 
-// description is what a finding rests on and what to do, in lines.
+// description returns the evidence and advice of a finding, in lines.
 func description(f report.Finding) string {
 	var b strings.Builder
 	fmt.Fprintf(&b, "Since %s.\n", stamp(f.Since))

@@ -26,7 +26,7 @@ func TestGoldenBody(t *testing.T) {
 	f := newFake(t)
 	r := newReporter(t, alertmanager.Config{URLs: []string{f.URL + "/"}, Page: "https://{node}.example.org:10090/", Watchdog: true})
 	at := time.Date(2026, 3, 1, 3, 6, 0, 0, time.UTC)
-	_ = r.Report(t.Context(), reportOf(at, saturated(at.Add(-time.Minute)))) // the fake's clock is another
+	_ = r.Report(t.Context(), reportOf(at, saturated(at.Add(-time.Minute)))) // the fake's clock differs
 	full := storm(at.Add(-time.Minute))
 	full.Flapping, full.State, full.LastSeen = true, report.Blind, at.Add(-10*time.Second)
 	full.Accepted = &report.Accepted{At: at, Until: at.Add(24 * time.Hour), By: "ann", Reason: "known\nsince March"}
@@ -61,7 +61,7 @@ func TestHostileServers(t *testing.T) {
 	}
 }
 
-// A login page that is taken for a success would be silence.
+// Treating a login page as success would hide every alert.
 func TestWhatIsNoAlertmanager(t *testing.T) {
 	url, _ := reporttest.Record(t, reporttest.Reply(200, "<!DOCTYPE html><title>Log in</title>"))
 	err := newReporter(t, alertmanager.Config{URLs: []string{url}}).Report(t.Context(), reportOf(now()))
@@ -108,7 +108,7 @@ func TestCheck(t *testing.T) {
 	}
 }
 
-// Two findings whose subjects differ only far behind are two alerts.
+// Two findings whose long subjects differ only near the end are two alerts.
 func TestLongSubjectsStayApart(t *testing.T) {
 	f := newFake(t)
 	r := newReporter(t, alertmanager.Config{URLs: []string{f.URL}})
@@ -120,9 +120,9 @@ func TestLongSubjectsStayApart(t *testing.T) {
 	}
 }
 
-// FuzzAlertsAreValid: whatever the configuration and the findings say, the member
-// takes the alert, names and values are bounded, and what is configured never
-// takes the place of nodewatch's own labels.
+// FuzzAlertsAreValid: for any configuration and findings, the member accepts the
+// alert, names and values are bounded, and configured labels never replace
+// nodewatch's own.
 func FuzzAlertsAreValid(f *testing.F) {
 	f.Add("switch", "sw1", "krbd-retry-storm", "bond0", "a summary", "https://example.org/#a", "node2")
 	f.Add("rack-row", "7", "", "", "", "", "")

@@ -11,13 +11,14 @@ import (
 	"github.com/nodewatch/nodewatch/pkg/report/httpclient"
 )
 
-// maxMembers is how many members there may be.
+// maxMembers is the maximum number of members.
 const maxMembers = 16
 
 // nodeMark is replaced by the node's name in page_url.
 const nodeMark = "{node}"
 
-// Config says where the Alertmanagers are.
+// Config is the configuration of the reporter: the Alertmanagers and how to reach
+// them.
 type Config struct {
 	URLs     []string              `yaml:"urls" doc:"base URL of every cluster member, such as http://192.0.2.10:9093; never that of a load balancer"`
 	User     string                `yaml:"username" doc:"user for basic authentication; empty: none"`
@@ -26,14 +27,14 @@ type Config struct {
 	Page     string                `yaml:"page_url" doc:"address of the node's page, linked from alerts; {node} is replaced by the node's name; empty: no link"`
 	Watchdog bool                  `yaml:"watchdog" doc:"keep an alert NodewatchWatchdog firing: its absence means that the path from this node to on-call is broken"`
 
-	Every    time.Duration // how often Report is called: an alert that is not sent again expires after four times as long
-	Deadline time.Duration // how long a call of Report may take: each member gets its part of that
+	Every    time.Duration // interval between calls of Report: an alert that is not sent again expires after four times as long
+	Deadline time.Duration // time limit of a call of Report, which the members share
 }
 
-// Default is the Config of a section that sets nothing.
+// Default returns the Config of a section that sets nothing.
 func Default() Config { return Config{Every: 30 * time.Second, Deadline: 10 * time.Second} }
 
-// Check returns a *report.FieldError of the first field that cannot be.
+// Check returns a *report.FieldError of the first invalid field.
 func (c Config) Check() error {
 	if len(c.URLs) == 0 || len(c.URLs) > maxMembers {
 		return report.WrongField("urls", "1 to %d base URLs are needed, one for each member of the cluster", maxMembers)
@@ -67,7 +68,8 @@ func (c Config) Check() error {
 
 func trimmed(base string) string { return strings.TrimRight(base, "/") }
 
-// link is the address of the node's page; empty if it would be none.
+// link returns the address of the node's page, or an empty string if that would be
+// invalid.
 func link(page, node string) string {
 	u, err := url.Parse(strings.ReplaceAll(page, nodeMark, url.PathEscape(node)))
 	if page == "" || err != nil || u.Scheme != "http" && u.Scheme != "https" || u.Hostname() == "" || u.User != nil || u.Fragment != "" {

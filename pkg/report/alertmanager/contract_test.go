@@ -11,8 +11,8 @@ import (
 
 const quietConfig = "route: {receiver: none}\nreceivers: [{name: none}]\n"
 
-// The fake refuses what the real Alertmanager refuses, with the same code, and
-// takes the same.
+// The fake rejects what the real Alertmanager rejects, with the same code, and
+// accepts the same.
 func TestContract(t *testing.T) {
 	t.Run("fake", func(t *testing.T) { contract(t, newFake(t).URL) })
 	t.Run("real", func(t *testing.T) { contract(t, prometheus.StartAlertmanager(t, quietConfig)) })

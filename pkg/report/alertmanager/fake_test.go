@@ -13,7 +13,7 @@ import (
 	"github.com/nodewatch/nodewatch/pkg/report/reporttest"
 )
 
-// A posted is an alert as Alertmanager reads it.
+// A posted is an alert as Alertmanager parses it.
 type posted struct {
 	Labels       map[string]string `json:"labels"`
 	Annotations  map[string]string `json:"annotations"`
@@ -22,8 +22,8 @@ type posted struct {
 	GeneratorURL string            `json:"generatorURL"`
 }
 
-// A fake is a member that keeps Alertmanager's contract. TestContract holds it and
-// the real one to the same table.
+// A fake is a member that implements Alertmanager's contract. TestContract checks it
+// and the real one against the same table.
 type fake struct {
 	*reporttest.Recorder
 	URL string
@@ -31,8 +31,8 @@ type fake struct {
 	mu       sync.Mutex
 	user     string // basic authentication; empty: none
 	password string
-	date     time.Time         // what its clock says; zero: it does not say
-	taken    map[string]posted // by alertname and subject, as last told
+	date     time.Time         // the time it reports; zero: none
+	taken    map[string]posted // by alertname and subject, as last received
 }
 
 func newFake(t testing.TB) *fake {
@@ -89,7 +89,7 @@ func (f *fake) takes(r *http.Request, body []byte) (int, string) {
 	return code, text
 }
 
-// wrong says why the alert is not taken, and makes up what it does not say.
+// wrong returns why the alert is rejected, and fills in missing values.
 func wrong(a *posted) string {
 	if a.StartsAt.IsZero() {
 		a.StartsAt = a.EndsAt
@@ -112,7 +112,7 @@ func wrong(a *posted) string {
 	return ""
 }
 
-// fires are the names and subjects of the alerts that fire at a time.
+// fires returns the names and subjects of the alerts that fire at a time.
 func (f *fake) fires(at time.Time) map[string]posted {
 	f.mu.Lock()
 	defer f.mu.Unlock()
@@ -125,7 +125,7 @@ func (f *fake) fires(at time.Time) map[string]posted {
 	return list
 }
 
-// last is the body of the latest request.
+// last returns the body of the latest request.
 func (f *fake) last() string {
 	list := f.Requests()
 	return string(list[len(list)-1].Body)

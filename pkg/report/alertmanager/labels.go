@@ -13,13 +13,13 @@ import (
 )
 
 const (
-	maxLabels = 32   // configured labels that are taken over
+	maxLabels = 32   // maximum number of configured labels
 	maxValue  = 256  // bytes of a label's value
 	maxLine   = 1024 // bytes of an annotation of one line
-	maxText   = 8192 // bytes of an annotation of many lines
+	maxText   = 8192 // bytes of an annotation of several lines
 )
 
-// camel makes an alert's name of a rule's: krbd-retry-storm becomes
+// camel converts a rule's name to an alert's name: krbd-retry-storm becomes
 // NodewatchKrbdRetryStorm.
 func camel(rule string) string {
 	name := "Nodewatch"
@@ -33,8 +33,8 @@ func isWord(r rune) bool {
 	return r == '_' || r >= '0' && r <= '9' || r >= 'a' && r <= 'z' || r >= 'A' && r <= 'Z'
 }
 
-// labels are the labels that all alerts of the node share, and the given ones,
-// which win. Empty ones are left out: Alertmanager takes them for absent.
+// labels returns the labels common to all alerts of the node, and the given ones,
+// which take precedence. Empty ones are left out: Alertmanager treats them as absent.
 func labels(r report.Report, own map[string]string) map[string]string {
 	all := map[string]string{}
 	for _, k := range slices.Sorted(maps.Keys(r.Labels)) {
@@ -51,8 +51,8 @@ func labels(r report.Report, own map[string]string) map[string]string {
 	return all
 }
 
-// labelName makes a configured label's name one that Alertmanager takes:
-// [a-zA-Z_][a-zA-Z0-9_]*. The names with two underscores in front are its own.
+// labelName converts a configured label's name to one that Alertmanager accepts:
+// [a-zA-Z_][a-zA-Z0-9_]*. Names with two leading underscores are reserved.
 func labelName(name string) string {
 	name = strings.TrimLeft(strings.Map(func(r rune) rune {
 		if isWord(r) {
@@ -66,8 +66,8 @@ func labelName(name string) string {
 	return cut(name, maxValue)
 }
 
-// value makes a text fit to be a label's value. One that is too long keeps a hash
-// of its whole, as two alerts must not become one.
+// value converts a text to a label's value. A text that is too long is cut and gets a
+// hash of the whole text, so that two alerts do not become one.
 func value(s string) string {
 	s = line(s)
 	if len(s) <= maxValue {
@@ -79,7 +79,7 @@ func value(s string) string {
 	return cut(s, maxValue-len(mark)) + mark
 }
 
-// line makes a text one line of valid UTF-8 without control characters.
+// line converts a text to one line of valid UTF-8 without control characters.
 func line(s string) string {
 	return strings.TrimSpace(strings.Map(func(r rune) rune {
 		if unicode.IsControl(r) {
@@ -89,7 +89,7 @@ func line(s string) string {
 	}, strings.ToValidUTF8(s, "?")))
 }
 
-// cut is at most the first n bytes of valid UTF-8.
+// cut returns at most the first n bytes of valid UTF-8.
 func cut(s string, n int) string {
 	if len(s) <= n {
 		return s

@@ -40,8 +40,7 @@ func TestAFindingFiresUntilItIsOver(t *testing.T) {
 	}
 }
 
-// An alert that comes back within the five minutes fires again, and is not told
-// as over beside.
+// An alert that fires again within the five minutes is not also sent as resolved.
 func TestAFindingThatComesBack(t *testing.T) {
 	f := newFake(t)
 	r := newReporter(t, alertmanager.Config{URLs: []string{f.URL}})
@@ -54,8 +53,8 @@ func TestAFindingThatComesBack(t *testing.T) {
 	}
 }
 
-// The severity is a label, so that a finding that gets worse is another alert; the
-// old one is over.
+// The severity is a label, so a finding that gets worse is another alert, and the old
+// one is resolved.
 func TestASeverityThatRises(t *testing.T) {
 	f := newFake(t)
 	r := newReporter(t, alertmanager.Config{URLs: []string{f.URL}})
@@ -72,7 +71,7 @@ func TestASeverityThatRises(t *testing.T) {
 	}
 }
 
-// The beginning of an alert does not move while it fires, though its impact does.
+// The start of an alert does not change while it fires, even if its impact does.
 func TestStartsAtStays(t *testing.T) {
 	f := newFake(t)
 	r := newReporter(t, alertmanager.Config{URLs: []string{f.URL}})
@@ -86,8 +85,8 @@ func TestStartsAtStays(t *testing.T) {
 	}
 }
 
-// An alert never begins after now, nor at no time: Alertmanager would refuse the
-// one and believe the other.
+// The start of an alert is never later than now, and never missing: Alertmanager
+// would reject the former and accept the latter.
 func TestABeginningThatCannotBe(t *testing.T) {
 	for _, since := range []time.Time{{}, now().Add(time.Hour)} {
 		f := newFake(t)
@@ -129,8 +128,8 @@ func TestABlindFindingKeepsFiring(t *testing.T) {
 	}
 }
 
-// Maintenance silences, so what it silences is over for Alertmanager; the alert
-// says that nobody has seen it end.
+// Maintenance silences findings, so their alerts are resolved; the alert's text
+// states that the end was not observed.
 func TestMaintenance(t *testing.T) {
 	f := newFake(t)
 	r := newReporter(t, alertmanager.Config{URLs: []string{f.URL}})

@@ -13,18 +13,18 @@ import (
 
 const (
 	batch      = 64              // alerts in one request
-	againAfter = 5 * time.Minute // after which an alert that was refused is tried again
+	againAfter = 5 * time.Minute // time until a rejected alert is tried again
 )
 
-// A member is one Alertmanager, and what it would not take.
+// A member is one Alertmanager, with the alerts that it rejected.
 type member struct {
 	base      string
 	failed    bool               // the latest delivery failed
-	notBefore time.Time          // no delivery before, as it asked
+	notBefore time.Time          // no delivery before this time, as it requested
 	refused   map[string]refusal // by the alert's key
 }
 
-// A refusal is what a member said of an alert that it did not take.
+// A refusal is a member's response to an alert that it rejected.
 type refusal struct {
 	at   time.Time
 	text string
@@ -36,14 +36,14 @@ type delivery struct {
 	ctx     context.Context
 	at      time.Time
 	base    string
-	sound   bool               // the member takes an empty list
-	refused map[string]refusal // alerts that spoil a list
+	sound   bool               // the member accepts an empty list
+	refused map[string]refusal // alerts that make the member reject a list
 	clock   error              // the clocks differ
 }
 
 // deliver sends all alerts to the member. It also sends an empty list, which tests the
-// path before it is needed. A Partial failure names each alert that the member refused
-// and that has not been named before.
+// connection before it is needed. A Partial failure names each alert that the member
+// rejected and that has not been named before.
 func (m *member) deliver(ctx context.Context, s *sender, at time.Time, all []alert) error {
 	if wait := m.notBefore.Sub(at); wait > 0 && wait <= time.Hour {
 		return &report.Failure{Kind: report.Throttled, After: wait, Err: fmt.Errorf("%s: waiting %s more, as requested by the server", m.base, wait)}
@@ -77,7 +77,7 @@ func (m *member) deliver(ctx context.Context, s *sender, at time.Time, all []ale
 	return &report.Failure{Kind: report.Partial, Err: fmt.Errorf("%s does not take %s", m.base, strings.Join(named, "; "))}
 }
 
-// send posts the alerts, some at a time.
+// send posts the alerts in batches.
 func (e *delivery) send(all []alert) error {
 	if len(all) == 0 {
 		return e.part(nil)
@@ -90,9 +90,9 @@ func (e *delivery) send(all []alert) error {
 	return nil
 }
 
-// part posts alerts. If they are refused it looks for those that spoil the list,
-// as the rest shall count: Alertmanager has taken the others if a label is wrong
-// (400), and none of them if a form is (422).
+// part posts alerts. If the list is rejected, it looks for the alerts that cause
+// that, so that the others are still delivered: Alertmanager has accepted the others
+// if a label is invalid (400), and none of them if a format is (422).
 func (e *delivery) part(part []alert) error {
 	a, err := e.post(e.ctx, e.base, part)
 	refused := a.Code == http.StatusBadRequest || a.Code == http.StatusUnprocessableEntity || a.Code == http.StatusRequestEntityTooLarge
@@ -106,7 +106,7 @@ func (e *delivery) part(part []alert) error {
 	if len(part) == 1 {
 		if !e.sound {
 			if err := e.part(nil); err != nil {
-				return err // not even an empty list is right: it is not the alert
+				return err // even an empty list is rejected: the alert is not the cause
 			}
 		}
 		e.refused[part[0].key] = refusal{at: e.at, text: part[0].what() + ": " + a.Line()}

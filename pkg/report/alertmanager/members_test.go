@@ -39,15 +39,15 @@ func TestEveryMemberReceivesAlerts(t *testing.T) {
 	}
 }
 
-// A member that hangs costs its part of the deadline, and the others are told; the
-// next time they are told first.
+// A member that hangs uses up its part of the deadline, and the others still get the
+// alerts; the next time they come first.
 func TestAMemberThatHangs(t *testing.T) {
 	t.Parallel()
 	f := newFake(t)
-	asked := make(chan int, 10) // how often the other had been told by then
+	asked := make(chan int, 10) // number of deliveries to the other by then
 	hangs := reporttest.Serve(t, func(_ http.ResponseWriter, q *http.Request) {
 		asked <- len(f.Requests())
-		_, _ = io.Copy(io.Discard, q.Body) // only then does the server see that the client has gone
+		_, _ = io.Copy(io.Discard, q.Body) // only then does the server notice that the client has gone
 		<-q.Context().Done()
 	})
 	r := newReporter(t, alertmanager.Config{URLs: []string{hangs, f.URL}, Deadline: 10 * time.Second})
@@ -89,7 +89,7 @@ func TestNoMemberTakesIt(t *testing.T) {
 	}
 }
 
-// A member that wishes to be left alone is, while the others are told.
+// A member that asks for a pause gets one, while the others get the alerts.
 func TestRetryAfterOfAMember(t *testing.T) {
 	f, asked := newFake(t), 0
 	busy := reporttest.Serve(t, func(w http.ResponseWriter, _ *http.Request) {

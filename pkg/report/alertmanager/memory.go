@@ -10,19 +10,20 @@ import (
 )
 
 const (
-	resolvedFor = 5 * time.Minute // how long a resolved alert is sent again
-	maxResolved = 1000            // how many of these there are, the latest first
+	resolvedFor = 5 * time.Minute // how long a resolved alert is resent
+	maxResolved = 1000            // maximum number of these, latest first
 )
 
-// A memory is what has been reported: a list of alerts does not say what is over.
+// A memory is the alerts that were sent: a list of firing alerts does not show which
+// are resolved.
 type memory struct {
 	firing   map[string]alert
-	resolved []alert // EndsAt is when they ended, latest last
+	resolved []alert // EndsAt is when they were resolved, latest last
 }
 
-// sent takes up the alerts that fire now, and returns them with those that are
-// over. In the last report of a run nothing becomes over: what would then be
-// missing is left to expire, as the end of nodewatch is no recovery.
+// sent stores the alerts that fire now, and returns them together with resolved ones.
+// In the last report of a run no alert is resolved: missing ones are left to expire,
+// because the end of nodewatch is not a recovery.
 func (m *memory) sent(r report.Report, now []alert) []alert {
 	before := m.firing
 	m.firing = map[string]alert{}
@@ -46,7 +47,7 @@ func (m *memory) sent(r report.Report, now []alert) []alert {
 	return append(slices.Clone(now), m.resolved...)
 }
 
-// ended is the alert as over now; never before it began.
+// ended returns the alert as resolved now, but never before its start.
 func ended(a alert, r report.Report) alert {
 	a.EndsAt = slices.MaxFunc([]time.Time{r.At.UTC(), a.StartsAt}, time.Time.Compare)
 	a.Annotations = maps.Clone(a.Annotations)

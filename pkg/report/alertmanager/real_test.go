@@ -21,11 +21,11 @@ import (
 	"github.com/nodewatch/nodewatch/test/prometheus"
 )
 
-// soon is within what a notification must come; a bound for a busy machine.
+// soon is the time limit for a notification, generous for a busy machine.
 const soon = time.Minute
 
-// example is the Alertmanager configuration that is shipped, with its waits cut
-// short and each of its receivers at the test's.
+// example is the shipped Alertmanager configuration with shorter waits, whose
+// receivers all point to the test's.
 func example(t *testing.T, receiver *prometheus.Receiver, wait string) string {
 	t.Helper()
 	t.Parallel()
@@ -37,8 +37,8 @@ func example(t *testing.T, receiver *prometheus.Receiver, wait string) string {
 	return regexp.MustCompile(`(group_wait|group_interval): [0-9]+[sm]`).ReplaceAllString(text, "$1: "+wait)
 }
 
-// The RL1 Node 2 story at a real Alertmanager: the warning, then the critical,
-// each once though told repeatedly, then resolved.
+// The incident of RL1 Node 2 with a real Alertmanager: the warning, then the
+// critical, each notified once although sent repeatedly, then resolved.
 func TestRealStory(t *testing.T) {
 	receiver := prometheus.StartReceiver(t)
 	url := prometheus.StartAlertmanager(t, example(t, receiver, "1s"))
@@ -71,8 +71,8 @@ func TestRealStory(t *testing.T) {
 	}
 }
 
-// A node that dies is not heard of again: its alerts expire. The interval is chosen
-// so that they do at once; the last report of a run does not resolve them.
+// After a node dies it sends nothing, and its alerts expire. The interval is chosen
+// so that they expire at once; the last report of a run does not resolve them.
 func TestRealExpiry(t *testing.T) {
 	receiver := prometheus.StartReceiver(t)
 	url := prometheus.StartAlertmanager(t, example(t, receiver, "1s"))
@@ -116,14 +116,14 @@ func TestRealGrouping(t *testing.T) {
 			tickets = len(n.Alerts)
 		}
 	}
-	// The storm of the other thirty explains their full NIC.
+	// The storm of the other thirty nodes explains their saturated NIC.
 	if pages["rl1/sw1"] != 60 || pages["rl1/sw2"] != 1 || tickets != 30 || receiver.Waiting() != 0 {
 		t.Errorf("pages of %v alerts, a ticket of %d, and %d more notifications", pages, tickets, receiver.Waiting())
 	}
 }
 
-// Both members of a cluster are told, and one notifies: the other has looked
-// whether somebody has.
+// Both members of a cluster get the alerts, and one notifies: the other checks first
+// whether a notification was sent.
 func TestRealCluster(t *testing.T) {
 	receiver := prometheus.StartReceiver(t)
 	urls := prometheus.StartAlertmanagers(t, example(t, receiver, "1s"))
@@ -166,7 +166,7 @@ func get(t *testing.T, url string) string {
 	return string(text)
 }
 
-// What the reporter says to try the way arrives, and pages nobody.
+// The reporter's test alert arrives, and pages no one.
 func TestRealTest(t *testing.T) {
 	receiver := prometheus.StartReceiver(t)
 	url := prometheus.StartAlertmanager(t, example(t, receiver, "1s"))
@@ -194,7 +194,7 @@ func TestRealAuthentication(t *testing.T) {
 	}
 }
 
-// A list with one alert that the real server refuses counts for the rest.
+// If the real server rejects one alert of a list, the others still count.
 func TestRealMixedList(t *testing.T) {
 	t.Parallel()
 	real := prometheus.StartAlertmanager(t, quietConfig)

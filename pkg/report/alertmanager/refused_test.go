@@ -24,7 +24,8 @@ func decoded(t *testing.T, body string) []posted {
 	return list
 }
 
-// many are so many findings, of which those of the rule nic-bad are refused.
+// many returns a report with n findings, of which those of the rule nic-bad are
+// rejected.
 func many(at time.Time, n int) []report.Finding {
 	list := []report.Finding{}
 	for i := range n {
@@ -36,9 +37,9 @@ func many(at time.Time, n int) []report.Finding {
 	return list
 }
 
-// The valid alerts of a list count whatever is wrong with one, also where the
-// server takes none of such a list; the bad one is named once, and tried again
-// after five minutes.
+// The valid alerts of a list count, whatever is wrong with another one, even if the
+// server rejects the whole list; the bad one is named once, and tried again after
+// five minutes.
 func TestOneAlertIsRefused(t *testing.T) {
 	for _, code := range []int{http.StatusBadRequest, http.StatusUnprocessableEntity, http.StatusRequestEntityTooLarge} {
 		inner := newFake(t)
@@ -77,8 +78,8 @@ func TestOneAlertIsRefused(t *testing.T) {
 	}
 }
 
-// A server that refuses everything is not what the alerts are at fault for: they
-// are told again the next time.
+// If a server rejects everything, the alerts are not at fault: they are sent again
+// the next time.
 func TestEverythingIsRefused(t *testing.T) {
 	inner, wrong := newFake(t), true
 	url := reporttest.Serve(t, func(w http.ResponseWriter, q *http.Request) {

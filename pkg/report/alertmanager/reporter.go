@@ -12,11 +12,11 @@ import (
 	"github.com/nodewatch/nodewatch/pkg/report/httpclient"
 )
 
-// A Reporter sends the raised findings to every member of a cluster. The members settle
-// among themselves who notifies.
+// A Reporter sends the raised findings to every member of a cluster. The members decide
+// among themselves which one notifies.
 type Reporter struct {
 	sender
-	members []*member // those that answered last time first
+	members []*member // those that responded last time come first
 	memory  memory
 }
 
@@ -58,8 +58,8 @@ func (r *Reporter) Test(ctx context.Context, p report.Report) (string, error) {
 	return strings.Join(answers, "; "), err
 }
 
-// each calls f for every member, for its part of the time: one that hangs leaves
-// time for those behind it, and is behind them the next time.
+// each calls f for every member with its part of the time: one that hangs leaves time
+// for the others, and comes after them the next time.
 func (r *Reporter) each(ctx context.Context, f func(context.Context, *member) (string, error)) (answers []string, err error) {
 	failures := []*report.Failure{}
 	for _, m := range r.members {
@@ -86,7 +86,8 @@ func order(failed bool) int {
 	return 0
 }
 
-// together is what the failures of some of n members make of the delivery.
+// together combines the failures of some of n members into the result of the
+// delivery.
 func together(failures []*report.Failure, n int) error {
 	if len(failures) == 0 {
 		return nil
@@ -99,7 +100,7 @@ func together(failures []*report.Failure, n int) error {
 		taken = taken || f.Kind == report.Partial
 	}
 	if !taken {
-		all.Kind = report.Misconfigured // also for a 409: nothing here can be newer
+		all.Kind = report.Misconfigured // also for a 409: the backend cannot have newer data
 		for _, kind := range []report.FailureKind{report.Transient, report.Throttled} {
 			if i := slices.IndexFunc(failures, func(f *report.Failure) bool { return f.Kind == kind }); i >= 0 {
 				all.Kind, all.After = kind, failures[i].After

@@ -13,10 +13,10 @@ import (
 	"github.com/nodewatch/nodewatch/pkg/report/reporttest"
 )
 
-// now is when a test's reports are made: servers answer by the machine's clock.
+// now is the time of a test's reports: servers use the machine's clock.
 func now() time.Time { return time.Now().UTC().Truncate(time.Second) }
 
-// storm is a finding as krbd-retry-storm raises it.
+// storm returns a finding like one of the rule krbd-retry-storm.
 func storm(since time.Time) report.Finding {
 	return report.Finding{
 		Rule: "krbd-retry-storm", Component: "storage", Severity: report.Critical, Impact: report.MajorOutage, State: report.Seen,
@@ -66,5 +66,5 @@ func kindOf(err error) report.FailureKind {
 	return ""
 }
 
-// names are the keys of a map, sorted.
+// names returns the sorted keys of a map.
 func names[V any](m map[string]V) string { return strings.Join(slices.Sorted(maps.Keys(m)), ", ") }

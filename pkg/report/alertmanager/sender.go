@@ -38,15 +38,16 @@ func (s *sender) post(ctx context.Context, base string, list []alert) (httpclien
 	return a, err
 }
 
-// minApart is by how much clocks may always differ: as long as an answer may take.
+// minApart is the difference of the clocks that is always allowed: the maximum
+// duration of a response.
 const minApart = 15 * time.Second
 
-// clocks is a failure if the member's clock and this node's differ so much that
-// alerts end early or late; they have been taken.
+// clocks returns a failure if the member's clock and this node's differ so much that
+// alerts end early or late. The alerts have been accepted.
 func (s *sender) clocks(base string, at time.Time, a httpclient.Response) error {
 	there, err := http.ParseTime(a.Header.Get("Date"))
 	if err != nil {
-		return nil //nolint:nilerr // it does not say
+		return nil //nolint:nilerr // it does not report the time
 	}
 	if apart := there.Sub(at).Abs(); apart > max(2*s.Every, minApart) {
 		return &report.Failure{Kind: report.Partial, Err: fmt.Errorf("%s: its clock and this node's differ by %s: alerts may end early, late or never", base, apart.Round(time.Second))}
@@ -54,7 +55,7 @@ func (s *sender) clocks(base string, at time.Time, a httpclient.Response) error 
 	return nil
 }
 
-// sign adds what proves who asks, read again.
+// sign adds the credentials, which it reads again for each request.
 func (s *sender) sign(q *httpclient.Request) error {
 	switch {
 	case s.Token != "":

@@ -1,7 +1,7 @@
 // Package cachet sets the components of a Cachet status page, version 2.4 or 3, to the
 // status of the node's components.
 //
-// The page takes no times from outside: a change begins when the page hears of it.
+// The page accepts no timestamps: a change begins when the page receives it.
 package cachet
 
 import (
@@ -39,8 +39,8 @@ func (r *Reporter) Report(ctx context.Context, now report.Report) error {
 	return prefixed(r.syncer.Sync(ctx, now))
 }
 
-// Test implements report.Reporter: it reads the configured components and, as
-// Cachet lets everybody read, proves the token by a question that changes nothing.
+// Test implements report.Reporter. It reads the configured components and, because
+// Cachet allows anyone to read, checks the token with a request that changes nothing.
 func (r *Reporter) Test(ctx context.Context, now report.Report) (string, error) {
 	answer, err := r.syncer.Test(ctx, now)
 	if err == nil {
@@ -59,14 +59,14 @@ func prefixed(err error) error {
 	return fmt.Errorf("cachet: %w", err)
 }
 
-// An api is the page, asked over HTTP.
+// An api is the HTTP client of the page.
 type api struct {
 	c      Config
 	client *httpclient.Client
-	hidden map[string]bool // components that were not enabled when they were read
+	hidden map[string]bool // components that were disabled when they were read
 }
 
-// notKnown is what a component shows that the page would not show by its number.
+// notKnown is the state of a component that the page does not return by its number.
 const notKnown = "something"
 
 // Read implements componentsync.Page.
@@ -76,7 +76,7 @@ func (a *api) Read(ctx context.Context, id string) (string, error) {
 		return "", err
 	}
 	if current.id != id {
-		return notKnown, nil // some of version 3 answer with the first component, whichever was asked for
+		return notKnown, nil // some releases of version 3 return the first component for every request
 	}
 	a.hidden[id] = !current.enabled
 	return string(current.impact), nil
@@ -86,7 +86,7 @@ func (a *api) Read(ctx context.Context, id string) (string, error) {
 func (a *api) Write(ctx context.Context, id, word string) error {
 	say := map[string]any{"status": numbers[report.Impact(word)]}
 	if a.c.Version == 2 {
-		say["enabled"] = !a.hidden[id] // version 2 hides a component if it is not said
+		say["enabled"] = !a.hidden[id] // version 2 hides a component unless enabled is set
 		say["silent"] = !a.c.Notify
 	}
 	body, err := json.Marshal(say)
@@ -135,9 +135,9 @@ func (a *api) do(ctx context.Context, method, path string, body []byte) (httpcli
 	return a.client.Do(ctx, q)
 }
 
-// prove shows that the token is good and changes nothing: version 2 lets only
-// those with a token list subscribers; version 3 looks at the token before it
-// refuses a status that there is not.
+// prove checks that the token is valid, without changing anything: version 2 requires
+// a token to list subscribers; version 3 checks the token before it rejects an
+// invalid status.
 func (a *api) prove(ctx context.Context) error {
 	if a.c.Version == 2 {
 		_, err := a.do(ctx, http.MethodGet, "/subscribers?per_page=1", nil)
@@ -154,15 +154,15 @@ func (a *api) prove(ctx context.Context) error {
 	return err
 }
 
-// component is of a component what is read.
+// component has the fields of a component that are read.
 type component struct {
 	id      string
 	impact  report.Impact
 	enabled bool
 }
 
-// parse reads the answer of either version: version 2 has the fields in data,
-// version 3 in data.attributes; numbers may be text, and a status an object.
+// parse parses the response of either version: version 2 has the fields in data,
+// version 3 in data.attributes; numbers may be text, and a status may be an object.
 func parse(body []byte) (component, bool) {
 	type fields struct {
 		ID      any `json:"id"`
@@ -191,7 +191,7 @@ func parse(body []byte) (component, bool) {
 	return component{id: strconv.Itoa(id), impact: impact(status), enabled: !hidden}, known && hasStatus
 }
 
-// number is a whole number, or the text of one.
+// number is an integer, or the text of one.
 func number(v any) (int, bool) {
 	switch v := v.(type) {
 	case float64:

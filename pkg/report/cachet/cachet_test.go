@@ -49,7 +49,7 @@ func TestComponentsFollowTheNode(t *testing.T) {
 	}
 }
 
-// Version 2 hides what is not said to be enabled, and shows what is.
+// Version 2 hides components without enabled, and shows the others.
 func TestWhatIsHiddenStaysHidden(t *testing.T) {
 	f, url := newFake(t, 2)
 	f.hidden["7"] = true

@@ -9,7 +9,7 @@ import (
 	"github.com/nodewatch/nodewatch/pkg/report/httpclient"
 )
 
-// Config says which Cachet is updated, and how.
+// Config is the configuration of the reporter: the Cachet and how to update it.
 type Config struct {
 	URL        string                `yaml:"url" doc:"address of Cachet, without /api"`
 	Version    int                   `yaml:"version" min:"2" max:"3" doc:"2 for Cachet 2.4, 3 for Cachet 3"`
@@ -20,10 +20,10 @@ type Config struct {
 	Notify     bool                  `yaml:"notify" doc:"let Cachet 2 notify its subscribers when a component changes; no effect with Cachet 3"`
 }
 
-// Default returns the configuration that is not written down.
+// Default returns the default configuration.
 func Default() Config { return Config{Version: 3, Unknown: "unknown", Requests: 30} }
 
-// Check says what is wrong with the configuration.
+// Check returns an error if the configuration is invalid.
 func (c Config) Check() error {
 	if err := httpclient.CheckURL("url", c.URL); err != nil {
 		return err
@@ -51,14 +51,14 @@ func (c Config) Check() error {
 	return nil
 }
 
-// numbers are Cachet's words for impacts. Cachet 2 ends at 4, and shows 0 for
-// what was never set.
+// numbers are Cachet's statuses for impacts. Cachet 2 ends at 4, and shows 0 for a
+// status that was never set.
 var numbers = map[report.Impact]int{
 	report.Operational: 1, report.DegradedPerformance: 2, report.PartialOutage: 3, report.MajorOutage: 4,
 	report.Unknown: 5, report.UnderMaintenance: 6,
 }
 
-// state is what a component shows for an impact; empty: it is left as it is.
+// state returns the status of a component for an impact; empty: it stays unchanged.
 func (c Config) state(i report.Impact) string {
 	if i == report.Unknown {
 		if c.Unknown == "skip" {
@@ -72,7 +72,7 @@ func (c Config) state(i report.Impact) string {
 	return string(i)
 }
 
-// impact is the impact of one of Cachet's numbers.
+// impact returns the impact for one of Cachet's statuses.
 func impact(number int) report.Impact {
 	for i, n := range numbers {
 		if n == number {

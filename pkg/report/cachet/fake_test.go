@@ -15,16 +15,16 @@ import (
 
 const key = "ZmFrZS10b2tlbi0xMjM0"
 
-// fake is a Cachet of version 2 or 3: who may write, which fields and words it
-// takes and, for version 3, how often.
+// fake is a Cachet of version 2 or 3: the permissions, the accepted fields and values
+// and, for version 3, the rate limit.
 type fake struct {
 	*reporttest.Recorder
 	version int
 	status  map[string]int
 	hidden  map[string]bool
-	mails   int  // to subscribers of version 2
+	mails   int  // sent to subscribers of version 2
 	able    bool // the token has the ability components.manage
-	first   bool // answers a read with the first component, whichever is asked for
+	first   bool // returns the first component for every read
 	now     time.Time
 	times   []time.Time
 }
@@ -81,8 +81,8 @@ func (f *fake) route(r *http.Request, body []byte) (int, any) {
 	return 200, f.show(id)
 }
 
-// put takes a change as the versions do: 2 hides what is not said to be enabled
-// and writes to subscribers unless told to be silent.
+// put applies a change like either version: version 2 hides a component without
+// enabled, and notifies subscribers unless that is switched off.
 func (f *fake) put(id string, body []byte) int {
 	var x struct {
 		Status  int  `json:"status"`

@@ -8,7 +8,7 @@ import (
 	"github.com/nodewatch/nodewatch/pkg/report"
 )
 
-// What is taken for a component has a number, and shows an impact that there is.
+// A parsed component has a number and a valid impact.
 func FuzzParse(f *testing.F) {
 	for _, seed := range []string{
 		`{"data":{"id":7,"name":"Node 2","status":"2","status_name":"Performance Issues","enabled":true}}`,

@@ -8,13 +8,13 @@ import (
 	"github.com/nodewatch/nodewatch/pkg/report"
 )
 
-// Baseline is what one reader has been reported of a node. It is a value: Diff makes a
-// new one. The zero Baseline is that of a reader that knows nothing.
+// Baseline is what has been reported about a node to one reader. It is a value: Diff
+// returns a new one. The zero Baseline is that of a reader who has received nothing.
 type Baseline struct {
 	Run      time.Time `json:"run"`  // start of the run that reported it
-	N        uint64    `json:"n"`    // the latest transition of that run that was looked at
-	Sent     uint64    `json:"sent"` // how many events were sent, ever
-	At       time.Time `json:"at"`   // when the latest was sent
+	N        uint64    `json:"n"`    // the latest processed transition of that run
+	Sent     uint64    `json:"sent"` // total number of events sent
+	At       time.Time `json:"at"`   // when the latest event was sent
 	Findings []Entry   `json:"findings"`
 }
 
@@ -29,29 +29,29 @@ type Entry struct {
 	Since      time.Time            `json:"since"`
 	Summary    string               `json:"summary"`
 	Old        bool                 `json:"old,omitempty"`   // it was reported by an earlier run, and this run has not raised it
-	Suppressed bool                 `json:"quiet,omitempty"` // it is raised, but may not be spoken of: accepted, or under maintenance
+	Suppressed bool                 `json:"quiet,omitempty"` // it is raised, but must not be reported: acknowledged, or under maintenance
 }
 
 type key struct{ rule, subject string }
 
-// A comparison is one look at a Report, by what was reported before.
+// A comparison is one comparison of a Report with a Baseline.
 type comparison struct {
 	r      report.Report
-	before uint64                    // the transitions up to this one were looked at earlier
+	before uint64                    // number of the latest transition that was already processed
 	last   map[key]report.Transition // the latest new transition of each finding
-	worst  map[key]report.Transition // of those that were raised since, the one to the worst level
-	gap    bool                      // new transitions have left the ring unseen
+	worst  map[key]report.Transition // for findings raised since, the transition to the worst level
+	gap    bool                      // unprocessed transitions have been dropped from the ring
 }
 
-// Diff compares the Report with what was reported, and returns the changes, most urgent
+// Diff compares the Report with the Baseline. It returns the changes, most urgent
 // first, and the Baseline after their delivery.
 //
-// A finding that is missing from the Report is not cleared for that: it may be filtered
-// out, as somebody accepted it or the node is under maintenance. It is cleared if a
-// transition says so. A finding that others of the Report explain is not reported; if
-// it has been reported before, it is kept unchanged until it clears. One that an
-// earlier run reported, and that this run never raised, is cleared once it is no longer
-// early and its component can be seen.
+// A finding that is missing from the Report is not necessarily cleared: it may be
+// filtered out because it is acknowledged or the node is under maintenance. It is
+// cleared if a transition shows that. A finding that others of the Report explain is
+// not reported; if it has been reported before, it is kept unchanged until it clears. A
+// finding that an earlier run reported and this run never raised is cleared once the
+// run has warmed up and the component is visible.
 func (t Baseline) Diff(r report.Report) ([]Change, Baseline) {
 	next := Baseline{Run: r.Started, N: t.N, Sent: t.Sent, At: t.At, Findings: []Entry{}}
 	fresh := !t.Run.Equal(r.Started)
@@ -126,7 +126,7 @@ func above(a, b report.Transition) bool {
 
 func (e Entry) key() key { return key{e.Rule, e.Subject} }
 
-// mostSummary is how much of a summary is remembered, in bytes.
+// mostSummary is the maximum length of a stored summary, in bytes.
 const mostSummary = 500
 
 func entryOf(f report.Finding) Entry {
@@ -136,7 +136,7 @@ func entryOf(f report.Finding) Entry {
 	}
 }
 
-// present returns the change, if any, of a finding that the Report has.
+// present returns the change, if any, of a finding that is in the Report.
 func (l comparison) present(f report.Finding, old Entry, known bool) (Entry, []Change) {
 	c := Change{
 		At: l.r.At, Rule: f.Rule, Subject: f.Subject, Component: f.Component, From: old.Severity,
@@ -173,7 +173,7 @@ func higher(severity, impact, thanSeverity, thanImpact int) bool {
 	return severity > thanSeverity || severity == thanSeverity && impact > thanImpact
 }
 
-// absent returns the change, if any, of a finding that the Report does not have, and
+// absent returns the change, if any, of a finding that is not in the Report, and
 // whether to keep it in the Baseline.
 func (l comparison) absent(e Entry) (Entry, bool, []Change) {
 	c := Change{
@@ -186,7 +186,7 @@ func (l comparison) absent(e Entry) (Entry, bool, []Change) {
 		c.At = tr.At
 		return e, false, []Change{c}
 	case moved && tr.To.Rank() < e.Severity.Rank() && !e.Suppressed && l.r.Maintenance == nil:
-		// It is raised at a level that this reader is not aware of.
+		// It is raised at a level that has not been reported to this reader.
 		c.Kind, c.At, c.To, c.Impact, c.Summary = Milder, tr.At, tr.To, tr.Impact, tr.Summary
 		if tr.Impact != e.Impact {
 			c.ImpactFrom = e.Impact
@@ -202,14 +202,14 @@ func (l comparison) absent(e Entry) (Entry, bool, []Change) {
 	return e, true, nil
 }
 
-// settled reports whether this run would have raised by now what is there, and
-// could see it.
+// settled reports whether this run would by now have raised every current finding,
+// and whether the component was visible.
 func (l comparison) settled(component report.ComponentName) bool {
 	i := slices.IndexFunc(l.r.Components, func(c report.Component) bool { return c.Name == component })
 	return i >= 0 && !l.r.WarmingUp() && l.r.Components[i].State != report.Blind
 }
 
-// missed are the findings that came and went since the Report before.
+// missed returns the findings that were raised and cleared since the previous Report.
 func (l comparison) missed(present map[key]bool, reported map[key]Entry) []Change {
 	var list []Change
 	for k, worst := range l.worst {
@@ -225,7 +225,7 @@ func (l comparison) missed(present map[key]bool, reported map[key]Entry) []Chang
 	return list
 }
 
-// raisedAt is when a finding that has passed was first raised.
+// raisedAt returns when a missed finding was first raised.
 func (l comparison) raisedAt(k key) time.Time {
 	for _, tr := range l.r.Transitions {
 		if tr.N > l.before && tr.Rule == k.rule && tr.Subject == k.subject && tr.From == report.Clear {

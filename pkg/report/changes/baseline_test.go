@@ -14,10 +14,10 @@ import (
 
 var start = time.Date(2026, 3, 1, 2, 0, 0, 0, time.UTC)
 
-// settle is when a run is no longer early.
+// settle is the time after which a run has warmed up.
 const settle = 3 * time.Minute
 
-// A scene is a node whose Reports a test makes.
+// A scene is a node whose Reports a test creates.
 type scene struct{ r report.Report }
 
 func newScene(started time.Time) *scene {
@@ -27,7 +27,7 @@ func newScene(started time.Time) *scene {
 	}}
 }
 
-// set gives the finding a level; "" clears it. A transition tells it.
+// set sets the level of a finding with a transition; "" clears it.
 func (s *scene) set(rule, subject string, to report.Severity, impact report.Impact) {
 	from, level := report.Clear, to
 	s.r.At = s.r.At.Add(time.Second)
@@ -58,7 +58,7 @@ func (s *scene) set(rule, subject string, to report.Severity, impact report.Impa
 	s.r.Transitions = s.r.Transitions[max(0, len(s.r.Transitions)-200):]
 }
 
-// silent is the Report without the named rule's findings, as a filter leaves it.
+// silent returns the Report without the named rule's findings, as a filter would.
 func (s *scene) silent(rule string) report.Report {
 	r := s.r
 	r.Findings = nil
@@ -70,7 +70,7 @@ func (s *scene) silent(rule string) report.Report {
 	return r
 }
 
-// words are the changes in short.
+// words returns the changes in short form.
 func words(list []changes.Change) []string {
 	out := []string{}
 	for _, c := range list {
@@ -79,7 +79,7 @@ func words(list []changes.Change) []string {
 	return out
 }
 
-// receive looks at the Report, compares what is new, and returns what has been reported.
+// receive compares the Report with the Baseline, and returns the reported changes.
 func receive(t *testing.T, reported changes.Baseline, r report.Report, want ...string) changes.Baseline {
 	t.Helper()
 	list, next := reported.Diff(r)
@@ -132,7 +132,7 @@ func TestTheMostUrgentComesFirst(t *testing.T) {
 		"passed brief: critical > clear", "cleared gone: critical > clear")
 }
 
-// What somebody has accepted, or what is under maintenance, is not gone.
+// A finding that is acknowledged or under maintenance is not cleared.
 func TestSilenceIsNotRecovery(t *testing.T) {
 	s := newScene(start)
 	s.set("crc", "", report.Critical, report.MajorOutage)
@@ -154,7 +154,7 @@ func TestSilenceIsNotRecovery(t *testing.T) {
 	receive(t, reported, s.r, "cleared crc: critical > clear")
 }
 
-// A finding that falls below what the reader's filter lets through is milder, not gone.
+// A finding that falls below the reader's filter is milder, not cleared.
 func TestBelowTheFilter(t *testing.T) {
 	s := newScene(start)
 	s.set("crc", "", report.Critical, report.MajorOutage)
@@ -174,13 +174,13 @@ func TestARestartRepeatsNothing(t *testing.T) {
 	reported := receive(t, changes.Baseline{}, s.r, "raised stays: clear > critical", "raised goes: clear > warning", "raised silenced: clear > warning")
 
 	s = newScene(start.Add(time.Hour))
-	reported = receive(t, reported, s.r) // too early to say that anything is gone
+	reported = receive(t, reported, s.r) // too early to report anything as cleared
 	s.set("stays", "", report.Critical, report.MajorOutage)
 	s.set("silenced", "", report.Warning, report.Operational)
 	reported = receive(t, reported, s.silent("silenced"))
 	s.r.At = s.r.Started.Add(settle)
 	s.r.Components[0].State = report.Blind
-	reported = receive(t, reported, s.silent("silenced")) // nobody can see whether it is gone
+	reported = receive(t, reported, s.silent("silenced")) // not visible, so it may still be raised
 	s.r.Components, s.r.Maintenance = []report.Component{{Name: "storage", State: report.Seen}}, &report.Maintenance{}
 	reported = receive(t, reported, s.silent("silenced")) // everything is silenced
 	s.r.Maintenance = nil
@@ -188,7 +188,7 @@ func TestARestartRepeatsNothing(t *testing.T) {
 	receive(t, reported, s.r, "raised silenced: warning > warning")
 }
 
-// More transitions than the ring holds went by: what is missing is gone.
+// After more transitions than the ring holds, a missing finding is cleared.
 func TestARingThatRanOver(t *testing.T) {
 	s := newScene(start)
 	s.set("crc", "", report.Critical, report.MajorOutage)
@@ -201,7 +201,8 @@ func TestARingThatRanOver(t *testing.T) {
 	receive(t, reported, s.r, "passed flap: warning > clear", "cleared crc: critical > clear")
 }
 
-// What a filter has taken from the ring is not lost: nothing counts as gone for that.
+// Transitions that a filter removed from the ring are not lost: nothing counts as
+// cleared because of them.
 func TestAFilteredRing(t *testing.T) {
 	s := newScene(start)
 	filter := report.Filter{NotRules: []string{"other"}}
@@ -219,7 +220,7 @@ func TestAFilteredRing(t *testing.T) {
 	receive(t, reported, filter.Apply(s.r), "cleared crc: critical > clear")
 }
 
-// What was silenced before the ring ran over is silenced still.
+// A finding silenced before the ring overflowed stays silenced.
 func TestARingThatRanOverASilence(t *testing.T) {
 	s := newScene(start)
 	s.set("crc", "", report.Critical, report.MajorOutage)
@@ -232,7 +233,8 @@ func TestARingThatRanOverASilence(t *testing.T) {
 	receive(t, reported, s.silent("crc"), "passed flap: warning > clear")
 }
 
-// A maintenance that begins just as a finding gets milder silences that, too.
+// A maintenance that begins at the moment a finding gets milder also silences that
+// change.
 func TestAMaintenanceSilencesAtOnce(t *testing.T) {
 	s := newScene(start)
 	s.set("crc", "", report.Critical, report.MajorOutage)
@@ -261,14 +263,14 @@ func TestAnEventIsBounded(t *testing.T) {
 	}
 }
 
-// An event without changes has an empty list of them, and no null.
+// An event without changes has an empty list of them, not null.
 func TestAnEventWithoutChanges(t *testing.T) {
 	if e := (changes.Baseline{}).Event(newScene(start).r, nil); e.Changes == nil {
 		t.Error("null")
 	}
 }
 
-// A long summary is remembered in part, without half a character.
+// A long summary is truncated for storage, at a character boundary.
 func TestALongSummary(t *testing.T) {
 	s := newScene(start)
 	s.set("crc", "", report.Warning, report.Operational)
@@ -279,7 +281,7 @@ func TestALongSummary(t *testing.T) {
 	}
 }
 
-// explain marks a finding as explained by another one, or no longer.
+// explain marks a finding as explained by another one, or as no longer explained.
 func (s *scene) explain(rule, subject string, by ...report.Ref) {
 	s.r.Findings = slices.Clone(s.r.Findings)
 	for i := range s.r.Findings {
@@ -289,8 +291,8 @@ func (s *scene) explain(rule, subject string, by ...report.Ref) {
 	}
 }
 
-// What another finding explains is not told; what has been reported stays as it was, and
-// is cleared when it clears.
+// A finding that another one explains is not reported; if it was reported before, it
+// stays unchanged and is cleared when it clears.
 func TestWhatIsExplainedIsNotReported(t *testing.T) {
 	s := newScene(start)
 	reported := receive(t, changes.Baseline{}, s.r)
@@ -305,7 +307,7 @@ func TestWhatIsExplainedIsNotReported(t *testing.T) {
 	s.set("stalled", "", "", "")
 	reported = receive(t, reported, s.r, "cleared stalled: warning > clear")
 	s.set("storm", "", "", "")
-	s.explain("crc", "") // it is still there, and nothing explains it now
+	s.explain("crc", "") // it is still raised, and no longer explained
 	reported = receive(t, reported, s.r, "raised crc: clear > warning", "cleared storm: critical > clear")
 	s.set("crc", "", "", "")
 	receive(t, reported, s.r, "cleared crc: warning > clear")

@@ -1,5 +1,5 @@
-// Package changes knows what has changed since somebody was last reported, for
-// reporters that speak of changes and not of states. It sends nothing.
+// Package changes determines what has changed since the last report to a reader, for
+// reporters that send changes instead of states. It sends nothing.
 package changes
 
 import (
@@ -11,41 +11,40 @@ import (
 	"github.com/nodewatch/nodewatch/pkg/report"
 )
 
-// A Kind says what became of a finding.
+// A Kind is the kind of a change of a finding.
 type Kind string
 
 // The kinds of change.
 const (
-	Raised  Kind = "raised"  // it is raised, or may be spoken of again
-	Worse   Kind = "worse"   // its severity or its impact rose
-	Blind   Kind = "blind"   // its sources went blind: whether it still applies is unknown
-	Milder  Kind = "milder"  // its severity or its impact fell
+	Raised  Kind = "raised"  // it is raised, or may be reported again
+	Worse   Kind = "worse"   // its severity or its impact increased
+	Blind   Kind = "blind"   // its sources became unavailable: whether it still applies is unknown
+	Milder  Kind = "milder"  // its severity or its impact decreased
 	Seen    Kind = "seen"    // its sources are available again
 	Missed  Kind = "passed"  // it was raised and cleared before it could be reported
-	Cleared Kind = "cleared" // it is gone
+	Cleared Kind = "cleared" // it has cleared
 )
 
-// Kinds are all kinds, the most urgent first.
+// Kinds are all kinds, most urgent first.
 func Kinds() []Kind { return []Kind{Raised, Worse, Blind, Milder, Seen, Missed, Cleared} }
 
-// A Change is what became of one finding since it was last reported.
+// A Change is the change of one finding since it was last reported.
 type Change struct {
 	Kind       Kind                 `json:"kind"`
-	At         time.Time            `json:"at"` // when it changed, or when that was noticed
+	At         time.Time            `json:"at"` // when it changed, or when the change was noticed
 	Rule       string               `json:"rule"`
 	Subject    string               `json:"subject,omitempty"`
 	Component  report.ComponentName `json:"component"`
-	From       report.Severity      `json:"from"`                  // the severity that was last reported, or Clear
-	To         report.Severity      `json:"to"`                    // the severity now, or Clear
-	Impact     report.Impact        `json:"impact"`                // now or, if it is gone, as last reported
-	ImpactFrom report.Impact        `json:"impact_from,omitempty"` // the impact that was last reported, if that was another and it is raised still
+	From       report.Severity      `json:"from"`                  // the last reported severity, or Clear
+	To         report.Severity      `json:"to"`                    // the current severity, or Clear
+	Impact     report.Impact        `json:"impact"`                // current impact or, if it has cleared, as last reported
+	ImpactFrom report.Impact        `json:"impact_from,omitempty"` // the last reported impact, if it differs and the finding is still raised
 	Since      time.Time            `json:"since"`
 	Summary    string               `json:"summary"`
-	Finding    *report.Finding      `json:"finding,omitempty"` // as it is now; absent if it is not raised
+	Finding    *report.Finding      `json:"finding,omitempty"` // current finding; absent if it is not raised
 }
 
-// Severity is the severity that the change is about: the new one or, once the
-// finding is gone, the one it had.
+// Severity returns the new severity or, for a cleared finding, its last severity.
 func (c Change) Severity() report.Severity {
 	if c.To == report.Clear {
 		return c.From
@@ -53,26 +52,26 @@ func (c Change) Severity() report.Severity {
 	return c.To
 }
 
-// mostChanges is how many changes an Event carries at most.
+// mostChanges is the maximum number of changes in an Event.
 const mostChanges = 100
 
-// An Event is what has changed on a node, all of it at once, the worst first.
+// An Event is all changes on a node since the previous event, worst first.
 type Event struct {
-	ID          string              `json:"id"` // the same if it is sent again, another for every other event
+	ID          string              `json:"id"` // unchanged if it is resent, unique among events
 	Node        string              `json:"node"`
 	Site        string              `json:"site,omitempty"`
 	Labels      report.Labels       `json:"labels,omitempty"`
 	At          time.Time           `json:"at"`
-	Status      report.Impact       `json:"status"`         // of the node, now
-	Raised      int                 `json:"raised"`         // findings that are raised now and have been reported, this event included
+	Status      report.Impact       `json:"status"`         // current impact of the node
+	Raised      int                 `json:"raised"`         // number of raised findings that have been reported, including by this event
 	Changes     []Change            `json:"changes"`        // at most 100
-	More        int                 `json:"more,omitempty"` // changes beyond those
+	More        int                 `json:"more,omitempty"` // number of further changes
 	Maintenance *report.Maintenance `json:"maintenance,omitempty"`
 	Test        bool                `json:"test,omitempty"`
 	Version     string              `json:"version"`
 }
 
-// Event makes the Event of the changes; next is the Baseline after its delivery.
+// Event returns the Event of the changes. next is the Baseline after its delivery.
 func (next Baseline) Event(r report.Report, changes []Change) Event {
 	boot := r.Boot
 	if boot == "" {
@@ -86,11 +85,11 @@ func (next Baseline) Event(r report.Report, changes []Change) Event {
 	}
 }
 
-// sortChanges puts what is most urgent first.
+// sortChanges sorts changes, most urgent first.
 func sortChanges(list []Change) {
 	urgency := func(c Change) int {
 		if c.Kind == Worse {
-			return 0 // as urgent as what is new
+			return 0 // as urgent as raised
 		}
 		return slices.Index(Kinds(), c.Kind)
 	}

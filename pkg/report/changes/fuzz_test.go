@@ -10,10 +10,10 @@ import (
 	"github.com/nodewatch/nodewatch/pkg/report/changes"
 )
 
-// The properties of Diff, whatever happens: a reader who applies the changes to
-// what he knows knows what is raised, apart from what may not be spoken of; the
-// same Report tells nothing twice; nothing is cleared, milder or worse that was
-// not raised before.
+// The properties of Diff for any sequence of reports: applying the changes yields
+// exactly the raised findings, except those that must not be reported; the same
+// Report yields no change the second time; a finding only clears, improves or gets
+// worse after it was raised.
 func FuzzNext(f *testing.F) {
 	f.Add([]byte{0, 1, 2, 3, 64, 65, 128, 200, 255, 7, 9})
 	f.Add([]byte{9, 9, 9, 200, 9, 201, 202, 9, 203, 1, 2, 3, 210})
@@ -46,7 +46,7 @@ func FuzzNext(f *testing.F) {
 	})
 }
 
-// follow tells a reader what is new.
+// follow applies new changes to a reader's state.
 func follow(t *testing.T, reported changes.Baseline, r report.Report, reader map[string]report.Severity) changes.Baseline {
 	t.Helper()
 	list, next := reported.Diff(r)

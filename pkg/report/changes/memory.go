@@ -7,20 +7,19 @@ import (
 	"github.com/nodewatch/nodewatch/pkg/statefile"
 )
 
-// A Memory holds what a reader has been reported, over restarts if its file lasts.
-// It is safe for concurrent use, and waits for the disk in Keep only.
+// A Memory is the Baseline of a reader. It survives restarts if its file does. It is
+// safe for concurrent use; only Persist waits for the disk.
 type Memory struct {
 	file statefile.File
 
 	mu       sync.Mutex
 	baseline Baseline
 	dirty    bool
-	loadErr  error // why what an earlier run reported is not known
+	loadErr  error // why the Baseline of the earlier run is unknown
 }
 
-// Remember returns the Memory that is kept in file, as it was saved last. If that
-// cannot be read the reader counts as one that knows nothing, and the first Keep
-// says why.
+// Remember returns the Memory last saved in file. If that cannot be read, its
+// Baseline is empty and the first Persist returns the error.
 func Remember(file statefile.File) *Memory {
 	m := &Memory{file: file}
 	if m.loadErr = file.Load(&m.baseline); m.loadErr != nil {
@@ -29,14 +28,14 @@ func Remember(file statefile.File) *Memory {
 	return m
 }
 
-// Baseline returns what the reader has been reported.
+// Baseline returns what has been reported to the reader.
 func (m *Memory) Baseline() Baseline {
 	m.mu.Lock()
 	defer m.mu.Unlock()
 	return m.baseline
 }
 
-// Set notes what the reader has been reported now.
+// Set stores what has now been reported to the reader.
 func (m *Memory) Set(t Baseline) {
 	m.mu.Lock()
 	defer m.mu.Unlock()
@@ -45,7 +44,7 @@ func (m *Memory) Set(t Baseline) {
 	}
 }
 
-// Persist saves what has changed since the last Keep.
+// Persist saves what has changed since the last Persist.
 func (m *Memory) Persist() error {
 	m.mu.Lock()
 	reported, dirty, loadErr := m.baseline, m.dirty, m.loadErr

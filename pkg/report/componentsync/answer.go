@@ -8,9 +8,9 @@ import (
 	"github.com/nodewatch/nodewatch/pkg/report/httpclient"
 )
 
-// ComponentFailure turns what came back on a question about one component into a failure of
-// that component only, where the code speaks of it and not of everything: 400,
-// 404, 409, 410 and 422. A wrong token remains everything's.
+// ComponentFailure converts the failure of a request for one component to a failure of only
+// that component, if its code concerns the component: 400, 404, 409, 410 and 422. An
+// invalid token remains a failure of the whole delivery.
 func ComponentFailure(a httpclient.Response, err error) error {
 	f := report.FailureOf(err)
 	if f == nil {
@@ -23,8 +23,8 @@ func ComponentFailure(a httpclient.Response, err error) error {
 	return f
 }
 
-// Shown is the failure of a page that says it has taken a word and shows another;
-// nil if it shows the word.
+// Shown returns a failure if a page accepted a state but shows another one; nil if it
+// shows the state.
 func Shown(state, shows string) error {
 	if state == shows {
 		return nil
@@ -32,8 +32,8 @@ func Shown(state, shows string) error {
 	return &report.Failure{Kind: report.Partial, Err: fmt.Errorf("was set to %s, and shows %q", state, shows)}
 }
 
-// NotAPage is the failure of an answer that says all is well and is not that of a
-// status page: a proxy, a login form.
+// NotAPage returns the failure for a successful response that does not come from a
+// status page: from a proxy, or a login form.
 func NotAPage(a httpclient.Response, want string) error {
 	return &report.Failure{Kind: report.Misconfigured, Err: fmt.Errorf("not the answer of %s: %s", want, a.Line())}
 }

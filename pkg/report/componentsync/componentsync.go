@@ -1,6 +1,7 @@
-// Package componentsync is what reporters to status pages share: which component of the
-// page is to show what, what it is known to show, and how often the page may be
-// asked. It speaks no backend's language and reaches no network itself.
+// Package componentsync is the common part of reporters to status pages: the required
+// state of each of the page's components, its last known state, and the rate of
+// requests to the page. It depends on no particular backend and does not use the
+// network itself.
 package componentsync
 
 import (
@@ -15,30 +16,30 @@ import (
 	"github.com/nodewatch/nodewatch/pkg/report"
 )
 
-// again is when a component that the page refused is asked for again.
+// again is the time until a rejected component is tried again.
 const again = 5 * time.Minute
 
 // A Page is a status page. Its errors are *report.Failure; one of kind Partial
-// concerns the named component only.
+// concerns only the named component.
 type Page interface {
-	// Read returns what the component shows, in the page's own word.
+	// Read returns the state of the component, in the page's own term.
 	Read(ctx context.Context, id string) (state string, err error)
-	// Write makes the component show the word.
+	// Write sets the state of the component.
 	Write(ctx context.Context, id, state string) error
 }
 
-// A Syncer sets the components of a status page. It asks once what each of the page's
-// components shows, and from then on writes only what has changed. What a person sets
-// on the page therefore stays until nodewatch sees a change. What an earlier run made a
-// component show is not bettered while this one is early (report.Report.WarmingUp). It
-// is not safe for concurrent use.
+// A Syncer sets the components of a status page. It reads the state of each of the
+// page's components once, and from then on writes only changes. A state set manually on
+// the page therefore stays until nodewatch sees a change. While this run is warming up
+// (report.Report.WarmingUp), a state set by an earlier run is not improved. A Syncer is
+// not safe for concurrent use.
 type Syncer struct {
 	page       Page
 	components map[string]string
 	state      func(report.Impact) string
 	limiter    *RateLimiter
-	shows      map[string]string // by the page's id; absent: not known
-	written    map[string]bool   // by the page's id: this run has written it
+	shows      map[string]string // by the page's id; absent if unknown
+	written    map[string]bool   // by the page's id: written in this run
 	refused    map[string]refusal
 }
 
@@ -47,20 +48,21 @@ type refusal struct {
 	err error
 }
 
-// New returns a Board for the page. The components are the page's ids by ours;
-// state is the page's word for an impact, empty where what is shown shall stay.
+// New returns a Syncer for the page. components maps our names to the page's ids.
+// state returns the page's state for an impact, or an empty string if the shown state
+// must not change.
 func New(page Page, components map[string]string, state func(report.Impact) string, pace *RateLimiter) *Syncer {
 	return &Syncer{page: page, components: components, state: state, limiter: pace, shows: map[string]string{}, written: map[string]bool{}, refused: map[string]refusal{}}
 }
 
-// A target is what one of the page's components shall show.
+// A target is the required state of one of the page's components.
 type target struct {
 	id     string
 	impact report.Impact
 }
 
-// targets are what the page shall show, worst first: where not everything can be
-// written now, bad news goes before good.
+// targets returns the required states, worst first: if not all of them can be written
+// now, bad states take precedence.
 func (b *Syncer) targets(r report.Report) []target {
 	byID := map[string]report.Impact{}
 	for _, name := range Named(r, b.components) {
@@ -77,9 +79,9 @@ func (b *Syncer) targets(r report.Report) []target {
 	return list
 }
 
-// Sync makes the page show what the Report says. What the pace does not allow now
-// is left, with a Throttled failure, and done by a later call, in the words of
-// then. A component that the page refuses does not keep the others from it.
+// Sync updates the page according to the Report. Updates beyond the rate limit are
+// left to a later call, which uses the state at that time, and a Throttled failure is
+// returned. A component that the page rejects does not affect the others.
 func (b *Syncer) Sync(ctx context.Context, r report.Report) error {
 	var bad []error
 	good := 0
@@ -111,8 +113,8 @@ func (b *Syncer) Sync(ctx context.Context, r report.Report) error {
 	return failure(bad, good)
 }
 
-// failure is what several refusals come to: if the page took no component at all,
-// more is wrong than one component.
+// failure combines several rejections: if the page accepted no component at all, the
+// problem is not limited to one component.
 func failure(bad []error, good int) error {
 	if len(bad) == 0 {
 		return nil
@@ -124,7 +126,7 @@ func failure(bad []error, good int) error {
 	return f
 }
 
-// show makes one component show the word, after asking whether it does already.
+// show sets the state of one component, unless it already has it.
 func (b *Syncer) show(ctx context.Context, r report.Report, id, state string) error {
 	if _, known := b.shows[id]; !known {
 		var current string
@@ -142,17 +144,18 @@ func (b *Syncer) show(ctx context.Context, r report.Report, id, state string) er
 	case f == nil:
 		b.shows[id], b.written[id] = state, true
 	case f.Kind == report.Transient:
-		delete(b.shows, id) // it may have been taken
+		delete(b.shows, id) // the page may have accepted it
 	}
 	return err
 }
 
-// keepCurrent reports whether a component that shows something may keep showing it.
+// keepCurrent reports whether a component may keep its current state.
 func (b *Syncer) keepCurrent(r report.Report, id, current, state string) bool {
 	return current == state || r.WarmingUp() && !b.written[id] && b.rank(current) > b.rank(state)
 }
 
-// rank is how bad the page's word is; 0 if it is not a word for what we know.
+// rank returns how bad the page's state is; 0 for a state that does not correspond to
+// an impact.
 func (b *Syncer) rank(state string) int {
 	rank := 0
 	for _, i := range report.Impacts() {
@@ -163,8 +166,8 @@ func (b *Syncer) rank(state string) int {
 	return rank
 }
 
-// Test reads what each configured component shows and changes nothing. It returns
-// that in one line.
+// Test reads the state of each configured component and changes nothing. It returns
+// the states in one line.
 func (b *Syncer) Test(ctx context.Context, r report.Report) (string, error) {
 	names := make([]string, 0, len(b.components))
 	for name := range b.components {

@@ -16,10 +16,10 @@ import (
 	"github.com/nodewatch/nodewatch/pkg/report/reporttest"
 )
 
-// page is a status page: what its components show, and what it was asked.
+// page is a status page with its components' states and the requests it received.
 type page struct {
 	shows map[string]string
-	fails map[string]error // by "read x" or "write x"
+	fails map[string]error // keyed by "read x" or "write x"
 	log   []string
 }
 
@@ -40,13 +40,13 @@ func (p *page) Write(_ context.Context, id, state string) error {
 	return nil
 }
 
-// asked is what was asked since it was last called.
+// asked returns the requests since its last call.
 func (p *page) asked() string {
 	defer func() { p.log = nil }()
 	return strings.Join(p.log, ", ")
 }
 
-// state leaves unknown as it is.
+// state leaves a component unchanged if its impact is unknown.
 func word(i report.Impact) string {
 	if i == report.Unknown {
 		return ""
@@ -84,7 +84,7 @@ func TestOnlyChangesAreWritten(t *testing.T) {
 	}
 }
 
-// A restart in the middle of an outage does not make the page say that it is over.
+// A restart in the middle of an outage does not make the page show that it is over.
 func TestARestartTakesNothingBackTooEarly(t *testing.T) {
 	p := newPage() // w is bad
 	b := componentsync.New(p, three, word, componentsync.NewRateLimiter(60))
@@ -93,7 +93,7 @@ func TestARestartTakesNothingBackTooEarly(t *testing.T) {
 		now, want string
 	}{
 		{0, "storage=degraded_performance network=operational", "read s, write s degraded_performance, read n, read w"},
-		{1, "storage=operational network=operational", "write s operational"}, // this run's own words it may take back
+		{1, "storage=operational network=operational", "write s operational"}, // states written in this run may be improved
 		{2, "storage=operational network=major_outage", "write w major_outage"},
 		{2, "storage=operational network=operational", "write w operational"},
 	} {
@@ -131,7 +131,7 @@ func TestTwoOfOursOnOneOfThePagesShowTheWorse(t *testing.T) {
 	}
 }
 
-// What the pace does not allow is done later, and then in the words of then.
+// Updates beyond the rate limit are made later, with the state at that time.
 func TestThePaceIsKeptWithoutLosingAnything(t *testing.T) {
 	p := newPage()
 	b := componentsync.New(p, three, word, componentsync.NewRateLimiter(4))
@@ -196,7 +196,7 @@ func TestRetryAfterIsHonoured(t *testing.T) {
 	}
 }
 
-// Nodes that were refused together do not come back together.
+// Nodes that were throttled together do not retry together.
 func TestEachNodeWaitsATimeOfItsOwn(t *testing.T) {
 	waits := map[time.Duration]bool{}
 	for n := range 60 {
@@ -237,7 +237,7 @@ func TestARefusedComponentDoesNotKeepTheOthers(t *testing.T) {
 	}
 }
 
-// What concerns everything is not asked of each component.
+// A request that fails for the whole page is not repeated for each component.
 func TestAWrongTokenIsTriedOnce(t *testing.T) {
 	p := newPage()
 	p.fails["read n"] = &report.Failure{Kind: report.Misconfigured, Err: errors.New("401")}

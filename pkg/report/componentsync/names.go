@@ -12,13 +12,13 @@ import (
 // Node is the name under which the node as a whole is configured.
 const Node = "node"
 
-// Known are the names that something of a backend's can be configured for: the
-// node's components, and the node as a whole.
+// Known returns the names for which a backend can be configured: the node's
+// components, and the node as a whole.
 func Known() []string {
 	return []string{"cluster", "guests", "host", "network", Node, "nodewatch", "storage"}
 }
 
-// CheckComponents says what is wrong with the components in the configuration.
+// CheckComponents returns an error if the configured components are invalid.
 func CheckComponents(components map[string]string) error {
 	if len(components) == 0 {
 		return report.WrongField("components", "is empty: set the page's component for at least one of %s", strings.Join(Known(), ", "))
@@ -39,8 +39,8 @@ func CheckComponents(components map[string]string) error {
 	return nil
 }
 
-// CheckPage says what is wrong with what is configured alike for pages that know a
-// page id, an API key, five states and 60 requests a minute.
+// CheckPage returns an error if the common configuration is invalid, for pages with a
+// page id, an API key, five states and a limit of 60 requests a minute.
 func CheckPage(url, page string, token httpclient.SecretFile, components map[string]string, requests int, unknown string) error {
 	if err := httpclient.CheckURL("url", url); err != nil {
 		return err
@@ -63,7 +63,7 @@ func CheckPage(url, page string, token httpclient.SecretFile, components map[str
 	return nil
 }
 
-// CheckID says what is wrong with an id that becomes a part of a path.
+// CheckID returns an error if an id is not valid as a part of a path.
 func CheckID(field, id string) error {
 	if id == "" {
 		return report.WrongField(field, "is missing: set the component's id on the page")
@@ -77,8 +77,8 @@ func CheckID(field, id string) error {
 	return nil
 }
 
-// Named are the report's components that are configured, sorted by name; the node
-// as a whole is one called "node".
+// Named returns the report's configured components, sorted by name; the node as a
+// whole is the one named "node".
 func Named(r report.Report, components map[string]string) []report.Component {
 	all := append(slices.Clone(r.Components), report.Component{Name: Node, Status: r.Status})
 	all = slices.DeleteFunc(all, func(c report.Component) bool { return components[string(c.Name)] == "" })

@@ -8,26 +8,26 @@ import (
 	"github.com/nodewatch/nodewatch/pkg/report"
 )
 
-// window is the span that requests are counted over.
+// window is the period over which requests are counted.
 const window = time.Minute
 
-// mostRest is longer than any wait that a backend may ask for.
+// mostRest is longer than any wait that a backend may request.
 const mostRest = 2 * time.Hour
 
-// A RateLimiter keeps requests to so many in any minute, by the clock of the reports. It
-// is not safe for concurrent use.
+// A RateLimiter limits the number of requests in any minute, by the clock of the
+// reports. It is not safe for concurrent use.
 type RateLimiter struct {
 	most  int
-	sent  []time.Time // in the latest window, oldest first
-	until time.Time   // no request before, as the backend asked; zero: at any time
+	sent  []time.Time // times in the latest window, oldest first
+	until time.Time   // no request before this time, as the backend requested; zero: no limit
 }
 
-// NewRateLimiter allows at most so many requests a minute.
+// NewRateLimiter returns a RateLimiter of that many requests a minute.
 func NewRateLimiter(most int) *RateLimiter { return &RateLimiter{most: most} }
 
-// Do makes one request at the time of the report, or says when it may be made.
-// Where a backend refuses more without saying for how long, each node waits a
-// time of its own. A clock that was set back costs at most a minute.
+// Do makes one request at the time of the report, or returns when it may be made. If
+// a backend throttles without a Retry-After, each node waits for a different time. A
+// clock that was set back costs at most a minute.
 func (p *RateLimiter) Do(r report.Report, request func() error) error {
 	at := r.At
 	if wait := p.wait(at); wait > 0 {
@@ -46,7 +46,7 @@ func (p *RateLimiter) Do(r report.Report, request func() error) error {
 	return err
 }
 
-// wait is how long after at the next request may be made; 0: now.
+// wait returns how long after at the next request may be made; 0: now.
 func (p *RateLimiter) wait(at time.Time) time.Duration {
 	kept := p.sent[:0]
 	for _, t := range p.sent {
@@ -68,7 +68,8 @@ func (p *RateLimiter) wait(at time.Time) time.Duration {
 	return wait
 }
 
-// spread is between nothing and a minute, the same for the same node.
+// spread returns a duration between zero and a minute that is always the same for the
+// same node.
 func spread(node string) time.Duration {
 	h := fnv.New32a()
 	_, _ = h.Write([]byte(node))

@@ -10,8 +10,8 @@ import (
 	"github.com/nodewatch/nodewatch/pkg/report/changes"
 )
 
-// Config says which program is run, and when. Its zero value is not valid: start
-// from Default.
+// Config is the configuration of the reporter: the program and when to run it. Its
+// zero value is invalid: start from Default.
 type Config struct {
 	Program     string            `yaml:"program" doc:"absolute path of the program; it is not run through a shell"`
 	Args        []string          `yaml:"args" doc:"its arguments, passed unchanged"`
@@ -20,15 +20,15 @@ type Config struct {
 	Tell        []string          `yaml:"tell" doc:"changes to report: raised worse blind milder seen passed cleared"`
 }
 
-// Default is the configuration that a file changes; it lacks the program.
+// Default returns the default configuration, without the program.
 func Default() Config {
 	return Config{Mode: "changes", Tell: []string{"raised", "worse", "blind", "milder", "passed", "cleared"}}
 }
 
 var variable = regexp.MustCompile(`^[A-Za-z_][A-Za-z0-9_]{0,99}$`)
 
-// Check returns a *report.FieldError naming what is missing or impossible. It
-// reads nothing, and does not look for the program.
+// Check returns a *report.FieldError for a missing or invalid field. It reads no
+// files, and does not look for the program.
 func (c Config) Check() error {
 	switch {
 	case c.Program == "":

@@ -1,5 +1,5 @@
-// Package exec reports to an operator's program, by running it with JSON on its
-// standard input, for backends without a reporter.
+// Package exec runs an operator's program with the report as JSON on its standard
+// input, for backends without a reporter.
 package exec
 
 import (
@@ -13,15 +13,15 @@ import (
 	"github.com/nodewatch/nodewatch/pkg/statefile"
 )
 
-// A Runner runs programs, one at a time. Run runs argv with env added to a short
-// environment of its own, without nodewatch's, and input as the standard input. It
-// returns the beginning of both outputs once the program has ended, or soon after
-// ctx has, when the program is killed.
+// A Runner runs programs, one at a time. Run runs argv with input on its standard
+// input and a short environment, without nodewatch's variables, to which env is
+// added. It returns the beginning of both outputs once the program has ended, or soon
+// after ctx ends, when the program is killed.
 //
-// The error of a program that ended otherwise than with exit code 0 has a method
-// ExitCode() int, which returns -1 if a signal ended it. While a program that was
-// killed has not ended, Run returns a syscall.EBUSY. Any other error that wraps a
-// syscall.Errno says why the program could not be started.
+// For an exit code other than 0, the error has a method ExitCode() int, which returns
+// -1 if a signal ended the program. While a killed program has not ended, Run returns
+// syscall.EBUSY. Any other error that wraps a syscall.Errno is the reason why the
+// program could not be started.
 type Runner interface {
 	Run(ctx context.Context, argv, env []string, input []byte) (stdout, stderr []byte, err error)
 }
@@ -29,9 +29,9 @@ type Runner interface {
 // A Reporter runs one program, never twice at a time. It implements
 // report.Reporter and report.Persister.
 //
-// Report returns once the program has ended, or has been killed at the deadline.
-// If the program cannot be killed, as it sleeps in the kernel, no other is started
-// until it has ended.
+// Report returns once the program has ended, or has been killed at the deadline. If
+// the program cannot be killed because it sleeps uninterruptibly in the kernel, no
+// other is started until it has ended.
 type Reporter struct {
 	c       Config
 	runner  Runner
@@ -39,8 +39,9 @@ type Reporter struct {
 	running sync.Mutex
 }
 
-// New returns a Reporter. What has been reported is kept in the file; if that cannot
-// be read, the first Persist says so and everything raised is reported again.
+// New returns a Reporter. The file stores what has been reported; if it cannot be
+// read, the first Persist returns the error and all raised findings are reported
+// again.
 func New(c Config, kept statefile.File, runner Runner) (*Reporter, error) {
 	if err := c.Check(); err != nil {
 		return nil, err
@@ -51,8 +52,8 @@ func New(c Config, kept statefile.File, runner Runner) (*Reporter, error) {
 // Persist implements report.Persister.
 func (x *Reporter) Persist(report.Report) error { return x.memory.Persist() }
 
-// Report implements report.Reporter: it runs the program with what has changed
-// since it last succeeded, a changes.Event, or, in mode state, with the Report.
+// Report implements report.Reporter: it runs the program with the changes since its
+// last success, a changes.Event, or, in mode state, with the Report.
 func (x *Reporter) Report(ctx context.Context, r report.Report) error {
 	if x.c.Mode == "state" {
 		_, err := x.run(ctx, "report", r)
@@ -72,8 +73,8 @@ func (x *Reporter) Report(ctx context.Context, r report.Report) error {
 	return nil
 }
 
-// Test implements report.Reporter: it runs the program with "test": true, and
-// returns the first line that it prints.
+// Test implements report.Reporter: it runs the program with "test": true, and returns
+// the first line of its output.
 func (x *Reporter) Test(ctx context.Context, r report.Report) (string, error) {
 	r.Test = true
 	if x.c.Mode == "state" {
@@ -82,8 +83,8 @@ func (x *Reporter) Test(ctx context.Context, r report.Report) (string, error) {
 	return x.run(ctx, "event", changes.Baseline{Sent: uint64(max(r.At.UnixNano(), 0))}.Event(r, nil))
 }
 
-// run runs the program once with a value on its standard input, of the kind
-// "event" or "report".
+// run runs the program once with a value of the kind "event" or "report" on its
+// standard input.
 func (x *Reporter) run(ctx context.Context, kind string, value any) (string, error) {
 	raw, err := json.Marshal(value)
 	if err != nil {

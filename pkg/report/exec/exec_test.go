@@ -25,7 +25,7 @@ import (
 
 var update = flag.Bool("update", false, "write the golden files")
 
-// node is a node with one finding.
+// node returns a node with one finding.
 func node() report.Report {
 	at := time.Date(2026, 3, 1, 2, 14, 0, 0, time.UTC)
 	return report.Report{
@@ -40,7 +40,7 @@ func node() report.Report {
 }
 
 // script writes a program, and returns the configuration that runs it with the
-// arguments; its first is the directory it lies in.
+// arguments, of which the first is the program's directory.
 func script(t *testing.T, text string, args ...string) exec.Config {
 	t.Helper()
 	path := filepath.Join(t.TempDir(), "program")
@@ -89,7 +89,7 @@ func read(t *testing.T, c exec.Config, name string) string {
 	return string(raw)
 }
 
-// The program gets what has changed, its arguments as they are, and nothing of
+// The program gets the changes, its arguments unchanged, and no variables of
 // nodewatch's environment.
 func TestWhatTheProgramGets(t *testing.T) {
 	t.Setenv("NODEWATCH_SECRET", "s3cr3t-word")
@@ -109,7 +109,7 @@ func TestWhatTheProgramGets(t *testing.T) {
 	want := []string{"HOME=/", "LANG=C.UTF-8", "NODEWATCH_INPUT=event", "OUT=" + c.Args[0], "PATH=/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin"}
 	var got []string
 	for line := range strings.Lines(read(t, c, "env")) {
-		if name, _, _ := strings.Cut(line, "="); name != "PWD" && name != "_" && name != "SHLVL" && name != "OLDPWD" { // the shell's own
+		if name, _, _ := strings.Cut(line, "="); name != "PWD" && name != "_" && name != "SHLVL" && name != "OLDPWD" { // set by the shell itself
 			got = append(got, strings.TrimSpace(line))
 		}
 	}
@@ -163,7 +163,7 @@ func TestAProgramThatCannotBeRun(t *testing.T) {
 	}
 }
 
-// At the deadline the program dies, and with it what it has started.
+// At the deadline the program and its child processes are killed.
 func TestTheDeadlineKillsTheGroup(t *testing.T) {
 	c := script(t, `exec 3>$1/fifo; sleep 1000 & echo started >&3; wait`)
 	path := filepath.Join(c.Args[0], "fifo")
@@ -189,12 +189,12 @@ func TestTheDeadlineKillsTheGroup(t *testing.T) {
 	if f == nil || f.Kind != report.Transient || !strings.Contains(f.Error(), "deadline") {
 		t.Errorf("%v", f)
 	}
-	if got := string(<-rest); got != "started\n" { // and the end of the fifo: nobody holds it any more
+	if got := string(<-rest); got != "started\n" { // and the end of the fifo: no process has it open any more
 		t.Errorf("%q", got)
 	}
 }
 
-// What the program leaves behind does not hold the reporter up, and is ended.
+// Processes that the program leaves behind do not delay the reporter, and are killed.
 func TestWhatIsLeftBehindIsEnded(t *testing.T) {
 	c := script(t, `exec 3>$1/fifo; sleep 1000 & echo taken`)
 	path := filepath.Join(c.Args[0], "fifo")
@@ -216,7 +216,8 @@ func TestWhatIsLeftBehindIsEnded(t *testing.T) {
 	<-rest
 }
 
-// Output without end fills no memory, and input that is not read blocks nobody.
+// Endless output does not fill the memory, and unread input does not block the
+// reporter.
 func TestOutputAndInputAreBounded(t *testing.T) {
 	r := node()
 	for range 5000 {
@@ -252,7 +253,7 @@ func TestNeverTwoAtOnce(t *testing.T) {
 	}
 }
 
-// Only the first 4 KiB of the output are looked at.
+// Only the first 4 KiB of the output are examined.
 func TestALateAnswerIsIgnored(t *testing.T) {
 	answer, err := newReporter(t, script(t, `head -c 8192 /dev/zero | tr '\0' '\n'; echo late`), "").Test(t.Context(), node())
 	if err != nil || answer != "the program succeeded without output" {
@@ -260,7 +261,7 @@ func TestALateAnswerIsIgnored(t *testing.T) {
 	}
 }
 
-// What has been reported is not repeated, also not by the next run; what failed is.
+// Delivered changes are not repeated, not even by the next run; failed ones are.
 func TestChangesAreReportedOnce(t *testing.T) {
 	dir := t.TempDir()
 	c := script(t, `echo run >>$1/runs; test -e $1/ok`)

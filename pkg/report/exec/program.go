@@ -13,18 +13,18 @@ import (
 	"github.com/nodewatch/nodewatch/pkg/report"
 )
 
-// tempFail is the exit code by which a program asks to be run again soon
+// tempFail is the exit code with which a program asks to be run again soon
 // (sysexits(3), EX_TEMPFAIL).
 const tempFail = 75
 
-// MaxOutput is how much of its standard output a Runner should return, in bytes:
-// enough for one line.
+// MaxOutput is how much of a program's standard output a Runner should return, in
+// bytes: enough for one line.
 const MaxOutput = 4 << 10
 
-// maxLine is how much of the first line is shown, in characters.
+// maxLine is the maximum displayed length of the first line, in characters.
 const maxLine = 200
 
-// environ are the variables that the program gets besides the Runner's.
+// environ returns the variables that the program gets in addition to the Runner's.
 func (c Config) environ(kind string) []string {
 	env := []string{"NODEWATCH_INPUT=" + kind}
 	for name, value := range c.Environment {
@@ -34,7 +34,7 @@ func (c Config) environ(kind string) []string {
 	return env
 }
 
-// trusted reports why the program must not be run.
+// trusted returns an error if the program must not be run.
 func trusted(path string) error {
 	info, err := os.Stat(path)
 	switch {
@@ -48,11 +48,11 @@ func trusted(path string) error {
 	return nil
 }
 
-// permanentErrors are the errors of a start that would fail again.
+// permanentErrors are the errors of a start that would occur again.
 var permanentErrors = []syscall.Errno{syscall.ENOENT, syscall.EACCES, syscall.EPERM, syscall.ENOEXEC, syscall.E2BIG, syscall.ENOTDIR, syscall.ELOOP}
 
-// ended is the Failure of a program that could not be started, or ended otherwise
-// than with 0.
+// ended returns the Failure of a program that could not be started, or did not exit
+// with code 0.
 func ended(ctx context.Context, err error, said string) error {
 	errno, unstarted := errors.AsType[syscall.Errno](err)
 	exit, exited := errors.AsType[interface {
@@ -80,7 +80,8 @@ func failure(kind report.FailureKind, format string, args ...any) error {
 	return &report.Failure{Kind: kind, Err: fmt.Errorf("exec: "+format, args...)}
 }
 
-// firstLine is the first line that says something, fit to be shown; otherwise none.
+// firstLine returns the first line that is not empty, made printable; empty if there
+// is none.
 func firstLine(raw []byte, none string) string {
 	for line := range strings.Lines(strings.ToValidUTF8(string(raw), "?")) {
 		line = strings.TrimSpace(strings.Map(func(r rune) rune {

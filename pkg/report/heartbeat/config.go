@@ -9,8 +9,8 @@ import (
 	"github.com/nodewatch/nodewatch/pkg/report/httpclient"
 )
 
-// Config says the service that receives the heartbeats. Its zero value is not valid: start
-// from Default.
+// Config is the configuration of the reporter: the service that receives the heartbeats.
+// Its zero value is invalid: start from Default.
 type Config struct {
 	Preset   string                `yaml:"preset" doc:"the service that receives the heartbeats" oneof:"healthchecks uptimekuma gatus betterstack oneuptime kener plain"`
 	URL      string                `yaml:"url" doc:"address of the service, without the token; empty: the preset's default, if it has one"`
@@ -26,11 +26,11 @@ type Config struct {
 	Unknown  string                `yaml:"unknown" doc:"what to send while the state of the node is unknown: up, with a text; down; or silent" oneof:"up down silent"`
 }
 
-// Default is the configuration that a file changes; it lacks the preset.
+// Default returns the default configuration, without the preset.
 //
-// Unknown counts as up, with a text: such a backend knows two states, and neither
-// is true. A beat says first of all that nodewatch lives and looks, and a reading
-// that comes late must not turn a status page red.
+// Unknown counts as up, with a text: such a backend has only two states, and neither
+// is correct. A beat primarily shows that nodewatch is running and evaluating, and a
+// late reading must not turn a status page red.
 func Default() Config { return Config{DownFrom: report.PartialOutage, Unknown: "up"} }
 
 var (
@@ -38,8 +38,8 @@ var (
 	tagWord  = regexp.MustCompile(`^[A-Za-z0-9._-]{1,100}$`)
 )
 
-// Check returns a *report.FieldError naming what is missing or impossible. It
-// reads nothing.
+// Check returns a *report.FieldError for a missing or invalid field. It reads no
+// files.
 func (c Config) Check() error {
 	p, known := presets()[c.Preset]
 	if !known {
@@ -82,7 +82,8 @@ func (c Config) checkAddress(p preset) error {
 	return nil
 }
 
-// checkNames checks what single presets need, and that nothing is set there for another.
+// checkNames checks the fields that only some presets need, and that they are not set
+// for other presets.
 func (c Config) checkNames() error {
 	for _, x := range []struct {
 		field, value, preset string

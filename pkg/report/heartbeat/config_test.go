@@ -8,7 +8,7 @@ import (
 	"github.com/nodewatch/nodewatch/pkg/report/heartbeat"
 )
 
-// Each mistake is named by its field.
+// Each error names its field.
 func TestCheck(t *testing.T) {
 	for _, preset := range all {
 		if err := config(t, preset, "https://192.0.2.1").Check(); err != nil {

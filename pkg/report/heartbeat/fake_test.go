@@ -10,11 +10,11 @@ import (
 	"testing"
 )
 
-// A contract is what a service does with a request: the code, the body, and what
-// it now thinks of the node: up, down, or what it thought before ("").
+// A contract is a service's reaction to a request: the code, the body, and the node's
+// new state: up, down, or unchanged ("").
 type contract func(q *http.Request, body string) (code int, answer, node string)
 
-// A service follows a contract and remembers what it thinks.
+// A service follows a contract and stores the node's state.
 type service struct {
 	contract contract
 	node     string
@@ -43,7 +43,7 @@ func contracts() map[string]contract {
 	}
 }
 
-// healthchecks answers as a self-hosted one does.
+// healthchecks responds like a self-hosted instance.
 func healthchecks(q *http.Request, _ string) (int, string, string) {
 	path := strings.Split(strings.Trim(q.URL.Path, "/"), "/")
 	if !slices.Contains([]string{"GET", "HEAD", "POST"}, q.Method) {
@@ -118,7 +118,7 @@ func betterStack(q *http.Request, _ string) (int, string, string) {
 	return 404, "", ""
 }
 
-// oneUptime answers before it looks: a wrong key gets the same.
+// oneUptime responds before it checks: the response to a wrong key is the same.
 func oneUptime(q *http.Request, body string) (int, string, string) {
 	switch {
 	case !strings.HasPrefix(q.URL.Path, "/heartbeat/"):
@@ -148,7 +148,7 @@ func plain(q *http.Request, _ string) (int, string, string) {
 	return 404, "", ""
 }
 
-// Each rule of the contracts does what the notes say.
+// Each rule of the contracts behaves as the notes describe.
 func TestTheContracts(t *testing.T) {
 	bearer := http.Header{"Authorization": {"Bearer " + token}}
 	key := "/api/v1/endpoints/rl1---more_node-2--storage/external"

@@ -1,6 +1,6 @@
-// Package heartbeat beats for services that raise an alarm once the beats stop:
-// a dead man's switch. A node that is down says so, a node or a nodewatch that is
-// dead says nothing.
+// Package heartbeat sends heartbeats to services that raise an alarm once the beats
+// stop: a dead man's switch. A node that is down reports that; a dead node or a dead
+// nodewatch sends nothing.
 package heartbeat
 
 import (
@@ -18,30 +18,30 @@ import (
 	"github.com/nodewatch/nodewatch/pkg/report/httpclient"
 )
 
-// startLimit is how much of a body a service is sent until it says how much it
-// keeps; mostLimit the most that it is believed, in bytes.
+// startLimit is the length of a body in bytes until a service reports how much it
+// stores; mostLimit is the highest reported value that is used.
 const (
 	startLimit = 10_000
 	mostLimit  = 100_000
 )
 
-// Healthchecks may drop what comes more often than this. Repetitions leave one
-// ping a minute to what is new.
+// Healthchecks may drop pings beyond this rate. Repetitions leave one ping a minute
+// for new states.
 const (
 	pings = 5
 	per   = time.Minute
 )
 
-// A Reporter beats at one service. It implements report.Reporter.
+// A Reporter sends heartbeats to one service. It implements report.Reporter.
 type Reporter struct {
 	c      Config
 	preset preset
 	client *httpclient.Client
 
-	mu        sync.Mutex  // never held while asking
-	beaten    time.Time   // the report of the latest beat that was taken
-	said      state       // what that beat said
-	sent      []time.Time // the latest pings, at most five
+	mu        sync.Mutex  // never held during a request
+	beaten    time.Time   // time of the report of the latest accepted beat
+	said      state       // state in that beat
+	sent      []time.Time // times of the latest pings, at most five
 	bodyLimit int
 }
 
@@ -53,8 +53,8 @@ func New(c Config, client *httpclient.Client) (*Reporter, error) {
 	return &Reporter{c: c, preset: presets()[c.Preset], client: client, bodyLimit: startLimit}, nil
 }
 
-// Report implements report.Reporter: it beats once. The same Report again proves
-// nothing, and makes no beat: if the judge is stuck the beats stop. The last Report of
+// Report implements report.Reporter: it sends one beat. The same Report again proves
+// nothing and sends no beat: if the judge is stuck, the beats stop. The last Report of
 // a run sends no beat and never down; a service that accepts a message gets the reason
 // why the beats stop.
 func (h *Reporter) Report(ctx context.Context, r report.Report) error {
@@ -83,8 +83,8 @@ func (h *Reporter) Report(ctx context.Context, r report.Report) error {
 	return nil
 }
 
-// before reports whether the report of that time has made a beat already, and
-// whether its beat would only be a repetition that comes too soon.
+// before returns whether the report of that time has already sent a beat, and whether
+// its beat would only be a repetition that comes too soon.
 func (h *Reporter) before(at time.Time, s state) (same, repeated bool) {
 	h.mu.Lock()
 	defer h.mu.Unlock()
@@ -94,9 +94,9 @@ func (h *Reporter) before(at time.Time, s state) (same, repeated bool) {
 	return false, s == h.said && h.limited() && h.within(at) >= pings-1
 }
 
-// Test implements report.Reporter. A service that takes notes is sent one; others
-// have no word that changes nothing, and get one beat that says up, marked as a
-// test. What is true is said by the next beat.
+// Test implements report.Reporter. A service that accepts notes gets one. Others have
+// no request without an effect, and get one beat with the state up, marked as a test.
+// The next beat has the actual state.
 func (h *Reporter) Test(ctx context.Context, r report.Report) (string, error) {
 	text := "TEST from nodewatch on " + singleLine(r.Node) + ": please ignore"
 	b := beat{state: up, text: text, body: text + "\n", test: true}
@@ -110,7 +110,7 @@ func (h *Reporter) Test(ctx context.Context, r report.Report) (string, error) {
 	return answer, err
 }
 
-// send says it, and returns the answer in one line.
+// send sends the beat, and returns the response in one line.
 func (h *Reporter) send(ctx context.Context, at time.Time, b beat) (string, error) {
 	if wait := h.take(at); wait > 0 {
 		return "", &report.Failure{Kind: report.Throttled, After: wait, Err: fmt.Errorf("heartbeat: %d pings have been sent within a minute; the service may drop more", pings)}
@@ -125,7 +125,7 @@ func (h *Reporter) send(ctx context.Context, at time.Time, b beat) (string, erro
 	a, err := h.client.Do(ctx, q)
 	h.learn(a)
 	if f := report.FailureOf(err); f != nil && a.Code == http.StatusConflict {
-		return a.Line(), &report.Failure{Kind: report.Misconfigured, Err: f.Err} // two checks of one slug
+		return a.Line(), &report.Failure{Kind: report.Misconfigured, Err: f.Err} // two checks have the same slug
 	}
 	if err != nil {
 		return a.Line(), err
@@ -133,7 +133,7 @@ func (h *Reporter) send(ctx context.Context, at time.Time, b beat) (string, erro
 	return a.Line(), h.preset.accept(a)
 }
 
-// request makes the request. Secrets are read now.
+// request returns the request. It reads secrets each time.
 func (h *Reporter) request(b beat) (httpclient.Request, bool, error) {
 	whole, err := h.c.URLFile.Read()
 	if err != nil {
@@ -147,7 +147,7 @@ func (h *Reporter) request(b beat) (httpclient.Request, bool, error) {
 		if whole, err = h.c.DownFile.Read(); err != nil {
 			return httpclient.Request{}, false, err
 		}
-		b.state = up // at the address that says down
+		b.state = up // at the address for down
 	}
 	u, err := h.address(whole, token)
 	if err != nil {
@@ -163,7 +163,7 @@ func (h *Reporter) request(b beat) (httpclient.Request, bool, error) {
 	return q, says, nil
 }
 
-// address is where the beat goes: as configured, or below the service's.
+// address returns the address of the beat: as configured, or below the service's.
 func (h *Reporter) address(whole, token string) (*url.URL, error) {
 	text := whole
 	if text == "" {
@@ -183,7 +183,7 @@ func (h *Reporter) address(whole, token string) (*url.URL, error) {
 	return u, nil
 }
 
-// learn remembers how much of a body Healthchecks keeps.
+// learn stores how much of a body Healthchecks keeps.
 func (h *Reporter) learn(a httpclient.Response) {
 	n, err := strconv.Atoi(a.Header.Get("Ping-Body-Limit"))
 	if err != nil || n < 0 {
@@ -196,8 +196,8 @@ func (h *Reporter) learn(a httpclient.Response) {
 
 func (h *Reporter) limited() bool { return h.c.Preset == "healthchecks" }
 
-// within is how many pings were sent in the minute before. A ping from a time to
-// come, as the clock was set back, does not count.
+// within returns the number of pings in the previous minute. It ignores a ping in the
+// future, which occurs after the clock was set back.
 func (h *Reporter) within(at time.Time) int {
 	n := 0
 	for _, t := range h.sent {
@@ -208,7 +208,7 @@ func (h *Reporter) within(at time.Time) int {
 	return n
 }
 
-// take takes one of the minute's pings, or says for how long there is none.
+// take uses one of the minute's pings, or returns how long to wait for the next.
 func (h *Reporter) take(at time.Time) (wait time.Duration) {
 	h.mu.Lock()
 	defer h.mu.Unlock()

@@ -14,10 +14,10 @@ import (
 	"github.com/nodewatch/nodewatch/pkg/report/reporttest"
 )
 
-// silentDown are the services that have no word for down.
+// silentDown are the services without a request for down.
 var silentDown = []string{"kener"}
 
-// What each service thinks of the node, for each impact; golden files show the beats.
+// The node's state in each service for each impact; golden files show the beats.
 func TestWhatTheServicesThink(t *testing.T) {
 	for _, preset := range all {
 		t.Run(preset, func(t *testing.T) {
@@ -76,7 +76,7 @@ func TestDownFromAndUnknown(t *testing.T) {
 	}
 }
 
-// The whole address, as the service shows it, serves as well.
+// The full address, as the service shows it, also works.
 func TestWholeAddresses(t *testing.T) {
 	for preset, path := range map[string]string{
 		"healthchecks": "/" + token, "uptimekuma": "/api/push/" + token + "?status=up&msg=OK&ping=", "betterstack": "/api/v1/heartbeat/" + token + "/",
@@ -117,7 +117,7 @@ func TestHealthchecksBySlug(t *testing.T) {
 	}
 }
 
-// What is stuck does not beat: the same report again is none.
+// A stuck judge sends no beats: the same report again sends none.
 func TestTheSameReportIsNoBeat(t *testing.T) {
 	for _, preset := range all {
 		url, rec := reporttest.Record(t, (&service{contract: contracts()[preset]}).ServeHTTP)
@@ -132,7 +132,7 @@ func TestTheSameReportIsNoBeat(t *testing.T) {
 	}
 }
 
-// A shutdown is not down: the beats stop, and Healthchecks is told why.
+// A shutdown is not down: the beats stop, and Healthchecks gets the reason.
 func TestTheLastReport(t *testing.T) {
 	for _, preset := range all {
 		s := &service{contract: contracts()[preset]}
@@ -155,7 +155,7 @@ func TestTheLastReport(t *testing.T) {
 	}
 }
 
-// At most five pings a minute; repetitions leave one to what is new.
+// At most five pings are sent a minute; repetitions leave one for new states.
 func TestHealthchecksIsPingedAtMostFiveTimesAMinute(t *testing.T) {
 	s := &service{contract: healthchecks}
 	url, rec := reporttest.Record(t, s.ServeHTTP)
@@ -187,7 +187,7 @@ func TestHealthchecksIsPingedAtMostFiveTimesAMinute(t *testing.T) {
 	}
 }
 
-// The body is as long as the service keeps it, as it said last.
+// The length of the body is what the service last reported to store.
 func TestTheBodyObeysPingBodyLimit(t *testing.T) {
 	s := &service{contract: healthchecks, header: http.Header{}}
 	url, rec := reporttest.Record(t, s.ServeHTTP)
@@ -277,7 +277,7 @@ func TestTest(t *testing.T) {
 	}
 }
 
-// A wrong token is told, by every service that tells it.
+// A wrong token is reported, for every service that rejects it.
 func TestAWrongToken(t *testing.T) {
 	for _, preset := range []string{"healthchecks", "uptimekuma", "gatus", "betterstack", "kener"} {
 		url, _ := reporttest.Record(t, (&service{contract: contracts()[preset]}).ServeHTTP)

@@ -13,33 +13,33 @@ import (
 	"github.com/nodewatch/nodewatch/pkg/report/httpclient"
 )
 
-// A beat is what is to be said once.
+// A beat is the content of one heartbeat.
 type beat struct {
 	state state
 	text  string // one line
-	body  string // all that a person wants to read
+	body  string // everything that an operator may want to read
 	test  bool
 }
 
-// mostText is how long a beat's line may be, in bytes.
+// mostText is the maximum length of a beat's line, in bytes.
 const mostText = 250
 
-// A preset is what is known of one kind of service.
+// A preset describes one kind of service.
 type preset struct {
-	url string // its usual address; empty: there is none
-	// path is the address of the heartbeat below the service's; not used if the whole
-	// address is configured.
+	url string // its default address; empty if there is none
+	// path returns the path of the heartbeat below the service's address; not used if
+	// the full address is configured.
 	path func(c Config, token string) []string
-	// ask makes the request at the heartbeat's address; false: it has no word for
-	// this, and silence says it.
+	// ask builds the request to the heartbeat's address. It returns false if the
+	// service has no request for this state, which it then infers from silence.
 	ask func(h *Reporter, u *url.URL, b beat) (httpclient.Request, bool)
-	// accept sees through a 2xx that is no success.
+	// accept rejects a 2xx response that is not a success.
 	accept func(httpclient.Response) error
-	notes  bool   // it takes notes that are no beats
-	proof  string // what a success does not prove; empty: it proves what it should
+	notes  bool   // it accepts notes that are not beats
+	proof  string // what a success does not prove; empty if it proves everything
 }
 
-// presets are all of them, by name.
+// presets are all presets, by name.
 func presets() map[string]preset {
 	return map[string]preset{
 		"healthchecks": {url: "https://hc-ping.com", path: healthPath, ask: askHealthchecks, accept: healthAccepts, notes: true},
@@ -55,7 +55,7 @@ func presets() map[string]preset {
 	}
 }
 
-// below makes paths of fixed parts and the token.
+// below returns a function that builds a path from fixed parts and the token.
 func below(parts ...string) func(Config, string) []string {
 	return func(_ Config, token string) []string {
 		if token == "" {
@@ -72,8 +72,8 @@ func healthPath(c Config, token string) []string {
 	return []string{url.PathEscape(token), c.Slug}
 }
 
-// askHealthchecks pings; what it is sent is kept as evidence, as far as the answer
-// before has allowed.
+// askHealthchecks pings. The service stores the body as evidence, up to the length
+// that its previous response allowed.
 func askHealthchecks(h *Reporter, u *url.URL, b beat) (httpclient.Request, bool) {
 	switch b.state {
 	case down:
@@ -87,7 +87,7 @@ func askHealthchecks(h *Reporter, u *url.URL, b beat) (httpclient.Request, bool)
 	return post(u, "text/plain; charset=utf-8", []byte(cut(b.body, h.bodyLimit))), true
 }
 
-// healthAccepts knows the hosted service's two ways to say no with 200.
+// healthAccepts detects the hosted service's two kinds of rejection with code 200.
 func healthAccepts(a httpclient.Response) error {
 	body := strings.TrimSpace(string(a.Body))
 	switch {
@@ -99,7 +99,7 @@ func healthAccepts(a httpclient.Response) error {
 	return refused(a, "OK")
 }
 
-// askKuma pushes. Whatever is not up counts as down.
+// askKuma pushes. Every state other than up counts as down.
 func askKuma(_ *Reporter, u *url.URL, b beat) (httpclient.Request, bool) {
 	u.RawQuery = url.Values{"status": {string(b.state)}, "msg": {cut(b.text, mostText)}}.Encode()
 	return get(u), true
@@ -115,7 +115,8 @@ func kumaAccepts(a httpclient.Response) error {
 	return nil
 }
 
-// gatusPath is the external endpoint's, whose key Gatus makes of group and name.
+// gatusPath returns the path of the external endpoint, whose key Gatus builds from
+// group and name.
 func gatusPath(c Config, _ string) []string {
 	key := func(name string) string {
 		name = strings.ToLower(strings.TrimSpace(name))
@@ -129,7 +130,8 @@ func gatusPath(c Config, _ string) []string {
 	return []string{"api", "v1", "endpoints", url.PathEscape(key(c.Group) + "_" + key(c.Endpoint)), "external"}
 }
 
-// askGatus pushes a result, in query parameters only. Of a success it keeps no text.
+// askGatus pushes a result, in query parameters only. Gatus keeps no text of a
+// success.
 func askGatus(_ *Reporter, u *url.URL, b beat) (httpclient.Request, bool) {
 	q := url.Values{"success": {strconv.FormatBool(b.state == up)}}
 	if b.state == down {
@@ -139,7 +141,7 @@ func askGatus(_ *Reporter, u *url.URL, b beat) (httpclient.Request, bool) {
 	return httpclient.Request{Method: http.MethodPost, URL: u.String(), Header: http.Header{}}, true
 }
 
-// gatusAccepts wants the empty body of a result that was stored.
+// gatusAccepts requires the empty body of a result that was stored.
 func gatusAccepts(a httpclient.Response) error {
 	if len(a.Body) > 0 {
 		return refused(a, "an empty one")
@@ -155,8 +157,8 @@ func askBetter(_ *Reporter, u *url.URL, b beat) (httpclient.Request, bool) {
 }
 
 // askOneUptime sends a body that the monitor's criteria are matched against. By
-// default the word "error" in it means down: without that nothing that is said of
-// the node may be in it, as a summary or a name could hold the word.
+// default the word "error" in it means down, so a body for up contains nothing about
+// the node: a summary or a name could contain the word.
 func askOneUptime(_ *Reporter, u *url.URL, b beat) (httpclient.Request, bool) {
 	body := []byte(`{"status":"up"}`)
 	switch {
@@ -172,7 +174,7 @@ func kenerPath(c Config, token string) []string {
 	return []string{"ext", "heartbeat", url.PathEscape(c.Tag), url.PathEscape(token)}
 }
 
-// askKener beats; it has no word for down, and takes silence for it.
+// askKener beats; the service has no request for down and infers it from silence.
 func askKener(_ *Reporter, u *url.URL, b beat) (httpclient.Request, bool) {
 	return get(u), b.state == up
 }
@@ -185,15 +187,15 @@ func kenerAccepts(a httpclient.Response) error {
 	return nil
 }
 
-// askPlain asks for the address; the one that says down is another.
+// askPlain requests the address; down has a different address.
 func askPlain(_ *Reporter, u *url.URL, b beat) (httpclient.Request, bool) {
 	return get(u), b.state == up
 }
 
-// any2xx takes the code's word.
+// any2xx accepts every response with a code of success.
 func any2xx(httpclient.Response) error { return nil }
 
-// refused says that an answer with a code of success is none.
+// refused returns the failure for a response that is not a success despite its code.
 func refused(a httpclient.Response, want string) error {
 	return &report.Failure{Kind: report.Misconfigured, Err: fmt.Errorf("heartbeat: not accepted: the answer is not %s: %s", want, a.Line())}
 }

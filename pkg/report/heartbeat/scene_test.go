@@ -17,13 +17,13 @@ var update = flag.Bool("update", false, "write the golden files")
 
 const token = "5bf66975-d4c7-4bf5-bcc8-b8d8a82ea278"
 
-// all are the presets.
+// all returns the presets.
 var all = []string{"healthchecks", "uptimekuma", "gatus", "betterstack", "oneuptime", "kener", "plain"}
 
 var at = time.Date(2026, 3, 1, 2, 14, 0, 0, time.UTC)
 
-// node is a node of that status. Its summary holds the word that OneUptime takes
-// for down.
+// node returns a node with that status. Its summary contains the word that OneUptime
+// treats as down.
 func node(status report.Impact) report.Report {
 	r := report.Report{Node: "node2", Site: "rl1", Started: at.Add(-time.Hour), At: at, Status: status, Version: "1.2.3"}
 	r.Components = []report.Component{{Name: "storage", Status: status, State: report.Seen}, {Name: "network", Status: report.Operational, State: report.Seen}}
@@ -40,7 +40,7 @@ func node(status report.Impact) report.Report {
 	return r
 }
 
-// config is a working configuration of the preset for a service at the base URL.
+// config returns a working configuration of the preset for a service at the base URL.
 func config(t *testing.T, preset, base string) heartbeat.Config {
 	t.Helper()
 	c := heartbeat.Default()
@@ -67,7 +67,7 @@ func newReporter(t *testing.T, c heartbeat.Config) *heartbeat.Reporter {
 	return h
 }
 
-// beats shows the requests as they are kept in golden files.
+// beats prints the requests in the format of the golden files.
 func beats(list []reporttest.Request) string {
 	var b strings.Builder
 	for _, q := range list {

@@ -10,7 +10,7 @@ import (
 	"github.com/nodewatch/nodewatch/pkg/report"
 )
 
-// A state is what a beat says.
+// A state is the state reported by a beat.
 type state string
 
 // The states of a beat.
@@ -18,11 +18,11 @@ const (
 	up     state = "up"
 	down   state = "down"
 	silent state = "silent" // no beat
-	logged state = "logged" // a note that is no beat
+	logged state = "logged" // a note that is not a beat
 )
 
-// verdict is what the Report's impact is in a service that knows up and down only,
-// and why, in one line.
+// verdict returns the state for the Report's impact in a service that has only up and
+// down, and the reason in one line.
 func (c Config) verdict(r report.Report) (state, string) {
 	switch {
 	case r.Maintenance != nil:
@@ -40,8 +40,8 @@ func (c Config) verdict(r report.Report) (state, string) {
 	return up, impactText(r.Status) + ": " + reason(r)
 }
 
-// reason is the summary of the worst: of a finding or, where none has that impact, of
-// a component.
+// reason returns the summary of the worst finding or, if none has that impact, of the
+// worst component.
 func reason(r report.Report) string {
 	for _, f := range r.Findings {
 		if f.Impact == r.Status && f.Summary != "" {
@@ -56,7 +56,7 @@ func reason(r report.Report) string {
 	return "no reason is known"
 }
 
-// evidence is all that a person wants to read, in lines.
+// evidence returns everything that an operator may want to read, in lines.
 func evidence(r report.Report, text string) string {
 	lines := []string{singleLine(r.Node) + ": " + text}
 	if r.Site != "" {
@@ -81,7 +81,7 @@ func evidence(r report.Report, text string) string {
 
 func impactText(i report.Impact) string { return strings.ReplaceAll(string(i), "_", " ") }
 
-// singleLine is a text of one line, without what cannot be shown.
+// singleLine returns the text as one line, without unprintable characters.
 func singleLine(text string) string {
 	text = strings.Map(func(r rune) rune {
 		switch {
@@ -95,7 +95,7 @@ func singleLine(text string) string {
 	return strings.Join(strings.Fields(text), " ")
 }
 
-// cut shortens a valid text to so many bytes, between two characters and with an
+// cut shortens a valid text to that many bytes, at a character boundary and with an
 // ellipsis.
 func cut(text string, most int) string {
 	if len(text) <= most {

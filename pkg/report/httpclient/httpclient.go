@@ -1,5 +1,5 @@
-// Package httpclient is how reporters speak HTTP: with a deadline, to one host only,
-// reading little of whatever comes back, and never saying a secret aloud.
+// Package httpclient is the HTTP client of reporters: with a deadline, to one host
+// only, with a limit on the response, and without secrets in errors.
 package httpclient
 
 import (
@@ -21,14 +21,14 @@ import (
 	"github.com/nodewatch/nodewatch/pkg/report"
 )
 
-// maxAnswer is how much of an answer is read unless more is asked for, in bytes.
-// The rest is left unread, and the connection closed.
+// maxAnswer is the default limit on what is read of a response, in bytes. The rest is
+// left unread, and the connection closed.
 const maxAnswer = 64 << 10
 
-// maxKey is the size of the largest file that is taken for a private key, in bytes.
+// maxKey is the maximum size of a private key file, in bytes.
 const maxKey = 64 << 10
 
-// Options say how backends are reached.
+// Options configure how to reach a backend.
 type Options struct {
 	CA     string     `yaml:"ca_file" doc:"PEM file of the trusted CA certificates; empty: the system's"`
 	Cert   string     `yaml:"cert_file" doc:"PEM file of the client certificate, for mutual TLS; re-read for each connection"`
@@ -39,14 +39,14 @@ type Options struct {
 	Agent  string     // User-Agent
 }
 
-// A Client asks over HTTP. It follows no redirect: a secret is for one host.
+// A Client makes HTTP requests. It follows no redirect: a secret is for one host.
 type Client struct {
 	http  *http.Client
 	agent string
 }
 
-// Check says what is wrong with the options, as a *report.FieldError; nil if
-// nothing is. It reads no file, and no error shows a password.
+// Check returns a *report.FieldError if the options are invalid. It reads no file,
+// and no error contains a password.
 func (o Options) Check() error {
 	if _, err := netip.ParseAddr(o.Source); o.Source != "" && err != nil {
 		return report.WrongField("source_address", "%q is not an IP address", o.Source)
@@ -67,8 +67,8 @@ func (o Options) Check() error {
 	return nil
 }
 
-// New returns a Client. Files are read now, to see that they can be; the client
-// certificate is read again at each connection.
+// New returns a Client. It reads the files once, to check that they are readable; the
+// client certificate is read again for each connection.
 func New(o Options) (*Client, error) {
 	if err := o.Check(); err != nil {
 		return nil, err
@@ -127,7 +127,7 @@ func (o Options) tls() (*tls.Config, error) {
 	return c, nil
 }
 
-// A Request is one question. Secrets are words that must not be shown, wherever
+// A Request is one HTTP request. Secrets are texts that must not be shown, wherever
 // they are in it: in the URL, a header, the body.
 type Request struct {
 	Method  string
@@ -135,13 +135,13 @@ type Request struct {
 	Header  http.Header
 	Body    []byte
 	Secrets []string
-	MaxBody int64 // how much of the answer is read, in bytes; 0: 64 KiB
+	MaxBody int64 // limit on what is read of the response, in bytes; 0: 64 KiB
 }
 
-// Do asks, and reads no more of the answer than the request allows. An answer that is not 2xx is
-// returned together with a *report.Failure of the kind its code calls for; no
-// answer at all is a transient one. No error shows more of the URL than scheme
-// and host, or any secret.
+// Do makes the request, and reads no more of the response than the request allows. A response
+// other than 2xx is returned together with a *report.Failure of the kind for its code; without a
+// response the Failure is transient. No error contains more of the URL than scheme and host, or
+// any secret.
 func (c *Client) Do(ctx context.Context, q Request) (Response, error) {
 	req, err := http.NewRequestWithContext(ctx, q.Method, q.URL, bytes.NewReader(q.Body))
 	if err != nil {
@@ -166,15 +166,15 @@ func (c *Client) Do(ctx context.Context, q Request) (Response, error) {
 	return a, a.failure(q.where(req))
 }
 
-// where is the asked, without what may be secret.
+// where returns the URL of the request, without parts that may be secret.
 func (q Request) where(req *http.Request) string {
 	return q.Method + " " + req.URL.Scheme + "://" + req.URL.Host
 }
 
-// failed is the Failure of a question that got no whole answer.
+// failed returns the Failure of a request without a complete response.
 func (q Request) failed(ctx context.Context, req *http.Request, err error) error {
 	if u, ok := errors.AsType[*url.Error](err); ok {
-		err = u.Err // what it adds is the URL
+		err = u.Err // the error adds the URL
 	}
 	text := mask(err.Error(), q.Secrets)
 	if ctx.Err() != nil {

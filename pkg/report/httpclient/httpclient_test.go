@@ -20,8 +20,8 @@ import (
 
 const secret = "s3cr3t-word"
 
-// ask asks a server that answers with the given handler, and carries the secret
-// in the URL, a header and the body.
+// ask makes a request to a server with the given handler, with the secret in the URL,
+// a header and the body.
 func ask(ctx context.Context, t *testing.T, o httpclient.Options, h http.HandlerFunc) (httpclient.Response, error) {
 	t.Helper()
 	s := httptest.NewServer(h)
@@ -75,7 +75,7 @@ func TestEachAnswerCallsForItsKind(t *testing.T) {
 	}
 }
 
-// Whatever goes wrong, nobody reads the secret.
+// Whatever goes wrong, no output contains the secret.
 func TestNoErrorShowsASecret(t *testing.T) {
 	closed := httptest.NewServer(nil)
 	closed.Close()
@@ -124,7 +124,7 @@ func redirect(to string) http.HandlerFunc {
 	return func(w http.ResponseWriter, r *http.Request) { http.Redirect(w, r, to, http.StatusTemporaryRedirect) }
 }
 
-// raw answers with bytes that need not be HTTP.
+// raw responds with bytes that need not be HTTP.
 func raw(text string) http.HandlerFunc {
 	return func(w http.ResponseWriter, _ *http.Request) {
 		c, _, err := w.(http.Hijacker).Hijack()
@@ -166,7 +166,7 @@ func TestAnEndlessAnswerIsReadNoFurther(t *testing.T) {
 func TestAServerThatHangsCostsTheDeadline(t *testing.T) {
 	ctx, cancel := context.WithCancel(t.Context())
 	_, err := ask(ctx, t, httpclient.Options{}, func(_ http.ResponseWriter, r *http.Request) {
-		_, _ = io.Copy(io.Discard, r.Body) // only then does the server see that the client has gone
+		_, _ = io.Copy(io.Discard, r.Body) // only then does the server notice that the client has gone
 		cancel()
 		<-r.Context().Done()
 	})

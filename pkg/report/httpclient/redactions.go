@@ -5,13 +5,13 @@ import (
 	"strings"
 )
 
-// leastHidden is the length of the shortest part of a secret that is hidden by
-// itself, in bytes: shorter ones are words such as api or v1.
+// leastHidden is the length of the shortest part of a secret that is redacted
+// separately, in bytes: shorter ones are words such as api or v1.
 const leastHidden = 8
 
-// Redactions returns the words that must not be shown, as a Request's Secrets, if the
-// whole text is a secret: an address with a token in it, a header's value. They
-// are the text and its longer parts, as a server may say back any of them.
+// Redactions returns the texts that must not be shown, as a Request's Secrets, if the
+// whole text is a secret: an address with a token in it, a header's value. They are
+// the text and its longer parts, because a server may echo any of them.
 func Redactions(text string) []string {
 	if text == "" {
 		return nil

@@ -11,7 +11,7 @@ import (
 	"github.com/nodewatch/nodewatch/pkg/report"
 )
 
-// An Response is what came back: of the body at most as much as was asked for.
+// A Response is the response to a Request. Its body is limited as the request allows.
 type Response struct {
 	Code   int
 	Header http.Header
@@ -23,11 +23,11 @@ type Response struct {
 // maxRetryAfter caps Retry-After.
 const maxRetryAfter = time.Hour
 
-// shownOf is how much of an answer is shown, in characters.
+// shownOf is how much of a response is shown, in characters.
 const shownOf = 200
 
-// Line is the answer in one line that can be shown: the code and the start of the
-// body, without control characters and secrets.
+// Line returns the response in one line that can be shown: the code and the start of
+// the body, without control characters and secrets.
 func (a Response) Line() string {
 	text := strings.Map(func(r rune) rune {
 		if unicode.IsSpace(r) {
@@ -45,7 +45,7 @@ func (a Response) Line() string {
 	return strings.TrimSpace(fmt.Sprintf("%d %s %s", a.Code, http.StatusText(a.Code), text))
 }
 
-// failure is the Failure that the answer's code calls for; nil for 2xx.
+// failure returns the Failure for the response's code; nil for 2xx.
 func (a Response) failure(where string) error {
 	if a.Code >= 200 && a.Code < 300 {
 		return nil
@@ -66,8 +66,8 @@ func (a Response) failure(where string) error {
 	return f
 }
 
-// after is the wait that the backend asks for (RFC 9110, 10.2.3): at
-// most an hour; 0 if it does not say. A time is taken by the backend's own clock.
+// after returns the wait that the backend requests (RFC 9110, 10.2.3): at most an
+// hour; 0 if there is none. A date is relative to the backend's own clock.
 func (a Response) after() time.Duration {
 	value := strings.TrimSpace(a.Header.Get("Retry-After"))
 	var d time.Duration
@@ -81,7 +81,7 @@ func (a Response) after() time.Duration {
 	return min(max(d, 0), maxRetryAfter)
 }
 
-// mask hides the secrets in a text.
+// mask replaces the secrets in a text.
 func mask(text string, secrets []string) string {
 	for _, s := range secrets {
 		if s != "" {

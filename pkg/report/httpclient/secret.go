@@ -12,20 +12,19 @@ import (
 	"golang.org/x/sys/unix"
 )
 
-// maxSecret is the size of the largest file that is taken for a secret of one line,
-// in bytes.
+// maxSecret is the maximum size of a file with a one-line secret, in bytes.
 const maxSecret = 16 << 10
 
-// A SecretFile names a file that holds a secret: a token, a key, a URL with one
-// in it. A relative path is looked for where systemd puts credentials
+// A SecretFile is the name of a file that contains a secret: a token, a key, a URL
+// with one in it. A relative path is relative to systemd's directory of credentials
 // (systemd.exec(5), LoadCredential=). The secret itself is never in the
-// configuration, and is read again for each use, so that it can be changed while
-// nodewatch runs. It may be a symbolic link, as managed secrets are; a file that
-// others can write is refused.
+// configuration. It is read again for each use, so that it can be changed while
+// nodewatch runs. The file may be a symbolic link, as managed secrets are; a file
+// that other users can write is rejected.
 type SecretFile string
 
-// Read returns a secret of one line, without white space around it. An empty name is
-// an empty secret. No error shows the content.
+// Read returns a secret of one line, without surrounding white space. An empty name
+// yields an empty secret. No error contains the content.
 func (f SecretFile) Read() (string, error) {
 	if f == "" {
 		return "", nil
@@ -44,8 +43,8 @@ func (f SecretFile) Read() (string, error) {
 	return secret, nil
 }
 
-// Content returns what the file holds, such as a private key. A file of more than
-// most bytes is an error, and no error shows the content.
+// Content returns the content of the file, such as a private key. A file of more than
+// most bytes is an error, and no error contains the content.
 func (f SecretFile) Content(most int64) ([]byte, error) {
 	file, err := f.open()
 	if err != nil {
@@ -62,7 +61,7 @@ func (f SecretFile) Content(most int64) ([]byte, error) {
 	return raw, nil
 }
 
-// Check returns why the file must not be used, for one that another program reads.
+// Check returns why the file must not be used, for a file that another program reads.
 func (f SecretFile) Check() error {
 	if f == "" {
 		return fmt.Errorf("secret: %w", fs.ErrNotExist)
@@ -78,13 +77,13 @@ func (f SecretFile) Check() error {
 	return refuse(path, info)
 }
 
-// open opens the file unless it is to be refused.
+// open opens the file unless it must be rejected.
 func (f SecretFile) open() (*os.File, error) {
 	path, err := f.path()
 	if err != nil {
 		return nil, err
 	}
-	file, err := os.OpenFile(path, os.O_RDONLY|unix.O_NONBLOCK, 0) // a named pipe must not hold the reader up
+	file, err := os.OpenFile(path, os.O_RDONLY|unix.O_NONBLOCK, 0) // a named pipe must not block the reporter
 	if err != nil {
 		return nil, fmt.Errorf("secret: %w", err)
 	}
@@ -98,7 +97,7 @@ func (f SecretFile) open() (*os.File, error) {
 	return file, nil
 }
 
-// refuse says what a file with a secret must not be.
+// refuse returns an error for a file that must not contain a secret.
 func refuse(path string, info os.FileInfo) error {
 	switch {
 	case !info.Mode().IsRegular():
@@ -109,7 +108,7 @@ func refuse(path string, info os.FileInfo) error {
 	return nil
 }
 
-// path is where the secret is.
+// path returns the path of the secret.
 func (f SecretFile) path() (string, error) {
 	path := string(f)
 	if filepath.IsAbs(path) {
@@ -122,8 +121,9 @@ func (f SecretFile) path() (string, error) {
 	return filepath.Join(dir, path), nil
 }
 
-// Warning returns what is unsafe about the file: that it is not used, or is used
-// though everybody can read it. It is empty if nothing is, or if it cannot be seen.
+// Warning returns what is unsafe about the file: it is not used, or it is used
+// although all users can read it. It is empty if the file is safe, or cannot be
+// examined.
 func (f SecretFile) Warning() string {
 	path, err := f.path()
 	if f == "" || err != nil {

@@ -11,8 +11,8 @@ import (
 	"github.com/nodewatch/nodewatch/pkg/report/httpclient"
 )
 
-// What others can write is refused, what they can read is used with a warning, and a
-// symbolic link, as managed secrets are, is followed.
+// A file that other users can write is rejected, one that they can read is used with
+// a warning, and a symbolic link, as used for managed secrets, is followed.
 func TestPermissionsOfASecret(t *testing.T) {
 	for _, c := range []struct {
 		mode          os.FileMode

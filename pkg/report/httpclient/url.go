@@ -6,9 +6,9 @@ import (
 	"github.com/nodewatch/nodewatch/pkg/report"
 )
 
-// CheckURL says what is wrong with the address of a backend that is in the
-// configuration under the given name; nil if it can be asked. A user or a query
-// may be a secret, so neither is taken.
+// CheckURL returns an error if the address of a backend, which is in the
+// configuration under the given name, is invalid; otherwise nil. A user or a query
+// may be a secret, so neither is accepted.
 func CheckURL(field, address string) error {
 	if address == "" {
 		return report.WrongField(field, "is missing: set an address such as https://192.0.2.10")

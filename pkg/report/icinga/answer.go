@@ -12,8 +12,8 @@ import (
 	"github.com/nodewatch/nodewatch/pkg/report/httpclient"
 )
 
-// said is what Icinga says of a result: of each object it was for or, where it
-// got that far with none, of all.
+// said is Icinga's response about a result: one entry for each object it was for or,
+// if none was processed, one for the request as a whole.
 type said struct {
 	Results []verdict `json:"results"`
 	Error   float64   `json:"error"`
@@ -25,7 +25,7 @@ type verdict struct {
 	Status string  `json:"status"`
 }
 
-// parse reads an answer; false if it is none of Icinga's.
+// parse parses a response. It returns false if it is not Icinga's.
 func parse(body []byte) (said, bool) {
 	var fields map[string]json.RawMessage
 	var s said
@@ -35,14 +35,14 @@ func parse(body []byte) (said, bool) {
 	return s, fields["results"] != nil || s.Error != 0
 }
 
-// missed reports whether Icinga misses only the named parameter.
+// missed reports whether only the named parameter is missing according to Icinga.
 func (s said) missed(name string) bool {
 	return len(s.Results) == 1 && strings.Contains(s.Results[0].Status, "'"+name+"' is required")
 }
 
-// verdict is what is said of the one service asked for, the worst if there were
-// several: an error is one on it, too, and so is a list of no results, with which
-// some versions answer where there is no such service.
+// verdict returns the entry for the requested service, the worst if there were
+// several. An error counts as an entry for it, and so does an empty list of results,
+// which some versions return if the service does not exist.
 func (s said) verdict() verdict {
 	switch {
 	case s.Error != 0:
@@ -53,9 +53,9 @@ func (s said) verdict() verdict {
 	return slices.MaxFunc(s.Results, func(a, b verdict) int { return cmp.Compare(a.Code, b.Code) })
 }
 
-// failure is what Icinga's verdict on a service comes to. The code of the answer as
-// a whole is not believed: it may be 500 for a service that there is not, and 200
-// for a result that was ignored. A Partial failure concerns this service only.
+// failure returns the failure for Icinga's verdict on a service. It ignores the code
+// of the whole response, which may be 500 for a service that does not exist, and 200
+// for a result that was ignored. A Partial failure concerns only this service.
 func (s said) failure(object string, a httpclient.Response) error {
 	f := &report.Failure{Kind: report.Partial, Err: fmt.Errorf("%s: %s", object, a.Line())}
 	v := s.verdict()

@@ -7,8 +7,8 @@ import (
 	"github.com/nodewatch/nodewatch/pkg/report/httpclient"
 )
 
-// What is taken for an answer has a verdict, and only a code of success without
-// the word "ignored" is one.
+// A parsed response has a verdict, and only a code of success without the word
+// "ignored" is a success.
 func FuzzParse(f *testing.F) {
 	for _, seed := range []string{
 		`{"results":[{"code":200,"status":"Successfully processed check result for object 'node2!storage'."}]}`,

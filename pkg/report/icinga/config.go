@@ -11,7 +11,8 @@ import (
 	"github.com/nodewatch/nodewatch/pkg/report/httpclient"
 )
 
-// Config is the Icinga 2 to report to, and which of its services are this node's.
+// Config is the configuration of the reporter: the Icinga 2, and which of its
+// services belong to this node.
 type Config struct {
 	URL      string                `yaml:"url" doc:"address of Icinga's API, such as https://192.0.2.30:5665"`
 	User     string                `yaml:"user" doc:"name of the ApiUser, which needs the permission actions/process-check-result; empty: the client certificate identifies the user"`
@@ -21,10 +22,10 @@ type Config struct {
 	TTL      time.Duration         `yaml:"ttl" min:"1s" max:"24h" doc:"validity of a result; after that Icinga runs its own check. At least three times the reporter's every"`
 }
 
-// Default returns the configuration that is not written down.
+// Default returns the default configuration.
 func Default() Config { return Config{TTL: 90 * time.Second} }
 
-// Check says what is wrong with the configuration.
+// Check returns an error if the configuration is invalid.
 func (c Config) Check() error {
 	if err := httpclient.CheckURL("url", c.URL); err != nil {
 		return err

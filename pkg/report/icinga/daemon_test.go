@@ -28,8 +28,9 @@ import (
 	"github.com/nodewatch/nodewatch/pkg/report/httpclient"
 )
 
-// objects are the configuration of the real Icinga. What it checks by itself once
-// nothing fresh has come says so; "no passive" takes no results.
+// objects is the configuration of the real Icinga. Its active check, which runs when
+// no fresh result has arrived, has a recognizable output; "no passive" accepts no
+// results.
 const objects = `
 const NodeName = "icinga"
 const ZoneName = "icinga"
@@ -81,8 +82,8 @@ type daemon struct {
 	client *http.Client
 }
 
-// run starts Icinga 2 and waits until it listens. The test is skipped where it is
-// not installed.
+// run starts Icinga 2 and waits until it listens. The test is skipped if it is not
+// installed.
 func run(t *testing.T) *daemon {
 	t.Helper()
 	binary, libraries := program(t)
@@ -120,8 +121,9 @@ func run(t *testing.T) *daemon {
 	return nil
 }
 
-// program is Icinga 2 and the variable that names its libraries: as unpacked below
-// bin/debian, or as installed. The test is skipped where there is neither.
+// program returns the path of Icinga 2 and the environment variable with its
+// libraries: as unpacked below bin/debian, or as installed. The test is skipped if
+// neither exists.
 func program(t *testing.T) (binary, libraries string) {
 	t.Helper()
 	found, err := filepath.Glob("../../../bin/debian/usr/lib/*/icinga2/sbin/icinga2")
@@ -184,7 +186,8 @@ func (d *daemon) prepare(t *testing.T) (port int) {
 	return port
 }
 
-// issue writes a certificate and its key; without an issuer, of an authority.
+// issue writes a certificate and its key; without an issuer it is that of an
+// authority.
 func (d *daemon) issue(t *testing.T, name string, issuer *x509.Certificate, issuerKey *ecdsa.PrivateKey) (*x509.Certificate, *ecdsa.PrivateKey) {
 	t.Helper()
 	key, err := ecdsa.GenerateKey(elliptic.P256(), rand.Reader)
@@ -226,10 +229,10 @@ func put(t *testing.T, path string, raw []byte) {
 	}
 }
 
-// options are how a reporter reaches it.
+// options returns the options with which a reporter reaches it.
 func (d *daemon) options() httpclient.Options { return httpclient.Options{CA: d.file("ca.crt")} }
 
-// ask asks as the reader, and returns the open answer.
+// ask makes a request as the user that reads, and returns the open response.
 func (d *daemon) ask(ctx context.Context, t *testing.T, method, path string, body any) io.ReadCloser {
 	t.Helper()
 	raw, err := json.Marshal(body)

@@ -16,20 +16,20 @@ const (
 	password = "geheim-42"
 )
 
-// fake is the action process-check-result of Icinga 2 as its later versions have
-// it; the earlier ones are tried for real.
+// fake is the action process-check-result of Icinga 2 as in its later versions; the
+// earlier ones are tested with the real program.
 type fake struct {
 	*reporttest.Recorder
 	services map[string]*service
-	answers  map[string]int // by service: what it answers whatever it is told
-	status   string         // of those answers
+	answers  map[string]int // by service: the response to any result
+	status   string         // code of those responses
 }
 
 type service struct {
 	exit       int
 	output     string
 	start, ttl float64
-	active     bool // takes no passive results
+	active     bool // accepts no passive results
 }
 
 func newFake(t *testing.T) (f *fake, url string) {
@@ -52,7 +52,8 @@ func (f *fake) answer(w http.ResponseWriter, r *http.Request) {
 	reporttest.JSON(w, code, answer)
 }
 
-// judge is the code and its reason; object says that they are about the service.
+// judge returns the code and its reason. object reports that they concern the
+// service.
 func (f *fake) judge(r *http.Request, body []byte) (code int, status string, object bool) {
 	name, word, _ := r.BasicAuth()
 	if name != apiUser || word != password {

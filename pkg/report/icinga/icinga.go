@@ -1,6 +1,6 @@
-// Package icinga hands passive check results to Icinga 2: each interval, for each
-// configured service of the node's host, with the time until which it is fresh, so
-// that silence is noticed.
+// Package icinga sends passive check results to Icinga 2: in each interval one for
+// each configured service of the node's host, with the time until which it is fresh,
+// so that missing results are noticed.
 package icinga
 
 import (
@@ -19,7 +19,8 @@ import (
 	"github.com/nodewatch/nodewatch/pkg/report/httpclient"
 )
 
-// A Reporter delivers to one Icinga. It keeps nothing: each delivery is the whole state.
+// A Reporter delivers to one Icinga. It stores nothing: each delivery is the whole
+// state.
 type Reporter struct {
 	c      Config
 	client *httpclient.Client
@@ -71,9 +72,9 @@ func failure(kind report.FailureKind, err error, like *report.Failure) error {
 	return fmt.Errorf("icinga: %w", f)
 }
 
-// Test implements report.Reporter. It sends results that say that they are tests,
-// and leaves out the state: Icinga looks at the password, the permission, the
-// service and whether it takes passive results before it misses that.
+// Test implements report.Reporter. It sends results that are marked as tests, without
+// the state: Icinga checks the password, the permission, the service and whether it
+// accepts passive results before it reports the missing state.
 func (i *Reporter) Test(ctx context.Context, r report.Report) (string, error) {
 	names := slices.Sorted(maps.Keys(i.c.Services))
 	for _, name := range names {
@@ -90,13 +91,13 @@ func (i *Reporter) Test(ctx context.Context, r report.Report) (string, error) {
 	return fmt.Sprintf("nothing changed: Icinga accepts passive results for %d services of %s: %s", len(names), i.c.host(r), strings.Join(names, ", ")), nil
 }
 
-// send hands over one result.
+// send sends one result.
 func (i *Reporter) send(ctx context.Context, x result) error {
 	_, err := i.ask(ctx, x)
 	return err
 }
 
-// ask posts a result, and reads what Icinga says of its service.
+// ask posts a result, and parses Icinga's verdict on its service.
 func (i *Reporter) ask(ctx context.Context, x result) (said, error) {
 	q := httpclient.Request{
 		Method: http.MethodPost, URL: strings.TrimRight(i.c.URL, "/") + "/v1/actions/process-check-result",

@@ -16,7 +16,7 @@ import (
 
 var update = flag.Bool("update", false, "rewrite the golden files")
 
-// at is the report so many minutes after noon, with a finding on the storage for each
+// at returns the report that many minutes after noon, with a storage finding of each
 // of the severities.
 func at(minutes int, severities ...report.Severity) report.Report {
 	words := "storage=operational network=operational"
@@ -104,7 +104,7 @@ func TestLongTextsAreBounded(t *testing.T) {
 	}
 }
 
-// Each of Icinga's verdicts, for one of two services and for both.
+// Each of Icinga's verdicts, once for one of two services and once for both.
 func TestVerdicts(t *testing.T) {
 	for _, c := range []struct {
 		code      int
@@ -184,8 +184,9 @@ func TestWhatIcingaRefuses(t *testing.T) {
 	}
 }
 
-// Some versions answer 500 and no results for a service that there is not, others
-// say so; an answer in JSON may still not be Icinga's, and may say the password.
+// For a service that does not exist, some versions respond with 500 and no results,
+// others with an explicit error. A JSON response may not be Icinga's, and may contain
+// the password.
 func TestOddAnswers(t *testing.T) {
 	basic := base64.StdEncoding.EncodeToString([]byte(apiUser + ":" + password))
 	for _, c := range []struct {
@@ -268,7 +269,7 @@ func TestCheck(t *testing.T) {
 	if err := c.Check(); err == nil {
 		t.Error("a user with a colon is taken")
 	}
-	c.User, c.Password = "", "" // the client certificate says who asks
+	c.User, c.Password = "", "" // the client certificate identifies the client
 	if err := c.Check(); err != nil {
 		t.Error(err)
 	}

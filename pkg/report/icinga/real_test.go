@@ -23,7 +23,7 @@ func (d *daemon) trusting(pool *x509.CertPool) *http.Client {
 	return &http.Client{Transport: &http.Transport{TLSClientConfig: &tls.Config{RootCAs: pool}}}
 }
 
-// shown is what Icinga keeps of a service's latest result.
+// shown is a service's latest result as Icinga stores it.
 type shown struct {
 	State int `json:"state"`
 	Last  struct {
@@ -51,7 +51,7 @@ func (d *daemon) shows(t *testing.T, service string) shown {
 	return answer.Results[0].Attrs
 }
 
-// now is a Report of this moment: Icinga has a clock of its own.
+// now returns a Report of the current time, because Icinga uses its own clock.
 func now(severities ...report.Severity) report.Report {
 	r := at(0, severities...)
 	r.At = time.Now()
@@ -63,8 +63,8 @@ func (d *daemon) config(t *testing.T) icinga.Config {
 	return config(t, d.url)
 }
 
-// The states arrive at a real Icinga, with their texts and times, and silence is
-// noticed when the time that a result is fresh for has passed.
+// The states arrive at a real Icinga, with their texts and times. Missing results are
+// noticed when the last result is no longer fresh.
 func TestARealIcinga(t *testing.T) {
 	d := run(t)
 	t.Run("states arrive", d.states)
@@ -149,8 +149,8 @@ func (d *daemon) certificate(t *testing.T) {
 	}
 }
 
-// A result that is older than the latest changes nothing, whatever this version
-// answers: 2.13 says that it has taken it.
+// A result older than the latest changes nothing, whatever the version responds: 2.13
+// reports that it has accepted it.
 func (d *daemon) older(t *testing.T) {
 	r := start(t, d.config(t), d.options())
 	if err := r.Report(t.Context(), now(report.Critical)); err != nil {
@@ -167,8 +167,8 @@ func (d *daemon) older(t *testing.T) {
 	}
 }
 
-// silence waits for the event of Icinga's own check, which comes when nothing
-// fresh has come in time.
+// silence waits for the event of Icinga's active check, which runs when no fresh
+// result has arrived in the expected time.
 func (d *daemon) silence(t *testing.T) {
 	ctx, stop := context.WithCancel(t.Context())
 	defer stop()

@@ -10,7 +10,7 @@ import (
 	"github.com/nodewatch/nodewatch/pkg/report/componentsync"
 )
 
-// The states of a service, as plugins say them.
+// The states of a service, as returned by plugins.
 const (
 	ok       = 0
 	warning  = 1
@@ -20,13 +20,13 @@ const (
 
 var stateNames = []string{"OK", "WARNING", "CRITICAL", "UNKNOWN"}
 
-// What is said of one service at most.
+// The limits on the text of one service.
 const (
 	mostLines   = 30
 	longestLine = 500 // in characters
 )
 
-// A result is a passive check result, in the API's own names.
+// A result is a passive check result, with the API's names.
 type result struct {
 	Type    string   `json:"type"`
 	Service string   `json:"service"`
@@ -39,7 +39,7 @@ type result struct {
 	TTL     int      `json:"ttl,omitempty"` // seconds
 }
 
-// result is the check result for the component's service.
+// result returns the check result for the component's service.
 func (c Config) result(r report.Report, x report.Component) result {
 	exit, text := checkResult(r, x)
 	at := float64(r.At.UnixMilli()) / 1000
@@ -49,24 +49,24 @@ func (c Config) result(r report.Report, x report.Component) result {
 	}
 }
 
-// host is the name of the node's Host object.
+// host returns the name of the node's Host object.
 func (c Config) host(r report.Report) string { return cmp.Or(c.Host, r.Node) }
 
-// object is the name of the Service object that shows the component.
+// object returns the name of the Service object for the component.
 func (c Config) object(r report.Report, name report.ComponentName) string {
 	return c.host(r) + "!" + c.Services[string(name)]
 }
 
-// checkResult is the state of a component, and the text: one line, and then one for each
-// finding. Severity decides, not impact. A node that is being worked on is OK; a
-// component that cannot be seen is unknown unless something bad is raised.
+// checkResult returns the state of a component, and the text: one line, followed by one
+// line for each finding. Severity decides, not impact. A node under maintenance is OK; a
+// component that is not visible is unknown unless something bad is raised.
 func checkResult(r report.Report, x report.Component) (exit int, text string) {
 	list := of(r, x.Name)
 	exit, first := ok, "nothing raised"
 	for n, f := range list {
 		state := f.Severity.Rank() - report.Info.Rank()
 		if f.Accepted != nil {
-			state = ok // it is shown, and pages nobody
+			state = ok // it is shown, and pages no one
 		}
 		if n == 0 || state > exit {
 			exit, first = state, f.Summary
@@ -91,8 +91,8 @@ func checkResult(r report.Report, x report.Component) (exit int, text string) {
 	return exit, strings.Join(lines, "\n")
 }
 
-// reason is why a component has its status; of the node as a whole, the first one
-// that gives it its own.
+// reason returns why a component has its status; for the node as a whole, the reason
+// of the first component with the node's status.
 func reason(r report.Report, x report.Component) string {
 	if x.Name != componentsync.Node {
 		return cmp.Or(x.Summary, string(x.Status))
@@ -105,7 +105,7 @@ func reason(r report.Report, x report.Component) string {
 	return string(x.Status)
 }
 
-// of are the findings of a component; of the node as a whole, all.
+// of returns the findings of a component; all of them for the node as a whole.
 func of(r report.Report, name report.ComponentName) (list []report.Finding) {
 	for _, f := range r.Findings {
 		if name == componentsync.Node || f.Component == name {
@@ -115,7 +115,7 @@ func of(r report.Report, name report.ComponentName) (list []report.Finding) {
 	return list
 }
 
-// impactText are one finding in words.
+// impactText returns a text for one finding.
 func impactText(f report.Finding) string {
 	text := fmt.Sprintf("[%s] %s, since %s", f.Severity, f.Summary, f.Since.UTC().Format(time.RFC3339))
 	if f.State == report.Blind {
@@ -127,7 +127,7 @@ func impactText(f report.Finding) string {
 	return text
 }
 
-// ended says that nothing more comes.
+// ended returns the text for the last report.
 func ended(r report.Report) string {
 	if r.Final == "" {
 		return ""
@@ -135,7 +135,7 @@ func ended(r report.Report) string {
 	return " (" + r.Final + ")"
 }
 
-// counts are how many findings of each severity are raised, as performance data.
+// counts returns the number of raised findings by severity, as performance data.
 func counts(r report.Report, name report.ComponentName) []string {
 	n := map[report.Severity]int{}
 	for _, f := range of(r, name) {
@@ -148,8 +148,8 @@ func counts(r report.Report, name report.ComponentName) []string {
 	return list
 }
 
-// line is the text in one line of bounded length, without what begins performance
-// data in the output of a plugin.
+// line returns the text as one line of bounded length, without the character that
+// begins performance data in the output of a plugin.
 func line(text string) string {
 	text = strings.ReplaceAll(strings.ToValidUTF8(text, "?"), "|", "/")
 	text = strings.Join(strings.Fields(text), " ")

@@ -8,7 +8,7 @@ import (
 	"github.com/nodewatch/nodewatch/pkg/report/httpclient"
 )
 
-// Config says which page is updated, and how.
+// Config is the configuration of the reporter: the page and how to update it.
 type Config struct {
 	URL        string                `yaml:"url" doc:"base of the API"`
 	Page       string                `yaml:"page_id" doc:"id of the page"`
@@ -18,18 +18,18 @@ type Config struct {
 	Requests   int                   `yaml:"requests_per_minute" min:"1" max:"60" doc:"maximum requests per minute"`
 }
 
-// Default returns the configuration that is not written down.
+// Default returns the default configuration.
 func Default() Config {
 	return Config{URL: "https://api.instatus.com", Unknown: "skip", Requests: 6}
 }
 
-// Check says what is wrong with the configuration.
+// Check returns an error if the configuration is invalid.
 func (c Config) Check() error {
 	return componentsync.CheckPage(c.URL, c.Page, c.Token, c.Components, c.Requests, c.Unknown)
 }
 
-// state is what a component shows for an impact: ours in capitals, without the
-// underscores. The page's MINOROUTAGE is never used.
+// state returns the state of a component for an impact: the impact in capitals,
+// without the underscores. The page's MINOROUTAGE is never used.
 func (c Config) state(i report.Impact) string {
 	if i == report.Unknown {
 		if c.Unknown == "skip" {

@@ -1,7 +1,7 @@
 // Package instatus sets the components of an Instatus page to the status of the node's
 // components.
 //
-// The page takes no times from outside: a change begins when the page hears of it.
+// The page accepts no timestamps: a change begins when the page receives it.
 package instatus
 
 import (
@@ -45,13 +45,13 @@ func prefixed(err error) error {
 	return fmt.Errorf("instatus: %w", err)
 }
 
-// An api is the page, asked over HTTP.
+// An api is the HTTP client of the page.
 type api struct {
 	c      Config
 	client *httpclient.Client
 }
 
-// component is of a component what is read, in the API's own names.
+// component has the fields of a component that are read, with the API's names.
 type component struct {
 	ID     string `json:"id"`
 	Status string `json:"status"`

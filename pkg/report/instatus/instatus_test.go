@@ -23,11 +23,11 @@ const (
 
 var update = flag.Bool("update", false, "rewrite the golden files")
 
-// fake is a page of Instatus: who may ask, which words it takes.
+// fake is an Instatus page: the permissions, and the accepted states.
 type fake struct {
 	*reporttest.Recorder
 	components map[string]string
-	busy       bool // it has had enough requests
+	busy       bool // the rate limit has been reached
 }
 
 func newFake(t *testing.T) (f *fake, url string) {

@@ -9,9 +9,9 @@ import (
 	"github.com/nodewatch/nodewatch/pkg/report"
 )
 
-// Persist implements report.Persister: it takes up the report's transitions and puts
-// those that wait on disk, if they have changed. A Reporter that keeps them
-// nowhere only takes them up.
+// Persist implements report.Persister: it adds the report's transitions to the queue
+// and, if the queue has changed, writes it to disk. A Reporter without a file only
+// adds them.
 func (x *Reporter) Persist(r report.Report) error {
 	x.mu.Lock()
 	x.queue.take(r)
@@ -46,18 +46,18 @@ func (x *Reporter) Every() time.Duration {
 	return x.every
 }
 
-// Skew is how far the backend's clock is ahead of the node's, to about a second
-// and the time that the latest acknowledged delivery took; known is false before
-// there was one.
+// Skew returns how far the backend's clock is ahead of the node's, with an error of
+// about a second plus the duration of the latest acknowledged delivery. known is
+// false before there was one.
 func (x *Reporter) Skew() (ahead time.Duration, known bool) {
 	x.mu.Lock()
 	defer x.mu.Unlock()
 	return x.skew, x.skewKnown
 }
 
-// Test implements report.Reporter: a body that says it is a test, of which the
-// backend keeps nothing. It shows that the address, the secret and the certificate
-// are right and that the backend understands this version.
+// Test implements report.Reporter: it sends a body marked as a test, which the
+// backend does not store. It shows that the address, the secret and the certificate
+// are correct and that the backend supports this version.
 func (x *Reporter) Test(ctx context.Context, r report.Report) (string, error) {
 	token, err := x.config.Token.Read()
 	if err != nil {

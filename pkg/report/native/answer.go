@@ -14,40 +14,40 @@ import (
 	"github.com/nodewatch/nodewatch/pkg/report/httpclient"
 )
 
-// maxInterval is the longest interval that a backend may ask for.
+// maxInterval is the longest interval that a backend may request.
 const maxInterval = time.Hour
 
-// A Response is what the backend says to a body that it took.
+// A Response is the backend's response to an accepted body.
 type Response struct {
 	Accepted   uint64    `json:"accepted_seq"` // the seq of that body
 	ServerTime time.Time `json:"server_time"`
-	Next       float64   `json:"next_interval_s,omitempty"` // the interval it asks for, s; 0: as configured
+	Next       float64   `json:"next_interval_s,omitempty"` // the requested interval, s; 0: as configured
 }
 
-// A Refusal is what the backend says to a body that it did not take.
+// A Refusal is the backend's response to a rejected body.
 type Refusal struct {
 	Error    string  `json:"error"`
 	Reason   string  `json:"reason,omitempty"`       // with 409: OldSeq or OtherInstance
 	Accepted uint64  `json:"accepted_seq,omitempty"` // with OldSeq: the latest seq
-	MaxBody  int     `json:"max_bytes,omitempty"`    // with 413: the largest body that is taken, before compression
+	MaxBody  int     `json:"max_bytes,omitempty"`    // with 413: the largest accepted body, before compression
 	Fields   []Field `json:"fields,omitempty"`       // with 422
 }
 
 // The reasons of a conflict.
 const (
-	OldSeq        = "old_seq"        // a body with a higher seq has been taken
+	OldSeq        = "old_seq"        // a body with a higher seq has been accepted
 	OtherInstance = "other_instance" // another agent reports this node
 )
 
-// A Field is one mistake in a body.
+// A Field is one error in a body.
 type Field struct {
 	Field string `json:"field"` // where: components[0].status
 	Text  string `json:"text"`
 }
 
-// ParseResponse reads the answer to the body with the given seq. Only one JSON object
-// with that seq and the backend's time is an acknowledgement; fields that it does
-// not know may accompany them.
+// ParseResponse parses the response to the body with the given seq. Only one JSON
+// object with that seq and the backend's time is an acknowledgement; it may contain
+// unknown fields.
 func ParseResponse(raw []byte, seq uint64) (Response, error) {
 	var a struct {
 		Accepted   *uint64    `json:"accepted_seq"`
@@ -76,7 +76,7 @@ func ParseResponse(raw []byte, seq uint64) (Response, error) {
 	return out, nil
 }
 
-// acknowledgement reads a 2xx answer. One that acknowledges nothing, such as that
+// acknowledgement parses a 2xx response. One that acknowledges nothing, such as that
 // of a proxy or a login form, is a transient failure.
 func acknowledgement(a httpclient.Response, seq uint64) (Response, error) {
 	err := errors.New("the code is not 200")
@@ -89,7 +89,7 @@ func acknowledgement(a httpclient.Response, seq uint64) (Response, error) {
 	return Response{}, &report.Failure{Kind: report.Transient, Err: fmt.Errorf("not an acknowledgement, %w: %s", err, a.Line())}
 }
 
-// parseRefusal reads as much of a refusal as there is.
+// parseRefusal parses a refusal as far as possible.
 func parseRefusal(raw []byte) Refusal {
 	var f Refusal
 	if json.Unmarshal(raw, &f) != nil {
@@ -98,10 +98,10 @@ func parseRefusal(raw []byte) Refusal {
 	return f
 }
 
-// shownFields is how many mistakes of a 422 are shown.
+// shownFields is the maximum number of errors shown for a 422.
 const shownFields = 5
 
-// refused is the failure with the mistakes that the backend lists, if it does.
+// refused returns the failure with the errors that the backend lists, if any.
 func refused(a httpclient.Response, f *report.Failure, token string) *report.Failure {
 	list := parseRefusal(a.Body).Fields
 	if a.Code != http.StatusUnprocessableEntity || len(list) == 0 {

@@ -17,7 +17,7 @@ import (
 	"github.com/nodewatch/nodewatch/pkg/statefile"
 )
 
-// Nothing that a hostile backend does passes for an acknowledgement.
+// No response of a hostile backend counts as an acknowledgement.
 func TestHostileBackends(t *testing.T) {
 	for name, send := range map[string]func(context.Context, *native.Reporter, report.Report) error{
 		"Report": func(ctx context.Context, x *native.Reporter, r report.Report) error { return x.Report(ctx, r) },
@@ -127,8 +127,8 @@ func TestManyWrongFieldsAreCounted(t *testing.T) {
 	}
 }
 
-// The backend's wish for a slower pace and its clock are seen, and gone when it
-// has none.
+// The interval that the backend requests and its clock are used, and dropped when a
+// response has none.
 func TestPaceAndSkew(t *testing.T) {
 	text := ""
 	url, _, rec := backend(t, receiver.Config{}, func(w http.ResponseWriter, _ *http.Request) bool {
@@ -159,15 +159,15 @@ func TestPaceAndSkew(t *testing.T) {
 	}
 }
 
-// seqOf is the seq that a Reporter gives to its first body.
+// seqOf returns the seq of a Reporter's first body.
 func seqOf(r report.Report) string {
 	raw, _ := json.Marshal(r.At.UnixMilli())
 	return string(raw)
 }
 
-// Property: what passes for an acknowledgement is one JSON object that a backend
-// writes with the same meaning, speaks of the seq that was sent, and asks for an
-// interval between nothing and an hour.
+// Property: what counts as an acknowledgement is one JSON object that a backend
+// writes with the same meaning. It has the seq that was sent, and requests an
+// interval between zero and an hour.
 func FuzzParseAnswer(f *testing.F) {
 	for _, seed := range []string{
 		`{"accepted_seq":7,"server_time":"2026-11-22T12:00:00Z","next_interval_s":30}`, `{"accepted_seq":7.0,"server_time":"2026-11-22T12:00:00+01:00"}`,

@@ -1,4 +1,4 @@
-// Package native reports the node to a status backend by the protocol of
+// Package native reports the node to a status backend with the protocol of
 // docs/report-protocol.md: the complete state each time, and each transition until the
 // backend acknowledges it.
 package native
@@ -12,24 +12,24 @@ import (
 	"github.com/nodewatch/nodewatch/pkg/report/httpclient"
 )
 
-// Config says where the backend is. The fields without a tag are the caller's to
-// fill in.
+// Config is the configuration of the reporter. The caller sets the fields without a
+// tag.
 type Config struct {
 	URL   string                `yaml:"url" doc:"base address of the backend; /v1/report is appended"`
 	Token httpclient.SecretFile `yaml:"token_file" doc:"file with this node's bearer token; empty: none, e.g. with a client certificate"`
 	ID    string                `yaml:"id" doc:"the node's id at the backend, if it is not SITE/NODE"`
 
-	Every  time.Duration // how often the state is sent; the backend uses it to detect late nodes
-	Digest string        // of the active configuration; empty: not sent
+	Every  time.Duration // interval of the reports; the backend uses it to detect late nodes
+	Digest string        // hash of the active configuration; empty: not sent
 }
 
-// maxID is the length of the longest id of a node, in bytes.
+// maxID is the maximum length of a node's id, in bytes.
 const maxID = 256
 
-// Default is the configuration to start from.
+// Default returns the default configuration.
 func Default() Config { return Config{Every: 30 * time.Second} }
 
-// Check says what is wrong with the configuration: a *report.FieldError.
+// Check returns a *report.FieldError if the configuration is invalid.
 func (c Config) Check() error {
 	if err := httpclient.CheckURL("url", c.URL); err != nil {
 		return err
@@ -41,5 +41,5 @@ func (c Config) Check() error {
 	return nil
 }
 
-// address is where reports go.
+// address returns the URL for reports.
 func (c Config) address() string { return strings.TrimRight(c.URL, "/") + "/v1/report" }

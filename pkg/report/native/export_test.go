@@ -2,8 +2,8 @@ package native
 
 import "github.com/nodewatch/nodewatch/pkg/report"
 
-// Write is the body that a new Reporter would send of r, if none may be larger
-// than budget, and how many transitions wait.
+// Write returns the body of r that a new Reporter would send within budget, and the
+// number of waiting transitions.
 func Write(c Config, r report.Report, budget int) (raw []byte, waiting int, err error) {
 	q := &queue{}
 	q.take(r)
@@ -11,7 +11,7 @@ func Write(c Config, r report.Report, budget int) (raw []byte, waiting int, err 
 	return l.raw, len(q.list), err
 }
 
-// What tests must know of the bounds.
+// Limits that tests need.
 const (
 	MostWaiting = mostWaiting
 	LeastBody   = leastBody

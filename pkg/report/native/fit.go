@@ -13,20 +13,20 @@ import (
 	"github.com/nodewatch/nodewatch/pkg/report"
 )
 
-// A plan is how much of a report is sent. Where a body is too large, the next plan is
-// tried.
+// A plan is how much of a report is sent. If a body is too large, the next plan is
+// used.
 type plan struct {
 	transitions int
 	findings    int
 	components  int
 	labels      int
-	names       int // of guests, of each finding
+	names       int // guests of each finding
 	evidence    bool
 	detail      bool
 }
 
-// plans are in decreasing size; the last one always fits, and still sends some of the
-// queue.
+// plans are sorted by decreasing size; the last one always fits, and still sends some
+// transitions.
 var plans = []plan{
 	{transitions: 100, findings: 200, components: 64, labels: 16, names: report.MaxNames, evidence: true, detail: true},
 	{transitions: 100, findings: 200, components: 64, labels: 16, names: 20, evidence: true, detail: true},
@@ -37,19 +37,18 @@ var plans = []plan{
 	{transitions: 1, components: 32},
 }
 
-// zipFrom is the size from which a body is compressed, in bytes.
+// zipFrom is the minimum size of a body that is compressed, in bytes.
 const zipFrom = 4 << 10
 
-// A letter is a body ready to be sent.
+// A letter is an encoded body.
 type letter struct {
 	body  Body
 	raw   []byte // JSON
 	last  uint64 // serial of its last transition
-	least bool   // no smaller one can be made
+	least bool   // it is the smallest possible
 }
 
-// write makes the fullest body that is no larger than budget, and the smallest
-// there is where none is.
+// write returns the fullest body within budget, or the smallest one if none fits.
 func write(c Config, every time.Duration, q *queue, r report.Report, seq uint64, budget int) (letter, error) {
 	var l letter
 	for i, p := range plans {
@@ -103,7 +102,7 @@ func (p plan) body(c Config, every time.Duration, r report.Report, seq uint64) B
 	return b
 }
 
-// identity is the node's id: as configured, or SITE/NODE.
+// identity returns the node's id: as configured, or SITE/NODE.
 func identity(c Config, r report.Report) string {
 	id := cmp.Or(url.PathEscape(r.Node), "-")
 	switch {
@@ -115,12 +114,12 @@ func identity(c Config, r report.Report) string {
 	return id[:min(len(id), maxID)]
 }
 
-// seconds are whole ones, at least one.
+// seconds returns d in whole seconds, at least one.
 func seconds(d time.Duration) int {
 	return int(math.Ceil(min(max(d, time.Second), 24*time.Hour).Seconds()))
 }
 
-// zipped is the body compressed.
+// zipped returns the compressed body.
 func zipped(raw []byte) ([]byte, error) {
 	var b bytes.Buffer
 	w := gzip.NewWriter(&b)

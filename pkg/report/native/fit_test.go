@@ -17,7 +17,7 @@ import (
 	"github.com/nodewatch/nodewatch/pkg/statefile"
 )
 
-// crowded is a report with so many findings, of so many facts each.
+// crowded returns a report with that many findings, with that many facts each.
 func crowded(findings, facts int) report.Report {
 	r := calm(0)
 	for n := range findings {
@@ -30,8 +30,8 @@ func crowded(findings, facts int) report.Report {
 	return r
 }
 
-// What is left out is counted; the components are all told, and the worst findings
-// rather than the others.
+// Omitted parts are counted; all components are sent, and the worst findings take
+// precedence.
 func TestWhatIsCutIsCounted(t *testing.T) {
 	for _, c := range []struct {
 		name        string
@@ -67,8 +67,8 @@ func TestWhatIsCutIsCounted(t *testing.T) {
 	}
 }
 
-// A backend that takes less gets less, until the queue is empty; after an hour a
-// full body is tried again.
+// A backend with a smaller limit gets smaller bodies, until the queue is empty; after
+// an hour a full body is tried again.
 func TestABackendThatTakesLess(t *testing.T) {
 	for _, says := range []bool{true, false} {
 		var sizes []int
@@ -116,7 +116,7 @@ func TestABackendThatTakesLess(t *testing.T) {
 	}
 }
 
-// rawOf is the body that a handler was given; the next handler can read it again.
+// rawOf returns the body of a handler's request; the next handler can read it again.
 func rawOf(q *http.Request) []byte {
 	raw, _ := io.ReadAll(q.Body)
 	q.Body = io.NopCloser(strings.NewReader(string(raw)))
@@ -130,8 +130,8 @@ func rawOf(q *http.Request) []byte {
 	return z
 }
 
-// Property: whatever is reported, the body is at most 64 KiB, is what the schema
-// allows, tells no more than there is, and takes the queue on by at least one.
+// Property: for any report, the body is at most 64 KiB, conforms to the schema,
+// contains no more than the report, and takes at least one transition from the queue.
 func FuzzBodyFits(f *testing.F) {
 	f.Add("node2", "rl1", "eno1 \"quoted\" <&>", uint16(3), uint16(2), uint16(10), int64(1795348800000))
 	f.Add("", "", "", uint16(0), uint16(0), uint16(0), int64(0))
@@ -169,7 +169,7 @@ func FuzzBodyFits(f *testing.F) {
 	})
 }
 
-// wild is a report that is full of the given text.
+// wild returns a report in which every text is the given one.
 func wild(node, site, text string, components, findings int, transitions uint64, at time.Time) report.Report {
 	r := calm(0)
 	r.Node, r.Site, r.At, r.Version, r.Boot, r.Started = node, site, at, text, text, at

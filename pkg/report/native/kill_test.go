@@ -20,7 +20,8 @@ import (
 	"github.com/nodewatch/nodewatch/pkg/statefile"
 )
 
-// The child of TestAKillLosesNothingThatWasKept is this test binary with these set.
+// The child of TestAKillLosesNothingThatWasKept is this test binary with these
+// variables set.
 const (
 	childRun   = "NODEWATCH_TEST_CHILD_RUN"
 	childURL   = "NODEWATCH_TEST_CHILD_URL"
@@ -39,8 +40,8 @@ func TestMain(m *testing.M) {
 	os.Exit(m.Run())
 }
 
-// child reports ever more transitions, and says which of them are on disk, until
-// it is killed or somebody closes its standard input.
+// child keeps reporting new transitions, and prints which of them are on disk, until
+// it is killed or its standard input is closed.
 func child(run string) error {
 	n, err := strconv.Atoi(run)
 	if err != nil {
@@ -60,7 +61,7 @@ func child(run string) error {
 	if err != nil {
 		return err
 	}
-	ask := bufio.NewScanner(os.Stdin) // each line asks for one more
+	ask := bufio.NewScanner(os.Stdin) // each line requests one more
 	for last := uint64(1); ask.Scan(); last++ {
 		r := calm(time.Duration(n)*time.Minute + time.Duration(last)*time.Millisecond)
 		r.Started = reporttest.Noon.Add(time.Duration(n) * time.Minute)
@@ -79,9 +80,9 @@ func child(run string) error {
 	return nil
 }
 
-// A child reports to a backend that is now up, now down, is killed at any moment
-// and started again, many times. Every transition that was on disk arrives once,
-// under one id.
+// A child reports to a backend that is alternately up and down, and is killed at
+// random moments and restarted many times. Every transition that was on disk arrives
+// once, with one id.
 func TestAKillLosesNothingThatWasKept(t *testing.T) {
 	url, rc, _ := backend(t, receiver.Config{}, func(w http.ResponseWriter, _ *http.Request) bool {
 		isDown := rand.IntN(3) > 0
@@ -126,8 +127,8 @@ func TestAKillLosesNothingThatWasKept(t *testing.T) {
 	t.Logf("%d kills, %d transitions kept, %d arrived, %d came again under the same id", kills, len(kept), len(ids), got.Repeated)
 }
 
-// runChild lets a child report some transitions, kills it at a moment that nobody
-// chose, and returns the ids that it said were on disk.
+// runChild lets a child report some transitions, kills it at a random moment, and
+// returns the ids that it printed as on disk.
 func runChild(t *testing.T, run int, url, dir, secret string, steps int) (kept []string) {
 	t.Helper()
 	cmd := exec.Command(os.Args[0])

@@ -15,11 +15,11 @@ import (
 )
 
 const (
-	mostBodies  = 16        // bodies sent in one call, to empty the queue
-	leastBody   = 4 << 10   // no backend makes bodies smaller than this, in bytes
-	shrunkFor   = time.Hour // then a full body is tried again
-	mostSeq     = 1 << 53   // what JSON numbers hold exactly
-	mostSeqJump = 1 << 39   // that a backend can make the seq take, about 17 years of it
+	mostBodies  = 16        // maximum number of bodies in one call, to empty the queue
+	leastBody   = 4 << 10   // the lowest limit of a backend that is obeyed, in bytes
+	shrunkFor   = time.Hour // time until a full body is tried again
+	mostSeq     = 1 << 53   // the largest integer that JSON numbers represent exactly
+	mostSeqJump = 1 << 39   // the largest step of the seq that a backend can cause, about 17 years
 )
 
 // A Reporter delivers to one backend. It implements report.Reporter, report.Persister,
@@ -28,20 +28,21 @@ type Reporter struct {
 	config Config
 	client *httpclient.Client
 	kept   statefile.File
-	loaded error // of what was kept
+	loaded error // error of reading the stored state
 
 	mu        sync.Mutex // never held during I/O
 	queue     queue
 	seq       uint64
-	budget    int // of a body, in bytes
+	budget    int // limit of a body, in bytes
 	shrunk    time.Time
-	every     time.Duration // as the backend asks; 0: it does not
+	every     time.Duration // as the backend requests; 0: it does not
 	skew      time.Duration
 	skewKnown bool // skew is known
 }
 
-// New returns a Reporter that remembers what it kept in an earlier run. What was
-// kept and cannot be read is no reason not to report: the first Persist says so.
+// New returns a Reporter that continues with the state stored by an earlier run. If
+// that cannot be read, it reports nevertheless, and the first Persist returns the
+// error.
 func New(c Config, client *httpclient.Client, kept statefile.File) (*Reporter, error) {
 	if err := c.Check(); err != nil {
 		return nil, err
@@ -57,7 +58,7 @@ func New(c Config, client *httpclient.Client, kept statefile.File) (*Reporter, e
 	return x, nil
 }
 
-// Report sends the state, and continues until no transition is queued.
+// Report sends the state, and more bodies until no transition is queued.
 func (x *Reporter) Report(ctx context.Context, r report.Report) error {
 	token, err := x.config.Token.Read()
 	if err != nil {
@@ -71,14 +72,14 @@ func (x *Reporter) Report(ctx context.Context, r report.Report) error {
 			return err
 		}
 		if x.Queue().Waiting == 0 || ctx.Err() != nil {
-			return nil //nolint:nilerr // what waits is for the next delivery
+			return nil //nolint:nilerr // the rest is left for the next delivery
 		}
 	}
 	return nil
 }
 
-// deliver sends one body: again with a higher seq, or smaller, as the backend asks,
-// as long as that makes sense.
+// deliver sends one body, and again with a higher seq or a smaller body if the
+// backend requests that and it can succeed.
 func (x *Reporter) deliver(ctx context.Context, r report.Report, token string) error {
 	for range len(plans) + 1 {
 		l, err := x.write(r)
@@ -97,7 +98,7 @@ func (x *Reporter) deliver(ctx context.Context, r report.Report, token string) e
 	return &report.Failure{Kind: report.Transient, Err: errors.New("the backend refuses every body for a different reason")}
 }
 
-// write makes the next body.
+// write builds the next body.
 func (x *Reporter) write(r report.Report) (letter, error) {
 	x.mu.Lock()
 	defer x.mu.Unlock()
@@ -108,8 +109,8 @@ func (x *Reporter) write(r report.Report) (letter, error) {
 	return write(x.config, max(x.config.Every, x.every), &x.queue, r, x.seq, x.budget)
 }
 
-// next is the seq after one: the time in ms, so that it also grows over a restart
-// that remembers nothing, or one more where the clock does not move on.
+// next returns the seq after the given one: the time in ms, so that it also grows
+// after a restart without stored state, or one more if the clock has not advanced.
 func next(seq uint64, at time.Time) uint64 {
 	return max(seq+1, uint64(min(max(at.UnixMilli(), 0), mostSeq/2)))
 }
@@ -139,7 +140,7 @@ func (x *Reporter) post(ctx context.Context, l letter, token string) (httpclient
 	return x.client.Do(ctx, httpclient.Request{Method: http.MethodPost, URL: x.config.address(), Header: h, Body: raw, Secrets: []string{token}})
 }
 
-// accepted takes an acknowledgement for what it is.
+// accepted processes an acknowledgement.
 func (x *Reporter) accepted(l letter, a httpclient.Response, r report.Report) error {
 	ok, err := acknowledgement(a, l.body.Seq)
 	if err != nil {
@@ -153,8 +154,8 @@ func (x *Reporter) accepted(l letter, a httpclient.Response, r report.Report) er
 	return nil
 }
 
-// again reports whether what the backend refused is worth another try at once, and
-// prepares it.
+// again reports whether a rejected body is worth another try at once, and prepares
+// it.
 func (x *Reporter) again(a httpclient.Response, l letter, r report.Report) bool {
 	no := parseRefusal(a.Body)
 	x.mu.Lock()
@@ -167,7 +168,7 @@ func (x *Reporter) again(a httpclient.Response, l letter, r report.Report) bool 
 		}
 		return true
 	case a.Code == http.StatusConflict && no.Reason == OldSeq && no.Accepted >= l.body.Seq && no.Accepted-l.body.Seq < mostSeqJump:
-		x.seq = no.Accepted // our clock was set back over a restart
+		x.seq = no.Accepted // the node's clock was set back across a restart
 		return true
 	}
 	return false

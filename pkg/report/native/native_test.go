@@ -27,7 +27,7 @@ var update = flag.Bool("update", false, "rewrite the golden files")
 
 const token = "nwt_f00dcafe"
 
-// calm is a report of a node with nothing to tell, so long after reporttest.Noon.
+// calm returns a report of a healthy node, at that time after reporttest.Noon.
 func calm(after time.Duration) report.Report {
 	r := report.Report{
 		Node: "node2", Site: "rl1", Boot: "0b9d2b5e-8f0c-4f7e-9a51-6d1e5f8b7c2a", Version: "1.2.3",
@@ -50,7 +50,8 @@ func withTransitions(r report.Report, from, to uint64) report.Report {
 	return r
 }
 
-// reporter tells the backend at the address; change may change its configuration.
+// reporter returns a reporter to the backend at the address; change may change its
+// configuration.
 func reporter(t testing.TB, url string, kept statefile.File) *native.Reporter {
 	t.Helper()
 	c := native.Default()
@@ -62,8 +63,8 @@ func reporter(t testing.TB, url string, kept statefile.File) *native.Reporter {
 	return x
 }
 
-// backend starts a Receiver whose clock is two seconds ahead of the report's, with
-// a recorder before it; in front, if given, may answer in its place.
+// backend starts a Receiver behind a recorder, with a clock two seconds ahead of the
+// report's; in front, if given, may respond in its place.
 func backend(t *testing.T, c receiver.Config, inFront func(w http.ResponseWriter, q *http.Request) bool) (string, *receiver.Receiver, *reporttest.Recorder) {
 	t.Helper()
 	c.Tokens = map[string]string{token: "rl1/node2"}
@@ -82,7 +83,7 @@ func backend(t *testing.T, c receiver.Config, inFront func(w http.ResponseWriter
 	return url, r, rec
 }
 
-// plain is the body of a request, decompressed.
+// plain returns the decompressed body of a request.
 func plain(t testing.TB, q reporttest.Request) []byte {
 	t.Helper()
 	if q.Header.Get("Content-Encoding") != "gzip" {
@@ -103,7 +104,7 @@ func unzip(raw []byte) ([]byte, error) {
 	return io.ReadAll(z)
 }
 
-// troubled is a report with everything in it that there can be.
+// troubled returns a report in which every field is set.
 func troubled() report.Report {
 	r := withTransitions(calm(0), 1, 2)
 	r.Labels = report.Labels{"rack": "7", "switch": "sw1"}
@@ -156,7 +157,7 @@ func TestTheBodyIsAsTheGoldenOne(t *testing.T) {
 	reporttest.Golden(t, *update, "troubled.txt", head+"\n"+pretty.String())
 }
 
-// The customers' line names nothing inside, whatever is raised.
+// The line for customers contains no internal names, whatever is raised.
 func TestTheSummaryIsFitForCustomers(t *testing.T) {
 	url, rc, _ := backend(t, receiver.Config{}, nil)
 	r := troubled()
@@ -208,7 +209,7 @@ func TestCheckNamesTheField(t *testing.T) {
 	}
 }
 
-// A test shows that everything is right, says that it is a test, and leaves no trace.
+// A test shows that everything is correct, is marked as a test, and leaves no trace.
 func TestATestLeavesNoTrace(t *testing.T) {
 	url, rc, rec := backend(t, receiver.Config{}, nil)
 	x := reporter(t, url, statefile.File{})

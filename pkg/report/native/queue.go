@@ -8,7 +8,7 @@ import (
 	"github.com/nodewatch/nodewatch/pkg/report"
 )
 
-// mostWaiting is how many transitions wait for their acknowledgement at most.
+// mostWaiting is the maximum number of transitions that wait for an acknowledgement.
 const mostWaiting = 1000
 
 // A waiting is a transition that has not been acknowledged.
@@ -17,21 +17,21 @@ type waiting struct {
 	serial uint64
 }
 
-// A queue holds the transitions that have not been acknowledged, oldest first. It
-// is bounded: the oldest give way, and are counted.
+// A queue contains the transitions that have not been acknowledged, oldest first. It
+// is bounded: the oldest are dropped and counted.
 type queue struct {
-	run     time.Time // whose transitions have been taken up
-	seen    uint64    // number of the latest of them
+	run     time.Time // run whose transitions have been added
+	seen    uint64    // number of the latest added transition
 	list    []waiting
-	serial  uint64 // of the latest taken up in this process
+	serial  uint64 // serial of the latest transition added in this process
 	dropped uint64
 
-	state uint64 // grows with each change of what is kept
-	saved uint64 // the state that is on disk
+	state uint64 // increases with each change of the stored state
+	saved uint64 // the version that is on disk
 	disk  uint64 // serials up to this one are on disk
 }
 
-// A record is a queue on disk.
+// A record is the queue in its stored form.
 type record struct {
 	Run         time.Time    `json:"started_at"`
 	Seen        uint64       `json:"seen"`
@@ -39,7 +39,7 @@ type record struct {
 	Transitions []Transition `json:"transitions"`
 }
 
-// restore fills a new queue with what was on disk.
+// restore fills a new queue from a record.
 func (q *queue) restore(k record) {
 	q.run, q.seen = k.Run, k.Seen
 	for _, x := range k.Transitions {
@@ -54,7 +54,7 @@ func (q *queue) restore(k record) {
 	q.disk = q.serial
 }
 
-// reportable reports whether a transition is one that a backend can understand.
+// reportable reports whether backends can interpret a transition.
 func reportable(t report.Transition) bool {
 	level := func(s report.Severity) bool { return s == report.Clear || s.Rank() > 0 }
 	return t.N > 0 && t.N < mostSeq && t.Rule != "" && t.Component != "" && level(t.From) && level(t.To) && slices.Contains(report.Impacts(), t.Impact) &&
@@ -62,8 +62,7 @@ func reportable(t report.Transition) bool {
 		slices.Contains([]report.Visibility{"", report.Seen, report.Blind}, t.State)
 }
 
-// take takes up the report's transitions that are new. A gap before them is
-// counted as lost.
+// take adds the report's new transitions. A gap before them is counted as lost.
 func (q *queue) take(r report.Report) {
 	if len(r.Transitions) == 0 && r.Latest == 0 {
 		return
@@ -93,8 +92,8 @@ func (q *queue) take(r report.Report) {
 	q.state++
 }
 
-// key is a transition's id. Neither the kernel's boot id, which is not known at
-// first, nor anything configured is part of it: it never changes.
+// key returns a transition's id. It includes neither the kernel's boot id, which is
+// unknown at first, nor any configured value, so it never changes.
 func key(run time.Time, n uint64) string {
 	return fmt.Sprintf("%s/%d", utc(run).Format("20060102T150405.000000000Z"), n)
 }
@@ -117,8 +116,8 @@ func (q *queue) first(n int) (list []Transition, last uint64) {
 	return list, last
 }
 
-// acknowledge removes the n transitions up to the serial. Those that have been
-// dropped while they were under way are not lost after all.
+// acknowledge removes the n transitions up to the serial. Those dropped while in
+// transit are no longer counted as lost.
 func (q *queue) acknowledge(n int, last uint64) {
 	if n == 0 {
 		return
@@ -129,13 +128,14 @@ func (q *queue) acknowledge(n int, last uint64) {
 	q.state++
 }
 
-// record is the queue as it goes to disk, with the marks to set once it is there.
+// record returns the stored form of the queue, with the marks to set once it is on
+// disk.
 func (q *queue) record(seq uint64) (k record, state, disk uint64) {
 	list, _ := q.first(len(q.list))
 	return record{Run: q.run, Seen: q.seen, Seq: seq, Transitions: list}, q.state, q.serial
 }
 
-// unsaved counts those that are not on disk.
+// unsaved returns the number of transitions that are not on disk.
 func (q *queue) unsaved() int {
 	n := 0
 	for _, w := range q.list {

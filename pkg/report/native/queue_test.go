@@ -18,7 +18,7 @@ import (
 	"github.com/nodewatch/nodewatch/pkg/statefile"
 )
 
-// down is a backend that is down as long as the pointed to says so.
+// down is a backend that is down while the variable is true.
 func down(is *bool) func(http.ResponseWriter, *http.Request) bool {
 	return func(w http.ResponseWriter, _ *http.Request) bool {
 		if *is {
@@ -35,7 +35,7 @@ func wantQueue(t *testing.T, x *native.Reporter, want report.Queue) {
 	}
 }
 
-// keys are the runs and numbers of transitions, with their ids.
+// keys returns the runs and numbers of transitions, by id.
 func keys(list []native.Transition) (all []string) {
 	for _, x := range list {
 		all = append(all, fmt.Sprintf("%s %d %s", x.Run.Format(time.TimeOnly), x.N, x.ID))
@@ -69,7 +69,8 @@ func TestTransitionsWaitUntilTheyAreAcknowledged(t *testing.T) {
 	}
 }
 
-// What left the ring before it was taken up is counted; what a filter took out is not.
+// Transitions that left the ring before they were queued are counted; those removed by
+// a filter are not.
 func TestGapsAreCounted(t *testing.T) {
 	gap := func(r report.Report) report.Report { return r }
 	filtered := report.Filter{NotRules: []string{"other"}}.Apply
@@ -144,7 +145,7 @@ func TestAFullQueueDropsTheOldestAndCounts(t *testing.T) {
 	wantQueue(t, x, report.Queue{Dropped: 250})
 }
 
-// What is dropped while it is under way, and arrives, is not lost.
+// A transition that is dropped while in transit, and arrives, is not lost.
 func TestWhatArrivesIsNotDropped(t *testing.T) {
 	var x *native.Reporter
 	flood := true
@@ -165,7 +166,8 @@ func TestWhatArrivesIsNotDropped(t *testing.T) {
 	}
 }
 
-// Numbers begin again with each run; what an earlier one left waiting keeps its id.
+// Numbers begin again with each run; transitions waiting from an earlier one keep
+// their id.
 func TestRunsStayApart(t *testing.T) {
 	isDown, dir := true, t.TempDir()
 	url, rc, _ := backend(t, receiver.Config{}, down(&isDown))
@@ -175,7 +177,7 @@ func TestRunsStayApart(t *testing.T) {
 		t.Fatal(err)
 	}
 	wantQueue(t, x, report.Queue{Waiting: 2})
-	_ = x.Report(t.Context(), withTransitions(first, 3, 3)) // it is down; the third is in no file
+	_ = x.Report(t.Context(), withTransitions(first, 3, 3)) // the backend is down; the third is not on disk
 	wantQueue(t, x, report.Queue{Waiting: 3, Unsaved: 1})
 
 	isDown = false
@@ -195,7 +197,7 @@ func TestRunsStayApart(t *testing.T) {
 		t.Errorf("(-want +got):\n%s", diff)
 	}
 
-	// What was acknowledged and could not be written down comes again under the same id.
+	// A transition whose acknowledgement could not be stored is resent with the same id.
 	z := reporter(t, url, reporttest.StateFile(t, dir, "status"))
 	again.At = again.At.Add(time.Second)
 	if err := z.Report(t.Context(), again); err != nil {
@@ -211,8 +213,8 @@ func TestRunsStayApart(t *testing.T) {
 	wantQueue(t, reporter(t, url, reporttest.StateFile(t, dir, "status")), report.Queue{})
 }
 
-// What a reporter has been reported in the same run it takes up once, also if it is
-// made again for another configuration.
+// A reporter queues each transition of a run once, even if it is created again with
+// another configuration.
 func TestAReloadRepeatsNothing(t *testing.T) {
 	dir := t.TempDir()
 	url, rc, _ := backend(t, receiver.Config{}, nil)
@@ -230,7 +232,7 @@ func TestAReloadRepeatsNothing(t *testing.T) {
 	}
 }
 
-// A state that cannot be read or makes no sense costs what was in it, and is said.
+// An unreadable or invalid state loses its content, and is reported.
 func TestABrokenStateIsSaid(t *testing.T) {
 	for name, c := range map[string]struct {
 		text string
@@ -265,7 +267,8 @@ func TestABrokenStateIsSaid(t *testing.T) {
 	}
 }
 
-// Nothing is written where nothing changed: the state alone is no reason.
+// Without a change of the queue nothing is written: a new state alone is not a
+// reason.
 func TestKeepWritesOnlyWhatChanged(t *testing.T) {
 	dir := t.TempDir()
 	url, _, _ := backend(t, receiver.Config{}, nil)
@@ -316,7 +319,7 @@ func TestKeepAndReportRunAtOnce(t *testing.T) {
 	}
 }
 
-// While a delivery hangs, what waits goes to disk all the same.
+// Waiting transitions are written to disk even while a delivery hangs.
 func TestKeepDoesNotWaitForADelivery(t *testing.T) {
 	var x *native.Reporter
 	dir := t.TempDir()

@@ -9,7 +9,7 @@ import (
 	"github.com/nodewatch/nodewatch/pkg/statefile"
 )
 
-// The seq grows over restarts that remember nothing, also within a millisecond of
+// The seq grows across restarts without stored state, even within a millisecond of
 // the report's clock.
 func TestTheSeqGrowsOverARestart(t *testing.T) {
 	url, rc, _ := backend(t, receiver.Config{}, nil)
@@ -35,8 +35,8 @@ func TestTheSeqGrowsOverARestart(t *testing.T) {
 	}
 }
 
-// After a restart with a clock that was set back, the backend says where to continue;
-// one conflict is all that it costs.
+// After a restart with a clock that was set back, the backend responds with the
+// latest seq; this costs only one conflict.
 func TestAClockThatWasSetBack(t *testing.T) {
 	url, rc, _ := backend(t, receiver.Config{}, nil)
 	if err := reporter(t, url, statefile.File{}).Report(t.Context(), calm(time.Hour)); err != nil {
@@ -55,7 +55,7 @@ func TestAClockThatWasSetBack(t *testing.T) {
 	}
 }
 
-// Where the last seq is on disk, it costs not even that.
+// If the last seq is on disk, there is no conflict.
 func TestAClockThatWasSetBackIsRemembered(t *testing.T) {
 	url, rc, _ := backend(t, receiver.Config{}, nil)
 	dir := t.TempDir()
@@ -74,7 +74,7 @@ func TestAClockThatWasSetBackIsRemembered(t *testing.T) {
 	}
 }
 
-// A clock before 1970, as of a machine without a battery, is no reason to stop.
+// A clock before 1970, as on a machine without a battery, does not stop the reports.
 func TestAClockBeforeTheEpoch(t *testing.T) {
 	url, rc, _ := backend(t, receiver.Config{}, nil)
 	x := reporter(t, url, statefile.File{})

@@ -61,7 +61,7 @@ func write(t *testing.T, dir, name, kind string, raw []byte) string {
 	return path
 }
 
-// Without a token, the client certificate says who speaks.
+// Without a token, the client certificate identifies the sender.
 func TestAClientCertificateIsEnough(t *testing.T) {
 	dir := t.TempDir()
 	o, cert := certificate(t, dir, "rl1/node2")

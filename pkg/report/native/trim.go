@@ -12,18 +12,18 @@ import (
 	"github.com/nodewatch/nodewatch/pkg/report"
 )
 
-// Lengths of the longest texts, in bytes.
+// Maximum lengths of texts, in bytes.
 const (
 	maxWord    = 64
 	maxName    = 253
-	maxLine    = 300 // of a summary, a fact, a reason
+	maxLine    = 300 // a summary, a fact, a reason
 	maxCommand = 1000
 )
 
-// A trimmer keeps texts to their lengths and counts what it cut.
+// A trimmer truncates texts to their maximum lengths and counts what it truncated.
 type trimmer struct{ cut Cut }
 
-// text is one line of at most so many bytes without control characters.
+// text returns one line of at most that many bytes without control characters.
 func (t *trimmer) text(s string, most int) string {
 	const ellipsis = "…"
 	whole := s
@@ -48,7 +48,7 @@ func (t *trimmer) text(s string, most int) string {
 	return s[:end] + ellipsis
 }
 
-// labels keeps the first of them by name.
+// labels returns the first labels by name.
 func (t *trimmer) labels(all report.Labels, most int) report.Labels {
 	if len(all) == 0 {
 		return nil
@@ -64,8 +64,8 @@ func (t *trimmer) labels(all report.Labels, most int) report.Labels {
 	return kept
 }
 
-// inventory returns the reported properties of the node. What does not fit is omitted
-// without a count: the next body has it again.
+// inventory returns the reported properties of the node. Properties beyond the limit
+// are omitted without a count: the next body has them again.
 func (t *trimmer) inventory(all report.Labels, most int) report.Labels {
 	left := t.cut.Labels
 	kept := t.labels(all, most)
@@ -95,7 +95,8 @@ func (t *trimmer) finding(f report.Finding, p plan) report.Finding {
 	return f
 }
 
-// guests keeps so many of their names: fewer than are hit says that some were cut.
+// guests keeps that many names of the guests: fewer names than hit guests show that
+// some were omitted.
 func (t *trimmer) guests(g *report.Guests, names int) *report.Guests {
 	if g == nil {
 		return nil
@@ -107,7 +108,7 @@ func (t *trimmer) guests(g *report.Guests, names int) *report.Guests {
 	return kept
 }
 
-// maxRefs is how many findings explain another one at most.
+// maxRefs is the maximum number of findings that explain another one.
 const maxRefs = 20
 
 func (t *trimmer) refs(all []report.Ref) []report.Ref {
@@ -139,7 +140,7 @@ func (t *trimmer) maintenance(m *report.Maintenance) *report.Maintenance {
 	return &report.Maintenance{Since: utc(m.Since), Until: utc(m.Until), By: t.text(m.By, maxWord), Reason: t.text(m.Reason, maxLine)}
 }
 
-// component is c with what the report's findings say of it.
+// component returns c completed from the report's findings.
 func (t *trimmer) component(c report.Component, r report.Report, p plan) Component {
 	x := Component{ID: t.text(string(c.Name), maxWord), Status: c.Status, Since: utc(c.Since), State: cmp.Or(c.State, report.Seen)}
 	worst := report.Finding{}
@@ -152,7 +153,7 @@ func (t *trimmer) component(c report.Component, r report.Report, p plan) Compone
 			x.Severity = f.Severity
 		}
 		if worst.Rule == "" || f.Impact.Rank() > worst.Impact.Rank() {
-			worst = f // of equal impact the first: the list is sorted worst first
+			worst = f // the first of equal impact: the list is sorted worst first
 		}
 	}
 	x.Reason = t.text(worst.Rule, maxWord)
@@ -170,7 +171,7 @@ func (t *trimmer) component(c report.Component, r report.Report, p plan) Compone
 	return x
 }
 
-// public says how a component is without naming anything inside.
+// public returns the status of a component for customers, without internal names.
 func public(name string, status report.Impact) string {
 	if status == report.Unknown {
 		return name + ": not known"
@@ -178,7 +179,7 @@ func public(name string, status report.Impact) string {
 	return name + ": " + strings.ReplaceAll(string(status), "_", " ")
 }
 
-// utc returns a time that JSON can hold; zero for one that it cannot.
+// utc returns t in UTC, or zero if JSON cannot represent it.
 func utc(t time.Time) time.Time {
 	t = t.UTC()
 	if y := t.Year(); y < 1 || y > 9999 {

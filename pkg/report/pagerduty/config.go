@@ -8,7 +8,7 @@ import (
 	"github.com/nodewatch/nodewatch/pkg/report/httpclient"
 )
 
-// Config says which service is paged, and how.
+// Config is the configuration of the reporter: the service and how to page it.
 type Config struct {
 	URL        string                `yaml:"url" doc:"base of the Events API; https://events.eu.pagerduty.com in the European region"`
 	Key        httpclient.SecretFile `yaml:"routing_key_file" doc:"file with the integration key of the service, 32 characters"`
@@ -16,10 +16,10 @@ type Config struct {
 	ClientURL  string                `yaml:"client_url" doc:"address of this node's page, linked from each alert"`
 }
 
-// Default returns the configuration that is not written down.
+// Default returns the default configuration.
 func Default() Config { return Config{URL: "https://events.pagerduty.com"} }
 
-// Check says what is wrong with the configuration.
+// Check returns an error if the configuration is invalid.
 func (c Config) Check() error {
 	if err := httpclient.CheckURL("url", c.URL); err != nil {
 		return err
@@ -44,7 +44,7 @@ func (c Config) Check() error {
 	return nil
 }
 
-// severity is PagerDuty's word for ours.
+// severity returns PagerDuty's severity for ours.
 func (c Config) severity(s report.Severity) string {
 	if word, ok := c.Severities[string(s)]; ok {
 		return word

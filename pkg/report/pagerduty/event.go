@@ -12,8 +12,8 @@ import (
 	"github.com/nodewatch/nodewatch/pkg/report"
 )
 
-// The API's limits in characters, kept in bytes to be on the safe side, and ours
-// on what it limits only as a whole, to 512 KB.
+// The API's limits, in characters but applied to bytes to be on the safe side, and
+// our limits on fields that the API limits only in total, to 512 KB.
 const (
 	longestKey     = 255
 	longestSummary = 1024
@@ -24,7 +24,7 @@ const (
 	mostLabels     = 20
 )
 
-// An event is what the API takes, in its own names.
+// An event is the body of a request, with the API's names.
 type event struct {
 	RoutingKey string   `json:"routing_key"`
 	Action     string   `json:"event_action"`
@@ -51,7 +51,7 @@ type link struct {
 	Text string `json:"text"`
 }
 
-// details are what on-call reads beneath the summary.
+// details are the fields that on-call sees below the summary.
 type details struct {
 	Subject  string   `json:"subject,omitempty"`
 	Impact   string   `json:"impact"`
@@ -63,7 +63,7 @@ type details struct {
 	Labels   []string `json:"labels,omitempty"`
 }
 
-// trigger is the event that pages for a finding.
+// trigger returns the event that pages for a finding.
 func (c Config) trigger(r report.Report, f report.Finding) event {
 	e := event{Action: "trigger", DedupKey: key(r, f.Rule, f.Subject), Client: "nodewatch " + r.Version, ClientURL: c.ClientURL}
 	d := details{Subject: cut(f.Subject, longestText), Impact: string(f.Impact), State: string(f.State)}
@@ -86,7 +86,7 @@ func (c Config) trigger(r report.Report, f report.Finding) event {
 	return e
 }
 
-// facts are the newest of the evidence, one text each.
+// facts returns the newest facts of the evidence, one text each.
 func facts(list []report.Evidence) []string {
 	var texts []string
 	for _, e := range list[max(0, len(list)-mostEvidence):] {
@@ -99,7 +99,7 @@ func facts(list []report.Evidence) []string {
 	return texts
 }
 
-// labels are the node's labels as "name=value", sorted.
+// labels returns the node's labels as "name=value", sorted.
 func labels(r report.Report) []string {
 	var list []string
 	for _, name := range slices.Sorted(maps.Keys(r.Labels)) {
@@ -111,8 +111,8 @@ func labels(r report.Report) []string {
 	return list
 }
 
-// key is the dedup key of a finding: as it is or, where it is too long, its start
-// and a hash of all of it.
+// key returns the dedup key of a finding: unchanged or, if it is too long, its start
+// and a hash of the whole key.
 func key(r report.Report, rule, subject string) string {
 	whole := r.Key("finding", rule, subject)
 	if len(whole) <= longestKey {
@@ -120,10 +120,10 @@ func key(r report.Report, rule, subject string) string {
 	}
 	sum := sha256.Sum256([]byte(whole))
 	tail := "-" + hex.EncodeToString(sum[:16])
-	return whole[:longestKey-len(tail)] + tail // escaped, so it has no character of several bytes
+	return whole[:longestKey-len(tail)] + tail // it is escaped, so it has no multi-byte character
 }
 
-// cut is the text without what is not text, and not longer than so many bytes.
+// cut returns the text without invalid bytes, truncated to that many bytes.
 func cut(text string, most int) string {
 	text = strings.ToValidUTF8(text, "?")
 	if len(text) <= most {

@@ -10,8 +10,8 @@ import (
 	"github.com/nodewatch/nodewatch/pkg/report"
 )
 
-// Whatever a finding says, its event is within the API's limits and in UTF-8, and
-// findings of other subjects have other keys.
+// For any finding, its event is within the API's limits and in UTF-8, and findings
+// with other subjects have other keys.
 func FuzzEvent(f *testing.F) {
 	f.Add("krbd-retry-storm", "client4242", "disks of 65 guests retry", "libceph: osd12 (1)192.0.2.12:6801 bad crc/signature", 3)
 	f.Add("hung", strings.Repeat("/ö\xff", 200), strings.Repeat("\x01", 5000), strings.Repeat("\u2028", 3000), 1000)

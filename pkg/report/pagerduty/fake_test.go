@@ -15,13 +15,13 @@ import (
 
 const key = "0123456789abcdef0123456789abcdef"
 
-// fake is the Events API, version 2, as its description has it.
+// fake is the Events API, version 2, as documented.
 type fake struct {
 	*reporttest.Recorder
-	alerts map[string]string // open ones: severity by dedup key
-	pages  int               // alerts that were not open before
-	fail   []int             // the codes of the next answers, before anything is looked at; 0: look
-	garble map[string]bool   // dedup keys that it answers 400 to
+	alerts map[string]string // open alerts: severity by dedup key
+	pages  int               // number of alerts that were not open before
+	fail   []int             // codes of the next responses, sent before the request is checked; 0: check it
+	garble map[string]bool   // dedup keys that it rejects with 400
 }
 
 func newFake(t *testing.T) (f *fake, url string) {
@@ -96,7 +96,7 @@ func (f *fake) judge(r *http.Request, body []byte) (code int, reason string, x t
 	return 202, "", x
 }
 
-// wrong is what the API does not take of an event.
+// wrong returns why the API rejects an event.
 func (f *fake) wrong(x taken) string {
 	switch {
 	case x.RoutingKey != key:
@@ -128,7 +128,8 @@ func (f *fake) wrong(x taken) string {
 
 func jsonOf(text string, v any) error { return json.Unmarshal([]byte(text), v) }
 
-// The fake refuses what the API would, so that what it takes counts for something.
+// The fake rejects what the API would reject, so that an accepted event is
+// meaningful.
 func TestTheFakeRefuses(t *testing.T) {
 	f, _ := newFake(t)
 	good := `{"routing_key":"` + key + `","event_action":"trigger","dedup_key":"k","payload":{"summary":"s","source":"node2","severity":"info","timestamp":"2026-11-22T12:00:00.000Z"}}`

@@ -10,17 +10,17 @@ import (
 	"github.com/nodewatch/nodewatch/pkg/statefile"
 )
 
-// mostOpen is how many alerts are kept in mind.
+// mostOpen is the maximum number of alerts that are stored.
 const mostOpen = 4096
 
-// An alert is one that PagerDuty has been reported of and that is not resolved.
+// An alert is one that was sent to PagerDuty and is not resolved.
 type alert struct {
 	Severity  report.Severity      `json:"severity"`  // as last reported
 	Component report.ComponentName `json:"component"` // of ours
 }
 
-// open are the alerts that are open, over restarts if the file lasts. It is safe
-// for concurrent use.
+// open are the open alerts. They survive restarts if the file does. It is safe for
+// concurrent use.
 type open struct {
 	file statefile.File
 
@@ -28,11 +28,11 @@ type open struct {
 	all   map[string]alert // by dedup key
 	own   map[string]bool  // by dedup key: reported in this run
 	dirty bool
-	lost  error // why it is not known what an earlier run left open
+	lost  error // why the alerts left open by an earlier run are unknown
 }
 
-// load reads what an earlier run left open. If that cannot be read, nothing is
-// known to be open, and the first save says why.
+// load reads the alerts that an earlier run left open. If they cannot be read, no
+// alert counts as open, and the first save returns the error.
 func load(file statefile.File) *open {
 	o := &open{file: file, own: map[string]bool{}}
 	if o.lost = file.Load(&o.all); o.lost != nil || o.all == nil {
@@ -41,7 +41,7 @@ func load(file statefile.File) *open {
 	return o
 }
 
-// save writes what has changed since it was last called.
+// save saves what has changed since it was last called.
 func (o *open) save() error {
 	o.mu.Lock()
 	dirty, now, lost := o.dirty, maps.Clone(o.all), o.lost
@@ -59,12 +59,12 @@ func (o *open) save() error {
 	return errors.Join(lost, err)
 }
 
-// sent notes that an alert is open.
+// sent records that an alert is open.
 func (o *open) sent(key string, a alert) {
 	o.mu.Lock()
 	defer o.mu.Unlock()
 	if _, known := o.all[key]; !known && len(o.all) >= mostOpen {
-		return // it is sent again each time, which pages nobody twice
+		return // it is resent each time, which does not page again
 	}
 	if o.all[key] != a {
 		o.all[key], o.dirty = a, true
@@ -72,7 +72,7 @@ func (o *open) sent(key string, a alert) {
 	o.own[key] = true
 }
 
-// resolved notes that an alert is not open.
+// resolved records that an alert is not open.
 func (o *open) resolved(key string) {
 	o.mu.Lock()
 	defer o.mu.Unlock()
@@ -88,9 +88,9 @@ func (o *open) get(key string) (alert, bool) {
 	return a, ok
 }
 
-// over are the keys of open alerts that no finding of the Report raises any more,
-// sorted. What an earlier run left open is not over while this one is early or
-// cannot see the component.
+// over returns the sorted keys of open alerts whose finding is no longer raised in
+// the Report. Alerts left open by an earlier run are excluded while this run is
+// warming up or the component is not visible.
 func (o *open) over(r report.Report, raised map[string]bool) []string {
 	unseen := map[report.ComponentName]bool{}
 	for _, c := range r.Components {

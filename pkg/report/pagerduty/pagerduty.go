@@ -1,8 +1,9 @@
 // Package pagerduty pages on-call through PagerDuty's Events API, version 2: one
-// alert for each finding, triggered when it is raised and again when it gets
-// worse, resolved when it is gone.
+// alert for each finding, triggered when it is raised and again when it gets worse,
+// resolved when it clears.
 //
-// The API answers when it has queued an event; whether anybody was paged is unknown.
+// The API responds when it has queued an event; it does not report whether anyone was
+// paged.
 package pagerduty
 
 import (
@@ -20,20 +21,20 @@ import (
 	"github.com/nodewatch/nodewatch/pkg/statefile"
 )
 
-// A Reporter pages one service. Report is not safe for concurrent use, but Keep
-// may be called at the same time.
+// A Reporter pages one service. Report is not safe for concurrent use, but Persist
+// may run at the same time.
 type Reporter struct {
 	c       Config
 	client  *httpclient.Client
 	open    *open
-	refused map[string]report.Severity // by dedup key: what the API does not take
+	refused map[string]report.Severity // by dedup key: changes that the API rejected
 }
 
-// mostAtOnce is how many events one delivery sends: a backend of everybody's shall
+// mostAtOnce is the maximum number of events in one delivery: a shared backend must
 // not be flooded, and the deadline is for all of them.
 const mostAtOnce = 50
 
-// New returns a Reporter that continues from what an earlier run has kept.
+// New returns a Reporter that continues from the state of an earlier run.
 func New(c Config, client *httpclient.Client, kept statefile.File) (*Reporter, error) {
 	if err := c.Check(); err != nil {
 		return nil, fmt.Errorf("pagerduty: %w", err)
@@ -41,7 +42,7 @@ func New(c Config, client *httpclient.Client, kept statefile.File) (*Reporter, e
 	return &Reporter{c: c, client: client, open: load(kept), refused: map[string]report.Severity{}}, nil
 }
 
-// Persist implements report.Persister: it writes down which alerts are open.
+// Persist implements report.Persister: it saves which alerts are open.
 func (p *Reporter) Persist(report.Report) error {
 	if err := p.open.save(); err != nil {
 		return fmt.Errorf("pagerduty: %w", err)
@@ -83,14 +84,14 @@ func failure(kind report.FailureKind, after time.Duration, err error) error {
 	return fmt.Errorf("pagerduty: %w", &report.Failure{Kind: kind, After: after, Err: err})
 }
 
-// A change is an event that is to be sent, and what is so then.
+// A change is an event to send, and the state after it.
 type change struct {
 	event
 	alert alert
 }
 
-// due is what PagerDuty does not know yet, worst news first; raised are the dedup
-// keys of all findings.
+// due returns the changes that PagerDuty has not received, worst first. raised has
+// the dedup keys of all findings.
 func (p *Reporter) due(r report.Report) (list []change, raised map[string]bool) {
 	raised = map[string]bool{}
 	for _, f := range r.Findings {
@@ -103,11 +104,11 @@ func (p *Reporter) due(r report.Report) (list []change, raised map[string]bool) 
 		before, known := p.open.get(k)
 		switch refused, is := p.refused[k]; {
 		case is && refused == f.Severity:
-		case len(f.ExplainedBy) > 0: // pages nobody; an alert that is open stays as it is until the finding clears
+		case len(f.ExplainedBy) > 0: // pages no one; an open alert stays open until the finding clears
 		case known && f.Severity.Rank() < before.Severity.Rank():
-			p.open.sent(k, now) // less bad pages nobody; should it get worse again, that does
+			p.open.sent(k, now) // an improvement pages no one; a later deterioration does
 		case known && f.Severity == before.Severity:
-			p.open.sent(k, now) // this run sees it, too
+			p.open.sent(k, now) // this run has raised it too
 		default:
 			list = append(list, change{p.c.trigger(r, f), now})
 		}
@@ -119,7 +120,7 @@ func (p *Reporter) due(r report.Report) (list []change, raised map[string]bool) 
 	return list, raised
 }
 
-// sent notes that PagerDuty has taken a change.
+// sent records that PagerDuty has accepted a change.
 func (p *Reporter) sent(e change) {
 	delete(p.refused, e.DedupKey)
 	if e.Action == "resolve" {
@@ -129,8 +130,8 @@ func (p *Reporter) sent(e change) {
 	p.open.sent(e.DedupKey, e.alert)
 }
 
-// isRefused notes that PagerDuty does not take a change, so that it is not sent
-// again before it is another.
+// isRefused records that PagerDuty rejected a change, so that the same change is not
+// sent again.
 func (p *Reporter) isRefused(e change) {
 	if e.Action == "resolve" {
 		p.open.resolved(e.DedupKey)
@@ -139,8 +140,8 @@ func (p *Reporter) isRefused(e change) {
 	p.refused[e.DedupKey] = e.alert.Severity
 }
 
-// Test implements report.Reporter: an alert of the lowest severity that is
-// resolved at once.
+// Test implements report.Reporter: it sends an alert of the lowest severity and
+// resolves it at once.
 func (p *Reporter) Test(ctx context.Context, r report.Report) (string, error) {
 	text := fmt.Sprintf("TEST from nodewatch on %s: please ignore", r.Node)
 	f := report.Finding{Rule: "test", Severity: report.Info, Impact: report.Operational, State: report.Seen, Since: r.At, Summary: text}
@@ -154,7 +155,7 @@ func (p *Reporter) Test(ctx context.Context, r report.Report) (string, error) {
 	return "202 for trigger and resolve of an alert of severity info: queued; it is unknown whether anybody was paged", nil
 }
 
-// answer is what the API says, in its own names.
+// answer is the API's response, with the API's names.
 type answer struct {
 	Status   string   `json:"status"`
 	Message  string   `json:"message"`
@@ -162,8 +163,8 @@ type answer struct {
 	Errors   []string `json:"errors"`
 }
 
-// send sends one event. A Partial failure says that the API does not take this
-// one, whenever it is sent.
+// send sends one event. A Partial failure means that the API will always reject this
+// event.
 func (p *Reporter) send(ctx context.Context, e event) error {
 	secret, err := p.c.Key.Read()
 	if err != nil {

@@ -17,7 +17,8 @@ import (
 
 var update = flag.Bool("update", false, "rewrite the golden files")
 
-// at is the report so many minutes after noon, of a node whose storage can be seen.
+// at returns the report that many minutes after noon, of a node whose storage is
+// visible.
 func at(minutes int, findings string) report.Report {
 	return reporttest.At(time.Duration(minutes)*time.Minute, "storage=operational "+findings)
 }
@@ -45,7 +46,8 @@ func deliverTo(t *testing.T, p *pagerduty.Reporter, r report.Report) {
 	}
 }
 
-// gist is what was sent: action, key without what is common, severity.
+// gist returns the sent events in short form: action, key without its common part,
+// severity.
 func (f *fake) gist(t *testing.T) string {
 	t.Helper()
 	var words []string
@@ -72,7 +74,7 @@ func TestOnlyChangesAndWorseningAreSent(t *testing.T) {
 		{"storm/client1=warning", ""},
 		{"storm/client1=warning disk/sda=info hung=critical", "trigger hung/ critical, trigger disk/sda info"},
 		{"storm/client1=critical disk/sda=info hung=critical", "trigger storm/client1 critical"},
-		{"storm/client1=warning disk/sda=info hung=critical", ""}, // less bad pages nobody
+		{"storm/client1=warning disk/sda=info hung=critical", ""}, // an improvement pages no one
 		{"storm/client1=critical disk/sda=info", "trigger storm/client1 critical, resolve hung/"},
 		{"", "resolve disk/sda, resolve storm/client1"},
 		{"", ""},
@@ -87,7 +89,7 @@ func TestOnlyChangesAndWorseningAreSent(t *testing.T) {
 	}
 }
 
-// What another finding explains pages nobody; an alert that is open is resolved when
+// A finding that another one explains pages no one; an open alert is resolved when
 // its finding clears.
 func TestWhatIsExplainedPagesNobody(t *testing.T) {
 	f, url := newFake(t)
@@ -134,8 +136,8 @@ func TestTheWholeEvent(t *testing.T) {
 	reporttest.Golden(t, *update, "events.json", f.accepted()+"\n")
 }
 
-// Whatever is found, the event stays within the limits of the API, and what
-// differs only beyond them stays two alerts.
+// For any finding, the event is within the limits of the API, and findings that
+// differ only beyond them remain two alerts.
 func TestLimits(t *testing.T) {
 	f, url := newFake(t)
 	p := start(t, config(t, url), statefile.File{})
@@ -165,7 +167,7 @@ func TestLimits(t *testing.T) {
 	}
 }
 
-// What was taken is not sent again, and what was not is.
+// Accepted events are not resent, and others are.
 func TestFailuresHalfWay(t *testing.T) {
 	for _, c := range []struct {
 		code int
@@ -207,7 +209,8 @@ func TestWhatTheAPIDoesNotTakeIsNotSentAgain(t *testing.T) {
 	deliverTo(t, p, at(6, "hung=critical"))
 }
 
-// What was refused once and taken then pages again whenever it gets worse.
+// An alert that was rejected once and then accepted pages again whenever it gets
+// worse.
 func TestARefusalIsForgottenOnceTaken(t *testing.T) {
 	f, url := newFake(t)
 	p := start(t, config(t, url), statefile.File{})

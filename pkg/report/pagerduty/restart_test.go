@@ -12,8 +12,8 @@ import (
 	"github.com/nodewatch/nodewatch/pkg/report/reporttest"
 )
 
-// What cleared while nodewatch was down is resolved; what is there still is not
-// paged again.
+// A finding that cleared while nodewatch was down is resolved; one that is still
+// raised does not page again.
 func TestARestart(t *testing.T) {
 	f, url := newFake(t)
 	dir := t.TempDir()
@@ -33,7 +33,7 @@ func TestARestart(t *testing.T) {
 	blind := at(10, "storm/client1=critical")
 	blind.Components[0].Status = report.Unknown
 	deliverTo(t, p, blind)
-	if got := f.gist(t); got != "resolve hung/" { // it was seen in this run, and then not
+	if got := f.gist(t); got != "resolve hung/" { // it was raised in this run, and then cleared
 		t.Errorf("sent blind: %q", got)
 	}
 	deliverTo(t, p, at(11, "storm/client1=critical"))

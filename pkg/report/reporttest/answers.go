@@ -7,17 +7,17 @@ import (
 	"net/http"
 )
 
-// plain is an answer that needs no deadline to pass.
+// plain returns a response that needs no deadline to pass.
 func plain(h http.HandlerFunc) func(func()) http.HandlerFunc {
 	return func(func()) http.HandlerFunc { return h }
 }
 
-// hang answers with the given start of a body, if any, and then no further; the
-// client's deadline passes at that moment.
+// hang sends the given start of a body, if any, and then stops; the client's deadline
+// passes at that moment.
 func hang(start string) func(func()) http.HandlerFunc {
 	return func(giveUp func()) http.HandlerFunc {
 		return func(w http.ResponseWriter, r *http.Request) {
-			_, _ = io.Copy(io.Discard, r.Body) // only then does the server see that the client has gone
+			_, _ = io.Copy(io.Discard, r.Body) // only then does the server notice that the client has gone
 			if start != "" {
 				_, _ = io.WriteString(w, start)
 				_ = http.NewResponseController(w).Flush()
@@ -28,8 +28,8 @@ func hang(start string) func(func()) http.HandlerFunc {
 	}
 }
 
-// raw answers with bytes that need not be HTTP, and ends the connection: by a
-// reset, or in good order.
+// raw responds with bytes that need not be HTTP, and closes the connection, with a
+// reset or normally.
 func raw(text string, reset bool) http.HandlerFunc {
 	return func(w http.ResponseWriter, r *http.Request) {
 		_, _ = io.Copy(io.Discard, r.Body)
@@ -45,7 +45,7 @@ func raw(text string, reset bool) http.HandlerFunc {
 	}
 }
 
-// Reply answers every request with the code and the body.
+// Reply responds to every request with the code and the body.
 func Reply(code int, body string) http.HandlerFunc {
 	return func(w http.ResponseWriter, _ *http.Request) {
 		w.WriteHeader(code)
@@ -53,21 +53,21 @@ func Reply(code int, body string) http.HandlerFunc {
 	}
 }
 
-// JSON answers with the code and with v as JSON.
+// JSON responds with the code and with v as JSON.
 func JSON(w http.ResponseWriter, code int, v any) {
 	w.Header().Set("Content-Type", "application/json")
 	w.WriteHeader(code)
 	_ = json.NewEncoder(w).Encode(v)
 }
 
-// Strict decodes a JSON body as a service does that refuses fields it does not know.
+// Strict decodes a JSON body like a service that rejects unknown fields.
 func Strict(body []byte, v any) error {
 	dec := json.NewDecoder(bytes.NewReader(body))
 	dec.DisallowUnknownFields()
 	return dec.Decode(v)
 }
 
-// endless answers until the client goes.
+// endless responds without end until the client disconnects.
 func endless(w http.ResponseWriter, r *http.Request) {
 	chunk := bytes.Repeat([]byte("x"), 32<<10)
 	for r.Context().Err() == nil {
@@ -77,7 +77,7 @@ func endless(w http.ResponseWriter, r *http.Request) {
 	}
 }
 
-// refuse answers with the code and echoes the request.
+// refuse responds with the code and echoes the request.
 func refuse(code int) http.HandlerFunc {
 	return func(w http.ResponseWriter, r *http.Request) {
 		received, _ := io.ReadAll(io.LimitReader(r.Body, 64<<10))

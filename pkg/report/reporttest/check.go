@@ -20,7 +20,7 @@ func Client(t testing.TB, o httpclient.Options) *httpclient.Client {
 }
 
 // WantFailure checks that err is a *report.Failure of the kind and contains the words,
-// and returns that Failure; a zero one if err is none.
+// and returns that Failure, or a zero one if err is none.
 func WantFailure(t testing.TB, err error, kind report.FailureKind, words ...string) report.Failure {
 	t.Helper()
 	f := report.FailureOf(err)
@@ -43,7 +43,7 @@ func WantFailure(t testing.TB, err error, kind report.FailureKind, words ...stri
 type Checker interface{ Check() error }
 
 // CheckFields checks that a valid configuration is accepted, and that after each of the
-// changes Check and create refuse it. The error of Check must name the field, which is
+// changes Check and create reject it. The error of Check must name the field, which is
 // the key of the change.
 func CheckFields[C Checker](t testing.TB, valid func() C, create func(C) error, changes map[string]func(*C)) {
 	t.Helper()

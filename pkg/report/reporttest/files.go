@@ -21,7 +21,8 @@ func Secret(t testing.TB, text string) httpclient.SecretFile {
 	return httpclient.SecretFile(path)
 }
 
-// StateFile returns the state file of the reporter with that name; an empty dir keeps nothing.
+// StateFile returns the state file of the reporter with that name. With an empty dir it stores
+// nothing.
 func StateFile(t testing.TB, dir, name string) statefile.File {
 	t.Helper()
 	f, err := statefile.In(dir, name)

@@ -16,32 +16,31 @@ import (
 	"github.com/nodewatch/nodewatch/pkg/report/httpclient"
 )
 
-// A Trial is one reporter, to be tried against hostile servers.
+// A Trial is a reporter to be tested against hostile servers.
 type Trial struct {
-	// Secrets are the words that no error may show.
+	// Secrets are the texts that no error may contain.
 	Secrets []string
-	// Believes says that the backend's answers have no body worth reading, so that
-	// a 200 with nonsense in it passes for a success.
+	// Believes reports that the backend's responses have no meaningful body, so that
+	// a 200 with invalid content counts as a success.
 	Believes bool
-	// Send makes one delivery to the backend at the base URL, with a reporter made
-	// for it.
+	// Send makes one delivery to the backend at the base URL, with a new reporter.
 	Send func(ctx context.Context, url string, client *httpclient.Client) error
 }
 
 // A server is one that a reporter must survive.
 type server struct {
 	name    string
-	lies    bool // its code says 200
+	lies    bool // its code is 200
 	kind    report.FailureKind
 	answer  func(giveUp func()) http.HandlerFunc
-	options func(t *testing.T, s *httptest.Server) httpclient.Options // of a TLS server; nil: no TLS
-	scheme  string                                                    // empty: its own
+	options func(t *testing.T, s *httptest.Server) httpclient.Options // certificate of a TLS server; nil: no TLS
+	scheme  string                                                    // empty: that of the server
 }
 
-// Run tries the reporter against servers that hang, reset, answer garbage, answer
-// indefinitely, answer 10 MB, lead to another host, bear another name, refuse. Each
-// delivery must come back with a *report.Failure, of the kind transient where there
-// was no whole answer, that shows no secret; the other host must not be asked.
+// Run tests the reporter against servers that hang, reset, send garbage, respond
+// without end, send 10 MB, redirect to another host, have another name, or reject.
+// Each delivery must return a *report.Failure that contains no secret, of the kind
+// transient if there was no complete response; the other host must get no request.
 // Deadlines pass as soon as the server hangs, so no time is spent waiting.
 func Run(t *testing.T, x Trial) {
 	t.Helper()
@@ -79,7 +78,7 @@ func (s server) try(t *testing.T, x Trial) {
 	s.judge(t, x, x.Send(ctx, url, client))
 }
 
-// judge looks at what came of a delivery.
+// judge checks the result of a delivery.
 func (s server) judge(t *testing.T, x Trial, err error) {
 	t.Helper()
 	if err == nil {
@@ -101,7 +100,7 @@ func (s server) judge(t *testing.T, x Trial, err error) {
 	}
 }
 
-// servers are all of them; other is the host that redirects lead to.
+// servers returns all hostile servers; other is the host to which redirects lead.
 func servers(other string) []server {
 	list := []server{
 		{name: "hangs", kind: report.Transient, answer: hang("")},

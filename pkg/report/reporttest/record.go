@@ -22,10 +22,10 @@ type Request struct {
 	URL    string // path and query
 	Header http.Header
 	Body   []byte
-	Code   int // of the answer; 0 if the handler has not written one
+	Code   int // code of the response; 0 if the handler has not written one
 }
 
-// A Recorder keeps the requests that it receives; another handler answers them.
+// A Recorder records the requests that it receives; another handler responds to them.
 type Recorder struct {
 	answer http.Handler
 
@@ -33,8 +33,8 @@ type Recorder struct {
 	list []*Request
 }
 
-// Record starts a server that answers with h, or with 200 and an empty body if h is nil.
-// The server stops at the end of the test.
+// Record starts a server that responds with h, or with 200 and an empty body if h is
+// nil. The server stops at the end of the test.
 func Record(t testing.TB, h http.HandlerFunc) (url string, r *Recorder) {
 	t.Helper()
 	r = NewRecorder(h)
@@ -49,7 +49,7 @@ func NewRecorder(h http.HandlerFunc) *Recorder {
 	return &Recorder{answer: h}
 }
 
-// ServeHTTP implements http.Handler. The answering handler can read the body, too.
+// ServeHTTP implements http.Handler. The handler that responds can read the body too.
 func (r *Recorder) ServeHTTP(w http.ResponseWriter, q *http.Request) {
 	body, err := io.ReadAll(q.Body)
 	if err != nil {
@@ -67,7 +67,7 @@ func (r *Recorder) ServeHTTP(w http.ResponseWriter, q *http.Request) {
 	}}, q)
 }
 
-// A codeWriter records the code of an answer before the answer is sent.
+// A codeWriter records the code of a response before it is sent.
 type codeWriter struct {
 	http.ResponseWriter
 	record func(code int)
@@ -94,7 +94,7 @@ func (w *codeWriter) Write(b []byte) (int, error) {
 // Unwrap lets http.ResponseController reach the connection.
 func (w *codeWriter) Unwrap() http.ResponseWriter { return w.ResponseWriter }
 
-// Requests returns the requests so far, in the order of their arrival.
+// Requests returns the requests so far, in order of arrival.
 func (r *Recorder) Requests() []Request {
 	r.mu.Lock()
 	defer r.mu.Unlock()
@@ -105,7 +105,7 @@ func (r *Recorder) Requests() []Request {
 	return list
 }
 
-// Drain returns the requests so far and forgets them.
+// Drain returns the requests so far and removes them.
 func (r *Recorder) Drain() []Request {
 	list := r.Requests()
 	r.mu.Lock()
@@ -123,8 +123,8 @@ func (r *Recorder) Lines() string {
 	return strings.Join(lines, "\n")
 }
 
-// Accepted drains the requests and returns the bodies of those that were answered with
-// a code of success, one a line.
+// Accepted drains the requests and returns the bodies of those with a successful
+// response, one per line.
 func (r *Recorder) Accepted() string {
 	var lines []string
 	for _, q := range r.Drain() {
@@ -135,8 +135,8 @@ func (r *Recorder) Accepted() string {
 	return strings.Join(lines, "\n")
 }
 
-// Transcript delivers the report of each step, as At makes it of the step's words, one
-// minute after the other, and returns each step with the Lines of its requests.
+// Transcript delivers the report of each step, which At creates from the step's words,
+// one minute apart, and returns each step with the Lines of its requests.
 func (r *Recorder) Transcript(t testing.TB, deliver func(report.Report) error, steps ...string) string {
 	t.Helper()
 	var text strings.Builder

@@ -22,7 +22,7 @@ func ask(ctx context.Context, url string, client *httpclient.Client) (httpclient
 	})
 }
 
-// The client survives all of them; it takes every 200 for a success.
+// The client survives all of them; it treats every 200 as a success.
 func TestTheClientSurvives(t *testing.T) {
 	reporttest.Run(t, reporttest.Trial{Secrets: []string{secret}, Believes: true, Send: func(ctx context.Context, url string, client *httpclient.Client) error {
 		_, err := ask(ctx, url, client)
@@ -30,7 +30,7 @@ func TestTheClientSurvives(t *testing.T) {
 	}})
 }
 
-// A reporter that reads what comes back sees through the nonsense.
+// A reporter that parses responses detects invalid ones.
 func TestAReaderSurvives(t *testing.T) {
 	reporttest.Run(t, reporttest.Trial{Secrets: []string{secret}, Send: func(ctx context.Context, url string, client *httpclient.Client) error {
 		a, err := ask(ctx, url, client)

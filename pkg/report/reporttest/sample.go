@@ -16,7 +16,7 @@ func minutes(n int) time.Duration { return time.Duration(n) * time.Minute }
 // words is NAME=VALUE. An impact is that of the component NAME, or of the whole node if
 // NAME is node. A severity raises a finding of the component storage, and NAME is its
 // RULE or RULE/SUBJECT. Components that are not operational have a summary that
-// customers must not read.
+// customers must not see.
 func At(after time.Duration, words string) report.Report {
 	r := report.Report{Site: "rl1", Node: "node2", Version: "1.2.0", At: Noon.Add(after), Status: report.Operational}
 	for word := range strings.FieldsSeq(words) {
@@ -41,8 +41,8 @@ func At(after time.Duration, words string) report.Report {
 	return r
 }
 
-// Outage returns the words of an outage from its start to its end, one step a minute,
-// with each impact and one step that changes nothing.
+// Outage returns the words of an outage from its start to its end, one step per
+// minute, with each impact and one step that changes nothing.
 func Outage() []string {
 	return []string{
 		"storage=operational", "storage=operational",

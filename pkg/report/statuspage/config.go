@@ -9,7 +9,7 @@ import (
 	"github.com/nodewatch/nodewatch/pkg/report/httpclient"
 )
 
-// Config says which page is updated, and how.
+// Config is the configuration of the reporter: the page and how to update it.
 type Config struct {
 	URL        string                `yaml:"url" doc:"base of the API"`
 	Page       string                `yaml:"page_id" doc:"id of the page"`
@@ -25,21 +25,21 @@ type Config struct {
 	Texts      map[string]string     `yaml:"texts" doc:"texts of incidents by impact, in place of the built-in ones, operational for the last; {name} is the public name"`
 }
 
-// Default returns the configuration that is not written down.
+// Default returns the default configuration.
 func Default() Config {
 	return Config{URL: "https://api.statuspage.io/v1", Unknown: "skip", Requests: 6, From: string(report.PartialOutage)}
 }
 
-// The longest title and text that the API takes, in characters.
+// The maximum lengths of a title and a text in the API, in characters.
 const (
 	longestTitle = 255
 	longestText  = 25000
 )
 
-// impacts are the impacts that an incident speaks of.
+// impacts are the impacts for which incidents are opened.
 var impacts = []report.Impact{report.Operational, report.DegradedPerformance, report.PartialOutage, report.MajorOutage}
 
-// Check says what is wrong with the configuration.
+// Check returns an error if the configuration is invalid.
 func (c Config) Check() error {
 	if err := componentsync.CheckPage(c.URL, c.Page, c.Token, c.Components, c.Requests, c.Unknown); err != nil {
 		return err
@@ -78,7 +78,7 @@ func (c Config) checkIncidents() error {
 	return nil
 }
 
-// title is the title of an incident of that impact.
+// title returns the title of an incident of that impact.
 func (c Config) title(i report.Impact) string {
 	built := map[report.Impact]string{
 		report.Operational:         "{name}: resolved",
@@ -89,8 +89,8 @@ func (c Config) title(i report.Impact) string {
 	return c.filled(c.Titles, built, i)
 }
 
-// text is what is said of an incident when it has that impact; operational: at
-// its end.
+// text returns the text of an incident when it has that impact; operational: at its
+// end.
 func (c Config) text(i report.Impact) string {
 	built := map[report.Impact]string{
 		report.Operational:         "{name} works normally again.",

@@ -20,21 +20,22 @@ const (
 	pageID = "kctbh9vrtdwd"
 )
 
-// fake is a page of Statuspage as its API description has it: who may ask, which
-// fields and words it takes, how often. It refuses fields it does not know.
+// fake is a page of Statuspage as its API documentation describes it: the
+// permissions, the accepted fields and values, the rate limit. It rejects unknown
+// fields.
 type fake struct {
 	*reporttest.Recorder
 	now        time.Time
 	components map[string]string
 	incidents  []*held
 	times      []time.Time
-	limit      int    // requests in any 60 s
+	limit      int    // maximum number of requests in any 60 s
 	limitCode  int    // 420 or 429
-	lose       string // the method whose next answer gets lost, after it was taken
-	mails      int    // what was sent to subscribers
+	lose       string // method whose next request is accepted but whose response is lost
+	mails      int    // messages sent to subscribers
 }
 
-// held is an incident as the page keeps it.
+// held is an incident as the page stores it.
 type held struct {
 	ID         string              `json:"id"`
 	Name       string              `json:"name"`
@@ -130,7 +131,7 @@ func (f *fake) unresolved(w http.ResponseWriter, r *http.Request) {
 	reporttest.JSON(w, 200, list[min(len(list), (page-1)*per):min(len(list), page*per)])
 }
 
-// said is what may be said of an incident.
+// said has the fields that a request for an incident may contain.
 type said struct {
 	Name     *string                   `json:"name"`
 	Status   *string                   `json:"status"`
@@ -171,7 +172,7 @@ func (f *fake) incident(w http.ResponseWriter, id string, body []byte) {
 	reporttest.JSON(w, map[bool]int{true: 201, false: 200}[id == ""], in)
 }
 
-// wrong is what the API would not take; id is empty for a new incident.
+// wrong returns why the API would reject the request; id is empty for a new incident.
 func (f *fake) wrong(x said, id string) string {
 	one := func(word *string, of ...string) bool { return word == nil || slices.Contains(of, *word) }
 	switch {

@@ -16,34 +16,35 @@ import (
 	"github.com/nodewatch/nodewatch/pkg/report/httpclient"
 )
 
-// How much of the unresolved incidents is looked through for ours.
+// How many unresolved incidents are searched for this node's.
 const (
 	perPage    = 100
 	mostPages  = 5
 	mostListed = 2 << 20 // bytes of one page
 )
 
-// incidents keeps at most one incident of this node open. The API has no
-// idempotency: before each change the unresolved incidents are looked through for
-// the one whose metadata bear this node's mark, so that neither a restart nor an
-// answer that got lost makes a second.
+// incidents keeps at most one incident of this node open. The API has no idempotency:
+// before each change the unresolved incidents are searched for the one with this
+// node's mark in its metadata, so that neither a restart nor a lost response creates
+// a second one.
 type incidents struct {
 	api    *api
 	pace   *componentsync.RateLimiter
-	looked bool          // the page has been asked since the start
+	looked bool          // the incidents have been read since the start
 	own    bool          // the incident was written in this run
-	id     string        // of ours; empty: none is open
-	impact report.Impact // what ours was reported last
-	closed report.Impact // somebody resolved ours while it was this bad; empty: nobody did
+	id     string        // id of this node's incident; empty: none is open
+	impact report.Impact // the state last written to it
+	closed report.Impact // impact at which a person resolved it; empty: no one did
 
-	refused   error // what the page would not take
+	refused   error // the incident that the page rejected
 	refusedAt time.Time
 }
 
-// again is when what the page would not take is tried again.
+// again is the time until a rejected incident is tried again.
 const again = 5 * time.Minute
 
-// incident is of an incident what is written and read, in the API's own names.
+// incident has the fields of an incident that are written and read, with the API's
+// names.
 type incident struct {
 	ID         string          `json:"id,omitempty"`
 	Name       string          `json:"name,omitempty"`
@@ -56,18 +57,18 @@ type incident struct {
 	Metadata   json.RawMessage `json:"metadata,omitempty"`              // anybody's
 }
 
-// private is what an incident's metadata keep for nodewatch.
+// private is nodewatch's part of an incident's metadata.
 type private struct {
 	Key    string        `json:"key"`
 	Impact report.Impact `json:"impact"`
 }
 
-// metadata are an incident's, as far as they are nodewatch's.
+// metadata is an incident's metadata, reduced to nodewatch's part.
 type metadata struct {
 	Nodewatch private `json:"nodewatch"`
 }
 
-// ours is what the metadata keep for nodewatch; nothing if they are another's.
+// ours returns nodewatch's part of the metadata; zero if there is none.
 func (x incident) ours() private {
 	var m metadata
 	if json.Unmarshal(x.Metadata, &m) != nil {
@@ -76,11 +77,11 @@ func (x incident) ours() private {
 	return m.Nodewatch
 }
 
-// override is the API's word for an impact.
+// override returns the API's term for an impact.
 var override = map[report.Impact]string{report.DegradedPerformance: "minor", report.PartialOutage: "major", report.MajorOutage: "critical"}
 
-// sync opens, changes or resolves this node's incident as the Report says. What the
-// page will not take is a Partial failure: the components are updated anyway.
+// sync opens, changes or resolves this node's incident according to the Report. A
+// rejection by the page is a Partial failure: the components are updated anyway.
 func (i *incidents) sync(ctx context.Context, r report.Report) error {
 	if i.refused == nil || r.At.Sub(i.refusedAt).Abs() >= again {
 		err := i.try(ctx, r)
@@ -100,12 +101,12 @@ func (i *incidents) try(ctx context.Context, r report.Report) error {
 		worst = report.Worse(worst, c.Status)
 	}
 	if worst == report.Unknown || worst == report.UnderMaintenance {
-		return nil // neither bad enough to speak of, nor over
+		return nil // neither bad enough for an incident, nor over
 	}
 	if worst == report.Operational {
 		i.closed = ""
 		if r.WarmingUp() && !i.own {
-			return nil // an earlier run's may not be over
+			return nil // an earlier run's incident may not be over
 		}
 	}
 	if i.looked && !i.due(worst) {
@@ -125,7 +126,7 @@ func (i *incidents) try(ctx context.Context, r report.Report) error {
 	return nil
 }
 
-// due reports whether the page must be reported that the node is this bad.
+// due reports whether the page must be updated to this impact.
 func (i *incidents) due(worst report.Impact) bool {
 	if i.id != "" {
 		return worst != i.impact
@@ -133,10 +134,10 @@ func (i *incidents) due(worst report.Impact) bool {
 	return worst.Rank() >= report.Impact(i.api.c.From).Rank() && (i.closed == "" || worst.Rank() > i.closed.Rank())
 }
 
-// meet takes up what was found.
+// meet stores the incident that was found.
 func (i *incidents) meet(open incident, worst report.Impact) {
 	if i.id != "" && open.ID == "" && worst != report.Operational {
-		i.closed = i.impact // and is opened again only if things get worse than they were
+		i.closed = i.impact // and is only reopened if the state gets worse than it was
 	}
 	i.looked, i.id = true, open.ID
 	if open.ID != "" {
@@ -144,7 +145,8 @@ func (i *incidents) meet(open incident, worst report.Impact) {
 	}
 }
 
-// mark distinguishes this node's incident from others without naming the node.
+// mark returns a value that distinguishes this node's incident from others without
+// naming the node.
 func mark(r report.Report) string {
 	sum := sha256.Sum256([]byte(r.Key("incident")))
 	return hex.EncodeToString(sum[:16])
@@ -176,8 +178,9 @@ func (i *incidents) find(ctx context.Context, r report.Report) (incident, error)
 	return incident{}, &report.Failure{Kind: report.Misconfigured, Err: fmt.Errorf("more than %d incidents are unresolved: none is opened because this node's may be among them", mostPages*perPage)}
 }
 
-// write opens an incident if none is open; else it changes or resolves it. Who has
-// set an open one to identified or monitoring is not overruled.
+// write opens an incident if none is open; otherwise it changes or resolves it. It
+// does not overwrite the status identified or monitoring of an open one, which a
+// person has set.
 func (i *incidents) write(ctx context.Context, r report.Report, open incident, worst report.Impact) error {
 	c := i.api.c
 	say := incident{Body: c.text(worst), Notify: &c.Notify}
@@ -199,7 +202,7 @@ func (i *incidents) write(ctx context.Context, r report.Report, open incident, w
 		return err
 	})
 	if err != nil {
-		return err // the next call looks again before it writes
+		return err // the next call searches again before it writes
 	}
 	var taken incident
 	if json.Unmarshal(answer.Body, &taken) != nil || taken.ID == "" {
@@ -212,8 +215,8 @@ func (i *incidents) write(ctx context.Context, r report.Report, open incident, w
 	return nil
 }
 
-// affected are the components that are bad now, and those that the incident names
-// already, sorted.
+// affected returns the sorted components that are currently affected, and those that
+// the incident already names.
 func affected(r report.Report, open incident, c Config) []string {
 	var ids []string
 	for _, x := range open.Components {

@@ -14,7 +14,7 @@ import (
 	"github.com/nodewatch/nodewatch/pkg/report/statuspage"
 )
 
-// public is a configuration that opens incidents, and asks as often as it likes.
+// public returns a configuration that opens incidents, without a rate limit.
 func public(t *testing.T, url string) statuspage.Config {
 	t.Helper()
 	c := config(t, url)
@@ -30,7 +30,8 @@ func (f *fake) deliver(t *testing.T, x *statuspage.Reporter) func(report.Report)
 	}
 }
 
-// step delivers a report so many minutes after noon, and stops the test if that fails.
+// step delivers a report that many minutes after noon, and stops the test if that
+// fails.
 func step(t *testing.T, f *fake, r *statuspage.Reporter, minute int, words string) {
 	t.Helper()
 	if err := f.deliver(t, r)(at(minute, words)); err != nil {
@@ -42,7 +43,7 @@ func at(minute int, words string) report.Report {
 	return reporttest.At(time.Duration(minute)*time.Minute, words)
 }
 
-// state is what the page keeps of its incidents, one a line.
+// state returns the page's incidents, one per line.
 func (f *fake) state() string {
 	var lines []string
 	for _, x := range f.incidents {
@@ -80,7 +81,7 @@ func TestAnIncidentFromItsStartToItsEnd(t *testing.T) {
 
 func TestARestartFindsTheIncidentAgain(t *testing.T) {
 	f, url := newFake(t, two())
-	f.incidents = append(f.incidents, // others', whatever they keep
+	f.incidents = append(f.incidents, // incidents of others, with any metadata
 		&held{ID: "other", Name: "Mail", Status: "identified", Metadata: map[string]any{"nodewatch": map[string]any{"key": 5}, "jira": map[string]any{"issue": "A-1"}}},
 		&held{ID: "none", Name: "Web", Status: "monitoring"})
 	step(t, f, start(t, public(t, url)), 0, all)
@@ -144,7 +145,7 @@ func TestAnIncidentNamesWhatWasEverBad(t *testing.T) {
 	}
 }
 
-// A component that is gone from the page keeps no incident from being opened.
+// A component that was removed from the page does not prevent opening an incident.
 func TestAnIncidentThoughAComponentIsGone(t *testing.T) {
 	f, url := newFake(t, map[string]string{"ftgks51sfs2d": "operational"})
 	err := start(t, public(t, url)).Report(t.Context(), at(0, "node=major_outage storage=operational"))
@@ -153,7 +154,8 @@ func TestAnIncidentThoughAComponentIsGone(t *testing.T) {
 	}
 }
 
-// The page took it and the answer got lost: it is found, not opened again.
+// The page accepted the incident and the response was lost: it is found, not opened
+// again.
 func TestALostAnswerMakesNoSecondIncident(t *testing.T) {
 	f, url := newFake(t, two())
 	r := start(t, public(t, url))
@@ -167,7 +169,7 @@ func TestALostAnswerMakesNoSecondIncident(t *testing.T) {
 	}
 }
 
-// What a person says of the incident stands.
+// A person's changes to the incident are kept.
 func TestAPersonIsNotOverruled(t *testing.T) {
 	f, url := newFake(t, two())
 	r := start(t, public(t, url))
@@ -230,7 +232,8 @@ func TestOwnTextsAndSubscribers(t *testing.T) {
 	}
 }
 
-// The fake refuses what the API would, so that what it takes counts for something.
+// The fake rejects what the API would reject, so that an accepted request is
+// meaningful.
 func TestTheFakeRefuses(t *testing.T) {
 	f, _ := newFake(t, two())
 	word := func(s string) *string { return &s }

@@ -7,8 +7,7 @@ import (
 	"github.com/nodewatch/nodewatch/pkg/report"
 )
 
-// Of whatever others keep in an incident's metadata nothing is taken for ours, and
-// what is ours is found again.
+// No metadata of others is mistaken for ours, and ours is found again.
 func FuzzMetadata(f *testing.F) {
 	r := report.Report{Site: "rl1", Node: "node2"}
 	for _, seed := range []string{`{"nodewatch":{"key":"x","impact":"major_outage"}}`, `{"nodewatch":{"key":5}}`, `{"jira":{"issue":"A-1"}}`, `[]`, `null`, ``} {
@@ -23,7 +22,7 @@ func FuzzMetadata(f *testing.F) {
 			return
 		}
 		others["nodewatch"] = private{Key: mark(r), Impact: report.MajorOutage}
-		for name := range others { // names are matched whatever their case
+		for name := range others { // names are matched case-insensitively
 			if name != "nodewatch" && len(name) == len("nodewatch") {
 				delete(others, name)
 			}

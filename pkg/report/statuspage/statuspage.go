@@ -1,7 +1,7 @@
 // Package statuspage sets the components of an Atlassian Statuspage to the status of
 // the node's components and, if configured, opens and resolves an incident.
 //
-// The page takes no times from outside: a change begins when the page hears of it.
+// The page accepts no timestamps: a change begins when the page receives it.
 package statuspage
 
 import (
@@ -65,8 +65,8 @@ func prefixed(err error) error {
 	return fmt.Errorf("statuspage: %w", err)
 }
 
-// state is what a component shows for an impact; the page's words are ours, but it
-// has none for unknown.
+// state returns the state of a component for an impact; the page's states equal the
+// impacts, but it has none for unknown.
 func (c Config) state(i report.Impact) string {
 	if i != report.Unknown {
 		return string(i)
@@ -77,13 +77,13 @@ func (c Config) state(i report.Impact) string {
 	return c.Unknown
 }
 
-// An api is the page, asked over HTTP.
+// An api is the HTTP client of the page.
 type api struct {
 	c      Config
 	client *httpclient.Client
 }
 
-// component is of a component what is read, in the API's own names.
+// component has the fields of a component that are read, with the API's names.
 type component struct {
 	ID     string `json:"id"`
 	Status string `json:"status"`

@@ -10,15 +10,16 @@ import (
 	"github.com/nodewatch/nodewatch/pkg/report/httpclient"
 )
 
-// refused says that an answer with a code of success is none.
+// refused returns the failure for a response that is not a success despite its code.
 func refused(a httpclient.Response, want string) error {
 	return &report.Failure{Kind: report.Misconfigured, Err: fmt.Errorf("webhook: not accepted: the answer is not %s: %s", want, a.Line())}
 }
 
-// any2xx takes the code's word.
+// any2xx accepts every response with a code of success.
 func any2xx(httpclient.Response) error { return nil }
 
-// saysOK is for Slack and Mattermost: what else is in the body is an error's name.
+// saysOK is for Slack and Mattermost: any body other than "ok" is the name of an
+// error.
 func saysOK(a httpclient.Response) error {
 	if strings.TrimSpace(string(a.Body)) != "ok" {
 		return refused(a, "ok")
@@ -26,7 +27,7 @@ func saysOK(a httpclient.Response) error {
 	return nil
 }
 
-// discordAccepts wants the message back, or 204.
+// discordAccepts requires the message in the response, or code 204.
 func discordAccepts(a httpclient.Response) error {
 	var body struct {
 		ID string `json:"id"`
@@ -37,7 +38,7 @@ func discordAccepts(a httpclient.Response) error {
 	return refused(a, "a message with its id")
 }
 
-// ntfyAccepts wants the message back.
+// ntfyAccepts requires the message in the response.
 func ntfyAccepts(a httpclient.Response) error {
 	var body struct {
 		ID    string `json:"id"`
@@ -49,7 +50,7 @@ func ntfyAccepts(a httpclient.Response) error {
 	return nil
 }
 
-// telegramAccepts wants "ok": true; an error may come with any code.
+// telegramAccepts requires "ok": true; an error may have any code.
 func telegramAccepts(a httpclient.Response) error {
 	var body struct {
 		OK   bool `json:"ok"`
@@ -67,7 +68,7 @@ func telegramAccepts(a httpclient.Response) error {
 	return nil
 }
 
-// incidentAccepts wants the alert's key back, or the word that it was taken.
+// incidentAccepts requires the alert's key in the response, or the status "success".
 func incidentAccepts(a httpclient.Response) error {
 	var body struct {
 		Key    string `json:"deduplication_key"`

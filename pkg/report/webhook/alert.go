@@ -6,8 +6,8 @@ import (
 	"github.com/nodewatch/nodewatch/pkg/report"
 )
 
-// An alert is one for the node, however many findings it has: it begins with the
-// first, is renewed with each change, and ends with the last.
+// An alert is one alert for the node, however many findings it has: it begins with
+// the first, is updated with each change, and ends with the last.
 
 // alertKey identifies the node's alert.
 func (m message) alertKey() string {
@@ -19,7 +19,8 @@ func (m message) alertKey() string {
 
 func (m message) firing() bool { return m.event.Raised > 0 }
 
-// title is the worst that is raised or, once nothing is, what is gone.
+// title returns the worst raised finding's title or, if none is raised, that of the
+// cleared one.
 func (m message) title() string {
 	head, _, _ := strings.Cut(m.text, "\n")
 	if f := m.worst(); f != nil && m.firing() && !m.report.Test {
@@ -35,7 +36,7 @@ func (m message) worst() *report.Finding {
 	return &m.report.Findings[0]
 }
 
-// link is the address to follow.
+// link returns the address to follow.
 func (w *Reporter) link(m message) string {
 	if f := m.worst(); f != nil && w.c.Page == "" {
 		return f.Runbook

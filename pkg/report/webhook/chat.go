@@ -34,10 +34,10 @@ func discordBody(_ *Reporter, m message) ([]byte, error) {
 	}{m.text, mentions{[]string{}}, suppressEmbeds})
 }
 
-// suppressEmbeds is Discord's flag that shows no preview of a link.
+// suppressEmbeds is Discord's flag that disables the preview of a link.
 const suppressEmbeds = 1 << 2
 
-// telegramBody is a text without parse_mode, in which nothing has a meaning.
+// telegramBody is a text without parse_mode, so that it has no markup.
 func telegramBody(w *Reporter, m message) ([]byte, error) {
 	type preview struct {
 		Off bool `json:"is_disabled"`
@@ -54,7 +54,7 @@ func telegramBody(w *Reporter, m message) ([]byte, error) {
 	}{chat, m.text, preview{true}, !m.urgent()})
 }
 
-// urgent reports whether the message is worth a sound.
+// urgent reports whether the message justifies a sound.
 func (m message) urgent() bool {
 	if len(m.event.Changes) == 0 {
 		return false
@@ -66,7 +66,7 @@ func (m message) urgent() bool {
 	return false
 }
 
-// mostTitle is the size of a title, in bytes.
+// mostTitle is the maximum length of a title, in bytes.
 const mostTitle = 250
 
 func ntfyBody(w *Reporter, m message) ([]byte, error) {
@@ -93,7 +93,8 @@ func ntfyBody(w *Reporter, m message) ([]byte, error) {
 	return encode(body)
 }
 
-// priority is ntfy's, from 1 to 5; 3 is the usual one, 4 and 5 sound and vibrate long.
+// priority returns ntfy's priority, from 1 to 5; 3 is the default, 4 and 5 sound and
+// vibrate longer.
 func (m message) priority() int {
 	if !m.urgent() {
 		return 2

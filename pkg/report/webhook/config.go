@@ -11,7 +11,8 @@ import (
 	"github.com/nodewatch/nodewatch/pkg/report/httpclient"
 )
 
-// Config says which backend is notified, and how. Its zero value is not valid: start from Default.
+// Config is the configuration of the reporter: the backend and how to notify it. Its zero value is
+// invalid: start from Default.
 type Config struct {
 	Preset      string                           `yaml:"preset" doc:"the kind of receiver" oneof:"slack mattermost discord ntfy telegram json cloudevents oncall incidentio betterstack template"`
 	URL         string                           `yaml:"url" doc:"address, if it is not a secret; empty: the preset's default, if it has one"`
@@ -31,7 +32,7 @@ type Config struct {
 	Page        string                           `yaml:"page" doc:"address of this node's page, to link to; empty: no link"`
 }
 
-// Default is the configuration that a file changes; it lacks the preset.
+// Default returns the default configuration, without the preset.
 func Default() Config {
 	return Config{
 		Mode: "changes", Method: "POST", ContentType: "application/json", Pause: 10 * time.Second,
@@ -40,13 +41,13 @@ func Default() Config {
 }
 
 var (
-	topicWord  = regexp.MustCompile(`^[-_A-Za-z0-9]{1,64}$`)            // ntfy: what a topic may be
-	chatWord   = regexp.MustCompile(`^(-?[0-9]{1,20}|@[A-Za-z0-9_]+)$`) // Telegram: sendMessage, chat_id
+	topicWord  = regexp.MustCompile(`^[-_A-Za-z0-9]{1,64}$`)            // valid topics of ntfy
+	chatWord   = regexp.MustCompile(`^(-?[0-9]{1,20}|@[A-Za-z0-9_]+)$`) // chat_id of Telegram's sendMessage
 	headerWord = regexp.MustCompile(`^[-_A-Za-z0-9]{1,100}$`)
 )
 
-// Check returns a *report.FieldError naming what is missing or impossible. It
-// reads nothing.
+// Check returns a *report.FieldError for a missing or invalid field. It reads no
+// files.
 func (c Config) Check() error {
 	p, known := presets()[c.Preset]
 	if !known {
@@ -78,7 +79,7 @@ func (c Config) checkAddress(p preset) error {
 	return nil
 }
 
-// checkTarget checks what single presets need.
+// checkTarget checks the fields that only some presets need.
 func (c Config) checkTarget(preset) error {
 	switch {
 	case c.Preset == "ntfy" && !topicWord.MatchString(c.Topic):

@@ -11,7 +11,7 @@ import (
 	"github.com/nodewatch/nodewatch/pkg/report/webhook"
 )
 
-// Each mistake is named by its field.
+// Each error names its field.
 func TestCheck(t *testing.T) {
 	for _, preset := range all {
 		if err := config(t, preset, "https://192.0.2.1").Check(); err != nil {
@@ -73,8 +73,8 @@ func TestCheck(t *testing.T) {
 	}
 }
 
-// A secret that cannot be read is a mistake in the configuration, not a reason to
-// try soon again; and nothing is sent without it.
+// An unreadable secret is a configuration error, not a reason to retry soon; and
+// nothing is sent without it.
 func TestASecretThatCannotBeRead(t *testing.T) {
 	for field, change := range map[string]func(*webhook.Config){
 		"url_file":      func(c *webhook.Config) { c.URLFile = "/nonexistent/url" },

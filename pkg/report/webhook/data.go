@@ -5,7 +5,7 @@ import (
 	"time"
 )
 
-// data is what programs receive: the event or, in mode state, the whole Report.
+// data is the payload for programs: the event or, in mode state, the whole Report.
 func (m message) data() any {
 	if m.state {
 		return m.report
@@ -19,7 +19,7 @@ func jsonBody(_ *Reporter, m message) ([]byte, error) { return encode(m.data()) 
 const typePrefix = "io.github.nodewatch."
 
 // cloudBody is a CloudEvent 1.0 in structured mode. Source and id together are
-// unique, and the same if it is sent again.
+// unique, and do not change if it is resent.
 func cloudBody(_ *Reporter, m message) ([]byte, error) {
 	data, err := encode(m.data())
 	if err != nil {
@@ -41,7 +41,7 @@ func cloudBody(_ *Reporter, m message) ([]byte, error) {
 	return encode(e)
 }
 
-// kind is the last part of the CloudEvent's type.
+// kind returns the last part of the CloudEvent's type.
 func (m message) kind() string {
 	switch {
 	case m.report.Test:

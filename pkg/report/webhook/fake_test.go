@@ -11,8 +11,8 @@ import (
 	"unicode/utf8"
 )
 
-// A backend is the contract of one service: what it asks of a request, and what it
-// answers. An empty answer means 200 and the service's success.
+// A backend is the contract of one service: the checks of a request, and the
+// response. An empty response means 200 and the service's success.
 type backend struct {
 	success func() (code int, body string)
 	refuse  func(q *http.Request, body map[string]any) (code int, answer string)
@@ -52,7 +52,7 @@ func text(body map[string]any, field string) string {
 	return s
 }
 
-// only reports a field that the service does not know.
+// only returns an error for a field unknown to the service.
 func only(body map[string]any, known ...string) string {
 	for name := range body {
 		found := false
@@ -66,7 +66,7 @@ func only(body map[string]any, known ...string) string {
 	return ""
 }
 
-// hooked is for services whose address is the secret: another is not there.
+// hooked is for services whose address is the secret: another address does not exist.
 func hooked(q *http.Request) bool { return q.URL.Path == "/hooks/"+hookSecret }
 
 // backends are the contracts, by preset.
@@ -202,14 +202,14 @@ func refuseTelegram(q *http.Request, body map[string]any) (int, string) {
 	return 0, ""
 }
 
-// A breach is a request that a contract refuses.
+// A breach is a request that a contract rejects.
 type breach struct {
 	preset, path, body string
 	header             map[string]string
 	code               int
 }
 
-// Each rule of the contracts refuses what breaks it.
+// Each rule of the contracts rejects its violation.
 func TestTheContractsRefuse(t *testing.T) {
 	hook, bearer := "/hooks/"+hookSecret, map[string]string{"Authorization": "Bearer " + token}
 	for _, b := range []breach{

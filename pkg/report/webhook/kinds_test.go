@@ -10,7 +10,7 @@ import (
 	"github.com/nodewatch/nodewatch/pkg/report/reporttest"
 )
 
-// What people read of one finding, from the first word to the last.
+// The texts for people about one finding, from the first to the last.
 func TestEachKindReads(t *testing.T) {
 	url, rec := reporttest.Record(t, backends()["telegram"].ServeHTTP)
 	c := config(t, "telegram", url)
@@ -63,7 +63,7 @@ func TestEachKindReads(t *testing.T) {
 	reporttest.Golden(t, *update, "kinds.txt", all.String())
 }
 
-// A command that does not fit is left out whole, never cut.
+// A command that does not fit is omitted, never truncated.
 func TestHalfACommandIsNeverShown(t *testing.T) {
 	for name, command := range map[string]string{
 		"long":          "rm -rf /srv/" + strings.Repeat("x", 600) + "/old",

@@ -6,7 +6,7 @@ import (
 	"unicode/utf8"
 )
 
-// A limit is how long a text may be, in the unit that the backend counts in.
+// A limit is the maximum length of a text, in the unit that the backend counts in.
 type limit struct {
 	most int
 	size func(rune) int
@@ -14,7 +14,7 @@ type limit struct {
 
 func inBytes(r rune) int { return utf8.RuneLen(r) }
 
-// inUTF16 counts as Discord and Telegram do, at the most.
+// inUTF16 counts at least as Discord and Telegram do.
 func inUTF16(r rune) int {
 	if r > 0xffff {
 		return 2
@@ -32,8 +32,8 @@ func (l limit) of(text string) int {
 	return n
 }
 
-// cut shortens the text to the limit, between two characters and with an
-// ellipsis. The text must be valid UTF-8.
+// cut shortens the text to the limit, at a character boundary and with an ellipsis.
+// The text must be valid UTF-8.
 func (l limit) cut(text string) string {
 	if l.of(text) <= l.most {
 		return text
@@ -47,8 +47,8 @@ func (l limit) cut(text string) string {
 	return text
 }
 
-// escaped is the text as escape makes it, cut before it is escaped so that what
-// comes out obeys the limit and no escape is cut in two.
+// escaped returns the text with escape applied. It is cut before it is escaped, so
+// that the result is within the limit and no escape sequence is cut.
 func (l limit) escaped(text string, escape func(string) string) string {
 	for raw := l; ; {
 		out := escape(raw.cut(text))
@@ -60,8 +60,8 @@ func (l limit) escaped(text string, escape func(string) string) string {
 	}
 }
 
-// singleLine is a text of one line: white space is one blank, what cannot be shown is
-// not there.
+// singleLine returns the text as one line: white space becomes one blank, unprintable
+// characters are removed.
 func singleLine(text string) string {
 	text = strings.Map(func(r rune) rune {
 		switch {
@@ -75,11 +75,11 @@ func singleLine(text string) string {
 	return strings.Join(strings.Fields(text), " ")
 }
 
-// plain is a text as it is: for backends that read no markup.
+// plain returns a text unchanged, for backends without markup.
 func plain(text string) string { return text }
 
-// slackText escapes the three characters that Slack's text gives a meaning to;
-// this takes the meaning from mentions, too.
+// slackText escapes the three characters that are special in Slack's text, which also
+// disables mentions.
 func slackText(text string) string {
 	return strings.NewReplacer("&", "&amp;", "<", "&lt;", ">", "&gt;").Replace(text)
 }
@@ -87,12 +87,12 @@ func slackText(text string) string {
 // discordText escapes Markdown. Mentions are switched off by allowed_mentions.
 func discordText(text string) string { return markdown(text) }
 
-// mattermostText escapes Markdown, and takes the meaning from mentions by a
-// character without width, as incoming webhooks have no switch for them.
+// mattermostText escapes Markdown, and disables mentions with a zero-width character,
+// as incoming webhooks have no option for that.
 func mattermostText(text string) string { return strings.ReplaceAll(markdown(text), "@", "@\u200b") }
 
-// markdown takes the meaning from Markdown's characters. Addresses are left as
-// they are: in them a backslash would be one.
+// markdown escapes Markdown's special characters. URLs are unchanged: a backslash
+// would become part of them.
 func markdown(text string) string {
 	var b strings.Builder
 	for n, line := range strings.Split(text, "\n") {

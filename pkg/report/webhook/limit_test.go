@@ -52,8 +52,8 @@ func TestClean(t *testing.T) {
 	}
 }
 
-// Whatever the text, what is sent obeys the limit, is whole UTF-8, mentions nobody
-// and, if it is short enough, loses nothing.
+// For any text, the result is within the limit, is valid UTF-8, mentions no one and,
+// if it is short enough, loses nothing.
 func FuzzEscaped(f *testing.F) {
 	f.Add("osd & <!channel> @everyone *bold* `code` is 遅い", uint16(20))
 	f.Add(strings.Repeat("&", 50)+"💥", uint16(40))

@@ -11,11 +11,12 @@ import (
 	"github.com/nodewatch/nodewatch/pkg/report/changes"
 )
 
-// listed is the maximum number of changes in a text; of the rest it has the number.
+// listed is the maximum number of changes in a text, which states the number of the
+// others.
 const listed = 3
 
-// How much of each part a text shows: characters, and bytes of a command. A longer
-// command is left out: half of one must not be pasted.
+// The maximum length of each part of a text: characters, and bytes of a command. A
+// longer command is omitted, because a truncated one must not be pasted.
 const (
 	mostSummary = 300
 	mostAlso    = 120
@@ -27,14 +28,14 @@ const (
 type message struct {
 	event  changes.Event
 	report report.Report
-	state  bool   // it carries the whole report, and no changes
-	text   string // what people read
+	state  bool   // it contains the whole report instead of changes
+	text   string // text for people
 }
 
 func characters(n int, text string) string { return limit{n, inRunes}.cut(singleLine(text)) }
 
-// texts are the message in words, shorter from one to the next: whole, without
-// the command, the worst change alone.
+// texts returns the message in words, in decreasing length: complete, without the
+// command, the worst change only.
 func texts(e changes.Event, page string) []string {
 	if e.Test {
 		return []string{fmt.Sprintf("TEST from nodewatch on %s: please ignore\n%s", singleLine(e.Node), strings.TrimPrefix(singleLine(e.Site)+", ", ", ")+clock(e.At, e.At))}
@@ -57,13 +58,13 @@ func texts(e changes.Event, page string) []string {
 	return all
 }
 
-// headline says at a glance how bad it is, where, and what.
+// headline returns the severity, the place and the summary in one line.
 func headline(e changes.Event) string {
 	c := e.Changes[0]
 	return label(c) + " " + singleLine(e.Node) + ": " + characters(mostSummary, c.Summary)
 }
 
-// label is the severity, and what became of it.
+// label returns the severity, and the kind of the change.
 func label(c changes.Change) string {
 	was := " (was " + string(c.From) + ")"
 	upper := strings.ToUpper(string(c.Severity()))
@@ -83,7 +84,7 @@ func label(c changes.Change) string {
 	return upper
 }
 
-// about is when, what customers feel, and where.
+// about returns the time, the impact on customers, and the place.
 func about(e changes.Event) []string {
 	c := e.Changes[0]
 	when := "since " + clock(c.Since, e.At)
@@ -115,7 +116,7 @@ func about(e changes.Event) []string {
 	return append(lines, where(e))
 }
 
-// where names the site and the finding.
+// where returns the site and the finding.
 func where(e changes.Event) string {
 	c := e.Changes[0]
 	parts := []string{}
@@ -125,7 +126,7 @@ func where(e changes.Event) string {
 	return strings.Join(append(parts, singleLine(string(c.Component)), strings.TrimSpace(singleLine(c.Rule+" "+c.Subject))), ", ")
 }
 
-// advice is the next step: the first that has a command.
+// advice returns the next step: the first that has a command.
 func advice(c changes.Change, command bool) []string {
 	if c.Finding == nil || len(c.Finding.Advice) == 0 || c.Kind == changes.Seen {
 		return nil
@@ -144,11 +145,11 @@ func advice(c changes.Change, command bool) []string {
 	return lines
 }
 
-// unpasteable reports whether a command with the character in it cannot be shown
-// as it is.
+// unpasteable reports whether the character prevents a command from being shown
+// unchanged.
 func unpasteable(r rune) bool { return r == utf8.RuneError || !unicode.IsPrint(r) }
 
-// also is what else has changed: some, and the number of the rest.
+// also returns the other changes: some of them, and the number of the rest.
 func also(e changes.Event) []string {
 	var lines []string
 	for _, c := range e.Changes[1:min(len(e.Changes), listed)] {
@@ -160,10 +161,10 @@ func also(e changes.Event) []string {
 	return lines
 }
 
-// impactText is an impact as people write it.
+// impactText returns an impact in plain text.
 func impactText(i report.Impact) string { return strings.ReplaceAll(string(i), "_", " ") }
 
-// clock is a time of day in UTC, with the date unless it is that of now.
+// clock returns a time of day in UTC, with the date unless it is today's.
 func clock(t, now time.Time) string {
 	t = t.UTC()
 	switch y, m, d := now.UTC().Date(); {
@@ -175,7 +176,7 @@ func clock(t, now time.Time) string {
 	return t.Format("2006-01-02 15:04:05") + " UTC"
 }
 
-// span is a duration in its two largest units.
+// span returns a duration in its two largest units.
 func span(d time.Duration) string {
 	d = max(d, 0).Truncate(time.Second)
 	days, hours, minutes, seconds := d/(24*time.Hour), d/time.Hour%24, d/time.Minute%60, d/time.Second%60

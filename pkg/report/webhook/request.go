@@ -18,12 +18,12 @@ import (
 )
 
 // The headers of a signed request. The signature is "sha256=" and, in hexadecimal,
-// HMAC-SHA-256 (RFC 2104) with the key over the time's header, a dot and the body.
-// A receiver compares in constant time and refuses what is older than some minutes.
+// HMAC-SHA-256 (RFC 2104) with the key over the time header, a dot and the body. A
+// receiver compares in constant time and rejects requests older than some minutes.
 const (
-	timeHeader = "X-Nodewatch-Timestamp" // when the report was made, in seconds since 1970
+	timeHeader = "X-Nodewatch-Timestamp" // time of the report, in seconds since 1970
 	signHeader = "X-Nodewatch-Signature"
-	idHeader   = "X-Nodewatch-Id" // the event's id: the same if it is sent again
+	idHeader   = "X-Nodewatch-Id" // the event's id, unchanged if it is resent
 )
 
 // sign returns the signature of a body.
@@ -34,7 +34,7 @@ func sign(key, timestamp string, body []byte) string {
 	return "sha256=" + hex.EncodeToString(mac.Sum(nil))
 }
 
-// request makes the request that carries the body. Secrets are read now.
+// request returns the request with the body. It reads secrets each time.
 func (w *Reporter) request(m message, body []byte) (httpclient.Request, error) {
 	address, err := w.c.URLFile.Read()
 	if err != nil {
@@ -100,12 +100,12 @@ func (w *Reporter) headers(q *httpclient.Request, m message) error {
 	return nil
 }
 
-// maxRetryAfter caps a wait that a backend asks for.
+// maxRetryAfter caps a wait that a backend requests.
 const maxRetryAfter = time.Hour
 
-// withRetryAfter is the error with the wait that is given in the body of
-// an answer 429: Discord's retry_after, in seconds and parts of one, and
-// Telegram's parameters.retry_after, in seconds.
+// withRetryAfter returns the error with the wait in the body of a 429 response:
+// Discord's retry_after, in seconds with fractions, or Telegram's
+// parameters.retry_after, in seconds.
 func withRetryAfter(err error, a httpclient.Response) error {
 	f, ok := errors.AsType[*report.Failure](err)
 	if !ok || f.Kind != report.Throttled {

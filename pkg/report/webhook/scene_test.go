@@ -18,14 +18,14 @@ import (
 
 var update = flag.Bool("update", false, "write the golden files")
 
-// Secrets of the tests: the address's, the token and the key.
+// Secrets of the tests: in the address, the token and the key.
 const (
 	hookSecret = "h00k-s3cr3t-part"
 	token      = "123456:t0ken-s3cr3t-word"
 	signKey    = "k3y-s3cr3t-word"
 )
 
-// storm is the node in the retry storm, with everything that a Report has.
+// storm returns the node in the retry storm, with every part of a Report.
 func storm(t *testing.T) report.Report {
 	t.Helper()
 	raw, err := os.ReadFile("testdata/storm.json")
@@ -41,7 +41,8 @@ func storm(t *testing.T) report.Report {
 	return r
 }
 
-// quiet is the node a quarter of an hour after the storm: everything is gone.
+// quiet returns the node a quarter of an hour after the storm: all findings have
+// cleared.
 func quiet(t *testing.T) report.Report {
 	t.Helper()
 	r := storm(t)
@@ -56,7 +57,7 @@ func quiet(t *testing.T) report.Report {
 	return r
 }
 
-// many is a node with n findings, of the text given, the worst first.
+// many returns a node with n findings with the given text, worst first.
 func many(t *testing.T, n int, summary string) report.Report {
 	t.Helper()
 	r := storm(t)
@@ -73,7 +74,7 @@ func many(t *testing.T, n int, summary string) report.Report {
 	return r
 }
 
-// config is a working configuration of the preset for a backend at the base URL.
+// config returns a working configuration of the preset for a backend at the base URL.
 func config(t *testing.T, preset, base string) webhook.Config {
 	t.Helper()
 	c := webhook.Default()
@@ -94,7 +95,7 @@ func config(t *testing.T, preset, base string) webhook.Config {
 	return c
 }
 
-// all are the presets.
+// all returns the presets.
 var all = []string{"slack", "mattermost", "discord", "ntfy", "telegram", "json", "cloudevents", "template", "oncall", "incidentio", "betterstack"}
 
 func newReporter(t *testing.T, c webhook.Config, dir string) *webhook.Reporter {
@@ -114,7 +115,7 @@ func send(t *testing.T, w *webhook.Reporter, r report.Report) {
 	}
 }
 
-// shown is a request as it is kept in golden files.
+// shown is a request in the format of the golden files.
 func shown(t *testing.T, method, url string, h http.Header, body []byte) string {
 	t.Helper()
 	var b bytes.Buffer

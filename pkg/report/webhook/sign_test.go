@@ -9,7 +9,8 @@ import (
 	"github.com/nodewatch/nodewatch/pkg/report/reporttest"
 )
 
-// hmacByHand is RFC 2104 with SHA-256, step by step, for a key of at most 64 bytes.
+// hmacByHand computes RFC 2104 with SHA-256, step by step, for a key of at most 64
+// bytes.
 func hmacByHand(key, text []byte) string {
 	inner, outer := make([]byte, 64), make([]byte, 64)
 	copy(inner, key)
@@ -23,7 +24,7 @@ func hmacByHand(key, text []byte) string {
 	return hex.EncodeToString(second[:])
 }
 
-// The algorithm of the tests is the RFC's: RFC 4231, test case 2.
+// The tests' algorithm matches the RFC's: RFC 4231, test case 2.
 func TestHMACByHand(t *testing.T) {
 	if got := hmacByHand([]byte("Jefe"), []byte("what do ya want for nothing?")); got != "5bdcc146bf60754e6a042426089575c75a003f089d2739839dec58b964ec3843" {
 		t.Error(got)

@@ -11,7 +11,7 @@ import (
 	"github.com/nodewatch/nodewatch/pkg/report/reporttest"
 )
 
-// events are the events that arrived.
+// events returns the events that arrived.
 func events(t *testing.T, rec *reporttest.Recorder) []changes.Event {
 	t.Helper()
 	var list []changes.Event
@@ -38,7 +38,7 @@ func TestWhatIsReportedIsNotRepeated(t *testing.T) {
 	}
 }
 
-// What changes during the pause becomes one message after it.
+// Changes during the pause become one message after it.
 func TestThePauseMakesOneOfMany(t *testing.T) {
 	url, rec := reporttest.Record(t, backends()["json"].ServeHTTP)
 	w := newReporter(t, config(t, "json", url), "")
@@ -67,7 +67,7 @@ func TestThePauseMakesOneOfMany(t *testing.T) {
 	}
 }
 
-// A delivery that failed is made again under the same id, whatever the answer was.
+// A failed delivery is repeated with the same id, whatever the response was.
 func TestAFailedDeliveryIsMadeAgain(t *testing.T) {
 	codes := []int{500, 429, 400, 202}
 	url, rec := reporttest.Record(t, func(w http.ResponseWriter, _ *http.Request) {
@@ -91,7 +91,8 @@ func TestAFailedDeliveryIsMadeAgain(t *testing.T) {
 	}
 }
 
-// A receiver that knows the event says 409: it is told, and the failure is named.
+// A receiver that already has the event responds with 409: it counts as delivered,
+// and the failure is reported.
 func TestAKnownEventIsReported(t *testing.T) {
 	url, rec := reporttest.Record(t, reporttest.Reply(409, ""))
 	w := newReporter(t, config(t, "json", url), "")
@@ -104,7 +105,7 @@ func TestAKnownEventIsReported(t *testing.T) {
 	}
 }
 
-// A new run repeats nothing, and tells what has cleared meanwhile.
+// A new run repeats nothing, and reports what has cleared meanwhile.
 func TestRestart(t *testing.T) {
 	dir := t.TempDir()
 	url, rec := reporttest.Record(t, backends()["json"].ServeHTTP)
@@ -122,7 +123,7 @@ func TestRestart(t *testing.T) {
 	next.Started, next.Transitions = r.At.Add(time.Minute), nil
 	next.At = next.Started.Add(time.Minute)
 	all := next.Findings
-	next.Findings = nil // its rules have seen nothing yet
+	next.Findings = nil // its rules have not observed anything yet
 	send(t, w, next)
 	next.Findings = all[:2]
 	send(t, w, next)
@@ -140,8 +141,8 @@ func TestRestart(t *testing.T) {
 	}
 }
 
-// A run that was killed between the delivery and Keep sends the same event again,
-// under the same id, so that a receiver can tell.
+// A run that was killed between the delivery and Persist sends the same event again,
+// with the same id, so that a receiver can detect it.
 func TestAKilledRunRepeatsItselfUnderTheSameID(t *testing.T) {
 	dir := t.TempDir()
 	url, rec := reporttest.Record(t, backends()["json"].ServeHTTP)
@@ -152,7 +153,7 @@ func TestAKilledRunRepeatsItselfUnderTheSameID(t *testing.T) {
 	}
 }
 
-// Only what was asked for is told; the rest is not told later either.
+// Only requested changes are sent; the others are not sent later either.
 func TestTell(t *testing.T) {
 	url, rec := reporttest.Record(t, backends()["json"].ServeHTTP)
 	c := config(t, "json", url)
@@ -171,7 +172,7 @@ func TestTell(t *testing.T) {
 	}
 }
 
-// An alert is one for the node: it ends with the last finding.
+// There is one alert for the node: it ends with the last finding.
 func TestAnAlertEndsWithTheLastFinding(t *testing.T) {
 	url, rec := reporttest.Record(t, backends()["oncall"].ServeHTTP)
 	w := newReporter(t, config(t, "oncall", url), "")

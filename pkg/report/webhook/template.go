@@ -13,34 +13,34 @@ import (
 	"github.com/nodewatch/nodewatch/pkg/report/changes"
 )
 
-// A Value is what a template is executed with. All of it can be used whatever the
-// message is about: a finding that is gone is given as it last was.
+// A Value is the data of a template. All of it is valid for every kind of message: a
+// cleared finding has its last values.
 type Value struct {
 	Node        string
 	Site        string              // empty if none is configured
 	Labels      map[string]string   // as configured
-	Status      report.Impact       // of the node
-	Kind        changes.Kind        // what became of the worst change: raised, worse, blind, milder, seen, passed, cleared; state in mode state
+	Status      report.Impact       // impact of the node
+	Kind        changes.Kind        // kind of the worst change: raised, worse, blind, milder, seen, passed, cleared; state in mode state
 	Transition  changes.Change      // the worst change: Kind, At, Rule, Subject, Component, From, To, Impact, Since, Summary
-	Finding     report.Finding      // what the worst change is about; in mode state the worst that is raised
-	Changes     []changes.Change    // all of them, the worst first, at most 100
-	More        int                 // changes beyond those
-	Raised      int                 // findings that are raised now and have been reported
-	Maintenance *report.Maintenance // nil if none is under way
-	Time        time.Time           // of the report
+	Finding     report.Finding      // the finding of the worst change; in mode state the worst raised finding
+	Changes     []changes.Change    // all changes, worst first, at most 100
+	More        int                 // number of further changes
+	Raised      int                 // number of raised findings that have been reported
+	Maintenance *report.Maintenance // nil if there is no maintenance
+	Time        time.Time           // time of the report
 	Links       Links
-	Text        string        // what would be sent without a template
+	Text        string        // the text that would be sent without a template
 	Test        bool          // it is a test
 	Report      report.Report // the whole report
 }
 
-// Links are addresses to follow; those that are not known are empty.
+// Links are addresses to follow; unknown ones are empty.
 type Links struct{ Runbook, Page string }
 
-// mostRendered is how long a template's outcome may be, in bytes.
+// mostRendered is the maximum length of a template's output, in bytes.
 const mostRendered = 256 << 10
 
-// functions are what templates can call besides Go's own.
+// functions are the functions for templates in addition to Go's own.
 func functions(now time.Time) template.FuncMap {
 	return template.FuncMap{
 		"json": func(v any) (string, error) {
@@ -57,7 +57,7 @@ func functions(now time.Time) template.FuncMap {
 	}
 }
 
-// mark is a severity as a sign of four characters.
+// mark returns a severity as a mark of four characters.
 func mark(severity string) string {
 	switch report.Severity(severity) {
 	case report.Critical:
@@ -75,7 +75,7 @@ func parse(text string) (*template.Template, error) {
 	return template.New("template").Option("missingkey=error").Funcs(functions(time.Time{})).Parse(text)
 }
 
-// value is what a template sees of a message.
+// value returns a message as the data of a template.
 func (m message) value(page string) Value {
 	v := Value{
 		Node: m.report.Node, Site: m.report.Site, Labels: m.report.Labels, Status: m.report.Status, Kind: "state",
@@ -100,10 +100,10 @@ func (m message) value(page string) Value {
 	return v
 }
 
-// errTooLong says that a template makes more than can be sent.
+// errTooLong reports that a template's output is too long to be sent.
 var errTooLong = errors.New("produces more than 256 KiB")
 
-// A bounded text refuses what is beyond its size.
+// A bounded is a text that rejects writes beyond its size.
 type bounded struct{ text []byte }
 
 // Write implements io.Writer.
@@ -128,7 +128,7 @@ func render(t *template.Template, v Value) (string, error) {
 	return strings.ToValidUTF8(string(out.text), "?"), nil
 }
 
-// encode is JSON without the escapes that HTML asks for.
+// encode returns JSON without the escapes for HTML.
 func encode(v any) ([]byte, error) {
 	var b bytes.Buffer
 	enc := json.NewEncoder(&b)
@@ -137,7 +137,7 @@ func encode(v any) ([]byte, error) {
 	return bytes.TrimSuffix(b.Bytes(), []byte("\n")), err
 }
 
-// checkTemplate tries the template on messages of every kind.
+// checkTemplate executes the template with messages of every kind.
 func (c Config) checkTemplate(p preset) error {
 	switch {
 	case c.Template == "" && c.Preset == "template":
@@ -162,8 +162,8 @@ func (c Config) checkTemplate(p preset) error {
 	return nil
 }
 
-// samples are messages of every kind, of a finding with everything and of one
-// with nothing.
+// samples returns messages of every kind, for a finding with all fields and for one
+// with none.
 func samples() []message {
 	at := time.Date(2026, 3, 1, 2, 14, 0, 0, time.UTC)
 	full := report.Finding{

@@ -8,7 +8,7 @@ import (
 	"github.com/nodewatch/nodewatch/pkg/report/reporttest"
 )
 
-// sent is what the template makes of a Report, as the preset's text.
+// sent returns the template's output for a Report, as the preset's text.
 func sent(t *testing.T, preset, field, template string, r report.Report) string {
 	t.Helper()
 	url, rec := reporttest.Record(t, backends()[preset].ServeHTTP)
@@ -43,7 +43,8 @@ func TestTemplates(t *testing.T) {
 	}
 }
 
-// A template of the body makes what it makes; what it makes nothing of counts as told.
+// A template of the body produces the whole body; if its output is empty, the message
+// counts as sent.
 func TestATemplateThatMakesNothing(t *testing.T) {
 	url, rec := reporttest.Record(t, backends()["template"].ServeHTTP)
 	c := config(t, "template", url)
@@ -59,7 +60,7 @@ func TestATemplateThatMakesNothing(t *testing.T) {
 	}
 }
 
-// What a template makes too much of is an error, and cut nowhere.
+// Too long an output of a template is an error, and is not truncated.
 func TestATemplateThatMakesTooMuch(t *testing.T) {
 	url, rec := reporttest.Record(t, nil)
 	c := config(t, "template", url)

@@ -1,5 +1,6 @@
 // Package webhook sends HTTP requests to chats, push services, on-call services, or any
-// receiver of JSON. It speaks when something changes, once for all that has changed.
+// receiver of JSON. It sends one request when something changes, for all changes
+// together.
 package webhook
 
 import (
@@ -25,8 +26,9 @@ type Reporter struct {
 	memory   *changes.Memory
 }
 
-// New returns a Reporter. What has been reported is kept in the file; if that cannot
-// be read, the first Persist says so and everything raised is reported again.
+// New returns a Reporter. The file stores what has been reported; if it cannot be
+// read, the first Persist returns the error and all raised findings are reported
+// again.
 func New(c Config, client *httpclient.Client, kept statefile.File) (*Reporter, error) {
 	if err := c.Check(); err != nil {
 		return nil, err
@@ -45,8 +47,8 @@ func New(c Config, client *httpclient.Client, kept statefile.File) (*Reporter, e
 // Persist implements report.Persister.
 func (w *Reporter) Persist(report.Report) error { return w.memory.Persist() }
 
-// Report implements report.Reporter: it sends what has changed since it last succeeded
-// or, in mode state, the whole Report.
+// Report implements report.Reporter: it sends the changes since its last success or,
+// in mode state, the whole Report.
 func (w *Reporter) Report(ctx context.Context, r report.Report) error {
 	if w.c.Mode == "state" {
 		_, err := w.deliver(ctx, message{report: r, state: true, event: eventAt(r)})
@@ -71,8 +73,8 @@ func (w *Reporter) Report(ctx context.Context, r report.Report) error {
 	return err
 }
 
-// Test implements report.Reporter: it sends a message that says that it is a test.
-// An alert is raised and ended at once, under a key of its own.
+// Test implements report.Reporter: it sends a message marked as a test. An alert is
+// raised and ended at once, under a separate key.
 func (w *Reporter) Test(ctx context.Context, r report.Report) (string, error) {
 	r.Test = true
 	m := message{report: r, event: eventAt(r), state: w.c.Mode == "state"}
@@ -90,13 +92,13 @@ func (w *Reporter) Test(ctx context.Context, r report.Report) (string, error) {
 	return answer, err
 }
 
-// eventAt is an event without changes, whose id nothing else has.
+// eventAt returns an event without changes, with a unique id.
 func eventAt(r report.Report) changes.Event {
 	return changes.Baseline{Sent: uint64(max(r.At.UnixNano(), 0))}.Event(r, nil)
 }
 
-// deliver sends a message, and returns in one line what came back; nothing if the
-// template makes nothing of the message, and so nothing was sent.
+// deliver sends a message, and returns the response in one line. It returns an empty
+// string if the template's output is empty, so that nothing was sent.
 func (w *Reporter) deliver(ctx context.Context, m message) (string, error) {
 	if err := w.write(&m); err != nil {
 		return "", &report.Failure{Kind: report.Misconfigured, Err: fmt.Errorf("webhook: template: %w", err)}
@@ -119,7 +121,7 @@ func (w *Reporter) deliver(ctx context.Context, m message) (string, error) {
 	return a.Line(), w.preset.accept(a)
 }
 
-// write gives the message its text, as the backend's limits and markup allow.
+// write sets the text of the message, within the backend's limits and in its markup.
 func (w *Reporter) write(m *message) error {
 	if m.state && w.template == nil {
 		return nil

@@ -15,8 +15,8 @@ import (
 	"github.com/nodewatch/nodewatch/pkg/report/webhook"
 )
 
-// Each preset's contract takes what is sent when a storm begins, of 40 findings at
-// once, and when all is over; golden files show it.
+// Each preset's contract accepts the messages at the beginning of a storm, of 40
+// findings at once, and after the end; golden files show them.
 func TestEachContractTakesIt(t *testing.T) {
 	for _, preset := range all {
 		t.Run(preset, func(t *testing.T) {
@@ -37,7 +37,7 @@ func TestEachContractTakesIt(t *testing.T) {
 	}
 }
 
-// A storm is one message, that lists the worst and counts the rest.
+// A storm is one message, which lists the worst findings and counts the rest.
 func TestAStormIsOneMessage(t *testing.T) {
 	for _, preset := range all {
 		url, rec := reporttest.Record(t, backends()[preset].ServeHTTP)
@@ -76,7 +76,7 @@ func TestHostileServers(t *testing.T) {
 	}
 }
 
-// Of two wishes to be left alone the longer one counts.
+// Of two requested waits the longer one counts.
 func TestTheLongerRetryAfterCounts(t *testing.T) {
 	for header, want := range map[string]time.Duration{"60": time.Minute, "1": 21 * time.Second} {
 		url, _ := reporttest.Record(t, func(w http.ResponseWriter, _ *http.Request) {
@@ -90,7 +90,7 @@ func TestTheLongerRetryAfterCounts(t *testing.T) {
 	}
 }
 
-// A server that says back every header is shown without their secrets.
+// The response of a server that echoes every header is shown without the secrets.
 func TestNoHeaderIsShown(t *testing.T) {
 	url, _ := reporttest.Record(t, func(w http.ResponseWriter, q *http.Request) {
 		w.WriteHeader(400)
@@ -107,7 +107,7 @@ func TestNoHeaderIsShown(t *testing.T) {
 	}
 }
 
-// Codes of success that are none, and wishes that are in bodies.
+// Codes of success that are failures, and requested waits in bodies.
 func TestLyingAnswers(t *testing.T) {
 	for _, c := range []struct {
 		preset string
@@ -166,7 +166,7 @@ func TestTestIsMarkedAndHarmless(t *testing.T) {
 	}
 }
 
-// A state is told whole, each time, also at the end.
+// In mode state every message has the whole report, also at the end.
 func TestModeState(t *testing.T) {
 	for _, preset := range []string{"json", "cloudevents", "template"} {
 		url, rec := reporttest.Record(t, backends()[preset].ServeHTTP)

@@ -13,7 +13,7 @@ import (
 	"github.com/nodewatch/nodewatch/pkg/report/native/receiver"
 )
 
-// storm is a body with every field that came after the first release of the protocol.
+// storm is a body with every field added after the first release of the protocol.
 func storm() native.Body {
 	return with(func(b *native.Body) {
 		guests := &report.Guests{Hit: 65, Total: 66, Names: []string{"vm101", "vm102"}}
@@ -27,7 +27,8 @@ func storm() native.Body {
 	})
 }
 
-// A body of the first release is taken, and one of this release by its schema.
+// A body of the first release is accepted, and one of this release conforms to its
+// schema.
 func TestBodiesOfEveryReleaseAreTaken(t *testing.T) {
 	first, err := os.ReadFile("testdata/first.json")
 	if err != nil {
@@ -54,7 +55,7 @@ func TestBodiesOfEveryReleaseAreTaken(t *testing.T) {
 	}
 }
 
-// What later releases add is ignored and counted, wherever it is.
+// Fields of later releases are ignored and counted, wherever they are.
 func TestUnknownFieldsAreIgnoredAndCounted(t *testing.T) {
 	b := newBench(t)
 	raw := edited(t, `"summary":"storage: operational"`, `"summary":"storage: operational","more":{"a":1}`)
@@ -69,8 +70,8 @@ func TestUnknownFieldsAreIgnoredAndCounted(t *testing.T) {
 	}
 }
 
-// A receiver of the first release that ignores what it does not know, as the
-// protocol demands, understands a body of this release.
+// A receiver of the first release that ignores unknown fields, as the protocol
+// requires, understands a body of this release.
 func TestTheFirstReleaseUnderstandsThisOne(t *testing.T) {
 	raw, err := os.ReadFile("testdata/first.schema.json")
 	if err != nil {
@@ -103,7 +104,7 @@ func TestTheFirstReleaseUnderstandsThisOne(t *testing.T) {
 	}
 }
 
-// prune is a value without the properties that a schema does not list.
+// prune removes from a value the properties that a schema does not list.
 func prune(s *jsonschema.Schema, v any) any {
 	for s.Ref != nil {
 		s = s.Ref

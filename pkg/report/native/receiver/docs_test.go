@@ -27,8 +27,8 @@ func protocol(t *testing.T) string {
 	return string(raw)
 }
 
-// Every example of the documentation is what the schema allows, and each report
-// among them is taken.
+// Every example in the documentation conforms to the schema, and each report among
+// them is accepted.
 func TestDocsExamples(t *testing.T) {
 	s, err := receiver.NewSchema()
 	if err != nil {

@@ -5,12 +5,12 @@ import (
 	"strings"
 )
 
-// Fields are those that a Go type has in JSON, by name, each with the fields of its own
-// type; nil: the type is no struct.
+// Fields are the JSON fields of a Go type, by name, each with the fields of its own
+// type; nil if the type is not a struct.
 type fields map[string]fields
 
-// fieldsOf are the fields of a type, or of what it is a list of. No type of the protocol
-// holds itself.
+// fieldsOf returns the fields of a type, or of a list's element type. No type of the
+// protocol contains itself.
 func fieldsOf(t reflect.Type) fields {
 	for t.Kind() == reflect.Pointer || t.Kind() == reflect.Slice {
 		t = t.Elem()
@@ -26,7 +26,7 @@ func fieldsOf(t reflect.Type) fields {
 	return f
 }
 
-// unknown counts the fields of a decoded JSON value that are not among these.
+// unknown counts the fields of a decoded JSON value that are not in f.
 func (f fields) unknown(v any) (n int) {
 	if f == nil {
 		return 0

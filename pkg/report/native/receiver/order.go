@@ -6,9 +6,10 @@ import (
 	"github.com/nodewatch/nodewatch/pkg/report/native"
 )
 
-// A Last is what is kept of a node's latest report to check the order of the next one.
+// A Last is the part of a node's latest report that is needed to check the order of
+// the next one.
 type Last struct {
-	Boot    string // the kernel's boot id; empty while it is not known
+	Boot    string // the kernel's boot id; empty while unknown
 	Started time.Time
 	Seq     uint64
 	Arrived time.Time // by the receiver's clock
@@ -16,13 +17,13 @@ type Last struct {
 	Final   bool
 }
 
-// LastOf is what to keep of a report that arrived at the given time.
+// LastOf returns the Last of a report that arrived at the given time.
 func LastOf(b native.Body, arrived time.Time) Last {
 	return Last{Boot: b.Agent.Boot, Started: b.Agent.Started, Seq: b.Seq, Arrived: arrived, TTL: time.Duration(b.TTL) * time.Second, Final: b.Final != nil}
 }
 
-// Conflict says why a report that arrives now does not follow the latest one; nil:
-// it does.
+// Conflict returns why a report that arrives now does not follow the latest one; nil
+// if it does.
 func (l Last) Conflict(b native.Body, now time.Time) *native.Refusal {
 	sameRun := b.Agent.Started.Equal(l.Started)
 	sameBoot := b.Agent.Boot != "" && b.Agent.Boot == l.Boot

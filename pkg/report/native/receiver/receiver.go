@@ -1,8 +1,8 @@
 // Package receiver is the receiving end of the protocol of docs/report-protocol.md:
-// the schema, how a request is read, who sent it, and which report follows which.
-// It is strict about every word of the protocol, and ignores and counts fields it
-// does not know. nodewatch-status uses it; Receiver keeps what it gets in
-// memory, for tests.
+// the schema, the parsing of requests, the authentication of senders, and the order
+// of reports. It rejects any violation of the protocol, but ignores and counts
+// unknown fields. nodewatch-status uses it; Receiver stores reports in memory, for
+// tests.
 package receiver
 
 import (
@@ -15,24 +15,24 @@ import (
 	"github.com/nodewatch/nodewatch/pkg/report/native"
 )
 
-// Config says how a Receiver behaves.
+// Config is the configuration of a Receiver.
 type Config struct {
-	Tokens  map[string]string // node ids by bearer token: each speaks for its node only; empty: a client certificate must
+	Tokens  map[string]string // node ids by bearer token, each valid for its node only; if empty, a client certificate is required
 	Now     func() time.Time  // its clock
-	MaxBody int               // largest body that is taken, in bytes, before compression; 0: native.MaxBody
-	Next    time.Duration     // the interval that it asks for; 0: it does not
+	MaxBody int               // largest accepted body, in bytes, before compression; 0: native.MaxBody
+	Next    time.Duration     // the interval that it requests; 0: none
 }
 
-// A Node is what a Receiver got from one node.
+// A Node is the data that a Receiver got from one node.
 type Node struct {
-	Bodies      []native.Body       // taken, in order, without repetitions
-	Transitions []native.Transition // each once, in the order of their arrival
-	Repeated    int                 // transitions that came again under the same id
-	Unknown     int                 // fields that this version of the protocol does not list, and that were ignored
+	Bodies      []native.Body       // accepted bodies, in order, without repetitions
+	Transitions []native.Transition // each transition once, in order of arrival
+	Repeated    int                 // number of transitions that arrived again with the same id
+	Unknown     int                 // number of ignored fields that this version of the protocol does not list
 	Tests       int
 }
 
-// Latest is the newest body, and the zero Body before there is one.
+// Latest returns the newest body, or the zero Body if there is none.
 func (n Node) Latest() native.Body {
 	if len(n.Bodies) == 0 {
 		return native.Body{}
@@ -40,8 +40,7 @@ func (n Node) Latest() native.Body {
 	return n.Bodies[len(n.Bodies)-1]
 }
 
-// Changes are the statuses that a component has had, one after the other, each as first
-// reported.
+// Changes returns the successive statuses of a component, each as first reported.
 func (n Node) Changes(component string) (list []native.Component) {
 	for _, b := range n.Bodies {
 		for _, c := range b.Components {
@@ -64,10 +63,10 @@ type Receiver struct {
 	refusals map[int]int // by code
 }
 
-// known is a node and what makes sense of its next body.
+// known is a node and the state needed to check its next body.
 type known struct {
 	Node
-	last    Last              // the latest body; of no use before there is one
+	last    Last              // the latest body; invalid before the first one
 	ids     map[string]bool   // of transitions
 	answers map[string][]byte // by idempotency key
 }
@@ -89,7 +88,7 @@ func New(c Config) (*Receiver, error) {
 // ServeHTTP implements http.Handler.
 func (r *Receiver) ServeHTTP(w http.ResponseWriter, q *http.Request) { r.mux.ServeHTTP(w, q) }
 
-// Node returns what came from the node with the id.
+// Node returns the data of the node with the id.
 func (r *Receiver) Node(id string) Node {
 	r.mu.Lock()
 	defer r.mu.Unlock()
@@ -102,7 +101,7 @@ func (r *Receiver) Node(id string) Node {
 	return n
 }
 
-// IDs are the ids of the nodes that have reported, sorted.
+// IDs returns the sorted ids of the nodes that have reported.
 func (r *Receiver) IDs() []string {
 	r.mu.Lock()
 	defer r.mu.Unlock()
@@ -114,14 +113,14 @@ func (r *Receiver) IDs() []string {
 	return ids
 }
 
-// Refused is how often it has refused with the code.
+// Refused returns how often it has responded with the code of a refusal.
 func (r *Receiver) Refused(code int) int {
 	r.mu.Lock()
 	defer r.mu.Unlock()
 	return r.refusals[code]
 }
 
-// take takes one report.
+// take processes one report.
 func (r *Receiver) take(w http.ResponseWriter, q *http.Request) {
 	node, ok := r.authenticate(q)
 	if !ok {
@@ -142,7 +141,8 @@ func (r *Receiver) take(w http.ResponseWriter, q *http.Request) {
 	_, _ = w.Write(answer)
 }
 
-// authenticate returns the id of the node that the secret or the certificate belongs to.
+// authenticate returns the id of the node to which the secret or the certificate
+// belongs.
 func (r *Receiver) authenticate(q *http.Request) (id string, ok bool) {
 	if len(r.config.Tokens) == 0 {
 		return Certified(q)
@@ -152,7 +152,7 @@ func (r *Receiver) authenticate(q *http.Request) (id string, ok bool) {
 	return id, bearer && ok
 }
 
-// store saves a report and returns the answer, or the conflict.
+// store saves a report and returns the response, or the conflict.
 func (r *Receiver) store(got Report, key string) (answer []byte, no *native.Refusal) {
 	r.mu.Lock()
 	defer r.mu.Unlock()
@@ -192,12 +192,12 @@ func (r *Receiver) store(got Report, key string) (answer []byte, no *native.Refu
 	return answer, nil
 }
 
-// refuse answers with a refusal.
+// refuse responds with a refusal.
 func (r *Receiver) refuse(w http.ResponseWriter, code int, no native.Refusal) {
 	r.mu.Lock()
 	r.refusals[code]++
 	r.mu.Unlock()
 	w.Header().Set("Content-Type", "application/json")
 	w.WriteHeader(code)
-	_ = json.NewEncoder(w).Encode(no) // nobody may be listening
+	_ = json.NewEncoder(w).Encode(no) // the client may be gone
 }

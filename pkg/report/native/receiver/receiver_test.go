@@ -25,7 +25,7 @@ import (
 
 var noon = time.Date(2026, 11, 22, 12, 0, 0, 0, time.UTC)
 
-// good is a body that is taken.
+// good returns a body that is accepted.
 func good() native.Body {
 	return native.Body{
 		Schema: native.Schema, Node: native.Node{ID: "rl1/node2", Name: "node2"}, Seq: 7, SentAt: noon, Interval: 30, TTL: 100, Status: report.Operational,
@@ -35,7 +35,7 @@ func good() native.Body {
 	}
 }
 
-// bench is a Receiver with a clock to be set.
+// bench is a Receiver with an adjustable clock.
 type bench struct {
 	*receiver.Receiver
 	t   *testing.T
@@ -53,7 +53,7 @@ func newBench(t *testing.T) *bench {
 	return b
 }
 
-// request is a right request with the given body.
+// request returns a valid request with the given body.
 func request(t *testing.T, body any) *http.Request {
 	t.Helper()
 	raw, ok := body.([]byte)
@@ -72,7 +72,7 @@ func request(t *testing.T, body any) *http.Request {
 	return q
 }
 
-// answer is what comes back, checked against the schema.
+// answer returns the response, checked against the schema.
 func (b *bench) answer(q *http.Request) (code int, text string) {
 	b.t.Helper()
 	w := httptest.NewRecorder()
@@ -91,14 +91,14 @@ func (b *bench) answer(q *http.Request) (code int, text string) {
 	return w.Code, strings.TrimSpace(w.Body.String())
 }
 
-// with is a good body, changed.
+// with returns a good body with a change.
 func with(change func(*native.Body)) native.Body {
 	b := good()
 	change(&b)
 	return b
 }
 
-// edited is a good body as JSON with a field changed by hand.
+// edited returns a good body as JSON with one changed field.
 func edited(t *testing.T, old, new string) []byte {
 	t.Helper()
 	raw, err := json.Marshal(good())
@@ -111,7 +111,7 @@ func edited(t *testing.T, old, new string) []byte {
 	return []byte(strings.Replace(string(raw), old, new, 1))
 }
 
-// Each rule of the protocol has a request that breaks it.
+// For each rule of the protocol there is a request that violates it.
 func TestWhatIsRefused(t *testing.T) {
 	header := func(name, value string) func(*http.Request) {
 		return func(q *http.Request) { q.Header.Set(name, value) }
@@ -163,7 +163,7 @@ func TestWhatIsRefused(t *testing.T) {
 	}
 }
 
-// A body that unpacks to very much is unpacked no further than to the limit.
+// A body that decompresses to a very large size is decompressed only up to the limit.
 func TestABombIsNotUnpacked(t *testing.T) {
 	var zipped bytes.Buffer
 	z, err := gzip.NewWriterLevel(&zipped, gzip.BestSpeed)
@@ -221,7 +221,7 @@ func TestOrder(t *testing.T) {
 	}
 }
 
-// The same key gets the same answer, and is kept once.
+// The same key gets the same response, and the report is stored once.
 func TestARepetitionIsTakenOnce(t *testing.T) {
 	b := newBench(t)
 	_, first := b.answer(request(t, good()))
@@ -271,7 +271,7 @@ func TestChangesAreThoseOfTheStatus(t *testing.T) {
 	}
 }
 
-// A certificate speaks for the node in its URI.
+// A certificate is valid for the node in its URI.
 func TestACertificateSpeaksForItsNode(t *testing.T) {
 	r, err := receiver.New(receiver.Config{Now: func() time.Time { return noon }})
 	if err != nil {
@@ -297,7 +297,7 @@ func TestACertificateSpeaksForItsNode(t *testing.T) {
 	}
 }
 
-// The schema beside the documentation is the one that is checked against.
+// The schema in the documentation is the same as the one used for checks.
 func TestDocsSchemaIsFresh(t *testing.T) {
 	path := filepath.Join("..", "..", "..", "..", "docs", "report-protocol.schema.json")
 	if *update {

@@ -45,25 +45,25 @@ func NewSchema() (*Schema, error) {
 	return &s, nil
 }
 
-// Report says what is wrong with the body of a report; nothing: it is right.
+// Report returns the errors in the body of a report; none if it is valid.
 func (s *Schema) Report(raw []byte) []native.Field {
 	_, wrong := check(s.report, raw)
 	return wrong
 }
 
-// Answer is Report for an answer with code 200.
+// Answer is like Report for a response with code 200.
 func (s *Schema) Answer(raw []byte) []native.Field {
 	_, wrong := check(s.answer, raw)
 	return wrong
 }
 
-// Refusal is Report for any other answer.
+// Refusal is like Report for any other response.
 func (s *Schema) Refusal(raw []byte) []native.Field {
 	_, wrong := check(s.refusal, raw)
 	return wrong
 }
 
-// check decodes a document and says what is wrong with it.
+// check decodes a document and returns its errors.
 func check(s *jsonschema.Schema, raw []byte) (doc any, wrong []native.Field) {
 	doc, err := jsonschema.UnmarshalJSON(bytes.NewReader(raw))
 	if err != nil {
@@ -80,10 +80,10 @@ func check(s *jsonschema.Schema, raw []byte) (doc any, wrong []native.Field) {
 	return doc, leaves(invalid)
 }
 
-// leaves are the mistakes that an error comes down to.
+// leaves returns the individual errors of which an error consists.
 func leaves(e *jsonschema.ValidationError) (list []native.Field) {
 	if len(e.Causes) == 0 {
-		_, text, _ := strings.Cut(e.Error(), ": ") // the place is before it
+		_, text, _ := strings.Cut(e.Error(), ": ") // the location precedes it
 		return []native.Field{{Field: place(e.InstanceLocation), Text: text}}
 	}
 	for _, c := range e.Causes {
@@ -92,7 +92,7 @@ func leaves(e *jsonschema.ValidationError) (list []native.Field) {
 	return list
 }
 
-// place writes a location as components[0].status.
+// place formats a location as components[0].status.
 func place(parts []string) string {
 	var b strings.Builder
 	for _, p := range parts {

@@ -13,27 +13,26 @@ import (
 	"github.com/nodewatch/nodewatch/pkg/report/native"
 )
 
-// A Report is a report that is right by the schema.
+// A Report is a report that conforms to the schema.
 type Report struct {
 	Body    native.Body
-	Unknown int // fields that this version of the protocol does not list, and that are ignored
+	Unknown int // number of ignored fields that this version of the protocol does not list
 }
 
-// A Refused says with which code a request is refused, and how.
+// A Refused is the code and the content of a refusal.
 type Refused struct {
 	Code int
 	native.Refusal
 }
 
-// maxFields is how many mistakes in one body are listed.
+// maxFields is the maximum number of listed errors of one body.
 const maxFields = 20
 
-// errTooLarge says that a body is larger than is taken.
+// errTooLarge reports that a body exceeds the limit.
 var errTooLarge = errors.New("the body is too large")
 
-// Read returns the report in a request whose sender has shown that it speaks for
-// node; or how to refuse it. most is the size of the largest body that is read, in
-// bytes, before compression.
+// Read returns the report in a request whose sender is authenticated as node, or a
+// refusal. most is the maximum size of the body, in bytes, before compression.
 func (s *Schema) Read(q *http.Request, node string, most int) (Report, *Refused) {
 	refused := func(code int, no native.Refusal) (Report, *Refused) { return Report{}, &Refused{code, no} }
 	if q.Header.Get("Content-Type") != "application/json" {
@@ -56,7 +55,7 @@ func (s *Schema) Read(q *http.Request, node string, most int) (Report, *Refused)
 	return r, nil
 }
 
-// parse checks and decodes a report that came with the given key, and counts its
+// parse checks and decodes a report that arrived with the given key, and counts its
 // unknown fields.
 func (s *Schema) parse(raw []byte, key string) (r Report, wrong []native.Field) {
 	doc, wrong := check(s.report, raw)
@@ -73,7 +72,7 @@ func (s *Schema) parse(raw []byte, key string) (r Report, wrong []native.Field) 
 	return r, wrong
 }
 
-// Key is the Idempotency-Key of a body.
+// Key returns the Idempotency-Key of a body.
 func Key(b native.Body) string {
 	boot := b.Agent.Boot
 	if boot == "" {
@@ -82,14 +81,14 @@ func Key(b native.Body) string {
 	return fmt.Sprintf("%s/%s/%d", b.Node.ID, url.PathEscape(boot), b.Seq)
 }
 
-// Bearer is the token that a request comes with; false: it has none.
+// Bearer returns the bearer token of a request; false if it has none.
 func Bearer(q *http.Request) (token string, ok bool) {
 	token, ok = strings.CutPrefix(q.Header.Get("Authorization"), "Bearer ")
 	return token, ok && token != ""
 }
 
-// Certified is the id of the node that the client's verified certificate names;
-// false: there is no such certificate.
+// Certified returns the node id in the client's verified certificate; false if there
+// is no such certificate.
 func Certified(q *http.Request) (node string, ok bool) {
 	if q.TLS == nil || len(q.TLS.VerifiedChains) == 0 {
 		return "", false
@@ -102,7 +101,7 @@ func Certified(q *http.Request) (node string, ok bool) {
 	return "", false
 }
 
-// read returns the body, decompressed.
+// read returns the decompressed body.
 func read(q *http.Request, most int) ([]byte, error) {
 	var in io.Reader = io.LimitReader(q.Body, int64(most)+1)
 	switch e := q.Header.Get("Content-Encoding"); e {
