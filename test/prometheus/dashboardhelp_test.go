@@ -8,17 +8,17 @@ import (
 
 // withoutThreshold are the panels over time of which no value is bad by itself, and why.
 var withoutThreshold = map[string]string{
-	"Receive: share of each slave":                             "what is even depends on how many slaves there are",
-	"Transmit: share of each slave":                            "what is even depends on how many slaves there are",
-	"Requests under way":                                       "as many as the guests send",
-	"Lines by what they mean":                                  "each class has a meaning of its own",
-	"Lines lost, suppressed or not understood":                 "the kernel drops lines in any flood",
-	"OSDs that the kernel complains of":                        "it depends on how many the cluster has",
-	"The ten OSDs with most lines":                             "it compares OSDs",
-	"OSDs":                                                     "it depends on how many the cluster has",
-	"Failed deliveries":                                        "one is tried again",
-	"Nodes with each finding":                                  "it depends on how many nodes there are",
-	"Lines of libceph and krbd's disks: the ten loudest nodes": "it compares nodes",
+	"Receive: share of each slave":         "what is even depends on how many slaves there are",
+	"Transmit: share of each slave":        "what is even depends on how many slaves there are",
+	"Requests in flight":                   "as many as the guests send",
+	"Lines by class":                       "each class has a meaning of its own",
+	"Lines lost, suppressed or not parsed": "the kernel drops lines in any flood",
+	"OSDs with kernel log errors":          "it depends on how many the cluster has",
+	"The ten OSDs with the most lines":     "it compares OSDs",
+	"OSDs":                                 "it depends on how many the cluster has",
+	"Failed deliveries":                    "one is tried again",
+	"Nodes with each finding":              "it depends on how many nodes there are",
+	"Lines of libceph and krbd's disks: the ten nodes with the most": "it compares nodes",
 }
 
 // A panel over time shows from where on its value is bad; a panel that is about one node, or split

@@ -210,7 +210,7 @@ func TestAlertsSayWhatTheyMust(t *testing.T) {
 }
 
 // describes is what the description of an alert says at least: what it is about, and the first
-// step. One on a finding has the rule, the subject, the guests hit and the command, and leads to the node's page.
+// step. One on a finding has the rule, the subject, the affected guests and the command, and links to the node's page.
 func describes(r shipped) []string {
 	about := "{{ $labels.instance }}"
 	switch r.Alert {
@@ -224,7 +224,7 @@ func describes(r shipped) []string {
 	if !strings.HasPrefix(r.Alert, "NodewatchFinding") {
 		return []string{about, " First step: "}
 	}
-	return []string{about, "{{ $labels.rule }}", "$labels.subject", "nodewatch_finding_guests{", "guests hit (last known): ", "The node cannot be scraped: ", " First step: nodewatch check,", "its page"}
+	return []string{about, "{{ $labels.rule }}", "$labels.subject", "nodewatch_finding_guests{", "affected guests (last known): ", "The node cannot be scraped: ", " First step: nodewatch check,", "its page"}
 }
 
 // An alert on a finding leads to the node's page, with nodewatch's port where the scrape configuration
@@ -244,8 +244,8 @@ tests:
         exp_alerts:
           - exp_labels: {job: nodewatch, instance: "%[3]s", rule: vm-paused, subject: 'a"b\', severity: critical}
             exp_annotations:
-              summary: nodewatch has found a failure that needs somebody now.
-              description: '%[3]s: vm-paused on a"b\, guests hit: 3. First step: nodewatch check, on the node, or its page; both have the evidence and what to do next.'
+              summary: nodewatch has found a failure that requires immediate action.
+              description: '%[3]s: vm-paused on a"b\, affected guests: 3. First step: nodewatch check, on the node, or its page; both show the evidence and the next steps.'
               page_url: %[4]s
               runbook_url: https://github.com/nodewatch/nodewatch/blob/main/docs/rules.md#vm-paused
 `
