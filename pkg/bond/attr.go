@@ -12,8 +12,8 @@ import (
 // false if b ends inside an attribute; each has then been called for the attributes
 // before it.
 //
-// nl.ParseRouteAttr does the same but panics on a last attribute whose padding
-// is cut off, and netlink.LinkDeserialize on values that are too short.
+// nl.ParseRouteAttr does the same but panics if the padding of the last attribute is
+// missing, and netlink.LinkDeserialize panics on values that are too short.
 func attrs(b []byte, each func(typ uint16, v []byte)) bool {
 	const typeMask = ^uint16(unix.NLA_F_NESTED | unix.NLA_F_NET_BYTEORDER)
 	for len(b) >= unix.SizeofRtAttr {

@@ -26,8 +26,8 @@ type Bond struct {
 	Slaves         []Slave  `json:"slaves"`         // in enslave order if Ordered, otherwise by ifindex
 	Ordered        bool     `json:"ordered"`        // the enslave order could be read from bonding/slaves
 	Ports          []string `json:"ports,omitempty"`
-	// Ports names the internal ports of an Open vSwitch bridge that reach the
-	// network through this bond. Empty for kernel bonds.
+	// Ports names the internal ports of an Open vSwitch bridge that reach the network
+	// through this bond. It is empty for kernel bonds.
 }
 
 // AD is the state of the active 802.3ad aggregator (IFLA_BOND_AD_INFO).

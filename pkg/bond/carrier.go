@@ -73,7 +73,7 @@ func (l Links) Indexes() []int {
 	return slices.Compact(all)
 }
 
-// A step is one link on the way down.
+// A step is one link on the path down.
 type step struct {
 	name   string
 	kind   string

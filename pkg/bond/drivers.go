@@ -87,8 +87,8 @@ var overload = map[string]counters{
 	"enic":       {source: "ethernet/cisco/enic/enic_ethtool.c", names: []string{"rx_no_bufs"}},
 	// In most kernels ena does not export the device's rx_drops in ethtool -S, only as the
 	// kernel's rx_dropped (ena_get_stats64 in ena_netdev.c). enic's rx_dropped includes
-	// frames that its filters refuse besides rx_no_bufs, which it exports (enic_get_stats
-	// in enic_main.c).
+	// frames rejected by its filters in addition to rx_no_bufs, which it exports
+	// (enic_get_stats in enic_main.c).
 	"ena": {
 		source: "ethernet/amazon/ena/ena_ethtool.c, ena_netdev.c",
 		names:  []string{"rx_drops", "rx_overruns", "rx_page_alloc_fail", "rx_skb_alloc_fail"}, kernels: "rx_drops",
@@ -168,7 +168,7 @@ func sums(all map[string]uint64, wanted func(name string) bool) map[string]uint6
 // The most counters of an unknown driver to show.
 const maxUnlisted = 16
 
-// The words by which drivers name the frames they drop.
+// The words in the names of drivers' counters of dropped frames.
 var dropWords = [...]string{"drop", "discard", "miss", "no_buf", "nobuf", "no_desc", "nodesc", "overflow", "overrun", "over_err", "fifo_err", "alloc_fail", "oob", "out_of"}
 
 // unlistedOf selects the statistics of an unknown driver whose names suggest frames

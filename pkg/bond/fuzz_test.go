@@ -80,7 +80,7 @@ func FuzzDecode(f *testing.F) {
 	})
 }
 
-// checkPlaces returns all ifindexes.
+// checkPlaces checks that every link has one place, and returns all ifindexes.
 func checkPlaces(t *testing.T, all Links) map[int]bool {
 	t.Helper()
 	place, known := map[int]string{}, map[int]bool{}

@@ -199,7 +199,7 @@ type tc struct {
 	options        []byte
 }
 
-// decodeTC decodes the payload of such a message. It returns false if that is
+// decodeTC decodes the payload of such a message. It returns false if the payload is
 // damaged.
 func decodeTC(m []byte) (tc, bool) {
 	if len(m) < nl.SizeofTcMsg {

@@ -130,7 +130,7 @@ func TestKernelCounters(t *testing.T) {
 	nic := addNIC(t, h, "nic0")
 	far, err := h.LinkByName("far-nic0")
 	must(t, err)
-	must(t, h.LinkSetUp(nic)) // sends its multicast memberships
+	must(t, h.LinkSetUp(nic)) // this also sends its multicast memberships
 	must(t, h.LinkSetUp(far))
 	_, err = r.Read(t.Context())
 	must(t, err)

@@ -76,7 +76,7 @@ func TestLongFileIsBounded(t *testing.T) {
 	}
 }
 
-// TestDevices reads a tree with the symbolic links of a real one.
+// TestDevices reads a tree with symbolic links like those of a real one.
 func TestDevices(t *testing.T) {
 	dir := t.TempDir()
 	for link, target := range map[string]string{

@@ -128,7 +128,7 @@ func TestParseOSDMapDown(t *testing.T) {
 	}
 }
 
-// The names that Octopus and Luminous use.
+// The field names in Octopus and Luminous.
 func TestParseOSDMapOld(t *testing.T) {
 	got, list, err := ParseOSDMap([]byte(`{"epoch":7,"osds":[
 		{"osd":4,"up":1,"in":0,"public_addr":"192.0.2.14:6801/99"},{"osd":2,"up":0,"in":0,"public_addr":":/0"}],

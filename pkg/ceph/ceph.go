@@ -75,7 +75,7 @@ const lingerStart = 0xffff000000000000
 // those of librbd are addresses in its process.
 func (w Watcher) Kernel() bool { return w.Cookie >= lingerStart }
 
-// Scrubs are the scrubs running now.
+// Scrubs are the numbers of running scrubs.
 type Scrubs struct {
 	Scrubbing int `json:"scrubbing"` // placement groups
 	Deep      int `json:"deep"`      // number of deep scrubs among them

@@ -51,7 +51,7 @@ func ParseHealth(b []byte) (Health, error) {
 	return h, nil
 }
 
-// slowOps is the code under which daemons report requests that take too long.
+// slowOps is the health code for requests that take too long.
 const slowOps = "SLOW_OPS"
 
 func (h *Health) sanitize() {

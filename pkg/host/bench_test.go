@@ -30,7 +30,7 @@ func BenchmarkLook(b *testing.B) {
 	defer close(release)
 	for range threads {
 		go func() {
-			runtime.LockOSThread() // and never unlocked: the thread ends with its goroutine
+			runtime.LockOSThread() // never unlocked: the thread ends with its goroutine
 			started <- struct{}{}
 			<-release
 		}()

@@ -40,7 +40,7 @@ type Pressure struct {
 	FullTotal time.Duration `json:"full_total"`
 }
 
-// Waiting are the tasks in uninterruptible sleep (state D), threads included.
+// Waiting has the tasks in uninterruptible sleep (state D), threads included.
 type Waiting struct {
 	Total  int            `json:"total"`
 	ByComm map[string]int `json:"by_comm"`          // the 20 most frequent names at most; the rest under "other"

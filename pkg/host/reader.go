@@ -72,9 +72,10 @@ func NewReader(proc fs.FS, limits Limits) *Reader {
 }
 
 // Read reads the state. None of the files it opens waits for storage, memory or
-// network locks. What this kernel does not have is nil; Errors names what exists but
-// could not be read. Read fails only if it cannot read release, boot time, CPUs and
-// load. When ctx ends, the scan for waiting tasks stops and its result is partial.
+// network locks. A value that this kernel does not have is nil; Errors names those
+// that exist but could not be read. Read fails only if it cannot read release, boot
+// time, CPUs and load. When ctx ends, the scan for waiting tasks stops and its result
+// is partial.
 func (r *Reader) Read(ctx context.Context) (State, error) {
 	var s State
 	threads, err := r.base(&s)

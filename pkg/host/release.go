@@ -7,7 +7,7 @@ import (
 	"strings"
 )
 
-// A Release is a kernel version by its numbers.
+// A Release is a kernel version as numbers.
 type Release struct {
 	Major int
 	Minor int

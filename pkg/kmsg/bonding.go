@@ -17,7 +17,7 @@ var slaveLines = []phrase{
 	{"unknown ethtool speed", BondOther, "speed"},
 	{"An illegal loopback occurred on ", BondOther, "loopback"},
 	{"unbinding aggregator, and could not find a new aggregator", BondOther, "aggregator"},
-	{"Warning: Port ", BondOther, "aggregator"}, // is related to an aggregator that does not have it
+	{"Warning: Port ", BondOther, "aggregator"}, // followed by: is related to an aggregator that does not have it
 	{"Enslaving as ", BondOther, "enslaved"},
 	{"Releasing ", BondOther, "released"},
 	{"Removing ", BondOther, "released"},

@@ -2,7 +2,8 @@ package kmsg
 
 const fsid = "33b862db-5e43-43fb-927c-e4b2e2132a65"
 
-// domain.md A.3: osdmap.c and mon_client.c. Up to 5.19 without the mark of cluster and epoch.
+// domain.md A.3: osdmap.c and mon_client.c. Up to 5.19 the lines have no mark of cluster and
+// epoch.
 var mapForms = []said{
 	{"libceph: osd3 down", peer(OSDDown, "osd3", "", "")},
 	{"libceph (" + fsid + " e11): osd3 down", peer(OSDDown, "osd3", "", "")},

@@ -136,7 +136,7 @@ var nicDriverTable = []said{
 	{"enp3s0: Port link is down", on(NICDown, "enp3s0", "")},
 	{"[qed_mcp_handle_critical_error_recovery...]", Line{}},
 	{"enic 0000:09:00.0 eth0: rx over errors", Line{}},
-	// Other wordings of the same kinds.
+	// Other wordings with the same meanings.
 	{"pcieport 0000:00:1c.0: AER: Corrected error received: id=00e0", on(PCIeFault, "0000:00:1c.0", "corrected")}, // 4.19
 	{"pcieport 0000:00:1c.0: AER: Multiple Uncorrected (Fatal) error received: id=0200", on(PCIeFault, "0000:00:1c.0", "fatal")},
 	{"pcieport 0000:00:1c.0: AER: Uncorrected (Non-Fatal) error received: id=0200", on(PCIeFault, "0000:00:1c.0", "uncorrected")},

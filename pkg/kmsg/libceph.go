@@ -175,7 +175,8 @@ func libceph(text string) (Line, pairing) {
 	return unlisted(body)
 }
 
-// cephBody strips the prefix, and the "[FSID CLIENT]: " that a later kernel may add.
+// cephBody strips the prefix, and the "[FSID CLIENT]: " that a later kernel may add
+// after it.
 func cephBody(text string) (string, bool) {
 	body, ok := strings.CutPrefix(text, "libceph")
 	if !ok {

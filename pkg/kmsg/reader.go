@@ -40,7 +40,7 @@ type Reader struct {
 	from   *Position // end of an earlier run on this boot
 	live   bool      // further records are news
 	buf    []byte
-	held   int   // bytes of buf that hold a record of the next Batch
+	held   int   // bytes in buf of a record held back for the next Batch
 	failed error // error of a read, after which the Reader is unusable
 
 	begun   bool // the Batch has a record

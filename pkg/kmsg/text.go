@@ -44,9 +44,9 @@ func plain(s string) bool {
 	return true
 }
 
-// unsafeString returns b as a string, without a copy: it is valid only until b
-// changes. Millions of records can so be examined without an allocation. sanitize
-// copies what is kept.
+// unsafeString returns b as a string without a copy: it is valid only until b
+// changes. This avoids an allocation for each of millions of records. sanitize copies
+// what is kept.
 func unsafeString(b []byte) string {
 	return unsafe.String(unsafe.SliceData(b), len(b))
 }

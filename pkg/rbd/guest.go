@@ -1,6 +1,6 @@
 package rbd
 
-// Guests are the guests of a host according to one view (libvirt, or the processes).
+// Guests are the guests of a host in one view (libvirt's, or that of the processes).
 type Guests struct {
 	Guests []Guest `json:"guests"`           // by name
 	Partly string  `json:"partly,omitempty"` // parts that could not be read, for display; empty if all could

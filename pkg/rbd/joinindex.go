@@ -36,7 +36,7 @@ func newJoinIndex(mapped []Mapped) *joinIndex {
 		mappers: make(map[string]int32, on), specs: make(map[string]int32, n),
 		entries: make([]joinEntry, 1, 1+3*n+3*on), // the first represents no entry
 	}
-	for i := n - 1; i >= 0; i-- { // so that each key's list is in the order of the devices
+	for i := n - 1; i >= 0; i-- { // so that each key's list is in device order
 		x.add(i)
 	}
 	return x

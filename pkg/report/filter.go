@@ -50,8 +50,8 @@ func (f Filter) Apply(r Report) Report {
 	return r
 }
 
-// keepExplanations keeps in each finding only the explanations that are in the list:
-// a finding that a reader does not get explains nothing to it.
+// keepExplanations keeps in each finding only the explanations that are in the list,
+// because a reader cannot see the others.
 func keepExplanations(findings []Finding) {
 	listed := make(map[Ref]bool, len(findings))
 	for _, f := range findings {

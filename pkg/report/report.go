@@ -197,7 +197,7 @@ type SourceState struct {
 	Last     time.Time `json:"last,omitzero"` // when the latest good reading began; zero if there was none
 	Since    time.Time `json:"since"`         // since when it is in State
 	Error    string    `json:"error,omitempty"`
-	Partly   string    `json:"partly,omitempty"` // for a source that is ok: what it does not provide; empty if nothing
+	Partly   string    `json:"partly,omitempty"` // for a source that is ok: data it does not provide; empty if complete
 	Remedy   string    `json:"remedy,omitempty"` // how to fix Error or Partly
 	Failures uint64    `json:"failures"`         // number of readings without a value since the start
 }
@@ -222,8 +222,8 @@ type Report struct {
 	Incident    *Incident     `json:"incident,omitempty"`    // the open incident, or the last one until it is acknowledged; nil if none
 	Final       string        `json:"final,omitempty"`       // why this is the last Report of this run; empty if it is not
 	Test        bool          `json:"test,omitempty"`        // created to test a reporter; does not describe the node
-	Oldest      uint64        `json:"-"`                     // number of the oldest transition before a filter; 0: nothing was filtered
-	Latest      uint64        `json:"-"`                     // number of the latest transition before a filter; 0: nothing was filtered
+	Oldest      uint64        `json:"-"`                     // number of the oldest transition before filtering; 0: not filtered
+	Latest      uint64        `json:"-"`                     // number of the latest transition before filtering; 0: not filtered
 }
 
 // TransitionRange returns the numbers of the oldest and the latest transition that the Report

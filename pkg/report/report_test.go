@@ -161,7 +161,7 @@ func walk(t *testing.T, v reflect.Value, path string) {
 	}
 }
 
-// A finding that a filter removes explains nothing to the reader.
+// A removed finding no longer explains others to the reader.
 func TestAFilterTakesExplanationsOut(t *testing.T) {
 	r := node2()
 	r.Findings[1].ExplainedBy = []report.Ref{{Rule: "krbd-retry-storm"}, {Rule: "krbd-shared-fate"}}

@@ -6,8 +6,8 @@ import (
 	"github.com/nodewatch/nodewatch/pkg/report"
 )
 
-// What a filter takes out leaves no hole that looks like a loss, also where two
-// filters follow each other or nothing is left.
+// Transitions removed by a filter do not appear as lost, even if two filters are
+// applied or no transition remains.
 func TestAFilterLeavesTheRingsNumbers(t *testing.T) {
 	change := func(n uint64, rule string) report.Transition {
 		return report.Transition{N: n, Rule: rule, From: "clear", To: "warning"}

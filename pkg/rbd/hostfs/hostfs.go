@@ -37,7 +37,7 @@ func (s FS) path(op, name string) (string, error) {
 	return filepath.Join(string(s), name), nil
 }
 
-// OpenFD opens a file for plain system calls.
+// OpenFD opens a file for use with plain system calls.
 func (s FS) OpenFD(name string) (int, error) {
 	path, err := s.path("open", name)
 	if err != nil {

@@ -63,7 +63,7 @@ func holdsSecret(s string) bool {
 	return slices.ContainsFunc(strings.FieldsFunc(s, split), isOption)
 }
 
-// name reads a name: any text of one line.
+// name reads a name, which may be any text of one line.
 func (a *attributes) name(attr string, needed bool) string {
 	return a.checked(attr, a.text(attr, needed), func(s string) bool { return !strings.ContainsRune(s, '\n') })
 }

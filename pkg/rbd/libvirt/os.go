@@ -41,8 +41,8 @@ func (h *hypervXML) on() bool {
 	return false
 }
 
-// every reports whether the guest has all of the host's features: set by passthrough,
-// or as libvirt lists them for a running guest.
+// every reports whether all of the host's Hyper-V features are enabled for the guest:
+// by passthrough, or host-model in the XML of a running guest.
 func (h *hypervXML) every() bool {
 	return h != nil && (h.Mode == "passthrough" || h.Mode == "host-model")
 }

@@ -16,7 +16,7 @@ import (
 
 // How often XML is requested again.
 const (
-	refreshEvery = 30 // readings until a domain's XML is read again in any case
+	refreshEvery = 30 // readings until a domain's XML is requested again in any case
 	askAgain     = 30 // readings until the XML is requested again after a failure
 )
 

@@ -64,7 +64,7 @@ type diskXML struct {
 // writes.
 type mirrorXML struct {
 	Source sourceXML `xml:"source"`
-	File   string    `xml:"file,attr"` // the form before libvirt 1.2.6
+	File   string    `xml:"file,attr"` // the syntax before libvirt 1.2.6
 
 	Backing *backingXML `xml:"backingStore"`
 }
@@ -151,7 +151,7 @@ func (d domainXML) passed() rbd.Guest {
 	for _, a := range d.Arguments {
 		line += "\x00" + a.Value
 	}
-	g, _ := qemu.ParseCommandLine([]byte(line)) // the domain's XML is no longer than a command line may be
+	g, _ := qemu.ParseCommandLine([]byte(line)) // a domain's XML can be no longer than a command line
 	return g
 }
 
@@ -208,7 +208,7 @@ func (d diskXML) disk() (rbd.Disk, bool) {
 		var ok bool
 		found.Pool, found.Namespace, found.Image, found.Snapshot, ok = naming.ParseSpec(rbdName(s.Name))
 		if !ok {
-			found.Image = naming.Text(rbdName(s.Name)) // a name without a pool is still librbd's
+			found.Image = naming.Text(rbdName(s.Name)) // a name without a pool is still an image of librbd
 		}
 		if s.Snapshot.Name != "" {
 			found.Snapshot = naming.Text(s.Snapshot.Name)

@@ -104,7 +104,7 @@ func (o optionSet) data(prefix string) (rbd.Disk, bool) {
 	return rbd.Disk{}, false
 }
 
-// has reports whether a property is set, or a layer is nested under it.
+// has reports whether a property is set, or a layer is nested below it.
 func (o optionSet) has(property string) bool {
 	if o[property] != "" {
 		return true

@@ -59,7 +59,7 @@ func runsMachine(part string) (name string, ok bool) {
 	return name, true
 }
 
-// unescapeUnit undoes systemd's \xXX in the name of a unit.
+// unescapeUnit decodes systemd's \xXX in the name of a unit.
 func unescapeUnit(s string) string {
 	var b strings.Builder
 	for i := 0; i < len(s); i++ {

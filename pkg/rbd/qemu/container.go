@@ -29,7 +29,7 @@ func (r *Processes) containers(list []*procEntry, partly *guest.Partly) []rbd.Gu
 		mounts, err := procRead(r.table.proc, strconv.Itoa(e.PID)+"/mountinfo", procFileSize)
 		if err != nil {
 			unread[e.container] = true
-			continue // another of its processes may show it
+			continue // another process of the container may show it
 		}
 		seen[e.container] = true
 		delete(unread, e.container)

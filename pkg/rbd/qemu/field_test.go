@@ -118,7 +118,7 @@ func TestFieldConfigurationFile(t *testing.T) {
 }
 
 // A name that any user could have chosen proves nothing, nor does a program without a
-// machine; a machine run by KVM is proof, whoever started it.
+// machine. A machine run by KVM is proof, whichever user started it.
 func TestFieldWhatCountsAsAGuest(t *testing.T) {
 	vm := []string{"qemu-system-x86_64", "-name", "x", "-drive", "file=rbd:p/i,if=virtio"}
 	user, nobody, system, dynamic := "Uid:\t1000\t1000\t1000\t1000\n", "Uid:\t65534\t65534\t65534\t65534\n", "Uid:\t64055\t64055\t64055\t64055\n", "Uid:\t61184\t61184\t61184\t61184\n"

@@ -39,7 +39,7 @@ func ReadOpened(proc fs.FS, processes []Process) []Opened {
 		o := openedReader{proc: proc, dir: strconv.Itoa(p.PID), of: Opened{PID: p.PID}}
 		err := o.read()
 		if start, gone := procStart(proc, p.PID); gone != nil || start != p.Start {
-			continue // the files may be another process's
+			continue // the files may belong to another process
 		}
 		switch {
 		case errors.Is(err, fs.ErrNotExist):

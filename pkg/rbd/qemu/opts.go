@@ -24,7 +24,7 @@ const (
 // user.
 type optionSet map[string]string
 
-// wanted are the last parts of the names worth keeping.
+// wanted are the last components of the names to keep.
 var wanted = map[string]bool{
 	"driver": true, "node-name": true, "qom-type": true, "id": true, "file": true, "filename": true, "backing": true, "data-file": true,
 	"pool": true, "namespace": true, "image": true, "snapshot": true,
@@ -132,7 +132,7 @@ type flattener struct {
 
 // A levelOf is an open object or array.
 type levelOf struct {
-	prefix string // its own dotted name and a dot; empty at the top
+	prefix string // its dotted name and a dot; empty at the top level
 	array  bool
 	index  int    // index of the next element of an array
 	key    string // key of the next value in an object; empty: a key comes next

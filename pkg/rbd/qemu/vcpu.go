@@ -34,7 +34,7 @@ const vcpuMax = 4096
 type vcpuWatch struct {
 	proc  fs.FS
 	known map[processKey]*vcpus
-	bare  int // guests whose threads have no names
+	bare  int // guests whose threads have no individual names
 }
 
 func newVCPUWatch(proc fs.FS) vcpuWatch {

@@ -100,7 +100,7 @@ func cut(s string, n int) string {
 	return s[:n]
 }
 
-// key identifies an alert for Alertmanager: its labels.
+// key returns the identity of an alert in Alertmanager: its labels.
 func key(labels map[string]string) string {
 	var b strings.Builder
 	for _, k := range slices.Sorted(maps.Keys(labels)) {

@@ -90,7 +90,7 @@ func TestRealExpiry(t *testing.T) {
 	}
 }
 
-// Sixty nodes behind one switch page once.
+// Sixty nodes behind one switch send one page.
 func TestRealGrouping(t *testing.T) {
 	receiver := prometheus.StartReceiver(t)
 	url := prometheus.StartAlertmanager(t, example(t, receiver, "5s"))

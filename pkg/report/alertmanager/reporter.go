@@ -34,9 +34,9 @@ func New(c Config, client *httpclient.Client) (*Reporter, error) {
 }
 
 // Report sends each member the alerts of all findings, and those that ended within the
-// last five minutes. An alert that is not sent again expires, also if nodewatch has
-// died. A failing member does not affect the others; the Failure is Partial if any
-// delivery succeeded.
+// last five minutes. An alert that is not resent expires, even if nodewatch has died.
+// A failing member does not affect the others; the Failure is Partial if any delivery
+// succeeded.
 func (r *Reporter) Report(ctx context.Context, p report.Report) error {
 	all := r.memory.sent(p, r.alerts(p, p.At.Add(4*r.Every)))
 	_, err := r.each(ctx, func(ctx context.Context, m *member) (string, error) {

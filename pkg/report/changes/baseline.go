@@ -38,7 +38,7 @@ type key struct{ rule, subject string }
 type comparison struct {
 	r      report.Report
 	before uint64                    // number of the latest transition that was already processed
-	last   map[key]report.Transition // the latest new transition of each finding
+	last   map[key]report.Transition // the latest unprocessed transition of each finding
 	worst  map[key]report.Transition // for findings raised since, the transition to the worst level
 	gap    bool                      // unprocessed transitions have been dropped from the ring
 }

@@ -60,7 +60,7 @@ func TestKeepWritesOnlyWhatChanged(t *testing.T) {
 	}
 }
 
-// What could not be saved is saved by a later Persist.
+// A change whose save failed is saved by a later Persist.
 func TestAKeepThatFailedIsDoneAgain(t *testing.T) {
 	dir := filepath.Join(t.TempDir(), "state")
 	m := changes.Remember(fileIn(t, dir))

@@ -26,8 +26,8 @@ type Runner interface {
 	Run(ctx context.Context, argv, env []string, input []byte) (stdout, stderr []byte, err error)
 }
 
-// A Reporter runs one program, never twice at a time. It implements
-// report.Reporter and report.Persister.
+// A Reporter runs one program, never concurrently. It implements report.Reporter and
+// report.Persister.
 //
 // Report returns once the program has ended, or has been killed at the deadline. If
 // the program cannot be killed because it sleeps uninterruptibly in the kernel, no

@@ -54,9 +54,9 @@ func New(c Config, client *httpclient.Client) (*Reporter, error) {
 }
 
 // Report implements report.Reporter: it sends one beat. The same Report again proves
-// nothing and sends no beat: if the judge is stuck, the beats stop. The last Report of
-// a run sends no beat and never down; a service that accepts a message gets the reason
-// why the beats stop.
+// nothing and sends no beat, so the beats stop if the judge is stuck. The last Report
+// of a run sends neither a beat nor down; a service that accepts a message gets the
+// reason why the beats stop.
 func (h *Reporter) Report(ctx context.Context, r report.Report) error {
 	if r.Final != "" {
 		if !h.preset.notes {

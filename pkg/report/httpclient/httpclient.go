@@ -21,7 +21,7 @@ import (
 	"github.com/nodewatch/nodewatch/pkg/report"
 )
 
-// maxAnswer is the default limit on what is read of a response, in bytes. The rest is
+// maxAnswer is the default limit on the size of a response, in bytes. The rest is
 // left unread, and the connection closed.
 const maxAnswer = 64 << 10
 
@@ -135,7 +135,7 @@ type Request struct {
 	Header  http.Header
 	Body    []byte
 	Secrets []string
-	MaxBody int64 // limit on what is read of the response, in bytes; 0: 64 KiB
+	MaxBody int64 // maximum size to read of the response, in bytes; 0: 64 KiB
 }
 
 // Do makes the request, and reads no more of the response than the request allows. A response

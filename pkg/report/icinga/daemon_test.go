@@ -147,7 +147,7 @@ func program(t *testing.T) (binary, libraries string) {
 	return binary, "LD_LIBRARY_PATH=" + os.Getenv("LD_LIBRARY_PATH")
 }
 
-// identity keeps Icinga from changing to its own user.
+// identity prevents Icinga from changing to its own user.
 func identity(t *testing.T) []string {
 	t.Helper()
 	u, err := user.Current()
@@ -161,7 +161,7 @@ func identity(t *testing.T) []string {
 	return []string{"ICINGA2_USER=" + u.Username, "ICINGA2_GROUP=" + g.Name}
 }
 
-// prepare writes the configuration, and the certificates of the server and of a
+// prepare writes the configuration and the certificates of the server and of a
 // client, and returns a free port.
 func (d *daemon) prepare(t *testing.T) (port int) {
 	t.Helper()

@@ -85,7 +85,7 @@ func TestAKeepThatFailedIsTriedAgain(t *testing.T) {
 	}
 }
 
-// The disk may hang while alerts are sent.
+// Alerts are sent even while the disk hangs.
 func TestKeepRunsWhileAlertsAreSent(t *testing.T) {
 	_, url := newFake(t)
 	dir := t.TempDir()

@@ -117,8 +117,8 @@ func (a *api) component(ctx context.Context, method, id string, body any) (compo
 	return current, nil
 }
 
-// ask asks for something below the page, and reads at most so many bytes of the
-// answer; 0: as many as usual. A nil body is none.
+// ask makes a request below the page's address. most limits what it reads of the
+// response, in bytes; 0: the default. A nil body means no body.
 func (a *api) ask(ctx context.Context, method, path string, body any, most int64) (httpclient.Response, error) {
 	token, err := a.c.Token.Read()
 	if err != nil {

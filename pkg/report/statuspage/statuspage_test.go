@@ -38,7 +38,7 @@ func two() map[string]string {
 	return map[string]string{"ftgks51sfs2d": "operational", "b0lbrjvgnqpc": "operational"}
 }
 
-// An outage from its start to its end, as the page is asked.
+// The requests to the page during an outage, from its start to its end.
 func TestComponentsFollowTheNode(t *testing.T) {
 	f, url := newFake(t, two())
 	got := f.Transcript(t, f.deliver(t, start(t, config(t, url))), reporttest.Outage()...)
@@ -60,7 +60,8 @@ func TestUnknownCanBeShownAsSomething(t *testing.T) {
 	}
 }
 
-// Each rule of the page refuses as the API does, and the failure says what to do.
+// Each rule of the page rejects requests as the API does, and the failure states the
+// remedy.
 func TestWhatThePageRefuses(t *testing.T) {
 	for name, c := range map[string]struct {
 		change func(*statuspage.Config, *fake)
@@ -89,8 +90,8 @@ func TestWhatThePageRefuses(t *testing.T) {
 	}
 }
 
-// Ten nodes with one key change at once, ask as soon as they may, and the page
-// refuses nobody.
+// Ten nodes that share a key change at the same time and retry as soon as they may;
+// the page throttles none of them.
 func TestAFleetStaysUnderTheLimit(t *testing.T) {
 	components := map[string]string{}
 	f, url := newFake(t, components)

@@ -15,7 +15,7 @@ func (m message) data() any {
 
 func jsonBody(_ *Reporter, m message) ([]byte, error) { return encode(m.data()) }
 
-// typePrefix begins the types of our CloudEvents.
+// typePrefix is the prefix of the types of nodewatch's CloudEvents.
 const typePrefix = "io.github.nodewatch."
 
 // cloudBody is a CloudEvent 1.0 in structured mode. Source and id together are

@@ -84,7 +84,7 @@ func slackText(text string) string {
 	return strings.NewReplacer("&", "&amp;", "<", "&lt;", ">", "&gt;").Replace(text)
 }
 
-// discordText escapes Markdown. Mentions are switched off by allowed_mentions.
+// discordText escapes Markdown. The field allowed_mentions disables mentions.
 func discordText(text string) string { return markdown(text) }
 
 // mattermostText escapes Markdown, and disables mentions with a zero-width character,

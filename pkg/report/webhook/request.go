@@ -74,7 +74,7 @@ func (w *Reporter) request(m message, body []byte) (httpclient.Request, error) {
 	return q, nil
 }
 
-// headers sets the configured headers, and signs.
+// headers sets the configured headers, and signs the request.
 func (w *Reporter) headers(q *httpclient.Request, m message) error {
 	for name, value := range w.c.Headers {
 		q.Header.Set(name, value)

@@ -55,11 +55,11 @@ func TestThePauseMakesOneOfMany(t *testing.T) {
 	if list := events(t, rec); len(list) != 2 || len(list[1].Changes) != 2 || list[0].ID == list[1].ID {
 		t.Errorf("told: %+v", list)
 	}
-	// A clock that was set back does not make the pause longer.
+	// The pause does not become longer when the clock is set back.
 	r.At, r.Findings = r.At.Add(-time.Hour), three[:2]
 	r.Transitions = append(r.Transitions, report.Transition{N: 9, Rule: three[2].Rule, Subject: three[2].Subject, From: "critical", To: "clear"})
 	send(t, w, r)
-	// The last report of a run does not wait.
+	// The last report of a run is sent without a pause.
 	r.Final, r.Findings = "stopped", three
 	send(t, w, r)
 	if n := len(rec.Drain()); n != 2 {

@@ -53,7 +53,7 @@ func TestAStormIsOneMessage(t *testing.T) {
 	}
 }
 
-// No server, however hostile, does more than fail the delivery.
+// A hostile server can only make the delivery fail.
 func TestHostileServers(t *testing.T) {
 	believing := []string{"json", "cloudevents", "template", "oncall", "betterstack"}
 	for _, preset := range all {
