@@ -1,22 +1,22 @@
 # nodewatch. The two commands that matter: make run, make test.
 SHELL    := /bin/sh
 GO       ?= go
-# Without the directory in what is compiled, one checkout uses what another has compiled: most of the time of a first 'make test'.
+# Without the directory in compiled files, checkouts share the build cache, which saves most of the time of a first 'make test'.
 export GOFLAGS := $(strip $(filter-out -trimpath,$(shell $(GO) env GOFLAGS)) -trimpath)
-# The version as git describe prints it, v0.0.0-COMMITS-gREVISION before the first release. In a source archive, which has
-# no git, the three are empty: the binaries know it from internal/buildinfo/archive.txt.
+# The version as printed by git describe, v0.0.0-COMMITS-gREVISION before the first release. In a source archive, which
+# has no git, the three are empty: the binaries read it from internal/buildinfo/archive.txt.
 VERSION  ?= $(shell tools/version)
 REVISION ?= $(shell git rev-parse HEAD 2>/dev/null)
 DATE     ?= $(shell TZ=UTC git log -1 --format=%cd --date=format-local:%Y-%m-%dT%H:%M:%SZ 2>/dev/null)
 INFO     := github.com/nodewatch/nodewatch/internal/buildinfo
-# Where runbook links lead: the documentation of this release, or of this commit.
+# The target of runbook links: the documentation of this release, or of this commit.
 REF      := $(or $(shell echo '$(VERSION)' | grep -E '^v[0-9]+\.[0-9]+\.[0-9]+$$'),$(REVISION),main)
 RUNBOOKS := github.com/nodewatch/nodewatch/internal/rule.runbooks=https://github.com/nodewatch/nodewatch/blob/$(REF)/docs/rules.md
 LDFLAGS  := -s -w -X $(INFO).describe=$(VERSION) -X $(INFO).revision=$(REVISION) -X $(INFO).date=$(DATE) -X $(RUNBOOKS)
 CEPHTAGS := ceph,pacific
 FUZZTIME ?= 10s
 
-# What the tests use besides Go. The daemon needs none of it.
+# Packages that the tests need in addition to Go. The daemon needs none of them.
 TESTPACKAGES := lintian mandoc man-db rpm gcc libc6-dev libcap2-bin iproute2 librados-dev librbd-dev ceph-mon ceph-osd ceph-mgr ceph-common \
 	openvswitch-common libvirt-daemon systemd
 
@@ -29,13 +29,15 @@ ICINGA := icinga2-bin libedit2 $(addprefix libboost-,coroutine1.74.0 context1.74
 # Debian 12's PostgreSQL server and its libraries; on other releases one in the PATH or in /usr/lib/postgresql is used.
 POSTGRESQL := postgresql-15 libpq5 libicu72 libxml2 libldap-2.5-0 libsasl2-2
 
-# What the lab uses besides Go; the kernel is downloaded and unpacked, never installed.
+# Packages that the lab needs in addition to Go; the kernel is downloaded and unpacked,
+# never installed.
 LABPACKAGES := qemu-system-x86 socat busybox-static dash iproute2 ethtool e2fsprogs kmod xz-utils libc-bin ceph-mon ceph-osd ceph-common libvirt-daemon util-linux
 
-# What make dist-test uses besides Go.
+# Packages that make dist-test needs in addition to Go.
 DISTPACKAGES := lintian rpm debootstrap gcc libc6-dev librados-dev librbd-dev
 
-# What the test of the units uses besides Go: the lab's kernel, and this machine's systemd in the guest.
+# Packages that the test of the units needs in addition to Go: those of the lab's kernel, and this
+# machine's systemd for the guest.
 SYSTEMDPACKAGES := qemu-system-x86 busybox-static dash iproute2 mount util-linux kmod e2fsprogs xz-utils libc-bin systemd \
 	gcc libc6-dev librados-dev librbd-dev ceph-mon ceph-osd ceph-mgr ceph-common
 
@@ -50,7 +52,8 @@ run: ## build, run the daemon on this machine and a status page that it reports 
 
 build: build-nodewatch build-nodewatch-ceph build-nodewatch-status ## the programs below bin/ (static, no cgo), and bin/nodewatch-ceph where Ceph's headers are
 
-# Go's own stamps would tell a checkout from an archive: the version is in LDFLAGS.
+# Go's own stamps would make builds of a checkout and of an archive differ: LDFLAGS
+# contains the version.
 GOBUILD := $(GO) build -trimpath -buildvcs=false
 
 build-nodewatch:
@@ -69,7 +72,8 @@ build-nodewatch-ceph:
 build-nodewatch-status:
 	CGO_ENABLED=0 $(GOBUILD) -ldflags '$(LDFLAGS)' -o $(BIN)/nodewatch-status ./cmd/nodewatch-status
 
-# Where make install puts what make build has built. DESTDIR is put before all of them.
+# The directories in which make install puts the built files. DESTDIR is prefixed to
+# all of them.
 BIN        ?= bin
 PREFIX     ?= /usr/local
 SYSCONFDIR ?= /etc
@@ -80,8 +84,9 @@ install: install-nodewatch ## what 'make build' has built, with units, users, ma
 	@[ ! -e $(BIN)/nodewatch-ceph ] || $(MAKE) -s install-nodewatch-ceph
 	@[ ! -e $(BIN)/nodewatch-status ] || $(MAKE) -s install-nodewatch-status
 
-# What a program with a service consists of: $(call install_service,NAME). The shells'
-# completions are nodewatch's with another name, as each program says what may follow.
+# The files of a program with a service: $(call install_service,NAME). All programs
+# use nodewatch's shell completions under their own names, as each program itself
+# prints the words that may follow.
 define install_service
 @[ -x $(BIN)/$(1) ] || { echo "install: $(BIN)/$(1) is missing; run make build first"; exit 1; }
 install -D -m 755 $(BIN)/$(1) $(to)/bin/$(1)
@@ -118,7 +123,8 @@ install-nodewatch-ceph:
 	install -D -m 755 $(BIN)/nodewatch-ceph $(to)/bin/nodewatch-ceph
 	install -D -m 644 docs/man/nodewatch-ceph.1 $(to)/share/man/man1/nodewatch-ceph.1
 
-# Its configuration is installed, as it does not start without one; one that is there stays.
+# The configuration is installed too, because it does not start without one; an existing
+# file stays.
 install-nodewatch-status:
 	$(call install_service,nodewatch-status)
 	install -D -m 644 systemd/nodewatch-status.sysctl $(to)/lib/sysctl.d/60-nodewatch-status.conf
@@ -128,7 +134,7 @@ install-nodewatch-status:
 	install -d $(to)/share/doc/nodewatch-status/examples
 	install -m 644 packaging/nodewatch-status.yml $(wildcard deploy/status/*.yml) $(to)/share/doc/nodewatch-status/examples/
 
-# What make dist makes. Each package has targets build-NAME and install-NAME, and packaging/NAME.yaml.
+# The packages of make dist. Each has targets build-NAME and install-NAME, and packaging/NAME.yaml.
 PACKAGES          ?= nodewatch nodewatch-ceph nodewatch-status
 ARCHES            ?= amd64 arm64 riscv64
 DIST              ?= build/dist
@@ -156,15 +162,17 @@ deps: ## install the Debian packages that the tests use (apt-get; no service is 
 	@./tools/unpack bin/debian $(ICINGA)
 	@./tools/unpack bin/debian $(POSTGRESQL)
 
-# Packages with goroutines run with the race detector. Without it run the rest; the tests of generated documents and the
-# stories, which make check runs with the same command, so that Go knows their result; and what a daemon in another
-# process proves, or cannot in a build with cgo. Tests produce much garbage: collecting it less often saves a third of
-# the stories' time. A raced program sleeps for a second before it exits unless GORACE shortens it. Tests of daemons wait more than they compute: many wait at a time, and raced ones beside the others. The
+# Packages with goroutines run with the race detector. The following run without it: all other packages; the tests of
+# generated documents and the stories, which make check runs with the same command, so that Go caches their result; and
+# tests of a daemon in another process, or that are impossible in a build with cgo. Tests create much garbage: less
+# frequent collection saves a third of the stories' time. A raced program sleeps for a second before it exits unless
+# GORACE shortens that. Tests of daemons mostly wait, so many run at a time, in parallel with the raced ones. The
 # timeouts are for a machine that is busy with other work.
 RACED   := ./cmd/nodewatch ./cmd/nodewatch-ceph ./internal/watch/... ./internal/launcher/... ./pkg/bond/... ./pkg/ceph/... ./pkg/rbd/... ./pkg/report/...
 UNRACED  = $$($(GO) list ./... | grep -vE '/(cmd/nodewatch|cmd/nodewatch-ceph|internal/watch|internal/launcher|pkg/bond|pkg/ceph|pkg/rbd|pkg/report)(/|$$)')
 UNRACEDTESTS := ^TestTheIncident|^TestReplay|^TestIncidentReplayed|^TestAHeldExec|^TestFlood|^TestOnlyTheProbe|^TestWhatTheLauncherKeeps|^TestOutputsThat|^TestChildrenAreBounded|^TestAForkBomb
-# The tests of the packages build a whole release, twice: a minute that only a change to packaging needs (make package-test).
+# The tests of the packages build a whole release twice, which takes a minute: only a change to packaging needs them
+# (make package-test).
 PACKAGETESTS := ^TestPackages$$
 # Without DWARF a test is linked in two thirds of the time; stack traces do not need it.
 GOTEST       := $(GO) test -timeout 40m -ldflags=-w
@@ -214,7 +222,7 @@ SAMPLES ?= build/samples
 LAB = cd test/lab && LAB_BIN=../../bin/lab KEEP=$(KEEP) KERNEL=$(KERNEL) exec ../../bin/lab/lab.test -test.timeout 40m
 
 lab-build:
-	@./tools/need $(LABPACKAGES) || true # the lab itself says what it lacks
+	@./tools/need $(LABPACKAGES) || true # the lab itself reports what is missing
 	@CGO_ENABLED=0 $(GO) build -trimpath -ldflags '$(LDFLAGS)' -o bin/lab/nodewatch ./cmd/nodewatch
 	@CGO_ENABLED=0 $(GO) build -trimpath -ldflags '$(LDFLAGS)' -o bin/lab/nodewatch-status ./cmd/nodewatch-status
 	@CGO_ENABLED=0 $(GO) build -trimpath -o bin/lab/agent ./test/lab/agent

@@ -71,8 +71,8 @@ func (d *demo) run(ctx context.Context) int {
 	return exitOK
 }
 
-// configure returns the example's configuration with the demo's addresses and database.
-// Waiting times of minutes are shortened.
+// configure sets the example's configuration with the demo's addresses and database.
+// The times of the incident policy are divided by the demo's speed.
 func (d *demo) configure() error {
 	c, err := config.Parse("example.yml", example.Configuration)
 	if err != nil {

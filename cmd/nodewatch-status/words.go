@@ -146,8 +146,7 @@ func change[T any](ctx context.Context, o open, f func(*store.Tx) (T, error)) (v
 	return value, err
 }
 
-// missing returns an error if nothing has the name, or err if that is set; nil: it
-// exists.
+// missing returns err if it is set, and otherwise an error if found is false.
 func missing(kind, ref string, found bool, err error) error {
 	if err == nil && !found {
 		return usage{fmt.Errorf("%s %q: %w; see nodewatch-status %s list --all", kind, ref, store.ErrNotFound, kind)}

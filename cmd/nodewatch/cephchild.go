@@ -20,14 +20,14 @@ import (
 	"github.com/nodewatch/nodewatch/pkg/report/httpclient"
 )
 
-// A cephChild asks the cluster by running nodewatch-ceph, at most one at a time.
+// A cephChild queries the cluster by running nodewatch-ceph, one process at a time.
 type cephChild struct {
 	config.Ceph
 	program launcher.Program
 	view    func() (judge.View, bool)
-	storm   time.Time // since when a storm has been on; zero: none is
-	latest  time.Time // when the cluster was last asked
-	turn    int       // where the next run's images begin
+	storm   time.Time // when the current storm began; zero: there is none
+	latest  time.Time // when the cluster was last queried
+	turn    int       // index of the first image in the next run
 }
 
 func newCephChild(c config.Ceph, l *launcher.Client, view func() (judge.View, bool)) *cephChild {
@@ -35,21 +35,22 @@ func newCephChild(c config.Ceph, l *launcher.Client, view func() (judge.View, bo
 	return &cephChild{Ceph: c, program: program, view: view}
 }
 
-// While a storm is on the cluster is asked less often, and after a while not at
-// all: it has enough to do, and what it says would not change the verdict.
+// During a storm the cluster is queried less often, and after a while not at all: it
+// is under load, and its answer would not change the verdict.
 const (
 	stormEvery = 5 * time.Minute
 	stormOff   = 15 * time.Minute
 )
 
-// childTimeout is after how long the child ends itself: before it is late.
+// childTimeout is the time after which the child ends itself, before the read is
+// stalled.
 const childTimeout = 20 * time.Second
 
-// errHeld says that the cluster is not asked on purpose.
+// errHeld means that the cluster is intentionally not queried.
 var errHeld = fmt.Errorf("ceph: %w: during a storm, the cluster's state would not change the verdict", watch.ErrHeld)
 
-// read runs the child once. At the end of ctx the child is killed, and left behind
-// if it does not feel that; another is not started while it has not ended.
+// read runs the child once. At the end of ctx the child is killed. A child that
+// survives this is left behind, and no other is started until it has ended.
 func (c *cephChild) read(ctx context.Context) (ceph.Cluster, error) {
 	v, _ := c.view()
 	if err := c.held(v); err != nil {
@@ -74,7 +75,7 @@ func (c *cephChild) read(ctx context.Context) (ceph.Cluster, error) {
 	return ceph.Parse(out)
 }
 
-// held says whether the cluster is to be left alone now.
+// held returns an error if the cluster must not be queried now.
 func (c *cephChild) held(v judge.View) error {
 	if !storming(v) {
 		c.storm = time.Time{}
@@ -90,7 +91,7 @@ func (c *cephChild) held(v judge.View) error {
 	return nil
 }
 
-// child is the path of the binary.
+// child returns the path of the binary.
 func (c *cephChild) child() (string, error) {
 	path := c.Child
 	if path == "" {
@@ -106,7 +107,7 @@ func (c *cephChild) child() (string, error) {
 	return path, nil
 }
 
-// cephError makes an error of how the child ended.
+// cephError returns the error for the way in which the child ended.
 func cephError(err error, said []byte) error {
 	if exit, is := errors.AsType[*launcher.ExitError](err); is && exit.Signal == 0 {
 		return ceph.Failure(exit.Code, said)
@@ -114,8 +115,8 @@ func cephError(err error, said []byte) error {
 	return fmt.Errorf("ceph: %w", err)
 }
 
-// request is what the child is to ask: this node's addresses, and the watchers of
-// a few of its images, others each time.
+// request returns the request for the child: this node's addresses, and the watchers
+// of a few of its images, other ones each time.
 func (c *cephChild) request(s node.Snapshot) ceph.Request {
 	r := ceph.Request{Conf: c.Conf, Name: c.Name, Keyring: c.Keyring, Timeout: childTimeout}
 	for _, m := range s.Mapped.Value {
@@ -127,7 +128,7 @@ func (c *cephChild) request(s node.Snapshot) ceph.Request {
 	return r
 }
 
-// watchedImages are the images that this node uses, sorted, each once.
+// watchedImages returns the images that this node uses, sorted, without duplicates.
 func watchedImages(s node.Snapshot) []ceph.Image {
 	var list []ceph.Image
 	for _, m := range s.Mapped.Value {

@@ -55,7 +55,7 @@ func TestCephChildIsAskedForThisNodesImages(t *testing.T) {
 	}
 	request := make(chan []byte, 1)
 	go func() {
-		raw, _ := os.ReadFile(asked) // what is missing is seen below
+		raw, _ := os.ReadFile(asked) // a missing file is detected below
 		request <- raw
 	}()
 	c := fakeChild(t, `cat > `+asked+`; echo '{"fsid":"33b862db-5e43-43fb-927c-e4b2e2132a65","health":{"status":"HEALTH_OK"}}'`, judge.View{Snapshot: s})
@@ -95,7 +95,7 @@ func TestCephChildThatFails(t *testing.T) {
 	}
 }
 
-// A child that is late is killed; while one is alive no other is started.
+// A late child is killed; while it is alive no other is started.
 func TestCephChildThatIsLate(t *testing.T) {
 	up := filepath.Join(t.TempDir(), "up")
 	if err := syscall.Mkfifo(up, 0o600); err != nil {
@@ -108,7 +108,7 @@ func TestCephChildThatIsLate(t *testing.T) {
 		_, err := c.read(ctx)
 		ended <- err
 	}()
-	if _, err := os.ReadFile(up); err != nil { // opens once the child runs
+	if _, err := os.ReadFile(up); err != nil { // the pipe opens once the child runs
 		t.Fatal(err)
 	}
 	if _, err := c.read(t.Context()); !errors.Is(err, launcher.ErrBusy) {
@@ -120,7 +120,7 @@ func TestCephChildThatIsLate(t *testing.T) {
 	}
 }
 
-// While a storm is on the cluster is asked less often, and then not at all.
+// During a storm the cluster is queried less often, and then not at all.
 func TestCephChildIsHeldInAStorm(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		c := newCephChild(config.Default().Ceph, nil, nil)

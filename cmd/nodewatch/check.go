@@ -14,7 +14,7 @@ import (
 	"github.com/nodewatch/nodewatch/pkg/report"
 )
 
-// A checker says what is wrong with this node now.
+// A checker reports the current problems of this node.
 type checker struct {
 	*client
 	output  *string
@@ -57,7 +57,7 @@ func (c *checker) run(ctx context.Context) int {
 	return c.print(v, true)
 }
 
-// unknown says in the wanted output that nothing could be learned.
+// unknown prints, in the requested output format, that the state is unknown.
 func (c *checker) unknown(err error) int {
 	switch *c.output {
 	case "nagios":
@@ -70,8 +70,8 @@ func (c *checker) unknown(err error) int {
 	return c.fail(exitUnknown, oneLine{err})
 }
 
-// print prints the verdict, which is the daemon's or a one-shot one, and returns its
-// exit code.
+// print prints the verdict of the daemon or of a one-shot run, and returns its exit
+// code.
 func (c *checker) print(v judge.View, oneShot bool) int {
 	switch *c.output {
 	case "json":
@@ -94,5 +94,5 @@ func (c *checker) print(v judge.View, oneShot bool) int {
 	return page.ExitCode(v.Report)
 }
 
-// noDaemon says why an output is not the daemon's.
+// noDaemon explains why an output is not the daemon's.
 const noDaemon = "No daemon answers on this host."

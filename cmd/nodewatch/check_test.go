@@ -14,7 +14,7 @@ import (
 	"github.com/nodewatch/nodewatch/internal/page"
 )
 
-// An address that is given is the only one that is asked.
+// If an address is given, only that address is queried.
 func TestAnAddressThatIsGivenIsTheOnlyOne(t *testing.T) {
 	url := "http://" + free(t)
 	for output, want := range map[string]string{"text": "connection refused", "json": `{"error":`, "nagios": "NODEWATCH UNKNOWN - " + url + ": "} {
@@ -46,13 +46,15 @@ func TestTimeoutsAreSeconds(t *testing.T) {
 	}
 }
 
-// patiently calls a command that asks the daemon, which a busy machine may delay.
+// patiently runs a command that queries the daemon, which may be slow on a busy
+// machine.
 func patiently(t *testing.T, args ...string) (code int, out, errs string) {
 	t.Helper()
 	return called(t, append(args, "--timeout", patience.String())...)
 }
 
-// A page with a certificate of one's own authority can be asked, and with no other.
+// A page with a certificate of a private authority can be queried if that authority
+// is given, and not otherwise.
 func TestCheckTrustsAPrivateAuthority(t *testing.T) {
 	body, err := page.JSON(viewNamed("node9").Report)
 	if err != nil {
@@ -74,8 +76,8 @@ func TestCheckTrustsAPrivateAuthority(t *testing.T) {
 	}
 }
 
-// Commands find the daemon wherever it listens: by its socket, which asks for no
-// password, or by the address that it leaves.
+// Commands find the daemon wherever it listens: by its socket, which requires no
+// password, or by the address in its presence file.
 func TestCommandsFindTheDaemon(t *testing.T) {
 	dir, state := t.TempDir(), t.TempDir()
 	t.Setenv("RUNTIME_DIRECTORY", dir)
@@ -104,7 +106,8 @@ func TestCommandsFindTheDaemon(t *testing.T) {
 		t.Errorf("%v: %s", err, raw)
 	}
 
-	// Overrides go to the daemon's state directory, and its rules are those in force.
+	// Overrides are written to the daemon's state directory, and its effective rules
+	// are shown.
 	if code, out, errs := called(t, "maintenance", "start", "--for", "1h", "--reason", "new NIC"); !strings.Contains(out, "new NIC") ||
 		(code != exitOK || !strings.Contains(out, "The daemon has applied it.")) && (code != exitWarning || !strings.Contains(errs, "did not apply it within")) { // on a busy machine
 		t.Errorf("exit %d\n%s%s", code, out, errs)
@@ -137,7 +140,7 @@ func TestCommandsFindTheDaemon(t *testing.T) {
 		t.Errorf("a rule that the daemon has switched off is in force: exit %d: %s", code, errs)
 	}
 
-	// Without the socket, the address is asked; here it wants a password.
+	// Without the socket, the address is queried; here it requires a password.
 	if err := os.Remove(socket); err != nil {
 		t.Fatal(err)
 	}
@@ -161,7 +164,7 @@ func exists(t *testing.T, name string) {
 	}
 }
 
-// What somebody else may have written is not believed.
+// A file that another user may have written is not trusted.
 func TestWhoeverLeavesAnAddressMustBeTrusted(t *testing.T) {
 	dir := t.TempDir()
 	name := filepath.Join(dir, presenceName)
@@ -182,7 +185,7 @@ func TestWhoeverLeavesAnAddressMustBeTrusted(t *testing.T) {
 		"rubbish":     func() error { return os.WriteFile(name, []byte("rubbish"), 0o600) },
 		"another's": func() error {
 			if os.Getuid() != 0 {
-				return os.Chmod(name, 0o666) // only root can give a file away
+				return os.Chmod(name, 0o666) // only root can change the owner of a file
 			}
 			return os.Chown(name, 54321, 54321)
 		},
@@ -200,7 +203,7 @@ func TestWhoeverLeavesAnAddressMustBeTrusted(t *testing.T) {
 	}
 }
 
-// Where root writes is not for the service's user to say.
+// The service's user must not decide where root writes.
 func TestOnlyDirectoriesOfTheOwnerAreBelieved(t *testing.T) {
 	if os.Getuid() != 0 {
 		t.Skip("giving directories away takes root")
@@ -227,7 +230,7 @@ func TestHowThePageIsReachedFromHere(t *testing.T) {
 	}
 }
 
-// Without a daemon a plugin says at least WARNING.
+// Without a daemon a plugin reports at least WARNING.
 func TestAPluginWithoutADaemonWarns(t *testing.T) {
 	t.Setenv("RUNTIME_DIRECTORY", t.TempDir())
 	file := filepath.Join(t.TempDir(), "nodewatch.yml")

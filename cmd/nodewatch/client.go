@@ -24,10 +24,10 @@ import (
 	"github.com/nodewatch/nodewatch/internal/config"
 )
 
-// maxAnswer is the longest answer of a daemon that is read, in bytes.
+// maxAnswer is the maximum size of a daemon's response, in bytes.
 const maxAnswer = 16 << 20
 
-// A client asks the daemon of this machine, or the one at an address.
+// A client queries the daemon of this machine, or the one at an address.
 type client struct {
 	program
 	file    *string
@@ -36,7 +36,7 @@ type client struct {
 	timeout time.Duration
 }
 
-// client adds the flags that choose the daemon to ask.
+// client adds the flags that select the daemon to query.
 func (p program) client(cmd *kingpin.CmdClause) *client {
 	c := &client{program: p, file: configFlag(cmd)}
 	c.url = cmd.Flag("url", "The daemon's address; no other is tried. Default: the daemon of this host.").PlaceHolder("http://127.0.0.1:10090").String()
@@ -45,11 +45,11 @@ func (p program) client(cmd *kingpin.CmdClause) *client {
 	return c
 }
 
-// errNoDaemon says that no daemon runs on this machine, as far as can be seen.
+// errNoDaemon means that no running daemon was found on this machine.
 var errNoDaemon = errors.New("no daemon answers")
 
-// ask asks the daemon for what the path names and reads its JSON into the value. The
-// error is errNoDaemon if none runs here and no address was given.
+// ask requests a path from the daemon and decodes its JSON into the value. The error
+// is errNoDaemon if none runs here and no address was given.
 func (c *client) ask(ctx context.Context, conf config.Config, path string, into any) error {
 	list, err := c.pages(conf)
 	if err != nil {
@@ -64,7 +64,7 @@ func (c *client) ask(ctx context.Context, conf config.Config, path string, into 
 	return errNoDaemon
 }
 
-// Seconds is a duration on the command line; a number alone is seconds, as with
+// seconds is a duration on the command line; a plain number means seconds, as in
 // other monitoring plugins.
 type seconds time.Duration
 
@@ -84,7 +84,7 @@ func (s *seconds) Set(text string) error {
 	return nil
 }
 
-// pages are where the daemon may be asked, in the order in which to try.
+// pages returns the endpoints of the daemon, in the order in which to try them.
 func (c *client) pages(conf config.Config) ([]endpoint, error) {
 	secured := &tls.Config{MinVersion: tls.VersionTLS12}
 	if *c.ca != "" {
@@ -109,7 +109,7 @@ func (c *client) pages(conf config.Config) ([]endpoint, error) {
 		dir = runtimeHome
 	}
 	p, _, err := readPresence(dir)
-	// With a file named, another configuration's daemon is not the one that is meant.
+	// If a configuration file is named, a daemon with another one is not meant.
 	if *c.file == "" || conf.Runtime != "" || err == nil && p.Config == absolute(*c.file) {
 		socket := filepath.Join(dir, socketName)
 		if info, err := os.Lstat(socket); err == nil && info.Mode()&fs.ModeSocket != 0 && trusted(info) {
@@ -132,7 +132,7 @@ func (c *client) pages(conf config.Config) ([]endpoint, error) {
 	return list, nil
 }
 
-// An endpoint is a daemon's page that can be asked.
+// An endpoint is a daemon's page that can be queried.
 type endpoint struct {
 	url    string // without a path
 	name   string // for errors
@@ -140,7 +140,7 @@ type endpoint struct {
 	client *http.Client
 }
 
-// wrongPageURL says what is wrong with the address of a page.
+// wrongPageURL returns an error if the address of a page is invalid.
 func wrongPageURL(address string) error {
 	u, err := url.Parse(address)
 	if err != nil || u.Scheme != "http" && u.Scheme != "https" || u.Hostname() == "" || u.RawQuery != "" || u.Fragment != "" {
@@ -149,7 +149,7 @@ func wrongPageURL(address string) error {
 	return nil
 }
 
-// newEndpoint is the page at the address, which is right.
+// newEndpoint returns the endpoint for a valid address.
 func newEndpoint(address string, secured *tls.Config) endpoint {
 	name := address
 	if u, err := url.Parse(address); err == nil {
@@ -158,7 +158,7 @@ func newEndpoint(address string, secured *tls.Config) endpoint {
 	return endpoint{url: strings.TrimSuffix(address, "/"), name: strings.TrimSuffix(name, "/"), client: asks(&http.Transport{TLSClientConfig: secured})}
 }
 
-// socketEndpoint is the page on a socket of this machine.
+// socketEndpoint returns the endpoint for a socket of this machine.
 func socketEndpoint(name string) endpoint {
 	return endpoint{url: "http://nodewatch", name: name, socket: true, client: asks(&http.Transport{
 		DialContext: func(ctx context.Context, _, _ string) (net.Conn, error) {
@@ -168,18 +168,18 @@ func socketEndpoint(name string) endpoint {
 }
 
 func asks(t *http.Transport) *http.Client {
-	t.DisableKeepAlives = true // and no proxy, whatever the environment says
+	t.DisableKeepAlives = true // and no proxy, whatever the environment contains
 	return &http.Client{Transport: t, CheckRedirect: func(*http.Request, []*http.Request) error { return errors.New("the daemon does not redirect") }}
 }
 
-// another reports whether, after the error, another page is to be tried: nobody
-// listens at this one, or the caller may not use the socket.
+// another reports whether another endpoint is to be tried after the error: this one
+// has no listener, or the caller may not use the socket.
 func (e endpoint) another(err error) bool {
 	return errors.Is(err, syscall.ECONNREFUSED) || e.socket && (errors.Is(err, fs.ErrPermission) || errors.Is(err, fs.ErrNotExist))
 }
 
-// ask asks for what the path names and reads its JSON into the value. While the
-// daemon is starting, it is asked again.
+// ask requests a path and decodes its JSON into the value. It retries while the
+// daemon is starting.
 func (e endpoint) ask(ctx context.Context, path string, into any) error {
 	for {
 		starting, err := e.askOnce(ctx, path, into)

@@ -10,18 +10,18 @@ import (
 	"github.com/nodewatch/nodewatch/test/cephlab"
 )
 
-// Two daemons with nodewatch-ceph, as they are built, and a real cluster. The one
-// sees the cluster, loses it when the monitor freezes, and sees it again; the
-// other's child freezes at once, and is late.
+// Two daemons with nodewatch-ceph, both as built, and a real cluster. One sees the
+// cluster, loses it when the monitor freezes, and sees it again; the child of the
+// other freezes at once, and is late.
 func TestDaemonWithCluster(t *testing.T) {
-	t.Parallel() // most of it is waiting
+	t.Parallel() // the test mostly waits
 	built := buildBoth(t)
 	c := cephlab.Start(t)
 	keyring := c.User("client.nodewatch", cephlab.LeastCaps(t, "../../docs/ceph.md")...)
 	dir := built()
 
-	// Frozen, so that the child lives until it is caught; and asked again only well
-	// after it is late.
+	// The monitor is frozen, so that the child lives until it is found; the next
+	// query is due well after this one is late.
 	c.Signal(cephlab.Monitor, syscall.SIGSTOP)
 	late := startWatching(t, c, dir, keyring, 20)
 	frozen := late.freezeChild()
@@ -41,7 +41,7 @@ func TestDaemonWithCluster(t *testing.T) {
 	late.wentOn(one)
 	d.until("the child gives up", node.SourceCeph, "failed")
 	d.wentOn(other)
-	d.says("nodewatch_cluster_osds_up 1") // what was known is kept
+	d.says("nodewatch_cluster_osds_up 1") // the last known state is kept
 	c.Signal(cephlab.Monitor, syscall.SIGCONT)
 
 	for _, w := range []*watching{d, late} {

@@ -12,7 +12,7 @@ import (
 	"time"
 )
 
-// A childCount watches how many of a process's descendants are nodewatch-ceph.
+// A childCount counts the nodewatch-ceph processes among a process's descendants.
 type childCount struct {
 	of process
 
@@ -21,7 +21,7 @@ type childCount struct {
 	seen map[int]bool
 }
 
-// countChildren looks until the test's end.
+// countChildren counts until the end of the test.
 func countChildren(t *testing.T, pid int) *childCount {
 	c := &childCount{of: process(pid), seen: map[int]bool{}}
 	end, ended := make(chan struct{}), make(chan struct{})
@@ -43,12 +43,11 @@ func countChildren(t *testing.T, pid int) *childCount {
 	return c
 }
 
-// look looks once, and returns those that run or are stopped, but not those that
-// only wait to be reaped.
+// look returns the children that are running or stopped, without zombies.
 func (c *childCount) look() (now map[int]string) {
 	now = map[int]string{}
 	for child := range c.of.descendants() {
-		raw, _ := os.ReadFile(fmt.Sprintf("/proc/%d/stat", child)) // what is gone meanwhile is no child
+		raw, _ := os.ReadFile(fmt.Sprintf("/proc/%d/stat", child)) // a process that has ended is skipped
 		if f := statFields(raw); strings.Contains(string(raw), " (nodewatch-ceph) ") && f[0] != "Z" {
 			now[int(child)] = f[0]
 		}
@@ -62,7 +61,8 @@ func (c *childCount) look() (now map[int]string) {
 	return now
 }
 
-// freezeChild stops the daemon's child as soon as there is one, and returns it.
+// freezeChild stops the daemon's child as soon as there is one, and returns its
+// process id.
 func (w *watching) freezeChild() (pid int) {
 	w.t.Helper()
 	w.poll("a child is stopped", func() bool {
@@ -70,14 +70,14 @@ func (w *watching) freezeChild() (pid int) {
 			if pid = child; state == "T" {
 				return true
 			}
-			_ = syscall.Kill(child, syscall.SIGSTOP) // it may have ended: then the next
+			_ = syscall.Kill(child, syscall.SIGSTOP) // it may have ended: then the next one is stopped
 		}
 		return false
 	})
 	return pid
 }
 
-// gone waits until the child has been ended.
+// gone waits until the child has been killed.
 func (w *watching) gone(pid int) {
 	w.t.Helper()
 	w.poll("the late child is killed", func() bool { return w.children.look()[pid] == "" })

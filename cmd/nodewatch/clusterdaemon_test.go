@@ -21,9 +21,8 @@ import (
 	"github.com/nodewatch/nodewatch/test/cephlab"
 )
 
-// buildBoth begins to build nodewatch and nodewatch-ceph, with the race detector
-// if the test is. The function that it returns waits for them and returns their
-// directory.
+// buildBoth starts building nodewatch and nodewatch-ceph, with the race detector if
+// the test has it. The returned function waits for both and returns their directory.
 func buildBoth(t *testing.T) (built func() (dir string)) {
 	t.Helper()
 	dir := t.TempDir()
@@ -48,7 +47,7 @@ func buildBoth(t *testing.T) (built func() (dir string)) {
 	}
 }
 
-// A watching is a daemon that asks the cluster, as a child of the test.
+// A watching is a daemon that queries the cluster, as a child of the test.
 type watching struct {
 	t        *testing.T
 	pid      int
@@ -56,7 +55,7 @@ type watching struct {
 	children *childCount
 }
 
-// startWatching starts a daemon that asks the cluster every so many seconds.
+// startWatching starts a daemon that queries the cluster at an interval in seconds.
 func startWatching(t *testing.T, c *cephlab.Cluster, dir, keyring string, every int) *watching {
 	t.Helper()
 	file := filepath.Join(t.TempDir(), "nodewatch.yml")
@@ -92,7 +91,7 @@ func startWatching(t *testing.T, c *cephlab.Cluster, dir, keyring string, every 
 	return w
 }
 
-// report is the daemon's report; false while it has none.
+// report returns the daemon's report; false: it has none yet.
 func (w *watching) report() (r report.Report, ok bool) {
 	w.t.Helper()
 	resp, err := http.Get(w.url + "/api/v1/report")
@@ -109,7 +108,7 @@ func (w *watching) report() (r report.Report, ok bool) {
 	return r, true
 }
 
-// poll asks repeatedly until it is so.
+// poll calls so repeatedly until it returns true.
 func (w *watching) poll(what string, so func() bool) {
 	w.t.Helper()
 	limit := time.After(patience)
@@ -123,7 +122,7 @@ func (w *watching) poll(what string, so func() bool) {
 	}
 }
 
-// until waits for a state of a source, and returns the report that tells it.
+// until waits for a state of a source, and returns the report that contains it.
 func (w *watching) until(what, source, state string) (r report.Report) {
 	w.t.Helper()
 	w.poll(what, func() (ok bool) {
@@ -133,7 +132,7 @@ func (w *watching) until(what, source, state string) (r report.Report) {
 	return r
 }
 
-// now is the daemon's report, once it has one.
+// now returns the daemon's report, once it has one.
 func (w *watching) now() (r report.Report) {
 	w.t.Helper()
 	w.poll("a report", func() (ok bool) {
@@ -143,7 +142,8 @@ func (w *watching) now() (r report.Report) {
 	return r
 }
 
-// wentOn checks that the daemon has judged and its other sources were read since.
+// wentOn checks that the daemon has judged, and that its other sources were read,
+// since a report.
 func (w *watching) wentOn(since report.Report) {
 	w.t.Helper()
 	now := w.now()
@@ -166,7 +166,7 @@ func stateOf(r report.Report, source string) report.SourceState {
 	return report.SourceState{}
 }
 
-// says checks that the metrics hold these samples.
+// says checks that the metrics contain these samples.
 func (w *watching) says(samples ...string) {
 	w.t.Helper()
 	all := body(w.t, w.url+"/metrics")

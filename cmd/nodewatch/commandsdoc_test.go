@@ -11,7 +11,7 @@ import (
 	"github.com/nodewatch/nodewatch/internal/human"
 )
 
-// TestDocsListEverySource: docs/commands.md has the table of sources.
+// TestDocsListEverySource checks that docs/commands.md lists all sources.
 func TestDocsListEverySource(t *testing.T) {
 	const name, begin, end = "../../docs/commands.md", "<!-- sources -->\n", "<!-- /sources -->"
 	raw, err := os.ReadFile(name)

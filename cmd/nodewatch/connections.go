@@ -17,37 +17,38 @@ import (
 	"golang.org/x/sys/unix"
 )
 
-// loopbackConnections is how many connections from this machine there may be
-// beside those that --web.max-connections allows: whoever is logged in can look
-// while the network is full of others.
+// loopbackConnections is the number of connections from this machine in addition to
+// those that --web.max-connections allows: local users can reach the page while other
+// machines use all connections.
 const loopbackConnections = 10
 
-// How long a connection is left alone even when it is in the way of another one:
-// time to be scheduled and to send its request, time to take in its answer, and time
-// for nodewatch itself, on a busy machine, to read the request and to answer it.
+// The minimum times before a connection may be closed to make room for another one:
+// time for the client to be scheduled and to send its request, time to receive the
+// response, and time for nodewatch itself, on a busy machine, to read the request and
+// to respond.
 const (
 	requestGrace = 10 * time.Millisecond
 	answerGrace  = 50 * time.Millisecond
 	ownGrace     = 500 * time.Millisecond
 )
 
-// A connLimit bounds how many connections are open, over all listeners that share
-// it. Over the limit, the one that has waited longest for its request is closed,
-// so that no client can hold the page by doing nothing; if none waits, the one
-// whose client has taken longest to take its answer in. Where it is nodewatch that
-// is slow, the new connection waits.
+// A connLimit bounds the number of open connections over all listeners that share it.
+// Over the limit, it closes the connection that has waited longest for its request,
+// so that no client can block the page by staying idle. If none waits, it closes the
+// one whose client has taken longest to receive its response. If nodewatch itself is
+// slow, the new connection waits.
 type connLimit struct {
-	most   int // of other machines; those of this machine may be loopbackConnections more
+	most   int // from other machines; those from this machine may be loopbackConnections more
 	closed prometheus.Counter
 
 	mu     sync.Mutex
 	open   map[*conn]struct{}
-	remote int // of open, how many are of other machines
-	ending int // closed to make room, and still held by net/http
+	remote int // open connections from other machines
+	ending int // closed to make room, but still held by net/http
 }
 
-// maxEnding is how many connections that were closed to make room net/http may
-// still hold: it lingers half a second over some.
+// maxEnding is the number of connections closed to make room that net/http may still
+// hold: it keeps some of them for half a second.
 const maxEnding = 200
 
 func newConnLimit(most int) *connLimit {
@@ -56,7 +57,7 @@ func newConnLimit(most int) *connLimit {
 	})}
 }
 
-// collectors are the limit's metrics.
+// collectors returns the metrics of the limit.
 func (l *connLimit) collectors() []prometheus.Collector {
 	return []prometheus.Collector{l.closed, prometheus.NewGaugeFunc(prometheus.GaugeOpts{
 		Name: "nodewatch_http_connections", Help: "Number of open connections to the page and /metrics.",
@@ -67,7 +68,7 @@ func (l *connLimit) collectors() []prometheus.Collector {
 	})}
 }
 
-// listener returns one whose connections count.
+// listener returns a listener whose connections are limited.
 func (l *connLimit) listener(of net.Listener) net.Listener { return limitedListener{of, l} }
 
 type limitedListener struct {
@@ -90,7 +91,7 @@ func (l limitedListener) Accept() (net.Conn, error) {
 		if wait == 0 {
 			return c, nil
 		}
-		time.Sleep(wait) // at most answerGrace; what comes meanwhile waits in the kernel
+		time.Sleep(wait) // at most answerGrace; new connections wait in the kernel
 	}
 }
 
@@ -99,8 +100,8 @@ func isLocal(a net.Addr) bool {
 	return !is || tcp.IP.IsLoopback()
 }
 
-// admit adds c, or says how long to wait before trying again. The victim is no
-// longer counted and is to be shed.
+// admit admits c, or returns how long to wait before the next attempt. The victim is
+// no longer counted, and the caller must shed it.
 func (l *connLimit) admit(c *conn) (victim *conn, wait time.Duration) {
 	l.mu.Lock()
 	defer l.mu.Unlock()
@@ -127,10 +128,11 @@ func (l *connLimit) admit(c *conn) (victim *conn, wait time.Duration) {
 	return victim, 0
 }
 
-// inTheWay is the connection to close next, of other machines only or of all, or how
-// long to wait until there may be one. Those come first that will not be used again,
-// then those for whose client nodewatch waits; among each, the oldest. Where all wait
-// for nodewatch, which is then slow, none is closed before it has had its time.
+// inTheWay returns the connection to close next, from other machines only or from
+// all, or how long to wait until there may be one. Connections that will not be used
+// again come first, then those that wait for their client; the oldest of each kind is
+// chosen. If all wait for nodewatch, which is then slow, none is closed before its
+// minimum time.
 func (l *connLimit) inTheWay(now time.Time, remote bool) (*conn, time.Duration) {
 	list := make([]*conn, 0, len(l.open))
 	for c := range l.open {
@@ -147,7 +149,7 @@ func (l *connLimit) inTheWay(now time.Time, remote bool) (*conn, time.Duration) 
 		switch turn, age := c.turn(), now.Sub(c.since); {
 		case turn == finished:
 			return c, 0
-		case turn == awaited && age < requestGrace: // those that follow are younger
+		case turn == awaited && age < requestGrace: // the following ones are younger
 			return nil, requestGrace - age
 		case turn == awaited && c.queued(unix.TIOCINQ) == 0, turn == owed && age >= answerGrace && c.queued(unix.TIOCOUTQ) > 0:
 			return c, 0
@@ -169,25 +171,25 @@ func (l *connLimit) forget(c *conn) {
 	}
 }
 
-// A conn is a connection that counts.
+// A conn is a limited connection.
 type conn struct {
 	net.Conn
 	limit  *connLimit
 	remote bool
 
 	// Guarded by limit.mu.
-	answering int       // requests that are being answered; HTTP/2 has several at once
-	asked     bool      // a request has been read and is not being answered yet
-	since     time.Time // when it began to wait for a request, or to be answered
-	over      bool      // it is closed once it is answered
-	ending    bool      // it was closed to make room
+	answering int       // requests that are being answered; HTTP/2 can have several
+	asked     bool      // a request has been read, but not yet passed to the handler
+	since     time.Time // when the connection started to wait for a request or for a response
+	over      bool      // to be closed after the response
+	ending    bool      // closed to make room
 }
 
-// What a connection is open for.
+// The states of a connection.
 const (
-	finished = iota // nothing: no further request comes
-	awaited         // a request of its client
-	owed            // an answer of nodewatch
+	finished = iota // no further request will come
+	awaited         // waits for a request of its client
+	owed            // waits for a response of nodewatch
 )
 
 func (c *conn) turn() int {
@@ -200,8 +202,8 @@ func (c *conn) turn() int {
 	return awaited
 }
 
-// queued is how many bytes the kernel holds in one direction: TIOCINQ, what nobody has
-// read; TIOCOUTQ, what the client has not taken in.
+// queued returns the number of bytes in a kernel buffer: TIOCINQ, received and not yet
+// read; TIOCOUTQ, sent and not yet acknowledged by the client.
 func (c *conn) queued(which uint) int {
 	raw, can := c.Conn.(syscall.Conn)
 	if !can {
@@ -214,8 +216,8 @@ func (c *conn) queued(which uint) int {
 	return held
 }
 
-// Read implements net.Conn. It notes the end of a request's header, where it is not
-// encrypted: from there on it is nodewatch's turn.
+// Read implements net.Conn. On an unencrypted connection it detects the end of a
+// request's header: from then on the connection waits for nodewatch.
 func (c *conn) Read(p []byte) (int, error) {
 	n, err := c.Conn.Read(p)
 	if bytes.Contains(p[:n], []byte("\r\n\r\n")) {
@@ -228,7 +230,7 @@ func (c *conn) Read(p []byte) (int, error) {
 	return n, err
 }
 
-// answer notes that a request begins or ends to be answered.
+// answer records the beginning (1) or the end (-1) of a response.
 func (c *conn) answer(step int) {
 	c.limit.mu.Lock()
 	defer c.limit.mu.Unlock()
@@ -238,15 +240,15 @@ func (c *conn) answer(step int) {
 	}
 }
 
-// end notes that no further request comes.
+// end records that no further request will come.
 func (c *conn) end() {
 	c.limit.mu.Lock()
 	defer c.limit.mu.Unlock()
 	c.over, c.asked = true, false
 }
 
-// shed closes the connection; what a client has not taken in is thrown away, or
-// the kernel would keep it.
+// shed closes the connection and discards unsent data, which the kernel would
+// otherwise keep.
 func (c *conn) shed() {
 	if tcp, is := c.Conn.(*net.TCPConn); is {
 		_ = tcp.SetLinger(0)
@@ -266,7 +268,7 @@ func (c *conn) Close() error {
 	return c.Conn.Close()
 }
 
-// CloseWrite lets net/http end a last answer properly.
+// CloseWrite lets net/http complete a last response properly.
 func (c *conn) CloseWrite() error {
 	c.end()
 	if half, can := c.Conn.(interface{ CloseWrite() error }); can {
@@ -285,9 +287,9 @@ func withConn(ctx context.Context, c net.Conn) context.Context {
 	return context.WithValue(ctx, connKey{}, c)
 }
 
-// counted answers requests by next, and notes on their connections that it does. No
-// request has a body here: one that claims to is answered, its body is not waited for,
-// and its connection is closed.
+// counted passes requests to next, and records this on their connections. No request
+// has a body here: if one claims to have a body, it gets a response without waiting
+// for the body, and its connection is closed.
 func counted(next http.Handler) http.Handler {
 	return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
 		c, is := r.Context().Value(connKey{}).(*conn)
@@ -305,19 +307,19 @@ func counted(next http.Handler) http.Handler {
 		control, whole := http.NewResponseController(w), &measured{ResponseWriter: w}
 		next.ServeHTTP(whole, r)
 		whole.end()
-		_ = control.Flush() // from here on the connection may be closed
+		_ = control.Flush() // from now on the connection may be closed
 		if body {
-			_ = control.SetReadDeadline(time.Unix(1, 0)) // net/http would wait for the body,
-			panic(http.ErrAbortHandler)                  // and then linger
+			_ = control.SetReadDeadline(time.Unix(1, 0)) // otherwise net/http would wait for the body,
+			panic(http.ErrAbortHandler)                  // and then keep the connection
 		}
 	})
 }
 
-// A measured writer keeps an answer that has no Content-Length until it is whole, so
-// that it gets one: all but errors and what exporter-toolkit answers have one.
+// A measured writer buffers a response without a Content-Length until it is complete,
+// to set that header. This affects only errors and the responses of exporter-toolkit.
 type measured struct {
 	http.ResponseWriter
-	code int // of the answer that is kept; 0: none is
+	code int // status of the buffered response; 0: nothing is buffered
 	kept bytes.Buffer
 }
 
@@ -341,7 +343,7 @@ func (m *measured) Write(p []byte) (int, error) {
 	return m.ResponseWriter.Write(p)
 }
 
-// end writes what was kept.
+// end writes the buffered response.
 func (m *measured) end() {
 	if m.code == 0 {
 		return

@@ -9,7 +9,7 @@ import (
 	"golang.org/x/sys/unix"
 )
 
-// A crowd is connections that are admitted one after the other, a second apart.
+// A crowd is a sequence of connections, admitted one second apart.
 type crowd struct {
 	t     *testing.T
 	limit *connLimit
@@ -20,7 +20,7 @@ func newCrowd(t *testing.T, most int) *crowd {
 	return &crowd{t, newConnLimit(most), map[*conn]string{}}
 }
 
-// comes admits a connection and checks which one is closed for it, if any.
+// comes admits a connection and checks which one is closed to make room, if any.
 func (x *crowd) comes(name string, remote bool, closed string) *conn {
 	x.t.Helper()
 	time.Sleep(time.Second)
@@ -45,7 +45,7 @@ func TestTheConnectionThatWaitsLongestIsClosed(t *testing.T) {
 		b.answer(1)
 		x.comes("d", true, "c")
 		time.Sleep(time.Second)
-		b.answer(-1) // b waits again, but shorter than d
+		b.answer(-1) // b waits again, but for less time than d
 		x.comes("e", true, "d")
 		x.comes("f", true, "b")
 		x.comes("local", false, "") // there is always room for this machine
@@ -63,12 +63,12 @@ func TestLoopbackHasConnectionsOfItsOwn(t *testing.T) {
 		for range loopbackConnections {
 			x.comes("near", false, "")
 		}
-		x.comes("nearer", false, "far") // this machine may use what is free for all
+		x.comes("nearer", false, "far") // this machine may also use the general limit
 		x.comes("far again", true, "near")
 	})
 }
 
-// Who reads slowly holds a connection only while nobody else needs it.
+// A slow reader keeps its connection only until another client needs it.
 func TestAnswersThatTakeLongAreClosedWhenNothingElseIs(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		x := newCrowd(t, 2)
@@ -78,7 +78,7 @@ func TestAnswersThatTakeLongAreClosedWhenNothingElseIs(t *testing.T) {
 	})
 }
 
-// A connection that has just come has time to send its request.
+// A new connection has time to send its request.
 func TestANewConnectionIsNotClosed(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		l := newConnLimit(1)
@@ -94,9 +94,9 @@ func TestANewConnectionIsNotClosed(t *testing.T) {
 	})
 }
 
-// Where nodewatch itself is slow, nobody is closed for it: those whose request was read
-// are not, nor those that are being answered and take in what there is. They have
-// half a second, after which something is wrong with them.
+// If nodewatch itself is slow, no client loses its connection: neither one whose
+// request was read, nor one that receives its response as it is written. They are
+// protected for half a second.
 func TestAClientThatWaitsForNodewatchIsNotClosed(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		l := newConnLimit(2)
@@ -111,7 +111,7 @@ func TestAClientThatWaitsForNodewatchIsNotClosed(t *testing.T) {
 		if _, err := asks.Read(make([]byte, 100)); err != nil {
 			t.Fatal(err)
 		}
-		time.Sleep(time.Millisecond) // so that one of them is the older one
+		time.Sleep(time.Millisecond) // so that one of them is older
 		answered.answer(1)
 		for range 2 {
 			if victim, wait := l.admit(next); victim != nil || wait != requestGrace {
@@ -125,8 +125,8 @@ func TestAClientThatWaitsForNodewatchIsNotClosed(t *testing.T) {
 	})
 }
 
-// A connection that was told to end makes room at once, and one whose request has
-// come does not make room for one that waits.
+// A connection that is about to end makes room at once. A connection whose request
+// has arrived is not closed for one that waits.
 func TestWhoHasSpokenStays(t *testing.T) {
 	x := newPair(t, 2)
 	spoke, silent, third := x.comes("GET"), x.comes(""), x.comes("")
@@ -142,7 +142,8 @@ func TestWhoHasSpokenStays(t *testing.T) {
 	}
 }
 
-// An answer that its client does not take in makes room, not one that is slow to come.
+// A connection makes room if its client does not read the response, but not if the
+// response is slow.
 func TestAClientThatDoesNotReadIsClosed(t *testing.T) {
 	x := newPair(t, 2)
 	slow, deaf := x.comes(""), x.comes("")
@@ -151,7 +152,7 @@ func TestAClientThatDoesNotReadIsClosed(t *testing.T) {
 	slow.answer(1)
 	deaf.answer(1)
 	_ = deaf.SetWriteDeadline(time.Now().Add(100 * time.Millisecond))
-	for full := make([]byte, 1<<20); ; { // until the kernel takes no more
+	for full := make([]byte, 1<<20); ; { // until the kernel buffer is full
 		if _, err := deaf.Write(full); err != nil {
 			break
 		}
@@ -162,7 +163,7 @@ func TestAClientThatDoesNotReadIsClosed(t *testing.T) {
 	}
 }
 
-// A pair is a listener whose connections are real.
+// A pair is a listener with real connections.
 type pair struct {
 	t     *testing.T
 	l     net.Listener
@@ -178,7 +179,7 @@ func newPair(t *testing.T, most int) *pair {
 	return &pair{t, l, newConnLimit(most)}
 }
 
-// comes is a connection on which the client has said something.
+// comes returns a connection on which the client has sent something.
 func (x *pair) comes(says string) *conn {
 	x.t.Helper()
 	c := dial(x.t, x.l.Addr().String())
@@ -192,7 +193,7 @@ func (x *pair) comes(says string) *conn {
 	x.t.Cleanup(func() { accepted.Close() })
 	mine := &conn{Conn: accepted, limit: x.limit, remote: true}
 	for says != "" && mine.queued(unix.TIOCINQ) == 0 {
-		time.Sleep(time.Millisecond) // until it is there, or the test's time is over
+		time.Sleep(time.Millisecond) // until it has arrived, or the test times out
 	}
 	return mine
 }

@@ -11,8 +11,8 @@ import (
 	"time"
 )
 
-// eventually waits until the address says what is wanted; the test's own limit
-// is the only one.
+// eventually waits until the response contains the wanted text; only the test's own
+// timeout limits it.
 func eventually(t *testing.T, url, want string) {
 	t.Helper()
 	for {
@@ -27,7 +27,8 @@ func eventually(t *testing.T, url, want string) {
 	}
 }
 
-// At SIGHUP a bad file keeps the old configuration and says so; a good one is taken.
+// At SIGHUP a bad file keeps the old configuration and is reported; a good one takes
+// effect.
 func TestReload(t *testing.T) {
 	file := filepath.Join(t.TempDir(), "nodewatch.yml")
 	put := func(text string) {
@@ -51,10 +52,10 @@ func TestReload(t *testing.T) {
 	eventually(t, url+"/metrics", metricReloadOK+" 1")
 }
 
-// The page can be given a password, in the way of all Prometheus exporters.
+// The page can require a password, in the way of all Prometheus exporters.
 func TestPassword(t *testing.T) {
 	file := filepath.Join(t.TempDir(), "web.yml")
-	// The hash is of the word "storm".
+	// The hash of the password "storm".
 	hash := "$2a$04$Nq6yT1mJ2gD5oXy2b6f0/.Oe2zQ8n6cVZ9lYy0m2m9z8iZC6bq9pS"
 	if err := os.WriteFile(file, []byte("basic_auth_users:\n  oncall: "+hash+"\n"), 0o600); err != nil {
 		t.Fatal(err)
@@ -70,7 +71,7 @@ func TestPassword(t *testing.T) {
 	}
 }
 
-// What a node recorded can be played.
+// A recording of this node can be replayed.
 func TestTapeOfThisMachinePlays(t *testing.T) {
 	for _, name := range []string{"tape.jsonl", "tape.jsonl.zst"} {
 		tape := filepath.Join(t.TempDir(), name)
@@ -106,7 +107,8 @@ func TestTapeStopsAtItsSize(t *testing.T) {
 	}
 }
 
-// The probe says that it runs, and answers each line with a line, whatever it is asked.
+// The probe reports that it runs, and answers every line with a line, whatever the
+// question.
 func TestProbeAnswersWhateverItIsAsked(t *testing.T) {
 	var out, errs bytes.Buffer
 	asked := "{\"do\":\"osdc\"}\nrubbish\n{\"do\":\"dance\"}\n{\"do\":\"qemu\",\"arg\":7}\n{\"do\":\"qemu\",\"arg\":{\"PID\":-1}}\n"

@@ -15,11 +15,11 @@ import (
 	"github.com/nodewatch/nodewatch/pkg/report"
 )
 
-// demoFrom is when the recording begins, seconds into the incident's file.
+// demoFrom is the beginning of the recording, in seconds of the incident's file.
 const demoFrom = 3600
 
-// TestDocsTheDemoRecordingIsFresh: what nodewatch-status demo plays is what nodewatch reports in the incident: each report that
-// changes what a page shows, and one a minute.
+// TestDocsTheDemoRecordingIsFresh checks the recording that nodewatch-status demo replays: of the reports in the incident, each
+// one that changes a page, and one a minute.
 func TestDocsTheDemoRecordingIsFresh(t *testing.T) {
 	const file = "../nodewatch-status/demo/rl1-node2.jsonl.zst"
 	code, out, errs := called(t, "replay", "--output", "json", "../../testdata/incidents/rl1-node2.txtar")

@@ -10,9 +10,9 @@ import (
 	"golang.org/x/sys/unix"
 )
 
-// addBond makes a bond, with two pairs in place of NICs, and what sysfs says of
-// it. The first carries the bridge of the guests, which has the address of krbd's
-// client. On a kernel without bonding there is none, which is said.
+// addBond creates a bond, with two veth pairs instead of NICs, and its files in
+// sysfs. The first bond carries the guests' bridge, which has the address of krbd's
+// client. On a kernel without bonding it creates none and returns an error.
 func (h *hypervisor) addBond(b testing.TB, i int, bridge *netlink.Bridge) error {
 	bond := netlink.NewLinkBond(netlink.NewLinkAttrs())
 	bond.Mode, bond.XmitHashPolicy, bond.Miimon = netlink.BOND_MODE_802_3AD, netlink.BOND_XMIT_HASH_POLICY_LAYER2, 100
@@ -43,7 +43,7 @@ func (h *hypervisor) addBond(b testing.TB, i int, bridge *netlink.Bridge) error 
 	return netlink.AddrAdd(bridge, &netlink.Addr{IPNet: &net.IPNet{IP: net.ParseIP(hostAddr).To4(), Mask: net.CIDRMask(24, 32)}})
 }
 
-// addSlave makes one end of a pair a slave. A slave must be down to become one.
+// addSlave makes one end of a veth pair a slave. A slave must be down to be added.
 func (h *hypervisor) addSlave(b testing.TB, name string, bond int) error {
 	pair := &netlink.Veth{PeerName: name + "peer"}
 	pair.Name = name
@@ -58,15 +58,15 @@ func (h *hypervisor) addSlave(b testing.TB, name string, bond int) error {
 	return addLink(&netlink.Device{}, pair.PeerName, 0)
 }
 
-// nicCounters are the files of /sys/class/net/*/statistics that are read, those
-// first that move.
+// nicCounters are the files of /sys/class/net/*/statistics that are read; the
+// changing ones come first.
 var nicCounters = []string{
 	"rx_packets", "tx_packets", "rx_bytes", "tx_bytes", "rx_errors", "tx_errors", "rx_dropped", "tx_dropped",
 	"rx_over_errors", "rx_crc_errors", "rx_frame_errors", "rx_fifo_errors", "rx_missed_errors",
 	"tx_carrier_errors", "tx_fifo_errors", "rx_nohandler",
 }
 
-// nic makes what sysfs says of a bond or NIC.
+// nic creates the sysfs files of a bond or NIC.
 func (h *hypervisor) nic(b testing.TB, name string, index int) {
 	dir := "sys/class/net/" + name + "/"
 	h.file(b, dir+"ifindex", fmt.Sprintln(index))

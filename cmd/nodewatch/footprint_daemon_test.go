@@ -27,7 +27,7 @@ type child struct {
 
 var pageURL = regexp.MustCompile(`http://[0-9.:]+`)
 
-// buildDaemon builds nodewatch as it is shipped, unless the flag names one.
+// buildDaemon builds the release binary of nodewatch, unless the flag names one.
 func buildDaemon(b testing.TB) (binary string) {
 	b.Helper()
 	if *footprintBinary != "" {
@@ -93,11 +93,11 @@ func (d *child) ready(b testing.TB) {
 	}
 }
 
-// A process is one by its id.
+// A process is a process id.
 type process int
 
-// descendants are all processes below this one, by the words of their command
-// lines; what ends meanwhile may be missing.
+// descendants returns all processes below this one, with the words of their command
+// lines; processes that end during the scan may be missing.
 func (p process) descendants() map[process][]string {
 	all := map[process][]string{}
 	threads, _ := filepath.Glob(fmt.Sprintf("/proc/%d/task/*/children", p))
@@ -113,7 +113,8 @@ func (p process) descendants() map[process][]string {
 	return all
 }
 
-// called returns a descendant whose command line, but for its first word, is this.
+// called returns the descendant whose command line, without its first word, equals
+// words.
 func (p process) called(words ...string) (process, bool) {
 	for pid, line := range p.descendants() {
 		if len(line) > 0 && slices.Equal(line[1:], words) {
@@ -123,7 +124,7 @@ func (p process) called(words ...string) (process, bool) {
 	return 0, false
 }
 
-// probe is the daemon's probe.
+// probe returns the daemon's probe.
 func (p process) probe(b testing.TB) process {
 	b.Helper()
 	probe, found := p.called("probe")
@@ -133,16 +134,18 @@ func (p process) probe(b testing.TB) process {
 	return probe
 }
 
-// statFields are what stands after the name in /proc/PID/stat: the third field on.
+// statFields returns the fields after the name in /proc/PID/stat, from the third one
+// on.
 func statFields(raw []byte) []string {
 	text := string(raw)
 	return strings.Fields(text[strings.LastIndexByte(text, ')')+1:])
 }
 
-// userHZ is the unit of times in /proc/PID/stat: the same on all that Go runs on.
+// userHZ is the unit of times in /proc/PID/stat, which is the same on all platforms
+// of Go.
 const userHZ = 100
 
-// spent is how much CPU time the process has taken: utime and stime.
+// spent returns the CPU time of the process: utime and stime.
 func (p process) spent(b testing.TB) time.Duration {
 	b.Helper()
 	raw, err := os.ReadFile("/proc/" + strconv.Itoa(int(p)) + "/stat")
@@ -161,9 +164,9 @@ func (p process) spent(b testing.TB) time.Duration {
 	return time.Duration(ticks) * time.Second / userHZ
 }
 
-// memory is a size in MiB that a file of the process's in /proc tells: VmRSS and
-// VmHWM in status are what is resident and the most that has been, Pss in
-// smaps_rollup is what is resident with what is shared shared out.
+// memory returns a size in MiB from a file of the process in /proc. In status, VmRSS
+// is the resident size and VmHWM its maximum; in smaps_rollup, Pss is the resident
+// size with shared pages divided among their users.
 func (p process) memory(b testing.TB, file, name string) float64 {
 	b.Helper()
 	raw, err := os.ReadFile("/proc/" + strconv.Itoa(int(p)) + "/" + file)

@@ -8,8 +8,8 @@ import (
 	"time"
 )
 
-// The flood of the incident: 56,477 lines of libceph in three seconds, of its 182
-// sessions, two a fault but for the first.
+// The flood of the incident: 56,477 lines of libceph in three seconds from 182
+// sessions, two lines per fault except for the first.
 const (
 	floodLines  = 56_477
 	floodFaults = floodLines / 2
@@ -17,8 +17,9 @@ const (
 	floodOSDs   = 182
 )
 
-// TestFlood: the whole daemon on the real kernel log counts each line of a flood
-// once: as read or, where it was stopped while the kernel wrote over them, as lost.
+// TestFlood checks that the whole daemon on the real kernel log counts each line of a
+// flood once: as read or, if it was stopped while the kernel overwrote lines, as
+// lost.
 func TestFlood(t *testing.T) {
 	log := openFloodLog(t)
 	d := startDaemon(t, os.Args[0], nil, asDaemon+"=1", "NODEWATCH_TEST_ANY_FACILITY=1", "RUNTIME_DIRECTORY="+log.runtime)
@@ -36,7 +37,7 @@ func TestFlood(t *testing.T) {
 	}
 }
 
-// BenchmarkFlood is what the flood costs the daemon as it is shipped.
+// BenchmarkFlood measures the cost of the flood for the shipped daemon.
 func BenchmarkFlood(b *testing.B) {
 	for b.Loop() {
 		log := openFloodLog(b)
@@ -49,8 +50,8 @@ func BenchmarkFlood(b *testing.B) {
 	}
 }
 
-// flood has the lines written, and checks that the daemon counts them all. After a
-// third of them it calls amid. It returns how many were lost.
+// flood writes the lines from a separate process, and checks that the daemon counts
+// them all. After a third of them it calls amid. It returns how many were lost.
 func (l *floodLog) flood(t testing.TB, d *child, amid func()) (lost uint64) {
 	t.Helper()
 	before := l.settled(t, d)
@@ -84,7 +85,7 @@ func (l *floodLog) flood(t testing.TB, d *child, amid func()) (lost uint64) {
 	return lost
 }
 
-// writeFlood writes the lines, in a process of its own.
+// writeFlood writes the lines, in a separate process.
 func writeFlood() error {
 	lines, err := newKernelLines()
 	if err != nil {

@@ -11,14 +11,14 @@ import (
 	"golang.org/x/sys/unix"
 )
 
-// A floodLog is this machine's kernel log, read beside the daemon.
+// A floodLog is this machine's kernel log, read in parallel with the daemon.
 type floodLog struct {
 	fd      int
-	last    uint64 // the number of the latest record
+	last    uint64 // sequence number of the latest record
 	runtime string // the daemon's runtime directory
 }
 
-// openFloodLog opens the log for this test alone, or skips it.
+// openFloodLog opens the log exclusively for this test, or skips the test.
 func openFloodLog(t testing.TB) *floodLog {
 	t.Helper()
 	lines, err := newKernelLines()
@@ -31,13 +31,13 @@ func openFloodLog(t testing.TB) *floodLog {
 		t.Skipf("skipped: /dev/kmsg cannot be read: %v", err)
 	}
 	t.Cleanup(func() { unix.Close(l.fd) })
-	if err := unix.Flock(l.fd, unix.LOCK_EX); err != nil { // against pkg/kmsg's tests, which look for lines that they wrote
+	if err := unix.Flock(l.fd, unix.LOCK_EX); err != nil { // excludes pkg/kmsg's tests, which search for lines that they wrote
 		t.Fatal(err)
 	}
 	return l
 }
 
-// news reads what is there, and reports whether there was anything.
+// news reads all new records, and reports whether there were any.
 func (l *floodLog) news(t testing.TB) (any bool) {
 	t.Helper()
 	buf := make([]byte, 16<<10)
@@ -59,7 +59,7 @@ func (l *floodLog) news(t testing.TB) (any bool) {
 	}
 }
 
-// wait waits until so many more records have been logged.
+// wait waits until that many more records have been logged.
 func (l *floodLog) wait(t testing.TB, more uint64) {
 	t.Helper()
 	for end := l.last + more; l.last < end; l.news(t) {
@@ -67,14 +67,14 @@ func (l *floodLog) wait(t testing.TB, more uint64) {
 	}
 }
 
-// A logState is what the daemon has counted once it has read all up to seq.
+// A logState contains the daemon's counters once it has read everything up to seq.
 type logState struct{ seq, records, lost, faults uint64 }
 
-// quietWithin is within what time nobody else logs for two seconds.
+// quietWithin is the time within which no other process must log for two seconds.
 const quietWithin = 20 * time.Second
 
-// settled waits until the daemon has read the log up to its end, which the
-// position that it keeps tells, and has judged since.
+// settled waits until the daemon has read the log to its end, according to its saved
+// position, and has judged afterwards.
 func (l *floodLog) settled(t testing.TB, d *child) logState {
 	t.Helper()
 	for tick, end := time.Tick(50*time.Millisecond), time.After(quietWithin); ; {
@@ -97,8 +97,8 @@ func (l *floodLog) settled(t testing.TB, d *child) logState {
 
 var verdictAt = regexp.MustCompile(`"at":\s*"([^"]+)"`)
 
-// waitForVerdict waits for the second verdict from now on: by then what was read
-// before is in the picture.
+// waitForVerdict waits for the second verdict from now on, which includes everything
+// read before.
 func (d *child) waitForVerdict(t testing.TB) {
 	t.Helper()
 	seen := map[string]bool{}
@@ -113,7 +113,7 @@ func (d *child) waitForVerdict(t testing.TB) {
 	}
 }
 
-// counterOf is the value of a counter in the text of /metrics.
+// counterOf returns the value of a counter in the text of /metrics.
 func counterOf(t testing.TB, text, name string) uint64 {
 	t.Helper()
 	m := regexp.MustCompile(`(?m)^` + regexp.QuoteMeta(name) + ` (\S+)$`).FindStringSubmatch(text)

@@ -6,19 +6,19 @@ import (
 	"golang.org/x/sys/unix"
 )
 
-// ofOneFile is how many lines the kernel takes from one open file in five
-// seconds; it drops the others without a word.
+// ofOneFile is the number of lines that the kernel accepts from one open file in five
+// seconds; it drops more lines silently.
 const ofOneFile = 10
 
 // A kernelLines writes lines into this machine's kernel log, as facility 1, which
-// only a daemon under test believes.
+// only a daemon under test accepts.
 type kernelLines struct {
 	fd     int // of the device; -1: not open
-	left   int // lines that fd takes
+	left   int // remaining lines that fd accepts
 	faults int // written
 }
 
-// newKernelLines returns a writer, or says why there is none.
+// newKernelLines returns a writer, or an error why there is none.
 func newKernelLines() (*kernelLines, error) {
 	k := &kernelLines{fd: -1}
 	return k, k.open()

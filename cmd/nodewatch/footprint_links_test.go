@@ -7,8 +7,8 @@ import (
 	"github.com/nodewatch/nodewatch/pkg/rbd/hostfs"
 )
 
-// BenchmarkLinks is a full reading of a kernel's 3,000 real links, every 30 s and
-// when a bond's links change: Proxmox's, of 750 guests.
+// BenchmarkLinks measures a full reading of 3,000 real links, as for 750 guests of
+// Proxmox. The daemon makes one every 30 s and when the links of a bond change.
 func BenchmarkLinks(b *testing.B) {
 	n := newNamespace(b)
 	if !n.own {

@@ -7,8 +7,8 @@ import (
 	"testing"
 )
 
-// Counting is the files that move each second. They are written in place and at
-// one length, as a reader that holds one open must never see half of it.
+// Counting contains the files that change each second. They are written in place and
+// with a constant length, so that a reader that keeps one open never sees half of it.
 type counting struct {
 	stats, inflight []*os.File    // of each disk
 	nics            [][4]*os.File // the first of nicCounters, of each NIC
@@ -17,7 +17,7 @@ type counting struct {
 	seconds         int
 }
 
-// open opens the files that move, and moves them once.
+// open opens the changing files and updates them once.
 func (h *hypervisor) open(b testing.TB) {
 	open := func(name string) *os.File {
 		f, err := os.OpenFile(filepath.Join(h.root, name), os.O_WRONLY, 0)
@@ -51,8 +51,9 @@ func (h *hypervisor) open(b testing.TB) {
 	h.move(b)
 }
 
-// move is a second of I/O: 200 requests a disk, of which every third disk has one
-// in flight, and 200 MB a slave each way. In a storm nothing completes.
+// move simulates a second of I/O: 200 requests per disk, one request in flight on
+// every third disk, and 200 MB per slave in each direction. In a storm no request
+// completes.
 func (h *hypervisor) move(b testing.TB) {
 	c := &h.counts
 	c.seconds++

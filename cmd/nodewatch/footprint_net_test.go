@@ -10,19 +10,19 @@ import (
 	"golang.org/x/sys/unix"
 )
 
-// A namespace is a network namespace of the test's own, on a thread of its own.
+// A namespace is a separate network namespace with its own thread.
 type namespace struct {
 	calls chan func()
 	own   bool
 }
 
-// newNamespace makes one. Where that is not allowed, as to those who are not
-// root, it says so and is the namespace of the test itself.
+// newNamespace creates a namespace. If that is not permitted, for example without
+// root, it logs this and uses the namespace of the test.
 func newNamespace(b testing.TB) *namespace {
 	n := &namespace{calls: make(chan func())}
 	made := make(chan error)
 	go func() {
-		runtime.LockOSThread() // for good: the thread ends with the goroutine
+		runtime.LockOSThread() // never unlocked: the thread ends with the goroutine
 		made <- unix.Unshare(unix.CLONE_NEWNET)
 		for call := range n.calls {
 			call()
@@ -42,7 +42,7 @@ func newNamespace(b testing.TB) *namespace {
 	return n
 }
 
-// do calls f on the namespace's thread; of none, on the caller's.
+// do calls f on the namespace's thread, or on the caller's if there is no namespace.
 func (n *namespace) do(f func() error) error {
 	if n == nil {
 		return f()
@@ -52,14 +52,14 @@ func (n *namespace) do(f func() error) error {
 	return <-done
 }
 
-// links makes what Proxmox makes for its guests: a bridge and, for each guest, a
-// tap, a bridge for its firewall and a pair that joins it to the first bridge.
+// links creates the links of Proxmox guests: a bridge and, for each guest, a tap, a
+// bridge for its firewall, and a veth pair that connects it to the first bridge.
 func (h *hypervisor) links(b testing.TB, n *namespace) {
 	if !n.own {
 		return
 	}
 	err := n.do(func() error {
-		// Or the links' own multicasts go round all bridges, at everybody's expense.
+		// Otherwise the links' own multicasts flood all bridges and cost CPU time.
 		_ = os.WriteFile("/proc/sys/net/ipv6/conf/default/disable_ipv6", []byte("1"), 0)
 		bridge := &netlink.Bridge{}
 		if err := addLink(bridge, "vmbr0", 0); err != nil {
@@ -82,7 +82,8 @@ func (h *hypervisor) links(b testing.TB, n *namespace) {
 	}
 }
 
-// addLink makes a link, if it is not there, as a port of the given one, and sets it up.
+// addLink creates a link, if it does not exist, as a port of the given one, and sets it
+// up.
 func addLink(l netlink.Link, name string, master int) error {
 	l.Attrs().Name = name
 	if _, there := l.(*netlink.Device); !there {

@@ -7,15 +7,15 @@ import (
 	"testing"
 )
 
-// The CPUs of a hypervisor, its other processes than QEMU's, kernel threads
-// mostly, and the threads that a QEMU has.
+// The numbers of CPUs, of processes other than QEMU's (mostly kernel threads), and of
+// threads per QEMU on a hypervisor.
 const (
 	hostCPUs    = 64
 	hostOthers  = 600
 	qemuThreads = 10
 )
 
-// proc makes the host's files as this machine has them, and its processes.
+// proc creates the host's files as on this machine, and its processes.
 func (h *hypervisor) proc(b testing.TB) {
 	for _, name := range []string{"sys/kernel/osrelease", "sys/kernel/random/boot_id", "version", "net/softnet_stat", "pressure/cpu", "pressure/memory", "self/mounts"} {
 		if raw, err := os.ReadFile("/proc/" + name); err == nil {
@@ -43,7 +43,8 @@ func (h *hypervisor) proc(b testing.TB) {
 	}
 }
 
-// qemu makes the process of a guest whose disks are krbd devices, as Proxmox starts it.
+// qemu creates the process of a guest whose disks are krbd devices, with Proxmox's
+// command line.
 func (h *hypervisor) qemu(b testing.TB, i int) {
 	pid, vm := 10_000+100*i, 100+i
 	state := "S"
@@ -70,7 +71,7 @@ func (h *hypervisor) qemu(b testing.TB, i int) {
 	h.file(b, fmt.Sprintf("proc/%d/cmdline", pid), strings.Join(args, "\x00")+"\x00")
 }
 
-// process makes what nodewatch reads of any process.
+// process creates the files that nodewatch reads of any process.
 func (h *hypervisor) process(b testing.TB, pid int, comm, cgroup, state string, threads int) {
 	dir := fmt.Sprintf("proc/%d/", pid)
 	stat := func(id int) string {

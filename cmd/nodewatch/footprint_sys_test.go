@@ -8,30 +8,30 @@ import (
 	"testing"
 )
 
-// What the disks of a hypervisor share: one client of one cluster.
+// The common properties of a hypervisor's disks: one client of one cluster.
 const (
 	hostFSID   = "33b862db-5e43-43fb-927c-e4b2e2132a65"
 	hostClient = 4123
 	hostAddr   = "192.0.2.2"
 )
 
-// A hypervisor is a made-up one: its sysfs and procfs are files below root, of
-// the form that the kernel's have.
+// A hypervisor is simulated: its sysfs and procfs are files below root, in the
+// kernel's format.
 type hypervisor struct {
 	name     string
 	disks    int
 	guests   int
-	bonds    int  // of two slaves each; storage is on the first
-	sessions int  // OSDs that the client talks to
-	storm    bool // nothing completes and the load is high
-	lines    int  // of libceph in the kernel log, a second
+	bonds    int  // with two slaves each; storage uses the first
+	sessions int  // OSDs to which the client has sessions
+	storm    bool // no request completes, and the load is high
+	lines    int  // libceph lines in the kernel log per second
 
 	root   string
-	nics   []string // bonds and slaves
+	nics   []string // names of bonds and slaves
 	counts counting
 }
 
-// build makes the files, in memory where the machine has a place for that.
+// build creates the files, in memory if the machine has a suitable file system.
 func (h *hypervisor) build(b testing.TB) {
 	b.Helper()
 	h.root = b.TempDir()
@@ -48,7 +48,7 @@ func (h *hypervisor) build(b testing.TB) {
 	h.proc(b)
 }
 
-// file writes one file of the machine, and the directories above it.
+// file writes one file, and creates the directories above it.
 func (h *hypervisor) file(b testing.TB, name, text string) {
 	b.Helper()
 	path := filepath.Join(h.root, name)
@@ -71,7 +71,7 @@ func (h *hypervisor) link(b testing.TB, name, target string) {
 	}
 }
 
-// disk makes a krbd device with two partitions.
+// disk creates a krbd device with two partitions.
 func (h *hypervisor) disk(b testing.TB, id int) {
 	dir := fmt.Sprintf("sys/devices/rbd/%d/", id)
 	h.link(b, fmt.Sprintf("sys/bus/rbd/devices/%d", id), fmt.Sprintf("../../../devices/rbd/%d", id))
@@ -117,20 +117,20 @@ func (h *hypervisor) directory(b testing.TB, name string) {
 	}
 }
 
-// image is the name of a disk's image: the first guests have two disks.
+// image returns the name of a disk's image: the first guests have two disks.
 func (h *hypervisor) image(id int) string {
 	return fmt.Sprintf("vm-%d-disk-%d", 100+id%h.guests, id/h.guests)
 }
 
-// debugfs makes what libceph shows of its client.
+// debugfs creates libceph's files for its client.
 func (h *hypervisor) debugfs(b testing.TB) {
 	dir := fmt.Sprintf("sys/kernel/debug/ceph/%s.client%d/", hostFSID, hostClient)
 	h.file(b, dir+"client_options", "name=admin,secret=<hidden>\n")
 	h.file(b, dir+"osdc", h.osdc(0))
 }
 
-// osdc is a watch on each image, and a few requests that are others each second;
-// in a storm, two for each OSD that stay.
+// osdc returns a watch on each image, and a few requests that differ each second; in
+// a storm, two for each OSD that stay.
 func (h *hypervisor) osdc(second int) string {
 	var osdc strings.Builder
 	requests, attempts := 12, 1

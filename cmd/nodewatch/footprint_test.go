@@ -13,17 +13,17 @@ var (
 	footprintBinary = flag.String("nodewatch", "", "the nodewatch that BenchmarkFootprint and BenchmarkFlood run; default: one that they build")
 )
 
-// Prometheus asks every 15 s, and somebody looks at the page now and then.
+// Prometheus scrapes every 15 s, and the page is requested now and then.
 const (
 	footprintScrape = 15 * time.Second
 	footprintLook   = 25 * time.Second
 )
 
-// BenchmarkFootprint is what the daemon costs: the static binary runs as a child
-// on a made-up hypervisor, on whose disks I/O moves each second, and is asked for
-// its metrics and its page. Reported is the CPU time from its first verdict on, in
-// percent of one core, and what is resident, of the daemon and of its probe. With
-// the two launchers they share the pages of their binary, which MiB-all counts once.
+// BenchmarkFootprint measures the cost of the daemon: the static binary runs as a
+// child on a simulated hypervisor with I/O on its disks, and its metrics and page are
+// requested. It reports the CPU time from the first verdict on, in percent of one
+// core, and the resident memory, of the daemon and of its probe. They share the pages
+// of their binary with the two launchers; MiB-all counts these pages once.
 func BenchmarkFootprint(b *testing.B) {
 	for _, h := range []hypervisor{
 		{name: "incident", disks: 78, guests: 65, bonds: 1, sessions: 182},
@@ -64,8 +64,8 @@ func footprint(b *testing.B, h hypervisor) {
 	b.ReportMetric(all, "MiB-all")
 }
 
-// watch moves the hypervisor's counters each second and asks the daemon what it
-// is asked on a node, for the time that the flag says.
+// watch updates the hypervisor's counters each second and sends the daemon the usual
+// requests, for the time set by the flag.
 func (d *child) watch(b *testing.B, h *hypervisor) {
 	second := time.NewTicker(time.Second)
 	scrape := time.NewTicker(footprintScrape)
@@ -89,7 +89,7 @@ func (d *child) watch(b *testing.B, h *hypervisor) {
 	}
 }
 
-// get asks the daemon, and fails if it does not answer with something.
+// get requests a path of the daemon, and fails without a non-empty response.
 func (d *child) get(b testing.TB, path string) []byte {
 	b.Helper()
 	resp, err := d.client.Get(d.url + path)

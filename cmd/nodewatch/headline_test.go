@@ -12,8 +12,8 @@ import (
 	"github.com/nodewatch/nodewatch/pkg/report"
 )
 
-// headlines are the findings of warning or above about storage and network that no other
-// explains.
+// headlines returns the findings about storage and network, of warning or above, that no
+// other finding explains.
 func headlines(r report.Report) []report.Finding {
 	var open []report.Finding
 	for _, f := range r.Findings {
@@ -24,9 +24,9 @@ func headlines(r report.Report) []report.Finding {
 	return open
 }
 
-// On-call reads one line of a storm at any time, be it that a source it rests on is lost in
-// its middle: at most one finding of warning or above about storage and network is not
-// explained by another, and its summary names the pattern.
+// On-call reads one line about a storm at any time, even if one of its sources is lost
+// during the storm: at most one finding about storage and network, of warning or above, is
+// not explained by another, and its summary names the pattern.
 func TestTheIncidentHasOneHeadline(t *testing.T) {
 	for _, c := range []struct {
 		name, headline string

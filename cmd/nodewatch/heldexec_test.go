@@ -18,14 +18,14 @@ import (
 	"github.com/nodewatch/nodewatch/test/fanotify"
 )
 
-// A holdable is a daemon of which every program is a file of the test's own, so
-// that its exec can be held.
+// A holdable is a daemon whose programs are all files of the test, so that their exec
+// can be held.
 type holdable struct {
 	t *testing.T
 	process
 	cmd                       *exec.Cmd
 	url                       string
-	fed                       chan struct{} // each time that the watchdog is fed
+	fed                       chan struct{} // receives when the watchdog is fed
 	binary, cluster, reporter string        // the programs
 }
 
@@ -44,7 +44,7 @@ func newHoldable(t *testing.T) *holdable {
 	installFile(t, d.cluster, []byte("#!/bin/sh\necho '{\"fsid\":\"33b862db-5e43-43fb-927c-e4b2e2132a65\",\"health\":{\"status\":\"HEALTH_OK\"}}'\n"), 0o700)
 	installFile(t, d.reporter, []byte("#!/bin/sh\ncat >/dev/null\n"), 0o700)
 	installFile(t, filepath.Join(dir, "keyring"), nil, 0o600)
-	// The socket's own directory, as its path must be short.
+	// A separate directory for the socket, because its path must be short.
 	socket := filepath.Join(t.TempDir(), "notify")
 	notified, err := net.ListenPacket("unixgram", socket)
 	if err != nil {
@@ -62,7 +62,7 @@ func newHoldable(t *testing.T) *holdable {
 			if strings.Contains(string(buf[:n]), "WATCHDOG=1") {
 				select {
 				case d.fed <- struct{}{}:
-				default: // nobody waits for it now
+				default: // no receiver is waiting
 				}
 			}
 		}
@@ -73,21 +73,22 @@ func newHoldable(t *testing.T) *holdable {
 	config := fmt.Sprintf("libvirt: {off: true}\novs: {off: true}\nceph: {child: %s, keyring: %s/keyring, every: 10s}\n"+
 		"reporters: [{name: program, every: 5s, exec: {program: %s, mode: state}}]\n", d.cluster, dir, d.reporter)
 	installFile(t, file, []byte(config), 0o600)
-	// The shell, not this process, executes the daemon: Go's vfork would wait for an exec
-	// that only this process can let pass, with a garbage collection waiting for the vfork.
+	// The shell executes the daemon, not this process: Go's vfork would block on an exec
+	// that only this process can release, and a garbage collection would wait for the
+	// vfork.
 	d.cmd = exec.Command("/bin/sh", "-c", `read -r go && exec "$0" "$@"`, d.binary, "run", "--web.listen-address", "127.0.0.1:0", "--config.file", file)
 	d.cmd.Env = append(os.Environ(), asDaemon+"=1", "NOTIFY_SOCKET="+socket, "WATCHDOG_USEC=3000000", "NODEWATCH_TEST_ROOT="+h.root, "RUNTIME_DIRECTORY="+dir)
 	return d
 }
 
-// start starts the daemon, and waits until it says where its page is.
+// start starts the daemon, and waits until it prints the address of its page.
 func (d *holdable) start() {
 	d.t.Helper()
 	said, err := os.Create(filepath.Join(d.t.TempDir(), "said"))
 	if err != nil {
 		d.t.Fatal(err)
 	}
-	d.cmd.Stderr = said // a file: a launcher that hangs holds it
+	d.cmd.Stderr = said // a file, because a launcher that hangs would keep a pipe open
 	out, err := d.cmd.StdoutPipe()
 	if err != nil {
 		d.t.Fatal(err)
@@ -102,7 +103,7 @@ func (d *holdable) start() {
 	if _, err := begin.Write([]byte("\n")); err != nil {
 		d.t.Fatal(err)
 	}
-	d.t.Cleanup(func() { _ = d.cmd.Process.Kill() }) // it has ended, unless the test has failed
+	d.t.Cleanup(func() { _ = d.cmd.Process.Kill() }) // it has already ended, unless the test has failed
 	d.process = process(d.cmd.Process.Pid)
 	line := make(chan string, 1)
 	go func() {
@@ -120,7 +121,7 @@ func (d *holdable) start() {
 	}
 }
 
-// get fetches a path of the daemon's.
+// get requests a path of the daemon.
 func (d *holdable) get(path string) (body string, status int) {
 	d.t.Helper()
 	client := http.Client{Timeout: patience}
@@ -136,7 +137,7 @@ func (d *holdable) get(path string) (body string, status int) {
 	return b.String(), resp.StatusCode
 }
 
-// until asks for a path until the answer matches.
+// until requests a path until the response matches.
 func (d *holdable) until(path, match string) {
 	d.t.Helper()
 	limit, want := time.After(patience), regexp.MustCompile(match)
@@ -154,7 +155,7 @@ func (d *holdable) until(path, match string) {
 	}
 }
 
-// works shows that the daemon answers, feeds the watchdog and ends when asked to.
+// works checks that the daemon responds, feeds the watchdog and ends on request.
 func (d *holdable) works() {
 	d.t.Helper()
 	for range 3 {
@@ -200,26 +201,26 @@ func (d *holdable) held(h *fanotify.Hold) {
 	}
 }
 
-// Who executes nodewatch's own binary, by an argument: the launcher, which starts first the
-// spare and then a helper for each program; and the helper that becomes the probe. Which
-// of them comes next depends on how busy the machine is.
+// The callers that execute nodewatch's own binary, identified by an argument: the launcher,
+// which first starts the spare helper and then a helper for each program; and the helper
+// that becomes the probe. Their order depends on the load of the machine.
 const (
 	theLauncher = "with-spare"
 	theHelper   = launcher.HelperCommand
 )
 
-// An exec that is held, as by a scanner or a stuck disk, holds up only what needs
-// it: the daemon answers, feeds the watchdog, says what is blind and why, and ends
-// when asked to.
+// An exec that is held, as by a scanner or a stuck disk, blocks only the parts that
+// need it: the daemon responds, feeds the watchdog, reports which source is
+// unavailable and why, and ends on request.
 func TestAHeldExecFreezesNothing(t *testing.T) {
 	const reports, cluster = `nodewatch_reports_total{reporter="program"} [1-9]`, `nodewatch_cluster_health{status="HEALTH_OK"} 1`
 	for _, c := range []struct {
 		name   string
 		file   func(*holdable) string
-		by     string          // whose execs of the file are held; empty: all
-		pass   int             // how many of those are let through
-		steady func(*holdable) // brings the daemon to where the exec is held in steady state; nil: at the start
-		shows  func(*holdable) // what is seen of it
+		by     string          // the caller whose execs of the file are held; empty: any
+		pass   int             // number of these that pass first
+		steady func(*holdable) // brings the daemon to the point where the exec is held in steady state; nil: at the start
+		shows  func(*holdable) // checks the visible effect
 	}{
 		{"nodewatch-ceph at the start", func(d *holdable) string { return d.cluster }, "", 0, nil,
 			func(d *holdable) { d.until("/metrics", reports) }},
@@ -270,7 +271,7 @@ func TestAHeldExecFreezesNothing(t *testing.T) {
 				c.steady(d)
 				hold = fanotify.ExecBy(t, file, c.by, c.pass)
 				if probe, running := d.called("probe"); running && file == d.binary {
-					_ = syscall.Kill(int(probe), syscall.SIGKILL) // the next is started soon
+					_ = syscall.Kill(int(probe), syscall.SIGKILL) // the next one starts soon
 				}
 			}
 			d.held(hold)

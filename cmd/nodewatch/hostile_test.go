@@ -19,23 +19,24 @@ var hostileMany = flag.Int("hostile-clients", 4000, "how many clients TestHostil
 
 var hostileRun = flag.Bool("hostile", false, "run TestHostileClients: thousands of clients against the daemon as it is shipped, and what it costs")
 
-// What TestHostileClients promises.
+// The limits that TestHostileClients guarantees.
 const (
 	shedWithin    = 30 * time.Second
-	hostileMemory = 40 // MiB that the clients may cost
+	hostileMemory = 40 // maximum additional memory for the clients, in MiB
 	answersWithin = time.Second
 )
 
-// TestHostileClients lets thousands of clients do what pins a careless server, and
-// looks at how long others wait for a scrape and a health check, what the clients
-// cost, and when they are shed. It prints a row of a table for each.
+// TestHostileClients simulates thousands of clients that would block a careless
+// server. It measures how long a scrape and a health check take for others, the cost
+// of the clients, and when they are disconnected. It prints a table row for each
+// case.
 func TestHostileClients(t *testing.T) {
 	if !*hostileRun {
 		t.Skip("it measures times, so only on request: go test ./cmd/nodewatch -run TestHostileClients -hostile -v")
 	}
 	args := []string{buildDaemon(t), "run", "--web.listen-address", "127.0.0.1:0"}
 	if os.Geteuid() == 0 {
-		args = append([]string{"nice", "-n", "-10"}, args...) // as the unit has it
+		args = append([]string{"nice", "-n", "-10"}, args...) // as in the unit
 	}
 	cmd := exec.Command(args[0], args[1:]...)
 	cmd.Stderr = io.Discard
@@ -69,7 +70,7 @@ func TestHostileClients(t *testing.T) {
 	}
 }
 
-// attack has all clients connect at once and send the text, and measures.
+// attack connects all clients at once, sends the text, and measures.
 func attack(t *testing.T, d process, url string, n int, name, text string) {
 	t.Helper()
 	rest := d.memory(t, "status", "VmRSS")
@@ -118,14 +119,14 @@ func attack(t *testing.T, d process, url string, n int, name, text string) {
 		clients.Go(func() {
 			c, err := net.DialTimeout("tcp", address, patience)
 			if err != nil {
-				return // shed before it was there
+				return // closed before it was complete
 			}
 			defer c.Close()
 			_ = c.SetDeadline(time.Now().Add(patience))
 			if _, err := io.WriteString(c, text); err != nil {
 				return
 			}
-			// A client that reads nothing sees the end when it writes again.
+			// A client that reads nothing detects the close when it writes again.
 			for strings.Count(text, "GET") > 1 {
 				if _, err := c.Write([]byte("\r\n")); err != nil {
 					return

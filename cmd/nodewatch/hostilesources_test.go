@@ -19,13 +19,13 @@ import (
 	"github.com/nodewatch/nodewatch/test/fanotify"
 )
 
-// What TestHostileSources and TestHostileState promise.
+// The limits that TestHostileSources and TestHostileState guarantee.
 const (
 	medianAnswer = 100 * time.Millisecond
-	stopWithin   = 5 * time.Second // of the unit's TimeoutStopSec
+	stopWithin   = 5 * time.Second // TimeoutStopSec of the unit
 )
 
-// silentSocket is a socket that takes connections and never answers.
+// silentSocket returns a socket that accepts connections and never responds.
 func silentSocket(t *testing.T, name string) string {
 	t.Helper()
 	path := filepath.Join(t.TempDir(), name)
@@ -46,7 +46,7 @@ func silentSocket(t *testing.T, name string) string {
 	return path
 }
 
-// A hostileDaemon is the daemon as it is shipped, on a made-up hypervisor.
+// A hostileDaemon is the shipped daemon on a simulated hypervisor.
 type hostileDaemon struct {
 	t    *testing.T
 	cmd  *exec.Cmd
@@ -77,7 +77,7 @@ func startHostile(t *testing.T, binary, root, config string) *hostileDaemon {
 	return d
 }
 
-// until asks for the path until the answer holds every text.
+// until requests the path until the response contains every text.
 func (d *hostileDaemon) until(path string, texts ...string) {
 	d.t.Helper()
 	for late := time.After(patience); ; {
@@ -98,8 +98,8 @@ func (d *hostileDaemon) until(path string, texts ...string) {
 	}
 }
 
-// measure asks for the page, /metrics, the report and the health check in turn, and
-// then ends the daemon. It prints a row.
+// measure requests the page, /metrics, the report and the health check in turn, and
+// then ends the daemon. It prints a table row.
 func (d *hostileDaemon) measure(row string) {
 	d.t.Helper()
 	var took []time.Duration
@@ -123,7 +123,7 @@ func (d *hostileDaemon) measure(row string) {
 	if err := d.cmd.Process.Signal(syscall.SIGTERM); err != nil {
 		d.t.Fatal(err)
 	}
-	_, err := d.cmd.Process.Wait() // not for its outputs: a program that hangs holds them
+	_, err := d.cmd.Process.Wait() // does not wait for its outputs, which a program that hangs keeps open
 	stop := time.Since(began)
 	if err != nil {
 		d.t.Error(err)
@@ -137,8 +137,9 @@ func (d *hostileDaemon) measure(row string) {
 
 func ms(d time.Duration) float64 { return float64(d.Microseconds()) / 1000 }
 
-// TestHostileSources hangs each source by holding the opens of its files, as a stuck
-// disk or kernel lock does, or by a socket that never answers; then all of them.
+// TestHostileSources makes each source hang by holding the opens of its files, as a
+// stuck disk or kernel lock does, or by a socket that never responds; then all of
+// them.
 func TestHostileSources(t *testing.T) {
 	if !*hostileRun {
 		t.Skip("it measures times, so only on request: test/hostile/run")
@@ -189,7 +190,7 @@ func TestHostileSources(t *testing.T) {
 			case "":
 				name, stalled = "none", nil
 			case "all of these":
-				stalled = []string{"host", "krbd", "krbd-io", "libvirt", "ovs"} // osdc is not asked for before krbd has been listed
+				stalled = []string{"host", "krbd", "krbd-io", "libvirt", "ovs"} // osdc is not read before krbd has been listed
 			}
 			var texts []string
 			for _, s := range stalled {
@@ -203,7 +204,7 @@ func TestHostileSources(t *testing.T) {
 }
 
 // TestHostileState starts the daemon on state directories of every kind. It works on
-// each, and says what is wrong with it.
+// each, and reports the problem of each.
 func TestHostileState(t *testing.T) {
 	if !*hostileRun {
 		t.Skip("it measures times, so only on request: test/hostile/run")
@@ -270,7 +271,7 @@ func TestHostileState(t *testing.T) {
 	}
 }
 
-// holderThatHangs is a daemon that lives and does not answer.
+// holderThatHangs returns a daemon that lives and does not respond.
 func holderThatHangs() statefile.Holder {
 	return statefile.Holder{PID: os.Getpid(), Addresses: []string{"http://127.0.0.1:1/"}}
 }

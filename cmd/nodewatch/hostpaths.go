@@ -5,16 +5,16 @@ import (
 	"path/filepath"
 )
 
-// A hostPaths is where the daemon finds what it reads of the kernel.
+// A hostPaths contains the paths of the kernel files that the daemon reads.
 type hostPaths struct {
 	sys  string // sysfs
 	proc string // procfs
-	kmsg string // the device of the kernel log
+	kmsg string // device of the kernel log
 }
 
-// localPaths is the roots of this machine. For tests, NODEWATCH_TEST_ROOT names a
-// directory whose sys and proc replace /sys and /proc; the probe, a child,
-// has it from its parent.
+// localPaths returns the paths of this machine. For tests, NODEWATCH_TEST_ROOT names
+// a directory whose sys and proc replace /sys and /proc; the probe, a child, inherits
+// it.
 func localPaths() hostPaths {
 	r := hostPaths{sys: "/sys", proc: "/proc", kmsg: "/dev/kmsg"}
 	if dir := os.Getenv("NODEWATCH_TEST_ROOT"); dir != "" {

@@ -31,7 +31,7 @@ var update = flag.Bool("update", false, "rewrite the golden files")
 
 const incidents = "../../testdata/incidents"
 
-// latest plays a file as `nodewatch replay --brief` does.
+// replayed replays a file as `nodewatch replay --brief` does.
 func replayed(t *testing.T, file string, more ...string) string {
 	t.Helper()
 	var out, errs bytes.Buffer
@@ -41,11 +41,11 @@ func replayed(t *testing.T, file string, more ...string) string {
 	return out.String()
 }
 
-// goldenMark begins the part of an incident that holds the exact output.
+// goldenMark begins the part of an incident that contains the exact output.
 const goldenMark = "-- want --\n"
 
-// Every incident and every tape is as expected and, where the exact text matters,
-// prints what its part "want" holds. Each is played once.
+// Every incident and every tape meets its expectations; those with a part "want" also
+// print exactly that. Each is replayed once.
 func TestIncidents(t *testing.T) {
 	stories, err := filepath.Glob(filepath.Join(incidents, "*.txtar"))
 	if err != nil || len(stories) < 18 {
@@ -56,7 +56,7 @@ func TestIncidents(t *testing.T) {
 		t.Fatal(err)
 	}
 	files, seen := append(stories, tapes...), &ruleCoverage{raised: map[string]bool{}, quiet: map[string]bool{}}
-	t.Cleanup(func() { seen.check(t, len(files)) }) // after the last of them
+	t.Cleanup(func() { seen.check(t, len(files)) }) // after the last one
 	for _, file := range files {
 		t.Run(strings.TrimSuffix(strings.TrimSuffix(filepath.Base(file), ".txtar"), ".jsonl.zst"), func(t *testing.T) {
 			t.Parallel()
@@ -104,12 +104,12 @@ func testIncident(t *testing.T, file string, seen *ruleCoverage) {
 	}
 }
 
-// A ruleCoverage is which rules the incidents try.
+// A ruleCoverage records which rules the incidents exercise.
 type ruleCoverage struct {
 	mu     sync.Mutex
 	played int
-	raised map[string]bool // in one incident at least
-	quiet  map[string]bool // not raised in one at least, though all its sources saw at the end
+	raised map[string]bool // in at least one incident
+	quiet  map[string]bool // not raised in at least one incident, although all its sources were available at the end
 }
 
 func (c *ruleCoverage) add(p *expectPrinter) {
@@ -123,8 +123,8 @@ func (c *ruleCoverage) add(p *expectPrinter) {
 	}
 }
 
-// check fails for a rule that no incident raises, and for one that no incident
-// leaves quiet. It looks only when all have been played.
+// check fails for a rule that no incident raises, and for one that every incident
+// raises. It runs only if all incidents have been replayed.
 func (c *ruleCoverage) check(t *testing.T, files int) {
 	if c.played < files {
 		t.Logf("%d of %d incidents were played to the end: not looked which rules they try", c.played, files)
@@ -137,8 +137,8 @@ func (c *ruleCoverage) check(t *testing.T, files int) {
 	}
 }
 
-// expectations reads those of an incident, which are in its part "expect", or of a
-// tape, which are in the file beside it.
+// expectations returns the expectations of an incident, which are in its part
+// "expect", or of a tape, which are in the file beside it.
 func expectations(t *testing.T, file string, in *played) *expect.List {
 	t.Helper()
 	var text string
@@ -169,16 +169,16 @@ func expectations(t *testing.T, file string, in *played) *expect.List {
 	return l
 }
 
-// An expectPrinter judges what `replay --output json` would print.
+// An expectPrinter checks what `replay --output json` would print.
 type expectPrinter struct {
 	list    *expect.List
 	text    changePrinter
-	printed string // fingerprint of the report judged last
+	printed string // fingerprint of the last checked report
 	last    report.Report
 	offset  time.Duration     // of last
-	view    judge.View        // that it is of
+	view    judge.View        // the View of that report
 	raised  map[string]bool   // rules that had a finding
-	long    map[string]string // a summary that no line of a phone holds, by rule or component
+	long    map[string]string // summaries too long for a phone, by rule or component
 }
 
 func (p *expectPrinter) print(v judge.View, offset time.Duration) error {
@@ -187,7 +187,7 @@ func (p *expectPrinter) print(v judge.View, offset time.Duration) error {
 		p.list.Check(offset, v.Report)
 		for _, f := range v.Report.Findings {
 			p.raised[f.Rule] = true
-			// The standing risk is told in full, before anything has happened.
+			// The standing risk is reported in full before any incident.
 			risk := f.Rule == "layer2-bond-krbd" && f.Severity == report.Warning
 			if n := utf8.RuneCountInString(f.Summary); n > rule.MaxSummary && !risk {
 				p.long[f.Rule] = fmt.Sprintf("%d characters: %s", n, f.Summary)
@@ -208,7 +208,7 @@ func (p *expectPrinter) end() error {
 	return p.text.end()
 }
 
-// The components an expectation may name are those there are.
+// Expectations may name only existing components.
 func TestExpectationsKnowTheComponents(t *testing.T) {
 	var want []string
 	for _, c := range report.ComponentNames() {
@@ -219,7 +219,8 @@ func TestExpectationsKnowTheComponents(t *testing.T) {
 	}
 }
 
-// reports returns a sum over every report of an incident, byte for byte.
+// reports returns the number of reports of an incident, and a checksum over all of
+// them.
 func reports(t *testing.T, file string) (n int, sum string) {
 	t.Helper()
 	in, err := play(file)

@@ -16,7 +16,7 @@ import (
 	"github.com/nodewatch/nodewatch/pkg/report/native/receiver"
 )
 
-// silent is a server that takes every request and never answers.
+// silent is a server that accepts every request and never responds.
 func silent(t *testing.T) (url string, asked <-chan string) {
 	t.Helper()
 	came, over := make(chan string, 100), make(chan struct{})
@@ -30,8 +30,8 @@ func silent(t *testing.T) (url string, asked <-chan string) {
 	return s.URL, came
 }
 
-// hostile are reporters of every backend, all of them to the same address. None gives up
-// while the test runs.
+// hostile configures reporters of every backend, all with the same address. None gives
+// up while the test runs.
 const hostile = `
   - {name: h-native, deadline: 2m, native: {url: %[1]q, token_file: %[2]q}}
   - {name: h-alertmanager, deadline: 2m, alertmanager: {urls: [%[1]q]}}
@@ -45,8 +45,8 @@ const hostile = `
   - {name: h-exec, deadline: 2m, exec: {program: /bin/sleep, args: ["1000"]}}
 `
 
-// While reporters of every backend hang, the loop's hand-over never waits, and
-// another reporter is told of each of 100 changes.
+// While reporters of every backend hang, the loop never waits to hand over a report,
+// and another reporter receives each of 100 changes.
 func TestReportersThatHangDelayNobody(t *testing.T) {
 	url, asked := silent(t)
 	hub, err := receiver.New(receiver.Config{Tokens: map[string]string{strings.Repeat("k", 32): "rl1/node2"}, Now: time.Now})
@@ -74,7 +74,7 @@ func TestReportersThatHangDelayNobody(t *testing.T) {
 		slowest = max(slowest, time.Since(before))
 	}
 	hand(1)
-	for range reporters - 2 { // all but the hub and the program
+	for range reporters - 2 { // all except the hub and the program
 		select {
 		case what := <-asked:
 			t.Log(what, "hangs")
@@ -82,7 +82,7 @@ func TestReportersThatHangDelayNobody(t *testing.T) {
 			t.Fatalf("not every reporter has asked: %+v", post.State())
 		}
 	}
-	knows := func(n int) { // the state may also be told again meanwhile, as it is each interval
+	knows := func(n int) { // the state may also be repeated meanwhile, as in each interval
 		for late := time.After(time.Minute); len(hub.Node("rl1/node2").Transitions) < n; {
 			select {
 			case <-told:
@@ -110,7 +110,7 @@ func TestReportersThatHangDelayNobody(t *testing.T) {
 	}
 }
 
-// stormy is a Report of a storm with n transitions behind it.
+// stormy returns a Report of a storm after n transitions.
 func stormy(began time.Time, n uint64) report.Report {
 	f := report.Finding{
 		Rule: "krbd-retry-storm", Component: "storage", Severity: report.Critical, Impact: report.MajorOutage, State: report.Seen,
@@ -127,7 +127,7 @@ func stormy(began time.Time, n uint64) report.Report {
 	return r
 }
 
-// posted is the post of all reporters that a configuration has, and how many they are.
+// posted returns the dispatcher of all reporters in a configuration, and their number.
 func posted(t *testing.T, file string) (post *watch.Dispatcher, reporters int) {
 	t.Helper()
 	c, err := readConfig(file)

@@ -11,11 +11,12 @@ import (
 	"github.com/nodewatch/nodewatch/pkg/statefile"
 )
 
-// saveEvery is how often usual latencies are written down. A new or ended incident
-// is at once.
+// saveEvery is how often usual latencies are saved. A new or ended incident is saved
+// at once.
 const saveEvery = 10 * time.Minute
 
-// keptState reads what the judge of an earlier run kept; null if nothing is there.
+// keptState reads the state that the judge of an earlier run saved; null if there is
+// none.
 func keptState(dir string) func(context.Context) (json.RawMessage, error) {
 	return func(context.Context) (json.RawMessage, error) {
 		var raw json.RawMessage
@@ -24,16 +25,17 @@ func keptState(dir string) func(context.Context) (json.RawMessage, error) {
 	}
 }
 
-// A stateKeeper writes down what the judge must not forget. The loop never waits for
-// the disk: while a write is under way, what is due waits for the next View.
+// A stateKeeper saves the judge's persistent state. The loop never waits for the
+// disk: during a write, due changes wait for the next View.
 type stateKeeper struct {
-	file  func() (statefile.File, bool) // false: not decided yet, or nothing is kept
+	file  func() (statefile.File, bool) // false: not known yet, or no state is kept
 	views chan judge.View
 	saved time.Time
 	last  *report.Incident
 }
 
-// keepState returns a keeper that writes until ctx ends, to the file once it is known.
+// keepState returns a keeper that writes to the file, once it is known, until ctx
+// ends.
 func keepState(ctx context.Context, file func() (statefile.File, bool), log *slog.Logger) *stateKeeper {
 	k := &stateKeeper{file: file, views: make(chan judge.View)}
 	go func() {
@@ -61,11 +63,11 @@ func keepState(ctx context.Context, file func() (statefile.File, bool), log *slo
 	return k
 }
 
-// view hands a View over if something is due.
+// view passes a View on if a save is due.
 func (k *stateKeeper) view(v judge.View) {
 	in := v.Report.Incident
 	if k.saved.IsZero() {
-		k.saved, k.last = v.Now, in // nothing is known yet that was not read
+		k.saved, k.last = v.Now, in // no state yet other than what was read
 	}
 	changed := (in == nil) != (k.last == nil) || in != nil && (!in.Begin.Equal(k.last.Begin) || !in.End.Equal(k.last.End) || in.Peak != k.last.Peak)
 	if !changed && v.Now.Sub(k.saved) < saveEvery {

@@ -12,7 +12,7 @@ import (
 	"github.com/nodewatch/nodewatch/pkg/statefile"
 )
 
-// A new incident is written down, and read by the next run.
+// A new incident is saved, and read by the next run.
 func TestWhatTheJudgeKeepsIsWrittenAndRead(t *testing.T) {
 	dir := t.TempDir()
 	k := keepState(t.Context(), func() (statefile.File, bool) { return statefile.Judge(dir), true }, slog.New(slog.DiscardHandler))
@@ -27,7 +27,7 @@ func TestWhatTheJudgeKeepsIsWrittenAndRead(t *testing.T) {
 	deadline, cancel := context.WithTimeout(t.Context(), time.Minute)
 	defer cancel()
 	for {
-		k.view(v) // until the keeper takes it
+		k.view(v) // until the keeper has accepted it
 		raw, err := read(t.Context())
 		var s judge.State
 		if err == nil && len(raw) > 0 && json.Unmarshal(raw, &s) == nil && s.Baselines != nil {

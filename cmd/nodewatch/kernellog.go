@@ -14,33 +14,33 @@ import (
 	"github.com/nodewatch/nodewatch/pkg/statefile"
 )
 
-// positionName is the file of the position in the runtime directory.
+// positionName is the name of the position file in the runtime directory.
 const positionName = "kmsg-position"
 
-// maxPosition is more than such a file has, in bytes.
+// maxPosition exceeds the size of a valid position file, in bytes.
 const maxPosition = 128
 
-// savePosition is how often the position in the kernel log is written down.
+// savePosition is how often the position in the kernel log is saved.
 const savePosition = time.Second
 
-// A kernelLog reads /dev/kmsg, and keeps its place in the runtime directory over
-// a restart of the daemon.
+// A kernelLog reads /dev/kmsg, and saves its position in the runtime directory, so
+// that it survives a restart of the daemon.
 type kernelLog struct {
 	at          hostPaths
-	dir         string // of the position; empty: none is kept
-	anyFacility bool   // believe records of user space too: for tests
+	dir         string // of the position file; empty: it is not saved
+	anyFacility bool   // also accept records of user space: for tests
 	r           *kmsg.Reader
-	last        kmsg.Position // where this process has left off, once reading has failed
-	saved       time.Time     // when the position was last written down
-	wrote       kmsg.Position // and what it was
+	last        kmsg.Position // last position of this process, after a read has failed
+	saved       time.Time     // when the position was last saved
+	wrote       kmsg.Position // the saved position
 }
 
 func newKernelLog(c config.Config, at hostPaths) *kernelLog {
 	return &kernelLog{at: at, dir: runtimeDirectory(c), anyFacility: os.Getenv("NODEWATCH_TEST_ANY_FACILITY") == "1"}
 }
 
-// source reads the log without a pause: in a flood the kernel writes over what has
-// waited for a tenth of a second.
+// source reads the log continuously: in a flood the kernel overwrites records that
+// have waited for a tenth of a second.
 func (k *kernelLog) source() watch.Source {
 	l := listed(node.SourceKmsg)
 	return watch.Poll(watch.Polling[kmsg.Batch]{
@@ -50,15 +50,15 @@ func (k *kernelLog) source() watch.Source {
 	})
 }
 
-// read returns what the log has said since the last call; for the first record it
-// waits a round, in which no thread is held.
+// read returns the records since the previous call. For the first one it waits up to
+// one round, without blocking a thread.
 func (k *kernelLog) read(context.Context) (kmsg.Batch, error) {
 	if k.r == nil {
 		if err := k.open(); err != nil {
 			return kmsg.Batch{}, err
 		}
 	}
-	k.save() // by now the batch before has been dealt with
+	k.save() // the previous batch has been processed
 	b, err := k.r.Next(listed(node.SourceKmsg).every)
 	if err != nil {
 		k.last = k.r.Position()
@@ -67,12 +67,13 @@ func (k *kernelLog) read(context.Context) (kmsg.Batch, error) {
 		return kmsg.Batch{}, err
 	}
 	if b.History && k.last != (kmsg.Position{}) {
-		return kmsg.Batch{Seq: b.Seq}, nil // opened again after an error: it was reported before
+		return kmsg.Batch{Seq: b.Seq}, nil // reopened after an error that was reported before
 	}
 	return b, nil
 }
 
-// open opens the device where this process, or the one before it, has left off.
+// open opens the device at the position where this process, or the previous one,
+// stopped.
 func (k *kernelLog) open() error {
 	boot, err := os.ReadFile(filepath.Join(k.at.proc, "sys/kernel/random/boot_id"))
 	if err != nil {
@@ -80,7 +81,7 @@ func (k *kernelLog) open() error {
 	}
 	from := k.last
 	if k.dir != "" && from == (kmsg.Position{}) {
-		from, _ = loadPosition(k.dir) // a broken file is no position: what is in the log is history then
+		from, _ = loadPosition(k.dir) // a broken file is no position: the existing records then count as history
 	}
 	if k.r, err = kmsg.Open(k.at.kmsg, strings.TrimSpace(string(boot)), from, kmsg.Clock{Now: time.Now}); err != nil {
 		k.r = nil
@@ -90,8 +91,8 @@ func (k *kernelLog) open() error {
 	return nil
 }
 
-// save writes the position down where it has moved, at most once a second. The runtime directory is
-// a RAM disk; a failure costs no more than a restart that takes old lines for history.
+// save saves the position if it has changed, at most once a second. The runtime directory is a RAM
+// disk; if saving fails, a restart treats unread lines as history.
 func (k *kernelLog) save() {
 	at := k.r.Position()
 	if k.dir == "" || at == (kmsg.Position{}) || at == k.wrote || time.Since(k.saved) < savePosition {
@@ -107,8 +108,8 @@ func (k *kernelLog) save() {
 	}
 }
 
-// loadPosition reads what save has written down in dir. Without a file it is an
-// fs.ErrNotExist, with one that holds anything else a kmsg.ErrPosition.
+// loadPosition reads the saved position in dir. The error is fs.ErrNotExist without a
+// file, and kmsg.ErrPosition for invalid content.
 func loadPosition(dir string) (p kmsg.Position, err error) {
 	text, err := statefile.Read(dir, positionName, maxPosition)
 	if err == nil {

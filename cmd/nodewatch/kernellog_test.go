@@ -12,8 +12,8 @@ import (
 	"github.com/nodewatch/nodewatch/pkg/kmsg"
 )
 
-// A restart of the daemon continues where the run before it has left off: what was
-// latest is history, and the position survives in the runtime directory.
+// A restarted daemon continues at the position of the previous run: records before it
+// are history. The position survives in the runtime directory.
 func TestKernelLogContinuesAfterARestart(t *testing.T) {
 	if f, err := os.Open("/dev/kmsg"); err != nil {
 		t.Skipf("the kernel log cannot be read here: %v", err)
@@ -46,8 +46,8 @@ func TestKernelLogContinuesAfterARestart(t *testing.T) {
 	}
 }
 
-// drained reads until the log says nothing new; it returns how many records were
-// history, and the number of the last record.
+// drained reads until there are no new records; it returns how many were history, and
+// the sequence number of the last one.
 func drained(t *testing.T, k *kernelLog) (history, seq uint64) {
 	t.Helper()
 	t.Cleanup(func() { _ = k.r.Close() })
@@ -66,7 +66,7 @@ func drained(t *testing.T, k *kernelLog) (history, seq uint64) {
 	}
 }
 
-// A file that is no position is none, and neither is one that is missing, too long or a link.
+// An invalid position file is ignored, as is one that is missing, too long or a link.
 func TestPositionThatIsNone(t *testing.T) {
 	dir := t.TempDir()
 	if p, err := loadPosition(dir); !errors.Is(err, fs.ErrNotExist) || p != (kmsg.Position{}) {

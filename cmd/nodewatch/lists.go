@@ -18,7 +18,8 @@ import (
 	"github.com/nodewatch/nodewatch/internal/rule"
 )
 
-// A lister prints what the daemon lists; without one, what is known without it.
+// A lister prints lists of the daemon or, without a daemon, the parts that are known
+// without it.
 type lister struct {
 	*client
 	output *string
@@ -31,13 +32,13 @@ func (p program) lister(cmd *kingpin.CmdClause) *lister {
 	return l
 }
 
-// A document is what a lister prints.
+// A document is a list that a lister prints.
 type document interface {
 	Text(page.Style) string
 	JSON() ([]byte, error)
 }
 
-// print prints the document; in text with a note behind it, if there is one.
+// print prints the document; in text output, followed by a note, if there is one.
 func (l *lister) print(d document, note string) int {
 	if *l.output == "json" {
 		body, err := d.JSON()
@@ -126,7 +127,7 @@ func noRule(id string) error {
 	return fmt.Errorf("no active rule %q; nodewatch rules lists them", id)
 }
 
-// notLive says why the daemon has not been asked.
+// notLive explains why the daemon was not queried.
 func notLive(err error) string {
 	if errors.Is(err, errNoDaemon) {
 		return noDaemon
@@ -152,7 +153,8 @@ func (p program) silencesCommand(app *kingpin.Application) (string, func(context
 	}
 }
 
-// silences returns the daemon's list, or that of the state directory and a note.
+// silences returns the daemon's list, or the list from the state directory with a
+// note.
 func (c *client) silences(ctx context.Context, conf config.Config) (list page.SilenceList, note string, err error) {
 	asked := c.ask(ctx, conf, "/api/v1/silences", &list)
 	if asked == nil || *c.url != "" {
@@ -165,8 +167,7 @@ func (c *client) silences(ctx context.Context, conf config.Config) (list page.Si
 	return page.Silences(w, time.Now(), buildinfo.Read().Version, nil), notLive(asked) + " This is what " + stateDirectory(conf) + " holds.", nil
 }
 
-// sourceSpecs are all sources, with the reason for which each may not
-// be read.
+// sourceSpecs returns all sources, each with the reason why it may be unavailable.
 func sourceSpecs(c config.Config) []page.SourceSpec {
 	off := map[string]string{
 		node.SourceReporters: "no reporter is configured", node.SourceLauncher: "read only by the daemon", node.SourceStateDirectory: "read only by the daemon",

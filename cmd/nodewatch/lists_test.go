@@ -15,8 +15,8 @@ import (
 	"github.com/nodewatch/nodewatch/pkg/report"
 )
 
-// pretending serves what a daemon with the report says, and what it has taken up of the
-// state directory; deaf: it takes nothing up.
+// pretending serves the report of a daemon, and its overrides from the state directory.
+// deaf: it does not apply overrides.
 func pretending(t *testing.T, r report.Report, state string, deaf bool) (address string) {
 	t.Helper()
 	mux := http.NewServeMux()
@@ -46,7 +46,7 @@ func pretending(t *testing.T, r report.Report, state string, deaf bool) (address
 	return strings.TrimPrefix(s.URL, "http://")
 }
 
-// reported is a report with two findings of a rule and an incident.
+// reported returns a report with two findings of a rule and an incident.
 func reported(incident *report.Incident) report.Report {
 	now := time.Now()
 	return report.Report{Node: "node2", At: now, Incident: incident, Findings: []report.Finding{
@@ -55,8 +55,9 @@ func reported(incident *report.Incident) report.Report {
 	}}
 }
 
-// TestAckSaysWhatItDidAndRefusesWhatIsNot: an acknowledgement is of something that is
-// raised, unless it is said to be ahead, and what it silences is said.
+// TestAckSaysWhatItDidAndRefusesWhatIsNot checks that only a raised finding can be
+// acknowledged, unless the acknowledgement is declared to be in advance, and that the
+// output names what it silences.
 func TestAckSaysWhatItDidAndRefusesWhatIsNot(t *testing.T) {
 	dir := t.TempDir()
 	t.Setenv("RUNTIME_DIRECTORY", dir)
@@ -94,7 +95,8 @@ func TestAckSaysWhatItDidAndRefusesWhatIsNot(t *testing.T) {
 	}
 }
 
-// TestADaemonThatTakesNothingUpIsNamed: a daemon with another state directory is noticed.
+// TestADaemonThatTakesNothingUpIsNamed checks that a daemon with another state directory
+// is reported.
 func TestADaemonThatTakesNothingUpIsNamed(t *testing.T) {
 	t.Setenv("RUNTIME_DIRECTORY", t.TempDir())
 	state := t.TempDir()
@@ -106,7 +108,8 @@ func TestADaemonThatTakesNothingUpIsNamed(t *testing.T) {
 	}
 }
 
-// TestListsWithoutADaemon: rules and silences are what the files say, and that is said.
+// TestListsWithoutADaemon checks that without a daemon, rules and silences come from
+// the files, and that the output notes this.
 func TestListsWithoutADaemon(t *testing.T) {
 	t.Setenv("RUNTIME_DIRECTORY", t.TempDir())
 	file, _ := configured(t, nowhere(t)+"rules: {nic-drops: {off: true}}\n")
@@ -133,7 +136,8 @@ func TestListsWithoutADaemon(t *testing.T) {
 	}
 }
 
-// TestSourcesWithoutADaemonReadsThemOnce: without a daemon the command itself reads each source.
+// TestSourcesWithoutADaemonReadsThemOnce checks that without a daemon, the command itself reads
+// each source.
 func TestSourcesWithoutADaemonReadsThemOnce(t *testing.T) {
 	t.Setenv("RUNTIME_DIRECTORY", t.TempDir())
 	file, _ := configured(t, nowhere(t)+"ovs: {off: true}\n")
@@ -149,8 +153,8 @@ func TestSourcesWithoutADaemonReadsThemOnce(t *testing.T) {
 	}
 }
 
-// TestWidths: COLUMNS counts, then the terminal; what goes to a program has a line for
-// each row.
+// TestWidths checks that COLUMNS takes precedence over the terminal, and that output
+// to a program has one line per row.
 func TestWidths(t *testing.T) {
 	t.Setenv("RUNTIME_DIRECTORY", t.TempDir())
 	file, _ := configured(t, nowhere(t))

@@ -20,10 +20,10 @@ import (
 	"github.com/nodewatch/nodewatch/internal/watch"
 )
 
-// logFlushTimeout is how long the last lines of a log may take to be written.
+// logFlushTimeout is the time limit for writing the last lines of a log.
 const logFlushTimeout = time.Second
 
-// logFlags adds the flags that every exporter of Prometheus has.
+// logFlags adds the log flags that every Prometheus exporter has.
 func logFlags(cmd *kingpin.CmdClause) *promslog.Config {
 	c := &promslog.Config{Level: promslog.NewLevel(), Format: promslog.NewFormat()}
 	cmd.Flag(flag.LevelFlagName, flag.LevelFlagHelp).Default("info").HintOptions(promslog.LevelFlagOptions...).SetValue(c.Level)
@@ -31,8 +31,8 @@ func logFlags(cmd *kingpin.CmdClause) *promslog.Config {
 	return c
 }
 
-// newLog returns a logger that writes to w and never waits for it, and the queue
-// behind it. Under journald lines have no time of their own.
+// newLog returns a logger that writes to w without ever waiting for it, and its
+// queue. Under journald its lines have no time.
 func newLog(c *promslog.Config, w io.Writer) (*slog.Logger, *watch.Log) {
 	journal := toJournal(w, os.Getenv("JOURNAL_STREAM"))
 	on := func(w io.Writer) *slog.Logger {
@@ -65,7 +65,7 @@ func toJournal(w io.Writer, stream string) bool {
 	return is && stream == fmt.Sprintf("%d:%d", at.Dev, at.Ino)
 }
 
-// An untimed handler leaves the time to the journal.
+// An untimed handler omits the time, which the journal adds.
 type untimed struct{ slog.Handler }
 
 func (h untimed) Handle(ctx context.Context, r slog.Record) error {
@@ -77,19 +77,19 @@ func (h untimed) WithAttrs(list []slog.Attr) slog.Handler { return untimed{h.Han
 
 func (h untimed) WithGroup(name string) slog.Handler { return untimed{h.Handler.WithGroup(name)} }
 
-// How many lines a client can cause: a few at once, then one each interval.
+// The rate of lines that a client can cause: a few at once, then one per interval.
 const (
 	clientLines     = 5
 	clientLineEvery = time.Minute
 )
 
-// limitedLog returns a logger for what clients can cause: lines beyond the limit
-// are left out, and the next one says how many.
+// limitedLog returns a logger for lines that clients can cause: lines beyond the
+// limit are omitted, and the next one contains their number.
 func limitedLog(log *slog.Logger) *slog.Logger {
 	return slog.New(&limitedHandler{Handler: log.Handler(), shared: &limitedLines{rate: rate.NewLimiter(rate.Every(clientLineEvery), clientLines)}})
 }
 
-// A limitedHandler hands on as many records as its limit allows.
+// A limitedHandler passes on as many records as its limit allows.
 type limitedHandler struct {
 	slog.Handler
 	shared *limitedLines
@@ -119,7 +119,7 @@ func (h *limitedHandler) WithGroup(name string) slog.Handler {
 	return &limitedHandler{h.Handler.WithGroup(name), h.shared}
 }
 
-// quieter leaves out what is only informative: nodewatch itself says where it listens.
+// quieter omits informational lines: nodewatch itself logs where it listens.
 func quieter(log *slog.Logger) *slog.Logger { return slog.New(errorsOnly{log.Handler()}) }
 
 type errorsOnly struct{ slog.Handler }
@@ -134,7 +134,7 @@ func (h errorsOnly) WithAttrs(list []slog.Attr) slog.Handler {
 
 func (h errorsOnly) WithGroup(name string) slog.Handler { return errorsOnly{h.Handler.WithGroup(name)} }
 
-// droppedLines is how many lines the log has lost.
+// droppedLines returns the metric for the number of lost log lines.
 func droppedLines(l *watch.Log) prometheus.Collector {
 	return prometheus.NewCounterFunc(prometheus.CounterOpts{
 		Name: "nodewatch_log_lines_dropped_total", Help: "Number of log lines dropped because log output was blocked.",

@@ -16,18 +16,18 @@ import (
 	"github.com/prometheus/common/promslog"
 )
 
-// A closed or full output stops neither the page nor the loop.
+// Neither a closed nor a full output stops the page or the loop.
 func TestOutputsThatAreClosedOrFull(t *testing.T) {
 	for name, output := range map[string]func(*testing.T) *os.File{"closed": brokenPipe, "full": fullPipe, "no space": noSpace} {
 		t.Run(name, func(t *testing.T) {
-			t.Parallel() // most of it is waiting
+			t.Parallel() // the test mostly waits
 			runsWith(t, output)
 		})
 	}
 }
 
-// runsWith shows that the daemon judges, takes up what it is configured and ends when
-// asked to, whatever its outputs are.
+// runsWith checks that the daemon judges, applies its configuration and ends on
+// request with these outputs.
 func runsWith(t *testing.T, output func(*testing.T) *os.File) {
 	t.Helper()
 	file := filepath.Join(t.TempDir(), "nodewatch.yml")
@@ -64,7 +64,7 @@ func runsWith(t *testing.T, output func(*testing.T) *os.File) {
 		}
 	}
 	metrics(metricReloadOK + " 1")
-	for i := range 3 { // each is a line in the log
+	for i := range 3 { // each causes a line in the log
 		put(t, file, fmt.Sprintf("node%d: a\n", i))
 		_ = cmd.Process.Signal(syscall.SIGHUP)
 		metrics(metricReloadOK + " 0")
@@ -85,7 +85,7 @@ func runsWith(t *testing.T, output func(*testing.T) *os.File) {
 	}
 }
 
-// brokenPipe is a pipe that nobody reads.
+// brokenPipe returns a pipe without a reader.
 func brokenPipe(t *testing.T) *os.File {
 	t.Helper()
 	r, w, err := os.Pipe()
@@ -97,7 +97,7 @@ func brokenPipe(t *testing.T) *os.File {
 	return w
 }
 
-// fullPipe is a pipe that takes nothing more, and is not read.
+// fullPipe returns a full pipe that is not read.
 func fullPipe(t *testing.T) *os.File {
 	t.Helper()
 	var fds [2]int
@@ -120,7 +120,7 @@ func fullPipe(t *testing.T) *os.File {
 	return w
 }
 
-// noSpace is a device that is full.
+// noSpace returns a device that is full.
 func noSpace(t *testing.T) *os.File {
 	t.Helper()
 	f, err := os.OpenFile("/dev/full", os.O_WRONLY, 0)
@@ -131,7 +131,7 @@ func noSpace(t *testing.T) *os.File {
 	return f
 }
 
-// Lines have a time, unless they go to the journal, which has its own.
+// Lines have a time, except in the journal, which adds its own.
 func TestLogLines(t *testing.T) {
 	f, err := os.Create(filepath.Join(t.TempDir(), "journal"))
 	if err != nil {
@@ -176,7 +176,7 @@ func TestLogLines(t *testing.T) {
 	}
 }
 
-// logged writes a line of three levels to f, and returns what is in it.
+// logged writes a line at each of three levels to f, and returns its content.
 func logged(t *testing.T, f *os.File, format, level string) string {
 	t.Helper()
 	if err := f.Truncate(0); err != nil {

@@ -11,7 +11,7 @@ import (
 )
 
 func main() {
-	// The launcher and its helpers are this same binary, and need none of the rest.
+	// The launcher and its helpers run the same binary, and need nothing of the rest.
 	if len(os.Args) > 1 {
 		switch os.Args[1] {
 		case launcher.ServeCommand:

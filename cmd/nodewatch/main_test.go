@@ -18,7 +18,7 @@ import (
 	"github.com/nodewatch/nodewatch/pkg/report"
 )
 
-// called calls nodewatch.
+// called runs nodewatch.
 func called(t *testing.T, args ...string) (code int, out, errs string) {
 	t.Helper()
 	var o, e bytes.Buffer
@@ -65,7 +65,7 @@ func TestBadConfigurationStartsNothing(t *testing.T) {
 	}
 }
 
-// free returns an address on loopback that nobody listens on.
+// free returns a free address on loopback.
 func free(t *testing.T) string {
 	t.Helper()
 	l, err := net.Listen("tcp", "127.0.0.1:0")
@@ -76,7 +76,7 @@ func free(t *testing.T) string {
 	return l.Addr().String()
 }
 
-// running starts the daemon on this machine's kernel, waits until it has judged,
+// running starts the daemon on this machine's kernel, waits for its first verdict,
 // and returns its URL.
 func running(t *testing.T, args ...string) string {
 	t.Helper()
@@ -90,12 +90,12 @@ func running(t *testing.T, args ...string) string {
 		if resp.StatusCode == http.StatusOK {
 			return url
 		}
-		time.Sleep(50 * time.Millisecond) // until it is ready, or the test's time is over
+		time.Sleep(50 * time.Millisecond) // until it is ready, or the test times out
 	}
 }
 
-// listening starts the daemon on this machine's kernel and returns its URL once
-// it answers at all. It is stopped at the end of the test.
+// listening starts the daemon on this machine's kernel and returns its URL once it
+// responds. The daemon is stopped at the end of the test.
 func listening(t *testing.T, args ...string) string {
 	t.Helper()
 	ctx, cancel := context.WithCancel(t.Context())
@@ -142,8 +142,8 @@ func body(t *testing.T, url string) string {
 	return b.String()
 }
 
-// seeing waits until the named sources see, and returns that report. A kernel
-// lock that another test holds may stall one of them for a while.
+// seeing waits until the named sources are available, and returns that report. A
+// kernel lock that another test holds may stall one of them for a while.
 func seeing(t *testing.T, url string, names ...string) report.Report {
 	t.Helper()
 	for {
@@ -158,7 +158,7 @@ func seeing(t *testing.T, url string, names ...string) report.Report {
 			return r
 		}
 		t.Logf("still blind: %+v", blind)
-		time.Sleep(time.Second) // until they see, or the test's time is over
+		time.Sleep(time.Second) // until they are available, or the test times out
 	}
 }
 
@@ -174,7 +174,8 @@ func TestTheDaemonOnThisKernel(t *testing.T) {
 	if got := body(t, url+"/-/healthy"); got != "healthy\n" {
 		t.Errorf("got %q", got)
 	}
-	// What is seen may change from one call to the next: each must agree with itself.
+	// The state may change from one call to the next: each output must be consistent
+	// in itself.
 	if code, out, errs := called(t, "check", "--url", url); code < 0 || code > 3 || !strings.Contains(out, r.Node) {
 		t.Errorf("check: exit %d, %s%s", code, out, errs)
 	}

@@ -19,7 +19,7 @@ import (
 	"github.com/nodewatch/nodewatch/test/manpage"
 )
 
-// model is the command line.
+// model returns the model of the command line.
 func model(t *testing.T) *kingpin.ApplicationModel {
 	t.Helper()
 	code := 0
@@ -35,7 +35,8 @@ func newPage(t *testing.T, name string, section int, about string) *manpage.Page
 	return p
 }
 
-// commandsPage is nodewatch(1): the command line, and the rules in a few words each.
+// commandsPage returns nodewatch(1): the command line, and a short description of
+// each rule.
 func commandsPage(t *testing.T) string {
 	app := model(t)
 	p := newPage(t, "nodewatch", 1, "watch the storage path of a Ceph/KVM hypervisor")
@@ -77,10 +78,11 @@ metrics and a JSON API on 127.0.0.1:10090; the other commands find it automatica
 	return p.String()
 }
 
-// link is a link in Markdown.
+// link matches a link in Markdown.
 var link = regexp.MustCompile(`\[([^\]]*)\]\([^)]*\)`)
 
-// configurationPage is nodewatch.yml(5), from the configuration's own documentation.
+// configurationPage returns nodewatch.yml(5), generated from the documentation of the
+// configuration.
 func configurationPage(t *testing.T) string {
 	p := newPage(t, "nodewatch.yml", 5, "configuration of nodewatch")
 	p.Section("description")
@@ -92,7 +94,7 @@ func configurationPage(t *testing.T) string {
 		}
 	}
 	var code *strings.Builder
-	table := "" // the first word of its head
+	table := "" // the first word of its header
 	for line := range strings.Lines(config.Markdown()) {
 		line = strings.TrimSuffix(line, "\n")
 		cells := strings.Split(strings.Trim(line, "| "), " | ")
@@ -120,7 +122,7 @@ func configurationPage(t *testing.T) string {
 			p.Item(cells[0], "", sentence(cells[2])+" Default: "+cells[1]+".")
 		case strings.HasPrefix(line, "| ") && table == "backend":
 			p.Item(cells[0], "", fmt.Sprintf("%s Default of every: %s, deadline: %s, silenced: %s.", sentence(cells[4]), cells[1], cells[2], cells[3]))
-		case strings.HasPrefix(line, "| "): // rule, threshold, default, allowed, description
+		case strings.HasPrefix(line, "| "): // rule, threshold, default, allowed values, description
 			p.Item("rules."+cells[0]+"."+cells[1], "", sentence(cells[4])+" Default: "+cells[2]+"; "+cells[3]+".")
 		case line == "":
 			end()
@@ -146,7 +148,7 @@ func configurationPage(t *testing.T) string {
 	return p.String()
 }
 
-// sentence is a cell's text as a sentence.
+// sentence returns a cell's text as a sentence.
 func sentence(text string) string {
 	if text == "" {
 		return ""
@@ -171,7 +173,7 @@ func TestDocsManPagesAreFresh(t *testing.T) {
 	}
 }
 
-// Every page is what man can show without a warning, and what whatis can find.
+// Every page can be shown by man without a warning, and found by whatis.
 func TestManPagesAreValid(t *testing.T) {
 	mandoc, err := exec.LookPath("mandoc")
 	if err != nil {
@@ -211,7 +213,7 @@ func TestManPagesAreValid(t *testing.T) {
 	}
 }
 
-// The shells take the completion scripts, and the words that they offer are nodewatch's.
+// The shells accept the completion scripts, and the offered words are nodewatch's.
 func TestCompletionScriptsAreValid(t *testing.T) {
 	for shell, check := range map[string][]string{"bash": {"-n"}, "zsh": {"-n"}, "fish": {"--no-execute"}} {
 		path, err := exec.LookPath(shell)

@@ -10,27 +10,28 @@ import (
 	"github.com/nodewatch/nodewatch/internal/page"
 )
 
-// readyAfter is the latest time at which systemd is notified with READY: units that
-// wait for nodewatch must not wait for a hanging source or a busy port.
+// readyAfter is the time after which READY is sent to systemd at the latest: units
+// that wait for nodewatch must not wait for a hanging source or a busy port.
 const readyAfter = 10 * time.Second
 
-// A notifier notifies systemd that nodewatch is ready, that its loop is alive, and of
-// the worst finding. The loop itself feeds the watchdog: a stuck judge is restarted, a
-// stuck source is not.
+// A notifier notifies systemd that nodewatch is ready, that its loop is running, and
+// of the worst finding. The loop itself feeds the watchdog: systemd restarts a stuck
+// judge, but not a daemon with a stuck source.
 type notifier struct {
-	notify func(state string) bool // hands it to systemd without waiting; false: it could not
+	notify func(state string) bool // queues a state for systemd without waiting; false: the queue is full
 	every  time.Duration           // how often the watchdog is fed
 
 	mu      sync.Mutex
 	ready   bool
-	worst   string // StatusLine of the last View; empty: there is none yet
+	worst   string // StatusLine of the last View; empty: there is no View yet
 	trouble string // why the page is not served
-	served  bool   // every address is
+	served  bool   // every address is served
 	status  string // the status last sent to systemd
 	fed     time.Time
 }
 
-// newNotifier returns a notifier to $NOTIFY_SOCKET; without one it does nothing.
+// newNotifier returns a notifier for $NOTIFY_SOCKET; without it, the notifier does
+// nothing.
 func newNotifier() *notifier {
 	n := &notifier{every: 10 * time.Second, notify: background(func(state string) { _, _ = daemon.SdNotify(false, state) })}
 	if timeout, err := daemon.SdWatchdogEnabled(false); err == nil && timeout > 0 {
@@ -39,14 +40,14 @@ func newNotifier() *notifier {
 	return n
 }
 
-// notifyQueue is how many messages wait while systemd takes none.
+// notifyQueue is the maximum number of messages that wait for systemd.
 const notifyQueue = 16
 
-// background makes a sender of one that may wait: the datagrams of sd_notify do,
+// background returns a sender that does not block: the datagrams of sd_notify block
 // once the queue of a systemd that does not read is full.
 func background(send func(string)) func(string) bool {
 	queue := make(chan string, notifyQueue)
-	go func() { // for the life of the process: a message cannot be taken back
+	go func() { // runs until the process ends: a message cannot be cancelled
 		for state := range queue {
 			send(state)
 		}
@@ -61,7 +62,7 @@ func background(send func(string)) func(string) bool {
 	}
 }
 
-// alive is called by the loop, once a second.
+// alive feeds the watchdog. The loop calls it once a second.
 func (n *notifier) alive() {
 	n.mu.Lock()
 	defer n.mu.Unlock()
@@ -72,7 +73,7 @@ func (n *notifier) alive() {
 	}
 }
 
-// view is called with each View.
+// view sends the status of a View. It is called with each one.
 func (n *notifier) view(v judge.View) {
 	n.mu.Lock()
 	defer n.mu.Unlock()
@@ -80,7 +81,7 @@ func (n *notifier) view(v judge.View) {
 	n.send(false)
 }
 
-// waiting is called with why the page is not served; empty: it is.
+// waiting sets why the page is not served; empty: it is served.
 func (n *notifier) waiting(trouble string) {
 	n.mu.Lock()
 	defer n.mu.Unlock()
@@ -88,14 +89,14 @@ func (n *notifier) waiting(trouble string) {
 	n.send(false)
 }
 
-// late is called once the start has taken readyAfter.
+// late sends READY if it was not sent within readyAfter.
 func (n *notifier) late() {
 	n.mu.Lock()
 	defer n.mu.Unlock()
 	n.send(true)
 }
 
-// write sends systemd what has changed.
+// send sends changes to systemd.
 func (n *notifier) send(late bool) {
 	status := n.worst
 	if status == "" {

@@ -13,7 +13,8 @@ import (
 	"github.com/nodewatch/nodewatch/pkg/report"
 )
 
-// received is a notifier, and what systemd is told since it was last asked.
+// received returns a notifier, and a function that returns the messages to systemd
+// since its previous call.
 func received() (n *notifier, since func() []string) {
 	var said []string
 	n = &notifier{every: 10 * time.Second, notify: func(state string) bool {
@@ -30,7 +31,7 @@ func viewOf(findings ...report.Finding) judge.View {
 	return judge.View{Report: report.Report{Node: "node2", Status: report.Operational, Findings: findings}}
 }
 
-// READY follows the first View once the page is served, in whichever order they come.
+// READY is sent after the first View once the page is served, in either order.
 func TestReadyFollowsTheFirstViewAndTheListener(t *testing.T) {
 	for name, steps := range map[string][]func(*notifier){
 		"served first": {func(n *notifier) { n.waiting("") }, func(n *notifier) { n.view(viewOf()) }},
@@ -52,7 +53,8 @@ func TestReadyFollowsTheFirstViewAndTheListener(t *testing.T) {
 	}
 }
 
-// A busy port and sources that hang hold READY up only so long, and STATUS says why.
+// A busy port and sources that hang delay READY only up to a limit, and STATUS
+// contains the reason.
 func TestReadyComesInTheEndAndSaysWhatIsMissing(t *testing.T) {
 	n, since := received()
 	n.waiting("cannot listen on 127.0.0.1:10090 (address in use), retrying")
@@ -73,8 +75,8 @@ func TestReadyComesInTheEndAndSaysWhatIsMissing(t *testing.T) {
 	}
 }
 
-// The status is told when it changes and not each second, and the watchdog is fed
-// also before the first View.
+// The status is sent when it changes and not each second, and the watchdog is fed
+// even before the first View.
 func TestStatusAndWatchdog(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		n, since := received()
@@ -94,8 +96,8 @@ func TestStatusAndWatchdog(t *testing.T) {
 	})
 }
 
-// A systemd that takes nothing holds up nobody, and is told what counts once it
-// takes something again.
+// A systemd that does not read blocks nothing, and receives the current state once it
+// reads again.
 func TestSystemdThatDoesNotAnswer(t *testing.T) {
 	taken, sent := make(chan struct{}), make(chan string, 100)
 	n := &notifier{notify: background(func(state string) {

@@ -14,9 +14,9 @@ import (
 	"github.com/nodewatch/nodewatch/internal/watch"
 )
 
-// oneShot runs the daemon's loop until every source has spoken and the NICs have
-// been read twice, and returns the View. As nothing can be watched for long,
-// rules do not hold findings back.
+// oneShot runs the daemon's loop until every source has been read and the NICs have
+// been read twice, and returns the View. Rules do not hold findings back, because
+// there is no time to observe them for longer.
 func oneShot(ctx context.Context, c config.Config) (judge.View, error) {
 	ctx, stop := context.WithCancel(ctx)
 	defer stop()
@@ -61,7 +61,7 @@ func oneShot(ctx context.Context, c config.Config) (judge.View, error) {
 	}
 }
 
-// enough reports whether the NICs have been read twice, or could not be by now.
+// enough reports whether the NICs have been read twice, or should have been by now.
 func enough(v judge.View) bool {
 	if len(v.NICs) == 0 {
 		return v.Now.Sub(v.Started) > 3*time.Second || v.Blind(node.SourceNIC) != nil

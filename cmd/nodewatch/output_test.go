@@ -13,13 +13,13 @@ import (
 	"github.com/nodewatch/nodewatch/internal/page"
 )
 
-// full is a device that takes nothing, such as /dev/full.
+// full is a device that accepts no data, such as /dev/full.
 type full struct{}
 
 func (full) Write([]byte) (int, error) { return 0, syscall.ENOSPC }
 
-// A command whose output is lost has failed, and says so: a plugin that exits with 0
-// and prints nothing would be OK to a monitoring system.
+// A command whose output is lost fails and reports this: a monitoring system would
+// treat a plugin that exits with 0 and prints nothing as OK.
 func TestACommandWhoseOutputIsLostFails(t *testing.T) {
 	body, err := page.JSON(viewNamed("node9").Report)
 	if err != nil {
@@ -47,7 +47,8 @@ func TestACommandWhoseOutputIsLostFails(t *testing.T) {
 			t.Errorf("%v: exit %d, %q", args, code, errs.String())
 		}
 	}
-	// Each command is tried. The daemon's own output is one line that it can do without.
+	// Each command is tried, except the daemon, which prints only one line and does not
+	// depend on it.
 	for _, cmd := range model(t).FlattenedCommands() {
 		tried := cmd.FullCommand == "run"
 		for _, args := range calls {

@@ -22,8 +22,8 @@ import (
 	"github.com/nodewatch/nodewatch/pkg/report"
 )
 
-// How long a command that overrides something asks the daemon, and waits until the
-// daemon has applied it; the daemon reads the file every two seconds.
+// The time limits for querying the daemon and for waiting until the daemon has
+// applied an override; the daemon reads the file every two seconds.
 const (
 	askWhileChanging = 5 * time.Second
 	takenUpWithin    = 8 * time.Second
@@ -35,13 +35,13 @@ type overrider struct {
 	conf config.Config
 }
 
-// overrider adds the flags of such a command.
+// overrider adds the flags of an override command.
 func (p program) overrider(cmd *kingpin.CmdClause) *overrider {
 	none := ""
 	return &overrider{client: &client{program: p, file: configFlag(cmd), url: &none, ca: &none}}
 }
 
-// maintenanceStart says that the node is being worked on.
+// maintenanceStart starts a maintenance of the node.
 func (p program) maintenanceStart(app *kingpin.Application) (string, func(context.Context) int) {
 	cmd := maintenance(app).Command("start", "Start a maintenance of this node: findings do not page but are recorded, and status pages show maintenance. It ends automatically.")
 	length := cmd.Flag("for", "Duration, such as 2h, 90m or 1d.").PlaceHolder("2h").Required().String()
@@ -90,7 +90,8 @@ func (p program) maintenanceStop(app *kingpin.Application) (string, func(context
 	}
 }
 
-// maintenance is the parent of both; kingpin knows a command by its name.
+// maintenance returns the parent of both commands; kingpin identifies a command by
+// its name.
 func maintenance(app *kingpin.Application) *kingpin.CmdClause {
 	if cmd := app.GetCommand("maintenance"); cmd != nil {
 		return cmd
@@ -98,7 +99,7 @@ func maintenance(app *kingpin.Application) *kingpin.CmdClause {
 	return app.Command("maintenance", "Start or end a maintenance of this node.")
 }
 
-// lastIncident is what ack takes in the place of a rule for the last incident.
+// lastIncident is the argument of ack that selects the last incident.
 const lastIncident = "incident"
 
 // An acknowledger acknowledges findings.
@@ -180,7 +181,7 @@ func (k *acknowledger) run(ctx context.Context) int {
 	})
 }
 
-// what is acknowledged, for people.
+// what describes the acknowledged object, for people.
 func (k *acknowledger) what() string {
 	if k.a.Subject == "" {
 		return k.a.Rule + " (every subject)"
@@ -188,8 +189,8 @@ func (k *acknowledger) what() string {
 	return k.a.Rule + " on " + k.a.Subject
 }
 
-// refuses says why the finding cannot be acknowledged, as the daemon's report has it;
-// nil if it can.
+// refuses returns why the finding in the daemon's report cannot be acknowledged; nil:
+// it can.
 func (k *acknowledger) refuses(r report.Report, incident bool) error {
 	switch {
 	case incident && r.Incident == nil:
@@ -215,12 +216,13 @@ func (k *acknowledger) refuses(r report.Report, incident bool) error {
 	return fmt.Errorf("%s is not raised on %q; %s. Use --ahead to acknowledge it before it is raised", k.a.Rule, k.a.Subject, where)
 }
 
-// raised are the raised findings of the rule.
+// raised returns the raised findings of the rule.
 func (k *acknowledger) raised(r report.Report) []report.Finding {
 	return slices.DeleteFunc(slices.Clone(r.Findings), func(f report.Finding) bool { return f.Rule != k.a.Rule })
 }
 
-// sayEffect says which raised findings it silences, and which are too severe for it.
+// sayEffect prints which raised findings are silenced, and which are too severe for
+// that.
 func (k *acknowledger) sayEffect(r report.Report) {
 	n := 0
 	for _, f := range k.raised(r) {
@@ -250,7 +252,7 @@ func (k *acknowledger) takeBack(ctx context.Context) int {
 	})
 }
 
-// without takes the acknowledgement of the same rule and subject away.
+// without removes the acknowledgement of the same rule and subject.
 func without(w override.Overrides, a override.Acknowledgement) (override.Overrides, error) {
 	left := slices.DeleteFunc(slices.Clone(w.Accepted), func(x override.Acknowledgement) bool { return x.Rule == a.Rule && x.Subject == a.Subject })
 	if len(left) == len(w.Accepted) {
@@ -260,12 +262,12 @@ func without(w override.Overrides, a override.Acknowledgement) (override.Overrid
 	return w, nil
 }
 
-// say prints a line, broken to the terminal.
+// say prints a line, wrapped to the terminal.
 func (o *overrider) say(format string, args ...any) {
 	fmt.Fprint(o.out, page.Paragraph(fmt.Sprintf(format, args...), o.style(nil)))
 }
 
-// change changes the overrides, and leaves out those that are over.
+// change changes the overrides, and removes expired ones.
 func (o *overrider) change(ctx context.Context, change func(override.Overrides) (override.Overrides, error)) error {
 	var err error
 	if o.conf, err = commandConfig(*o.file); err != nil {
@@ -280,8 +282,8 @@ func (o *overrider) change(ctx context.Context, change func(override.Overrides) 
 	})
 }
 
-// takenUp waits until the daemon has taken the change up, and says so where it has
-// not. Without a daemon there is nobody to wait for.
+// takenUp waits until the daemon has applied the change, and reports if it has not.
+// Without a daemon it does not wait.
 func (o *overrider) takenUp(ctx context.Context, done func(page.SilenceList) bool) int {
 	ctx, cancel := context.WithTimeout(ctx, takenUpWithin)
 	defer cancel()
@@ -304,10 +306,10 @@ func (o *overrider) takenUp(ctx context.Context, done func(page.SilenceList) boo
 	}
 }
 
-// localTime is a time for an operator at a terminal.
+// localTime formats a time for an operator at a terminal.
 func localTime(t time.Time) string { return t.Local().Format("2006-01-02 15:04 MST") }
 
-// duration reads a duration as Prometheus writes it, such as 1d or 2h30m, or as Go does.
+// duration parses a duration in Prometheus' form, such as 1d or 2h30m, or in Go's.
 func duration(text string) (time.Duration, error) {
 	if d, err := prom.ParseDuration(text); err == nil {
 		return time.Duration(d), nil
@@ -315,7 +317,7 @@ func duration(text string) (time.Duration, error) {
 	return time.ParseDuration(text)
 }
 
-// end is the time that --until names.
+// end parses the time in --until.
 func end(text string, now time.Time) (time.Time, error) {
 	var at time.Time
 	if d, err := duration(text); err == nil {
@@ -340,7 +342,8 @@ func reasonFlag(cmd *kingpin.CmdClause) *string {
 	return cmd.Flag("reason", "The reason, for the on-call engineer.").Required().String()
 }
 
-// byFlag is who overrides: whoever has become root with sudo, else the user.
+// byFlag adds the flag for the author of an override. The default is the user who ran
+// sudo, or else the current user.
 func byFlag(cmd *kingpin.CmdClause) *string {
 	who := os.Getenv("SUDO_USER")
 	if who == "" {

@@ -9,10 +9,10 @@ import (
 	"time"
 )
 
-// nowhere makes sure that no daemon of this machine is asked.
+// nowhere returns a configuration with which no daemon of this machine is queried.
 func nowhere(t *testing.T) string { return "web: {listen: [\"" + free(t) + "\"]}\n" }
 
-// configured writes a configuration whose state directory is the test's own.
+// configured writes a configuration with the test's own state directory.
 func configured(t *testing.T, more string) (file, state string) {
 	t.Helper()
 	dir := t.TempDir()
@@ -80,7 +80,7 @@ func TestTheEndOfAnAcceptance(t *testing.T) {
 	for text, want := range map[string]string{
 		"72h":                  "2026-11-25T11:00:00Z",
 		"3d":                   "2026-11-25T11:00:00Z",
-		"2026-11-22":           "2026-11-22T23:00:00Z", // the end of the day, there
+		"2026-11-22":           "2026-11-22T23:00:00Z", // the end of the day in that zone
 		"2026-12-24 06:00":     "2026-12-24T05:00:00Z",
 		"2026-12-24T06:00:00Z": "2026-12-24T06:00:00Z",
 	} {

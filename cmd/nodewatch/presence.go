@@ -24,20 +24,21 @@ import (
 	"github.com/nodewatch/nodewatch/pkg/statefile"
 )
 
-// runtimeHome is the runtime directory that systemd/nodewatch.service makes: where
-// commands look for the daemon.
+// runtimeHome is the runtime directory that systemd/nodewatch.service creates:
+// commands search for the daemon there.
 const runtimeHome = "/run/nodewatch"
 
-// What the daemon leaves in its runtime directory.
+// The files of the daemon in its runtime directory.
 const (
-	presenceName = "daemon.json"    // for everybody to read
+	presenceName = "daemon.json"    // readable for all users
 	socketName   = "nodewatch.sock" // for root and for the service's user and group
 )
 
-// socketConnections is how many connections the socket may have: those of commands.
+// socketConnections is the maximum number of connections on the socket, which
+// commands use.
 const socketConnections = 20
 
-// runtimeDirectory is the daemon's; empty if it has none.
+// runtimeDirectory returns the daemon's runtime directory; empty: it has none.
 func runtimeDirectory(c config.Config) string {
 	if c.Runtime != "" {
 		return c.Runtime
@@ -46,7 +47,7 @@ func runtimeDirectory(c config.Config) string {
 	return dir
 }
 
-// A presence is how commands on the same machine find the daemon. It holds no
+// A presence allows commands on the same machine to find the daemon. It contains no
 // secret.
 type presence struct {
 	PID       int      `json:"pid"`
@@ -56,14 +57,14 @@ type presence struct {
 	State     string   `json:"state_directory"`
 }
 
-// An announcer keeps the presence of this daemon in dir; empty: it keeps none.
+// An announcer maintains the presence of this daemon in dir; empty: there is none.
 type announcer struct {
 	dir string
 	mu  sync.Mutex
 	is  presence
 }
 
-// up notes that the page is served at the address.
+// up records that the page is served at the address.
 func (a *announcer) up(address string) error {
 	if a.dir == "" {
 		return nil
@@ -78,7 +79,7 @@ func (a *announcer) up(address string) error {
 	return statefile.Write(a.dir, presenceName, append(raw, '\n'), 0o644)
 }
 
-// over takes the presence and the socket away.
+// over removes the presence and the socket.
 func (a *announcer) over() {
 	if a.dir != "" {
 		_ = os.Remove(filepath.Join(a.dir, presenceName))
@@ -86,7 +87,7 @@ func (a *announcer) over() {
 	}
 }
 
-// reachable is the address of the page as this machine reaches it.
+// reachable returns the address of the page for clients on this machine.
 func reachable(address string) string {
 	u, err := url.Parse(address)
 	if err != nil {
@@ -96,15 +97,15 @@ func reachable(address string) string {
 	case ip == nil || !ip.IsUnspecified():
 	case ip.To4() != nil:
 		u.Host = net.JoinHostPort("127.0.0.1", u.Port())
-	default: // [::] takes IPv4 too, where the kernel is set so; loopback is there in any case
+	default: // [::] accepts IPv4 too, depending on the kernel's settings; loopback always exists
 		u.Host = net.JoinHostPort("::1", u.Port())
 	}
 	return u.String()
 }
 
-// serveSocket serves the views on the socket in the runtime directory until ctx
-// ends. Whoever may use it is not asked for a password; it is never full of
-// connections from the network.
+// serveSocket serves the views on the socket in the runtime directory until ctx ends.
+// It requires no password from permitted users, and connections from the network do
+// not count towards its limit.
 func (s *server) serveSocket(ctx context.Context, dir string, handler http.Handler) error {
 	name := filepath.Join(dir, socketName)
 	if err := os.Remove(name); err != nil && !errors.Is(err, fs.ErrNotExist) {
@@ -125,11 +126,11 @@ func (s *server) serveSocket(ctx context.Context, dir string, handler http.Handl
 	return nil
 }
 
-// errNotTrusted says that somebody else may have left a file.
+// errNotTrusted means that another user may have written a file.
 var errNotTrusted = errors.New("is not trusted: it must be owned by root, by the user nodewatch or by you, and must not be writable by other users")
 
-// trusted reports whether the file is that of root, of the service's user or of
-// the caller, and nobody else can have written it.
+// trusted reports whether the file belongs to root, to the service's user or to the
+// caller, and no other user can have written it.
 func trusted(info fs.FileInfo) bool {
 	at, is := info.Sys().(*syscall.Stat_t)
 	if !is || info.Mode()&fs.ModeSocket == 0 && info.Mode().Perm()&0o022 != 0 {
@@ -138,8 +139,8 @@ func trusted(info fs.FileInfo) bool {
 	return at.Uid == 0 || int(at.Uid) == os.Geteuid() || at.Uid == serviceUser()
 }
 
-// serviceUser is the id of the user that systemd/nodewatch.sysusers makes; root's if
-// there is none.
+// serviceUser returns the id of the user that systemd/nodewatch.sysusers creates, or
+// root's if it does not exist.
 func serviceUser() uint32 {
 	u, err := user.Lookup("nodewatch")
 	if err != nil {
@@ -152,10 +153,11 @@ func serviceUser() uint32 {
 	return uint32(id)
 }
 
-// maxPresence is the largest presence that is read, in bytes.
+// maxPresence is the maximum size of a presence file, in bytes.
 const maxPresence = 64 << 10
 
-// readPresence reads what a daemon has left in the directory, and who owns it.
+// readPresence returns the presence that a daemon has written to the directory, and
+// its owner.
 func readPresence(dir string) (p presence, owner uint32, err error) {
 	name := filepath.Join(dir, presenceName)
 	f, err := os.OpenFile(name, os.O_RDONLY|syscall.O_NOFOLLOW|syscall.O_NONBLOCK, 0)
@@ -181,8 +183,9 @@ func readPresence(dir string) (p presence, owner uint32, err error) {
 	return p, info.Sys().(*syscall.Stat_t).Uid, nil
 }
 
-// commandConfig is the configuration that a command beside the daemon goes by: that
-// of the file, if one is named, else that of the daemon that runs here.
+// commandConfig returns the configuration for a command that runs alongside the
+// daemon: that of the file, if one is named, or else that of the daemon that runs
+// here.
 func commandConfig(file string) (config.Config, error) {
 	if file != "" {
 		return readConfig(file)
@@ -194,13 +197,13 @@ func commandConfig(file string) (config.Config, error) {
 	}
 	p, owner, err := readPresence(dir)
 	if err != nil {
-		return c, nil //nolint:nilerr // no daemon, or none that can be believed
+		return c, nil //nolint:nilerr // there is no daemon, or none that is trusted
 	}
 	if p.Config != "" {
 		read, err := readConfig(p.Config)
 		if err == nil {
 			c = read
-		} else if !errors.Is(err, fs.ErrPermission) { // the defaults do for whoever may not read it
+		} else if !errors.Is(err, fs.ErrPermission) { // the defaults apply if the caller may not read it
 			return c, fmt.Errorf("the daemon's configuration: %w", err)
 		}
 	}
@@ -210,8 +213,9 @@ func commandConfig(file string) (config.Config, error) {
 	return c, nil
 }
 
-// ownedBy reports whether the directory is root's, if the id is, or the id's: what a
-// service's user says must not lead root elsewhere.
+// ownedBy reports whether a presence file of the user id may name the directory: root
+// may name any, other users only their own. The service's user must not direct root
+// elsewhere.
 func ownedBy(dir string, id uint32) bool {
 	info, err := os.Lstat(dir)
 	if err != nil || !info.IsDir() {

@@ -18,11 +18,12 @@ import (
 	"github.com/nodewatch/nodewatch/pkg/rbd/qemu"
 )
 
-// probeMemory is the soft limit of the probe's heap, in bytes.
+// probeMemory is the soft limit of the probe's memory, in bytes.
 const probeMemory = 32 << 20
 
-// probeCommand is the child that reads what may never come back. It says that it runs,
-// then reads questions from its input, a line of JSON each, until that ends.
+// probeCommand is the child that performs reads that may never return. It reports that
+// it runs, then reads questions from its input, one line of JSON each, until the input
+// ends.
 func (p program) probeCommand(app *kingpin.Application) (string, func(context.Context) int) {
 	app.Command("probe", "Answer nodewatch's questions over a pipe. Not for people.").Hidden()
 	return "probe", func(context.Context) int {
@@ -36,11 +37,11 @@ func (p program) probeCommand(app *kingpin.Application) (string, func(context.Co
 			}
 			_, _ = p.out.Write(append(raw, '\n'))
 		}
-		return exitOK // also where nobody reads answers any more; Main says so
+		return exitOK // also if the reader of the answers is gone, which Main reports
 	}
 }
 
-// answer answers one question.
+// answer returns the response to one question.
 func answer(at hostPaths, line []byte) watch.Response {
 	var q watch.Question
 	if err := json.Unmarshal(line, &q); err != nil {

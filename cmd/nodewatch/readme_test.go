@@ -9,10 +9,10 @@ import (
 	"github.com/google/go-cmp/cmp"
 )
 
-// readmeReplay is the README's example: its command, and what it prints.
+// readmeReplay matches the README's example: its command and its output.
 var readmeReplay = regexp.MustCompile("(?s)```console\n\\$ bin/nodewatch replay --brief testdata/incidents/rl1-node2.txtar \\| grep -E '([^'\n]*)' \\| cut -c12-150\n(.*?)```")
 
-// What the README shows is what the command prints.
+// The output in the README is the output of the command.
 func TestDocsReadmeIsFresh(t *testing.T) {
 	const name = "../../README.md"
 	raw, err := os.ReadFile(name)

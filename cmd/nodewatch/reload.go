@@ -4,13 +4,13 @@ import (
 	"github.com/prometheus/client_golang/prometheus"
 )
 
-// The metrics of the configuration's reload.
+// The metrics of configuration reloads.
 const (
 	metricReloadOK   = "nodewatch_config_last_reload_successful"
 	metricReloadTime = "nodewatch_config_last_reload_success_timestamp_seconds"
 )
 
-// reloads counts how the configuration was read.
+// reloads contains the metrics of configuration reloads.
 type reloads struct{ ok, at prometheus.Gauge }
 
 func newReloads() *reloads {
@@ -22,7 +22,7 @@ func newReloads() *reloads {
 	return r
 }
 
-// note notes that the file was read, with or without a mistake.
+// note records that the file was read, with or without a mistake.
 func (r *reloads) note(err error) {
 	if err != nil {
 		r.ok.Set(0)

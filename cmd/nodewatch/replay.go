@@ -22,7 +22,7 @@ import (
 	"github.com/nodewatch/nodewatch/pkg/report"
 )
 
-// A replayer plays a tape or an incident.
+// A replayer replays a tape or an incident.
 type replayer struct {
 	program
 	file    *string
@@ -91,7 +91,7 @@ func (r *replayer) run(ctx context.Context) int {
 	return exitOK
 }
 
-// printer returns what prints the reports in the wanted output.
+// printer returns the printer for the requested output format.
 func (r *replayer) printer() replayPrinter {
 	if *r.output == "json" {
 		return &reportPrinter{out: r.out}
@@ -99,7 +99,7 @@ func (r *replayer) printer() replayPrinter {
 	return &changePrinter{out: r.out, brief: *r.brief, progress: r.progress(), style: r.style(r.color)}
 }
 
-// plays plays every entry, in its time if a speed is set, and prints what follows.
+// plays replays every entry, in real time if a speed is set, and prints the results.
 func (r *replayer) plays(ctx context.Context, in *played, s *viewHolder, post *watch.Dispatcher, printer replayPrinter) error {
 	j := judge.New(all.Default())
 	var began, first time.Time
@@ -133,7 +133,7 @@ func (r *replayer) plays(ctx context.Context, in *played, s *viewHolder, post *w
 		if v, is := j.Take(e); is {
 			judged = true
 			if r.out.err != nil {
-				return nil //nolint:nilerr // nobody reads it; Main says so
+				return nil //nolint:nilerr // the reader is gone, which Main reports
 			}
 			s.show(v)
 			if err := printer.print(v, e.At.Sub(first)); err != nil {
@@ -146,7 +146,7 @@ func (r *replayer) plays(ctx context.Context, in *played, s *viewHolder, post *w
 	}
 }
 
-// played ends the printing; judged says whether there was a verdict.
+// played finishes the output; judged reports whether there was a verdict.
 func (r *replayer) played(judged bool, printer replayPrinter) error {
 	if !judged {
 		return fmt.Errorf("%s: no verdict: the recording ends before every source has been read", *r.file)
@@ -154,8 +154,8 @@ func (r *replayer) played(judged bool, printer replayPrinter) error {
 	return printer.end()
 }
 
-// reporters starts the configured reporters with --report; their state is not kept. It
-// returns nil without --report.
+// reporters starts the configured reporters if --report is set, and otherwise returns
+// nil. Their state is not saved.
 func (r *replayer) reporters() (*watch.Dispatcher, error) {
 	if !*r.deliver {
 		return nil, nil
@@ -181,8 +181,8 @@ func (r *replayer) reporters() (*watch.Dispatcher, error) {
 	return watch.NewDispatcher(hostName(c), list), nil
 }
 
-// placed is the Report with the site and the labels of the configuration, where
-// the tape names none.
+// placed returns the Report with the site and the labels of the configuration, if the
+// tape contains none.
 func (r *replayer) placed(x report.Report) report.Report {
 	if x.Site == "" {
 		x.Site, x.Labels = r.config.Site, r.config.Labels
@@ -190,7 +190,8 @@ func (r *replayer) placed(x report.Report) report.Report {
 	return x
 }
 
-// settle gives the reporters time to deliver the last state, and says who could not.
+// settle waits for the reporters to deliver the last state, and reports those that
+// could not.
 func (r *replayer) settle(post *watch.Dispatcher) {
 	if post == nil {
 		return
@@ -222,7 +223,7 @@ func (r *replayer) show(ctx context.Context, s *viewHolder) error {
 	}).start(ctx, routes(s, limit.collectors()...))
 }
 
-// complain reports which parts of the tape could not be played.
+// complain reports which parts of the tape could not be replayed.
 func (r *replayer) complain(t *tape.Reader) {
 	if n, first := t.Broken(); n > 0 {
 		fmt.Fprintf(r.err, "nodewatch: %d broken lines skipped, the first: %s\n", n, page.Printable(first.Error()))
@@ -232,7 +233,8 @@ func (r *replayer) complain(t *tape.Reader) {
 	}
 }
 
-// progress is where progress is shown: the terminal, if errors go to one.
+// progress returns the output for the progress: the terminal, if errors are written
+// to one.
 func (r *replayer) progress() io.Writer {
 	if f, ok := r.err.(*os.File); ok && term.IsTerminal(int(f.Fd())) {
 		return f

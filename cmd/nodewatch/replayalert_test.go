@@ -11,8 +11,8 @@ import (
 	"github.com/nodewatch/nodewatch/test/prometheus"
 )
 
-// calls is an Alertmanager that tells a receiver of warnings and another one of
-// what is critical, at once.
+// calls configures an Alertmanager that immediately notifies one receiver of warnings
+// and another of critical alerts.
 const calls = `
 route:
   receiver: tickets
@@ -28,12 +28,12 @@ receivers:
   - {name: pager, webhook_configs: [{url: %[1]q, send_resolved: true}]}
 `
 
-// The incident, played again to a real Alertmanager: on-call is told once of the
-// standing risk, then once of the storm, then that it is over. (The risk outlives
-// the storm until the policy is fixed: here for less than Alertmanager's interval,
-// so that it may or may not be told again.)
+// The incident, replayed to a real Alertmanager: on-call is notified once of the
+// standing risk, then once of the storm, then of its end. (The risk outlives the
+// storm until the policy is fixed, here for less than Alertmanager's interval, so
+// that it may or may not be sent again.)
 func TestTheIncidentReachesOnCall(t *testing.T) {
-	t.Parallel() // most of it is waiting
+	t.Parallel() // the test mostly waits
 	people := prometheus.StartReceiver(t)
 	url := prometheus.StartAlertmanager(t, fmt.Sprintf(calls, people.URL))
 	file, _ := configured(t, fmt.Sprintf("reporters:\n  - name: oncall\n    alertmanager: {urls: [%q]}\n    severity: warning\n    rules: [layer2-bond-krbd]\n", url))

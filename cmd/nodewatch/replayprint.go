@@ -12,10 +12,11 @@ import (
 	"github.com/nodewatch/nodewatch/pkg/report"
 )
 
-// A replayPrinter prints what a replay says. Kernel lines and names on a tape are
-// chosen by others: no implementation prints them raw.
+// A replayPrinter prints the results of a replay. Kernel lines and names on a tape
+// are untrusted: no implementation prints them raw.
 type replayPrinter interface {
-	// print takes each View in turn; offset is the time since the first entry.
+	// print is called with each View in turn; offset is the time since the first
+	// entry.
 	print(v judge.View, offset time.Duration) error
 	// end is called once, after the last View.
 	end() error
@@ -29,7 +30,7 @@ type changePrinter struct {
 	style    page.Style
 	last     report.Report
 	started  time.Time
-	printed  uint64 // number of the last transition printed
+	printed  uint64 // number of the last printed transition
 	shownAt  time.Time
 }
 
@@ -54,13 +55,13 @@ func (p *changePrinter) print(v judge.View, _ time.Duration) error {
 	return nil
 }
 
-// detail prints what belongs to the line above it.
+// detail prints details of the line above it.
 func (p *changePrinter) detail(label, text string) {
 	fmt.Fprint(p.out, page.Item(p.indent(), fmt.Sprintf("%-8s", label), text, p.lines()))
 }
 
-// indent is by how much details are indented: below the text of the line, where there
-// is room.
+// indent returns the indentation of details: below the text of the line, if there is
+// room.
 func (p *changePrinter) indent() int {
 	if p.style.Width > 0 && !p.style.Whole && p.style.Width < 100 {
 		return 2
@@ -68,7 +69,7 @@ func (p *changePrinter) indent() int {
 	return 22
 }
 
-// lines is the style of details: what goes to a program has one line each.
+// lines returns the style of details: in output to a program, each has one line.
 func (p *changePrinter) lines() page.Style {
 	s := p.style
 	if s.Whole {
@@ -77,8 +78,8 @@ func (p *changePrinter) lines() page.Style {
 	return s
 }
 
-// change prints one transition and, for a finding that is new or worse, its
-// evidence and advice.
+// change prints one transition and, for a new or worse finding, its evidence and
+// advice.
 func (p *changePrinter) change(r report.Report, t report.Transition) {
 	fmt.Fprint(p.out, page.Transition(t, p.lines()))
 	worse := t.To.Rank() > t.From.Rank() || t.ImpactFrom != "" && t.Impact.Rank() > t.ImpactFrom.Rank()
@@ -98,12 +99,12 @@ func (p *changePrinter) change(r report.Report, t report.Transition) {
 	}
 }
 
-// factLine is a piece of evidence in one line.
+// factLine formats a piece of evidence on one line.
 func factLine(e report.Evidence) string {
 	return strings.TrimSpace(fmt.Sprintf("%s  %s", e.At.Format(time.TimeOnly), strings.TrimSpace(e.Source+" "+e.Subject)+": "+strings.TrimPrefix(e.Fact, e.Subject+" ")))
 }
 
-// end erases the progress, and prints the last verdict as check does.
+// end erases the progress, and prints the last verdict in the format of check.
 func (p *changePrinter) end() error {
 	if p.progress != nil {
 		fmt.Fprint(p.progress, "\r                     \r")
@@ -114,11 +115,11 @@ func (p *changePrinter) end() error {
 	return nil
 }
 
-// A reportPrinter prints reports as JSON lines: the first, each that differs from
-// the one printed before, and the last.
+// A reportPrinter prints reports as JSON lines: the first, each that differs from the
+// previously printed one, and the last.
 type reportPrinter struct {
 	out     io.Writer
-	printed string // fingerprint of the report printed last
+	printed string // fingerprint of the last printed report
 	last    report.Report
 	offset  time.Duration // of last
 	behind  bool          // last is not printed yet
@@ -150,8 +151,9 @@ func (p *reportPrinter) end() error {
 	return p.line()
 }
 
-// fingerprint is equal for two reports that say the same of the node: its start,
-// the components' status, and each finding's level, state and summary.
+// fingerprint returns equal strings for two reports with the same content about the
+// node: its start, the components' status, and each finding's level, state and
+// summary.
 func fingerprint(r report.Report) string {
 	var b strings.Builder
 	fmt.Fprintf(&b, "%d %s\n", r.Started.UnixNano(), r.Status)

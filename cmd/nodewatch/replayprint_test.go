@@ -17,7 +17,7 @@ import (
 	"github.com/nodewatch/nodewatch/pkg/report"
 )
 
-// taped records an incident as a tape, as a daemon does.
+// taped records an incident on a tape, as a daemon does.
 func taped(t *testing.T, incident string) []byte {
 	t.Helper()
 	in, err := play(incident)
@@ -46,7 +46,7 @@ type replayLine struct {
 	Report report.Report `json:"report"`
 }
 
-// An incident, its tape and its compressed tape give the same lines: the first
+// An incident, its tape and its compressed tape result in the same lines: the first
 // report, those that differ, and the last.
 func TestReplayAsJSON(t *testing.T) {
 	incident := filepath.Join(incidents, "blocklisted.txtar")
@@ -88,7 +88,7 @@ func TestReplayAsJSON(t *testing.T) {
 	}
 }
 
-// A tape comes from elsewhere: what it holds does not reach the terminal raw.
+// A tape is untrusted: its content does not reach the terminal raw.
 func TestReplayPrintsNoControlCharacters(t *testing.T) {
 	const hostile = "\\u001b]0;owned\\u0007\\u009b2J\\u202e"
 	raw := bytes.ReplaceAll(taped(t, filepath.Join(incidents, "blocklisted.txtar")), []byte("vm-103-disk-0"), []byte("vm-103"+hostile))
@@ -112,8 +112,8 @@ func TestReplayPrintsNoControlCharacters(t *testing.T) {
 	}
 }
 
-// What is no tape and no incident ends with one line: file, line, word, and what is
-// allowed.
+// An invalid tape or incident ends the command with one line: file, line, word, and
+// what is allowed.
 func TestReplayRefusesWhatItCannotPlay(t *testing.T) {
 	dir := t.TempDir()
 	for name, tt := range map[string]struct{ text, want string }{

@@ -16,7 +16,7 @@ import (
 	"github.com/nodewatch/nodewatch/pkg/report/native/receiver"
 )
 
-// hub is a native receiver, and the configuration that reports to it.
+// hub returns a native receiver, and the configuration that reports to it.
 func hub(t *testing.T) (*receiver.Receiver, string) {
 	t.Helper()
 	r, err := receiver.New(receiver.Config{Tokens: map[string]string{"token-of-node2": "rl1/node2"}, Now: time.Now})
@@ -73,10 +73,10 @@ func TestReportTestOfARefusedToken(t *testing.T) {
 	}
 }
 
-// The incident, played again to a status backend: it sees what the replay prints,
-// in the same order and at the same times, drawn together.
+// The incident, replayed to a status backend: it receives what the replay prints, in
+// the same order and at the same times, compressed in time.
 func TestTheIncidentReachesABackend(t *testing.T) {
-	t.Parallel() // most of it is waiting
+	t.Parallel() // the test mostly waits
 	const incident = "../../testdata/incidents/rl1-node2.txtar"
 	_, want, _ := called(t, "replay", "--brief", incident)
 	r, file := hub(t)
@@ -107,8 +107,8 @@ func TestTheIncidentReachesABackend(t *testing.T) {
 	}
 }
 
-// printed are the changes that a replay prints, in short: how long after the first,
-// and what.
+// printed returns the changes that a replay prints, in short: the time since the
+// first one, and the change.
 func printed(t *testing.T, text string) []string {
 	t.Helper()
 	var list []string

@@ -5,8 +5,8 @@ import (
 	"testing"
 )
 
-// A finding that gets worse in what customers feel, and in nothing else, is told
-// with its evidence, as one that is new.
+// A finding that gets worse only in its impact on customers is printed with its
+// evidence, like a new one.
 func TestReplayPrintsWhyTheImpactIsWorse(t *testing.T) {
 	_, out, _ := called(t, "replay", "../../testdata/incidents/one-bad-osd.txtar")
 	_, after, told := strings.Cut(out, "worse    warning   libceph-crc (impact from operational to degraded performance)")

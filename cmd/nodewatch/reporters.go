@@ -22,8 +22,8 @@ import (
 	"github.com/nodewatch/nodewatch/pkg/statefile"
 )
 
-// deliveries are all configured reporters, and how each is used. What they must
-// not forget is kept in dir; empty: nowhere. Programs are started by l.
+// deliveries returns all configured reporters with their settings. Their persistent
+// state is kept in dir; empty: it is not kept. l starts their programs.
 func deliveries(c config.Config, dir string, l *launcher.Client) ([]watch.Delivery, error) {
 	var list []watch.Delivery
 	for _, r := range c.Reporters {
@@ -36,7 +36,7 @@ func deliveries(c config.Config, dir string, l *launcher.Client) ([]watch.Delive
 	return list, nil
 }
 
-// reporter makes one reporter. This list is the wiring.
+// reporter creates one reporter. This list connects the backends.
 func reporter(r config.Reporter, digest, dir string, l *launcher.Client) (report.Reporter, error) {
 	r.TLS.Agent = "nodewatch/" + buildinfo.Read().Version
 	client, err := httpclient.New(r.TLS)

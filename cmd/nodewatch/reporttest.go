@@ -18,7 +18,7 @@ import (
 	"github.com/nodewatch/nodewatch/pkg/report"
 )
 
-// reportCommand tries reporters.
+// reportCommand tests reporters.
 func (p program) reportCommand(app *kingpin.Application) (string, func(context.Context) int) {
 	parent := app.Command("report", "Try the configured reporters.")
 	cmd := parent.Command("test", "Send a clearly marked test through every reporter, or through one, and print the response.")
@@ -40,7 +40,7 @@ func (p program) reportTest(ctx context.Context, file, name string) int {
 		return p.fail(exitCritical, err)
 	}
 	defer l.Close()
-	list, err := deliveries(c, "", l) // what the daemon keeps is left alone
+	list, err := deliveries(c, "", l) // without the daemon's files
 	if err != nil {
 		return p.fail(exitCritical, err)
 	}
@@ -67,7 +67,7 @@ func (p program) reportTest(ctx context.Context, file, name string) int {
 	return code
 }
 
-// A reporterTest is what came back from one reporter.
+// A reporterTest is the result of testing one reporter.
 type reporterTest struct {
 	watch.Delivery
 	answer string
@@ -75,8 +75,8 @@ type reporterTest struct {
 	took   time.Duration
 }
 
-// tried tries the reporters one after the other, so that what each says can be
-// latest apart, and says which is being tried.
+// tried tests the reporters one after the other, so that their results can be
+// distinguished, and prints which one is being tested.
 func tried(ctx context.Context, list []watch.Delivery, r report.Report, progress io.Writer) []reporterTest {
 	var done []reporterTest
 	for _, d := range list {
@@ -101,7 +101,7 @@ func (t reporterTest) line() string {
 	return fmt.Sprintf("%s\t%s\t%s\t%d ms\t%s", t.Name, t.Backend, word, t.took.Milliseconds(), text)
 }
 
-// testReport says nothing of the node, and that it does.
+// testReport returns a report that contains no state of the node, and states this.
 func testReport(c config.Config) report.Report {
 	now := time.Now().UTC().Truncate(time.Millisecond)
 	return report.Report{

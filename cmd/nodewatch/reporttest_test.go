@@ -13,8 +13,8 @@ import (
 	"github.com/nodewatch/nodewatch/test/prometheus"
 )
 
-// backends of several kinds: a real Alertmanager, a server that takes everything,
-// a program; and one that is not there.
+// several configures backends of several kinds: a real Alertmanager, a server that
+// accepts everything, a program, and one that does not exist.
 const several = `reporters:
   - {name: oncall, alertmanager: {urls: [%q]}}
   - {name: own, webhook: {preset: json, url: %[2]q}}
@@ -23,7 +23,8 @@ const several = `reporters:
   - {name: gone, native: {url: "http://127.0.0.1:1"}}
 `
 
-// Each is tried, whatever becomes of the others, and says what came back.
+// Each reporter is tested, whatever the result of the others, and its response is
+// printed.
 func TestReportTestTriesEachReporter(t *testing.T) {
 	people := prometheus.StartReceiver(t)
 	oncall := prometheus.StartAlertmanager(t, fmt.Sprintf(calls, people.URL))

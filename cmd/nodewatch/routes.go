@@ -22,10 +22,10 @@ import (
 	"github.com/nodewatch/nodewatch/internal/page"
 )
 
-// A viewHolder is the last View: what every view renders, and nothing else.
+// A viewHolder contains the last View, from which all documents are rendered.
 type viewHolder struct {
 	node    string
-	waiting []string // sources that the first View waits for
+	waiting []string // sources for which the first View waits
 	links   []page.Link
 	specs   []page.SourceSpec
 	last    atomic.Pointer[judge.View]
@@ -41,15 +41,15 @@ func (s *viewHolder) view() (judge.View, bool) {
 	return judge.View{}, false
 }
 
-// The types of what is served.
+// The content types.
 const (
 	plainText = "text/plain; charset=utf-8"
 	htmlText  = "text/html; charset=utf-8"
 	jsonText  = "application/json"
 )
 
-// routes are the addresses under which the views are served. Each view is rendered
-// once a View, however many clients ask and however slowly they read.
+// routes returns the handler for all views. Each document is rendered once per View,
+// however many clients request it and however slowly they read.
 func routes(s *viewHolder, more ...prometheus.Collector) http.Handler {
 	build, registry := buildinfo.Read(), prometheus.NewRegistry()
 	registry.MustRegister(metrics.New(build, s.view), collectors.NewProcessCollector(collectors.ProcessCollectorOpts{}), collectors.NewGoCollector())
@@ -130,19 +130,19 @@ func routes(s *viewHolder, more ...prometheus.Collector) http.Handler {
 	return mux
 }
 
-// notYet says that there is no View yet.
+// notYet is the text while there is no View.
 const notYet = "starting: waiting for the first reading of each source"
 
-// pageEvery is how often a page refreshes itself, in seconds.
+// pageEvery is the refresh interval of a page, in seconds.
 const pageEvery = 10
 
-// linksOf are the links of the configuration that are set.
+// linksOf returns the links that are set in the configuration.
 func linksOf(c config.Links) []page.Link {
 	return slices.DeleteFunc([]page.Link{{Name: "Grafana", URL: c.Grafana}, {Name: "All nodes", URL: c.Fleet}, {Name: "Status page", URL: c.Status}},
 		func(l page.Link) bool { return l.URL == "" })
 }
 
-// refreshOf is how often the page that is asked for refreshes itself, in seconds.
+// refreshOf returns the refresh interval of the requested page, in seconds.
 func refreshOf(r *http.Request) int {
 	if r.URL.Query().Get("refresh") == "0" {
 		return 0
@@ -150,8 +150,8 @@ func refreshOf(r *http.Request) int {
 	return pageEvery
 }
 
-// pages are a page that refreshes itself and the same page that does not. Their main
-// part is rendered once a View for both.
+// pages are a page that refreshes itself and the same page without refresh. Their
+// main part is rendered once per View for both.
 type pages struct{ refreshing, still *rendering }
 
 func newPages(main func(judge.View) ([]byte, error), frame func(v judge.View, main []byte, refresh int, links []page.Link) ([]byte, error), links []page.Link) pages {
@@ -177,7 +177,7 @@ func (p pages) serve(w http.ResponseWriter, r *http.Request, v *judge.View) {
 	p.refreshing.serve(w, r, v, htmlText)
 }
 
-// expose is everything in the registry, in Prometheus' text format.
+// expose returns all metrics of the registry, in Prometheus' text format.
 func expose(registry *prometheus.Registry) ([]byte, error) {
 	families, err := registry.Gather()
 	if err != nil {
@@ -192,18 +192,18 @@ func expose(registry *prometheus.Registry) ([]byte, error) {
 	return b.Bytes(), nil
 }
 
-// A rendering is one document, made at most once a View. It may be used by
-// several goroutines at once.
+// A rendering is one document, rendered at most once per View. It is safe for
+// concurrent use.
 type rendering struct {
-	render func(*judge.View) ([]byte, error) // of a View that is not nil
+	render func(*judge.View) ([]byte, error) // renders a View that is not nil
 
 	mu     sync.Mutex
-	of     *judge.View // what body shows; nil: nothing
+	of     *judge.View // the View that body shows; nil: none
 	body   []byte
-	zipped []byte // made when somebody asks for it
+	zipped []byte // compressed at the first request
 }
 
-// bytes are the document of the View, which may be nil while there is none.
+// bytes returns the document of the View, which may be nil if there is none yet.
 func (d *rendering) bytes(v *judge.View, zip bool) ([]byte, error) {
 	d.mu.Lock()
 	defer d.mu.Unlock()
@@ -225,14 +225,14 @@ func (d *rendering) bytes(v *judge.View, zip bool) ([]byte, error) {
 	if d.zipped == nil {
 		var b bytes.Buffer
 		w := gzip.NewWriter(&b)
-		_, _ = w.Write(d.body) // a buffer takes everything
+		_, _ = w.Write(d.body) // writing to a buffer cannot fail
 		_ = w.Close()
 		d.zipped = b.Bytes()
 	}
 	return d.zipped, nil
 }
 
-// serve answers with the document of the View.
+// serve responds with the document of the View.
 func (d *rendering) serve(w http.ResponseWriter, r *http.Request, v *judge.View, kind string) {
 	zip := takesGzip(r.Header)
 	body, err := d.bytes(v, zip)
@@ -247,7 +247,7 @@ func (d *rendering) serve(w http.ResponseWriter, r *http.Request, v *judge.View,
 	write(w, http.StatusOK, kind, body)
 }
 
-// takesGzip reports whether the client has said that it takes gzip.
+// takesGzip reports whether the client accepts gzip.
 func takesGzip(h http.Header) bool {
 	for _, line := range h.Values("Accept-Encoding") {
 		for one := range strings.SplitSeq(line, ",") {
@@ -263,7 +263,7 @@ func takesGzip(h http.Header) bool {
 	return false
 }
 
-// write answers with a whole body that is not to be kept by caches.
+// write responds with a complete body that caches must not keep.
 func write(w http.ResponseWriter, code int, kind string, body []byte) {
 	h := w.Header()
 	h.Set("Content-Type", kind)

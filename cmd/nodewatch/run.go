@@ -26,15 +26,15 @@ import (
 	"github.com/nodewatch/nodewatch/internal/watch"
 )
 
-// What the daemon may take of the node. With this soft limit, in bytes, of what Go
-// manages it stays well under 40 MiB at the size of the incident; and on a node of
-// 64 cores it shall not collect its garbage on 16 of them at once.
+// The daemon's limits on the node. With this soft limit, in bytes, of the memory that
+// Go manages, it stays well below 40 MiB at the size of the incident; and on a node
+// with 64 cores its garbage collection must not use 16 of them at once.
 const (
 	heap  = 24 << 20
 	cores = 2
 )
 
-// shutdownTimeout is how long reporters may take to say that nodewatch stops.
+// shutdownTimeout is the time limit for reporters to report the shutdown.
 const shutdownTimeout = 3 * time.Second
 
 // A runner is the daemon.
@@ -63,10 +63,10 @@ func (p program) runCommand(app *kingpin.Application) (string, func(context.Cont
 }
 
 func (r *runner) run(ctx context.Context) int {
-	l := launcher.Spawn() // first of all: it forks, and nothing else does
+	l := launcher.Spawn() // first of all, because it forks and nothing else does
 	defer l.Close()
-	// Before anything can hang: it needs every thread, and one in a read that hangs does
-	// not answer. What is read now can be read again later.
+	// Before any read that can hang: GiveUp needs every thread, and a thread in a
+	// hanging read does not respond. The files read here can be read again later.
 	privileged := launcher.GiveUp()
 	c, err := readConfig(*r.file)
 	if err == nil {
@@ -91,7 +91,7 @@ func (r *runner) run(ctx context.Context) int {
 	return exitOK
 }
 
-// daemon watches until ctx ends. An error says what cannot be.
+// daemon watches until ctx ends. It returns an error if it cannot start.
 func (r *runner) daemon(ctx context.Context, c config.Config, l *launcher.Client, out, lines *watch.Log) error {
 	ctx, stop := context.WithCancel(ctx)
 	defer stop()
@@ -130,7 +130,7 @@ func (r *runner) daemon(ctx context.Context, c config.Config, l *launcher.Client
 		s.waiting = append(s.waiting, src.Name)
 	}
 	notify, transitions, reload, state := newNotifier(), newTransitionLog(r.log), newReloads(), keepState(ctx, reporters.judgeFile, r.log)
-	changed := r.reloads(ctx, reload) // before the page says that nodewatch is there: a SIGHUP must not end it
+	changed := r.reloads(ctx, reload) // before the page is served: a SIGHUP must not end nodewatch then
 	late := time.AfterFunc(readyAfter, notify.late)
 	defer late.Stop()
 	limit := newConnLimit(c.Web.Connections)
@@ -165,7 +165,7 @@ func (r *runner) daemon(ctx context.Context, c config.Config, l *launcher.Client
 	return finish()
 }
 
-// absolute is the name of a file that holds in any directory; empty for none.
+// absolute returns a file name that is valid in any directory; empty: none.
 func absolute(name string) string {
 	if name == "" {
 		return ""
@@ -176,17 +176,17 @@ func absolute(name string) string {
 	return name
 }
 
-// brokenPipes sees to it that a write to a pipe that nobody reads fails, and does
-// not end the process. The function that it returns ends that. The signal is
-// caught, not ignored: children would inherit that.
+// brokenPipes makes a write to a pipe without a reader fail instead of ending the
+// process. The returned function ends this. The signal is caught, not ignored,
+// because children would inherit an ignored one.
 func brokenPipes() (over func()) {
 	caught := make(chan os.Signal, 1)
 	signal.Notify(caught, syscall.SIGPIPE)
 	return func() { signal.Stop(caught) }
 }
 
-// limitResources holds the process to what the daemon may take. The function that it
-// returns ends that.
+// limitResources limits the resources of the process. The returned function ends
+// this.
 func limitResources() (over func()) {
 	limit := debug.SetMemoryLimit(heap)
 	procs := runtime.GOMAXPROCS(min(cores, runtime.NumCPU()))
@@ -196,7 +196,7 @@ func limitResources() (over func()) {
 	}
 }
 
-// flags lets the flags win over the file.
+// flags applies the flags, which override the file.
 func (r *runner) flags(c *config.Config) error {
 	if len(*r.listen) > 0 {
 		c.Web.Listen = *r.listen
@@ -210,7 +210,7 @@ func (r *runner) flags(c *config.Config) error {
 	if *r.tape != "" {
 		c.Tape.File = *r.tape
 	}
-	wrong := c.Web.Mistakes() // the file's have been found before
+	wrong := c.Web.Mistakes() // mistakes of the file were found before
 	switch {
 	case len(wrong) == 0:
 		return nil
@@ -221,15 +221,16 @@ func (r *runner) flags(c *config.Config) error {
 	}
 }
 
-// lockMemory keeps the daemon in memory.
+// lockMemory locks the daemon's memory.
 func (r *runner) lockMemory() {
 	if err := launcher.LockMemory(); err != nil {
 		r.log.Info("memory is not locked: give nodewatch CAP_IPC_LOCK or LimitMEMLOCK=infinity so that it keeps working while the root disk is stalled", "err", err)
 	}
 }
 
-// reloads reads the configuration file again at each SIGHUP. A bad file keeps the
-// configuration as it is, and is said. Of a good one the rules take effect at once.
+// reloads reads the configuration file again at each SIGHUP. A bad file is reported
+// and leaves the configuration unchanged. The rules of a good one take effect at
+// once.
 func (r *runner) reloads(ctx context.Context, m *reloads) <-chan node.Settings {
 	changed := make(chan node.Settings)
 	hup := make(chan os.Signal, 1)

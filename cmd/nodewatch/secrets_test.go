@@ -16,9 +16,9 @@ import (
 	"github.com/nodewatch/nodewatch/internal/page"
 )
 
-// A backend says back, as its complaint, everything it was sent; no reporter of
-// any backend passes a secret on from there to the account of it that metrics, the
-// page, findings and the log are made of.
+// A backend returns, as its error message, everything that it received. No reporter
+// passes a secret from there on to its state, which is shown in metrics, on the page,
+// in findings and in the log.
 func TestNobodyReadsASecret(t *testing.T) {
 	const secret = "k9k9k9k9k9k9k9k9k9k9k9k9k9k9k9k9"
 	s := httptest.NewServer(http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
@@ -62,7 +62,7 @@ func TestNobodyReadsASecret(t *testing.T) {
 	}
 }
 
-// slackFile is the file of an address that is the secret.
+// slackFile writes a file with an address that is itself the secret.
 func slackFile(t *testing.T, url, secret string) string {
 	t.Helper()
 	file := filepath.Join(t.TempDir(), "url")
@@ -72,8 +72,8 @@ func slackFile(t *testing.T, url, secret string) string {
 	return file
 }
 
-// Each file with a secret is refused where others can write it, and used with a
-// warning where everybody can read it, whatever reads it.
+// Each file with a secret is refused if others can write it, and used with a warning
+// if all users can read it, whatever reads it.
 func TestFilesWithSecretsMustBeSafe(t *testing.T) {
 	dir := t.TempDir()
 	certificate(t, dir)
@@ -100,7 +100,7 @@ reporters:
 				t.Fatal(err)
 			}
 			code, _, errs := called(t, "check-config", config)
-			refused := mode == 0o602 && (name == "web.yml" || name == "node.key") // with the others the daemon starts
+			refused := mode == 0o602 && (name == "web.yml" || name == "node.key") // with the other files the daemon starts
 			if !strings.Contains(errs, says) || (code != exitOK) != refused {
 				t.Errorf("%s with mode %04o: exit %d, %s", name, mode, code, errs)
 			}

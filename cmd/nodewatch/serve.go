@@ -17,32 +17,32 @@ import (
 	"golang.org/x/sys/unix"
 )
 
-// listenAgain is how often a busy port is tried again.
+// listenAgain is the retry interval for a busy port.
 const listenAgain = 2 * time.Second
 
-// lookUp is how long it may take to look up a name to listen on.
+// lookUp is the time limit for resolving a name to listen on.
 const lookUp = 5 * time.Second
 
-// maxStreams is how many requests one HTTP/2 connection may have at once.
+// maxStreams is the maximum number of concurrent requests on one HTTP/2 connection.
 const maxStreams = 8
 
 // A server serves the views.
 type server struct {
 	listen  []string // addresses, host:port
-	systemd bool     // serve on the sockets that systemd passes, not on listen
+	systemd bool     // serve on the sockets passed by systemd, not on listen
 	web     *webFile
 	limit   *connLimit
 	log     *slog.Logger
-	up      func(url string)     // called once for each address that is served
-	waiting func(trouble string) // called with why an address is not served yet; empty: all are
+	up      func(url string)     // called for each served address
+	waiting func(trouble string) // called with the reason why an address is not served yet; empty: all are served
 
 	mu   sync.Mutex
-	busy []string // addresses that something else listens on
+	busy []string // addresses that another process uses
 }
 
-// start serves handler until ctx ends. An error says why that cannot be. A port
-// that is busy is no error, as an earlier nodewatch that sleeps in the kernel may
-// hold it: it is retried.
+// start serves handler until ctx ends. It returns an error if that is impossible. A
+// busy port is not an error, because an earlier nodewatch that sleeps in the kernel
+// may hold it: it is retried.
 func (s *server) start(ctx context.Context, handler http.Handler) error {
 	listeners, err := s.listeners(ctx)
 	if err != nil {
@@ -59,7 +59,7 @@ func (s *server) start(ctx context.Context, handler http.Handler) error {
 	return nil
 }
 
-// listeners opens every address that is not busy.
+// listeners opens every free address.
 func (s *server) listeners(ctx context.Context) ([]net.Listener, error) {
 	if s.systemd {
 		list, err := activation.Listeners()
@@ -100,14 +100,14 @@ func listen(ctx context.Context, address string) (net.Listener, error) {
 	return l, err
 }
 
-// speakWithin is how long the kernel keeps a connection to itself until the client
-// has sent something.
+// speakWithin is how long the kernel withholds a connection until the client has sent
+// data.
 const speakWithin = 3 * time.Second
 
-// deferAccept has the kernel hand over connections once their requests begin to
-// arrive (tcp(7), TCP_DEFER_ACCEPT): clients that say nothing cost nothing, and a
-// client that is slow to send is not in the way before it has. Where the kernel
-// does not do that, the limit of connections alone has to do.
+// deferAccept makes the kernel hand over connections only when their requests begin
+// to arrive (tcp(7), TCP_DEFER_ACCEPT): silent clients cost nothing, and a slow
+// client takes no connection before it sends. If the kernel does not support this,
+// only the connection limit applies.
 func deferAccept(l net.Listener) {
 	tcp, is := l.(*net.TCPListener)
 	if !is {
@@ -120,7 +120,7 @@ func deferAccept(l net.Listener) {
 	}
 }
 
-// retry listens on the address as soon as that can be, and serves.
+// retry listens on the address as soon as possible, and serves.
 func (s *server) retry(ctx context.Context, address string, handler http.Handler) {
 	for {
 		select {
@@ -142,7 +142,7 @@ func (s *server) retry(ctx context.Context, address string, handler http.Handler
 	}
 }
 
-// trouble is why not every address is served.
+// trouble returns why not every address is served.
 func (s *server) trouble() string {
 	if len(s.busy) == 0 {
 		return ""
@@ -150,8 +150,8 @@ func (s *server) trouble() string {
 	return fmt.Sprintf("cannot listen on %s (address in use), retrying", s.busy[0])
 }
 
-// serve serves on the listener until ctx ends. Each listener has an http.Server
-// of its own, as exporter-toolkit changes it.
+// serve serves on the listener until ctx ends. Each listener has a separate
+// http.Server, because exporter-toolkit modifies it.
 func (s *server) serve(ctx context.Context, l net.Listener, handler http.Handler) {
 	errs := limitedLog(s.log)
 	srv := newServer(s.refuseWhileBroken(handler), errs)
@@ -163,21 +163,21 @@ func (s *server) serve(ctx context.Context, l net.Listener, handler http.Handler
 	}
 }
 
-// newServer returns a server that no client can hold for long.
+// newServer returns a server that no client can block for long.
 func newServer(handler http.Handler, log *slog.Logger) *http.Server {
 	srv := &http.Server{
 		Handler:           handler,
 		ReadHeaderTimeout: 5 * time.Second,
 		ReadTimeout:       10 * time.Second,
 		WriteTimeout:      10 * time.Second,
-		IdleTimeout:       2 * time.Minute, // more than any scrape interval
+		IdleTimeout:       2 * time.Minute, // longer than any scrape interval
 		MaxHeaderBytes:    16 << 10,
 		HTTP2:             &http.HTTP2Config{MaxConcurrentStreams: maxStreams},
 		ConnContext:       withConn,
 		ErrorLog:          slog.NewLogLogger(log.Handler(), slog.LevelWarn),
 	}
-	// Called before the first connection is accepted, when exporter-toolkit has wrapped
-	// the handler: what it answers itself, such as 401, counts too.
+	// Called before the first connection is accepted, after exporter-toolkit has
+	// wrapped the handler: its own responses, such as 401, are counted too.
 	srv.BaseContext = func(net.Listener) context.Context {
 		srv.Handler = counted(srv.Handler)
 		return context.Background()
@@ -185,7 +185,7 @@ func newServer(handler http.Handler, log *slog.Logger) *http.Server {
 	return srv
 }
 
-// shutDown ends the server, and gives answers that are under way a second.
+// shutDown ends the server, and allows current responses one second.
 func shutDown(ctx context.Context, srv *http.Server) {
 	last, cancel := context.WithTimeout(context.WithoutCancel(ctx), time.Second)
 	defer cancel()
@@ -204,8 +204,8 @@ func (s *server) refuseWhileBroken(next http.Handler) http.Handler {
 	})
 }
 
-// A refusing listener closes every connection while the web configuration is
-// broken: neither TLS nor a password can be asked for.
+// A refusing listener closes every connection while the web configuration is broken:
+// neither TLS nor a password can be required then.
 type refusing struct {
 	net.Listener
 	web *webFile

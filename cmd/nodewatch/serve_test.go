@@ -26,8 +26,8 @@ import (
 	"github.com/nodewatch/nodewatch/internal/page"
 )
 
-// patience is how long a test waits for what must come. It is long, as the machine
-// may be busy; nothing that passes takes it.
+// patience is how long a test waits for an expected event. It is long because the
+// machine may be busy; a passing test does not use it up.
 const patience = 5 * time.Minute
 
 // serving starts a server for the handler on loopback, and returns its address.
@@ -49,7 +49,7 @@ func serving(t *testing.T, limit *connLimit, secured *webFile, handler http.Hand
 	return strings.TrimSuffix(rest, "/"), log
 }
 
-// dial connects, with a deadline on everything that follows.
+// dial connects, with a deadline for all further operations.
 func dial(t *testing.T, address string) net.Conn {
 	t.Helper()
 	c, err := net.DialTimeout("tcp", address, patience)
@@ -63,15 +63,15 @@ func dial(t *testing.T, address string) net.Conn {
 	return c
 }
 
-// once is a client that makes a connection for each request.
+// once returns a client that opens a connection for each request.
 func once() *http.Client {
 	return &http.Client{Timeout: patience, Transport: &http.Transport{DisableKeepAlives: true}}
 }
 
 var hello = http.HandlerFunc(func(w http.ResponseWriter, _ *http.Request) { write(w, http.StatusOK, plainText, []byte("hello\n")) })
 
-// A request whose body never comes is answered at once, and its connection closed:
-// here no time limit would ever end it.
+// A request whose body never arrives gets a response at once, and its connection is
+// closed: no time limit would ever end it here.
 func TestNoRequestBodyIsWaitedFor(t *testing.T) {
 	for name, head := range map[string]string{
 		"length": "GET / HTTP/1.1\r\nHost: a\r\nContent-Length: 100\r\n\r\n", "chunked": "GET / HTTP/1.1\r\nHost: a\r\nTransfer-Encoding: chunked\r\n\r\n",
@@ -96,7 +96,8 @@ func TestNoRequestBodyIsWaitedFor(t *testing.T) {
 	}
 }
 
-// Nor is one that exporter-toolkit answers itself, as for want of a password.
+// The same applies to a request that exporter-toolkit refuses, for example because of
+// a missing password.
 func TestNoBodyOfAStrangerIsWaitedFor(t *testing.T) {
 	dir := t.TempDir()
 	put(t, filepath.Join(dir, "web.yml"), passwords)
@@ -122,8 +123,8 @@ func TestNoBodyOfAStrangerIsWaitedFor(t *testing.T) {
 	}
 }
 
-// Many connections that want nothing, or whose body never comes, are all closed,
-// and meanwhile others are answered.
+// Many connections without a request, or whose body never arrives, are all closed;
+// meanwhile other clients get responses.
 func TestIdleConnectionsAreShed(t *testing.T) {
 	const most, many = 20, 150
 	limit := newConnLimit(most)
@@ -149,16 +150,16 @@ func TestIdleConnectionsAreShed(t *testing.T) {
 		}
 		resp.Body.Close()
 	}
-	for i, c := range held[:many-2*(most+loopbackConnections)] { // a third was answered: of the others those that remain are among the latest
+	for i, c := range held[:many-2*(most+loopbackConnections)] { // a third was answered: of the others, the remaining ones are among the latest
 		if _, err := io.Copy(io.Discard, c); errors.Is(err, os.ErrDeadlineExceeded) {
 			t.Fatalf("connection %d of %d is still open", i, many)
 		}
 	}
 }
 
-// Clients that do not read what they asked for hold nobody up.
+// Clients that do not read their responses do not block others.
 func TestSlowReadersHoldNobodyUp(t *testing.T) {
-	large := make([]byte, 64<<20) // more than the kernel keeps for a connection
+	large := make([]byte, 64<<20) // larger than the kernel's buffer of a connection
 	address, _ := serving(t, newConnLimit(10), &webFile{}, http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
 		if r.URL.Path == "/large" {
 			write(w, http.StatusOK, plainText, large)
@@ -178,7 +179,8 @@ func TestSlowReadersHoldNobodyUp(t *testing.T) {
 	resp.Body.Close()
 }
 
-// However many ask, a document is rendered once a View, plain and zipped.
+// A document is rendered once per View, plain and compressed, however many clients
+// request it.
 func TestOneRenderingAView(t *testing.T) {
 	var rendered atomic.Int32
 	d := &rendering{render: func(v *judge.View) ([]byte, error) {
@@ -236,7 +238,7 @@ func TestWhoTakesGzip(t *testing.T) {
 	}
 }
 
-// Every answer is for now and for nobody to guess its type.
+// Every response forbids caching and guessing of its content type.
 func TestHeaders(t *testing.T) {
 	s := &viewHolder{}
 	s.show(*viewNamed("node2"))
@@ -251,8 +253,8 @@ func TestHeaders(t *testing.T) {
 	}
 }
 
-// Each page is sent with its policy, is only read, and is there before the first
-// View, if only to say so.
+// Each page is sent with its policy, allows only reads, and is available before the
+// first View, if only to report this.
 func TestPagesHavePolicies(t *testing.T) {
 	s := &viewHolder{}
 	handler := routes(s)
@@ -277,7 +279,7 @@ func TestPagesHavePolicies(t *testing.T) {
 	}
 }
 
-// Both forms of a page have one main part, rendered once a View.
+// Both forms of a page share one main part, rendered once per View.
 func TestOneMainPartForBothForms(t *testing.T) {
 	rendered := 0
 	p := newPages(func(v judge.View) ([]byte, error) { rendered++; return []byte(v.Report.Node), nil }, func(_ judge.View, main []byte, refresh int, links []page.Link) ([]byte, error) {
@@ -297,7 +299,7 @@ func TestOneMainPartForBothForms(t *testing.T) {
 	}
 }
 
-// Whatever run refuses ends the start with one line and exit code 1.
+// Anything that run refuses ends the start with one line and exit code 1.
 func TestWhatCannotBeServedEndsTheStart(t *testing.T) {
 	dir := t.TempDir()
 	file := func(name, content string) string {
@@ -342,7 +344,7 @@ func TestWhatCannotBeServedEndsTheStart(t *testing.T) {
 	}
 }
 
-// A busy port is waited for: meanwhile the loop runs, STATUS says what is wrong, and
+// A busy port is retried: meanwhile the loop runs and STATUS reports the problem;
 // once the port is free the page is served and its address printed.
 func TestABusyPortIsWaitedFor(t *testing.T) {
 	holder, err := net.Listen("tcp", "127.0.0.1:0")
@@ -382,8 +384,8 @@ func TestABusyPortIsWaitedFor(t *testing.T) {
 	}
 }
 
-// notified acts as systemd. The function waits until one of the words is
-// heard, and returns everything that has been.
+// notified acts as systemd. The returned function waits for one of the words, and
+// returns all messages so far.
 func notified(t *testing.T) func(words ...string) string {
 	t.Helper()
 	name := filepath.Join(t.TempDir(), "notify")
@@ -415,7 +417,7 @@ func notified(t *testing.T) func(words ...string) string {
 	}
 }
 
-// What is printed is where the page really is.
+// The printed address is the real one of the page.
 func TestTheRealAddressIsPrinted(t *testing.T) {
 	empty := filepath.Join(t.TempDir(), "web.yml")
 	if err := os.WriteFile(empty, []byte("# nothing\n"), 0o600); err != nil {
@@ -440,7 +442,7 @@ func TestTheRealAddressIsPrinted(t *testing.T) {
 	resp.Body.Close()
 }
 
-// A client that speaks nonsense is logged, but not as often as it does.
+// Invalid requests of a client are logged, but at a limited rate.
 func TestClientsCannotFillTheLog(t *testing.T) {
 	var b lockedBuffer
 	log := limitedLog(slog.New(slog.NewTextHandler(&b, nil)))

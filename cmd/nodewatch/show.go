@@ -52,8 +52,8 @@ func (p program) checkConfigCommand(app *kingpin.Application) (string, func(cont
 	}
 }
 
-// refusals are what run would refuse of a configuration whose text is right: files
-// that it names and that are not there, or not what they should be.
+// refusals returns the reasons why run would refuse a syntactically valid
+// configuration: files that it names and that are missing or unsuitable.
 func refusals(c config.Config) []error {
 	var wrong []error
 	add := func(err error) {
@@ -69,7 +69,7 @@ func refusals(c config.Config) []error {
 		}
 	}
 	for _, r := range c.Reporters {
-		if _, err := reporter(r, c.Digest, "", nil); err != nil { // what the daemon keeps is left alone
+		if _, err := reporter(r, c.Digest, "", nil); err != nil { // without the daemon's files
 			add(fmt.Errorf("reporter %s: %w", r.Name, err))
 		}
 	}
@@ -78,7 +78,7 @@ func refusals(c config.Config) []error {
 	return wrong
 }
 
-// warnings are what is unsafe about files with secrets. It looks at the files.
+// warnings returns what is unsafe about files with secrets. It reads their metadata.
 func warnings(c config.Config) (list []string) {
 	for _, r := range c.Reporters {
 		list = append(list, r.Warnings()...)
@@ -97,7 +97,7 @@ func configFlag(cmd *kingpin.CmdClause) *string {
 	return cmd.Flag("config.file", "Configuration file; defaults apply if unset.").Envar("NODEWATCH_CONFIG").String()
 }
 
-// readConfig reads the file, or gives the defaults for no name.
+// readConfig reads the file, or returns the defaults for an empty name.
 func readConfig(name string) (config.Config, error) {
 	if name == "" {
 		return config.Default(), nil

@@ -26,7 +26,7 @@ import (
 	"github.com/nodewatch/nodewatch/pkg/rbd/qemu"
 )
 
-// poll makes a Source of one entry of sourceEntries.
+// poll returns the Source of one entry of sourceEntries.
 func poll[T any](name string, wake <-chan struct{}, read func(context.Context) (T, error), as func(node.Reading[T]) node.Observation) watch.Source {
 	l := listed(name)
 	return watch.Poll(watch.Polling[T]{
@@ -34,11 +34,12 @@ func poll[T any](name string, wake <-chan struct{}, read func(context.Context) (
 	})
 }
 
-// settle is when a source that was woken looks again: a slave that comes back
-// agrees with the switch within seconds, and no link event says so.
+// settle is the delay after which a source that was woken is read again: a returning
+// slave completes its negotiation with the switch within seconds, without a link
+// event.
 const settle = 8 * time.Second
 
-// sources are all sources of the daemon. This list is the wiring.
+// sources returns all sources of the daemon. This list connects them.
 func sources(ctx context.Context, c config.Config, at hostPaths, l *launcher.Client, view func() (judge.View, bool)) ([]watch.Source, error) {
 	sys, proc := hostfs.FS(at.sys), hostfs.FS(at.proc)
 	links, err := bond.NewReader(sys)
@@ -78,7 +79,7 @@ func sources(ctx context.Context, c config.Config, at hostPaths, l *launcher.Cli
 	return list, nil
 }
 
-// launcherSource is the state of the launcher.
+// launcherSource returns the source of the launcher's state.
 func launcherSource(l *launcher.Client) watch.Source {
 	read := func(ctx context.Context) (node.Launcher, error) {
 		s, err := l.Check(ctx)
@@ -87,7 +88,8 @@ func launcherSource(l *launcher.Client) watch.Source {
 	return poll(node.SourceLauncher, nil, read, func(r node.Reading[node.Launcher]) node.Observation { return node.SawLauncher{Reading: r} })
 }
 
-// reporterSources are the state directory, and how the reporters do, if there are any.
+// reporterSources returns the sources of the state directory and, if there are
+// reporters, of their state.
 func reporterSources(o *outbox, reporters int) []watch.Source {
 	list := []watch.Source{poll(node.SourceStateDirectory, nil, o.state, func(r node.Reading[node.StateDirectory]) node.Observation { return node.SawStateDirectory{Reading: r} })}
 	if reporters > 0 {
@@ -96,11 +98,11 @@ func reporterSources(o *outbox, reporters int) []watch.Source {
 	return list
 }
 
-// A nicList is which NICs are watched each second: those that the latest full
-// reading of the links found.
+// A nicList contains the NICs that are read each second: those found by the latest
+// full reading of the links.
 type nicList struct{ links atomic.Pointer[bond.Links] }
 
-// read notes what each full reading finds.
+// read records the result of each full reading.
 func (n *nicList) read(read func(context.Context) (bond.Links, error)) func(context.Context) (bond.Links, error) {
 	return func(ctx context.Context) (bond.Links, error) {
 		l, err := read(ctx)
@@ -111,8 +113,8 @@ func (n *nicList) read(read func(context.Context) (bond.Links, error)) func(cont
 	}
 }
 
-// counters reads the counters of the NICs that are watched; before the first full
-// reading there are none.
+// counters reads the counters of the listed NICs; before the first full reading there
+// are none.
 func (n *nicList) counters(r *bond.Reader) func(context.Context) ([]bond.Counters, error) {
 	return func(ctx context.Context) ([]bond.Counters, error) {
 		l := n.links.Load()
@@ -123,7 +125,7 @@ func (n *nicList) counters(r *bond.Reader) func(context.Context) ([]bond.Counter
 	}
 }
 
-// drops reads the drivers' drop counters of the NICs that are watched.
+// drops reads the drivers' drop counters of the listed NICs.
 func (n *nicList) drops(ctx context.Context) ([]bond.Drops, error) {
 	l := n.links.Load()
 	if l == nil {
@@ -142,7 +144,7 @@ func (n *nicList) drops(ctx context.Context) ([]bond.Drops, error) {
 }
 
 // limits reads the rate limits of the links that carry krbd's traffic. Before the first
-// verdict none is known.
+// verdict, no such link is known.
 func limits(view func() (judge.View, bool)) func(context.Context) (bond.Limits, error) {
 	return func(ctx context.Context) (bond.Limits, error) {
 		v, _ := view()
@@ -155,7 +157,7 @@ func ovs(socket string) func(context.Context) ([]bond.Bond, error) {
 	return func(ctx context.Context) ([]bond.Bond, error) { return bond.ReadOVS(ctx, socket) }
 }
 
-// osdc asks the probe for what krbd waits for, where there is krbd at all.
+// osdc queries the probe for krbd's pending requests, if krbd is in use.
 func osdc(probe *watch.Probe, view func() (judge.View, bool)) func(context.Context) ([]rbd.Pending, error) {
 	return func(ctx context.Context) ([]rbd.Pending, error) {
 		if v, ok := view(); ok && !v.Mapped.At.IsZero() && len(v.Mapped.Value) == 0 {
@@ -167,15 +169,15 @@ func osdc(probe *watch.Probe, view func() (judge.View, bool)) func(context.Conte
 	}
 }
 
-// How long the probe may take of the time of one reading, for the options of krbd's
-// clients and for a QEMU: on a busy host it may just be starting. While it hangs, what
-// does not need it is read all the same.
+// The time limits for the probe within one reading, for the options of krbd's clients
+// and for a QEMU: on a busy host it may just be starting. While it hangs, everything
+// that does not need it is still read.
 const (
 	optionsPatience = 2 * time.Second
 	qemuPatience    = 3 * time.Second
 )
 
-// options asks the probe for the options of krbd's clients.
+// options queries the probe for the options of krbd's clients.
 func options(probe *watch.Probe) func(context.Context) ([]krbd.ClientOptions, error) {
 	return func(ctx context.Context) (list []krbd.ClientOptions, err error) {
 		bounded, cancel := context.WithTimeout(ctx, optionsPatience)
@@ -185,7 +187,7 @@ func options(probe *watch.Probe) func(context.Context) ([]krbd.ClientOptions, er
 	}
 }
 
-// guestAsks are what the probe is asked about guests.
+// guestAsks returns the queries to the probe about guests.
 func guestAsks(probe *watch.Probe) qemu.Asks {
 	return qemu.Asks{
 		Guest: func(ctx context.Context, p qemu.Process) (d qemu.Description, err error) {
@@ -207,20 +209,20 @@ func guestAsks(probe *watch.Probe) qemu.Asks {
 	}
 }
 
-// askGuests asks the probe one thing about guests, for as long as qemuPatience. That
-// nothing was asked is qemu.ErrNotAsked.
+// askGuests sends the probe one query about guests, with the time limit qemuPatience.
+// The error is qemu.ErrNotAsked if the query was not sent.
 func askGuests(ctx context.Context, probe *watch.Probe, do string, arg, value any) error {
 	bounded, cancel := context.WithTimeout(ctx, qemuPatience)
 	defer cancel()
 	err := probe.Ask(bounded, do, arg, value)
 	if errors.Is(err, watch.ErrNoProbe) || errors.Is(err, watch.ErrNotRunning) {
-		return fmt.Errorf("%w: %s", qemu.ErrNotAsked, err.Error()) // not wrapped: with its deadline the process would be late
+		return fmt.Errorf("%w: %s", qemu.ErrNotAsked, err.Error()) // not wrapped: with its deadline error, the process would count as late
 	}
 	return err
 }
 
-// hostName is the name of this node where the configuration names none: the
-// host's own, without its domain.
+// hostName returns the name of this node if the configuration contains none: the host
+// name without its domain.
 func hostName(c config.Config) string {
 	if c.Node != "" {
 		return c.Node

@@ -9,8 +9,8 @@ import (
 	"github.com/nodewatch/nodewatch/pkg/rbd/qemu"
 )
 
-// While the probe does not run yet, no process is late: each is asked again at the next
-// reading, and not ten minutes later.
+// While the probe is not running yet, no process counts as late: each is queried again
+// at the next reading, not ten minutes later.
 func TestNoProcessIsLateWhileTheProbeStarts(t *testing.T) {
 	probe := watch.NewProbe(func(context.Context) (watch.ProbeProcess, error) { return nil, context.DeadlineExceeded })
 	_, err := guestAsks(probe).Guest(t.Context(), qemu.Process{PID: 7})

@@ -9,11 +9,11 @@ import (
 // A sourceEntry describes one source for people.
 type sourceEntry struct {
 	name     string
-	every    time.Duration // how often it is read
-	late     time.Duration // a read that takes longer is stalled
+	every    time.Duration // read interval
+	late     time.Duration // a longer read counts as stalled
 	reads    string
 	needs    string
-	remedies map[node.ErrorKind]string // how to enable it
+	remedies map[node.ErrorKind]string // how to enable it, by kind of error
 }
 
 // sourceEntries lists all sources, in the order they are shown.
@@ -63,7 +63,7 @@ func sourceEntries() []sourceEntry {
 	}
 }
 
-// listed returns the listing of one source.
+// listed returns the entry of one source.
 func listed(name string) sourceEntry {
 	for _, l := range sourceEntries() {
 		if l.name == name {
@@ -73,5 +73,5 @@ func listed(name string) sourceEntry {
 	return sourceEntry{name: name}
 }
 
-// remedy returns how to enable the source, by the way it is blind.
+// remedy returns how to enable the source for a kind of error.
 func (l sourceEntry) remedy(k node.ErrorKind) string { return l.remedies[k] }

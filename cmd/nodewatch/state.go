@@ -22,27 +22,27 @@ import (
 	"github.com/nodewatch/nodewatch/pkg/statefile"
 )
 
-// stateHome is the state directory where neither the configuration nor systemd
-// names one: the one that systemd/nodewatch.service makes.
+// stateHome is the default state directory if neither the configuration nor systemd
+// names one: systemd/nodewatch.service creates it.
 const stateHome = "/var/lib/nodewatch"
 
-// takeover is the directory within the state directory that a daemon uses whose
-// predecessor cannot end, such as one in an uninterruptible sleep: the two must not
-// write the same files.
+// takeover is the subdirectory of the state directory for a daemon whose predecessor
+// cannot end, such as one in an uninterruptible sleep: the two must not write the
+// same files.
 const takeover = "takeover"
 
-// maxTakeovers is how many daemons that cannot end may have taken over, each from the
-// one before, until the next keeps no state.
+// maxTakeovers is the maximum number of daemons that cannot end and have each taken
+// over from the previous one; the next one keeps no state.
 const maxTakeovers = 3
 
-// How long the state directory may take until the reporters start without it, and
-// how long another daemon that uses it may take to answer at its address.
+// The time limits for the state directory, after which the reporters start without
+// it, and for another daemon that uses it to respond at its address.
 const (
 	stateDeadline  = 20 * time.Second
 	holderDeadline = 10 * time.Second
 )
 
-// stateDirectory returns the directory of the overrides and of the state of reporters.
+// stateDirectory returns the directory of the overrides and of the reporters' state.
 func stateDirectory(c config.Config) string {
 	if c.State != "" {
 		return c.State
@@ -53,7 +53,8 @@ func stateDirectory(c config.Config) string {
 	return stateHome
 }
 
-// stateWanted reports whether somebody counts on the state directory.
+// stateWanted reports whether the configuration, systemd or a reporter needs the
+// state directory.
 func stateWanted(c config.Config) bool {
 	return c.State != "" || os.Getenv("STATE_DIRECTORY") != "" || len(c.Reporters) > 0
 }
@@ -63,15 +64,15 @@ func readOverrides(dir string) func(context.Context) (override.Overrides, error)
 	return func(ctx context.Context) (override.Overrides, error) { return override.Read(ctx, dir) }
 }
 
-// A claim is what a daemon may do with the state directory.
+// A claim contains a daemon's rights to the state directory.
 type claim struct {
-	dir     string // where reporters keep what they must not forget; empty: nowhere
+	dir     string // where reporters keep their persistent state; empty: nowhere
 	silent  bool   // another daemon reports for this node
-	problem error  // what people must know; nil: nothing
+	problem error  // problem to report to operators; nil: none
 	lock    *statefile.Lock
 }
 
-// claimState locks the state directory. It may block for as long as the disk does.
+// claimState locks the state directory. It may block as long as the disk does.
 func claimState(ctx context.Context, dir string, me statefile.Holder) claim {
 	if _, err := os.Stat(dir); err != nil {
 		if errors.Is(err, fs.ErrNotExist) {
@@ -105,13 +106,13 @@ func claimState(ctx context.Context, dir string, me statefile.Holder) claim {
 	return c
 }
 
-// reportsHere says that another daemon uses the directory.
+// reportsHere returns the error that another daemon uses the directory.
 func reportsHere(other statefile.Holder, dir string) error {
 	return fmt.Errorf("another nodewatch, process %d, uses %s and reports for this node; this one does not report", other.PID, dir)
 }
 
-// successor is the daemon that has taken over from one which held dir and has ended
-// since, if it still works.
+// successor returns the daemon that took over from a holder of dir which has ended
+// since, and whether it still works.
 func successor(ctx context.Context, dir string) (h statefile.Holder, works bool) {
 	own := filepath.Join(dir, takeover)
 	info, err := os.Lstat(own)
@@ -129,12 +130,12 @@ func successor(ctx context.Context, dir string) (h statefile.Holder, works bool)
 	return successor(ctx, own)
 }
 
-// errNoStateDirectory says that there is no state directory.
+// errNoStateDirectory is the error of a daemon without a state directory.
 var errNoStateDirectory = errors.New("there is no state directory: all state is lost on restart")
 
-// waitForHolder reports whether the daemon that holds the lock of dir works, which it
-// may take ten seconds to show. The file may still name a predecessor, for the moment
-// between locking and writing: one that is dying counts when it is named twice.
+// waitForHolder reports whether the daemon that holds the lock of dir works; it waits
+// up to ten seconds for that. For the moment between locking and writing, the file
+// may still name a predecessor: a dying process counts only if it is named twice.
 func waitForHolder(ctx context.Context, dir string) (h statefile.Holder, alive bool) {
 	ctx, cancel := context.WithTimeout(ctx, holderDeadline)
 	defer cancel()
@@ -189,8 +190,8 @@ func dying(pid int) bool {
 	return false
 }
 
-// answers reports whether a daemon answers at the address of its page, be it that it
-// asks for a password or shows a certificate that is not known here.
+// answers reports whether a daemon responds at the address of its page, even if it
+// requires a password or presents an unknown certificate.
 func answers(ctx context.Context, address string) bool {
 	if wrongPageURL(address) != nil {
 		return false
@@ -199,7 +200,7 @@ func answers(ctx context.Context, address string) bool {
 	if err != nil {
 		return false
 	}
-	transport := &http.Transport{DisableKeepAlives: true, TLSClientConfig: &tls.Config{InsecureSkipVerify: true}} // nothing is sent, and only that it answers counts
+	transport := &http.Transport{DisableKeepAlives: true, TLSClientConfig: &tls.Config{InsecureSkipVerify: true}} // no data is sent; only the response counts
 	a, err := transport.RoundTrip(q)
 	if err != nil {
 		return false
@@ -207,7 +208,7 @@ func answers(ctx context.Context, address string) bool {
 	return a.Body.Close() == nil
 }
 
-// reporterFiles are the files of reporters in dir.
+// reporterFiles returns the files of reporters in dir.
 func reporterFiles(dir string) ([]string, error) {
 	all, err := os.ReadDir(dir)
 	if err != nil {
@@ -222,11 +223,11 @@ func reporterFiles(dir string) ([]string, error) {
 	return names, nil
 }
 
-// maxReporterFile is the largest reporter file that is copied, in bytes.
+// maxReporterFile is the maximum size of a reporter file that is copied, in bytes.
 const maxReporterFile = 4 << 20
 
-// takeOver makes the directory of a daemon that replaces one which cannot end, with
-// what that one has left there.
+// takeOver creates the directory of a daemon that replaces one which cannot end, and
+// copies its files there.
 func takeOver(dir string) (string, error) {
 	own := filepath.Join(dir, takeover)
 	if err := os.Mkdir(own, 0o700); errors.Is(err, fs.ErrExist) {
@@ -254,7 +255,7 @@ func takeOver(dir string) (string, error) {
 	return own, nil
 }
 
-// adopt moves what a daemon that had taken over has left to where it belongs.
+// adopt moves the files of a daemon that had taken over to their normal place.
 func adopt(dir string) error {
 	own := filepath.Join(dir, takeover)
 	info, err := os.Lstat(own)
@@ -275,7 +276,7 @@ func adopt(dir string) error {
 		return err
 	}
 	defer func() { _ = other.Close() }()
-	if err := adopt(own); err != nil { // what a later one has left is newer
+	if err := adopt(own); err != nil { // the files of a later one are newer
 		return err
 	}
 	if _, err := os.Lstat(filepath.Join(own, takeover)); err == nil {
@@ -294,16 +295,16 @@ func adopt(dir string) error {
 }
 
 // An outbox starts the reporters as soon as the state directory has been read, and
-// hands Reports to them. Nothing waits for the directory but the reporters, and they
-// no longer than stateDeadline.
+// passes Reports to them. Only the reporters wait for the directory, at most for
+// stateDeadline.
 type outbox struct {
 	node   string
 	dir    string
 	wanted bool
 	make   func(dir string) ([]watch.Delivery, error)
-	ready  chan struct{} // closed once it is decided whether and where state is kept
+	ready  chan struct{} // closed once it is known whether and where state is kept
 
-	noting  sync.Mutex // one writes into the lock at a time
+	noting  sync.Mutex // serializes writes to the lock file
 	mu      sync.Mutex // never held during I/O
 	post    *watch.Dispatcher
 	claimed claim
@@ -311,8 +312,7 @@ type outbox struct {
 	over    bool
 }
 
-// newOutbox returns the outbox; an error says what is wrong with the reporters'
-// configuration.
+// newOutbox returns the outbox, or an error in the reporters' configuration.
 func newOutbox(node, dir string, wanted bool, reporters func(dir string) ([]watch.Delivery, error)) (*outbox, error) {
 	if _, err := reporters(""); err != nil {
 		return nil, err
@@ -329,7 +329,7 @@ func (o *outbox) start(ctx context.Context) {
 	}
 	done := make(chan prepared, 1)
 	o.mu.Lock()
-	me := o.me // addresses that are up later are noted once the lock is there
+	me := o.me // addresses that are served later are recorded once the lock is held
 	o.mu.Unlock()
 	go func() {
 		p := prepared{claim: claimState(ctx, o.dir, me)}
@@ -363,8 +363,9 @@ func (o *outbox) start(ctx context.Context) {
 	o.note()
 }
 
-// late takes up what became of the state directory after the reporters had started
-// without it: its lock is kept, and where another daemon reports, this one stops to.
+// late applies the claim of the state directory after the reporters have started
+// without it: it keeps the lock, and if another daemon reports, it stops reporting
+// here.
 func (o *outbox) late(c claim) {
 	o.mu.Lock()
 	o.claimed.lock = c.lock
@@ -381,7 +382,7 @@ func (o *outbox) late(c claim) {
 	}
 }
 
-// up notes an address of the page, for other daemons that want the state directory.
+// up records an address of the page, for other daemons that want the state directory.
 func (o *outbox) up(address string) {
 	o.mu.Lock()
 	defer o.mu.Unlock()
@@ -389,8 +390,9 @@ func (o *outbox) up(address string) {
 	o.note()
 }
 
-// note writes who uses the state directory into the lock, off the caller's goroutine,
-// which holds mu. Without it a second daemon takes this one for one that hangs.
+// note writes the user of the state directory into the lock file, in a separate
+// goroutine, as the caller holds mu. Without it, a second daemon would assume that
+// this one hangs.
 func (o *outbox) note() {
 	lock := o.claimed.lock
 	if lock == nil {
@@ -406,7 +408,7 @@ func (o *outbox) note() {
 	}()
 }
 
-// judgeFile is where the judge keeps its state; false: it is not known yet, or nothing
+// judgeFile returns the file of the judge's state; false: it is not known yet, or none
 // is kept, as by a second daemon.
 func (o *outbox) judgeFile() (statefile.File, bool) {
 	o.mu.Lock()
@@ -415,7 +417,7 @@ func (o *outbox) judgeFile() (statefile.File, bool) {
 	return file, file.Persistent()
 }
 
-// take hands a Report to the reporters, if they have started.
+// take passes a Report to the reporters, if they have started.
 func (o *outbox) take(r report.Report) {
 	if p := o.posting(); p != nil {
 		p.Enqueue(r)
@@ -428,7 +430,7 @@ func (o *outbox) posting() *watch.Dispatcher {
 	return o.post
 }
 
-// deliveries is how the reporters do.
+// deliveries returns the delivery status of the reporters.
 func (o *outbox) deliveries(context.Context) ([]node.Delivery, error) {
 	if p := o.posting(); p != nil {
 		return p.State(), nil
@@ -436,7 +438,7 @@ func (o *outbox) deliveries(context.Context) ([]node.Delivery, error) {
 	return nil, nil
 }
 
-// state is whether what must outlive a restart can be kept.
+// state returns whether persistent state can be kept.
 func (o *outbox) state(ctx context.Context) (node.StateDirectory, error) {
 	select {
 	case <-o.ready:
@@ -455,12 +457,12 @@ func (o *outbox) state(ctx context.Context) (node.StateDirectory, error) {
 		return node.StateDirectory{}, errors.New(strings.ReplaceAll(c.problem.Error(), "\n", "; "))
 	}
 	if err := statefile.Check(o.dir); err != nil {
-		return node.StateDirectory{}, errors.New(err.Error()) // also a directory that has been removed is no absent source
+		return node.StateDirectory{}, errors.New(err.Error()) // a removed directory is not an absent source either
 	}
 	return node.StateDirectory{Path: o.dir}, nil
 }
 
-// close ends the reporters.
+// close stops the reporters.
 func (o *outbox) close(wait time.Duration) {
 	o.mu.Lock()
 	o.over = true

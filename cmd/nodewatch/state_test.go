@@ -19,7 +19,7 @@ import (
 	"github.com/nodewatch/nodewatch/pkg/statefile"
 )
 
-// held locks a directory as another process would.
+// held locks a directory like another process.
 func held(t *testing.T, dir string, h statefile.Holder) *statefile.Lock {
 	t.Helper()
 	l, err := statefile.Acquire(dir, h)
@@ -41,10 +41,10 @@ func TestASecondDaemonReportsToNobody(t *testing.T) {
 	}
 }
 
-// A holder that has ended, or that does not answer at its address, is replaced. Its
-// files are copied, not shared, and are adopted by the next daemon that has the lock.
+// A holder that has ended, or that does not respond at its address, is replaced. Its
+// files are copied, not shared, and the next daemon that gets the lock adopts them.
 func TestAHolderThatIsDeadIsReplaced(t *testing.T) {
-	ended := exec.Command("sleep", "600") // a zombie, as nobody waits for it until the end
+	ended := exec.Command("sleep", "600") // a zombie, because it is not reaped before the end
 	if err := func() error {
 		if err := ended.Start(); err != nil {
 			return err
@@ -94,10 +94,10 @@ func TestAHolderThatIsDeadIsReplaced(t *testing.T) {
 	}
 }
 
-// Daemons that hang one after the other take over from each other, within bounds; what
-// the last has kept is adopted, and nothing that one of them still uses is touched.
+// Daemons that hang in succession take over from each other, within bounds; the files
+// of the last are adopted, and files still in use are not touched.
 func TestWhoHasTakenOverMayHangToo(t *testing.T) {
-	t.Parallel() // most of it is waiting
+	t.Parallel() // the test mostly waits
 	ended := exec.Command("sleep", "600")
 	if err := errors.Join(ended.Start(), ended.Process.Kill()); err != nil {
 		t.Fatal(err)
@@ -120,7 +120,7 @@ func TestWhoHasTakenOverMayHangToo(t *testing.T) {
 		t.Errorf("one more: %+v", c)
 	}
 
-	// The first has ended, and the last works: the next reports to nobody.
+	// The first has ended, and the last works: the next one does not report.
 	works := httptest.NewServer(http.NotFoundHandler())
 	t.Cleanup(works.Close)
 	if err := errors.Join(locks[0].Close(), locks[maxTakeovers].Note(statefile.Holder{PID: os.Getpid(), Addresses: []string{works.URL}})); err != nil {
@@ -130,7 +130,7 @@ func TestWhoHasTakenOverMayHangToo(t *testing.T) {
 		t.Errorf("beside one that works: %+v", c)
 	}
 
-	// All but the last have ended: what it uses stays.
+	// All but the last have ended: the files that it uses stay.
 	for _, l := range locks[1:maxTakeovers] {
 		if err := l.Close(); err != nil {
 			t.Fatal(err)
@@ -143,7 +143,7 @@ func TestWhoHasTakenOverMayHangToo(t *testing.T) {
 		t.Errorf("%q, %v", raw, err)
 	}
 
-	// All have ended: what the last has kept is adopted.
+	// All have ended: the files of the last are adopted.
 	if err := locks[maxTakeovers].Close(); err != nil {
 		t.Fatal(err)
 	}
@@ -171,7 +171,7 @@ func TestDying(t *testing.T) {
 	if err := sleeps.Process.Kill(); err != nil {
 		t.Fatal(err)
 	}
-	for late := time.After(patience); !dying(sleeps.Process.Pid); { // a zombie, as nobody has waited for it
+	for late := time.After(patience); !dying(sleeps.Process.Pid); { // a zombie, because it is not reaped
 		select {
 		case <-late:
 			t.Fatal("a process that was killed is not said to be dying")
@@ -197,8 +197,8 @@ func TestNoLockIsAProblemButReportersStart(t *testing.T) {
 	}
 }
 
-// A state directory on a disk that hangs delays the reporters by stateDeadline, and
-// neither the source that tells of it nor the loop that hands Reports over.
+// A state directory on a disk that hangs delays the reporters by stateDeadline, but
+// neither the source that reports its state nor the loop that passes on Reports.
 func TestAStateDirectoryThatHangsDelaysNobody(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		ctx, cancel := context.WithCancel(t.Context())
@@ -207,7 +207,7 @@ func TestAStateDirectoryThatHangsDelaysNobody(t *testing.T) {
 		made := 0
 		o, err := newOutbox("node2", t.TempDir(), true, func(dir string) ([]watch.Delivery, error) {
 			if dir != "" {
-				<-release // reading what reporters kept
+				<-release // reading the reporters' state
 			}
 			made++
 			return nil, nil

@@ -21,14 +21,14 @@ import (
 	"github.com/nodewatch/nodewatch/internal/watch"
 )
 
-// maxPlayed is the most a tape may hold once it is unpacked, in bytes.
+// maxPlayed is the maximum size of a decompressed tape, in bytes.
 const maxPlayed = 64 << 30
 
-// maxIncident is the largest incident file that is read, in bytes.
+// maxIncident is the maximum size of an incident file, in bytes.
 const maxIncident = 64 << 20
 
-// openTape opens the file that is recorded to, and returns how to record and how
-// to finish. Without a file both do nothing.
+// openTape opens the file to record to, and returns functions to record and to
+// finish. Without a file both do nothing.
 func openTape(ctx context.Context, c config.Tape) (record func(node.Entry), finish func() error, err error) {
 	if c.File == "" {
 		return nil, func() error { return nil }, nil
@@ -52,13 +52,13 @@ type nopCloser struct{ io.Writer }
 
 func (nopCloser) Close() error { return nil }
 
-// A limitedFile is a file that takes no more than so many bytes.
+// A limitedFile is a file with a maximum size in bytes.
 type limitedFile struct {
 	f    *os.File
 	left int64
 }
 
-// errTapeFull ends a recording that has reached its size.
+// errTapeFull ends a recording that has reached its maximum size.
 var errTapeFull = errors.New("tape: the recording has reached tape.max_megabytes")
 
 // Write implements io.Writer.
@@ -70,11 +70,11 @@ func (l *limitedFile) Write(p []byte) (int, error) {
 	return l.f.Write(p)
 }
 
-// A played is a tape or an incident, opened to be played.
+// A played is a tape or an incident, opened for replay.
 type played struct {
 	incident *script.Incident           // nil for a tape
 	tape     *tape.Reader               // nil for an incident
-	next     func() (node.Entry, error) // io.EOF at the end; its errors name file and line
+	next     func() (node.Entry, error) // io.EOF at the end; other errors name file and line
 	close    func()
 }
 
@@ -131,8 +131,8 @@ func playIncident(name string, r io.Reader) (*played, error) {
 	}}, nil
 }
 
-// inFile is the error with the file's name in front and, where it names one, the
-// line: FILE:LINE: REASON.
+// inFile prefixes the error with the file's name and, if known, the line: FILE:LINE:
+// REASON.
 func inFile(name string, err error) error {
 	var ofTape *tape.Mistake
 	var ofScript *script.Mistake

@@ -11,7 +11,7 @@ import (
 	"github.com/nodewatch/nodewatch/internal/page"
 )
 
-// A colorFlag is --color, and --colour, as it was called before.
+// A colorFlag is --color, and --colour, its former name.
 type colorFlag struct{ value, deprecated *string }
 
 func newColorFlag(cmd *kingpin.CmdClause) *colorFlag {
@@ -22,15 +22,15 @@ func newColorFlag(cmd *kingpin.CmdClause) *colorFlag {
 	}
 }
 
-// The widths of an output of which nothing else is known: what goes to a file or a
-// program is wide enough for texts and narrow enough for a ticket.
+// The default widths of an output that is no terminal: a file or a program gets lines
+// wide enough for texts and narrow enough for a ticket.
 const (
 	pipedWidth    = 100
 	terminalWidth = 80
 )
 
-// style is how to write to the output: in the width of COLUMNS if that is set, else of
-// the terminal.
+// style returns the style of the output: its width is COLUMNS if that is set, or else
+// that of the terminal.
 func (p program) style(color *colorFlag) page.Style {
 	f, is := p.out.to.(*os.File)
 	is = is && term.IsTerminal(int(f.Fd()))
@@ -61,7 +61,8 @@ func (p program) style(color *colorFlag) page.Style {
 	return s
 }
 
-// tableStyle is how to write a table: each row in one line where it goes to a program.
+// tableStyle returns the style of a table: in output to a program, each row has one
+// line.
 func (p program) tableStyle(color *colorFlag) page.Style {
 	s := p.style(color)
 	if s.Whole {

@@ -13,7 +13,7 @@ import (
 	"github.com/nodewatch/nodewatch/pkg/report"
 )
 
-// A lockedBuffer is a buffer that a daemon writes while a test reads.
+// A lockedBuffer is a buffer that a daemon writes while a test reads it.
 type lockedBuffer struct {
 	mu sync.Mutex
 	b  bytes.Buffer
@@ -33,11 +33,11 @@ func (l *lockedBuffer) String() string {
 
 func exitCodeOf(r report.Report) int { return page.ExitCode(r) }
 
-// asDaemon makes the test binary nodewatch itself.
+// asDaemon makes the test binary run as nodewatch.
 const asDaemon = "NODEWATCH_TEST_DAEMON"
 
-// The daemon starts itself as its launcher, helpers and probe: in a test that is
-// the test binary.
+// The daemon starts itself as its launcher, helpers and probe: in a test, that is the
+// test binary.
 func TestMain(m *testing.M) {
 	own := []string{"probe", launcher.ServeCommand, launcher.HelperCommand}
 	if len(os.Args) > 1 && slices.Contains(own, os.Args[1]) || os.Getenv(asDaemon) == "1" {

@@ -16,7 +16,7 @@ type transitionLog struct {
 
 func newTransitionLog(log *slog.Logger) *transitionLog { return &transitionLog{log: log} }
 
-// write is called by the loop; the log's queue does not block.
+// write writes new transitions. The loop calls it; the log's queue does not block.
 func (t *transitionLog) write(v judge.View) {
 	for _, n := range v.Report.Transitions {
 		if n.N <= t.latest {
@@ -38,8 +38,8 @@ func (t *transitionLog) write(v judge.View) {
 	}
 }
 
-// storming reports whether krbd was stalled and faulting at the latest look: a
-// rule that says so is raised.
+// storming reports whether krbd was stalled and faulting in the latest evaluation: a
+// rule for this is raised.
 func storming(v judge.View) bool {
 	for _, f := range v.Report.Findings {
 		if f.Rule == "krbd-retry-storm" {

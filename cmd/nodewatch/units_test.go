@@ -11,11 +11,11 @@ import (
 	"testing"
 )
 
-// exposure is the most that systemd-analyze security may say of the service, on
-// its scale from 0 (tight) to 100. CAP_SYS_PTRACE is 5 of them.
+// exposure is the maximum exposure that systemd-analyze security may report for the
+// service, on a scale from 0 (tight) to 100. CAP_SYS_PTRACE accounts for 5 of it.
 const exposure = 28
 
-// unitDir is where the units are kept.
+// unitDir is the directory of the units.
 const unitDir = "../../systemd"
 
 func analyze(t *testing.T) string {
@@ -27,8 +27,8 @@ func analyze(t *testing.T) string {
 	return path
 }
 
-// installed makes a root directory in which the units stand as they would be
-// installed, and returns it.
+// installed creates a root directory with the units at their installed paths, and
+// returns it.
 func installed(t *testing.T) string {
 	t.Helper()
 	root := t.TempDir()
@@ -55,7 +55,7 @@ func installFile(t *testing.T, path string, raw []byte, mode os.FileMode) {
 func TestUnitsAreValid(t *testing.T) {
 	tool := analyze(t)
 	dir := installed(t)
-	// The binary need not be there for the test: one that exists is used.
+	// The binary need not exist for the test: an existing one is used instead.
 	service := filepath.Join(dir, "nodewatch.service")
 	raw, err := os.ReadFile(service)
 	if err != nil {
@@ -85,7 +85,8 @@ func TestServiceIsTight(t *testing.T) {
 	t.Logf("exposure level %s", level[1])
 }
 
-// What would make nodewatch blind, or unfit for the storm, must not come in.
+// Settings that would make a source unavailable, or nodewatch unfit for a storm, must
+// not be added.
 func TestServiceKeepsItsCapabilities(t *testing.T) {
 	raw, err := os.ReadFile(filepath.Join(unitDir, "nodewatch.service"))
 	if err != nil {
@@ -108,7 +109,7 @@ func TestServiceKeepsItsCapabilities(t *testing.T) {
 	}
 }
 
-// The drop-in takes away one capability, of those that the unit has, and nothing else.
+// The drop-in removes one capability of the unit, and changes nothing else.
 func TestDropInRemovesOneCapability(t *testing.T) {
 	raw, err := os.ReadFile(filepath.Join(unitDir, "no-open-files.conf"))
 	if err != nil {

@@ -22,22 +22,22 @@ import (
 	"github.com/nodewatch/nodewatch/pkg/report/httpclient"
 )
 
-// webFileAgain is how often the web configuration is read again.
+// webFileAgain is how often the web configuration is reread.
 const webFileAgain = 5 * time.Second
 
-// maxWebFile is the largest web configuration, certificate or key that is read, in bytes.
+// maxWebFile is the maximum size of a web configuration, certificate or key, in bytes.
 const maxWebFile = 1 << 20
 
 // A webFile is the file for TLS and basic authentication, with its certificates.
-// exporter-toolkit reads its file at each request and each handshake; so it is
-// given a copy that lies in memory, and a stuck disk cannot stop an answer. A
-// goroutine of its own reads the file again and replaces the copy.
+// exporter-toolkit reads its file at each request and each handshake, so it gets a
+// copy in memory: a stuck disk cannot block a response. A separate goroutine rereads
+// the file and replaces the copy.
 type webFile struct {
 	path   string // empty: there is none
-	tls    bool   // whether it asks for TLS
+	tls    bool   // the file enables TLS
 	copy   *os.File
 	sum    [sha256.Size]byte
-	broken atomic.Bool // connections are refused: the file has broken while running
+	broken atomic.Bool // connections are refused: the file has become invalid while running
 }
 
 // openWebFile reads the file of the given name.
@@ -57,7 +57,7 @@ func openWebFile(path string) (*webFile, error) {
 	return f, nil
 }
 
-// checkWebFile says what is wrong with the file of the given name.
+// checkWebFile returns what is wrong with a file.
 func checkWebFile(path string) error {
 	if path == "" {
 		return nil
@@ -66,7 +66,7 @@ func checkWebFile(path string) error {
 	return err
 }
 
-// flags are the flags for exporter-toolkit.
+// flags returns the flags for exporter-toolkit.
 func (f *webFile) flags() *web.FlagConfig {
 	name := ""
 	if f.copy != nil {
@@ -75,7 +75,7 @@ func (f *webFile) flags() *web.FlagConfig {
 	return &web.FlagConfig{WebConfigFile: &name}
 }
 
-// scheme is how the page is asked for.
+// scheme returns the URL scheme of the page.
 func (f *webFile) scheme() string {
 	if f.tls {
 		return "https"
@@ -83,8 +83,8 @@ func (f *webFile) scheme() string {
 	return "http"
 }
 
-// watch reads the file repeatedly until ctx ends. A read that hangs keeps
-// this goroutine and what was last read.
+// watch rereads the file until ctx ends. A read that hangs blocks only this
+// goroutine; the last content stays in use.
 func (f *webFile) watch(ctx context.Context, log *slog.Logger) {
 	if f.path == "" {
 		return
@@ -112,8 +112,8 @@ func (f *webFile) watch(ctx context.Context, log *slog.Logger) {
 	}
 }
 
-// reload reads the file once more. A disk that fails says nothing about the
-// file, so what was read before stays in force.
+// reload rereads the file. A failing disk proves nothing about the file, so the last
+// content stays in use.
 func (f *webFile) reload() error {
 	content, secured, err := loadWebFile(f.path)
 	if err == nil && secured != f.tls {
@@ -143,8 +143,8 @@ func (f *webFile) replace(content []byte) error {
 	return nil
 }
 
-// loadWebFile returns the valid content of the file with its certificates in it,
-// and whether it asks for TLS. An error is one line that names the file.
+// loadWebFile returns the valid content of the file with its certificates inlined,
+// and whether it enables TLS. An error is one line that names the file.
 func loadWebFile(path string) (content []byte, secured bool, err error) {
 	wrong := func(err error) error {
 		return fmt.Errorf("web configuration %s: %w", path, oneLine{err})
@@ -158,7 +158,7 @@ func loadWebFile(path string) (content []byte, secured bool, err error) {
 	if err := yaml.Unmarshal(raw, &doc); err != nil {
 		return nil, false, wrong(err)
 	}
-	if doc.Kind == 0 { // nothing but comments
+	if doc.Kind == 0 { // only comments
 		return nil, false, nil
 	}
 	if err := web.Validate(path); err != nil {
@@ -176,7 +176,7 @@ func loadWebFile(path string) (content []byte, secured bool, err error) {
 	return content, c.TLSConfig.IsEnabled(), nil
 }
 
-// inline puts the certificates and the key that the mapping names into it.
+// inline inserts the certificates and the key that the mapping names.
 func inline(root *yaml.Node, dir string) error {
 	files := map[string]string{"cert_file": "cert", webKey: "key", "client_ca_file": "client_ca"}
 	section := valueOf(root, "tls_server_config")
@@ -203,10 +203,11 @@ func inline(root *yaml.Node, dir string) error {
 	return nil
 }
 
-// webKey names the file with the private key in the section tls_server_config.
+// webKey is the name of the private key file's field in the section
+// tls_server_config.
 const webKey = "key_file"
 
-// beside is where a file is that one in dir names.
+// beside returns the path of a file that a file in dir names.
 func beside(dir, name string) string {
 	if filepath.IsAbs(name) {
 		return name
@@ -214,11 +215,11 @@ func beside(dir, name string) string {
 	return filepath.Join(dir, name)
 }
 
-// webSecret is a file with a secret; a relative path is none of a credential.
+// webSecret is a file with a secret; a relative path is not a credential.
 func webSecret(path string) httpclient.SecretFile { return httpclient.SecretFile(absolute(path)) }
 
-// webSecrets are the files with secrets of a web configuration: itself, for its
-// passwords, and its private key.
+// webSecrets returns the files with secrets of a web configuration: the file itself,
+// for its passwords, and its private key.
 func webSecrets(path string) []httpclient.SecretFile {
 	if path == "" {
 		return nil
@@ -234,7 +235,7 @@ func webSecrets(path string) []httpclient.SecretFile {
 
 func text(s string) *yaml.Node { return &yaml.Node{Kind: yaml.ScalarNode, Tag: "!!str", Value: s} }
 
-// valueOf is what the mapping has under the name; nil if it is not there.
+// valueOf returns the value of a name in the mapping; nil: it is absent.
 func valueOf(m *yaml.Node, name string) *yaml.Node {
 	for i := 0; m.Kind == yaml.MappingNode && i+1 < len(m.Content); i += 2 {
 		if m.Content[i].Value == name {
@@ -256,8 +257,8 @@ func remove(m *yaml.Node, name string) {
 	}
 }
 
-// readWebPart reads a file whose size is bounded, and that is no pipe, which
-// could be waited for.
+// readWebPart reads a file of bounded size. It refuses a pipe, on which it could
+// block.
 func readWebPart(path string) ([]byte, error) {
 	if info, err := os.Stat(path); err != nil {
 		return nil, err
@@ -276,7 +277,7 @@ func readWebPart(path string) ([]byte, error) {
 	return raw, err
 }
 
-// inMemory makes a file of the content that no disk holds (memfd_create(2)).
+// inMemory returns a file in memory with the content (memfd_create(2)).
 func inMemory(content []byte) (*os.File, error) {
 	const name = "nodewatch-web"
 	fd, err := unix.MemfdCreate(name, unix.MFD_CLOEXEC|unix.MFD_NOEXEC_SEAL)
@@ -287,7 +288,7 @@ func inMemory(content []byte) (*os.File, error) {
 		return nil, fmt.Errorf("memfd_create: %w", err)
 	}
 	f := os.NewFile(uintptr(fd), name)
-	if err := f.Chmod(0o600); err != nil { // a file with secrets like any other
+	if err := f.Chmod(0o600); err != nil { // protected like any other file with secrets
 		return nil, errors.Join(err, f.Close())
 	}
 	if _, err := f.Write(content); err != nil {
@@ -296,7 +297,7 @@ func inMemory(content []byte) (*os.File, error) {
 	return f, nil
 }
 
-// inProc is the name by which this process can open the file once more.
+// inProc returns the name by which this process can open the file again.
 func inProc(f *os.File) string { return fmt.Sprintf("/proc/self/fd/%d", f.Fd()) }
 
 // A oneLine is an error whose text is one line.

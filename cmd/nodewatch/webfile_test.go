@@ -21,8 +21,8 @@ import (
 	"time"
 )
 
-// certificate writes a certificate for loopback and its key, signed by itself, and
-// returns the pool that trusts it.
+// certificate writes a self-signed certificate for loopback and its key, and returns
+// the pool that trusts it.
 func certificate(t *testing.T, dir string) *x509.CertPool {
 	t.Helper()
 	key, err := ecdsa.GenerateKey(elliptic.P256(), rand.Reader)
@@ -56,13 +56,14 @@ func put(t *testing.T, name, content string) {
 	}
 }
 
-// The hash is of the word "storm".
+// The hash of the password "storm".
 const (
 	passwords = "basic_auth_users:\n  oncall: \"$2a$04$UQAZRBtxcUCXSpk3i1njNekXiWl75PelwBwIyrpA5MipkU4S/lep2\"\n"
 	withTLS   = "tls_server_config:\n  cert_file: node.pem\n  key_file: node.key\n"
 )
 
-// asking is a client that trusts the pool, and gives no user if user is empty.
+// asking sends a request with a client that trusts the pool, without a user if user
+// is empty.
 func asking(t *testing.T, pool *x509.CertPool, url, user, password string) (code int, err error) {
 	t.Helper()
 	client := &http.Client{Timeout: patience, Transport: &http.Transport{DisableKeepAlives: true, TLSClientConfig: &tls.Config{RootCAs: pool}}}
@@ -81,8 +82,8 @@ func asking(t *testing.T, pool *x509.CertPool, url, user, password string) (code
 	return resp.StatusCode, resp.Body.Close()
 }
 
-// The page works with TLS and passwords, also while the disk that they are on does
-// not answer: nothing is read at a request.
+// The page works with TLS and passwords, even if the disk with their files does not
+// respond: a request reads no file.
 func TestSecuredPageNeedsNoDisk(t *testing.T) {
 	dir := t.TempDir()
 	pool := certificate(t, dir)
@@ -99,7 +100,7 @@ func TestSecuredPageNeedsNoDisk(t *testing.T) {
 		if err := os.Remove(filepath.Join(dir, name)); err != nil {
 			t.Fatal(err)
 		}
-		if err := syscall.Mkfifo(filepath.Join(dir, name), 0o600); err != nil { // whoever opens it waits
+		if err := syscall.Mkfifo(filepath.Join(dir, name), 0o600); err != nil { // opening it blocks
 			t.Fatal(err)
 		}
 	}
@@ -113,8 +114,8 @@ func TestSecuredPageNeedsNoDisk(t *testing.T) {
 	}
 }
 
-// A web file that breaks while running: connections are refused, also those that
-// are open, until it is right again; what is new in it is in force then.
+// A web file that becomes invalid while running: connections are refused, even open
+// ones, until it is valid again; its changes are then in force.
 func TestAWebFileThatBreaksRefusesConnections(t *testing.T) {
 	dir := t.TempDir()
 	name := filepath.Join(dir, "web.yml")
@@ -177,7 +178,7 @@ func TestAWebFileThatBreaksRefusesConnections(t *testing.T) {
 	}
 }
 
-// A certificate that is renewed is used without a restart.
+// A renewed certificate is used without a restart.
 func TestARenewedCertificateIsUsed(t *testing.T) {
 	dir := t.TempDir()
 	certificate(t, dir)
@@ -199,7 +200,7 @@ func TestARenewedCertificateIsUsed(t *testing.T) {
 	}
 }
 
-// The log says once that the file is broken, and once that it is right again.
+// The log reports once that the file is invalid, and once that it is valid again.
 func TestABrokenWebFileIsLoggedOnce(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		name := filepath.Join(t.TempDir(), "web.yml")
@@ -222,7 +223,7 @@ func TestABrokenWebFileIsLoggedOnce(t *testing.T) {
 	})
 }
 
-// Certificates within the file, and names that are aliases or absolute, work too.
+// Certificates inside the file, and names that are aliases or absolute, work too.
 func TestWebFilesOfEveryForm(t *testing.T) {
 	dir := t.TempDir()
 	certificate(t, dir)

@@ -19,11 +19,11 @@ import (
 	"github.com/chromedp/chromedp"
 )
 
-// patience is how long a test waits for what must come. It is long, as the machine
-// may be busy; nothing that passes takes it.
+// patience is how long a test waits for an expected event. It is long because the
+// machine may be busy; a passing test does not use it up.
 const patience = 5 * time.Minute
 
-// chromium starts Debian's Chromium, for all tests of the test. Without it the test is
+// chromium starts Debian's Chromium, shared by all subtests. Without it the test is
 // skipped.
 func chromium(t *testing.T) context.Context {
 	t.Helper()
@@ -44,7 +44,7 @@ func chromium(t *testing.T) context.Context {
 	return browser
 }
 
-// A look is how a page is looked at.
+// A look contains the settings for displaying a page.
 type look struct {
 	width, height int64
 	dark          bool
@@ -52,15 +52,15 @@ type look struct {
 	zone          string // empty: UTC
 }
 
-// A tab is a page that is open, and what it has asked for.
+// A tab is an open page with the requests that it has sent.
 type tab struct {
 	context.Context
 	mu    sync.Mutex
 	asked []string // addresses
-	wrong []string // what the browser complains of
+	wrong []string // errors reported by the browser
 }
 
-// open opens a page in a tab of its own.
+// open opens a page in a new tab.
 func open(t *testing.T, browser context.Context, address string, l look) *tab {
 	t.Helper()
 	inner, end := chromedp.NewContext(browser)
@@ -104,7 +104,7 @@ func open(t *testing.T, browser context.Context, address string, l look) *tab {
 	return b
 }
 
-// command is a command of the browser's protocol.
+// command returns an action for a command of the browser's protocol.
 func command[P, R any](c cdp.Command[P, R], params P) chromedp.Action[chromedp.Void] {
 	return chromedp.Func(func(ctx context.Context, t *chromedp.Target) error {
 		_, err := cdp.Call(ctx, t, c, params)
@@ -119,7 +119,8 @@ func (b *tab) run(t *testing.T, steps ...chromedp.Action[chromedp.Void]) {
 	}
 }
 
-// eval evaluates an expression in the page, also where the page's own scripts are off.
+// eval evaluates an expression in the page, even if the page's own scripts are
+// disabled.
 func eval[T any](t *testing.T, b *tab, expression string) T {
 	t.Helper()
 	value, err := chromedp.Run(b, chromedp.Evaluate[T](expression))
@@ -142,7 +143,7 @@ func (b *tab) until(t *testing.T, expression string) {
 	}
 }
 
-// foreign are the requests to anybody but the page's own server.
+// foreign returns the requests to servers other than the page's own.
 func (b *tab) foreign(address string) []string {
 	b.mu.Lock()
 	defer b.mu.Unlock()
@@ -157,8 +158,7 @@ func (b *tab) foreign(address string) []string {
 	return append(list, b.wrong...)
 }
 
-// shot keeps pictures of what is seen without scrolling and of the whole page, if
-// pictures are wanted.
+// shot saves screenshots of the first screen and of the whole page, if requested.
 func (b *tab) shot(t *testing.T, name string) {
 	t.Helper()
 	if *shots == "" {
@@ -175,14 +175,14 @@ func (b *tab) shot(t *testing.T, name string) {
 	}
 }
 
-// A violation is something that axe-core finds wrong with a page.
+// A violation is a problem that axe-core finds in a page.
 type violation struct {
 	ID    string
 	Help  string
 	Nodes []struct{ HTML, FailureSummary string }
 }
 
-// axe returns what axe-core finds wrong with the page.
+// axe returns the problems that axe-core finds in the page.
 func (b *tab) axe(t *testing.T) []violation {
 	t.Helper()
 	library, err := os.ReadFile("node_modules/axe-core/axe.min.js")

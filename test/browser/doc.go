@@ -1,5 +1,5 @@
-// Package browser tries pages in a real browser, Debian's Chromium: what they measure
-// on a phone and on a desk, that they work without scripts, load nothing from
-// elsewhere, and that axe-core finds nothing wrong with them. It is a module of its
-// own, so that nodewatch does not depend on a browser.
+// Package browser tests pages in a real browser, Debian's Chromium: their sizes on a
+// phone and on a desktop, that they work without scripts and load nothing from other
+// servers, and that axe-core finds no problem. It is a separate module, so that
+// nodewatch does not depend on a browser.
 package browser

@@ -14,14 +14,14 @@ import (
 	"time"
 )
 
-// A state is a node as the page shows it.
+// A state is a state of a node that the page shows.
 type state struct {
-	incident string // that is played; empty: this machine, live
-	until    string // how far; empty: to its end
-	goesOn   string // until when it lasts beyond its end
+	incident string // to replay; empty: this machine, live
+	until    string // where the replay ends; empty: at its end
+	goesOn   string // until when the incident is extended beyond its end
 }
 
-// states are those that the page is tried in.
+// states are the states in which the page is tested.
 var states = map[string]state{
 	"calm":  {incident: "quiet-healthy-cluster.txtar"},
 	"risk":  {incident: "rl1-node2.txtar", until: "30m"},
@@ -30,8 +30,8 @@ var states = map[string]state{
 	"live":  {},
 }
 
-// start starts nodewatch in the state, and returns the address of its page and what
-// ends it.
+// start starts nodewatch in the state, and returns the address of its page and a
+// function that stops it.
 func (s state) start(t *testing.T) (address string, stop func()) {
 	t.Helper()
 	program, err := filepath.Abs(*binary)
@@ -63,7 +63,7 @@ func (s state) start(t *testing.T) (address string, stop func()) {
 	if err := r.SetReadDeadline(time.Now().Add(patience)); err != nil {
 		t.Fatal(err)
 	}
-	// A replay has been played, and the daemon is up, when they say so.
+	// nodewatch prints when a replay is complete, and when the daemon is up.
 	lines, played := bufio.NewScanner(r), s.incident == ""
 	said := ""
 	for (address == "" || !played) && lines.Scan() {
@@ -81,10 +81,10 @@ func (s state) start(t *testing.T) (address string, stop func()) {
 	return address, stop
 }
 
-// lastLine is the end of an incident's script.
+// lastLine matches the end of an incident's script.
 var lastLine = regexp.MustCompile(`(?m)^\S+ end$`)
 
-// file is the incident to play.
+// file returns the incident to replay.
 func (s state) file(t *testing.T) string {
 	t.Helper()
 	name := "../../testdata/incidents/" + s.incident

@@ -19,12 +19,12 @@ var (
 	shots   = flag.String("shots", "", "directory for pictures; empty: none are taken")
 )
 
-// heights are those of the screens, by width.
+// heights contains the screen heights, by width.
 var heights = map[string]int64{"320": 568, "390": 844, "1280": 800}
 
-// Each state on each screen: nothing is wrong by axe-core, nothing is wider than the
-// screen, nothing is loaded from elsewhere; and what on-call needs is where it is
-// looked for.
+// Each state on each screen: axe-core finds no problem, nothing is wider than the
+// screen, nothing is loaded from other servers, and what on-call needs is in its
+// expected place.
 func TestPages(t *testing.T) {
 	browser := chromium(t)
 	for _, name := range strings.Fields(*only) {
@@ -72,7 +72,7 @@ func tryPage(t *testing.T, browser context.Context, address, name, width, scheme
 	}
 }
 
-// measure holds the page to what on-call needs without scrolling.
+// measure checks that what on-call needs is visible without scrolling.
 func measure(t *testing.T, b *tab, name string, l look) {
 	bottom := func(what string) float64 {
 		return eval[float64](t, b, fmt.Sprintf(`(e => e ? e.getBoundingClientRect().bottom : 1e9)([...document.querySelectorAll(%q)].at(-1))`, what))
@@ -82,7 +82,7 @@ func measure(t *testing.T, b *tab, name string, l look) {
 	if l.width == 390 && tall >= 8*float64(l.height) {
 		t.Errorf("the page is %.1f screens high", tall/float64(l.height))
 	}
-	var first []string // what is to be on the first screen
+	var first []string // elements that must be on the first screen
 	switch {
 	case name == "storm" && l.width == 390:
 		first = []string{".verdict h1", ".steps pre"}
@@ -100,8 +100,8 @@ func measure(t *testing.T, b *tab, name string, l look) {
 	}
 }
 
-// A refresh leaves open what is open, what is read where it is, and the focus; it
-// brings what is new; and a node that does not answer any more is said not to.
+// A refresh keeps folds open, the scroll position and the focus; it shows new
+// content; and it reports a node that no longer responds.
 func TestRefreshKeepsThePlace(t *testing.T) {
 	if !slices.Contains(strings.Fields(*only), "storm") {
 		t.Skip("only some states are tried")
@@ -139,8 +139,8 @@ func TestRefreshKeepsThePlace(t *testing.T) {
 	b.until(t, `document.querySelector("#stale").textContent.includes("no longer updated")`)
 }
 
-// Without scripts the page says the same, folds open, and reloads itself unless it is
-// asked not to.
+// Without scripts the page has the same content, its folds open, and it reloads
+// itself unless this is switched off.
 func TestWithoutScripts(t *testing.T) {
 	if !slices.Contains(strings.Fields(*only), "storm") {
 		t.Skip("only some states are tried")

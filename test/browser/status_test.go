@@ -25,10 +25,12 @@ var operatorWidths = flag.String("operator-widths", "", "widths of the screens t
 
 var statusBinary = flag.String("nodewatch-status", "../../bin/browser/nodewatch-status", "the nodewatch-status to try")
 
-// A hub is a nodewatch-status that runs, where, and who may sign in.
+// A hub is a running nodewatch-status: its addresses, and the operator who may sign
+// in.
 type hub struct{ public, operators, intake, name, password string }
 
-// startHub starts nodewatch-status until the test ends, once it has said the last line.
+// startHub starts nodewatch-status until the test ends, and waits for the line last in
+// its output.
 func startHub(t *testing.T, last string, args ...string) (h hub) {
 	t.Helper()
 	program, err := filepath.Abs(*statusBinary)
@@ -76,22 +78,22 @@ func startHub(t *testing.T, last string, args ...string) (h hub) {
 	return h
 }
 
-// demos are the states of a fleet that the pages are tried in, as nodewatch-status demo
-// shows them.
+// demos are the states of a fleet in which the pages are tested, as arguments of
+// nodewatch-status demo.
 var demos = map[string][]string{
 	"calm":  {"--speed", "1"},
 	"storm": {"--speed", "1", "--skip", "6m"},
 }
 
-// links are where a page leads to, without what follows #.
+// links returns the targets of a page's links, without the part after #.
 func links(t *testing.T, browser context.Context, address string) []string {
 	t.Helper()
 	b := open(t, browser, address, look{width: 1280, height: 800, scripts: true})
 	return eval[[]string](t, b, `[...document.querySelectorAll("a[href]")].map(a => a.href.split("#")[0])`)
 }
 
-// kinds are one page of each kind that the first page leads to, itself included: pages of
-// the same first word of the path are of one kind.
+// kinds returns one page of each kind that the first page links to, itself included:
+// pages whose paths have the same first word are of one kind.
 func kinds(t *testing.T, browser context.Context, address string) []string {
 	t.Helper()
 	list, seen := []string{address}, map[string]bool{"": true}
@@ -117,8 +119,8 @@ func (h hub) signIn(t *testing.T, browser context.Context) {
 	)
 }
 
-// operatorPages are all operators' pages, and one of each kind of which there are many.
-// The browser must have signed in.
+// operatorPages returns all operators' pages, with one of each kind that has many. The
+// browser must have signed in.
 func (h hub) operatorPages(t *testing.T, browser context.Context) []string {
 	t.Helper()
 	list := []string{h.operators}
@@ -138,8 +140,8 @@ func (h hub) operatorPages(t *testing.T, browser context.Context) []string {
 	return list
 }
 
-// Both sides of the status page in each state on each screen: nothing is wrong by axe-core,
-// nothing is wider than the screen, nothing is asked of anybody else.
+// Both sides of the status page in each state on each screen: axe-core finds no problem,
+// nothing is wider than the screen, nothing is requested from other servers.
 func TestStatusPages(t *testing.T) {
 	browser := chromium(t)
 	for name, args := range demos {
@@ -168,15 +170,15 @@ func TestStatusPages(t *testing.T) {
 				}
 			}
 			try("public", h.public, kinds(t, browser, h.public), *widths)
-			try("login", h.operators, []string{h.operators}, cmp.Or(*operatorWidths, *widths)) // where who has not signed in is led to
+			try("login", h.operators, []string{h.operators}, cmp.Or(*operatorWidths, *widths)) // the redirect target without a session
 			h.signIn(t, browser)
 			try("operators", h.operators, h.operatorPages(t, browser), cmp.Or(*operatorWidths, *widths))
 		})
 	}
 }
 
-// nodeScreens is how many screens a node's page for operators has at most, until
-// something is opened.
+// nodeScreens is the maximum length of a node's page for operators with all folds
+// closed, in screens.
 const nodeScreens = 8
 
 func tryStatusPage(t *testing.T, browser context.Context, address, page, picture, width, scheme string) {
@@ -202,7 +204,7 @@ func tryStatusPage(t *testing.T, browser context.Context, address, page, picture
 	}
 }
 
-// shown waits until a page holds a text.
+// shown waits until a page contains a text.
 func shown(t *testing.T, address, text string) {
 	t.Helper()
 	client := &http.Client{Timeout: patience}
@@ -221,8 +223,8 @@ func shown(t *testing.T, address, text string) {
 	}
 }
 
-// Without scripts the pages say the same; with nothing but a keyboard every link and every
-// fold can be reached, in the order of the page, and what has the focus can be seen.
+// Without scripts the pages have the same content. With only a keyboard, every link and
+// every fold can be reached in the order of the page, and the focus is visible.
 func TestStatusPagesByKeyboardAndWithoutScripts(t *testing.T) {
 	if !slices.Contains(strings.Fields(*only), "storm") {
 		t.Skip("only some states are tried")
@@ -230,11 +232,11 @@ func TestStatusPagesByKeyboardAndWithoutScripts(t *testing.T) {
 	browser := chromium(t)
 	h := startHub(t, "nodes report", "demo", "--port", "0", "--speed", "1", "--skip", "6m")
 	shown(t, h.public, "Major outage")
-	h.signIn(t, browser) // by the keyboard, and without scripts
+	h.signIn(t, browser) // with the keyboard, and without scripts
 	for n, page := range append([]string{h.public}, h.operatorPages(t, browser)...) {
 		const text = `document.querySelector("main").innerText.replace(/\d\d:\d\d(:\d\d)?|\d+ (s|min)\b/g, "").replace(/\s+/g, " ").length`
 		b := open(t, browser, page, look{width: 390, height: 844})
-		if n < 2 { // the other ones have no scripts
+		if n < 2 { // the others have no scripts
 			with := eval[int](t, open(t, browser, page, look{width: 390, height: 844, scripts: true}), text)
 			if without := eval[int](t, b, text); without < with*9/10 {
 				t.Errorf("%s: %d characters without scripts, %d with", page, without, with)
@@ -268,8 +270,8 @@ func TestStatusPagesByKeyboardAndWithoutScripts(t *testing.T) {
 	}
 }
 
-// hostile is text that would run as a script, leave its place, or ask others, wherever it
-// is not made harmless.
+// hostile contains texts that would run as a script, escape from their place in the page,
+// or request other servers, if they were not escaped.
 var hostile = []string{
 	`<script>window.hit=1</script>`, `<img src=x onerror="window.hit=2">`, `"><svg onload=window.hit=3>`, `'-(window.hit=4)-'`, `javascript:window.hit=5`,
 	`</style><script>window.hit=6</script>`, `</title><script>window.hit=7</script>`, `<a href="javascript:window.hit=8">x</a>`, `<iframe src="https://192.0.2.1/"></iframe>`,
@@ -277,8 +279,8 @@ var hostile = []string{
 	"\u202eevil\u0000", `<base href="https://192.0.2.1/">`, `<meta http-equiv=refresh content="0;url=https://192.0.2.1/">`, `<link rel=stylesheet href="//192.0.2.1/x.css">`,
 }
 
-// Names and texts from nodes, from the configuration and in Markdown are hostile: none of
-// them runs, and none of them asks others, on either side.
+// Names and texts from nodes, from the configuration and in Markdown are hostile: on both
+// sides, none of them runs, and none causes a request to another server.
 func TestHostileText(t *testing.T) {
 	if !slices.Contains(strings.Fields(*only), "storm") {
 		t.Skip("only some states are tried")
@@ -299,7 +301,7 @@ func TestHostileText(t *testing.T) {
 			map[string]any{"id": fmt.Sprintf("c%d", n), "name": text, "description": text, "node": "rl1/node2"},
 		}})
 	}
-	text, err := json.Marshal(map[string]any{ // which is YAML as well
+	text, err := json.Marshal(map[string]any{ // JSON is valid YAML
 		"public": map[string]any{"listen": []string{"127.0.0.1:0"}}, "operators": map[string]any{"listen": []string{"127.0.0.1:0"}}, "intake": map[string]any{"listen": []string{"127.0.0.1:0"}},
 		"database": map[string]any{"address": "sqlite:" + filepath.Join(dir, "status.db")},
 		"page":     map[string]any{"title": hostile[0] + hostile[2], "about": strings.ReplaceAll(all, "\x00", "")}, "groups": groups,
@@ -370,7 +372,7 @@ func TestHostileText(t *testing.T) {
 	try(h.operators, h.operatorPages(t, browser))
 }
 
-// report reports a node all of whose texts are the hostile one.
+// report sends the report of a node in which all texts are hostile.
 func report(t *testing.T, intake, token, text string) {
 	t.Helper()
 	now := time.Now().UTC()

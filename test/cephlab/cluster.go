@@ -1,6 +1,6 @@
-// Package cephlab is a real Ceph cluster for tests, made of the daemons that are
-// installed: a monitor, a manager, and an OSD that keeps its objects in memory, on
-// loopback and in one directory. It needs no root and dies with the test.
+// Package cephlab is a real Ceph cluster for tests, made of the installed daemons: a
+// monitor, a manager, and an OSD that keeps its objects in memory, on loopback and in
+// one directory. It needs no root and ends with the test.
 package cephlab
 
 import (
@@ -17,7 +17,7 @@ import (
 	"time"
 )
 
-// The programs of the daemons, each of the Debian package of the same name.
+// The daemons' programs, each from the Debian package of the same name.
 const (
 	Monitor = "ceph-mon"
 	Manager = "ceph-mgr"
@@ -27,9 +27,9 @@ const (
 // Pool is the name of the pool.
 const Pool = "vms"
 
-// A Cluster is one that runs until the test's end.
+// A Cluster runs until the end of the test.
 type Cluster struct {
-	Dir  string // where everything is
+	Dir  string // directory of all its files
 	Conf string // the configuration file, also for clients
 	Mon  string // the monitor's address and port for messenger 1
 
@@ -39,15 +39,15 @@ type Cluster struct {
 }
 
 // Start starts a cluster on loopback and waits until it is healthy and serves the
-// pool. The test is skipped where its programs are not installed.
+// pool. The test is skipped if the programs are not installed.
 func Start(t testing.TB) *Cluster {
 	t.Helper()
 	return StartAt(t, "127.0.0.1", func() error { return nil })
 }
 
 // StartAt starts a cluster at another IPv4 address. First it calls prepare on the
-// thread that starts all its processes, which may then be in a network namespace
-// of its own.
+// thread that starts all its processes, which may then be in a separate network
+// namespace.
 func StartAt(t testing.TB, ip string, prepare func() error) *Cluster {
 	t.Helper()
 	daemons := []string{Monitor, Manager, OSD}
@@ -71,7 +71,8 @@ func StartAt(t testing.TB, ip string, prepare func() error) *Cluster {
 	id := uuid()
 	c.Ceph("osd", "new", id)
 	c.mkdir("osd")
-	// Without --no-mon-config it would ask the monitor for its configuration first.
+	// Without --no-mon-config it would first request its configuration from the
+	// monitor.
 	c.tool(OSD, "--mkfs", "-i", "0", "--no-mon-config", "--osd-uuid", id)
 	c.daemon(OSD, "-i", "0")
 	c.Ceph("osd", "pool", "create", Pool, "1")
@@ -83,7 +84,7 @@ func StartAt(t testing.TB, ip string, prepare func() error) *Cluster {
 	return c
 }
 
-// For is the same cluster in the hands of a subtest.
+// For returns the same cluster for a subtest.
 func (c *Cluster) For(t testing.TB) *Cluster {
 	own := *c
 	own.t = t
@@ -97,7 +98,7 @@ func uuid() string {
 	return strings.Join([]string{h[:8], h[8:12], h[12:16], h[16:20], h[20:]}, "-")
 }
 
-// freePort is a port that nobody listens at now.
+// freePort returns a port that is free now.
 func (c *Cluster) freePort() int {
 	c.t.Helper()
 	listener, err := net.Listen("tcp", "127.0.0.1:0")
@@ -114,7 +115,7 @@ func (c *Cluster) Ceph(args ...string) string {
 	return c.tool("ceph", append([]string{"--connect-timeout", "20"}, args...)...)
 }
 
-// Image makes an image of so many MiB, which any kernel can map.
+// Image creates an image of that many MiB, which any kernel can map.
 func (c *Cluster) Image(name string, mib int) {
 	c.t.Helper()
 	c.tool("rbd", "create", Pool+"/"+name, "--size", fmt.Sprintf("%dM", mib), "--image-feature", "layering")
@@ -123,7 +124,7 @@ func (c *Cluster) Image(name string, mib int) {
 // Until polls until the cluster reaches a state.
 func (c *Cluster) Until(what string, reached func() bool) {
 	c.t.Helper()
-	const limit = 5 * time.Minute // the machine may be busy, and imports of the manager take longest
+	const limit = 5 * time.Minute // the machine may be busy, and the manager's imports take longest
 	ctx, cancel := context.WithTimeout(c.t.Context(), limit)
 	defer cancel()
 	tick := time.NewTicker(50 * time.Millisecond)
@@ -137,7 +138,7 @@ func (c *Cluster) Until(what string, reached func() bool) {
 	}
 }
 
-// Write writes a file into the cluster's directory, for its user only.
+// Write writes a file into the cluster's directory, readable only by its user.
 func (c *Cluster) Write(name, text string) {
 	c.t.Helper()
 	if err := os.WriteFile(filepath.Join(c.Dir, name), []byte(text), 0o600); err != nil {
@@ -152,7 +153,7 @@ func (c *Cluster) mkdir(name string) {
 	}
 }
 
-// log is the end of a daemon's log, for a test that fails.
+// log returns the end of a daemon's log, for a failed test.
 func (c *Cluster) log(name string) string {
 	b, err := os.ReadFile(filepath.Join(c.Dir, name+".log"))
 	if err != nil {

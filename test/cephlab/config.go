@@ -12,9 +12,9 @@ import (
 	"testing"
 )
 
-// settings are the cluster's configuration. The manager loads no module that is not
-// always on: importing them is most of its start. Clients are told to log and to make an
-// admin socket: nodewatch-ceph must not.
+// settings is the cluster's configuration. The manager loads only the modules that are
+// always on: importing others takes most of its start. Clients are configured to log and
+// to create an admin socket, which nodewatch-ceph must not do.
 const settings = `[global]
 fsid = FSID
 mon host = MON
@@ -62,8 +62,8 @@ func (c *Cluster) config() string {
 	return strings.NewReplacer("DIR", c.Dir, "FSID", uuid(), "MON", mon, "IP", c.ip).Replace(settings)
 }
 
-// makeUsers makes the daemons' users and the administrator, which the monitor
-// takes over when it is made.
+// makeUsers creates the daemons' users and the administrator, which the monitor
+// imports when it is created.
 func (c *Cluster) makeUsers() {
 	c.t.Helper()
 	all := entity("mon.", `mon = "allow *"`)
@@ -79,7 +79,7 @@ func (c *Cluster) makeUsers() {
 	c.Write("mon.keyring", all)
 }
 
-// entity is a user as keyrings have it.
+// entity returns a user in the format of keyrings.
 func entity(name string, caps ...string) string {
 	s := fmt.Sprintf("[%s]\n\tkey = %s\n", name, Key())
 	for _, line := range caps {
@@ -88,7 +88,7 @@ func entity(name string, caps ...string) string {
 	return s
 }
 
-// Key is a new cephx key: type, time of creation, length and 16 bytes
+// Key returns a new cephx key: type, time of creation, length and 16 bytes
 // (CryptoKey::encode, src/auth/Crypto.cc).
 func Key() string {
 	b := binary.LittleEndian.AppendUint16(nil, 1)
@@ -99,17 +99,17 @@ func Key() string {
 	return base64.StdEncoding.EncodeToString(append(b, secret...))
 }
 
-// User makes a user with these caps, and its keyring, whose path it returns. Caps
-// are pairs of a kind of daemon and what is allowed there, as on the command line
-// of "ceph auth get-or-create".
+// User creates a user with these caps and its keyring, and returns the path of the
+// keyring. Caps are pairs of a type of daemon and the permissions there, as on the
+// command line of "ceph auth get-or-create".
 func (c *Cluster) User(name string, caps ...string) (keyring string) {
 	c.t.Helper()
 	c.Write(name+".keyring", c.Ceph(append([]string{"auth", "get-or-create", name}, caps...)...))
 	return filepath.Join(c.Dir, name+".keyring")
 }
 
-// LeastCaps are the caps of the one command that makes nodewatch's user, in this
-// document, for the cluster's pool.
+// LeastCaps returns the caps in the one command in the document that creates
+// nodewatch's user, for the cluster's pool.
 func LeastCaps(t testing.TB, document string) []string {
 	t.Helper()
 	doc, err := os.ReadFile(document)

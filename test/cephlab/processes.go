@@ -11,8 +11,7 @@ import (
 	"time"
 )
 
-// processes are started by one thread, and die with it: also when the test is
-// killed.
+// processes are started by one thread and end with it, even if the test is killed.
 type processes struct {
 	starts  chan func()
 	daemons map[string]*exec.Cmd // by program
@@ -36,13 +35,14 @@ func (p *processes) Within(f func() error) error {
 	return <-done
 }
 
-// Run starts a command so that it dies with the test.
+// Run starts a command so that it ends with the test.
 func (p *processes) Run(cmd *exec.Cmd) error {
 	cmd.SysProcAttr = &syscall.SysProcAttr{Pdeathsig: syscall.SIGKILL, Setpgid: true}
 	return p.Within(cmd.Start)
 }
 
-// close leaves a client's connection alone: with no monitor it would wait.
+// close ends the daemons but not a client's connection: without a monitor that would
+// block.
 func (p *processes) close() {
 	for _, program := range []string{Monitor, Manager, OSD} {
 		p.Kill(program)
@@ -57,7 +57,7 @@ func (p *processes) Kill(program string) {
 		return
 	}
 	delete(p.daemons, program)
-	// The errors say that it is dead, which is what is wanted.
+	// These fail only if it has already ended, which is the goal.
 	_ = cmd.Process.Kill()
 	_ = cmd.Wait()
 }

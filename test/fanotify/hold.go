@@ -1,6 +1,6 @@
-// Package fanotify holds the exec of a file or the opens of a directory's files, as an
-// on-access scanner or a disk that does not answer does, so that tests can show what
-// that does to nodewatch.
+// Package fanotify holds the exec of a file or the opens of a directory's files, like
+// an on-access scanner or a disk that does not respond, so that tests can show the
+// effect on nodewatch.
 package fanotify
 
 import (
@@ -17,34 +17,34 @@ import (
 	"golang.org/x/sys/unix"
 )
 
-// A Hold holds execs of one file, or opens of files in one directory. Should the test be killed, the kernel lets them
-// all continue, as the mark ends with the process.
+// A Hold holds execs of one file, or opens of files in one directory. If the test is killed, the kernel lets all of
+// them continue, because the mark ends with the process.
 type Hold struct {
 	group int
-	by    string   // an argument of the processes whose events are held; empty: of all
-	pass  int      // how many of their events are still to pass
+	by    string   // argument of the processes whose events are held; empty: of all processes
+	pass  int      // number of their events that still pass
 	end   *os.File // closed to end the goroutine
 	ended chan struct{}
 	held  chan int
 	once  sync.Once
 }
 
-// Exec holds every exec of the file. Only the file itself is marked: it must be the
-// test's own. It skips the test where the kernel or the user's rights do not allow that.
+// Exec holds every exec of the file. Only that file is marked: it must belong to the
+// test. Exec skips the test if the kernel or the user's rights do not allow this.
 func Exec(t testing.TB, file string) *Hold {
 	t.Helper()
 	return newHold(t, file, unix.FAN_OPEN_EXEC_PERM, "", 0)
 }
 
-// ExecBy holds the execs of the file by processes with this argument, until then, but the
-// first few of them. A process that was just forked has the arguments of its parent.
+// ExecBy holds the execs of the file by processes with an argument, except for the first
+// pass of them. A process that was just forked has the arguments of its parent.
 func ExecBy(t testing.TB, file, by string, pass int) *Hold {
 	t.Helper()
 	return newHold(t, file, unix.FAN_OPEN_EXEC_PERM, by, pass)
 }
 
-// Opens holds every open of a file in the directory, but those of this process, until
-// the Hold is released. The directory must be the test's own.
+// Opens holds every open of a file in the directory by other processes until the Hold
+// is released. The directory must belong to the test.
 func Opens(t testing.TB, dir string) *Hold {
 	t.Helper()
 	return newHold(t, dir, unix.FAN_OPEN_PERM|unix.FAN_EVENT_ON_CHILD, "", 0)
@@ -86,10 +86,10 @@ func newHold(t testing.TB, path string, events uint64, by string, pass int) *Hol
 	return h
 }
 
-// Held receives the process id of each exec or open that is held.
+// Held returns a channel that receives the process id of each held exec or open.
 func (h *Hold) Held() <-chan int { return h.held }
 
-// Release lets all of them continue, and holds no more.
+// Release lets all of them continue, and stops holding.
 func (h *Hold) Release() {
 	h.once.Do(func() {
 		_ = h.end.Close()
@@ -98,7 +98,7 @@ func (h *Hold) Release() {
 	})
 }
 
-// events waits for events, and reports whether there are any before the end.
+// events waits for events; false: the Hold has ended.
 func (h *Hold) events(wake int) bool {
 	for {
 		list := []unix.PollFd{{Fd: int32(h.group), Events: unix.POLLIN}, {Fd: int32(wake)}}
@@ -109,7 +109,7 @@ func (h *Hold) events(wake int) bool {
 	}
 }
 
-// answer answers the events that there are.
+// answer responds to the pending events.
 func (h *Hold) answer() {
 	buf := make([]byte, 4096)
 	n, err := unix.Read(h.group, buf)
@@ -129,20 +129,20 @@ func (h *Hold) answer() {
 		} else {
 			select {
 			case h.held <- int(e.Pid):
-			default: // more than anybody asks for
+			default: // more than the test receives
 			}
 		}
-		_ = unix.Close(int(e.Fd)) // the answer names it; one that is held needs none
+		_ = unix.Close(int(e.Fd)) // the response names it; a held one needs no close
 	}
 }
 
-// passes reports whether what the process does is let through.
+// passes reports whether an event of the process passes.
 func (h *Hold) passes(pid int) bool {
 	if pid == os.Getpid() {
 		return true
 	}
 	if h.by != "" {
-		raw, _ := os.ReadFile(fmt.Sprintf("/proc/%d/cmdline", pid)) // one that has just ended is held for nothing
+		raw, _ := os.ReadFile(fmt.Sprintf("/proc/%d/cmdline", pid)) // a process that has just ended need not be held
 		if !slices.Contains(strings.Split(string(raw), "\x00"), h.by) {
 			return true
 		}

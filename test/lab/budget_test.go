@@ -30,11 +30,11 @@ func (c tally) String() string {
 	return s
 }
 
-// core matches the scenarios that are run first: they are what the lab is for.
+// core matches the scenarios that run first: the main purpose of the lab.
 const core = "^Test(StandingRisk|CRCStorm|Incident|Healthy)$"
 
-// inOrder runs the core scenarios, then the others. A pattern of the user's is
-// left alone.
+// inOrder runs the core scenarios, then the others. A pattern set by the user is
+// kept.
 func inOrder(m *testing.M) int {
 	if chosen := flag.Lookup("test.run").Value.String(); chosen != "" {
 		if chosen == "core" {
@@ -51,11 +51,11 @@ func inOrder(m *testing.M) int {
 
 func set(name, value string) {
 	if err := flag.Set(name, value); err != nil {
-		panic(err) // testing's own flags take any text
+		panic(err) // the flags of package testing accept any text
 	}
 }
 
-// budget is how long all may take together: LAB_BUDGET, or 20 minutes.
+// budget returns the time limit for all scenarios: LAB_BUDGET, or 20 minutes.
 func budget() time.Duration {
 	if b, err := time.ParseDuration(os.Getenv("LAB_BUDGET")); err == nil {
 		return b
@@ -63,8 +63,8 @@ func budget() time.Duration {
 	return 20 * time.Minute
 }
 
-// usual is how many seconds scenarios take on an idle machine of two cores. One
-// that is not here is taken for a long one.
+// usual contains the usual duration of scenarios in seconds, on an idle machine with
+// two cores. A scenario that is not listed counts as long.
 var usual = map[string]int{
 	"CRCStorm": 65, "StormOnTheStatusPage": 45, "Healthy": 62, "Incident": 62, "StandingRisk": 75,
 	"WriteLoop": 20, "OSDFrozen": 27, "OSDKilled": 45, "OSDsGone": 56, "SlaveAndMonitorLost": 54,
@@ -75,7 +75,7 @@ var usual = map[string]int{
 
 const long = 70
 
-// pace is how much longer than usual the scenarios have taken so far.
+// pace relates the time taken by the scenarios so far to their usual time.
 var pace struct{ took, usual float64 }
 
 func spent(name string, took time.Duration) {
@@ -84,7 +84,7 @@ func spent(name string, took time.Duration) {
 	}
 }
 
-// noTime says why the scenario is left out; empty if there is time for it.
+// noTime returns why the scenario is left out; empty: there is time for it.
 func noTime(name string, used time.Duration) string {
 	if strings.Contains(core, name) {
 		return ""

@@ -16,7 +16,7 @@ import (
 	"time"
 )
 
-// osds is how many OSDs the cluster has. Each keeps its objects in a file.
+// osds is the number of OSDs in the cluster. Each keeps its objects in a file.
 const osds = 2
 
 // A Cluster is a real Ceph cluster behind the switch.
@@ -29,9 +29,9 @@ type Cluster struct {
 	Mon      *Child
 }
 
-// An OSD that is frozen for less than a minute stays up: its peer gives it so long, and
-// its leases to answer reads, which without a second replica it may never get back,
-// last nearly as long (osd_pool_default_read_lease_ratio of the grace).
+// An OSD that is frozen for less than a minute stays up: its peer's grace period is
+// that long. Its read leases, which it may never regain without a second replica, last
+// nearly as long (osd_pool_default_read_lease_ratio of the grace).
 const cephConf = `[global]
 fsid = FSID
 mon host = [v2:IP:3300,v1:IP:6789]
@@ -71,7 +71,7 @@ admin socket =
 log file =
 `
 
-// StartCluster starts a monitor and OSDs, and makes the pool rbd.
+// StartCluster starts a monitor and OSDs, and creates the pool rbd.
 func StartCluster(ctx context.Context, c *Children) (*Cluster, error) {
 	ctx, cancel := context.WithTimeout(ctx, 90*time.Second)
 	defer cancel()
@@ -105,7 +105,7 @@ func StartCluster(ctx context.Context, c *Children) (*Cluster, error) {
 	return l, err
 }
 
-// entity is a user of the cluster who may do all.
+// entity returns a user of the cluster with all permissions.
 func entity(name, key string, caps ...string) string {
 	s := fmt.Sprintf("[%s]\n\tkey = %s\n", name, key)
 	for _, c := range caps {
@@ -114,7 +114,8 @@ func entity(name, key string, caps ...string) string {
 	return s
 }
 
-// cephKey is a new key: type, time of creation, length, 16 bytes (CryptoKey::encode).
+// cephKey returns a new key: type, time of creation, length, 16 bytes
+// (CryptoKey::encode).
 func cephKey() string {
 	b := binary.LittleEndian.AppendUint16(nil, 1)
 	b = binary.LittleEndian.AppendUint64(b, 0)
@@ -155,7 +156,7 @@ func (l *Cluster) makeOSD(ctx context.Context, n int) error {
 	if err := os.Mkdir(filepath.Join(l.dir, fmt.Sprintf("osd.%d", n)), 0o700); err != nil {
 		return err
 	}
-	// Without --no-mon-config it asks the monitor for its configuration first.
+	// Without --no-mon-config it first requests its configuration from the monitor.
 	_, err := l.children.Output(ctx, "ceph-osd", "-c", l.conf, "--mkfs", "--no-mon-config", "-i", fmt.Sprint(n), "--osd-uuid", id)
 	if err != nil {
 		return err
@@ -175,7 +176,7 @@ func (l *Cluster) Ceph(ctx context.Context, args ...string) (string, error) {
 	return string(out), err
 }
 
-// State is what the cluster says of itself, and what each OSD has under way.
+// State returns the state of the cluster, and the operations in flight of each OSD.
 func (l *Cluster) State(ctx context.Context) string {
 	const most = 4 << 10 // of each
 	var b strings.Builder
@@ -191,7 +192,7 @@ func (l *Cluster) State(ctx context.Context) string {
 	return b.String()
 }
 
-// sockets are the arguments that ask each OSD by its own socket.
+// sockets returns the arguments that send a command to each OSD by its own socket.
 func (l *Cluster) sockets(command ...string) (list [][]string) {
 	for i := range osds {
 		socket := filepath.Join(l.dir, fmt.Sprintf("osd.%d.asok", i))
@@ -200,7 +201,7 @@ func (l *Cluster) sockets(command ...string) (list [][]string) {
 	return list
 }
 
-// Image makes an image that is full of data, of so many MiB.
+// Image creates an image of that many MiB, filled with data.
 func (l *Cluster) Image(ctx context.Context, name string, mib int) error {
 	file := filepath.Join(l.dir, name+".raw")
 	if err := os.WriteFile(file, random(mib<<20), 0o600); err != nil {
@@ -211,7 +212,7 @@ func (l *Cluster) Image(ctx context.Context, name string, mib int) error {
 	return err
 }
 
-// RestartOSD ends an OSD in good order, and starts it again after between was run.
+// RestartOSD stops an OSD cleanly, calls between, and starts the OSD again.
 func (l *Cluster) RestartOSD(n int, between func()) (err error) {
 	if err := l.OSDs[n].Signal(syscall.SIGTERM); err != nil {
 		return err
@@ -226,7 +227,7 @@ func (l *Cluster) RestartOSD(n int, between func()) (err error) {
 	return nil
 }
 
-// Tell sets an option of all OSDs while they run, by their own sockets.
+// Tell sets an option of all running OSDs, by their own sockets.
 func (l *Cluster) Tell(ctx context.Context, option, value string) error {
 	for _, args := range l.sockets("config", "set", option, value) {
 		if _, err := l.children.Output(ctx, "ceph", args...); err != nil {

@@ -18,9 +18,9 @@ import (
 	"golang.org/x/sys/unix"
 )
 
-// Children are all processes of the lab. They are started by one thread that is
-// in a network namespace without a way out, and die with that thread: also when
-// the test is killed. The namespace has no name; it goes with the last of them.
+// Children are all processes of the lab. They are started by one thread in an
+// isolated network namespace, and end with that thread, even if the test is killed.
+// The namespace has no name; it ends with the last of them.
 type Children struct {
 	dir    string
 	thread chan func()
@@ -34,10 +34,10 @@ type Children struct {
 type Child struct {
 	name string
 	cmd  *exec.Cmd
-	done chan struct{} // closed when it has ended
+	done chan struct{} // closed when the process has ended
 }
 
-// NewChildren makes the namespace. Logs of the children go to the directory.
+// NewChildren creates the namespace. The children log to files in the directory.
 func NewChildren(dir string) (*Children, error) {
 	c := &Children{dir: dir, thread: make(chan func()), closed: make(chan struct{})}
 	ready := make(chan error)
@@ -63,10 +63,10 @@ func NewChildren(dir string) (*Children, error) {
 	return c, nil
 }
 
-// errClosed is what comes of all that is asked of Children after their end.
+// errClosed is the error of all operations on Children after Close.
 var errClosed = errors.New("the lab has ended")
 
-// Within runs f on the thread that is in the namespace.
+// Within calls f on the thread in the namespace.
 func (c *Children) Within(f func() error) error {
 	done := make(chan error, 1)
 	select {
@@ -77,7 +77,7 @@ func (c *Children) Within(f func() error) error {
 	}
 }
 
-// Start starts a program; what it says goes to NAME.log.
+// Start starts a program; its output is written to NAME.log.
 func (c *Children) Start(name, program string, args ...string) (*Child, error) {
 	log, err := os.OpenFile(filepath.Join(c.dir, name+".log"), os.O_CREATE|os.O_APPEND|os.O_WRONLY, 0o600)
 	if err != nil {

@@ -39,10 +39,10 @@ func (a *archive) entry(name string, mode uint32, body []byte) {
 	}
 }
 
-// zeros pad to a multiple of 4.
+// zeros returns the padding of n bytes to a multiple of 4.
 func zeros(n int) string { return "\x00\x00\x00"[:(4-n%4)%4] }
 
-// dir adds a directory and those above it, once.
+// dir adds a directory and its parents, once.
 func (a *archive) dir(name string) {
 	name = strings.Trim(name, "/")
 	if a.dirs[name] {

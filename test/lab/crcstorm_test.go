@@ -11,15 +11,15 @@ import (
 	"github.com/nodewatch/nodewatch/test/lab/ethswitch"
 )
 
-// The lines of a session that is lost to a checksum, in both versions of the protocol.
+// The log lines of a session that is lost because of a checksum, in both versions of
+// the protocol.
 const (
 	badCRC1 = "bad crc/signature"
 	badCRC2 = "integrity error, bad crc"
 )
 
-// Every large segment that comes to the guest is damaged for 20 s while two reads
-// of 1 MiB wait, one in each version of the protocol: krbd sends them again
-// without end.
+// For 20 s every large segment to the guest is damaged while two reads of 1 MiB wait,
+// one in each version of the protocol: krbd resends them endlessly.
 func TestCRCStorm(t *testing.T) {
 	l := scenario(t)
 	l.bond("802.3ad", ethswitch.Layer34)
@@ -58,9 +58,9 @@ func TestCRCStorm(t *testing.T) {
 	}
 }
 
-// Each large segment is damaged on its way to the OSDs while a write waits. The
-// OSD finds the bad checksum and says so in its own log; here the kernel only says
-// that the session was closed repeatedly, while the OSD is up.
+// Each large segment to the OSDs is damaged while a write waits. The OSD detects the
+// bad checksum and logs it; here the kernel logs only that the session was closed
+// repeatedly, while the OSD is up.
 func TestWriteLoop(t *testing.T) {
 	l := scenario(t)
 	l.bond("802.3ad", ethswitch.Layer34)
@@ -104,8 +104,8 @@ func TestWriteLoop(t *testing.T) {
 	}
 }
 
-// loopIsTold compares what nodewatch says of the loop with what it is: requests
-// that are sent repeatedly, reads under way, and bytes that came for nothing.
+// loopIsTold compares nodewatch's description of the loop with its real state: resent
+// requests, reads in flight, and bytes received in vain.
 func (l *Lab) loopIsTold(received float64, before map[string]ethswitch.Counters) {
 	l.t.Helper()
 	more, after := l.received()-received, l.Switch.Counters()
@@ -113,7 +113,7 @@ func (l *Lab) loopIsTold(received float64, before map[string]ethswitch.Counters)
 	for _, n := range nics {
 		sent += float64(after[n].SentBytes - before[n].SentBytes)
 	}
-	if more < 40<<20 || math.Abs(more-sent) > 0.2*sent { // readings a second apart, of fifteen
+	if more < 40<<20 || math.Abs(more-sent) > 0.2*sent { // readings one second apart, over fifteen seconds
 		l.t.Errorf("two reads of 1 MiB wait: the switch sent %.0f bytes, nodewatch saw %.0f", sent, more)
 	}
 	if attempts, ok := l.metric("nodewatch_osdc_attempts_max"); !ok || attempts < 50 {
@@ -124,14 +124,14 @@ func (l *Lab) loopIsTold(received float64, before map[string]ethswitch.Counters)
 	}
 }
 
-// received is how many bytes nodewatch has seen come in.
+// received returns the number of bytes that nodewatch has counted as received.
 func (l *Lab) received() (sum float64) {
 	l.t.Helper()
 	sum, _ = l.metric("nodewatch_nic_receive_bytes_total", `bond="bond0"`)
 	return sum
 }
 
-// damage sets what is damaged on the way to the guest.
+// damage sets which frames to the guest are damaged.
 func (l *Lab) damage(d ethswitch.Damage) {
 	for _, n := range nics {
 		l.Switch.SetDamage(n, d)
@@ -141,7 +141,7 @@ func (l *Lab) damage(d ethswitch.Damage) {
 	}
 }
 
-// faults is how many lines of a class nodewatch has counted.
+// faults returns the number of log lines of a class that nodewatch has counted.
 func (l *Lab) faults(class string) float64 {
 	l.t.Helper()
 	n, ok := l.metric("nodewatch_kmsg_events_total", `class="`+class+`"`)

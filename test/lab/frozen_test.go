@@ -11,8 +11,8 @@ import (
 	"github.com/nodewatch/nodewatch/test/lab/ethswitch"
 )
 
-// An OSD that is up and does not answer: the disk that waits for it is named,
-// the other one is not, and it is no retry storm.
+// An OSD is up and does not respond: the waiting disk is named, the other one is not,
+// and no retry storm is reported.
 func TestOSDFrozen(t *testing.T) {
 	l := scenario(t)
 	l.bond("802.3ad", ethswitch.Layer34)
@@ -26,7 +26,8 @@ func TestOSDFrozen(t *testing.T) {
 	last := l.lastCompletion(waits)
 	r := l.until(20*time.Second, "the disk is told", func(r Report) bool { return r.finding("krbd-stalled") != nil })
 	f := r.finding("krbd-stalled")
-	// Ten seconds must pass before it counts, and a reading and a tick until it is told.
+	// Ten seconds must pass before it counts, plus a reading and a tick until it is
+	// reported.
 	l.figure("stall told", r.At.Sub(last), 13*time.Second)
 	if all := f.text(); !strings.Contains(all, waits) || strings.Contains(all, rests) {
 		t.Errorf("want %s and not %s: %s", waits, rests, all)
@@ -43,11 +44,11 @@ func TestOSDFrozen(t *testing.T) {
 	})
 	l.sample("frozen")
 	l.freeze(1, false)
-	l.readsOn() // that it is over then is OSDKilled's to see
+	l.readsOn() // TestOSDKilled tests that it then clears
 }
 
-// An OSD that is killed under load says nothing, and comes back with all it held:
-// I/O waits for it, and is no storm.
+// An OSD that is killed under load logs nothing, and returns with its data: I/O waits
+// for it, and no storm is reported.
 func TestOSDKilled(t *testing.T) {
 	l := scenario(t)
 	l.bond("802.3ad", ethswitch.Layer34)
@@ -83,13 +84,13 @@ func TestOSDKilled(t *testing.T) {
 	}
 }
 
-// All OSDs are gone: this host has lost the cluster, and it is no storm.
+// All OSDs are down: this host has lost the cluster, and no storm is reported.
 func TestOSDsGone(t *testing.T) {
 	l := scenario(t)
-	l.bond("802.3ad", ethswitch.Layer2) // of which the loss must not be blamed
+	l.bond("802.3ad", ethswitch.Layer2) // which must not be reported as the cause
 	l.nodewatch()
 	devices := l.mapImages(2, msgr1)
-	l.sh("dd if=/dev/%s of=/dev/null bs=1M iflag=direct", devices[0]) // sessions with both
+	l.sh("dd if=/dev/%s of=/dev/null bs=1M iflag=direct", devices[0]) // sessions with both OSDs
 	l.until(12*time.Second, "the standing risk", func(r Report) bool { return r.raised("layer2-bond-krbd", "warning") })
 	for n := range osds {
 		l.Cluster.OSDs[n].Kill()
@@ -107,8 +108,8 @@ func TestOSDsGone(t *testing.T) {
 		back = true
 	}
 	t.Cleanup(restart)
-	// All objects at once: what is read in turn may wait for one OSD alone, and the
-	// kernel does not look for another that nothing waits for.
+	// All objects at once: sequential reads may wait for one OSD only, and the kernel
+	// does not contact another OSD for which no request waits.
 	for _, d := range devices {
 		l.sh("for i in $(seq 0 %d); do dd if=/dev/%s of=/dev/null bs=1M count=1 skip=$i iflag=direct >/dev/null 2>&1 </dev/null & done", imageMiB-1, d)
 	}
@@ -126,8 +127,8 @@ func TestOSDsGone(t *testing.T) {
 	l.never("krbd-retry-storm", "libceph-crc", "libceph-session-loop")
 }
 
-// lastCompletion waits until a disk has requests in flight of which none completes
-// for half a second, and returns when it was first seen so.
+// lastCompletion waits until a disk has requests in flight and none completes for
+// half a second, and returns when this state was first observed.
 func (l *Lab) lastCompletion(device string) (at time.Time) {
 	l.t.Helper()
 	var done string
@@ -171,7 +172,7 @@ func (l *Lab) readAll(devices ...string) {
 	}
 }
 
-// readsOn waits until the reads in the background have ended well.
+// readsOn waits until the reads in the background have ended without errors.
 func (l *Lab) readsOn() {
 	l.t.Helper()
 	err := wait(l.ctx, 30*time.Second, func() (bool, error) {

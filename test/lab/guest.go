@@ -14,17 +14,17 @@ import (
 	"github.com/nodewatch/nodewatch/test/lab/call"
 )
 
-// A Guest is the hypervisor under test, as its agent sees it.
+// A Guest is the hypervisor under test, controlled through its agent.
 type Guest struct {
 	line net.Conn
 
 	mu      sync.Mutex
 	last    uint64
 	waiting map[uint64]chan call.Answer
-	gone    error // why the line has ended
+	gone    error // why the connection has ended
 }
 
-// newGuest speaks to the agent behind the line.
+// newGuest connects to the agent on the line.
 func newGuest(line net.Conn) *Guest {
 	g := &Guest{line: line, waiting: map[uint64]chan call.Answer{}}
 	go g.listen()
@@ -53,7 +53,7 @@ func (g *Guest) listen() {
 	}
 }
 
-// ask sends a request and waits for its answer.
+// ask sends a request and waits for its response.
 func (g *Guest) ask(ctx context.Context, r call.Request) (call.Answer, error) {
 	c := make(chan call.Answer, 1)
 	g.mu.Lock()
@@ -98,7 +98,7 @@ func (g *Guest) Exec(ctx context.Context, argv ...string) (call.Answer, error) {
 	return a, nil
 }
 
-// Run runs a command in the guest and returns what it prints and its exit code.
+// Run runs a command in the guest and returns its output and its exit code.
 func (g *Guest) Run(ctx context.Context, argv ...string) (out string, code int, err error) {
 	a, err := g.Exec(ctx, argv...)
 	return string(a.Out) + string(a.Err), a.Code, err
@@ -113,7 +113,7 @@ func (g *Guest) Sh(ctx context.Context, script string) (string, error) {
 	return strings.TrimSpace(out), err
 }
 
-// Get fetches an address within the guest.
+// Get requests a URL within the guest.
 func (g *Guest) Get(ctx context.Context, url string) (body []byte, status int, err error) {
 	ctx, cancel := context.WithTimeout(ctx, 15*time.Second)
 	defer cancel()

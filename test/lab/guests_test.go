@@ -10,13 +10,13 @@ import (
 	"github.com/nodewatch/nodewatch/test/lab/ethswitch"
 )
 
-// systemImage is what vm104 boots from.
+// systemImage is the image from which vm104 boots.
 const systemImage = "vm-104-system"
 
-// Three guests: vm101 of libvirt's on krbd, paused by hand; vm102, a QEMU by hand on
-// krbd, which waits for its start; vm104 of libvirt's on librbd, which runs until
-// its disk fails. Whose disk is whose is told, by libvirt and without it, and which
-// guest is stopped or stalled by its storage.
+// Three guests: vm101, of libvirt on krbd, paused by hand; vm102, a QEMU without
+// libvirt on krbd, not yet started; vm104, of libvirt on librbd, which runs until its
+// disk fails. The owner of each disk is reported, with and without libvirt, and so is
+// which guest is stopped or stalled by its storage.
 func TestGuests(t *testing.T) {
 	l := scenario(t)
 	l.bond("802.3ad", ethswitch.Layer34)
@@ -43,7 +43,7 @@ func TestGuests(t *testing.T) {
 	l.stalled(devices[0], "vm101", "vm102")
 }
 
-// byLibvirt looks at the guests as libvirt tells of them.
+// byLibvirt checks the guests as libvirt reports them.
 func (l *Lab) byLibvirt(devices []string) {
 	l.t.Helper()
 	l.joined(devices)
@@ -62,9 +62,8 @@ func (l *Lab) byLibvirt(devices []string) {
 	l.keepsSecret(l.sh("cat /tmp/guests.tape"), l.page(), string(l.fetch("/api/v1/report")), string(l.fetch("/metrics")), l.sh("cat /tmp/nodewatch.log"))
 }
 
-// pausedByError lets vm104's disk fail, and waits until it is told that QEMU has
-// stopped it. vm101, which an administrator has stopped, is none of it, and none of
-// those that vm104 is half of.
+// pausedByError makes vm104's disk fail, and waits until it is reported that QEMU has
+// stopped the guest. vm101, which an administrator has stopped, is not included.
 func (l *Lab) pausedByError() {
 	l.t.Helper()
 	l.writes("vm104")
@@ -80,7 +79,7 @@ func (l *Lab) pausedByError() {
 	}
 }
 
-// byProcess looks at the guests as their processes alone tell of them.
+// byProcess checks the guests as known from their processes alone.
 func (l *Lab) byProcess(devices []string) {
 	l.t.Helper()
 	l.joined(devices)
@@ -93,8 +92,8 @@ func (l *Lab) byProcess(devices []string) {
 	l.keepsSecret(l.page(), l.sh("cat /tmp/nodewatch.log"))
 }
 
-// joined waits until it is told which guest has which krbd disk: both stand behind
-// one kernel client, and one of them is Windows on a disk without rxbounce.
+// joined waits until the guest of each krbd disk is reported: both use one kernel
+// client, and one of them is Windows on a disk without rxbounce.
 func (l *Lab) joined(devices []string) {
 	l.t.Helper()
 	r := l.until(15*time.Second, "the guests' disks are told", func(r Report) bool {
@@ -115,8 +114,8 @@ func (l *Lab) joined(devices []string) {
 	}
 }
 
-// stalled freezes an OSD that a disk reads from, and waits until the guest on it
-// is named, and no other.
+// stalled freezes an OSD that a disk reads from, and waits until only the guest of
+// that disk is named.
 func (l *Lab) stalled(device, guest, other string) {
 	l.t.Helper()
 	l.sh("dd if=/dev/%s of=/dev/null bs=1M iflag=direct", device)

@@ -16,10 +16,10 @@ import (
 //go:embed guestsdisk.sh
 var guestsDiskScript string
 
-// GuestsDisk returns the image of a disk with libvirtd, virsh and a QEMU that
-// speaks librbd, of the versions that this machine has; it is made below the
-// directory if it is not there. The guest mounts it, so that only the scenario
-// that needs it pays for its size.
+// GuestsDisk returns the image of a disk with libvirtd, virsh and a QEMU with librbd,
+// in the versions of this machine; it creates the image below the directory if it
+// does not exist. The guest mounts it, so that only the scenario that needs it bears
+// the cost of its size.
 func GuestsDisk(dir string) (string, error) {
 	versions, err := exec.Command("dpkg-query", "-W", "qemu-system-x86", "libvirt-daemon", "librbd1").Output()
 	if err != nil {
@@ -30,7 +30,7 @@ func GuestsDisk(dir string) (string, error) {
 	if _, err := os.Stat(image); err == nil {
 		return image, nil
 	}
-	// Those of other versions, and what a run that was killed has left.
+	// Remove those of other versions, and the remains of a killed run.
 	if err := tool(dir, "sh", "-euc", "rm -rf guests-*"); err != nil {
 		return "", err
 	}
@@ -45,11 +45,11 @@ func GuestsDisk(dir string) (string, error) {
 	return image, os.Rename(filepath.Join(tmp, "image"), image)
 }
 
-// guestsRoot is where the guest mounts the disk with libvirt and QEMU. They run
-// chrooted there, with the guest's own /proc, /sys, /dev and /run.
+// guestsRoot is the mount point of the disk with libvirt and QEMU. They run there in
+// a chroot, with the guest's own /proc, /sys, /dev and /run.
 const guestsRoot = "/guests"
 
-// PlugGuestsDisk puts the disk with libvirt and QEMU into the running guest.
+// PlugGuestsDisk adds the disk with libvirt and QEMU to the running guest.
 func (m *Machine) PlugGuestsDisk(ctx context.Context, image string) error {
 	err := m.Monitor("blockdev-add", map[string]any{
 		"driver": "raw", "node-name": "guests", "read-only": true,
@@ -73,8 +73,8 @@ ln -s /run var/run`)
 	return err
 }
 
-// PullGuestsDisk takes the disk out again, once nothing runs from it any more. A
-// QEMU that has been ended may hold on to its devices a moment longer.
+// PullGuestsDisk removes the disk once nothing runs from it any more. A QEMU that has
+// ended may keep its devices a moment longer.
 func (m *Machine) PullGuestsDisk(ctx context.Context) error {
 	_, err := m.Sh(ctx, `cd `+guestsRoot+`
 for d in sys dev run etc tmp var proc; do umount -l $d; done
@@ -87,7 +87,7 @@ umount `+guestsRoot)
 	if err != nil {
 		return err
 	}
-	return wait(ctx, 10*time.Second, func() (bool, error) { // the guest lets go of it in its own time
+	return wait(ctx, 10*time.Second, func() (bool, error) { // the guest releases the device after a delay
 		err := m.Monitor("blockdev-del", map[string]any{"node-name": "guests"})
 		return err == nil, err
 	})

@@ -1,5 +1,5 @@
-# Makes ./image: a small Debian with libvirtd, virsh and QEMU, of this machine's
-# files and of two packages that are unpacked and not installed.
+# Creates ./image: a small Debian with libvirtd, virsh and QEMU, from files of this
+# machine and from two packages that are unpacked but not installed.
 version() { dpkg-query -W -f '${Version}' "$1"; }
 fetch() {
 	apt-get -q download "$@" >fetch.log 2>&1 || {
@@ -7,7 +7,7 @@ fetch() {
 		apt-get -q download "$@" >>fetch.log 2>&1 || { cat fetch.log; exit 1; }
 	}
 }
-# QEMU takes modules of its own build only.
+# QEMU loads only modules of its own build.
 fetch "qemu-block-extra=$(version qemu-system-x86)" "libvirt-clients=$(version libvirt-daemon)"
 for p in *.deb; do dpkg-deb -x "$p" extra; done
 

@@ -10,7 +10,7 @@ import (
 	"time"
 )
 
-// libvirtd starts libvirt in the guest, and gives it the cluster's key.
+// libvirtd starts libvirt in the guest, and stores the cluster's key in it.
 func (l *Lab) libvirtd() {
 	l.t.Helper()
 	image, err := GuestsDisk(l.bin)
@@ -48,7 +48,7 @@ func (l *Lab) put(path, text string) {
 	}
 }
 
-// domain starts a domain, which waits before its first instruction if it is paused.
+// domain starts a domain; if paused, it waits before its first instruction.
 func (l *Lab) domain(name, clock, disk string, paused bool) {
 	l.t.Helper()
 	l.put("/run/"+name+".xml", domainXML(name, clock, disk))
@@ -59,8 +59,8 @@ func (l *Lab) domain(name, clock, disk string, paused bool) {
 	l.slowly(virsh(command))
 }
 
-// slowly runs a script in the guest that may take longer than the agent gives it:
-// on a busy machine QEMU takes its time to start within QEMU.
+// slowly runs a script in the guest that may exceed the agent's time limit: on a busy
+// machine, QEMU within QEMU starts slowly.
 func (l *Lab) slowly(script string) {
 	l.t.Helper()
 	l.put("/run/slowly", script)
@@ -75,8 +75,8 @@ func (l *Lab) slowly(script string) {
 	}
 }
 
-// qemu starts a paused QEMU without libvirt on a krbd device, by a path that does
-// not tell which device it is.
+// qemu starts a paused QEMU without libvirt on a krbd device, by a path that does not
+// identify the device.
 func (l *Lab) qemu(name, device string) {
 	l.t.Helper()
 	id := strings.TrimPrefix(device, "rbd")
@@ -88,8 +88,8 @@ for i in $(seq 100); do [ -e /run/libvirt/qemu/%[1]s.pid ] && exit 0; usleep 100
 cat /tmp/%[1]s.log; exit 1`, name, id, guestsRoot)
 }
 
-// unprivileged starts nodewatch as its systemd unit does: as nobody in
-// particular, with four capabilities.
+// unprivileged starts nodewatch as its systemd unit does: as an unprivileged user
+// with four capabilities.
 func (l *Lab) unprivileged() {
 	l.t.Helper()
 	const caps = "-all,+syslog,+dac_read_search,+sys_ptrace,+ipc_lock"
@@ -102,7 +102,8 @@ echo $! >/run/nodewatch.pid`, guestsRoot, caps)
 	}
 }
 
-// bootImage makes an image that its VM writes to when it boots. It outlives libvirtd.
+// bootImage creates an image to which its VM writes when it boots. It outlives
+// libvirtd.
 func (l *Lab) bootImage(name string) {
 	l.t.Helper()
 	l.t.Cleanup(func() {
@@ -133,7 +134,7 @@ func (l *Lab) writes(name string) {
 	}
 }
 
-// watcher is the address of the client that has an image open.
+// watcher returns the address of the client that has an image open.
 func (l *Lab) watcher(image string) string {
 	l.t.Helper()
 	out, err := l.Cluster.Watchers(l.ctx, image)
@@ -144,7 +145,7 @@ func (l *Lab) watcher(image string) string {
 	return m[1]
 }
 
-// blocklist shuts a client out of the cluster until the end.
+// blocklist blocklists a client until the end of the scenario.
 func (l *Lab) blocklist(client string) {
 	l.t.Helper()
 	if _, err := l.Cluster.Ceph(l.ctx, "osd", "blocklist", "add", client, "3600"); err != nil {
@@ -157,7 +158,7 @@ func (l *Lab) blocklist(client string) {
 	})
 }
 
-// page is the page that people see.
+// page returns the HTML page.
 func (l *Lab) page() string {
 	l.t.Helper()
 	return html.UnescapeString(string(l.fetch("/")))
@@ -168,7 +169,7 @@ var (
 	htmlTag  = regexp.MustCompile(`<[^>]*>`)
 )
 
-// row looks for the image's row in the page's table of disks, which must say all of it.
+// row checks that the image's row in the page's table of disks contains all texts.
 func (l *Lab) row(image string, says ...string) {
 	l.t.Helper()
 	for _, row := range tableRow.FindAllString(l.page(), -1) {
@@ -186,7 +187,7 @@ func (l *Lab) row(image string, says ...string) {
 	l.t.Errorf("%s is not on the page", image)
 }
 
-// keepsSecret looks for the cluster's key in what nodewatch says.
+// keepsSecret checks that nodewatch's output does not contain the cluster's key.
 func (l *Lab) keepsSecret(texts ...string) {
 	l.t.Helper()
 	for _, text := range texts {

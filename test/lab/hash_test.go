@@ -13,19 +13,19 @@ import (
 	"testing"
 )
 
-// A flow is one kind of frame as a bond's hash policy sees it.
+// A flow is one kind of frame, with the fields that a bond's hash policy evaluates.
 type flow struct {
 	policy       string
-	vlan         uint16 // of the VLAN device on the bond that it was sent on; 0 is none
+	vlan         uint16 // VLAN device on the bond on which it was sent; 0: none
 	kind         string // tcp, udp, tcp6, fragment, echo, ipip, arp, other
 	srcMAC       net.HardwareAddr
 	dstMAC       net.HardwareAddr
 	src, dst     netip.Addr // invalid without IP
-	sport, dport uint16     // of an echo request the identifier is sport; of ipip the inner ones
+	sport, dport uint16     // of an echo request, sport is the identifier; of ipip, the inner ports
 	inner        [2]netip.Addr
 }
 
-// A row is a flow and the slave that the kernel chose for it, counted from 0 in the
+// A row is a flow and the slave that the kernel chose for it, numbered from 0 in the
 // order in which the slaves were added.
 type row struct {
 	flow
@@ -83,9 +83,9 @@ func (k release) before(major, minor int) bool {
 	return k.major < major || k.major == major && k.minor < minor
 }
 
-// hash is what the bonding driver computes (drivers/net/bonding/bond_main.c,
-// __bond_xmit_hash; net/core/flow_dissector.c for the encap policies), on a
-// little-endian machine.
+// hash returns the hash that the bonding driver computes
+// (drivers/net/bonding/bond_main.c, __bond_xmit_hash; net/core/flow_dissector.c for
+// the encap policies), on a little-endian machine.
 func (f flow) hash(k release) uint32 {
 	switch {
 	case f.policy == "vlan+srcmac":
@@ -111,8 +111,8 @@ func (f flow) hash(k release) uint32 {
 	return h
 }
 
-// dissected reports whether the driver finds more in the frame than Ethernet. For
-// the encap policies it asks the flow dissector, which knows ARP, without taking
+// dissected reports whether the driver parses more of the frame than Ethernet. For
+// the encap policies it uses the flow dissector, which supports ARP but takes no
 // addresses from it.
 func (f flow) dissected() bool {
 	return f.kind != "other" && (f.kind != "arp" || strings.HasPrefix(f.policy, "encap"))
@@ -130,7 +130,8 @@ func (f flow) etherType() uint16 {
 	return 0x0800
 }
 
-// ethernet is bond_eth_hash. Before 5.15 it took the type as it lies in the frame.
+// ethernet computes bond_eth_hash. Before 5.15 it used the type in network byte
+// order.
 func (f flow) ethernet(k release) uint32 {
 	kind := f.etherType()
 	if k.before(5, 15) {
@@ -139,7 +140,7 @@ func (f flow) ethernet(k release) uint32 {
 	return uint32(f.dstMAC[5]) ^ uint32(f.srcMAC[5]) ^ uint32(kind)
 }
 
-// transport is what is taken of the fourth layer: both ports, or type, code and
+// transport returns the fourth-layer part of the hash: both ports, or type, code and
 // identifier of an echo request.
 func (f flow) transport() uint32 {
 	switch {
@@ -162,7 +163,7 @@ func (f flow) addresses() (src, dst netip.Addr) {
 	return f.src, f.dst
 }
 
-// word is an address as a number: of IPv6 its four words, one upon the other.
+// word returns an address as a number: for IPv6, the XOR of its four words.
 func word(a netip.Addr) (w uint32) {
 	for b := a.AsSlice(); len(b) >= 4; b = b[4:] {
 		w ^= binary.LittleEndian.Uint32(b)
@@ -170,8 +171,8 @@ func word(a netip.Addr) (w uint32) {
 	return w
 }
 
-// TestKernelChoosesByTheHash holds the tables of what real kernels chose, as the
-// switch saw it, against the computation.
+// TestKernelChoosesByTheHash compares the tables of real kernels' choices, as
+// observed by the switch, with the computation.
 func TestKernelChoosesByTheHash(t *testing.T) {
 	tables, err := filepath.Glob("testdata/hash-*.txt")
 	if err != nil || len(tables) == 0 {
@@ -194,7 +195,7 @@ func checkTable(t *testing.T, name string) {
 	for s := bufio.NewScanner(f); s.Scan(); {
 		line := s.Text()
 		if strings.HasPrefix(line, "#") {
-			// Other lines of the header are for people.
+			// The other header lines are for human readers.
 			_, _ = fmt.Sscanf(line, "# Linux %d.%d", &k.major, &k.minor)
 			_, _ = fmt.Sscanf(line, "# slaves: %d", &slaves)
 			continue

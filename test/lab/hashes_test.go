@@ -18,24 +18,25 @@ import (
 	"github.com/nodewatch/nodewatch/test/lab/ethswitch"
 )
 
-// kinds are the frames that a bond may treat each in its own way.
+// kinds are the kinds of frames that a bond may treat differently.
 var kinds = []string{"tcp", "udp", "tcp6", "fragment", "echo", "ipip", "arp", "other"}
 
 const columns = "policy\tvlan\tkind\tsource MAC\tdestination MAC\tsource\tport\tdestination\tport\tinner source\tinner destination\tslave"
 
-// policies are all that bonding has; those that a kernel does not know are left out.
+// policies are all policies of bonding; those that a kernel does not support are left
+// out.
 var policies = []string{"layer2", "layer2+3", "layer3+4", "encap2+3", "encap3+4", "vlan+srcmac"}
 
 const vlan = 5
 
-// For each policy the slave that the kernel chooses is the one that its hash gives:
-// flows are sent on a bond of three slaves, and the switch tells on which port each
-// came in. With LAB_SAMPLES the table is written there.
+// For each policy, the kernel chooses the slave that its hash determines: flows are
+// sent on a bond of three slaves, and the switch reports on which port each arrived.
+// With LAB_SAMPLES, the table is written there.
 func TestHashPolicies(t *testing.T) {
 	l := scenario(t)
 	l.unbond()
 	l.plugEth2()
-	slaves := append([]string{"eth2"}, nics...) // by index it would be the last
+	slaves := append([]string{"eth2"}, nics...) // sorted by index, it would be the last
 	l.Switch.SetChannel(ethswitch.Static, ethswitch.Layer2)
 	l.afterwards("ip link del bond0; for n in %s; do ip link set $n down; done", strings.Join(slaves, " "))
 	l.sh(`ip link add bond0 type bond mode balance-xor miimon 100
@@ -53,7 +54,7 @@ ip link set bond0.%d up`, strings.Join(slaves, " "), vlan, vlan, vlan)
 		}
 		if code != 0 {
 			t.Logf("Linux %s does not know %s", l.Kernel.Version, policy)
-			if policy != "vlan+srcmac" { // came with 5.12
+			if policy != "vlan+srcmac" { // added in 5.12
 				t.Errorf("%s is not set", policy)
 			}
 			continue
@@ -75,7 +76,7 @@ ip link set bond0.%d up`, strings.Join(slaves, " "), vlan, vlan, vlan)
 	l.writeTable(rows, len(slaves))
 }
 
-// chosen sends flows under a policy and returns which slave each took.
+// chosen sends flows under a policy and returns the slave of each.
 func (l *Lab) chosen(policy string, slaves []string) (rows []row) {
 	l.t.Helper()
 	flows := someFlows(policy)
@@ -125,10 +126,10 @@ func (l *Lab) chosen(policy string, slaves []string) (rows []row) {
 	return rows
 }
 
-// mark is in each frame before its number.
+// mark precedes the number in each frame.
 const mark = "flow "
 
-// someFlows are flows of all kinds, the same in each run.
+// someFlows returns flows of all kinds, the same in each run.
 func someFlows(policy string) (flows []flow) {
 	r := rand.New(rand.NewPCG(1, 2))
 	mac := func() net.HardwareAddr {
@@ -171,7 +172,7 @@ func someFlows(policy string) (flows []flow) {
 	return flows
 }
 
-// frame is the flow as an Ethernet frame that says which one it is.
+// frame returns the flow as an Ethernet frame that contains its number.
 func (f flow) frame(n int) []byte {
 	b := append(append([]byte(nil), f.dstMAC...), f.srcMAC...)
 	b = binary.BigEndian.AppendUint16(b, f.etherType())
@@ -209,7 +210,7 @@ func ipv4(src, dst netip.Addr, proto byte, fragment uint16, data []byte) []byte 
 	return append(b, data...)
 }
 
-// writeTable writes the flows and their slaves where LAB_SAMPLES says.
+// writeTable writes the flows and their slaves to LAB_SAMPLES.
 func (l *Lab) writeTable(rows []row, slaves int) {
 	l.t.Helper()
 	root := os.Getenv("LAB_SAMPLES")

@@ -9,7 +9,7 @@ import (
 	"github.com/nodewatch/nodewatch/test/lab/ethswitch"
 )
 
-// A node as it should be, without krbd, has nothing to tell for a minute.
+// A healthy node without krbd reports nothing for a minute.
 func TestHealthy(t *testing.T) {
 	l := scenario(t)
 	l.bond("802.3ad", ethswitch.Layer34)

@@ -13,9 +13,10 @@ import (
 	"github.com/nodewatch/nodewatch/test/lab/ethswitch"
 )
 
-// The RL1 Node 2 incident: a layer2 bond under krbd fills one NIC, a CRC loop
-// begins, a throttle does not end it, nor does the right policy; it ends with the
-// damage. The tape that nodewatch records tells the same outside.
+// The RL1 Node 2 incident: a layer2 bond under krbd fills one NIC, and a CRC loop
+// begins. Neither a throttle nor the right policy ends it; it ends when the damage
+// stops. The tape that nodewatch records replays with the same result outside of the
+// guest.
 func TestIncident(t *testing.T) {
 	l := scenario(t)
 	l.bond("802.3ad", ethswitch.Layer2)
@@ -58,7 +59,7 @@ func TestIncident(t *testing.T) {
 	l.replays(l.now().Transitions)
 }
 
-// limit limits both NICs until the end.
+// limit limits both NICs until the end of the scenario.
 func (l *Lab) limit(r ethswitch.Rate) {
 	for _, n := range nics {
 		l.Switch.SetRate(n, r)
@@ -78,13 +79,14 @@ func (l *Lab) load(devices []string) {
 	}
 }
 
-// unload ends the load and waits until its last read is done.
+// unload ends the load and waits for its last read.
 func (l *Lab) unload() {
 	l.t.Helper()
 	l.sh("rm -f /run/load; for i in $(seq 200); do pidof dd >/dev/null || exit 0; usleep 100000; done; echo reads do not end; exit 1")
 }
 
-// sharesMatch compares what nodewatch says of each slave with what the switch counted.
+// sharesMatch compares the share of each slave that nodewatch reports with the
+// switch's counters.
 func (l *Lab) sharesMatch(before map[string]ethswitch.Counters, full string) {
 	l.t.Helper()
 	after := l.Switch.Counters()
@@ -107,8 +109,8 @@ func (l *Lab) sharesMatch(before map[string]ethswitch.Counters, full string) {
 	}
 }
 
-// replays ends nodewatch, and plays its tape outside of the guest: the changes
-// must be those that it told.
+// replays ends nodewatch, and replays its tape outside of the guest: the changes must
+// equal the live ones.
 func (l *Lab) replays(live []Transition) {
 	l.t.Helper()
 	l.end()

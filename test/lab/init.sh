@@ -17,7 +17,7 @@ modprobe bonding max_bonds=0
 modprobe rbd
 ip link set lo up
 agent >/dev/console 2>&1 &
-# A shell on the serial line, for KEEP=1. This is also init: it reaps.
+# A shell on the serial line, for KEEP=1. This is also init and reaps processes.
 while :; do
 	setsid cttyhack sh </dev/console >/dev/console 2>&1
 	sleep 1

@@ -14,14 +14,15 @@ import (
 //go:embed init.sh
 var initScript []byte
 
-// modules are those the scenarios use; what they need comes along.
+// modules are the kernel modules that the scenarios use; their dependencies are
+// added.
 var modules = []string{
 	"virtio_pci", "virtio_net", "virtio_console", "virtio_blk", "bonding", "libceph", "rbd", "sch_netem", "sch_tbf", "sch_htb", "sch_fq_codel", "sch_ingress", "cls_u32", "act_police", "8021q", "ext4", "dummy",
 	"crc32c_generic", "cbc", "aes_generic", "aesni-intel", "gcm", "ctr", "hmac", "sha256_generic",
 }
 
-// programs of this machine that the guest uses, with their libraries. Everything
-// else is busybox.
+// programs are the programs of this machine that the guest uses, with their
+// libraries. All others are busybox's.
 var programs = []string{"ip", "tc", "ethtool", "mke2fs", "dash"}
 
 // Initramfs writes the guest's root file system.
@@ -54,7 +55,7 @@ func Initramfs(file string, k Kernel, bin string) (err error) {
 	return a.close()
 }
 
-// addBusybox adds all applets but those that hide a real program.
+// addBusybox adds all applets except those that would hide a real program.
 func addBusybox(a *archive) error {
 	busybox, err := exec.LookPath("busybox")
 	if err != nil {
@@ -79,7 +80,7 @@ func addBusybox(a *archive) error {
 	return nil
 }
 
-// library is a line of ldd: a file, or the loader.
+// library matches a line of ldd: a file, or the loader.
 var library = regexp.MustCompile(`(?m)(?:=> )?(/\S+) \(0x`)
 
 func addPrograms(a *archive) error {

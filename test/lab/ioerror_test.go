@@ -10,9 +10,9 @@ import (
 	"github.com/nodewatch/nodewatch/test/lab/ethswitch"
 )
 
-// A client that the cluster has shut out gets errors, and the filesystem on its
-// disk turns read-only. Both stay told when the client is let in again, until the
-// disk is unmapped.
+// A blocklisted client gets I/O errors, and the file system on its disk becomes
+// read-only. Both are still reported after the client is removed from the blocklist,
+// until the disk is unmapped.
 func TestBlocklisted(t *testing.T) {
 	l := scenario(t)
 	l.bond("802.3ad", ethswitch.Layer34)
@@ -41,7 +41,7 @@ func TestBlocklisted(t *testing.T) {
 		return r.raised("krbd-io-error", "critical") && f != nil && strings.Contains(f.text(), device+": its filesystem failed as well")
 	})
 	l.figure("errors told", r.At.Sub(l.firstSince(l.kernelTimes("result -108"), begin)), 5*time.Second)
-	l.waitSh("touch /mnt/file; sync; dmesg | grep -q 'Remounting filesystem read-only'") // the journal's turn
+	l.waitSh("touch /mnt/file; sync; dmesg | grep -q 'Remounting filesystem read-only'") // when the journal writes
 	l.until(10*time.Second, "the remount is counted", func(Report) bool { return l.faults("fs-readonly") > remounts })
 	if !r.clear("krbd-retry-storm", "ceph-unreachable", "libceph-crc") {
 		t.Errorf("errors are no storm: %s", r)
@@ -55,8 +55,8 @@ func TestBlocklisted(t *testing.T) {
 	l.until(20*time.Second, "the disk is gone, and its errors", func(r Report) bool { return r.clear("krbd-io-error") })
 }
 
-// A client that the OSDs have not heard for too long loses its watch: customers
-// feel nothing of that, as it registers again by itself.
+// A client that the OSDs have not heard from for too long loses its watch. This has
+// no impact on customers, because the client registers again by itself.
 func TestWatchLost(t *testing.T) {
 	l := scenario(t)
 	l.bond("802.3ad", ethswitch.Layer34)
@@ -75,7 +75,7 @@ func TestWatchLost(t *testing.T) {
 	if f := r.finding("bond-degraded"); f.Impact != "major_outage" || !r.clear("krbd-retry-storm") {
 		t.Errorf("without a link nothing reaches the disks: %s", r)
 	}
-	time.Sleep(time.Until(begin.Add(12 * time.Second))) // as long as the watch times out in
+	time.Sleep(time.Until(begin.Add(12 * time.Second))) // the timeout of the watch
 	for _, n := range nics {
 		l.plug(n, true)
 	}
@@ -94,7 +94,7 @@ func TestWatchLost(t *testing.T) {
 	l.until(20*time.Second, "the disk is gone, and what was said of it", func(r Report) bool { return r.clear("krbd-io-error") })
 }
 
-// mount makes a filesystem on a disk and mounts it on /mnt.
+// mount creates a file system on a disk and mounts it on /mnt.
 func (l *Lab) mount(device string) {
 	l.t.Helper()
 	l.sh("mke2fs -q -F -t ext4 /dev/%s && mount -t ext4 /dev/%s /mnt", device, device)
@@ -115,8 +115,8 @@ func (l *Lab) ceph(args ...string) {
 	}
 }
 
-// watchTimeout sets after how many seconds OSDs give up a client that watches an
-// image from now on.
+// watchTimeout sets the time in seconds after which OSDs drop new watches of a silent
+// client.
 func (l *Lab) watchTimeout(seconds string) {
 	l.t.Helper()
 	if err := l.Cluster.Tell(l.ctx, "osd_client_watch_timeout", seconds); err != nil {

@@ -22,11 +22,11 @@ type Kernel struct {
 	Version string
 }
 
-// FindKernel returns a kernel of Debian's, unpacked below the directory; it is
-// fetched if it is not there, and never installed. It is named by its package
-// (linux-image-VERSION), by a Debian release whose own kernel is meant (trixie), or
-// by both (bookworm-backports:linux-image-VERSION). Without a name it is the kernel
-// that this machine's release installs.
+// FindKernel returns a Debian kernel, unpacked below the directory; it is downloaded
+// if it is missing, and never installed. Its name is a package (linux-image-VERSION),
+// a Debian release whose own kernel is meant (trixie), or both
+// (bookworm-backports:linux-image-VERSION). Without a name it is the default kernel
+// of this machine's release.
 func FindKernel(dir, name string) (Kernel, error) {
 	suite, name, found := strings.Cut(name, ":")
 	if !found && !strings.HasPrefix(suite, "linux-image-") {
@@ -61,10 +61,11 @@ func FindKernel(dir, name string) (Kernel, error) {
 	return unpacked(root)
 }
 
-// An apt is the options that set apt's sources; nil uses this machine's.
+// An apt contains the options for apt's sources; nil: this machine's sources.
 type apt []string
 
-// otherSuite takes another Debian release, from where this machine gets its own.
+// otherSuite returns the sources for another Debian release, from this machine's
+// mirror.
 func otherSuite(dir, suite string) (apt, error) {
 	out, err := exec.Command("apt-get", "indextargets", "--format", "$(REPO_URI) $(ORIGIN) $(COMPONENT)", "Created-By: Packages").Output()
 	m := regexp.MustCompile(`(?m)^(\S+/debian/?) Debian main$`).FindSubmatch(out)
@@ -89,8 +90,8 @@ func otherSuite(dir, suite string) (apt, error) {
 	return a, tool(dir, "apt-get", append(a, "-q", "update")...)
 }
 
-// needs are the parts of a kernel among what a package depends on: older releases
-// have all in one, newer ones have it in several.
+// needs returns the packages that a kernel consists of, from its dependencies: older
+// releases have one package, newer ones several.
 func (a apt) needs(name string) (parts []string, err error) {
 	out, err := exec.Command("apt-cache", append(a[:len(a):len(a)], "depends", name)...).Output()
 	if err != nil {
@@ -102,8 +103,8 @@ func (a apt) needs(name string) (parts []string, err error) {
 	return parts, nil
 }
 
-// fetch downloads and unpacks a kernel beside its place, and moves it there when it
-// is whole.
+// fetch downloads and unpacks a kernel in a temporary directory, and renames that
+// when it is complete.
 func (a apt) fetch(root, name string) error {
 	if err := os.MkdirAll(filepath.Dir(root), 0o755); err != nil {
 		return err
@@ -141,20 +142,20 @@ for d in lib/modules/*; do depmod -b . "${d##*/}"; done`
 	return os.Rename(filepath.Join(tmp, "root"), root)
 }
 
-// sweepFetched removes what runs that were killed while they fetched have left.
+// sweepFetched removes the remains of downloads that were killed.
 func sweepFetched(dir string) {
-	left, _ := filepath.Glob(filepath.Join(dir, "fetch-*")) // the pattern is right
+	left, _ := filepath.Glob(filepath.Join(dir, "fetch-*")) // the pattern is valid
 	for _, d := range left {
 		if info, err := os.Stat(d); err == nil && time.Since(info.ModTime()) > time.Hour {
-			_ = os.RemoveAll(d) // what stays is tried again by the next run
+			_ = os.RemoveAll(d) // the next run retries
 		}
 	}
 }
 
-// tool runs a program, which dies with this process. An error has the last line
-// that it said.
+// tool runs a program, which ends with this process. An error contains the last line
+// of its output.
 func tool(dir, program string, args ...string) error {
-	runtime.LockOSThread() // whose end would be the program's too
+	runtime.LockOSThread() // the program would end with this thread
 	defer runtime.UnlockOSThread()
 	cmd := exec.Command(program, args...)
 	cmd.Dir, cmd.SysProcAttr = dir, &syscall.SysProcAttr{Pdeathsig: syscall.SIGKILL}
@@ -166,7 +167,7 @@ func tool(dir, program string, args ...string) error {
 	return fmt.Errorf("%s %s: %w: %s", program, args[len(args)-1], err, out[bytes.LastIndexByte(out, '\n')+1:])
 }
 
-// unpacked looks for a whole kernel below root.
+// unpacked searches for a complete kernel below root.
 func unpacked(root string) (Kernel, error) {
 	deps, err := filepath.Glob(filepath.Join(root, "lib/modules/*/modules.dep"))
 	if err != nil || len(deps) != 1 {
@@ -183,9 +184,9 @@ func unpacked(root string) (Kernel, error) {
 	return Kernel{}, fmt.Errorf("no kernel image in %s", root)
 }
 
-// Closure are the files of the named modules and of all that they need, relative
-// to Modules. What is built in or unknown is left out: the guest says so if it
-// matters.
+// Closure returns the files of the named modules and of all their dependencies,
+// relative to Modules. Built-in and unknown modules are left out: the guest reports
+// missing ones.
 func (k Kernel) Closure(names ...string) ([]string, error) {
 	raw, err := os.ReadFile(filepath.Join(k.Modules, "modules.dep"))
 	if err != nil {

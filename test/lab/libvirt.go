@@ -11,7 +11,7 @@ import (
 	"path/filepath"
 )
 
-// startLibvirtd starts the daemon and waits until it answers.
+// startLibvirtd starts the daemon and waits until it responds.
 const startLibvirtd = `chroot ` + guestsRoot + ` /usr/sbin/libvirtd -p /run/libvirtd.pid >>/tmp/libvirtd.log 2>&1 </dev/null &
 for i in $(seq 200); do [ -S /run/libvirt/libvirt-sock-ro ] && exit 0; usleep 100000; done
 tail -n 20 /tmp/libvirtd.log; exit 1`
@@ -22,8 +22,8 @@ p=$(cat /run/libvirtd.pid); kill $p
 for i in $(seq 100); do [ -e /proc/$p ] || exit 0; usleep 100000; done
 echo libvirtd does not end; kill -9 $p; exit 1`
 
-// endGuests ends every QEMU in good order, so that librbd closes its images, or
-// else kills it.
+// endGuests ends every QEMU cleanly, so that librbd closes its images, or else kills
+// it.
 const endGuests = `for f in /run/libvirt/qemu/*.pid; do
 	[ -e "$f" ] || continue
 	p=$(cat $f); kill $p 2>/dev/null || continue
@@ -35,7 +35,7 @@ const endGuests = `for f in /run/libvirt/qemu/*.pid; do
 done
 rm -rf /run/libvirt /run/vm*.xml /run/secret.xml /tmp/libvirtd.log /tmp/vm*.log`
 
-// virsh is a command of libvirt's, to be run in the guest.
+// virsh returns a virsh command to run in the guest.
 func virsh(command string) string {
 	return "chroot " + guestsRoot + " /usr/bin/virsh -q -c qemu:///system " + command
 }
@@ -46,9 +46,9 @@ const cephSecret = "5f1d6a52-2b7c-4f0e-9a41-0d1c9d7b6e01"
 const secretXML = `<secret ephemeral='yes' private='yes'><uuid>` + cephSecret + `</uuid>
 <usage type='ceph'><name>client.admin</name></usage></secret>`
 
-// domainXML is a domain with one disk, and nothing else that costs time. One whose
-// clock is in local time has the panic device of a Windows guest too: the clock alone
-// would not make it one.
+// domainXML returns a domain with one disk and no slow devices. One with its clock in
+// local time also has the panic device of a Windows guest: the clock alone does not
+// identify one.
 func domainXML(name, clock, disk string) string {
 	panics := ""
 	if clock == "localtime" {
@@ -60,13 +60,13 @@ func domainXML(name, clock, disk string) string {
 <controller type='usb' model='none'/><memballoon model='none'/>` + panics + `</devices></domain>`
 }
 
-// krbdDisk is a disk on a device that the kernel has mapped.
+// krbdDisk returns a disk on a device that the kernel has mapped.
 func krbdDisk(device, more string) string {
 	return `<disk type='block' device='disk'><driver name='qemu' type='raw' cache='none' error_policy='stop'/>
 <source dev='` + device + `'/><target dev='vda' bus='virtio'/>` + more + `</disk>`
 }
 
-// librbdDisk is a disk whose image QEMU itself opens.
+// librbdDisk returns a disk whose image QEMU itself opens.
 func librbdDisk(image string) string {
 	return fmt.Sprintf(`<disk type='network' device='disk'><driver name='qemu' type='raw' cache='none' error_policy='stop'/>
 <auth username='admin'><secret type='ceph' uuid='%s'/></auth>
@@ -74,7 +74,8 @@ func librbdDisk(image string) string {
 		cephSecret, image, storageIP)
 }
 
-// scribbler is a boot sector that writes the second sector of its disk indefinitely.
+// scribbler returns a boot sector that writes the second sector of its disk
+// indefinitely.
 func scribbler() []byte {
 	code := []byte{
 		0x31, 0xc0, // xor ax, ax
@@ -89,7 +90,7 @@ func scribbler() []byte {
 	return append(append(code, bytes.Repeat([]byte{0}, 510-len(code))...), 0x55, 0xaa)
 }
 
-// BootImage makes an image of one MiB that a VM writes to when it boots from it.
+// BootImage creates an image of one MiB to which a VM writes when it boots from it.
 func (l *Cluster) BootImage(ctx context.Context, name string) error {
 	file := filepath.Join(l.dir, name+".raw")
 	if err := os.WriteFile(file, append(scribbler(), make([]byte, 1<<20-512)...), 0o600); err != nil {
@@ -105,7 +106,7 @@ func (l *Cluster) RemoveImage(ctx context.Context, name string) error {
 	return err
 }
 
-// Watchers are the addresses of the clients that have an image open.
+// Watchers returns the addresses of the clients that have an image open.
 func (l *Cluster) Watchers(ctx context.Context, name string) (string, error) {
 	out, err := l.children.Output(ctx, "rbd", "-c", l.conf, "status", "rbd/"+name)
 	return string(out), err

@@ -9,7 +9,7 @@ import (
 	"github.com/nodewatch/nodewatch/test/lab/ethswitch"
 )
 
-// A switch that no longer speaks LACP is logged by nobody, and told all the same.
+// When a switch stops sending LACPDUs, nothing is logged, but it is reported.
 func TestPartnerGone(t *testing.T) {
 	l := scenario(t)
 	l.bond("802.3ad", ethswitch.Layer34)
@@ -26,7 +26,7 @@ func TestPartnerGone(t *testing.T) {
 	l.until(75*time.Second, "the partner is back", func(r Report) bool { return r.clear("bond-lacp", "bond-degraded") })
 }
 
-// NICs and bonds come, go and change their names while nodewatch runs.
+// NICs and bonds are added, removed and renamed while nodewatch runs.
 func TestLinksChange(t *testing.T) {
 	l := scenario(t)
 	l.bond("802.3ad", ethswitch.Layer34)
@@ -67,7 +67,7 @@ func TestLinksChange(t *testing.T) {
 	}
 }
 
-// plug plugs a NIC's cable in or out, at both ends.
+// plug connects or disconnects a NIC's cable, at both ends.
 func (l *Lab) plug(nic string, in bool) {
 	l.t.Helper()
 	l.unwhole = true
@@ -80,7 +80,7 @@ func (l *Lab) plug(nic string, in bool) {
 	}
 }
 
-// plugEth2 puts a third NIC into the running guest, until the end.
+// plugEth2 adds a third NIC to the running guest, until the end of the scenario.
 func (l *Lab) plugEth2() {
 	l.t.Helper()
 	if err := l.Guest.PlugNIC(l.ctx, l.Switch, "eth2"); err != nil {

@@ -10,8 +10,9 @@ import (
 	"github.com/nodewatch/nodewatch/test/lab/ethswitch"
 )
 
-// A slave and the monitor are lost at once, and come back: each is told by itself.
-// I/O continues without either, so that it is neither a storm nor an outage.
+// A slave and the monitor are lost at the same time, and return: each is reported
+// separately. I/O continues without either, so neither a storm nor an outage is
+// reported.
 func TestSlaveAndMonitorLost(t *testing.T) {
 	l := scenario(t)
 	l.bond("802.3ad", ethswitch.Layer34)
@@ -42,7 +43,8 @@ func TestSlaveAndMonitorLost(t *testing.T) {
 	}
 }
 
-// slaveLost pulls eth1's cable, and waits until that is told of eth1 of bond0.
+// slaveLost disconnects eth1's cable, and waits until this is reported for eth1 of
+// bond0.
 func (l *Lab) slaveLost() {
 	l.t.Helper()
 	_, unplugged := l.script("true")
@@ -59,7 +61,7 @@ func (l *Lab) slaveLost() {
 	l.sample("slave-down")
 }
 
-// monitor starts the monitor if it is dead.
+// monitor starts the monitor if it is not running.
 func (l *Lab) monitor() {
 	l.t.Helper()
 	if l.Cluster.Mon.Ended() {

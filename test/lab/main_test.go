@@ -24,7 +24,7 @@ func TestMain(m *testing.M) {
 	if f := flag.Lookup("test.list"); f != nil && f.Value.String() != "" {
 		os.Exit(m.Run())
 	}
-	// Whoever started this may be killed; the lab must not outlive it.
+	// The parent may be killed; the lab must not outlive it.
 	_ = unix.Prctl(unix.PR_SET_PDEATHSIG, uintptr(unix.SIGTERM), 0, 0, 0)
 	os.Exit(run(m))
 }
@@ -39,7 +39,7 @@ func run(m *testing.M) int {
 		fmt.Println("lab:", err)
 		return 1
 	}
-	// Never released: the end of the process is the end of it.
+	// Never released: it ends with the process.
 	ctx, _ := signal.NotifyContext(context.Background(), syscall.SIGINT, syscall.SIGTERM, syscall.SIGHUP)
 	stage = &Stage{ctx: ctx, bin: bin, kernel: os.Getenv("KERNEL")}
 	err = stage.Build()
@@ -66,7 +66,7 @@ func run(m *testing.M) int {
 		<-ctx.Done()
 	}
 	if ctx.Err() != nil {
-		select {} // what was interrupted ends above
+		select {} // an interrupted run ends above
 	}
 	stage.Close()
 	fmt.Println("lab:", count, "in", time.Since(begin).Round(time.Second))
@@ -79,15 +79,15 @@ func run(m *testing.M) int {
 	return code
 }
 
-// kept reports whether the guest is to stay up at the end.
+// kept reports whether the guest stays up at the end.
 func kept() bool { return os.Getenv("KEEP") != "" }
 
 const (
-	environmentFailed = 3   // exit code when not nodewatch failed but what is around it
-	interrupted       = 130 // as of a shell's command that SIGINT has ended
+	environmentFailed = 3   // exit code if the environment failed, not nodewatch
+	interrupted       = 130 // like the exit code of a shell whose command was ended by SIGINT
 )
 
-// missing says why the lab cannot run here; empty if it can.
+// missing returns why the lab cannot run here; empty: it can.
 func missing() string {
 	if os.Getuid() != 0 {
 		return "not root, which a network namespace and a TAP device take"

@@ -8,8 +8,8 @@ import (
 	"testing"
 )
 
-// A rule that there is not is always clear: what scenarios say of rules must be of
-// rules of docs/rules.md.
+// A rule that does not exist is always clear: scenarios must name only rules of
+// docs/rules.md.
 func TestScenariosNameRules(t *testing.T) {
 	rules, err := os.ReadFile("../../docs/rules.md")
 	if err != nil {

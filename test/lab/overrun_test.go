@@ -10,8 +10,8 @@ import (
 	"github.com/nodewatch/nodewatch/test/lab/ethswitch"
 )
 
-// The kernel logs more than its ring holds while nodewatch is stopped: what was
-// overwritten is counted to the last record, and told.
+// The kernel logs more than its ring can hold while nodewatch is stopped: overwritten
+// records are counted exactly, and reported.
 func TestLogOverrun(t *testing.T) {
 	l := scenario(t)
 	l.bond("802.3ad", ethswitch.Layer34)
@@ -46,11 +46,12 @@ func TestLogOverrun(t *testing.T) {
 	}
 }
 
-// ring is more records than the guest's ring of 1 MiB has room for: one for each
-// 32 bytes (PRB_AVGBITS, kernel/printk/printk.c).
+// ring exceeds the number of records in the guest's ring of 1 MiB: one for each 32
+// bytes (PRB_AVGBITS, kernel/printk/printk.c).
 const ring = 40000
 
-// accounted is how many records of the kernel's log nodewatch has read or knows to be lost.
+// accounted returns the number of kernel log records that nodewatch has read or counted as
+// lost.
 func (l *Lab) accounted() (sum float64) {
 	l.t.Helper()
 	for _, name := range []string{"records", "foreign_records", "lost_records", "malformed"} {
@@ -60,7 +61,7 @@ func (l *Lab) accounted() (sum float64) {
 	return sum
 }
 
-// lastRecord is the number of the latest record of the kernel's log.
+// lastRecord returns the sequence number of the latest record in the kernel's log.
 func (l *Lab) lastRecord() (n float64) {
 	l.t.Helper()
 	if _, err := fmt.Sscan(l.sh("agent kmsg | grep -v '^ ' | tail -n 1 | cut -d, -f 2"), &n); err != nil {
@@ -69,7 +70,7 @@ func (l *Lab) lastRecord() (n float64) {
 	return n
 }
 
-// debug switches libceph's debug messages on or off, which flood the log.
+// debug switches libceph's debug messages, which flood the log, on or off.
 func (l *Lab) debug(on bool) {
 	l.t.Helper()
 	if on {

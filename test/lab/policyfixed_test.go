@@ -9,8 +9,8 @@ import (
 	"github.com/nodewatch/nodewatch/test/lab/ethswitch"
 )
 
-// The right policy in the middle of a CRC loop changes nothing of the loop: the
-// storm stays told until I/O completes, also after the bond is no risk any more.
+// Setting the right policy in the middle of a CRC loop does not change the loop: the
+// storm is reported until I/O completes, even after the bond is no longer a risk.
 func TestPolicyFixedInTheStorm(t *testing.T) {
 	l := scenario(t)
 	l.bond("802.3ad", ethswitch.Layer2)
@@ -31,5 +31,5 @@ func TestPolicyFixedInTheStorm(t *testing.T) {
 	l.holds(5*time.Second, "the storm continues", storm)
 	l.sample("policy-fixed")
 	l.damage(ethswitch.Damage{})
-	l.readsOn() // that the storm is over then is CRCStorm's to see
+	l.readsOn() // TestCRCStorm tests that the storm then clears
 }

@@ -21,7 +21,7 @@ import (
 // nics are the guest's NICs, which are also ports of the switch.
 var nics = []string{"eth0", "eth1"}
 
-// speed is what the NICs say and what the switch lets through, in Mbit/s.
+// speed is the link speed of the NICs and the rate of the switch, in Mbit/s.
 const speed = 100
 
 // A Machine is the emulated hypervisor.
@@ -72,7 +72,7 @@ func Boot(ctx context.Context, c *Children, k Kernel, initramfs string, s *ethsw
 
 func mac(nic int) string { return fmt.Sprintf("52:54:00:77:00:%02x", 2+nic) }
 
-// accept waits for QEMU to come, or to end.
+// accept waits until QEMU connects or ends.
 func (m *Machine) accept(ctx context.Context, l net.Listener) (net.Conn, error) {
 	stop := context.AfterFunc(ctx, func() { l.Close() })
 	defer stop()
@@ -109,7 +109,7 @@ func (m *Machine) connect(ctx context.Context) error {
 	m.Guest = newGuest(line)
 	ctx, cancel := context.WithTimeout(ctx, 90*time.Second)
 	defer cancel()
-	for { // what is sent before the port is opened may be lost
+	for { // data sent before the port is opened may be lost
 		try, cancel := context.WithTimeout(ctx, 3*time.Second)
 		_, _, err := m.Run(try, "true")
 		cancel()
@@ -169,7 +169,7 @@ func (m *Machine) Monitor(command string, arguments map[string]any) error {
 	}
 }
 
-// SetLink plugs a NIC in or out.
+// SetLink connects or disconnects a NIC.
 func (m *Machine) SetLink(nic string, up bool) error {
 	return m.Monitor("set_link", map[string]any{"name": nic, "up": up})
 }
@@ -195,7 +195,7 @@ func (m *Machine) PlugNIC(ctx context.Context, s *ethswitch.Switch, name string)
 	return m.Monitor("device_add", device)
 }
 
-// UnplugNIC takes it away again. The guest may take its time to let it go.
+// UnplugNIC removes the NIC. The guest may release it after a delay.
 func (m *Machine) UnplugNIC(name string) error {
 	if err := m.Monitor("device_del", map[string]any{"id": name}); err != nil {
 		return err
@@ -203,7 +203,7 @@ func (m *Machine) UnplugNIC(name string) error {
 	return m.Monitor("netdev_del", map[string]any{"id": "net-" + name})
 }
 
-// said is the end of what QEMU and the guest's console said.
+// said returns the end of the output of QEMU and the guest's console.
 func (m *Machine) said() string {
 	var all string
 	for _, name := range []string{"qemu.log", "console.log"} {

@@ -12,7 +12,7 @@ import (
 	"github.com/nodewatch/nodewatch/test/lab/ethswitch"
 )
 
-// calm reports whether nothing is critical.
+// calm reports whether no finding is critical.
 func calm(r Report) bool {
 	for _, f := range r.Findings {
 		if f.Severity == "critical" {
@@ -22,8 +22,8 @@ func calm(r Report) bool {
 	return true
 }
 
-// Every OSD is restarted in turn under load, and is away for a while: less than the
-// time after which I/O counts as stalled, as no other OSD has what it holds.
+// Every OSD is restarted in turn under load. Each is down for less than the time
+// after which I/O counts as stalled, because no other OSD has its data.
 func TestRollingRestart(t *testing.T) {
 	l := scenario(t)
 	l.bond("802.3ad", ethswitch.Layer34)
@@ -50,8 +50,8 @@ func TestRollingRestart(t *testing.T) {
 	l.sample("restarted")
 }
 
-// One connection fills a slave, as a migration does, on a bond that carries krbd's
-// traffic too: a full NIC and a standing risk, and no storm that builds up.
+// One connection fills a slave, as a migration does, on a bond that also carries
+// krbd's traffic: a full NIC and a standing risk are reported, but no imminent storm.
 func TestMigration(t *testing.T) {
 	l := scenario(t)
 	l.bond("802.3ad", ethswitch.Layer2)
@@ -66,7 +66,7 @@ func TestMigration(t *testing.T) {
 	l.holds(8*time.Second, "no storm builds up", func(r Report) bool { return calm(r) && r.raised("layer2-bond-krbd", "warning") })
 }
 
-// In active-backup the hash policy, which is layer2 unless it is set, means nothing.
+// In active-backup mode the hash policy, layer2 by default, has no effect.
 func TestActiveBackup(t *testing.T) {
 	l := scenario(t)
 	l.bond("active-backup", ethswitch.Layer2)
@@ -83,8 +83,8 @@ func TestActiveBackup(t *testing.T) {
 	})
 }
 
-// A layer2 bond that carries no storage is advice at most, even where a NIC beside
-// it carries krbd's.
+// A layer2 bond without storage traffic is reported as advice at most, even if
+// another NIC carries krbd's traffic.
 func TestLayer2WithoutStorage(t *testing.T) {
 	l := scenario(t)
 	l.besideStorage()
@@ -104,8 +104,8 @@ func TestLayer2WithoutStorage(t *testing.T) {
 	l.never("layer2-bond-krbd")
 }
 
-// besideStorage gives the storage network eth0 alone, and makes a layer2 bond of
-// eth1 and of a NIC that is plugged in.
+// besideStorage uses eth0 alone for the storage network, and creates a layer2 bond of
+// eth1 and a NIC that is plugged in.
 func (l *Lab) besideStorage() {
 	l.t.Helper()
 	l.unbond()
@@ -120,7 +120,7 @@ ip link set bond0 up`, guestIP)
 	l.waitSh("ping -c1 -W1 %s", storageIP)
 }
 
-// source serves zeros without end, one client, on the storage network.
+// source serves an endless stream of zeros to one client on the storage network.
 func (l *Lab) source() (port int) {
 	l.t.Helper()
 	var listener net.Listener

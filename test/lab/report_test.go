@@ -11,7 +11,7 @@ import (
 	"time"
 )
 
-// A Report is what the tests read of nodewatch's report.
+// A Report contains the fields of nodewatch's report that the tests use.
 type Report struct {
 	At       time.Time `json:"at"`
 	Status   string    `json:"status"`
@@ -52,7 +52,7 @@ type Transition struct {
 	Summary string    `json:"summary"`
 }
 
-// finding is the finding of the rule; nil if it is not raised.
+// finding returns the finding of the rule; nil: it is not raised.
 func (r Report) finding(rule string) *Finding {
 	for i := range r.Findings {
 		if r.Findings[i].Rule == rule {
@@ -62,7 +62,7 @@ func (r Report) finding(rule string) *Finding {
 	return nil
 }
 
-// find is the finding of the rule about the subject; nil if it is not raised.
+// find returns the finding of the rule about the subject; nil: it is not raised.
 func (r Report) find(rule, subject string) *Finding {
 	for i := range r.Findings {
 		if r.Findings[i].Rule == rule && r.Findings[i].Subject == subject {
@@ -78,14 +78,14 @@ func (r Report) raised(rule, severity string) bool {
 	return f != nil && f.Severity == severity
 }
 
-// goesOn reports whether the rule is raised with the severity and is seen now, not
-// only kept for a while after it was.
+// goesOn reports whether the rule is raised with the severity and currently observed,
+// not only kept for a while.
 func (r Report) goesOn(rule, severity string) bool {
 	f := r.finding(rule)
 	return f != nil && f.Severity == severity && r.At.Sub(f.LastSeen) < 3*time.Second
 }
 
-// text is all that a finding says of the present.
+// text returns all texts of a finding about the present.
 func (f Finding) text() string {
 	all := f.Summary
 	for _, e := range f.Evidence {
@@ -94,7 +94,7 @@ func (f Finding) text() string {
 	return all
 }
 
-// quiet reports whether nothing above info is raised.
+// quiet reports whether no finding above info is raised.
 func (r Report) quiet() bool {
 	for _, f := range r.Findings {
 		if f.Severity != "info" {
@@ -104,7 +104,7 @@ func (r Report) quiet() bool {
 	return true
 }
 
-// source is the state of the named source.
+// source returns the state of the named source.
 func (r Report) source(name string) string {
 	for _, s := range r.Sources {
 		if s.Name == name {
@@ -114,8 +114,8 @@ func (r Report) source(name string) string {
 	return ""
 }
 
-// clear reports whether none of the rules is raised above info: that the kernel log
-// still holds an earlier scenario's faults is an info.
+// clear reports whether none of the rules is raised above info. An info is allowed,
+// because the kernel log still contains an earlier scenario's faults.
 func (r Report) clear(rules ...string) bool {
 	for _, rule := range rules {
 		if f := r.finding(rule); f != nil && f.Severity != "info" {
@@ -147,7 +147,7 @@ func (r Report) String() string {
 
 const address = "http://127.0.0.1:10090"
 
-// report asks the daemon in the guest.
+// report requests the report of the daemon in the guest.
 func (l *Lab) report() (Report, error) {
 	var r Report
 	body, status, err := l.Guest.Get(l.ctx, address+"/api/v1/report")
@@ -160,7 +160,7 @@ func (l *Lab) report() (Report, error) {
 	return r, err
 }
 
-// fetch is a page of the daemon's. A guest that is short of time gets a second chance.
+// fetch returns a page of the daemon. It retries once, because the guest may be slow.
 func (l *Lab) fetch(path string) (body []byte) {
 	l.t.Helper()
 	var status int
@@ -174,7 +174,7 @@ func (l *Lab) fetch(path string) (body []byte) {
 	return nil
 }
 
-// now is the daemon's report now.
+// now returns the daemon's current report.
 func (l *Lab) now() Report {
 	l.t.Helper()
 	r, err := l.report()
@@ -184,7 +184,7 @@ func (l *Lab) now() Report {
 	return r
 }
 
-// until waits until the report is as told.
+// until waits until so returns true for the report.
 func (l *Lab) until(within time.Duration, what string, so func(Report) bool) Report {
 	l.t.Helper()
 	var r Report
@@ -199,13 +199,13 @@ func (l *Lab) until(within time.Duration, what string, so func(Report) bool) Rep
 	return r
 }
 
-// holds watches for so long that the report stays as told. Reports must come all
-// the while: one that does not come shows nothing.
+// holds checks that so stays true for the given time. Reports must arrive throughout:
+// a missing one proves nothing.
 func (l *Lab) holds(during time.Duration, what string, so func(Report) bool) {
 	l.t.Helper()
 	var broken *Report
 	first := l.now()
-	_ = wait(l.ctx, during, func() (bool, error) { // that the time ends is what is wanted
+	_ = wait(l.ctx, during, func() (bool, error) { // the timeout is the expected result
 		if r, err := l.report(); err == nil && !so(r) {
 			broken = &r
 			return true, nil
@@ -224,8 +224,8 @@ func (l *Lab) holds(during time.Duration, what string, so func(Report) bool) {
 	}
 }
 
-// never makes sure that none of the rules was raised at any time of the scenario,
-// however shortly. Reports keep the last 200 changes.
+// never checks that none of the rules was raised at any time of the scenario, however
+// briefly. Reports contain the last 200 changes.
 func (l *Lab) never(rules ...string) {
 	l.t.Helper()
 	r := l.now()
@@ -236,7 +236,8 @@ func (l *Lab) never(rules ...string) {
 	}
 }
 
-// metric is the sum of all samples of a metric whose labels contain all of the given text.
+// metric returns the sum of all samples of a metric whose labels contain all of the given
+// texts.
 func (l *Lab) metric(name string, labels ...string) (sum float64, found bool) {
 	l.t.Helper()
 	body := l.fetch("/metrics")

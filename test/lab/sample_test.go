@@ -10,10 +10,10 @@ import (
 	"time"
 )
 
-// sample writes what the kernel says at this moment to the directory that
-// LAB_SAMPLES names, below kernel, scenario and moment: the raw answer to a dump of
-// the links, the kernel's log, and the files of sysfs, procfs and debugfs that
-// nodewatch reads. Without LAB_SAMPLES it does nothing.
+// sample writes the kernel's present state to a directory below LAB_SAMPLES, named by
+// kernel, scenario and moment: the raw response to a dump of the links, the kernel's
+// log, and the files of sysfs, procfs and debugfs that nodewatch reads. Without
+// LAB_SAMPLES it does nothing.
 func (l *Lab) sample(moment string) {
 	l.t.Helper()
 	root := os.Getenv("LAB_SAMPLES")
@@ -37,7 +37,7 @@ func (l *Lab) sample(moment string) {
 	}
 	report, _, err := l.Guest.Get(l.ctx, address+"/api/v1/report")
 	if err != nil {
-		report = nil // nodewatch is stopped, in one scenario
+		report = nil // nodewatch is stopped in one scenario
 	}
 	about := fmt.Sprintf("%s of %s, Linux %s, %s\n", moment, l.t.Name(), l.Kernel.Version, time.Now().UTC().Format(time.DateOnly))
 	for name, body := range map[string][]byte{"report.json": report, "about": []byte(about)} {

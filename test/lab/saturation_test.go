@@ -10,7 +10,7 @@ import (
 	"github.com/nodewatch/nodewatch/test/lab/ethswitch"
 )
 
-// All traffic on one NIC of two: full, out of balance, and told as such.
+// All traffic on one NIC of two: reported as full and unbalanced.
 func TestSaturationLayer2(t *testing.T) { saturation(t, ethswitch.Layer2) }
 
 // The same load over connections of eight clients, hashed by ports: balanced.
@@ -52,7 +52,8 @@ func saturation(t *testing.T, hash ethswitch.Hash) {
 	if most > 0.8 {
 		t.Errorf("%.2f of the traffic went to one NIC", most)
 	}
-	// It would be told once its window was full and it was seen for a minute.
+	// It would be reported once its window was full and it had been observed for a
+	// minute.
 	before, from = l.Switch.Counters(), time.Now()
 	l.holds(62*time.Second, "nothing is out of balance", func(r Report) bool { return r.clear("bond-imbalance", "layer2-bond-krbd", "bond-hash-layer2") })
 	after, took = l.Switch.Counters(), time.Since(from)
@@ -61,9 +62,9 @@ func saturation(t *testing.T, hash ethswitch.Hash) {
 	}
 }
 
-// spread loads all disks, each with a client of its own. By which slave each
-// connection comes in is up to its port: a draw that leaves one slave with nearly
-// all is drawn again.
+// spread loads all disks, each with a separate client. The slave on which a
+// connection arrives depends on its port: an assignment in which one slave has nearly
+// all of them is repeated.
 func (l *Lab) spread(hash ethswitch.Hash) {
 	l.t.Helper()
 	for range 5 {

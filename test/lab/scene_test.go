@@ -12,17 +12,17 @@ import (
 	"github.com/nodewatch/nodewatch/test/lab/ethswitch"
 )
 
-// A Lab is the world in the hands of one scenario.
+// A Lab is the world as used by one scenario.
 type Lab struct {
 	*World
 	t       *testing.T
 	ctx     context.Context
-	broken  string // what failed around nodewatch; empty if nothing did
-	unwhole bool   // the scenario changes links, so that its bond is left to nobody
+	broken  string // failure of the environment; empty: none
+	unwhole bool   // the scenario changes links, so that no other scenario may use its bond
 	figures []string
 }
 
-// scenario begins one: the world is as after boot, and is again at its end.
+// scenario starts a scenario: the world is as after boot, and is so again at its end.
 func scenario(t *testing.T) *Lab {
 	name := strings.TrimPrefix(t.Name(), "Test")
 	if reason := noTime(name, time.Since(begin)); reason != "" {
@@ -40,8 +40,8 @@ func scenario(t *testing.T) *Lab {
 	return l
 }
 
-// ended prints the scenario's line and counts it. What a scenario that fails has
-// left behind is left to nobody.
+// ended prints the scenario's line and counts it. If it failed, its world is not used
+// again.
 func (l *Lab) ended(name string, took time.Duration) {
 	if l.t.Failed() {
 		stage.Spoil(name + " has failed in it")
@@ -64,8 +64,7 @@ func (l *Lab) ended(name string, took time.Duration) {
 	fmt.Printf("lab: %s %-20s %5.1f s  %s\n", word, name, took.Seconds(), strings.Join(l.figures, "; "))
 }
 
-// figure is a time that was measured, with what it may be at most; it is printed
-// in the scenario's line.
+// figure records a measured time and its limit; it is printed in the scenario's line.
 func (l *Lab) figure(what string, took, most time.Duration) {
 	l.t.Helper()
 	l.figures = append(l.figures, fmt.Sprintf("%s %.1f s (of %.0f)", what, took.Seconds(), most.Seconds()))
@@ -74,8 +73,8 @@ func (l *Lab) figure(what string, took, most time.Duration) {
 	}
 }
 
-// environment ends the scenario for something that is not nodewatch's fault. What
-// nodewatch has failed in before stays its own.
+// environment ends the scenario because of a failure that nodewatch did not cause.
+// Earlier failures of nodewatch still count.
 func (l *Lab) environment(format string, args ...any) {
 	l.t.Helper()
 	if !l.t.Failed() {
@@ -84,8 +83,8 @@ func (l *Lab) environment(format string, args ...any) {
 	l.t.Fatalf("environment: "+format, args...)
 }
 
-// script runs a script in the guest, which must succeed. It also tells when it
-// began, by the guest's clock.
+// script runs a script in the guest, which must succeed. It also returns when the
+// script began, by the guest's clock.
 func (l *Lab) script(format string, args ...any) (out string, began time.Time) {
 	l.t.Helper()
 	text := fmt.Sprintf(format, args...)
@@ -106,9 +105,9 @@ func (l *Lab) sh(format string, args ...any) string {
 	return out
 }
 
-// afterwards runs a script in the guest at the end, unless the scenario has failed:
-// then the guest goes. That it fails is no fault of nodewatch's: what nodewatch has
-// to do was done before.
+// afterwards runs a script in the guest at the end of the scenario, unless it has
+// failed: then the guest is discarded. A failure of the script is not nodewatch's:
+// its part of the scenario is over by then.
 func (l *Lab) afterwards(format string, args ...any) {
 	l.t.Cleanup(func() {
 		failed := l.t.Failed()
@@ -126,9 +125,9 @@ func (l *Lab) afterwards(format string, args ...any) {
 
 func firstLine(s string) string { return strings.SplitN(s, "\n", 2)[0] }
 
-// bond makes bond0 of both NICs, which the switch bundles, and waits until the
-// storage network answers. The switch hashes as the bond does. A bond of the same
-// mode that the scenario before has left whole is taken over.
+// bond creates bond0 of both NICs, which the switch bundles, and waits until the
+// storage network responds. The switch uses the same hash as the bond. An unchanged
+// bond of the same mode from the previous scenario is reused.
 func (l *Lab) bond(mode string, hash ethswitch.Hash) {
 	l.t.Helper()
 	l.t.Cleanup(func() {
@@ -175,14 +174,14 @@ func (l *Lab) unbond() {
 	l.sh("ip link del bond0 2>/dev/null || true; for n in %s; do ip link set $n down; done", strings.Join(nics, " "))
 }
 
-// The ways krbd speaks to Ceph.
+// The protocols that krbd can use with Ceph.
 const (
 	msgr1 = "legacy"
 	msgr2 = "crc"
 )
 
-// mapImages maps the first n images by krbd, in one of these ways, and returns the
-// devices. With ",noshare" after it each device has a client of its own.
+// mapImages maps the first n images with krbd, in one of these modes, and returns the
+// devices. With ",noshare" appended, each device has its own client.
 func (l *Lab) mapImages(n int, mode string) (devices []string) {
 	l.t.Helper()
 	for i := range n {
@@ -191,7 +190,7 @@ func (l *Lab) mapImages(n int, mode string) (devices []string) {
 	return devices
 }
 
-// release is the guest's kernel.
+// release returns the version of the guest's kernel.
 func (l *Lab) release() (k release) {
 	l.t.Helper()
 	if _, err := fmt.Sscanf(l.Kernel.Version, "%d.%d", &k.major, &k.minor); err != nil {
@@ -200,11 +199,12 @@ func (l *Lab) release() (k release) {
 	return k
 }
 
-// speaksMsgr2 reports whether the guest's kernel has the second version of the protocol.
+// speaksMsgr2 reports whether the guest's kernel supports the second version of the
+// protocol.
 func (l *Lab) speaksMsgr2() bool { return !l.release().before(5, 11) }
 
-// mapImage maps one of the images. A kernel that has no msgr2 maps by msgr1 then,
-// with a client of its own, as the other version has.
+// mapImage maps one of the images. A kernel without msgr2 uses msgr1 instead, with a
+// separate client, as with the other version.
 func (l *Lab) mapImage(i int, mode string) (device string) {
 	l.t.Helper()
 	if strings.HasPrefix(mode, msgr2) && !l.speaksMsgr2() {
@@ -242,14 +242,14 @@ func (l *Lab) nodewatch(flags ...string) {
 	l.until(20*time.Second, "nodewatch starts", func(Report) bool { return true })
 }
 
-// configured starts the daemon with a configuration, which spares time.
+// configured starts the daemon with a configuration that saves time.
 func (l *Lab) configured(yaml string) {
 	l.t.Helper()
 	l.put("/run/nodewatch.yaml", yaml)
 	l.nodewatch("--config.file /run/nodewatch.yaml")
 }
 
-// end ends nodewatch, if it runs, as systemd would.
+// end ends nodewatch like systemd, if it runs.
 func (l *Lab) end() {
 	l.t.Helper()
 	_, err := l.Guest.Sh(l.ctx, `[ -e /run/nodewatch.pid ] || exit 0
@@ -263,8 +263,8 @@ echo it does not end; kill -9 $p; exit 1`)
 	}
 }
 
-// kernelTimes are when the kernel logged the lines that contain the text, by the
-// guest's clock, to a few hundredths of a second: never later than they were.
+// kernelTimes returns when the kernel logged the lines that contain the text, by the
+// guest's clock, to a few hundredths of a second, and never later than the real time.
 func (l *Lab) kernelTimes(text string) (times []time.Time) {
 	l.t.Helper()
 	out, began := l.script(`cut -d' ' -f1 /proc/uptime; dmesg | grep -F '%s' | sed 's/^\[ *\([0-9.]*\)\].*/\1/' || true`, text)
@@ -283,8 +283,8 @@ func (l *Lab) kernelTimes(text string) (times []time.Time) {
 	return times
 }
 
-// firstSince is the earliest of the kernel's times that is not before t, with what
-// they may be too early.
+// firstSince returns the earliest of the kernel's times that is not before t,
+// allowing for the error of kernelTimes.
 func (l *Lab) firstSince(times []time.Time, t time.Time) (first time.Time) {
 	l.t.Helper()
 	for _, at := range times {

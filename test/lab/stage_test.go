@@ -9,19 +9,19 @@ import (
 	"sync/atomic"
 )
 
-// A Stage has the world that the scenarios take turns with. One that fails may
-// leave I/O that hangs in the guest's kernel indefinitely: the next gets a new world.
+// A Stage keeps the world that the scenarios use in turn. A failed scenario may leave
+// I/O that hangs in the guest's kernel indefinitely: the next one gets a new world.
 type Stage struct {
 	ctx         context.Context // ends when the lab is interrupted
 	bin, kernel string
 	world       atomic.Pointer[World] // closed from another goroutine when the lab is interrupted
-	spoiled     string                // why the world is of no more use; empty if it is
+	spoiled     string                // why the world cannot be used any more; empty: it can
 }
 
-// stage is the one that there is: tests of Go's take no arguments.
+// stage is global, because test functions have no other arguments.
 var stage *Stage
 
-// Build builds a world, in a second go if need be.
+// Build builds a world, with a second attempt if necessary.
 func (s *Stage) Build() error {
 	err := s.build()
 	if err == nil || errors.Is(err, errUnavailable) || s.ctx.Err() != nil {
@@ -37,10 +37,10 @@ func (s *Stage) build() error {
 	return err
 }
 
-// Spoil says that the next scenario cannot have this world.
+// Spoil marks the world as unusable for the next scenario.
 func (s *Stage) Spoil(reason string) { s.spoiled = reason }
 
-// World is the world of the next scenario; nil with an error.
+// World returns the world for the next scenario; nil with an error.
 func (s *Stage) World() (*World, error) {
 	if s.spoiled != "" {
 		fmt.Printf("lab: a new world, as %s\n", s.spoiled)

@@ -9,8 +9,8 @@ import (
 	"github.com/nodewatch/nodewatch/test/lab/ethswitch"
 )
 
-// A bond that hashes by MAC address is a risk from the moment krbd uses it, and
-// none any more once its policy is layer3+4.
+// A bond that hashes by MAC address is reported as a risk as soon as krbd uses it,
+// until its policy is layer3+4.
 func TestStandingRisk(t *testing.T) {
 	l := scenario(t)
 	l.bond("802.3ad", ethswitch.Layer2)
@@ -30,7 +30,8 @@ func TestStandingRisk(t *testing.T) {
 	}
 	l.sample("risk")
 	changed := l.policy("layer3+4")
-	// What is read from a setting clears once it has been gone for a minute.
+	// A finding that follows from a setting clears one minute after the setting
+	// changed.
 	r = l.until(80*time.Second, "the risk is over", func(r Report) bool { return r.clear("layer2-bond-krbd") })
 	l.figure("cleared", r.At.Sub(changed), 63*time.Second)
 	changed = l.policy("layer2")
@@ -38,8 +39,8 @@ func TestStandingRisk(t *testing.T) {
 	l.figure("back", r.At.Sub(changed), 2*time.Second)
 }
 
-// policy changes the bond's hash policy by sysfs, and returns when that began, by
-// the guest's clock.
+// policy changes the bond's hash policy through sysfs, and returns when the change
+// began, by the guest's clock.
 func (l *Lab) policy(hash ethswitch.Hash) time.Time {
 	l.t.Helper()
 	_, began := l.script("echo %s >/sys/class/net/bond0/bonding/xmit_hash_policy", hash)

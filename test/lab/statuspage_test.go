@@ -18,18 +18,19 @@ import (
 	"github.com/nodewatch/nodewatch/test/lab/ethswitch"
 )
 
-// The listeners of the hub, on the host's side of the storage network.
+// The hub's listeners, on the host's side of the storage network.
 const (
 	hubPublic    = storageIP + ":10091"
 	hubOperators = storageIP + ":10092"
 	hubIntake    = storageIP + ":10093"
 )
 
-// The header in which a proxy would name who has signed in. This test is that proxy.
+// The header in which a proxy would name the authenticated operator. This test acts
+// as that proxy.
 const hubOperator = "X-Remote-User"
 
-// hub starts nodewatch-status on the other side of the storage network, with a token for
-// the guest, which it returns, and with an operator, kim.
+// hub starts nodewatch-status on the other side of the storage network, with an
+// operator, kim, and a token for the guest, which it returns.
 func (l *Lab) hub() (token string) {
 	l.t.Helper()
 	conf := filepath.Join(l.dir, "status.yml")
@@ -54,12 +55,12 @@ func (l *Lab) hub() (token string) {
 	return strings.TrimSpace(string(out))
 }
 
-// shows waits until a page of the hub matches. It is asked on the host's side, where no
-// answer is damaged.
+// shows waits until a page of the hub matches. It is requested on the host's side,
+// where no frame is damaged.
 func (l *Lab) shows(within time.Duration, address, match string) {
 	l.t.Helper()
 	client := http.Client{Timeout: 10 * time.Second, Transport: &http.Transport{DisableKeepAlives: true, DialContext: func(_ context.Context, network, address string) (c net.Conn, err error) {
-		err = l.children.Within(func() error { // where a socket is made, there it belongs
+		err = l.children.Within(func() error { // a socket belongs to the namespace in which it is created
 			c, err = net.DialTimeout(network, address, 5*time.Second)
 			return err
 		})
@@ -87,9 +88,9 @@ func (l *Lab) shows(within time.Duration, address, match string) {
 	}
 }
 
-// What a real kernel goes through reaches the status page: a storm in the guest is a major
-// outage for customers, who are not told why, and for operators a finding; when it is over,
-// both say so. The reports take the network that the storm is on.
+// Events on a real kernel reach the status page: a storm in the guest is a major outage for
+// customers, without the cause, and a finding for operators; its end is shown to both. The
+// reports use the network that the storm affects.
 func TestStormOnTheStatusPage(t *testing.T) {
 	l := scenario(t)
 	l.bond("802.3ad", ethswitch.Layer34)

@@ -11,15 +11,14 @@ import (
 	"golang.org/x/sys/unix"
 )
 
-// Addresses of the lab. The namespace has no route, so that they are seen by
-// nobody else.
+// Addresses of the lab. The namespace has no route, so they are invisible outside.
 const (
 	storageIP  = "10.77.0.1"
 	guestIP    = "10.77.0.2"
 	storageNIC = "stor0"
 )
 
-// openTAP makes the storage network's side of the switch within the namespace.
+// openTAP creates the storage network's side of the switch within the namespace.
 func openTAP(ctx context.Context, c *Children) (*os.File, error) {
 	var f *os.File
 	err := c.Within(func() error {

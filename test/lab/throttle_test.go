@@ -10,10 +10,10 @@ import (
 	"github.com/nodewatch/nodewatch/test/lab/ethswitch"
 )
 
-// A limit that tc has set on a bond or NIC that carries krbd's traffic is told, each
-// kind that this kernel has; once removed it is read no more, and a default discipline
-// in its place is none. That a setting's finding ends a minute later needs no kernel:
-// internal/judge tests it.
+// A limit that tc has set on a bond or NIC with krbd's traffic is reported, for each
+// kind that this kernel supports; after its removal it is no longer read, and a
+// default discipline in its place does not count. internal/judge tests that a
+// setting's finding ends a minute later, which needs no kernel.
 func TestThrottleLeft(t *testing.T) {
 	l := scenario(t)
 	l.bond("802.3ad", ethswitch.Layer34)
@@ -23,7 +23,7 @@ func TestThrottleLeft(t *testing.T) {
 	if r := l.now(); !r.clear("throttle-left") {
 		t.Errorf("no limit, and one is told: %s", r)
 	}
-	// told waits until the link's finding tells of a limit of the kind.
+	// reported waits until the link's finding contains a limit of the kind.
 	reported := func(link, kind string) {
 		t.Helper()
 		r := l.until(25*time.Second, kind+" on "+link+" is told", func(r Report) bool {

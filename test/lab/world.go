@@ -25,10 +25,10 @@ var images = []string{"vm-101-disk-0", "vm-102-disk-0", "vm-103-disk-0", "vm-104
 
 const imageMiB = 16
 
-// A World is all of the lab: guest, switch, cluster.
+// A World is the whole lab: guest, switch, cluster.
 type World struct {
 	dir      string
-	bin      string // of the guest's programs
+	bin      string // of the programs in the guest
 	lock     *os.File
 	alive    io.Closer // closed when this process has ended
 	children *Children
@@ -36,7 +36,7 @@ type World struct {
 	switched sync.WaitGroup
 	once     sync.Once // of Close
 
-	bonded string // mode of the bond that the latest scenario has left; empty if there is none
+	bonded string // mode of the bond that the previous scenario left; empty: none
 
 	Kernel  Kernel
 	Switch  *ethswitch.Switch
@@ -44,12 +44,13 @@ type World struct {
 	Cluster *Cluster
 }
 
-// errUnavailable is why a world cannot be had on this machine, whatever is done.
+// errUnavailable means that no world can be built on this machine.
 var errUnavailable = errors.New("cannot run here")
 
 const dirPrefix = "nodewatch-lab-"
 
-// Build makes a World. What is made is gone after Close, also when Build fails.
+// Build builds a World. Close removes everything that was created; Build does so
+// itself if it fails.
 func Build(ctx context.Context, bin, kernel string) (w *World, err error) {
 	sweep()
 	w = &World{bin: bin, Switch: ethswitch.New()}
@@ -99,7 +100,7 @@ func (w *World) populate(ctx context.Context, bin string) error {
 	return errors.Join(err, <-cluster)
 }
 
-// directory makes the work directory, and a lock that says that it is in use.
+// directory creates the work directory, and a lock that marks it as in use.
 func (w *World) directory() (err error) {
 	if w.dir, err = os.MkdirTemp("", dirPrefix); err != nil {
 		return err
@@ -114,7 +115,8 @@ func (w *World) directory() (err error) {
 }
 
 // guard starts a shell that outlives this process, and removes the directory when
-// it is gone, however it ends. All else of the lab dies with this process.
+// this process has ended, however it ends. All other parts of the lab end with this
+// process.
 func (w *World) guard() (err error) {
 	cmd := exec.Command("sh", "-c", `trap "" INT TERM HUP; cat >/dev/null; sleep 1; rm -rf "$0"`, w.dir)
 	cmd.SysProcAttr = &syscall.SysProcAttr{Setsid: true}
@@ -124,26 +126,27 @@ func (w *World) guard() (err error) {
 	if err = cmd.Start(); err != nil {
 		return err
 	}
-	go func() { _ = cmd.Wait() }() // how it ends means nothing
+	go func() { _ = cmd.Wait() }() // its exit code does not matter
 	return nil
 }
 
-// sweep removes the work directories of runs whose machine went down with them.
+// sweep removes the work directories of runs that were ended by a crash of the
+// machine.
 func sweep() {
-	dirs, _ := filepath.Glob(filepath.Join(os.TempDir(), dirPrefix+"*")) // the pattern is right
+	dirs, _ := filepath.Glob(filepath.Join(os.TempDir(), dirPrefix+"*")) // the pattern is valid
 	for _, dir := range dirs {
 		lock, err := os.Open(filepath.Join(dir, "lock"))
 		if err != nil {
-			continue // being made now, or not ours
+			continue // being created now, or of another user
 		}
 		if unix.Flock(int(lock.Fd()), unix.LOCK_EX|unix.LOCK_NB) == nil {
-			_ = os.RemoveAll(dir) // what stays is tried again by the next run
+			_ = os.RemoveAll(dir) // the next run retries
 		}
 		_ = lock.Close()
 	}
 }
 
-// Close ends all of it and removes it.
+// Close ends the lab and removes it.
 func (w *World) Close() { w.once.Do(w.close) }
 
 func (w *World) close() {
@@ -155,7 +158,7 @@ func (w *World) close() {
 		w.children.Close()
 	}
 	if w.dir != "" {
-		_ = os.RemoveAll(w.dir) // the next run sweeps
+		_ = os.RemoveAll(w.dir) // the next run removes it
 	}
 	if w.lock != nil {
 		_ = w.lock.Close()
@@ -165,12 +168,12 @@ func (w *World) close() {
 	}
 }
 
-// Shell describes how to reach the shell on the guest's serial line.
+// Shell returns how to connect to the shell on the guest's serial line.
 func (w *World) Shell() string {
 	return fmt.Sprintf("socat STDIO,raw,echo=0 UNIX-CONNECT:%s (work directory: %s)", filepath.Join(w.dir, "console.sock"), w.dir)
 }
 
-// wait asks repeatedly until it is so.
+// wait calls so repeatedly until it returns true.
 func wait(ctx context.Context, within time.Duration, so func() (bool, error)) error {
 	ctx, cancel := context.WithTimeout(ctx, within)
 	defer cancel()

@@ -1,6 +1,6 @@
-// Package manpage writes man pages for the tests that keep docs/man as the commands
-// and the configuration are. It knows the macros of man(7) and kingpin's model of a command line,
-// and nothing of nodewatch.
+// Package manpage writes man pages for the tests that keep docs/man consistent with the commands
+// and the configuration. It uses the macros of man(7) and kingpin's model of a command line, and
+// contains nothing specific to nodewatch.
 package manpage
 
 import (
@@ -13,15 +13,15 @@ import (
 	"github.com/alecthomas/kingpin/v2"
 )
 
-// A Page is a man page that is being written.
+// A Page is a man page under construction.
 type Page struct{ b strings.Builder }
 
-// released is the heading of a release in the changelog.
+// released matches the heading of a release in the changelog.
 var released = regexp.MustCompile(`(?m)^## (\d+\.\d+\.\d+) / (\d{4}-\d{2}-\d{2})$`)
 
-// New begins the page of the given name and section, such as nodewatch and 1, with what
-// it is about in a few words. Its version and date are those of the newest release in
-// the changelog file.
+// New starts the page with the given name and section, such as nodewatch and 1, and a
+// short description. Its version and date are those of the newest release in the
+// changelog file.
 func New(name string, section int, about, changelog string) (*Page, error) {
 	raw, err := os.ReadFile(changelog)
 	if err != nil {
@@ -37,15 +37,15 @@ func New(name string, section int, about, changelog string) (*Page, error) {
 	return p, nil
 }
 
-// Section begins a section.
+// Section starts a section.
 func (p *Page) Section(title string) {
 	fmt.Fprintf(&p.b, ".SH %s\n", Escape(strings.ToUpper(title)))
 }
 
-// Subsection begins a part of a section.
+// Subsection starts a part of a section.
 func (p *Page) Subsection(title string) { fmt.Fprintf(&p.b, ".SS %s\n", Escape(title)) }
 
-// Text writes paragraphs, which an empty line separates.
+// Text writes paragraphs, separated by an empty line.
 func (p *Page) Text(text string) {
 	for i, paragraph := range strings.Split(strings.TrimSpace(text), "\n\n") {
 		if i > 0 || p.within() {
@@ -55,15 +55,15 @@ func (p *Page) Text(text string) {
 	}
 }
 
-// within reports whether the section has begun already: a paragraph needs a break then.
+// within reports whether the section already has text: a paragraph then needs a break.
 func (p *Page) within() bool {
 	all := strings.TrimSuffix(p.b.String(), "\n")
 	last := all[strings.LastIndexByte(all, '\n')+1:]
 	return !strings.HasPrefix(last, ".SH") && !strings.HasPrefix(last, ".SS")
 }
 
-// Item writes a term in bold, with words after it in italics where there are some, and
-// what it is.
+// Item writes a term in bold, its value in italics if there is one, and its
+// description.
 func (p *Page) Item(term, value, text string) {
 	fmt.Fprintf(&p.b, ".TP\n\\fB%s\\fR", Escape(term))
 	if value != "" {
@@ -72,7 +72,7 @@ func (p *Page) Item(term, value, text string) {
 	fmt.Fprintf(&p.b, "\n%s\n", Escape(strings.Join(strings.Fields(text), " ")))
 }
 
-// Code writes lines as they are.
+// Code writes lines unchanged.
 func (p *Page) Code(text string) {
 	if p.within() {
 		p.b.WriteString(".PP\n")
@@ -100,8 +100,8 @@ func (p *Page) Synopsis(app *kingpin.ApplicationModel) {
 	}
 }
 
-// Commands writes the section with the arguments and flags of each command, and the one
-// with the flags of all.
+// Commands writes the section with the arguments and flags of each command, and the
+// section with the global flags.
 func (p *Page) Commands(app *kingpin.ApplicationModel) {
 	p.Section("commands")
 	for _, cmd := range visible(app) {
@@ -122,7 +122,7 @@ func (p *Page) Commands(app *kingpin.ApplicationModel) {
 	p.Item("--version", "", "Print version, revision, date, Go and platform.")
 }
 
-// visible are the commands to document.
+// visible returns the commands to document.
 func visible(app *kingpin.ApplicationModel) (list []*kingpin.CmdModel) {
 	for _, cmd := range app.FlattenedCommands() {
 		if !cmd.Hidden && cmd.Name != "help" {
@@ -143,7 +143,7 @@ func (p *Page) flag(f *kingpin.FlagModel) {
 	p.Item(name, value, f.HelpWithEnvar())
 }
 
-// SeeAlso ends the page with other pages, such as nodewatch.yml(5).
+// SeeAlso ends the page with references to other pages, such as nodewatch.yml(5).
 func (p *Page) SeeAlso(pages ...string) {
 	p.Section("see also")
 	for i, page := range pages {
@@ -157,11 +157,11 @@ func (p *Page) SeeAlso(pages ...string) {
 	fmt.Fprintf(&p.b, ".PP\nhttps://github.com/nodewatch/nodewatch\n")
 }
 
-// String is the page.
+// String returns the page.
 func (p *Page) String() string { return p.b.String() }
 
-// Escape makes text safe for roff: what it would read as a request or an escape, and
-// hyphens that are to be copied.
+// Escape escapes text for roff: its requests and escapes, and hyphens that readers
+// may copy.
 func Escape(text string) string {
 	text = strings.NewReplacer(`\`, `\e`, `-`, `\-`, "`", "").Replace(text)
 	if strings.HasPrefix(text, ".") || strings.HasPrefix(text, "'") {

@@ -1,4 +1,4 @@
-// Package packaging has the tests of what make dist makes and of what a release is made
-// with: the same bytes from two directories, what the packages hold, and the notes.
+// Package packaging tests the output of make dist and the tools of a release: equal
+// bytes from two directories, the content of the packages, and the release notes.
 // packaging/dist-test installs the packages.
 package packaging

@@ -28,8 +28,8 @@ func run(t *testing.T, dir string, env []string, args ...string) string {
 	return string(out)
 }
 
-// build makes packages of this machine's kind from a copy of the tree in an empty
-// directory, below build/dist.
+// build builds packages for this machine's architecture from a copy of the tree in an
+// empty directory, into build/dist.
 func build(t *testing.T, dir string, packages ...string) {
 	t.Helper()
 	run(t, root, nil, "bash", "-c", `git ls-files -co --exclude-standard -z | while IFS= read -r -d '' f; do [ ! -e "$f" ] || printf '%s\0' "$f"; done | tar --null -T - -cf - | tar -C "$1" -xf -`, "bash", dir)
@@ -37,7 +37,7 @@ func build(t *testing.T, dir string, packages ...string) {
 		"VERSION=v0.9.0-3-g1a2b3c4", "REVISION=1a2b3c4d5e6f", "DATE=2026-11-30T00:00:00Z", "SOURCE_DATE_EPOCH=1796000000")
 }
 
-// sums are the SHA-256 sums of the files in a directory, by name.
+// sums returns the SHA-256 sums of the files in a directory, by name.
 func sums(t *testing.T, dir string) map[string]string {
 	t.Helper()
 	files, err := filepath.Glob(filepath.Join(dir, "*"))
@@ -55,9 +55,9 @@ func sums(t *testing.T, dir string) map[string]string {
 	return all
 }
 
-// Two builds of the same tree in two directories are the same bytes, and the packages
-// hold what they should. All are made alike, so that one is enough to compare;
-// packaging/dist-test compares all.
+// Two builds of the same tree in two directories have equal bytes, and the packages
+// have the expected content. All packages are built in the same way, so that
+// comparing one is enough; packaging/dist-test compares all.
 func TestPackages(t *testing.T) {
 	for _, program := range []string{"git", "make", "gzip", "dpkg-deb", "bash"} {
 		if _, err := exec.LookPath(program); err != nil {
@@ -99,7 +99,7 @@ func TestPackages(t *testing.T) {
 		t.Errorf("Depends: %s", got)
 	}
 	tree := unpacked(t, deb, map[string]string{
-		"usr/bin/nodewatch":                 "/blob/1a2b3c4d5e6f/docs/rules.md", // what runbook links begin with
+		"usr/bin/nodewatch":                 "/blob/1a2b3c4d5e6f/docs/rules.md", // the prefix of runbook links
 		"usr/lib/sysusers.d/nodewatch.conf": "u nodewatch ", "usr/lib/systemd/system/nodewatch.socket": "",
 		"usr/lib/systemd/system/nodewatch.service": "ExecStart=/usr/bin/nodewatch run $ARGS\n", "etc/default/nodewatch": "\nARGS=\"\"\n",
 		"usr/share/man/man1/nodewatch.1.gz": "", "usr/share/man/man5/nodewatch.yml.5.gz": "",
@@ -122,7 +122,7 @@ func TestPackages(t *testing.T) {
 		"/usr/lib/sysusers.d/nodewatch-status.conf", "/usr/lib/sysctl.d/60-nodewatch-status.conf", "/etc/default/nodewatch-status", "/etc/nodewatch-status/nodewatch-status.yml")
 }
 
-// lintian finds nothing wrong with the .deb packages in a directory.
+// lintian checks that lintian finds no problem in the .deb packages of a directory.
 func lintian(t *testing.T, dist string) {
 	if _, err := exec.LookPath("lintian"); err != nil {
 		t.Skip("lintian is not installed; make deps installs it")
@@ -134,7 +134,7 @@ func lintian(t *testing.T, dist string) {
 	run(t, ".", nil, append([]string{"lintian", "--allow-root", "--fail-on", "error,warning"}, packages...)...)
 }
 
-// unpacked unpacks a .deb whose files hold the texts.
+// unpacked unpacks a .deb and checks that its files contain the texts.
 func unpacked(t *testing.T, deb string, holds map[string]string) (tree string) {
 	t.Helper()
 	tree = t.TempDir()
@@ -148,8 +148,8 @@ func unpacked(t *testing.T, deb string, holds map[string]string) (tree string) {
 	return tree
 }
 
-// statusHolds looks at what the package nodewatch-status holds: what it installs as its
-// configuration is one, and its maintainer scripts are about it and not about nodewatch.
+// statusHolds checks the package nodewatch-status: its configuration is valid, and its
+// maintainer scripts name it and not nodewatch.
 func statusHolds(t *testing.T, deb, version string) {
 	t.Helper()
 	const conf = "etc/nodewatch-status/nodewatch-status.yml"
@@ -182,7 +182,7 @@ func statusHolds(t *testing.T, deb, version string) {
 	}
 }
 
-// rpmHolds looks at what the .rpm holds, if there is an rpm to ask.
+// rpmHolds checks the content of the .rpm, if rpm is installed.
 func rpmHolds(t *testing.T, file string, names ...string) {
 	t.Helper()
 	if _, err := exec.LookPath("rpm"); err != nil {
@@ -197,7 +197,8 @@ func rpmHolds(t *testing.T, file string, names ...string) {
 	}
 }
 
-// The notes of a release are its section of the changelog; a release without one has none.
+// The notes of a release are its section of the changelog; without a section there are no
+// notes.
 func TestReleaseNotes(t *testing.T) {
 	notes := run(t, root, nil, "tools/release-notes", "v0.1.0")
 	if !strings.HasPrefix(notes, "- [") || strings.Contains(notes, "\n## ") {
@@ -210,7 +211,7 @@ func TestReleaseNotes(t *testing.T) {
 	}
 }
 
-// Every action is pinned by its commit, and actionlint has nothing to say.
+// Every action is pinned to a commit, and actionlint reports no problem.
 func TestWorkflows(t *testing.T) {
 	files, err := filepath.Glob(filepath.Join(root, ".github/workflows/*.yml"))
 	if err != nil || len(files) == 0 {

@@ -19,10 +19,10 @@ import (
 	"time"
 )
 
-// patience is how long anything may take on a busy machine.
+// patience is the time limit for anything on a busy machine.
 const patience = 2 * time.Minute
 
-// eventually asks for url until what it answers matches.
+// eventually requests url until the response matches.
 func eventually(t *testing.T, url, match string) {
 	t.Helper()
 	want, deadline, last := regexp.MustCompile(match), time.Now().Add(patience), ""
@@ -30,7 +30,7 @@ func eventually(t *testing.T, url, match string) {
 	for time.Now().Before(deadline) {
 		answer, err := client.Get(url)
 		if err == nil {
-			body, _ := io.ReadAll(io.LimitReader(answer.Body, 1<<20)) // what came of it
+			body, _ := io.ReadAll(io.LimitReader(answer.Body, 1<<20)) // an error shows in the text
 			_ = answer.Body.Close()
 			if last = string(body); want.Match(body) {
 				return
@@ -43,7 +43,7 @@ func eventually(t *testing.T, url, match string) {
 	t.Fatalf("%s never answered %q; last:\n%s", url, match, last)
 }
 
-// free is an address on loopback that is free now.
+// free returns a free address on loopback.
 func free(t *testing.T) string {
 	t.Helper()
 	l, err := net.Listen("tcp", "127.0.0.1:0")
@@ -54,7 +54,8 @@ func free(t *testing.T) string {
 	return l.Addr().String()
 }
 
-// checkout is a directory that everybody can read, with the programs and tools/run.
+// checkout returns a directory that all users can read, with the programs and
+// tools/run.
 func checkout(t *testing.T) string {
 	t.Helper()
 	dir, err := os.MkdirTemp("", "nodewatch-run")
@@ -67,7 +68,8 @@ func checkout(t *testing.T) string {
 	return dir
 }
 
-// signIn signs in as make run says, with a password that nobody else can read.
+// signIn signs in as printed by make run, with a password that no other user can
+// read.
 func signIn(t *testing.T, login, file string) {
 	t.Helper()
 	info, err := os.Stat(file)
@@ -83,7 +85,7 @@ func signIn(t *testing.T, login, file string) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	_ = a.Body.Close() // only the answer counts
+	_ = a.Body.Close() // only the response is needed
 	if a.StatusCode != http.StatusSeeOther {
 		t.Errorf("signing in: %s", a.Status)
 	}
@@ -98,7 +100,8 @@ func TestRun(t *testing.T) {
 		}
 	}
 	dir := checkout(t)
-	// A test in the background of a script ignores Ctrl-C, and so would what it starts.
+	// A test in the background of a script ignores SIGINT, and its children would
+	// inherit this.
 	interrupts := make(chan os.Signal, 1)
 	signal.Notify(interrupts, syscall.SIGINT)
 	defer signal.Stop(interrupts)
@@ -132,7 +135,7 @@ func TestRun(t *testing.T) {
 					t.Fatal(err)
 				}
 				t.Cleanup(func() {
-					_ = cmd.Process.Signal(syscall.SIGTERM) // after the test it has ended
+					_ = cmd.Process.Signal(syscall.SIGTERM) // at the end of the test it has already ended
 					_ = cmd.Wait()
 				})
 				said := ""
@@ -145,7 +148,7 @@ func TestRun(t *testing.T) {
 				go func() { _, _ = io.Copy(io.Discard, out) }()
 				return cmd
 			}
-			// gone waits until it has ended, when nobody listens any more.
+			// gone waits until it has ended and its addresses are free.
 			gone := func(cmd *exec.Cmd) error {
 				t.Helper()
 				ended := make(chan error, 1)
@@ -173,14 +176,14 @@ func TestRun(t *testing.T) {
 			eventually(t, "http://"+operators+"/metrics", `nodewatch_status_nodes\{presence="reporting"\} 1\n`)
 			eventually(t, "http://"+public+"/", "(?i)"+regexp.QuoteMeta(host))
 			signIn(t, "http://"+operators+"/login", filepath.Join(state, "password"))
-			if err := syscall.Kill(-cmd.Process.Pid, syscall.SIGINT); err != nil { // as a terminal does
+			if err := syscall.Kill(-cmd.Process.Pid, syscall.SIGINT); err != nil { // like a terminal
 				t.Fatal(err)
 			}
 			if err := gone(cmd); err != nil {
 				t.Errorf("after Ctrl-C: %v", err)
 			}
 
-			cmd = start() // with the state of before
+			cmd = start() // with the previous state
 			eventually(t, "http://"+operators+"/metrics", `nodewatch_status_reports_total [1-9]`)
 			signIn(t, "http://"+operators+"/login", filepath.Join(state, "password"))
 			eventually(t, "http://"+node+"/-/ready", "")
@@ -199,7 +202,7 @@ func TestRun(t *testing.T) {
 	}
 }
 
-// daemonOf is the process that daemon.json in the state names.
+// daemonOf returns the process in daemon.json of the state directory.
 func daemonOf(state string) (pid int, err error) {
 	raw, err := os.ReadFile(filepath.Join(state, "runtime", "daemon.json"))
 	if err != nil {
@@ -209,7 +212,7 @@ func daemonOf(state string) (pid int, err error) {
 	return pid, err
 }
 
-// What takes long is said while it takes long, and the exit code is that of the command.
+// Slow commands are reported while they run, and the exit code is that of the command.
 func TestProgress(t *testing.T) {
 	said := filepath.Join(t.TempDir(), "said")
 	cmd := exec.Command("sh", "-c", `exec "$1/tools/progress" building sh -c 'until grep -q "^building: 2 s$" "$0"; do sleep 0.1; done; exit 3' "$2" 2>"$2"`, "sh", root, said)

@@ -5,11 +5,11 @@ import (
 	"testing"
 )
 
-// A Database makes a new, empty database and returns its address, as the configuration
-// of nodewatch-status has it.
+// A Database creates a new, empty database and returns its address, in the form of
+// nodewatch-status' configuration.
 type Database func(testing.TB) string
 
-// SQLite makes a file in a directory that goes with the test.
+// SQLite creates a file in a directory that is removed with the test.
 func SQLite(t testing.TB) string { return "sqlite:" + filepath.Join(directory(t), "status.db") }
 
 // Both runs tests on SQLite and on PostgreSQL.

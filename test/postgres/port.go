@@ -5,7 +5,7 @@ import (
 	"testing"
 )
 
-// freePort is a port that nothing listens on just now.
+// freePort returns a port that is free now.
 func freePort(t testing.TB) string {
 	t.Helper()
 	l, err := new(net.ListenConfig).Listen(t.Context(), "tcp", "127.0.0.1:0")

@@ -1,5 +1,5 @@
 // Package postgres is a real PostgreSQL server for tests: on loopback, as an
-// unprivileged user, with its data in a directory that goes with the test.
+// unprivileged user, with its data in a directory that is removed with the test.
 package postgres
 
 import (
@@ -22,8 +22,7 @@ import (
 	_ "github.com/jackc/pgx/v5/stdlib" // the driver "pgx"
 )
 
-// startup is how long the server may take until it answers; a bound for a machine
-// that is very busy.
+// startup is the time limit for the server's first response, on a very busy machine.
 const startup = 2 * time.Minute
 
 // A Server is a running PostgreSQL.
@@ -32,7 +31,8 @@ type Server struct {
 	schemas int
 }
 
-// root is the directory of the module: the nearest one above the test's with a go.mod.
+// root returns the directory of the module: the nearest one above the test's with a
+// go.mod.
 func root() string {
 	dir, err := os.Getwd()
 	for err == nil && dir != filepath.Dir(dir) {
@@ -50,8 +50,8 @@ type installation struct {
 	tree string // where tools/unpack has put it and its libraries; "": it is installed
 }
 
-// installed finds initdb and postgres. The test is skipped where there are none, and
-// fails instead where NODEWATCH_NO_SKIP is set.
+// installed finds initdb and postgres. Without them the test is skipped, or fails if
+// NODEWATCH_NO_SKIP is set.
 func installed(t testing.TB) installation {
 	t.Helper()
 	unpacked := filepath.Join(root(), "bin", "debian")
@@ -77,7 +77,7 @@ func installed(t testing.TB) installation {
 	return installation{}
 }
 
-// command is a command that finds its libraries.
+// command returns a command with the path of its libraries.
 func (i installation) command(ctx context.Context, name string, args ...string) *exec.Cmd {
 	cmd := exec.CommandContext(ctx, filepath.Join(i.bin, name), args...)
 	cmd.Env = []string{"LC_ALL=C", "PATH=/usr/bin:/bin", "TZ=UTC"}
@@ -89,8 +89,9 @@ func (i installation) command(ctx context.Context, name string, args ...string) 
 	return cmd
 }
 
-// within is the installation where the user can reach it: what was unpacked below a
-// directory that is closed to others, as a checkout may be, is copied to dir.
+// within returns the installation at a place that the user can access: an unpacked
+// one below a directory that is closed to others, as a checkout may be, is copied to
+// dir.
 func (i installation) within(t testing.TB, dir string, as *syscall.Credential) installation {
 	t.Helper()
 	cmd := i.command(t.Context(), "postgres", "--version")
@@ -110,7 +111,7 @@ func (i installation) within(t testing.TB, dir string, as *syscall.Credential) i
 	return installation{bin: filepath.Join(dir, bin), tree: dir}
 }
 
-// Start starts a server that ends with the test, also when the test is killed.
+// Start starts a server that ends with the test, even if the test is killed.
 func Start(t testing.TB) *Server {
 	t.Helper()
 	dir := directory(t)
@@ -133,13 +134,13 @@ func Start(t testing.TB) *Server {
 	process.Cancel = func() error { return process.Process.Signal(syscall.SIGQUIT) }
 	process.WaitDelay = 10 * time.Second
 	started, ended := make(chan error, 1), make(chan struct{})
-	go func() { // the signal at the parent's end is that of the thread that started it
+	go func() { // the parent's death signal is sent at the end of the starting thread
 		runtime.LockOSThread()
 		defer close(ended)
 		err := process.Start()
 		started <- err
 		if err == nil {
-			_ = process.Wait() // it is ended by a signal
+			_ = process.Wait() // a signal ends it
 		}
 	}()
 	if err := <-started; err != nil {
@@ -166,8 +167,8 @@ func Start(t testing.TB) *Server {
 	}
 }
 
-// Schema makes a new schema and returns the URL of a database that is this schema
-// only: it is made faster than a database.
+// Schema creates a new schema and returns the URL of a database with this schema
+// only. This is faster than creating a database.
 func (s *Server) Schema(t testing.TB) string {
 	t.Helper()
 	s.schemas++
@@ -191,7 +192,8 @@ func (s *Server) exec(ctx context.Context, statement string) error {
 	return errors.Join(err, db.Close())
 }
 
-// directory is one that an unprivileged user can reach, unlike the test's own.
+// directory returns a directory that an unprivileged user can access, unlike the
+// test's own.
 func directory(t testing.TB) string {
 	t.Helper()
 	dir, err := os.MkdirTemp("", "nodewatch-database-")
@@ -209,8 +211,8 @@ func directory(t testing.TB) string {
 	return dir
 }
 
-// unprivileged is the user to run as, as PostgreSQL refuses to run as root; nil: as
-// whoever runs the test.
+// unprivileged returns the user to run as, because PostgreSQL refuses to run as root;
+// nil: the current user.
 func unprivileged(t testing.TB, dir string) *syscall.Credential {
 	t.Helper()
 	if os.Geteuid() != 0 {

@@ -14,7 +14,7 @@ import (
 	"github.com/nodewatch/nodewatch/test/prometheus"
 )
 
-// A dashboard is what of a Grafana dashboard is looked at.
+// A dashboard contains the tested fields of a Grafana dashboard.
 type dashboard struct {
 	UID        string
 	Title      string
@@ -75,7 +75,7 @@ type panelQuery struct {
 	Instant, Range, Hide bool
 }
 
-// dashboards are those that are shipped, by file.
+// dashboards returns the shipped dashboards, by file.
 func dashboards(t *testing.T) map[string]dashboard {
 	t.Helper()
 	files, err := filepath.Glob(deployed("grafana", "*.json"))
@@ -97,18 +97,18 @@ func dashboards(t *testing.T) map[string]dashboard {
 	return all
 }
 
-// substituted is an expression with the variables of its dashboard filled in.
+// substituted returns an expression with the variables of its dashboard filled in.
 func substituted(expr string) string {
 	return strings.NewReplacer("$__rate_interval", "5m", "$job", "nodewatch", "$instance", "node1", "$site", "rl1").Replace(expr)
 }
 
-// aPanelQuery is a query with where it stands.
+// aPanelQuery is a query with its location.
 type aPanelQuery struct {
 	where, expr string
 	panelQuery
 }
 
-// queries are all queries of the dashboards, variables filled in.
+// queries returns all queries of the dashboards, with variables filled in.
 func queries(t *testing.T) []aPanelQuery {
 	t.Helper()
 	var all []aPanelQuery
@@ -195,7 +195,7 @@ func TestDashboardsAreWhole(t *testing.T) {
 	}
 }
 
-// variables looks at the dashboard's variables.
+// variables checks the dashboard's variables.
 func (d dashboard) variables(t *testing.T, file string) {
 	t.Helper()
 	if len(d.Templating.List) < 2 || d.Templating.List[0].Type != "datasource" || d.Templating.List[0].Query != "prometheus" {
@@ -216,7 +216,7 @@ func (d dashboard) variables(t *testing.T, file string) {
 	}
 }
 
-// look looks at one panel, and whether its place is its own.
+// look checks one panel, and that it does not overlap another.
 func (p panel) look(t *testing.T, file string, used map[[2]int]string) {
 	t.Helper()
 	if p.GridPos.X < 0 || p.GridPos.W < 1 || p.GridPos.X+p.GridPos.W > 24 || p.GridPos.H < 1 {
@@ -240,7 +240,7 @@ func (p panel) look(t *testing.T, file string, used map[[2]int]string) {
 		if q.Datasource == nil || *q.Datasource != (source{"prometheus", "${datasource}"}) {
 			t.Errorf("%s: %q asks the data source %v", file, p.Title, q.Datasource)
 		}
-		now := p.Type == "stat" || p.Type == "table" // over a range, what has ended would stay
+		now := p.Type == "stat" || p.Type == "table" // with a range, ended series would stay
 		if q.Instant != now || q.Range == now || (q.Format == "table") != (p.Type == "table") {
 			t.Errorf("%s: %q is a %s and asks instant=%v format=%q", file, p.Title, p.Type, q.Instant, q.Format)
 		}

@@ -6,7 +6,8 @@ import (
 	"testing"
 )
 
-// withoutThreshold are the panels over time of which no value is bad by itself, and why.
+// withoutThreshold lists the panels over time in which no value is bad in itself, with
+// the reason.
 var withoutThreshold = map[string]string{
 	"Receive: share of each slave":         "what is even depends on how many slaves there are",
 	"Transmit: share of each slave":        "what is even depends on how many slaves there are",
@@ -21,8 +22,8 @@ var withoutThreshold = map[string]string{
 	"Lines of libceph and krbd's disks: the ten nodes with the most": "it compares nodes",
 }
 
-// A panel over time shows from where on its value is bad; a panel that is about one node, or split
-// by node, leads to that node's page; and storms and changes of a bond's policy are marked in all.
+// A panel over time shows its threshold; a panel about one node, or split by node, links to that
+// node's page; and all dashboards mark storms and changes of a bond's policy.
 func TestEachPanelHelpsToReadIt(t *testing.T) {
 	used := map[string]bool{}
 	for file, d := range dashboards(t) {
@@ -58,7 +59,8 @@ func TestEachPanelHelpsToReadIt(t *testing.T) {
 	}
 }
 
-// leadsToTheNode looks at the panel's links: by which variable or label they find the node.
+// leadsToTheNode checks the panel's links: the variable or label by which they find the
+// node.
 func (p panel) leadsToTheNode(t *testing.T, file string) {
 	t.Helper()
 	want := ""

@@ -6,12 +6,12 @@ import (
 	"testing"
 )
 
-// units are those of Grafana that the dashboards use.
+// units are the Grafana units that the dashboards use.
 var units = []string{"none", "short", "s", "percentunit", "pps", "cps", "bps", "Bps", "bytes"}
 
-// What Grafana's dashboard linter demands: variables for job and instance that take
-// several values, a title, a description and a unit for each panel, queries that
-// respect the variables, and a dashboard that is not edited in place.
+// The requirements of Grafana's dashboard linter: variables for job and instance that
+// accept several values, a title, a description and a unit for each panel, queries
+// that use the variables, and a dashboard that is not editable.
 func TestDashboardsFollowGrafanasLinter(t *testing.T) {
 	rate := regexp.MustCompile(`\[([^\]]+)\]`)
 	for file, d := range dashboards(t) {
@@ -48,7 +48,7 @@ func TestDashboardsFollowGrafanasLinter(t *testing.T) {
 	}
 }
 
-// lint looks at one query of the panel.
+// lint checks one query of the panel.
 func (p panel) lint(t *testing.T, file string, q panelQuery, span *regexp.Regexp) {
 	t.Helper()
 	for _, m := range span.FindAllStringSubmatch(q.Expr, -1) {

@@ -21,8 +21,8 @@ import (
 
 var counterLine = regexp.MustCompile(`(?m)^(\w+_total(?:\{.*\})?) (\S+)$`)
 
-// stormExporter shows what nodewatch shows in a storm, and counters that rise by
-// one with each scrape. It tells of each scrape.
+// stormExporter serves nodewatch's metrics of a storm, with counters that increase by
+// one at each scrape. The channel receives each scrape.
 func stormExporter(t *testing.T) (address string, scraped <-chan struct{}) {
 	t.Helper()
 	raw, err := os.ReadFile(filepath.Join(prometheus.Root(), fixture))
@@ -52,7 +52,7 @@ func stormExporter(t *testing.T) (address string, scraped <-chan struct{}) {
 	return s.Listener.Addr().String(), came
 }
 
-// answers asks Prometheus and returns how many series come back.
+// answers queries Prometheus and returns the number of series.
 func answers(t *testing.T, base, expr string) int {
 	t.Helper()
 	a, err := http.PostForm(base+"/api/v1/query", url.Values{"query": {expr}})
@@ -70,8 +70,8 @@ func answers(t *testing.T, base, expr string) int {
 	return len(body.Data.Result)
 }
 
-// Each query of the dashboards, and each recording rule, brings series from what
-// nodewatch really shows in a storm, by a real Prometheus.
+// Each query of the dashboards, and each recording rule, returns series for
+// nodewatch's metrics of a storm, in a real Prometheus.
 func TestQueriesBringData(t *testing.T) {
 	t.Parallel()
 	prometheus.Program(t, prometheus.Prometheus)
@@ -80,12 +80,12 @@ func TestQueriesBringData(t *testing.T) {
 	base := prometheus.StartPrometheus(t, dir, scraping(t, dir, "", "", address, "127.0.0.1:1"))
 	waits := map[string]string{}
 	for _, q := range queries(t) {
-		if !strings.Contains(q.where, ", annotation ") { // they are of moments, which the exporter does not play
+		if !strings.Contains(q.where, ", annotation ") { // annotations mark moments, which the exporter does not simulate
 			waits[q.where] = q.expr
 		}
 	}
 	for _, r := range rules(t) {
-		if r.Record != "" && r.Record != "instance:nodewatch_maintenance:last" { // nobody maintains it
+		if r.Record != "" && r.Record != "instance:nodewatch_maintenance:last" { // no maintenance is simulated
 			waits[r.Record] = r.Record
 		}
 	}
@@ -108,8 +108,8 @@ func TestQueriesBringData(t *testing.T) {
 	t.Logf("%d queries bring data", n)
 }
 
-// A running nodewatch shows the metrics that are not of a View, and no other that
-// the vocabulary does not know.
+// A running nodewatch serves the metrics that do not come from a View, and the
+// vocabulary contains all metrics that it serves.
 func TestTheDaemonShowsWhatTheRulesUse(t *testing.T) {
 	t.Parallel()
 	node := startNodewatch(t, "run", "--web.listen-address=127.0.0.1:0")

@@ -19,7 +19,7 @@ func TestAmtoolTakesTheExample(t *testing.T) {
 	}
 }
 
-// Which receiver each alert reaches, whether the reporter or Prometheus sends it.
+// Each alert reaches its receiver, whether the reporter or Prometheus sends it.
 func TestAmtoolRoutes(t *testing.T) {
 	for labels, want := range map[string]string{
 		"alertname=NodewatchKrbdRetryStorm severity=critical node=node2 site=rl1": "pager",
@@ -33,7 +33,7 @@ func TestAmtoolRoutes(t *testing.T) {
 	} {
 		args := append([]string{"config", "routes", "test", "--config.file=" + deployed("prometheus", "alertmanager-example.yml")}, strings.Fields(labels)...)
 		out, err := prometheus.Run(t, prometheus.Amtool, args...)
-		lines := strings.Split(strings.TrimSpace(out), "\n") // the last is the answer, before it there may be a warning
+		lines := strings.Split(strings.TrimSpace(out), "\n") // the last line is the result; a warning may precede it
 		if got := lines[len(lines)-1]; err != nil || got != want {
 			t.Errorf("%s reaches %s (%v), want %s", labels, got, err, want)
 		}

@@ -16,12 +16,13 @@ type inhibition struct {
 	Equal  []string
 }
 
-// A pair is a rule and one whose finding it explains.
+// A pair is a rule and another one whose finding it explains.
 type pair struct{ by, explained string }
 
 var ruleMatcher = regexp.MustCompile(`^rule(=~?)"(.+)"$`)
 
-// matched are the rules that the matchers choose; none if they do not choose by rule.
+// matched returns the rules that the matchers select; none if they do not select by
+// rule.
 func matched(matchers []string) []string {
 	for _, m := range matchers {
 		if parts := ruleMatcher.FindStringSubmatch(m); parts != nil && parts[2] != ".+" {
@@ -31,9 +32,9 @@ func matched(matchers []string) []string {
 	return nil
 }
 
-// Alertmanager inhibits what the judge explains and nothing else: each pair of rules is there in both.
-// Only the same node's alerts inhibit each other, and only a critical one inhibits, as the judge's
-// condition, at least the same severity, cannot be said in Alertmanager.
+// Alertmanager inhibits exactly the findings that the judge explains: both have the same pairs of
+// rules. Only alerts of the same node inhibit each other, and only critical ones inhibit, because the
+// judge's condition, at least the same severity, cannot be expressed in Alertmanager.
 func TestInhibitionIsWhatTheJudgeExplains(t *testing.T) {
 	var config struct {
 		Inhibit []inhibition `yaml:"inhibit_rules"`

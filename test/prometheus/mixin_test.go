@@ -16,7 +16,7 @@ import (
 
 var update = flag.Bool("update", false, "write deploy/mixin/prometheusrule.yaml")
 
-// tool runs one of the programs that tools/go.mod pins, in deploy/mixin.
+// tool runs one of the programs pinned in tools/go.mod, in deploy/mixin.
 func tool(t *testing.T, args ...string) string {
 	t.Helper()
 	cmd := exec.Command("go", append([]string{"tool", "-modfile=" + filepath.Join(prometheus.Root(), "tools", "go.mod")}, args...)...)
@@ -31,7 +31,7 @@ func tool(t *testing.T, args ...string) string {
 	return string(out)
 }
 
-// A group is what is compared of a group of rules.
+// A group contains the compared fields of a group of rules.
 type group struct {
 	Name  string
 	Rules []map[string]any

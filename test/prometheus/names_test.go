@@ -19,17 +19,18 @@ import (
 	"github.com/nodewatch/nodewatch/test/prometheus"
 )
 
-// fixture is what nodewatch shows in a storm, as its own tests keep it.
+// fixture is the exposition of nodewatch in a storm, from its own tests.
 const fixture = "internal/metrics/testdata/storm.prom"
 
 // target are the labels that a scrape adds.
 var target = []string{"job", "instance", "site", "rack", "switch"}
 
-// foreign are the metrics that are not nodewatch's, and their labels.
+// foreign contains the metrics of other programs, and their labels.
 var foreign = map[string][]string{
 	"up":     {},
 	"ALERTS": {"alertname", "alertstate", "severity"},
-	// Of nodewatch, but not of a View; TestTheDaemonShowsWhatTheRulesUse sees them.
+	// Metrics of nodewatch that do not come from a View;
+	// TestTheDaemonShowsWhatTheRulesUse checks them.
 	"nodewatch_config_last_reload_successful":                {},
 	"nodewatch_config_last_reload_success_timestamp_seconds": {},
 	"nodewatch_http_connections":                             {},
@@ -37,11 +38,11 @@ var foreign = map[string][]string{
 	"nodewatch_log_lines_dropped_total":                      {},
 }
 
-// A vocabulary is every metric that there is, with its labels, and the values that
-// some labels can have.
+// A vocabulary contains every existing metric with its labels, and the values of
+// labels with fixed values.
 type vocabulary struct {
-	labels map[string][]string            // of a metric
-	values map[string]map[string][]string // of a metric's label; absent: anything
+	labels map[string][]string            // by metric
+	values map[string]map[string][]string // by metric and label; absent: any value
 }
 
 func newVocabulary(t *testing.T) vocabulary {
@@ -74,7 +75,7 @@ func newVocabulary(t *testing.T) vocabulary {
 	return v
 }
 
-// readValues takes the values of labels that are words of nodewatch's own.
+// readValues reads the values of labels that nodewatch defines.
 func (v vocabulary) readValues(t *testing.T) {
 	t.Helper()
 	f, err := os.Open(filepath.Join(prometheus.Root(), fixture))
@@ -109,7 +110,7 @@ func (v vocabulary) readValues(t *testing.T) {
 	}}
 }
 
-// of are the labels that the result of a query can have.
+// of returns the labels that the result of a query can have.
 func (v vocabulary) of(q query) []string {
 	all := slices.Concat(target, q.made)
 	for _, u := range q.uses {
@@ -119,7 +120,7 @@ func (v vocabulary) of(q query) []string {
 	return slices.Compact(all)
 }
 
-// check says what of a query names nothing that there is.
+// check returns the names in a query that do not exist.
 func (v vocabulary) check(expr string) []string {
 	var wrong []string
 	q := named(expr)
@@ -149,7 +150,7 @@ func (v vocabulary) check(expr string) []string {
 	return wrong
 }
 
-// matches reports whether each alternative of a matcher is a value that there is.
+// matches reports whether each alternative of a matcher is an existing value.
 func (v vocabulary) matches(m matcher, values []string) bool {
 	alternatives := []string{m.value}
 	if strings.HasSuffix(m.op, "~") {
@@ -183,7 +184,7 @@ func TestRulesNameWhatThereIs(t *testing.T) {
 	}
 }
 
-// The check finds what it is for.
+// The check detects wrong names.
 func TestTheCheckFindsWhatIsWrong(t *testing.T) {
 	v := newVocabulary(t)
 	for expr, want := range map[string]string{
@@ -210,7 +211,7 @@ func TestTheCheckFindsWhatIsWrong(t *testing.T) {
 	}
 }
 
-// names are the names of the metrics in an exposition.
+// names returns the names of the metrics in an exposition.
 func names(t *testing.T, r io.Reader) []string {
 	t.Helper()
 	parser := expfmt.NewTextParser(model.LegacyValidation)

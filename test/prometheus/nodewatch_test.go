@@ -14,20 +14,19 @@ import (
 	"github.com/nodewatch/nodewatch/test/prometheus"
 )
 
-// soon is within what something must come that is waited for; a bound for a busy
-// machine.
+// soon is the time limit for an expected event, on a busy machine.
 const soon = 2 * time.Minute
 
-// A nodewatch is one that runs, and tells of its verdicts.
+// A nodewatch is a running daemon with its output.
 type nodewatch struct {
 	address string      // host and port
-	lines   chan string // what it prints
+	lines   chan string // lines of its output
 }
 
 var shownAt = regexp.MustCompile(`the page .*is http://([^/]+)/`)
 
-// startNodewatch builds nodewatch and runs it until the test's end. It is given
-// back once it says where its page is.
+// startNodewatch builds nodewatch and runs it until the end of the test. It returns
+// once nodewatch has printed the address of its page.
 func startNodewatch(t *testing.T, args ...string) *nodewatch {
 	t.Helper()
 	binary := filepath.Join(t.TempDir(), "nodewatch")
@@ -59,7 +58,7 @@ func startNodewatch(t *testing.T, args ...string) *nodewatch {
 		}
 	}()
 	t.Cleanup(func() {
-		_ = cmd.Wait() // the test's context has ended it
+		_ = cmd.Wait() // the end of the test's context has stopped it
 		_ = r.Close()
 	})
 	n.address = shownAt.FindStringSubmatch(n.until(t, shownAt))[1]
@@ -85,9 +84,8 @@ func (n *nodewatch) until(t *testing.T, re *regexp.Regexp) string {
 	}
 }
 
-// scraping is a Prometheus configuration that scrapes the targets each second,
-// with the rules that are shipped, in the directory dir; there they keep what has
-// gone for as long as keep says.
+// scraping returns a Prometheus configuration that scrapes the targets each second,
+// with the shipped rules, in the directory dir; the rules keep ended alerts for keep.
 func scraping(t *testing.T, dir, keep string, alertmanager string, targets ...string) string {
 	t.Helper()
 	var names []string

@@ -6,8 +6,7 @@ import (
 	"strings"
 )
 
-// A use is one use of a metric in a query: its name, and what its labels are
-// compared with.
+// A use is one use of a metric in a query: its name, and the matchers of its labels.
 type use struct {
 	metric   string
 	matchers []matcher
@@ -15,12 +14,12 @@ type use struct {
 
 type matcher struct{ label, op, value string }
 
-// A query is what of a PromQL expression names things. It is no parser: promtool
-// is asked whether the expression is one.
+// A query contains the names in a PromQL expression. Extracting them needs no parser:
+// promtool checks that the expression is valid.
 type query struct {
 	uses   []use
 	labels []string // in by, without, on, ignoring, group_left, group_right
-	made   []string // by label_replace and label_join
+	made   []string // labels created by label_replace and label_join
 }
 
 var (
@@ -32,14 +31,14 @@ var (
 	quoted     = regexp.MustCompile(`"(?:[^"\\]|\\.)*"`)
 )
 
-// named returns what a PromQL expression names.
+// named returns the names in a PromQL expression.
 func named(expr string) query {
 	var q query
 	for _, g := range grouping.FindAllStringSubmatch(expr, -1) {
 		q.labels = append(q.labels, word.FindAllString(g[1], -1)...)
 	}
-	// The strings of label_replace(v, "new", "$1", "old", "..."): the first is made,
-	// the third is read. They are the only ones outside of matchers.
+	// The strings of label_replace(v, "new", "$1", "old", "..."): the first is
+	// created, the third is read. They are the only strings outside of matchers.
 	if making.MatchString(expr) {
 		var outside []string
 		for _, s := range quoted.FindAllString(dropMatchers(expr), -1) {

@@ -8,7 +8,7 @@ import (
 	"time"
 )
 
-// A Notification is one message of Alertmanager to its webhook (version 4).
+// A Notification is one message from Alertmanager to its webhook (version 4).
 type Notification struct {
 	Receiver    string            `json:"receiver"`
 	Status      string            `json:"status"` // firing as long as one alert of the group is
@@ -29,7 +29,7 @@ type Alert struct {
 	GeneratorURL string            `json:"generatorURL"`
 }
 
-// A Receiver takes notifications.
+// A Receiver receives notifications.
 type Receiver struct {
 	URL  string
 	came chan Notification
@@ -55,14 +55,14 @@ func StartReceiver(t testing.TB) *Receiver {
 	return r
 }
 
-// Next returns the next notification, and fails the test if none comes in time.
+// Next returns the next notification, and fails the test if none arrives within the
+// time.
 func (r *Receiver) Next(t testing.TB, within time.Duration) Notification {
 	t.Helper()
 	return r.Until(t, within, func(Notification) bool { return true })
 }
 
-// Until returns the next notification that is wanted; the others are logged and
-// left out.
+// Until returns the next notification that is wanted; it logs and skips others.
 func (r *Receiver) Until(t testing.TB, within time.Duration, wanted func(Notification) bool) Notification {
 	t.Helper()
 	late := time.After(within)
@@ -79,5 +79,5 @@ func (r *Receiver) Until(t testing.TB, within time.Duration, wanted func(Notific
 	}
 }
 
-// Waiting returns how many notifications have come that nobody has taken.
+// Waiting returns the number of notifications that were received but not yet read.
 func (r *Receiver) Waiting() int { return len(r.came) }

@@ -14,7 +14,7 @@ import (
 	"github.com/nodewatch/nodewatch/test/prometheus"
 )
 
-// A ruleFile is what of a file of rules is looked at.
+// A ruleFile contains the tested fields of a file of rules.
 type ruleFile struct {
 	Groups []struct {
 		Name  string
@@ -22,7 +22,7 @@ type ruleFile struct {
 	}
 }
 
-// A shipped is one rule.
+// A shipped is one shipped rule.
 type shipped struct {
 	Record, Alert, Expr string
 	For                 string
@@ -30,12 +30,12 @@ type shipped struct {
 	Labels, Annotations map[string]string
 }
 
-// deployed is a file or directory below deploy.
+// deployed returns the path of a file or directory below deploy.
 func deployed(parts ...string) string {
 	return filepath.Join(append([]string{prometheus.Root(), "deploy"}, parts...)...)
 }
 
-// ruleFiles are the files of rules that are shipped.
+// ruleFiles returns the shipped files of rules.
 func ruleFiles(t *testing.T) []string {
 	t.Helper()
 	var files []string
@@ -56,7 +56,7 @@ func decode(t *testing.T, path string, into any) {
 	}
 }
 
-// rules are all rules that are shipped.
+// rules returns all shipped rules.
 func rules(t *testing.T) []shipped {
 	t.Helper()
 	var all []shipped
@@ -76,7 +76,7 @@ func TestPromtoolTakesTheRules(t *testing.T) {
 	}
 }
 
-// promtool's lint of what nodewatch shows in a storm.
+// promtool's linter accepts nodewatch's metrics of a storm.
 func TestPromtoolTakesTheMetrics(t *testing.T) {
 	displayed, err := os.Open(filepath.Join(prometheus.Root(), fixture))
 	if err != nil {
@@ -105,7 +105,8 @@ func TestPromtoolUnitTests(t *testing.T) {
 	}
 }
 
-// Each alert is shown to fire and not to fire, by promtool's unit tests.
+// promtool's unit tests contain a case in which each alert fires and one in which it
+// does not.
 func TestEachAlertIsTestedBothWays(t *testing.T) {
 	files, _ := filepath.Glob(deployed("prometheus", "tests", "*.yml"))
 	fires, silent := map[string]bool{}, map[string]bool{}
@@ -144,8 +145,8 @@ func TestEachAlertIsTestedBothWays(t *testing.T) {
 	}
 }
 
-// Each rule of the catalogue pages, or makes a ticket, at each severity it can have, by an
-// alert that leads to its runbook: promtool plays them all.
+// Each rule of the catalogue pages, or creates a ticket, at each severity that it can
+// have, by an alert with a link to its runbook: promtool runs all cases.
 func TestEachRuleOfTheCatalogueAlerts(t *testing.T) {
 	names := map[string]string{"critical": "NodewatchFindingCritical", "warning": "NodewatchFindingWarning", "info": "NodewatchFindingInfo"}
 	var series, want strings.Builder
@@ -183,7 +184,7 @@ func TestEachRuleOfTheCatalogueAlerts(t *testing.T) {
 	}
 }
 
-// What every alert says (monitoring mixins' conventions).
+// The fields that every alert must have (conventions of monitoring mixins).
 func TestAlertsSayWhatTheyMust(t *testing.T) {
 	seen := map[string]bool{}
 	for _, r := range rules(t) {
@@ -209,8 +210,8 @@ func TestAlertsSayWhatTheyMust(t *testing.T) {
 	}
 }
 
-// describes is what the description of an alert says at least: what it is about, and the first
-// step. One on a finding has the rule, the subject, the affected guests and the command, and links to the node's page.
+// describes returns the minimum content of an alert's description: the subject, and the first step. An alert on a
+// finding has the rule, the subject, the affected guests and the command, and links to the node's page.
 func describes(r shipped) []string {
 	about := "{{ $labels.instance }}"
 	switch r.Alert {
@@ -227,8 +228,8 @@ func describes(r shipped) []string {
 	return []string{about, "{{ $labels.rule }}", "$labels.subject", "nodewatch_finding_guests{", "affected guests (last known): ", "The node cannot be scraped: ", " First step: nodewatch check,", "its page"}
 }
 
-// An alert on a finding leads to the node's page, with nodewatch's port where the scrape configuration
-// has cut it from the label instance; and names with quotes do not spoil what it says.
+// An alert on a finding links to the node's page, with nodewatch's port if the scrape configuration
+// has removed it from the label instance; names with quotes do not break its text.
 func TestAlertsOnFindingsLeadToThePage(t *testing.T) {
 	const text = `rule_files: [%s, %s]
 evaluation_interval: 1m
@@ -260,7 +261,7 @@ tests:
 	}
 }
 
-// leads checks that a runbook's URL leads to a file and a heading of this tree.
+// leads checks that a runbook's URL names an existing file and heading of this tree.
 func leads(t *testing.T, alert, url string) {
 	t.Helper()
 	const base = "https://github.com/nodewatch/nodewatch/blob/main/"

@@ -10,8 +10,8 @@ import (
 	"github.com/nodewatch/nodewatch/test/prometheus"
 )
 
-// exampleRoutes is the Alertmanager configuration that is shipped, with its waits
-// cut to a second and each of its receivers at the test's.
+// exampleRoutes returns the shipped Alertmanager configuration, with its waits
+// shortened to a second and all its receivers replaced by the test's.
 func exampleRoutes(t *testing.T, receiver *prometheus.Receiver) string {
 	t.Helper()
 	raw, err := os.ReadFile(deployed("prometheus", "alertmanager-example.yml"))
@@ -22,9 +22,9 @@ func exampleRoutes(t *testing.T, receiver *prometheus.Receiver) string {
 	return regexp.MustCompile(`(group_wait|group_interval): [0-9]+[sm]`).ReplaceAllString(text, "$1: 1s")
 }
 
-// A storm, from nodewatch's verdict by the scrape, the rules and Alertmanager to
-// whoever is paged, and its end. How long each took is printed; scrapes,
-// evaluations and notifications are a second apart.
+// A storm, from nodewatch's verdict through the scrape, the rules and Alertmanager to
+// the pager, and its end. The duration of each step is printed; scrapes, evaluations
+// and notifications are one second apart.
 func TestAFindingReachesThePager(t *testing.T) {
 	t.Parallel()
 	prometheus.Program(t, prometheus.Prometheus)

@@ -1,7 +1,7 @@
-// Package prometheus is the real Prometheus and Alertmanager for tests, on
-// loopback and with their data in the test's directory: the servers, a receiver of
-// their notifications, and promtool and amtool. Its tests hold deploy/prometheus
-// and deploy/grafana to what nodewatch really shows.
+// Package prometheus runs the real Prometheus and Alertmanager for tests, on loopback
+// and with their data in the test's directory: the servers, a receiver of their
+// notifications, and promtool and amtool. Its tests check deploy/prometheus and
+// deploy/grafana against nodewatch's real metrics.
 package prometheus
 
 import (
@@ -27,12 +27,12 @@ const (
 	Amtool       = "amtool"
 )
 
-// startup is how long a server may take until it answers; a bound for a machine
-// that is very busy.
+// startup is the time limit for a server's first response, on a very busy machine.
 const startup = time.Minute
 
-// Root is the directory of the module: the nearest one above the test's with a go.mod.
-// The paths of source files in a binary say nothing where it is built with -trimpath.
+// Root returns the directory of the module: the nearest one above the test's with a
+// go.mod. The paths of source files in a binary that was built with -trimpath do not
+// contain it.
 func Root() string {
 	dir, err := os.Getwd()
 	for err == nil && dir != filepath.Dir(dir) {
@@ -41,15 +41,15 @@ func Root() string {
 		}
 		dir = filepath.Dir(dir)
 	}
-	return "." // what is looked for there is not found, and the test says so
+	return "." // the files are then not found, which the test reports
 }
 
-// unpacked is where tools/unpack has put programs; Alertmanager finds its
-// templates with this as working directory.
+// unpacked returns the directory of the programs of tools/unpack; Alertmanager finds
+// its templates with this as working directory.
 func unpacked() string { return filepath.Join(Root(), "bin", "debian") }
 
-// command is a command to run in the directory where Alertmanager finds its
-// templates, if it has been unpacked.
+// command returns a command that runs in the directory with Alertmanager's templates,
+// if it has been unpacked.
 func command(t testing.TB, name string, args ...string) *exec.Cmd {
 	t.Helper()
 	cmd := exec.CommandContext(t.Context(), Program(t, name), args...)
@@ -59,8 +59,8 @@ func command(t testing.TB, name string, args ...string) *exec.Cmd {
 	return cmd
 }
 
-// Program returns the path of a program: one that `make test` has unpacked, or one
-// in the PATH. The test is skipped where there is none.
+// Program returns the path of a program: one that `make test` has unpacked, or one in
+// the PATH. Without it the test is skipped.
 func Program(t testing.TB, name string) string {
 	t.Helper()
 	if path := filepath.Join(unpacked(), "usr", "bin", name); exec.Command(path, "--version").Run() == nil {
@@ -75,8 +75,8 @@ func Program(t testing.TB, name string) string {
 	return ""
 }
 
-// Run runs a program to its end and returns what it says, and whether it failed.
-// Paths among the arguments are absolute.
+// Run runs a program to its end and returns its output, and an error if it failed.
+// Paths among the arguments must be absolute.
 func Run(t testing.TB, name string, args ...string) (string, error) {
 	t.Helper()
 	out, err := command(t, name, args...).CombinedOutput()
@@ -93,8 +93,8 @@ func Write(t testing.TB, dir, name, text string) string {
 	return path
 }
 
-// StartPrometheus starts a Prometheus with the given configuration, in which
-// relative paths are of dir, and returns its URL. It ends with the test.
+// StartPrometheus starts a Prometheus with the given configuration, in which paths
+// are relative to dir, and returns its URL. It ends with the test.
 func StartPrometheus(t testing.TB, dir, config string) string {
 	t.Helper()
 	return start(t, Prometheus, `Server is ready to receive`,
@@ -102,14 +102,14 @@ func StartPrometheus(t testing.TB, dir, config string) string {
 		"--web.listen-address=127.0.0.1:0", "--web.console.templates=", "--web.console.libraries=")
 }
 
-// StartAlertmanager starts an Alertmanager with the given configuration and, if
-// any, further arguments, and returns its URL. It ends with the test.
+// StartAlertmanager starts an Alertmanager with the given configuration and further
+// arguments, if any, and returns its URL. It ends with the test.
 func StartAlertmanager(t testing.TB, config string, args ...string) string {
 	t.Helper()
 	return startAlertmanager(t, config, append([]string{"--cluster.listen-address="}, args...)...)
 }
 
-// StartAlertmanagers starts a cluster of two, of which the second waits two seconds
+// StartAlertmanagers starts a cluster of two, the second of which waits two seconds
 // for the first to notify, and returns their URLs. They end with the test.
 func StartAlertmanagers(t testing.TB, config string) (urls []string) {
 	t.Helper()
@@ -128,7 +128,7 @@ func startAlertmanager(t testing.TB, config string, args ...string) string {
 	}, args...)...)
 }
 
-// freePort is an address on loopback where nobody listened a moment ago.
+// freePort returns an address on loopback that was free a moment ago.
 func freePort(t testing.TB) string {
 	t.Helper()
 	l, err := net.Listen("tcp", "127.0.0.1:0")
@@ -141,8 +141,8 @@ func freePort(t testing.TB) string {
 
 var listening = regexp.MustCompile(`msg="Listening on" address=(\S+)`)
 
-// start starts a server and returns its URL once its log has a line with the given
-// text; by then it has said where it listens.
+// start starts a server and returns its URL once its log contains the text ready; by
+// then it has logged its address.
 func start(t testing.TB, name, ready string, args ...string) string {
 	t.Helper()
 	cmd := command(t, name, args...)
@@ -192,9 +192,9 @@ func start(t testing.TB, name, ready string, args ...string) string {
 	return ""
 }
 
-// startOnOwnThread starts the process from a thread that stays until the test
-// ends: a process that is to die with its parent dies with the thread that
-// started it.
+// startOnOwnThread starts the process from a thread that lives until the test ends:
+// the parent's death signal is sent at the end of the thread that started the
+// process.
 func startOnOwnThread(cmd *exec.Cmd, until <-chan struct{}) error {
 	failed := make(chan error)
 	go func() {

@@ -13,8 +13,8 @@ import (
 	"github.com/nodewatch/nodewatch/test/cephlab"
 )
 
-// The directories are the service's; the state outlives the service, the position
-// in the kernel log a restart.
+// The directories belong to the service; the state survives the service, and the
+// position in the kernel log survives a restart.
 func testDirectories(t *testing.T, m *machine) {
 	if got := m.sh(t, "stat -c '%U %a' /run/nodewatch /var/lib/nodewatch"); got != "nodewatch 755\nnodewatch 750" {
 		t.Errorf("the directories are %q", got)
@@ -35,7 +35,7 @@ func testDirectories(t *testing.T, m *machine) {
 	m.until(t, "the wish is gone", func() bool { return !wished() })
 }
 
-// A bad file changes nothing and is said.
+// A bad file changes nothing and is reported.
 func testReload(t *testing.T, m *machine) {
 	const ok = "nodewatch_config_last_reload_successful"
 	pid := m.pid(t)
@@ -53,22 +53,22 @@ func testReload(t *testing.T, m *machine) {
 	m.until(t, "the good file is taken", func() bool { return m.metric(t, ok) == "1" })
 }
 
-// mapAgain maps another disk and unmaps it, of which the kernel logs the first.
+// mapAgain maps another disk, which the kernel logs, and unmaps it.
 func (m *machine) mapAgain(t *testing.T) {
 	t.Helper()
 	m.sh(t, `sed s/vm-101-disk-0/vm-102-disk-0/ /run/mapping >/sys/bus/rbd/add_single_major
 for d in /sys/bus/rbd/devices/*; do [ "$(cat $d/name)" != vm-102-disk-0 ] || echo ${d##*/} >/sys/bus/rbd/remove_single_major; done`)
 }
 
-// again reports whether another process than this serves, and is ready.
+// again reports whether a process other than the given one serves, and is ready.
 func (m *machine) again(t *testing.T, than int) bool {
 	t.Helper()
 	now := m.property(t, "MainPID") // 0 while there is none
 	return now != "0" && now != strconv.Itoa(than) && m.property(t, "ActiveState") == "active"
 }
 
-// A daemon that is killed comes back, and continues in the kernel log where it was:
-// what was said while it was away counts, and what it had counted does not again.
+// A killed daemon is restarted, and continues at its position in the kernel log:
+// records from before the restart are counted, and none is counted twice.
 func testKilled(t *testing.T, m *machine) {
 	const maps = `nodewatch_kmsg_events_total{class="rbd-mapped"}`
 	m.mapAgain(t)
@@ -96,7 +96,7 @@ func testKilled(t *testing.T, m *machine) {
 	}
 }
 
-// With the drop-in that is shipped the key stays root's, and is found all the same.
+// With the shipped drop-in the key stays readable only by root, and is still found.
 func testCredentials(t *testing.T, m *machine) {
 	const drop = "/etc/systemd/system/nodewatch.service.d/credentials.conf"
 	m.put(t, "/etc/nodewatch/nodewatch.yml", 0o644, configuration+"  keyring: /run/credentials/nodewatch.service/ceph.keyring\n")
@@ -106,7 +106,8 @@ func testCredentials(t *testing.T, m *machine) {
 	m.sh(t, "rm "+drop+"; chown root:nodewatch "+keyring+"; chmod 640 "+keyring+"; systemctl daemon-reload; systemctl restart nodewatch")
 }
 
-// The socket unit holds the port: who asks starts the service and is answered.
+// The socket unit listens on the port: a request starts the service and gets a
+// response.
 func testSocket(t *testing.T, m *machine) {
 	m.put(t, "/etc/default/nodewatch", 0o644, "ARGS=--config.file=/etc/nodewatch/nodewatch.yml --web.systemd-socket\n")
 	m.sh(t, "systemctl stop nodewatch; systemctl start nodewatch.socket")
@@ -125,7 +126,7 @@ func testSocket(t *testing.T, m *machine) {
 	m.sh(t, "systemctl stop nodewatch.socket nodewatch; systemctl start nodewatch")
 }
 
-// A daemon that does not move is ended and started again by systemd.
+// systemd ends and restarts a daemon that hangs.
 func testWatchdog(t *testing.T, m *machine) {
 	pid, before := m.pid(t), m.property(t, "NRestarts")
 	m.sh(t, fmt.Sprintf("kill -STOP %d", pid))
@@ -138,7 +139,7 @@ func testWatchdog(t *testing.T, m *machine) {
 	}
 }
 
-// stopped stops the service and says how long that took.
+// stopped stops the service and logs how long that took.
 func (m *machine) stopped(t *testing.T, what string) {
 	t.Helper()
 	begin := time.Now()
@@ -146,7 +147,7 @@ func (m *machine) stopped(t *testing.T, what string) {
 	fmt.Printf("systemd-test: stopped in %.1f s %s\n", time.Since(begin).Seconds(), what)
 }
 
-// It ends by itself when asked to, also while a child does not.
+// The service ends on request, even if a child does not.
 func testStop(t *testing.T, m *machine) {
 	m.stopped(t, "in peace")
 	m.start(t)
@@ -159,8 +160,8 @@ func testStop(t *testing.T, m *machine) {
 	m.start(t)
 }
 
-// A child that sleeps in the kernel can be ended by nobody; the service is
-// restarted all the same, and finds its port free.
+// A child that sleeps in the kernel cannot be killed; the service is restarted
+// nevertheless, and its port is free.
 func testStuckChild(t *testing.T, m *machine) {
 	m.For(t).Signal(cephlab.OSD, syscall.SIGSTOP)
 	defer m.For(t).Signal(cephlab.OSD, syscall.SIGCONT)
@@ -175,7 +176,7 @@ echo $(cat /run/stuck) >/sys/fs/cgroup/system.slice/nodewatch.service/cgroup.pro
 	}
 }
 
-// reports makes nodewatch run a program at every interval, until undone.
+// reports makes nodewatch run a program at every interval, until undo is called.
 func (m *machine) reports(t *testing.T, program, deadline string) (undo func()) {
 	t.Helper()
 	const drop = "/etc/systemd/system/nodewatch.service.d/devices.conf"
@@ -189,7 +190,8 @@ func (m *machine) reports(t *testing.T, program, deadline string) (undo func()) 
 }
 
 // A program that the launcher started and that sleeps in the kernel is left behind
-// and counted; the page answers, and the service is stopped and started beside it.
+// and counted; the page responds, and the service can be stopped and started
+// meanwhile.
 func testStuckProgram(t *testing.T, m *machine) {
 	m.For(t).Signal(cephlab.OSD, syscall.SIGSTOP)
 	thawed := false
@@ -218,8 +220,7 @@ func testStuckProgram(t *testing.T, m *machine) {
 	undo()
 }
 
-// A program that starts as many others as it can takes neither the service nor
-// the probe.
+// A program that forks without limit stops neither the service nor the probe.
 func testForkBomb(t *testing.T, m *machine) {
 	undo := m.reports(t, "#!/bin/sh\n(for i in $(seq 300); do sleep 1000 & done)\nexec sleep 1000\n", "1m")
 	defer undo()

@@ -21,13 +21,13 @@ import (
 	"github.com/nodewatch/nodewatch/test/lab/call"
 )
 
-// Addresses of the storage network, in a namespace without a way out.
+// Addresses of the storage network, in an isolated namespace.
 const (
 	storageIP = "192.0.2.1"
 	guestIP   = "192.0.2.2"
 )
 
-// A machine is the guest and the cluster beside it.
+// A machine is the guest with its cluster.
 type machine struct {
 	*cephlab.Cluster
 	dir  string
@@ -70,7 +70,7 @@ func boot(t *testing.T) *machine {
 		t.Fatal(err)
 	}
 	t.Cleanup(func() {
-		_ = m.qemu.Process.Kill() // what it says when killed is of no use
+		_ = m.qemu.Process.Kill() // the result of a kill does not matter
 		_ = m.qemu.Wait()
 	})
 	if err := m.connect(t.Context()); err != nil {
@@ -79,8 +79,8 @@ func boot(t *testing.T) *machine {
 	return m
 }
 
-// workDirectory makes a directory for what is large, where a run that was killed
-// has left its own to be removed.
+// workDirectory creates a directory for large files; a later run removes one that a
+// killed run left.
 func workDirectory(t *testing.T, bin string) (dir string) {
 	t.Helper()
 	dir = filepath.Join(bin, "work")
@@ -94,7 +94,7 @@ func workDirectory(t *testing.T, bin string) (dir string) {
 	return dir
 }
 
-// storageNetwork makes the network on the thread that runs it.
+// storageNetwork creates the network on the calling thread.
 func storageNetwork() error {
 	if err := unix.Unshare(unix.CLONE_NEWNET); err != nil {
 		return fmt.Errorf("network namespace: %w", err)
@@ -136,7 +136,7 @@ func (m *machine) dial() (err error) {
 	return err
 }
 
-// call asks the agent for one thing.
+// call sends the agent one request.
 func (m *machine) call(r call.Request, within time.Duration) (out string, code int, err error) {
 	m.last++
 	r.ID = m.last
@@ -152,7 +152,7 @@ func (m *machine) call(r call.Request, within time.Duration) (out string, code i
 			return "", 0, err
 		}
 		switch {
-		case a.ID != r.ID: // of one that was given up
+		case a.ID != r.ID: // of a request that timed out
 		case a.Error != "":
 			return "", 0, errors.New(a.Error)
 		default:
@@ -161,7 +161,7 @@ func (m *machine) call(r call.Request, within time.Duration) (out string, code i
 	}
 }
 
-// run runs a shell script in the guest and returns what it says, and its exit code.
+// run runs a shell script in the guest and returns its output and its exit code.
 func (m *machine) run(t *testing.T, script string) (out string, code int) {
 	t.Helper()
 	const seconds = 120
@@ -190,7 +190,7 @@ func (m *machine) put(t *testing.T, path string, mode uint32, text string) {
 	}
 }
 
-// get fetches a path of nodewatch's within the guest; status 0 if nobody serves it.
+// get requests a path of nodewatch within the guest; status 0: there is no listener.
 func (m *machine) get(path string) (body string, status int) {
 	body, status, err := m.ask("http://127.0.0.1:10090" + path)
 	if err != nil {
@@ -199,16 +199,16 @@ func (m *machine) get(path string) (body string, status int) {
 	return body, status
 }
 
-// ask fetches a URL within the guest.
+// ask requests a URL within the guest.
 func (m *machine) ask(url string) (body string, status int, err error) {
 	return m.call(call.Request{Get: url}, 30*time.Second)
 }
 
-// said is the end of what QEMU and the guest's console said.
+// said returns the end of the output of QEMU and the guest's console.
 func (m *machine) said() string {
 	var all string
 	for _, name := range []string{"qemu.log", "console.log"} {
-		b, _ := os.ReadFile(filepath.Join(m.dir, name)) // of a guest that failed: what there is
+		b, _ := os.ReadFile(filepath.Join(m.dir, name)) // a failed guest may have written only part of it
 		all += name + ":\n" + string(b[max(0, len(b)-3000):]) + "\n"
 	}
 	return all

@@ -18,9 +18,9 @@ import (
 
 const configuration = "node: node2\nceph:\n  every: 10s\n"
 
-// node makes a hypervisor of the guest: a bond that hashes by layer 2, a disk that
-// krbd has mapped over it, a process that looks like the QEMU of the disk's guest (a
-// shell by another name, as a script is nobody's guest), and nodewatch's user of the cluster as docs/ceph.md makes it.
+// node makes the guest a hypervisor: a bond that hashes by layer 2, a disk that krbd has mapped over it, a process
+// that looks like the QEMU of the disk's guest (a renamed shell, because a script does not count as a guest), and
+// nodewatch's user of the cluster according to docs/ceph.md.
 func (m *machine) node(t *testing.T) {
 	t.Helper()
 	m.Image("vm-101-disk-0", 16)
@@ -46,7 +46,7 @@ cp /usr/bin/dash /usr/local/bin/qemu-system-x86_64
 setsid qemu-system-x86_64 /run/guest -name guest=vm101 -uuid 8bd9b9d3-19f0-4b6e-8c8a-3d1f2b9c7a55 -drive file=/dev/rbd0,format=raw,if=virtio </dev/null >/dev/null 2>&1 &`)
 }
 
-// keyring is where the guest has nodewatch's key.
+// keyring is the path of nodewatch's key in the guest.
 const keyring = "/etc/ceph/ceph.client.nodewatch.keyring"
 
 func read(t *testing.T, file string) []byte {
@@ -67,8 +67,8 @@ func secret(t *testing.T, keyring string) string {
 	return string(m[1])
 }
 
-// until waits for a state of the guest. The guest is emulated, so that the limit is
-// far more than anything takes.
+// until waits for a state of the guest. The guest is emulated, so the limit is much
+// longer than anything takes.
 func (m *machine) until(t *testing.T, what string, so func() bool) {
 	t.Helper()
 	limit := time.After(patience)
@@ -81,25 +81,25 @@ func (m *machine) until(t *testing.T, what string, so func() bool) {
 	}
 }
 
-// state is what systemd says of the service, for a test that fails.
+// state returns systemd's state of the service, for a failed test.
 func (m *machine) state(t *testing.T) string {
 	out, _ := m.run(t, "systemctl status --no-pager -l nodewatch nodewatch.socket; journalctl --no-pager -o cat -n 40 -u nodewatch; dmesg | tail -n 20")
 	return out
 }
 
-// property is one of systemd's of the service.
+// property returns one of systemd's properties of the service.
 func (m *machine) property(t *testing.T, name string) string {
 	t.Helper()
 	return m.sh(t, "systemctl show -P "+name+" nodewatch")
 }
 
-// start starts the service, and waits until systemd says that it is ready.
+// start starts the service, and waits until systemd reports it as ready.
 func (m *machine) start(t *testing.T) {
 	t.Helper()
 	m.sh(t, "systemctl start nodewatch")
 }
 
-// report is nodewatch's report; false while it has none.
+// report returns nodewatch's report; false: it has none yet.
 func (m *machine) report(t *testing.T) (r report.Report, ok bool) {
 	t.Helper()
 	body, status := m.get("/api/v1/report")
@@ -112,7 +112,7 @@ func (m *machine) report(t *testing.T) (r report.Report, ok bool) {
 	return r, true
 }
 
-// metric is the value of one sample, as it is in the text.
+// metric returns the value of one sample, as in the text.
 func (m *machine) metric(t *testing.T, sample string) string {
 	t.Helper()
 	body, status := m.get("/metrics")
@@ -127,7 +127,7 @@ func (m *machine) metric(t *testing.T, sample string) string {
 	return "none"
 }
 
-// pid is the daemon's process.
+// pid returns the daemon's process id.
 func (m *machine) pid(t *testing.T) int {
 	t.Helper()
 	pid, err := strconv.Atoi(m.property(t, "MainPID"))
@@ -137,7 +137,7 @@ func (m *machine) pid(t *testing.T) int {
 	return pid
 }
 
-// status is /proc/PID/status, by field.
+// status returns /proc/PID/status, by field.
 func (m *machine) status(t *testing.T, pid int) map[string]string {
 	t.Helper()
 	fields := map[string]string{}
@@ -148,7 +148,8 @@ func (m *machine) status(t *testing.T, pid int) map[string]string {
 	return fields
 }
 
-// child is the service's process whose command line begins like this; 0 if there is none.
+// child returns the service's process whose command line begins with command; 0: there is
+// none.
 func (m *machine) child(t *testing.T, command string) int {
 	t.Helper()
 	out := m.sh(t, fmt.Sprintf(`for p in $(cat /sys/fs/cgroup/system.slice/nodewatch.service/cgroup.procs); do case "$(tr '\0' ' ' </proc/$p/cmdline)" in %s*) echo $p;; esac; done`, command))
@@ -156,5 +157,5 @@ func (m *machine) child(t *testing.T, command string) int {
 	return pid
 }
 
-// patience is far more than anything here takes, also where the guest is emulated and the machine busy.
+// patience is much longer than anything takes here, even with an emulated guest on a busy machine.
 const patience = 10 * time.Minute

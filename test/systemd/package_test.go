@@ -12,18 +12,18 @@ import (
 	"time"
 )
 
-// packages is where the guest has the packages of make dist.
+// packages is the directory of make dist's packages in the guest.
 const packages = "root/packages"
 
-// packaging adds the packages, and what installs them: dpkg, and the programs that
-// maintainer scripts call. The packages that nodewatch's depend on are noted as installed,
-// as their files are there.
+// packaging adds the packages and what installs them: dpkg, and the programs that
+// maintainer scripts call. The dependencies of nodewatch's packages are marked as
+// installed, because their files are there.
 func (r root) packaging(bin string) (binaries []string) {
 	r.t.Helper()
 	for _, name := range []string{"dpkg", "perl-base", "init-system-helpers", "tar"} {
 		binaries = append(binaries, r.unpacked(name)...)
 	}
-	for _, name := range []string{"ldconfig", "diff"} { // dpkg wants to know that they are there
+	for _, name := range []string{"ldconfig", "diff"} { // dpkg requires that these exist
 		path, err := exec.LookPath(name)
 		r.must(err)
 		r.file("usr/sbin/"+name, path, 0o755)
@@ -49,11 +49,11 @@ func (r root) packaging(bin string) (binaries []string) {
 	return binaries
 }
 
-// packed are the packages that are installed in the guest.
+// packed lists the packages that are installed in the guest.
 var packed = []string{"nodewatch", "nodewatch-status"}
 
-// takes runs a script that may take longer than the agent waits for one, as dpkg's does on
-// a busy machine, and returns what it says. It must succeed.
+// takes runs a script that may exceed the agent's time limit, like dpkg on a busy machine,
+// and returns its output. It must succeed.
 func (m *machine) takes(t *testing.T, script string) string {
 	t.Helper()
 	m.put(t, "/run/script", 0o644, script)
@@ -67,7 +67,7 @@ func (m *machine) takes(t *testing.T, script string) string {
 }
 
 // installed runs dpkg -i and waits until the service of the package is active, without
-// anything else being done.
+// any other action.
 func (m *machine) installed(t *testing.T, name string) {
 	t.Helper()
 	begin := time.Now()
@@ -82,8 +82,8 @@ func (m *machine) installed(t *testing.T, name string) {
 	}
 }
 
-// The package instead of what was installed by hand: dpkg -i and nodewatch check are all
-// that it takes. An upgrade restarts it, a removal ends it, a purge removes the state.
+// The package replaces the manual installation: only dpkg -i and nodewatch check are
+// needed. An upgrade restarts the service, a removal ends it, a purge removes the state.
 func testPackage(t *testing.T, m *machine) {
 	m.sh(t, `systemctl stop nodewatch nodewatch.socket
 rm -rf /etc/systemd/system/nodewatch.* /usr/lib/sysusers.d/nodewatch.conf /usr/local/bin/nodewatch /etc/default/nodewatch /run/nodewatch /var/lib/nodewatch
@@ -101,12 +101,12 @@ systemctl daemon-reload`)
 	m.takes(t, "dpkg -i /"+packages+"/nodewatch.deb")
 }
 
-// leaves upgrades the package, whose service runs, disables it, upgrades it again, removes
-// and purges it.
+// leaves upgrades the package while its service runs, disables it, upgrades it again,
+// removes and purges it.
 func (m *machine) leaves(t *testing.T, name string) {
 	t.Helper()
 	install := "dpkg -i /" + packages + "/" + name + ".deb"
-	process := func() string { return m.sh(t, "systemctl show -P MainPID "+name) } // 0: there is none
+	process := func() string { return m.sh(t, "systemctl show -P MainPID "+name) } // 0: not running
 	before := process()
 	m.takes(t, install)
 	m.until(t, "the upgrade has restarted "+name, func() bool {
@@ -127,14 +127,15 @@ func (m *machine) leaves(t *testing.T, name string) {
 	}
 }
 
-// pings are the groups that may ping, the first and the last.
+// pings returns the first and the last group that may ping.
 func (m *machine) pings(t *testing.T) string {
 	t.Helper()
 	return m.sh(t, "echo $(cat /proc/sys/net/ipv4/ping_group_range)")
 }
 
-// nodewatch-status with SQLite, as its package installs it: it is ready, only its own user
-// sees its state, it needs no capability, and its package leaves as nodewatch's does.
+// nodewatch-status with SQLite, as its package installs it: it becomes ready, only its own
+// user can read its state, it needs no capability, and its package can be upgraded and
+// removed like nodewatch's.
 func testStatusPackage(t *testing.T, m *machine) {
 	const name = "nodewatch-status"
 	if before := m.pings(t); before == "0 2147483647" {

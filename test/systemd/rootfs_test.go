@@ -23,18 +23,18 @@ var initScript []byte
 //go:embed agent.service
 var agentUnit []byte
 
-// Kernel modules, with what they need: those of the first stage, and those of the
-// root file system.
+// Kernel modules, to which their dependencies are added: those of the first stage,
+// and those of the root file system.
 var (
 	firstModules = []string{"virtio_pci", "virtio_blk", "crc32c_generic", "ext4"}
 	modules      = append([]string{"virtio_console", "virtio_net", "bonding", "dummy", "libceph", "rbd", "cbc", "aes_generic", "gcm", "ctr", "hmac", "sha256_generic"}, firstModules...)
 )
 
-// programs of this machine that the guest has besides systemd's package, busybox
-// and nodewatch's own.
+// programs are the programs of this machine that the guest has in addition to
+// systemd's package, busybox and nodewatch's own.
 var programs = []string{"dash", "ip", "kmod", "mount", "umount", "setpriv"}
 
-// A root is a directory that becomes a file system.
+// A root is a directory that becomes a root file system.
 type root struct {
 	t   *testing.T
 	dir string
@@ -76,7 +76,7 @@ func (r root) file(name, source string, mode os.FileMode) {
 	r.put(name, mode, body)
 }
 
-// link makes a symbolic link, unless something is there.
+// link creates a symbolic link, unless the name exists.
 func (r root) link(name, target string) {
 	r.t.Helper()
 	path := filepath.Join(r.dir, name)
@@ -86,7 +86,7 @@ func (r root) link(name, target string) {
 	}
 }
 
-// unpacked copies the files of an installed package but its documentation, and
+// unpacked copies the files of an installed package without its documentation, and
 // returns its programs and libraries.
 func (r root) unpacked(name string) (binaries []string) {
 	r.t.Helper()
@@ -116,10 +116,10 @@ func (r root) unpacked(name string) (binaries []string) {
 	return binaries
 }
 
-// library is a line of ldd: a file, or the loader.
+// library matches a line of ldd: a file, or the loader.
 var library = regexp.MustCompile(`(?m)(?:=> )?(/\S+) \(0x`)
 
-// libraries copies what the programs are linked with.
+// libraries copies the libraries that the programs are linked with.
 func (r root) libraries(of ...string) {
 	r.t.Helper()
 	out, err := exec.Command("ldd", of...).CombinedOutput()
@@ -135,7 +135,7 @@ func (r root) libraries(of ...string) {
 	}
 }
 
-// busybox adds busybox and its applets where no real program is.
+// busybox adds busybox, and its applets for which there is no real program.
 func (r root) busybox() {
 	r.t.Helper()
 	path, err := exec.LookPath("busybox")
@@ -150,7 +150,7 @@ func (r root) busybox() {
 	}
 }
 
-// kernel adds modules.
+// kernel adds kernel modules.
 func (r root) kernel(k lab.Kernel, names ...string) {
 	r.t.Helper()
 	files, err := k.Closure(names...)
@@ -166,7 +166,7 @@ func (r root) kernel(k lab.Kernel, names ...string) {
 	}
 }
 
-// firstStage makes the archive that mounts the disk.
+// firstStage creates the initramfs that mounts the disk.
 func firstStage(t *testing.T, dir string, k lab.Kernel) (file string) {
 	t.Helper()
 	r := newRoot(t, filepath.Join(dir, "first"))
@@ -182,8 +182,8 @@ func firstStage(t *testing.T, dir string, k lab.Kernel) (file string) {
 	return file
 }
 
-// disk makes the guest's disk: systemd as this machine has it, and nodewatch
-// where make install puts it.
+// disk creates the guest's disk: systemd of this machine, and nodewatch in the paths
+// of make install.
 func disk(t *testing.T, dir, bin string, k lab.Kernel) (file string) {
 	t.Helper()
 	r := newRoot(t, filepath.Join(dir, "root"))
@@ -214,7 +214,7 @@ func disk(t *testing.T, dir, bin string, k lab.Kernel) (file string) {
 	return file
 }
 
-// settings are the files that make it a machine.
+// settings writes the configuration files of the guest's system.
 func (r root) settings() {
 	r.t.Helper()
 	const units = "../../systemd/"
@@ -244,10 +244,10 @@ func (r root) settings() {
 	}
 }
 
-// credentials is where the guest has the drop-in that is shipped as an example.
+// credentials is the path of the shipped example drop-in in the guest.
 const credentials = "root/credentials.conf"
 
-// missing says why the test cannot run here; empty if it can.
+// missing returns why the test cannot run here; empty: it can.
 func missing() string {
 	if os.Getuid() != 0 {
 		return "not root, which a network namespace and a TAP device take"

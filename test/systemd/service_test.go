@@ -9,8 +9,7 @@ import (
 	"time"
 )
 
-// TestUnits boots once; each part finds the service as the one before has left it,
-// which is ready, and leaves it so.
+// TestUnits boots once. Each part finds the service ready, and must leave it ready.
 func TestUnits(t *testing.T) {
 	if reason := missing(); reason != "" {
 		fmt.Println("systemd-test: skipped:", reason)
@@ -53,7 +52,7 @@ func TestUnits(t *testing.T) {
 	}
 }
 
-// Only the daemon's READY=1 makes the service active, and that comes with the first
+// Only the daemon's READY=1 makes the service active, and it is sent with the first
 // verdict.
 func testReady(t *testing.T, m *machine) {
 	m.put(t, "/run/systemd/system/nodewatch.service.d/deaf.conf", 0o644, "[Service]\nUnsetEnvironment=NOTIFY_SOCKET\n")
@@ -72,7 +71,7 @@ func testReady(t *testing.T, m *machine) {
 	}
 }
 
-// The capabilities of nodewatch.service, as the kernel writes them, a bit each.
+// The capabilities of nodewatch.service as the kernel's bit masks.
 const (
 	probes = "0000000000080004" // the probe's: CAP_DAC_READ_SEARCH, CAP_SYS_PTRACE
 	own    = "0000000400004000" // the daemon's: CAP_IPC_LOCK, CAP_SYSLOG
@@ -83,7 +82,7 @@ const (
 func testPrivileges(t *testing.T, m *machine) {
 	uid := strings.Fields(m.sh(t, "id -u nodewatch; id -g nodewatch"))
 	m.until(t, "the probe", func() bool { return m.child(t, "/usr/local/bin/nodewatch\\ probe") != 0 })
-	m.sigstopMonitor(t) // so that nodewatch-ceph stays for a while
+	m.sigstopMonitor(t) // so that nodewatch-ceph keeps running for a while
 	defer m.sigcontMonitor(t)
 	asking := 0
 	m.until(t, "nodewatch-ceph", func() bool {
@@ -118,7 +117,7 @@ func testPrivileges(t *testing.T, m *machine) {
 	}
 }
 
-// All that the daemon touches stays in memory, within what it may take.
+// All memory of the daemon is locked, within its limit.
 func testMemory(t *testing.T, m *machine) {
 	pid := m.pid(t)
 	status := m.status(t, pid)

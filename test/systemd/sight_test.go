@@ -24,8 +24,8 @@ func (m *machine) sigcontMonitor(t *testing.T) {
 	m.For(t).Signal(cephlab.Monitor, syscall.SIGCONT)
 }
 
-// The hardening takes nothing from any source: what is on this machine is read, and
-// the rest is absent, not denied.
+// The hardening blocks no source: everything on this machine is read, and the rest is
+// absent, not denied.
 func testSight(t *testing.T, m *machine) {
 	if out, _ := m.run(t, "setpriv --reuid nodewatch --regid nodewatch --clear-groups head -c1 /dev/kmsg || true; setpriv --reuid nodewatch --regid nodewatch --clear-groups ls /sys/kernel/debug || true"); strings.Count(out, "ermi") != 2 {
 		t.Fatalf("on this machine anybody reads the kernel log or debugfs, so that nothing is proved: %s", out)
@@ -70,7 +70,7 @@ func testSight(t *testing.T, m *machine) {
 	fmt.Println("systemd-test:", m.sh(t, "systemd-analyze security --no-pager nodewatch | tail -n 1"))
 }
 
-// worst is the worst finding, once there is one that somebody must look at.
+// worst returns the worst finding, once there is one that needs attention.
 func (m *machine) worst(t *testing.T) (worst report.Finding) {
 	t.Helper()
 	m.until(t, "a finding", func() bool {
@@ -83,7 +83,7 @@ func (m *machine) worst(t *testing.T) (worst report.Finding) {
 	return worst
 }
 
-// systemctl status tells the worst finding.
+// systemctl status shows the worst finding.
 func testStatus(t *testing.T, m *machine) {
 	m.until(t, "the worst finding is the status", func() bool {
 		status := m.sh(t, "systemctl status --no-pager -l nodewatch")
@@ -92,7 +92,7 @@ func testStatus(t *testing.T, m *machine) {
 	fmt.Println("systemd-test: Status:", m.property(t, "StatusText"))
 }
 
-// Anybody is told the whole truth.
+// Every user gets the full verdict.
 func testCheck(t *testing.T, m *machine) {
 	m.until(t, "a check by nobody says the worst finding", func() bool {
 		out, code := m.run(t, "setpriv --reuid 65534 --regid 65534 --clear-groups nodewatch check --output nagios")

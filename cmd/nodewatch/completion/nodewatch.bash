@@ -1,4 +1,5 @@
-# bash completion of nodewatch: nodewatch itself says what may follow the words typed so far.
+# bash completion of nodewatch: nodewatch itself prints the words that may follow those typed
+# so far.
 _nodewatch() {
 	local word=${COMP_WORDS[COMP_CWORD]}
 	COMPREPLY=($(compgen -W "$(nodewatch --completion-bash "${COMP_WORDS[@]:1:COMP_CWORD}" 2>/dev/null)" -- "$word"))

@@ -1,4 +1,5 @@
-# fish completion of nodewatch: nodewatch itself says what may follow the words typed so far.
+# fish completion of nodewatch: nodewatch itself prints the words that may follow those typed
+# so far.
 function __nodewatch_words
 	set -l words (commandline -opc) (commandline -ct)
 	nodewatch --completion-bash $words[2..-1] 2>/dev/null

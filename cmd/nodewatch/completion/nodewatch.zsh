@@ -1,5 +1,5 @@
 #compdef nodewatch
-# zsh completion of nodewatch: nodewatch itself says what may follow the words typed so far.
+# zsh completion of nodewatch: nodewatch itself prints the words that may follow those typed so far.
 _nodewatch() {
 	local -a found
 	found=(${(f)"$(nodewatch --completion-bash "${(@)words[2,CURRENT]}" 2>/dev/null)"})
@@ -9,7 +9,8 @@ _nodewatch() {
 		_files
 	fi
 }
-# A file in the fpath is the function's body; elsewhere, as by eval, it is registered.
+# In the fpath, this file is the body of the function; elsewhere, as with eval, the
+# function is registered.
 if [[ $funcstack[1] == _nodewatch ]]; then
 	_nodewatch "$@"
 else

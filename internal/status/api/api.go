@@ -257,7 +257,7 @@ func (a *API) noteUse(c *call, k store.Token) {
 // keyFormat is the format of an Idempotency-Key.
 var keyFormat = regexp.MustCompile(`^[A-Za-z0-9._:-]{1,64}$`)
 
-// digest returns a hash of what a request asks for.
+// digest returns a hash that identifies the content of a request.
 func digest(q *http.Request, body []byte) []byte {
 	sum := sha256.Sum256(fmt.Appendf(nil, "%s %s\n%s", q.Method, q.URL.RequestURI(), body))
 	return sum[:]

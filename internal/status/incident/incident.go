@@ -104,7 +104,7 @@ func (i *Incident) Post(u Update) {
 		if x.At.After(at) {
 			return 1
 		}
-		return -1 // among updates of one time, the one added last comes last
+		return -1 // among updates with equal times, the one added last is last
 	})
 	latest := at == len(i.Updates)
 	i.Updates = slices.Insert(slices.Clone(i.Updates), at, u)

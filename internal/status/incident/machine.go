@@ -22,7 +22,7 @@ type Policy struct {
 // Maintenance in the record is not trouble.
 type Signal struct {
 	Component string // its id
-	Name      string // as customers know it
+	Name      string // the name that customers see
 	Group     string // the id of its group
 	Place     string // the name of its group
 	Approval  bool   // incidents start as drafts

@@ -18,7 +18,7 @@ const ToWrite = "TO WRITE"
 // A Record is the record of a public component.
 type Record struct {
 	Component string // its id
-	Name      string // as customers know it
+	Name      string // the name that customers see
 	Line      uptime.Timeline
 }
 

@@ -149,7 +149,7 @@ func reason(line uptime.Timeline) string {
 // A site is the silence of the nodes of one site.
 type site struct {
 	whole    bool      // all of them are silent
-	latest   time.Time // when the last of them was heard from
+	latest   time.Time // arrival of the latest report from any of them
 	together int       // number of nodes that fell silent then
 }
 

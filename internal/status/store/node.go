@@ -37,7 +37,7 @@ type Node struct {
 	Site      string
 	Version   string // of its nodewatch
 	FirstSeen time.Time
-	Body      native.Body // the latest that said something new
+	Body      native.Body // the latest one with new content
 	BodyAt    time.Time
 	Presence
 }

@@ -10,7 +10,7 @@ import (
 	"github.com/nodewatch/nodewatch/internal/status/store"
 )
 
-// addOperators adds operators with a common role.
+// addOperators adds operators with the role viewer.
 func addOperators(t *testing.T, b bench, names ...string) {
 	t.Helper()
 	b.update(t, func(tx *store.Tx) error {

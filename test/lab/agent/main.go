@@ -1,7 +1,7 @@
-// Command agent runs in the lab's guest: it does what the test asks for over a
+// Command agent runs in the lab's guest: it executes the test's requests from a
 // virtio-serial port, until the guest ends. With arguments it does one thing and
-// ends: `agent sample` writes what the kernel says as a tar archive, `agent kmsg`
-// its log, `agent send LINK FILE` sends frames as they are.
+// exits: `agent sample` writes the kernel's files as a tar archive, `agent kmsg` its
+// log, `agent send LINK FILE` sends frames unchanged.
 package main
 
 import (
@@ -52,7 +52,7 @@ func once(args []string) error {
 	return fmt.Errorf("cannot do %q", args)
 }
 
-// open opens the port by its name; without udev only sysfs knows it.
+// open opens the port by its name; without udev only sysfs contains the name.
 func open() (*os.File, error) {
 	names, err := filepath.Glob("/sys/class/virtio-ports/*/name")
 	if err != nil {
@@ -61,7 +61,8 @@ func open() (*os.File, error) {
 	for _, path := range names {
 		if name, err := os.ReadFile(path); err == nil && strings.TrimSpace(string(name)) == call.Port {
 			device := "/dev/" + filepath.Base(filepath.Dir(path))
-			// Blocking: Go's poller would take the end of file of a port without a host for good.
+			// Blocking: after an end of file, which a port without a host returns, Go's poller
+			// would never wake up again.
 			fd, err := unix.Open(device, unix.O_RDWR|unix.O_CLOEXEC, 0)
 			if err != nil {
 				return nil, fmt.Errorf("%s: %w", device, err)
@@ -72,14 +73,14 @@ func open() (*os.File, error) {
 	return nil, fmt.Errorf("no virtio port %s", call.Port)
 }
 
-// serve answers requests until the line breaks, and says why it did. Each has a
-// goroutine of its own: some hang as long as the disk they touch does.
+// serve responds to requests until the line breaks, and returns the reason. Each
+// request has its own goroutine: some hang as long as their disk does.
 func serve(line io.ReadWriter) error {
 	var turn sync.Mutex
 	for {
 		var r call.Request
 		if err := call.Read(line, &r); errors.Is(err, io.EOF) {
-			time.Sleep(100 * time.Millisecond) // nobody is at the other end
+			time.Sleep(100 * time.Millisecond) // the other end is not connected
 			continue
 		} else if err != nil {
 			return err
@@ -157,7 +158,7 @@ func get(url string) call.Answer {
 	return call.Answer{Code: resp.StatusCode, Out: body}
 }
 
-// put writes a file so that who reads it sees it whole or not at all.
+// put writes a file atomically, so that readers see all of it or nothing.
 func put(f call.File) error {
 	if err := os.MkdirAll(filepath.Dir(f.Path), 0o755); err != nil {
 		return err

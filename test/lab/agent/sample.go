@@ -14,15 +14,14 @@ import (
 	"golang.org/x/sys/unix"
 )
 
-// A sampler writes a tar archive. What cannot be read is left out: a sample shows
-// what there was.
+// A sampler writes a tar archive. Files that cannot be read are omitted.
 type sampler struct {
 	w   *tar.Writer
 	err error
 }
 
-// sample writes all that nodewatch reads of this kernel, each thing in the form in
-// which the unit tests' captures have it.
+// sample writes everything that nodewatch reads of this kernel, in the format of the
+// unit tests' captures.
 func sample(w io.Writer) error {
 	s := &sampler{w: tar.NewWriter(w)}
 	if dump, err := links(); err == nil {
@@ -57,7 +56,7 @@ func sample(w io.Writer) error {
 }
 
 func glob(pattern string) []string {
-	names, _ := filepath.Glob(pattern) // the patterns are right
+	names, _ := filepath.Glob(pattern) // the patterns are valid
 	return names
 }
 
@@ -82,14 +81,14 @@ func (s *sampler) run(name string, argv ...string) {
 	}
 }
 
-// secret reports the attributes that must not be read: config_info holds the key of the
-// mapping.
+// secret reports whether an attribute must not be read: config_info contains the key of
+// the mapping.
 func secret(name string) bool { return name == "config_info" }
 
-// readable are the plain files below a directory that can be read, by their path
-// in it, each with its text.
+// readable calls f for each readable regular file below a directory, with its
+// relative path and its text.
 func readable(dir string, f func(path string, text []byte)) {
-	_ = filepath.WalkDir(dir, func(path string, d fs.DirEntry, err error) error { // what cannot be read is left out
+	_ = filepath.WalkDir(dir, func(path string, d fs.DirEntry, err error) error { // unreadable files are omitted
 		switch {
 		case err != nil, secret(filepath.Base(path)):
 			return nil //nolint:nilerr // left out
@@ -108,7 +107,7 @@ func readable(dir string, f func(path string, text []byte)) {
 	})
 }
 
-// attributes are lines of path and value.
+// attributes returns lines of path and value.
 func attributes(dir, separator string) []byte {
 	var b strings.Builder
 	readable(dir, func(path string, text []byte) {
@@ -117,7 +116,7 @@ func attributes(dir, separator string) []byte {
 	return []byte(b.String())
 }
 
-// sections are files under a line "== PATH (MODE)" each.
+// sections returns files, each after a line "== PATH (MODE)".
 func sections(pattern string) []byte {
 	var b strings.Builder
 	for _, name := range glob(pattern) {
@@ -136,7 +135,7 @@ func sections(pattern string) []byte {
 	return []byte(b.String())
 }
 
-// disks are the attributes of each rbd disk under a line "== LINK -> PATH".
+// disks returns the attributes of each rbd disk, each after a line "== LINK -> PATH".
 func disks() []byte {
 	var b strings.Builder
 	for _, link := range glob("/sys/block/rbd*") {
@@ -149,7 +148,7 @@ func disks() []byte {
 	return []byte(b.String())
 }
 
-// links is the raw answer to an RTM_GETLINK dump.
+// links returns the raw response to an RTM_GETLINK dump.
 func links() ([]byte, error) {
 	fd, err := unix.Socket(unix.AF_NETLINK, unix.SOCK_RAW|unix.SOCK_CLOEXEC, unix.NETLINK_ROUTE)
 	if err != nil {
@@ -158,7 +157,7 @@ func links() ([]byte, error) {
 	defer unix.Close(fd)
 	const length = unix.NLMSG_HDRLEN + unix.SizeofIfInfomsg
 	request := make([]byte, length)
-	request[0], request[4] = length, unix.RTM_GETLINK // the guest is an x86: little endian
+	request[0], request[4] = length, unix.RTM_GETLINK // the guest is an x86 machine: little endian
 	flags := unix.NLM_F_REQUEST | unix.NLM_F_DUMP
 	request[6], request[7] = byte(flags), byte(flags>>8)
 	if err := unix.Sendto(fd, request, 0, &unix.SockaddrNetlink{Family: unix.AF_NETLINK}); err != nil {
@@ -175,7 +174,7 @@ func links() ([]byte, error) {
 		if n < unix.NLMSG_HDRLEN || b[4] == unix.NLMSG_DONE {
 			return dump, nil
 		}
-		for at := 0; at+unix.NLMSG_HDRLEN <= n; { // the end comes as the last message of a datagram
+		for at := 0; at+unix.NLMSG_HDRLEN <= n; { // the end is the last message of a datagram
 			size := int(b[at]) | int(b[at+1])<<8 | int(b[at+2])<<16
 			if b[at+4] == unix.NLMSG_DONE && b[at+5] == 0 {
 				return dump, nil
@@ -188,8 +187,8 @@ func links() ([]byte, error) {
 	}
 }
 
-// kernelLog writes the records of the kernel's log that there are now, as a read
-// of /dev/kmsg gives them.
+// kernelLog writes the current records of the kernel's log in the format of
+// /dev/kmsg.
 func kernelLog(w io.Writer) error {
 	fd, err := unix.Open("/dev/kmsg", unix.O_RDONLY|unix.O_NONBLOCK|unix.O_CLOEXEC, 0)
 	if err != nil {
@@ -200,7 +199,7 @@ func kernelLog(w io.Writer) error {
 	for {
 		n, err := unix.Read(fd, b)
 		switch {
-		case err == unix.EPIPE, err == unix.EINTR: // overwritten: the next is the oldest there is
+		case err == unix.EPIPE, err == unix.EINTR: // overwritten: the next read returns the oldest record
 			continue
 		case err == unix.EAGAIN:
 			return nil

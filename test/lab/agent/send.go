@@ -10,8 +10,8 @@ import (
 	"golang.org/x/sys/unix"
 )
 
-// send sends the frames of a file on a link, as they are: each is a whole Ethernet
-// frame after its length, 4 bytes in network order.
+// send sends the frames of a file on a link unchanged. In the file, each Ethernet
+// frame follows its length, 4 bytes in network order.
 func send(link, file string) error {
 	frames, err := os.ReadFile(file)
 	if err != nil {
@@ -36,7 +36,7 @@ func send(link, file string) error {
 		if len(frame) < 14 {
 			return fmt.Errorf("a frame of %d bytes", len(frame))
 		}
-		// The EtherType in the byte order of the wire, as htons would give it.
+		// The EtherType in network byte order, as htons would return it.
 		to := &unix.SockaddrLinklayer{Protocol: binary.NativeEndian.Uint16(frame[12:]), Ifindex: nic.Index}
 		if err := unix.Sendto(fd, frame, 0, to); err != nil {
 			return fmt.Errorf("%s: %w", link, err)

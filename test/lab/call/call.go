@@ -1,5 +1,5 @@
-// Package call is how the lab's tests speak to the agent in the guest: requests
-// and answers as JSON over a serial line, each after its length.
+// Package call is the protocol between the lab's tests and the agent in the guest:
+// requests and responses as JSON over a serial line, each after its length.
 package call
 
 import (
@@ -13,10 +13,10 @@ import (
 // Port is the name of the virtio-serial port.
 const Port = "nodewatch.lab"
 
-// maxMessage bounds one message, in bytes.
+// maxMessage is the maximum size of a message, in bytes.
 const maxMessage = 64 << 20
 
-// A Request asks for one thing. Requests are answered in any order.
+// A Request is a request to the agent. Responses may arrive in any order.
 type Request struct {
 	ID  uint64 `json:"id"`
 	Run *Run   `json:"run,omitempty"`
@@ -24,7 +24,7 @@ type Request struct {
 	Put *File  `json:"put,omitempty"` // file to be written
 }
 
-// A Run is a command to be run to its end.
+// A Run is a command to run to its end.
 type Run struct {
 	Argv    []string `json:"argv"`
 	Seconds int      `json:"seconds"` // after which it is killed
@@ -37,7 +37,7 @@ type File struct {
 	Body []byte `json:"body"`
 }
 
-// An Answer is what came of the request of the same ID.
+// An Answer is the result of the request with the same ID.
 type Answer struct {
 	ID    uint64    `json:"id"`
 	Began time.Time `json:"began"` // when the request came in, by the guest's clock

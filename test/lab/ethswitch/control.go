@@ -2,7 +2,7 @@ package ethswitch
 
 import "time"
 
-// SetChannel sets how the members are bundled and what they are chosen by.
+// SetChannel sets the type of the port-channel and its hash.
 func (s *Switch) SetChannel(c Channel, h Hash) {
 	s.mu.Lock()
 	defer s.mu.Unlock()
@@ -15,14 +15,14 @@ func (s *Switch) SetChannel(c Channel, h Hash) {
 	}
 }
 
-// SetHash sets what the members are chosen by, and leaves the bundle as it is.
+// SetHash sets the hash of the port-channel, and keeps its type.
 func (s *Switch) SetHash(h Hash) {
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	s.hash = h
 }
 
-// SetMute makes the switch deaf and dumb in LACP; frames are forwarded as before
+// SetMute makes the switch neither send nor receive LACPDUs; frames are forwarded
 // until the partner times out.
 func (s *Switch) SetMute(mute bool) {
 	s.mu.Lock()
@@ -30,24 +30,24 @@ func (s *Switch) SetMute(mute bool) {
 	s.mute = mute
 }
 
-// SetWatch has f called for each frame that comes into the switch, with the name of
-// the port and in the order of that port; nil ends it. f must not keep the frame and
-// must not call the switch.
+// SetWatch makes the switch call f for each received frame, with the name of the port
+// and in the order of that port; nil ends this. f must not keep the frame and must
+// not call the switch.
 func (s *Switch) SetWatch(f func(port string, frame []byte)) {
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	s.watch = f
 }
 
-// SetRate limits the named port.
+// SetRate limits the rate of the named port.
 func (s *Switch) SetRate(name string, r Rate) { s.port(name, func(p *port) { p.rate = r }) }
 
-// SetDamage says which frames sent to the named port are damaged from now on.
+// SetDamage sets which frames sent to the named port are damaged from now on.
 func (s *Switch) SetDamage(name string, d Damage) {
 	s.port(name, func(p *port) { p.damage, p.passed = d, 0 })
 }
 
-// SetDown makes the named port swallow all frames, or not.
+// SetDown sets whether the named port discards all frames.
 func (s *Switch) SetDown(name string, down bool) { s.port(name, func(p *port) { p.down = down }) }
 
 func (s *Switch) port(name string, change func(*port)) {
@@ -62,7 +62,7 @@ func (s *Switch) port(name string, change func(*port)) {
 	}
 }
 
-// Counters are the counters of each port, by name.
+// Counters returns the counters of each port, by name.
 func (s *Switch) Counters() map[string]Counters {
 	s.mu.Lock()
 	defer s.mu.Unlock()
@@ -75,7 +75,7 @@ func (s *Switch) Counters() map[string]Counters {
 	return all
 }
 
-// Bundled is how many members the port-channel can send on.
+// Bundled returns the number of members on which the port-channel can send.
 func (s *Switch) Bundled() int {
 	s.mu.Lock()
 	defer s.mu.Unlock()

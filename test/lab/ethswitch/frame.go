@@ -18,19 +18,19 @@ const (
 
 type mac [macLen]byte
 
-// A packet is what the switch reads of a frame.
+// A packet contains the fields of a frame that the switch evaluates.
 type packet struct {
 	dst, src  mac
 	kind      uint16 // EtherType
 	ip        [2]uint32
 	proto     byte
 	ports     [2]uint16
-	segment   []byte // TCP header and payload, without Ethernet's padding; nil if it is no TCP segment
-	payload   int    // where the TCP payload begins within segment
+	segment   []byte // TCP header and payload, without Ethernet's padding; nil: not a TCP segment
+	payload   int    // offset of the TCP payload within segment
 	fragments bool
 }
 
-// parse reads the headers that are there; false if it is no Ethernet frame.
+// parse parses the headers of a frame; false: it is not an Ethernet frame.
 func parse(frame []byte) (p packet, ok bool) {
 	if len(frame) < headerLen {
 		return p, false
@@ -67,30 +67,30 @@ func (p *packet) parseIP(b []byte) {
 	}
 }
 
-// A Hash is how a port-channel chooses the member for a frame.
+// A Hash determines which member of a port-channel sends a frame.
 type Hash string
 
-// The hash policies, named as Linux bonding names them.
+// The hash policies, with the names of Linux bonding.
 const (
 	Layer2  Hash = "layer2"
 	Layer34 Hash = "layer3+4"
 )
 
-// of returns the hash of a packet. Layer 3+4 falls back to the addresses alone
-// where there are no ports, and to layer 2 where there is no IP.
+// of returns the hash of a packet. Layer 3+4 falls back to the addresses alone if
+// there are no ports, and to layer 2 if there is no IP.
 func (h Hash) of(p packet) uint32 {
 	if h == Layer34 && p.kind == typeIPv4 {
 		n := p.ip[0] ^ p.ip[1] ^ uint32(p.ports[0])<<16 ^ uint32(p.ports[1])
 		n ^= n >> 16
 		n ^= n >> 8
-		return n >> 1 // the lowest bit of a client's port is always the same
+		return n >> 1 // the lowest bit of a client's port is constant
 	}
 	return uint32(p.dst[macLen-1]) ^ uint32(p.src[macLen-1]) ^ uint32(p.kind)
 }
 
-// damage flips one bit of the TCP payload, near its end, and repairs the checksum (RFC
-// 1624), so that only a checksum over the payload detects it. It reports whether there
-// was a payload of at least least bytes.
+// damage flips one bit near the end of the TCP payload and corrects the checksum (RFC
+// 1624), so that only a checksum of the payload detects it. It reports whether the
+// payload had at least least bytes.
 func (p packet) damage(least int) bool {
 	if n := len(p.segment) - p.payload; p.segment == nil || n < least || n < 1 {
 		return false
@@ -113,7 +113,7 @@ func (p packet) damage(least int) bool {
 	return true
 }
 
-// members spreads a hash over n members.
+// spread maps a hash to one of n members.
 func spread(hash uint32, n int) int {
 	hi, _ := bits.Mul32(hash*2654435761, uint32(n)) // Knuth's multiplier: high bits are well mixed
 	return int(hi)

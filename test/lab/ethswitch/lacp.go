@@ -5,10 +5,10 @@ import (
 	"time"
 )
 
-// States of a port in LACP (IEEE 802.1AX, 6.4.2.3).
+// The state bits of a port in LACP (IEEE 802.1AX, 6.4.2.3).
 const (
 	active       = 1 << 0
-	short        = 1 << 1 // wants a LACPDU each second
+	short        = 1 << 1 // requests a LACPDU each second
 	aggregatable = 1 << 2
 	inSync       = 1 << 3
 	collecting   = 1 << 4
@@ -17,17 +17,17 @@ const (
 )
 
 const (
-	lacpduLen = 124 // Ethernet header included, FCS not
+	lacpduLen = 124 // with the Ethernet header, without the FCS
 	infoLen   = 20
 
-	// silence is how long a partner may be silent. The standard says three times
-	// the period; an emulated guest may be held up for longer.
+	// silence is the time after which a silent partner is lost. The standard defines
+	// three times the period; an emulated guest may be delayed for longer.
 	silence = 6 * time.Second
 )
 
 var slowProtocols = mac{0x01, 0x80, 0xc2, 0, 0, 2}
 
-// An info is what a LACPDU says of one side of a link.
+// An info is the description of one side of a link in a LACPDU.
 type info struct {
 	systemPriority uint16
 	system         mac
@@ -72,7 +72,8 @@ func lacpdu(src mac, actor, partner info) []byte {
 	return f
 }
 
-// heard reads the partner's account of itself and of us; false if the frame is no LACPDU.
+// heard parses the partner's description of itself and of us; false: the frame is not a
+// LACPDU.
 func heard(frame []byte) (actor, partner info, ok bool) {
 	if len(frame) < headerLen+60 {
 		return actor, partner, false
@@ -84,23 +85,23 @@ func heard(frame []byte) (actor, partner info, ok bool) {
 	return infoOf(b[4:]), infoOf(b[24:]), true
 }
 
-// A lacp is one port's side of the protocol.
+// A lacp is the protocol state of one port.
 type lacp struct {
 	partner info
-	last    time.Time // when the partner was last heard
+	last    time.Time // when the last LACPDU was received
 }
 
-// current reports whether the partner speaks.
+// current reports whether the partner sends LACPDUs.
 func (l *lacp) current(now time.Time) bool {
 	return !l.last.IsZero() && now.Sub(l.last) < silence
 }
 
-// usable reports whether the partner takes frames from this port.
+// usable reports whether the partner accepts frames from this port.
 func (l *lacp) usable(now time.Time) bool {
 	return l.current(now) && l.partner.state&(inSync|collecting) == inSync|collecting
 }
 
-// say is the LACPDU to send on port n of the system.
+// say returns the LACPDU to send on port n of the system.
 func (l *lacp) say(system mac, n int, now time.Time) []byte {
 	me := info{systemPriority: 32768, system: system, key: 1, portPriority: 255, port: uint16(n), state: active | short | aggregatable}
 	partner := l.partner

@@ -7,12 +7,12 @@ import (
 	"github.com/google/go-cmp/cmp"
 )
 
-// bonded is what the Linux bonding driver would say on one of its ports.
+// bonded returns the LACPDU of the Linux bonding driver on one of its ports.
 func bonded(port uint16, state byte, partner info) []byte {
 	return lacpdu(guest, info{systemPriority: 65535, system: guest, key: 15, portPriority: 255, port: port, state: state}, partner)
 }
 
-// told is the last LACPDU that left on the wire.
+// told returns the last LACPDU that was sent on the wire.
 func told(t *testing.T, w *wire) (actor, partner info) {
 	t.Helper()
 	var last []byte

@@ -6,7 +6,7 @@ import (
 	"time"
 )
 
-// A Link carries whole Ethernet frames, without FCS.
+// A Link transports whole Ethernet frames, without FCS.
 type Link interface {
 	// ReadFrame reads one frame into b and returns its length.
 	ReadFrame(b []byte) (int, error)
@@ -14,21 +14,22 @@ type Link interface {
 	io.Closer
 }
 
-// Counters are what a port has seen since the switch began. Received is what
-// came into the switch, Sent what left it: a guest receives what is sent here.
+// Counters contains the counters of a port since the switch started. Received counts
+// what the switch received, Sent what it sent to the link: a guest receives what is
+// counted as Sent.
 type Counters struct {
 	ReceivedFrames, ReceivedBytes uint64
 	SentFrames, SentBytes         uint64
-	Dropped                       uint64 // frames that found the buffer full
+	Dropped                       uint64 // frames discarded because the buffer was full
 	Damaged                       uint64 // frames sent with a flipped bit
-	Lost                          uint64 // frames a port that is down swallowed
+	Lost                          uint64 // frames discarded because the port was down
 }
 
-// A Rate limits a port, each way, and bounds its buffer towards the link. The
-// zero Rate is no limit.
+// A Rate limits a port in each direction, and bounds its buffer towards the link. The
+// zero Rate is unlimited.
 type Rate struct {
 	Bits   int // a second
-	Buffer int // bytes that wait at most
+	Buffer int // maximum number of queued bytes
 }
 
 const unlimitedBuffer = 4 << 20
@@ -36,16 +37,16 @@ const unlimitedBuffer = 4 << 20
 type port struct {
 	name   string
 	number int
-	member bool // of the port-channel
+	member bool // member of the port-channel
 	link   Link
 
 	mu       sync.Mutex
-	more     *sync.Cond // there are frames, or the port is closed
+	more     *sync.Cond // signals new frames, or that the port is closed
 	queue    [][]byte
 	queued   int // bytes
 	rate     Rate
 	damage   Damage
-	passed   int // frames that Damage could have hit
+	passed   int // frames counted for Damage
 	down     bool
 	closed   bool
 	counters Counters
@@ -58,7 +59,7 @@ func newPort(name string, number int, member bool, link Link) *port {
 	return p
 }
 
-// send queues a frame, which the port now owns, or drops it.
+// send queues a frame, which the port then owns, or drops it.
 func (p *port) send(frame []byte) {
 	p.mu.Lock()
 	defer p.mu.Unlock()
@@ -80,7 +81,7 @@ func (p *port) send(frame []byte) {
 	}
 }
 
-// hit damages the frame if it is its turn.
+// hit damages the frame if it is due.
 func (p *port) hit(frame []byte, limit int) {
 	d := p.damage
 	if d.Every == 0 || float64(p.queued) < d.Fill*float64(limit) {
@@ -99,7 +100,7 @@ func (p *port) hit(frame []byte, limit int) {
 	}
 }
 
-// next waits for a frame to send; false if the port is closed.
+// next waits for a frame to send; false: the port is closed.
 func (p *port) next() ([]byte, Rate, bool) {
 	p.mu.Lock()
 	defer p.mu.Unlock()
@@ -116,7 +117,7 @@ func (p *port) next() ([]byte, Rate, bool) {
 	return frame, p.rate, true
 }
 
-// drain sends what is queued, no faster than the rate.
+// drain sends the queued frames, no faster than the rate.
 func (p *port) drain() {
 	var t pace
 	for {
@@ -172,7 +173,7 @@ func (p *port) close() {
 		p.closed = true
 		p.queue, p.queued = nil, 0
 		p.more.Broadcast()
-		_ = p.link.Close() // what is left is lost either way
+		_ = p.link.Close() // queued frames are lost in any case
 	}
 }
 
@@ -183,13 +184,13 @@ func (p *port) usable(channel Channel, now time.Time) bool {
 	return !p.down && !p.closed && (channel != LACP || p.lacp.usable(now))
 }
 
-// A pace lets bytes pass at a rate.
+// A pace limits bytes to a rate.
 type pace struct{ free time.Time }
 
 const (
-	// slack is how far a pace may run ahead: a timer cannot wait for less.
+	// slack is how far a pace may run ahead: shorter timers are not possible.
 	slack = 2 * time.Millisecond
-	// credit is what a pace makes up for when it was woken late.
+	// credit is the delay that a pace makes up for after a late wake-up.
 	credit = 10 * time.Millisecond
 )
 

@@ -7,8 +7,8 @@ import (
 	"io"
 )
 
-// NewStream is a link over a byte stream as QEMU's "-netdev stream" speaks it:
-// each frame after its length, 4 bytes, big endian.
+// NewStream returns a link over a byte stream in the format of QEMU's "-netdev
+// stream": each frame after its length, 4 bytes, big endian.
 func NewStream(c io.ReadWriteCloser) Link {
 	return &stream{ReadWriteCloser: c, in: bufio.NewReaderSize(c, 2*maxFrame)}
 }
@@ -37,16 +37,16 @@ func (s *stream) WriteFrame(b []byte) error {
 	return err
 }
 
-// NewDatagrams is a link over a file whose reads and writes are whole frames, as
-// those of a TAP device are.
+// NewDatagrams returns a link over a file whose reads and writes are whole frames, as
+// for a TAP device.
 func NewDatagrams(f io.ReadWriteCloser) Link { return datagrams{f} }
 
 type datagrams struct{ io.ReadWriteCloser }
 
 func (d datagrams) ReadFrame(b []byte) (int, error) { return d.Read(b) }
 
-// WriteFrame drops what the device does not take: a device that is set down is
-// no end of the link.
+// WriteFrame drops frames that the device does not accept: a device that is set down
+// does not end the link.
 func (d datagrams) WriteFrame(b []byte) error {
 	_, _ = d.Write(b)
 	return nil

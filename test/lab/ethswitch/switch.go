@@ -1,6 +1,6 @@
 // Package ethswitch is an Ethernet switch in user space: MAC learning, one
-// port-channel with LACP, rates with bounded buffers, and on demand damage that
-// only the payload's own checksum can find. It is controlled while it runs.
+// port-channel with LACP, rates with bounded buffers, and on demand damage that only
+// a checksum of the payload detects. It is controlled while it runs.
 package ethswitch
 
 import (
@@ -11,25 +11,25 @@ import (
 
 const (
 	maxFrame     = 65536
-	wireOverhead = 24 // preamble, FCS and gap, which take time on a wire
+	wireOverhead = 24 // preamble, FCS and gap, which take transmission time
 )
 
-// A Channel is how the member ports are bundled.
+// A Channel is the type of a port-channel.
 type Channel string
 
 // The kinds of port-channel.
 const (
-	LACP   Channel = "lacp"   // a member is used while its partner agrees
+	LACP   Channel = "lacp"   // a member is used while its partner agrees by LACP
 	Static Channel = "static" // members are used while they are up
-	None   Channel = "none"   // members are ports of their own
+	None   Channel = "none"   // members are separate ports
 )
 
-// Damage is which frames sent to a link get a flipped bit.
+// Damage selects which frames sent to a link get a flipped bit.
 type Damage struct {
-	Every int     // each so many-th of the frames that count; 0 damages none
-	Least int     // bytes of TCP payload from which a frame counts
-	Count int     // frames to damage in all; 0 is no end
-	Fill  float64 // part of the buffer that must be filled for a frame to count
+	Every int     // n: damages every n-th counted frame; 0: none
+	Least int     // minimum TCP payload of a counted frame, in bytes
+	Count int     // total number of frames to damage; 0: no limit
+	Fill  float64 // fraction of the buffer that must be filled for a frame to count
 }
 
 // A Switch forwards frames between its ports.
@@ -38,10 +38,10 @@ type Switch struct {
 
 	mu      sync.Mutex
 	ports   []*port
-	table   map[mac]*port // of a port-channel its first member
+	table   map[mac]*port // by address; for a port-channel, its first member
 	channel Channel
 	hash    Hash
-	mute    bool // sends no LACPDUs and hears none
+	mute    bool // neither sends nor receives LACPDUs
 	watch   func(port string, frame []byte)
 	work    sync.WaitGroup
 }
@@ -51,8 +51,8 @@ func New() *Switch {
 	return &Switch{system: mac{0x02, 0x77, 0, 0, 0, 0}, table: map[mac]*port{}, channel: LACP, hash: Layer34}
 }
 
-// Attach adds a port and begins to forward. Members make up the port-channel.
-// The switch closes the link.
+// Attach adds a port and starts forwarding. Members form the port-channel. The switch
+// closes the link.
 func (s *Switch) Attach(name string, member bool, link Link) {
 	s.mu.Lock()
 	defer s.mu.Unlock()
@@ -99,7 +99,7 @@ func (s *Switch) tell(p *port, now time.Time) {
 	p.send(frame)
 }
 
-// forward sends a frame that came in on a port where it belongs.
+// forward sends a received frame to its destination.
 func (s *Switch) forward(from *port, frame []byte) {
 	pk, ok := parse(frame)
 	if !ok {
@@ -128,7 +128,8 @@ func (s *Switch) forward(from *port, frame []byte) {
 	}
 }
 
-// hear takes the partner's word, and answers at once if it has changed.
+// hear processes the partner's LACPDU, and replies at once if its content has
+// changed.
 func (s *Switch) hear(from *port, frame []byte) {
 	actor, _, ok := heard(frame)
 	if !ok || !from.member || s.channel != LACP || s.mute {
@@ -144,7 +145,8 @@ func (s *Switch) hear(from *port, frame []byte) {
 	}
 }
 
-// logical is the port that represents p: for members of a port-channel the first of them.
+// logical returns the port that represents p: for members of a port-channel, its first
+// member.
 func (s *Switch) logical(p *port) *port {
 	if !p.member || s.channel == None {
 		return p
@@ -157,7 +159,7 @@ func (s *Switch) logical(p *port) *port {
 	return p
 }
 
-// out sends to a port, or to the member of the port-channel that the hash chooses.
+// out sends to a port, or to the member of the port-channel that the hash selects.
 func (s *Switch) out(to *port, pk packet, frame []byte) {
 	if !to.member || s.channel == None {
 		to.send(frame)

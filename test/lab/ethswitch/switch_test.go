@@ -34,7 +34,7 @@ func (w *wire) ReadFrame(b []byte) (int, error) {
 func (w *wire) WriteFrame(b []byte) error { w.out <- b; return nil }
 func (w *wire) Close() error              { close(w.closed); return nil }
 
-// got is what has left the switch on the wire, LACPDUs left out.
+// got returns the frames that the switch has sent on the wire, without LACPDUs.
 func (w *wire) got() (frames [][]byte) {
 	for {
 		select {
@@ -69,7 +69,7 @@ func newRig(t *testing.T, f func(rig)) {
 	})
 }
 
-// settle lets the switch do all it can do now.
+// settle waits until the switch is idle.
 func (r rig) settle() { synctest.Wait() }
 
 var (
@@ -78,7 +78,7 @@ var (
 	all    = mac{255, 255, 255, 255, 255, 255}
 )
 
-// segment is a TCP segment in an Ethernet frame with a right checksum.
+// segment returns a TCP segment in an Ethernet frame with a valid checksum.
 func segment(dst, src mac, sport uint16, payload int) []byte {
 	f := make([]byte, headerLen+40+payload)
 	copy(f, dst[:])
@@ -99,7 +99,7 @@ func segment(dst, src mac, sport uint16, payload int) []byte {
 	return f
 }
 
-// sum is TCP's sum with the pseudo header; 0xffff if the checksum in it is right.
+// sum returns TCP's sum with the pseudo header; 0xffff: the checksum is valid.
 func sum(ip []byte) uint16 {
 	tcp := ip[20:]
 	n := uint32(protoTCP) + uint32(len(tcp))
