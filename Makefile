@@ -250,7 +250,7 @@ check: ## format, vet, staticcheck, go.mod, import rules, changelog, generated d
 lint: ## what make check does not ask (.golangci.yml); building golangci-lint takes minutes the first time
 	CGO_ENABLED=0 $(GO) tool -modfile=tools/golangci/go.mod golangci-lint run ./...
 
-# The tests that compare generated documents and golden files; arch_test.go checks that each of these names finds one.
+# The tests that compare generated documents and golden files; arch_test.go checks that each of these names matches one.
 GENERATED   := ^TestDocs|^TestGolden|^TestIncidents
 TESTGENERATED = GOGC=400 CGO_ENABLED=0 $(GOTEST) -run '$(GENERATED)' $(DOCPACKAGES) ./internal/page
 DOCPACKAGES := ./pkg/rbd ./internal/config ./internal/rule/all ./internal/metrics ./pkg/report/native/receiver ./cmd/nodewatch ./cmd/nodewatch-ceph ./cmd/nodewatch-status ./test/prometheus ./internal/status/api

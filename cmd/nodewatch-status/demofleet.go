@@ -75,7 +75,7 @@ type demoNode struct {
 	failed   func(error)
 }
 
-// odd is the node whose incident is played.
+// odd is the node whose incident is replayed.
 const odd = "rl1/node2"
 
 // fleet creates the nodes of the configuration, each with its own token; all have

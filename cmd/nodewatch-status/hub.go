@@ -27,7 +27,7 @@ type hub struct {
 	page   *page.Renderer
 	admin  *admin.Admin
 	api    *api.API
-	id     string // of this run, as the holder of leases
+	id     string // id of this run, used as the holder of leases
 	checks *checks.Runner
 
 	shown    atomic.Pointer[site]   // the public pages; never nil once the hub serves

@@ -22,7 +22,7 @@ const incidentHelp = "Incidents as customers see them."
 // A command adds itself to the program, and returns the function that executes it.
 type command = func(*kingpin.Application) (*kingpin.CmdClause, func(context.Context) int)
 
-// incidentCommands are the commands of incidents.
+// incidentCommands returns the commands for incidents.
 func (p program) incidentCommands() []command {
 	return []command{p.incidentList, p.incidentShow, p.incidentCreate, p.incidentUpdate, p.incidentTake, p.incidentPublish, p.incidentEdit, p.incidentDiscard}
 }

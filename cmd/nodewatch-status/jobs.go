@@ -20,7 +20,7 @@ const (
 	checkpointEvery = 5 * time.Second
 	pruneEvery      = time.Hour
 	keepFor         = 400 * 24 * time.Hour // 13 months, and some days for a page that shows them
-	pruneRows       = 2000                 // in one transaction, so that reports do not wait
+	pruneRows       = 2000                 // per transaction, few enough that reports do not wait for long
 	jobTimeout      = 20 * time.Second
 )
 

@@ -19,7 +19,7 @@ import (
 
 const maintenanceHelp = "Planned work as customers see it."
 
-// maintenanceCommands are the commands of maintenance.
+// maintenanceCommands returns the commands for maintenance.
 func (p program) maintenanceCommands() []command {
 	return []command{p.maintenanceList, p.maintenanceCreate, p.maintenanceUpdate}
 }

@@ -15,7 +15,7 @@ import (
 
 const postmortemHelp = "Post-mortems of incidents, in Markdown."
 
-// postmortemCommands are the commands of post-mortems.
+// postmortemCommands returns the commands for post-mortems.
 func (p program) postmortemCommands() []command {
 	return []command{p.postmortemDraft, p.postmortemShow, p.postmortemWrite, p.postmortemPublish, p.postmortemWithdraw}
 }

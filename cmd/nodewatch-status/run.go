@@ -163,7 +163,7 @@ func serve(ctx context.Context, l net.Listener, handler http.Handler, webFile st
 		WriteTimeout:      30 * time.Second,
 		IdleTimeout:       2 * time.Minute,
 		MaxHeaderBytes:    16 << 10,
-		ErrorLog:          slog.NewLogLogger(log.Handler(), slog.LevelDebug), // clients cause these
+		ErrorLog:          slog.NewLogLogger(log.Handler(), slog.LevelDebug), // clients cause these errors
 	}
 	ended := make(chan struct{})
 	context.AfterFunc(ctx, func() {

@@ -32,7 +32,7 @@ func fakeChild(t *testing.T, script string, v judge.View) *cephChild {
 	return newCephChild(c, localLauncher(t), func() (judge.View, bool) { return v, true })
 }
 
-// localLauncher is a launcher in the test's process.
+// localLauncher returns a launcher in the test's process.
 func localLauncher(t *testing.T) *launcher.Client {
 	t.Helper()
 	l, err := launcher.Local()

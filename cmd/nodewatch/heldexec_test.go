@@ -248,7 +248,7 @@ func TestAHeldExecFreezesNothing(t *testing.T) {
 				d.until("/metrics", `nodewatch_source_stalled{source="launcher"} 1`)
 				d.until("/api/v1/report", "the launcher does not answer")
 			}},
-		// The launcher itself works.
+		// The launcher itself keeps working.
 		{"what the probe's helper becomes", func(d *holdable) string { return d.binary }, theHelper, 0, nil,
 			func(d *holdable) {
 				d.until("/metrics", `nodewatch_source_stalled{source="osdc"} 1`)

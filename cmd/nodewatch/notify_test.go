@@ -112,7 +112,7 @@ func TestSystemdThatDoesNotAnswer(t *testing.T) {
 	}
 	close(taken)
 	for limit := time.After(patience); ; {
-		n.waiting("") // as the next View does
+		n.waiting("") // like the next View
 		select {
 		case state := <-sent:
 			if strings.Contains(state, fmt.Sprint("finding ", 3*notifyQueue-1)) {

@@ -6,7 +6,7 @@ import (
 	"github.com/nodewatch/nodewatch/internal/node"
 )
 
-// A sourceEntry describes one source for people.
+// A sourceEntry describes one source for users.
 type sourceEntry struct {
 	name     string
 	every    time.Duration // read interval

@@ -78,8 +78,8 @@ type played struct {
 	close    func()
 }
 
-// play opens a tape (.jsonl, .zst) or an incident (.txtar). Errors name the file
-// and, where there is one, the line.
+// play opens a tape (.jsonl, .zst) or an incident (.txtar). Errors name the file and,
+// if known, the line.
 func play(name string) (*played, error) {
 	f, err := os.Open(name)
 	if err != nil {

@@ -109,7 +109,7 @@ func (c *Cluster) freePort() int {
 	return listener.Addr().(*net.TCPAddr).Port
 }
 
-// Ceph runs the ceph command as the administrator and returns what it prints.
+// Ceph runs the ceph command as the administrator and returns its output.
 func (c *Cluster) Ceph(args ...string) string {
 	c.t.Helper()
 	return c.tool("ceph", append([]string{"--connect-timeout", "20"}, args...)...)

@@ -80,7 +80,7 @@ func (c *Cluster) daemon(program string, args ...string) {
 	c.daemons[program] = cmd
 }
 
-// tool runs a program to its end and returns what it prints.
+// tool runs a program to its end and returns its output.
 func (c *Cluster) tool(program string, args ...string) string {
 	c.t.Helper()
 	ctx, cancel := context.WithTimeout(c.t.Context(), 30*time.Second)

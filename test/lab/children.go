@@ -92,7 +92,7 @@ func (c *Children) Start(name, program string, args ...string) (*Child, error) {
 	}
 	child := &Child{name: name, cmd: cmd, done: make(chan struct{})}
 	go func() {
-		_ = cmd.Wait() // how it ended is in its log
+		_ = cmd.Wait() // its log shows how it ended
 		close(child.done)
 	}()
 	c.mu.Lock()
@@ -101,7 +101,7 @@ func (c *Children) Start(name, program string, args ...string) (*Child, error) {
 	return child, nil
 }
 
-// Output runs a program to its end within the namespace, and returns what it prints.
+// Output runs a program to its end within the namespace, and returns its output.
 func (c *Children) Output(ctx context.Context, program string, args ...string) ([]byte, error) {
 	cmd := exec.CommandContext(ctx, program, args...)
 	cmd.Dir = c.dir

@@ -20,7 +20,7 @@ import (
 	"github.com/nodewatch/nodewatch/test/lab/ethswitch"
 )
 
-// images are in the pool rbd, each with so many MiB of data.
+// images are the images in the pool rbd, each filled with imageMiB of data.
 var images = []string{"vm-101-disk-0", "vm-102-disk-0", "vm-103-disk-0", "vm-104-disk-0"}
 
 const imageMiB = 16

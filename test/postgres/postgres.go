@@ -44,7 +44,7 @@ func root() string {
 	return "."
 }
 
-// An installation is the programs of a PostgreSQL server.
+// An installation contains the programs of a PostgreSQL server.
 type installation struct {
 	bin  string
 	tree string // where tools/unpack has put it and its libraries; "": it is installed

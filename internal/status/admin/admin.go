@@ -328,7 +328,7 @@ func short(s string, n int) string {
 	return s
 }
 
-// A link leads to one of the pages.
+// A link points to one of the pages.
 type link struct {
 	Path, Text string
 	Current    bool

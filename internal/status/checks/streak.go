@@ -9,7 +9,7 @@ import (
 // The reasons of a check's state.
 const (
 	Failed      = "check_failed"
-	NoPackets   = "no_packets"          // "No packets returned by host"
+	NoPackets   = "no_packets"          // the hub's ping got no reply
 	Certificate = "certificate_expires" // expires sooner than the configuration allows
 	CannotCheck = "cannot_check"        // the hub cannot run the check
 )

@@ -85,7 +85,7 @@ type Group struct {
 // A Policy defines how the state of a group follows from its components.
 type Policy struct {
 	Kind string // worst, redundant, quorum, percent
-	N    int    // quorum: how many must work; percent: how many of a hundred
+	N    int    // quorum: number of members that must work; percent: their percentage
 }
 
 // A Component is one line of the public page.

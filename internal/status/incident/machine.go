@@ -138,7 +138,7 @@ func (s *step) joins(c *component) (trouble, bool) {
 func (s *step) follow(i Incident) (Incident, bool) {
 	var (
 		bad  []trouble
-		gone time.Time // when the latest component recovered
+		gone time.Time // when the last component recovered
 		blur bool      // a component of the incident is unknown or under maintenance
 	)
 	for _, c := range s.order {

@@ -30,7 +30,7 @@ const (
 	DefaultRate = 2
 	burst       = 20 // requests at once, as when a node sends its queue
 	maxSenders  = 20000
-	maxQueue    = 512 // reports that wait for the store
+	maxQueue    = 512 // maximum number of reports that wait for the store
 )
 
 // An Intake is an http.Handler that receives reports. It needs Run to be running.

@@ -50,7 +50,7 @@ func (i Interval) Span() string {
 	return human.Span(d)
 }
 
-// A builder makes lines.
+// A builder builds the lines of a snapshot.
 type builder struct {
 	now     time.Time
 	zone    *time.Location

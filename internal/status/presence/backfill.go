@@ -62,7 +62,7 @@ func backfilled(line uptime.Timeline, component string, list []native.Transition
 
 // A run contains the changes that one run of the agent observed.
 type run struct {
-	began   time.Time     // by the hub's clock
+	began   time.Time     // start of the run, by the hub's clock
 	skew    time.Duration // of the node's clock
 	current bool          // the run that reports now
 	gaps    bool          // some of its transitions were lost

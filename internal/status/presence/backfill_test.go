@@ -317,7 +317,8 @@ func TestBackfillCorrectsTheClock(t *testing.T) {
 	}
 }
 
-// A component that the node no longer lists, and a shutdown without components.
+// The test covers a component that the node no longer lists, and a shutdown without
+// components.
 func TestSilenceAndComponentsThatAreNotListed(t *testing.T) {
 	h := &hub{lines: map[string]uptime.Timeline{}, sent: map[string]native.Transition{}}
 	a := &agent{}

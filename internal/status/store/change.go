@@ -37,7 +37,7 @@ func (t *Tx) ChangeIncident(ctx context.Context, ref string, e Entry, f func(*in
 	case i.Public() && !public:
 		from = i.Started // an incident that was not public declared nothing
 	case last >= 0 && i.Updates[last].Created.Equal(e.At):
-		from = i.Updates[last].At // which may be earlier
+		from = i.Updates[last].At // the time of the update may be in the past
 	}
 	if err := t.Declare(ctx, i.Components, from); err != nil {
 		return i, err

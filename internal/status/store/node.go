@@ -35,7 +35,7 @@ type Node struct {
 	Key       string // node.id of the protocol
 	Name      string
 	Site      string
-	Version   string // of its nodewatch
+	Version   string // version of nodewatch
 	FirstSeen time.Time
 	Body      native.Body // the latest one with new content
 	BodyAt    time.Time

@@ -11,9 +11,9 @@ import (
 
 // The roles of operators. Each includes the rights of those before it.
 const (
-	Viewer       = "viewer"   // sees the fleet
-	OperatorRole = "operator" // writes incidents and maintenance
-	Admin        = "admin"    // makes and revokes tokens
+	Viewer       = "viewer"   // may read the fleet
+	OperatorRole = "operator" // may write incidents and maintenance
+	Admin        = "admin"    // may create and revoke tokens
 )
 
 // Roles returns all roles, the least first.

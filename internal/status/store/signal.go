@@ -13,7 +13,7 @@ import (
 // The kinds of signals.
 const (
 	OfNode   = "node"     // a component of a node
-	Pushed   = "push"     // a component that is pushed
+	Pushed   = "push"     // a component whose state is pushed
 	Alerted  = "alert"    // a component of Alertmanager's alerts
 	Checked  = "check"    // one of the hub's own checks
 	Declared = "declared" // set by a person for a public component

@@ -10,7 +10,7 @@ import (
 // A Policy defines how the state of a group follows from its members.
 type Policy struct {
 	Kind string // worst (also empty), redundant, quorum, percent
-	N    int    // quorum: how many must work; percent: how many of a hundred
+	N    int    // quorum: number of members that must work; percent: their percentage
 }
 
 // State returns the state of a group from the states of its members at one time; the

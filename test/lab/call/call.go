@@ -30,7 +30,7 @@ type Run struct {
 	Seconds int      `json:"seconds"` // after which it is killed
 }
 
-// A File is a whole file.
+// A File is a file with its content.
 type File struct {
 	Path string `json:"path"`
 	Mode uint32 `json:"mode"`
