@@ -20,12 +20,12 @@ var postmortem string
 
 // A trouble is an outage in the demo's past.
 type trouble struct {
-	component string // of the public page
-	part      string // part of its node; empty: none
+	component string // component of the public page
+	part      string // component of its node; empty: none
 	before    time.Duration
 	lasts     time.Duration
 	impact    report.Impact
-	title     string // of the incident; empty: there was none
+	title     string // title of the incident; empty: there was none
 	said      string
 	explained bool // the incident has the post-mortem
 }

@@ -15,12 +15,12 @@ import (
 const (
 	beatEvery       = 5 * time.Second
 	recordEvery     = 2 * time.Second
-	lapse           = 20 * time.Second // without a beat of any hub: recorded as a gap
+	lapse           = 20 * time.Second // time without a beat of any hub that counts as a gap
 	leaseFor        = 30 * time.Second
 	checkpointEvery = 5 * time.Second
 	pruneEvery      = time.Hour
 	keepFor         = 400 * 24 * time.Hour // 13 months, and some days for a page that shows them
-	pruneRows       = 2000                 // per transaction, few enough that reports do not wait for long
+	pruneRows       = 2000                 // rows per transaction, few enough that reports do not wait for long
 	jobTimeout      = 20 * time.Second
 )
 

@@ -258,7 +258,7 @@ func TestUsage(t *testing.T) {
 	for _, c := range []struct {
 		args []string
 		code int
-		want string // in the output or the error
+		want string // expected in the output or the error
 	}{
 		{[]string{"--help"}, exitOK, "token create"},
 		{[]string{"version"}, exitOK, "nodewatch-status, version "},

@@ -391,7 +391,7 @@ func TestExport(t *testing.T) {
 		}
 		return n
 	}
-	if want := fmt.Sprintf("%d files in %s\n", files()-2, dir); out != want { // without the list and robots.txt
+	if want := fmt.Sprintf("%d files in %s\n", files()-2, dir); out != want { // does not count the manifest and robots.txt
 		t.Errorf("%q, want %q", out, want)
 	}
 	raw, err := os.ReadFile(filepath.Join(dir, "index.html"))

@@ -109,7 +109,7 @@ func TestCommandsFindTheDaemon(t *testing.T) {
 	// Overrides are written to the daemon's state directory, and its effective rules
 	// are shown.
 	if code, out, errs := called(t, "maintenance", "start", "--for", "1h", "--reason", "new NIC"); !strings.Contains(out, "new NIC") ||
-		(code != exitOK || !strings.Contains(out, "The daemon has applied it.")) && (code != exitWarning || !strings.Contains(errs, "did not apply it within")) { // on a busy machine
+		(code != exitOK || !strings.Contains(out, "The daemon has applied it.")) && (code != exitWarning || !strings.Contains(errs, "did not apply it within")) { // this happens on a busy machine
 		t.Errorf("exit %d\n%s%s", code, out, errs)
 	}
 	for late := time.Now().Add(patience); ; {

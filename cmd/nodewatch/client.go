@@ -134,7 +134,7 @@ func (c *client) pages(conf config.Config) ([]endpoint, error) {
 
 // An endpoint is a daemon's page that can be queried.
 type endpoint struct {
-	url    string // without a path
+	url    string // URL without a path
 	name   string // for errors
 	socket bool
 	client *http.Client

@@ -38,7 +38,7 @@ const (
 // one whose client has taken longest to receive its response. If nodewatch itself is
 // slow, the new connection waits.
 type connLimit struct {
-	most   int // from other machines; those from this machine may be loopbackConnections more
+	most   int // limit for other machines; this machine may have loopbackConnections more
 	closed prometheus.Counter
 
 	mu     sync.Mutex
@@ -181,7 +181,7 @@ type conn struct {
 	answering int       // requests that are being answered; HTTP/2 can have several
 	asked     bool      // a request has been read, but not yet passed to the handler
 	since     time.Time // when the connection started to wait for a request or for a response
-	over      bool      // to be closed after the response
+	over      bool      // close the connection after the response
 	ending    bool      // closed to make room
 }
 

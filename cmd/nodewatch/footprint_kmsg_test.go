@@ -13,7 +13,7 @@ const ofOneFile = 10
 // A kernelLines writes lines into this machine's kernel log, as facility 1, which
 // only a daemon under test accepts.
 type kernelLines struct {
-	fd     int // of the device; -1: not open
+	fd     int // file descriptor of the device; -1: not open
 	left   int // remaining lines that fd accepts
 	faults int // written
 }

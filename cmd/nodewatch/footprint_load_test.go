@@ -10,8 +10,8 @@ import (
 // Counting contains the files that change each second. They are written in place and
 // with a constant length, so that a reader that keeps one open never sees half of it.
 type counting struct {
-	stats, inflight []*os.File    // of each disk
-	nics            [][4]*os.File // the first of nicCounters, of each NIC
+	stats, inflight []*os.File    // files of each disk
+	nics            [][4]*os.File // files of the first nicCounters of each NIC
 	osdc            *os.File
 	log             *kernelLines
 	seconds         int

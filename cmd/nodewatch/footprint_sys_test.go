@@ -21,7 +21,7 @@ type hypervisor struct {
 	name     string
 	disks    int
 	guests   int
-	bonds    int  // with two slaves each; storage uses the first
+	bonds    int  // bonds with two slaves each; storage uses the first
 	sessions int  // OSDs to which the client has sessions
 	storm    bool // no request completes, and the load is high
 	lines    int  // libceph lines in the kernel log per second

@@ -36,7 +36,7 @@ func TestHostileClients(t *testing.T) {
 	}
 	args := []string{buildDaemon(t), "run", "--web.listen-address", "127.0.0.1:0"}
 	if os.Geteuid() == 0 {
-		args = append([]string{"nice", "-n", "-10"}, args...) // as in the unit
+		args = append([]string{"nice", "-n", "-10"}, args...) // same niceness as in the unit
 	}
 	cmd := exec.Command(args[0], args[1:]...)
 	cmd.Stderr = io.Discard

@@ -108,8 +108,8 @@ func testIncident(t *testing.T, file string, seen *ruleCoverage) {
 type ruleCoverage struct {
 	mu     sync.Mutex
 	played int
-	raised map[string]bool // in at least one incident
-	quiet  map[string]bool // not raised in at least one incident, although all its sources were available at the end
+	raised map[string]bool // rules raised in at least one incident
+	quiet  map[string]bool // rules not raised in at least one incident, although all its sources were available at the end
 }
 
 func (c *ruleCoverage) add(p *expectPrinter) {

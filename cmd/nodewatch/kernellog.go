@@ -27,8 +27,8 @@ const savePosition = time.Second
 // that it survives a restart of the daemon.
 type kernelLog struct {
 	at          hostPaths
-	dir         string // of the position file; empty: it is not saved
-	anyFacility bool   // also accept records of user space: for tests
+	dir         string // directory of the position file; empty: it is not saved
+	anyFacility bool   // also accept records of user space, for tests
 	r           *kmsg.Reader
 	last        kmsg.Position // last position of this process, after a read has failed
 	saved       time.Time     // when the position was last saved

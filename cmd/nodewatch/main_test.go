@@ -30,7 +30,7 @@ func TestUsage(t *testing.T) {
 	for _, tt := range []struct {
 		args []string
 		code int
-		want string // in the output or the error
+		want string // expected in the output or the error
 	}{
 		{[]string{"--help"}, 0, "layer2 bond + krbd"},
 		{[]string{"version"}, 0, "nodewatch, version "},

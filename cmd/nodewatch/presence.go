@@ -31,7 +31,7 @@ const runtimeHome = "/run/nodewatch"
 // The files of the daemon in its runtime directory.
 const (
 	presenceName = "daemon.json"    // readable for all users
-	socketName   = "nodewatch.sock" // for root and for the service's user and group
+	socketName   = "nodewatch.sock" // accessible to root and to the service's user and group
 )
 
 // socketConnections is the maximum number of connections on the socket, which

@@ -37,7 +37,7 @@ func (p program) probeCommand(app *kingpin.Application) (string, func(context.Co
 			}
 			_, _ = p.out.Write(append(raw, '\n'))
 		}
-		return exitOK // also if the reader of the answers is gone, which Main reports
+		return exitOK // the exit code is the same if the reader of the answers is gone, which Main reports
 	}
 }
 

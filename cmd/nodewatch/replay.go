@@ -35,7 +35,7 @@ type replayer struct {
 	conf    *string
 	color   *colorFlag
 
-	config   config.Config // of the reporters
+	config   config.Config // configuration of the reporters
 	launcher *launcher.Client
 }
 

@@ -40,7 +40,7 @@ func (p program) reportTest(ctx context.Context, file, name string) int {
 		return p.fail(exitCritical, err)
 	}
 	defer l.Close()
-	list, err := deliveries(c, "", l) // without the daemon's files
+	list, err := deliveries(c, "", l) // no directory: the daemon's files stay unchanged
 	if err != nil {
 		return p.fail(exitCritical, err)
 	}

@@ -69,7 +69,7 @@ func refusals(c config.Config) []error {
 		}
 	}
 	for _, r := range c.Reporters {
-		if _, err := reporter(r, c.Digest, "", nil); err != nil { // without the daemon's files
+		if _, err := reporter(r, c.Digest, "", nil); err != nil { // no directory: the daemon's files stay unchanged
 			add(fmt.Errorf("reporter %s: %w", r.Name, err))
 		}
 	}

@@ -16,7 +16,7 @@ import (
 
 // A state is a state of a node that the page shows.
 type state struct {
-	incident string // to replay; empty: this machine, live
+	incident string // incident to replay; empty: this machine, live
 	until    string // where the replay ends; empty: at its end
 	goesOn   string // until when the incident is extended beyond its end
 }

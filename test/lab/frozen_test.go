@@ -87,7 +87,7 @@ func TestOSDKilled(t *testing.T) {
 // All OSDs are down: this host has lost the cluster, and no storm is reported.
 func TestOSDsGone(t *testing.T) {
 	l := scenario(t)
-	l.bond("802.3ad", ethswitch.Layer2) // which must not be reported as the cause
+	l.bond("802.3ad", ethswitch.Layer2) // this policy must not be reported as the cause
 	l.nodewatch()
 	devices := l.mapImages(2, msgr1)
 	l.sh("dd if=/dev/%s of=/dev/null bs=1M iflag=direct", devices[0]) // sessions with both OSDs

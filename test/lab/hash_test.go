@@ -21,7 +21,7 @@ type flow struct {
 	srcMAC       net.HardwareAddr
 	dstMAC       net.HardwareAddr
 	src, dst     netip.Addr // invalid without IP
-	sport, dport uint16     // of an echo request, sport is the identifier; of ipip, the inner ports
+	sport, dport uint16     // for an echo request, sport is the identifier; for ipip, the inner ports
 	inner        [2]netip.Addr
 }
 
@@ -125,7 +125,7 @@ func (f flow) etherType() uint16 {
 	case "arp":
 		return 0x0806
 	case "other":
-		return 0x88b5 // for local experiments (IEEE 802)
+		return 0x88b5 // EtherType for local experiments (IEEE 802)
 	}
 	return 0x0800
 }

@@ -28,7 +28,7 @@ const imageMiB = 16
 // A World is the whole lab: guest, switch, cluster.
 type World struct {
 	dir      string
-	bin      string // of the programs in the guest
+	bin      string // directory of the guest's programs
 	lock     *os.File
 	alive    io.Closer // closed when this process has ended
 	children *Children

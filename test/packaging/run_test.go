@@ -183,7 +183,7 @@ func TestRun(t *testing.T) {
 				t.Errorf("after Ctrl-C: %v", err)
 			}
 
-			cmd = start() // with the previous state
+			cmd = start() // starts with the previous state
 			eventually(t, "http://"+operators+"/metrics", `nodewatch_status_reports_total [1-9]`)
 			signIn(t, "http://"+operators+"/login", filepath.Join(state, "password"))
 			eventually(t, "http://"+node+"/-/ready", "")

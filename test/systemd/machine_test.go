@@ -152,7 +152,7 @@ func (m *machine) call(r call.Request, within time.Duration) (out string, code i
 			return "", 0, err
 		}
 		switch {
-		case a.ID != r.ID: // of a request that timed out
+		case a.ID != r.ID: // the response to a request that timed out
 		case a.Error != "":
 			return "", 0, errors.New(a.Error)
 		default:

@@ -13,8 +13,8 @@ import (
 type tokensView struct {
 	Tokens []store.Token
 	Now    time.Time
-	Secret string // of the token just created; shown once
-	Made   string // the purpose of that token
+	Secret string // secret of the new token; shown once
+	Made   string // purpose of the new token
 	Kinds  []string
 }
 

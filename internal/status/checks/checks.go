@@ -19,7 +19,7 @@ const tick = 200 * time.Millisecond
 // A Runner runs the checks of one hub while that hub has the lease.
 type Runner struct {
 	store  *store.Store
-	holder string // of the lease: the name of this hub
+	holder string // name of this hub, as the holder of the lease
 
 	mu       sync.Mutex
 	list     map[string]*entry // by component
@@ -154,7 +154,7 @@ type Latest struct {
 // Counts contains the figures of a Runner.
 type Counts struct {
 	Good, Bad, Blind uint64        // results
-	Overdue          time.Duration // of the most overdue check
+	Overdue          time.Duration // delay of the most overdue check
 	Active           bool          // this hub has the lease
 }
 

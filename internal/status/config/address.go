@@ -8,8 +8,8 @@ import (
 
 // An Address is the address of the database.
 type Address struct {
-	Path string // of SQLite's file; empty: PostgreSQL
-	URL  string // of PostgreSQL; may contain a password
+	Path string // path of SQLite's file; empty: PostgreSQL
+	URL  string // URL of PostgreSQL; may contain a password
 
 	NoSync bool // SQLite: a power cut may lose the latest acknowledged data; for tests
 }

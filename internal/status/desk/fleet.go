@@ -62,7 +62,7 @@ type Node struct {
 	Explained   []report.Finding    // the other findings
 	Affected    []native.Component  // components whose status is not operational
 	Operational []native.Component  // the other components
-	History     []native.Transition // within 30 days, the latest first, at most 200
+	History     []native.Transition // transitions within 30 days, the latest first, at most 200
 }
 
 // NodeOf returns the node with a key; false: there is none.

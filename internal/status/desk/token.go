@@ -14,7 +14,7 @@ import (
 type NewToken struct {
 	Kind     string
 	Subject  string
-	Label    string        // of an API token: its name in the audit log
+	Label    string        // name of an API token in the audit log
 	Lifetime time.Duration // 0: one hour for a join token, no limit for others
 }
 

@@ -26,8 +26,8 @@ type Maintenance struct {
 	Impacting bool // components are under maintenance during the work, and its time does not count for uptime
 	Starts    time.Time
 	Ends      time.Time
-	Began     time.Time // zero: not yet
-	Finished  time.Time // zero: not yet
+	Began     time.Time // zero: not so far
+	Finished  time.Time // zero: not so far
 	Node      string    // the node that announced it; empty: a person did
 	Created   time.Time
 	Updated   time.Time
@@ -74,7 +74,7 @@ func (m Maintenance) Window() (uptime.Window, bool) {
 // An Announced is a maintenance that a node reports for itself.
 type Announced struct {
 	Node       string   // its id
-	Name       string   // of its components, for customers
+	Name       string   // name of its components, for customers
 	Components []string // components that follow the node
 	Since      time.Time
 	Until      time.Time

@@ -15,7 +15,7 @@ import (
 
 // A pending report waits for the store.
 type pending struct {
-	token  store.Token // of the request; zero: it had a certificate
+	token  store.Token // token of the request; zero: it had a certificate
 	body   native.Body
 	digest string
 	now    time.Time    // time of arrival

@@ -14,8 +14,8 @@ import (
 )
 
 const (
-	days         = 90  // in a bar
-	maxIntervals = 200 // intervals that are listed
+	days         = 90  // number of days in a bar
+	maxIntervals = 200 // maximum number of listed intervals
 )
 
 // A Figure is an uptime and the times from which it was computed.

@@ -7,7 +7,7 @@ type Month struct {
 	Path         string // such as 2026-11
 	Name         string // such as November 2026
 	Incidents    []Incident
-	Maintenances []Maintenance // only those that are over
+	Maintenances []Maintenance // maintenances that are over
 }
 
 // recentMonths is the number of months on the first page, the current one included.

@@ -90,7 +90,7 @@ func (r *Renderer) csp() string {
 // A view is the data of a template.
 type view struct {
 	Snapshot
-	Heading   string // of the page
+	Heading   string // heading of the page
 	Root      string // relative path to the first page
 	Index     string // suffix of links to directories
 	Here      string // the path of this page

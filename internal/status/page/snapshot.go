@@ -17,7 +17,7 @@ import (
 // field that may be shown; none is shared with the operators' view.
 type Snapshot struct {
 	Title        string
-	URL          string // of the page; ends in /
+	URL          string // address of the page; ends in /
 	About        string // Markdown
 	Footer       string // Markdown
 	NoIndex      bool
@@ -26,7 +26,7 @@ type Snapshot struct {
 	Status       report.Impact // the worst of the groups
 	Uptime       Figure
 	Weights      uptime.Weights
-	UnknownAs    report.Impact // for readers that do not support the unknown state
+	UnknownAs    report.Impact // state shown to readers that do not support unknown
 	Groups       []Group
 	Incidents    []Incident    // the latest first
 	Maintenances []Maintenance // the latest first
@@ -43,7 +43,7 @@ type Line struct {
 	Note        string    // why Status is unknown, and since when; empty: it is known, or there is no record
 	Uptime      Figure
 	Days        []Day      // oldest first
-	Intervals   []Interval // those that are not operational, the latest first
+	Intervals   []Interval // intervals that are not operational, the latest first
 }
 
 // A Group is a heading with its components.

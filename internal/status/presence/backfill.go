@@ -63,10 +63,10 @@ func backfilled(line uptime.Timeline, component string, list []native.Transition
 // A run contains the changes that one run of the agent observed.
 type run struct {
 	began   time.Time     // start of the run, by the hub's clock
-	skew    time.Duration // of the node's clock
+	skew    time.Duration // offset of the node's clock
 	current bool          // the run that reports now
 	gaps    bool          // some of its transitions were lost
-	list    []change      // in their order
+	list    []change      // changes, in their order
 }
 
 // A change is a transition, by the hub's clock.

@@ -32,7 +32,7 @@ func (h *hub) take(b native.Body, now time.Time) {
 	}
 	if presence.CatchesUp(h.node, b, now) {
 		before.Lines = h.lines
-		for _, x := range h.sent { // in any order
+		for _, x := range h.sent { // the order does not matter
 			before.Transitions = append(before.Transitions, x)
 		}
 	}
@@ -146,7 +146,7 @@ func play(seed uint64, restarts bool, delivery *rand.Rand) (*hub, []second) {
 				alive = true
 				a.start(now)
 			}
-		case dice < 4 && i >= until && (cut || i < 2000): // for longer than the TTL, as a shorter one is no silence
+		case dice < 4 && i >= until && (cut || i < 2000): // longer than the TTL: a shorter interruption is not a silence
 			cut, until = !cut, i+130
 		case dice < 6 && restarts && alive && i < 1800:
 			alive, pause = false, 120+r.IntN(200)

@@ -22,10 +22,10 @@ const longestHold = 10 * time.Minute
 
 // A Before is the known state of a node when its next report arrives.
 type Before struct {
-	Node        Node                       // as of its previous report; zero: there was none
+	Node        Node                       // state as of its previous report; zero: there was none
 	Lines       map[string]uptime.Timeline // the records of its components: at least the latest change; for CatchesUp, as far back as a silence can begin
-	Gaps        []Gap                      // of the hubs since the previous report; only for CatchesUp
-	Transitions []native.Transition        // all that the node has sent since the beginning of Lines, this report included; only for CatchesUp
+	Gaps        []Gap                      // the hubs' gaps since the previous report; only for CatchesUp
+	Transitions []native.Transition        // transitions that the node has sent since the beginning of Lines, this report included; only for CatchesUp
 }
 
 // A Rewrite replaces the record of one component from a time on.

@@ -9,8 +9,8 @@ import (
 
 // The reasons of a state that is unknown because no report was received.
 const (
-	NoReport     = "no_report"      // from this node, for longer than its TTL
-	SiteNoReport = "site_no_report" // from any node of its site
+	NoReport     = "no_report"      // no report from this node for longer than its TTL
+	SiteNoReport = "site_no_report" // no report from any node of its site
 	HubGap       = "hub_gap"        // no hub was running, or not for long enough to conclude more
 	Stopped      = "stopped"        // the agent reported that it stops
 )
@@ -40,7 +40,7 @@ type Phase string
 const (
 	Reporting Phase = "reporting"
 	Late      Phase = "late"      // a report was missed
-	Silent    Phase = "no report" // for longer than its TTL
+	Silent    Phase = "no report" // no report for longer than its TTL
 	Waiting   Phase = "waiting"   // no hub was running; the node has one TTL to report
 	Ended     Phase = "stopped"
 )
@@ -79,7 +79,7 @@ func (n Node) Record(gaps []Gap, now time.Time) (line uptime.Timeline) {
 		}
 		line = append(line, uptime.Change{At: at, State: report.Unknown, Reason: reason})
 	}
-	from := n.Arrived.Add(resolution) // since when a hub has been waiting for a report
+	from := n.Arrived.Add(resolution) // since then a hub has been waiting for a report
 	for _, g := range gaps {
 		if !g.End.After(from) || !g.Begin.Before(now) {
 			continue
@@ -102,7 +102,7 @@ func (n Node) Record(gaps []Gap, now time.Time) (line uptime.Timeline) {
 type Silence struct {
 	Node    int // its index in the list
 	Reason  string
-	Changes uptime.Timeline // from the latest report on
+	Changes uptime.Timeline // changes from the latest report on
 }
 
 // Silences returns the records of silent nodes that differ from the recorded ones.

@@ -18,9 +18,9 @@ import (
 
 // A Record contains the records of the public components.
 type Record struct {
-	Lines        map[string]uptime.Timeline // by id; with maintenance
+	Lines        map[string]uptime.Timeline // records by id, with maintenance
 	Signals      []incident.Signal          // one for each kind of trouble that a component can have
-	Maintenances []incident.Maintenance     // that end after the beginning of the record, or are not over
+	Maintenances []incident.Maintenance     // maintenances that end after the beginning of the record, or are not over
 }
 
 // Read reads the record of all public components from a time on.
@@ -125,7 +125,7 @@ func follows(ctx context.Context, tx *store.Tx, c config.Component) (keys []stor
 			return nil, err
 		}
 		for part := range states {
-			if part != "nodewatch" && part != "cluster" { // not the agent itself, nor what all nodes share
+			if part != "nodewatch" && part != "cluster" { // excludes the agent itself, and the cluster that all nodes share
 				parts = append(parts, part)
 			}
 		}

@@ -23,7 +23,7 @@ type Presence struct {
 	Interval time.Duration
 	TTL      time.Duration
 	Final    string            // why the agent stopped; empty: it is running
-	Digest   string            // of the content of the report
+	Digest   string            // digest of the report's content
 	Answered []native.Response // the latest responses of this boot, oldest first
 	Silent   time.Time         // since when it is recorded as silent; zero: it is not
 	Silence  string            // why it is recorded as silent; empty: it is not

@@ -9,7 +9,7 @@ import (
 type Request struct {
 	Token  int64  // the number of its token
 	Key    string // identifies it if it is sent again
-	Digest []byte // of its content
+	Digest []byte // digest of its content
 	At     time.Time
 	Shows  string // the path of the resource that it created or changed
 }

@@ -22,13 +22,13 @@ const (
 // A Key identifies a signal: something that has a state.
 type Key struct {
 	Kind  string
-	Owner string // of OfNode: the node's key; otherwise empty
-	Name  string // of the component or check
+	Owner string // the node's key for OfNode; otherwise empty
+	Name  string // name of the component or check
 }
 
 // A Signal contains the data of a signal other than its timeline.
 type Signal struct {
-	Summary string    // of the latest state, for operators
+	Summary string    // summary of the latest state, for operators
 	Expires time.Time // when the state becomes unknown unless it is renewed; zero: never
 }
 

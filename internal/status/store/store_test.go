@@ -179,7 +179,7 @@ func timelines(t *testing.T, b bench) {
 	recorded(0, change(0, report.Operational), change(5, report.PartialOutage))
 	rewrite(5)
 	recorded(0, change(0, report.Operational))
-	rewrite(7, change(7, report.Unknown), change(7, report.DegradedPerformance)) // at the same time: the last one counts
+	rewrite(7, change(7, report.Unknown), change(7, report.DegradedPerformance)) // of two changes at the same time, the last one counts
 	recorded(0, change(0, report.Operational), change(7, report.DegradedPerformance))
 	b.view(t, func(tx *store.Tx) error {
 		got, err := tx.States(t.Context(), store.Checked, "")

@@ -12,7 +12,7 @@ import (
 type Change struct {
 	At         time.Time
 	State      report.Impact
-	Reason     string // for machines: a rule, no_report, hub_gap, maintenance; empty: none
+	Reason     string // machine-readable: a rule, no_report, hub_gap, maintenance; empty: none
 	Backfilled bool   // it was recorded after the fact
 }
 

@@ -38,7 +38,7 @@ type Switch struct {
 
 	mu      sync.Mutex
 	ports   []*port
-	table   map[mac]*port // by address; for a port-channel, its first member
+	table   map[mac]*port // port by address; for a port-channel, its first member
 	channel Channel
 	hash    Hash
 	mute    bool // neither sends nor receives LACPDUs
