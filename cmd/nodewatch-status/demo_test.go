@@ -78,7 +78,7 @@ func TestDemo(t *testing.T) {
 			t.Fatal(err)
 		}
 		body, err := io.ReadAll(a.Body)
-		_ = a.Body.Close() // it has been read completely
+		_ = a.Body.Close() // the body has been read completely
 		if err != nil || a.StatusCode != http.StatusOK || path == "" && !strings.Contains(string(body), "krbd") {
 			t.Errorf("/%s: %s %v\n%s", path, a.Status, err, body)
 		}

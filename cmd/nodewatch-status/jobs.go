@@ -108,7 +108,7 @@ func (h *hub) expire(ctx context.Context, now time.Time) error {
 }
 
 func expire(ctx context.Context, tx *store.Tx, now time.Time) error {
-	list, err := tx.Expired(ctx, now, maxExpired) // one may have been renewed meanwhile
+	list, err := tx.Expired(ctx, now, maxExpired) // a signal may have been renewed meanwhile
 	if err != nil {
 		return err
 	}

@@ -77,7 +77,7 @@ func spawn(t testing.TB, file string) *process {
 			return p
 		}
 	}
-	_ = cmd.Wait() // it has already reported why
+	_ = cmd.Wait() // the program has already printed the reason
 	t.Fatalf("the hub has ended: %s", &errs)
 	return nil
 }
@@ -85,7 +85,7 @@ func spawn(t testing.TB, file string) *process {
 // kill kills the hub, which may be dead already.
 func (p *process) kill() {
 	_ = p.cmd.Process.Kill()
-	_ = p.cmd.Wait() // it ends by the signal
+	_ = p.cmd.Wait() // the signal ends the process
 }
 
 // Traffic is a set of nodes that report continuously, each time with a new

@@ -109,7 +109,7 @@ func get(t testing.TB, url string) string {
 	if err != nil {
 		t.Fatal(err)
 	}
-	defer func() { _ = a.Body.Close() }() // it has been read completely
+	defer func() { _ = a.Body.Close() }() // the body has been read completely
 	body, err := io.ReadAll(a.Body)
 	if err != nil || a.StatusCode != http.StatusOK {
 		t.Fatalf("%s: %s %v", url, a.Status, err)

@@ -99,7 +99,7 @@ func TestOperatorCommands(t *testing.T) {
 		if err != nil {
 			t.Fatal(err)
 		}
-		defer func() { _ = a.Body.Close() }() // it has been read completely
+		defer func() { _ = a.Body.Close() }() // the body has been read completely
 		var b bytes.Buffer
 		if _, err := b.ReadFrom(a.Body); err != nil {
 			t.Fatal(err)

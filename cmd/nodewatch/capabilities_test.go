@@ -69,7 +69,7 @@ func TestOnlyTheProbeMayReadDebugfs(t *testing.T) {
 		for _, thread := range threads {
 			raw, err := os.ReadFile(thread)
 			if err != nil {
-				continue // it has ended
+				continue // the process has ended
 			}
 			for _, set := range []string{"CapPrm", "CapEff"} {
 				if text := fmt.Sprintf("\n%s:\t%016x\n", set, bits(want)); !strings.Contains(string(raw), text) {

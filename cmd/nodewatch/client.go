@@ -168,7 +168,7 @@ func socketEndpoint(name string) endpoint {
 }
 
 func asks(t *http.Transport) *http.Client {
-	t.DisableKeepAlives = true // and no proxy, whatever the environment contains
+	t.DisableKeepAlives = true // no proxy is used, whatever the environment contains
 	return &http.Client{Transport: t, CheckRedirect: func(*http.Request, []*http.Request) error { return errors.New("the daemon does not redirect") }}
 }
 

@@ -70,7 +70,7 @@ func (w *watching) freezeChild() (pid int) {
 			if pid = child; state == "T" {
 				return true
 			}
-			_ = syscall.Kill(child, syscall.SIGSTOP) // it may have ended: then the next one is stopped
+			_ = syscall.Kill(child, syscall.SIGSTOP) // the child may have ended: then the next one is stopped
 		}
 		return false
 	})

@@ -310,7 +310,7 @@ func counted(next http.Handler) http.Handler {
 		_ = control.Flush() // from now on the connection may be closed
 		if body {
 			_ = control.SetReadDeadline(time.Unix(1, 0)) // otherwise net/http would wait for the body,
-			panic(http.ErrAbortHandler)                  // and then keep the connection
+			panic(http.ErrAbortHandler)                  // and then delay the close
 		}
 	})
 }

@@ -103,7 +103,7 @@ func (d *holdable) start() {
 	if _, err := begin.Write([]byte("\n")); err != nil {
 		d.t.Fatal(err)
 	}
-	d.t.Cleanup(func() { _ = d.cmd.Process.Kill() }) // it has already ended, unless the test has failed
+	d.t.Cleanup(func() { _ = d.cmd.Process.Kill() }) // the daemon has already ended, unless the test has failed
 	d.process = process(d.cmd.Process.Pid)
 	line := make(chan string, 1)
 	go func() {

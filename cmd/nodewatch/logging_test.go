@@ -64,7 +64,7 @@ func runsWith(t *testing.T, output func(*testing.T) *os.File) {
 		}
 	}
 	metrics(metricReloadOK + " 1")
-	for i := range 3 { // each causes a line in the log
+	for i := range 3 { // each reload causes a line in the log
 		put(t, file, fmt.Sprintf("node%d: a\n", i))
 		_ = cmd.Process.Signal(syscall.SIGHUP)
 		metrics(metricReloadOK + " 0")

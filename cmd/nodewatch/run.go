@@ -210,7 +210,7 @@ func (r *runner) flags(c *config.Config) error {
 	if *r.tape != "" {
 		c.Tape.File = *r.tape
 	}
-	wrong := c.Web.Mistakes() // mistakes of the file were found before
+	wrong := c.Web.Mistakes() // mistakes in the file were reported before
 	switch {
 	case len(wrong) == 0:
 		return nil

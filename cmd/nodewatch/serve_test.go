@@ -133,7 +133,7 @@ func TestIdleConnectionsAreShed(t *testing.T) {
 	for i := range many {
 		c := dial(t, address)
 		text := []string{"", "GET / HTTP/1.1\r\nHost: ", "GET / HTTP/1.1\r\nHost: a\r\nContent-Length: 100\r\n\r\n"}[i%3]
-		_, _ = io.WriteString(c, text) // may be closed already
+		_, _ = io.WriteString(c, text) // the connection may be closed already
 		held = append(held, c)
 		limit.mu.Lock()
 		open := len(limit.open)

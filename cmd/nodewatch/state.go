@@ -270,7 +270,7 @@ func adopt(dir string) error {
 	}
 	other, err := statefile.Acquire(own, statefile.Holder{PID: os.Getpid()})
 	if errors.Is(err, statefile.ErrHeld) {
-		return nil // it is in use
+		return nil // the directory is in use
 	}
 	if err != nil {
 		return err
@@ -280,7 +280,7 @@ func adopt(dir string) error {
 		return err
 	}
 	if _, err := os.Lstat(filepath.Join(own, takeover)); err == nil {
-		return nil // it is in use
+		return nil // the directory is in use
 	}
 	names, err := reporterFiles(own)
 	if err != nil {

@@ -49,7 +49,7 @@ func startHub(t *testing.T, last string, args ...string) (h hub) {
 		t.Fatal(err)
 	}
 	t.Cleanup(func() {
-		_ = cmd.Process.Signal(syscall.SIGTERM) // it may have ended
+		_ = cmd.Process.Signal(syscall.SIGTERM) // the process may have ended
 		_ = cmd.Wait()
 	})
 	ended := time.AfterFunc(patience, func() { _ = cmd.Process.Kill() })
@@ -236,7 +236,7 @@ func TestStatusPagesByKeyboardAndWithoutScripts(t *testing.T) {
 	for n, page := range append([]string{h.public}, h.operatorPages(t, browser)...) {
 		const text = `document.querySelector("main").innerText.replace(/\d\d:\d\d(:\d\d)?|\d+ (s|min)\b/g, "").replace(/\s+/g, " ").length`
 		b := open(t, browser, page, look{width: 390, height: 844})
-		if n < 2 { // the others have no scripts
+		if n < 2 { // two are enough, because the other pages have no scripts
 			with := eval[int](t, open(t, browser, page, look{width: 390, height: 844, scripts: true}), text)
 			if without := eval[int](t, b, text); without < with*9/10 {
 				t.Errorf("%s: %d characters without scripts, %d with", page, without, with)

@@ -129,7 +129,7 @@ func (h *Hold) answer() {
 		} else {
 			select {
 			case h.held <- int(e.Pid):
-			default: // more than the test receives
+			default: // more events than the test receives
 			}
 		}
 		_ = unix.Close(int(e.Fd)) // the response names it; a held one needs no close

@@ -123,7 +123,7 @@ func (c *Child) Signal(s syscall.Signal) error { return c.cmd.Process.Signal(s) 
 
 // Kill ends the process as a power failure would, and waits for its end.
 func (c *Child) Kill() {
-	_ = c.cmd.Process.Kill() // it may have ended by itself
+	_ = c.cmd.Process.Kill() // the process may have ended by itself
 	<-c.done
 }
 

@@ -39,7 +39,7 @@ func run(m *testing.M) int {
 		fmt.Println("lab:", err)
 		return 1
 	}
-	// Never released: it ends with the process.
+	// The signal handler is never released: it ends with the process.
 	ctx, _ := signal.NotifyContext(context.Background(), syscall.SIGINT, syscall.SIGTERM, syscall.SIGHUP)
 	stage = &Stage{ctx: ctx, bin: bin, kernel: os.Getenv("KERNEL")}
 	err = stage.Build()

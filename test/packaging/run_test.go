@@ -135,7 +135,7 @@ func TestRun(t *testing.T) {
 					t.Fatal(err)
 				}
 				t.Cleanup(func() {
-					_ = cmd.Process.Signal(syscall.SIGTERM) // at the end of the test it has already ended
+					_ = cmd.Process.Signal(syscall.SIGTERM) // at the end of the test the process has already ended
 					_ = cmd.Wait()
 				})
 				said := ""

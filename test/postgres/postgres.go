@@ -147,7 +147,7 @@ func Start(t testing.TB) *Server {
 		t.Fatal(err)
 	}
 	t.Cleanup(func() {
-		_ = process.Process.Signal(syscall.SIGQUIT) // it may have ended
+		_ = process.Process.Signal(syscall.SIGQUIT) // the server may have ended
 		<-ended
 	})
 	s := &Server{port: port}

@@ -34,7 +34,7 @@ func (v visitor) CSRF() string {
 	return base64.RawURLEncoding.EncodeToString(sum[:])
 }
 
-// May reports whether the visitor may do what requires a role.
+// May reports whether the visitor has the rights of a role.
 func (v visitor) May(role string) bool {
 	return store.May(v.Role, role)
 }

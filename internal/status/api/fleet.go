@@ -10,7 +10,7 @@ import (
 	"github.com/nodewatch/nodewatch/pkg/report/native"
 )
 
-// A nodeView is a node in the fleet.
+// A nodeView is a node of the fleet in a response.
 type nodeView struct {
 	Key        string          `json:"key"`
 	Site       string          `json:"site"`

@@ -11,7 +11,7 @@ import (
 	"github.com/nodewatch/nodewatch/pkg/report"
 )
 
-// An incidentView is an incident.
+// An incidentView is an incident in a response.
 type incidentView struct {
 	Ref        string          `json:"ref"`
 	Title      string          `json:"title"`

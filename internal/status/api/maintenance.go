@@ -8,7 +8,7 @@ import (
 	"github.com/nodewatch/nodewatch/internal/status/incident"
 )
 
-// A maintenanceView is a maintenance.
+// A maintenanceView is a maintenance in a response.
 type maintenanceView struct {
 	Ref        string          `json:"ref"`
 	Title      string          `json:"title"`

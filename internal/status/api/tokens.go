@@ -10,7 +10,7 @@ import (
 	"github.com/nodewatch/nodewatch/internal/status/store"
 )
 
-// A tokenView is a token.
+// A tokenView is a token in a response.
 type tokenView struct {
 	ID        int64      `json:"id"`
 	Kind      string     `json:"kind"`
@@ -89,14 +89,14 @@ func (a *API) revokeToken(c *call) (answer, error) {
 	if err != nil {
 		return out, err
 	}
-	id, _ := strconv.ParseInt(c.path("id"), 10, 64) // it is a number: the token exists
+	id, _ := strconv.ParseInt(c.path("id"), 10, 64) // valid, because showToken has found the token
 	if err := c.RevokeToken(c.ctx, c.tx, id); err != nil {
 		return out, err
 	}
 	return showToken(c, c.path("id"))
 }
 
-// An entryView is an entry of the audit log.
+// An entryView is an audit log entry in a response.
 type entryView struct {
 	ID      int64     `json:"id"`
 	At      time.Time `json:"at"`

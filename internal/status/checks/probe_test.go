@@ -145,7 +145,7 @@ func TestTCP(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	t.Cleanup(func() { _ = l.Close() }) // may be closed already
+	t.Cleanup(func() { _ = l.Close() }) // the connection may be closed already
 	go func() {
 		for {
 			c, err := l.Accept()

@@ -59,9 +59,9 @@ type Node struct {
 	Row         fleet.Row
 	Node        store.Node
 	Causes      []report.Finding    // findings that no other finding explains
-	Explained   []report.Finding    // the other findings
+	Explained   []report.Finding    // findings that another finding explains
 	Affected    []native.Component  // components whose status is not operational
-	Operational []native.Component  // the other components
+	Operational []native.Component  // operational components
 	History     []native.Transition // transitions within 30 days, the latest first, at most 200
 }
 

@@ -108,7 +108,7 @@ func (b *bench) open() {
 		b.t.Fatal(err)
 	}
 	b.store = s
-	b.t.Cleanup(func() { _ = s.Close() }) // a test may have closed it
+	b.t.Cleanup(func() { _ = s.Close() }) // a test may have closed the store
 	b.restart()
 }
 

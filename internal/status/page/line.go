@@ -38,7 +38,7 @@ type Interval struct {
 	Going      bool // it continues
 	State      report.Impact
 	Note       string // why a state is unknown
-	Backfilled bool   // it was recorded after the fact
+	Backfilled bool   // recorded after the fact
 }
 
 // Span formats the length of the interval.

@@ -45,7 +45,7 @@ func backfilled(line uptime.Timeline, component string, list []native.Transition
 				continue
 			}
 			if r.began.After(piece[0].At) {
-				known = uptime.Change{} // the state is of another run
+				known = uptime.Change{} // the state belongs to another run
 			}
 			changes := r.states(report.ComponentName(component), known, from, to, b.Findings)
 			if rest, is := piece.At(to); is && to.Before(end) {

@@ -148,8 +148,8 @@ func reason(line uptime.Timeline) string {
 
 // A site is the silence of the nodes of one site.
 type site struct {
-	whole    bool      // all of them are silent
-	latest   time.Time // arrival of the latest report from any of them
+	whole    bool      // all nodes of the site are silent
+	latest   time.Time // arrival of the latest report from any of its nodes
 	together int       // number of nodes that fell silent then
 }
 

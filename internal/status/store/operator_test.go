@@ -76,8 +76,8 @@ func operators(t *testing.T, b bench) {
 	})
 }
 
-// A session ends when it expires, is ended or is one too many, and when its operator or
-// the password is removed or changed; sessions of other operators stay.
+// A session ends when it expires, when it is ended, when there are too many, when its
+// operator is removed, and when the password changes; sessions of other operators stay.
 func sessions(t *testing.T, b bench) {
 	addOperators(t, b, "kim", "lee")
 	begin := func(operator string, begun time.Time) string {

@@ -37,7 +37,7 @@ func (s *statements) add(ctx context.Context, queries []string) {
 		}
 		x, err := s.db.PrepareContext(ctx, query)
 		if err != nil {
-			return // it has just been run: either ctx has ended, or the database is unavailable, which is reported elsewhere
+			return // the query has just run: either ctx has ended, or the database is unavailable, which is reported elsewhere
 		}
 		s.keep(query, x)
 	}

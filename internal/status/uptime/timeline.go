@@ -13,7 +13,7 @@ type Change struct {
 	At         time.Time
 	State      report.Impact
 	Reason     string // machine-readable: a rule, no_report, hub_gap, maintenance; empty: none
-	Backfilled bool   // it was recorded after the fact
+	Backfilled bool   // recorded after the fact
 }
 
 // A Timeline is the sequence of states of one signal. At is strictly increasing. The
