@@ -160,14 +160,14 @@ func (p program) versionCommand(app *kingpin.Application) (*kingpin.CmdClause, f
 	}
 }
 
-const about = `The status backend of nodewatch: takes the reports of nodes, keeps their record,
+const about = `The status backend of nodewatch: receives the reports of nodes, stores their record,
 and serves the public status page and the operators' pages.
 
   nodewatch-status run                     the public page is http://127.0.0.1:10091/
-  nodewatch-status check-config            is the configuration right?
+  nodewatch-status check-config            check the configuration file
   nodewatch-status token create NODE       a token for a node to report with
-  nodewatch-status incident list           what customers are told of
+  nodewatch-status incident list           the incidents that customers see
   nodewatch-status export DIR              the public pages as files
-  nodewatch-status operator add NAME       lets somebody sign in
+  nodewatch-status operator add NAME       add an operator who can sign in
   nodewatch-status backup FILE             all data in one file, while the hub runs
 `

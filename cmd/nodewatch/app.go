@@ -113,15 +113,15 @@ var errEnded = errors.New("interrupted")
 
 const about = `Watches the storage path of a Ceph/KVM hypervisor: bonds, krbd, the kernel log.
 
-It tells on-call "layer2 bond + krbd" before the I/O storm, and during one what
-it is, which guests it hits and what to do next.
+It reports "layer2 bond + krbd" before the I/O storm and, during a storm, its cause,
+the affected guests and the next steps.
 
   nodewatch run                      the daemon; its page is http://127.0.0.1:10090/
-  nodewatch check                    what is wrong with this node, now; exit 0, 1, 2 or 3
+  nodewatch check                    the current problems of this node; exit 0, 1, 2 or 3
   nodewatch replay FILE              play a recorded tape, or an incident, again
-  nodewatch rules                    the failure patterns it knows, and which are raised now
-  nodewatch sources                  what it reads, what it sees now, and how to enable the rest
-  nodewatch maintenance start        this node is being worked on: page nobody
+  nodewatch rules                    the failure patterns, and those raised now
+  nodewatch sources                  the data sources, their state, and how to enable more
+  nodewatch maintenance start        start a maintenance: this node does not page
   nodewatch ack RULE                 acknowledge a finding until a date
   nodewatch silences                 the maintenance and the acknowledged findings
   nodewatch report test              try the configured reporters

@@ -50,7 +50,7 @@ const childTimeout = 20 * time.Second
 var errHeld = fmt.Errorf("ceph: %w: during a storm, the cluster's state would not change the verdict", watch.ErrHeld)
 
 // read runs the child once. At the end of ctx the child is killed. A child that
-// survives this is left behind, and no other is started until it has ended.
+// survives this is abandoned, and no other is started until it has ended.
 func (c *cephChild) read(ctx context.Context) (ceph.Cluster, error) {
 	v, _ := c.view()
 	if err := c.held(v); err != nil {

@@ -95,7 +95,7 @@ reporters:
 	}
 	for _, name := range []string{"web.yml", "node.key", "keyring", "token", "header", "sign"} {
 		file := filepath.Join(dir, name)
-		for mode, says := range map[os.FileMode]string{0o604: file + " can be read by everybody", 0o602: file + " can be written by others"} {
+		for mode, says := range map[os.FileMode]string{0o604: file + " can be read by all users", 0o602: file + " can be written by others"} {
 			if err := os.Chmod(file, mode); err != nil {
 				t.Fatal(err)
 			}

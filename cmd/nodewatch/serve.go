@@ -41,8 +41,8 @@ type server struct {
 }
 
 // start serves handler until ctx ends. It returns an error if that is impossible. A
-// busy port is not an error, because an earlier nodewatch that sleeps in the kernel
-// may hold it: it is retried.
+// busy port is not an error, because an earlier nodewatch in uninterruptible
+// sleep may hold it: it is retried.
 func (s *server) start(ctx context.Context, handler http.Handler) error {
 	listeners, err := s.listeners(ctx)
 	if err != nil {

@@ -125,7 +125,7 @@ func (n *NIC) FullAt(direction string, share float64) Load {
 	return l
 }
 
-// A Dropping is a NIC that keeps dropping frames for lack of receive buffers.
+// A Dropping is a NIC that keeps dropping frames because receive buffers are exhausted.
 type Dropping struct {
 	Since  time.Time
 	Rate   float64 // frames/s now
@@ -209,7 +209,7 @@ type History struct {
 	Direction string    // direction of Peak: "rx" or "tx"
 	Full      float64   // number of seconds in which it was full
 	FullAt    time.Time // when it was first full; zero: never
-	Dropped   float64   // frames dropped for lack of buffers
+	Dropped   float64   // frames dropped (buffers exhausted)
 	DropAt    time.Time // when it first dropped frames; zero: never
 }
 

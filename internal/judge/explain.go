@@ -11,7 +11,7 @@ import (
 
 // explain marks in the sorted findings what explains each. Only unacknowledged findings
 // explain, and only those that are not worse than themselves in severity or impact. A
-// blind finding explains only what began before it went blind: losing a source in a
+// blind finding explains only what began before it became blind: losing a source in a
 // storm must not page for each part of the storm.
 func (j *Judge) explain(findings []report.Finding) {
 	for i := range findings {

@@ -140,8 +140,8 @@ func (c *Child) Out() *os.File { return c.out }
 // Ended returns a channel that is closed once the program has ended and was reaped.
 func (c *Child) Ended() <-chan struct{} { return c.ended }
 
-// Kill kills the program and its process group. A process that sleeps in the kernel
-// does not react: it is left behind, and ends when it wakes.
+// Kill kills the program and its process group. A process in uninterruptible sleep
+// does not react: it is abandoned, and ends when it wakes.
 func (c *Child) Kill() {
 	c.client.mu.Lock()
 	_, running := c.client.children[c.id]
@@ -184,7 +184,7 @@ func (c *Child) failure() error {
 
 // Run runs the program to its end, with the input as its standard input, and returns
 // the first bytes of its standard output and error. When ctx ends, the program is
-// killed; if it does not exit then, it is left behind. An exit code other than 0 is
+// killed; if it does not exit then, it is abandoned. An exit code other than 0 is
 // an *ExitError.
 func (p Program) Run(ctx context.Context, argv, env []string, input []byte) (stdout, stderr []byte, err error) {
 	child, err := p.Start(ctx, argv, env)
@@ -240,7 +240,7 @@ func (o *output) read() {
 	}
 }
 
-// rest returns the kept bytes, once no process has the output open any more, or at
+// rest returns the kept bytes, once no process has the output open, or at
 // the given time.
 func (o *output) rest(late time.Time) []byte {
 	_ = o.file.SetReadDeadline(late)

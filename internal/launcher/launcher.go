@@ -49,7 +49,7 @@ type limits struct {
 	fileSize uint64    // RLIMIT_FSIZE, in bytes
 	oom      int       // oom_score_adj: the kernel kills it before the daemon
 	nice     int
-	most     int // maximum number of one name, including those left behind
+	most     int // maximum number of one name, including abandoned ones
 }
 
 // table returns the limits of each kind of program. TasksMax of
@@ -83,7 +83,7 @@ func Capabilities() []uintptr {
 	return all
 }
 
-// The limits of a launcher: simultaneous children, including those left behind, and
+// The limits of a launcher: simultaneous children, including abandoned ones, and
 // bytes per message.
 const (
 	maxChildren = 64

@@ -46,7 +46,7 @@ func (n NIC) dropped(d bond.Drops, at time.Time) NIC {
 	return n
 }
 
-// dropped returns the number of frames that the driver dropped for lack of buffers
+// dropped returns the number of frames that the driver dropped (buffers exhausted)
 // between two readings. It uses the counter that rose most, because drivers count one
 // frame under several names. A counter that went down has been reset and is ignored.
 func dropped(before, after bond.Drops) uint64 {

@@ -27,11 +27,11 @@ type NIC struct {
 	Tens    []Flow     // the peaks of ten seconds each, oldest first, at most 90
 
 	RxFull, TxFull time.Time // start of continuous traffic of at least FullShare of its line rate in that direction; zero: not full
-	OverloadSince  time.Time // start of continuous drops for lack of buffers, by the kernel's counter; zero: not dropping
+	OverloadSince  time.Time // start of continuous drops (buffers exhausted), by the kernel's counter; zero: not dropping
 	BestSpeed      int       // the highest observed speed, Mbit/s
 
 	Drops     bond.Drops // the driver's own drop counters; zero: not read
-	DropRate  float64    // frames per second dropped for lack of buffers, by the driver's counter
+	DropRate  float64    // frames per second dropped (buffers exhausted), by the driver's counter
 	DropsAt   time.Time
 	DropSince time.Time // start of the period with DropRate above 0; zero: DropRate is 0
 }

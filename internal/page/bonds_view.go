@@ -56,7 +56,7 @@ type bondView struct {
 type portView struct {
 	Name, State, Detail string
 	Tone                tone
-	Drops               string // the frames dropped for lack of buffers; empty: none
+	Drops               string // the frames dropped (buffers exhausted); empty: none
 	Rx, Tx              barView
 }
 

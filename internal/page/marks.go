@@ -18,7 +18,7 @@ func marksOf(f report.Finding, now time.Time) []string {
 		marks = append(marks, "Flapping, last observed "+ago(f.LastSeen, now)+". It stays raised until it has not been observed for 10 minutes.")
 	}
 	if a := f.Accepted; a != nil {
-		marks = append(marks, fmt.Sprintf("Acknowledged by %s until %s: %s. It pages nobody.", a.By, stamp(a.Until), a.Reason))
+		marks = append(marks, fmt.Sprintf("Acknowledged by %s until %s: %s. It does not page.", a.By, stamp(a.Until), a.Reason))
 	}
 	return marks
 }

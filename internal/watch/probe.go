@@ -238,7 +238,7 @@ func readLine(in *bufio.Reader) ([]byte, error) {
 }
 
 // abandon gives up the child, and adds an explanation to the error that caused it.
-// The child is killed, but one that sleeps in the kernel does not exit, so abandon
+// The child is killed, but one in uninterruptible sleep does not exit, so abandon
 // does not wait for it.
 func (p *Probe) abandon(err error) error {
 	err = p.child.Explain(err)

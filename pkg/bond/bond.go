@@ -188,14 +188,14 @@ type Counters struct {
 	RxNoHandler uint64 `json:"rx_nohandler"`
 }
 
-// Drops are the driver's counters of frames that one NIC dropped for lack of buffers,
+// Drops are the driver's counters of frames that one NIC dropped (buffers exhausted),
 // by ethtool name. Do not add them up: a driver may count one frame under several
 // names, and some of the frames are pause frames (see Pause).
 type Drops struct {
 	Name   string            `json:"name"`
 	Index  int               `json:"index"`
 	Driver string            `json:"driver"`
-	Counts map[string]uint64 `json:"counts"` // only counters of drops for lack of buffers, and of pause frames; nil for an unknown driver
+	Counts map[string]uint64 `json:"counts"` // only counters of drops (buffers exhausted), and of pause frames; nil for an unknown driver
 	// Unlisted holds, for an unknown driver, at most 16 counters whose names suggest
 	// drops on receive. None of them counts as a drop.
 	Unlisted map[string]uint64 `json:"unlisted,omitempty"`

@@ -7,8 +7,8 @@ import (
 	"strings"
 )
 
-// counters are one driver's ethtool -S statistics of frames dropped for lack of
-// buffers, and of pause frames. A received pause frame is the switch's request to
+// counters are one driver's ethtool -S statistics of frames dropped (buffers
+// exhausted), and of pause frames. A received pause frame is the switch's request to
 // slow down; a sent one is this host's request to the switch. A name contains "*"
 // where the driver counts by priority or class.
 type counters struct {

@@ -8,7 +8,7 @@ type Rates struct {
 	TxBits    float64 `json:"tx_bits"`
 	RxPackets float64 `json:"rx_packets"`
 	TxPackets float64 `json:"tx_packets"`
-	Overload  float64 `json:"overload"` // lower bound of the frames dropped for lack of buffers
+	Overload  float64 `json:"overload"` // lower bound of the frames dropped (buffers exhausted)
 	RxCRC     float64 `json:"rx_crc"`   // frames damaged in transit
 	TxDropped float64 `json:"tx_dropped"`
 }

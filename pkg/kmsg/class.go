@@ -17,7 +17,7 @@ package kmsg
 //   - MapCorrupt: osdmap, monmap, reply, watch, backoff, addresses (none of the wanted protocol).
 //   - NoMemory: "bounce page", message, request, workqueue; empty: for a message of the named peer.
 //   - RBDResult: the operation that failed, such as "write"; and for each object it
-//     consists of, in a line of its own before, "write object". These do not add up.
+//     consists of, in a separate line before, "write object". These do not add up.
 //   - RBDWatch: error, reregister, refresh, unwatch.
 //   - RBDLock: acquire, blocklist, lock, unlock, lockers, watchers, owners, external, break
 //     (it failed), breaking (a dead owner's lock is taken over), peer, request, cookie,
@@ -101,7 +101,7 @@ const (
 	NetPressure   Class = "net-pressure"    // conntrack table, TCP memory or neighbour table is full
 	MachineCheck  Class = "machine-check"   // machine check, EDAC; one event may take several lines
 	Suppressed    Class = "suppressed"      // "FUNC: N callbacks suppressed": N records were not logged
-	Other         Class = ""                // of no interest: counted, not kept
+	Other         Class = ""                // irrelevant: counted, not kept
 )
 
 // Classes returns the classes of retained lines, in the order above.

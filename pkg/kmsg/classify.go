@@ -5,10 +5,10 @@ import "strings"
 // classify returns the meaning of a record's text, and how it pairs with its neighbours.
 // It covers the kernel's wording from 4.19 to 7.2, with or without the "(N)" type of a
 // Ceph address, and ignores text after the significant words. The Line's strings are parts
-// of text, bounded only by its length; treat them as data. Text of no interest yields a
+// of text, bounded only by its length; treat them as data. Irrelevant text yields a
 // Line of class Other and costs no allocation.
 //
-// Lines of CephFS ("ceph: ...") are of no interest.
+// Lines of CephFS ("ceph: ...") are irrelevant.
 func classify(text string) (Line, pairing) {
 	l, w := family(text)
 	if l.Class != Other && l.Count == 0 {

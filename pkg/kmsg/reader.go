@@ -90,7 +90,7 @@ func (r *Reader) Position() Position {
 // Next waits at most wait for a record, then collects all available records into one
 // Batch, which holds either history or news. News of the next 250 ms is included. The
 // Batch is empty if no record came. Records that were overwritten or too long are
-// counted and are not an error. After an error the Reader cannot be used any more.
+// counted and are not an error. After an error the Reader can no longer be used.
 func (r *Reader) Next(wait time.Duration) (Batch, error) {
 	r.counts.AnyFacility = r.AnyFacility
 	r.begun, r.history, r.fresh = false, false, false

@@ -18,7 +18,7 @@ type incidentView struct {
 	Impact     report.Impact   `json:"impact"`
 	Status     incident.Status `json:"status"`
 	OpenedBy   string          `json:"opened_by"` // GROUP/KIND; empty: a person did
-	Owner      string          `json:"owner"`     // empty: the machine updates it
+	Owner      string          `json:"owner"`     // empty: it is updated automatically
 	Started    time.Time       `json:"started"`
 	Resolved   *time.Time      `json:"resolved"`
 	Created    time.Time       `json:"created"`

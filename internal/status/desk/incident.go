@@ -200,7 +200,7 @@ func (d Desk) PublishIncident(ctx context.Context, tx *store.Tx, v Version) (inc
 	})
 }
 
-// TakeOver makes the operator the owner of an incident, whoever owned it before.
+// TakeOver makes the operator the owner of an incident, even if it has another owner.
 func (d Desk) TakeOver(ctx context.Context, tx *store.Tx, v Version) (incident.Incident, error) {
 	return d.changeIncident(ctx, tx, v, "take-over", func(i *incident.Incident) error {
 		i.Owner = d.Who

@@ -18,7 +18,7 @@ type ioFile struct {
 func newIOFile(name string) ioFile { return ioFile{name: name, fd: -1} }
 
 // read reads the attribute into buf. The open file may belong to a removed device
-// that another one has replaced: if it cannot be read any more, it is opened again.
+// that another one has replaced: if it can no longer be read, it is opened again.
 func (f *ioFile) read(sys fs.FS, buf []byte) ([]byte, error) {
 	dir, ok := sys.(hostfs.FS)
 	if !ok {

@@ -25,7 +25,7 @@ const (
 //
 // It may never return: the kernel generates osdc under the locks of the OSD client,
 // and in a storm the lock holder resends all requests meanwhile. The reader then
-// sleeps uninterruptibly. Call it only in the probe child, which can be left behind.
+// sleeps uninterruptibly. Call it only in the probe child, which can be abandoned.
 //
 // Without clients the list is empty. It is an error if debugfs may not be read, or is
 // not mounted while devices are mapped. A client that is removed meanwhile is

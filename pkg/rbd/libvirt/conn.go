@@ -68,7 +68,7 @@ func (c *packetConn) Read(p []byte) (int, error) {
 		if err := c.next(); err != nil {
 			err = fmt.Errorf("the connection ended: %w", err)
 			c.fault.CompareAndSwap(nil, err)
-			c.Conn.Close() // further packets are of no interest
+			c.Conn.Close() // further packets are not needed
 			return 0, err
 		}
 	}

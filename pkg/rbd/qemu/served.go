@@ -62,7 +62,7 @@ func (d *ServedDevice) readPID(sys fs.FS, buf []byte) error {
 }
 
 // readFile returns the file behind a loop device. The kernel prints its path from the
-// root of the mounts in which it was opened, whoever reads it (d_path).
+// root of the mounts in which it was opened, not from the reader's root (d_path).
 func (d *ServedDevice) readFile(sys fs.FS, buf []byte) error {
 	file, err := hostfs.Text(sys, "block/"+d.Device+"/loop/backing_file", buf)
 	if d.File = naming.Text(strings.TrimSuffix(file, " (deleted)")); err == nil && d.File == "" {

@@ -43,7 +43,7 @@ func trusted(path string) error {
 	case !info.Mode().IsRegular():
 		return fmt.Errorf("%s is not a file", path)
 	case info.Mode()&0o002 != 0:
-		return fmt.Errorf("%s is writable by everybody: run chmod o-w on it", path)
+		return fmt.Errorf("%s is writable by all users: run chmod o-w on it", path)
 	}
 	return nil
 }

@@ -139,5 +139,5 @@ func (f SecretFile) Warning() string {
 	if info.Mode().Perm()&0o004 == 0 {
 		return ""
 	}
-	return fmt.Sprintf("secret %s can be read by everybody (mode %04o): chmod o-r %s", path, info.Mode().Perm(), path)
+	return fmt.Sprintf("secret %s can be read by all users (mode %04o): chmod o-r %s", path, info.Mode().Perm(), path)
 }

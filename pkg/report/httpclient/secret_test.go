@@ -20,7 +20,7 @@ func TestPermissionsOfASecret(t *testing.T) {
 	}{
 		{0o600, "", ""},
 		{0o640, "", ""},
-		{0o644, "", "can be read by everybody"},
+		{0o644, "", "can be read by all users"},
 		{0o620, "can be written by others", "can be written by others"},
 		{0o666, "can be written by others", "can be written by others"},
 	} {

@@ -152,7 +152,7 @@ func (p *Reporter) Test(ctx context.Context, r report.Report) (string, error) {
 			return "", fmt.Errorf("pagerduty: %s: %w", e.Action, err)
 		}
 	}
-	return "202 for trigger and resolve of an alert of severity info: queued; it is unknown whether anybody was paged", nil
+	return "202 for trigger and resolve of an alert of severity info: queued; it is unknown whether a person was paged", nil
 }
 
 // answer is the API's response, with the API's names.

@@ -54,7 +54,7 @@ type incident struct {
 	Components []component     `json:"components,omitempty"`
 	Affected   []string        `json:"component_ids,omitempty"`
 	Notify     *bool           `json:"deliver_notifications,omitempty"` // true if absent
-	Metadata   json.RawMessage `json:"metadata,omitempty"`              // anybody's
+	Metadata   json.RawMessage `json:"metadata,omitempty"`              // of any author
 }
 
 // private is nodewatch's part of an incident's metadata.

@@ -5,7 +5,7 @@ import (
 	"strings"
 )
 
-// Fields are the JSON fields of a Go type, by name, each with the fields of its own
+// Fields are the JSON fields of a Go type, by name, each with the fields of its
 // type; nil if the type is not a struct.
 type fields map[string]fields
 
