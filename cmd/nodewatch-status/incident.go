@@ -33,7 +33,7 @@ type incidentView struct {
 	Title      string          `json:"title"`
 	Impact     report.Impact   `json:"impact"`
 	Status     incident.Status `json:"status"`
-	OpenedBy   string          `json:"opened_by,omitempty"` // GROUP/KIND that the machine opened it for
+	OpenedBy   string          `json:"opened_by,omitempty"` // GROUP/KIND for which it was opened automatically
 	Owner      string          `json:"owner,omitempty"`
 	Draft      bool            `json:"draft"`
 	Started    time.Time       `json:"started"`
@@ -55,7 +55,7 @@ type updateView struct {
 	Status incident.Status `json:"status"`
 	Body   string          `json:"body"`
 	At     time.Time       `json:"at"`
-	Author string          `json:"author,omitempty"` // empty: the machine
+	Author string          `json:"author,omitempty"` // empty: written automatically
 }
 
 func (o open) view(i incident.Incident) incidentView {

@@ -33,7 +33,7 @@ type maintenanceView struct {
 	Draft      bool            `json:"draft"`
 	Starts     time.Time       `json:"starts"`
 	Ends       time.Time       `json:"ends"`
-	Node       string          `json:"node,omitempty"` // that announced it
+	Node       string          `json:"node,omitempty"` // node that announced it
 	Components []string        `json:"components"`
 	Updates    []updateView    `json:"updates"`
 	URL        string          `json:"url"`

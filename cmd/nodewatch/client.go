@@ -224,7 +224,7 @@ func (e endpoint) askOnce(ctx context.Context, path string, into any) (starting 
 		return false, fmt.Errorf("%s: %s", e.name, resp.Status)
 	}
 	var named struct {
-		Node string `json:"node"` // all answers have it
+		Node string `json:"node"` // present in every response
 	}
 	if err := errors.Join(json.Unmarshal(body, &named), json.Unmarshal(body, into)); err != nil || named.Node == "" {
 		return false, fmt.Errorf("%s does not answer like nodewatch", e.name)

@@ -279,7 +279,7 @@ func (c *conn) CloseWrite() error {
 
 type connKey struct{}
 
-// withConn is an http.Server's ConnContext.
+// withConn implements the ConnContext of an http.Server.
 func withConn(ctx context.Context, c net.Conn) context.Context {
 	if secured, is := c.(*tls.Conn); is {
 		c = secured.NetConn()

@@ -16,7 +16,7 @@ import (
 	"github.com/nodewatch/nodewatch/pkg/report/native/receiver"
 )
 
-// silent is a server that accepts every request and never responds.
+// silent returns the URL of a server that accepts every request and never responds.
 func silent(t *testing.T) (url string, asked <-chan string) {
 	t.Helper()
 	came, over := make(chan string, 100), make(chan struct{})

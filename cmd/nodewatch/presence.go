@@ -52,7 +52,7 @@ func runtimeDirectory(c config.Config) string {
 type presence struct {
 	PID       int      `json:"pid"`
 	Version   string   `json:"version"`
-	Addresses []string `json:"addresses"` // of the page, as it is reached from this machine
+	Addresses []string `json:"addresses"` // addresses of the page for clients on this machine
 	Config    string   `json:"config_file,omitempty"`
 	State     string   `json:"state_directory"`
 }

@@ -21,7 +21,7 @@ import (
 // probeMemory is the soft limit of the probe's memory, in bytes.
 const probeMemory = 32 << 20
 
-// probeCommand is the child that performs reads that may never return. It reports that
+// probeCommand runs the child for reads that may never return. It reports that
 // it runs, then reads questions from its input, one line of JSON each, until the input
 // ends.
 func (p program) probeCommand(app *kingpin.Application) (string, func(context.Context) int) {

@@ -215,7 +215,7 @@ func beside(dir, name string) string {
 	return filepath.Join(dir, name)
 }
 
-// webSecret is a file with a secret; a relative path is not a credential.
+// webSecret returns a file with a secret; a relative path is not a credential.
 func webSecret(path string) httpclient.SecretFile { return httpclient.SecretFile(absolute(path)) }
 
 // webSecrets returns the files with secrets of a web configuration: the file itself,

@@ -41,7 +41,7 @@ func TestBlocklisted(t *testing.T) {
 		return r.raised("krbd-io-error", "critical") && f != nil && strings.Contains(f.text(), device+": its filesystem failed as well")
 	})
 	l.figure("errors told", r.At.Sub(l.firstSince(l.kernelTimes("result -108"), begin)), 5*time.Second)
-	l.waitSh("touch /mnt/file; sync; dmesg | grep -q 'Remounting filesystem read-only'") // when the journal writes
+	l.waitSh("touch /mnt/file; sync; dmesg | grep -q 'Remounting filesystem read-only'") // this happens when the journal writes
 	l.until(10*time.Second, "the remount is counted", func(Report) bool { return l.faults("fs-readonly") > remounts })
 	if !r.clear("krbd-retry-storm", "ceph-unreachable", "libceph-crc") {
 		t.Errorf("errors are no storm: %s", r)

@@ -16,7 +16,7 @@ type Notification struct {
 	GroupLabels map[string]string `json:"groupLabels"`
 	Alerts      []Alert           `json:"alerts"`
 
-	At time.Time `json:"-"` // when it came
+	At time.Time `json:"-"` // time of its arrival
 }
 
 // An Alert is one alert of a Notification.

@@ -18,13 +18,13 @@ type nodeView struct {
 	Status     report.Impact   `json:"status"` // as reported; unknown once its TTL has passed
 	Presence   presence.Phase  `json:"presence"`
 	LastReport time.Time       `json:"last_report"`
-	Severity   report.Severity `json:"severity"` // of its worst finding; empty: there is none
+	Severity   report.Severity `json:"severity"` // severity of its worst finding; empty: there is none
 	Headline   string          `json:"headline"`
 	Findings   int             `json:"findings"`
 	Labels     report.Labels   `json:"labels"`
 	Inventory  report.Labels   `json:"inventory"`
 	Differs    []string        `json:"differs"`  // in what it differs from most nodes of its site
-	Assigned   bool            `json:"assigned"` // whether a component of the page follows it
+	Assigned   bool            `json:"assigned"` // a component of the page follows it
 }
 
 func viewNode(r fleet.Row, assigned map[string]bool) nodeView {
@@ -105,9 +105,9 @@ func (a *API) listChecks(c *call) (answer, error) {
 	type check struct {
 		Component   string        `json:"component"`
 		Asks        string        `json:"asks"`
-		State       report.Impact `json:"state"` // that counts
+		State       report.Impact `json:"state"` // state after confirmation
 		Reason      string        `json:"reason"`
-		Detail      string        `json:"detail"` // of the latest run
+		Detail      string        `json:"detail"` // detail of the latest run
 		At          *time.Time    `json:"at"`     // null: it has not run on this hub
 		Took        float64       `json:"took_s"`
 		Certificate *time.Time    `json:"certificate_expires"`

@@ -45,7 +45,7 @@ type updateView struct {
 	At      time.Time       `json:"at"`
 	Created time.Time       `json:"created"`
 	Edited  *time.Time      `json:"edited"`
-	Author  string          `json:"author"` // empty: the machine
+	Author  string          `json:"author"` // empty: written automatically
 }
 
 type postmortemView struct {

@@ -18,7 +18,7 @@ type maintenanceView struct {
 	Ends       time.Time       `json:"ends"`
 	Began      *time.Time      `json:"began"`
 	Finished   *time.Time      `json:"finished"`
-	Node       string          `json:"node"` // that announced it; empty: a person did
+	Node       string          `json:"node"` // node that announced it; empty: a person did
 	Created    time.Time       `json:"created"`
 	Updated    time.Time       `json:"updated"`
 	Published  *time.Time      `json:"published"` // null: a draft

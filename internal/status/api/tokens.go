@@ -22,7 +22,7 @@ type tokenView struct {
 	Revoked   *time.Time `json:"revoked"`
 	Used      *time.Time `json:"used"`
 	Valid     bool       `json:"valid"`
-	Secret    string     `json:"secret,omitempty"` // of one that was just made
+	Secret    string     `json:"secret,omitempty"` // only in the response that creates the token
 }
 
 func (c *call) viewToken(k store.Token) tokenView {

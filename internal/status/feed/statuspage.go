@@ -112,7 +112,7 @@ type componentJSON struct {
 	PageID      string        `json:"page_id"`
 	Group       bool          `json:"group"`
 	OnlyBad     bool          `json:"only_show_if_degraded"`
-	Components  []string      `json:"components,omitempty"` // of a group
+	Components  []string      `json:"components,omitempty"` // ids of the components of a group
 	Own         report.Impact `json:"nodewatch_status"`     // Status, where unknown is called unknown
 }
 

@@ -27,7 +27,7 @@ type Request struct {
 // A Run is a command to run to its end.
 type Run struct {
 	Argv    []string `json:"argv"`
-	Seconds int      `json:"seconds"` // after which it is killed
+	Seconds int      `json:"seconds"` // the command is killed after this time
 }
 
 // A File is a file with its content.
@@ -44,7 +44,7 @@ type Answer struct {
 	Code  int       `json:"code"`  // exit code, or HTTP status
 	Out   []byte    `json:"out,omitempty"`
 	Err   []byte    `json:"err,omitempty"`   // standard error of a command
-	Error string    `json:"error,omitempty"` // why it could not be done at all
+	Error string    `json:"error,omitempty"` // why the request could not be executed
 }
 
 // Write writes one message.
