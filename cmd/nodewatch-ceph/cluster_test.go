@@ -308,7 +308,7 @@ func testOSDHangs(l *lab) {
 func testManagerDead(l *lab) {
 	l.Kill(cephlab.Manager)
 	c := l.ask("--timeout", "6s")
-	if c.Health.Status == "" || c.Scrubs != nil || len(c.Errors) != 1 || !strings.HasPrefix(c.Errors[0], "scrubs: the manager does not answer: ") {
+	if c.Health.Status == "" || c.Scrubs != nil || len(c.Errors) != 1 || !strings.HasPrefix(c.Errors[0], "scrubs: the manager does not respond: ") {
 		l.t.Errorf("want all but the scrubs, got %+v", c)
 	}
 }

@@ -136,7 +136,7 @@ func (g *gathering) askScrubs() error {
 		return errors.New("no manager is available")
 	}
 	if b, err = g.manager(`{"prefix":"pg stat","format":"json"}`); err != nil {
-		return fmt.Errorf("the manager does not answer: %w", err)
+		return fmt.Errorf("the manager does not respond: %w", err)
 	}
 	scrubs, err := ceph.ParseScrubs(b)
 	if err == nil {

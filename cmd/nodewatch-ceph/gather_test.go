@@ -112,7 +112,7 @@ func TestGatherParts(t *testing.T) {
 			func(c ceph.Cluster) bool { return c.OSDMap.Epoch == 0 && c.Health.Status != "" }},
 		{"no manager known", func(f *fake) { f.answers["mgr stat"] = `{"available":false}` }, "scrubs: no manager is available",
 			func(c ceph.Cluster) bool { return c.Scrubs == nil }},
-		{"a silent manager", func(f *fake) { delete(f.answers, "pg stat") }, "scrubs: the manager does not answer: no answer",
+		{"a silent manager", func(f *fake) { delete(f.answers, "pg stat") }, "scrubs: the manager does not respond: no answer",
 			func(c ceph.Cluster) bool { return c.Scrubs == nil }},
 		{"a manager not ready", func(f *fake) { f.answers["pg stat"] = `{"pg_ready":false}` }, "scrubs: ceph: pg stat: the manager does not have all placement groups yet",
 			func(c ceph.Cluster) bool { return c.Scrubs == nil }},
@@ -176,7 +176,7 @@ func TestGatherOddRequest(t *testing.T) {
 	req := request(image("used"), image("vm@snap"))
 	req.Addrs = []string{"(unknown)", "192.0.2.8"}
 	got := f.gather(req)
-	want := []string{`request: "vms/vm@snap" is not a valid image name`, `request: "(unknown)" is no address`}
+	want := []string{`request: "vms/vm@snap" is not a valid image name`, `request: "(unknown)" is not an address`}
 	if diff := cmp.Diff(want, got.Errors); diff != "" || len(got.Asked) != 1 || len(got.Blocklist) != 1 {
 		t.Errorf("got %+v, errors (-want +got):\n%s", got, diff)
 	}

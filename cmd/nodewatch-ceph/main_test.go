@@ -57,7 +57,7 @@ func TestRunUsage(t *testing.T) {
 		{"extra", "", `unexpected argument "extra"`},
 		{"--key secret", "", "not defined: -key"},
 		{"--image vms", "", "not POOL/IMAGE"},
-		{"--addr node2", "", "no address"},
+		{"--addr node2", "", "not an address"},
 		{"--timeout 1h", "", "not within"},
 		{"--timeout x", "", "invalid value"},
 		{"--name nodewatch", "", "must have the form client.nodewatch"},

@@ -71,7 +71,7 @@ func TestCheckTrustsAPrivateAuthority(t *testing.T) {
 		t.Errorf("exit %d\n%s%s", code, out, errs)
 	}
 	put(t, ca, "rubbish")
-	if code, _, errs := patiently(t, "check", "--url", s.URL, "--ca-file", ca); code != exitUnknown || !strings.Contains(errs, "holds no PEM certificate") {
+	if code, _, errs := patiently(t, "check", "--url", s.URL, "--ca-file", ca); code != exitUnknown || !strings.Contains(errs, "contains no PEM certificate") {
 		t.Errorf("exit %d: %s", code, errs)
 	}
 }

@@ -94,7 +94,7 @@ func (c *client) pages(conf config.Config) ([]endpoint, error) {
 		}
 		secured.RootCAs = x509.NewCertPool()
 		if !secured.RootCAs.AppendCertsFromPEM(raw) {
-			return nil, fmt.Errorf("--ca-file: %s holds no PEM certificate", *c.ca)
+			return nil, fmt.Errorf("--ca-file: %s contains no PEM certificate", *c.ca)
 		}
 	}
 	if *c.url != "" {

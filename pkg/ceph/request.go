@@ -82,7 +82,7 @@ func (r Request) Fit() (fit Request, odd []string) {
 		if _, ok := parseAddress(s); ok {
 			fit.Addrs = append(fit.Addrs, s)
 		} else {
-			odd = append(odd, fmt.Sprintf("%.80q is no address", s))
+			odd = append(odd, fmt.Sprintf("%.80q is not an address", s))
 		}
 	}
 	return fit, odd

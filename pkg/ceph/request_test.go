@@ -61,7 +61,7 @@ func TestFit(t *testing.T) {
 	}
 	want := []string{
 		`"vms/" is not a valid image name`, `"vms/a@b" is not a valid image name`, `"/a" is not a valid image name`,
-		`"vms/n\x00/a" is not a valid image name`, `"node2" is no address`, `"" is no address`,
+		`"vms/n\x00/a" is not a valid image name`, `"node2" is not an address`, `"" is not an address`,
 	}
 	if diff := cmp.Diff(want, odd); diff != "" {
 		t.Errorf("odd (-want +got):\n%s", diff)

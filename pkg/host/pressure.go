@@ -70,7 +70,7 @@ func parseStall(words [][]byte) (avg10, avg60 float64, total time.Duration, err 
 func parsePercent(b []byte) (float64, error) {
 	f, err := strconv.ParseFloat(string(b), 64)
 	if err != nil || !(f >= 0 && f <= 100) {
-		return 0, fmt.Errorf("%.40q is no percentage", b)
+		return 0, fmt.Errorf("%.40q is not a percentage", b)
 	}
 	return f, nil
 }
@@ -78,7 +78,7 @@ func parsePercent(b []byte) (float64, error) {
 func parseMicroseconds(b []byte) (time.Duration, error) {
 	n, err := strconv.ParseUint(string(b), 10, 64)
 	if err != nil || n > math.MaxInt64/uint64(time.Microsecond) {
-		return 0, fmt.Errorf("%.40q is no count of microseconds", b)
+		return 0, fmt.Errorf("%.40q is not a number of microseconds", b)
 	}
 	return time.Duration(n) * time.Microsecond, nil
 }

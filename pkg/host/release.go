@@ -23,11 +23,11 @@ type Release struct {
 func ParseRelease(s string) (Release, error) {
 	major, rest, ok := number(s)
 	if !ok || !strings.HasPrefix(rest, ".") {
-		return Release{}, fmt.Errorf("host: %.40q is no kernel release", s)
+		return Release{}, fmt.Errorf("host: %.40q is not a kernel release", s)
 	}
 	minor, rest, ok := number(rest[1:])
 	if !ok {
-		return Release{}, fmt.Errorf("host: %.40q is no kernel release", s)
+		return Release{}, fmt.Errorf("host: %.40q is not a kernel release", s)
 	}
 	r := Release{Major: major, Minor: minor}
 	if !strings.HasPrefix(rest, ".") {

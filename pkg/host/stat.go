@@ -37,12 +37,12 @@ const maxSeconds = 253402300799
 func parseLoad(b []byte) (load [3]float64, threads int, err error) {
 	words := bytes.Fields(b)
 	if len(words) < 4 {
-		return load, 0, fmt.Errorf("%.60q is no load average", b)
+		return load, 0, fmt.Errorf("%.60q is not a load average", b)
 	}
 	for i := range load {
 		load[i], err = strconv.ParseFloat(string(words[i]), 64)
 		if err != nil || !(load[i] >= 0 && load[i] < 1e9) {
-			return [3]float64{}, 0, fmt.Errorf("%.60q is no load average", b)
+			return [3]float64{}, 0, fmt.Errorf("%.60q is not a load average", b)
 		}
 	}
 	_, all, _ := bytes.Cut(words[3], []byte("/"))
@@ -57,7 +57,7 @@ func parseLoad(b []byte) (load [3]float64, threads int, err error) {
 func parseCount(b []byte) (uint64, error) {
 	n, err := strconv.ParseUint(string(bytes.TrimSpace(b)), 10, 64)
 	if err != nil {
-		return 0, fmt.Errorf("%.40q is no count", b)
+		return 0, fmt.Errorf("%.40q is not a count", b)
 	}
 	return n, nil
 }

@@ -112,7 +112,7 @@ func (c *packetConn) wanted(packet []byte) (bool, error) {
 		return false, nil
 	}
 	if program != remoteProgram || kind != typeReply || !c.waiting.CompareAndSwap(int64(serial), -1) {
-		return false, fmt.Errorf("%w: no answer to the call under way", errVirtWire)
+		return false, fmt.Errorf("%w: no reply to the current call", errVirtWire)
 	}
 	return true, checkReply(procedure, status, packet[headLen:])
 }

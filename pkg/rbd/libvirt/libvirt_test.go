@@ -220,23 +220,23 @@ func TestLibvirtBadPackets(t *testing.T) {
 		{"a length of 0", patched(0, 0), "a packet of 0 bytes"},
 		{"a length of 4 GiB", patched(0, 1<<32-1), "a packet of 4294967295 bytes"},
 		{"half a packet", func(call []byte) []byte { return fakeReply(call, statusOK, number(0))[:30] }, "EOF"},
-		{"another program", patched(4, 1), "no answer"},
-		{"a call", patched(16, 0), "no answer"},
-		{"another call's serial", patched(20, 99), "no answer"},
+		{"another program", patched(4, 1), "no reply"},
+		{"a call", patched(16, 0), "no reply"},
+		{"another call's serial", patched(20, 99), "no reply"},
 		{"a status that there is not", patched(24, 7), "status 7"},
 		{"another procedure", patched(12, 3), "procedure 3"},
 		{"two answers", func(call []byte) []byte {
 			p := fakeReply(call, statusOK, number(1<<30)) // the first is bad as well
 			return append(p, p...)
-		}, "holds less"},
-		{"more domains than fit", reply(number(1 << 20)), "holds less"},
-		{"all domains there can be", reply(number(1<<31 - 1)), "holds less"},
-		{"a name longer than the packet", reply(number(1, 1<<31-1)), "holds less"},
-		{"more parameters than fit", reply(number(1, 0, 0, 0, 0, 0, 1, 1<<31-1)), "holds less"},
-		{"a parameter of no type", reply(append(number(1, 0, 0, 0, 0, 0, 1, 1, 0, 99, 0, 0), number(0, 0, 0, 0)...)), "holds less"},
+		}, "shorter than"},
+		{"more domains than fit", reply(number(1 << 20)), "shorter than"},
+		{"all domains there can be", reply(number(1<<31 - 1)), "shorter than"},
+		{"a name longer than the packet", reply(number(1, 1<<31-1)), "shorter than"},
+		{"more parameters than fit", reply(number(1, 0, 0, 0, 0, 0, 1, 1<<31-1)), "shorter than"},
+		{"a parameter of no type", reply(append(number(1, 0, 0, 0, 0, 0, 1, 1, 0, 99, 0, 0), number(0, 0, 0, 0)...)), "shorter than"},
 		{"an error with too long a text", func(call []byte) []byte {
 			return fakeReply(call, statusError, number(1, 1, 1, 1<<31-1))
-		}, "holds less"},
+		}, "shorter than"},
 	} {
 		f := newVirtFake(fakeVM("a", 1, "/dev/rbd1"))
 		bubble(t, f, func(t *testing.T, l *Reader) {

@@ -10,7 +10,7 @@ import (
 var (
 	errVirtDeep     = errors.New("nested too deeply")
 	errVirtElements = errors.New("too many elements")
-	errVirtDoctype  = errors.New("a document type is not wanted")
+	errVirtDoctype  = errors.New("a document type is not allowed")
 )
 
 // tokens passes XML tokens on until they are too many or too deep. Entities cannot

@@ -44,10 +44,10 @@ func checkReply(procedure, status uint32, payload []byte) error {
 	case procedure == getAllStats:
 		x.stats()
 	default:
-		return fmt.Errorf("%w: an answer to procedure %d", errVirtWire, procedure)
+		return fmt.Errorf("%w: a reply to procedure %d", errVirtWire, procedure)
 	}
 	if x.short {
-		return fmt.Errorf("%w: an answer that holds less than it says", errVirtWire)
+		return fmt.Errorf("%w: a reply that is shorter than it declares", errVirtWire)
 	}
 	return nil
 }

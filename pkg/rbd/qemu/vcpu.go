@@ -55,7 +55,7 @@ type vcpus struct {
 
 type vcpu struct {
 	dir  string // PID/task/TID
-	used uint64 // its count, in the unit of vcpuUsed
+	used uint64 // its count, as returned by vcpuWatch.used
 }
 
 // read updates the guests' virtual CPUs.

@@ -98,7 +98,7 @@ func (a *api) Write(ctx context.Context, id, word string) error {
 		return err
 	}
 	if current.id != id {
-		return &report.Failure{Kind: report.Partial, Err: fmt.Errorf("the page answered with component %s", current.id)}
+		return &report.Failure{Kind: report.Partial, Err: fmt.Errorf("the page returned component %s", current.id)}
 	}
 	return componentsync.Shown(word, string(current.impact))
 }
@@ -149,7 +149,7 @@ func (a *api) prove(ctx context.Context) error {
 		return nil
 	}
 	if err == nil {
-		err = componentsync.NotAPage(answer, "Cachet 3 to a status that there is not")
+		err = componentsync.NotAPage(answer, "Cachet 3's rejection of an invalid status")
 	}
 	return err
 }

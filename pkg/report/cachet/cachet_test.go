@@ -123,10 +123,10 @@ func fill(times []time.Time) {
 func TestAPageThatShowsAnotherStateIsNotBelieved(t *testing.T) {
 	for body, want := range map[string]string{
 		`{"data":{"id":1,"status":1}}`:                    `was set to major_outage, and shows "operational"`,
-		`{"data":{"id":2,"status":4}}`:                    "answered with component 2",
-		`{"data":{"id":1}}`:                               "not the answer of a Cachet component",
-		`{"data":{"id":"one","status":4}}`:                "not the answer of a Cachet component",
-		`{"data":{"id":1,"attributes":{"status":"bad"}}}`: "not the answer of a Cachet component",
+		`{"data":{"id":2,"status":4}}`:                    "returned component 2",
+		`{"data":{"id":1}}`:                               "the response is not a Cachet component",
+		`{"data":{"id":"one","status":4}}`:                "the response is not a Cachet component",
+		`{"data":{"id":1,"attributes":{"status":"bad"}}}`: "the response is not a Cachet component",
 	} {
 		url, _ := reporttest.Record(t, reporttest.Reply(200, body))
 		c := config(t, url, 3)

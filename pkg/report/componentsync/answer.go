@@ -35,5 +35,5 @@ func Shown(state, shows string) error {
 // NotAPage returns the failure for a successful response that does not come from a
 // status page: from a proxy, or a login form.
 func NotAPage(a httpclient.Response, want string) error {
-	return &report.Failure{Kind: report.Misconfigured, Err: fmt.Errorf("not the answer of %s: %s", want, a.Line())}
+	return &report.Failure{Kind: report.Misconfigured, Err: fmt.Errorf("the response is not %s: %s", want, a.Line())}
 }

@@ -280,7 +280,7 @@ func TestAPageThatRefusesEverythingIsMisconfigured(t *testing.T) {
 func TestAWriteThatMayHaveBeenTakenIsReadBack(t *testing.T) {
 	p := newPage()
 	b := componentsync.New(p, map[string]string{"node": "n"}, word, componentsync.NewRateLimiter(60))
-	p.fails["write n"] = &report.Failure{Kind: report.Transient, Err: errors.New("no answer before the deadline")}
+	p.fails["write n"] = &report.Failure{Kind: report.Transient, Err: errors.New("no response before the deadline")}
 	if f := report.FailureOf(b.Sync(t.Context(), reporttest.At(0, "node=major_outage"))); f == nil || f.Kind != report.Transient {
 		t.Fatalf("%v", f)
 	}

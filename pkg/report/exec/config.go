@@ -40,7 +40,7 @@ func (c Config) Check() error {
 	case len(c.Tell) == 0:
 		return report.WrongField("tell", "must not be empty: nothing would be reported")
 	case slices.ContainsFunc(c.Args, func(a string) bool { return strings.ContainsRune(a, 0) }):
-		return report.WrongField("args", "holds a byte 0")
+		return report.WrongField("args", "contains a zero byte")
 	}
 	for _, word := range c.Tell {
 		if !slices.Contains(changes.Kinds(), changes.Kind(word)) {

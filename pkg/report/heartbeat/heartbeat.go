@@ -120,7 +120,7 @@ func (h *Reporter) send(ctx context.Context, at time.Time, b beat) (string, erro
 		return "", &report.Failure{Kind: report.Misconfigured, Err: fmt.Errorf("heartbeat: %w", err)}
 	}
 	if !says {
-		return "silence, which says it", nil
+		return "no beat sent: the service detects down by missing beats", nil
 	}
 	a, err := h.client.Do(ctx, q)
 	h.learn(a)

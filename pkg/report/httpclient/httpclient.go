@@ -56,13 +56,13 @@ func (o Options) Check() error {
 		case err != nil || u.Hostname() == "":
 			return report.WrongField("proxy_url", "is not an address such as http://192.0.2.3:3128")
 		case u.Scheme != "http" && u.Scheme != "https" && u.Scheme != "socks5":
-			return report.WrongField("proxy_url", "begins with http://, https:// or socks5://")
+			return report.WrongField("proxy_url", "must begin with http://, https:// or socks5://")
 		case u.User != nil:
 			return report.WrongField("proxy_url", "must not contain a user or password: secrets are not allowed in the configuration; use a proxy that identifies this node by its address")
 		}
 	}
 	if (o.Cert == "") != (o.Key == "") {
-		return report.WrongField("cert_file", "and key_file go together")
+		return report.WrongField("cert_file", "and key_file must be set together")
 	}
 	return nil
 }
@@ -102,7 +102,7 @@ func (o Options) tls() (*tls.Config, error) {
 		}
 		c.RootCAs = x509.NewCertPool()
 		if !c.RootCAs.AppendCertsFromPEM(pem) {
-			return nil, fmt.Errorf("ca_file %s holds no PEM certificate", o.CA)
+			return nil, fmt.Errorf("ca_file %s contains no PEM certificate", o.CA)
 		}
 	}
 	if o.Cert == "" && o.Key == "" {
@@ -178,7 +178,7 @@ func (q Request) failed(ctx context.Context, req *http.Request, err error) error
 	}
 	text := mask(err.Error(), q.Secrets)
 	if ctx.Err() != nil {
-		text = "no answer before the deadline"
+		text = "no response before the deadline"
 	}
 	return &report.Failure{Kind: report.Transient, Err: fmt.Errorf("%s: %s", q.where(req), text)}
 }

@@ -18,7 +18,7 @@ func CheckURL(field, address string) error {
 	case err != nil:
 		return report.WrongField(field, "is not an address")
 	case u.Scheme != "http" && u.Scheme != "https":
-		return report.WrongField(field, "begins with http:// or https://")
+		return report.WrongField(field, "must begin with http:// or https://")
 	case u.Hostname() == "":
 		return report.WrongField(field, "names no host")
 	case u.User != nil:

@@ -122,7 +122,7 @@ func (i *Reporter) ask(ctx context.Context, x result) (said, error) {
 	case err != nil && (!readable || a.Code == http.StatusUnauthorized || a.Code == http.StatusTooManyRequests):
 		return said{}, err
 	case !readable:
-		return said{}, componentsync.NotAPage(a, "Icinga 2")
+		return said{}, componentsync.NotAPage(a, "Icinga 2's")
 	}
 	return s, s.failure(x.Service, a)
 }

@@ -193,7 +193,7 @@ func (p *Reporter) send(ctx context.Context, e event) error {
 	case f != nil:
 		return f
 	case a.Code != http.StatusAccepted || !readable || said.Status != "success" || said.DedupKey != e.DedupKey:
-		return &report.Failure{Kind: report.Misconfigured, Err: errors.New("not the answer of PagerDuty: " + a.Line())}
+		return &report.Failure{Kind: report.Misconfigured, Err: errors.New("the response is not PagerDuty's: " + a.Line())}
 	}
 	return nil
 }

@@ -294,7 +294,7 @@ func TestOnly202IsASuccess(t *testing.T) {
 	} {
 		url, _ := reporttest.Record(t, reporttest.Reply(code, body))
 		err := start(t, config(t, url), statefile.File{}).Report(t.Context(), at(0, "hung=critical"))
-		reporttest.WantFailure(t, err, report.Misconfigured, "not the answer of PagerDuty")
+		reporttest.WantFailure(t, err, report.Misconfigured, "the response is not PagerDuty's")
 	}
 }
 

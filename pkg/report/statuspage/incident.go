@@ -206,7 +206,7 @@ func (i *incidents) write(ctx context.Context, r report.Report, open incident, w
 	}
 	var taken incident
 	if json.Unmarshal(answer.Body, &taken) != nil || taken.ID == "" {
-		return &report.Failure{Kind: report.Misconfigured, Err: errors.New("not the answer of a Statuspage incident: " + answer.Line())}
+		return &report.Failure{Kind: report.Misconfigured, Err: errors.New("the response is not a Statuspage incident: " + answer.Line())}
 	}
 	i.id, i.impact, i.own = taken.ID, worst, true
 	if worst == report.Operational {

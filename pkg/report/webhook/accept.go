@@ -12,7 +12,7 @@ import (
 
 // refused returns the failure for a response that is not a success despite its code.
 func refused(a httpclient.Response, want string) error {
-	return &report.Failure{Kind: report.Misconfigured, Err: fmt.Errorf("webhook: not accepted: the answer is not %s: %s", want, a.Line())}
+	return &report.Failure{Kind: report.Misconfigured, Err: fmt.Errorf("webhook: not accepted: the response is not %s: %s", want, a.Line())}
 }
 
 // any2xx accepts every response with a code of success.
