@@ -141,7 +141,7 @@ func openMeter(sys fs.FS, name string, index int) (*meter, error) {
 		}
 		m.files[i] = f
 	}
-	// Checked last: if the name had moved to another link, this would show it.
+	// Checked last, to detect that the name has moved to another link.
 	if text := (sysfs{sys}).text(name, "ifindex"); text != strconv.Itoa(index) {
 		m.close()
 		return nil, fmt.Errorf("ifindex is %q, not %d: %w", text, index, fs.ErrNotExist)

@@ -13,8 +13,8 @@ type address struct {
 	net   netip.Prefix // one IP, or a network
 	port  uint16
 	nonce uint32
-	bare  bool // neither port nor nonce was given
-	named bool // the nonce was given
+	bare  bool // true if neither port nor nonce was given
+	named bool // true if the nonce was given
 }
 
 // parseAddress parses IP, IP:PORT, IP:PORT/NONCE, IP/BITS and cidr:IP:0/BITS, with or

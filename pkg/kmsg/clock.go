@@ -23,8 +23,8 @@ func monotonic() time.Duration {
 	return time.Duration(ts.Nano())
 }
 
-// How long an observed skew is valid. The two clocks drift apart by seconds in
-// months, so within this time by less than a millisecond.
+// The validity period of an observed skew. The two clocks drift apart by seconds in
+// months, so within this period by less than a millisecond.
 const skewAge = 15 * time.Minute
 
 // A skew is how far the kernel's log clock (local_clock, which NTP does not slew) is

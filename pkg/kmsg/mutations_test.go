@@ -7,7 +7,7 @@ import (
 )
 
 // TestClassifyAgreesWithReferenceOnDamage removes, inserts and changes single bytes
-// of lines: there a hand-written scanner and a pattern are most likely to differ.
+// of lines, where a hand-written scanner and a pattern are most likely to differ.
 func TestClassifyAgreesWithReferenceOnDamage(t *testing.T) {
 	const others = ": )(-0x\n\xff"
 	n := 0

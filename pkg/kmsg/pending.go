@@ -2,8 +2,9 @@ package kmsg
 
 import "time"
 
-// How many reasons may wait for their fault at once, one per connection, and for how
-// long by the records' timestamps: the two lines are well under a millisecond apart.
+// The maximum number of reasons that wait for their fault, one per connection, and
+// the maximum wait by the records' timestamps: the two lines are well under a
+// millisecond apart.
 const (
 	maxPending = 8
 	pendingAge = time.Second

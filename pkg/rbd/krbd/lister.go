@@ -9,9 +9,9 @@ import (
 	"github.com/nodewatch/nodewatch/pkg/rbd/hostfs"
 )
 
-// How often a Lister reads a device in full: in its first calls, because the block
-// device, its partitions and their holders appear after the mapping; and then
-// occasionally, because size and holders change without notice.
+// The schedule on which a Lister reads a device in full: in its first calls, because
+// the block device, its partitions and their holders appear after the mapping; and
+// then occasionally, because size and holders change without notice.
 const (
 	young = 3
 	renew = 30

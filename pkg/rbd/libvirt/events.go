@@ -11,7 +11,7 @@ import (
 // The procedures by which libvirt sends events (src/remote/remote_protocol.x). Their
 // arguments begin with the callback's ID and the domain.
 const (
-	eventRegister      = 316 // REMOTE_PROC_CONNECT_DOMAIN_EVENT_CALLBACK_REGISTER_ANY, a call
+	eventRegister      = 316 // the call REMOTE_PROC_CONNECT_DOMAIN_EVENT_CALLBACK_REGISTER_ANY
 	eventDiskChange    = 327
 	eventDeviceRemoved = 333
 	eventTunable       = 346 // includes throttles

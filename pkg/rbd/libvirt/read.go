@@ -14,7 +14,7 @@ import (
 	"github.com/nodewatch/nodewatch/pkg/rbd/internal/naming"
 )
 
-// How often XML is requested again.
+// The intervals at which XML is requested again.
 const (
 	refreshEvery = 30 // readings until a domain's XML is requested again in any case
 	askAgain     = 30 // readings until the XML is requested again after a failure

@@ -14,7 +14,7 @@ import (
 	"github.com/nodewatch/nodewatch/pkg/report/reporttest"
 )
 
-// silentDown are the services without a request for down.
+// silentDown are the services that infer down from missing beats.
 var silentDown = []string{"kener"}
 
 // The node's state in each service for each impact; golden files show the beats.

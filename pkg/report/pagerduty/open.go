@@ -19,7 +19,7 @@ type alert struct {
 	Component report.ComponentName `json:"component"` // of ours
 }
 
-// open are the open alerts. They survive restarts if the file does. It is safe for
+// open stores the open alerts. They survive restarts if the file does. It is safe for
 // concurrent use.
 type open struct {
 	file statefile.File

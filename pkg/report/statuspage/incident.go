@@ -16,7 +16,7 @@ import (
 	"github.com/nodewatch/nodewatch/pkg/report/httpclient"
 )
 
-// How many unresolved incidents are searched for this node's.
+// Limits on the search for this node's incident among the unresolved ones.
 const (
 	perPage    = 100
 	mostPages  = 5
