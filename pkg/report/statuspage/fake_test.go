@@ -9,6 +9,7 @@ import (
 	"slices"
 	"strconv"
 	"strings"
+	"sync"
 	"testing"
 	"time"
 
@@ -25,6 +26,7 @@ const (
 // fields.
 type fake struct {
 	*reporttest.Recorder
+	mu         sync.Mutex // a lost answer does not order the handler before the test
 	now        time.Time
 	components map[string]string
 	incidents  []*held
@@ -54,6 +56,8 @@ func newFake(t *testing.T, components map[string]string) (f *fake, url string) {
 }
 
 func (f *fake) answer(w http.ResponseWriter, r *http.Request) {
+	f.mu.Lock()
+	defer f.mu.Unlock()
 	body, _ := io.ReadAll(r.Body)
 	f.times = slices.DeleteFunc(f.times, func(t time.Time) bool { return f.now.Sub(t) >= time.Minute })
 	path, right := strings.CutPrefix(r.URL.Path, "/v1/pages/"+pageID)

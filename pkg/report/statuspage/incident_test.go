@@ -25,7 +25,9 @@ func public(t *testing.T, url string) statuspage.Config {
 // deliver returns a function that sets the clock of the page to the report's and delivers the report.
 func (f *fake) deliver(t *testing.T, x *statuspage.Reporter) func(report.Report) error {
 	return func(r report.Report) error {
+		f.mu.Lock()
 		f.now = r.At
+		f.mu.Unlock()
 		return x.Report(t.Context(), r)
 	}
 }
