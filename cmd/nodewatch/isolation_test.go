@@ -4,9 +4,6 @@ import (
 	"fmt"
 	"io"
 	"net/http"
-	"net/http/httptest"
-	"os"
-	"path/filepath"
 	"strings"
 	"testing"
 	"time"
@@ -14,20 +11,20 @@ import (
 	"github.com/nodewatch/nodewatch/internal/watch"
 	"github.com/nodewatch/nodewatch/pkg/report"
 	"github.com/nodewatch/nodewatch/pkg/report/native/receiver"
+	"github.com/nodewatch/nodewatch/pkg/report/reporttest"
 )
 
 // silent returns the URL of a server that accepts every request and never responds.
 func silent(t *testing.T) (url string, asked <-chan string) {
 	t.Helper()
 	came, over := make(chan string, 100), make(chan struct{})
-	s := httptest.NewServer(http.HandlerFunc(func(_ http.ResponseWriter, r *http.Request) {
+	url = reporttest.Serve(t, func(_ http.ResponseWriter, r *http.Request) {
 		_, _ = io.Copy(io.Discard, r.Body)
 		came <- r.Method + " " + r.URL.Path
 		<-over
-	}))
-	t.Cleanup(s.Close)
+	})
 	t.Cleanup(func() { close(over) })
-	return s.URL, came
+	return url, came
 }
 
 // hostile configures reporters of every backend, all with the same address. None gives
@@ -54,16 +51,12 @@ func TestReportersThatHangDelayNobody(t *testing.T) {
 		t.Fatal(err)
 	}
 	told := make(chan struct{}, 1000)
-	s := httptest.NewServer(http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+	hubURL := reporttest.Serve(t, func(w http.ResponseWriter, r *http.Request) {
 		hub.ServeHTTP(w, r)
 		told <- struct{}{}
-	}))
-	t.Cleanup(s.Close)
-	token := filepath.Join(t.TempDir(), "token")
-	if err := os.WriteFile(token, []byte(strings.Repeat("k", 32)), 0o600); err != nil {
-		t.Fatal(err)
-	}
-	file, _ := configured(t, fmt.Sprintf("reporters:\n  - {name: hub, native: {url: %q, token_file: %q}}", s.URL, token)+fmt.Sprintf(hostile, url, token))
+	})
+	token := reporttest.Secret(t, strings.Repeat("k", 32))
+	file, _ := configured(t, fmt.Sprintf("reporters:\n  - {name: hub, native: {url: %q, token_file: %q}}", hubURL, token)+fmt.Sprintf(hostile, url, token))
 	post, reporters := posted(t, file)
 
 	began := time.Now()

@@ -2,7 +2,6 @@ package main
 
 import (
 	"fmt"
-	"net/http/httptest"
 	"os"
 	"path/filepath"
 	"slices"
@@ -14,6 +13,7 @@ import (
 
 	"github.com/nodewatch/nodewatch/pkg/report"
 	"github.com/nodewatch/nodewatch/pkg/report/native/receiver"
+	"github.com/nodewatch/nodewatch/pkg/report/reporttest"
 )
 
 // hub returns a native receiver, and the configuration that reports to it.
@@ -23,13 +23,8 @@ func hub(t *testing.T) (*receiver.Receiver, string) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	s := httptest.NewServer(r)
-	t.Cleanup(s.Close)
-	token := filepath.Join(t.TempDir(), "token")
-	if err := os.WriteFile(token, []byte("token-of-node2\n"), 0o600); err != nil {
-		t.Fatal(err)
-	}
-	file, _ := configured(t, fmt.Sprintf("reporters:\n  - name: hub\n    native: {url: %q, token_file: %q}\n", s.URL, token))
+	url, token := reporttest.Serve(t, r.ServeHTTP), reporttest.Secret(t, "token-of-node2")
+	file, _ := configured(t, fmt.Sprintf("reporters:\n  - name: hub\n    native: {url: %q, token_file: %q}\n", url, token))
 	return r, file
 }
 

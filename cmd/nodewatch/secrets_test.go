@@ -4,7 +4,6 @@ import (
 	"fmt"
 	"io"
 	"net/http"
-	"net/http/httptest"
 	"os"
 	"path/filepath"
 	"strings"
@@ -14,6 +13,7 @@ import (
 	"github.com/nodewatch/nodewatch/internal/judge"
 	"github.com/nodewatch/nodewatch/internal/node"
 	"github.com/nodewatch/nodewatch/internal/page"
+	"github.com/nodewatch/nodewatch/pkg/report/reporttest"
 )
 
 // A backend returns, as its error message, everything that it received. No reporter
@@ -21,18 +21,14 @@ import (
 // in findings and in the log.
 func TestNobodyReadsASecret(t *testing.T) {
 	const secret = "k9k9k9k9k9k9k9k9k9k9k9k9k9k9k9k9"
-	s := httptest.NewServer(http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+	url := reporttest.Serve(t, func(w http.ResponseWriter, r *http.Request) {
 		body, _ := io.ReadAll(r.Body)
 		w.WriteHeader(http.StatusUnprocessableEntity)
 		fmt.Fprintf(w, "%s %s %v %s", r.Method, r.RequestURI, r.Header, body)
-	}))
-	t.Cleanup(s.Close)
-	token := filepath.Join(t.TempDir(), "token")
-	if err := os.WriteFile(token, []byte(secret), 0o600); err != nil {
-		t.Fatal(err)
-	}
-	lines := strings.Split(fmt.Sprintf(hostile, s.URL, token), "\n")
-	lines = append(lines[:len(lines)-2], fmt.Sprintf("  - {name: h-slack, webhook: {preset: slack, url_file: %q}}", slackFile(t, s.URL, secret)))
+	})
+	token := reporttest.Secret(t, secret)
+	lines := strings.Split(fmt.Sprintf(hostile, url, token), "\n")
+	lines = append(lines[:len(lines)-2], fmt.Sprintf("  - {name: h-slack, webhook: {preset: slack, url_file: %q}}", slackFile(t, url, secret)))
 	file, _ := configured(t, "reporters:"+strings.Join(lines, "\n")+"\n")
 	post, _ := posted(t, file)
 	post.Enqueue(stormy(time.Now(), 1))
