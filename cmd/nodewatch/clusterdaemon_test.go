@@ -26,7 +26,7 @@ import (
 func buildBoth(t *testing.T) (built func() (dir string)) {
 	t.Helper()
 	dir := t.TempDir()
-	args := []string{"build", "-tags", "ceph,pacific", "-o", dir}
+	args := []string{"build", "-ldflags=-s -w", "-tags", "ceph,pacific", "-o", dir}
 	if info, ok := debug.ReadBuildInfo(); ok && slices.Contains(info.Settings, debug.BuildSetting{Key: "-race", Value: "true"}) {
 		args = append(args, "-race")
 	}

@@ -63,7 +63,7 @@ func checkout(t *testing.T) string {
 		t.Fatal(err)
 	}
 	t.Cleanup(func() { _ = os.RemoveAll(dir) })
-	run(t, root, []string{"CGO_ENABLED=0"}, "go", "build", "-trimpath", "-buildvcs=false", "-o", filepath.Join(dir, "bin")+"/", "./cmd/nodewatch", "./cmd/nodewatch-status")
+	run(t, root, []string{"CGO_ENABLED=0"}, "go", "build", "-trimpath", "-buildvcs=false", "-ldflags=-s -w", "-o", filepath.Join(dir, "bin")+"/", "./cmd/nodewatch", "./cmd/nodewatch-status")
 	run(t, root, nil, "sh", "-c", `mkdir "$1/tools" && cp tools/run "$1/tools/" && chmod -R a+rX "$1"`, "sh", dir)
 	return dir
 }

@@ -30,7 +30,7 @@ var shownAt = regexp.MustCompile(`the page .*is http://([^/]+)/`)
 func startNodewatch(t *testing.T, args ...string) *nodewatch {
 	t.Helper()
 	binary := filepath.Join(t.TempDir(), "nodewatch")
-	build := exec.Command("go", "build", "-o", binary, "./cmd/nodewatch")
+	build := exec.Command("go", "build", "-ldflags=-s -w", "-o", binary, "./cmd/nodewatch")
 	build.Dir = prometheus.Root()
 	build.Env = append(os.Environ(), "CGO_ENABLED=0")
 	if out, err := build.CombinedOutput(); err != nil {
