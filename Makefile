@@ -194,7 +194,7 @@ test-raced:
 test-unraced:
 	$(TESTGENERATED)
 	GOGC=400 CGO_ENABLED=0 $(GOTEST) -parallel 8 -run '$(UNRACEDTESTS)' ./cmd/nodewatch ./internal/launcher
-	GOGC=400 CGO_ENABLED=0 $(GOTEST) -skip '$(PACKAGETESTS)' $(UNRACED)
+	GOGC=400 CGO_ENABLED=0 $(GOTEST) -parallel 8 -skip '$(PACKAGETESTS)' $(UNRACED)
 
 package-test: ## the packages of this machine's architecture: built in two directories and compared, their contents, lintian
 	@./tools/need --ask $(TESTPACKAGES)

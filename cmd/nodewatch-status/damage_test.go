@@ -12,6 +12,7 @@ import (
 	"path/filepath"
 	"strings"
 	"testing"
+	"testing/synctest"
 	"time"
 
 	"golang.org/x/sys/unix"
@@ -49,6 +50,18 @@ func ask(t *testing.T, method, url, token, body string) answer {
 		t.Fatal(err)
 	}
 	return answer{a.StatusCode, a.Header.Get("Retry-After"), string(raw)}
+}
+
+// A request that waits too long for the database ends before its connection does.
+func TestRequestsAreBounded(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		began := time.Now()
+		bounded(http.HandlerFunc(func(_ http.ResponseWriter, q *http.Request) { <-q.Context().Done() })).
+			ServeHTTP(httptest.NewRecorder(), httptest.NewRequestWithContext(t.Context(), http.MethodGet, "/", nil))
+		if took := time.Since(began); took != requestTimeout {
+			t.Errorf("%s, want %s", took, requestTimeout)
+		}
+	})
 }
 
 // While the database cannot be written, reports and pushes are refused temporarily, all

@@ -154,10 +154,25 @@ func (h *hub) reload(file string) {
 	h.log.Info("Configuration reloaded")
 }
 
+// requestTimeout is the maximum duration of a request, to which the 5 s may be added that
+// SQLite waits for a lock. The sum is shorter than the server's WriteTimeout, at whose end
+// the connection is closed without a response.
+const requestTimeout = 10 * time.Second
+
+// bounded ends the context of each request after requestTimeout. A handler that waits for
+// the database then responds with 503.
+func bounded(handler http.Handler) http.Handler {
+	return http.HandlerFunc(func(w http.ResponseWriter, q *http.Request) {
+		ctx, cancel := context.WithTimeout(q.Context(), requestTimeout)
+		defer cancel()
+		handler.ServeHTTP(w, q.WithContext(ctx))
+	})
+}
+
 // serve serves on the listener until ctx ends.
 func serve(ctx context.Context, l net.Listener, handler http.Handler, webFile string, log *slog.Logger) error {
 	srv := &http.Server{
-		Handler:           handler,
+		Handler:           bounded(handler),
 		ReadHeaderTimeout: 5 * time.Second,
 		ReadTimeout:       15 * time.Second,
 		WriteTimeout:      30 * time.Second,

@@ -20,7 +20,8 @@ type processes struct {
 func newProcesses() *processes {
 	p := &processes{starts: make(chan func()), daemons: map[string]*exec.Cmd{}}
 	go func() {
-		runtime.LockOSThread() // Pdeathsig is sent when the thread ends, not the process
+		runtime.LockOSThread()         // Pdeathsig is sent when the thread ends, not the process
+		defer runtime.UnlockOSThread() // else the thread ends, and with it the processes that it started before
 		for start := range p.starts {
 			start()
 		}

@@ -136,6 +136,7 @@ func Start(t testing.TB) *Server {
 	started, ended := make(chan error, 1), make(chan struct{})
 	go func() { // the parent's death signal is sent at the end of the starting thread
 		runtime.LockOSThread()
+		defer runtime.UnlockOSThread() // else the thread ends, and with it the processes that it started before
 		defer close(ended)
 		err := process.Start()
 		started <- err

@@ -199,6 +199,7 @@ func startOnOwnThread(cmd *exec.Cmd, until <-chan struct{}) error {
 	failed := make(chan error)
 	go func() {
 		runtime.LockOSThread()
+		defer runtime.UnlockOSThread() // else the thread ends, and with it the processes that it started before
 		failed <- cmd.Start()
 		<-until
 	}()
